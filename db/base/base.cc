@@ -1,0 +1,53 @@
+#include <sys/random.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+
+#include "db/base/clock.h"
+#include "db/base/invariant.h"
+#include "db/base/random.h"
+
+namespace hearth::db {
+
+void invariant_failed(const char* why, const std::source_location& where) {
+  std::fprintf(stderr, "%s:%u: %s: invariant broken: %s\n", where.file_name(), where.line(), where.function_name(),
+               why);
+  std::abort();
+}
+
+Timestamp SystemClock::now() const {
+  return std::chrono::duration_cast<Timestamp>(std::chrono::system_clock::now().time_since_epoch());
+}
+
+void random_bytes(void* to, size_t count) {
+  auto* at = static_cast<char*>(to);
+  while (count > 0) {
+    const ssize_t got = getrandom(at, count, 0);
+    if (got < 0) continue;  // EINTR; nothing else can happen with valid arguments
+    at += got;
+    count -= static_cast<size_t>(got);
+  }
+}
+
+uint64_t random_u64() {
+  uint64_t value = 0;
+  random_bytes(&value, sizeof value);
+  return value;
+}
+
+std::string random_hex(size_t bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string raw(bytes, '\0');
+  random_bytes(raw.data(), bytes);
+  std::string text;
+  text.reserve(bytes * 2);
+  for (const char c : raw) {
+    const auto byte = static_cast<unsigned char>(c);
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
+}  // namespace hearth::db

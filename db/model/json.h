@@ -1,0 +1,101 @@
+// JSON text ⇄ Value. Text comes in by simdjson, behind this header; it leaves with JavaScript's number formatting.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "db/base/result.h"
+#include "db/model/path.h"
+#include "db/model/value.h"
+
+namespace hearth::db {
+
+inline constexpr size_t kJsonDepthMax = 1024;  // brackets in any document we parse; trees themselves end at kDepthMax
+
+enum class JsonStyle {
+  Plain,   // val(): arrays where dense enough, no priorities (rest-api.md §5.6)
+  Export,  // .priority and .value, never arrays (rest-api.md §5.7)
+};
+
+// One write location of an update body, as asked for.
+struct JsonEntry {
+  std::string path;  // as written: may hold "/", may end in "/.priority"
+  Value value;
+};
+
+class JsonNode;
+
+// A parsed document. Thread: one. Repairs, before giving up, what JavaScript accepts and simdjson refuses: lone
+// surrogate escapes become U+FFFD, integers beyond 64 bits become doubles. Of duplicate keys the last wins.
+class JsonDocument {
+ public:
+  // Errors: InvalidData "Invalid data; couldn't parse JSON object, array, or value." (depth above kJsonDepthMax: the
+  // depth text of rest-api.md §9). Constant stack for any input.
+  static Result<JsonDocument> parse(std::string_view text);
+  // The same, without a copy: `text` is used in place; 64 bytes of padding are reserved by the call if missing.
+  static Result<JsonDocument> parse(std::string&& text);
+
+  JsonDocument(JsonDocument&&) noexcept;
+  JsonDocument& operator=(JsonDocument&&) noexcept;
+  ~JsonDocument();
+
+  JsonNode root() const;
+
+ private:
+  struct State;
+  explicit JsonDocument(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// A place in a document; valid while the document lives. Two words.
+class JsonNode {
+ public:
+  enum class Kind { Null, Boolean, Integer, Double, String, Array, Object };
+
+  Kind kind() const;
+  bool is_null() const { return kind() == Kind::Null; }
+  bool is_object() const { return kind() == Kind::Object; }
+  // Each is nothing when the kind is another.
+  std::optional<bool> boolean() const;
+  std::optional<int64_t> integer() const;  // an integral double in range counts too
+  std::optional<double> number() const;
+  std::optional<std::string_view> string() const;
+  std::optional<JsonNode> field(std::string_view name) const;  // the last one of that name
+  std::vector<std::pair<std::string_view, JsonNode>> fields() const;
+  std::vector<JsonNode> elements() const;
+
+  // The tree value this stands for, to be written at `at` (its depth and bytes count against the path limits).
+  // Understands .value, .priority, .sv, arrays, empty pruning (data-model.md §1, §2, §10).
+  // Errors: InvalidData, with the service's texts where known (rest-api.md §9).
+  Result<Value> to_value(const Path& at) const;
+
+  // The locations of an update body. Errors: InvalidData when this is not an object.
+  Result<std::vector<JsonEntry>> to_entries(const Path& base) const;
+
+  std::string to_text() const;  // compact JSON of this node, as parsed
+
+ private:
+  friend class JsonDocument;
+  JsonNode(const void* document, size_t index) : document_(document), index_(index) {}
+  const void* document_;
+  size_t index_;
+};
+
+// JSON text of a whole body → the value to write at `at`. Errors: as to_value; a bad key says "key beginning at L:C".
+Result<Value> parse_value(std::string&& text, const Path& at);
+
+void append_json(const Value& value, JsonStyle style, std::string& to);
+std::string to_json(const Value& value, JsonStyle style);
+// rest-api.md §5.2: two spaces, " : ", arrays on one line; no newline at the end.
+std::string to_pretty_json(const Value& value, JsonStyle style);
+
+void append_json_string(std::string_view utf8, std::string& to);  // with quotes
+void append_json_number(double value, std::string& to);           // as JavaScript prints it
+void append_json_leaf(std::string_view leaf, std::string& to);    // a stored leaf (db/model/value.h)
+
+// Percent-free check that text is UTF-8.
+bool is_utf8(std::string_view text);
+
+}  // namespace hearth::db

@@ -1,0 +1,29 @@
+# hearth_library(NAME FOLDER [DEPENDS library…] [PRIVATE target…])
+#
+# A static library hearth_NAME of the folder's own .cc files (not of its subfolders).
+find_package(ZLIB REQUIRED)
+
+add_library(hearth_flags INTERFACE)
+target_include_directories(hearth_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(hearth_flags INTERFACE -Wall -Wextra -Wconversion -Wno-sign-conversion -Werror -fno-omit-frame-pointer)
+target_compile_definitions(hearth_flags INTERFACE HEARTH_VERSION="${PROJECT_VERSION}"
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
+  SPDLOG_FMT_EXTERNAL SPDLOG_COMPILED_LIB)
+target_link_libraries(hearth_flags INTERFACE Threads::Threads)
+if(HEARTH_SANITIZE)
+  target_compile_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE})
+endif()
+
+function(hearth_library name folder)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;PRIVATE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cc)
+  list(TRANSFORM ARG_DEPENDS PREPEND hearth_)
+  if(sources)
+    add_library(hearth_${name} STATIC ${sources})
+    target_link_libraries(hearth_${name} PUBLIC hearth_flags ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE})
+  else()
+    add_library(hearth_${name} INTERFACE)
+    target_link_libraries(hearth_${name} INTERFACE hearth_flags ${ARG_DEPENDS})
+  endif()
+endfunction()
