@@ -1,0 +1,31 @@
+// Reads and listens as they are asked for.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "db/model/path.h"
+#include "db/model/precondition.h"
+#include "db/model/write.h"
+
+namespace hearth::db {
+
+struct Read {
+  Path path;
+  bool shallow = false;    // TreeView::shallow instead of everything
+  bool wants_hash = false;
+  size_t bytes_max = kReadBytesMax;
+  std::optional<std::chrono::milliseconds> timeout;  // Errors: Timeout
+  std::shared_ptr<const Precondition> check;         // null: allowed
+};
+
+struct Listen {
+  Path path;
+  std::optional<std::string> hash;     // of what the client holds; equal: no first value
+  std::optional<std::string> resume;   // an event id (event_id) that the client saw; tells what it missed
+  std::shared_ptr<const Precondition> check;  // asked now, and again when what it read changes; null: allowed
+};
+
+}  // namespace hearth::db

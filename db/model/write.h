@@ -1,0 +1,82 @@
+// A write as it is asked for, and the record of what it settled to.
+//
+//   Write   what a client asked: server values unresolved, conditions unchecked
+//   Record  the effects in order, nothing left to decide; apply (db/commit/apply.h) turns it into rows
+//
+//   record := version:1 = 1  sequence:varint  time:varint  effect*
+//   effect := 's' path slot:1 value | …            grammar in write.cc; On disk and in logs. Never renumber.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "db/base/clock.h"
+#include "db/base/result.h"
+#include "db/model/path.h"
+#include "db/model/precondition.h"
+#include "db/model/value.h"
+
+namespace hearth::db {
+
+inline constexpr size_t kReadBytesMax = 256u << 20;    // of rows, one read (data-model.md §2.2)
+inline constexpr size_t kUpdatePathsMax = 100'000;     // locations in one update
+
+
+
+enum class Slot : uint8_t { Value, Priority };  // what of a node is set: all of it, or its `.priority` alone
+
+// "At `path`, be `value`."
+struct Overwrite {
+  Path path;
+  Slot slot = Slot::Value;
+  Value value;
+};
+
+// What a session wants written when it ends (data-model.md §12).
+struct Disconnect {
+  enum class Kind : uint8_t { Put, Merge, Cancel };
+  Kind kind = Kind::Put;
+  Path path;                          // Put, Cancel
+  std::vector<Overwrite> overwrites;  // Put: one; Merge: its locations
+};
+
+struct Write {
+  std::vector<Overwrite> overwrites;  // no path equal to or above another (check_overlap)
+  bool merge = false;                 // asked for as an update: told as one
+  Path base;                          // where the request was addressed; merges are told relative to it
+  std::vector<std::shared_ptr<const Precondition>> preconditions;  // in order, before anything is written
+  bool wants_value = false;           // the answer carries what is written at `base`, or what stands there when Stale
+};
+
+// Makes the write of a set, or of a `.priority`. `path_text` as clients send it; may end in "/.priority".
+// Errors: InvalidPath, InvalidData.
+Result<Overwrite> make_overwrite(std::string_view path_text, Value value);
+
+// Errors: InvalidData "… contains a path /a that is ancestor of another path /a/b" (data-model.md §11), TooLarge.
+Result<void> check_overlap(const std::vector<Overwrite>& overwrites);
+
+// One settled effect. Paths and rows only.
+struct Effect {
+  enum class Kind : uint8_t {
+    Set,     // everything at `path` becomes `value` (null: gone)
+    SetPriority,  // the priority of `path` becomes `value` (null: none)
+    Unleaf,  // the leaf at `path` makes room for children; its priority stays
+  };
+  Kind kind;
+  Path path;
+  Value value;
+};
+
+struct Record {
+  uint64_t sequence = 0;  // of the namespace, without gaps, from 1
+  Timestamp time{};
+  std::vector<Effect> effects;
+
+  std::string encode() const;
+  static Result<Record> decode(std::string_view bytes);  // Errors: Corruption
+};
+
+}  // namespace hearth::db

@@ -1,0 +1,102 @@
+// The one door: whoever serves the network holds a Guard and nothing else of the database. Every read, write and listen
+// names who asks (an Auth) and is judged here, inside the commit where that matters. Embedders may use it too.
+//
+// Without loaded rules (which are to come): in `dev` everyone may do everything, otherwise only an admin may.
+//
+// Thread: any, unless said otherwise. No call waits for the disk; answers come by callback or by Session::take.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "db/base/result.h"
+#include "db/model/event.h"
+#include "db/model/request.h"
+#include "db/model/write.h"
+#include "rules/auth.h"
+
+namespace hearth::db {
+class Client;
+class Database;
+}  // namespace hearth::db
+
+namespace hearth::rules {
+
+// One client's ordered conversation with one namespace, with the rights of its Auth. Requests take effect in the order
+// of the calls; what comes back is one story (style.md §4). Thread: its owner's, one at a time.
+class Session {
+ public:
+  Session(std::unique_ptr<db::Client> client, Auth auth, bool open);
+  ~Session();  // as end()
+
+  const std::string& id() const;  // unguessable, URL-safe: a capability for `ls=`
+
+  // From here on requests are judged as `auth`'s; listeners that it may not have get Revoked.
+  void set_auth(Auth auth);
+  const Auth& auth() const { return auth_; }
+
+  // Each is answered exactly once, by an Answer of that `request`, unless the session ends before.
+  void write(uint64_t request, db::Write write);
+  void read(uint64_t request, db::Read read);
+  void listen(uint64_t request, uint64_t listener, db::Listen listen);  // `listener`: chosen by the caller, unique here
+  void unlisten(uint64_t request, uint64_t listener);                   // no event of it follows the answer
+  void on_disconnect(uint64_t request, db::Disconnect disconnect);
+  void reply(uint64_t request, db::Result<void> status);  // an answer in its turn that needs nothing from the database
+
+  // What has come, in order, as far as it is ready; empty when nothing is. The last item of a story may be Ended.
+  std::vector<db::Item> take();
+
+  // The client is gone: its listeners go and what it queued by on_disconnect is written. Once; nothing is told after.
+  void end();
+
+ private:
+  std::unique_ptr<db::Client> client_;
+  Auth auth_;
+  bool open_;
+};
+
+class Guard {
+ public:
+  struct Options {
+    bool dev = false;               // open, and namespaces spring into being
+    std::string admin_secret;       // whoever knows it is an admin; empty: nobody is
+    std::string default_namespace;  // for clients that name none
+  };
+  Guard(db::Database& database, Options options);
+
+  bool dev() const { return options_.dev; }
+  bool is_admin_secret(std::string_view text) const;  // in constant time
+  std::string_view sync_mode() const;                 // "group" or "os"
+  db::Result<void> health() const;                    // ok, or why writes are refused
+
+  // The name as it is stored: lower case; empty becomes the default one.
+  // Errors: InvalidArgument (a name that cannot be), NotFound (not in dev, and nobody made it).
+  db::Result<std::string> resolve(std::string_view name) const;
+
+  // One request by itself, answered on any thread, once. Name as resolve() gave it.
+  using Done = std::function<void(db::Answer)>;
+  void read(const std::string& name, const Auth& auth, db::Read read, Done done);
+  void write(const std::string& name, const Auth& auth, db::Write write, Done done);
+
+  // `wake` is called, on any thread, when take() has gone from nothing to something; it must only pass the word on.
+  // `replaces`: the session this client had before ("" for none), ended first if it lives (wire-protocol.md §8.3).
+  db::Result<std::unique_ptr<Session>> open(const std::string& name, Auth auth, std::string_view replaces,
+                                            std::function<void()> wake);
+
+  // The id of an event for Listen::resume.
+  std::string event_id(uint64_t sequence) const;
+
+  // Names of all namespaces that exist, sorted. Errors: PermissionDenied.
+  db::Result<std::vector<std::string>> namespaces(const Auth& auth) const;
+
+ private:
+  std::shared_ptr<const db::Precondition> check_for(const Auth& auth) const;
+
+  db::Database& database_;
+  Options options_;
+};
+
+}  // namespace hearth::rules
