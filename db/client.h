@@ -1,0 +1,51 @@
+// One ordered conversation with one namespace: requests take effect in the order of the calls, and what comes back
+// (answers, events) is one story in commit order (style.md §4). The base of the embedded API and of rules::Session.
+//
+// A first value or a read is made off the shard; everything behind it waits, so that the story stays in order.
+//
+// Thread: requests and take() from one thread at a time, the owner's. `wake` is called on any thread when take() has
+// gone from nothing to something; it must only pass the word on. Destruction ends the conversation, and waits for
+// nothing.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "db/model/event.h"
+#include "db/model/request.h"
+#include "db/model/write.h"
+
+namespace hearth::db {
+
+inline constexpr size_t kStoryBytesMax = 256u << 20;  // of untaken events; above, the conversation ends with TooLarge
+
+class Conversation;  // db/commit
+
+class Client {
+ public:
+  explicit Client(std::shared_ptr<Conversation> conversation);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  const std::string& id() const;
+
+  void write(uint64_t request, Write write);
+  void read(uint64_t request, Read read);
+  void listen(uint64_t request, uint64_t listener, Listen listen);
+  void unlisten(uint64_t request, uint64_t listener);
+  void recheck(uint64_t listener, std::shared_ptr<const Precondition> check);  // from here on, judged by this one
+  void on_disconnect(uint64_t request, Disconnect disconnect, std::shared_ptr<const Precondition> check);
+  void reply(uint64_t request, Result<void> status);
+
+  std::vector<Item> take();
+  void end();
+
+ private:
+  std::shared_ptr<Conversation> conversation_;
+};
+
+}  // namespace hearth::db

@@ -1,0 +1,157 @@
+// The embedded API: a realtime JSON tree database in this process. Start reading here.
+//
+//   auto database = Database::open({.folder = "data"}).value();
+//   Namespace chat = database->space("chat").value();
+//   chat.set("rooms/r1/name", Value::string("Lobby"));            // blocks until it is on disk
+//   auto listener = chat.listen("rooms/r1", {.value = [](const Value& room) { … }});
+//
+// Threads. Every call may be made from any thread, at any time, also from a callback, except that a *blocking* call
+// (those that return a Result of the work done) must not be made on the thread that runs callbacks: it is refused with
+// InvalidArgument where that would wait for itself. Callbacks run one at a time, in commit order, on a thread of the
+// database's own, or wherever `Options::run` passes them (the app's loop); an app that gives `run` must go on running
+// what it is given, in order. A callback that was told to stop may still finish a call already begun; none begins after
+// `stop` returned on the thread that runs callbacks.
+//
+// Errors are values (db/base/result.h). Nothing here throws, logs or handles signals.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "db/base/clock.h"
+#include "db/base/result.h"
+#include "db/model/event.h"
+#include "db/model/request.h"
+#include "db/model/value.h"
+#include "db/model/write.h"
+
+namespace hearth::db {
+
+class Client;
+class Engine;  // db/commit
+
+enum class SyncMode {
+  Group,  // a write is told after an fsync, shared by all that wait: survives a power cut
+  Os,     // a write is told when the kernel has it: survives a kill of the process, not a power cut
+};
+
+// Callbacks of one listener; those left empty are not called.
+struct ListenerCallbacks {
+  std::function<void(const Value&)> value;  // at first, and after every change at or below
+  // Children of the path, with the key of the one before it in priority order ("" for the first).
+  std::function<void(const std::string& key, const Value&, const std::string& previous)> child_added;
+  std::function<void(const std::string& key, const Value&, const std::string& previous)> child_changed;
+  std::function<void(const std::string& key, const Value&, const std::string& previous)> child_moved;
+  std::function<void(const std::string& key, const Value&)> child_removed;
+  std::function<void(const Error&)> cancelled;  // no callback follows
+};
+
+// A running listener; stops when destroyed.
+class Listener {
+ public:
+  Listener() = default;
+  Listener(Listener&&) noexcept = default;
+  Listener& operator=(Listener&&) noexcept;
+  ~Listener();
+  void stop();
+
+ private:
+  friend class Namespace;
+  struct State;
+  explicit Listener(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  std::shared_ptr<State> state_;
+};
+
+struct Written {
+  uint64_t sequence = 0;
+  Timestamp time{};
+};
+
+// A handle to one tree; a copy is a pointer. Must not outlive its Database.
+class Namespace {
+ public:
+  const std::string& name() const;
+
+  // Blocking forms. Errors: InvalidPath, InvalidData, TooLarge, Unavailable, Io.
+  Result<Value> get(std::string_view path) const;
+  Result<Written> set(std::string_view path, Value value);                              // null removes
+  Result<Written> update(std::string_view path, std::vector<std::pair<std::string, Value>> entries);  // all or nothing
+  Result<std::string> push(std::string_view path, Value value);                         // the new child's key
+  Result<Written> remove(std::string_view path);
+  // Writes `to` if what stands there is exactly `from`. Errors: Stale.
+  Result<Written> compare_and_set(std::string_view path, const Value& from, Value to);
+  // Calls `change` with the value that stands there until what it returns could be written on just that value; nothing
+  // returned: leaves it. Returns what stands there at last. Errors: Stale after kTransactionTriesMax tries.
+  Result<Value> transaction(std::string_view path, const std::function<std::optional<Value>(const Value&)>& change);
+
+  // The same without waiting: `done` is called back (see Threads), after the write is durable.
+  using Done = std::function<void(Result<Written>)>;
+  void set_async(std::string_view path, Value value, Done done = {});
+  void update_async(std::string_view path, std::vector<std::pair<std::string, Value>> entries, Done done = {});
+  std::string push_async(std::string_view path, Value value, Done done = {});
+  void remove_async(std::string_view path, Done done = {});
+  void get_async(std::string_view path, std::function<void(Result<Value>)> done) const;
+
+  // No gap and no repeat: the first value and what changed after it. Costs one copy of the listened value in memory.
+  // Errors: InvalidPath.
+  [[nodiscard]] Result<Listener> listen(std::string_view path, ListenerCallbacks callbacks);
+
+ private:
+  friend class Database;
+  struct State;
+  explicit Namespace(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  std::shared_ptr<State> state_;
+};
+
+inline constexpr int kTransactionTriesMax = 25;
+
+class Database {
+ public:
+  struct Options {
+    std::string folder;                       // made when missing
+    SyncMode sync = SyncMode::Group;
+    size_t shards = 4;                        // fixed when the store is made; later opens use the stored number
+    size_t readers = 2;                       // threads that read
+    const Clock* clock = nullptr;             // null: the system's; must outlive the database
+    std::function<void(std::function<void()>)> run;  // where callbacks run; empty: a thread of ours
+    void* environment = nullptr;              // tests: a rocksdb::Env*
+  };
+
+  // Errors: Locked (another process has it), Io, Corruption (naming what is wrong), Unsupported (a newer format).
+  static Result<std::unique_ptr<Database>> open(Options options);
+  ~Database();  // waits for what was accepted; running callbacks end first
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  // The namespace of that name; a name not seen before is an empty tree and costs nothing until it is written.
+  // Errors: InvalidArgument when the name is none (check_namespace_name).
+  Result<Namespace> space(std::string_view name);
+
+  // For servers: names of namespaces that exist; making one by hand; the conversations behind Guard.
+  std::vector<std::string> namespaces() const;
+  bool exists(std::string_view name) const;
+  Result<void> create(std::string_view name);
+  Result<std::unique_ptr<Client>> client(std::string_view name, std::string_view replaces, std::function<void()> wake);
+  void read(const std::string& name, Read read, std::function<void(Answer)> done);
+  void write(const std::string& name, Write write, std::function<void(Answer)> done);
+
+  const std::string& life() const;   // unguessable, new at every open: sequences are resumable within one life
+  const std::string& store_id() const;
+  SyncMode sync() const;
+  Result<void> health() const;       // Unavailable: the store is broken and writes are refused; why
+
+ private:
+  explicit Database(std::unique_ptr<Engine> engine);
+  std::unique_ptr<Engine> engine_;
+};
+
+// The stored form of a namespace's name: lower case. Errors: InvalidArgument: not 1-128 of a-z 0-9 - _.
+Result<std::string> check_namespace_name(std::string_view name);
+
+}  // namespace hearth::db
