@@ -41,6 +41,7 @@ class Body {
   // Merge: paths relative to path(), each may end in "/.priority" (or be ".priority"); no one above another.
   const std::vector<std::pair<std::string, Value>>& entries() const { return entries_; }
 
+  size_t byte_count() const;        // about what it holds in memory
   std::string told_path() const;  // path().text(), with "/.priority" behind it for that slot
   // Made by `make` for the first who asks for the form, shared from then on. Thread: any.
   SharedBytes bytes(Form form, const std::function<std::string(const Body&)>& make) const;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,9 @@ class TreeView {
   // Calls `row(key, leaf)` for the rows of [from, upto) in ascending order until it answers false. Errors: Io, Corruption.
   using RowFunction = std::function<bool(std::string_view key, std::string_view leaf)>;
   virtual Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const = 0;
+
+  // The leaf of just the row `key`, or nothing.
+  virtual Result<std::optional<std::string>> leaf(std::string_view key) const = 0;
 
   // The hash of what lies at `path` (db/model/hash.h). Views that know better than to compute it override this.
   virtual Result<std::string> hash(const Path& path, size_t bytes_max) const;

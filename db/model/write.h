@@ -3,8 +3,8 @@
 //   Write   what a client asked: server values unresolved, conditions unchecked
 //   Record  the effects in order, nothing left to decide; apply (db/commit/apply.h) turns it into rows
 //
-//   record := version:1 = 1  sequence:varint  time:varint  effect*
-//   effect := 's' path slot:1 value | …            grammar in write.cc; On disk and in logs. Never renumber.
+//   record := version:1 = 1  sequence  time  effect*
+//   effect := …                                    grammar in write.cc. On disk and in logs. Never renumber.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,71 @@
+#include "db/model/tree_view.h"
+
+#include "db/model/hash.h"
+#include "db/model/key_order.h"
+
+namespace hearth::db {
+
+Result<std::string> TreeView::hash(const Path& path, size_t bytes_max) const {
+  ASSIGN_OR_RETURN(const Value value, read(path, bytes_max));
+  return node_hash(value);
+}
+
+Result<Value> TreeView::read(const Path& path, size_t bytes_max) const { return read(encode_path(path), bytes_max); }
+
+Result<Value> TreeView::read(std::string_view encoded, size_t bytes_max) const {
+  ValueBuilder builder;
+  bool fits = true;
+  const std::string upto = std::string(encoded) + kPastChildren;
+  RETURN_IF_ERROR(scan(encoded, upto, [&](std::string_view key, std::string_view leaf) {
+    builder.add(key.substr(encoded.size()), leaf);
+    fits = builder.byte_count() <= bytes_max;
+    return fits;
+  }));
+  if (!fits) {
+    return Error{ErrorCode::TooLarge, "Data requested exceeds the maximum size that can be accessed with a single request."};
+  }
+  return std::move(builder).build();
+}
+
+Result<bool> TreeView::exists(const Path& path) const {
+  const std::string from = encode_path(path);
+  bool found = false;
+  RETURN_IF_ERROR(scan(from, from + kPastChildren, [&](std::string_view, std::string_view) {
+    found = true;
+    return false;
+  }));
+  return found;
+}
+
+Result<Value> TreeView::shallow(const Path& path, size_t bytes_max) const {
+  const std::string base = encode_path(path);
+  const std::string upto = base + kPastChildren;
+  const std::string present = encode_leaf(Value::boolean(true));
+  ValueBuilder builder;
+  std::string from = base;
+  // One scan for each child: the next begins behind everything below the one before.
+  for (bool done = false; !done;) {
+    done = true;
+    bool fits = true;
+    RETURN_IF_ERROR(scan(from, upto, [&](std::string_view key, std::string_view leaf) {
+      const std::string_view below = key.substr(base.size());
+      if (below.empty()) {  // a leaf: it is all there is
+        builder.add(below, leaf);
+        return false;
+      }
+      if (below.front() == kPriorityMark) return true;
+      const std::string_view segment = below.substr(0, segment_length(below));
+      builder.add(segment, present);
+      fits = builder.byte_count() <= bytes_max;
+      from.assign(base).append(segment).push_back(kPastChildren);
+      done = false;
+      return false;
+    }));
+    if (!fits) {
+      return Error{ErrorCode::TooLarge, "Data requested exceeds the maximum size that can be accessed with a single request."};
+    }
+  }
+  return std::move(builder).build();
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,184 @@
+#include "db/model/write.h"
+
+#include <algorithm>
+
+#include "db/model/key_order.h"
+
+// record := version:1 = 1  sequence:varint  time:varint  count:varint  effect*
+// effect := 's' | 'p' | 'u' (Effect::Kind)  path:bytes  rows:varint  ( key:bytes leaf:bytes )*
+// bytes  := length:varint byte*                                          path and keys as encoded (key_order.h)
+namespace hearth::db {
+namespace {
+
+constexpr char kRecordVersion = 1;
+
+Error bad_record(const char* what) { return {ErrorCode::Corruption, std::string("record: ") + what}; }
+
+void append_varint(uint64_t value, std::string& to) {
+  for (; value >= 0x80; value >>= 7) to += static_cast<char>(value | 0x80);
+  to += static_cast<char>(value);
+}
+
+void append_bytes(std::string_view bytes, std::string& to) {
+  append_varint(bytes.size(), to);
+  to += bytes;
+}
+
+struct Reader {
+  std::string_view rest;
+  bool good = true;
+
+  uint64_t varint() {
+    uint64_t value = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+      if (rest.empty()) break;
+      const auto byte = static_cast<unsigned char>(rest.front());
+      rest.remove_prefix(1);
+      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+    good = false;
+    return 0;
+  }
+  std::string_view bytes() {
+    const uint64_t size = varint();
+    if (!good || size > rest.size()) {
+      good = false;
+      return {};
+    }
+    const std::string_view found = rest.substr(0, size);
+    rest.remove_prefix(size);
+    return found;
+  }
+};
+
+char letter(Effect::Kind kind) {
+  switch (kind) {
+    case Effect::Kind::Set:
+      return 's';
+    case Effect::Kind::SetPriority:
+      return 'p';
+    case Effect::Kind::Unleaf:
+      return 'u';
+  }
+  invariant(false, "every kind has a letter");
+  return 0;
+}
+
+}  // namespace
+
+Result<Overwrite> make_overwrite(std::string_view path_text, Value value) {
+  static constexpr std::string_view kPriority = ".priority";
+  std::string_view text = path_text;
+  while (text.ends_with('/')) text.remove_suffix(1);
+  Overwrite overwrite;
+  if (text == kPriority || text.ends_with("/.priority")) {
+    text.remove_suffix(kPriority.size());
+    overwrite.slot = Slot::Priority;
+    const bool settled = value.is_null() || value.kind() == Value::Kind::String || value.is_number();
+    if (!settled && !value.has_server_values()) {
+      return Error{ErrorCode::InvalidData, "Invalid data; priority must be a string, a number, a server value or null."};
+    }
+    if (value.is_object()) {
+      return Error{ErrorCode::InvalidData, "Invalid data; priority must be a string, a number, a server value or null."};
+    }
+  }
+  ASSIGN_OR_RETURN(overwrite.path, Path::parse(text));
+  overwrite.value = std::move(value);
+  return overwrite;
+}
+
+Result<void> check_overlap(const std::vector<Overwrite>& overwrites) {
+  if (overwrites.size() > kUpdatePathsMax) {
+    return Error{ErrorCode::TooLarge, "An update may name at most " + std::to_string(kUpdatePathsMax) + " locations."};
+  }
+  // In encoded order whatever lies below a path comes right behind it.
+  std::vector<std::pair<std::string, const Overwrite*>> sorted;
+  sorted.reserve(overwrites.size());
+  for (const Overwrite& overwrite : overwrites) {
+    sorted.emplace_back(encode_path(overwrite.path), &overwrite);
+    if (overwrite.slot == Slot::Priority) sorted.back().first += '\0';
+  }
+  std::sort(sorted.begin(), sorted.end());
+  const std::string* above = nullptr;  // the last Value overwrite seen
+  const Overwrite* above_from = nullptr;
+  const std::string* last = nullptr;
+  for (const auto& [key, overwrite] : sorted) {
+    if ((above != nullptr && key.starts_with(*above)) || (last != nullptr && key == *last)) {
+      const Overwrite* other = above_from != nullptr ? above_from : overwrite;
+      const std::string tail = overwrite->slot == Slot::Priority ? "/.priority" : "";
+      return Error{ErrorCode::InvalidData, "Invalid data; the update contains a path " + other->path.slashed() +
+                                               " that is ancestor of another path " + overwrite->path.slashed() + tail};
+    }
+    if (overwrite->slot == Slot::Value) {
+      above = &key;
+      above_from = overwrite;
+    }
+    last = &key;
+  }
+  return {};
+}
+
+std::string Record::encode() const {
+  std::string bytes(1, kRecordVersion);
+  append_varint(sequence, bytes);
+  append_varint(static_cast<uint64_t>(time.count()), bytes);
+  append_varint(effects.size(), bytes);
+  for (const Effect& effect : effects) {
+    bytes += letter(effect.kind);
+    append_bytes(encode_path(effect.path), bytes);
+    append_varint(effect.value.row_count(), bytes);
+    for (size_t i = 0; i < effect.value.row_count(); ++i) {
+      const Value::Row row = effect.value.row(i);
+      append_bytes(row.key, bytes);
+      append_bytes(row.leaf, bytes);
+    }
+  }
+  return bytes;
+}
+
+Result<Record> Record::decode(std::string_view bytes) {
+  if (bytes.empty() || bytes.front() != kRecordVersion) return bad_record("unknown version");
+  Reader in{bytes.substr(1)};
+  Record record;
+  record.sequence = in.varint();
+  record.time = Timestamp(static_cast<int64_t>(in.varint()));
+  const uint64_t count = in.varint();
+  for (uint64_t i = 0; i < count && in.good; ++i) {
+    if (in.rest.empty()) return bad_record("cut short");
+    Effect effect;
+    switch (in.rest.front()) {
+      case 's':
+        effect.kind = Effect::Kind::Set;
+        break;
+      case 'p':
+        effect.kind = Effect::Kind::SetPriority;
+        break;
+      case 'u':
+        effect.kind = Effect::Kind::Unleaf;
+        break;
+      default:
+        return bad_record("unknown effect");
+    }
+    in.rest.remove_prefix(1);
+    ASSIGN_OR_RETURN(effect.path, decode_path(in.bytes()));
+    ValueBuilder builder;
+    const uint64_t rows = in.varint();
+    std::string last;
+    for (uint64_t row = 0; row < rows && in.good; ++row) {
+      const std::string_view key = in.bytes();
+      const std::string_view leaf = in.bytes();
+      if (!in.good) break;
+      if (row > 0 && key <= last) return bad_record("rows out of order");
+      RETURN_IF_ERROR(decode_leaf(leaf));
+      last = key;
+      builder.add(key, leaf);
+    }
+    effect.value = std::move(builder).build();
+    record.effects.push_back(std::move(effect));
+  }
+  if (!in.good || !in.rest.empty()) return bad_record("cut short");
+  return record;
+}
+
+}  // namespace hearth::db
