@@ -5,7 +5,8 @@
 #include "db/model/key_order.h"
 
 // record := version:1 = 1  sequence:varint  time:varint  count:varint  effect*
-// effect := 's' | 'p' | 'u' (Effect::Kind)  path:bytes  rows:varint  ( key:bytes leaf:bytes )*
+// effect := kind:1  path:bytes  slot:1  session:bytes  rows       kind: 's' 'p' 'u' 'e' 'd', as Effect::Kind
+// rows   := count:varint ( key:bytes leaf:bytes )*
 // bytes  := length:varint byte*                                          path and keys as encoded (key_order.h)
 namespace hearth::db {
 namespace {
@@ -60,9 +61,38 @@ char letter(Effect::Kind kind) {
       return 'p';
     case Effect::Kind::Unleaf:
       return 'u';
+    case Effect::Kind::Enqueue:
+      return 'e';
+    case Effect::Kind::Dequeue:
+      return 'd';
   }
   invariant(false, "every kind has a letter");
   return 0;
+}
+
+void append_rows(const Value& value, std::string& to) {
+  append_varint(value.row_count(), to);
+  for (size_t i = 0; i < value.row_count(); ++i) {
+    const Value::Row row = value.row(i);
+    append_bytes(row.key, to);
+    append_bytes(row.leaf, to);
+  }
+}
+
+Result<Value> read_rows(Reader& in) {
+  ValueBuilder builder;
+  const uint64_t rows = in.varint();
+  std::string last;
+  for (uint64_t row = 0; row < rows; ++row) {
+    const std::string_view key = in.bytes();
+    const std::string_view leaf = in.bytes();
+    if (!in.good) return bad_record("cut short");
+    if (row > 0 && key <= last) return bad_record("rows out of order");
+    RETURN_IF_ERROR(decode_leaf(leaf));
+    last = key;
+    builder.add(key, leaf);
+  }
+  return std::move(builder).build();
 }
 
 }  // namespace
@@ -127,12 +157,9 @@ std::string Record::encode() const {
   for (const Effect& effect : effects) {
     bytes += letter(effect.kind);
     append_bytes(encode_path(effect.path), bytes);
-    append_varint(effect.value.row_count(), bytes);
-    for (size_t i = 0; i < effect.value.row_count(); ++i) {
-      const Value::Row row = effect.value.row(i);
-      append_bytes(row.key, bytes);
-      append_bytes(row.leaf, bytes);
-    }
+    bytes += static_cast<char>(effect.slot);
+    append_bytes(effect.session, bytes);
+    append_rows(effect.value, bytes);
   }
   return bytes;
 }
@@ -157,28 +184,39 @@ Result<Record> Record::decode(std::string_view bytes) {
       case 'u':
         effect.kind = Effect::Kind::Unleaf;
         break;
+      case 'e':
+        effect.kind = Effect::Kind::Enqueue;
+        break;
+      case 'd':
+        effect.kind = Effect::Kind::Dequeue;
+        break;
       default:
         return bad_record("unknown effect");
     }
     in.rest.remove_prefix(1);
     ASSIGN_OR_RETURN(effect.path, decode_path(in.bytes()));
-    ValueBuilder builder;
-    const uint64_t rows = in.varint();
-    std::string last;
-    for (uint64_t row = 0; row < rows && in.good; ++row) {
-      const std::string_view key = in.bytes();
-      const std::string_view leaf = in.bytes();
-      if (!in.good) break;
-      if (row > 0 && key <= last) return bad_record("rows out of order");
-      RETURN_IF_ERROR(decode_leaf(leaf));
-      last = key;
-      builder.add(key, leaf);
-    }
-    effect.value = std::move(builder).build();
+    if (in.rest.empty() || in.rest.front() > 1) return bad_record("unknown slot");
+    effect.slot = static_cast<Slot>(in.rest.front());
+    in.rest.remove_prefix(1);
+    effect.session = in.bytes();
+    ASSIGN_OR_RETURN(effect.value, read_rows(in));
     record.effects.push_back(std::move(effect));
   }
   if (!in.good || !in.rest.empty()) return bad_record("cut short");
   return record;
+}
+
+std::string encode_rows(const Value& value) {
+  std::string bytes;
+  append_rows(value, bytes);
+  return bytes;
+}
+
+Result<Value> decode_rows(std::string_view bytes) {
+  Reader in{bytes};
+  ASSIGN_OR_RETURN(Value value, read_rows(in));
+  if (!in.rest.empty()) return bad_record("bytes behind the rows");
+  return value;
 }
 
 }  // namespace hearth::db

@@ -58,16 +58,20 @@ Result<Overwrite> make_overwrite(std::string_view path_text, Value value);
 // Errors: InvalidData "… contains a path /a that is ancestor of another path /a/b" (data-model.md §11), TooLarge.
 Result<void> check_overlap(const std::vector<Overwrite>& overwrites);
 
-// One settled effect. Paths and rows only.
+// One settled effect. Nothing but paths and rows.
 struct Effect {
   enum class Kind : uint8_t {
-    Set,     // everything at `path` becomes `value` (null: gone)
-    SetPriority,  // the priority of `path` becomes `value` (null: none)
-    Unleaf,  // the leaf at `path` makes room for children; its priority stays
+    Set,          // everything at `path` becomes `value` (null: gone)
+    SetPriority,  // the priority of `path` becomes that of `value` (a leaf that only carries it; null: none)
+    Unleaf,       // the leaf at `path` makes room for children; its priority stays
+    Enqueue,      // `session` will write `value`, server values and all, to the `slot` of `path` when it ends
+    Dequeue,      // it will not
   };
-  Kind kind;
+  Kind kind = Kind::Set;
   Path path;
   Value value;
+  Slot slot = Slot::Value;  // Enqueue, Dequeue
+  std::string session;      // Enqueue, Dequeue
 };
 
 struct Record {
@@ -78,5 +82,9 @@ struct Record {
   std::string encode() const;
   static Result<Record> decode(std::string_view bytes);  // Errors: Corruption
 };
+
+// A value as bytes: rows:varint ( key:bytes leaf:bytes )*. On disk. Errors of decode: Corruption.
+std::string encode_rows(const Value& value);
+Result<Value> decode_rows(std::string_view bytes);
 
 }  // namespace hearth::db

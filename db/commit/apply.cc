@@ -1,0 +1,88 @@
+#include "db/commit/apply.h"
+
+#include "db/model/key_order.h"
+#include "db/store/row_key.h"
+
+namespace hearth::db {
+namespace {
+
+Result<void> apply_set(const Effect& effect, Overlay& tree, const OldRows* known) {
+  const std::string base = encode_path(effect.path);
+  OldRows read;
+  if (known == nullptr) {
+    ASSIGN_OR_RETURN(read, old_rows(tree, base));
+    known = &read;
+  }
+  const size_t count = effect.value.row_count();
+  if (known->more || count > kPointRowsMax) {
+    tree.replace(base, base + kPastChildren, base, effect.value);
+    return {};
+  }
+  // Old and new keys both ascend: what is only old goes, what is new is put.
+  size_t index = 0;
+  for (const std::string& old : known->keys) {
+    const std::string_view below = std::string_view(old).substr(base.size());
+    while (index < count && effect.value.row(index).key < below) ++index;
+    if (index == count || effect.value.row(index).key != below) tree.erase(old);
+  }
+  for (index = 0; index < count; ++index) {
+    const Value::Row row = effect.value.row(index);
+    tree.put(base + std::string(row.key), row.leaf);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<OldRows> old_rows(const TreeView& tree, const std::string& encoded_path) {
+  OldRows found;
+  RETURN_IF_ERROR(tree.scan(encoded_path, encoded_path + kPastChildren, [&](std::string_view key, std::string_view) {
+    found.more = found.keys.size() == kPointRowsMax;
+    if (found.more) return false;
+    found.keys.emplace_back(key);
+    return true;
+  }));
+  return found;
+}
+
+std::string queue_key(uint32_t number, const std::string& session, const Path& path, Slot slot) {
+  std::string rest = session;
+  rest += '\0';
+  rest += encode_path(path);
+  if (slot == Slot::Priority) rest += kPriorityMark;
+  return row_key(Table::Disconnect, number, rest);
+}
+
+Result<void> apply(const Effect& effect, Pending& to, const OldRows* known) {
+  switch (effect.kind) {
+    case Effect::Kind::Set:
+      return apply_set(effect, to.tree, known);
+    case Effect::Kind::SetPriority: {
+      std::string key = encode_path(effect.path) + kPriorityMark;
+      if (effect.value.is_null()) {
+        to.tree.erase(std::move(key));
+      } else {
+        to.tree.put(std::move(key), effect.value.row(effect.value.row_count() - 1).leaf);
+      }
+      return {};
+    }
+    case Effect::Kind::Unleaf:
+      to.tree.erase(encode_path(effect.path));
+      return {};
+    case Effect::Kind::Enqueue:
+      to.rows.put(queue_key(to.number, effect.session, effect.path, effect.slot), encode_rows(effect.value));
+      return {};
+    case Effect::Kind::Dequeue:
+      to.rows.erase(queue_key(to.number, effect.session, effect.path, effect.slot));
+      return {};
+  }
+  invariant(false, "every kind of effect is applied");
+  return {};
+}
+
+Result<void> apply(const Record& record, Pending& to) {
+  for (const Effect& effect : record.effects) RETURN_IF_ERROR(apply(effect, to));
+  return {};
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,38 @@
+// The second step of a commit: effects become rows. Deterministic, and the only thing that changes state: a record
+// applied to the same rows gives the same rows, wherever it comes from. Thread: its shard's.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "db/base/result.h"
+#include "db/commit/overlay.h"
+#include "db/model/write.h"
+#include "db/store/tree_store.h"
+
+namespace hearth::db {
+
+inline constexpr size_t kPointRowsMax = 1'000;  // rows erased or put one by one; above, a range (machine-facts.md §3.2)
+
+// Where effects go: the tree of one namespace, and rows beside it.
+struct Pending {
+  uint32_t number;  // of the namespace
+  Overlay& tree;
+  Batch& rows;
+};
+
+// The keys of what lies at a path, as far as anyone cares.
+struct OldRows {
+  std::vector<std::string> keys;
+  bool more = false;  // than kPointRowsMax
+};
+Result<OldRows> old_rows(const TreeView& tree, const std::string& encoded_path);
+
+// `known`: old_rows of a Set's path, when already read. Errors: Io, Corruption.
+Result<void> apply(const Effect& effect, Pending& to, const OldRows* known = nullptr);
+Result<void> apply(const Record& record, Pending& to);
+
+// The key of a queued on_disconnect row (db/store/row_key.h).
+std::string queue_key(uint32_t number, const std::string& session, const Path& path, Slot slot);
+
+}  // namespace hearth::db

@@ -1,0 +1,150 @@
+#include "db/commit/evaluate.h"
+
+#include "db/model/key_order.h"
+#include "db/model/server_value.h"
+
+namespace hearth::db {
+namespace {
+
+class Evaluation {
+ public:
+  Evaluation(const TreeView& before, Pending& after, bool has_priorities, Timestamp now)
+      : before_(before), after_(after), has_priorities_(has_priorities), now_(now) {}
+
+  Result<void> set(const Overwrite& overwrite);
+  Result<void> set_priority(const Overwrite& overwrite);
+  Result<void> drop_priorities_of_emptied();
+  Settled settled() && { return std::move(settled_); }
+
+ private:
+  Result<void> effect(Effect effect, const OldRows* known = nullptr) {
+    RETURN_IF_ERROR(apply(effect, after_, known));
+    settled_.effects.push_back(std::move(effect));
+    return {};
+  }
+  Result<Value> resolve(const Value& value, const std::string& base) const;
+  Result<void> unleaf_ancestors(const Path& path);
+  Result<bool> has_children_or_leaf(const Path& path) const;
+
+  const TreeView& before_;
+  Pending& after_;
+  bool has_priorities_;
+  Timestamp now_;
+  Settled settled_;
+};
+
+Result<Value> Evaluation::resolve(const Value& value, const std::string& base) const {
+  if (!value.has_server_values()) return value;
+  const auto read = [this](const std::string& key) -> Result<Value> {
+    ASSIGN_OR_RETURN(const auto leaf, before_.leaf(key));
+    if (!leaf) return Value();
+    return decode_leaf(*leaf);
+  };
+  Existing existing;
+  existing.leaf = [&](std::string_view below) { return read(base + std::string(below)); };
+  existing.priority = [&](std::string_view below) { return read(base + std::string(below) + kPriorityMark); };
+  return resolve_server_values(value, now_, existing);
+}
+
+// A leaf has no children: one that stands above makes room (data-model.md §1; its priority is kept).
+Result<void> Evaluation::unleaf_ancestors(const Path& path) {
+  for (size_t depth = path.depth(); depth-- > 0;) {
+    const Path ancestor = path.prefix(depth);
+    ASSIGN_OR_RETURN(const auto leaf, after_.tree.leaf(encode_path(ancestor)));
+    if (leaf) return effect({Effect::Kind::Unleaf, ancestor, {}, Slot::Value, {}});
+  }
+  return {};
+}
+
+Result<void> Evaluation::set(const Overwrite& overwrite) {
+  const std::string base = encode_path(overwrite.path);
+  ASSIGN_OR_RETURN(Value value, resolve(overwrite.value, base));
+
+  // The old rows tell what to erase, and whether anything changes at all.
+  OldRows old;
+  bool same = true;
+  size_t index = 0;
+  RETURN_IF_ERROR(before_.scan(base, base + kPastChildren, [&](std::string_view key, std::string_view leaf) {
+    old.more = old.keys.size() == kPointRowsMax;
+    if (old.more) return false;
+    if (same) {
+      same = index < value.row_count();
+      if (same) {
+        const Value::Row row = value.row(index++);
+        same = row.key == key.substr(base.size()) && row.leaf == leaf;
+      }
+    }
+    old.keys.emplace_back(key);
+    return true;
+  }));
+  if (same && !old.more && index == value.row_count()) return {};
+
+  if (value.has_priorities()) settled_.writes_priorities = true;
+  if (!value.is_null()) RETURN_IF_ERROR(unleaf_ancestors(overwrite.path));
+  RETURN_IF_ERROR(effect({Effect::Kind::Set, overwrite.path, value, Slot::Value, {}}, &old));
+  settled_.changed.push_back({overwrite.path, Slot::Value, std::move(value)});
+  return {};
+}
+
+Result<void> Evaluation::set_priority(const Overwrite& overwrite) {
+  const std::string base = encode_path(overwrite.path);
+  ASSIGN_OR_RETURN(const bool exists, after_.tree.exists(overwrite.path));
+  if (!exists) return {};  // nothing to have a priority
+  // A leaf that carries the priority brings it to its stored form, and server values to theirs.
+  const Value carrier = Value::boolean(true).with_priority(overwrite.value);
+  ASSIGN_OR_RETURN(const Value resolved, resolve(carrier, base));
+  const Value priority = resolved.priority();
+  const std::string wanted = priority.is_null() ? std::string() : std::string(resolved.row(resolved.row_count() - 1).leaf);
+  ASSIGN_OR_RETURN(const auto stored, after_.tree.leaf(base + kPriorityMark));
+  if (stored.value_or("") == wanted) return {};
+  if (!priority.is_null()) settled_.writes_priorities = true;
+  RETURN_IF_ERROR(effect({Effect::Kind::SetPriority, overwrite.path, priority.is_null() ? Value() : resolved, Slot::Value, {}}));
+  settled_.changed.push_back({overwrite.path, Slot::Priority, priority});
+  return {};
+}
+
+Result<bool> Evaluation::has_children_or_leaf(const Path& path) const {
+  const std::string base = encode_path(path);
+  bool found = false;
+  RETURN_IF_ERROR(after_.tree.scan(base, base + kPastChildren, [&](std::string_view key, std::string_view) {
+    found = key.size() != base.size() + 1 || key.back() != kPriorityMark;
+    return !found;
+  }));
+  return found;
+}
+
+// A node whose last child went is gone, and its priority with it (data-model.md §1). Judged at the end, so that an update
+// which empties a node and fills it again keeps the priority.
+Result<void> Evaluation::drop_priorities_of_emptied() {
+  if (!has_priorities_ && !settled_.writes_priorities) return {};
+  for (const Overwrite& changed : std::vector<Overwrite>(settled_.changed)) {
+    if (changed.slot != Slot::Value || !changed.value.is_null()) continue;
+    for (size_t depth = changed.path.depth(); depth-- > 0;) {
+      const Path ancestor = changed.path.prefix(depth);
+      ASSIGN_OR_RETURN(const bool alive, has_children_or_leaf(ancestor));
+      if (alive) break;
+      ASSIGN_OR_RETURN(const auto priority, after_.tree.leaf(encode_path(ancestor) + kPriorityMark));
+      if (priority) RETURN_IF_ERROR(effect({Effect::Kind::SetPriority, ancestor, {}, Slot::Value, {}}));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Settled> evaluate(const Write& write, const TreeView& before, Pending& after, bool has_priorities, Timestamp now) {
+  for (const auto& precondition : write.preconditions) RETURN_IF_ERROR(precondition->check(before, now));
+  // From here on the write is allowed; only data that cannot be stored or read refuses it.
+
+  Evaluation evaluation(before, after, has_priorities, now);
+  for (const Overwrite& overwrite : write.overwrites) {
+    if (overwrite.slot == Slot::Value) RETURN_IF_ERROR(evaluation.set(overwrite));
+  }
+  for (const Overwrite& overwrite : write.overwrites) {  // after the values, for a node made here may get one
+    if (overwrite.slot == Slot::Priority) RETURN_IF_ERROR(evaluation.set_priority(overwrite));
+  }
+  RETURN_IF_ERROR(evaluation.drop_priorities_of_emptied());
+  return std::move(evaluation).settled();
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,163 @@
+#include "db/commit/overlay.h"
+
+#include <algorithm>
+
+namespace hearth::db {
+namespace {
+
+// The first row of `value` whose key is not below `key`.
+size_t lower_row(const Value& value, std::string_view key) {
+  size_t low = 0;
+  size_t high = value.row_count();
+  while (low < high) {
+    const size_t middle = low + (high - low) / 2;
+    if (value.row(middle).key < key) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+}  // namespace
+
+const Overlay::Sheet* Overlay::sheet_over(std::string_view key) const {
+  auto at = sheets_.upper_bound(key);
+  if (at == sheets_.begin()) return nullptr;
+  --at;
+  return key < at->second.upto ? &at->second : nullptr;
+}
+
+bool Overlay::scan_sheet(const Sheet& sheet, std::string_view from, std::string_view upto, const RowFunction& row) const {
+  // All keys of the sheet begin with its prefix, and [from, upto) lies in its range.
+  const std::string_view prefix = sheet.prefix;
+  size_t index = 0;
+  if (from.starts_with(prefix)) {
+    index = lower_row(sheet.value, from.substr(prefix.size()));
+  } else if (from > prefix) {
+    return true;
+  }
+  std::string key(prefix);
+  for (; index < sheet.value.row_count(); ++index) {
+    const Value::Row at = sheet.value.row(index);
+    key.resize(prefix.size());
+    key += at.key;
+    if (key >= upto) break;
+    if (!row(key, at.leaf)) return false;
+  }
+  return true;
+}
+
+Result<void> Overlay::scan(std::string_view from, std::string_view upto, const RowFunction& row) const {
+  auto own = rows_.lower_bound(from);
+  const auto own_end = rows_.lower_bound(upto);
+  bool going = true;
+
+  // Own rows below `key` come first; one that equals it hides it.
+  const RowFunction merged = [&](std::string_view key, std::string_view leaf) {
+    for (; going && own != own_end && own->first < key; ++own) {
+      if (own->second) going = row(own->first, *own->second);
+    }
+    if (!going) return false;
+    if (own != own_end && own->first == key) return true;
+    going = row(key, leaf);
+    return going;
+  };
+
+  // Below them, sheets and the gaps between, where the base shows.
+  std::string at(from);
+  while (going && at < upto) {
+    if (const Sheet* sheet = sheet_over(at); sheet != nullptr) {
+      const std::string end = std::min(sheet->upto, std::string(upto));
+      going = scan_sheet(*sheet, at, end, merged) && going;
+      at = end;
+      continue;
+    }
+    const auto next = sheets_.lower_bound(at);
+    const std::string end = next != sheets_.end() ? std::min(next->first, std::string(upto)) : std::string(upto);
+    RETURN_IF_ERROR(base_.scan(at, end, merged));
+    at = end;
+  }
+  for (; going && own != own_end; ++own) {
+    if (own->second) going = row(own->first, *own->second);
+  }
+  return {};
+}
+
+Result<std::optional<std::string>> Overlay::leaf(std::string_view key) const {
+  if (const auto own = rows_.find(key); own != rows_.end()) return own->second;
+  if (const Sheet* sheet = sheet_over(key); sheet != nullptr) {
+    if (!key.starts_with(sheet->prefix)) return std::optional<std::string>();
+    const std::string_view below = key.substr(sheet->prefix.size());
+    const size_t index = lower_row(sheet->value, below);
+    if (index == sheet->value.row_count() || sheet->value.row(index).key != below) return std::optional<std::string>();
+    return std::optional<std::string>(sheet->value.row(index).leaf);
+  }
+  return base_.leaf(key);
+}
+
+void Overlay::cut_sheets(const std::string& from, const std::string& upto) {
+  auto at = sheets_.upper_bound(from);
+  if (at != sheets_.begin()) --at;
+  while (at != sheets_.end() && at->first < upto) {
+    if (at->second.upto <= from) {
+      ++at;
+      continue;
+    }
+    const std::string left = at->first;
+    Sheet sheet = at->second;
+    at = sheets_.erase(at);
+    if (left < from) sheets_[left] = Sheet{from, sheet.prefix, sheet.value};
+    if (sheet.upto > upto) {
+      sheets_[upto] = std::move(sheet);
+      break;
+    }
+  }
+}
+
+void Overlay::replace(const std::string& from, const std::string& upto, const std::string& prefix, const Value& value) {
+  rows_.erase(rows_.lower_bound(from), rows_.lower_bound(upto));
+  cut_sheets(from, upto);
+  sheets_[from] = Sheet{upto, prefix, value};
+}
+
+void Overlay::absorb(Overlay&& above) {
+  for (auto& [from, sheet] : above.sheets_) {
+    rows_.erase(rows_.lower_bound(from), rows_.lower_bound(sheet.upto));
+    cut_sheets(from, sheet.upto);
+    sheets_[from] = std::move(sheet);
+  }
+  for (auto& [key, leaf] : above.rows_) rows_[key] = std::move(leaf);
+}
+
+size_t Overlay::row_count() const {
+  size_t count = rows_.size();
+  for (const auto& [from, sheet] : sheets_) count += sheet.value.row_count();
+  return count;
+}
+
+std::vector<std::pair<std::string, std::string>> Overlay::emptied() const {
+  std::vector<std::pair<std::string, std::string>> ranges;
+  ranges.reserve(sheets_.size());
+  for (const auto& [from, sheet] : sheets_) ranges.emplace_back(from, sheet.upto);
+  return ranges;
+}
+
+void Overlay::changes(const PutFunction& put) const {
+  auto own = rows_.begin();
+  for (const auto& [from, sheet] : sheets_) {
+    (void)scan_sheet(sheet, from, sheet.upto, [&](std::string_view key, std::string_view leaf) {
+      for (; own != rows_.end() && own->first < key; ++own) {
+        put(own->first, own->second ? std::optional<std::string_view>(*own->second) : std::nullopt);
+      }
+      if (own == rows_.end() || own->first != key) put(key, leaf);
+      return true;
+    });
+  }
+  for (; own != rows_.end(); ++own) {
+    put(own->first, own->second ? std::optional<std::string_view>(*own->second) : std::nullopt);
+  }
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,26 @@
+// RocksDB, opened as we want it; the only file that turns its Status into an Error. Thread: any.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "db/base/result.h"
+
+namespace rocksdb {
+class DB;
+class Env;
+class Status;
+struct Options;
+}  // namespace rocksdb
+
+namespace hearth::db {
+
+Error to_error(const rocksdb::Status& status, const std::string& doing);
+
+// Settings by measurement: README.md of this folder. `environment`: null for the real one.
+rocksdb::Options rocks_options(rocksdb::Env* environment);
+
+// Errors: Locked, Io, Corruption, each with what to do about it.
+Result<std::unique_ptr<rocksdb::DB>> open_rocks(const std::string& folder, rocksdb::Env* environment);
+
+}  // namespace hearth::db

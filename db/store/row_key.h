@@ -1,0 +1,48 @@
+// The key of every row in the store. One column family; the table comes first, so that what is read together at a start
+// (names, queues of lost connections) lies together.
+//
+//   key   := table:1 rest
+//   table := 0x01 store       rest = "format" | "id" | "shards"                      → text
+//          | 0x02 name        rest = name of a namespace                             → number:4 BE
+//          | 0x03 head        rest = number:4 BE                                     → head (tree_store.h)
+//          | 0x04 disconnect  rest = number:4 BE session 0x00 path [0x00]            → value rows (disconnect_queue.h)
+//          | 0x05 data        rest = number:4 BE path [0x00]                         → leaf (db/model/value.h)
+//
+// `path` is encoded (db/model/key_order.h), a last 0x00 marks a priority. On disk. Never renumber.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace hearth::db {
+
+enum class Table : char { Store = 1, Name = 2, Head = 3, Disconnect = 4, Data = 5 };
+
+inline void append_number(uint32_t number, std::string& to) {
+  for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(number >> shift);
+}
+
+inline uint32_t read_number(std::string_view bytes) {  // precondition: at least 4 bytes
+  uint32_t number = 0;
+  for (size_t i = 0; i < 4; ++i) number = number << 8 | static_cast<unsigned char>(bytes[i]);
+  return number;
+}
+
+inline std::string row_key(Table table, std::string_view rest) {
+  std::string key(1, static_cast<char>(table));
+  key += rest;
+  return key;
+}
+
+inline std::string row_key(Table table, uint32_t number, std::string_view rest = {}) {
+  std::string key(1, static_cast<char>(table));
+  key.reserve(5 + rest.size());
+  append_number(number, key);
+  key += rest;
+  return key;
+}
+
+inline constexpr size_t kTableAndNumber = 5;  // bytes before the path of a data row
+
+}  // namespace hearth::db

@@ -1,0 +1,242 @@
+#include "db/store/tree_store.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+#include <rocksdb/sst_file_writer.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "db/base/random.h"
+#include "db/store/rocks.h"
+#include "db/store/row_key.h"
+
+namespace hearth::db {
+
+struct TreeStore::Rocks {
+  std::unique_ptr<rocksdb::DB> db;
+  std::string folder;
+  rocksdb::Env* environment;
+};
+
+struct Snapshot::State {
+  rocksdb::DB* db;
+  const rocksdb::Snapshot* snapshot;
+  ~State() { db->ReleaseSnapshot(snapshot); }
+};
+
+namespace {
+
+rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+
+void append_u64(uint64_t value, std::string& to) {
+  for (int shift = 56; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift);
+}
+
+uint64_t read_u64(std::string_view bytes) {
+  return static_cast<uint64_t>(read_number(bytes)) << 32 | read_number(bytes.substr(4));
+}
+
+}  // namespace
+
+std::string Head::encode() const {
+  std::string bytes(1, '\x01');
+  append_u64(sequence, bytes);
+  append_u64(static_cast<uint64_t>(time.count()), bytes);
+  bytes += static_cast<char>(has_priorities ? 1 : 0);
+  return bytes;
+}
+
+Result<Head> Head::decode(std::string_view bytes) {
+  if (bytes.size() != 18 || bytes[0] != '\x01') return Error{ErrorCode::Corruption, "a namespace's head row is not ours"};
+  Head head;
+  head.sequence = read_u64(bytes.substr(1));
+  head.time = Timestamp(static_cast<int64_t>(read_u64(bytes.substr(9))));
+  head.has_priorities = (bytes[17] & 1) != 0;
+  return head;
+}
+
+Snapshot::Snapshot(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Snapshot::~Snapshot() = default;
+
+Result<void> Snapshot::scan(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const {
+  const rocksdb::Slice upper = slice(upto);
+  rocksdb::ReadOptions options;
+  options.snapshot = state_->snapshot;
+  options.iterate_upper_bound = &upper;
+  const std::unique_ptr<rocksdb::Iterator> at(state_->db->NewIterator(options));
+  for (at->Seek(slice(from)); at->Valid(); at->Next()) {
+    if (!row(view(at->key()), view(at->value()))) return {};
+  }
+  if (!at->status().ok()) return to_error(at->status(), "reading the store");
+  return {};
+}
+
+Result<std::optional<std::string>> Snapshot::get(std::string_view key) const {
+  rocksdb::ReadOptions options;
+  options.snapshot = state_->snapshot;
+  rocksdb::PinnableSlice value;
+  const rocksdb::Status status = state_->db->Get(options, state_->db->DefaultColumnFamily(), slice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  if (!status.ok()) return to_error(status, "reading the store");
+  return std::optional<std::string>(value.ToString());
+}
+
+SnapshotView::SnapshotView(std::shared_ptr<const Snapshot> snapshot, uint32_t number)
+    : snapshot_(std::move(snapshot)), prefix_(row_key(Table::Data, number)) {}
+
+Result<void> SnapshotView::scan(std::string_view from, std::string_view upto, const RowFunction& row) const {
+  std::string lower = prefix_;
+  std::string upper = prefix_;
+  return snapshot_->scan(lower.append(from), upper.append(upto), [&](std::string_view key, std::string_view leaf) {
+    return row(key.substr(kTableAndNumber), leaf);
+  });
+}
+
+Result<std::optional<std::string>> SnapshotView::leaf(std::string_view key) const {
+  std::string whole = prefix_;
+  return snapshot_->get(whole.append(key));
+}
+
+TreeStore::TreeStore(std::unique_ptr<Rocks> rocks) : rocks_(std::move(rocks)) {}
+TreeStore::~TreeStore() = default;
+
+Result<std::unique_ptr<TreeStore>> TreeStore::open(const Options& options) {
+  auto* environment = static_cast<rocksdb::Env*>(options.environment);
+  ASSIGN_OR_RETURN(auto db, open_rocks(options.folder, environment));
+  auto rocks = std::make_unique<Rocks>();
+  rocks->db = std::move(db);
+  rocks->folder = options.folder;
+  rocks->environment = environment != nullptr ? environment : rocksdb::Env::Default();
+  // A file that was written but not taken in when the process died is nobody's.
+  std::vector<std::string> files;
+  if (rocks->environment->GetChildren(options.folder, &files).ok()) {
+    for (const std::string& file : files) {
+      if (file.ends_with(".ingest")) (void)rocks->environment->DeleteFile(options.folder + "/" + file);
+    }
+  }
+  std::unique_ptr<TreeStore> store(new TreeStore(std::move(rocks)));
+  RETURN_IF_ERROR(store->read_or_make_identity(options.shards));
+  const auto snapshot = store->snapshot();
+  RETURN_IF_ERROR(snapshot->scan(row_key(Table::Name, ""), row_key(Table::Head, ""), [&](auto key, auto value) {
+    if (value.size() == 4) store->names_.emplace(key.substr(1), read_number(value));
+    return true;
+  }));
+  return store;
+}
+
+Result<void> TreeStore::read_or_make_identity(uint32_t shards) {
+  const auto now = snapshot();
+  ASSIGN_OR_RETURN(const auto format, now->get(row_key(Table::Store, "format")));
+  if (!format) {
+    bool foreign = false;
+    RETURN_IF_ERROR(now->scan("", "\xff", [&](auto, auto) {
+      foreign = true;
+      return false;
+    }));
+    if (foreign) return Error{ErrorCode::Corruption, "the folder holds a RocksDB store that is not Hearth's; choose another folder"};
+    id_ = random_hex(16);
+    shards_ = std::max<uint32_t>(shards, 1);
+    Batch batch;
+    batch.put(row_key(Table::Store, "format"), std::to_string(kStoreFormat));
+    batch.put(row_key(Table::Store, "id"), id_);
+    batch.put(row_key(Table::Store, "shards"), std::to_string(shards_));
+    return commit(batch, Durability::Synced);
+  }
+  if (*format != std::to_string(kStoreFormat)) {
+    return Error{ErrorCode::Unsupported, "the store has format " + *format + ", this Hearth reads format " + std::to_string(kStoreFormat) + "; use the version that made it, or a newer one"};
+  }
+  ASSIGN_OR_RETURN(const auto id, now->get(row_key(Table::Store, "id")));
+  ASSIGN_OR_RETURN(const auto stored_shards, now->get(row_key(Table::Store, "shards")));
+  uint32_t count = 0;
+  if (stored_shards) std::from_chars(stored_shards->data(), stored_shards->data() + stored_shards->size(), count);
+  if (!id || id->empty() || count == 0) {
+    return Error{ErrorCode::Corruption, "the store's own rows (id, shards) are missing or damaged; restore a backup"};
+  }
+  id_ = *id;
+  shards_ = count;
+  return {};
+}
+
+std::shared_ptr<const Snapshot> TreeStore::snapshot() const {
+  auto state = std::make_unique<Snapshot::State>();
+  state->db = rocks_->db.get();
+  state->snapshot = rocks_->db->GetSnapshot();
+  return std::make_shared<Snapshot>(std::move(state));
+}
+
+Result<void> TreeStore::health() const {
+  if (!broken_.load(std::memory_order_acquire)) return {};
+  const std::lock_guard lock(mutex_);
+  return Error{ErrorCode::Unavailable, why_broken_};
+}
+
+Error TreeStore::break_store(const Error& cause) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (why_broken_.empty()) why_broken_ = "writes are refused until a restart, because one failed: " + cause.message;
+  }
+  broken_.store(true, std::memory_order_release);
+  return health().error();
+}
+
+Result<void> TreeStore::commit(const RowSource& rows, Durability durability) {
+  RETURN_IF_ERROR(health());
+  const Result<void> done = rows.row_count() >= kIngestRowsMin ? ingest(rows) : write_batch(rows, durability);
+  if (!done.ok()) return break_store(done.error());
+  tombstones_ += rows.ranges().size();
+  if (tombstones_.load() >= kTombstonesMax) {
+    tombstones_ = 0;
+    rocksdb::FlushOptions flush;
+    flush.wait = false;
+    (void)rocks_->db->Flush(flush);  // only for the speed of reads; a failed one shows at the next commit
+  }
+  return {};
+}
+
+Result<void> TreeStore::write_batch(const RowSource& source, Durability durability) {
+  rocksdb::WriteBatch batch;
+  rocksdb::Status status;
+  for (const auto& [from, upto] : source.ranges()) {
+    if (status.ok()) status = batch.DeleteRange(slice(from), slice(upto));
+  }
+  source.rows([&](std::string_view key, std::optional<std::string_view> value) {
+    if (status.ok()) status = value ? batch.Put(slice(key), slice(*value)) : batch.Delete(slice(key));
+  });
+  rocksdb::WriteOptions options;
+  options.sync = durability == Durability::Synced;
+  if (status.ok()) status = rocks_->db->Write(options, &batch);
+  if (!status.ok()) return to_error(status, "writing the log");
+  return {};
+}
+
+// One file with the old rows' tombstones and the new rows: atomic, and nothing of it waits in the log. The log is synced
+// first, for the file is durable at once and may not outlive a commit before it (data-model.md §13).
+Result<void> TreeStore::ingest(const RowSource& source) {
+  const std::string path = rocks_->folder + "/" + std::to_string(next_file_++) + ".ingest";
+  rocksdb::SstFileWriter file(rocksdb::EnvOptions(), rocks_options(rocks_->environment));
+  auto status = file.Open(path);
+  for (const auto& [from, upto] : source.ranges()) {
+    if (status.ok()) status = file.DeleteRange(slice(from), slice(upto));
+  }
+  source.rows([&](std::string_view key, std::optional<std::string_view> value) {
+    if (status.ok()) status = value ? file.Put(slice(key), slice(*value)) : file.Delete(slice(key));
+  });
+  if (status.ok()) status = file.Finish();
+  if (status.ok()) status = rocks_->db->SyncWAL();
+  if (status.ok()) {
+    rocksdb::IngestExternalFileOptions options;
+    options.move_files = true;
+    options.write_global_seqno = false;
+    status = rocks_->db->IngestExternalFile({path}, options);
+  }
+  if (!status.ok()) {
+    (void)rocks_->environment->DeleteFile(path);
+    return to_error(status, "writing a large commit");
+  }
+  return {};
+}
+
+}  // namespace hearth::db

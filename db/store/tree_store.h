@@ -1,0 +1,132 @@
+// All namespaces' rows on disk. Writes go in as sorted batches, one at a time for each shard; reads see a Snapshot.
+//
+//   head := version:1 = 1  sequence:8 BE  time:8 BE  flags:1 (bit 0: some node has or had a priority)
+//
+// On disk. Never renumber. A commit that fails leaves the store broken: it is not known what is on disk, so nothing more
+// is written until a restart has looked (style.md §3). Thread: any. Blocks on disk.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "db/base/clock.h"
+#include "db/base/result.h"
+#include "db/model/tree_view.h"
+
+namespace hearth::db {
+
+inline constexpr uint32_t kStoreFormat = 1;
+inline constexpr size_t kIngestRowsMin = 50'000;  // larger batches go in as a file, past the log (machine-facts.md §3.1)
+inline constexpr size_t kTombstonesMax = 100;     // range tombstones in memory before a flush (machine-facts.md §3.2)
+
+struct Head {
+  uint64_t sequence = 0;
+  Timestamp time{};
+  bool has_priorities = false;
+
+  std::string encode() const;
+  static Result<Head> decode(std::string_view bytes);  // Errors: Corruption
+};
+
+// The store at one moment. Short-lived: it pins what is deleted meanwhile. Must not outlive its TreeStore.
+class Snapshot {
+ public:
+  struct State;
+  explicit Snapshot(std::unique_ptr<State> state);
+  ~Snapshot();
+  Result<void> scan(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const;
+  Result<std::optional<std::string>> get(std::string_view key) const;
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+// One namespace's tree in a snapshot.
+class SnapshotView final : public TreeView {
+ public:
+  SnapshotView(std::shared_ptr<const Snapshot> snapshot, uint32_t number);
+  Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override;
+  Result<std::optional<std::string>> leaf(std::string_view key) const override;
+
+ private:
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::string prefix_;
+};
+
+// Rows to be written as one commit of the store: first the ranges are emptied, then the rows are put or erased.
+class RowSource {
+ public:
+  virtual ~RowSource() = default;
+  virtual size_t row_count() const = 0;
+  virtual std::vector<std::pair<std::string, std::string>> ranges() const = 0;
+  // Calls in ascending order of key; nothing as value: erased.
+  using PutFunction = std::function<void(std::string_view key, std::optional<std::string_view> value)>;
+  virtual void rows(const PutFunction& put) const = 0;
+};
+
+// A few rows, kept in a map.
+class Batch final : public RowSource {
+ public:
+  void put(const std::string& key, std::string_view value) { rows_[key] = std::string(value); }
+  void erase(const std::string& key) { rows_[key] = std::nullopt; }
+  size_t row_count() const override { return rows_.size(); }
+  std::vector<std::pair<std::string, std::string>> ranges() const override { return {}; }
+  void rows(const PutFunction& put) const override {
+    for (const auto& [key, value] : rows_) put(key, value);
+  }
+
+ private:
+  std::map<std::string, std::optional<std::string>> rows_;
+};
+
+class TreeStore {
+ public:
+  enum class Durability { Synced, Os };
+
+  struct Options {
+    std::string folder;
+    uint32_t shards = 1;          // of a new store; an old one keeps its number
+    void* environment = nullptr;  // a rocksdb::Env*, for tests
+  };
+  // Errors: Locked, Io, Corruption, Unsupported (made by a newer Hearth).
+  static Result<std::unique_ptr<TreeStore>> open(const Options& options);
+  ~TreeStore();
+
+  const std::string& id() const { return id_; }
+  uint32_t shards() const { return shards_; }
+  const std::map<std::string, uint32_t>& names_at_open() const { return names_; }
+
+  // Errors: Io; also when an earlier commit failed. After an error nothing of the batch may be told.
+  Result<void> commit(const RowSource& rows, Durability durability);
+  std::shared_ptr<const Snapshot> snapshot() const;
+  Result<void> health() const;  // Errors: Unavailable, why writes are refused
+
+ private:
+  struct Rocks;
+  explicit TreeStore(std::unique_ptr<Rocks> rocks);
+  Result<void> read_or_make_identity(uint32_t shards);
+  Result<void> write_batch(const RowSource& source, Durability durability);
+  Result<void> ingest(const RowSource& source);
+  Error break_store(const Error& cause);
+
+  std::unique_ptr<Rocks> rocks_;
+  std::string id_;
+  uint32_t shards_ = 1;
+  std::map<std::string, uint32_t> names_;
+  std::atomic<size_t> tombstones_{0};
+  std::atomic<uint64_t> next_file_{0};
+  std::atomic<bool> broken_{false};
+  mutable std::mutex mutex_;  // Guards why_broken_.
+  std::string why_broken_;
+};
+
+}  // namespace hearth::db
