@@ -1,0 +1,131 @@
+#include "db/events/listener_registry.h"
+
+#include <algorithm>
+
+#include "db/model/key_order.h"
+
+namespace hearth::db {
+namespace {
+
+// Notes where a check looks.
+class RecordingView final : public TreeView {
+ public:
+  explicit RecordingView(const TreeView& view) : view_(view) {}
+  Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override {
+    note(from);
+    return view_.scan(from, upto, row);
+  }
+  Result<std::optional<std::string>> leaf(std::string_view key) const override {
+    note(key);
+    return view_.leaf(key);
+  }
+  const std::vector<Path>& paths() const { return paths_; }
+
+ private:
+  void note(std::string_view key) const {
+    if (!key.empty() && key.back() == kPriorityMark && key.size() > 1) {
+      // Either the end of a segment or of a priority's key; a path that does not decode is one byte too long.
+      if (const auto path = decode_path(key); path.ok()) return add(path.value());
+      key.remove_suffix(1);
+    }
+    if (const auto path = decode_path(key); path.ok()) add(path.value());
+  }
+  void add(const Path& path) const {
+    if (std::find(paths_.begin(), paths_.end(), path) == paths_.end()) paths_.push_back(path);
+  }
+
+  const TreeView& view_;
+  mutable std::vector<Path> paths_;
+};
+
+void collect_below(Node& node, std::unordered_set<Subscription*>& to) {
+  to.insert(node.watchers.begin(), node.watchers.end());
+  for (auto& [key, child] : node.children) collect_below(*child, to);  // at most kDepthMax deep
+}
+
+}  // namespace
+
+Node& ListenerRegistry::node_at(const Path& path) {
+  Node* at = &root_;
+  for (const std::string_view key : path.keys()) {
+    auto child = at->children.find(key);
+    if (child == at->children.end()) {
+      auto made = std::make_unique<Node>();
+      made->parent = at;
+      made->key = key;
+      child = at->children.emplace(std::string(key), std::move(made)).first;
+    }
+    at = child->second.get();
+  }
+  return *at;
+}
+
+void ListenerRegistry::prune(Node* node) {
+  while (node->parent != nullptr && node->children.empty() && node->subscriptions.empty() && node->watchers.empty()) {
+    Node* parent = node->parent;
+    parent->children.erase(parent->children.find(node->key));
+    node = parent;
+  }
+}
+
+void ListenerRegistry::add(Subscription& subscription) {
+  Node& node = node_at(subscription.path);
+  subscription.node = &node;
+  subscription.index = node.subscriptions.size();
+  node.subscriptions.push_back(&subscription);
+  ++count_;
+}
+
+void ListenerRegistry::remove(Subscription& subscription) {
+  unwatch(subscription);
+  Node* node = subscription.node;
+  if (node == nullptr) return;
+  Subscription* last = node->subscriptions.back();
+  node->subscriptions[subscription.index] = last;
+  last->index = subscription.index;
+  node->subscriptions.pop_back();
+  subscription.node = nullptr;
+  --count_;
+  prune(node);
+}
+
+void ListenerRegistry::unwatch(Subscription& subscription) {
+  if (subscription.watching.empty()) return;
+  --watched_;
+  for (Node* node : subscription.watching) {
+    node->watchers.erase(&subscription);
+    prune(node);
+  }
+  subscription.watching.clear();
+}
+
+Result<void> ListenerRegistry::check(Subscription& subscription, const TreeView& view, Timestamp now) {
+  if (subscription.check == nullptr) {
+    unwatch(subscription);
+    return {};
+  }
+  const RecordingView recording(view);
+  const Result<void> verdict = subscription.check->check(recording, now);
+  unwatch(subscription);
+  if (!verdict.ok()) return verdict;
+  for (const Path& path : recording.paths()) {
+    Node& node = node_at(path);
+    if (node.watchers.insert(&subscription).second) subscription.watching.push_back(&node);
+  }
+  if (!subscription.watching.empty()) ++watched_;
+  return {};
+}
+
+void ListenerRegistry::collect_watchers(const Path& path, std::unordered_set<Subscription*>& to) {
+  if (watched_ == 0) return;
+  Node* at = &root_;
+  for (const std::string_view key : path.keys()) {
+    to.insert(at->watchers.begin(), at->watchers.end());
+    const auto child = at->children.find(key);
+    if (child == at->children.end()) return;
+    at = child->second.get();
+  }
+  collect_below(*at, to);
+}
+
+}  // namespace hearth::db

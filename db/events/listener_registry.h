@@ -1,0 +1,77 @@
+// Who listens where in one namespace: a trie by path. A commit finds those it concerns by walking the paths it changed,
+// so its cost follows them and not the listeners elsewhere. Thread: the namespace's shard.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "db/model/event.h"
+#include "db/model/path.h"
+#include "db/model/precondition.h"
+#include "db/model/tree_view.h"
+
+namespace hearth::db {
+
+// Whoever is told; what it is, the layer above knows.
+class Audience {
+ public:
+  virtual ~Audience() = default;
+};
+
+class ListenerRegistry;
+
+// One subscription. Owned by whoever asked for it; in the registry while it is to be told.
+struct Subscription {
+  std::shared_ptr<Audience> audience;
+  uint64_t id = 0;  // the audience's name for it
+  Path path;
+  std::shared_ptr<const Precondition> check;  // null: always allowed
+
+ private:
+  friend class ListenerRegistry;
+  struct Node* node = nullptr;
+  size_t index = 0;                    // in its node's list
+  std::vector<struct Node*> watching;  // what `check` read
+};
+
+struct Node {
+  Node* parent = nullptr;
+  std::string key;
+  std::map<std::string, std::unique_ptr<Node>, std::less<>> children;
+  std::vector<Subscription*> subscriptions;
+  std::unordered_set<Subscription*> watchers;
+};
+
+class ListenerRegistry {
+ public:
+  ListenerRegistry() = default;
+  ListenerRegistry(const ListenerRegistry&) = delete;
+  ListenerRegistry& operator=(const ListenerRegistry&) = delete;
+
+  void add(Subscription& subscription);
+  void remove(Subscription& subscription);  // also when it is not in
+  bool empty() const { return count_ == 0; }
+  size_t size() const { return count_; }
+
+  // Asks the subscription's check against `view`, and from here on again whenever a commit touches what it read.
+  Result<void> check(Subscription& subscription, const TreeView& view, Timestamp now);
+
+  Node& root() { return root_; }
+  // Those whose check read something at, above or below `path`.
+  void collect_watchers(const Path& path, std::unordered_set<Subscription*>& to);
+
+ private:
+  Node& node_at(const Path& path);
+  void prune(Node* node);
+  void unwatch(Subscription& subscription);
+
+  Node root_;
+  size_t count_ = 0;
+  size_t watched_ = 0;  // subscriptions that watch something
+};
+
+}  // namespace hearth::db

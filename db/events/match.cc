@@ -1,0 +1,182 @@
+#include "db/events/match.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace hearth::db {
+namespace {
+
+constexpr size_t kCompareBytesSlack = 4096;
+
+using BodyPointer = std::shared_ptr<const Body>;
+
+class Matching {
+ public:
+  Matching(ListenerRegistry& registry, const Difference& difference, const TreeView& before, const TreeView& after)
+      : registry_(registry), difference_(difference), before_(before), after_(after) {}
+
+  Result<void> revoke_those_refused();
+  Result<void> tell();
+  std::vector<Told> told() && { return std::move(told_); }
+
+ private:
+  void tell_all(const Node& node, const BodyPointer& body) {
+    for (Subscription* subscription : node.subscriptions) told_.push_back({subscription, body, {}});
+  }
+  Result<BodyPointer> whole();
+  BodyPointer one(size_t index);
+  std::string entry_path(const Overwrite& overwrite, const Path& base) const;
+  Result<void> tell_between(Node& base);
+  Result<void> tell_below(Node& node, const Path& path, const Overwrite& from);
+
+  ListenerRegistry& registry_;
+  const Difference& difference_;
+  const TreeView& before_;
+  const TreeView& after_;
+  std::vector<Told> told_;
+  std::unordered_map<size_t, BodyPointer> ones_;
+};
+
+Result<void> Matching::revoke_those_refused() {
+  std::unordered_set<Subscription*> watchers;
+  for (const Overwrite& overwrite : difference_.changed) registry_.collect_watchers(overwrite.path, watchers);
+  for (Subscription* subscription : watchers) {
+    const Result<void> verdict = registry_.check(*subscription, after_, difference_.now);
+    if (verdict.ok()) continue;
+    registry_.remove(*subscription);
+    told_.push_back({subscription, nullptr, verdict.error()});
+  }
+  return {};
+}
+
+std::string Matching::entry_path(const Overwrite& overwrite, const Path& base) const {
+  std::string path = overwrite.path.relative_to(base).text();
+  if (overwrite.slot == Slot::Priority) path += path.empty() ? ".priority" : "/.priority";
+  return path;
+}
+
+BodyPointer Matching::one(size_t index) {
+  BodyPointer& body = ones_[index];
+  const Overwrite& overwrite = difference_.changed[index];
+  if (body == nullptr) body = Body::put(overwrite.path, overwrite.slot, overwrite.value);
+  return body;
+}
+
+// What those at or above the base are told.
+Result<BodyPointer> Matching::whole() {
+  if (!difference_.merge) return one(0);
+  const bool removes = std::any_of(difference_.changed.begin(), difference_.changed.end(), [](const Overwrite& overwrite) {
+    return overwrite.slot == Slot::Value && overwrite.value.is_null();
+  });
+  if (removes && difference_.has_priorities && difference_.changed.size() > 1) {
+    // A client that empties a node on the way to filling it again loses its priority (wire-protocol.md §6.3).
+    ASSIGN_OR_RETURN(const Value value, after_.read(difference_.base, kReadBytesMax));
+    return Body::put(difference_.base, Slot::Value, value);
+  }
+  std::vector<std::pair<std::string, Value>> entries;
+  entries.reserve(difference_.changed.size());
+  for (const Overwrite& overwrite : difference_.changed) {
+    std::string path = entry_path(overwrite, difference_.base);
+    if (path.empty()) return one(0);  // the base itself, so it is alone
+    entries.emplace_back(std::move(path), overwrite.value);
+  }
+  return Body::merge(difference_.base, std::move(entries));
+}
+
+Result<void> Matching::tell() {
+  const Path& base = difference_.merge ? difference_.base : difference_.changed.front().path;
+  BodyPointer body;
+  const auto tell_here = [&](const Node& node) -> Result<void> {
+    if (node.subscriptions.empty()) return {};
+    if (body == nullptr) {
+      ASSIGN_OR_RETURN(body, whole());
+    }
+    tell_all(node, body);
+    return {};
+  };
+  Node* at = &registry_.root();
+  for (const std::string_view key : base.keys()) {
+    RETURN_IF_ERROR(tell_here(*at));
+    const auto child = at->children.find(key);
+    if (child == at->children.end()) return {};
+    at = child->second.get();
+  }
+  RETURN_IF_ERROR(tell_here(*at));
+  if (at->children.empty()) return {};
+  return tell_between(*at);
+}
+
+// Listeners strictly below the base: at, above or below the single changes.
+Result<void> Matching::tell_between(Node& base_node) {
+  const Path& base = difference_.merge ? difference_.base : difference_.changed.front().path;
+  std::vector<std::pair<Node*, Path>> order;
+  std::unordered_map<Node*, std::vector<size_t>> changes_at_or_below;
+  for (size_t i = 0; i < difference_.changed.size(); ++i) {
+    const Overwrite& overwrite = difference_.changed[i];
+    Node* at = &base_node;
+    const std::vector<std::string_view> keys = overwrite.path.keys();
+    for (size_t depth = base.depth(); at != nullptr && depth < keys.size(); ++depth) {
+      const auto child = at->children.find(keys[depth]);
+      at = child == at->children.end() ? nullptr : child->second.get();
+      if (at == nullptr || at->subscriptions.empty()) continue;
+      auto& changes = changes_at_or_below[at];
+      if (changes.empty()) order.emplace_back(at, overwrite.path.prefix(depth + 1));
+      changes.push_back(i);
+    }
+    if (at == nullptr || overwrite.slot == Slot::Priority) continue;
+    for (auto& [key, child] : at->children) {
+      const Result<Path> path = overwrite.path.child(key);
+      if (path.ok()) RETURN_IF_ERROR(tell_below(*child, path.value(), overwrite));
+    }
+  }
+  for (const auto& [node, path] : order) {
+    const std::vector<size_t>& changes = changes_at_or_below[node];
+    if (changes.size() == 1) {
+      tell_all(*node, one(changes.front()));
+      continue;
+    }
+    std::vector<std::pair<std::string, Value>> entries;
+    bool removes = false;
+    for (const size_t index : changes) {
+      const Overwrite& overwrite = difference_.changed[index];
+      removes = removes || overwrite.value.is_null();
+      entries.emplace_back(entry_path(overwrite, path), overwrite.value);
+    }
+    const bool of_itself = std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.first.empty(); });
+    if (of_itself || (removes && difference_.has_priorities)) {
+      ASSIGN_OR_RETURN(const Value value, after_.read(path, kReadBytesMax));
+      tell_all(*node, Body::put(path, Slot::Value, value));
+    } else {
+      tell_all(*node, Body::merge(path, std::move(entries)));
+    }
+  }
+  return {};
+}
+
+// `from` was set above `path`: told the new value here, unless it is the old one.
+Result<void> Matching::tell_below(Node& node, const Path& path, const Overwrite& from) {
+  if (!node.subscriptions.empty()) {
+    const Value value = from.value.at(path.relative_to(from.path));
+    const Result<Value> old = before_.read(path, value.byte_count() + kCompareBytesSlack);
+    if (!old.ok() && old.error().code != ErrorCode::TooLarge) return old.error();
+    if (!old.ok() || !(old.value() == value)) tell_all(node, Body::put(path, Slot::Value, value));
+  }
+  for (auto& [key, child] : node.children) {  // at most kDepthMax deep
+    const Result<Path> below = path.child(key);
+    if (below.ok()) RETURN_IF_ERROR(tell_below(*child, below.value(), from));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<Told>> match(ListenerRegistry& registry, const Difference& difference, const TreeView& before,
+                                const TreeView& after) {
+  Matching matching(registry, difference, before, after);
+  if (difference.changed.empty() || registry.empty()) return std::vector<Told>();
+  RETURN_IF_ERROR(matching.revoke_those_refused());
+  RETURN_IF_ERROR(matching.tell());
+  return std::move(matching).told();
+}
+
+}  // namespace hearth::db
