@@ -1,0 +1,64 @@
+#include "net/auth/jwt.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "db/model/json.h"
+
+namespace hearth::net {
+
+namespace {
+
+int sextet(char c) {
+  if (c >= 'A' && c <= 'Z') return c - 'A';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+  if (c >= '0' && c <= '9') return c - '0' + 52;
+  if (c == '-') return 62;
+  if (c == '_') return 63;
+  return -1;
+}
+
+db::Error unparsable() { return {db::ErrorCode::InvalidToken, "Could not parse auth token."}; }
+
+}  // namespace
+
+std::optional<std::string> decode_base64url(std::string_view text) {
+  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
+  if (text.size() % 4 == 1) return std::nullopt;
+  std::string bytes;
+  bytes.reserve(text.size() / 4 * 3 + 2);
+  uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    const int six = sextet(c);
+    if (six < 0) return std::nullopt;
+    bits = (bits << 6) | static_cast<uint32_t>(six);
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      bytes.push_back(static_cast<char>((bits >> count) & 0xff));
+    }
+  }
+  return bytes;
+}
+
+bool looks_like_jwt(std::string_view text) { return std::count(text.begin(), text.end(), '.') == 2; }
+
+db::Result<Jwt> decode_jwt(std::string_view token) {
+  if (token.size() > kTokenBytesMax || !looks_like_jwt(token)) return unparsable();
+  const size_t first = token.find('.');
+  const size_t second = token.find('.', first + 1);
+  auto header = decode_base64url(token.substr(0, first));
+  auto claims = decode_base64url(token.substr(first + 1, second - first - 1));
+  auto signature = decode_base64url(token.substr(second + 1));
+  if (!header || !claims || !signature) return unparsable();
+
+  auto header_json = db::JsonDocument::parse(*header);
+  auto claims_json = db::JsonDocument::parse(*claims);
+  if (!header_json.ok() || !claims_json.ok()) return unparsable();
+  const auto algorithm = header_json.value().root().field("alg");
+  if (!algorithm || !algorithm->string() || !claims_json.value().root().is_object()) return unparsable();
+  return Jwt{std::move(*header), std::move(*claims), std::string(*algorithm->string()), std::move(*signature)};
+}
+
+}  // namespace hearth::net

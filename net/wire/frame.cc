@@ -1,0 +1,140 @@
+#include "net/wire/frame.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "net/http/websocket_frame.h"
+
+namespace hearth::net::wire {
+
+namespace {
+
+// The number in a header frame.
+std::optional<uint32_t> header_of(std::string_view frame) {
+  if (frame.empty() || frame.size() > 6) return std::nullopt;
+  uint32_t number = 0;
+  for (const char c : frame) {
+    if (c < '0' || c > '9') return std::nullopt;
+    number = number * 10 + static_cast<uint32_t>(c - '0');
+  }
+  return number;
+}
+
+// Bytes of the longest prefix of `text` that is whole characters and at most kPieceUnitsMax UTF-16 units.
+size_t piece_bytes(std::string_view text) {
+  size_t units = 0;
+  size_t at = 0;
+  while (at < text.size()) {
+    const auto lead = static_cast<unsigned char>(text[at]);
+    const size_t bytes = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    units += bytes == 4 ? 2 : 1;
+    if (units > kPieceUnitsMax) break;
+    at += bytes;
+  }
+  return std::min(at, text.size());
+}
+
+std::string last_bytes(const std::string& text) {
+  return text.size() > kDroppedEndBytes ? text.substr(text.size() - kDroppedEndBytes) : text;
+}
+
+}  // namespace
+
+std::optional<MessageReader::Message> MessageReader::on_frame(std::string&& frame) {
+  if (announced_ == 0) {
+    if (const auto pieces = header_of(frame)) {
+      announced_ = *pieces;
+      arrived_ = 0;
+      all_full_ = true;
+      return std::nullopt;
+    }
+    announced_ = 1;
+    arrived_ = 0;
+  }
+  all_full_ = all_full_ && frame.size() == kPieceUnitsMax;
+  ++arrived_;
+  add(std::move(frame));
+  if (arrived_ == announced_) return take();
+
+  // The C++ SDK announces one piece more than it sends when the length is an exact multiple of a piece's. No object is
+  // a proper prefix of another, so a whole one is the message. SDK: connection/connection.cc.
+  if (arrived_ + 1 == announced_ && all_full_ && total_bytes_ <= kMessageBytesMax && is_whole_object(text_)) {
+    return take();
+  }
+  return std::nullopt;
+}
+
+void MessageReader::add(std::string&& piece) {
+  total_bytes_ += piece.size();
+  if (total_bytes_ <= kMessageBytesMax) {
+    if (text_.empty()) {
+      text_ = std::move(piece);
+    } else {
+      text_ += piece;
+    }
+    return;
+  }
+  // From here on nobody will read the middle: both ends are kept, to tell which request it was.
+  if (total_bytes_ - piece.size() <= kMessageBytesMax) {
+    tail_ = last_bytes(text_);
+    text_ += std::string_view(piece).substr(0, kDroppedEndBytes);
+    text_.resize(std::min(text_.size(), kDroppedEndBytes));
+    text_.shrink_to_fit();
+  }
+  tail_ += last_bytes(piece);
+  tail_ = last_bytes(tail_);
+}
+
+std::optional<MessageReader::Message> MessageReader::take() {
+  Message message{std::move(text_), total_bytes_ > kMessageBytesMax, std::move(tail_)};
+  *this = MessageReader();
+  return message;
+}
+
+Pieces split_message(std::string_view message) {
+  Pieces split;
+  // UTF-8 never has fewer bytes than UTF-16 has units.
+  if (message.size() <= kPieceUnitsMax) {
+    split.pieces.push_back(message);
+    return split;
+  }
+  while (!message.empty()) {
+    const size_t bytes = piece_bytes(message);
+    split.pieces.push_back(message.substr(0, bytes));
+    message.remove_prefix(bytes);
+  }
+  if (split.pieces.size() > 1) split.header = std::to_string(split.pieces.size());
+  return split;
+}
+
+std::string frame_message(std::string_view message) {
+  const Pieces split = split_message(message);
+  std::string bytes;
+  bytes.reserve(message.size() + 10 * (split.pieces.size() + 1));
+  if (!split.header.empty()) bytes += http::frame_text(split.header);
+  for (const std::string_view piece : split.pieces) bytes += http::frame_text(piece);
+  return bytes;
+}
+
+bool is_whole_object(std::string_view text) {
+  const size_t last = text.find_last_not_of(" \t\r\n");
+  if (text.empty() || text.front() != '{' || text[last] != '}') return false;
+  size_t depth = 0;
+  bool quoted = false;
+  for (size_t at = 0; at <= last; ++at) {
+    const char c = text[at];
+    if (quoted) {
+      if (c == '\\') ++at;
+      if (c == '"') quoted = false;
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if (c == '}' || c == ']') {
+      if (--depth == 0) return at == last;
+    }
+  }
+  return false;
+}
+
+}  // namespace hearth::net::wire

@@ -1,0 +1,64 @@
+// How messages travel in WebSocket text frames (wire-protocol.md §2).
+//
+//   message   := frame                       at most kPieceUnitsMax long
+//              | header frame{header}        that many pieces, each at most kPieceUnitsMax long
+//   header    := digit{1,6}                  the number of pieces; "0" is a keepalive of the client, never ours
+//
+// Lengths are UTF-16 code units. No piece ends inside a character, for a text frame must be valid UTF-8 by itself.
+// Thread: a reader belongs to its connection's; the functions are pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hearth::net::wire {
+
+inline constexpr size_t kPieceUnitsMax = 16384;        // SDK: realtime/Constants.ts, WEBSOCKET_MAX_FRAME_SIZE
+inline constexpr size_t kMessageBytesMax = 16u << 20;  // docs, limits: 16 MB a write by SDK
+inline constexpr size_t kFrameBytesMax = kMessageBytesMax + 1024;  // of one incoming frame: what no SDK ever sends
+inline constexpr size_t kDroppedEndBytes = 256;
+
+// Puts pieces together.
+class MessageReader {
+ public:
+  struct Message {
+    std::string text;
+    // More than kMessageBytesMax: only the first and the last bytes were kept, to say what was asked.
+    bool too_large = false;
+    std::string tail;
+  };
+
+  // The message that `frame` completes, if it does.
+  std::optional<Message> on_frame(std::string&& frame);
+
+  size_t held_bytes() const { return text_.size(); }
+
+ private:
+  std::optional<Message> take();
+  void add(std::string&& piece);
+
+  uint32_t announced_ = 0;  // pieces; 0: not inside a message
+  uint32_t arrived_ = 0;
+  bool all_full_ = false;  // every piece so far was kPieceUnitsMax bytes
+  size_t total_bytes_ = 0;
+  std::string text_;
+  std::string tail_;  // of a message that is too large
+};
+
+// The payloads to send for one message, in order: views into `message`, but for the header.
+struct Pieces {
+  std::string header;  // "" when there is one piece only
+  std::vector<std::string_view> pieces;
+};
+Pieces split_message(std::string_view message);
+
+// The same as WebSocket bytes, ready for any socket.
+std::string frame_message(std::string_view message);
+
+// Whether `text` is one whole JSON object, going by its brackets and quotes.
+bool is_whole_object(std::string_view text);
+
+}  // namespace hearth::net::wire

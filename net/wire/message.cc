@@ -1,0 +1,347 @@
+#include "net/wire/message.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+#include <vector>
+
+#include "db/model/json.h"
+
+namespace hearth::net::wire {
+
+namespace {
+
+using db::Error;
+using db::ErrorCode;
+using db::JsonNode;
+using db::Path;
+using db::Result;
+
+Error bad_request(std::string text) { return {ErrorCode::InvalidArgument, std::move(text)}; }
+
+std::string_view without_slashes(std::string_view path) {
+  while (path.starts_with('/')) path.remove_prefix(1);
+  while (path.ends_with('/')) path.remove_suffix(1);
+  return path;
+}
+
+// The path of the node that is written: `.priority` at the end names its priority.
+std::string_view node_of(std::string_view path) {
+  path = without_slashes(path);
+  if (path == ".priority") return {};
+  if (path.ends_with("/.priority")) path.remove_suffix(std::string_view("/.priority").size());
+  return path;
+}
+
+// `.info` lives in the client. SDK: core/util/validation.ts, "Can't modify data under /.info/".
+Result<void> check_not_info(std::string_view path) {
+  path = without_slashes(path);
+  if (path == ".info" || path.starts_with(".info/")) {
+    return Error{ErrorCode::InvalidPath, "Can't modify data under /.info/"};
+  }
+  return {};
+}
+
+Result<std::string_view> path_text(const JsonNode& body) {
+  const auto path = body.field("p");
+  if (!path || !path->string()) return bad_request("The request has no path: `p` must be a string.");
+  return *path->string();
+}
+
+Result<JsonNode> data_of(const JsonNode& body) {
+  const auto data = body.field("d");
+  if (!data) return bad_request("The request has no data: `d` is missing.");
+  return *data;
+}
+
+// Nothing when there is none: C++ sends none with a listen.
+Result<std::optional<std::string>> hash_of(const JsonNode& body) {
+  const auto hash = body.field("h");
+  if (!hash || hash->is_null()) return std::optional<std::string>();
+  if (!hash->string()) return bad_request("`h` must be a string.");
+  return std::optional<std::string>(*hash->string());
+}
+
+Result<void> expect(const JsonNode& body, const Path& path, std::vector<std::shared_ptr<const db::Precondition>>& to) {
+  ASSIGN_OR_RETURN(auto hash, hash_of(body));
+  if (hash) to.push_back(std::make_shared<db::HashIs>(path, std::move(*hash)));
+  return {};
+}
+
+Result<db::Overwrite> overwrite_of(const JsonNode& body) {
+  ASSIGN_OR_RETURN(const std::string_view text, path_text(body));
+  RETURN_IF_ERROR(check_not_info(text));
+  ASSIGN_OR_RETURN(const Path node, Path::parse(node_of(text)));
+  ASSIGN_OR_RETURN(const JsonNode data, data_of(body));
+  ASSIGN_OR_RETURN(db::Value value, data.to_value(node));
+  return db::make_overwrite(text, std::move(value));
+}
+
+struct Locations {
+  Path base;
+  std::vector<db::Overwrite> overwrites;
+};
+
+// The user's object as it is: keys are paths, may start with "/" and end in "/.priority" (§5.4).
+Result<Locations> locations_of(const JsonNode& body) {
+  ASSIGN_OR_RETURN(const std::string_view text, path_text(body));
+  RETURN_IF_ERROR(check_not_info(text));
+  Locations to;
+  ASSIGN_OR_RETURN(to.base, Path::parse(text));
+  ASSIGN_OR_RETURN(const JsonNode data, data_of(body));
+  ASSIGN_OR_RETURN(auto entries, data.to_entries(to.base));
+  to.overwrites.reserve(entries.size());
+  for (db::JsonEntry& entry : entries) {
+    if (to.base.is_root()) RETURN_IF_ERROR(check_not_info(entry.path));
+    ASSIGN_OR_RETURN(auto overwrite, db::make_overwrite(to.base.text() + "/" + entry.path, std::move(entry.value)));
+    to.overwrites.push_back(std::move(overwrite));
+  }
+  RETURN_IF_ERROR(db::check_overlap(to.overwrites));
+  return to;
+}
+
+Result<Action> parse_put(const JsonNode& body) {
+  ASSIGN_OR_RETURN(auto overwrite, overwrite_of(body));
+  db::Write write;
+  write.base = overwrite.path;
+  RETURN_IF_ERROR(expect(body, overwrite.path, write.preconditions));
+  if (overwrite.slot == db::Slot::Priority && !write.preconditions.empty()) {
+    return Error{ErrorCode::Unsupported, "A priority can't be compared by hash."};
+  }
+  write.overwrites.push_back(std::move(overwrite));
+  return Action(Put{std::move(write)});
+}
+
+Result<Action> parse_merge(const JsonNode& body) {
+  ASSIGN_OR_RETURN(auto locations, locations_of(body));
+  db::Write write;
+  write.merge = true;
+  RETURN_IF_ERROR(expect(body, locations.base, write.preconditions));
+  write.base = std::move(locations.base);
+  write.overwrites = std::move(locations.overwrites);
+  if (write.overwrites.empty() && write.preconditions.empty()) return Action(Acknowledge{});
+  return Action(Put{std::move(write)});
+}
+
+// Whether a query leaves children out. One that only orders is the default listen: the client does the ordering.
+Result<bool> is_filtered(const JsonNode& body) {
+  if (const auto tag = body.field("t"); tag && !tag->is_null()) return true;
+  const auto query = body.field("q");
+  if (!query || query->is_null()) return false;
+  if (!query->is_object()) return bad_request("`q` must be an object.");
+  static constexpr std::array<std::string_view, 5> kFilters = {"sp", "sn", "ep", "en", "l"};
+  for (const std::string_view name : kFilters) {
+    if (query->field(name)) return true;
+  }
+  return false;
+}
+
+Result<Path> unfiltered_path(const JsonNode& body) {
+  ASSIGN_OR_RETURN(const std::string_view text, path_text(body));
+  ASSIGN_OR_RETURN(auto path, Path::parse(text));
+  ASSIGN_OR_RETURN(const bool filtered, is_filtered(body));
+  if (filtered) {
+    return Error{ErrorCode::Unsupported,
+                 "Filtered queries (limits, bounds) are not supported yet; listen to the whole location."};
+  }
+  return path;
+}
+
+Result<Action> parse_listen(const JsonNode& body) {
+  ASSIGN_OR_RETURN(auto path, unfiltered_path(body));
+  ASSIGN_OR_RETURN(auto hash, hash_of(body));
+  db::Listen listen;
+  listen.path = std::move(path);
+  listen.hash = std::move(hash);
+  return Action(Listen{std::move(listen)});
+}
+
+Result<Action> parse_unlisten(const JsonNode& body) {
+  ASSIGN_OR_RETURN(const std::string_view text, path_text(body));
+  ASSIGN_OR_RETURN(auto path, Path::parse(text));
+  ASSIGN_OR_RETURN(const bool filtered, is_filtered(body));
+  return Action(Unlisten{std::move(path), filtered});
+}
+
+Result<Action> parse_get(const JsonNode& body) {
+  ASSIGN_OR_RETURN(auto path, unfiltered_path(body));
+  db::Read read;
+  read.path = std::move(path);
+  return Action(Get{std::move(read)});
+}
+
+Result<Action> parse_disconnect_put(const JsonNode& body) {
+  ASSIGN_OR_RETURN(auto overwrite, overwrite_of(body));
+  db::Disconnect disconnect;
+  disconnect.path = overwrite.path;
+  disconnect.overwrites.push_back(std::move(overwrite));
+  return Action(OnDisconnect{std::move(disconnect)});
+}
+
+Result<Action> parse_disconnect_merge(const JsonNode& body) {
+  ASSIGN_OR_RETURN(auto locations, locations_of(body));
+  db::Disconnect disconnect;
+  disconnect.kind = db::Disconnect::Kind::Merge;
+  disconnect.path = std::move(locations.base);
+  disconnect.overwrites = std::move(locations.overwrites);
+  if (disconnect.overwrites.empty()) return Action(Acknowledge{});
+  return Action(OnDisconnect{std::move(disconnect)});
+}
+
+Result<Action> parse_disconnect_cancel(const JsonNode& body) {
+  ASSIGN_OR_RETURN(const std::string_view text, path_text(body));
+  RETURN_IF_ERROR(check_not_info(text));
+  db::Disconnect disconnect;
+  disconnect.kind = db::Disconnect::Kind::Cancel;
+  ASSIGN_OR_RETURN(disconnect.path, Path::parse(text));
+  return Action(OnDisconnect{std::move(disconnect)});
+}
+
+Result<Action> parse_auth(const JsonNode& body) {
+  const auto credential = body.field("cred");
+  if (!credential || !credential->string()) {
+    return Error{ErrorCode::InvalidToken, "The request has no credential: `cred` must be a string."};
+  }
+  Authenticate authenticate{std::string(*credential->string()), std::nullopt};
+  if (const auto variable = body.field("authvar"); variable && !variable->is_null()) {
+    authenticate.act_as = variable->to_text();
+  }
+  if (const auto nobody = body.field("noauth"); nobody && nobody->boolean() == true) authenticate.act_as = "null";
+  return Action(std::move(authenticate));
+}
+
+Result<Action> parse_acknowledge(const JsonNode&) { return Action(Acknowledge{}); }
+Result<Action> parse_unauth(const JsonNode&) { return Action(Unauthenticate{}); }
+
+struct Parser {
+  std::string_view action;
+  Result<Action> (*parse)(const JsonNode& body);
+};
+
+constexpr std::array<Parser, 15> kParsers = {{
+    {"p", parse_put},
+    {"m", parse_merge},
+    {"q", parse_listen},
+    {"n", parse_unlisten},
+    {"g", parse_get},
+    {"o", parse_disconnect_put},
+    {"om", parse_disconnect_merge},
+    {"oc", parse_disconnect_cancel},
+    {"auth", parse_auth},
+    {"gauth", parse_auth},
+    {"unauth", parse_unauth},
+    {"s", parse_acknowledge},
+    {"appcheck", parse_acknowledge},
+    {"unappeck", parse_acknowledge},    // SDK: so spelled by JavaScript
+    {"unappcheck", parse_acknowledge},  // and so by Android
+}};
+
+constexpr size_t kShownBytesMax = 64;
+constexpr std::string_view kNumberMember = R"("r":)";
+
+Result<Action> parse_action(const JsonNode& data) {
+  const auto name = data.field("a");
+  if (!name || !name->string()) return bad_request("The request has no action: `a` must be a string.");
+  const std::string_view action = *name->string();
+  for (const Parser& parser : kParsers) {
+    if (parser.action != action) continue;
+    const auto body = data.field("b");
+    if (!body || !body->is_object()) return bad_request("The request has no body: `b` must be an object.");
+    return parser.parse(*body);
+  }
+  return Error{ErrorCode::Unsupported, action.size() <= kShownBytesMax ? fmt::format("Unknown action: {}", action)
+                                                                       : std::string("Unknown action.")};
+}
+
+Incoming parse_data(const JsonNode& data) {
+  const auto number = data.field("r");
+  if (!number || !number->integer()) return Broken{"The request has no number: `r` must be an integer."};
+  auto action = parse_action(data);
+  if (!action.ok()) return Request{*number->integer(), Refuse{action.error()}};
+  return Request{*number->integer(), std::move(action).value()};
+}
+
+// The integer that `text` starts with.
+std::optional<int64_t> integer_at(std::string_view text) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end == text.data() + text.size()) return std::nullopt;
+  return *end == ',' || *end == '}' ? std::optional(number) : std::nullopt;
+}
+
+// A member `"r":` of the object in the outermost one, the first that comes.
+std::optional<int64_t> number_at_head(std::string_view head) {
+  int depth = 0;
+  for (size_t at = 0; at < head.size(); ++at) {
+    if (head[at] == '{') {
+      ++depth;
+    } else if (head[at] == '}' || head[at] == '[') {
+      return std::nullopt;
+    } else if (head[at] == '"') {
+      if (depth == 2 && head.substr(at).starts_with(kNumberMember))
+        return integer_at(head.substr(at + kNumberMember.size()));
+      for (++at; at < head.size() && head[at] != '"'; ++at) {
+        if (head[at] == '\\') ++at;
+      }
+    }
+    if (depth > 2) return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+// The same, when it is the last member of its object: only brackets of the two outermost objects follow.
+std::optional<int64_t> number_at_tail(std::string_view tail) {
+  static constexpr std::array<std::string_view, 2> kEnds = {"}}", R"(},"t":"d"})"};
+  for (const std::string_view end : kEnds) {
+    if (!tail.ends_with(end)) continue;
+    const size_t at = tail.rfind(kNumberMember);
+    if (at == std::string_view::npos) continue;
+    const size_t digits = at + kNumberMember.size();
+    const auto number = integer_at(tail.substr(digits));
+    if (number && tail.find_first_not_of("-0123456789", digits) == tail.size() - end.size()) return number;
+  }
+  return std::nullopt;
+}
+
+Incoming refuse_unread(std::string_view head, std::string_view tail, Error error) {
+  const auto number = request_number(head, tail);
+  if (!number) return Broken{std::move(error.message)};
+  return Request{*number, Refuse{std::move(error)}};
+}
+
+}  // namespace
+
+Incoming parse_message(MessageReader::Message&& message) {
+  if (message.too_large) {
+    return refuse_unread(
+        message.text, message.tail,
+        {ErrorCode::TooLarge, "Data to write exceeds the maximum size that can be modified with a single request."});
+  }
+  std::string ends_head = message.text.substr(0, kDroppedEndBytes);
+  std::string ends_tail = message.text.substr(message.text.size() - std::min(message.text.size(), kDroppedEndBytes));
+  const auto document = db::JsonDocument::parse(std::move(message.text));
+  if (!document.ok()) return refuse_unread(ends_head, ends_tail, document.error());
+
+  const JsonNode root = document.value().root();
+  const auto type = root.is_object() ? root.field("t") : std::nullopt;
+  const auto data = root.is_object() ? root.field("d") : std::nullopt;
+  if (!type || !type->string() || !data || !data->is_object()) {
+    return Broken{"Not a message of this protocol: `t` must be a string and `d` an object."};
+  }
+  if (*type->string() == "d") return parse_data(*data);
+  if (*type->string() != "c") return Broken{"Not a message of this protocol: `t` must be \"c\" or \"d\"."};
+  const auto command = data->field("t");
+  if (command && command->string() && *command->string() == "p") return Ping{};
+  return Nothing{};
+}
+
+std::optional<int64_t> request_number(std::string_view head, std::string_view tail) {
+  // SDKs write "r" before the body (JavaScript), or after it (C++ sorts the members by name).
+  if (const auto number = number_at_head(head)) return number;
+  return number_at_tail(tail);
+}
+
+}  // namespace hearth::net::wire

@@ -1,0 +1,104 @@
+#include "net/wire/reply.h"
+
+#include <fmt/format.h>
+
+#include "db/model/json.h"
+#include "net/error_reply.h"
+#include "net/wire/frame.h"
+
+namespace hearth::net::wire {
+
+namespace {
+
+std::string control_text(char command, std::string_view text) {
+  std::string to = fmt::format(R"({{"t":"c","d":{{"t":"{}","d":)", command);
+  db::append_json_string(text, to);
+  to += "}}";
+  return to;
+}
+
+std::string response_start(int64_t number, std::string_view status) {
+  return fmt::format(R"({{"t":"d","d":{{"r":{},"b":{{"s":"{}","d":)", number, status);
+}
+
+constexpr std::string_view kResponseEnd = "}}}";
+
+// What clients are told where the service has a text of its own for it.
+std::string_view told(const db::Error& error) {
+  if (error.code == db::ErrorCode::Stale) return "Transaction hash does not match";
+  if (error.code == db::ErrorCode::PermissionDenied) return "Permission denied";
+  return error.message;
+}
+
+}  // namespace
+
+std::string hello_text(db::Timestamp now, std::string_view host, std::string_view session) {
+  std::string to = fmt::format(R"({{"t":"c","d":{{"t":"h","d":{{"ts":{},"v":"5","h":)", now.count());
+  db::append_json_string(host, to);
+  to += R"(,"s":)";
+  db::append_json_string(session, to);
+  to += "}}}";
+  return to;
+}
+
+std::string pong_text() { return R"({"t":"c","d":{"t":"o","d":{}}})"; }
+std::string complaint_text(std::string_view reason) { return control_text('e', reason); }
+std::string shutdown_text(std::string_view reason) { return control_text('s', reason); }
+std::string redirect_text(std::string_view host) { return control_text('r', host); }
+
+std::string ok_text(int64_t number, std::string_view data_json) {
+  std::string to = response_start(number, "ok");
+  to += data_json;
+  to += kResponseEnd;
+  return to;
+}
+
+std::string value_text(int64_t number, const db::Value& value) {
+  std::string to = response_start(number, "ok");
+  db::append_json(value, db::JsonStyle::Export, to);
+  to += kResponseEnd;
+  return to;
+}
+
+std::string failure_text(int64_t number, const db::Error& error) {
+  std::string to = response_start(number, error_reply(error.code).wire_status);
+  db::append_json_string(told(error), to);
+  to += kResponseEnd;
+  return to;
+}
+
+std::string push_text(const db::Body& body) {
+  const bool merge = body.kind() == db::Body::Kind::Merge;
+  std::string to = fmt::format(R"({{"t":"d","d":{{"a":"{}","b":{{"p":)", merge ? 'm' : 'd');
+  db::append_json_string(body.told_path(), to);
+  to += R"(,"d":)";
+  if (!merge) {
+    db::append_json(body.value(), db::JsonStyle::Export, to);
+  } else {
+    char before = '{';
+    for (const auto& [path, value] : body.entries()) {
+      to += before;
+      db::append_json_string(path, to);
+      to += ':';
+      db::append_json(value, db::JsonStyle::Export, to);
+      before = ',';
+    }
+    to += body.entries().empty() ? "{}" : "}";
+  }
+  to += kResponseEnd;
+  return to;
+}
+
+std::string revoked_text(const db::Path& path) {
+  std::string to = R"({"t":"d","d":{"a":"c","b":{"p":)";
+  db::append_json_string(path.text(), to);
+  to += kResponseEnd;
+  return to;
+}
+
+db::SharedBytes push_frame(const db::Body& body) {
+  return body.bytes(db::Body::Form::WireFrame,
+                    [](const db::Body& made_of) { return frame_message(push_text(made_of)); });
+}
+
+}  // namespace hearth::net::wire

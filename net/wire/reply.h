@@ -1,0 +1,38 @@
+// What the server says (wire-protocol.md §3, §4): the JSON text of its messages.
+//
+//   control  := {"t":"c","d":{"t":command,"d":payload}}      a client drops one without payload
+//   response := {"t":"d","d":{"r":number,"b":{"s":status,"d":data}}}
+//   push     := {"t":"d","d":{"a":action,"b":body}}          paths without a leading slash
+//
+// Pure. Thread: any.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "db/base/clock.h"
+#include "db/base/error.h"
+#include "db/model/event.h"
+#include "db/model/path.h"
+#include "db/model/value.h"
+
+namespace hearth::net::wire {
+
+std::string hello_text(db::Timestamp now, std::string_view host, std::string_view session);
+std::string pong_text();
+std::string complaint_text(std::string_view reason);  // control `e`: the client logs it and goes on
+std::string shutdown_text(std::string_view reason);   // control `s`: the client prints it and never comes back
+std::string redirect_text(std::string_view host);     // control `r`
+
+std::string ok_text(int64_t number, std::string_view data_json);
+std::string value_text(int64_t number, const db::Value& value);
+std::string failure_text(int64_t number, const db::Error& error);
+
+std::string push_text(const db::Body& body);  // `d` or `m`, untagged
+std::string revoked_text(const db::Path& path);
+
+// push_text as WebSocket bytes: made once, and shared by all who are told.
+db::SharedBytes push_frame(const db::Body& body);
+
+}  // namespace hearth::net::wire

@@ -1,0 +1,201 @@
+#include "net/wire/session.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "net/wire/frame.h"
+#include "net/wire/reply.h"
+
+namespace hearth::net::wire {
+
+namespace {
+
+using db::Error;
+using db::ErrorCode;
+
+// One visitor of many lambdas.
+template <typename... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <typename... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+// §9.1. No SDK reads it on success; people do.
+std::string auth_data(const rules::Auth& auth) {
+  std::string to = R"({"auth":)";
+  to += auth.variable.empty() ? "null" : auth.variable;
+  if (auth.expires) to += fmt::format(R"(,"expires":{})", auth.expires->count());
+  to += "}";
+  return to;
+}
+
+}  // namespace
+
+size_t size_of(const Outgoing& message) {
+  return std::visit(Overloaded{[](const Text& text) { return text.json.size(); },
+                               [](const Push& push) { return push.body->byte_count(); },
+                               [](const ValueReply& reply) { return reply.value.byte_count(); }},
+                    message);
+}
+
+std::string text_of(const Outgoing& message) {
+  return std::visit(
+      Overloaded{[](const Text& text) { return text.json; }, [](const Push& push) { return push_text(*push.body); },
+                 [](const ValueReply& reply) { return value_text(reply.number, reply.value); }},
+      message);
+}
+
+db::SharedBytes frames_of(const Outgoing& message) {
+  if (const auto* push = std::get_if<Push>(&message)) return push_frame(*push->body);
+  if (const auto* text = std::get_if<Text>(&message)) {
+    return std::make_shared<const std::string>(frame_message(text->json));
+  }
+  return std::make_shared<const std::string>(frame_message(text_of(message)));
+}
+
+Session::Session(std::unique_ptr<rules::Session> data, const Verifier& verifier)
+    : data_(std::move(data)), verifier_(verifier) {}
+
+void Session::on_message(Incoming&& message, std::vector<Outgoing>& to) {
+  std::visit(Overloaded{[&](Request& request) { on_request(std::move(request)); },
+                        [&](Ping&) { to.push_back(Text{pong_text()}); },  //
+                        [](Nothing&) {}, [&](Broken& broken) { to.push_back(Text{complaint_text(broken.reason)}); }},
+             message);
+}
+
+void Session::on_request(Request&& request) {
+  const int64_t number = request.number;
+  std::visit(
+      Overloaded{
+          [&](Put& put) { data_->write(expect({.number = number}), std::move(put.write)); },
+          [&](Listen& listen) { on_listen(number, std::move(listen.listen)); },
+          [&](Unlisten& unlisten) { on_unlisten(number, unlisten); },
+          [&](Get& get) { data_->read(expect({.number = number, .form = Form::Value}), std::move(get.read)); },
+          [&](OnDisconnect& later) { data_->on_disconnect(expect({.number = number}), std::move(later.disconnect)); },
+          [&](Authenticate& authenticate) { on_authenticate(number, authenticate); },
+          [&](Unauthenticate&) {
+            data_->set_auth(rules::Auth{});
+            data_->reply(expect({.number = number}), {});
+          },
+          [&](Acknowledge&) { data_->reply(expect({.number = number}), {}); },
+          [&](Refuse& refused) { refuse(number, std::move(refused.error)); },
+      },
+      request.action);
+}
+
+void Session::on_listen(int64_t number, db::Listen&& listen) {
+  if (const auto old = listeners_.find(listen.path); old != listeners_.end()) {
+    // No SDK asks twice. Whoever does hears everything anew, once.
+    const uint64_t listener = old->second;
+    forget(listener);
+    data_->unlisten(expect({.form = Form::Silent}), listener);
+  }
+  if (listeners_.size() >= kListenersMax) {
+    return refuse(number, {ErrorCode::InvalidArgument,
+                           fmt::format("Too many listeners on one connection (at most {}).", kListenersMax)});
+  }
+  const uint64_t listener = ++last_id_;
+  listeners_.emplace(listen.path, listener);
+  paths_.emplace(listener, listen.path);
+  data_->listen(expect({.number = number, .form = Form::Listen, .listener = listener}), listener, std::move(listen));
+}
+
+void Session::on_unlisten(int64_t number, const Unlisten& unlisten) {
+  const auto found = unlisten.filtered ? listeners_.end() : listeners_.find(unlisten.path);
+  const uint64_t request = expect({.number = number});
+  if (found == listeners_.end()) return data_->reply(request, {});
+  const uint64_t listener = found->second;
+  forget(listener);
+  data_->unlisten(request, listener);
+}
+
+void Session::on_authenticate(int64_t number, const Authenticate& authenticate) {
+  auto auth = verifier_.verify(authenticate.credential);
+  if (auth.ok() && authenticate.act_as) auth = act_as(std::move(auth).value(), *authenticate.act_as);
+  if (!auth.ok()) return refuse(number, auth.error());
+  std::string data = auth_data(auth.value());
+  // All that follows on this connection is judged by it; JavaScript does not wait for the answer (§9.3).
+  data_->set_auth(std::move(auth).value());
+  data_->reply(expect({.number = number, .data = std::move(data)}), {});
+}
+
+bool Session::on_items(std::vector<Outgoing>& to) {
+  const db::Body* last = nullptr;
+  for (db::Item& item : data_->take()) {
+    if (std::holds_alternative<db::Ended>(item)) return false;
+    if (auto* answer = std::get_if<db::Answer>(&item)) {
+      on_answer(std::move(*answer), to);
+      last = nullptr;
+      continue;
+    }
+    // Untagged pushes name the path alone: what a listener here and one above it are both told is told once.
+    auto& event = std::get<db::Event>(item);
+    const db::Body* body = event.body.get();
+    if (body == nullptr || body != last) on_event(std::move(event), to);
+    last = body;
+  }
+  return true;
+}
+
+void Session::on_answer(db::Answer&& answer, std::vector<Outgoing>& to) {
+  const auto found = pending_.find(answer.request);
+  db::invariant(found != pending_.end(), "every answer is to a request, once");
+  const Pending pending = std::move(found->second);
+  pending_.erase(found);
+
+  if (pending.form == Form::Silent) return;
+  if (!answer.status.ok()) {
+    if (pending.form == Form::Listen) forget(pending.listener);
+    to.push_back(Text{failure_text(pending.number, answer.status.error())});
+    return;
+  }
+  switch (pending.form) {
+    case Form::Listen:
+      // `ok` says that the view is complete, so the value goes first (§6.2).
+      if (answer.first != nullptr) to.push_back(Push{std::move(answer.first)});
+      to.push_back(Text{ok_text(pending.number, "{}")});
+      return;
+    case Form::Value:
+      to.push_back(ValueReply{pending.number, std::move(answer.value)});
+      return;
+    case Form::Plain:
+      to.push_back(Text{ok_text(pending.number, pending.data)});
+      return;
+    case Form::Silent:
+      return;
+  }
+}
+
+void Session::on_event(db::Event&& event, std::vector<Outgoing>& to) {
+  switch (event.kind) {
+    case db::Event::Kind::Changed:
+      to.push_back(Push{std::move(event.body)});
+      return;
+    case db::Event::Kind::Revoked:
+      if (const auto path = paths_.find(event.listener); path != paths_.end()) {
+        to.push_back(Text{revoked_text(path->second)});
+        forget(event.listener);
+      }
+      return;
+  }
+}
+
+uint64_t Session::expect(Pending pending) {
+  pending_.emplace(++last_id_, std::move(pending));
+  return last_id_;
+}
+
+void Session::refuse(int64_t number, Error error) {
+  data_->reply(expect({.number = number}), db::Result<void>(std::move(error)));
+}
+
+void Session::forget(uint64_t listener) {
+  const auto path = paths_.find(listener);
+  if (path == paths_.end()) return;
+  listeners_.erase(path->second);
+  paths_.erase(path);
+}
+
+}  // namespace hearth::net::wire

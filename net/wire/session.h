@@ -1,0 +1,101 @@
+// The Firebase protocol of one client: a state machine with no socket. What the client says becomes calls on a
+// rules::Session; what comes back becomes messages to send, in that order. Start reading at on_message.
+//
+// Every request is answered exactly once, in the turn that it came, also one that makes no sense: the refusal stands in
+// the same story as the answers (rules::Session::reply). Only a message without a number can have no answer; it gets a
+// control `e`, and the connection goes on.
+//
+// A transport decodes (parse_message) and serialises (frames_of, text_of) where it likes: both may be long. WebSocket
+// does so in socket.h; long polling would carry the same session.
+//
+// Thread: its home io thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "db/base/clock.h"
+#include "db/model/event.h"
+#include "db/model/path.h"
+#include "net/auth/verifier.h"
+#include "net/wire/message.h"
+#include "net/wire/reply.h"
+#include "rules/guard.h"
+
+namespace hearth::net::wire {
+
+inline constexpr size_t kListenersMax = 20'000;  // of one connection
+inline constexpr size_t kUnansweredMax = 4'096;  // requests of one connection; a transport reads no further
+
+// One message to send, not yet serialised where that is work.
+struct Text {
+  std::string json;
+};
+struct Push {
+  std::shared_ptr<const db::Body> body;
+};
+struct ValueReply {
+  int64_t number;
+  db::Value value;
+};
+using Outgoing = std::variant<Text, Push, ValueReply>;
+
+size_t size_of(const Outgoing& message);  // about, in bytes
+std::string text_of(const Outgoing& message);
+db::SharedBytes frames_of(const Outgoing& message);  // WebSocket bytes
+
+class Session {
+ public:
+  Session(std::unique_ptr<rules::Session> data, const Verifier& verifier);
+
+  // The first thing that a client must hear. `host`: where it shall come back to.
+  std::string hello(db::Timestamp now, std::string_view host) const { return hello_text(now, host, data_->id()); }
+
+  void on_message(Incoming&& message, std::vector<Outgoing>& to);
+
+  // Takes what the namespace has for this client. False when the conversation is over: then the transport closes, after
+  // it has sent what was added.
+  [[nodiscard]] bool on_items(std::vector<Outgoing>& to);
+
+  // The client is gone. Its onDisconnect writes are written.
+  void end() { data_->end(); }
+
+  size_t unanswered() const { return pending_.size(); }
+
+ private:
+  // What an answer has to look like.
+  enum class Form : uint8_t { Plain, Listen, Value, Silent };
+  struct Pending {
+    int64_t number = 0;
+    Form form = Form::Plain;
+    uint64_t listener = 0;       // Form::Listen
+    std::string data = R"("")";  // Form::Plain: JSON
+  };
+
+  void on_request(Request&& request);
+  void on_listen(int64_t number, db::Listen&& listen);
+  void on_unlisten(int64_t number, const Unlisten& unlisten);
+  void on_authenticate(int64_t number, const Authenticate& authenticate);
+  void on_answer(db::Answer&& answer, std::vector<Outgoing>& to);
+  void on_event(db::Event&& event, std::vector<Outgoing>& to);
+
+  uint64_t expect(Pending pending);
+  void refuse(int64_t number, db::Error error);
+  void forget(uint64_t listener);
+
+  std::unique_ptr<rules::Session> data_;
+  const Verifier& verifier_;
+  uint64_t last_id_ = 0;  // of requests and listeners alike
+  std::unordered_map<uint64_t, Pending> pending_;
+  // The default listens: both ways, for events name the listener and clients the path.
+  std::unordered_map<db::Path, uint64_t> listeners_;
+  std::unordered_map<uint64_t, db::Path> paths_;
+};
+
+}  // namespace hearth::net::wire
