@@ -25,10 +25,10 @@ inline constexpr size_t kDroppedEndBytes = 256;
 class MessageReader {
  public:
   struct Message {
-    std::string text;
+    std::string text{};
     // More than kMessageBytesMax: only the first and the last bytes were kept, to say what was asked.
     bool too_large = false;
-    std::string tail;
+    std::string tail{};
   };
 
   // The message that `frame` completes, if it does.

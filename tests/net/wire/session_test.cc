@@ -1,0 +1,339 @@
+#include "net/wire/session.h"
+
+#include "tests/net/wire/client.h"
+
+using namespace hearth;
+using namespace hearth::net::wire;
+using Lines = std::vector<std::string>;
+using test::Client;
+using test::Server;
+
+namespace {
+
+const rules::Guard::Options kClosed = {.dev = false, .admin_secret = "the-admin-secret", .default_namespace = "demo"};
+
+}  // namespace
+
+TEST_CASE("Session: says hello with its time, host and an unguessable name", "[wire]") {
+  Server server;
+  Client a(server), b(server);
+  CHECK(a.session().hello(db::Timestamp(1795342798354), "127.0.0.1:9000") ==
+        R"({"t":"c","d":{"t":"h","d":{"ts":1795342798354,"v":"5","h":"127.0.0.1:9000","s":")" + a.id() + R"("}}})");
+  CHECK(a.id().size() >= 20);
+  CHECK(a.id().find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_") ==
+        std::string::npos);
+  CHECK_FALSE(a.id().starts_with("s-"));
+  CHECK(a.id() != b.id());
+}
+
+TEST_CASE("Session: a control ping gets a pong", "[wire]") {
+  Server server;
+  Client client(server);
+  client.say(R"({"t":"c","d":{"t":"p","d":{}}})");
+  CHECK(client.hear() == R"({"t":"c","d":{"t":"o","d":{}}})");
+}
+
+TEST_CASE("Session: a put is acknowledged and read back", "[wire]") {
+  Server server;
+  Client client(server);
+  CHECK(client.answer("s", R"({"c":{"sdk.node.13-2-0":1}})") == client.ok());
+  CHECK(client.answer("p", R"({"p":"/rooms/r1","d":{"n":5,"name":"Lobby"}})") == client.ok());
+  CHECK(client.answer("g", R"({"p":"/rooms/r1","q":{}})") == client.ok(R"({"n":5,"name":"Lobby"})"));
+  CHECK(client.answer("g", R"({"p":"/nowhere","q":{}})") == client.ok("null"));
+  CHECK(client.answer("p", R"({"p":"/rooms/r1/.priority","d":"hi"})") == client.ok());
+  CHECK(client.answer("m", R"({"p":"/rooms","d":{"r1/n":6,"r2":[1,2]}})") == client.ok());
+  CHECK(client.answer("g", R"({"p":"/rooms","q":{}})") ==
+        client.ok(R"({"r1":{"n":6,"name":"Lobby",".priority":"hi"},"r2":{"0":1,"1":2}})"));
+}
+
+TEST_CASE("Session: pushes come before the acknowledgement of the write that caused them", "[wire]") {  // §6.3
+  Server server;
+  Client writer(server), reader(server);
+  reader.ask("q", R"({"p":"/a","h":""})");
+  CHECK(reader.hear() == reader.ok("{}"));
+  writer.ask("q", R"({"p":"/a/b","h":""})");
+  CHECK(writer.hear() == writer.ok("{}"));
+
+  writer.ask("p", R"({"p":"/a/b","d":1})");
+  CHECK(writer.hear(2) == Lines{Client::pushed("a/b", "1"), writer.ok()});
+  CHECK(reader.hear() == Client::pushed("a/b", "1"));
+
+  writer.ask("m", R"({"p":"/a","d":{"b":2,"c/d":{".value":3,".priority":4}}})");
+  CHECK(writer.hear(2) == Lines{Client::pushed("a/b", "2"), writer.ok()});
+  CHECK(reader.hear() == Client::merged("a", R"({"b":2,"c/d":{".value":3,".priority":4}})"));
+
+  writer.ask("p", R"({"p":"/","d":null})");
+  CHECK(writer.hear(2) == Lines{Client::pushed("a/b", "null"), writer.ok()});
+  CHECK(reader.hear() == Client::pushed("a", "null"));
+}
+
+TEST_CASE("Session: a listen gets the value, then ok", "[wire]") {  // §6.2, §7.1
+  Server server;
+  Client client(server);
+  CHECK(client.answer("p", R"({"p":"/cnt2","d":41})") == client.ok());
+  client.ask("q", R"({"p":"/cnt2","h":""})");
+  CHECK(client.hear(2) == Lines{Client::pushed("cnt2", "41"), client.ok("{}")});
+  client.ask("n", R"({"p":"/cnt2"})");
+  CHECK(client.hear() == client.ok());
+  CHECK(client.answer("p", R"({"p":"/cnt2","d":42})") == client.ok());
+
+  INFO("the hash of what is there: nothing to tell");
+  client.ask("q", R"({"p":"cnt2","h":"bQ5XV5L9riGZgerGMb/8Z87RxeI="})");
+  CHECK(client.hear() == client.ok("{}"));
+  client.ask("p", R"({"p":"/cnt2","d":43})");
+  CHECK(client.hear(2) == Lines{Client::pushed("cnt2", "43"), client.ok()});
+}
+
+TEST_CASE("Session: who asks twice for a location hears its changes once", "[wire]") {
+  Server server;
+  Client client(server);
+  CHECK(client.answer("p", R"({"p":"/a","d":1})") == client.ok());
+  for (int i = 0; i < 2; ++i) {
+    client.ask("q", R"({"p":"/a","h":""})");
+    CHECK(client.hear(2) == Lines{Client::pushed("a", "1"), client.ok("{}")});
+  }
+  client.ask("q", R"({"p":"/","h":""})");
+  CHECK(client.hear(2) == Lines{Client::pushed("", R"({"a":1})"), client.ok("{}")});
+  INFO("one listener at it, one above it: the same push");
+  client.ask("p", R"({"p":"/a/b","d":2})");
+  const Lines heard = client.hear(2);
+  CHECK(heard == Lines{Client::pushed("a/b", "2"), client.ok()});
+}
+
+TEST_CASE("Session: an unlisten ends it, also of what was never asked for", "[wire]") {  // §6.5
+  Server server;
+  Client client(server);
+  CHECK(client.answer("q", R"({"p":"/a","h":""})") == client.ok("{}"));
+  CHECK(client.answer("n", R"({"p":"/b"})") == client.ok());
+  CHECK(client.answer("n", R"({"p":"/a","q":{"l":1,"vf":"l"},"t":1})") == client.ok());
+  client.ask("p", R"({"p":"/a","d":1})");
+  CHECK(client.hear(2) == Lines{Client::pushed("a", "1"), client.ok()});
+  CHECK(client.answer("n", R"({"p":"/a"})") == client.ok());
+  CHECK(client.answer("n", R"({"p":"/a"})") == client.ok());
+  CHECK(client.answer("p", R"({"p":"/a","d":2})") == client.ok());
+}
+
+TEST_CASE("Session: a transaction that lost has heard the newer value before datastale", "[wire]") {  // §7.1
+  Server server;
+  Client client(server), other(server);
+  CHECK(other.answer("p", R"({"p":"/cnt2","d":41})") == other.ok());
+
+  const int64_t listen = client.ask("q", R"({"p":"/cnt2","h":""})");
+  client.ask("p", R"({"p":"/cnt2","d":1,"h":""})");  // sent before the data arrived
+  CHECK(client.hear(3) == Lines{Client::pushed("cnt2", "41"), Client::ok(listen, "{}"),
+                                client.refused("datastale", "Transaction hash does not match")});
+  client.ask("p", R"({"p":"/cnt2","d":42,"h":"FKQEQrg9eSmOibuEATBfMSlup8g="})");
+  CHECK(client.hear(2) == Lines{Client::pushed("cnt2", "42"), client.ok()});
+  CHECK(client.answer("m", R"({"p":"/cnt2","d":{"a":1},"h":"FKQEQrg9eSmOibuEATBfMSlup8g="})") ==
+        client.refused("datastale", "Transaction hash does not match"));
+}
+
+TEST_CASE("Session: two transactions of one state: one wins", "[wire]") {
+  Server server;
+  Client a(server), b(server);
+  for (Client* client : {&a, &b}) CHECK(client->answer("q", R"({"p":"/n","h":""})") == client->ok("{}"));
+  a.ask("p", R"({"p":"/n","d":1,"h":""})");
+  CHECK(a.hear(2) == Lines{Client::pushed("n", "1"), a.ok()});
+  b.ask("p", R"({"p":"/n","d":1,"h":""})");
+  CHECK(b.hear(2) == Lines{Client::pushed("n", "1"), b.refused("datastale", "Transaction hash does not match")});
+}
+
+TEST_CASE("Session: server values are settled once, for the writer too", "[wire]") {
+  Server server;
+  Client client(server), other(server);
+  for (Client* each : {&client, &other}) CHECK(each->answer("q", R"({"p":"/m","h":""})") == each->ok("{}"));
+  client.ask("p", R"({"p":"/m/n","d":{".sv":{"increment":2}}})");
+  CHECK(client.hear(2) == Lines{Client::pushed("m/n", "2"), client.ok()});
+  client.ask("p", R"({"p":"/m/n","d":{".sv":{"increment":2}}})");
+  CHECK(client.hear(2) == Lines{Client::pushed("m/n", "4"), client.ok()});
+  CHECK(other.hear(2) == Lines{Client::pushed("m/n", "2"), Client::pushed("m/n", "4")});
+
+  client.ask("p", R"({"p":"/m/t","d":{".sv":"timestamp"}})");
+  const std::string told = client.hear();
+  CHECK(told.starts_with(R"({"a":"d","b":{"p":"m/t","d":1)"));
+  CHECK(client.hear() == client.ok());
+  CHECK(other.hear() == told);
+}
+
+TEST_CASE("Session: requests are answered in the order they came, each once", "[wire]") {
+  Server server;
+  Client client(server);
+  Lines expected;
+  for (int i = 0; i < 300; ++i) {
+    const std::string n = std::to_string(i);
+    expected.push_back(Client::ok(client.ask("p", R"({"p":"/a","d":)" + n + "}")));
+    expected.push_back(Client::ok(client.ask("g", R"({"p":"/a","q":{}})"), n));
+    if (i % 50 == 0) expected.push_back(Client::ok(client.ask("s", "{}")));
+    if (i % 70 == 0) {
+      client.ask("zz", "{}");
+      expected.push_back(client.refused("failure", "Unknown action: zz"));
+    }
+  }
+  CHECK(client.session().unanswered() > 0);
+  CHECK(client.hear(expected.size()) == expected);
+  CHECK(client.session().unanswered() == 0);
+}
+
+TEST_CASE("Session: no number of a request is special", "[wire]") {  // Android starts at 0
+  Server server;
+  Client client(server);
+  for (const std::string number : {"0", "-1", "2147483647", "9007199254740993", "0"}) {
+    client.say(R"({"t":"d","d":{"r":)" + number + R"(,"a":"p","b":{"p":"/a","d":1}}})");
+    CHECK(client.hear() == R"({"r":)" + number + R"(,"b":{"s":"ok","d":""}})");
+  }
+}
+
+TEST_CASE("Session: onDisconnect writes are written when the session ends, and only then", "[wire]") {  // §8
+  Server server;
+  Client watcher(server);
+  CHECK(watcher.answer("q", R"({"p":"/st","h":""})") == watcher.ok("{}"));
+  auto client = std::make_unique<Client>(server);
+  CHECK(client->answer("o", R"({"p":"/st/a","d":{"online":false}})") == client->ok());
+  CHECK(client->answer("om", R"({"p":"/st/b","d":{"x":1,"y/z":2}})") == client->ok());
+  CHECK(client->answer("o", R"({"p":"/st/c","d":true})") == client->ok());
+  CHECK(client->answer("oc", R"({"p":"/st/c","d":null})") == client->ok());
+  CHECK(client->answer("oc", R"({"p":"/st/b/y","d":null})") == client->ok());
+  CHECK(watcher.hear_all().empty());
+  client.reset();
+  std::string heard;
+  while (heard.find(R"("x":1)") == std::string::npos && heard.find("nothing heard") == std::string::npos) {
+    heard += watcher.hear();
+    if (watcher.session().unanswered() == 0 && heard.empty()) break;
+  }
+  CHECK(watcher.answer("g", R"({"p":"/st","q":{}})") == watcher.ok(R"({"a":{"online":false},"b":{"x":1}})"));
+}
+
+TEST_CASE("Session: a client that comes back ends its old session first", "[wire]") {  // §8.3
+  Server server;
+  Client old(server);
+  CHECK(old.answer("o", R"({"p":"/online","d":false})") == old.ok());
+  Client back(server, "demo", old.id());
+  CHECK(back.answer("p", R"({"p":"/online","d":true})") == back.ok());
+  CHECK(back.answer("g", R"({"p":"/online","q":{}})") == back.ok("true"));
+  CHECK(old.hear().empty());  // over
+  old.session().end();
+  CHECK(back.answer("g", R"({"p":"/online","q":{}})") == back.ok("true"));
+}
+
+TEST_CASE("Session: another namespace's session is not taken over", "[wire]") {
+  Server server;
+  Client old(server);
+  CHECK(old.answer("o", R"({"p":"/online","d":false})") == old.ok());
+  Client other(server, "elsewhere", old.id());
+  CHECK(other.answer("g", R"({"p":"/online","q":{}})") == other.ok("null"));
+  CHECK(old.answer("g", R"({"p":"/online","q":{}})") == old.ok("null"));
+}
+
+TEST_CASE("Session: closed to all but the admin", "[wire]") {
+  Server server(kClosed);
+  REQUIRE(server.database().create("demo").ok());
+  Client client(server);
+  const std::string denied = "permission_denied";
+  for (const auto& [action, body] : std::vector<std::pair<std::string, std::string>>{
+           {"p", R"({"p":"/a","d":1})"},
+           {"m", R"({"p":"/a","d":{"b":1}})"},
+           {"q", R"({"p":"/a","h":""})"},
+           {"g", R"({"p":"/a","q":{}})"},
+           {"o", R"({"p":"/a","d":1})"},
+           {"om", R"({"p":"/a","d":{"b":1}})"},
+           {"p", R"({"p":"/a","d":1,"h":"wrong"})"},
+       }) {
+    INFO(action);
+    client.ask(action, body);
+    CHECK(client.hear() == client.refused(denied, "Permission denied"));
+  }
+  CHECK(client.answer("gauth", R"({"cred":"owner"})") ==
+        client.refused("invalid_token", "Could not parse auth token."));
+  CHECK(client.answer("gauth", R"({"cred":"the-admin-secret"})") == client.ok(R"({"auth":null})"));
+  CHECK(client.answer("p", R"({"p":"/a","d":1})") == client.ok());
+  client.ask("q", R"({"p":"/a","h":""})");
+  CHECK(client.hear(2) == Lines{Client::pushed("a", "1"), client.ok("{}")});
+
+  INFO("the right goes, and with it the listener");
+  const int64_t unauth = client.ask("unauth", "{}");
+  const int64_t put = client.ask("p", R"({"p":"/a","d":2})");
+  const std::string refusal = client.refused(denied, "Permission denied");
+  Lines heard = client.hear(3);
+  CHECK(std::find(heard.begin(), heard.end(), R"({"a":"c","b":{"p":"a"}})") != heard.end());
+  CHECK(std::find(heard.begin(), heard.end(), Client::ok(unauth)) != heard.end());
+  CHECK(heard.back() == refusal);
+  (void)put;
+
+  INFO("JavaScript does not wait for the answer to auth");
+  const int64_t auth = client.ask("auth", R"({"cred":"the-admin-secret"})");
+  client.ask("g", R"({"p":"/a","q":{}})");
+  CHECK(client.hear(2) == Lines{Client::ok(auth, R"({"auth":null})"), client.ok("1")});
+  CHECK(client.answer("auth", R"({"cred":"the-admin-secret","noauth":true})") == client.ok(R"({"auth":null})"));
+  CHECK(client.answer("g", R"({"p":"/a","q":{}})") == client.refused(denied, "Permission denied"));
+}
+
+TEST_CASE("Session: in development the emulator's credentials are good", "[wire]") {  // §9.1
+  Server server;
+  Client client(server);
+  CHECK(client.answer("gauth", R"({"cred":"owner"})") == client.ok(R"({"auth":null})"));
+  CHECK(client.answer("gauth", R"({"cred":"owner","authvar":{"uid":"svc","admin":false}})") ==
+        client.ok(R"({"auth":{"uid":"svc","admin":false}})"));
+  CHECK(client.answer("gauth", R"({"cred":"owner","authvar":5})") ==
+        client.refused("failure", "An auth variable must be an object or null."));
+  CHECK(client.answer("auth", R"({"cred":"eyJhbGciOiJub25lIn0.eyJ1c2VyX2lkIjoiYWRhIn0."})") ==
+        client.ok(R"({"auth":{"uid":"ada","provider":"custom","token":{"user_id":"ada"}}})"));
+  CHECK(client.answer("auth", R"({"cred":"gibberish"})") ==
+        client.refused("invalid_token", "Could not parse auth token."));
+}
+
+TEST_CASE("Session: bad requests are refused, change nothing and leave the connection alive", "[wire]") {
+  Server server;
+  Client client(server);
+  CHECK(client.answer("p", R"({"p":"/a","d":{"x":1}})") == client.ok());
+  std::string deep = "1";
+  for (int i = 0; i < 33; ++i) deep = R"({"k":)" + deep + "}";
+  const std::vector<std::pair<std::string, std::string>> bad = {
+      {"p", R"({"p":"/a.b","d":1})"},
+      {"p", R"({"p":"/a","d":{"b$":1}})"},
+      {"p", R"({"p":"/a","d":)" + deep + "}"},
+      {"p", R"({"p":"/)" + std::string(769, 'k') + R"(","d":1})"},
+      {"p", R"({"p":"/a","d":")" + std::string(db::kStringBytesMax + 1, 's') + R"("})"},
+      {"p", R"({"p":"/a","d":{".sv":"x"}})"},
+      {"p", R"({"p":"/a","d":{".value":1,"x":2}})"},
+      {"p", R"({"p":"/.info/connected","d":true})"},
+      {"p", R"({"p":"/a"})"},
+      {"p", R"({"p":"/a","d":tru})"},
+      {"p", R"({"p":"/a","d":")"
+            "\xff"
+            R"("})"},
+      {"m", R"({"p":"/","d":{"a":1,"a/b":2}})"},
+      {"m", R"({"p":"/","d":[1]})"},
+      {"om", R"({"p":"/","d":{"a":1,"a/b":2}})"},
+      {"q", R"({"p":"/a","q":{"l":2,"vf":"l"},"t":1,"h":""})"},
+      {"g", R"({"p":"/a","q":{"l":2,"vf":"l"}})"},
+      {"zz", "{}"},
+      {"p", "[]"},
+  };
+  for (const auto& [action, body] : bad) {
+    INFO(action << " " << body.substr(0, 100));
+    client.ask(action, body);
+    const std::string expected = client.refused("failure", "");
+    CHECK(client.hear().substr(0, expected.size() - 4) == expected.substr(0, expected.size() - 4));
+  }
+  for (const char* message : {"", "{", "null", R"({"t":"d","d":{"a":"p"}})", R"({"t":"x","d":{}})", "\xff"}) {
+    INFO(message);
+    client.say(message);
+    CHECK(client.hear().starts_with(R"({"t":"c","d":{"t":"e","d":")"));
+  }
+  client.say(parse_message({.text = R"({"t":"d","d":{"r":99,"a":"p","b":{"p":"/a)", .too_large = true, .tail = ""}));
+  CHECK(
+      client.hear() ==
+      R"({"r":99,"b":{"s":"too_big","d":"Data to write exceeds the maximum size that can be modified with a single request."}})");
+  CHECK(client.answer("g", R"({"p":"/","q":{}})") == client.ok(R"({"a":{"x":1}})"));
+}
+
+TEST_CASE("Session: a connection has so many listeners and no more", "[wire]") {
+  Server server;
+  Client client(server);
+  for (size_t i = 0; i < kListenersMax; ++i) client.ask("q", R"({"p":"/l)" + std::to_string(i) + R"(","h":""})");
+  for (size_t i = 0; i < kListenersMax; ++i) client.hear();
+  CHECK(client.answer("q", R"({"p":"/more","h":""})") ==
+        client.refused("failure", "Too many listeners on one connection (at most 20000)."));
+  CHECK(client.answer("n", R"({"p":"/l0"})") == client.ok());
+  CHECK(client.answer("q", R"({"p":"/more","h":""})") == client.ok("{}"));
+}
