@@ -260,8 +260,8 @@ Incoming parse_data(const JsonNode& data) {
   const auto number = data.field("r");
   if (!number || !number->integer()) return Broken{"The request has no number: `r` must be an integer."};
   auto action = parse_action(data);
-  if (!action.ok()) return Request{*number->integer(), Refuse{action.error()}};
-  return Request{*number->integer(), std::move(action).value()};
+  if (!action.ok()) return Request{.number = *number->integer(), .action = Refuse{action.error()}};
+  return Request{.number = *number->integer(), .action = std::move(action).value()};
 }
 
 // The integer that `text` starts with.
@@ -309,21 +309,19 @@ std::optional<int64_t> number_at_tail(std::string_view tail) {
 Incoming refuse_unread(std::string_view head, std::string_view tail, Error error) {
   const auto number = request_number(head, tail);
   if (!number) return Broken{std::move(error.message)};
-  return Request{*number, Refuse{std::move(error)}};
+  return Request{.number = *number, .action = Refuse{std::move(error)}};
 }
 
-}  // namespace
-
-Incoming parse_message(MessageReader::Message&& message) {
+Incoming parse_text(MessageReader::Message&& message) {
   if (message.too_large) {
     return refuse_unread(
         message.text, message.tail,
         {ErrorCode::TooLarge, "Data to write exceeds the maximum size that can be modified with a single request."});
   }
-  std::string ends_head = message.text.substr(0, kDroppedEndBytes);
-  std::string ends_tail = message.text.substr(message.text.size() - std::min(message.text.size(), kDroppedEndBytes));
+  const std::string head = message.text.substr(0, kDroppedEndBytes);
   const auto document = db::JsonDocument::parse(std::move(message.text));
-  if (!document.ok()) return refuse_unread(ends_head, ends_tail, document.error());
+  // The brackets of broken text can't be trusted at its end.
+  if (!document.ok()) return refuse_unread(head, "", document.error());
 
   const JsonNode root = document.value().root();
   const auto type = root.is_object() ? root.field("t") : std::nullopt;
@@ -336,6 +334,15 @@ Incoming parse_message(MessageReader::Message&& message) {
   const auto command = data->field("t");
   if (command && command->string() && *command->string() == "p") return Ping{};
   return Nothing{};
+}
+
+}  // namespace
+
+Incoming parse_message(MessageReader::Message&& message) {
+  const size_t bytes = message.text.size();
+  Incoming incoming = parse_text(std::move(message));
+  if (auto* request = std::get_if<Request>(&incoming)) request->bytes = bytes;
+  return incoming;
 }
 
 std::optional<int64_t> request_number(std::string_view head, std::string_view tail) {

@@ -52,6 +52,7 @@ using Action =
 struct Request {
   int64_t number = 0;  // `r`
   Action action;
+  size_t bytes = 0;  // of its text
 };
 struct Ping {};
 struct Nothing {};  // a control message that asks for nothing

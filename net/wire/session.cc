@@ -67,6 +67,7 @@ void Session::on_message(Incoming&& message, std::vector<Outgoing>& to) {
 
 void Session::on_request(Request&& request) {
   const int64_t number = request.number;
+  request_bytes_ = request.bytes;
   std::visit(
       Overloaded{
           [&](Put& put) { data_->write(expect({.number = number}), std::move(put.write)); },
@@ -144,6 +145,7 @@ void Session::on_answer(db::Answer&& answer, std::vector<Outgoing>& to) {
   db::invariant(found != pending_.end(), "every answer is to a request, once");
   const Pending pending = std::move(found->second);
   pending_.erase(found);
+  pending_bytes_ -= pending.bytes;
 
   if (pending.form == Form::Silent) return;
   if (!answer.status.ok()) {
@@ -183,6 +185,8 @@ void Session::on_event(db::Event&& event, std::vector<Outgoing>& to) {
 }
 
 uint64_t Session::expect(Pending pending) {
+  pending.bytes = request_bytes_;
+  pending_bytes_ += pending.bytes;
   pending_.emplace(++last_id_, std::move(pending));
   return last_id_;
 }

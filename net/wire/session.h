@@ -31,7 +31,9 @@
 namespace hearth::net::wire {
 
 inline constexpr size_t kListenersMax = 20'000;  // of one connection
-inline constexpr size_t kUnansweredMax = 4'096;  // requests of one connection; a transport reads no further
+// Requests of one connection that wait for their answers; a transport reads no further while there are more.
+inline constexpr size_t kUnansweredMax = 4'096;
+inline constexpr size_t kUnansweredBytesMax = 32u << 20;
 
 // One message to send, not yet serialised where that is work.
 struct Text {
@@ -67,6 +69,7 @@ class Session {
   void end() { data_->end(); }
 
   size_t unanswered() const { return pending_.size(); }
+  bool is_behind() const { return pending_.size() > kUnansweredMax || pending_bytes_ > kUnansweredBytesMax; }
 
  private:
   // What an answer has to look like.
@@ -76,6 +79,7 @@ class Session {
     Form form = Form::Plain;
     uint64_t listener = 0;       // Form::Listen
     std::string data = R"("")";  // Form::Plain: JSON
+    size_t bytes = 0;            // of the request
   };
 
   void on_request(Request&& request);
@@ -93,6 +97,8 @@ class Session {
   const Verifier& verifier_;
   uint64_t last_id_ = 0;  // of requests and listeners alike
   std::unordered_map<uint64_t, Pending> pending_;
+  size_t pending_bytes_ = 0;
+  size_t request_bytes_ = 0;  // of the request that is looked at
   // The default listens: both ways, for events name the listener and clients the path.
   std::unordered_map<db::Path, uint64_t> listeners_;
   std::unordered_map<uint64_t, db::Path> paths_;
