@@ -22,7 +22,7 @@ namespace hearth::db {
 
 inline constexpr size_t kStoryBytesMax = 256u << 20;  // of untaken events; above, the conversation ends with TooLarge
 
-class Conversation;  // db/commit
+struct Conversation;  // db/space.h
 
 class Client {
  public:
@@ -46,6 +46,7 @@ class Client {
 
  private:
   std::shared_ptr<Conversation> conversation_;
+  bool ended_ = false;
 };
 
 }  // namespace hearth::db

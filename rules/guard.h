@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +57,7 @@ class Session {
   std::unique_ptr<db::Client> client_;
   Auth auth_;
   bool open_;
+  std::set<uint64_t> listeners_;
 };
 
 class Guard {
@@ -93,8 +95,6 @@ class Guard {
   db::Result<std::vector<std::string>> namespaces(const Auth& auth) const;
 
  private:
-  std::shared_ptr<const db::Precondition> check_for(const Auth& auth) const;
-
   db::Database& database_;
   Options options_;
 };

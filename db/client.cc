@@ -1,0 +1,41 @@
+#include "db/client.h"
+
+#include "db/shard.h"
+
+namespace hearth::db {
+namespace {
+
+template <typename What>
+void submit(const std::shared_ptr<Conversation>& conversation, uint64_t request, What what) {
+  conversation->space->shard.submit({conversation->space, conversation, request, std::move(what), nullptr});
+}
+
+}  // namespace
+
+Client::Client(std::shared_ptr<Conversation> conversation) : conversation_(std::move(conversation)) {}
+Client::~Client() { end(); }
+
+const std::string& Client::id() const { return conversation_->id; }
+void Client::write(uint64_t request, Write write) { submit(conversation_, request, WriteRequest{std::move(write)}); }
+void Client::read(uint64_t request, Read read) { submit(conversation_, request, ReadRequest{std::move(read)}); }
+void Client::listen(uint64_t request, uint64_t listener, Listen listen) {
+  submit(conversation_, request, ListenRequest{listener, std::move(listen)});
+}
+void Client::unlisten(uint64_t request, uint64_t listener) { submit(conversation_, request, UnlistenRequest{listener}); }
+void Client::recheck(uint64_t listener, std::shared_ptr<const Precondition> check) {
+  submit(conversation_, 0, RecheckRequest{listener, std::move(check)});
+}
+void Client::on_disconnect(uint64_t request, Disconnect disconnect, std::shared_ptr<const Precondition> check) {
+  submit(conversation_, request, DisconnectRequest{std::move(disconnect), std::move(check)});
+}
+void Client::reply(uint64_t request, Result<void> status) { submit(conversation_, request, ReplyRequest{std::move(status)}); }
+std::vector<Item> Client::take() { return conversation_->story.take(); }
+
+void Client::end() {
+  if (ended_) return;
+  ended_ = true;
+  conversation_->story.close();
+  submit(conversation_, 0, EndRequest{});
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,228 @@
+#include "db/commit/committer.h"
+
+#include <algorithm>
+
+#include "db/store/row_key.h"
+
+namespace hearth::db {
+namespace {
+
+// A tree whose hashes are remembered.
+class HashingView final : public TreeView {
+ public:
+  HashingView(const TreeView& view, Tree& tree) : view_(view), tree_(tree) {}
+  Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override {
+    return view_.scan(from, upto, row);
+  }
+  Result<std::optional<std::string>> leaf(std::string_view key) const override { return view_.leaf(key); }
+  Result<std::string> hash(const Path& path, size_t bytes_max) const override {
+    if (const auto known = tree_.hashes.find(path.text()); known != tree_.hashes.end()) return known->second;
+    ASSIGN_OR_RETURN(std::string found, TreeView::hash(path, bytes_max));
+    if (tree_.hashes.size() >= kHashesMax) tree_.hashes.clear();
+    tree_.hashes[path.text()] = found;
+    return found;
+  }
+
+ private:
+  const TreeView& view_;
+  Tree& tree_;
+};
+
+}  // namespace
+
+struct Committer::PendingTree {
+  PendingTree(std::shared_ptr<const Snapshot> snapshot, Tree& of)
+      : tree(of), base(std::move(snapshot), of.number), overlay(base), view(overlay, of) {}
+  Tree& tree;
+  SnapshotView base;
+  Overlay overlay;
+  HashingView view;
+  bool changed = false;
+};
+
+// The group as rows: names, heads, queues, data, in the order of their tables.
+class Committer::Rows final : public RowSource {
+ public:
+  explicit Rows(const Committer& group) : group_(group) {}
+  size_t row_count() const override {
+    size_t count = group_.rows_.row_count();
+    for (const auto& [number, pending] : group_.pending_) count += 1 + pending->overlay.row_count();
+    return count;
+  }
+  std::vector<std::pair<std::string, std::string>> ranges() const override {
+    std::vector<std::pair<std::string, std::string>> ranges;
+    for (const auto& [number, pending] : group_.pending_) {
+      const std::string prefix = row_key(Table::Data, number);
+      for (const auto& [from, upto] : pending->overlay.emptied()) ranges.emplace_back(prefix + from, prefix + upto);
+    }
+    return ranges;
+  }
+  void rows(const PutFunction& put) const override {
+    const auto beside = [&](bool below_heads) {
+      group_.rows_.rows([&](std::string_view key, std::optional<std::string_view> value) {
+        if ((key.front() < static_cast<char>(Table::Head)) == below_heads) put(key, value);
+      });
+    };
+    beside(true);
+    for (const auto& [number, pending] : group_.pending_) {
+      if (pending->changed) put(row_key(Table::Head, number), pending->tree.head.encode());
+    }
+    beside(false);
+    for (const auto& [number, pending] : group_.pending_) {
+      std::string key = row_key(Table::Data, number);
+      pending->overlay.changes([&](std::string_view path, std::optional<std::string_view> leaf) {
+        key.resize(kTableAndNumber);
+        key += path;
+        put(key, leaf);
+      });
+    }
+  }
+
+ private:
+  const Committer& group_;
+};
+
+Committer::Committer(TreeStore& store, TreeStore::Durability durability)
+    : store_(store), durability_(durability), durable_(store.snapshot()) {}
+Committer::~Committer() = default;
+
+std::shared_ptr<const Snapshot> Committer::durable() const {
+  const std::lock_guard lock(mutex_);
+  return durable_;
+}
+
+Result<void> Committer::load(Tree& tree) {
+  if (tree.loaded) return {};
+  ASSIGN_OR_RETURN(const auto row, durable()->get(row_key(Table::Head, tree.number)));
+  if (row) {
+    ASSIGN_OR_RETURN(tree.head, Head::decode(*row));
+  }
+  tree.loaded = true;
+  return {};
+}
+
+Committer::PendingTree& Committer::pending(Tree& tree) {
+  auto& found = pending_[tree.number];
+  if (found == nullptr) found = std::make_unique<PendingTree>(durable(), tree);
+  return *found;
+}
+
+bool Committer::dirty(const Tree& tree) const {
+  const auto found = pending_.find(tree.number);
+  return found != pending_.end() && found->second->changed;
+}
+
+const TreeView& Committer::view(Tree& tree) { return pending(tree).view; }
+
+void Committer::name(Tree& tree) {
+  if (tree.named) return;
+  std::string number;
+  append_number(tree.number, number);
+  rows_.put(row_key(Table::Name, tree.name), number);
+  tree.named = true;
+}
+
+// From here on the write is part of the group: later ones are judged against it.
+void Committer::accept(PendingTree& pending, Overlay&& after, Accepted& accepted, Settled settled, Timestamp now) {
+  Tree& tree = pending.tree;
+  tree.head.sequence += 1;
+  tree.head.time = now;
+  tree.head.has_priorities = tree.head.has_priorities || settled.writes_priorities;
+  accepted.record = {tree.head.sequence, now, std::move(settled.effects)};
+  accepted.changed = std::move(settled.changed);
+  pending.overlay.absorb(std::move(after));
+  pending.changed = true;
+  for (const Overwrite& changed : accepted.changed) forget_related(tree.hashes, changed.path);
+  name(tree);
+}
+
+Result<Accepted> Committer::write(Tree& tree, const Write& write, Timestamp now, const Tell& tell) {
+  return write_each(tree, {write}, {}, now, tell);
+}
+
+Result<Accepted> Committer::write_each(Tree& tree, const std::vector<Write>& writes, std::vector<Effect> also,
+                                       Timestamp now, const Tell& tell) {
+  RETURN_IF_ERROR(store_.health());
+  RETURN_IF_ERROR(load(tree));
+  PendingTree& at = pending(tree);
+  now = time_for(tree, now);
+  Accepted accepted;
+  accepted.record = {tree.head.sequence, now, {}};
+
+  Overlay after(at.view);
+  Settled all;
+  for (const Write& write : writes) {
+    Batch beside;  // a write of data touches no other rows
+    if (writes.size() == 1) {
+      Pending to{tree.number, after, beside};
+      ASSIGN_OR_RETURN(all, evaluate(write, at.view, to, tree.head.has_priorities, now));
+      break;
+    }
+    // Each is judged on the state that the ones before it left; one that is refused does not stop the others.
+    Overlay single(after);
+    Pending to{tree.number, single, beside};
+    Result<Settled> settled = evaluate(write, after, to, tree.head.has_priorities || all.writes_priorities, now);
+    if (!settled.ok()) continue;
+    after.absorb(std::move(single));
+    std::move(settled.value().effects.begin(), settled.value().effects.end(), std::back_inserter(all.effects));
+    std::move(settled.value().changed.begin(), settled.value().changed.end(), std::back_inserter(all.changed));
+    all.writes_priorities = all.writes_priorities || settled.value().writes_priorities;
+  }
+  for (Effect& effect : also) {
+    Pending to{tree.number, after, rows_};
+    RETURN_IF_ERROR(apply(effect, to));
+    all.effects.push_back(std::move(effect));
+  }
+  if (all.effects.empty()) return accepted;
+
+  if (tell != nullptr && !all.changed.empty()) {
+    Accepted preview;
+    preview.record = {tree.head.sequence + 1, now, {}};
+    preview.changed = all.changed;
+    tree.head.has_priorities = tree.head.has_priorities || all.writes_priorities;
+    RETURN_IF_ERROR(tell(preview, at.view, after));
+  }
+  accept(at, std::move(after), accepted, std::move(all), now);
+  return accepted;
+}
+
+Result<Accepted> Committer::queue(Tree& tree, std::vector<Effect> effects, Timestamp now) {
+  return write_each(tree, {}, std::move(effects), now, nullptr);
+}
+
+Result<void> Committer::replay(Tree& tree, const Record& record) {
+  RETURN_IF_ERROR(load(tree));
+  PendingTree& at = pending(tree);
+  Overlay after(at.overlay);
+  Pending to{tree.number, after, rows_};
+  RETURN_IF_ERROR(apply(record, to));
+  Settled settled;
+  for (const Effect& effect : record.effects) {
+    settled.changed.push_back({effect.path, Slot::Value, {}});
+    settled.writes_priorities = settled.writes_priorities || effect.value.has_priorities();
+  }
+  settled.effects = record.effects;
+  Accepted accepted;
+  accept(at, std::move(after), accepted, std::move(settled), record.time);
+  invariant(tree.head.sequence == record.sequence, "records are replayed in their order, without gaps");
+  return {};
+}
+
+Result<void> Committer::commit() {
+  const Rows rows(*this);
+  Result<void> done = store_.health();
+  const bool changes = rows_.row_count() > 0 || std::any_of(pending_.begin(), pending_.end(), [](const auto& pending) {
+    return pending.second->changed;
+  });
+  if (changes && done.ok()) done = store_.commit(rows, durability_);
+  pending_.clear();
+  rows_ = Batch();
+  if (!changes) return {};
+  RETURN_IF_ERROR(done);
+  std::shared_ptr<const Snapshot> fresh = store_.snapshot();
+  const std::lock_guard lock(mutex_);
+  durable_.swap(fresh);  // the old one goes when its last reader does
+  return {};
+}
+
+}  // namespace hearth::db

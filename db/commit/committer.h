@@ -1,0 +1,101 @@
+// One shard's write pipeline: writes are evaluated one after the other, each against all before it, and committed as one
+// group with one fsync. Nothing may be told before commit() answered ok.
+//
+//   Committer committer(store, durability);
+//   committer.write(tree, write, now) …            any number, of any of the shard's namespaces
+//   committer.commit()                             one batch; then a fresh snapshot is durable()
+//
+// Thread: its shard's; durable() any.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "db/base/clock.h"
+#include "db/base/result.h"
+#include "db/commit/evaluate.h"
+#include "db/commit/overlay.h"
+#include "db/model/write.h"
+#include "db/store/tree_store.h"
+
+namespace hearth::db {
+
+// A namespace as its committer knows it. Belongs to the shard.
+struct Tree {
+  std::string name;
+  uint32_t number = 0;
+  bool named = false;   // its name has a row
+  bool loaded = false;  // `head` has been read
+  Head head;            // with everything accepted so far
+  // Hashes of subtrees as they are now, pending writes included; what a write touches is forgotten.
+  std::map<std::string, std::string, std::less<>> hashes;  // by path text
+};
+
+inline constexpr size_t kHashesMax = 4096;  // kept for one namespace
+
+// Forgets what `path` lies in, above or below. Keys are path texts.
+template <typename Map>
+void forget_related(Map& map, const Path& path) {
+  if (map.empty()) return;
+  if (path.is_root()) return map.clear();
+  for (size_t depth = 0; depth <= path.depth(); ++depth) {
+    if (const auto at = map.find(path.prefix(depth).text()); at != map.end()) map.erase(at);
+  }
+  const std::string below = path.text() + "/";
+  auto at = map.lower_bound(below);
+  while (at != map.end() && std::string_view(at->first).starts_with(below)) at = map.erase(at);
+}
+
+// What an accepted write did.
+struct Accepted {
+  Record record;                   // no effects: nothing changed, no sequence was used
+  std::vector<Overwrite> changed;
+};
+
+class Committer final {
+ public:
+  Committer(TreeStore& store, TreeStore::Durability durability);
+  ~Committer();
+
+  // `tell` sees the trees before and after an accepted write that changed something, while both exist.
+  using Tell = std::function<Result<void>(const Accepted&, const TreeView& before, const TreeView& after)>;
+  // Errors: of evaluate(); the write is refused and has no effect.
+  Result<Accepted> write(Tree& tree, const Write& write, Timestamp now, const Tell& tell);
+  // Several writes as one commit with the effects `also`; those refused are left out.
+  Result<Accepted> write_each(Tree& tree, const std::vector<Write>& writes, std::vector<Effect> also, Timestamp now,
+                              const Tell& tell);
+  Result<Accepted> queue(Tree& tree, std::vector<Effect> effects, Timestamp now);  // Enqueue and Dequeue only
+  Result<void> replay(Tree& tree, const Record& record);                           // of another store with this history
+  Result<void> load(Tree& tree);                                                   // its head, unless it is there
+  void name(Tree& tree);                                                           // gives it its row
+
+  bool dirty(const Tree& tree) const;  // something of it waits for commit()
+  bool empty() const { return pending_.empty(); }
+  // The tree with everything accepted so far.
+  const TreeView& view(Tree& tree);
+
+  // Errors: the store's; nothing of the group happened as far as anyone is told.
+  Result<void> commit();
+
+  std::shared_ptr<const Snapshot> durable() const;
+
+ private:
+  struct PendingTree;
+  class Rows;
+  PendingTree& pending(Tree& tree);
+  Timestamp time_for(const Tree& tree, Timestamp now) const { return std::max(now, tree.head.time); }
+  void accept(PendingTree& pending, Overlay&& after, Accepted& accepted, Settled settled, Timestamp now);
+
+  TreeStore& store_;
+  TreeStore::Durability durability_;
+  std::map<uint32_t, std::unique_ptr<PendingTree>> pending_;  // by number, the order of rows
+  Batch rows_;                                                // names and queues
+  mutable std::mutex mutex_;                                  // Guards durable_.
+  std::shared_ptr<const Snapshot> durable_;
+};
+
+}  // namespace hearth::db

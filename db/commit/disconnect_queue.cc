@@ -1,0 +1,117 @@
+#include "db/commit/disconnect_queue.h"
+
+#include "db/model/key_order.h"
+#include "db/model/tree_view.h"
+
+namespace hearth::db {
+namespace {
+
+std::string key_of(const Path& path, Slot slot) {
+  std::string key = encode_path(path);
+  if (slot == Slot::Priority) key += kPriorityMark;
+  return key;
+}
+
+}  // namespace
+
+Result<std::vector<Effect>> DisconnectQueue::take(const Disconnect& disconnect) {
+  std::vector<Effect> effects;
+  switch (disconnect.kind) {
+    case Disconnect::Kind::Put:
+    case Disconnect::Kind::Merge:
+      if (entries_.size() + disconnect.overwrites.size() > kDisconnectEntriesMax) {
+        return Error{ErrorCode::TooLarge, "A session may queue at most " + std::to_string(kDisconnectEntriesMax) +
+                                              " writes for its disconnect."};
+      }
+      for (const Overwrite& overwrite : disconnect.overwrites) put(overwrite, effects);
+      break;
+    case Disconnect::Kind::Cancel:
+      cancel(disconnect.path, effects);
+      break;
+  }
+  return effects;
+}
+
+DisconnectQueue::Entries::iterator DisconnectQueue::above(const Path& path) {
+  for (size_t depth = 0; depth < path.depth(); ++depth) {
+    const auto found = entries_.find(encode_path(path.prefix(depth)));
+    if (found != entries_.end()) return found;
+  }
+  return entries_.end();
+}
+
+void DisconnectQueue::remove_at_and_below(const std::string& key, std::vector<Effect>& effects) {
+  auto at = entries_.lower_bound(key);
+  while (at != entries_.end() && std::string_view(at->first).starts_with(key)) {
+    effects.push_back({Effect::Kind::Dequeue, at->second.path, {}, at->second.slot, session_});
+    at = entries_.erase(at);
+  }
+}
+
+void DisconnectQueue::store(Overwrite overwrite, std::vector<Effect>& effects) {
+  effects.push_back({Effect::Kind::Enqueue, overwrite.path, overwrite.value, overwrite.slot, session_});
+  std::string key = key_of(overwrite.path, overwrite.slot);
+  entries_.insert_or_assign(std::move(key), std::move(overwrite));
+}
+
+void DisconnectQueue::put(const Overwrite& overwrite, std::vector<Effect>& effects) {
+  auto covering = above(overwrite.path);
+  if (covering == entries_.end() && overwrite.slot == Slot::Priority) {
+    covering = entries_.find(encode_path(overwrite.path));  // the node itself is queued: its priority is part of that
+  }
+  if (covering == entries_.end()) {
+    remove_at_and_below(key_of(overwrite.path, overwrite.slot), effects);
+    store(overwrite, effects);
+    return;
+  }
+  // An ancestor's value is edited: the two will be written as one.
+  Overwrite edited = covering->second;
+  const Path below = overwrite.path.relative_to(edited.path);
+  const Value inner = overwrite.slot == Slot::Value ? overwrite.value : edited.value.at(below).with_priority(overwrite.value);
+  edited.value = edited.value.with(below, inner);
+  store(std::move(edited), effects);
+}
+
+void DisconnectQueue::cancel(const Path& path, std::vector<Effect>& effects) {
+  remove_at_and_below(encode_path(path), effects);
+  // Of an object queued above, just that part is forgotten: it falls into its children, the rest of which stay. A leaf
+  // above is left alone.
+  for (auto covering = above(path); covering != entries_.end(); covering = above(path)) {
+    const Overwrite whole = covering->second;
+    if (!whole.value.is_object()) return;
+    effects.push_back({Effect::Kind::Dequeue, whole.path, {}, whole.slot, session_});
+    entries_.erase(covering);
+    for (auto child = whole.value.children(); !child.done(); child.next()) {
+      const Result<Path> at = whole.path.child(child.key());
+      if (at.ok() && at.value() != path) store({at.value(), Slot::Value, child.value()}, effects);
+    }
+  }
+}
+
+std::vector<Overwrite> DisconnectQueue::overwrites() const {
+  std::vector<Overwrite> all;
+  for (const auto& [key, overwrite] : entries_) all.push_back(overwrite);
+  return all;
+}
+
+std::vector<Effect> DisconnectQueue::clear() {
+  std::vector<Effect> effects;
+  remove_at_and_below("", effects);
+  return effects;
+}
+
+Result<void> DisconnectQueue::restore(std::string_view key, std::string_view rows) {
+  Overwrite overwrite;
+  Result<Path> path = decode_path(key);
+  if (!path.ok() && !key.empty() && key.back() == kPriorityMark) {
+    overwrite.slot = Slot::Priority;
+    path = decode_path(key.substr(0, key.size() - 1));
+  }
+  if (!path.ok()) return path.error();
+  overwrite.path = std::move(path).value();
+  ASSIGN_OR_RETURN(overwrite.value, decode_rows(rows));
+  entries_.insert_or_assign(std::string(key), std::move(overwrite));
+  return {};
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,42 @@
+// What one session wants written when it ends, as a sparse tree: no two entries overlap, a later one replaces or edits
+// what it covers. SDK: core/SparseSnapshotTree.ts; data-model.md §12, wire-protocol.md §8.2. Thread: its shard's.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "db/base/result.h"
+#include "db/model/write.h"
+
+namespace hearth::db {
+
+inline constexpr size_t kDisconnectEntriesMax = 10'000;  // of one session
+
+class DisconnectQueue {
+ public:
+  explicit DisconnectQueue(std::string session) : session_(std::move(session)) {}
+
+  // Takes the operation in; answers the rows it adds, changes and removes. Errors: TooLarge.
+  Result<std::vector<Effect>> take(const Disconnect& disconnect);
+  // One write for each entry, in key order, and the effects that remove them all.
+  std::vector<Overwrite> overwrites() const;
+  std::vector<Effect> clear();
+  bool empty() const { return entries_.empty(); }
+
+  // An entry found in the store (key as in queue_key behind the session).
+  Result<void> restore(std::string_view key, std::string_view rows);
+
+ private:
+  using Entries = std::map<std::string, Overwrite, std::less<>>;  // by encoded path, 0x00 behind it for a priority
+  void put(const Overwrite& overwrite, std::vector<Effect>& effects);
+  void cancel(const Path& path, std::vector<Effect>& effects);
+  void remove_at_and_below(const std::string& key, std::vector<Effect>& effects);
+  Entries::iterator above(const Path& path);  // the entry that covers `path` from above, or end
+  void store(Overwrite overwrite, std::vector<Effect>& effects);
+
+  std::string session_;
+  Entries entries_;
+};
+
+}  // namespace hearth::db

@@ -1,0 +1,144 @@
+#include "db/engine.h"
+
+#include <algorithm>
+#include <future>
+
+#include "db/base/random.h"
+#include "db/reads.h"
+#include "db/store/row_key.h"
+
+namespace hearth::db {
+
+namespace {
+thread_local bool runs_callbacks = false;
+}  // namespace
+
+Engine::Engine(Database::Options options)
+    : options_(std::move(options)), clock_(options_.clock != nullptr ? options_.clock : &system_clock_), life_(random_hex(8)) {}
+
+Result<std::unique_ptr<Engine>> Engine::open(const Database::Options& options) {
+  std::unique_ptr<Engine> engine(new Engine(options));
+  RETURN_IF_ERROR(engine->start());
+  return engine;
+}
+
+Result<void> Engine::start() {
+  ASSIGN_OR_RETURN(store_, TreeStore::open({options_.folder, static_cast<uint32_t>(options_.shards), options_.environment}));
+  names_ = store_->names_at_open();
+  for (const auto& [name, number] : names_) next_number_ = std::max(next_number_, number + 1);
+  const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
+  if (options_.run == nullptr) callbacks_ = std::make_unique<ReaderPool>(1);
+  readers_ = std::make_unique<ReaderPool>(options_.readers);
+  for (uint32_t i = 0; i < store_->shards(); ++i) {
+    shards_.push_back(std::make_unique<Shard>(Shard::Dependencies{
+        *store_, durability, *readers_, *clock_, life_, [this](const std::string& name) {
+          const std::unique_lock lock(mutex_);
+          if (const auto found = spaces_.find(name); found != spaces_.end()) names_[name] = found->second->tree.number;
+        }}));
+  }
+  return run_orphans();
+}
+
+// What sessions of a dead process wanted written when they end: they have ended.
+Result<void> Engine::run_orphans() {
+  std::map<uint32_t, std::string> names;
+  for (const auto& [name, number] : names_) names[number] = name;
+  std::map<std::pair<uint32_t, std::string>, std::shared_ptr<DisconnectQueue>> queues;
+  Result<void> damaged;
+  const std::string from = row_key(Table::Disconnect, "");
+  RETURN_IF_ERROR(store_->snapshot()->scan(from, row_key(Table::Data, ""), [&](std::string_view key, std::string_view rows) {
+    const std::string_view rest = key.substr(std::min(key.size(), kTableAndNumber));
+    const size_t end = rest.find('\0');
+    if (end == std::string_view::npos) {
+      damaged = Error{ErrorCode::Corruption, "a row of a session's disconnect queue has no session"};
+      return false;
+    }
+    const std::string session(rest.substr(0, end));
+    auto& queue = queues[{read_number(key.substr(1)), session}];
+    if (queue == nullptr) queue = std::make_shared<DisconnectQueue>(session);
+    damaged = queue->restore(rest.substr(end + 1), rows);
+    return damaged.ok();
+  }));
+  RETURN_IF_ERROR(damaged);
+  for (auto& [whose, queue] : queues) {
+    const auto name = names.find(whose.first);
+    if (name == names.end()) continue;
+    const std::shared_ptr<Space> where = space(name->second);
+    where->shard.submit({where, nullptr, 0, OrphanRequest{queue}, nullptr});
+  }
+  return {};
+}
+
+Engine::~Engine() {
+  shards_.clear();  // each finishes what it has
+  readers_.reset();
+  callbacks_.reset();
+  spaces_.clear();
+}
+
+std::shared_ptr<Space> Engine::space(const std::string& name) {
+  {
+    const std::shared_lock lock(mutex_);
+    if (const auto found = spaces_.find(name); found != spaces_.end()) return found->second;
+  }
+  const std::unique_lock lock(mutex_);
+  std::shared_ptr<Space>& made = spaces_[name];
+  if (made == nullptr) {
+    const auto known = names_.find(name);
+    const bool named = known != names_.end();
+    const uint32_t number = named ? known->second : next_number_++;
+    made = std::make_shared<Space>(name, number, named, *shards_[number % shards_.size()]);
+  }
+  return made;
+}
+
+std::vector<std::string> Engine::names() const {
+  const std::shared_lock lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& [name, number] : names_) names.push_back(name);
+  return names;
+}
+
+bool Engine::exists(const std::string& name) const {
+  const std::shared_lock lock(mutex_);
+  return names_.contains(name);
+}
+
+Result<void> Engine::create(const std::string& name) {
+  const std::shared_ptr<Space> where = space(name);
+  std::promise<Result<void>> made;
+  where->shard.submit({where, nullptr, 0, CreateRequest{}, [&](const Answer& answer) { made.set_value(answer.status); }});
+  return made.get_future().get();
+}
+
+std::shared_ptr<Conversation> Engine::converse(const std::string& name, std::string_view replaces, std::function<void()> wake) {
+  auto conversation = std::make_shared<Conversation>(random_hex(16), space(name), std::move(wake));
+  conversation->space->shard.submit({conversation->space, conversation, 0, BeginRequest{std::string(replaces)}, nullptr});
+  return conversation;
+}
+
+void Engine::read(const std::string& name, Read read, std::function<void(Answer)> done) {
+  const std::shared_ptr<Space> where = space(name);
+  readers_->run([where, read = std::move(read), done = std::move(done), now = clock_->now()] {
+    done(answer_read(read, where->shard.durable(), where->tree.number, now));
+  });
+}
+
+void Engine::write(const std::string& name, Write write, std::function<void(Answer)> done) {
+  const std::shared_ptr<Space> where = space(name);
+  where->shard.submit({where, nullptr, 0, WriteRequest{std::move(write)}, std::move(done)});
+}
+
+void Engine::run(std::function<void()> task) {
+  auto marked = [task = std::move(task)] {
+    runs_callbacks = true;
+    task();
+    runs_callbacks = false;
+  };
+  if (options_.run != nullptr) return options_.run(std::move(marked));
+  callbacks_->run(std::move(marked));
+}
+
+bool Engine::on_callback_thread() const { return runs_callbacks; }
+
+}  // namespace hearth::db

@@ -1,0 +1,59 @@
+// Everything behind a Database: the store, the shards, the readers and the namespaces known by name. Thread: any.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <shared_mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "db/database.h"
+#include "db/shard.h"
+
+namespace hearth::db {
+
+class Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> open(const Database::Options& options);
+  ~Engine();
+
+  std::shared_ptr<Space> space(const std::string& name);  // a valid name (check_namespace_name)
+  std::vector<std::string> names() const;
+  bool exists(const std::string& name) const;
+  Result<void> create(const std::string& name);
+
+  std::shared_ptr<Conversation> converse(const std::string& name, std::string_view replaces, std::function<void()> wake);
+  void read(const std::string& name, Read read, std::function<void(Answer)> done);
+  void write(const std::string& name, Write write, std::function<void(Answer)> done);
+
+  // Runs a callback where the app wants it: Options::run, or a thread of our own.
+  void run(std::function<void()> task);
+  bool on_callback_thread() const;
+
+  const Clock& clock() const { return *clock_; }
+  const std::string& life() const { return life_; }
+  const TreeStore& store() const { return *store_; }
+  SyncMode sync() const { return options_.sync; }
+
+ private:
+  explicit Engine(Database::Options options);
+  Result<void> start();
+  Result<void> run_orphans();
+
+  Database::Options options_;
+  SystemClock system_clock_;
+  const Clock* clock_;
+  std::string life_;
+  std::unique_ptr<TreeStore> store_;
+  std::unique_ptr<ReaderPool> callbacks_;  // one thread; only without Options::run
+  std::unique_ptr<ReaderPool> readers_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  mutable std::shared_mutex mutex_;  // Guards all below.
+  std::map<std::string, std::shared_ptr<Space>> spaces_;
+  std::map<std::string, uint32_t> names_;  // of namespaces that exist
+  uint32_t next_number_ = 1;
+};
+
+}  // namespace hearth::db

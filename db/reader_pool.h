@@ -1,0 +1,29 @@
+// The threads that read: values are fetched here, off the shards and off whoever asked. Thread: any.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace hearth::db {
+
+class ReaderPool {
+ public:
+  explicit ReaderPool(size_t threads);
+  ~ReaderPool();  // runs what is queued first
+  void run(std::function<void()> job);
+
+ private:
+  void work();
+
+  std::mutex mutex_;  // Guards jobs_ and closing_.
+  std::condition_variable more_;
+  std::deque<std::function<void()>> jobs_;
+  bool closing_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace hearth::db

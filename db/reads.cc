@@ -1,0 +1,94 @@
+#include "db/reads.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "db/model/hash.h"
+#include "db/model/key_order.h"
+#include "db/store/row_key.h"
+
+namespace hearth::db {
+namespace {
+
+// A view that gives up when its time is over.
+class TimedView final : public TreeView {
+ public:
+  TimedView(const TreeView& view, std::optional<std::chrono::milliseconds> timeout) : view_(view) {
+    if (timeout) deadline_ = std::chrono::steady_clock::now() + *timeout;
+  }
+  Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override {
+    if (!deadline_) return view_.scan(from, upto, row);
+    bool late = false;
+    RETURN_IF_ERROR(view_.scan(from, upto, [&](std::string_view key, std::string_view leaf) {
+      late = (++rows_ & 255) == 0 && std::chrono::steady_clock::now() > *deadline_;
+      return !late && row(key, leaf);
+    }));
+    if (late) return Error{ErrorCode::Timeout, "The read took longer than the timeout it asked for."};
+    return {};
+  }
+  Result<std::optional<std::string>> leaf(std::string_view key) const override { return view_.leaf(key); }
+
+ private:
+  const TreeView& view_;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
+  mutable size_t rows_ = 0;
+};
+
+}  // namespace
+
+Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now) {
+  const SnapshotView whole(snapshot, number);
+  const TimedView view(whole, read.timeout);
+  Answer answer;
+  if (read.check != nullptr) answer.status = read.check->check(view, now);
+  if (!answer.status.ok()) return answer;
+  if (const auto row = snapshot->get(row_key(Table::Head, number)); row.ok() && row.value()) {
+    if (const auto head = Head::decode(*row.value()); head.ok()) answer.sequence = head.value().sequence;
+  }
+  Result<Value> value = read.shallow ? view.shallow(read.path, read.bytes_max) : view.read(read.path, read.bytes_max);
+  if (!value.ok()) {
+    answer.status = value.error();
+    return answer;
+  }
+  answer.value = std::move(value).value();
+  if (read.wants_hash) answer.hash = node_hash(answer.value);
+  return answer;
+}
+
+Result<std::shared_ptr<const Body>> net_change(const TreeView& view, const Path& path, const std::vector<Overwrite>& changed) {
+  if (changed.empty()) return std::shared_ptr<const Body>();
+  // Each place once, and none below another.
+  std::vector<std::pair<std::string, const Overwrite*>> sorted;
+  for (const Overwrite& overwrite : changed) {
+    sorted.emplace_back(encode_path(overwrite.path), &overwrite);
+    if (overwrite.slot == Slot::Priority) sorted.back().first += kPriorityMark;
+  }
+  std::sort(sorted.begin(), sorted.end());
+  std::vector<const Overwrite*> places;
+  const std::string* covering = nullptr;
+  std::string_view last;
+  for (const auto& [key, overwrite] : sorted) {
+    if ((covering != nullptr && key.starts_with(*covering)) || (!places.empty() && key == last)) continue;
+    places.push_back(overwrite);
+    last = key;
+    if (overwrite->slot == Slot::Value) covering = &key;
+  }
+  const bool all = places.front()->path == path && places.front()->slot == Slot::Value;
+  if (all || places.size() > kNetChangePathsMax) {
+    ASSIGN_OR_RETURN(const Value value, view.read(path, kReadBytesMax));
+    return Body::put(path, Slot::Value, value);
+  }
+  std::vector<std::pair<std::string, Value>> entries;
+  for (const Overwrite* place : places) {
+    std::string name = place->path.relative_to(path).text();
+    ASSIGN_OR_RETURN(Value value, view.read(place->path, kReadBytesMax));
+    if (place->slot == Slot::Priority) {
+      name += name.empty() ? ".priority" : "/.priority";
+      value = value.priority();
+    }
+    entries.emplace_back(std::move(name), std::move(value));
+  }
+  return Body::merge(path, std::move(entries));
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,22 @@
+// Reads, as the reader threads answer them. Thread: any. Blocks on disk.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "db/base/clock.h"
+#include "db/model/event.h"
+#include "db/model/request.h"
+#include "db/store/tree_store.h"
+
+namespace hearth::db {
+
+inline constexpr size_t kNetChangePathsMax = 1'000;  // more are told as the whole value
+
+// The answer's `request` is left 0.
+Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now);
+
+// What stands now where something changed at or below `path`: nothing when nothing did.
+Result<std::shared_ptr<const Body>> net_change(const TreeView& view, const Path& path, const std::vector<Overwrite>& changed);
+
+}  // namespace hearth::db

@@ -1,0 +1,419 @@
+#include "db/shard.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "db/model/hash.h"
+#include "db/reads.h"
+
+namespace hearth::db {
+namespace {
+
+size_t bytes_of(const Request& request) {
+  const auto* write = std::get_if<WriteRequest>(&request.what);
+  if (write == nullptr) return 0;
+  size_t bytes = 0;
+  for (const Overwrite& overwrite : write->write.overwrites) bytes += overwrite.value.byte_count();
+  return bytes;
+}
+
+}  // namespace
+
+Shard::Shard(Dependencies dependencies)
+    : with_(std::move(dependencies)), committer_(with_.store, with_.durability), thread_([this] { work(); }) {}
+
+Shard::~Shard() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  more_.notify_one();
+  thread_.join();
+}
+
+void Shard::submit(Request request) {
+  bool first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    first = inbox_.empty();
+    inbox_.push_back(std::move(request));
+  }
+  if (first) more_.notify_one();
+}
+
+void Shard::work() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      if (waiting_.empty()) more_.wait(lock, [this] { return closing_ || !inbox_.empty(); });
+      if (waiting_.empty()) {
+        if (inbox_.empty()) return;  // closing, and nothing is left
+        waiting_.swap(inbox_);
+      } else {
+        std::move(inbox_.begin(), inbox_.end(), std::back_inserter(waiting_));
+        inbox_.clear();
+      }
+    }
+    run_group();
+  }
+}
+
+void Shard::run_group() {
+  size_t bytes = 0;
+  for (size_t count = 0; !waiting_.empty() && count < kGroupRequestsMax; ++count) {
+    const size_t more = bytes_of(waiting_.front());
+    if (bytes > 0 && bytes + more > kGroupBytesMax) break;
+    bytes += more;
+    Request request = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (must_wait(request)) {
+      request.conversation->carried_in = group_;
+      carried_.push_back(std::move(request));
+    } else {
+      handle(request);
+    }
+  }
+  // From here on the group is judged. Only the disk can still refuse it, and then all of it: the refusals were judged
+  // against writes that would never have happened.
+
+  const Result<void> durable = committer_.commit();
+  // From here on the group is durable, and may be told to anyone, in order.
+
+  release(durable.ok(), durable.ok() ? Error{} : durable.error());
+  ++group_;
+  for (; !carried_.empty(); carried_.pop_back()) waiting_.push_front(std::move(carried_.back()));
+}
+
+// Whether a request must see the end of this group first.
+bool Shard::must_wait(const Request& request) const {
+  if (request.conversation == nullptr) return false;
+  if (request.conversation->carried_in == group_) return true;
+  const bool reads = std::holds_alternative<ReadRequest>(request.what) || std::holds_alternative<ListenRequest>(request.what);
+  return reads && (committer_.dirty(request.space->tree) || request.conversation->held_in == group_);
+}
+
+void Shard::release(bool durable, const Error& error) {
+  if (durable) {
+    for (const std::string& name : named_) with_.on_named(name);
+  }
+  named_.clear();
+  std::vector<Release> releases;
+  releases.swap(releases_);
+  for (Release& release : releases) {
+    if (!durable) {
+      auto* answer = std::get_if<Answer>(&release.item);
+      if (answer == nullptr) continue;  // an event of what did not happen
+      const uint64_t request = answer->request;
+      *answer = Answer();
+      answer->request = request;
+      answer->status = error;
+    }
+    if (release.done != nullptr) {
+      release.done(std::get<Answer>(std::move(release.item)));
+    } else if (!release.conversation->story.append(std::move(release.item))) {
+      submit({release.conversation->space, release.conversation, 0, EndRequest{}, nullptr});
+    }
+  }
+}
+
+void Shard::tell(const std::shared_ptr<Conversation>& conversation, Item item) {
+  conversation->held_in = group_;
+  releases_.push_back({conversation, std::move(item), nullptr});
+}
+
+void Shard::answer(const Request& request, Answer answer) {
+  answer.request = request.id;
+  if (request.conversation != nullptr) return tell(request.conversation, std::move(answer));
+  if (request.done != nullptr) releases_.push_back({nullptr, std::move(answer), request.done});
+}
+
+void Shard::handle(Request& request) {
+  if (request.conversation != nullptr && request.conversation->ended) return;
+  std::visit([&](auto& what) { handle(request, what); }, request.what);
+}
+
+Result<void> Shard::note_change(Space& space, const Accepted& accepted, const Difference& difference,
+                                const TreeView& before, const TreeView& after) {
+  ASSIGN_OR_RETURN(const std::vector<Told> told, match(space.registry, difference, before, after));
+  for (const Told& one : told) {
+    const auto conversation = std::static_pointer_cast<Conversation>(one.subscription->audience);
+    Event event;
+    event.listener = one.subscription->id;
+    event.sequence = accepted.record.sequence;
+    event.body = one.body;
+    if (one.revoked) {
+      event.kind = Event::Kind::Revoked;
+      event.error = one.revoked;
+      conversation->subscriptions.erase(event.listener);
+    }
+    tell(conversation, std::move(event));
+  }
+  if (!space.missed_known) {
+    space.missed_known = true;
+    space.missed_from = accepted.record.sequence - 1;
+  }
+  for (const Overwrite& changed : accepted.changed) {
+    forget_related(space.firsts, changed.path);
+    space.missed.emplace_back(accepted.record.sequence, Overwrite{changed.path, changed.slot, {}});
+  }
+  while (space.missed.size() > kMissedPathsMax) {
+    space.missed_from = space.missed.front().first;
+    space.missed.pop_front();
+  }
+  return {};
+}
+
+Committer::Tell Shard::teller(Space& space, bool merge, const Path& base) {
+  return [this, &space, merge, &base](const Accepted& accepted, const TreeView& before, const TreeView& after) {
+    const Difference difference{accepted.changed, merge, base, space.tree.head.has_priorities, accepted.record.time};
+    return note_change(space, accepted, difference, before, after);
+  };
+}
+
+void Shard::handle(Request& request, WriteRequest& what) {
+  Space& space = *request.space;
+  const Write& write = what.write;
+  Answer reply;
+  if (bytes_of(request) > kWriteBytesMax) {
+    reply.status = Error{ErrorCode::TooLarge, "Data to write exceeds the maximum size that can be modified with a single request."};
+    return answer(request, std::move(reply));
+  }
+  const bool was_named = space.tree.named;
+  const size_t told = releases_.size();
+  Result<Accepted> accepted = committer_.write(space.tree, write, with_.clock.now(), teller(space, write.merge, write.base));
+  if (!accepted.ok()) {
+    releases_.resize(told);  // whatever was noted before it failed
+    reply.status = accepted.error();
+  } else {
+    if (!was_named && space.tree.named) named_.push_back(space.tree.name);
+    reply.sequence = accepted.value().record.sequence;
+    reply.time = accepted.value().record.time;
+  }
+  const bool wanted = accepted.ok() || accepted.error().code == ErrorCode::Stale;
+  if (write.wants_value && wanted) {
+    const TreeView& view = committer_.view(space.tree);
+    Result<Value> value = view.read(write.base, kReadBytesMax);
+    if (value.ok()) {
+      reply.value = std::move(value).value();
+      reply.hash = node_hash(reply.value);
+    }
+  }
+  answer(request, std::move(reply));
+}
+
+void Shard::handle(Request& request, ReadRequest& what) {
+  invariant(request.conversation != nullptr, "reads by themselves do not come through the shard");
+  const uint64_t place = request.conversation->story.keep_place();
+  with_.readers.run([snapshot = committer_.durable(), conversation = request.conversation, place, id = request.id,
+                     read = std::move(what.read), now = with_.clock.now()] {
+    Answer answer = answer_read(read, snapshot, conversation->space->tree.number, now);
+    answer.request = id;
+    conversation->story.fill(place, std::move(answer));
+  });
+}
+
+std::optional<std::vector<Overwrite>> Shard::missed_since(Space& space, const Listen& listen) const {
+  const std::string_view id = *listen.resume;
+  const size_t colon = id.rfind(':');
+  uint64_t since = 0;
+  if (colon == std::string_view::npos || id.substr(0, colon) != with_.life) return {};
+  const auto parsed = std::from_chars(id.data() + colon + 1, id.data() + id.size(), since);
+  if (parsed.ec != std::errc() || parsed.ptr != id.data() + id.size()) return {};
+  if (since > space.tree.head.sequence) return {};
+  if (since < space.tree.head.sequence && (!space.missed_known || since < space.missed_from)) return {};
+  std::vector<Overwrite> missed;
+  for (const auto& [sequence, overwrite] : space.missed) {
+    if (sequence <= since) continue;
+    if (listen.path.contains(overwrite.path)) {
+      missed.push_back(overwrite);
+    } else if (overwrite.slot == Slot::Value && overwrite.path.contains(listen.path)) {
+      return std::vector<Overwrite>{{listen.path, Slot::Value, {}}};  // all of it, perhaps
+    }
+  }
+  return missed;
+}
+
+void Shard::resume(Request& request, const Listen& listen, std::vector<Overwrite> missed) {
+  const uint64_t place = request.conversation->story.keep_place();
+  with_.readers.run([snapshot = committer_.durable(), conversation = request.conversation, place, id = request.id,
+                     path = listen.path, missed = std::move(missed), sequence = request.space->tree.head.sequence] {
+    const SnapshotView view(snapshot, conversation->space->tree.number);
+    Answer answer;
+    answer.request = id;
+    answer.sequence = sequence;
+    answer.resumed = true;
+    Result<std::shared_ptr<const Body>> change = net_change(view, path, missed);
+    if (change.ok()) {
+      answer.first = change.value();
+    } else {
+      answer.status = change.error();
+    }
+    conversation->story.fill(place, std::move(answer));
+  });
+}
+
+void Shard::handle(Request& request, ListenRequest& what) {
+  const std::shared_ptr<Conversation>& conversation = request.conversation;
+  Space& space = *request.space;
+  Listen& listen = what.listen;
+  const TreeView& view = committer_.view(space.tree);  // loads nothing; the group has not touched this tree
+  if (const Result<void> loaded = committer_.load(space.tree); !loaded.ok()) {
+    return answer(request, {0, loaded, 0, {}, {}, {}, nullptr, false});
+  }
+  auto subscription = std::make_unique<Subscription>();
+  subscription->audience = conversation;
+  subscription->id = what.listener;
+  subscription->path = listen.path;
+  subscription->check = listen.check;
+  if (const Result<void> allowed = space.registry.check(*subscription, view, with_.clock.now()); !allowed.ok()) {
+    return answer(request, {0, allowed, 0, {}, {}, {}, nullptr, false});
+  }
+  space.registry.add(*subscription);
+  auto& kept = conversation->subscriptions[what.listener];
+  if (kept != nullptr) space.registry.remove(*kept);
+  kept = std::move(subscription);
+  if (!space.missed_known) {
+    space.missed_known = true;
+    space.missed_from = space.tree.head.sequence;
+  }
+  // From here on every later commit is told, behind the place that is kept for the first value.
+
+  if (listen.resume) {
+    if (auto missed = missed_since(space, listen)) return resume(request, listen, std::move(*missed));
+  }
+  const bool wants_hash = listen.hash && !listen.hash->empty();
+  const uint64_t sequence = space.tree.head.sequence;
+  if (wants_hash) {
+    const auto known = space.tree.hashes.find(listen.path.text());
+    if (known != space.tree.hashes.end() && known->second == *listen.hash) {
+      return answer(request, {0, {}, sequence, {}, {}, known->second, nullptr, false});
+    }
+  }
+  FirstValue::Waiter waiter{conversation, conversation->story.keep_place(), request.id, listen.hash};
+  std::shared_ptr<FirstValue>& first = space.firsts[listen.path.text()];
+  if (first != nullptr && (!wants_hash || first->wants_hash) && first->is_small()) return first->wait(std::move(waiter));
+  if (first != nullptr && wants_hash) {
+    // It was read and is large: its hash is worth keeping, it is not.
+    if (const auto hash = first->hash()) space.tree.hashes[listen.path.text()] = *hash;
+  }
+  first = std::make_shared<FirstValue>(listen.path, wants_hash, sequence);
+  first->wait(std::move(waiter));
+  with_.readers.run([first, snapshot = committer_.durable(), number = space.tree.number] {
+    first->read(SnapshotView(snapshot, number));
+  });
+  if (space.firsts.size() > kFirstValuesMax) {
+    const std::string own = listen.path.text();
+    std::erase_if(space.firsts, [&](const auto& entry) { return entry.first != own; });
+  }
+}
+
+void Shard::handle(Request& request, UnlistenRequest& what) {
+  auto& subscriptions = request.conversation->subscriptions;
+  if (const auto found = subscriptions.find(what.listener); found != subscriptions.end()) {
+    request.space->registry.remove(*found->second);
+    subscriptions.erase(found);
+  }
+  answer(request, {});
+}
+
+void Shard::handle(Request& request, RecheckRequest& what) {
+  auto& subscriptions = request.conversation->subscriptions;
+  const auto found = subscriptions.find(what.listener);
+  if (found == subscriptions.end()) return;
+  Subscription& subscription = *found->second;
+  subscription.check = what.check;
+  Space& space = *request.space;
+  const Result<void> verdict = space.registry.check(subscription, committer_.view(space.tree), with_.clock.now());
+  if (verdict.ok()) return;
+  space.registry.remove(subscription);
+  Event event;
+  event.kind = Event::Kind::Revoked;
+  event.listener = what.listener;
+  event.sequence = space.tree.head.sequence;
+  event.error = verdict.error();
+  subscriptions.erase(found);
+  tell(request.conversation, std::move(event));
+}
+
+void Shard::handle(Request& request, DisconnectRequest& what) {
+  Space& space = *request.space;
+  Answer reply;
+  const TreeView& view = committer_.view(space.tree);
+  if (what.check != nullptr) reply.status = what.check->check(view, with_.clock.now());
+  if (reply.status.ok()) {
+    DisconnectQueue changed = request.conversation->queue;
+    Result<std::vector<Effect>> effects = changed.take(what.disconnect);
+    if (!effects.ok()) {
+      reply.status = effects.error();
+    } else if (!effects.value().empty()) {
+      const bool was_named = space.tree.named;
+      const auto accepted = committer_.queue(space.tree, std::move(effects).value(), with_.clock.now());
+      if (!accepted.ok()) {
+        reply.status = accepted.error();
+      } else {
+        request.conversation->queue = std::move(changed);
+        request.conversation->queue_checks = {what.check};
+        if (!was_named && space.tree.named) named_.push_back(space.tree.name);
+      }
+    }
+  }
+  answer(request, std::move(reply));
+}
+
+void Shard::handle(Request& request, ReplyRequest& what) { answer(request, {0, what.status, 0, {}, {}, {}, nullptr, false}); }
+
+void Shard::handle(Request& request, BeginRequest& what) {
+  Space& space = *request.space;
+  if (const auto old = space.sessions.find(what.replaces); old != space.sessions.end()) {
+    if (const auto conversation = old->second.lock(); conversation != nullptr) {
+      tell(conversation, Ended{{ErrorCode::Unavailable, "Another connection has taken this session over."}});
+      end(conversation);
+    }
+  }
+  space.sessions[request.conversation->id] = request.conversation;
+}
+
+void Shard::handle(Request& request, EndRequest&) { end(request.conversation); }
+
+void Shard::handle(Request& request, CreateRequest&) {
+  const bool was_named = request.space->tree.named;
+  committer_.name(request.space->tree);
+  if (!was_named) named_.push_back(request.space->tree.name);
+  answer(request, {});
+}
+
+void Shard::handle(Request& request, OrphanRequest& what) {
+  run_queue(*request.space, *what.queue, {});
+  answer(request, {});
+}
+
+void Shard::end(const std::shared_ptr<Conversation>& conversation) {
+  if (conversation->ended) return;
+  conversation->ended = true;
+  Space& space = *conversation->space;
+  for (auto& [id, subscription] : conversation->subscriptions) space.registry.remove(*subscription);
+  conversation->subscriptions.clear();
+  space.sessions.erase(conversation->id);
+  run_queue(space, conversation->queue, conversation->queue_checks);
+}
+
+// One commit for all that was queued, which also removes the queue: it is run exactly once (data-model.md §12).
+void Shard::run_queue(Space& space, DisconnectQueue& queue, const std::vector<std::shared_ptr<const Precondition>>& checks) {
+  if (queue.empty()) return;
+  std::vector<Write> writes;
+  for (Overwrite& overwrite : queue.overwrites()) {
+    Write write;
+    write.base = overwrite.path;
+    write.overwrites.push_back(std::move(overwrite));
+    for (const auto& check : checks) {
+      if (check != nullptr) write.preconditions.push_back(check);
+    }
+    writes.push_back(std::move(write));
+  }
+  const Path root;
+  // A store that fails is broken for all; the rows then stay, and a restart runs them.
+  const auto done = committer_.write_each(space.tree, writes, queue.clear(), with_.clock.now(), teller(space, true, root));
+  if (!done.ok()) return;
+}
+
+}  // namespace hearth::db

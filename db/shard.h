@@ -1,0 +1,142 @@
+// The namespaces that share a committer, and the thread that runs it. Requests come through one queue; a group is formed
+// of all that wait while the last one syncs; what is to be told of it leaves after the sync, in commit order.
+//
+//   take what waits ─▶ evaluate each, note who is told what ─▶ one commit ─▶ tell
+//
+// A read or listen behind writes of its group waits for the next group, and so does everything its conversation asks
+// after it: a conversation's requests take effect in order, and reads see only what is durable.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "db/base/clock.h"
+#include "db/commit/committer.h"
+#include "db/events/match.h"
+#include "db/reader_pool.h"
+#include "db/space.h"
+
+namespace hearth::db {
+
+inline constexpr size_t kGroupRequestsMax = 4'096;
+inline constexpr size_t kGroupBytesMax = 4u << 20;       // of values; one larger write makes a group of its own
+inline constexpr size_t kWriteBytesMax = 512u << 20;     // of rows, one write
+
+struct WriteRequest {
+  Write write;
+};
+struct ReadRequest {
+  Read read;
+};
+struct ListenRequest {
+  uint64_t listener;
+  Listen listen;
+};
+struct UnlistenRequest {
+  uint64_t listener;
+};
+struct RecheckRequest {
+  uint64_t listener;
+  std::shared_ptr<const Precondition> check;
+};
+struct DisconnectRequest {
+  Disconnect disconnect;
+  std::shared_ptr<const Precondition> check;
+};
+struct ReplyRequest {
+  Result<void> status;
+};
+struct BeginRequest {
+  std::string replaces;
+};
+struct EndRequest {};
+struct CreateRequest {};
+struct OrphanRequest {  // the queue of a session that a dead process left
+  std::shared_ptr<DisconnectQueue> queue;
+};
+
+struct Request {
+  std::shared_ptr<Space> space;
+  std::shared_ptr<Conversation> conversation;  // null: a request by itself
+  uint64_t id = 0;
+  std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
+               ReplyRequest, BeginRequest, EndRequest, CreateRequest, OrphanRequest>
+      what;
+  std::function<void(Answer)> done;  // without a conversation
+};
+
+class Shard {
+ public:
+  struct Dependencies {
+    TreeStore& store;
+    TreeStore::Durability durability;
+    ReaderPool& readers;
+    const Clock& clock;
+    const std::string& life;                                    // Database::life
+    std::function<void(const std::string& name)> on_named;      // a namespace exists from now on; any thread
+  };
+  explicit Shard(Dependencies dependencies);
+  ~Shard();  // after what was submitted is done
+
+  void submit(Request request);
+  std::shared_ptr<const Snapshot> durable() const { return committer_.durable(); }
+
+ private:
+  // Something to be said once the group is durable.
+  struct Release {
+    std::shared_ptr<Conversation> conversation;
+    Item item;
+    std::function<void(Answer)> done;
+  };
+
+  void work();
+  void run_group();
+  bool must_wait(const Request& request) const;
+  void handle(Request& request);
+  void handle(Request& request, WriteRequest& write);
+  void handle(Request& request, ReadRequest& read);
+  void handle(Request& request, ListenRequest& listen);
+  void handle(Request& request, UnlistenRequest& unlisten);
+  void handle(Request& request, RecheckRequest& recheck);
+  void handle(Request& request, DisconnectRequest& disconnect);
+  void handle(Request& request, ReplyRequest& reply);
+  void handle(Request& request, BeginRequest& begin);
+  void handle(Request& request, EndRequest& end);
+  void handle(Request& request, CreateRequest& create);
+  void handle(Request& request, OrphanRequest& orphan);
+
+  void answer(const Request& request, Answer answer);
+  void tell(const std::shared_ptr<Conversation>& conversation, Item item);
+  void end(const std::shared_ptr<Conversation>& conversation);
+  void run_queue(Space& space, DisconnectQueue& queue, const std::vector<std::shared_ptr<const Precondition>>& checks);
+  Result<void> note_change(Space& space, const Accepted& accepted, const Difference& difference, const TreeView& before,
+                           const TreeView& after);
+  Committer::Tell teller(Space& space, bool merge, const Path& base);
+  void resume(Request& request, const Listen& listen, std::vector<Overwrite> missed);
+  std::optional<std::vector<Overwrite>> missed_since(Space& space, const Listen& listen) const;
+  void release(bool durable, const Error& error);
+
+  Dependencies with_;
+  Committer committer_;
+  uint64_t group_ = 1;
+  std::vector<Release> releases_;
+  std::vector<std::string> named_;   // namespaces that this group makes
+  std::deque<Request> waiting_;      // taken from inbox_, not yet handled
+  std::deque<Request> carried_;      // must wait for the next group
+
+  std::mutex mutex_;  // Guards inbox_ and closing_.
+  std::condition_variable more_;
+  std::deque<Request> inbox_;
+  bool closing_ = false;
+  std::thread thread_;
+};
+
+}  // namespace hearth::db

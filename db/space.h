@@ -1,0 +1,95 @@
+// One namespace in memory: what its shard knows of it, and the conversations with it. Everything here but the constant
+// name and shard belongs to the shard's thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "db/commit/committer.h"
+#include "db/commit/disconnect_queue.h"
+#include "db/events/listener_registry.h"
+#include "db/story.h"
+
+namespace hearth::db {
+
+class Shard;
+struct Space;
+
+inline constexpr size_t kMissedPathsMax = 10'000;       // changed paths remembered for streams that come back
+inline constexpr size_t kFirstValuesMax = 64;           // first values kept to be shared
+inline constexpr size_t kFirstValueBytesMax = 64 << 10; // of one that is kept once everybody has it
+
+// One conversation's state at its shard. `story` is for any thread, the rest for the shard's.
+struct Conversation final : Audience {
+  Conversation(std::string session, std::shared_ptr<Space> with, std::function<void()> wake)
+      : id(std::move(session)), space(std::move(with)), story(std::move(wake)), queue(id) {}
+  const std::string id;
+  const std::shared_ptr<Space> space;
+  Story story;
+  DisconnectQueue queue;
+  std::vector<std::shared_ptr<const Precondition>> queue_checks;  // asked again when it is written
+  std::unordered_map<uint64_t, std::unique_ptr<Subscription>> subscriptions;  // by the owner's id
+  uint64_t held_in = 0;     // the group that holds something for it to be told
+  uint64_t carried_in = 0;  // the group in which a request of it had to wait for the next
+  bool ended = false;
+};
+
+// The first value of a path, read once for all who ask for it before it changes.
+class FirstValue {
+ public:
+  struct Waiter {
+    std::shared_ptr<Conversation> conversation;
+    uint64_t place;
+    uint64_t request;
+    std::optional<std::string> hash;  // of what the client has
+  };
+  FirstValue(Path path, bool wants_hash, uint64_t sequence)
+      : wants_hash(wants_hash), path_(std::move(path)), sequence_(sequence) {}
+
+  void wait(Waiter waiter);          // answered now when the value is there
+  void read(const TreeView& view);   // answers all; on a reader's thread
+  std::optional<std::string> hash(); // once it is known
+  bool is_small();                   // worth keeping when read
+
+  const bool wants_hash;
+
+ private:
+  void answer(const Waiter& waiter);
+
+  const Path path_;
+  const uint64_t sequence_;
+  std::mutex mutex_;  // Guards all below.
+  bool done_ = false;
+  std::vector<Waiter> waiters_;
+  Result<void> status_;
+  Value value_;
+  std::shared_ptr<const Body> body_;
+  std::string hash_;
+};
+
+struct Space {
+  Space(std::string name, uint32_t number, bool named, Shard& home) : shard(home) {
+    tree.name = std::move(name);
+    tree.number = number;
+    tree.named = named;
+  }
+  Shard& shard;
+  Tree tree;
+  ListenerRegistry registry;
+  std::unordered_map<std::string, std::weak_ptr<Conversation>> sessions;
+  std::map<std::string, std::shared_ptr<FirstValue>, std::less<>> firsts;  // by path text
+  // What changed, for streams that come back: each commit's told paths. Everything after `missed_from` is here.
+  std::deque<std::pair<uint64_t, Overwrite>> missed;  // values left out
+  uint64_t missed_from = 0;
+  bool missed_known = false;  // `missed_from` has been set
+};
+
+}  // namespace hearth::db
