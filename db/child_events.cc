@@ -1,0 +1,126 @@
+#include "db/child_events.h"
+
+#include <algorithm>
+#include <map>
+
+#include "db/model/key_order.h"
+
+namespace hearth::db {
+namespace {
+
+struct Child {
+  std::string key;
+  Value value;
+  Value priority;
+};
+
+// Priority order: none < numbers < strings, ties by key (data-model.md §5).
+int rank(const Value& priority) {
+  if (priority.is_null()) return 0;
+  return priority.is_number() ? 1 : 2;
+}
+
+int compare_priorities(const Value& a, const Value& b) {
+  if (rank(a) != rank(b)) return rank(a) - rank(b);
+  switch (rank(a)) {
+    case 1:
+      return a.as_double() < b.as_double() ? -1 : a.as_double() > b.as_double() ? 1 : 0;
+    case 2:
+      return compare_utf16(a.as_string(), b.as_string());
+    default:
+      return 0;
+  }
+}
+
+std::vector<Child> children_of(const Value& value) {
+  std::vector<Child> children;
+  bool prioritised = false;
+  for (auto at = value.children(); !at.done(); at.next()) {
+    Child child{at.key(), at.value(), {}};
+    child.priority = child.value.priority();
+    prioritised = prioritised || !child.priority.is_null();
+    children.push_back(std::move(child));
+  }
+  if (prioritised) {  // the sort is stable, and they come in key order
+    std::stable_sort(children.begin(), children.end(), [](const Child& a, const Child& b) {
+      return compare_priorities(a.priority, b.priority) < 0;
+    });
+  }
+  return children;
+}
+
+Value with_priority_below(const Value& value, const Path& path, const Value& priority) {
+  const Value node = value.at(path);
+  return node.is_null() ? value : value.with(path, node.with_priority(priority));
+}
+
+}  // namespace
+
+Value applied(const Value& value, const Path& path, const Body& body) {
+  if (body.kind() == Body::Kind::Put) {
+    const Path below = body.path().relative_to(path);
+    return body.slot() == Slot::Priority ? with_priority_below(value, below, body.value()) : value.with(below, body.value());
+  }
+  Value result = value;
+  const Path base = body.path();
+  for (const auto& [entry, inner] : body.entries()) {
+    const Result<Overwrite> overwrite = make_overwrite(base.text() + "/" + entry, inner);
+    invariant(overwrite.ok(), "what was committed has a path");
+    if (!path.contains(overwrite.value().path)) continue;
+    const Path below = overwrite.value().path.relative_to(path);
+    result = overwrite.value().slot == Slot::Priority ? with_priority_below(result, below, inner) : result.with(below, inner);
+  }
+  return result;
+}
+
+std::vector<ChildEvent> child_events(const Value& before, const Value& after) {
+  const std::vector<Child> old_children = children_of(before);
+  const std::vector<Child> new_children = children_of(after);
+  std::map<std::string_view, const Child*> old_by_key;
+  for (const Child& child : old_children) old_by_key.emplace(child.key, &child);
+  std::vector<ChildEvent> removed, added, moved, changed;
+  std::string previous;
+  for (const Child& child : new_children) {
+    const auto old = old_by_key.find(child.key);
+    if (old == old_by_key.end()) {
+      added.push_back({ChildEvent::Kind::Added, child.key, child.value, previous});
+    } else {
+      if (!(old->second->value == child.value)) {
+        if (!(old->second->priority == child.priority)) moved.push_back({ChildEvent::Kind::Moved, child.key, child.value, previous});
+        changed.push_back({ChildEvent::Kind::Changed, child.key, child.value, previous});
+      }
+      old_by_key.erase(old);
+    }
+    previous = child.key;
+  }
+  for (const Child& child : old_children) {
+    if (old_by_key.contains(child.key)) removed.push_back({ChildEvent::Kind::Removed, child.key, child.value, {}});
+  }
+  for (auto* list : {&added, &moved, &changed}) std::move(list->begin(), list->end(), std::back_inserter(removed));
+  return removed;
+}
+
+Result<void> check_fits(const Path& path, const Value& value) {
+  const std::string base = encode_path(path);
+  for (size_t i = 0; i < value.row_count(); ++i) {
+    const Value::Row row = value.row(i);
+    if (row.leaf.size() > kStringBytesMax + 1) {
+      return Error{ErrorCode::InvalidData, "Invalid data; a string is longer than 10485760 bytes."};
+    }
+    std::string_view key = row.key;
+    size_t depth = path.depth();
+    size_t bytes = path.text().size();
+    while (segment_length(key) > 0) {
+      bytes += 1 + segment_length(key);
+      key.remove_prefix(segment_length(key));
+      ++depth;
+    }
+    if (depth > kDepthMax) return Error{ErrorCode::InvalidData, "Invalid data; path specified exceeds the maximum depth that can be written (32)."};
+    if (bytes > kPathBytesMax) {  // perhaps: segments are a little longer than keys, so look closely
+      RETURN_IF_ERROR(decode_path(base + std::string(row.key.substr(0, row.key.size() - key.size()))));
+    }
+  }
+  return {};
+}
+
+}  // namespace hearth::db

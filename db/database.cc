@@ -1,0 +1,307 @@
+#include "db/database.h"
+
+#include <algorithm>
+#include <atomic>
+#include <future>
+#include <mutex>
+
+#include "db/child_events.h"
+#include "db/client.h"
+#include "db/engine.h"
+#include "db/model/push_id.h"
+
+namespace hearth::db {
+namespace {
+
+constexpr uint64_t kListenRequest = 1;
+constexpr uint64_t kListenerId = 1;
+
+Result<Write> make_write(std::string_view path, Value value) {
+  Write write;
+  ASSIGN_OR_RETURN(Overwrite overwrite, make_overwrite(path, std::move(value)));
+  RETURN_IF_ERROR(check_fits(overwrite.path, overwrite.value));
+  write.base = overwrite.path;
+  write.overwrites.push_back(std::move(overwrite));
+  return write;
+}
+
+Result<Write> make_update(std::string_view path, std::vector<std::pair<std::string, Value>> entries) {
+  Write write;
+  write.merge = true;
+  ASSIGN_OR_RETURN(write.base, Path::parse(path));
+  for (auto& [below, value] : entries) {
+    ASSIGN_OR_RETURN(Overwrite overwrite, make_overwrite(write.base.text() + "/" + below, std::move(value)));
+    RETURN_IF_ERROR(check_fits(overwrite.path, overwrite.value));
+    write.overwrites.push_back(std::move(overwrite));
+  }
+  RETURN_IF_ERROR(check_overlap(write.overwrites));
+  return write;
+}
+
+Result<Written> written(const Answer& answer) {
+  if (!answer.status.ok()) return answer.status.error();
+  return Written{answer.sequence, answer.time};
+}
+
+Error would_wait_for_itself() {
+  return {ErrorCode::InvalidArgument, "A blocking call on the thread that runs callbacks would wait for itself; use the form with a callback."};
+}
+
+}  // namespace
+
+Result<std::string> check_namespace_name(std::string_view name) {
+  std::string stored;
+  for (const char c : name) {
+    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    const bool good = (lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9') || lower == '-' || lower == '_';
+    if (!good) return Error{ErrorCode::InvalidArgument, "A namespace's name has only letters, digits, '-' and '_'."};
+    stored += lower;
+  }
+  if (stored.empty() || stored.size() > 128) {
+    return Error{ErrorCode::InvalidArgument, "A namespace's name has 1 to 128 characters."};
+  }
+  return stored;
+}
+
+struct Namespace::State {
+  Engine& engine;
+  std::string name;
+  PushIdGenerator push_ids;
+
+  Result<Answer> wait(Result<Write> write) {
+    if (!write.ok()) return write.error();
+    if (engine.on_callback_thread()) return would_wait_for_itself();
+    std::promise<Answer> promise;
+    engine.write(name, std::move(write).value(), [&](Answer answer) { promise.set_value(std::move(answer)); });
+    return promise.get_future().get();
+  }
+  void start(Result<Write> write, Done done) {
+    if (!write.ok()) {
+      if (done != nullptr) engine.run([done = std::move(done), error = write.error()] { done(error); });
+      return;
+    }
+    engine.write(name, std::move(write).value(), [&engine = engine, done = std::move(done)](const Answer& answer) {
+      if (done != nullptr) engine.run([done, result = written(answer)] { done(result); });
+    });
+  }
+};
+
+const std::string& Namespace::name() const { return state_->name; }
+
+Result<Value> Namespace::get(std::string_view path) const {
+  if (state_->engine.on_callback_thread()) return would_wait_for_itself();
+  Read read;
+  ASSIGN_OR_RETURN(read.path, Path::parse(path));
+  std::promise<Answer> promise;
+  state_->engine.read(state_->name, std::move(read), [&](Answer answer) { promise.set_value(std::move(answer)); });
+  Answer answer = promise.get_future().get();
+  if (!answer.status.ok()) return answer.status.error();
+  return std::move(answer.value);
+}
+
+Result<Written> Namespace::set(std::string_view path, Value value) {
+  ASSIGN_OR_RETURN(const Answer answer, state_->wait(make_write(path, std::move(value))));
+  return written(answer);
+}
+
+Result<Written> Namespace::update(std::string_view path, std::vector<std::pair<std::string, Value>> entries) {
+  ASSIGN_OR_RETURN(const Answer answer, state_->wait(make_update(path, std::move(entries))));
+  return written(answer);
+}
+
+Result<std::string> Namespace::push(std::string_view path, Value value) {
+  std::string key = state_->push_ids.next(state_->engine.clock().now());
+  RETURN_IF_ERROR(set(std::string(path) + "/" + key, std::move(value)));
+  return key;
+}
+
+Result<Written> Namespace::remove(std::string_view path) { return set(path, Value()); }
+
+Result<Written> Namespace::compare_and_set(std::string_view path, const Value& from, Value to) {
+  ASSIGN_OR_RETURN(Write write, make_write(path, std::move(to)));
+  write.preconditions.push_back(std::make_shared<ValueIs>(write.base, from));
+  ASSIGN_OR_RETURN(const Answer answer, state_->wait(std::move(write)));
+  return written(answer);
+}
+
+Result<Value> Namespace::transaction(std::string_view path, const std::function<std::optional<Value>(const Value&)>& change) {
+  ASSIGN_OR_RETURN(Value current, get(path));
+  for (int tries = 0; tries < kTransactionTriesMax; ++tries) {
+    std::optional<Value> wanted = change(current);
+    if (!wanted) return current;
+    ASSIGN_OR_RETURN(Write write, make_write(path, std::move(*wanted)));
+    write.preconditions.push_back(std::make_shared<ValueIs>(write.base, current));
+    write.wants_value = true;
+    ASSIGN_OR_RETURN(Answer answer, state_->wait(std::move(write)));
+    if (!answer.status.ok() && answer.status.error().code != ErrorCode::Stale) return answer.status.error();
+    current = std::move(answer.value);
+    if (answer.status.ok()) return current;
+  }
+  return Error{ErrorCode::Stale, "The transaction found another value " + std::to_string(kTransactionTriesMax) + " times."};
+}
+
+void Namespace::set_async(std::string_view path, Value value, Done done) {
+  state_->start(make_write(path, std::move(value)), std::move(done));
+}
+
+void Namespace::update_async(std::string_view path, std::vector<std::pair<std::string, Value>> entries, Done done) {
+  state_->start(make_update(path, std::move(entries)), std::move(done));
+}
+
+std::string Namespace::push_async(std::string_view path, Value value, Done done) {
+  std::string key = state_->push_ids.next(state_->engine.clock().now());
+  set_async(std::string(path) + "/" + key, std::move(value), std::move(done));
+  return key;
+}
+
+void Namespace::remove_async(std::string_view path, Done done) { set_async(path, Value(), std::move(done)); }
+
+void Namespace::get_async(std::string_view path, std::function<void(Result<Value>)> done) const {
+  Engine& engine = state_->engine;
+  Read read;
+  const Result<Path> parsed = Path::parse(path);
+  if (!parsed.ok()) return engine.run([done = std::move(done), error = parsed.error()] { done(error); });
+  read.path = parsed.value();
+  engine.read(state_->name, std::move(read), [&engine, done = std::move(done)](Answer answer) {
+    engine.run([done, answer = std::move(answer)] {
+      done(answer.status.ok() ? Result<Value>(answer.value) : Result<Value>(answer.status.error()));
+    });
+  });
+}
+
+// One listener: a conversation of its own, whose items are handled where callbacks run.
+struct Listener::State : std::enable_shared_from_this<Listener::State> {
+  Engine& engine;
+  Path path;
+  ListenerCallbacks callbacks;
+  std::unique_ptr<Client> client;
+  std::atomic<bool> stopped{false};
+  std::mutex mutex;  // Guards nothing but the order: one drain at a time, whatever threads the app's `run` has.
+  Value value;
+
+  State(Engine& engine, Path path, ListenerCallbacks callbacks)
+      : engine(engine), path(std::move(path)), callbacks(std::move(callbacks)) {}
+
+  void start(const std::string& name) {
+    client = std::make_unique<Client>(engine.converse(name, "", [weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (self != nullptr) self->engine.run([weak] {
+        if (const auto alive = weak.lock(); alive != nullptr) alive->drain();
+      });
+    }));
+    Listen listen;
+    listen.path = path;
+    client->listen(kListenRequest, kListenerId, std::move(listen));
+  }
+
+  void drain() {
+    const std::lock_guard lock(mutex);
+    for (Item& item : client->take()) {
+      if (stopped.load()) return;
+      if (const auto* answer = std::get_if<Answer>(&item)) {
+        if (!answer->status.ok()) return cancel(answer->status.error());
+        tell_change(answer->first == nullptr ? Value() : answer->first->value(), true);
+      } else if (const auto* event = std::get_if<Event>(&item)) {
+        if (event->kind == Event::Kind::Revoked) return cancel(event->error.value_or(Error{}));
+        tell_change(applied(value, path, *event->body), false);
+      } else if (const auto* ended = std::get_if<Ended>(&item)) {
+        return cancel(ended->reason);
+      }
+    }
+  }
+
+  void cancel(const Error& error) {
+    stopped = true;
+    if (callbacks.cancelled != nullptr) callbacks.cancelled(error);
+  }
+
+  void tell_change(Value next, bool first) {
+    const Value last = std::exchange(value, std::move(next));
+    if (callbacks.child_added || callbacks.child_changed || callbacks.child_moved || callbacks.child_removed) {
+      for (const ChildEvent& event : child_events(last, value)) {
+        if (stopped.load()) return;
+        switch (event.kind) {
+          case ChildEvent::Kind::Removed:
+            if (callbacks.child_removed) callbacks.child_removed(event.key, event.value);
+            break;
+          case ChildEvent::Kind::Added:
+            if (callbacks.child_added) callbacks.child_added(event.key, event.value, event.previous);
+            break;
+          case ChildEvent::Kind::Moved:
+            if (callbacks.child_moved) callbacks.child_moved(event.key, event.value, event.previous);
+            break;
+          case ChildEvent::Kind::Changed:
+            if (callbacks.child_changed) callbacks.child_changed(event.key, event.value, event.previous);
+            break;
+        }
+      }
+    }
+    if (stopped.load() || !callbacks.value) return;
+    if (first || !(last == value)) callbacks.value(value);
+  }
+};
+
+Listener& Listener::operator=(Listener&& other) noexcept {
+  if (this != &other) {
+    stop();
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+Listener::~Listener() { stop(); }
+
+void Listener::stop() {
+  if (state_ == nullptr) return;
+  state_->stopped = true;
+  state_->client->end();
+  state_.reset();
+}
+
+Result<Listener> Namespace::listen(std::string_view path, ListenerCallbacks callbacks) {
+  ASSIGN_OR_RETURN(Path parsed, Path::parse(path));
+  auto state = std::make_shared<Listener::State>(state_->engine, std::move(parsed), std::move(callbacks));
+  state->start(state_->name);
+  return Listener(std::move(state));
+}
+
+Database::Database(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
+Database::~Database() = default;
+
+Result<std::unique_ptr<Database>> Database::open(Options options) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Engine::open(options));
+  return std::unique_ptr<Database>(new Database(std::move(engine)));
+}
+
+Result<Namespace> Database::space(std::string_view name) {
+  ASSIGN_OR_RETURN(std::string stored, check_namespace_name(name));
+  return Namespace(std::shared_ptr<Namespace::State>(new Namespace::State{*engine_, std::move(stored), {}}));
+}
+
+std::vector<std::string> Database::namespaces() const { return engine_->names(); }
+bool Database::exists(std::string_view name) const { return engine_->exists(std::string(name)); }
+
+Result<void> Database::create(std::string_view name) {
+  ASSIGN_OR_RETURN(const std::string stored, check_namespace_name(name));
+  return engine_->create(stored);
+}
+
+Result<std::unique_ptr<Client>> Database::client(std::string_view name, std::string_view replaces, std::function<void()> wake) {
+  ASSIGN_OR_RETURN(const std::string stored, check_namespace_name(name));
+  return std::make_unique<Client>(engine_->converse(stored, replaces, std::move(wake)));
+}
+
+void Database::read(const std::string& name, Read read, std::function<void(Answer)> done) {
+  engine_->read(name, std::move(read), std::move(done));
+}
+
+void Database::write(const std::string& name, Write write, std::function<void(Answer)> done) {
+  engine_->write(name, std::move(write), std::move(done));
+}
+
+const std::string& Database::life() const { return engine_->life(); }
+const std::string& Database::store_id() const { return engine_->store().id(); }
+SyncMode Database::sync() const { return engine_->sync(); }
+Result<void> Database::health() const { return engine_->store().health(); }
+
+}  // namespace hearth::db
