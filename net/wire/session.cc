@@ -84,14 +84,13 @@ void Session::on_request(Request&& request) {
           [&](Refuse& refused) { refuse(number, std::move(refused.error)); },
       },
       request.action);
+  request_bytes_ = 0;
 }
 
 void Session::on_listen(int64_t number, db::Listen&& listen) {
   if (const auto old = listeners_.find(listen.path); old != listeners_.end()) {
     // No SDK asks twice. Whoever does hears everything anew, once.
-    const uint64_t listener = old->second;
-    forget(listener);
-    data_->unlisten(expect({.form = Form::Silent}), listener);
+    drop(old->second);
   }
   if (listeners_.size() >= kListenersMax) {
     return refuse(number, {ErrorCode::InvalidArgument,
@@ -149,7 +148,7 @@ void Session::on_answer(db::Answer&& answer, std::vector<Outgoing>& to) {
 
   if (pending.form == Form::Silent) return;
   if (!answer.status.ok()) {
-    if (pending.form == Form::Listen) forget(pending.listener);
+    if (pending.form == Form::Listen) drop(pending.listener);
     to.push_back(Text{failure_text(pending.number, answer.status.error())});
     return;
   }
@@ -178,7 +177,7 @@ void Session::on_event(db::Event&& event, std::vector<Outgoing>& to) {
     case db::Event::Kind::Revoked:
       if (const auto path = paths_.find(event.listener); path != paths_.end()) {
         to.push_back(Text{revoked_text(path->second)});
-        forget(event.listener);
+        drop(event.listener);
       }
       return;
   }
@@ -193,6 +192,12 @@ uint64_t Session::expect(Pending pending) {
 
 void Session::refuse(int64_t number, Error error) {
   data_->reply(expect({.number = number}), db::Result<void>(std::move(error)));
+}
+
+// Ends a listener that the client did not end.
+void Session::drop(uint64_t listener) {
+  forget(listener);
+  data_->unlisten(expect({.form = Form::Silent}), listener);
 }
 
 void Session::forget(uint64_t listener) {

@@ -91,6 +91,7 @@ class Session {
 
   uint64_t expect(Pending pending);
   void refuse(int64_t number, db::Error error);
+  void drop(uint64_t listener);
   void forget(uint64_t listener);
 
   std::unique_ptr<rules::Session> data_;
