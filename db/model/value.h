@@ -65,6 +65,8 @@ class Value {
   bool has_priorities() const;       // here or anywhere below
   Value child(std::string_view key) const;
   Value at(const Path& path) const;
+  // A copy in which `value` stands at `path`, by the rules of a set (data-model.md §1). O(rows).
+  Value with(const Path& path, const Value& value) const;
 
   size_t leaf_count() const;         // leaves at and below; O(rows)
   size_t row_count() const { return last_ - first_; }
@@ -128,6 +130,9 @@ class ValueBuilder {
  private:
   std::shared_ptr<Value::Rows> rows_;
 };
+
+// Whether a row's key is that of a priority: a last segment may end in 0x00 too.
+bool is_priority_key(std::string_view key);
 
 // One leaf's bytes (the grammar above) ⇄ a scalar Value. decode: Corruption.
 std::string encode_leaf(const Value& scalar);

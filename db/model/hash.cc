@@ -1,0 +1,128 @@
+#include "db/model/hash.h"
+
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "db/model/key_order.h"
+
+namespace hearth::db {
+namespace {
+
+// wire-protocol.md §7.2, "Number quirk": the JS SDK finds the exponent by a logarithm, and so misses some.
+uint64_t javascript_bits(double value) {
+  const bool negative = std::signbit(value);
+  const double v = std::fabs(value);
+  uint64_t exponent = 0;
+  double fraction = 0;
+  if (v >= std::numeric_limits<double>::min()) {
+    constexpr double kLn2 = 0.6931471805599453;
+    const double ln = std::min(std::floor(std::log(v) / kLn2), 1023.0);
+    exponent = static_cast<uint64_t>(ln + 1023);
+    const double scale = std::pow(2, 52 - ln);
+    fraction = std::isinf(scale) ? 0 : std::floor(v * scale - 4503599627370496.0 + 0.5);
+  } else if (v > 0) {
+    fraction = std::floor(v / std::numeric_limits<double>::denorm_min() + 0.5);
+  }
+  const uint64_t low = static_cast<uint64_t>(static_cast<int64_t>(fraction)) & ((uint64_t{1} << 52) - 1);
+  return static_cast<uint64_t>(negative) << 63 | exponent << 52 | low;
+}
+
+void append_hex(double value, NumberHex hex, std::string& to) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  const uint64_t bits = hex == NumberHex::JavaScript ? javascript_bits(value) : std::bit_cast<uint64_t>(value);
+  for (int shift = 60; shift >= 0; shift -= 4) to += kDigits[bits >> shift & 15];
+}
+
+std::string sha1_base64(std::string_view text) {
+  unsigned char digest[SHA_DIGEST_LENGTH];
+  SHA1(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  return base64({reinterpret_cast<const char*>(digest), sizeof digest});
+}
+
+struct Child {
+  std::string key;
+  std::string hash;
+  Value priority;
+};
+
+int rank(const Value& priority) {
+  if (priority.is_null()) return 0;
+  return priority.is_number() ? 1 : 2;
+}
+
+bool priority_less(const Child& a, const Child& b) {  // ties stay in key order: the sort is stable
+  if (rank(a.priority) != rank(b.priority)) return rank(a.priority) < rank(b.priority);
+  switch (rank(a.priority)) {
+    case 1:
+      return a.priority.as_double() < b.priority.as_double();
+    case 2:
+      return compare_utf16(a.priority.as_string(), b.priority.as_string()) < 0;
+    default:
+      return false;
+  }
+}
+
+// At most kDepthMax deep.
+std::string hash_of(const Value& value, NumberHex hex) {
+  std::string text;
+  const Value priority = value.priority();
+  if (priority.is_number()) {
+    text += "priority:number:";
+    append_hex(priority.as_double(), hex, text);
+    text += ':';
+  } else if (priority.kind() == Value::Kind::String) {
+    text.append("priority:string:").append(priority.as_string()).append(":");
+  }
+  switch (value.kind()) {
+    case Value::Kind::Boolean:
+      text += value.as_boolean() ? "boolean:true" : "boolean:false";
+      return sha1_base64(text);
+    case Value::Kind::Integer:
+    case Value::Kind::Double:
+      text += "number:";
+      append_hex(value.as_double(), hex, text);
+      return sha1_base64(text);
+    case Value::Kind::String:
+      text.append("string:").append(value.as_string());
+      return sha1_base64(text);
+    case Value::Kind::Null:
+    case Value::Kind::Timestamp:
+    case Value::Kind::Increment:
+      return {};
+    case Value::Kind::Object:
+      break;
+  }
+  std::vector<Child> children;
+  bool prioritised = false;
+  for (auto at = value.children(); !at.done(); at.next()) {
+    const Value child = at.value();
+    children.push_back({at.key(), hash_of(child, hex), child.priority()});
+    prioritised = prioritised || !children.back().priority.is_null();
+  }
+  if (prioritised) std::stable_sort(children.begin(), children.end(), priority_less);
+  for (const Child& child : children) text.append(":").append(child.key).append(":").append(child.hash);
+  return sha1_base64(text);
+}
+
+}  // namespace
+
+std::string base64(std::string_view bytes) {
+  std::string text(4 * ((bytes.size() + 2) / 3), '\0');
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), reinterpret_cast<const unsigned char*>(bytes.data()),
+                  static_cast<int>(bytes.size()));
+  return text;
+}
+
+std::string node_hash(const Value& value, NumberHex hex) { return value.is_null() ? std::string() : hash_of(value, hex); }
+
+bool hash_matches(const Value& value, std::string_view hash) {
+  return node_hash(value, NumberHex::Ieee754) == hash || node_hash(value, NumberHex::JavaScript) == hash;
+}
+
+}  // namespace hearth::db
