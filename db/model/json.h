@@ -1,6 +1,7 @@
 // JSON text ⇄ Value. Text comes in by simdjson, behind this header; it leaves with JavaScript's number formatting.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -78,13 +79,34 @@ class JsonNode {
 
  private:
   friend class JsonDocument;
-  JsonNode(const void* document, size_t index) : document_(document), index_(index) {}
-  const void* document_;
-  size_t index_;
+  struct Element {  // simdjson's, as bits
+    const void* document;
+    size_t index;
+  };
+  JsonNode(const std::string* text, Element element) : text_(text), element_(element) {}
+  const std::string* text_;  // of the document, for positions in errors
+  Element element_;
 };
 
 // JSON text of a whole body → the value to write at `at`. Errors: as to_value; a bad key says "key beginning at L:C".
 Result<Value> parse_value(std::string&& text, const Path& at);
+
+// JSON text in pieces, for what is too large to be made at once. Thread: one.
+class JsonWriter {
+ public:
+  JsonWriter(Value value, JsonStyle style);
+  ~JsonWriter();
+  // Appends about `bytes` of text. False when nothing was left.
+  bool next(std::string& chunk, size_t bytes);
+
+ private:
+  struct Frame;
+  void begin(const Value& value, std::string& to);
+  Value value_;
+  JsonStyle style_;
+  bool started_ = false;
+  std::vector<std::unique_ptr<Frame>> frames_;
+};
 
 void append_json(const Value& value, JsonStyle style, std::string& to);
 std::string to_json(const Value& value, JsonStyle style);

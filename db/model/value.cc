@@ -109,6 +109,11 @@ void ValueBuilder::add_all(std::string_view prefix, const Value& value) {
   }
 }
 
+void ValueBuilder::drop_last() {
+  rows_->bytes.resize(rows_->table.back().offset);
+  rows_->table.pop_back();
+}
+
 size_t ValueBuilder::byte_count() const { return rows_->bytes.size(); }
 size_t ValueBuilder::row_count() const { return rows_->table.size(); }
 
