@@ -92,10 +92,12 @@ Result<Locations> locations_of(const JsonNode& body) {
   Locations to;
   ASSIGN_OR_RETURN(to.base, Path::parse(text));
   ASSIGN_OR_RETURN(const JsonNode data, data_of(body));
+  if (to.base.is_root() && data.is_object()) {
+    for (const auto& [path, value] : data.fields()) RETURN_IF_ERROR(check_not_info(path));
+  }
   ASSIGN_OR_RETURN(auto entries, data.to_entries(to.base));
   to.overwrites.reserve(entries.size());
   for (db::JsonEntry& entry : entries) {
-    if (to.base.is_root()) RETURN_IF_ERROR(check_not_info(entry.path));
     ASSIGN_OR_RETURN(auto overwrite, db::make_overwrite(to.base.text() + "/" + entry.path, std::move(entry.value)));
     to.overwrites.push_back(std::move(overwrite));
   }

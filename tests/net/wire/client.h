@@ -79,13 +79,14 @@ class Client {
   // The next message, whatever it is; "" when the session is over, or none comes in time. Data messages without their
   // envelope.
   std::string hear() {
-    while (unheard_.empty() && !over_) {
+    while (heard_ == unheard_.size() && !over_) {
       if (!signal_->wait()) return "nothing heard";
+      unheard_.clear();
+      heard_ = 0;
       over_ = !session_.on_items(unheard_);
     }
-    if (unheard_.empty()) return "";
-    std::string text = text_of(unheard_.front());
-    unheard_.erase(unheard_.begin());
+    if (heard_ == unheard_.size()) return "";
+    std::string text = text_of(unheard_[heard_++]);
     static constexpr std::string_view kData = R"({"t":"d","d":)";
     if (text.starts_with(kData)) text = text.substr(kData.size(), text.size() - kData.size() - 1);
     return text;
@@ -108,19 +109,24 @@ class Client {
     }
   }
 
-  // Asks and returns the answer, which must be what comes next.
+  // Asks and returns the body of the answer, which must be what comes next.
   std::string answer(const std::string& action, const std::string& body) {
-    ask(action, body);
-    return hear();
+    const std::string start = R"({"r":)" + std::to_string(ask(action, body)) + R"(,"b":)";
+    const std::string heard = hear();
+    return heard.starts_with(start) ? heard.substr(start.size(), heard.size() - start.size() - 1) : heard;
   }
 
+  static std::string done(const std::string& data = R"("")") { return R"({"s":"ok","d":)" + data + "}"; }
+  static std::string refusal(const std::string& status, const std::string& text) {
+    return R"({"s":")" + status + R"(","d":")" + text + R"("})";
+  }
   static std::string ok(int64_t number, const std::string& data = R"("")") {
-    return R"({"r":)" + std::to_string(number) + R"(,"b":{"s":"ok","d":)" + data + "}}";
+    return R"({"r":)" + std::to_string(number) + R"(,"b":)" + done(data) + "}";
   }
   // The same for the request asked last.
   std::string ok(const std::string& data = R"("")") const { return ok(last_, data); }
   std::string refused(const std::string& status, const std::string& text) const {
-    return R"({"r":)" + std::to_string(last_) + R"(,"b":{"s":")" + status + R"(","d":")" + text + R"("}})";
+    return R"({"r":)" + std::to_string(last_) + R"(,"b":)" + refusal(status, text) + "}";
   }
   static std::string pushed(const std::string& path, const std::string& data) {
     return R"({"a":"d","b":{"p":")" + path + R"(","d":)" + data + "}}";
@@ -150,7 +156,8 @@ class Client {
 
   std::shared_ptr<Signal> signal_;
   Session session_;
-  std::vector<Outgoing> unheard_;
+  std::vector<Outgoing> unheard_;  // from heard_ on
+  size_t heard_ = 0;
   bool over_ = false;
   int64_t last_ = 0;
 };
