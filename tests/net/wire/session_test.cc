@@ -1,5 +1,6 @@
 #include "net/wire/session.h"
 
+#include "net/wire/frame.h"
 #include "tests/net/wire/client.h"
 
 using namespace hearth;
@@ -335,4 +336,21 @@ TEST_CASE("Session: a connection has so many listeners and no more", "[wire]") {
         Client::refusal("failure", "Too many listeners on one connection (at most 20000)."));
   CHECK(client.answer("n", R"({"p":"/l0"})") == Client::done());
   CHECK(client.answer("q", R"({"p":"/more","h":""})") == Client::done("{}"));
+}
+
+TEST_CASE("Session: large values are told whole, and framed in pieces", "[wire]") {
+  Server server;
+  Client client(server);
+  const std::string megabyte(1 << 20, 'x');
+  CHECK(client.answer("p", R"({"p":"/big","d":")" + megabyte + R"("})") == Client::done());
+  CHECK(client.answer("g", R"({"p":"/big","q":{}})") == Client::done('"' + megabyte + '"'));
+  client.ask("q", R"({"p":"/","h":""})");
+  CHECK(client.hear() == Client::pushed("", R"({"big":")" + megabyte + R"("})"));
+
+  const auto body = db::Body::put({}, db::Slot::Value, db::Value::string(megabyte));
+  for (const Outgoing& message :
+       std::vector<Outgoing>{Push{body}, ValueReply{1, body->value()}, Text{ok_text(1, '"' + megabyte + '"')}}) {
+    CHECK(size_of(message) >= megabyte.size());
+    CHECK(*frames_of(message) == frame_message(text_of(message)));
+  }
 }
