@@ -1,0 +1,334 @@
+// `hearth serve` as its users meet it: the real program, started, asked, stopped and killed.
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "tests/scripts/program.h"
+
+using hearth::test::ask;
+using hearth::test::Connection;
+using hearth::test::contents;
+using hearth::test::Folder;
+using hearth::test::Program;
+using hearth::test::Reply;
+using hearth::test::Server;
+
+namespace {
+
+long lines_of(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
+
+bool has_ipv6() {
+  return ask(1, {}, "::1").status == 0 && [] {
+    const int descriptor = socket(AF_INET6, SOCK_STREAM, 0);
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    address.sin6_addr = in6addr_loopback;
+    const bool bound = bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    close(descriptor);
+    return bound;
+  }();
+}
+
+// A server that must not start: what it says of it, in one line, and a code that scripts can see.
+void check_refused(Server& server, const std::vector<std::string>& words) {
+  INFO("stderr: " << server.program().errors());
+  CHECK(server.port() == 0);
+  CHECK(server.program().wait() == 1);
+  CHECK(server.program().output().empty());
+  const std::string errors = server.program().errors();
+  CHECK(lines_of(errors) == 1);
+  CHECK(errors.starts_with("hearth: "));
+  for (const std::string& word : words) CHECK_THAT(errors, Catch::Contains(word));
+}
+
+}  // namespace
+
+TEST_CASE("serve: one line says where, health answers, SIGTERM and SIGINT end it with 0", "[scripts]") {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    const Folder folder;
+    Server server({"--dev", "--data", folder / "data", "--log-level", "off"});
+    INFO("stderr: " << server.program().errors());
+    REQUIRE(server.port() != 0);
+    CHECK(server.program().output() == fmt::format("hearth listening on http://127.0.0.1:{}\n", server.port()));
+
+    const Reply health = server.ask({.target = "/.health"});
+    CHECK(health.status == 200);
+    CHECK_THAT(health.body,
+               Catch::StartsWith(R"({"status":"ok","version":")") && Catch::EndsWith(R"("sync":"group"})"));
+
+    CHECK(server.stop(signal) == 0);
+    CHECK(server.program().errors().empty());
+  }
+}
+
+TEST_CASE("serve: --sync os is what health says", "[scripts]") {
+  const Folder folder;
+  Server server({"--dev", "--data", folder / "data", "--sync", "os"});
+  REQUIRE(server.port() != 0);
+  CHECK_THAT(server.ask({.target = "/.health"}).body, Catch::Contains(R"("sync":"os")"));
+}
+
+TEST_CASE("serve: both loopback addresses have the same port; --host has one", "[scripts]") {
+  if (!has_ipv6()) {
+    WARN("no IPv6 here: not tested");
+    return;
+  }
+  const Folder folder;
+  {
+    Server server({"--dev", "--data", folder / "data"});
+    REQUIRE(server.port() != 0);
+    CHECK(ask(server.port(), {.target = "/.health"}, "127.0.0.1").status == 200);
+    CHECK(ask(server.port(), {.target = "/.health"}, "::1").status == 200);
+    CHECK(server.stop(SIGTERM) == 0);
+  }
+  {
+    Server server({"--dev", "--data", folder / "data", "--host", "127.0.0.1"});
+    REQUIRE(server.port() != 0);
+    CHECK(ask(server.port(), {.target = "/.health"}, "127.0.0.1").status == 200);
+    CHECK(ask(server.port(), {.target = "/.health"}, "::1").status == 0);
+    CHECK(server.stop(SIGTERM) == 0);
+  }
+  {
+    Server server({"--dev", "--data", folder / "data", "--host", "::1"});
+    REQUIRE(server.port() != 0);
+    CHECK(server.program().output() == fmt::format("hearth listening on http://[::1]:{}\n", server.port()));
+    CHECK(ask(server.port(), {.target = "/.health"}, "::1").status == 200);
+    CHECK(ask(server.port(), {.target = "/.health"}, "127.0.0.1").status == 0);
+  }
+}
+
+TEST_CASE("serve: a second server on one data folder is refused, and the first goes on", "[scripts]") {
+  const Folder folder;
+  Server first({"--dev", "--data", folder / "data"});
+  REQUIRE(first.port() != 0);
+  Server second({"--dev", "--data", folder / "data", "--log-level", "error"});
+  check_refused(second, {folder / "data", "another process"});
+  CHECK(first.ask({.target = "/.health"}).status == 200);
+}
+
+TEST_CASE("serve: a taken port is refused, by its number", "[scripts]") {
+  const Folder folder;
+  Server first({"--dev", "--data", folder / "one"});
+  REQUIRE(first.port() != 0);
+  const std::string port = std::to_string(first.port());
+  Server second({"--dev", "--data", folder / "two", "--port", port, "--log-level", "error"});
+  check_refused(second, {port, "in use"});
+}
+
+TEST_CASE("serve: an address that is not this machine's is refused", "[scripts]") {
+  const Folder folder;
+  for (const std::string host : {"203.0.113.1", "not a host"}) {
+    INFO(host);
+    Server server({"--dev", "--data", folder / "data", "--host", host, "--log-level", "error"});
+    check_refused(server, {host});
+  }
+}
+
+TEST_CASE("serve: a data folder that cannot be made or written is refused", "[scripts]") {
+  const Folder folder;
+  std::ofstream(folder / "file") << "not a folder";
+  for (const std::string& data : {folder / "file", folder / "file/below", std::string("/proc/hearth")}) {
+    INFO(data);
+    Server server({"--dev", "--data", data, "--log-level", "error"});
+    check_refused(server, {data});
+  }
+  if (geteuid() == 0) return;  // who may write everywhere
+  mkdir((folder / "locked").c_str(), 0500);
+  Server server({"--dev", "--data", folder / "locked", "--log-level", "error"});
+  check_refused(server, {folder / "locked"});
+}
+
+TEST_CASE("serve: a corrupt store is refused and left as it is", "[scripts]") {
+  const Folder folder;
+  {
+    Server server({"--dev", "--data", folder / "data"});
+    REQUIRE(server.port() != 0);
+    CHECK(server.ask({.method = "PUT", .target = "/a.json?ns=x", .body = "1"}).status == 200);
+    CHECK(server.stop(SIGTERM) == 0);
+  }
+  const std::string current = contents(folder / "data/CURRENT");
+  REQUIRE(!current.empty());
+  std::ofstream(folder / "data/CURRENT") << "garbage";
+  {
+    Server server({"--dev", "--data", folder / "data", "--log-level", "error"});
+    check_refused(server, {folder / "data", "Corruption"});
+  }
+  // Whoever repairs it finds the data.
+  std::ofstream(folder / "data/CURRENT") << current;
+  Server server({"--dev", "--data", folder / "data"});
+  REQUIRE(server.port() != 0);
+  CHECK(server.ask({.target = "/a.json?ns=x"}).body == "1");
+}
+
+TEST_CASE("serve: flags that make no sense are refused before anything is made", "[scripts]") {
+  const std::vector<std::vector<std::string>> cases = {
+      {"--port", "65536"}, {"--port", "-1"},          {"--port", "http"},     {"--sync", "never"},
+      {"--unknown"},       {"--log-level", "loudly"}, {"--namespace", "a.b"}, {"--namespace", ""},
+  };
+  for (const auto& flags : cases) {
+    const Folder folder;
+    std::vector<std::string> all = {"--dev", "--data", folder / "data"};
+    all.insert(all.end(), flags.begin(), flags.end());
+    Server server(all);
+    INFO(flags.front() << " " << flags.back());
+    CHECK(server.port() == 0);
+    CHECK(server.program().wait() != 0);
+    CHECK(!server.program().errors().empty());
+    CHECK(!std::filesystem::exists(folder / "data"));
+  }
+}
+
+TEST_CASE("serve: without --dev only the admin secret opens anything", "[scripts]") {
+  const Folder folder;
+  const std::vector<std::string> flags = {"--data", folder / "data", "--namespace", "Chat", "--log-level", "trace"};
+  std::string secret;
+  {
+    Server server(flags);
+    INFO("stderr: " << server.program().errors());
+    REQUIRE(server.port() != 0);
+    struct stat status {};
+    REQUIRE(stat((folder / "data/admin-secret").c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777) == 0600);
+    secret = contents(folder / "data/admin-secret");
+    REQUIRE(secret.ends_with('\n'));
+    secret.pop_back();
+    CHECK(secret.size() == 40);
+    CHECK(
+        std::all_of(secret.begin(), secret.end(), [](char c) { return std::isalnum(c) != 0 || c == '-' || c == '_'; }));
+
+    const std::string with_secret = fmt::format("Authorization: Bearer {}\r\n", secret);
+    CHECK(server.ask({.method = "PUT", .target = "/a.json", .body = "1", .headers = with_secret}).status == 200);
+    CHECK(server.ask({.target = "/a.json?ns=chat&auth=" + secret}).body == "1");
+
+    struct Case {
+      std::string target, headers;
+    };
+    const std::vector<Case> refused = {
+        {"/a.json?ns=chat", ""},
+        {"/a.json", ""},
+        {"/a.json?ns=chat&auth=owner", ""},
+        {"/a.json?ns=chat", "Authorization: Bearer owner\r\n"},
+        {"/a.json?ns=chat&auth=" + secret.substr(1), ""},
+        {"/a.json?ns=chat&auth=" + secret + "x", ""},
+        {"/a.json?ns=chat&auth=eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.", ""},
+    };
+    for (const Case& c : refused) {
+      INFO(c.target << " " << c.headers);
+      CHECK(server.ask({.target = c.target, .headers = c.headers}).status == 401);
+      CHECK(server.ask({.method = "PUT", .target = c.target, .body = "2", .headers = c.headers}).status == 401);
+    }
+    CHECK(server.ask({.target = "/a.json", .headers = with_secret}).body == "1");
+
+    // A namespace nobody made is refused, also to the admin, and leaves no trace.
+    CHECK(server.ask({.method = "PUT", .target = "/a.json?ns=other", .body = "1", .headers = with_secret}).status ==
+          404);
+    CHECK(server.ask({.target = "/a.json?ns=other", .headers = with_secret}).status == 404);
+    CHECK(server.ask({.target = "/.inspect/databases.json", .headers = with_secret}).body == R"([{"name":"chat"}])");
+    CHECK(server.ask({.target = "/.inspect/databases.json"}).status == 401);
+
+    CHECK(server.stop(SIGTERM) == 0);
+    CHECK_THAT(server.program().errors(), Catch::Contains(folder / "data/admin-secret"));
+    CHECK_THAT(server.program().errors(), !Catch::Contains(secret));
+    CHECK_THAT(server.program().errors(), !Catch::Contains("eyJhbGci"));
+  }
+  // The secret is made once.
+  Server server({"--data", folder / "data"});
+  REQUIRE(server.port() != 0);
+  CHECK(contents(folder / "data/admin-secret") == secret + "\n");
+  CHECK(server.ask({.target = "/a.json?ns=chat&auth=" + secret}).body == "1");
+}
+
+TEST_CASE("serve: a secret file that holds none is refused rather than trusted", "[scripts]") {
+  const Folder folder;
+  std::filesystem::create_directory(folder / "data");
+  std::ofstream(folder / "data/admin-secret") << "\n";
+  Server server({"--data", folder / "data", "--log-level", "error"});
+  check_refused(server, {folder / "data/admin-secret"});
+}
+
+TEST_CASE("serve --dev: namespaces spring into being, owner is an admin, no secret is made", "[scripts]") {
+  const Folder folder;
+  Server server({"--dev", "--data", folder / "data"});
+  REQUIRE(server.port() != 0);
+  CHECK(server.ask({.method = "PUT", .target = "/a.json?ns=one", .body = "1"}).status == 200);
+  CHECK(server.ask({.method = "PUT", .target = "/a.json", .body = "2"}).status == 200);
+  CHECK(server.ask({.target = "/a.json?ns=default"}).body == "2");
+  CHECK(server.ask({.target = "/a.json?ns=one", .headers = "Authorization: Bearer owner\r\n"}).body == "1");
+  CHECK(server.ask({.target = "/.inspect/databases.json"}).body == R"([{"name":"default"},{"name":"one"}])");
+  CHECK(!std::filesystem::exists(folder / "data/admin-secret"));
+}
+
+TEST_CASE("serve --dev: warns when others can reach it", "[scripts]") {
+  const Folder folder;
+  {
+    Server server({"--dev", "--data", folder / "data", "--host", "0.0.0.0", "--log-level", "warn"});
+    REQUIRE(server.port() != 0);
+    CHECK(lines_of(server.program().errors()) == 1);
+    CHECK_THAT(server.program().errors(), Catch::Contains("0.0.0.0"));
+    CHECK(server.stop(SIGTERM) == 0);
+  }
+  Server server({"--dev", "--data", folder / "data", "--host", "localhost", "--log-level", "warn"});
+  REQUIRE(server.port() != 0);
+  CHECK(server.program().errors().empty());
+}
+
+TEST_CASE("serve: what was acknowledged is there after kill -9 and after SIGTERM", "[scripts]") {
+  const Folder folder;
+  const std::vector<std::string> flags = {"--dev", "--data", folder / "data"};
+  for (int round = 0; round < 4; ++round) {
+    Server server(flags);
+    REQUIRE(server.port() != 0);
+    if (round > 0) CHECK(server.ask({.target = "/n.json"}).body == std::to_string(round - 1));
+    CHECK(server.ask({.method = "PUT", .target = "/n.json", .body = std::to_string(round)}).status == 200);
+    CHECK(server.stop(round % 2 == 0 ? SIGKILL : SIGTERM) == (round % 2 == 0 ? 128 + SIGKILL : 0));
+  }
+}
+
+TEST_CASE("serve: SIGTERM ends open streams and idle connections, and soon", "[scripts]") {
+  const Folder folder;
+  Server server({"--dev", "--data", folder / "data"});
+  REQUIRE(server.port() != 0);
+  Connection stream(server.port()), idle(server.port()), halfway(server.port());
+  stream.send_text("GET /a.json HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n");
+  CHECK_THAT(stream.read_until("\n\n"), Catch::Contains("200"));
+  halfway.send_text("PUT /a.json HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n12");
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(server.stop(SIGTERM) == 0);
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
+  stream.read_to_end();
+  idle.read_to_end();
+  CHECK(ask(server.port(), {}).status == 0);
+}
+
+TEST_CASE("serve: a full disk refuses writes with the reason, and reads go on", "[scripts]") {
+  const Folder folder;
+  // A limit on the size of files stands in for a full disk: writes fail in the same place.
+  Server server({"--dev", "--data", folder / "data"}, {"sh", "-c", "ulimit -f 4000; exec \"$@\"", "sh"});
+  REQUIRE(server.port() != 0);
+  CHECK(server.ask({.method = "PUT", .target = "/a.json", .body = "1"}).status == 200);
+  const std::string large = "\"" + std::string(1 << 20, 'x') + "\"";
+  Reply reply;
+  for (int i = 0; i < 20 && reply.status / 100 != 5; ++i) {
+    reply = server.ask({.method = "PUT", .target = fmt::format("/large{}.json?print=silent", i), .body = large});
+  }
+  INFO(reply.head << "\n" << reply.body << "\n" << server.program().errors());
+  CHECK((reply.status == 500 || reply.status == 503));
+  CHECK(server.ask({.target = "/a.json"}).body == "1");
+  reply = server.ask({.method = "PUT", .target = "/a.json", .body = "2"});
+  CHECK(reply.status == 503);
+  CHECK_THAT(reply.body, Catch::Contains("File too large"));
+  CHECK(server.ask({.target = "/a.json"}).body == "1");
+  CHECK(server.ask({.target = "/.health"}).status == 503);
+}
+
+TEST_CASE("hearth: says its version, and what it can do", "[scripts]") {
+  Program version({HEARTH_BIN_DIR "/hearth", "--version"});
+  CHECK(version.wait() == 0);
+  CHECK_THAT(version.output(), Catch::StartsWith("hearth "));
+  Program help({HEARTH_BIN_DIR "/hearth", "--help"});
+  CHECK(help.wait() == 0);
+  CHECK_THAT(help.output(), Catch::Contains("serve") && Catch::Contains("bench"));
+  Program nothing({HEARTH_BIN_DIR "/hearth"});
+  CHECK(nothing.wait() != 0);
+}

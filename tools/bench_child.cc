@@ -1,0 +1,97 @@
+#include "tools/bench_child.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+extern char** environ;
+
+namespace hearth::tools {
+
+TemporaryFolder::TemporaryFolder(const std::string& parent) {
+  const auto under = parent.empty() ? std::filesystem::temp_directory_path() : std::filesystem::path(parent);
+  path_ = (under / "hearth-bench-XXXXXX").string();
+  if (mkdtemp(path_.data()) == nullptr) {
+    throw std::runtime_error(
+        fmt::format("bench: no folder can be made in {}: {}", under.string(), std::strerror(errno)));
+  }
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+ServerProcess::ServerProcess(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words = {"hearth", "serve"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("bench: no pipe");
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  const auto begin = Steady::now();
+  const int code = posix_spawn(&process_, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  std::string line;
+  if (code == 0) {
+    char byte;
+    while (read(ends[0], &byte, 1) == 1 && byte != '\n') line += byte;
+  }
+  close(ends[0]);
+  start_time_ = Steady::now() - begin;
+  if (code != 0) process_ = -1;
+  const size_t at = line.find("http://");
+  if (at == std::string::npos) {
+    stop(SIGKILL);
+    throw std::runtime_error("bench: the server did not start");
+  }
+  address_ = parse_url(line.substr(at));
+}
+
+ServerProcess::~ServerProcess() { stop(SIGKILL); }
+
+std::chrono::nanoseconds ServerProcess::cpu() const {
+  clockid_t clock;
+  timespec time{};
+  if (clock_getcpuclockid(process_, &clock) != 0 || clock_gettime(clock, &time) != 0) {
+    throw std::runtime_error("bench: the server is gone");
+  }
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+double ServerProcess::peak_memory_bytes() const {
+  std::ifstream status(fmt::format("/proc/{}/status", process_));
+  std::string word;
+  double kilobytes = 0;
+  while (status >> word) {
+    if (word == "VmHWM:") status >> kilobytes;
+  }
+  return kilobytes * 1024;
+}
+
+void ServerProcess::stop(int signal) {
+  if (process_ < 0) return;
+  kill(process_, signal);
+  while (waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  process_ = -1;
+}
+
+}  // namespace hearth::tools

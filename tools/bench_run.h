@@ -1,0 +1,42 @@
+// One run of the bench: the server that is measured and what its scenarios share. Thread: one.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tools/bench_child.h"
+#include "tools/bench_report.h"
+#include "tools/flags.h"
+
+namespace hearth::tools {
+
+// The server under measurement: a child on a folder of its own, or one that runs already (then without CPU and memory).
+class Subject {
+ public:
+  explicit Subject(const BenchFlags& flags);
+
+  const Address& address() const { return child_ ? child_->address() : outside_; }
+  bool is_child() const { return child_ != nullptr; }
+  ServerProcess& child() { return *child_; }
+  double cpu_micros() const;  // 0 when it is not a child
+  void describe(Report& report) const;
+
+  void restart(int signal);  // ends the child by that signal and starts it anew on its folder
+
+ private:
+  void start();
+
+  const BenchFlags& flags_;
+  Address outside_;
+  std::optional<TemporaryFolder> folder_;
+  std::unique_ptr<ServerProcess> child_;
+};
+
+Report measure_writes(const BenchFlags& flags, Subject& subject, Progress& progress);
+Report measure_latency(const BenchFlags& flags, Subject& subject, Progress& progress);
+Report measure_fanout(const BenchFlags& flags, Subject& subject, Progress& progress);
+Report measure_tree(const BenchFlags& flags, Subject& subject, Progress& progress);
+Report measure_embedded(const BenchFlags& flags, Progress& progress);  // in this process
+
+}  // namespace hearth::tools
