@@ -1,0 +1,70 @@
+// One request that waits for its answer. It is answered exactly once, from any thread; one that is let go without an
+// answer is answered 500. Requests of a connection come one at a time: the next one is handed out when this one has
+// been answered, so they take effect in order.
+//
+// Thread: request() belongs to whoever was handed the exchange; the answers may come from anywhere, unless it says
+// otherwise.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "net/http/request.h"
+#include "net/http/stream.h"
+#include "net/http/websocket.h"
+
+namespace hearth::net::http {
+
+class HttpSession;
+class IoPool;
+
+// Where a long body comes from. Appends the next piece, some 64 kB to 1 MB, to `chunk`. Called on a worker thread,
+// never twice at once, as the socket drains. Failed cuts the connection, so that the client sees that the body is not
+// whole.
+enum class Pull : unsigned char { More, Last, Failed };
+using ChunkSource = std::function<Pull(std::string& chunk)>;
+
+class Exchange : public std::enable_shared_from_this<Exchange> {
+ public:
+  // For net/http itself.
+  Exchange(IoPool& pool, size_t thread, std::weak_ptr<HttpSession> session, Request&& request);
+  ~Exchange();
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  Request& request() { return request_; }
+  const Request& request() const { return request_; }
+
+  // The io thread that is home to the connection, and to the Stream or WebSocket that may become of this.
+  size_t thread() const { return thread_; }
+
+  void respond(Response response);
+
+  // A body whose length nobody knows yet, in bounded memory; `head.body` is not used.
+  void respond_chunked(Response head, ChunkSource source);
+
+  // Home thread. Sends the head; what follows is up to the stream. Never null: when the client has gone meanwhile, the
+  // stream is closed and says so soon.
+  std::shared_ptr<Stream> open_stream(int status, Headers headers);
+
+  // Whether the request asks for a WebSocket (well or not).
+  bool wants_websocket() const;
+
+  // Home thread. Null when there can be none: then the request has been answered (400, 426), or the client has gone.
+  // The handler lives until its on_close has returned, and hears nothing before this returns.
+  std::shared_ptr<WebSocket> accept_websocket(std::shared_ptr<WebSocketHandler> handler, WebSocketOptions options = {});
+
+ private:
+  void take_answer();
+  std::shared_ptr<HttpSession> session_at_home();
+
+  IoPool& pool_;
+  const size_t thread_;
+  std::weak_ptr<HttpSession> session_;  // locked on its home thread only, so that it is destroyed there
+  Request request_;
+  std::atomic<bool> answered_ = false;
+};
+
+}  // namespace hearth::net::http

@@ -1,0 +1,73 @@
+// The io threads. Each runs one loop: what the sockets have, what was posted, what is due; and then everything that its
+// connections have to send leaves in one go per connection (machine-facts.md §1.1: the order is worth a factor of two).
+// A connection and all that it carries belongs to one of them, its home; others talk to it by post().
+//
+// Thread: any, unless it says otherwise.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace hearth::net::http {
+
+class IoLoop;
+
+using Task = std::function<void()>;
+
+// Something that is due later on the thread that scheduled it. Gone, it will not happen. Thread: that one.
+class Timer {
+ public:
+  Timer() = default;
+  Timer(Timer&& other) noexcept;
+  Timer& operator=(Timer&& other) noexcept;
+  ~Timer() { cancel(); }
+
+  void cancel();
+
+ private:
+  friend class IoLoop;
+  using Time = std::chrono::steady_clock::time_point;
+  Timer(IoLoop& loop, Time due, uint64_t id) : loop_(&loop), due_(due), id_(id) {}
+
+  IoLoop* loop_ = nullptr;
+  Time due_{};
+  uint64_t id_ = 0;
+};
+
+class IoPool {
+ public:
+  explicit IoPool(size_t threads);
+  ~IoPool();  // stops and joins
+  IoPool(const IoPool&) = delete;
+  IoPool& operator=(const IoPool&) = delete;
+
+  void start();
+  size_t size() const { return loops_.size(); }
+
+  // Runs `task` on that thread, soon; tasks of one poster run in the order posted. The mailbox: the thread is woken
+  // only when nothing was in it. After stop() the task is dropped, unrun.
+  void post(size_t thread, Task task);
+
+  // The io thread we are on, of any pool; kNone elsewhere.
+  static constexpr size_t kNone = SIZE_MAX;
+  static size_t current();
+
+  // On an io thread only, and for it.
+  [[nodiscard]] static Timer schedule(std::chrono::milliseconds delay, Task task);
+
+  // Closes the connections and ends the threads; what is posted from then on never runs. Listeners drain before.
+  void stop();
+  void join();
+
+  // For net/http itself.
+  IoLoop& loop(size_t thread) { return *loops_[thread]; }
+
+ private:
+  std::vector<std::unique_ptr<IoLoop>> loops_;
+};
+
+}  // namespace hearth::net::http

@@ -1,0 +1,28 @@
+// What a client may use up, each limit with its name. Tests set smaller ones.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace hearth::net::http {
+
+struct Limits {
+  size_t connections_max = 50'000;
+  size_t target_bytes_max = 16u << 10;       // past it: 414
+  size_t head_bytes_max = 32u << 10;         // request line and header fields; past it: 431
+  size_t header_fields_max = 128;            // past it: 431
+  size_t body_bytes_max = 256u << 20;        // of one request, after inflating too; past it: 413
+  size_t bodies_bytes_max = 1024u << 20;     // of all requests that are being received or answered; past it: 503
+  size_t backlog_bytes_max = 64u << 20;      // waiting to be sent on one connection, not counting its largest piece
+  size_t backlog_bytes_pause = 1024u << 10;  // while more waits, nothing more is read from the client
+  size_t backlog_bytes_ahead = 512u << 10;   // how far the source of a long body runs ahead of the socket
+
+  std::chrono::milliseconds head_time_max{30'000};        // from the first byte of a request to the end of its head
+  std::chrono::milliseconds body_stall_max{30'000};       // without a byte of the body
+  std::chrono::milliseconds idle_time_max{90'000};        // between requests; the SDKs pool connections: at least 60 s
+  std::chrono::milliseconds send_stall_max{30'000};       // without a byte taken by the client while some wait
+  std::chrono::milliseconds long_body_time_max{900'000};  // for a long body as a whole: its source holds a snapshot
+  std::chrono::milliseconds linger_time_max{2'000};       // for the client to close after us
+};
+
+}  // namespace hearth::net::http

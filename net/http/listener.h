@@ -1,0 +1,67 @@
+// The server's port: accepts connections and spreads them over the io threads. Thread: the one that opened it, unless
+// it says otherwise.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "db/base/result.h"
+#include "net/http/exchange.h"
+#include "net/http/io_pool.h"
+#include "net/http/limits.h"
+#include "net/http/worker_pool.h"
+
+namespace hearth::net::http {
+
+// Called on the connection's home thread with a request that is complete, its body included and inflated. Must not
+// block. Bad requests never get here: they are answered with 4xx and {"error": "…"}.
+using Handler = std::function<void(std::shared_ptr<Exchange>)>;
+
+struct Stats {
+  uint64_t connections = 0;  // open now
+  uint64_t accepted = 0;
+  uint64_t refused = 0;  // over connections_max
+  uint64_t requests = 0;
+  uint64_t bad_requests = 0;
+  uint64_t websockets = 0;    // opened, ever
+  uint64_t streams = 0;       // opened, ever
+  uint64_t slow_readers = 0;  // disconnected for it
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+  uint64_t sends = 0;  // system calls
+};
+
+class Listener {
+ public:
+  struct Options {
+    std::string host{};  // "": 127.0.0.1 and, where there is IPv6, ::1. Else an address or a name
+    uint16_t port = 0;   // 0: picks one, the same for all addresses
+    Limits limits{};
+  };
+
+  // Accepts from here on. `io` has been started; it and `workers` outlive the listener.
+  static db::Result<std::unique_ptr<Listener>> open(IoPool& io, WorkerPool& workers, Options options, Handler handler);
+
+  ~Listener();  // drains with no patience
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  uint16_t port() const;
+  // "http://127.0.0.1:9000": the IPv4 address or the name.
+  std::string url() const;
+  Stats stats() const;  // any thread
+
+  // Accepts no more, closes what is idle, lets requests be answered, ends streams, says goodbye (1001) to WebSockets;
+  // what is left after `patience` is cut. Not on an io thread. Afterwards the handler is not called any more.
+  void drain(std::chrono::milliseconds patience);
+
+ private:
+  struct Impl;
+  explicit Listener(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hearth::net::http

@@ -1,0 +1,57 @@
+// What waits to be sent on a connection, in order: shared bytes by reference, small ones by copy, so that many small
+// messages are one piece. All of it goes to the kernel with one gathering send per turn of the loop. Thread: the
+// connection's home. Empty, it holds no memory.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/http/bytes.h"
+
+struct iovec;
+
+namespace hearth::net::http {
+
+class Outbox {
+ public:
+  static constexpr size_t kCopyBytesMax = 4096;  // up to this, copying is cheaper than a piece of its own
+  static constexpr size_t kOwnPieceBytesMax = 64u << 10;
+
+  void add(std::string_view bytes);
+  void add(SharedBytes bytes);
+  void add(std::string&& bytes);
+
+  bool empty() const { return bytes_ == 0; }
+  size_t bytes() const { return bytes_; }
+
+  // Without the largest piece: one large first value does not make a slow reader.
+  size_t bytes_but_largest() const { return bytes_ - largest_; }
+
+  // The first pieces, at most `count_max`; their number.
+  size_t gather(iovec* to, size_t count_max) const;
+
+  // The kernel took so much.
+  void sent(size_t bytes);
+
+  void clear();
+
+ private:
+  // Either owned or shared.
+  struct Piece {
+    std::string own{};
+    SharedBytes shared{};
+    std::string_view view() const { return shared ? std::string_view(*shared) : std::string_view(own); }
+  };
+
+  void grew(size_t by);
+
+  std::vector<Piece> pieces_;
+  size_t first_ = 0;   // pieces before it are gone
+  size_t offset_ = 0;  // of the first piece, sent
+  size_t bytes_ = 0;
+  size_t largest_ = 0;  // the size of the largest piece since it was last empty, while that piece waits
+};
+
+}  // namespace hearth::net::http

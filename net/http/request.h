@@ -1,0 +1,52 @@
+// A request as it came, and the answer to it. Values: nothing here knows a socket.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "net/http/bytes.h"
+
+namespace hearth::net::http {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+// The first header of that name, in any case.
+std::optional<std::string_view> find_header(const Headers& headers, std::string_view name);
+
+// Free bytes behind every body, so that simdjson can parse it in place (its SIMDJSON_PADDING).
+inline constexpr size_t kBodyPaddingBytes = 64;
+
+struct Request {
+  std::string method;  // as sent: "GET"
+  std::string target;  // as sent, not decoded: clients send raw quotes, braces, spaces and UTF-8. No control characters
+  Headers headers;     // in the order sent; names as sent, values without the blanks around them
+  std::string body;    // not compressed; its capacity is at least kBodyPaddingBytes above its size
+  std::string peer;    // "127.0.0.1"
+  bool peer_is_loopback = false;
+
+  std::optional<std::string_view> header(std::string_view name) const { return find_header(headers, name); }
+};
+
+// Whether a response's body may be sent gzipped to those who accept it, when it is long enough to pay.
+enum class Compression : unsigned char { IfAccepted, Never };
+
+// The connection adds Content-Length or Transfer-Encoding, Connection and Content-Encoding; a HEAD is sent without the
+// body. The body is `body` followed by `shared_body`.
+struct Response {
+  int status = 200;
+  Headers headers;
+  std::string body;
+  std::vector<SharedBytes> shared_body;
+  Compression compression = Compression::IfAccepted;
+};
+
+// `{"error": "<message>"}` as JSON.
+Response error_response(int status, std::string_view message);
+
+// "Not Found"; "" for a status that has no name.
+std::string_view reason_phrase(int status);
+
+}  // namespace hearth::net::http
