@@ -119,7 +119,9 @@ std::string base64(std::string_view bytes) {
   return text;
 }
 
-std::string node_hash(const Value& value, NumberHex hex) { return value.is_null() ? std::string() : hash_of(value, hex); }
+std::string node_hash(const Value& value, NumberHex hex) {
+  return value.is_null() ? std::string() : hash_of(value, hex);
+}
 
 bool hash_matches(const Value& value, std::string_view hash) {
   return node_hash(value, NumberHex::Ieee754) == hash || node_hash(value, NumberHex::JavaScript) == hash;

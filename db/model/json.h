@@ -14,6 +14,7 @@
 namespace hearth::db {
 
 inline constexpr size_t kJsonDepthMax = 1024;  // brackets in any document we parse; trees themselves end at kDepthMax
+inline constexpr size_t kValueBytesMax = size_t{1} << 30;  // of the rows of one parsed value
 
 enum class JsonStyle {
   Plain,   // val(): arrays where dense enough, no priorities (rest-api.md §5.6)
@@ -69,10 +70,12 @@ class JsonNode {
 
   // The tree value this stands for, to be written at `at` (its depth and bytes count against the path limits).
   // Understands .value, .priority, .sv, arrays, empty pruning (data-model.md §1, §2, §10).
-  // Errors: InvalidData, with the service's texts where known (rest-api.md §9).
-  Result<Value> to_value(const Path& at) const;
+  // Errors: InvalidData, with the service's texts where known (rest-api.md §9); TooLarge when its rows pass
+  // `bytes_max`.
+  Result<Value> to_value(const Path& at, size_t bytes_max = kValueBytesMax) const;
 
-  // The locations of an update body. Errors: InvalidData when this is not an object.
+  // The locations of an update body; of equal keys the last wins. Errors: InvalidData when this is not an object, and
+  // as to_value; InvalidPath when a key is no path.
   Result<std::vector<JsonEntry>> to_entries(const Path& base) const;
 
   std::string to_text() const;  // compact JSON of this node, as parsed
@@ -100,12 +103,19 @@ class JsonWriter {
   bool next(std::string& chunk, size_t bytes);
 
  private:
-  struct Frame;
-  void begin(const Value& value, std::string& to);
+  struct Open;
+  void write_row(std::string& to);
+  void write_leaf(std::string& to);
+  void open(size_t prefix, std::string& to);
+  void close(std::string& to);
+  void name(std::string_view segment, std::string& to);
+
   Value value_;
   JsonStyle style_;
-  bool started_ = false;
-  std::vector<std::unique_ptr<Frame>> frames_;
+  bool done_ = false;
+  size_t at_ = 0;           // the row to be written next
+  std::vector<Open> open_;  // objects and arrays around it, outermost first
+  std::string name_;
 };
 
 void append_json(const Value& value, JsonStyle style, std::string& to);
@@ -117,7 +127,7 @@ void append_json_string(std::string_view utf8, std::string& to);  // with quotes
 void append_json_number(double value, std::string& to);           // as JavaScript prints it
 void append_json_leaf(std::string_view leaf, std::string& to);    // a stored leaf (db/model/value.h)
 
-// Percent-free check that text is UTF-8.
+// Whether text is well-formed UTF-8.
 bool is_utf8(std::string_view text);
 
 }  // namespace hearth::db

@@ -5,11 +5,10 @@
 
 #include "db/model/json.h"
 #include "db/model/key_order.h"
+#include "db/model/leaf.h"
 
 namespace hearth::db {
 namespace {
-
-constexpr size_t kWholeChunk = SIZE_MAX;
 
 // The index an array element has for its key, or nothing: 0|[1-9][0-9]*.
 std::optional<uint32_t> array_index(std::string_view segment) {
@@ -20,19 +19,27 @@ std::optional<uint32_t> array_index(std::string_view segment) {
   return biased ^ 0x80000000u;
 }
 
-// Whether an object is shown as an array: its keys are dense indexes (rest-api.md §5.6).
-bool is_array(const Value& value) {
-  const auto first = value.children();
-  if (first.done() || !array_index(first.segment())) return false;
-  if (value.row(value.row_count() - 1).key.front() != '\x01') return false;  // the last child's key is a text
+// Whether an object is shown as an array: its keys are dense indexes (rest-api.md §5.6). Its rows are those from `row`
+// on whose keys go on as that one's first `prefix` bytes do.
+bool is_array(const Value& value, size_t row, size_t prefix) {
+  const std::string_view own = value.row(row).key.substr(0, prefix);
+  const size_t rows = value.row_count();
   uint64_t count = 0;
   uint64_t last = 0;
-  for (auto child = value.children(); !child.done(); child.next(), ++count) {
-    const auto index = array_index(child.segment());
+  std::string_view before;  // the child that the row before belongs to
+  for (size_t i = row; i < rows; ++i) {
+    const std::string_view key = value.row(i).key;
+    if (!key.starts_with(own)) break;
+    const std::string_view below = key.substr(prefix);
+    if (below.size() == 1 || (count > 0 && below.starts_with(before))) continue;  // its priority; the same child
+    before = below.substr(0, segment_length(below));
+    const auto index = array_index(before);
     if (!index) return false;
     last = *index;
+    ++count;
+    if (last >= 2 * (count + (rows - i))) return false;  // too few rows are left to catch up
   }
-  return last < 2 * count;
+  return count > 0 && last < 2 * count;
 }
 
 void append_leaf_of(const Value& value, std::string& to) { append_json_leaf(value.row(0).leaf, to); }
@@ -45,33 +52,34 @@ void append_json_string(std::string_view utf8, std::string& to) {
   size_t from = 0;
   for (size_t i = 0; i < utf8.size(); ++i) {
     const auto byte = static_cast<unsigned char>(utf8[i]);
-    if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
+    if (byte >= 0x20 && byte != '"' && byte != '\\') [[likely]] {
+      continue;
+    }
     to += utf8.substr(from, i - from);
     from = i + 1;
+    to += '\\';
     switch (byte) {
       case '"':
-        to += "\\\"";
-        break;
       case '\\':
-        to += "\\\\";
+        to += static_cast<char>(byte);
         break;
       case '\n':
-        to += "\\n";
+        to += 'n';
         break;
       case '\r':
-        to += "\\r";
+        to += 'r';
         break;
       case '\t':
-        to += "\\t";
+        to += 't';
         break;
       case '\b':
-        to += "\\b";
+        to += 'b';
         break;
       case '\f':
-        to += "\\f";
+        to += 'f';
         break;
       default:
-        to += "\\u00";
+        to += "u00";
         to += kDigits[byte >> 4];
         to += kDigits[byte & 15];
     }
@@ -113,116 +121,137 @@ void append_json_number(double value, std::string& to) {
     to += digits;
     to.append(static_cast<size_t>(exponent + 1 - count), '0');
   } else {
-    to.append(digits, 0, static_cast<size_t>(exponent + 1)).append(".").append(digits, static_cast<size_t>(exponent + 1));
+    to.append(digits, 0, static_cast<size_t>(exponent + 1))
+        .append(".")
+        .append(digits, static_cast<size_t>(exponent + 1));
   }
 }
 
 void append_json_leaf(std::string_view leaf, std::string& to) {
-  const auto decoded = decode_leaf(leaf);
-  invariant(decoded.ok(), "a value holds only leaves");
-  switch (leaf.front()) {
-    case 'f':
+  switch (tag_of_leaf(leaf)) {
+    case LeafTag::False:
       to += "false";
       return;
-    case 't':
+    case LeafTag::True:
       to += "true";
       return;
-    case 's':
+    case LeafTag::String:
       return append_json_string(leaf.substr(1), to);
-    case 'i': {
+    case LeafTag::Integer: {
       char buffer[24];
-      const auto done = std::to_chars(buffer, buffer + sizeof buffer, decoded.value().as_integer());
+      const auto done = std::to_chars(buffer, buffer + sizeof buffer, integer_of_leaf(leaf));
       to.append(buffer, done.ptr);
       return;
     }
-    case 'd':
-      return append_json_number(decoded.value().as_double(), to);
-    case 'T':
+    case LeafTag::Double:
+      return append_json_number(double_of_leaf(leaf), to);
+    case LeafTag::ServerTime:
       to += R"({".sv":"timestamp"})";
       return;
-    default:
+    case LeafTag::Increment:
       to += R"({".sv":{"increment":)";
       append_json_leaf(leaf.substr(1), to);
       to += "}}";
+      return;
   }
+  invariant(false, "a value holds only leaves");
 }
 
-struct JsonWriter::Frame {
-  Frame(Value of, bool array) : value(std::move(of)), at(value.children()), is_array(array) {}
-  Value value;
-  Value::ChildIterator at;
+struct JsonWriter::Open {
+  size_t prefix;  // bytes of its rows' keys that lead to it
   bool is_array;
-  bool first = true;
-  uint32_t next_index = 0;
+  uint32_t count = 0;  // members or elements written
 };
 
 JsonWriter::JsonWriter(Value value, JsonStyle style) : value_(std::move(value)), style_(style) {}
 JsonWriter::~JsonWriter() = default;
 
-void JsonWriter::begin(const Value& value, std::string& to) {
-  if (value.is_null()) {
-    to += "null";
-    return;
-  }
-  const bool exporting = style_ == JsonStyle::Export;
-  const Value priority = exporting ? value.priority() : Value();
-  if (value.is_leaf()) {
-    if (priority.is_null()) return append_leaf_of(value, to);
-    to += R"({".value":)";
-    append_leaf_of(value, to);
-    to += R"(,".priority":)";
-    append_leaf_of(priority, to);
-    to += '}';
-    return;
-  }
-  const bool array = !exporting && is_array(value);
-  to += array ? '[' : '{';
-  frames_.push_back(std::make_unique<Frame>(value, array));
-  if (!priority.is_null()) {
-    to += R"(".priority":)";
-    append_leaf_of(priority, to);
-    frames_.back()->first = false;
-  }
-}
-
 bool JsonWriter::next(std::string& chunk, size_t bytes) {
-  if (!started_) {
-    started_ = true;
-    begin(value_, chunk);
-    if (frames_.empty()) return true;
-  } else if (frames_.empty()) {
-    return false;
-  }
+  if (done_) return false;
+  if (value_.is_null()) chunk += "null";
   const size_t enough = bytes > SIZE_MAX - chunk.size() ? SIZE_MAX : chunk.size() + bytes;
-  while (!frames_.empty() && chunk.size() < enough) {
-    Frame& frame = *frames_.back();
-    if (frame.at.done()) {
-      chunk += frame.is_array ? ']' : '}';
-      frames_.pop_back();
-      continue;
-    }
-    if (frame.is_array) {
-      for (const uint32_t index = *array_index(frame.at.segment()); frame.next_index < index; ++frame.next_index) {
-        if (frame.next_index > 0) chunk += ',';
-        chunk += "null";
-      }
-      if (frame.next_index++ > 0) chunk += ',';
-    } else {
-      if (!frame.first) chunk += ',';
-      append_json_string(frame.at.key(), chunk);
-      chunk += ':';
-    }
-    frame.first = false;
-    const Value child = frame.at.value();
-    frame.at.next();
-    begin(child, chunk);
+  while (at_ < value_.row_count() && chunk.size() < enough) write_row(chunk);
+  if (at_ == value_.row_count()) {
+    while (!open_.empty()) close(chunk);
+    done_ = true;
   }
   return true;
 }
 
+void JsonWriter::write_row(std::string& to) {
+  const std::string_view key = value_.row(at_).key;
+  if (key.empty()) return write_leaf(to);  // the value is a leaf
+  if (open_.empty()) {
+    open(0, to);
+  } else {
+    const std::string_view before = value_.row(at_ - 1).key;
+    while (key.substr(0, open_.back().prefix) != before.substr(0, open_.back().prefix)) close(to);
+  }
+  // From here on the innermost open object contains this row, and `prefix` bytes of its key are told.
+  size_t prefix = open_.back().prefix;
+  if (prefix + 1 == key.size()) {  // no segment is that short: the object's priority
+    if (style_ == JsonStyle::Export) {
+      to += R"(".priority":)";  // rows of priorities come before those of children
+      append_json_leaf(value_.row(at_).leaf, to);
+      ++open_.back().count;
+    }
+    ++at_;
+    return;
+  }
+  for (;;) {
+    const std::string_view below = key.substr(prefix);
+    const size_t length = segment_length(below);
+    name(below.substr(0, length), to);
+    prefix += length;
+    if (prefix == key.size()) return write_leaf(to);
+    open(prefix, to);
+    if (prefix + 1 == key.size()) return;  // its priority is next
+  }
+}
+
+// Writes the leaf at at_, and its priority, if the next row is that.
+void JsonWriter::write_leaf(std::string& to) {
+  const Value::Row row = value_.row(at_++);
+  const bool more = at_ < value_.row_count();
+  const Value::Row next = more ? value_.row(at_) : Value::Row{};
+  const bool has_priority = more && next.key.size() == row.key.size() + 1 && next.key.starts_with(row.key);
+  if (has_priority) ++at_;
+  if (!has_priority || style_ == JsonStyle::Plain) return append_json_leaf(row.leaf, to);
+  to += R"({".value":)";
+  append_json_leaf(row.leaf, to);
+  to += R"(,".priority":)";
+  append_json_leaf(next.leaf, to);
+  to += '}';
+}
+
+void JsonWriter::open(size_t prefix, std::string& to) {
+  const bool array = style_ == JsonStyle::Plain && is_array(value_, at_, prefix);
+  open_.push_back({.prefix = prefix, .is_array = array});
+  to += array ? '[' : '{';
+}
+
+void JsonWriter::close(std::string& to) {
+  to += open_.back().is_array ? ']' : '}';
+  open_.pop_back();
+}
+
+// What stands before a child's value: comma and name, or comma and the holes of an array.
+void JsonWriter::name(std::string_view segment, std::string& to) {
+  Open& top = open_.back();
+  if (top.is_array) {
+    for (const uint32_t index = *array_index(segment); top.count < index;) to += top.count++ > 0 ? ",null" : "null";
+  }
+  if (top.count++ > 0) to += ',';
+  if (top.is_array) return;
+  name_.clear();
+  append_key(segment, name_);
+  append_json_string(name_, to);
+  to += ':';
+}
+
 void append_json(const Value& value, JsonStyle style, std::string& to) {
   JsonWriter writer(value, style);
-  while (writer.next(to, kWholeChunk)) {
+  while (writer.next(to, SIZE_MAX)) {
   }
 }
 
@@ -242,7 +271,7 @@ void append_pretty(const Value& value, JsonStyle style, size_t indent, std::stri
     append_json(value.without_priority(), style, to);
     return;
   }
-  if (!exporting && is_array(value)) {
+  if (!exporting && is_array(value, 0, 0)) {
     to += "[ ";
     uint32_t next = 0;
     for (auto child = value.children(); !child.done(); child.next()) {

@@ -114,16 +114,23 @@ size_t segment_length(std::string_view encoded) {
   return end == std::string_view::npos ? 0 : end + 1;
 }
 
-std::string decode_segment(std::string_view segment) {
+void append_key(std::string_view segment, std::string& to) {
   if (segment.front() == kTextTag) {
-    std::string key(segment.substr(1, segment.size() - 2));
-    for (char& c : key) c = unmapped(c);
-    return key;
+    for (const char c : segment.substr(1, segment.size() - 2)) to += unmapped(c);
+    return;
   }
-  const auto number = static_cast<int32_t>(read_u32(segment.substr(1)) ^ 0x80000000u);
-  if (segment.size() == 6) return canonical(number);
+  if (segment.size() == 6) {
+    to += canonical(static_cast<int32_t>(read_u32(segment.substr(1)) ^ 0x80000000u));
+    return;
+  }
   const size_t text = static_cast<unsigned char>(segment[5]) == kLongLength ? 8 : 6;
-  return std::string(segment.substr(text, segment.size() - text - 1));
+  to += segment.substr(text, segment.size() - text - 1);
+}
+
+std::string decode_segment(std::string_view segment) {
+  std::string key;
+  append_key(segment, key);
+  return key;
 }
 
 Result<Path> decode_path(std::string_view encoded) {
@@ -132,7 +139,8 @@ Result<Path> decode_path(std::string_view encoded) {
     const size_t length = segment_length(encoded);
     if (length == 0) return Error{ErrorCode::Corruption, "a row's key is no path"};
     auto child = path.child(decode_segment(encoded.substr(0, length)));
-    if (!child.ok()) return Error{ErrorCode::Corruption, "a row's key holds an impossible path: " + child.error().message};
+    if (!child.ok())
+      return Error{ErrorCode::Corruption, "a row's key holds an impossible path: " + child.error().message};
     path = std::move(child).value();
     encoded.remove_prefix(length);
   }

@@ -34,6 +34,7 @@ size_t segment_length(std::string_view encoded);
 
 // The key of one whole segment (exactly segment_length bytes). Undefined for other bytes.
 std::string decode_segment(std::string_view segment);
+void append_key(std::string_view segment, std::string& to);  // the same, behind what `to` holds
 
 // The path of concatenated segments. Errors: Corruption.
 Result<Path> decode_path(std::string_view encoded);

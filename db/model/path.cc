@@ -6,7 +6,8 @@ namespace {
 Error invalid_token() { return {ErrorCode::InvalidPath, "Invalid path: Invalid token in path"}; }
 
 Error too_long() {
-  return {ErrorCode::InvalidPath, "Invalid path: Path specified exceeds the maximum length that can be written (768 bytes)."};
+  return {ErrorCode::InvalidPath,
+          "Invalid path: Path specified exceeds the maximum length that can be written (768 bytes)."};
 }
 
 Error too_deep() {

@@ -14,9 +14,9 @@
 
 namespace hearth::db {
 
-inline constexpr size_t kDepthMax = 32;        // segments of a path
-inline constexpr size_t kKeyBytesMax = 768;    // UTF-8 bytes of one key
-inline constexpr size_t kPathBytesMax = 768;   // UTF-8 bytes of a path's keys and the slashes between them
+inline constexpr size_t kDepthMax = 32;       // segments of a path
+inline constexpr size_t kKeyBytesMax = 768;   // UTF-8 bytes of one key
+inline constexpr size_t kPathBytesMax = 768;  // UTF-8 bytes of a path's keys and the slashes between them
 
 // Ok when `key` may name a child: not empty, none of `. $ # [ ] /`, no control character, valid UTF-8,
 // at most kKeyBytesMax. Errors: InvalidPath.
@@ -43,9 +43,9 @@ class Path {
   Result<Path> child(std::string_view key) const;
   Result<Path> join(const Path& below) const;
 
-  bool contains(const Path& other) const;         // other is this path or lies below it
-  Path relative_to(const Path& ancestor) const;   // precondition: ancestor.contains(*this)
-  Path prefix(size_t depth) const;                // the first `depth` keys
+  bool contains(const Path& other) const;        // other is this path or lies below it
+  Path relative_to(const Path& ancestor) const;  // precondition: ancestor.contains(*this)
+  Path prefix(size_t depth) const;               // the first `depth` keys
 
   friend bool operator==(const Path&, const Path&) = default;
   friend auto operator<=>(const Path& a, const Path& b) { return a.text_ <=> b.text_; }  // not key order

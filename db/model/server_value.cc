@@ -29,7 +29,8 @@ Result<Value> resolve_server_values(const Value& value, Timestamp now, const Exi
       const std::string_view place = priority ? row.key.substr(0, row.key.size() - 1) : row.key;
       ASSIGN_OR_RETURN(const Value old, priority ? existing.priority(place) : existing.leaf(place));
       resolved = add_increment(old, leaf.increment_by());
-      if (resolved.as_double() > std::numeric_limits<double>::max() || resolved.as_double() < std::numeric_limits<double>::lowest()) {
+      if (resolved.as_double() > std::numeric_limits<double>::max() ||
+          resolved.as_double() < std::numeric_limits<double>::lowest()) {
         return Error{ErrorCode::InvalidData, "Invalid data; the sum of an increment is not a finite number."};
       }
     }

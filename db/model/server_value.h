@@ -14,7 +14,7 @@ Value add_increment(const Value& existing, const Value& by);
 
 // What is stored now at a path below the written place, or its priority.
 struct Existing {
-  std::function<Result<Value>(std::string_view encoded_path)> leaf;      // a scalar without priority, or null
+  std::function<Result<Value>(std::string_view encoded_path)> leaf;  // a scalar without priority, or null
   std::function<Result<Value>(std::string_view encoded_path)> priority;
 };
 

@@ -1,61 +1,62 @@
 #include "db/model/value.h"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
+#include <cstdlib>
 #include <cstring>
-#include <limits>
 #include <map>
 
 #include "db/base/invariant.h"
 #include "db/model/key_order.h"
+#include "db/model/leaf.h"
 
 namespace hearth::db {
 namespace {
 
 constexpr char kPriorityByte = '\0';
+constexpr uint64_t kBlockBytesMax = uint64_t{1} << 48;
 
-// What may stand at the head of a leaf. On disk. Never renumber.
-constexpr char kFalse = 'f', kTrue = 't', kInteger = 'i', kDouble = 'd', kString = 's', kServerTime = 'T', kIncrement = 'I';
+// Bytes that grow in place: realloc moves a large block by its pages, so that there are never two copies of it.
+class Block {
+ public:
+  Block() = default;
+  ~Block() { std::free(data_); }
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
 
-void append_varint(uint64_t value, std::string& to) {
-  for (; value >= 0x80; value >>= 7) to += static_cast<char>(value | 0x80);
-  to += static_cast<char>(value);
-}
+  size_t size() const { return size_; }
+  std::string_view view(size_t from, size_t upto) const { return {data_ + from, upto - from}; }
+  void truncate(size_t size) { size_ = size; }
 
-std::string integer_leaf(int64_t value) {
-  std::string leaf(1, kInteger);
-  append_varint(static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63), leaf);
-  return leaf;
-}
+  void append(std::string_view bytes) {
+    if (bytes.empty()) return;
+    if (size_ + bytes.size() > capacity_) grow(size_ + bytes.size());
+    std::memcpy(data_ + size_, bytes.data(), bytes.size());
+    size_ += bytes.size();
+  }
 
-int64_t read_integer(std::string_view leaf) {
-  uint64_t raw = 0;
-  for (size_t i = 1, shift = 0; i < leaf.size(); ++i, shift += 7) raw |= static_cast<uint64_t>(leaf[i] & 0x7f) << shift;
-  return static_cast<int64_t>(raw >> 1) ^ -static_cast<int64_t>(raw & 1);
-}
+ private:
+  void grow(size_t least) {
+    invariant(least < kBlockBytesMax, "a value's rows fit into 48 bits");
+    const size_t capacity = std::max(least, capacity_ + capacity_ / 2);
+    auto* data = static_cast<char*>(std::realloc(data_, capacity));
+    invariant(data != nullptr, "there is memory for a value");
+    data_ = data;
+    capacity_ = capacity;
+  }
 
-std::string double_leaf(double value) {
-  std::string leaf(1, kDouble);
-  const auto bits = std::bit_cast<uint64_t>(value);
-  for (int shift = 56; shift >= 0; shift -= 8) leaf += static_cast<char>(bits >> shift);
-  return leaf;
-}
+  char* data_ = nullptr;
+  size_t size_ = 0;
+  size_t capacity_ = 0;
+};
 
-double read_double(std::string_view leaf) {
-  uint64_t bits = 0;
-  for (size_t i = 1; i < 9; ++i) bits = bits << 8 | static_cast<unsigned char>(leaf[i]);
-  return std::bit_cast<double>(bits);
-}
-
-bool is_scalar_tag(char tag) {
-  return tag == kFalse || tag == kTrue || tag == kInteger || tag == kDouble || tag == kString;
-}
+bool is_scalar_tag(LeafTag tag) { return tag != LeafTag::ServerTime && tag != LeafTag::Increment; }
 
 // A priority as it is stored: numbers are doubles.
 std::string priority_leaf(const Value& priority) {
-  if (priority.kind() == Value::Kind::Integer) return double_leaf(priority.as_double());
-  return encode_leaf(priority);
+  if (priority.kind() != Value::Kind::Integer) return encode_leaf(priority);
+  std::string leaf;
+  append_double_leaf(priority.as_double(), leaf);
+  return leaf;
 }
 
 }  // namespace
@@ -72,18 +73,25 @@ bool is_priority_key(std::string_view key) {
 }
 
 struct Value::Rows {
-  struct Entry {
-    uint32_t offset;
-    uint16_t key_bytes;
+  class Entry {  // 48 bits of offset, 16 of the key's length
+   public:
+    Entry(size_t offset, size_t key_bytes) : bits_(offset << 16 | key_bytes) {}
+    size_t offset() const { return bits_ >> 16; }
+    size_t key_bytes() const { return bits_ & UINT16_MAX; }
+
+   private:
+    uint64_t bits_;
   };
-  std::string bytes;
+  Block bytes;
   std::vector<Entry> table;
 
-  std::string_view key(size_t i) const { return std::string_view(bytes).substr(table[i].offset, table[i].key_bytes); }
+  std::string_view key(size_t i) const {
+    const Entry entry = table[i];
+    return bytes.view(entry.offset(), entry.offset() + entry.key_bytes());
+  }
   std::string_view leaf(size_t i) const {
-    const size_t from = table[i].offset + table[i].key_bytes;
-    const size_t upto = i + 1 < table.size() ? table[i + 1].offset : bytes.size();
-    return std::string_view(bytes).substr(from, upto - from);
+    const size_t upto = i + 1 < table.size() ? table[i + 1].offset() : bytes.size();
+    return bytes.view(table[i].offset() + table[i].key_bytes(), upto);
   }
 };
 
@@ -92,11 +100,11 @@ ValueBuilder::~ValueBuilder() = default;
 ValueBuilder::ValueBuilder(ValueBuilder&&) noexcept = default;
 
 void ValueBuilder::add(std::string_view key, std::string_view leaf) {
-  std::string& bytes = rows_->bytes;
-  invariant(bytes.size() + key.size() + leaf.size() <= std::numeric_limits<uint32_t>::max(), "a value has less than 4 GiB");
-  rows_->table.push_back({static_cast<uint32_t>(bytes.size()), static_cast<uint16_t>(key.size())});
-  bytes += key;
-  bytes += leaf;
+  invariant(key.size() <= UINT16_MAX, "a row's key is a path, and those are short");
+  invariant(rows_->table.size() < UINT32_MAX, "a value has less than 2^32 rows");
+  rows_->table.emplace_back(rows_->bytes.size(), key.size());
+  rows_->bytes.append(key);
+  rows_->bytes.append(leaf);
 }
 
 void ValueBuilder::add_all(std::string_view prefix, const Value& value) {
@@ -110,7 +118,7 @@ void ValueBuilder::add_all(std::string_view prefix, const Value& value) {
 }
 
 void ValueBuilder::drop_last() {
-  rows_->bytes.resize(rows_->table.back().offset);
+  rows_->bytes.truncate(rows_->table.back().offset());
   rows_->table.pop_back();
 }
 
@@ -131,18 +139,23 @@ Value of_leaf(std::string_view leaf) {
 }
 }  // namespace
 
-Value Value::boolean(bool value) { return of_leaf(std::string_view(value ? &kTrue : &kFalse, 1)); }
-Value Value::integer(int64_t value) { return of_leaf(integer_leaf(value)); }
+Value Value::boolean(bool value) { return of_leaf(value ? "t" : "f"); }
 
-Value Value::real(double value) {
-  constexpr double kTwo63 = 9223372036854775808.0;
-  if (value == std::trunc(value) && value >= -kTwo63 && value < kTwo63) return integer(static_cast<int64_t>(value));
-  return of_leaf(double_leaf(value));
+Value Value::integer(int64_t value) {
+  std::string leaf;
+  append_integer_leaf(value, leaf);
+  return of_leaf(leaf);
 }
 
-Value Value::string(std::string_view utf8) { return of_leaf(std::string(1, kString).append(utf8)); }
-Value Value::server_timestamp() { return of_leaf(std::string_view(&kServerTime, 1)); }
-Value Value::increment(const Value& by) { return of_leaf(std::string(1, kIncrement) + encode_leaf(by)); }
+Value Value::real(double value) {
+  std::string leaf;
+  append_number_leaf(value, leaf);
+  return of_leaf(leaf);
+}
+
+Value Value::string(std::string_view utf8) { return of_leaf(std::string("s").append(utf8)); }
+Value Value::server_timestamp() { return of_leaf("T"); }
+Value Value::increment(const Value& by) { return of_leaf(std::string("I").append(by.row(0).leaf)); }
 
 Value Value::object(const std::vector<std::pair<std::string, Value>>& children) {
   std::map<std::string, const Value*> sorted;  // by encoded key
@@ -182,21 +195,23 @@ Value::Kind Value::kind() const {
   if (is_null()) return Kind::Null;
   const Row first = row(0);
   if (!first.key.empty()) return Kind::Object;
-  switch (first.leaf.front()) {
-    case kFalse:
-    case kTrue:
+  switch (tag_of_leaf(first.leaf)) {
+    case LeafTag::False:
+    case LeafTag::True:
       return Kind::Boolean;
-    case kInteger:
+    case LeafTag::Integer:
       return Kind::Integer;
-    case kDouble:
+    case LeafTag::Double:
       return Kind::Double;
-    case kString:
+    case LeafTag::String:
       return Kind::String;
-    case kServerTime:
+    case LeafTag::ServerTime:
       return Kind::Timestamp;
-    default:
+    case LeafTag::Increment:
       return Kind::Increment;
   }
+  invariant(false, "a row's leaf begins with a tag");
+  return Kind::Null;
 }
 
 bool Value::is_object() const { return kind() == Kind::Object; }
@@ -209,25 +224,25 @@ bool Value::is_number() const {
 
 bool Value::has_server_values() const {
   for (size_t i = 0; i < row_count(); ++i) {
-    if (!is_scalar_tag(row(i).leaf.front())) return true;
+    if (!is_scalar_tag(tag_of_leaf(row(i).leaf))) return true;
   }
   return false;
 }
 
 bool Value::as_boolean() const {
   invariant(kind() == Kind::Boolean, "only a boolean is asked for one");
-  return row(0).leaf.front() == kTrue;
+  return tag_of_leaf(row(0).leaf) == LeafTag::True;
 }
 
 int64_t Value::as_integer() const {
   invariant(kind() == Kind::Integer, "only an integer is asked for one");
-  return read_integer(row(0).leaf);
+  return integer_of_leaf(row(0).leaf);
 }
 
 double Value::as_double() const {
   invariant(is_number(), "only a number is asked for one");
   const std::string_view leaf = row(0).leaf;
-  return leaf.front() == kInteger ? static_cast<double>(read_integer(leaf)) : read_double(leaf);
+  return tag_of_leaf(leaf) == LeafTag::Integer ? static_cast<double>(integer_of_leaf(leaf)) : double_of_leaf(leaf);
 }
 
 std::string_view Value::as_string() const {
@@ -297,7 +312,9 @@ Value Value::with(const Path& path, const Value& value) const {
   const std::string encoded = encode_path(path);
   std::vector<std::string> above;  // rows of leaves that make room
   for (size_t depth = 0; depth < path.depth(); ++depth) above.push_back(encode_path(path.prefix(depth)));
-  const auto makes_room = [&](std::string_view key) { return std::find(above.begin(), above.end(), key) != above.end(); };
+  const auto makes_room = [&](std::string_view key) {
+    return std::find(above.begin(), above.end(), key) != above.end();
+  };
 
   const auto [from, upto] = range_of(encoded);
   if (value.is_null() && from == upto) return *this;
@@ -336,8 +353,8 @@ size_t Value::leaf_count() const {
 
 size_t Value::byte_count() const {
   if (is_null()) return 0;
-  const size_t upto = last_ < rows_->table.size() ? rows_->table[last_].offset : rows_->bytes.size();
-  return upto - rows_->table[first_].offset;
+  const size_t upto = last_ < rows_->table.size() ? rows_->table[last_].offset() : rows_->bytes.size();
+  return upto - rows_->table[first_].offset();
 }
 
 size_t Value::child_count() const {
@@ -347,24 +364,26 @@ size_t Value::child_count() const {
 }
 
 Value::ChildIterator::ChildIterator(const Value& parent)
-    : parent_(&parent), at_(parent.first_), child_end_(parent.first_), end_(parent.last_) {
+    : rows_(parent.rows_), at_(parent.first_), child_end_(parent.first_), end_(parent.last_), skip_(parent.skip_) {
   while (at_ < end_) {  // past the node's own leaf and priority
-    const std::string_view key = parent.rows_->key(at_).substr(parent.skip_);
+    const std::string_view key = key_at(at_);
     if (!key.empty() && key.front() != kPriorityByte) break;
     ++at_;
   }
   find_end();
 }
 
+std::string_view Value::ChildIterator::key_at(uint32_t index) const { return rows_->key(index).substr(skip_); }
+
 void Value::ChildIterator::find_end() {
   if (done()) return;
-  const std::string_view key = parent_->rows_->key(at_).substr(parent_->skip_);
+  const std::string_view key = key_at(at_);
   segment_length_ = static_cast<uint16_t>(segment_length(key));
   const std::string_view own = key.substr(0, segment_length_);
-  // Gallop: most children are small.
+  const auto inside = [&](uint32_t i) { return key_at(i).starts_with(own); };
+  // Gallop: most children are small. All before `low` is inside.
   uint32_t low = at_ + 1;
   uint32_t step = 1;
-  const auto inside = [&](uint32_t i) { return parent_->rows_->key(i).substr(parent_->skip_).starts_with(own); };
   while (low < end_ && inside(std::min(low + step - 1, end_ - 1))) {
     low = std::min(low + step, end_);
     step *= 2;
@@ -381,14 +400,12 @@ void Value::ChildIterator::find_end() {
   child_end_ = low;
 }
 
-std::string_view Value::ChildIterator::segment() const {
-  return parent_->rows_->key(at_).substr(parent_->skip_, segment_length_);
-}
+std::string_view Value::ChildIterator::segment() const { return key_at(at_).substr(0, segment_length_); }
 
 std::string Value::ChildIterator::key() const { return decode_segment(segment()); }
 
 Value Value::ChildIterator::value() const {
-  return Value(parent_->rows_, at_, child_end_, static_cast<uint16_t>(parent_->skip_ + segment_length_));
+  return Value(rows_, at_, child_end_, static_cast<uint16_t>(skip_ + segment_length_));
 }
 
 void Value::ChildIterator::next() {
@@ -413,28 +430,7 @@ std::string encode_leaf(const Value& scalar) {
 }
 
 Result<Value> decode_leaf(std::string_view leaf) {
-  const Error damaged{ErrorCode::Corruption, "a stored leaf is damaged"};
-  if (leaf.empty()) return damaged;
-  switch (leaf.front()) {
-    case kFalse:
-    case kTrue:
-    case kServerTime:
-      if (leaf.size() != 1) return damaged;
-      break;
-    case kInteger:
-      if (leaf.size() < 2 || leaf.size() > 11 || (leaf.back() & 0x80) != 0) return damaged;
-      break;
-    case kDouble:
-      if (leaf.size() != 9) return damaged;
-      break;
-    case kString:
-      break;
-    case kIncrement:
-      if (leaf.size() < 3 || (leaf[1] != kInteger && leaf[1] != kDouble)) return damaged;
-      break;
-    default:
-      return damaged;
-  }
+  if (!is_well_formed_leaf(leaf)) return Error{ErrorCode::Corruption, "a stored leaf is damaged"};
   return of_leaf(leaf);
 }
 

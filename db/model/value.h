@@ -29,15 +29,19 @@ namespace hearth::db {
 inline constexpr size_t kStringBytesMax = 10 * 1024 * 1024;  // UTF-8 bytes of one string leaf
 
 class Value {
+ private:
+  struct Rows;
+
  public:
   enum class Kind : uint8_t { Null, Boolean, Integer, Double, String, Object, Timestamp, Increment };
 
   Value() = default;  // null
   static Value boolean(bool value);
   static Value integer(int64_t value);
-  static Value real(double value);  // integral doubles that fit int64 become integers (data-model.md §2.3). Not NaN or ∞
+  static Value real(
+      double value);  // integral doubles that fit int64 become integers (data-model.md §2.3). Not NaN or ∞
   static Value string(std::string_view utf8);
-  static Value server_timestamp();         // {".sv":"timestamp"}
+  static Value server_timestamp();          // {".sv":"timestamp"}
   static Value increment(const Value& by);  // {".sv":{"increment":by}}, by a number
 
   // Children in any order; of equal keys the last wins; null children vanish. Keys must be valid (check_key).
@@ -60,19 +64,19 @@ class Value {
   std::string_view as_string() const;  // valid while this value lives
   Value increment_by() const;
 
-  Value priority() const;            // null, a number (always Double inside) or a string; or a server value
+  Value priority() const;  // null, a number (always Double inside) or a string; or a server value
   Value without_priority() const;
-  bool has_priorities() const;       // here or anywhere below
+  bool has_priorities() const;  // here or anywhere below
   Value child(std::string_view key) const;
   Value at(const Path& path) const;
   // A copy in which `value` stands at `path`, by the rules of a set (data-model.md §1). O(rows).
   Value with(const Path& path, const Value& value) const;
 
-  size_t leaf_count() const;         // leaves at and below; O(rows)
+  size_t leaf_count() const;  // leaves at and below; O(rows)
   size_t row_count() const { return last_ - first_; }
-  size_t byte_count() const;         // of its rows
+  size_t byte_count() const;  // of its rows
 
-  // Children in key order. `next` costs O(log rows).
+  // Children in key order; shares the value, so it may outlive it. `next` costs O(log rows).
   class ChildIterator {
    public:
     bool done() const { return at_ == end_; }
@@ -85,8 +89,10 @@ class Value {
     friend class Value;
     ChildIterator(const Value& parent);
     void find_end();
-    const Value* parent_;
+    std::string_view key_at(uint32_t index) const;
+    std::shared_ptr<const Rows> rows_;
     uint32_t at_, child_end_, end_;
+    uint16_t skip_;
     uint16_t segment_length_ = 0;
   };
   ChildIterator children() const { return ChildIterator(*this); }
@@ -103,7 +109,6 @@ class Value {
 
  private:
   friend class ValueBuilder;
-  struct Rows;
   Value(std::shared_ptr<const Rows> rows, uint32_t first, uint32_t last, uint16_t skip)
       : rows_(std::move(rows)), first_(first), last_(last), skip_(skip) {}
   std::pair<uint32_t, uint32_t> range_of(std::string_view encoded) const;
@@ -123,7 +128,7 @@ class ValueBuilder {
   // Precondition: keys ascend, no row below a leaf but its priority, no priority without a leaf at or below.
   void add(std::string_view key, std::string_view leaf);
   void add_all(std::string_view prefix, const Value& value);  // every row of `value` below `prefix`
-  void drop_last();  // precondition: there is a row
+  void drop_last();                                           // precondition: there is a row
   size_t byte_count() const;
   size_t row_count() const;
   Value build() &&;

@@ -1,0 +1,234 @@
+// JSON text in: simdjson's DOM behind JsonDocument and JsonNode.
+#include <simdjson.h>
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cstring>
+
+#include "db/model/json.h"
+
+namespace hearth::db {
+namespace {
+
+using simdjson::dom::element;
+using simdjson::dom::element_type;
+
+Error not_json() { return {ErrorCode::InvalidData, "Invalid data; couldn't parse JSON object, array, or value."}; }
+
+Error too_deep() {
+  return {ErrorCode::InvalidData, "Invalid path: Path specified exceeds the maximum depth that can be written (32)."};
+}
+
+bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+
+// The number of a \uXXXX escape at `at`, or nothing.
+std::optional<unsigned> escape_at(std::string_view text, size_t at) {
+  if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') return {};
+  unsigned value = 0;
+  for (size_t i = at + 2; i < at + 6; ++i) {
+    if (!is_hex(text[i])) return {};
+    value = value * 16 + static_cast<unsigned>(text[i] <= '9' ? text[i] - '0' : (text[i] | 0x20) - 'a' + 10);
+  }
+  return value;
+}
+
+// Whether simdjson refuses a token that JavaScript takes as a double: an integer beyond 64 bits.
+bool is_huge_integer(std::string_view token) {
+  if (token.find_first_of(".eE") != std::string_view::npos) return false;
+  uint64_t magnitude = 0;
+  const char* digits = token.data() + (token.front() == '-' ? 1 : 0);
+  if (std::from_chars(digits, token.data() + token.size(), magnitude).ec == std::errc::result_out_of_range) return true;
+  return token.front() == '-' && magnitude > uint64_t{1} << 63;
+}
+
+// What JavaScript accepts and simdjson refuses: lone surrogate escapes become U+FFFD, integers beyond 64 bits doubles.
+std::string repaired(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + 64);
+  bool in_string = false;
+  for (size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') {
+        const auto unit = escape_at(text, i);
+        if (unit && *unit >= 0xD800 && *unit < 0xDC00) {
+          const auto low = escape_at(text, i + 6);
+          if (low && *low >= 0xDC00 && *low < 0xE000) {
+            out += text.substr(i, 12);
+            i += 12;
+          } else {
+            out += "\\ufffd";
+            i += 6;
+          }
+          continue;
+        }
+        if (unit && *unit >= 0xDC00 && *unit < 0xE000) {
+          out += "\\ufffd";
+          i += 6;
+          continue;
+        }
+        out += text.substr(i, 2);
+        i += 2;
+        continue;
+      }
+      in_string = c != '"';
+      out += c;
+      ++i;
+      continue;
+    }
+    if (c == '-' || (c >= '0' && c <= '9')) {
+      size_t end = i + 1;
+      while (end < text.size() && std::strchr("0123456789+-.eE", text[end]) != nullptr && text[end] != '\0') ++end;
+      const std::string_view token = text.substr(i, end - i);
+      out += token;
+      if (is_huge_integer(token)) out += "e0";
+      i = end;
+      continue;
+    }
+    in_string = c == '"';
+    out += c;
+    ++i;
+  }
+  return out;
+}
+
+constexpr size_t kJsonBytesMax = UINT32_MAX;  // simdjson's own limit
+
+}  // namespace
+
+struct JsonDocument::State {
+  std::string text;
+  simdjson::dom::document document;
+  element root;
+};
+
+JsonDocument::JsonDocument(std::unique_ptr<State> state) : state_(std::move(state)) {}
+JsonDocument::JsonDocument(JsonDocument&&) noexcept = default;
+JsonDocument& JsonDocument::operator=(JsonDocument&&) noexcept = default;
+JsonDocument::~JsonDocument() = default;
+
+Result<JsonDocument> JsonDocument::parse(std::string_view text) {
+  std::string copy;
+  copy.reserve(text.size() + simdjson::SIMDJSON_PADDING);
+  copy = text;
+  return parse(std::move(copy));
+}
+
+Result<JsonDocument> JsonDocument::parse(std::string&& text) {
+  auto state = std::make_unique<State>();
+  state->text = std::move(text);
+  const auto attempt = [&] {
+    // The parser's own memory, four bytes for each of text, goes before anyone walks the document.
+    simdjson::dom::parser parser(kJsonBytesMax);
+    state->text.reserve(state->text.size() + simdjson::SIMDJSON_PADDING);
+    simdjson::error_code failed = parser.allocate(std::max<size_t>(state->text.size(), 64), kJsonDepthMax);
+    if (failed == simdjson::SUCCESS) {
+      failed =
+          parser.parse_into_document(state->document, state->text.data(), state->text.size(), false).get(state->root);
+    }
+    return failed;
+  };
+  simdjson::error_code failed = attempt();
+  if (failed == simdjson::STRING_ERROR || failed == simdjson::NUMBER_ERROR || failed == simdjson::TAPE_ERROR) {
+    state->text = repaired(state->text);
+    failed = attempt();
+  }
+  if (failed == simdjson::DEPTH_ERROR) return too_deep();
+  if (failed != simdjson::SUCCESS) return not_json();
+  return JsonDocument(std::move(state));
+}
+
+namespace {
+
+static_assert(std::is_trivially_copyable_v<element>, "a JsonNode holds an element as bits");
+
+template <typename Bits>
+element as_element(const Bits& bits) {
+  return std::bit_cast<element>(bits);
+}
+
+}  // namespace
+
+JsonNode JsonDocument::root() const { return {&state_->text, std::bit_cast<JsonNode::Element>(state_->root)}; }
+
+JsonNode::Kind JsonNode::kind() const {
+  switch (as_element(element_).type()) {
+    case element_type::ARRAY:
+      return Kind::Array;
+    case element_type::OBJECT:
+      return Kind::Object;
+    case element_type::INT64:
+      return Kind::Integer;
+    case element_type::UINT64:
+    case element_type::DOUBLE:
+      return Kind::Double;
+    case element_type::STRING:
+      return Kind::String;
+    case element_type::BOOL:
+      return Kind::Boolean;
+    case element_type::NULL_VALUE:
+      return Kind::Null;
+  }
+  return Kind::Null;
+}
+
+std::optional<bool> JsonNode::boolean() const {
+  bool value = false;
+  if (as_element(element_).get(value) != simdjson::SUCCESS) return {};
+  return value;
+}
+
+std::optional<double> JsonNode::number() const {
+  double value = 0;
+  if (as_element(element_).get(value) != simdjson::SUCCESS) return {};
+  return value;
+}
+
+std::optional<int64_t> JsonNode::integer() const {
+  int64_t value = 0;
+  if (as_element(element_).get(value) == simdjson::SUCCESS) return value;
+  const auto real = number();
+  if (!real) return {};
+  const Value normal = Value::real(*real);
+  if (normal.kind() != Value::Kind::Integer) return {};
+  return normal.as_integer();
+}
+
+std::optional<std::string_view> JsonNode::string() const {
+  std::string_view value;
+  if (as_element(element_).get(value) != simdjson::SUCCESS) return {};
+  return value;
+}
+
+std::vector<std::pair<std::string_view, JsonNode>> JsonNode::fields() const {
+  std::vector<std::pair<std::string_view, JsonNode>> fields;
+  simdjson::dom::object object;
+  if (as_element(element_).get(object) != simdjson::SUCCESS) return fields;
+  for (const auto field : object) fields.emplace_back(field.key, JsonNode(text_, std::bit_cast<Element>(field.value)));
+  return fields;
+}
+
+std::optional<JsonNode> JsonNode::field(std::string_view name) const {
+  std::optional<JsonNode> found;
+  simdjson::dom::object object;
+  if (as_element(element_).get(object) != simdjson::SUCCESS) return found;
+  for (const auto field : object) {
+    if (field.key == name) found = JsonNode(text_, std::bit_cast<Element>(field.value));
+  }
+  return found;
+}
+
+std::vector<JsonNode> JsonNode::elements() const {
+  std::vector<JsonNode> elements;
+  simdjson::dom::array array;
+  if (as_element(element_).get(array) != simdjson::SUCCESS) return elements;
+  for (const element item : array) elements.push_back(JsonNode(text_, std::bit_cast<Element>(item)));
+  return elements;
+}
+
+std::string JsonNode::to_text() const { return simdjson::minify(as_element(element_)); }
+
+bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
+
+}  // namespace hearth::db

@@ -1,0 +1,78 @@
+#include "db/model/leaf.h"
+
+#include <bit>
+#include <cmath>
+
+namespace hearth::db {
+namespace {
+
+constexpr size_t kVarintBytesMax = 10;
+constexpr double kTwo63 = 9223372036854775808.0;
+
+char byte_of(LeafTag tag) { return static_cast<char>(tag); }
+
+bool is_varint(std::string_view bytes) {
+  if (bytes.empty() || bytes.size() > kVarintBytesMax || (bytes.back() & 0x80) != 0) return false;
+  for (const char c : bytes.substr(0, bytes.size() - 1)) {
+    if ((c & 0x80) == 0) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+int64_t integer_of_leaf(std::string_view leaf) {
+  uint64_t raw = 0;
+  for (size_t i = 1, shift = 0; i < leaf.size(); ++i, shift += 7) raw |= static_cast<uint64_t>(leaf[i] & 0x7f) << shift;
+  return static_cast<int64_t>(raw >> 1) ^ -static_cast<int64_t>(raw & 1);
+}
+
+double double_of_leaf(std::string_view leaf) {
+  uint64_t bits = 0;
+  for (size_t i = 1; i < 9; ++i) bits = bits << 8 | static_cast<unsigned char>(leaf[i]);
+  return std::bit_cast<double>(bits);
+}
+
+void append_integer_leaf(int64_t value, std::string& to) {
+  to += byte_of(LeafTag::Integer);
+  uint64_t zigzag = static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63);
+  for (; zigzag >= 0x80; zigzag >>= 7) to += static_cast<char>(zigzag | 0x80);
+  to += static_cast<char>(zigzag);
+}
+
+void append_double_leaf(double value, std::string& to) {
+  to += byte_of(LeafTag::Double);
+  const auto bits = std::bit_cast<uint64_t>(value);
+  for (int shift = 56; shift >= 0; shift -= 8) to += static_cast<char>(bits >> shift);
+}
+
+void append_number_leaf(double value, std::string& to) {
+  if (value == std::trunc(value) && value >= -kTwo63 && value < kTwo63) {
+    append_integer_leaf(static_cast<int64_t>(value), to);
+  } else {
+    append_double_leaf(value, to);
+  }
+}
+
+bool is_well_formed_leaf(std::string_view leaf) {
+  if (leaf.empty()) return false;
+  const std::string_view body = leaf.substr(1);
+  switch (tag_of_leaf(leaf)) {
+    case LeafTag::False:
+    case LeafTag::True:
+    case LeafTag::ServerTime:
+      return body.empty();
+    case LeafTag::Integer:
+      return is_varint(body);
+    case LeafTag::Double:
+      return body.size() == 8 && std::isfinite(double_of_leaf(leaf));
+    case LeafTag::String:
+      return true;
+    case LeafTag::Increment:
+      return !body.empty() && (tag_of_leaf(body) == LeafTag::Integer || tag_of_leaf(body) == LeafTag::Double) &&
+             is_well_formed_leaf(body);
+  }
+  return false;
+}
+
+}  // namespace hearth::db
