@@ -95,7 +95,7 @@ int serve(const ServeFlags& flags) {
   db::Database::Options options;
   options.folder = flags.data;
   options.sync = flags.sync;
-  const auto database = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
+  auto database = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
   for (const std::string& name : flags.namespaces) {
     if (!database->exists(or_throw(db::check_namespace_name(name), name))) {
       or_throw(database->create(name), fmt::format("cannot make the namespace {}", name));
@@ -106,7 +106,7 @@ int serve(const ServeFlags& flags) {
   net::Server::Options net_options;
   if (flags.host) net_options.host = *flags.host;
   net_options.port = flags.port;
-  net_options.threads = flags.threads > 0 ? flags.threads : std::max(1u, std::thread::hardware_concurrency());
+  net_options.io_threads = flags.threads > 0 ? flags.threads : std::max(1u, std::thread::hardware_concurrency());
   const auto server = or_throw(net::Server::start(guard, std::move(net_options)), "cannot listen");
 
   if (flags.dev) {
@@ -122,6 +122,8 @@ int serve(const ServeFlags& flags) {
   const int signal = signals.wait();
   spdlog::info("{}: closing", signal == SIGTERM ? "SIGTERM" : "SIGINT");
   server->stop();
+  // From here on nobody asks. What was accepted is finished, and then the folder is let go.
+  database.reset();
   return 0;
 }
 

@@ -1,0 +1,70 @@
+#include "net/server.h"
+
+#include <fmt/format.h>
+
+#include <latch>
+#include <utility>
+
+#include "net/auth/verifier.h"
+#include "net/http/listener.h"
+#include "net/rest/handler.h"
+#include "net/wire/socket.h"
+#include "rules/guard.h"
+
+namespace hearth::net {
+
+struct Server::Parts {
+  Parts(rules::Guard& guard, const Options& options)
+      : patience(options.patience),
+        io(options.io_threads),
+        worker_count(options.workers),
+        workers(options.workers),
+        verifier(guard),
+        rest(guard, verifier, io, workers),
+        wire(guard, verifier, io, workers) {}
+
+  void handle(std::shared_ptr<http::Exchange> exchange) {
+    if (!wire.accept(exchange)) rest.handle(std::move(exchange));
+  }
+
+  const std::chrono::milliseconds patience;
+  http::IoPool io;
+  const size_t worker_count;
+  http::WorkerPool workers;
+  Verifier verifier;
+  RestHandler rest;
+  wire::Acceptor wire;
+  std::unique_ptr<http::Listener> listener;
+  bool stopped = false;
+};
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() { stop(); }
+
+db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options options) {
+  auto parts = std::make_unique<Parts>(guard, options);
+  parts->io.start();
+  const auto handler = [all = parts.get()](std::shared_ptr<http::Exchange> exchange) {
+    all->handle(std::move(exchange));
+  };
+  ASSIGN_OR_RETURN(parts->listener, http::Listener::open(parts->io, parts->workers,
+                                                         {std::move(options.host), options.port, {}}, handler));
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+uint16_t Server::port() const { return parts_->listener->port(); }
+std::string Server::url() const { return parts_->listener->url(); }
+
+void Server::stop() {
+  if (std::exchange(parts_->stopped, true)) return;
+  parts_->listener->drain(parts_->patience);
+  parts_->io.stop();
+  parts_->io.join();
+  // From here on no io thread runs, and so nothing new begins. What workers still have may ask the guard: when all of
+  // them have come to this latch, they have nothing left.
+  const auto all = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(parts_->worker_count) + 1);
+  for (size_t i = 0; i < parts_->worker_count; ++i) parts_->workers.run([all] { all->arrive_and_wait(); });
+  all->arrive_and_wait();
+}
+
+}  // namespace hearth::net
