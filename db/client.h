@@ -20,7 +20,7 @@
 
 namespace hearth::db {
 
-inline constexpr size_t kStoryBytesMax = 256u << 20;  // of untaken events; above, the conversation ends with TooLarge
+inline constexpr size_t kStoryBytesMax = 64u << 20;  // of untaken events; above, the conversation ends with TooLarge
 
 struct Conversation;  // db/space.h
 
