@@ -1,0 +1,290 @@
+// The house rules that no compiler checks: which folder may include which, what a header starts with, what has a test,
+// what lies where. A failure names the file and the rule.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kRoot = HEARTH_SOURCE_DIR;
+
+// What .gitignore names, and git's own.
+const std::set<std::string> kNotOurs = {".git", "build", "node_modules", "hearth-data", ".cache"};
+
+// What a folder may include of this project: its own files, and those directly in the folders named. Arrows point down.
+const std::map<std::string, std::set<std::string>> kArrows = {
+    {"db/base", {}},
+    {"db/model", {"db/base"}},
+    {"db/store", {"db/base", "db/model"}},
+    {"db/commit", {"db/base", "db/model", "db/store"}},
+    {"db/events", {"db/base", "db/model"}},
+    {"db", {"db/base", "db/model", "db/store", "db/commit", "db/events"}},
+    {"rules", {"db/base", "db/model", "db"}},
+    {"net/auth", {"db/base", "db/model", "rules"}},
+    {"net/http", {"db/base", "db/model"}},
+    {"net/rest", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/error_reply.h"}},
+    {"net/wire", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/error_reply.h"}},
+    {"net", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/rest", "net/wire"}},
+    {"tools", {"db/base", "db/model", "db", "rules", "net", "net/http"}},
+};
+
+// Files that may include less than their folder.
+const std::map<std::string, std::set<std::string>> kFileArrows = {
+    {"db/database.h", {"db/base", "db/model"}},
+    {"rules/auth.h", {"db/base", "db/model"}},
+    {"net/error_reply.h", {"db/base"}},
+};
+
+// Heavy or revealing headers: where they may be included, and always in .cc files only, but for kWrappers.
+const std::map<std::string, std::set<std::string>> kLibraries = {
+    {"rocksdb/", {"db/store", "tests"}},
+    {"simdjson", {"db/model"}},
+    {"boost/", {"net/auth", "net/http", "net/rest", "net/wire", "net", "tests"}},
+    {"openssl/", {"db/model", "net/auth", "net/http", "rules", "tools"}},
+    {"spdlog/", {"db/store", "net/http", "net/rest", "net/wire", "net", "tools"}},
+    {"CLI/", {"tools"}},
+    {"catch2/", {"tests"}},
+};
+const std::map<std::string, std::string> kWrappers = {
+    {"net/http/beast.h", "the one place that names what is used of Beast"},
+};
+
+// Headers without a test of their own, and why.
+const std::map<std::string, std::string> kUntested = {};
+
+const std::set<std::string> kTopLevel = {"CMakeLists.txt",
+                                         "CMakePresets.json",
+                                         "LICENSE",
+                                         "README.md",
+                                         ".ci",
+                                         ".clang-format",
+                                         ".clang-tidy",
+                                         ".gitignore",
+                                         ".npmrc",
+                                         "db",
+                                         "net",
+                                         "rules",
+                                         "tests",
+                                         "tools"};
+
+constexpr size_t kLinesMax = 600;
+
+struct File {
+  std::string path;  // from the root, as includes name it
+  std::vector<std::string> lines;
+
+  std::string folder() const { return fs::path(path).parent_path().string(); }
+  std::string name() const { return fs::path(path).filename().string(); }
+  std::string extension() const { return fs::path(path).extension().string(); }
+  bool is_under(const std::string& top) const { return path.starts_with(top + "/"); }
+};
+
+std::vector<std::string> lines_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  return lines;
+}
+
+// Everything that a person wrote: all files but vectors and lock files.
+const std::vector<File>& written_files() {
+  static const std::vector<File> files = [] {
+    std::vector<File> found;
+    for (auto at = fs::recursive_directory_iterator(kRoot); at != fs::recursive_directory_iterator(); ++at) {
+      if (kNotOurs.contains(at->path().filename().string())) {
+        at.disable_recursion_pending();
+        continue;
+      }
+      const std::string path = at->path().lexically_relative(kRoot).string();
+      if (!at->is_regular_file() || path.starts_with("tests/data/") || path.ends_with("package-lock.json")) continue;
+      found.push_back({path, lines_of(at->path())});
+    }
+    std::sort(found.begin(), found.end(), [](const File& a, const File& b) { return a.path < b.path; });
+    return found;
+  }();
+  return files;
+}
+
+std::vector<File> files_with(const std::set<std::string>& extensions) {
+  std::vector<File> found;
+  for (const File& file : written_files()) {
+    if (extensions.contains(file.extension())) found.push_back(file);
+  }
+  return found;
+}
+
+std::vector<File> sources() { return files_with({".cc", ".h"}); }
+std::vector<File> headers() { return files_with({".h"}); }
+
+struct Include {
+  size_t line;
+  std::string path;
+  bool quoted;
+};
+
+std::vector<Include> includes_of(const File& file) {
+  std::vector<Include> found;
+  for (size_t i = 0; i < file.lines.size(); ++i) {
+    std::string_view line = file.lines[i];
+    if (!line.starts_with("#include ")) continue;
+    line.remove_prefix(std::string_view("#include ").size());
+    const size_t end = line.find_first_of("\">", 1);
+    found.push_back({i + 1, std::string(line.substr(1, end - 1)), line.front() == '"'});
+  }
+  return found;
+}
+
+std::string folder_of(const std::string& path) { return fs::path(path).parent_path().string(); }
+
+bool is_allowed(const File& from, const std::string& to) {
+  if (from.is_under("tests")) return true;
+  if (const auto found = kFileArrows.find(from.path); found != kFileArrows.end()) {
+    return found->second.contains(folder_of(to));
+  }
+  const auto& arrows = kArrows.at(from.folder());
+  return folder_of(to) == from.folder() || arrows.contains(folder_of(to)) || arrows.contains(to);
+}
+
+}  // namespace
+
+TEST_CASE("tidy: every include follows an arrow of the design", "[tidy]") {
+  for (const File& file : sources()) {
+    INFO(file.path);
+    const bool has_row = file.is_under("tests") || kArrows.contains(file.folder());
+    CHECK(has_row);  // a new folder needs its arrows
+    if (!has_row) continue;
+    for (const Include& include : includes_of(file)) {
+      if (!include.quoted) continue;
+      INFO(file.path << ":" << include.line << " includes " << include.path);
+      CHECK(fs::exists(kRoot / include.path));  // written from the root
+      CHECK(is_allowed(file, include.path));
+      CHECK((file.is_under("tests") || !include.path.starts_with("tests/")));  // nothing sees the tests
+    }
+  }
+}
+
+TEST_CASE("tidy: libraries stay in their folders, heavy headers in .cc files", "[tidy]") {
+  for (const File& file : sources()) {
+    for (const Include& include : includes_of(file)) {
+      if (include.quoted) continue;
+      for (const auto& [library, folders] : kLibraries) {
+        if (!include.path.starts_with(library)) continue;
+        INFO(file.path << ":" << include.line << " includes " << include.path);
+        CHECK((folders.contains(file.folder()) || (folders.contains("tests") && file.is_under("tests"))));
+        CHECK((file.extension() == ".cc" || file.is_under("tests") || kWrappers.contains(file.path)));
+      }
+    }
+  }
+}
+
+TEST_CASE("tidy: a header opens with what it is, then #pragma once", "[tidy]") {
+  for (const File& file : headers()) {
+    INFO(file.path);
+    const auto first_code = std::find_if(file.lines.begin(), file.lines.end(), [](const std::string& line) {
+      return !line.empty() && !line.starts_with("//");
+    });
+    CHECK((!file.lines.empty() && file.lines.front().starts_with("// ")));
+    CHECK((first_code != file.lines.end() && *first_code == "#pragma once"));
+  }
+}
+
+TEST_CASE("tidy: each header has a test", "[tidy]") {
+  for (const File& file : headers()) {
+    if (file.is_under("tests") || file.is_under("tools")) continue;
+    INFO(file.path);
+    const std::string test = "tests/" + file.path.substr(0, file.path.size() - 2) + "_test.cc";
+    const bool has_test = fs::exists(kRoot / test);
+    INFO(test << (has_test ? " exists" : " is missing"));
+    CHECK(has_test != kUntested.contains(file.path));  // an exception must still be one
+  }
+  for (const auto& [path, reason] : kUntested) {
+    INFO(path << ", excused because " << reason);
+    CHECK(fs::exists(kRoot / path));
+  }
+}
+
+TEST_CASE("tidy: nothing strays at the top", "[tidy]") {
+  for (const auto& entry : fs::directory_iterator(kRoot)) {
+    const std::string name = entry.path().filename().string();
+    if (kNotOurs.contains(name) || name == "compile_commands.json") continue;
+    INFO(name);
+    CHECK(kTopLevel.contains(name));
+  }
+  for (const std::string& name : kTopLevel) {
+    INFO(name << " is missing");
+    CHECK(fs::exists(kRoot / name));
+  }
+}
+
+TEST_CASE("tidy: a file is one noun and not too long", "[tidy]") {
+  for (const File& file : files_with({".cc", ".h", ".mjs", ".cmake", ".js", ".css", ".html"})) {
+    INFO(file.path << " has " << file.lines.size() << " lines");
+    CHECK(file.lines.size() <= kLinesMax);
+  }
+}
+
+TEST_CASE("tidy: work left to do names its issue", "[tidy]") {
+  const std::string mark = std::string("TO") + "DO";
+  for (const File& file : files_with({".cc", ".h", ".mjs", ".cmake", ".txt", ".md", ""})) {
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string_view line = file.lines[i];
+      const size_t at = line.find(mark);
+      if (at == std::string_view::npos) continue;
+      INFO(file.path << ":" << i + 1 << ": " << line);
+      const std::string_view rest = line.substr(at + mark.size());
+      CHECK((rest.size() > 2 && rest[0] == '(' && rest[1] >= '1' && rest[1] <= '9'));
+    }
+  }
+}
+
+TEST_CASE("tidy: no tabs, no blanks at a line's end, one newline at a file's end", "[tidy]") {
+  for (const File& file : written_files()) {
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string& line = file.lines[i];
+      INFO(file.path << ":" << i + 1 << ": " << line);
+      if (line.find('\t') != std::string::npos) CHECK(false);
+      if (!line.empty() && (line.back() == ' ' || line.back() == '\r')) CHECK(false);
+    }
+    INFO(file.path);
+    CHECK((!file.lines.empty() && !file.lines.back().empty()));
+    std::ifstream bytes(kRoot / file.path, std::ios::binary | std::ios::ate);
+    bytes.seekg(-1, std::ios::end);
+    CHECK(bytes.get() == '\n');
+  }
+}
+
+TEST_CASE("tidy: each folder of sources has a README", "[tidy]") {
+  std::set<std::string> folders = {"tests", "tests/sdk"};
+  for (const File& file : sources()) {
+    if (!file.is_under("tests")) folders.insert(file.folder());
+  }
+  for (const std::string& folder : folders) {
+    INFO(folder);
+    CHECK(fs::exists(kRoot / folder / "README.md"));
+  }
+}
+
+TEST_CASE("tidy: lock files name versions and hashes, not addresses", "[tidy]") {
+  size_t count = 0;
+  for (auto at = fs::recursive_directory_iterator(kRoot); at != fs::recursive_directory_iterator(); ++at) {
+    if (kNotOurs.contains(at->path().filename().string())) {
+      at.disable_recursion_pending();
+    } else if (at->path().filename() == "package-lock.json") {
+      ++count;
+      for (const std::string& line : lines_of(at->path())) {
+        INFO(at->path().string() << ": " << line);
+        if (line.find("\"resolved\"") != std::string::npos) CHECK(false);
+      }
+    }
+  }
+  CHECK(count == 1);
+}
