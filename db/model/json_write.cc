@@ -188,25 +188,24 @@ void JsonWriter::write_row(std::string& to) {
     while (key.substr(0, open_.back().prefix) != before.substr(0, open_.back().prefix)) close(to);
   }
   // From here on the innermost open object contains this row, and `prefix` bytes of its key are told.
-  size_t prefix = open_.back().prefix;
-  if (prefix + 1 == key.size()) {  // no segment is that short: the object's priority
-    if (style_ == JsonStyle::Export) {
-      to += R"(".priority":)";  // rows of priorities come before those of children
-      append_json_leaf(value_.row(at_).leaf, to);
-      ++open_.back().count;
-    }
-    ++at_;
-    return;
-  }
-  for (;;) {
+  for (size_t prefix = open_.back().prefix;;) {
+    if (prefix + 1 == key.size()) return write_priority(to);  // no segment is that short
     const std::string_view below = key.substr(prefix);
     const size_t length = segment_length(below);
     name(below.substr(0, length), to);
     prefix += length;
     if (prefix == key.size()) return write_leaf(to);
     open(prefix, to);
-    if (prefix + 1 == key.size()) return;  // its priority is next
   }
+}
+
+// Writes the innermost object's own priority, whose row comes before those of its children.
+void JsonWriter::write_priority(std::string& to) {
+  const Value::Row row = value_.row(at_++);
+  if (style_ == JsonStyle::Plain) return;
+  to += R"(".priority":)";
+  append_json_leaf(row.leaf, to);
+  ++open_.back().count;
 }
 
 // Writes the leaf at at_, and its priority, if the next row is that.
