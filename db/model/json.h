@@ -105,6 +105,7 @@ class JsonWriter {
  private:
   struct Open;
   void write_row(std::string& to);
+  void write_priority(std::string& to);
   void write_leaf(std::string& to);
   void write_priority(std::string& to);
   void open(size_t prefix, std::string& to);

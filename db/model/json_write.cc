@@ -189,8 +189,8 @@ void JsonWriter::write_row(std::string& to) {
   }
   // From here on the innermost open object contains this row, and `prefix` bytes of its key are told.
   for (size_t prefix = open_.back().prefix;;) {
-    if (prefix + 1 == key.size()) return write_priority(to);  // no segment is that short
     const std::string_view below = key.substr(prefix);
+    if (below.size() == 1) return write_priority(to);  // no segment is that short
     const size_t length = segment_length(below);
     name(below.substr(0, length), to);
     prefix += length;
@@ -199,7 +199,7 @@ void JsonWriter::write_row(std::string& to) {
   }
 }
 
-// Writes the innermost object's own priority, whose row comes before those of its children.
+// Writes the row at at_ as the priority of the innermost open object: no child of that is written yet.
 void JsonWriter::write_priority(std::string& to) {
   const Value::Row row = value_.row(at_++);
   if (style_ == JsonStyle::Plain) return;
