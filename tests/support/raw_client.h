@@ -1,4 +1,4 @@
-// HTTP over plain sockets of this machine, a temporary folder, and how long tests wait. Thread: one each.
+// HTTP over plain sockets of this machine, and how long tests wait. Thread: one each.
 #pragma once
 
 #include <arpa/inet.h>
@@ -10,12 +10,12 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <stdexcept>
 #include <string>
 #include <string_view>
+
+#include "tests/support/temp_folder.h"
 
 namespace hearth::test {
 
@@ -26,23 +26,8 @@ inline std::string contents(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// A new folder, removed at the end.
-class Folder {
- public:
-  Folder() {
-    path_ = (std::filesystem::temp_directory_path() / "hearth-test-XXXXXX").string();
-    if (mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no temporary folder");
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
+struct Folder : TempFolder {
+  std::string operator/(const std::string& name) const { return path() + "/" + name; }
 };
 
 struct Reply {
