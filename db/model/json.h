@@ -107,7 +107,6 @@ class JsonWriter {
   void write_row(std::string& to);
   void write_priority(std::string& to);
   void write_leaf(std::string& to);
-  void write_priority(std::string& to);
   void open(size_t prefix, std::string& to);
   void close(std::string& to);
   void name(std::string_view segment, std::string& to);
