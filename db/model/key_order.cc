@@ -135,10 +135,17 @@ std::string decode_segment(std::string_view segment) {
 
 Result<Path> decode_path(std::string_view encoded) {
   Path path;
+  std::string canonical_segment;
   while (!encoded.empty()) {
     const size_t length = segment_length(encoded);
     if (length == 0) return Error{ErrorCode::Corruption, "a row's key is no path"};
-    auto child = path.child(decode_segment(encoded.substr(0, length)));
+    const std::string key = decode_segment(encoded.substr(0, length));
+    canonical_segment.clear();
+    append_segment(key, canonical_segment);
+    if (encoded.substr(0, length) != canonical_segment) {
+      return Error{ErrorCode::Corruption, "a row's key is out of order: " + key};
+    }
+    auto child = path.child(key);
     if (!child.ok())
       return Error{ErrorCode::Corruption, "a row's key holds an impossible path: " + child.error().message};
     path = std::move(child).value();

@@ -11,12 +11,14 @@ constexpr double kTwo63 = 9223372036854775808.0;
 
 char byte_of(LeafTag tag) { return static_cast<char>(tag); }
 
+// Of a 64-bit number, in its one shortest form: equal numbers have equal bytes.
 bool is_varint(std::string_view bytes) {
   if (bytes.empty() || bytes.size() > kVarintBytesMax || (bytes.back() & 0x80) != 0) return false;
   for (const char c : bytes.substr(0, bytes.size() - 1)) {
     if ((c & 0x80) == 0) return false;
   }
-  return true;
+  if (bytes.size() > 1 && bytes.back() == 0) return false;
+  return bytes.size() < kVarintBytesMax || bytes.back() == 1;
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 #include "db/model/write.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "db/model/key_order.h"
+#include "db/model/leaf.h"
 
 // record := version:1 = 1  sequence:varint  time:varint  count:varint  effect*
 // effect := kind:1  path:bytes  slot:1  session:bytes  rows       kind: 's' 'p' 'u' 'e' 'd', as Effect::Kind
@@ -79,19 +81,55 @@ void append_rows(const Value& value, std::string& to) {
   }
 }
 
+// The precondition of ValueBuilder::add, of rows that nobody has checked.
+class RowsCheck {
+ public:
+  Result<void> add(std::string_view key, std::string_view leaf) {
+    if (!is_well_formed_leaf(leaf)) return bad_record("a damaged leaf");
+    if (!first_ && key <= last_) return bad_record("rows out of order");
+    std::string_view node = key;
+    const bool priority = is_priority_key(key);
+    if (priority) {
+      node.remove_suffix(1);
+      const LeafTag tag = tag_of_leaf(leaf);
+      if (tag == LeafTag::False || tag == LeafTag::True || tag == LeafTag::Integer)
+        return bad_record("no priority's leaf");
+    }
+    RETURN_IF_ERROR(decode_path(node));
+    if (awaited_ && !key.starts_with(*awaited_)) return bad_record("a priority of nothing");
+    if (leaf_ && key.starts_with(*leaf_) && !(priority && node == *leaf_)) return bad_record("a row below a leaf");
+    awaited_.reset();
+    if (priority && !(leaf_ && node == *leaf_)) awaited_ = node;
+    if (!priority) leaf_ = key;
+    first_ = false;
+    last_ = key;
+    return {};
+  }
+  Result<void> end() const {
+    if (awaited_) return bad_record("a priority of nothing");
+    return {};
+  }
+
+ private:
+  bool first_ = true;
+  std::string_view last_;
+  std::optional<std::string_view> leaf_;     // the last one
+  std::optional<std::string_view> awaited_;  // an object whose priority was seen, and no child yet
+};
+
 Result<Value> read_rows(Reader& in) {
   ValueBuilder builder;
+  RowsCheck check;
   const uint64_t rows = in.varint();
-  std::string last;
   for (uint64_t row = 0; row < rows; ++row) {
     const std::string_view key = in.bytes();
     const std::string_view leaf = in.bytes();
     if (!in.good) return bad_record("cut short");
-    if (row > 0 && key <= last) return bad_record("rows out of order");
-    RETURN_IF_ERROR(decode_leaf(leaf));
-    last = key;
+    RETURN_IF_ERROR(check.add(key, leaf));
     builder.add(key, leaf);
   }
+  RETURN_IF_ERROR(check.end());
+  if (!in.good) return bad_record("cut short");
   return std::move(builder).build();
 }
 
@@ -105,12 +143,12 @@ Result<Overwrite> make_overwrite(std::string_view path_text, Value value) {
   if (text == kPriority || text.ends_with("/.priority")) {
     text.remove_suffix(kPriority.size());
     overwrite.slot = Slot::Priority;
-    const bool settled = value.is_null() || value.kind() == Value::Kind::String || value.is_number();
-    if (!settled && !value.has_server_values()) {
-      return Error{ErrorCode::InvalidData, "Invalid data; priority must be a string, a number, a server value or null."};
-    }
-    if (value.is_object()) {
-      return Error{ErrorCode::InvalidData, "Invalid data; priority must be a string, a number, a server value or null."};
+    const Value::Kind kind = value.kind();
+    const bool possible = kind == Value::Kind::Null || kind == Value::Kind::String || value.is_number() ||
+                          kind == Value::Kind::Timestamp || kind == Value::Kind::Increment;
+    if (!possible || !value.priority().is_null()) {
+      return Error{ErrorCode::InvalidData,
+                   "Invalid data; priority must be a string, a number, a server value or null."};
     }
   }
   ASSIGN_OR_RETURN(overwrite.path, Path::parse(text));
@@ -130,21 +168,22 @@ Result<void> check_overlap(const std::vector<Overwrite>& overwrites) {
     if (overwrite.slot == Slot::Priority) sorted.back().first += '\0';
   }
   std::sort(sorted.begin(), sorted.end());
-  const std::string* above = nullptr;  // the last Value overwrite seen
-  const Overwrite* above_from = nullptr;
-  const std::string* last = nullptr;
-  for (const auto& [key, overwrite] : sorted) {
-    if ((above != nullptr && key.starts_with(*above)) || (last != nullptr && key == *last)) {
-      const Overwrite* other = above_from != nullptr ? above_from : overwrite;
-      const std::string tail = overwrite->slot == Slot::Priority ? "/.priority" : "";
-      return Error{ErrorCode::InvalidData, "Invalid data; the update contains a path " + other->path.slashed() +
-                                               " that is ancestor of another path " + overwrite->path.slashed() + tail};
+  const auto told = [](const Overwrite& overwrite) {
+    return overwrite.path.slashed() + (overwrite.slot == Slot::Value ? ""
+                                       : overwrite.path.is_root()    ? ".priority"
+                                                                     : "/.priority");
+  };
+  const std::pair<std::string, const Overwrite*>* above = nullptr;  // the last that sets a whole node
+  const std::pair<std::string, const Overwrite*>* last = nullptr;
+  for (const auto& at : sorted) {
+    const bool covered = above != nullptr && at.first.starts_with(above->first);
+    if (covered || (last != nullptr && at.first == last->first)) {
+      return Error{ErrorCode::InvalidData, "Invalid data; the update contains a path " +
+                                               told(*(covered ? above : last)->second) +
+                                               " that is ancestor of another path " + told(*at.second)};
     }
-    if (overwrite->slot == Slot::Value) {
-      above = &key;
-      above_from = overwrite;
-    }
-    last = &key;
+    if (at.second->slot == Slot::Value) above = &at;
+    last = &at;
   }
   return {};
 }
