@@ -122,19 +122,18 @@ void Session::on_authenticate(int64_t number, const Authenticate& authenticate) 
 }
 
 bool Session::on_items(std::vector<Outgoing>& to) {
-  const db::Body* last = nullptr;
   for (db::Item& item : data_->take()) {
     if (std::holds_alternative<db::Ended>(item)) return false;
     if (auto* answer = std::get_if<db::Answer>(&item)) {
       on_answer(std::move(*answer), to);
-      last = nullptr;
+      last_pushed_.reset();
       continue;
     }
     // Untagged pushes name the path alone: what a listener here and one above it are both told is told once.
     auto& event = std::get<db::Event>(item);
-    const db::Body* body = event.body.get();
-    if (body == nullptr || body != last) on_event(std::move(event), to);
-    last = body;
+    const std::shared_ptr<const db::Body> body = event.body;
+    if (body == nullptr || body != last_pushed_.lock()) on_event(std::move(event), to);
+    last_pushed_ = body;
   }
   return true;
 }

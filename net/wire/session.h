@@ -99,7 +99,8 @@ class Session {
   uint64_t last_id_ = 0;  // of requests and listeners alike
   std::unordered_map<uint64_t, Pending> pending_;
   size_t pending_bytes_ = 0;
-  size_t request_bytes_ = 0;  // of the request that is looked at
+  std::weak_ptr<const db::Body> last_pushed_;  // by the item before this one
+  size_t request_bytes_ = 0;                   // of the request that is looked at
   // The default listens: both ways, for events name the listener and clients the path.
   std::unordered_map<db::Path, uint64_t> listeners_;
   std::unordered_map<uint64_t, db::Path> paths_;
