@@ -1,96 +1,86 @@
-// One TCP connection: HTTP requests one after the other, until it becomes an event stream or a WebSocket. Input comes by
-// pieces into a buffer that the whole thread shares; output is gathered in an Outbox and sent once a turn of the loop.
-//
-// Thread: its home io thread, all of it.
+// One TCP connection: bytes in, bytes out, and when to give up on the client. What the bytes mean is its Protocol's.
+// Thread: its home io thread.
 #pragma once
 
-#include <chrono>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
-#include "net/http/exchange.h"
+#include "net/http/hub.h"
 #include "net/http/io_loop.h"
 #include "net/http/outbox.h"
-#include "net/http/server.h"
-#include "net/http/websocket_frame.h"
+#include "net/http/protocol.h"
 
 namespace hearth::net::http {
 
-class Connection final : public Flushable, public std::enable_shared_from_this<Connection> {
+class Connection : public Flushable, public std::enable_shared_from_this<Connection> {
  public:
-  Connection(ServerCore& core, IoPool::Loop& loop, tcp::socket socket);
-  ~Connection() override;
+  Connection(Hub& hub, IoLoop& loop, tcp::socket socket);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
-  void start();
-  void close_when_sent();  // says nothing more after what waits
-  void abort();            // at once
-  void drain();            // the server stops: go when idle
+  // `protocol` may call from its constructor on. It lives until on_gone, or until another takes its place.
+  void start(std::shared_ptr<Protocol> protocol);
+  void switch_to(std::shared_ptr<Protocol> protocol) { protocol_ = std::move(protocol); }
 
-  ServerCore& core() { return core_; }
-  size_t home() const { return loop_.index; }
+  // They leave at the end of this turn. Dropped once the connection is closing.
+  template <typename Bytes>
+  void send(Bytes&& bytes) {
+    if (state_ != State::Open) return;
+    outbox_.add(std::forward<Bytes>(bytes));
+    mark_dirty();
+  }
+  size_t backlog_bytes() const { return outbox_.bytes(); }
 
-  // Answers of the current exchange.
-  void send_response(const Response& response, bool gzip, bool head_only, bool keep_alive, bool http_1_0);
-  void send_head(const Response& head, std::string_view framing, bool keep_alive, bool http_1_0);
-  void send(SharedBytes bytes);
-  void send(std::string_view bytes);
-  void finish_response(bool keep_alive);
-  bool begin_stream();
-  std::string accept_websocket(const Request& request);  // what was wrong, or "" when it is one now
+  // Whether the protocol wants more bytes. While too much waits to be sent, none come either.
+  void set_reading(bool wanted);
 
-  struct Handlers {
-    std::function<void(std::string&&)> message;
-    std::function<void()> closed;
-    std::function<void()> drained;
-  };
-  Handlers handlers;
-  size_t queued_bytes() const { return outbox_.bytes(); }
-  bool is_open() const { return open_; }
-  void pause_reading() { paused_ = true; }
-  void resume_reading();
-  void close_websocket(uint16_t code, std::string_view reason);
+  // Sends what waits, then takes leave: what was sent is not lost because the client was still talking.
+  void close_after_sending();
+  void close();                                             // now
+  void reset();                                             // the same, and the client sees that it is cut
+  bool is_closed() const { return state_ != State::Open; }  // or closing
 
   void flush() override;
-  void tick(std::chrono::steady_clock::time_point now) override;
+
+  // The server is closing: ends as soon as its protocol can.
+  void leave();
+
+  Hub& hub() { return hub_; }
+  IoLoop& loop() { return loop_; }
+  Counters& counters() { return hub_.threads[loop_.index()].counters; }
+  const std::string& peer() const { return peer_; }
+  bool peer_is_loopback() const { return peer_is_loopback_; }
 
  private:
-  enum class Mode { Http, Answering, Stream, WebSocket };
-  struct Parser;
+  enum class State : unsigned char { Open, Sending, Lingering, Closed };
 
-  void wait_for_input();
-  void read_input();
-  void take_in(std::string_view bytes);
-  void parse_http();
-  void refuse(int status, std::string_view why);
-  void parse_frames();
-  bool on_frame(const FrameHead& head, std::string&& payload);
   void mark_dirty();
-  void closed();
+  void update_reading();
+  void on_readable();
+  void discard_input();
+  bool send_some();
+  void update_backlog();
+  void wait_to_write();
+  void take_leave();
+  void on_patience_lost();
 
-  ServerCore& core_;
-  IoPool::Loop& loop_;
+  Hub& hub_;
+  IoLoop& loop_;
   tcp::socket socket_;
-  std::string peer_;
-  bool peer_is_loopback_ = false;
-  Mode mode_ = Mode::Http;
-  bool open_ = true;
-  bool waiting_input_ = false;
-  bool waiting_output_ = false;
-  bool dirty_ = false;
-  bool close_when_sent_ = false;
-  bool draining_ = false;
-  bool paused_ = false;
-  bool continue_sent_ = false;
-  bool parsing_ = false;
-  std::string input_;  // not yet understood
-  std::unique_ptr<Parser> parser_;
-  std::string message_;  // of a fragmented WebSocket message
-  bool in_message_ = false;
-  bool binary_ = false;
+  std::shared_ptr<Protocol> protocol_;
   Outbox outbox_;
-  std::chrono::steady_clock::time_point last_input_, last_sent_, last_ping_, began_;
+  Deadline patience_;  // with a client who takes nothing, or does not close after us
+  std::string peer_;
+  State state_ = State::Open;
+  bool peer_is_loopback_ = false;
+  bool is_dirty_ = false;
+  bool reading_wanted_ = true;
+  bool waits_to_read_ = false;
+  bool waits_to_write_ = false;
+  bool has_ended_ = false;  // the client has sent its last byte
+  bool is_behind_ = false;  // too much waited, and it is not little yet
 };
 
 }  // namespace hearth::net::http

@@ -3,72 +3,154 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
+#include <new>
+
+#include "db/base/invariant.h"
+#include "net/http/request.h"
 
 namespace hearth::net::http {
 namespace {
-constexpr int kGzipWindow = 15 + 16;   // a gzip head and trailer
-constexpr int kAnyWindow = 15 + 32;    // gzip or zlib, whichever comes
-constexpr size_t kPiece = 64 << 10;
-}  // namespace
 
-struct Gzip::State {
+constexpr int kGzipWindow = 15 + 16;  // a gzip head and trailer
+constexpr int kAnyWindow = 15 + 32;   // gzip or zlib, whichever comes
+constexpr int kRawWindow = -15;       // what some send for "deflate"
+constexpr int kLevel = 4;
+constexpr size_t kPieceBytes = 64u << 10;
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+std::string_view cut(std::string_view& rest, char at) {
+  const size_t end = std::min(rest.find(at), rest.size());
+  const std::string_view head = trimmed(rest.substr(0, end));
+  rest.remove_prefix(std::min(end + 1, rest.size()));
+  return head;
+}
+
+bool is_refused(std::string_view parameters) {
+  while (!parameters.empty()) {
+    std::string_view parameter = cut(parameters, ';');
+    if (!equals_ignoring_case(cut(parameter, '='), "q")) continue;
+    double q = 1;
+    std::from_chars(parameter.data(), parameter.data() + parameter.size(), q);
+    return q <= 0;
+  }
+  return false;
+}
+
+struct Inflater {
+  explicit Inflater(int window) {
+    if (inflateInit2(&stream, window) != Z_OK) throw std::bad_alloc();
+  }
+  ~Inflater() { inflateEnd(&stream); }
+  Inflater(const Inflater&) = delete;
+  Inflater& operator=(const Inflater&) = delete;
   z_stream stream{};
 };
 
-Gzip::Gzip() : state_(std::make_unique<State>()) {
-  deflateInit2(&state_->stream, 4, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY);
-}
-Gzip::~Gzip() { deflateEnd(&state_->stream); }
+enum class Outcome { Whole, Broken, TooLarge };
 
-void Gzip::deflate_all(std::string_view bytes, int flush, std::string& to) {
+Outcome inflate_all(std::string_view bytes, int window, size_t bytes_max, std::string& to) {
+  Inflater inflater(window);
+  z_stream& stream = inflater.stream;
+  to.clear();
+  // Room is made as it is needed, so that a small lie about a large body costs nothing.
+  size_t room = std::min(bytes_max, std::max<size_t>(bytes.size() * 4, kPieceBytes));
+  for (;;) {
+    const size_t piece = std::min<size_t>(bytes.size(), std::numeric_limits<unsigned>::max());
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+    stream.avail_in = static_cast<unsigned>(piece);
+    const size_t before = to.size();
+    if (before > bytes_max) return Outcome::TooLarge;
+    to.resize(before + std::min(room, bytes_max + 1 - before));
+    stream.next_out = reinterpret_cast<Bytef*>(to.data() + before);
+    stream.avail_out = static_cast<unsigned>(to.size() - before);
+    const int state = inflate(&stream, Z_NO_FLUSH);
+    to.resize(to.size() - stream.avail_out);
+    const size_t taken = piece - stream.avail_in;
+    bytes.remove_prefix(taken);
+    if (to.size() > bytes_max) return Outcome::TooLarge;
+    if (state == Z_STREAM_END) {
+      if (bytes.empty()) return Outcome::Whole;
+      if (window != kAnyWindow || inflateReset(&stream) != Z_OK) return Outcome::Broken;  // gzip members may follow
+      continue;
+    }
+    if (state != Z_OK || (taken == 0 && to.size() == before)) return Outcome::Broken;
+    room = std::max(room, to.size());
+  }
+}
+
+}  // namespace
+
+bool accepts_gzip(std::string_view accept_encoding) {
+  bool any = false;
+  while (!accept_encoding.empty()) {
+    std::string_view parameters = cut(accept_encoding, ',');
+    const std::string_view coding = cut(parameters, ';');
+    if (equals_ignoring_case(coding, "gzip") || equals_ignoring_case(coding, "x-gzip")) return !is_refused(parameters);
+    if (coding == "*") any = !is_refused(parameters);
+  }
+  return any;
+}
+
+db::Result<std::string> inflate_body(std::string_view body, std::string_view encoding, size_t bytes_max) {
+  encoding = trimmed(encoding);
+  const bool is_gzip = equals_ignoring_case(encoding, "gzip") || equals_ignoring_case(encoding, "x-gzip");
+  const bool is_deflate = equals_ignoring_case(encoding, "deflate");
+  if (!is_gzip && !is_deflate) {
+    return db::Error{db::ErrorCode::Unsupported, "Content-Encoding may be gzip or deflate."};
+  }
+  std::string text;
+  Outcome outcome = inflate_all(body, kAnyWindow, bytes_max, text);
+  if (outcome == Outcome::Broken && is_deflate) outcome = inflate_all(body, kRawWindow, bytes_max, text);
+  switch (outcome) {
+    case Outcome::Whole:
+      text.reserve(text.size() + kBodyPaddingBytes);
+      return text;
+    case Outcome::TooLarge:
+      return db::Error{db::ErrorCode::TooLarge, "Payload is too large"};
+    case Outcome::Broken:
+      break;
+  }
+  return db::Error{db::ErrorCode::InvalidData, "The body is not what its Content-Encoding says."};
+}
+
+struct GzipWriter::State {
+  z_stream stream{};
+};
+
+GzipWriter::GzipWriter() : state_(std::make_unique<State>()) {
+  if (deflateInit2(&state_->stream, kLevel, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+    throw std::bad_alloc();
+  }
+}
+
+GzipWriter::~GzipWriter() { deflateEnd(&state_->stream); }
+
+void GzipWriter::add(std::string_view bytes, End end, std::string& to) {
   z_stream& stream = state_->stream;
-  do {
+  bool is_last = false;
+  while (!is_last) {
     const size_t piece = std::min<size_t>(bytes.size(), std::numeric_limits<unsigned>::max());
     stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
     stream.avail_in = static_cast<unsigned>(piece);
     bytes.remove_prefix(piece);
+    is_last = bytes.empty();
     do {
       const size_t before = to.size();
-      to.resize(before + kPiece);
+      to.resize(before + kPieceBytes);
       stream.next_out = reinterpret_cast<Bytef*>(to.data() + before);
-      stream.avail_out = kPiece;
-      deflate(&stream, bytes.empty() ? flush : Z_NO_FLUSH);
-      to.resize(before + kPiece - stream.avail_out);
+      stream.avail_out = kPieceBytes;
+      const int state = deflate(&stream, is_last && end == End::Yes ? Z_FINISH : Z_NO_FLUSH);
+      db::invariant(state != Z_STREAM_ERROR, "a gzip stream is added to until its end, and not beyond");
+      to.resize(before + kPieceBytes - stream.avail_out);
     } while (stream.avail_out == 0);
-  } while (!bytes.empty());
-}
-
-void Gzip::add(std::string_view bytes, std::string& to) { deflate_all(bytes, Z_NO_FLUSH, to); }
-void Gzip::finish(std::string& to) { deflate_all({}, Z_FINISH, to); }
-
-std::string gzipped(std::string_view bytes) {
-  std::string out;
-  Gzip gzip;
-  gzip.add(bytes, out);
-  gzip.finish(out);
-  return out;
-}
-
-db::Result<std::string> gunzipped(std::string_view bytes, size_t bytes_max) {
-  z_stream stream{};
-  inflateInit2(&stream, kAnyWindow);
-  std::string out;
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<unsigned>(std::min<size_t>(bytes.size(), std::numeric_limits<unsigned>::max()));
-  int state = Z_OK;
-  while (state == Z_OK && out.size() <= bytes_max) {
-    const size_t before = out.size();
-    out.resize(before + kPiece);
-    stream.next_out = reinterpret_cast<Bytef*>(out.data() + before);
-    stream.avail_out = kPiece;
-    state = inflate(&stream, Z_NO_FLUSH);
-    out.resize(before + kPiece - stream.avail_out);
   }
-  inflateEnd(&stream);
-  if (out.size() > bytes_max) return db::Error{db::ErrorCode::TooLarge, "Payload is too large"};
-  if (state != Z_STREAM_END) return db::Error{db::ErrorCode::InvalidData, "The body is not what its Content-Encoding says: broken gzip data."};
-  return out;
 }
 
 }  // namespace hearth::net::http

@@ -1,11 +1,14 @@
-// One io thread from inside, for the .cc files that speak Asio.
+// One io thread from inside, for the .cc files that speak Asio. Thread: its own, unless it says otherwise.
 #pragma once
 
 #include <array>
+#include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
+#include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "net/http/beast.h"
@@ -13,29 +16,82 @@
 
 namespace hearth::net::http {
 
-struct IoPool::Loop {
-  explicit Loop(size_t number) : index(number) {}
+// Something with bytes to send at the end of the turn.
+class Flushable {
+ public:
+  virtual ~Flushable() = default;
+  virtual void flush() = 0;
+};
 
-  void run();
-  void post(std::function<void()> task);
-  // Its home thread: `what` has something to send at the end of this turn.
-  void mark_dirty(std::shared_ptr<Flushable> what) { dirty.push_back(std::move(what)); }
+class IoLoop {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
 
-  const size_t index;
-  asio::io_context io{1};
-  asio::steady_timer ticker{io};
-  std::thread thread;
-  std::vector<std::shared_ptr<Flushable>> dirty;
-  std::set<Flushable*> members;            // every connection that lives here
-  std::array<char, 64 << 10> read_buffer;  // what any of them is reading right now
+  explicit IoLoop(size_t index) : index_(index) {}
+  IoLoop(const IoLoop&) = delete;
+  IoLoop& operator=(const IoLoop&) = delete;
 
-  std::mutex mutex;  // Guards mailbox.
-  std::vector<std::function<void()>> mailbox;
+  static IoLoop* current();  // the loop whose thread this is, or null. Thread: any
+
+  // Thread: the pool's owner.
+  void start();
+  void stop();         // soon; no task is taken from here on
+  void join();         // the thread
+  void forget_work();  // after join: destroys what will never run
+
+  void post(Task task);  // thread: any
+
+  Timer schedule(std::chrono::milliseconds delay, Task task);
+  void unschedule(Time due, uint64_t id);
+
+  // Runs `task` in this turn, after what is running now.
+  void later(Task task) { later_.push_back(std::move(task)); }
+
+  void mark_dirty(std::shared_ptr<Flushable> what) { dirty_.push_back(std::move(what)); }
+
+  size_t index() const { return index_; }
+  asio::io_context& io() { return *io_; }
+  std::array<char, 64u << 10>& read_buffer() { return read_buffer_; }  // free between two calls of the loop
 
  private:
-  void drain();
-  void tick();
-  void flush();
+  void run();
+  void take_mail();
+  void run_timers();
+  void set_alarm();
+  void finish_turn();
+
+  const size_t index_;
+  std::optional<asio::io_context> io_{std::in_place, 1};
+  std::optional<asio::steady_timer> alarm_{std::in_place, *io_};
+  Time alarm_due_ = Time::max();
+  std::map<std::pair<Time, uint64_t>, Task> timers_;
+  uint64_t last_timer_ = 0;
+  std::vector<Task> later_;
+  std::vector<std::shared_ptr<Flushable>> dirty_;
+  std::array<char, 64u << 10> read_buffer_{};
+  std::thread thread_;
+
+  std::mutex mutex_;  // Guards mailbox_ and stopped_.
+  std::vector<Task> mailbox_;
+  bool stopped_ = false;
+};
+
+// A moment that moves often and is seldom reached: moving it later costs nothing but a store.
+class Deadline {
+ public:
+  Deadline(IoLoop& loop, Task on_due) : loop_(loop), on_due_(std::move(on_due)) {}
+
+  void set(std::chrono::milliseconds from_now);
+  void clear() { due_ = IoLoop::Time::max(); }
+
+ private:
+  void on_timer();
+
+  IoLoop& loop_;
+  Task on_due_;
+  IoLoop::Time due_ = IoLoop::Time::max();
+  IoLoop::Time timer_due_ = IoLoop::Time::max();
+  Timer timer_;
 };
 
 }  // namespace hearth::net::http

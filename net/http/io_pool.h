@@ -59,8 +59,13 @@ class IoPool {
   // On an io thread only, and for it.
   [[nodiscard]] static Timer schedule(std::chrono::milliseconds delay, Task task);
 
-  // Closes the connections and ends the threads; what is posted from then on never runs. Listeners drain before.
+  // Whether this is that thread of this pool.
+  bool is_home(size_t thread) const;
+
+  // The threads end soon; what is posted from then on is destroyed, unrun. Listeners are gone before. Thread: the
+  // owner's.
   void stop();
+  // Waits for the threads, and destroys what they have left to run.
   void join();
 
   // For net/http itself.
@@ -68,6 +73,7 @@ class IoPool {
 
  private:
   std::vector<std::unique_ptr<IoLoop>> loops_;
+  bool is_stopped_ = false;
 };
 
 }  // namespace hearth::net::http

@@ -1,73 +1,84 @@
 #include "net/http/outbox.h"
 
-#include <sys/socket.h>
 #include <sys/uio.h>
 
-#include <cerrno>
+#include <algorithm>
+#include <utility>
+
+#include "db/base/invariant.h"
 
 namespace hearth::net::http {
-namespace {
-constexpr size_t kOwnBufferMax = 16 << 10;  // small pieces share buffers of about this size
-constexpr size_t kPiecesPerSend = 64;
-}  // namespace
-
-void Outbox::add(SharedBytes bytes) {
-  if (bytes->empty()) return;
-  if (bytes->size() <= 256) return add(std::string_view(*bytes));  // cheaper copied than pointed at
-  bytes_ += bytes->size();
-  open_.reset();
-  pieces_.push_back(std::move(bytes));
-}
 
 void Outbox::add(std::string_view bytes) {
   if (bytes.empty()) return;
-  if (open_ == nullptr || open_->size() + bytes.size() > kOwnBufferMax) {
-    open_ = std::make_shared<std::string>();
-    pieces_.push_back(open_);
+  // Small ones share a piece. It is the last one, so nothing is overtaken.
+  const bool joins = first_ < pieces_.size() && !pieces_.back().shared &&
+                     pieces_.back().own.size() + bytes.size() <= kOwnPieceBytesMax;
+  if (!joins) pieces_.emplace_back();
+  pieces_.back().own.append(bytes);
+  grew(bytes.size());
+}
+
+void Outbox::add(SharedBytes bytes) {
+  if (bytes->size() <= kCopyBytesMax) return add(std::string_view(*bytes));
+  const size_t size = bytes->size();
+  pieces_.emplace_back();
+  pieces_.back().shared = std::move(bytes);
+  grew(size);
+}
+
+void Outbox::add(std::string&& bytes) {
+  if (bytes.size() <= kCopyBytesMax) return add(std::string_view(bytes));
+  const size_t size = bytes.size();
+  pieces_.emplace_back();
+  pieces_.back().own = std::move(bytes);
+  grew(size);
+}
+
+void Outbox::grew(size_t by) {
+  bytes_ += by;
+  largest_ = std::max(largest_, pieces_.back().view().size());
+}
+
+size_t Outbox::gather(iovec* to, size_t count_max) const {
+  size_t count = 0;
+  for (size_t i = first_; i < pieces_.size() && count < count_max; ++i) {
+    std::string_view bytes = pieces_[i].view();
+    if (i == first_) bytes.remove_prefix(offset_);
+    to[count++] = {const_cast<char*>(bytes.data()), bytes.size()};
   }
-  open_->append(bytes);
-  bytes_ += bytes.size();
+  return count;
+}
+
+void Outbox::sent(size_t bytes) {
+  db::invariant(bytes <= bytes_, "the kernel takes no more than it was given");
+  bytes_ -= bytes;
+  if (bytes_ == 0) return clear();
+  while (bytes >= pieces_[first_].view().size() - offset_) {
+    bytes -= pieces_[first_].view().size() - offset_;
+    // The largest one is gone; an upper bound for the rest would do, but what waits is few pieces or small ones.
+    const bool was_largest = pieces_[first_].view().size() == largest_;
+    pieces_[first_] = {};
+    offset_ = 0;
+    ++first_;
+    if (was_largest) {
+      largest_ = 0;
+      for (size_t i = first_; i < pieces_.size(); ++i) largest_ = std::max(largest_, pieces_[i].view().size());
+    }
+  }
+  offset_ += bytes;
+  if (first_ > 64 && first_ * 2 > pieces_.size()) {
+    pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<ptrdiff_t>(first_));
+    first_ = 0;
+  }
 }
 
 void Outbox::clear() {
-  pieces_.clear();
-  open_.reset();
-  sent_of_first_ = 0;
+  pieces_ = {};
+  first_ = 0;
+  offset_ = 0;
   bytes_ = 0;
-}
-
-bool Outbox::send(int socket) {
-  while (!pieces_.empty()) {
-    iovec parts[kPiecesPerSend];
-    size_t count = 0;
-    for (const SharedBytes& piece : pieces_) {
-      if (count == kPiecesPerSend) break;
-      const size_t skip = count == 0 ? sent_of_first_ : 0;
-      parts[count++] = {const_cast<char*>(piece->data()) + skip, piece->size() - skip};
-    }
-    msghdr message{};
-    message.msg_iov = parts;
-    message.msg_iovlen = count;
-    const ssize_t sent = ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      return errno == EAGAIN || errno == EWOULDBLOCK;
-    }
-    size_t left = static_cast<size_t>(sent);
-    bytes_ -= left;
-    while (left > 0) {
-      const size_t of_first = pieces_.front()->size() - sent_of_first_;
-      if (left < of_first) {
-        sent_of_first_ += left;
-        break;
-      }
-      left -= of_first;
-      sent_of_first_ = 0;
-      if (pieces_.front() == open_) open_.reset();
-      pieces_.pop_front();
-    }
-  }
-  return true;
+  largest_ = 0;
 }
 
 }  // namespace hearth::net::http

@@ -1,23 +1,37 @@
 #include "net/http/request.h"
 
+#include <algorithm>
+
 #include "db/model/json.h"
 
 namespace hearth::net::http {
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (lower(a[i]) != lower(b[i])) return false;
-  }
-  return true;
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
 }
 
-std::optional<std::string_view> Request::header(std::string_view name) const {
+std::optional<std::string_view> find_header(const Headers& headers, std::string_view name) {
   for (const auto& [key, value] : headers) {
-    if (equal_ignoring_case(key, name)) return value;
+    if (equals_ignoring_case(key, name)) return value;
   }
   return {};
+}
+
+bool header_has_token(const Headers& headers, std::string_view name, std::string_view token) {
+  for (const auto& [key, value] : headers) {
+    if (!equals_ignoring_case(key, name)) continue;
+    std::string_view rest = value;
+    while (!rest.empty()) {
+      const size_t comma = std::min(rest.find(','), rest.size());
+      std::string_view item = rest.substr(0, comma);
+      rest.remove_prefix(std::min(comma + 1, rest.size()));
+      while (!item.empty() && (item.front() == ' ' || item.front() == '\t')) item.remove_prefix(1);
+      while (!item.empty() && (item.back() == ' ' || item.back() == '\t')) item.remove_suffix(1);
+      if (equals_ignoring_case(item, token)) return true;
+    }
+  }
+  return false;
 }
 
 Response error_response(int status, std::string_view message) {
@@ -25,6 +39,7 @@ Response error_response(int status, std::string_view message) {
   response.status = status;
   response.headers.emplace_back("Content-Type", "application/json; charset=utf-8");
   response.headers.emplace_back("Access-Control-Allow-Origin", "*");
+  response.headers.emplace_back("Cache-Control", "no-cache");
   response.body = "{\n  \"error\" : ";
   db::append_json_string(message, response.body);
   response.body += "\n}\n";
@@ -43,6 +58,12 @@ std::string_view reason_phrase(int status) {
       return "Created";
     case 204:
       return "No Content";
+    case 206:
+      return "Partial Content";
+    case 301:
+      return "Moved Permanently";
+    case 302:
+      return "Found";
     case 304:
       return "Not Modified";
     case 307:
@@ -59,14 +80,20 @@ std::string_view reason_phrase(int status) {
       return "Method Not Allowed";
     case 408:
       return "Request Timeout";
+    case 409:
+      return "Conflict";
     case 412:
       return "Precondition Failed";
     case 413:
       return "Payload Too Large";
+    case 414:
+      return "URI Too Long";
     case 415:
       return "Unsupported Media Type";
     case 426:
       return "Upgrade Required";
+    case 429:
+      return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
     case 500:
@@ -75,8 +102,10 @@ std::string_view reason_phrase(int status) {
       return "Not Implemented";
     case 503:
       return "Service Unavailable";
+    case 505:
+      return "HTTP Version Not Supported";
     default:
-      return status < 400 ? "OK" : "Error";
+      return "";
   }
 }
 

@@ -13,8 +13,13 @@ namespace hearth::net::http {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
+bool equals_ignoring_case(std::string_view a, std::string_view b);  // ASCII
+
 // The first header of that name, in any case.
 std::optional<std::string_view> find_header(const Headers& headers, std::string_view name);
+
+// Whether `token` is in a comma-separated list ("Connection: keep-alive, Upgrade"), in any case.
+bool header_has_token(const Headers& headers, std::string_view name, std::string_view token);
 
 // Free bytes behind every body, so that simdjson can parse it in place (its SIMDJSON_PADDING).
 inline constexpr size_t kBodyPaddingBytes = 64;
@@ -37,13 +42,13 @@ enum class Compression : unsigned char { IfAccepted, Never };
 // body. The body is `body` followed by `shared_body`.
 struct Response {
   int status = 200;
-  Headers headers;
-  std::string body;
-  std::vector<SharedBytes> shared_body;
+  Headers headers{};
+  std::string body{};
+  std::vector<SharedBytes> shared_body{};
   Compression compression = Compression::IfAccepted;
 };
 
-// `{"error": "<message>"}` as JSON.
+// `{ "error" : "<message>" }` in the service's layout (rest-api.md §9).
 Response error_response(int status, std::string_view message);
 
 // "Not Found"; "" for a status that has no name.

@@ -30,9 +30,9 @@ enum class CloseCode : uint16_t {  // RFC 6455 §7.4.1
 };
 
 struct WebSocketOptions {
-  size_t message_bytes_max = 16u << 20;              // past it: closed with 1009
-  std::chrono::milliseconds ping_interval{45'000};   // of silence, until we ping
-  std::chrono::milliseconds idle_time_max{120'000};  // of silence, until the client counts as gone
+  size_t message_bytes_max = 16u << 20;             // past it: closed with 1009
+  std::chrono::milliseconds ping_interval{25'000};  // of silence, until we ping
+  std::chrono::milliseconds idle_time_max{90'000};  // of silence, until the client counts as gone
 };
 
 class WebSocketHandler {

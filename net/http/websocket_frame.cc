@@ -1,85 +1,211 @@
 #include "net/http/websocket_frame.h"
 
-#include <openssl/sha.h>
-
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
-#include "db/model/hash.h"
+#include "db/model/json.h"
+#include "net/http/request.h"
 
 namespace hearth::net::http {
+namespace {
 
-std::string frame_of(Opcode opcode, std::string_view payload) {
+constexpr size_t kMessageKeepMax = 64u << 10;  // a message's first room is no more than this, whatever its head says
+
+bool is_control(Opcode opcode) { return static_cast<uint8_t>(opcode) >= 8; }
+
+// RFC 6455 §7.4: what may stand in a close frame.
+bool may_be_received(uint16_t code) {
+  if (code >= 3000 && code <= 4999) return true;
+  return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
+}
+
+void unmask(char* bytes, size_t count, const std::array<uint8_t, 4>& key, uint8_t& key_at) {
+  std::array<uint8_t, 8> turned{};
+  for (size_t i = 0; i < turned.size(); ++i) turned[i] = key[(key_at + i) % 4];
+  uint64_t wide = 0;
+  std::memcpy(&wide, turned.data(), sizeof wide);
+  size_t i = 0;
+  for (; i + sizeof wide <= count; i += sizeof wide) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes + i, sizeof word);
+    word ^= wide;
+    std::memcpy(bytes + i, &word, sizeof word);
+  }
+  for (; i < count; ++i) bytes[i] = static_cast<char>(static_cast<uint8_t>(bytes[i]) ^ turned[i % 8]);
+  key_at = static_cast<uint8_t>((key_at + count) % 4);
+}
+
+}  // namespace
+
+void append_frame(std::string& to, Opcode opcode, std::string_view payload) {
+  to += static_cast<char>(0x80u | static_cast<uint8_t>(opcode));
+  const uint64_t size = payload.size();
+  int length_bytes = 0;
+  if (size < 126) {
+    to += static_cast<char>(size);
+  } else if (size <= 0xffff) {
+    to += static_cast<char>(126);
+    length_bytes = 2;
+  } else {
+    to += static_cast<char>(127);
+    length_bytes = 8;
+  }
+  for (int i = length_bytes - 1; i >= 0; --i) to += static_cast<char>(size >> (8 * i));
+  to += payload;
+}
+
+std::string frame_text(std::string_view payload) {
   std::string frame;
   frame.reserve(payload.size() + 10);
-  frame += static_cast<char>(0x80 | static_cast<unsigned>(opcode));
-  const uint64_t size = payload.size();
-  if (size < 126) {
-    frame += static_cast<char>(size);
-  } else if (size < 65536) {
-    frame += static_cast<char>(126);
-    frame += static_cast<char>(size >> 8);
-    frame += static_cast<char>(size);
-  } else {
-    frame += static_cast<char>(127);
-    for (int shift = 56; shift >= 0; shift -= 8) frame += static_cast<char>(size >> shift);
-  }
-  frame += payload;
+  append_frame(frame, Opcode::Text, payload);
   return frame;
 }
 
-std::string close_payload(uint16_t code, std::string_view reason) {
+std::string frame_binary(std::string_view payload) {
+  std::string frame;
+  frame.reserve(payload.size() + 10);
+  append_frame(frame, Opcode::Binary, payload);
+  return frame;
+}
+
+void append_close_frame(std::string& to, CloseCode code, std::string_view reason) {
   std::string payload;
-  payload += static_cast<char>(code >> 8);
-  payload += static_cast<char>(code);
-  payload += reason.substr(0, 123);
-  return payload;
-}
-
-std::optional<FrameHead> read_head(std::string_view bytes, bool& broken) {
-  broken = false;
-  if (bytes.size() < 2) return {};
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[i]); };
-  FrameHead head{};
-  const unsigned opcode = byte(0) & 0x0f;
-  head.final = (byte(0) & 0x80) != 0;
-  const bool known = opcode <= 2 || (opcode >= 8 && opcode <= 10);
-  const bool control = opcode >= 8;
-  const uint64_t short_size = byte(1) & 0x7f;
-  // No extension is agreed, clients mask, control frames are short and whole (RFC 6455 §5.2, §5.5).
-  broken = !known || (byte(0) & 0x70) != 0 || (byte(1) & 0x80) == 0 || (control && (!head.final || short_size > 125));
-  if (broken) return {};
-  head.opcode = static_cast<Opcode>(opcode);
-  const size_t extra = short_size == 126 ? 2 : short_size == 127 ? 8 : 0;
-  head.head_bytes = 2 + extra + 4;
-  if (bytes.size() < head.head_bytes) return {};
-  head.payload_bytes = extra == 0 ? short_size : 0;
-  for (size_t i = 0; i < extra; ++i) head.payload_bytes = head.payload_bytes << 8 | byte(2 + i);
-  broken = head.payload_bytes >> 63 != 0;
-  if (broken) return {};
-  std::memcpy(head.mask, bytes.data() + 2 + extra, 4);
-  return head;
-}
-
-void unmask(char* payload, size_t bytes, const unsigned char mask[4]) {
-  uint64_t wide = 0;
-  unsigned char repeated[8];
-  for (size_t i = 0; i < 8; ++i) repeated[i] = mask[i % 4];
-  std::memcpy(&wide, repeated, 8);
-  size_t i = 0;
-  for (; i + 8 <= bytes; i += 8) {
-    uint64_t chunk = 0;
-    std::memcpy(&chunk, payload + i, 8);
-    chunk ^= wide;
-    std::memcpy(payload + i, &chunk, 8);
+  if (code != CloseCode::NoStatus && code != CloseCode::Abnormal) {
+    const auto number = static_cast<uint16_t>(code);
+    payload += static_cast<char>(number >> 8);
+    payload += static_cast<char>(number & 0xff);
+    size_t size = std::min(reason.size(), kControlPayloadMax - 2);
+    // Not in the midst of a character.
+    while (size < reason.size() && size > 0 && (static_cast<uint8_t>(reason[size]) & 0xc0) == 0x80) --size;
+    payload += reason.substr(0, size);
   }
-  for (; i < bytes; ++i) payload[i] = static_cast<char>(payload[i] ^ mask[i % 4]);
+  append_frame(to, Opcode::Close, payload);
 }
 
-std::string accept_key(std::string_view key) {
-  const std::string salted = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-  unsigned char digest[SHA_DIGEST_LENGTH];
-  SHA1(reinterpret_cast<const unsigned char*>(salted.data()), salted.size(), digest);
-  return db::base64({reinterpret_cast<const char*>(digest), sizeof digest});
+FrameReader::Found FrameReader::fail(CloseCode code, const char* error) {
+  close_code_ = code;
+  error_ = error;
+  return Found::Error;
+}
+
+// True when the header is whole.
+bool FrameReader::take_header(std::string_view& bytes) {
+  for (;;) {
+    size_t need = 2;
+    if (header_bytes_ >= 2) {
+      const uint8_t length = header_[1] & 0x7f;
+      need += length == 126 ? 2 : length == 127 ? 8 : 0;
+      need += (header_[1] & 0x80) != 0 ? 4 : 0;
+    }
+    if (header_bytes_ == need) return true;
+    const size_t part = std::min(need - header_bytes_, bytes.size());
+    if (part == 0) return false;
+    std::memcpy(header_.data() + header_bytes_, bytes.data(), part);
+    header_bytes_ = static_cast<uint8_t>(header_bytes_ + part);
+    bytes.remove_prefix(part);
+  }
+}
+
+// Looks at a whole header. Nothing: a payload may follow.
+FrameReader::Found FrameReader::on_header() {
+  const unsigned opcode = header_[0] & 0x0f;
+  if ((header_[0] & 0x70) != 0) return fail(CloseCode::ProtocolError, "reserved bits are set");
+  if (opcode > 10 || (opcode > 2 && opcode < 8)) return fail(CloseCode::ProtocolError, "unknown opcode");
+  if ((header_[1] & 0x80) == 0) return fail(CloseCode::ProtocolError, "a client's frames are masked");
+  opcode_ = static_cast<Opcode>(opcode);
+  fin_ = (header_[0] & 0x80) != 0;
+
+  left_ = header_[1] & 0x7f;
+  size_t at = 2;
+  if (left_ >= 126) {
+    const size_t length_bytes = left_ == 126 ? 2 : 8;
+    left_ = 0;
+    for (size_t i = 0; i < length_bytes; ++i) left_ = left_ << 8 | header_[at++];
+  }
+  std::copy_n(header_.begin() + static_cast<ptrdiff_t>(at), 4, key_.begin());
+  key_at_ = 0;
+
+  if (is_control(opcode_)) {
+    if (!fin_ || left_ > kControlPayloadMax) {
+      return fail(CloseCode::ProtocolError, "control frames are short and not in pieces");
+    }
+    control_bytes_ = 0;
+  } else {
+    if ((opcode_ == Opcode::Continuation) != in_message_) {
+      return fail(CloseCode::ProtocolError, in_message_ ? "a message within a message" : "nothing to continue");
+    }
+    if (left_ > message_bytes_max_ - message_.size()) return fail(CloseCode::TooLarge, "message too large");
+    if (!in_message_) kind_ = opcode_ == Opcode::Text ? MessageKind::Text : MessageKind::Binary;
+    in_message_ = true;
+    const size_t whole = message_.size() + left_;
+    if (whole <= kMessageKeepMax) message_.reserve(whole + kBodyPaddingBytes);
+  }
+  in_payload_ = true;
+  return Found::Nothing;
+}
+
+FrameReader::Found FrameReader::on_close_payload() {
+  close_code_ = CloseCode::NoStatus;
+  if (control_bytes_ == 0) return Found::Close;
+  if (control_bytes_ == 1) return fail(CloseCode::ProtocolError, "half a close code");
+  const auto code = static_cast<uint16_t>(static_cast<uint8_t>(control_[0]) << 8 | static_cast<uint8_t>(control_[1]));
+  if (!may_be_received(code)) return fail(CloseCode::ProtocolError, "no such close code");
+  if (!db::is_utf8(control().substr(2))) return fail(CloseCode::InvalidData, "the reason is not UTF-8");
+  close_code_ = static_cast<CloseCode>(code);
+  return Found::Close;
+}
+
+// Nothing: it was not the last frame of its message, or a pong.
+FrameReader::Found FrameReader::on_frame_end() {
+  in_payload_ = false;
+  header_bytes_ = 0;
+  switch (opcode_) {
+    case Opcode::Ping:
+      return Found::Ping;
+    case Opcode::Pong:
+      return Found::Pong;
+    case Opcode::Close:
+      return on_close_payload();
+    case Opcode::Continuation:
+    case Opcode::Text:
+    case Opcode::Binary:
+      break;
+  }
+  if (!fin_) return Found::Nothing;
+  in_message_ = false;
+  if (kind_ == MessageKind::Text && !db::is_utf8(message_)) return fail(CloseCode::InvalidData, "text is not UTF-8");
+  return Found::Message;
+}
+
+FrameReader::Found FrameReader::next(std::string_view& bytes) {
+  for (;;) {
+    if (!in_payload_) {
+      if (!take_header(bytes)) return Found::Nothing;
+      if (const Found found = on_header(); found != Found::Nothing) return found;
+    }
+    const size_t part = std::min<uint64_t>(left_, bytes.size());
+    char* to = nullptr;
+    if (is_control(opcode_)) {
+      to = control_.data() + control_bytes_;
+      std::memcpy(to, bytes.data(), part);
+      control_bytes_ = static_cast<uint8_t>(control_bytes_ + part);
+    } else {
+      const size_t before = message_.size();
+      message_.append(bytes.substr(0, part));
+      to = message_.data() + before;
+    }
+    unmask(to, part, key_, key_at_);
+    bytes.remove_prefix(part);
+    left_ -= part;
+    if (left_ > 0) return Found::Nothing;
+    if (const Found found = on_frame_end(); found != Found::Nothing) return found;
+  }
+}
+
+std::string FrameReader::take_message() {
+  message_.reserve(message_.size() + kBodyPaddingBytes);
+  return std::exchange(message_, {});
 }
 
 }  // namespace hearth::net::http

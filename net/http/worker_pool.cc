@@ -1,10 +1,11 @@
 #include "net/http/worker_pool.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hearth::net::http {
 
-WorkerPool::WorkerPool(size_t threads) {
+WorkerPool::WorkerPool(size_t threads, size_t queue_max) : queue_max_(queue_max) {
   for (size_t i = 0; i < std::max<size_t>(threads, 1); ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -15,6 +16,16 @@ WorkerPool::~WorkerPool() {
   }
   more_.notify_all();
   for (std::thread& thread : threads_) thread.join();
+}
+
+bool WorkerPool::try_run(std::function<void()> task) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (tasks_.size() >= queue_max_) return false;
+    tasks_.push_back(std::move(task));
+  }
+  more_.notify_one();
+  return true;
 }
 
 void WorkerPool::run(std::function<void()> task) {
@@ -31,7 +42,7 @@ void WorkerPool::work() {
     {
       std::unique_lock lock(mutex_);
       more_.wait(lock, [this] { return closing_ || !tasks_.empty(); });
-      if (closing_) return;
+      if (tasks_.empty()) return;  // closing, and nothing is left
       task = std::move(tasks_.front());
       tasks_.pop_front();
     }

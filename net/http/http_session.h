@@ -1,0 +1,117 @@
+// HTTP/1.1 on one connection: one request after the other, each with its answer. Thread: the connection's home.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "net/http/connection.h"
+#include "net/http/exchange.h"
+#include "net/http/gzip.h"
+#include "net/http/request_reader.h"
+#include "net/http/response_head.h"
+#include "net/http/websocket_session.h"
+
+namespace hearth::net::http {
+
+class HttpStream;
+
+class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSession> {
+ public:
+  explicit HttpSession(Connection& connection);
+  ~HttpSession() override;
+
+  void on_bytes(std::string_view bytes) override;
+  void on_end() override;
+  void on_sent() override;
+  void on_server_closing() override;
+  void on_gone() override;
+
+  // For the exchange that is being answered, once. They do nothing when the client has gone.
+  void answer(Response&& response);
+  void answer_long(Response&& head, ChunkSource&& source);
+  // Null when the client has gone.
+  std::shared_ptr<HttpStream> answer_stream(int status, const Headers& headers);
+  std::shared_ptr<WebSocket> answer_websocket(std::string_view key, std::shared_ptr<WebSocketHandler> handler,
+                                              const WebSocketOptions& options);
+
+  // For the stream.
+  template <typename Bytes>
+  void send_piece(Bytes&& bytes) {
+    if (phase_ == Phase::Streaming) send_chunk(std::forward<Bytes>(bytes));
+  }
+  void end_stream();
+  size_t backlog_bytes() const { return connection_ == nullptr ? 0 : connection_->backlog_bytes(); }
+
+ private:
+  struct LongBody;
+
+  // Reading: between requests or within one. Busy: one is being inflated, answered or its answer compressed.
+  enum class Phase : unsigned char { Reading, Busy, LongAnswer, Streaming, Over };
+
+  void read(std::string_view bytes);
+  void read_held();
+  bool on_head();
+  void on_request();
+  void on_inflated(Request&& request, db::Result<std::string>&& body);
+  void dispatch(Request&& request);
+  void refuse(int status, std::string_view message);
+  void hold(std::string_view bytes);
+  bool take_body_bytes(size_t count);
+  void give_back_body_bytes();
+
+  bool wants_gzip(const Response& response, size_t body_bytes) const;
+  void send_response(Response&& response, bool is_gzipped);
+  void answered();
+  void pull();
+  void on_pulled(std::shared_ptr<LongBody> body, std::string&& chunk, Pull pulled);
+  template <typename Bytes>
+  void send_chunk(Bytes&& chunk);
+  void send_end();
+  Framing unknown_length() const { return is_http_1_0_ ? Framing::UntilClose : Framing::Chunked; }
+  void on_deadline();
+
+  Connection* connection_;  // null when it is gone
+  IoLoop& loop_;
+  std::unique_ptr<RequestReader> reader_;  // null between requests
+  std::string held_;                       // of requests to come
+  Deadline deadline_;                      // of what the client must do next; of a long answer as a whole
+  std::shared_ptr<LongBody> long_body_;
+  std::shared_ptr<HttpStream> stream_;
+  std::shared_ptr<WebSocketSession> websocket_;  // until it has been given what came behind the request
+  size_t body_bytes_ = 0;                        // taken from the hub
+  Phase phase_ = Phase::Reading;
+  bool is_reading_ = false;  // read() is on the stack
+  bool has_ended_ = false;   // the client sends no more
+  bool is_closing_ = false;  // the server is
+  bool keep_alive_ = true;   // of the request being answered, and so are these
+  bool is_head_ = false;
+  bool is_http_1_0_ = false;
+  bool accepts_gzip_ = false;
+};
+
+// What Exchange::open_stream gives away. Outlives the session when its user lets it.
+class HttpStream : public Stream {
+ public:
+  // Of no session: closed from the start.
+  HttpStream(IoLoop& loop, std::weak_ptr<HttpSession> session);
+
+  void send(SharedBytes bytes) override;
+  void send(std::string_view bytes) override;
+  void close() override;
+  bool is_closed() const override { return is_closed_; }
+  size_t backlog_bytes() const override;
+  void set_on_closed(std::function<void()> on_closed) override;
+
+  // By the session: it is over.
+  void closed();
+
+ private:
+  IoLoop& loop_;
+  std::weak_ptr<HttpSession> session_;
+  std::function<void()> on_closed_;
+  bool is_closed_ = false;
+};
+
+}  // namespace hearth::net::http

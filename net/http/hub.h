@@ -1,0 +1,70 @@
+// What the connections of one listener share. Thread: any, unless it says otherwise.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "net/http/limits.h"
+#include "net/http/listener.h"
+
+namespace hearth::net::http {
+
+class Connection;
+
+// A thread's own figures, so that counting costs nothing.
+struct alignas(64) Counters {
+  std::atomic<uint64_t> connections = 0;
+  std::atomic<uint64_t> accepted = 0;
+  std::atomic<uint64_t> refused = 0;
+  std::atomic<uint64_t> requests = 0;
+  std::atomic<uint64_t> bad_requests = 0;
+  std::atomic<uint64_t> websockets = 0;
+  std::atomic<uint64_t> streams = 0;
+  std::atomic<uint64_t> slow_readers = 0;
+  std::atomic<uint64_t> bytes_in = 0;
+  std::atomic<uint64_t> bytes_out = 0;
+  std::atomic<uint64_t> sends = 0;
+
+  // Written by one thread, read by any.
+  static void add(std::atomic<uint64_t>& counter, uint64_t by = 1) {
+    counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+};
+
+struct Hub {
+  Hub(IoPool& io_pool, WorkerPool& worker_pool, Limits the_limits, Handler the_handler)
+      : io(io_pool),
+        workers(worker_pool),
+        limits(the_limits),
+        handler(std::move(the_handler)),
+        threads(io_pool.size()) {}
+
+  // The home of what lives on one io thread; nobody else looks at it.
+  struct Thread {
+    std::unordered_map<const Connection*, std::shared_ptr<Connection>> connections;
+    bool is_closing = false;
+    Counters counters;
+  };
+
+  IoPool& io;
+  WorkerPool& workers;
+  const Limits limits;
+  const Handler handler;
+  std::vector<Thread> threads;
+  std::atomic<size_t> connection_count = 0;  // handed to a thread and not yet gone
+  size_t next_thread = 0;                    // for the next connection; of the thread that accepts
+  std::atomic<size_t> body_bytes = 0;        // see Limits::bodies_bytes_max
+
+  bool take_body_bytes(size_t count) {
+    if (body_bytes.fetch_add(count) + count <= limits.bodies_bytes_max) return true;
+    body_bytes.fetch_sub(count);
+    return false;
+  }
+};
+
+}  // namespace hearth::net::http

@@ -1,0 +1,196 @@
+#include "net/http/listener.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "db/base/invariant.h"
+#include "net/http/addresses.h"
+#include "net/http/connection.h"
+#include "net/http/http_session.h"
+
+namespace hearth::net::http {
+namespace {
+
+constexpr int kAcceptsPerTurnMax = 64;
+constexpr std::chrono::milliseconds kAcceptPause{100};  // when the system has no descriptors left
+constexpr std::chrono::milliseconds kDrainStep{2};
+
+constexpr std::string_view kTooManyConnections =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 39\r\n"
+    "Connection: close\r\n\r\n{\n  \"error\" : \"Too many connections\"\n}\n";
+
+// On its home thread: a new connection begins.
+void begin(Hub& hub, size_t thread, Fd fd, bool is_v6) {
+  Hub::Thread& home = hub.threads[thread];
+  IoLoop& loop = hub.io.loop(thread);
+  tcp::socket socket(loop.io());
+  SystemError failed;
+  socket.assign(is_v6 ? tcp::v6() : tcp::v4(), fd.get(), failed);
+  if (failed || home.is_closing) {
+    if (!failed) fd.release();
+    hub.connection_count.fetch_sub(1);
+    return;
+  }
+  fd.release();
+  const auto connection = std::make_shared<Connection>(hub, loop, std::move(socket));
+  home.connections.emplace(connection.get(), connection);
+  home.counters.connections.store(home.connections.size(), std::memory_order_relaxed);
+  Counters::add(home.counters.accepted);
+  connection->start(std::make_shared<HttpSession>(*connection));
+}
+
+// One listening socket. Its home is the first io thread.
+class Door : public std::enable_shared_from_this<Door> {
+ public:
+  Door(std::shared_ptr<Hub> hub, BoundSocket&& bound)
+      : hub_(std::move(hub)), loop_(hub_->io.loop(0)), is_v6_(bound.is_v6), socket_(loop_.io()) {
+    SystemError failed;
+    socket_.assign(is_v6_ ? tcp::v6() : tcp::v4(), bound.fd.release(), failed);
+    db::invariant(!failed, "a socket that was just bound can be waited for");
+  }
+
+  void wait() {
+    if (!socket_.is_open()) return;
+    socket_.async_wait(tcp::acceptor::wait_read, [self = shared_from_this()](SystemError failed) {
+      if (!failed) self->accept();
+    });
+  }
+
+  void close() {
+    SystemError ignored;
+    socket_.close(ignored);
+    pause_.cancel();
+  }
+
+ private:
+  void accept() {
+    for (int count = 0; count < kAcceptsPerTurnMax && socket_.is_open(); ++count) {
+      Fd fd(::accept4(socket_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      if (fd.get() < 0) {
+        const bool is_short = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+        if (is_short) {
+          pause_ = loop_.schedule(kAcceptPause, [this] { wait(); });
+          return;
+        }
+        if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+        continue;  // that one is gone already
+      }
+      hand_over(std::move(fd));
+    }
+    wait();
+  }
+
+  void hand_over(Fd fd) {
+    if (hub_->connection_count.load() >= hub_->limits.connections_max) {
+      Counters::add(hub_->threads[loop_.index()].counters.refused);
+      ::send(fd.get(), kTooManyConnections.data(), kTooManyConnections.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      return;
+    }
+    hub_->connection_count.fetch_add(1);
+    const size_t thread = hub_->next_thread++ % hub_->threads.size();
+    if (thread == loop_.index()) return begin(*hub_, thread, std::move(fd), is_v6_);
+    hub_->io.post(thread, [hub = hub_, thread, fd = std::make_shared<Fd>(std::move(fd)), is_v6 = is_v6_] {
+      begin(*hub, thread, std::move(*fd), is_v6);
+    });
+  }
+
+  const std::shared_ptr<Hub> hub_;
+  IoLoop& loop_;
+  const bool is_v6_;
+  tcp::acceptor socket_;
+  Timer pause_;
+};
+
+}  // namespace
+
+struct Listener::Impl {
+  std::shared_ptr<Hub> hub;
+  std::vector<std::shared_ptr<Door>> doors;
+  uint16_t port = 0;
+  std::string url;
+  bool is_drained = false;
+};
+
+Listener::Listener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Listener::~Listener() { drain(std::chrono::milliseconds(0)); }
+
+db::Result<std::unique_ptr<Listener>> Listener::open(IoPool& io, WorkerPool& workers, Options options,
+                                                     Handler handler) {
+  ASSIGN_OR_RETURN(Bound bound, bind_addresses(options.host, options.port));
+  auto impl = std::make_unique<Impl>();
+  impl->hub = std::make_shared<Hub>(io, workers, options.limits, std::move(handler));
+  impl->port = bound.port;
+  std::string host = options.host.empty() ? bound.sockets.front().address : options.host;
+  if (host.find(':') != std::string::npos) host = "[" + host + "]";
+  impl->url = fmt::format("http://{}:{}", host, bound.port);
+  for (BoundSocket& socket : bound.sockets) {
+    impl->doors.push_back(std::make_shared<Door>(impl->hub, std::move(socket)));
+    io.post(0, [door = impl->doors.back()] { door->wait(); });
+  }
+  return std::unique_ptr<Listener>(new Listener(std::move(impl)));
+}
+
+uint16_t Listener::port() const { return impl_->port; }
+std::string Listener::url() const { return impl_->url; }
+
+Stats Listener::stats() const {
+  Stats stats;
+  for (const Hub::Thread& thread : impl_->hub->threads) {
+    const Counters& from = thread.counters;
+    stats.connections += from.connections.load(std::memory_order_relaxed);
+    stats.accepted += from.accepted.load(std::memory_order_relaxed);
+    stats.refused += from.refused.load(std::memory_order_relaxed);
+    stats.requests += from.requests.load(std::memory_order_relaxed);
+    stats.bad_requests += from.bad_requests.load(std::memory_order_relaxed);
+    stats.websockets += from.websockets.load(std::memory_order_relaxed);
+    stats.streams += from.streams.load(std::memory_order_relaxed);
+    stats.slow_readers += from.slow_readers.load(std::memory_order_relaxed);
+    stats.bytes_in += from.bytes_in.load(std::memory_order_relaxed);
+    stats.bytes_out += from.bytes_out.load(std::memory_order_relaxed);
+    stats.sends += from.sends.load(std::memory_order_relaxed);
+  }
+  return stats;
+}
+
+void Listener::drain(std::chrono::milliseconds patience) {
+  if (std::exchange(impl_->is_drained, true)) return;
+  const std::shared_ptr<Hub> hub = impl_->hub;
+  db::invariant(IoPool::current() == IoPool::kNone, "an io thread cannot wait for itself");
+  const auto on_each_thread = [&hub](auto&& what) {
+    for (size_t thread = 0; thread < hub->threads.size(); ++thread) {
+      hub->io.post(thread, [hub, thread, what] {
+        // A copy: what happens to one connection may end another.
+        std::vector<std::shared_ptr<Connection>> connections;
+        for (const auto& [key, connection] : hub->threads[thread].connections) connections.push_back(connection);
+        hub->threads[thread].is_closing = true;
+        for (const auto& connection : connections) what(*connection);
+      });
+    }
+  };
+
+  hub->io.post(0, [doors = impl_->doors] {
+    for (const auto& door : doors) door->close();
+  });
+  on_each_thread([](Connection& connection) { connection.leave(); });
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (hub->connection_count.load() > 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kDrainStep);
+  }
+  // The doors are closed, and every thread knows: what they let in before is gone, or is cut now.
+  std::atomic<size_t> answers = 0;
+  for (size_t thread = 0; thread < hub->threads.size(); ++thread) {
+    hub->io.post(thread, [&answers] { answers.fetch_add(1); });
+  }
+  while (answers.load() < hub->threads.size()) std::this_thread::sleep_for(kDrainStep);
+  on_each_thread([](Connection& connection) { connection.close(); });
+  while (hub->connection_count.load() > 0) std::this_thread::sleep_for(kDrainStep);
+}
+
+}  // namespace hearth::net::http

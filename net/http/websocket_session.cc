@@ -1,0 +1,189 @@
+#include "net/http/websocket_session.h"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "db/model/hash.h"
+#include "net/http/response_head.h"
+
+namespace hearth::net::http {
+
+std::string websocket_head(std::string_view key) {
+  const std::string salted = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  std::array<unsigned char, SHA_DIGEST_LENGTH> digest;
+  SHA1(reinterpret_cast<const unsigned char*>(salted.data()), salted.size(), digest.data());
+  std::string head =
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
+  head += db::base64({reinterpret_cast<const char*>(digest.data()), digest.size()});
+  head += "\r\n\r\n";
+  return head;
+}
+
+WebSocketSession::WebSocketSession(Connection& connection, std::shared_ptr<WebSocketHandler> handler,
+                                   const WebSocketOptions& options)
+    : connection_(&connection),
+      loop_(connection.loop()),
+      handler_(std::move(handler)),
+      reader_(options.message_bytes_max),
+      deadline_(loop_, [this] { on_deadline(); }),
+      heard_at_(std::chrono::steady_clock::now()),
+      ping_interval_(options.ping_interval),
+      idle_time_max_(options.idle_time_max) {
+  deadline_.set(ping_interval_);
+}
+
+void WebSocketSession::start(std::string_view bytes) {
+  if (connection_ == nullptr) return;
+  held_ += bytes;
+  is_started_ = true;
+  update_reading();
+  read_held();
+}
+
+// ---- from the client ----
+
+void WebSocketSession::on_bytes(std::string_view bytes) {
+  if (state_ == State::Closed) return;
+  heard_at_ = std::chrono::steady_clock::now();
+  has_pinged_ = false;
+  if (is_paused_ || !held_.empty()) {
+    held_ += bytes;
+    return;
+  }
+  const auto self = shared_from_this();
+  is_reading_ = true;
+  while (!is_paused_ && state_ != State::Closed && connection_ != nullptr) {
+    const FrameReader::Found found = reader_.next(bytes);
+    if (found == FrameReader::Found::Nothing) break;
+    on_found(found);
+  }
+  is_reading_ = false;
+  if (is_paused_ && state_ != State::Closed) held_ += bytes;
+}
+
+void WebSocketSession::on_found(FrameReader::Found found) {
+  switch (found) {
+    case FrameReader::Found::Nothing:
+    case FrameReader::Found::Pong:
+      return;
+    case FrameReader::Found::Message: {
+      std::string message = reader_.take_message();
+      if (state_ == State::Open) handler_->on_message(std::move(message), reader_.kind());
+      return;
+    }
+    case FrameReader::Found::Ping: {
+      // A client who pings and does not read is no reason to keep its pongs.
+      if (backlog_bytes() > connection_->hub().limits.backlog_bytes_pause) return;
+      std::string frame;
+      append_frame(frame, Opcode::Pong, reader_.control());
+      return send_bytes(std::string_view(frame));
+    }
+    case FrameReader::Found::Close: {
+      if (state_ == State::Open) {
+        close_code_ = reader_.close_code();
+        std::string frame;
+        append_close_frame(frame, close_code_, {});
+        send_bytes(std::string_view(frame));
+      }
+      return end();
+    }
+    case FrameReader::Found::Error: {
+      if (state_ == State::Open) {
+        close_code_ = reader_.close_code();
+        std::string frame;
+        append_close_frame(frame, close_code_, reader_.error());
+        send_bytes(std::string_view(frame));
+      }
+      return end();
+    }
+  }
+}
+
+// Both have said goodbye, or there is no talking to this client.
+void WebSocketSession::end() {
+  state_ = State::Closed;
+  held_ = {};
+  deadline_.clear();
+  connection_->close_after_sending();
+}
+
+void WebSocketSession::on_end() { connection_->close(); }
+
+void WebSocketSession::on_drained() {
+  if (state_ == State::Open) handler_->on_drained();
+}
+
+void WebSocketSession::on_gone() {
+  connection_ = nullptr;
+  state_ = State::Closed;
+  held_ = {};
+  deadline_.clear();
+  const auto handler = std::exchange(handler_, nullptr);
+  handler->on_close(close_code_);
+}
+
+void WebSocketSession::on_deadline() {
+  if (connection_ == nullptr) return;
+  if (state_ == State::Closing) return connection_->close();
+  // Who still takes what we send is there; and while much waits we do not hear.
+  if (backlog_bytes() > 0) heard_at_ = std::chrono::steady_clock::now();
+  const auto silence = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - heard_at_);
+  // While we do not read we do not hear either; but a client whose messages we do not want to read is there.
+  if (!is_paused_ && silence >= idle_time_max_) return connection_->close();
+  if (!has_pinged_ && silence >= ping_interval_) {
+    has_pinged_ = true;
+    std::string frame;
+    append_frame(frame, Opcode::Ping, {});
+    send_bytes(std::string_view(frame));
+  }
+  const auto next = has_pinged_ && !is_paused_ ? idle_time_max_ - silence : ping_interval_ - silence;
+  deadline_.set(std::clamp(next, std::chrono::milliseconds(1), ping_interval_));
+}
+
+// ---- to the client ----
+
+void WebSocketSession::send_text(std::string_view payload) {
+  if (!is_closed()) connection_->send(frame_text(payload));
+}
+
+void WebSocketSession::send_binary(std::string_view payload) {
+  if (!is_closed()) connection_->send(frame_binary(payload));
+}
+
+void WebSocketSession::close(CloseCode code, std::string_view reason) {
+  if (is_closed()) return;
+  std::string frame;
+  append_close_frame(frame, code, reason);
+  send_bytes(std::string_view(frame));
+  close_code_ = code;
+  state_ = State::Closing;
+  deadline_.set(connection_->hub().limits.linger_time_max);
+  resume();  // what comes until the client's goodbye is dropped
+}
+
+void WebSocketSession::pause() {
+  if (is_closed() || is_paused_) return;
+  is_paused_ = true;
+  update_reading();
+}
+
+void WebSocketSession::resume() {
+  if (connection_ == nullptr || state_ == State::Closed || !is_paused_) return;
+  is_paused_ = false;
+  heard_at_ = std::chrono::steady_clock::now();
+  update_reading();
+  if (is_reading_ || held_.empty()) return;
+  // Not from within a call of the handler's.
+  loop_.later([self = shared_from_this()] { self->read_held(); });
+}
+
+void WebSocketSession::read_held() {
+  if (is_paused_ || !is_started_ || held_.empty()) return;
+  const std::string bytes = std::exchange(held_, {});
+  on_bytes(bytes);
+}
+
+}  // namespace hearth::net::http

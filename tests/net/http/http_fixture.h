@@ -1,0 +1,81 @@
+// A listener on a free port, with its threads and a handler of the test's. Thread: the test's; the handler runs on io
+// threads and must not assert.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "net/http/listener.h"
+#include "tests/support/http_client.h"
+
+namespace hearth::test {
+
+namespace http = net::http;
+
+// Something that one thread waits for and another says.
+class Signal {
+ public:
+  void set() {
+    const std::lock_guard lock(mutex_);
+    set_ = true;
+    said_.notify_all();
+  }
+  bool wait(std::chrono::milliseconds patience = std::chrono::seconds(20)) {
+    std::unique_lock lock(mutex_);
+    return said_.wait_for(lock, patience, [this] { return set_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable said_;
+  bool set_ = false;
+};
+
+inline bool eventually(const std::function<bool()>& holds,
+                       std::chrono::milliseconds patience = std::chrono::seconds(20)) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return true;
+}
+
+struct HttpFixture {
+  explicit HttpFixture(http::Handler handler, http::Limits limits = {}, size_t threads = 2) : io(threads) {
+    io.start();
+    http::Listener::Options options;
+    options.limits = limits;
+    listener = http::Listener::open(io, workers, options, std::move(handler)).value();
+  }
+  ~HttpFixture() {
+    listener.reset();
+    io.stop();
+  }
+  uint16_t port() const { return listener->port(); }
+
+  http::WorkerPool workers{2};
+  http::IoPool io;
+  std::unique_ptr<http::Listener> listener;
+};
+
+inline http::Response text_response(std::string body, int status = 200) {
+  http::Response response;
+  response.status = status;
+  response.headers = {{"Content-Type", "text/plain"}};
+  response.body = std::move(body);
+  return response;
+}
+
+// Says what it heard: "PUT /target <body>".
+inline void echo(const std::shared_ptr<http::Exchange>& exchange) {
+  const http::Request& request = exchange->request();
+  exchange->respond(text_response(request.method + " " + request.target + " " + request.body));
+}
+
+}  // namespace hearth::test
