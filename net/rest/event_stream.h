@@ -1,0 +1,79 @@
+// One client's stream of server-sent events: a listener of its own session, told over an HTTP answer without an end.
+//
+//   request ─▶ Session::listen ─▶ its answer: refused ─▶ 401 as to any read
+//                                             allowed ─▶ 200, put /
+//   wake (any thread) ─▶ pump ─▶ [worker: large data as text] ─▶ Stream
+//
+// It ends when the client goes, when its read is revoked (`cancel`) or its credential expires (`auth_revoked`).
+// Thread: the home io thread of its connection.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "db/base/clock.h"
+#include "net/http/exchange.h"
+#include "net/http/io_pool.h"
+#include "net/http/stream.h"
+#include "net/http/worker_pool.h"
+#include "net/rest/request.h"
+#include "net/rest/waiting.h"
+#include "rules/guard.h"
+
+namespace hearth::net::rest {
+
+inline constexpr size_t kInlineBytesMax = 64u << 10;  // more is not parsed or serialised on the threads that pass it on
+
+// What all requests of a server share. Outlives them.
+struct Surroundings {
+  rules::Guard& guard;
+  http::IoPool& io;
+  http::WorkerPool& workers;
+  const db::Clock& clock;
+  Waiting& waiting;
+  std::chrono::milliseconds keep_alive;  // between two events that say just that
+};
+
+class EventStream final : public std::enable_shared_from_this<EventStream> {
+ public:
+  // Answers `exchange`, with a stream or with why not. `space`: a name as the guard resolved it.
+  static void start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, Request request,
+                    const std::string& space, rules::Auth auth);
+
+  EventStream(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, Request request);
+  ~EventStream();
+
+ private:
+  class Waker;
+
+  void begin(const std::string& space, rules::Auth auth);
+  void pump();
+  void tell_queued();
+  void encode(const std::shared_ptr<const db::Body>& body);
+  void take(const db::Item& item);
+  void refuse(const db::Error& error);
+  void open();
+  void tell(const db::Body& body, uint64_t sequence);
+  void keep_alive();
+  void end(std::string_view last_words);
+  void on_closed();
+
+  const Surroundings with_;
+  const Request request_;
+  std::shared_ptr<http::Exchange> exchange_;  // until it is answered
+  const size_t thread_;
+  std::shared_ptr<Waker> waker_;
+  std::unique_ptr<rules::Session> session_;  // null before begin and after the end
+  std::shared_ptr<http::Stream> stream_;     // null before open and after the end
+  uint64_t held_ = 0;                        // by `waiting`, until there is a stream
+  std::deque<db::Item> queue_;               // behind one whose data a worker serialises
+  std::shared_ptr<const db::Body> encoded_;  // whose data has been
+  bool is_encoding_ = false;
+  http::Timer next_keep_alive_;
+  http::Timer expiry_;
+};
+
+}  // namespace hearth::net::rest

@@ -1,0 +1,72 @@
+#include "net/rest/event_text.h"
+
+#include <algorithm>
+#include <memory>
+
+namespace hearth::net::rest {
+namespace {
+
+constexpr std::string_view kPriority = ".priority";
+
+bool is_priority(std::string_view path) {
+  if (!path.ends_with(kPriority)) return false;
+  path.remove_suffix(kPriority.size());
+  return path.empty() || path.ends_with('/');
+}
+
+std::string merge_text(const db::Body& body, db::JsonStyle style) {
+  std::string text;
+  for (const auto& [path, value] : body.entries()) {
+    if (style == db::JsonStyle::Plain && is_priority(path)) continue;
+    text += text.empty() ? '{' : ',';
+    db::append_json_string(path, text);
+    text += ':';
+    db::append_json(value, style, text);
+  }
+  if (!text.empty()) text += '}';
+  return text;
+}
+
+}  // namespace
+
+db::SharedBytes event_data(const db::Body& body, db::JsonStyle style) {
+  static const auto nothing = std::make_shared<const std::string>();
+  const bool plain = style == db::JsonStyle::Plain;
+  const bool put = body.kind() == db::Body::Kind::Put;
+  if (plain && put && body.slot() == db::Slot::Priority) return nothing;
+  return body.bytes(plain ? db::Body::Form::Plain : db::Body::Form::Export, [&](const db::Body& own) {
+    return put ? db::to_json(own.value(), style) : merge_text(own, style);
+  });
+}
+
+std::string event_head(const db::Body& body, const db::Path& base) {
+  std::string path = body.path().relative_to(base).slashed();
+  if (body.slot() == db::Slot::Priority) {
+    if (!path.ends_with('/')) path += '/';
+    path += kPriority;
+  }
+  std::string text = body.kind() == db::Body::Kind::Put ? "event: put" : "event: patch";
+  text += "\ndata: {\"path\":";
+  db::append_json_string(path, text);
+  text += ",\"data\":";
+  return text;
+}
+
+std::string event_tail(std::string_view id) {
+  std::string text = "}\n";
+  if (!id.empty()) text.append("id: ").append(id).append("\n");
+  return text += '\n';
+}
+
+std::string cancel_text(const db::Error& reason) {
+  std::string text = reason.message;
+  // Docs, "cancel": for what is larger than a stream carries.
+  if (reason.code == db::ErrorCode::TooLarge) {
+    text = "The specified payload is too large, please request a location with less data.";
+  }
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  if (!text.ends_with('.')) text += '.';
+  return "event: cancel\ndata: " + text + "\n\n";
+}
+
+}  // namespace hearth::net::rest

@@ -1,0 +1,295 @@
+#include "net/rest/handler.h"
+
+#include <spdlog/spdlog.h>
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "db/model/hash.h"
+#include "db/model/push_id.h"
+#include "net/rest/body.h"
+#include "net/rest/event_stream.h"
+#include "net/rest/reply.h"
+#include "net/rest/request.h"
+#include "net/rest/waiting.h"
+
+namespace hearth::net {
+
+using rest::Endpoint;
+using rest::Etag;
+using rest::Method;
+
+namespace {
+
+using db::Error;
+using db::ErrorCode;
+
+// A request on its way: what was asked, by whom, and, for writes, of what.
+struct Call {
+  std::shared_ptr<http::Exchange> exchange;
+  rest::Request request;
+  std::string space;
+  rules::Auth auth;
+  rest::Change change;
+};
+
+// The rules that hold while none can be loaded. rest-api.md §12.1: the emulator's, byte for byte.
+std::string rules_text(bool open, bool strict) {
+  const std::string_view word = open ? "true" : "false";
+  std::string text;
+  if (strict)
+    return text.append(R"({"rules":{".read":)").append(word).append(R"(,".write":)").append(word).append("}}");
+  return text.append("{\n    \"rules\": {\n        \".read\": ")
+      .append(word)
+      .append(",\n        \".write\": ")
+      .append(word)
+      .append("\n    }\n}\n");
+}
+
+db::Value shallow_of(const db::Value& value) {
+  if (!value.is_object()) return value;
+  std::vector<std::pair<std::string, db::Value>> children;
+  for (auto child = value.children(); !child.done(); child.next()) {
+    children.emplace_back(child.key(), db::Value::boolean(true));
+  }
+  return db::Value::object(children);
+}
+
+void fail(const Call& call, const Error& error) {
+  if (error.code == ErrorCode::Io || error.code == ErrorCode::Corruption) {
+    spdlog::error("rest: {} at /{} of {}", error.message, call.request.path.text(), call.space);
+  }
+  call.exchange->respond(rest::error_reply_of(error, call.request.callback));
+}
+
+void tell_read(const Call& call, db::Answer answer) {
+  if (!answer.status.ok()) return fail(call, answer.status.error());
+  const rest::Request& request = call.request;
+  const bool conditional = request.if_none_match.has_value();
+  const Etag etag = request.wants_etag || conditional ? Etag::Told : Etag::Untold;
+  const bool same = conditional && *request.if_none_match == answer.hash;
+  // The ETag of a shallow read is the whole value's, so that was read.
+  if (request.shallow) answer.value = shallow_of(answer.value);
+  rest::respond_json(*call.exchange, request, same ? 304 : 200,
+                     rest::json_source(std::move(answer.value), request.style), etag, answer.hash);
+}
+
+void tell_written(Call& call, const db::Answer& answer) {
+  const rest::Request& request = call.request;
+  rest::Change& change = call.change;
+  constexpr db::JsonStyle kPlain = db::JsonStyle::Plain;
+  if (!answer.status.ok()) {
+    if (answer.status.error().code != ErrorCode::Stale) return fail(call, answer.status.error());
+    // REST docs, "Conditional requests": 412 carries the current value and its ETag.
+    return rest::respond_json(*call.exchange, request, 412, rest::json_source(answer.value, kPlain), Etag::Told,
+                              answer.hash);
+  }
+  rest::settle(change, request, answer);
+  const Etag etag = request.wants_etag ? Etag::Told : Etag::Untold;
+  rest::JsonSource body;
+  if (request.endpoint == Endpoint::Upload) {
+    body = rest::json_source(R"({"status":"ok"})");
+  } else if (request.method == Method::Post) {
+    body = rest::json_source(R"({"name":")" + change.key + R"("})");
+  } else if (change.is_update) {
+    body = rest::json_source(std::move(change.entries), kPlain);
+  } else {
+    body = rest::json_source(std::move(change.value), kPlain);
+  }
+  rest::respond_json(*call.exchange, request, 200, std::move(body), etag, change.hash);
+}
+
+}  // namespace
+
+class RestHandler::Core {
+ public:
+  Core(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers, Options options)
+      : verifier_(verifier),
+        with_{.guard = guard,
+              .io = io,
+              .workers = workers,
+              .clock = options.clock != nullptr ? *options.clock : system_clock_,
+              .waiting = waiting_,
+              .keep_alive = options.keep_alive} {}
+
+  void handle(std::shared_ptr<http::Exchange> exchange);
+
+ private:
+  db::Result<rules::Auth> authenticate(const rest::Request& request) const;
+  void tell_health(Call& call);
+  void tell_databases(Call& call);
+  void tell_rules(Call& call);
+  void tell_info(Call& call);
+  void serve(std::shared_ptr<Call> call);
+  void read(const std::shared_ptr<Call>& call);
+  void write(const std::shared_ptr<Call>& call);
+  void write_body(const std::shared_ptr<Call>& call);
+  void answer(size_t bytes, std::function<void()> task);
+
+  const Verifier& verifier_;
+  const db::SystemClock system_clock_;
+  db::PushIdGenerator push_ids_;
+  rest::Waiting waiting_;
+  const rest::Surroundings with_;
+};
+
+void RestHandler::Core::handle(std::shared_ptr<http::Exchange> exchange) {
+  auto parsed = rest::parse_request(exchange->request());
+  if (const auto* refusal = std::get_if<rest::Refusal>(&parsed))
+    return exchange->respond(rest::refusal_reply(*refusal));
+  const auto call = std::make_shared<Call>();
+  call->exchange = std::move(exchange);
+  call->request = std::move(std::get<rest::Request>(parsed));
+  if (call->request.endpoint == Endpoint::Preflight) {
+    return call->exchange->respond(rest::preflight_reply(call->exchange->request().headers));
+  }
+  if (call->request.endpoint == Endpoint::Health) return tell_health(*call);
+  auto auth = authenticate(call->request);
+  if (!auth.ok()) return fail(*call, auth.error());
+  call->auth = std::move(auth).value();
+
+  switch (call->request.endpoint) {
+    case Endpoint::Preflight:
+    case Endpoint::Health:
+      return;
+    case Endpoint::Databases:
+      return tell_databases(*call);
+    case Endpoint::Rules:
+      return tell_rules(*call);
+    case Endpoint::Info:
+      return tell_info(*call);
+    case Endpoint::Data:
+    case Endpoint::Upload:
+      return serve(call);
+  }
+}
+
+db::Result<rules::Auth> RestHandler::Core::authenticate(const rest::Request& request) const {
+  rules::Auth auth;
+  if (request.credential) {
+    ASSIGN_OR_RETURN(auth, verifier_.verify(*request.credential));
+  }
+  if (request.auth_variable) return act_as(std::move(auth), *request.auth_variable);
+  return auth;
+}
+
+void RestHandler::Core::tell_health(Call& call) {
+  const db::Result<void> health = with_.guard.health();
+  std::string text = R"({"status":)";
+  db::append_json_string(health.ok() ? "ok" : "unavailable", text);
+  text += R"(,"version":)";
+  db::append_json_string(HEARTH_VERSION, text);
+  text += R"(,"sync":)";
+  db::append_json_string(with_.guard.sync_mode(), text);
+  if (!health.ok()) {
+    text += R"(,"reason":)";
+    db::append_json_string(health.error().message, text);
+  }
+  text += '}';
+  rest::respond_json(*call.exchange, call.request, health.ok() ? 200 : 503, rest::json_source(std::move(text)));
+}
+
+void RestHandler::Core::tell_databases(Call& call) {
+  const auto names = with_.guard.namespaces(call.auth);
+  if (!names.ok()) return fail(call, names.error());
+  std::string text = "[";
+  for (const std::string& name : names.value()) {
+    text += text.size() > 1 ? R"(,{"name":)" : R"({"name":)";
+    db::append_json_string(name, text);
+    text += '}';
+  }
+  text += ']';
+  rest::respond_json(*call.exchange, call.request, 200, rest::json_source(std::move(text)));
+}
+
+void RestHandler::Core::tell_rules(Call& call) {
+  if (call.auth.kind != rules::Auth::Kind::Admin) {
+    return fail(call, {ErrorCode::PermissionDenied, "Permission denied"});
+  }
+  if (call.request.method != Method::Get) {
+    return call.exchange->respond(rest::refusal_reply({501, "Rules can't be set on this server yet."}));
+  }
+  http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
+  reply.body = rules_text(with_.guard.dev(), call.request.strict);
+  call.exchange->respond(std::move(reply));
+}
+
+// Clients make these up for themselves (rest-api.md §12.5).
+void RestHandler::Core::tell_info(Call& call) {
+  const db::Value info =
+      db::Value::object({{"connected", db::Value::boolean(true)}, {"serverTimeOffset", db::Value::integer(0)}});
+  rest::respond_json(*call.exchange, call.request, 200,
+                     rest::json_source(info.at(call.request.path), call.request.style));
+}
+
+void RestHandler::Core::serve(std::shared_ptr<Call> call) {
+  auto space = with_.guard.resolve(call->request.space);
+  if (!space.ok()) {
+    const bool is_bad_name = space.error().code == ErrorCode::InvalidArgument && !call->request.space.empty();
+    if (!is_bad_name) return fail(*call, space.error());
+    rest::Refusal refusal{.status = 403, .text = "Invalid Firebase database name", .callback = call->request.callback};
+    return call->exchange->respond(rest::refusal_reply(refusal));
+  }
+  call->space = std::move(space).value();
+  if (call->request.streams) {
+    return rest::EventStream::start(with_, std::move(call->exchange), std::move(call->request), call->space,
+                                    std::move(call->auth));
+  }
+  if (call->request.method == Method::Get) return read(call);
+  write(call);
+}
+
+// Runs `task` here, or elsewhere when it has much to do: this may be a thread that others wait for.
+void RestHandler::Core::answer(size_t bytes, std::function<void()> task) {
+  if (bytes <= rest::kInlineBytesMax) return task();
+  with_.workers.run(std::move(task));
+}
+
+void RestHandler::Core::read(const std::shared_ptr<Call>& call) {
+  const rest::Request& request = call->request;
+  db::Read read;
+  read.path = request.path;
+  read.slot = request.slot;
+  read.wants_hash = request.wants_etag || request.if_none_match;
+  read.shallow = request.shallow && !read.wants_hash;
+  read.timeout = request.timeout;
+  with_.guard.read(call->space, call->auth, std::move(read), waiting_.expect([this, call](db::Answer answer) {
+    const size_t bytes = answer.value.byte_count();
+    this->answer(bytes, [call, answer = std::move(answer)] { tell_read(*call, answer); });
+  }));
+}
+
+void RestHandler::Core::write(const std::shared_ptr<Call>& call) {
+  if (call->exchange->request().body.size() <= rest::kInlineBytesMax) return write_body(call);
+  const bool accepted = with_.workers.try_run([this, call] { write_body(call); });
+  if (!accepted) fail(*call, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
+}
+
+void RestHandler::Core::write_body(const std::shared_ptr<Call>& call) {
+  http::Request& from = call->exchange->request();
+  const std::string push_id = call->request.method == Method::Post ? push_ids_.next(with_.clock.now()) : "";
+  auto change = rest::read_body(call->request, std::move(from.body), from.header("Content-Type").value_or(""), push_id);
+  from.body = std::string();
+  if (!change.ok()) return fail(*call, change.error());
+  call->change = std::move(change).value();
+  size_t bytes = 0;
+  for (const db::Overwrite& overwrite : call->change.write.overwrites) bytes += overwrite.value.byte_count();
+  with_.guard.write(call->space, call->auth, call->change.write,
+                    waiting_.expect([this, call, bytes](db::Answer answer) {
+                      const size_t all = bytes + answer.value.byte_count();
+                      this->answer(all, [call, answer = std::move(answer)] { tell_written(*call, answer); });
+                    }));
+}
+
+RestHandler::RestHandler(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers)
+    : RestHandler(guard, verifier, io, workers, Options()) {}
+RestHandler::RestHandler(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers,
+                         Options options)
+    : core_(std::make_unique<Core>(guard, verifier, io, workers, options)) {}
+RestHandler::~RestHandler() = default;
+
+void RestHandler::handle(std::shared_ptr<http::Exchange> exchange) { core_->handle(std::move(exchange)); }
+
+}  // namespace hearth::net

@@ -1,0 +1,44 @@
+// REST: a request in, a call of the guard, its answer out. Start reading here.
+//
+//   http::Exchange ─▶ parse_request ─▶ rules::Guard::read | write ─▶ respond_json
+//                                   └▶ EventStream                     (Accept: text/event-stream)
+//
+// Large bodies are parsed, and large answers made, on workers. Thread: any, but for what says otherwise.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "db/base/clock.h"
+#include "net/auth/verifier.h"
+#include "net/http/exchange.h"
+#include "net/http/io_pool.h"
+#include "net/http/worker_pool.h"
+#include "rules/guard.h"
+
+namespace hearth::net {
+
+class RestHandler {
+ public:
+  struct Options {
+    const db::Clock* clock = nullptr;              // null: the system's
+    std::chrono::milliseconds keep_alive{30'000};  // of streams
+  };
+
+  // The references outlive the handler; the io threads and the workers are done with its requests before it goes.
+  RestHandler(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers);
+  RestHandler(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers,
+              Options options);
+  ~RestHandler();  // answers of the guard that are still to come go nowhere
+  RestHandler(const RestHandler&) = delete;
+  RestHandler& operator=(const RestHandler&) = delete;
+
+  // Answers it, now or later. On the exchange's home thread; does not block.
+  void handle(std::shared_ptr<http::Exchange> exchange);
+
+ private:
+  class Core;
+  const std::unique_ptr<Core> core_;
+};
+
+}  // namespace hearth::net

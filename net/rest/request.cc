@@ -1,0 +1,333 @@
+#include "net/rest/request.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+namespace hearth::net::rest {
+namespace {
+
+using db::Error;
+using db::ErrorCode;
+using db::Result;
+
+constexpr std::string_view kNullEtag = "null_etag";
+constexpr std::string_view kNoSuffix = "append .json to your request URI to use the REST API.";
+
+// Parameters of ordered queries (rest-api.md §6).
+constexpr std::array<std::string_view, 8> kQueryParameters = {"orderBy",   "startAt", "startAfter",   "endAt",
+                                                              "endBefore", "equalTo", "limitToFirst", "limitToLast"};
+
+std::optional<Method> method_named(std::string_view name) {
+  using http::equals_ignoring_case;
+  if (equals_ignoring_case(name, "GET")) return Method::Get;
+  if (equals_ignoring_case(name, "PUT")) return Method::Put;
+  if (equals_ignoring_case(name, "POST")) return Method::Post;
+  if (equals_ignoring_case(name, "PATCH")) return Method::Patch;
+  if (equals_ignoring_case(name, "DELETE")) return Method::Delete;
+  return {};
+}
+
+std::string_view name_of(Method method) {
+  switch (method) {
+    case Method::Get:
+      return "GET";
+    case Method::Put:
+      return "PUT";
+    case Method::Post:
+      return "POST";
+    case Method::Patch:
+      return "PATCH";
+    case Method::Delete:
+      return "DELETE";
+  }
+  return "";
+}
+
+bool contains_ignoring_case(std::string_view text, std::string_view wanted) {
+  for (size_t i = 0; i + wanted.size() <= text.size(); ++i) {
+    if (http::equals_ignoring_case(text.substr(i, wanted.size()), wanted)) return true;
+  }
+  return false;
+}
+
+// A server's name of three labels or more begins with the namespace's; an address names a machine (rest-api.md §1).
+std::string_view namespace_of_host(std::string_view host) {
+  if (host.starts_with('[')) return {};
+  host = host.substr(0, host.find(':'));
+  if (host.find_first_not_of("0123456789.") == std::string_view::npos) return {};
+  if (std::count(host.begin(), host.end(), '.') < 2) return {};
+  return host.substr(0, host.find('.'));
+}
+
+// "250ms", "3s", "2min".
+std::optional<std::chrono::milliseconds> parse_timeout(std::string_view text) {
+  uint32_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
+  if (error != std::errc() || count == 0) return {};
+  std::chrono::milliseconds timeout{};
+  if (unit == "ms") {
+    timeout = std::chrono::milliseconds(count);
+  } else if (unit == "s") {
+    timeout = std::chrono::seconds(count);
+  } else if (unit == "min") {
+    timeout = std::chrono::minutes(count);
+  } else {
+    return {};
+  }
+  if (timeout > kTimeoutMax) return {};
+  return timeout;
+}
+
+// rest-api.md §4: what one write may bring.
+std::optional<size_t> parse_write_size_limit(std::string_view name) {
+  if (name.size() >= 2 && name.front() == '"' && name.back() == '"') name = name.substr(1, name.size() - 2);
+  if (name == "tiny") return size_t{1} << 20;
+  if (name == "small") return size_t{16} << 20;
+  if (name == "medium") return size_t{64} << 20;
+  if (name == "large") return size_t{256} << 20;
+  if (name == "unlimited") return SIZE_MAX;
+  return {};
+}
+
+// A name that can do no harm where it stands: [A-Za-z_$][\w$.\[\]]{0,127}
+bool is_callback(std::string_view name) {
+  const auto is_letter = [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '$';
+  };
+  if (name.empty() || name.size() > 128 || !is_letter(name.front())) return false;
+  return std::all_of(name.begin(), name.end(), [&](char c) {
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '.' || c == '[' || c == ']';
+  });
+}
+
+std::string file_name(std::string_view text) {
+  std::string name;
+  for (const char c : text) {
+    const bool is_harmful = static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '"' || c == '\\' || c == '/';
+    if (!is_harmful) name += c;
+  }
+  return name;
+}
+
+// Takes `.json` off the last segment. False when it is not there.
+bool take_suffix(std::vector<std::string>& segments) {
+  constexpr std::string_view kSuffix = ".json";
+  if (segments.empty() || !segments.back().ends_with(kSuffix)) return false;
+  segments.back().resize(segments.back().size() - kSuffix.size());
+  if (segments.back().empty()) segments.pop_back();
+  return true;
+}
+
+// Parses in the order in which the parts matter; each step may refuse.
+class Parser {
+ public:
+  explicit Parser(const http::Request& from) : from_(from) {}
+  std::variant<Request, Refusal> parse();
+
+ private:
+  using Step = std::optional<Refusal>;
+  Step method();
+  Step endpoint();
+  Step path(std::vector<std::string> segments);
+  Step output();
+  Step conditions();
+  Step limits();
+  Step stream();
+
+  Refusal refuse(int status, std::string text) const { return {.status = status, .text = std::move(text)}; }
+  bool is(std::string_view parameter, std::string_view value) const { return target_.parameter(parameter) == value; }
+
+  const http::Request& from_;
+  Target target_;
+  Request to_;
+};
+
+std::variant<Request, Refusal> Parser::parse() {
+  if (from_.method == "OPTIONS") {
+    to_.endpoint = Endpoint::Preflight;
+    return std::move(to_);
+  }
+  auto target = parse_target(from_.target);
+  if (!target.ok()) return refuse(400, target.error().message);
+  target_ = std::move(target).value();
+  Step refused = method();
+  if (!refused) refused = output();
+  for (const auto step : {&Parser::endpoint, &Parser::conditions, &Parser::limits, &Parser::stream}) {
+    if (!refused) refused = (this->*step)();
+  }
+  if (refused) {
+    refused->callback = to_.callback;
+    return std::move(*refused);
+  }
+  to_.space = target_.parameter("ns").value_or("");
+  if (to_.space.empty()) to_.space = namespace_of_host(from_.header("Host").value_or(""));
+  to_.credential = credential_of(from_.headers, target_);
+  if (const auto variable = target_.parameter("auth_variable_override")) to_.auth_variable = *variable;
+  return std::move(to_);
+}
+
+Parser::Step Parser::method() {
+  static constexpr std::string_view kUnknown =
+      "Method not allowed; use GET, PUT, POST, PATCH, DELETE, HEAD or OPTIONS.";
+  auto method = method_named(from_.method == "HEAD" ? "GET" : from_.method);
+  if (!method) return refuse(405, std::string(kUnknown));
+  if (method == Method::Post) {
+    // Docs, "X-HTTP-Method-Override": for clients that can only POST.
+    std::optional<std::string_view> other = from_.header("X-HTTP-Method-Override");
+    for (const auto& [name, value] : target_.parameters) {
+      if (!other && http::equals_ignoring_case(name, "x-http-method-override")) other = value;
+    }
+    if (other) method = method_named(*other);
+    if (!method) return refuse(405, std::string(kUnknown));
+  }
+  to_.method = *method;
+  return {};
+}
+
+Parser::Step Parser::output() {
+  if (is("print", "pretty")) to_.print = Print::Pretty;
+  if (is("print", "silent")) to_.print = Print::Silent;
+  if (is("format", "export")) to_.style = db::JsonStyle::Export;
+  to_.strict = is("format", "strict");
+  if (to_.method != Method::Get) return {};
+  to_.shallow = is("shallow", "true");
+  if (const auto name = target_.parameter("download")) to_.download = file_name(*name);
+  if (const auto name = target_.parameter("callback")) {
+    if (!is_callback(*name)) return refuse(400, "callback must be the name of a JavaScript function.");
+    to_.callback = *name;
+  }
+  return {};
+}
+
+Parser::Step Parser::endpoint() {
+  std::vector<std::string> segments = target_.segments;
+  const std::string first = segments.empty() ? "" : segments.front();
+  const auto only = [&](Endpoint endpoint, bool allowed) -> Step {
+    to_.endpoint = endpoint;
+    if (!allowed) return refuse(405, "Method not allowed here.");
+    return {};
+  };
+  if (segments == std::vector<std::string>{".health"}) return only(Endpoint::Health, to_.method == Method::Get);
+  if (segments == std::vector<std::string>{".inspect", "databases.json"}) {
+    return only(Endpoint::Databases, to_.method == Method::Get);
+  }
+  if (segments == std::vector<std::string>{".settings", "rules.json"}) {
+    return only(Endpoint::Rules, to_.method == Method::Get || to_.method == Method::Put);
+  }
+  if (first == ".inspect") return refuse(404, "Not found.");
+  if (first == ".settings") return refuse(501, "This setting is not supported by this server.");
+  if (!segments.empty() && segments.back() == ".upload") {
+    segments.pop_back();
+    if (auto refused = only(Endpoint::Upload, to_.method == Method::Post)) return refused;
+    return path(std::move(segments));
+  }
+  if (!take_suffix(segments)) {
+    const int status = to_.method == Method::Get ? 404 : 405;
+    return Refusal{.status = status, .text = std::string(kNoSuffix), .form = Refusal::Form::Text};
+  }
+  if (!segments.empty() && segments.front() == ".info") {
+    segments.erase(segments.begin());
+    if (to_.method != Method::Get) return refuse(400, "Invalid path: .info is read-only.");
+    to_.endpoint = Endpoint::Info;
+  }
+  return path(std::move(segments));
+}
+
+Parser::Step Parser::path(std::vector<std::string> segments) {
+  if (!segments.empty() && segments.back() == ".priority" && to_.endpoint == Endpoint::Data) {
+    segments.pop_back();
+    to_.slot = db::Slot::Priority;
+    if (to_.method == Method::Post || to_.method == Method::Patch) {
+      return refuse(400, "A .priority can be read, set and deleted; it has no children.");
+    }
+  }
+  for (const std::string& segment : segments) {
+    auto deeper = to_.path.child(segment);
+    if (!deeper.ok()) return refuse(400, deeper.error().message);
+    to_.path = std::move(deeper).value();
+  }
+  if (to_.method != Method::Get) return {};
+  for (const std::string_view name : kQueryParameters) {
+    if (!target_.has(name)) continue;
+    return refuse(400, "Queries are not supported by this server yet: " + std::string(name) + " can't be used.");
+  }
+  return {};
+}
+
+// rest-api.md §8, the matrix.
+Parser::Step Parser::conditions() {
+  if (const auto wants = from_.header("X-Firebase-ETag")) to_.wants_etag = http::equals_ignoring_case(*wants, "true");
+  if (const auto tag = from_.header("If-Match")) {
+    if (to_.method != Method::Put && to_.method != Method::Delete) {
+      return refuse(400, "if-match is not supported for " + std::string(name_of(to_.method)) + " requests.");
+    }
+    if (tag->empty() || *tag == "*") return refuse(400, "if-match must be exactly one ETag.");
+    if (to_.slot == db::Slot::Priority) return refuse(400, "if-match is not supported for a .priority.");
+    to_.if_match = hash_of(*tag);
+  }
+  if (to_.wants_etag && to_.method == Method::Patch) {
+    return refuse(400, "X-Firebase-ETag is not supported for PATCH requests.");
+  }
+  const auto tag = from_.header("If-None-Match");
+  if (tag && !tag->empty() && to_.method == Method::Get) to_.if_none_match = hash_of(*tag);
+  return {};
+}
+
+Parser::Step Parser::limits() {
+  // Clients for small devices send `timeout` with writes too, where it means nothing.
+  if (const auto text = target_.parameter("timeout"); text && to_.method == Method::Get) {
+    to_.timeout = parse_timeout(*text);
+    if (!to_.timeout) return refuse(400, "timeout must be a positive duration of at most 15min");
+  }
+  if (const auto name = target_.parameter("writeSizeLimit"); name && to_.method != Method::Get) {
+    const auto limit = parse_write_size_limit(*name);
+    if (!limit) return refuse(400, "writeSizeLimit must be tiny, small, medium, large or unlimited");
+    to_.write_bytes_max = *limit;
+  }
+  return {};
+}
+
+Parser::Step Parser::stream() {
+  const bool asks = contains_ignoring_case(from_.header("Accept").value_or(""), "text/event-stream");
+  if (!asks || from_.method == "HEAD" || to_.method != Method::Get) return {};
+  if (to_.endpoint == Endpoint::Rules || to_.endpoint == Endpoint::Info) {
+    return refuse(400, "This location can't be streamed.");
+  }
+  if (to_.endpoint != Endpoint::Data) return {};
+  if (to_.shallow) return refuse(400, "shallow is not supported for streams by this server yet.");
+  if (to_.slot == db::Slot::Priority) return refuse(400, "A .priority can't be streamed; stream what it belongs to.");
+  to_.streams = true;
+  if (const auto id = from_.header("Last-Event-ID")) {
+    to_.event_ids = true;
+    if (!id->empty()) to_.last_event_id = *id;
+  }
+  to_.event_ids |= is("eventIds", "true") || is("resume", "true");
+  return {};
+}
+
+}  // namespace
+
+std::variant<Request, Refusal> parse_request(const http::Request& request) { return Parser(request).parse(); }
+
+std::optional<std::string> credential_of(const http::Headers& headers, const Target& target) {
+  constexpr std::string_view kScheme = "Bearer ";
+  if (auto field = http::find_header(headers, "Authorization")) {
+    if (field->size() > kScheme.size() && http::equals_ignoring_case(field->substr(0, kScheme.size()), kScheme)) {
+      field->remove_prefix(kScheme.size());
+      while (field->starts_with(' ')) field->remove_prefix(1);
+      if (!field->empty()) return std::string(*field);
+    }
+  }
+  for (const std::string_view name : {"access_token", "auth"}) {
+    if (const auto value = target.parameter(name); value && !value->empty()) return std::string(*value);
+  }
+  return {};
+}
+
+std::string etag_of(std::string_view hash) { return std::string(hash.empty() ? kNullEtag : hash); }
+std::string hash_of(std::string_view etag) { return std::string(etag == kNullEtag ? "" : etag); }
+
+}  // namespace hearth::net::rest

@@ -1,0 +1,80 @@
+// What a REST client asks, typed: from the method, the target and the header fields (rest-api.md §1-§4, §8). The body
+// is not looked at. A value; pure.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "db/model/json.h"
+#include "db/model/path.h"
+#include "db/model/write.h"
+#include "net/http/request.h"
+#include "net/rest/target.h"
+
+namespace hearth::net::rest {
+
+inline constexpr std::chrono::minutes kTimeoutMax{15};  // of a read
+
+enum class Endpoint : uint8_t {
+  Data,       // /path.json
+  Upload,     // /path/.upload, a form
+  Info,       // /.info/….json; the path is what is behind .info
+  Health,     // /.health
+  Databases,  // /.inspect/databases.json
+  Rules,      // /.settings/rules.json
+  Preflight,  // OPTIONS of anything
+};
+enum class Method : uint8_t { Get, Put, Post, Patch, Delete };
+enum class Print : uint8_t { Compact, Pretty, Silent };
+
+struct Request {
+  Endpoint endpoint = Endpoint::Data;
+  Method method = Method::Get;
+  std::string space;                         // as named by `ns` or the host; "": the default one
+  std::optional<std::string> credential;     // of the three places, the first
+  std::optional<std::string> auth_variable;  // JSON text: whom an admin wants to be judged as
+  db::Path path;
+  db::Slot slot = db::Slot::Value;
+
+  Print print = Print::Compact;
+  db::JsonStyle style = db::JsonStyle::Plain;
+  bool shallow = false;
+  bool strict = false;   // rules: without comments
+  std::string callback;  // a JavaScript function; "": none
+  std::string download;  // a file's name; "": none
+
+  bool wants_etag = false;
+  std::optional<std::string> if_match;       // hashes; "" is null's
+  std::optional<std::string> if_none_match;  // GET alone
+
+  std::optional<std::chrono::milliseconds> timeout;
+  size_t write_bytes_max = SIZE_MAX;
+
+  bool streams = false;
+  bool event_ids = false;
+  std::optional<std::string> last_event_id;
+};
+
+// Not to be done; said without asking anybody.
+struct Refusal {
+  enum class Form : uint8_t { Json, Text };
+  int status = 400;
+  std::string text{};
+  Form form = Form::Json;
+  std::string callback{};  // as Request's
+};
+
+std::variant<Request, Refusal> parse_request(const http::Request& request);
+
+// The credential of a request: "Authorization: Bearer", `access_token`, `auth`, in that order (rest-api.md §2).
+std::optional<std::string> credential_of(const http::Headers& headers, const Target& target);
+
+// ETags are node hashes, and "null_etag".
+std::string etag_of(std::string_view hash);
+std::string hash_of(std::string_view etag);
+
+}  // namespace hearth::net::rest
