@@ -10,6 +10,18 @@
 namespace hearth::db {
 namespace {
 
+Result<Value> read_priority(const TreeView& view, const Path& path) {
+  ASSIGN_OR_RETURN(const auto leaf, view.leaf(encode_path(path) + kPriorityMark));
+  if (!leaf) return Value();
+  return decode_leaf(*leaf);
+}
+
+Result<Value> read_value(const TreeView& view, const Read& read) {
+  if (read.slot == Slot::Priority) return read_priority(view, read.path);
+  if (read.shallow) return view.shallow(read.path, read.bytes_max);
+  return view.read(read.path, read.bytes_max);
+}
+
 // A view that gives up when its time is over.
 class TimedView final : public TreeView {
  public:
@@ -45,7 +57,7 @@ Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snap
   if (const auto row = snapshot->get(row_key(Table::Head, number)); row.ok() && row.value()) {
     if (const auto head = Head::decode(*row.value()); head.ok()) answer.sequence = head.value().sequence;
   }
-  Result<Value> value = read.shallow ? view.shallow(read.path, read.bytes_max) : view.read(read.path, read.bytes_max);
+  Result<Value> value = read_value(view, read);
   if (!value.ok()) {
     answer.status = value.error();
     return answer;

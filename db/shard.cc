@@ -196,6 +196,8 @@ void Shard::handle(Request& request, WriteRequest& what) {
     if (value.ok()) {
       reply.value = std::move(value).value();
       reply.hash = node_hash(reply.value);
+    } else if (!accepted.ok()) {
+      reply.status = value.error();  // not "stale, and nothing stands there"
     }
   }
   answer(request, std::move(reply));

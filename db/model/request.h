@@ -14,6 +14,7 @@ namespace hearth::db {
 
 struct Read {
   Path path;
+  Slot slot = Slot::Value;   // Priority: the priority of what is there, alone
   bool shallow = false;    // TreeView::shallow instead of everything
   bool wants_hash = false;
   size_t bytes_max = kReadBytesMax;
