@@ -35,7 +35,8 @@ struct Server::Parts {
   RestHandler rest;
   wire::Acceptor wire;
   std::unique_ptr<http::Listener> listener;
-  bool stopped = false;
+  uint16_t port = 0;
+  std::string url;
 };
 
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -49,15 +50,18 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
   };
   ASSIGN_OR_RETURN(parts->listener, http::Listener::open(parts->io, parts->workers,
                                                          {std::move(options.host), options.port, {}}, handler));
+  parts->port = parts->listener->port();
+  parts->url = parts->listener->url();
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 
-uint16_t Server::port() const { return parts_->listener->port(); }
-std::string Server::url() const { return parts_->listener->url(); }
+uint16_t Server::port() const { return parts_->port; }
+std::string Server::url() const { return parts_->url; }
 
 void Server::stop() {
-  if (std::exchange(parts_->stopped, true)) return;
+  if (parts_->listener == nullptr) return;
   parts_->listener->drain(parts_->patience);
+  parts_->listener.reset();
   parts_->io.stop();
   parts_->io.join();
   // From here on no io thread runs, and so nothing new begins. What workers still have may ask the guard: when all of
