@@ -1,7 +1,6 @@
 #include "db/model/write.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "db/model/key_order.h"
 #include "db/model/leaf.h"
@@ -96,25 +95,31 @@ class RowsCheck {
         return bad_record("no priority's leaf");
     }
     RETURN_IF_ERROR(decode_path(node));
-    if (awaited_ && !key.starts_with(*awaited_)) return bad_record("a priority of nothing");
-    if (leaf_ && key.starts_with(*leaf_) && !(priority && node == *leaf_)) return bad_record("a row below a leaf");
-    awaited_.reset();
-    if (priority && !(leaf_ && node == *leaf_)) awaited_ = node;
-    if (!priority) leaf_ = key;
+    if (awaits_ && !key.starts_with(awaited_)) return bad_record("a priority of nothing");
+    const bool of_leaf = priority && has_leaf_ && node == leaf_;
+    if (has_leaf_ && !of_leaf && key.starts_with(leaf_)) return bad_record("a row below a leaf");
+    awaits_ = priority && !of_leaf;
+    if (awaits_) awaited_ = node;
+    if (!priority) {
+      has_leaf_ = true;
+      leaf_ = key;
+    }
     first_ = false;
     last_ = key;
     return {};
   }
   Result<void> end() const {
-    if (awaited_) return bad_record("a priority of nothing");
+    if (awaits_) return bad_record("a priority of nothing");
     return {};
   }
 
  private:
   bool first_ = true;
   std::string_view last_;
-  std::optional<std::string_view> leaf_;     // the last one
-  std::optional<std::string_view> awaited_;  // an object whose priority was seen, and no child yet
+  bool has_leaf_ = false;
+  std::string_view leaf_;  // the last one
+  bool awaits_ = false;
+  std::string_view awaited_;  // an object whose priority was seen, and no child yet
 };
 
 Result<Value> read_rows(Reader& in) {
