@@ -60,7 +60,7 @@ Outcome inflate_all(std::string_view bytes, int window, size_t bytes_max, std::s
   z_stream& stream = inflater.stream;
   to.clear();
   // Room is made as it is needed, so that a small lie about a large body costs nothing.
-  size_t room = std::min(bytes_max, std::max<size_t>(bytes.size() * 4, kPieceBytes));
+  size_t room = std::max<size_t>(bytes.size() * 4, kPieceBytes);
   for (;;) {
     const size_t piece = std::min<size_t>(bytes.size(), std::numeric_limits<unsigned>::max());
     stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));

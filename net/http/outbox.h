@@ -27,7 +27,7 @@ class Outbox {
   size_t bytes() const { return bytes_; }
 
   // Without the largest piece: one large first value does not make a slow reader.
-  size_t bytes_but_largest() const { return bytes_ - largest_; }
+  size_t bytes_but_largest() const { return bytes_ + offset_ - largest_; }
 
   // The first pieces, at most `count_max`; their number.
   size_t gather(iovec* to, size_t count_max) const;

@@ -82,9 +82,11 @@ RequestReader::Found RequestReader::next(std::string_view& bytes) {
   const size_t part = std::min(bytes.size(), limits_.head_bytes_max + 1 - before);
   head_ += bytes.substr(0, part);
   const size_t end = head_.find("\r\n\r\n", before < 3 ? 0 : before - 3);
-  if (end == std::string::npos) {
+  const bool is_too_long =
+      end == std::string::npos ? part > 0 && head_.size() > limits_.head_bytes_max : end + 4 > limits_.head_bytes_max;
+  if (end == std::string::npos || is_too_long) {
     bytes.remove_prefix(part);
-    if (head_.size() <= limits_.head_bytes_max) return Found::Nothing;
+    if (!is_too_long) return Found::Nothing;
     if (head_.find('\n') == std::string::npos) return fail(414, "The URL is too long.");
     return fail(431, "The header fields are too large.");
   }
@@ -132,6 +134,10 @@ RequestReader::Found RequestReader::on_head(std::string_view head) {
   const size_t line_end = head.find("\r\n");
   if (!take_request_line(head.substr(0, line_end))) return Found::Error;
 
+  // A field that goes on in the next line: nobody sends it, and not everybody reads it alike (RFC 9112 §5.2).
+  if (head.find("\r\n ") != std::string_view::npos || head.find("\r\n\t") != std::string_view::npos) {
+    return fail(400, "The header fields are not valid HTTP.");
+  }
   parser_ = std::make_unique<Parser>();
   auto& beast = parser_->beast;
   beast.eager(true);
@@ -151,6 +157,8 @@ RequestReader::Found RequestReader::on_head(std::string_view head) {
     if (request_.headers.size() >= limits_.header_fields_max) return fail(431, "There are too many header fields.");
     request_.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
   }
+  const auto expect = request_.header("Expect");
+  if (expect && !equals_ignoring_case(*expect, "100-continue")) return fail(417, "That cannot be expected here.");
   const auto coding = request_.header("Transfer-Encoding");
   if (coding && !equals_ignoring_case(*coding, "chunked")) {
     return fail(501, "The only transfer coding known here is chunked.");
@@ -189,7 +197,9 @@ RequestReader::Found RequestReader::on_body(std::string_view& bytes) {
         bytes = {};
       }
     }
-    if (head_.size() > kFramingBytesMax) return fail(400, "The body is not valid HTTP.");
+    // Beast looks at the end of a chunk only with the next one's head.
+    const bool is_chunk_too_long = !head_.empty() && body_bytes() > 0 && head_.front() != '\r';
+    if (is_chunk_too_long || head_.size() > kFramingBytesMax) return fail(400, "The body is not valid HTTP.");
   }
   return Found::Request;
 }
