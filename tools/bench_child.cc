@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,8 +14,6 @@
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
-
-extern char** environ;
 
 namespace hearth::tools {
 
@@ -42,21 +40,21 @@ ServerProcess::ServerProcess(const std::vector<std::string>& arguments) {
 
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("bench: no pipe");
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
   const auto begin = Steady::now();
-  const int code = posix_spawn(&process_, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
+  const pid_t parent = getpid();
+  process_ = fork();
+  if (process_ == 0) {
+    // The server does not outlive the bench, however that ends.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == parent && dup2(ends[1], STDOUT_FILENO) >= 0) execv("/proc/self/exe", argv.data());
+    _exit(127);
+  }
   close(ends[1]);
   std::string line;
-  if (code == 0) {
-    char byte;
-    while (read(ends[0], &byte, 1) == 1 && byte != '\n') line += byte;
-  }
+  char byte;
+  while (process_ > 0 && read(ends[0], &byte, 1) == 1 && byte != '\n') line += byte;
   close(ends[0]);
   start_time_ = Steady::now() - begin;
-  if (code != 0) process_ = -1;
   const size_t at = line.find("http://");
   if (at == std::string::npos) {
     stop(SIGKILL);

@@ -161,9 +161,8 @@ Wire::Wire(const Address& address, const std::string& space) : socket_(address) 
                        space, address.host, address.port));
   const std::string head = read_head(socket_, incoming_);
   if (head.find(" 101 ") == std::string::npos) fail(fmt::format("no WebSocket: {}", head.substr(0, head.find('\r'))));
-  do {
-    receive([](uint64_t, std::string_view) {});
-  } while (!greeted_);
+  // The greeting may have come with the head.
+  for (take_messages([](uint64_t, std::string_view) {}); !greeted_;) receive([](uint64_t, std::string_view) {});
   socket_.set_non_blocking();
 }
 
@@ -239,7 +238,10 @@ void Wire::on_text(std::string_view text, const OnMessage& on_message) {
 }
 
 void Wire::receive(const OnMessage& on_message) {
-  socket_.read_some(incoming_);
+  if (socket_.read_some(incoming_)) take_messages(on_message);
+}
+
+void Wire::take_messages(const OnMessage& on_message) {
   size_t at = 0;
   uint8_t opcode;
   std::string_view payload;

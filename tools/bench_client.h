@@ -72,6 +72,7 @@ class Wire {
   uint64_t request(std::string_view action, std::string_view body);
   void add_frame(uint8_t opcode, std::string_view payload);
   bool take_frame(std::string_view bytes, size_t& at, uint8_t& opcode, std::string_view& payload) const;
+  void take_messages(const OnMessage& on_message);
   void on_text(std::string_view text, const OnMessage& on_message);
 
   Socket socket_;
