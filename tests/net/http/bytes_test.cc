@@ -7,8 +7,8 @@
 #include "net/http/gzip.h"
 #include "net/http/outbox.h"
 #include "net/http/websocket_frame.h"
-#include "tests/support/random_tree.h"
 #include "tests/support/http_client.h"
+#include "tests/support/random_tree.h"
 
 using namespace hearth::net::http;
 using hearth::db::ErrorCode;

@@ -2,6 +2,7 @@
 #include "net/http/listener.h"
 
 #include <catch2/catch.hpp>
+#include <map>
 #include <set>
 
 #include "tests/net/http/http_fixture.h"

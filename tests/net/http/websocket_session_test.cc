@@ -2,6 +2,7 @@
 #include "net/http/websocket.h"
 
 #include <catch2/catch.hpp>
+#include <map>
 #include <set>
 
 #include "net/http/websocket_frame.h"
@@ -222,7 +223,8 @@ TEST_CASE("Broken frames close with the code that says why", "[net][http][websoc
       {"a close reason that is not UTF-8", HttpClient::frame(kClose, "\x03\xe8\xff"), 1007},
       {"a message that is too large", HttpClient::frame(kText, std::string(1001, 'x')), 1009},
       {"fragments that are too large together",
-       HttpClient::frame(kText, std::string(600, 'x'), HttpClient::Fin::No) + HttpClient::frame(0, std::string(401, 'x')),
+       HttpClient::frame(kText, std::string(600, 'x'), HttpClient::Fin::No) +
+           HttpClient::frame(0, std::string(401, 'x')),
        1009},
       {"a message that will be too large", std::string("\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff----", 14), 1009},
   };
@@ -372,7 +374,11 @@ TEST_CASE("A client that does not read is not read from, and hears all when it d
   std::thread sender([&] {
     for (int i = 0; i < kMessages; ++i) client.send_text(payload);
   });
-  std::this_thread::sleep_for(200ms);
+  // Until nothing moves any more: the kernel's buffers are full, and so is what may wait in ours.
+  CHECK(eventually([&, heard = -1]() mutable {
+    std::this_thread::sleep_for(150ms);
+    return std::exchange(heard, server.messages.load()) == server.messages;
+  }));
   INFO("heard before anything was read: " << server.messages);
   CHECK(server.messages < 200);
   int right = 0;
