@@ -1,0 +1,109 @@
+// REST over a real database and real sockets: everything that a server has, but the Firebase protocol. Thread: one.
+#pragma once
+
+#include <latch>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "db/database.h"
+#include "net/auth/verifier.h"
+#include "net/http/listener.h"
+#include "net/rest/handler.h"
+#include "rules/guard.h"
+#include "tests/support/tcp_client.h"
+#include "tests/support/temp_folder.h"
+
+namespace hearth::test {
+
+struct Ask {
+  std::string method = "GET";
+  std::string target = "/.json";
+  std::string headers = "";  // each with its CRLF
+  std::string body = "";
+};
+
+inline std::string text_of(const Ask& ask, std::string_view host = "localhost") {
+  std::string text = ask.method + " " + ask.target + " HTTP/1.1\r\nHost: ";
+  text.append(host).append("\r\n").append(ask.headers);
+  if (ask.method != "GET" && ask.method != "HEAD" && ask.method != "OPTIONS") {
+    text += "Content-Length: " + std::to_string(ask.body.size()) + "\r\n";
+  }
+  return text.append("\r\n").append(ask.body);
+}
+
+inline constexpr std::string_view kSecret = "a-secret-of-some-length";
+
+class RestServer {
+ public:
+  enum class Mode { Dev, Closed };
+  explicit RestServer(Mode mode = Mode::Dev, std::chrono::milliseconds keep_alive = std::chrono::seconds(30)) {
+    db::Database::Options options;
+    options.folder = folder_.path() + "/data";
+    database = db::Database::open(std::move(options)).value();
+    if (mode == Mode::Closed) static_cast<void>(database->create("default").ok());
+    rules::Guard::Options guard_options;
+    guard_options.dev = mode == Mode::Dev;
+    guard_options.admin_secret = kSecret;
+    guard_options.default_namespace = "default";
+    guard.emplace(*database, std::move(guard_options));
+    verifier_.emplace(*guard);
+    handler_.emplace(*guard, *verifier_, io_, workers_, RestHandler::Options{nullptr, keep_alive});
+    io_.start();
+    listener_ = net::http::Listener::open(io_, workers_, {}, [this](std::shared_ptr<net::http::Exchange> exchange) {
+                  handler_->handle(std::move(exchange));
+                }).value();
+  }
+  ~RestServer() { stop(); }
+  RestServer(const RestServer&) = delete;
+  RestServer& operator=(const RestServer&) = delete;
+
+  void stop() {
+    if (listener_ == nullptr) return;
+    listener_->drain(std::chrono::milliseconds(200));
+    listener_.reset();
+    io_.stop();
+    io_.join();
+    const auto all = std::make_shared<std::latch>(kWorkers + 1);  // as net::Server: until workers have nothing left
+    for (int i = 0; i < kWorkers; ++i) workers_.run([all] { all->arrive_and_wait(); });
+    all->arrive_and_wait();
+    handler_.reset();
+  }
+
+  uint16_t port() const { return listener_->port(); }
+
+  // On a connection of its own.
+  HttpReply ask(const Ask& what) const {
+    TcpClient client(port());
+    client.send(text_of(what));
+    return client.read_reply(what.method == "HEAD" ? TcpClient::Body::None : TcpClient::Body::Expected);
+  }
+  HttpReply get(const std::string& target, const std::string& headers = "") const {
+    return ask({.target = target, .headers = headers});
+  }
+  HttpReply put(const std::string& target, const std::string& body, const std::string& headers = "") const {
+    return ask({.method = "PUT", .target = target, .headers = headers, .body = body});
+  }
+
+ private:
+  static constexpr int kWorkers = 2;
+  using IoPool = net::http::IoPool;
+  using WorkerPool = net::http::WorkerPool;
+  using RestHandler = net::RestHandler;
+  TempFolder folder_;
+
+ public:
+  std::unique_ptr<db::Database> database;
+  std::optional<rules::Guard> guard;
+
+ private:
+  IoPool io_{2};
+  WorkerPool workers_{kWorkers};
+  std::optional<net::Verifier> verifier_;
+  std::optional<RestHandler> handler_;
+  std::unique_ptr<net::http::Listener> listener_;
+};
+
+}  // namespace hearth::test
