@@ -344,6 +344,7 @@ TEST_CASE("A string of 10 MiB passes, of one byte more it is refused, as value a
   const auto fits = parsed("\"" + most + "\"");
   REQUIRE(fits.ok());
   CHECK(fits.value().as_string() == most);
+  CHECK(parsed("{\".value\":1,\".priority\":\"" + most + "\"}").ok());
   for (const std::string& text :
        {"\"" + most + "x\"", "{\"a\":[\"" + most + "x\"]}", "{\".value\":1,\".priority\":\"" + most + "x\"}"}) {
     const auto refused = parsed(text);
