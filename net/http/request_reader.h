@@ -1,14 +1,16 @@
-// Puts a client's requests together, from bytes as they come (RFC 9112). Pure.
+// Puts a client's requests together, from bytes as they come (RFC 9112). Strict where a proxy before us might see
+// something else: framing, line ends, blanks in names. Lenient in the target, which clients send as they please. Pure.
 //
-//   request := method ' ' target ' ' "HTTP/1." digit CRLF  (field CRLF)*  CRLF  body
+//   request := method SP target SP "HTTP/1." ("0" | "1") CRLF  field* CRLF  body
+//   field   := name ":" value CRLF
+//   body    := Content-Length bytes  |  chunk* "0" CRLF field* CRLF      else nothing
+//   chunk   := hex-size (";" anything)? CRLF  bytes CRLF
 //
 // The target ends at the last blank of its line: clients send blanks, quotes and braces as they are (rest-api.md §11).
-// What follows the request line is Beast's to parse.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,8 +22,8 @@ namespace hearth::net::http {
 
 class RequestReader {
  public:
-  explicit RequestReader(const Limits& limits);
-  ~RequestReader();
+  // `limits` outlives the reader.
+  explicit RequestReader(const Limits& limits) : limits_(limits) {}
   RequestReader(const RequestReader&) = delete;
   RequestReader& operator=(const RequestReader&) = delete;
 
@@ -31,42 +33,58 @@ class RequestReader {
   // Head comes before every Request. After Error there is no going on: the rest of the bytes means nothing.
   Found next(std::string_view& bytes);
 
-  bool has_begun() const { return !head_.empty() || has_head_; }
-  bool has_head() const { return has_head_; }
+  bool has_begun() const { return state_ != State::Head || !head_.empty(); }
+  bool has_head() const { return state_ != State::Head; }
 
   // After Head.
   bool is_http_1_0() const { return is_http_1_0_; }
   bool keep_alive() const { return keep_alive_; }
-  bool expects_continue() const;
+  bool expects_continue() const { return expects_continue_; }
   std::optional<uint64_t> content_length() const { return content_length_; }
-  size_t body_bytes() const;  // that have come
+  size_t body_bytes() const { return request_.body.size(); }  // that have come
   const Request& request() const { return request_; }
 
-  // After Request: as it came, with the body. Peer is not filled in.
-  Request take_request();
+  // After Request: as it came, with the body. Peer is not filled in. The last call.
+  Request take_request() { return std::move(request_); }
 
   // After Error.
   int error_status() const { return error_status_; }
   const char* error() const { return error_; }
 
  private:
-  struct Parser;
+  enum class State : uint8_t { Head, BodyStart, Body, ChunkSize, Chunk, ChunkEnd, Trailer };
 
+  Found take_head(std::string_view& bytes);
+  bool parse_head(std::string_view head);
+  bool parse_request_line(std::string_view line);
+  bool parse_field(std::string_view line);
+  bool check_fields();
+  bool check_length();
+
+  Found take_body(std::string_view& bytes);
+  bool take_payload(std::string_view& bytes);
+  Found parse_chunk_size(std::string_view line);
+  // The next line, without its CRLF. Nothing: it is not whole yet, or it is wrong (then there is an error).
+  std::optional<std::string_view> take_line(std::string_view& bytes, size_t bytes_max);
+  Found on_request_end();
+
+  bool refuse(int status, const char* error);  // false
   Found fail(int status, const char* error);
-  Found on_head(std::string_view head);
-  bool take_request_line(std::string_view line);
-  Found on_body(std::string_view& bytes);
 
   const Limits& limits_;
-  std::string head_{};  // until it is whole; then what Beast wants to see again
-  std::unique_ptr<Parser> parser_;
+  std::string head_{};  // what has come of it, while it is not whole
+  std::string line_{};  // the same of a line in a chunked body; then that line, until the next one
   Request request_{};
-  std::optional<uint64_t> content_length_;
+  std::optional<uint64_t> content_length_{};
+  uint64_t left_ = 0;  // of the body or the chunk
+  size_t trailer_bytes_ = 0;
   const char* error_ = "";
   int error_status_ = 0;
-  bool has_head_ = false;
+  State state_ = State::Head;
+  bool is_chunked_ = false;
   bool is_http_1_0_ = false;
   bool keep_alive_ = false;
+  bool expects_continue_ = false;
 };
 
 }  // namespace hearth::net::http
