@@ -55,7 +55,7 @@ const std::map<std::string, std::set<std::string>> kLibraries = {
     {"catch2/", {"tests"}},
 };
 const std::map<std::string, std::string> kWrappers = {
-    {"net/http/beast.h", "the one place that names what is used of Beast"},
+    {"net/http/asio.h", "the one place that names what is used of Asio"},
 };
 
 // Headers without a test of their own, and why.

@@ -1,3 +1,2 @@
-// Asio and Beast themselves, compiled once.
+// Asio itself, compiled once.
 #include <boost/asio/impl/src.hpp>
-#include <boost/beast/src.hpp>

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "net/http/beast.h"
+#include "net/http/asio.h"
 #include "net/http/io_pool.h"
 
 namespace hearth::net::http {
