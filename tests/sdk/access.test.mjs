@@ -1,18 +1,14 @@
 // Who may do what, by the SDK: the server denies, and what the SDK had assumed is taken back.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { get, onValue, ref, set, update } from '@firebase/database';
 import { caughtUp, closeApps, newNamespace, open, Story, values } from './support/apps.mjs';
 import { rest } from './support/rest.mjs';
 import { Server } from './support/server.mjs';
 import { Socket } from './support/socket.mjs';
 
-let closed; // a server without --dev, and one namespace
-let free;
-before(async () => {
-  closed = await Server.start(after, ['--namespace', 'vault']);
-  free = await Server.start(after);
-});
+const closed = await Server.start(after, ['--namespace', 'vault']); // without --dev
+const free = await Server.start(after);
 after(closeApps);
 
 const denied = { code: 'PERMISSION_DENIED', message: 'PERMISSION_DENIED: Permission denied' };

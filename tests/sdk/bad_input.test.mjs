@@ -1,15 +1,14 @@
 // What no SDK would send, by REST and by WebSocket: the exact refusal, the connection alive where it can be, the tree
 // as it was.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { newNamespace } from './support/apps.mjs';
 import { opcode } from './support/frames.mjs';
 import { rest } from './support/rest.mjs';
 import { Server } from './support/server.mjs';
 import { Socket } from './support/socket.mjs';
 
-let server;
-before(async () => (server = await Server.start(after)));
+const server = await Server.start(after);
 
 const tree = '{"old":{"a":1,"b":"x"}}';
 const notJson = "Invalid data; couldn't parse JSON object, array, or value.";

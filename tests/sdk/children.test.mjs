@@ -1,6 +1,6 @@
 // Child events with the key before, as the writer and as another app hear them, and priorities.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import {
   get,
   orderByPriority,
@@ -16,8 +16,7 @@ import {
 import { caughtUp, closeApps, events, newNamespace, open } from './support/apps.mjs';
 import { Server } from './support/server.mjs';
 
-let server;
-before(async () => (server = await Server.start(after)));
+const server = await Server.start(after);
 after(closeApps);
 
 // Plays `steps` ([what, write, events expected]) on `room`, heard by the app that writes and by another one.

@@ -1,14 +1,13 @@
 // What goes over the wire when connections come and go, and in which order.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { get, goOffline, goOnline, limitToFirst, onValue, query, ref, set, update } from '@firebase/database';
 import { caughtUp, closeApps, events, newNamespace, open, Story, values } from './support/apps.mjs';
 import { Proxy } from './support/proxy.mjs';
 import { Server } from './support/server.mjs';
 import { Socket } from './support/socket.mjs';
 
-let server;
-before(async () => (server = await Server.start(after)));
+const server = await Server.start(after);
 after(closeApps);
 
 // The listen of `path` on that connection of the proxy, its answer, and what was pushed in between.
@@ -27,9 +26,9 @@ async function listened(proxy, connection, path) {
   return { hash: asked.b.h, answer: log[answered].message.d.b, pushed: pushed.map(({ message }) => message.d.b) };
 }
 
-test('a reconnect sends the hash of what it has, and gets only what is new', async () => {
+test('a reconnect sends the hash of what it has, and gets only what is new', async (t) => {
   const namespace = newNamespace();
-  const proxy = await Proxy.start(after, server.port);
+  const proxy = await Proxy.start(t, server.port);
   const ada = open(proxy.port, namespace);
   const bob = open(server.port, namespace);
   const value = { name: 'Lobby 😀', n: 1.5, list: [1, 2, 3], deep: { er: { '.value': 'x', '.priority': 3 } } };
@@ -132,9 +131,9 @@ test('requests of one connection are pipelined, and answered in the order asked'
   await socket.close();
 });
 
-test('two apps hear of each other, however often connections break', async () => {
+test('two apps hear of each other, however often connections break', async (t) => {
   const namespace = newNamespace();
-  const proxy = await Proxy.start(after, server.port);
+  const proxy = await Proxy.start(t, server.port);
   const ada = open(proxy.port, namespace);
   const bob = open(server.port, namespace);
   const [from, to] = [events(ref(bob, 'chat')), events(ref(ada, 'chat'))];

@@ -1,13 +1,12 @@
 // kill -9: what was acknowledged is there again, and clients go on as if nothing had been.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { get, increment, push, ref, set, setWithPriority, update } from '@firebase/database';
 import { caughtUp, closeApps, newNamespace, open, values } from './support/apps.mjs';
 import { rest } from './support/rest.mjs';
 import { Server } from './support/server.mjs';
 
-let server;
-before(async () => (server = await Server.start(after)));
+const server = await Server.start(after);
 after(closeApps);
 
 test('a set that was answered survives SIGKILL, and listeners hear on', async () => {
@@ -22,7 +21,7 @@ test('a set that was answered survives SIGKILL, and listeners hear on', async ()
   await server.kill();
   await server.start();
   const read = await rest(server, namespace, 'GET', '/.json', { query: 'format=export' });
-  assert.equal(read.text, '{"x":"written","y":{"😀":1.5,".priority":"p"}}');
+  assert.equal(read.text, '{"x":"written","y":{".priority":"p","😀":1.5}}');
   await set(ref(ada, 'x'), 'after');
   await heard.last('after');
   assert.deepEqual(heard.items, [null, 'written', 'after']);

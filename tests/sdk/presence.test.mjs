@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
   get,
@@ -20,8 +20,7 @@ import { caughtUp, closeApps, newNamespace, open, values } from './support/apps.
 import { Proxy } from './support/proxy.mjs';
 import { Server, soon } from './support/server.mjs';
 
-let server;
-before(async () => (server = await Server.start(after)));
+const server = await Server.start(after);
 after(closeApps);
 
 const present = fileURLToPath(new URL('support/presence.mjs', import.meta.url));
@@ -108,20 +107,24 @@ test('a server that was killed runs, at its start, what sessions had queued: onc
 });
 
 // wire-protocol §8.3: `ls` ends the old session before anything of the new one.
-test('a client that lost its network comes back before the server noticed, and stays online', async () => {
+test('a client that lost its network comes back before the server noticed, and stays online', async (t) => {
   const namespace = newNamespace();
-  const proxy = await Proxy.start(after, server.port);
+  const proxy = await Proxy.start(t, server.port);
   const ada = open(proxy.port, namespace);
   const bob = open(server.port, namespace);
   const online = values(ref(bob, 'ada'));
   let connected = 0;
+  let answered;
+  const first = new Promise((resolve) => (answered = resolve));
   onValue(ref(ada, '.info/connected'), async (snapshot) => {
     if (!snapshot.val()) return;
     const count = ++connected;
     await onDisconnect(ref(ada, 'ada')).set(`offline ${count}`);
     await set(ref(ada, 'ada'), `online ${count}`);
+    answered(count); // unanswered, the SDK would send it again
   });
   await online.last('online 1');
+  await first;
   proxy.abandon();
   await online.last('online 2');
   assert.deepEqual(online.items.filter((value) => value !== null), ['online 1', 'offline 1', 'online 2']);

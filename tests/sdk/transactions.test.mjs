@@ -1,14 +1,13 @@
 // runTransaction: compare-and-put by the node hash.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { get, ref, runTransaction, set } from '@firebase/database';
 import { closeApps, newNamespace, open, values } from './support/apps.mjs';
 import { rest } from './support/rest.mjs';
 import { Server } from './support/server.mjs';
 import { Socket } from './support/socket.mjs';
 
-let server;
-before(async () => (server = await Server.start(after)));
+const server = await Server.start(after);
 after(closeApps);
 
 test('2 apps × 50 increments make 100, and each value is heard in order', async () => {

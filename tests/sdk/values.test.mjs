@@ -1,12 +1,11 @@
 // Values by the SDK: what one app writes, another one has.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { child, get, increment, onValue, push, ref, remove, serverTimestamp, set, update } from '@firebase/database';
 import { caughtUp, closeApps, newNamespace, open, Story, values } from './support/apps.mjs';
 import { Server } from './support/server.mjs';
 
-let server;
-before(async () => (server = await Server.start(after)));
+const server = await Server.start(after);
 after(closeApps);
 
 function two() {

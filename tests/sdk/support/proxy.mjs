@@ -9,11 +9,12 @@ export class Proxy {
   #pairs = new Set();
   #count = 0;
 
-  static async start(after, port) {
+  // For as long as `test` runs.
+  static async start(test, port) {
     const proxy = new Proxy();
     proxy.#listener = createServer((client) => proxy.#join(client, port));
     await new Promise((resolve) => proxy.#listener.listen(0, '127.0.0.1', resolve));
-    after(() => {
+    test.after(() => {
       proxy.cut();
       proxy.#listener.close();
     });

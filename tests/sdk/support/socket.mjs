@@ -96,7 +96,7 @@ export class Socket {
 
   // Data pushes and answers since `from`, shortened: `d path value`, `3 ok`.
   story(from = 0) {
-    return this.heard.items.slice(from).map(({ d }) => {
+    return this.heard.items.slice(from).filter(({ t }) => t === 'd').map(({ d }) => {
       if (d.r !== undefined) return `${d.r} ${d.b.s}`;
       return `${d.a} ${d.b.p} ${JSON.stringify(d.b.d)}`;
     });
