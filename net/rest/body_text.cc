@@ -1,5 +1,7 @@
 #include "net/rest/body_text.h"
 
+#include <utility>
+
 namespace hearth::net::rest {
 namespace {
 
@@ -11,7 +13,7 @@ class EntriesWriter {
   bool next(std::string& chunk, size_t bytes) {
     if (is_done_) return false;
     const size_t enough = chunk.size() + bytes;
-    if (at_ == 0 && !writer_) chunk += '{';
+    if (!std::exchange(has_begun_, true)) chunk += '{';
     while (at_ < entries_.size() && chunk.size() < enough) {
       auto& [name, value] = entries_[at_];
       if (!writer_) {
@@ -34,6 +36,7 @@ class EntriesWriter {
   const db::JsonStyle style_;
   size_t at_ = 0;
   std::optional<db::JsonWriter> writer_;  // of entries_[at_]
+  bool has_begun_ = false;
   bool is_done_ = false;
 };
 

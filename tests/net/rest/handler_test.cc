@@ -1,0 +1,122 @@
+// What scripts can't say: many at once, large bodies, compression, and a server that ends.
+#include "net/rest/handler.h"
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "net/http/gzip.h"
+#include "tests/net/rest/fixture.h"
+
+namespace db = hearth::db;
+namespace http = hearth::net::http;
+using namespace hearth::test;
+
+TEST_CASE("REST: 25 writers that compare and set count to 25", "[net][rest]") {  // rest-api.md §14.3
+  const RestServer server;
+  std::atomic<int> failures = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 25; ++i) {
+    threads.emplace_back([&] {
+      HttpReply current = server.get("/count.json", "X-Firebase-ETag: true\r\n");
+      for (;;) {
+        const int next = current.body == "null" ? 1 : std::atoi(current.body.c_str()) + 1;
+        const std::string condition = "if-match: " + current.header("ETag") + "\r\n";
+        current = server.put("/count.json", std::to_string(next), condition);
+        if (current.status == 200) return;
+        if (current.status != 412) {
+          ++failures;
+          return;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(failures == 0);
+  CHECK(server.get("/count.json").body == "25");
+}
+
+TEST_CASE("REST: requests on one connection take effect in order, also behind large ones", "[net][rest]") {
+  const RestServer server;
+  TcpClient client(server.port());
+  const std::string large = "\"" + std::string(300'000, 'a') + "\"";
+  std::string all;
+  for (int i = 0; i < 20; ++i) {
+    all += text_of({.method = "PUT", .target = "/a.json?print=silent", .body = large});
+    all += text_of({.method = "PUT", .target = "/a.json?print=silent", .body = std::to_string(i)});
+    all += text_of({.target = "/a.json"});
+  }
+  std::thread sender([&] { client.try_send(all); });
+  for (int i = 0; i < 20; ++i) {
+    INFO(i);
+    CHECK(client.read_reply().status == 204);
+    CHECK(client.read_reply().status == 204);
+    CHECK(client.read_reply().body == std::to_string(i));
+  }
+  sender.join();
+}
+
+TEST_CASE("REST: bodies may be compressed, both ways", "[net][rest]") {
+  const RestServer server;
+  const std::string body = "\"" + std::string(50'000, 'z') + "\"";
+  std::string packed;
+  http::GzipWriter().add(body, http::GzipWriter::End::Yes, packed);
+  REQUIRE(packed.size() < 1000);
+  CHECK(server.put("/z.json?print=silent", packed, "Content-Encoding: gzip\r\n").status == 204);
+  CHECK((server.get("/z.json").body == body));
+
+  const HttpReply reply = server.get("/z.json", "Accept-Encoding: gzip\r\n");
+  CHECK(reply.header("Content-Encoding") == "gzip");
+  CHECK((http::inflate_body(reply.body, "gzip", 1 << 20).value() == body));
+  CHECK(server.get("/z.json", "Accept-Encoding: identity;q=1,chunked;q=0.1,*;q=0\r\n")
+            .header("Content-Encoding")
+            .empty());
+  CHECK(server.put("/z.json", "not gzip", "Content-Encoding: gzip\r\n").status == 400);
+  CHECK((server.get("/z.json").body == body));
+}
+
+TEST_CASE("REST: a large import comes out as it went in, and its updates too", "[net][rest]") {
+  const RestServer server;
+  std::string body = "{";
+  for (int i = 100'000; i < 200'000; ++i) body += "\"k" + std::to_string(i) + "\":{\"n\":" + std::to_string(i) + "},";
+  body.back() = '}';
+  const HttpReply put = server.put("/big.json", body);
+  CHECK(put.status == 200);
+  CHECK((put.body == body));
+  CHECK((server.get("/big.json").body == body));
+  const HttpReply patch = server.ask({.method = "PATCH", .target = "/copy.json", .body = body});
+  CHECK(patch.status == 200);
+  CHECK((patch.body == body));
+  CHECK((server.get("/copy.json").body == body));
+  CHECK(server.get("/big/k100000.json").body == "{\"n\":100000}");
+
+  // The current value of a write that came too late may be large as well.
+  const HttpReply stale = server.put("/big.json", "1", "if-match: null_etag\r\n");
+  CHECK(stale.status == 412);
+  CHECK((stale.body == body));
+}
+
+TEST_CASE("REST: a read that takes longer than it may is given up", "[net][rest]") {
+  const RestServer server;
+  std::string body = "{";
+  for (int i = 0; i < 200'000; ++i) body += "\"k" + std::to_string(i) + "\":1,";
+  body.back() = '}';
+  REQUIRE(server.put("/big.json?print=silent", body).status == 204);
+  const HttpReply reply = server.get("/big.json?timeout=1ms");
+  CHECK(reply.status == 400);
+  CHECK(reply.body == "{\n  \"error\" : \"Request timed out.\"\n}\n");
+  CHECK(server.get("/big/k1.json?timeout=1min").body == "1");
+}
+
+TEST_CASE("REST: the handler may go while the database still answers", "[net][rest]") {
+  for (int round = 0; round < 5; ++round) {
+    RestServer server;
+    std::vector<std::unique_ptr<TcpClient>> clients;
+    for (int i = 0; i < 20; ++i) {
+      clients.push_back(std::make_unique<TcpClient>(server.port()));
+      clients.back()->send(text_of({.method = "PUT", .target = "/a.json", .body = "1"}) +
+                           text_of({.target = "/a.json"}));
+    }
+    server.stop();  // what the database has left to say goes nowhere
+  }
+}
