@@ -13,9 +13,9 @@ namespace hearth::tools {
 namespace {
 
 constexpr size_t kLeavesOfAnObject = 10;
-constexpr int kRounds = 3;
-constexpr uint64_t kWritesAlone = 500;        // of a round, one at a time
-constexpr uint64_t kWritesPipelined = 5'000;  // of a round
+constexpr int kRounds = 10;
+constexpr uint64_t kWritesAlone = 100;        // of a round, one at a time
+constexpr uint64_t kWritesPipelined = 1'000;  // of a round
 constexpr size_t kWindow = 32;
 
 std::string object_name(uint64_t index) { return fmt::format("object{:06}", index); }
