@@ -99,7 +99,7 @@ test('on the wire: value, then ok; push, then ok; a merge is one push; nothing a
   await socket.request('p', { p: '/', d: { a: { only: true } } });
   await socket.request('n', { p: '/a' });
   await socket.request('p', { p: '/a', d: null });
-  assert.deepEqual(socket.story(1), [
+  assert.deepEqual(socket.story(), [
     '1 ok',
     'd a {"x":1}',
     '2 ok',

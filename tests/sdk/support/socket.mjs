@@ -94,9 +94,9 @@ export class Socket {
     return Promise.race([pong.then(() => true), this.closed.then(() => false)]);
   }
 
-  // Data pushes and answers since `from`, shortened: `d path value`, `3 ok`.
-  story(from = 0) {
-    return this.heard.items.slice(from).filter(({ t }) => t === 'd').map(({ d }) => {
+  // Data pushes and answers, shortened: `d path value`, `3 ok`.
+  story() {
+    return this.heard.items.filter(({ t }) => t === 'd').map(({ d }) => {
       if (d.r !== undefined) return `${d.r} ${d.b.s}`;
       return `${d.a} ${d.b.p} ${JSON.stringify(d.b.d)}`;
     });
