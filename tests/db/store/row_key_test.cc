@@ -1,0 +1,47 @@
+#include "db/store/row_key.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+using namespace hearth::db;
+using namespace std::string_literals;
+
+TEST_CASE("Row keys are the bytes that their grammar says", "[store][row_key]") {
+  CHECK(row_key(Table::Store, "format") ==
+        "\x01"
+        "format"s);
+  CHECK(row_key(Table::Name, "my-app") ==
+        "\x02"
+        "my-app"s);
+  CHECK(row_key(Table::Head, 1) == "\x03\x00\x00\x00\x01"s);
+  CHECK(row_key(Table::Disconnect, 0x01020304, "s\0p"s) == "\x04\x01\x02\x03\x04s\0p"s);
+  CHECK(row_key(Table::Data, 0xffffffff,
+                "\x02"
+                "a\0"s) ==
+        "\x05\xff\xff\xff\xff\x02"
+        "a\0"s);
+  CHECK(row_key(Table::Data, 7).size() == kTableAndNumber);
+}
+
+TEST_CASE("A number is read as it was written", "[store][row_key]") {
+  for (const uint32_t number : {0u, 1u, 127u, 128u, 255u, 256u, 0x80000000u, 0xfffffffeu, 0xffffffffu}) {
+    std::string bytes;
+    append_number(number, bytes);
+    CHECK(bytes.size() == 4);
+    CHECK(read_number(bytes + "behind") == number);
+  }
+}
+
+TEST_CASE("Keys sort by table, then by number, then by what is behind it", "[store][row_key]") {
+  const std::vector<std::string> ordered = {
+      row_key(Table::Store, "shards"),   row_key(Table::Name, ""),           row_key(Table::Name, "\xff"),
+      row_key(Table::Head, 0),           row_key(Table::Head, 0xffffffff),   row_key(Table::Disconnect, 0),
+      row_key(Table::Data, 0),           row_key(Table::Data, 0, "\x03"),    row_key(Table::Data, 1),
+      row_key(Table::Data, 1, "\x02z"),  row_key(Table::Data, 127, "\x02z"), row_key(Table::Data, 128),
+      row_key(Table::Data, 255, "\xff"), row_key(Table::Data, 256),          row_key(Table::Data, 0x80000000),
+  };
+  CHECK(std::is_sorted(ordered.begin(), ordered.end()));
+  CHECK(std::adjacent_find(ordered.begin(), ordered.end()) == ordered.end());
+}
