@@ -31,9 +31,9 @@ Result<void> Engine::start() {
   readers_ = std::make_unique<ReaderPool>(options_.readers);
   for (uint32_t i = 0; i < store_->shards(); ++i) {
     shards_.push_back(std::make_unique<Shard>(Shard::Dependencies{
-        *store_, durability, *readers_, *clock_, life_, [this](const std::string& name) {
+        *store_, durability, *readers_, *clock_, life_, [this](const std::string& name, uint32_t number) {
           const std::unique_lock lock(mutex_);
-          if (const auto found = spaces_.find(name); found != spaces_.end()) names_[name] = found->second->tree.number;
+          names_[name] = number;
         }}));
   }
   return run_orphans();
@@ -88,8 +88,19 @@ std::shared_ptr<Space> Engine::space(const std::string& name) {
     const bool named = known != names_.end();
     const uint32_t number = named ? known->second : next_number_++;
     made = std::make_shared<Space>(name, number, named, *shards_[number % shards_.size()]);
+    const std::shared_ptr<Space> result = made;
+    forget_idle_spaces();
+    return result;
   }
   return made;
+}
+
+// Whoever uses a space holds it, and comes by it only through the map: one that the map alone holds is used by nobody. What
+// it knew is in its rows.
+void Engine::forget_idle_spaces() {
+  if (spaces_.size() <= kSpacesInMemoryMax || spaces_.size() < next_sweep_) return;
+  std::erase_if(spaces_, [](const auto& entry) { return entry.second.use_count() == 1; });
+  next_sweep_ = spaces_.size() + kSpacesInMemoryMax / 10;  // or a full map of busy ones would be swept each time
 }
 
 std::vector<std::string> Engine::names() const {

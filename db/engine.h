@@ -14,6 +14,9 @@
 
 namespace hearth::db {
 
+// Namespaces kept in memory; above, those that nobody uses are forgotten until they are asked for again.
+inline constexpr size_t kSpacesInMemoryMax = 10'000;
+
 class Engine {
  public:
   static Result<std::unique_ptr<Engine>> open(const Database::Options& options);
@@ -41,6 +44,7 @@ class Engine {
   explicit Engine(Database::Options options);
   Result<void> start();
   Result<void> run_orphans();
+  void forget_idle_spaces();  // under mutex_, held alone
 
   Database::Options options_;
   SystemClock system_clock_;
@@ -54,6 +58,7 @@ class Engine {
   std::map<std::string, std::shared_ptr<Space>> spaces_;
   std::map<std::string, uint32_t> names_;  // of namespaces that exist
   uint32_t next_number_ = 1;
+  size_t next_sweep_ = 0;  // size of spaces_ at which the next sweep is worth its time
 };
 
 }  // namespace hearth::db

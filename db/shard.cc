@@ -70,6 +70,7 @@ void Shard::run_group() {
       request.conversation->carried_in = group_;
       carried_.push_back(std::move(request));
     } else {
+      if (in_group_.empty() || in_group_.back() != request.space) in_group_.push_back(request.space);
       handle(request);
     }
   }
@@ -81,6 +82,7 @@ void Shard::run_group() {
 
   release(durable.ok(), durable.ok() ? Error{} : durable.error());
   ++group_;
+  in_group_.clear();
   for (; !carried_.empty(); carried_.pop_back()) waiting_.push_front(std::move(carried_.back()));
 }
 
@@ -94,7 +96,7 @@ bool Shard::must_wait(const Request& request) const {
 
 void Shard::release(bool durable, const Error& error) {
   if (durable) {
-    for (const std::string& name : named_) with_.on_named(name);
+    for (const auto& [name, number] : named_) with_.on_named(name, number);
   }
   named_.clear();
   std::vector<Release> releases;
@@ -185,7 +187,7 @@ void Shard::handle(Request& request, WriteRequest& what) {
     releases_.resize(told);  // whatever was noted before it failed
     reply.status = accepted.error();
   } else {
-    if (!was_named && space.tree.named) named_.push_back(space.tree.name);
+    if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
     reply.sequence = accepted.value().record.sequence;
     reply.time = accepted.value().record.time;
   }
@@ -355,7 +357,7 @@ void Shard::handle(Request& request, DisconnectRequest& what) {
       } else {
         request.conversation->queue = std::move(changed);
         request.conversation->queue_checks = {what.check};
-        if (!was_named && space.tree.named) named_.push_back(space.tree.name);
+        if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
       }
     }
   }
@@ -380,7 +382,7 @@ void Shard::handle(Request& request, EndRequest&) { end(request.conversation); }
 void Shard::handle(Request& request, CreateRequest&) {
   const bool was_named = request.space->tree.named;
   committer_.name(request.space->tree);
-  if (!was_named) named_.push_back(request.space->tree.name);
+  if (!was_named) named_.emplace_back(request.space->tree.name, request.space->tree.number);
   answer(request, {});
 }
 

@@ -81,7 +81,8 @@ class Shard {
     ReaderPool& readers;
     const Clock& clock;
     const std::string& life;                                    // Database::life
-    std::function<void(const std::string& name)> on_named;      // a namespace exists from now on; any thread
+    // A namespace exists from now on. Called on the shard's thread.
+    std::function<void(const std::string& name, uint32_t number)> on_named;
   };
   explicit Shard(Dependencies dependencies);
   ~Shard();  // after what was submitted is done
@@ -128,7 +129,8 @@ class Shard {
   Committer committer_;
   uint64_t group_ = 1;
   std::vector<Release> releases_;
-  std::vector<std::string> named_;   // namespaces that this group makes
+  std::vector<std::pair<std::string, uint32_t>> named_;  // namespaces that this group makes
+  std::vector<std::shared_ptr<Space>> in_group_;          // kept until its end, for the committer knows their trees
   std::deque<Request> waiting_;      // taken from inbox_, not yet handled
   std::deque<Request> carried_;      // must wait for the next group
 

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "db/engine.h"
 #include "db/model/json.h"
 #include "tests/support/temp_folder.h"
 
@@ -211,4 +212,29 @@ TEST_CASE("Database: a folder in use, a foreign store and an unwritable place ar
   CHECK(second.error().code == ErrorCode::Locked);
   options.folder = "/proc/hearth";
   CHECK(Database::open(options).error().code == ErrorCode::Io);
+}
+
+TEST_CASE("Database: of more namespaces than are kept in memory each goes on where it was", "[db]") {
+  const TempFolder folder;
+  Database::Options options;
+  options.folder = folder.path();
+  options.sync = SyncMode::Os;
+  auto database = Database::open(options).value();
+  constexpr int kSpaces = 12'000;
+  static_assert(kSpaces > kSpacesInMemoryMax);
+  std::atomic<int> written{0};
+  for (const int round : {1, 2}) {
+    for (int i = 0; i < kSpaces; ++i) {
+      Namespace space = database->space("s" + std::to_string(i)).value();
+      space.set_async("n", Value::integer(i * round), [&](const Result<Written>& done) {
+        if (done.ok() && done.value().sequence == static_cast<uint64_t>(round)) ++written;
+      });
+    }
+    for (int tries = 0; tries < 20'000 && written < kSpaces * round - (round - 1); ++tries) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  CHECK(written == 2 * kSpaces - 1);  // the second value of the first is its first: no commit
+  CHECK(database->namespaces().size() == kSpaces);
+  CHECK(text(database->space("s77").value().get("n").value()) == "154");
 }
