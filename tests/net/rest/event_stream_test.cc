@@ -13,7 +13,8 @@ namespace {
 class Listening {
  public:
   Listening(const RestServer& server, const std::string& target, const std::string& headers = "")
-      : client_(server.port()) {
+      : Listening(server.port(), target, headers) {}
+  Listening(uint16_t port, const std::string& target, const std::string& headers = "") : client_(port) {
     client_.send(text_of({.target = target, .headers = "Accept: text/event-stream\r\n" + headers}));
     head_ = client_.read_until("\r\n\r\n");
   }
@@ -209,6 +210,36 @@ TEST_CASE("stream: a refused read is an error like any other", "[net][rest]") {
   CHECK(refused.body == "{\n  \"error\" : \"Permission denied\"\n}\n");
   Listening stream(server, "/s.json?auth=" + std::string(kSecret));
   CHECK(stream.next() == put_event("/", "null"));
+}
+
+TEST_CASE("stream: one whose credential expires is told so, and ends", "[net][rest]") {
+  namespace http = hearth::net::http;
+  namespace rest = hearth::net::rest;
+  RestServer server;  // for its database; the streams here are opened as whom the test says
+  const db::SystemClock clock;
+  rest::Waiting waiting;
+  http::IoPool io(1);
+  http::WorkerPool workers(1);
+  const rest::Surroundings with{.guard = *server.guard,
+                                .io = io,
+                                .workers = workers,
+                                .clock = clock,
+                                .waiting = waiting,
+                                .keep_alive = std::chrono::seconds(30)};
+  hearth::rules::Auth auth{hearth::rules::Auth::Kind::User, R"({"uid":"ada"})", {}};
+  auth.expires = std::chrono::duration_cast<std::chrono::seconds>(clock.now()) + std::chrono::seconds(1);
+  io.start();
+  auto listener = http::Listener::open(io, workers, {}, [&](std::shared_ptr<http::Exchange> exchange) {
+                    auto request = std::get<rest::Request>(rest::parse_request(exchange->request()));
+                    rest::EventStream::start(with, std::move(exchange), std::move(request), "default", auth);
+                  }).value();
+  Listening stream(listener->port(), "/s.json");
+  CHECK(stream.next() == put_event("/", "null"));
+  CHECK(stream.next() == "event: auth_revoked\ndata: credential is no longer valid\n\n");
+  CHECK(stream.next() == "end");
+  listener.reset();
+  io.stop();
+  io.join();
 }
 
 TEST_CASE("stream: it ends when the server does", "[net][rest]") {
