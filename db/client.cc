@@ -28,6 +28,9 @@ void Client::recheck(uint64_t listener, std::shared_ptr<const Precondition> chec
 void Client::on_disconnect(uint64_t request, Disconnect disconnect, std::shared_ptr<const Precondition> check) {
   submit(conversation_, request, DisconnectRequest{std::move(disconnect), std::move(check)});
 }
+void Client::recheck_disconnect(std::shared_ptr<const Precondition> check) {
+  submit(conversation_, 0, RecheckDisconnectRequest{std::move(check)});
+}
 void Client::reply(uint64_t request, Result<void> status) { submit(conversation_, request, ReplyRequest{std::move(status)}); }
 std::vector<Item> Client::take() { return conversation_->story.take(); }
 

@@ -39,6 +39,7 @@ class Client {
   void unlisten(uint64_t request, uint64_t listener);
   void recheck(uint64_t listener, std::shared_ptr<const Precondition> check);  // from here on, judged by this one
   void on_disconnect(uint64_t request, Disconnect disconnect, std::shared_ptr<const Precondition> check);
+  void recheck_disconnect(std::shared_ptr<const Precondition> check);  // what is queued is judged by this one, then
   void reply(uint64_t request, Result<void> status);
 
   std::vector<Item> take();

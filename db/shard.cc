@@ -356,12 +356,16 @@ void Shard::handle(Request& request, DisconnectRequest& what) {
         reply.status = accepted.error();
       } else {
         request.conversation->queue = std::move(changed);
-        request.conversation->queue_checks = {what.check};
+        request.conversation->queue_check = what.check;
         if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
       }
     }
   }
   answer(request, std::move(reply));
+}
+
+void Shard::handle(Request& request, RecheckDisconnectRequest& what) {
+  request.conversation->queue_check = std::move(what.check);
 }
 
 void Shard::handle(Request& request, ReplyRequest& what) { answer(request, {0, what.status, 0, {}, {}, {}, nullptr, false}); }
@@ -387,7 +391,7 @@ void Shard::handle(Request& request, CreateRequest&) {
 }
 
 void Shard::handle(Request& request, OrphanRequest& what) {
-  run_queue(*request.space, *what.queue, {});
+  run_queue(*request.space, *what.queue, nullptr);
   answer(request, {});
 }
 
@@ -398,20 +402,18 @@ void Shard::end(const std::shared_ptr<Conversation>& conversation) {
   for (auto& [id, subscription] : conversation->subscriptions) space.registry.remove(*subscription);
   conversation->subscriptions.clear();
   space.sessions.erase(conversation->id);
-  run_queue(space, conversation->queue, conversation->queue_checks);
+  run_queue(space, conversation->queue, conversation->queue_check);
 }
 
 // One commit for all that was queued, which also removes the queue: it is run exactly once (data-model.md §12).
-void Shard::run_queue(Space& space, DisconnectQueue& queue, const std::vector<std::shared_ptr<const Precondition>>& checks) {
+void Shard::run_queue(Space& space, DisconnectQueue& queue, const std::shared_ptr<const Precondition>& check) {
   if (queue.empty()) return;
   std::vector<Write> writes;
   for (Overwrite& overwrite : queue.overwrites()) {
     Write write;
     write.base = overwrite.path;
     write.overwrites.push_back(std::move(overwrite));
-    for (const auto& check : checks) {
-      if (check != nullptr) write.preconditions.push_back(check);
-    }
+    if (check != nullptr) write.preconditions.push_back(check);
     writes.push_back(std::move(write));
   }
   const Path root;

@@ -51,6 +51,9 @@ struct DisconnectRequest {
   Disconnect disconnect;
   std::shared_ptr<const Precondition> check;
 };
+struct RecheckDisconnectRequest {
+  std::shared_ptr<const Precondition> check;
+};
 struct ReplyRequest {
   Result<void> status;
 };
@@ -68,7 +71,7 @@ struct Request {
   std::shared_ptr<Conversation> conversation;  // null: a request by itself
   uint64_t id = 0;
   std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
-               ReplyRequest, BeginRequest, EndRequest, CreateRequest, OrphanRequest>
+               RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, CreateRequest, OrphanRequest>
       what;
   std::function<void(Answer)> done;  // without a conversation
 };
@@ -108,6 +111,7 @@ class Shard {
   void handle(Request& request, UnlistenRequest& unlisten);
   void handle(Request& request, RecheckRequest& recheck);
   void handle(Request& request, DisconnectRequest& disconnect);
+  void handle(Request& request, RecheckDisconnectRequest& recheck);
   void handle(Request& request, ReplyRequest& reply);
   void handle(Request& request, BeginRequest& begin);
   void handle(Request& request, EndRequest& end);
@@ -117,7 +121,7 @@ class Shard {
   void answer(const Request& request, Answer answer);
   void tell(const std::shared_ptr<Conversation>& conversation, Item item);
   void end(const std::shared_ptr<Conversation>& conversation);
-  void run_queue(Space& space, DisconnectQueue& queue, const std::vector<std::shared_ptr<const Precondition>>& checks);
+  void run_queue(Space& space, DisconnectQueue& queue, const std::shared_ptr<const Precondition>& check);
   Result<void> note_change(Space& space, const Accepted& accepted, const Difference& difference, const TreeView& before,
                            const TreeView& after);
   Committer::Tell teller(Space& space, bool merge, const Path& base);

@@ -35,7 +35,7 @@ struct Conversation final : Audience {
   const std::shared_ptr<Space> space;
   Story story;
   DisconnectQueue queue;
-  std::vector<std::shared_ptr<const Precondition>> queue_checks;  // asked again when it is written
+  std::shared_ptr<const Precondition> queue_check;  // asked again when it is written; null: allowed
   std::unordered_map<uint64_t, std::unique_ptr<Subscription>> subscriptions;  // by the owner's id
   uint64_t held_in = 0;     // the group that holds something for it to be told
   uint64_t carried_in = 0;  // the group in which a request of it had to wait for the next

@@ -33,6 +33,7 @@ const std::string& Session::id() const { return client_->id(); }
 void Session::set_auth(Auth auth) {
   auth_ = std::move(auth);
   for (const uint64_t listener : listeners_) client_->recheck(listener, check_of(auth_, open_));
+  client_->recheck_disconnect(check_of(auth_, open_));
 }
 
 void Session::write(uint64_t request, db::Write write) {

@@ -1,0 +1,255 @@
+#include "rules/guard.h"
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <optional>
+
+#include "db/database.h"
+#include "db/model/json.h"
+#include "tests/support/temp_folder.h"
+
+namespace db = hearth::db;
+using db::ErrorCode;
+using hearth::rules::Auth;
+using hearth::rules::Guard;
+using hearth::rules::Session;
+using Words = std::vector<std::string>;
+
+namespace {
+
+constexpr std::string_view kSecret = "0123456789012345678901234567890123456789";
+
+Auth user() { return {Auth::Kind::User, R"({"uid":"ada"})", {}}; }
+
+db::Write put(const std::string& path, const std::string& json) {
+  db::Write write;
+  write.base = db::Path::parse(path).value();
+  write.overwrites.push_back(db::make_overwrite(path, db::parse_value(std::string(json), write.base).value()).value());
+  return write;
+}
+
+db::Read read_of(const std::string& path) {
+  db::Read read;
+  read.path = db::Path::parse(path).value();
+  return read;
+}
+
+db::Listen listen_to(const std::string& path) {
+  db::Listen listen;
+  listen.path = db::Path::parse(path).value();
+  return listen;
+}
+
+// Writes 1 at `path` when the session ends.
+db::Disconnect later(const std::string& path) {
+  db::Disconnect disconnect;
+  disconnect.path = db::Path::parse(path).value();
+  disconnect.overwrites = put(path, "1").overwrites;
+  return disconnect;
+}
+
+struct House {
+  explicit House(Guard::Options guard_options) : database(open(folder.path())), guard(*database, guard_options) {
+    REQUIRE(database->create("demo").ok());
+  }
+  static std::unique_ptr<db::Database> open(const std::string& folder) {
+    db::Database::Options options;
+    options.folder = folder;
+    options.sync = db::SyncMode::Os;
+    return db::Database::open(std::move(options)).value();
+  }
+
+  // One request by itself, and its answer.
+  db::Answer write(const Auth& auth, db::Write request) {
+    std::promise<db::Answer> answer;
+    guard.write("demo", auth, std::move(request), [&](db::Answer got) { answer.set_value(std::move(got)); });
+    return answer.get_future().get();
+  }
+  db::Answer read(const Auth& auth, const std::string& path) {
+    std::promise<db::Answer> answer;
+    guard.read("demo", auth, read_of(path), [&](db::Answer got) { answer.set_value(std::move(got)); });
+    return answer.get_future().get();
+  }
+
+  hearth::test::TempFolder folder;
+  std::unique_ptr<db::Database> database;
+  Guard guard;
+};
+
+Guard::Options closed() { return {.dev = false, .admin_secret = std::string(kSecret), .default_namespace = "demo"}; }
+Guard::Options dev() { return {.dev = true, .admin_secret = "", .default_namespace = "demo"}; }
+
+// A session of the guard, and what it was told, as words: `answer 1 ok`, `changed 7`, `revoked 7`.
+class Conversation {
+ public:
+  explicit Conversation(House& house, Auth auth = {})
+      : session_(house.guard.open("demo", std::move(auth), "", [signal = signal_] { signal->raise(); }).value()) {}
+
+  Session& operator*() { return *session_; }
+  Session* operator->() { return session_.get(); }
+
+  // All up to and with that answer.
+  Words until_answer(uint64_t request) { return until("answer " + std::to_string(request) + " ").value_or(Words()); }
+
+  // All up to and with what starts so; nothing when it does not come.
+  std::optional<Words> until(const std::string& start) {
+    Words words;
+    for (;;) {
+      for (const db::Item& item : session_->take()) words.push_back(word(item));
+      for (const std::string& heard : words) {
+        if (heard.starts_with(start)) return words;
+      }
+      if (!signal_->wait()) return std::nullopt;
+    }
+  }
+
+ private:
+  struct Signal {
+    void raise() {
+      const std::lock_guard lock(mutex);
+      is_raised = true;
+      changed.notify_one();
+    }
+    bool wait() {
+      std::unique_lock lock(mutex);
+      const bool came = changed.wait_for(lock, std::chrono::seconds(20), [&] { return is_raised; });
+      is_raised = false;
+      return came;
+    }
+    std::mutex mutex;  // Guards is_raised.
+    std::condition_variable changed;
+    bool is_raised = false;
+  };
+
+  static std::string word(const db::Item& item) {
+    if (const auto* answer = std::get_if<db::Answer>(&item)) {
+      const bool denied = !answer->status.ok() && answer->status.error().code == ErrorCode::PermissionDenied;
+      return "answer " + std::to_string(answer->request) +
+             (answer->status.ok() ? " ok"
+              : denied            ? " denied"
+                                  : " failed");
+    }
+    if (const auto* event = std::get_if<db::Event>(&item)) {
+      const bool revoked = event->kind == db::Event::Kind::Revoked;
+      return (revoked ? "revoked " : "changed ") + std::to_string(event->listener);
+    }
+    return "ended";
+  }
+
+  std::shared_ptr<Signal> signal_ = std::make_shared<Signal>();
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace
+
+TEST_CASE("Guard: without rules everyone may in development, otherwise only an admin", "[rules]") {
+  struct Case {
+    Guard::Options options;
+    Auth auth;
+    bool may;
+  };
+  const std::vector<Case> cases = {
+      {dev(), {}, true},     {dev(), user(), true},     {dev(), Auth::admin(), true},
+      {closed(), {}, false}, {closed(), user(), false}, {closed(), Auth::admin(), true},
+  };
+  for (const Case& one : cases) {
+    INFO((one.options.dev ? "in development" : "closed") << ", kind " << static_cast<int>(one.auth.kind));
+    House house(one.options);
+    const db::Answer written = house.write(one.auth, put("a", "1"));
+    CHECK(written.status.ok() == one.may);
+    if (!one.may) CHECK(written.status.error().code == ErrorCode::PermissionDenied);
+    const db::Answer denied_or_read = house.read(one.auth, "a");
+    CHECK(denied_or_read.status.ok() == one.may);
+    CHECK(db::to_json(denied_or_read.value, db::JsonStyle::Plain) == (one.may ? "1" : "null"));
+    CHECK(db::to_json(house.read(Auth::admin(), "a").value, db::JsonStyle::Plain) == (one.may ? "1" : "null"));
+
+    Conversation talk(house, one.auth);
+    const std::string verdict = one.may ? " ok" : " denied";
+    talk->write(1, put("b", "1"));
+    talk->read(2, read_of("b"));
+    talk->listen(3, 9, listen_to("b"));
+    talk->on_disconnect(4, later("c"));
+    CHECK(talk.until_answer(4) ==
+          Words{"answer 1" + verdict, "answer 2" + verdict, "answer 3" + verdict, "answer 4" + verdict});
+
+    CHECK(house.guard.namespaces(one.auth).ok() == one.may);
+  }
+}
+
+TEST_CASE("Guard: who may not write learns nothing from a condition", "[rules]") {
+  House house(closed());
+  REQUIRE(house.write(Auth::admin(), put("a", "1")).status.ok());
+  db::Write guess = put("a", "2");
+  guess.preconditions.push_back(std::make_shared<db::HashIs>(guess.base, "no such hash"));
+  guess.wants_value = true;
+  const db::Answer answer = house.write(user(), std::move(guess));
+  REQUIRE_FALSE(answer.status.ok());
+  CHECK(answer.status.error().code == ErrorCode::PermissionDenied);  // not Stale
+  CHECK(answer.value.is_null());
+}
+
+TEST_CASE("Guard: a session's rights change in the order of its requests, and revoke its listeners", "[rules]") {
+  House house(closed());
+  Conversation talk(house);
+  talk->write(1, put("a", "1"));
+  talk->set_auth(Auth::admin());
+  talk->listen(2, 7, listen_to("a"));
+  talk->write(3, put("a", "1"));
+  talk->set_auth({});
+  talk->write(4, put("a", "2"));
+  REQUIRE(house.write(Auth::admin(), put("a", "3")).status.ok());
+  talk->reply(5, {});
+  CHECK(talk.until_answer(5) == Words{"answer 1 denied", "answer 2 ok", "changed 7", "answer 3 ok", "revoked 7",
+                                      "answer 4 denied", "answer 5 ok"});
+  CHECK(talk->auth() == Auth{});
+}
+
+TEST_CASE("Guard: onDisconnect is judged again when it runs, as who the session was last", "[rules]") {
+  House house(closed());
+  Conversation signed_out(house, Auth::admin()), admin(house, Auth::admin()), watcher(house, Auth::admin());
+  watcher->listen(1, 7, listen_to("here"));
+  REQUIRE(watcher.until_answer(1) == Words{"answer 1 ok"});
+  signed_out->on_disconnect(1, later("here/a"));
+  signed_out->set_auth({});
+  signed_out->reply(2, {});
+  REQUIRE(signed_out.until_answer(2) == Words{"answer 1 ok", "answer 2 ok"});
+  admin->on_disconnect(1, later("here/b"));
+  REQUIRE(admin.until_answer(1) == Words{"answer 1 ok"});
+  signed_out->end();
+  admin->end();
+  REQUIRE(watcher.until("changed 7"));
+  CHECK(db::to_json(house.read(Auth::admin(), "here").value, db::JsonStyle::Plain) == R"({"b":1})");
+}
+
+TEST_CASE("Guard: names are resolved; outside development only those that were made", "[rules]") {
+  House open(dev()), shut(closed());
+  for (const House* house : {&open, &shut}) {
+    CHECK(house->guard.resolve("").value() == "demo");
+    CHECK(house->guard.resolve("DEMO").value() == "demo");
+    CHECK(house->guard.resolve("a b").error().code == ErrorCode::InvalidArgument);
+    CHECK(house->guard.resolve(std::string(129, 'a')).error().code == ErrorCode::InvalidArgument);
+  }
+  CHECK(open.guard.resolve("other").value() == "other");
+  CHECK(shut.guard.resolve("other").error().code == ErrorCode::NotFound);
+  CHECK_FALSE(shut.database->exists("other"));
+  CHECK(shut.guard.namespaces(Auth::admin()).value() == std::vector<std::string>{"demo"});
+}
+
+TEST_CASE("Guard: the admin secret is the whole of it; without one nobody has it", "[rules]") {
+  const House shut(closed()), open(dev());
+  CHECK(shut.guard.is_admin_secret(kSecret));
+  CHECK_FALSE(shut.guard.is_admin_secret(kSecret.substr(1)));
+  CHECK_FALSE(shut.guard.is_admin_secret(std::string(kSecret) + "0"));
+  CHECK_FALSE(shut.guard.is_admin_secret(""));
+  CHECK_FALSE(open.guard.is_admin_secret(""));
+  CHECK_FALSE(open.guard.is_admin_secret(kSecret));
+}
+
+TEST_CASE("Guard: says how the database syncs and whether it can write", "[rules]") {
+  const House house(dev());
+  CHECK(house.guard.sync_mode() == "os");
+  CHECK(house.guard.health().ok());
+}
