@@ -35,8 +35,8 @@ class Session {
 
   const std::string& id() const;  // unguessable, URL-safe: a capability for `ls=`
 
-  // From here on requests, and what on_disconnect has queued, are judged as `auth`'s; listeners that it may not have get
-  // Revoked.
+  // From here on requests, and what on_disconnect has queued, are judged as `auth`'s; listeners that it may not
+  // have get Revoked.
   void set_auth(Auth auth);
   const Auth& auth() const { return auth_; }
 
