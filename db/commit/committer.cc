@@ -159,9 +159,10 @@ Result<Accepted> Committer::write_each(Tree& tree, const std::vector<Write>& wri
       break;
     }
     // Each is judged on the state that the ones before it left; one that is refused does not stop the others.
-    Overlay single(after);
+    const TreeView& left = after;
+    Overlay single(left);
     Pending to{tree.number, single, beside};
-    Result<Settled> settled = evaluate(write, after, to, tree.head.has_priorities || all.writes_priorities, now);
+    Result<Settled> settled = evaluate(write, left, to, tree.head.has_priorities || all.writes_priorities, now);
     if (!settled.ok()) continue;
     after.absorb(std::move(single));
     std::move(settled.value().effects.begin(), settled.value().effects.end(), std::back_inserter(all.effects));
@@ -193,7 +194,8 @@ Result<Accepted> Committer::queue(Tree& tree, std::vector<Effect> effects, Times
 Result<void> Committer::replay(Tree& tree, const Record& record) {
   RETURN_IF_ERROR(load(tree));
   PendingTree& at = pending(tree);
-  Overlay after(at.overlay);
+  const TreeView& before = at.overlay;
+  Overlay after(before);
   Pending to{tree.number, after, rows_};
   RETURN_IF_ERROR(apply(record, to));
   Settled settled;

@@ -19,6 +19,8 @@ namespace hearth::db {
 class Overlay final : public TreeView {
  public:
   explicit Overlay(const TreeView& base) : base_(base) {}
+  Overlay(const Overlay&) = delete;  // one over another is made from its TreeView
+  Overlay& operator=(const Overlay&) = delete;
 
   Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override;
   Result<std::optional<std::string>> leaf(std::string_view key) const override;

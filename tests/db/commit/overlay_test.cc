@@ -200,7 +200,8 @@ TEST_CASE("Random changes, stacks and absorptions are those of a map", "[commit]
       if (random.chance(0.5)) {
         change(random, group, expected);
       } else {
-        Overlay write(group);
+        const TreeView& below = group;
+        Overlay write(below);
         Rows wanted = expected;
         for (size_t count = random.below(6); count > 0; --count) change(random, write, wanted);
         check_same(random, write, expected, wanted);
