@@ -137,11 +137,20 @@ void Committer::accept(PendingTree& pending, Overlay&& after, Accepted& accepted
 }
 
 Result<Accepted> Committer::write(Tree& tree, const Write& write, Timestamp now, const Tell& tell) {
-  return write_each(tree, {write}, {}, now, tell);
+  return write_all(tree, {&write, 1}, {}, now, tell, Refused::Returned);
 }
 
 Result<Accepted> Committer::write_each(Tree& tree, const std::vector<Write>& writes, std::vector<Effect> also,
                                        Timestamp now, const Tell& tell) {
+  return write_all(tree, writes, std::move(also), now, tell, Refused::LeftOut);
+}
+
+Result<Accepted> Committer::queue(Tree& tree, std::vector<Effect> effects, Timestamp now) {
+  return write_all(tree, {}, std::move(effects), now, nullptr, Refused::Returned);
+}
+
+Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes, std::vector<Effect> also, Timestamp now,
+                                      const Tell& tell, Refused refused) {
   RETURN_IF_ERROR(store_.health());
   RETURN_IF_ERROR(load(tree));
   PendingTree& at = pending(tree);
@@ -150,10 +159,10 @@ Result<Accepted> Committer::write_each(Tree& tree, const std::vector<Write>& wri
   accepted.record = {tree.head.sequence, now, {}};
 
   Overlay after(at.view);
+  Batch beside;  // taken in with the rest, or not at all
   Settled all;
   for (const Write& write : writes) {
-    Batch beside;  // a write of data touches no other rows
-    if (writes.size() == 1) {
+    if (refused == Refused::Returned) {
       Pending to{tree.number, after, beside};
       ASSIGN_OR_RETURN(all, evaluate(write, at.view, to, tree.head.has_priorities, now));
       break;
@@ -170,7 +179,7 @@ Result<Accepted> Committer::write_each(Tree& tree, const std::vector<Write>& wri
     all.writes_priorities = all.writes_priorities || settled.value().writes_priorities;
   }
   for (Effect& effect : also) {
-    Pending to{tree.number, after, rows_};
+    Pending to{tree.number, after, beside};
     RETURN_IF_ERROR(apply(effect, to));
     all.effects.push_back(std::move(effect));
   }
@@ -183,12 +192,9 @@ Result<Accepted> Committer::write_each(Tree& tree, const std::vector<Write>& wri
     tree.head.has_priorities = tree.head.has_priorities || all.writes_priorities;
     RETURN_IF_ERROR(tell(preview, at.view, after));
   }
+  rows_.take(std::move(beside));
   accept(at, std::move(after), accepted, std::move(all), now);
   return accepted;
-}
-
-Result<Accepted> Committer::queue(Tree& tree, std::vector<Effect> effects, Timestamp now) {
-  return write_each(tree, {}, std::move(effects), now, nullptr);
 }
 
 Result<void> Committer::replay(Tree& tree, const Record& record) {

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -86,6 +87,9 @@ class Committer final {
  private:
   struct PendingTree;
   class Rows;
+  enum class Refused : uint8_t { Returned, LeftOut };
+  Result<Accepted> write_all(Tree& tree, std::span<const Write> writes, std::vector<Effect> also, Timestamp now,
+                             const Tell& tell, Refused refused);
   PendingTree& pending(Tree& tree);
   Timestamp time_for(const Tree& tree, Timestamp now) const { return std::max(now, tree.head.time); }
   void accept(PendingTree& pending, Overlay&& after, Accepted& accepted, Settled settled, Timestamp now);

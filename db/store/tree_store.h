@@ -78,6 +78,9 @@ class Batch final : public RowSource {
  public:
   void put(const std::string& key, std::string_view value) { rows_[key] = std::string(value); }
   void erase(const std::string& key) { rows_[key] = std::nullopt; }
+  void take(Batch&& later) {  // its rows win
+    for (auto& [key, value] : later.rows_) rows_[key] = std::move(value);
+  }
   size_t row_count() const override { return rows_.size(); }
   std::vector<std::pair<std::string, std::string>> ranges() const override { return {}; }
   void rows(const PutFunction& put) const override {
