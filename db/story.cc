@@ -1,11 +1,18 @@
 #include "db/story.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace hearth::db {
 namespace {
 
+// One body counts for each who is told: it lives until the last of them took it.
 size_t bytes_of(const Item& item) {
-  if (const auto* event = std::get_if<Event>(&item); event != nullptr && event->body != nullptr) {
-    return sizeof(Item) + event->body->byte_count();
+  if (const auto* event = std::get_if<Event>(&item)) {
+    return sizeof(Item) + (event->body != nullptr ? event->body->byte_count() : 0);
+  }
+  if (const auto* answer = std::get_if<Answer>(&item)) {
+    return sizeof(Item) + answer->value.byte_count() + (answer->first != nullptr ? answer->first->byte_count() : 0);
   }
   return sizeof(Item);
 }
@@ -18,32 +25,50 @@ bool Story::should_wake() {
   return true;
 }
 
+size_t& Story::bytes_like(const Item& item) {
+  return std::holds_alternative<Answer>(item) ? answer_bytes_ : event_bytes_;
+}
+
+bool Story::fits(const Item& item, size_t bytes) {
+  size_t& waiting = bytes_like(item);
+  const size_t most = std::holds_alternative<Answer>(item) ? kAnswerBytesMax : kStoryBytesMax;
+  if (waiting > 0 && waiting + bytes > most) return false;  // one alone always fits
+  waiting += bytes;
+  return true;
+}
+
+// What waits is dropped for the reason; the owner hears nothing else.
+void Story::overflow() {
+  first_ += entries_.size();
+  entries_.clear();
+  entries_.push_back({Ended{{ErrorCode::TooLarge, "The connection reads too slowly for what it listens to."}}, 0});
+  closed_ = true;
+  overflowed_ = true;
+}
+
 bool Story::append(Item item) {
   bool wake = false;
+  bool taken = true;
   {
     const std::lock_guard lock(mutex_);
-    if (closed_) return true;
-    const size_t bytes = bytes_of(item);
-    if (bytes_ + bytes > kStoryBytesMax && bytes_ > 0) {
-      // What waits is dropped for the reason; the owner hears nothing else.
-      entries_.clear();
-      entries_.push_back({Ended{{ErrorCode::TooLarge, "The connection reads too slowly for what it listens to."}}, 0});
-      closed_ = true;
-      wake = should_wake();
-    } else {
-      bytes_ += bytes;
-      entries_.push_back({std::move(item), bytes});
+    if (!closed_) {
+      const size_t bytes = bytes_of(item);
+      if (fits(item, bytes)) {
+        entries_.push_back({std::move(item), bytes});
+      } else {
+        overflow();
+      }
       wake = should_wake();
     }
-    if (!closed_ && !wake) return true;
+    taken = !std::exchange(overflowed_, false);
   }
   if (wake) wake_();
-  const std::lock_guard lock(mutex_);
-  return !closed_;
+  return taken;
 }
 
 uint64_t Story::keep_place() {
   const std::lock_guard lock(mutex_);
+  if (closed_) return first_ + entries_.size();  // nothing will fill it
   entries_.emplace_back();
   return first_ + entries_.size() - 1;
 }
@@ -55,8 +80,11 @@ void Story::fill(uint64_t place, Item item) {
     if (closed_ || place < first_ || place - first_ >= entries_.size()) return;
     Entry& entry = entries_[place - first_];
     entry.bytes = bytes_of(item);
-    bytes_ += entry.bytes;
-    entry.item = std::move(item);
+    if (fits(item, entry.bytes)) {
+      entry.item = std::move(item);
+    } else {
+      overflow();
+    }
     wake = should_wake();
   }
   if (wake) wake_();
@@ -66,8 +94,10 @@ std::vector<Item> Story::take() {
   const std::lock_guard lock(mutex_);
   std::vector<Item> items;
   while (!entries_.empty() && entries_.front().item) {
-    items.push_back(std::move(*entries_.front().item));
-    bytes_ -= std::min(bytes_, entries_.front().bytes);
+    Entry& entry = entries_.front();
+    size_t& waiting = bytes_like(*entry.item);
+    waiting -= std::min(waiting, entry.bytes);
+    items.push_back(std::move(*entry.item));
     entries_.pop_front();
     ++first_;
   }

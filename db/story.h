@@ -18,10 +18,11 @@ class Story {
  public:
   explicit Story(std::function<void()> wake) : wake_(std::move(wake)) {}
 
-  // False when more than kStoryBytesMax would wait: the reader is too slow, and nothing more is taken.
+  // False, once, when more than kStoryBytesMax of events or kAnswerBytesMax of answers would wait: the reader is too
+  // slow, nothing more is taken, and the story is now one Ended.
   bool append(Item item);
   uint64_t keep_place();
-  void fill(uint64_t place, Item item);
+  void fill(uint64_t place, Item item);  // what is too much here, the next append() says
   std::vector<Item> take();
   void close();  // what comes now is dropped, and `wake` is not called again
 
@@ -30,12 +31,17 @@ class Story {
     std::optional<Item> item;
     size_t bytes = 0;
   };
-  bool should_wake();  // under mutex_
+  bool should_wake();                         // under mutex_
+  bool fits(const Item& item, size_t bytes);  // under mutex_; counts it when it does
+  size_t& bytes_like(const Item& item);       // under mutex_
+  void overflow();                            // under mutex_
 
   std::mutex mutex_;  // Guards all below; not held while wake_ is called.
   std::deque<Entry> entries_;
-  uint64_t first_ = 0;  // the place of entries_.front()
-  size_t bytes_ = 0;
+  uint64_t first_ = 0;       // the place of entries_.front()
+  size_t event_bytes_ = 0;   // untaken
+  size_t answer_bytes_ = 0;  // untaken; of what was asked for, so more of it may wait
+  bool overflowed_ = false;  // and append() has not said so yet
   bool woken_ = false;
   bool closed_ = false;
   const std::function<void()> wake_;

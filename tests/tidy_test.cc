@@ -69,7 +69,6 @@ const std::map<std::string, std::string> kTestedIn = {
     {"db/reads.h", "tests/db/database_test.cc"},
     {"db/shard.h", "tests/db/database_test.cc"},
     {"db/space.h", "tests/db/database_test.cc"},
-    {"db/story.h", "tests/rules/guard_test.cc"},
     {"db/model/precondition.h", "tests/db/model/tree_view_test.cc"},
     {"net/http/addresses.h", "tests/net/http/drain_test.cc"},
     {"net/http/connection.h", "tests/net/http/exchange_test.cc"},
