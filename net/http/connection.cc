@@ -1,5 +1,6 @@
 #include "net/http/connection.h"
 
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -15,6 +16,9 @@ Connection::Connection(Hub& hub, IoLoop& loop, tcp::socket socket)
     : hub_(hub), loop_(loop), socket_(std::move(socket)), patience_(loop, [this] { on_patience_lost(); }) {
   SystemError ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
+  // One who has vanished acknowledges nothing; without this the kernel would go on trying for a quarter of an hour.
+  const int stall = static_cast<int>(hub_.limits.send_stall_max.count());
+  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &stall, sizeof stall);
   if (const auto endpoint = socket_.remote_endpoint(ignored); !ignored) {
     asio::ip::address address = endpoint.address();
     if (address.is_v6() && address.to_v6().is_v4_mapped()) {

@@ -108,6 +108,11 @@ void WebSocketSession::end() {
   held_ = {};
   deadline_.clear();
   connection_->close_after_sending();
+  tell_of_end();  // now: the connection may linger, and what rests on the client's presence ends here
+}
+
+void WebSocketSession::tell_of_end() {
+  if (const auto handler = std::exchange(handler_, nullptr)) handler->on_close(close_code_);
 }
 
 void WebSocketSession::on_end() { connection_->close(); }
@@ -121,8 +126,7 @@ void WebSocketSession::on_gone() {
   state_ = State::Closed;
   held_ = {};
   deadline_.clear();
-  const auto handler = std::exchange(handler_, nullptr);
-  handler->on_close(close_code_);
+  tell_of_end();
 }
 
 void WebSocketSession::on_deadline() {

@@ -50,11 +50,12 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   void read_held();
   void on_found(FrameReader::Found found);
   void end();
+  void tell_of_end();
   void on_deadline();
 
   Connection* connection_;  // null when it is gone
   IoLoop& loop_;
-  std::shared_ptr<WebSocketHandler> handler_;
+  std::shared_ptr<WebSocketHandler> handler_;  // null once it has been told of the end
   FrameReader reader_;
   std::string held_;  // what came while paused; in order, so nothing else is read before it
   Deadline deadline_;

@@ -244,8 +244,10 @@ TEST_CASE("Broken frames close with the code that says why", "[net][http][websoc
   CHECK(eventually([&] { return server.handlers == 0; }));
 }
 
-TEST_CASE("A client's goodbye is answered with its code, and the handler told", "[net][http][websocket]") {
-  Fixture server;
+TEST_CASE("A client's goodbye is answered with its code, and the handler told at once", "[net][http][websocket]") {
+  Limits limits;
+  limits.linger_time_max = 10min;
+  Fixture server({}, limits);
   HttpClient client(server.port());
   client.upgrade();
   client.send_text("x");
