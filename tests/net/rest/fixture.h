@@ -13,26 +13,11 @@
 #include "net/http/listener.h"
 #include "net/rest/handler.h"
 #include "rules/guard.h"
+#include "tests/support/ask.h"
 #include "tests/support/tcp_client.h"
 #include "tests/support/temp_folder.h"
 
 namespace hearth::test {
-
-struct Ask {
-  std::string method = "GET";
-  std::string target = "/.json";
-  std::string headers = "";  // each with its CRLF
-  std::string body = "";
-};
-
-inline std::string text_of(const Ask& ask, std::string_view host = "localhost") {
-  std::string text = ask.method + " " + ask.target + " HTTP/1.1\r\nHost: ";
-  text.append(host).append("\r\n").append(ask.headers);
-  if (ask.method != "GET" && ask.method != "HEAD" && ask.method != "OPTIONS") {
-    text += "Content-Length: " + std::to_string(ask.body.size()) + "\r\n";
-  }
-  return text.append("\r\n").append(ask.body);
-}
 
 inline constexpr std::string_view kSecret = "a-secret-of-some-length";
 

@@ -1,9 +1,9 @@
 // The specification as requests and replies (tests/scripts/*.script), each script played against a server of its own.
-#include "tests/net/rest/script.h"
+#include "tests/support/script.h"
 
-#include <algorithm>
 #include <catch2/catch.hpp>
-#include <filesystem>
+
+#include "tests/net/rest/fixture.h"
 
 using hearth::test::Ask;
 using hearth::test::read_script;
@@ -11,21 +11,8 @@ using hearth::test::RestServer;
 using hearth::test::ScriptPlayer;
 using hearth::test::ScriptStep;
 
-namespace {
-
-std::vector<std::string> scripts() {
-  std::vector<std::string> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(HEARTH_SOURCE_DIR "/tests/scripts")) {
-    if (entry.path().extension() == ".script") paths.push_back(entry.path().string());
-  }
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
-
-}  // namespace
-
 TEST_CASE("scripts: every request has its reply", "[net][rest][scripts]") {
-  const std::vector<std::string> paths = scripts();
+  const std::vector<std::string> paths = hearth::test::scripts_in(HEARTH_SOURCE_DIR "/tests/scripts");
   REQUIRE(!paths.empty());
   for (const std::string& path : paths) {
     const bool closed = path.ends_with("closed.script");

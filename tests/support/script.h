@@ -11,14 +11,18 @@
 // mean the same later, in requests too.
 #pragma once
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <regex>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "tests/net/rest/fixture.h"
+#include "tests/support/ask.h"
+#include "tests/support/tcp_client.h"
 
 namespace hearth::test {
 
@@ -87,6 +91,16 @@ inline std::vector<ScriptStep> read_script(const std::string& path) {
     }
   }
   return steps;
+}
+
+// The scripts of a folder, by name.
+inline std::vector<std::string> scripts_in(const std::string& folder) {
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() == ".script") paths.push_back(entry.path().string());
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
 }
 
 // Plays steps against anything that answers, remembering what they ask to be remembered.
