@@ -221,6 +221,11 @@ TEST_CASE("A change past the limit of point rows is still seen as one", "[commit
   write.overwrites[0].value = Value::object(all);
   CHECK(judge.write(write).value().effects.size() == 1);
   CHECK(judge.value().at(at("/a")) == Value::object(all));
+  // As many rows as are looked at, all the same, and yet not all there were.
+  all.resize(kPointRowsMax);
+  write.overwrites[0].value = Value::object(all);
+  CHECK(judge.write(write).value().effects.size() == 1);
+  CHECK(judge.value().at(at("/a")) == Value::object(all));
   judge.ok({{"/a", "null"}});
   CHECK(judge.text() == "null");
 }
