@@ -1,7 +1,6 @@
 #include "net/rest/event_stream.h"
 
 #include <algorithm>
-#include <mutex>
 #include <utility>
 #include <variant>
 
@@ -22,33 +21,6 @@ std::shared_ptr<const db::Body> body_of(const db::Item& item) {
 
 }  // namespace
 
-// What a shard's thread holds of a stream: enough to send it word, as long as it lives.
-class EventStream::Waker {
- public:
-  Waker(http::IoPool& io, size_t thread, std::weak_ptr<EventStream> stream)
-      : io_(&io), thread_(thread), stream_(std::move(stream)) {}
-
-  void wake() {
-    const std::lock_guard lock(mutex_);
-    if (io_ == nullptr) return;
-    // Locked on its home thread only, so that it is destroyed nowhere else.
-    io_->post(thread_, [stream = stream_] {
-      if (const auto alive = stream.lock()) alive->pump();
-    });
-  }
-
-  void detach() {
-    const std::lock_guard lock(mutex_);
-    io_ = nullptr;
-  }
-
- private:
-  std::mutex mutex_;  // Guards io_.
-  http::IoPool* io_;
-  const size_t thread_;
-  const std::weak_ptr<EventStream> stream_;
-};
-
 void EventStream::start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, Request request,
                         const std::string& space, rules::Auth auth) {
   std::make_shared<EventStream>(with, std::move(exchange), std::move(request))->begin(space, std::move(auth));
@@ -62,7 +34,9 @@ EventStream::~EventStream() {
 }
 
 void EventStream::begin(const std::string& space, rules::Auth auth) {
-  waker_ = std::make_shared<Waker>(with_.io, thread_, weak_from_this());
+  waker_ = std::make_shared<http::Waker>(with_.io, thread_, [weak = weak_from_this()] {
+    if (const auto alive = weak.lock()) alive->pump();
+  });
   auto session = with_.guard.open(space, std::move(auth), "", [waker = waker_] { waker->wake(); });
   if (!session.ok()) return refuse(session.error());
   session_ = std::move(session).value();

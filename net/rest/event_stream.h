@@ -18,6 +18,7 @@
 #include "net/http/exchange.h"
 #include "net/http/io_pool.h"
 #include "net/http/stream.h"
+#include "net/http/waker.h"
 #include "net/http/worker_pool.h"
 #include "net/rest/request.h"
 #include "net/rest/waiting.h"
@@ -47,7 +48,6 @@ class EventStream final : public std::enable_shared_from_this<EventStream> {
   ~EventStream();
 
  private:
-  class Waker;
 
   void begin(const std::string& space, rules::Auth auth);
   void pump();
@@ -65,7 +65,7 @@ class EventStream final : public std::enable_shared_from_this<EventStream> {
   const Request request_;
   std::shared_ptr<http::Exchange> exchange_;  // until it is answered
   const size_t thread_;
-  std::shared_ptr<Waker> waker_;
+  std::shared_ptr<http::Waker> waker_;
   std::unique_ptr<rules::Session> session_;  // null before begin and after the end
   std::shared_ptr<http::Stream> stream_;     // null before open and after the end
   uint64_t held_ = 0;                        // by `waiting`, until there is a stream

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "net/host_namespace.h"
+
 namespace hearth::net::rest {
 namespace {
 
@@ -50,15 +52,6 @@ bool contains_ignoring_case(std::string_view text, std::string_view wanted) {
     if (http::equals_ignoring_case(text.substr(i, wanted.size()), wanted)) return true;
   }
   return false;
-}
-
-// A server's name of three labels or more begins with the namespace's; an address names a machine (rest-api.md §1).
-std::string_view namespace_of_host(std::string_view host) {
-  if (host.starts_with('[')) return {};
-  host = host.substr(0, host.find(':'));
-  if (host.find_first_not_of("0123456789.") == std::string_view::npos) return {};
-  if (std::count(host.begin(), host.end(), '.') < 2) return {};
-  return host.substr(0, host.find('.'));
 }
 
 // "250ms", "3s", "2min".

@@ -1,38 +1,10 @@
 #include "net/wire/socket.h"
 
-#include <mutex>
 #include <utility>
 
 #include "net/wire/reply.h"
 
 namespace hearth::net::wire {
-
-// What a shard's thread holds of a socket: enough to send it word, as long as it lives.
-class WireSocket::Waker {
- public:
-  Waker(http::IoPool& io, size_t thread, std::weak_ptr<WireSocket> socket)
-      : io_(&io), thread_(thread), socket_(std::move(socket)) {}
-
-  void wake() {
-    const std::lock_guard lock(mutex_);
-    if (io_ == nullptr) return;
-    // Locked on its home thread only, so that it is destroyed nowhere else.
-    io_->post(thread_, [socket = socket_] {
-      if (const auto alive = socket.lock()) alive->pump();
-    });
-  }
-
-  void detach() {
-    const std::lock_guard lock(mutex_);
-    io_ = nullptr;
-  }
-
- private:
-  std::mutex mutex_;  // Guards io_.
-  http::IoPool* io_;
-  const size_t thread_;
-  const std::weak_ptr<WireSocket> socket_;
-};
 
 bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) const {
   const http::Request& request = exchange->request();
@@ -63,7 +35,9 @@ void WireSocket::start(std::shared_ptr<http::WebSocket> socket) {
   }
   const auto space = with_.guard.resolve(upgrade_.space);
   if (!space.ok()) return refuse(space.error());
-  waker_ = std::make_shared<Waker>(with_.io, thread_, weak_from_this());
+  waker_ = std::make_shared<http::Waker>(with_.io, thread_, [weak = weak_from_this()] {
+    if (const auto alive = weak.lock()) alive->pump();
+  });
   auto data =
       with_.guard.open(space.value(), rules::Auth{}, upgrade_.last_session, [waker = waker_] { waker->wake(); });
   if (!data.ok()) return refuse(data.error());

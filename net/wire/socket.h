@@ -24,6 +24,7 @@
 #include "net/http/exchange.h"
 #include "net/http/io_pool.h"
 #include "net/http/limits.h"
+#include "net/http/waker.h"
 #include "net/http/websocket.h"
 #include "net/http/worker_pool.h"
 #include "net/wire/frame.h"
@@ -61,7 +62,6 @@ class WireSocket final : public http::WebSocketHandler, public std::enable_share
   void on_close(http::CloseCode code) override;
 
  private:
-  class Waker;
 
   void refuse(const db::Error& why);
   void decode(MessageReader::Message&& message);
@@ -77,7 +77,7 @@ class WireSocket final : public http::WebSocketHandler, public std::enable_share
   const Surroundings with_;
   const size_t thread_;
   const Upgrade upgrade_;
-  std::shared_ptr<Waker> waker_;
+  std::shared_ptr<http::Waker> waker_;
   std::shared_ptr<http::WebSocket> socket_;  // null before start and after on_close
   std::optional<Session> session_;           // nothing when there was no hello
   MessageReader reader_;

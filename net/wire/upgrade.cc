@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "net/host_namespace.h"
+
 namespace hearth::net::wire {
 
 namespace {
@@ -17,15 +19,6 @@ std::string parameter(std::string_view query, std::string_view name) {
     }
   }
   return {};
-}
-
-// An address names a machine, not a namespace.
-std::string_view namespace_of_host(std::string_view host) {
-  if (host.starts_with('[')) return {};
-  host = host.substr(0, host.find(':'));
-  if (host.find_first_not_of("0123456789.") == std::string_view::npos) return {};
-  if (std::count(host.begin(), host.end(), '.') < 2) return {};
-  return host.substr(0, host.find('.'));
 }
 
 }  // namespace
