@@ -22,7 +22,7 @@ using hearth::test::TempFolder;
 namespace {
 
 constexpr int kThreads = 4;
-constexpr int kRounds = 60;           // of each client
+constexpr int kRounds = 200;          // of each client
 constexpr int kRequestsInFlight = 8;  // at most, of a round
 constexpr auto kPatience = std::chrono::seconds(60);
 

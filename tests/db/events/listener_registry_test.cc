@@ -1,0 +1,149 @@
+#include "db/events/listener_registry.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <random>
+
+using namespace hearth::db;
+
+namespace {
+
+Path at(std::string_view text) { return Path::parse(text).value(); }
+
+class EmptyView final : public TreeView {
+ public:
+  Result<void> scan(std::string_view, std::string_view, const RowFunction&) const override { return {}; }
+  Result<std::optional<std::string>> leaf(std::string_view) const override { return std::optional<std::string>(); }
+};
+
+// Reads where it is told to, and then says what it is told to.
+class ReadsThere final : public Precondition {
+ public:
+  Result<void> check(const TreeView& view, Timestamp) const override {
+    for (const std::string& path : reads) RETURN_IF_ERROR(view.read(at(path), kReadBytesMax));
+    for (const std::string& path : asks) RETURN_IF_ERROR(view.exists(at(path)));
+    return verdict;
+  }
+  std::vector<std::string> reads;
+  std::vector<std::string> asks;
+  Result<void> verdict;
+};
+
+bool is_bare(ListenerRegistry& registry) {
+  return registry.root().children.empty() && registry.root().subscriptions.empty() && registry.root().watchers.empty();
+}
+
+bool watches(ListenerRegistry& registry, std::string_view path, Subscription& subscription) {
+  std::unordered_set<Subscription*> found;
+  registry.collect_watchers(at(path), found);
+  return found.contains(&subscription);
+}
+
+}  // namespace
+
+TEST_CASE("ListenerRegistry: what was added and removed leaves nothing behind", "[events]") {
+  ListenerRegistry registry;
+  std::vector<Subscription> subscriptions(200);
+  std::mt19937 random(1);
+  for (size_t i = 0; i < subscriptions.size(); ++i) {
+    std::string path;
+    for (size_t depth = i % 5; depth > 0; --depth) path += "/" + std::to_string(random() % 3);
+    subscriptions[i].path = at(path);
+    registry.add(subscriptions[i]);
+  }
+  CHECK(registry.size() == subscriptions.size());
+  std::vector<size_t> order(subscriptions.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::shuffle(order.begin(), order.end(), random);
+  for (const size_t i : order) {
+    registry.remove(subscriptions[i]);
+    registry.remove(subscriptions[i]);  // once more does nothing
+  }
+  CHECK(registry.empty());
+  CHECK(is_bare(registry));
+}
+
+TEST_CASE("ListenerRegistry: a node stays while anyone listens at or below it", "[events]") {
+  ListenerRegistry registry;
+  Subscription above, below;
+  above.path = at("a");
+  below.path = at("a/b/c");
+  registry.add(above);
+  registry.add(below);
+  registry.remove(above);
+  REQUIRE(registry.root().children.size() == 1);
+  CHECK(registry.size() == 1);
+  registry.add(above);
+  registry.remove(below);
+  REQUIRE(registry.root().children.size() == 1);
+  CHECK(registry.root().children.begin()->second->children.empty());
+  registry.remove(above);
+  CHECK(is_bare(registry));
+}
+
+TEST_CASE("ListenerRegistry: a check is asked again when what it read is touched, at, above or below", "[events]") {
+  ListenerRegistry registry;
+  const auto check = std::make_shared<ReadsThere>();
+  Subscription subscription;
+  subscription.path = at("room");
+  subscription.check = check;
+  registry.add(subscription);
+  struct Case {
+    std::string path;
+    bool touched;
+  };
+  const std::vector<Case> cases = {{"users/ada", true},  {"users/ada/name/first", true},
+                                   {"users", true},      {"", true},
+                                   {"users/bob", false}, {"users/ad", false},
+                                   {"room", false},      {"else", false}};
+  SECTION("by reading it") { check->reads = {"users/ada"}; }
+  SECTION("by asking whether it is there") { check->asks = {"users/ada"}; }
+  REQUIRE(registry.check(subscription, EmptyView(), Timestamp(1)).ok());
+  for (const Case& that : cases) {
+    INFO("/" << that.path);
+    CHECK(watches(registry, that.path, subscription) == that.touched);
+  }
+  registry.remove(subscription);
+  CHECK(is_bare(registry));
+}
+
+TEST_CASE("ListenerRegistry: only what the last check read counts", "[events]") {
+  ListenerRegistry registry;
+  const auto check = std::make_shared<ReadsThere>();
+  Subscription subscription;
+  subscription.path = at("room");
+  subscription.check = check;
+  registry.add(subscription);
+  check->reads = {"one", "two"};
+  REQUIRE(registry.check(subscription, EmptyView(), Timestamp(1)).ok());
+  check->reads = {"two", "three"};
+  REQUIRE(registry.check(subscription, EmptyView(), Timestamp(1)).ok());
+  CHECK_FALSE(watches(registry, "one", subscription));
+  CHECK(watches(registry, "two", subscription));
+  CHECK(watches(registry, "three", subscription));
+
+  SECTION("one that is refused watches nothing any more") {
+    check->verdict = Error{ErrorCode::PermissionDenied, "Permission denied"};
+    CHECK(registry.check(subscription, EmptyView(), Timestamp(1)).error().code == ErrorCode::PermissionDenied);
+  }
+  SECTION("neither does one without a check") {
+    subscription.check = nullptr;
+    CHECK(registry.check(subscription, EmptyView(), Timestamp(1)).ok());
+  }
+  CHECK_FALSE(watches(registry, "two", subscription));
+  CHECK(registry.size() == 1);  // it still listens
+  registry.remove(subscription);
+  CHECK(is_bare(registry));
+}
+
+TEST_CASE("ListenerRegistry: a check may be asked before its subscription is in", "[events]") {
+  ListenerRegistry registry;
+  const auto check = std::make_shared<ReadsThere>();
+  check->reads = {"users"};
+  Subscription subscription;
+  subscription.check = check;
+  REQUIRE(registry.check(subscription, EmptyView(), Timestamp(1)).ok());
+  CHECK(watches(registry, "users", subscription));
+  registry.remove(subscription);
+  CHECK(is_bare(registry));
+}
