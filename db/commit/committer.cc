@@ -149,8 +149,8 @@ Result<Accepted> Committer::queue(Tree& tree, std::vector<Effect> effects, Times
   return write_all(tree, {}, std::move(effects), now, nullptr, Refused::Returned);
 }
 
-Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes, std::vector<Effect> also, Timestamp now,
-                                      const Tell& tell, Refused refused) {
+Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes, std::vector<Effect> also,
+                                      Timestamp now, const Tell& tell, Refused refused) {
   RETURN_IF_ERROR(store_.health());
   RETURN_IF_ERROR(load(tree));
   PendingTree& at = pending(tree);
@@ -220,8 +220,8 @@ Result<void> Committer::commit() {
   const Rows rows(*this);
   Result<void> done = store_.health();
   const bool changes = rows_.row_count() > 0 || std::any_of(pending_.begin(), pending_.end(), [](const auto& pending) {
-    return pending.second->changed;
-  });
+                         return pending.second->changed;
+                       });
   if (changes && done.ok()) done = store_.commit(rows, durability_);
   pending_.clear();
   rows_ = Batch();
