@@ -63,7 +63,6 @@ const std::map<std::string, std::string> kWrappers = {
 // Headers whose test has another name: parts of something that is tested as a whole.
 const std::map<std::string, std::string> kTestedIn = {
     {"db/child_events.h", "tests/db/database_test.cc"},
-    {"db/client.h", "tests/rules/guard_test.cc"},
     {"db/engine.h", "tests/db/database_test.cc"},
     {"db/reader_pool.h", "tests/db/database_test.cc"},
     {"db/reads.h", "tests/db/database_test.cc"},

@@ -1,0 +1,370 @@
+#include "db/client.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+
+#include "db/child_events.h"
+#include "db/database.h"
+#include "db/model/hash.h"
+#include "db/model/json.h"
+#include "tests/support/temp_folder.h"
+
+using namespace hearth::db;
+using hearth::test::TempFolder;
+
+namespace {
+
+Path at(std::string_view text) { return Path::parse(text).value(); }
+Value json(std::string text) { return parse_value(std::move(text), Path()).value(); }
+std::string text(const Value& value) { return to_json(value, JsonStyle::Export); }
+
+std::unique_ptr<Database> open(const TempFolder& folder) {
+  Database::Options options;
+  options.folder = folder.path();
+  options.shards = 2;
+  return Database::open(options).value();
+}
+
+Write set(std::string_view path, Value value) {
+  Write write;
+  write.base = at(path);
+  write.overwrites.push_back({write.base, Slot::Value, std::move(value)});
+  return write;
+}
+
+Read get(std::string_view path) {
+  Read read;
+  read.path = at(path);
+  return read;
+}
+
+Listen listen_to(std::string_view path) {
+  Listen listen;
+  listen.path = at(path);
+  return listen;
+}
+
+Disconnect put_later(std::string_view path, Value value) {
+  return {Disconnect::Kind::Put, at(path), {{at(path), Slot::Value, std::move(value)}}};
+}
+
+// A client on the test's thread. Items as words: "a<request>[=<first value or value>]", "e<listener> <path>=<body>",
+// "end".
+class Talk {
+ public:
+  Talk(Database& database, std::string_view replaces = "")
+      : client(database.client("t", replaces, [this] { wake(); }).value()) {}
+
+  // All up to and with the answer to `request`, or the end.
+  std::vector<Item> items_until(uint64_t request) {
+    std::vector<Item> items;
+    for (;;) {
+      for (; !ahead_.empty(); ahead_.erase(ahead_.begin())) {
+        items.push_back(ahead_.front());
+        const auto* answer = std::get_if<Answer>(&items.back());
+        if ((answer != nullptr && answer->request == request) || std::holds_alternative<Ended>(items.back())) {
+          ahead_.erase(ahead_.begin());
+          return items;
+        }
+      }
+      std::unique_lock lock(mutex_);
+      more_.wait_for(lock, std::chrono::milliseconds(50), [this] { return woken_; });
+      woken_ = false;
+      lock.unlock();
+      ahead_ = client->take();
+      REQUIRE(++tries_ < 2000);
+    }
+  }
+
+  std::vector<std::string> until(uint64_t request) {
+    std::vector<std::string> words;
+    for (const Item& item : items_until(request)) words.push_back(word(item));
+    return words;
+  }
+
+  static std::string word(const Item& item) {
+    if (std::holds_alternative<Ended>(item)) return "end";
+    if (const auto* event = std::get_if<Event>(&item)) {
+      return "e" + std::to_string(event->listener) + " " + body_text(*event->body);
+    }
+    const auto& answer = std::get<Answer>(item);
+    std::string line = "a" + std::to_string(answer.request);
+    if (!answer.status.ok()) return line + " refused";
+    if (answer.first != nullptr) return line + " " + body_text(*answer.first);
+    return answer.value.is_null() ? line : line + " =" + text(answer.value);
+  }
+
+ private:
+  static std::string body_text(const Body& body) {
+    if (body.kind() == Body::Kind::Put) return body.told_path() + "=" + text(body.value());
+    std::string line = body.path().text() + "+";
+    for (const auto& [path, value] : body.entries()) line += " " + path + "=" + text(value);
+    return line;
+  }
+  void wake() {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+    more_.notify_one();
+  }
+
+  std::mutex mutex_;  // Guards woken_.
+  std::condition_variable more_;
+  bool woken_ = false;
+  int tries_ = 0;
+  std::vector<Item> ahead_;
+
+ public:
+  std::unique_ptr<Client> client;  // goes first: it wakes
+};
+
+using Words = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("Client: pipelined requests are answered in order, each on what those before it did", "[db]") {
+  const TempFolder folder;
+  const auto database = open(folder);
+  Talk talk(*database);
+  talk.client->write(1, set("a", Value::integer(1)));
+  talk.client->read(2, get("a"));
+  talk.client->listen(3, 30, listen_to("a"));
+  talk.client->write(4, set("a", Value::integer(2)));
+  talk.client->reply(5, {});
+  talk.client->read(6, get("a"));
+  talk.client->unlisten(7, 30);
+  talk.client->write(8, set("a", Value::integer(3)));
+  talk.client->read(9, get(""));
+  CHECK(talk.until(9) == Words{"a1", "a2 =1", "a3 a=1", "e30 a=2", "a4", "a5", "a6 =2", "a7", "a8", R"(a9 ={"a":3})"});
+}
+
+TEST_CASE("Client: everyone who listens is told before the writer's answer, the writer too", "[db]") {
+  const TempFolder folder;
+  const auto database = open(folder);
+  Talk writer(*database), reader(*database);
+  writer.client->listen(1, 10, listen_to("a"));
+  reader.client->listen(1, 20, listen_to(""));
+  CHECK(reader.until(1) == Words{"a1 =null"});
+  writer.client->write(2, set("a/b", Value::integer(1)));
+  CHECK(writer.until(2) == Words{"a1 a=null", "e10 a/b=1", "a2"});
+  reader.client->reply(2, {});
+  CHECK(reader.until(2) == Words{"e20 a/b=1", "a2"});
+}
+
+TEST_CASE("Client: the newer value is told before a stale answer", "[db]") {
+  const TempFolder folder;
+  const auto database = open(folder);
+  Talk one(*database), two(*database);
+  one.client->listen(1, 10, listen_to("n"));
+  one.until(1);
+  two.client->write(1, set("n", Value::integer(5)));
+  two.until(1);
+  Write write = set("n", Value::integer(1));
+  write.preconditions.push_back(std::make_shared<HashIs>(at("n"), ""));
+  one.client->write(2, write);
+  CHECK(one.until(2) == Words{"e10 n=5", "a2 refused"});
+}
+
+TEST_CASE("Client: a large first value comes first, then each change since, with no gap", "[db]") {
+  const TempFolder folder;
+  const auto database = open(folder);
+  std::vector<std::pair<std::string, Value>> children;
+  for (int i = 0; i < 20'000; ++i) children.emplace_back("k" + std::to_string(i), Value::integer(i));
+  const Value large = Value::object(children);
+  Namespace space = database->space("t").value();
+  REQUIRE(space.set("big", large).ok());
+
+  Talk reader(*database), writer(*database);
+  reader.client->listen(1, 10, listen_to("big"));
+  for (uint64_t i = 1; i <= 100; ++i) {
+    writer.client->write(i, set("big/k" + std::to_string(i), Value::string("new")));
+  }
+  writer.until(100);
+  reader.client->read(2, get("big"));
+  const std::vector<Item> items = reader.items_until(2);
+  const auto* first = std::get_if<Answer>(&items.front());
+  REQUIRE(first != nullptr);
+  CHECK(first->request == 1);
+  Value value = first->first->value();
+  CHECK(value.child_count() == 20'000);
+  uint64_t sequence = first->sequence;
+  for (size_t i = 1; i + 1 < items.size(); ++i) {
+    const auto& event = std::get<Event>(items[i]);
+    CHECK(event.sequence == ++sequence);
+    value = applied(value, at("big"), *event.body);
+  }
+  CHECK(value == std::get<Answer>(items.back()).value);
+}
+
+TEST_CASE("Client: whoever has the value already is sent none", "[db]") {
+  const TempFolder folder;
+  const auto database = open(folder);
+  REQUIRE(database->space("t").value().set("a", json(R"({"x":1,"y":0.1})")).ok());
+  struct Case {
+    std::string path, hash;
+    bool sent;
+  };
+  const std::vector<Case> cases = {{"a", node_hash(json(R"({"x":1,"y":0.1})")), false},
+                                   {"a", node_hash(json(R"({"x":1})")), true},
+                                   {"a", "", true},
+                                   {"none", "", false},
+                                   {"none", node_hash(Value::integer(1)), true}};
+  for (const Case& that : cases) {
+    INFO("/" << that.path << " " << that.hash);
+    Talk talk(*database);
+    Listen listen = listen_to(that.path);
+    listen.hash = that.hash;
+    talk.client->listen(1, 10, listen);
+    const std::vector<Item> items = talk.items_until(1);
+    CHECK((std::get<Answer>(items.back()).first != nullptr) == that.sent);
+  }
+}
+
+TEST_CASE("Client: a herd that comes back is told nothing, or shares one value", "[db]") {
+  const TempFolder folder;
+  const auto database = open(folder);
+  const Value value = json(R"({"x":1,"y":{"z":2}})");
+  REQUIRE(database->space("t").value().set("a", value).ok());
+  std::vector<std::unique_ptr<Talk>> herd;
+  for (int i = 0; i < 100; ++i) herd.push_back(std::make_unique<Talk>(*database));
+  const bool knows = GENERATE(true, false);
+  for (auto& talk : herd) {
+    Listen listen = listen_to("a");
+    if (knows) listen.hash = node_hash(value);
+    talk->client->listen(1, 10, listen);
+  }
+  const Body* shared = nullptr;
+  for (auto& talk : herd) {
+    const Answer answer = std::get<Answer>(talk->items_until(1).back());
+    REQUIRE(answer.status.ok());
+    CHECK((answer.first == nullptr) == knows);
+    if (shared == nullptr) shared = answer.first.get();
+    CHECK(answer.first.get() == shared);  // one read made it for all
+  }
+}
+
+TEST_CASE("Client: a listener that comes back is told the net change, or everything when that is not known", "[db]") {
+  struct Case {
+    std::string name;
+    std::vector<std::pair<std::string, std::string>> writes;
+    std::string resume;  // LIFE and SEEN stand for the database's life and the sequence of the value that was seen
+    std::string answer;
+    bool resumed;
+  };
+  const std::vector<Case> cases = {
+      {"nothing changed", {}, "LIFE:SEEN", "a1", true},
+      {"changes elsewhere", {{"b", "1"}}, "LIFE:SEEN", "a1", true},
+      {"each place once, as it is now",
+       {{"a/x", "5"}, {"a/x", "6"}, {"a/y", "null"}},
+       "LIFE:SEEN",
+       "a1 a+ x=6 y=null",
+       true},
+      {"a change above the listener", {{"", R"({"a":{"x":9}})"}}, "LIFE:SEEN", R"(a1 a={"x":9})", true},
+      {"another life", {{"a/x", "5"}}, "0123456789abcdef:1", R"(a1 a={"x":5,"y":2})", false},
+      {"an event that was not yet", {}, "LIFE:999", R"(a1 a={"x":1,"y":2})", false},
+      {"no number", {}, "LIFE:x", R"(a1 a={"x":1,"y":2})", false},
+      {"no id at all", {}, "", R"(a1 a={"x":1,"y":2})", false},
+  };
+  const auto with = [](std::string in, const std::string& word, const std::string& by) {
+    const size_t found = in.find(word);
+    return found == std::string::npos ? in : in.replace(found, word.size(), by);
+  };
+  for (const Case& that : cases) {
+    INFO(that.name);
+    const TempFolder folder;
+    const auto database = open(folder);
+    Namespace space = database->space("t").value();
+    REQUIRE(space.set("a", json(R"({"x":1,"y":2})")).ok());
+    Talk before(*database);
+    before.client->listen(1, 10, listen_to("a"));
+    const uint64_t seen = std::get<Answer>(before.items_until(1).back()).sequence;
+    for (const auto& [path, value] : that.writes) REQUIRE(space.set(path, json(value)).ok());
+
+    Talk after(*database);
+    Listen listen = listen_to("a");
+    listen.resume = with(with(that.resume, "LIFE", database->life()), "SEEN", std::to_string(seen));
+    after.client->listen(1, 10, listen);
+    const Answer answer = std::get<Answer>(after.items_until(1).back());
+    CHECK(Talk::word(answer) == that.answer);
+    CHECK(answer.resumed == that.resumed);
+  }
+}
+
+TEST_CASE("Client: a takeover ends the old conversation and runs what it queued, before the new one's requests",
+          "[db]") {
+  const TempFolder folder;
+  const auto database = open(folder);
+  Talk old(*database);
+  old.client->on_disconnect(1, put_later("gone", Value::increment(Value::integer(1))), nullptr);
+  CHECK(old.until(1) == Words{"a1"});
+  Talk next(*database, old.client->id());
+  next.client->read(1, get("gone"));
+  CHECK(next.until(1) == Words{"a1 =1"});
+  CHECK(old.until(99) == Words{"end"});
+  old.client->end();  // once is enough
+  Talk third(*database, old.client->id());
+  third.client->read(1, get("gone"));
+  CHECK(third.until(1) == Words{"a1 =1"});
+}
+
+TEST_CASE("Client: what was queued is written when the client goes, unless it was cancelled", "[db]") {
+  const TempFolder folder;
+  const auto database = open(folder);
+  {
+    Talk talk(*database);
+    talk.client->on_disconnect(1, put_later("a/x", Value::integer(1)), nullptr);
+    talk.client->on_disconnect(2, put_later("a/y", Value::integer(2)), nullptr);
+    talk.client->on_disconnect(3, {Disconnect::Kind::Cancel, at("a/x"), {}}, nullptr);
+    CHECK(talk.until(3) == Words{"a1", "a2", "a3"});
+  }
+  Talk after(*database);
+  after.client->write(1, set("b", Value::integer(1)));  // behind the end of the other
+  after.client->read(2, get("a"));
+  CHECK(after.until(2) == Words{"a1", R"(a2 ={"y":2})"});
+}
+
+// The process that is killed in the test below, which starts it: a fork alone would share this one's dead threads.
+TEST_CASE("Client: (a process that queues and waits to be killed)", "[.][child]") {
+  const char* folder = std::getenv("CLIENT_TEST_FOLDER");
+  REQUIRE(folder != nullptr);
+  Database::Options options;
+  options.folder = folder;
+  const auto database = Database::open(options).value();
+  Talk talk(*database);
+  talk.client->on_disconnect(1, put_later("gone", Value::increment(Value::integer(1))), nullptr);
+  const std::string answered = talk.until(1).front() + "\n";
+  REQUIRE(write(STDOUT_FILENO, answered.data(), answered.size()) > 0);
+  pause();
+}
+
+TEST_CASE("Client: what a killed process left queued is written once, at the next open", "[db]") {
+  const TempFolder folder;
+  setenv("CLIENT_TEST_FOLDER", folder.path().c_str(), 1);
+  int answers[2];
+  REQUIRE(pipe(answers) == 0);
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    dup2(answers[1], STDOUT_FILENO);
+    execl("/proc/self/exe", "db_test", "[child]", nullptr);
+    _exit(1);
+  }
+  close(answers[1]);
+  char answer[3] = {};
+  CHECK(read(answers[0], answer, sizeof answer) == sizeof answer);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  close(answers[0]);
+  REQUIRE(std::string(answer, sizeof answer) == "a1\n");
+  for (int opens = 0; opens < 2; ++opens) {
+    const auto database = open(folder);
+    Talk talk(*database);
+    talk.client->read(1, get("gone"));
+    CHECK(talk.until(1) == Words{"a1 =1"});
+  }
+}
