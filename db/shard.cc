@@ -374,7 +374,7 @@ void Shard::handle(Request& request, BeginRequest& what) {
   Space& space = *request.space;
   if (const auto old = space.sessions.find(what.replaces); old != space.sessions.end()) {
     if (const auto conversation = old->second.lock(); conversation != nullptr) {
-      tell(conversation, Ended{{ErrorCode::Unavailable, "Another connection has taken this session over."}});
+      tell(conversation, Ended{{ErrorCode::Unavailable, "Another connection has taken the session over."}});
       end(conversation);
     }
   }
