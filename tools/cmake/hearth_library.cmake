@@ -1,14 +1,12 @@
 # hearth_library(NAME FOLDER [DEPENDS library…] [PRIVATE target…])
 #
 # A static library hearth_NAME of the folder's own .cc files (not of its subfolders).
-find_package(ZLIB REQUIRED)
-
 add_library(hearth_flags INTERFACE)
 target_include_directories(hearth_flags INTERFACE ${CMAKE_SOURCE_DIR})
 # -Wno-restrict: GCC 12 sees overlaps in std::string's operator+ that are none (GCC bug 105651).
 target_compile_options(hearth_flags INTERFACE -Wall -Wextra -Wconversion -Wno-sign-conversion -Werror -fno-omit-frame-pointer -Wno-restrict)
 target_compile_definitions(hearth_flags INTERFACE HEARTH_VERSION="${PROJECT_VERSION}"
-  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
   SPDLOG_FMT_EXTERNAL SPDLOG_COMPILED_LIB)
 target_link_libraries(hearth_flags INTERFACE Threads::Threads)
 if(HEARTH_SANITIZE)
