@@ -197,7 +197,7 @@ void Shard::handle(Request& request, WriteRequest& what) {
     Result<Value> value = view.read(write.base, kReadBytesMax);
     if (value.ok()) {
       reply.value = std::move(value).value();
-      reply.hash = node_hash(reply.value);
+      if (!accepted.ok()) reply.hash = node_hash(reply.value);  // a refusal names what it found
     } else if (!accepted.ok()) {
       reply.status = value.error();  // not "stale, and nothing stands there"
     }

@@ -122,14 +122,13 @@ void Committer::name(Tree& tree) {
   tree.named = true;
 }
 
-// From here on the write is part of the group: later ones are judged against it.
-void Committer::accept(PendingTree& pending, Overlay&& after, Accepted& accepted, Settled settled, Timestamp now) {
+// From here on what `accepted` says is part of the group: later writes are judged against it.
+void Committer::accept(PendingTree& pending, Overlay&& after, const Accepted& accepted, bool writes_priorities) {
   Tree& tree = pending.tree;
-  tree.head.sequence += 1;
-  tree.head.time = now;
-  tree.head.has_priorities = tree.head.has_priorities || settled.writes_priorities;
-  accepted.record = {tree.head.sequence, now, std::move(settled.effects)};
-  accepted.changed = std::move(settled.changed);
+  invariant(accepted.record.sequence == tree.head.sequence + 1, "records come in their order, without gaps");
+  tree.head.sequence = accepted.record.sequence;
+  tree.head.time = accepted.record.time;
+  tree.head.has_priorities = tree.head.has_priorities || writes_priorities;
   pending.overlay.absorb(std::move(after));
   pending.changed = true;
   for (const Overwrite& changed : accepted.changed) forget_related(tree.hashes, changed.path);
@@ -185,15 +184,14 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
   }
   if (all.effects.empty()) return accepted;
 
-  if (tell != nullptr && !all.changed.empty()) {
-    Accepted preview;
-    preview.record = {tree.head.sequence + 1, now, {}};
-    preview.changed = all.changed;
+  accepted.record = {tree.head.sequence + 1, now, std::move(all.effects)};
+  accepted.changed = std::move(all.changed);
+  if (tell != nullptr && !accepted.changed.empty()) {
     tree.head.has_priorities = tree.head.has_priorities || all.writes_priorities;
-    RETURN_IF_ERROR(tell(preview, at.view, after));
+    RETURN_IF_ERROR(tell(accepted, at.view, after));
   }
   rows_.take(std::move(beside));
-  accept(at, std::move(after), accepted, std::move(all), now);
+  accept(at, std::move(after), accepted, all.writes_priorities);
   return accepted;
 }
 
@@ -204,15 +202,13 @@ Result<void> Committer::replay(Tree& tree, const Record& record) {
   Overlay after(before);
   Pending to{tree.number, after, rows_};
   RETURN_IF_ERROR(apply(record, to));
-  Settled settled;
+  Accepted accepted{record, {}};
+  bool writes_priorities = false;
   for (const Effect& effect : record.effects) {
-    settled.changed.push_back({effect.path, Slot::Value, {}});
-    settled.writes_priorities = settled.writes_priorities || effect.value.has_priorities();
+    accepted.changed.push_back({effect.path, Slot::Value, {}});
+    writes_priorities = writes_priorities || effect.value.has_priorities();
   }
-  settled.effects = record.effects;
-  Accepted accepted;
-  accept(at, std::move(after), accepted, std::move(settled), record.time);
-  invariant(tree.head.sequence == record.sequence, "records are replayed in their order, without gaps");
+  accept(at, std::move(after), accepted, writes_priorities);
   return {};
 }
 

@@ -92,7 +92,7 @@ class Committer final {
                              const Tell& tell, Refused refused);
   PendingTree& pending(Tree& tree);
   Timestamp time_for(const Tree& tree, Timestamp now) const { return std::max(now, tree.head.time); }
-  void accept(PendingTree& pending, Overlay&& after, Accepted& accepted, Settled settled, Timestamp now);
+  void accept(PendingTree& pending, Overlay&& after, const Accepted& accepted, bool writes_priorities);
 
   TreeStore& store_;
   TreeStore::Durability durability_;

@@ -76,7 +76,7 @@ struct Answer {
   uint64_t sequence = 0;  // of the state that the answer speaks of
   Timestamp time{};       // writes: the server time they were resolved with
   Value value;            // reads; writes that asked for it
-  std::string hash;       // reads that asked for it ("" is null's)
+  std::string hash;       // reads that asked for it; of `value`, when a Stale write asked for that ("" is null's)
   // Listens: the first value (a Put at the listener's path) or, when resumed, the net change (Put or Merge); nothing
   // when the client's hash or sequence shows that it has all there is.
   std::shared_ptr<const Body> first;
