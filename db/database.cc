@@ -125,6 +125,9 @@ Result<Written> Namespace::compare_and_set(std::string_view path, const Value& f
 }
 
 Result<Value> Namespace::transaction(std::string_view path, const std::function<std::optional<Value>(const Value&)>& change) {
+  if (state_->engine.on_callback_thread()) return would_wait_for_itself();
+  ASSIGN_OR_RETURN(const Path at, Path::parse(path));
+  const Turns::Turn turn(state_->engine.turns(), state_->name + "/" + at.text());
   ASSIGN_OR_RETURN(Value current, get(path));
   for (int tries = 0; tries < kTransactionTriesMax; ++tries) {
     std::optional<Value> wanted = change(current);

@@ -87,7 +87,8 @@ class Namespace {
   // Writes `to` if what stands there is exactly `from`. Errors: Stale.
   Result<Written> compare_and_set(std::string_view path, const Value& from, Value to);
   // Calls `change` with the value that stands there until what it returns could be written on just that value; nothing
-  // returned: leaves it. Returns what stands there at last. Errors: Stale after kTransactionTriesMax tries.
+  // returned: leaves it. Returns what stands there at last. Transactions of this process at one path take turns, so only
+  // other writes make a try vain. Errors: Stale after kTransactionTriesMax tries.
   Result<Value> transaction(std::string_view path, const std::function<std::optional<Value>(const Value&)>& change);
 
   // The same without waiting: `done` is called back (see Threads), after the write is durable.

@@ -11,6 +11,7 @@
 
 #include "db/database.h"
 #include "db/shard.h"
+#include "db/turns.h"
 
 namespace hearth::db {
 
@@ -35,6 +36,7 @@ class Engine {
   void run(std::function<void()> task);
   bool on_callback_thread() const;
 
+  Turns& turns() { return turns_; }  // of transactions, by namespace and path
   const Clock& clock() const { return *clock_; }
   const std::string& life() const { return life_; }
   const TreeStore& store() const { return *store_; }
@@ -54,6 +56,7 @@ class Engine {
   std::unique_ptr<ReaderPool> callbacks_;  // one thread; only without Options::run
   std::unique_ptr<ReaderPool> readers_;
   std::vector<std::unique_ptr<Shard>> shards_;
+  Turns turns_;
   mutable std::shared_mutex mutex_;  // Guards all below.
   std::map<std::string, std::shared_ptr<Space>> spaces_;
   std::map<std::string, uint32_t> names_;  // of namespaces that exist

@@ -115,8 +115,9 @@ TEST_CASE("Database: each way of writing has its effect, and refusals name their
     std::atomic<int> failed{0};
     for (int t = 0; t < 3; ++t) {
       threads.emplace_back([&] {
+        Namespace mine = database->space("t").value();  // turns are the database's, not a handle's
         for (int i = 0; i < 20; ++i) {
-          auto done = space.transaction("n", [](const Value& old) -> std::optional<Value> {
+          auto done = mine.transaction("n", [](const Value& old) -> std::optional<Value> {
             return Value::integer(old.is_null() ? 1 : old.as_integer() + 1);
           });
           if (!done.ok()) ++failed;
