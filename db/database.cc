@@ -298,6 +298,15 @@ void Database::read(const std::string& name, Read read, std::function<void(Answe
   engine_->read(name, std::move(read), std::move(done));
 }
 
+void Database::judge(const std::string& name, Write write, std::function<void(Answer)> done) {
+  engine_->judge(name, std::move(write), std::move(done));
+}
+
+void Database::setting(const std::string& name, std::string which,
+                       std::function<void(Result<std::optional<std::string>>)> done) {
+  engine_->setting(name, std::move(which), std::move(done));
+}
+
 void Database::write(const std::string& name, Write write, std::function<void(Answer)> done) {
   engine_->write(name, std::move(write), std::move(done));
 }

@@ -141,6 +141,8 @@ class Database {
   Result<std::unique_ptr<Client>> client(std::string_view name, std::string_view replaces, std::function<void()> wake);
   void read(const std::string& name, Read read, std::function<void(Answer)> done);
   void write(const std::string& name, Write write, std::function<void(Answer)> done);
+  void judge(const std::string& name, Write write, std::function<void(Answer)> done);  // would it be taken? writes nothing
+  void setting(const std::string& name, std::string which, std::function<void(Result<std::optional<std::string>>)> done);
 
   const std::string& life() const;   // unguessable, new at every open: sequences are resumable within one life
   const std::string& store_id() const;

@@ -140,6 +140,21 @@ void Engine::write(const std::string& name, Write write, std::function<void(Answ
   where->shard.submit({where, nullptr, 0, WriteRequest{std::move(write)}, std::move(done)});
 }
 
+void Engine::judge(const std::string& name, Write write, std::function<void(Answer)> done) {
+  const std::shared_ptr<Space> where = space(name);
+  readers_->run([where, write = std::move(write), done = std::move(done), now = clock_->now()] {
+    done(answer_judge(write, where->shard.durable(), where->tree.number, now));
+  });
+}
+
+void Engine::setting(const std::string& name, std::string which,
+                     std::function<void(Result<std::optional<std::string>>)> done) {
+  const std::shared_ptr<Space> where = space(name);
+  readers_->run([where, which = std::move(which), done = std::move(done)] {
+    done(SnapshotSettings(where->shard.durable(), where->tree.number).text(which));
+  });
+}
+
 void Engine::run(std::function<void()> task) {
   auto marked = [task = std::move(task)] {
     runs_callbacks = true;

@@ -31,6 +31,8 @@ class Engine {
   std::shared_ptr<Conversation> converse(const std::string& name, std::string_view replaces, std::function<void()> wake);
   void read(const std::string& name, Read read, std::function<void(Answer)> done);
   void write(const std::string& name, Write write, std::function<void(Answer)> done);
+  void judge(const std::string& name, Write write, std::function<void(Answer)> done);
+  void setting(const std::string& name, std::string which, std::function<void(Result<std::optional<std::string>>)> done);
 
   // Runs a callback where the app wants it: Options::run, or a thread of our own.
   void run(std::function<void()> task);

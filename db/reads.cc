@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "db/commit/evaluate.h"
 #include "db/model/hash.h"
 #include "db/model/key_order.h"
 #include "db/store/row_key.h"
@@ -52,11 +53,10 @@ Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snap
   const SnapshotView whole(snapshot, number);
   const TimedView view(whole, read.timeout);
   Answer answer;
-  if (read.check != nullptr) answer.status = read.check->check(view, now);
+  const SnapshotSettings settings(snapshot, number);
+  if (read.check != nullptr) answer.status = read.check->check({view, now, settings});
   if (!answer.status.ok()) return answer;
-  if (const auto row = snapshot->get(row_key(Table::Head, number)); row.ok() && row.value()) {
-    if (const auto head = Head::decode(*row.value()); head.ok()) answer.sequence = head.value().sequence;
-  }
+  if (const auto head = settings.head(); head.ok()) answer.sequence = head.value().sequence;
   Result<Value> value = read_value(view, read);
   if (!value.ok()) {
     answer.status = value.error();
@@ -64,6 +64,20 @@ Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snap
   }
   answer.value = std::move(value).value();
   if (read.wants_hash) answer.hash = node_hash(answer.value);
+  return answer;
+}
+
+Answer answer_judge(const Write& write, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now) {
+  const SnapshotView view(snapshot, number);
+  const SnapshotSettings settings(snapshot, number);
+  Answer answer;
+  const Result<Head> head = settings.head();
+  if (!head.ok()) {
+    answer.status = head.error();
+    return answer;
+  }
+  answer.sequence = head.value().sequence;
+  answer.status = judge(write, {view, settings, head.value().has_priorities}, std::max(now, head.value().time));
   return answer;
 }
 

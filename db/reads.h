@@ -16,6 +16,9 @@ inline constexpr size_t kNetChangePathsMax = 1'000;  // more are told as the who
 // The answer's `request` is left 0.
 Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now);
 
+// Whether the write would be accepted on that state; nothing is written.
+Answer answer_judge(const Write& write, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now);
+
 // What stands now where something changed at or below `path`: nothing when nothing did.
 Result<std::shared_ptr<const Body>> net_change(const TreeView& view, const Path& path, const std::vector<Overwrite>& changed);
 

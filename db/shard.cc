@@ -165,9 +165,17 @@ Result<void> Shard::note_change(Space& space, const Accepted& accepted, const Di
   return {};
 }
 
+Result<void> Shard::check(Space& space, Subscription& subscription) {
+  RETURN_IF_ERROR(committer_.load(space.tree));
+  const Settings& settings = committer_.settings(space.tree);
+  return space.registry.check(subscription, {committer_.view(space.tree), with_.clock.now(), settings});
+}
+
 Committer::Tell Shard::teller(Space& space, bool merge, const Path& base) {
-  return [this, &space, merge, &base](const Accepted& accepted, const TreeView& before, const TreeView& after) {
-    const Difference difference{accepted.changed, merge, base, space.tree.head.has_priorities, accepted.record.time};
+  return [this, &space, merge, &base](const Accepted& accepted, const TreeView& before, const TreeView& after,
+                                      const Settings& settings) {
+    const Difference difference{accepted.changed,     merge,    base,
+                                space.tree.head.has_priorities, accepted.record.time, settings, accepted.configures};
     return note_change(space, accepted, difference, before, after);
   };
 }
@@ -260,7 +268,6 @@ void Shard::handle(Request& request, ListenRequest& what) {
   const std::shared_ptr<Conversation>& conversation = request.conversation;
   Space& space = *request.space;
   Listen& listen = what.listen;
-  const TreeView& view = committer_.view(space.tree);  // loads nothing; the group has not touched this tree
   if (const Result<void> loaded = committer_.load(space.tree); !loaded.ok()) {
     return answer(request, {0, loaded, 0, {}, {}, {}, nullptr, false});
   }
@@ -269,7 +276,7 @@ void Shard::handle(Request& request, ListenRequest& what) {
   subscription->id = what.listener;
   subscription->path = listen.path;
   subscription->check = listen.check;
-  if (const Result<void> allowed = space.registry.check(*subscription, view, with_.clock.now()); !allowed.ok()) {
+  if (const Result<void> allowed = check(space, *subscription); !allowed.ok()) {
     return answer(request, {0, allowed, 0, {}, {}, {}, nullptr, false});
   }
   space.registry.add(*subscription);
@@ -327,7 +334,7 @@ void Shard::handle(Request& request, RecheckRequest& what) {
   Subscription& subscription = *found->second;
   subscription.check = what.check;
   Space& space = *request.space;
-  const Result<void> verdict = space.registry.check(subscription, committer_.view(space.tree), with_.clock.now());
+  const Result<void> verdict = check(space, subscription);
   if (verdict.ok()) return;
   space.registry.remove(subscription);
   Event event;
@@ -342,8 +349,14 @@ void Shard::handle(Request& request, RecheckRequest& what) {
 void Shard::handle(Request& request, DisconnectRequest& what) {
   Space& space = *request.space;
   Answer reply;
-  const TreeView& view = committer_.view(space.tree);
-  if (what.check != nullptr) reply.status = what.check->check(view, with_.clock.now());
+  if (what.check != nullptr) {
+    // Judged now as if it ended now, and again when it does.
+    Write trial;
+    trial.overwrites = what.disconnect.overwrites;
+    trial.access = what.check;
+    if (what.disconnect.kind == Disconnect::Kind::Cancel) trial.overwrites.clear();
+    reply.status = committer_.judge(space.tree, trial, with_.clock.now());
+  }
   if (reply.status.ok()) {
     DisconnectQueue changed = request.conversation->queue;
     Result<std::vector<Effect>> effects = changed.take(what.disconnect);
@@ -413,7 +426,7 @@ void Shard::run_queue(Space& space, DisconnectQueue& queue, const std::shared_pt
     Write write;
     write.base = overwrite.path;
     write.overwrites.push_back(std::move(overwrite));
-    if (check != nullptr) write.preconditions.push_back(check);
+    write.access = check;
     writes.push_back(std::move(write));
   }
   const Path root;

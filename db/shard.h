@@ -124,6 +124,7 @@ class Shard {
   void run_queue(Space& space, DisconnectQueue& queue, const std::shared_ptr<const Precondition>& check);
   Result<void> note_change(Space& space, const Accepted& accepted, const Difference& difference, const TreeView& before,
                            const TreeView& after);
+  Result<void> check(Space& space, Subscription& subscription);
   Committer::Tell teller(Space& space, bool merge, const Path& base);
   void resume(Request& request, const Listen& listen, std::vector<Overwrite> missed);
   std::optional<std::vector<Overwrite>> missed_since(Space& space, const Listen& listen) const;

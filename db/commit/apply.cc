@@ -1,5 +1,6 @@
 #include "db/commit/apply.h"
 
+#include "db/model/hash.h"
 #include "db/model/key_order.h"
 #include "db/store/row_key.h"
 
@@ -70,11 +71,22 @@ Result<void> apply(const Effect& effect, Pending& to, const OldRows* known) {
       to.tree.erase(encode_path(effect.path));
       return {};
     case Effect::Kind::Enqueue:
-      to.rows.put(queue_key(to.number, effect.session, effect.path, effect.slot), encode_rows(effect.value));
+      to.rows.put(queue_key(to.number, effect.name, effect.path, effect.slot), encode_rows(effect.value));
       return {};
     case Effect::Kind::Dequeue:
-      to.rows.erase(queue_key(to.number, effect.session, effect.path, effect.slot));
+      to.rows.erase(queue_key(to.number, effect.name, effect.path, effect.slot));
       return {};
+    case Effect::Kind::Configure: {
+      const std::string key = row_key(Table::Setting, to.number, effect.name);
+      const bool is_set = !effect.value.is_null();
+      if (is_set) {
+        to.rows.put(key, effect.value.as_string());
+      } else {
+        to.rows.erase(key);
+      }
+      if (effect.name == kRulesSetting) to.rules = is_set ? text_digest(effect.value.as_string()) : "";
+      return {};
+    }
   }
   invariant(false, "every kind of effect is applied");
   return {};

@@ -14,11 +14,12 @@ namespace hearth::db {
 
 inline constexpr size_t kPointRowsMax = 1'000;  // rows erased or put one by one; above, a range (machine-facts.md §3.2)
 
-// Where effects go: the tree of one namespace, and rows beside it.
+// Where effects go: the tree of one namespace, its head, and rows beside it.
 struct Pending {
   uint32_t number;  // of the namespace
   Overlay& tree;
   Batch& rows;
+  std::string& rules;  // Head::rules
 };
 
 // The keys of what lies at a path, as far as anyone cares.

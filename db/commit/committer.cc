@@ -30,17 +30,40 @@ class HashingView final : public TreeView {
 
 }  // namespace
 
+// The settings of a tree with everything accepted so far, and with what a write would add.
+class Committer::GroupSettings final : public Settings {
+ public:
+  GroupSettings(const Committer& committer, uint32_t number, const std::string& rules, const Batch* added = nullptr)
+      : committer_(committer), number_(number), rules_(rules), added_(added) {}
+  Result<std::string> rules_digest() const override { return rules_; }
+  Result<std::optional<std::string>> text(std::string_view name) const override {
+    const std::string key = row_key(Table::Setting, number_, name);
+    for (const Batch* batch : {added_, &committer_.rows_}) {
+      if (batch == nullptr) continue;
+      if (const auto* pending = batch->find(key)) return *pending;
+    }
+    return committer_.durable()->get(key);
+  }
+
+ private:
+  const Committer& committer_;
+  const uint32_t number_;
+  const std::string& rules_;
+  const Batch* added_;
+};
+
 struct Committer::PendingTree {
-  PendingTree(std::shared_ptr<const Snapshot> snapshot, Tree& of)
-      : tree(of), base(std::move(snapshot), of.number), overlay(base), view(overlay, of) {}
+  PendingTree(const Committer& committer, Tree& of)
+      : tree(of), base(committer.durable(), of.number), overlay(base), view(overlay, of), settings(committer, of.number, of.head.rules) {}
   Tree& tree;
   SnapshotView base;
   Overlay overlay;
   HashingView view;
+  GroupSettings settings;
   bool changed = false;
 };
 
-// The group as rows: names, heads, queues, data, in the order of their tables.
+// The group as rows: names, heads, queues, data, settings, in the order of their tables.
 class Committer::Rows final : public RowSource {
  public:
   explicit Rows(const Committer& group) : group_(group) {}
@@ -58,16 +81,17 @@ class Committer::Rows final : public RowSource {
     return ranges;
   }
   void rows(const PutFunction& put) const override {
-    const auto beside = [&](bool below_heads) {
+    const auto beside = [&](Table from, Table upto) {
       group_.rows_.rows([&](std::string_view key, std::optional<std::string_view> value) {
-        if ((key.front() < static_cast<char>(Table::Head)) == below_heads) put(key, value);
+        const auto table = static_cast<Table>(key.front());
+        if (from <= table && table < upto) put(key, value);
       });
     };
-    beside(true);
+    beside(Table::Store, Table::Head);
     for (const auto& [number, pending] : group_.pending_) {
       if (pending->changed) put(row_key(Table::Head, number), pending->tree.head.encode());
     }
-    beside(false);
+    beside(Table::Head, Table::Data);
     for (const auto& [number, pending] : group_.pending_) {
       std::string key = row_key(Table::Data, number);
       pending->overlay.changes([&](std::string_view path, std::optional<std::string_view> leaf) {
@@ -76,6 +100,7 @@ class Committer::Rows final : public RowSource {
         put(key, leaf);
       });
     }
+    beside(Table::Setting, Table::End);
   }
 
  private:
@@ -103,7 +128,7 @@ Result<void> Committer::load(Tree& tree) {
 
 Committer::PendingTree& Committer::pending(Tree& tree) {
   auto& found = pending_[tree.number];
-  if (found == nullptr) found = std::make_unique<PendingTree>(durable(), tree);
+  if (found == nullptr) found = std::make_unique<PendingTree>(*this, tree);
   return *found;
 }
 
@@ -113,6 +138,13 @@ bool Committer::dirty(const Tree& tree) const {
 }
 
 const TreeView& Committer::view(Tree& tree) { return pending(tree).view; }
+const Settings& Committer::settings(Tree& tree) { return pending(tree).settings; }
+
+Result<void> Committer::judge(Tree& tree, const Write& write, Timestamp now) {
+  RETURN_IF_ERROR(load(tree));
+  const PendingTree& at = pending(tree);
+  return db::judge(write, {at.view, at.settings, tree.head.has_priorities}, time_for(tree, now));
+}
 
 void Committer::name(Tree& tree) {
   if (tree.named) return;
@@ -123,12 +155,14 @@ void Committer::name(Tree& tree) {
 }
 
 // From here on what `accepted` says is part of the group: later writes are judged against it.
-void Committer::accept(PendingTree& pending, Overlay&& after, const Accepted& accepted, bool writes_priorities) {
+void Committer::accept(PendingTree& pending, Overlay&& after, const Accepted& accepted, std::string rules,
+                       bool writes_priorities) {
   Tree& tree = pending.tree;
   invariant(accepted.record.sequence == tree.head.sequence + 1, "records come in their order, without gaps");
   tree.head.sequence = accepted.record.sequence;
   tree.head.time = accepted.record.time;
   tree.head.has_priorities = tree.head.has_priorities || writes_priorities;
+  tree.head.rules = std::move(rules);
   pending.overlay.absorb(std::move(after));
   pending.changed = true;
   for (const Overwrite& changed : accepted.changed) forget_related(tree.hashes, changed.path);
@@ -159,18 +193,20 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
 
   Overlay after(at.view);
   Batch beside;  // taken in with the rest, or not at all
+  std::string rules = tree.head.rules;
   Settled all;
   for (const Write& write : writes) {
     if (refused == Refused::Returned) {
-      Pending to{tree.number, after, beside};
-      ASSIGN_OR_RETURN(all, evaluate(write, at.view, to, tree.head.has_priorities, now));
+      Pending to{tree.number, after, beside, rules};
+      ASSIGN_OR_RETURN(all, evaluate(write, {at.view, at.settings, tree.head.has_priorities}, to, now));
       break;
     }
     // Each is judged on the state that the ones before it left; one that is refused does not stop the others.
     const TreeView& left = after;
     Overlay single(left);
-    Pending to{tree.number, single, beside};
-    Result<Settled> settled = evaluate(write, left, to, tree.head.has_priorities || all.writes_priorities, now);
+    Pending to{tree.number, single, beside, rules};
+    const bool has_priorities = tree.head.has_priorities || all.writes_priorities;
+    Result<Settled> settled = evaluate(write, {left, at.settings, has_priorities}, to, now);
     if (!settled.ok()) continue;
     after.absorb(std::move(single));
     std::move(settled.value().effects.begin(), settled.value().effects.end(), std::back_inserter(all.effects));
@@ -178,7 +214,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
     all.writes_priorities = all.writes_priorities || settled.value().writes_priorities;
   }
   for (Effect& effect : also) {
-    Pending to{tree.number, after, beside};
+    Pending to{tree.number, after, beside, rules};
     RETURN_IF_ERROR(apply(effect, to));
     all.effects.push_back(std::move(effect));
   }
@@ -186,12 +222,13 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
 
   accepted.record = {tree.head.sequence + 1, now, std::move(all.effects)};
   accepted.changed = std::move(all.changed);
-  if (tell != nullptr && !accepted.changed.empty()) {
+  accepted.configures = all.configures;
+  if (tell != nullptr && (!accepted.changed.empty() || accepted.configures)) {
     tree.head.has_priorities = tree.head.has_priorities || all.writes_priorities;
-    RETURN_IF_ERROR(tell(accepted, at.view, after));
+    RETURN_IF_ERROR(tell(accepted, at.view, after, GroupSettings(*this, tree.number, rules, &beside)));
   }
   rows_.take(std::move(beside));
-  accept(at, std::move(after), accepted, all.writes_priorities);
+  accept(at, std::move(after), accepted, std::move(rules), all.writes_priorities);
   return accepted;
 }
 
@@ -200,15 +237,16 @@ Result<void> Committer::replay(Tree& tree, const Record& record) {
   PendingTree& at = pending(tree);
   const TreeView& before = at.overlay;
   Overlay after(before);
-  Pending to{tree.number, after, rows_};
+  std::string rules = tree.head.rules;
+  Pending to{tree.number, after, rows_, rules};
   RETURN_IF_ERROR(apply(record, to));
-  Accepted accepted{record, {}};
+  Accepted accepted{record, {}, false};
   bool writes_priorities = false;
   for (const Effect& effect : record.effects) {
     accepted.changed.push_back({effect.path, Slot::Value, {}});
     writes_priorities = writes_priorities || effect.value.has_priorities();
   }
-  accept(at, std::move(after), accepted, writes_priorities);
+  accept(at, std::move(after), accepted, std::move(rules), writes_priorities);
   return {};
 }
 

@@ -55,6 +55,7 @@ void forget_related(Map& map, const Path& path) {
 struct Accepted {
   Record record;                   // no effects: nothing changed, no sequence was used
   std::vector<Overwrite> changed;
+  bool configures = false;  // some setting is another now
 };
 
 class Committer final {
@@ -62,13 +63,15 @@ class Committer final {
   Committer(TreeStore& store, TreeStore::Durability durability);
   ~Committer();
 
-  // `tell` sees the trees before and after an accepted write that changed something, while both exist.
-  using Tell = std::function<Result<void>(const Accepted&, const TreeView& before, const TreeView& after)>;
+  // `tell` sees the trees before and after an accepted write that changed something, while both exist. `settings`: after.
+  using Tell = std::function<Result<void>(const Accepted&, const TreeView& before, const TreeView& after,
+                                          const Settings& settings)>;
   // Errors: of evaluate(); the write is refused and has no effect.
   Result<Accepted> write(Tree& tree, const Write& write, Timestamp now, const Tell& tell);
   // Several writes as one commit with the effects `also`; those refused are left out.
   Result<Accepted> write_each(Tree& tree, const std::vector<Write>& writes, std::vector<Effect> also, Timestamp now,
                               const Tell& tell);
+  Result<void> judge(Tree& tree, const Write& write, Timestamp now);  // whether write() would take it; changes nothing
   Result<Accepted> queue(Tree& tree, std::vector<Effect> effects, Timestamp now);  // Enqueue and Dequeue only
   Result<void> replay(Tree& tree, const Record& record);                           // of another store with this history
   Result<void> load(Tree& tree);                                                   // its head, unless it is there
@@ -76,8 +79,9 @@ class Committer final {
 
   bool dirty(const Tree& tree) const;  // something of it waits for commit()
   bool empty() const { return pending_.empty(); }
-  // The tree with everything accepted so far.
+  // The tree with everything accepted so far, and its settings.
   const TreeView& view(Tree& tree);
+  const Settings& settings(Tree& tree);
 
   // Errors: the store's; nothing of the group happened as far as anyone is told.
   Result<void> commit();
@@ -87,17 +91,18 @@ class Committer final {
  private:
   struct PendingTree;
   class Rows;
+  class GroupSettings;
   enum class Refused : uint8_t { Returned, LeftOut };
   Result<Accepted> write_all(Tree& tree, std::span<const Write> writes, std::vector<Effect> also, Timestamp now,
                              const Tell& tell, Refused refused);
   PendingTree& pending(Tree& tree);
   Timestamp time_for(const Tree& tree, Timestamp now) const { return std::max(now, tree.head.time); }
-  void accept(PendingTree& pending, Overlay&& after, const Accepted& accepted, bool writes_priorities);
+  void accept(PendingTree& pending, Overlay&& after, const Accepted& accepted, std::string rules, bool writes_priorities);
 
   TreeStore& store_;
   TreeStore::Durability durability_;
   std::map<uint32_t, std::unique_ptr<PendingTree>> pending_;  // by number, the order of rows
-  Batch rows_;                                                // names and queues
+  Batch rows_;                                                // names, queues and settings
   mutable std::mutex mutex_;                                  // Guards durable_.
   std::shared_ptr<const Snapshot> durable_;
 };

@@ -8,12 +8,13 @@ namespace {
 
 class Evaluation {
  public:
-  Evaluation(const TreeView& before, Pending& after, bool has_priorities, Timestamp now)
-      : before_(before), after_(after), has_priorities_(has_priorities), now_(now) {}
+  Evaluation(const Found& found, Pending& after, Timestamp now)
+      : before_(found.tree), settings_(found.settings), after_(after), has_priorities_(found.has_priorities), now_(now) {}
 
   Result<void> set(const Overwrite& overwrite);
   Result<void> set_priority(const Overwrite& overwrite);
   Result<void> drop_priorities_of_emptied();
+  Result<void> configure(const Setting& setting);
   Settled settled() && { return std::move(settled_); }
 
  private:
@@ -27,6 +28,7 @@ class Evaluation {
   Result<bool> has_children_or_leaf(const Path& path) const;
 
   const TreeView& before_;
+  const Settings& settings_;
   Pending& after_;
   bool has_priorities_;
   Timestamp now_;
@@ -130,13 +132,23 @@ Result<void> Evaluation::drop_priorities_of_emptied() {
   return {};
 }
 
+Result<void> Evaluation::configure(const Setting& setting) {
+  ASSIGN_OR_RETURN(const auto old, settings_.text(setting.name));
+  if (old == setting.text) return {};
+  settled_.configures = true;
+  const Value text = setting.text ? Value::string(*setting.text) : Value();
+  return effect({Effect::Kind::Configure, Path(), text, Slot::Value, setting.name});
+}
+
 }  // namespace
 
-Result<Settled> evaluate(const Write& write, const TreeView& before, Pending& after, bool has_priorities, Timestamp now) {
-  for (const auto& precondition : write.preconditions) RETURN_IF_ERROR(precondition->check(before, now));
-  // From here on the write is allowed; only data that cannot be stored or read refuses it.
+Result<Settled> evaluate(const Write& write, const Found& found, Pending& after, Timestamp now) {
+  for (const auto& precondition : write.preconditions) {
+    RETURN_IF_ERROR(precondition->check({found.tree, now, found.settings}));
+  }
+  // From here on the tree is as the writer thinks it is.
 
-  Evaluation evaluation(before, after, has_priorities, now);
+  Evaluation evaluation(found, after, now);
   for (const Overwrite& overwrite : write.overwrites) {
     if (overwrite.slot == Slot::Value) RETURN_IF_ERROR(evaluation.set(overwrite));
   }
@@ -144,7 +156,22 @@ Result<Settled> evaluate(const Write& write, const TreeView& before, Pending& af
     if (overwrite.slot == Slot::Priority) RETURN_IF_ERROR(evaluation.set_priority(overwrite));
   }
   RETURN_IF_ERROR(evaluation.drop_priorities_of_emptied());
+  for (const Setting& setting : write.settings) RETURN_IF_ERROR(evaluation.configure(setting));
+  // From here on `after` is the tree as it would be.
+
+  if (write.access != nullptr) {
+    RETURN_IF_ERROR(write.access->check({found.tree, now, found.settings, &after.tree, write.overwrites}));
+  }
   return std::move(evaluation).settled();
+}
+
+Result<void> judge(const Write& write, const Found& found, Timestamp now) {
+  Overlay after(found.tree);
+  Batch rows;
+  std::string rules;
+  Pending to{0, after, rows, rules};
+  ASSIGN_OR_RETURN(const Settled settled, evaluate(write, found, to, now));
+  return {};
 }
 
 }  // namespace hearth::db

@@ -12,14 +12,25 @@
 
 namespace hearth::db {
 
+// What a write finds.
+struct Found {
+  const TreeView& tree;
+  const Settings& settings;
+  bool has_priorities;  // some node of the namespace may have one
+};
+
 struct Settled {
   std::vector<Effect> effects;        // in order, already applied to `after`; empty: the write changes nothing
   std::vector<Overwrite> changed;     // what of the write made a difference, with server values resolved: for events
   bool writes_priorities = false;
+  bool configures = false;  // some setting is another now
 };
 
-// `before`: what the write finds; `after`: an overlay over it that takes the effects. `has_priorities`: some node of the
-// namespace may have one. Errors: of the preconditions; InvalidData; Io.
-Result<Settled> evaluate(const Write& write, const TreeView& before, Pending& after, bool has_priorities, Timestamp now);
+// `after`: an overlay over what is found, that takes the effects; worthless when the write is refused. Errors: of the
+// preconditions and of access; InvalidData; Io.
+Result<Settled> evaluate(const Write& write, const Found& found, Pending& after, Timestamp now);
+
+// Whether evaluate() would accept it, and nothing else.
+Result<void> judge(const Write& write, const Found& found, Timestamp now);
 
 }  // namespace hearth::db

@@ -38,6 +38,13 @@ class RecordingView final : public TreeView {
   mutable std::vector<Path> paths_;
 };
 
+void collect_checked(Node& node, std::unordered_set<Subscription*>& to) {
+  for (Subscription* subscription : node.subscriptions) {
+    if (subscription->check != nullptr) to.insert(subscription);
+  }
+  for (auto& [key, child] : node.children) collect_checked(*child, to);  // at most kDepthMax deep
+}
+
 void collect_below(Node& node, std::unordered_set<Subscription*>& to) {
   to.insert(node.watchers.begin(), node.watchers.end());
   for (auto& [key, child] : node.children) collect_below(*child, to);  // at most kDepthMax deep
@@ -99,13 +106,13 @@ void ListenerRegistry::unwatch(Subscription& subscription) {
   subscription.watching.clear();
 }
 
-Result<void> ListenerRegistry::check(Subscription& subscription, const TreeView& view, Timestamp now) {
+Result<void> ListenerRegistry::check(Subscription& subscription, const Moment& moment) {
   if (subscription.check == nullptr) {
     unwatch(subscription);
     return {};
   }
-  const RecordingView recording(view);
-  const Result<void> verdict = subscription.check->check(recording, now);
+  const RecordingView recording(moment.before);
+  const Result<void> verdict = subscription.check->check({recording, moment.now, moment.settings});
   unwatch(subscription);
   if (!verdict.ok()) return verdict;
   for (const Path& path : recording.paths()) {
@@ -115,6 +122,8 @@ Result<void> ListenerRegistry::check(Subscription& subscription, const TreeView&
   if (!subscription.watching.empty()) ++watched_;
   return {};
 }
+
+void ListenerRegistry::collect_all(std::unordered_set<Subscription*>& to) { collect_checked(root_, to); }
 
 void ListenerRegistry::collect_watchers(const Path& path, std::unordered_set<Subscription*>& to) {
   if (watched_ == 0) return;

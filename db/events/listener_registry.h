@@ -57,12 +57,13 @@ class ListenerRegistry {
   bool empty() const { return count_ == 0; }
   size_t size() const { return count_; }
 
-  // Asks the subscription's check against `view`, and from here on again whenever a commit touches what it read.
-  Result<void> check(Subscription& subscription, const TreeView& view, Timestamp now);
+  // Asks the subscription's check, and from here on again whenever a commit touches what it read.
+  Result<void> check(Subscription& subscription, const Moment& moment);
 
   Node& root() { return root_; }
   // Those whose check read something at, above or below `path`.
   void collect_watchers(const Path& path, std::unordered_set<Subscription*>& to);
+  void collect_all(std::unordered_set<Subscription*>& to);  // those that have a check
 
  private:
   Node& node_at(const Path& path);

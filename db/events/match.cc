@@ -39,9 +39,13 @@ class Matching {
 
 Result<void> Matching::revoke_those_refused() {
   std::unordered_set<Subscription*> watchers;
-  for (const Overwrite& overwrite : difference_.changed) registry_.collect_watchers(overwrite.path, watchers);
+  if (difference_.configures) {
+    registry_.collect_all(watchers);
+  } else {
+    for (const Overwrite& overwrite : difference_.changed) registry_.collect_watchers(overwrite.path, watchers);
+  }
   for (Subscription* subscription : watchers) {
-    const Result<void> verdict = registry_.check(*subscription, after_, difference_.now);
+    const Result<void> verdict = registry_.check(*subscription, {after_, difference_.now, difference_.settings});
     if (verdict.ok()) continue;
     registry_.remove(*subscription);
     told_.push_back({subscription, nullptr, verdict.error()});
@@ -173,9 +177,9 @@ Result<void> Matching::tell_below(Node& node, const Path& path, const Overwrite&
 Result<std::vector<Told>> match(ListenerRegistry& registry, const Difference& difference, const TreeView& before,
                                 const TreeView& after) {
   Matching matching(registry, difference, before, after);
-  if (difference.changed.empty() || registry.empty()) return std::vector<Told>();
+  if (registry.empty()) return std::vector<Told>();
   RETURN_IF_ERROR(matching.revoke_those_refused());
-  RETURN_IF_ERROR(matching.tell());
+  if (!difference.changed.empty()) RETURN_IF_ERROR(matching.tell());
   return std::move(matching).told();
 }
 

@@ -28,6 +28,8 @@ struct Difference {
   const Path& base;
   bool has_priorities;                    // the namespace may hold some
   Timestamp now;
+  const Settings& settings;               // after it
+  bool configures = false;                // the settings are others: every listener's check is asked again
 };
 
 // Errors: Io, of reading the trees.

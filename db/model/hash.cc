@@ -123,6 +123,12 @@ std::string node_hash(const Value& value, NumberHex hex) {
   return value.is_null() ? std::string() : hash_of(value, hex);
 }
 
+std::string text_digest(std::string_view text) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  return {reinterpret_cast<const char*>(digest), kTextDigestBytes};
+}
+
 bool hash_matches(const Value& value, std::string_view hash) {
   return node_hash(value, NumberHex::Ieee754) == hash || node_hash(value, NumberHex::JavaScript) == hash;
 }

@@ -19,6 +19,10 @@ std::string node_hash(const Value& value, NumberHex hex = NumberHex::Ieee754);
 // Whether a client that holds `value` may have sent `hash`: either way of writing doubles is right.
 bool hash_matches(const Value& value, std::string_view hash);
 
+// Names a text: the first bytes of its SHA-256. On disk.
+inline constexpr size_t kTextDigestBytes = 16;
+std::string text_digest(std::string_view text);
+
 std::string base64(std::string_view bytes);
 
 }  // namespace hearth::db

@@ -5,19 +5,19 @@
 
 namespace hearth::db {
 
-Result<void> HashIs::check(const TreeView& before, Timestamp) const {
-  ASSIGN_OR_RETURN(const std::string found, before.hash(path_, kReadBytesMax));
+Result<void> HashIs::check(const Moment& moment) const {
+  ASSIGN_OR_RETURN(const std::string found, moment.before.hash(path_, kReadBytesMax));
   if (found == hash_) return {};
   if (!found.empty() && !hash_.empty()) {
     // The JS SDK writes some doubles differently (wire-protocol.md §7.2, "Number quirk"): only now is that looked at.
-    ASSIGN_OR_RETURN(const Value value, before.read(path_, kReadBytesMax));
+    ASSIGN_OR_RETURN(const Value value, moment.before.read(path_, kReadBytesMax));
     if (hash_matches(value, hash_)) return {};
   }
   return Error{ErrorCode::Stale, "Transaction hash does not match"};
 }
 
-Result<void> ValueIs::check(const TreeView& before, Timestamp) const {
-  ASSIGN_OR_RETURN(const Value found, before.read(path_, kReadBytesMax));
+Result<void> ValueIs::check(const Moment& moment) const {
+  ASSIGN_OR_RETURN(const Value found, moment.before.read(path_, kReadBytesMax));
   if (found == value_) return {};
   return Error{ErrorCode::Stale, "Another value stands at " + path_.slashed()};
 }

@@ -1,29 +1,42 @@
-// What must hold of the tree for a write to be accepted, a read answered or a listener kept: compare-and-set now, rules
-// above. Asked by db/commit at the moment of commit, on the very state that is changed. Thread: any; must not block on
-// anything but the view.
+// What must hold for a write to be accepted, a read answered or a listener kept: compare-and-set, and access. Asked by
+// db/commit at the moment of commit, on the very state that is changed. Thread: any; must not block on anything but the
+// views.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "db/base/clock.h"
 #include "db/base/result.h"
 #include "db/model/path.h"
+#include "db/model/settings.h"
 #include "db/model/tree_view.h"
 
 namespace hearth::db {
 
+struct Overwrite;  // db/model/write.h
+
+// The moment at which it is asked. Everything lives for the call.
+struct Moment {
+  const TreeView& before;         // the tree as it is
+  Timestamp now{};                // what the write's server times are
+  const Settings& settings;       // of before
+  const TreeView* after = nullptr;             // Write::access: the tree as it would be
+  std::span<const Overwrite> overwrites = {};  // the same: what was asked for, server values unresolved
+};
+
 class Precondition {
  public:
   virtual ~Precondition() = default;
-  // Errors: Stale, PermissionDenied, whatever the view says.
-  virtual Result<void> check(const TreeView& before, Timestamp now) const = 0;
+  // Errors: Stale, PermissionDenied, whatever the views say.
+  virtual Result<void> check(const Moment& moment) const = 0;
 };
 
 // The value at a path still has the hash that its writer saw ("" for null): transactions and If-Match.
 class HashIs final : public Precondition {
  public:
   HashIs(Path path, std::string hash) : path_(std::move(path)), hash_(std::move(hash)) {}
-  Result<void> check(const TreeView& before, Timestamp now) const override;
+  Result<void> check(const Moment& moment) const override;
 
  private:
   Path path_;
@@ -34,7 +47,7 @@ class HashIs final : public Precondition {
 class ValueIs final : public Precondition {
  public:
   ValueIs(Path path, Value value) : path_(std::move(path)), value_(std::move(value)) {}
-  Result<void> check(const TreeView& before, Timestamp now) const override;
+  Result<void> check(const Moment& moment) const override;
 
  private:
   Path path_;

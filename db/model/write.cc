@@ -6,7 +6,7 @@
 #include "db/model/leaf.h"
 
 // record := version:1 = 1  sequence:varint  time:varint  count:varint  effect*
-// effect := kind:1  path:bytes  slot:1  session:bytes  rows       kind: 's' 'p' 'u' 'e' 'd', as Effect::Kind
+// effect := kind:1  path:bytes  slot:1  name:bytes  rows       kind: 's' 'p' 'u' 'e' 'd' 'c', as Effect::Kind
 // rows   := count:varint ( key:bytes leaf:bytes )*
 // bytes  := length:varint byte*                                          path and keys as encoded (key_order.h)
 namespace hearth::db {
@@ -66,6 +66,8 @@ char letter(Effect::Kind kind) {
       return 'e';
     case Effect::Kind::Dequeue:
       return 'd';
+    case Effect::Kind::Configure:
+      return 'c';
   }
   invariant(false, "every kind has a letter");
   return 0;
@@ -202,7 +204,7 @@ std::string Record::encode() const {
     bytes += letter(effect.kind);
     append_bytes(encode_path(effect.path), bytes);
     bytes += static_cast<char>(effect.slot);
-    append_bytes(effect.session, bytes);
+    append_bytes(effect.name, bytes);
     append_rows(effect.value, bytes);
   }
   return bytes;
@@ -234,6 +236,9 @@ Result<Record> Record::decode(std::string_view bytes) {
       case 'd':
         effect.kind = Effect::Kind::Dequeue;
         break;
+      case 'c':
+        effect.kind = Effect::Kind::Configure;
+        break;
       default:
         return bad_record("unknown effect");
     }
@@ -242,7 +247,7 @@ Result<Record> Record::decode(std::string_view bytes) {
     if (in.rest.empty() || in.rest.front() > 1) return bad_record("unknown slot");
     effect.slot = static_cast<Slot>(in.rest.front());
     in.rest.remove_prefix(1);
-    effect.session = in.bytes();
+    effect.name = in.bytes();
     ASSIGN_OR_RETURN(effect.value, read_rows(in));
     record.effects.push_back(std::move(effect));
   }

@@ -17,14 +17,13 @@
 #include "db/base/result.h"
 #include "db/model/path.h"
 #include "db/model/precondition.h"
+#include "db/model/settings.h"
 #include "db/model/value.h"
 
 namespace hearth::db {
 
 inline constexpr size_t kReadBytesMax = 256u << 20;    // of rows, one read (data-model.md §2.2)
 inline constexpr size_t kUpdatePathsMax = 100'000;     // locations in one update
-
-
 
 enum class Slot : uint8_t { Value, Priority };  // what of a node is set: all of it, or its `.priority` alone
 
@@ -47,7 +46,9 @@ struct Write {
   std::vector<Overwrite> overwrites;  // no path equal to or above another (check_overlap)
   bool merge = false;                 // asked for as an update: told as one
   Path base;                          // where the request was addressed; merges are told relative to it
-  std::vector<std::shared_ptr<const Precondition>> preconditions;  // in order, before anything is written
+  std::vector<Setting> settings;  // set with it
+  std::vector<std::shared_ptr<const Precondition>> preconditions;  // in order, of what is found
+  std::shared_ptr<const Precondition> access;  // after them, of what is found and what would be; null: allowed
   bool wants_value = false;           // the answer carries what is written at `base`, or what stands there when Stale
 };
 
@@ -64,14 +65,15 @@ struct Effect {
     Set,          // everything at `path` becomes `value` (null: gone)
     SetPriority,  // the priority of `path` becomes that of `value` (a leaf that only carries it; null: none)
     Unleaf,       // the leaf at `path` makes room for children; its priority stays
-    Enqueue,      // `session` will write `value`, server values and all, to the `slot` of `path` when it ends
+    Enqueue,      // the session `name` will write `value`, server values and all, to the `slot` of `path` when it ends
     Dequeue,      // it will not
+    Configure,    // the setting `name` becomes the string `value` (null: unset)
   };
   Kind kind = Kind::Set;
   Path path;
   Value value;
   Slot slot = Slot::Value;  // Enqueue, Dequeue
-  std::string session;      // Enqueue, Dequeue
+  std::string name;         // of the session (Enqueue, Dequeue) or the setting (Configure)
 };
 
 struct Record {

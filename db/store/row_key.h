@@ -7,6 +7,7 @@
 //          | 0x03 head        rest = number:4 BE                                     → head (tree_store.h)
 //          | 0x04 disconnect  rest = number:4 BE session 0x00 path [0x00]            → value rows (disconnect_queue.h)
 //          | 0x05 data        rest = number:4 BE path [0x00]                         → leaf (db/model/value.h)
+//          | 0x06 setting     rest = number:4 BE name                                → text
 //
 // `path` is encoded (db/model/key_order.h), a last 0x00 marks a priority. On disk. Never renumber.
 #pragma once
@@ -17,7 +18,7 @@
 
 namespace hearth::db {
 
-enum class Table : char { Store = 1, Name = 2, Head = 3, Disconnect = 4, Data = 5 };
+enum class Table : char { Store = 1, Name = 2, Head = 3, Disconnect = 4, Data = 5, Setting = 6, End = 7 };
 
 inline void append_number(uint32_t number, std::string& to) {
   for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(number >> shift);

@@ -9,6 +9,7 @@
 #include <charconv>
 
 #include "db/base/random.h"
+#include "db/model/hash.h"
 #include "db/store/rocks.h"
 #include "db/store/row_key.h"
 
@@ -46,15 +47,19 @@ std::string Head::encode() const {
   append_u64(sequence, bytes);
   append_u64(static_cast<uint64_t>(time.count()), bytes);
   bytes += static_cast<char>(has_priorities ? 1 : 0);
+  bytes += rules;
   return bytes;
 }
 
 Result<Head> Head::decode(std::string_view bytes) {
-  if (bytes.size() != 18 || bytes[0] != '\x01') return Error{ErrorCode::Corruption, "a namespace's head row is not ours"};
+  constexpr size_t kFixedBytes = 18;
+  const bool is_ours = bytes.size() == kFixedBytes || bytes.size() == kFixedBytes + kTextDigestBytes;
+  if (!is_ours || bytes[0] != '\x01') return Error{ErrorCode::Corruption, "a namespace's head row is not ours"};
   Head head;
   head.sequence = read_u64(bytes.substr(1));
   head.time = Timestamp(static_cast<int64_t>(read_u64(bytes.substr(9))));
   head.has_priorities = (bytes[17] & 1) != 0;
+  head.rules = bytes.substr(kFixedBytes);
   return head;
 }
 
@@ -98,6 +103,20 @@ Result<void> SnapshotView::scan(std::string_view from, std::string_view upto, co
 Result<std::optional<std::string>> SnapshotView::leaf(std::string_view key) const {
   std::string whole = prefix_;
   return snapshot_->get(whole.append(key));
+}
+
+Result<Head> SnapshotSettings::head() const {
+  ASSIGN_OR_RETURN(const auto row, snapshot_->get(row_key(Table::Head, number_)));
+  return row ? Head::decode(*row) : Head();
+}
+
+Result<std::string> SnapshotSettings::rules_digest() const {
+  ASSIGN_OR_RETURN(Head found, head());
+  return std::move(found.rules);
+}
+
+Result<std::optional<std::string>> SnapshotSettings::text(std::string_view name) const {
+  return snapshot_->get(row_key(Table::Setting, number_, name));
 }
 
 TreeStore::TreeStore(std::unique_ptr<Rocks> rocks) : rocks_(std::move(rocks)) {}

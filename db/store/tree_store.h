@@ -1,6 +1,7 @@
 // All namespaces' rows on disk. Writes go in as sorted batches, one at a time for each shard; reads see a Snapshot.
 //
-//   head := version:1 = 1  sequence:8 BE  time:8 BE  flags:1 (bit 0: some node has or had a priority)
+//   head := version:1 = 1  sequence:8 BE  time:8 BE  flags:1  [ rules:16 ]
+//   flags: bit 0: some node has or had a priority. rules: the digest of that setting, when it is set
 //
 // On disk. Never renumber. A commit that fails leaves the store broken: it is not known what is on disk, so nothing more
 // is written until a restart has looked (style.md §3). Thread: any. Blocks on disk.
@@ -20,6 +21,7 @@
 
 #include "db/base/clock.h"
 #include "db/base/result.h"
+#include "db/model/settings.h"
 #include "db/model/tree_view.h"
 
 namespace hearth::db {
@@ -32,6 +34,7 @@ struct Head {
   uint64_t sequence = 0;
   Timestamp time{};
   bool has_priorities = false;
+  std::string rules;  // text_digest of the setting; "" when unset
 
   std::string encode() const;
   static Result<Head> decode(std::string_view bytes);  // Errors: Corruption
@@ -62,6 +65,20 @@ class SnapshotView final : public TreeView {
   std::string prefix_;
 };
 
+// What beside its tree a namespace has in a snapshot.
+class SnapshotSettings final : public Settings {
+ public:
+  SnapshotSettings(std::shared_ptr<const Snapshot> snapshot, uint32_t number)
+      : snapshot_(std::move(snapshot)), number_(number) {}
+  Result<std::string> rules_digest() const override;
+  Result<std::optional<std::string>> text(std::string_view name) const override;
+  Result<Head> head() const;  // all zero for a namespace that was never written
+
+ private:
+  std::shared_ptr<const Snapshot> snapshot_;
+  uint32_t number_;
+};
+
 // Rows to be written as one commit of the store: first the ranges are emptied, then the rows are put or erased.
 class RowSource {
  public:
@@ -80,6 +97,11 @@ class Batch final : public RowSource {
   void erase(const std::string& key) { rows_[key] = std::nullopt; }
   void take(Batch&& later) {  // its rows win
     for (auto& [key, value] : later.rows_) rows_[key] = std::move(value);
+  }
+  // What it would make of that row: nothing when it says nothing of it.
+  const std::optional<std::string>* find(const std::string& key) const {
+    const auto found = rows_.find(key);
+    return found == rows_.end() ? nullptr : &found->second;
   }
   size_t row_count() const override { return rows_.size(); }
   std::vector<std::pair<std::string, std::string>> ranges() const override { return {}; }

@@ -27,7 +27,8 @@ struct Namespace {
   NoRows nothing{};
   Overlay tree{nothing};
   Batch beside{};
-  Pending pending{7, tree, beside};
+  std::string rules{};
+  Pending pending{7, tree, beside, rules};
 
   void set(std::string_view path, const Value& value) {
     REQUIRE(apply(Effect{Effect::Kind::Set, at(path), value, Slot::Value, {}}, pending).ok());

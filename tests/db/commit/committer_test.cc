@@ -96,11 +96,43 @@ TEST_CASE("A write sees those of its group, readers do not until it is committed
   CHECK(fixture.committer->empty());
 }
 
+TEST_CASE("A setting is written with its commit, is seen by the writes behind it, and survives", "[commit][committer]") {
+  Fixture fixture;
+  Tree tree = tree_of(1);
+  Write write;
+  write.settings = {{std::string(kRulesSetting), "one"}, {"other", "text"}};
+  int told = 0;
+  const auto tell = [&](const Accepted& accepted, const TreeView&, const TreeView&, const Settings& after) {
+    ++told;
+    CHECK(accepted.configures);
+    CHECK(after.rules_digest().value() == text_digest("one"));
+    CHECK(after.text(kRulesSetting).value() == "one");
+    CHECK(fixture.committer->settings(tree).text(kRulesSetting).value() == std::nullopt);
+    return Result<void>();
+  };
+  REQUIRE(fixture.committer->write(tree, write, Timestamp(5), tell).ok());
+  CHECK(told == 1);
+  // In the same group already, and the same text again is no commit.
+  CHECK(fixture.committer->settings(tree).text(kRulesSetting).value() == "one");
+  CHECK(fixture.committer->write(tree, write, Timestamp(6), tell).value().record.effects.empty());
+  CHECK(told == 1);
+  REQUIRE(fixture.committer->commit().ok());
+  const SnapshotSettings durable(fixture.committer->durable(), tree.number);
+  CHECK(durable.rules_digest().value() == text_digest("one"));
+  CHECK(durable.text("other").value() == "text");
+  CHECK(SnapshotSettings(fixture.committer->durable(), tree.number + 1).rules_digest().value().empty());
+
+  write.settings = {{std::string(kRulesSetting), std::nullopt}};
+  REQUIRE(fixture.committer->write(tree, write, Timestamp(7), nullptr).ok());
+  REQUIRE(fixture.committer->commit().ok());
+  CHECK(SnapshotSettings(fixture.committer->durable(), tree.number).rules_digest().value().empty());
+}
+
 TEST_CASE("A refused write leaves no trace", "[commit][committer]") {
   Fixture fixture;
   Tree tree = tree_of(1);
   bool told = false;
-  const auto tell = [&](const Accepted&, const TreeView&, const TreeView&) {
+  const auto tell = [&](const Accepted&, const TreeView&, const TreeView&, const Settings&) {
     told = true;
     return Result<void>();
   };
@@ -159,7 +191,7 @@ TEST_CASE("Who is told sees the tree before and after", "[commit][committer]") {
   Tree tree = tree_of(1);
   fixture.write(tree, put("/a", "1"));
   size_t told = 0;
-  const auto tell = [&](const Accepted& accepted, const TreeView& before, const TreeView& after) {
+  const auto tell = [&](const Accepted& accepted, const TreeView& before, const TreeView& after, const Settings&) {
     ++told;
     CHECK(accepted.record.sequence == 2);
     CHECK(accepted.changed.size() == 1);
@@ -206,7 +238,7 @@ TEST_CASE("What cannot be told is not written, its queue included", "[commit][co
   Tree tree = tree_of(1);
   REQUIRE(fixture.committer->queue(tree, enqueued("/q"), Timestamp(1)).ok());
   REQUIRE(fixture.committer->commit().ok());
-  const auto fail = [](const Accepted&, const TreeView&, const TreeView&) {
+  const auto fail = [](const Accepted&, const TreeView&, const TreeView&, const Settings&) {
     return Result<void>(Error{ErrorCode::Io, "the disk said no"});
   };
   CHECK(!fixture.committer->write_each(tree, {put("/a", "1")}, dequeued("/q"), Timestamp(2), fail).ok());
@@ -254,7 +286,8 @@ TEST_CASE("Remembered hashes are forgotten at, above and below what changes, and
     Tree fresh = tree_of(99);  // another namespace, which remembers nothing
     Overlay overlay(fixture.committer->view(fresh));
     Batch rows;
-    Pending to{99, overlay, rows};
+    std::string rules;
+    Pending to{99, overlay, rows, rules};
     REQUIRE(apply(Effect{Effect::Kind::Set, at(path), value, Slot::Value, {}}, to).ok());
     return overlay.hash(at(path), kReadBytesMax).value();
   };

@@ -57,7 +57,7 @@ class QueueRows {
  public:
   void take(const std::vector<Effect>& effects) {
     for (const Effect& effect : effects) {
-      const std::string key = queue_key(1, effect.session, effect.path, effect.slot);
+      const std::string key = queue_key(1, effect.name, effect.path, effect.slot);
       if (effect.kind == Effect::Kind::Enqueue) {
         rows_[key] = encode_rows(effect.value);
       } else {

@@ -34,15 +34,16 @@ class Judge {
   Result<Settled> write(const Write& write, Timestamp now = Timestamp(1'000)) {
     const TreeView& before = tree_;
     Overlay after(before);
-    Pending pending{1, after, beside_};
-    Result<Settled> settled = evaluate(write, tree_, pending, has_priorities_, now);
+    std::string rules;
+    Pending pending{1, after, beside_, rules};
+    Result<Settled> settled = evaluate(write, {tree_, settings_, has_priorities_}, pending, now);
     if (settled.ok()) {
       has_priorities_ = has_priorities_ || settled.value().writes_priorities;
       REQUIRE(settled.value().effects.empty() == settled.value().changed.empty());
       REQUIRE(settled.value().effects.empty() == after.empty());
       // The effects alone lead to the same rows.
       Overlay replayed(before);
-      Pending copy{1, replayed, beside_};
+      Pending copy{1, replayed, beside_, rules};
       REQUIRE(apply(Record{1, now, settled.value().effects}, copy).ok());
       REQUIRE(text(replayed) == text(after));
       tree_.absorb(std::move(after));
@@ -65,13 +66,14 @@ class Judge {
   NoRows nothing_;
   Overlay tree_{nothing_};
   Batch beside_;
+  NoSettings settings_;
   bool has_priorities_ = false;
 };
 
 class Always final : public Precondition {
  public:
   explicit Always(Result<void> answer, int& asked) : answer_(std::move(answer)), asked_(asked) {}
-  Result<void> check(const TreeView&, Timestamp) const override {
+  Result<void> check(const Moment&) const override {
     ++asked_;
     return answer_;
   }
@@ -208,6 +210,48 @@ TEST_CASE("Preconditions are asked first, in order, until one refuses", "[commit
   CHECK(judge.write(write).error().code == ErrorCode::Stale);
   write.preconditions = {std::make_shared<ValueIs>(at("/a"), Value::integer(1))};
   CHECK(judge.write(write).ok());
+}
+
+// Notes what it sees of a write.
+class Sees final : public Precondition {
+ public:
+  Result<void> check(const Moment& moment) const override {
+    seen = Judge::text(moment.before) + " " + Judge::text(*moment.after) + " " + std::to_string(moment.now.count());
+    for (const Overwrite& overwrite : moment.overwrites) seen += " " + overwrite.path.slashed();
+    return verdict;
+  }
+  mutable std::string seen;
+  Result<void> verdict;
+};
+
+TEST_CASE("Access is asked of the tree before and the whole tree after, with server values in it", "[commit][evaluate]") {
+  Judge judge;
+  judge.ok({{"/a", R"({"b":1})"}, {"/n", "40"}});
+  const auto sees = std::make_shared<Sees>();
+  Write write = write_of({{"/a/b", "null"}, {"/n", R"({".sv":{"increment":2}})"}, {"/t", R"({".sv":"timestamp"})"}});
+  write.access = sees;
+  REQUIRE(judge.write(write, Timestamp(7)).ok());
+  CHECK(sees->seen == R"({"a":{"b":1},"n":40} {"n":42,"t":7} 7 /a/b /n /t)");
+
+  // Also when nothing would change, for the answer tells that; and not when a condition failed before.
+  write = write_of({{"/n", "42"}});
+  write.access = sees;
+  sees->verdict = Error{ErrorCode::PermissionDenied, "no"};
+  CHECK(judge.write(write).error().code == ErrorCode::PermissionDenied);
+  sees->seen.clear();
+  write.preconditions = {std::make_shared<ValueIs>(at("/n"), Value::integer(1))};
+  CHECK(judge.write(write).error().code == ErrorCode::Stale);
+  CHECK(sees->seen.empty());
+  CHECK(judge.text() == R"({"n":42,"t":7})");
+}
+
+TEST_CASE("judge() says what evaluate() would, and changes nothing", "[commit][evaluate]") {
+  const NoSettings settings;
+  const NoRows nothing;
+  Write write = write_of({{"/a", "1"}});
+  CHECK(judge(write, {nothing, settings, false}, Timestamp(1)).ok());
+  write.preconditions = {std::make_shared<ValueIs>(at("/a"), Value::integer(1))};
+  CHECK(judge(write, {nothing, settings, false}, Timestamp(1)).error().code == ErrorCode::Stale);
 }
 
 TEST_CASE("A change past the limit of point rows is still seen as one", "[commit][evaluate]") {

@@ -1,10 +1,12 @@
 #include "db/events/listener_registry.h"
+#include "tests/support/moment.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <random>
 
 using namespace hearth::db;
+using hearth::test::moment_of;
 
 namespace {
 
@@ -19,7 +21,8 @@ class EmptyView final : public TreeView {
 // Reads where it is told to, and then says what it is told to.
 class ReadsThere final : public Precondition {
  public:
-  Result<void> check(const TreeView& view, Timestamp) const override {
+  Result<void> check(const Moment& moment) const override {
+    const TreeView& view = moment.before;
     for (const std::string& path : reads) RETURN_IF_ERROR(view.read(at(path), kReadBytesMax));
     for (const std::string& path : asks) RETURN_IF_ERROR(view.exists(at(path)));
     return verdict;
@@ -98,7 +101,7 @@ TEST_CASE("ListenerRegistry: a check is asked again when what it read is touched
                                    {"room", false},      {"else", false}};
   SECTION("by reading it") { check->reads = {"users/ada"}; }
   SECTION("by asking whether it is there") { check->asks = {"users/ada"}; }
-  REQUIRE(registry.check(subscription, EmptyView(), Timestamp(1)).ok());
+  REQUIRE(registry.check(subscription, moment_of(EmptyView(), Timestamp(1))).ok());
   for (const Case& that : cases) {
     INFO("/" << that.path);
     CHECK(watches(registry, that.path, subscription) == that.touched);
@@ -115,20 +118,20 @@ TEST_CASE("ListenerRegistry: only what the last check read counts", "[events]") 
   subscription.check = check;
   registry.add(subscription);
   check->reads = {"one", "two"};
-  REQUIRE(registry.check(subscription, EmptyView(), Timestamp(1)).ok());
+  REQUIRE(registry.check(subscription, moment_of(EmptyView(), Timestamp(1))).ok());
   check->reads = {"two", "three"};
-  REQUIRE(registry.check(subscription, EmptyView(), Timestamp(1)).ok());
+  REQUIRE(registry.check(subscription, moment_of(EmptyView(), Timestamp(1))).ok());
   CHECK_FALSE(watches(registry, "one", subscription));
   CHECK(watches(registry, "two", subscription));
   CHECK(watches(registry, "three", subscription));
 
   SECTION("one that is refused watches nothing any more") {
     check->verdict = Error{ErrorCode::PermissionDenied, "Permission denied"};
-    CHECK(registry.check(subscription, EmptyView(), Timestamp(1)).error().code == ErrorCode::PermissionDenied);
+    CHECK(registry.check(subscription, moment_of(EmptyView(), Timestamp(1))).error().code == ErrorCode::PermissionDenied);
   }
   SECTION("neither does one without a check") {
     subscription.check = nullptr;
-    CHECK(registry.check(subscription, EmptyView(), Timestamp(1)).ok());
+    CHECK(registry.check(subscription, moment_of(EmptyView(), Timestamp(1))).ok());
   }
   CHECK_FALSE(watches(registry, "two", subscription));
   CHECK(registry.size() == 1);  // it still listens
@@ -142,7 +145,7 @@ TEST_CASE("ListenerRegistry: a check may be asked before its subscription is in"
   check->reads = {"users"};
   Subscription subscription;
   subscription.check = check;
-  REQUIRE(registry.check(subscription, EmptyView(), Timestamp(1)).ok());
+  REQUIRE(registry.check(subscription, moment_of(EmptyView(), Timestamp(1))).ok());
   CHECK(watches(registry, "users", subscription));
   registry.remove(subscription);
   CHECK(is_bare(registry));

@@ -6,8 +6,10 @@
 
 #include "db/model/json.h"
 #include "db/model/key_order.h"
+#include "tests/support/moment.h"
 
 using namespace hearth::db;
+using hearth::test::moment_of;
 
 namespace {
 
@@ -85,11 +87,12 @@ struct Scene {
     const Value old_value = json(that.before), new_value = json(that.after);
     const bool has_priorities = old_value.has_priorities() || new_value.has_priorities();
     const CountingView before(old_value), after(new_value);
-    const auto told = match(registry, {changed, merge, base, has_priorities, Timestamp(1)}, before, after);
+    const auto told = match(registry, {changed, merge, base, has_priorities, Timestamp(1), settings}, before, after);
     REQUIRE(told.ok());
     asked = before.asked + after.asked;
     return told.value();
   }
+  NoSettings settings;
   ListenerRegistry registry;
   std::vector<std::unique_ptr<Subscription>> listeners;
   size_t asked = 0;
@@ -100,9 +103,9 @@ const std::string kNone = "-";  // no merge
 // Asks whether /door is there.
 class DoorIsOpen final : public Precondition {
  public:
-  Result<void> check(const TreeView& view, Timestamp) const override {
+  Result<void> check(const Moment& moment) const override {
     ++asked;
-    ASSIGN_OR_RETURN(const bool open, view.exists(at("door")));
+    ASSIGN_OR_RETURN(const bool open, moment.before.exists(at("door")));
     if (open) return {};
     return Error{ErrorCode::PermissionDenied, "Permission denied"};
   }
@@ -280,22 +283,29 @@ TEST_CASE("match: a listener whose check no longer holds is revoked, told nothin
   subscription.check = check;
   registry.add(subscription);
   const Value open = json(R"({"door":true,"room":1})");
-  REQUIRE(registry.check(subscription, CountingView(open), Timestamp(1)).ok());
+  REQUIRE(registry.check(subscription, moment_of(CountingView(open), Timestamp(1))).ok());
   const int asked = check->asked;
+  const NoSettings settings;
 
   SECTION("a commit elsewhere does not ask it") {
     const std::vector<Overwrite> changed = {{at("room"), Slot::Value, json("2")}};
     const CountingView before(open), after(json(R"({"door":true,"room":2})"));
     const auto told =
-        match(registry, {changed, false, changed.front().path, false, Timestamp(1)}, before, after).value();
+        match(registry, {changed, false, changed.front().path, false, Timestamp(1), settings}, before, after).value();
     REQUIRE(told.size() == 1);
     CHECK_FALSE(told.front().revoked);
     CHECK(check->asked == asked);
   }
+  SECTION("one that only changes the settings asks it, wherever it looked") {
+    const CountingView before(open), after(open);
+    const std::vector<Overwrite> changed;
+    CHECK(match(registry, {changed, false, at(""), false, Timestamp(1), settings, true}, before, after).value().empty());
+    CHECK(check->asked == asked + 1);
+  }
   SECTION("one that leaves the door open asks it again, and it stays") {
     const std::vector<Overwrite> changed = {{at("door"), Slot::Value, json("5")}};
     const CountingView before(open), after(json(R"({"door":5,"room":1})"));
-    CHECK(match(registry, {changed, false, changed.front().path, false, Timestamp(1)}, before, after).value().empty());
+    CHECK(match(registry, {changed, false, changed.front().path, false, Timestamp(1), settings}, before, after).value().empty());
     CHECK(check->asked == asked + 1);
     CHECK(registry.size() == 1);
   }
@@ -303,7 +313,7 @@ TEST_CASE("match: a listener whose check no longer holds is revoked, told nothin
     const std::vector<Overwrite> changed = {{at(""), Slot::Value, json(R"({"room":3})")}};
     const CountingView before(open), after(json(R"({"room":3})"));
     const auto told =
-        match(registry, {changed, false, changed.front().path, false, Timestamp(1)}, before, after).value();
+        match(registry, {changed, false, changed.front().path, false, Timestamp(1), settings}, before, after).value();
     REQUIRE(told.size() == 1);
     REQUIRE(told.front().revoked);
     CHECK(told.front().revoked->code == ErrorCode::PermissionDenied);

@@ -8,8 +8,10 @@
 #include "db/model/precondition.h"
 #include "db/model/write.h"
 #include "tests/support/random_tree.h"
+#include "tests/support/moment.h"
 
 using namespace hearth::db;
+using hearth::test::moment_of;
 using hearth::test::RandomTree;
 
 namespace {
@@ -146,9 +148,9 @@ TEST_CASE("An error of the disk comes through every read, whichever row it meets
     view.rows = 0;
     CHECK(view.hash(Path(), kPlenty).error().code == ErrorCode::Io);
     view.rows = 0;
-    CHECK(HashIs(Path(), "x").check(view, Timestamp()).error().code == ErrorCode::Io);
+    CHECK(HashIs(Path(), "x").check(moment_of(view)).error().code == ErrorCode::Io);
     view.rows = 0;
-    CHECK(ValueIs(Path(), value).check(view, Timestamp()).error().code == ErrorCode::Io);
+    CHECK(ValueIs(Path(), value).check(moment_of(view)).error().code == ErrorCode::Io);
   }
   for (size_t at = 0; at < 2; ++at) {
     RowsView view(value);
@@ -163,7 +165,7 @@ TEST_CASE("An error of the disk comes through every read, whichever row it meets
 TEST_CASE("A hash precondition holds for the value at its path and its priorities, null being the empty hash") {
   const RowsView view(json(R"({"a":{".value":1,".priority":2},"b":{"c":"x"},"d":1})"));
   const auto holds = [&](const char* at, const std::string& hash) {
-    return HashIs(path(at), hash).check(view, Timestamp());
+    return HashIs(path(at), hash).check(moment_of(view));
   };
   CHECK(holds("a", node_hash(json(R"({".value":1,".priority":2})"))).ok());
   CHECK(holds("b", node_hash(json(R"({"c":"x"})"))).ok());
@@ -178,8 +180,8 @@ TEST_CASE("A hash precondition accepts the JavaScript SDK's way with some double
   const Value quirky = json(R"({"n":1.862645149230957e-09})");
   const RowsView view(quirky);
   CHECK(node_hash(quirky) != node_hash(quirky, NumberHex::JavaScript));
-  CHECK(HashIs(Path(), node_hash(quirky)).check(view, Timestamp()).ok());
-  CHECK(HashIs(Path(), node_hash(quirky, NumberHex::JavaScript)).check(view, Timestamp()).ok());
+  CHECK(HashIs(Path(), node_hash(quirky)).check(moment_of(view)).ok());
+  CHECK(HashIs(Path(), node_hash(quirky, NumberHex::JavaScript)).check(moment_of(view)).ok());
 }
 
 TEST_CASE("A value precondition tells apart what one hash cannot") {
@@ -187,11 +189,11 @@ TEST_CASE("A value precondition tells apart what one hash cannot") {
   const Value near = Value::integer(int64_t{1} << 53);
   REQUIRE(node_hash(big) == node_hash(near));
   const RowsView view(Value::object({{"n", big}}));
-  CHECK(ValueIs(path("n"), big).check(view, Timestamp()).ok());
-  CHECK(ValueIs(path("n"), near).check(view, Timestamp()).error() ==
+  CHECK(ValueIs(path("n"), big).check(moment_of(view)).ok());
+  CHECK(ValueIs(path("n"), near).check(moment_of(view)).error() ==
         Error{ErrorCode::Stale, "Another value stands at /n"});
-  CHECK(ValueIs(path("n"), big.with_priority(Value::integer(1))).check(view, Timestamp()).error().code ==
+  CHECK(ValueIs(path("n"), big.with_priority(Value::integer(1))).check(moment_of(view)).error().code ==
         ErrorCode::Stale);
-  CHECK(ValueIs(path("none"), Value()).check(view, Timestamp()).ok());
-  CHECK(ValueIs(path("none"), big).check(view, Timestamp()).error().code == ErrorCode::Stale);
+  CHECK(ValueIs(path("none"), Value()).check(moment_of(view)).ok());
+  CHECK(ValueIs(path("none"), big).check(moment_of(view)).error().code == ErrorCode::Stale);
 }

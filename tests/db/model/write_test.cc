@@ -15,7 +15,7 @@ Path path(std::string_view text) { return Path::parse(text).value(); }
 Value json(std::string text) { return parse_value(std::move(text), Path()).value(); }
 
 bool same(const Effect& a, const Effect& b) {
-  return a.kind == b.kind && a.path == b.path && a.value == b.value && a.slot == b.slot && a.session == b.session;
+  return a.kind == b.kind && a.path == b.path && a.value == b.value && a.slot == b.slot && a.name == b.name;
 }
 
 Record random_record(RandomTree& random) {
@@ -24,7 +24,7 @@ Record random_record(RandomTree& random) {
   record.time = Timestamp(static_cast<int64_t>(random.below(size_t{1} << 43)));
   for (size_t count = random.below(5); count > 0; --count) {
     Effect effect;
-    effect.kind = static_cast<Effect::Kind>(random.below(5));
+    effect.kind = static_cast<Effect::Kind>(random.below(6));
     effect.path = random.path();
     switch (effect.kind) {
       case Effect::Kind::Set:
@@ -38,12 +38,16 @@ Record random_record(RandomTree& random) {
       case Effect::Kind::Enqueue:
         effect.value =
             random.chance(0.5) ? random.value() : json(R"({"at":{".sv":"timestamp"},"n":{".sv":{"increment":0.5}}})");
-        effect.session = "session";
+        effect.name = "session";
         effect.slot = random.chance(0.5) ? Slot::Value : Slot::Priority;
         break;
       case Effect::Kind::Dequeue:
-        effect.session = std::string("\0\xff", 2);
+        effect.name = std::string("\0\xff", 2);
         effect.slot = Slot::Priority;
+        break;
+      case Effect::Kind::Configure:
+        effect.name = "rules";
+        if (random.chance(0.5)) effect.value = Value::string("// a\n{\"rules\":{}}");
         break;
     }
     record.effects.push_back(std::move(effect));

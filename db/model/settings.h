@@ -1,0 +1,38 @@
+// What of a namespace is not its tree: texts by name, that its administrator sets and that are written by the same pipeline
+// (kept in rows of their own, db/store/row_key.h). Their meaning is for the layers above; db keeps them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "db/base/result.h"
+
+namespace hearth::db {
+
+inline constexpr std::string_view kRulesSetting = "rules";    // the text of the security rules
+inline constexpr size_t kSettingBytesMax = 1u << 20;          // of one text
+
+struct Setting {
+  std::string name;
+  std::optional<std::string> text;  // nothing: unset
+};
+
+// A namespace's settings at one moment. Lives as long as the view it belongs to; thread: as that.
+class Settings {
+ public:
+  virtual ~Settings() = default;
+  // Names the text of kRulesSetting, so that nobody needs to read it who knows it already: "" when it is unset, else
+  // equal for equal texts (text_digest). Costs no look at the disk, or one.
+  virtual Result<std::string> rules_digest() const = 0;
+  virtual Result<std::optional<std::string>> text(std::string_view name) const = 0;
+};
+
+// Of trees that have none.
+class NoSettings final : public Settings {
+ public:
+  Result<std::string> rules_digest() const override { return std::string(); }
+  Result<std::optional<std::string>> text(std::string_view) const override { return std::optional<std::string>(); }
+};
+
+}  // namespace hearth::db
