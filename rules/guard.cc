@@ -8,48 +8,90 @@
 namespace hearth::rules {
 namespace {
 
-// Without rules, nobody but an admin may do anything.
-class Closed final : public db::Precondition {
- public:
-  db::Result<void> check(const db::TreeView&, db::Timestamp) const override {
-    return db::Error{db::ErrorCode::PermissionDenied, "Permission denied"};
-  }
-};
+constexpr std::string_view kOpenRules = "{\n    \"rules\": {\n        \".read\": true,\n        \".write\": true\n    }\n}\n";
+constexpr std::string_view kClosedRules =
+    "{\n    \"rules\": {\n        \".read\": false,\n        \".write\": false\n    }\n}\n";
 
-std::shared_ptr<const db::Precondition> check_of(const Auth& auth, bool open) {
-  static const auto closed = std::make_shared<const Closed>();
-  if (open || auth.kind == Auth::Kind::Admin) return nullptr;
-  return closed;
+db::Error denied() { return {db::ErrorCode::PermissionDenied, "Permission denied"}; }
+
+db::Answer answer_of(db::Result<void> status) {
+  db::Answer answer;
+  answer.status = std::move(status);
+  return answer;
 }
+
+// An admin is not asked.
+std::optional<Asker> asker_of(const std::shared_ptr<Rulebook>& book, const std::string& space, const Auth& auth) {
+  if (auth.kind == Auth::Kind::Admin) return {};
+  return Asker(book, space, auth);
+}
+
+// From here on the write is judged as the asker's.
+void guard_write(db::Write& write, const std::optional<Asker>& asker) {
+  if (!asker) return;
+  for (auto& condition : write.preconditions) {
+    condition = std::make_shared<const ReadersOnly>(std::move(condition), *asker, write.base);
+  }
+  write.access = std::make_shared<const WriteAccess>(*asker);
+}
+
+// Takes down what the rules say of a trial.
+class Explainer final : public db::Precondition {
+ public:
+  Explainer(Asker asker, Trial trial, std::shared_ptr<Explanation> to)
+      : asker_(std::move(asker)), trial_(std::move(trial)), to_(std::move(to)) {}
+  db::Result<void> check(const db::Moment& moment) const override {
+    ASSIGN_OR_RETURN(*to_, trial_.kind == Trial::Kind::Read ? asker_.explain_read(moment, trial_.path, trial_.query)
+                                                            : asker_.explain_write(moment));
+    return {};
+  }
+
+ private:
+  const Asker asker_;
+  const Trial trial_;
+  const std::shared_ptr<Explanation> to_;
+};
 
 }  // namespace
 
-Session::Session(std::unique_ptr<db::Client> client, Auth auth, bool open)
-    : client_(std::move(client)), auth_(std::move(auth)), open_(open) {}
+Session::Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book, std::string space, Auth auth)
+    : client_(std::move(client)),
+      book_(std::move(book)),
+      space_(std::move(space)),
+      auth_(std::move(auth)),
+      asker_(asker_of(book_, space_, auth_)) {}
 Session::~Session() = default;
 
 const std::string& Session::id() const { return client_->id(); }
 
+std::shared_ptr<const db::Precondition> Session::read_access(const db::Path& path) const {
+  return asker_ ? std::make_shared<const ReadAccess>(*asker_, path) : nullptr;
+}
+
+std::shared_ptr<const db::Precondition> Session::write_access() const {
+  return asker_ ? std::make_shared<const WriteAccess>(*asker_) : nullptr;
+}
+
 void Session::set_auth(Auth auth) {
   auth_ = std::move(auth);
-  for (const uint64_t listener : listeners_) client_->recheck(listener, check_of(auth_, open_));
-  client_->recheck_disconnect(check_of(auth_, open_));
+  asker_ = asker_of(book_, space_, auth_);
+  for (const auto& [listener, path] : listeners_) client_->recheck(listener, read_access(path));
+  client_->recheck_disconnect(write_access());
 }
 
 void Session::write(uint64_t request, db::Write write) {
-  // Access first: who may not write learns nothing from what a condition says of the data.
-  if (auto check = check_of(auth_, open_)) write.preconditions.insert(write.preconditions.begin(), std::move(check));
+  guard_write(write, asker_);
   client_->write(request, std::move(write));
 }
 
 void Session::read(uint64_t request, db::Read read) {
-  read.check = check_of(auth_, open_);
+  read.check = read_access(read.path);
   client_->read(request, std::move(read));
 }
 
 void Session::listen(uint64_t request, uint64_t listener, db::Listen listen) {
-  listen.check = check_of(auth_, open_);
-  listeners_.insert(listener);
+  listen.check = read_access(listen.path);
+  listeners_[listener] = listen.path;
   client_->listen(request, listener, std::move(listen));
 }
 
@@ -59,14 +101,17 @@ void Session::unlisten(uint64_t request, uint64_t listener) {
 }
 
 void Session::on_disconnect(uint64_t request, db::Disconnect disconnect) {
-  client_->on_disconnect(request, std::move(disconnect), check_of(auth_, open_));
+  client_->on_disconnect(request, std::move(disconnect), write_access());
 }
 
 void Session::reply(uint64_t request, db::Result<void> status) { client_->reply(request, std::move(status)); }
 std::vector<db::Item> Session::take() { return client_->take(); }
 void Session::end() { client_->end(); }
 
-Guard::Guard(db::Database& database, Options options) : database_(database), options_(std::move(options)) {}
+Guard::Guard(db::Database& database, Options options)
+    : database_(database),
+      options_(std::move(options)),
+      book_(std::make_shared<Rulebook>(Rulebook::Options{options_.dev, options_.rules, options_.dev, options_.on_denied})) {}
 
 bool Guard::is_admin_secret(std::string_view text) const {
   const std::string& secret = options_.admin_secret;
@@ -94,21 +139,65 @@ db::Result<std::string> Guard::resolve(std::string_view name) const {
 }
 
 void Guard::read(const std::string& name, const Auth& auth, db::Read read, Done done) {
-  read.check = check_of(auth, options_.dev);
+  if (const auto asker = asker_of(book_, name, auth)) {
+    read.check = std::make_shared<const ReadAccess>(*asker, read.path);
+  }
   database_.read(name, std::move(read), std::move(done));
 }
 
 void Guard::write(const std::string& name, const Auth& auth, db::Write write, Done done) {
-  if (auto check = check_of(auth, options_.dev)) {
-    write.preconditions.insert(write.preconditions.begin(), std::move(check));
-  }
+  guard_write(write, asker_of(book_, name, auth));
   database_.write(name, std::move(write), std::move(done));
 }
 
 db::Result<std::unique_ptr<Session>> Guard::open(const std::string& name, Auth auth, std::string_view replaces,
                                                  std::function<void()> wake) {
   ASSIGN_OR_RETURN(auto client, database_.client(name, replaces, std::move(wake)));
-  return std::make_unique<Session>(std::move(client), std::move(auth), options_.dev);
+  return std::make_unique<Session>(std::move(client), book_, name, std::move(auth));
+}
+
+void Guard::rules(const std::string& name, const Auth& auth, Done done) {
+  if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
+  std::string unset(options_.rules != nullptr ? options_.rules->text() : options_.dev ? kOpenRules : kClosedRules);
+  database_.setting(name, std::string(db::kRulesSetting),
+                    [unset = std::move(unset), done = std::move(done)](db::Result<std::optional<std::string>> text) {
+                      db::Answer answer;
+                      if (text.ok()) {
+                        answer.value = db::Value::string(text.value().value_or(unset));
+                      } else {
+                        answer.status = text.error();
+                      }
+                      done(std::move(answer));
+                    });
+}
+
+void Guard::set_rules(const std::string& name, const Auth& auth, std::string text, Install install, Done done) {
+  if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
+  auto compiled = Ruleset::compile(text);
+  if (!compiled.ok()) return done(answer_of(compiled.error()));
+  if (install == Install::OnlyCheck) return done(answer_of({}));
+  if (text.size() > kRulesBytesMax) {
+    return done(answer_of(db::Error{db::ErrorCode::TooLarge, "The rules are larger than " +
+                                                                 std::to_string(kRulesBytesMax) + " bytes."}));
+  }
+  book_->keep(compiled.value());
+  db::Write write;
+  write.settings.push_back({std::string(db::kRulesSetting), std::move(text)});
+  database_.write(name, std::move(write), std::move(done));
+}
+
+void Guard::explain(const std::string& name, const Auth& auth, const Auth& as, Trial trial,
+                    std::shared_ptr<Explanation> to, Done done) {
+  if (auth.kind != Auth::Kind::Admin && !options_.dev) return done(answer_of(denied()));
+  const std::optional<Asker> asker = asker_of(book_, name, as);
+  if (!asker) {
+    to->allowed = true;
+    return done({});
+  }
+  db::Write write = trial.write;
+  write.preconditions.clear();
+  write.access = std::make_shared<const Explainer>(*asker, std::move(trial), std::move(to));
+  database_.judge(name, std::move(write), std::move(done));
 }
 
 std::string Guard::event_id(uint64_t sequence) const { return database_.life() + ":" + std::to_string(sequence); }

@@ -1,14 +1,13 @@
 // The one door: whoever serves the network holds a Guard and nothing else of the database. Every read, write and listen
-// names who asks (an Auth) and is judged here, inside the commit where that matters. Embedders may use it too.
-//
-// Without loaded rules (which are to come): in `dev` everyone may do everything, otherwise only an admin may.
+// names who asks (an Auth) and is judged by the namespace's rules, inside the commit where that matters. Embedders may use
+// it too. Where no rules are set, everyone may do everything in `dev`, otherwise only an admin may.
 //
 // Thread: any, unless said otherwise. No call waits for the disk; answers come by callback or by Session::take.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +16,11 @@
 #include "db/model/event.h"
 #include "db/model/request.h"
 #include "db/model/write.h"
+#include "rules/access.h"
 #include "rules/auth.h"
+#include "rules/explanation.h"
+#include "rules/rulebook.h"
+#include "rules/trial.h"
 
 namespace hearth::db {
 class Client;
@@ -30,7 +33,7 @@ namespace hearth::rules {
 // of the calls; what comes back is one story (style.md §4). Thread: its owner's, one at a time.
 class Session {
  public:
-  Session(std::unique_ptr<db::Client> client, Auth auth, bool open);
+  Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book, std::string space, Auth auth);
   ~Session();  // as end()
 
   const std::string& id() const;  // unguessable, URL-safe: a capability for `ls=`
@@ -55,11 +58,18 @@ class Session {
   void end();
 
  private:
+  std::shared_ptr<const db::Precondition> read_access(const db::Path& path) const;
+  std::shared_ptr<const db::Precondition> write_access() const;
+
   std::unique_ptr<db::Client> client_;
+  const std::shared_ptr<Rulebook> book_;
+  const std::string space_;
   Auth auth_;
-  bool open_;
-  std::set<uint64_t> listeners_;
+  std::optional<Asker> asker_;  // nothing: an admin
+  std::map<uint64_t, db::Path> listeners_;
 };
+
+enum class Install : uint8_t { Yes, OnlyCheck };
 
 class Guard {
  public:
@@ -67,6 +77,9 @@ class Guard {
     bool dev = false;               // open, and namespaces spring into being
     std::string admin_secret;       // whoever knows it is an admin; empty: nobody is
     std::string default_namespace;  // for clients that name none
+    std::shared_ptr<const Ruleset> rules{};  // of namespaces that have none of their own; may be null
+    // Is told why something was denied: for the eyes of whoever runs the server. Any thread; may be empty.
+    std::function<void(std::string_view space, const Explanation&)> on_denied{};
   };
   Guard(db::Database& database, Options options);
 
@@ -89,6 +102,21 @@ class Guard {
   db::Result<std::unique_ptr<Session>> open(const std::string& name, Auth auth, std::string_view replaces,
                                             std::function<void()> wake);
 
+  // For admins. The text of the rules in force, as it was set: a string, the answer's value. Errors: PermissionDenied, Io.
+  void rules(const std::string& name, const Auth& auth, Done done);
+  // From one commit to the next the namespace has these rules; listeners that they refuse get Revoked. Compiles on the
+  // calling thread. Errors: PermissionDenied; InvalidData, the text is all that is wrong, as lines "LINE:COLUMN: …\n";
+  // TooLarge.
+  void set_rules(const std::string& name, const Auth& auth, std::string text, Install install, Done done);
+
+  // What would be said to `as` of that, and why: is in `to` once it is answered, if that is ok. For admins, and in `dev`
+  // for everyone. Errors: PermissionDenied; what else would refuse the write.
+  void explain(const std::string& name, const Auth& auth, const Auth& as, Trial trial, std::shared_ptr<Explanation> to,
+               Done done);
+
+  // What of the rules was evaluated since they were set or the server was started; null: nothing. Counted in `dev` alone.
+  std::shared_ptr<const Coverage> coverage(const std::string& name) const { return book_->coverage(name); }
+
   // The id of an event for Listen::resume.
   std::string event_id(uint64_t sequence) const;
 
@@ -97,7 +125,8 @@ class Guard {
 
  private:
   db::Database& database_;
-  Options options_;
+  const Options options_;
+  const std::shared_ptr<Rulebook> book_;
 };
 
 }  // namespace hearth::rules

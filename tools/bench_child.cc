@@ -11,25 +11,10 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
-#include <filesystem>
 #include <fstream>
 #include <stdexcept>
 
 namespace hearth::tools {
-
-TemporaryFolder::TemporaryFolder(const std::string& parent) {
-  const auto under = parent.empty() ? std::filesystem::temp_directory_path() : std::filesystem::path(parent);
-  path_ = (under / "hearth-bench-XXXXXX").string();
-  if (mkdtemp(path_.data()) == nullptr) {
-    throw std::runtime_error(
-        fmt::format("bench: no folder can be made in {}: {}", under.string(), std::strerror(errno)));
-  }
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
 
 ServerProcess::ServerProcess(const std::vector<std::string>& arguments) {
   std::vector<std::string> words = {"hearth", "serve"};

@@ -1,5 +1,5 @@
-// A `hearth serve` of this very program as a child process, so that its CPU time and memory are its own, and the folder
-// it works in. Thread: one.
+// A `hearth serve` of this very program as a child process, so that its CPU time and memory are its own. Thread:
+// one.
 #pragma once
 
 #include <sys/types.h>
@@ -9,21 +9,9 @@
 #include <vector>
 
 #include "tools/bench_client.h"
+#include "tools/temporary_folder.h"
 
 namespace hearth::tools {
-
-// A new folder that is removed with everything in it at the end.
-class TemporaryFolder {
- public:
-  explicit TemporaryFolder(const std::string& parent);  // "": the system's folder for such
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 class ServerProcess {
  public:

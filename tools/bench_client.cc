@@ -127,10 +127,11 @@ bool Socket::read_some(std::string& to) {
   fail_errno("receive");
 }
 
-HttpReply http(const Address& address, std::string_view method, const std::string& target, std::string_view body) {
+HttpReply http(const Address& address, std::string_view method, const std::string& target, std::string_view body,
+               std::string_view fields) {
   Socket socket(address);
-  send_all(socket, fmt::format("{} {} HTTP/1.1\r\nHost: {}:{}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-                               method, target, address.host, address.port, body.size()));
+  send_all(socket, fmt::format("{} {} HTTP/1.1\r\nHost: {}:{}\r\nConnection: close\r\nContent-Length: {}\r\n{}\r\n",
+                               method, target, address.host, address.port, body.size(), fields));
   send_all(socket, body);
   std::string incoming;
   const std::string head = read_head(socket, incoming);

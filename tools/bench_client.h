@@ -27,8 +27,9 @@ struct HttpReply {
   int status = 0;
   std::string body;
 };
-// On a connection of its own. Content lengths and chunks are understood.
-HttpReply http(const Address& address, std::string_view method, const std::string& target, std::string_view body = {});
+// On a connection of its own. Content lengths and chunks are understood. `fields`: more of the head, each with its CRLF.
+HttpReply http(const Address& address, std::string_view method, const std::string& target, std::string_view body = {},
+               std::string_view fields = {});
 
 // The same, and throws unless it is answered with 2xx.
 std::string http_ok(const Address& address, std::string_view method, const std::string& target,

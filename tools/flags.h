@@ -18,6 +18,7 @@ struct ServeFlags {
   uint16_t port = 9000;             // 0: one that is free
   std::vector<std::string> namespaces;
   db::SyncMode sync = db::SyncMode::Group;
+  std::string rules;  // a file: of the namespaces named, and of those that have none of their own
   std::string log_level = "info";
   size_t threads = 0;  // that serve connections; 0: as many as there are cores
 };
@@ -40,7 +41,36 @@ struct BenchFlags {
   size_t in_flight = 256;  // embedded
 };
 
+struct RulesFlags {
+  enum class Command : uint8_t { Check, Test, Explain };
+  Command command = Command::Check;
+  std::string file;   // check: rules; test: a table of cases
+  std::string rules;  // test, explain --data: a file of rules instead of those that are set
+  bool coverage = false;
+  std::string lcov;  // a file to write
+  // explain
+  std::string url = "http://127.0.0.1:9000";
+  std::string data;  // a folder, instead of the url
+  std::string space;
+  std::string token;
+  std::string read, write, update;  // a path: one of them
+  std::string value;                // JSON
+  std::string auth;                 // JSON of the rules' variable; empty: signed out
+  bool json = false;
+};
+
+struct ExecFlags {
+  std::vector<std::string> words;  // the command
+  std::string rules;
+  std::string import;  // a JSON file
+  std::string space = "default";
+  uint16_t port = 0;
+  std::string log_level = "error";
+};
+
 int serve(const ServeFlags& flags);
+int exec(const ExecFlags& flags);           // the command's exit status
+int rules_command(const RulesFlags& flags);  // 0: no errors, no case failed
 int bench(const BenchFlags& flags);
 
 }  // namespace hearth::tools

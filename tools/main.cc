@@ -11,6 +11,8 @@
 namespace {
 
 using hearth::tools::BenchFlags;
+using hearth::tools::ExecFlags;
+using hearth::tools::RulesFlags;
 using hearth::tools::ServeFlags;
 
 CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
@@ -29,12 +31,76 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
                    "What an acknowledged write survives: 'group' a power cut, 'os' the end of the process only")
       ->transform(CLI::CheckedTransformer(modes, CLI::ignore_case).description("group|os"))
       ->default_str("group");
+  command
+      ->add_option("--rules", flags.rules,
+                   "A file of security rules: set in each --namespace, and in force where none are set")
+      ->check(CLI::ExistingFile);
   command->add_option("--log-level", flags.log_level, "What is logged on standard error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
       ->capture_default_str();
   command->add_option("--threads", flags.threads, "Threads that serve connections; 0: one for each core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
+  return command;
+}
+
+CLI::App* add_rules(CLI::App& program, RulesFlags& flags) {
+  CLI::App* command = program.add_subcommand("rules", "Checks, tests and explains security rules");
+  command->require_subcommand(1);
+
+  CLI::App* check = command->add_subcommand("check", "Compiles a file of rules: errors as FILE:LINE:COLUMN: text");
+  check->add_option("file", flags.file, "The rules")->required()->check(CLI::ExistingFile);
+  check->callback([&flags] { flags.command = RulesFlags::Command::Check; });
+
+  CLI::App* test = command->add_subcommand("test", "Asks the rules a table of questions");
+  test->add_option("file", flags.file, "The table")->required()->check(CLI::ExistingFile);
+  test->add_option("--rules", flags.rules, "The rules, instead of those that the table names")->check(CLI::ExistingFile);
+  test->add_flag("--coverage", flags.coverage, "Print how often each rule was what");
+  test->add_option("--lcov", flags.lcov, "Write the same as an lcov file");
+  test->callback([&flags] { flags.command = RulesFlags::Command::Test; });
+  test->footer(R"(The table is JSON, comments allowed:
+  {
+    "rules": "database.rules.json",          a file beside the table, or the rules themselves
+    "data": {"rooms": {"tea": {"ada": true}}},   or a file
+    "now": 1700000000000,                    the clock, if it matters
+    "cases": [
+      {"name": "members read", "auth": {"uid": "ada"}, "read": "/rooms/tea", "expect": "allow"},
+      {"auth": null, "write": "/rooms/tea/bob", "value": true, "expect": "deny"},
+      {"auth": {"uid": "ada"}, "update": "/", "value": {"rooms/tea/bob": true}, "expect": "allow"}
+    ]
+  }
+A case may have "data" of its own, which stays for those behind it. No case writes anything.
+Exit status: 0 when every case is as expected.)");
+
+  CLI::App* explain = command->add_subcommand("explain", "Says what the rules say of one read or write, and why");
+  explain->add_option("--url", flags.url, "A running server")->capture_default_str();
+  explain->add_option("--token", flags.token, "A credential of an admin; not needed with serve --dev")->envname("HEARTH_TOKEN");
+  explain->add_option("--data", flags.data, "A data folder that no server has open, instead of --url");
+  explain->add_option("--ns", flags.space, "The namespace");
+  explain->add_option("--rules", flags.rules, "With --data: rules to try where none are set")->check(CLI::ExistingFile);
+  explain->add_option("--auth", flags.auth, R"(Who asks, as the rules' variable: {"uid":"ada","token":{}}; without it, nobody)");
+  explain->add_option("--read", flags.read, "A path to read");
+  explain->add_option("--write", flags.write, "A path to set to --value");
+  explain->add_option("--update", flags.update, "A path to update with --value, an object of paths");
+  explain->add_option("--value", flags.value, "JSON");
+  explain->add_flag("--json", flags.json, "For scripts");
+  explain->callback([&flags] { flags.command = RulesFlags::Command::Explain; });
+  return command;
+}
+
+CLI::App* add_exec(CLI::App& program, ExecFlags& flags) {
+  CLI::App* command = program.add_subcommand(
+      "exec", "Runs a command with a throw-away development server: FIREBASE_DATABASE_EMULATOR_HOST tells it where");
+  command->add_option("--rules", flags.rules, "A file of security rules")->check(CLI::ExistingFile);
+  command->add_option("--import", flags.import, "A JSON file that --namespace begins with")->check(CLI::ExistingFile);
+  command->add_option("--namespace", flags.space, "The namespace of --import, and of clients that name none")
+      ->capture_default_str();
+  command->add_option("--port", flags.port, "0 picks a free one")->capture_default_str();
+  command->add_option("--log-level", flags.log_level, "What is logged on standard error; 'warn' tells why rules deny")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
+      ->capture_default_str();
+  command->add_option("command", flags.words, "The command and its arguments, behind --")->required();
+  command->positionals_at_end();
   return command;
 }
 
@@ -87,12 +153,18 @@ int main(int argc, char** argv) {
   program.set_version_flag("--version", "hearth " HEARTH_VERSION);
   program.require_subcommand(1);
   ServeFlags serve_flags;
+  RulesFlags rules_flags;
+  ExecFlags exec_flags;
   BenchFlags bench_flags;
   const CLI::App* serve_command = add_serve(program, serve_flags);
+  const CLI::App* rules_command = add_rules(program, rules_flags);
+  const CLI::App* exec_command = add_exec(program, exec_flags);
   const CLI::App* bench_command = add_bench(program, bench_flags);
   CLI11_PARSE(program, argc, argv);
   try {
     if (serve_command->parsed()) return hearth::tools::serve(serve_flags);
+    if (rules_command->parsed()) return hearth::tools::rules_command(rules_flags);
+    if (exec_command->parsed()) return hearth::tools::exec(exec_flags);
     if (bench_command->parsed()) return hearth::tools::bench(bench_flags);
   } catch (const std::exception& error) {
     fmt::print(stderr, "hearth: {}\n", error.what());

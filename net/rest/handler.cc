@@ -14,6 +14,7 @@
 #include "net/rest/reply.h"
 #include "net/rest/request.h"
 #include "net/rest/waiting.h"
+#include "rules/text.h"
 
 namespace hearth::net {
 
@@ -34,19 +35,6 @@ struct Call {
   rules::Auth auth;
   rest::Change change;
 };
-
-// The rules that hold while none can be loaded. rest-api.md §12.1: the emulator's, byte for byte.
-std::string rules_text(bool open, bool strict) {
-  const std::string_view word = open ? "true" : "false";
-  std::string text;
-  if (strict)
-    return text.append(R"({"rules":{".read":)").append(word).append(R"(,".write":)").append(word).append("}}");
-  return text.append("{\n    \"rules\": {\n        \".read\": ")
-      .append(word)
-      .append(",\n        \".write\": ")
-      .append(word)
-      .append("\n    }\n}\n");
-}
 
 db::Value shallow_of(const db::Value& value) {
   if (!value.is_object()) return value;
@@ -120,9 +108,13 @@ class RestHandler::Core {
   db::Result<rules::Auth> authenticate(const rest::Request& request) const;
   void tell_health(Call& call);
   void tell_databases(Call& call);
-  void tell_rules(Call& call);
   void tell_info(Call& call);
   void serve(std::shared_ptr<Call> call);
+  void serve_rules(const std::shared_ptr<Call>& call);
+  void set_rules(const std::shared_ptr<Call>& call);
+  void explain(const std::shared_ptr<Call>& call);
+  void tell_coverage(const Call& call);
+  void work(const std::shared_ptr<Call>& call, std::function<void()> task);
   void read(const std::shared_ptr<Call>& call);
   void write(const std::shared_ptr<Call>& call);
   void write_body(const std::shared_ptr<Call>& call);
@@ -156,12 +148,13 @@ void RestHandler::Core::handle(std::shared_ptr<http::Exchange> exchange) {
       return;
     case Endpoint::Databases:
       return tell_databases(*call);
-    case Endpoint::Rules:
-      return tell_rules(*call);
     case Endpoint::Info:
       return tell_info(*call);
     case Endpoint::Data:
     case Endpoint::Upload:
+    case Endpoint::Rules:
+    case Endpoint::Explain:
+    case Endpoint::Coverage:
       return serve(call);
   }
 }
@@ -204,18 +197,6 @@ void RestHandler::Core::tell_databases(Call& call) {
   rest::respond_json(*call.exchange, call.request, 200, rest::json_source(std::move(text)));
 }
 
-void RestHandler::Core::tell_rules(Call& call) {
-  if (call.auth.kind != rules::Auth::Kind::Admin) {
-    return fail(call, {ErrorCode::PermissionDenied, "Permission denied"});
-  }
-  if (call.request.method != Method::Get) {
-    return call.exchange->respond(rest::refusal_reply({501, "Rules can't be set on this server yet."}));
-  }
-  http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
-  reply.body = rules_text(with_.guard.dev(), call.request.strict);
-  call.exchange->respond(std::move(reply));
-}
-
 // Clients make these up for themselves (rest-api.md §12.5).
 void RestHandler::Core::tell_info(Call& call) {
   const db::Value info =
@@ -237,8 +218,95 @@ void RestHandler::Core::serve(std::shared_ptr<Call> call) {
     return rest::EventStream::start(with_, std::move(call->exchange), std::move(call->request), call->space,
                                     std::move(call->auth));
   }
+  switch (call->request.endpoint) {
+    case Endpoint::Rules:
+      return serve_rules(call);
+    case Endpoint::Explain:
+      return work(call, [this, call] { explain(call); });
+    case Endpoint::Coverage:
+      return tell_coverage(*call);
+    case Endpoint::Data:
+    case Endpoint::Upload:
+    case Endpoint::Preflight:
+    case Endpoint::Health:
+    case Endpoint::Databases:
+    case Endpoint::Info:
+      break;
+  }
   if (call->request.method == Method::Get) return read(call);
   write(call);
+}
+
+// On a worker, unless too much waits for them.
+void RestHandler::Core::work(const std::shared_ptr<Call>& call, std::function<void()> task) {
+  if (!with_.workers.try_run(std::move(task))) {
+    fail(*call, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
+  }
+}
+
+// rest-api.md §12.1.
+void RestHandler::Core::serve_rules(const std::shared_ptr<Call>& call) {
+  if (call->auth.kind != rules::Auth::Kind::Admin) {
+    return fail(*call, {ErrorCode::PermissionDenied, "Permission denied"});
+  }
+  if (call->request.method == Method::Put) return work(call, [this, call] { set_rules(call); });
+  with_.guard.rules(call->space, call->auth, waiting_.expect([call](const db::Answer& answer) {
+    if (!answer.status.ok()) return fail(*call, answer.status.error());
+    http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
+    reply.body = answer.value.as_string();
+    if (call->request.strict) {
+      auto strict = rules::strict_json(reply.body);
+      if (!strict.ok()) return fail(*call, strict.error());
+      reply.body = std::move(strict).value();
+    }
+    call->exchange->respond(std::move(reply));
+  }));
+}
+
+void RestHandler::Core::set_rules(const std::shared_ptr<Call>& call) {
+  std::string text = std::move(call->exchange->request().body);
+  if (text.empty()) return fail(*call, {ErrorCode::InvalidData, "Error: No data supplied."});
+  const auto install = call->request.dry_run ? rules::Install::OnlyCheck : rules::Install::Yes;
+  with_.guard.set_rules(call->space, call->auth, std::move(text), install,
+                        waiting_.expect([call, install](const db::Answer& answer) {
+                          if (!answer.status.ok()) return fail(*call, answer.status.error());
+                          if (install == rules::Install::Yes) spdlog::info("rules: {} has new ones", call->space);
+                          http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
+                          reply.body = R"({"status":"ok"})";
+                          call->exchange->respond(std::move(reply));
+                        }));
+}
+
+void RestHandler::Core::explain(const std::shared_ptr<Call>& call) {
+  auto question = rules::read_trial(std::move(call->exchange->request().body));
+  if (!question.ok()) return fail(*call, question.error());
+  const auto explanation = std::make_shared<rules::Explanation>();
+  with_.guard.explain(call->space, call->auth, question.value().as, std::move(question.value().trial), explanation,
+                      waiting_.expect([call, explanation](const db::Answer& answer) {
+                        if (!answer.status.ok()) return fail(*call, answer.status.error());
+                        const bool as_text = call->request.as_text;
+                        http::Response reply = rest::reply_head(
+                            200, as_text ? "text/plain; charset=utf-8" : "application/json; charset=utf-8");
+                        reply.body = as_text ? rules::to_text(*explanation) : rules::to_json(*explanation);
+                        call->exchange->respond(std::move(reply));
+                      }));
+}
+
+void RestHandler::Core::tell_coverage(const Call& call) {
+  if (!with_.guard.dev() && call.auth.kind != rules::Auth::Kind::Admin) {
+    return fail(call, {ErrorCode::PermissionDenied, "Permission denied"});
+  }
+  const auto coverage = with_.guard.coverage(call.space);
+  if (coverage == nullptr) {
+    return call.exchange->respond(rest::refusal_reply(
+        {404, with_.guard.dev() ? "No rules of this namespace have been evaluated yet."
+                                : "Rule coverage is counted with --dev only."}));
+  }
+  const bool as_page = call.request.as_text;
+  http::Response reply =
+      rest::reply_head(200, as_page ? "text/html; charset=utf-8" : "application/json; charset=utf-8");
+  reply.body = as_page ? coverage->to_html() : coverage->to_json();
+  call.exchange->respond(std::move(reply));
 }
 
 // Runs `task` here, or elsewhere when it has much to do: this may be a thread that others wait for.

@@ -208,7 +208,17 @@ Parser::Step Parser::endpoint() {
     return only(Endpoint::Databases, to_.method == Method::Get);
   }
   if (segments == std::vector<std::string>{".settings", "rules.json"}) {
+    to_.dry_run = is("dryRun", "true");
     return only(Endpoint::Rules, to_.method == Method::Get || to_.method == Method::Put);
+  }
+  if (segments == std::vector<std::string>{".inspect", "explain.json"}) {
+    to_.as_text = contains_ignoring_case(from_.header("Accept").value_or(""), "text/plain");
+    return only(Endpoint::Explain, to_.method == Method::Post);
+  }
+  if (segments == std::vector<std::string>{".inspect", "coverage"} ||
+      segments == std::vector<std::string>{".inspect", "coverage.json"}) {
+    to_.as_text = segments.back() == "coverage";
+    return only(Endpoint::Coverage, to_.method == Method::Get);
   }
   if (first == ".inspect") return refuse(404, "Not found.");
   if (first == ".settings") return refuse(501, "This setting is not supported by this server.");
@@ -286,7 +296,7 @@ Parser::Step Parser::limits() {
 Parser::Step Parser::stream() {
   const bool asks = contains_ignoring_case(from_.header("Accept").value_or(""), "text/event-stream");
   if (!asks || from_.method == "HEAD" || to_.method != Method::Get) return {};
-  if (to_.endpoint == Endpoint::Rules || to_.endpoint == Endpoint::Info) {
+  if (to_.endpoint == Endpoint::Rules || to_.endpoint == Endpoint::Info || to_.endpoint == Endpoint::Coverage) {
     return refuse(400, "This location can't be streamed.");
   }
   if (to_.endpoint != Endpoint::Data) return {};

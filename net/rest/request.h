@@ -26,6 +26,8 @@ enum class Endpoint : uint8_t {
   Health,     // /.health
   Databases,  // /.inspect/databases.json
   Rules,      // /.settings/rules.json
+  Explain,    // /.inspect/explain.json (rules/trial.h)
+  Coverage,   // /.inspect/coverage, or .json
   Preflight,  // OPTIONS of anything
 };
 enum class Method : uint8_t { Get, Put, Post, Patch, Delete };
@@ -44,6 +46,8 @@ struct Request {
   db::JsonStyle style = db::JsonStyle::Plain;
   bool shallow = false;
   bool strict = false;   // rules: without comments
+  bool dry_run = false;  // rules: only checked
+  bool as_text = false;  // explain, coverage: for people
   std::string callback;  // a JavaScript function; "": none
   std::string download;  // a file's name; "": none
 

@@ -1,0 +1,99 @@
+#include "rules/access.h"
+
+#include <vector>
+
+#include "db/model/write.h"
+
+namespace hearth::rules {
+namespace {
+
+db::Error denied() { return {db::ErrorCode::PermissionDenied, "Permission denied"}; }
+
+std::vector<Target> targets_of(const db::Moment& moment) {
+  std::vector<Target> targets;
+  targets.reserve(moment.overwrites.size());
+  for (const db::Overwrite& overwrite : moment.overwrites) {
+    targets.push_back({&overwrite.path, overwrite.slot, &overwrite.value});
+  }
+  return targets;
+}
+
+}  // namespace
+
+Asker::Asker(std::shared_ptr<Rulebook> book, std::string space, const Auth& auth)
+    : book_(std::move(book)), space_(std::move(space)), expires_(auth.expires) {
+  if (auth.kind == Auth::Kind::User) variable_ = AuthVariable::parse(auth.variable);
+}
+
+Question Asker::question(const db::Moment& moment) const {
+  Question question;
+  const bool is_signed_in = !expires_ || moment.now < *expires_;
+  question.auth = is_signed_in ? variable_.get() : nullptr;
+  question.now = moment.now;
+  return question;
+}
+
+// `judge(ruleset, question)` evaluates.
+template <typename Judge>
+db::Result<void> Asker::ask(const db::Moment& moment, const Judge& judge) const {
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Ruleset> ruleset, book_->in_force(moment.settings));
+  if (ruleset == nullptr) {
+    if (book_->options().is_open) return {};
+    return denied();
+  }
+  Question question = this->question(moment);
+  const std::shared_ptr<Coverage> coverage = book_->coverage(space_, ruleset);
+  question.coverage = coverage.get();
+  ASSIGN_OR_RETURN(const bool is_allowed, judge(*ruleset, question));
+  if (is_allowed) return {};
+  if (book_->options().on_denied != nullptr) {
+    // Once more, slowly: whoever may know is told why.
+    ASSIGN_OR_RETURN(const Explanation why, explain(moment, judge));
+    book_->options().on_denied(space_, why);
+  }
+  return denied();
+}
+
+template <typename Judge>
+db::Result<Explanation> Asker::explain(const db::Moment& moment, const Judge& judge) const {
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Ruleset> ruleset, book_->in_force(moment.settings));
+  Explanation explanation;
+  if (ruleset == nullptr) {
+    explanation.allowed = book_->options().is_open;
+    return explanation;
+  }
+  Question question = this->question(moment);
+  question.explanation = &explanation;
+  ASSIGN_OR_RETURN(explanation.allowed, judge(*ruleset, question));
+  return explanation;
+}
+
+db::Result<void> Asker::may_read(const db::Moment& moment, const db::Path& path, const QueryFacts& query) const {
+  return ask(moment, [&](const Ruleset& ruleset, Question& question) {
+    question.query = &query;
+    return ruleset.may_read(moment.before, path, question);
+  });
+}
+
+db::Result<void> Asker::may_write(const db::Moment& moment) const {
+  db::invariant(moment.after != nullptr, "writes are judged on the tree before and the tree after");
+  return ask(moment, [&](const Ruleset& ruleset, Question& question) {
+    return ruleset.may_write(moment.before, *moment.after, targets_of(moment), question);
+  });
+}
+
+db::Result<Explanation> Asker::explain_read(const db::Moment& moment, const db::Path& path,
+                                            const QueryFacts& query) const {
+  return explain(moment, [&](const Ruleset& ruleset, Question& question) {
+    question.query = &query;
+    return ruleset.may_read(moment.before, path, question);
+  });
+}
+
+db::Result<Explanation> Asker::explain_write(const db::Moment& moment) const {
+  return explain(moment, [&](const Ruleset& ruleset, Question& question) {
+    return ruleset.may_write(moment.before, *moment.after, targets_of(moment), question);
+  });
+}
+
+}  // namespace hearth::rules

@@ -1,0 +1,82 @@
+// Access as conditions that db asks at the moment of commit, of a read or of a listen: the rules in force then judge whoever
+// asked. Thread: any.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "db/model/path.h"
+#include "db/model/precondition.h"
+#include "rules/auth.h"
+#include "rules/rulebook.h"
+
+namespace hearth::rules {
+
+// Who asks, where: what all conditions of one session have in common. A value.
+class Asker {
+ public:
+  // `auth` is no admin: of those nothing is asked. Its variable is JSON that has been parsed before.
+  Asker(std::shared_ptr<Rulebook> book, std::string space, const Auth& auth);
+
+  db::Result<void> may_read(const db::Moment& moment, const db::Path& path, const QueryFacts& query) const;
+  db::Result<void> may_write(const db::Moment& moment) const;
+
+  // The same, with all that was evaluated on the way. Errors: Io.
+  db::Result<Explanation> explain_read(const db::Moment& moment, const db::Path& path, const QueryFacts& query) const;
+  db::Result<Explanation> explain_write(const db::Moment& moment) const;
+
+ private:
+  template <typename Judge>
+  db::Result<void> ask(const db::Moment& moment, const Judge& judge) const;
+  template <typename Judge>
+  db::Result<Explanation> explain(const db::Moment& moment, const Judge& judge) const;
+  Question question(const db::Moment& moment) const;
+
+  std::shared_ptr<Rulebook> book_;
+  std::string space_;
+  std::shared_ptr<const AuthVariable> variable_;  // null: signed out
+  std::optional<std::chrono::seconds> expires_;   // from then on, signed out
+};
+
+class ReadAccess final : public db::Precondition {
+ public:
+  ReadAccess(Asker asker, db::Path path, QueryFacts query = {})
+      : asker_(std::move(asker)), path_(std::move(path)), query_(std::move(query)) {}
+  db::Result<void> check(const db::Moment& moment) const override { return asker_.may_read(moment, path_, query_); }
+
+ private:
+  const Asker asker_;
+  const db::Path path_;
+  const QueryFacts query_;
+};
+
+class WriteAccess final : public db::Precondition {
+ public:
+  explicit WriteAccess(Asker asker) : asker_(std::move(asker)) {}
+  db::Result<void> check(const db::Moment& moment) const override { return asker_.may_write(moment); }
+
+ private:
+  const Asker asker_;
+};
+
+// A compare-and-set that tells only those who may read what it compares: that it fails says something of what is there.
+class ReadersOnly final : public db::Precondition {
+ public:
+  ReadersOnly(std::shared_ptr<const db::Precondition> condition, Asker asker, db::Path path)
+      : condition_(std::move(condition)), asker_(std::move(asker)), path_(std::move(path)) {}
+  db::Result<void> check(const db::Moment& moment) const override {
+    db::Result<void> verdict = condition_->check(moment);
+    if (verdict.ok() || verdict.error().code != db::ErrorCode::Stale) return verdict;
+    RETURN_IF_ERROR(asker_.may_read(moment, path_, {}));
+    return verdict;
+  }
+
+ private:
+  const std::shared_ptr<const db::Precondition> condition_;
+  const Asker asker_;
+  const db::Path path_;
+};
+
+}  // namespace hearth::rules

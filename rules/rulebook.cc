@@ -1,0 +1,58 @@
+#include "rules/rulebook.h"
+
+#include "db/model/hash.h"
+
+namespace hearth::rules {
+
+db::Result<std::shared_ptr<const Ruleset>> Rulebook::in_force(const db::Settings& settings) {
+  ASSIGN_OR_RETURN(const std::string digest, settings.rules_digest());
+  if (digest.empty()) return options_.fallback;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = by_digest_.find(digest); found != by_digest_.end()) {
+      kept_.splice(kept_.begin(), kept_, found->second);
+      return found->second->second;
+    }
+  }
+  ASSIGN_OR_RETURN(auto text, settings.text(db::kRulesSetting));
+  if (!text) return db::Error{db::ErrorCode::Corruption, "the namespace's rules are named and not there"};
+  auto compiled = Ruleset::compile(std::move(*text));
+  if (!compiled.ok()) {
+    return db::Error{db::ErrorCode::Corruption, "the stored rules do not compile, so nobody but an admin gets in; set them anew: " +
+                                                    compiled.error().message};
+  }
+  keep(compiled.value());
+  return compiled;
+}
+
+void Rulebook::keep(std::shared_ptr<const Ruleset> ruleset) {
+  std::string digest = db::text_digest(ruleset->text());
+  const std::lock_guard lock(mutex_);
+  if (by_digest_.contains(digest)) return;
+  kept_.emplace_front(digest, std::move(ruleset));
+  by_digest_.emplace(std::move(digest), kept_.begin());
+  if (kept_.size() <= kRulesetsKept) return;
+  by_digest_.erase(kept_.back().first);
+  kept_.pop_back();
+}
+
+std::shared_ptr<Coverage> Rulebook::coverage(std::string_view space, const std::shared_ptr<const Ruleset>& ruleset) {
+  if (!options_.covers) return nullptr;
+  const std::lock_guard lock(mutex_);
+  auto found = covered_.find(space);
+  if (found == covered_.end()) found = covered_.emplace(space, std::pair<std::shared_ptr<const Ruleset>, std::shared_ptr<Coverage>>()).first;
+  auto& [of, counts] = found->second;
+  if (of != ruleset) {
+    of = ruleset;
+    counts = std::make_shared<Coverage>(ruleset);
+  }
+  return counts;
+}
+
+std::shared_ptr<Coverage> Rulebook::coverage(std::string_view space) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = covered_.find(space);
+  return found == covered_.end() ? nullptr : found->second.second;
+}
+
+}  // namespace hearth::rules

@@ -1,0 +1,53 @@
+// The compiled rules of all namespaces, and which of them is in force at a moment. Compiled once for each text, whoever
+// uses it: namespaces with the same rules share one Ruleset. Thread: any.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "db/base/result.h"
+#include "db/model/settings.h"
+#include "rules/coverage.h"
+#include "rules/explanation.h"
+#include "rules/ruleset.h"
+
+namespace hearth::rules {
+
+inline constexpr size_t kRulesetsKept = 256;  // compiled; the one that was used longest ago goes first
+
+class Rulebook {
+ public:
+  struct Options {
+    bool is_open = false;                           // where no rules are set, everyone may do everything; else nobody
+    std::shared_ptr<const Ruleset> fallback{};      // for namespaces that have none of their own; may be null
+    bool covers = false;                            // counts what is evaluated
+    std::function<void(std::string_view space, const Explanation&)> on_denied{};  // is told why; may be empty
+  };
+  explicit Rulebook(Options options) : options_(std::move(options)) {}
+
+  // Null: none are set. Errors: Io; Corruption when the stored text does not compile, as after a downgrade.
+  db::Result<std::shared_ptr<const Ruleset>> in_force(const db::Settings& settings);
+  void keep(std::shared_ptr<const Ruleset> ruleset);  // spares in_force the compiling
+
+  const Options& options() const { return options_; }
+
+  // Of a namespace's rules in force when they were last asked; null when nothing is counted.
+  std::shared_ptr<Coverage> coverage(std::string_view space, const std::shared_ptr<const Ruleset>& ruleset);
+  std::shared_ptr<Coverage> coverage(std::string_view space) const;  // null: nothing was asked yet
+
+ private:
+  using Kept = std::list<std::pair<std::string, std::shared_ptr<const Ruleset>>>;  // digest; latest use first
+  const Options options_;
+  mutable std::mutex mutex_;  // Guards all below.
+  Kept kept_;
+  std::map<std::string, Kept::iterator, std::less<>> by_digest_;
+  std::map<std::string, std::pair<std::shared_ptr<const Ruleset>, std::shared_ptr<Coverage>>, std::less<>> covered_;
+};
+
+}  // namespace hearth::rules

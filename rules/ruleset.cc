@@ -1,0 +1,376 @@
+#include "rules/ruleset.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <set>
+
+#include "db/model/key_order.h"
+#include "rules/parser.h"
+#include "rules/text.h"
+
+namespace hearth::rules {
+
+// A node of the rules, for a path or a pattern of paths.
+struct Ruleset::Node {
+  const Rule* read = nullptr;
+  const Rule* write = nullptr;
+  const Rule* validate = nullptr;
+  std::map<std::string, std::unique_ptr<Node>, std::less<>> children;
+  std::unique_ptr<Node> any;     // `$name`: of children without a name here
+  bool validates_below = false;  // somewhere below
+  const Node* child(std::string_view key) const {
+    const auto found = children.find(key);
+    return found != children.end() ? found->second.get() : any.get();
+  }
+};
+
+Ruleset::~Ruleset() = default;
+
+std::string Ruleset::strict_text() const { return strict_json(text_).value(); }
+
+// --- compiling ---
+
+class Ruleset::Compiler {
+ public:
+  explicit Compiler(Ruleset& to) : to_(to) {}
+
+  db::Result<void> run() {
+    ASSIGN_OR_RETURN(const TextNode document, parse_text(to_.text_));
+    if (document.kind != TextNode::Kind::Object) {
+      mistake(document.at, "Expected '{'.");
+    } else {
+      read_document(document);
+    }
+    if (mistakes_.empty()) return {};
+    // Some are found late: a reader goes through them from the top.
+    std::stable_sort(mistakes_.begin(), mistakes_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::string lines;
+    for (const auto& [at, what] : mistakes_) lines += error_line(to_.text_, at, what);
+    return db::Error{db::ErrorCode::InvalidData, lines};
+  }
+
+ private:
+  static constexpr std::string_view kBadKey = "String can't contain \".\", \"#\", \"$\", \"/\", \"[\", or \"]\"";
+
+  void mistake(Offset at, std::string what) { mistakes_.emplace_back(at, std::move(what)); }
+
+  void read_document(const TextNode& document) {
+    const TextMember* rules = nullptr;
+    for (const TextMember& member : document.members) {
+      if (member.key == "rules" && rules == nullptr) {
+        rules = &member;
+      } else {
+        mistake(member.at, member.key == "rules" ? "Duplicate key 'rules'." : "Expected 'rules' property.");
+      }
+    }
+    if (rules == nullptr) {
+      if (mistakes_.empty()) mistake(document.at, "Expected 'rules' property.");
+      return;
+    }
+    if (rules->value.kind != TextNode::Kind::Object) return mistake(rules->value.at, "Expected '{'.");
+    to_.root_ = read_node(rules->value);
+  }
+
+  std::string pattern() const {
+    std::string text;
+    for (const std::string& key : keys_) text.append("/").append(key);
+    return text.empty() ? "/" : text;
+  }
+
+  std::unique_ptr<Node> read_node(const TextNode& text) {
+    auto node = std::make_unique<Node>();
+    std::set<std::string_view> seen;
+    std::string any_name;
+    for (const TextMember& member : text.members) {
+      if (!seen.insert(member.key).second) {
+        mistake(member.at, "Duplicate key '" + member.key + "'.");
+      } else if (member.key == ".read") {
+        node->read = read_rule(RuleKind::Read, member.value);
+      } else if (member.key == ".write") {
+        node->write = read_rule(RuleKind::Write, member.value);
+      } else if (member.key == ".validate") {
+        node->validate = read_rule(RuleKind::Validate, member.value);
+      } else if (member.key == ".indexOn") {
+        read_indexes(member.value);
+      } else {
+        read_child(member, *node, any_name);
+      }
+    }
+    return node;
+  }
+
+  void read_child(const TextMember& member, Node& to, std::string& any_name) {
+    if (member.value.kind != TextNode::Kind::Object) return mistake(member.value.at, "Expected '{'.");
+    const bool is_any = member.key.starts_with('$');
+    const std::string_view name = std::string_view(member.key).substr(is_any ? 1 : 0);
+    if (!db::check_key(name).ok()) return mistake(member.at, std::string(kBadKey));
+    if (is_any && to.any != nullptr) {
+      return mistake(member.at, "Cannot have multiple default rules ('" + any_name + "' and '" + member.key + "').");
+    }
+    keys_.push_back(member.key);
+    if (is_any) captures_.push_back({member.key, static_cast<uint32_t>(keys_.size() - 1)});
+    std::unique_ptr<Node> child = read_node(member.value);
+    if (is_any) captures_.pop_back();
+    keys_.pop_back();
+    to.validates_below = to.validates_below || child->validate != nullptr || child->validates_below;
+    if (is_any) {
+      any_name = member.key;
+      to.any = std::move(child);
+    } else {
+      to.children.emplace(member.key, std::move(child));
+    }
+  }
+
+  const Rule* read_rule(RuleKind kind, const TextNode& value) {
+    auto rule = std::make_unique<Rule>();
+    rule->kind = kind;
+    rule->pattern = pattern();
+    place(value.at, rule->line, rule->column);
+    if (value.kind == TextNode::Kind::Boolean) {
+      rule->source = value.boolean ? "true" : "false";
+    } else if (value.kind == TextNode::Kind::String) {
+      rule->source = value.text;
+    } else {
+      mistake(value.at, "Invalid rule expression.  Expected 'true', 'false', or an expression string.");
+      return nullptr;
+    }
+    Parsed parsed = parse_expression(rule->source);
+    if (parsed.expression != nullptr) {
+      parsed.mistakes = check_rule(*parsed.expression, kind, captures_, to_.expression_count_);
+    }
+    for (Mistake& found : parsed.mistakes) {
+      // Where the part stands in the document; a literal true or false has nowhere to go wrong.
+      const size_t at = std::min(found.at, value.origins.empty() ? 0 : value.origins.size() - 1);
+      mistake(value.origins.empty() ? value.at : value.origins[at], std::move(found.what));
+    }
+    if (!parsed.mistakes.empty()) return nullptr;
+    rule->expression = std::move(parsed.expression);
+    to_.rules_.push_back(std::move(rule));
+    return to_.rules_.back().get();
+  }
+
+  void place(Offset at, uint32_t& line, uint32_t& column) const {
+    const std::string text = line_and_column(to_.text_, at);
+    const size_t colon = text.find(':');
+    std::from_chars(text.data(), text.data() + colon, line);
+    std::from_chars(text.data() + colon + 1, text.data() + text.size(), column);
+  }
+
+  void read_indexes(const TextNode& value) {
+    IndexedPath indexed;
+    indexed.pattern = keys_;
+    const auto add = [&](const TextNode& one) {
+      if (one.kind != TextNode::Kind::String) {
+        mistake(one.at, "Invalid indexOn expression. Must be either a string or an array of strings");
+        return;
+      }
+      const auto path = db::Path::parse(one.text);
+      if (one.text != ".value" && (!path.ok() || path.value().is_root())) return mistake(one.at, std::string(kBadKey));
+      indexed.orders.push_back(one.text == ".value" ? one.text : path.value().text());
+    };
+    if (value.kind == TextNode::Kind::Array) {
+      for (const TextNode& element : value.elements) add(element);
+    } else {
+      add(value);
+    }
+    if (!indexed.orders.empty()) to_.indexes_.push_back(std::move(indexed));
+  }
+
+  Ruleset& to_;
+  std::vector<std::string> keys_;
+  std::vector<CaptureName> captures_;
+  std::vector<std::pair<Offset, std::string>> mistakes_;
+};
+
+db::Result<std::shared_ptr<const Ruleset>> Ruleset::compile(std::string text) {
+  std::shared_ptr<Ruleset> ruleset(new Ruleset());
+  ruleset->text_ = std::move(text);
+  RETURN_IF_ERROR(Compiler(*ruleset).run());
+  return std::shared_ptr<const Ruleset>(std::move(ruleset));
+}
+
+// --- deciding ---
+
+// One path with its keys, and the length of the encoding of each of its prefixes.
+namespace {
+
+struct Way {
+  explicit Way(const db::Path& path) : keys(path.keys()) {
+    ends.reserve(keys.size() + 1);
+    ends.push_back(0);
+    for (const std::string_view key : keys) {
+      db::append_segment(key, encoded);
+      ends.push_back(encoded.size());
+    }
+  }
+  Place at(size_t depth) const {
+    return {std::string_view(encoded).substr(0, ends[depth]), std::span(keys).first(depth)};
+  }
+  std::vector<std::string_view> keys;
+  std::string encoded;
+  std::vector<size_t> ends;
+};
+
+std::string slashed(std::span<const std::string_view> keys) {
+  std::string text;
+  for (const std::string_view key : keys) text.append("/").append(key);
+  return text.empty() ? "/" : text;
+}
+
+}  // namespace
+
+class Ruleset::Decision {
+ public:
+  Decision(const Ruleset& rules, const Question& question, const db::TreeView& before, const db::TreeView* after,
+           uint64_t rows_written)
+      : rules_(rules), question_(question), after_(after), evaluator_(question, before, after, rows_written) {}
+
+  db::Result<bool> read(const db::Path& path) {
+    const Way way(path);
+    const Node* node = rules_.root_.get();
+    for (size_t depth = 0; node != nullptr; ++depth) {
+      if (node->read != nullptr) {
+        ASSIGN_OR_RETURN(const bool granted, holds(*node->read, way.at(depth)));
+        if (granted) return because(true, "the .read rule at {} grants it", node->read->pattern);
+      }
+      if (depth == way.keys.size()) break;
+      node = node->child(way.keys[depth]);
+    }
+    return because(false, "no .read rule from the root to {} grants it", path.slashed());
+  }
+
+  db::Result<bool> write(const Target& target) {
+    const Way way(*target.path);
+    const Node* node = rules_.root_.get();
+    const Rule* grant = nullptr;
+    size_t depth = 0;
+    for (; node != nullptr; ++depth) {
+      if (grant == nullptr && node->write != nullptr) {
+        ASSIGN_OR_RETURN(const bool granted, holds(*node->write, way.at(depth)));
+        if (granted) grant = node->write;
+      }
+      if (node->validate != nullptr) {
+        ASSIGN_OR_RETURN(const bool is_valid, valid(*node, way.at(depth)));
+        if (!is_valid) return false;
+      }
+      if (depth == way.keys.size()) break;
+      node = node->child(way.keys[depth]);
+    }
+    if (grant == nullptr) return because(false, "no .write rule from the root to {} grants it", target.path->slashed());
+    if (node != nullptr && node->validates_below && target.slot == db::Slot::Value) {
+      keys_ = way.keys;
+      encoded_ = way.encoded;
+      ASSIGN_OR_RETURN(const bool is_valid, descend(*node, *target.value));
+      if (!is_valid) return false;
+    }
+    return because(true, "the .write rule at {} grants it, and every .validate rule holds", grant->pattern);
+  }
+
+ private:
+  db::Result<bool> holds(const Rule& rule, const Place& place) {
+    if (question_.explanation != nullptr) {
+      Explanation::Evaluated told;
+      told.kind = rule.kind;
+      told.pattern = rule.pattern;
+      told.path = slashed(place.keys);
+      told.line = rule.line;
+      told.column = rule.column;
+      told.source = rule.source;
+      question_.explanation->rules.push_back(std::move(told));
+    }
+    ASSIGN_OR_RETURN(const Outcome outcome, evaluator_.evaluate(*rule.expression, rule.source, place));
+    return outcome == Outcome::True;
+  }
+
+  template <typename... Arguments>
+  bool because(bool verdict, fmt::format_string<Arguments...> text, Arguments&&... arguments) const {
+    if (question_.explanation != nullptr) {
+      question_.explanation->reason = fmt::format(text, std::forward<Arguments>(arguments)...);
+    }
+    return verdict;
+  }
+
+  // Whether a place's own `.validate` holds; of what is not there afterwards, it is not asked.
+  db::Result<bool> valid(const Node& node, const Place& place) {
+    bool exists = false;
+    std::string upto(place.encoded);
+    upto += db::kPastChildren;
+    RETURN_IF_ERROR(after_->scan(place.encoded, upto, [&](std::string_view, std::string_view) {
+      exists = true;
+      return false;
+    }));
+    if (!exists) return true;
+    ASSIGN_OR_RETURN(const bool is_valid, holds(*node.validate, place));
+    return is_valid || because(false, "the .validate rule at {} does not hold for {}", node.validate->pattern, slashed(place.keys));
+  }
+
+  // Validates what was written below keys_: the written value and the rules, as far as they go together.
+  db::Result<bool> descend(const Node& node, const db::Value& value) {
+    if (node.any == nullptr) {
+      for (const auto& [key, child] : node.children) {
+        if (child->validate == nullptr && !child->validates_below) continue;
+        const db::Value below = value.child(key);
+        if (below.is_null()) continue;
+        ASSIGN_OR_RETURN(const bool is_valid, enter(*child, key, below));
+        if (!is_valid) return false;
+      }
+      return true;
+    }
+    if (!value.is_object()) return true;
+    for (auto below = value.children(); !below.done(); below.next()) {
+      const std::string key = below.key();
+      const Node* child = node.child(key);
+      if (child->validate == nullptr && !child->validates_below) continue;
+      ASSIGN_OR_RETURN(const bool is_valid, enter(*child, key, below.value()));
+      if (!is_valid) return false;
+    }
+    return true;
+  }
+
+  db::Result<bool> enter(const Node& node, std::string_view key, const db::Value& value) {
+    const size_t end = encoded_.size();
+    db::append_segment(key, encoded_);
+    keys_.push_back(key);
+    bool is_valid = true;
+    if (node.validate != nullptr) {
+      const Place place{encoded_, keys_};
+      ASSIGN_OR_RETURN(is_valid, holds(*node.validate, place));
+      if (!is_valid) because(false, "the .validate rule at {} does not hold for {}", node.validate->pattern, slashed(keys_));
+    }
+    if (is_valid && node.validates_below) {
+      ASSIGN_OR_RETURN(is_valid, descend(node, value));
+    }
+    keys_.pop_back();
+    encoded_.resize(end);
+    return is_valid;
+  }
+
+  const Ruleset& rules_;
+  const Question& question_;
+  const db::TreeView* const after_;
+  Evaluator evaluator_;
+  std::vector<std::string_view> keys_;
+  std::string encoded_;
+};
+
+db::Result<bool> Ruleset::may_read(const db::TreeView& tree, const db::Path& path, const Question& question) const {
+  return Decision(*this, question, tree, nullptr, 0).read(path);
+}
+
+db::Result<bool> Ruleset::may_write(const db::TreeView& before, const db::TreeView& after,
+                                    std::span<const Target> targets, const Question& question) const {
+  uint64_t rows = 0;
+  for (const Target& target : targets) rows += target.value->row_count();
+  Decision decision(*this, question, before, &after, rows);
+  if (targets.empty() && question.explanation != nullptr) question.explanation->reason = "an update of nothing changes nothing";
+  for (const Target& target : targets) {
+    ASSIGN_OR_RETURN(const bool is_allowed, decision.write(target));
+    if (!is_allowed) return false;
+  }
+  return true;
+}
+
+}  // namespace hearth::rules

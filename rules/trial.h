@@ -1,0 +1,38 @@
+// Something that is not done, to see whether it might be.
+//
+//   question := {"read": path, "auth": auth}
+//             | {"write": path, "value": json, "auth": auth}            null deletes
+//             | {"update": path, "value": {path: json, …}, "auth": auth}
+//   auth     := the rules' variable, as {"uid":"ada","token":{…}} | null or left out: signed out
+//
+// Other members are ignored. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "db/base/result.h"
+#include "db/model/path.h"
+#include "db/model/write.h"
+#include "rules/auth.h"
+#include "rules/evaluator.h"
+
+namespace hearth::rules {
+
+struct Trial {
+  enum class Kind : uint8_t { Read, Write };
+  Kind kind = Kind::Read;
+  db::Path path{};     // Read
+  QueryFacts query{};  // Read
+  db::Write write{};   // Write
+};
+
+struct TrialQuestion {
+  Auth as;
+  Trial trial;
+};
+
+// Errors: InvalidData, InvalidPath, TooLarge, each as the real request would have them.
+db::Result<TrialQuestion> read_trial(std::string&& json);
+
+}  // namespace hearth::rules

@@ -1,0 +1,84 @@
+#include "rules/access.h"
+
+#include <catch2/catch.hpp>
+
+#include "db/commit/evaluate.h"
+#include "db/model/hash.h"
+#include "db/model/json.h"
+#include "tests/support/value_view.h"
+
+namespace db = hearth::db;
+using namespace hearth::rules;
+using hearth::test::ValueView;
+
+namespace {
+
+db::Value json(std::string text) { return db::parse_value(std::move(text), db::Path()).value(); }
+db::Path at(std::string_view text) { return db::Path::parse(text).value(); }
+
+const db::NoSettings kNone;
+
+struct World {
+  explicit World(const std::string& rules) {
+    Rulebook::Options options;
+    options.fallback = Ruleset::compile(rules).value();
+    options.on_denied = [this](std::string_view space, const Explanation& why) { told += std::string(space) + ": " + why.reason + "\n"; };
+    book = std::make_shared<Rulebook>(std::move(options));
+  }
+  Asker asker(const Auth& auth) { return Asker(book, "space", auth); }
+  std::shared_ptr<Rulebook> book;
+  std::string told;
+};
+
+Auth user(const char* uid) { return {Auth::Kind::User, std::string("{\"uid\":\"") + uid + "\"}", {}}; }
+
+}  // namespace
+
+TEST_CASE("Access: reads and writes are judged as the asker's, and who runs the server is told why", "[rules]") {
+  World world(R"({"rules":{"$uid":{".read":"auth.uid == $uid",".write":"auth.uid == $uid"}}})");
+  const ValueView tree(json(R"({"ada":1})"));
+  const db::Moment moment{tree, db::Timestamp(5), kNone};
+  CHECK(ReadAccess(world.asker(user("ada")), at("ada")).check(moment).ok());
+  CHECK(world.told.empty());
+  CHECK(ReadAccess(world.asker(user("bob")), at("ada")).check(moment).error() ==
+        db::Error{db::ErrorCode::PermissionDenied, "Permission denied"});
+  CHECK(world.told == "space: no .read rule from the root to /ada grants it\n");
+  db::Write write;
+  write.overwrites.push_back({at("ada"), db::Slot::Value, json("2")});
+  write.access = std::make_shared<WriteAccess>(world.asker(user("ada")));
+  CHECK(db::judge(write, {tree, kNone, false}, db::Timestamp(5)).ok());
+  write.access = std::make_shared<WriteAccess>(world.asker({}));
+  CHECK(db::judge(write, {tree, kNone, false}, db::Timestamp(5)).error().code == db::ErrorCode::PermissionDenied);
+}
+
+TEST_CASE("Access: who is past their time is signed out", "[rules]") {
+  World world(R"({"rules":{".read":"auth != null"}})");
+  Auth auth = user("ada");
+  auth.expires = std::chrono::seconds(10);
+  const ReadAccess access(world.asker(auth), at(""));
+  const ValueView tree(json("1"));
+  CHECK(access.check({tree, db::Timestamp(9'999), kNone}).ok());
+  CHECK_FALSE(access.check({tree, db::Timestamp(10'000), kNone}).ok());
+}
+
+TEST_CASE("Access: a compare-and-set tells only readers that it failed", "[rules]") {
+  World world(R"({"rules":{"open":{".read":true},".write":true}})");
+  const ValueView tree(json(R"({"open":1,"shut":1})"));
+  const db::Moment moment{tree, {}, kNone};
+  for (const auto& [path, code] : {std::pair{"open", db::ErrorCode::Stale}, std::pair{"shut", db::ErrorCode::PermissionDenied}}) {
+    const auto wrong = std::make_shared<db::HashIs>(at(path), "");
+    CHECK(ReadersOnly(wrong, world.asker({}), at(path)).check(moment).error().code == code);
+    const auto right = std::make_shared<db::HashIs>(at(path), db::node_hash(json("1")));
+    CHECK(ReadersOnly(right, world.asker({}), at(path)).check(moment).ok());
+  }
+}
+
+TEST_CASE("Access: without rules, open or closed to all", "[rules]") {
+  const ValueView tree(json("1"));
+  for (const bool is_open : {true, false}) {
+    Rulebook::Options options;
+    options.is_open = is_open;
+    const Asker asker(std::make_shared<Rulebook>(std::move(options)), "space", {});
+    CHECK(ReadAccess(asker, at("a")).check({tree, {}, kNone}).ok() == is_open);
+  }
+}

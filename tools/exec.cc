@@ -1,0 +1,83 @@
+// `hearth exec`: a throw-away development server around one command, for tests of apps.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <stdexcept>
+
+#include "db/model/json.h"
+#include "tools/flags.h"
+#include "tools/rules_file.h"
+#include "tools/service.h"
+#include "tools/temporary_folder.h"
+
+namespace hearth::tools {
+namespace {
+
+pid_t child = -1;
+
+// What is sent to this process is meant for the command.
+void pass_on(int signal) {
+  if (child > 0) kill(child, signal);
+}
+
+int run(const ExecFlags& flags, const std::string& address) {
+  std::vector<std::string> words = flags.words;
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_IGN);  // until there is someone to pass them on to
+  child = fork();
+  if (child == 0) {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, nullptr);
+    setenv("FIREBASE_DATABASE_EMULATOR_HOST", address.c_str(), 1);
+    setenv("HEARTH_URL", ("http://" + address).c_str(), 1);
+    execvp(argv.front(), argv.data());
+    std::fprintf(stderr, "hearth: cannot run %s: %s\n", argv.front(), std::strerror(errno));
+    _exit(errno == ENOENT ? 127 : 126);
+  }
+  if (child < 0) throw std::runtime_error(fmt::format("cannot start a process: {}", std::strerror(errno)));
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, pass_on);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  child = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+int exec(const ExecFlags& flags) {
+  const TemporaryFolder folder;
+  ServeFlags serve_flags;
+  serve_flags.dev = true;
+  serve_flags.data = folder.path();
+  serve_flags.port = flags.port;
+  serve_flags.host = "127.0.0.1";
+  serve_flags.namespaces = {flags.space};
+  serve_flags.sync = db::SyncMode::Os;  // nothing here outlives the process
+  serve_flags.rules = flags.rules;
+  serve_flags.log_level = flags.log_level;
+  start_log(flags.log_level);
+  ignore_broken_pipes();
+  Service service(serve_flags);
+  if (!flags.import.empty()) {
+    auto value = db::parse_value(load_json(flags.import), db::Path());
+    if (!value.ok()) throw std::runtime_error(fmt::format("{}: {}", flags.import, value.error().message));
+    service.import(flags.space, std::move(value).value());
+  }
+  const std::string address = service.url().substr(std::strlen("http://"));
+  const int status = run(flags, address);
+  service.stop();
+  return status;
+}
+
+}  // namespace hearth::tools

@@ -1,0 +1,210 @@
+// `hearth rules check | test | explain`.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <future>
+#include <stdexcept>
+
+#include "db/database.h"
+#include "db/model/json.h"
+#include "rules/guard.h"
+#include "tools/bench_client.h"
+#include "tools/flags.h"
+#include "tools/rules_file.h"
+#include "tools/temporary_folder.h"
+
+namespace hearth::tools {
+namespace {
+
+constexpr std::string_view kSpace = "rules-test";
+
+template <typename T>
+T or_throw(db::Result<T> result, std::string_view doing) {
+  if (!result.ok()) throw std::runtime_error(fmt::format("{}: {}", doing, result.error().message));
+  if constexpr (!std::is_void_v<T>) return std::move(result).value();
+}
+
+rules::Explanation explain_in(rules::Guard& guard, const std::string& space, const rules::Auth& as, rules::Trial trial,
+                              std::string_view doing) {
+  const auto explanation = std::make_shared<rules::Explanation>();
+  std::promise<db::Result<void>> done;
+  guard.explain(space, rules::Auth::admin(), as, std::move(trial), explanation,
+                [&](const db::Answer& answer) { done.set_value(answer.status); });
+  or_throw(done.get_future().get(), doing);
+  return *explanation;
+}
+
+// A database for one run of a table of cases, whose clock stands still where the table says.
+class Scene {
+ public:
+  Scene(const std::shared_ptr<const rules::Ruleset>& ruleset, int64_t now) : clock_(db::Timestamp(now)) {
+    db::Database::Options options;
+    options.folder = folder_.path();
+    options.sync = db::SyncMode::Os;
+    options.clock = &clock_;
+    database_ = or_throw(db::Database::open(std::move(options)), "rules test");
+    rules::Guard::Options guarded;
+    guarded.dev = true;  // so that what is evaluated is counted
+    guarded.rules = ruleset;
+    guard_ = std::make_unique<rules::Guard>(*database_, std::move(guarded));
+  }
+  void set_data(const std::string& json, std::string_view where) {
+    if (json == data_) return;
+    auto value = or_throw(db::parse_value(std::string(json), db::Path()), where);
+    auto space = or_throw(database_->space(kSpace), where);
+    or_throw(space.set("", std::move(value)), where);
+    data_ = json;
+  }
+  rules::Explanation explain(const rules::Auth& as, rules::Trial trial, std::string_view doing) {
+    return explain_in(*guard_, std::string(kSpace), as, std::move(trial), doing);
+  }
+  std::shared_ptr<const rules::Coverage> coverage() const { return guard_->coverage(std::string(kSpace)); }
+
+ private:
+  TemporaryFolder folder_;
+  db::ManualClock clock_;
+  std::unique_ptr<db::Database> database_;
+  std::unique_ptr<rules::Guard> guard_;
+  std::string data_;
+};
+
+// A table may hold a thing, or name the file that does, beside itself.
+std::string inline_or_file(const db::JsonNode& node, const std::string& table) {
+  if (!node.string()) return node.to_text();
+  const auto beside = std::filesystem::path(table).parent_path() / std::string(*node.string());
+  return beside.string();
+}
+
+std::shared_ptr<const rules::Ruleset> rules_of(const db::JsonNode& root, const RulesFlags& flags) {
+  if (!flags.rules.empty()) return load_rules(flags.rules);
+  const auto node = root.field("rules");
+  if (!node) throw std::runtime_error(fmt::format("{}: no \"rules\"; name their file, or give --rules FILE", flags.file));
+  if (node->string()) return load_rules(inline_or_file(*node, flags.file));
+  return or_throw(rules::Ruleset::compile(R"({"rules":)" + node->to_text() + "}"), flags.file + ": rules");
+}
+
+std::string data_of(const db::JsonNode& node, const std::string& table) {
+  return node.string() ? load_json(inline_or_file(node, table)) : node.to_text();
+}
+
+void write_file(const std::string& path, const std::string& text) {
+  std::FILE* file = std::fopen(path.c_str(), "w");
+  const bool is_written = file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  if (file == nullptr || std::fclose(file) != 0 || !is_written) {
+    throw std::runtime_error(fmt::format("cannot write {}", path));
+  }
+}
+
+int check(const RulesFlags& flags) {
+  load_rules(flags.file);
+  fmt::print("{}: no errors\n", flags.file);
+  return 0;
+}
+
+struct Tally {
+  size_t passed = 0, failed = 0;
+};
+
+void judge_case(const db::JsonNode& one, size_t number, Scene& scene, const RulesFlags& flags, Tally& tally) {
+  const auto name_node = one.field("name");
+  const std::string name = name_node && name_node->string() ? std::string(*name_node->string()) : fmt::format("case {}", number);
+  const std::string where = fmt::format("{}: {}", flags.file, name);
+  const auto expect = one.field("expect");
+  const bool is_known = expect && expect->string() && (*expect->string() == "allow" || *expect->string() == "deny");
+  if (!is_known) throw std::runtime_error(where + ": \"expect\" must be \"allow\" or \"deny\"");
+  if (const auto data = one.field("data")) scene.set_data(data_of(*data, flags.file), where);
+  auto question = or_throw(rules::read_trial(one.to_text()), where);
+  const rules::Explanation explanation = scene.explain(question.as, std::move(question.trial), where);
+  if (explanation.allowed == (*expect->string() == "allow")) {
+    ++tally.passed;
+    return;
+  }
+  ++tally.failed;
+  fmt::print("FAILED {}\n  expected {}\n{}\n", name, *expect->string(), rules::to_text(explanation));
+}
+
+int test(const RulesFlags& flags) {
+  const auto document = or_throw(db::JsonDocument::parse(load_json(flags.file)), flags.file);
+  const db::JsonNode root = document.root();
+  const auto cases = root.is_object() ? root.field("cases") : std::nullopt;
+  if (!cases) throw std::runtime_error(fmt::format("{}: no \"cases\"; see hearth rules test --help", flags.file));
+  const auto ruleset = rules_of(root, flags);
+  const auto now = root.field("now");
+  Scene scene(ruleset, now && now->integer() ? *now->integer() : db::SystemClock().now().count());
+  if (const auto data = root.field("data")) scene.set_data(data_of(*data, flags.file), flags.file);
+  Tally tally;
+  size_t number = 0;
+  for (const db::JsonNode& one : cases->elements()) judge_case(one, ++number, scene, flags, tally);
+
+  const auto coverage = scene.coverage();
+  if (coverage != nullptr && flags.coverage) fmt::print("{}", coverage->to_text());
+  if (coverage != nullptr && !flags.lcov.empty()) {
+    write_file(flags.lcov, coverage->to_lcov(flags.rules.empty() ? flags.file : flags.rules));
+  }
+  fmt::print("{} passed, {} failed\n", tally.passed, tally.failed);
+  return tally.failed == 0 ? 0 : 1;
+}
+
+std::string question_of(const RulesFlags& flags) {
+  const int asked = !flags.read.empty() + !flags.write.empty() + !flags.update.empty();
+  if (asked != 1) throw std::runtime_error("rules explain: give one of --read PATH, --write PATH, --update PATH");
+  if (flags.read.empty() && flags.value.empty()) throw std::runtime_error("rules explain: a write has a --value JSON");
+  const std::string_view what = !flags.read.empty() ? "read" : !flags.write.empty() ? "write" : "update";
+  std::string question = fmt::format("{{\"{}\":", what);
+  db::append_json_string(!flags.read.empty() ? flags.read : !flags.write.empty() ? flags.write : flags.update, question);
+  if (flags.read.empty()) question += ",\"value\":" + flags.value;
+  return question + ",\"auth\":" + (flags.auth.empty() ? "null" : flags.auth) + "}";
+}
+
+std::string explain_at(const std::string& url, const std::string& question, const RulesFlags& flags) {
+  std::string fields = flags.json ? "" : "Accept: text/plain\r\n";
+  if (!flags.token.empty()) fields += "Authorization: Bearer " + flags.token + "\r\n";
+  const std::string target = "/.inspect/explain.json" + (flags.space.empty() ? "" : "?ns=" + flags.space);
+  const HttpReply reply = http(parse_url(url), "POST", target, question, fields);
+  if (reply.status == 200) return reply.body;
+  const auto document = db::JsonDocument::parse(reply.body);
+  const auto error = document.ok() && document.value().root().is_object() ? document.value().root().field("error") : std::nullopt;
+  throw std::runtime_error(fmt::format("{} answers {}: {}", url, reply.status,
+                                       error && error->string() ? std::string(*error->string()) : reply.body));
+}
+
+std::string explain_in_folder(const std::string& question, const RulesFlags& flags) {
+  if (!std::filesystem::exists(flags.data)) throw std::runtime_error(fmt::format("there is no data folder {}", flags.data));
+  db::Database::Options options;
+  options.folder = flags.data;
+  const auto database = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
+  rules::Guard::Options guarded;
+  guarded.default_namespace = "default";
+  if (!flags.rules.empty()) guarded.rules = load_rules(flags.rules);
+  rules::Guard guard(*database, std::move(guarded));
+  const std::string space = or_throw(guard.resolve(flags.space), fmt::format("--ns {}", flags.space));
+  auto parsed = or_throw(rules::read_trial(std::string(question)), "rules explain");
+  const auto explanation = explain_in(guard, space, parsed.as, std::move(parsed.trial), "rules explain");
+  return flags.json ? rules::to_json(explanation) : rules::to_text(explanation);
+}
+
+int explain(const RulesFlags& flags) {
+  const std::string question = question_of(flags);
+  std::string told = flags.data.empty() ? explain_at(flags.url, question, flags) : explain_in_folder(question, flags);
+  if (!told.ends_with('\n')) told += '\n';
+  fmt::print("{}", told);
+  return 0;
+}
+
+}  // namespace
+
+int rules_command(const RulesFlags& flags) {
+  switch (flags.command) {
+    case RulesFlags::Command::Check:
+      return check(flags);
+    case RulesFlags::Command::Test:
+      return test(flags);
+    case RulesFlags::Command::Explain:
+      return explain(flags);
+  }
+  return 1;
+}
+
+}  // namespace hearth::tools

@@ -1,0 +1,111 @@
+#include "tools/service.h"
+
+#include <fmt/core.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <filesystem>
+#include <future>
+#include <stdexcept>
+#include <thread>
+
+#include "tools/rules_file.h"
+#include "tools/secret.h"
+
+namespace hearth::tools {
+namespace {
+
+// The program cannot start: main says why.
+template <typename T>
+T or_throw(db::Result<T> result, std::string_view doing) {
+  if (!result.ok()) throw std::runtime_error(fmt::format("{}: {}", doing, result.error().message));
+  if constexpr (!std::is_void_v<T>) return std::move(result).value();
+}
+
+void make_folder(const std::string& folder) {
+  if (mkdir(folder.c_str(), S_IRWXU) == 0) return;
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error || !std::filesystem::is_directory(folder, error)) {
+    throw std::runtime_error(fmt::format("cannot use the data folder {}: {}", folder,
+                                         error ? error.message() : std::string("it is not a folder")));
+  }
+}
+
+rules::Guard::Options guard_options(const ServeFlags& flags) {
+  rules::Guard::Options options;
+  options.dev = flags.dev;
+  if (!flags.namespaces.empty()) {
+    options.default_namespace = flags.namespaces.front();
+  } else if (flags.dev) {
+    options.default_namespace = "default";
+  }
+  if (!flags.rules.empty()) options.rules = load_rules(flags.rules);
+  if (flags.dev) {
+    options.on_denied = [](std::string_view space, const rules::Explanation& why) {
+      spdlog::warn("denied in {}:\n{}", space, rules::to_text(why));
+    };
+    return options;
+  }
+  AdminSecret secret = or_throw(load_admin_secret(flags.data), "the admin secret");
+  spdlog::info("{} admin secret is in {}", secret.is_new ? "a new" : "the", secret.path);
+  options.admin_secret = std::move(secret.text);
+  return options;
+}
+
+}  // namespace
+
+void start_log(const std::string& level) {
+  auto logger = std::make_shared<spdlog::logger>("hearth", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  logger->set_level(spdlog::level::from_str(level == "warn" ? "warning" : level));
+  logger->flush_on(spdlog::level::trace);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+void ignore_broken_pipes() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // the same of a file at its limit
+}
+
+Service::Service(const ServeFlags& flags) {
+  for (const std::string& name : flags.namespaces)
+    or_throw(db::check_namespace_name(name), fmt::format("--namespace {}", name));
+  make_folder(flags.data);
+  db::Database::Options options;
+  options.folder = flags.data;
+  options.sync = flags.sync;
+  database_ = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
+  guard_ = std::make_unique<rules::Guard>(*database_, guard_options(flags));
+  for (const std::string& flag : flags.namespaces) {
+    const std::string name = or_throw(db::check_namespace_name(flag), flag);
+    if (!database_->exists(name)) or_throw(database_->create(name), fmt::format("cannot make the namespace {}", name));
+    if (flags.rules.empty()) continue;
+    // The file's rules are the namespace's own from here on: what it had before is not in force behind anyone's back.
+    std::promise<db::Result<void>> done;
+    guard_->set_rules(name, rules::Auth::admin(), read_file(flags.rules), rules::Install::Yes,
+                      [&](const db::Answer& answer) { done.set_value(answer.status); });
+    or_throw(done.get_future().get(), fmt::format("cannot set the rules of {}", name));
+    spdlog::info("{} has the rules of {}", name, flags.rules);
+  }
+  net::Server::Options net_options;
+  if (flags.host) net_options.host = *flags.host;
+  net_options.port = flags.port;
+  net_options.io_threads = flags.threads > 0 ? flags.threads : std::max(1u, std::thread::hardware_concurrency());
+  server_ = or_throw(net::Server::start(*guard_, std::move(net_options)), "cannot listen");
+}
+
+void Service::import(const std::string& space, db::Value value) {
+  auto to = or_throw(database_->space(space), space);
+  or_throw(to.set("", std::move(value)), fmt::format("cannot import into {}", space));
+}
+
+void Service::stop() {
+  server_->stop();
+  // From here on nobody asks. What was accepted is finished, and then the folder is let go.
+  database_.reset();
+}
+
+}  // namespace hearth::tools

@@ -1,0 +1,33 @@
+// A data folder that is opened, guarded and served: what `hearth serve` and `hearth exec` have in common. Thread: one.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "db/database.h"
+#include "net/server.h"
+#include "rules/guard.h"
+#include "tools/flags.h"
+
+namespace hearth::tools {
+
+void start_log(const std::string& level);  // to standard error
+void ignore_broken_pipes();                // they are errors of the write, to be answered
+
+class Service {
+ public:
+  // Answers from here on. Throws with what keeps it from starting.
+  explicit Service(const ServeFlags& flags);
+
+  std::string url() const { return server_->url(); }  // http://127.0.0.1:9000
+  std::string_view sync_mode() const { return guard_->sync_mode(); }
+  void import(const std::string& space, db::Value value);  // becomes the whole tree
+  void stop();  // lets go of the clients, then finishes what was accepted and lets go of the folder
+
+ private:
+  std::unique_ptr<db::Database> database_;
+  std::unique_ptr<rules::Guard> guard_;
+  std::unique_ptr<net::Server> server_;
+};
+
+}  // namespace hearth::tools
