@@ -48,14 +48,14 @@ db::Result<void> Asker::ask(const db::Moment& moment, const Judge& judge) const 
   if (is_allowed) return {};
   if (book_->options().on_denied != nullptr) {
     // Once more, slowly: whoever may know is told why.
-    ASSIGN_OR_RETURN(const Explanation why, explain(moment, judge));
+    ASSIGN_OR_RETURN(const Explanation why, explain(moment, Counted::No, judge));
     book_->options().on_denied(space_, why);
   }
   return denied();
 }
 
 template <typename Judge>
-db::Result<Explanation> Asker::explain(const db::Moment& moment, const Judge& judge) const {
+db::Result<Explanation> Asker::explain(const db::Moment& moment, Counted counted, const Judge& judge) const {
   ASSIGN_OR_RETURN(const std::shared_ptr<const Ruleset> ruleset, book_->in_force(moment.settings));
   Explanation explanation;
   if (ruleset == nullptr) {
@@ -64,6 +64,8 @@ db::Result<Explanation> Asker::explain(const db::Moment& moment, const Judge& ju
   }
   Question question = this->question(moment);
   question.explanation = &explanation;
+  const auto coverage = counted == Counted::Yes ? book_->coverage(space_, ruleset) : nullptr;
+  question.coverage = coverage.get();
   ASSIGN_OR_RETURN(explanation.allowed, judge(*ruleset, question));
   return explanation;
 }
@@ -84,14 +86,14 @@ db::Result<void> Asker::may_write(const db::Moment& moment) const {
 
 db::Result<Explanation> Asker::explain_read(const db::Moment& moment, const db::Path& path,
                                             const QueryFacts& query) const {
-  return explain(moment, [&](const Ruleset& ruleset, Question& question) {
+  return explain(moment, Counted::Yes, [&](const Ruleset& ruleset, Question& question) {
     question.query = &query;
     return ruleset.may_read(moment.before, path, question);
   });
 }
 
 db::Result<Explanation> Asker::explain_write(const db::Moment& moment) const {
-  return explain(moment, [&](const Ruleset& ruleset, Question& question) {
+  return explain(moment, Counted::Yes, [&](const Ruleset& ruleset, Question& question) {
     return ruleset.may_write(moment.before, *moment.after, targets_of(moment), question);
   });
 }

@@ -30,8 +30,9 @@ class Asker {
  private:
   template <typename Judge>
   db::Result<void> ask(const db::Moment& moment, const Judge& judge) const;
+  enum class Counted : uint8_t { No, Yes };  // by the coverage
   template <typename Judge>
-  db::Result<Explanation> explain(const db::Moment& moment, const Judge& judge) const;
+  db::Result<Explanation> explain(const db::Moment& moment, Counted counted, const Judge& judge) const;
   Question question(const db::Moment& moment) const;
 
   std::shared_ptr<Rulebook> book_;

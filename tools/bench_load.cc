@@ -1,11 +1,9 @@
 // Scenarios of many small operations: writes, latency, fanout, embedded.
 #include <fmt/format.h>
-#include <sys/resource.h>
 
-#include <condition_variable>
-#include <mutex>
 #include <stdexcept>
 
+#include "tools/bench_gate.h"
 #include "tools/bench_run.h"
 
 namespace hearth::tools {
@@ -121,46 +119,6 @@ Report measure_fanout(const BenchFlags& flags, Subject& subject, Progress& progr
   add_cpu(report, subject, "server_cpu_us_per_event", cpu, events);
   return report;
 }
-
-namespace {
-
-std::chrono::duration<double, std::micro> own_cpu() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto micros = [](const timeval& time) {
-    return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
-  };
-  return micros(usage.ru_utime) + micros(usage.ru_stime);
-}
-
-// Lets a fixed number of writes be under way.
-class Gate {
- public:
-  explicit Gate(size_t places) : places_(places), free_(places) {}
-  void enter() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return free_ > 0; });
-    --free_;
-  }
-  void leave() {
-    // Told under the lock, for the gate may be gone as soon as the last has left.
-    const std::lock_guard lock(mutex_);
-    ++free_;
-    changed_.notify_one();
-  }
-  void wait_until_empty() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return free_ == places_; });
-  }
-
- private:
-  const size_t places_;
-  std::mutex mutex_;  // Guards free_.
-  std::condition_variable changed_;
-  size_t free_;
-};
-
-}  // namespace
 
 Report measure_embedded(const BenchFlags& flags, Progress& progress) {
   const TemporaryFolder folder(flags.folder);

@@ -38,5 +38,6 @@ Report measure_latency(const BenchFlags& flags, Subject& subject, Progress& prog
 Report measure_fanout(const BenchFlags& flags, Subject& subject, Progress& progress);
 Report measure_tree(const BenchFlags& flags, Subject& subject, Progress& progress);
 Report measure_embedded(const BenchFlags& flags, Progress& progress);  // in this process
+Report measure_rules(const BenchFlags& flags, Progress& progress);     // the same
 
 }  // namespace hearth::tools

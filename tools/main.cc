@@ -107,7 +107,7 @@ CLI::App* add_exec(CLI::App& program, ExecFlags& flags) {
 CLI::App* add_bench(CLI::App& program, BenchFlags& flags) {
   CLI::App* command = program.add_subcommand("bench", "Measures a server that it starts for itself on a new folder");
   command->add_option("scenarios", flags.scenarios, "What to measure")
-      ->check(CLI::IsMember({"writes", "latency", "fanout", "tree", "embedded", "all"}))
+      ->check(CLI::IsMember({"writes", "latency", "fanout", "tree", "embedded", "rules", "all"}))
       ->capture_default_str();
   command->add_flag("--json", flags.json, "For scripts: one JSON document on standard output");
   command->add_option("--url", flags.url, "Measure this running 'hearth serve --dev', without its CPU and memory");
@@ -116,7 +116,7 @@ CLI::App* add_bench(CLI::App& program, BenchFlags& flags) {
       ->check(CLI::IsMember({"group", "os"}))
       ->capture_default_str();
   command->add_option("--threads", flags.threads, "As of serve")->check(CLI::Range(1, 1024))->capture_default_str();
-  command->add_option("--time", flags.time, "Seconds each of writes, latency, fanout and embedded is run for")
+  command->add_option("--time", flags.time, "Seconds each of writes, latency, fanout, embedded and rules (twice) is run for")
       ->transform(CLI::AsNumberWithUnit(std::map<std::string, int>{{"s", 1}}))
       ->default_str("5");
   const auto positive = CLI::Range(size_t{1}, size_t{100'000'000});
@@ -140,7 +140,7 @@ CLI::App* add_bench(CLI::App& program, BenchFlags& flags) {
   command->add_option("--overwrites", flags.overwrites, "tree: overwrites of ten-leaf subtrees")
       ->check(positive)
       ->capture_default_str();
-  command->add_option("--in-flight", flags.in_flight, "embedded: unanswered writes")
+  command->add_option("--in-flight", flags.in_flight, "embedded, rules: unanswered writes")
       ->check(positive)
       ->capture_default_str();
   return command;

@@ -97,8 +97,14 @@ void write_file(const std::string& path, const std::string& text) {
   }
 }
 
+// Errors alone, so that editors and scripts can read them.
 int check(const RulesFlags& flags) {
-  load_rules(flags.file);
+  try {
+    load_rules(flags.file);
+  } catch (const std::runtime_error& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  }
   fmt::print("{}: no errors\n", flags.file);
   return 0;
 }
@@ -176,10 +182,14 @@ std::string explain_in_folder(const std::string& question, const RulesFlags& fla
   options.folder = flags.data;
   const auto database = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
   rules::Guard::Options guarded;
-  guarded.default_namespace = "default";
   if (!flags.rules.empty()) guarded.rules = load_rules(flags.rules);
   rules::Guard guard(*database, std::move(guarded));
-  const std::string space = or_throw(guard.resolve(flags.space), fmt::format("--ns {}", flags.space));
+  const std::vector<std::string> names = database->namespaces();
+  const std::string space = flags.space.empty() && names.size() == 1 ? names.front() : flags.space;
+  if (!guard.resolve(space).ok()) {
+    throw std::runtime_error(fmt::format("--ns {}: {} has the namespaces: {}", space.empty() ? "NAME is missing" : space,
+                                         flags.data, fmt::join(names, ", ")));
+  }
   auto parsed = or_throw(rules::read_trial(std::string(question)), "rules explain");
   const auto explanation = explain_in(guard, space, parsed.as, std::move(parsed.trial), "rules explain");
   return flags.json ? rules::to_json(explanation) : rules::to_text(explanation);

@@ -45,7 +45,7 @@ export async function stream(server, namespace, path, options = {}) {
           const colon = line.indexOf(': ');
           event[line.slice(0, colon)] = line.slice(colon + 2);
         }
-        event.data = JSON.parse(event.data);
+        if (['put', 'patch', 'keep-alive'].includes(event.event)) event.data = JSON.parse(event.data); // else it is plain text
         events.add(event);
       }
     });
