@@ -10,9 +10,8 @@
 
 namespace hearth::db {
 
-void invariant_failed(const char* why, const std::source_location& where) {
-  std::fprintf(stderr, "%s:%u: %s: invariant broken: %s\n", where.file_name(), where.line(), where.function_name(),
-               why);
+void invariant_failed(const char* why, const char* file, int line, const char* function) {
+  std::fprintf(stderr, "%s:%d: %s: invariant broken: %s\n", file, line, function, why);
   std::abort();
 }
 
