@@ -7,10 +7,12 @@
 //   chunk   := hex-size (";" anything)? CRLF  bytes CRLF
 //
 // The target ends at the last blank of its line: clients send blanks, quotes and braces as they are (rest-api.md §11).
+// Boost.Beast parses the rest; what it would forgive is refused here. A reader is for one request.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,7 +25,8 @@ namespace hearth::net::http {
 class RequestReader {
  public:
   // `limits` outlives the reader.
-  explicit RequestReader(const Limits& limits) : limits_(limits) {}
+  explicit RequestReader(const Limits& limits);
+  ~RequestReader();
   RequestReader(const RequestReader&) = delete;
   RequestReader& operator=(const RequestReader&) = delete;
 
@@ -33,8 +36,8 @@ class RequestReader {
   // Head comes before every Request. After Error there is no going on: the rest of the bytes means nothing.
   Found next(std::string_view& bytes);
 
-  bool has_begun() const { return state_ != State::Head || !head_.empty(); }
-  bool has_head() const { return state_ != State::Head; }
+  bool has_begun() const { return has_head_ || !held_.empty(); }
+  bool has_head() const { return has_head_; }
 
   // After Head.
   bool is_http_1_0() const { return is_http_1_0_; }
@@ -52,36 +55,22 @@ class RequestReader {
   const char* error() const { return error_; }
 
  private:
-  enum class State : uint8_t { Head, BodyStart, Body, ChunkSize, Chunk, ChunkEnd, Trailer };
+  class Parser;  // Beast's, with what it calls
 
   Found take_head(std::string_view& bytes);
-  bool parse_head(std::string_view head);
-  bool parse_request_line(std::string_view line);
-  bool parse_field(std::string_view line);
-  bool check_fields();
-  bool check_length();
-
+  Found parse_head(std::string_view head);
   Found take_body(std::string_view& bytes);
-  bool take_payload(std::string_view& bytes);
-  Found parse_chunk_size(std::string_view line);
-  // The next line, without its CRLF. Nothing: it is not whole yet, or it is wrong (then there is an error).
-  std::optional<std::string_view> take_line(std::string_view& bytes, size_t bytes_max);
-  Found on_request_end();
-
-  bool refuse(int status, const char* error);  // false
-  Found fail(int status, const char* error);
+  void append_to_body(std::string_view bytes);
+  Found refuse(int status, const char* error);
 
   const Limits& limits_;
-  std::string head_{};  // what has come of it, while it is not whole
-  std::string line_{};  // the same of a line in a chunked body; then that line, until the next one
+  std::unique_ptr<Parser> parser_;  // from a whole head on
+  std::string held_{};              // what has come of a head, or of a line in a chunked body, while it is not whole
   Request request_{};
   std::optional<uint64_t> content_length_{};
-  uint64_t left_ = 0;  // of the body or the chunk
-  size_t trailer_bytes_ = 0;
   const char* error_ = "";
   int error_status_ = 0;
-  State state_ = State::Head;
-  bool is_chunked_ = false;
+  bool has_head_ = false;
   bool is_http_1_0_ = false;
   bool keep_alive_ = false;
   bool expects_continue_ = false;
