@@ -3,8 +3,11 @@
 # A static library hearth_NAME of the folder's own .cc files (not of its subfolders).
 add_library(hearth_flags INTERFACE)
 target_include_directories(hearth_flags INTERFACE ${CMAKE_SOURCE_DIR})
-# -Wno-restrict: GCC 12 sees overlaps in std::string's operator+ that are none (GCC bug 105651).
-target_compile_options(hearth_flags INTERFACE -Wall -Wextra -Wconversion -Wno-sign-conversion -Werror -fno-omit-frame-pointer -Wno-restrict)
+target_compile_options(hearth_flags INTERFACE -Wall -Wextra -Wconversion -Wno-sign-conversion -Werror -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  # GCC 12 sees overlaps in std::string's operator+ that are none (GCC bug 105651).
+  target_compile_options(hearth_flags INTERFACE -Wno-restrict)
+endif()
 target_compile_definitions(hearth_flags INTERFACE HEARTH_VERSION="${PROJECT_VERSION}"
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
   SPDLOG_FMT_EXTERNAL SPDLOG_COMPILED_LIB)
@@ -12,8 +15,10 @@ target_link_libraries(hearth_flags INTERFACE Threads::Threads)
 if(HEARTH_SANITIZE)
   target_compile_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE})
-  # With sanitizers GCC 12 takes moved std::functions in <regex> for uninitialized.
-  target_compile_options(hearth_flags INTERFACE -Wno-maybe-uninitialized)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # With sanitizers GCC 12 takes moved std::functions in <regex> for uninitialized.
+    target_compile_options(hearth_flags INTERFACE -Wno-maybe-uninitialized)
+  endif()
   if(HEARTH_SANITIZE MATCHES thread)
     # Asio's fences, which TSan does not see: tests/tsan.supp says what comes of it.
     target_compile_options(hearth_flags INTERFACE -Wno-tsan)
