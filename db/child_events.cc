@@ -62,7 +62,7 @@ Value applied(const Value& value, const Path& path, const Body& body) {
     return body.slot() == Slot::Priority ? with_priority_below(value, below, body.value()) : value.with(below, body.value());
   }
   Value result = value;
-  const Path base = body.path();
+  const Path& base = body.path();
   for (const auto& [entry, inner] : body.entries()) {
     const Result<Overwrite> overwrite = make_overwrite(base.text() + "/" + entry, inner);
     invariant(overwrite.ok(), "what was committed has a path");

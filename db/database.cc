@@ -25,6 +25,7 @@ Result<Write> make_write(std::string_view path, Value value) {
   return write;
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): its values are moved from; Clang 14 does not see it.
 Result<Write> make_update(std::string_view path, std::vector<std::pair<std::string, Value>> entries) {
   Write write;
   write.merge = true;
@@ -271,7 +272,7 @@ Result<Listener> Namespace::listen(std::string_view path, ListenerCallbacks call
 Database::Database(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
 Database::~Database() = default;
 
-Result<std::unique_ptr<Database>> Database::open(Options options) {
+Result<std::unique_ptr<Database>> Database::open(const Options& options) {
   ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Engine::open(options));
   return std::unique_ptr<Database>(new Database(std::move(engine)));
 }

@@ -125,7 +125,7 @@ class Database {
   };
 
   // Errors: Locked (another process has it), Io, Corruption (naming what is wrong), Unsupported (a newer format).
-  static Result<std::unique_ptr<Database>> open(Options options);
+  static Result<std::unique_ptr<Database>> open(const Options& options);
   ~Database();  // waits for what was accepted; running callbacks end first
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

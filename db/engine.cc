@@ -59,7 +59,7 @@ Result<void> Engine::run_orphans() {
     damaged = queue->restore(rest.substr(end + 1), rows);
     return damaged.ok();
   }));
-  RETURN_IF_ERROR(damaged);
+  if (!damaged.ok()) return damaged.error();
   for (auto& [whose, queue] : queues) {
     const auto name = names.find(whose.first);
     if (name == names.end()) continue;
@@ -88,7 +88,7 @@ std::shared_ptr<Space> Engine::space(const std::string& name) {
     const bool named = known != names_.end();
     const uint32_t number = named ? known->second : next_number_++;
     made = std::make_shared<Space>(name, number, named, *shards_[number % shards_.size()]);
-    const std::shared_ptr<Space> result = made;
+    std::shared_ptr<Space> result = made;
     forget_idle_spaces();
     return result;
   }

@@ -260,7 +260,7 @@ Result<void> Committer::commit() {
   pending_.clear();
   rows_ = Batch();
   if (!changes) return {};
-  RETURN_IF_ERROR(done);
+  if (!done.ok()) return done.error();
   std::shared_ptr<const Snapshot> fresh = store_.snapshot();
   const std::lock_guard lock(mutex_);
   durable_.swap(fresh);  // the old one goes when its last reader does

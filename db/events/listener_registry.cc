@@ -112,7 +112,7 @@ Result<void> ListenerRegistry::check(Subscription& subscription, const Moment& m
     return {};
   }
   const RecordingView recording(moment.before);
-  const Result<void> verdict = subscription.check->check({recording, moment.now, moment.settings});
+  Result<void> verdict = subscription.check->check({recording, moment.now, moment.settings});
   unwatch(subscription);
   if (!verdict.ok()) return verdict;
   for (const Path& path : recording.paths()) {

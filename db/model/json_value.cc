@@ -159,7 +159,7 @@ Result<void> Conversion::child(std::string_view segment, size_t key_bytes, const
   const size_t slash = path_bytes_ > 0 ? 1 : 0;
   ++depth_;
   path_bytes_ += slash + key_bytes;
-  const Result<void> done = convert(value);
+  Result<void> done = convert(value);
   path_bytes_ -= slash + key_bytes;
   --depth_;
   key_.resize(before);

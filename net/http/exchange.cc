@@ -42,7 +42,7 @@ void Exchange::respond_chunked(Response head, ChunkSource source) {
   });
 }
 
-std::shared_ptr<Stream> Exchange::open_stream(int status, Headers headers) {
+std::shared_ptr<Stream> Exchange::open_stream(int status, const Headers& headers) {
   take_answer();
   const auto session = session_at_home();
   std::shared_ptr<HttpStream> stream = session ? session->answer_stream(status, headers) : nullptr;

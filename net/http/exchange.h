@@ -47,7 +47,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   // Home thread. Sends the head; what follows is up to the stream. Never null: when the client has gone meanwhile, the
   // stream is closed and says so soon.
-  std::shared_ptr<Stream> open_stream(int status, Headers headers);
+  std::shared_ptr<Stream> open_stream(int status, const Headers& headers);
 
   // Whether the request asks for a WebSocket (well or not).
   bool wants_websocket() const;

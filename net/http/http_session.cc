@@ -327,7 +327,7 @@ void HttpSession::pull() {
       });
 }
 
-void HttpSession::on_pulled(std::shared_ptr<LongBody> body, std::string&& chunk, Pull pulled) {
+void HttpSession::on_pulled(const std::shared_ptr<LongBody>& body, std::string&& chunk, Pull pulled) {
   if (long_body_ != body || connection_ == nullptr) return;
   body->is_pulling = false;
   const bool is_gzipped = body->gzip != nullptr;
@@ -358,7 +358,7 @@ std::shared_ptr<HttpStream> HttpSession::answer_stream(int status, const Headers
   phase_ = Phase::Streaming;
   stream_ = std::make_shared<HttpStream>(loop_, weak_from_this());
   connection_->send(response_head(status, headers, {.framing = unknown_length(), .keep_alive = keep_alive_}));
-  const auto stream = stream_;
+  auto stream = stream_;
   if (is_head_ || is_closing_ || has_ended_) end_stream();
   return stream;
 }

@@ -65,7 +65,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   void send_response(Response&& response, bool is_gzipped);
   void answered();
   void pull();
-  void on_pulled(std::shared_ptr<LongBody> body, std::string&& chunk, Pull pulled);
+  void on_pulled(const std::shared_ptr<LongBody>& body, std::string&& chunk, Pull pulled);
   template <typename Bytes>
   void send_chunk(Bytes&& chunk);
   void send_end();

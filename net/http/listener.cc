@@ -121,7 +121,7 @@ Listener::Listener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Listener::~Listener() { drain(std::chrono::milliseconds(0)); }
 
-db::Result<std::unique_ptr<Listener>> Listener::open(IoPool& io, WorkerPool& workers, Options options,
+db::Result<std::unique_ptr<Listener>> Listener::open(IoPool& io, WorkerPool& workers, const Options& options,
                                                      Handler handler) {
   ASSIGN_OR_RETURN(Bound bound, bind_addresses(options.host, options.port));
   auto impl = std::make_unique<Impl>();

@@ -43,7 +43,8 @@ class Listener {
   };
 
   // Accepts from here on. `io` has been started; it and `workers` outlive the listener.
-  static db::Result<std::unique_ptr<Listener>> open(IoPool& io, WorkerPool& workers, Options options, Handler handler);
+  static db::Result<std::unique_ptr<Listener>> open(IoPool& io, WorkerPool& workers, const Options& options,
+                                                    Handler handler);
 
   ~Listener();  // drains with no patience
   Listener(const Listener&) = delete;

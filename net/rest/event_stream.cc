@@ -103,7 +103,7 @@ void EventStream::refuse(const db::Error& error) {
 void EventStream::open() {
   http::Response head = reply_head(200, "text/event-stream; charset=utf-8");
   head.headers.emplace_back("X-Accel-Buffering", "no");  // nginx would hold events back
-  stream_ = exchange_->open_stream(head.status, std::move(head.headers));
+  stream_ = exchange_->open_stream(head.status, head.headers);
   exchange_ = nullptr;
   stream_->set_on_closed([self = shared_from_this()] { self->on_closed(); });
   with_.waiting.let_go(held_);

@@ -109,7 +109,7 @@ class RestHandler::Core {
   void tell_health(Call& call);
   void tell_databases(Call& call);
   void tell_info(Call& call);
-  void serve(std::shared_ptr<Call> call);
+  void serve(const std::shared_ptr<Call>& call);
   void serve_rules(const std::shared_ptr<Call>& call);
   void set_rules(const std::shared_ptr<Call>& call);
   void explain(const std::shared_ptr<Call>& call);
@@ -205,7 +205,7 @@ void RestHandler::Core::tell_info(Call& call) {
                      rest::json_source(info.at(call.request.path), call.request.style));
 }
 
-void RestHandler::Core::serve(std::shared_ptr<Call> call) {
+void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
   auto space = with_.guard.resolve(call->request.space);
   if (!space.ok()) {
     const bool is_bad_name = space.error().code == ErrorCode::InvalidArgument && !call->request.space.empty();

@@ -10,10 +10,6 @@
 namespace hearth::net::rest {
 namespace {
 
-using db::Error;
-using db::ErrorCode;
-using db::Result;
-
 constexpr std::string_view kNullEtag = "null_etag";
 constexpr std::string_view kNoSuffix = "append .json to your request URI to use the REST API.";
 
