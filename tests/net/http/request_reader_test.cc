@@ -74,6 +74,10 @@ TEST_CASE("RequestReader: what a proxy might read in another way is refused", "[
       {"a chunk larger than may be", chunked + "10000001\r\n", 413},
       {"a long extension", chunked + "5;a=" + std::string(300, 'b') + "\r\n", 400},
       {"a trailer without end", chunked + "0\r\nA: " + std::string(40'000, 'b'), 400},
+      {"a blank behind a chunk's size", chunked + "5 \r\nhello\r\n0\r\n\r\n", 400},
+      {"an extension without a name", chunked + "5;\r\nhello\r\n0\r\n\r\n", 400},
+      {"a trailer without a colon", chunked + "0\r\nA\r\n\r\n", 400},
+      {"a Connection that is no list of tokens", get + "Connection: keep-alive;timeout=5\r\n\r\n", 400},
       {"a length in the trailer", chunked + "0\r\nContent-Length: 5\r\n\r\n", 400},
   };
   for (const Case& now : cases) {
