@@ -1,6 +1,6 @@
 // `hearth exec`: a throw-away development server around one command, for tests of apps.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,7 +19,16 @@
 namespace hearth::tools {
 namespace {
 
-pid_t child = -1;
+constexpr int kPassedOn[] = {SIGINT, SIGTERM, SIGHUP};
+volatile sig_atomic_t child = -1;
+
+// Of threads that are started from then on, too.
+void hold_back(int how) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : kPassedOn) sigaddset(&signals, signal);
+  pthread_sigmask(how, &signals, nullptr);
+}
 
 // What is sent to this process is meant for the command.
 void pass_on(int signal) {
@@ -31,10 +40,9 @@ int run(const ExecFlags& flags, const std::string& address) {
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_IGN);  // until there is someone to pass them on to
   child = fork();
   if (child == 0) {
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_DFL);
+    for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, nullptr);
@@ -45,7 +53,9 @@ int run(const ExecFlags& flags, const std::string& address) {
     _exit(errno == ENOENT ? 127 : 126);
   }
   if (child < 0) throw std::runtime_error(fmt::format("cannot start a process: {}", std::strerror(errno)));
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, pass_on);
+  // From here on there is someone to pass them on to; one that came before comes now.
+  for (const int signal : kPassedOn) std::signal(signal, pass_on);
+  hold_back(SIG_UNBLOCK);
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -56,6 +66,7 @@ int run(const ExecFlags& flags, const std::string& address) {
 }  // namespace
 
 int exec(const ExecFlags& flags) {
+  hold_back(SIG_BLOCK);  // or the folder would stay
   const TemporaryFolder folder;
   ServeFlags serve_flags;
   serve_flags.dev = true;

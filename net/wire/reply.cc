@@ -96,6 +96,10 @@ std::string revoked_text(const db::Path& path) {
   return to;
 }
 
+std::string expired_text() {
+  return R"({"t":"d","d":{"a":"ac","b":{"s":"expired_token","d":"Auth token is expired."}}})";
+}
+
 db::SharedBytes push_frame(const db::Body& body) {
   return body.bytes(db::Body::Form::WireFrame,
                     [](const db::Body& made_of) { return frame_message(push_text(made_of)); });

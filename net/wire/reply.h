@@ -31,6 +31,7 @@ std::string failure_text(int64_t number, const db::Error& error);
 
 std::string push_text(const db::Body& body);  // `d` or `m`, untagged
 std::string revoked_text(const db::Path& path);
+std::string expired_text();  // push `ac`: the client forgets its token, and comes back with a fresh one (§9.4)
 
 // push_text as WebSocket bytes: made once, and shared by all who are told.
 db::SharedBytes push_frame(const db::Body& body);

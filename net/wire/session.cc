@@ -121,6 +121,11 @@ void Session::on_authenticate(int64_t number, const Authenticate& authenticate) 
   data_->reply(expect({.number = number, .data = std::move(data)}), {});
 }
 
+void Session::expire(std::vector<Outgoing>& to) {
+  to.push_back(Text{expired_text()});
+  data_->set_auth(rules::Auth{});
+}
+
 bool Session::on_items(std::vector<Outgoing>& to) {
   for (db::Item& item : data_->take()) {
     if (std::holds_alternative<db::Ended>(item)) return false;

@@ -11,6 +11,7 @@
 // Thread: its home io thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -64,6 +65,11 @@ class Session {
   // Takes what the namespace has for this client. False when the conversation is over: then the transport closes, after
   // it has sent what was added.
   [[nodiscard]] bool on_items(std::vector<Outgoing>& to);
+
+  // When the credential that the client proved itself by is past its time; nothing: never.
+  std::optional<std::chrono::seconds> expires() const { return data_->auth().expires; }
+  // It is. From here on the client is signed out; what it may no longer hear of is revoked behind that.
+  void expire(std::vector<Outgoing>& to);
 
   // The client is gone. Its onDisconnect writes are written.
   void end() { data_->end(); }

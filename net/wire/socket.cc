@@ -1,5 +1,6 @@
 #include "net/wire/socket.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "net/wire/reply.h"
@@ -90,6 +91,21 @@ void WireSocket::accept(Incoming&& incoming) {
   if (!session_ || over_) return;
   session_->on_message(std::move(incoming), queue_);
   send_queued();
+  watch_expiry();
+}
+
+void WireSocket::watch_expiry() {
+  if (!session_ || session_->expires() == watched_) return;
+  watched_ = session_->expires();
+  expiry_.cancel();
+  if (!watched_) return;
+  const auto left = std::max(std::chrono::milliseconds(0), *watched_ - with_.clock.now());
+  expiry_ = http::IoPool::schedule(left, [this] {
+    watched_.reset();
+    if (!session_ || over_) return;
+    session_->expire(queue_);
+    send_queued();
+  });
 }
 
 // What came while a large message was decoded, up to the next large one.
@@ -165,6 +181,7 @@ void WireSocket::hold_back() {
 
 void WireSocket::on_close(http::CloseCode) {
   if (waker_ != nullptr) waker_->detach();
+  expiry_.cancel();
   session_.reset();  // its onDisconnect writes are written
   socket_.reset();
   reader_ = MessageReader();

@@ -73,6 +73,7 @@ class WireSocket final : public http::WebSocketHandler, public std::enable_share
   void send_text(std::string_view json);
   void encode(Outgoing&& message);
   void hold_back();
+  void watch_expiry();
 
   const Surroundings with_;
   const size_t thread_;
@@ -83,6 +84,8 @@ class WireSocket final : public http::WebSocketHandler, public std::enable_share
   MessageReader reader_;
   std::vector<MessageReader::Message> held_;  // behind one that a worker decodes
   std::vector<Outgoing> queue_;               // behind one that a worker serialises
+  std::optional<std::chrono::seconds> watched_;  // the expiry that expiry_ is for
+  http::Timer expiry_;
   bool decoding_ = false;
   bool encoding_ = false;
   bool over_ = false;  // closes when the queue is sent

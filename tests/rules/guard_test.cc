@@ -253,3 +253,92 @@ TEST_CASE("Guard: says how the database syncs and whether it can write", "[rules
   CHECK(house.guard.sync_mode() == "os");
   CHECK(house.guard.health().ok());
 }
+
+namespace {
+
+db::Answer set_rules(House& house, const Auth& auth, const std::string& text,
+                     hearth::rules::Install install = hearth::rules::Install::Yes) {
+  std::promise<db::Answer> answer;
+  house.guard.set_rules("demo", auth, text, install, [&](db::Answer got) { answer.set_value(std::move(got)); });
+  return answer.get_future().get();
+}
+std::string rules_of(House& house) {
+  std::promise<db::Answer> answer;
+  house.guard.rules("demo", Auth::admin(), [&](db::Answer got) { answer.set_value(std::move(got)); });
+  return std::string(answer.get_future().get().value.as_string());
+}
+
+}  // namespace
+
+TEST_CASE("Guard: only an admin sets and sees rules; a dry run and a mistake change nothing", "[rules]") {
+  House house(closed());
+  const std::string rules = R"({"rules":{".read":true}})";
+  CHECK(set_rules(house, user(), rules).status.error().code == ErrorCode::PermissionDenied);
+  CHECK(set_rules(house, Auth::admin(), rules, hearth::rules::Install::OnlyCheck).status.ok());
+  CHECK_FALSE(house.read({}, "a").status.ok());
+  CHECK(set_rules(house, Auth::admin(), "{").status.error().code == ErrorCode::InvalidData);
+  CHECK(set_rules(house, Auth::admin(), rules).status.ok());
+  CHECK(house.read({}, "a").status.ok());
+  CHECK(rules_of(house) == rules);
+  std::promise<db::Answer> seen;
+  house.guard.rules("demo", user(), [&](db::Answer got) { seen.set_value(std::move(got)); });
+  CHECK(seen.get_future().get().status.error().code == ErrorCode::PermissionDenied);
+}
+
+TEST_CASE("Guard: a document at the limit of size is installed, one past it only checked", "[rules]") {
+  House house(closed());
+  std::string rules = R"x({"rules":{}})x";
+  rules += std::string(hearth::rules::kRulesBytesMax - rules.size(), ' ');
+  CHECK(set_rules(house, Auth::admin(), rules).status.ok());
+  rules += ' ';
+  CHECK(set_rules(house, Auth::admin(), rules, hearth::rules::Install::OnlyCheck).status.ok());
+  CHECK(set_rules(house, Auth::admin(), rules).status.error().code == ErrorCode::TooLarge);
+  CHECK(rules_of(house).size() == hearth::rules::kRulesBytesMax);
+}
+
+TEST_CASE("Guard: new rules are in force from one request to the next, and revoke in order", "[rules]") {
+  House house(dev());
+  REQUIRE(set_rules(house, Auth::admin(), R"x({"rules":{".read":"data.child('open').val() == true",".write":true}})x").status.ok());
+  Conversation conversation(house);
+  conversation->write(1, put("/", R"({"open":true,"n":1})"));
+  conversation->listen(2, 7, listen_to("/"));
+  conversation->write(3, put("/n", "2"));
+  conversation->write(4, put("/open", "false"));  // what it read is another now
+  conversation->write(5, put("/n", "3"));
+  conversation->listen(6, 8, listen_to("/n"));
+  CHECK(conversation.until_answer(6) == Words{"answer 1 ok", "answer 2 ok", "changed 7", "answer 3 ok", "revoked 7", "answer 4 ok",
+                                              "answer 5 ok", "answer 6 denied"});
+}
+
+TEST_CASE("Guard: a listener whose rule read elsewhere is not asked again", "[rules]") {
+  House house(dev());
+  REQUIRE(set_rules(house, Auth::admin(), R"x({"rules":{".write":true,"$r":{".read":"root.child('m').child($r).exists()"}}})x").status.ok());
+  Conversation conversation(house);
+  conversation->write(1, put("/m", R"({"a":1,"b":1})"));
+  conversation->listen(2, 1, listen_to("/a"));
+  conversation->listen(3, 2, listen_to("/b"));
+  conversation->write(4, put("/m/a", "null"));
+  conversation->write(5, put("/a", "1"));
+  conversation->write(6, put("/b", "1"));
+  CHECK(conversation.until_answer(6) == Words{"answer 1 ok", "answer 2 ok", "answer 3 ok", "revoked 1", "answer 4 ok", "answer 5 ok",
+                                              "changed 2", "answer 6 ok"});
+}
+
+TEST_CASE("Guard: what would be said, and why, to an admin or in development", "[rules]") {
+  House house(closed());
+  REQUIRE(set_rules(house, Auth::admin(), R"x({"rules":{".write":"auth.uid == 'ada'"}})x").status.ok());
+  const auto ask = [&](const Auth& asker, const Auth& as) {
+    hearth::rules::Trial trial;
+    trial.kind = hearth::rules::Trial::Kind::Write;
+    trial.write = put("/a", "1");
+    const auto explanation = std::make_shared<hearth::rules::Explanation>();
+    std::promise<db::Answer> answer;
+    house.guard.explain("demo", asker, as, std::move(trial), explanation, [&](db::Answer got) { answer.set_value(std::move(got)); });
+    const auto status = answer.get_future().get().status;
+    return status.ok() ? (explanation->allowed ? "allowed: " : "denied: ") + explanation->reason : status.error().message;
+  };
+  CHECK(ask(user(), user()) == "Permission denied");
+  CHECK(ask(Auth::admin(), user()) == "allowed: the .write rule at / grants it, and every .validate rule holds");
+  CHECK(ask(Auth::admin(), {}) == "denied: no .write rule from the root to /a grants it");
+  CHECK(house.read(Auth::admin(), "a").value.is_null());  // nothing was written
+}

@@ -1,5 +1,7 @@
 #include "net/wire/session.h"
 
+#include <future>
+
 #include "net/wire/frame.h"
 #include "tests/net/wire/client.h"
 
@@ -353,4 +355,31 @@ TEST_CASE("Session: large values are told whole, and framed in pieces", "[wire]"
     CHECK(size_of(message) >= megabyte.size());
     CHECK(*frames_of(message) == frame_message(text_of(message)));
   }
+}
+
+TEST_CASE("Session: a credential past its time is said to be, and then what it allowed is revoked", "[wire]") {  // §9.4
+  Server server(kClosed);
+  REQUIRE(server.database().create("demo").ok());
+  std::promise<db::Answer> set;
+  server.guard().set_rules("demo", rules::Auth::admin(), R"({"rules":{"mine":{".read":"auth.uid == 'ada'"},"all":{".read":true}}})",
+                           rules::Install::Yes, [&](db::Answer answer) { set.set_value(std::move(answer)); });
+  REQUIRE(set.get_future().get().status.ok());
+  rules::Auth ada;
+  ada.kind = rules::Auth::Kind::User;
+  ada.variable = R"({"uid":"ada"})";
+  ada.expires = std::chrono::seconds(4'000'000'000);
+  Client client(server, "demo", "", ada);
+  CHECK(client.session().expires() == ada.expires);
+  client.ask("q", R"({"p":"/mine","h":""})");
+  CHECK(client.hear() == client.ok("{}"));
+  client.ask("q", R"({"p":"/all","h":""})");
+  CHECK(client.hear() == client.ok("{}"));
+  std::vector<Outgoing> said;
+  client.session().expire(said);
+  REQUIRE(said.size() == 1);
+  CHECK(text_of(said.front()) == R"({"t":"d","d":{"a":"ac","b":{"s":"expired_token","d":"Auth token is expired."}}})");
+  CHECK_FALSE(client.session().expires());
+  CHECK(client.hear() == R"({"a":"c","b":{"p":"mine"}})");
+  CHECK(client.answer("g", R"({"p":"/mine","q":{}})").find("permission_denied") != std::string::npos);
+  CHECK(client.answer("g", R"({"p":"/all","q":{}})") == Client::done("null"));
 }
