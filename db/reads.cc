@@ -40,6 +40,7 @@ class TimedView final : public TreeView {
     return {};
   }
   Result<std::optional<std::string>> leaf(std::string_view key) const override { return view_.leaf(key); }
+  Result<Row> last(std::string_view from, std::string_view upto) const override { return view_.last(from, upto); }
 
  private:
   const TreeView& view_;

@@ -15,6 +15,7 @@ class HashingView final : public TreeView {
     return view_.scan(from, upto, row);
   }
   Result<std::optional<std::string>> leaf(std::string_view key) const override { return view_.leaf(key); }
+  Result<Row> last(std::string_view from, std::string_view upto) const override { return view_.last(from, upto); }
   Result<std::string> hash(const Path& path, size_t bytes_max) const override {
     if (const auto known = tree_.hashes.find(path.text()); known != tree_.hashes.end()) return known->second;
     ASSIGN_OR_RETURN(std::string found, TreeView::hash(path, bytes_max));

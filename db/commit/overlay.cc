@@ -97,6 +97,46 @@ Result<std::optional<std::string>> Overlay::leaf(std::string_view key) const {
   return base_.leaf(key);
 }
 
+// From the top down, through sheets and the gaps between them.
+Result<TreeView::Row> Overlay::last_below(std::string_view from, std::string_view upto) const {
+  std::string end(upto);
+  while (from < end) {
+    const auto next = sheets_.lower_bound(end);
+    if (next == sheets_.begin()) return base_.last(from, end);
+    const auto& [start, sheet] = *std::prev(next);
+    if (sheet.upto < end) {
+      ASSIGN_OR_RETURN(Row row, base_.last(std::max(from, std::string_view(sheet.upto)), end));
+      if (row) return row;
+      end = sheet.upto;
+      continue;
+    }
+    size_t index = end.starts_with(sheet.prefix) ? lower_row(sheet.value, std::string_view(end).substr(sheet.prefix.size()))
+                   : std::string_view(end) > sheet.prefix ? sheet.value.row_count()
+                                                          : 0;
+    if (index > 0) {
+      const Value::Row row = sheet.value.row(--index);
+      std::string key = sheet.prefix + std::string(row.key);
+      if (key >= from) return Row(std::in_place, std::move(key), row.leaf);
+      return Row();
+    }
+    end = start;
+  }
+  return Row();
+}
+
+Result<TreeView::Row> Overlay::last(std::string_view from, std::string_view upto) const {
+  std::string end(upto);
+  for (;;) {
+    ASSIGN_OR_RETURN(Row below, last_below(from, end));
+    const auto next = rows_.lower_bound(end);
+    if (next == rows_.begin()) return below;
+    const auto& [key, leaf] = *std::prev(next);
+    if (key < from || (below && key < below->first)) return below;
+    if (leaf) return Row(std::in_place, key, *leaf);
+    end = key;  // erased, and what it hid too
+  }
+}
+
 void Overlay::cut_sheets(const std::string& from, const std::string& upto) {
   auto at = sheets_.upper_bound(from);
   if (at != sheets_.begin()) --at;

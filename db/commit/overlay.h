@@ -24,6 +24,7 @@ class Overlay final : public TreeView {
 
   Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override;
   Result<std::optional<std::string>> leaf(std::string_view key) const override;
+  Result<Row> last(std::string_view from, std::string_view upto) const override;
 
   void put(std::string key, std::string_view leaf) { rows_[std::move(key)] = std::string(leaf); }
   void erase(std::string key) { rows_[std::move(key)] = std::nullopt; }
@@ -50,6 +51,7 @@ class Overlay final : public TreeView {
 
   const Sheet* sheet_over(std::string_view key) const;
   // Rows of sheets in [from, upto), hidden ones left out. False when `row` ended it.
+  Result<Row> last_below(std::string_view from, std::string_view upto) const;  // own rows aside
   bool scan_sheet(const Sheet& sheet, std::string_view from, std::string_view upto, const RowFunction& row) const;
   void cut_sheets(const std::string& from, const std::string& upto);
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "db/base/result.h"
@@ -27,6 +28,10 @@ class TreeView {
   // Calls `row(key, leaf)` for the rows of [from, upto) in ascending order until it answers false. Errors: Io, Corruption.
   using RowFunction = std::function<bool(std::string_view key, std::string_view leaf)>;
   virtual Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const = 0;
+
+  // The last row of [from, upto), or nothing: key and leaf. Views that have no shorter way go through all of them.
+  using Row = std::optional<std::pair<std::string, std::string>>;
+  virtual Result<Row> last(std::string_view from, std::string_view upto) const;
 
   // The leaf of just the row `key`, or nothing.
   virtual Result<std::optional<std::string>> leaf(std::string_view key) const = 0;

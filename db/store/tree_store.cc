@@ -89,6 +89,20 @@ Result<std::optional<std::string>> Snapshot::get(std::string_view key) const {
   return std::optional<std::string>(value.ToString());
 }
 
+Result<TreeView::Row> Snapshot::last(std::string_view from, std::string_view upto) const {
+  const rocksdb::Slice lower = slice(from);
+  const rocksdb::Slice upper = slice(upto);
+  rocksdb::ReadOptions options;
+  options.snapshot = state_->snapshot;
+  options.iterate_lower_bound = &lower;
+  options.iterate_upper_bound = &upper;
+  const std::unique_ptr<rocksdb::Iterator> at(state_->db->NewIterator(options));
+  at->SeekToLast();
+  if (at->Valid()) return TreeView::Row(std::in_place, view(at->key()), view(at->value()));
+  if (!at->status().ok()) return to_error(at->status(), "reading the store");
+  return TreeView::Row();
+}
+
 SnapshotView::SnapshotView(std::shared_ptr<const Snapshot> snapshot, uint32_t number)
     : snapshot_(std::move(snapshot)), prefix_(row_key(Table::Data, number)) {}
 
@@ -117,6 +131,14 @@ Result<std::string> SnapshotSettings::rules_digest() const {
 
 Result<std::optional<std::string>> SnapshotSettings::text(std::string_view name) const {
   return snapshot_->get(row_key(Table::Setting, number_, name));
+}
+
+Result<TreeView::Row> SnapshotView::last(std::string_view from, std::string_view upto) const {
+  std::string lower = prefix_;
+  std::string upper = prefix_;
+  ASSIGN_OR_RETURN(Row row, snapshot_->last(lower.append(from), upper.append(upto)));
+  if (row) row->first.erase(0, kTableAndNumber);
+  return row;
 }
 
 TreeStore::TreeStore(std::unique_ptr<Rocks> rocks) : rocks_(std::move(rocks)) {}

@@ -48,6 +48,7 @@ class Snapshot {
   ~Snapshot();
   Result<void> scan(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const;
   Result<std::optional<std::string>> get(std::string_view key) const;
+  Result<TreeView::Row> last(std::string_view from, std::string_view upto) const;  // of [from, upto)
 
  private:
   std::unique_ptr<State> state_;
@@ -59,6 +60,7 @@ class SnapshotView final : public TreeView {
   SnapshotView(std::shared_ptr<const Snapshot> snapshot, uint32_t number);
   Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override;
   Result<std::optional<std::string>> leaf(std::string_view key) const override;
+  Result<Row> last(std::string_view from, std::string_view upto) const override;
 
  private:
   std::shared_ptr<const Snapshot> snapshot_;

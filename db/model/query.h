@@ -1,0 +1,78 @@
+// A query: of the children of a path those in a range of an order, and of these the first or last so many
+// (data-model.md §4-§6). A value; the functions are pure but for the tree that they read.
+//
+// Each child has a position in the order: the value it is ordered by, then its key. Positions are totally ordered.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "db/base/result.h"
+#include "db/model/path.h"
+#include "db/model/tree_view.h"
+#include "db/model/value.h"
+
+namespace hearth::db {
+
+// Keys of bounds that are before and after every key. SDK: core/util/util.ts.
+inline constexpr std::string_view kMinKey = "[MIN_NAME]";
+inline constexpr std::string_view kMaxKey = "[MAX_NAME]";
+
+enum class Order : uint8_t { Key, Value, Priority, Child };
+enum class Limit : uint8_t { None, First, Last };
+
+// Where a range begins or ends.
+struct Bound {
+  Value value{};                     // null, a boolean, a number or a string; of Order::Key, the key as a string
+  std::optional<std::string> key{};  // nothing: all children of that value are within a start or end, inclusive or not
+  bool is_inclusive = true;
+  friend bool operator==(const Bound&, const Bound&) = default;
+};
+
+struct Query {
+  Order order = Order::Priority;
+  Path child{};  // Order::Child
+  std::optional<Bound> start{}, end{};
+  Limit limit = Limit::None;
+  uint32_t count = 0;  // of Limit::First and Last; at least 1
+
+  bool is_filtered() const { return start || end || limit != Limit::None; }
+  // Equal for queries that mean the same.
+  std::string text() const;
+  friend bool operator==(const Query&, const Query&) = default;
+};
+
+// Where a child stands. `value`: what it is ordered by, without priority; any object stands for all. Order::Key has null.
+struct Position {
+  Value value{};
+  std::string key{};
+};
+// <0, 0 or >0.
+int compare_values(const Value& a, const Value& b);  // data-model.md §4
+int compare_positions(const Position& a, const Position& b);
+struct PositionLess {
+  bool operator()(const Position& a, const Position& b) const { return compare_positions(a, b) < 0; }
+};
+
+Position position_of(std::string_view key, const Value& child, const Query& query);
+bool in_range(const Position& position, const Query& query);
+
+// Where the child stands in the tree, or nothing when it is not there. Reads what it is ordered by, not all of it.
+Result<std::optional<Position>> find_position(const TreeView& tree, const Path& path, std::string_view key, const Query& query);
+
+// What the query selects of the children of `path`; of a leaf nothing. By key, and by priority where none has one, it reads
+// only what it selects; else every row once, and holds no more than the limit. `beyond`: only positions behind that one, on
+// the limit's side. Errors: as the tree; TooLarge above kSelectionMax positions.
+inline constexpr size_t kSelectionMax = 5'000'000;
+Result<std::vector<Position>> select(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
+                                     const Position* beyond = nullptr);
+
+// The value at `path` as the query sees it: the selected children, without the priority of the node itself. One that only
+// orders sees everything. Errors: TooLarge above `bytes_max` bytes of rows.
+Result<Value> read_query(const TreeView& tree, const Path& path, const Query& query, bool has_priorities, size_t bytes_max);
+Result<Value> read_children(const TreeView& tree, const Path& path, const std::vector<Position>& positions, size_t bytes_max);
+
+}  // namespace hearth::db
