@@ -15,7 +15,7 @@ void FirstValue::wait(Waiter waiter) {
 }
 
 void FirstValue::read(const TreeView& view) {
-  Result<Value> value = view.read(path_, kReadBytesMax);
+  Result<Value> value = show_(view);
   std::string hash;
   if (value.ok() && wants_hash) hash = node_hash(value.value());
   std::vector<Waiter> waiters;

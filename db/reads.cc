@@ -17,8 +17,15 @@ Result<Value> read_priority(const TreeView& view, const Path& path) {
   return decode_leaf(*leaf);
 }
 
-Result<Value> read_value(const TreeView& view, const Read& read) {
+Result<Value> read_value(const TreeView& view, const Read& read, bool has_priorities) {
   if (read.slot == Slot::Priority) return read_priority(view, read.path);
+  if (read.query && read.query->is_filtered()) {
+    if (!read.shallow) return read_query(view, read.path, *read.query, has_priorities, read.bytes_max);
+    ASSIGN_OR_RETURN(const auto positions, select(view, read.path, *read.query, has_priorities));
+    std::vector<std::pair<std::string, Value>> keys;
+    for (const Position& position : positions) keys.emplace_back(position.key, Value::boolean(true));
+    return Value::object(keys);
+  }
   if (read.shallow) return view.shallow(read.path, read.bytes_max);
   return view.read(read.path, read.bytes_max);
 }
@@ -57,14 +64,25 @@ Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snap
   const SnapshotSettings settings(snapshot, number);
   if (read.check != nullptr) answer.status = read.check->check({view, now, settings});
   if (!answer.status.ok()) return answer;
-  if (const auto head = settings.head(); head.ok()) answer.sequence = head.value().sequence;
-  Result<Value> value = read_value(view, read);
+  const Result<Head> head = settings.head();
+  if (!head.ok()) {
+    answer.status = head.error();
+    return answer;
+  }
+  answer.sequence = head.value().sequence;
+  Result<Value> value = read_value(view, read, head.value().has_priorities);
   if (!value.ok()) {
     answer.status = value.error();
     return answer;
   }
   answer.value = std::move(value).value();
-  if (read.wants_hash) answer.hash = node_hash(answer.value);
+  const bool is_part = read.query && read.query->is_filtered();
+  if (read.wants_hash && !is_part) answer.hash = node_hash(answer.value);
+  if (read.wants_hash && is_part) {
+    Result<std::string> hash = view.hash(read.path, kReadBytesMax);
+    if (!hash.ok()) answer.status = hash.error();
+    if (hash.ok()) answer.hash = std::move(hash).value();
+  }
   return answer;
 }
 

@@ -17,6 +17,10 @@ size_t bytes_of(const Request& request) {
   return bytes;
 }
 
+std::string view_key(const Subscription& subscription) {
+  return subscription.path.text() + "\n" + subscription.query->text();
+}
+
 }  // namespace
 
 Shard::Shard(Dependencies dependencies)
@@ -143,6 +147,7 @@ Result<void> Shard::note_change(Space& space, const Accepted& accepted, const Di
     event.listener = one.subscription->id;
     event.sequence = accepted.record.sequence;
     event.body = one.body;
+    if (one.subscription->query) space.view_firsts.erase(view_key(*one.subscription));
     if (one.revoked) {
       event.kind = Event::Kind::Revoked;
       event.error = one.revoked;
@@ -264,6 +269,45 @@ void Shard::resume(Request& request, const Listen& listen, std::vector<Overwrite
   });
 }
 
+// A limited view's window is read here, where it is kept; what is in it, and what an unlimited one shows, on a reader.
+void Shard::first_of_view(Request& request, const Listen& listen, Subscription& subscription,
+                          ListenerRegistry::Added added) {
+  const std::shared_ptr<Conversation>& conversation = request.conversation;
+  Space& space = *request.space;
+  View& view = *subscription.view();
+  const bool has_priorities = space.tree.head.has_priorities;
+  const std::string key = view_key(subscription);
+  if (added == ListenerRegistry::Added::Alone) {
+    space.view_firsts.erase(key);
+    if (const Result<void> opened = view.open(committer_.view(space.tree), has_priorities); !opened.ok()) {
+      space.registry.remove(subscription);
+      conversation->subscriptions.erase(subscription.id);
+      return answer(request, {0, opened, 0, {}, {}, {}, nullptr, false});
+    }
+  }
+  FirstValue::Waiter waiter{conversation, conversation->story.keep_place(), request.id, listen.hash};
+  const bool wants_hash = listen.hash && !listen.hash->empty();
+  std::shared_ptr<FirstValue>& first = space.view_firsts[key];
+  if (first != nullptr && (!wants_hash || first->wants_hash) && first->is_small()) return first->wait(std::move(waiter));
+  FirstValue::Show show;
+  if (view.is_limited()) {
+    show = [path = view.path(), shown = std::vector<Position>(view.window().begin(), view.window().end())](
+               const TreeView& tree) { return read_children(tree, path, shown, kReadBytesMax); };
+  } else {
+    show = [path = view.path(), query = view.query(), has_priorities](const TreeView& tree) {
+      return read_query(tree, path, query, has_priorities, kReadBytesMax);
+    };
+  }
+  first = std::make_shared<FirstValue>(listen.path, std::move(show), wants_hash, space.tree.head.sequence);
+  first->wait(std::move(waiter));
+  with_.readers.run([first, snapshot = committer_.durable(), number = space.tree.number] {
+    first->read(SnapshotView(snapshot, number));
+  });
+  if (space.view_firsts.size() > kFirstValuesMax) {
+    std::erase_if(space.view_firsts, [&](const auto& entry) { return entry.first != key; });
+  }
+}
+
 void Shard::handle(Request& request, ListenRequest& what) {
   const std::shared_ptr<Conversation>& conversation = request.conversation;
   Space& space = *request.space;
@@ -276,10 +320,12 @@ void Shard::handle(Request& request, ListenRequest& what) {
   subscription->id = what.listener;
   subscription->path = listen.path;
   subscription->check = listen.check;
+  if (listen.query && listen.query->is_filtered()) subscription->query = listen.query;
   if (const Result<void> allowed = check(space, *subscription); !allowed.ok()) {
     return answer(request, {0, allowed, 0, {}, {}, {}, nullptr, false});
   }
-  space.registry.add(*subscription);
+  Subscription& added = *subscription;
+  const ListenerRegistry::Added how = space.registry.add(added);
   auto& kept = conversation->subscriptions[what.listener];
   if (kept != nullptr) space.registry.remove(*kept);
   kept = std::move(subscription);
@@ -289,6 +335,7 @@ void Shard::handle(Request& request, ListenRequest& what) {
   }
   // From here on every later commit is told, behind the place that is kept for the first value.
 
+  if (added.query) return first_of_view(request, listen, added, how);
   if (listen.resume) {
     if (auto missed = missed_since(space, listen)) return resume(request, listen, std::move(*missed));
   }
@@ -307,7 +354,8 @@ void Shard::handle(Request& request, ListenRequest& what) {
     // It was read and is large: its hash is worth keeping, it is not.
     if (const auto hash = first->hash()) space.tree.hashes[listen.path.text()] = *hash;
   }
-  first = std::make_shared<FirstValue>(listen.path, wants_hash, sequence);
+  first = std::make_shared<FirstValue>(
+      listen.path, [path = listen.path](const TreeView& view) { return view.read(path, kReadBytesMax); }, wants_hash, sequence);
   first->wait(std::move(waiter));
   with_.readers.run([first, snapshot = committer_.durable(), number = space.tree.number] {
     first->read(SnapshotView(snapshot, number));

@@ -126,6 +126,7 @@ class Shard {
                            const TreeView& after);
   Result<void> check(Space& space, Subscription& subscription);
   Committer::Tell teller(Space& space, bool merge, const Path& base);
+  void first_of_view(Request& request, const Listen& listen, Subscription& subscription, ListenerRegistry::Added added);
   void resume(Request& request, const Listen& listen, std::vector<Overwrite> missed);
   std::optional<std::vector<Overwrite>> missed_since(Space& space, const Listen& listen) const;
   void release(bool durable, const Error& error);

@@ -51,8 +51,10 @@ class FirstValue {
     uint64_t request;
     std::optional<std::string> hash;  // of what the client has
   };
-  FirstValue(Path path, bool wants_hash, uint64_t sequence)
-      : wants_hash(wants_hash), path_(std::move(path)), sequence_(sequence) {}
+  // `show`: what of it is read.
+  using Show = std::function<Result<Value>(const TreeView& view)>;
+  FirstValue(Path path, Show show, bool wants_hash, uint64_t sequence)
+      : wants_hash(wants_hash), path_(std::move(path)), show_(std::move(show)), sequence_(sequence) {}
 
   void wait(Waiter waiter);          // answered now when the value is there
   void read(const TreeView& view);   // answers all; on a reader's thread
@@ -65,6 +67,7 @@ class FirstValue {
   void answer(const Waiter& waiter);
 
   const Path path_;
+  const Show show_;
   const uint64_t sequence_;
   std::mutex mutex_;  // Guards all below.
   bool done_ = false;
@@ -86,6 +89,7 @@ struct Space {
   ListenerRegistry registry;
   std::unordered_map<std::string, std::weak_ptr<Conversation>> sessions;
   std::map<std::string, std::shared_ptr<FirstValue>, std::less<>> firsts;  // by path text
+  std::map<std::string, std::shared_ptr<FirstValue>, std::less<>> view_firsts;  // by path and query; while there is a view
   // What changed, for streams that come back: each commit's told paths. Everything after `missed_from` is here.
   std::deque<std::pair<uint64_t, Overwrite>> missed;  // values left out
   uint64_t missed_from = 0;

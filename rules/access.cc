@@ -20,6 +20,42 @@ std::vector<Target> targets_of(const db::Moment& moment) {
 
 }  // namespace
 
+QueryFacts facts_of(const std::optional<db::Query>& query) {
+  QueryFacts facts;
+  if (!query) return facts;
+  facts.by_key = query->order == db::Order::Key;
+  facts.by_priority = query->order == db::Order::Priority;
+  facts.by_value = query->order == db::Order::Value;
+  if (query->order == db::Order::Child) facts.by_child = query->child.text();
+  if (query->start && query->start == query->end) {
+    facts.equal_to = query->start->value;
+  } else {
+    // startAfter and endBefore have no field of their own.
+    if (query->start && query->start->is_inclusive) facts.start_at = query->start->value;
+    if (query->end && query->end->is_inclusive) facts.end_at = query->end->value;
+  }
+  if (query->limit == db::Limit::First) facts.limit_to_first = query->count;
+  if (query->limit == db::Limit::Last) facts.limit_to_last = query->count;
+  return facts;
+}
+
+db::Result<void> ReadAccess::check(const db::Moment& moment) const {
+  if (asker_) RETURN_IF_ERROR(asker_->may_read(moment, path_, facts_));
+  if (!query_ || is_checked_.exchange(true, std::memory_order_relaxed)) return {};
+  return check_index(moment);
+}
+
+db::Result<void> ReadAccess::check_index(const db::Moment& moment) const {
+  if (query_->order == db::Order::Key || query_->order == db::Order::Priority) return {};
+  const std::string order = query_->order == db::Order::Value ? ".value" : query_->child.text();
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Ruleset> ruleset, book_->in_force(moment.settings));
+  if (ruleset != nullptr && ruleset->has_index(path_, order)) return {};
+  no_index_.store(true, std::memory_order_relaxed);
+  if (unindexed_ == Unindexed::Noted || !book_->options().needs_indexes) return {};
+  return db::Error{db::ErrorCode::InvalidArgument, "Index not defined, add \".indexOn\": \"" + order + "\", for path \"" +
+                                                       path_.slashed() + "\", to the rules"};
+}
+
 Asker::Asker(std::shared_ptr<Rulebook> book, std::string space, const Auth& auth)
     : book_(std::move(book)), space_(std::move(space)), expires_(auth.expires) {
   if (auth.kind == Auth::Kind::User) variable_ = AuthVariable::parse(auth.variable);

@@ -2,6 +2,7 @@
 // asked. Thread: any.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 
 #include "db/model/path.h"
 #include "db/model/precondition.h"
+#include "db/model/query.h"
 #include "rules/auth.h"
 #include "rules/rulebook.h"
 
@@ -41,16 +43,39 @@ class Asker {
   std::optional<std::chrono::seconds> expires_;   // from then on, signed out
 };
 
+// A query as rules see it (rules-language.md §9).
+QueryFacts facts_of(const std::optional<db::Query>& query);
+
+// What becomes of a query whose order no `.indexOn` names (rest-api.md §6): of requests it is refused, once who asks may
+// read; of listeners it is noted. Those that listen already are not asked for it again.
+enum class Unindexed : uint8_t { Noted, Refused };
+
 class ReadAccess final : public db::Precondition {
  public:
-  ReadAccess(Asker asker, db::Path path, QueryFacts query = {})
-      : asker_(std::move(asker)), path_(std::move(path)), query_(std::move(query)) {}
-  db::Result<void> check(const db::Moment& moment) const override { return asker_.may_read(moment, path_, query_); }
+  // `asker`: nothing for an admin, who is asked for the index alone.
+  ReadAccess(std::shared_ptr<Rulebook> book, std::optional<Asker> asker, db::Path path, std::optional<db::Query> query = {},
+             Unindexed unindexed = Unindexed::Noted)
+      : book_(std::move(book)),
+        asker_(std::move(asker)),
+        path_(std::move(path)),
+        query_(std::move(query)),
+        facts_(facts_of(query_)),
+        unindexed_(unindexed) {}
+  // Errors: PermissionDenied, InvalidArgument (Unindexed::Refused), Io.
+  db::Result<void> check(const db::Moment& moment) const override;
+  bool no_index() const { return no_index_.load(std::memory_order_relaxed); }  // once it was checked
 
  private:
-  const Asker asker_;
+  db::Result<void> check_index(const db::Moment& moment) const;
+
+  const std::shared_ptr<Rulebook> book_;
+  const std::optional<Asker> asker_;
   const db::Path path_;
-  const QueryFacts query_;
+  const std::optional<db::Query> query_;
+  const QueryFacts facts_;
+  const Unindexed unindexed_;
+  mutable std::atomic<bool> is_checked_ = false;
+  mutable std::atomic<bool> no_index_ = false;
 };
 
 class WriteAccess final : public db::Precondition {

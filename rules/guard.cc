@@ -54,18 +54,22 @@ class Explainer final : public db::Precondition {
 
 }  // namespace
 
-Session::Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book, std::string space, Auth auth)
+Session::Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book, std::string space, Auth auth,
+                 Unindexed unindexed)
     : client_(std::move(client)),
       book_(std::move(book)),
       space_(std::move(space)),
       auth_(std::move(auth)),
-      asker_(asker_of(book_, space_, auth_)) {}
+      asker_(asker_of(book_, space_, auth_)),
+      unindexed_(unindexed) {}
 Session::~Session() = default;
 
 const std::string& Session::id() const { return client_->id(); }
 
-std::shared_ptr<const db::Precondition> Session::read_access(const db::Path& path) const {
-  return asker_ ? std::make_shared<const ReadAccess>(*asker_, path) : nullptr;
+std::shared_ptr<const ReadAccess> Session::read_access(const db::Path& path,
+                                                       const std::optional<db::Query>& query) const {
+  if (!asker_ && !query) return nullptr;
+  return std::make_shared<const ReadAccess>(book_, asker_, path, query, unindexed_);
 }
 
 std::shared_ptr<const db::Precondition> Session::write_access() const {
@@ -75,7 +79,7 @@ std::shared_ptr<const db::Precondition> Session::write_access() const {
 void Session::set_auth(Auth auth) {
   auth_ = std::move(auth);
   asker_ = asker_of(book_, space_, auth_);
-  for (const auto& [listener, path] : listeners_) client_->recheck(listener, read_access(path));
+  for (const auto& [listener, one] : listeners_) client_->recheck(listener, read_access(one.path, one.query));
   client_->recheck_disconnect(write_access());
 }
 
@@ -85,13 +89,17 @@ void Session::write(uint64_t request, db::Write write) {
 }
 
 void Session::read(uint64_t request, db::Read read) {
-  read.check = read_access(read.path);
+  const auto access = read_access(read.path, read.query);
+  if (read.query) queries_[request] = access;
+  read.check = access;
   client_->read(request, std::move(read));
 }
 
 void Session::listen(uint64_t request, uint64_t listener, db::Listen listen) {
-  listen.check = read_access(listen.path);
-  listeners_[listener] = listen.path;
+  const auto access = read_access(listen.path, listen.query);
+  if (listen.query) queries_[request] = access;
+  listen.check = access;
+  listeners_[listener] = {listen.path, listen.query};
   client_->listen(request, listener, std::move(listen));
 }
 
@@ -105,13 +113,25 @@ void Session::on_disconnect(uint64_t request, db::Disconnect disconnect) {
 }
 
 void Session::reply(uint64_t request, db::Result<void> status) { client_->reply(request, std::move(status)); }
-std::vector<db::Item> Session::take() { return client_->take(); }
+std::vector<db::Item> Session::take() {
+  std::vector<db::Item> items = client_->take();
+  if (queries_.empty()) return items;
+  for (db::Item& item : items) {
+    auto* answer = std::get_if<db::Answer>(&item);
+    if (answer == nullptr) continue;
+    const auto query = queries_.find(answer->request);
+    if (query == queries_.end()) continue;
+    answer->no_index = query->second->no_index();
+    queries_.erase(query);
+  }
+  return items;
+}
 void Session::end() { client_->end(); }
 
 Guard::Guard(db::Database& database, Options options)
     : database_(database),
       options_(std::move(options)),
-      book_(std::make_shared<Rulebook>(Rulebook::Options{options_.dev, options_.rules, options_.dev, options_.on_denied})) {}
+      book_(std::make_shared<Rulebook>(Rulebook::Options{options_.dev, options_.rules, options_.dev, options_.needs_indexes, options_.on_denied})) {}
 
 bool Guard::is_admin_secret(std::string_view text) const {
   const std::string& secret = options_.admin_secret;
@@ -139,8 +159,9 @@ db::Result<std::string> Guard::resolve(std::string_view name) const {
 }
 
 void Guard::read(const std::string& name, const Auth& auth, db::Read read, Done done) {
-  if (const auto asker = asker_of(book_, name, auth)) {
-    read.check = std::make_shared<const ReadAccess>(*asker, read.path);
+  const auto asker = asker_of(book_, name, auth);
+  if (asker || read.query) {
+    read.check = std::make_shared<const ReadAccess>(book_, asker, read.path, read.query, Unindexed::Refused);
   }
   database_.read(name, std::move(read), std::move(done));
 }
@@ -151,9 +172,9 @@ void Guard::write(const std::string& name, const Auth& auth, db::Write write, Do
 }
 
 db::Result<std::unique_ptr<Session>> Guard::open(const std::string& name, Auth auth, std::string_view replaces,
-                                                 std::function<void()> wake) {
+                                                 std::function<void()> wake, Unindexed unindexed) {
   ASSIGN_OR_RETURN(auto client, database_.client(name, replaces, std::move(wake)));
-  return std::make_unique<Session>(std::move(client), book_, name, std::move(auth));
+  return std::make_unique<Session>(std::move(client), book_, name, std::move(auth), unindexed);
 }
 
 void Guard::rules(const std::string& name, const Auth& auth, Done done) {

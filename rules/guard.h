@@ -33,7 +33,8 @@ namespace hearth::rules {
 // of the calls; what comes back is one story (style.md §4). Thread: its owner's, one at a time.
 class Session {
  public:
-  Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book, std::string space, Auth auth);
+  Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book, std::string space, Auth auth,
+          Unindexed unindexed);
   ~Session();  // as end()
 
   const std::string& id() const;  // unguessable, URL-safe: a capability for `ls=`
@@ -58,7 +59,11 @@ class Session {
   void end();
 
  private:
-  std::shared_ptr<const db::Precondition> read_access(const db::Path& path) const;
+  struct Listening {
+    db::Path path;
+    std::optional<db::Query> query;
+  };
+  std::shared_ptr<const ReadAccess> read_access(const db::Path& path, const std::optional<db::Query>& query) const;
   std::shared_ptr<const db::Precondition> write_access() const;
 
   std::unique_ptr<db::Client> client_;
@@ -66,7 +71,9 @@ class Session {
   const std::string space_;
   Auth auth_;
   std::optional<Asker> asker_;  // nothing: an admin
-  std::map<uint64_t, db::Path> listeners_;
+  const Unindexed unindexed_;
+  std::map<uint64_t, Listening> listeners_;
+  std::map<uint64_t, std::shared_ptr<const ReadAccess>> queries_;  // by request, until it is answered
 };
 
 enum class Install : uint8_t { Yes, OnlyCheck };
@@ -77,6 +84,7 @@ class Guard {
     bool dev = false;               // open, and namespaces spring into being
     std::string admin_secret;       // whoever knows it is an admin; empty: nobody is
     std::string default_namespace;  // for clients that name none
+    bool needs_indexes = true;      // queries without an index are refused where the protocol can say so (rest-api.md §6)
     std::shared_ptr<const Ruleset> rules{};  // of namespaces that have none of their own; may be null
     // Is told why something was denied: for the eyes of whoever runs the server. Any thread; may be empty.
     std::function<void(std::string_view space, const Explanation&)> on_denied{};
@@ -100,7 +108,7 @@ class Guard {
   // `wake` is called, on any thread, when take() has gone from nothing to something; it must only pass the word on.
   // `replaces`: the session this client had before ("" for none), ended first if it lives (wire-protocol.md §8.3).
   db::Result<std::unique_ptr<Session>> open(const std::string& name, Auth auth, std::string_view replaces,
-                                            std::function<void()> wake);
+                                            std::function<void()> wake, Unindexed unindexed = Unindexed::Noted);
 
   // For admins. The text of the rules in force, as it was set: a string, the answer's value. Errors: PermissionDenied, Io.
   void rules(const std::string& name, const Auth& auth, Done done);

@@ -19,6 +19,7 @@ struct Ruleset::Node {
   const Rule* write = nullptr;
   const Rule* validate = nullptr;
   std::map<std::string, std::unique_ptr<Node>, std::less<>> children;
+  std::vector<std::string> orders;  // `.indexOn`
   std::unique_ptr<Node> any;     // `$name`: of children without a name here
   bool validates_below = false;  // somewhere below
   const Node* child(std::string_view key) const {
@@ -94,7 +95,7 @@ class Ruleset::Compiler {
       } else if (member.key == ".validate") {
         node->validate = read_rule(RuleKind::Validate, member.value);
       } else if (member.key == ".indexOn") {
-        read_indexes(member.value);
+        read_indexes(member.value, *node);
       } else {
         read_child(member, *node, any_name);
       }
@@ -159,7 +160,7 @@ class Ruleset::Compiler {
     std::from_chars(text.data() + colon + 1, text.data() + text.size(), column);
   }
 
-  void read_indexes(const TextNode& value) {
+  void read_indexes(const TextNode& value, Node& node) {
     IndexedPath indexed;
     indexed.pattern = keys_;
     const auto add = [&](const TextNode& one) {
@@ -176,6 +177,7 @@ class Ruleset::Compiler {
     } else {
       add(value);
     }
+    node.orders = indexed.orders;
     if (!indexed.orders.empty()) to_.indexes_.push_back(std::move(indexed));
   }
 
@@ -184,6 +186,14 @@ class Ruleset::Compiler {
   std::vector<CaptureName> captures_;
   std::vector<std::pair<Offset, std::string>> mistakes_;
 };
+
+bool Ruleset::has_index(const db::Path& path, std::string_view order) const {
+  const Node* node = root_.get();
+  for (const std::string_view key : path.keys()) {
+    if (node != nullptr) node = node->child(key);
+  }
+  return node != nullptr && std::find(node->orders.begin(), node->orders.end(), order) != node->orders.end();
+}
 
 db::Result<std::shared_ptr<const Ruleset>> Ruleset::compile(std::string text) {
   std::shared_ptr<Ruleset> ruleset(new Ruleset());

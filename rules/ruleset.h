@@ -58,6 +58,8 @@ class Ruleset {
                              const Question& question) const;
 
   const std::vector<IndexedPath>& indexes() const { return indexes_; }  // in document order
+  // Whether `.indexOn` of the path names that order of its children: a child path, or ".value".
+  bool has_index(const db::Path& path, std::string_view order) const;
 
   // Of the document, in its order; for coverage. Expressions have the ids 0 to expression_count().
   const std::vector<std::unique_ptr<Rule>>& rules() const { return rules_; }

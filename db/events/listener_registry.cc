@@ -42,6 +42,11 @@ void collect_checked(Node& node, std::unordered_set<Subscription*>& to) {
   for (Subscription* subscription : node.subscriptions) {
     if (subscription->check != nullptr) to.insert(subscription);
   }
+  for (auto& [text, view] : node.views) {
+    for (Subscription* subscription : view->subscriptions) {
+      if (subscription->check != nullptr) to.insert(subscription);
+    }
+  }
   for (auto& [key, child] : node.children) collect_checked(*child, to);  // at most kDepthMax deep
 }
 
@@ -68,29 +73,44 @@ Node& ListenerRegistry::node_at(const Path& path) {
 }
 
 void ListenerRegistry::prune(Node* node) {
-  while (node->parent != nullptr && node->children.empty() && node->subscriptions.empty() && node->watchers.empty()) {
+  while (node->parent != nullptr && node->children.empty() && node->subscriptions.empty() && node->views.empty() &&
+         node->watchers.empty()) {
     Node* parent = node->parent;
     parent->children.erase(parent->children.find(node->key));
     node = parent;
   }
 }
 
-void ListenerRegistry::add(Subscription& subscription) {
+ListenerRegistry::Added ListenerRegistry::add(Subscription& subscription) {
   Node& node = node_at(subscription.path);
   subscription.node = &node;
-  subscription.index = node.subscriptions.size();
-  node.subscriptions.push_back(&subscription);
   ++count_;
+  std::vector<Subscription*>* list = &node.subscriptions;
+  Added added = Added::Alone;
+  if (subscription.query) {
+    std::unique_ptr<View>& view = node.views[subscription.query->text()];
+    if (view != nullptr) added = Added::ToView;
+    if (view == nullptr) view = std::make_unique<View>(subscription.path, *subscription.query);
+    subscription.view_ = view.get();
+    list = &view->subscriptions;
+  }
+  subscription.index = list->size();
+  list->push_back(&subscription);
+  return added;
 }
 
 void ListenerRegistry::remove(Subscription& subscription) {
   unwatch(subscription);
   Node* node = subscription.node;
   if (node == nullptr) return;
-  Subscription* last = node->subscriptions.back();
-  node->subscriptions[subscription.index] = last;
+  View* view = subscription.view_;
+  std::vector<Subscription*>& list = view != nullptr ? view->subscriptions : node->subscriptions;
+  Subscription* last = list.back();
+  list[subscription.index] = last;
   last->index = subscription.index;
-  node->subscriptions.pop_back();
+  list.pop_back();
+  if (view != nullptr && list.empty()) node->views.erase(subscription.query->text());
+  subscription.view_ = nullptr;
   subscription.node = nullptr;
   --count_;
   prune(node);

@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
 #include "db/model/event.h"
 #include "db/model/path.h"
+#include "db/events/view.h"
 #include "db/model/precondition.h"
 #include "db/model/tree_view.h"
 
@@ -30,11 +32,15 @@ struct Subscription {
   uint64_t id = 0;  // the audience's name for it
   Path path;
   std::shared_ptr<const Precondition> check;  // null: always allowed
+  std::optional<Query> query;                 // nothing: to everything at the path
+
+  View* view() const { return view_; }  // once it is in the registry, of one with a query
 
  private:
   friend class ListenerRegistry;
+  View* view_ = nullptr;
   struct Node* node = nullptr;
-  size_t index = 0;                    // in its node's list
+  size_t index = 0;                    // in its node's list, or its view's
   std::vector<struct Node*> watching;  // what `check` read
 };
 
@@ -42,7 +48,8 @@ struct Node {
   Node* parent = nullptr;
   std::string key;
   std::map<std::string, std::unique_ptr<Node>, std::less<>> children;
-  std::vector<Subscription*> subscriptions;
+  std::vector<Subscription*> subscriptions;                             // without a query
+  std::map<std::string, std::unique_ptr<View>, std::less<>> views;  // by the query's text
   std::unordered_set<Subscription*> watchers;
 };
 
@@ -52,7 +59,9 @@ class ListenerRegistry {
   ListenerRegistry(const ListenerRegistry&) = delete;
   ListenerRegistry& operator=(const ListenerRegistry&) = delete;
 
-  void add(Subscription& subscription);
+  enum class Added : uint8_t { Alone, ToView };
+  // Of one with a query: whether there was a view of it already; a new one shows nothing before View::open().
+  Added add(Subscription& subscription);
   void remove(Subscription& subscription);  // also when it is not in
   bool empty() const { return count_ == 0; }
   size_t size() const { return count_; }

@@ -1,6 +1,7 @@
 #include "db/events/match.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 
 namespace hearth::db {
@@ -17,6 +18,7 @@ class Matching {
 
   Result<void> revoke_those_refused();
   Result<void> tell();
+  Result<void> tell_views();
   std::vector<Told> told() && { return std::move(told_); }
 
  private:
@@ -28,6 +30,7 @@ class Matching {
   std::string entry_path(const Overwrite& overwrite, const Path& base) const;
   Result<void> tell_between(Node& base);
   Result<void> tell_below(Node& node, const Path& path, const Overwrite& from);
+  void touch_below(Node& node);
 
   ListenerRegistry& registry_;
   const Difference& difference_;
@@ -35,6 +38,7 @@ class Matching {
   const TreeView& after_;
   std::vector<Told> told_;
   std::unordered_map<size_t, BodyPointer> ones_;
+  std::map<Node*, Touched> touched_;  // those with views
 };
 
 Result<void> Matching::revoke_those_refused() {
@@ -172,6 +176,34 @@ Result<void> Matching::tell_below(Node& node, const Path& path, const Overwrite&
   return {};
 }
 
+void Matching::touch_below(Node& node) {
+  if (!node.views.empty()) touched_[&node].all = true;
+  for (auto& [key, child] : node.children) touch_below(*child);  // at most kDepthMax deep
+}
+
+// Filtered listeners hear what their view says of the changes at, below and above it.
+Result<void> Matching::tell_views() {
+  for (const Overwrite& overwrite : difference_.changed) {
+    Node* at = &registry_.root();
+    const std::vector<std::string_view> keys = overwrite.path.keys();
+    for (size_t depth = 0; at != nullptr && depth < keys.size(); ++depth) {
+      if (!at->views.empty()) touched_[at].children[std::string(keys[depth])].push_back(&overwrite);
+      const auto child = at->children.find(keys[depth]);
+      at = child == at->children.end() ? nullptr : child->second.get();
+    }
+    // A priority at or above is none of a view's.
+    if (at != nullptr && overwrite.slot == Slot::Value) touch_below(*at);
+  }
+  for (const auto& [node, touched] : touched_) {
+    for (const auto& [text, view] : node->views) {
+      ASSIGN_OR_RETURN(const BodyPointer body, view->change(touched, before_, after_, difference_.has_priorities));
+      if (body == nullptr) continue;
+      for (Subscription* subscription : view->subscriptions) told_.push_back({subscription, body, {}});
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<Told>> match(ListenerRegistry& registry, const Difference& difference, const TreeView& before,
@@ -179,7 +211,10 @@ Result<std::vector<Told>> match(ListenerRegistry& registry, const Difference& di
   Matching matching(registry, difference, before, after);
   if (registry.empty()) return std::vector<Told>();
   RETURN_IF_ERROR(matching.revoke_those_refused());
-  if (!difference.changed.empty()) RETURN_IF_ERROR(matching.tell());
+  if (!difference.changed.empty()) {
+    RETURN_IF_ERROR(matching.tell());
+    RETURN_IF_ERROR(matching.tell_views());
+  }
   return std::move(matching).told();
 }
 

@@ -81,6 +81,7 @@ struct Answer {
   // when the client's hash or sequence shows that it has all there is.
   std::shared_ptr<const Body> first;
   bool resumed = false;
+  bool no_index = false;  // of a query: nothing says that its order is worth an index, and so it may become dear
 };
 
 // The conversation is over, by no wish of its owner: another connection took its session, or the namespace went.

@@ -8,6 +8,7 @@
 
 #include "db/model/path.h"
 #include "db/model/precondition.h"
+#include "db/model/query.h"
 #include "db/model/write.h"
 
 namespace hearth::db {
@@ -16,7 +17,8 @@ struct Read {
   Path path;
   Slot slot = Slot::Value;   // Priority: the priority of what is there, alone
   bool shallow = false;    // TreeView::shallow instead of everything
-  bool wants_hash = false;
+  std::optional<Query> query{};  // of the value alone; with `shallow`, the keys of what it selects
+  bool wants_hash = false;  // of all that is at the path, whatever of it is read
   size_t bytes_max = kReadBytesMax;
   std::optional<std::chrono::milliseconds> timeout;  // Errors: Timeout
   std::shared_ptr<const Precondition> check;         // null: allowed
@@ -24,6 +26,7 @@ struct Read {
 
 struct Listen {
   Path path;
+  std::optional<Query> query{};        // that is filtered; resumes do not count for it
   std::optional<std::string> hash;     // of what the client holds; equal: no first value
   std::optional<std::string> resume;   // an event id (event_id) that the client saw; tells what it missed
   std::shared_ptr<const Precondition> check;  // asked now, and again when what it read changes; null: allowed

@@ -37,13 +37,14 @@ void EventStream::begin(const std::string& space, rules::Auth auth) {
   waker_ = std::make_shared<http::Waker>(with_.io, thread_, [weak = weak_from_this()] {
     if (const auto alive = weak.lock()) alive->pump();
   });
-  auto session = with_.guard.open(space, std::move(auth), "", [waker = waker_] { waker->wake(); });
+  auto session = with_.guard.open(space, std::move(auth), "", [waker = waker_] { waker->wake(); }, rules::Unindexed::Refused);
   if (!session.ok()) return refuse(session.error());
   session_ = std::move(session).value();
   // From here on, until there is a stream to own this, the handler does.
   held_ = with_.waiting.hold(shared_from_this());
   db::Listen listen;
   listen.path = request_.path;
+  listen.query = request_.query;
   listen.resume = request_.last_event_id;
   session_->listen(kListener, kListener, std::move(listen));
 }

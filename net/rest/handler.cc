@@ -320,6 +320,7 @@ void RestHandler::Core::read(const std::shared_ptr<Call>& call) {
   db::Read read;
   read.path = request.path;
   read.slot = request.slot;
+  read.query = request.query;
   read.wants_hash = request.wants_etag || request.if_none_match;
   read.shallow = request.shallow && !read.wants_hash;
   read.timeout = request.timeout;

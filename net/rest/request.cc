@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "net/host_namespace.h"
+#include "net/rest/query.h"
 
 namespace hearth::net::rest {
 namespace {
@@ -14,8 +15,6 @@ constexpr std::string_view kNullEtag = "null_etag";
 constexpr std::string_view kNoSuffix = "append .json to your request URI to use the REST API.";
 
 // Parameters of ordered queries (rest-api.md §6).
-constexpr std::array<std::string_view, 8> kQueryParameters = {"orderBy",   "startAt", "startAfter",   "endAt",
-                                                              "endBefore", "equalTo", "limitToFirst", "limitToLast"};
 
 std::optional<Method> method_named(std::string_view name) {
   using http::equals_ignoring_case;
@@ -248,11 +247,16 @@ Parser::Step Parser::path(std::vector<std::string> segments) {
     if (!deeper.ok()) return refuse(400, deeper.error().message);
     to_.path = std::move(deeper).value();
   }
-  if (to_.method != Method::Get) return {};
-  for (const std::string_view name : kQueryParameters) {
-    if (!target_.has(name)) continue;
-    return refuse(400, "Queries are not supported by this server yet: " + std::string(name) + " can't be used.");
+  if (to_.method != Method::Get && has_query(target_)) {
+    // Or a DELETE that means some children would take all of them.
+    return refuse(400, "Queries are for GET requests; " + std::string(name_of(to_.method)) + " can't be used with one.");
   }
+  if (to_.method != Method::Get) return {};
+  if (to_.endpoint != Endpoint::Data) return {};
+  auto query = parse_query(target_, to_.shallow ? Shallow::Yes : Shallow::No);
+  if (!query.ok()) return refuse(400, query.error().message);
+  to_.query = std::move(query).value();
+  if (to_.query && to_.slot == db::Slot::Priority) return refuse(400, "A .priority can't be queried.");
   return {};
 }
 

@@ -11,6 +11,7 @@
 
 #include "db/model/json.h"
 #include "db/model/path.h"
+#include "db/model/query.h"
 #include "db/model/write.h"
 #include "net/http/request.h"
 #include "net/rest/target.h"
@@ -44,6 +45,7 @@ struct Request {
 
   Print print = Print::Compact;
   db::JsonStyle style = db::JsonStyle::Plain;
+  std::optional<db::Query> query{};
   bool shallow = false;
   bool strict = false;   // rules: without comments
   bool dry_run = false;  // rules: only checked

@@ -128,50 +128,99 @@ Result<Action> parse_merge(const JsonNode& body) {
   return Action(Put{std::move(write)});
 }
 
-// Whether a query leaves children out. One that only orders is the default listen: the client does the ordering.
-Result<bool> is_filtered(const JsonNode& body) {
-  if (const auto tag = body.field("t"); tag && !tag->is_null()) return true;
-  const auto query = body.field("q");
-  if (!query || query->is_null()) return false;
-  if (!query->is_object()) return bad_request("`q` must be an object.");
-  static constexpr std::array<std::string_view, 5> kFilters = {"sp", "sn", "ep", "en", "l"};
-  for (const std::string_view name : kFilters) {
-    if (query->field(name)) return true;
+// One side of a query's range: a value, a key and whether it is inclusive (§6.4).
+Result<std::optional<db::Bound>> bound_of(const JsonNode& query, std::string_view value, std::string_view key,
+                                          std::string_view inclusive, db::Order order) {
+  const auto at = query.field(value);
+  const auto name = query.field(key);
+  if (!at) {
+    if (name) return bad_request(fmt::format("`{}` needs a `{}`.", key, value));
+    return std::optional<db::Bound>();
   }
-  return false;
+  const bool is_scalar = !at->is_object() && at->kind() != JsonNode::Kind::Array;
+  if (!is_scalar) return bad_request(fmt::format("`{}` must be null, a boolean, a number or a string.", value));
+  db::Bound bound;
+  ASSIGN_OR_RETURN(bound.value, at->to_value(Path()));
+  if (order == db::Order::Key && !at->string()) return bad_request(fmt::format("`{}` must be a key: the order is that of keys.", value));
+  if (name && !name->is_null()) {
+    if (!name->string()) return bad_request(fmt::format("`{}` must be a string.", key));
+    bound.key = *name->string();
+  }
+  const auto is_inclusive = query.field(inclusive);
+  if (is_inclusive && !is_inclusive->boolean()) return bad_request(fmt::format("`{}` must be a boolean.", inclusive));
+  if (is_inclusive) bound.is_inclusive = *is_inclusive->boolean();
+  return std::optional(std::move(bound));
 }
 
-Result<Path> unfiltered_path(const JsonNode& body) {
-  ASSIGN_OR_RETURN(const std::string_view text, path_text(body));
-  ASSIGN_OR_RETURN(auto path, Path::parse(text));
-  ASSIGN_OR_RETURN(const bool filtered, is_filtered(body));
-  if (filtered) {
-    return Error{ErrorCode::Unsupported,
-                 "Filtered queries (limits, bounds) are not supported yet; listen to the whole location."};
+Result<std::optional<db::Query>> query_of(const JsonNode& body) {
+  const auto node = body.field("q");
+  if (!node || node->is_null()) return std::optional<db::Query>();
+  if (!node->is_object()) return bad_request("`q` must be an object.");
+  db::Query query;
+  if (const auto index = node->field("i")) {
+    if (!index->string()) return bad_request("`i` must be a string.");
+    const std::string_view name = *index->string();
+    if (name == ".key") {
+      query.order = db::Order::Key;
+    } else if (name == ".value") {
+      query.order = db::Order::Value;
+    } else if (name != ".priority") {
+      query.order = db::Order::Child;
+      ASSIGN_OR_RETURN(query.child, Path::parse(name));
+      if (query.child.is_root()) return bad_request("`i` must name a child.");
+    }
   }
-  return path;
+  ASSIGN_OR_RETURN(query.start, bound_of(*node, "sp", "sn", "sin", query.order));
+  ASSIGN_OR_RETURN(query.end, bound_of(*node, "ep", "en", "ein", query.order));
+  if (const auto limit = node->field("l")) {
+    if (!limit->integer() || *limit->integer() < 1) return bad_request("`l` must be a positive integer.");
+    query.count = static_cast<uint32_t>(std::min<int64_t>(*limit->integer(), UINT32_MAX));
+    const auto from = node->field("vf");
+    if (from && (!from->string() || (*from->string() != "l" && *from->string() != "r"))) {
+      return bad_request("`vf` must be \"l\" or \"r\".");
+    }
+    const bool is_left = from ? *from->string() == "l" : query.start.has_value();
+    query.limit = is_left ? db::Limit::First : db::Limit::Last;
+  }
+  return std::optional(std::move(query));
+}
+
+Result<std::optional<int64_t>> tag_of(const JsonNode& body) {
+  const auto tag = body.field("t");
+  if (!tag || tag->is_null()) return std::optional<int64_t>();
+  if (!tag->integer()) return bad_request("`t` must be an integer.");
+  return tag->integer();
 }
 
 Result<Action> parse_listen(const JsonNode& body) {
-  ASSIGN_OR_RETURN(auto path, unfiltered_path(body));
-  ASSIGN_OR_RETURN(auto hash, hash_of(body));
-  db::Listen listen;
-  listen.path = std::move(path);
-  listen.hash = std::move(hash);
-  return Action(Listen{std::move(listen)});
+  Listen to;
+  ASSIGN_OR_RETURN(const std::string_view text, path_text(body));
+  ASSIGN_OR_RETURN(to.listen.path, Path::parse(text));
+  ASSIGN_OR_RETURN(to.listen.query, query_of(body));
+  ASSIGN_OR_RETURN(to.tag, tag_of(body));
+  if (to.listen.query && !to.listen.query->is_filtered()) to.listen.query.reset();  // the client does the ordering
+  if (to.listen.query && !to.tag) return bad_request("A filtered listen has a tag: `t` must be an integer.");
+  if (to.tag) {
+    const auto query = body.field("q");
+    to.query_json = query && query->is_object() ? query->to_text() : "{}";
+  }
+  ASSIGN_OR_RETURN(to.listen.hash, hash_of(body));
+  return Action(std::move(to));
 }
 
 Result<Action> parse_unlisten(const JsonNode& body) {
+  Unlisten to;
   ASSIGN_OR_RETURN(const std::string_view text, path_text(body));
-  ASSIGN_OR_RETURN(auto path, Path::parse(text));
-  ASSIGN_OR_RETURN(const bool filtered, is_filtered(body));
-  return Action(Unlisten{std::move(path), filtered});
+  ASSIGN_OR_RETURN(to.path, Path::parse(text));
+  ASSIGN_OR_RETURN(to.tag, tag_of(body));
+  return Action(std::move(to));
 }
 
 Result<Action> parse_get(const JsonNode& body) {
-  ASSIGN_OR_RETURN(auto path, unfiltered_path(body));
   db::Read read;
-  read.path = std::move(path);
+  ASSIGN_OR_RETURN(const std::string_view text, path_text(body));
+  ASSIGN_OR_RETURN(read.path, Path::parse(text));
+  ASSIGN_OR_RETURN(read.query, query_of(body));
   return Action(Get{std::move(read)});
 }
 

@@ -25,10 +25,12 @@ struct Put {
 };
 struct Listen {
   db::Listen listen;
+  std::optional<int64_t> tag{};  // the client's name for it; its pushes carry it
+  std::string query_json{};      // with a tag: `q` as it was sent
 };
 struct Unlisten {
   db::Path path;
-  bool filtered = false;
+  std::optional<int64_t> tag{};
 };
 struct Get {
   db::Read read;

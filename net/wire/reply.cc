@@ -67,31 +67,47 @@ std::string failure_text(int64_t number, const db::Error& error) {
   return to;
 }
 
-std::string push_text(const db::Body& body) {
+namespace {
+
+void append_data(const db::Body& body, std::string& to) {
+  if (body.kind() == db::Body::Kind::Put) return db::append_json(body.value(), db::JsonStyle::Export, to);
+  char before = '{';
+  for (const auto& [path, value] : body.entries()) {
+    to += before;
+    db::append_json_string(path, to);
+    to += ':';
+    db::append_json(value, db::JsonStyle::Export, to);
+    before = ',';
+  }
+  to += body.entries().empty() ? "{}" : "}";
+}
+
+}  // namespace
+
+std::string push_text(const db::Body& body, std::optional<int64_t> tag) {
   const bool merge = body.kind() == db::Body::Kind::Merge;
   std::string to = fmt::format(R"({{"t":"d","d":{{"a":"{}","b":{{"p":)", merge ? 'm' : 'd');
   db::append_json_string(body.told_path(), to);
   to += R"(,"d":)";
-  if (!merge) {
-    db::append_json(body.value(), db::JsonStyle::Export, to);
+  if (tag) {
+    // Each client's tag is its own; what comes with it is made once for all of them.
+    to += *body.bytes(db::Body::Form::Export, [](const db::Body& made_of) {
+      std::string data;
+      append_data(made_of, data);
+      return data;
+    });
   } else {
-    char before = '{';
-    for (const auto& [path, value] : body.entries()) {
-      to += before;
-      db::append_json_string(path, to);
-      to += ':';
-      db::append_json(value, db::JsonStyle::Export, to);
-      before = ',';
-    }
-    to += body.entries().empty() ? "{}" : "}";
+    append_data(body, to);
   }
+  if (tag) to += fmt::format(R"(,"t":{})", *tag);
   to += kResponseEnd;
   return to;
 }
 
-std::string revoked_text(const db::Path& path) {
+std::string revoked_text(const db::Path& path, std::string_view query_json) {
   std::string to = R"({"t":"d","d":{"a":"c","b":{"p":)";
   db::append_json_string(path.text(), to);
+  if (!query_json.empty()) to.append(R"(,"q":[)").append(query_json).append("]");  // a bare object crashes the JS SDK (§6.7)
   to += kResponseEnd;
   return to;
 }

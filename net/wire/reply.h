@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,8 +30,9 @@ std::string ok_text(int64_t number, std::string_view data_json);
 std::string value_text(int64_t number, const db::Value& value);
 std::string failure_text(int64_t number, const db::Error& error);
 
-std::string push_text(const db::Body& body);  // `d` or `m`, untagged
-std::string revoked_text(const db::Path& path);
+std::string push_text(const db::Body& body, std::optional<int64_t> tag = {});  // `d` or `m`
+// `query_json`: of a filtered listen, the query as the client sent it; else "".
+std::string revoked_text(const db::Path& path, std::string_view query_json = {});
 std::string expired_text();  // push `ac`: the client forgets its token, and comes back with a fresh one (§9.4)
 
 // push_text as WebSocket bytes: made once, and shared by all who are told.

@@ -42,13 +42,14 @@ size_t size_of(const Outgoing& message) {
 
 std::string text_of(const Outgoing& message) {
   return std::visit(
-      Overloaded{[](const Text& text) { return text.json; }, [](const Push& push) { return push_text(*push.body); },
+      Overloaded{[](const Text& text) { return text.json; },
+                 [](const Push& push) { return push_text(*push.body, push.tag); },
                  [](const ValueReply& reply) { return value_text(reply.number, reply.value); }},
       message);
 }
 
 db::SharedBytes frames_of(const Outgoing& message) {
-  if (const auto* push = std::get_if<Push>(&message)) return push_frame(*push->body);
+  if (const auto* push = std::get_if<Push>(&message); push != nullptr && !push->tag) return push_frame(*push->body);
   if (const auto* text = std::get_if<Text>(&message)) {
     return std::make_shared<const std::string>(frame_message(text->json));
   }
@@ -71,7 +72,7 @@ void Session::on_request(Request&& request) {
   std::visit(
       Overloaded{
           [&](Put& put) { data_->write(expect({.number = number}), std::move(put.write)); },
-          [&](Listen& listen) { on_listen(number, std::move(listen.listen)); },
+          [&](Listen& listen) { on_listen(number, std::move(listen)); },
           [&](Unlisten& unlisten) { on_unlisten(number, unlisten); },
           [&](Get& get) { data_->read(expect({.number = number, .form = Form::Value}), std::move(get.read)); },
           [&](OnDisconnect& later) { data_->on_disconnect(expect({.number = number}), std::move(later.disconnect)); },
@@ -87,26 +88,38 @@ void Session::on_request(Request&& request) {
   request_bytes_ = 0;
 }
 
-void Session::on_listen(int64_t number, db::Listen&& listen) {
-  if (const auto old = listeners_.find(listen.path); old != listeners_.end()) {
-    // No SDK asks twice. Whoever does hears everything anew, once.
+void Session::on_listen(int64_t number, Listen&& listen) {
+  // No SDK asks twice. Whoever does hears everything anew, once.
+  if (listen.tag) {
+    if (const auto old = tagged_.find(*listen.tag); old != tagged_.end()) drop(old->second);
+  } else if (const auto old = listeners_.find(listen.listen.path); old != listeners_.end()) {
     drop(old->second);
   }
-  if (listeners_.size() >= kListenersMax) {
+  if (listenings_.size() >= kListenersMax) {
     return refuse(number, {ErrorCode::InvalidArgument,
                            fmt::format("Too many listeners on one connection (at most {}).", kListenersMax)});
   }
   const uint64_t listener = ++last_id_;
-  listeners_.emplace(listen.path, listener);
-  paths_.emplace(listener, listen.path);
-  data_->listen(expect({.number = number, .form = Form::Listen, .listener = listener}), listener, std::move(listen));
+  if (listen.tag) {
+    tagged_.emplace(*listen.tag, listener);
+  } else {
+    listeners_.emplace(listen.listen.path, listener);
+  }
+  listenings_.emplace(listener, Listening{listen.listen.path, listen.tag, std::move(listen.query_json)});
+  data_->listen(expect({.number = number, .form = Form::Listen, .listener = listener}), listener,
+                std::move(listen.listen));
 }
 
 void Session::on_unlisten(int64_t number, const Unlisten& unlisten) {
-  const auto found = unlisten.filtered ? listeners_.end() : listeners_.find(unlisten.path);
   const uint64_t request = expect({.number = number});
-  if (found == listeners_.end()) return data_->reply(request, {});
-  const uint64_t listener = found->second;
+  std::optional<uint64_t> found;
+  if (unlisten.tag) {
+    if (const auto at = tagged_.find(*unlisten.tag); at != tagged_.end()) found = at->second;
+  } else if (const auto at = listeners_.find(unlisten.path); at != listeners_.end()) {
+    found = at->second;
+  }
+  if (!found) return data_->reply(request, {});
+  const uint64_t listener = *found;
   forget(listener);
   data_->unlisten(request, listener);
 }
@@ -137,8 +150,10 @@ bool Session::on_items(std::vector<Outgoing>& to) {
     // Untagged pushes name the path alone: what a listener here and one above it are both told is told once.
     auto& event = std::get<db::Event>(item);
     const std::shared_ptr<const db::Body> body = event.body;
-    if (body == nullptr || body != last_pushed_.lock()) on_event(std::move(event), to);
-    last_pushed_ = body;
+    const auto listening = listenings_.find(event.listener);
+    const bool is_tagged = listening != listenings_.end() && listening->second.tag;
+    if (body == nullptr || is_tagged || body != last_pushed_.lock()) on_event(std::move(event), to);
+    if (!is_tagged) last_pushed_ = body;
   }
   return true;
 }
@@ -159,8 +174,10 @@ void Session::on_answer(db::Answer&& answer, std::vector<Outgoing>& to) {
   switch (pending.form) {
     case Form::Listen:
       // `ok` says that the view is complete, so the value goes first (§6.2).
-      if (answer.first != nullptr) to.push_back(Push{std::move(answer.first)});
-      to.push_back(Text{ok_text(pending.number, "{}")});
+      if (const auto at = listenings_.find(pending.listener); at != listenings_.end() && answer.first != nullptr) {
+        to.push_back(Push{std::move(answer.first), at->second.tag});
+      }
+      to.push_back(Text{ok_text(pending.number, answer.no_index ? R"({"w":["no_index"]})" : "{}")});
       return;
     case Form::Value:
       to.push_back(ValueReply{pending.number, std::move(answer.value)});
@@ -176,11 +193,13 @@ void Session::on_answer(db::Answer&& answer, std::vector<Outgoing>& to) {
 void Session::on_event(db::Event&& event, std::vector<Outgoing>& to) {
   switch (event.kind) {
     case db::Event::Kind::Changed:
-      to.push_back(Push{std::move(event.body)});
+      if (const auto at = listenings_.find(event.listener); at != listenings_.end()) {
+        to.push_back(Push{std::move(event.body), at->second.tag});
+      }
       return;
     case db::Event::Kind::Revoked:
-      if (const auto path = paths_.find(event.listener); path != paths_.end()) {
-        to.push_back(Text{revoked_text(path->second)});
+      if (const auto at = listenings_.find(event.listener); at != listenings_.end()) {
+        to.push_back(Text{revoked_text(at->second.path, at->second.query_json)});
         drop(event.listener);
       }
       return;
@@ -205,10 +224,14 @@ void Session::drop(uint64_t listener) {
 }
 
 void Session::forget(uint64_t listener) {
-  const auto path = paths_.find(listener);
-  if (path == paths_.end()) return;
-  listeners_.erase(path->second);
-  paths_.erase(path);
+  const auto at = listenings_.find(listener);
+  if (at == listenings_.end()) return;
+  if (at->second.tag) {
+    tagged_.erase(*at->second.tag);
+  } else {
+    listeners_.erase(at->second.path);
+  }
+  listenings_.erase(at);
 }
 
 }  // namespace hearth::net::wire

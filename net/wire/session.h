@@ -42,6 +42,7 @@ struct Text {
 };
 struct Push {
   std::shared_ptr<const db::Body> body;
+  std::optional<int64_t> tag{};  // of a filtered listen
 };
 struct ValueReply {
   int64_t number;
@@ -89,7 +90,7 @@ class Session {
   };
 
   void on_request(Request&& request);
-  void on_listen(int64_t number, db::Listen&& listen);
+  void on_listen(int64_t number, Listen&& listen);
   void on_unlisten(int64_t number, const Unlisten& unlisten);
   void on_authenticate(int64_t number, const Authenticate& authenticate);
   void on_answer(db::Answer&& answer, std::vector<Outgoing>& to);
@@ -107,9 +108,15 @@ class Session {
   size_t pending_bytes_ = 0;
   std::weak_ptr<const db::Body> last_pushed_;  // by the item before this one
   size_t request_bytes_ = 0;                   // of the request that is looked at
-  // The default listens: both ways, for events name the listener and clients the path.
+  // Listens, both ways, for events name the listener, and clients the path or, of a filtered one, the tag.
+  struct Listening {
+    db::Path path;
+    std::optional<int64_t> tag;
+    std::string query_json;
+  };
   std::unordered_map<db::Path, uint64_t> listeners_;
-  std::unordered_map<uint64_t, db::Path> paths_;
+  std::unordered_map<int64_t, uint64_t> tagged_;
+  std::unordered_map<uint64_t, Listening> listenings_;
 };
 
 }  // namespace hearth::net::wire

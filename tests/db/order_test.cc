@@ -73,7 +73,7 @@ class Teller {
 
   // After everyone's run: whatever is still to come stands before the answer to this.
   void finish() {
-    client_->read(expect(Kind::Read), {kListened, Slot::Value, false, false, kReadBytesMax, {}, nullptr});
+    client_->read(expect(Kind::Read), {kListened, Slot::Value, false, {}, false, kReadBytesMax, {}, nullptr});
     wait_for_answers();
     if (wrong_.empty() && !(read_ == value_)) fail("the value by events is not the value that is read");
   }
@@ -98,7 +98,7 @@ class Teller {
     const size_t dice = random_.below(20);
     if (dice == 0) return listening_ ? unlisten() : listen();
     if (dice < 3)
-      return client_->read(expect(Kind::Read), {kListened, Slot::Value, false, false, kReadBytesMax, {}, nullptr});
+      return client_->read(expect(Kind::Read), {kListened, Slot::Value, false, {}, false, kReadBytesMax, {}, nullptr});
     if (dice < 9) return transaction();
     if (!listening_) return listen();
     write();

@@ -38,9 +38,9 @@ TEST_CASE("Access: reads and writes are judged as the asker's, and who runs the 
   World world(R"({"rules":{"$uid":{".read":"auth.uid == $uid",".write":"auth.uid == $uid"}}})");
   const ValueView tree(json(R"({"ada":1})"));
   const db::Moment moment{tree, db::Timestamp(5), kNone};
-  CHECK(ReadAccess(world.asker(user("ada")), at("ada")).check(moment).ok());
+  CHECK(ReadAccess(world.book, world.asker(user("ada")), at("ada")).check(moment).ok());
   CHECK(world.told.empty());
-  CHECK(ReadAccess(world.asker(user("bob")), at("ada")).check(moment).error() ==
+  CHECK(ReadAccess(world.book, world.asker(user("bob")), at("ada")).check(moment).error() ==
         db::Error{db::ErrorCode::PermissionDenied, "Permission denied"});
   CHECK(world.told == "space: no .read rule from the root to /ada grants it\n");
   db::Write write;
@@ -55,7 +55,7 @@ TEST_CASE("Access: who is past their time is signed out", "[rules]") {
   World world(R"({"rules":{".read":"auth != null"}})");
   Auth auth = user("ada");
   auth.expires = std::chrono::seconds(10);
-  const ReadAccess access(world.asker(auth), at(""));
+  const ReadAccess access(world.book, world.asker(auth), at(""));
   const ValueView tree(json("1"));
   CHECK(access.check({tree, db::Timestamp(9'999), kNone}).ok());
   CHECK_FALSE(access.check({tree, db::Timestamp(10'000), kNone}).ok());
@@ -78,7 +78,64 @@ TEST_CASE("Access: without rules, open or closed to all", "[rules]") {
   for (const bool is_open : {true, false}) {
     Rulebook::Options options;
     options.is_open = is_open;
-    const Asker asker(std::make_shared<Rulebook>(std::move(options)), "space", {});
-    CHECK(ReadAccess(asker, at("a")).check({tree, {}, kNone}).ok() == is_open);
+    const auto book = std::make_shared<Rulebook>(std::move(options));
+    const Asker asker(book, "space", {});
+    CHECK(ReadAccess(book, asker, at("a")).check({tree, {}, kNone}).ok() == is_open);
   }
+}
+
+TEST_CASE("Access: a query whose order has no index is refused to readers, admins too, or noted", "[rules]") {  // rest-api.md §6
+  World world(R"({"rules":{"list":{".read":"query.limitToFirst <= 2",".indexOn":["n","a/b"]},"values":{".indexOn":".value"}}})");
+  const ValueView tree(json("1"));
+  const db::Moment moment{tree, {}, kNone};
+  db::Query query;
+  query.order = db::Order::Child;
+  query.child = at("n");
+  query.limit = db::Limit::First;
+  query.count = 2;
+  const auto check = [&](std::optional<Asker> asker, const char* path, Unindexed unindexed = Unindexed::Refused) {
+    const ReadAccess access(world.book, std::move(asker), at(path), query, unindexed);
+    const auto verdict = access.check(moment);
+    return verdict.ok() ? (access.no_index() ? "noted" : "ok") : verdict.error().message;
+  };
+  CHECK(check(world.asker({}), "list") == "ok");
+  query.count = 3;
+  CHECK(check(world.asker({}), "list") == "Permission denied");
+  CHECK(check(std::nullopt, "list") == "ok");
+  query.child = at("a/c");
+  query.count = 1;
+  const std::string missing = "Index not defined, add \".indexOn\": \"a/c\", for path \"/list\", to the rules";
+  CHECK(check(world.asker({}), "list") == missing);
+  CHECK(check(std::nullopt, "list") == missing);
+  CHECK(check(world.asker({}), "values") == "Permission denied");  // before the index
+  CHECK(check(world.asker({}), "list", Unindexed::Noted) == "noted");
+  query.order = db::Order::Value;
+  query.child = db::Path();
+  CHECK(check(std::nullopt, "values") == "ok");
+  CHECK(check(std::nullopt, "list") == "Index not defined, add \".indexOn\": \".value\", for path \"/list\", to the rules");
+  query.order = db::Order::Key;
+  CHECK(check(std::nullopt, "elsewhere") == "ok");
+}
+
+TEST_CASE("Access: queries as rules see them", "[rules]") {  // rules-language.md §9
+  db::Query query;
+  query.order = db::Order::Child;
+  query.child = at("a/b");
+  query.start = db::Bound{json("1"), {}, true};
+  query.end = query.start;
+  query.limit = db::Limit::Last;
+  query.count = 7;
+  const QueryFacts equal = facts_of(query);
+  CHECK(equal.by_child == "a/b");
+  CHECK(equal.equal_to == json("1"));
+  CHECK_FALSE(equal.start_at);
+  CHECK_FALSE(equal.end_at);
+  CHECK(equal.limit_to_last == 7);
+  query.start->is_inclusive = false;
+  const QueryFacts after = facts_of(query);
+  CHECK_FALSE(after.start_at);
+  CHECK(after.end_at == json("1"));
+  const QueryFacts plain = facts_of({});
+  CHECK_FALSE((plain.by_key || plain.by_priority || plain.by_value));
+  CHECK(facts_of(db::Query()).by_priority);
 }

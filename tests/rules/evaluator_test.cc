@@ -168,10 +168,12 @@ TEST_CASE("Evaluator: the budget of scanned bytes, at the limit and one past it"
   const Asked eight = ask(expression + " && root.child('big').val().length > 0", tree);
   CHECK(eight.outcome == Outcome::Failed);
   CHECK(eight.bytes <= kScanBytesMax);
-  // Doubling a string thirty times would make a gigabyte of it.
-  std::string doubled = "'aaaaaaaaaaaaaaaa'";
-  for (int i = 0; i < 26; ++i) doubled += ".replace('a', 'aa')";
-  CHECK(ask(doubled + " == ''", tree).outcome == Outcome::Failed);
+  // Doubled five times it would be a quarter of a gigabyte.
+  const ValueView parts(json("{\"big\":\"" + std::string(8 * mebibyte, 'a') + "\",\"part\":\"" + std::string(mebibyte, 'a') +
+                             "\",\"twice\":\"" + std::string(2 * mebibyte, 'a') + "\"}"));
+  std::string doubled = "root.child('big').val()";
+  for (int i = 0; i < 5; ++i) doubled += ".replace(root.child('part').val(), root.child('twice').val())";
+  CHECK(ask(doubled + " == ''", parts).outcome == Outcome::Failed);
 }
 
 TEST_CASE("Evaluator: an error of the disk is no verdict", "[rules]") {

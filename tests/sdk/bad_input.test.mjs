@@ -200,8 +200,8 @@ test('WebSocket: bad requests are answered by their number, and the connection g
     ['a hash that is no text', ['q', '{"p":"/x","h":1}'], 'failure', /./],
     ['a stale hash', ['p', '{"p":"/old","d":1,"h":"AAAA"}'], 'datastale', 'Transaction hash does not match'],
     ['no credential', ['auth', '{}'], 'invalid_token', /./],
-    ['a filtered listen', ['q', '{"p":"/old","q":{"l":1,"vf":"l"},"t":1,"h":""}'], 'failure', /not supported/],
-    ['a filtered get', ['g', '{"p":"/old","q":{"l":1,"vf":"l"}}'], 'failure', /not supported/],
+    ['a filtered listen without a tag', ['q', '{"p":"/old","q":{"l":1,"vf":"l"},"h":""}'], 'failure', /tag/],
+    ['a get of no query', ['g', '{"p":"/old","q":{"l":-1}}'], 'failure', /positive integer/],
   ];
   for (const [what, [action, body], status, expected] of table) {
     const answer = await socket.requestRaw(action, body);

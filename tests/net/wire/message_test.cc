@@ -114,33 +114,64 @@ TEST_CASE("Message: listens and gets without a filter are of the whole location"
     CHECK(std::get<Get>(get).read.path.text() == "rooms/r1");
     const Action unlisten = act("n", body);
     REQUIRE(std::holds_alternative<Unlisten>(unlisten));
-    CHECK_FALSE(std::get<Unlisten>(unlisten).filtered);
+    CHECK_FALSE(std::get<Unlisten>(unlisten).tag);
   }
   CHECK(std::get<Listen>(act("q", R"({"p":"/a","h":"abc="})")).listen.hash == "abc=");
   CHECK(std::get<Listen>(act("q", R"({"p":"/a","h":""})")).listen.hash == "");
   CHECK_FALSE(std::get<Listen>(act("q", R"({"p":"/a"})")).listen.hash);
 }
 
-TEST_CASE("Message: filtered queries are refused by name", "[wire]") {
-  const std::vector<std::string> filtered = {
-      // Frames of the published SDK (wire-protocol.md §4, §6).
-      R"({"p":"/msgs","q":{"sp":1,"sin":true,"l":2,"vf":"r","i":"ts"},"t":1,"h":""})",
-      R"({"p":"/msgs","q":{"sp":"a","sin":false,"ep":"z","ein":false,"i":".key"},"t":2,"h":""})",
-      R"({"p":"/prio","q":{"sp":"x","sin":true,"ep":"x","ein":true},"t":4,"h":""})",
-      R"({"p":"/rooms","q":{"l":1,"vf":"l"}})",
-      R"({"p":"/rooms","q":{"sp":null}})",
-      R"({"p":"/rooms","q":{"ep":null,"en":"[MIN_NAME]"}})",
-      R"({"p":"/rooms","q":{},"t":3})"};
-  for (const std::string& body : filtered) {
+TEST_CASE("Message: filtered queries, as SDKs write them", "[wire]") {  // wire-protocol.md §4, §6: captured frames
+  struct Case {
+    std::string query, text;  // of db::Query
+  };
+  const std::vector<Case> cases = {
+      {R"({"sp":1,"sin":true,"l":2,"vf":"r","i":"ts"})", "cts|1=||l2"},
+      {R"({"sp":"a","sin":false,"ep":"z","ein":false,"i":".key"})", "k|\"a\"!|\"z\"!|"},
+      {R"({"sp":3,"sn":"[MAX_NAME]","sin":false,"ep":9,"en":"kk","ein":false,"l":10,"vf":"l","i":".value"})",
+       "v|3\"[MAX_NAME]\"!|9\"kk\"!|f10"},
+      {R"({"sp":"x","sin":true,"ep":"x","ein":true})", "p|\"x\"=|\"x\"=|"},
+      {R"({"l":1,"vf":"l"})", "p|||f1"},
+      {R"({"l":1})", "p|||l1"},
+      {R"({"l":1,"sp":null})", "p|null=||f1"},
+      {R"({"sp":null,"i":"a/b"})", "ca/b|null=||"},
+      {R"({"ep":true,"en":"[MIN_NAME]","i":".priority"})", "p||true\"[MIN_NAME]\"=|"},
+  };
+  for (const Case& c : cases) {
+    INFO(c.query);
+    const std::string body = R"({"p":"/msgs","q":)" + c.query + R"(,"t":7,"h":""})";
+    const Action listen = act("q", body);
+    REQUIRE(std::holds_alternative<Listen>(listen));
+    CHECK(std::get<Listen>(listen).listen.query->text() == c.text);
+    CHECK(std::get<Listen>(listen).tag == 7);
+    CHECK(std::get<Listen>(listen).query_json == c.query);
+    CHECK(std::get<Get>(act("g", body)).read.query->text() == c.text);
+    CHECK(std::get<Unlisten>(act("n", body)).tag == 7);
+  }
+  CHECK_FALSE(std::get<Listen>(act("q", R"({"p":"/a","q":{},"t":3})")).listen.query);
+}
+
+TEST_CASE("Message: queries that are none are refused with why", "[wire]") {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {R"({"p":"/a","q":{"l":1}})", "A filtered listen has a tag: `t` must be an integer."},
+      {R"({"p":"/a","q":{"l":1},"t":"x"})", "`t` must be an integer."},
+      {R"({"p":"/a","q":[],"t":1})", "`q` must be an object."},
+      {R"({"p":"/a","q":{"l":0},"t":1})", "`l` must be a positive integer."},
+      {R"({"p":"/a","q":{"l":1.5},"t":1})", "`l` must be a positive integer."},
+      {R"({"p":"/a","q":{"l":1,"vf":"x"},"t":1})", "`vf` must be \"l\" or \"r\"."},
+      {R"({"p":"/a","q":{"sp":{}},"t":1})", "`sp` must be null, a boolean, a number or a string."},
+      {R"({"p":"/a","q":{"sp":1,"i":".key"},"t":1})", "`sp` must be a key: the order is that of keys."},
+      {R"({"p":"/a","q":{"sn":"k"},"t":1})", "`sn` needs a `sp`."},
+      {R"({"p":"/a","q":{"ep":1,"en":2},"t":1})", "`en` must be a string."},
+      {R"({"p":"/a","q":{"ep":1,"ein":1},"t":1})", "`ein` must be a boolean."},
+      {R"({"p":"/a","q":{"i":5,"l":1},"t":1})", "`i` must be a string."},
+      {R"({"p":"/a","q":{"i":"/","l":1},"t":1})", "`i` must name a child."},
+  };
+  for (const auto& [body, what] : cases) {
     INFO(body);
-    for (const char* name : {"q", "g"}) {
-      const Action action = act(name, body);
-      REQUIRE(std::holds_alternative<Refuse>(action));
-      CHECK(std::get<Refuse>(action).error ==
-            db::Error{db::ErrorCode::Unsupported,
-                      "Filtered queries (limits, bounds) are not supported yet; listen to the whole location."});
-    }
-    CHECK(std::get<Unlisten>(act("n", body)).filtered);
+    const Action action = act("q", body);
+    REQUIRE(std::holds_alternative<Refuse>(action));
+    CHECK(std::get<Refuse>(action).error.message == what);
   }
 }
 

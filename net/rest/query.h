@@ -1,0 +1,21 @@
+// The parameters of a query → db::Query (rest-api.md §6). Values are JSON, as `startAt=3`, `startAt="a"`, `startAt=3,"key"`.
+// Pure.
+#pragma once
+
+#include <optional>
+
+#include "db/base/result.h"
+#include "db/model/query.h"
+#include "net/rest/target.h"
+
+namespace hearth::net::rest {
+
+enum class Shallow : bool { No, Yes };
+
+bool has_query(const Target& target);
+
+// Nothing when no parameter is there. A shallow read needs no orderBy (its order is that of keys), and takes bounds that are
+// no JSON as keys: tools of the service send them so. Errors: InvalidArgument, in the service's words.
+db::Result<std::optional<db::Query>> parse_query(const Target& target, Shallow shallow);
+
+}  // namespace hearth::net::rest
