@@ -25,7 +25,8 @@ class [[nodiscard]] Result {
     invariant(ok(), "value() is asked only of a Result that is ok");
     return *std::get_if<0>(&state_);
   }
-  T&& value() && {
+  // By value, so that `for (… : f().value())` walks something that lives as long as the loop.
+  T value() && {
     invariant(ok(), "value() is asked only of a Result that is ok");
     return std::move(*std::get_if<0>(&state_));
   }

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <memory>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 using namespace hearth::db;
 
@@ -32,6 +34,16 @@ struct Trace {
 };
 
 }  // namespace
+
+TEST_CASE("The value of a result that ends is given away whole, so a loop over it walks what lives") {
+  STATIC_REQUIRE(std::is_same_v<decltype(number(true).value()), int>);
+  struct Items {
+    static Result<std::vector<std::string>> of() { return std::vector<std::string>{"one", "two"}; }
+  };
+  std::string heard;
+  for (const std::string& item : Items::of().value()) heard += item;
+  CHECK(heard == "onetwo");
+}
 
 TEST_CASE("A result holds a value or an error, never both") {
   const Result<int> good = number(true);

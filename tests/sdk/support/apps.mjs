@@ -18,12 +18,16 @@ export function open(port, namespace, { token } = {}) {
   return database;
 }
 
+// Ends the app that `open` gave.
+export async function closeApp(database) {
+  fb.goOffline(database);
+  apps.splice(apps.indexOf(database.app), 1);
+  await deleteApp(database.app);
+}
+
 // For an `after` hook of each file: sockets of the SDK would keep the process.
 export async function closeApps() {
-  for (const app of apps.splice(0)) {
-    fb.goOffline(fb.getDatabase(app));
-    await deleteApp(app);
-  }
+  for (const app of [...apps]) await closeApp(fb.getDatabase(app));
 }
 
 // A list that grows, and can be waited for.
