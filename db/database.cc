@@ -8,6 +8,7 @@
 #include "db/child_events.h"
 #include "db/client.h"
 #include "db/engine.h"
+#include "db/model/index.h"
 #include "db/model/push_id.h"
 
 namespace hearth::db {
@@ -306,6 +307,10 @@ void Database::judge(const std::string& name, Write write, std::function<void(An
 void Database::setting(const std::string& name, std::string which,
                        std::function<void(Result<std::optional<std::string>>)> done) {
   engine_->setting(name, std::move(which), std::move(done));
+}
+
+void Database::indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done) {
+  engine_->indexes(name, std::move(done));
 }
 
 void Database::write(const std::string& name, Write write, std::function<void(Answer)> done) {

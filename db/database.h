@@ -34,7 +34,8 @@
 namespace hearth::db {
 
 class Client;
-class Engine;  // db/commit
+class Engine;
+struct IndexPlan;
 
 enum class SyncMode {
   Group,  // a write is told after an fsync, shared by all that wait: survives a power cut
@@ -119,6 +120,7 @@ class Database {
     SyncMode sync = SyncMode::Group;
     size_t shards = 4;                        // fixed when the store is made; later opens use the stored number
     size_t readers = 2;                       // threads that read
+    std::string indexes;                      // of namespaces whose settings name none (db/model/index.h, parse_indexes)
     const Clock* clock = nullptr;             // null: the system's; must outlive the database
     std::function<void(std::function<void()>)> run;  // where callbacks run; empty: a thread of ours
     void* environment = nullptr;              // tests: a rocksdb::Env*
@@ -143,6 +145,7 @@ class Database {
   void write(const std::string& name, Write write, std::function<void(Answer)> done);
   void judge(const std::string& name, Write write, std::function<void(Answer)> done);  // would it be taken? writes nothing
   void setting(const std::string& name, std::string which, std::function<void(Result<std::optional<std::string>>)> done);
+  void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);  // and how far they are built
 
   const std::string& life() const;   // unguessable, new at every open: sequences are resumable within one life
   const std::string& store_id() const;

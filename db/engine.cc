@@ -4,6 +4,7 @@
 #include <future>
 
 #include "db/base/random.h"
+#include "db/model/index.h"
 #include "db/reads.h"
 #include "db/store/row_key.h"
 
@@ -31,12 +32,33 @@ Result<void> Engine::start() {
   readers_ = std::make_unique<ReaderPool>(options_.readers);
   for (uint32_t i = 0; i < store_->shards(); ++i) {
     shards_.push_back(std::make_unique<Shard>(Shard::Dependencies{
-        *store_, durability, *readers_, *clock_, life_, [this](const std::string& name, uint32_t number) {
+        *store_, durability, *readers_, *clock_, life_, options_.indexes, [this](const std::string& name, uint32_t number) {
           const std::unique_lock lock(mutex_);
           names_[name] = number;
         }}));
   }
-  return run_orphans();
+  RETURN_IF_ERROR(run_orphans());
+  return resume_indexes();
+}
+
+// Namespaces that have other indexes than they should, or are still building them.
+Result<void> Engine::resume_indexes() {
+  const auto snapshot = store_->snapshot();
+  ASSIGN_OR_RETURN(const auto usual, parse_indexes(options_.indexes));
+  for (const auto& [name, number] : std::map<std::string, uint32_t>(names_)) {
+    ASSIGN_OR_RETURN(const auto setting, SnapshotSettings(snapshot, number).text(kIndexesSetting));
+    ASSIGN_OR_RETURN(const auto row, snapshot->get(row_key(Table::Index, number, kPlanRow)));
+    IndexPlan plan;
+    if (row) {
+      ASSIGN_OR_RETURN(plan, IndexPlan::decode(*row));
+    }
+    const auto own = parse_indexes(setting.value_or(""));
+    const bool is_done = own.ok() && is_current(plan, setting ? own.value() : usual) && !plan.is_building();
+    if (is_done) continue;
+    const std::shared_ptr<Space> where = space(name);
+    where->shard.submit({where, nullptr, 0, MaintainRequest{}, nullptr});
+  }
+  return {};
 }
 
 // What sessions of a dead process wanted written when they end: they have ended.
@@ -152,6 +174,15 @@ void Engine::setting(const std::string& name, std::string which,
   const std::shared_ptr<Space> where = space(name);
   readers_->run([where, which = std::move(which), done = std::move(done)] {
     done(SnapshotSettings(where->shard.durable(), where->tree.number).text(which));
+  });
+}
+
+void Engine::indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done) {
+  const std::shared_ptr<Space> where = space(name);
+  readers_->run([where, done = std::move(done)] {
+    const auto row = where->shard.durable()->get(row_key(Table::Index, where->tree.number, kPlanRow));
+    if (!row.ok()) return done(row.error());
+    done(row.value() ? IndexPlan::decode(*row.value()) : IndexPlan());
   });
 }
 

@@ -34,6 +34,8 @@ class Engine {
   void judge(const std::string& name, Write write, std::function<void(Answer)> done);
   void setting(const std::string& name, std::string which, std::function<void(Result<std::optional<std::string>>)> done);
 
+  void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
+
   // Runs a callback where the app wants it: Options::run, or a thread of our own.
   void run(std::function<void()> task);
   bool on_callback_thread() const;
@@ -48,6 +50,7 @@ class Engine {
   explicit Engine(Database::Options options);
   Result<void> start();
   Result<void> run_orphans();
+  Result<void> resume_indexes();
   void forget_idle_spaces();  // under mutex_, held alone
 
   Database::Options options_;

@@ -48,6 +48,12 @@ class TimedView final : public TreeView {
   }
   Result<std::optional<std::string>> leaf(std::string_view key) const override { return view_.leaf(key); }
   Result<Row> last(std::string_view from, std::string_view upto) const override { return view_.last(from, upto); }
+  Result<void> scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const override {
+    return view_.scan_down(from, upto, row);  // of rows that are limited, or an index's
+  }
+  Result<std::optional<IndexRows>> index(const Path& collection, const Query& query) const override {
+    return view_.index(collection, query);
+  }
 
  private:
   const TreeView& view_;

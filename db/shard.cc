@@ -86,8 +86,22 @@ void Shard::run_group() {
 
   release(durable.ok(), durable.ok() ? Error{} : durable.error());
   ++group_;
+  for (const std::shared_ptr<Space>& space : in_group_) {
+    if (durable.ok()) maintain(space);
+  }
   in_group_.clear();
   for (; !carried_.empty(); carried_.pop_back()) waiting_.push_front(std::move(carried_.back()));
+}
+
+// Indexes follow what the settings ask for a step at a time, among the requests of others.
+void Shard::maintain(const std::shared_ptr<Space>& space) {
+  const Tree& tree = space->tree;
+  if (!tree.named || !tree.loaded || space->is_maintained) return;
+  if (tree.is_reconciled && !tree.plan->is_building()) return;
+  const std::lock_guard lock(mutex_);
+  if (closing_) return;  // a start goes on with it
+  space->is_maintained = true;
+  inbox_.push_back({space, nullptr, 0, MaintainRequest{}, nullptr});
 }
 
 // Whether a request must see the end of this group first.
@@ -449,6 +463,29 @@ void Shard::handle(Request& request, CreateRequest&) {
   committer_.name(request.space->tree);
   if (!was_named) named_.emplace_back(request.space->tree.name, request.space->tree.number);
   answer(request, {});
+}
+
+void Shard::handle(Request& request, MaintainRequest&) {
+  Space& space = *request.space;
+  Tree& tree = space.tree;
+  space.is_maintained = true;  // if something fails, until a restart: nothing but speed depends on it
+  if (!committer_.load(tree).ok()) return;
+  Effect next{Effect::Kind::BuildIndex, {}, Value::integer(kBuildChildren), Slot::Value, {}};
+  if (!tree.is_reconciled) {
+    const auto setting = committer_.settings(tree).text(kIndexesSetting);
+    if (!setting.ok()) return;
+    const auto wanted = parse_indexes(setting.value().value_or(with_.indexes));
+    if (!wanted.ok()) return;
+    tree.is_reconciled = is_current(*tree.plan, wanted.value());
+    if (!tree.is_reconciled) next = {Effect::Kind::Reindex, {}, Value::string(indexes_text(wanted.value())), Slot::Value, {}};
+  }
+  if (tree.is_reconciled && !tree.plan->is_building()) {
+    space.is_maintained = false;
+    return;
+  }
+  if (!committer_.queue(tree, {std::move(next)}, with_.clock.now()).ok()) return;
+  tree.is_reconciled = true;
+  space.is_maintained = false;
 }
 
 void Shard::handle(Request& request, OrphanRequest& what) {

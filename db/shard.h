@@ -28,6 +28,7 @@ namespace hearth::db {
 
 inline constexpr size_t kGroupRequestsMax = 4'096;
 inline constexpr size_t kGroupBytesMax = 4u << 20;       // of values; one larger write makes a group of its own
+inline constexpr int64_t kBuildChildren = 500;            // of an index, built in one group
 inline constexpr size_t kWriteBytesMax = 512u << 20;     // of rows, one write
 
 struct WriteRequest {
@@ -62,6 +63,7 @@ struct BeginRequest {
 };
 struct EndRequest {};
 struct CreateRequest {};
+struct MaintainRequest {};  // the next step to the indexes that the settings ask for
 struct OrphanRequest {  // the queue of a session that a dead process left
   std::shared_ptr<DisconnectQueue> queue;
 };
@@ -71,7 +73,7 @@ struct Request {
   std::shared_ptr<Conversation> conversation;  // null: a request by itself
   uint64_t id = 0;
   std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
-               RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, CreateRequest, OrphanRequest>
+               RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, CreateRequest, MaintainRequest, OrphanRequest>
       what;
   std::function<void(Answer)> done;  // without a conversation
 };
@@ -84,6 +86,7 @@ class Shard {
     ReaderPool& readers;
     const Clock& clock;
     const std::string& life;                                    // Database::life
+    const std::string& indexes;                                 // Options::indexes
     // A namespace exists from now on. Called on the shard's thread.
     std::function<void(const std::string& name, uint32_t number)> on_named;
   };
@@ -116,6 +119,7 @@ class Shard {
   void handle(Request& request, BeginRequest& begin);
   void handle(Request& request, EndRequest& end);
   void handle(Request& request, CreateRequest& create);
+  void handle(Request& request, MaintainRequest& maintain);
   void handle(Request& request, OrphanRequest& orphan);
 
   void answer(const Request& request, Answer answer);
@@ -130,6 +134,7 @@ class Shard {
   void resume(Request& request, const Listen& listen, std::vector<Overwrite> missed);
   std::optional<std::vector<Overwrite>> missed_since(Space& space, const Listen& listen) const;
   void release(bool durable, const Error& error);
+  void maintain(const std::shared_ptr<Space>& space);
 
   Dependencies with_;
   Committer committer_;

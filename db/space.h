@@ -94,6 +94,7 @@ struct Space {
   std::deque<std::pair<uint64_t, Overwrite>> missed;  // values left out
   uint64_t missed_from = 0;
   bool missed_known = false;  // `missed_from` has been set
+  bool is_maintained = false;  // a MaintainRequest is on its way, or failed
 };
 
 }  // namespace hearth::db

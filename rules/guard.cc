@@ -4,6 +4,8 @@
 
 #include "db/client.h"
 #include "db/database.h"
+#include "db/model/index.h"
+#include "db/model/key_order.h"
 
 namespace hearth::rules {
 namespace {
@@ -204,6 +206,7 @@ void Guard::set_rules(const std::string& name, const Auth& auth, std::string tex
   book_->keep(compiled.value());
   db::Write write;
   write.settings.push_back({std::string(db::kRulesSetting), std::move(text)});
+  write.settings.push_back({std::string(db::kIndexesSetting), db::indexes_text(compiled.value()->index_specs())});
   database_.write(name, std::move(write), std::move(done));
 }
 
@@ -219,6 +222,27 @@ void Guard::explain(const std::string& name, const Auth& auth, const Auth& as, T
   write.preconditions.clear();
   write.access = std::make_shared<const Explainer>(*asker, std::move(trial), std::move(to));
   database_.judge(name, std::move(write), std::move(done));
+}
+
+void Guard::indexes(const std::string& name, const Auth& auth, Done done) {
+  if (auth.kind != Auth::Kind::Admin && !options_.dev) return done(answer_of(denied()));
+  database_.indexes(name, [done = std::move(done)](const db::Result<db::IndexPlan>& plan) {
+    if (!plan.ok()) return done(answer_of(plan.error()));
+    std::vector<std::pair<std::string, db::Value>> all;
+    for (const db::Index& index : plan.value().indexes) {
+      std::vector<std::pair<std::string, db::Value>> one = {{"at", db::Value::string(index.spec.pattern())},
+                                                            {"by", db::Value::string(index.spec.by())},
+                                                            {"complete", db::Value::boolean(index.is_complete)}};
+      if (!index.built.empty()) {
+        const auto built = db::decode_path(std::string_view(index.built).substr(0, index.built.size() - 1));
+        if (built.ok()) one.emplace_back("built", db::Value::string(built.value().slashed()));
+      }
+      all.emplace_back(std::to_string(all.size()), db::Value::object(one));
+    }
+    db::Answer answer;
+    answer.value = db::Value::object(all);
+    done(std::move(answer));
+  });
 }
 
 std::string Guard::event_id(uint64_t sequence) const { return database_.life() + ":" + std::to_string(sequence); }

@@ -122,6 +122,10 @@ class Guard {
   void explain(const std::string& name, const Auth& auth, const Auth& as, Trial trial, std::shared_ptr<Explanation> to,
                Done done);
 
+  // For admins, and in `dev` for everyone: a list of {at, by, complete, built}, the answer's value. `built`: the last path that
+  // has its row, until it is complete. Errors: PermissionDenied, Io.
+  void indexes(const std::string& name, const Auth& auth, Done done);
+
   // What of the rules was evaluated since they were set or the server was started; null: nothing. Counted in `dev` alone.
   std::shared_ptr<const Coverage> coverage(const std::string& name) const { return book_->coverage(name); }
 

@@ -187,6 +187,17 @@ class Ruleset::Compiler {
   std::vector<std::pair<Offset, std::string>> mistakes_;
 };
 
+std::vector<db::IndexSpec> Ruleset::index_specs() const {
+  std::vector<db::IndexSpec> specs;
+  for (const IndexedPath& indexed : indexes_) {
+    for (const std::string& order : indexed.orders) {
+      auto spec = db::make_index(indexed.pattern, order);
+      if (spec && std::find(specs.begin(), specs.end(), *spec) == specs.end()) specs.push_back(std::move(*spec));
+    }
+  }
+  return specs;
+}
+
 bool Ruleset::has_index(const db::Path& path, std::string_view order) const {
   const Node* node = root_.get();
   for (const std::string_view key : path.keys()) {

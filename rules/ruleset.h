@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "db/base/result.h"
+#include "db/model/index.h"
 #include "db/model/path.h"
 #include "db/model/tree_view.h"
 #include "db/model/write.h"
@@ -58,6 +59,7 @@ class Ruleset {
                              const Question& question) const;
 
   const std::vector<IndexedPath>& indexes() const { return indexes_; }  // in document order
+  std::vector<db::IndexSpec> index_specs() const;         // the same, each order that rows can have
   // Whether `.indexOn` of the path names that order of its children: a child path, or ".value".
   bool has_index(const db::Path& path, std::string_view order) const;
 

@@ -77,8 +77,10 @@ Service::Service(const ServeFlags& flags) {
   db::Database::Options options;
   options.folder = flags.data;
   options.sync = flags.sync;
+  rules::Guard::Options guard = guard_options(flags);
+  if (guard.rules != nullptr) options.indexes = db::indexes_text(guard.rules->index_specs());
   database_ = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
-  guard_ = std::make_unique<rules::Guard>(*database_, guard_options(flags));
+  guard_ = std::make_unique<rules::Guard>(*database_, std::move(guard));
   for (const std::string& flag : flags.namespaces) {
     const std::string name = or_throw(db::check_namespace_name(flag), flag);
     if (!database_->exists(name)) or_throw(database_->create(name), fmt::format("cannot make the namespace {}", name));

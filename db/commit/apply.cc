@@ -87,6 +87,12 @@ Result<void> apply(const Effect& effect, Pending& to, const OldRows* known) {
       if (effect.name == kRulesSetting) to.rules = is_set ? text_digest(effect.value.as_string()) : "";
       return {};
     }
+    case Effect::Kind::Reindex:
+      invariant(to.indexes != nullptr, "whoever applies this kind has the indexes");
+      return reindex(effect.value.as_string(), *to.indexes);
+    case Effect::Kind::BuildIndex:
+      invariant(to.indexes != nullptr, "whoever applies this kind has the indexes");
+      return build(static_cast<uint64_t>(effect.value.as_integer()), to.tree, *to.indexes);
   }
   invariant(false, "every kind of effect is applied");
   return {};

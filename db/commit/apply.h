@@ -7,6 +7,7 @@
 
 #include "db/base/result.h"
 #include "db/commit/overlay.h"
+#include "db/commit/reindex.h"
 #include "db/model/write.h"
 #include "db/store/tree_store.h"
 
@@ -20,6 +21,7 @@ struct Pending {
   Overlay& tree;
   Batch& rows;
   std::string& rules;  // Head::rules
+  Indexes* indexes = nullptr;  // not needed for what only sets, of which they follow (db/commit/reindex.h)
 };
 
 // The keys of what lies at a path, as far as anyone cares.

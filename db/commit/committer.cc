@@ -16,6 +16,12 @@ class HashingView final : public TreeView {
   }
   Result<std::optional<std::string>> leaf(std::string_view key) const override { return view_.leaf(key); }
   Result<Row> last(std::string_view from, std::string_view upto) const override { return view_.last(from, upto); }
+  Result<void> scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const override {
+    return view_.scan_down(from, upto, row);
+  }
+  Result<std::optional<IndexRows>> index(const Path& collection, const Query& query) const override {
+    return view_.index(collection, query);
+  }
   Result<std::string> hash(const Path& path, size_t bytes_max) const override {
     if (const auto known = tree_.hashes.find(path.text()); known != tree_.hashes.end()) return known->second;
     ASSIGN_OR_RETURN(std::string found, TreeView::hash(path, bytes_max));
@@ -55,13 +61,35 @@ class Committer::GroupSettings final : public Settings {
 
 struct Committer::PendingTree {
   PendingTree(const Committer& committer, Tree& of)
-      : tree(of), base(committer.durable(), of.number), overlay(base), view(overlay, of), settings(committer, of.number, of.head.rules) {}
+      : tree(of),
+        base(committer.durable(), of.number),
+        overlay(base),
+        index_base(committer.durable(), of.number, Table::Index),
+        index_rows(index_base),
+        indexed(overlay, of.plan, index_rows),
+        view(indexed, of),
+        settings(committer, of.number, of.head.rules) {}
   Tree& tree;
   SnapshotView base;
   Overlay overlay;
+  SnapshotView index_base;
+  Overlay index_rows;
+  IndexedView indexed;
   HashingView view;
   GroupSettings settings;
   bool changed = false;
+};
+
+// What a write makes of a namespace, until it is accepted.
+struct Committer::After {
+  explicit After(const PendingTree& at)
+      : tree(at.view), index_rows(static_cast<const TreeView&>(at.index_rows)), indexes{at.tree.plan, index_rows}, rules(at.tree.head.rules) {}
+  Overlay tree;
+  Overlay index_rows;
+  Indexes indexes;
+  Batch beside;
+  std::string rules;
+  Pending pending(uint32_t number) { return {number, tree, beside, rules, &indexes}; }
 };
 
 // The group as rows: names, heads, queues, data, settings, in the order of their tables.
@@ -70,7 +98,9 @@ class Committer::Rows final : public RowSource {
   explicit Rows(const Committer& group) : group_(group) {}
   size_t row_count() const override {
     size_t count = group_.rows_.row_count();
-    for (const auto& [number, pending] : group_.pending_) count += 1 + pending->overlay.row_count();
+    for (const auto& [number, pending] : group_.pending_) {
+      count += 1 + pending->overlay.row_count() + pending->index_rows.row_count();
+    }
     return count;
   }
   std::vector<std::pair<std::string, std::string>> ranges() const override {
@@ -78,6 +108,10 @@ class Committer::Rows final : public RowSource {
     for (const auto& [number, pending] : group_.pending_) {
       const std::string prefix = row_key(Table::Data, number);
       for (const auto& [from, upto] : pending->overlay.emptied()) ranges.emplace_back(prefix + from, prefix + upto);
+    }
+    for (const auto& [number, pending] : group_.pending_) {
+      const std::string prefix = row_key(Table::Index, number);
+      for (const auto& [from, upto] : pending->index_rows.emptied()) ranges.emplace_back(prefix + from, prefix + upto);
     }
     return ranges;
   }
@@ -93,18 +127,21 @@ class Committer::Rows final : public RowSource {
       if (pending->changed) put(row_key(Table::Head, number), pending->tree.head.encode());
     }
     beside(Table::Head, Table::Data);
-    for (const auto& [number, pending] : group_.pending_) {
-      std::string key = row_key(Table::Data, number);
-      pending->overlay.changes([&](std::string_view path, std::optional<std::string_view> leaf) {
-        key.resize(kTableAndNumber);
-        key += path;
-        put(key, leaf);
-      });
-    }
-    beside(Table::Setting, Table::End);
+    for (const auto& [number, pending] : group_.pending_) changes(Table::Data, number, pending->overlay, put);
+    beside(Table::Setting, Table::Index);
+    for (const auto& [number, pending] : group_.pending_) changes(Table::Index, number, pending->index_rows, put);
   }
 
  private:
+  static void changes(Table table, uint32_t number, const Overlay& overlay, const PutFunction& put) {
+    std::string key = row_key(table, number);
+    overlay.changes([&](std::string_view row, std::optional<std::string_view> value) {
+      key.resize(kTableAndNumber);
+      key += row;
+      put(key, value);
+    });
+  }
+
   const Committer& group_;
 };
 
@@ -122,6 +159,11 @@ Result<void> Committer::load(Tree& tree) {
   ASSIGN_OR_RETURN(const auto row, durable()->get(row_key(Table::Head, tree.number)));
   if (row) {
     ASSIGN_OR_RETURN(tree.head, Head::decode(*row));
+  }
+  ASSIGN_OR_RETURN(const auto plan, durable()->get(row_key(Table::Index, tree.number, kPlanRow)));
+  if (plan) {
+    ASSIGN_OR_RETURN(IndexPlan stored, IndexPlan::decode(*plan));
+    tree.plan = std::make_shared<const IndexPlan>(std::move(stored));
   }
   tree.loaded = true;
   return {};
@@ -156,15 +198,18 @@ void Committer::name(Tree& tree) {
 }
 
 // From here on what `accepted` says is part of the group: later writes are judged against it.
-void Committer::accept(PendingTree& pending, Overlay&& after, const Accepted& accepted, std::string rules,
-                       bool writes_priorities) {
+void Committer::accept(PendingTree& pending, After&& after, const Accepted& accepted, bool writes_priorities) {
   Tree& tree = pending.tree;
   invariant(accepted.record.sequence == tree.head.sequence + 1, "records come in their order, without gaps");
   tree.head.sequence = accepted.record.sequence;
   tree.head.time = accepted.record.time;
   tree.head.has_priorities = tree.head.has_priorities || writes_priorities;
-  tree.head.rules = std::move(rules);
-  pending.overlay.absorb(std::move(after));
+  tree.head.rules = std::move(after.rules);
+  tree.plan = std::move(after.indexes.plan);
+  if (accepted.configures) tree.is_reconciled = false;
+  pending.overlay.absorb(std::move(after.tree));
+  pending.index_rows.absorb(std::move(after.index_rows));
+  rows_.take(std::move(after.beside));
   pending.changed = true;
   for (const Overwrite& changed : accepted.changed) forget_related(tree.hashes, changed.path);
   name(tree);
@@ -192,62 +237,60 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
   Accepted accepted;
   accepted.record = {tree.head.sequence, now, {}};
 
-  Overlay after(at.view);
-  Batch beside;  // taken in with the rest, or not at all
-  std::string rules = tree.head.rules;
+  After after(at);  // taken in as a whole, or not at all
   Settled all;
   for (const Write& write : writes) {
     if (refused == Refused::Returned) {
-      Pending to{tree.number, after, beside, rules};
+      Pending to = after.pending(tree.number);
       ASSIGN_OR_RETURN(all, evaluate(write, {at.view, at.settings, tree.head.has_priorities}, to, now));
       break;
     }
     // Each is judged on the state that the ones before it left; one that is refused does not stop the others.
-    const TreeView& left = after;
+    const TreeView& left = after.tree;
     Overlay single(left);
-    Pending to{tree.number, single, beside, rules};
+    Pending to{tree.number, single, after.beside, after.rules, nullptr};
     const bool has_priorities = tree.head.has_priorities || all.writes_priorities;
     Result<Settled> settled = evaluate(write, {left, at.settings, has_priorities}, to, now);
     if (!settled.ok()) continue;
-    after.absorb(std::move(single));
+    after.tree.absorb(std::move(single));
     std::move(settled.value().effects.begin(), settled.value().effects.end(), std::back_inserter(all.effects));
     std::move(settled.value().changed.begin(), settled.value().changed.end(), std::back_inserter(all.changed));
     all.writes_priorities = all.writes_priorities || settled.value().writes_priorities;
   }
   for (Effect& effect : also) {
-    Pending to{tree.number, after, beside, rules};
+    Pending to = after.pending(tree.number);
     RETURN_IF_ERROR(apply(effect, to));
     all.effects.push_back(std::move(effect));
   }
   if (all.effects.empty()) return accepted;
+  RETURN_IF_ERROR(follow(all.effects, at.view, after.tree, after.indexes));
 
   accepted.record = {tree.head.sequence + 1, now, std::move(all.effects)};
   accepted.changed = std::move(all.changed);
   accepted.configures = all.configures;
   if (tell != nullptr && (!accepted.changed.empty() || accepted.configures)) {
     tree.head.has_priorities = tree.head.has_priorities || all.writes_priorities;
-    RETURN_IF_ERROR(tell(accepted, at.view, after, GroupSettings(*this, tree.number, rules, &beside)));
+    const IndexedView shown(after.tree, after.indexes.plan, after.index_rows);
+    RETURN_IF_ERROR(tell(accepted, at.view, shown, GroupSettings(*this, tree.number, after.rules, &after.beside)));
   }
-  rows_.take(std::move(beside));
-  accept(at, std::move(after), accepted, std::move(rules), all.writes_priorities);
+  accept(at, std::move(after), accepted, all.writes_priorities);
   return accepted;
 }
 
 Result<void> Committer::replay(Tree& tree, const Record& record) {
   RETURN_IF_ERROR(load(tree));
   PendingTree& at = pending(tree);
-  const TreeView& before = at.overlay;
-  Overlay after(before);
-  std::string rules = tree.head.rules;
-  Pending to{tree.number, after, rows_, rules};
+  After after(at);
+  Pending to = after.pending(tree.number);
   RETURN_IF_ERROR(apply(record, to));
+  RETURN_IF_ERROR(follow(record.effects, at.view, after.tree, after.indexes));
   Accepted accepted{record, {}, false};
   bool writes_priorities = false;
   for (const Effect& effect : record.effects) {
     accepted.changed.push_back({effect.path, Slot::Value, {}});
     writes_priorities = writes_priorities || effect.value.has_priorities();
   }
-  accept(at, std::move(after), accepted, std::move(rules), writes_priorities);
+  accept(at, std::move(after), accepted, writes_priorities);
   return {};
 }
 

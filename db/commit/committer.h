@@ -32,6 +32,8 @@ struct Tree {
   bool named = false;   // its name has a row
   bool loaded = false;  // `head` has been read
   Head head;            // with everything accepted so far
+  PlanPointer plan = std::make_shared<const IndexPlan>();  // the same
+  bool is_reconciled = false;  // the plan is what the settings ask for
   // Hashes of subtrees as they are now, pending writes included; what a write touches is forgotten.
   std::map<std::string, std::string, std::less<>> hashes;  // by path text
 };
@@ -72,7 +74,7 @@ class Committer final {
   Result<Accepted> write_each(Tree& tree, const std::vector<Write>& writes, std::vector<Effect> also, Timestamp now,
                               const Tell& tell);
   Result<void> judge(Tree& tree, const Write& write, Timestamp now);  // whether write() would take it; changes nothing
-  Result<Accepted> queue(Tree& tree, std::vector<Effect> effects, Timestamp now);  // Enqueue and Dequeue only
+  Result<Accepted> queue(Tree& tree, std::vector<Effect> effects, Timestamp now);  // none that sets anything
   Result<void> replay(Tree& tree, const Record& record);                           // of another store with this history
   Result<void> load(Tree& tree);                                                   // its head, unless it is there
   void name(Tree& tree);                                                           // gives it its row
@@ -97,7 +99,8 @@ class Committer final {
                              const Tell& tell, Refused refused);
   PendingTree& pending(Tree& tree);
   Timestamp time_for(const Tree& tree, Timestamp now) const { return std::max(now, tree.head.time); }
-  void accept(PendingTree& pending, Overlay&& after, const Accepted& accepted, std::string rules, bool writes_priorities);
+  struct After;
+  void accept(PendingTree& pending, After&& after, const Accepted& accepted, bool writes_priorities);
 
   TreeStore& store_;
   TreeStore::Durability durability_;

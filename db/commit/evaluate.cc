@@ -169,7 +169,7 @@ Result<void> judge(const Write& write, const Found& found, Timestamp now) {
   Overlay after(found.tree);
   Batch rows;
   std::string rules;
-  Pending to{0, after, rows, rules};
+  Pending to{0, after, rows, rules, nullptr};
   ASSIGN_OR_RETURN(const Settled settled, evaluate(write, found, to, now));
   return {};
 }

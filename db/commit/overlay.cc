@@ -137,6 +137,14 @@ Result<TreeView::Row> Overlay::last(std::string_view from, std::string_view upto
   }
 }
 
+Result<void> Overlay::scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const {
+  const auto own = rows_.lower_bound(from);
+  const auto sheet = sheets_.lower_bound(upto);
+  const bool has_sheet = sheet != sheets_.begin() && std::prev(sheet)->second.upto > from;
+  if (!has_sheet && (own == rows_.end() || own->first >= upto)) return base_.scan_down(from, upto, row);
+  return TreeView::scan_down(from, upto, row);
+}
+
 void Overlay::cut_sheets(const std::string& from, const std::string& upto) {
   auto at = sheets_.upper_bound(from);
   if (at != sheets_.begin()) --at;

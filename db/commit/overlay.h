@@ -25,6 +25,7 @@ class Overlay final : public TreeView {
   Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override;
   Result<std::optional<std::string>> leaf(std::string_view key) const override;
   Result<Row> last(std::string_view from, std::string_view upto) const override;
+  Result<void> scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const override;
 
   void put(std::string key, std::string_view leaf) { rows_[std::move(key)] = std::string(leaf); }
   void erase(std::string key) { rows_[std::move(key)] = std::nullopt; }

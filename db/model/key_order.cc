@@ -10,17 +10,6 @@ constexpr char kIntegerTag = '\x01';
 constexpr char kTextTag = '\x02';
 constexpr size_t kLongLength = 255;
 
-// The remap that makes UTF-8 bytes sort as UTF-16 units: U+E000-U+FFFF move behind the 4-byte sequences.
-unsigned char remapped(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte == 0xEE ? 0xF5 : byte == 0xEF ? 0xF6 : byte;
-}
-
-char unmapped(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return static_cast<char>(byte == 0xF5 ? 0xEE : byte == 0xF6 ? 0xEF : byte);
-}
-
 std::string canonical(int32_t number) { return std::to_string(number); }
 
 uint32_t read_u32(std::string_view bytes) {
@@ -30,6 +19,16 @@ uint32_t read_u32(std::string_view bytes) {
 }
 
 }  // namespace
+
+char remap_utf16(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return static_cast<char>(byte == 0xEE ? 0xF5 : byte == 0xEF ? 0xF6 : byte);
+}
+
+char unmap_utf16(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return static_cast<char>(byte == 0xF5 ? 0xEE : byte == 0xF6 ? 0xEF : byte);
+}
 
 std::optional<int32_t> integer_key(std::string_view key) {
   // ^-?(0*)\d{1,10}$ and within int32.
@@ -54,7 +53,7 @@ int compare_utf16(std::string_view a, std::string_view b) {
   const size_t common = std::min(a.size(), b.size());
   for (size_t i = 0; i < common; ++i) {
     if (a[i] == b[i]) continue;
-    return remapped(a[i]) < remapped(b[i]) ? -1 : 1;
+    return static_cast<unsigned char>(remap_utf16(a[i])) < static_cast<unsigned char>(remap_utf16(b[i])) ? -1 : 1;
   }
   return a.size() < b.size() ? -1 : a.size() > b.size() ? 1 : 0;
 }
@@ -88,7 +87,7 @@ void append_segment(std::string_view key, std::string& to) {
     return;
   }
   to += kTextTag;
-  for (const char c : key) to += static_cast<char>(remapped(c));
+  for (const char c : key) to += remap_utf16(c);
   to += '\0';
 }
 
@@ -116,7 +115,7 @@ size_t segment_length(std::string_view encoded) {
 
 void append_key(std::string_view segment, std::string& to) {
   if (segment.front() == kTextTag) {
-    for (const char c : segment.substr(1, segment.size() - 2)) to += unmapped(c);
+    for (const char c : segment.substr(1, segment.size() - 2)) to += unmap_utf16(c);
     return;
   }
   if (segment.size() == 6) {

@@ -23,6 +23,10 @@ int compare_keys(std::string_view a, std::string_view b);
 // <0, 0 or >0 by UTF-16 code units, given UTF-8.
 int compare_utf16(std::string_view a, std::string_view b);
 
+// The remap that makes UTF-8 bytes sort as UTF-16 units, and back: U+E000-U+FFFF move behind the 4-byte sequences.
+char remap_utf16(char c);
+char unmap_utf16(char c);
+
 // The number of an integer key (`-5`, `007`), or nothing. SDK: util.ts tryParseInt.
 std::optional<int32_t> integer_key(std::string_view key);
 

@@ -3,17 +3,12 @@
 #include <algorithm>
 #include <set>
 
+#include "db/model/index.h"
 #include "db/model/json.h"
 #include "db/model/key_order.h"
 
 namespace hearth::db {
 namespace {
-
-// Stands for every object: their contents are never compared.
-const Value& an_object() {
-  static const Value object = Value::object({{"o", Value::boolean(true)}});
-  return object;
-}
 
 int rank(const Value& value) {
   switch (value.kind()) {
@@ -39,14 +34,6 @@ int three_way(T a, T b) {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-// A double, and what of an int64 beyond 2^53 it leaves out (data-model.md §2.3).
-std::pair<double, int64_t> number_of(const Value& value) {
-  if (value.kind() != Value::Kind::Integer) return {value.as_double(), 0};
-  const int64_t whole = value.as_integer();
-  const auto rounded = static_cast<double>(whole);
-  return {rounded, static_cast<int64_t>(static_cast<__int128>(whole) - static_cast<__int128>(rounded))};
-}
-
 int compare_bound_keys(std::string_view a, std::string_view b) {
   if (a == b) return 0;
   if (a == kMinKey || b == kMaxKey) return -1;
@@ -69,6 +56,18 @@ void append_bound(const std::optional<Bound>& bound, std::string& to) {
 }
 
 }  // namespace
+
+const Value& any_object() {
+  static const Value object = Value::object({{"o", Value::boolean(true)}});
+  return object;
+}
+
+std::pair<double, int64_t> number_of(const Value& number) {
+  if (number.kind() != Value::Kind::Integer) return {number.as_double(), 0};
+  const int64_t whole = number.as_integer();
+  const auto rounded = static_cast<double>(whole);
+  return {rounded, static_cast<int64_t>(static_cast<__int128>(whole) - static_cast<__int128>(rounded))};
+}
 
 std::string Query::text() const {
   std::string to(1, "kvpc"[static_cast<size_t>(order)]);
@@ -113,7 +112,7 @@ Position position_of(std::string_view key, const Value& child, const Query& quer
       position.value = child.at(query.child).without_priority();
       break;
   }
-  if (position.value.is_object()) position.value = an_object();
+  if (position.value.is_object()) position.value = any_object();
   return position;
 }
 
@@ -131,35 +130,11 @@ bool in_range(const Position& position, const Query& query) {
 
 Result<std::optional<Position>> find_position(const TreeView& tree, const Path& path, std::string_view key,
                                               const Query& query) {
-  std::string base = encode_path(path);
-  append_segment(key, base);
-  const auto anything_at = [&](const std::string& encoded) -> Result<bool> {
-    bool found = false;
-    RETURN_IF_ERROR(tree.scan(encoded, encoded + kPastChildren, [&](std::string_view, std::string_view) {
-      found = true;
-      return false;
-    }));
-    return found;
-  };
-  Position position{Value(), std::string(key)};
-  std::string at = base;
-  if (query.order == Order::Child) at += encode_path(query.child);
-  if (query.order == Order::Priority) at += kPriorityMark;
-  if (query.order != Order::Key) {
-    ASSIGN_OR_RETURN(const auto leaf, tree.leaf(at));
-    if (leaf) {
-      ASSIGN_OR_RETURN(position.value, decode_leaf(*leaf));
-      return std::optional(std::move(position));
-    }
-  }
-  ASSIGN_OR_RETURN(const bool exists, anything_at(base));
-  if (!exists) return std::optional<Position>();
-  if (query.order == Order::Value) position.value = an_object();
-  if (query.order == Order::Child) {
-    ASSIGN_OR_RETURN(const bool is_object, anything_at(at));
-    if (is_object) position.value = an_object();
-  }
-  return std::optional(std::move(position));
+  std::string encoded = encode_path(path);
+  append_segment(key, encoded);
+  ASSIGN_OR_RETURN(auto value, ordered_value(tree, encoded, query.order, query.child));
+  if (!value) return std::optional<Position>();
+  return std::optional(Position{std::move(*value), std::string(key)});
 }
 
 namespace {
@@ -291,11 +266,76 @@ Result<std::vector<Position>> select_by_scan(const TreeView& tree, const std::st
       if (value.ok()) position.value = std::move(value).value();
     } else if (query.order != Order::Priority && within.starts_with(ordered_by) && position.value.is_null()) {
       // Below what it is ordered by. The priority of a leaf stands behind the leaf.
-      position.value = an_object();
+      position.value = any_object();
     }
     return failed.ok();
   }));
   finish();
+  RETURN_IF_ERROR(failed);
+  return std::move(taker).positions();
+}
+
+// Where in an index a range begins (`is_start`) or ends, as rows. A bound that is cut stands for all that begin alike.
+std::string index_edge(const Query& query, bool is_start) {
+  const std::optional<Bound>& bound = is_start ? query.start : query.end;
+  std::string edge;
+  if (!bound) return is_start ? "\x01" : "\xff";
+  const bool is_whole = append_index_value(bound->value, edge);
+  const Position at = bound_position(*bound, query, is_start ? kMinKey : kMaxKey);
+  if (is_whole && check_key(at.key).ok()) {
+    append_segment(at.key, edge);
+    if (!is_start) edge += '\0';  // the row itself is within; whether it is selected, in_range() says
+    return edge;
+  }
+  // Before or behind all children of that value.
+  const bool is_behind = is_start ? is_whole && at.key == kMaxKey : !is_whole || at.key != kMinKey;
+  if (is_behind) edge += '\xff';
+  return edge;
+}
+
+// Along the rows of an index. Texts that are cut sort by their keys alone: all that begin alike are read and kept in order.
+Result<std::vector<Position>> select_by_index(const TreeView& tree, const TreeView::IndexRows& index,
+                                              const std::string& base, const Query& query, const Position* beyond) {
+  Taker taker(query, beyond);
+  std::string from = index.base + index_edge(query, true);
+  std::string upto = index.base + index_edge(query, false);
+  if (beyond != nullptr) {
+    std::string edge = index.base;
+    if (append_index_value(beyond->value, edge)) append_segment(beyond->key, edge);
+    if (query.limit == Limit::Last) {
+      upto = std::min(upto, edge + '\xff');
+    } else {
+      from = std::max(from, edge);
+    }
+  }
+  if (from >= upto) return std::move(taker).positions();
+  Result<void> failed;
+  std::string run;  // the value that cut rows share
+  const std::string ordered_by = query.order == Order::Child ? encode_path(query.child) : std::string();
+  const TreeView::RowFunction take = [&](std::string_view row, std::string_view) {
+    row.remove_prefix(index.base.size());
+    Result<IndexEntry> entry = decode_index_entry(row);
+    if (!entry.ok()) {
+      failed = entry.error();
+      return false;
+    }
+    const std::string_view value = row.substr(0, entry.value().value_bytes);
+    if (taker.is_full() && (!entry.value().is_cut || run != value)) return false;
+    Position position{std::move(entry.value().value), decode_segment(entry.value().segment)};
+    if (entry.value().is_cut) {
+      run = value;
+      const auto leaf = tree.leaf(base + std::string(entry.value().segment) + ordered_by);
+      Result<Value> text = !leaf.ok() ? leaf.error() : decode_leaf(leaf.value().value_or(""));
+      if (!text.ok()) {
+        failed = text.error();
+        return false;
+      }
+      position.value = std::move(text).value();
+    }
+    failed = taker.take(std::move(position));
+    return failed.ok();
+  };
+  RETURN_IF_ERROR(query.limit == Limit::Last ? index.rows->scan_down(from, upto, take) : index.rows->scan(from, upto, take));
   RETURN_IF_ERROR(failed);
   return std::move(taker).positions();
 }
@@ -308,7 +348,10 @@ Result<std::vector<Position>> select(const TreeView& tree, const Path& path, con
   ASSIGN_OR_RETURN(const auto leaf, tree.leaf(base));
   if (leaf) return std::vector<Position>();
   const bool by_key = query.order == Order::Key || (query.order == Order::Priority && !has_priorities);
-  return by_key ? select_by_key(tree, base, query, beyond) : select_by_scan(tree, base, query, beyond);
+  if (by_key) return select_by_key(tree, base, query, beyond);
+  ASSIGN_OR_RETURN(const auto index, tree.index(path, query));
+  if (index) return select_by_index(tree, *index, base, query, beyond);
+  return select_by_scan(tree, base, query, beyond);
 }
 
 Result<Value> read_children(const TreeView& tree, const Path& path, const std::vector<Position>& positions,

@@ -50,6 +50,9 @@ struct Position {
   Value value{};
   std::string key{};
 };
+const Value& any_object();  // stands for every object where positions are compared
+// A double, and what of an int64 beyond 2^53 it leaves out (data-model.md §2.3).
+std::pair<double, int64_t> number_of(const Value& number);
 // <0, 0 or >0.
 int compare_values(const Value& a, const Value& b);  // data-model.md §4
 int compare_positions(const Position& a, const Position& b);
@@ -63,8 +66,8 @@ bool in_range(const Position& position, const Query& query);
 // Where the child stands in the tree, or nothing when it is not there. Reads what it is ordered by, not all of it.
 Result<std::optional<Position>> find_position(const TreeView& tree, const Path& path, std::string_view key, const Query& query);
 
-// What the query selects of the children of `path`; of a leaf nothing. By key, and by priority where none has one, it reads
-// only what it selects; else every row once, and holds no more than the limit. `beyond`: only positions behind that one, on
+// What the query selects of the children of `path`; of a leaf nothing. By key, by priority where none has one, and where the
+// tree has an index, it reads only what it selects; else every row once, and holds no more than the limit. `beyond`: only positions behind that one, on
 // the limit's side. Errors: as the tree; TooLarge above kSelectionMax positions.
 inline constexpr size_t kSelectionMax = 5'000'000;
 Result<std::vector<Position>> select(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,

@@ -11,6 +11,7 @@
 namespace hearth::db {
 
 inline constexpr std::string_view kRulesSetting = "rules";    // the text of the security rules
+inline constexpr std::string_view kIndexesSetting = "indexes";  // which secondary indexes it has (db/model/index.h)
 inline constexpr size_t kSettingBytesMax = 1u << 20;          // of one text
 
 struct Setting {

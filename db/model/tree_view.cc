@@ -10,6 +10,20 @@ Result<std::string> TreeView::hash(const Path& path, size_t bytes_max) const {
   return node_hash(value);
 }
 
+Result<void> TreeView::scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const {
+  std::string end(upto);
+  while (from < end) {
+    ASSIGN_OR_RETURN(const Row found, last(from, end));
+    if (!found || !row(found->first, found->second)) return {};
+    end = found->first;
+  }
+  return {};
+}
+
+Result<std::optional<TreeView::IndexRows>> TreeView::index(const Path&, const Query&) const {
+  return std::optional<IndexRows>();
+}
+
 Result<TreeView::Row> TreeView::last(std::string_view from, std::string_view upto) const {
   Row found;
   RETURN_IF_ERROR(scan(from, upto, [&](std::string_view key, std::string_view leaf) {

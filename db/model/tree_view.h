@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,8 @@ namespace hearth::db {
 inline constexpr char kPriorityMark = '\x00';  // ends the key of a node's priority row
 inline constexpr char kPastChildren = '\x03';  // above every segment, behind a path
 
+struct Query;
+
 class TreeView {
  public:
   virtual ~TreeView() = default;
@@ -32,6 +35,17 @@ class TreeView {
   // The last row of [from, upto), or nothing: key and leaf. Views that have no shorter way go through all of them.
   using Row = std::optional<std::pair<std::string, std::string>>;
   virtual Result<Row> last(std::string_view from, std::string_view upto) const;
+
+  // scan() in descending order. Views that have no shorter way ask for the last one again and again.
+  virtual Result<void> scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const;
+
+  // Where the rows are that have the children of `collection` in the query's order (db/model/index.h): of an index that is
+  // complete, or nothing. Behind `base` comes an entry.
+  struct IndexRows {
+    std::shared_ptr<const TreeView> rows;
+    std::string base;
+  };
+  virtual Result<std::optional<IndexRows>> index(const Path& collection, const Query& query) const;
 
   // The leaf of just the row `key`, or nothing.
   virtual Result<std::optional<std::string>> leaf(std::string_view key) const = 0;

@@ -68,6 +68,10 @@ char letter(Effect::Kind kind) {
       return 'd';
     case Effect::Kind::Configure:
       return 'c';
+    case Effect::Kind::Reindex:
+      return 'x';
+    case Effect::Kind::BuildIndex:
+      return 'b';
   }
   invariant(false, "every kind has a letter");
   return 0;
@@ -238,6 +242,12 @@ Result<Record> Record::decode(std::string_view bytes) {
         break;
       case 'c':
         effect.kind = Effect::Kind::Configure;
+        break;
+      case 'x':
+        effect.kind = Effect::Kind::Reindex;
+        break;
+      case 'b':
+        effect.kind = Effect::Kind::BuildIndex;
         break;
       default:
         return bad_record("unknown effect");

@@ -68,6 +68,8 @@ struct Effect {
     Enqueue,      // the session `name` will write `value`, server values and all, to the `slot` of `path` when it ends
     Dequeue,      // it will not
     Configure,    // the setting `name` becomes the string `value` (null: unset)
+    Reindex,      // the secondary indexes are those of the string `value` (db/model/index.h, parse_indexes)
+    BuildIndex,   // the next `value` children get their rows in the first index that is not complete
   };
   Kind kind = Kind::Set;
   Path path;

@@ -8,6 +8,7 @@
 //          | 0x04 disconnect  rest = number:4 BE session 0x00 path [0x00]            → value rows (disconnect_queue.h)
 //          | 0x05 data        rest = number:4 BE path [0x00]                         → leaf (db/model/value.h)
 //          | 0x06 setting     rest = number:4 BE name                                → text
+//          | 0x07 index       rest = number:4 BE row                                 → db/model/index.h
 //
 // `path` is encoded (db/model/key_order.h), a last 0x00 marks a priority. On disk. Never renumber.
 #pragma once
@@ -18,7 +19,7 @@
 
 namespace hearth::db {
 
-enum class Table : char { Store = 1, Name = 2, Head = 3, Disconnect = 4, Data = 5, Setting = 6, End = 7 };
+enum class Table : char { Store = 1, Name = 2, Head = 3, Disconnect = 4, Data = 5, Setting = 6, Index = 7, End = 8 };
 
 inline void append_number(uint32_t number, std::string& to) {
   for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(number >> shift);

@@ -10,6 +10,8 @@
 
 #include "db/base/random.h"
 #include "db/model/hash.h"
+#include "db/model/index.h"
+#include "db/model/key_order.h"
 #include "db/store/rocks.h"
 #include "db/store/row_key.h"
 
@@ -89,7 +91,7 @@ Result<std::optional<std::string>> Snapshot::get(std::string_view key) const {
   return std::optional<std::string>(value.ToString());
 }
 
-Result<TreeView::Row> Snapshot::last(std::string_view from, std::string_view upto) const {
+Result<void> Snapshot::scan_down(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const {
   const rocksdb::Slice lower = slice(from);
   const rocksdb::Slice upper = slice(upto);
   rocksdb::ReadOptions options;
@@ -97,14 +99,15 @@ Result<TreeView::Row> Snapshot::last(std::string_view from, std::string_view upt
   options.iterate_lower_bound = &lower;
   options.iterate_upper_bound = &upper;
   const std::unique_ptr<rocksdb::Iterator> at(state_->db->NewIterator(options));
-  at->SeekToLast();
-  if (at->Valid()) return TreeView::Row(std::in_place, view(at->key()), view(at->value()));
+  for (at->SeekToLast(); at->Valid(); at->Prev()) {
+    if (!row(view(at->key()), view(at->value()))) return {};
+  }
   if (!at->status().ok()) return to_error(at->status(), "reading the store");
-  return TreeView::Row();
+  return {};
 }
 
-SnapshotView::SnapshotView(std::shared_ptr<const Snapshot> snapshot, uint32_t number)
-    : snapshot_(std::move(snapshot)), prefix_(row_key(Table::Data, number)) {}
+SnapshotView::SnapshotView(std::shared_ptr<const Snapshot> snapshot, uint32_t number, Table table)
+    : snapshot_(std::move(snapshot)), number_(number), prefix_(row_key(table, number)) {}
 
 Result<void> SnapshotView::scan(std::string_view from, std::string_view upto, const RowFunction& row) const {
   std::string lower = prefix_;
@@ -133,12 +136,31 @@ Result<std::optional<std::string>> SnapshotSettings::text(std::string_view name)
   return snapshot_->get(row_key(Table::Setting, number_, name));
 }
 
-Result<TreeView::Row> SnapshotView::last(std::string_view from, std::string_view upto) const {
+Result<void> SnapshotView::scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const {
   std::string lower = prefix_;
   std::string upper = prefix_;
-  ASSIGN_OR_RETURN(Row row, snapshot_->last(lower.append(from), upper.append(upto)));
-  if (row) row->first.erase(0, kTableAndNumber);
-  return row;
+  return snapshot_->scan_down(lower.append(from), upper.append(upto), [&](std::string_view key, std::string_view leaf) {
+    return row(key.substr(kTableAndNumber), leaf);
+  });
+}
+
+Result<TreeView::Row> SnapshotView::last(std::string_view from, std::string_view upto) const {
+  Row found;
+  RETURN_IF_ERROR(scan_down(from, upto, [&](std::string_view key, std::string_view leaf) {
+    found.emplace(key, leaf);
+    return false;
+  }));
+  return found;
+}
+
+Result<std::optional<TreeView::IndexRows>> SnapshotView::index(const Path& collection, const Query& query) const {
+  const auto rows = std::make_shared<const SnapshotView>(snapshot_, number_, Table::Index);
+  ASSIGN_OR_RETURN(const auto bytes, rows->leaf(kPlanRow));
+  if (!bytes) return std::optional<IndexRows>();
+  ASSIGN_OR_RETURN(const IndexPlan plan, IndexPlan::decode(*bytes));
+  const Index* found = plan.find(collection.keys(), query);
+  if (found == nullptr) return std::optional<IndexRows>();
+  return std::optional(IndexRows{rows, index_prefix(found->id, encode_path(collection)) + '\0'});
 }
 
 TreeStore::TreeStore(std::unique_ptr<Rocks> rocks) : rocks_(std::move(rocks)) {}

@@ -23,6 +23,7 @@
 #include "db/base/result.h"
 #include "db/model/settings.h"
 #include "db/model/tree_view.h"
+#include "db/store/row_key.h"
 
 namespace hearth::db {
 
@@ -48,22 +49,25 @@ class Snapshot {
   ~Snapshot();
   Result<void> scan(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const;
   Result<std::optional<std::string>> get(std::string_view key) const;
-  Result<TreeView::Row> last(std::string_view from, std::string_view upto) const;  // of [from, upto)
+  Result<void> scan_down(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const;
 
  private:
   std::unique_ptr<State> state_;
 };
 
-// One namespace's tree in a snapshot.
+// One namespace's tree in a snapshot, or its index rows (Table::Index).
 class SnapshotView final : public TreeView {
  public:
-  SnapshotView(std::shared_ptr<const Snapshot> snapshot, uint32_t number);
+  SnapshotView(std::shared_ptr<const Snapshot> snapshot, uint32_t number, Table table = Table::Data);
   Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override;
   Result<std::optional<std::string>> leaf(std::string_view key) const override;
   Result<Row> last(std::string_view from, std::string_view upto) const override;
+  Result<void> scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const override;
+  Result<std::optional<IndexRows>> index(const Path& collection, const Query& query) const override;
 
  private:
   std::shared_ptr<const Snapshot> snapshot_;
+  uint32_t number_;
   std::string prefix_;
 };
 

@@ -155,6 +155,7 @@ void RestHandler::Core::handle(std::shared_ptr<http::Exchange> exchange) {
     case Endpoint::Rules:
     case Endpoint::Explain:
     case Endpoint::Coverage:
+    case Endpoint::Indexes:
       return serve(call);
   }
 }
@@ -225,6 +226,9 @@ void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
       return work(call, [this, call] { explain(call); });
     case Endpoint::Coverage:
       return tell_coverage(*call);
+    case Endpoint::Indexes:
+      return with_.guard.indexes(call->space, call->auth,
+                                 waiting_.expect([call](const db::Answer& answer) { tell_read(*call, answer); }));
     case Endpoint::Data:
     case Endpoint::Upload:
     case Endpoint::Preflight:

@@ -215,6 +215,9 @@ Parser::Step Parser::endpoint() {
     to_.as_text = segments.back() == "coverage";
     return only(Endpoint::Coverage, to_.method == Method::Get);
   }
+  if (segments == std::vector<std::string>{".inspect", "indexes.json"}) {
+    return only(Endpoint::Indexes, to_.method == Method::Get);
+  }
   if (first == ".inspect") return refuse(404, "Not found.");
   if (first == ".settings") return refuse(501, "This setting is not supported by this server.");
   if (!segments.empty() && segments.back() == ".upload") {
@@ -296,7 +299,8 @@ Parser::Step Parser::limits() {
 Parser::Step Parser::stream() {
   const bool asks = contains_ignoring_case(from_.header("Accept").value_or(""), "text/event-stream");
   if (!asks || from_.method == "HEAD" || to_.method != Method::Get) return {};
-  if (to_.endpoint == Endpoint::Rules || to_.endpoint == Endpoint::Info || to_.endpoint == Endpoint::Coverage) {
+  if (to_.endpoint == Endpoint::Rules || to_.endpoint == Endpoint::Info || to_.endpoint == Endpoint::Coverage ||
+      to_.endpoint == Endpoint::Indexes) {
     return refuse(400, "This location can't be streamed.");
   }
   if (to_.endpoint != Endpoint::Data) return {};

@@ -29,6 +29,7 @@ enum class Endpoint : uint8_t {
   Rules,      // /.settings/rules.json
   Explain,    // /.inspect/explain.json (rules/trial.h)
   Coverage,   // /.inspect/coverage, or .json
+  Indexes,    // /.inspect/indexes.json
   Preflight,  // OPTIONS of anything
 };
 enum class Method : uint8_t { Get, Put, Post, Patch, Delete };

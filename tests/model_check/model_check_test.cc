@@ -64,8 +64,10 @@ TEST_CASE("Model check: the tree is the reference's after every write, and a rep
   auto other_store = TreeStore::open({other_folder.path(), 1, nullptr}).value();
   Committer committer(*store, TreeStore::Durability::Os);
   Committer replayer(*other_store, TreeStore::Durability::Os);
-  Tree tree{"t", 1, false, false, {}, {}};
-  Tree copy{"t", 1, false, false, {}, {}};
+  Tree tree;
+  tree.name = "t";
+  tree.number = 1;
+  Tree copy = tree;
   ReferenceTree reference;
   for (int step = 0; step < 3000; ++step) {
     const Write write = write_of(random);

@@ -287,7 +287,7 @@ TEST_CASE("Remembered hashes are forgotten at, above and below what changes, and
     Overlay overlay(fixture.committer->view(fresh));
     Batch rows;
     std::string rules;
-    Pending to{99, overlay, rows, rules};
+    Pending to{99, overlay, rows, rules, nullptr};
     REQUIRE(apply(Effect{Effect::Kind::Set, at(path), value, Slot::Value, {}}, to).ok());
     return overlay.hash(at(path), kReadBytesMax).value();
   };

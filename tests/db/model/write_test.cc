@@ -24,7 +24,7 @@ Record random_record(RandomTree& random) {
   record.time = Timestamp(static_cast<int64_t>(random.below(size_t{1} << 43)));
   for (size_t count = random.below(5); count > 0; --count) {
     Effect effect;
-    effect.kind = static_cast<Effect::Kind>(random.below(6));
+    effect.kind = static_cast<Effect::Kind>(random.below(8));
     effect.path = random.path();
     switch (effect.kind) {
       case Effect::Kind::Set:
@@ -48,6 +48,12 @@ Record random_record(RandomTree& random) {
       case Effect::Kind::Configure:
         effect.name = "rules";
         if (random.chance(0.5)) effect.value = Value::string("// a\n{\"rules\":{}}");
+        break;
+      case Effect::Kind::Reindex:
+        effect.value = Value::string(R"([{"at":"/rooms/$","by":"sent"}])");
+        break;
+      case Effect::Kind::BuildIndex:
+        effect.value = Value::integer(500);
         break;
     }
     record.effects.push_back(std::move(effect));

@@ -1,0 +1,219 @@
+#include "db/commit/reindex.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "db/commit/apply.h"
+#include "db/model/key_order.h"
+
+namespace hearth::db {
+namespace {
+
+std::string row_of(uint32_t id, const IndexedChild& child, const Value& value) {
+  std::string row = index_prefix(id, child.collection) + '\0';
+  append_index_value(value, row);
+  return row + child.segment;
+}
+
+void put_plan(IndexPlan plan, Indexes& indexes) {
+  indexes.rows.put(std::string(kPlanRow), plan.encode());
+  indexes.plan = std::make_shared<const IndexPlan>(std::move(plan));
+}
+
+// One index and what one write does to it.
+class Following {
+ public:
+  Following(const Index& index, const TreeView& before, const TreeView& after, Overlay& rows)
+      : index_(index), spec_(index.spec), before_(before), after_(after), rows_(rows) {}
+
+  void note(const Effect& effect);
+  Result<void> run();
+
+ private:
+  bool is_covered(const std::string& child) const;
+  Result<void> replace(const std::string& base);
+  Result<void> move(const IndexedChild& child);
+  Result<void> count();
+
+  const Index& index_;
+  const IndexSpec& spec_;
+  const TreeView& before_;
+  const TreeView& after_;
+  Overlay& rows_;
+  std::set<std::string> subtrees_;               // set as a whole, encoded: collections and what is above them
+  std::map<std::string, IndexedChild> children_;  // set, or something below them; by encoded path
+  std::map<std::string, int64_t> counts_;         // what collections gain, encoded
+};
+
+void Following::note(const Effect& effect) {
+  if (effect.kind != Effect::Kind::Set && effect.kind != Effect::Kind::Unleaf) return;
+  const std::vector<std::string_view> keys = effect.path.keys();
+  const size_t depth = spec_.at.size();
+  if (!spec_.matches_start(std::span(keys).first(std::min(keys.size(), depth)))) return;
+  if (keys.size() <= depth) {
+    if (effect.kind == Effect::Kind::Set) subtrees_.insert(encode_path(effect.path));
+    return;
+  }
+  IndexedChild child{encode_path(effect.path.prefix(depth)), {}};
+  append_segment(keys[depth], child.segment);
+  std::string path = child.path();
+  if (index_.holds(path)) children_.emplace(std::move(path), std::move(child));
+}
+
+bool Following::is_covered(const std::string& child) const {
+  return std::any_of(subtrees_.begin(), subtrees_.end(), [&](const std::string& base) { return child.starts_with(base); });
+}
+
+// Everything below `base` is other: its rows go, whatever they are, and those of what is there now come.
+Result<void> Following::replace(const std::string& base) {
+  const std::string from = index_prefix(index_.id, base);
+  const std::string upto = from + kPastChildren;
+  ASSIGN_OR_RETURN(const OldRows old, old_rows(rows_, from));
+  std::vector<std::pair<std::string, std::string>> fresh;
+  std::map<std::string, uint64_t> counts;
+  std::string at = base;
+  for (;;) {
+    ASSIGN_OR_RETURN(const auto child, next_child(after_, spec_, at, base + kPastChildren));
+    if (!child || !index_.holds(child->path())) break;
+    ASSIGN_OR_RETURN(const auto value, ordered_value(after_, child->path(), spec_.order, spec_.child));
+    fresh.emplace_back(row_of(index_.id, *child, value.value_or(Value())), "");
+    ++counts[child->collection];
+    at = child->path() + kPastChildren;
+  }
+  for (const auto& [collection, count] : counts) fresh.emplace_back(count_row(index_.id, collection), encode_count(count));
+  if (!old.more && fresh.size() <= kPointRowsMax) {
+    for (const std::string& row : old.keys) rows_.erase(row);
+    for (auto& [row, value] : fresh) rows_.put(std::move(row), value);
+    return {};
+  }
+  std::sort(fresh.begin(), fresh.end());
+  ValueBuilder builder;
+  for (const auto& [row, value] : fresh) builder.add(std::string_view(row).substr(from.size()), value);
+  rows_.replace(from, upto, from, std::move(builder).build());
+  return {};
+}
+
+Result<void> Following::move(const IndexedChild& child) {
+  ASSIGN_OR_RETURN(const auto old, ordered_value(before_, child.path(), spec_.order, spec_.child));
+  ASSIGN_OR_RETURN(const auto now, ordered_value(after_, child.path(), spec_.order, spec_.child));
+  if (old.has_value() != now.has_value()) counts_[child.collection] += now ? 1 : -1;
+  std::string old_row = old ? row_of(index_.id, child, *old) : std::string();
+  std::string row = now ? row_of(index_.id, child, *now) : std::string();
+  if (row == old_row) return {};
+  if (old) rows_.erase(std::move(old_row));
+  if (now) rows_.put(std::move(row), "");
+  return {};
+}
+
+Result<void> Following::count() {
+  for (const auto& [collection, gained] : counts_) {
+    if (gained == 0) continue;
+    std::string row = count_row(index_.id, collection);
+    ASSIGN_OR_RETURN(const auto stored, rows_.leaf(row));
+    uint64_t count = 0;
+    if (stored) {
+      ASSIGN_OR_RETURN(count, decode_count(*stored));
+    }
+    count += static_cast<uint64_t>(gained);
+    if (count == 0) {
+      rows_.erase(std::move(row));
+    } else {
+      rows_.put(std::move(row), encode_count(count));
+    }
+  }
+  return {};
+}
+
+Result<void> Following::run() {
+  const std::string* above = nullptr;  // what lies below it was replaced with it
+  for (const std::string& base : subtrees_) {
+    if (above != nullptr && base.starts_with(*above)) continue;
+    RETURN_IF_ERROR(replace(base));
+    above = &base;
+  }
+  for (const auto& [path, child] : children_) {
+    if (!is_covered(path)) RETURN_IF_ERROR(move(child));
+  }
+  return count();
+}
+
+}  // namespace
+
+Result<void> follow(const std::vector<Effect>& effects, const TreeView& before, const TreeView& after, Indexes& indexes) {
+  for (const Index& index : indexes.plan->indexes) {
+    Following following(index, before, after, indexes.rows);
+    for (const Effect& effect : effects) following.note(effect);
+    RETURN_IF_ERROR(following.run());
+  }
+  return {};
+}
+
+bool is_current(const IndexPlan& plan, const std::vector<IndexSpec>& wanted) {
+  return plan.indexes.size() == std::min(wanted.size(), kIndexesMax) &&
+         std::all_of(plan.indexes.begin(), plan.indexes.end(), [&](const Index& index) {
+           return std::find(wanted.begin(), wanted.end(), index.spec) != wanted.end();
+         });
+}
+
+Result<void> reindex(std::string_view text, Indexes& indexes) {
+  ASSIGN_OR_RETURN(std::vector<IndexSpec> wanted, parse_indexes(text));
+  if (wanted.size() > kIndexesMax) wanted.resize(kIndexesMax);
+  IndexPlan plan;
+  plan.next_id = indexes.plan->next_id;
+  for (const Index& index : indexes.plan->indexes) {
+    const auto found = std::find(wanted.begin(), wanted.end(), index.spec);
+    if (found != wanted.end()) {
+      plan.indexes.push_back(index);
+      wanted.erase(found);
+      continue;
+    }
+    const std::string from = index_prefix(index.id, "");
+    const std::string upto = index_prefix(index.id + 1, "");
+    indexes.rows.replace(from, upto, from, Value());
+  }
+  for (IndexSpec& spec : wanted) plan.indexes.push_back({std::move(spec), plan.next_id++});
+  put_plan(std::move(plan), indexes);
+  return {};
+}
+
+Result<void> build(uint64_t count, const TreeView& tree, Indexes& indexes) {
+  IndexPlan plan = *indexes.plan;
+  const auto index = std::find_if(plan.indexes.begin(), plan.indexes.end(), [](const Index& one) { return !one.is_complete; });
+  if (index == plan.indexes.end()) return {};
+  std::map<std::string, uint64_t> counts;
+  for (; count > 0; --count) {
+    ASSIGN_OR_RETURN(const auto child, next_child(tree, index->spec, index->built, std::string(1, kPastChildren)));
+    if (!child) {
+      index->is_complete = true;
+      index->built.clear();
+      break;
+    }
+    const std::string path = child->path();
+    ASSIGN_OR_RETURN(const auto value, ordered_value(tree, path, index->spec.order, index->spec.child));
+    indexes.rows.put(row_of(index->id, *child, value.value_or(Value())), "");
+    ++counts[child->collection];
+    index->built = path + kPastChildren;
+  }
+  for (const auto& [collection, added] : counts) {
+    std::string row = count_row(index->id, collection);
+    ASSIGN_OR_RETURN(const auto stored, indexes.rows.leaf(row));
+    uint64_t before = 0;
+    if (stored) {
+      ASSIGN_OR_RETURN(before, decode_count(*stored));
+    }
+    indexes.rows.put(std::move(row), encode_count(before + added));
+  }
+  put_plan(std::move(plan), indexes);
+  return {};
+}
+
+Result<std::optional<TreeView::IndexRows>> IndexedView::index(const Path& collection, const Query& query) const {
+  const Index* found = plan_ == nullptr ? nullptr : plan_->find(collection.keys(), query);
+  if (found == nullptr) return std::optional<IndexRows>();
+  // Not owned: it lives as long as this view.
+  return std::optional(IndexRows{std::shared_ptr<const TreeView>(std::shared_ptr<void>(), &rows_),
+                                 index_prefix(found->id, encode_path(collection)) + '\0'});
+}
+
+}  // namespace hearth::db

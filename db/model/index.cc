@@ -1,0 +1,391 @@
+#include "db/model/index.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "db/model/json.h"
+#include "db/model/key_order.h"
+
+namespace hearth::db {
+namespace {
+
+constexpr char kPlanVersion = 1;
+
+enum class ValueTag : char { Null = 1, False = 2, True = 3, Number = 4, Text = 5, Object = 6 };
+constexpr char kTextEnd = '\x00';
+constexpr char kEscape = '\x01';
+constexpr char kEscapedNul = '\x02';  // behind kEscape
+constexpr char kEscapedOne = '\x03';
+constexpr char kCut = '\x01';         // behind kEscape: sorts before what an escape can be, behind the end
+
+Error corrupt(std::string_view what) { return {ErrorCode::Corruption, "an index row is not ours: " + std::string(what)}; }
+
+void append_u32(uint32_t value, std::string& to) {
+  for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift);
+}
+
+void append_u64(uint64_t value, std::string& to) {
+  for (int shift = 56; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift);
+}
+
+uint64_t read_big_endian(std::string_view bytes) {
+  uint64_t value = 0;
+  for (const char c : bytes) value = value << 8 | static_cast<unsigned char>(c);
+  return value;
+}
+
+void append_bytes(std::string_view bytes, std::string& to) {
+  append_u32(static_cast<uint32_t>(bytes.size()), to);
+  to += bytes;
+}
+
+// Takes the plan's bytes apart; all zero once they are too few.
+struct Reader {
+  std::string_view rest;
+  bool good = true;
+  uint64_t number(size_t bytes) { return read_big_endian(take(bytes)); }
+  std::string_view take(size_t bytes) {
+    good = good && rest.size() >= bytes;
+    if (!good) return {};
+    const std::string_view taken = rest.substr(0, bytes);
+    rest.remove_prefix(bytes);
+    return taken;
+  }
+};
+
+// Doubles as bytes that sort as they do: the sign turned, and of negative ones all bits.
+uint64_t ordered_bits(double number) {
+  const auto bits = std::bit_cast<uint64_t>(number == 0 ? 0.0 : number);  // no -0
+  constexpr uint64_t kSign = 1ULL << 63;
+  return (bits & kSign) != 0 ? ~bits : bits | kSign;
+}
+
+double from_ordered_bits(uint64_t bits) {
+  constexpr uint64_t kSign = 1ULL << 63;
+  return std::bit_cast<double>((bits & kSign) != 0 ? bits & ~kSign : ~bits);
+}
+
+constexpr int32_t kResidualBias = 0x8000;
+
+std::vector<std::string> split_pattern(std::string_view text) {
+  std::vector<std::string> keys;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('/'), text.size());
+    if (end > 0) keys.push_back(text.front() == '$' ? "$" : std::string(text.substr(0, end)));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return keys;
+}
+
+}  // namespace
+
+bool IndexSpec::matches_start(std::span<const std::string_view> keys) const {
+  if (keys.size() > at.size()) return false;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (at[i] != "$" && at[i] != keys[i]) return false;
+  }
+  return true;
+}
+
+std::string IndexSpec::pattern() const {
+  std::string text;
+  for (const std::string& key : at) text.append("/").append(key);
+  return text.empty() ? "/" : text;
+}
+
+std::string IndexSpec::by() const { return order == Order::Value ? ".value" : child.text(); }
+
+std::optional<IndexSpec> make_index(std::span<const std::string> pattern, std::string_view by) {
+  IndexSpec spec;
+  for (const std::string& key : pattern) spec.at.push_back(key.starts_with('$') ? "$" : key);
+  if (by == ".value") {
+    spec.order = Order::Value;
+    return spec;
+  }
+  Result<Path> child = Path::parse(by);
+  if (!child.ok() || child.value().is_root()) return {};
+  spec.child = std::move(child).value();
+  return spec;
+}
+
+Result<std::vector<IndexSpec>> parse_indexes(std::string_view json) {
+  const Error bad{ErrorCode::InvalidData, "Indexes are a list such as [{\"at\": \"/rooms/$room\", \"by\": \"sent\"}]."};
+  std::vector<IndexSpec> specs;
+  if (json.empty()) return specs;
+  ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::parse(json));
+  if (document.root().kind() != JsonNode::Kind::Array) return bad;
+  for (const JsonNode& one : document.root().elements()) {
+    if (!one.is_object()) return bad;
+    const auto at = one.field("at");
+    const auto by = one.field("by");
+    if (!at || !by || !at->string() || !by->string()) return bad;
+    const std::vector<std::string> pattern = split_pattern(*at->string());
+    auto spec = make_index(pattern, *by->string());
+    if (!spec) return bad;
+    if (std::find(specs.begin(), specs.end(), *spec) == specs.end()) specs.push_back(std::move(*spec));
+  }
+  return specs;
+}
+
+std::string indexes_text(const std::vector<IndexSpec>& specs) {
+  std::string text = "[";
+  for (const IndexSpec& spec : specs) {
+    if (text.size() > 1) text += ",\n ";
+    text += "{\"at\":";
+    append_json_string(spec.pattern(), text);
+    text += ",\"by\":";
+    append_json_string(spec.by(), text);
+    text += '}';
+  }
+  return text + "]";
+}
+
+std::string IndexPlan::encode() const {
+  std::string bytes(1, kPlanVersion);
+  append_u32(next_id, bytes);
+  for (const Index& index : indexes) {
+    append_u32(index.id, bytes);
+    bytes += index.is_complete ? '\1' : '\0';
+    bytes += index.spec.order == Order::Value ? '\1' : '\0';
+    append_bytes(index.spec.child.text(), bytes);
+    append_bytes(index.spec.pattern(), bytes);
+    append_bytes(index.built, bytes);
+  }
+  return bytes;
+}
+
+Result<IndexPlan> IndexPlan::decode(std::string_view bytes) {
+  if (bytes.empty() || bytes.front() != kPlanVersion) return corrupt("the plan's version");
+  Reader in{bytes.substr(1)};
+  IndexPlan plan;
+  plan.next_id = static_cast<uint32_t>(in.number(4));
+  while (in.good && !in.rest.empty()) {
+    Index index;
+    index.id = static_cast<uint32_t>(in.number(4));
+    index.is_complete = in.number(1) == 1;
+    index.spec.order = in.number(1) == 1 ? Order::Value : Order::Child;
+    ASSIGN_OR_RETURN(index.spec.child, Path::parse(in.take(in.number(4))));
+    index.spec.at = split_pattern(in.take(in.number(4)));
+    index.built = in.take(in.number(4));
+    plan.indexes.push_back(std::move(index));
+  }
+  if (!in.good) return corrupt("the plan is cut short");
+  return plan;
+}
+
+bool IndexPlan::is_building() const {
+  return std::any_of(indexes.begin(), indexes.end(), [](const Index& index) { return !index.is_complete; });
+}
+
+const Index* IndexPlan::find(std::span<const std::string_view> collection, const Query& query) const {
+  for (const Index& index : indexes) {
+    const bool fits = index.is_complete && index.spec.order == query.order && index.spec.child == query.child;
+    if (fits && index.spec.matches(collection)) return &index;
+  }
+  return nullptr;
+}
+
+std::string index_prefix(uint32_t id, std::string_view encoded_path) {
+  std::string prefix;
+  append_u32(id, prefix);
+  prefix += encoded_path;
+  return prefix;
+}
+
+std::string count_row(uint32_t id, std::string_view encoded_collection) {
+  return index_prefix(id, encoded_collection) + std::string(2, '\0');
+}
+
+std::string encode_count(uint64_t count) {
+  std::string bytes;
+  append_u64(count, bytes);
+  return bytes;
+}
+
+Result<uint64_t> decode_count(std::string_view bytes) {
+  if (bytes.size() != 8) return corrupt("a count");
+  return read_big_endian(bytes);
+}
+
+bool append_index_value(const Value& value, std::string& to) {
+  switch (value.kind()) {
+    case Value::Kind::Null:
+      to += static_cast<char>(ValueTag::Null);
+      return true;
+    case Value::Kind::Boolean:
+      to += static_cast<char>(value.as_boolean() ? ValueTag::True : ValueTag::False);
+      return true;
+    case Value::Kind::Integer:
+    case Value::Kind::Double: {
+      to += static_cast<char>(ValueTag::Number);
+      const auto [number, residual] = number_of(value);
+      append_u64(ordered_bits(number), to);
+      const auto biased = static_cast<uint32_t>(static_cast<int32_t>(residual) + kResidualBias);
+      to += static_cast<char>(biased >> 8);
+      to += static_cast<char>(biased);
+      return true;
+    }
+    case Value::Kind::String: {
+      to += static_cast<char>(ValueTag::Text);
+      const size_t most = to.size() + kIndexedTextBytes;
+      for (const char c : value.as_string()) {
+        if (to.size() >= most) {
+          to += kEscape;
+          to += kCut;
+          return false;
+        }
+        if (c == '\0' || c == kEscape) {
+          to += kEscape;
+          to += c == '\0' ? kEscapedNul : kEscapedOne;
+        } else {
+          to += remap_utf16(c);
+        }
+      }
+      to += kTextEnd;
+      return true;
+    }
+    case Value::Kind::Object:
+    case Value::Kind::Timestamp:
+    case Value::Kind::Increment:
+      to += static_cast<char>(ValueTag::Object);
+      return true;
+  }
+  return true;
+}
+
+namespace {
+
+// The text of an entry, without its tag. False: it has no end.
+bool decode_text(std::string_view bytes, std::string& text, IndexEntry& entry) {
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    if (bytes[i] == kTextEnd) {
+      entry.value_bytes = i + 2;
+      return true;
+    }
+    if (bytes[i] != kEscape) {
+      text += unmap_utf16(bytes[i]);
+      continue;
+    }
+    if (++i == bytes.size()) return false;
+    if (bytes[i] == kCut) {
+      entry.is_cut = true;
+      entry.value_bytes = i + 2;
+      return true;
+    }
+    text += bytes[i] == kEscapedNul ? '\0' : kEscape;
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<IndexEntry> decode_index_entry(std::string_view bytes) {
+  if (bytes.empty()) return corrupt("it has no value");
+  IndexEntry entry;
+  entry.value_bytes = 1;
+  switch (static_cast<ValueTag>(bytes.front())) {
+    case ValueTag::Null:
+      break;
+    case ValueTag::False:
+      entry.value = Value::boolean(false);
+      break;
+    case ValueTag::True:
+      entry.value = Value::boolean(true);
+      break;
+    case ValueTag::Number: {
+      if (bytes.size() < 11) return corrupt("a number is cut short");
+      entry.value_bytes = 11;
+      const double number = from_ordered_bits(read_big_endian(bytes.substr(1, 8)));
+      const auto residual = static_cast<int64_t>(read_big_endian(bytes.substr(9, 2))) - kResidualBias;
+      // Equal in order to what was indexed.
+      entry.value = residual == 0 ? Value::real(number)
+                                  : Value::integer(static_cast<int64_t>(static_cast<__int128>(number) + residual));
+      break;
+    }
+    case ValueTag::Text: {
+      std::string text;
+      if (!decode_text(bytes.substr(1), text, entry)) return corrupt("a text has no end");
+      entry.value = Value::string(entry.is_cut ? std::string() : text);
+      break;
+    }
+    case ValueTag::Object:
+      entry.value = any_object();
+      break;
+  }
+  entry.segment = bytes.substr(entry.value_bytes);
+  if (entry.segment.empty() || segment_length(entry.segment) != entry.segment.size()) return corrupt("its end is no key");
+  return entry;
+}
+
+Result<std::optional<Value>> ordered_value(const TreeView& tree, std::string_view encoded_child, Order order,
+                                           const Path& child) {
+  const auto anything_at = [&](std::string_view encoded) -> Result<bool> {
+    bool found = false;
+    std::string upto(encoded);
+    upto += kPastChildren;
+    RETURN_IF_ERROR(tree.scan(encoded, upto, [&](std::string_view, std::string_view) {
+      found = true;
+      return false;
+    }));
+    return found;
+  };
+  std::string at(encoded_child);
+  if (order == Order::Child) at += encode_path(child);
+  if (order == Order::Priority) at += kPriorityMark;
+  if (order != Order::Key) {
+    ASSIGN_OR_RETURN(const auto leaf, tree.leaf(at));
+    if (leaf) {
+      ASSIGN_OR_RETURN(Value value, decode_leaf(*leaf));
+      return std::optional(std::move(value));
+    }
+  }
+  ASSIGN_OR_RETURN(const bool exists, anything_at(encoded_child));
+  if (!exists) return std::optional<Value>();
+  if (order == Order::Value) return std::optional(any_object());
+  if (order == Order::Child) {
+    ASSIGN_OR_RETURN(const bool is_object, anything_at(at));
+    if (is_object) return std::optional(any_object());
+  }
+  return std::optional(Value());
+}
+
+Result<std::optional<IndexedChild>> next_child(const TreeView& tree, const IndexSpec& spec, std::string from,
+                                               std::string_view upto) {
+  while (from < upto) {
+    std::string key;
+    RETURN_IF_ERROR(tree.scan(from, upto, [&](std::string_view found, std::string_view) {
+      key = found;
+      return false;
+    }));
+    if (key.empty() && !from.empty()) break;
+    size_t at = 0;
+    std::string next;  // where to look on, when this row is of no child
+    for (size_t depth = 0; next.empty(); ++depth) {
+      const std::string_view rest = std::string_view(key).substr(at);
+      if (rest.empty()) {
+        next = key + '\0';  // a leaf where a collection or what is above it would be, or nothing at all
+        break;
+      }
+      if (rest.front() == kPriorityMark) {
+        next = key.substr(0, at) + '\x01';
+        break;
+      }
+      const size_t length = segment_length(rest);
+      if (length == 0) return corrupt("a data row below a collection");
+      if (depth == spec.at.size()) return std::optional(IndexedChild{key.substr(0, at), std::string(rest.substr(0, length))});
+      if (spec.at[depth] != "$") {
+        std::string wanted;
+        append_segment(spec.at[depth], wanted);
+        const int order = rest.substr(0, length).compare(wanted);
+        if (order < 0) next = key.substr(0, at) + wanted;
+        if (order > 0) next = key.substr(0, at) + kPastChildren;
+      }
+      at += length;
+    }
+    if (next <= from) break;  // nothing was found
+    from = std::move(next);
+  }
+  return std::optional<IndexedChild>();
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,105 @@
+// Secondary indexes: for each child of the collections that a pattern matches, a row whose key sorts as the child does in
+// an order (data-model.md §4). A plan is what a namespace has of them.
+//
+//   row  := id:4 BE  collection  0x00  value  segment          → ""
+//         | id:4 BE  collection  0x00  0x00                    → children:8 BE, how many the collection has
+//         | 0x00000000                                         → plan
+//   value := 0x01 null | 0x02 false | 0x03 true | 0x04 double:8 residual:2 | 0x05 text ( 0x00 | 0x01 cut ) | 0x06 object
+//   plan := version:1 = 1  next id:4 BE  index*
+//   index := id:4 BE  complete:1  order:1  bytes(child)  bytes(pattern)  bytes(built)        bytes := length:4 BE bytes
+//
+// `collection` and `segment` are encoded paths (db/model/key_order.h); what is below a collection's own path sorts behind
+// its rows, so the rows of a whole subtree are one range for each index. `double` is ordered as bytes, `residual` what an
+// int64 has beyond it. `text` is UTF-8 remapped to sort by UTF-16 units, 0x00 and 0x01 escaped, and cut at
+// kIndexedTextBytes: rows of cut texts that begin alike are in no order but that of their keys. On disk. Never renumber.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "db/base/result.h"
+#include "db/model/path.h"
+#include "db/model/query.h"
+#include "db/model/tree_view.h"
+#include "db/model/value.h"
+
+namespace hearth::db {
+
+inline constexpr size_t kIndexedTextBytes = 255;  // of a text, in a row's key
+inline constexpr size_t kIndexesMax = 1'000;      // of a namespace; more are left to scans
+inline constexpr std::string_view kPlanRow{"\0\0\0\0", 4};
+
+// What is indexed: the children of each path that the pattern matches, by a child of theirs or by their value.
+struct IndexSpec {
+  std::vector<std::string> at;  // keys; "$" matches any
+  Order order = Order::Child;   // or Order::Value
+  Path child{};
+  friend bool operator==(const IndexSpec&, const IndexSpec&) = default;
+
+  // Whether the first keys of the pattern, or all of them, match these.
+  bool matches_start(std::span<const std::string_view> keys) const;
+  bool matches(std::span<const std::string_view> keys) const { return keys.size() == at.size() && matches_start(keys); }
+  std::string pattern() const;  // /rooms/$/messages
+  std::string by() const;       // "sent", "author/name" or ".value"
+};
+
+// [{"at": "/rooms/$room/messages", "by": "sent"}, …], in any order, twice the same once. Errors: InvalidData.
+Result<std::vector<IndexSpec>> parse_indexes(std::string_view json);
+std::string indexes_text(const std::vector<IndexSpec>& specs);
+// One of them. `pattern`: keys, a "$…" matches any. `by`: a child path or ".value"; others have no index: nothing.
+std::optional<IndexSpec> make_index(std::span<const std::string> pattern, std::string_view by);
+
+struct Index {
+  IndexSpec spec;
+  uint32_t id = 0;  // of its namespace, never used again
+  bool is_complete = false;
+  std::string built{};  // until then: children whose encoded path is below have their rows
+  bool holds(std::string_view encoded_child) const { return is_complete || encoded_child < built; }
+};
+
+struct IndexPlan {
+  std::vector<Index> indexes{};
+  uint32_t next_id = 1;
+
+  std::string encode() const;
+  static Result<IndexPlan> decode(std::string_view bytes);  // Errors: Corruption
+  bool is_building() const;
+  const Index* find(std::span<const std::string_view> collection, const Query& query) const;  // a complete one
+};
+
+std::string index_prefix(uint32_t id, std::string_view encoded_path);
+std::string count_row(uint32_t id, std::string_view encoded_collection);
+std::string encode_count(uint64_t count);
+Result<uint64_t> decode_count(std::string_view bytes);  // Errors: Corruption
+
+// False: the text was cut.
+bool append_index_value(const Value& value, std::string& to);
+// What stands behind a collection's prefix and its 0x00. Errors: Corruption.
+struct IndexEntry {
+  Value value{};  // a cut text's beginning is left out: a string that is empty
+  bool is_cut = false;
+  size_t value_bytes = 0;
+  std::string_view segment{};
+};
+Result<IndexEntry> decode_index_entry(std::string_view bytes);
+
+// What a child is ordered by, as Position::value; nothing when it is not there.
+Result<std::optional<Value>> ordered_value(const TreeView& tree, std::string_view encoded_child, Order order,
+                                           const Path& child);
+
+// The first child in [from, upto), by encoded path, of a collection that the pattern matches; a seek or a few. Children of
+// children are skipped, not read.
+struct IndexedChild {
+  std::string collection;  // encoded
+  std::string segment;
+  std::string path() const { return collection + segment; }
+};
+Result<std::optional<IndexedChild>> next_child(const TreeView& tree, const IndexSpec& spec, std::string from,
+                                               std::string_view upto);
+
+}  // namespace hearth::db

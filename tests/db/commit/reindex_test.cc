@@ -1,0 +1,234 @@
+#include "db/commit/reindex.h"
+
+#include <catch2/catch.hpp>
+
+#include "db/commit/committer.h"
+#include "db/model/json.h"
+#include "db/model/key_order.h"
+#include "tests/support/index_check.h"
+#include "tests/support/random_tree.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/value_view.h"
+
+using namespace hearth::db;
+using namespace hearth::test;
+
+namespace {
+
+constexpr std::string_view kIndexes =
+    R"([{"at":"/","by":"a"},{"at":"/","by":".value"},{"at":"/$","by":"b/1"},{"at":"/a/$","by":".value"},{"at":"/$x/b","by":"zz"}])";
+
+Path at(std::string_view text) { return Path::parse(text).value(); }
+
+Write put(std::string_view path, Value value) {
+  Write write;
+  write.overwrites = {make_overwrite(path, std::move(value)).value()};
+  write.base = write.overwrites.front().path;
+  return write;
+}
+
+// One namespace, its committer, and the checks.
+struct Fixture {
+  Fixture() {
+    tree.name = "n";
+    tree.number = 1;
+    store = TreeStore::open({folder.path(), 1, nullptr}).value();
+    restart();
+  }
+  void restart() {
+    committer = std::make_unique<Committer>(*store, TreeStore::Durability::Os);
+    tree.loaded = false;
+    tree.head = {};
+    tree.plan = std::make_shared<const IndexPlan>();
+    tree.hashes.clear();
+    REQUIRE(committer->load(tree).ok());
+  }
+  void effect(Effect::Kind kind, const Value& value) {
+    REQUIRE(committer->queue(tree, {{kind, {}, value, Slot::Value, {}}}, Timestamp(1)).ok());
+  }
+  void reindex(std::string_view text) { effect(Effect::Kind::Reindex, Value::string(text)); }
+  void build(int64_t count) { effect(Effect::Kind::BuildIndex, Value::integer(count)); }
+  void write(const Write& write) { REQUIRE(committer->write(tree, write, Timestamp(1), nullptr).ok()); }
+  void commit() { REQUIRE(committer->commit().ok()); }
+  SnapshotView data() const { return {committer->durable(), 1}; }
+  SnapshotView rows() const { return {committer->durable(), 1, Table::Index}; }
+  // Index and count equal to a rebuild; call it after commit().
+  void check() const { REQUIRE(rows_of(rows()) == rows_by_definition(*tree.plan, data())); }
+
+  TempFolder folder;
+  std::unique_ptr<TreeStore> store;
+  std::unique_ptr<Committer> committer;
+  Tree tree;
+};
+
+std::string keys(const std::vector<Position>& positions) {
+  std::string all;
+  for (const Position& position : positions) all += position.key + " ";
+  return all;
+}
+
+Query ordered(std::string_view by) {
+  Query query;
+  query.order = by == ".value" ? Order::Value : Order::Child;
+  if (by != ".value") query.child = at(by);
+  return query;
+}
+
+// All of an object, in a query's order, is what select() finds; by which rows, the view knows.
+void same_selection(const TreeView& indexed, const Value& whole, const Path& path, Query query, RandomTree& random) {
+  const Value here = whole.at(path);
+  const ValueView plain(whole);
+  const auto some_bound = [&](bool is_start) {
+    Bound bound{random.chance(0.2) ? Value() : random.leaf(), {}, random.chance(0.5)};
+    if (random.chance(0.4)) bound.key = random.key();
+    if (!bound.is_inclusive && !bound.key) bound.key = is_start ? kMaxKey : kMinKey;
+    return bound;
+  };
+  if (random.chance(0.5)) query.start = some_bound(true);
+  if (random.chance(0.5)) query.end = some_bound(false);
+  if (random.chance(0.6)) {
+    query.limit = random.chance(0.5) ? Limit::First : Limit::Last;
+    query.count = 1 + static_cast<uint32_t>(random.below(4));
+  }
+  std::optional<Position> beyond;
+  if (query.limit != Limit::None && random.chance(0.3)) beyond = Position{random.leaf(), random.key()};
+  INFO(query.text() << " of " << to_json(here, JsonStyle::Export));
+  const Position* behind = beyond ? &*beyond : nullptr;
+  const auto by_index = select(indexed, path, query, true, behind);
+  const auto by_scan = select(plain, path, query, true, behind);
+  REQUIRE(by_index.ok());
+  REQUIRE(keys(by_index.value()) == keys(by_scan.value()));
+}
+
+}  // namespace
+
+TEST_CASE("Reindex: rows and counts are those of a rebuild, after any writes, builds and restarts", "[commit][index]") {
+  const uint64_t seed = seed_of_run();
+  WARN("TEST_SEED=" << seed);
+  RandomTree random(seed);
+  Fixture fixture;
+  size_t by_index = 0;
+  for (int step = 0; step < 800; ++step) {
+    if (step % 200 == 0) fixture.reindex(step % 400 == 0 ? kIndexes : R"([{"at":"/a/$y","by":".value"},{"at":"/b","by":"a"}])");
+    const size_t writes = 1 + random.below(3);
+    for (size_t i = 0; i < writes; ++i) {
+      const Path base = random.chance(0.1) ? Path() : random.path(2);
+      Write write;
+      write.base = base;
+      write.overwrites = random.overwrites(base, 1 + random.below(3));
+      write.merge = write.overwrites.size() > 1;
+      if (!write.overwrites.empty()) fixture.write(write);
+    }
+    if (random.chance(0.3)) fixture.build(static_cast<int64_t>(1 + random.below(3)));
+    // On what is pending, too.
+    const TreeView& pending = fixture.committer->view(fixture.tree);
+    const Value whole = pending.read(Path(), kReadBytesMax).value();
+    const Path path = random.path(2);
+    for (const std::string_view by : {"a", ".value", "b/1", "zz"}) same_selection(pending, whole, path, ordered(by), random);
+    fixture.commit();
+    fixture.check();
+    for (const std::string_view by : {"a", ".value", "b/1", "zz"}) {
+      if (fixture.data().index(path, ordered(by)).value()) ++by_index;
+      same_selection(fixture.data(), whole, path, ordered(by), random);
+    }
+    if (random.chance(0.02)) fixture.restart();
+  }
+  CHECK(by_index > 100);
+}
+
+TEST_CASE("Reindex: large subtrees come and go with one range of rows for each index", "[commit][index]") {
+  Fixture fixture;
+  fixture.reindex(R"([{"at":"/rooms/$","by":"n"},{"at":"/rooms","by":".value"}])");
+  fixture.build(1);
+  fixture.build(1);
+  std::vector<std::pair<std::string, Value>> rooms;
+  for (int room = 0; room < 50; ++room) {
+    std::vector<std::pair<std::string, Value>> messages;
+    for (int i = 0; i < 100; ++i) {
+      messages.emplace_back("m" + std::to_string(i), Value::object({{"n", Value::integer(i * 37 % 100)}}));
+    }
+    rooms.emplace_back("r" + std::to_string(room), Value::object(messages));
+  }
+  fixture.write(put("/rooms", Value::object(rooms)));
+  fixture.write(put("/rooms/r3/m5/n", Value::integer(-1)));  // over what is pending
+  fixture.write(put("/rooms/r4", Value()));
+  fixture.commit();
+  fixture.check();
+  CHECK(rows_of(fixture.rows()).size() == 49 * 101 + 50);
+  fixture.write(put("/rooms/r7", rooms[8].second));
+  fixture.write(put("/rooms", Value()));
+  fixture.write(put("/rooms/r1/m1/n", Value::integer(4)));
+  fixture.commit();
+  fixture.check();
+  CHECK(rows_of(fixture.rows()).size() == 4);
+}
+
+TEST_CASE("Reindex: texts too long for a key sort rightly, those that begin alike by all they have", "[commit][index]") {
+  Fixture fixture;
+  fixture.reindex(R"([{"at":"/","by":"t"}])");
+  fixture.build(1);
+  const std::string base(2'000, 'x');
+  std::vector<std::pair<std::string, Value>> children;
+  for (int i = 0; i < 40; ++i) {
+    // Ends that sort against their keys; some shorter than what is indexed, some just as long.
+    const std::string text = base.substr(0, i % 4 == 0 ? 255 : i % 4 == 1 ? 256 : 2'000) + std::to_string(99 - i);
+    children.emplace_back("k" + std::to_string(10 + i), Value::object({{"t", Value::string(text)}}));
+  }
+  children.emplace_back("before", Value::object({{"t", Value::string("w")}}));
+  children.emplace_back("behind", Value::object({{"t", Value::string("y")}}));
+  const Value whole = Value::object(children);
+  fixture.write(put("/", whole));
+  fixture.commit();
+  fixture.check();
+  RandomTree random(1);
+  const ValueView plain(whole);
+  Query query = ordered("t");
+  const auto both = [&](const Query& asked) {
+    const std::string found = keys(select(fixture.data(), Path(), asked, false).value());
+    CHECK(found == keys(select(plain, Path(), asked, false).value()));
+    return found;
+  };
+  both(query);
+  for (const Limit limit : {Limit::First, Limit::Last}) {
+    query.limit = limit;
+    for (uint32_t count = 1; count < 44; count += 3) {
+      query.count = count;
+      both(query);
+    }
+  }
+  query.count = 2;
+  query.start = Bound{Value::string(base + "70"), {}, true};
+  query.end = Bound{Value::string(base + "80"), "k25", true};
+  CHECK_FALSE(both(query).empty());
+  CHECK(fixture.data().index(Path(), query).value());
+  // As long as a text can be.
+  const std::string longest(10'000'000, 'x');
+  fixture.write(put("/k10/t", Value::string(longest + "b")));
+  fixture.write(put("/k99/t", Value::string(longest + "a")));
+  fixture.commit();
+  query = ordered("t");
+  query.limit = Limit::Last;
+  query.count = 3;
+  CHECK(keys(select(fixture.data(), Path(), query, false).value()) == "k99 k10 behind ");
+}
+
+TEST_CASE("Reindex: a record is a record: the same effects give the same rows", "[commit][index]") {
+  Fixture one;
+  Fixture other;
+  const auto play = [&](std::vector<Effect> effects) {
+    const auto accepted = one.committer->queue(one.tree, std::move(effects), Timestamp(1));
+    REQUIRE(accepted.ok());
+    const Record record = Record::decode(accepted.value().record.encode()).value();
+    REQUIRE(other.committer->replay(other.tree, record).ok());
+  };
+  const Value value = parse_value(R"({"x":{"a":1,"b":{"1":2}},"y":{"a":"t"}})", Path()).value();
+  play({{Effect::Kind::Set, Path(), value, Slot::Value, {}}});
+  play({{Effect::Kind::Reindex, {}, Value::string(kIndexes), Slot::Value, {}}});
+  for (int i = 0; i < 8; ++i) play({{Effect::Kind::BuildIndex, {}, Value::integer(1), Slot::Value, {}}});
+  play({{Effect::Kind::Set, at("/x/a"), Value::integer(9), Slot::Value, {}}});
+  one.commit();
+  other.commit();
+  CHECK(rows_of(one.rows()).size() > 5);
+  CHECK(rows_of(one.rows()) == rows_of(other.rows()));
+  CHECK(one.rows().leaf(kPlanRow).value() == other.rows().leaf(kPlanRow).value());
+}

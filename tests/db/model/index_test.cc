@@ -1,0 +1,150 @@
+#include "db/model/index.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "db/model/json.h"
+#include "db/model/key_order.h"
+#include "tests/support/random_tree.h"
+#include "tests/support/value_view.h"
+
+using namespace hearth::db;
+using hearth::test::RandomTree;
+using hearth::test::ValueView;
+
+namespace {
+
+Value json(std::string text) { return parse_value(std::move(text), Path()).value(); }
+
+std::string encoded(const Value& value) {
+  std::string bytes;
+  append_index_value(value, bytes);
+  return bytes;
+}
+
+IndexSpec spec(const std::vector<std::string>& at, std::string_view by) { return make_index(at, by).value(); }
+
+int sign(int number) { return number < 0 ? -1 : number > 0 ? 1 : 0; }
+
+}  // namespace
+
+TEST_CASE("Index: bytes of values sort as values do, whatever they are", "[model][index]") {
+  const std::string same(300, 'x');
+  const std::vector<Value> values = {
+      Value(), Value::boolean(false), Value::boolean(true), Value::integer(INT64_MIN), Value::integer(INT64_MIN + 1),
+      Value::real(-1e300), Value::real(-1.5), Value::integer(-1), Value::real(-1e-300), Value::integer(0), Value::real(5e-324),
+      Value::integer(1), Value::integer(9007199254740992), Value::integer(9007199254740993), Value::integer(INT64_MAX - 1),
+      Value::integer(INT64_MAX), Value::real(9223372036854775808.0), Value::real(1e300), Value::string(""),
+      Value::string(std::string("\0", 1)), Value::string(std::string("\0a", 2)), Value::string("\x01"), Value::string("\x01\x01"),
+      Value::string("\x02"), Value::string("a"), Value::string(std::string("a\0", 2)), Value::string("aa"), Value::string("b"),
+      Value::string("é"), Value::string("😀"), Value::string("\uF000"), Value::string("\uFFFD"),
+      Value::string(same.substr(0, 254)), Value::string(same.substr(0, 255)), Value::string(same.substr(0, 256)),
+      Value::string(same), Value::string(same.substr(0, 254) + "y"), Value::string(std::string(300, '\0')),
+      json(R"({"a":1})")};
+  for (const Value& a : values) {
+    for (const Value& b : values) {
+      INFO(to_json(a, JsonStyle::Export) << " and " << to_json(b, JsonStyle::Export));
+      const int by_bytes = sign(encoded(a).compare(encoded(b)));
+      const int by_value = sign(compare_values(a, b));
+      std::string bytes;
+      const bool may_tie = !append_index_value(a, bytes) && !append_index_value(b, bytes);
+      if (!may_tie || by_bytes != 0) CHECK(by_bytes == by_value);
+    }
+  }
+}
+
+TEST_CASE("Index: an entry gives its value and key back", "[model][index]") {
+  const uint64_t seed = hearth::test::seed_of_run();
+  WARN("TEST_SEED=" << seed);
+  RandomTree random(seed);
+  for (int i = 0; i < 3'000; ++i) {
+    const Value value = random.chance(0.1) ? json(R"({"x":1})") : random.leaf();
+    const std::string key = random.key();
+    std::string bytes = encoded(value);
+    append_segment(key, bytes);
+    const auto entry = decode_index_entry(bytes);
+    REQUIRE(entry.ok());
+    CHECK(compare_values(entry.value().value, value) == 0);
+    CHECK(decode_segment(entry.value().segment) == key);
+    CHECK_FALSE(entry.value().is_cut);
+    for (size_t length = 0; length < bytes.size(); ++length) CHECK_FALSE(decode_index_entry(bytes.substr(0, length)).ok());
+  }
+  std::string cut = encoded(Value::string(std::string(1'000, 'x')));
+  CHECK(cut.size() == 1 + kIndexedTextBytes + 2);
+  append_segment("k", cut);
+  CHECK(decode_index_entry(cut).value().is_cut);
+  std::string whole = encoded(Value::string(std::string(kIndexedTextBytes, 'x')));
+  append_segment("k", whole);
+  CHECK_FALSE(decode_index_entry(whole).value().is_cut);
+}
+
+TEST_CASE("Index: a plan is stored, and damage to it is noticed", "[model][index]") {
+  IndexPlan plan;
+  plan.indexes.push_back({spec({"rooms", "$room", "messages"}, "sent/at"), 3, true, {}});
+  plan.indexes.push_back({spec({}, ".value"), 7, false, "\x02"
+                                                        "ab"});
+  plan.next_id = 8;
+  const std::string bytes = plan.encode();
+  const IndexPlan back = IndexPlan::decode(bytes).value();
+  REQUIRE(back.indexes.size() == 2);
+  CHECK(back.next_id == 8);
+  CHECK(back.indexes[0].spec == plan.indexes[0].spec);
+  CHECK(back.indexes[0].is_complete);
+  CHECK(back.indexes[1].spec == plan.indexes[1].spec);
+  CHECK(back.indexes[1].built == plan.indexes[1].built);
+  CHECK(back.is_building());
+  CHECK(back.encode() == bytes);
+  for (size_t length = 0; length < bytes.size(); ++length) {
+    const auto part = IndexPlan::decode(bytes.substr(0, length));
+    CHECK((!part.ok() || part.value().indexes.size() < 2));
+  }
+  Query query;
+  query.order = Order::Child;
+  query.child = Path::parse("sent/at").value();
+  const std::vector<std::string_view> room = {"rooms", "lobby", "messages"};
+  CHECK(back.find(room, query) == &back.indexes[0]);
+  CHECK(back.find(std::span(room).first(2), query) == nullptr);
+  query.child = Path::parse("sent").value();
+  CHECK(back.find(room, query) == nullptr);
+  query = {};
+  query.order = Order::Value;
+  CHECK(back.find({}, query) == nullptr);  // it is not complete
+}
+
+TEST_CASE("Index: a list of them is read and written", "[model][index]") {
+  const auto specs = parse_indexes(R"([{"at":"/rooms/$room","by":"a/b"},{"at":"rooms/$r/","by":"a/b"},{"at":"/","by":".value"}])");
+  REQUIRE(specs.ok());
+  REQUIRE(specs.value().size() == 2);
+  CHECK(indexes_text(specs.value()) == "[{\"at\":\"/rooms/$\",\"by\":\"a/b\"},\n {\"at\":\"/\",\"by\":\".value\"}]");
+  CHECK(parse_indexes(indexes_text(specs.value())).value() == specs.value());
+  CHECK(parse_indexes("").value().empty());
+  for (const char* bad : {"{}", "[1]", R"([{"at":"/a"}])", R"([{"at":"/a","by":7}])", R"([{"at":"/a","by":""}])", "[",
+                          R"([{"at":"/a","by":"a.b"}])"}) {
+    INFO(bad);
+    CHECK_FALSE(parse_indexes(bad).ok());
+  }
+  CHECK_FALSE(make_index({}, ".priority"));
+}
+
+TEST_CASE("Index: the children of all collections of a pattern are found, and no others", "[model][index]") {
+  const Value tree = json(R"({".priority":1,"a":{".value":1,".priority":2},"rooms":{"1":{"m":{"x":1,"y":{"z":{"w":2}}},"n":7},
+      "2":{"m":5},"3":8,"4":{"l":{"q":1},"m":{".priority":3,"k":{".value":1,".priority":1}},"z":{"q":1}}},"s":1})");
+  const auto found = [&](const IndexSpec& of, const Value& in) {
+    const ValueView view(in);
+    std::string all;
+    std::string from;
+    for (;;) {
+      const auto child = next_child(view, of, from, std::string(1, kPastChildren)).value();
+      if (!child) return all;
+      all += decode_path(child->path()).value().slashed() + " ";
+      from = child->path() + kPastChildren;
+    }
+  };
+  CHECK(found(spec({"rooms", "$", "m"}, "s"), tree) == "/rooms/1/m/x /rooms/1/m/y /rooms/4/m/k ");
+  CHECK(found(spec({"rooms"}, "s"), tree) == "/rooms/1 /rooms/2 /rooms/3 /rooms/4 ");
+  CHECK(found(spec({}, "s"), tree) == "/a /rooms /s ");
+  CHECK(found(spec({"$", "$"}, "s"), tree) == "/rooms/1/m /rooms/1/n /rooms/2/m /rooms/4/l /rooms/4/m /rooms/4/z ");
+  CHECK(found(spec({"none", "$"}, "s"), tree).empty());
+  CHECK(found(spec({}, "s"), json("5")).empty());
+  CHECK(found(spec({}, "s"), Value()).empty());
+}
