@@ -11,40 +11,21 @@ namespace {
 struct Child {
   std::string key;
   Value value;
-  Value priority;
+  Value place;  // what it is ordered by
 };
 
-// Priority order: none < numbers < strings, ties by key (data-model.md §5).
-int rank(const Value& priority) {
-  if (priority.is_null()) return 0;
-  return priority.is_number() ? 1 : 2;
-}
-
-int compare_priorities(const Value& a, const Value& b) {
-  if (rank(a) != rank(b)) return rank(a) - rank(b);
-  switch (rank(a)) {
-    case 1:
-      return a.as_double() < b.as_double() ? -1 : a.as_double() > b.as_double() ? 1 : 0;
-    case 2:
-      return compare_utf16(a.as_string(), b.as_string());
-    default:
-      return 0;
-  }
-}
-
-std::vector<Child> children_of(const Value& value) {
+std::vector<Child> children_of(const Value& value, const Query& query) {
   std::vector<Child> children;
-  bool prioritised = false;
+  bool is_by_key = true;
   for (auto at = value.children(); !at.done(); at.next()) {
     Child child{at.key(), at.value(), {}};
-    child.priority = child.value.priority();
-    prioritised = prioritised || !child.priority.is_null();
+    child.place = position_of(child.key, child.value, query).value;
+    is_by_key = is_by_key && child.place.is_null();
     children.push_back(std::move(child));
   }
-  if (prioritised) {  // the sort is stable, and they come in key order
-    std::stable_sort(children.begin(), children.end(), [](const Child& a, const Child& b) {
-      return compare_priorities(a.priority, b.priority) < 0;
-    });
+  if (!is_by_key) {  // the sort is stable, and they come in key order
+    std::stable_sort(children.begin(), children.end(),
+                     [](const Child& a, const Child& b) { return compare_values(a.place, b.place) < 0; });
   }
   return children;
 }
@@ -73,9 +54,9 @@ Value applied(const Value& value, const Path& path, const Body& body) {
   return result;
 }
 
-std::vector<ChildEvent> child_events(const Value& before, const Value& after) {
-  const std::vector<Child> old_children = children_of(before);
-  const std::vector<Child> new_children = children_of(after);
+std::vector<ChildEvent> child_events(const Value& before, const Value& after, const Query& query) {
+  const std::vector<Child> old_children = children_of(before, query);
+  const std::vector<Child> new_children = children_of(after, query);
   std::map<std::string_view, const Child*> old_by_key;
   for (const Child& child : old_children) old_by_key.emplace(child.key, &child);
   std::vector<ChildEvent> removed, added, moved, changed;
@@ -86,7 +67,8 @@ std::vector<ChildEvent> child_events(const Value& before, const Value& after) {
       added.push_back({ChildEvent::Kind::Added, child.key, child.value, previous});
     } else {
       if (!(old->second->value == child.value)) {
-        if (!(old->second->priority == child.priority)) moved.push_back({ChildEvent::Kind::Moved, child.key, child.value, previous});
+        const bool has_moved = compare_values(old->second->place, child.place) != 0;
+        if (has_moved) moved.push_back({ChildEvent::Kind::Moved, child.key, child.value, previous});
         changed.push_back({ChildEvent::Kind::Changed, child.key, child.value, previous});
       }
       old_by_key.erase(old);

@@ -7,6 +7,7 @@
 #include "db/base/result.h"
 #include "db/model/event.h"
 #include "db/model/path.h"
+#include "db/model/query.h"
 #include "db/model/value.h"
 
 namespace hearth::db {
@@ -16,14 +17,14 @@ struct ChildEvent {
   Kind kind;
   std::string key;
   Value value;           // Removed: the old one
-  std::string previous;  // key of the child before it in priority order; "" for the first, and for Removed
+  std::string previous;  // key of the child before it in the query's order; "" for the first, and for Removed
 };
 
 // The value at `path` after `body`, which was told to a listener there.
 Value applied(const Value& value, const Path& path, const Body& body);
 
 // In the SDK's order: removed, added, moved, changed; each in the order of the children.
-std::vector<ChildEvent> child_events(const Value& before, const Value& after);
+std::vector<ChildEvent> child_events(const Value& before, const Value& after, const Query& query = {});
 
 // Whether `value` may stand at `path`: depth, path and string limits hold. Errors: InvalidData, TooLarge.
 Result<void> check_fits(const Path& path, const Value& value);

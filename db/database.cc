@@ -77,6 +77,13 @@ struct Namespace::State {
     engine.write(name, std::move(write).value(), [&](Answer answer) { promise.set_value(std::move(answer)); });
     return promise.get_future().get();
   }
+  Result<Value> wait(Read read) {
+    std::promise<Answer> promise;
+    engine.read(name, std::move(read), [&](Answer answer) { promise.set_value(std::move(answer)); });
+    Answer answer = promise.get_future().get();
+    if (!answer.status.ok()) return answer.status.error();
+    return std::move(answer.value);
+  }
   void start(Result<Write> write, Done done) {
     if (!write.ok()) {
       if (done != nullptr) engine.run([done = std::move(done), error = write.error()] { done(error); });
@@ -94,11 +101,41 @@ Result<Value> Namespace::get(std::string_view path) const {
   if (state_->engine.on_callback_thread()) return would_wait_for_itself();
   Read read;
   ASSIGN_OR_RETURN(read.path, Path::parse(path));
-  std::promise<Answer> promise;
-  state_->engine.read(state_->name, std::move(read), [&](Answer answer) { promise.set_value(std::move(answer)); });
-  Answer answer = promise.get_future().get();
-  if (!answer.status.ok()) return answer.status.error();
-  return std::move(answer.value);
+  return state_->wait(std::move(read));
+}
+
+Result<Value> Namespace::get(std::string_view path, const Query& query) const {
+  if (state_->engine.on_callback_thread()) return would_wait_for_itself();
+  RETURN_IF_ERROR(check_query(query));
+  Read read;
+  ASSIGN_OR_RETURN(read.path, Path::parse(path));
+  read.query = query;
+  return state_->wait(std::move(read));
+}
+
+Result<uint64_t> Namespace::count(std::string_view path, const Query& query) const {
+  Query counting = query;
+  counting.counts = true;
+  ASSIGN_OR_RETURN(const Value found, get(path, counting));
+  return static_cast<uint64_t>(found.as_integer());
+}
+
+Result<Written> Namespace::remove(std::string_view path, const Query& query) {
+  RETURN_IF_ERROR(check_query(query));
+  Write write;
+  ASSIGN_OR_RETURN(write.base, Path::parse(path));
+  write.merge = true;
+  write.selection = query;
+  ASSIGN_OR_RETURN(const Answer answer, state_->wait(std::move(write)));
+  return written(answer);
+}
+
+Result<Written> Namespace::set_indexes(std::string_view json) {
+  RETURN_IF_ERROR(parse_indexes(json));
+  Write write;
+  write.settings.push_back({std::string(kIndexesSetting), std::string(json)});
+  ASSIGN_OR_RETURN(const Answer answer, state_->wait(std::move(write)));
+  return written(answer);
 }
 
 Result<Written> Namespace::set(std::string_view path, Value value) {
@@ -178,14 +215,15 @@ void Namespace::get_async(std::string_view path, std::function<void(Result<Value
 struct Listener::State : std::enable_shared_from_this<Listener::State> {
   Engine& engine;
   Path path;
+  Query query;
   ListenerCallbacks callbacks;
   std::unique_ptr<Client> client;
   std::atomic<bool> stopped{false};
   std::mutex mutex;  // Guards nothing but the order: one drain at a time, whatever threads the app's `run` has.
   Value value;
 
-  State(Engine& engine, Path path, ListenerCallbacks callbacks)
-      : engine(engine), path(std::move(path)), callbacks(std::move(callbacks)) {}
+  State(Engine& engine, Path path, Query query, ListenerCallbacks callbacks)
+      : engine(engine), path(std::move(path)), query(std::move(query)), callbacks(std::move(callbacks)) {}
 
   void start(const std::string& name) {
     client = std::make_unique<Client>(engine.converse(name, "", [weak = weak_from_this()] {
@@ -196,6 +234,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
     }));
     Listen listen;
     listen.path = path;
+    listen.query = query;
     client->listen(kListenRequest, kListenerId, std::move(listen));
   }
 
@@ -223,7 +262,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
   void tell_change(Value next, bool first) {
     const Value last = std::exchange(value, std::move(next));
     if (callbacks.child_added || callbacks.child_changed || callbacks.child_moved || callbacks.child_removed) {
-      for (const ChildEvent& event : child_events(last, value)) {
+      for (const ChildEvent& event : child_events(last, value, query)) {
         if (stopped.load()) return;
         switch (event.kind) {
           case ChildEvent::Kind::Removed:
@@ -264,8 +303,13 @@ void Listener::stop() {
 }
 
 Result<Listener> Namespace::listen(std::string_view path, ListenerCallbacks callbacks) {
+  return listen(path, Query(), std::move(callbacks));
+}
+
+Result<Listener> Namespace::listen(std::string_view path, const Query& query, ListenerCallbacks callbacks) {
+  RETURN_IF_ERROR(check_query(query));
   ASSIGN_OR_RETURN(Path parsed, Path::parse(path));
-  auto state = std::make_shared<Listener::State>(state_->engine, std::move(parsed), std::move(callbacks));
+  auto state = std::make_shared<Listener::State>(state_->engine, std::move(parsed), query, std::move(callbacks));
   state->start(state_->name);
   return Listener(std::move(state));
 }

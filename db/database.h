@@ -45,7 +45,7 @@ enum class SyncMode {
 // Callbacks of one listener; those left empty are not called.
 struct ListenerCallbacks {
   std::function<void(const Value&)> value;  // at first, and after every change at or below
-  // Children of the path, with the key of the one before it in priority order ("" for the first).
+  // Children of the path, with the key of the one before it ("" for the first): by priority, or in the query's order.
   std::function<void(const std::string& key, const Value&, const std::string& previous)> child_added;
   std::function<void(const std::string& key, const Value&, const std::string& previous)> child_changed;
   std::function<void(const std::string& key, const Value&, const std::string& previous)> child_moved;
@@ -85,6 +85,10 @@ class Namespace {
   Result<Written> update(std::string_view path, std::vector<std::pair<std::string, Value>> entries);  // all or nothing
   Result<std::string> push(std::string_view path, Value value);                         // the new child's key
   Result<Written> remove(std::string_view path);
+  // Of the children at the path: those that the query selects; how many; removing them, in one commit.
+  Result<Value> get(std::string_view path, const Query& query) const;
+  Result<uint64_t> count(std::string_view path, const Query& query = Query::by_key()) const;
+  Result<Written> remove(std::string_view path, const Query& query);
   // Writes `to` if what stands there is exactly `from`. Errors: Stale.
   Result<Written> compare_and_set(std::string_view path, const Value& from, Value to);
   // Calls `change` with the value that stands there until what it returns could be written on just that value; nothing
@@ -103,6 +107,12 @@ class Namespace {
   // No gap and no repeat: the first value and what changed after it. Costs one copy of the listened value in memory.
   // Errors: InvalidPath.
   [[nodiscard]] Result<Listener> listen(std::string_view path, ListenerCallbacks callbacks);
+  // To what the query selects; children come in its order. Costs the window, and an index spares the rest.
+  [[nodiscard]] Result<Listener> listen(std::string_view path, const Query& query, ListenerCallbacks callbacks);
+
+  // The secondary indexes of this tree: [{"at": "/rooms/$room/messages", "by": "sent"}, …]; `by` a child path or ".value".
+  // They are built while writes go on; until one is complete, queries are answered without it. Errors: InvalidData.
+  Result<Written> set_indexes(std::string_view json);
 
  private:
   friend class Database;

@@ -304,7 +304,9 @@ void Shard::first_of_view(Request& request, const Listen& listen, Subscription& 
   std::shared_ptr<FirstValue>& first = space.view_firsts[key];
   if (first != nullptr && (!wants_hash || first->wants_hash) && first->is_small()) return first->wait(std::move(waiter));
   FirstValue::Show show;
-  if (view.is_limited()) {
+  if (view.query().counts) {
+    show = [count = static_cast<int64_t>(view.count())](const TreeView&) { return Value::integer(count); };
+  } else if (view.is_limited()) {
     show = [path = view.path(), shown = std::vector<Position>(view.window().begin(), view.window().end())](
                const TreeView& tree) { return read_children(tree, path, shown, kReadBytesMax); };
   } else {

@@ -169,6 +169,10 @@ void Guard::read(const std::string& name, const Auth& auth, db::Read read, Done 
 }
 
 void Guard::write(const std::string& name, const Auth& auth, db::Write write, Done done) {
+  if (write.selection) {
+    write.preconditions.push_back(
+        std::make_shared<const ReadAccess>(book_, std::nullopt, write.base, write.selection, Unindexed::Refused));
+  }
   guard_write(write, asker_of(book_, name, auth));
   database_.write(name, std::move(write), std::move(done));
 }

@@ -140,6 +140,22 @@ Result<void> Evaluation::configure(const Setting& setting) {
   return effect({Effect::Kind::Configure, Path(), text, Slot::Value, setting.name});
 }
 
+// A null for each child that the write's query selects.
+Result<std::vector<Overwrite>> removals(const Write& write, const Found& found) {
+  ASSIGN_OR_RETURN(const auto positions, select(found.tree, write.base, *write.selection, found.has_priorities));
+  if (positions.size() > kRangeDeleteMax) {
+    return Error{ErrorCode::TooLarge, "The query selects more than " + std::to_string(kRangeDeleteMax) +
+                                          " children; delete them in parts, with a limit."};
+  }
+  std::vector<Overwrite> all;
+  all.reserve(positions.size());
+  for (const Position& position : positions) {
+    ASSIGN_OR_RETURN(Path path, write.base.child(position.key));
+    all.push_back({std::move(path), Slot::Value, {}});
+  }
+  return all;
+}
+
 }  // namespace
 
 Result<Settled> evaluate(const Write& write, const Found& found, Pending& after, Timestamp now) {
@@ -148,11 +164,16 @@ Result<Settled> evaluate(const Write& write, const Found& found, Pending& after,
   }
   // From here on the tree is as the writer thinks it is.
 
+  std::vector<Overwrite> selected;
+  if (write.selection) {
+    ASSIGN_OR_RETURN(selected, removals(write, found));
+  }
+  const std::vector<Overwrite>& overwrites = write.selection ? selected : write.overwrites;
   Evaluation evaluation(found, after, now);
-  for (const Overwrite& overwrite : write.overwrites) {
+  for (const Overwrite& overwrite : overwrites) {
     if (overwrite.slot == Slot::Value) RETURN_IF_ERROR(evaluation.set(overwrite));
   }
-  for (const Overwrite& overwrite : write.overwrites) {  // after the values, for a node made here may get one
+  for (const Overwrite& overwrite : overwrites) {  // after the values, for a node made here may get one
     if (overwrite.slot == Slot::Priority) RETURN_IF_ERROR(evaluation.set_priority(overwrite));
   }
   RETURN_IF_ERROR(evaluation.drop_priorities_of_emptied());
@@ -160,7 +181,7 @@ Result<Settled> evaluate(const Write& write, const Found& found, Pending& after,
   // From here on `after` is the tree as it would be.
 
   if (write.access != nullptr) {
-    RETURN_IF_ERROR(write.access->check({found.tree, now, found.settings, &after.tree, write.overwrites}));
+    RETURN_IF_ERROR(write.access->check({found.tree, now, found.settings, &after.tree, overwrites}));
   }
   return std::move(evaluation).settled();
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "db/model/key_order.h"
 
@@ -18,10 +19,21 @@ struct View::Moved {
 
 Result<void> View::open(const TreeView& tree, bool has_priorities) {
   window_.clear();
+  if (query_.counts && !is_limited()) {
+    ASSIGN_OR_RETURN(count_, db::count(tree, path_, query_, has_priorities));
+  }
   if (!is_limited()) return {};
   ASSIGN_OR_RETURN(std::vector<Position> positions, select(tree, path_, query_, has_priorities));
   for (Position& position : positions) window_.insert(window_.end(), std::move(position));
+  count_ = window_.size();
   return {};
+}
+
+// What those who listen to a count are told, if it is another.
+Result<BodyPointer> View::tell_count(uint64_t count) {
+  if (count == count_) return BodyPointer();
+  count_ = count;
+  return Body::put(path_, Slot::Value, Value::integer(static_cast<int64_t>(count)));
 }
 
 Result<Value> View::read(const TreeView& tree, bool has_priorities) const {
@@ -35,6 +47,11 @@ bool View::is_beyond(const Position& position, const Position& edge) const {
 }
 
 Result<BodyPointer> View::change_all(const TreeView& before, const TreeView& after, bool has_priorities) {
+  if (query_.counts) {
+    const uint64_t old = count_;
+    RETURN_IF_ERROR(open(after, has_priorities));
+    return tell_count(std::exchange(count_, old));
+  }
   ASSIGN_OR_RETURN(const Value old, read(before, has_priorities));
   RETURN_IF_ERROR(open(after, has_priorities));
   ASSIGN_OR_RETURN(const Value value, read(after, has_priorities));
@@ -101,6 +118,14 @@ Result<BodyPointer> View::change(const Touched& touched, const TreeView& before,
   }
   if (!concerns) return BodyPointer();
   if (is_limited()) RETURN_IF_ERROR(move_window(moved, after, has_priorities));
+  if (query_.counts) {
+    uint64_t count = is_limited() ? window_.size() : count_;
+    for (const auto& [key, child] : moved) {
+      if (is_limited()) break;
+      count += (child.is_in ? 1 : 0) - (child.was_in ? 1 : 0);
+    }
+    return tell_count(count);
+  }
 
   std::vector<std::pair<std::string, Value>> entries;
   const auto whole = [&](const std::string& key) -> Result<void> {

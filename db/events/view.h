@@ -36,6 +36,7 @@ class View {
   const Query& query() const { return query_; }
   bool is_limited() const { return query_.limit != Limit::None; }
   const std::set<Position, PositionLess>& window() const { return window_; }  // of a limited one
+  uint64_t count() const { return count_; }                                    // of one that counts
 
   // From here on it shows what is in `tree`. Errors: as select().
   Result<void> open(const TreeView& tree, bool has_priorities);
@@ -51,12 +52,14 @@ class View {
   struct Moved;
   Result<std::shared_ptr<const Body>> change_all(const TreeView& before, const TreeView& after, bool has_priorities);
   Result<Value> read(const TreeView& tree, bool has_priorities) const;
+  Result<std::shared_ptr<const Body>> tell_count(uint64_t count);
   bool is_beyond(const Position& position, const Position& edge) const;
   Result<void> move_window(std::map<std::string, Moved>& moved, const TreeView& after, bool has_priorities);
 
   const Path path_;
   const Query query_;
   std::set<Position, PositionLess> window_;
+  uint64_t count_ = 0;  // of one that counts
 };
 
 }  // namespace hearth::db

@@ -178,9 +178,10 @@ bool IndexPlan::is_building() const {
 }
 
 const Index* IndexPlan::find(std::span<const std::string_view> collection, const Query& query) const {
+  const bool counts_all = query.counts && !query.start && !query.end;
   for (const Index& index : indexes) {
-    const bool fits = index.is_complete && index.spec.order == query.order && index.spec.child == query.child;
-    if (fits && index.spec.matches(collection)) return &index;
+    const bool fits = counts_all || (index.spec.order == query.order && index.spec.child == query.child);
+    if (index.is_complete && fits && index.spec.matches(collection)) return &index;
   }
   return nullptr;
 }

@@ -69,7 +69,8 @@ struct IndexPlan {
   std::string encode() const;
   static Result<IndexPlan> decode(std::string_view bytes);  // Errors: Corruption
   bool is_building() const;
-  const Index* find(std::span<const std::string_view> collection, const Query& query) const;  // a complete one
+  // A complete one that has the collection in the query's order; for a count of all children, in any.
+  const Index* find(std::span<const std::string_view> collection, const Query& query) const;
 };
 
 std::string index_prefix(uint32_t id, std::string_view encoded_path);

@@ -77,7 +77,85 @@ std::string Query::text() const {
   append_bound(end, to);
   to += '|';
   if (limit != Limit::None) to.append(limit == Limit::First ? "f" : "l").append(std::to_string(count));
+  if (counts) to += '#';
   return to;
+}
+
+namespace {
+Query ordered(Order order) {
+  Query query;
+  query.order = order;
+  return query;
+}
+}  // namespace
+
+Query Query::by_key() { return ordered(Order::Key); }
+Query Query::by_value() { return ordered(Order::Value); }
+Query Query::by_priority() { return {}; }
+Query Query::by_child(std::string_view path) {
+  Query query = ordered(Order::Child);
+  if (Result<Path> child = Path::parse(path); child.ok()) query.child = std::move(child).value();
+  return query;
+}
+
+namespace {
+
+// An exclusive bound without a key leaves out every child of that value. SDK: QueryParams.ts.
+Bound bound_of(const Query& query, Value value, std::optional<std::string> key, bool is_inclusive, std::string_view past) {
+  if (!is_inclusive && !key && query.order != Order::Key) key = std::string(past);
+  return {std::move(value), std::move(key), is_inclusive};
+}
+
+}  // namespace
+
+Query Query::start_at(Value value, std::optional<std::string> key) const {
+  Query query = *this;
+  query.start = bound_of(*this, std::move(value), std::move(key), true, kMinKey);
+  return query;
+}
+Query Query::start_after(Value value, std::optional<std::string> key) const {
+  Query query = *this;
+  query.start = bound_of(*this, std::move(value), std::move(key), false, kMaxKey);
+  return query;
+}
+Query Query::end_at(Value value, std::optional<std::string> key) const {
+  Query query = *this;
+  query.end = bound_of(*this, std::move(value), std::move(key), true, kMaxKey);
+  return query;
+}
+Query Query::end_before(Value value, std::optional<std::string> key) const {
+  Query query = *this;
+  query.end = bound_of(*this, std::move(value), std::move(key), false, kMinKey);
+  return query;
+}
+Query Query::equal_to(Value value, std::optional<std::string> key) const {
+  return start_at(value, key).end_at(value, key);
+}
+Query Query::limit_to_first(uint32_t most) const {
+  Query query = *this;
+  query.limit = Limit::First;
+  query.count = most;
+  return query;
+}
+Query Query::limit_to_last(uint32_t most) const {
+  Query query = *this;
+  query.limit = Limit::Last;
+  query.count = most;
+  return query;
+}
+
+Result<void> check_query(const Query& query) {
+  const auto refuse = [](std::string text) { return Error{ErrorCode::InvalidArgument, std::move(text)}; };
+  if (query.order == Order::Child && query.child.is_root()) return refuse("The query's child is no path of a child.");
+  if (query.limit != Limit::None && query.count == 0) return refuse("A query's limit must be positive.");
+  for (const auto& bound : {query.start, query.end}) {
+    if (!bound) continue;
+    if (bound->value.is_object()) return refuse("A query's bound must be null, a boolean, a number or a string.");
+    if (query.order == Order::Key && (bound->value.kind() != Value::Kind::String || bound->key)) {
+      return refuse("By key, a query's bound must be a string, alone.");
+    }
+  }
+  return {};
 }
 
 int compare_values(const Value& a, const Value& b) {
@@ -139,13 +217,16 @@ Result<std::optional<Position>> find_position(const TreeView& tree, const Path& 
 
 namespace {
 
-// Takes positions one by one, and keeps those that are selected.
+// Takes positions one by one, and keeps those that are selected, or counts them.
 class Taker {
  public:
-  Taker(const Query& query, const Position* beyond) : query_(query), beyond_(beyond) {}
+  enum class Does : uint8_t { Keep, Count };
+  Taker(const Query& query, const Position* beyond, Does does = Does::Keep)
+      : query_(query), beyond_(beyond), does_(does) {}
 
-  // False when nothing that comes in the query's order can be selected any more.
-  bool is_full() const { return query_.limit != Limit::None && kept_.size() >= query_.count; }
+  // Whether nothing that comes in the query's order can be selected any more.
+  bool is_full() const { return query_.limit != Limit::None && count() >= query_.count; }
+  size_t count() const { return does_ == Does::Count ? count_ : kept_.size(); }
 
   Result<void> take(Position position) {
     if (!in_range(position, query_)) return {};
@@ -153,12 +234,24 @@ class Taker {
       const int order = compare_positions(position, *beyond_);
       if (query_.limit == Limit::Last ? order >= 0 : order <= 0) return {};
     }
+    if (does_ == Does::Count) {
+      ++count_;
+      return {};
+    }
     kept_.insert(std::move(position));
     if (query_.limit != Limit::None && kept_.size() > query_.count) {
       kept_.erase(query_.limit == Limit::First ? std::prev(kept_.end()) : kept_.begin());
     }
     if (kept_.size() > kSelectionMax) return Error{ErrorCode::TooLarge, "The query selects too many children; add a limit."};
     return {};
+  }
+  // One that was found without an index.
+  Result<void> take_scanned(Position position) {
+    if (does_ == Does::Count && ++scanned_ > kCountScanMax) {
+      return Error{ErrorCode::TooLarge, "Counting more than " + std::to_string(kCountScanMax) +
+                                            " children takes an index; add an \".indexOn\" to the rules of this path."};
+    }
+    return take(std::move(position));
   }
 
   std::vector<Position> positions() && {
@@ -171,7 +264,10 @@ class Taker {
  private:
   const Query& query_;
   const Position* beyond_;
+  const Does does_;
   std::set<Position, PositionLess> kept_;
+  size_t count_ = 0;
+  size_t scanned_ = 0;
 };
 
 // The keys that a range of positions without values is about. False: none.
@@ -207,12 +303,11 @@ bool key_range(const Query& query, const Position* beyond, std::string& from, st
 }
 
 // Where the order is that of the keys: a seek for each child that is selected.
-Result<std::vector<Position>> select_by_key(const TreeView& tree, const std::string& base, const Query& query,
-                                            const Position* beyond) {
-  Taker taker(query, beyond);
+Result<void> select_by_key(const TreeView& tree, const std::string& base, const Query& query, const Position* beyond,
+                           Taker& taker) {
   std::string from = base;
   std::string upto = base + kPastChildren;
-  if (!key_range(query, beyond, from, upto)) return std::move(taker).positions();
+  if (!key_range(query, beyond, from, upto)) return {};
   const bool backwards = query.limit == Limit::Last;
   while (!taker.is_full()) {
     std::string segment;
@@ -231,15 +326,13 @@ Result<std::vector<Position>> select_by_key(const TreeView& tree, const std::str
       if (segment.empty()) break;
       from = base + segment + kPastChildren;
     }
-    RETURN_IF_ERROR(taker.take({Value(), decode_segment(segment)}));
+    RETURN_IF_ERROR(taker.take_scanned({Value(), decode_segment(segment)}));
   }
-  return std::move(taker).positions();
+  return {};
 }
 
 // Goes through all rows, and puts together what each child is ordered by.
-Result<std::vector<Position>> select_by_scan(const TreeView& tree, const std::string& base, const Query& query,
-                                             const Position* beyond) {
-  Taker taker(query, beyond);
+Result<void> select_by_scan(const TreeView& tree, const std::string& base, const Query& query, Taker& taker) {
   const std::string ordered_by = query.order == Order::Child      ? encode_path(query.child)
                                  : query.order == Order::Priority ? std::string(1, kPriorityMark)
                                                                   : std::string();
@@ -247,7 +340,7 @@ Result<std::vector<Position>> select_by_scan(const TreeView& tree, const std::st
   Position position;
   Result<void> failed;
   const auto finish = [&] {
-    if (!segment.empty() && failed.ok()) failed = taker.take(std::move(position));
+    if (!segment.empty() && failed.ok()) failed = taker.take_scanned(std::move(position));
     position = Position();
   };
   RETURN_IF_ERROR(tree.scan(base, base + kPastChildren, [&](std::string_view key, std::string_view leaf) {
@@ -271,8 +364,7 @@ Result<std::vector<Position>> select_by_scan(const TreeView& tree, const std::st
     return failed.ok();
   }));
   finish();
-  RETURN_IF_ERROR(failed);
-  return std::move(taker).positions();
+  return failed;
 }
 
 // Where in an index a range begins (`is_start`) or ends, as rows. A bound that is cut stands for all that begin alike.
@@ -294,9 +386,8 @@ std::string index_edge(const Query& query, bool is_start) {
 }
 
 // Along the rows of an index. Texts that are cut sort by their keys alone: all that begin alike are read and kept in order.
-Result<std::vector<Position>> select_by_index(const TreeView& tree, const TreeView::IndexRows& index,
-                                              const std::string& base, const Query& query, const Position* beyond) {
-  Taker taker(query, beyond);
+Result<void> select_by_index(const TreeView& tree, const TreeView::IndexRows& index, const std::string& base,
+                             const Query& query, const Position* beyond, Taker& taker) {
   std::string from = index.base + index_edge(query, true);
   std::string upto = index.base + index_edge(query, false);
   if (beyond != nullptr) {
@@ -308,7 +399,7 @@ Result<std::vector<Position>> select_by_index(const TreeView& tree, const TreeVi
       from = std::max(from, edge);
     }
   }
-  if (from >= upto) return std::move(taker).positions();
+  if (from >= upto) return {};
   Result<void> failed;
   std::string run;  // the value that cut rows share
   const std::string ordered_by = query.order == Order::Child ? encode_path(query.child) : std::string();
@@ -336,22 +427,49 @@ Result<std::vector<Position>> select_by_index(const TreeView& tree, const TreeVi
     return failed.ok();
   };
   RETURN_IF_ERROR(query.limit == Limit::Last ? index.rows->scan_down(from, upto, take) : index.rows->scan(from, upto, take));
-  RETURN_IF_ERROR(failed);
-  return std::move(taker).positions();
+  return failed;
+}
+
+bool is_by_key(const Query& query, bool has_priorities) {
+  return query.order == Order::Key || (query.order == Order::Priority && !has_priorities);
+}
+
+Result<void> take_all(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
+                      const Position* beyond, Taker& taker) {
+  const std::string base = encode_path(path);
+  ASSIGN_OR_RETURN(const auto leaf, tree.leaf(base));
+  if (leaf) return {};
+  if (is_by_key(query, has_priorities)) return select_by_key(tree, base, query, beyond, taker);
+  ASSIGN_OR_RETURN(const auto index, tree.index(path, query));
+  if (index) return select_by_index(tree, *index, base, query, beyond, taker);
+  return select_by_scan(tree, base, query, taker);
 }
 
 }  // namespace
 
 Result<std::vector<Position>> select(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
                                      const Position* beyond) {
-  const std::string base = encode_path(path);
-  ASSIGN_OR_RETURN(const auto leaf, tree.leaf(base));
-  if (leaf) return std::vector<Position>();
-  const bool by_key = query.order == Order::Key || (query.order == Order::Priority && !has_priorities);
-  if (by_key) return select_by_key(tree, base, query, beyond);
-  ASSIGN_OR_RETURN(const auto index, tree.index(path, query));
-  if (index) return select_by_index(tree, *index, base, query, beyond);
-  return select_by_scan(tree, base, query, beyond);
+  Taker taker(query, beyond);
+  RETURN_IF_ERROR(take_all(tree, path, query, has_priorities, beyond, taker));
+  return std::move(taker).positions();
+}
+
+Result<uint64_t> count(const TreeView& tree, const Path& path, const Query& query, bool has_priorities) {
+  const uint64_t most = query.limit == Limit::None ? UINT64_MAX : query.count;
+  if (!query.start && !query.end) {
+    Query any = query;
+    any.counts = true;
+    ASSIGN_OR_RETURN(const auto index, tree.index(path, any));
+    if (index) {
+      ASSIGN_OR_RETURN(const auto row, index->rows->leaf(index->base + '\0'));
+      if (!row) return uint64_t{0};
+      ASSIGN_OR_RETURN(const uint64_t all, decode_count(*row));
+      return std::min(all, most);
+    }
+  }
+  Taker taker(query, nullptr, Taker::Does::Count);
+  RETURN_IF_ERROR(take_all(tree, path, query, has_priorities, nullptr, taker));
+  return std::min<uint64_t>(taker.count(), most);
 }
 
 Result<Value> read_children(const TreeView& tree, const Path& path, const std::vector<Position>& positions,
@@ -380,6 +498,10 @@ Result<Value> read_children(const TreeView& tree, const Path& path, const std::v
 Result<Value> read_query(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
                          size_t bytes_max) {
   if (!query.is_filtered()) return tree.read(path, bytes_max);
+  if (query.counts) {
+    ASSIGN_OR_RETURN(const uint64_t all, count(tree, path, query, has_priorities));
+    return Value::integer(static_cast<int64_t>(all));
+  }
   ASSIGN_OR_RETURN(const std::vector<Position> positions, select(tree, path, query, has_priorities));
   return read_children(tree, path, positions, bytes_max);
 }

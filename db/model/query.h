@@ -38,12 +38,29 @@ struct Query {
   std::optional<Bound> start{}, end{};
   Limit limit = Limit::None;
   uint32_t count = 0;  // of Limit::First and Last; at least 1
+  bool counts = false; // of what is selected, how many: an integer; ours, no client of the service asks it
 
-  bool is_filtered() const { return start || end || limit != Limit::None; }
+  // As they are said: Query::by_child("sent").start_at(Value::integer(7)).limit_to_last(50). A child path that is none, and a
+  // limit of 0, are refused where the query is asked (check_query).
+  static Query by_key();
+  static Query by_value();
+  static Query by_priority();
+  static Query by_child(std::string_view path);
+  Query start_at(Value value, std::optional<std::string> key = {}) const;
+  Query start_after(Value value, std::optional<std::string> key = {}) const;
+  Query end_at(Value value, std::optional<std::string> key = {}) const;
+  Query end_before(Value value, std::optional<std::string> key = {}) const;
+  Query equal_to(Value value, std::optional<std::string> key = {}) const;
+  Query limit_to_first(uint32_t most) const;
+  Query limit_to_last(uint32_t most) const;
+
+  bool is_filtered() const { return start || end || limit != Limit::None || counts; }
   // Equal for queries that mean the same.
   std::string text() const;
   friend bool operator==(const Query&, const Query&) = default;
 };
+
+Result<void> check_query(const Query& query);  // Errors: InvalidArgument
 
 // Where a child stands. `value`: what it is ordered by, without priority; any object stands for all. Order::Key has null.
 struct Position {
@@ -72,6 +89,12 @@ Result<std::optional<Position>> find_position(const TreeView& tree, const Path& 
 inline constexpr size_t kSelectionMax = 5'000'000;
 Result<std::vector<Position>> select(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
                                      const Position* beyond = nullptr);
+
+// How many select() would find, at most the limit; `counts` need not be set. Of all children of a collection that has an
+// index one look, of a range of one its rows alone, else every child once. Errors: as the tree; TooLarge when more than
+// kCountScanMax children are looked at without an index.
+inline constexpr size_t kCountScanMax = 1'000'000;
+Result<uint64_t> count(const TreeView& tree, const Path& path, const Query& query, bool has_priorities);
 
 // The value at `path` as the query sees it: the selected children, without the priority of the node itself. One that only
 // orders sees everything. Errors: TooLarge above `bytes_max` bytes of rows.

@@ -44,6 +44,11 @@ Result<void> read_value(Change& change, const Request& request, std::string&& bo
   if (request.method != Method::Delete) {
     ASSIGN_OR_RETURN(change.value, db::parse_value(std::move(body), change.write.base));
   }
+  if (request.query) {
+    change.write.merge = true;
+    change.write.selection = request.query;
+    return {};
+  }
   const std::string tail = request.slot == db::Slot::Priority ? "/.priority" : "";
   ASSIGN_OR_RETURN(db::Overwrite overwrite, db::make_overwrite(change.write.base.text() + tail, change.value));
   change.write.overwrites.push_back(std::move(overwrite));

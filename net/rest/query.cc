@@ -30,6 +30,10 @@ std::optional<db::Value> primitive(std::string_view json) {
   return std::move(value).value();
 }
 
+bool has_constraints(const Target& target) {
+  return std::any_of(kParameters.begin(), kParameters.end(), [&](std::string_view name) { return target.has(name); });
+}
+
 class Parser {
  public:
   Parser(const Target& target, Shallow shallow) : target_(target), is_shallow_(shallow == Shallow::Yes) {}
@@ -41,6 +45,7 @@ class Parser {
         return refuse(std::string(name) + " may be specified only once");
       }
     }
+    query_.counts = target_.parameter("count") == "true";
     RETURN_IF_ERROR(order());
     RETURN_IF_ERROR(bounds());
     RETURN_IF_ERROR(limits());
@@ -51,7 +56,8 @@ class Parser {
   db::Result<void> order() {
     const auto text = target_.parameter("orderBy");
     if (!text) {
-      if (!is_shallow_) return refuse("orderBy must be defined when other query parameters are defined");
+      const bool needs_none = is_shallow_ || (query_.counts && !has_constraints(target_));
+      if (!needs_none) return refuse("orderBy must be defined when other query parameters are defined");
       query_.order = db::Order::Key;
       return {};
     }
@@ -153,9 +159,7 @@ class Parser {
 
 }  // namespace
 
-bool has_query(const Target& target) {
-  return std::any_of(kParameters.begin(), kParameters.end(), [&](std::string_view name) { return target.has(name); });
-}
+bool has_query(const Target& target) { return has_constraints(target) || target.parameter("count") == "true"; }
 
 db::Result<std::optional<Query>> parse_query(const Target& target, Shallow shallow) {
   if (!has_query(target)) return std::optional<Query>();

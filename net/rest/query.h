@@ -14,6 +14,7 @@ enum class Shallow : bool { No, Yes };
 
 bool has_query(const Target& target);
 
+// `count=true` (ours) makes a query of anything, and alone one of all children.
 // Nothing when no parameter is there. A shallow read needs no orderBy (its order is that of keys), and takes bounds that are
 // no JSON as keys: tools of the service send them so. Errors: InvalidArgument, in the service's words.
 db::Result<std::optional<db::Query>> parse_query(const Target& target, Shallow shallow);

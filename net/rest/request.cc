@@ -250,15 +250,21 @@ Parser::Step Parser::path(std::vector<std::string> segments) {
     if (!deeper.ok()) return refuse(400, deeper.error().message);
     to_.path = std::move(deeper).value();
   }
-  if (to_.method != Method::Get && has_query(target_)) {
-    // Or a DELETE that means some children would take all of them.
-    return refuse(400, "Queries are for GET requests; " + std::string(name_of(to_.method)) + " can't be used with one.");
+  if (to_.method != Method::Get && to_.method != Method::Delete && has_query(target_)) {
+    return refuse(400, "Queries are for GET and DELETE requests; " + std::string(name_of(to_.method)) + " can't be used with one.");
   }
-  if (to_.method != Method::Get) return {};
+  if (to_.method != Method::Get && to_.method != Method::Delete) return {};
   if (to_.endpoint != Endpoint::Data) return {};
   auto query = parse_query(target_, to_.shallow ? Shallow::Yes : Shallow::No);
   if (!query.ok()) return refuse(400, query.error().message);
   to_.query = std::move(query).value();
+  if (to_.query && to_.query->counts && (to_.shallow || to_.method != Method::Get)) {
+    return refuse(400, "count is for GET requests, without shallow.");
+  }
+  // A query that only orders would remove everything, which whoever means it can say without one.
+  if (to_.query && to_.method == Method::Delete && !to_.query->is_filtered()) {
+    return refuse(400, "DELETE with orderBy takes a bound or a limit too.");
+  }
   if (to_.query && to_.slot == db::Slot::Priority) return refuse(400, "A .priority can't be queried.");
   return {};
 }
@@ -276,6 +282,9 @@ Parser::Step Parser::conditions() {
   }
   if (to_.wants_etag && to_.method == Method::Patch) {
     return refuse(400, "X-Firebase-ETag is not supported for PATCH requests.");
+  }
+  if (to_.query && to_.query->counts && (to_.wants_etag || from_.header("If-None-Match"))) {
+    return refuse(400, "ETags are not supported for counts.");
   }
   const auto tag = from_.header("If-None-Match");
   if (tag && !tag->empty() && to_.method == Method::Get) to_.if_none_match = hash_of(*tag);

@@ -111,6 +111,35 @@ TEST_CASE("REST: a read that takes longer than it may is given up", "[net][rest]
   CHECK(server.get("/big/k1.json?timeout=1min").body == "1");
 }
 
+TEST_CASE("REST: a query removes what it selects, once it has an index", "[net][rest]") {
+  const RestServer server;
+  server.put("/list.json", R"({"a":{"n":1},"b":{"n":2},"c":{"n":3}})");
+  const HttpReply refused = server.ask({.method = "DELETE", .target = "/list.json?orderBy=%22n%22&endAt=2"});
+  CHECK(refused.status == 400);
+  CHECK_THAT(refused.body, Catch::Contains("Index not defined"));
+  CHECK(server.get("/list.json?count=true").body == "3");
+  CHECK(server.put("/.settings/rules.json", R"({"rules":{".read":true,".write":true,"list":{".indexOn":"n"}}})",
+                   "Authorization: Bearer owner\r\n").status == 200);
+  const HttpReply removed = server.ask({.method = "DELETE", .target = "/list.json?orderBy=%22n%22&endAt=2"});
+  CHECK(removed.status == 200);
+  CHECK(removed.body == "null");
+  CHECK(server.get("/list.json").body == R"({"c":{"n":3}})");
+  CHECK(server.get("/list.json?orderBy=%22n%22&startAt=1&count=true").body == "1");
+}
+
+TEST_CASE("REST: a range is removed only if each of it may be written", "[net][rest]") {
+  const RestServer server;
+  server.put("/list.json", R"({"a":{"n":1},"b":{"n":2,"locked":true},"c":{"n":3}})");
+  CHECK(server.put("/.settings/rules.json",
+                   R"x({"rules":{"list":{".read":true,".indexOn":"n","$k":{".write":"!data.child('locked').exists()"}}}})x",
+                   "Authorization: Bearer owner\r\n").status == 200);
+  CHECK(server.ask({.method = "DELETE", .target = "/list.json?orderBy=%22n%22&endAt=2"}).status == 401);
+  CHECK(server.get("/list.json?count=true").body == "3");
+  CHECK(server.get("/other.json?count=true").status == 401);  // a count says no more than a read
+  CHECK(server.ask({.method = "DELETE", .target = "/list.json?orderBy=%22n%22&endAt=1"}).status == 200);
+  CHECK(server.get("/list.json?count=true").body == "2");
+}
+
 TEST_CASE("REST: the handler may go while the database still answers", "[net][rest]") {
   for (int round = 0; round < 5; ++round) {
     RestServer server;

@@ -296,12 +296,20 @@ TEST_CASE("Request: which are streams", "[net][rest]") {
   CHECK(accepted(ask("GET", "/a.json", again)).last_event_id == "life:17");
 }
 
-TEST_CASE("Request: only GET has queries, lest a DELETE take more than is meant", "[net][rest]") {
-  for (const std::string method : {"PUT", "POST", "PATCH", "DELETE"}) {
+TEST_CASE("Request: queries are for reading and for removing", "[net][rest]") {
+  for (const std::string method : {"PUT", "POST", "PATCH"}) {
     const Refusal refusal = refused(ask(method, "/a.json?orderBy=\"n\"&endAt=5"));
     CHECK(refusal.status == 400);
     CHECK_THAT(refusal.text, Catch::Contains(method));
   }
+  CHECK(accepted(ask("DELETE", "/a.json?orderBy=\"n\"&endAt=5")).query);
+  CHECK(refused(ask("DELETE", "/a.json?orderBy=\"n\"")).text == "DELETE with orderBy takes a bound or a limit too.");
+  CHECK(refused(ask("DELETE", "/a.json?count=true")).text == "count is for GET requests, without shallow.");
+  CHECK(refused(ask("GET", "/a.json?count=true&shallow=true")).status == 400);
+  CHECK(refused(ask("GET", "/a.json?count=true", {{"If-None-Match", "x"}})).text == "ETags are not supported for counts.");
+  CHECK(accepted(ask("GET", "/a.json?count=true")).query->counts);
+  CHECK(refused(ask("GET", "/a.json?count=true&limitToFirst=1")).text == "orderBy must be defined when other query parameters are defined");
+  CHECK_FALSE(accepted(ask("GET", "/a.json?count=false")).query);
   CHECK(accepted(ask("GET", "/a.json?orderBy=\"n\"&endAt=5")).query);
   CHECK(refused(ask("GET", "/a/.priority.json?orderBy=\"n\"")).status == 400);
   CHECK(refused(ask("GET", "/a.json?limitToFirst=1")).text == "orderBy must be defined when other query parameters are defined");
