@@ -83,6 +83,7 @@ int bench(const BenchFlags& flags) {
   }
   if (is_asked_for(flags, "embedded")) tell(measure_embedded(flags, progress));
   if (is_asked_for(flags, "rules")) tell(measure_rules(flags, progress));
+  if (is_asked_for(flags, "queries")) tell(measure_queries(flags, progress));
   if (flags.json) fmt::print("{}", json_of(reports));
   return 0;
 }

@@ -39,5 +39,6 @@ Report measure_fanout(const BenchFlags& flags, Subject& subject, Progress& progr
 Report measure_tree(const BenchFlags& flags, Subject& subject, Progress& progress);
 Report measure_embedded(const BenchFlags& flags, Progress& progress);  // in this process
 Report measure_rules(const BenchFlags& flags, Progress& progress);     // the same
+Report measure_queries(const BenchFlags& flags, Progress& progress);   // the same
 
 }  // namespace hearth::tools

@@ -107,7 +107,7 @@ CLI::App* add_exec(CLI::App& program, ExecFlags& flags) {
 CLI::App* add_bench(CLI::App& program, BenchFlags& flags) {
   CLI::App* command = program.add_subcommand("bench", "Measures a server that it starts for itself on a new folder");
   command->add_option("scenarios", flags.scenarios, "What to measure")
-      ->check(CLI::IsMember({"writes", "latency", "fanout", "tree", "embedded", "rules", "all"}))
+      ->check(CLI::IsMember({"writes", "latency", "fanout", "tree", "embedded", "rules", "queries", "all"}))
       ->capture_default_str();
   command->add_flag("--json", flags.json, "For scripts: one JSON document on standard output");
   command->add_option("--url", flags.url, "Measure this running 'hearth serve --dev', without its CPU and memory");
@@ -134,7 +134,7 @@ CLI::App* add_bench(CLI::App& program, BenchFlags& flags) {
   command->add_option("--fanout-window", flags.fanout_window, "fanout: unanswered writes")
       ->check(positive)
       ->capture_default_str();
-  command->add_option("--leaves", flags.leaves, "tree: leaves, about 50 bytes of JSON each")
+  command->add_option("--leaves", flags.leaves, "tree: leaves, about 50 bytes of JSON each; queries: children")
       ->check(CLI::Range(size_t{10}, size_t{9'999'990}))
       ->capture_default_str();
   command->add_option("--overwrites", flags.overwrites, "tree: overwrites of ten-leaf subtrees")

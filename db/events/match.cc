@@ -30,7 +30,8 @@ class Matching {
   std::string entry_path(const Overwrite& overwrite, const Path& base) const;
   Result<void> tell_between(Node& base);
   Result<void> tell_below(Node& node, const Path& path, const Overwrite& from);
-  void touch_below(Node& node);
+  Touched& touched(Node& node, const Path& path);
+  void touch_below(Node& node, const Path& path);
 
   ListenerRegistry& registry_;
   const Difference& difference_;
@@ -176,9 +177,16 @@ Result<void> Matching::tell_below(Node& node, const Path& path, const Overwrite&
   return {};
 }
 
-void Matching::touch_below(Node& node) {
-  if (!node.views.empty()) touched_[&node].all = true;
-  for (auto& [key, child] : node.children) touch_below(*child);  // at most kDepthMax deep
+Touched& Matching::touched(Node& node, const Path& path) {
+  return touched_.try_emplace(&node, path, before_, after_).first->second;
+}
+
+void Matching::touch_below(Node& node, const Path& path) {
+  if (!node.views.empty()) touched(node, path).all = true;
+  for (auto& [key, child] : node.children) {  // at most kDepthMax deep
+    const Result<Path> below = path.child(key);
+    if (below.ok()) touch_below(*child, below.value());
+  }
 }
 
 // Filtered listeners hear what their view says of the changes at, below and above it.
@@ -187,16 +195,18 @@ Result<void> Matching::tell_views() {
     Node* at = &registry_.root();
     const std::vector<std::string_view> keys = overwrite.path.keys();
     for (size_t depth = 0; at != nullptr && depth < keys.size(); ++depth) {
-      if (!at->views.empty()) touched_[at].children[std::string(keys[depth])].push_back(&overwrite);
+      if (!at->views.empty()) {
+        touched(*at, overwrite.path.prefix(depth)).children[std::string(keys[depth])].push_back(&overwrite);
+      }
       const auto child = at->children.find(keys[depth]);
       at = child == at->children.end() ? nullptr : child->second.get();
     }
     // A priority at or above is none of a view's.
-    if (at != nullptr && overwrite.slot == Slot::Value) touch_below(*at);
+    if (at != nullptr && overwrite.slot == Slot::Value) touch_below(*at, overwrite.path);
   }
-  for (const auto& [node, touched] : touched_) {
+  for (auto& [node, touched] : touched_) {
     for (const auto& [text, view] : node->views) {
-      ASSIGN_OR_RETURN(const BodyPointer body, view->change(touched, before_, after_, difference_.has_priorities));
+      ASSIGN_OR_RETURN(const BodyPointer body, view->change(touched, difference_.has_priorities));
       if (body == nullptr) continue;
       for (Subscription* subscription : view->subscriptions) told_.push_back({subscription, body, {}});
     }

@@ -17,6 +17,35 @@ struct View::Moved {
   std::optional<Position> from, to;
 };
 
+Result<const std::vector<std::pair<std::string, Touched::Places>>*> Touched::places(const Query& query) {
+  std::string order(1, static_cast<char>(query.order));
+  order += query.child.text();
+  const auto [at, is_new] = places_.try_emplace(std::move(order));
+  if (!is_new) return &at->second;
+  for (const auto& [key, overwrites] : children) {
+    Places places;
+    ASSIGN_OR_RETURN(places.from, find_position(before_, path_, key, query));
+    ASSIGN_OR_RETURN(places.to, find_position(after_, path_, key, query));
+    at->second.emplace_back(key, std::move(places));
+  }
+  return &at->second;
+}
+
+Result<bool> Touched::was_leaf() {
+  if (!was_leaf_) {
+    ASSIGN_OR_RETURN(const auto leaf, before_.leaf(encode_path(path_)));
+    was_leaf_ = leaf.has_value();
+  }
+  return *was_leaf_;
+}
+
+Result<Value> Touched::child(const std::string& key) {
+  if (const auto known = values_.find(key); known != values_.end()) return known->second;
+  ASSIGN_OR_RETURN(const Path path, path_.child(key));
+  ASSIGN_OR_RETURN(Value value, after_.read(path, kReadBytesMax));
+  return values_.emplace(key, std::move(value)).first->second;
+}
+
 Result<void> View::open(const TreeView& tree, bool has_priorities) {
   window_.clear();
   if (query_.counts && !is_limited()) {
@@ -92,31 +121,26 @@ Result<void> View::move_window(std::map<std::string, Moved>& moved, const TreeVi
   return {};
 }
 
-Result<BodyPointer> View::change(const Touched& touched, const TreeView& before, const TreeView& after,
-                                 bool has_priorities) {
-  ASSIGN_OR_RETURN(const auto leaf, before.leaf(encode_path(path_)));
-  if (touched.all || leaf) return change_all(before, after, has_priorities);
+Result<BodyPointer> View::change(Touched& touched, bool has_priorities) {
+  const TreeView& after = touched.after();
+  ASSIGN_OR_RETURN(const bool was_leaf, touched.was_leaf());
+  if (touched.all || was_leaf) return change_all(touched.before(), after, has_priorities);
+  ASSIGN_OR_RETURN(const auto* places, touched.places(query_));
   std::map<std::string, Moved> moved;
-  bool concerns = false;
-  for (const auto& [key, overwrites] : touched.children) {
-    Moved child;
-    ASSIGN_OR_RETURN(child.from, find_position(before, path_, key, query_));
-    ASSIGN_OR_RETURN(child.to, find_position(after, path_, key, query_));
-    child.was_in = child.from && in_range(*child.from, query_);
-    child.is_in = child.to && in_range(*child.to, query_);
+  for (const auto& [key, place] : *places) {
+    bool was_in = place.from && in_range(*place.from, query_);
+    bool is_in = place.to && in_range(*place.to, query_);
     if (is_limited()) {
       const bool is_full = window_.size() >= query_.count;
       const auto fits = [&](const Position& position) {
         return !is_full || !is_beyond(position, query_.limit == Limit::First ? *window_.rbegin() : *window_.begin());
       };
-      child.was_in = child.was_in && window_.contains(*child.from);
-      child.is_in = child.is_in && fits(*child.to);
+      was_in = was_in && window_.contains(*place.from);
+      is_in = is_in && fits(*place.to);
     }
-    if (!child.was_in && !child.is_in) continue;
-    concerns = true;
-    moved.emplace(key, std::move(child));
+    if (was_in || is_in) moved.emplace(key, Moved{was_in, is_in, place.from, place.to});
   }
-  if (!concerns) return BodyPointer();
+  if (moved.empty()) return BodyPointer();
   if (is_limited()) RETURN_IF_ERROR(move_window(moved, after, has_priorities));
   if (query_.counts) {
     uint64_t count = is_limited() ? window_.size() : count_;
@@ -128,12 +152,6 @@ Result<BodyPointer> View::change(const Touched& touched, const TreeView& before,
   }
 
   std::vector<std::pair<std::string, Value>> entries;
-  const auto whole = [&](const std::string& key) -> Result<void> {
-    ASSIGN_OR_RETURN(const Path child, path_.child(key));
-    ASSIGN_OR_RETURN(Value value, after.read(child, kReadBytesMax));
-    entries.emplace_back(key, std::move(value));
-    return {};
-  };
   for (const auto& [key, child] : moved) {
     if (!child.was_in && !child.is_in) continue;
     if (!child.is_in) {
@@ -145,7 +163,8 @@ Result<BodyPointer> View::change(const Touched& touched, const TreeView& before,
                          !(has_priorities && std::any_of(at->second.begin(), at->second.end(),
                                                          [](const Overwrite* one) { return one->value.is_null(); }));
     if (!is_step) {
-      RETURN_IF_ERROR(whole(key));
+      ASSIGN_OR_RETURN(Value value, touched.child(key));
+      entries.emplace_back(key, std::move(value));
       continue;
     }
     for (const Overwrite* one : at->second) {

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,10 +21,33 @@ namespace hearth::db {
 
 struct Subscription;
 
-// What of a commit concerns the children of a path.
-struct Touched {
+// What of a commit concerns the children of a path, and where they stand: looked up once for all views of the path.
+class Touched {
+ public:
+  Touched(Path path, const TreeView& before, const TreeView& after)
+      : path_(std::move(path)), before_(before), after_(after) {}
+
   bool all = false;                                              // the whole of the path, from it or from above
   std::map<std::string, std::vector<const Overwrite*>> children;  // by key: what was changed at or below it
+
+  const TreeView& before() const { return before_; }
+  const TreeView& after() const { return after_; }
+
+  // Errors of all: Io.
+  struct Places {
+    std::optional<Position> from, to;  // nothing: the child is not there
+  };
+  Result<const std::vector<std::pair<std::string, Places>>*> places(const Query& query);  // of all children, by key
+  Result<bool> was_leaf();
+  Result<Value> child(const std::string& key);  // after
+
+ private:
+  const Path path_;
+  const TreeView& before_;
+  const TreeView& after_;
+  std::map<std::string, std::vector<std::pair<std::string, Places>>> places_;  // by the order's text
+  std::map<std::string, Value> values_;
+  std::optional<bool> was_leaf_;
 };
 
 class View {
@@ -43,8 +67,7 @@ class View {
 
   // What those who listen are told of a commit: what left, what entered and what changed within, as one step; null when
   // nothing that they see is another. Errors: as select().
-  Result<std::shared_ptr<const Body>> change(const Touched& touched, const TreeView& before, const TreeView& after,
-                                             bool has_priorities);
+  Result<std::shared_ptr<const Body>> change(Touched& touched, bool has_priorities);
 
   std::vector<Subscription*> subscriptions;  // by the registry
 

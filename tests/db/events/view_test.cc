@@ -16,8 +16,8 @@ Path at(std::string_view text) { return Path::parse(text).value(); }
 Value json(std::string text) { return parse_value(std::move(text), Path()).value(); }
 
 // What `overwrites` touch of the children of `path`, as match() finds it.
-Touched touched_by(const std::vector<Overwrite>& overwrites, const Path& path) {
-  Touched touched;
+Touched touched_by(const std::vector<Overwrite>& overwrites, const Path& path, const TreeView& before, const TreeView& after) {
+  Touched touched(path, before, after);
   for (const Overwrite& one : overwrites) {
     if (one.path.contains(path)) {
       touched.all = touched.all || one.slot == Slot::Value;
@@ -59,7 +59,8 @@ struct Scene {
     }
     const ValueView before(value), after(next);
     const bool has_priorities = value.has_priorities() || next.has_priorities();
-    const auto body = view.change(touched_by(overwrites, view.path()), before, after, has_priorities);
+    Touched touched = touched_by(overwrites, view.path(), before, after);
+    const auto body = view.change(touched, has_priorities);
     REQUIRE(body.ok());
     looks = before.looks + after.looks;
     value = next;
@@ -137,6 +138,11 @@ TEST_CASE("View: what it is told leads from what it showed to what the query sel
     bool has_priorities = false;
     View view(path, query);
     REQUIRE(view.open(ValueView(value), false).ok());
+    Query counting = query;
+    counting.counts = true;
+    View counter(path, counting);
+    REQUIRE(counter.open(ValueView(value), false).ok());
+    int64_t told = 0;
     Value shown;
     for (int step = 0; step < 40; ++step) {
       const std::vector<Overwrite> overwrites = random.overwrites(at(random.chance(0.7) ? path.text() : ""), 1 + random.below(3));
@@ -157,9 +163,17 @@ TEST_CASE("View: what it is told leads from what it showed to what the query sel
       const ValueView before(value), after(next);
       const Value wanted = read_query(after, path, query, has_priorities, kReadBytesMax).value();
       INFO(query.text() << " at " << path.text() << ": " << to_json(value, JsonStyle::Export) << " -> " << to_json(next, JsonStyle::Export));
-      const auto body = view.change(touched_by(changed, path), before, after, has_priorities);
+      Touched touched = touched_by(changed, path, before, after);
+      const auto body = view.change(touched, has_priorities);
       REQUIRE(body.ok());
       INFO(words(body.value()));
+      const auto count = counter.change(touched, has_priorities);
+      REQUIRE(count.ok());
+      if (count.value() != nullptr) {
+        CHECK(count.value()->value().as_integer() != told);
+        told = count.value()->value().as_integer();
+      }
+      REQUIRE(told == static_cast<int64_t>(select(after, path, query, has_priorities).value().size()));
       if (body.value() == nullptr) {
         REQUIRE(shown == wanted);
       } else if (body.value()->kind() == Body::Kind::Put) {
