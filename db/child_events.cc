@@ -11,21 +11,20 @@ namespace {
 struct Child {
   std::string key;
   Value value;
-  Value place;  // what it is ordered by
+  Position place;
 };
 
 std::vector<Child> children_of(const Value& value, const Query& query) {
   std::vector<Child> children;
   bool is_by_key = true;
   for (auto at = value.children(); !at.done(); at.next()) {
-    Child child{at.key(), at.value(), {}};
-    child.place = position_of(child.key, child.value, query).value;
-    is_by_key = is_by_key && child.place.is_null();
-    children.push_back(std::move(child));
+    const Value child = at.value();
+    children.push_back({at.key(), child, position_of(at.key(), child, query)});
+    is_by_key = is_by_key && children.back().place.value.is_null() && query.then.empty();
   }
   if (!is_by_key) {  // the sort is stable, and they come in key order
     std::stable_sort(children.begin(), children.end(),
-                     [](const Child& a, const Child& b) { return compare_values(a.place, b.place) < 0; });
+                     [](const Child& a, const Child& b) { return compare_places(a.place, b.place) < 0; });
   }
   return children;
 }
@@ -67,7 +66,7 @@ std::vector<ChildEvent> child_events(const Value& before, const Value& after, co
       added.push_back({ChildEvent::Kind::Added, child.key, child.value, previous});
     } else {
       if (!(old->second->value == child.value)) {
-        const bool has_moved = compare_values(old->second->place, child.place) != 0;
+        const bool has_moved = compare_places(old->second->place, child.place) != 0;
         if (has_moved) moved.push_back({ChildEvent::Kind::Moved, child.key, child.value, previous});
         changed.push_back({ChildEvent::Kind::Changed, child.key, child.value, previous});
       }

@@ -6,6 +6,7 @@
 #include "db/commit/evaluate.h"
 #include "db/model/hash.h"
 #include "db/model/key_order.h"
+#include "db/model/select.h"
 #include "db/store/row_key.h"
 
 namespace hearth::db {

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "db/model/hash.h"
+#include "db/model/select.h"
 #include "db/reads.h"
 
 namespace hearth::db {

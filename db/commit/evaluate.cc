@@ -1,6 +1,7 @@
 #include "db/commit/evaluate.h"
 
 #include "db/model/key_order.h"
+#include "db/model/select.h"
 #include "db/model/server_value.h"
 
 namespace hearth::db {

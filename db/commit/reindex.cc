@@ -10,10 +10,21 @@
 namespace hearth::db {
 namespace {
 
-std::string row_of(uint32_t id, const IndexedChild& child, const Value& value) {
+std::string row_of(uint32_t id, const IndexedChild& child, const Position& place) {
   std::string row = index_prefix(id, child.collection) + '\0';
-  append_index_value(value, row);
+  append_index_place(place, row);
   return row + child.segment;
+}
+
+Result<std::optional<Position>> place_in(const TreeView& tree, const IndexedChild& child, const IndexSpec& spec) {
+  return find_place(tree, child.path(), spec.order, spec.child, spec.then);
+}
+
+// Of a child that is there.
+Result<std::string> row_in(const TreeView& tree, const IndexedChild& child, const Index& index) {
+  ASSIGN_OR_RETURN(const auto place, place_in(tree, child, index.spec));
+  invariant(place.has_value(), "a row was found below the child");
+  return row_of(index.id, child, *place);
 }
 
 void put_plan(IndexPlan plan, Indexes& indexes) {
@@ -76,8 +87,8 @@ Result<void> Following::replace(const std::string& base) {
   for (;;) {
     ASSIGN_OR_RETURN(const auto child, next_child(after_, spec_, at, base + kPastChildren));
     if (!child || !index_.holds(child->path())) break;
-    ASSIGN_OR_RETURN(const auto value, ordered_value(after_, child->path(), spec_.order, spec_.child));
-    fresh.emplace_back(row_of(index_.id, *child, value.value_or(Value())), "");
+    ASSIGN_OR_RETURN(std::string row, row_in(after_, *child, index_));
+    fresh.emplace_back(std::move(row), "");
     ++counts[child->collection];
     at = child->path() + kPastChildren;
   }
@@ -95,8 +106,8 @@ Result<void> Following::replace(const std::string& base) {
 }
 
 Result<void> Following::move(const IndexedChild& child) {
-  ASSIGN_OR_RETURN(const auto old, ordered_value(before_, child.path(), spec_.order, spec_.child));
-  ASSIGN_OR_RETURN(const auto now, ordered_value(after_, child.path(), spec_.order, spec_.child));
+  ASSIGN_OR_RETURN(const auto old, place_in(before_, child, spec_));
+  ASSIGN_OR_RETURN(const auto now, place_in(after_, child, spec_));
   if (old.has_value() != now.has_value()) counts_[child.collection] += now ? 1 : -1;
   std::string old_row = old ? row_of(index_.id, child, *old) : std::string();
   std::string row = now ? row_of(index_.id, child, *now) : std::string();
@@ -190,8 +201,8 @@ Result<void> build(uint64_t count, const TreeView& tree, Indexes& indexes) {
       break;
     }
     const std::string path = child->path();
-    ASSIGN_OR_RETURN(const auto value, ordered_value(tree, path, index->spec.order, index->spec.child));
-    indexes.rows.put(row_of(index->id, *child, value.value_or(Value())), "");
+    ASSIGN_OR_RETURN(std::string row, row_in(tree, *child, *index));
+    indexes.rows.put(std::move(row), "");
     ++counts[child->collection];
     index->built = path + kPastChildren;
   }

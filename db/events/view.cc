@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "db/model/key_order.h"
+#include "db/model/select.h"
 
 namespace hearth::db {
 
@@ -20,6 +21,7 @@ struct View::Moved {
 Result<const std::vector<std::pair<std::string, Touched::Places>>*> Touched::places(const Query& query) {
   std::string order(1, static_cast<char>(query.order));
   order += query.child.text();
+  for (const Path& path : query.then) order.append(",").append(path.text());
   const auto [at, is_new] = places_.try_emplace(std::move(order));
   if (!is_new) return &at->second;
   for (const auto& [key, overwrites] : children) {

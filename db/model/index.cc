@@ -93,7 +93,33 @@ std::string IndexSpec::pattern() const {
   return text.empty() ? "/" : text;
 }
 
-std::string IndexSpec::by() const { return order == Order::Value ? ".value" : child.text(); }
+std::string IndexSpec::by() const {
+  if (order == Order::Value) return ".value";
+  std::string text = child.text();
+  for (const Path& path : then) text.append(",").append(path.text());
+  return text;
+}
+
+namespace {
+
+// A "by" of several children. False: it is none.
+bool read_children(const JsonNode& by, IndexSpec& spec) {
+  const std::vector<JsonNode> elements = by.elements();
+  if (elements.empty() || elements.size() > kOrderChildrenMax) return false;
+  for (const JsonNode& one : elements) {
+    if (!one.string()) return false;
+    Result<Path> path = Path::parse(*one.string());
+    if (!path.ok() || path.value().is_root()) return false;
+    if (&one == &elements.front()) {
+      spec.child = std::move(path).value();
+    } else {
+      spec.then.push_back(std::move(path).value());
+    }
+  }
+  return true;
+}
+
+}  // namespace
 
 std::optional<IndexSpec> make_index(std::span<const std::string> pattern, std::string_view by) {
   IndexSpec spec;
@@ -118,10 +144,14 @@ Result<std::vector<IndexSpec>> parse_indexes(std::string_view json) {
     if (!one.is_object()) return bad;
     const auto at = one.field("at");
     const auto by = one.field("by");
-    if (!at || !by || !at->string() || !by->string()) return bad;
+    if (!at || !by || !at->string()) return bad;
     const std::vector<std::string> pattern = split_pattern(*at->string());
-    auto spec = make_index(pattern, *by->string());
+    auto spec = make_index(pattern, by->string().value_or(".value"));
     if (!spec) return bad;
+    if (!by->string()) {
+      spec->order = Order::Child;
+      if (by->kind() != JsonNode::Kind::Array || !read_children(*by, *spec)) return bad;
+    }
     if (std::find(specs.begin(), specs.end(), *spec) == specs.end()) specs.push_back(std::move(*spec));
   }
   return specs;
@@ -134,7 +164,10 @@ std::string indexes_text(const std::vector<IndexSpec>& specs) {
     text += "{\"at\":";
     append_json_string(spec.pattern(), text);
     text += ",\"by\":";
-    append_json_string(spec.by(), text);
+    if (!spec.then.empty()) text += '[';
+    append_json_string(spec.order == Order::Value ? ".value" : spec.child.text(), text);
+    for (const Path& path : spec.then) append_json_string(path.text(), text += ',');
+    if (!spec.then.empty()) text += ']';
     text += '}';
   }
   return text + "]";
@@ -147,7 +180,9 @@ std::string IndexPlan::encode() const {
     append_u32(index.id, bytes);
     bytes += index.is_complete ? '\1' : '\0';
     bytes += index.spec.order == Order::Value ? '\1' : '\0';
-    append_bytes(index.spec.child.text(), bytes);
+    std::string children = index.spec.child.text();
+    for (const Path& path : index.spec.then) children.append("\n").append(path.text());
+    append_bytes(children, bytes);
     append_bytes(index.spec.pattern(), bytes);
     append_bytes(index.built, bytes);
   }
@@ -164,7 +199,14 @@ Result<IndexPlan> IndexPlan::decode(std::string_view bytes) {
     index.id = static_cast<uint32_t>(in.number(4));
     index.is_complete = in.number(1) == 1;
     index.spec.order = in.number(1) == 1 ? Order::Value : Order::Child;
-    ASSIGN_OR_RETURN(index.spec.child, Path::parse(in.take(in.number(4))));
+    std::string_view children = in.take(in.number(4));
+    for (bool is_first = true; is_first || !children.empty(); is_first = false) {
+      const size_t end = std::min(children.find('\n'), children.size());
+      ASSIGN_OR_RETURN(Path path, Path::parse(children.substr(0, end)));
+      children.remove_prefix(std::min(end + 1, children.size()));
+      if (is_first) index.spec.child = std::move(path);
+      else index.spec.then.push_back(std::move(path));
+    }
     index.spec.at = split_pattern(in.take(in.number(4)));
     index.built = in.take(in.number(4));
     plan.indexes.push_back(std::move(index));
@@ -180,7 +222,8 @@ bool IndexPlan::is_building() const {
 const Index* IndexPlan::find(std::span<const std::string_view> collection, const Query& query) const {
   const bool counts_all = query.counts && !query.start && !query.end;
   for (const Index& index : indexes) {
-    const bool fits = counts_all || (index.spec.order == query.order && index.spec.child == query.child);
+    const bool fits = counts_all || (index.spec.order == query.order && index.spec.child == query.child &&
+                                     index.spec.then == query.then);
     if (index.is_complete && fits && index.spec.matches(collection)) return &index;
   }
   return nullptr;
@@ -254,100 +297,121 @@ bool append_index_value(const Value& value, std::string& to) {
   return true;
 }
 
+bool append_index_values(const Value& value, std::span<const Value> rest, std::string& to) {
+  bool is_whole = append_index_value(value, to);
+  for (size_t i = 0; is_whole && i < rest.size(); ++i) is_whole = append_index_value(rest[i], to);
+  return is_whole;
+}
+
+void append_index_place(const Position& position, std::string& to) {
+  append_index_value(position.value, to);
+  for (const Value& value : position.rest) append_index_value(value, to);
+}
+
 namespace {
 
-// The text of an entry, without its tag. False: it has no end.
-bool decode_text(std::string_view bytes, std::string& text, IndexEntry& entry) {
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    if (bytes[i] == kTextEnd) {
-      entry.value_bytes = i + 2;
-      return true;
+// One value at the start of `bytes`, taken off them. A cut text gives an empty one.
+Result<Value> take_index_value(std::string_view& bytes, bool& is_cut) {
+  if (bytes.empty()) return corrupt("it has no value");
+  const auto tag = static_cast<ValueTag>(bytes.front());
+  bytes.remove_prefix(1);
+  switch (tag) {
+    case ValueTag::Null:
+      return Value();
+    case ValueTag::False:
+      return Value::boolean(false);
+    case ValueTag::True:
+      return Value::boolean(true);
+    case ValueTag::Number: {
+      if (bytes.size() < 10) return corrupt("a number is cut short");
+      const double number = from_ordered_bits(read_big_endian(bytes.substr(0, 8)));
+      const auto residual = static_cast<int64_t>(read_big_endian(bytes.substr(8, 2))) - kResidualBias;
+      bytes.remove_prefix(10);
+      // Equal in order to what was indexed.
+      if (residual == 0) return Value::real(number);
+      return Value::integer(static_cast<int64_t>(static_cast<__int128>(number) + residual));
     }
-    if (bytes[i] != kEscape) {
-      text += unmap_utf16(bytes[i]);
-      continue;
+    case ValueTag::Text: {
+      std::string text;
+      for (size_t i = 0; i < bytes.size(); ++i) {
+        const bool is_escaped = bytes[i] == kEscape;
+        if (is_escaped && ++i == bytes.size()) break;
+        is_cut = is_escaped && bytes[i] == kCut;
+        if (is_cut || (!is_escaped && bytes[i] == kTextEnd)) {
+          bytes.remove_prefix(i + 1);
+          return Value::string(is_cut ? std::string() : text);
+        }
+        text += !is_escaped ? unmap_utf16(bytes[i]) : bytes[i] == kEscapedNul ? '\0' : kEscape;
+      }
+      return corrupt("a text has no end");
     }
-    if (++i == bytes.size()) return false;
-    if (bytes[i] == kCut) {
-      entry.is_cut = true;
-      entry.value_bytes = i + 2;
-      return true;
-    }
-    text += bytes[i] == kEscapedNul ? '\0' : kEscape;
+    case ValueTag::Object:
+      return any_object();
   }
-  return false;
+  return corrupt("a value of no kind");
 }
 
 }  // namespace
 
-Result<IndexEntry> decode_index_entry(std::string_view bytes) {
-  if (bytes.empty()) return corrupt("it has no value");
+Result<IndexEntry> decode_index_entry(std::string_view bytes, size_t values) {
   IndexEntry entry;
-  entry.value_bytes = 1;
-  switch (static_cast<ValueTag>(bytes.front())) {
-    case ValueTag::Null:
-      break;
-    case ValueTag::False:
-      entry.value = Value::boolean(false);
-      break;
-    case ValueTag::True:
-      entry.value = Value::boolean(true);
-      break;
-    case ValueTag::Number: {
-      if (bytes.size() < 11) return corrupt("a number is cut short");
-      entry.value_bytes = 11;
-      const double number = from_ordered_bits(read_big_endian(bytes.substr(1, 8)));
-      const auto residual = static_cast<int64_t>(read_big_endian(bytes.substr(9, 2))) - kResidualBias;
-      // Equal in order to what was indexed.
-      entry.value = residual == 0 ? Value::real(number)
-                                  : Value::integer(static_cast<int64_t>(static_cast<__int128>(number) + residual));
-      break;
-    }
-    case ValueTag::Text: {
-      std::string text;
-      if (!decode_text(bytes.substr(1), text, entry)) return corrupt("a text has no end");
-      entry.value = Value::string(entry.is_cut ? std::string() : text);
-      break;
-    }
-    case ValueTag::Object:
-      entry.value = any_object();
-      break;
+  std::string_view rest = bytes;
+  for (size_t i = 0; i < values; ++i) {
+    bool is_cut = false;
+    ASSIGN_OR_RETURN(Value value, take_index_value(rest, is_cut));
+    entry.values.push_back(std::move(value));
+    entry.is_cut.push_back(is_cut);
+    if (is_cut && entry.cut_bytes == 0) entry.cut_bytes = bytes.size() - rest.size();
   }
-  entry.segment = bytes.substr(entry.value_bytes);
-  if (entry.segment.empty() || segment_length(entry.segment) != entry.segment.size()) return corrupt("its end is no key");
+  entry.segment = rest;
+  if (rest.empty() || segment_length(rest) != rest.size()) return corrupt("its end is no key");
   return entry;
 }
 
-Result<std::optional<Value>> ordered_value(const TreeView& tree, std::string_view encoded_child, Order order,
-                                           const Path& child) {
-  const auto anything_at = [&](std::string_view encoded) -> Result<bool> {
-    bool found = false;
-    std::string upto(encoded);
-    upto += kPastChildren;
-    RETURN_IF_ERROR(tree.scan(encoded, upto, [&](std::string_view, std::string_view) {
-      found = true;
-      return false;
-    }));
-    return found;
-  };
-  std::string at(encoded_child);
-  if (order == Order::Child) at += encode_path(child);
-  if (order == Order::Priority) at += kPriorityMark;
-  if (order != Order::Key) {
+namespace {
+
+Result<bool> anything_at(const TreeView& tree, std::string_view encoded) {
+  bool found = false;
+  std::string upto(encoded);
+  upto += kPastChildren;
+  RETURN_IF_ERROR(tree.scan(encoded, upto, [&](std::string_view, std::string_view) {
+    found = true;
+    return false;
+  }));
+  return found;
+}
+
+}  // namespace
+
+Result<std::optional<Position>> find_place(const TreeView& tree, std::string_view encoded_child, Order order,
+                                           const Path& child, std::span<const Path> then) {
+  Position position;
+  bool exists = false;
+  const auto look = [&](std::string at, Value& value) -> Result<void> {
     ASSIGN_OR_RETURN(const auto leaf, tree.leaf(at));
     if (leaf) {
-      ASSIGN_OR_RETURN(Value value, decode_leaf(*leaf));
-      return std::optional(std::move(value));
+      exists = true;
+      ASSIGN_OR_RETURN(value, decode_leaf(*leaf));
+      return {};
     }
-  }
-  ASSIGN_OR_RETURN(const bool exists, anything_at(encoded_child));
-  if (!exists) return std::optional<Value>();
-  if (order == Order::Value) return std::optional(any_object());
+    if (order == Order::Priority) return {};
+    ASSIGN_OR_RETURN(const bool is_object, anything_at(tree, at));
+    if (is_object) value = any_object();
+    exists = exists || is_object;
+    return {};
+  };
+  const std::string base(encoded_child);
+  if (order == Order::Value) RETURN_IF_ERROR(look(base, position.value));
+  if (order == Order::Priority) RETURN_IF_ERROR(look(base + kPriorityMark, position.value));
   if (order == Order::Child) {
-    ASSIGN_OR_RETURN(const bool is_object, anything_at(at));
-    if (is_object) return std::optional(any_object());
+    RETURN_IF_ERROR(look(base + encode_path(child), position.value));
+    for (const Path& path : then) RETURN_IF_ERROR(look(base + encode_path(path), position.rest.emplace_back()));
   }
-  return std::optional(Value());
+  if (!exists) {
+    ASSIGN_OR_RETURN(exists, anything_at(tree, base));
+  }
+  if (!exists) return std::optional<Position>();
+  return std::optional(std::move(position));
 }
 
 Result<std::optional<IndexedChild>> next_child(const TreeView& tree, const IndexSpec& spec, std::string from,

@@ -1,12 +1,13 @@
 // Secondary indexes: for each child of the collections that a pattern matches, a row whose key sorts as the child does in
 // an order (data-model.md §4). A plan is what a namespace has of them.
 //
-//   row  := id:4 BE  collection  0x00  value  segment          → ""
+//   row  := id:4 BE  collection  0x00  value+  segment         → ""       a value for each child that it orders by
 //         | id:4 BE  collection  0x00  0x00                    → children:8 BE, how many the collection has
 //         | 0x00000000                                         → plan
 //   value := 0x01 null | 0x02 false | 0x03 true | 0x04 double:8 residual:2 | 0x05 text ( 0x00 | 0x01 cut ) | 0x06 object
 //   plan := version:1 = 1  next id:4 BE  index*
-//   index := id:4 BE  complete:1  order:1  bytes(child)  bytes(pattern)  bytes(built)        bytes := length:4 BE bytes
+//   index := id:4 BE  complete:1  order:1  bytes(children)  bytes(pattern)  bytes(built)     bytes := length:4 BE bytes
+//            children: their paths, a 0x0A between two
 //
 // `collection` and `segment` are encoded paths (db/model/key_order.h); what is below a collection's own path sorts behind
 // its rows, so the rows of a whole subtree are one range for each index. `double` is ordered as bytes, `residual` what an
@@ -39,16 +40,18 @@ struct IndexSpec {
   std::vector<std::string> at;  // keys; "$" matches any
   Order order = Order::Child;   // or Order::Value
   Path child{};
+  std::vector<Path> then{};  // and then by those (Query::then)
   friend bool operator==(const IndexSpec&, const IndexSpec&) = default;
 
   // Whether the first keys of the pattern, or all of them, match these.
   bool matches_start(std::span<const std::string_view> keys) const;
   bool matches(std::span<const std::string_view> keys) const { return keys.size() == at.size() && matches_start(keys); }
   std::string pattern() const;  // /rooms/$/messages
-  std::string by() const;       // "sent", "author/name" or ".value"
+  std::string by() const;       // "sent", "author/name", "uid,sent" or ".value"
 };
 
-// [{"at": "/rooms/$room/messages", "by": "sent"}, …], in any order, twice the same once. Errors: InvalidData.
+// [{"at": "/rooms/$room/messages", "by": "sent"}, …], in any order, twice the same once; `by` may be a list of child paths,
+// for an order by several. Errors: InvalidData.
 Result<std::vector<IndexSpec>> parse_indexes(std::string_view json);
 std::string indexes_text(const std::vector<IndexSpec>& specs);
 // One of them. `pattern`: keys, a "$…" matches any. `by`: a child path or ".value"; others have no index: nothing.
@@ -80,18 +83,20 @@ Result<uint64_t> decode_count(std::string_view bytes);  // Errors: Corruption
 
 // False: the text was cut.
 bool append_index_value(const Value& value, std::string& to);
+bool append_index_values(const Value& value, std::span<const Value> rest, std::string& to);  // until one is cut
+void append_index_place(const Position& position, std::string& to);                          // all of them
 // What stands behind a collection's prefix and its 0x00. Errors: Corruption.
 struct IndexEntry {
-  Value value{};  // a cut text's beginning is left out: a string that is empty
-  bool is_cut = false;
-  size_t value_bytes = 0;
+  std::vector<Value> values{};  // of a cut text nothing: a string that is empty
+  std::vector<bool> is_cut{};
+  size_t cut_bytes = 0;  // up to the end of the first value that is cut; 0: none is
   std::string_view segment{};
 };
-Result<IndexEntry> decode_index_entry(std::string_view bytes);
+Result<IndexEntry> decode_index_entry(std::string_view bytes, size_t values);
 
-// What a child is ordered by, as Position::value; nothing when it is not there.
-Result<std::optional<Value>> ordered_value(const TreeView& tree, std::string_view encoded_child, Order order,
-                                           const Path& child);
+// What a child is ordered by, without its key; nothing when it is not there.
+Result<std::optional<Position>> find_place(const TreeView& tree, std::string_view encoded_child, Order order,
+                                           const Path& child, std::span<const Path> then);
 
 // The first child in [from, upto), by encoded path, of a collection that the pattern matches; a seek or a few. Children of
 // children are skipped, not read.

@@ -1,7 +1,8 @@
 // A query: of the children of a path those in a range of an order, and of these the first or last so many
-// (data-model.md §4-§6). A value; the functions are pure but for the tree that they read.
+// (data-model.md §4-§6). A value; pure.
 //
-// Each child has a position in the order: the value it is ordered by, then its key. Positions are totally ordered.
+// Each child has a position in the order: the value it is ordered by, then its key. Positions are totally ordered. An
+// order by several children (ours) compares the values one after the other.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,6 @@
 
 #include "db/base/result.h"
 #include "db/model/path.h"
-#include "db/model/tree_view.h"
 #include "db/model/value.h"
 
 namespace hearth::db {
@@ -20,6 +20,8 @@ namespace hearth::db {
 // Keys of bounds that are before and after every key. SDK: core/util/util.ts.
 inline constexpr std::string_view kMinKey = "[MIN_NAME]";
 inline constexpr std::string_view kMaxKey = "[MAX_NAME]";
+
+inline constexpr size_t kOrderChildrenMax = 8;  // of an order by several
 
 enum class Order : uint8_t { Key, Value, Priority, Child };
 enum class Limit : uint8_t { None, First, Last };
@@ -29,12 +31,14 @@ struct Bound {
   Value value{};                     // null, a boolean, a number or a string; of Order::Key, the key as a string
   std::optional<std::string> key{};  // nothing: all children of that value are within a start or end, inclusive or not
   bool is_inclusive = true;
+  std::vector<Value> rest{};  // of an order by several children: behind `value`; fewer than the order has stand for all
   friend bool operator==(const Bound&, const Bound&) = default;
 };
 
 struct Query {
   Order order = Order::Priority;
-  Path child{};  // Order::Child
+  Path child{};              // Order::Child
+  std::vector<Path> then{};  // and then by those
   std::optional<Bound> start{}, end{};
   Limit limit = Limit::None;
   uint32_t count = 0;  // of Limit::First and Last; at least 1
@@ -66,39 +70,22 @@ Result<void> check_query(const Query& query);  // Errors: InvalidArgument
 struct Position {
   Value value{};
   std::string key{};
+  std::vector<Value> rest{};  // of Query::then
 };
 const Value& any_object();  // stands for every object where positions are compared
 // A double, and what of an int64 beyond 2^53 it leaves out (data-model.md §2.3).
 std::pair<double, int64_t> number_of(const Value& number);
 // <0, 0 or >0.
 int compare_values(const Value& a, const Value& b);  // data-model.md §4
+int compare_places(const Position& a, const Position& b);  // without their keys
 int compare_positions(const Position& a, const Position& b);
 struct PositionLess {
   bool operator()(const Position& a, const Position& b) const { return compare_positions(a, b) < 0; }
 };
 
+int compare_to_bound(const Position& position, const Bound& bound, const Query& query, std::string_view without_key);
+
 Position position_of(std::string_view key, const Value& child, const Query& query);
 bool in_range(const Position& position, const Query& query);
-
-// Where the child stands in the tree, or nothing when it is not there. Reads what it is ordered by, not all of it.
-Result<std::optional<Position>> find_position(const TreeView& tree, const Path& path, std::string_view key, const Query& query);
-
-// What the query selects of the children of `path`; of a leaf nothing. By key, by priority where none has one, and where the
-// tree has an index, it reads only what it selects; else every row once, and holds no more than the limit. `beyond`: only positions behind that one, on
-// the limit's side. Errors: as the tree; TooLarge above kSelectionMax positions.
-inline constexpr size_t kSelectionMax = 5'000'000;
-Result<std::vector<Position>> select(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
-                                     const Position* beyond = nullptr);
-
-// How many select() would find, at most the limit; `counts` need not be set. Of all children of a collection that has an
-// index one look, of a range of one its rows alone, else every child once. Errors: as the tree; TooLarge when more than
-// kCountScanMax children are looked at without an index.
-inline constexpr size_t kCountScanMax = 1'000'000;
-Result<uint64_t> count(const TreeView& tree, const Path& path, const Query& query, bool has_priorities);
-
-// The value at `path` as the query sees it: the selected children, without the priority of the node itself. One that only
-// orders sees everything. Errors: TooLarge above `bytes_max` bytes of rows.
-Result<Value> read_query(const TreeView& tree, const Path& path, const Query& query, bool has_priorities, size_t bytes_max);
-Result<Value> read_children(const TreeView& tree, const Path& path, const std::vector<Position>& positions, size_t bytes_max);
 
 }  // namespace hearth::db

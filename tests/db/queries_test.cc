@@ -8,6 +8,7 @@
 #include "db/database.h"
 #include "db/model/index.h"
 #include "db/model/json.h"
+#include "db/model/select.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/value_view.h"

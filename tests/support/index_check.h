@@ -26,8 +26,9 @@ inline void add_collections(const db::Index& index, const db::Value& value, cons
     db::Query query;
     query.order = index.spec.order;
     query.child = index.spec.child;
+    query.then = index.spec.then;
     std::string row = db::index_prefix(index.id, db::encode_path(at)) + '\0';
-    db::append_index_value(db::position_of(key, child.value(), query).value, row);
+    db::append_index_place(db::position_of(key, child.value(), query), row);
     db::append_segment(key, row);
     rows[row] = "";
     ++count;

@@ -4,6 +4,7 @@
 
 #include "db/commit/committer.h"
 #include "db/model/json.h"
+#include "db/model/select.h"
 #include "db/model/key_order.h"
 #include "tests/support/index_check.h"
 #include "tests/support/random_tree.h"
@@ -16,7 +17,7 @@ using namespace hearth::test;
 namespace {
 
 constexpr std::string_view kIndexes =
-    R"([{"at":"/","by":"a"},{"at":"/","by":".value"},{"at":"/$","by":"b/1"},{"at":"/a/$","by":".value"},{"at":"/$x/b","by":"zz"}])";
+    R"([{"at":"/","by":"a"},{"at":"/","by":".value"},{"at":"/$","by":"b/1"},{"at":"/a/$","by":".value"},{"at":"/$x/b","by":"zz"},{"at":"/","by":["a","b/1"]},{"at":"/$","by":["zz","a","10"]}])";
 
 Path at(std::string_view text) { return Path::parse(text).value(); }
 
@@ -70,7 +71,12 @@ std::string keys(const std::vector<Position>& positions) {
 Query ordered(std::string_view by) {
   Query query;
   query.order = by == ".value" ? Order::Value : Order::Child;
-  if (by != ".value") query.child = at(by);
+  if (by == ".value") return query;
+  query.child = at(by.substr(0, by.find(',')));
+  while (by.find(',') != std::string_view::npos) {
+    by.remove_prefix(by.find(',') + 1);
+    query.then.push_back(at(by.substr(0, by.find(','))));
+  }
   return query;
 }
 
@@ -80,7 +86,8 @@ void same_selection(const TreeView& indexed, const Value& whole, const Path& pat
   const ValueView plain(whole);
   const auto some_bound = [&](bool is_start) {
     Bound bound{random.chance(0.2) ? Value() : random.leaf(), {}, random.chance(0.5)};
-    if (random.chance(0.4)) bound.key = random.key();
+    for (size_t i = random.below(query.then.size() + 1); i > 0; --i) bound.rest.push_back(random.leaf());
+    if (bound.rest.size() == query.then.size() && random.chance(0.4)) bound.key = random.key();
     if (!bound.is_inclusive && !bound.key) bound.key = is_start ? kMaxKey : kMinKey;
     return bound;
   };
@@ -91,7 +98,7 @@ void same_selection(const TreeView& indexed, const Value& whole, const Path& pat
     query.count = 1 + static_cast<uint32_t>(random.below(4));
   }
   std::optional<Position> beyond;
-  if (query.limit != Limit::None && random.chance(0.3)) beyond = Position{random.leaf(), random.key()};
+  if (query.limit != Limit::None && random.chance(0.3)) beyond = Position{random.leaf(), random.key(), std::vector<Value>(query.then.size(), random.leaf())};
   INFO(query.text() << " of " << to_json(here, JsonStyle::Export));
   const Position* behind = beyond ? &*beyond : nullptr;
   const auto by_index = select(indexed, path, query, true, behind);
@@ -124,10 +131,10 @@ TEST_CASE("Reindex: rows and counts are those of a rebuild, after any writes, bu
     const TreeView& pending = fixture.committer->view(fixture.tree);
     const Value whole = pending.read(Path(), kReadBytesMax).value();
     const Path path = random.path(2);
-    for (const std::string_view by : {"a", ".value", "b/1", "zz"}) same_selection(pending, whole, path, ordered(by), random);
+    for (const std::string_view by : {"a", ".value", "b/1", "zz", "a,b/1", "zz,a,10"}) same_selection(pending, whole, path, ordered(by), random);
     fixture.commit();
     fixture.check();
-    for (const std::string_view by : {"a", ".value", "b/1", "zz"}) {
+    for (const std::string_view by : {"a", ".value", "b/1", "zz", "a,b/1", "zz,a,10"}) {
       if (fixture.data().index(path, ordered(by)).value()) ++by_index;
       same_selection(fixture.data(), whole, path, ordered(by), random);
     }
@@ -201,6 +208,26 @@ TEST_CASE("Reindex: texts too long for a key sort rightly, those that begin alik
   query.end = Bound{Value::string(base + "80"), "k25", true};
   CHECK_FALSE(both(query).empty());
   CHECK(fixture.data().index(Path(), query).value());
+  // One text after the other, both cut.
+  fixture.reindex(R"([{"at":"/","by":["t","u"]},{"at":"/","by":"t"}])");
+  for (int i = 0; i < 4; ++i) fixture.build(100);
+  for (int i = 0; i < 20; ++i) {
+    const std::string child = "/two" + std::to_string(i);
+    fixture.write(put(child + "/t", Value::string(base + std::to_string(i % 3))));
+    fixture.write(put(child + "/u", Value::string(base + std::to_string(99 - i))));
+  }
+  fixture.commit();
+  fixture.check();
+  query = ordered("t,u");
+  CHECK(fixture.data().index(Path(), query).value());
+  for (const Limit limit : {Limit::First, Limit::Last}) {
+    query.limit = limit;
+    for (uint32_t count = 1; count < 64; count += 5) {
+      query.count = count;
+      CHECK(keys(select(fixture.data(), Path(), query, false).value()) ==
+            keys(select(ValueView(fixture.data().read(Path(), kReadBytesMax).value()), Path(), query, false).value()));
+    }
+  }
   // As long as a text can be.
   const std::string longest(10'000'000, 'x');
   fixture.write(put("/k10/t", Value::string(longest + "b")));

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "db/model/json.h"
+#include "db/model/select.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/value_view.h"
 

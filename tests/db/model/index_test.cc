@@ -62,20 +62,20 @@ TEST_CASE("Index: an entry gives its value and key back", "[model][index]") {
     const std::string key = random.key();
     std::string bytes = encoded(value);
     append_segment(key, bytes);
-    const auto entry = decode_index_entry(bytes);
+    const auto entry = decode_index_entry(bytes, 1);
     REQUIRE(entry.ok());
-    CHECK(compare_values(entry.value().value, value) == 0);
+    CHECK(compare_values(entry.value().values[0], value) == 0);
     CHECK(decode_segment(entry.value().segment) == key);
-    CHECK_FALSE(entry.value().is_cut);
-    for (size_t length = 0; length < bytes.size(); ++length) CHECK_FALSE(decode_index_entry(bytes.substr(0, length)).ok());
+    CHECK(entry.value().cut_bytes == 0);
+    for (size_t length = 0; length < bytes.size(); ++length) CHECK_FALSE(decode_index_entry(bytes.substr(0, length), 1).ok());
   }
   std::string cut = encoded(Value::string(std::string(1'000, 'x')));
   CHECK(cut.size() == 1 + kIndexedTextBytes + 2);
   append_segment("k", cut);
-  CHECK(decode_index_entry(cut).value().is_cut);
+  CHECK(decode_index_entry(cut, 1).value().cut_bytes == 1 + kIndexedTextBytes + 2);
   std::string whole = encoded(Value::string(std::string(kIndexedTextBytes, 'x')));
   append_segment("k", whole);
-  CHECK_FALSE(decode_index_entry(whole).value().is_cut);
+  CHECK(decode_index_entry(whole, 1).value().cut_bytes == 0);
 }
 
 TEST_CASE("Index: a plan is stored, and damage to it is noticed", "[model][index]") {
@@ -120,6 +120,19 @@ TEST_CASE("Index: a list of them is read and written", "[model][index]") {
   CHECK(parse_indexes("").value().empty());
   for (const char* bad : {"{}", "[1]", R"([{"at":"/a"}])", R"([{"at":"/a","by":7}])", R"([{"at":"/a","by":""}])", "[",
                           R"([{"at":"/a","by":"a.b"}])"}) {
+    INFO(bad);
+    CHECK_FALSE(parse_indexes(bad).ok());
+  }
+  const auto several = parse_indexes(R"([{"at":"/m","by":["uid","sent/at"]},{"at":"/m","by":["uid"]}])").value();
+  CHECK(several[0].then == std::vector<Path>{Path::parse("sent/at").value()});
+  CHECK(several[1] == spec({"m"}, "uid"));
+  CHECK(several[0].by() == "uid,sent/at");
+  CHECK(parse_indexes(indexes_text(several)).value() == several);
+  IndexPlan plan;
+  plan.indexes.push_back({several[0], 1});
+  CHECK(IndexPlan::decode(plan.encode()).value().indexes[0].spec == several[0]);
+  for (const char* bad : {R"([{"at":"/m","by":[]}])", R"([{"at":"/m","by":["a",1]}])", R"([{"at":"/m","by":["a",".value"]}])",
+                          R"([{"at":"/m","by":["1","2","3","4","5","6","7","8","9"]}])"}) {
     INFO(bad);
     CHECK_FALSE(parse_indexes(bad).ok());
   }

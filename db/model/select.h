@@ -1,0 +1,36 @@
+// What a query finds in a tree: along keys, along an index, or through all children, whichever is least. Errors: as the tree.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "db/base/result.h"
+#include "db/model/query.h"
+#include "db/model/tree_view.h"
+
+namespace hearth::db {
+
+// Where the child stands in the tree, or nothing when it is not there. Reads what it is ordered by, not all of it.
+Result<std::optional<Position>> find_position(const TreeView& tree, const Path& path, std::string_view key, const Query& query);
+
+// What the query selects of the children of `path`; of a leaf nothing. By key, by priority where none has one, and where the
+// tree has an index, it reads only what it selects; else every row once, and holds no more than the limit. `beyond`: only positions behind that one, on
+// the limit's side. Errors: as the tree; TooLarge above kSelectionMax positions.
+inline constexpr size_t kSelectionMax = 5'000'000;
+Result<std::vector<Position>> select(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
+                                     const Position* beyond = nullptr);
+
+// How many select() would find, at most the limit; `counts` need not be set. Of all children of a collection that has an
+// index one look, of a range of one its rows alone, else every child once. Errors: as the tree; TooLarge when more than
+// kCountScanMax children are looked at without an index.
+inline constexpr size_t kCountScanMax = 1'000'000;
+Result<uint64_t> count(const TreeView& tree, const Path& path, const Query& query, bool has_priorities);
+
+// The value at `path` as the query sees it: the selected children, without the priority of the node itself. One that only
+// orders sees everything. Errors: TooLarge above `bytes_max` bytes of rows.
+Result<Value> read_query(const TreeView& tree, const Path& path, const Query& query, bool has_priorities, size_t bytes_max);
+Result<Value> read_children(const TreeView& tree, const Path& path, const std::vector<Position>& positions, size_t bytes_max);
+
+}  // namespace hearth::db
