@@ -8,7 +8,6 @@
 #include "db/child_events.h"
 #include "db/client.h"
 #include "db/engine.h"
-#include "db/model/index.h"
 #include "db/model/push_id.h"
 
 namespace hearth::db {
@@ -104,12 +103,13 @@ Result<Value> Namespace::get(std::string_view path) const {
   return state_->wait(std::move(read));
 }
 
-Result<Value> Namespace::get(std::string_view path, const Query& query) const {
+Result<Value> Namespace::get(std::string_view path, const Query& query, const Projection& projection) const {
   if (state_->engine.on_callback_thread()) return would_wait_for_itself();
   RETURN_IF_ERROR(check_query(query));
   Read read;
   ASSIGN_OR_RETURN(read.path, Path::parse(path));
   read.query = query;
+  read.projection = projection;
   return state_->wait(std::move(read));
 }
 
@@ -133,7 +133,7 @@ Result<Written> Namespace::remove(std::string_view path, const Query& query) {
 Result<Written> Namespace::set_indexes(std::string_view json) {
   RETURN_IF_ERROR(parse_indexes(json));
   Write write;
-  write.settings.push_back({std::string(kIndexesSetting), std::string(json)});
+  write.settings.push_back({std::string(kOwnIndexesSetting), std::string(json)});
   ASSIGN_OR_RETURN(const Answer answer, state_->wait(std::move(write)));
   return written(answer);
 }

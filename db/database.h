@@ -27,6 +27,7 @@
 #include "db/base/clock.h"
 #include "db/base/result.h"
 #include "db/model/event.h"
+#include "db/model/index.h"
 #include "db/model/request.h"
 #include "db/model/value.h"
 #include "db/model/write.h"
@@ -35,7 +36,6 @@ namespace hearth::db {
 
 class Client;
 class Engine;
-struct IndexPlan;
 
 enum class SyncMode {
   Group,  // a write is told after an fsync, shared by all that wait: survives a power cut
@@ -86,7 +86,7 @@ class Namespace {
   Result<std::string> push(std::string_view path, Value value);                         // the new child's key
   Result<Written> remove(std::string_view path);
   // Of the children at the path: those that the query selects; how many; removing them, in one commit.
-  Result<Value> get(std::string_view path, const Query& query) const;
+  Result<Value> get(std::string_view path, const Query& query, const Projection& projection = {}) const;
   Result<uint64_t> count(std::string_view path, const Query& query = Query::by_key()) const;
   Result<Written> remove(std::string_view path, const Query& query);
   // Writes `to` if what stands there is exactly `from`. Errors: Stale.
@@ -110,7 +110,8 @@ class Namespace {
   // To what the query selects; children come in its order. Costs the window, and an index spares the rest.
   [[nodiscard]] Result<Listener> listen(std::string_view path, const Query& query, ListenerCallbacks callbacks);
 
-  // The secondary indexes of this tree: [{"at": "/rooms/$room/messages", "by": "sent"}, …]; `by` a child path or ".value".
+  // The secondary indexes of this tree: [{"at": "/rooms/$room/messages", "by": "sent"}, …]; `by`: a child path, a list of
+  // them, or ".value".
   // They are built while writes go on; until one is complete, queries are answered without it. Errors: InvalidData.
   Result<Written> set_indexes(std::string_view json);
 
@@ -130,7 +131,7 @@ class Database {
     SyncMode sync = SyncMode::Group;
     size_t shards = 4;                        // fixed when the store is made; later opens use the stored number
     size_t readers = 2;                       // threads that read
-    std::string indexes;                      // of namespaces whose settings name none (db/model/index.h, parse_indexes)
+    UsualIndexes indexes;                     // of namespaces whose settings name none (db/model/index.h)
     const Clock* clock = nullptr;             // null: the system's; must outlive the database
     std::function<void(std::function<void()>)> run;  // where callbacks run; empty: a thread of ours
     void* environment = nullptr;              // tests: a rocksdb::Env*

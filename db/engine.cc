@@ -44,17 +44,14 @@ Result<void> Engine::start() {
 // Namespaces that have other indexes than they should, or are still building them.
 Result<void> Engine::resume_indexes() {
   const auto snapshot = store_->snapshot();
-  ASSIGN_OR_RETURN(const auto usual, parse_indexes(options_.indexes));
   for (const auto& [name, number] : std::map<std::string, uint32_t>(names_)) {
-    ASSIGN_OR_RETURN(const auto setting, SnapshotSettings(snapshot, number).text(kIndexesSetting));
     ASSIGN_OR_RETURN(const auto row, snapshot->get(row_key(Table::Index, number, kPlanRow)));
     IndexPlan plan;
     if (row) {
       ASSIGN_OR_RETURN(plan, IndexPlan::decode(*row));
     }
-    const auto own = parse_indexes(setting.value_or(""));
-    const bool is_done = own.ok() && is_current(plan, setting ? own.value() : usual) && !plan.is_building();
-    if (is_done) continue;
+    const auto wanted = wanted_indexes(SnapshotSettings(snapshot, number), options_.indexes);
+    if (wanted.ok() && is_current(plan, wanted.value()) && !plan.is_building()) continue;
     const std::shared_ptr<Space> where = space(name);
     where->shard.submit({where, nullptr, 0, MaintainRequest{}, nullptr});
   }

@@ -21,14 +21,14 @@ Result<Value> read_priority(const TreeView& view, const Path& path) {
 Result<Value> read_value(const TreeView& view, const Read& read, bool has_priorities) {
   if (read.slot == Slot::Priority) return read_priority(view, read.path);
   if (read.query && read.query->is_filtered()) {
-    if (!read.shallow) return read_query(view, read.path, *read.query, has_priorities, read.bytes_max);
+    if (!read.shallow) return read_query(view, read.path, *read.query, has_priorities, read.bytes_max, read.projection);
     ASSIGN_OR_RETURN(const auto positions, select(view, read.path, *read.query, has_priorities));
     std::vector<std::pair<std::string, Value>> keys;
     for (const Position& position : positions) keys.emplace_back(position.key, Value::boolean(true));
     return Value::object(keys);
   }
   if (read.shallow) return view.shallow(read.path, read.bytes_max);
-  return view.read(read.path, read.bytes_max);
+  return read_query(view, read.path, Query(), has_priorities, read.bytes_max, read.projection);
 }
 
 // A view that gives up when its time is over.
@@ -83,7 +83,7 @@ Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snap
     return answer;
   }
   answer.value = std::move(value).value();
-  const bool is_part = read.query && read.query->is_filtered();
+  const bool is_part = (read.query && read.query->is_filtered()) || !read.projection.empty();
   if (read.wants_hash && !is_part) answer.hash = node_hash(answer.value);
   if (read.wants_hash && is_part) {
     Result<std::string> hash = view.hash(read.path, kReadBytesMax);

@@ -475,9 +475,7 @@ void Shard::handle(Request& request, MaintainRequest&) {
   if (!committer_.load(tree).ok()) return;
   Effect next{Effect::Kind::BuildIndex, {}, Value::integer(kBuildChildren), Slot::Value, {}};
   if (!tree.is_reconciled) {
-    const auto setting = committer_.settings(tree).text(kIndexesSetting);
-    if (!setting.ok()) return;
-    const auto wanted = parse_indexes(setting.value().value_or(with_.indexes));
+    const auto wanted = wanted_indexes(committer_.settings(tree), with_.indexes);
     if (!wanted.ok()) return;
     tree.is_reconciled = is_current(*tree.plan, wanted.value());
     if (!tree.is_reconciled) next = {Effect::Kind::Reindex, {}, Value::string(indexes_text(wanted.value())), Slot::Value, {}};

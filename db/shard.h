@@ -86,7 +86,7 @@ class Shard {
     ReaderPool& readers;
     const Clock& clock;
     const std::string& life;                                    // Database::life
-    const std::string& indexes;                                 // Options::indexes
+    const UsualIndexes& indexes;                                // Options::indexes
     // A namespace exists from now on. Called on the shard's thread.
     std::function<void(const std::string& name, uint32_t number)> on_named;
   };

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "db/model/index.h"
 #include "db/model/write.h"
 
 namespace hearth::rules {
@@ -18,8 +19,14 @@ std::vector<Target> targets_of(const db::Moment& moment) {
   return targets;
 }
 
+// Whether a bound takes in what has just its (first) value; behind it, an order by several children has more values.
+bool is_inclusive(const std::optional<db::Bound>& bound) {
+  return bound && (bound->is_inclusive || !bound->rest.empty());
+}
+
 }  // namespace
 
+// An order by several children is to the rules one by the first of them, of which it is a part.
 QueryFacts facts_of(const std::optional<db::Query>& query) {
   QueryFacts facts;
   if (!query) return facts;
@@ -31,8 +38,8 @@ QueryFacts facts_of(const std::optional<db::Query>& query) {
     facts.equal_to = query->start->value;
   } else {
     // startAfter and endBefore have no field of their own.
-    if (query->start && query->start->is_inclusive) facts.start_at = query->start->value;
-    if (query->end && query->end->is_inclusive) facts.end_at = query->end->value;
+    if (is_inclusive(query->start)) facts.start_at = query->start->value;
+    if (is_inclusive(query->end)) facts.end_at = query->end->value;
   }
   if (query->limit == db::Limit::First) facts.limit_to_first = query->count;
   if (query->limit == db::Limit::Last) facts.limit_to_last = query->count;
@@ -49,9 +56,24 @@ db::Result<void> ReadAccess::check_index(const db::Moment& moment) const {
   if (query_->order == db::Order::Key || query_->order == db::Order::Priority) return {};
   const std::string order = query_->order == db::Order::Value ? ".value" : query_->child.text();
   ASSIGN_OR_RETURN(const std::shared_ptr<const Ruleset> ruleset, book_->in_force(moment.settings));
-  if (ruleset != nullptr && ruleset->has_index(path_, order)) return {};
+  if (query_->then.empty() && ruleset != nullptr && ruleset->has_index(path_, order)) return {};
+  ASSIGN_OR_RETURN(const auto text, moment.settings.text(db::kOwnIndexesSetting));
+  ASSIGN_OR_RETURN(const auto own, db::parse_indexes(text.value_or(book_->options().own_indexes)));
+  const std::vector<std::string_view> keys = path_.keys();
+  for (const db::IndexSpec& spec : own) {
+    const bool is_order = spec.order == query_->order && spec.child == query_->child && spec.then == query_->then;
+    if (is_order && spec.matches(keys)) return {};
+  }
   no_index_.store(true, std::memory_order_relaxed);
   if (unindexed_ == Unindexed::Noted || !book_->options().needs_indexes) return {};
+  if (!query_->then.empty()) {
+    db::IndexSpec spec;
+    for (const std::string_view key : keys) spec.at.emplace_back(key);
+    spec.child = query_->child;
+    spec.then = query_->then;
+    return db::Error{db::ErrorCode::InvalidArgument,
+                     "Index not defined, add it to /.settings/indexes.json: " + db::indexes_text({spec})};
+  }
   return db::Error{db::ErrorCode::InvalidArgument, "Index not defined, add \".indexOn\": \"" + order + "\", for path \"" +
                                                        path_.slashed() + "\", to the rules"};
 }

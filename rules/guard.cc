@@ -133,7 +133,7 @@ void Session::end() { client_->end(); }
 Guard::Guard(db::Database& database, Options options)
     : database_(database),
       options_(std::move(options)),
-      book_(std::make_shared<Rulebook>(Rulebook::Options{options_.dev, options_.rules, options_.dev, options_.needs_indexes, options_.on_denied})) {}
+      book_(std::make_shared<Rulebook>(Rulebook::Options{options_.dev, options_.rules, options_.dev, options_.needs_indexes, options_.own_indexes, options_.on_denied})) {}
 
 bool Guard::is_admin_secret(std::string_view text) const {
   const std::string& secret = options_.admin_secret;
@@ -186,7 +186,11 @@ db::Result<std::unique_ptr<Session>> Guard::open(const std::string& name, Auth a
 void Guard::rules(const std::string& name, const Auth& auth, Done done) {
   if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
   std::string unset(options_.rules != nullptr ? options_.rules->text() : options_.dev ? kOpenRules : kClosedRules);
-  database_.setting(name, std::string(db::kRulesSetting),
+  tell_setting(name, db::kRulesSetting, std::move(unset), std::move(done));
+}
+
+void Guard::tell_setting(const std::string& name, std::string_view which, std::string unset, Done done) {
+  database_.setting(name, std::string(which),
                     [unset = std::move(unset), done = std::move(done)](db::Result<std::optional<std::string>> text) {
                       db::Answer answer;
                       if (text.ok()) {
@@ -196,6 +200,25 @@ void Guard::rules(const std::string& name, const Auth& auth, Done done) {
                       }
                       done(std::move(answer));
                     });
+}
+
+void Guard::own_indexes(const std::string& name, const Auth& auth, Done done) {
+  if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
+  tell_setting(name, db::kOwnIndexesSetting, options_.own_indexes.empty() ? "[]" : options_.own_indexes, std::move(done));
+}
+
+void Guard::set_own_indexes(const std::string& name, const Auth& auth, std::string text, Done done) {
+  if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
+  const auto specs = db::parse_indexes(text);
+  if (!specs.ok()) return done(answer_of(specs.error()));
+  if (specs.value().size() > db::kIndexesMax || text.size() > db::kSettingBytesMax) {
+    return done(answer_of(db::Error{db::ErrorCode::TooLarge, "A namespace has at most " + std::to_string(db::kIndexesMax) +
+                                                                 " indexes, in " + std::to_string(db::kSettingBytesMax) +
+                                                                 " bytes of text."}));
+  }
+  db::Write write;
+  write.settings.push_back({std::string(db::kOwnIndexesSetting), std::move(text)});
+  database_.write(name, std::move(write), std::move(done));
 }
 
 void Guard::set_rules(const std::string& name, const Auth& auth, std::string text, Install install, Done done) {

@@ -84,6 +84,7 @@ class Guard {
     bool dev = false;               // open, and namespaces spring into being
     std::string admin_secret;       // whoever knows it is an admin; empty: nobody is
     std::string default_namespace;  // for clients that name none
+    std::string own_indexes{};      // of namespaces that have not set theirs; as db::Database::Options::indexes
     bool needs_indexes = true;      // queries without an index are refused where the protocol can say so (rest-api.md §6)
     std::shared_ptr<const Ruleset> rules{};  // of namespaces that have none of their own; may be null
     // Is told why something was denied: for the eyes of whoever runs the server. Any thread; may be empty.
@@ -117,6 +118,11 @@ class Guard {
   // TooLarge.
   void set_rules(const std::string& name, const Auth& auth, std::string text, Install install, Done done);
 
+  // For admins. The namespace's own indexes, as they were set: the answer's value, a string. Errors: PermissionDenied, Io; of
+  // setting InvalidData, TooLarge.
+  void own_indexes(const std::string& name, const Auth& auth, Done done);
+  void set_own_indexes(const std::string& name, const Auth& auth, std::string text, Done done);
+
   // What would be said to `as` of that, and why: is in `to` once it is answered, if that is ok. For admins, and in `dev`
   // for everyone. Errors: PermissionDenied; what else would refuse the write.
   void explain(const std::string& name, const Auth& auth, const Auth& as, Trial trial, std::shared_ptr<Explanation> to,
@@ -136,6 +142,8 @@ class Guard {
   db::Result<std::vector<std::string>> namespaces(const Auth& auth) const;
 
  private:
+  void tell_setting(const std::string& name, std::string_view which, std::string unset, Done done);
+
   db::Database& database_;
   const Options options_;
   const std::shared_ptr<Rulebook> book_;

@@ -180,7 +180,7 @@ Report measure_queries(const BenchFlags& flags, Progress& progress) {
   db::Database::Options options;
   options.folder = folder.path() + "/data";
   options.sync = flags.sync == "os" ? db::SyncMode::Os : db::SyncMode::Group;
-  options.indexes = kIndexes;
+  options.indexes.own = kIndexes;
   const auto database = must(db::Database::open(std::move(options)));
   db::Namespace space = must(database->space("bench"));
   const auto leaves = static_cast<int>(flags.leaves);

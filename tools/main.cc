@@ -35,6 +35,13 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
       ->add_option("--rules", flags.rules,
                    "A file of security rules: set in each --namespace, and in force where none are set")
       ->check(CLI::ExistingFile);
+  command
+      ->add_option("--indexes", flags.indexes,
+                   "A file of indexes beside those of the rules, for namespaces that have not set their own: "
+                   R"([{"at": "/rooms/$room", "by": ["author", "sent"]}])")
+      ->check(CLI::ExistingFile);
+  command->add_flag("--allow-unindexed", flags.allow_unindexed,
+                    "REST answers queries that no index names, by reading the whole collection");
   command->add_option("--log-level", flags.log_level, "What is logged on standard error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
       ->capture_default_str();

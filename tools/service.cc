@@ -43,6 +43,11 @@ rules::Guard::Options guard_options(const ServeFlags& flags) {
     options.default_namespace = "default";
   }
   if (!flags.rules.empty()) options.rules = load_rules(flags.rules);
+  if (!flags.indexes.empty()) {
+    options.own_indexes = read_file(flags.indexes);
+    or_throw(db::parse_indexes(options.own_indexes), flags.indexes);
+  }
+  options.needs_indexes = !flags.allow_unindexed;
   if (flags.dev) {
     options.on_denied = [](std::string_view space, const rules::Explanation& why) {
       spdlog::warn("denied in {}:\n{}", space, rules::to_text(why));
@@ -78,7 +83,8 @@ Service::Service(const ServeFlags& flags) {
   options.folder = flags.data;
   options.sync = flags.sync;
   rules::Guard::Options guard = guard_options(flags);
-  if (guard.rules != nullptr) options.indexes = db::indexes_text(guard.rules->index_specs());
+  if (guard.rules != nullptr) options.indexes.of_rules = db::indexes_text(guard.rules->index_specs());
+  options.indexes.own = guard.own_indexes;
   database_ = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
   guard_ = std::make_unique<rules::Guard>(*database_, std::move(guard));
   for (const std::string& flag : flags.namespaces) {

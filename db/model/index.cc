@@ -100,27 +100,6 @@ std::string IndexSpec::by() const {
   return text;
 }
 
-namespace {
-
-// A "by" of several children. False: it is none.
-bool read_children(const JsonNode& by, IndexSpec& spec) {
-  const std::vector<JsonNode> elements = by.elements();
-  if (elements.empty() || elements.size() > kOrderChildrenMax) return false;
-  for (const JsonNode& one : elements) {
-    if (!one.string()) return false;
-    Result<Path> path = Path::parse(*one.string());
-    if (!path.ok() || path.value().is_root()) return false;
-    if (&one == &elements.front()) {
-      spec.child = std::move(path).value();
-    } else {
-      spec.then.push_back(std::move(path).value());
-    }
-  }
-  return true;
-}
-
-}  // namespace
-
 std::optional<IndexSpec> make_index(std::span<const std::string> pattern, std::string_view by) {
   IndexSpec spec;
   for (const std::string& key : pattern) spec.at.push_back(key.starts_with('$') ? "$" : key);
@@ -150,9 +129,20 @@ Result<std::vector<IndexSpec>> parse_indexes(std::string_view json) {
     if (!spec) return bad;
     if (!by->string()) {
       spec->order = Order::Child;
-      if (by->kind() != JsonNode::Kind::Array || !read_children(*by, *spec)) return bad;
+      if (!read_order(*by, spec->child, spec->then)) return bad;
     }
     if (std::find(specs.begin(), specs.end(), *spec) == specs.end()) specs.push_back(std::move(*spec));
+  }
+  return specs;
+}
+
+Result<std::vector<IndexSpec>> wanted_indexes(const Settings& settings, const UsualIndexes& usual) {
+  ASSIGN_OR_RETURN(const auto of_rules, settings.text(kIndexesSetting));
+  ASSIGN_OR_RETURN(const auto own, settings.text(kOwnIndexesSetting));
+  ASSIGN_OR_RETURN(std::vector<IndexSpec> specs, parse_indexes(of_rules.value_or(usual.of_rules)));
+  ASSIGN_OR_RETURN(const std::vector<IndexSpec> more, parse_indexes(own.value_or(usual.own)));
+  for (const IndexSpec& spec : more) {
+    if (std::find(specs.begin(), specs.end(), spec) == specs.end()) specs.push_back(spec);
   }
   return specs;
 }

@@ -26,6 +26,7 @@
 #include "db/base/result.h"
 #include "db/model/path.h"
 #include "db/model/query.h"
+#include "db/model/settings.h"
 #include "db/model/tree_view.h"
 #include "db/model/value.h"
 
@@ -54,6 +55,11 @@ struct IndexSpec {
 // for an order by several. Errors: InvalidData.
 Result<std::vector<IndexSpec>> parse_indexes(std::string_view json);
 std::string indexes_text(const std::vector<IndexSpec>& specs);
+// Those that a namespace should have, by its two settings; where one is not set, the usual ones. Errors: InvalidData, Io.
+struct UsualIndexes {
+  std::string of_rules{}, own{};
+};
+Result<std::vector<IndexSpec>> wanted_indexes(const Settings& settings, const UsualIndexes& usual);
 // One of them. `pattern`: keys, a "$…" matches any. `by`: a child path or ".value"; others have no index: nothing.
 std::optional<IndexSpec> make_index(std::span<const std::string> pattern, std::string_view by);
 

@@ -139,6 +139,20 @@ Query Query::limit_to_last(uint32_t most) const {
   return query;
 }
 
+bool read_order(const JsonNode& list, Path& child, std::vector<Path>& then) {
+  if (list.kind() != JsonNode::Kind::Array) return false;
+  std::vector<Path> paths;
+  for (const JsonNode& one : list.elements()) {
+    Result<Path> path = Path::parse(one.string().value_or(""));
+    if (!path.ok() || path.value().is_root() || paths.size() == kOrderChildrenMax) return false;
+    paths.push_back(std::move(path).value());
+  }
+  if (paths.empty()) return false;
+  child = std::move(paths.front());
+  then.assign(std::make_move_iterator(paths.begin() + 1), std::make_move_iterator(paths.end()));
+  return true;
+}
+
 Result<void> check_query(const Query& query) {
   const auto refuse = [](std::string text) { return Error{ErrorCode::InvalidArgument, std::move(text)}; };
   const bool names_none = query.child.is_root() ||

@@ -35,6 +35,8 @@ struct Bound {
   friend bool operator==(const Bound&, const Bound&) = default;
 };
 
+class JsonNode;
+
 struct Query {
   Order order = Order::Priority;
   Path child{};              // Order::Child
@@ -64,6 +66,8 @@ struct Query {
   friend bool operator==(const Query&, const Query&) = default;
 };
 
+// ["uid", "sent/at"] → Query::child and then. False: it is no list of 1 to kOrderChildrenMax child paths.
+bool read_order(const JsonNode& list, Path& child, std::vector<Path>& then);
 Result<void> check_query(const Query& query);  // Errors: InvalidArgument
 
 // Where a child stands. `value`: what it is ordered by, without priority; any object stands for all. Order::Key has null.

@@ -8,6 +8,7 @@
 
 #include "db/model/path.h"
 #include "db/model/precondition.h"
+#include "db/model/projection.h"
 #include "db/model/query.h"
 #include "db/model/write.h"
 
@@ -22,6 +23,7 @@ struct Read {
   size_t bytes_max = kReadBytesMax;
   std::optional<std::chrono::milliseconds> timeout;  // Errors: Timeout
   std::shared_ptr<const Precondition> check;         // null: allowed
+  Projection projection{};                           // of each child those paths alone
 };
 
 struct Listen {

@@ -289,37 +289,52 @@ Result<uint64_t> count(const TreeView& tree, const Path& path, const Query& quer
 }
 
 Result<Value> read_children(const TreeView& tree, const Path& path, const std::vector<Position>& positions,
-                            size_t bytes_max) {
+                            size_t bytes_max, const Projection& projection) {
   const std::string base = encode_path(path);
   std::vector<std::string> segments;
   segments.reserve(positions.size());
   for (const Position& position : positions) append_segment(position.key, segments.emplace_back());
   std::sort(segments.begin(), segments.end());
+  // In the order of rows, none below another.
+  std::vector<std::string> parts;
+  for (const Path& one : projection) parts.push_back(encode_path(one));
+  if (projection.empty()) parts.emplace_back();
+  std::sort(parts.begin(), parts.end());
+  parts.erase(std::unique(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return b.starts_with(a); }), parts.end());
   ValueBuilder builder;
   bool fits = true;
   for (const std::string& segment : segments) {
-    const std::string from = base + segment;
-    RETURN_IF_ERROR(tree.scan(from, from + kPastChildren, [&](std::string_view key, std::string_view leaf) {
-      builder.add(key.substr(base.size()), leaf);
-      fits = builder.byte_count() <= bytes_max;
-      return fits;
-    }));
-    if (!fits) {
-      return Error{ErrorCode::TooLarge, "Data requested exceeds the maximum size that can be accessed with a single request."};
+    for (const std::string& part : parts) {
+      const std::string from = base + segment + part;
+      RETURN_IF_ERROR(tree.scan(from, from + kPastChildren, [&](std::string_view key, std::string_view leaf) {
+        builder.add(key.substr(base.size()), leaf);
+        fits = builder.byte_count() <= bytes_max;
+        return fits;
+      }));
+      if (!fits) {
+        return Error{ErrorCode::TooLarge, "Data requested exceeds the maximum size that can be accessed with a single request."};
+      }
     }
   }
   return std::move(builder).build();
 }
 
 Result<Value> read_query(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
-                         size_t bytes_max) {
-  if (!query.is_filtered()) return tree.read(path, bytes_max);
+                         size_t bytes_max, const Projection& projection) {
   if (query.counts) {
     ASSIGN_OR_RETURN(const uint64_t all, count(tree, path, query, has_priorities));
     return Value::integer(static_cast<int64_t>(all));
   }
+  if (!query.is_filtered()) {
+    if (projection.empty()) return tree.read(path, bytes_max);
+    ASSIGN_OR_RETURN(const auto leaf, tree.leaf(encode_path(path)));
+    if (leaf) return tree.read(path, bytes_max);
+    // The order is the reader's to make again.
+    ASSIGN_OR_RETURN(const std::vector<Position> all, select(tree, path, Query::by_key(), has_priorities));
+    return read_children(tree, path, all, bytes_max, projection);
+  }
   ASSIGN_OR_RETURN(const std::vector<Position> positions, select(tree, path, query, has_priorities));
-  return read_children(tree, path, positions, bytes_max);
+  return read_children(tree, path, positions, bytes_max, projection);
 }
 
 }  // namespace hearth::db

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "db/base/result.h"
+#include "db/model/projection.h"
 #include "db/model/query.h"
 #include "db/model/tree_view.h"
 
@@ -30,7 +31,10 @@ Result<uint64_t> count(const TreeView& tree, const Path& path, const Query& quer
 
 // The value at `path` as the query sees it: the selected children, without the priority of the node itself. One that only
 // orders sees everything. Errors: TooLarge above `bytes_max` bytes of rows.
-Result<Value> read_query(const TreeView& tree, const Path& path, const Query& query, bool has_priorities, size_t bytes_max);
-Result<Value> read_children(const TreeView& tree, const Path& path, const std::vector<Position>& positions, size_t bytes_max);
+// `projection`: of each child those paths alone, and nothing else is read.
+Result<Value> read_query(const TreeView& tree, const Path& path, const Query& query, bool has_priorities, size_t bytes_max,
+                         const Projection& projection = {});
+Result<Value> read_children(const TreeView& tree, const Path& path, const std::vector<Position>& positions, size_t bytes_max,
+                            const Projection& projection = {});
 
 }  // namespace hearth::db

@@ -11,7 +11,9 @@
 namespace hearth::db {
 
 inline constexpr std::string_view kRulesSetting = "rules";    // the text of the security rules
-inline constexpr std::string_view kIndexesSetting = "indexes";  // which secondary indexes it has (db/model/index.h)
+// Its secondary indexes, as parse_indexes() of db/model/index.h reads them: those that follow from the rules, and its own.
+inline constexpr std::string_view kIndexesSetting = "indexes";
+inline constexpr std::string_view kOwnIndexesSetting = "own_indexes";
 inline constexpr size_t kSettingBytesMax = 1u << 20;          // of one text
 
 struct Setting {

@@ -83,10 +83,10 @@ void EventStream::take(const db::Item& item) {
   if (const auto* answer = std::get_if<db::Answer>(&item)) {
     if (!answer->status.ok()) return refuse(answer->status.error());
     open();
-    if (answer->first != nullptr) tell(*answer->first, answer->sequence);
+    tell(answer->first, answer->sequence);
   } else if (const auto* event = std::get_if<db::Event>(&item)) {
     if (event->kind == db::Event::Kind::Revoked) return end(cancel_text(*event->error));
-    tell(*event->body, event->sequence);
+    tell(event->body, event->sequence);
   } else {
     const db::Error& reason = std::get<db::Ended>(item).reason;
     if (stream_ == nullptr) return refuse(reason);
@@ -115,7 +115,10 @@ void EventStream::open() {
   }
 }
 
-void EventStream::tell(const db::Body& body, uint64_t sequence) {
+void EventStream::tell(const std::shared_ptr<const db::Body>& whole, uint64_t sequence) {
+  const std::shared_ptr<const db::Body> shown = db::projected(whole, request_.path, request_.projection);
+  if (shown == nullptr) return;
+  const db::Body& body = *shown;
   const db::SharedBytes data = event_data(body, request_.style);
   if (data->empty()) return;
   std::string head = event_head(body, request_.path);

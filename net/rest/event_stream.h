@@ -56,7 +56,7 @@ class EventStream final : public std::enable_shared_from_this<EventStream> {
   void take(const db::Item& item);
   void refuse(const db::Error& error);
   void open();
-  void tell(const db::Body& body, uint64_t sequence);
+  void tell(const std::shared_ptr<const db::Body>& whole, uint64_t sequence);
   void keep_alive();
   void end(std::string_view last_words);
   void on_closed();

@@ -112,6 +112,7 @@ class RestHandler::Core {
   void serve(const std::shared_ptr<Call>& call);
   void serve_rules(const std::shared_ptr<Call>& call);
   void set_rules(const std::shared_ptr<Call>& call);
+  void serve_own_indexes(const std::shared_ptr<Call>& call);
   void explain(const std::shared_ptr<Call>& call);
   void tell_coverage(const Call& call);
   void work(const std::shared_ptr<Call>& call, std::function<void()> task);
@@ -156,6 +157,7 @@ void RestHandler::Core::handle(std::shared_ptr<http::Exchange> exchange) {
     case Endpoint::Explain:
     case Endpoint::Coverage:
     case Endpoint::Indexes:
+    case Endpoint::OwnIndexes:
       return serve(call);
   }
 }
@@ -226,6 +228,8 @@ void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
       return work(call, [this, call] { explain(call); });
     case Endpoint::Coverage:
       return tell_coverage(*call);
+    case Endpoint::OwnIndexes:
+      return serve_own_indexes(call);
     case Endpoint::Indexes:
       return with_.guard.indexes(call->space, call->auth,
                                  waiting_.expect([call](const db::Answer& answer) { tell_read(*call, answer); }));
@@ -281,6 +285,19 @@ void RestHandler::Core::set_rules(const std::shared_ptr<Call>& call) {
                         }));
 }
 
+void RestHandler::Core::serve_own_indexes(const std::shared_ptr<Call>& call) {
+  const bool is_set = call->request.method == Method::Put;
+  auto told = waiting_.expect([call, is_set](const db::Answer& answer) {
+    if (!answer.status.ok()) return fail(*call, answer.status.error());
+    if (is_set) spdlog::info("indexes: {} has others", call->space);
+    http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
+    reply.body = is_set ? R"({"status":"ok"})" : std::string(answer.value.as_string());
+    call->exchange->respond(std::move(reply));
+  });
+  if (!is_set) return with_.guard.own_indexes(call->space, call->auth, std::move(told));
+  with_.guard.set_own_indexes(call->space, call->auth, std::move(call->exchange->request().body), std::move(told));
+}
+
 void RestHandler::Core::explain(const std::shared_ptr<Call>& call) {
   auto question = rules::read_trial(std::move(call->exchange->request().body));
   if (!question.ok()) return fail(*call, question.error());
@@ -325,6 +342,7 @@ void RestHandler::Core::read(const std::shared_ptr<Call>& call) {
   read.path = request.path;
   read.slot = request.slot;
   read.query = request.query;
+  read.projection = request.projection;
   read.wants_hash = request.wants_etag || request.if_none_match;
   read.shallow = request.shallow && !read.wants_hash;
   read.timeout = request.timeout;

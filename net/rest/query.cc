@@ -64,6 +64,7 @@ class Parser {
     std::string json(*text);
     // Some libraries encode twice (rest-api.md §13.3).
     if (json.starts_with("%22") && json.ends_with("%22") && json.size() >= 6) json = "\"" + json.substr(3, json.size() - 6) + "\"";
+    if (json.starts_with('[')) return several(json);
     const auto value = primitive(json);
     const bool is_string = value && value->kind() == db::Value::Kind::String;
     if (!is_string && !is_shallow_) return refuse("orderBy must be a valid JSON encoded path");
@@ -79,8 +80,51 @@ class Parser {
     return {};
   }
 
+  // orderBy=["uid","sent"], ours.
+  db::Result<void> several(std::string_view json) {
+    query_.order = db::Order::Child;
+    const auto document = db::JsonDocument::parse(json);
+    if (document.ok() && db::read_order(document.value().root(), query_.child, query_.then)) return {};
+    return refuse("orderBy must be a valid JSON encoded path, or a list of up to " +
+                  std::to_string(db::kOrderChildrenMax) + " of them");
+  }
+
+  // ["ada",7], of an order by several children; fewer values stand for all that begin so. False: it is none.
+  bool read_list(std::string_view json, Bound& bound) const {
+    const auto document = db::JsonDocument::parse(json);
+    if (!document.ok() || document.value().root().kind() != db::JsonNode::Kind::Array) return false;
+    const std::vector<db::JsonNode> values = document.value().root().elements();
+    if (values.empty() || values.size() > query_.then.size() + 1) return false;
+    bound.rest.clear();
+    for (const db::JsonNode& one : values) {
+      auto value = one.is_object() || one.kind() == db::JsonNode::Kind::Array ? refuse("") : one.to_value(db::Path());
+      if (!value.ok()) return false;
+      if (&one == &values.front()) {
+        bound.value = std::move(value).value();
+      } else {
+        bound.rest.push_back(std::move(value).value());
+      }
+    }
+    return true;
+  }
+
+  db::Result<Bound> bound_of_several(std::string_view text) const {
+    Bound bound;
+    if (read_list(text, bound)) return bound;
+    for (size_t comma = text.find("],"); comma != std::string_view::npos; comma = text.find("],", comma + 1)) {
+      const auto key = primitive(text.substr(comma + 2));
+      if (!key || key->kind() != db::Value::Kind::String || !read_list(text.substr(0, comma + 1), bound)) continue;
+      if (bound.rest.size() != query_.then.size()) break;
+      bound.key = std::string(key->as_string());
+      return bound;
+    }
+    return refuse("Constraint index field must be a list of JSON primitives, at most one for each path of orderBy; "
+                  "a key may follow a whole one");
+  }
+
   // `<json>` or `<json>,<json string>`.
   db::Result<Bound> bound(std::string_view text) const {
+    if (!query_.then.empty()) return bound_of_several(text);
     Bound bound;
     if (const auto whole = primitive(text)) {
       bound.value = *whole;

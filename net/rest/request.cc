@@ -206,6 +206,9 @@ Parser::Step Parser::endpoint() {
     to_.dry_run = is("dryRun", "true");
     return only(Endpoint::Rules, to_.method == Method::Get || to_.method == Method::Put);
   }
+  if (segments == std::vector<std::string>{".settings", "indexes.json"}) {
+    return only(Endpoint::OwnIndexes, to_.method == Method::Get || to_.method == Method::Put);
+  }
   if (segments == std::vector<std::string>{".inspect", "explain.json"}) {
     to_.as_text = contains_ignoring_case(from_.header("Accept").value_or(""), "text/plain");
     return only(Endpoint::Explain, to_.method == Method::Post);
@@ -265,6 +268,14 @@ Parser::Step Parser::path(std::vector<std::string> segments) {
   if (to_.query && to_.method == Method::Delete && !to_.query->is_filtered()) {
     return refuse(400, "DELETE with orderBy takes a bound or a limit too.");
   }
+  if (const auto text = target_.parameter("select"); text && to_.method == Method::Get) {
+    auto projection = db::parse_projection(*text);
+    if (!projection.ok()) return refuse(400, projection.error().message);
+    if (to_.shallow || to_.slot == db::Slot::Priority || (to_.query && to_.query->counts)) {
+      return refuse(400, "select is for values; it can't be used with shallow, count or a .priority.");
+    }
+    to_.projection = std::move(projection).value();
+  }
   if (to_.query && to_.slot == db::Slot::Priority) return refuse(400, "A .priority can't be queried.");
   return {};
 }
@@ -309,7 +320,7 @@ Parser::Step Parser::stream() {
   const bool asks = contains_ignoring_case(from_.header("Accept").value_or(""), "text/event-stream");
   if (!asks || from_.method == "HEAD" || to_.method != Method::Get) return {};
   if (to_.endpoint == Endpoint::Rules || to_.endpoint == Endpoint::Info || to_.endpoint == Endpoint::Coverage ||
-      to_.endpoint == Endpoint::Indexes) {
+      to_.endpoint == Endpoint::Indexes || to_.endpoint == Endpoint::OwnIndexes) {
     return refuse(400, "This location can't be streamed.");
   }
   if (to_.endpoint != Endpoint::Data) return {};

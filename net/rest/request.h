@@ -11,6 +11,7 @@
 
 #include "db/model/json.h"
 #include "db/model/path.h"
+#include "db/model/projection.h"
 #include "db/model/query.h"
 #include "db/model/write.h"
 #include "net/http/request.h"
@@ -27,6 +28,7 @@ enum class Endpoint : uint8_t {
   Health,     // /.health
   Databases,  // /.inspect/databases.json
   Rules,      // /.settings/rules.json
+  OwnIndexes, // /.settings/indexes.json
   Explain,    // /.inspect/explain.json (rules/trial.h)
   Coverage,   // /.inspect/coverage, or .json
   Indexes,    // /.inspect/indexes.json
@@ -47,6 +49,7 @@ struct Request {
   Print print = Print::Compact;
   db::JsonStyle style = db::JsonStyle::Plain;
   std::optional<db::Query> query{};
+  db::Projection projection{};
   bool shallow = false;
   bool strict = false;   // rules: without comments
   bool dry_run = false;  // rules: only checked

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <thread>
 
+#include "db/child_events.h"
 #include "db/database.h"
 #include "db/model/index.h"
 #include "db/model/json.h"
@@ -25,7 +26,7 @@ std::unique_ptr<Database> open(const TempFolder& folder, std::string indexes = {
   Database::Options options;
   options.folder = folder.path();
   options.sync = SyncMode::Os;
-  options.indexes = std::move(indexes);
+  options.indexes.own = std::move(indexes);
   return Database::open(options).value();
 }
 
@@ -233,5 +234,39 @@ TEST_CASE("Queries: int64 values beyond 2^53 keep their order", "[db][query]") {
     const Value found = space.get("list", query).value();
     INFO(query.text() << " of " << text(whole));
     CHECK(text(found) == text(read_query(ValueView(whole), Path(), query, false, kReadBytesMax).value()));
+  }
+}
+
+TEST_CASE("Queries: what a listener is told leads to the projection of what is there, and reads give the same", "[db][query]") {
+  const uint64_t seed = seed_of_run();
+  WARN("TEST_SEED=" << seed);
+  RandomTree random(seed);
+  for (int round = 0; round < 300; ++round) {
+    Projection projection = {Path::parse(random.key()).value(), random.path(3)};
+    if (projection.back().is_root()) projection.pop_back();
+    const Path path = Path::parse(random.chance(0.5) ? "a" : "a/b").value();
+    Value whole;
+    Value shown;
+    for (int step = 0; step < 20; ++step) {
+      const std::vector<Overwrite> overwrites = random.overwrites(path, 1 + random.below(3));
+      std::vector<std::pair<std::string, Value>> entries;
+      for (const Overwrite& one : overwrites) {
+        if (one.slot == Slot::Priority) continue;
+        whole = whole.with(one.path, one.value);
+        entries.emplace_back(one.path.relative_to(path).text(), one.value);
+      }
+      if (entries.empty()) continue;
+      const bool is_put = entries.size() == 1 || entries.front().first.empty();
+      const auto body = is_put ? Body::put(Path::parse(path.text() + "/" + entries.front().first).value(), Slot::Value, entries.front().second)
+                               : Body::merge(path, entries);
+      if (const auto told = projected(body, path, projection)) shown = applied(shown, path, *told);
+      const Value wanted = projected(whole.at(path).without_priority(), projection);
+      INFO(text(whole) << " told as " << text(shown));
+      if (!wanted.is_leaf() && !shown.is_leaf()) REQUIRE(text(shown.without_priority()) == text(wanted));
+      if (!wanted.is_leaf()) {
+        const auto read = read_query(ValueView(whole), path, Query(), true, kReadBytesMax, projection);
+        REQUIRE(text(read.value()) == text(wanted));
+      }
+    }
   }
 }

@@ -82,10 +82,13 @@ TEST_CASE("Listener: no more than connections_max", "[net][http]") {
 TEST_CASE("Listener: drain lets a running answer finish and closes the idle", "[net][http]") {
   std::mutex mutex;
   std::shared_ptr<Exchange> waiting;
-  Fixture server([&](const std::shared_ptr<Exchange>& exchange) {
-    const std::lock_guard lock(mutex);
-    waiting = exchange;
-  });
+  // On one thread: when one connection has heard of it, all have.
+  Fixture server(
+      [&](const std::shared_ptr<Exchange>& exchange) {
+        const std::lock_guard lock(mutex);
+        waiting = exchange;
+      },
+      {}, 1);
   TcpClient idle(server.port());
   TcpClient busy(server.port());
   busy.send(get("/"));

@@ -106,6 +106,22 @@ TEST_CASE("stream: what does not touch it, or changes nothing, is not told", "[n
   CHECK(stream.next() == put_event("/", "2"));
 }
 
+TEST_CASE("stream: a count and a projection are told when they change, and as they are", "[net][rest]") {
+  const RestServer server;
+  REQUIRE(server.put("/s.json", R"({"a":{"n":1,"x":1},"b":{"n":2}})").status == 200);
+  Listening count(server, "/s.json?count=true");
+  Listening some(server, "/s.json?select=n");
+  CHECK(count.next() == put_event("/", "2"));
+  CHECK(some.next() == put_event("/", R"({"a":{"n":1},"b":{"n":2}})"));
+  CHECK(server.put("/s/a/x.json", "5").status == 200);  // concerns neither
+  CHECK(server.put("/s/c.json", R"({"n":3,"x":3})").status == 200);
+  CHECK(count.next() == put_event("/", "3"));
+  CHECK(some.next() == put_event("/c", R"({"n":3})"));
+  CHECK(server.ask({.method = "PATCH", .target = "/s.json", .body = R"({"a":null,"b/x":7,"b/n":8})"}).status == 200);
+  CHECK(count.next() == put_event("/", "2"));
+  CHECK(some.next() == patch_event("/", R"({"a":null,"b/n":8})"));
+}
+
 TEST_CASE("stream: format=export shows priorities", "[net][rest]") {
   const RestServer server;
   REQUIRE(server.put("/s.json", R"({"a":[1],".priority":1})").status == 200);

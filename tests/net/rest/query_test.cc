@@ -31,6 +31,11 @@ TEST_CASE("Query parameters: as clients write them", "[rest]") {  // rest-api.md
       {R"(orderBy="$key"&startAfter="b")", "k|\"b\"!||"},
       {"orderBy=%22n%22&equalTo=null", "cn|null=|null=|"},
       {"orderBy=%2522n%2522&limitToFirst=1", "cn|||f1"},
+      {R"(orderBy=["a","b/c"]&startAt=["x"]&endAt=["x",2])", "ca,b/c|\"x\"=|\"x\",2=|"},
+      {R"(orderBy=["a","b"]&startAfter=["x],",2],"k"&limitToFirst=3)", "ca,b|\"x],\",2\"k\"!||f3"},
+      {R"(orderBy=["a"]&equalTo=7)", "ca|7=|7=|"},
+      {"count=true", "k|||#"},
+      {R"(orderBy="a"&limitToLast=9&count=true)", "ca|||l9#"},
   };
   for (const auto& [parameters, query] : cases) {
     INFO(parameters);
@@ -54,6 +59,14 @@ TEST_CASE("Query parameters: refused in the service's words", "[rest]") {  // re
       {order + "startAt={}", "Constraint index field must be a JSON primitive"},
       {order + "endAt=[1]", "Constraint index field must be a JSON primitive"},
       {R"(orderBy="$key"&startAt=3)", "Provided key index type is invalid, must be string"},
+      {R"(orderBy=[])", "orderBy must be a valid JSON encoded path, or a list of up to 8 of them"},
+      {R"(orderBy=["a",7])", "orderBy must be a valid JSON encoded path, or a list of up to 8 of them"},
+      {R"(orderBy=["a","b"]&startAt=7)",
+       "Constraint index field must be a list of JSON primitives, at most one for each path of orderBy; a key may follow a "
+       "whole one"},
+      {R"(orderBy=["a","b"]&startAt=[1],"k")",
+       "Constraint index field must be a list of JSON primitives, at most one for each path of orderBy; a key may follow a "
+       "whole one"},
       {order + "equalTo=1&startAt=2", "equalTo cannot be specified in addition to startAfter, startAt, endAt, or endBefore"},
       {order + "limitToFirst=1&limitToLast=1", "Only one of limitToFirst and limitToLast may be specified"},
       {order + "limitToFirst=x", "limitToFirst must be an integer"},
