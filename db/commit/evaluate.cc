@@ -144,10 +144,6 @@ Result<void> Evaluation::configure(const Setting& setting) {
 // A null for each child that the write's query selects.
 Result<std::vector<Overwrite>> removals(const Write& write, const Found& found) {
   ASSIGN_OR_RETURN(const auto positions, select(found.tree, write.base, *write.selection, found.has_priorities));
-  if (positions.size() > kRangeDeleteMax) {
-    return Error{ErrorCode::TooLarge, "The query selects more than " + std::to_string(kRangeDeleteMax) +
-                                          " children; delete them in parts, with a limit."};
-  }
   std::vector<Overwrite> all;
   all.reserve(positions.size());
   for (const Position& position : positions) {

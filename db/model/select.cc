@@ -44,7 +44,7 @@ class Taker {
     if (query_.limit != Limit::None && kept_.size() > query_.count) {
       kept_.erase(query_.limit == Limit::First ? std::prev(kept_.end()) : kept_.begin());
     }
-    if (kept_.size() > kSelectionMax) return Error{ErrorCode::TooLarge, "The query selects too many children; add a limit."};
+    if (kept_.size() > kSelectionMax) return Error{ErrorCode::TooLarge, "The query selects more than " + std::to_string(kSelectionMax) + " children; add a limit."};
     return {};
   }
   // One that was found without an index.

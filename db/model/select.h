@@ -19,7 +19,7 @@ Result<std::optional<Position>> find_position(const TreeView& tree, const Path& 
 // What the query selects of the children of `path`; of a leaf nothing. By key, by priority where none has one, and where the
 // tree has an index, it reads only what it selects; else every row once, and holds no more than the limit. `beyond`: only positions behind that one, on
 // the limit's side. Errors: as the tree; TooLarge above kSelectionMax positions.
-inline constexpr size_t kSelectionMax = 5'000'000;
+inline constexpr size_t kSelectionMax = 1'000'000;
 Result<std::vector<Position>> select(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
                                      const Position* beyond = nullptr);
 

@@ -26,7 +26,6 @@ namespace hearth::db {
 
 inline constexpr size_t kReadBytesMax = 256u << 20;    // of rows, one read (data-model.md §2.2)
 inline constexpr size_t kUpdatePathsMax = 100'000;     // locations in one update
-inline constexpr size_t kRangeDeleteMax = 1'000'000;   // children that one write removes by a query
 
 enum class Slot : uint8_t { Value, Priority };  // what of a node is set: all of it, or its `.priority` alone
 
@@ -49,7 +48,8 @@ struct Write {
   std::vector<Overwrite> overwrites;  // no path equal to or above another (check_overlap)
   bool merge = false;                 // asked for as an update: told as one
   Path base;                          // where the request was addressed; merges are told relative to it
-  std::optional<Query> selection{};   // instead of overwrites: removes the children of `base` that it selects, as one merge
+  // Instead of overwrites: removes the children of `base` that it selects (at most kSelectionMax), as one merge.
+  std::optional<Query> selection{};
   std::vector<Setting> settings;  // set with it
   std::vector<std::shared_ptr<const Precondition>> preconditions;  // in order, of what is found
   std::shared_ptr<const Precondition> access;  // after them, of what is found and what would be; null: allowed

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "db/model/json.h"
+#include "db/model/key_order.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/value_view.h"
 
@@ -277,4 +278,42 @@ TEST_CASE("Select: what is selected is what the definition says, of any tree and
       REQUIRE(keys(sum) == keys(both));
     }
   }
+}
+
+TEST_CASE("Select: limits hold, and one past them is refused", "[.][slow]") {
+  // A collection that is made up as it is read.
+  class Many final : public TreeView {
+   public:
+    explicit Many(size_t count) : count_(count) {}
+    Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override {
+      const std::string yes = encode_leaf(Value::boolean(true));
+      size_t first = 0;
+      if (from > key(0)) first = std::stoul(std::string(from.substr(2, 7)));
+      while (first < count_ && key(first) < from) ++first;
+      for (size_t i = first; i < count_ && key(i) < upto; ++i) {
+        if (!row(key(i), yes)) return {};
+      }
+      return {};
+    }
+    Result<std::optional<std::string>> leaf(std::string_view) const override { return std::optional<std::string>(); }
+
+   private:
+    static std::string key(size_t i) {
+      const std::string digits = std::to_string(10'000'000 + i).substr(1);
+      std::string encoded;
+      append_segment("k" + digits, encoded);
+      return encoded;
+    }
+    const size_t count_;
+  };
+  const Many most(1'000'000);
+  const Many more(1'000'001);
+  const Query by_value = Query::by_value().start_at(Value::boolean(true));
+  CHECK(select(most, Path(), by_value, false).value().size() == kSelectionMax);
+  const auto refused = select(more, Path(), by_value, false);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code == ErrorCode::TooLarge);
+  CHECK(select(more, Path(), by_value.limit_to_last(3), false).value().size() == 3);
+  CHECK(count(most, Path(), by_value, false).value() == kCountScanMax);
+  CHECK(count(more, Path(), by_value, false).error().code == ErrorCode::TooLarge);
 }
