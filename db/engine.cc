@@ -30,9 +30,10 @@ Result<void> Engine::start() {
   const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
   if (options_.run == nullptr) callbacks_ = std::make_unique<ReaderPool>(1);
   readers_ = std::make_unique<ReaderPool>(options_.readers);
+  scans_ = std::make_unique<ReaderPool>(1);
   for (uint32_t i = 0; i < store_->shards(); ++i) {
     shards_.push_back(std::make_unique<Shard>(Shard::Dependencies{
-        *store_, durability, *readers_, *clock_, life_, options_.indexes, [this](const std::string& name, uint32_t number) {
+        *store_, durability, *readers_, *scans_, *clock_, life_, options_.indexes, [this](const std::string& name, uint32_t number) {
           const std::unique_lock lock(mutex_);
           names_[name] = number;
         }}));
@@ -90,7 +91,8 @@ Result<void> Engine::run_orphans() {
 
 Engine::~Engine() {
   shards_.clear();  // each finishes what it has
-  readers_.reset();
+  readers_.reset();  // they may pass on to the scans
+  scans_.reset();
   callbacks_.reset();
   spaces_.clear();
 }
@@ -149,9 +151,7 @@ std::shared_ptr<Conversation> Engine::converse(const std::string& name, std::str
 
 void Engine::read(const std::string& name, Read read, std::function<void(Answer)> done) {
   const std::shared_ptr<Space> where = space(name);
-  readers_->run([where, read = std::move(read), done = std::move(done), now = clock_->now()] {
-    done(answer_read(read, where->shard.durable(), where->tree.number, now));
-  });
+  run_read(*readers_, *scans_, std::move(read), where->shard.durable(), where->tree.number, clock_->now(), std::move(done));
 }
 
 void Engine::write(const std::string& name, Write write, std::function<void(Answer)> done) {

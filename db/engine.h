@@ -60,6 +60,7 @@ class Engine {
   std::unique_ptr<TreeStore> store_;
   std::unique_ptr<ReaderPool> callbacks_;  // one thread; only without Options::run
   std::unique_ptr<ReaderPool> readers_;
+  std::unique_ptr<ReaderPool> scans_;  // one thread: for what reads much to find little
   std::vector<std::unique_ptr<Shard>> shards_;
   Turns turns_;
   mutable std::shared_mutex mutex_;  // Guards all below.

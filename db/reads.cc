@@ -93,6 +93,24 @@ Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snap
   return answer;
 }
 
+void run_read(ReaderPool& readers, ReaderPool& scans, Read read, std::shared_ptr<const Snapshot> snapshot, uint32_t number,
+              Timestamp now, std::function<void(Answer)> done) {
+  readers.run([&scans, read = std::move(read), snapshot = std::move(snapshot), number, now, done = std::move(done)]() mutable {
+    if (read.query && read.query->is_filtered()) {
+      const Result<Head> head = SnapshotSettings(snapshot, number).head();
+      const bool has_priorities = head.ok() && head.value().has_priorities;
+      const Result<bool> seeks = selects_by_seek(SnapshotView(snapshot, number), read.path, *read.query, has_priorities);
+      if (seeks.ok() && !seeks.value()) {
+        scans.run([read = std::move(read), snapshot = std::move(snapshot), number, now, done = std::move(done)] {
+          done(answer_read(read, snapshot, number, now));
+        });
+        return;
+      }
+    }
+    done(answer_read(read, snapshot, number, now));
+  });
+}
+
 Answer answer_judge(const Write& write, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now) {
   const SnapshotView view(snapshot, number);
   const SnapshotSettings settings(snapshot, number);

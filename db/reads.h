@@ -1,12 +1,14 @@
 // Reads, as the reader threads answer them. Thread: any. Blocks on disk.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "db/base/clock.h"
 #include "db/model/event.h"
 #include "db/model/request.h"
+#include "db/reader_pool.h"
 #include "db/store/tree_store.h"
 
 namespace hearth::db {
@@ -15,6 +17,10 @@ inline constexpr size_t kNetChangePathsMax = 1'000;  // more are told as the who
 
 // The answer's `request` is left 0.
 Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now);
+
+// The same on `readers`, or on `scans` where a query goes through a whole collection: those wait for each other.
+void run_read(ReaderPool& readers, ReaderPool& scans, Read read, std::shared_ptr<const Snapshot> snapshot, uint32_t number,
+              Timestamp now, std::function<void(Answer)> done);
 
 // Whether the write would be accepted on that state; nothing is written.
 Answer answer_judge(const Write& write, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now);

@@ -18,16 +18,19 @@ size_t bytes_of(const Request& request) {
   return bytes;
 }
 
-std::string view_key(const Subscription& subscription) {
-  return subscription.path.text() + "\n" + subscription.query->text();
-}
-
 }  // namespace
 
 Shard::Shard(Dependencies dependencies)
-    : with_(std::move(dependencies)), committer_(with_.store, with_.durability), thread_([this] { work(); }) {}
+    : with_(std::move(dependencies)), committer_(with_.store, with_.durability) {
+  door_->shard = this;
+  thread_ = std::thread([this] { work(); });
+}
 
 Shard::~Shard() {
+  {
+    const std::lock_guard lock(door_->mutex);
+    door_->shard = nullptr;
+  }
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
@@ -72,7 +75,7 @@ void Shard::run_group() {
     Request request = std::move(waiting_.front());
     waiting_.pop_front();
     if (must_wait(request)) {
-      request.conversation->carried_in = group_;
+      if (request.conversation != nullptr) request.conversation->carried_in = group_;
       carried_.push_back(std::move(request));
     } else {
       if (in_group_.empty() || in_group_.back() != request.space) in_group_.push_back(request.space);
@@ -89,6 +92,7 @@ void Shard::run_group() {
   ++group_;
   for (const std::shared_ptr<Space>& space : in_group_) {
     if (durable.ok()) maintain(space);
+    start_scans(space);
   }
   in_group_.clear();
   for (; !carried_.empty(); carried_.pop_back()) waiting_.push_front(std::move(carried_.back()));
@@ -107,6 +111,7 @@ void Shard::maintain(const std::shared_ptr<Space>& space) {
 
 // Whether a request must see the end of this group first.
 bool Shard::must_wait(const Request& request) const {
+  if (std::holds_alternative<ScannedRequest>(request.what)) return committer_.dirty(request.space->tree);
   if (request.conversation == nullptr) return false;
   if (request.conversation->carried_in == group_) return true;
   const bool reads = std::holds_alternative<ReadRequest>(request.what) || std::holds_alternative<ListenRequest>(request.what);
@@ -162,7 +167,9 @@ Result<void> Shard::note_change(Space& space, const Accepted& accepted, const Di
     event.listener = one.subscription->id;
     event.sequence = accepted.record.sequence;
     event.body = one.body;
-    if (one.subscription->query) space.view_firsts.erase(view_key(*one.subscription));
+    if (one.subscription->query) {
+      space.view_firsts.erase(view_key(one.subscription->path, one.subscription->query->text()));  // its view may be gone
+    }
     if (one.revoked) {
       event.kind = Event::Kind::Revoked;
       event.error = one.revoked;
@@ -236,12 +243,11 @@ void Shard::handle(Request& request, WriteRequest& what) {
 void Shard::handle(Request& request, ReadRequest& what) {
   invariant(request.conversation != nullptr, "reads by themselves do not come through the shard");
   const uint64_t place = request.conversation->story.keep_place();
-  with_.readers.run([snapshot = committer_.durable(), conversation = request.conversation, place, id = request.id,
-                     read = std::move(what.read), now = with_.clock.now()] {
-    Answer answer = answer_read(read, snapshot, conversation->space->tree.number, now);
-    answer.request = id;
-    conversation->story.fill(place, std::move(answer));
-  });
+  run_read(with_.readers, with_.scans, std::move(what.read), committer_.durable(), request.space->tree.number, with_.clock.now(),
+           [conversation = request.conversation, place, id = request.id](Answer answer) {
+             answer.request = id;
+             conversation->story.fill(place, std::move(answer));
+           });
 }
 
 std::optional<std::vector<Overwrite>> Shard::missed_since(Space& space, const Listen& listen) const {
@@ -282,47 +288,6 @@ void Shard::resume(Request& request, const Listen& listen, std::vector<Overwrite
     }
     conversation->story.fill(place, std::move(answer));
   });
-}
-
-// A limited view's window is read here, where it is kept; what is in it, and what an unlimited one shows, on a reader.
-void Shard::first_of_view(Request& request, const Listen& listen, Subscription& subscription,
-                          ListenerRegistry::Added added) {
-  const std::shared_ptr<Conversation>& conversation = request.conversation;
-  Space& space = *request.space;
-  View& view = *subscription.view();
-  const bool has_priorities = space.tree.head.has_priorities;
-  const std::string key = view_key(subscription);
-  if (added == ListenerRegistry::Added::Alone) {
-    space.view_firsts.erase(key);
-    if (const Result<void> opened = view.open(committer_.view(space.tree), has_priorities); !opened.ok()) {
-      space.registry.remove(subscription);
-      conversation->subscriptions.erase(subscription.id);
-      return answer(request, {0, opened, 0, {}, {}, {}, nullptr, false});
-    }
-  }
-  FirstValue::Waiter waiter{conversation, conversation->story.keep_place(), request.id, listen.hash};
-  const bool wants_hash = listen.hash && !listen.hash->empty();
-  std::shared_ptr<FirstValue>& first = space.view_firsts[key];
-  if (first != nullptr && (!wants_hash || first->wants_hash) && first->is_small()) return first->wait(std::move(waiter));
-  FirstValue::Show show;
-  if (view.query().counts) {
-    show = [count = static_cast<int64_t>(view.count())](const TreeView&) { return Value::integer(count); };
-  } else if (view.is_limited()) {
-    show = [path = view.path(), shown = std::vector<Position>(view.window().begin(), view.window().end())](
-               const TreeView& tree) { return read_children(tree, path, shown, kReadBytesMax); };
-  } else {
-    show = [path = view.path(), query = view.query(), has_priorities](const TreeView& tree) {
-      return read_query(tree, path, query, has_priorities, kReadBytesMax);
-    };
-  }
-  first = std::make_shared<FirstValue>(listen.path, std::move(show), wants_hash, space.tree.head.sequence);
-  first->wait(std::move(waiter));
-  with_.readers.run([first, snapshot = committer_.durable(), number = space.tree.number] {
-    first->read(SnapshotView(snapshot, number));
-  });
-  if (space.view_firsts.size() > kFirstValuesMax) {
-    std::erase_if(space.view_firsts, [&](const auto& entry) { return entry.first != key; });
-  }
 }
 
 void Shard::handle(Request& request, ListenRequest& what) {

@@ -64,6 +64,12 @@ struct BeginRequest {
 struct EndRequest {};
 struct CreateRequest {};
 struct MaintainRequest {};  // the next step to the indexes that the settings ask for
+struct ScannedRequest {  // what a view wanted to be found
+  Path path;
+  std::string query;  // its text
+  uint64_t number;
+  Result<View::Scanned> scanned;
+};
 struct OrphanRequest {  // the queue of a session that a dead process left
   std::shared_ptr<DisconnectQueue> queue;
 };
@@ -73,7 +79,7 @@ struct Request {
   std::shared_ptr<Conversation> conversation;  // null: a request by itself
   uint64_t id = 0;
   std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
-               RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, CreateRequest, MaintainRequest, OrphanRequest>
+               RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, CreateRequest, MaintainRequest, ScannedRequest, OrphanRequest>
       what;
   std::function<void(Answer)> done;  // without a conversation
 };
@@ -84,6 +90,7 @@ class Shard {
     TreeStore& store;
     TreeStore::Durability durability;
     ReaderPool& readers;
+    ReaderPool& scans;  // reads that go through a whole collection to find a few children
     const Clock& clock;
     const std::string& life;                                    // Database::life
     const UsualIndexes& indexes;                                // Options::indexes
@@ -120,6 +127,7 @@ class Shard {
   void handle(Request& request, EndRequest& end);
   void handle(Request& request, CreateRequest& create);
   void handle(Request& request, MaintainRequest& maintain);
+  void handle(Request& request, ScannedRequest& scanned);
   void handle(Request& request, OrphanRequest& orphan);
 
   void answer(const Request& request, Answer answer);
@@ -135,8 +143,19 @@ class Shard {
   std::optional<std::vector<Overwrite>> missed_since(Space& space, const Listen& listen) const;
   void release(bool durable, const Error& error);
   void maintain(const std::shared_ptr<Space>& space);
+  void start_scans(const std::shared_ptr<Space>& space);
+  void tell_first(Space& space, View& view, std::vector<Space::Opening> openings);
+  void refuse_view(Space& space, View& view, const std::vector<Space::Opening>& openings, const Error& error);
+
+  // What outlives the shard may still ask whether it is there.
+  struct Door {
+    std::mutex mutex;  // Guards shard.
+    Shard* shard;
+  };
 
   Dependencies with_;
+  uint64_t scans_begun_ = 0;
+  const std::shared_ptr<Door> door_ = std::make_shared<Door>();
   Committer committer_;
   uint64_t group_ = 1;
   std::vector<Release> releases_;

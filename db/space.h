@@ -78,6 +78,10 @@ class FirstValue {
   std::string hash_;
 };
 
+// The name of a view in the maps of its space.
+inline std::string view_key(const Path& path, const std::string& query) { return path.text() + "\n" + query; }
+inline std::string view_key(const View& view) { return view_key(view.path(), view.query().text()); }
+
 struct Space {
   Space(std::string name, uint32_t number, bool named, Shard& home) : shard(home) {
     tree.name = std::move(name);
@@ -90,6 +94,13 @@ struct Space {
   std::unordered_map<std::string, std::weak_ptr<Conversation>> sessions;
   std::map<std::string, std::shared_ptr<FirstValue>, std::less<>> firsts;  // by path text
   std::map<std::string, std::shared_ptr<FirstValue>, std::less<>> view_firsts;  // by path and query; while there is a view
+  // Who waits for a view to open, by view_key.
+  struct Opening {
+    FirstValue::Waiter waiter;
+    uint64_t listener;
+    const View* view;  // compared, never used: it may be gone
+  };
+  std::map<std::string, std::vector<Opening>, std::less<>> openings;
   // What changed, for streams that come back: each commit's told paths. Everything after `missed_from` is here.
   std::deque<std::pair<uint64_t, Overwrite>> missed;  // values left out
   uint64_t missed_from = 0;

@@ -5,7 +5,6 @@
 #include <fstream>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <thread>
 
@@ -98,8 +97,11 @@ void add_reads(db::Namespace& space, const std::string& list, int size, Report& 
 // Listens of one conversation, and how much it was told.
 class Listens {
  public:
-  Listens(db::Database& database, const std::string& path) : path_(must(db::Path::parse(path))) {
-    client_ = must(database.client("bench", "", [this] { drain(); }));
+  Listens(db::Database& database, const std::string& path)
+      : path_(must(db::Path::parse(path))), client_(must(database.client("bench", "", [] {}))), reader_([this] { read(); }) {}
+  ~Listens() {
+    is_over_ = true;
+    reader_.join();
   }
   void add(const Query& query) {
     db::Listen listen;
@@ -112,34 +114,33 @@ class Listens {
     while (answers_.load() < asked_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   uint64_t events() const { return events_.load(); }
-  uint64_t bodies() {
-    const std::lock_guard lock(mutex_);
-    return bodies_;
-  }
+  uint64_t bodies() const { return bodies_.load(); }
 
  private:
-  void drain() {
-    const std::lock_guard lock(mutex_);
-    if (client_ == nullptr) return;
+  void read() {
     const db::Body* last = nullptr;
-    for (const db::Item& item : client_->take()) {
-      if (const auto* event = std::get_if<db::Event>(&item)) {
+    while (!is_over_) {
+      for (const db::Item& item : client_->take()) {
+        const auto* event = std::get_if<db::Event>(&item);
+        if (event == nullptr) {
+          ++answers_;
+          continue;
+        }
         ++events_;
-        if (event->body.get() != last) ++bodies_;
+        bodies_ += event->body.get() != last;
         last = event->body.get();
-      } else {
-        ++answers_;
       }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
 
   const db::Path path_;
-  std::mutex mutex_;  // Guards what take() gives.
-  std::unique_ptr<db::Client> client_;
+  const std::unique_ptr<db::Client> client_;
   uint64_t asked_ = 0;
-  uint64_t bodies_ = 0;  // different ones in a row
-  std::atomic<uint64_t> answers_ = 0;
-  std::atomic<uint64_t> events_ = 0;
+  std::atomic<uint64_t> answers_ = 0, events_ = 0;
+  std::atomic<uint64_t> bodies_ = 0;  // different ones in a row
+  std::atomic<bool> is_over_ = false;
+  std::thread reader_;
 };
 
 // CPU of each of `count` writes of scores to players from `first` on.

@@ -90,7 +90,7 @@ ListenerRegistry::Added ListenerRegistry::add(Subscription& subscription) {
   if (subscription.query) {
     std::unique_ptr<View>& view = node.views[subscription.query->text()];
     if (view != nullptr) added = Added::ToView;
-    if (view == nullptr) view = std::make_unique<View>(subscription.path, *subscription.query);
+    if (view == nullptr) view = std::make_unique<View>(subscription.path, *subscription.query, View::Scans::Elsewhere);
     subscription.view_ = view.get();
     list = &view->subscriptions;
   }
@@ -109,7 +109,10 @@ void ListenerRegistry::remove(Subscription& subscription) {
   list[subscription.index] = last;
   last->index = subscription.index;
   list.pop_back();
-  if (view != nullptr && list.empty()) node->views.erase(subscription.query->text());
+  if (view != nullptr && list.empty()) {
+    scans_.erase(view);
+    node->views.erase(subscription.query->text());
+  }
   subscription.view_ = nullptr;
   subscription.node = nullptr;
   --count_;
@@ -124,6 +127,17 @@ void ListenerRegistry::unwatch(Subscription& subscription) {
     prune(node);
   }
   subscription.watching.clear();
+}
+
+View* ListenerRegistry::find_view(const Path& path, const std::string& text) {
+  Node* at = &root_;
+  for (const std::string_view key : path.keys()) {
+    const auto child = at->children.find(key);
+    if (child == at->children.end()) return nullptr;
+    at = child->second.get();
+  }
+  const auto view = at->views.find(text);
+  return view == at->views.end() ? nullptr : view->second.get();
 }
 
 Result<void> ListenerRegistry::check(Subscription& subscription, const Moment& moment) {

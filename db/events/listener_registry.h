@@ -6,8 +6,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "db/model/event.h"
@@ -69,6 +71,11 @@ class ListenerRegistry {
   // Asks the subscription's check, and from here on again whenever a commit touches what it read.
   Result<void> check(Subscription& subscription, const Moment& moment);
 
+  // Views that want a scan, since they were last taken.
+  void want_scan(View& view) { scans_.insert(&view); }
+  std::set<View*> take_scans() { return std::exchange(scans_, {}); }
+  View* find_view(const Path& path, const std::string& text);  // null: there is none
+
   Node& root() { return root_; }
   // Those whose check read something at, above or below `path`.
   void collect_watchers(const Path& path, std::unordered_set<Subscription*>& to);
@@ -80,6 +87,7 @@ class ListenerRegistry {
   void unwatch(Subscription& subscription);
 
   Node root_;
+  std::set<View*> scans_;
   size_t count_ = 0;
   size_t watched_ = 0;  // subscriptions that watch something
 };

@@ -48,110 +48,217 @@ Result<Value> Touched::child(const std::string& key) {
   return values_.emplace(key, std::move(value)).first->second;
 }
 
-Result<void> View::open(const TreeView& tree, bool has_priorities) {
-  window_.clear();
-  if (query_.counts && !is_limited()) {
-    ASSIGN_OR_RETURN(count_, db::count(tree, path_, query_, has_priorities));
+bool View::is_beyond(const Position& position, const std::optional<Position>& edge) const {
+  return edge && known_.key_comp()(*edge, position);
+}
+
+// The last position that a window shows, when it is full.
+std::optional<Position> View::edge_of(const Known& known) const {
+  if (known.size() < query_.count) return {};
+  return *std::next(known.begin(), query_.count - 1);
+}
+
+std::vector<Position> View::window() const {
+  std::vector<Position> shown;
+  for (const Position& position : known_) {
+    if (shown.size() == query_.count) break;
+    shown.push_back(position);
   }
+  if (query_.limit == Limit::Last) std::reverse(shown.begin(), shown.end());
+  return shown;
+}
+
+// Whether a collection would be gone through that somebody else may go through.
+Result<bool> View::must_scan(const TreeView& tree, bool has_priorities) const {
+  if (scans_ == Scans::Here) return false;
+  ASSIGN_OR_RETURN(const bool seeks, selects_by_seek(tree, path_, query_, has_priorities));
+  return !seeks;
+}
+
+void View::want_scan(State state) {
+  state_ = state;
+  wants_scan_ = true;
+}
+
+void View::begin_scan(uint64_t number) {
+  wants_scan_ = false;
+  scan_number_ = number;
+  missed_all_ = false;
+  missed_.clear();
+  missed_count_ = 0;
+}
+
+Query View::scan_query() const {
+  Query more = query_;
+  if (is_limited()) more.count += std::min(reserve_, UINT32_MAX - query_.count);
+  return more;
+}
+
+Result<View::Scanned> View::scan(const TreeView& tree, const Path& path, const Query& scan_query, bool has_priorities) {
+  Scanned scanned;
+  if (scan_query.limit == Limit::None) {
+    ASSIGN_OR_RETURN(scanned.count, db::count(tree, path, scan_query, has_priorities));
+  } else {
+    ASSIGN_OR_RETURN(scanned.positions, select(tree, path, scan_query, has_priorities));
+  }
+  return scanned;
+}
+
+View::Known View::known_of(Scanned&& scanned, std::optional<Position>& known_upto) const {
+  Known known(known_.key_comp());
+  const bool is_all = scanned.positions.size() < capacity();
+  for (Position& position : scanned.positions) known.insert(std::move(position));
+  known_upto.reset();
+  if (!is_all) known_upto = *known.rbegin();
+  return known;
+}
+
+Result<void> View::open(const TreeView& tree, bool has_priorities) {
+  state_ = State::Open;
+  if (!is_limited() && !query_.counts) return {};
+  ASSIGN_OR_RETURN(const bool must, must_scan(tree, has_priorities));
+  if (must) {
+    want_scan(State::Opening);
+    return {};
+  }
+  ASSIGN_OR_RETURN(Scanned scanned, scan(tree, path_, scan_query(), has_priorities));
+  count_ = scanned.count;
   if (!is_limited()) return {};
-  ASSIGN_OR_RETURN(std::vector<Position> positions, select(tree, path_, query_, has_priorities));
-  for (Position& position : positions) window_.insert(window_.end(), std::move(position));
-  count_ = window_.size();
+  known_ = known_of(std::move(scanned), known_upto_);
+  edge_ = edge_of(known_);
+  count_ = std::min<size_t>(known_.size(), query_.count);
   return {};
 }
 
 // What those who listen to a count are told, if it is another.
-Result<BodyPointer> View::tell_count(uint64_t count) {
-  if (count == count_) return BodyPointer();
+BodyPointer View::tell_count(uint64_t count) {
+  if (count == count_) return nullptr;
   count_ = count;
   return Body::put(path_, Slot::Value, Value::integer(static_cast<int64_t>(count)));
 }
 
 Result<Value> View::read(const TreeView& tree, bool has_priorities) const {
+  if (query_.counts) return Value::integer(static_cast<int64_t>(count_));
   if (!is_limited()) return read_query(tree, path_, query_, has_priorities, kReadBytesMax);
-  return read_children(tree, path_, {window_.begin(), window_.end()}, kReadBytesMax);
+  return read_children(tree, path_, window(), kReadBytesMax);
 }
 
-bool View::is_beyond(const Position& position, const Position& edge) const {
-  const int order = compare_positions(position, edge);
-  return query_.limit == Limit::Last ? order < 0 : order > 0;
-}
-
-Result<BodyPointer> View::change_all(const TreeView& before, const TreeView& after, bool has_priorities) {
-  if (query_.counts) {
-    const uint64_t old = count_;
-    RETURN_IF_ERROR(open(after, has_priorities));
-    return tell_count(std::exchange(count_, old));
+Result<BodyPointer> View::change_all(Touched& touched, bool has_priorities) {
+  missed_all_ = true;
+  if (state_ != State::Open) {
+    is_stale_ = is_stale_ || state_ == State::Refilling;
+    return BodyPointer();
   }
-  ASSIGN_OR_RETURN(const Value old, read(before, has_priorities));
-  RETURN_IF_ERROR(open(after, has_priorities));
-  ASSIGN_OR_RETURN(const Value value, read(after, has_priorities));
+  const bool keeps = is_limited() || query_.counts;
+  if (keeps) {
+    ASSIGN_OR_RETURN(const bool must, must_scan(touched.after(), has_priorities));
+    if (must) {
+      is_stale_ = true;
+      want_scan(State::Refilling);
+      return BodyPointer();
+    }
+  }
+  ASSIGN_OR_RETURN(const Value old, read(touched.before(), has_priorities));
+  RETURN_IF_ERROR(open(touched.after(), has_priorities));
+  ASSIGN_OR_RETURN(const Value value, read(touched.after(), has_priorities));
   if (old == value) return BodyPointer();
   return Body::put(path_, Slot::Value, value);
 }
 
-// What lost its place goes, what gained one comes; a window that lost more than it gained takes what lay behind its edge.
-Result<void> View::move_window(std::map<std::string, Moved>& moved, const TreeView& after, bool has_priorities) {
-  const bool was_full = window_.size() >= query_.count;
-  const auto edge_of = [this] { return query_.limit == Limit::First ? std::prev(window_.end()) : window_.begin(); };
-  std::optional<Position> edge;
-  if (was_full) edge = *edge_of();
-  for (auto& [key, child] : moved) {
-    child.was_in = child.from && window_.contains(*child.from);
-    if (child.was_in) window_.erase(*child.from);
+Result<BodyPointer> View::change_count(Touched& touched) {
+  ASSIGN_OR_RETURN(const auto* places, touched.places(query_));
+  int64_t gained = 0;
+  for (const auto& [key, place] : *places) {
+    gained += (place.to && in_range(*place.to, query_) ? 1 : 0) - (place.from && in_range(*place.from, query_) ? 1 : 0);
   }
-  for (auto& [key, child] : moved) {
-    if (!child.to || !in_range(*child.to, query_)) continue;
-    if (edge && is_beyond(*child.to, *edge)) continue;  // what lies behind the edge is looked for below
-    window_.insert(*child.to);
+  missed_count_ += gained;
+  if (state_ != State::Open) return BodyPointer();
+  return tell_count(count_ + static_cast<uint64_t>(gained));
+}
+
+// A window that shows less than it may takes what lies behind what is known.
+Result<void> View::refill(const TreeView& after, bool has_priorities) {
+  if (state_ != State::Open || known_.size() >= query_.count || !known_upto_) return {};
+  ASSIGN_OR_RETURN(const bool must, must_scan(after, has_priorities));
+  if (must) {
+    want_scan(State::Refilling);
+    return {};
   }
-  while (window_.size() > query_.count) {
-    const auto worst = edge_of();
-    moved.try_emplace(worst->key, Moved{true, false, *worst, *worst});  // one that was not touched was there
-    window_.erase(worst);
-  }
-  if (was_full && window_.size() < query_.count) {
-    Query rest = query_;
-    rest.count = static_cast<uint32_t>(query_.count - window_.size());
-    ASSIGN_OR_RETURN(std::vector<Position> positions, select(after, path_, rest, has_priorities, &*edge));
-    for (Position& position : positions) {
-      moved.try_emplace(position.key, Moved{false, true, position, position});
-      window_.insert(std::move(position));
-    }
-  }
-  for (auto& [key, child] : moved) child.is_in = child.to && window_.contains(*child.to);
+  Query rest = query_;
+  rest.count = static_cast<uint32_t>(capacity() - known_.size());
+  ASSIGN_OR_RETURN(std::vector<Position> positions, select(after, path_, rest, has_priorities, &*known_upto_));
+  const bool is_all = positions.size() < rest.count;
+  for (Position& position : positions) known_.insert(std::move(position));
+  known_upto_.reset();
+  if (!is_all) known_upto_ = *known_.rbegin();
   return {};
 }
 
+// What lost its place goes, what gained one comes, and the edge with them: who is between the old and the new one enters or
+// leaves though nothing touched it.
+Result<void> View::move_window(std::map<std::string, Moved>& moved, const TreeView& after, bool has_priorities) {
+  const std::optional<Position> old_edge = edge_;
+  for (auto& [key, child] : moved) {
+    child.was_in = child.from && known_.contains(*child.from) && !is_beyond(*child.from, old_edge);
+    if (child.from) known_.erase(*child.from);
+  }
+  for (auto& [key, child] : moved) {
+    if (child.to && in_range(*child.to, query_) && !is_beyond(*child.to, known_upto_)) known_.insert(*child.to);
+  }
+  const auto cross = [&](const Position& position, bool was_in, bool is_in) {
+    if (was_in != is_in) moved.try_emplace(position.key, Moved{was_in, is_in, position, position});
+  };
+  while (known_.size() > capacity()) {
+    const auto worst = std::prev(known_.end());
+    cross(*worst, !is_beyond(*worst, old_edge), false);
+    known_.erase(worst);
+    known_upto_ = *known_.rbegin();
+  }
+  RETURN_IF_ERROR(refill(after, has_priorities));
+  edge_ = edge_of(known_);
+  for (auto& [key, child] : moved) {
+    child.is_in = child.to && known_.contains(*child.to) && !is_beyond(*child.to, edge_);
+  }
+  if (!old_edge && !edge_) return {};
+  const bool is_nearer = edge_ && is_beyond(*(old_edge ? &*old_edge : &*edge_), edge_);  // the new edge
+  const std::optional<Position>& inner = !old_edge || is_nearer ? edge_ : old_edge;
+  for (auto at = known_.upper_bound(*inner); at != known_.end(); ++at) {
+    const bool was_in = !is_beyond(*at, old_edge);
+    const bool is_in = !is_beyond(*at, edge_);
+    if (!was_in && !is_in) break;
+    cross(*at, was_in, is_in);
+  }
+  return {};
+}
+
+// One alone is a put of that place.
+Result<BodyPointer> View::tell(std::vector<std::pair<std::string, Value>> entries) const {
+  if (entries.empty()) return BodyPointer();
+  if (entries.size() > 1) return Body::merge(path_, std::move(entries));
+  ASSIGN_OR_RETURN(Overwrite only, make_overwrite(path_.text() + "/" + entries.front().first, entries.front().second));
+  return Body::put(only.path, only.slot, only.value);
+}
+
 Result<BodyPointer> View::change(Touched& touched, bool has_priorities) {
-  const TreeView& after = touched.after();
   ASSIGN_OR_RETURN(const bool was_leaf, touched.was_leaf());
-  if (touched.all || was_leaf) return change_all(touched.before(), after, has_priorities);
+  if (touched.all || was_leaf) return change_all(touched, has_priorities);
+  if (query_.counts && !is_limited()) return change_count(touched);
+  if (state_ != State::Open) {
+    for (const auto& [key, overwrites] : touched.children) missed_.insert(key);
+    if (state_ == State::Opening || is_stale_) return BodyPointer();
+  }
   ASSIGN_OR_RETURN(const auto* places, touched.places(query_));
   std::map<std::string, Moved> moved;
   for (const auto& [key, place] : *places) {
-    bool was_in = place.from && in_range(*place.from, query_);
-    bool is_in = place.to && in_range(*place.to, query_);
-    if (is_limited()) {
-      const bool is_full = window_.size() >= query_.count;
-      const auto fits = [&](const Position& position) {
-        return !is_full || !is_beyond(position, query_.limit == Limit::First ? *window_.rbegin() : *window_.begin());
-      };
-      was_in = was_in && window_.contains(*place.from);
-      is_in = is_in && fits(*place.to);
-    }
-    if (was_in || is_in) moved.emplace(key, Moved{was_in, is_in, place.from, place.to});
+    const bool was_in = place.from && in_range(*place.from, query_);
+    const bool is_in = place.to && in_range(*place.to, query_);
+    const bool concerns = is_limited() ? (was_in && known_.contains(*place.from)) || (is_in && !is_beyond(*place.to, known_upto_))
+                                       : was_in || is_in;
+    if (concerns) moved.emplace(key, Moved{was_in, is_in, place.from, place.to});
   }
   if (moved.empty()) return BodyPointer();
-  if (is_limited()) RETURN_IF_ERROR(move_window(moved, after, has_priorities));
-  if (query_.counts) {
-    uint64_t count = is_limited() ? window_.size() : count_;
-    for (const auto& [key, child] : moved) {
-      if (is_limited()) break;
-      count += (child.is_in ? 1 : 0) - (child.was_in ? 1 : 0);
-    }
-    return tell_count(count);
-  }
+  if (is_limited()) RETURN_IF_ERROR(move_window(moved, touched.after(), has_priorities));
+  if (query_.counts) return tell_count(std::min<size_t>(known_.size(), query_.count));
 
   std::vector<std::pair<std::string, Value>> entries;
   for (const auto& [key, child] : moved) {
@@ -175,11 +282,70 @@ Result<BodyPointer> View::change(Touched& touched, bool has_priorities) {
       entries.emplace_back(std::move(name), one->value);
     }
   }
-  if (entries.empty()) return BodyPointer();
-  if (entries.size() > 1) return Body::merge(path_, std::move(entries));
-  // One alone is a put of that place.
-  ASSIGN_OR_RETURN(Overwrite only, make_overwrite(path_.text() + "/" + entries.front().first, entries.front().second));
-  return Body::put(only.path, only.slot, only.value);
+  return tell(std::move(entries));
+}
+
+Result<BodyPointer> View::settle(Scanned scanned, const TreeView& now, bool has_priorities) {
+  if (missed_all_) {
+    wants_scan_ = true;
+    return BodyPointer();
+  }
+  const bool was_open = state_ == State::Refilling;
+  if (query_.counts && !is_limited()) {
+    state_ = State::Open;
+    is_stale_ = false;
+    BodyPointer body = tell_count(scanned.count + static_cast<uint64_t>(missed_count_));
+    return was_open ? body : nullptr;
+  }
+  std::optional<Position> known_upto;
+  std::map<std::string, Position> by_key;
+  for (const Position& position : scanned.positions) {
+    if (missed_.contains(position.key)) by_key.emplace(position.key, position);
+  }
+  Known known = known_of(std::move(scanned), known_upto);
+  for (const std::string& key : missed_) {
+    if (const auto old = by_key.find(key); old != by_key.end()) known.erase(old->second);
+    ASSIGN_OR_RETURN(const auto place, find_position(now, path_, key, query_));
+    if (place && in_range(*place, query_) && !is_beyond(*place, known_upto)) known.insert(*place);
+  }
+  while (known.size() > capacity()) {
+    known.erase(std::prev(known.end()));
+    known_upto = *known.rbegin();
+  }
+  if (known.size() < query_.count && known_upto) {  // others lie behind that were not found
+    wants_scan_ = true;
+    return BodyPointer();
+  }
+  const std::vector<Position> old = window();
+  known_.swap(known);
+  known_upto_ = std::move(known_upto);
+  edge_ = edge_of(known_);
+  state_ = State::Open;
+  const bool was_stale = std::exchange(is_stale_, false);
+  const std::vector<Position> shown = window();
+  if (query_.counts) {
+    BodyPointer body = tell_count(shown.size());
+    return was_open ? body : nullptr;
+  }
+  if (!was_open) return BodyPointer();
+  if (was_stale) {
+    ASSIGN_OR_RETURN(const Value value, read(now, has_priorities));
+    return Body::put(path_, Slot::Value, value);
+  }
+  std::set<std::string_view> before, after;
+  for (const Position& position : old) before.insert(position.key);
+  for (const Position& position : shown) after.insert(position.key);
+  std::vector<std::pair<std::string, Value>> entries;
+  for (const std::string_view key : before) {
+    if (!after.contains(key)) entries.emplace_back(key, Value());
+  }
+  for (const std::string_view key : after) {
+    if (before.contains(key)) continue;
+    ASSIGN_OR_RETURN(const Path child, path_.child(key));
+    ASSIGN_OR_RETURN(Value value, now.read(child, kReadBytesMax));
+    entries.emplace_back(key, std::move(value));
+  }
+  return tell(std::move(entries));
 }
 
 }  // namespace hearth::db

@@ -1,5 +1,6 @@
 // What one query shows of the children of a path, kept for all who listen to it there. A limited one keeps the positions of
-// what it shows, so that a write beside it costs two looks and no scan; one without a limit keeps nothing.
+// what it shows and of a few behind its edge, so that a write beside it costs two looks and no scan; one without a limit
+// keeps nothing.
 //
 // Thread: the namespace's shard.
 #pragma once
@@ -50,39 +51,95 @@ class Touched {
   std::optional<bool> was_leaf_;
 };
 
+inline constexpr uint32_t kWindowReserve = 32;  // positions known behind the edge of a window
+
 class View {
  public:
-  View(Path path, Query query) : path_(std::move(path)), query_(std::move(query)) {}
+  // Where a collection is gone through when no index has the order: at once, or by whoever sees wants_scan().
+  enum class Scans : uint8_t { Here, Elsewhere };
+  View(Path path, Query query, Scans scans, uint32_t reserve = kWindowReserve)
+      : path_(std::move(path)), query_(std::move(query)), scans_(scans), reserve_(reserve) {}
   View(const View&) = delete;
   View& operator=(const View&) = delete;
 
   const Path& path() const { return path_; }
   const Query& query() const { return query_; }
   bool is_limited() const { return query_.limit != Limit::None; }
-  const std::set<Position, PositionLess>& window() const { return window_; }  // of a limited one
-  uint64_t count() const { return count_; }                                    // of one that counts
+  std::vector<Position> window() const;      // of a limited one, what it shows
+  uint64_t count() const { return count_; }  // of one that counts
 
-  // From here on it shows what is in `tree`. Errors: as select().
+  // From here on it shows what is in `tree`, at once unless it wants a scan. Errors: as select().
   Result<void> open(const TreeView& tree, bool has_priorities);
+  bool is_open() const { return state_ != State::Opening; }
 
   // What those who listen are told of a commit: what left, what entered and what changed within, as one step; null when
-  // nothing that they see is another. Errors: as select().
+  // nothing that they see is another. A window that lost more than is known behind its edge shows less, and wants a scan;
+  // what a scan finds is told then. Errors: as select().
   Result<std::shared_ptr<const Body>> change(Touched& touched, bool has_priorities);
+
+  // A scan, on any thread: begin_scan(), scan() in the tree as it is then, settle() with the tree as it is at last.
+  // Numbers: of the scan that counts, for others may be late.
+  struct Scanned {
+    std::vector<Position> positions{};
+    uint64_t count = 0;
+  };
+  bool wants_scan() const { return wants_scan_; }
+  void begin_scan(uint64_t number);
+  uint64_t scan_number() const { return scan_number_; }
+  Query scan_query() const;  // query(), and a few more than its limit
+  static Result<Scanned> scan(const TreeView& tree, const Path& path, const Query& scan_query, bool has_priorities);
+  // Null, or what listeners are told. Afterwards it may want another scan, when too much changed meanwhile.
+  Result<std::shared_ptr<const Body>> settle(Scanned scanned, const TreeView& now, bool has_priorities);
 
   std::vector<Subscription*> subscriptions;  // by the registry
 
  private:
+  enum class State : uint8_t {
+    Opening,    // it shows nothing before a scan is settled
+    Open,       // what it shows is right
+    Refilling,  // it shows too little, or (is_stale_) what was there before
+  };
+  // From the side of the limit on.
+  struct Nearer {
+    bool is_last;
+    bool operator()(const Position& a, const Position& b) const {
+      const int order = compare_positions(a, b);
+      return is_last ? order > 0 : order < 0;
+    }
+  };
+  using Known = std::set<Position, Nearer>;
   struct Moved;
-  Result<std::shared_ptr<const Body>> change_all(const TreeView& before, const TreeView& after, bool has_priorities);
+
+  size_t capacity() const { return scan_query().count; }
+  bool is_beyond(const Position& position, const std::optional<Position>& edge) const;
+  std::optional<Position> edge_of(const Known& known) const;
+  Result<bool> must_scan(const TreeView& tree, bool has_priorities) const;
+  void want_scan(State state);
+  Known known_of(Scanned&& scanned, std::optional<Position>& known_upto) const;
   Result<Value> read(const TreeView& tree, bool has_priorities) const;
-  Result<std::shared_ptr<const Body>> tell_count(uint64_t count);
-  bool is_beyond(const Position& position, const Position& edge) const;
+  Result<std::shared_ptr<const Body>> change_all(Touched& touched, bool has_priorities);
+  Result<std::shared_ptr<const Body>> change_count(Touched& touched);
+  Result<void> refill(const TreeView& after, bool has_priorities);
   Result<void> move_window(std::map<std::string, Moved>& moved, const TreeView& after, bool has_priorities);
+  std::shared_ptr<const Body> tell_count(uint64_t count);
+  Result<std::shared_ptr<const Body>> tell(std::vector<std::pair<std::string, Value>> entries) const;
 
   const Path path_;
   const Query query_;
-  std::set<Position, PositionLess> window_;
-  uint64_t count_ = 0;  // of one that counts
+  const Scans scans_;
+  const uint32_t reserve_;
+  State state_ = State::Open;
+  // Of a limited one: the positions up to `known_upto_` (nothing: all there are), of which it shows the first query_.count,
+  // up to `edge_` (nothing: all).
+  Known known_{Nearer{query_.limit == Limit::Last}};
+  std::optional<Position> known_upto_, edge_;
+  uint64_t count_ = 0;
+  bool wants_scan_ = false;
+  uint64_t scan_number_ = 0;
+  bool is_stale_ = false;
+  bool missed_all_ = false;  // since the scan began: everything was set
+  std::set<std::string> missed_;  // children that were touched
+  int64_t missed_count_ = 0;      // what a count gained
 };
 
 }  // namespace hearth::db

@@ -263,6 +263,13 @@ Result<void> take_all(const TreeView& tree, const Path& path, const Query& query
 
 }  // namespace
 
+Result<bool> selects_by_seek(const TreeView& tree, const Path& path, const Query& query, bool has_priorities) {
+  const bool counts_all = query.counts && query.limit == Limit::None;
+  if (!counts_all && is_by_key(query, has_priorities)) return true;
+  ASSIGN_OR_RETURN(const auto index, tree.index(path, query));
+  return index.has_value();
+}
+
 Result<std::vector<Position>> select(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
                                      const Position* beyond) {
   Taker taker(query, beyond);

@@ -23,6 +23,9 @@ inline constexpr size_t kSelectionMax = 1'000'000;
 Result<std::vector<Position>> select(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
                                      const Position* beyond = nullptr);
 
+// Whether select(), or count() of a query that counts, reads only what it finds; else it goes through the collection.
+Result<bool> selects_by_seek(const TreeView& tree, const Path& path, const Query& query, bool has_priorities);
+
 // How many select() would find, at most the limit; `counts` need not be set. Of all children of a collection that has an
 // index one look, of a range of one its rows alone, else every child once. Errors: as the tree; TooLarge when more than
 // kCountScanMax children are looked at without an index.

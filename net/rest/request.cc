@@ -297,6 +297,9 @@ Parser::Step Parser::conditions() {
   if (to_.query && to_.query->counts && (to_.wants_etag || from_.header("If-None-Match"))) {
     return refuse(400, "ETags are not supported for counts.");
   }
+  if (to_.query && to_.method == Method::Delete && to_.wants_etag) {
+    return refuse(400, "X-Firebase-ETag is not supported for DELETE with a query.");
+  }
   const auto tag = from_.header("If-None-Match");
   if (tag && !tag->empty() && to_.method == Method::Get) to_.if_none_match = hash_of(*tag);
   return {};

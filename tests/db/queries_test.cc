@@ -1,4 +1,5 @@
 // Queries of the embedded API: indexes as they are built, counts, ranges that are removed, live windows.
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <condition_variable>
 #include <future>
@@ -6,6 +7,7 @@
 #include <thread>
 
 #include "db/child_events.h"
+#include "db/client.h"
 #include "db/database.h"
 #include "db/model/index.h"
 #include "db/model/json.h"
@@ -192,6 +194,123 @@ TEST_CASE("Queries: a listener hears its children in the order of its query", "[
   CHECK(lines.take(1) == std::vector<std::string>{"moved a [b]"});
   REQUIRE(space.set("room/a/s", Value::integer(10)).ok());
   CHECK(lines.take(2) == std::vector<std::string>{R"(removed a{"s":2.5})", "added c [b]"});
+}
+
+namespace {
+
+// A conversation, and what it was told, in words.
+class Talk {
+ public:
+  Talk(Database& database, const std::string& space) : client_(database.client(space, "", [] {}).value()) {}
+  void listen(uint64_t id, std::string_view path, const Query& query, std::shared_ptr<const Precondition> check = nullptr) {
+    Listen listen;
+    listen.path = Path::parse(path).value();
+    listen.query = query;
+    listen.check = std::move(check);
+    client_->listen(id, id, std::move(listen));
+  }
+  void unlisten(uint64_t id) { client_->unlisten(100 + id, id); }
+  std::vector<std::string> take(size_t count) {
+    std::vector<std::string> lines;
+    for (int tries = 0; lines.size() < count && tries < 20'000; ++tries) {
+      for (const Item& item : client_->take()) lines.push_back(words(item));
+      if (lines.size() < count) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return lines;
+  }
+
+ private:
+  static std::string words(const Item& item) {
+    if (const auto* answer = std::get_if<Answer>(&item)) {
+      return std::to_string(answer->request) + (answer->status.ok() ? " ok " : " refused ") +
+             (answer->first == nullptr ? "" : text(answer->first->value()));
+    }
+    const auto* event = std::get_if<Event>(&item);
+    if (event == nullptr) return "ended";
+    return "event of " + std::to_string(event->listener) + (event->kind == Event::Kind::Revoked ? ": revoked" : "");
+  }
+
+  std::unique_ptr<Client> client_;
+};
+
+// Allowed as long as nothing stands at /locked.
+class Unlocked final : public Precondition {
+ public:
+  Result<void> check(const Moment& moment) const override {
+    ASSIGN_OR_RETURN(const bool locked, moment.before.exists(Path::parse("locked").value()));
+    if (locked) return Error{ErrorCode::PermissionDenied, "Permission denied"};
+    return {};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("Queries: without an index windows are found elsewhere, and follow what goes on meanwhile", "[db][query]") {
+  const TempFolder folder;
+  auto database = open(folder);
+  Namespace space = database->space("s").value();
+  constexpr int kPlayers = 3'000;
+  REQUIRE(space.set("players", scores(kPlayers)).ok());
+  Value shown;
+  std::mutex mutex;
+  std::condition_variable changed;
+  ListenerCallbacks callbacks;
+  callbacks.value = [&](const Value& value) {
+    const std::lock_guard lock(mutex);
+    shown = value;
+    changed.notify_all();
+  };
+  const Query best = Query::by_child("score").limit_to_last(3);
+  const Listener listener = space.listen("players", best, std::move(callbacks)).value();
+  // While it is looked for, and far more than is known behind its edge.
+  for (int round = 0; round < 60; ++round) {
+    const Value top = space.get("players", Query::by_child("score").limit_to_last(5)).value();
+    for (auto child = top.children(); !child.done(); child.next()) REQUIRE(space.remove("players/" + child.key()).ok());
+  }
+  const std::string wanted = text(space.get("players", best).value());
+  std::unique_lock lock(mutex);
+  CHECK(changed.wait_for(lock, std::chrono::seconds(20), [&] { return text(shown) == wanted; }));
+  lock.unlock();
+  REQUIRE(space.set("players", json(R"({"a":{"score":1},"b":{"score":2}})")).ok());
+  lock.lock();
+  CHECK(changed.wait_for(lock, std::chrono::seconds(20), [&] { return shown.child_count() == 2; }));
+}
+
+TEST_CASE("Queries: who leaves or loses access before a scan ends is answered, and told nothing", "[db][query]") {
+  const TempFolder folder;
+  auto database = open(folder);
+  Namespace space = database->space("s").value();
+  REQUIRE(space.set("players", scores(50'000)).ok());
+  const Query best = Query::by_child("score").limit_to_last(1);
+  Talk busy(*database, "s"), talk(*database, "s");
+  for (uint64_t i = 1; i <= 8; ++i) busy.listen(i, "players", Query::by_child("x" + std::to_string(i)).limit_to_last(1));
+  talk.listen(1, "players", best);
+  talk.listen(2, "players", best, std::make_shared<Unlocked>());
+  talk.unlisten(1);
+  REQUIRE(space.set("locked", Value::boolean(true)).ok());
+  CHECK(talk.take(4) == std::vector<std::string>{"1 ok ", "2 ok ", "101 ok ", "event of 2: revoked"});
+  talk.listen(3, "players", best);
+  CHECK(talk.take(1).front().starts_with("3 ok {"));
+  CHECK(busy.take(8).size() == 8);
+  // An answer for each, also when the database goes first.
+  busy.listen(20, "players", Query::by_child("y").limit_to_last(1));
+}
+
+TEST_CASE("Queries: reads of others do not wait for one that goes through everything", "[db][query]") {
+  const TempFolder folder;
+  auto database = open(folder);
+  Namespace space = database->space("s").value();
+  REQUIRE(space.set("players", scores(50'000)).ok());
+  std::atomic<int> done = 0;
+  for (int i = 0; i < 10; ++i) {
+    Read read;
+    read.path = Path::parse("players").value();
+    read.query = Query::by_child("none").limit_to_last(1);
+    database->read("s", std::move(read), [&done](const Answer&) { ++done; });
+  }
+  CHECK(space.get("players/p1000000/score").ok());
+  CHECK(done.load() < 10);
+  while (done.load() < 10) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 TEST_CASE("Queries: what cannot be asked is refused with its reason", "[db][query]") {

@@ -48,7 +48,7 @@ Query limited(Order order, const char* child, Limit limit, uint32_t count) {
 
 // A tree that changes, and a view over its /l.
 struct Scene {
-  Scene(const std::string& data, const Query& query) : value(json(data)), view(at("l"), query) {
+  Scene(const std::string& data, const Query& query) : value(json(data)), view(at("l"), query, View::Scans::Here) {
     REQUIRE(view.open(ValueView(value), value.has_priorities()).ok());
   }
   std::string write(const std::vector<std::pair<std::string, std::string>>& writes) {
@@ -71,6 +71,24 @@ struct Scene {
   View view;
   size_t looks = 0;
 };
+
+// What a listener at `path` shows once it was told `body`.
+Value after_body(const Value& shown, const std::shared_ptr<const Body>& body, const Path& path) {
+  if (body == nullptr) return shown;
+  Value next = shown;
+  const auto set = [&](const Path& at, Slot slot, const Value& value) {
+    next = next.with(at, slot == Slot::Priority ? next.at(at).with_priority(value) : value);
+  };
+  if (body->kind() == Body::Kind::Put) {
+    set(body->path().relative_to(path), body->slot(), body->value());
+    return next;
+  }
+  for (const auto& [name, entry] : body->entries()) {
+    const Overwrite one = make_overwrite(name, entry).value();
+    set(one.path, one.slot, entry);
+  }
+  return next;
+}
 
 }  // namespace
 
@@ -137,11 +155,12 @@ TEST_CASE("View: what it is told leads from what it showed to what the query sel
     const Path path = at(random.chance(0.5) ? "a" : "a/b");
     Value value;
     bool has_priorities = false;
-    View view(path, query);
+    const auto reserve = static_cast<uint32_t>(random.below(3));
+    View view(path, query, View::Scans::Here, reserve);
     REQUIRE(view.open(ValueView(value), false).ok());
     Query counting = query;
     counting.counts = true;
-    View counter(path, counting);
+    View counter(path, counting, View::Scans::Here, reserve);
     REQUIRE(counter.open(ValueView(value), false).ok());
     int64_t told = 0;
     Value shown;
@@ -175,25 +194,8 @@ TEST_CASE("View: what it is told leads from what it showed to what the query sel
         told = count.value()->value().as_integer();
       }
       REQUIRE(told == static_cast<int64_t>(select(after, path, query, has_priorities).value().size()));
-      if (body.value() == nullptr) {
-        REQUIRE(shown == wanted);
-      } else if (body.value()->kind() == Body::Kind::Put) {
-        const Path relative = body.value()->path().relative_to(path);
-        if (body.value()->slot() == Slot::Priority) {
-          shown = shown.with(relative, shown.at(relative).with_priority(body.value()->value()));
-        } else {
-          shown = shown.with(relative, body.value()->value());
-        }
-      } else {
-        for (const auto& [name, entry] : body.value()->entries()) {
-          const Overwrite one = make_overwrite(name, entry).value();
-          if (one.slot == Slot::Priority) {
-            shown = shown.with(one.path, shown.at(one.path).with_priority(entry));
-          } else {
-            shown = shown.with(one.path, entry);
-          }
-        }
-      }
+      if (body.value() == nullptr) REQUIRE(shown == wanted);
+      shown = after_body(shown, body.value(), path);
       REQUIRE(to_json(shown, JsonStyle::Export) == to_json(wanted, JsonStyle::Export));
       if (view.is_limited()) {
         std::vector<std::string> kept, selected;
@@ -204,4 +206,76 @@ TEST_CASE("View: what it is told leads from what it showed to what the query sel
       value = next;
     }
   }
+}
+
+TEST_CASE("View: what scans find elsewhere, while writes go on, ends in what the query selects", "[events]") {
+  const uint64_t seed = hearth::test::seed_of_run();
+  WARN("TEST_SEED=" << seed);
+  RandomTree random(seed);
+  size_t settled = 0;
+  size_t refilled = 0;
+  for (int round = 0; round < 300; ++round) {
+    Query query;
+    query.order = random.chance(0.5) ? Order::Value : Order::Child;
+    if (query.order == Order::Child) query.child = at(random.key());
+    query.counts = random.chance(0.3);
+    if (random.chance(query.counts ? 0.5 : 1)) {
+      query.limit = random.chance(0.5) ? Limit::First : Limit::Last;
+      query.count = static_cast<uint32_t>(1 + random.below(3));
+    }
+    if (random.chance(0.3)) query.start = Bound{random.leaf(), {}, true};
+    const Path path = at("a");
+    Value value = Value().with(path, random.value());
+    View view(path, query, View::Scans::Elsewhere, static_cast<uint32_t>(random.below(3)));
+    REQUIRE(view.open(ValueView(value), false).ok());
+    REQUIRE_FALSE(view.is_open());
+    std::optional<Value> snapshot;  // what a scan under way sees
+    bool is_told = false;           // the first value
+    Value shown;
+    const auto first = [&] {
+      is_told = view.is_open();
+      if (query.counts) shown = Value::integer(static_cast<int64_t>(view.count()));
+      else shown = read_children(ValueView(value), path, view.window(), kReadBytesMax).value();
+    };
+    for (int step = 0; step < 40; ++step) {
+      if (snapshot && random.chance(0.4)) {
+        auto scanned = View::scan(ValueView(*snapshot), path, view.scan_query(), false);
+        REQUIRE(scanned.ok());
+        const auto body = view.settle(std::move(scanned).value(), ValueView(value), false);
+        REQUIRE(body.ok());
+        snapshot.reset();
+        ++settled;
+        refilled += body.value() != nullptr;
+        if (is_told) shown = after_body(shown, body.value(), path);
+        if (!is_told) first();
+      }
+      if (view.wants_scan()) {
+        view.begin_scan(static_cast<uint64_t>(step) + 1);
+        snapshot = value;
+      }
+      if (view.is_open() && !snapshot && !view.wants_scan()) {
+        const Value wanted = read_query(ValueView(value), path, query, false, kReadBytesMax).value();
+        INFO(query.text() << " of " << to_json(value, JsonStyle::Export));
+        REQUIRE(to_json(shown, JsonStyle::Export) == to_json(wanted, JsonStyle::Export));
+      }
+      const std::vector<Overwrite> overwrites = random.overwrites(at(random.chance(0.9) ? "a" : ""), 1 + random.below(3));
+      Value next = value;
+      std::vector<Overwrite> changed;
+      for (const Overwrite& one : overwrites) {
+        if (one.slot == Slot::Priority) continue;
+        const Value clean = Value().with(Path(), one.value.without_priority());
+        next = next.with(one.path, clean);
+        changed.push_back({one.path, Slot::Value, clean});
+      }
+      if (changed.empty() || next.has_priorities()) continue;
+      const ValueView before(value), after(next);
+      Touched touched = touched_by(changed, path, before, after);
+      const auto body = view.change(touched, false);
+      REQUIRE(body.ok());
+      if (is_told) shown = after_body(shown, body.value(), path);
+      value = next;
+    }
+  }
+  CHECK(settled > 500);
+  CHECK(refilled > 20);
 }

@@ -1,0 +1,179 @@
+// What a shard does for views: their first values, and the scans that find what no index has.
+#include <algorithm>
+
+#include "db/model/select.h"
+#include "db/shard.h"
+
+namespace hearth::db {
+
+namespace {
+
+void answer_opening(const Space::Opening& opening, const Result<void>& status) {
+  Answer answer;
+  answer.request = opening.waiter.request;
+  answer.status = status;
+  opening.waiter.conversation->story.fill(opening.waiter.place, std::move(answer));
+}
+
+std::vector<Space::Opening> take_openings(Space& space, const std::string& key) {
+  std::vector<Space::Opening> openings;
+  if (const auto found = space.openings.find(key); found != space.openings.end()) {
+    openings = std::move(found->second);
+    space.openings.erase(found);
+  }
+  return openings;
+}
+
+// Whether who waits still listens to the view it waits for: it may have left, or have been revoked.
+bool still_listens(const Space::Opening& opening) {
+  const auto& subscriptions = opening.waiter.conversation->subscriptions;
+  const auto found = subscriptions.find(opening.listener);
+  return found != subscriptions.end() && found->second->view() == opening.view;
+}
+
+// Who has gone is answered that it was heard, and told nothing else.
+void answer_those_gone(std::vector<Space::Opening>& openings) {
+  std::erase_if(openings, [](const Space::Opening& opening) {
+    const bool is_gone = !still_listens(opening);
+    if (is_gone) answer_opening(opening, {});
+    return is_gone;
+  });
+}
+
+}  // namespace
+
+// From the end of a group on: what a scan sees is all that was accepted, and what comes then its view takes down.
+void Shard::start_scans(const std::shared_ptr<Space>& space) {
+  for (auto at = space->openings.begin(); at != space->openings.end();) {
+    answer_those_gone(at->second);
+    at = at->second.empty() ? space->openings.erase(at) : std::next(at);
+  }
+  for (View* view : space->registry.take_scans()) {
+    const uint64_t number = ++scans_begun_;
+    view->begin_scan(number);
+    with_.scans.run([door = door_, space, snapshot = committer_.durable(), path = view->path(), query = view->scan_query(),
+                     text = view->query().text(), number, has_priorities = space->tree.head.has_priorities] {
+      {
+        const std::lock_guard lock(door->mutex);
+        if (door->shard == nullptr) return;
+      }
+      auto scanned = View::scan(SnapshotView(snapshot, space->tree.number), path, query, has_priorities);
+      const std::lock_guard lock(door->mutex);
+      if (door->shard == nullptr) return;
+      door->shard->submit({space, nullptr, 0, ScannedRequest{path, text, number, std::move(scanned)}, nullptr});
+    });
+  }
+}
+
+// A view knows what it shows once it is open: along an index at once, else after a scan. What is in a window, and what an
+// unlimited view shows, is read on a reader.
+void Shard::first_of_view(Request& request, const Listen& listen, Subscription& subscription,
+                          ListenerRegistry::Added added) {
+  const std::shared_ptr<Conversation>& conversation = request.conversation;
+  Space& space = *request.space;
+  View& view = *subscription.view();
+  const std::string key = view_key(view);
+  if (added == ListenerRegistry::Added::Alone) {
+    space.view_firsts.erase(key);
+    if (const Result<void> opened = view.open(committer_.view(space.tree), space.tree.head.has_priorities); !opened.ok()) {
+      space.registry.remove(subscription);
+      conversation->subscriptions.erase(subscription.id);
+      return answer(request, {0, opened, 0, {}, {}, {}, nullptr, false});
+    }
+    if (view.wants_scan()) space.registry.want_scan(view);
+  }
+  std::vector<Space::Opening>& openings = space.openings[key];
+  openings.push_back({{conversation, conversation->story.keep_place(), request.id, listen.hash}, subscription.id, &view});
+  if (!view.is_open()) return;
+  std::vector<Space::Opening> all = std::move(openings);
+  space.openings.erase(key);
+  tell_first(space, view, std::move(all));
+}
+
+// The view is open, and nothing is pending.
+void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> openings) {
+  const std::string key = view_key(view);
+  const bool wants_hash = std::any_of(openings.begin(), openings.end(), [](const Space::Opening& opening) {
+    return opening.waiter.hash && !opening.waiter.hash->empty();
+  });
+  std::shared_ptr<FirstValue>& first = space.view_firsts[key];
+  const bool is_known = first != nullptr && (!wants_hash || first->wants_hash) && first->is_small();
+  if (!is_known) {
+    FirstValue::Show show;
+    if (view.query().counts) {
+      show = [count = static_cast<int64_t>(view.count())](const TreeView&) { return Value::integer(count); };
+    } else if (view.is_limited()) {
+      show = [path = view.path(), shown = view.window()](const TreeView& tree) {
+        return read_children(tree, path, shown, kReadBytesMax);
+      };
+    } else {
+      show = [path = view.path(), query = view.query(), has_priorities = space.tree.head.has_priorities](const TreeView& tree) {
+        return read_query(tree, path, query, has_priorities, kReadBytesMax);
+      };
+    }
+    first = std::make_shared<FirstValue>(view.path(), std::move(show), wants_hash, space.tree.head.sequence);
+  }
+  for (Space::Opening& opening : openings) first->wait(std::move(opening.waiter));
+  if (!is_known) {
+    with_.readers.run([first, snapshot = committer_.durable(), number = space.tree.number] {
+      first->read(SnapshotView(snapshot, number));
+    });
+  }
+  if (space.view_firsts.size() > kFirstValuesMax) {
+    std::erase_if(space.view_firsts, [&](const auto& entry) { return entry.first != key; });
+  }
+}
+
+// Nobody can be told what it shows: those who wait get the error as their answer, the others as their last event.
+void Shard::refuse_view(Space& space, View& view, const std::vector<Space::Opening>& openings, const Error& error) {
+  for (const Space::Opening& opening : openings) {
+    answer_opening(opening, error);
+    if (!still_listens(opening)) continue;
+    auto& subscriptions = opening.waiter.conversation->subscriptions;
+    const auto found = subscriptions.find(opening.listener);
+    const bool is_last = view.subscriptions.size() == 1;  // the view goes with it
+    space.registry.remove(*found->second);
+    subscriptions.erase(found);
+    if (is_last) return;
+  }
+  for (Subscription* subscription : std::vector<Subscription*>(view.subscriptions)) {
+    const auto conversation = std::static_pointer_cast<Conversation>(subscription->audience);
+    Event event;
+    event.kind = Event::Kind::Revoked;
+    event.listener = subscription->id;
+    event.sequence = space.tree.head.sequence;
+    event.error = error;
+    space.registry.remove(*subscription);
+    conversation->subscriptions.erase(event.listener);
+    tell(conversation, std::move(event));
+  }
+}
+
+void Shard::handle(Request& request, ScannedRequest& what) {
+  Space& space = *request.space;
+  const std::string key = view_key(what.path, what.query);
+  View* view = space.registry.find_view(what.path, what.query);
+  if (view == nullptr || view->scan_number() != what.number) return;  // of one that is gone
+  const bool has_priorities = space.tree.head.has_priorities;
+  Result<std::shared_ptr<const Body>> settled =
+      what.scanned.ok() ? view->settle(std::move(what.scanned).value(), committer_.view(space.tree), has_priorities)
+                        : what.scanned.error();
+  if (!settled.ok()) return refuse_view(space, *view, take_openings(space, key), settled.error());
+  if (view->wants_scan()) space.registry.want_scan(*view);
+  if (!view->is_open()) return;
+  if (settled.value() != nullptr) {
+    space.view_firsts.erase(key);
+    for (Subscription* subscription : view->subscriptions) {
+      Event event;
+      event.listener = subscription->id;
+      event.sequence = space.tree.head.sequence;
+      event.body = settled.value();
+      tell(std::static_pointer_cast<Conversation>(subscription->audience), std::move(event));
+    }
+  }
+  std::vector<Space::Opening> openings = take_openings(space, key);
+  answer_those_gone(openings);
+  if (!openings.empty()) tell_first(space, *view, std::move(openings));
+}
+
+}  // namespace hearth::db
