@@ -90,7 +90,7 @@ ListenerRegistry::Added ListenerRegistry::add(Subscription& subscription) {
   if (subscription.query) {
     std::unique_ptr<View>& view = node.views[subscription.query->text()];
     if (view != nullptr) added = Added::ToView;
-    if (view == nullptr) view = std::make_unique<View>(subscription.path, *subscription.query, View::Scans::Elsewhere);
+    if (view == nullptr) view = std::make_unique<View>(subscription.path, *subscription.query);
     subscription.view_ = view.get();
     list = &view->subscriptions;
   }

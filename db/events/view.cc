@@ -70,9 +70,14 @@ std::vector<Position> View::window() const {
 
 // Whether a collection would be gone through that somebody else may go through.
 Result<bool> View::must_scan(const TreeView& tree, bool has_priorities) const {
-  if (scans_ == Scans::Here) return false;
   ASSIGN_OR_RETURN(const bool seeks, selects_by_seek(tree, path_, query_, has_priorities));
-  return !seeks;
+  if (seeks) return false;
+  const std::string base = encode_path(path_);
+  size_t rows = 0;
+  RETURN_IF_ERROR(tree.scan(base, base + kPastChildren, [&](std::string_view, std::string_view) {
+    return ++rows <= scan_here_rows_;
+  }));
+  return rows > scan_here_rows_;
 }
 
 void View::want_scan(State state) {
@@ -90,7 +95,7 @@ void View::begin_scan(uint64_t number) {
 
 Query View::scan_query() const {
   Query more = query_;
-  if (is_limited()) more.count += std::min(reserve_, UINT32_MAX - query_.count);
+  if (is_limited()) more.count = capacity();
   return more;
 }
 
@@ -185,7 +190,7 @@ Result<void> View::refill(const TreeView& after, bool has_priorities) {
     return {};
   }
   Query rest = query_;
-  rest.count = static_cast<uint32_t>(capacity() - known_.size());
+  rest.count = capacity() - static_cast<uint32_t>(known_.size());
   ASSIGN_OR_RETURN(std::vector<Position> positions, select(after, path_, rest, has_priorities, &*known_upto_));
   const bool is_all = positions.size() < rest.count;
   for (Position& position : positions) known_.insert(std::move(position));

@@ -5,6 +5,8 @@
 // Thread: the namespace's shard.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -51,14 +53,14 @@ class Touched {
   std::optional<bool> was_leaf_;
 };
 
-inline constexpr uint32_t kWindowReserve = 32;  // positions known behind the edge of a window
+inline constexpr uint32_t kWindowReserve = 32;    // positions known behind the edge of a window
+inline constexpr size_t kScanHereRowsMax = 1'000;  // of a collection without an index that is gone through at once
 
 class View {
  public:
-  // Where a collection is gone through when no index has the order: at once, or by whoever sees wants_scan().
-  enum class Scans : uint8_t { Here, Elsewhere };
-  View(Path path, Query query, Scans scans, uint32_t reserve = kWindowReserve)
-      : path_(std::move(path)), query_(std::move(query)), scans_(scans), reserve_(reserve) {}
+  // What is more than `scan_here_rows` and has no index is gone through by whoever sees wants_scan().
+  View(Path path, Query query, size_t scan_here_rows = kScanHereRowsMax, uint32_t reserve = kWindowReserve)
+      : path_(std::move(path)), query_(std::move(query)), scan_here_rows_(scan_here_rows), reserve_(reserve) {}
   View(const View&) = delete;
   View& operator=(const View&) = delete;
 
@@ -110,7 +112,7 @@ class View {
   using Known = std::set<Position, Nearer>;
   struct Moved;
 
-  size_t capacity() const { return scan_query().count; }
+  uint32_t capacity() const { return query_.count + std::min(reserve_, UINT32_MAX - query_.count); }
   bool is_beyond(const Position& position, const std::optional<Position>& edge) const;
   std::optional<Position> edge_of(const Known& known) const;
   Result<bool> must_scan(const TreeView& tree, bool has_priorities) const;
@@ -126,7 +128,7 @@ class View {
 
   const Path path_;
   const Query query_;
-  const Scans scans_;
+  const size_t scan_here_rows_;
   const uint32_t reserve_;
   State state_ = State::Open;
   // Of a limited one: the positions up to `known_upto_` (nothing: all there are), of which it shows the first query_.count,
