@@ -12,7 +12,10 @@
 #include <thread>
 
 #include "db/database.h"
+#include "db/model/index.h"
 #include "db/model/json.h"
+#include "db/store/tree_store.h"
+#include "tests/support/index_check.h"
 #include "tests/support/lossy_env.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/temp_folder.h"
@@ -29,7 +32,26 @@ Database::Options options_for(const std::string& folder) {
   Database::Options options;
   options.folder = folder;
   options.shards = 2;
+  options.indexes.own = R"([{"at":"/$writer/many","by":".value"},{"at":"/","by":"number"}])";
   return options;
+}
+
+// Index rows and counts are those of a rebuild. Returns how many there are.
+size_t check_indexes(const std::string& folder) {
+  auto store = TreeStore::open({folder, 2, nullptr});
+  INFO((store.ok() ? "" : store.error().message));
+  REQUIRE(store.ok());
+  const auto snapshot = store.value()->snapshot();
+  size_t count = 0;
+  for (const auto& [name, number] : store.value()->names_at_open()) {
+    const SnapshotView index_rows(snapshot, number, Table::Index);
+    const auto plan = index_rows.leaf(kPlanRow).value();
+    if (!plan) continue;
+    const IndexRowMap rows = rows_of(index_rows);
+    REQUIRE(rows == rows_by_definition(IndexPlan::decode(*plan).value(), SnapshotView(snapshot, number)));
+    count += rows.size();
+  }
+  return count;
 }
 
 // What the child says over a pipe: "writer w has number n acknowledged", "a listener was told that w is at n".
@@ -71,6 +93,9 @@ struct Said {
           entries.emplace_back(at + "/many", Value());
         }
         if (!space.update("", entries).ok()) _exit(2);
+        if (random.chance(0.02)) {  // another index to build, or the first ones anew
+          if (!space.set_indexes(random.chance(0.5) ? "[]" : R"([{"at":"/$w/many","by":".value"},{"at":"/$w/many","by":"a"}])").ok()) _exit(2);
+        }
         const Said said{'a', writer, number};
         if (write(say, &said, sizeof said) != sizeof said) _exit(1);
       }
@@ -89,6 +114,7 @@ TEST_CASE("Crash: after each of 200 kills every acknowledged write is there, and
   const TempFolder folder;
   std::map<int, int64_t> acknowledged;
   size_t acks = 0;
+  size_t index_rows = 0;
   for (int kill_number = 0; kill_number < kKills; ++kill_number) {
     int ends[2];
     REQUIRE(pipe(ends) == 0);
@@ -114,6 +140,7 @@ TEST_CASE("Crash: after each of 200 kills every acknowledged write is there, and
     }
     close(ends[0]);
 
+    index_rows += check_indexes(folder.path());
     auto database = Database::open(options_for(folder.path()));
     INFO((database.ok() ? "" : database.error().message));
     REQUIRE(database.ok());
@@ -130,7 +157,8 @@ TEST_CASE("Crash: after each of 200 kills every acknowledged write is there, and
       if (!many.is_null()) REQUIRE(many.child("0") == many.child("1499"));
     }
   }
-  WARN(kKills << " kills, " << acks << " acknowledged writes");
+  WARN(kKills << " kills, " << acks << " acknowledged writes, " << index_rows << " index rows looked at");
+  CHECK(index_rows > 0);
   CHECK(acks > kKills);
 }
 

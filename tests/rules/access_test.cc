@@ -115,6 +115,10 @@ TEST_CASE("Access: a query whose order has no index is refused to readers, admin
   CHECK(check(std::nullopt, "list") == "Index not defined, add \".indexOn\": \".value\", for path \"/list\", to the rules");
   query.order = db::Order::Key;
   CHECK(check(std::nullopt, "elsewhere") == "ok");
+  query = db::Query::by_child("n");
+  query.then = {at("a/b")};
+  CHECK(check(std::nullopt, "list") ==
+        "Index not defined, add it to /.settings/indexes.json: [{\"at\":\"/list\",\"by\":[\"n\",\"a/b\"]}]");
 }
 
 TEST_CASE("Access: queries as rules see them", "[rules]") {  // rules-language.md §9
@@ -131,6 +135,15 @@ TEST_CASE("Access: queries as rules see them", "[rules]") {  // rules-language.m
   CHECK_FALSE(equal.start_at);
   CHECK_FALSE(equal.end_at);
   CHECK(equal.limit_to_last == 7);
+  // By several children, it is to rules a query by the first of them, of which it is a part.
+  db::Query several = query;
+  several.then = {at("c")};
+  several.start = db::Bound{json("1"), {}, false, {json("2")}};
+  several.end = db::Bound{json("3"), std::string(db::kMinKey), false};
+  const QueryFacts of_several = facts_of(several);
+  CHECK(of_several.by_child == "a/b");
+  CHECK(of_several.start_at == json("1"));
+  CHECK_FALSE(of_several.end_at);
   query.start->is_inclusive = false;
   const QueryFacts after = facts_of(query);
   CHECK_FALSE(after.start_at);

@@ -257,3 +257,35 @@ test('queries: REST answers what the SDK answers', async () => {
     assert.deepEqual(snapshot.val(), expected, asked);
   }
 });
+
+test('windows: a large collection without an index is followed too', async () => {
+  const namespace = newNamespace();
+  const writer = open(server.port, namespace);
+  const reader = open(server.port, namespace);
+  const players = {};
+  for (let i = 0; i < 3000; ++i) players[`p${1000 + i}`] = { score: (i * 7919) % 3000 };
+  await set(ref(writer, 'players'), players);
+  const story = values(query(ref(reader, 'players'), orderByChild('score'), limitToLast(2)));
+  const top = (count) =>
+    Object.fromEntries(
+      Object.entries(players)
+        .sort(([, a], [, b]) => b.score - a.score)
+        .slice(0, count),
+    );
+  const settles = () =>
+    story.until((items) => {
+      const last = items.at(-1);
+      const wanted = top(2);
+      return last && Object.keys(last).length === 2 && Object.keys(wanted).every((key) => last[key]?.score === wanted[key].score);
+    }, 'the best two');
+  await settles();
+  // More of them go than the server keeps behind the window's edge.
+  for (const key of Object.keys(top(100))) {
+    delete players[key];
+    await remove(ref(writer, `players/${key}`));
+  }
+  await settles();
+  players.new = { score: 5000 };
+  await set(ref(writer, 'players/new'), players.new);
+  await settles();
+});
