@@ -36,7 +36,11 @@ void put_plan(IndexPlan plan, Indexes& indexes) {
 class Following {
  public:
   Following(const Index& index, const TreeView& before, const TreeView& after, Overlay& rows)
-      : index_(index), spec_(index.spec), before_(before), after_(after), rows_(rows) {}
+      : index_(index), spec_(index.spec), before_(before), after_(after), rows_(rows) {
+    order_.order = spec_.order;
+    order_.child = spec_.child;
+    order_.then = spec_.then;
+  }
 
   void note(const Effect& effect);
   Result<void> run();
@@ -44,16 +48,21 @@ class Following {
  private:
   bool is_covered(const std::string& child) const;
   Result<void> replace(const std::string& base);
-  Result<void> move(const IndexedChild& child);
+  struct Touch {
+    IndexedChild child;
+    const Value* value;  // what the whole child is now; null: to be read
+  };
+  Result<void> move(const Touch& touch);
   Result<void> count();
 
   const Index& index_;
   const IndexSpec& spec_;
+  Query order_;
   const TreeView& before_;
   const TreeView& after_;
   Overlay& rows_;
   std::set<std::string> subtrees_;               // set as a whole, encoded: collections and what is above them
-  std::map<std::string, IndexedChild> children_;  // set, or something below them; by encoded path
+  std::map<std::string, Touch> children_;         // set, or something below them; by encoded path
   std::map<std::string, int64_t> counts_;         // what collections gain, encoded
 };
 
@@ -69,7 +78,10 @@ void Following::note(const Effect& effect) {
   IndexedChild child{encode_path(effect.path.prefix(depth)), {}};
   append_segment(keys[depth], child.segment);
   std::string path = child.path();
-  if (index_.holds(path)) children_.emplace(std::move(path), std::move(child));
+  if (!index_.holds(path)) return;
+  const bool is_whole = effect.kind == Effect::Kind::Set && keys.size() == depth + 1;
+  const auto [at, is_new] = children_.try_emplace(std::move(path), Touch{std::move(child), is_whole ? &effect.value : nullptr});
+  if (!is_new) at->second.value = nullptr;  // one effect upon the other
 }
 
 bool Following::is_covered(const std::string& child) const {
@@ -105,9 +117,15 @@ Result<void> Following::replace(const std::string& base) {
   return {};
 }
 
-Result<void> Following::move(const IndexedChild& child) {
+Result<void> Following::move(const Touch& touch) {
+  const IndexedChild& child = touch.child;
   ASSIGN_OR_RETURN(const auto old, place_in(before_, child, spec_));
-  ASSIGN_OR_RETURN(const auto now, place_in(after_, child, spec_));
+  std::optional<Position> now;
+  if (touch.value == nullptr) {
+    ASSIGN_OR_RETURN(now, place_in(after_, child, spec_));
+  } else if (!touch.value->is_null()) {
+    now = position_of({}, *touch.value, order_);
+  }
   if (old.has_value() != now.has_value()) counts_[child.collection] += now ? 1 : -1;
   std::string old_row = old ? row_of(index_.id, child, *old) : std::string();
   std::string row = now ? row_of(index_.id, child, *now) : std::string();
@@ -143,8 +161,8 @@ Result<void> Following::run() {
     RETURN_IF_ERROR(replace(base));
     above = &base;
   }
-  for (const auto& [path, child] : children_) {
-    if (!is_covered(path)) RETURN_IF_ERROR(move(child));
+  for (const auto& [path, touch] : children_) {
+    if (!is_covered(path)) RETURN_IF_ERROR(move(touch));
   }
   return count();
 }

@@ -295,6 +295,7 @@ void RestHandler::Core::serve_own_indexes(const std::shared_ptr<Call>& call) {
     call->exchange->respond(std::move(reply));
   });
   if (!is_set) return with_.guard.own_indexes(call->space, call->auth, std::move(told));
+  if (call->exchange->request().body.empty()) return fail(*call, {ErrorCode::InvalidData, "Error: No data supplied."});
   with_.guard.set_own_indexes(call->space, call->auth, std::move(call->exchange->request().body), std::move(told));
 }
 
