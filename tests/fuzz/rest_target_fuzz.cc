@@ -8,7 +8,7 @@ FUZZ_TARGET(rest_target) {
   const auto target = rest::parse_target(bytes);
   http::Request request;
   request.target = bytes;
-  for (const char* method : {"GET", "PUT", "PATCH", "OPTIONS"}) {
+  for (const char* method : {"GET", "PUT", "PATCH", "DELETE", "OPTIONS"}) {
     request.method = method;
     rest::parse_request(request);
   }
