@@ -1,5 +1,6 @@
 // What a shard does for views: their first values, and the scans that find what no index has.
 #include <algorithm>
+#include <set>
 
 #include "db/model/select.h"
 #include "db/shard.h"
@@ -126,17 +127,12 @@ void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> ope
 
 // Nobody can be told what it shows: those who wait get the error as their answer, the others as their last event.
 void Shard::refuse_view(Space& space, View& view, const std::vector<Space::Opening>& openings, const Error& error) {
+  std::set<std::pair<const Conversation*, uint64_t>> answered;
   for (const Space::Opening& opening : openings) {
-    answer_opening(opening, error);
-    if (!still_listens(opening)) continue;
-    auto& subscriptions = opening.waiter.conversation->subscriptions;
-    const auto found = subscriptions.find(opening.listener);
-    const bool is_last = view.subscriptions.size() == 1;  // the view goes with it
-    space.registry.remove(*found->second);
-    subscriptions.erase(found);
-    if (is_last) return;
+    answer_opening(opening, still_listens(opening) ? Result<void>(error) : Result<void>());
+    answered.emplace(opening.waiter.conversation.get(), opening.listener);
   }
-  for (Subscription* subscription : std::vector<Subscription*>(view.subscriptions)) {
+  for (Subscription* subscription : std::vector<Subscription*>(view.subscriptions)) {  // the view goes with the last
     const auto conversation = std::static_pointer_cast<Conversation>(subscription->audience);
     Event event;
     event.kind = Event::Kind::Revoked;
@@ -145,7 +141,7 @@ void Shard::refuse_view(Space& space, View& view, const std::vector<Space::Openi
     event.error = error;
     space.registry.remove(*subscription);
     conversation->subscriptions.erase(event.listener);
-    tell(conversation, std::move(event));
+    if (!answered.contains({conversation.get(), event.listener})) tell(conversation, std::move(event));
   }
 }
 
