@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "db/commit/apply.h"
 #include "db/commit/committer.h"
 #include "db/model/json.h"
 #include "db/model/select.h"
@@ -258,4 +259,87 @@ TEST_CASE("Reindex: a record is a record: the same effects give the same rows", 
   CHECK(rows_of(one.rows()).size() > 5);
   CHECK(rows_of(one.rows()) == rows_of(other.rows()));
   CHECK(one.rows().leaf(kPlanRow).value() == other.rows().leaf(kPlanRow).value());
+}
+
+namespace {
+
+// Counts the rows that pass.
+class CountingRows final : public TreeView {
+ public:
+  explicit CountingRows(const TreeView& view) : view_(view) {}
+  Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override {
+    return view_.scan(from, upto, counting(row));
+  }
+  Result<void> scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const override {
+    return view_.scan_down(from, upto, counting(row));
+  }
+  Result<std::optional<std::string>> leaf(std::string_view key) const override {
+    ++rows;
+    return view_.leaf(key);
+  }
+  Result<Row> last(std::string_view from, std::string_view upto) const override {
+    ++rows;
+    return view_.last(from, upto);
+  }
+  mutable size_t rows = 0;
+
+ private:
+  RowFunction counting(const RowFunction& row) const {
+    return [this, &row](std::string_view key, std::string_view value) {
+      ++rows;
+      return row(key, value);
+    };
+  }
+  const TreeView& view_;
+};
+
+}  // namespace
+
+TEST_CASE("Reindex: a query along an index reads what it answers, and a write its own child", "[commit][index]") {
+  Fixture fixture;
+  fixture.reindex(R"([{"at":"/l","by":"n"}])");
+  fixture.build(1);
+  constexpr int kChildren = 20'000;
+  std::vector<std::pair<std::string, Value>> children;
+  for (int i = 0; i < kChildren; ++i) {
+    children.emplace_back("k" + std::to_string(i), Value::object({{"n", Value::integer(i)}, {"x", Value::integer(1)}}));
+  }
+  fixture.write(put("/l", Value::object(children)));
+  fixture.commit();
+  const SnapshotView stored_data = fixture.data(), stored_rows = fixture.rows();
+  const CountingRows data(stored_data), rows(stored_rows);
+  const IndexedView tree(data, fixture.tree.plan, rows);
+  const auto read = [&](const Query& query) {
+    data.rows = rows.rows = 0;
+    return read_query(tree, at("/l"), query, false, kReadBytesMax).value();
+  };
+  const Query by_n = ordered("n");
+  CHECK(read(by_n.limit_to_last(50)).child_count() == 50);
+  CHECK(rows.rows <= 51);
+  CHECK(data.rows <= 50 * 2 + 1);
+  CHECK(read(by_n.start_at(Value::integer(7'000)).limit_to_first(5)).child_count() == 5);
+  CHECK(rows.rows + data.rows <= 6 + 5 * 2 + 1);
+  CHECK(count(tree, at("/l"), Query::by_key(), false).value() == kChildren);
+  data.rows = rows.rows = 0;
+  CHECK(count(tree, at("/l"), by_n, false).value() == kChildren);
+  CHECK(rows.rows + data.rows == 1);
+  CHECK(count(tree, at("/l"), by_n.start_at(Value::integer(kChildren - 100)), false).value() == 100);
+  CHECK(rows.rows + data.rows <= 103);
+
+  // What follows from a write, and from the end of it all.
+  const auto follow_one = [&](const Effect& effect) {
+    data.rows = rows.rows = 0;
+    Overlay after(data), index_rows(rows);
+    Batch beside;
+    std::string rules;
+    Pending to{1, after, beside, rules, nullptr};
+    REQUIRE(apply(effect, to).ok());
+    data.rows = rows.rows = 0;
+    Indexes indexes{fixture.tree.plan, index_rows};
+    REQUIRE(follow({effect}, data, after, indexes).ok());
+    return data.rows + rows.rows;
+  };
+  CHECK(follow_one({Effect::Kind::Set, at("/l/k77/n"), Value::integer(-1), Slot::Value, {}}) <= 2);
+  CHECK(follow_one({Effect::Kind::Set, at("/l/new"), Value::object({{"n", Value::integer(3)}}), Slot::Value, {}}) <= 4);
+  CHECK(follow_one({Effect::Kind::Set, at("/l"), Value(), Slot::Value, {}}) <= kPointRowsMax + 2);
 }
