@@ -208,7 +208,8 @@ Result<void> TreeStore::read_or_make_identity(uint32_t shards) {
     batch.put(row_key(Table::Store, "shards"), std::to_string(shards_));
     return commit(batch, Durability::Synced);
   }
-  if (*format != std::to_string(kStoreFormat)) {
+  const bool is_older = *format == "1";
+  if (!is_older && *format != std::to_string(kStoreFormat)) {
     return Error{ErrorCode::Unsupported, "the store has format " + *format + ", this Hearth reads format " + std::to_string(kStoreFormat) + "; use the version that made it, or a newer one"};
   }
   ASSIGN_OR_RETURN(const auto id, now->get(row_key(Table::Store, "id")));
@@ -220,7 +221,10 @@ Result<void> TreeStore::read_or_make_identity(uint32_t shards) {
   }
   id_ = *id;
   shards_ = count;
-  return {};
+  if (!is_older) return {};
+  Batch batch;  // the formats differ only in rows that may come
+  batch.put(row_key(Table::Store, "format"), std::to_string(kStoreFormat));
+  return commit(batch, Durability::Synced);
 }
 
 std::shared_ptr<const Snapshot> TreeStore::snapshot() const {
