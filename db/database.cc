@@ -220,10 +220,16 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
   std::unique_ptr<Client> client;
   std::atomic<bool> stopped{false};
   std::mutex mutex;  // Guards nothing but the order: one drain at a time, whatever threads the app's `run` has.
-  Value value;
+  const Projection projection;
+  Value whole;  // as it is told
+  Value value;  // what is left of it by the projection
 
-  State(Engine& engine, Path path, Query query, ListenerCallbacks callbacks)
-      : engine(engine), path(std::move(path)), query(std::move(query)), callbacks(std::move(callbacks)) {}
+  State(Engine& engine, Path path, Query query, ListenerCallbacks callbacks, Projection projection)
+      : engine(engine),
+        path(std::move(path)),
+        query(std::move(query)),
+        callbacks(std::move(callbacks)),
+        projection(std::move(projection)) {}
 
   void start(const std::string& name) {
     client = std::make_unique<Client>(engine.converse(name, "", [weak = weak_from_this()] {
@@ -247,7 +253,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
         tell_change(answer->first == nullptr ? Value() : answer->first->value(), true);
       } else if (const auto* event = std::get_if<Event>(&item)) {
         if (event->kind == Event::Kind::Revoked) return cancel(event->error.value_or(Error{}));
-        tell_change(applied(value, path, *event->body), false);
+        tell_change(applied(whole, path, *event->body), false);
       } else if (const auto* ended = std::get_if<Ended>(&item)) {
         return cancel(ended->reason);
       }
@@ -260,7 +266,8 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
   }
 
   void tell_change(Value next, bool first) {
-    const Value last = std::exchange(value, std::move(next));
+    whole = std::move(next);
+    const Value last = std::exchange(value, projected(whole, projection));
     if (callbacks.child_added || callbacks.child_changed || callbacks.child_moved || callbacks.child_removed) {
       for (const ChildEvent& event : child_events(last, value, query)) {
         if (stopped.load()) return;
@@ -306,10 +313,11 @@ Result<Listener> Namespace::listen(std::string_view path, ListenerCallbacks call
   return listen(path, Query(), std::move(callbacks));
 }
 
-Result<Listener> Namespace::listen(std::string_view path, const Query& query, ListenerCallbacks callbacks) {
+Result<Listener> Namespace::listen(std::string_view path, const Query& query, ListenerCallbacks callbacks,
+                                   Projection projection) {
   RETURN_IF_ERROR(check_query(query));
   ASSIGN_OR_RETURN(Path parsed, Path::parse(path));
-  auto state = std::make_shared<Listener::State>(state_->engine, std::move(parsed), query, std::move(callbacks));
+  auto state = std::make_shared<Listener::State>(state_->engine, std::move(parsed), query, std::move(callbacks), std::move(projection));
   state->start(state_->name);
   return Listener(std::move(state));
 }

@@ -107,8 +107,11 @@ class Namespace {
   // No gap and no repeat: the first value and what changed after it. Costs one copy of the listened value in memory.
   // Errors: InvalidPath.
   [[nodiscard]] Result<Listener> listen(std::string_view path, ListenerCallbacks callbacks);
-  // To what the query selects; children come in its order. Costs the window, and an index spares the rest.
-  [[nodiscard]] Result<Listener> listen(std::string_view path, const Query& query, ListenerCallbacks callbacks);
+  // To what the query selects, or with Query::counts to how many it selects; children come in its order. Costs the window,
+  // and an index spares the rest. `projection`: of each child those paths alone; name what the query orders by among them, or
+  // child events come in the order of what is left.
+  [[nodiscard]] Result<Listener> listen(std::string_view path, const Query& query, ListenerCallbacks callbacks,
+                                        Projection projection = {});
 
   // The secondary indexes of this tree: [{"at": "/rooms/$room/messages", "by": "sent"}, …]; `by`: a child path, a list of
   // them, or ".value".

@@ -313,6 +313,24 @@ TEST_CASE("Queries: reads of others do not wait for one that goes through everyt
   while (done.load() < 10) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
+TEST_CASE("Queries: a listener with a projection hears of nothing else", "[db][query]") {
+  const TempFolder folder;
+  auto database = open(folder);
+  Namespace space = database->space("s").value();
+  REQUIRE(space.set("list", json(R"({"a":{"n":1,"x":1},"b":{"x":2}})")).ok());
+  const Projection only_n = parse_projection("n").value();
+  CHECK(text(space.get("list", Query(), only_n).value()) == R"({"a":{"n":1}})");
+  Lines lines;
+  ListenerCallbacks callbacks;
+  callbacks.value = [&](const Value& value) { lines.add(text(value)); };
+  callbacks.child_added = [&](const std::string& key, const Value&, const std::string&) { lines.add("added " + key); };
+  const Listener listener = space.listen("list", Query(), std::move(callbacks), only_n).value();
+  CHECK(lines.take(2) == std::vector<std::string>{"added a", R"({"a":{"n":1}})"});
+  REQUIRE(space.set("list/a/x", Value::integer(5)).ok());
+  REQUIRE(space.set("list/b/n", Value::integer(6)).ok());
+  CHECK(lines.take(2) == std::vector<std::string>{"added b", R"({"a":{"n":1},"b":{"n":6}})"});
+}
+
 TEST_CASE("Queries: what cannot be asked is refused with its reason", "[db][query]") {
   const TempFolder folder;
   auto database = open(folder);
