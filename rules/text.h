@@ -28,7 +28,7 @@ struct TextNode {
   std::string text{};             // String: what it says; Number: as written
   std::vector<Offset> origins{};  // String: where each byte of `text` comes from, and the closing quote
   std::vector<TextNode> elements{};
-  std::vector<TextMember> members{};  // in order; keys may repeat
+  std::vector<TextMember> members;  // in order; keys may repeat (no {}: Clang 14 wants the type complete for it)
 };
 
 struct TextMember {
