@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "db/model/json.h"
 #include "db/model/key_order.h"
@@ -66,6 +67,7 @@ double from_ordered_bits(uint64_t bits) {
 }
 
 constexpr int32_t kResidualBias = 0x8000;
+constexpr double kInt64Limit = 9223372036854775808.0;
 
 std::vector<std::string> split_pattern(std::string_view text) {
   std::vector<std::string> keys;
@@ -318,8 +320,12 @@ Result<Value> take_index_value(std::string_view& bytes, bool& is_cut) {
       const auto residual = static_cast<int64_t>(read_big_endian(bytes.substr(8, 2))) - kResidualBias;
       bytes.remove_prefix(10);
       // Equal in order to what was indexed.
+      if (!std::isfinite(number)) return corrupt("a number that is none");
       if (residual == 0) return Value::real(number);
-      return Value::integer(static_cast<int64_t>(static_cast<__int128>(number) + residual));
+      if (std::abs(number) > kInt64Limit) return corrupt("an integer out of range");
+      const __int128 whole = static_cast<__int128>(number) + residual;
+      if (whole < INT64_MIN || whole > INT64_MAX) return corrupt("an integer out of range");
+      return Value::integer(static_cast<int64_t>(whole));
     }
     case ValueTag::Text: {
       std::string text;

@@ -78,6 +78,26 @@ TEST_CASE("Index: an entry gives its value and key back", "[model][index]") {
   CHECK(decode_index_entry(whole, 1).value().cut_bytes == 0);
 }
 
+TEST_CASE("Index: numbers that no value has are damage", "[model][index]") {
+  const auto entry = [](std::string_view number, std::string_view residual) {
+    std::string bytes = "\x04";
+    bytes.append(number).append(residual);
+    append_segment("k", bytes);
+    return decode_index_entry(bytes, 1);
+  };
+  using std::string_view_literals::operator""sv;
+  const auto one = "\xbf\xf0\0\0\0\0\0\0"sv;
+  CHECK(entry(one, "\x80\0"sv).ok());
+  CHECK(entry(one, "\x80\1"sv).value().values[0] == Value::integer(2));
+  CHECK_FALSE(entry("\xff\xff\xff\xff\xff\xff\xff\xff"sv, "\x80\0"sv).ok());  // NaN
+  CHECK_FALSE(entry("\xff\xf0\0\0\0\0\0\0"sv, "\x80\0"sv).ok());              // infinity
+  CHECK_FALSE(entry("\xfe\x37\xe4\x3c\x88\0\x75\x9c"sv, "\x80\1"sv).ok());     // 1e300, and one more
+  const auto limit = "\xc3\xe0\0\0\0\0\0\0"sv;                                    // 2^63
+  CHECK(entry(limit, "\x80\0"sv).ok());
+  CHECK(entry(limit, "\x7f\xff"sv).value().values[0] == Value::integer(INT64_MAX));
+  CHECK_FALSE(entry(limit, "\x80\1"sv).ok());
+}
+
 TEST_CASE("Index: a plan is stored, and damage to it is noticed", "[model][index]") {
   IndexPlan plan;
   plan.indexes.push_back({spec({"rooms", "$room", "messages"}, "sent/at"), 3, true, {}});
