@@ -23,9 +23,7 @@ Result<Value> read_value(const TreeView& view, const Read& read, bool has_priori
   if (read.query && read.query->is_filtered()) {
     if (!read.shallow) return read_query(view, read.path, *read.query, has_priorities, read.bytes_max, read.projection);
     ASSIGN_OR_RETURN(const auto positions, select(view, read.path, *read.query, has_priorities));
-    std::vector<std::pair<std::string, Value>> keys;
-    for (const Position& position : positions) keys.emplace_back(position.key, Value::boolean(true));
-    return Value::object(keys);
+    return keys_of(positions);
   }
   if (read.shallow) return view.shallow(read.path, read.bytes_max);
   return read_query(view, read.path, Query(), has_priorities, read.bytes_max, read.projection);

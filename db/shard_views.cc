@@ -103,6 +103,8 @@ void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> ope
     FirstValue::Show show;
     if (view.query().counts) {
       show = [count = static_cast<int64_t>(view.count())](const TreeView&) { return Value::integer(count); };
+    } else if (view.is_limited() && view.query().keys_only) {
+      show = [keys = keys_of(view.window())](const TreeView&) { return keys; };
     } else if (view.is_limited()) {
       show = [path = view.path(), shown = view.window()](const TreeView& tree) {
         return read_children(tree, path, shown, kReadBytesMax);

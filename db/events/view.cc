@@ -145,6 +145,7 @@ BodyPointer View::tell_count(uint64_t count) {
 Result<Value> View::read(const TreeView& tree, bool has_priorities) const {
   if (query_.counts) return Value::integer(static_cast<int64_t>(count_));
   if (!is_limited()) return read_query(tree, path_, query_, has_priorities, kReadBytesMax);
+  if (query_.keys_only) return keys_of(window());
   return read_children(tree, path_, window(), kReadBytesMax);
 }
 
@@ -272,6 +273,10 @@ Result<BodyPointer> View::change(Touched& touched, bool has_priorities) {
       entries.emplace_back(key, Value());
       continue;
     }
+    if (query_.keys_only) {
+      if (!child.was_in) entries.emplace_back(key, Value::boolean(true));
+      continue;
+    }
     const auto at = touched.children.find(key);
     const bool is_step = child.was_in && at != touched.children.end() &&
                          !(has_priorities && std::any_of(at->second.begin(), at->second.end(),
@@ -346,6 +351,10 @@ Result<BodyPointer> View::settle(Scanned scanned, const TreeView& now, bool has_
   }
   for (const std::string_view key : after) {
     if (before.contains(key)) continue;
+    if (query_.keys_only) {
+      entries.emplace_back(key, Value::boolean(true));
+      continue;
+    }
     ASSIGN_OR_RETURN(const Path child, path_.child(key));
     ASSIGN_OR_RETURN(Value value, now.read(child, kReadBytesMax));
     entries.emplace_back(key, std::move(value));

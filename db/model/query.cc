@@ -73,6 +73,7 @@ std::string Query::text() const {
   to += '|';
   if (limit != Limit::None) to.append(limit == Limit::First ? "f" : "l").append(std::to_string(count));
   if (counts) to += '#';
+  if (keys_only) to += '*';
   return to;
 }
 

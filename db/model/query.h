@@ -44,7 +44,9 @@ struct Query {
   std::optional<Bound> start{}, end{};
   Limit limit = Limit::None;
   uint32_t count = 0;  // of Limit::First and Last; at least 1
-  bool counts = false; // of what is selected, how many: an integer; ours, no client of the service asks it
+  // Instead of what is selected (ours, no client of the service asks it):
+  bool counts = false;     // how many they are: an integer
+  bool keys_only = false;  // their keys: an object of `true`; of a leaf, and without bound or limit, the leaf
 
   // As they are said: Query::by_child("sent").start_at(Value::integer(7)).limit_to_last(50). A child path that is none, and a
   // limit of 0, are refused where the query is asked (check_query).
@@ -60,7 +62,7 @@ struct Query {
   Query limit_to_first(uint32_t most) const;
   Query limit_to_last(uint32_t most) const;
 
-  bool is_filtered() const { return start || end || limit != Limit::None || counts; }
+  bool is_filtered() const { return start || end || limit != Limit::None || counts || keys_only; }
   // Equal for queries that mean the same.
   std::string text() const;
   friend bool operator==(const Query&, const Query&) = default;

@@ -295,6 +295,13 @@ Result<uint64_t> count(const TreeView& tree, const Path& path, const Query& quer
   return std::min<uint64_t>(taker.count(), most);
 }
 
+Value keys_of(const std::vector<Position>& positions) {
+  std::vector<std::pair<std::string, Value>> keys;
+  keys.reserve(positions.size());
+  for (const Position& position : positions) keys.emplace_back(position.key, Value::boolean(true));
+  return Value::object(keys);
+}
+
 Result<Value> read_children(const TreeView& tree, const Path& path, const std::vector<Position>& positions,
                             size_t bytes_max, const Projection& projection) {
   const std::string base = encode_path(path);
@@ -331,6 +338,13 @@ Result<Value> read_query(const TreeView& tree, const Path& path, const Query& qu
   if (query.counts) {
     ASSIGN_OR_RETURN(const uint64_t all, count(tree, path, query, has_priorities));
     return Value::integer(static_cast<int64_t>(all));
+  }
+  if (query.keys_only) {
+    const bool is_all = !query.start && !query.end && query.limit == Limit::None;
+    ASSIGN_OR_RETURN(const auto leaf, tree.leaf(encode_path(path)));
+    if (leaf && is_all) return tree.read(path, bytes_max);
+    ASSIGN_OR_RETURN(const std::vector<Position> positions, select(tree, path, query, has_priorities));
+    return keys_of(positions);
   }
   if (!query.is_filtered()) {
     if (projection.empty()) return tree.read(path, bytes_max);

@@ -37,6 +37,7 @@ Result<uint64_t> count(const TreeView& tree, const Path& path, const Query& quer
 // `projection`: of each child those paths alone, and nothing else is read.
 Result<Value> read_query(const TreeView& tree, const Path& path, const Query& query, bool has_priorities, size_t bytes_max,
                          const Projection& projection = {});
+Value keys_of(const std::vector<Position>& positions);  // as Query::keys_only
 Result<Value> read_children(const TreeView& tree, const Path& path, const std::vector<Position>& positions, size_t bytes_max,
                             const Projection& projection = {});
 

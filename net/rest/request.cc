@@ -327,7 +327,10 @@ Parser::Step Parser::stream() {
     return refuse(400, "This location can't be streamed.");
   }
   if (to_.endpoint != Endpoint::Data) return {};
-  if (to_.shallow) return refuse(400, "shallow is not supported for streams by this server yet.");
+  if (to_.shallow) {
+    if (!to_.query) to_.query = db::Query::by_key();
+    to_.query->keys_only = true;
+  }
   if (to_.slot == db::Slot::Priority) return refuse(400, "A .priority can't be streamed; stream what it belongs to.");
   to_.streams = true;
   if (const auto id = from_.header("Last-Event-ID")) {

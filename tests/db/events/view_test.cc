@@ -162,6 +162,11 @@ TEST_CASE("View: what it is told leads from what it showed to what the query sel
     counting.counts = true;
     View counter(path, counting, SIZE_MAX, reserve);
     REQUIRE(counter.open(ValueView(value), false).ok());
+    Query naming = query;
+    naming.keys_only = true;
+    View namer(path, naming, SIZE_MAX, reserve);
+    REQUIRE(namer.open(ValueView(value), false).ok());
+    Value named;
     int64_t told = 0;
     Value shown;
     for (int step = 0; step < 40; ++step) {
@@ -194,6 +199,10 @@ TEST_CASE("View: what it is told leads from what it showed to what the query sel
         told = count.value()->value().as_integer();
       }
       REQUIRE(told == static_cast<int64_t>(select(after, path, query, has_priorities).value().size()));
+      const auto names = namer.change(touched, has_priorities);
+      REQUIRE(names.ok());
+      named = after_body(named, names.value(), path);
+      REQUIRE(named == read_query(after, path, naming, has_priorities, kReadBytesMax).value());
       if (body.value() == nullptr) REQUIRE(shown == wanted);
       shown = after_body(shown, body.value(), path);
       REQUIRE(to_json(shown, JsonStyle::Export) == to_json(wanted, JsonStyle::Export));

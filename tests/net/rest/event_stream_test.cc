@@ -122,6 +122,25 @@ TEST_CASE("stream: a count and a projection are told when they change, and as th
   CHECK(some.next() == patch_event("/", R"({"a":null,"b/n":8})"));
 }
 
+TEST_CASE("stream: a shallow one tells which children there are", "[net][rest]") {
+  const RestServer server;
+  REQUIRE(server.put("/s.json", R"({"a":{"n":1},"b":2})").status == 200);
+  Listening all(server, "/s.json?shallow=true");
+  Listening last(server, "/s.json?shallow=true&orderBy=%22$key%22&limitToLast=1");
+  CHECK(all.next() == put_event("/", R"({"a":true,"b":true})"));
+  CHECK(last.next() == put_event("/", R"({"b":true})"));
+  CHECK(server.put("/s/a/n.json", "5").status == 200);  // which they are is the same
+  CHECK(server.put("/s/c/deep.json", "3").status == 200);
+  CHECK(all.next() == put_event("/c", "true"));
+  CHECK(last.next() == patch_event("/", R"({"b":null,"c":true})"));
+  CHECK(server.ask({.method = "PATCH", .target = "/s.json", .body = R"({"a":null,"c/deep":null,"d":1})"}).status == 200);
+  CHECK(all.next() == patch_event("/", R"({"a":null,"c":null,"d":true})"));
+  CHECK(last.next() == patch_event("/", R"({"c":null,"d":true})"));
+  CHECK(server.put("/s.json", "7").status == 200);
+  CHECK(all.next() == put_event("/", "7"));
+  CHECK(last.next() == put_event("/", "null"));
+}
+
 TEST_CASE("stream: format=export shows priorities", "[net][rest]") {
   const RestServer server;
   REQUIRE(server.put("/s.json", R"({"a":[1],".priority":1})").status == 200);

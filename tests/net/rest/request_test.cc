@@ -180,6 +180,8 @@ TEST_CASE("Request: what the reply is to look like", "[net][rest]") {
   CHECK(accepted(ask("GET", "/.json?format=export")).style == db::JsonStyle::Export);
   CHECK(accepted(ask("GET", "/.json?format=json")).style == db::JsonStyle::Plain);
   CHECK(accepted(ask("GET", "/.json?shallow=true")).shallow);
+  CHECK_FALSE(accepted(ask("GET", "/.json?shallow=true")).query);
+  CHECK(accepted(ask("GET", "/.json?shallow=true", {{"Accept", "text/event-stream"}})).query->keys_only);
   CHECK(!accepted(ask("GET", "/.json?shallow=false")).shallow);
   CHECK(!accepted(ask("PUT", "/.json?shallow=true")).shallow);
   CHECK(accepted(ask("GET", "/.json?download=a%22b%5C/c%0D%0A.json")).download == "abc.json");
@@ -279,7 +281,7 @@ TEST_CASE("Request: which are streams", "[net][rest]") {
   CHECK(!accepted(ask("PUT", "/a.json", accept)).streams);
   CHECK(!accepted(ask("GET", "/a.json", {{"Accept", "application/json"}})).streams);
   CHECK(!accepted(ask("GET", "/.health", accept)).streams);
-  for (const std::string target : {"/a.json?shallow=true", "/a/.priority.json", "/.settings/rules.json", "/.info.json",
+  for (const std::string target : {"/a/.priority.json", "/.settings/rules.json", "/.info.json",
                                    "/a.json?orderBy=key"}) {
     INFO(target);
     CHECK(refused(ask("GET", target, accept)).status == 400);
