@@ -8,7 +8,7 @@
 #include "net/auth/verifier.h"
 #include "net/http/listener.h"
 #include "net/rest/handler.h"
-#include "net/wire/socket.h"
+#include "net/wire/acceptor.h"
 #include "rules/guard.h"
 
 namespace hearth::net {
@@ -69,6 +69,7 @@ void Server::stop() {
   const auto all = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(parts_->worker_count) + 1);
   for (size_t i = 0; i < parts_->worker_count; ++i) parts_->workers.run([all] { all->arrive_and_wait(); });
   all->arrive_and_wait();
+  parts_->wire.close();
 }
 
 }  // namespace hearth::net

@@ -35,6 +35,11 @@ void Exchange::respond(Response response) {
   });
 }
 
+void Exchange::set_on_leaving(std::function<void(Leaving)> on_leaving) {
+  if (const auto session = session_at_home()) return session->set_on_leaving(std::move(on_leaving));
+  pool_.post(thread_, [on_leaving = std::move(on_leaving)] { on_leaving(Leaving::Client); });
+}
+
 void Exchange::respond_chunked(Response head, ChunkSource source) {
   take_answer();
   pool_.post(thread_, [session = session_, head = std::move(head), source = std::move(source)]() mutable {

@@ -26,6 +26,8 @@ class IoPool;
 enum class Pull : unsigned char { More, Last, Failed };
 using ChunkSource = std::function<Pull(std::string& chunk)>;
 
+enum class Leaving : unsigned char { Client, Server };
+
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
   // For net/http itself.
@@ -41,6 +43,10 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   size_t thread() const { return thread_; }
 
   void respond(Response response);
+
+  // For an answer that waits for something to happen. Home thread. `on_leaving` is called there once, never from within this
+  // call, if the client hangs up or the server closes before there is an answer: give one now, whatever it is.
+  void set_on_leaving(std::function<void(Leaving)> on_leaving);
 
   // A body whose length nobody knows yet, in bounded memory; `head.body` is not used.
   void respond_chunked(Response head, ChunkSource source);

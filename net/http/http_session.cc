@@ -167,6 +167,8 @@ void HttpSession::on_end() {
       connection_->close();
       break;
     case Phase::Busy:  // it may still read the answer
+      tell_leaving(Leaving::Client);
+      break;
     case Phase::LongAnswer:
     case Phase::Over:
       break;
@@ -189,6 +191,20 @@ void HttpSession::on_server_closing() {
   if (connection_ == nullptr) return;
   if (phase_ == Phase::Reading && !reader_) connection_->close_after_sending();
   if (phase_ == Phase::Streaming) end_stream();
+  if (phase_ == Phase::Busy) tell_leaving(Leaving::Server);
+}
+
+void HttpSession::set_on_leaving(std::function<void(Leaving)>&& on_leaving) {
+  if (connection_ != nullptr && phase_ != Phase::Busy) return;
+  on_leaving_ = std::make_unique<std::function<void(Leaving)>>(std::move(on_leaving));
+  if (connection_ == nullptr || has_ended_) return tell_leaving(Leaving::Client);
+  if (is_closing_) tell_leaving(Leaving::Server);
+}
+
+void HttpSession::tell_leaving(Leaving who) {
+  if (const std::shared_ptr<std::function<void(Leaving)>> told = std::move(on_leaving_)) {
+    loop_.later([told, who] { (*told)(who); });
+  }
 }
 
 void HttpSession::on_gone() {
@@ -200,6 +216,7 @@ void HttpSession::on_gone() {
   long_body_.reset();
   held_ = {};
   if (const auto stream = std::exchange(stream_, nullptr)) stream->closed();
+  tell_leaving(Leaving::Client);
 }
 
 // ---- answers ----
@@ -251,6 +268,7 @@ void HttpSession::send_response(Response&& response, bool is_gzipped) {
 void HttpSession::answered() {
   give_back_body_bytes();
   long_body_.reset();
+  on_leaving_.reset();
   reader_.reset();
   if (const auto stream = std::exchange(stream_, nullptr)) stream->closed();
   deadline_.clear();

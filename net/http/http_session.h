@@ -31,6 +31,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   // For the exchange that is being answered, once. They do nothing when the client has gone.
   void answer(Response&& response);
   void answer_long(Response&& head, ChunkSource&& source);
+  void set_on_leaving(std::function<void(Leaving)>&& on_leaving);
   // Null when the client has gone.
   std::shared_ptr<HttpStream> answer_stream(int status, const Headers& headers);
   std::shared_ptr<WebSocket> answer_websocket(std::string_view key, std::shared_ptr<WebSocketHandler> handler,
@@ -71,6 +72,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   void send_end();
   Framing unknown_length() const { return is_http_1_0_ ? Framing::UntilClose : Framing::Chunked; }
   void on_deadline();
+  void tell_leaving(Leaving who);
 
   Connection* connection_;  // null when it is gone
   IoLoop& loop_;
@@ -79,6 +81,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   Deadline deadline_;                      // of what the client must do next; of a long answer as a whole
   std::shared_ptr<LongBody> long_body_;
   std::shared_ptr<HttpStream> stream_;
+  std::unique_ptr<std::function<void(Leaving)>> on_leaving_;  // of the exchange that is being answered
   std::shared_ptr<WebSocketSession> websocket_;  // until it has been given what came behind the request
   size_t body_bytes_ = 0;                        // taken from the hub
   Phase phase_ = Phase::Reading;

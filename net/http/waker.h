@@ -1,5 +1,5 @@
 // What another thread holds of something that lives on an io thread: enough to send it word, as long as it lives there.
-// Thread: wake() any, detach() the home.
+// Thread: wake() any, the rest the home.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +22,12 @@ class Waker {
     if (io_ != nullptr) io_->post(thread_, task_);
   }
 
+  // What it wakes lives on that thread from here on. A task that was posted before runs where it was posted to.
+  void move_to(size_t thread) {
+    const std::lock_guard lock(mutex_);
+    thread_ = thread;
+  }
+
   // No task is posted from here on: the pool may go.
   void detach() {
     const std::lock_guard lock(mutex_);
@@ -29,9 +35,9 @@ class Waker {
   }
 
  private:
-  std::mutex mutex_;  // Guards io_.
+  std::mutex mutex_;  // Guards io_ and thread_.
   IoPool* io_;
-  const size_t thread_;
+  size_t thread_;
   const std::function<void()> task_;
 };
 

@@ -384,6 +384,7 @@ Incoming parse_text(MessageReader::Message&& message) {
   if (*type->string() != "c") return Broken{"Not a message of this protocol: `t` must be \"c\" or \"d\"."};
   const auto command = data->field("t");
   if (command && command->string() && *command->string() == "p") return Ping{};
+  if (command && command->string() && *command->string() == "n") return EndOfTransmission{};
   return Nothing{};
 }
 

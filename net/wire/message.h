@@ -57,12 +57,13 @@ struct Request {
   size_t bytes = 0;  // of its text
 };
 struct Ping {};
+struct EndOfTransmission {};  // of this transport: the client goes on by another (§10.4)
 struct Nothing {};  // a control message that asks for nothing
 struct Broken {     // not answerable: it has no number
   std::string reason;
 };
 
-using Incoming = std::variant<Request, Ping, Nothing, Broken>;
+using Incoming = std::variant<Request, Ping, EndOfTransmission, Nothing, Broken>;
 
 Incoming parse_message(MessageReader::Message&& message);
 

@@ -45,6 +45,8 @@ std::string pong_text() { return R"({"t":"c","d":{"t":"o","d":{}}})"; }
 std::string complaint_text(std::string_view reason) { return control_text('e', reason); }
 std::string shutdown_text(std::string_view reason) { return control_text('s', reason); }
 std::string redirect_text(std::string_view host) { return control_text('r', host); }
+std::string attached_text() { return R"({"t":"c","d":{"t":"a","d":null}})"; }
+std::string end_of_transmission_text() { return R"({"t":"c","d":{"t":"n","d":null}})"; }
 
 std::string ok_text(int64_t number, std::string_view data_json) {
   std::string to = response_start(number, "ok");

@@ -62,7 +62,7 @@ Session::Session(std::unique_ptr<rules::Session> data, const Verifier& verifier)
 void Session::on_message(Incoming&& message, std::vector<Outgoing>& to) {
   std::visit(Overloaded{[&](Request& request) { on_request(std::move(request)); },
                         [&](Ping&) { to.push_back(Text{pong_text()}); },  //
-                        [](Nothing&) {}, [&](Broken& broken) { to.push_back(Text{complaint_text(broken.reason)}); }},
+                        [](EndOfTransmission&) {}, [](Nothing&) {}, [&](Broken& broken) { to.push_back(Text{complaint_text(broken.reason)}); }},
              message);
 }
 

@@ -58,6 +58,8 @@ class Session {
  public:
   Session(std::unique_ptr<rules::Session> data, const Verifier& verifier);
 
+  const std::string& id() const { return data_->id(); }
+
   // The first thing that a client must hear. `host`: where it shall come back to.
   std::string hello(db::Timestamp now, std::string_view host) const { return hello_text(now, host, data_->id()); }
 

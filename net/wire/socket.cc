@@ -1,49 +1,31 @@
 #include "net/wire/socket.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "net/wire/long_poll.h"
+#include "net/wire/message.h"
 #include "net/wire/reply.h"
 
 namespace hearth::net::wire {
 
-bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) const {
-  const http::Request& request = exchange->request();
-  auto upgrade = parse_upgrade(request.target, request.header("Host").value_or(""));
-  if (!upgrade) return false;
-  const auto handler = std::make_shared<WireSocket>(with_, exchange->thread(), std::move(*upgrade));
-  http::WebSocketOptions options;
-  options.message_bytes_max = kFrameBytesMax;
-  options.ping_interval = kPingInterval;
-  options.idle_time_max = kIdleTimeMax;
-  if (auto socket = exchange->accept_websocket(handler, options)) handler->start(std::move(socket));
-  return true;
-}
+namespace {
+constexpr size_t kControlBytesMax = 256;
+}  // namespace
 
-WireSocket::WireSocket(const Surroundings& with, size_t thread, Upgrade upgrade)
-    : with_(with), thread_(thread), upgrade_(std::move(upgrade)) {}
-
-WireSocket::~WireSocket() {
-  if (waker_ != nullptr) waker_->detach();
-}
+WireSocket::WireSocket(const Surroundings& with, const Polls& polls, size_t thread, Upgrade upgrade)
+    : with_(with), polls_(polls), thread_(thread), upgrade_(std::move(upgrade)) {}
 
 void WireSocket::start(std::shared_ptr<http::WebSocket> socket) {
   socket_ = std::move(socket);
-  if (!upgrade_.transport_of.empty()) {
-    // A second transport for a session that has none to share: the client stays with the one it has (§10.4).
-    send_text(redirect_text(upgrade_.host));
-    return socket_->close(http::CloseCode::Normal);
+  if (!upgrade_.transport_of.empty()) return join();
+  dialogue_ = std::make_shared<Dialogue>(with_);
+  const auto hello = dialogue_->open(upgrade_, thread_);
+  if (!hello.ok()) {
+    dialogue_.reset();
+    return refuse(hello.error());
   }
-  const auto space = with_.guard.resolve(upgrade_.space);
-  if (!space.ok()) return refuse(space.error());
-  waker_ = std::make_shared<http::Waker>(with_.io, thread_, [weak = weak_from_this()] {
-    if (const auto alive = weak.lock()) alive->pump();
-  });
-  auto data =
-      with_.guard.open(space.value(), rules::Auth{}, upgrade_.last_session, [waker = waker_] { waker->wake(); });
-  if (!data.ok()) return refuse(data.error());
-  session_.emplace(std::move(data).value(), with_.verifier);
-  send_text(session_->hello(with_.clock.now(), upgrade_.host));
+  send_text(hello.value());
+  dialogue_->carry_by(*this, thread_);
 }
 
 void WireSocket::refuse(const db::Error& why) {
@@ -57,90 +39,75 @@ void WireSocket::refuse(const db::Error& why) {
   socket_->close(http::CloseCode::TryAgainLater, why.message);
 }
 
-void WireSocket::on_message(std::string&& frame, http::MessageKind kind) {
-  if (!session_ || over_) return;
-  if (kind != http::MessageKind::Text) {
-    over_ = true;
-    return socket_->close(http::CloseCode::Unsupported, "This protocol is spoken in text.");
-  }
-  auto message = reader_.on_frame(std::move(frame));
-  if (!message) return;
-  if (decoding_) {
-    held_.push_back(std::move(*message));
-  } else {
-    decode(std::move(*message));
-  }
-  hold_back();
-}
+// ---- a second transport ----
 
-void WireSocket::decode(MessageReader::Message&& message) {
-  if (message.text.size() <= kInlineBytesMax) return accept(parse_message(std::move(message)));
-  decoding_ = true;
-  const auto text = std::make_shared<MessageReader::Message>(std::move(message));
-  with_.workers.run([self = shared_from_this(), text] {
-    const auto incoming = std::make_shared<Incoming>(parse_message(std::move(*text)));
-    self->with_.io.post(self->thread_, [self, incoming] {
-      self->decoding_ = false;
-      self->accept(std::move(*incoming));
-      self->accept_held();
+void WireSocket::join() {
+  const auto place = polls_.find(upgrade_.transport_of);
+  if (!place || place->poll->space() != upgrade_.space) return on_attached(false);
+  is_second_ = true;
+  // Called by the long poll, on its thread: from there the dialogue moves here.
+  const auto take = [weak = weak_from_this(), io = &with_.io, thread = thread_](std::shared_ptr<Dialogue> dialogue) {
+    dialogue->leave(thread);
+    io->post(thread, [weak, dialogue = std::move(dialogue)] {
+      if (const auto self = weak.lock()) return self->take_over(dialogue);
+      dialogue->end();
+    });
+  };
+  with_.io.post(place->thread, [poll = place->poll, take, weak = weak_from_this(), io = &with_.io, thread = thread_] {
+    const bool attached = poll->attach(take);
+    io->post(thread, [weak, attached] {
+      if (const auto self = weak.lock()) self->on_attached(attached);
     });
   });
 }
 
-void WireSocket::accept(Incoming&& incoming) {
-  if (!session_ || over_) return;
-  session_->on_message(std::move(incoming), queue_);
-  send_queued();
-  watch_expiry();
+void WireSocket::on_attached(bool attached) {
+  if (socket_ == nullptr) return;
+  if (attached) return send_text(attached_text());
+  // The client stays with the transport that it has.
+  is_second_ = false;
+  send_text(redirect_text(upgrade_.host));
+  socket_->close(http::CloseCode::Normal);
 }
 
-void WireSocket::watch_expiry() {
-  if (!session_ || session_->expires() == watched_) return;
-  watched_ = session_->expires();
-  expiry_.cancel();
-  if (!watched_) return;
-  const auto left = std::max(std::chrono::milliseconds(0), *watched_ - with_.clock.now());
-  expiry_ = http::IoPool::schedule(left, [this] {
-    watched_.reset();
-    if (!session_ || over_) return;
-    session_->expire(queue_);
-    send_queued();
-  });
-}
-
-// What came while a large message was decoded, up to the next large one.
-void WireSocket::accept_held() {
-  size_t taken = 0;
-  while (taken < held_.size() && !decoding_) decode(std::move(held_[taken++]));
-  held_.erase(held_.begin(), held_.begin() + static_cast<ptrdiff_t>(taken));
-  if (held_.empty()) held_.shrink_to_fit();
-  hold_back();
-}
-
-void WireSocket::pump() {
-  while (session_ && !over_ && !encoding_ && socket_->backlog_bytes() <= with_.backlog_bytes_pause) {
-    const size_t before = queue_.size();
-    over_ = !session_->on_items(queue_);
-    if (queue_.size() == before && !over_) break;
-    send_queued();
+void WireSocket::keep(MessageReader::Message&& message) {
+  if (message.text.size() <= kControlBytesMax) {
+    const Incoming control = parse_message({.text = message.text});
+    if (std::holds_alternative<Ping>(control)) return send_text(pong_text());
+    if (std::holds_alternative<Nothing>(control)) return;
   }
-  hold_back();
+  early_bytes_ += message.text.size();
+  early_.push_back(std::move(message));
+  if (early_bytes_ > kEarlyBytesMax) socket_->pause();
 }
 
-void WireSocket::send_queued() {
-  if (socket_ == nullptr) return queue_.clear();
-  size_t sent = 0;
-  while (sent < queue_.size() && !encoding_) {
-    Outgoing& message = queue_[sent++];
-    if (size_of(message) <= kInlineBytesMax) {
-      send(message);
-    } else {
-      encode(std::move(message));
-    }
+void WireSocket::take_over(std::shared_ptr<Dialogue> dialogue) {
+  if (socket_ == nullptr) return dialogue->end();
+  is_second_ = false;
+  dialogue_ = std::move(dialogue);
+  dialogue_->carry_by(*this, thread_);
+  if (std::exchange(early_bytes_, 0) > kEarlyBytesMax) socket_->resume();
+  for (MessageReader::Message& message : std::exchange(early_, {})) {
+    if (const auto still = dialogue_) still->on_message(std::move(message));
   }
-  queue_.erase(queue_.begin(), queue_.begin() + static_cast<ptrdiff_t>(sent));
-  if (queue_.empty()) queue_.shrink_to_fit();
-  if (over_ && !encoding_) socket_->close(http::CloseCode::GoingAway);
+}
+
+// ---- what comes and goes ----
+
+void WireSocket::on_message(std::string&& frame, http::MessageKind kind) {
+  if (dialogue_ == nullptr && !is_second_) return;
+  if (kind != http::MessageKind::Text) {
+    return socket_->close(http::CloseCode::Unsupported, "This protocol is spoken in text.");
+  }
+  auto message = reader_.on_frame(std::move(frame));
+  if (!message) return;
+  if (is_second_) return keep(std::move(*message));
+  const auto dialogue = dialogue_;
+  dialogue->on_message(std::move(*message));
+}
+
+void WireSocket::on_drained() {
+  if (const auto dialogue = dialogue_) dialogue->pump();
 }
 
 void WireSocket::send(const Outgoing& message) {
@@ -154,25 +121,8 @@ void WireSocket::send_text(std::string_view json) {
   socket_->send(frame_message(json));
 }
 
-void WireSocket::encode(Outgoing&& message) {
-  encoding_ = true;
-  with_.workers.run([self = shared_from_this(), message = std::make_shared<Outgoing>(std::move(message))] {
-    self->with_.io.post(self->thread_, [self, frames = frames_of(*message)] {
-      self->encoding_ = false;
-      if (self->socket_ != nullptr) self->socket_->send(frames);
-      self->send_queued();
-      self->pump();
-    });
-  });
-}
-
-// Reads on, or not.
-void WireSocket::hold_back() {
-  if (socket_ == nullptr || !session_) return;
-  const bool pause = decoding_ || session_->is_behind();
-  if (pause == paused_) return;
-  paused_ = pause;
-  if (pause) {
+void WireSocket::hold_back(bool held) {
+  if (held) {
     socket_->pause();
   } else {
     socket_->resume();
@@ -180,13 +130,15 @@ void WireSocket::hold_back() {
 }
 
 void WireSocket::on_close(http::CloseCode) {
-  if (waker_ != nullptr) waker_->detach();
-  expiry_.cancel();
-  session_.reset();  // its onDisconnect writes are written
+  if (const auto dialogue = std::exchange(dialogue_, nullptr)) dialogue->end();
+  if (std::exchange(is_second_, false)) {
+    if (const auto place = polls_.find(upgrade_.transport_of)) {
+      with_.io.post(place->thread, [poll = place->poll] { poll->detach(); });
+    }
+  }
   socket_.reset();
   reader_ = MessageReader();
-  held_.clear();
-  queue_.clear();
+  early_.clear();
 }
 
 }  // namespace hearth::net::wire

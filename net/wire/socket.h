@@ -1,13 +1,8 @@
-// A wire::Session on a WebSocket: opened by `GET /.ws`, fed with what comes in, sent what it says.
+// A dialogue on a WebSocket: opened by `GET /.ws`, fed with what comes in, sent what it says. A slow client is held back by its
+// own socket, and an idle one costs no buffers.
 //
-// Order is kept both ways, also past what is decoded or serialised elsewhere: a message above kInlineBytesMax goes to
-// the worker pool, and everything behind it waits.
-//
-//   frame ─▶ MessageReader ─▶ [worker: parse_message] ─▶ Session::on_message
-//   bytes ◀─ outbox        ◀─ [worker: frames_of]     ◀─ Session::on_items  ◀─ wake, from any thread
-//
-// Nothing is read while the session is behind with its answers, and nothing is taken from it while much waits to be
-// sent: a slow client is held back by its own socket, and an idle one costs no buffers.
+// With `s=` it is a second transport for a session that began by long polling (wire-protocol.md §10.4): it says that it is
+// there, answers pings, and keeps what else it hears until the long poll has handed the dialogue over.
 //
 // Thread: the home io thread of its connection, all of it.
 #pragma once
@@ -15,95 +10,59 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "db/base/clock.h"
-#include "net/auth/verifier.h"
-#include "net/http/exchange.h"
-#include "net/http/io_pool.h"
-#include "net/http/limits.h"
-#include "net/http/waker.h"
 #include "net/http/websocket.h"
-#include "net/http/worker_pool.h"
+#include "net/wire/dialogue.h"
 #include "net/wire/frame.h"
-#include "net/wire/session.h"
+#include "net/wire/polls.h"
 #include "net/wire/upgrade.h"
-#include "rules/guard.h"
 
 namespace hearth::net::wire {
 
-inline constexpr size_t kInlineBytesMax = 64u << 10;      // larger messages are not the io thread's work
-inline constexpr std::chrono::seconds kPingInterval{40};  // of silence
-inline constexpr std::chrono::seconds kIdleTimeMax{90};   // SDKs keep alive every 45 s (wire-protocol.md §2.3)
+// Every client answers pings, so one that says nothing for so long is gone, or frozen: it is known within a minute.
+inline constexpr std::chrono::seconds kPingInterval{20};  // of silence
+inline constexpr std::chrono::seconds kIdleTimeMax{50};
+inline constexpr size_t kEarlyBytesMax = 1u << 20;  // that a second transport keeps before it reads no further
 
-// What all sockets of a server share. Must outlive them.
-struct Surroundings {
-  rules::Guard& guard;
-  const Verifier& verifier;
-  const db::Clock& clock;
-  http::IoPool& io;
-  http::WorkerPool& workers;
-  size_t backlog_bytes_pause = http::Limits{}.backlog_bytes_pause;  // as the listener's
-};
-
-class WireSocket final : public http::WebSocketHandler, public std::enable_shared_from_this<WireSocket> {
+class WireSocket final : public http::WebSocketHandler, public Transport, public std::enable_shared_from_this<WireSocket> {
  public:
   // `thread`: the home.
-  WireSocket(const Surroundings& with, size_t thread, Upgrade upgrade);
-  ~WireSocket() override;
+  WireSocket(const Surroundings& with, const Polls& polls, size_t thread, Upgrade upgrade);
 
   // Says hello, or why not.
   void start(std::shared_ptr<http::WebSocket> socket);
 
   void on_message(std::string&& frame, http::MessageKind kind) override;
-  void on_drained() override { pump(); }
+  void on_drained() override;
   void on_close(http::CloseCode code) override;
 
- private:
+  bool is_full() const override { return socket_->backlog_bytes() > with_.backlog_bytes_pause; }
+  void send(const Outgoing& message) override;
+  void send(db::SharedBytes made) override { socket_->send(std::move(made)); }
+  Make maker() const override { return frames_of; }
+  void hold_back(bool held) override;
+  void close() override { socket_->close(http::CloseCode::GoingAway); }
 
+ private:
   void refuse(const db::Error& why);
-  void decode(MessageReader::Message&& message);
-  void accept(Incoming&& incoming);
-  void accept_held();
-  void pump();
-  void send_queued();
-  void send(const Outgoing& message);
+  void join();
+  void on_attached(bool attached);
+  void keep(MessageReader::Message&& message);
+  void take_over(std::shared_ptr<Dialogue> dialogue);
   void send_text(std::string_view json);
-  void encode(Outgoing&& message);
-  void hold_back();
-  void watch_expiry();
 
   const Surroundings with_;
+  const Polls& polls_;
   const size_t thread_;
   const Upgrade upgrade_;
-  std::shared_ptr<http::Waker> waker_;
-  std::shared_ptr<http::WebSocket> socket_;  // null before start and after on_close
-  std::optional<Session> session_;           // nothing when there was no hello
+  std::shared_ptr<http::WebSocket> socket_;    // null before start and after on_close
+  std::shared_ptr<Dialogue> dialogue_;         // null when there was no hello, and until it is handed over
   MessageReader reader_;
-  std::vector<MessageReader::Message> held_;  // behind one that a worker decodes
-  std::vector<Outgoing> queue_;               // behind one that a worker serialises
-  std::optional<std::chrono::seconds> watched_;  // the expiry that expiry_ is for
-  http::Timer expiry_;
-  bool decoding_ = false;
-  bool encoding_ = false;
-  bool over_ = false;  // closes when the queue is sent
-  bool paused_ = false;
-};
-
-// Takes the requests that are for this protocol. Thread: any.
-class Acceptor {
- public:
-  Acceptor(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers)
-      : with_{.guard = guard, .verifier = verifier, .clock = clock_, .io = io, .workers = workers} {}
-
-  // False when the exchange is for somebody else. On the exchange's home thread.
-  bool accept(const std::shared_ptr<http::Exchange>& exchange) const;
-
- private:
-  const db::SystemClock clock_;
-  const Surroundings with_;
+  std::vector<MessageReader::Message> early_;  // until then
+  size_t early_bytes_ = 0;
+  bool is_second_ = false;  // and waits
 };
 
 }  // namespace hearth::net::wire

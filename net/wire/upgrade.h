@@ -1,6 +1,7 @@
-// What a client asks for when it opens a WebSocket: `GET /.ws?v=5&ns=demo&ls=…` (wire-protocol.md §1). Pure.
+// What a client asks for when it opens a connection: `GET /.ws?v=5&ns=demo&ls=…` (wire-protocol.md §1). Pure.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,5 +17,21 @@ struct Upgrade {
 
 // Nothing when the target is another one. `ns` if given; else the first label of a host name with three or more.
 std::optional<Upgrade> parse_upgrade(std::string_view target, std::string_view host);
+
+// The same of the query string of any target.
+Upgrade upgrade_of(std::string_view query, std::string_view host);
+
+// Names and values as they stand in the query string: JavaScript encodes nothing, and what can be here needs no decoding.
+template <typename Take>
+void for_each_parameter(std::string_view query, Take take) {
+  while (!query.empty()) {
+    const size_t end = std::min(query.find('&'), query.size());
+    const std::string_view one = query.substr(0, end);
+    query.remove_prefix(std::min(end + 1, query.size()));
+    if (const size_t equals = one.find('='); equals != std::string_view::npos) take(one.substr(0, equals), one.substr(equals + 1));
+  }
+}
+// The first of that name, unless it is empty.
+std::optional<std::string_view> query_parameter(std::string_view query, std::string_view name);
 
 }  // namespace hearth::net::wire

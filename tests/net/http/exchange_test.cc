@@ -272,3 +272,62 @@ TEST_CASE("Answers to clients that have gone go nowhere", "[net][http]") {
   waiting.clear();
   CHECK(eventually([&] { return server.listener->stats().connections == 0; }));
 }
+
+TEST_CASE("Who waits for something to happen is told when the client hangs up, and once", "[net][http]") {
+  std::shared_ptr<Exchange> waiting;
+  std::atomic<int> told = 0;
+  Signal arrived, left;
+  HttpFixture server([&](std::shared_ptr<Exchange> exchange) {
+    exchange->set_on_leaving([&](http::Leaving who) {
+      if (who == http::Leaving::Client) ++told;
+      left.set();
+    });
+    waiting = std::move(exchange);
+    arrived.set();
+  });
+  HttpClient client(server.port());
+  client.ask("/a");
+  REQUIRE(arrived.wait());
+  CHECK(told == 0);
+  client.close();
+  REQUIRE(left.wait());
+  server.listener.reset();
+  CHECK(told == 1);
+  waiting.reset();
+}
+
+TEST_CASE("Who waits for something to happen is told when the server leaves, and may still answer", "[net][http]") {
+  HttpFixture server([&](std::shared_ptr<Exchange> exchange) {
+    exchange->set_on_leaving([weak = std::weak_ptr(exchange)](http::Leaving who) {
+      if (const auto held = weak.lock()) held->respond(text_response(who == http::Leaving::Server ? "server" : "client"));
+    });
+    // Held by someone else.
+    server.io.post(0, [exchange] {
+      static std::vector<std::shared_ptr<Exchange>> all;
+      all.push_back(exchange);
+    });
+  });
+  HttpClient client(server.port());
+  client.ask("/a");
+  std::thread drains([&] {
+    std::this_thread::sleep_for(20ms);
+    server.listener->drain(20s);
+  });
+  CHECK(client.reply().body == "server");
+  drains.join();
+}
+
+TEST_CASE("An answer that came in time leaves nobody to be told", "[net][http]") {
+  std::atomic<int> told = 0;
+  HttpFixture server([&](std::shared_ptr<Exchange> exchange) {
+    exchange->set_on_leaving([&](http::Leaving) { ++told; });
+    echo(exchange);
+  });
+  {
+    HttpClient client(server.port());
+    client.ask("/a");
+    CHECK(client.reply().status == 200);
+  }
+  server.listener.reset();
+  CHECK(told == 0);
+}

@@ -21,3 +21,15 @@ TEST_CASE("Waker: word from any thread arrives on the home thread, and none afte
   io.stop();
   io.join();
 }
+
+TEST_CASE("Waker: after a move word arrives on the new home", "[net][http]") {
+  IoPool io(2);
+  io.start();
+  std::promise<size_t> where;
+  Waker waker(io, 0, [&] { where.set_value(io.current()); });
+  waker.move_to(1);
+  waker.wake();
+  CHECK(where.get_future().get() == 1);
+  io.stop();
+  io.join();
+}

@@ -273,7 +273,7 @@ TEST_CASE("Message: what makes no sense is refused with the reason", "[wire]") {
 TEST_CASE("Message: control messages", "[wire]") {
   CHECK(std::holds_alternative<Ping>(parse(R"({"t":"c","d":{"t":"p","d":{}}})")));
   CHECK(std::holds_alternative<Nothing>(parse(R"({"t":"c","d":{"t":"a","d":{}}})")));
-  CHECK(std::holds_alternative<Nothing>(parse(R"({"t":"c","d":{"t":"n","d":{}}})")));
+  CHECK(std::holds_alternative<EndOfTransmission>(parse(R"({"t":"c","d":{"t":"n","d":{}}})")));
   CHECK(std::holds_alternative<Nothing>(parse(R"({"t":"c","d":{}})")));
 }
 

@@ -137,6 +137,7 @@ class Threads {
   http::IoPool io{1};
   http::WorkerPool workers{2};
   const Surroundings with;
+  Polls polls{with};
 };
 
 class Peer {
@@ -144,7 +145,7 @@ class Peer {
   Peer(Threads& threads, const std::string& target) : threads_(threads) {
     auto upgrade = parse_upgrade(target, "127.0.0.1:9000");
     threads_.run([&] {
-      const auto wire = std::make_shared<WireSocket>(threads_.with, 0, *upgrade);
+      const auto wire = std::make_shared<WireSocket>(threads_.with, threads_.polls, 0, *upgrade);
       socket->handler = wire;
       wire->start(socket);
     });
@@ -296,7 +297,7 @@ TEST_CASE("WireSocket: a namespace that is not there is refused for good, and le
   CHECK(server.guard().namespaces(rules::Auth::admin()).value().empty());
 }
 
-TEST_CASE("WireSocket: a second transport is sent back to the first", "[wire]") {  // §10.4
+TEST_CASE("WireSocket: a second transport of a session that did not begin by polling is sent back to the first", "[wire]") {  // §10.4
   Server server;
   Threads threads(server);
   Peer peer(threads, "/.ws?v=5&ns=demo&s=abc");

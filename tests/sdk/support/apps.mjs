@@ -6,8 +6,8 @@ import { soon } from './server.mjs';
 let count = 0;
 const apps = [];
 
-// A namespace that no other test of this file has.
-export const newNamespace = () => `space-${++count}`;
+// A namespace that no other test of this file has, nor, in a browser, of this run.
+export const newNamespace = () => `${globalThis.namespacePrefix ?? 'space'}-${++count}`;
 
 // A database handle of a new app. `port`: of the server or of a proxy before it. `token`: what a signed-in user has.
 export function open(port, namespace, { token } = {}) {

@@ -1,0 +1,27 @@
+#include "net/wire/acceptor.h"
+
+#include <utility>
+
+#include "net/wire/poll_request.h"
+#include "net/wire/socket.h"
+
+namespace hearth::net::wire {
+
+bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) {
+  const http::Request& request = exchange->request();
+  if (is_poll_target(request.target)) {
+    polls_.handle(exchange);
+    return true;
+  }
+  auto upgrade = parse_upgrade(request.target, request.header("Host").value_or(""));
+  if (!upgrade) return false;
+  const auto handler = std::make_shared<WireSocket>(with_, polls_, exchange->thread(), std::move(*upgrade));
+  http::WebSocketOptions options;
+  options.message_bytes_max = kFrameBytesMax;
+  options.ping_interval = kPingInterval;
+  options.idle_time_max = kIdleTimeMax;
+  if (auto socket = exchange->accept_websocket(handler, options)) handler->start(std::move(socket));
+  return true;
+}
+
+}  // namespace hearth::net::wire

@@ -1,0 +1,29 @@
+// Takes the requests that are for this protocol: WebSockets at `/.ws`, long polling at `/.lp`. Thread: any, but for close().
+#pragma once
+
+#include <memory>
+
+#include "db/base/clock.h"
+#include "net/wire/dialogue.h"
+#include "net/wire/polls.h"
+
+namespace hearth::net::wire {
+
+class Acceptor {
+ public:
+  Acceptor(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers)
+      : with_{.guard = guard, .verifier = verifier, .clock = clock_, .io = io, .workers = workers}, polls_(with_) {}
+
+  // False when the exchange is for somebody else. On the exchange's home thread.
+  bool accept(const std::shared_ptr<http::Exchange>& exchange);
+
+  // Ends the sessions that no connection stands for. The io threads and the workers have ended.
+  void close() { polls_.clear(); }
+
+ private:
+  const db::SystemClock clock_;
+  const Surroundings with_;
+  Polls polls_;
+};
+
+}  // namespace hearth::net::wire

@@ -1,0 +1,163 @@
+#include "net/wire/dialogue.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hearth::net::wire {
+
+Dialogue::~Dialogue() {
+  if (waker_ != nullptr) waker_->detach();
+}
+
+db::Result<std::string> Dialogue::open(const Upgrade& upgrade, size_t thread) {
+  thread_ = thread;
+  ASSIGN_OR_RETURN(const std::string space, with_.guard.resolve(upgrade.space));
+  waker_ = std::make_shared<http::Waker>(with_.io, thread, [weak = weak_from_this()] {
+    // A word that was on its way when the dialogue moved finds it elsewhere; there it is asked anyway.
+    if (const auto alive = weak.lock(); alive && alive->with_.io.is_home(alive->thread_)) alive->pump();
+  });
+  ASSIGN_OR_RETURN(auto data, with_.guard.open(space, rules::Auth{}, upgrade.last_session, [waker = waker_] { waker->wake(); }));
+  session_.emplace(std::move(data), with_.verifier);
+  return session_->hello(with_.clock.now(), upgrade.host);
+}
+
+void Dialogue::carry_by(Transport& transport, size_t thread) {
+  db::invariant(thread == thread_, "a dialogue is carried on the thread that it was left to");
+  transport_ = &transport;
+  held_back_ = false;
+  watch_expiry();
+  pump();
+}
+
+void Dialogue::leave(size_t thread) {
+  db::invariant(is_quiet(), "what a worker has of a dialogue comes back to where it was taken from");
+  transport_ = nullptr;
+  expiry_.cancel();
+  watched_.reset();
+  held_.clear();
+  thread_ = thread;
+  waker_->move_to(thread);
+}
+
+void Dialogue::end() {
+  if (waker_ != nullptr) waker_->detach();
+  transport_ = nullptr;
+  expiry_.cancel();
+  session_.reset();  // its onDisconnect writes are written
+  held_.clear();
+  queue_.clear();
+}
+
+void Dialogue::on_message(MessageReader::Message&& message) {
+  if (!session_ || over_) return;
+  if (decoding_) {
+    held_.push_back(std::move(message));
+  } else {
+    decode(std::move(message));
+  }
+  hold_back();
+}
+
+void Dialogue::decode(MessageReader::Message&& message) {
+  if (message.text.size() <= kInlineBytesMax) return accept(parse_message(std::move(message)));
+  decoding_ = true;
+  const auto text = std::make_shared<MessageReader::Message>(std::move(message));
+  with_.workers.run([self = shared_from_this(), thread = thread_, text] {
+    const auto incoming = std::make_shared<Incoming>(parse_message(std::move(*text)));
+    self->with_.io.post(thread, [self, incoming] {
+      self->decoding_ = false;
+      self->accept(std::move(*incoming));
+      self->accept_held();
+    });
+  });
+}
+
+void Dialogue::accept(Incoming&& incoming) {
+  if (!session_ || over_) return;
+  if (std::holds_alternative<EndOfTransmission>(incoming)) {
+    if (transport_ != nullptr) transport_->on_end_of_transmission();
+    return;
+  }
+  session_->on_message(std::move(incoming), queue_);
+  send_queued();
+  watch_expiry();
+}
+
+void Dialogue::watch_expiry() {
+  if (!session_ || session_->expires() == watched_) return;
+  watched_ = session_->expires();
+  expiry_.cancel();
+  if (!watched_) return;
+  const auto left = std::max(std::chrono::milliseconds(0), *watched_ - with_.clock.now());
+  expiry_ = http::IoPool::schedule(left, [this] {
+    watched_.reset();
+    if (!session_ || over_) return;
+    session_->expire(queue_);
+    send_queued();
+  });
+}
+
+// What came while a large message was decoded, up to the next large one.
+void Dialogue::accept_held() {
+  size_t taken = 0;
+  while (taken < held_.size() && !decoding_) decode(std::move(held_[taken++]));
+  held_.erase(held_.begin(), held_.begin() + static_cast<ptrdiff_t>(std::min(taken, held_.size())));
+  if (held_.empty()) held_.shrink_to_fit();
+  hold_back();
+}
+
+void Dialogue::pump() {
+  while (session_ && !over_ && !encoding_ && transport_ != nullptr && !transport_->is_full()) {
+    const size_t before = queue_.size();
+    over_ = !session_->on_items(queue_);
+    if (queue_.size() == before && !over_) break;
+    send_queued();
+  }
+  hold_back();
+}
+
+void Dialogue::send_queued() {
+  if (transport_ == nullptr) return queue_.clear();
+  size_t sent = 0;
+  while (sent < queue_.size() && !encoding_) {
+    Outgoing& message = queue_[sent++];
+    if (size_of(message) <= kInlineBytesMax) {
+      transport_->send(message);
+    } else {
+      encode(std::move(message));
+    }
+  }
+  queue_.erase(queue_.begin(), queue_.begin() + static_cast<ptrdiff_t>(sent));
+  if (queue_.empty()) queue_.shrink_to_fit();
+  if (sent > 0) transport_->flush();
+  if (encoding_) return;
+  if (over_) return transport_->close();
+  transport_->on_sent_all();
+}
+
+void Dialogue::encode(Outgoing&& message) {
+  encoding_ = true;
+  with_.workers.run([self = shared_from_this(), thread = thread_, make = transport_->maker(),
+                     message = std::make_shared<Outgoing>(std::move(message))] {
+    self->with_.io.post(thread, [self, made = make(*message)] {
+      self->encoding_ = false;
+      if (self->transport_ != nullptr) {
+        self->transport_->send(made);
+        self->transport_->flush();
+      }
+      self->send_queued();
+      self->pump();
+    });
+  });
+}
+
+// Reads on, or not.
+void Dialogue::hold_back() {
+  if (transport_ == nullptr || !session_) return;
+  const bool wanted = decoding_ || session_->is_behind();
+  if (wanted == held_back_) return;
+  held_back_ = wanted;
+  transport_->hold_back(wanted);
+}
+
+}  // namespace hearth::net::wire

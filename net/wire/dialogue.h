@@ -1,0 +1,118 @@
+// A Session at work: what comes is decoded, what it says is serialised, each in order, on one io thread. A message above
+// kInlineBytesMax goes to the worker pool, and everything behind it waits.
+//
+//   text  ─▶ [worker: parse_message] ─▶ Session::on_message
+//   bytes ◀─ [worker: bytes_of]      ◀─ Session::on_items  ◀─ wake, from any thread
+//
+// A Transport carries it, one at a time: a WebSocket (socket.h), or long polling (long_poll.h) and then the WebSocket that
+// the client changes over to. Nothing is taken from the session while its transport is full, and nothing shall be read from
+// the client while the session is behind with its answers.
+//
+// Thread: the home io thread of its transport. It moves to another between leave() and carry_by().
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/base/clock.h"
+#include "db/base/result.h"
+#include "net/auth/verifier.h"
+#include "net/http/io_pool.h"
+#include "net/http/limits.h"
+#include "net/http/waker.h"
+#include "net/http/worker_pool.h"
+#include "net/wire/frame.h"
+#include "net/wire/session.h"
+#include "net/wire/upgrade.h"
+#include "rules/guard.h"
+
+namespace hearth::net::wire {
+
+inline constexpr size_t kInlineBytesMax = 64u << 10;  // larger messages are not the io thread's work
+
+// What all that carries this protocol shares. Must outlive it.
+struct Surroundings {
+  rules::Guard& guard;
+  const Verifier& verifier;
+  const db::Clock& clock;
+  http::IoPool& io;
+  http::WorkerPool& workers;
+  size_t backlog_bytes_pause = http::Limits{}.backlog_bytes_pause;  // as the listener's
+};
+
+// What takes a dialogue to its client. Called on the dialogue's thread.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  virtual bool is_full() const = 0;
+  virtual void send(const Outgoing& message) = 0;  // a small one
+  // A large one, as make() gave it, which a worker calls.
+  virtual void send(db::SharedBytes made) = 0;
+  using Make = db::SharedBytes (*)(const Outgoing&);
+  virtual Make maker() const = 0;
+
+  virtual void flush() {}                  // no more comes in this turn
+  virtual void hold_back(bool held) = 0;  // from here on nothing is read from the client, or it is again
+  virtual void on_sent_all() {}            // nothing waits to be serialised
+  // The client has said that it sends no more here (§10.4). What it said before has been handled.
+  virtual void on_end_of_transmission() {}
+  virtual void close() = 0;  // the dialogue is over, and all of it has been sent
+};
+
+class Dialogue : public std::enable_shared_from_this<Dialogue> {
+ public:
+  explicit Dialogue(const Surroundings& with) : with_(with) {}
+  ~Dialogue();
+  Dialogue(const Dialogue&) = delete;
+  Dialogue& operator=(const Dialogue&) = delete;
+
+  // Begins, on `thread`, which is this one. The hello to send first. Errors: as Guard::resolve and Guard::open.
+  db::Result<std::string> open(const Upgrade& upgrade, size_t thread);
+
+  // Of one that has begun and not ended.
+  const std::string& session_id() const { return session_->id(); }
+
+  // From here on `transport` carries it, which calls end() or leave() before it goes. On `thread`, which is this one.
+  void carry_by(Transport& transport, size_t thread);
+  // What is_quiet() leaves its transport: on the same thread nothing happens to it any more, on `thread` it will go on.
+  void leave(size_t thread);
+  // Nothing is at work elsewhere, and nothing waits to be sent.
+  bool is_quiet() const { return !decoding_ && !encoding_ && queue_.empty(); }
+
+  void on_message(MessageReader::Message&& message);
+  // Takes what the session has to say, as far as there is room.
+  void pump();
+
+  // The client is gone. Its onDisconnect writes are written.
+  void end();
+
+ private:
+  void decode(MessageReader::Message&& message);
+  void accept(Incoming&& incoming);
+  void accept_held();
+  void send_queued();
+  void encode(Outgoing&& message);
+  void hold_back();
+  void watch_expiry();
+
+  const Surroundings with_;
+  size_t thread_ = http::IoPool::kNone;
+  Transport* transport_ = nullptr;
+  std::shared_ptr<http::Waker> waker_;
+  std::optional<Session> session_;               // nothing before open() and after end()
+  std::vector<MessageReader::Message> held_;     // behind one that a worker decodes
+  std::vector<Outgoing> queue_;                  // behind one that a worker serialises
+  std::optional<std::chrono::seconds> watched_;  // the expiry that expiry_ is for
+  http::Timer expiry_;
+  bool decoding_ = false;
+  bool encoding_ = false;
+  bool over_ = false;  // closes when the queue is sent
+  bool held_back_ = false;
+};
+
+}  // namespace hearth::net::wire

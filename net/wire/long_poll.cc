@@ -1,0 +1,227 @@
+#include "net/wire/long_poll.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "db/base/random.h"
+#include "net/wire/reply.h"
+
+namespace hearth::net::wire {
+
+namespace {
+
+constexpr size_t kPasswordBytes = 16;
+
+bool equal_in_constant_time(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  unsigned difference = 0;
+  for (size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
+  return difference == 0;
+}
+
+}  // namespace
+
+LongPoll::LongPoll(const Surroundings& with, size_t thread, std::function<void(const std::string&)> on_end)
+    : with_(with), thread_(thread), on_end_(std::move(on_end)), password_(db::random_hex(kPasswordBytes)) {}
+
+LongPoll::~LongPoll() {
+  if (dialogue_ != nullptr) dialogue_->end();
+}
+
+bool LongPoll::start(const std::shared_ptr<http::Exchange>& exchange, const PollRequest& request) {
+  space_ = request.upgrade.space;
+  dialogue_ = std::make_shared<Dialogue>(with_);
+  const auto hello = dialogue_->open(request.upgrade, thread_);
+  using db::ErrorCode;
+  const bool is_hopeless = !hello.ok() && (hello.error().code == ErrorCode::NotFound || hello.error().code == ErrorCode::InvalidArgument);
+  if (!hello.ok() && !is_hopeless) {
+    exchange->respond(http::error_response(503, hello.error().message));
+    return false;
+  }
+  id_ = hello.ok() ? dialogue_->session_id() : "none";
+  std::string script = start_script(request.callback, id_, password_);
+  script += data_script_start(0);
+  script += script_text(hello.ok() ? hello.value() : shutdown_text(hello.error().message));
+  script += kDataScriptEnd;
+  exchange->respond(script_reply(std::move(script)));
+  if (!hello.ok()) return false;
+  watch();
+  const auto dialogue = dialogue_;
+  dialogue->carry_by(*this, thread_);
+  return !is_over_;
+}
+
+void LongPoll::on_poll(std::shared_ptr<http::Exchange> exchange, PollRequest request) {
+  if (is_over_ || !equal_in_constant_time(request.password, password_)) return exchange->respond(script_reply(close_script()));
+  switch (request.kind) {
+    case PollRequest::Kind::Frame:
+      return exchange->respond(page_reply(leaving_page(id_, password_)));
+    case PollRequest::Kind::Disconnect:
+      exchange->respond(script_reply(""));
+      return end();
+    case PollRequest::Kind::Start:
+    case PollRequest::Kind::Poll:
+      break;
+  }
+  if (is_held_back_ && unread_.size() >= kPollsUnreadMax) {
+    exchange->respond(script_reply(close_script()));
+    return end();
+  }
+  if (is_held_back_) {
+    unread_.emplace_back(std::move(exchange), std::move(request));
+    return watch();
+  }
+  const auto self = shared_from_this();
+  const uint64_t serial = request.serial;
+  hold(std::move(exchange));
+  read(request);
+  // Asked out of order, both are released: some browsers run scripts in the order they were asked for alone (§10.2).
+  const bool is_late = serial < std::exchange(last_serial_, std::max(serial, last_serial_));
+  while (polls_.size() >= (is_late ? 1 : kPollsHeldMax)) answer_oldest();
+  if (has_moved_ && waiting_.empty()) {
+    while (!polls_.empty()) answer_oldest();
+  }
+  flush();
+}
+
+void LongPoll::read(PollRequest& request) {
+  std::vector<MessageReader::Message> messages;
+  for (Segment& segment : request.segments) {
+    if (says_no_more_) return;
+    if (segments_.take(std::move(segment), messages).ok()) continue;
+    return end();
+  }
+  for (MessageReader::Message& message : messages) {
+    if (const auto dialogue = dialogue_; dialogue != nullptr && !says_no_more_) dialogue->on_message(std::move(message));
+  }
+}
+
+void LongPoll::hold(std::shared_ptr<http::Exchange> exchange) {
+  // The word comes on the exchange's own thread.
+  const auto left = [weak = weak_from_this(), exchange = std::weak_ptr(exchange), io = &with_.io, home = thread_](http::Leaving) {
+    io->post(home, [weak, exchange] {
+      const auto self = weak.lock();
+      const auto poll = exchange.lock();
+      if (!self || !poll) return;
+      const auto at = std::find(self->polls_.begin(), self->polls_.end(), poll);
+      if (at == self->polls_.end()) return;
+      // What is told to one who hung up is lost, and its number with it: no SDK goes on from there.
+      self->end();
+    });
+  };
+  if (with_.io.is_home(exchange->thread())) {
+    exchange->set_on_leaving(left);
+  } else {
+    with_.io.post(exchange->thread(), [exchange, left] { exchange->set_on_leaving(left); });
+  }
+  polls_.push_back(std::move(exchange));
+  watch();
+}
+
+void LongPoll::add(db::SharedBytes message) {
+  waiting_bytes_ += message->size();
+  waiting_.push_back(std::move(message));
+}
+
+void LongPoll::flush() {
+  if (!waiting_.empty() && !polls_.empty()) answer_oldest();
+}
+
+void LongPoll::answer_oldest() {
+  const auto exchange = std::move(polls_.front());
+  polls_.pop_front();
+  if (has_moved_ && waiting_.empty()) {
+    exchange->respond(script_reply(close_script(next_number_ - 1)));
+    return watch();
+  }
+  http::Response reply = script_reply(data_script_start(next_number_++));
+  static const auto kComma = std::make_shared<const std::string>(",");
+  static const auto kEnd = std::make_shared<const std::string>(kDataScriptEnd);
+  for (db::SharedBytes& message : waiting_) {
+    if (!reply.shared_body.empty()) reply.shared_body.push_back(kComma);
+    reply.shared_body.push_back(std::move(message));
+  }
+  reply.shared_body.push_back(kEnd);
+  waiting_.clear();
+  const bool was_full = is_full();
+  waiting_bytes_ = 0;
+  exchange->respond(std::move(reply));
+  watch();
+  // Not from here: it sends, and sending comes here.
+  if (was_full && dialogue_ != nullptr) {
+    with_.io.post(thread_, [weak = std::weak_ptr(dialogue_)] {
+      if (const auto dialogue = weak.lock()) dialogue->pump();
+    });
+  }
+}
+
+void LongPoll::hold_back(bool held) {
+  is_held_back_ = held;
+  if (is_held_back_ || unread_.empty()) return;
+  with_.io.post(thread_, [self = shared_from_this()] {
+    while (!self->is_held_back_ && !self->unread_.empty()) {
+      auto [exchange, request] = std::move(self->unread_.front());
+      self->unread_.pop_front();
+      self->on_poll(std::move(exchange), std::move(request));
+    }
+  });
+}
+
+bool LongPoll::attach(Taker taker) {
+  if (dialogue_ == nullptr || taker_ || says_no_more_) return false;
+  taker_ = std::move(taker);
+  return true;
+}
+
+void LongPoll::detach() {
+  taker_ = nullptr;
+  // The client said that it goes on there, and there it is no more.
+  if (says_no_more_ && !has_moved_) end();
+}
+
+void LongPoll::on_end_of_transmission() {
+  says_no_more_ = true;
+  if (!taker_) return end();
+  on_sent_all();
+}
+
+// It cannot move from within its own calls.
+void LongPoll::on_sent_all() {
+  if (!says_no_more_ || has_moved_) return;
+  with_.io.post(thread_, [self = shared_from_this()] { self->change_over(); });
+}
+
+// As soon as nothing of it is at work elsewhere.
+void LongPoll::change_over() {
+  if (!says_no_more_ || !taker_ || dialogue_ == nullptr || !dialogue_->is_quiet()) return;
+  add(std::make_shared<const std::string>(end_of_transmission_text()));
+  has_moved_ = true;
+  std::exchange(taker_, nullptr)(std::exchange(dialogue_, nullptr));
+  flush();
+}
+
+// The moment at which a poll has waited long enough, or the client has been away too long.
+void LongPoll::watch() {
+  if (is_over_) return;
+  timer_ = http::IoPool::schedule(polls_.empty() ? kPollAbsenceMax : kPollTime, [this] {
+    if (polls_.empty()) return end();
+    answer_oldest();
+    if (!polls_.empty()) watch();
+  });
+}
+
+void LongPoll::end() {
+  if (std::exchange(is_over_, true)) return;
+  const auto self = shared_from_this();
+  if (const auto dialogue = std::exchange(dialogue_, nullptr)) dialogue->end();
+  timer_.cancel();
+  while (!waiting_.empty() && !polls_.empty()) answer_oldest();
+  for (auto& [exchange, request] : unread_) polls_.push_back(std::move(exchange));
+  unread_.clear();
+  for (const auto& exchange : polls_) exchange->respond(script_reply(close_script()));
+  polls_.clear();
+  taker_ = nullptr;
+  on_end_(id_);
+}
+
+}  // namespace hearth::net::wire

@@ -1,0 +1,57 @@
+#include "net/wire/polls.h"
+
+#include <utility>
+
+#include "net/wire/long_poll.h"
+#include "net/wire/poll_text.h"
+
+namespace hearth::net::wire {
+
+void Polls::handle(const std::shared_ptr<http::Exchange>& exchange) {
+  const http::Request& request = exchange->request();
+  auto parsed = parse_poll(request.target, request.header("Host").value_or(""));
+  if (!parsed.ok()) return exchange->respond(http::error_response(400, parsed.error().message));
+  if (parsed.value().kind == PollRequest::Kind::Start) return start(exchange, parsed.value());
+
+  const auto place = find(parsed.value().id);
+  // An id that nobody has is a client whose session has ended: it begins anew.
+  if (!place) return exchange->respond(script_reply(close_script()));
+  if (with_.io.is_home(place->thread)) return place->poll->on_poll(exchange, std::move(parsed).value());
+  with_.io.post(place->thread, [poll = place->poll, exchange, request = std::move(parsed).value()]() mutable {
+    poll->on_poll(std::move(exchange), std::move(request));
+  });
+}
+
+void Polls::start(const std::shared_ptr<http::Exchange>& exchange, const PollRequest& request) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (places_.size() >= kLongPollsMax) {
+      return exchange->respond(http::error_response(503, "Too many clients poll this server; try again soon."));
+    }
+  }
+  const auto poll = std::make_shared<LongPoll>(with_, exchange->thread(), [this](const std::string& id) {
+    const std::lock_guard lock(mutex_);
+    places_.erase(id);
+  });
+  if (!poll->start(exchange, request)) return;
+  const std::lock_guard lock(mutex_);
+  places_.emplace(poll->id(), Place{exchange->thread(), poll});
+}
+
+std::optional<Polls::Place> Polls::find(const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = places_.find(id);
+  if (found == places_.end()) return std::nullopt;
+  return found->second;
+}
+
+void Polls::clear() {
+  std::unordered_map<std::string, Place> all;
+  {
+    const std::lock_guard lock(mutex_);
+    all.swap(places_);
+  }
+  for (auto& [id, place] : all) place.poll->end();
+}
+
+}  // namespace hearth::net::wire

@@ -1,0 +1,71 @@
+#include "net/wire/segments.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "net/auth/jwt.h"
+
+namespace hearth::net::wire {
+
+namespace {
+
+using db::Error;
+using db::ErrorCode;
+
+constexpr size_t kEncodedBytesMax = (kMessageBytesMax + 2) / 3 * 4;
+
+std::optional<std::string> decode(std::string text) {
+  std::replace(text.begin(), text.end(), '.', '=');
+  return decode_base64url(text);
+}
+
+}  // namespace
+
+db::Result<void> SegmentReader::take(Segment&& segment, std::vector<MessageReader::Message>& to) {
+  if (segment.number < next_) return {};
+  if (segment.number > next_) {
+    if (early_.size() >= kEarlySegmentsMax) {
+      return Error{ErrorCode::InvalidArgument, fmt::format("Segment {} never came, and {} after it did.", next_, early_.size())};
+    }
+    const uint64_t number = segment.number;
+    early_.emplace(number, std::move(segment));
+    return {};
+  }
+  RETURN_IF_ERROR(append(segment, to));
+  while (!early_.empty() && early_.begin()->first == next_) {
+    const Segment next = std::move(early_.extract(early_.begin()).mapped());
+    RETURN_IF_ERROR(append(next, to));
+  }
+  return {};
+}
+
+db::Result<void> SegmentReader::append(const Segment& segment, std::vector<MessageReader::Message>& to) {
+  ++next_;
+  if (left_ == 0) {
+    if (segment.count == 0) {
+      return Error{ErrorCode::InvalidArgument, fmt::format("Segment {} is of a message of no segments.", segment.number)};
+    }
+    left_ = segment.count;
+  }
+  too_large_ = too_large_ || text_.size() + segment.data.size() > kEncodedBytesMax;
+  if (too_large_) {
+    // The ends are enough to say what was asked, and that it was too much.
+    text_.resize(std::min(text_.size(), 2 * kDroppedEndBytes / 4 * 4));
+    last_ = segment.data;
+  } else {
+    text_ += segment.data;
+  }
+  if (--left_ > 0) return {};
+
+  auto text = decode(std::exchange(text_, {}));
+  auto tail = decode(std::exchange(last_, {}));
+  if (!text || !tail) {
+    return Error{ErrorCode::InvalidArgument, fmt::format("The message that ends with segment {} is not base64url.", segment.number)};
+  }
+  to.push_back({.text = std::move(*text), .too_large = std::exchange(too_large_, false), .tail = std::move(*tail)});
+  return {};
+}
+
+}  // namespace hearth::net::wire
