@@ -13,6 +13,7 @@
 #include "net/rest/event_stream.h"
 #include "net/rest/reply.h"
 #include "net/rest/request.h"
+#include "net/rest/value_wait.h"
 #include "net/rest/waiting.h"
 #include "rules/text.h"
 
@@ -347,10 +348,14 @@ void RestHandler::Core::read(const std::shared_ptr<Call>& call) {
   read.wants_hash = request.wants_etag || request.if_none_match;
   read.shallow = request.shallow && !read.wants_hash;
   read.timeout = request.timeout;
-  with_.guard.read(call->space, call->auth, std::move(read), waiting_.expect([this, call](db::Answer answer) {
+  const auto tell = [this, call](db::Answer answer) {
     const size_t bytes = answer.value.byte_count();
     this->answer(bytes, [call, answer = std::move(answer)] { tell_read(*call, answer); });
-  }));
+  };
+  if (request.wait && request.if_none_match) {
+    return rest::ValueWait::start(with_, call->exchange, request, std::move(read), call->space, call->auth, tell);
+  }
+  with_.guard.read(call->space, call->auth, std::move(read), waiting_.expect(tell));
 }
 
 void RestHandler::Core::write(const std::shared_ptr<Call>& call) {

@@ -311,6 +311,14 @@ Parser::Step Parser::limits() {
     to_.timeout = parse_timeout(*text);
     if (!to_.timeout) return refuse(400, "timeout must be a positive duration of at most 15min");
   }
+  if (const auto text = target_.parameter("wait"); text && to_.method == Method::Get && to_.endpoint == Endpoint::Data) {
+    to_.wait = parse_timeout(*text);
+    if (!to_.wait) return refuse(400, "wait must be a positive duration of at most 15min, as 25s");
+    if (to_.slot == db::Slot::Priority || (to_.query && to_.query->counts) || target_.parameter("callback")) {
+      return refuse(400, "wait is for values; it can't be used with count, callback or a .priority.");
+    }
+    to_.wants_etag = true;  // to wait with the next time
+  }
   if (const auto name = target_.parameter("writeSizeLimit"); name && to_.method != Method::Get) {
     const auto limit = parse_write_size_limit(*name);
     if (!limit) return refuse(400, "writeSizeLimit must be tiny, small, medium, large or unlimited");

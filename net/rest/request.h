@@ -62,6 +62,7 @@ struct Request {
   std::optional<std::string> if_none_match;  // GET alone
 
   std::optional<std::chrono::milliseconds> timeout;
+  std::optional<std::chrono::milliseconds> wait;  // for a value with another hash than if_none_match
   size_t write_bytes_max = SIZE_MAX;
 
   bool streams = false;

@@ -31,8 +31,8 @@ namespace hearth::net::wire {
 
 // An idle poll is answered before the client asks anew, which it does after 25 s. SDK: KEEPALIVE_REQUEST_INTERVAL.
 inline constexpr std::chrono::seconds kPollTime{18};
-// Without a poll that waits, the client counts as gone. Together less than a minute, as a WebSocket's kIdleTimeMax.
-inline constexpr std::chrono::seconds kPollAbsenceMax{40};
+// Without a poll that waits, the client counts as gone. A browser that is frozen, or left without a word, is known in 43 s.
+inline constexpr std::chrono::seconds kPollAbsenceMax{25};
 inline constexpr size_t kPollsHeldMax = 2;      // the older one is answered when there are more
 inline constexpr size_t kPollsUnreadMax = 8;    // while its dialogue is behind; a client with more of them is cut off
 inline constexpr size_t kLongPollsMax = 10'000;  // of a server

@@ -1,0 +1,102 @@
+#include "net/rest/value_wait.h"
+
+#include <utility>
+#include <variant>
+
+namespace hearth::net::rest {
+namespace {
+constexpr uint64_t kListen = 1;
+constexpr uint64_t kRead = 2;
+}  // namespace
+
+void ValueWait::start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, const Request& request, db::Read read,
+                      const std::string& space, rules::Auth auth, Tell tell) {
+  const auto wait = std::make_shared<ValueWait>(with, exchange->thread(), request, std::move(read), std::move(tell));
+  exchange->set_on_leaving([weak = std::weak_ptr(wait)](http::Leaving) {
+    if (const auto self = weak.lock()) self->finish_unchanged();
+  });
+  wait->begin(space, std::move(auth));
+}
+
+ValueWait::ValueWait(const Surroundings& with, size_t thread, const Request& request, db::Read read, Tell tell)
+    : with_(with), thread_(thread), request_(request), read_(std::move(read)), tell_(std::move(tell)) {}
+
+ValueWait::~ValueWait() {
+  if (waker_ != nullptr) waker_->detach();
+}
+
+void ValueWait::begin(const std::string& space, rules::Auth auth) {
+  waker_ = std::make_shared<http::Waker>(with_.io, thread_, [weak = weak_from_this()] {
+    if (const auto alive = weak.lock()) alive->pump();
+  });
+  auto session = with_.guard.open(space, std::move(auth), "", [waker = waker_] { waker->wake(); }, rules::Unindexed::Refused);
+  if (!session.ok()) {
+    db::Answer refused;
+    refused.status = session.error();
+    return tell_(std::move(refused));
+  }
+  session_ = std::move(session).value();
+  held_ = with_.waiting.hold(shared_from_this());
+  over_ = http::IoPool::schedule(*request_.wait, [this] { finish_unchanged(); });
+  db::Listen listen;
+  listen.path = request_.path;
+  listen.query = request_.query;
+  // An ETag is of all that is at the path, also when a query selects of it.
+  if (!listen.query) listen.hash = request_.if_none_match;
+  session_->listen(kListen, kListen, std::move(listen));
+}
+
+void ValueWait::pump() {
+  const auto self = shared_from_this();
+  if (session_ == nullptr) return;
+  for (db::Item& item : session_->take()) {
+    if (session_ != nullptr) take(std::move(item));
+  }
+}
+
+void ValueWait::take(db::Item&& item) {
+  if (auto* ended = std::get_if<db::Ended>(&item)) {
+    db::Answer refused;
+    refused.status = ended->reason;
+    return finish(std::move(refused));
+  }
+  if (auto* event = std::get_if<db::Event>(&item)) {
+    if (event->kind == db::Event::Kind::Changed) return look();
+    db::Answer refused;
+    refused.status = *event->error;
+    return finish(std::move(refused));
+  }
+  auto& answer = std::get<db::Answer>(item);
+  if (!answer.status.ok()) return finish(std::move(answer));
+  if (answer.request == kListen) {
+    if (answer.first != nullptr) look();
+    return;
+  }
+  is_looking_ = false;
+  if (answer.hash != request_.if_none_match) return finish(std::move(answer));
+  if (std::exchange(is_stale_, false)) look();
+}
+
+void ValueWait::look() {
+  is_stale_ = is_looking_;
+  if (std::exchange(is_looking_, true)) return;
+  session_->read(kRead, read_);
+}
+
+void ValueWait::finish_unchanged() {
+  if (session_ == nullptr) return;
+  db::Answer answer;
+  answer.hash = *request_.if_none_match;
+  finish(std::move(answer));
+}
+
+void ValueWait::finish(db::Answer answer) {
+  const auto self = shared_from_this();
+  session_ = nullptr;
+  waker_->detach();
+  over_.cancel();
+  tell_(std::move(answer));
+  with_.waiting.let_go(held_);
+}
+
+}  // namespace hearth::net::rest

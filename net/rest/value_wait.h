@@ -1,0 +1,52 @@
+// A GET that waits for news: `?wait=25s` with `If-None-Match` is answered when the value is another one, or with 304 when the
+// time is over. A plain long poll, for who has neither WebSocket nor event streams. Thread: its exchange's home.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "db/model/event.h"
+#include "net/http/exchange.h"
+#include "net/http/io_pool.h"
+#include "net/http/waker.h"
+#include "net/rest/event_stream.h"
+#include "net/rest/request.h"
+#include "rules/guard.h"
+
+namespace hearth::net::rest {
+
+class ValueWait final : public std::enable_shared_from_this<ValueWait> {
+ public:
+  // What to say: the read as it came out at last, or, with the client's own hash, that nothing is new.
+  using Tell = std::function<void(db::Answer)>;
+
+  // `request` has `wait` and `if_none_match`; `read` is what it asks for. `tell` is called once, on any thread.
+  static void start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, const Request& request, db::Read read,
+                    const std::string& space, rules::Auth auth, Tell tell);
+
+  ValueWait(const Surroundings& with, size_t thread, const Request& request, db::Read read, Tell tell);
+  ~ValueWait();
+
+ private:
+  void begin(const std::string& space, rules::Auth auth);
+  void pump();
+  void take(db::Item&& item);
+  void look();
+  void finish(db::Answer answer);
+  void finish_unchanged();
+
+  const Surroundings with_;
+  const size_t thread_;
+  const Request request_;
+  const db::Read read_;
+  const Tell tell_;
+  std::shared_ptr<http::Waker> waker_;
+  std::unique_ptr<rules::Session> session_;  // null before begin and after the end
+  uint64_t held_ = 0;                        // by `waiting`, until the end
+  http::Timer over_;
+  bool is_looking_ = false;
+  bool is_stale_ = false;  // what is looked at
+};
+
+}  // namespace hearth::net::rest
