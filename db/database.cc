@@ -356,6 +356,7 @@ void Database::judge(const std::string& name, Write write, std::function<void(An
   engine_->judge(name, std::move(write), std::move(done));
 }
 
+void Database::revive_by(Revive revive) { engine_->revive_by(std::move(revive)); }
 void Database::setting(const std::string& name, std::string which,
                        std::function<void(Result<std::optional<std::string>>)> done) {
   engine_->setting(name, std::move(which), std::move(done));

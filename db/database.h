@@ -134,6 +134,9 @@ class Database {
     SyncMode sync = SyncMode::Group;
     size_t shards = 4;                        // fixed when the store is made; later opens use the stored number
     size_t readers = 2;                       // threads that read
+    // After a start: how long sessions of a process that was killed may take to come back, before what they queued for
+    // their end is written.
+    std::chrono::milliseconds disconnect_grace{15'000};
     UsualIndexes indexes;                     // of namespaces whose settings name none (db/model/index.h)
     const Clock* clock = nullptr;             // null: the system's; must outlive the database
     std::function<void(std::function<void()>)> run;  // where callbacks run; empty: a thread of ours
@@ -158,6 +161,10 @@ class Database {
   void read(const std::string& name, Read read, std::function<void(Answer)> done);
   void write(const std::string& name, Write write, std::function<void(Answer)> done);
   void judge(const std::string& name, Write write, std::function<void(Answer)> done);  // would it be taken? writes nothing
+  // What sessions of a process that was killed had queued is judged again by what `revive` makes of its memo
+  // (Precondition::memo); until there is one, by nothing: it was judged when it was queued. `revive`: any thread.
+  using Revive = std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)>;
+  void revive_by(Revive revive);
   void setting(const std::string& name, std::string which, std::function<void(Result<std::optional<std::string>>)> done);
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);  // and how far they are built
 

@@ -1,5 +1,8 @@
 #include "db/engine.h"
 
+#include <condition_variable>
+#include <mutex>
+
 #include <algorithm>
 #include <future>
 
@@ -36,9 +39,17 @@ Result<void> Engine::start() {
         *store_, durability, *readers_, *scans_, *clock_, life_, options_.indexes, [this](const std::string& name, uint32_t number) {
           const std::unique_lock lock(mutex_);
           names_[name] = number;
+        },
+        [this](const std::string& name, const std::string& memo) {
+          Database::Revive revive;
+          {
+            const std::shared_lock lock(mutex_);
+            revive = revive_;
+          }
+          return revive ? revive(name, memo) : nullptr;
         }}));
   }
-  RETURN_IF_ERROR(run_orphans());
+  RETURN_IF_ERROR(adopt_orphans());
   return resume_indexes();
 }
 
@@ -59,8 +70,13 @@ Result<void> Engine::resume_indexes() {
   return {};
 }
 
-// What sessions of a dead process wanted written when they end: they have ended.
-Result<void> Engine::run_orphans() {
+void Engine::revive_by(Database::Revive revive) {
+  const std::unique_lock lock(mutex_);
+  revive_ = std::move(revive);
+}
+
+// What sessions of a dead process wanted written when they end: they have ended, unless they come back soon.
+Result<void> Engine::adopt_orphans() {
   std::map<uint32_t, std::string> names;
   for (const auto& [name, number] : names_) names[number] = name;
   std::map<std::pair<uint32_t, std::string>, std::shared_ptr<DisconnectQueue>> queues;
@@ -84,12 +100,26 @@ Result<void> Engine::run_orphans() {
     const auto name = names.find(whose.first);
     if (name == names.end()) continue;
     const std::shared_ptr<Space> where = space(name->second);
-    where->shard.submit({where, nullptr, 0, OrphanRequest{queue}, nullptr});
+    where->shard.submit({where, nullptr, 0, AdoptRequest{whose.second, queue}, nullptr});
+    orphans_.emplace_back(where, whose.second);
   }
+  if (!orphans_.empty()) orphans_end_ = std::jthread([this](const std::stop_token& stopping) { end_orphans(stopping); });
   return {};
 }
 
+void Engine::end_orphans(const std::stop_token& stopping) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, stopping, options_.disconnect_grace, [] { return false; });
+  if (stopping.stop_requested()) return;  // the rows stay, for the next start
+  for (const auto& [where, session] : orphans_) where->shard.submit({where, nullptr, 0, OrphanRequest{session}, nullptr});
+  orphans_.clear();
+}
+
 Engine::~Engine() {
+  orphans_end_ = {};
+  orphans_.clear();
   shards_.clear();  // each finishes what it has
   readers_.reset();  // they may pass on to the scans
   scans_.reset();

@@ -6,7 +6,10 @@
 #include <memory>
 #include <shared_mutex>
 #include <set>
+#include <stop_token>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "db/database.h"
@@ -34,6 +37,7 @@ class Engine {
   void judge(const std::string& name, Write write, std::function<void(Answer)> done);
   void setting(const std::string& name, std::string which, std::function<void(Result<std::optional<std::string>>)> done);
 
+  void revive_by(Database::Revive revive);
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
 
   // Runs a callback where the app wants it: Options::run, or a thread of our own.
@@ -49,7 +53,8 @@ class Engine {
  private:
   explicit Engine(Database::Options options);
   Result<void> start();
-  Result<void> run_orphans();
+  Result<void> adopt_orphans();
+  void end_orphans(const std::stop_token& stopping);
   Result<void> resume_indexes();
   void forget_idle_spaces();  // under mutex_, held alone
 
@@ -63,10 +68,14 @@ class Engine {
   std::unique_ptr<ReaderPool> scans_;  // one thread: for what reads much to find little
   std::vector<std::unique_ptr<Shard>> shards_;
   Turns turns_;
+  // Sessions of the process before this one, which may come back until the thread has waited long enough.
+  std::vector<std::pair<std::shared_ptr<Space>, std::string>> orphans_;
+  std::jthread orphans_end_;
   mutable std::shared_mutex mutex_;  // Guards all below.
   std::map<std::string, std::shared_ptr<Space>> spaces_;
   std::map<std::string, uint32_t> names_;  // of namespaces that exist
   uint32_t next_number_ = 1;
+  Database::Revive revive_;
   size_t next_sweep_ = 0;  // size of spaces_ at which the next sweep is worth its time
 };
 

@@ -393,6 +393,7 @@ void Shard::handle(Request& request, DisconnectRequest& what) {
     if (!effects.ok()) {
       reply.status = effects.error();
     } else if (!effects.value().empty()) {
+      for (Effect& effect : changed.sign(what.check == nullptr ? "" : what.check->memo())) effects.value().push_back(std::move(effect));
       const bool was_named = space.tree.named;
       const auto accepted = committer_.queue(space.tree, std::move(effects).value(), with_.clock.now());
       if (!accepted.ok()) {
@@ -408,7 +409,14 @@ void Shard::handle(Request& request, DisconnectRequest& what) {
 }
 
 void Shard::handle(Request& request, RecheckDisconnectRequest& what) {
-  request.conversation->queue_check = std::move(what.check);
+  Conversation& conversation = *request.conversation;
+  if (conversation.queue.empty()) return;  // what is queued from here on brings its own
+  conversation.queue_check = std::move(what.check);
+  auto effects = conversation.queue.sign(conversation.queue_check == nullptr ? "" : conversation.queue_check->memo());
+  if (effects.empty()) return;
+  // A store that fails is broken for all: who sees to that is told by the writes that it refuses.
+  const auto accepted = committer_.queue(request.space->tree, std::move(effects), with_.clock.now());
+  if (!accepted.ok()) return;
 }
 
 void Shard::handle(Request& request, ReplyRequest& what) { answer(request, {0, what.status, 0, {}, {}, {}, nullptr, false}); }
@@ -421,6 +429,7 @@ void Shard::handle(Request& request, BeginRequest& what) {
       end(conversation);
     }
   }
+  end_orphan(space, what.replaces);
   space.sessions[request.conversation->id] = request.conversation;
 }
 
@@ -454,9 +463,16 @@ void Shard::handle(Request& request, MaintainRequest&) {
   space.is_maintained = false;
 }
 
-void Shard::handle(Request& request, OrphanRequest& what) {
-  run_queue(*request.space, *what.queue, nullptr);
-  answer(request, {});
+void Shard::handle(Request& request, AdoptRequest& what) { request.space->orphans[what.session] = std::move(what.queue); }
+
+void Shard::handle(Request& request, OrphanRequest& what) { end_orphan(*request.space, what.session); }
+
+void Shard::end_orphan(Space& space, const std::string& session) {
+  const auto found = space.orphans.find(session);
+  if (found == space.orphans.end()) return;
+  const std::shared_ptr<DisconnectQueue> queue = std::move(found->second);
+  space.orphans.erase(found);
+  run_queue(space, *queue, queue->memo().empty() ? nullptr : with_.revive(space.tree.name, queue->memo()));
 }
 
 void Shard::end(const std::shared_ptr<Conversation>& conversation) {

@@ -70,8 +70,12 @@ struct ScannedRequest {  // what a view wanted to be found
   uint64_t number;
   Result<View::Scanned> scanned;
 };
-struct OrphanRequest {  // the queue of a session that a dead process left
+struct AdoptRequest {  // what a session of a dead process wanted written when it ends
+  std::string session;
   std::shared_ptr<DisconnectQueue> queue;
+};
+struct OrphanRequest {  // it has not come back
+  std::string session;
 };
 
 struct Request {
@@ -79,7 +83,7 @@ struct Request {
   std::shared_ptr<Conversation> conversation;  // null: a request by itself
   uint64_t id = 0;
   std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
-               RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, CreateRequest, MaintainRequest, ScannedRequest, OrphanRequest>
+               RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, CreateRequest, MaintainRequest, ScannedRequest, AdoptRequest, OrphanRequest>
       what;
   std::function<void(Answer)> done;  // without a conversation
 };
@@ -96,6 +100,8 @@ class Shard {
     const UsualIndexes& indexes;                                // Options::indexes
     // A namespace exists from now on. Called on the shard's thread.
     std::function<void(const std::string& name, uint32_t number)> on_named;
+    // Database::revive_by. Called on the shard's thread.
+    std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)> revive;
   };
   explicit Shard(Dependencies dependencies);
   ~Shard();  // after what was submitted is done
@@ -128,11 +134,13 @@ class Shard {
   void handle(Request& request, CreateRequest& create);
   void handle(Request& request, MaintainRequest& maintain);
   void handle(Request& request, ScannedRequest& scanned);
+  void handle(Request& request, AdoptRequest& adopt);
   void handle(Request& request, OrphanRequest& orphan);
 
   void answer(const Request& request, Answer answer);
   void tell(const std::shared_ptr<Conversation>& conversation, Item item);
   void end(const std::shared_ptr<Conversation>& conversation);
+  void end_orphan(Space& space, const std::string& session);
   void run_queue(Space& space, DisconnectQueue& queue, const std::shared_ptr<const Precondition>& check);
   Result<void> note_change(Space& space, const Accepted& accepted, const Difference& difference, const TreeView& before,
                            const TreeView& after);

@@ -92,6 +92,8 @@ struct Space {
   Tree tree;
   ListenerRegistry registry;
   std::unordered_map<std::string, std::weak_ptr<Conversation>> sessions;
+  // Sessions of a dead process, for as long as they may come back.
+  std::unordered_map<std::string, std::shared_ptr<DisconnectQueue>> orphans;
   std::map<std::string, std::shared_ptr<FirstValue>, std::less<>> firsts;  // by path text
   std::map<std::string, std::shared_ptr<FirstValue>, std::less<>> view_firsts;  // by path and query; while there is a view
   // Who waits for a view to open, by view_key.

@@ -80,11 +80,13 @@ class ReadAccess final : public db::Precondition {
 
 class WriteAccess final : public db::Precondition {
  public:
-  explicit WriteAccess(Asker asker) : asker_(std::move(asker)) {}
+  explicit WriteAccess(Asker asker, std::string memo = {}) : asker_(std::move(asker)), memo_(std::move(memo)) {}
   db::Result<void> check(const db::Moment& moment) const override { return asker_.may_write(moment); }
+  std::string memo() const override { return memo_; }
 
  private:
   const Asker asker_;
+  const std::string memo_;  // of writes that may have to wait for a restart: Auth as text
 };
 
 // A compare-and-set that tells only those who may read what it compares: that it fails says something of what is there.

@@ -4,6 +4,7 @@
 
 #include "db/client.h"
 #include "db/database.h"
+#include "db/model/json.h"
 #include "db/model/index.h"
 #include "db/model/key_order.h"
 
@@ -35,6 +36,25 @@ void guard_write(db::Write& write, const std::optional<Asker>& asker) {
     condition = std::make_shared<const ReadersOnly>(std::move(condition), *asker, write.base);
   }
   write.access = std::make_shared<const WriteAccess>(*asker);
+}
+
+// Auth as text, for what is judged after a restart: {"auth": the variable or null, "expires": seconds}.
+std::string memo_of(const Auth& auth) {
+  std::string memo = R"({"auth":)" + (auth.variable.empty() ? "null" : auth.variable);
+  if (auth.expires) memo += R"(,"expires":)" + std::to_string(auth.expires->count());
+  return memo + "}";
+}
+
+// Signed out when it can't be read, which only damage makes.
+Auth auth_of(const std::string& memo) {
+  Auth auth;
+  const auto document = db::JsonDocument::parse(memo);
+  if (!document.ok() || !document.value().root().is_object()) return auth;
+  const auto variable = document.value().root().field("auth");
+  if (variable && variable->is_object()) auth = {Auth::Kind::User, variable->to_text(), {}};
+  const auto expires = document.value().root().field("expires");
+  if (expires && expires->integer()) auth.expires = std::chrono::seconds(*expires->integer());
+  return auth;
 }
 
 // Takes down what the rules say of a trial.
@@ -74,15 +94,15 @@ std::shared_ptr<const ReadAccess> Session::read_access(const db::Path& path,
   return std::make_shared<const ReadAccess>(book_, asker_, path, query, unindexed_);
 }
 
-std::shared_ptr<const db::Precondition> Session::write_access() const {
-  return asker_ ? std::make_shared<const WriteAccess>(*asker_) : nullptr;
+std::shared_ptr<const db::Precondition> Session::lasting_write_access() const {
+  return asker_ ? std::make_shared<const WriteAccess>(*asker_, memo_of(auth_)) : nullptr;
 }
 
 void Session::set_auth(Auth auth) {
   auth_ = std::move(auth);
   asker_ = asker_of(book_, space_, auth_);
   for (const auto& [listener, one] : listeners_) client_->recheck(listener, read_access(one.path, one.query));
-  client_->recheck_disconnect(write_access());
+  client_->recheck_disconnect(lasting_write_access());
 }
 
 void Session::write(uint64_t request, db::Write write) {
@@ -111,7 +131,7 @@ void Session::unlisten(uint64_t request, uint64_t listener) {
 }
 
 void Session::on_disconnect(uint64_t request, db::Disconnect disconnect) {
-  client_->on_disconnect(request, std::move(disconnect), write_access());
+  client_->on_disconnect(request, std::move(disconnect), lasting_write_access());
 }
 
 void Session::reply(uint64_t request, db::Result<void> status) { client_->reply(request, std::move(status)); }
@@ -133,7 +153,11 @@ void Session::end() { client_->end(); }
 Guard::Guard(db::Database& database, Options options)
     : database_(database),
       options_(std::move(options)),
-      book_(std::make_shared<Rulebook>(Rulebook::Options{options_.dev, options_.rules, options_.dev, options_.needs_indexes, options_.own_indexes, options_.on_denied})) {}
+      book_(std::make_shared<Rulebook>(Rulebook::Options{options_.dev, options_.rules, options_.dev, options_.needs_indexes, options_.own_indexes, options_.on_denied})) {
+  database_.revive_by([book = book_](const std::string& name, const std::string& memo) {
+    return std::make_shared<const WriteAccess>(Asker(book, name, auth_of(memo)));
+  });
+}
 
 bool Guard::is_admin_secret(std::string_view text) const {
   const std::string& secret = options_.admin_secret;

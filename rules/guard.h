@@ -64,7 +64,7 @@ class Session {
     std::optional<db::Query> query;
   };
   std::shared_ptr<const ReadAccess> read_access(const db::Path& path, const std::optional<db::Query>& query) const;
-  std::shared_ptr<const db::Precondition> write_access() const;
+  std::shared_ptr<const db::Precondition> lasting_write_access() const;  // also after a restart
 
   std::unique_ptr<db::Client> client_;
   const std::shared_ptr<Rulebook> book_;

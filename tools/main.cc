@@ -42,6 +42,13 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
       ->check(CLI::ExistingFile);
   command->add_flag("--allow-unindexed", flags.allow_unindexed,
                     "REST answers queries that no index names, by reading the whole collection");
+  command
+      ->add_option_function<int64_t>(
+          "--disconnect-grace", [&flags](int64_t seconds) { flags.disconnect_grace = std::chrono::seconds(seconds); },
+          "After a crash: seconds that clients have to come back before their onDisconnect writes are written")
+      ->check(CLI::Range(1, 86'400))
+      ->type_name("SECONDS")
+      ->default_str("15");
   command->add_option("--log-level", flags.log_level, "What is logged on standard error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
       ->capture_default_str();

@@ -1,5 +1,6 @@
 #include "db/commit/apply.h"
 
+#include "db/commit/disconnect_queue.h"
 #include "db/model/hash.h"
 #include "db/model/key_order.h"
 #include "db/store/row_key.h"
@@ -76,6 +77,15 @@ Result<void> apply(const Effect& effect, Pending& to, const OldRows* known) {
     case Effect::Kind::Dequeue:
       to.rows.erase(queue_key(to.number, effect.name, effect.path, effect.slot));
       return {};
+    case Effect::Kind::QueuedBy: {
+      const std::string key = row_key(Table::Disconnect, to.number, effect.name + '\0' + std::string(1, kQueuedByMark));
+      if (effect.value.is_null()) {
+        to.rows.erase(key);
+      } else {
+        to.rows.put(key, effect.value.as_string());
+      }
+      return {};
+    }
     case Effect::Kind::Configure: {
       const std::string key = row_key(Table::Setting, to.number, effect.name);
       const bool is_set = !effect.value.is_null();

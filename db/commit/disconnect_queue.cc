@@ -94,13 +94,25 @@ std::vector<Overwrite> DisconnectQueue::overwrites() const {
   return all;
 }
 
+std::vector<Effect> DisconnectQueue::sign(const std::string& memo) {
+  const std::string wanted = entries_.empty() ? "" : memo;
+  if (wanted == memo_) return {};
+  memo_ = wanted;
+  return {{Effect::Kind::QueuedBy, {}, memo_.empty() ? Value() : Value::string(memo_), Slot::Value, session_}};
+}
+
 std::vector<Effect> DisconnectQueue::clear() {
   std::vector<Effect> effects;
   remove_at_and_below("", effects);
+  for (Effect& effect : sign("")) effects.push_back(std::move(effect));
   return effects;
 }
 
 Result<void> DisconnectQueue::restore(std::string_view key, std::string_view rows) {
+  if (key == std::string_view(&kQueuedByMark, 1)) {
+    memo_ = rows;
+    return {};
+  }
   Overwrite overwrite;
   Result<Path> path = decode_path(key);
   if (!path.ok() && !key.empty() && key.back() == kPriorityMark) {

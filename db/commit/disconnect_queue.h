@@ -1,5 +1,5 @@
 // What one session wants written when it ends, as a sparse tree: no two entries overlap, a later one replaces or edits
-// what it covers. SDK: core/SparseSnapshotTree.ts; data-model.md §12, wire-protocol.md §8.2. Thread: its shard's.
+// what it covers. And by whose rights, for a restart. SDK: core/SparseSnapshotTree.ts; data-model.md §12, wire-protocol.md §8.2. Thread: its shard's.
 #pragma once
 
 #include <map>
@@ -11,6 +11,7 @@
 
 namespace hearth::db {
 
+inline constexpr char kQueuedByMark = '\xff';  // On disk. The key of the memo, which no path begins with
 inline constexpr size_t kDisconnectEntriesMax = 10'000;  // of one session
 
 class DisconnectQueue {
@@ -19,12 +20,15 @@ class DisconnectQueue {
 
   // Takes the operation in; answers the rows it adds, changes and removes. Errors: TooLarge.
   Result<std::vector<Effect>> take(const Disconnect& disconnect);
+  // It is judged by what `memo` tells of, as long as there is something (Precondition::memo). The rows that this changes.
+  std::vector<Effect> sign(const std::string& memo);
+  const std::string& memo() const { return memo_; }
   // One write for each entry, in key order, and the effects that remove them all.
   std::vector<Overwrite> overwrites() const;
   std::vector<Effect> clear();
   bool empty() const { return entries_.empty(); }
 
-  // An entry found in the store (key as in queue_key behind the session).
+  // A row found in the store (key as in queue_key behind the session, or kQueuedByMark).
   Result<void> restore(std::string_view key, std::string_view rows);
 
  private:
@@ -36,6 +40,7 @@ class DisconnectQueue {
   void store(Overwrite overwrite, std::vector<Effect>& effects);
 
   std::string session_;
+  std::string memo_;
   Entries entries_;
 };
 

@@ -30,6 +30,9 @@ class Precondition {
   virtual ~Precondition() = default;
   // Errors: Stale, PermissionDenied, whatever the views say.
   virtual Result<void> check(const Moment& moment) const = 0;
+  // What to make the same of after a restart (Database::revive_by): kept with what a session queues for its end. "": nothing
+  // that is asked for then.
+  virtual std::string memo() const { return {}; }
 };
 
 // The value at a path still has the hash that its writer saw ("" for null): transactions and If-Match.

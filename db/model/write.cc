@@ -66,6 +66,8 @@ char letter(Effect::Kind kind) {
       return 'e';
     case Effect::Kind::Dequeue:
       return 'd';
+    case Effect::Kind::QueuedBy:
+      return 'q';
     case Effect::Kind::Configure:
       return 'c';
     case Effect::Kind::Reindex:
@@ -239,6 +241,9 @@ Result<Record> Record::decode(std::string_view bytes) {
         break;
       case 'd':
         effect.kind = Effect::Kind::Dequeue;
+        break;
+      case 'q':
+        effect.kind = Effect::Kind::QueuedBy;
         break;
       case 'c':
         effect.kind = Effect::Kind::Configure;

@@ -71,6 +71,7 @@ struct Effect {
     Unleaf,       // the leaf at `path` makes room for children; its priority stays
     Enqueue,      // the session `name` will write `value`, server values and all, to the `slot` of `path` when it ends
     Dequeue,      // it will not
+    QueuedBy,     // what the session `name` has queued is judged by what the string `value` tells of (null: by nothing)
     Configure,    // the setting `name` becomes the string `value` (null: unset)
     Reindex,      // the secondary indexes are those of the string `value` (db/model/index.h, parse_indexes)
     BuildIndex,   // the next `value` children get their rows in the first index that is not complete
@@ -79,7 +80,7 @@ struct Effect {
   Path path;
   Value value;
   Slot slot = Slot::Value;  // Enqueue, Dequeue
-  std::string name;         // of the session (Enqueue, Dequeue) or the setting (Configure)
+  std::string name;         // of the session (Enqueue, Dequeue, QueuedBy) or the setting (Configure)
 };
 
 struct Record {

@@ -208,7 +208,7 @@ Result<void> TreeStore::read_or_make_identity(uint32_t shards) {
     batch.put(row_key(Table::Store, "shards"), std::to_string(shards_));
     return commit(batch, Durability::Synced);
   }
-  const bool is_older = *format == "1";
+  const bool is_older = *format == "1" || *format == "2";
   if (!is_older && *format != std::to_string(kStoreFormat)) {
     return Error{ErrorCode::Unsupported, "the store has format " + *format + ", this Hearth reads format " + std::to_string(kStoreFormat) + "; use the version that made it, or a newer one"};
   }

@@ -28,7 +28,7 @@
 namespace hearth::db {
 
 // 2: index rows, which an older Hearth would leave as they are when it changes the data.
-inline constexpr uint32_t kStoreFormat = 2;
+inline constexpr uint32_t kStoreFormat = 3;
 inline constexpr size_t kIngestRowsMin = 50'000;  // larger batches go in as a file, past the log (machine-facts.md §3.1)
 inline constexpr size_t kTombstonesMax = 100;     // range tombstones in memory before a flush (machine-facts.md §3.2)
 

@@ -24,10 +24,11 @@ Path at(std::string_view text) { return Path::parse(text).value(); }
 Value json(std::string text) { return parse_value(std::move(text), Path()).value(); }
 std::string text(const Value& value) { return to_json(value, JsonStyle::Export); }
 
-std::unique_ptr<Database> open(const TempFolder& folder) {
+std::unique_ptr<Database> open(const TempFolder& folder, std::chrono::milliseconds grace = std::chrono::hours(1)) {
   Database::Options options;
   options.folder = folder.path();
   options.shards = 2;
+  options.disconnect_grace = grace;
   return Database::open(options).value();
 }
 
@@ -337,13 +338,15 @@ TEST_CASE("Client: (a process that queues and waits to be killed)", "[.][child]"
   const auto database = Database::open(options).value();
   Talk talk(*database);
   talk.client->on_disconnect(1, put_later("gone", Value::increment(Value::integer(1))), nullptr);
-  const std::string answered = talk.until(1).front() + "\n";
+  const std::string answered = talk.until(1).front() + " " + talk.client->id() + "\n";
   REQUIRE(write(STDOUT_FILENO, answered.data(), answered.size()) > 0);
   pause();
 }
 
-TEST_CASE("Client: what a killed process left queued is written once, at the next open", "[db]") {
-  const TempFolder folder;
+namespace {
+
+// Starts it, kills it once its write is queued, and answers the name of its session.
+std::string kill_a_client(const TempFolder& folder) {
   setenv("CLIENT_TEST_FOLDER", folder.path().c_str(), 1);
   int answers[2];
   REQUIRE(pipe(answers) == 0);
@@ -355,16 +358,45 @@ TEST_CASE("Client: what a killed process left queued is written once, at the nex
     _exit(1);
   }
   close(answers[1]);
-  char answer[3] = {};
-  CHECK(read(answers[0], answer, sizeof answer) == sizeof answer);
+  std::string answer;
+  for (char c = 0; read(answers[0], &c, 1) == 1 && c != '\n';) answer += c;
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   close(answers[0]);
-  REQUIRE(std::string(answer, sizeof answer) == "a1\n");
+  REQUIRE(answer.starts_with("a1 "));
+  return answer.substr(3);
+}
+
+Words value_of_gone(Database& database, std::string_view replaces = "") {
+  Talk talk(database, replaces);
+  talk.client->read(1, get("gone"));
+  return talk.until(1);
+}
+
+}  // namespace
+
+TEST_CASE("Client: what a killed process left queued is written once, when its session has not come back in time", "[db]") {
+  const TempFolder folder;
+  kill_a_client(folder);
+  {
+    const auto database = open(folder);
+    CHECK(value_of_gone(*database) == Words{"a1 =null"});
+  }
+  for (int opens = 0; opens < 2; ++opens) {  // that it was closed in between changes nothing
+    const auto database = open(folder, std::chrono::milliseconds(1));
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (value_of_gone(*database) == Words{"a1 =null"} && std::chrono::steady_clock::now() < end) {
+    }
+    CHECK(value_of_gone(*database) == Words{"a1 =1"});
+  }
+}
+
+TEST_CASE("Client: a session of a killed process that comes back ends first, whatever time is left", "[db]") {
+  const TempFolder folder;
+  const std::string session = kill_a_client(folder);
   for (int opens = 0; opens < 2; ++opens) {
     const auto database = open(folder);
-    Talk talk(*database);
-    talk.client->read(1, get("gone"));
-    CHECK(talk.until(1) == Words{"a1 =1"});
+    CHECK(value_of_gone(*database, "another") == Words{opens == 0 ? "a1 =null" : "a1 =1"});
+    CHECK(value_of_gone(*database, session) == Words{"a1 =1"});
   }
 }

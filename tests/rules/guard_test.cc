@@ -3,9 +3,11 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <future>
 #include <mutex>
 #include <optional>
+#include <thread>
 
 #include "db/database.h"
 #include "db/model/json.h"
@@ -222,6 +224,44 @@ TEST_CASE("Guard: onDisconnect is judged again when it runs, as who the session 
   admin->end();
   REQUIRE(watcher.until("changed 7"));
   CHECK(db::to_json(house.read(Auth::admin(), "here").value, db::JsonStyle::Plain) == R"({"b":1})");
+}
+
+TEST_CASE("Guard: onDisconnect of a server that was killed is judged as who the session was last", "[rules]") {
+  House house(closed());
+  std::promise<db::Answer> set;
+  house.guard.set_rules("demo", Auth::admin(), R"({"rules":{"here":{".write":"root.child('members').child(auth.uid).val() == true"}}})",
+                        hearth::rules::Install::Yes, [&](db::Answer got) { set.set_value(std::move(got)); });
+  REQUIRE(set.get_future().get().status.ok());
+  REQUIRE(house.write(Auth::admin(), put("members", R"({"ada":true,"bob":true})")).status.ok());
+  Conversation ada(house, user()), bob(house, {Auth::Kind::User, R"({"uid":"bob"})", {}}), admin(house, Auth::admin());
+  ada->on_disconnect(1, later("here/ada"));
+  bob->on_disconnect(1, later("here/bob"));
+  admin->on_disconnect(1, later("here/admin"));
+  REQUIRE(ada.until_answer(1) == Words{"answer 1 ok"});
+  REQUIRE(bob.until_answer(1) == Words{"answer 1 ok"});
+  REQUIRE(admin.until_answer(1) == Words{"answer 1 ok"});
+  REQUIRE(house.write(Auth::admin(), put("members/ada", "false")).status.ok());
+
+  // What a crash now would leave.
+  const hearth::test::TempFolder left;
+  std::filesystem::copy(house.folder.path(), left.path(), std::filesystem::copy_options::recursive);
+  std::filesystem::remove(left.path() + "/LOCK");
+  db::Database::Options options;
+  options.folder = left.path();
+  options.disconnect_grace = std::chrono::milliseconds(500);
+  const auto database = db::Database::open(options).value();
+  Guard guard(*database, closed());
+  const auto here = [&] {
+    std::promise<db::Answer> answer;
+    guard.read("demo", Auth::admin(), read_of("here"), [&](db::Answer got) { answer.set_value(std::move(got)); });
+    return db::to_json(answer.get_future().get().value, db::JsonStyle::Plain);
+  };
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (here().find("bob") == std::string::npos || here().find("admin") == std::string::npos) {
+    REQUIRE(std::chrono::steady_clock::now() < end);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  CHECK(here() == R"({"admin":1,"bob":1})");
 }
 
 TEST_CASE("Guard: names are resolved; outside development only those that were made", "[rules]") {

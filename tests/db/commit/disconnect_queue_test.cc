@@ -57,6 +57,12 @@ class QueueRows {
  public:
   void take(const std::vector<Effect>& effects) {
     for (const Effect& effect : effects) {
+      if (effect.kind == Effect::Kind::QueuedBy) {
+        const std::string memo_key = queue_key(1, effect.name, Path(), Slot::Value) + kQueuedByMark;
+        if (effect.value.is_null()) REQUIRE(rows_.erase(memo_key) == 1);
+        if (!effect.value.is_null()) rows_[memo_key] = effect.value.as_string();
+        continue;
+      }
       const std::string key = queue_key(1, effect.name, effect.path, effect.slot);
       if (effect.kind == Effect::Kind::Enqueue) {
         rows_[key] = encode_rows(effect.value);
@@ -171,6 +177,33 @@ TEST_CASE("Rows that are no queue's are refused", "[commit][disconnect]") {
   CHECK(queue.restore("\x07", encode_rows(Value::integer(1))).error().code == ErrorCode::Corruption);
   CHECK(queue.restore(encode_path(at("/a")), "\xff").error().code == ErrorCode::Corruption);
   CHECK(queue.empty());
+}
+
+TEST_CASE("By whose rights it is queued is kept as long as something is", "[commit][disconnect]") {
+  DisconnectQueue queue("s");
+  QueueRows rows;
+  CHECK(queue.sign("ada").empty());  // nothing is queued yet
+  rows.take(queue.take(put("/a", "1")).value());
+  rows.take(queue.sign("ada"));
+  CHECK(queue.sign("ada").empty());
+  CHECK(rows.restored("s").memo() == "ada");
+  CHECK(text(rows.restored("s")) == "/a=1");
+  rows.take(queue.sign("bob"));
+  CHECK(rows.restored("s").memo() == "bob");
+  rows.take(queue.sign(""));  // an admin
+  CHECK(rows.restored("s").memo().empty());
+  rows.take(queue.sign("bob"));
+  DisconnectQueue same = rows.restored("s");
+  rows.take(same.clear());
+  CHECK(rows.empty());
+  CHECK(same.memo().empty());
+  rows = {};
+  queue.clear();
+  rows.take(queue.take(put("/a", "1")).value());
+  rows.take(queue.sign("ada"));
+  rows.take(queue.take(cancel("/a")).value());
+  rows.take(queue.sign("ada"));  // of nothing
+  CHECK(rows.empty());
 }
 
 TEST_CASE("Random puts end as the same tree whether queued or written at once", "[commit][disconnect]") {

@@ -24,7 +24,7 @@ Record random_record(RandomTree& random) {
   record.time = Timestamp(static_cast<int64_t>(random.below(size_t{1} << 43)));
   for (size_t count = random.below(5); count > 0; --count) {
     Effect effect;
-    effect.kind = static_cast<Effect::Kind>(random.below(8));
+    effect.kind = static_cast<Effect::Kind>(random.below(9));
     effect.path = random.path();
     switch (effect.kind) {
       case Effect::Kind::Set:
@@ -44,6 +44,10 @@ Record random_record(RandomTree& random) {
       case Effect::Kind::Dequeue:
         effect.name = std::string("\0\xff", 2);
         effect.slot = Slot::Priority;
+        break;
+      case Effect::Kind::QueuedBy:
+        effect.name = "session";
+        if (random.chance(0.5)) effect.value = Value::string(R"({"auth":null})");
         break;
       case Effect::Kind::Configure:
         effect.name = "rules";

@@ -41,7 +41,7 @@ export class Story {
   }
 
   // The items, as soon as `holds(items)`.
-  async until(holds, what) {
+  async until(holds, what, limit) {
     let check;
     const done = new Promise((resolve, reject) => {
       check = () => {
@@ -55,7 +55,7 @@ export class Story {
       check();
     });
     try {
-      return await soon(done, what);
+      return await soon(done, what, limit);
     } catch (error) {
       error.message += `; so far: ${JSON.stringify(this.items)?.slice(0, 2000)}`;
       throw error;
