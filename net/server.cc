@@ -7,6 +7,7 @@
 
 #include "net/auth/verifier.h"
 #include "net/http/listener.h"
+#include "net/http/origin.h"
 #include "net/rest/handler.h"
 #include "net/wire/acceptor.h"
 #include "rules/guard.h"
@@ -14,8 +15,9 @@
 namespace hearth::net {
 
 struct Server::Parts {
-  Parts(rules::Guard& guard, const Options& options)
-      : patience(options.patience),
+  Parts(rules::Guard& guard, const Options& options, http::OriginList allowed)
+      : origins(std::move(allowed)),
+        patience(options.patience),
         io(options.io_threads),
         worker_count(options.workers),
         workers(options.workers),
@@ -24,9 +26,22 @@ struct Server::Parts {
         wire(guard, verifier, io, workers) {}
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
+    if (!origins.allows(exchange->request())) return refuse(*exchange);
     if (!wire.accept(exchange)) rest.handle(std::move(exchange));
   }
 
+  // Without a word that would let the page read it.
+  static void refuse(http::Exchange& exchange) {
+    const std::string origin = http::origin_of(exchange.request());
+    const bool has_name = !origin.empty() && origin != "null";
+    http::Response reply = http::error_response(
+        403, fmt::format("{} may not use this server; its operator allows pages with --allow-origin.",
+                         has_name ? "A page of " + origin : "A page that does not say where it is from"));
+    std::erase_if(reply.headers, [](const auto& header) { return header.first == "Access-Control-Allow-Origin"; });
+    exchange.respond(std::move(reply));
+  }
+
+  const http::OriginList origins;
   const std::chrono::milliseconds patience;
   http::IoPool io;
   const size_t worker_count;
@@ -43,7 +58,8 @@ Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() { stop(); }
 
 db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options options) {
-  auto parts = std::make_unique<Parts>(guard, options);
+  ASSIGN_OR_RETURN(auto origins, http::OriginList::parse(options.origins));
+  auto parts = std::make_unique<Parts>(guard, options, std::move(origins));
   parts->io.start();
   const auto handler = [all = parts.get()](std::shared_ptr<http::Exchange> exchange) {
     all->handle(std::move(exchange));

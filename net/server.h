@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "db/base/result.h"
 
@@ -25,6 +26,7 @@ class Server {
   struct Options {
     std::string host{};    // "": 127.0.0.1 and, where there is IPv6, ::1. Else an address or a name
     uint16_t port = 9000;  // 0: picks one, the same for all addresses
+    std::vector<std::string> origins{};  // of pages that may use it (net/http/origin.h); none: all
     size_t io_threads = 2;
     size_t workers = 2;
     std::chrono::milliseconds patience{5'000};  // of stop(), with requests that are being answered

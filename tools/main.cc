@@ -43,6 +43,11 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
   command->add_flag("--allow-unindexed", flags.allow_unindexed,
                     "REST answers queries that no index names, by reading the whole collection");
   command
+      ->add_option("--allow-origin", flags.origins,
+                   "Pages of this origin may use the server, as https://app.example.com or https://*.example.com; repeat for "
+                   "more. Without it, all may")
+      ->type_name("ORIGIN");
+  command
       ->add_option_function<int64_t>(
           "--disconnect-grace", [&flags](int64_t seconds) { flags.disconnect_grace = std::chrono::seconds(seconds); },
           "After a crash: seconds that clients have to come back before their onDisconnect writes are written")

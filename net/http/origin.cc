@@ -1,0 +1,94 @@
+#include "net/http/origin.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace hearth::net::http {
+
+namespace {
+
+constexpr std::string_view kHidden = "null";
+
+// "https://host:port" of a URL that begins so, in lower case; "" when it is none.
+std::string origin_in(std::string_view url) {
+  const size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos || scheme == 0) return {};
+  const std::string_view rest = url.substr(scheme + 3);
+  const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
+  if (authority.empty() || authority.find('@') != std::string_view::npos) return {};
+  std::string origin = std::string(url.substr(0, scheme + 3)) + std::string(authority);
+  std::transform(origin.begin(), origin.end(), origin.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  if (origin.starts_with("http://") && origin.ends_with(":80")) origin.resize(origin.size() - 3);
+  if (origin.starts_with("https://") && origin.ends_with(":443")) origin.resize(origin.size() - 4);
+  return origin;
+}
+
+std::string_view host_in(std::string_view origin) {
+  std::string_view host = origin.substr(std::min(origin.find("://") + 3, origin.size()));
+  if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
+  return host.substr(0, host.find(':'));
+}
+
+bool matches(std::string_view pattern, std::string_view origin) {
+  const size_t star = pattern.find("://*.");
+  if (star == std::string_view::npos) return pattern == origin;
+  const std::string_view scheme = pattern.substr(0, star + 3);
+  const std::string_view below = pattern.substr(star + 4);  // ".example.com[:port]"
+  if (!origin.starts_with(scheme) || !origin.ends_with(below)) return false;
+  return origin.size() > scheme.size() + below.size();
+}
+
+// What no program but a browser asks for, and it for a script that may be anybody's.
+bool is_for_pages_alone(std::string_view target) {
+  return target.starts_with("/.lp?") || target.find("callback=") != std::string_view::npos;
+}
+
+}  // namespace
+
+std::string origin_of(const Request& request) {
+  if (const auto field = request.header("Origin"); field && !field->empty()) {
+    std::string origin = origin_in(*field);
+    return origin.empty() ? std::string(kHidden) : origin;
+  }
+  if (const auto field = request.header("Referer"); field && !field->empty()) {
+    std::string origin = origin_in(*field);
+    return origin.empty() ? std::string(kHidden) : origin;
+  }
+  // "none": typed by a person, or from a bookmark.
+  const auto site = request.header("Sec-Fetch-Site");
+  return site && *site != "same-origin" && *site != "none" ? std::string(kHidden) : std::string();
+}
+
+bool is_local_origin(std::string_view origin) {
+  if (origin.empty()) return true;
+  const std::string_view host = host_in(origin);
+  if (host == "[::1]" || host == "localhost" || host.ends_with(".localhost")) return true;
+  return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+db::Result<OriginList> OriginList::parse(const std::vector<std::string>& texts) {
+  OriginList list;
+  for (const std::string& text : texts) {
+    std::string origin = origin_in(text);
+    const std::string_view host = host_in(origin);
+    const bool stars = host.find('*', host.starts_with("*.") ? 1 : 0) != std::string_view::npos;
+    if (origin.empty() || host.empty() || stars || text.find_first_of("/?#", text.find("://") + 3) != std::string::npos) {
+      return db::Error{db::ErrorCode::InvalidArgument,
+                       fmt::format("{} is no origin: write SCHEME://HOST[:PORT], as https://app.example.com or https://*.example.com", text)};
+    }
+    list.origins_.push_back(std::move(origin));
+  }
+  return list;
+}
+
+bool OriginList::allows(const Request& request) const {
+  if (origins_.empty()) return true;
+  const std::string origin = origin_of(request);
+  if (origin.empty()) return !is_for_pages_alone(request.target) || request.header("Sec-Fetch-Site").has_value();
+  if (std::any_of(origins_.begin(), origins_.end(), [&](const std::string& one) { return matches(one, origin); })) return true;
+  const std::string host(request.header("Host").value_or(""));
+  return !host.empty() && (origin == origin_in("http://" + host) || origin == origin_in("https://" + host));
+}
+
+}  // namespace hearth::net::http
