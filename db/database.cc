@@ -373,6 +373,9 @@ void Database::write(const std::string& name, Write write, std::function<void(An
 const std::string& Database::life() const { return engine_->life(); }
 const std::string& Database::store_id() const { return engine_->store().id(); }
 SyncMode Database::sync() const { return engine_->sync(); }
-Result<void> Database::health() const { return engine_->store().health(); }
+Result<void> Database::health() const {
+  RETURN_IF_ERROR(engine_->store().health());
+  return engine_->store().room();
+}
 
 }  // namespace hearth::db

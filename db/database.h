@@ -137,6 +137,7 @@ class Database {
     // After a start: how long sessions of a process that was killed may take to come back, before what they queued for
     // their end is written.
     std::chrono::milliseconds disconnect_grace{15'000};
+    uint64_t free_bytes_min = 64u << 20;      // with less left on the disk, writes that add something are Unavailable
     UsualIndexes indexes;                     // of namespaces whose settings name none (db/model/index.h)
     const Clock* clock = nullptr;             // null: the system's; must outlive the database
     std::function<void(std::function<void()>)> run;  // where callbacks run; empty: a thread of ours
@@ -171,7 +172,7 @@ class Database {
   const std::string& life() const;   // unguessable, new at every open: sequences are resumable within one life
   const std::string& store_id() const;
   SyncMode sync() const;
-  Result<void> health() const;       // Unavailable: the store is broken and writes are refused; why
+  Result<void> health() const;       // Unavailable: writes are refused, and why: the store is broken, or the disk is full
 
  private:
   explicit Database(std::unique_ptr<Engine> engine);

@@ -27,7 +27,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const Database::Options& options) {
 }
 
 Result<void> Engine::start() {
-  ASSIGN_OR_RETURN(store_, TreeStore::open({options_.folder, static_cast<uint32_t>(options_.shards), options_.environment}));
+  ASSIGN_OR_RETURN(store_, TreeStore::open({options_.folder, static_cast<uint32_t>(options_.shards), options_.environment, options_.free_bytes_min}));
   names_ = store_->names_at_open();
   for (const auto& [name, number] : names_) next_number_ = std::max(next_number_, number + 1);
   const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;

@@ -215,6 +215,14 @@ void Shard::handle(Request& request, WriteRequest& what) {
     reply.status = Error{ErrorCode::TooLarge, "Data to write exceeds the maximum size that can be modified with a single request."};
     return answer(request, std::move(reply));
   }
+  const bool adds = !write.settings.empty() || std::any_of(write.overwrites.begin(), write.overwrites.end(),
+                                                           [](const Overwrite& one) { return !one.value.is_null(); });
+  if (adds) {
+    if (const Result<void> room = with_.store.room(); !room.ok()) {
+      reply.status = room.error();
+      return answer(request, std::move(reply));
+    }
+  }
   const bool was_named = space.tree.named;
   const size_t told = releases_.size();
   Result<Accepted> accepted = committer_.write(space.tree, write, with_.clock.now(), teller(space, write.merge, write.base));

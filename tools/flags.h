@@ -22,6 +22,7 @@ struct ServeFlags {
   std::string indexes;          // a file: of namespaces that have not set their own
   bool allow_unindexed = false;  // REST answers queries without an index too
   std::vector<std::string> origins;  // of pages that may use it; none: all
+  uint64_t disk_reserve = 64u << 20;  // bytes
   std::chrono::seconds disconnect_grace{15};
   std::string log_level = "info";
   size_t threads = 0;  // that serve connections; 0: as many as there are cores

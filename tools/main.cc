@@ -48,6 +48,11 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
                    "more. Without it, all may")
       ->type_name("ORIGIN");
   command
+      ->add_option("--disk-reserve", flags.disk_reserve,
+                   "With less left on the disk, writes that add something are refused: 64MB, 1GB; 0: until it is full")
+      ->transform(CLI::AsSizeValue(false))
+      ->default_str("64MB");
+  command
       ->add_option_function<int64_t>(
           "--disconnect-grace", [&flags](int64_t seconds) { flags.disconnect_grace = std::chrono::seconds(seconds); },
           "After a crash: seconds that clients have to come back before their onDisconnect writes are written")

@@ -83,6 +83,7 @@ Service::Service(const ServeFlags& flags) {
   options.folder = flags.data;
   options.sync = flags.sync;
   options.disconnect_grace = flags.disconnect_grace;
+  options.free_bytes_min = flags.disk_reserve;
   rules::Guard::Options guard = guard_options(flags);
   if (guard.rules != nullptr) options.indexes.of_rules = db::indexes_text(guard.rules->index_specs());
   options.indexes.own = guard.own_indexes;

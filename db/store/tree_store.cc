@@ -1,5 +1,6 @@
 #include "db/store/tree_store.h"
 
+#include <fmt/format.h>
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 #include <rocksdb/sst_file_writer.h>
@@ -181,6 +182,7 @@ Result<std::unique_ptr<TreeStore>> TreeStore::open(const Options& options) {
     }
   }
   std::unique_ptr<TreeStore> store(new TreeStore(std::move(rocks)));
+  store->free_bytes_min_ = options.free_bytes_min;
   RETURN_IF_ERROR(store->read_or_make_identity(options.shards));
   const auto snapshot = store->snapshot();
   RETURN_IF_ERROR(snapshot->scan(row_key(Table::Name, ""), row_key(Table::Head, ""), [&](auto key, auto value) {
@@ -238,6 +240,23 @@ Result<void> TreeStore::health() const {
   if (!broken_.load(std::memory_order_acquire)) return {};
   const std::lock_guard lock(mutex_);
   return Error{ErrorCode::Unavailable, why_broken_};
+}
+
+Result<void> TreeStore::room() const {
+  if (free_bytes_min_ == 0) return {};
+  const int64_t now = std::chrono::steady_clock::now().time_since_epoch() / std::chrono::milliseconds(1);
+  int64_t last = looked_at_.load(std::memory_order_relaxed);
+  const bool is_old = last == INT64_MIN || now - last >= kRoomLookInterval.count();
+  if (is_old && looked_at_.compare_exchange_strong(last, now, std::memory_order_relaxed)) {
+    uint64_t free_bytes = 0;
+    if (rocks_->environment->GetFreeSpace(rocks_->folder, &free_bytes).ok()) free_bytes_.store(free_bytes, std::memory_order_relaxed);
+  }
+  const uint64_t left = free_bytes_.load(std::memory_order_relaxed);
+  if (left >= free_bytes_min_) return {};
+  return Error{ErrorCode::Unavailable,
+               fmt::format("The disk has {} MiB left, and {} MiB are kept in reserve: data can be removed, and nothing else written, "
+                           "until there is more.",
+                           left >> 20, free_bytes_min_ >> 20)};
 }
 
 Error TreeStore::break_store(const Error& cause) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -29,6 +30,7 @@ namespace hearth::db {
 
 // 2: index rows, which an older Hearth would leave as they are when it changes the data.
 inline constexpr uint32_t kStoreFormat = 3;
+inline constexpr std::chrono::milliseconds kRoomLookInterval{100};
 inline constexpr size_t kIngestRowsMin = 50'000;  // larger batches go in as a file, past the log (machine-facts.md §3.1)
 inline constexpr size_t kTombstonesMax = 100;     // range tombstones in memory before a flush (machine-facts.md §3.2)
 
@@ -128,6 +130,7 @@ class TreeStore {
     std::string folder;
     uint32_t shards = 1;          // of a new store; an old one keeps its number
     void* environment = nullptr;  // a rocksdb::Env*, for tests
+    uint64_t free_bytes_min = 0;  // see room()
   };
   // Errors: Locked, Io, Corruption, Unsupported (made by a newer Hearth).
   static Result<std::unique_ptr<TreeStore>> open(const Options& options);
@@ -141,6 +144,10 @@ class TreeStore {
   Result<void> commit(const RowSource& rows, Durability durability);
   std::shared_ptr<const Snapshot> snapshot() const;
   Result<void> health() const;  // Errors: Unavailable, why writes are refused
+  // Whether the disk has more than Options::free_bytes_min left: a write that fills it up breaks the store, one that is not
+  // begun breaks nothing, and there is room to remove something. Looks again after kRoomLookInterval. Thread: any.
+  // Errors: Unavailable.
+  Result<void> room() const;
 
  private:
   struct Rocks;
@@ -154,6 +161,9 @@ class TreeStore {
   std::string id_;
   uint32_t shards_ = 1;
   std::map<std::string, uint32_t> names_;
+  uint64_t free_bytes_min_ = 0;
+  mutable std::atomic<int64_t> looked_at_{INT64_MIN};  // room(), by the steady clock
+  mutable std::atomic<uint64_t> free_bytes_{UINT64_MAX};
   std::atomic<size_t> tombstones_{0};
   std::atomic<uint64_t> next_file_{0};
   std::atomic<bool> broken_{false};

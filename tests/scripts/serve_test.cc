@@ -335,3 +335,20 @@ TEST_CASE("hearth: says its version, and what it can do", "[scripts]") {
   Program nothing({HEARTH_BIN_DIR "/hearth"});
   CHECK(nothing.wait() != 0);
 }
+
+TEST_CASE("serve: what would use up the disk's reserve is refused, removing is not", "[scripts]") {
+  const Folder folder;
+  {
+    Server server({"--dev", "--data", folder / "data"});
+    CHECK(server.ask({.method = "PUT", .target = "/a.json", .body = R"({"b":1,"c":1})"}).status == 200);
+  }
+  Server server({"--dev", "--data", folder / "data", "--disk-reserve", "1000000GB"});
+  REQUIRE(server.port() != 0);
+  const Reply refused = server.ask({.method = "PUT", .target = "/a.json", .body = "2"});
+  CHECK(refused.status == 503);
+  CHECK_THAT(refused.head, Catch::Contains("retry-after: "));
+  CHECK_THAT(refused.body, Catch::Contains("kept in reserve"));
+  CHECK(server.ask({.target = "/.health"}).status == 503);
+  CHECK(server.ask({.method = "DELETE", .target = "/a/b.json"}).status == 200);
+  CHECK(server.ask({.target = "/a.json"}).body == R"({"c":1})");
+}

@@ -4,7 +4,9 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 #include "db/model/hash.h"
 #include "db/store/rocks.h"
@@ -392,4 +394,33 @@ TEST_CASE("Range tombstones are flushed when enough have gathered", "[store]") {
   for (int tries = 0; tries < 2'000 && files_ending(folder.path(), ".sst") == 0; ++tries) ::usleep(5'000);
   CHECK(files_ending(folder.path(), ".sst") > 0);  // in the background
   CHECK(rows_of(*store, 1) == Rows{{numbered(kTombstonesMax), "x"}});
+}
+
+TEST_CASE("With less left on the disk than is kept in reserve there is no room, and there is again once there is more", "[store]") {
+  struct Disk final : rocksdb::EnvWrapper {
+    Disk() : rocksdb::EnvWrapper(rocksdb::Env::Default()) {}
+    const char* Name() const { return "Disk"; }
+    rocksdb::Status GetFreeSpace(const std::string&, uint64_t* bytes) override {
+      *bytes = left;
+      return rocksdb::Status::OK();
+    }
+    std::atomic<uint64_t> left = 5u << 20;
+  };
+  Disk disk;
+  const TempFolder folder;
+  TreeStore::Options options;
+  options.folder = folder.path();
+  options.free_bytes_min = 5u << 20;
+  options.environment = &disk;
+  const auto store = TreeStore::open(options).value();
+  CHECK(store->room().ok());
+  disk.left = (5u << 20) - 1;
+  std::this_thread::sleep_for(kRoomLookInterval);
+  REQUIRE_FALSE(store->room().ok());
+  CHECK(store->room().error().code == ErrorCode::Unavailable);
+  CHECK(store->room().error().message.starts_with("The disk has 4 MiB left, and 5 MiB are kept in reserve"));
+  CHECK(store->health().ok());
+  disk.left = 5u << 20;
+  std::this_thread::sleep_for(kRoomLookInterval);
+  CHECK(store->room().ok());
 }
