@@ -32,6 +32,7 @@ void Client::recheck_disconnect(std::shared_ptr<const Precondition> check) {
   submit(conversation_, 0, RecheckDisconnectRequest{std::move(check)});
 }
 void Client::reply(uint64_t request, Result<void> status) { submit(conversation_, request, ReplyRequest{std::move(status)}); }
+void Client::set_label(std::string label) { submit(conversation_, 0, LabelRequest{std::move(label)}); }
 std::vector<Item> Client::take() { return conversation_->story.take(); }
 
 void Client::end() {

@@ -1,11 +1,13 @@
 #include "net/server.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <latch>
 #include <utility>
 
 #include "net/auth/verifier.h"
+#include "net/http/fetch.h"
 #include "net/http/listener.h"
 #include "net/rest/handler.h"
 #include "net/wire/socket.h"
@@ -13,13 +15,31 @@
 
 namespace hearth::net {
 
+namespace {
+
+Verifier::Options verifier_options(AuthConfig config) {
+  Verifier::Options options;
+  options.config = std::move(config);
+  options.fetch_url = [](const std::string& url, const std::atomic<bool>& stop) -> db::Result<Fetched> {
+    ASSIGN_OR_RETURN(http::Document document, http::fetch(url, {kKeySetBytesMax, kFetchTimeMax}, stop));
+    return Fetched{std::move(document.body), document.max_age};
+  };
+  options.on_fetched = [](const std::string& location, const std::string& failure) {
+    if (failure.empty()) return spdlog::info("keys: {} is there again", location);
+    spdlog::warn("keys: {}: {}; tokens are verified by the keys that are known", location, failure);
+  };
+  return options;
+}
+
+}  // namespace
+
 struct Server::Parts {
-  Parts(rules::Guard& guard, const Options& options)
+  Parts(rules::Guard& guard, Options& options)
       : patience(options.patience),
         io(options.io_threads),
         worker_count(options.workers),
         workers(options.workers),
-        verifier(guard),
+        verifier(guard, verifier_options(std::move(options.auth))),
         rest(guard, verifier, io, workers),
         wire(guard, verifier, io, workers) {}
 
@@ -54,6 +74,8 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
   parts->url = parts->listener->url();
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
+
+void Server::set_auth(AuthConfig auth) { parts_->verifier.replace(std::move(auth)); }
 
 uint16_t Server::port() const { return parts_->port; }
 std::string Server::url() const { return parts_->url; }

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "db/base/result.h"
+#include "net/auth/auth_config.h"
 
 namespace hearth::rules {
 class Guard;
@@ -27,6 +28,7 @@ class Server {
     uint16_t port = 9000;  // 0: picks one, the same for all addresses
     size_t io_threads = 2;
     size_t workers = 2;
+    AuthConfig auth{};     // whose signed tokens are believed
     std::chrono::milliseconds patience{5'000};  // of stop(), with requests that are being answered
   };
 
@@ -36,6 +38,9 @@ class Server {
   ~Server();  // stop()s
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
+
+  // From here on these issuers' tokens are believed; who is connected stays. Any thread; may wait for a fetch to give up.
+  void set_auth(AuthConfig auth);
 
   uint16_t port() const;
   std::string url() const;  // http://127.0.0.1:9000

@@ -16,16 +16,19 @@ namespace hearth::net {
 inline constexpr size_t kTokenBytesMax = 64 * 1024;
 
 struct Jwt {
-  std::string header;     // JSON text of an object
-  std::string claims;     // JSON text of an object
-  std::string algorithm;  // the header's `alg`
-  std::string signature;  // bytes
+  std::string header;                 // JSON text of an object
+  std::string claims;                 // JSON text of an object
+  std::string algorithm;              // the header's `alg`
+  std::optional<std::string> key_id;  // the header's `kid`
+  bool has_critical;                  // the header's `crit`: extensions that must be understood, of which we know none
+  std::string signature;              // bytes
 
   // RFC 7519 §6: an unsecured token names "none" and has no signature.
   bool is_unsigned() const { return algorithm == "none" && signature.empty(); }
 };
 
-// Errors: InvalidToken "Could not parse auth token." (rest-api.md §9).
+// A member named twice in the header or among the claims is an error: two readers could see two tokens (RFC 7515 §4, RFC
+// 7519 §4). Errors: InvalidToken "Could not parse auth token." (rest-api.md §9).
 db::Result<Jwt> decode_jwt(std::string_view token);
 
 // Whether `text` has the three parts of a token; says nothing of what is in them.
@@ -33,5 +36,6 @@ bool looks_like_jwt(std::string_view text);
 
 // Nothing when `text` is not base64url; trailing "=" is allowed.
 std::optional<std::string> decode_base64url(std::string_view text);
+std::string encode_base64url(std::string_view bytes);  // without "="
 
 }  // namespace hearth::net

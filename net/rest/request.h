@@ -29,6 +29,7 @@ enum class Endpoint : uint8_t {
   Databases,  // /.inspect/databases.json
   Rules,      // /.settings/rules.json
   OwnIndexes, // /.settings/indexes.json
+  Kick,       // /.settings/kick.json
   Explain,    // /.inspect/explain.json (rules/trial.h)
   Coverage,   // /.inspect/coverage, or .json
   Indexes,    // /.inspect/indexes.json

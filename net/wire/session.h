@@ -8,12 +8,19 @@
 // A transport decodes (parse_message) and serialises (frames_of, text_of) where it likes: both may be long. WebSocket
 // does so in socket.h; long polling would carry the same session.
 //
+// A credential may need a key that is still to be fetched. Messages behind it are held until it is verified, for they must
+// be judged by it (wire-protocol.md §9.3): the verdict comes into a mailbox, from any thread, and wakes the transport, whose
+// on_items() looks there first. A client that goes while its messages are held has said nothing.
+//
 // Thread: its home io thread.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,7 +63,8 @@ db::SharedBytes frames_of(const Outgoing& message);  // WebSocket bytes
 
 class Session {
  public:
-  Session(std::unique_ptr<rules::Session> data, const Verifier& verifier);
+  // `wake`: what the rules::Session was opened with; any thread.
+  Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, std::function<void()> wake);
 
   // The first thing that a client must hear. `host`: where it shall come back to.
   std::string hello(db::Timestamp now, std::string_view host) const { return hello_text(now, host, data_->id()); }
@@ -75,8 +83,10 @@ class Session {
   // The client is gone. Its onDisconnect writes are written.
   void end() { data_->end(); }
 
-  size_t unanswered() const { return pending_.size(); }
-  bool is_behind() const { return pending_.size() > kUnansweredMax || pending_bytes_ > kUnansweredBytesMax; }
+  size_t unanswered() const { return pending_.size() + held_.size(); }
+  bool is_behind() const {
+    return unanswered() > kUnansweredMax || pending_bytes_ + held_bytes_ > kUnansweredBytesMax;
+  }
 
  private:
   // What an answer has to look like.
@@ -92,7 +102,9 @@ class Session {
   void on_request(Request&& request);
   void on_listen(int64_t number, Listen&& listen);
   void on_unlisten(int64_t number, const Unlisten& unlisten);
-  void on_authenticate(int64_t number, const Authenticate& authenticate);
+  void on_authenticate(int64_t number, Authenticate&& authenticate);
+  void on_verdict(int64_t number, db::Result<rules::Auth> auth, const std::optional<std::string>& act_as);
+  void accept_verdict(std::vector<Outgoing>& to);
   void on_answer(db::Answer&& answer, std::vector<Outgoing>& to);
   void on_event(db::Event&& event, std::vector<Outgoing>& to);
 
@@ -103,6 +115,17 @@ class Session {
 
   std::unique_ptr<rules::Session> data_;
   const Verifier& verifier_;
+  const std::function<void()> wake_;
+  // A credential that is being verified; what came behind it is in held_.
+  struct Verification {
+    int64_t number = 0;
+    std::optional<std::string> act_as{};
+    std::mutex mutex{};  // Guards verdict.
+    std::optional<db::Result<rules::Auth>> verdict{};
+  };
+  std::shared_ptr<Verification> verification_;  // shared with whoever brings the verdict
+  std::deque<Incoming> held_;
+  size_t held_bytes_ = 0;
   uint64_t last_id_ = 0;  // of requests and listeners alike
   std::unordered_map<uint64_t, Pending> pending_;
   size_t pending_bytes_ = 0;

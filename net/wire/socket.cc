@@ -42,7 +42,7 @@ void WireSocket::start(std::shared_ptr<http::WebSocket> socket) {
   auto data =
       with_.guard.open(space.value(), rules::Auth{}, upgrade_.last_session, [waker = waker_] { waker->wake(); });
   if (!data.ok()) return refuse(data.error());
-  session_.emplace(std::move(data).value(), with_.verifier);
+  session_.emplace(std::move(data).value(), with_.verifier, [waker = waker_] { waker->wake(); });
   send_text(session_->hello(with_.clock.now(), upgrade_.host));
 }
 
@@ -124,6 +124,7 @@ void WireSocket::pump() {
     if (queue_.size() == before && !over_) break;
     send_queued();
   }
+  watch_expiry();  // a credential may have been verified
   hold_back();
 }
 
