@@ -40,11 +40,13 @@ bool is_loopback(std::string_view host) {
 
 // What is wrong with a URL that keys shall come from; "" when nothing is.
 std::string_view complaint_of(std::string_view url) {
-  if (url.find_first_of("@\\ \t\r\n") != std::string_view::npos) return "a URL without user names and spaces is expected";
-  if (url.starts_with("https://") && url.size() > 8) return "";
-  if (!url.starts_with("http://")) return "keys come from an https:// URL";
-  url.remove_prefix(7);
+  const bool has_tls = url.starts_with("https://");
+  if (!has_tls && !url.starts_with("http://")) return "keys come from an https:// URL";
+  if (url.find_first_of("\\ \t\r\n") != std::string_view::npos) return "that is no URL";
+  url.remove_prefix(has_tls ? 8 : 7);
   std::string_view host = url.substr(0, url.find_first_of("/?#"));
+  if (host.empty() || host.find('@') != std::string_view::npos) return "a URL with a host and without a user's name is expected";
+  if (has_tls) return "";
   const size_t colon = host.rfind(':');
   if (colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos) host = host.substr(0, colon);
   return is_loopback(host) ? "" : "keys come from an https:// URL; http:// is for this machine alone (127.0.0.1)";

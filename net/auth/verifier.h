@@ -56,7 +56,7 @@ class Verifier {
 
   explicit Verifier(const rules::Guard& guard);
   Verifier(const rules::Guard& guard, Options options);
-  ~Verifier();  // who waits is told Unavailable
+  ~Verifier();  // who waits is refused
 
   // `space`: the namespace that it is used in, as Guard::resolve gave it. Nothing: the key that signed it is not known
   // (yet); verify_late() asks where keys come from. Errors: InvalidToken, ExpiredToken, Unavailable.
