@@ -149,7 +149,8 @@ std::shared_ptr<Conversation> Engine::converse(const std::string& name, std::str
   return conversation;
 }
 
-void Engine::end_conversations(const std::string& name, std::string label, Error reason, std::function<void(Answer)> done) {
+void Engine::end_conversations(const std::string& name, std::string label, Error reason,
+                               std::function<void(Answer)> done) {
   const std::shared_ptr<Space> where = space(name);
   where->shard.submit({where, nullptr, 0, EndLabelledRequest{std::move(label), std::move(reason)}, std::move(done)});
 }

@@ -427,7 +427,8 @@ void Shard::handle(Request& request, BeginRequest& what) {
 void Shard::handle(Request& request, EndRequest&) { end(request.conversation); }
 
 void Shard::handle(Request& request, LabelRequest& what) {
-  request.conversation->label = what.label.empty() ? nullptr : std::make_unique<const std::string>(std::move(what.label));
+  request.conversation->label =
+      what.label.empty() ? nullptr : std::make_unique<const std::string>(std::move(what.label));
 }
 
 void Shard::handle(Request& request, EndLabelledRequest& what) {

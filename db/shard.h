@@ -86,7 +86,8 @@ struct Request {
   std::shared_ptr<Conversation> conversation;  // null: a request by itself
   uint64_t id = 0;
   std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
-               RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest, CreateRequest, MaintainRequest, ScannedRequest, OrphanRequest>
+               RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest,
+               CreateRequest, MaintainRequest, ScannedRequest, OrphanRequest>
       what;
   std::function<void(Answer)> done;  // without a conversation
 };

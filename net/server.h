@@ -28,7 +28,7 @@ class Server {
     uint16_t port = 9000;  // 0: picks one, the same for all addresses
     size_t io_threads = 2;
     size_t workers = 2;
-    AuthConfig auth{};     // whose signed tokens are believed
+    AuthConfig auth{};                          // whose signed tokens are believed
     std::chrono::milliseconds patience{5'000};  // of stop(), with requests that are being answered
   };
 
@@ -39,7 +39,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // From here on these issuers' tokens are believed; who is connected stays. Any thread; may wait for a fetch to give up.
+  // From here on these issuers' tokens are believed; who is connected stays. Any thread; may wait for a fetch to give
+  // up.
   void set_auth(AuthConfig auth);
 
   uint16_t port() const;

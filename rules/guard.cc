@@ -252,8 +252,9 @@ void Guard::set_rules(const std::string& name, const Auth& auth, std::string tex
 void Guard::kick(const std::string& name, const Auth& auth, const std::string& uid, Done done) {
   if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
   if (uid.empty() || uid.size() > kRevokedUidBytesMax) {
-    return done(answer_of(db::Error{db::ErrorCode::InvalidArgument, "uid must name a user, in at most " +
-                                                                        std::to_string(kRevokedUidBytesMax) + " bytes."}));
+    return done(
+        answer_of(db::Error{db::ErrorCode::InvalidArgument,
+                            "uid must name a user, in at most " + std::to_string(kRevokedUidBytesMax) + " bytes."}));
   }
   const auto now = std::chrono::duration_cast<std::chrono::seconds>(database_.clock().now());
   const std::lock_guard lock(kicks_);
@@ -262,7 +263,9 @@ void Guard::kick(const std::string& name, const Auth& auth, const std::string& u
   write.settings.push_back({std::string(db::kRevokedSetting), revoked_.add(name, uid, now)});
   database_.write(name, std::move(write), [this, name, uid, done = std::move(done)](db::Answer written) {
     if (!written.status.ok()) return done(std::move(written));
-    database_.end_conversations(name, uid, {db::ErrorCode::InvalidToken, "Auth token was revoked: an administrator has signed its user out."}, done);
+    database_.end_conversations(
+        name, uid, {db::ErrorCode::InvalidToken, "Auth token was revoked: an administrator has signed its user out."},
+        done);
   });
 }
 

@@ -128,8 +128,8 @@ class Guard {
   void own_indexes(const std::string& name, const Auth& auth, Done done);
   void set_own_indexes(const std::string& name, const Auth& auth, std::string text, Done done);
 
-  // For admins. Ends all sessions of that user here, with InvalidToken, and has tokens refused that were issued up to now,
-  // also after a restart. The answer's value: how many sessions. Errors: PermissionDenied, InvalidArgument, Io.
+  // For admins. Ends all sessions of that user here, with InvalidToken, and has tokens refused that were issued up to
+  // now, also after a restart. The answer's value: how many sessions. Errors: PermissionDenied, InvalidArgument, Io.
   void kick(const std::string& name, const Auth& auth, const std::string& uid, Done done);
   // Whether a user's token, issued then, is from before a kick. Costs nothing where nobody was kicked.
   bool is_revoked(std::string_view name, std::string_view uid, std::optional<std::chrono::seconds> issued) const {

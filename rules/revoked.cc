@@ -36,7 +36,8 @@ std::string Revoked::add(const std::string& space, const std::string& uid, std::
   is_empty_.store(false, std::memory_order_release);
   std::string row = row_of(users);
   while (users.size() > kRevokedMax || row.size() > db::kSettingBytesMax) {
-    users.erase(std::min_element(users.begin(), users.end(), [](const auto& a, const auto& b) { return a.second < b.second; }));
+    users.erase(
+        std::min_element(users.begin(), users.end(), [](const auto& a, const auto& b) { return a.second < b.second; }));
     row = row_of(users);
   }
   return row;

@@ -18,7 +18,7 @@
 
 namespace hearth::rules {
 
-inline constexpr size_t kRevokedMax = 2'000;          // users of one namespace; the one signed out first is forgotten
+inline constexpr size_t kRevokedMax = 2'000;  // users of one namespace; the one signed out first is forgotten
 inline constexpr size_t kRevokedUidBytesMax = 256;
 inline constexpr std::chrono::hours kRevokedKept{24 * 30};  // longer than any token should live
 

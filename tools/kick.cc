@@ -27,16 +27,18 @@ int kick(const KickFlags& flags) {
   db::append_json_string(flags.uid, body);
   body += '}';
   const std::string target = "/.settings/kick.json" + (flags.space.empty() ? "" : "?ns=" + flags.space);
-  const HttpReply reply = http(parse_url(flags.url), "POST", target, body, fmt::format("Authorization: Bearer {}\r\n", token_of(flags)));
+  const HttpReply reply =
+      http(parse_url(flags.url), "POST", target, body, fmt::format("Authorization: Bearer {}\r\n", token_of(flags)));
   const auto document = db::JsonDocument::parse(reply.body);
   const auto field = [&](std::string_view name) {
     return document.ok() && document.value().root().is_object() ? document.value().root().field(name) : std::nullopt;
   };
   if (reply.status != 200) {
     const auto error = field("error");
-    throw std::runtime_error(fmt::format("{} answers {}: {}{}", flags.url, reply.status,
-                                         error && error->string() ? std::string(*error->string()) : reply.body,
-                                         reply.status == 401 ? "; give an admin's --token, or --data where admin-secret is" : ""));
+    throw std::runtime_error(
+        fmt::format("{} answers {}: {}{}", flags.url, reply.status,
+                    error && error->string() ? std::string(*error->string()) : reply.body,
+                    reply.status == 401 ? "; give an admin's --token, or --data where admin-secret is" : ""));
   }
   const auto count = field("kicked");
   fmt::print("{} was signed out, on {} connections\n", flags.uid, count ? count->integer().value_or(0) : 0);

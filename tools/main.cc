@@ -45,8 +45,9 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
   command->add_flag("--allow-unindexed", flags.allow_unindexed,
                     "REST answers queries that no index names, by reading the whole collection");
   command
-      ->add_option("--auth-config", flags.auth_config,
-                   "A file that says whose signed tokens are believed (README.md, 'Who may connect'); read again on SIGHUP")
+      ->add_option(
+          "--auth-config", flags.auth_config,
+          "A file that says whose signed tokens are believed (README.md, 'Who may connect'); read again on SIGHUP")
       ->check(CLI::ExistingFile);
   command->add_option("--log-level", flags.log_level, "What is logged on standard error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
@@ -108,7 +109,8 @@ CLI::App* add_token(CLI::App& program, TokenFlags& flags) {
       ->check(CLI::ExistingFile);
   command->add_option("--auth-config", flags.auth_config, "The server's file, instead: it has the secret of --issuer")
       ->check(CLI::ExistingFile);
-  command->add_option("--issuer", flags.issuer, "With --secret-file the token's iss; with --auth-config an issuer's name or iss");
+  command->add_option("--issuer", flags.issuer,
+                      "With --secret-file the token's iss; with --auth-config an issuer's name or iss");
   command->add_option("--audience", flags.audience, "With --secret-file, the token's aud, if the server wants one");
   command->add_option("--claims", flags.claims, "More that it says, as JSON: auth.token in the rules");
   command->add_option("--expires", flags.expires, "How long it is good for: a number with s, m, h or d")
@@ -131,13 +133,17 @@ Exit status: 0, or 1 with one line that says what is wrong.)");
 }
 
 CLI::App* add_kick(CLI::App& program, KickFlags& flags) {
-  CLI::App* command = program.add_subcommand("kick", "Signs a user out: ends the sessions, and refuses the tokens of up to now");
+  CLI::App* command =
+      program.add_subcommand("kick", "Signs a user out: ends the sessions, and refuses the tokens of up to now");
   command->add_option("--uid", flags.uid, "Who")->required();
   command->add_option("--ns", flags.space, "The namespace; without it, the server's default one");
   command->add_option("--url", flags.url, "The running server")->capture_default_str();
-  command->add_option("--token", flags.token, "A credential of an admin; without it, what --data has")->envname("HEARTH_TOKEN");
-  command->add_option("--data", flags.data, "The server's data folder, for the admin secret in it")->capture_default_str();
-  command->footer(R"(WebSockets and event streams of that user end: SDKs hear that their token is invalid and ask for a new one, streams hear
+  command->add_option("--token", flags.token, "A credential of an admin; without it, what --data has")
+      ->envname("HEARTH_TOKEN");
+  command->add_option("--data", flags.data, "The server's data folder, for the admin secret in it")
+      ->capture_default_str();
+  command->footer(
+      R"(WebSockets and event streams of that user end: SDKs hear that their token is invalid and ask for a new one, streams hear
 auth_revoked. Tokens that were issued up to this second are refused in that namespace from now on, also after a restart; so
 are tokens of that user that do not say when they were issued (iat).
 

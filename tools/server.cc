@@ -12,7 +12,8 @@
 namespace hearth::tools {
 namespace {
 
-// The signals that end the server, or have it read its files again, are taken by wait(), and by no thread that is started from here on.
+// The signals that end the server, or have it read its files again, are taken by wait(), and by no thread that is
+// started from here on.
 class Signals {
  public:
   Signals() {

@@ -31,12 +31,10 @@ constexpr ShapeRow kShapes[] = {{"plain", Shape::Plain, "issuer"},
                                 {"supabase", Shape::Supabase, "url"},
                                 {"auth0", Shape::Auth0, "domain"},
                                 {"keycloak", Shape::Keycloak, "issuer"}};
-constexpr std::string_view kCommon[] = {"shape",     "audience", "secret_file", "secret", "jwks_file",
-                                        "jwks_url",  "namespaces", "skew",      "claims", "name"};
+constexpr std::string_view kCommon[] = {"shape",    "audience",   "secret_file", "secret", "jwks_file",
+                                        "jwks_url", "namespaces", "skew",        "claims", "name"};
 
-bool is_loopback(std::string_view host) {
-  return host == "localhost" || host == "[::1]" || host == "127.0.0.1";
-}
+bool is_loopback(std::string_view host) { return host == "localhost" || host == "[::1]" || host == "127.0.0.1"; }
 
 // What is wrong with a URL that keys shall come from; "" when nothing is.
 std::string_view complaint_of(std::string_view url) {
@@ -45,7 +43,8 @@ std::string_view complaint_of(std::string_view url) {
   if (url.find_first_of("\\ \t\r\n") != std::string_view::npos) return "that is no URL";
   url.remove_prefix(has_tls ? 8 : 7);
   std::string_view host = url.substr(0, url.find_first_of("/?#"));
-  if (host.empty() || host.find('@') != std::string_view::npos) return "a URL with a host and without a user's name is expected";
+  if (host.empty() || host.find('@') != std::string_view::npos)
+    return "a URL with a host and without a user's name is expected";
   if (has_tls) return "";
   const size_t colon = host.rfind(':');
   if (colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos) host = host.substr(0, colon);
@@ -66,7 +65,8 @@ class Reader {
     if (root.kind != TextNode::Kind::Object) return wrong(root.at, R"(expected {"issuers": […]})");
     const TextNode* list = nullptr;
     for (const rules::TextMember& member : root.members) {
-      if (member.key != "issuers") return wrong(member.at, fmt::format(R"(unknown member "{}"; there is "issuers")", member.key));
+      if (member.key != "issuers")
+        return wrong(member.at, fmt::format(R"(unknown member "{}"; there is "issuers")", member.key));
       if (list != nullptr) return wrong(member.at, R"("issuers" is here twice)");
       list = &member.value;
     }
@@ -79,7 +79,8 @@ class Reader {
       ASSIGN_OR_RETURN(Issuer issuer, this->issuer(one));
       for (const Issuer& other : config.issuers) {
         if (other.issuer == issuer.issuer) return wrong(one.at, fmt::format(R"(two issuers are "{}")", issuer.issuer));
-        if (other.name == issuer.name) return wrong(one.at, fmt::format(R"(two issuers have the name "{}")", issuer.name));
+        if (other.name == issuer.name)
+          return wrong(one.at, fmt::format(R"(two issuers have the name "{}")", issuer.name));
       }
       config.issuers.push_back(std::move(issuer));
     }
@@ -102,7 +103,8 @@ class Reader {
   db::Result<std::string> text(const TextNode& of, std::string_view name) const {
     const TextNode* node = member(of, name);
     if (node == nullptr) return std::string();
-    if (node->kind != TextNode::Kind::String || node->text.empty()) return wrong(node->at, fmt::format(R"("{}" must be text)", name));
+    if (node->kind != TextNode::Kind::String || node->text.empty())
+      return wrong(node->at, fmt::format(R"("{}" must be text)", name));
     return node->text;
   }
 
@@ -117,9 +119,11 @@ class Reader {
       return all;
     }
     const std::string_view what = single == Single::Yes ? "text or a list of texts" : "a list of texts";
-    if (node->kind != TextNode::Kind::Array || node->elements.empty()) return wrong(node->at, fmt::format(R"("{}" must be {})", name, what));
+    if (node->kind != TextNode::Kind::Array || node->elements.empty())
+      return wrong(node->at, fmt::format(R"("{}" must be {})", name, what));
     for (const TextNode& one : node->elements) {
-      if (one.kind != TextNode::Kind::String || one.text.empty()) return wrong(one.at, fmt::format(R"("{}" must be {})", name, what));
+      if (one.kind != TextNode::Kind::String || one.text.empty())
+        return wrong(one.at, fmt::format(R"("{}" must be {})", name, what));
       all.push_back(one.text);
     }
     return all;
@@ -128,8 +132,9 @@ class Reader {
   db::Result<Issuer> issuer(const TextNode& node) const {
     if (node.kind != TextNode::Kind::Object) return wrong(node.at, "an issuer is an object");
     ASSIGN_OR_RETURN(const std::string shape, text(node, "shape"));
-    const ShapeRow* row = std::find_if(std::begin(kShapes), std::end(kShapes),
-                                       [&](const ShapeRow& one) { return one.name == (shape.empty() ? "plain" : shape); });
+    const ShapeRow* row = std::find_if(std::begin(kShapes), std::end(kShapes), [&](const ShapeRow& one) {
+      return one.name == (shape.empty() ? "plain" : shape);
+    });
     if (row == std::end(kShapes)) {
       return wrong(member(node, "shape")->at,
                    fmt::format(R"(no shape "{}"; there are plain, firebase, supabase, auth0 and keycloak)", shape));
@@ -138,7 +143,8 @@ class Reader {
     Issuer to;
     to.shape = row->shape;
     ASSIGN_OR_RETURN(const std::string own, text(node, row->own));
-    if (own.empty()) return wrong(node.at, fmt::format(R"("{}" is missing, which an issuer of shape {} needs)", row->own, row->name));
+    if (own.empty())
+      return wrong(node.at, fmt::format(R"("{}" is missing, which an issuer of shape {} needs)", row->own, row->name));
     ASSIGN_OR_RETURN(to.audiences, texts(node, "audience", Single::Yes));
     std::string published = preset(to, own);  // where this shape's keys are, if nothing else is said
     if (to.shape == Shape::Firebase && member(node, "audience") != nullptr) {
@@ -158,7 +164,8 @@ class Reader {
   db::Result<void> check_members(const TextNode& node, const ShapeRow& row) const {
     std::set<std::string_view> seen;
     for (const rules::TextMember& one : node.members) {
-      const bool is_known = one.key == row.own || std::find(std::begin(kCommon), std::end(kCommon), one.key) != std::end(kCommon);
+      const bool is_known =
+          one.key == row.own || std::find(std::begin(kCommon), std::end(kCommon), one.key) != std::end(kCommon);
       if (!is_known) {
         return wrong(one.at, fmt::format(R"(unknown member "{}"; an issuer of shape {} has {}, {})", one.key, row.name,
                                          row.own, fmt::join(kCommon, ", ")));
@@ -209,10 +216,13 @@ class Reader {
       auto read = read_(secret_file);
       if (!read.ok()) return wrong(secret_at->at, read.error().message);
       secret = std::move(read).value();
-      while (!secret.empty() && std::string_view(" \t\r\n").find(secret.back()) != std::string_view::npos) secret.pop_back();
+      while (!secret.empty() && std::string_view(" \t\r\n").find(secret.back()) != std::string_view::npos)
+        secret.pop_back();
     }
     if (secret_at != nullptr) {
-      if (to.shape == Shape::Firebase) return wrong(secret_at->at, "Firebase signs with published keys; a secret of yours is an issuer of shape plain");
+      if (to.shape == Shape::Firebase)
+        return wrong(secret_at->at,
+                     "Firebase signs with published keys; a secret of yours is an issuer of shape plain");
       auto key = Key::secret(secret);
       if (!key.ok()) return wrong(secret_at->at, key.error().message);
       to.secret = std::move(key).value();
@@ -234,7 +244,8 @@ class Reader {
     }
     const TextNode* const url_at = member(node, "jwks_url");
     const std::string_view complaint = jwks_file.empty() && !to.keys_at.empty() ? complaint_of(to.keys_at) : "";
-    if (!complaint.empty()) return wrong(url_at != nullptr ? url_at->at : node.at, fmt::format("{}: {}", to.keys_at, complaint));
+    if (!complaint.empty())
+      return wrong(url_at != nullptr ? url_at->at : node.at, fmt::format("{}: {}", to.keys_at, complaint));
     return {};
   }
 
@@ -259,7 +270,9 @@ class Reader {
     if (claims->kind != TextNode::Kind::Object) return wrong(claims->at, R"("claims" must be an object)");
     for (const rules::TextMember& one : claims->members) {
       if (one.key != "uid" && one.key != "provider") {
-        return wrong(one.at, fmt::format(R"(unknown member "{}"; there are "uid" and "provider"; auth.token has all claims)", one.key));
+        return wrong(
+            one.at,
+            fmt::format(R"(unknown member "{}"; there are "uid" and "provider"; auth.token has all claims)", one.key));
       }
       ASSIGN_OR_RETURN(ClaimPath path, texts(*claims, one.key, Single::Yes));
       (one.key == "uid" ? to.uid : to.provider) = std::move(path);

@@ -44,7 +44,7 @@ struct Issuer {
   std::string issuer;
   std::vector<std::string> audiences;  // empty: not looked at
   std::optional<Key> secret;
-  std::string keys_at;  // a file or a URL of a key set; "": only the secret
+  std::string keys_at;                  // a file or a URL of a key set; "": only the secret
   std::vector<std::string> namespaces;  // in lower case; empty: all
   std::chrono::seconds skew = kSkew;
   ClaimPath uid;
@@ -63,8 +63,8 @@ using ReadFile = std::function<db::Result<std::string>(const std::string& path)>
 // Errors: InvalidData "LINE:COLUMN: what\n"; the first mistake.
 db::Result<AuthConfig> parse_auth_config(std::string_view text, const ReadFile& read);
 
-// From the disk. `path` is the config's; so are the paths in it, from its folder. Errors: InvalidData "PATH:LINE:COLUMN:
-// what"; Io.
+// From the disk. `path` is the config's; so are the paths in it, from its folder. Errors: InvalidData
+// "PATH:LINE:COLUMN: what"; Io.
 db::Result<AuthConfig> load_auth_config(const std::string& path);
 
 }  // namespace hearth::net

@@ -45,7 +45,8 @@ Date date_of(const JsonNode& claims, std::string_view name) {
 
 bool has_audience(const JsonNode& claims, const Issuer& issuer) {
   const auto is_ours = [&](const JsonNode& one) {
-    return one.string() && std::find(issuer.audiences.begin(), issuer.audiences.end(), *one.string()) != issuer.audiences.end();
+    return one.string() &&
+           std::find(issuer.audiences.begin(), issuer.audiences.end(), *one.string()) != issuer.audiences.end();
   };
   // Keycloak's access tokens are for "account"; the client that they were made for is the authorized party.
   const auto party = claims.field("azp");
@@ -127,7 +128,8 @@ Verdict user_of(const Issuer& issuer, const JsonNode& claims) {
   }
   if (provider.empty()) provider = "custom";
   if (uid.empty() || uid.size() > kUidBytesMax) {
-    return refuse(Reason::Claims, uid.empty() ? "Auth token names no user." : "Auth token names a user by too long a name.");
+    return refuse(Reason::Claims,
+                  uid.empty() ? "Auth token names no user." : "Auth token names a user by too long a name.");
   }
   return Accepted{rules::Auth{rules::Auth::Kind::User, auth_variable(uid, provider, token), {}}, std::string(uid)};
 }
@@ -174,7 +176,8 @@ bool is_legacy(const JsonNode& claims) {
 
 Verdict judge_claims(const Issuer& issuer, const JsonNode& claims, std::string_view space, db::Timestamp now) {
   const bool is_old = is_legacy(claims) && issuer.shape == Shape::Plain && issuer.secret;
-  if (!issuer.namespaces.empty() && std::find(issuer.namespaces.begin(), issuer.namespaces.end(), space) == issuer.namespaces.end()) {
+  if (!issuer.namespaces.empty() &&
+      std::find(issuer.namespaces.begin(), issuer.namespaces.end(), space) == issuer.namespaces.end()) {
     return refuse(Reason::Namespace, "Auth token is of an issuer that is not believed in this namespace.");
   }
   const Date issued = date_of(claims, "iat");
@@ -182,14 +185,16 @@ Verdict judge_claims(const Issuer& issuer, const JsonNode& claims, std::string_v
   Date until = date_of(claims, "exp");
   if (is_old && !until.is_there && issued.at) until = {true, *issued.at + kLegacyLife};
   for (const Date& date : {issued, from, until}) {
-    if (date.is_there && !date.at) return refuse(Reason::Claims, "Auth token has a time (iat, nbf or exp) that is none.");
+    if (date.is_there && !date.at)
+      return refuse(Reason::Claims, "Auth token has a time (iat, nbf or exp) that is none.");
   }
   if (!until.is_there) return refuse(Reason::Claims, "Auth token never expires: it has no exp.");
   const seconds expires = *until.at + issuer.skew;
   if (now >= expires) return Refused{Reason::Expired, {ErrorCode::ExpiredToken, "Auth token is expired."}};
   const db::Timestamp latest = now + issuer.skew;
   if (from.at && *from.at > latest) return refuse(Reason::NotYet, "Auth token is not valid yet (nbf).");
-  if (issued.at && *issued.at > latest) return refuse(Reason::NotYet, "Auth token was made in the future (iat); are the clocks right?");
+  if (issued.at && *issued.at > latest)
+    return refuse(Reason::NotYet, "Auth token was made in the future (iat); are the clocks right?");
   if (!is_old && !issuer.audiences.empty() && !has_audience(claims, issuer)) {
     return refuse(Reason::Audience, "Auth token is for another audience (aud).");
   }
@@ -209,7 +214,8 @@ Verdict believe_claims(const JsonNode& claims) {
   std::string_view provider = text_at(claims, {"firebase", "sign_in_provider"});
   if (provider.empty()) provider = text_of(claims, "provider_id");
   if (provider.empty()) provider = "custom";
-  return Accepted{rules::Auth{rules::Auth::Kind::User, auth_variable(uid, provider, claims.to_text()), {}}, std::string(uid)};
+  return Accepted{rules::Auth{rules::Auth::Kind::User, auth_variable(uid, provider, claims.to_text()), {}},
+                  std::string(uid)};
 }
 
 }  // namespace hearth::net

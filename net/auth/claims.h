@@ -1,4 +1,5 @@
-// What the claims of a token come to: who the bearer is, or why they prove nothing. The signature has been verified before.
+// What the claims of a token come to: who the bearer is, or why they prove nothing. The signature has been verified
+// before.
 //
 // Times are seconds since the epoch (RFC 7519 §2, NumericDate). Pure. Thread: any.
 #pragma once
@@ -18,17 +19,17 @@
 
 namespace hearth::net {
 
-inline constexpr size_t kUidBytesMax = 256;  // Firebase: 128 characters
+inline constexpr size_t kUidBytesMax = 256;           // Firebase: 128 characters
 inline constexpr std::chrono::hours kLegacyLife{24};  // of a legacy token that does not say
 
 // Why a credential was refused. For metrics: few, and stable.
 enum class Reason : uint8_t {
-  Malformed,    // no token at all, or none that makes sense
-  Unsigned,     // where signatures are needed
-  Issuer,       // of nobody known here
-  Key,          // signed by a key that its issuer does not have
-  Algorithm,    // the key is for another one
-  Signature,    // not made by that key
+  Malformed,  // no token at all, or none that makes sense
+  Unsigned,   // where signatures are needed
+  Issuer,     // of nobody known here
+  Key,        // signed by a key that its issuer does not have
+  Algorithm,  // the key is for another one
+  Signature,  // not made by that key
   Expired,
   NotYet,       // valid only later, or made in the future
   Audience,     // made for somebody else

@@ -80,7 +80,7 @@ db::Result<Jwt> decode_jwt(std::string_view token) {
   if (!header_json.ok() || !claims_json.ok()) return unparsable();
   const db::JsonNode head = header_json.value().root();
   const db::JsonNode body = claims_json.value().root();
-  if (!head.is_object() || !body.is_object() || !names_are_unique(head) || !names_are_unique(body)) return unparsable();
+  if (!head.is_object() || !body.is_object()) return unparsable();
   const auto algorithm = head.field("alg");
   if (!algorithm || !algorithm->string()) return unparsable();
   std::optional<std::string> key_id;
@@ -88,9 +88,13 @@ db::Result<Jwt> decode_jwt(std::string_view token) {
     if (!kid->string()) return unparsable();
     key_id = *kid->string();
   }
-  return Jwt{std::move(*header),       std::move(*claims),
-             std::string(*algorithm->string()), std::move(key_id),
-             head.field("crit").has_value(),    std::move(*signature)};
+  return Jwt{std::move(*header),
+             std::move(*claims),
+             std::string(*algorithm->string()),
+             std::move(key_id),
+             head.field("crit").has_value(),
+             !names_are_unique(head) || !names_are_unique(body),
+             std::move(*signature)};
 }
 
 }  // namespace hearth::net

@@ -21,14 +21,15 @@ struct Jwt {
   std::string algorithm;              // the header's `alg`
   std::optional<std::string> key_id;  // the header's `kid`
   bool has_critical;                  // the header's `crit`: extensions that must be understood, of which we know none
-  std::string signature;              // bytes
+  // A member of the header or a claim is named twice: two readers could see two tokens (RFC 7515 §4, RFC 7519 §4).
+  bool is_ambiguous;
+  std::string signature;  // bytes
 
   // RFC 7519 §6: an unsecured token names "none" and has no signature.
   bool is_unsigned() const { return algorithm == "none" && signature.empty(); }
 };
 
-// A member named twice in the header or among the claims is an error: two readers could see two tokens (RFC 7515 §4, RFC
-// 7519 §4). Errors: InvalidToken "Could not parse auth token." (rest-api.md §9).
+// Errors: InvalidToken "Could not parse auth token." (rest-api.md §9).
 db::Result<Jwt> decode_jwt(std::string_view token);
 
 // Whether `text` has the three parts of a token; says nothing of what is in them.

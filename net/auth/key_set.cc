@@ -66,9 +66,10 @@ Key::Key(std::optional<std::string> id, Algorithm algorithm, _cjose_jwk_int* jwk
 
 db::Result<Key> Key::secret(std::string_view bytes) {
   if (bytes.size() < kSecretBytesMin || bytes.size() > kSecretBytesMax) {
-    return Error{ErrorCode::InvalidData, fmt::format("a secret has {} to {} bytes, this one {}; make one with: openssl rand "
-                                                     "-base64 48",
-                                                     kSecretBytesMin, kSecretBytesMax, bytes.size())};
+    return Error{ErrorCode::InvalidData,
+                 fmt::format("a secret has {} to {} bytes, this one {}; make one with: openssl rand "
+                             "-base64 48",
+                             kSecretBytesMin, kSecretBytesMax, bytes.size())};
   }
   if (bytes.find("-----BEGIN ") != std::string_view::npos) {
     return Error{ErrorCode::InvalidData, "that is a key in PEM form, no secret; public keys belong into a jwks_file"};
@@ -92,9 +93,8 @@ std::string Key::sign(std::string_view claims_json) const {
   const bool is_set = cjose_header_set(header.get(), CJOSE_HDR_ALG, "HS256", nullptr) &&
                       cjose_header_set(header.get(), "typ", "JWT", nullptr);
   db::invariant(is_set, "a header takes two words");
-  const Owned<cjose_jws_t> made(cjose_jws_sign(jwk_.get(), header.get(),
-                                               reinterpret_cast<const uint8_t*>(claims_json.data()), claims_json.size(),
-                                               nullptr));
+  const Owned<cjose_jws_t> made(cjose_jws_sign(
+      jwk_.get(), header.get(), reinterpret_cast<const uint8_t*>(claims_json.data()), claims_json.size(), nullptr));
   const char* text = nullptr;
   db::invariant(made != nullptr && cjose_jws_export(made.get(), &text, nullptr), "a secret signs any text");
   return text;
@@ -105,12 +105,14 @@ db::Result<KeySet> KeySet::parse(std::string_view json) {
     return Error{ErrorCode::InvalidData, fmt::format("a key set has at most {} bytes", kKeySetBytesMax)};
   }
   const auto document = db::JsonDocument::parse(json);
-  const auto list = document.ok() && document.value().root().is_object() ? document.value().root().field("keys") : std::nullopt;
+  const auto list =
+      document.ok() && document.value().root().is_object() ? document.value().root().field("keys") : std::nullopt;
   if (!list || list->kind() != db::JsonNode::Kind::Array) {
     return Error{ErrorCode::InvalidData, R"(that is no key set: expected {"keys":[…]})"};
   }
   const std::vector<db::JsonNode> all = list->elements();
-  if (all.size() > kKeysMax) return Error{ErrorCode::InvalidData, fmt::format("a key set has at most {} keys", kKeysMax)};
+  if (all.size() > kKeysMax)
+    return Error{ErrorCode::InvalidData, fmt::format("a key set has at most {} keys", kKeysMax)};
   KeySet set;
   std::set<std::optional<std::string>> ids;
   for (const db::JsonNode& one : all) {
@@ -129,8 +131,9 @@ db::Result<KeySet> KeySet::parse(std::string_view json) {
     set.keys_.push_back(Key(std::move(id), *algorithm, jwk.release()));
   }
   if (set.keys_.empty()) {
-    return Error{ErrorCode::InvalidData,
-                 fmt::format("the key set has no key for RS256 (RSA, {} bits or more) or ES256 (EC, P-256)", kRsaBitsMin)};
+    return Error{
+        ErrorCode::InvalidData,
+        fmt::format("the key set has no key for RS256 (RSA, {} bits or more) or ES256 (EC, P-256)", kRsaBitsMin)};
   }
   return set;
 }

@@ -2,8 +2,8 @@
 //
 //   key set := {"keys":[{"kty":"RSA"|"EC","kid":…,"use":"sig","alg":…, …}…]}      RFC 7517 §5
 //
-// A key knows its one algorithm, and verifies by no other: what a token says of itself chooses nothing. Secrets come only
-// from where secrets are kept, never from a key set, so no public key can be taken for one.
+// A key knows its one algorithm, and verifies by no other: what a token says of itself chooses nothing. Secrets come
+// only from where secrets are kept, never from a key set, so no public key can be taken for one.
 //
 // Values; immutable, shared inside. Thread: any. RS256 costs 19 µs to verify, ES256 61 µs, HS256 2 µs (a token of 150
 // bytes, one core of the test machine): little enough for an io thread.
@@ -23,9 +23,9 @@ struct _cjose_jwk_int;
 namespace hearth::net {
 
 inline constexpr size_t kKeySetBytesMax = 256u << 10;
-inline constexpr size_t kKeysMax = 100;         // of one set
-inline constexpr size_t kRsaBitsMin = 2048;     // RFC 7518 §3.3
-inline constexpr size_t kSecretBytesMin = 32;   // RFC 7518 §3.2: as many as the hash has
+inline constexpr size_t kKeysMax = 100;        // of one set
+inline constexpr size_t kRsaBitsMin = 2048;    // RFC 7518 §3.3
+inline constexpr size_t kSecretBytesMin = 32;  // RFC 7518 §3.2: as many as the hash has
 inline constexpr size_t kSecretBytesMax = 4096;
 
 enum class Algorithm : uint8_t { HS256, RS256, ES256 };

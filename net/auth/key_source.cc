@@ -13,7 +13,8 @@ using db::ErrorCode;
 using std::chrono::steady_clock;
 
 Error unavailable() {
-  return {ErrorCode::Unavailable, "The keys that this auth token could be verified by can't be had now; try again soon."};
+  return {ErrorCode::Unavailable,
+          "The keys that this auth token could be verified by can't be had now; try again soon."};
 }
 
 }  // namespace

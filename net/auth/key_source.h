@@ -1,11 +1,11 @@
-// Where the keys of an issuer come from: a file or a URL, read now and again by a thread of its own, so that keys may be
-// replaced while the server runs.
+// Where the keys of an issuer come from: a file or a URL, read now and again by a thread of its own, so that keys may
+// be replaced while the server runs.
 //
 //   keys()      what there is now, at once; who knows their key never waits
 //   refresh()   for who does not: the outcome of the one fetch that is under way or begins now
 //
-// A source that fails keeps its last keys for `age_max`. One fetch at a time; those asked for are `demand_interval` apart.
-// Thread: any; refresh()'s callbacks are called on its own thread, or at once.
+// A source that fails keeps its last keys for `age_max`. One fetch at a time; those asked for are `demand_interval`
+// apart. Thread: any; refresh()'s callbacks are called on its own thread, or at once.
 #pragma once
 
 #include <atomic>

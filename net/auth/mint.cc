@@ -34,7 +34,10 @@ db::Result<std::string> mint_token(const Issuer& issuer, const Minting& what, db
   if (is_custom || issuer.uid != ClaimPath{"sub"}) {
     const std::string name = is_custom ? "uid" : issuer.uid.front();
     if (issuer.uid.size() > 1) {
-      return Error{ErrorCode::InvalidArgument, fmt::format(R"(the issuer "{}" has its uid within another claim; sign its tokens where they are made)", issuer.name)};
+      return Error{
+          ErrorCode::InvalidArgument,
+          fmt::format(R"(the issuer "{}" has its uid within another claim; sign its tokens where they are made)",
+                      issuer.name)};
     }
     to += ',';
     db::append_json_string(name, to);
@@ -46,7 +49,8 @@ db::Result<std::string> mint_token(const Issuer& issuer, const Minting& what, db
   }
   for (const auto& [name, value] : document.value().root().fields()) {
     for (const std::string_view taken : {"iss", "aud", "sub", "iat", "exp", "nbf", "uid", "user_id", "firebase"}) {
-      if (name == taken) return Error{ErrorCode::InvalidArgument, fmt::format(R"("{}" is not a claim to be given)", name)};
+      if (name == taken)
+        return Error{ErrorCode::InvalidArgument, fmt::format(R"("{}" is not a claim to be given)", name)};
     }
     if (is_custom) continue;
     to += ',';

@@ -21,8 +21,8 @@ struct Minting {
   std::chrono::seconds life{3600};
 };
 
-// Errors: InvalidArgument: the issuer has no secret; claims that are no object, or that tokens have anyway; no uid, or one
-// that is too long.
+// Errors: InvalidArgument: the issuer has no secret; claims that are no object, or that tokens have anyway; no uid, or
+// one that is too long.
 db::Result<std::string> mint_token(const Issuer& issuer, const Minting& what, db::Timestamp now);
 
 }  // namespace hearth::net

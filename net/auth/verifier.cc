@@ -41,8 +41,9 @@ void Verifier::replace(AuthConfig config) {
       if (!issuer.keys_at.empty()) {
         std::shared_ptr<KeySource>& known = sources[issuer.keys_at];
         if (known == nullptr) {
-          known = std::make_shared<KeySource>(issuer.keys_at, is_url(issuer.keys_at) ? options_.fetch_url : fetch_from_file,
-                                              options_.times, options_.on_fetched);
+          known =
+              std::make_shared<KeySource>(issuer.keys_at, is_url(issuer.keys_at) ? options_.fetch_url : fetch_from_file,
+                                          options_.times, options_.on_fetched);
         }
         source = known;
       }
@@ -99,8 +100,10 @@ std::optional<Verdict> Verifier::judge_signed(const Jwt& token, std::string_view
   if (known_.empty()) {
     return refuse(Reason::Issuer, "This server verifies no signed auth tokens: it was started without --auth-config.");
   }
+  if (token.is_ambiguous) return refuse(Reason::Malformed, "Auth token says something twice.");
   // RFC 7515 §4.1.11: what is critical must be understood.
-  if (token.has_critical) return refuse(Reason::Malformed, "Auth token needs extensions (crit) that are not known here.");
+  if (token.has_critical)
+    return refuse(Reason::Malformed, "Auth token needs extensions (crit) that are not known here.");
   const auto document = db::JsonDocument::parse(token.claims);
   if (!document.ok()) return Refused{Reason::Malformed, document.error()};
   const db::JsonNode claims = document.value().root();

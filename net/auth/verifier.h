@@ -7,8 +7,9 @@
 //   a signed token, no config          the user it names, not verified    refused
 //   a signed token, with a config      verified: the user it names, until it expires (both)
 //
-// A token with an `iss` is judged as that issuer's; a legacy one {v, d, admin} without, as that of whose secret signed it.
-// Its key decides by which algorithm it is verified. `jwk`, `jku`, `x5u` and `x5c` in a token's header mean nothing here.
+// A token with an `iss` is judged as that issuer's; a legacy one {v, d, admin} without, as that of whose secret signed
+// it. Its key decides by which algorithm it is verified. `jwk`, `jku`, `x5u` and `x5c` in a token's header mean nothing
+// here.
 //
 // Unsigned tokens do not expire: those that tests make carry an `exp` of 1970 (wire-protocol.md §9.2). No credential is
 // logged, nor quoted in an error. What was refused is not remembered: the next token may be right.
@@ -44,10 +45,10 @@ class Verifier {
  public:
   struct Options {
     AuthConfig config{};
-    Fetch fetch_url{};                   // for keys by URL
-    const db::Clock* clock = nullptr;    // null: the system's
+    Fetch fetch_url{};                 // for keys by URL
+    const db::Clock* clock = nullptr;  // null: the system's
     KeySource::Times times{};
-    KeySource::OnFetched on_fetched{};   // of any source
+    KeySource::OnFetched on_fetched{};  // of any source
   };
   struct Counts {
     std::atomic<uint64_t> accepted{0};
@@ -81,8 +82,10 @@ class Verifier {
   enum class Last : uint8_t { No, Yes };  // no keys will be fetched for this one: what is not known is refused
 
   std::optional<Verdict> judge(std::string_view credential, std::string_view space, Last last) const;
-  std::optional<Verdict> judge_signed(const Jwt& token, std::string_view credential, std::string_view space, Last last) const;
-  Verdict judge_legacy(const Jwt& token, const db::JsonNode& claims, std::string_view credential, std::string_view space) const;
+  std::optional<Verdict> judge_signed(const Jwt& token, std::string_view credential, std::string_view space,
+                                      Last last) const;
+  Verdict judge_legacy(const Jwt& token, const db::JsonNode& claims, std::string_view credential,
+                       std::string_view space) const;
   db::Result<rules::Auth> conclude(Verdict verdict, std::string_view space) const;
   std::shared_ptr<KeySource> source_of(std::string_view credential) const;
 
@@ -90,7 +93,7 @@ class Verifier {
   const db::SystemClock system_clock_;
   const Options options_;  // but for config
   const db::Clock& clock_;
-  mutable std::shared_mutex mutex_;  // Guards known_; held while a token is judged.
+  mutable std::shared_mutex mutex_;                  // Guards known_; held while a token is judged.
   std::map<std::string, Known, std::less<>> known_;  // by `iss`
   mutable Counts counts_;
 };

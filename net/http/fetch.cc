@@ -42,7 +42,9 @@ size_t on_header(char* bytes, size_t, size_t count, void* to) {
   return count;
 }
 
-int on_progress(void* to, curl_off_t, curl_off_t, curl_off_t, curl_off_t) { return static_cast<Transfer*>(to)->stop ? 1 : 0; }
+int on_progress(void* to, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<Transfer*>(to)->stop ? 1 : 0;
+}
 
 struct Cleanup {
   void operator()(CURL* handle) const { curl_easy_cleanup(handle); }

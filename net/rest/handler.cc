@@ -153,9 +153,10 @@ void RestHandler::Core::authenticate(const std::shared_ptr<Call>& call) {
   const auto resolved = with_.guard.resolve(call->request.space);
   const std::string space = resolved.ok() ? resolved.value() : std::string();
   if (auto verdict = verifier_.verify(*credential, space)) return on_verdict(call, std::move(*verdict));
-  verifier_.verify_late(*credential, space, waiting_.expect_a<db::Result<rules::Auth>>([this, call](db::Result<rules::Auth> auth) {
-    with_.io.post(call->exchange->thread(), [this, call, auth = std::move(auth)] { on_verdict(call, auth); });
-  }));
+  verifier_.verify_late(
+      *credential, space, waiting_.expect_a<db::Result<rules::Auth>>([this, call](db::Result<rules::Auth> auth) {
+        with_.io.post(call->exchange->thread(), [this, call, auth = std::move(auth)] { on_verdict(call, auth); });
+      }));
 }
 
 void RestHandler::Core::on_verdict(const std::shared_ptr<Call>& call, db::Result<rules::Auth> auth) {
@@ -322,17 +323,19 @@ void RestHandler::Core::kick(const std::shared_ptr<Call>& call) {
   }
   const auto body = db::JsonDocument::parse(call->exchange->request().body);
   const auto uid = body.ok() && body.value().root().is_object() ? body.value().root().field("uid") : std::nullopt;
-  if (!uid || !uid->string()) return fail(*call, {ErrorCode::InvalidData, R"(Expected {"uid": …}, the user to sign out.)"});
+  if (!uid || !uid->string())
+    return fail(*call, {ErrorCode::InvalidData, R"(Expected {"uid": …}, the user to sign out.)"});
   std::string quoted;
   db::append_json_string(*uid->string(), quoted);
-  with_.guard.kick(call->space, call->auth, std::string(*uid->string()), waiting_.expect([call, quoted](const db::Answer& answer) {
-    if (!answer.status.ok()) return fail(*call, answer.status.error());
-    spdlog::info("kick: an admin at {} signed {} out of {}, on {} connections", call->exchange->request().peer, quoted,
-                 call->space, answer.value.as_integer());
-    http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
-    reply.body = fmt::format(R"({{"kicked":{}}})", answer.value.as_integer());
-    call->exchange->respond(std::move(reply));
-  }));
+  with_.guard.kick(call->space, call->auth, std::string(*uid->string()),
+                   waiting_.expect([call, quoted](const db::Answer& answer) {
+                     if (!answer.status.ok()) return fail(*call, answer.status.error());
+                     spdlog::info("kick: an admin at {} signed {} out of {}, on {} connections",
+                                  call->exchange->request().peer, quoted, call->space, answer.value.as_integer());
+                     http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
+                     reply.body = fmt::format(R"({{"kicked":{}}})", answer.value.as_integer());
+                     call->exchange->respond(std::move(reply));
+                   }));
 }
 
 void RestHandler::Core::explain(const std::shared_ptr<Call>& call) {

@@ -8,9 +8,9 @@
 // A transport decodes (parse_message) and serialises (frames_of, text_of) where it likes: both may be long. WebSocket
 // does so in socket.h; long polling would carry the same session.
 //
-// A credential may need a key that is still to be fetched. Messages behind it are held until it is verified, for they must
-// be judged by it (wire-protocol.md §9.3): the verdict comes into a mailbox, from any thread, and wakes the transport, whose
-// on_items() looks there first. A client that goes while its messages are held has said nothing.
+// A credential may need a key that is still to be fetched. Messages behind it are held until it is verified, for they
+// must be judged by it (wire-protocol.md §9.3): the verdict comes into a mailbox, from any thread, and wakes the
+// transport, whose on_items() looks there first. A client that goes while its messages are held has said nothing.
 //
 // Thread: its home io thread.
 #pragma once
@@ -84,9 +84,7 @@ class Session {
   void end() { data_->end(); }
 
   size_t unanswered() const { return pending_.size() + held_.size(); }
-  bool is_behind() const {
-    return unanswered() > kUnansweredMax || pending_bytes_ + held_bytes_ > kUnansweredBytesMax;
-  }
+  bool is_behind() const { return unanswered() > kUnansweredMax || pending_bytes_ + held_bytes_ > kUnansweredBytesMax; }
 
  private:
   // What an answer has to look like.

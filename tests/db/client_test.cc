@@ -346,7 +346,8 @@ TEST_CASE("Client: all conversations of a label are ended, in order, and no othe
   }
   CHECK(ada.until(2) == Words{"a1", "a2"});
   std::promise<Answer> answer;
-  database->end_conversations("t", "ada", {ErrorCode::InvalidToken, "enough"}, [&](Answer got) { answer.set_value(std::move(got)); });
+  database->end_conversations("t", "ada", {ErrorCode::InvalidToken, "enough"},
+                              [&](Answer got) { answer.set_value(std::move(got)); });
   CHECK(answer.get_future().get().value == Value::integer(2));
   for (Talk* talk : {&ada, &also_ada}) {
     talk->client->write(3, set("a", Value::integer(2)));  // comes too late

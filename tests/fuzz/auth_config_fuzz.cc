@@ -6,7 +6,8 @@
 using namespace hearth;
 
 FUZZ_TARGET(auth_config) {
-  const auto config = net::parse_auth_config(bytes, [](const std::string& path) -> db::Result<std::string> { return path; });
+  const auto config =
+      net::parse_auth_config(bytes, [](const std::string& path) -> db::Result<std::string> { return path; });
   if (!config.ok()) {
     test::invariant(config.error().message.ends_with('\n'), "a mistake is a line");
     return;

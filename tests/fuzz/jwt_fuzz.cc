@@ -12,10 +12,13 @@ using namespace hearth;
 namespace {
 
 const net::Issuer& issuer() {
-  static const net::Issuer one = net::parse_auth_config(R"({"issuers": [{"issuer": "b", "secret_file": "s", "audience": "a"}]})",
-                                                        [](const std::string&) -> db::Result<std::string> {
-                                                          return std::string("a secret that no fuzzer will ever guess");
-                                                        }).value().issuers.front();
+  static const net::Issuer one =
+      net::parse_auth_config(R"({"issuers": [{"issuer": "b", "secret_file": "s", "audience": "a"}]})",
+                             [](const std::string&) -> db::Result<std::string> {
+                               return std::string("a secret that no fuzzer will ever guess");
+                             })
+          .value()
+          .issuers.front();
   return one;
 }
 
@@ -37,8 +40,9 @@ FUZZ_TARGET(jwt) {
 FUZZ_TARGET(claims) {
   const auto document = db::JsonDocument::parse(bytes);
   if (!document.ok() || !document.value().root().is_object()) return;
-  for (const net::Verdict& verdict : {net::judge_claims(issuer(), document.value().root(), "chat", std::chrono::seconds(1'700'000'000)),
-                                      net::believe_claims(document.value().root())}) {
+  for (const net::Verdict& verdict :
+       {net::judge_claims(issuer(), document.value().root(), "chat", std::chrono::seconds(1'700'000'000)),
+        net::believe_claims(document.value().root())}) {
     const auto* accepted = std::get_if<net::Accepted>(&verdict);
     if (accepted == nullptr || accepted->auth.kind == rules::Auth::Kind::Admin) continue;
     const auto variable = db::JsonDocument::parse(accepted->auth.variable);

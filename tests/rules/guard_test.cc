@@ -224,7 +224,8 @@ TEST_CASE("Guard: onDisconnect is judged again when it runs, as who the session 
   CHECK(db::to_json(house.read(Auth::admin(), "here").value, db::JsonStyle::Plain) == R"({"b":1})");
 }
 
-TEST_CASE("Guard: an admin signs a user out: sessions end, and tokens of up to now are covered, also after a restart", "[rules]") {
+TEST_CASE("Guard: an admin signs a user out: sessions end, and tokens of up to now are covered, also after a restart",
+          "[rules]") {
   const hearth::test::TempFolder folder;
   db::ManualClock clock(std::chrono::seconds(1000));
   db::Database::Options options;
@@ -247,7 +248,8 @@ TEST_CASE("Guard: an admin signs a user out: sessions end, and tokens of up to n
     CHECK(kick(guard, user(), "ada").status.error().code == ErrorCode::PermissionDenied);
     CHECK(kick(guard, {}, "ada").status.error().code == ErrorCode::PermissionDenied);
     CHECK(kick(guard, Auth::admin(), "").status.error().code == ErrorCode::InvalidArgument);
-    CHECK(kick(guard, Auth::admin(), std::string(hearth::rules::kRevokedUidBytesMax + 1, 'a')).status.error().code == ErrorCode::InvalidArgument);
+    CHECK(kick(guard, Auth::admin(), std::string(hearth::rules::kRevokedUidBytesMax + 1, 'a')).status.error().code ==
+          ErrorCode::InvalidArgument);
     CHECK_FALSE(guard.is_revoked("demo", "ada", std::chrono::seconds(1)));
     CHECK(kick(guard, Auth::admin(), "ada").value == db::Value::integer(2));
     CHECK(kick(guard, Auth::admin(), "nobody").value == db::Value::integer(0));

@@ -49,7 +49,9 @@ TEST_CASE("Revoked: it holds so many, forgets the first, and the old", "[rules]"
   size_t longest = 0;
   for (int i = 0; i < 1000; ++i) {
     const std::string number = std::to_string(i);
-    longest = std::max(longest, revoked.add("long", std::string(kRevokedUidBytesMax - number.size(), '\1') + number, seconds(i)).size());
+    longest = std::max(
+        longest,
+        revoked.add("long", std::string(kRevokedUidBytesMax - number.size(), '\1') + number, seconds(i)).size());
   }
   CHECK(longest <= hearth::db::kSettingBytesMax);
   CHECK(longest > hearth::db::kSettingBytesMax - 2000);

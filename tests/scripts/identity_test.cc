@@ -36,7 +36,8 @@ std::string config_of(const std::string& issuer) {
 // A folder with a config, its secret, and rules by which everyone has a place.
 struct Place {
   Folder folder;
-  std::string config = folder / "auth.json", secret = folder / "token.secret", data = folder / "data", rules = folder / "rules.json";
+  std::string config = folder / "auth.json", secret = folder / "token.secret", data = folder / "data",
+              rules = folder / "rules.json";
   Place() {
     write(secret, kSecret + "\n");
     write(config, config_of("backend"));
@@ -88,11 +89,14 @@ TEST_CASE("identity: hearth token says in one line what is wrong", "[scripts]") 
   };
   const std::vector<Case> cases = {
       {{"--uid", "ada"}, "give --secret-file or --auth-config"},
-      {{"--uid", "ada", "--secret-file", place.secret}, "--issuer is missing: the `iss` that the server's --auth-config has for this secret"},
-      {{"--uid", "ada", "--auth-config", place.config}, "--issuer: " + place.config + R"( has a secret for: "backend")"},
+      {{"--uid", "ada", "--secret-file", place.secret},
+       "--issuer is missing: the `iss` that the server's --auth-config has for this secret"},
+      {{"--uid", "ada", "--auth-config", place.config},
+       "--issuer: " + place.config + R"( has a secret for: "backend")"},
       {{"--uid", "ada", "--auth-config", place.config, "--issuer", "backend", "--claims", "[]"},
        R"(claims are an object of JSON, like {"admin":true})"},
-      {{"--uid", "ada", "--secret-file", place.rules, "--issuer", "b", "--claims", R"({"exp":5})"}, R"("exp" is not a claim to be given)"},
+      {{"--uid", "ada", "--secret-file", place.rules, "--issuer", "b", "--claims", R"({"exp":5})"},
+       R"("exp" is not a claim to be given)"},
   };
   for (const Case& c : cases) {
     std::vector<std::string> words = {"token"};
@@ -110,7 +114,8 @@ TEST_CASE("identity: a config with a mistake keeps the server from starting, and
   Server server(place.flags());
   CHECK(server.port() == 0);
   CHECK(server.program().wait() == 1);
-  CHECK_THAT(server.program().errors(), Catch::StartsWith("hearth: " + place.config + R"(:2:16: unknown member "isuer"; )"));
+  CHECK_THAT(server.program().errors(),
+             Catch::StartsWith("hearth: " + place.config + R"(:2:16: unknown member "isuer"; )"));
 }
 
 TEST_CASE("identity: SIGHUP has the config read again; one with a mistake changes nothing", "[scripts]") {
@@ -150,7 +155,9 @@ TEST_CASE("identity: hearth kick signs a user out, for good also behind a restar
     REQUIRE(status_of(server, "ada", ada) == 200);
     const Told stranger = run({"kick", "--uid", "ada", "--url", url, "--token", bob});
     CHECK(stranger.status == 1);
-    CHECK(stranger.errors == "hearth: " + url + " answers 401: Permission denied; give an admin's --token, or --data where admin-secret is\n");
+    CHECK(stranger.errors ==
+          "hearth: " + url +
+              " answers 401: Permission denied; give an admin's --token, or --data where admin-secret is\n");
     CHECK(status_of(server, "ada", ada) == 200);
     const Told kicked = run({"kick", "--uid", "ada", "--ns", "chat", "--url", url, "--data", place.data});
     CHECK(kicked.status == 0);

@@ -21,9 +21,9 @@ inline const std::string kTokenSecret = "the secret that test tokens are signed 
 
 // Of the text of its issuers. Each file is kTokenSecret.
 inline net::AuthConfig config_of(const std::string& issuers) {
-  return net::parse_auth_config(R"({"issuers": [)" + issuers + "]}", [](const std::string&) -> db::Result<std::string> {
-           return kTokenSecret;
-         }).value();
+  return net::parse_auth_config(R"({"issuers": [)" + issuers + "]}",
+                                [](const std::string&) -> db::Result<std::string> { return kTokenSecret; })
+      .value();
 }
 
 inline net::Verifier::Options issuers(const std::vector<std::string>& texts) {

@@ -17,9 +17,9 @@ namespace hearth::test {
 
 class KeyServer {
  public:
-  explicit KeyServer(std::string body = "") : body_(std::move(body)), server_([this](std::shared_ptr<http::Exchange> exchange) {
-    handle(std::move(exchange));
-  }) {}
+  explicit KeyServer(std::string body = "")
+      : body_(std::move(body)),
+        server_([this](std::shared_ptr<http::Exchange> exchange) { handle(std::move(exchange)); }) {}
   ~KeyServer() { release(); }
 
   std::string url() const { return fmt::format("http://127.0.0.1:{}/keys", server_.port()); }
@@ -88,7 +88,8 @@ class KeyServer {
 
 // As the server fetches keys, with less patience.
 inline db::Result<net::Fetched> fetch_keys(const std::string& url, const std::atomic<bool>& stop) {
-  ASSIGN_OR_RETURN(http::Document document, http::fetch(url, {net::kKeySetBytesMax, std::chrono::milliseconds(700)}, stop));
+  ASSIGN_OR_RETURN(http::Document document,
+                   http::fetch(url, {net::kKeySetBytesMax, std::chrono::milliseconds(700)}, stop));
   return net::Fetched{std::move(document.body), document.max_age};
 }
 

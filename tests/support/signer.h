@@ -29,9 +29,7 @@ inline std::string token_of(std::string_view header, std::string_view claims, st
 
 class Signer {
  public:
-  static Signer rsa(const std::string& kid, size_t bits = 2048) {
-    return Signer("RS256", kid, EVP_RSA_gen(bits));
-  }
+  static Signer rsa(const std::string& kid, size_t bits = 2048) { return Signer("RS256", kid, EVP_RSA_gen(bits)); }
   static Signer ec(const std::string& kid, const char* curve = "P-256") {
     return Signer("ES256", kid, EVP_EC_gen(curve));
   }
@@ -45,11 +43,14 @@ class Signer {
     std::unique_ptr<cjose_header_t, void (*)(cjose_header_t*)> header(cjose_header_new(nullptr), cjose_header_release);
     cjose_header_set(header.get(), "alg", algorithm_.c_str(), nullptr);
     if (!kid_.empty()) cjose_header_set(header.get(), "kid", kid_.c_str(), nullptr);
-    for (const auto& [name, json] : more) json_object_set_new(header.get(), name.c_str(), json_loads(json.c_str(), JSON_DECODE_ANY, nullptr));
+    for (const auto& [name, json] : more)
+      json_object_set_new(header.get(), name.c_str(), json_loads(json.c_str(), JSON_DECODE_ANY, nullptr));
     const std::string jwk = "{" + members_ + private_ + "}";
-    std::unique_ptr<cjose_jwk_t, bool (*)(cjose_jwk_t*)> key(cjose_jwk_import(jwk.data(), jwk.size(), nullptr), cjose_jwk_release);
+    std::unique_ptr<cjose_jwk_t, bool (*)(cjose_jwk_t*)> key(cjose_jwk_import(jwk.data(), jwk.size(), nullptr),
+                                                             cjose_jwk_release);
     std::unique_ptr<cjose_jws_t, void (*)(cjose_jws_t*)> made(
-        cjose_jws_sign(key.get(), header.get(), reinterpret_cast<const uint8_t*>(claims.data()), claims.size(), nullptr),
+        cjose_jws_sign(key.get(), header.get(), reinterpret_cast<const uint8_t*>(claims.data()), claims.size(),
+                       nullptr),
         cjose_jws_release);
     const char* text = nullptr;
     db::invariant(made != nullptr && cjose_jws_export(made.get(), &text, nullptr), "a key signs");
@@ -74,9 +75,13 @@ class Signer {
 
  private:
   Signer(std::string algorithm, std::string kid, std::string members, std::string private_members)
-      : algorithm_(std::move(algorithm)), kid_(std::move(kid)), members_(std::move(members)), private_(std::move(private_members)) {}
+      : algorithm_(std::move(algorithm)),
+        kid_(std::move(kid)),
+        members_(std::move(members)),
+        private_(std::move(private_members)) {}
 
-  Signer(std::string algorithm, std::string kid, EVP_PKEY* made) : algorithm_(std::move(algorithm)), kid_(std::move(kid)) {
+  Signer(std::string algorithm, std::string kid, EVP_PKEY* made)
+      : algorithm_(std::move(algorithm)), kid_(std::move(kid)) {
     std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key(made, EVP_PKEY_free);
     const auto member = [&](const char* name, const char* parameter) {
       BIGNUM* number = nullptr;
@@ -89,12 +94,13 @@ class Signer {
     };
     if (algorithm_ == "RS256") {
       members_ = R"("kty":"RSA")" + member("n", OSSL_PKEY_PARAM_RSA_N) + member("e", OSSL_PKEY_PARAM_RSA_E);
-      private_ = member("d", OSSL_PKEY_PARAM_RSA_D) + member("p", OSSL_PKEY_PARAM_RSA_FACTOR1) + member("q", OSSL_PKEY_PARAM_RSA_FACTOR2) +
-                 member("dp", OSSL_PKEY_PARAM_RSA_EXPONENT1) + member("dq", OSSL_PKEY_PARAM_RSA_EXPONENT2) +
-                 member("qi", OSSL_PKEY_PARAM_RSA_COEFFICIENT1);
+      private_ = member("d", OSSL_PKEY_PARAM_RSA_D) + member("p", OSSL_PKEY_PARAM_RSA_FACTOR1) +
+                 member("q", OSSL_PKEY_PARAM_RSA_FACTOR2) + member("dp", OSSL_PKEY_PARAM_RSA_EXPONENT1) +
+                 member("dq", OSSL_PKEY_PARAM_RSA_EXPONENT2) + member("qi", OSSL_PKEY_PARAM_RSA_COEFFICIENT1);
     } else {
       const std::string curve = EVP_PKEY_get_bits(key.get()) == 256 ? "P-256" : "P-384";
-      members_ = R"("kty":"EC","crv":")" + curve + "\"" + member("x", OSSL_PKEY_PARAM_EC_PUB_X) + member("y", OSSL_PKEY_PARAM_EC_PUB_Y);
+      members_ = R"("kty":"EC","crv":")" + curve + "\"" + member("x", OSSL_PKEY_PARAM_EC_PUB_X) +
+                 member("y", OSSL_PKEY_PARAM_EC_PUB_Y);
       private_ = member("d", OSSL_PKEY_PARAM_PRIV_KEY);
     }
     std::unique_ptr<BIO, int (*)(BIO*)> text(BIO_new(BIO_s_mem()), BIO_free);

@@ -48,32 +48,79 @@ TEST_CASE("AuthConfig: what a shape fills in", "[auth]") {
     ClaimPath uid, provider;
   };
   const std::vector<Case> cases = {
-      {R"({"shape": "firebase", "project": "chat-1"})", "https://securetoken.google.com/chat-1", {"chat-1"},
-       "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com", false, {"sub"},
+      {R"({"shape": "firebase", "project": "chat-1"})",
+       "https://securetoken.google.com/chat-1",
+       {"chat-1"},
+       "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com",
+       false,
+       {"sub"},
        {"firebase", "sign_in_provider"}},
-      {R"({"shape": "firebase", "project": "chat-1", "jwks_file": "keys.json"})", "https://securetoken.google.com/chat-1",
-       {"chat-1"}, "keys.json", false, {"sub"}, {"firebase", "sign_in_provider"}},
+      {R"({"shape": "firebase", "project": "chat-1", "jwks_file": "keys.json"})",
+       "https://securetoken.google.com/chat-1",
+       {"chat-1"},
+       "keys.json",
+       false,
+       {"sub"},
+       {"firebase", "sign_in_provider"}},
       {R"({"shape": "supabase", "url": "https://abc.supabase.co/", "secret_file": "token.secret"})",
-       "https://abc.supabase.co/auth/v1", {"authenticated"}, "", true, {"sub"}, {"app_metadata", "provider"}},
-      {R"({"shape": "supabase", "url": "https://abc.supabase.co"})", "https://abc.supabase.co/auth/v1", {"authenticated"},
-       "https://abc.supabase.co/auth/v1/.well-known/jwks.json", false, {"sub"}, {"app_metadata", "provider"}},
+       "https://abc.supabase.co/auth/v1",
+       {"authenticated"},
+       "",
+       true,
+       {"sub"},
+       {"app_metadata", "provider"}},
+      {R"({"shape": "supabase", "url": "https://abc.supabase.co"})",
+       "https://abc.supabase.co/auth/v1",
+       {"authenticated"},
+       "https://abc.supabase.co/auth/v1/.well-known/jwks.json",
+       false,
+       {"sub"},
+       {"app_metadata", "provider"}},
       {R"({"shape": "supabase", "url": "https://abc.supabase.co", "secret_file": "token.secret",
            "jwks_url": "https://abc.supabase.co/auth/v1/.well-known/jwks.json"})",
-       "https://abc.supabase.co/auth/v1", {"authenticated"}, "https://abc.supabase.co/auth/v1/.well-known/jwks.json", true,
-       {"sub"}, {"app_metadata", "provider"}},
-      {R"({"shape": "auth0", "domain": "acme.eu.auth0.com", "audience": "https://chat"})", "https://acme.eu.auth0.com/",
-       {"https://chat"}, "https://acme.eu.auth0.com/.well-known/jwks.json", false, {"sub"}, {}},
+       "https://abc.supabase.co/auth/v1",
+       {"authenticated"},
+       "https://abc.supabase.co/auth/v1/.well-known/jwks.json",
+       true,
+       {"sub"},
+       {"app_metadata", "provider"}},
+      {R"({"shape": "auth0", "domain": "acme.eu.auth0.com", "audience": "https://chat"})",
+       "https://acme.eu.auth0.com/",
+       {"https://chat"},
+       "https://acme.eu.auth0.com/.well-known/jwks.json",
+       false,
+       {"sub"},
+       {}},
       {R"({"shape": "keycloak", "issuer": "https://sso.acme.com/realms/chat/", "audience": ["web", "app"]})",
-       "https://sso.acme.com/realms/chat", {"web", "app"},
-       "https://sso.acme.com/realms/chat/protocol/openid-connect/certs", false, {"sub"}, {"identity_provider"}},
+       "https://sso.acme.com/realms/chat",
+       {"web", "app"},
+       "https://sso.acme.com/realms/chat/protocol/openid-connect/certs",
+       false,
+       {"sub"},
+       {"identity_provider"}},
       {R"({"issuer": "backend", "secret_file": "token.secret"})", "backend", {}, "", true, {"sub"}, {"provider_id"}},
-      {R"({"shape": "plain", "issuer": "backend", "secret": "0123456789abcdef0123456789abcdef"})", "backend", {}, "", true,
-       {"sub"}, {"provider_id"}},
+      {R"({"shape": "plain", "issuer": "backend", "secret": "0123456789abcdef0123456789abcdef"})",
+       "backend",
+       {},
+       "",
+       true,
+       {"sub"},
+       {"provider_id"}},
       {R"({"issuer": "idp", "audience": "chat", "jwks_url": "http://localhost:8080/keys",
            "claims": {"uid": "email", "provider": ["identity", "by"]}})",
-       "idp", {"chat"}, "http://localhost:8080/keys", false, {"email"}, {"identity", "by"}},
-      {R"({"issuer": "idp", "audience": "chat", "jwks_url": "http://[::1]:8080/keys"})", "idp", {"chat"},
-       "http://[::1]:8080/keys", false, {"sub"}, {"provider_id"}},
+       "idp",
+       {"chat"},
+       "http://localhost:8080/keys",
+       false,
+       {"email"},
+       {"identity", "by"}},
+      {R"({"issuer": "idp", "audience": "chat", "jwks_url": "http://[::1]:8080/keys"})",
+       "idp",
+       {"chat"},
+       "http://[::1]:8080/keys",
+       false,
+       {"sub"},
+       {"provider_id"}},
   };
   for (const Case& c : cases) {
     INFO(c.text);
@@ -128,7 +175,8 @@ TEST_CASE("AuthConfig: a mistake is told with its place and what to do", "[auth]
       {R"({"issuer": "a", "secret_file": "none"})", "1:45: cannot read none"},
       {R"({"issuer": "a", "secret_file": "public.pem"})",
        "1:45: that is a key in PEM form, no secret; public keys belong into a jwks_file"},
-      {R"({"issuer": "a", "secret_file": "token.secret", "secret": "x"})", R"(1:45: "secret_file" or "secret", not both)"},
+      {R"({"issuer": "a", "secret_file": "token.secret", "secret": "x"})",
+       R"(1:45: "secret_file" or "secret", not both)"},
       {R"({"issuer": "a", "audience": "b", "jwks_file": "token.secret"})",
        R"(1:60: token.secret: that is no key set: expected {"keys":[…]})"},
       {R"({"issuer": "a", "audience": "b", "jwks_file": "keys.json", "jwks_url": "https://a/"})",
@@ -140,26 +188,34 @@ TEST_CASE("AuthConfig: a mistake is told with its place and what to do", "[auth]
       {R"({"issuer": "a", "audience": "b", "jwks_url": "http://example.com/keys"})",
        "1:59: http://example.com/keys: keys come from an https:// URL; http:// is for this machine alone (127.0.0.1)"},
       {R"({"issuer": "a", "audience": "b", "jwks_url": "http://localhost.example.com/"})",
-       "1:59: http://localhost.example.com/: keys come from an https:// URL; http:// is for this machine alone (127.0.0.1)"},
+       "1:59: http://localhost.example.com/: keys come from an https:// URL; http:// is for this machine alone "
+       "(127.0.0.1)"},
       {R"({"issuer": "a", "audience": "b", "jwks_url": "http://localhost:80@example.com/"})",
        "1:59: http://localhost:80@example.com/: a URL with a host and without a user's name is expected"},
       {R"({"issuer": "a", "audience": "b", "jwks_url": "file:///etc/passwd"})",
        "1:59: file:///etc/passwd: keys come from an https:// URL"},
       {R"({"shape": "keycloak", "issuer": "http://sso.acme.com/realms/a", "audience": "b"})",
-       "1:14: http://sso.acme.com/realms/a/protocol/openid-connect/certs: keys come from an https:// URL; http:// is for "
+       "1:14: http://sso.acme.com/realms/a/protocol/openid-connect/certs: keys come from an https:// URL; http:// is "
+       "for "
        "this machine alone (127.0.0.1)"},
       {R"({"shape": "firebase", "project": "p", "secret_file": "token.secret"})",
        "1:67: Firebase signs with published keys; a secret of yours is an issuer of shape plain"},
-      {R"({"shape": "firebase", "project": "p", "audience": "q"})", R"(1:64: of shape firebase the audience is the "project")"},
+      {R"({"shape": "firebase", "project": "p", "audience": "q"})",
+       R"(1:64: of shape firebase the audience is the "project")"},
       {R"({"issuer": "a", "secret_file": "token.secret", "audience": []})",
        R"(1:73: "audience" must be text or a list of texts)"},
-      {R"({"issuer": "a", "secret_file": "token.secret", "namespaces": "chat"})", R"(1:75: "namespaces" must be a list of texts)"},
+      {R"({"issuer": "a", "secret_file": "token.secret", "namespaces": "chat"})",
+       R"(1:75: "namespaces" must be a list of texts)"},
       {R"({"issuer": "a", "secret_file": "token.secret", "namespaces": ["chat", 5]})",
        R"(1:84: "namespaces" must be a list of texts)"},
-      {R"({"issuer": "a", "secret_file": "token.secret", "skew": 601})", R"(1:69: "skew" must be whole seconds, at most 600)"},
-      {R"({"issuer": "a", "secret_file": "token.secret", "skew": -1})", R"(1:69: "skew" must be whole seconds, at most 600)"},
-      {R"({"issuer": "a", "secret_file": "token.secret", "skew": 1.5})", R"(1:69: "skew" must be whole seconds, at most 600)"},
-      {R"({"issuer": "a", "secret_file": "token.secret", "skew": "60"})", R"(1:69: "skew" must be whole seconds, at most 600)"},
+      {R"({"issuer": "a", "secret_file": "token.secret", "skew": 601})",
+       R"(1:69: "skew" must be whole seconds, at most 600)"},
+      {R"({"issuer": "a", "secret_file": "token.secret", "skew": -1})",
+       R"(1:69: "skew" must be whole seconds, at most 600)"},
+      {R"({"issuer": "a", "secret_file": "token.secret", "skew": 1.5})",
+       R"(1:69: "skew" must be whole seconds, at most 600)"},
+      {R"({"issuer": "a", "secret_file": "token.secret", "skew": "60"})",
+       R"(1:69: "skew" must be whole seconds, at most 600)"},
       {R"({"issuer": "a", "secret_file": "token.secret", "claims": {"token": "x"}})",
        R"(1:72: unknown member "token"; there are "uid" and "provider"; auth.token has all claims)"},
       {R"({"issuer": "a", "secret_file": "token.secret", "claims": {"uid": []}})",
@@ -177,7 +233,8 @@ TEST_CASE("AuthConfig: the file as a whole", "[auth]") {
   const std::string one = R"({"issuer": "a", "secret_file": "token.secret"})";
   const auto many = [&](size_t count) {
     std::string text = R"({"issuers": [)";
-    for (size_t i = 0; i < count; ++i) text += fmt::format(R"({}{{"issuer": "i{}", "secret_file": "token.secret"}})", i > 0 ? ",\n" : "", i);
+    for (size_t i = 0; i < count; ++i)
+      text += fmt::format(R"({}{{"issuer": "i{}", "secret_file": "token.secret"}})", i > 0 ? ",\n" : "", i);
     return text + "]}";
   };
   CHECK(parse_auth_config(many(kIssuersMax), read_file).value().issuers.size() == kIssuersMax);
@@ -206,7 +263,9 @@ TEST_CASE("AuthConfig: the file as a whole", "[auth]") {
 TEST_CASE("AuthConfig: files are seen from the config's folder, and named in errors", "[auth]") {
   const test::TempFolder folder;
   const std::string path = folder.path() + "/auth.json";
-  const auto write = [&](const std::string& name, const std::string& text) { std::ofstream(folder.path() + "/" + name) << text; };
+  const auto write = [&](const std::string& name, const std::string& text) {
+    std::ofstream(folder.path() + "/" + name) << text;
+  };
   CHECK(load_auth_config(path).error() == db::Error{db::ErrorCode::Io, "cannot read " + path});
   write("auth.json", R"({"issuers": [{"issuer": "a", "audience": "b", "jwks_file": "keys.json"}]})");
   CHECK(load_auth_config(path).error().message == path + ":1:60: cannot read " + folder.path() + "/keys.json");

@@ -13,12 +13,15 @@ namespace {
 constexpr seconds kNow{1'700'000'000};
 
 Issuer issuer_of(const std::string& text) {
-  return parse_auth_config(R"({"issuers": [)" + text + "]}", [](const std::string&) -> db::Result<std::string> {
-           return std::string(kSecretBytesMin, 's');
-         }).value().issuers.front();
+  return parse_auth_config(
+             R"({"issuers": [)" + text + "]}",
+             [](const std::string&) -> db::Result<std::string> { return std::string(kSecretBytesMin, 's'); })
+      .value()
+      .issuers.front();
 }
 
-Verdict judge(const Issuer& issuer, const std::string& claims, std::string_view space = "chat", db::Timestamp now = kNow) {
+Verdict judge(const Issuer& issuer, const std::string& claims, std::string_view space = "chat",
+              db::Timestamp now = kNow) {
   const auto document = db::JsonDocument::parse(claims);
   REQUIRE(document.ok());
   return judge_claims(issuer, document.value().root(), space, now);
@@ -68,7 +71,8 @@ TEST_CASE("Claims: who the bearer is, by the shape of the issuer", "[auth]") {
        R"({"aud":"c","sub":"robot","uid":"ada","exp":1700000100,"v":0,"d":{"uid":"eve"},"admin":true})",
        R"({"uid":"robot","provider":"custom","token":{"aud":"c","sub":"robot","uid":"ada","exp":1700000100,"v":0,)"
        R"("d":{"uid":"eve"},"admin":true}})"},
-      {R"({"issuer": "b", "secret_file": "s"})", R"({"v":0,"iat":1700000000,"d":{"uid":"x","role":1}})", R"({"uid":"x","role":1})"},
+      {R"({"issuer": "b", "secret_file": "s"})", R"({"v":0,"iat":1700000000,"d":{"uid":"x","role":1}})",
+       R"({"uid":"x","role":1})"},
   };
   for (const Case& c : cases) {
     INFO(c.claims);
@@ -138,15 +142,15 @@ TEST_CASE("Claims: legacy tokens without exp are good for a day", "[auth]") {
 TEST_CASE("Claims: audiences", "[auth]") {
   const Issuer issuer = issuer_of(R"({"issuer": "b", "secret_file": "s", "audience": ["chat", "games"]})");
   for (const auto& [aud, is_ours] : std::vector<std::pair<std::string, bool>>{{R"("aud":"chat",)", true},
-                                                                            {R"("aud":["x","games"],)", true},
-                                                                            {R"("aud":"x",)", false},
-                                                                            {R"("aud":"cha",)", false},
-                                                                            {R"("aud":["x"],)", false},
-                                                                            {R"("aud":[],)", false},
-                                                                            {R"("aud":5,)", false},
-                                                                            {R"("aud":[["chat"]],)", false},
-                                                                            {R"("azp":"chat",)", false},
-                                                                            {"", false}}) {
+                                                                              {R"("aud":["x","games"],)", true},
+                                                                              {R"("aud":"x",)", false},
+                                                                              {R"("aud":"cha",)", false},
+                                                                              {R"("aud":["x"],)", false},
+                                                                              {R"("aud":[],)", false},
+                                                                              {R"("aud":5,)", false},
+                                                                              {R"("aud":[["chat"]],)", false},
+                                                                              {R"("azp":"chat",)", false},
+                                                                              {"", false}}) {
     INFO(aud);
     const Verdict verdict = judge(issuer, "{" + aud + R"("sub":"ada","exp":1700000100})");
     CHECK(std::holds_alternative<Accepted>(verdict) == is_ours);

@@ -56,7 +56,8 @@ TEST_CASE("KeySource: all who ask meanwhile wait for the one fetch", "[auth][net
   KeySource source(server.url(), test::fetch_keys, test::quick_times());
   std::atomic<size_t> told = 0;
   std::atomic<size_t> refused = 0;
-  for (size_t i = 0; i < kKeyWaitersMax; ++i) source.refresh([&](db::Result<void> result) { result.ok() ? ++told : ++refused; });
+  for (size_t i = 0; i < kKeyWaitersMax; ++i)
+    source.refresh([&](db::Result<void> result) { result.ok() ? ++told : ++refused; });
   CHECK(told == 0);
   CHECK(source.keys() == nullptr);
   source.refresh([&](db::Result<void> result) { result.ok() ? ++told : ++refused; });  // one more than may wait
@@ -115,12 +116,16 @@ TEST_CASE("KeySource: nobody there, then somebody", "[auth][net]") {
   KeyServer server(kOne);
   std::vector<std::string> told;
   std::mutex mutex;
-  KeySource source("http://127.0.0.1:1/keys", [&](const std::string& url, const std::atomic<bool>& stop) {
-    return test::fetch_keys(*down ? url : server.url(), stop);
-  }, test::quick_times(), [&](const std::string& location, const std::string& failure) {
-    const std::lock_guard lock(mutex);
-    told.push_back(location + (failure.empty() ? " is back" : " failed"));
-  });
+  KeySource source(
+      "http://127.0.0.1:1/keys",
+      [&](const std::string& url, const std::atomic<bool>& stop) {
+        return test::fetch_keys(*down ? url : server.url(), stop);
+      },
+      test::quick_times(),
+      [&](const std::string& location, const std::string& failure) {
+        const std::lock_guard lock(mutex);
+        told.push_back(location + (failure.empty() ? " is back" : " failed"));
+      });
   CHECK_FALSE(refreshed(source).ok());
   CHECK(source.keys() == nullptr);
   *down = false;
@@ -172,12 +177,17 @@ TEST_CASE("KeySource: who waits when it goes is told so", "[auth][net]") {
   server.hang();
   std::atomic<size_t> refused = 0;
   {
-    KeySource source(server.url(), [&](const std::string& url, const std::atomic<bool>& stop) -> db::Result<Fetched> {
-      ASSIGN_OR_RETURN(http::Document document, http::fetch(url, {kKeySetBytesMax, std::chrono::minutes(5)}, stop));
-      return Fetched{std::move(document.body), {}};
-    }, test::quick_times());
+    KeySource source(
+        server.url(),
+        [&](const std::string& url, const std::atomic<bool>& stop) -> db::Result<Fetched> {
+          ASSIGN_OR_RETURN(http::Document document, http::fetch(url, {kKeySetBytesMax, std::chrono::minutes(5)}, stop));
+          return Fetched{std::move(document.body), {}};
+        },
+        test::quick_times());
     REQUIRE(eventually([&] { return server.asked() == 1; }));
-    source.refresh([&](const db::Result<void>& result) { refused += !result.ok() && result.error().code == ErrorCode::Unavailable; });
+    source.refresh([&](const db::Result<void>& result) {
+      refused += !result.ok() && result.error().code == ErrorCode::Unavailable;
+    });
   }  // does not wait for five minutes
   CHECK(refused == 1);
 }
@@ -187,7 +197,8 @@ TEST_CASE("KeySource: a file is read again, and keeps its last good keys", "[aut
   const std::string path = folder.path() + "/keys.json";
   const auto write = [&](const std::string& text) { std::ofstream(path, std::ios::trunc) << text; };
   write(kOne);
-  KeySource source(path, [](const std::string& name, const std::atomic<bool>&) { return fetch_file(name); }, test::quick_times());
+  KeySource source(
+      path, [](const std::string& name, const std::atomic<bool>&) { return fetch_file(name); }, test::quick_times());
   REQUIRE(refreshed(source).ok());
   CHECK(has(source, "one"));
   write("{");
@@ -196,5 +207,6 @@ TEST_CASE("KeySource: a file is read again, and keeps its last good keys", "[aut
   write(kTwo);
   REQUIRE(refreshed(source).ok());
   CHECK(has(source, "two"));
-  CHECK(fetch_file(folder.path() + "/none").error() == db::Error{ErrorCode::Io, "cannot read " + folder.path() + "/none"});
+  CHECK(fetch_file(folder.path() + "/none").error() ==
+        db::Error{ErrorCode::Io, "cannot read " + folder.path() + "/none"});
 }

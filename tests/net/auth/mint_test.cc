@@ -13,9 +13,11 @@ namespace {
 constexpr std::chrono::seconds kNow{1'700'000'000};
 
 Issuer issuer_of(const std::string& text) {
-  return parse_auth_config(R"({"issuers": [)" + text + "]}", [](const std::string&) -> db::Result<std::string> {
-           return std::string(kSecretBytesMin, 's');
-         }).value().issuers.front();
+  return parse_auth_config(
+             R"({"issuers": [)" + text + "]}",
+             [](const std::string&) -> db::Result<std::string> { return std::string(kSecretBytesMin, 's'); })
+      .value()
+      .issuers.front();
 }
 
 }  // namespace
@@ -56,8 +58,10 @@ TEST_CASE("mint: what can't be said is refused", "[auth]") {
   CHECK(mint_token(published, {"ada"}, kNow).error().message == R"(the issuer "b" has no secret to sign with)");
   CHECK(mint_token(issuer, {""}, kNow).error().message == "a uid has 1 to 256 bytes");
   CHECK(mint_token(issuer, {std::string(kUidBytesMax + 1, 'a')}, kNow).error().message == "a uid has 1 to 256 bytes");
-  CHECK(mint_token(issuer, {"ada", "[]"}, kNow).error().message == R"(claims are an object of JSON, like {"admin":true})");
-  CHECK(mint_token(issuer, {"ada", "{"}, kNow).error().message == R"(claims are an object of JSON, like {"admin":true})");
+  CHECK(mint_token(issuer, {"ada", "[]"}, kNow).error().message ==
+        R"(claims are an object of JSON, like {"admin":true})");
+  CHECK(mint_token(issuer, {"ada", "{"}, kNow).error().message ==
+        R"(claims are an object of JSON, like {"admin":true})");
   CHECK(mint_token(issuer, {"ada", R"({"exp":1})"}, kNow).error().message == R"("exp" is not a claim to be given)");
   CHECK_FALSE(mint_token(nested, {"ada"}, kNow).ok());
 }

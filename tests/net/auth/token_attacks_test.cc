@@ -45,7 +45,8 @@ std::string claims(const std::string& iss, const std::string& more = "", const s
 // With the part between its dots at `part` replaced.
 std::string with_part(const std::string& token, int part, const std::string& by) {
   const size_t first = token.find('.'), second = token.rfind('.');
-  const std::string parts[] = {token.substr(0, first), token.substr(first + 1, second - first - 1), token.substr(second + 1)};
+  const std::string parts[] = {token.substr(0, first), token.substr(first + 1, second - first - 1),
+                               token.substr(second + 1)};
   std::string made;
   for (int i = 0; i < 3; ++i) made += (i > 0 ? "." : "") + (i == part ? by : parts[i]);
   return made;
@@ -87,12 +88,15 @@ TEST_CASE("Tokens: what is made up is refused, and why is counted", "[auth][net]
       {"alg None", token_of(R"({"alg":"None","kid":"rsa-1"})", claims("idp")), Reason::Algorithm},
       {"alg nOnE", token_of(R"({"alg":"nOnE","kid":"rsa-1"})", claims("idp")), Reason::Algorithm},
       {"alg NONE of a secret", token_of(R"({"alg":"NONE"})", claims("ours")), Reason::Algorithm},
-      {"alg none of the signed one", with_part(with_part(good, 0, test::base64url(R"({"alg":"none","kid":"rsa-1"})")), 2, ""), Reason::Unsigned},
+      {"alg none of the signed one",
+       with_part(with_part(good, 0, test::base64url(R"({"alg":"none","kid":"rsa-1"})")), 2, ""), Reason::Unsigned},
       {"no alg", token_of("{}", claims("idp")), Reason::Malformed},
       {"alg twice", token_of(R"({"alg":"RS256","kid":"rsa-1","alg":"HS256"})", claims("idp"), "x"), Reason::Malformed},
       {"alg empty", token_of(R"({"alg":"","kid":"rsa-1"})", claims("idp")), Reason::Algorithm},
-      {"the public key's PEM as a secret", Signer::secret(w.rsa.pem()).with_kid("rsa-1").sign(claims("idp")), Reason::Algorithm},
-      {"the public key's JWK as a secret", Signer::secret(w.rsa.jwk()).with_kid("rsa-1").sign(claims("idp")), Reason::Algorithm},
+      {"the public key's PEM as a secret", Signer::secret(w.rsa.pem()).with_kid("rsa-1").sign(claims("idp")),
+       Reason::Algorithm},
+      {"the public key's JWK as a secret", Signer::secret(w.rsa.jwk()).with_kid("rsa-1").sign(claims("idp")),
+       Reason::Algorithm},
       {"the key set as a secret", Signer::secret(w.keys).with_kid("rsa-1").sign(claims("idp")), Reason::Algorithm},
       {"an EC token named as of the RSA key", w.ec.with_kid("rsa-1").sign(claims("idp")), Reason::Algorithm},
       {"an RSA token named as of the EC key", w.rsa.with_kid("ec-1").sign(claims("idp")), Reason::Algorithm},
@@ -104,7 +108,8 @@ TEST_CASE("Tokens: what is made up is refused, and why is counted", "[auth][net]
       {"no kid with several keys", w.rsa.without_kid().sign(claims("idp")), Reason::Key},
       {"kid that is no text", token_of(R"({"alg":"RS256","kid":1})", claims("idp"), "x"), Reason::Malformed},
       {"kid that is a path", w.rsa.with_kid("../../../../dev/null").sign(claims("idp")), Reason::Key},
-      {"its own key, as jwk", stranger.with_kid("rsa-1").sign(claims("idp"), {{"jwk", stranger.jwk()}}), Reason::Signature},
+      {"its own key, as jwk", stranger.with_kid("rsa-1").sign(claims("idp"), {{"jwk", stranger.jwk()}}),
+       Reason::Signature},
       {"its own keys, as jku", stranger.sign(claims("idp"), {{"jku", "\"" + evil + "\""}}), Reason::Key},
       {"its own keys, as x5u", stranger.sign(claims("idp"), {{"x5u", "\"" + evil + "\""}}), Reason::Key},
       {"crit", w.rsa.sign(claims("idp"), {{"crit", R"(["exp"])"}}), Reason::Malformed},
@@ -120,29 +125,38 @@ TEST_CASE("Tokens: what is made up is refused, and why is counted", "[auth][net]
       {"another issuer", w.rsa.sign(claims("idp2")), Reason::Issuer},
       {"another issuer of ours", w.rsa.sign(claims("one")), Reason::Key},
       {"no issuer", w.rsa.sign(R"({"aud":"chat","sub":"ada","exp":1700000100})"), Reason::Issuer},
-      {"issuer that is no text", w.rsa.sign(R"({"iss":["idp"],"aud":"chat","sub":"ada","exp":1700000100})"), Reason::Issuer},
+      {"issuer that is no text", w.rsa.sign(R"({"iss":["idp"],"aud":"chat","sub":"ada","exp":1700000100})"),
+       Reason::Issuer},
       {"another namespace", w.secret.sign(claims("games")), Reason::Namespace},
       {"nobody", w.rsa.sign(R"({"iss":"idp","aud":"chat","exp":1700000100})"), Reason::Claims},
-      {"a legacy token by a published key", w.rsa.sign(R"({"v":0,"admin":true,"d":{},"iat":1700000000})"), Reason::Algorithm},
-      {"a legacy token by a public key as a secret", Signer::secret(w.rsa.pem()).sign(R"({"v":0,"admin":true,"iat":1700000000})"), Reason::Signature},
+      {"a legacy token by a published key", w.rsa.sign(R"({"v":0,"admin":true,"d":{},"iat":1700000000})"),
+       Reason::Algorithm},
+      {"a legacy token by a public key as a secret",
+       Signer::secret(w.rsa.pem()).sign(R"({"v":0,"admin":true,"iat":1700000000})"), Reason::Signature},
       {"truncated", good.substr(0, good.size() / 2), Reason::Malformed},
       {"truncated in the signature", good.substr(0, good.size() - 10), Reason::Signature},
       {"no signature", good.substr(0, good.rfind('.')), Reason::Malformed},
       {"an empty signature", good.substr(0, good.rfind('.') + 1), Reason::Signature},
       {"an empty signature, by EC", with_part(w.ec.sign(claims("idp")), 2, ""), Reason::Signature},
-      {"a signature of zeros, by EC", with_part(w.ec.sign(claims("idp")), 2, test::base64url(std::string(64, '\0'))), Reason::Signature},
+      {"a signature of zeros, by EC", with_part(w.ec.sign(claims("idp")), 2, test::base64url(std::string(64, '\0'))),
+       Reason::Signature},
       {"an empty signature, by secret", with_part(w.secret.sign(claims("ours")), 2, ""), Reason::Signature},
       {"a shorter signature, by secret", with_part(w.secret.sign(claims("ours")), 2, "AAAA"), Reason::Signature},
       {"a flipped bit in the signature", flipped(good, good.size() - 20), Reason::Signature},
       {"other claims", with_part(good, 1, test::base64url(claims("idp", R"(,"admin":true)"))), Reason::Signature},
-      {"another header", with_part(good, 0, test::base64url(R"({"alg":"RS256","kid":"rsa-1","x":1})")), Reason::Signature},
+      {"another header", with_part(good, 0, test::base64url(R"({"alg":"RS256","kid":"rsa-1","x":1})")),
+       Reason::Signature},
       {"encrypted, five parts", head + ".a.b.c.d", Reason::Malformed},
-      {"claims twice", w.rsa.sign(R"({"iss":"idp","aud":"chat","sub":"ada","exp":1700000100,"sub":"eve"})"), Reason::Malformed},
+      {"claims twice", w.rsa.sign(R"({"iss":"idp","aud":"chat","sub":"ada","exp":1700000100,"sub":"eve"})"),
+       Reason::Malformed},
       {"claims that are no object", w.rsa.sign("[]"), Reason::Malformed},
       {"claims that are no JSON", w.rsa.sign("{"), Reason::Malformed},
       {"deep claims", w.rsa.sign(deep), Reason::Malformed},
-      {"a deep header", token_of(R"({"alg":"RS256","x":)" + std::string(2000, '[') + std::string(2000, ']') + "}", claims("idp"), "x"), Reason::Malformed},
-      {"over the limit", w.rsa.sign(claims("idp", R"(,"x":")" + std::string(kTokenBytesMax, 'x') + "\"")), Reason::Malformed},
+      {"a deep header",
+       token_of(R"({"alg":"RS256","x":)" + std::string(2000, '[') + std::string(2000, ']') + "}", claims("idp"), "x"),
+       Reason::Malformed},
+      {"over the limit", w.rsa.sign(claims("idp", R"(,"x":")" + std::string(kTokenBytesMax, 'x') + "\"")),
+       Reason::Malformed},
       {"not base64url", good + "!", Reason::Malformed},
       {"a blank behind it", good + " ", Reason::Malformed},
       {"a null behind it", good + std::string(1, '\0'), Reason::Malformed},
@@ -181,7 +195,9 @@ TEST_CASE("Tokens: no bit of a signed token can be changed", "[auth][net]") {
 TEST_CASE("Tokens: up to the limit", "[auth]") {
   const Door door(Door::Mode::Closed, test::issuers({R"({"issuer": "ours", "secret_file": "s"})"}));
   const Signer secret = Signer::secret(test::kTokenSecret);
-  const auto sized = [&](size_t more) { return secret.sign(claims("ours", R"(,"x":")" + std::string(more, 'x') + "\"")); };
+  const auto sized = [&](size_t more) {
+    return secret.sign(claims("ours", R"(,"x":")" + std::string(more, 'x') + "\""));
+  };
   size_t more = kTokenBytesMax / 4 * 3 - 300;
   while (sized(more + 1).size() <= kTokenBytesMax) ++more;
   CHECK(door.verify(sized(more)).ok());

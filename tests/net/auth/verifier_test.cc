@@ -16,7 +16,6 @@ using test::Signer;
 
 namespace {
 
-
 std::string token(std::string_view claims, std::string_view header = R"({"alg":"none","type":"JWT"})",
                   std::string_view signature = "") {
   return test::token_of(header, claims, signature);
@@ -133,22 +132,28 @@ TEST_CASE("Verifier: a signed token is its user's, until it expires", "[auth]") 
 }
 
 TEST_CASE("Verifier: each token is judged as its own issuer's", "[auth]") {
-  const Door door(Door::Mode::Closed, test::issuers({R"({"issuer": "a", "secret_file": "s", "namespaces": ["other"]})",
-                                                     R"({"issuer": "b", "secret_file": "s", "claims": {"uid": "mail"}})"}));
+  const Door door(Door::Mode::Closed,
+                  test::issuers({R"({"issuer": "a", "secret_file": "s", "namespaces": ["other"]})",
+                                 R"({"issuer": "b", "secret_file": "s", "claims": {"uid": "mail"}})"}));
   const Signer signer = Signer::secret(test::kTokenSecret);
-  CHECK(door.verify(signer.sign(R"({"iss":"b","sub":"x","mail":"a@b.c","exp":1700000100})")).value().variable.starts_with(R"({"uid":"a@b.c")"));
+  CHECK(door.verify(signer.sign(R"({"iss":"b","sub":"x","mail":"a@b.c","exp":1700000100})"))
+            .value()
+            .variable.starts_with(R"({"uid":"a@b.c")"));
   CHECK(door.verify(signer.sign(R"({"iss":"a","sub":"ada","exp":1700000100})"), "other").ok());
   CHECK_FALSE(door.verify(signer.sign(R"({"iss":"a","sub":"ada","exp":1700000100})")).ok());
   CHECK_FALSE(door.verify(signer.sign(R"({"iss":"c","sub":"ada","exp":1700000100})")).ok());
 }
 
 TEST_CASE("Verifier: legacy tokens are of whose secret signed them", "[auth]") {
-  const Door door(Door::Mode::Closed, test::issuers({R"({"issuer": "a", "secret": "another secret of 32 bytes or more"})",
-                                                     R"({"issuer": "b", "secret_file": "s"})"}));
+  const Door door(Door::Mode::Closed,
+                  test::issuers({R"({"issuer": "a", "secret": "another secret of 32 bytes or more"})",
+                                 R"({"issuer": "b", "secret_file": "s"})"}));
   const Signer signer = Signer::secret(test::kTokenSecret);
   CHECK(door.verify(signer.sign(R"({"v":0,"iat":1700000000,"d":{"uid":"x"}})")).value().variable == R"({"uid":"x"})");
   CHECK(door.verify(signer.sign(R"({"v":0,"iat":1700000000,"admin":true,"d":{}})")).value().kind == Auth::Kind::Admin);
-  CHECK_FALSE(door.verify(Signer::secret("some other secret, 32 bytes long!").sign(R"({"v":0,"iat":1700000000,"admin":true})")).ok());
+  CHECK_FALSE(
+      door.verify(Signer::secret("some other secret, 32 bytes long!").sign(R"({"v":0,"iat":1700000000,"admin":true})"))
+          .ok());
 }
 
 TEST_CASE("Verifier: in development with a config, signed tokens are verified and the rest is as ever", "[auth]") {
@@ -157,7 +162,8 @@ TEST_CASE("Verifier: in development with a config, signed tokens are verified an
   CHECK(door.verify(token(R"({"sub":"ada","exp":1})")).ok());
   CHECK(door.verify(Signer::secret(test::kTokenSecret).sign(R"({"iss":"b","sub":"ada","exp":1700000100})")).ok());
   CHECK_FALSE(door.verify(token(R"({"iss":"b","sub":"ada","exp":1700000100})", kSigned, "signature")).ok());
-  CHECK(door.verify(Signer::secret(test::kTokenSecret).sign(R"({"iss":"b","sub":"ada","exp":1})")).error().code == ErrorCode::ExpiredToken);
+  CHECK(door.verify(Signer::secret(test::kTokenSecret).sign(R"({"iss":"b","sub":"ada","exp":1})")).error().code ==
+        ErrorCode::ExpiredToken);
 }
 
 TEST_CASE("Verifier: a key that is not known is waited for, one that is known is not", "[auth][net]") {
@@ -197,7 +203,8 @@ TEST_CASE("Verifier: made-up key ids do not make it ask again and again", "[auth
   CHECK(test::Late(door, one.sign(kClaims)).wait().ok());
   for (int i = 0; i < 50; ++i) {
     const auto auth = test::Late(door, one.with_kid("k" + std::to_string(i)).sign(kClaims)).wait();
-    CHECK(auth.error() == db::Error{ErrorCode::InvalidToken, "Auth token is signed by a key (kid) that its issuer does not have."});
+    CHECK(auth.error() ==
+          db::Error{ErrorCode::InvalidToken, "Auth token is signed by a key (kid) that its issuer does not have."});
   }
   CHECK(server.asked() == 1);
   CHECK(door.refused(Reason::Key) == 50);
@@ -225,7 +232,8 @@ TEST_CASE("Verifier: other issuers from one moment to the next, and keys stay kn
   test::KeyServer server(test::key_set_of({one.jwk()}));
   Door door(Door::Mode::Closed, keys_at(server.url()));
   CHECK(test::Late(door, one.sign(kClaims)).wait().ok());
-  door.verifier().replace(test::config_of(R"({"issuer": "idp", "audience": "games", "jwks_url": ")" + server.url() + "\"}"));
+  door.verifier().replace(
+      test::config_of(R"({"issuer": "idp", "audience": "games", "jwks_url": ")" + server.url() + "\"}"));
   CHECK(door.verify(one.sign(kClaims)).error().message == "Auth token is for another audience (aud).");
   CHECK(door.verify(one.sign(R"({"iss":"idp","aud":"games","sub":"ada","exp":1700000100})")).ok());
   CHECK(server.asked() == 1);

@@ -28,12 +28,14 @@ TEST_CASE("fetch: a document and how long it is good for", "[net][http]") {
 
 TEST_CASE("fetch: up to as many bytes as may be, and no more", "[net][http]") {
   std::atomic<size_t> bytes = kLimits.body_bytes_max;
-  Fixture server([&](const std::shared_ptr<Exchange>& exchange) { exchange->respond({.body = std::string(bytes, 'x')}); });
+  Fixture server(
+      [&](const std::shared_ptr<Exchange>& exchange) { exchange->respond({.body = std::string(bytes, 'x')}); });
   const std::string url = fmt::format("http://127.0.0.1:{}/", server.port());
   const std::atomic<bool> stop = false;
   CHECK(fetch(url, kLimits, stop).value().body.size() == bytes);
   ++bytes;
-  CHECK(fetch(url, kLimits, stop).error() == db::Error{db::ErrorCode::TooLarge, "the answer is larger than 1000 bytes"});
+  CHECK(fetch(url, kLimits, stop).error() ==
+        db::Error{db::ErrorCode::TooLarge, "the answer is larger than 1000 bytes"});
 }
 
 TEST_CASE("fetch: what is not 200 is none; nobody is followed elsewhere", "[net][http]") {

@@ -281,7 +281,8 @@ TEST_CASE("stream: one whose credential expires is told so, and ends", "[net][re
 
 TEST_CASE("stream: a signed token's is told when it expires, and when its user is signed out", "[net][rest]") {
   const Signer signer = Signer::secret(kTokenSecret);
-  RestServer server(RestServer::Mode::Dev, std::chrono::seconds(30), issuers({R"({"issuer": "b", "secret_file": "s", "skew": 0})"}));
+  RestServer server(RestServer::Mode::Dev, std::chrono::seconds(30),
+                    issuers({R"({"issuer": "b", "secret_file": "s", "skew": 0})"}));
   const auto now = std::chrono::duration_cast<std::chrono::seconds>(db::SystemClock().now()).count();
   const auto token = [&](const std::string& uid, int64_t exp) {
     return "?auth=" + signer.sign(R"({"iss":"b","sub":")" + uid + R"(","exp":)" + std::to_string(exp) + "}");
@@ -294,7 +295,10 @@ TEST_CASE("stream: a signed token's is told when it expires, and when its user i
   CHECK(brief.next() == "end");
   CHECK(bob.next() == put_event("/", "null"));
   CHECK(eve.next() == put_event("/", "null"));
-  const HttpReply kicked = server.ask({.method = "POST", .target = "/.settings/kick.json", .headers = "Authorization: Bearer owner\r\n", .body = R"({"uid":"bob"})"});
+  const HttpReply kicked = server.ask({.method = "POST",
+                                       .target = "/.settings/kick.json",
+                                       .headers = "Authorization: Bearer owner\r\n",
+                                       .body = R"({"uid":"bob"})"});
   CHECK(kicked.body == R"({"kicked":1})");
   CHECK(bob.next() == revoked);
   CHECK(bob.next() == "end");

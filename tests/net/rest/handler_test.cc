@@ -157,7 +157,8 @@ std::string token_for(const Signer& idp, const std::string& uid, const std::stri
   return idp.sign(R"({"iss":"idp","aud":"a","sub":")" + uid + R"(","exp":4000000000)" + more + "}");
 }
 
-constexpr std::string_view kOwnOnly = R"({"rules": {"$uid": {".read": "auth.uid == $uid", ".write": "auth.uid == $uid"}}})";
+constexpr std::string_view kOwnOnly =
+    R"({"rules": {"$uid": {".read": "auth.uid == $uid", ".write": "auth.uid == $uid"}}})";
 
 }  // namespace
 
@@ -176,7 +177,8 @@ TEST_CASE("REST: a request whose key is still to be fetched waits for it; others
   CHECK(first.read_reply().status == 200);
   CHECK(second.read_reply().body == "null");
   CHECK(server.get("/ada.json?auth=" + token_for(one, "ada")).body == "1");
-  CHECK(server.get("/ada.json?access_token=" + token_for(one, "bob")).status == 401);  // a user is one wherever it stands
+  CHECK(server.get("/ada.json?access_token=" + token_for(one, "bob")).status ==
+        401);  // a user is one wherever it stands
   keys.publish("", 500);
   const HttpReply refused = server.get("/ada.json?auth=" + token_for(two, "ada"));
   CHECK(refused.status == 503);

@@ -52,7 +52,8 @@ class Server {
 
 class Client {
  public:
-  explicit Client(Server& server, const std::string& space = "demo", std::string_view replaces = "", rules::Auth auth = {})
+  explicit Client(Server& server, const std::string& space = "demo", std::string_view replaces = "",
+                  rules::Auth auth = {})
       : signal_(std::make_shared<Signal>()),
         session_(server.guard().open(space, std::move(auth), replaces, [signal = signal_] { signal->raise(); }).value(),
                  server.verifier(), [signal = signal_] { signal->raise(); }) {}

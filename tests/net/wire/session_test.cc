@@ -291,7 +291,8 @@ TEST_CASE("Session: what comes behind a credential waits until it is verified", 
   const hearth::test::Signer idp = hearth::test::Signer::ec("one");
   hearth::test::KeyServer keys(hearth::test::key_set_of({idp.jwk()}));
   keys.hang();
-  net::Verifier::Options auth = hearth::test::issuers({R"({"issuer": "idp", "audience": "a", "jwks_url": ")" + keys.url() + "\"}"});
+  net::Verifier::Options auth =
+      hearth::test::issuers({R"({"issuer": "idp", "audience": "a", "jwks_url": ")" + keys.url() + "\"}"});
   auth.fetch_url = hearth::test::fetch_keys;
   auth.times = hearth::test::quick_times();
   rules::Guard::Options options = kClosed;
@@ -318,7 +319,8 @@ TEST_CASE("Session: what comes behind a credential waits until it is verified", 
   CHECK(heard[1].starts_with(R"({"r":)" + std::to_string(first) + R"(,"b":{"s":"ok","d":{"auth":{"uid":"ada")"));
   CHECK(heard[2] == Client::ok(put));
   CHECK(heard[3].starts_with(R"({"r":)" + std::to_string(second) + R"(,"b":{"s":"ok","d":{"auth":{"uid":"bob")"));
-  CHECK(heard[4] == R"({"r":)" + std::to_string(denied) + R"(,"b":)" + Client::refusal("permission_denied", "Permission denied") + "}");
+  CHECK(heard[4] == R"({"r":)" + std::to_string(denied) + R"(,"b":)" +
+                        Client::refusal("permission_denied", "Permission denied") + "}");
   CHECK(client.session().unanswered() == 0);
   CHECK(client.session().expires() == std::chrono::seconds(4'000'000'060));
 }
@@ -327,7 +329,8 @@ TEST_CASE("Session: a transport is told to read no further while much is held", 
   const hearth::test::Signer idp = hearth::test::Signer::ec("one");
   hearth::test::KeyServer keys;
   keys.hang();
-  net::Verifier::Options auth = hearth::test::issuers({R"({"issuer": "idp", "audience": "a", "jwks_url": ")" + keys.url() + "\"}"});
+  net::Verifier::Options auth =
+      hearth::test::issuers({R"({"issuer": "idp", "audience": "a", "jwks_url": ")" + keys.url() + "\"}"});
   auth.fetch_url = hearth::test::fetch_keys;
   auth.times = hearth::test::quick_times();
   Server server({.dev = true, .admin_secret = "", .default_namespace = "demo"}, std::move(auth));
@@ -343,8 +346,11 @@ TEST_CASE("Session: a transport is told to read no further while much is held", 
   CHECK(large.session().is_behind());
   keys.publish("", 500);
   keys.release();
-  CHECK(many.hear() == R"({"r":)" + std::to_string(number) + R"(,"b":)" +
-                           Client::refusal("unavailable", "The keys that this auth token could be verified by can't be had now; try again soon.") + "}");
+  CHECK(many.hear() ==
+        R"({"r":)" + std::to_string(number) + R"(,"b":)" +
+            Client::refusal("unavailable",
+                            "The keys that this auth token could be verified by can't be had now; try again soon.") +
+            "}");
   for (size_t i = 0; i <= kUnansweredMax; ++i) many.hear();
   CHECK_FALSE(many.session().is_behind());
 }
@@ -353,7 +359,8 @@ TEST_CASE("Session: a client may go while its credential is verified", "[wire]")
   const hearth::test::Signer idp = hearth::test::Signer::ec("one");
   hearth::test::KeyServer keys(hearth::test::key_set_of({idp.jwk()}));
   keys.hang();
-  net::Verifier::Options auth = hearth::test::issuers({R"({"issuer": "idp", "audience": "a", "jwks_url": ")" + keys.url() + "\"}"});
+  net::Verifier::Options auth =
+      hearth::test::issuers({R"({"issuer": "idp", "audience": "a", "jwks_url": ")" + keys.url() + "\"}"});
   auth.fetch_url = hearth::test::fetch_keys;
   auth.times = hearth::test::quick_times();
   Server server({.dev = true, .admin_secret = "", .default_namespace = "demo"}, std::move(auth));
@@ -375,10 +382,13 @@ TEST_CASE("Session: a user who is signed out hears that the token is no good, an
   ada.ask("q", R"({"p":"/a","h":""})");
   CHECK(ada.hear() == ada.ok("{}"));
   std::promise<db::Answer> kicked;
-  server.guard().kick("demo", rules::Auth::admin(), "ada", [&](db::Answer answer) { kicked.set_value(std::move(answer)); });
+  server.guard().kick("demo", rules::Auth::admin(), "ada",
+                      [&](db::Answer answer) { kicked.set_value(std::move(answer)); });
   CHECK(kicked.get_future().get().value == db::Value::integer(1));
   CHECK(bob.answer("p", R"({"p":"/a","d":1})") == Client::done());
-  CHECK(ada.hear() == R"({"a":"ac","b":{"s":"invalid_token","d":"Auth token was revoked: an administrator has signed its user out."}})");
+  CHECK(
+      ada.hear() ==
+      R"({"a":"ac","b":{"s":"invalid_token","d":"Auth token was revoked: an administrator has signed its user out."}})");
   CHECK(ada.hear() == "");
   Client again(server);
   CHECK(again.answer("auth", R"({"cred":"eyJhbGciOiJub25lIn0.eyJ1c2VyX2lkIjoiYWRhIn0."})") ==
