@@ -45,6 +45,9 @@ class Client {
   // A word by which Database::end_conversations finds this one; "" for none. In its turn, as requests are.
   void set_label(std::string label);
 
+  // Calls `wake`, from any thread and as long as the conversation lasts, for an owner that hears from elsewhere too.
+  std::function<void()> waker() const;
+
   std::vector<Item> take();
   void end();
 

@@ -86,6 +86,7 @@ void Server::stop() {
   parts_->listener.reset();
   parts_->io.stop();
   parts_->io.join();
+  parts_->verifier.replace({});  // whoever waits for a key is refused
   // From here on no io thread runs, and so nothing new begins. What workers still have may ask the guard: when all of
   // them have come to this latch, they have nothing left.
   const auto all = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(parts_->worker_count) + 1);

@@ -127,6 +127,8 @@ void Session::on_disconnect(uint64_t request, db::Disconnect disconnect) {
 }
 
 void Session::reply(uint64_t request, db::Result<void> status) { client_->reply(request, std::move(status)); }
+std::function<void()> Session::waker() const { return client_->waker(); }
+
 std::vector<db::Item> Session::take() {
   std::vector<db::Item> items = client_->take();
   if (queries_.empty()) return items;

@@ -55,6 +55,8 @@ class Session {
   void on_disconnect(uint64_t request, db::Disconnect disconnect);
   void reply(uint64_t request, db::Result<void> status);  // an answer in its turn that needs nothing from the database
 
+  std::function<void()> waker() const;  // calls `wake` as long as the session lasts; any thread
+
   // What has come, in order, as far as it is ready; empty when nothing is. The last item of a story may be Ended.
   std::vector<db::Item> take();
 

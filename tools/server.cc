@@ -16,11 +16,12 @@ namespace {
 // started from here on.
 class Signals {
  public:
-  Signals() {
+  // SIGHUP only where there is something to read: else it ends us, as when a terminal goes.
+  explicit Signals(bool reloads) {
     sigemptyset(&signals_);
     sigaddset(&signals_, SIGTERM);
     sigaddset(&signals_, SIGINT);
-    sigaddset(&signals_, SIGHUP);
+    if (reloads) sigaddset(&signals_, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   }
   int wait() const {
@@ -40,7 +41,7 @@ bool is_loopback(const std::string& host) { return host == "localhost" || host =
 int serve(const ServeFlags& flags) {
   start_log(flags.log_level);
   ignore_broken_pipes();
-  const Signals signals;
+  const Signals signals(!flags.auth_config.empty());
   Service service(flags);
   if (flags.dev) {
     spdlog::info("development mode: whoever connects may be anyone{}",

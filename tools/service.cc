@@ -117,7 +117,6 @@ void Service::import(const std::string& space, db::Value value) {
 }
 
 void Service::reload_auth() {
-  if (auth_config_.empty()) return spdlog::warn("there is no --auth-config to be read again");
   auto config = net::load_auth_config(auth_config_);
   if (!config.ok()) return spdlog::error("{}; all stays as it was", config.error().message);
   server_->set_auth(std::move(config).value());

@@ -61,13 +61,13 @@ db::SharedBytes frames_of(const Outgoing& message) {
   return std::make_shared<const std::string>(frame_message(text_of(message)));
 }
 
-Session::Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, std::function<void()> wake)
-    : data_(std::move(data)), verifier_(verifier), wake_(std::move(wake)) {}
+Session::Session(std::unique_ptr<rules::Session> data, const Verifier& verifier)
+    : data_(std::move(data)), verifier_(verifier) {}
 
 void Session::on_message(Incoming&& message, std::vector<Outgoing>& to) {
   if (verification_ != nullptr) {
-    held_bytes_ += bytes_of(message);
-    held_.push_back(std::move(message));
+    verification_->held_bytes += bytes_of(message);
+    verification_->held.push_back(std::move(message));
     return;
   }
   std::visit(Overloaded{[&](Request& request) { on_request(std::move(request)); },
@@ -141,7 +141,7 @@ void Session::on_authenticate(int64_t number, Authenticate&& authenticate) {
   verification_->number = number;
   verification_->act_as = std::move(authenticate.act_as);
   verifier_.verify_late(std::move(authenticate.credential), data_->space(),
-                        [verification = verification_, wake = wake_](db::Result<rules::Auth> auth) {
+                        [verification = verification_, wake = data_->waker()](db::Result<rules::Auth> auth) {
                           {
                             const std::lock_guard lock(verification->mutex);
                             verification->verdict = std::move(auth);
@@ -150,22 +150,17 @@ void Session::on_authenticate(int64_t number, Authenticate&& authenticate) {
                         });
 }
 
-// What came behind the credential is looked at now, up to the next one that has to wait.
+// What came behind the credential is looked at now; from the next one on that has to wait, it waits for that.
 void Session::accept_verdict(std::vector<Outgoing>& to) {
-  while (verification_ != nullptr) {
-    const std::shared_ptr<Verification> verification = verification_;
-    std::unique_lock lock(verification->mutex);
-    if (!verification->verdict) return;
-    lock.unlock();
-    verification_ = nullptr;
-    on_verdict(verification->number, std::move(*verification->verdict), verification->act_as);
-    while (verification_ == nullptr && !held_.empty()) {
-      Incoming next = std::move(held_.front());
-      held_.pop_front();
-      held_bytes_ -= bytes_of(next);
-      on_message(std::move(next), to);
-    }
+  if (verification_ == nullptr) return;
+  const std::shared_ptr<Verification> done = verification_;
+  {
+    const std::lock_guard lock(done->mutex);
+    if (!done->verdict) return;
   }
+  verification_ = nullptr;
+  on_verdict(done->number, std::move(*done->verdict), done->act_as);
+  for (Incoming& next : done->held) on_message(std::move(next), to);
 }
 
 void Session::on_verdict(int64_t number, db::Result<rules::Auth> auth, const std::optional<std::string>& as) {

@@ -18,7 +18,6 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -63,8 +62,7 @@ db::SharedBytes frames_of(const Outgoing& message);  // WebSocket bytes
 
 class Session {
  public:
-  // `wake`: what the rules::Session was opened with; any thread.
-  Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, std::function<void()> wake);
+  Session(std::unique_ptr<rules::Session> data, const Verifier& verifier);
 
   // The first thing that a client must hear. `host`: where it shall come back to.
   std::string hello(db::Timestamp now, std::string_view host) const { return hello_text(now, host, data_->id()); }
@@ -83,8 +81,11 @@ class Session {
   // The client is gone. Its onDisconnect writes are written.
   void end() { data_->end(); }
 
-  size_t unanswered() const { return pending_.size() + held_.size(); }
-  bool is_behind() const { return unanswered() > kUnansweredMax || pending_bytes_ + held_bytes_ > kUnansweredBytesMax; }
+  size_t unanswered() const { return pending_.size() + (verification_ != nullptr ? verification_->held.size() : 0); }
+  bool is_behind() const {
+    const size_t held_bytes = verification_ != nullptr ? verification_->held_bytes : 0;
+    return unanswered() > kUnansweredMax || pending_bytes_ + held_bytes > kUnansweredBytesMax;
+  }
 
  private:
   // What an answer has to look like.
@@ -95,6 +96,15 @@ class Session {
     uint64_t listener = 0;       // Form::Listen
     std::string data = R"("")";  // Form::Plain: JSON
     size_t bytes = 0;            // of the request
+  };
+  // A credential that is being verified, and what came behind it.
+  struct Verification {
+    int64_t number = 0;
+    std::optional<std::string> act_as{};
+    std::deque<Incoming> held{};
+    size_t held_bytes = 0;
+    std::mutex mutex{};  // Guards verdict, which comes from any thread; the rest is the session's.
+    std::optional<db::Result<rules::Auth>> verdict{};
   };
 
   void on_request(Request&& request);
@@ -113,17 +123,7 @@ class Session {
 
   std::unique_ptr<rules::Session> data_;
   const Verifier& verifier_;
-  const std::function<void()> wake_;
-  // A credential that is being verified; what came behind it is in held_.
-  struct Verification {
-    int64_t number = 0;
-    std::optional<std::string> act_as{};
-    std::mutex mutex{};  // Guards verdict.
-    std::optional<db::Result<rules::Auth>> verdict{};
-  };
-  std::shared_ptr<Verification> verification_;  // shared with whoever brings the verdict
-  std::deque<Incoming> held_;
-  size_t held_bytes_ = 0;
+  std::shared_ptr<Verification> verification_;  // null: none is under way, and nothing is held
   uint64_t last_id_ = 0;  // of requests and listeners alike
   std::unordered_map<uint64_t, Pending> pending_;
   size_t pending_bytes_ = 0;

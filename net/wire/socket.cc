@@ -42,7 +42,7 @@ void WireSocket::start(std::shared_ptr<http::WebSocket> socket) {
   auto data =
       with_.guard.open(space.value(), rules::Auth{}, upgrade_.last_session, [waker = waker_] { waker->wake(); });
   if (!data.ok()) return refuse(data.error());
-  session_.emplace(std::move(data).value(), with_.verifier, [waker = waker_] { waker->wake(); });
+  session_.emplace(std::move(data).value(), with_.verifier);
   send_text(session_->hello(with_.clock.now(), upgrade_.host));
 }
 

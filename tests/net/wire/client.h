@@ -56,7 +56,7 @@ class Client {
                   rules::Auth auth = {})
       : signal_(std::make_shared<Signal>()),
         session_(server.guard().open(space, std::move(auth), replaces, [signal = signal_] { signal->raise(); }).value(),
-                 server.verifier(), [signal = signal_] { signal->raise(); }) {}
+                 server.verifier()) {}
 
   Session& session() { return session_; }
 
