@@ -263,12 +263,13 @@ void Guard::kick(const std::string& name, const Auth& auth, const std::string& u
   db::Write write;
   // From here on none of the old tokens opens a session. It is told once that is on disk.
   write.settings.push_back({std::string(db::kRevokedSetting), revoked_.add(name, uid, now)});
-  database_.write(name, std::move(write), [this, name, uid, done = std::move(done)](db::Answer written) {
-    if (!written.status.ok()) return done(std::move(written));
-    database_.end_conversations(
-        name, uid, {db::ErrorCode::InvalidToken, "Auth token was revoked: an administrator has signed its user out."},
-        done);
-  });
+  database_.write(
+      name, std::move(write), [&database = database_, name, uid, done = std::move(done)](db::Answer written) {
+        if (!written.status.ok()) return done(std::move(written));
+        database.end_conversations(
+            name, uid,
+            {db::ErrorCode::InvalidToken, "Auth token was revoked: an administrator has signed its user out."}, done);
+      });
 }
 
 db::Result<void> Guard::load_revoked() {
