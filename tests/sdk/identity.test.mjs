@@ -165,7 +165,7 @@ test('a token expires during the connection: the SDK takes a new one, and goes o
 });
 
 test('one without a new token is signed out, and hears no more', async () => {
-  const token = signedBy(secret, { iss: 'backend', sub: 'gina', iat: now(), exp: now() + 2 });
+  const token = signedBy(secret, { iss: 'backend', sub: 'gina', iat: now(), exp: now() + 4 });
   const database = signIn({ token: (forced) => (forced ? null : token) });
   const heard = new Story();
   onValue(

@@ -288,7 +288,7 @@ TEST_CASE("stream: a signed token's is told when it expires, and when its user i
     return "?auth=" + signer.sign(R"({"iss":"b","sub":")" + uid + R"(","exp":)" + std::to_string(exp) + "}");
   };
   const std::string revoked = "event: auth_revoked\ndata: credential is no longer valid\n\n";
-  Listening brief(server, "/s.json" + token("ada", now + 2)), bob(server, "/s.json" + token("bob", now + 3000));
+  Listening brief(server, "/s.json" + token("ada", now + 4)), bob(server, "/s.json" + token("bob", now + 3000));
   Listening eve(server, "/s.json" + token("eve", now + 3000));
   CHECK(brief.next() == put_event("/", "null"));
   CHECK(brief.next() == revoked);
