@@ -32,6 +32,12 @@ void Client::recheck_disconnect(std::shared_ptr<const Precondition> check) {
   submit(conversation_, 0, RecheckDisconnectRequest{std::move(check)});
 }
 void Client::reply(uint64_t request, Result<void> status) { submit(conversation_, request, ReplyRequest{std::move(status)}); }
+void Client::set_label(std::string label) { submit(conversation_, 0, LabelRequest{std::move(label)}); }
+std::function<void()> Client::waker() const {
+  return [weak = std::weak_ptr(conversation_)] {
+    if (const auto conversation = weak.lock()) conversation->story.nudge();
+  };
+}
 std::vector<Item> Client::take() { return conversation_->story.take(); }
 
 void Client::end() {

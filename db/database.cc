@@ -348,6 +348,11 @@ Result<std::unique_ptr<Client>> Database::client(std::string_view name, std::str
   return std::make_unique<Client>(engine_->converse(stored, replaces, std::move(wake)));
 }
 
+void Database::end_conversations(const std::string& name, std::string label, Error reason,
+                                 std::function<void(Answer)> done) {
+  engine_->end_conversations(name, std::move(label), std::move(reason), std::move(done));
+}
+
 void Database::read(const std::string& name, Read read, std::function<void(Answer)> done) {
   engine_->read(name, std::move(read), std::move(done));
 }
@@ -372,6 +377,7 @@ void Database::write(const std::string& name, Write write, std::function<void(An
 
 const std::string& Database::life() const { return engine_->life(); }
 const std::string& Database::store_id() const { return engine_->store().id(); }
+const Clock& Database::clock() const { return engine_->clock(); }
 SyncMode Database::sync() const { return engine_->sync(); }
 Result<void> Database::health() const {
   RETURN_IF_ERROR(engine_->store().health());

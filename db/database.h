@@ -159,6 +159,9 @@ class Database {
   bool exists(std::string_view name) const;
   Result<void> create(std::string_view name);
   Result<std::unique_ptr<Client>> client(std::string_view name, std::string_view replaces, std::function<void()> wake);
+  // All conversations of that label (Client::set_label) hear Ended with the reason, once what came before is done; the
+  // answer's value is their number.
+  void end_conversations(const std::string& name, std::string label, Error reason, std::function<void(Answer)> done);
   void read(const std::string& name, Read read, std::function<void(Answer)> done);
   void write(const std::string& name, Write write, std::function<void(Answer)> done);
   void judge(const std::string& name, Write write, std::function<void(Answer)> done);  // would it be taken? writes nothing
@@ -172,6 +175,7 @@ class Database {
   const std::string& life() const;   // unguessable, new at every open: sequences are resumable within one life
   const std::string& store_id() const;
   SyncMode sync() const;
+  const Clock& clock() const;
   Result<void> health() const;       // Unavailable: writes are refused, and why: the store is broken, or the disk is full
 
  private:

@@ -179,6 +179,12 @@ std::shared_ptr<Conversation> Engine::converse(const std::string& name, std::str
   return conversation;
 }
 
+void Engine::end_conversations(const std::string& name, std::string label, Error reason,
+                               std::function<void(Answer)> done) {
+  const std::shared_ptr<Space> where = space(name);
+  where->shard.submit({where, nullptr, 0, EndLabelledRequest{std::move(label), std::move(reason)}, std::move(done)});
+}
+
 void Engine::read(const std::string& name, Read read, std::function<void(Answer)> done) {
   const std::shared_ptr<Space> where = space(name);
   run_read(*readers_, *scans_, std::move(read), where->shard.durable(), where->tree.number, clock_->now(), std::move(done));

@@ -31,6 +31,7 @@ class Engine {
   bool exists(const std::string& name) const;
   Result<void> create(const std::string& name);
 
+  void end_conversations(const std::string& name, std::string label, Error reason, std::function<void(Answer)> done);
   std::shared_ptr<Conversation> converse(const std::string& name, std::string_view replaces, std::function<void()> wake);
   void read(const std::string& name, Read read, std::function<void(Answer)> done);
   void write(const std::string& name, Write write, std::function<void(Answer)> done);

@@ -443,6 +443,28 @@ void Shard::handle(Request& request, BeginRequest& what) {
 
 void Shard::handle(Request& request, EndRequest&) { end(request.conversation); }
 
+void Shard::handle(Request& request, LabelRequest& what) {
+  request.conversation->label =
+      what.label.empty() ? nullptr : std::make_unique<const std::string>(std::move(what.label));
+}
+
+void Shard::handle(Request& request, EndLabelledRequest& what) {
+  std::vector<std::shared_ptr<Conversation>> found;
+  for (const auto& [id, one] : request.space->sessions) {
+    auto conversation = one.lock();
+    if (conversation != nullptr && conversation->label != nullptr && *conversation->label == what.label) {
+      found.push_back(std::move(conversation));
+    }
+  }
+  for (const auto& conversation : found) {
+    tell(conversation, Ended{what.reason});
+    end(conversation);
+  }
+  Answer reply;
+  reply.value = Value::integer(static_cast<int64_t>(found.size()));
+  answer(request, std::move(reply));
+}
+
 void Shard::handle(Request& request, CreateRequest&) {
   const bool was_named = request.space->tree.named;
   committer_.name(request.space->tree);

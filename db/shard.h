@@ -62,6 +62,13 @@ struct BeginRequest {
   std::string replaces;
 };
 struct EndRequest {};
+struct LabelRequest {
+  std::string label;
+};
+struct EndLabelledRequest {  // all conversations of that label; the answer's value says how many
+  std::string label;
+  Error reason;
+};
 struct CreateRequest {};
 struct MaintainRequest {};  // the next step to the indexes that the settings ask for
 struct ScannedRequest {  // what a view wanted to be found
@@ -83,7 +90,9 @@ struct Request {
   std::shared_ptr<Conversation> conversation;  // null: a request by itself
   uint64_t id = 0;
   std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
-               RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, CreateRequest, MaintainRequest, ScannedRequest, AdoptRequest, OrphanRequest>
+               RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest,
+               CreateRequest, MaintainRequest, ScannedRequest, AdoptRequest,
+               OrphanRequest>
       what;
   std::function<void(Answer)> done;  // without a conversation
 };
@@ -131,6 +140,8 @@ class Shard {
   void handle(Request& request, ReplyRequest& reply);
   void handle(Request& request, BeginRequest& begin);
   void handle(Request& request, EndRequest& end);
+  void handle(Request& request, LabelRequest& what);
+  void handle(Request& request, EndLabelledRequest& what);
   void handle(Request& request, CreateRequest& create);
   void handle(Request& request, MaintainRequest& maintain);
   void handle(Request& request, ScannedRequest& scanned);

@@ -35,6 +35,7 @@ struct Conversation final : Audience {
   const std::shared_ptr<Space> space;
   Story story;
   DisconnectQueue queue;
+  std::unique_ptr<const std::string> label;         // Client::set_label; null for the many that have none
   std::shared_ptr<const Precondition> queue_check;  // asked again when it is written; null: allowed
   std::unordered_map<uint64_t, std::unique_ptr<Subscription>> subscriptions;  // by the owner's id
   uint64_t held_in = 0;     // the group that holds something for it to be told

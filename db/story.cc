@@ -105,6 +105,14 @@ std::vector<Item> Story::take() {
   return items;
 }
 
+void Story::nudge() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+  }
+  wake_();
+}
+
 void Story::close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;

@@ -1,11 +1,13 @@
 #include "net/server.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <latch>
 #include <utility>
 
 #include "net/auth/verifier.h"
+#include "net/http/fetch.h"
 #include "net/http/listener.h"
 #include "net/http/origin.h"
 #include "net/rest/handler.h"
@@ -14,14 +16,32 @@
 
 namespace hearth::net {
 
+namespace {
+
+Verifier::Options verifier_options(AuthConfig config) {
+  Verifier::Options options;
+  options.config = std::move(config);
+  options.fetch_url = [](const std::string& url, const std::atomic<bool>& stop) -> db::Result<Fetched> {
+    ASSIGN_OR_RETURN(http::Document document, http::fetch(url, {kKeySetBytesMax, kFetchTimeMax}, stop));
+    return Fetched{std::move(document.body), document.max_age};
+  };
+  options.on_fetched = [](const std::string& location, const std::string& failure) {
+    if (failure.empty()) return spdlog::info("keys: {} is there again", location);
+    spdlog::warn("keys: {}: {}; tokens are verified by the keys that are known", location, failure);
+  };
+  return options;
+}
+
+}  // namespace
+
 struct Server::Parts {
-  Parts(rules::Guard& guard, const Options& options, http::OriginList allowed)
+  Parts(rules::Guard& guard, Options& options, http::OriginList allowed)
       : origins(std::move(allowed)),
         patience(options.patience),
         io(options.io_threads),
         worker_count(options.workers),
         workers(options.workers),
-        verifier(guard),
+        verifier(guard, verifier_options(std::move(options.auth))),
         rest(guard, verifier, io, workers),
         wire(guard, verifier, io, workers) {}
 
@@ -71,6 +91,8 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 
+void Server::set_auth(AuthConfig auth) { parts_->verifier.replace(std::move(auth)); }
+
 uint16_t Server::port() const { return parts_->port; }
 std::string Server::url() const { return parts_->url; }
 
@@ -80,6 +102,7 @@ void Server::stop() {
   parts_->listener.reset();
   parts_->io.stop();
   parts_->io.join();
+  parts_->verifier.replace({});  // whoever waits for a key is refused
   // From here on no io thread runs, and so nothing new begins. What workers still have may ask the guard: when all of
   // them have come to this latch, they have nothing left.
   const auto all = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(parts_->worker_count) + 1);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "db/base/result.h"
+#include "net/auth/auth_config.h"
 
 namespace hearth::rules {
 class Guard;
@@ -29,6 +30,7 @@ class Server {
     std::vector<std::string> origins{};  // of pages that may use it (net/http/origin.h); none: all
     size_t io_threads = 2;
     size_t workers = 2;
+    AuthConfig auth{};                          // whose signed tokens are believed
     std::chrono::milliseconds patience{5'000};  // of stop(), with requests that are being answered
   };
 
@@ -38,6 +40,10 @@ class Server {
   ~Server();  // stop()s
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
+
+  // From here on these issuers' tokens are believed; who is connected stays. Any thread; may wait for a fetch to give
+  // up.
+  void set_auth(AuthConfig auth);
 
   uint16_t port() const;
   std::string url() const;  // http://127.0.0.1:9000

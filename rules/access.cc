@@ -83,6 +83,11 @@ Asker::Asker(std::shared_ptr<Rulebook> book, std::string space, const Auth& auth
   if (auth.kind == Auth::Kind::User) variable_ = AuthVariable::parse(auth.variable);
 }
 
+std::string Asker::uid() const {
+  const AuthVariable::Node* uid = variable_ != nullptr ? variable_->root().member("uid") : nullptr;
+  return uid != nullptr && uid->kind == AuthVariable::Kind::String ? uid->string : std::string();
+}
+
 Question Asker::question(const db::Moment& moment) const {
   Question question;
   const bool is_signed_in = !expires_ || moment.now < *expires_;

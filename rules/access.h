@@ -22,6 +22,8 @@ class Asker {
   // `auth` is no admin: of those nothing is asked. Its variable is JSON that has been parsed before.
   Asker(std::shared_ptr<Rulebook> book, std::string space, const Auth& auth);
 
+  std::string uid() const;  // "" when signed out, or when the variable has none
+
   db::Result<void> may_read(const db::Moment& moment, const db::Path& path, const QueryFacts& query) const;
   db::Result<void> may_write(const db::Moment& moment) const;
 

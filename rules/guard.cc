@@ -2,6 +2,8 @@
 
 #include <openssl/crypto.h>
 
+#include <future>
+
 #include "db/client.h"
 #include "db/database.h"
 #include "db/model/json.h"
@@ -83,7 +85,9 @@ Session::Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> b
       space_(std::move(space)),
       auth_(std::move(auth)),
       asker_(asker_of(book_, space_, auth_)),
-      unindexed_(unindexed) {}
+      unindexed_(unindexed) {
+  label();
+}
 Session::~Session() = default;
 
 const std::string& Session::id() const { return client_->id(); }
@@ -103,6 +107,14 @@ void Session::set_auth(Auth auth) {
   asker_ = asker_of(book_, space_, auth_);
   for (const auto& [listener, one] : listeners_) client_->recheck(listener, read_access(one.path, one.query));
   client_->recheck_disconnect(lasting_write_access());
+  label();
+}
+
+void Session::label() {
+  std::string uid = asker_ ? asker_->uid() : std::string();
+  if (uid.empty() && !is_labelled_) return;
+  is_labelled_ = !uid.empty();
+  client_->set_label(std::move(uid));
 }
 
 void Session::write(uint64_t request, db::Write write) {
@@ -135,6 +147,8 @@ void Session::on_disconnect(uint64_t request, db::Disconnect disconnect) {
 }
 
 void Session::reply(uint64_t request, db::Result<void> status) { client_->reply(request, std::move(status)); }
+std::function<void()> Session::waker() const { return client_->waker(); }
+
 std::vector<db::Item> Session::take() {
   std::vector<db::Item> items = client_->take();
   if (queries_.empty()) return items;
@@ -259,6 +273,44 @@ void Guard::set_rules(const std::string& name, const Auth& auth, std::string tex
   write.settings.push_back({std::string(db::kRulesSetting), std::move(text)});
   write.settings.push_back({std::string(db::kIndexesSetting), db::indexes_text(compiled.value()->index_specs())});
   database_.write(name, std::move(write), std::move(done));
+}
+
+void Guard::kick(const std::string& name, const Auth& auth, const std::string& uid, Done done) {
+  if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
+  if (uid.empty() || uid.size() > kRevokedUidBytesMax) {
+    return done(
+        answer_of(db::Error{db::ErrorCode::InvalidArgument,
+                            "uid must name a user, in at most " + std::to_string(kRevokedUidBytesMax) + " bytes."}));
+  }
+  const auto now = std::chrono::duration_cast<std::chrono::seconds>(database_.clock().now());
+  const std::lock_guard lock(kicks_);
+  db::Write write;
+  // From here on none of the old tokens opens a session. It is told once that is on disk.
+  write.settings.push_back({std::string(db::kRevokedSetting), revoked_.add(name, uid, now)});
+  database_.write(
+      name, std::move(write), [&database = database_, name, uid, done = std::move(done)](db::Answer written) {
+        if (!written.status.ok()) return done(std::move(written));
+        database.end_conversations(
+            name, uid,
+            {db::ErrorCode::InvalidToken, "Auth token was revoked: an administrator has signed its user out."}, done);
+      });
+}
+
+db::Result<void> Guard::load_revoked() {
+  const std::vector<std::string> names = database_.namespaces();
+  std::vector<std::promise<db::Result<std::optional<std::string>>>> texts(names.size());
+  for (size_t i = 0; i < names.size(); ++i) {
+    database_.setting(names[i], std::string(db::kRevokedSetting),
+                      [&to = texts[i]](db::Result<std::optional<std::string>> text) { to.set_value(std::move(text)); });
+  }
+  db::Result<void> status;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const db::Result<std::optional<std::string>> text = texts[i].get_future().get();  // all: they are answered to here
+    db::Result<void> loaded = text.ok() ? db::Result<void>() : text.error();
+    if (text.ok() && text.value()) loaded = revoked_.load(names[i], *text.value());
+    if (!loaded.ok()) status = std::move(loaded);
+  }
+  return status;
 }
 
 void Guard::explain(const std::string& name, const Auth& auth, const Auth& as, Trial trial,

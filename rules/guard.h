@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "rules/access.h"
 #include "rules/auth.h"
 #include "rules/explanation.h"
+#include "rules/revoked.h"
 #include "rules/rulebook.h"
 #include "rules/trial.h"
 
@@ -37,6 +39,7 @@ class Session {
           Unindexed unindexed);
   ~Session();  // as end()
 
+  const std::string& space() const { return space_; }  // the namespace
   const std::string& id() const;  // unguessable, URL-safe: a capability for `ls=`
 
   // From here on requests, and what on_disconnect has queued, are judged as `auth`'s; listeners that it may not
@@ -52,6 +55,8 @@ class Session {
   void on_disconnect(uint64_t request, db::Disconnect disconnect);
   void reply(uint64_t request, db::Result<void> status);  // an answer in its turn that needs nothing from the database
 
+  std::function<void()> waker() const;  // calls `wake` as long as the session lasts; any thread
+
   // What has come, in order, as far as it is ready; empty when nothing is. The last item of a story may be Ended.
   std::vector<db::Item> take();
 
@@ -65,6 +70,7 @@ class Session {
   };
   std::shared_ptr<const ReadAccess> read_access(const db::Path& path, const std::optional<db::Query>& query) const;
   std::shared_ptr<const db::Precondition> lasting_write_access() const;  // also after a restart
+  void label();
 
   std::unique_ptr<db::Client> client_;
   const std::shared_ptr<Rulebook> book_;
@@ -72,6 +78,7 @@ class Session {
   Auth auth_;
   std::optional<Asker> asker_;  // nothing: an admin
   const Unindexed unindexed_;
+  bool is_labelled_ = false;  // by the user's name, so that kick() finds it
   std::map<uint64_t, Listening> listeners_;
   std::map<uint64_t, std::shared_ptr<const ReadAccess>> queries_;  // by request, until it is answered
 };
@@ -123,6 +130,16 @@ class Guard {
   void own_indexes(const std::string& name, const Auth& auth, Done done);
   void set_own_indexes(const std::string& name, const Auth& auth, std::string text, Done done);
 
+  // For admins. Ends all sessions of that user here, with InvalidToken, and has tokens refused that were issued up to
+  // now, also after a restart. The answer's value: how many sessions. Errors: PermissionDenied, InvalidArgument, Io.
+  void kick(const std::string& name, const Auth& auth, const std::string& uid, Done done);
+  // Whether a user's token, issued then, is from before a kick. Costs nothing where nobody was kicked.
+  bool is_revoked(std::string_view name, std::string_view uid, std::optional<std::chrono::seconds> issued) const {
+    return revoked_.covers(name, uid, issued);
+  }
+  // Reads who was kicked before this process. Blocks; once, before anyone is served. Errors: Io, Corruption.
+  db::Result<void> load_revoked();
+
   // What would be said to `as` of that, and why: is in `to` once it is answered, if that is ok. For admins, and in `dev`
   // for everyone. Errors: PermissionDenied; what else would refuse the write.
   void explain(const std::string& name, const Auth& auth, const Auth& as, Trial trial, std::shared_ptr<Explanation> to,
@@ -147,6 +164,8 @@ class Guard {
   db::Database& database_;
   const Options options_;
   const std::shared_ptr<Rulebook> book_;
+  std::mutex kicks_;  // One kick after the other, so that the row that is written last knows of all.
+  Revoked revoked_;
 };
 
 }  // namespace hearth::rules

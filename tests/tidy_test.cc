@@ -34,7 +34,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"net/rest", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/error_reply.h", "net/host_namespace.h"}},
     {"net/wire", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/error_reply.h", "net/host_namespace.h"}},
     {"net", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/rest", "net/wire"}},
-    {"tools", {"db/base", "db/model", "db", "rules", "net", "net/http"}},
+    {"tools", {"db/base", "db/model", "db", "rules", "net", "net/auth", "net/http"}},
 };
 
 // Files that may include less than their folder.
@@ -51,9 +51,11 @@ const std::map<std::string, std::set<std::string>> kLibraries = {
     {"rocksdb/", {"db/store", "tests"}},
     {"simdjson", {"db/model"}},
     {"boost/", {"net/auth", "net/http", "net/rest", "net/wire", "net", "tests"}},
-    {"openssl/", {"db/model", "net/auth", "net/http", "rules", "tools"}},
+    {"openssl/", {"db/model", "net/http", "rules", "tools", "tests"}},
     {"spdlog/", {"db/store", "net/http", "net/rest", "net/wire", "net", "tools"}},
     {"CLI/", {"tools"}},
+    {"cjose/", {"net/auth", "tests"}},
+    {"curl/", {"net/http"}},
     {"catch2/", {"tests"}},
 };
 const std::map<std::string, std::string> kWrappers = {

@@ -24,6 +24,7 @@ struct ServeFlags {
   std::vector<std::string> origins;  // of pages that may use it; none: all
   uint64_t disk_reserve = 64u << 20;  // bytes
   std::chrono::seconds disconnect_grace{15};
+  std::string auth_config;       // a file: whose signed tokens are believed
   std::string log_level = "info";
   size_t threads = 0;  // that serve connections; 0: as many as there are cores
 };
@@ -73,6 +74,26 @@ struct ExecFlags {
   std::string log_level = "error";
 };
 
+struct TokenFlags {
+  std::string secret_file;  // or
+  std::string auth_config;  // and
+  std::string issuer;       // of it, by name or `iss`; with secret_file, the `iss`
+  std::string audience;     // with secret_file
+  std::string uid;
+  std::string claims;  // JSON of an object
+  std::chrono::seconds expires{3600};
+};
+
+struct KickFlags {
+  std::string uid;
+  std::string space;
+  std::string url = "http://127.0.0.1:9000";
+  std::string token;                 // of an admin; empty: the admin secret of
+  std::string data = "hearth-data";  // this folder, if there is one
+};
+
+int token(const TokenFlags& flags);
+int kick(const KickFlags& flags);
 int serve(const ServeFlags& flags);
 int exec(const ExecFlags& flags);           // the command's exit status
 int rules_command(const RulesFlags& flags);  // 0: no errors, no case failed

@@ -12,8 +12,10 @@ namespace {
 
 using hearth::tools::BenchFlags;
 using hearth::tools::ExecFlags;
+using hearth::tools::KickFlags;
 using hearth::tools::RulesFlags;
 using hearth::tools::ServeFlags;
+using hearth::tools::TokenFlags;
 
 CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
   CLI::App* command = program.add_subcommand("serve", "Serves a data folder to clients");
@@ -59,6 +61,11 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
       ->check(CLI::Range(1, 86'400))
       ->type_name("SECONDS")
       ->default_str("15");
+  command
+      ->add_option(
+          "--auth-config", flags.auth_config,
+          "A file that says whose signed tokens are believed (README.md, 'Who may connect'); read again on SIGHUP")
+      ->check(CLI::ExistingFile);
   command->add_option("--log-level", flags.log_level, "What is logged on standard error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
       ->capture_default_str();
@@ -109,6 +116,59 @@ Exit status: 0 when every case is as expected.)");
   explain->add_option("--value", flags.value, "JSON");
   explain->add_flag("--json", flags.json, "For scripts");
   explain->callback([&flags] { flags.command = RulesFlags::Command::Explain; });
+  return command;
+}
+
+CLI::App* add_token(CLI::App& program, TokenFlags& flags) {
+  CLI::App* command = program.add_subcommand("token", "Makes a token that a server with --auth-config believes");
+  command->add_option("--uid", flags.uid, "Who the bearer is: auth.uid in the rules")->required();
+  command->add_option("--secret-file", flags.secret_file, "The secret to sign with; spaces at its end do not count")
+      ->check(CLI::ExistingFile);
+  command->add_option("--auth-config", flags.auth_config, "The server's file, instead: it has the secret of --issuer")
+      ->check(CLI::ExistingFile);
+  command->add_option("--issuer", flags.issuer,
+                      "With --secret-file the token's iss; with --auth-config an issuer's name or iss");
+  command->add_option("--audience", flags.audience, "With --secret-file, the token's aud, if the server wants one");
+  command->add_option("--claims", flags.claims, "More that it says, as JSON: auth.token in the rules");
+  command->add_option("--expires", flags.expires, "How long it is good for: a number with s, m, h or d")
+      ->transform(CLI::AsNumberWithUnit(std::map<std::string, int>{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}}))
+      ->default_str("1h");
+  command->footer(R"(The token goes to standard output, alone on a line. It is signed with HS256.
+
+  openssl rand -base64 48 > token.secret
+  echo '{"issuers": [{"issuer": "my-backend", "secret_file": "token.secret"}]}' > auth.json
+  hearth serve --auth-config auth.json --namespace chat &
+  TOKEN=$(hearth token --auth-config auth.json --issuer my-backend --uid ada --claims '{"editor":true}')
+  curl "http://127.0.0.1:9000/rooms.json?ns=chat&auth=$TOKEN"
+
+A plain issuer's token is a custom token as Firebase's admin SDKs make them: {iss, aud, sub, uid, iat, exp, claims}. What
+--claims says is found at auth.token.NAME. For issuers of another shape the claims stand beside the rest, as that provider
+has them. Whoever has the secret can be anybody: keep it where the server and your backend read it, and nowhere else.
+
+Exit status: 0, or 1 with one line that says what is wrong.)");
+  return command;
+}
+
+CLI::App* add_kick(CLI::App& program, KickFlags& flags) {
+  CLI::App* command =
+      program.add_subcommand("kick", "Signs a user out: ends the sessions, and refuses the tokens of up to now");
+  command->add_option("--uid", flags.uid, "Who")->required();
+  command->add_option("--ns", flags.space, "The namespace; without it, the server's default one");
+  command->add_option("--url", flags.url, "The running server")->capture_default_str();
+  command->add_option("--token", flags.token, "A credential of an admin; without it, what --data has")
+      ->envname("HEARTH_TOKEN");
+  command->add_option("--data", flags.data, "The server's data folder, for the admin secret in it")
+      ->capture_default_str();
+  command->footer(
+      R"(WebSockets and event streams of that user end: SDKs hear that their token is invalid and ask for a new one, streams hear
+auth_revoked. Tokens that were issued up to this second are refused in that namespace from now on, also after a restart; so
+are tokens of that user that do not say when they were issued (iat).
+
+What it does not do: a token that is issued later is good again, so bar the user where tokens are made too. What the user
+has written stays, and a REST request that is being answered is answered. It forgets after 30 days: tokens should not live
+that long.
+
+Exit status: 0, also when the user had no session; 1 with one line that says what is wrong.)");
   return command;
 }
 
@@ -179,16 +239,22 @@ int main(int argc, char** argv) {
   ServeFlags serve_flags;
   RulesFlags rules_flags;
   ExecFlags exec_flags;
+  TokenFlags token_flags;
+  KickFlags kick_flags;
   BenchFlags bench_flags;
   const CLI::App* serve_command = add_serve(program, serve_flags);
   const CLI::App* rules_command = add_rules(program, rules_flags);
   const CLI::App* exec_command = add_exec(program, exec_flags);
+  const CLI::App* token_command = add_token(program, token_flags);
+  const CLI::App* kick_command = add_kick(program, kick_flags);
   const CLI::App* bench_command = add_bench(program, bench_flags);
   CLI11_PARSE(program, argc, argv);
   try {
     if (serve_command->parsed()) return hearth::tools::serve(serve_flags);
     if (rules_command->parsed()) return hearth::tools::rules_command(rules_flags);
     if (exec_command->parsed()) return hearth::tools::exec(exec_flags);
+    if (token_command->parsed()) return hearth::tools::token(token_flags);
+    if (kick_command->parsed()) return hearth::tools::kick(kick_flags);
     if (bench_command->parsed()) return hearth::tools::bench(bench_flags);
   } catch (const std::exception& error) {
     fmt::print(stderr, "hearth: {}\n", error.what());

@@ -12,13 +12,16 @@
 namespace hearth::tools {
 namespace {
 
-// The signals that end the server are taken by wait(), and by no thread that is started from here on.
-class EndSignals {
+// The signals that end the server, or have it read its files again, are taken by wait(), and by no thread that is
+// started from here on.
+class Signals {
  public:
-  EndSignals() {
+  // SIGHUP only where there is something to read: else it ends us, as when a terminal goes.
+  explicit Signals(bool reloads) {
     sigemptyset(&signals_);
     sigaddset(&signals_, SIGTERM);
     sigaddset(&signals_, SIGINT);
+    if (reloads) sigaddset(&signals_, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   }
   int wait() const {
@@ -38,7 +41,7 @@ bool is_loopback(const std::string& host) { return host == "localhost" || host =
 int serve(const ServeFlags& flags) {
   start_log(flags.log_level);
   ignore_broken_pipes();
-  const EndSignals signals;
+  const Signals signals(!flags.auth_config.empty());
   Service service(flags);
   if (flags.dev) {
     spdlog::info("development mode: whoever connects may be anyone{}",
@@ -51,7 +54,8 @@ int serve(const ServeFlags& flags) {
   fmt::print("hearth listening on {}\n", service.url());
   std::fflush(stdout);
 
-  const int signal = signals.wait();
+  int signal = signals.wait();
+  for (; signal == SIGHUP; signal = signals.wait()) service.reload_auth();
   spdlog::info("{}: closing", signal == SIGTERM ? "SIGTERM" : "SIGINT");
   service.stop();
   return 0;

@@ -75,7 +75,13 @@ void ignore_broken_pipes() {
   std::signal(SIGXFSZ, SIG_IGN);  // the same of a file at its limit
 }
 
-Service::Service(const ServeFlags& flags) {
+Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config) {
+  net::Server::Options net_options;
+  if (!flags.auth_config.empty()) {
+    auto config = net::load_auth_config(flags.auth_config);
+    if (!config.ok()) throw std::runtime_error(config.error().message);
+    net_options.auth = std::move(config).value();
+  }
   for (const std::string& name : flags.namespaces)
     or_throw(db::check_namespace_name(name), fmt::format("--namespace {}", name));
   make_folder(flags.data);
@@ -100,7 +106,7 @@ Service::Service(const ServeFlags& flags) {
     or_throw(done.get_future().get(), fmt::format("cannot set the rules of {}", name));
     spdlog::info("{} has the rules of {}", name, flags.rules);
   }
-  net::Server::Options net_options;
+  or_throw(guard_->load_revoked(), "cannot read who was signed out");
   if (flags.host) net_options.host = *flags.host;
   net_options.port = flags.port;
   net_options.origins = flags.origins;
@@ -111,6 +117,13 @@ Service::Service(const ServeFlags& flags) {
 void Service::import(const std::string& space, db::Value value) {
   auto to = or_throw(database_->space(space), space);
   or_throw(to.set("", std::move(value)), fmt::format("cannot import into {}", space));
+}
+
+void Service::reload_auth() {
+  auto config = net::load_auth_config(auth_config_);
+  if (!config.ok()) return spdlog::error("{}; all stays as it was", config.error().message);
+  server_->set_auth(std::move(config).value());
+  spdlog::info("{} was read again", auth_config_);
 }
 
 void Service::stop() {

@@ -22,9 +22,11 @@ class Service {
   std::string url() const { return server_->url(); }  // http://127.0.0.1:9000
   std::string_view sync_mode() const { return guard_->sync_mode(); }
   void import(const std::string& space, db::Value value);  // becomes the whole tree
+  void reload_auth();  // reads --auth-config again; logs what is wrong with it, and then nothing changes
   void stop();  // lets go of the clients, then finishes what was accepted and lets go of the folder
 
  private:
+  const std::string auth_config_;
   std::unique_ptr<db::Database> database_;
   std::unique_ptr<rules::Guard> guard_;
   std::unique_ptr<net::Server> server_;

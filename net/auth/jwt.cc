@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <set>
 
 #include "db/model/json.h"
 
@@ -20,7 +21,28 @@ int sextet(char c) {
 
 db::Error unparsable() { return {db::ErrorCode::InvalidToken, "Could not parse auth token."}; }
 
+bool names_are_unique(const db::JsonNode& object) {
+  std::set<std::string_view> names;
+  for (const auto& [name, value] : object.fields()) {
+    if (!names.insert(name).second) return false;
+  }
+  return true;
+}
+
 }  // namespace
+
+std::string encode_base64url(std::string_view bytes) {
+  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::string text;
+  uint32_t bits = 0;
+  int count = 0;
+  for (const char c : bytes) {
+    bits = (bits << 8) | static_cast<unsigned char>(c);
+    for (count += 8; count >= 6; count -= 6) text += kDigits[(bits >> (count - 6)) & 63];
+  }
+  if (count > 0) text += kDigits[(bits << (6 - count)) & 63];
+  return text;
+}
 
 std::optional<std::string> decode_base64url(std::string_view text) {
   while (!text.empty() && text.back() == '=') text.remove_suffix(1);
@@ -53,12 +75,26 @@ db::Result<Jwt> decode_jwt(std::string_view token) {
   auto signature = decode_base64url(token.substr(second + 1));
   if (!header || !claims || !signature) return unparsable();
 
-  auto header_json = db::JsonDocument::parse(*header);
-  auto claims_json = db::JsonDocument::parse(*claims);
+  const auto header_json = db::JsonDocument::parse(*header);
+  const auto claims_json = db::JsonDocument::parse(*claims);
   if (!header_json.ok() || !claims_json.ok()) return unparsable();
-  const auto algorithm = header_json.value().root().field("alg");
-  if (!algorithm || !algorithm->string() || !claims_json.value().root().is_object()) return unparsable();
-  return Jwt{std::move(*header), std::move(*claims), std::string(*algorithm->string()), std::move(*signature)};
+  const db::JsonNode head = header_json.value().root();
+  const db::JsonNode body = claims_json.value().root();
+  if (!head.is_object() || !body.is_object()) return unparsable();
+  const auto algorithm = head.field("alg");
+  if (!algorithm || !algorithm->string()) return unparsable();
+  std::optional<std::string> key_id;
+  if (const auto kid = head.field("kid")) {
+    if (!kid->string()) return unparsable();
+    key_id = *kid->string();
+  }
+  return Jwt{std::move(*header),
+             std::move(*claims),
+             std::string(*algorithm->string()),
+             std::move(key_id),
+             head.field("crit").has_value(),
+             !names_are_unique(head) || !names_are_unique(body),
+             std::move(*signature)};
 }
 
 }  // namespace hearth::net

@@ -16,9 +16,13 @@ namespace hearth::net {
 inline constexpr size_t kTokenBytesMax = 64 * 1024;
 
 struct Jwt {
-  std::string header;     // JSON text of an object
-  std::string claims;     // JSON text of an object
-  std::string algorithm;  // the header's `alg`
+  std::string header;                 // JSON text of an object
+  std::string claims;                 // JSON text of an object
+  std::string algorithm;              // the header's `alg`
+  std::optional<std::string> key_id;  // the header's `kid`
+  bool has_critical;                  // the header's `crit`: extensions that must be understood, of which we know none
+  // A member of the header or a claim is named twice: two readers could see two tokens (RFC 7515 §4, RFC 7519 §4).
+  bool is_ambiguous;
   std::string signature;  // bytes
 
   // RFC 7519 §6: an unsecured token names "none" and has no signature.
@@ -33,5 +37,6 @@ bool looks_like_jwt(std::string_view text);
 
 // Nothing when `text` is not base64url; trailing "=" is allowed.
 std::optional<std::string> decode_base64url(std::string_view text);
+std::string encode_base64url(std::string_view bytes);  // without "="
 
 }  // namespace hearth::net

@@ -1,9 +1,9 @@
 #include "net/auth/verifier.h"
 
-#include <string>
+#include <mutex>
+#include <utility>
 
 #include "db/model/json.h"
-#include "net/auth/jwt.h"
 #include "rules/guard.h"
 
 namespace hearth::net {
@@ -13,60 +13,165 @@ namespace {
 using db::Error;
 using db::ErrorCode;
 
-std::string_view text_of(const db::JsonNode& object, std::string_view name) {
-  const auto field = object.field(name);
-  return field && field->string() ? *field->string() : std::string_view();
-}
+db::Result<Fetched> fetch_from_file(const std::string& path, const std::atomic<bool>&) { return fetch_file(path); }
 
-// Docs, "auth": {uid, provider, token: all claims}.
-std::string auth_variable(std::string_view uid, std::string_view provider, const std::string& claims) {
-  std::string to = R"({"uid":)";
-  db::append_json_string(uid, to);
-  to += R"(,"provider":)";
-  db::append_json_string(provider, to);
-  to += R"(,"token":)";
-  to += claims;
-  to += "}";
-  return to;
-}
-
-db::Result<rules::Auth> user_of(const Jwt& token) {
-  ASSIGN_OR_RETURN(const auto document, db::JsonDocument::parse(token.claims));
-  const db::JsonNode claims = document.root();
-
-  // Legacy tokens carry a version; a custom claim named `admin` in an ID token makes nobody an admin.
-  if (const auto version = claims.field("v"); version && version->integer() == 0) {
-    if (const auto admin = claims.field("admin"); admin && admin->boolean() == true) return rules::Auth::admin();
-    const auto data = claims.field("d");
-    if (data && data->is_object()) return rules::Auth{rules::Auth::Kind::User, data->to_text(), {}};
-  }
-
-  std::string_view uid = text_of(claims, "user_id");
-  if (uid.empty()) uid = text_of(claims, "sub");
-  if (uid.empty()) return Error{ErrorCode::InvalidToken, "Auth token names no user: it has neither user_id nor sub."};
-  const auto firebase = claims.field("firebase");
-  std::string_view provider = firebase && firebase->is_object() ? text_of(*firebase, "sign_in_provider") : "";
-  if (provider.empty()) provider = text_of(claims, "provider_id");
-  if (provider.empty()) provider = "custom";
-  return rules::Auth{rules::Auth::Kind::User, auth_variable(uid, provider, claims.to_text()), {}};
-}
+Refused refuse(Reason reason, std::string text) { return {reason, {ErrorCode::InvalidToken, std::move(text)}}; }
 
 }  // namespace
 
-db::Result<rules::Auth> Verifier::verify(std::string_view credential) const {
-  if (guard_.dev() && credential == "owner") return rules::Auth::admin();
-  if (!credential.empty() && guard_.is_admin_secret(credential)) return rules::Auth::admin();
+Verifier::Verifier(const rules::Guard& guard) : Verifier(guard, Options()) {}
 
-  ASSIGN_OR_RETURN(const Jwt token, decode_jwt(credential));
-  if (!guard_.dev()) {
-    return Error{ErrorCode::InvalidToken,
-                 token.algorithm == "none" ? "Unsigned auth tokens are accepted in development only."
-                                           : "This server can't verify signed auth tokens yet; use the admin secret."};
+Verifier::Verifier(const rules::Guard& guard, Options options)
+    : guard_(guard), options_(std::move(options)), clock_(options_.clock != nullptr ? *options_.clock : system_clock_) {
+  replace(options_.config);
+}
+
+Verifier::~Verifier() { replace({}); }
+
+void Verifier::replace(AuthConfig config) {
+  std::map<std::string, Known, std::less<>> next;
+  {
+    const std::unique_lock lock(mutex_);
+    std::map<std::string, std::shared_ptr<KeySource>> sources;
+    for (const auto& [name, one] : known_) {
+      if (one.source != nullptr) sources.emplace(one.issuer.keys_at, one.source);
+    }
+    for (Issuer& issuer : config.issuers) {
+      std::shared_ptr<KeySource> source;
+      if (!issuer.keys_at.empty()) {
+        std::shared_ptr<KeySource>& known = sources[issuer.keys_at];
+        if (known == nullptr) {
+          known =
+              std::make_shared<KeySource>(issuer.keys_at, is_url(issuer.keys_at) ? options_.fetch_url : fetch_from_file,
+                                          options_.times, options_.on_fetched);
+        }
+        source = known;
+      }
+      std::string name = issuer.issuer;
+      next.emplace(std::move(name), Known{std::move(issuer), std::move(source)});
+    }
+    known_.swap(next);
+  }
+  // What is not used any more ends here, without the lock: it waits for a fetch to give up.
+}
+
+std::optional<db::Result<rules::Auth>> Verifier::verify(std::string_view credential, std::string_view space) const {
+  std::optional<Verdict> verdict = judge(credential, space, Last::No);
+  if (!verdict) return std::nullopt;
+  return conclude(std::move(*verdict), space);
+}
+
+void Verifier::verify_late(std::string credential, std::string space, Done done) const {
+  const std::shared_ptr<KeySource> source = source_of(credential);
+  const auto again = [this, credential = std::move(credential), space = std::move(space),
+                      done = std::move(done)](const db::Result<void>& fetched) {
+    std::optional<Verdict> verdict = judge(credential, space, Last::No);
+    // A key that is not among the known ones may be among those that could not be had.
+    if (!verdict && !fetched.ok()) verdict = Refused{Reason::Unavailable, fetched.error()};
+    if (!verdict) verdict = judge(credential, space, Last::Yes);
+    done(conclude(std::move(*verdict), space));
+  };
+  if (source == nullptr) return again({});
+  source->refresh(again);
+}
+
+std::optional<Verdict> Verifier::judge(std::string_view credential, std::string_view space, Last last) const {
+  if (guard_.dev() && credential == "owner") return Accepted{rules::Auth::admin()};
+  if (!credential.empty() && guard_.is_admin_secret(credential)) return Accepted{rules::Auth::admin()};
+
+  const db::Result<Jwt> decoded = decode_jwt(credential);
+  if (!decoded.ok()) return Refused{Reason::Malformed, decoded.error()};
+  const Jwt& token = decoded.value();
+  if (token.algorithm == "none" && !guard_.dev()) {
+    return refuse(Reason::Unsigned, "Unsigned auth tokens are accepted in development only.");
   }
   if (token.algorithm == "none" && !token.is_unsigned()) {
-    return Error{ErrorCode::InvalidToken, "Auth token says that it is unsigned and carries a signature."};
+    return refuse(Reason::Malformed, "Auth token says that it is unsigned and carries a signature.");
   }
-  return user_of(token);
+  const std::shared_lock lock(mutex_);
+  if (!token.is_unsigned() && !(guard_.dev() && known_.empty())) return judge_signed(token, credential, space, last);
+  const auto document = db::JsonDocument::parse(token.claims);
+  if (!document.ok()) return Refused{Reason::Malformed, document.error()};
+  return believe_claims(document.value().root());
+}
+
+std::optional<Verdict> Verifier::judge_signed(const Jwt& token, std::string_view credential, std::string_view space,
+                                              Last last) const {
+  if (known_.empty()) {
+    return refuse(Reason::Issuer, "This server verifies no signed auth tokens: it was started without --auth-config.");
+  }
+  if (token.is_ambiguous) return refuse(Reason::Malformed, "Auth token says something twice.");
+  // RFC 7515 §4.1.11: what is critical must be understood.
+  if (token.has_critical)
+    return refuse(Reason::Malformed, "Auth token needs extensions (crit) that are not known here.");
+  const auto document = db::JsonDocument::parse(token.claims);
+  if (!document.ok()) return Refused{Reason::Malformed, document.error()};
+  const db::JsonNode claims = document.value().root();
+  const auto named = claims.field("iss");
+  if (!named && is_legacy(claims)) return judge_legacy(token, claims, credential, space);
+  const auto found = named && named->string() ? known_.find(*named->string()) : known_.end();
+  if (found == known_.end()) return refuse(Reason::Issuer, "Auth token is of an issuer (iss) that is not known here.");
+  const auto& [issuer, source] = found->second;
+
+  std::shared_ptr<const KeySet> published;  // holds what `key` points to
+  const Key* key = nullptr;
+  if (issuer.secret && (source == nullptr || token.algorithm == name_of(Algorithm::HS256))) {
+    key = &*issuer.secret;
+  } else {
+    published = source->keys();
+    if (published != nullptr) key = published->find(token.key_id);
+    // A key id that is not there may be there by now. Who names none means the only key there is.
+    if (key == nullptr && last == Last::No && (published == nullptr || token.key_id)) return std::nullopt;
+    if (key == nullptr) {
+      return refuse(Reason::Key, token.key_id ? "Auth token is signed by a key (kid) that its issuer does not have."
+                                              : "Missing claim 'kid' in auth header.");
+    }
+  }
+  // From here on the key decides: the algorithm is its own.
+  if (token.algorithm != name_of(key->algorithm())) {
+    return refuse(Reason::Algorithm, "Auth token has an algorithm (alg) that its key is not for.");
+  }
+  if (!key->verifies(credential)) return refuse(Reason::Signature, "Auth token has a wrong signature.");
+  return judge_claims(issuer, claims, space, clock_.now());
+}
+
+// It names no issuer: whose secret verifies it made it.
+Verdict Verifier::judge_legacy(const Jwt& token, const db::JsonNode& claims, std::string_view credential,
+                               std::string_view space) const {
+  if (token.algorithm != name_of(Algorithm::HS256)) {
+    return refuse(Reason::Algorithm, "A legacy auth token must be signed with HS256, by a secret.");
+  }
+  for (const auto& [name, one] : known_) {
+    if (one.issuer.shape != Shape::Plain || !one.issuer.secret || !one.issuer.secret->verifies(credential)) continue;
+    return judge_claims(one.issuer, claims, space, clock_.now());
+  }
+  return refuse(Reason::Signature, "Auth token has a wrong signature.");
+}
+
+db::Result<rules::Auth> Verifier::conclude(Verdict verdict, std::string_view space) const {
+  if (const auto* accepted = std::get_if<Accepted>(&verdict); accepted != nullptr && !accepted->uid.empty()) {
+    if (guard_.is_revoked(space, accepted->uid, accepted->issued)) {
+      verdict = refuse(Reason::Revoked, "Auth token was revoked: its user has been signed out since.");
+    }
+  }
+  if (const auto* refused = std::get_if<Refused>(&verdict)) {
+    counts_.refused[static_cast<size_t>(refused->reason)].fetch_add(1, std::memory_order_relaxed);
+    return refused->error;
+  }
+  counts_.accepted.fetch_add(1, std::memory_order_relaxed);
+  return std::move(std::get<Accepted>(verdict).auth);
+}
+
+// Of the issuer that it names; null: there is nothing to be fetched.
+std::shared_ptr<KeySource> Verifier::source_of(std::string_view credential) const {
+  const db::Result<Jwt> token = decode_jwt(credential);
+  if (!token.ok()) return nullptr;
+  const auto document = db::JsonDocument::parse(token.value().claims);
+  const auto named = document.ok() ? document.value().root().field("iss") : std::nullopt;
+  if (!named || !named->string()) return nullptr;
+  const std::shared_lock lock(mutex_);
+  const auto found = known_.find(*named->string());
+  return found != known_.end() ? found->second.source : nullptr;
 }
 
 db::Result<rules::Auth> act_as(rules::Auth proven, std::string_view variable) {
@@ -75,7 +180,7 @@ db::Result<rules::Auth> act_as(rules::Auth proven, std::string_view variable) {
   if (!usable) return Error{ErrorCode::InvalidArgument, "An auth variable must be an object or null."};
   if (proven.kind != rules::Auth::Kind::Admin) return proven;
   if (document.value().root().is_null()) return rules::Auth{};
-  return rules::Auth{rules::Auth::Kind::User, document.value().root().to_text(), {}};
+  return rules::Auth{rules::Auth::Kind::User, document.value().root().to_text(), proven.expires};
 }
 
 }  // namespace hearth::net

@@ -4,16 +4,35 @@
 //   the admin secret                   admin                              admin
 //   `owner`                            admin                              refused
 //   an unsigned token (alg "none")     the user it names                  refused
-//   a signed token                     the user it names, not verified    refused: signatures are not verified yet
-//   a legacy token {v, d, admin}       `d` is the auth variable, or admin refused
+//   a signed token, no config          the user it names, not verified    refused
+//   a signed token, with a config      verified: the user it names, until it expires (both)
 //
-// In development tokens do not expire: those that tests make carry an `exp` of 1970 (wire-protocol.md §9.2).
-// No credential is logged, nor quoted in an error. Thread: any.
+// A token with an `iss` is judged as that issuer's; a legacy one {v, d, admin} without, as that of whose secret signed
+// it. Its key decides by which algorithm it is verified. `jwk`, `jku`, `x5u` and `x5c` in a token's header mean nothing
+// here.
+//
+// Unsigned tokens do not expire: those that tests make carry an `exp` of 1970 (wire-protocol.md §9.2). No credential is
+// logged, nor quoted in an error. What was refused is not remembered: the next token may be right.
+//
+// Thread: any. verify() waits for nothing.
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <string>
 #include <string_view>
 
+#include "db/base/clock.h"
 #include "db/base/result.h"
+#include "net/auth/auth_config.h"
+#include "net/auth/claims.h"
+#include "net/auth/jwt.h"
+#include "net/auth/key_source.h"
 #include "rules/auth.h"
 
 namespace hearth::rules {
@@ -24,13 +43,59 @@ namespace hearth::net {
 
 class Verifier {
  public:
-  explicit Verifier(const rules::Guard& guard) : guard_(guard) {}
+  struct Options {
+    AuthConfig config{};
+    Fetch fetch_url{};                 // for keys by URL
+    const db::Clock* clock = nullptr;  // null: the system's
+    KeySource::Times times{};
+    KeySource::OnFetched on_fetched{};  // of any source
+  };
+  struct Counts {
+    std::atomic<uint64_t> accepted{0};
+    std::array<std::atomic<uint64_t>, kReasons> refused{};  // by Reason
+  };
 
-  // Errors: InvalidToken.
-  db::Result<rules::Auth> verify(std::string_view credential) const;
+  explicit Verifier(const rules::Guard& guard);
+  Verifier(const rules::Guard& guard, Options options);
+  ~Verifier();  // who waits is refused
+
+  // `space`: the namespace that it is used in, as Guard::resolve gave it. Nothing: the key that signed it is not known
+  // (yet); verify_late() asks where keys come from. Errors: InvalidToken, ExpiredToken, Unavailable.
+  std::optional<db::Result<rules::Auth>> verify(std::string_view credential, std::string_view space) const;
+
+  // The same after the keys have been fetched once more: `done` is called once, on any thread or at once, kFetchTimeMax
+  // from now at the latest.
+  using Done = std::function<void(db::Result<rules::Auth>)>;
+  void verify_late(std::string credential, std::string space, Done done) const;
+
+  // From here on these issuers. Keys that are fetched from the same place stay known.
+  void replace(AuthConfig config);
+
+  const Counts& counts() const { return counts_; }
 
  private:
+  // An issuer and where its published keys are; null: it has a secret only.
+  struct Known {
+    Issuer issuer;
+    std::shared_ptr<KeySource> source;
+  };
+  enum class Last : uint8_t { No, Yes };  // no keys will be fetched for this one: what is not known is refused
+
+  std::optional<Verdict> judge(std::string_view credential, std::string_view space, Last last) const;
+  std::optional<Verdict> judge_signed(const Jwt& token, std::string_view credential, std::string_view space,
+                                      Last last) const;
+  Verdict judge_legacy(const Jwt& token, const db::JsonNode& claims, std::string_view credential,
+                       std::string_view space) const;
+  db::Result<rules::Auth> conclude(Verdict verdict, std::string_view space) const;
+  std::shared_ptr<KeySource> source_of(std::string_view credential) const;
+
   const rules::Guard& guard_;
+  const db::SystemClock system_clock_;
+  const Options options_;  // but for config
+  const db::Clock& clock_;
+  mutable std::shared_mutex mutex_;                  // Guards known_; held while a token is judged.
+  std::map<std::string, Known, std::less<>> known_;  // by `iss`
+  mutable Counts counts_;
 };
 
 // An admin may ask to be judged as another: as the auth variable of that JSON text, or for "null" as nobody. Whoever is

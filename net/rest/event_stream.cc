@@ -90,6 +90,8 @@ void EventStream::take(const db::Item& item) {
   } else {
     const db::Error& reason = std::get<db::Ended>(item).reason;
     if (stream_ == nullptr) return refuse(reason);
+    if (reason.code == db::ErrorCode::InvalidToken)
+      return end(kAuthRevoked);  // an administrator has signed the user out
     end(cancel_text(reason));
   }
 }

@@ -1,5 +1,6 @@
 #include "net/rest/handler.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <functional>
@@ -106,7 +107,10 @@ class RestHandler::Core {
   void handle(std::shared_ptr<http::Exchange> exchange);
 
  private:
-  db::Result<rules::Auth> authenticate(const rest::Request& request) const;
+  void authenticate(const std::shared_ptr<Call>& call);
+  void on_verdict(const std::shared_ptr<Call>& call, db::Result<rules::Auth> auth);
+  void dispatch(const std::shared_ptr<Call>& call);
+  void kick(const std::shared_ptr<Call>& call);
   void tell_health(Call& call);
   void tell_databases(Call& call);
   void tell_info(Call& call);
@@ -140,10 +144,30 @@ void RestHandler::Core::handle(std::shared_ptr<http::Exchange> exchange) {
     return call->exchange->respond(rest::preflight_reply(call->exchange->request().headers));
   }
   if (call->request.endpoint == Endpoint::Health) return tell_health(*call);
-  auto auth = authenticate(call->request);
+  authenticate(call);
+}
+
+// Who asks. A token whose key is still to be fetched is waited for; all goes on where the connection is at home.
+void RestHandler::Core::authenticate(const std::shared_ptr<Call>& call) {
+  const auto& credential = call->request.credential;
+  if (!credential) return on_verdict(call, rules::Auth());
+  const auto resolved = with_.guard.resolve(call->request.space);
+  const std::string space = resolved.ok() ? resolved.value() : std::string();
+  if (auto verdict = verifier_.verify(*credential, space)) return on_verdict(call, std::move(*verdict));
+  verifier_.verify_late(
+      *credential, space, waiting_.expect_a<db::Result<rules::Auth>>([this, call](db::Result<rules::Auth> auth) {
+        with_.io.post(call->exchange->thread(), [this, call, auth = std::move(auth)] { on_verdict(call, auth); });
+      }));
+}
+
+void RestHandler::Core::on_verdict(const std::shared_ptr<Call>& call, db::Result<rules::Auth> auth) {
+  if (auth.ok() && call->request.auth_variable) auth = act_as(std::move(auth).value(), *call->request.auth_variable);
   if (!auth.ok()) return fail(*call, auth.error());
   call->auth = std::move(auth).value();
+  dispatch(call);
+}
 
+void RestHandler::Core::dispatch(const std::shared_ptr<Call>& call) {
   switch (call->request.endpoint) {
     case Endpoint::Preflight:
     case Endpoint::Health:
@@ -159,17 +183,9 @@ void RestHandler::Core::handle(std::shared_ptr<http::Exchange> exchange) {
     case Endpoint::Coverage:
     case Endpoint::Indexes:
     case Endpoint::OwnIndexes:
+    case Endpoint::Kick:
       return serve(call);
   }
-}
-
-db::Result<rules::Auth> RestHandler::Core::authenticate(const rest::Request& request) const {
-  rules::Auth auth;
-  if (request.credential) {
-    ASSIGN_OR_RETURN(auth, verifier_.verify(*request.credential));
-  }
-  if (request.auth_variable) return act_as(std::move(auth), *request.auth_variable);
-  return auth;
 }
 
 void RestHandler::Core::tell_health(Call& call) {
@@ -231,6 +247,8 @@ void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
       return tell_coverage(*call);
     case Endpoint::OwnIndexes:
       return serve_own_indexes(call);
+    case Endpoint::Kick:
+      return kick(call);
     case Endpoint::Indexes:
       return with_.guard.indexes(call->space, call->auth,
                                  waiting_.expect([call](const db::Answer& answer) { tell_read(*call, answer); }));
@@ -298,6 +316,27 @@ void RestHandler::Core::serve_own_indexes(const std::shared_ptr<Call>& call) {
   if (!is_set) return with_.guard.own_indexes(call->space, call->auth, std::move(told));
   if (call->exchange->request().body.empty()) return fail(*call, {ErrorCode::InvalidData, "Error: No data supplied."});
   with_.guard.set_own_indexes(call->space, call->auth, std::move(call->exchange->request().body), std::move(told));
+}
+
+void RestHandler::Core::kick(const std::shared_ptr<Call>& call) {
+  if (call->auth.kind != rules::Auth::Kind::Admin) {
+    return fail(*call, {ErrorCode::PermissionDenied, "Permission denied"});
+  }
+  const auto body = db::JsonDocument::parse(call->exchange->request().body);
+  const auto uid = body.ok() && body.value().root().is_object() ? body.value().root().field("uid") : std::nullopt;
+  if (!uid || !uid->string())
+    return fail(*call, {ErrorCode::InvalidData, R"(Expected {"uid": …}, the user to sign out.)"});
+  std::string quoted;
+  db::append_json_string(*uid->string(), quoted);
+  with_.guard.kick(call->space, call->auth, std::string(*uid->string()),
+                   waiting_.expect([call, quoted](const db::Answer& answer) {
+                     if (!answer.status.ok()) return fail(*call, answer.status.error());
+                     spdlog::info("kick: an admin at {} signed {} out of {}, on {} connections",
+                                  call->exchange->request().peer, quoted, call->space, answer.value.as_integer());
+                     http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
+                     reply.body = fmt::format(R"({{"kicked":{}}})", answer.value.as_integer());
+                     call->exchange->respond(std::move(reply));
+                   }));
 }
 
 void RestHandler::Core::explain(const std::shared_ptr<Call>& call) {

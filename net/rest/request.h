@@ -22,17 +22,18 @@ namespace hearth::net::rest {
 inline constexpr std::chrono::minutes kTimeoutMax{15};  // of a read
 
 enum class Endpoint : uint8_t {
-  Data,       // /path.json
-  Upload,     // /path/.upload, a form
-  Info,       // /.info/….json; the path is what is behind .info
-  Health,     // /.health
-  Databases,  // /.inspect/databases.json
-  Rules,      // /.settings/rules.json
-  OwnIndexes, // /.settings/indexes.json
-  Explain,    // /.inspect/explain.json (rules/trial.h)
-  Coverage,   // /.inspect/coverage, or .json
-  Indexes,    // /.inspect/indexes.json
-  Preflight,  // OPTIONS of anything
+  Data,        // /path.json
+  Upload,      // /path/.upload, a form
+  Info,        // /.info/….json; the path is what is behind .info
+  Health,      // /.health
+  Databases,   // /.inspect/databases.json
+  Rules,       // /.settings/rules.json
+  OwnIndexes,  // /.settings/indexes.json
+  Kick,        // /.settings/kick.json
+  Explain,     // /.inspect/explain.json (rules/trial.h)
+  Coverage,    // /.inspect/coverage, or .json
+  Indexes,     // /.inspect/indexes.json
+  Preflight,   // OPTIONS of anything
 };
 enum class Method : uint8_t { Get, Put, Post, Patch, Delete };
 enum class Print : uint8_t { Compact, Pretty, Silent };

@@ -1,6 +1,6 @@
-// What waits for the guard. Its answers come on threads of the database's, perhaps late, when the server is gone: they
-// then find nothing here, and nothing happens. So what waits is destroyed where the server is alive, and nowhere else.
-// Thread: any.
+// What waits for the guard, or for a credential to be verified. Answers come on threads of others, perhaps late, when
+// the server is gone: they then find nothing here, and nothing happens. So what waits is destroyed where the server is
+// alive, and nowhere else. Thread: any.
 #pragma once
 
 #include <condition_variable>
@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 #include "rules/guard.h"
 
@@ -21,9 +22,20 @@ class Waiting {
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
 
-  using Then = std::function<void(db::Answer)>;
   // For the guard to call, once: runs `then`, unless close() came first.
-  rules::Guard::Done expect(Then then);
+  rules::Guard::Done expect(rules::Guard::Done then) { return expect_a<db::Answer>(std::move(then)); }
+  // The same for others that answer late.
+  template <typename T>
+  std::function<void(T)> expect_a(std::function<void(T)> then) {
+    const uint64_t id = hold(std::make_shared<std::function<void(T)>>(std::move(then)));
+    return [state = state_, id](T answer) {
+      std::shared_ptr<void> call = begin(*state, id);
+      if (call == nullptr) return;
+      (*static_cast<std::function<void(T)>*>(call.get()))(std::move(answer));
+      call = nullptr;
+      finish(*state);
+    };
+  }
 
   // Keeps `what` alive until it is let go, or until close().
   uint64_t hold(std::shared_ptr<void> what);
@@ -36,12 +48,14 @@ class Waiting {
   struct State {
     std::mutex mutex;  // Guards all below.
     std::condition_variable idle;
-    std::unordered_map<uint64_t, Then> calls;
     std::unordered_map<uint64_t, std::shared_ptr<void>> held;
     uint64_t last_id = 0;
     size_t running = 0;
     bool is_closed = false;
   };
+  static std::shared_ptr<void> begin(State& state, uint64_t id);  // null: it is not waited for; else finish() follows
+  static void finish(State& state);
+
   const std::shared_ptr<State> state_;
 };
 

@@ -113,6 +113,7 @@ void Dialogue::pump() {
     if (queue_.size() == before && !over_) break;
     send_queued();
   }
+  watch_expiry();  // a credential may have been verified
   hold_back();
 }
 

@@ -114,8 +114,15 @@ std::string revoked_text(const db::Path& path, std::string_view query_json) {
   return to;
 }
 
-std::string expired_text() {
-  return R"({"t":"d","d":{"a":"ac","b":{"s":"expired_token","d":"Auth token is expired."}}})";
+std::string expired_text() { return auth_revoked_text({db::ErrorCode::ExpiredToken, "Auth token is expired."}); }
+
+std::string auth_revoked_text(const db::Error& why) {
+  std::string to = R"({"t":"d","d":{"a":"ac","b":{"s":)";
+  db::append_json_string(error_reply(why.code).wire_status, to);
+  to += R"(,"d":)";
+  db::append_json_string(why.message, to);
+  to += "}}}";
+  return to;
 }
 
 db::SharedBytes push_frame(const db::Body& body) {

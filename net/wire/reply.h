@@ -35,7 +35,9 @@ std::string failure_text(int64_t number, const db::Error& error);
 std::string push_text(const db::Body& body, std::optional<int64_t> tag = {});  // `d` or `m`
 // `query_json`: of a filtered listen, the query as the client sent it; else "".
 std::string revoked_text(const db::Path& path, std::string_view query_json = {});
-std::string expired_text();  // push `ac`: the client forgets its token, and comes back with a fresh one (§9.4)
+// Push `ac`: the client forgets its token, and comes back with a fresh one (§9.4).
+std::string expired_text();
+std::string auth_revoked_text(const db::Error& why);
 
 // push_text as WebSocket bytes: made once, and shared by all who are told.
 db::SharedBytes push_frame(const db::Body& body);

@@ -31,6 +31,11 @@ std::string auth_data(const rules::Auth& auth) {
   return to;
 }
 
+size_t bytes_of(const Incoming& message) {
+  const auto* request = std::get_if<Request>(&message);
+  return request != nullptr ? request->bytes : 0;
+}
+
 }  // namespace
 
 size_t size_of(const Outgoing& message) {
@@ -60,6 +65,11 @@ Session::Session(std::unique_ptr<rules::Session> data, const Verifier& verifier)
     : data_(std::move(data)), verifier_(verifier) {}
 
 void Session::on_message(Incoming&& message, std::vector<Outgoing>& to) {
+  if (verification_ != nullptr) {
+    verification_->held_bytes += bytes_of(message);
+    verification_->held.push_back(std::move(message));
+    return;
+  }
   std::visit(Overloaded{[&](Request& request) { on_request(std::move(request)); },
                         [&](Ping&) { to.push_back(Text{pong_text()}); },  //
                         [](EndOfTransmission&) {}, [](Nothing&) {}, [&](Broken& broken) { to.push_back(Text{complaint_text(broken.reason)}); }},
@@ -76,7 +86,7 @@ void Session::on_request(Request&& request) {
           [&](Unlisten& unlisten) { on_unlisten(number, unlisten); },
           [&](Get& get) { data_->read(expect({.number = number, .form = Form::Value}), std::move(get.read)); },
           [&](OnDisconnect& later) { data_->on_disconnect(expect({.number = number}), std::move(later.disconnect)); },
-          [&](Authenticate& authenticate) { on_authenticate(number, authenticate); },
+          [&](Authenticate& authenticate) { on_authenticate(number, std::move(authenticate)); },
           [&](Unauthenticate&) {
             data_->set_auth(rules::Auth{});
             data_->reply(expect({.number = number}), {});
@@ -124,9 +134,37 @@ void Session::on_unlisten(int64_t number, const Unlisten& unlisten) {
   data_->unlisten(request, listener);
 }
 
-void Session::on_authenticate(int64_t number, const Authenticate& authenticate) {
-  auto auth = verifier_.verify(authenticate.credential);
-  if (auth.ok() && authenticate.act_as) auth = act_as(std::move(auth).value(), *authenticate.act_as);
+void Session::on_authenticate(int64_t number, Authenticate&& authenticate) {
+  auto verdict = verifier_.verify(authenticate.credential, data_->space());
+  if (verdict) return on_verdict(number, std::move(*verdict), authenticate.act_as);
+  verification_ = std::make_shared<Verification>();
+  verification_->number = number;
+  verification_->act_as = std::move(authenticate.act_as);
+  verifier_.verify_late(std::move(authenticate.credential), data_->space(),
+                        [verification = verification_, wake = data_->waker()](db::Result<rules::Auth> auth) {
+                          {
+                            const std::lock_guard lock(verification->mutex);
+                            verification->verdict = std::move(auth);
+                          }
+                          wake();
+                        });
+}
+
+// What came behind the credential is looked at now; from the next one on that has to wait, it waits for that.
+void Session::accept_verdict(std::vector<Outgoing>& to) {
+  if (verification_ == nullptr) return;
+  const std::shared_ptr<Verification> done = verification_;
+  {
+    const std::lock_guard lock(done->mutex);
+    if (!done->verdict) return;
+  }
+  verification_ = nullptr;
+  on_verdict(done->number, std::move(*done->verdict), done->act_as);
+  for (Incoming& next : done->held) on_message(std::move(next), to);
+}
+
+void Session::on_verdict(int64_t number, db::Result<rules::Auth> auth, const std::optional<std::string>& as) {
+  if (auth.ok() && as) auth = act_as(std::move(auth).value(), *as);
   if (!auth.ok()) return refuse(number, auth.error());
   std::string data = auth_data(auth.value());
   // All that follows on this connection is judged by it; JavaScript does not wait for the answer (§9.3).
@@ -140,8 +178,13 @@ void Session::expire(std::vector<Outgoing>& to) {
 }
 
 bool Session::on_items(std::vector<Outgoing>& to) {
+  accept_verdict(to);
   for (db::Item& item : data_->take()) {
-    if (std::holds_alternative<db::Ended>(item)) return false;
+    if (const auto* ended = std::get_if<db::Ended>(&item)) {
+      // An administrator has signed the user out (§9.4): the client forgets its token, and asks for another.
+      if (ended->reason.code == ErrorCode::InvalidToken) to.push_back(Text{auth_revoked_text(ended->reason)});
+      return false;
+    }
     if (auto* answer = std::get_if<db::Answer>(&item)) {
       on_answer(std::move(*answer), to);
       last_pushed_.reset();

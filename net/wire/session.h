@@ -8,12 +8,18 @@
 // A transport decodes (parse_message) and serialises (frames_of, text_of) where it likes: both may be long. WebSocket
 // does so in socket.h; long polling would carry the same session.
 //
+// A credential may need a key that is still to be fetched. Messages behind it are held until it is verified, for they
+// must be judged by it (wire-protocol.md §9.3): the verdict comes into a mailbox, from any thread, and wakes the
+// transport, whose on_items() looks there first. A client that goes while its messages are held has said nothing.
+//
 // Thread: its home io thread.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -77,8 +83,11 @@ class Session {
   // The client is gone. Its onDisconnect writes are written.
   void end() { data_->end(); }
 
-  size_t unanswered() const { return pending_.size(); }
-  bool is_behind() const { return pending_.size() > kUnansweredMax || pending_bytes_ > kUnansweredBytesMax; }
+  size_t unanswered() const { return pending_.size() + (verification_ != nullptr ? verification_->held.size() : 0); }
+  bool is_behind() const {
+    const size_t held_bytes = verification_ != nullptr ? verification_->held_bytes : 0;
+    return unanswered() > kUnansweredMax || pending_bytes_ + held_bytes > kUnansweredBytesMax;
+  }
 
  private:
   // What an answer has to look like.
@@ -90,11 +99,22 @@ class Session {
     std::string data = R"("")";  // Form::Plain: JSON
     size_t bytes = 0;            // of the request
   };
+  // A credential that is being verified, and what came behind it.
+  struct Verification {
+    int64_t number = 0;
+    std::optional<std::string> act_as{};
+    std::deque<Incoming> held{};
+    size_t held_bytes = 0;
+    std::mutex mutex{};  // Guards verdict, which comes from any thread; the rest is the session's.
+    std::optional<db::Result<rules::Auth>> verdict{};
+  };
 
   void on_request(Request&& request);
   void on_listen(int64_t number, Listen&& listen);
   void on_unlisten(int64_t number, const Unlisten& unlisten);
-  void on_authenticate(int64_t number, const Authenticate& authenticate);
+  void on_authenticate(int64_t number, Authenticate&& authenticate);
+  void on_verdict(int64_t number, db::Result<rules::Auth> auth, const std::optional<std::string>& act_as);
+  void accept_verdict(std::vector<Outgoing>& to);
   void on_answer(db::Answer&& answer, std::vector<Outgoing>& to);
   void on_event(db::Event&& event, std::vector<Outgoing>& to);
 
@@ -105,6 +125,7 @@ class Session {
 
   std::unique_ptr<rules::Session> data_;
   const Verifier& verifier_;
+  std::shared_ptr<Verification> verification_;  // null: none is under way, and nothing is held
   uint64_t last_id_ = 0;  // of requests and listeners alike
   std::unordered_map<uint64_t, Pending> pending_;
   size_t pending_bytes_ = 0;

@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 #include <condition_variable>
 #include <cstdlib>
+#include <future>
 #include <mutex>
 
 #include "db/child_events.h"
@@ -327,6 +328,38 @@ TEST_CASE("Client: what was queued is written when the client goes, unless it wa
   after.client->write(1, set("b", Value::integer(1)));  // behind the end of the other
   after.client->read(2, get("a"));
   CHECK(after.until(2) == Words{"a1", R"(a2 ={"y":2})"});
+}
+
+TEST_CASE("Client: all conversations of a label are ended, in order, and no others", "[db]") {
+  const TempFolder folder;
+  const auto database = open(folder);
+  Talk ada(*database), also_ada(*database), bob(*database), nobody(*database), was_ada(*database);
+  ada.client->set_label("ada");
+  also_ada.client->set_label("ada");
+  bob.client->set_label("bob");
+  was_ada.client->set_label("ada");
+  was_ada.client->set_label("");
+  ada.client->on_disconnect(1, put_later("gone", Value::integer(1)), nullptr);
+  ada.client->write(2, set("a", Value::integer(1)));
+  for (Talk* talk : {&also_ada, &bob, &nobody, &was_ada}) {
+    talk->client->reply(1, {});
+    CHECK(talk->until(1) == Words{"a1"});
+  }
+  CHECK(ada.until(2) == Words{"a1", "a2"});
+  std::promise<Answer> answer;
+  database->end_conversations("t", "ada", {ErrorCode::InvalidToken, "enough"},
+                              [&](Answer got) { answer.set_value(std::move(got)); });
+  CHECK(answer.get_future().get().value == Value::integer(2));
+  for (Talk* talk : {&ada, &also_ada}) {
+    talk->client->write(3, set("a", Value::integer(2)));  // comes too late
+    const std::vector<Item> items = talk->items_until(99);
+    REQUIRE(items.size() == 1);
+    CHECK(std::get<Ended>(items.front()).reason == Error{ErrorCode::InvalidToken, "enough"});
+  }
+  for (Talk* talk : {&bob, &nobody, &was_ada}) {
+    talk->client->read(4, get(""));
+    CHECK(talk->until(4) == Words{R"(a4 ={"a":1,"gone":1})"});
+  }
 }
 
 // The process that is killed in the test below, which starts it: a fork alone would share this one's dead threads.

@@ -56,6 +56,16 @@ TEST_CASE("Story: what stands behind a kept place waits for it", "[db]") {
   CHECK(line_of(story.take()) == "a2 e3 a4 ");
 }
 
+TEST_CASE("Story: a nudge wakes, whatever is there, until it is closed", "[db]") {
+  Told told;
+  told.story.nudge();
+  told.story.nudge();
+  CHECK(told.wakes == 2);
+  told.story.close();
+  told.story.nudge();
+  CHECK(told.wakes == 2);
+}
+
 TEST_CASE("Story: wakes once each time that nothing becomes something", "[db]") {
   Told told;
   Story& story = told.story;

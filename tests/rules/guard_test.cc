@@ -264,6 +264,52 @@ TEST_CASE("Guard: onDisconnect of a server that was killed is judged as who the 
   CHECK(here() == R"({"admin":1,"bob":1})");
 }
 
+TEST_CASE("Guard: an admin signs a user out: sessions end, and tokens of up to now are covered, also after a restart",
+          "[rules]") {
+  const hearth::test::TempFolder folder;
+  db::ManualClock clock(std::chrono::seconds(1000));
+  db::Database::Options options;
+  options.folder = folder.path();
+  options.clock = &clock;
+  auto database = db::Database::open(options).value();
+  REQUIRE(database->create("demo").ok());
+  const auto kick = [](Guard& guard, const Auth& auth, const std::string& uid) {
+    std::promise<db::Answer> answer;
+    guard.kick("demo", auth, uid, [&](db::Answer got) { answer.set_value(std::move(got)); });
+    return answer.get_future().get();
+  };
+  {
+    Guard guard(*database, closed());
+    auto mine = guard.open("demo", user(), "", [] {}).value();
+    auto later = guard.open("demo", {}, "", [] {}).value();
+    later->set_auth(user());
+    auto other = guard.open("demo", {Auth::Kind::User, R"({"uid":"bob"})", {}}, "", [] {}).value();
+    auto nameless = guard.open("demo", {Auth::Kind::User, R"({"uid":5})", {}}, "", [] {}).value();
+    CHECK(kick(guard, user(), "ada").status.error().code == ErrorCode::PermissionDenied);
+    CHECK(kick(guard, {}, "ada").status.error().code == ErrorCode::PermissionDenied);
+    CHECK(kick(guard, Auth::admin(), "").status.error().code == ErrorCode::InvalidArgument);
+    CHECK(kick(guard, Auth::admin(), std::string(hearth::rules::kRevokedUidBytesMax + 1, 'a')).status.error().code ==
+          ErrorCode::InvalidArgument);
+    CHECK_FALSE(guard.is_revoked("demo", "ada", std::chrono::seconds(1)));
+    CHECK(kick(guard, Auth::admin(), "ada").value == db::Value::integer(2));
+    CHECK(kick(guard, Auth::admin(), "nobody").value == db::Value::integer(0));
+    for (Session* session : {mine.get(), later.get()}) {
+      std::vector<db::Item> items = session->take();
+      REQUIRE(items.size() == 1);
+      CHECK(std::get<db::Ended>(items.front()).reason.code == ErrorCode::InvalidToken);
+    }
+    CHECK(other->take().empty());
+    CHECK(nameless->take().empty());
+  }
+  database.reset();
+  database = db::Database::open(options).value();
+  Guard guard(*database, closed());
+  REQUIRE(guard.load_revoked().ok());
+  CHECK(guard.is_revoked("demo", "ada", std::chrono::seconds(1000)));
+  CHECK_FALSE(guard.is_revoked("demo", "ada", std::chrono::seconds(1001)));
+  CHECK_FALSE(guard.is_revoked("demo", "bob", std::chrono::seconds(1000)));
+}
+
 TEST_CASE("Guard: names are resolved; outside development only those that were made", "[rules]") {
   House open(dev()), shut(closed());
   for (const House* house : {&open, &shut}) {

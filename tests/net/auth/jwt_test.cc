@@ -65,6 +65,31 @@ TEST_CASE("Jwt: what is no token says so and quotes nothing", "[auth]") {
   }
 }
 
+TEST_CASE("Jwt: what its header says of its key, of extensions, and twice", "[auth]") {
+  struct Case {
+    std::string header, claims;
+    std::optional<std::string> key_id;
+    bool has_critical, is_ambiguous;
+  };
+  const std::vector<Case> cases = {
+      {R"({"alg":"RS256"})", "{}", std::nullopt, false, false},
+      {R"({"alg":"RS256","kid":"k"})", R"({"a":1,"b":{"a":1}})", "k", false, false},
+      {R"({"alg":"RS256","crit":[]})", "{}", std::nullopt, true, false},
+      {R"({"alg":"RS256","alg":"HS256"})", "{}", std::nullopt, false, true},
+      {R"({"alg":"RS256"})", R"({"a":1,"b":2,"a":1})", std::nullopt, false, true},
+      {R"({"alg":"RS256"})", R"({"a":1,"\u0061":1})", std::nullopt, false, true},
+  };
+  for (const Case& c : cases) {
+    INFO(c.header << c.claims);
+    const auto jwt = decode_jwt(encode_base64url(c.header) + "." + encode_base64url(c.claims) + ".");
+    REQUIRE(jwt.ok());
+    CHECK(jwt.value().key_id == c.key_id);
+    CHECK(jwt.value().has_critical == c.has_critical);
+    CHECK(jwt.value().is_ambiguous == c.is_ambiguous);
+  }
+  CHECK_FALSE(decode_jwt(encode_base64url(R"({"alg":"RS256","kid":1})") + ".e30.").ok());
+}
+
 TEST_CASE("Jwt: an unsecured header with a signature is not unsigned", "[auth]") {
   const auto jwt = decode_jwt("eyJhbGciOiJub25lIn0.e30.AAAA");
   REQUIRE(jwt.ok());

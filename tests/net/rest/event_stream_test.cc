@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 
 #include "tests/net/rest/fixture.h"
+#include "tests/support/auth_door.h"
+#include "tests/support/signer.h"
 
 using namespace hearth::test;
 namespace db = hearth::db;
@@ -275,6 +277,34 @@ TEST_CASE("stream: one whose credential expires is told so, and ends", "[net][re
   listener.reset();
   io.stop();
   io.join();
+}
+
+TEST_CASE("stream: a signed token's is told when it expires, and when its user is signed out", "[net][rest]") {
+  const Signer signer = Signer::secret(kTokenSecret);
+  RestServer server(RestServer::Mode::Dev, std::chrono::seconds(30),
+                    issuers({R"({"issuer": "b", "secret_file": "s", "skew": 0})"}));
+  const auto now = std::chrono::duration_cast<std::chrono::seconds>(db::SystemClock().now()).count();
+  const auto token = [&](const std::string& uid, int64_t exp) {
+    return "?auth=" + signer.sign(R"({"iss":"b","sub":")" + uid + R"(","exp":)" + std::to_string(exp) + "}");
+  };
+  const std::string revoked = "event: auth_revoked\ndata: credential is no longer valid\n\n";
+  Listening brief(server, "/s.json" + token("ada", now + 4)), bob(server, "/s.json" + token("bob", now + 3000));
+  Listening eve(server, "/s.json" + token("eve", now + 3000));
+  CHECK(brief.next() == put_event("/", "null"));
+  CHECK(brief.next() == revoked);
+  CHECK(brief.next() == "end");
+  CHECK(bob.next() == put_event("/", "null"));
+  CHECK(eve.next() == put_event("/", "null"));
+  const HttpReply kicked = server.ask({.method = "POST",
+                                       .target = "/.settings/kick.json",
+                                       .headers = "Authorization: Bearer owner\r\n",
+                                       .body = R"({"uid":"bob"})"});
+  CHECK(kicked.body == R"({"kicked":1})");
+  CHECK(bob.next() == revoked);
+  CHECK(bob.next() == "end");
+  CHECK(server.put("/s.json", "1").status == 200);
+  CHECK(eve.next() == put_event("/", "1"));
+  CHECK(server.get("/s.json" + token("ada", now - 1)).status == 401);
 }
 
 TEST_CASE("stream: it ends when the server does", "[net][rest]") {

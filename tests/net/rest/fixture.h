@@ -24,7 +24,8 @@ inline constexpr std::string_view kSecret = "a-secret-of-some-length";
 class RestServer {
  public:
   enum class Mode { Dev, Closed };
-  explicit RestServer(Mode mode = Mode::Dev, std::chrono::milliseconds keep_alive = std::chrono::seconds(30)) {
+  explicit RestServer(Mode mode = Mode::Dev, std::chrono::milliseconds keep_alive = std::chrono::seconds(30),
+                      net::Verifier::Options auth = {}) {
     db::Database::Options options;
     options.folder = folder_.path() + "/data";
     database = db::Database::open(std::move(options)).value();
@@ -34,7 +35,7 @@ class RestServer {
     guard_options.admin_secret = kSecret;
     guard_options.default_namespace = "default";
     guard.emplace(*database, std::move(guard_options));
-    verifier_.emplace(*guard);
+    verifier_.emplace(*guard, std::move(auth));
     handler_.emplace(*guard, *verifier_, io_, workers_, RestHandler::Options{nullptr, keep_alive});
     io_.start();
     listener_ = net::http::Listener::open(io_, workers_, {}, [this](std::shared_ptr<net::http::Exchange> exchange) {

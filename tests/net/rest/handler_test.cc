@@ -7,6 +7,9 @@
 
 #include "net/http/gzip.h"
 #include "tests/net/rest/fixture.h"
+#include "tests/support/auth_door.h"
+#include "tests/support/key_server.h"
+#include "tests/support/signer.h"
 
 namespace db = hearth::db;
 namespace http = hearth::net::http;
@@ -138,6 +141,114 @@ TEST_CASE("REST: a range is removed only if each of it may be written", "[net][r
   CHECK(server.get("/other.json?count=true").status == 401);  // a count says no more than a read
   CHECK(server.ask({.method = "DELETE", .target = "/list.json?orderBy=%22n%22&endAt=1"}).status == 200);
   CHECK(server.get("/list.json?count=true").body == "2");
+}
+
+namespace {
+
+// Users of one issuer, whose keys are at that server.
+hearth::net::Verifier::Options keys_at(const KeyServer& keys) {
+  auto options = issuers({R"({"issuer": "idp", "audience": "a", "jwks_url": ")" + keys.url() + "\"}"});
+  options.fetch_url = fetch_keys;
+  options.times = quick_times();
+  return options;
+}
+
+std::string token_for(const Signer& idp, const std::string& uid, const std::string& more = "") {
+  return idp.sign(R"({"iss":"idp","aud":"a","sub":")" + uid + R"(","exp":4000000000)" + more + "}");
+}
+
+constexpr std::string_view kOwnOnly =
+    R"({"rules": {"$uid": {".read": "auth.uid == $uid", ".write": "auth.uid == $uid"}}})";
+
+}  // namespace
+
+TEST_CASE("REST: a request whose key is still to be fetched waits for it; others do not", "[net][rest]") {
+  const Signer one = Signer::ec("one"), two = Signer::rsa("two");
+  KeyServer keys(key_set_of({one.jwk()}));
+  keys.hang();
+  RestServer server(RestServer::Mode::Closed, std::chrono::seconds(30), keys_at(keys));
+  const std::string secret = "Authorization: Bearer " + std::string(kSecret) + "\r\n";
+  REQUIRE(server.put("/.settings/rules.json", std::string(kOwnOnly), secret).status == 200);
+  TcpClient first(server.port()), second(server.port());
+  first.send(text_of({.method = "PUT", .target = "/ada.json?auth=" + token_for(one, "ada"), .body = "1"}));
+  second.send(text_of({.target = "/bob.json", .headers = "Authorization: Bearer " + token_for(one, "bob") + "\r\n"}));
+  CHECK(server.get("/ada.json", secret).body == "null");
+  keys.release();
+  CHECK(first.read_reply().status == 200);
+  CHECK(second.read_reply().body == "null");
+  CHECK(server.get("/ada.json?auth=" + token_for(one, "ada")).body == "1");
+  CHECK(server.get("/ada.json?access_token=" + token_for(one, "bob")).status ==
+        401);  // a user is one wherever it stands
+  keys.publish("", 500);
+  const HttpReply refused = server.get("/ada.json?auth=" + token_for(two, "ada"));
+  CHECK(refused.status == 503);
+  CHECK(refused.header("Retry-After") == "1");
+  CHECK_THAT(refused.body, Catch::Contains("can't be had now"));
+  CHECK(server.get("/ada.json?auth=" + token_for(one, "ada")).status == 200);
+  keys.publish(key_set_of({two.jwk()}));
+  CHECK(server.get("/ada.json?auth=" + token_for(two, "ada")).status == 200);
+  const HttpReply gone = server.get("/ada.json?auth=" + token_for(one, "ada"));
+  CHECK(gone.status == 401);
+  CHECK_THAT(gone.body, Catch::Contains("a key (kid) that its issuer does not have"));
+}
+
+TEST_CASE("REST: the server may go while a request waits for a key", "[net][rest]") {
+  const Signer one = Signer::ec("one");
+  KeyServer keys(key_set_of({one.jwk()}));
+  keys.hang();
+  auto server = std::make_unique<RestServer>(RestServer::Mode::Closed, std::chrono::seconds(30), keys_at(keys));
+  TcpClient client(server->port());
+  client.send(text_of({.target = "/ada.json?auth=" + token_for(one, "ada")}));
+  REQUIRE(eventually([&] { return keys.asked() == 1; }));
+  server.reset();
+  keys.release();
+}
+
+TEST_CASE("REST: outside development too, an admin may be judged as another; who is none may not", "[net][rest]") {
+  const Signer one = Signer::ec("one");
+  KeyServer keys(key_set_of({one.jwk()}));
+  RestServer server(RestServer::Mode::Closed, std::chrono::seconds(30), keys_at(keys));
+  const std::string secret = "auth=" + std::string(kSecret);
+  REQUIRE(server.put("/.settings/rules.json?" + secret, std::string(kOwnOnly)).status == 200);
+  const std::string as_ada = "&auth_variable_override=%7B%22uid%22:%22ada%22%7D";
+  CHECK(server.put("/ada.json?" + secret + as_ada, "1").status == 200);
+  CHECK(server.put("/bob.json?" + secret + as_ada, "1").status == 401);
+  CHECK(server.put("/bob.json?" + secret + "&auth_variable_override=null", "1").status == 401);
+  CHECK(server.put("/bob.json?" + secret, "1").status == 200);
+  const std::string bob = "auth=" + token_for(one, "bob");
+  CHECK(server.get("/bob.json?" + bob + as_ada).status == 200);
+  CHECK(server.get("/ada.json?" + bob + as_ada).status == 401);
+}
+
+TEST_CASE("REST: kick is for admins, and ends what a user has", "[net][rest]") {
+  const Signer one = Signer::ec("one");
+  KeyServer keys(key_set_of({one.jwk()}));
+  RestServer server(RestServer::Mode::Closed, std::chrono::seconds(30), keys_at(keys));
+  const std::string secret = "Authorization: Bearer " + std::string(kSecret) + "\r\n";
+  REQUIRE(server.put("/.settings/rules.json", std::string(kOwnOnly), secret).status == 200);
+  const std::string old = token_for(one, "ada", R"(,"iat":1700000000)"), nameless = token_for(one, "ada");
+  CHECK(server.get("/ada.json?auth=" + old).status == 200);
+  const auto kick = [&](const std::string& body, const std::string& headers) {
+    return server.ask({.method = "POST", .target = "/.settings/kick.json", .headers = headers, .body = body});
+  };
+  CHECK(kick(R"({"uid":"ada"})", "").status == 401);
+  CHECK(kick(R"({"uid":"ada"})", "Authorization: Bearer " + old + "\r\n").status == 401);
+  for (const char* body : {"", "5", "{}", R"({"uid":5})", R"({"uid":""})"}) {
+    INFO(body);
+    CHECK(kick(body, secret).status == 400);
+  }
+  const HttpReply kicked = kick(R"({"uid":"ada"})", secret);
+  CHECK(kicked.status == 200);
+  CHECK(kicked.body == R"({"kicked":0})");
+  for (const std::string& token : {old, nameless}) {
+    const HttpReply refused = server.get("/ada.json?auth=" + token);
+    CHECK(refused.status == 401);
+    CHECK_THAT(refused.body, Catch::Contains("its user has been signed out since"));
+  }
+  // A token of later is good; clocks may differ by the skew, so this one is from the future.
+  const auto soon = std::chrono::duration_cast<std::chrono::seconds>(db::SystemClock().now()).count() + 30;
+  CHECK(server.get("/ada.json?auth=" + token_for(one, "ada", R"(,"iat":)" + std::to_string(soon))).status == 200);
+  CHECK(server.get("/bob.json?auth=" + token_for(one, "bob")).status == 200);
 }
 
 TEST_CASE("REST: the handler may go while the database still answers", "[net][rest]") {

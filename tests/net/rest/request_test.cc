@@ -80,6 +80,7 @@ TEST_CASE("Request: where it goes", "[net][rest]") {
       {"GET", "/.inspect/databases.json", Endpoint::Databases, ""},
       {"PUT", "/.settings/rules.json", Endpoint::Rules, ""},
       {"POST", "/.inspect/explain.json", Endpoint::Explain, ""},
+      {"POST", "/.settings/kick.json", Endpoint::Kick, ""},
       {"GET", "/.inspect/coverage", Endpoint::Coverage, ""},
       {"GET", "/.inspect/coverage.json", Endpoint::Coverage, ""},
       {"GET", "/.info.json", Endpoint::Info, ""},

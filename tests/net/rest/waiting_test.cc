@@ -42,6 +42,21 @@ TEST_CASE("Waiting: after close an answer finds nothing, and what waited is gone
   CHECK(!called);
 }
 
+TEST_CASE("Waiting: anything may be waited for", "[net][rest]") {
+  std::function<void(int)> done, late;
+  int told = 0;
+  {
+    Waiting waiting;
+    done = waiting.expect_a<int>([&](int answer) { told += answer; });
+    late = waiting.expect_a<int>([&](int answer) { told += answer; });
+    done(5);
+    done(5);
+    CHECK(told == 5);
+  }
+  late(7);
+  CHECK(told == 5);
+}
+
 TEST_CASE("Waiting: what is held lives until it is let go", "[net][rest]") {
   Waiting waiting;
   const auto token = std::make_shared<int>(1);

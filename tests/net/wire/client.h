@@ -21,11 +21,12 @@ namespace hearth::net::wire::test {
 
 class Server {
  public:
-  explicit Server(rules::Guard::Options options = {.dev = true, .admin_secret = "", .default_namespace = "demo"})
+  explicit Server(rules::Guard::Options options = {.dev = true, .admin_secret = "", .default_namespace = "demo"},
+                  Verifier::Options auth = {})
       : folder_(std::filesystem::temp_directory_path() / ("hearth-wire-" + db::random_hex(8))),
         database_(open(folder_.string())),
         guard_(*database_, std::move(options)),
-        verifier_(guard_) {}
+        verifier_(guard_, std::move(auth)) {}
   ~Server() {
     database_.reset();
     std::filesystem::remove_all(folder_);
@@ -51,7 +52,8 @@ class Server {
 
 class Client {
  public:
-  explicit Client(Server& server, const std::string& space = "demo", std::string_view replaces = "", rules::Auth auth = {})
+  explicit Client(Server& server, const std::string& space = "demo", std::string_view replaces = "",
+                  rules::Auth auth = {})
       : signal_(std::make_shared<Signal>()),
         session_(server.guard().open(space, std::move(auth), replaces, [signal = signal_] { signal->raise(); }).value(),
                  server.verifier()) {}

@@ -3,13 +3,17 @@
 #include <future>
 
 #include "net/wire/frame.h"
+#include "rules/ruleset.h"
 #include "tests/net/wire/client.h"
+#include "tests/support/auth_door.h"
+#include "tests/support/key_server.h"
+#include "tests/support/signer.h"
 
 using namespace hearth;
 using namespace hearth::net::wire;
 using Lines = std::vector<std::string>;
-using test::Client;
-using test::Server;
+using hearth::net::wire::test::Client;
+using hearth::net::wire::test::Server;
 
 namespace {
 
@@ -281,6 +285,114 @@ TEST_CASE("Session: in development the emulator's credentials are good", "[wire]
         Client::done(R"({"auth":{"uid":"ada","provider":"custom","token":{"user_id":"ada"}}})"));
   CHECK(client.answer("auth", R"({"cred":"gibberish"})") ==
         Client::refusal("invalid_token", "Could not parse auth token."));
+}
+
+TEST_CASE("Session: what comes behind a credential waits until it is verified", "[wire]") {  // §9.3
+  const hearth::test::Signer idp = hearth::test::Signer::ec("one");
+  hearth::test::KeyServer keys(hearth::test::key_set_of({idp.jwk()}));
+  keys.hang();
+  net::Verifier::Options auth =
+      hearth::test::issuers({R"({"issuer": "idp", "audience": "a", "jwks_url": ")" + keys.url() + "\"}"});
+  auth.fetch_url = hearth::test::fetch_keys;
+  auth.times = hearth::test::quick_times();
+  rules::Guard::Options options = kClosed;
+  options.rules = rules::Ruleset::compile(R"({"rules": {".read": true, ".write": "auth.uid == 'ada'"}})").value();
+  Server server(options, std::move(auth));
+  REQUIRE(server.database().create("demo").ok());
+  const auto credential = [&](const std::string& uid) {
+    return R"({"cred":")" + idp.sign(R"({"iss":"idp","aud":"a","sub":")" + uid + R"(","exp":4000000000})") + "\"}";
+  };
+  Client client(server), other(server);
+  client.ask("p", R"({"p":"/a","d":0})");
+  CHECK(client.hear() == client.refused("permission_denied", "Permission denied"));
+  const int64_t first = client.ask("auth", credential("ada"));
+  const int64_t put = client.ask("p", R"({"p":"/a","d":1})");
+  const int64_t second = client.ask("auth", credential("bob"));  // by a key that will be known by then
+  const int64_t denied = client.ask("p", R"({"p":"/a","d":2})");
+  client.say(R"({"t":"c","d":{"t":"p","d":{}}})");
+  CHECK(client.session().unanswered() == 4);  // all but the first, which is not counted until it is known
+  // Others go on.
+  CHECK(other.answer("g", R"({"p":"/a","q":{}})") == Client::done("null"));
+  keys.release();
+  Lines heard = client.hear(5);
+  CHECK(heard[0] == R"({"t":"c","d":{"t":"o","d":{}}})");  // a pong is no answer to a request
+  CHECK(heard[1].starts_with(R"({"r":)" + std::to_string(first) + R"(,"b":{"s":"ok","d":{"auth":{"uid":"ada")"));
+  CHECK(heard[2] == Client::ok(put));
+  CHECK(heard[3].starts_with(R"({"r":)" + std::to_string(second) + R"(,"b":{"s":"ok","d":{"auth":{"uid":"bob")"));
+  CHECK(heard[4] == R"({"r":)" + std::to_string(denied) + R"(,"b":)" +
+                        Client::refusal("permission_denied", "Permission denied") + "}");
+  CHECK(client.session().unanswered() == 0);
+  CHECK(client.session().expires() == std::chrono::seconds(4'000'000'060));
+}
+
+TEST_CASE("Session: a transport is told to read no further while much is held", "[wire]") {
+  const hearth::test::Signer idp = hearth::test::Signer::ec("one");
+  hearth::test::KeyServer keys;
+  keys.hang();
+  net::Verifier::Options auth =
+      hearth::test::issuers({R"({"issuer": "idp", "audience": "a", "jwks_url": ")" + keys.url() + "\"}"});
+  auth.fetch_url = hearth::test::fetch_keys;
+  auth.times = hearth::test::quick_times();
+  Server server({.dev = true, .admin_secret = "", .default_namespace = "demo"}, std::move(auth));
+  const std::string token = idp.sign(R"({"iss":"idp","aud":"a","sub":"ada","exp":4000000000})");
+  Client many(server), large(server);
+  const int64_t number = many.ask("auth", R"({"cred":")" + token + "\"}");
+  for (size_t i = 0; i < kUnansweredMax; ++i) many.ask("s", "{}");
+  CHECK_FALSE(many.session().is_behind());
+  many.ask("s", "{}");
+  CHECK(many.session().is_behind());
+  large.ask("auth", R"({"cred":")" + token + "\"}");
+  for (int i = 0; i < 4; ++i) large.ask("p", R"({"p":"/a","d":")" + std::string(9 << 20, 'x') + "\"}");
+  CHECK(large.session().is_behind());
+  keys.publish("", 500);
+  keys.release();
+  CHECK(many.hear() ==
+        R"({"r":)" + std::to_string(number) + R"(,"b":)" +
+            Client::refusal("unavailable",
+                            "The keys that this auth token could be verified by can't be had now; try again soon.") +
+            "}");
+  for (size_t i = 0; i <= kUnansweredMax; ++i) many.hear();
+  CHECK_FALSE(many.session().is_behind());
+}
+
+TEST_CASE("Session: a client may go while its credential is verified", "[wire]") {
+  const hearth::test::Signer idp = hearth::test::Signer::ec("one");
+  hearth::test::KeyServer keys(hearth::test::key_set_of({idp.jwk()}));
+  keys.hang();
+  net::Verifier::Options auth =
+      hearth::test::issuers({R"({"issuer": "idp", "audience": "a", "jwks_url": ")" + keys.url() + "\"}"});
+  auth.fetch_url = hearth::test::fetch_keys;
+  auth.times = hearth::test::quick_times();
+  Server server({.dev = true, .admin_secret = "", .default_namespace = "demo"}, std::move(auth));
+  {
+    Client client(server);
+    client.ask("auth", R"({"cred":")" + idp.sign(R"({"iss":"idp","aud":"a","sub":"ada","exp":4000000000})") + "\"}");
+    client.ask("p", R"({"p":"/a","d":1})");
+  }
+  keys.release();
+  Client after(server);
+  CHECK(after.answer("g", R"({"p":"/a","q":{}})") == Client::done("null"));  // it had said nothing yet
+}
+
+TEST_CASE("Session: a user who is signed out hears that the token is no good, and that is the end", "[wire]") {  // §9.4
+  Server server;
+  Client ada(server), bob(server);
+  ada.ask("auth", R"({"cred":"eyJhbGciOiJub25lIn0.eyJ1c2VyX2lkIjoiYWRhIn0."})");
+  CHECK(ada.hear() == ada.ok(R"({"auth":{"uid":"ada","provider":"custom","token":{"user_id":"ada"}}})"));
+  ada.ask("q", R"({"p":"/a","h":""})");
+  CHECK(ada.hear() == ada.ok("{}"));
+  std::promise<db::Answer> kicked;
+  server.guard().kick("demo", rules::Auth::admin(), "ada",
+                      [&](db::Answer answer) { kicked.set_value(std::move(answer)); });
+  CHECK(kicked.get_future().get().value == db::Value::integer(1));
+  CHECK(bob.answer("p", R"({"p":"/a","d":1})") == Client::done());
+  CHECK(
+      ada.hear() ==
+      R"({"a":"ac","b":{"s":"invalid_token","d":"Auth token was revoked: an administrator has signed its user out."}})");
+  CHECK(ada.hear() == "");
+  Client again(server);
+  CHECK(again.answer("auth", R"({"cred":"eyJhbGciOiJub25lIn0.eyJ1c2VyX2lkIjoiYWRhIn0."})") ==
+        Client::refusal("invalid_token", "Auth token was revoked: its user has been signed out since."));
 }
 
 TEST_CASE("Session: bad requests are refused, change nothing and leave the connection alive", "[wire]") {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const program =
+export const program =
   process.env.HEARTH_BIN ?? fileURLToPath(new URL('../../../build/release/bin/hearth', import.meta.url));
 
 export const patience = 30_000; // milliseconds, with anything that has to happen

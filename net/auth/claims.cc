@@ -1,0 +1,221 @@
+#include "net/auth/claims.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace hearth::net {
+
+namespace {
+
+using db::Error;
+using db::ErrorCode;
+using db::JsonNode;
+using std::chrono::seconds;
+
+Refused refuse(Reason reason, std::string text) { return {reason, {ErrorCode::InvalidToken, std::move(text)}}; }
+
+std::string_view text_of(const JsonNode& object, std::string_view name) {
+  const auto field = object.field(name);
+  return field && field->string() ? *field->string() : std::string_view();
+}
+
+// "" when there is none, or it is no text.
+std::string_view text_at(const JsonNode& claims, const ClaimPath& path) {
+  std::optional<JsonNode> at = claims;
+  for (const std::string& name : path) {
+    if (!at || !at->is_object()) return {};
+    at = at->field(name);
+  }
+  return !path.empty() && at && at->string() ? *at->string() : std::string_view();
+}
+
+// A NumericDate may have a fraction. Nothing when it is none that can be.
+constexpr double kLatest = 1e12;  // the year 33658; adding to it overflows nothing
+struct Date {
+  bool is_there = false;
+  std::optional<seconds> at{};
+};
+Date date_of(const JsonNode& claims, std::string_view name) {
+  const auto field = claims.field(name);
+  if (!field) return {};
+  const auto number = field->number();
+  if (!number || !std::isfinite(*number) || *number < 0 || *number > kLatest) return {true, std::nullopt};
+  return {true, seconds(static_cast<int64_t>(std::floor(*number)))};
+}
+
+bool has_audience(const JsonNode& claims, const Issuer& issuer) {
+  const auto is_ours = [&](const JsonNode& one) {
+    return one.string() &&
+           std::find(issuer.audiences.begin(), issuer.audiences.end(), *one.string()) != issuer.audiences.end();
+  };
+  // Keycloak's access tokens are for "account"; the client that they were made for is the authorized party.
+  const auto party = claims.field("azp");
+  if (issuer.shape == Shape::Keycloak && party && is_ours(*party)) return true;
+  const auto audience = claims.field("aud");
+  if (!audience) return false;
+  if (audience->kind() != JsonNode::Kind::Array) return is_ours(*audience);
+  const std::vector<JsonNode> all = audience->elements();
+  return std::any_of(all.begin(), all.end(), is_ours);
+}
+
+// Docs, "auth": {uid, provider, token: all claims}.
+std::string auth_variable(std::string_view uid, std::string_view provider, const std::string& claims) {
+  std::string to = R"({"uid":)";
+  db::append_json_string(uid, to);
+  to += R"(,"provider":)";
+  db::append_json_string(provider, to);
+  to += R"(,"token":)";
+  to += claims;
+  to += "}";
+  return to;
+}
+
+// A custom token is what an ID token is made from: its claims become claims of the token (Firebase docs, "Create custom
+// tokens"). Names that tokens have anyway stay what they are.
+std::string claims_of_custom(const JsonNode& claims, const std::optional<JsonNode>& custom, std::string_view uid) {
+  std::string to = "{";
+  const auto add = [&](std::string_view name, const std::string& json) {
+    if (to.size() > 1) to += ',';
+    db::append_json_string(name, to);
+    to += ':';
+    to += json;
+  };
+  std::string quoted;
+  db::append_json_string(uid, quoted);
+  add("sub", quoted);
+  add("user_id", quoted);
+  add("firebase", R"({"sign_in_provider":"custom"})");
+  for (const std::string_view name : {"iss", "aud", "iat", "exp", "nbf"}) {
+    if (const auto value = claims.field(name)) add(name, value->to_text());
+  }
+  if (!custom) return to + '}';
+  for (const auto& [name, value] : custom->fields()) {
+    static constexpr std::string_view kTaken[] = {"sub", "user_id", "firebase", "iss", "aud", "iat", "exp", "nbf"};
+    if (std::find(std::begin(kTaken), std::end(kTaken), name) == std::end(kTaken)) add(name, value.to_text());
+  }
+  to += '}';
+  return to;
+}
+
+Verdict legacy_user(const JsonNode& claims, const Issuer* issuer) {
+  if (const auto admin = claims.field("admin"); admin && admin->boolean() == true) {
+    if (issuer != nullptr && !issuer->namespaces.empty()) {
+      return refuse(Reason::Namespace, "Auth token makes an admin, and its issuer is not one for all namespaces.");
+    }
+    return Accepted{rules::Auth::admin()};
+  }
+  const auto data = claims.field("d");
+  if (!data || !data->is_object()) return refuse(Reason::Claims, "Auth token names no user: `d` is no object.");
+  return Accepted{rules::Auth{rules::Auth::Kind::User, data->to_text(), {}}, std::string(text_of(*data, "uid"))};
+}
+
+Verdict user_of(const Issuer& issuer, const JsonNode& claims) {
+  std::string_view uid = text_at(claims, issuer.uid);
+  std::string_view provider = text_at(claims, issuer.provider);
+  std::string token;
+  const auto custom = claims.field("claims");
+  const bool may_be_custom = issuer.shape == Shape::Plain && issuer.secret && issuer.uid == ClaimPath{"sub"};
+  if (may_be_custom && !text_of(claims, "uid").empty() && (!custom || custom->is_object())) {
+    uid = text_of(claims, "uid");
+    provider = "custom";
+    token = claims_of_custom(claims, custom, uid);
+  } else {
+    token = claims.to_text();
+  }
+  // Auth0 docs, "User profile structure": connection "|" id.
+  if (issuer.shape == Shape::Auth0 && provider.empty() && uid.find('|') != std::string_view::npos) {
+    provider = uid.substr(0, uid.find('|'));
+  }
+  if (provider.empty()) provider = "custom";
+  if (uid.empty() || uid.size() > kUidBytesMax) {
+    return refuse(Reason::Claims,
+                  uid.empty() ? "Auth token names no user." : "Auth token names a user by too long a name.");
+  }
+  return Accepted{rules::Auth{rules::Auth::Kind::User, auth_variable(uid, provider, token), {}}, std::string(uid)};
+}
+
+}  // namespace
+
+std::string_view name_of(Reason reason) {
+  switch (reason) {
+    case Reason::Malformed:
+      return "malformed";
+    case Reason::Unsigned:
+      return "unsigned";
+    case Reason::Issuer:
+      return "issuer";
+    case Reason::Key:
+      return "key";
+    case Reason::Algorithm:
+      return "algorithm";
+    case Reason::Signature:
+      return "signature";
+    case Reason::Expired:
+      return "expired";
+    case Reason::NotYet:
+      return "not_yet";
+    case Reason::Audience:
+      return "audience";
+    case Reason::Namespace:
+      return "namespace";
+    case Reason::Claims:
+      return "claims";
+    case Reason::Revoked:
+      return "revoked";
+    case Reason::Unavailable:
+      return "unavailable";
+  }
+  return "";
+}
+
+// A custom claim named `admin` in an ID token makes nobody an admin: legacy tokens carry a version.
+bool is_legacy(const JsonNode& claims) {
+  const auto version = claims.field("v");
+  return version && version->integer() == 0;
+}
+
+Verdict judge_claims(const Issuer& issuer, const JsonNode& claims, std::string_view space, db::Timestamp now) {
+  const bool is_old = is_legacy(claims) && issuer.shape == Shape::Plain && issuer.secret;
+  if (!issuer.namespaces.empty() &&
+      std::find(issuer.namespaces.begin(), issuer.namespaces.end(), space) == issuer.namespaces.end()) {
+    return refuse(Reason::Namespace, "Auth token is of an issuer that is not believed in this namespace.");
+  }
+  const Date issued = date_of(claims, "iat");
+  const Date from = date_of(claims, "nbf");
+  Date until = date_of(claims, "exp");
+  if (is_old && !until.is_there && issued.at) until = {true, *issued.at + kLegacyLife};
+  for (const Date& date : {issued, from, until}) {
+    if (date.is_there && !date.at)
+      return refuse(Reason::Claims, "Auth token has a time (iat, nbf or exp) that is none.");
+  }
+  if (!until.is_there) return refuse(Reason::Claims, "Auth token never expires: it has no exp.");
+  const seconds expires = *until.at + issuer.skew;
+  if (now >= expires) return Refused{Reason::Expired, {ErrorCode::ExpiredToken, "Auth token is expired."}};
+  const db::Timestamp latest = now + issuer.skew;
+  if (from.at && *from.at > latest) return refuse(Reason::NotYet, "Auth token is not valid yet (nbf).");
+  if (issued.at && *issued.at > latest)
+    return refuse(Reason::NotYet, "Auth token was made in the future (iat); are the clocks right?");
+  if (!is_old && !issuer.audiences.empty() && !has_audience(claims, issuer)) {
+    return refuse(Reason::Audience, "Auth token is for another audience (aud).");
+  }
+  Verdict verdict = is_old ? legacy_user(claims, &issuer) : user_of(issuer, claims);
+  if (auto* accepted = std::get_if<Accepted>(&verdict)) {
+    accepted->auth.expires = expires;
+    accepted->issued = issued.at;
+  }
+  return verdict;
+}
+
+Verdict believe_claims(const JsonNode& claims) {
+  if (is_legacy(claims)) return legacy_user(claims, nullptr);
+  std::string_view uid = text_of(claims, "user_id");
+  if (uid.empty()) uid = text_of(claims, "sub");
+  if (uid.empty()) return refuse(Reason::Claims, "Auth token names no user: it has neither user_id nor sub.");
+  std::string_view provider = text_at(claims, {"firebase", "sign_in_provider"});
+  if (provider.empty()) provider = text_of(claims, "provider_id");
+  if (provider.empty()) provider = "custom";
+  return Accepted{rules::Auth{rules::Auth::Kind::User, auth_variable(uid, provider, claims.to_text()), {}},
+                  std::string(uid)};
+}
+
+}  // namespace hearth::net

@@ -1,0 +1,64 @@
+// What the claims of a token come to: who the bearer is, or why they prove nothing. The signature has been verified
+// before.
+//
+// Times are seconds since the epoch (RFC 7519 §2, NumericDate). Pure. Thread: any.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "db/base/clock.h"
+#include "db/base/error.h"
+#include "db/model/json.h"
+#include "net/auth/auth_config.h"
+#include "rules/auth.h"
+
+namespace hearth::net {
+
+inline constexpr size_t kUidBytesMax = 256;           // Firebase: 128 characters
+inline constexpr std::chrono::hours kLegacyLife{24};  // of a legacy token that does not say
+
+// Why a credential was refused. For metrics: few, and stable.
+enum class Reason : uint8_t {
+  Malformed,  // no token at all, or none that makes sense
+  Unsigned,   // where signatures are needed
+  Issuer,     // of nobody known here
+  Key,        // signed by a key that its issuer does not have
+  Algorithm,  // the key is for another one
+  Signature,  // not made by that key
+  Expired,
+  NotYet,       // valid only later, or made in the future
+  Audience,     // made for somebody else
+  Namespace,    // its issuer is not believed here
+  Claims,       // names no user, or lacks what it must have
+  Revoked,      // its user has been signed out since
+  Unavailable,  // the keys can't be had
+};
+inline constexpr size_t kReasons = 13;
+std::string_view name_of(Reason reason);  // in lower case, for metrics
+
+struct Accepted {
+  rules::Auth auth;
+  std::string uid{};                             // "": of an admin, or of a legacy token that has none
+  std::optional<std::chrono::seconds> issued{};  // `iat`
+};
+struct Refused {
+  Reason reason;
+  db::Error error;
+};
+using Verdict = std::variant<Accepted, Refused>;
+
+// A token that `issuer` signed, used in that namespace.
+Verdict judge_claims(const Issuer& issuer, const db::JsonNode& claims, std::string_view space, db::Timestamp now);
+
+// Whether it is a token as Firebase's first SDKs made them: {v: 0, d: auth, admin}.
+bool is_legacy(const db::JsonNode& claims);
+
+// In development: whatever it says, for ever.
+Verdict believe_claims(const db::JsonNode& claims);
+
+}  // namespace hearth::net
