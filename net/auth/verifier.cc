@@ -76,7 +76,7 @@ void Verifier::verify_late(std::string credential, std::string space, Done done)
 }
 
 std::optional<Verdict> Verifier::judge(std::string_view credential, std::string_view space, Last last) const {
-  if (guard_.dev() && credential == "owner") return Accepted{rules::Auth::admin()};
+  if (guard_.dev() && credential == kOwner) return Accepted{rules::Auth::admin()};
   if (!credential.empty() && guard_.is_admin_secret(credential)) return Accepted{rules::Auth::admin()};
 
   const db::Result<Jwt> decoded = decode_jwt(credential);
@@ -172,6 +172,10 @@ std::shared_ptr<KeySource> Verifier::source_of(std::string_view credential) cons
   const std::shared_lock lock(mutex_);
   const auto found = known_.find(*named->string());
   return found != known_.end() ? found->second.source : nullptr;
+}
+
+db::Error foreign_owner() {
+  return {db::ErrorCode::InvalidToken, "`owner` is believed from this machine's own pages, and from programs, alone."};
 }
 
 db::Result<rules::Auth> act_as(rules::Auth proven, std::string_view variable) {

@@ -98,6 +98,11 @@ class Verifier {
   mutable Counts counts_;
 };
 
+// What development believes of anyone, any site that a developer visits could say to this machine too: from pages of other
+// machines it is refused before verify() is asked.
+inline constexpr std::string_view kOwner = "owner";
+db::Error foreign_owner();  // InvalidToken
+
 // An admin may ask to be judged as another: as the auth variable of that JSON text, or for "null" as nobody. Whoever is
 // no admin stays who they are (SDK: databaseAuthVariableOverride). Errors: InvalidArgument: neither object nor null.
 db::Result<rules::Auth> act_as(rules::Auth proven, std::string_view variable);

@@ -10,6 +10,7 @@
 
 #include "db/model/hash.h"
 #include "db/model/push_id.h"
+#include "net/http/origin.h"
 #include "net/rest/body.h"
 #include "net/rest/event_stream.h"
 #include "net/rest/reply.h"
@@ -151,6 +152,9 @@ void RestHandler::Core::handle(std::shared_ptr<http::Exchange> exchange) {
 void RestHandler::Core::authenticate(const std::shared_ptr<Call>& call) {
   const auto& credential = call->request.credential;
   if (!credential) return on_verdict(call, rules::Auth());
+  if (*credential == kOwner && !http::is_local_origin(http::origin_of(call->exchange->request()))) {
+    return fail(*call, foreign_owner());
+  }
   const auto resolved = with_.guard.resolve(call->request.space);
   const std::string space = resolved.ok() ? resolved.value() : std::string();
   if (auto verdict = verifier_.verify(*credential, space)) return on_verdict(call, std::move(*verdict));

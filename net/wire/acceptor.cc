@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "net/http/origin.h"
 #include "net/wire/poll_request.h"
 #include "net/wire/socket.h"
 
@@ -15,6 +16,7 @@ bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) {
   }
   auto upgrade = parse_upgrade(request.target, request.header("Host").value_or(""));
   if (!upgrade) return false;
+  upgrade->is_foreign = !http::is_local_origin(http::origin_of(request));
   const auto handler = std::make_shared<WireSocket>(with_, polls_, exchange->thread(), std::move(*upgrade));
   http::WebSocketOptions options;
   options.message_bytes_max = kFrameBytesMax;

@@ -62,7 +62,9 @@ db::SharedBytes frames_of(const Outgoing& message);  // WebSocket bytes
 
 class Session {
  public:
-  Session(std::unique_ptr<rules::Session> data, const Verifier& verifier);
+  // Whose page it is that asks; programs are as this machine's. See foreign_owner().
+  enum class Page : uint8_t { Local, Foreign };
+  Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Page page = Page::Local);
 
   const std::string& id() const { return data_->id(); }
 
@@ -125,6 +127,7 @@ class Session {
 
   std::unique_ptr<rules::Session> data_;
   const Verifier& verifier_;
+  const Page page_;
   std::shared_ptr<Verification> verification_;  // null: none is under way, and nothing is held
   uint64_t last_id_ = 0;  // of requests and listeners alike
   std::unordered_map<uint64_t, Pending> pending_;

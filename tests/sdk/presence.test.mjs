@@ -20,7 +20,7 @@ import { caughtUp, closeApps, newNamespace, open, values } from './support/apps.
 import { Proxy } from './support/proxy.mjs';
 import { Server, soon } from './support/server.mjs';
 
-const server = await Server.start(after, process.versions?.node ? ['--dev', '--disconnect-grace', '2'] : undefined);
+const server = await Server.start(after, ['--dev', '--disconnect-grace', '2']);
 after(closeApps);
 
 const present = fileURLToPath(new URL('support/presence.mjs', import.meta.url));

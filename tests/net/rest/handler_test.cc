@@ -220,6 +220,21 @@ TEST_CASE("REST: outside development too, an admin may be judged as another; who
   CHECK(server.get("/ada.json?" + bob + as_ada).status == 401);
 }
 
+TEST_CASE("REST: `owner` is an admin to programs and to pages of this machine, to other pages it is nothing", "[net][rest]") {
+  RestServer server;
+  const std::string owner = "Authorization: Bearer owner\r\n";
+  for (const std::string page : {"", "Origin: http://localhost:5000\r\n", "Origin: http://127.0.0.1\r\n"}) {
+    INFO(page);
+    CHECK(server.get("/.settings/rules.json", owner + page).status == 200);
+  }
+  for (const std::string page : {"Origin: https://example.com\r\n", "Origin: null\r\n", "Referer: https://example.com/\r\n"}) {
+    INFO(page);
+    CHECK(server.get("/.settings/rules.json", owner + page).status == 401);
+    CHECK(server.get("/.settings/rules.json?auth=owner", page).status == 401);
+    CHECK(server.get("/a.json", page).status == 200);  // as anybody
+  }
+}
+
 TEST_CASE("REST: kick is for admins, and ends what a user has", "[net][rest]") {
   const Signer one = Signer::ec("one");
   KeyServer keys(key_set_of({one.jwk()}));

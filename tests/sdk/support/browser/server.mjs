@@ -17,7 +17,7 @@ export async function soon(promise, what, limit = patience) {
 
 export class Server {
   static start = async (_after, flags = ['--dev']) => {
-    if (flags.join() !== '--dev') throw new NotHere('a server with other flags');
+    if (flags[0] !== '--dev') throw new NotHere('a server that is not for development');
     return new Server();
   };
   port = Number(window.serverPort);
