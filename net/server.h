@@ -31,7 +31,7 @@ class Server {
     size_t io_threads = 2;
     size_t workers = 2;
     AuthConfig auth{};                          // whose signed tokens are believed
-    std::chrono::milliseconds patience{5'000};  // of stop(), with requests that are being answered
+    std::chrono::milliseconds patience{10'000};  // of stop(), with requests that are being answered
   };
 
   // Answers from here on. `guard` outlives the server's stop(). Errors: when the address is taken or not ours, naming

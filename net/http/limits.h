@@ -22,7 +22,8 @@ struct Limits {
   std::chrono::milliseconds idle_time_max{90'000};        // between requests; the SDKs pool connections: at least 60 s
   std::chrono::milliseconds send_stall_max{30'000};       // without a byte taken by the client while some wait
   std::chrono::milliseconds long_body_time_max{900'000};  // for a long body as a whole: its source holds a snapshot
-  std::chrono::milliseconds linger_time_max{2'000};       // for the client to close after us
+  std::chrono::milliseconds linger_time_max{2'000};       // of silence, for the client to close after us
+  std::chrono::milliseconds goodbye_time_max{20'000};     // from our goodbye on a WebSocket to its end, silent or not
 };
 
 }  // namespace hearth::net::http

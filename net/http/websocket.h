@@ -45,6 +45,9 @@ class WebSocketHandler {
   // What waits to be sent has fallen below Limits::backlog_bytes_ahead, after it was above Limits::backlog_bytes_pause.
   virtual void on_drained() {}
 
+  // The server is closing. True: what is under way is finished first, and then close() is called, soon; false: it is closed now.
+  virtual bool on_server_closing() { return false; }
+
   // The last call, made once and never from within a call of ours: the client is gone or has said goodbye.
   virtual void on_close(CloseCode code) = 0;
 };

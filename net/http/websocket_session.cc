@@ -121,6 +121,11 @@ void WebSocketSession::on_drained() {
   if (state_ == State::Open) handler_->on_drained();
 }
 
+void WebSocketSession::on_server_closing() {
+  if (state_ == State::Open && handler_->on_server_closing()) return;
+  close(CloseCode::GoingAway, {});
+}
+
 void WebSocketSession::on_gone() {
   connection_ = nullptr;
   state_ = State::Closed;
@@ -131,7 +136,14 @@ void WebSocketSession::on_gone() {
 
 void WebSocketSession::on_deadline() {
   if (connection_ == nullptr) return;
-  if (state_ == State::Closing) return connection_->close();
+  if (state_ == State::Closing) {
+    // To close on a client who is still talking would be to reset the connection, and it would lose what it has not read.
+    const Limits& limits = connection_->hub().limits;
+    const auto now = std::chrono::steady_clock::now();
+    const bool is_there = backlog_bytes() > 0 || now - heard_at_ < limits.linger_time_max;
+    if (!is_there || now - closing_at_ >= limits.goodbye_time_max) return connection_->close();
+    return deadline_.set(limits.linger_time_max);
+  }
   // Who still takes what we send is there; and while much waits we do not hear.
   if (backlog_bytes() > 0) heard_at_ = std::chrono::steady_clock::now();
   const auto silence = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - heard_at_);
@@ -164,6 +176,7 @@ void WebSocketSession::close(CloseCode code, std::string_view reason) {
   send_bytes(std::string_view(frame));
   close_code_ = code;
   state_ = State::Closing;
+  closing_at_ = std::chrono::steady_clock::now();
   deadline_.set(connection_->hub().limits.linger_time_max);
   resume();  // what comes until the client's goodbye is dropped
 }

@@ -25,7 +25,7 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   void on_bytes(std::string_view bytes) override;
   void on_end() override;
   void on_drained() override;
-  void on_server_closing() override { close(CloseCode::GoingAway, {}); }
+  void on_server_closing() override;
   void on_gone() override;
 
   void send(SharedBytes frames) override { send_bytes(std::move(frames)); }
@@ -60,6 +60,7 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   std::string held_;  // what came while paused; in order, so nothing else is read before it
   Deadline deadline_;
   IoLoop::Time heard_at_;
+  IoLoop::Time closing_at_{};
   std::chrono::milliseconds ping_interval_;
   std::chrono::milliseconds idle_time_max_;
   CloseCode close_code_ = CloseCode::Abnormal;

@@ -48,8 +48,14 @@ void Dialogue::end() {
   queue_.clear();
 }
 
+void Dialogue::drain() {
+  is_draining_ = true;
+  held_.clear();
+  send_queued();
+}
+
 void Dialogue::on_message(MessageReader::Message&& message) {
-  if (!session_ || over_) return;
+  if (!takes_messages()) return;
   if (decoding_) {
     held_.push_back(std::move(message));
   } else {
@@ -73,7 +79,7 @@ void Dialogue::decode(MessageReader::Message&& message) {
 }
 
 void Dialogue::accept(Incoming&& incoming) {
-  if (!session_ || over_) return;
+  if (!takes_messages()) return;
   if (std::holds_alternative<EndOfTransmission>(incoming)) {
     if (transport_ != nullptr) transport_->on_end_of_transmission();
     return;
@@ -132,7 +138,7 @@ void Dialogue::send_queued() {
   if (queue_.empty()) queue_.shrink_to_fit();
   if (sent > 0) transport_->flush();
   if (encoding_) return;
-  if (over_) return transport_->close();
+  if (over_ || (is_draining_ && session_->unanswered() == 0)) return transport_->close();
   transport_->on_sent_all();
 }
 

@@ -88,6 +88,10 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   // Takes what the session has to say, as far as there is room.
   void pump();
 
+  // The server is going: what was asked is answered, and then the transport closes. What comes from here on is not taken: the
+  // client says it again elsewhere, so that nothing is done twice.
+  void drain();
+
   // The client is gone. Its onDisconnect writes are written.
   void end();
 
@@ -99,6 +103,7 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   void encode(Outgoing&& message);
   void hold_back();
   void watch_expiry();
+  bool takes_messages() const { return session_ && !over_ && !is_draining_; }
 
   const Surroundings with_;
   size_t thread_ = http::IoPool::kNone;
@@ -111,6 +116,7 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   http::Timer expiry_;
   bool decoding_ = false;
   bool encoding_ = false;
+  bool is_draining_ = false;
   bool over_ = false;  // closes when the queue is sent
   bool held_back_ = false;
 };

@@ -98,15 +98,17 @@ void LongPoll::read(PollRequest& request) {
 
 void LongPoll::hold(std::shared_ptr<http::Exchange> exchange) {
   // The word comes on the exchange's own thread.
-  const auto left = [weak = weak_from_this(), exchange = std::weak_ptr(exchange), io = &with_.io, home = thread_](http::Leaving) {
-    io->post(home, [weak, exchange] {
+  const auto left = [weak = weak_from_this(), exchange = std::weak_ptr(exchange), io = &with_.io, home = thread_](http::Leaving who) {
+    io->post(home, [weak, exchange, who] {
       const auto self = weak.lock();
       const auto poll = exchange.lock();
       if (!self || !poll) return;
       const auto at = std::find(self->polls_.begin(), self->polls_.end(), poll);
       if (at == self->polls_.end()) return;
       // What is told to one who hung up is lost, and its number with it: no SDK goes on from there.
-      self->end();
+      if (who == http::Leaving::Client || self->dialogue_ == nullptr) return self->end();
+      const auto dialogue = self->dialogue_;
+      dialogue->drain();
     });
   };
   if (with_.io.is_home(exchange->thread())) {

@@ -110,6 +110,12 @@ void WireSocket::on_drained() {
   if (const auto dialogue = dialogue_) dialogue->pump();
 }
 
+bool WireSocket::on_server_closing() {
+  const auto dialogue = dialogue_;
+  if (dialogue != nullptr) dialogue->drain();
+  return dialogue != nullptr;
+}
+
 void WireSocket::send(const Outgoing& message) {
   if (const auto* text = std::get_if<Text>(&message)) return send_text(text->json);
   if (std::holds_alternative<Push>(message)) return socket_->send(frames_of(message));

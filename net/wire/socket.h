@@ -36,6 +36,7 @@ class WireSocket final : public http::WebSocketHandler, public Transport, public
 
   void on_message(std::string&& frame, http::MessageKind kind) override;
   void on_drained() override;
+  bool on_server_closing() override;
   void on_close(http::CloseCode code) override;
 
   bool is_full() const override { return socket_->backlog_bytes() > with_.backlog_bytes_pause; }

@@ -68,3 +68,25 @@ test('a clean stop says 0, and the next start has everything', async () => {
   await set(ref(app, 'again'), true); // the same app reconnects
   await caughtUp(app, app);
 });
+
+test('a server that is stopped answers what it has taken, so that nothing is done twice', async (t) => {
+  const namespace = newNamespace();
+  const apps = [open(server.port, namespace), open(server.port, namespace)];
+  let asked = 0;
+  let going = true;
+  const counting = apps.map(async (app) => {
+    for (; going; asked += 300) {
+      await Promise.all(Array.from({ length: 300 }, () => set(ref(app, 'n'), increment(1))));
+    }
+  });
+  for (let round = 0; round < 3; ++round) {
+    const before = asked;
+    while (asked < before + 2_000) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(await server.stop(), 0);
+    await server.start();
+  }
+  going = false;
+  await Promise.all(counting);
+  assert.equal((await get(ref(apps[0], 'n'))).val(), asked);
+  t.diagnostic(`${asked} increments, 3 restarts`);
+});

@@ -2,6 +2,8 @@
 #include "net/wire/long_poll.h"
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
+#include <map>
 
 #include "net/wire/acceptor.h"
 #include "tests/net/http/http_fixture.h"
@@ -37,7 +39,7 @@ struct Fixture {
 
 // A client that polls, on a new connection for each request, as a browser may.
 struct Poller {
-  explicit Poller(Fixture& fixture, const std::string& more = "") : port(fixture.http->port()) {
+  explicit Poller(Fixture& of, const std::string& more = "") : fixture(of), port(of.http->port()) {
     HttpClient client(port);
     client.ask("/.lp?start=t&ser=1&cb=1&v=5&ns=demo" + more);
     start = client.reply().body;
@@ -56,6 +58,13 @@ struct Poller {
     client->ask(target("&ser=" + std::to_string(++serial) + more));
     return client;
   }
+  // The same, and it has arrived before anything that is sent after it.
+  std::unique_ptr<HttpClient> send_first(const std::string& more = "") {
+    const uint64_t before = fixture.http->listener->stats().requests;
+    auto client = send(more);
+    hearth::test::eventually([&] { return fixture.http->listener->stats().requests > before; });
+    return client;
+  }
   std::string say(const std::string& message) {
     const std::string number = std::to_string(segment++);
     return "&seg0=" + number + "&ts0=1&d0=" + base64(message);
@@ -64,6 +73,7 @@ struct Poller {
     return say(R"({"t":"d","d":{"r":)" + std::to_string(++last) + R"(,"a":")" + action + R"(","b":)" + body + "}}");
   }
 
+  Fixture& fixture;
   uint16_t port;
   std::string start, id, password;
   int serial = 0, segment = 0, last = 0;
@@ -88,7 +98,7 @@ TEST_CASE("LongPoll: it starts with a hello, and polls are answered in order of 
   CHECK_THAT(poller.start, Catch::EndsWith("]);") && Catch::Contains(R"(pRTLPCB(0,[{"t":"c","d":{"t":"h")"));
   CHECK_THAT(poller.start, Catch::Contains(R"("s":")" + poller.id + R"(")"));
 
-  const auto idle = poller.send();
+  const auto idle = poller.send_first();
   const auto asking = poller.send(poller.request("q", R"({"p":"/a","h":""})"));
   CHECK(idle->reply().body == data(1, ""));  // two wait: the older one is let go
   CHECK(asking->reply().body == data(2, ok(1, "{}")));
@@ -105,9 +115,21 @@ TEST_CASE("LongPoll: pieces that overtake each other on the way are put in order
   for (int i = 0; i < 20; ++i) pieces.push_back(poller.request("p", R"({"p":"/n","d":)" + std::to_string(i) + "}"));
   std::vector<std::unique_ptr<HttpClient>> polls;
   for (size_t i = pieces.size(); i-- > 0;) polls.push_back(poller.send(pieces[i]));
-  std::string heard;
-  for (const auto& poll : polls) heard += poll->reply().body;
-  for (int i = 0; heard.find("\"r\":20,") == std::string::npos && i < 20; ++i) heard += poller.send()->reply().body;
+  std::map<int, std::string> answers;  // by number: that is their order, whoever got them
+  const auto take = [&](const std::string& body) {
+    answers[std::atoi(body.c_str() + std::string_view("pRTLPCB(").size())] = body;
+    return body;
+  };
+  for (const auto& poll : polls) take(poll->reply().body);
+  const auto all = [&] {
+    std::string text;
+    for (const auto& [number, body] : answers) text += body;
+    return text;
+  };
+  for (int i = 0; all().find("\"r\":20,") == std::string::npos && i < 20; ++i) take(poller.send()->reply().body);
+  const std::string heard = all();
+  CHECK(answers.begin()->first == 1);
+  CHECK(answers.rbegin()->first == static_cast<int>(answers.size()));
   size_t at = 0;
   for (int i = 1; i <= 20; ++i) {
     INFO(i << " in " << heard);
@@ -146,7 +168,7 @@ TEST_CASE("LongPoll: what a client left is written once: when it says goodbye, h
     Poller poller(fixture);
     const auto queued = poller.send(poller.request("o", R"({"p":"/ends","d":{".sv":{"increment":1}}})"));
     CHECK(queued->reply().body == data(1, ok(1)));
-    auto waiting = poller.send();
+    auto waiting = poller.send_first();
     HttpClient other(poller.port);
     if (how == "goodbye") {
       other.ask(poller.target("&dframe=t"));
@@ -188,14 +210,21 @@ TEST_CASE("LongPoll: the client changes over to a WebSocket, and nothing is lost
   // What it says there comes before what it still says here, and waits.
   socket.send_text(R"({"t":"c","d":{"t":"a","d":{}}})");
   socket.send_text(R"({"t":"d","d":{"r":4,"a":"p","b":{"p":"/a","d":"by socket"}}})");
-  const auto waiting = poller.send();
+  const auto waiting = poller.send_first();
   const std::string before = poller.request("p", R"({"p":"/a","d":"by poll"})");
   const std::string end = poller.say(std::string(kNoMore));
   const auto last = poller.send(end);  // overtakes
   const auto earlier = poller.send(before);
+  std::map<int, std::string> answers;
+  const auto take = [&](const std::string& body) {
+    answers[std::atoi(body.c_str() + std::string_view("pRTLPCB(").size())] = body;
+    return body.find(R"("t":"n")") != std::string::npos;
+  };
+  bool has_ended = false;
+  for (const auto* poll : {&waiting, &last, &earlier}) has_ended |= take((*poll)->reply().body);
+  for (int i = 0; !has_ended && i < 5; ++i) has_ended = take(poller.send()->reply().body);
   std::string heard;
-  for (const auto* poll : {&waiting, &last, &earlier}) heard += (*poll)->reply().body;
-  if (heard.find(R"("t":"n")") == std::string::npos) heard += poller.send()->reply().body;
+  for (const auto& [number, body] : answers) heard += body;
   INFO(heard);
   CHECK(heard.find(R"({"t":"c","d":{"t":"n","d":null}}]);)") != std::string::npos);
   // From here on all of it comes by the socket.
@@ -273,8 +302,8 @@ TEST_CASE("LongPoll: when the WebSocket is lost before the change, polling goes 
 TEST_CASE("LongPoll: when the server leaves, polls are answered at once", "[wire]") {
   Fixture fixture;
   Poller poller(fixture);
-  const auto older = poller.send();
-  const auto idle = poller.send();
+  const auto older = poller.send_first();
+  const auto idle = poller.send_first();
   CHECK(older->reply().body == data(1, ""));
   fixture.http->listener->drain(std::chrono::seconds(20));
   CHECK(idle->reply().body == kClose);
