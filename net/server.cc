@@ -18,8 +18,9 @@ namespace hearth::net {
 
 namespace {
 
-Verifier::Options verifier_options(AuthConfig config) {
+Verifier::Options verifier_options(AuthConfig config, size_t failed_logins_per_minute) {
   Verifier::Options options;
+  options.failed_logins_per_minute = failed_logins_per_minute;
   options.config = std::move(config);
   options.fetch_url = [](const std::string& url, const std::atomic<bool>& stop) -> db::Result<Fetched> {
     ASSIGN_OR_RETURN(http::Document document, http::fetch(url, {kKeySetBytesMax, kFetchTimeMax}, stop));
@@ -41,7 +42,7 @@ struct Server::Parts {
         io(options.io_threads),
         worker_count(options.workers),
         workers(options.workers),
-        verifier(guard, verifier_options(std::move(options.auth))),
+        verifier(guard, verifier_options(std::move(options.auth), options.failed_logins_per_minute)),
         rest(guard, verifier, io, workers),
         wire(guard, verifier, io, workers) {}
 

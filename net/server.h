@@ -27,6 +27,7 @@ class Server {
   struct Options {
     std::string host{};    // "": 127.0.0.1 and, where there is IPv6, ::1. Else an address or a name
     uint16_t port = 9000;  // 0: picks one, the same for all addresses
+    size_t failed_logins_per_minute = 100;  // of one address (net/auth/login_limit.h); 0: any number
     std::vector<std::string> origins{};  // of pages that may use it (net/http/origin.h); none: all
     size_t io_threads = 2;
     size_t workers = 2;

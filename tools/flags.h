@@ -21,6 +21,7 @@ struct ServeFlags {
   std::string rules;  // a file: of the namespaces named, and of those that have none of their own
   std::string indexes;          // a file: of namespaces that have not set their own
   bool allow_unindexed = false;  // REST answers queries without an index too
+  size_t failed_logins_per_minute = 100;  // of one address; 0: any number
   std::vector<std::string> origins;  // of pages that may use it; none: all
   uint64_t disk_reserve = 64u << 20;  // bytes
   std::chrono::seconds disconnect_grace{15};

@@ -50,6 +50,11 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
                    "more. Without it, all may")
       ->type_name("ORIGIN");
   command
+      ->add_option("--failed-logins", flags.failed_logins_per_minute,
+                   "Refused credentials a minute from one address before none of its credentials is looked at; 0: any number")
+      ->type_name("COUNT")
+      ->capture_default_str();
+  command
       ->add_option("--disk-reserve", flags.disk_reserve,
                    "With less left on the disk, writes that add something are refused: 64MB, 1GB; 0: until it is full")
       ->transform(CLI::AsSizeValue(false))

@@ -110,6 +110,7 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config) {
   if (flags.host) net_options.host = *flags.host;
   net_options.port = flags.port;
   net_options.origins = flags.origins;
+  net_options.failed_logins_per_minute = flags.failed_logins_per_minute;
   net_options.io_threads = flags.threads > 0 ? flags.threads : std::max(1u, std::thread::hardware_concurrency());
   server_ = or_throw(net::Server::start(*guard_, std::move(net_options)), "cannot listen");
 }

@@ -164,6 +164,8 @@ std::string_view name_of(Reason reason) {
       return "revoked";
     case Reason::Unavailable:
       return "unavailable";
+    case Reason::Blocked:
+      return "blocked";
   }
   return "";
 }

@@ -37,8 +37,9 @@ enum class Reason : uint8_t {
   Claims,       // names no user, or lacks what it must have
   Revoked,      // its user has been signed out since
   Unavailable,  // the keys can't be had
+  Blocked,      // its sender had too many refused
 };
-inline constexpr size_t kReasons = 13;
+inline constexpr size_t kReasons = 14;
 std::string_view name_of(Reason reason);  // in lower case, for metrics
 
 struct Accepted {

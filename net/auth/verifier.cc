@@ -22,7 +22,8 @@ Refused refuse(Reason reason, std::string text) { return {reason, {ErrorCode::In
 Verifier::Verifier(const rules::Guard& guard) : Verifier(guard, Options()) {}
 
 Verifier::Verifier(const rules::Guard& guard, Options options)
-    : guard_(guard), options_(std::move(options)), clock_(options_.clock != nullptr ? *options_.clock : system_clock_) {
+    : guard_(guard), options_(std::move(options)), clock_(options_.clock != nullptr ? *options_.clock : system_clock_),
+      limit_(options_.failed_logins_per_minute, clock_) {
   replace(options_.config);
 }
 
@@ -55,21 +56,26 @@ void Verifier::replace(AuthConfig config) {
   // What is not used any more ends here, without the lock: it waits for a fetch to give up.
 }
 
-std::optional<db::Result<rules::Auth>> Verifier::verify(std::string_view credential, std::string_view space) const {
+std::optional<db::Result<rules::Auth>> Verifier::verify(std::string_view credential, std::string_view space,
+                                                        std::string_view peer) const {
+  if (limit_.is_blocked(peer)) {
+    return conclude(Refused{Reason::Blocked, {ErrorCode::Unavailable, "Too many credentials from this address were refused; try again in a minute."}},
+                    space, peer);
+  }
   std::optional<Verdict> verdict = judge(credential, space, Last::No);
   if (!verdict) return std::nullopt;
-  return conclude(std::move(*verdict), space);
+  return conclude(std::move(*verdict), space, peer);
 }
 
-void Verifier::verify_late(std::string credential, std::string space, Done done) const {
+void Verifier::verify_late(std::string credential, std::string space, std::string peer, Done done) const {
   const std::shared_ptr<KeySource> source = source_of(credential);
-  const auto again = [this, credential = std::move(credential), space = std::move(space),
+  const auto again = [this, credential = std::move(credential), space = std::move(space), peer = std::move(peer),
                       done = std::move(done)](const db::Result<void>& fetched) {
     std::optional<Verdict> verdict = judge(credential, space, Last::No);
     // A key that is not among the known ones may be among those that could not be had.
     if (!verdict && !fetched.ok()) verdict = Refused{Reason::Unavailable, fetched.error()};
     if (!verdict) verdict = judge(credential, space, Last::Yes);
-    done(conclude(std::move(*verdict), space));
+    done(conclude(std::move(*verdict), space, peer));
   };
   if (source == nullptr) return again({});
   source->refresh(again);
@@ -148,7 +154,7 @@ Verdict Verifier::judge_legacy(const Jwt& token, const db::JsonNode& claims, std
   return refuse(Reason::Signature, "Auth token has a wrong signature.");
 }
 
-db::Result<rules::Auth> Verifier::conclude(Verdict verdict, std::string_view space) const {
+db::Result<rules::Auth> Verifier::conclude(Verdict verdict, std::string_view space, std::string_view peer) const {
   if (const auto* accepted = std::get_if<Accepted>(&verdict); accepted != nullptr && !accepted->uid.empty()) {
     if (guard_.is_revoked(space, accepted->uid, accepted->issued)) {
       verdict = refuse(Reason::Revoked, "Auth token was revoked: its user has been signed out since.");
@@ -156,6 +162,9 @@ db::Result<rules::Auth> Verifier::conclude(Verdict verdict, std::string_view spa
   }
   if (const auto* refused = std::get_if<Refused>(&verdict)) {
     counts_.refused[static_cast<size_t>(refused->reason)].fetch_add(1, std::memory_order_relaxed);
+    const bool is_guess = refused->reason != Reason::Expired && refused->reason != Reason::Unavailable &&
+                          refused->reason != Reason::Blocked && refused->reason != Reason::Revoked;
+    if (is_guess) limit_.failed(peer);
     return refused->error;
   }
   counts_.accepted.fetch_add(1, std::memory_order_relaxed);

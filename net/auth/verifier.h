@@ -33,6 +33,7 @@
 #include "net/auth/claims.h"
 #include "net/auth/jwt.h"
 #include "net/auth/key_source.h"
+#include "net/auth/login_limit.h"
 #include "rules/auth.h"
 
 namespace hearth::rules {
@@ -49,6 +50,7 @@ class Verifier {
     const db::Clock* clock = nullptr;  // null: the system's
     KeySource::Times times{};
     KeySource::OnFetched on_fetched{};  // of any source
+    size_t failed_logins_per_minute = kFailedLoginsPerMinute;  // of one address; 0: any number
   };
   struct Counts {
     std::atomic<uint64_t> accepted{0};
@@ -60,13 +62,15 @@ class Verifier {
   ~Verifier();  // who waits is refused
 
   // `space`: the namespace that it is used in, as Guard::resolve gave it. Nothing: the key that signed it is not known
-  // (yet); verify_late() asks where keys come from. Errors: InvalidToken, ExpiredToken, Unavailable.
-  std::optional<db::Result<rules::Auth>> verify(std::string_view credential, std::string_view space) const;
+  // (yet); verify_late() asks where keys come from. `peer`: whose failures are counted; "": nobody's. Errors: InvalidToken,
+  // ExpiredToken, Unavailable.
+  std::optional<db::Result<rules::Auth>> verify(std::string_view credential, std::string_view space,
+                                                std::string_view peer = {}) const;
 
   // The same after the keys have been fetched once more: `done` is called once, on any thread or at once, kFetchTimeMax
   // from now at the latest.
   using Done = std::function<void(db::Result<rules::Auth>)>;
-  void verify_late(std::string credential, std::string space, Done done) const;
+  void verify_late(std::string credential, std::string space, std::string peer, Done done) const;
 
   // From here on these issuers. Keys that are fetched from the same place stay known.
   void replace(AuthConfig config);
@@ -86,7 +90,7 @@ class Verifier {
                                       Last last) const;
   Verdict judge_legacy(const Jwt& token, const db::JsonNode& claims, std::string_view credential,
                        std::string_view space) const;
-  db::Result<rules::Auth> conclude(Verdict verdict, std::string_view space) const;
+  db::Result<rules::Auth> conclude(Verdict verdict, std::string_view space, std::string_view peer) const;
   std::shared_ptr<KeySource> source_of(std::string_view credential) const;
 
   const rules::Guard& guard_;
@@ -96,6 +100,7 @@ class Verifier {
   mutable std::shared_mutex mutex_;                  // Guards known_; held while a token is judged.
   std::map<std::string, Known, std::less<>> known_;  // by `iss`
   mutable Counts counts_;
+  mutable LoginLimit limit_;
 };
 
 // What development believes of anyone, any site that a developer visits could say to this machine too: from pages of other

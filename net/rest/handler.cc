@@ -157,9 +157,9 @@ void RestHandler::Core::authenticate(const std::shared_ptr<Call>& call) {
   }
   const auto resolved = with_.guard.resolve(call->request.space);
   const std::string space = resolved.ok() ? resolved.value() : std::string();
-  if (auto verdict = verifier_.verify(*credential, space)) return on_verdict(call, std::move(*verdict));
+  if (auto verdict = verifier_.verify(*credential, space, call->exchange->request().peer)) return on_verdict(call, std::move(*verdict));
   verifier_.verify_late(
-      *credential, space, waiting_.expect_a<db::Result<rules::Auth>>([this, call](db::Result<rules::Auth> auth) {
+      *credential, space, call->exchange->request().peer, waiting_.expect_a<db::Result<rules::Auth>>([this, call](db::Result<rules::Auth> auth) {
         with_.io.post(call->exchange->thread(), [this, call, auth = std::move(auth)] { on_verdict(call, auth); });
       }));
 }

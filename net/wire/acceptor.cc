@@ -16,6 +16,7 @@ bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) {
   }
   auto upgrade = parse_upgrade(request.target, request.header("Host").value_or(""));
   if (!upgrade) return false;
+  upgrade->peer = request.peer;
   upgrade->is_foreign = !http::is_local_origin(http::origin_of(request));
   const auto handler = std::make_shared<WireSocket>(with_, polls_, exchange->thread(), std::move(*upgrade));
   http::WebSocketOptions options;

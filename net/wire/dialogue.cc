@@ -17,7 +17,8 @@ db::Result<std::string> Dialogue::open(const Upgrade& upgrade, size_t thread) {
     if (const auto alive = weak.lock(); alive && alive->with_.io.is_home(alive->thread_)) alive->pump();
   });
   ASSIGN_OR_RETURN(auto data, with_.guard.open(space, rules::Auth{}, upgrade.last_session, [waker = waker_] { waker->wake(); }));
-  session_.emplace(std::move(data), with_.verifier, upgrade.is_foreign ? Session::Page::Foreign : Session::Page::Local);
+  session_.emplace(std::move(data), with_.verifier, upgrade.is_foreign ? Session::Page::Foreign : Session::Page::Local,
+                   upgrade.peer);
   return session_->hello(with_.clock.now(), upgrade.host);
 }
 

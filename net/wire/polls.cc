@@ -12,6 +12,7 @@ void Polls::handle(const std::shared_ptr<http::Exchange>& exchange) {
   const http::Request& request = exchange->request();
   auto parsed = parse_poll(request.target, request.header("Host").value_or(""));
   if (!parsed.ok()) return exchange->respond(http::error_response(400, parsed.error().message));
+  parsed.value().upgrade.peer = request.peer;
   parsed.value().upgrade.is_foreign = !http::is_local_origin(http::origin_of(request));
   if (parsed.value().kind == PollRequest::Kind::Start) return start(exchange, parsed.value());
 

@@ -61,8 +61,8 @@ db::SharedBytes frames_of(const Outgoing& message) {
   return std::make_shared<const std::string>(frame_message(text_of(message)));
 }
 
-Session::Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Page page)
-    : data_(std::move(data)), verifier_(verifier), page_(page) {}
+Session::Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Page page, std::string peer)
+    : data_(std::move(data)), verifier_(verifier), page_(page), peer_(std::move(peer)) {}
 
 void Session::on_message(Incoming&& message, std::vector<Outgoing>& to) {
   if (verification_ != nullptr) {
@@ -136,12 +136,12 @@ void Session::on_unlisten(int64_t number, const Unlisten& unlisten) {
 
 void Session::on_authenticate(int64_t number, Authenticate&& authenticate) {
   if (page_ == Page::Foreign && authenticate.credential == kOwner) return refuse(number, foreign_owner());
-  auto verdict = verifier_.verify(authenticate.credential, data_->space());
+  auto verdict = verifier_.verify(authenticate.credential, data_->space(), peer_);
   if (verdict) return on_verdict(number, std::move(*verdict), authenticate.act_as);
   verification_ = std::make_shared<Verification>();
   verification_->number = number;
   verification_->act_as = std::move(authenticate.act_as);
-  verifier_.verify_late(std::move(authenticate.credential), data_->space(),
+  verifier_.verify_late(std::move(authenticate.credential), data_->space(), peer_,
                         [verification = verification_, wake = data_->waker()](db::Result<rules::Auth> auth) {
                           {
                             const std::lock_guard lock(verification->mutex);

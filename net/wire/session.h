@@ -64,7 +64,7 @@ class Session {
  public:
   // Whose page it is that asks; programs are as this machine's. See foreign_owner().
   enum class Page : uint8_t { Local, Foreign };
-  Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Page page = Page::Local);
+  Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Page page = Page::Local, std::string peer = {});
 
   const std::string& id() const { return data_->id(); }
 
@@ -128,6 +128,7 @@ class Session {
   std::unique_ptr<rules::Session> data_;
   const Verifier& verifier_;
   const Page page_;
+  const std::string peer_;
   std::shared_ptr<Verification> verification_;  // null: none is under way, and nothing is held
   uint64_t last_id_ = 0;  // of requests and listeners alike
   std::unordered_map<uint64_t, Pending> pending_;

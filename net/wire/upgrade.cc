@@ -14,7 +14,7 @@ std::optional<std::string_view> query_parameter(std::string_view query, std::str
 
 Upgrade upgrade_of(std::string_view query, std::string_view host) {
   const auto text = [query](std::string_view name) { return std::string(query_parameter(query, name).value_or("")); };
-  Upgrade upgrade{text("ns"), text("ls"), text("s"), std::string(host), false};
+  Upgrade upgrade{text("ns"), text("ls"), text("s"), std::string(host), {}, false};
   if (upgrade.space.empty()) upgrade.space = namespace_of_host(host);
   return upgrade;
 }

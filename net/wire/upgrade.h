@@ -13,6 +13,7 @@ struct Upgrade {
   std::string last_session;  // `ls`: the session before a reconnect; "" for none
   std::string transport_of;  // `s`: this shall be a second transport of that session; "" for none
   std::string host;          // where the client shall come back to
+  std::string peer{};        // whose it is: an address
   bool is_foreign = false;   // asked by a page of another machine (net/http/origin.h)
 };
 

@@ -76,7 +76,7 @@ class Door {
 class Late {
  public:
   Late(const Door& door, std::string credential) : state_(std::make_shared<State>()) {
-    door.verifier().verify_late(std::move(credential), "demo", [state = state_](db::Result<rules::Auth> auth) {
+    door.verifier().verify_late(std::move(credential), "demo", "", [state = state_](db::Result<rules::Auth> auth) {
       state->auth = std::move(auth);
       state->is_there = true;
       state->came.set();

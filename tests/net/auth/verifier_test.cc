@@ -270,3 +270,16 @@ TEST_CASE("act_as: an admin may be judged as another, nobody else may", "[auth]"
     CHECK(auth.error().code == ErrorCode::InvalidArgument);
   }
 }
+
+TEST_CASE("Verifier: an address that guesses too often is not asked for a while, right or wrong", "[auth]") {
+  Door door(Door::Mode::Closed);
+  const auto verdict = [&](std::string_view credential, std::string_view peer) {
+    return std::move(*door.verifier().verify(credential, "demo", peer));
+  };
+  for (size_t i = 0; i < kFailedLoginsPerMinute; ++i) CHECK(verdict("a guess", "10.0.0.1").error().code == ErrorCode::InvalidToken);
+  CHECK(verdict("a guess", "10.0.0.1").error().code == ErrorCode::Unavailable);
+  CHECK(verdict(kAdminSecret, "10.0.0.1").error().code == ErrorCode::Unavailable);
+  CHECK(verdict(kAdminSecret, "10.0.0.2").ok());
+  CHECK(verdict(kAdminSecret, "").ok());
+  CHECK(door.refused(Reason::Blocked) == 2);
+}
