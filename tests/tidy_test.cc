@@ -51,7 +51,7 @@ const std::map<std::string, std::set<std::string>> kLibraries = {
     {"rocksdb/", {"db/store", "tests"}},
     {"simdjson", {"db/model"}},
     {"boost/", {"net/auth", "net/http", "net/rest", "net/wire", "net", "tests"}},
-    {"openssl/", {"db/model", "net/auth", "net/http", "rules", "tools"}},
+    {"openssl/", {"db/model", "net/auth", "net/http", "rules", "tools", "tests"}},
     {"spdlog/", {"db/store", "net/http", "net/rest", "net/wire", "net", "tools"}},
     {"CLI/", {"tools"}},
     {"catch2/", {"tests"}},

@@ -21,6 +21,10 @@ struct ServeFlags {
   std::string rules;  // a file: of the namespaces named, and of those that have none of their own
   std::string indexes;          // a file: of namespaces that have not set their own
   bool allow_unindexed = false;  // REST answers queries without an index too
+  std::string tls_certificate;   // PEM files; both, or neither for plain HTTP
+  std::string tls_key;
+  std::vector<std::string> trusted_proxies;
+  bool proxy_protocol = false;
   std::string log_level = "info";
   size_t threads = 0;  // that serve connections; 0: as many as there are cores
 };

@@ -42,6 +42,14 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
       ->check(CLI::ExistingFile);
   command->add_flag("--allow-unindexed", flags.allow_unindexed,
                     "REST answers queries that no index names, by reading the whole collection");
+  command->add_option(
+      "--tls-cert", flags.tls_certificate,
+      "Serve https: a PEM file with the certificate and those between it and its root; SIGHUP reloads it");
+  command->add_option("--tls-key", flags.tls_key, "A PEM file with the certificate's key");
+  command->add_option("--trusted-proxy", flags.trusted_proxies,
+                      "ADDRESS[/BITS] of a proxy whose X-Forwarded-For, -Proto and -Host are believed (repeatable)");
+  command->add_flag("--proxy-protocol", flags.proxy_protocol,
+                    "Connections of a --trusted-proxy begin with a PROXY header, version 1 or 2");
   command->add_option("--log-level", flags.log_level, "What is logged on standard error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
       ->capture_default_str();

@@ -12,13 +12,15 @@
 namespace hearth::tools {
 namespace {
 
-// The signals that end the server are taken by wait(), and by no thread that is started from here on.
-class EndSignals {
+// The signals that mean something to the server are taken by wait(), and by no thread that is started from here on.
+class Signals {
  public:
-  EndSignals() {
+  // SIGHUP is one of them where there is something to reload.
+  explicit Signals(const ServeFlags& flags) {
     sigemptyset(&signals_);
     sigaddset(&signals_, SIGTERM);
     sigaddset(&signals_, SIGINT);
+    if (!flags.tls_certificate.empty()) sigaddset(&signals_, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   }
   int wait() const {
@@ -38,7 +40,7 @@ bool is_loopback(const std::string& host) { return host == "localhost" || host =
 int serve(const ServeFlags& flags) {
   start_log(flags.log_level);
   ignore_broken_pipes();
-  const EndSignals signals;
+  const Signals signals(flags);
   Service service(flags);
   if (flags.dev) {
     spdlog::info("development mode: whoever connects may be anyone{}",
@@ -51,7 +53,8 @@ int serve(const ServeFlags& flags) {
   fmt::print("hearth listening on {}\n", service.url());
   std::fflush(stdout);
 
-  const int signal = signals.wait();
+  int signal = signals.wait();
+  for (; signal == SIGHUP; signal = signals.wait()) service.reload_certificate();
   spdlog::info("{}: closing", signal == SIGTERM ? "SIGTERM" : "SIGINT");
   service.stop();
   return 0;

@@ -9,7 +9,7 @@ namespace hearth::net::wire {
 
 bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) const {
   const http::Request& request = exchange->request();
-  auto upgrade = parse_upgrade(request.target, request.header("Host").value_or(""));
+  auto upgrade = parse_upgrade(request.target, request.host());
   if (!upgrade) return false;
   const auto handler = std::make_shared<WireSocket>(with_, exchange->thread(), std::move(*upgrade));
   http::WebSocketOptions options;
