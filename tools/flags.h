@@ -36,6 +36,7 @@ struct BenchFlags {
   std::string folder;  // where the temporary data folder is made; empty: the system's
   std::string sync = "group";
   size_t threads = 2;  // of the server that is started
+  bool tls = false;    // spoken to it
   std::chrono::seconds time{5};
   size_t connections = 8;  // writes
   size_t window = 32;      // writes not yet answered, for each connection

@@ -131,6 +131,7 @@ CLI::App* add_bench(CLI::App& program, BenchFlags& flags) {
       ->check(CLI::IsMember({"group", "os"}))
       ->capture_default_str();
   command->add_option("--threads", flags.threads, "As of serve")->check(CLI::Range(1, 1024))->capture_default_str();
+  command->add_flag("--tls", flags.tls, "writes, latency, fanout and tree over TLS, with a certificate made for the run");
   command->add_option("--time", flags.time, "Seconds each of writes, latency, fanout, embedded and rules (twice) is run for")
       ->transform(CLI::AsNumberWithUnit(std::map<std::string, int>{{"s", 1}}))
       ->default_str("5");
