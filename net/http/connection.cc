@@ -107,12 +107,7 @@ void Connection::hear_greeting(std::string_view bytes) {
     }
     if (!found.value()) return;
     is_proxied_ = false;
-    const bool is_here = std::exchange(peer_.is_loopback, false);
-    peer_.is_trusted = false;  // as a proxy it has spoken: what follows is its client's
-    if (const auto& source = found.value()->source) {
-      const bool is_trusted = contains(hub_.trusted_proxies, *source);
-      peer_ = {*source, source->text(), is_here && source->is_loopback(), is_trusted};
-    }
+    peer_ = peer_behind(peer_, found.value()->source, hub_.trusted_proxies);
     all = std::exchange(greeting_, {});
     bytes = std::string_view(all).substr(found.value()->bytes);
     if (!tls_) on_greeted();

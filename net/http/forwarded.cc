@@ -1,7 +1,6 @@
 #include "net/http/forwarded.h"
 
 #include <algorithm>
-#include <optional>
 #include <string_view>
 
 namespace hearth::net::http {
@@ -35,6 +34,11 @@ bool says_proxy(const Headers& headers) {
 }
 
 }  // namespace
+
+Peer peer_behind(const Peer& proxy, const std::optional<IpAddress>& source, const IpNetworks& trusted) {
+  if (!source) return {proxy.address, proxy.text, false, false};
+  return {*source, source->text(), proxy.is_loopback && source->is_loopback(), contains(trusted, *source)};
+}
 
 void set_origin(Request& request, const Peer& peer, const IpNetworks& trusted) {
   request.peer = peer.text;

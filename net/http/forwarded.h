@@ -4,6 +4,7 @@
 // hop is believed as long as the one that names it is a trusted proxy, and the first that is none is the client.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "net/http/ip_address.h"
@@ -18,6 +19,10 @@ struct Peer {
   bool is_loopback = false;  // as is every hop between it and us
   bool is_trusted = false;   // a proxy whose X-Forwarded headers we believe
 };
+
+// The other end of a connection that a trusted proxy has said to be `source`'s. Nothing: it does not know whose, so the
+// proxy stands for a stranger.
+Peer peer_behind(const Peer& proxy, const std::optional<IpAddress>& source, const IpNetworks& trusted);
 
 // Fills in what `request` says of where it comes from. A client counts as one of this machine only when everything says
 // so: a trusted proxy that names nobody, or headers of a proxy that nobody told us of, make it a stranger.

@@ -1,5 +1,6 @@
 // A client of HTTP and WebSocket, plain or over TLS, which says exactly what a test wants said. It waits a bounded time
-// for everything; what does not come in that time is missing from what it returns. Thread: one each.
+// for everything; what does not come in that time is missing from what it returns. Thread: one each, and one
+// more that sends.
 #pragma once
 
 #include <arpa/inet.h>
@@ -13,6 +14,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -95,8 +97,12 @@ class HttpClient {
   // False when the other side does not take it all.
   bool send(std::string_view bytes) {
     if (!tls_) return send_raw(bytes);
-    tls_->seal(bytes);
-    return send_raw(tls_->to_send());
+    const std::lock_guard order(sending_);
+    return send_raw([&] {
+      const std::lock_guard lock(sealing_);
+      tls_->seal(bytes);
+      return tls_->to_send();
+    }());
   }
   bool send_raw(std::string_view bytes) {
     while (!bytes.empty()) {
@@ -222,13 +228,26 @@ class HttpClient {
       const std::string came = receive_raw();
       if (!tls_ && !came.empty()) buffer_ += came;
       if (!tls_ || came.empty()) return !came.empty();
-      tls_->came(came);
-      const std::string opened = tls_->opened();
+      const std::string opened = open(came);
       buffer_ += opened;
       ended_ = tls_->has_ended() || tls_->has_failed();
       if (!opened.empty()) return true;
     }
     return false;
+  }
+  // And answers what TLS itself is asked; when another thread is sending, that one does.
+  std::string open(const std::string& came) {
+    std::unique_lock order(sending_, std::try_to_lock);
+    std::string opened;
+    std::string answer;
+    {
+      const std::lock_guard lock(sealing_);
+      tls_->came(came);
+      opened = tls_->opened();
+      if (order) answer = tls_->to_send();
+    }
+    send_raw(answer);
+    return opened;
   }
   // "" when nothing comes in time, or nothing will.
   std::string receive_raw() {
@@ -273,6 +292,8 @@ class HttpClient {
 
   int socket_ = -1;
   std::optional<TestTls> tls_;
+  std::mutex sealing_;  // Guards tls_.
+  std::mutex sending_;  // Held while what was sealed is sent: records are numbered. Taken first.
   bool connected_ = false;
   bool ended_ = false;
   std::chrono::milliseconds patience_{20'000};

@@ -77,6 +77,29 @@ TEST_CASE("A proxy on this machine that nobody told us of makes its clients stra
   CHECK(received("::1", networks({"127.0.0.1"}), {}).peer_is_loopback);
 }
 
+TEST_CASE("Whom a PROXY header names is the peer, and local only when the proxy is too", "[net][http][proxy]") {
+  const IpNetworks trusted = networks({"127.0.0.1", "10.0.0.0/8"});
+  struct Case {
+    const char* proxy;
+    const char* source;  // "": none
+    const char* peer;
+    bool is_here = false;
+    bool is_trusted = false;
+  };
+  for (const Case& now : {Case{"127.0.0.1", "203.0.113.9", "203.0.113.9"},
+                          Case{"127.0.0.1", "127.0.0.2", "127.0.0.2", true}, Case{"10.0.0.1", "127.0.0.2", "127.0.0.2"},
+                          Case{"10.0.0.1", "10.0.0.2", "10.0.0.2", false, true}, Case{"127.0.0.1", "", "127.0.0.1"}}) {
+    INFO(now.proxy << " names " << now.source);
+    const IpAddress address = IpAddress::parse(now.proxy).value();
+    const Peer peer =
+        peer_behind({address, now.proxy, address.is_loopback(), true}, IpAddress::parse(now.source), trusted);
+    CHECK(peer.text == now.peer);
+    CHECK(peer.address == IpAddress::parse(now.peer));
+    CHECK(peer.is_loopback == now.is_here);
+    CHECK(peer.is_trusted == now.is_trusted);
+  }
+}
+
 TEST_CASE("Host and scheme are the client's, where a trusted proxy says them", "[net][http][proxy]") {
   const IpNetworks trusted = networks({"10.0.0.1"});
   struct Case {

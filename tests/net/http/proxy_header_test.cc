@@ -131,7 +131,7 @@ TEST_CASE("A trusted proxy's header comes before all else, and says who asks on 
            {binary('\x21', '\x21', kPair6), "2001:db8::1 there"},
            {"PROXY TCP4 127.0.0.2 127.0.0.1 1 2\r\n", "127.0.0.2 here"},
            {"PROXY UNKNOWN\r\n", "127.0.0.1 there"},
-           {"PROXY UNKNOWN\r\n", "127.0.0.1 there", "X-Forwarded-For: 127.0.0.1\r\n"},
+           {"PROXY UNKNOWN\r\n", "127.0.0.1 there", "X-Forwarded-For: 203.0.113.9\r\n"},
            {binary('\x20', '\x00', ""), "127.0.0.1 there"},
            {"PROXY TCP4 203.0.113.9 10.0.0.1 1 2\r\n", "203.0.113.9 there", "X-Forwarded-For: 198.51.100.1\r\n"},
            {"PROXY TCP4 127.0.0.1 10.0.0.1 1 2\r\n", "198.51.100.1 there", "X-Forwarded-For: 198.51.100.1\r\n"},
