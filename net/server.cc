@@ -85,8 +85,13 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
   const auto handler = [all = parts.get()](std::shared_ptr<http::Exchange> exchange) {
     all->handle(std::move(exchange));
   };
-  ASSIGN_OR_RETURN(parts->listener, http::Listener::open(parts->io, parts->workers,
-                                                         {std::move(options.host), options.port, {}}, handler));
+  http::Listener::Options listening;
+  listening.host = std::move(options.host);
+  listening.port = options.port;
+  listening.tls = {std::move(options.tls_certificate), std::move(options.tls_key)};
+  listening.trusted_proxies = std::move(options.trusted_proxies);
+  listening.proxy_protocol = options.proxy_protocol;
+  ASSIGN_OR_RETURN(parts->listener, http::Listener::open(parts->io, parts->workers, listening, handler));
   parts->port = parts->listener->port();
   parts->url = parts->listener->url();
   return std::unique_ptr<Server>(new Server(std::move(parts)));
@@ -96,6 +101,9 @@ void Server::set_auth(AuthConfig auth) { parts_->verifier.replace(std::move(auth
 
 uint16_t Server::port() const { return parts_->port; }
 std::string Server::url() const { return parts_->url; }
+
+db::Result<void> Server::reload_certificate() { return parts_->listener->reload_certificate(); }
+std::string Server::certificate_validity() const { return parts_->listener->certificate_validity(); }
 
 void Server::stop() {
   if (parts_->listener == nullptr) return;

@@ -33,10 +33,13 @@ class Server {
     size_t workers = 2;
     AuthConfig auth{};                          // whose signed tokens are believed
     std::chrono::milliseconds patience{10'000};  // of stop(), with requests that are being answered
+    std::string tls_certificate{}, tls_key{};    // PEM files; both or none
+    std::vector<std::string> trusted_proxies{};  // "10.0.0.1", "fd00::/8": their X-Forwarded headers are believed
+    bool proxy_protocol = false;                 // and each connection of theirs begins with a PROXY header
   };
 
-  // Answers from here on. `guard` outlives the server's stop(). Errors: when the address is taken or not ours, naming
-  // it.
+  // Answers from here on. `guard` outlives the server's stop(). Errors: when the address is taken or not ours, or a
+  // file cannot be used, naming it.
   static db::Result<std::unique_ptr<Server>> start(rules::Guard& guard, Options options);
   ~Server();  // stop()s
   Server(const Server&) = delete;
@@ -47,7 +50,11 @@ class Server {
   void set_auth(AuthConfig auth);
 
   uint16_t port() const;
-  std::string url() const;  // http://127.0.0.1:9000
+  std::string url() const;  // http://127.0.0.1:9000; with TLS https://…
+
+  // With TLS only. Reads the files again, for connections to come; when it fails the old ones stay. Errors: as start().
+  db::Result<void> reload_certificate();
+  std::string certificate_validity() const;  // "valid until Jan  2 03:04:05 2027 GMT"
 
   // Accepts no more, lets requests be answered, says goodbye to the rest. When it returns, nothing of this server asks
   // the guard any more; answers that still come from it go nowhere. The database may go before the server does.

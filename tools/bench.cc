@@ -43,9 +43,14 @@ Subject::Subject(const BenchFlags& flags) : flags_(flags) {
 }
 
 void Subject::start() {
-  child_ = std::make_unique<ServerProcess>(std::vector<std::string>{
+  std::vector<std::string> words = {
       "--dev", "--data", folder_->path() + "/data", "--port", "0", "--host", "127.0.0.1", "--sync", flags_.sync,
-      "--threads", std::to_string(flags_.threads), "--log-level", "error"});
+      "--threads", std::to_string(flags_.threads), "--log-level", "error"};
+  if (flags_.tls) {
+    const TlsPair pair = make_certificate(folder_->path());
+    words.insert(words.end(), {"--tls-cert", pair.certificate, "--tls-key", pair.key});
+  }
+  child_ = std::make_unique<ServerProcess>(words);
 }
 
 double Subject::cpu_micros() const {
@@ -56,6 +61,7 @@ void Subject::describe(Report& report) const {
   if (child_ == nullptr) return report.set("server", flags_.url);
   report.set("sync", flags_.sync);
   report.set("threads", std::to_string(flags_.threads));
+  report.set("tls", flags_.tls ? "yes" : "no");
   report.set("folder", fmt::format("{}{}", folder_->path(), file_system_note(folder_->path())));
 }
 

@@ -40,12 +40,13 @@ ServerProcess::ServerProcess(const std::vector<std::string>& arguments) {
   while (process_ > 0 && read(ends[0], &byte, 1) == 1 && byte != '\n') line += byte;
   close(ends[0]);
   start_time_ = Steady::now() - begin;
-  const size_t at = line.find("http://");
+  const size_t at = line.find("http");
   if (at == std::string::npos) {
     stop(SIGKILL);
     throw std::runtime_error("bench: the server did not start");
   }
   address_ = parse_url(line.substr(at));
+  address_.is_ours = true;
 }
 
 ServerProcess::~ServerProcess() { stop(SIGKILL); }

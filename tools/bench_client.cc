@@ -74,15 +74,16 @@ std::string read_chunks(Socket& socket, std::string& incoming) {
 }  // namespace
 
 Address parse_url(std::string_view url) {
-  constexpr std::string_view scheme = "http://";
-  if (!url.starts_with(scheme)) fail("--url has to be http://HOST:PORT");
-  url.remove_prefix(scheme.size());
+  constexpr std::string_view scheme = "http://", tls_scheme = "https://";
+  const bool is_tls = url.starts_with(tls_scheme);
+  if (!is_tls && !url.starts_with(scheme)) fail("--url has to be http://HOST:PORT or https://HOST:PORT");
+  url.remove_prefix(is_tls ? tls_scheme.size() : scheme.size());
   url = url.substr(0, url.find('/'));
   const size_t colon = url.rfind(':');
-  if (colon == std::string_view::npos) fail("--url has to be http://HOST:PORT");
+  if (colon == std::string_view::npos) fail("--url has to be http://HOST:PORT or https://HOST:PORT");
   std::string_view host = url.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return {std::string(host), std::string(url.substr(colon + 1))};
+  return {std::string(host), std::string(url.substr(colon + 1)), is_tls};
 }
 
 Socket::Socket(const Address& address) : descriptor_(-1) {
@@ -103,6 +104,7 @@ Socket::Socket(const Address& address) : descriptor_(-1) {
   if (descriptor_ < 0) fail_errno(fmt::format("cannot connect to {}:{}", address.host, address.port));
   const int on = 1;
   setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (address.is_tls) tls_.emplace(descriptor_, address.is_ours ? "" : address.host);
 }
 
 Socket::~Socket() { close(descriptor_); }
@@ -110,6 +112,7 @@ Socket::~Socket() { close(descriptor_); }
 void Socket::set_non_blocking() { fcntl(descriptor_, F_SETFL, fcntl(descriptor_, F_GETFL) | O_NONBLOCK); }
 
 size_t Socket::write_some(std::string_view bytes) {
+  if (tls_) return tls_->write_some(bytes);
   const ssize_t count = send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
   if (count >= 0) return static_cast<size_t>(count);
   if (errno == EAGAIN || errno == EINTR) return 0;
@@ -117,6 +120,7 @@ size_t Socket::write_some(std::string_view bytes) {
 }
 
 bool Socket::read_some(std::string& to) {
+  if (tls_) return tls_->read_some(to);
   const size_t size = to.size();
   to.resize(size + kReadBytes);
   const ssize_t count = recv(descriptor_, to.data() + size, kReadBytes, 0);

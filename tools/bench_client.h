@@ -9,19 +9,23 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tools/bench_report.h"
+#include "tools/bench_tls.h"
 
 namespace hearth::tools {
 
 struct Address {
   std::string host;
   std::string port;
+  bool is_tls = false;
+  bool is_ours = false;  // the bench's own server, which has no name
 };
-Address parse_url(std::string_view url);  // http://host:port
+Address parse_url(std::string_view url);  // http://host:port, https://host:port
 
 struct HttpReply {
   int status = 0;
@@ -49,6 +53,7 @@ class Socket {
 
  private:
   int descriptor_;
+  std::optional<ClientTls> tls_;
 };
 
 // One connection that speaks the Firebase protocol.

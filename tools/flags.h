@@ -26,6 +26,10 @@ struct ServeFlags {
   uint64_t disk_reserve = 64u << 20;  // bytes
   std::chrono::seconds disconnect_grace{15};
   std::string auth_config;       // a file: whose signed tokens are believed
+  std::string tls_certificate;   // PEM files; both, or neither for plain HTTP
+  std::string tls_key;
+  std::vector<std::string> trusted_proxies;
+  bool proxy_protocol = false;
   std::string log_level = "info";
   size_t threads = 0;  // that serve connections; 0: as many as there are cores
 };
@@ -37,6 +41,7 @@ struct BenchFlags {
   std::string folder;  // where the temporary data folder is made; empty: the system's
   std::string sync = "group";
   size_t threads = 2;  // of the server that is started
+  bool tls = false;    // spoken to it
   std::chrono::seconds time{5};
   size_t connections = 8;  // writes
   size_t window = 32;      // writes not yet answered, for each connection

@@ -71,6 +71,14 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
           "--auth-config", flags.auth_config,
           "A file that says whose signed tokens are believed (README.md, 'Who may connect'); read again on SIGHUP")
       ->check(CLI::ExistingFile);
+  command->add_option(
+      "--tls-cert", flags.tls_certificate,
+      "Serve https: a PEM file with the certificate and those between it and its root; SIGHUP reloads it");
+  command->add_option("--tls-key", flags.tls_key, "A PEM file with the certificate's key");
+  command->add_option("--trusted-proxy", flags.trusted_proxies,
+                      "ADDRESS[/BITS] of a proxy whose X-Forwarded-For, -Proto and -Host are believed (repeatable)");
+  command->add_flag("--proxy-protocol", flags.proxy_protocol,
+                    "Connections of a --trusted-proxy begin with a PROXY header, version 1 or 2");
   command->add_option("--log-level", flags.log_level, "What is logged on standard error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
       ->capture_default_str();
@@ -205,6 +213,7 @@ CLI::App* add_bench(CLI::App& program, BenchFlags& flags) {
       ->check(CLI::IsMember({"group", "os"}))
       ->capture_default_str();
   command->add_option("--threads", flags.threads, "As of serve")->check(CLI::Range(1, 1024))->capture_default_str();
+  command->add_flag("--tls", flags.tls, "writes, latency, fanout and tree over TLS, with a certificate made for the run");
   command->add_option("--time", flags.time, "Seconds each of writes, latency, fanout, embedded and rules (twice) is run for")
       ->transform(CLI::AsNumberWithUnit(std::map<std::string, int>{{"s", 1}}))
       ->default_str("5");

@@ -41,7 +41,7 @@ bool is_loopback(const std::string& host) { return host == "localhost" || host =
 int serve(const ServeFlags& flags) {
   start_log(flags.log_level);
   ignore_broken_pipes();
-  const Signals signals(!flags.auth_config.empty());
+  const Signals signals(!flags.auth_config.empty() || !flags.tls_certificate.empty());
   Service service(flags);
   if (flags.dev) {
     spdlog::info("development mode: whoever connects may be anyone{}",
@@ -55,7 +55,10 @@ int serve(const ServeFlags& flags) {
   std::fflush(stdout);
 
   int signal = signals.wait();
-  for (; signal == SIGHUP; signal = signals.wait()) service.reload_auth();
+  for (; signal == SIGHUP; signal = signals.wait()) {
+    service.reload_auth();
+    service.reload_certificate();
+  }
   spdlog::info("{}: closing", signal == SIGTERM ? "SIGTERM" : "SIGINT");
   service.stop();
   return 0;

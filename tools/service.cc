@@ -75,7 +75,7 @@ void ignore_broken_pipes() {
   std::signal(SIGXFSZ, SIG_IGN);  // the same of a file at its limit
 }
 
-Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config) {
+Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), certificate_(flags.tls_certificate) {
   net::Server::Options net_options;
   if (!flags.auth_config.empty()) {
     auto config = net::load_auth_config(flags.auth_config);
@@ -112,7 +112,31 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config) {
   net_options.origins = flags.origins;
   net_options.failed_logins_per_minute = flags.failed_logins_per_minute;
   net_options.io_threads = flags.threads > 0 ? flags.threads : std::max(1u, std::thread::hardware_concurrency());
+  net_options.tls_certificate = flags.tls_certificate;
+  net_options.tls_key = flags.tls_key;
+  net_options.trusted_proxies = flags.trusted_proxies;
+  net_options.proxy_protocol = flags.proxy_protocol;
+  if (flags.proxy_protocol && flags.trusted_proxies.empty()) {
+    throw std::runtime_error("--proxy-protocol needs --trusted-proxy: from whom else would the headers be believed?");
+  }
   server_ = or_throw(net::Server::start(*guard_, std::move(net_options)), "cannot listen");
+  if (has_certificate()) log_certificate("");
+}
+
+void Service::reload_certificate() {
+  if (certificate_.empty()) return;
+  const auto reloaded = server_->reload_certificate();
+  if (!reloaded.ok()) {
+    spdlog::error("SIGHUP: {}; the certificate that was loaded before stays", reloaded.error().message);
+  } else {
+    log_certificate("SIGHUP: ");
+  }
+}
+
+void Service::log_certificate(std::string_view before) const {
+  const std::string validity = server_->certificate_validity();
+  const auto level = validity.starts_with("valid") ? spdlog::level::info : spdlog::level::warn;
+  spdlog::log(level, "{}the TLS certificate {} is {}", before, certificate_, validity);
 }
 
 void Service::import(const std::string& space, db::Value value) {
@@ -121,6 +145,7 @@ void Service::import(const std::string& space, db::Value value) {
 }
 
 void Service::reload_auth() {
+  if (auth_config_.empty()) return;
   auto config = net::load_auth_config(auth_config_);
   if (!config.ok()) return spdlog::error("{}; all stays as it was", config.error().message);
   server_->set_auth(std::move(config).value());

@@ -19,14 +19,19 @@ class Service {
   // Answers from here on. Throws with what keeps it from starting.
   explicit Service(const ServeFlags& flags);
 
-  std::string url() const { return server_->url(); }  // http://127.0.0.1:9000
+  std::string url() const { return server_->url(); }  // http://127.0.0.1:9000, or https
+  bool has_certificate() const { return !certificate_.empty(); }
+  void reload_certificate();  // for connections to come; says in the log what came of it
   std::string_view sync_mode() const { return guard_->sync_mode(); }
   void import(const std::string& space, db::Value value);  // becomes the whole tree
   void reload_auth();  // reads --auth-config again; logs what is wrong with it, and then nothing changes
   void stop();  // lets go of the clients, then finishes what was accepted and lets go of the folder
 
  private:
-  const std::string auth_config_;
+  void log_certificate(std::string_view before) const;
+
+  const std::string auth_config_;  // the file; "" without one
+  const std::string certificate_;  // the file; "" without TLS
   std::unique_ptr<db::Database> database_;
   std::unique_ptr<rules::Guard> guard_;
   std::unique_ptr<net::Server> server_;

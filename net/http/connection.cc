@@ -5,11 +5,19 @@
 #include <sys/uio.h>
 
 #include <array>
+#include <cctype>
 #include <cerrno>
+
+#include "net/http/proxy_header.h"
 
 namespace hearth::net::http {
 namespace {
 constexpr size_t kPiecesPerSend = 64;
+constexpr size_t kRecordBytesPerSend = 64u << 10;  // encrypted ahead of the kernel, give or take a record
+
+constexpr std::string_view kSpeakTls =
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 36\r\n"
+    "Connection: close\r\n\r\nThis port speaks TLS: use https://\r\n";
 }  // namespace
 
 Connection::Connection(Hub& hub, IoLoop& loop, tcp::socket socket)
@@ -19,13 +27,15 @@ Connection::Connection(Hub& hub, IoLoop& loop, tcp::socket socket)
   // One who has vanished acknowledges nothing; without this the kernel would go on trying for a quarter of an hour.
   const int stall = static_cast<int>(hub_.limits.send_stall_max.count());
   ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &stall, sizeof stall);
-  if (const auto endpoint = socket_.remote_endpoint(ignored); !ignored) {
-    asio::ip::address address = endpoint.address();
-    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-      address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-    }
-    peer_ = address.to_string();
-    peer_is_loopback_ = address.is_loopback();
+  if (const auto address = IpAddress::of_peer(socket_.native_handle())) {
+    peer_ = {*address, address->text(), address->is_loopback(), contains(hub_.trusted_proxies, *address)};
+  }
+  is_proxied_ = hub_.proxy_protocol && peer_.is_trusted;
+  if (hub_.tls) tls_ = hub_.tls->begin();
+  if (!is_proxied_ && !tls_) {
+    state_ = State::Open;
+  } else {
+    patience_.set(hub_.limits.greeting_time_max);
   }
 }
 
@@ -57,21 +67,101 @@ void Connection::update_reading() {
 
 void Connection::on_readable() {
   if (state_ == State::Closed) return;
-  if (state_ != State::Open) return discard_input();
-  if (!reading_wanted_ || is_behind_) return;
+  if (state_ == State::Sending || state_ == State::Lingering) return discard_input();
+  if (state_ == State::Open && (!reading_wanted_ || is_behind_)) return;
   auto& buffer = loop_.read_buffer();
   const ssize_t got = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
-  const auto protocol = protocol_;  // it may be replaced by what it hears
   if (got > 0) {
     Counters::add(counters().bytes_in, static_cast<uint64_t>(got));
-    protocol->on_bytes({buffer.data(), static_cast<size_t>(got)});
+    hear({buffer.data(), static_cast<size_t>(got)});
   } else if (got == 0) {
-    has_ended_ = true;
-    protocol->on_end();
+    end_input();
   } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
     return close();
   }
   update_reading();
+}
+
+void Connection::end_input() {
+  if (state_ == State::Greeting) return close();
+  has_ended_ = true;
+  const auto protocol = protocol_;
+  protocol->on_end();
+}
+
+void Connection::hear(std::string_view bytes) {
+  if (state_ == State::Greeting) return hear_greeting(bytes);
+  if (tls_) return hear_records(bytes);
+  const auto protocol = protocol_;  // it may be replaced by what it hears
+  protocol->on_bytes(bytes);
+}
+
+void Connection::hear_greeting(std::string_view bytes) {
+  std::string all;
+  if (is_proxied_) {
+    greeting_ += bytes;
+    const auto found = find_proxy_header(greeting_);
+    if (!found.ok()) {
+      Counters::add(counters().bad_greetings);
+      return close();
+    }
+    if (!found.value()) return;
+    is_proxied_ = false;
+    peer_ = peer_behind(peer_, found.value()->source, hub_.trusted_proxies);
+    all = std::exchange(greeting_, {});
+    bytes = std::string_view(all).substr(found.value()->bytes);
+    if (!tls_) on_greeted();
+    if (bytes.empty()) return;
+    if (!tls_) return hear(bytes);
+  }
+  // No record begins with a letter, as every request does.
+  const bool is_plain = !has_heard_records_ && std::isalpha(static_cast<unsigned char>(bytes.front())) != 0;
+  if (is_plain) {
+    Counters::add(counters().bad_greetings);
+    tls_.reset();
+    state_ = State::Open;
+    send(kSpeakTls);
+    return close_after_sending();
+  }
+  has_heard_records_ = true;
+  hear_records(bytes);
+}
+
+// All of them, and never more than was read from the socket at once: what OpenSSL keeps is less than a record.
+void Connection::hear_records(std::string_view bytes) {
+  for (;;) {
+    const TlsSession::Reading reading = tls_->read(bytes, loop_.record_buffer());
+    if (!tls_->unsent().empty()) mark_dirty();
+    if (state_ == State::Greeting && tls_->is_established()) on_greeted();
+    switch (reading.heard) {
+      case TlsSession::Heard::Nothing:
+        return;
+      case TlsSession::Heard::Bytes: {
+        const auto protocol = protocol_;
+        protocol->on_bytes(reading.bytes);
+        break;
+      }
+      case TlsSession::Heard::Ended:
+        return end_input();
+      case TlsSession::Heard::Broken:
+        return break_off();
+    }
+    if (state_ != State::Open) return;
+  }
+}
+
+void Connection::on_greeted() {
+  Counters::add(counters().greeted);
+  state_ = State::Open;
+  patience_.clear();
+}
+
+// TLS has failed: why is all that is still said.
+void Connection::break_off() {
+  if (state_ == State::Greeting) Counters::add(counters().bad_greetings);
+  outbox_.clear();
+  state_ = State::Sending;
+  mark_dirty();
 }
 
 void Connection::discard_input() {
@@ -83,8 +173,9 @@ void Connection::discard_input() {
   update_reading();
 }
 
-// Gives the kernel all that it takes. False when the connection is broken.
-bool Connection::send_some() {
+// Give the kernel all that it takes. How much that was; nothing when the connection is broken.
+std::optional<size_t> Connection::send_pieces() {
+  size_t count = 0;
   while (!outbox_.empty()) {
     std::array<iovec, kPiecesPerSend> pieces;
     msghdr message{};
@@ -92,21 +183,52 @@ bool Connection::send_some() {
     message.msg_iovlen = outbox_.gather(pieces.data(), pieces.size());
     const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
+    if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return {};
+    if (sent < 0) break;
     outbox_.sent(static_cast<size_t>(sent));
-    Counters::add(counters().sends);
-    Counters::add(counters().bytes_out, static_cast<uint64_t>(sent));
+    count += on_taken(sent);
   }
-  return true;
+  return count;
+}
+
+std::optional<size_t> Connection::send_records() {
+  size_t count = 0;
+  for (;;) {
+    while (!outbox_.empty() && tls_->unsent().size() < kRecordBytesPerSend) {
+      const std::string_view bytes = outbox_.front(loop_.record_buffer());
+      if (!tls_->write(bytes)) return {};
+      outbox_.sent(bytes.size());
+    }
+    if (state_ == State::Sending && outbox_.empty()) tls_->end();
+    const std::string_view bytes = tls_->unsent();
+    if (bytes.empty()) return count;
+    const ssize_t sent = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return {};
+    if (sent < 0) return count;
+    tls_->sent(static_cast<size_t>(sent));
+    count += on_taken(sent);
+  }
+}
+
+size_t Connection::on_taken(ssize_t bytes) {
+  Counters::add(counters().sends);
+  Counters::add(counters().bytes_out, static_cast<uint64_t>(bytes));
+  return static_cast<size_t>(bytes);
 }
 
 void Connection::flush() {
   is_dirty_ = false;
   if (state_ == State::Closed || state_ == State::Lingering) return;
-  const size_t before = outbox_.bytes();
-  if (!send_some()) return close();
-  const bool progress = outbox_.bytes() < before;
-  if (outbox_.empty()) {
+  const std::optional<size_t> sent = tls_ ? send_records() : send_pieces();
+  if (!sent) return close();
+  const bool progress = *sent > 0;
+  const bool is_done = backlog_bytes() == 0;
+  if (state_ == State::Greeting) {  // its patience is with the greeting as a whole
+    if (!is_done) wait_to_write();
+    return;
+  }
+  if (is_done) {
     patience_.clear();
     if (state_ == State::Sending) return take_leave();
   } else {
@@ -125,8 +247,8 @@ void Connection::flush() {
 }
 
 void Connection::update_backlog() {
-  if (outbox_.bytes() > hub_.limits.backlog_bytes_pause) is_behind_ = true;
-  if (!is_behind_ || outbox_.bytes() > hub_.limits.backlog_bytes_ahead) return;
+  if (backlog_bytes() > hub_.limits.backlog_bytes_pause) is_behind_ = true;
+  if (!is_behind_ || backlog_bytes() > hub_.limits.backlog_bytes_ahead) return;
   is_behind_ = false;
   update_reading();
   const auto protocol = protocol_;
@@ -150,6 +272,7 @@ void Connection::close_after_sending() {
 }
 
 void Connection::leave() {
+  if (state_ == State::Greeting) return close();
   if (state_ != State::Open) return;
   const auto protocol = protocol_;
   protocol->on_server_closing();
@@ -167,17 +290,30 @@ void Connection::take_leave() {
 }
 
 void Connection::on_patience_lost() {
-  if (state_ != State::Lingering) Counters::add(counters().slow_readers);
+  if (state_ == State::Greeting) {
+    Counters::add(counters().bad_greetings);
+  } else if (state_ != State::Lingering) {
+    Counters::add(counters().slow_readers);
+  }
   close();
 }
 
 void Connection::reset() {
   SystemError ignored;
   if (state_ != State::Closed) socket_.set_option(asio::socket_base::linger(true, 0), ignored);
-  close();
+  shut();
 }
 
 void Connection::close() {
+  // One who has all that we said shall not take the end for a cut.
+  if (state_ == State::Open && tls_ && backlog_bytes() == 0) {
+    tls_->end();
+    send_records();
+  }
+  shut();
+}
+
+void Connection::shut() {
   if (state_ == State::Closed) return;
   state_ = State::Closed;
   SystemError ignored;

@@ -1,16 +1,24 @@
-// One TCP connection: bytes in, bytes out, and when to give up on the client. What the bytes mean is its Protocol's.
+// One TCP connection, with TLS or without: bytes in, bytes out, and when to give up on the client. What the bytes mean
+// is its Protocol's, which hears nothing of handshakes.
+//
+//   socket ─▶ PROXY header ─▶ TlsSession ─▶ Protocol          the first two where they are asked for
+//   socket ◀──────────────── TlsSession ◀─ Outbox ◀─ Protocol
+//
 // Thread: its home io thread.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "net/http/forwarded.h"
 #include "net/http/hub.h"
 #include "net/http/io_loop.h"
 #include "net/http/outbox.h"
 #include "net/http/protocol.h"
+#include "net/http/tls.h"
 
 namespace hearth::net::http {
 
@@ -31,7 +39,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
     outbox_.add(std::forward<Bytes>(bytes));
     mark_dirty();
   }
-  size_t backlog_bytes() const { return outbox_.bytes(); }
+  size_t backlog_bytes() const { return outbox_.bytes() + (tls_ ? tls_->unsent().size() : 0); }
 
   // Whether the protocol wants more bytes. While too much waits to be sent, none come either.
   void set_reading(bool wanted);
@@ -50,31 +58,44 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   Hub& hub() { return hub_; }
   IoLoop& loop() { return loop_; }
   Counters& counters() { return hub_.threads[loop_.index()].counters; }
-  const std::string& peer() const { return peer_; }
-  bool peer_is_loopback() const { return peer_is_loopback_; }
+  const Peer& peer() const { return peer_; }
+  bool is_secure() const { return tls_ != nullptr; }
 
  private:
-  enum class State : unsigned char { Open, Sending, Lingering, Closed };
+  // Greeting: the PROXY header and the handshake of TLS, if there shall be any.
+  enum class State : unsigned char { Greeting, Open, Sending, Lingering, Closed };
 
   void mark_dirty();
   void update_reading();
   void on_readable();
   void discard_input();
-  bool send_some();
+  void hear(std::string_view bytes);
+  void hear_greeting(std::string_view bytes);
+  void hear_records(std::string_view bytes);
+  void on_greeted();
+  void break_off();
+  void end_input();
+  std::optional<size_t> send_pieces();
+  std::optional<size_t> send_records();
+  size_t on_taken(ssize_t bytes);
   void update_backlog();
   void wait_to_write();
   void take_leave();
   void on_patience_lost();
+  void shut();
 
   Hub& hub_;
   IoLoop& loop_;
   tcp::socket socket_;
   std::shared_ptr<Protocol> protocol_;
   Outbox outbox_;
-  Deadline patience_;  // with a client who takes nothing, or does not close after us
-  std::string peer_;
-  State state_ = State::Open;
-  bool peer_is_loopback_ = false;
+  std::unique_ptr<TlsSession> tls_;  // null: plain
+  std::string greeting_;             // a PROXY header that is not whole yet
+  Deadline patience_;                // with a client who does not greet, takes nothing, or does not close after us
+  Peer peer_;
+  State state_ = State::Greeting;
+  bool is_proxied_ = false;         // a PROXY header comes first
+  bool has_heard_records_ = false;  // of TLS
   bool is_dirty_ = false;
   bool reading_wanted_ = true;
   bool waits_to_read_ = false;

@@ -114,8 +114,8 @@ void HttpSession::on_request() {
   deadline_.clear();
   phase_ = Phase::Busy;
   Counters::add(connection_->counters().requests);
-  request.peer = connection_->peer();
-  request.peer_is_loopback = connection_->peer_is_loopback();
+  request.is_secure = connection_->is_secure();
+  set_origin(request, connection_->peer(), connection_->hub().trusted_proxies);
 
   std::string coding(request.header("Content-Encoding").value_or("identity"));
   if (request.body.empty() || equals_ignoring_case(coding, "identity")) return dispatch(std::move(request));

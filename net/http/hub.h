@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/http/ip_address.h"
 #include "net/http/limits.h"
 #include "net/http/listener.h"
 
@@ -29,6 +30,8 @@ struct alignas(64) Counters {
   std::atomic<uint64_t> bytes_in = 0;
   std::atomic<uint64_t> bytes_out = 0;
   std::atomic<uint64_t> sends = 0;
+  std::atomic<uint64_t> greeted = 0;
+  std::atomic<uint64_t> bad_greetings = 0;
 
   // Written by one thread, read by any.
   static void add(std::atomic<uint64_t>& counter, uint64_t by = 1) {
@@ -55,6 +58,9 @@ struct Hub {
   WorkerPool& workers;
   const Limits limits;
   const Handler handler;
+  std::unique_ptr<TlsCertificate> tls;  // null: none. Set before the first connection, as are the next two
+  IpNetworks trusted_proxies;
+  bool proxy_protocol = false;
   std::vector<Thread> threads;
   std::atomic<size_t> connection_count = 0;  // handed to a thread and not yet gone
   size_t next_thread = 0;                    // for the next connection; of the thread that accepts

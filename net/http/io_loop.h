@@ -51,7 +51,9 @@ class IoLoop {
 
   size_t index() const { return index_; }
   asio::io_context& io() { return *io_; }
-  std::array<char, 64u << 10>& read_buffer() { return read_buffer_; }  // free between two calls of the loop
+  // Free between two calls of the loop.
+  std::array<char, 64u << 10>& read_buffer() { return read_buffer_; }
+  std::array<char, 16u << 10>& record_buffer() { return record_buffer_; }  // of TLS, in plain
 
  private:
   void run();
@@ -69,6 +71,7 @@ class IoLoop {
   std::vector<Task> later_;
   std::vector<std::shared_ptr<Flushable>> dirty_;
   std::array<char, 64u << 10> read_buffer_{};
+  std::array<char, 16u << 10> record_buffer_{};
   std::thread thread_;
 
   std::mutex mutex_;  // Guards mailbox_ and stopped_.

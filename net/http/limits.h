@@ -17,6 +17,7 @@ struct Limits {
   size_t backlog_bytes_pause = 1024u << 10;  // while more waits, nothing more is read from the client
   size_t backlog_bytes_ahead = 512u << 10;   // how far the source of a long body runs ahead of the socket
 
+  std::chrono::milliseconds greeting_time_max{10'000};    // from a connection to the end of its TLS handshake
   std::chrono::milliseconds head_time_max{30'000};        // from the first byte of a request to the end of its head
   std::chrono::milliseconds body_stall_max{30'000};       // without a byte of the body
   std::chrono::milliseconds idle_time_max{90'000};        // between requests; the SDKs pool connections: at least 60 s

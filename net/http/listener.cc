@@ -89,6 +89,7 @@ class Door : public std::enable_shared_from_this<Door> {
   void hand_over(Fd fd) {
     if (hub_->connection_count.load() >= hub_->limits.connections_max) {
       Counters::add(hub_->threads[loop_.index()].counters.refused);
+      if (hub_->tls) return;  // a handshake would cost more than the refusal saves
       ::send(fd.get(), kTooManyConnections.data(), kTooManyConnections.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       return;
     }
@@ -123,13 +124,21 @@ Listener::~Listener() { drain(std::chrono::milliseconds(0)); }
 
 db::Result<std::unique_ptr<Listener>> Listener::open(IoPool& io, WorkerPool& workers, const Options& options,
                                                      Handler handler) {
-  ASSIGN_OR_RETURN(Bound bound, bind_addresses(options.host, options.port));
   auto impl = std::make_unique<Impl>();
   impl->hub = std::make_shared<Hub>(io, workers, options.limits, std::move(handler));
+  if (!options.tls.empty()) {
+    ASSIGN_OR_RETURN(impl->hub->tls, TlsCertificate::load(options.tls));
+  }
+  for (const std::string& proxy : options.trusted_proxies) {
+    ASSIGN_OR_RETURN(const IpNetwork network, IpNetwork::parse(proxy));
+    impl->hub->trusted_proxies.push_back(network);
+  }
+  impl->hub->proxy_protocol = options.proxy_protocol;
+  ASSIGN_OR_RETURN(Bound bound, bind_addresses(options.host, options.port));
   impl->port = bound.port;
   std::string host = options.host.empty() ? bound.sockets.front().address : options.host;
   if (host.find(':') != std::string::npos) host = "[" + host + "]";
-  impl->url = fmt::format("http://{}:{}", host, bound.port);
+  impl->url = fmt::format("{}://{}:{}", impl->hub->tls ? "https" : "http", host, bound.port);
   for (BoundSocket& socket : bound.sockets) {
     impl->doors.push_back(std::make_shared<Door>(impl->hub, std::move(socket)));
     io.post(0, [door = impl->doors.back()] { door->wait(); });
@@ -139,6 +148,9 @@ db::Result<std::unique_ptr<Listener>> Listener::open(IoPool& io, WorkerPool& wor
 
 uint16_t Listener::port() const { return impl_->port; }
 std::string Listener::url() const { return impl_->url; }
+
+db::Result<void> Listener::reload_certificate() { return impl_->hub->tls->reload(); }
+std::string Listener::certificate_validity() const { return impl_->hub->tls->validity(); }
 
 Stats Listener::stats() const {
   Stats stats;
@@ -155,6 +167,8 @@ Stats Listener::stats() const {
     stats.bytes_in += from.bytes_in.load(std::memory_order_relaxed);
     stats.bytes_out += from.bytes_out.load(std::memory_order_relaxed);
     stats.sends += from.sends.load(std::memory_order_relaxed);
+    stats.greeted += from.greeted.load(std::memory_order_relaxed);
+    stats.bad_greetings += from.bad_greetings.load(std::memory_order_relaxed);
   }
   return stats;
 }

@@ -7,11 +7,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "db/base/result.h"
 #include "net/http/exchange.h"
 #include "net/http/io_pool.h"
 #include "net/http/limits.h"
+#include "net/http/tls.h"
 #include "net/http/worker_pool.h"
 
 namespace hearth::net::http {
@@ -31,7 +33,9 @@ struct Stats {
   uint64_t slow_readers = 0;  // disconnected for it
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
-  uint64_t sends = 0;  // system calls
+  uint64_t sends = 0;          // system calls
+  uint64_t greeted = 0;        // TLS handshakes and PROXY headers that came to their end
+  uint64_t bad_greetings = 0;  // that did not: broken, or too slow
 };
 
 class Listener {
@@ -40,6 +44,9 @@ class Listener {
     std::string host{};  // "": 127.0.0.1 and, where there is IPv6, ::1. Else an address or a name
     uint16_t port = 0;   // 0: picks one, the same for all addresses
     Limits limits{};
+    TlsFiles tls{};                              // empty: none
+    std::vector<std::string> trusted_proxies{};  // "10.0.0.1", "fd00::/8": what they say of clients is so (forwarded.h)
+    bool proxy_protocol = false;                 // each connection of theirs begins with a PROXY header
   };
 
   // Accepts from here on. `io` has been started; it and `workers` outlive the listener.
@@ -51,8 +58,12 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
 
   uint16_t port() const;
-  // "http://127.0.0.1:9000": the IPv4 address or the name.
+  // "http://127.0.0.1:9000": the IPv4 address or the name. With TLS, "https://…".
   std::string url() const;
+
+  // With TLS only. Any thread; the first reads files. See TlsCertificate.
+  db::Result<void> reload_certificate();
+  std::string certificate_validity() const;
   Stats stats() const;  // any thread
 
   // Accepts no more, closes what is idle, lets requests be answered, ends streams, says goodbye (1001) to WebSockets;

@@ -87,7 +87,7 @@ bool OriginList::allows(const Request& request) const {
   const std::string origin = origin_of(request);
   if (origin.empty()) return !is_for_pages_alone(request.target) || request.header("Sec-Fetch-Site").has_value();
   if (std::any_of(origins_.begin(), origins_.end(), [&](const std::string& one) { return matches(one, origin); })) return true;
-  const std::string host(request.header("Host").value_or(""));
+  const std::string host(request.host());
   return !host.empty() && (origin == origin_in("http://" + host) || origin == origin_in("https://" + host));
 }
 

@@ -50,6 +50,20 @@ size_t Outbox::gather(iovec* to, size_t count_max) const {
   return count;
 }
 
+std::string_view Outbox::front(std::span<char> room) const {
+  const size_t wanted = std::min(room.size(), bytes_);
+  size_t count = 0;
+  for (size_t i = first_; count < wanted; ++i) {
+    std::string_view bytes = pieces_[i].view();
+    if (i == first_) bytes.remove_prefix(offset_);
+    bytes = bytes.substr(0, wanted - count);
+    if (bytes.size() == wanted) return bytes;
+    std::copy(bytes.begin(), bytes.end(), room.begin() + static_cast<ptrdiff_t>(count));
+    count += bytes.size();
+  }
+  return {room.data(), count};
+}
+
 void Outbox::sent(size_t bytes) {
   db::invariant(bytes <= bytes_, "the kernel takes no more than it was given");
   bytes_ -= bytes;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,9 @@ class Outbox {
 
   // The first pieces, at most `count_max`; their number.
   size_t gather(iovec* to, size_t count_max) const;
+
+  // The first bytes in one piece: as many as `room` holds, or all. They are joined there if they lie in several.
+  std::string_view front(std::span<char> room) const;
 
   // The kernel took so much.
   void sent(size_t bytes);

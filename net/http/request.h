@@ -29,10 +29,14 @@ struct Request {
   std::string target;  // as sent, not decoded: clients send raw quotes, braces, spaces and UTF-8. No control characters
   Headers headers;     // in the order sent; names as sent, values without the blanks around them
   std::string body;    // not compressed; its capacity is at least kBodyPaddingBytes above its size
-  std::string peer;    // "127.0.0.1"
+  std::string peer;    // "127.0.0.1": the client; behind trusted proxies (forwarded.h) the one that they name
   bool peer_is_loopback = false;
+  bool is_secure = false;     // the client speaks TLS, with us or with a trusted proxy
+  bool is_forwarded = false;  // by a trusted proxy
 
   std::optional<std::string_view> header(std::string_view name) const { return find_header(headers, name); }
+  // What the client calls this server, "chat.example.com:9000": Host, or a trusted proxy's X-Forwarded-Host. "": nothing.
+  std::string_view host() const;
 };
 
 // Whether a response's body may be sent gzipped to those who accept it, when it is long enough to pay.

@@ -151,7 +151,7 @@ std::variant<Request, Refusal> Parser::parse() {
     return std::move(*refused);
   }
   to_.space = target_.parameter("ns").value_or("");
-  if (to_.space.empty()) to_.space = namespace_of_host(from_.header("Host").value_or(""));
+  if (to_.space.empty()) to_.space = namespace_of_host(from_.host());
   to_.credential = credential_of(from_.headers, target_);
   if (const auto variable = target_.parameter("auth_variable_override")) to_.auth_variable = *variable;
   return std::move(to_);

@@ -14,7 +14,7 @@ bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) {
     polls_.handle(exchange);
     return true;
   }
-  auto upgrade = parse_upgrade(request.target, request.header("Host").value_or(""));
+  auto upgrade = parse_upgrade(request.target, request.host());
   if (!upgrade) return false;
   upgrade->peer = request.peer;
   upgrade->is_foreign = !http::is_local_origin(http::origin_of(request));

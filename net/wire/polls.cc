@@ -10,7 +10,7 @@ namespace hearth::net::wire {
 
 void Polls::handle(const std::shared_ptr<http::Exchange>& exchange) {
   const http::Request& request = exchange->request();
-  auto parsed = parse_poll(request.target, request.header("Host").value_or(""));
+  auto parsed = parse_poll(request.target, request.host());
   if (!parsed.ok()) return exchange->respond(http::error_response(400, parsed.error().message));
   parsed.value().upgrade.peer = request.peer;
   parsed.value().upgrade.is_foreign = !http::is_local_origin(http::origin_of(request));

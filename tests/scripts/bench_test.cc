@@ -25,6 +25,7 @@ TEST_CASE("bench: each scenario tells its settings and figures", "[scripts]") {
       {"writes",
        {"--time", "1", "--connections", "2", "--window", "4"},
        {"writes_per_s", "ack_p50_ms", "ack_p99_ms", "ack_max_ms", "server_cpu_us_per_write"}},
+      {"writes", {"--time", "1", "--tls"}, {"writes_per_s", "server_cpu_us_per_write"}},
       {"latency", {"--time", "1"}, {"writes_per_s", "ack_p50_ms", "server_cpu_us_per_write"}},
       {"fanout",
        {"--time", "1", "--listeners", "10", "--listening-connections", "5"},

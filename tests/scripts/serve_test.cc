@@ -352,3 +352,35 @@ TEST_CASE("serve: what would use up the disk's reserve is refused, removing is n
   CHECK(server.ask({.method = "DELETE", .target = "/a/b.json"}).status == 200);
   CHECK(server.ask({.target = "/a.json"}).body == R"({"c":1})");
 }
+
+TEST_CASE("serve: what TLS and proxies need is said before the server starts", "[scripts]") {
+  const Folder folder;
+  const std::string data = folder / "data";
+  const std::string text = folder / "text.pem";
+  std::ofstream(text) << "not a certificate\n";
+  struct Case {
+    std::vector<std::string> flags;
+    std::vector<std::string> words;
+  };
+  for (const Case& now : std::vector<Case>{
+           {{"--tls-cert", text}, {text, "--tls-key"}},
+           {{"--tls-key", text}, {text, "--tls-cert"}},
+           {{"--tls-cert", text, "--tls-key", text}, {text, "no certificate in PEM"}},
+           {{"--tls-cert", folder / "none", "--tls-key", text}, {folder / "none", "No such file"}},
+           {{"--proxy-protocol"}, {"--proxy-protocol", "--trusted-proxy"}},
+           {{"--trusted-proxy", "10.0.0.0/33"}, {"10.0.0.0/33", "ADDRESS/BITS"}},
+           {{"--trusted-proxy", "::1", "--trusted-proxy", "localhost"}, {"localhost", "ADDRESS/BITS"}},
+       }) {
+    std::vector<std::string> flags = {"--dev", "--data", data, "--log-level", "error"};
+    flags.insert(flags.end(), now.flags.begin(), now.flags.end());
+    Server server(flags);
+    check_refused(server, now.words);
+  }
+}
+
+TEST_CASE("serve: SIGHUP ends a server without a certificate, as it ends other programs", "[scripts]") {
+  const Folder folder;
+  Server server({"--dev", "--data", folder / "data"});
+  REQUIRE(server.port() != 0);
+  CHECK(server.stop(SIGHUP) == 128 + SIGHUP);
+}

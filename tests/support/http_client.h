@@ -1,5 +1,6 @@
-// A client of HTTP and WebSocket on a plain socket, which says exactly what a test wants said. It waits a bounded time
-// for everything; what does not come in that time is missing from what it returns. Thread: one each.
+// A client of HTTP and WebSocket, plain or over TLS, which says exactly what a test wants said. It waits a bounded time
+// for everything; what does not come in that time is missing from what it returns. Thread: one each, and one
+// more that sends.
 #pragma once
 
 #include <arpa/inet.h>
@@ -9,14 +10,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "tests/support/tls.h"
+
 namespace hearth::test {
+
+// Where a server is. With `tls`, that is what it speaks.
+struct Endpoint {
+  Endpoint(uint16_t the_port, SSL_CTX* the_tls = nullptr) : port(the_port), tls(the_tls) {}
+  uint16_t port;
+  SSL_CTX* tls;
+};
 
 class HttpClient {
  public:
@@ -37,10 +50,13 @@ class HttpClient {
   };
 
   // `receive_bytes`: the socket's buffer, small for slow readers; 0: the system's choice.
-  explicit HttpClient(uint16_t port, const std::string& host = "127.0.0.1", int receive_bytes = 0) {
+  // `first` is said before anything else, TLS too. `session`: of an earlier connection, to be resumed.
+  explicit HttpClient(Endpoint to_server, const std::string& host = "127.0.0.1", int receive_bytes = 0,
+                      std::string_view first = "", SSL_SESSION* session = nullptr) {
     const bool six = host.find(':') != std::string::npos;
     socket_ = ::socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (receive_bytes > 0) ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
+    const uint16_t port = to_server.port;
     const int yes = 1;
     ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     if (six) {
@@ -56,6 +72,8 @@ class HttpClient {
       ::inet_pton(AF_INET, host.c_str(), &to.sin_addr);
       connected_ = ::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
     }
+    if (!first.empty()) send_raw(first);
+    if (connected_ && to_server.tls != nullptr) connected_ = shake_hands(to_server.tls, session);
   }
   ~HttpClient() { close(); }
   HttpClient(const HttpClient&) = delete;
@@ -66,10 +84,27 @@ class HttpClient {
   void close() {
     if (socket_ >= 0) ::close(std::exchange(socket_, -1));
   }
-  void shutdown_send() { ::shutdown(socket_, SHUT_WR); }
+  void shutdown_send() {
+    if (!tls_) return void(::shutdown(socket_, SHUT_WR));
+    tls_->end();  // close_notify is the end of what we say; the socket stays
+    send_raw(tls_->to_send());
+  }
+  // As one who knows nothing of TLS, or has broken off: FIN alone.
+  void shutdown_socket() { ::shutdown(socket_, SHUT_WR); }
+  SSL* tls() { return tls_ ? tls_->ssl() : nullptr; }
+  bool has_tls_ended() const { return tls_ && tls_->has_ended(); }  // the server has said goodbye
 
   // False when the other side does not take it all.
   bool send(std::string_view bytes) {
+    if (!tls_) return send_raw(bytes);
+    const std::lock_guard order(sending_);
+    return send_raw([&] {
+      const std::lock_guard lock(sealing_);
+      tls_->seal(bytes);
+      return tls_->to_send();
+    }());
+  }
+  bool send_raw(std::string_view bytes) {
     while (!bytes.empty()) {
       pollfd ready{socket_, POLLOUT, 0};
       if (::poll(&ready, 1, static_cast<int>(patience_.count())) <= 0) return false;
@@ -189,13 +224,53 @@ class HttpClient {
 
  private:
   bool receive() {
+    while (!ended_) {
+      const std::string came = receive_raw();
+      if (!tls_ && !came.empty()) buffer_ += came;
+      if (!tls_ || came.empty()) return !came.empty();
+      const std::string opened = open(came);
+      buffer_ += opened;
+      ended_ = tls_->has_ended() || tls_->has_failed();
+      if (!opened.empty()) return true;
+    }
+    return false;
+  }
+  // And answers what TLS itself is asked; when another thread is sending, that one does.
+  std::string open(const std::string& came) {
+    std::unique_lock order(sending_, std::try_to_lock);
+    std::string opened;
+    std::string answer;
+    {
+      const std::lock_guard lock(sealing_);
+      tls_->came(came);
+      opened = tls_->opened();
+      if (order) answer = tls_->to_send();
+    }
+    send_raw(answer);
+    return opened;
+  }
+  // "" when nothing comes in time, or nothing will.
+  std::string receive_raw() {
     pollfd ready{socket_, POLLIN, 0};
-    if (ended_ || ::poll(&ready, 1, static_cast<int>(patience_.count())) <= 0) return false;
+    if (::poll(&ready, 1, static_cast<int>(patience_.count())) <= 0) return {};
     char bytes[64 << 10];
     const ssize_t count = ::recv(socket_, bytes, sizeof bytes, MSG_DONTWAIT);
-    if (count > 0) buffer_.append(bytes, static_cast<size_t>(count));
     ended_ = count <= 0;
-    return count > 0;
+    return {bytes, static_cast<size_t>(std::max<ssize_t>(count, 0))};
+  }
+  bool shake_hands(SSL_CTX* context, SSL_SESSION* session) {
+    tls_.emplace(context, "localhost");
+    if (session != nullptr) SSL_set_session(tls_->ssl(), session);
+    for (;;) {
+      const bool is_done = tls_->shake_hands();
+      send_raw(tls_->to_send());
+      if (is_done) break;
+      const std::string came = receive_raw();
+      if (came.empty()) return false;
+      tls_->came(came);
+    }
+    buffer_ = tls_->opened();  // what came with the last of the handshake
+    return true;
   }
   std::string cut(size_t count) {
     std::string bytes = buffer_.substr(0, count);
@@ -216,6 +291,9 @@ class HttpClient {
   }
 
   int socket_ = -1;
+  std::optional<TestTls> tls_;
+  std::mutex sealing_;  // Guards tls_.
+  std::mutex sending_;  // Held while what was sealed is sent: records are numbered. Taken first.
   bool connected_ = false;
   bool ended_ = false;
   std::chrono::milliseconds patience_{20'000};

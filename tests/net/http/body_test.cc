@@ -93,16 +93,17 @@ TEST_CASE("Long answers are gzipped for those who accept it", "[net][http][gzip]
 }
 
 TEST_CASE("A long body is pulled as the socket drains, and no faster", "[net][http]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   constexpr size_t kChunkBytes = 256u << 10;
   constexpr int kChunks = 400;  // 100 MB
   std::atomic<int> pulled = 0;
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) {
+  HttpFixture server(wire, [&](std::shared_ptr<Exchange> exchange) {
     exchange->respond_chunked(text_response(""), [&](std::string& chunk) {
       chunk.append(kChunkBytes, static_cast<char>('a' + pulled % 26));
       return ++pulled == kChunks ? http::Pull::Last : http::Pull::More;
     });
   });
-  HttpClient client(server.port(), "127.0.0.1", 64 << 10);
+  HttpClient client(server.at(), "127.0.0.1", 64 << 10);
   client.ask("/");
   std::this_thread::sleep_for(200ms);
   const int ahead = pulled;
@@ -119,19 +120,20 @@ TEST_CASE("A long body is pulled as the socket drains, and no faster", "[net][ht
 }
 
 TEST_CASE("A long body goes to HTTP/1.0 up to the end of the connection, and not at all to HEAD", "[net][http]") {
-  HttpFixture server([](std::shared_ptr<Exchange> exchange) {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
+  HttpFixture server(wire, [](std::shared_ptr<Exchange> exchange) {
     exchange->respond_chunked(text_response(""), [left = 3](std::string& chunk) mutable {
       chunk += "0123456789";
       return --left == 0 ? http::Pull::Last : http::Pull::More;
     });
   });
-  HttpClient old(server.port());
+  HttpClient old(server.at());
   old.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
   const auto reply = old.reply();
   CHECK_FALSE(reply.has("transfer-encoding"));
   CHECK(reply.body == "012345678901234567890123456789");
   CHECK(old.is_closed());
-  HttpClient client(server.port());
+  HttpClient client(server.at());
   client.ask("/", "", "", "HEAD");
   CHECK(client.reply(HttpClient::Body::None).status == 200);
   client.ask("/");
@@ -139,28 +141,30 @@ TEST_CASE("A long body goes to HTTP/1.0 up to the end of the connection, and not
 }
 
 TEST_CASE("A long body that fails is cut, so that nobody takes it for whole", "[net][http]") {
-  HttpFixture server([](std::shared_ptr<Exchange> exchange) {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
+  HttpFixture server(wire, [](std::shared_ptr<Exchange> exchange) {
     exchange->respond_chunked(text_response(""), [calls = 0](std::string& chunk) mutable {
       chunk.append(1000, 'x');
       return ++calls == 3 ? http::Pull::Failed : http::Pull::More;
     });
   });
-  HttpClient client(server.port());
+  HttpClient client(server.at());
   client.ask("/");
   CHECK_FALSE(client.reply().whole);
   CHECK(client.is_closed());
 }
 
 TEST_CASE("The source of a long body goes when the client goes", "[net][http]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   const auto held = std::make_shared<int>(0);
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) {
+  HttpFixture server(wire, [&](std::shared_ptr<Exchange> exchange) {
     exchange->respond_chunked(text_response(""), [held](std::string& chunk) {
       chunk.append(100'000, 'x');
       return http::Pull::More;
     });
   });
   {
-    HttpClient client(server.port());
+    HttpClient client(server.at());
     client.ask("/");
     CHECK(client.take(1'000'000).size() == 1'000'000);
     CHECK(held.use_count() > 1);

@@ -133,9 +133,10 @@ TEST_CASE("Connections beyond the limit are refused, and room that is made is us
 }
 
 TEST_CASE("Draining lets requests be answered, says goodbye to the rest, and accepts no more", "[net][http][drain]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Signal asked;
   Signal answer;
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) {
+  HttpFixture server(wire, [&](std::shared_ptr<Exchange> exchange) {
     const std::string target = exchange->request().target;
     if (target == "/stream") {
       exchange->open_stream(200, {})->send(std::string_view("hello"));
@@ -155,19 +156,19 @@ TEST_CASE("Draining lets requests be answered, says goodbye to the rest, and acc
       echo(exchange);
     }
   });
-  HttpClient idle(server.port());
+  HttpClient idle(server.at());
   idle.ask("/idle");
   CHECK(idle.reply().status == 200);
-  HttpClient streams(server.port());
+  HttpClient streams(server.at());
   streams.ask("/stream");
   CHECK(streams.take_until("hello").ends_with("hello"));
-  HttpClient websocket(server.port());
+  HttpClient websocket(server.at());
   CHECK(websocket.upgrade().status == 101);
-  HttpClient slow(server.port());
+  HttpClient slow(server.at());
   slow.ask("/slow");
   REQUIRE(asked.wait());
 
-  const uint16_t port = server.port();
+  const Endpoint port = server.at();
   std::thread drains([&] { server.listener->drain(20s); });
   CHECK(idle.is_closed());
   const auto goodbye = websocket.take_frame();
@@ -193,17 +194,18 @@ TEST_CASE("Draining lets requests be answered, says goodbye to the rest, and acc
 }
 
 TEST_CASE("Draining has an end even if clients have none", "[net][http][drain]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   std::mutex mutex;
   std::vector<std::shared_ptr<Exchange>> waiting;
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) {
+  HttpFixture server(wire, [&](std::shared_ptr<Exchange> exchange) {
     const std::lock_guard lock(mutex);
     waiting.push_back(std::move(exchange));
   });
-  HttpClient asks(server.port());
+  HttpClient asks(server.at());
   asks.ask("/");
-  HttpClient half(server.port());
+  HttpClient half(server.at());
   half.send("GET / HT");
-  HttpClient silent(server.port());
+  HttpClient silent(server.at());
   CHECK(eventually([&] {
     const std::lock_guard lock(mutex);
     return waiting.size() == 1;
@@ -219,9 +221,10 @@ TEST_CASE("Draining has an end even if clients have none", "[net][http][drain]")
 }
 
 TEST_CASE("A server goes down under load without losing its mind", "[net][http][drain]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   for (int round = 0; round < 5; ++round) {
-    auto server = std::make_unique<HttpFixture>([](std::shared_ptr<Exchange> exchange) { echo(exchange); });
-    const uint16_t port = server->port();
+    auto server = std::make_unique<HttpFixture>(wire, [](std::shared_ptr<Exchange> exchange) { echo(exchange); });
+    const Endpoint port = server->at();
     std::atomic<bool> stop = false;
     std::vector<std::thread> clients;
     std::atomic<int> answered = 0;

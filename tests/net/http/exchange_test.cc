@@ -12,8 +12,9 @@ using http::Exchange;
 using http::Limits;
 
 TEST_CASE("A connection is kept for the next request", "[net][http]") {
-  HttpFixture server(echo);
-  HttpClient client(server.port());
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
+  HttpFixture server(wire, echo);
+  HttpClient client(server.at());
   for (int i = 0; i < 3; ++i) {
     client.ask("/a" + std::to_string(i));
     const auto reply = client.reply();
@@ -28,9 +29,10 @@ TEST_CASE("A connection is kept for the next request", "[net][http]") {
 }
 
 TEST_CASE("Pipelined requests are answered in order, one at a time, whoever answers them", "[net][http]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   std::atomic<int> at_once = 0;
   std::atomic<int> at_once_max = 0;
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) {
+  HttpFixture server(wire, [&](std::shared_ptr<Exchange> exchange) {
     at_once_max = std::max(at_once_max.load(), ++at_once);
     // The earlier ones take longer.
     const int delay = std::max(0, 20 - 5 * (exchange->request().target.back() - '0'));
@@ -40,7 +42,7 @@ TEST_CASE("Pipelined requests are answered in order, one at a time, whoever answ
       echo(exchange);
     });
   });
-  HttpClient client(server.port());
+  HttpClient client(server.at());
   std::string all;
   for (int i = 0; i < 10; ++i) {
     all += "PUT /" + std::to_string(i) + " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nb" + std::to_string(i);
@@ -99,6 +101,7 @@ TEST_CASE("Header fields are found in any case, and values come without the blan
 }
 
 TEST_CASE("What is no HTTP is answered 4xx or 5xx with a JSON error, and the connection ends", "[net][http]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   struct Case {
     const char* what;
     std::string sent;
@@ -128,10 +131,10 @@ TEST_CASE("What is no HTTP is answered 4xx or 5xx with a JSON error, and the con
        400},
       {"another expectation", "PUT / HTTP/1.1\r\n" + host + "Expect: miracles\r\nContent-Length: 1\r\n\r\nx", 417},
   };
-  HttpFixture server(echo);
+  HttpFixture server(wire, echo);
   for (const Case& now : cases) {
     INFO(now.what);
-    HttpClient client(server.port());
+    HttpClient client(server.at());
     client.send(now.sent);
     const auto reply = client.reply();
     CHECK(reply.status == now.status);
@@ -152,8 +155,9 @@ TEST_CASE("Empty lines before a request are forgiven", "[net][http]") {
 }
 
 TEST_CASE("A request may come byte by byte", "[net][http]") {
-  HttpFixture server(echo);
-  HttpClient client(server.port());
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
+  HttpFixture server(wire, echo);
+  HttpClient client(server.at());
   const std::string request =
       "PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: "
       "1\r\n\r\n"
@@ -164,15 +168,16 @@ TEST_CASE("A request may come byte by byte", "[net][http]") {
 }
 
 TEST_CASE("HTTP/1.0 closes, unless asked to stay", "[net][http]") {
-  HttpFixture server(echo);
-  HttpClient closes(server.port());
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
+  HttpFixture server(wire, echo);
+  HttpClient closes(server.at());
   closes.send("GET /a HTTP/1.0\r\n\r\n");
   const auto last = closes.reply();
   CHECK(last.body == "GET /a ");
   CHECK(last.has("connection: close"));
   CHECK(closes.is_closed());
 
-  HttpClient stays(server.port());
+  HttpClient stays(server.at());
   for (int i = 0; i < 2; ++i) {
     stays.send("GET /a HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
     CHECK(stays.reply().has("connection: keep-alive"));
@@ -180,21 +185,23 @@ TEST_CASE("HTTP/1.0 closes, unless asked to stay", "[net][http]") {
 }
 
 TEST_CASE("A client that asks for the end gets it", "[net][http]") {
-  HttpFixture server(echo);
-  HttpClient client(server.port());
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
+  HttpFixture server(wire, echo);
+  HttpClient client(server.at());
   client.ask("/a", "Connection: close\r\n");
   CHECK(client.reply().has("connection: close"));
   CHECK(client.is_closed());
 }
 
 TEST_CASE("A client that has said all it will say still gets its answer", "[net][http]") {
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
+  HttpFixture server(wire, [&](std::shared_ptr<Exchange> exchange) {
     server.workers.run([exchange] {
       std::this_thread::sleep_for(30ms);
       echo(exchange);
     });
   });
-  HttpClient client(server.port());
+  HttpClient client(server.at());
   client.ask("/a");
   client.shutdown_send();
   CHECK(client.reply().body == "GET /a ");
@@ -222,13 +229,14 @@ TEST_CASE("HEAD, 204 and 304 have no body", "[net][http]") {
 }
 
 TEST_CASE("An answer may be made of shared pieces", "[net][http]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   const auto piece = std::make_shared<const std::string>(10'000, 'x');
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) {
+  HttpFixture server(wire, [&](std::shared_ptr<Exchange> exchange) {
     http::Response response = text_response("begin");
     for (int i = 0; i < 100; ++i) response.shared_body.push_back(piece);
     exchange->respond(std::move(response));
   });
-  HttpClient client(server.port());
+  HttpClient client(server.at());
   client.ask("/");
   const auto reply = client.reply();
   CHECK(reply.whole);
@@ -243,10 +251,11 @@ TEST_CASE("An exchange that is let go is answered 500", "[net][http]") {
 }
 
 TEST_CASE("100-continue is answered when the body is wanted", "[net][http]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Limits limits;
   limits.body_bytes_max = 100;
-  HttpFixture server(echo, limits);
-  HttpClient client(server.port());
+  HttpFixture server(wire, echo, limits);
+  HttpClient client(server.at());
   client.send("PUT /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
   CHECK(client.reply().status == 100);
   client.send("ab");
@@ -257,13 +266,14 @@ TEST_CASE("100-continue is answered when the body is wanted", "[net][http]") {
 }
 
 TEST_CASE("Answers to clients that have gone go nowhere", "[net][http]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   std::mutex mutex;
   std::vector<std::shared_ptr<Exchange>> waiting;
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) {
+  HttpFixture server(wire, [&](std::shared_ptr<Exchange> exchange) {
     const std::lock_guard lock(mutex);
     waiting.push_back(std::move(exchange));
   });
-  for (int i = 0; i < 20; ++i) HttpClient(server.port()).ask("/");
+  for (int i = 0; i < 20; ++i) HttpClient(server.at()).ask("/");
   CHECK(eventually([&] {
     const std::lock_guard lock(mutex);
     return waiting.size() == 20;

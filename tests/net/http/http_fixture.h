@@ -46,11 +46,28 @@ inline bool eventually(const std::function<bool()>& holds,
   return true;
 }
 
+// What the connections of a test speak beneath HTTP.
+enum class Wire { Plain, Tls };
+
+// One authority for all tests of the program: making keys takes time.
+inline TestAuthority& authority() {
+  static TestAuthority made;
+  return made;
+}
+
 struct HttpFixture {
-  explicit HttpFixture(http::Handler handler, http::Limits limits = {}, size_t threads = 2) : io(threads) {
+  explicit HttpFixture(http::Handler handler, http::Limits limits = {}, size_t threads = 2)
+      : HttpFixture(Wire::Plain, std::move(handler), limits, threads) {}
+  HttpFixture(Wire wire, http::Handler handler, http::Limits limits = {}, size_t threads = 2,
+              http::Listener::Options options = {})
+      : io(threads) {
     io.start();
-    http::Listener::Options options;
     options.limits = limits;
+    if (wire == Wire::Tls) {
+      const auto pair = authority().issue("localhost");
+      options.tls = {pair.certificate, pair.key};
+      client_context = authority().client_context();
+    }
     listener = http::Listener::open(io, workers, options, std::move(handler)).value();
   }
   ~HttpFixture() {
@@ -58,10 +75,12 @@ struct HttpFixture {
     io.stop();
   }
   uint16_t port() const { return listener->port(); }
+  Endpoint at() const { return {listener->port(), client_context.get()}; }
 
   http::WorkerPool workers{2};
   http::IoPool io;
   std::unique_ptr<http::Listener> listener;
+  std::shared_ptr<SSL_CTX> client_context;  // null: plain
 };
 
 inline http::Response text_response(std::string body, int status = 200) {

@@ -12,9 +12,11 @@ using http::Exchange;
 using http::Limits;
 
 TEST_CASE("A body as large as may be is taken, and one byte more is refused", "[net][http][limits]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Limits limits;
   limits.body_bytes_max = 200'000;
   HttpFixture server(
+      wire,
       [](std::shared_ptr<Exchange> exchange) {
         const std::string& body = exchange->request().body;
         const bool padded = body.capacity() >= body.size() + http::kBodyPaddingBytes;
@@ -36,7 +38,7 @@ TEST_CASE("A body as large as may be is taken, and one byte more is refused", "[
     const size_t size = limits.body_bytes_max + more;
     for (const bool chunks : {false, true}) {
       INFO(size << (chunks ? " in chunks" : ""));
-      HttpClient client(server.port());
+      HttpClient client(server.at());
       if (chunks) {
         client.send("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(size));
       } else {
@@ -51,11 +53,12 @@ TEST_CASE("A body as large as may be is taken, and one byte more is refused", "[
 }
 
 TEST_CASE("A client that sends too much reads why before the connection ends", "[net][http][limits]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Limits limits;
   limits.body_bytes_max = 1000;
-  HttpFixture server(echo, limits);
+  HttpFixture server(wire, echo, limits);
   for (int i = 0; i < 20; ++i) {
-    HttpClient client(server.port());
+    HttpClient client(server.at());
     client.ask("/", "", std::string(4'000'000, 'x'));
     CHECK(client.reply().status == 413);
   }
@@ -108,15 +111,16 @@ TEST_CASE("All bodies together are bounded, and what was used is given back", "[
 }
 
 TEST_CASE("Who does not come to the point is told so, and who says nothing is left", "[net][http][limits]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Limits limits;
   limits.head_time_max = 80ms;
   limits.body_stall_max = 80ms;
   limits.idle_time_max = 80ms;
-  HttpFixture server(echo, limits);
-  HttpClient half_head(server.port());
-  HttpClient half_body(server.port());
-  HttpClient idle(server.port());
-  HttpClient never(server.port());
+  HttpFixture server(wire, echo, limits);
+  HttpClient half_head(server.at());
+  HttpClient half_body(server.at());
+  HttpClient idle(server.at());
+  HttpClient never(server.at());
   half_head.send("GET / HTT");
   half_body.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel");
   idle.ask("/a");
@@ -132,10 +136,11 @@ TEST_CASE("Who does not come to the point is told so, and who says nothing is le
 }
 
 TEST_CASE("A head that comes slowly is given up although bytes keep coming", "[net][http][limits]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Limits limits;
   limits.head_time_max = 150ms;
-  HttpFixture server(echo, limits);
-  HttpClient client(server.port());
+  HttpFixture server(wire, echo, limits);
+  HttpClient client(server.at());
   client.send("GET / HTTP/1.1\r\nX: ");
   for (int i = 0; i < 15; ++i) {
     client.send("x");

@@ -75,12 +75,13 @@ std::string events(const HttpClient::Reply& head, HttpClient& client, size_t cou
 }  // namespace
 
 TEST_CASE("A stream sends as events happen, the same bytes to many", "[net][http][stream]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Streams streams;
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) { streams.open(exchange); });
+  HttpFixture server(wire, [&](std::shared_ptr<Exchange> exchange) { streams.open(exchange); });
   std::vector<std::unique_ptr<HttpClient>> clients;
   std::vector<HttpClient::Reply> heads;
   for (int i = 0; i < 10; ++i) {
-    clients.push_back(std::make_unique<HttpClient>(server.port()));
+    clients.push_back(std::make_unique<HttpClient>(server.at()));
     clients.back()->ask("/" + std::to_string(i), "Accept-Encoding: gzip\r\n");
     heads.push_back(clients.back()->reply(HttpClient::Body::None));
     CHECK(heads.back().status == 200);
@@ -99,10 +100,11 @@ TEST_CASE("A stream sends as events happen, the same bytes to many", "[net][http
 }
 
 TEST_CASE("A stream that the client leaves says so once", "[net][http][stream]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Streams streams;
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) { streams.open(exchange); });
+  HttpFixture server(wire, [&](std::shared_ptr<Exchange> exchange) { streams.open(exchange); });
   {
-    HttpClient client(server.port());
+    HttpClient client(server.at());
     client.ask("/a");
     CHECK(client.reply(HttpClient::Body::None).status == 200);
     REQUIRE(eventually([&] { return streams.open() == 1; }));
@@ -113,9 +115,10 @@ TEST_CASE("A stream that the client leaves says so once", "[net][http][stream]")
 }
 
 TEST_CASE("A stream that the server closes has said all before it ends", "[net][http][stream]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Streams streams;
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) { streams.open(exchange); });
-  HttpClient client(server.port());
+  HttpFixture server(wire, [&](std::shared_ptr<Exchange> exchange) { streams.open(exchange); });
+  HttpClient client(server.at());
   client.ask("/a", "Connection: close\r\n");
   const auto head = client.reply(HttpClient::Body::None);
   REQUIRE(eventually([&] { return streams.open() == 1; }));
@@ -133,14 +136,15 @@ TEST_CASE("A stream that the server closes has said all before it ends", "[net][
 }
 
 TEST_CASE("A stream may be opened later than the request was handed out", "[net][http][stream]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Streams streams;
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) {
+  HttpFixture server(wire, [&](std::shared_ptr<Exchange> exchange) {
     server.workers.run([&, exchange] {
       std::this_thread::sleep_for(20ms);
       server.io.post(exchange->thread(), [&, exchange] { streams.open(exchange); });
     });
   });
-  HttpClient client(server.port());
+  HttpClient client(server.at());
   client.ask("/a");
   const auto head = client.reply(HttpClient::Body::None);
   CHECK(head.status == 200);
@@ -148,7 +152,7 @@ TEST_CASE("A stream may be opened later than the request was handed out", "[net]
   streams.with(server.io, "/a", [](Stream& stream) { stream.send(kEvent); });
   CHECK(events(head, client, 1) == kEvent);
 
-  HttpClient gone(server.port());
+  HttpClient gone(server.at());
   gone.ask("/gone");
   gone.close();
   CHECK(eventually([&] { return streams.closed() >= 1; }));
@@ -156,12 +160,14 @@ TEST_CASE("A stream may be opened later than the request was handed out", "[net]
 
 TEST_CASE("A reader that takes nothing is disconnected and counted, and its neighbours hear everything",
           "[net][http][stream][limits]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Streams streams;
   Limits limits;
   limits.send_stall_max = 200ms;
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) { streams.open(exchange); }, limits, 1);
-  HttpClient deaf(server.port(), "127.0.0.1", 4096);
-  HttpClient reader(server.port());
+  HttpFixture server(
+      wire, [&](std::shared_ptr<Exchange> exchange) { streams.open(exchange); }, limits, 1);
+  HttpClient deaf(server.at(), "127.0.0.1", 4096);
+  HttpClient reader(server.at());
   deaf.ask("/deaf");
   reader.ask("/reader");
   CHECK(deaf.reply(HttpClient::Body::None).status == 200);
@@ -184,12 +190,14 @@ TEST_CASE("A reader that takes nothing is disconnected and counted, and its neig
 
 TEST_CASE("A reader that is slow with one large value is waited for as long as it makes progress",
           "[net][http][stream][limits]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Streams streams;
   Limits limits;
   limits.send_stall_max = 300ms;
   limits.backlog_bytes_max = 1u << 20;
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) { streams.open(exchange); }, limits, 1);
-  HttpClient slow(server.port(), "127.0.0.1", 256 << 10);
+  HttpFixture server(
+      wire, [&](std::shared_ptr<Exchange> exchange) { streams.open(exchange); }, limits, 1);
+  HttpClient slow(server.at(), "127.0.0.1", 256 << 10);
   slow.ask("/slow", "Connection: close\r\n");
   CHECK(slow.reply(HttpClient::Body::None).status == 200);
   REQUIRE(eventually([&] { return streams.open() == 1; }));
@@ -207,11 +215,13 @@ TEST_CASE("A reader that is slow with one large value is waited for as long as i
 }
 
 TEST_CASE("A reader that falls behind by more than may wait is disconnected", "[net][http][stream][limits]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Streams streams;
   Limits limits;
   limits.backlog_bytes_max = 4u << 20;
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) { streams.open(exchange); }, limits, 1);
-  HttpClient deaf(server.port(), "127.0.0.1", 4096);
+  HttpFixture server(
+      wire, [&](std::shared_ptr<Exchange> exchange) { streams.open(exchange); }, limits, 1);
+  HttpClient deaf(server.at(), "127.0.0.1", 4096);
   deaf.ask("/deaf");
   CHECK(deaf.reply(HttpClient::Body::None).status == 200);
   REQUIRE(eventually([&] { return streams.open() == 1; }));
@@ -224,9 +234,11 @@ TEST_CASE("A reader that falls behind by more than may wait is disconnected", "[
 }
 
 TEST_CASE("What is sent in one turn leaves in one call", "[net][http][stream]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Streams streams;
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) { streams.open(exchange); }, {}, 1);
-  HttpClient client(server.port());
+  HttpFixture server(
+      wire, [&](std::shared_ptr<Exchange> exchange) { streams.open(exchange); }, {}, 1);
+  HttpClient client(server.at());
   client.ask("/a");
   const auto head = client.reply(HttpClient::Body::None);
   REQUIRE(eventually([&] { return streams.open() == 1; }));

@@ -93,8 +93,9 @@ void Room::enter(const std::shared_ptr<Exchange>& exchange) {
 }
 
 struct Fixture : Room, HttpFixture {
-  explicit Fixture(WebSocketOptions given = {}, Limits limits = {}, size_t threads = 2)
+  explicit Fixture(Wire wire, WebSocketOptions given = {}, Limits limits = {}, size_t threads = 2)
       : HttpFixture(
+            wire,
             [this](std::shared_ptr<Exchange> exchange) {
               if (!exchange->wants_websocket() && exchange->request().target != "/socket") return echo(exchange);
               enter(exchange);
@@ -107,8 +108,9 @@ struct Fixture : Room, HttpFixture {
 }  // namespace
 
 TEST_CASE("A WebSocket opens with the handshake of RFC 6455 and echoes", "[net][http][websocket]") {
-  Fixture server;
-  HttpClient client(server.port());
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
+  Fixture server(wire);
+  HttpClient client(server.at());
   const auto reply = client.upgrade();
   CHECK(reply.status == 101);
   CHECK(reply.has("\r\nupgrade: websocket\r\n"));
@@ -131,8 +133,9 @@ TEST_CASE("A WebSocket opens with the handshake of RFC 6455 and echoes", "[net][
 }
 
 TEST_CASE("A handshake that is none is answered, and the connection can be used", "[net][http][websocket]") {
-  Fixture server;
-  HttpClient client(server.port());
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
+  Fixture server(wire);
+  HttpClient client(server.at());
   const std::string upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
   const std::string version = "Sec-WebSocket-Version: 13\r\n";
   const std::string key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -153,8 +156,9 @@ TEST_CASE("A handshake that is none is answered, and the connection can be used"
 }
 
 TEST_CASE("Frames that come with the handshake, or in many pieces, are heard in order", "[net][http][websocket]") {
-  Fixture server;
-  HttpClient client(server.port());
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
+  Fixture server(wire);
+  HttpClient client(server.at());
   const std::string first = HttpClient::frame(kText, "first") + HttpClient::frame(kText, "second");
   CHECK(client.upgrade("/socket", first + HttpClient::frame(kText, "third").substr(0, 5)).status == 101);
   CHECK(client.take_frame().payload == "first");
@@ -164,14 +168,15 @@ TEST_CASE("Frames that come with the handshake, or in many pieces, are heard in 
 }
 
 TEST_CASE("A WebSocket may be accepted later; what came meanwhile is not lost", "[net][http][websocket]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Room room;
-  HttpFixture server([&](std::shared_ptr<Exchange> exchange) {
+  HttpFixture server(wire, [&](std::shared_ptr<Exchange> exchange) {
     server.workers.run([&, exchange] {
       std::this_thread::sleep_for(30ms);
       server.io.post(exchange->thread(), [&, exchange] { room.enter(exchange); });
     });
   });
-  HttpClient client(server.port());
+  HttpClient client(server.at());
   CHECK(client.upgrade("/", HttpClient::frame(kText, "early") + HttpClient::frame(kText, "bird")).status == 101);
   client.send_text("late");
   CHECK(client.take_frame().payload == "early");
@@ -180,8 +185,9 @@ TEST_CASE("A WebSocket may be accepted later; what came meanwhile is not lost", 
 }
 
 TEST_CASE("Messages may come in fragments, with control frames between them", "[net][http][websocket]") {
-  Fixture server;
-  HttpClient client(server.port());
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
+  Fixture server(wire);
+  HttpClient client(server.at());
   client.upgrade();
   client.send(HttpClient::frame(kText, "one ", HttpClient::Fin::No) + HttpClient::frame(0, "", HttpClient::Fin::No) +
               HttpClient::frame(kPing, "are you there") + HttpClient::frame(0, "two \xc3", HttpClient::Fin::No) +
@@ -196,9 +202,10 @@ TEST_CASE("Messages may come in fragments, with control frames between them", "[
 }
 
 TEST_CASE("Broken frames close with the code that says why", "[net][http][websocket]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   WebSocketOptions options;
   options.message_bytes_max = 1000;
-  Fixture server(options);
+  Fixture server(wire, options);
   struct Case {
     const char* what;
     std::string sent;
@@ -230,7 +237,7 @@ TEST_CASE("Broken frames close with the code that says why", "[net][http][websoc
   };
   for (const Case& now : cases) {
     INFO(now.what);
-    HttpClient client(server.port());
+    HttpClient client(server.at());
     client.upgrade();
     client.send_text(std::string(1000, 'y'));
     CHECK(client.take_frame().payload.size() == 1000);
@@ -245,10 +252,11 @@ TEST_CASE("Broken frames close with the code that says why", "[net][http][websoc
 }
 
 TEST_CASE("A client's goodbye is answered with its code, and the handler told at once", "[net][http][websocket]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Limits limits;
   limits.linger_time_max = 10min;
-  Fixture server({}, limits);
-  HttpClient client(server.port());
+  Fixture server(wire, {}, limits);
+  HttpClient client(server.at());
   client.upgrade();
   client.send_text("x");
   client.send_close(3001);
@@ -261,7 +269,7 @@ TEST_CASE("A client's goodbye is answered with its code, and the handler told at
   REQUIRE(eventually([&] { return server.closed().size() == 1; }));
   CHECK(server.closed()[0] == static_cast<CloseCode>(3001));
 
-  HttpClient silent(server.port());
+  HttpClient silent(server.at());
   silent.upgrade();
   silent.send(HttpClient::frame(kClose, ""));
   CHECK(silent.take_frame().opcode == kClose);
@@ -270,9 +278,10 @@ TEST_CASE("A client's goodbye is answered with its code, and the handler told at
 }
 
 TEST_CASE("A client that vanishes is an abnormal end", "[net][http][websocket]") {
-  Fixture server;
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
+  Fixture server(wire);
   {
-    HttpClient client(server.port());
+    HttpClient client(server.at());
     client.upgrade();
     REQUIRE(eventually([&] { return server.size() == 1; }));
   }
@@ -283,10 +292,11 @@ TEST_CASE("A client that vanishes is an abnormal end", "[net][http][websocket]")
 }
 
 TEST_CASE("The server's goodbye waits for the client's", "[net][http][websocket]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Limits limits;
   limits.linger_time_max = 100ms;
-  Fixture server({}, limits);
-  HttpClient polite(server.port());
+  Fixture server(wire, {}, limits);
+  HttpClient polite(server.at());
   polite.upgrade();
   polite.send_text("close!");
   const auto frame = polite.take_frame();
@@ -299,7 +309,7 @@ TEST_CASE("The server's goodbye waits for the client's", "[net][http][websocket]
   CHECK(eventually([&] { return server.closed().size() == 1; }));
   CHECK(server.messages == 1);
 
-  HttpClient rude(server.port());
+  HttpClient rude(server.at());
   rude.upgrade();
   rude.send_text("close!");
   CHECK(rude.take_frame().opcode == kClose);
@@ -308,12 +318,13 @@ TEST_CASE("The server's goodbye waits for the client's", "[net][http][websocket]
 }
 
 TEST_CASE("Silent clients are pinged, and left when they stay silent", "[net][http][websocket]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   WebSocketOptions options;
   options.ping_interval = 60ms;
   options.idle_time_max = 180ms;
-  Fixture server(options);
-  HttpClient alive(server.port());
-  HttpClient dead(server.port());
+  Fixture server(wire, options);
+  HttpClient alive(server.at());
+  HttpClient dead(server.at());
   alive.upgrade();
   dead.upgrade();
   for (int i = 0; i < 6; ++i) {
@@ -330,10 +341,11 @@ TEST_CASE("Silent clients are pinged, and left when they stay silent", "[net][ht
 }
 
 TEST_CASE("A message framed once is sent to many", "[net][http][websocket]") {
-  Fixture server;
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
+  Fixture server(wire);
   std::vector<std::unique_ptr<HttpClient>> clients;
   for (int i = 0; i < 20; ++i) {
-    clients.push_back(std::make_unique<HttpClient>(server.port()));
+    clients.push_back(std::make_unique<HttpClient>(server.at()));
     CHECK(clients.back()->upgrade().status == 101);
   }
   REQUIRE(eventually([&] { return server.size() == 20; }));
@@ -350,8 +362,9 @@ TEST_CASE("A message framed once is sent to many", "[net][http][websocket]") {
 }
 
 TEST_CASE("A paused WebSocket hears nothing until it is resumed, and then everything", "[net][http][websocket]") {
-  Fixture server;
-  HttpClient client(server.port());
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
+  Fixture server(wire);
+  HttpClient client(server.at());
   client.upgrade();
   client.send_text("before");
   CHECK(client.take_frame().payload == "before");
@@ -367,9 +380,10 @@ TEST_CASE("A paused WebSocket hears nothing until it is resumed, and then everyt
 
 TEST_CASE("A client that does not read is not read from, and hears all when it does",
           "[net][http][websocket][limits]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Limits limits;
-  Fixture server({}, limits, 1);
-  HttpClient client(server.port(), "127.0.0.1", 64 << 10);
+  Fixture server(wire, {}, limits, 1);
+  HttpClient client(server.at(), "127.0.0.1", 64 << 10);
   client.upgrade();
   const std::string payload(100'000, 'x');
   constexpr int kMessages = 400;  // 40 MB
@@ -393,15 +407,16 @@ TEST_CASE("A client that does not read is not read from, and hears all when it d
 
 TEST_CASE("A WebSocket that does not take what it is sent is cut off, and another goes on",
           "[net][http][websocket][limits]") {
+  const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Limits limits;
   limits.send_stall_max = 150ms;
-  Fixture server({}, limits, 1);
-  HttpClient deaf(server.port(), "127.0.0.1", 4096);
+  Fixture server(wire, {}, limits, 1);
+  HttpClient deaf(server.at(), "127.0.0.1", 4096);
   deaf.upgrade();
   REQUIRE(eventually([&] { return server.size() == 1; }));
   const auto frames = std::make_shared<const std::string>(http::frame_text(std::string(16u << 20, 'x')));
   server.for_each(server.io, [frames](WebSocket& websocket) { websocket.send(frames); });
-  HttpClient other(server.port());
+  HttpClient other(server.at());
   other.upgrade();
   for (int i = 0; i < 20; ++i) {
     other.send_text("hello");

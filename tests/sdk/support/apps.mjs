@@ -10,8 +10,9 @@ const apps = [];
 export const newNamespace = () => `${globalThis.namespacePrefix ?? 'space'}-${++count}`;
 
 // A database handle of a new app. `port`: of the server or of a proxy before it. `token`: what a signed-in user has.
-export function open(port, namespace, { token } = {}) {
-  const app = initializeApp({ databaseURL: `http://127.0.0.1:${port}?ns=${namespace}` }, `app-${++count}`);
+// `origin`: "https://localhost" for a port that speaks TLS.
+export function open(port, namespace, { token, origin = 'http://127.0.0.1' } = {}) {
+  const app = initializeApp({ databaseURL: `${origin}:${port}?ns=${namespace}` }, `app-${++count}`);
   apps.push(app);
   const database = fb.getDatabase(app);
   if (token) fb.connectDatabaseEmulator(database, '127.0.0.1', port, { mockUserToken: token });

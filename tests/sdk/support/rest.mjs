@@ -1,15 +1,18 @@
 // REST requests as they are written, and streams.
 import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { Story } from './apps.mjs';
 import { soon } from './server.mjs';
 
+// `server`: its port; `isSecure`: speaks TLS, as localhost.
 function send(server, namespace, method, path, { query = '', headers = {}, body }, onResponse) {
   const target = `${path}?ns=${namespace}${query && `&${query}`}`;
   const bytes = body === undefined ? undefined : Buffer.from(body);
   const length = bytes === undefined ? {} : { 'Content-Length': bytes.length };
-  const options = { host: '127.0.0.1', port: server.port, method, path: target, agent: false };
+  const ask = server.isSecure ? httpsRequest : httpRequest;
+  const options = { host: server.isSecure ? 'localhost' : '127.0.0.1', port: server.port, method, path: target, agent: false };
   return new Promise((resolve, reject) => {
-    const asked = httpRequest({ ...options, headers: { ...length, ...headers } }, (response) => {
+    const asked = ask({ ...options, headers: { ...length, ...headers } }, (response) => {
       resolve(onResponse(response, asked));
     });
     // An early refusal may come while the body is still being sent: then the answer counts, not the broken pipe.

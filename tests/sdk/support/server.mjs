@@ -30,6 +30,7 @@ export class Server {
   #process;
   #errors = '';
   port = 0;
+  isSecure = false;
 
   constructor(flags) {
     this.#flags = flags;
@@ -44,7 +45,7 @@ export class Server {
   }
 
   get url() {
-    return `http://127.0.0.1:${this.port}`;
+    return this.isSecure ? `https://localhost:${this.port}` : `http://127.0.0.1:${this.port}`;
   }
   get errors() {
     return this.#errors;
@@ -63,8 +64,10 @@ export class Server {
     const ready = new Promise((resolve, reject) => {
       this.#process.stdout.setEncoding('utf8').on('data', (text) => {
         output += text;
-        const match = /^hearth listening on http:\/\/[^:\n]+:(\d+)\n/.exec(output);
-        if (match) resolve(Number(match[1]));
+        const match = /^hearth listening on (https?):\/\/[^:\n]+:(\d+)\n/.exec(output);
+        if (!match) return;
+        this.isSecure = match[1] === 'https';
+        resolve(Number(match[2]));
       });
       this.#process.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${this.#errors}`)));
     });
@@ -79,6 +82,11 @@ export class Server {
   // As an operator would. The exit code.
   async stop() {
     return this.#signal('SIGTERM');
+  }
+
+  // It reads its certificate again, soon.
+  reload() {
+    this.#process.kill('SIGHUP');
   }
 
   async end() {
