@@ -141,6 +141,7 @@ test('nothing is lost or repeated while pages change over to WebSockets', async 
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
       await Promise.all(writes);
+      while (heard.length < 25) await new Promise((resolve) => setTimeout(resolve, 5));
       return heard;
     };
     const heard = await inPage(seen, namespace, run, `page-${round}`);
