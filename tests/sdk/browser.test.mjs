@@ -47,8 +47,10 @@ const files = {
 
 for (const { way, options, poll } of ways) {
   for (const [file, count] of Object.entries(files)) {
-    // It has more apps at once than a browser has connections for: each that polls takes up to two of six.
-    if (poll && file === 'queries.test.mjs') continue;
+    // Not by polling alone: one has more apps at once than a browser has connections for, each takes up to two of six; the other
+    // goes offline so soon that the SDK's own goodbye (a frame of ours, wire-protocol §10.2) may not be loaded yet, and then a
+    // client is missed only for want of polls.
+    if (poll && ['queries.test.mjs', 'presence.test.mjs'].includes(file)) continue;
     test(`${file} over ${way}`, async () => {
       const seen = await browser.open(options);
       const results = await runIn(seen, file, { poll });
