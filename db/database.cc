@@ -373,5 +373,6 @@ const std::string& Database::life() const { return engine_->life(); }
 const std::string& Database::store_id() const { return engine_->store().id(); }
 SyncMode Database::sync() const { return engine_->sync(); }
 Result<void> Database::health() const { return engine_->store().health(); }
+Figures Database::figures() const { return engine_->figures(); }
 
 }  // namespace hearth::db

@@ -27,6 +27,7 @@
 #include "db/base/clock.h"
 #include "db/base/result.h"
 #include "db/model/event.h"
+#include "db/model/figures.h"
 #include "db/model/index.h"
 #include "db/model/request.h"
 #include "db/model/value.h"
@@ -165,6 +166,7 @@ class Database {
   const std::string& store_id() const;
   SyncMode sync() const;
   Result<void> health() const;       // Unavailable: the store is broken and writes are refused; why
+  Figures figures() const;           // blocks on the disk; holds up neither reads nor writes
 
  private:
   explicit Database(std::unique_ptr<Engine> engine);

@@ -21,6 +21,7 @@
 
 #include "db/base/clock.h"
 #include "db/base/result.h"
+#include "db/model/figures.h"
 #include "db/model/settings.h"
 #include "db/model/tree_view.h"
 #include "db/store/row_key.h"
@@ -141,6 +142,7 @@ class TreeStore {
   Result<void> commit(const RowSource& rows, Durability durability);
   std::shared_ptr<const Snapshot> snapshot() const;
   Result<void> health() const;  // Errors: Unavailable, why writes are refused
+  StoreFigures figures() const;
 
  private:
   struct Rocks;
