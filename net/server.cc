@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <latch>
 #include <utility>
 
+#include "db/base/metrics.h"
+#include "net/admin/metrics_page.h"
 #include "net/auth/verifier.h"
 #include "net/http/listener.h"
 #include "net/rest/handler.h"
@@ -12,6 +15,16 @@
 #include "rules/guard.h"
 
 namespace hearth::net {
+namespace {
+
+http::Limits watch_limits() {
+  http::Limits limits;
+  limits.connections_max = kWatchConnectionsMax;
+  limits.body_bytes_max = kWatchBodyBytesMax;
+  return limits;
+}
+
+}  // namespace
 
 struct Server::Parts {
   Parts(rules::Guard& guard, const Options& options)
@@ -20,11 +33,33 @@ struct Server::Parts {
         worker_count(options.workers),
         workers(options.workers),
         verifier(guard),
-        rest(guard, verifier, io, workers),
-        wire(guard, verifier, io, workers) {}
+        rest(guard, verifier, io, workers, {.serialised = &serialised}),
+        wire(guard, verifier, io, workers, &serialised),
+        metrics({.guard = guard,
+                 .verifier = verifier,
+                 .workers = workers,
+                 .traffic = [this] {
+                   const http::Listener* from = counting.load();
+                   return from == nullptr ? http::Stats() : from->stats();
+                 },
+                 .serialised = serialised}) {}
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
-    if (!wire.accept(exchange)) rest.handle(std::move(exchange));
+    if (wire.accept(exchange) || metrics.accept(exchange, admin::MetricsPage::For::Admins)) return;
+    rest.handle(std::move(exchange));
+  }
+
+  void handle_watcher(std::shared_ptr<http::Exchange> exchange) {
+    if (metrics.accept(exchange, admin::MetricsPage::For::Everyone)) return;
+    if (admin::is_for(exchange->request(), "/.health")) return rest.handle(std::move(exchange));
+    exchange->respond(http::error_response(404, "Only /.metrics and /.health are served here."));
+  }
+
+  // Waits until all workers have nothing left of what they were given before.
+  void finish_work() {
+    const auto all = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(worker_count) + 1);
+    for (size_t i = 0; i < worker_count; ++i) workers.run([all] { all->arrive_and_wait(); });
+    all->arrive_and_wait();
   }
 
   const std::chrono::milliseconds patience;
@@ -32,43 +67,53 @@ struct Server::Parts {
   const size_t worker_count;
   http::WorkerPool workers;
   Verifier verifier;
+  db::Counter serialised;  // bodies of events
   RestHandler rest;
   wire::Acceptor wire;
+  admin::MetricsPage metrics;
   std::unique_ptr<http::Listener> listener;
-  uint16_t port = 0;
-  std::string url;
+  std::unique_ptr<http::Listener> watch_listener;
+  std::atomic<const http::Listener*> counting = nullptr;  // `listener`, once it is there
+  bool is_stopped = false;
 };
 
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() { stop(); }
 
 db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options options) {
-  auto parts = std::make_unique<Parts>(guard, options);
-  parts->io.start();
-  const auto handler = [all = parts.get()](std::shared_ptr<http::Exchange> exchange) {
-    all->handle(std::move(exchange));
-  };
-  ASSIGN_OR_RETURN(parts->listener, http::Listener::open(parts->io, parts->workers,
-                                                         {std::move(options.host), options.port, {}}, handler));
-  parts->port = parts->listener->port();
-  parts->url = parts->listener->url();
-  return std::unique_ptr<Server>(new Server(std::move(parts)));
+  std::unique_ptr<Server> server(new Server(std::make_unique<Parts>(guard, options)));
+  Parts& parts = *server->parts_;
+  parts.io.start();
+  if (options.watch) {
+    auto opened = http::Listener::open(parts.io, parts.workers,
+                                       {std::move(options.watch->host), options.watch->port, watch_limits()},
+                                       [&parts](auto exchange) { parts.handle_watcher(std::move(exchange)); });
+    if (!opened.ok()) return db::Error{opened.error().code, "for metrics: " + opened.error().message};
+    parts.watch_listener = std::move(opened).value();
+  }
+  ASSIGN_OR_RETURN(parts.listener, http::Listener::open(parts.io, parts.workers, {std::move(options.host), options.port, {}},
+                                                        [&parts](auto exchange) { parts.handle(std::move(exchange)); }));
+  parts.counting = parts.listener.get();
+  return server;
 }
 
-uint16_t Server::port() const { return parts_->port; }
-std::string Server::url() const { return parts_->url; }
+uint16_t Server::port() const { return parts_->listener->port(); }
+std::string Server::url() const { return parts_->listener->url(); }
+std::string Server::watch_url() const { return parts_->watch_listener == nullptr ? "" : parts_->watch_listener->url(); }
 
 void Server::stop() {
-  if (parts_->listener == nullptr) return;
-  parts_->listener->drain(parts_->patience);
+  if (std::exchange(parts_->is_stopped, true)) return;
+  for (auto* listener : {&parts_->listener, &parts_->watch_listener}) {
+    if (*listener != nullptr) (*listener)->drain(parts_->patience);
+  }
+  parts_->finish_work();
+  // From here on nobody counts what the listener has counted.
   parts_->listener.reset();
+  parts_->watch_listener.reset();
   parts_->io.stop();
   parts_->io.join();
-  // From here on no io thread runs, and so nothing new begins. What workers still have may ask the guard: when all of
-  // them have come to this latch, they have nothing left.
-  const auto all = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(parts_->worker_count) + 1);
-  for (size_t i = 0; i < parts_->worker_count; ++i) parts_->workers.run([all] { all->arrive_and_wait(); });
-  all->arrive_and_wait();
+  // From here on no io thread runs, and so nothing new begins. What workers still have may ask the guard.
+  parts_->finish_work();
 }
 
 }  // namespace hearth::net

@@ -1,6 +1,7 @@
 // Serves a Guard to the network: REST, event streams and the Firebase protocol, on one port. Start reading here.
 //
 //   GET /.ws, as an upgrade     net/wire
+//   GET /.metrics               net/admin
 //   everything else             net/rest
 //
 // Thread: its owner's. It has threads of its own: io threads, each the home of some connections, and workers for what
@@ -10,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "db/base/result.h"
@@ -20,6 +22,16 @@ class Guard;
 
 namespace hearth::net {
 
+// Whoever watches asks little, and whoever else gets there shall not cost much.
+inline constexpr size_t kWatchConnectionsMax = 64;
+inline constexpr size_t kWatchBodyBytesMax = 4u << 10;
+
+// A port of its own for /.metrics and /.health, without credentials: for those who watch the server.
+struct WatchPort {
+  std::string host{};  // as Server::Options
+  uint16_t port = 0;
+};
+
 class Server {
  public:
   struct Options {
@@ -27,6 +39,7 @@ class Server {
     uint16_t port = 9000;  // 0: picks one, the same for all addresses
     size_t io_threads = 2;
     size_t workers = 2;
+    std::optional<WatchPort> watch{};
     std::chrono::milliseconds patience{5'000};  // of stop(), with requests that are being answered
   };
 
@@ -39,6 +52,7 @@ class Server {
 
   uint16_t port() const;
   std::string url() const;  // http://127.0.0.1:9000
+  std::string watch_url() const;  // the same of the watch port; "" when there is none
 
   // Accepts no more, lets requests be answered, says goodbye to the rest. When it returns, nothing of this server asks
   // the guard any more; answers that still come from it go nowhere. The database may go before the server does.

@@ -33,7 +33,8 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"net/http", {"db/base", "db/model"}},
     {"net/rest", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/error_reply.h", "net/host_namespace.h"}},
     {"net/wire", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/error_reply.h", "net/host_namespace.h"}},
-    {"net", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/rest", "net/wire"}},
+    {"net/admin", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/error_reply.h"}},
+    {"net", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/rest", "net/wire", "net/admin"}},
     {"tools", {"db/base", "db/model", "db", "rules", "net", "net/http"}},
 };
 
@@ -52,7 +53,8 @@ const std::map<std::string, std::set<std::string>> kLibraries = {
     {"simdjson", {"db/model"}},
     {"boost/", {"net/auth", "net/http", "net/rest", "net/wire", "net", "tests"}},
     {"openssl/", {"db/model", "net/auth", "net/http", "rules", "tools"}},
-    {"spdlog/", {"db/store", "net/http", "net/rest", "net/wire", "net", "tools"}},
+    {"spdlog/", {"net/http"}},
+    {"prometheus/", {"net/admin"}},
     {"CLI/", {"tools"}},
     {"catch2/", {"tests"}},
 };

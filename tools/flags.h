@@ -22,6 +22,9 @@ struct ServeFlags {
   std::string indexes;          // a file: of namespaces that have not set their own
   bool allow_unindexed = false;  // REST answers queries without an index too
   std::string log_level = "info";
+  std::string log_format = "text";
+  std::optional<uint16_t> metrics_port;  // of its own; nothing: none
+  std::string metrics_host;              // "": both loopback addresses
   size_t threads = 0;  // that serve connections; 0: as many as there are cores
 };
 

@@ -11,7 +11,7 @@
 
 namespace hearth::tools {
 
-void start_log(const std::string& level);  // to standard error
+void start_log(const std::string& level, const std::string& format = "text");  // to standard error
 void ignore_broken_pipes();                // they are errors of the write, to be answered
 
 class Service {
@@ -20,6 +20,7 @@ class Service {
   explicit Service(const ServeFlags& flags);
 
   std::string url() const { return server_->url(); }  // http://127.0.0.1:9000
+  std::string watch_url() const { return server_->watch_url(); }  // "" without --metrics-port
   std::string_view sync_mode() const { return guard_->sync_mode(); }
   void import(const std::string& space, db::Value value);  // becomes the whole tree
   void stop();  // lets go of the clients, then finishes what was accepted and lets go of the folder

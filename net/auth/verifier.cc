@@ -30,13 +30,21 @@ std::string auth_variable(std::string_view uid, std::string_view provider, const
   return to;
 }
 
+// For the log: whose token it is.
+std::string name_of(const db::JsonNode& claims) {
+  const auto data = claims.field("d");
+  std::string_view uid = data && data->is_object() ? text_of(*data, "uid") : "";
+  if (uid.empty()) uid = text_of(claims, "sub");
+  return uid.empty() ? "an admin's token" : std::string(uid);
+}
+
 db::Result<rules::Auth> user_of(const Jwt& token) {
   ASSIGN_OR_RETURN(const auto document, db::JsonDocument::parse(token.claims));
   const db::JsonNode claims = document.root();
 
   // Legacy tokens carry a version; a custom claim named `admin` in an ID token makes nobody an admin.
   if (const auto version = claims.field("v"); version && version->integer() == 0) {
-    if (const auto admin = claims.field("admin"); admin && admin->boolean() == true) return rules::Auth::admin();
+    if (const auto admin = claims.field("admin"); admin && admin->boolean() == true) return rules::Auth::admin(name_of(claims));
     const auto data = claims.field("d");
     if (data && data->is_object()) return rules::Auth{rules::Auth::Kind::User, data->to_text(), {}};
   }
@@ -54,8 +62,8 @@ db::Result<rules::Auth> user_of(const Jwt& token) {
 }  // namespace
 
 db::Result<rules::Auth> Verifier::verify(std::string_view credential) const {
-  if (guard_.dev() && credential == "owner") return rules::Auth::admin();
-  if (!credential.empty() && guard_.is_admin_secret(credential)) return rules::Auth::admin();
+  if (guard_.dev() && credential == "owner") return rules::Auth::admin("owner");
+  if (!credential.empty() && guard_.is_admin_secret(credential)) return rules::Auth::admin("the admin secret");
 
   ASSIGN_OR_RETURN(const Jwt token, decode_jwt(credential));
   if (!guard_.dev()) {

@@ -38,6 +38,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
 
   // Sends what waits, then takes leave: what was sent is not lost because the client was still talking.
   void close_after_sending();
+  void tell_of_slowness();  // before a client is cut off for it
   void close();                                             // now
   void reset();                                             // the same, and the client sees that it is cut
   bool is_closed() const { return state_ != State::Open; }  // or closing
@@ -50,6 +51,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   Hub& hub() { return hub_; }
   IoLoop& loop() { return loop_; }
   Counters& counters() { return hub_.threads[loop_.index()].counters; }
+  uint64_t id() const { return id_; }  // unique in this process
   const std::string& peer() const { return peer_; }
   bool peer_is_loopback() const { return peer_is_loopback_; }
 
@@ -72,6 +74,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   std::shared_ptr<Protocol> protocol_;
   Outbox outbox_;
   Deadline patience_;  // with a client who takes nothing, or does not close after us
+  const uint64_t id_;
   std::string peer_;
   State state_ = State::Open;
   bool peer_is_loopback_ = false;

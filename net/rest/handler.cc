@@ -1,7 +1,5 @@
 #include "net/rest/handler.h"
 
-#include <spdlog/spdlog.h>
-
 #include <functional>
 #include <string>
 #include <utility>
@@ -9,6 +7,7 @@
 
 #include "db/model/hash.h"
 #include "db/model/push_id.h"
+#include "net/http/log.h"
 #include "net/rest/body.h"
 #include "net/rest/event_stream.h"
 #include "net/rest/reply.h"
@@ -47,9 +46,21 @@ db::Value shallow_of(const db::Value& value) {
 
 void fail(const Call& call, const Error& error) {
   if (error.code == ErrorCode::Io || error.code == ErrorCode::Corruption) {
-    spdlog::error("rest: {} at /{} of {}", error.message, call.request.path.text(), call.space);
+    http::log(http::LogLevel::Error, "request failed", {{"connection", call.exchange->request().connection},
+                                                        {"peer", call.exchange->request().peer},
+                                                        {"ns", call.space},
+                                                        {"path", call.request.path.slashed()},
+                                                        {"error", error.message}});
   }
   call.exchange->respond(rest::error_reply_of(error, call.request.callback));
+}
+
+// What an admin did, and who it was.
+void log_act(const Call& call, std::string_view what) {
+  http::log(http::LogLevel::Info, what, {{"ns", call.space},
+                                         {"by", call.auth.name},
+                                         {"connection", call.exchange->request().connection},
+                                         {"peer", call.exchange->request().peer}});
 }
 
 void tell_read(const Call& call, db::Answer answer) {
@@ -100,7 +111,8 @@ class RestHandler::Core {
               .workers = workers,
               .clock = options.clock != nullptr ? *options.clock : system_clock_,
               .waiting = waiting_,
-              .keep_alive = options.keep_alive} {}
+              .keep_alive = options.keep_alive,
+              .serialised = options.serialised} {}
 
   void handle(std::shared_ptr<http::Exchange> exchange);
 
@@ -140,7 +152,12 @@ void RestHandler::Core::handle(std::shared_ptr<http::Exchange> exchange) {
   }
   if (call->request.endpoint == Endpoint::Health) return tell_health(*call);
   auto auth = authenticate(call->request);
-  if (!auth.ok()) return fail(*call, auth.error());
+  if (!auth.ok()) {
+    http::log(http::LogLevel::Debug, "credential refused", {{"connection", call->exchange->request().connection},
+                                                            {"peer", call->exchange->request().peer},
+                                                            {"reason", auth.error().message}});
+    return fail(*call, auth.error());
+  }
   call->auth = std::move(auth).value();
 
   switch (call->request.endpoint) {
@@ -278,7 +295,7 @@ void RestHandler::Core::set_rules(const std::shared_ptr<Call>& call) {
   with_.guard.set_rules(call->space, call->auth, std::move(text), install,
                         waiting_.expect([call, install](const db::Answer& answer) {
                           if (!answer.status.ok()) return fail(*call, answer.status.error());
-                          if (install == rules::Install::Yes) spdlog::info("rules: {} has new ones", call->space);
+                          if (install == rules::Install::Yes) log_act(*call, "rules set");
                           http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
                           reply.body = R"({"status":"ok"})";
                           call->exchange->respond(std::move(reply));
@@ -289,7 +306,7 @@ void RestHandler::Core::serve_own_indexes(const std::shared_ptr<Call>& call) {
   const bool is_set = call->request.method == Method::Put;
   auto told = waiting_.expect([call, is_set](const db::Answer& answer) {
     if (!answer.status.ok()) return fail(*call, answer.status.error());
-    if (is_set) spdlog::info("indexes: {} has others", call->space);
+    if (is_set) log_act(*call, "indexes set");
     http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
     reply.body = is_set ? R"({"status":"ok"})" : std::string(answer.value.as_string());
     call->exchange->respond(std::move(reply));

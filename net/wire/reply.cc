@@ -116,9 +116,11 @@ std::string expired_text() {
   return R"({"t":"d","d":{"a":"ac","b":{"s":"expired_token","d":"Auth token is expired."}}})";
 }
 
-db::SharedBytes push_frame(const db::Body& body) {
-  return body.bytes(db::Body::Form::WireFrame,
-                    [](const db::Body& made_of) { return frame_message(push_text(made_of)); });
+db::SharedBytes push_frame(const db::Body& body, db::Counter* made) {
+  return body.bytes(db::Body::Form::WireFrame, [made](const db::Body& made_of) {
+    if (made != nullptr) made->add();
+    return frame_message(push_text(made_of));
+  });
 }
 
 }  // namespace hearth::net::wire

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "db/base/metrics.h"
 #include "db/base/clock.h"
 #include "db/base/error.h"
 #include "db/model/event.h"
@@ -35,7 +36,7 @@ std::string push_text(const db::Body& body, std::optional<int64_t> tag = {});  /
 std::string revoked_text(const db::Path& path, std::string_view query_json = {});
 std::string expired_text();  // push `ac`: the client forgets its token, and comes back with a fresh one (§9.4)
 
-// push_text as WebSocket bytes: made once, and shared by all who are told.
-db::SharedBytes push_frame(const db::Body& body);
+// push_text as WebSocket bytes: made once, and shared by all who are told. `made`: counts that; may be null.
+db::SharedBytes push_frame(const db::Body& body, db::Counter* made = nullptr);
 
 }  // namespace hearth::net::wire

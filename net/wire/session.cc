@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "net/http/log.h"
 #include "net/wire/frame.h"
 #include "net/wire/reply.h"
 
@@ -48,16 +49,19 @@ std::string text_of(const Outgoing& message) {
       message);
 }
 
-db::SharedBytes frames_of(const Outgoing& message) {
-  if (const auto* push = std::get_if<Push>(&message); push != nullptr && !push->tag) return push_frame(*push->body);
+db::SharedBytes frames_of(const Outgoing& message, db::Counter* made) {
+  if (const auto* push = std::get_if<Push>(&message)) {
+    if (!push->tag) return push_frame(*push->body, made);
+    if (made != nullptr) made->add();
+  }
   if (const auto* text = std::get_if<Text>(&message)) {
     return std::make_shared<const std::string>(frame_message(text->json));
   }
   return std::make_shared<const std::string>(frame_message(text_of(message)));
 }
 
-Session::Session(std::unique_ptr<rules::Session> data, const Verifier& verifier)
-    : data_(std::move(data)), verifier_(verifier) {}
+Session::Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, uint64_t connection)
+    : data_(std::move(data)), verifier_(verifier), connection_(connection) {}
 
 void Session::on_message(Incoming&& message, std::vector<Outgoing>& to) {
   std::visit(Overloaded{[&](Request& request) { on_request(std::move(request)); },
@@ -127,7 +131,11 @@ void Session::on_unlisten(int64_t number, const Unlisten& unlisten) {
 void Session::on_authenticate(int64_t number, const Authenticate& authenticate) {
   auto auth = verifier_.verify(authenticate.credential);
   if (auth.ok() && authenticate.act_as) auth = act_as(std::move(auth).value(), *authenticate.act_as);
-  if (!auth.ok()) return refuse(number, auth.error());
+  if (!auth.ok()) {
+    http::log(http::LogLevel::Debug, "credential refused",
+              {{"connection", connection_}, {"reason", auth.error().message}});
+    return refuse(number, auth.error());
+  }
   std::string data = auth_data(auth.value());
   // All that follows on this connection is judged by it; JavaScript does not wait for the answer (§9.3).
   data_->set_auth(std::move(auth).value());

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "db/base/clock.h"
+#include "db/base/metrics.h"
 #include "db/model/event.h"
 #include "db/model/path.h"
 #include "net/auth/verifier.h"
@@ -52,11 +53,13 @@ using Outgoing = std::variant<Text, Push, ValueReply>;
 
 size_t size_of(const Outgoing& message);  // about, in bytes
 std::string text_of(const Outgoing& message);
-db::SharedBytes frames_of(const Outgoing& message);  // WebSocket bytes
+// WebSocket bytes. `made`: counts the pushes that were serialised for it; may be null.
+db::SharedBytes frames_of(const Outgoing& message, db::Counter* made = nullptr);
 
 class Session {
  public:
-  Session(std::unique_ptr<rules::Session> data, const Verifier& verifier);
+  // `connection`: its number, for the log.
+  Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, uint64_t connection = 0);
 
   // The first thing that a client must hear. `host`: where it shall come back to.
   std::string hello(db::Timestamp now, std::string_view host) const { return hello_text(now, host, data_->id()); }
@@ -103,6 +106,7 @@ class Session {
 
   std::unique_ptr<rules::Session> data_;
   const Verifier& verifier_;
+  const uint64_t connection_;
   uint64_t last_id_ = 0;  // of requests and listeners alike
   std::unordered_map<uint64_t, Pending> pending_;
   size_t pending_bytes_ = 0;

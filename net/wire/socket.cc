@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/http/log.h"
 #include "net/wire/reply.h"
 
 namespace hearth::net::wire {
@@ -11,6 +12,7 @@ bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) const {
   const http::Request& request = exchange->request();
   auto upgrade = parse_upgrade(request.target, request.header("Host").value_or(""));
   if (!upgrade) return false;
+  upgrade->connection = request.connection;
   const auto handler = std::make_shared<WireSocket>(with_, exchange->thread(), std::move(*upgrade));
   http::WebSocketOptions options;
   options.message_bytes_max = kFrameBytesMax;
@@ -42,7 +44,8 @@ void WireSocket::start(std::shared_ptr<http::WebSocket> socket) {
   auto data =
       with_.guard.open(space.value(), rules::Auth{}, upgrade_.last_session, [waker = waker_] { waker->wake(); });
   if (!data.ok()) return refuse(data.error());
-  session_.emplace(std::move(data).value(), with_.verifier);
+  session_.emplace(std::move(data).value(), with_.verifier, upgrade_.connection);
+  http::log(http::LogLevel::Debug, "session opened", {{"connection", upgrade_.connection}, {"ns", space.value()}});
   send_text(session_->hello(with_.clock.now(), upgrade_.host));
 }
 
@@ -145,7 +148,7 @@ void WireSocket::send_queued() {
 
 void WireSocket::send(const Outgoing& message) {
   if (const auto* text = std::get_if<Text>(&message)) return send_text(text->json);
-  if (std::holds_alternative<Push>(message)) return socket_->send(frames_of(message));
+  if (std::holds_alternative<Push>(message)) return socket_->send(frames_of(message, with_.serialised));
   send_text(text_of(message));
 }
 
@@ -157,7 +160,7 @@ void WireSocket::send_text(std::string_view json) {
 void WireSocket::encode(Outgoing&& message) {
   encoding_ = true;
   with_.workers.run([self = shared_from_this(), message = std::make_shared<Outgoing>(std::move(message))] {
-    self->with_.io.post(self->thread_, [self, frames = frames_of(*message)] {
+    self->with_.io.post(self->thread_, [self, frames = frames_of(*message, self->with_.serialised)] {
       self->encoding_ = false;
       if (self->socket_ != nullptr) self->socket_->send(frames);
       self->send_queued();
