@@ -31,12 +31,13 @@ Result<void> Engine::start() {
   if (options_.run == nullptr) callbacks_ = std::make_unique<ReaderPool>(1);
   readers_ = std::make_unique<ReaderPool>(options_.readers);
   scans_ = std::make_unique<ReaderPool>(1);
+  const auto on_named = [this](const std::string& name, uint32_t number) {
+    const std::unique_lock lock(mutex_);
+    names_[name] = number;
+  };
   for (uint32_t i = 0; i < store_->shards(); ++i) {
-    shards_.push_back(std::make_unique<Shard>(Shard::Dependencies{
-        *store_, durability, *readers_, *scans_, read_times_, *clock_, life_, options_.indexes, [this](const std::string& name, uint32_t number) {
-          const std::unique_lock lock(mutex_);
-          names_[name] = number;
-        }}));
+    shards_.push_back(std::make_unique<Shard>(Shard::Dependencies{*store_, durability, *readers_, *scans_, read_times_,
+                                                                  *clock_, life_, options_.indexes, on_named}));
   }
   RETURN_IF_ERROR(run_orphans());
   return resume_indexes();
@@ -152,7 +153,8 @@ std::shared_ptr<Conversation> Engine::converse(const std::string& name, std::str
 
 void Engine::read(const std::string& name, Read read, std::function<void(Answer)> done) {
   const std::shared_ptr<Space> where = space(name);
-  run_read(*readers_, *scans_, read_times_, std::move(read), where->shard.durable(), where->tree.number, clock_->now(), std::move(done));
+  run_read(*readers_, *scans_, read_times_, std::move(read), where->shard.durable(), where->tree.number, clock_->now(),
+           std::move(done));
 }
 
 void Engine::write(const std::string& name, Write write, std::function<void(Answer)> done) {

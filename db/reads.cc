@@ -91,8 +91,9 @@ Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snap
   return answer;
 }
 
-void run_read(ReaderPool& readers, ReaderPool& scans, ReadTimes& times, Read read, std::shared_ptr<const Snapshot> snapshot,
-              uint32_t number, Timestamp now, std::function<void(Answer)> done) {
+void run_read(ReaderPool& readers, ReaderPool& scans, ReadTimes& times, Read read,
+              std::shared_ptr<const Snapshot> snapshot, uint32_t number, Timestamp now,
+              std::function<void(Answer)> done) {
   const auto begin = std::chrono::steady_clock::now();
   const auto finish = [&times, begin, number, now](const Read& what, const std::shared_ptr<const Snapshot>& from,
                                                    const std::function<void(Answer)>& tell) {
@@ -100,7 +101,8 @@ void run_read(ReaderPool& readers, ReaderPool& scans, ReadTimes& times, Read rea
     times.mine().observe(std::chrono::steady_clock::now() - begin);
     tell(std::move(answer));
   };
-  readers.run([&scans, finish, read = std::move(read), snapshot = std::move(snapshot), number, done = std::move(done)]() mutable {
+  readers.run([&scans, finish, read = std::move(read), snapshot = std::move(snapshot), number,
+               done = std::move(done)]() mutable {
     if (read.query && read.query->is_filtered()) {
       const Result<Head> head = SnapshotSettings(snapshot, number).head();
       const bool has_priorities = head.ok() && head.value().has_priorities;

@@ -21,10 +21,11 @@ Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snap
 
 using ReadTimes = PerThread<TimeHistogram>;
 
-// The same on `readers`, or on `scans` where a query goes through a whole collection: those wait for each other. `times`
-// outlives them, and is told how long it took, the waiting included.
-void run_read(ReaderPool& readers, ReaderPool& scans, ReadTimes& times, Read read, std::shared_ptr<const Snapshot> snapshot, uint32_t number,
-              Timestamp now, std::function<void(Answer)> done);
+// The same on `readers`, or on `scans` where a query goes through a whole collection: those wait for each other.
+// `times` outlives them, and is told how long it took, the waiting included.
+void run_read(ReaderPool& readers, ReaderPool& scans, ReadTimes& times, Read read,
+              std::shared_ptr<const Snapshot> snapshot, uint32_t number, Timestamp now,
+              std::function<void(Answer)> done);
 
 // Whether the write would be accepted on that state; nothing is written.
 Answer answer_judge(const Write& write, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now);

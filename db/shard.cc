@@ -257,7 +257,8 @@ void Shard::handle(Request& request, WriteRequest& what) {
 void Shard::handle(Request& request, ReadRequest& what) {
   invariant(request.conversation != nullptr, "reads by themselves do not come through the shard");
   const uint64_t place = request.conversation->story.keep_place();
-  run_read(with_.readers, with_.scans, with_.read_times, std::move(what.read), committer_.durable(), request.space->tree.number, with_.clock.now(),
+  run_read(with_.readers, with_.scans, with_.read_times, std::move(what.read), committer_.durable(),
+           request.space->tree.number, with_.clock.now(),
            [conversation = request.conversation, place, id = request.id](Answer answer) {
              answer.request = id;
              conversation->story.fill(place, std::move(answer));

@@ -180,7 +180,8 @@ class Shard {
   Counted counted_;
   uint64_t group_ = 1;
   std::vector<Release> releases_;
-  std::vector<std::chrono::steady_clock::time_point> accepted_;  // when they were submitted: the writes that this group takes
+  std::vector<std::chrono::steady_clock::time_point>
+      accepted_;                                         // when they were submitted: the writes that this group takes
   std::vector<std::pair<std::string, uint32_t>> named_;  // namespaces that this group makes
   std::vector<std::shared_ptr<Space>> in_group_;          // kept until its end, for the committer knows their trees
   std::deque<Request> waiting_;      // taken from inbox_, not yet handled

@@ -38,10 +38,11 @@ struct Server::Parts {
         metrics({.guard = guard,
                  .verifier = verifier,
                  .workers = workers,
-                 .traffic = [this] {
-                   const http::Listener* from = counting.load();
-                   return from == nullptr ? http::Stats() : from->stats();
-                 },
+                 .traffic =
+                     [this] {
+                       const http::Listener* from = counting.load();
+                       return from == nullptr ? http::Stats() : from->stats();
+                     },
                  .serialised = serialised}) {}
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
@@ -74,6 +75,9 @@ struct Server::Parts {
   std::unique_ptr<http::Listener> listener;
   std::unique_ptr<http::Listener> watch_listener;
   std::atomic<const http::Listener*> counting = nullptr;  // `listener`, once it is there
+  uint16_t port = 0;
+  std::string url;
+  std::string watch_url;
   bool is_stopped = false;
 };
 
@@ -90,16 +94,20 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
                                        [&parts](auto exchange) { parts.handle_watcher(std::move(exchange)); });
     if (!opened.ok()) return db::Error{opened.error().code, "for metrics: " + opened.error().message};
     parts.watch_listener = std::move(opened).value();
+    parts.watch_url = parts.watch_listener->url();
   }
-  ASSIGN_OR_RETURN(parts.listener, http::Listener::open(parts.io, parts.workers, {std::move(options.host), options.port, {}},
-                                                        [&parts](auto exchange) { parts.handle(std::move(exchange)); }));
+  ASSIGN_OR_RETURN(parts.listener,
+                   http::Listener::open(parts.io, parts.workers, {std::move(options.host), options.port, {}},
+                                        [&parts](auto exchange) { parts.handle(std::move(exchange)); }));
+  parts.port = parts.listener->port();
+  parts.url = parts.listener->url();
   parts.counting = parts.listener.get();
   return server;
 }
 
-uint16_t Server::port() const { return parts_->listener->port(); }
-std::string Server::url() const { return parts_->listener->url(); }
-std::string Server::watch_url() const { return parts_->watch_listener == nullptr ? "" : parts_->watch_listener->url(); }
+uint16_t Server::port() const { return parts_->port; }
+std::string Server::url() const { return parts_->url; }
+std::string Server::watch_url() const { return parts_->watch_url; }
 
 void Server::stop() {
   if (std::exchange(parts_->is_stopped, true)) return;

@@ -14,7 +14,7 @@ struct Auth {
   std::string variable;  // User: the JSON text of the rules' `auth` object: {"uid":…,"provider":…,"token":{…}}
   std::optional<std::chrono::seconds> expires;  // since the epoch; nothing: never
 
-  // Who it is, for the log: an admin by what they proved it with ("the admin secret", the uid of a token). No credential.
+  // Who an admin is, for the log: what they proved it with ("the admin secret"), or the uid of a token. No credential.
   std::string name{};
 
   static Auth admin(std::string name = {}) { return {Kind::Admin, {}, {}, std::move(name)}; }

@@ -43,8 +43,9 @@ int serve(const ServeFlags& flags) {
   const EndSignals signals;
   Service service(flags);
   if (flags.dev) {
-    log(LogLevel::Info, flags.rules.empty() ? "development mode: whoever connects may be anyone, and without rules do everything"
-                                            : "development mode: whoever connects may be anyone");
+    log(LogLevel::Info, flags.rules.empty()
+                            ? "development mode: whoever connects may be anyone, and without rules do everything"
+                            : "development mode: whoever connects may be anyone");
     if (flags.host && !is_loopback(*flags.host)) {
       log(LogLevel::Warn, "--dev: whoever reaches this machine can read and write everything", {{"host", *flags.host}});
     }

@@ -1,5 +1,5 @@
-// Plain figures: code counts in them, and whoever watches reads them now and then. What they are called elsewhere and how
-// they are written down is not known here (net/admin/metrics_page.h).
+// Plain figures: code counts in them, and whoever watches reads them now and then. What they are called elsewhere and
+// how they are written down is not known here (net/admin/metrics_page.h).
 //
 // Thread: any. Counting is one relaxed add. Figures that several threads count at once are a PerThread, so that no two
 // write to one cache line; those with one writer stand on a line of their own.
@@ -38,8 +38,8 @@ class Gauge {
   std::atomic<int64_t> value_ = 0;
 };
 
-// What histograms have seen, at one moment. `counts`: of what is at most each bound and more than the one before; the last
-// is of what is more than all of them. A value.
+// What histograms have seen, at one moment. `counts`: of what is at most each bound and more than the one before; the
+// last is of what is more than all of them. A value.
 struct Distribution {
   std::span<const uint64_t> bounds{};  // ascending; constants
   std::vector<uint64_t> counts{};
@@ -57,7 +57,8 @@ template <const auto& kBounds>
 class Histogram {
  public:
   void observe(uint64_t value) {
-    const size_t bucket = static_cast<size_t>(std::lower_bound(kBounds.begin(), kBounds.end(), value) - kBounds.begin());
+    const size_t bucket =
+        static_cast<size_t>(std::lower_bound(kBounds.begin(), kBounds.end(), value) - kBounds.begin());
     counts_[bucket].add();
     sum_.add(value);
   }
@@ -78,8 +79,9 @@ class Histogram {
 
 // Bounds of times, in nanoseconds: 50 µs to 10 s.
 inline constexpr std::array<uint64_t, 17> kTimeBounds = {
-    50'000,      100'000,     250'000,       500'000,       1'000'000,     2'500'000,     5'000'000,     10'000'000, 25'000'000,
-    50'000'000,  100'000'000, 250'000'000,   500'000'000,   1'000'000'000, 2'500'000'000, 5'000'000'000, 10'000'000'000};
+    50'000,      100'000,       250'000,       500'000,       1'000'000,     2'500'000,
+    5'000'000,   10'000'000,    25'000'000,    50'000'000,    100'000'000,   250'000'000,
+    500'000'000, 1'000'000'000, 2'500'000'000, 5'000'000'000, 10'000'000'000};
 using TimeHistogram = Histogram<kTimeBounds>;
 
 // A number for the calling thread; those of threads that run at once differ.

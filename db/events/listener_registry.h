@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "db/base/metrics.h"
+#include "db/events/view.h"
 #include "db/model/event.h"
 #include "db/model/path.h"
-#include "db/events/view.h"
 #include "db/model/precondition.h"
 #include "db/model/tree_view.h"
 

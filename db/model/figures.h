@@ -17,8 +17,8 @@ struct PoolFigures {
 
 // Of RocksDB, as it says itself. Bytes are approximate.
 struct StoreFigures {
-  bool is_broken = false;       // writes are refused
-  uint64_t log_syncs = 0;       // of the write-ahead log
+  bool is_broken = false;        // writes are refused
+  uint64_t log_syncs = 0;        // of the write-ahead log
   Distribution log_sync_time{};  // nanoseconds
   uint64_t log_bytes = 0;
   uint64_t log_files = 0;
@@ -32,8 +32,8 @@ struct StoreFigures {
   uint64_t flushes_running = 0;
   uint64_t compactions_running = 0;
   uint64_t compaction_bytes_pending = 0;
-  uint64_t rows = 0;       // estimated; leaves, index rows and the store's own
-  uint64_t snapshots = 0;  // that pin what is deleted meanwhile; each shard has one
+  uint64_t rows = 0;        // estimated; leaves, index rows and the store's own
+  uint64_t snapshots = 0;   // that pin what is deleted meanwhile; each shard has one
   bool is_slowed = false;   // writes are, until flushes and compactions have caught up
   bool is_stopped = false;  // the same
   std::chrono::nanoseconds slowed_time{0};
@@ -52,13 +52,13 @@ struct Figures {
   Distribution commit_time{};  // nanoseconds, of a write: from its acceptance to being durable
   uint64_t rows_written = 0;
   uint64_t index_rows_written = 0;  // part of them
-  Distribution read_time{};  // nanoseconds, of reads by themselves and first values
+  Distribution read_time{};         // nanoseconds, of a read: from when it was asked for until its value was there
 
-  uint64_t sessions = 0;  // now
-  uint64_t listeners = 0;  // now
-  uint64_t views = 0;      // now: queries that are listened to, each once for all their listeners
-  uint64_t events = 0;  // told to listeners
-  uint64_t revocations = 0;  // part of them
+  uint64_t sessions = 0;        // now
+  uint64_t listeners = 0;       // now
+  uint64_t views = 0;           // now: queries that are listened to, each once for all their listeners
+  uint64_t events = 0;          // told to listeners
+  uint64_t revocations = 0;     // part of them
   uint64_t slow_listeners = 0;  // sessions that were ended because too much waited for them
   uint64_t disconnect_writes_queued = 0;
   uint64_t disconnect_writes_run = 0;

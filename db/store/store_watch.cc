@@ -84,7 +84,8 @@ StoreFigures StoreWatch::figures(rocksdb::DB& db, rocksdb::Env& environment, con
   figures.rows = property(Properties::kEstimateNumKeys);
   figures.snapshots = property(Properties::kNumSnapshots);
   std::string files;
-  if (db.GetProperty(Properties::kNumFilesAtLevelPrefix + "0", &files)) figures.level_0_files = std::strtoull(files.c_str(), nullptr, 10);
+  if (db.GetProperty(Properties::kNumFilesAtLevelPrefix + "0", &files))
+    figures.level_0_files = std::strtoull(files.c_str(), nullptr, 10);
 
   // By the folder: GetSortedWalFiles holds up the deleting of files and opens each.
   std::vector<std::string> names;

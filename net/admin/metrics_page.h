@@ -1,8 +1,8 @@
-// GET /.metrics: what this server has done and holds, in the text format of Prometheus. All that has a figure is named here
-// and nowhere else; the layers below count without knowing it (db/base/metrics.h).
+// GET /.metrics: what this server has done and holds, in the text format of Prometheus. All that has a figure is named
+// here and nowhere else; the layers below count without knowing it (db/base/metrics.h).
 //
-// Collected when it is asked for, on a worker: no shard and no io thread waits for it. The number of series is bounded: no
-// label holds a path, a user or a namespace's name.
+// Collected when it is asked for, on a worker: no shard and no io thread waits for it. The number of series is bounded:
+// no label holds a path, a user or a namespace's name.
 //
 // Thread: any.
 #pragma once

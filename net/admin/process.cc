@@ -54,8 +54,8 @@ ProcessFigures process_figures() {
     figures.cpu_time = std::chrono::seconds(cpu.tv_sec) + std::chrono::nanoseconds(cpu.tv_nsec);
   }
   std::error_code failed;
-  for (auto at = std::filesystem::directory_iterator("/proc/self/fd", failed); !failed && at != std::filesystem::directory_iterator();
-       at.increment(failed)) {
+  for (auto at = std::filesystem::directory_iterator("/proc/self/fd", failed);
+       !failed && at != std::filesystem::directory_iterator(); at.increment(failed)) {
     ++figures.open_descriptors;
   }
   if (figures.open_descriptors > 0) --figures.open_descriptors;  // the one that looks

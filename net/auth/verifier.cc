@@ -44,7 +44,8 @@ db::Result<rules::Auth> user_of(const Jwt& token) {
 
   // Legacy tokens carry a version; a custom claim named `admin` in an ID token makes nobody an admin.
   if (const auto version = claims.field("v"); version && version->integer() == 0) {
-    if (const auto admin = claims.field("admin"); admin && admin->boolean() == true) return rules::Auth::admin(name_of(claims));
+    if (const auto admin = claims.field("admin"); admin && admin->boolean() == true)
+      return rules::Auth::admin(name_of(claims));
     const auto data = claims.field("d");
     if (data && data->is_object()) return rules::Auth{rules::Auth::Kind::User, data->to_text(), {}};
   }

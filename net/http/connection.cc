@@ -180,7 +180,8 @@ void Connection::on_patience_lost() {
 
 void Connection::tell_of_slowness() {
   Counters::add(counters().slow_readers);
-  log(LogLevel::Info, "slow reader cut off", {{"connection", id_}, {"peer", peer_}, {"waiting_bytes", outbox_.bytes()}});
+  log(LogLevel::Info, "slow reader cut off",
+      {{"connection", id_}, {"peer", peer_}, {"waiting_bytes", outbox_.bytes()}});
 }
 
 void Connection::reset() {

@@ -38,7 +38,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
 
   // Sends what waits, then takes leave: what was sent is not lost because the client was still talking.
   void close_after_sending();
-  void tell_of_slowness();  // before a client is cut off for it
+  void tell_of_slowness();                                  // before a client is cut off for it
   void close();                                             // now
   void reset();                                             // the same, and the client sees that it is cut
   bool is_closed() const { return state_ != State::Open; }  // or closing

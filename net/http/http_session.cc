@@ -163,7 +163,8 @@ void HttpSession::dispatch(Request&& request) {
 
 void HttpSession::refuse(int status, std::string_view message) {
   Counters::add(connection_->counters().bad_requests);
-  log(LogLevel::Debug, "bad request", {{"connection", connection_->id()}, {"peer", connection_->peer()}, {"reason", message}});
+  log(LogLevel::Debug, "bad request",
+      {{"connection", connection_->id()}, {"peer", connection_->peer()}, {"reason", message}});
   keep_alive_ = false;
   send_response(error_response(status, message), false);
 }
@@ -229,10 +230,11 @@ void HttpSession::count_answer(int status) {
   const size_t status_class = std::clamp<size_t>(static_cast<size_t>(status) / 100, 1, kStatusClasses) - 1;
   Counters::add(connection_->counters().answers[method_][status_class]);
   if (!logs(LogLevel::Debug)) return;
-  log(LogLevel::Debug, "answered", {{"connection", connection_->id()},
-                                    {"peer", connection_->peer()},
-                                    {"method", kCountedMethods[method_]},
-                                    {"status", status}});
+  log(LogLevel::Debug, "answered",
+      {{"connection", connection_->id()},
+       {"peer", connection_->peer()},
+       {"method", kCountedMethods[method_]},
+       {"status", status}});
 }
 
 bool HttpSession::wants_gzip(const Response& response, size_t body_bytes) const {

@@ -23,7 +23,7 @@ namespace hearth::net::http {
 using Handler = std::function<void(std::shared_ptr<Exchange>)>;
 
 // Requests are counted by method, and by the class of their answers' status: 1xx (a WebSocket) to 5xx.
-inline constexpr std::array<std::string_view, 8> kCountedMethods = {"GET",    "HEAD",    "PUT",  "POST",
+inline constexpr std::array<std::string_view, 8> kCountedMethods = {"GET",   "HEAD",   "PUT",     "POST",
                                                                     "PATCH", "DELETE", "OPTIONS", "other"};
 inline constexpr size_t kStatusClasses = 5;
 
@@ -39,11 +39,11 @@ struct Stats {
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
   uint64_t sends = 0;  // system calls
-  uint64_t no_descriptors = 0;  // times that none was left for a connection that waited
-  uint64_t requests_open = 0;   // being answered now
-  uint64_t streams_open = 0;    // now
-  uint64_t websockets_open = 0; // now
-  uint64_t outbox_bytes = 0;    // waiting to be sent now
+  uint64_t no_descriptors = 0;   // times that none was left for a connection that waited
+  uint64_t requests_open = 0;    // being answered now
+  uint64_t streams_open = 0;     // now
+  uint64_t websockets_open = 0;  // now
+  uint64_t outbox_bytes = 0;     // waiting to be sent now
   std::array<std::array<uint64_t, kStatusClasses>, kCountedMethods.size()> answers{};
 };
 

@@ -35,7 +35,8 @@ spdlog::level::level_enum level_of(LogLevel level) {
 void append_string(std::string_view text, std::string& to) {
   if (db::is_utf8(text)) return db::append_json_string(text, to);
   std::string clean(text);
-  std::replace_if(clean.begin(), clean.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; }, '?');
+  std::replace_if(
+      clean.begin(), clean.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; }, '?');
   db::append_json_string(clean, to);
 }
 

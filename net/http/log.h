@@ -3,8 +3,8 @@
 //   text := time " " level " " message ( " " key "=" value )* [ LF detail ]     a value with blanks is a JSON string
 //   json := {"ts":time,"level":level,"msg":message,key:value…[,"detail":text]}
 //
-// `connection` (Request::connection) is in every line about a connection. Never in a line: a credential or a part of one,
-// the name of a session (it is a capability), data, a target with its query.
+// `connection` (Request::connection) is in every line about a connection. Never in a line: a credential or a part of
+// one, the name of a session (it is a capability), data, a target with its query.
 //
 // Thread: any, but for start_log, which the program calls once; a program that does not logs to spdlog's own default.
 #pragma once
@@ -23,8 +23,7 @@ enum class LogFormat : uint8_t { Text, Json };
 
 // Lives for the call.
 struct LogField {
-  template <typename Text>
-    requires std::convertible_to<const Text&, std::string_view>
+  template <std::convertible_to<std::string_view> Text>
   LogField(std::string_view name, const Text& text) : key(name), value(std::string_view(text)) {}
   template <std::integral Number>
   LogField(std::string_view name, Number number) : key(name), value(static_cast<int64_t>(number)) {}

@@ -46,21 +46,23 @@ db::Value shallow_of(const db::Value& value) {
 
 void fail(const Call& call, const Error& error) {
   if (error.code == ErrorCode::Io || error.code == ErrorCode::Corruption) {
-    http::log(http::LogLevel::Error, "request failed", {{"connection", call.exchange->request().connection},
-                                                        {"peer", call.exchange->request().peer},
-                                                        {"ns", call.space},
-                                                        {"path", call.request.path.slashed()},
-                                                        {"error", error.message}});
+    http::log(http::LogLevel::Error, "request failed",
+              {{"connection", call.exchange->request().connection},
+               {"peer", call.exchange->request().peer},
+               {"ns", call.space},
+               {"path", call.request.path.slashed()},
+               {"error", error.message}});
   }
   call.exchange->respond(rest::error_reply_of(error, call.request.callback));
 }
 
 // What an admin did, and who it was.
 void log_act(const Call& call, std::string_view what) {
-  http::log(http::LogLevel::Info, what, {{"ns", call.space},
-                                         {"by", call.auth.name},
-                                         {"connection", call.exchange->request().connection},
-                                         {"peer", call.exchange->request().peer}});
+  http::log(http::LogLevel::Info, what,
+            {{"ns", call.space},
+             {"by", call.auth.name},
+             {"connection", call.exchange->request().connection},
+             {"peer", call.exchange->request().peer}});
 }
 
 void tell_read(const Call& call, db::Answer answer) {
@@ -153,9 +155,10 @@ void RestHandler::Core::handle(std::shared_ptr<http::Exchange> exchange) {
   if (call->request.endpoint == Endpoint::Health) return tell_health(*call);
   auto auth = authenticate(call->request);
   if (!auth.ok()) {
-    http::log(http::LogLevel::Debug, "credential refused", {{"connection", call->exchange->request().connection},
-                                                            {"peer", call->exchange->request().peer},
-                                                            {"reason", auth.error().message}});
+    http::log(http::LogLevel::Debug, "credential refused",
+              {{"connection", call->exchange->request().connection},
+               {"peer", call->exchange->request().peer},
+               {"reason", auth.error().message}});
     return fail(*call, auth.error());
   }
   call->auth = std::move(auth).value();

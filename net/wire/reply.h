@@ -12,9 +12,9 @@
 #include <string>
 #include <string_view>
 
-#include "db/base/metrics.h"
 #include "db/base/clock.h"
 #include "db/base/error.h"
+#include "db/base/metrics.h"
 #include "db/model/event.h"
 #include "db/model/path.h"
 #include "db/model/value.h"

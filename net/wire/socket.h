@@ -46,7 +46,7 @@ struct Surroundings {
   http::IoPool& io;
   http::WorkerPool& workers;
   size_t backlog_bytes_pause = http::Limits{}.backlog_bytes_pause;  // as the listener's
-  db::Counter* serialised = nullptr;  // pushes that were; null: nobody counts
+  db::Counter* serialised = nullptr;                                // pushes that were; null: nobody counts
 };
 
 class WireSocket final : public http::WebSocketHandler, public std::enable_shared_from_this<WireSocket> {
@@ -98,7 +98,12 @@ class Acceptor {
  public:
   Acceptor(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers,
            db::Counter* serialised = nullptr)
-      : with_{.guard = guard, .verifier = verifier, .clock = clock_, .io = io, .workers = workers, .serialised = serialised} {}
+      : with_{.guard = guard,
+              .verifier = verifier,
+              .clock = clock_,
+              .io = io,
+              .workers = workers,
+              .serialised = serialised} {}
 
   // False when the exchange is for somebody else. On the exchange's home thread.
   bool accept(const std::shared_ptr<http::Exchange>& exchange) const;

@@ -53,7 +53,8 @@ std::string field_of(const std::string& line, std::string_view name) {
 
 TEST_CASE("serve: /.metrics is for admins; --metrics-port serves it and health to everyone", "[scripts]") {
   const Folder folder;
-  Server server({"--data", folder / "data", "--namespace", "chat", "--metrics-port", "0", "--metrics-host", "127.0.0.1"});
+  Server server(
+      {"--data", folder / "data", "--namespace", "chat", "--metrics-port", "0", "--metrics-host", "127.0.0.1"});
   INFO("stderr: " << server.program().errors());
   REQUIRE(server.port() != 0);
   const std::string secret = admin_secret(folder);
@@ -101,7 +102,8 @@ TEST_CASE("serve: a metrics port that is taken, and a host without a port, are r
   const std::string port = std::to_string(first.port());
   Server second({"--dev", "--data", folder / "two", "--metrics-port", port, "--log-level", "error"});
   CHECK(second.program().wait() == 1);
-  CHECK_THAT(second.program().errors(), Catch::StartsWith("hearth: ") && Catch::Contains(port) && Catch::Contains("metrics"));
+  CHECK_THAT(second.program().errors(),
+             Catch::StartsWith("hearth: ") && Catch::Contains(port) && Catch::Contains("metrics"));
   Server third({"--dev", "--data", folder / "three", "--metrics-host", "127.0.0.1"});
   CHECK(third.program().wait() != 0);
   CHECK_THAT(third.program().errors(), Catch::Contains("--metrics-port"));
@@ -129,7 +131,8 @@ TEST_CASE("serve: the log says what an admin did, who it was and from where", "[
     if (format == "text") {
       CHECK_THAT(log, Catch::Contains(" info namespace made ns=chat by=--namespace\n"));
       for (const std::string act : {"rules set", "indexes set"}) {
-        const std::regex line(" info " + act + R"( ns=chat by="the admin secret" connection=\d+ peer=127\.0\.0\.1)" + "\n");
+        const std::regex line(" info " + act + R"( ns=chat by="the admin secret" connection=\d+ peer=127\.0\.0\.1)" +
+                              "\n");
         CHECK(std::distance(std::sregex_iterator(log.begin(), log.end(), line), std::sregex_iterator()) == 1);
       }
       continue;
@@ -157,7 +160,11 @@ TEST_CASE("serve --dev: a denial is one object with --log-format json", "[script
   Server server({"--dev", "--data", folder / "data", "--log-format", "json", "--log-level", "warn"});
   REQUIRE(server.port() != 0);
   const std::string owner = "Authorization: Bearer owner\r\n";
-  CHECK(server.ask({.method = "PUT", .target = "/.settings/rules.json", .body = R"x({"rules":{".write":"auth != null"}})x", .headers = owner})
+  CHECK(server
+            .ask({.method = "PUT",
+                  .target = "/.settings/rules.json",
+                  .body = R"x({"rules":{".write":"auth != null"}})x",
+                  .headers = owner})
             .status == 200);
   CHECK(server.ask({.method = "PUT", .target = "/a.json", .body = "1"}).status == 401);
   CHECK(server.stop(SIGTERM) == 0);
@@ -179,7 +186,8 @@ TEST_CASE("serve: no credential, no session's name and no data gets into the log
     for (const std::string format : {"text", "json"}) {
       INFO(mode << " " << format);
       const Folder folder;
-      std::vector<std::string> flags = {"--data", folder / "data", "--namespace", "default", "--log-level", "trace", "--log-format", format};
+      std::vector<std::string> flags = {"--data",      folder / "data", "--namespace",  "default",
+                                        "--log-level", "trace",         "--log-format", format};
       if (mode == "dev") flags.insert(flags.begin(), "--dev");
       Server server(flags);
       REQUIRE(server.port() != 0);
@@ -198,12 +206,14 @@ TEST_CASE("serve: no credential, no session's name and no data gets into the log
           server.ask({.target = target});
           server.ask({.method = "PUT", .target = target, .body = body});
         }
-        for (const std::string& headers :
-             {"Authorization: Bearer " + token, "Authorization: Basic " + token, "Authorization:" + token, "Cookie: auth=" + token,
-              "X-Token: " + token, "Last-Event-ID: " + token, "Content-Length: " + token, token}) {
+        for (const std::string& headers : {"Authorization: Bearer " + token, "Authorization: Basic " + token,
+                                           "Authorization:" + token, "Cookie: auth=" + token, "X-Token: " + token,
+                                           "Last-Event-ID: " + token, "Content-Length: " + token, token}) {
           server.ask({.target = "/a.json", .headers = headers + "\r\n"});
           server.ask({.target = "/.metrics", .headers = headers + "\r\n"});
-          server.ask({.method = "POST", .target = "/a.json", .headers = headers + "\r\nX-HTTP-Method-Override: " + token + "\r\n"});
+          server.ask({.method = "POST",
+                      .target = "/a.json",
+                      .headers = headers + "\r\nX-HTTP-Method-Override: " + token + "\r\n"});
           HttpClient stream(server.port());
           stream.ask("/a.json", "Accept: text/event-stream\r\n" + headers + "\r\n");
           CHECK(stream.take_until("\r\n\r\n").starts_with("HTTP/1.1 "));
@@ -219,10 +229,12 @@ TEST_CASE("serve: no credential, no session's name and no data gets into the log
         REQUIRE(session.size() > 8);
         int number = 0;
         for (const std::string& body :
-             {fmt::format(R"("a":"auth","b":{{"cred":"{}"}})", token), fmt::format(R"("a":"gauth","b":{{"cred":"{}"}})", token),
+             {fmt::format(R"("a":"auth","b":{{"cred":"{}"}})", token),
+              fmt::format(R"("a":"gauth","b":{{"cred":"{}"}})", token),
               fmt::format(R"("a":"appcheck","b":{{"token":"{}"}})", token), fmt::format(R"("a":"{}","b":{{}})", token),
               fmt::format(R"("a":"auth","b":{{"cred":{{"x":"{}"}}}})", token),
-              fmt::format(R"("a":"p","b":{{"p":"/a","d":"{}"}})", kData), fmt::format(R"("a":"p","b":{{"p":"/a$","d":"{}"}})", kData)}) {
+              fmt::format(R"("a":"p","b":{{"p":"/a","d":"{}"}})", kData),
+              fmt::format(R"("a":"p","b":{{"p":"/a$","d":"{}"}})", kData)}) {
           client.send_text(fmt::format(R"({{"t":"d","d":{{"r":{},{}}}}})", ++number, body));
           const std::string answer = fmt::format(R"("r":{},)", number);
           while (client.take_frame().payload.find(answer) == std::string::npos) REQUIRE_FALSE(client.is_closed());
@@ -241,7 +253,8 @@ TEST_CASE("serve: no credential, no session's name and no data gets into the log
       std::set<std::string> marks = {kMark, kData, kClaims, session};
       if (mode == "closed") marks.insert(secret);
       for (const std::string& mark : marks) {
-        INFO(mark << " in:\n" << log.substr(log.find(mark) == std::string::npos ? 0 : log.rfind('\n', log.find(mark)) + 1, 300));
+        INFO(mark << " in:\n"
+                  << log.substr(log.find(mark) == std::string::npos ? 0 : log.rfind('\n', log.find(mark)) + 1, 300));
         CHECK(log.find(mark) == std::string::npos);
       }
       if (format != "json") continue;
@@ -249,8 +262,9 @@ TEST_CASE("serve: no credential, no session's name and no data gets into the log
         INFO(line);
         if (field_of(line, "msg") == "none" || field_of(line, "msg") == "no object") CHECK(false);
         const std::string message = field_of(line, "msg");
-        const bool is_of_connection = message.starts_with("connection") || message == "answered" || message == "bad request" ||
-                                      message == "credential refused" || message == "session opened";
+        const bool is_of_connection = message.starts_with("connection") || message == "answered" ||
+                                      message == "bad request" || message == "credential refused" ||
+                                      message == "session opened";
         if (is_of_connection && std::atoi(field_of(line, "connection").c_str()) == 0) CHECK(false);
       }
     }

@@ -71,7 +71,8 @@ class Exposition {
 
   void add(const std::string& name, const std::string& labels, const std::string& number) {
     const std::string suffix = name.starts_with(family_) ? name.substr(family_.size()) : "?";
-    const bool fits = type_ == "histogram" ? suffix == "_bucket" || suffix == "_sum" || suffix == "_count" : suffix.empty();
+    const bool fits =
+        type_ == "histogram" ? suffix == "_bucket" || suffix == "_sum" || suffix == "_count" : suffix.empty();
     if (type_.empty() || !fits) fault(name + " is not of the family " + family_ + " of type " + type_);
     char* end = nullptr;
     const double value = std::strtod(number.c_str(), &end);
@@ -89,7 +90,8 @@ class Exposition {
     if (!std::regex_match(labels, found, kBound)) return fault(family_ + " has a bucket without a bound: " + labels);
     const double bound = std::strtod(found[1].str().c_str(), nullptr);  // "+Inf" too
     if (!buckets_.empty() && bound <= buckets_.back().first) fault(family_ + ": bounds do not ascend at " + labels);
-    if (!buckets_.empty() && value < buckets_.back().second) fault(family_ + ": buckets are not cumulative at " + labels);
+    if (!buckets_.empty() && value < buckets_.back().second)
+      fault(family_ + ": buckets are not cumulative at " + labels);
     buckets_.emplace_back(bound, value);
   }
 

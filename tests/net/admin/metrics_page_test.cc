@@ -130,8 +130,10 @@ constexpr std::string_view kRules = R"x({"rules": {
 
 TEST_CASE("Metrics: each request moves its figures, and by how much", "[admin][metrics]") {
   const Fixture fixture;
-  REQUIRE(fixture.send({.method = "PUT", .target = "/.settings/rules.json", .body = std::string(kRules), .headers = owner()})
-              .status == 200);
+  REQUIRE(
+      fixture
+          .send({.method = "PUT", .target = "/.settings/rules.json", .body = std::string(kRules), .headers = owner()})
+          .status == 200);
   REQUIRE(fixture.send({.method = "PUT", .target = "/open/a.json", .body = "1"}).status == 200);
 
   struct Case {
@@ -287,18 +289,25 @@ TEST_CASE("Metrics: a listener that loses its right is a revocation", "[admin][m
   stream.ask("/a.json", "Accept: text/event-stream\r\n");
   REQUIRE(stream.take_until("null}\n\n").find("put") != std::string::npos);
   const Exposition before = fixture.figures();
-  REQUIRE(fixture.send({.method = "PUT", .target = "/.settings/rules.json", .body = std::string(kRules), .headers = owner()})
-              .status == 200);
+  REQUIRE(
+      fixture
+          .send({.method = "PUT", .target = "/.settings/rules.json", .body = std::string(kRules), .headers = owner()})
+          .status == 200);
   CHECK(stream.take_until("cancel").find("cancel") != std::string::npos);
   check_moves(fixture, before,
-              {{"hearth_revocations_total", 1}, {"hearth_events_total", 1}, {"hearth_listeners", -1},
+              {{"hearth_revocations_total", 1},
+               {"hearth_events_total", 1},
+               {"hearth_listeners", -1},
                {R"(hearth_rule_denials_total{kind="read"})", 1}});
 }
 
 TEST_CASE("Metrics: rows of an index count beside those of the data", "[admin][metrics]") {
   const Fixture fixture;
   REQUIRE(fixture
-              .send({.method = "PUT", .target = "/.settings/indexes.json", .body = R"([{"at":"/m","by":"n"}])", .headers = owner()})
+              .send({.method = "PUT",
+                     .target = "/.settings/indexes.json",
+                     .body = R"([{"at":"/m","by":"n"}])",
+                     .headers = owner()})
               .status == 200);
   while (fixture.send({.target = "/.inspect/indexes.json"}).body.find(R"("complete":true)") == std::string::npos) {
   }
@@ -345,10 +354,12 @@ TEST_CASE("Metrics: admins read them, and in development whoever is on this mach
     const Fixture fixture(mode);
     for (const Case& c : cases) {
       if (c.mode != mode) continue;
-      INFO((mode == Mode::Dev ? "dev: " : "closed: ") << c.request.method << " " << c.request.target << " " << c.request.headers);
+      INFO((mode == Mode::Dev ? "dev: " : "closed: ")
+           << c.request.method << " " << c.request.target << " " << c.request.headers);
       const Reply reply = fixture.send(c.request);
       CHECK(reply.status == c.status);
-      CHECK((reply.body.find("hearth_commits_total") != std::string::npos) == (c.status == 200 && c.request.method == "GET"));
+      CHECK((reply.body.find("hearth_commits_total") != std::string::npos) ==
+            (c.status == 200 && c.request.method == "GET"));
       if (c.status == 200) CHECK(reply.head.find("content-type: text/plain; version=0.0.4") != std::string::npos);
     }
   }
@@ -439,7 +450,8 @@ TEST_CASE("Metrics: names say whose they are, and their unit last", "[admin][met
 TEST_CASE("Exposition: what a scraper would stumble over is a fault", "[admin][metrics]") {
   const std::string counter = "# HELP a_total A.\n# TYPE a_total counter\n";
   const std::string histogram = "# HELP h H.\n# TYPE h histogram\n";
-  CHECK(Exposition(counter + "a_total 1\n" + histogram + "h_count 2\nh_sum 3\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 2\n")
+  CHECK(Exposition(counter + "a_total 1\n" + histogram +
+                   "h_count 2\nh_sum 3\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 2\n")
             .faults()
             .empty());
   const std::vector<std::string> bad = {

@@ -160,9 +160,15 @@ TEST_CASE("Request: a bearer's token is what stands behind the scheme", "[net][h
     std::optional<std::string_view> token;
   };
   const std::vector<Case> cases = {
-      {"Authorization", "Bearer abc", "abc"}, {"authorization", "bearer abc", "abc"},   {"Authorization", "Bearer   abc", "abc"},
-      {"Authorization", "Bearer ", {}},       {"Authorization", "Bearer    ", {}},      {"Authorization", "Basic abc", {}},
-      {"Authorization", "Bearerabc", {}},     {"X-Authorization", "Bearer abc", {}},    {"Authorization", "", {}},
+      {"Authorization", "Bearer abc", "abc"},
+      {"authorization", "bearer abc", "abc"},
+      {"Authorization", "Bearer   abc", "abc"},
+      {"Authorization", "Bearer ", {}},
+      {"Authorization", "Bearer    ", {}},
+      {"Authorization", "Basic abc", {}},
+      {"Authorization", "Bearerabc", {}},
+      {"X-Authorization", "Bearer abc", {}},
+      {"Authorization", "", {}},
       {"Authorization", "Bearer a b", "a b"},
   };
   for (const Case& c : cases) {
