@@ -383,5 +383,6 @@ Result<void> Database::health() const {
   RETURN_IF_ERROR(engine_->store().health());
   return engine_->store().room();
 }
+Figures Database::figures() const { return engine_->figures(); }
 
 }  // namespace hearth::db

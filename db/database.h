@@ -27,6 +27,7 @@
 #include "db/base/clock.h"
 #include "db/base/result.h"
 #include "db/model/event.h"
+#include "db/model/figures.h"
 #include "db/model/index.h"
 #include "db/model/request.h"
 #include "db/model/value.h"
@@ -177,6 +178,7 @@ class Database {
   SyncMode sync() const;
   const Clock& clock() const;
   Result<void> health() const;       // Unavailable: writes are refused, and why: the store is broken, or the disk is full
+  Figures figures() const;           // blocks on the disk; holds up neither reads nor writes
 
  private:
   explicit Database(std::unique_ptr<Engine> engine);

@@ -34,20 +34,21 @@ Result<void> Engine::start() {
   if (options_.run == nullptr) callbacks_ = std::make_unique<ReaderPool>(1);
   readers_ = std::make_unique<ReaderPool>(options_.readers);
   scans_ = std::make_unique<ReaderPool>(1);
+  const auto on_named = [this](const std::string& name, uint32_t number) {
+    const std::unique_lock lock(mutex_);
+    names_[name] = number;
+  };
+  const auto on_revive = [this](const std::string& name, const std::string& memo) {
+    Database::Revive revive;
+    {
+      const std::shared_lock lock(mutex_);
+      revive = revive_;
+    }
+    return revive ? revive(name, memo) : nullptr;
+  };
   for (uint32_t i = 0; i < store_->shards(); ++i) {
-    shards_.push_back(std::make_unique<Shard>(Shard::Dependencies{
-        *store_, durability, *readers_, *scans_, *clock_, life_, options_.indexes, [this](const std::string& name, uint32_t number) {
-          const std::unique_lock lock(mutex_);
-          names_[name] = number;
-        },
-        [this](const std::string& name, const std::string& memo) {
-          Database::Revive revive;
-          {
-            const std::shared_lock lock(mutex_);
-            revive = revive_;
-          }
-          return revive ? revive(name, memo) : nullptr;
-        }}));
+    shards_.push_back(std::make_unique<Shard>(Shard::Dependencies{*store_, durability, *readers_, *scans_, read_times_,
+                                                                  *clock_, life_, options_.indexes, on_named, on_revive}));
   }
   RETURN_IF_ERROR(adopt_orphans());
   return resume_indexes();
@@ -138,7 +139,8 @@ std::shared_ptr<Space> Engine::space(const std::string& name) {
     const auto known = names_.find(name);
     const bool named = known != names_.end();
     const uint32_t number = named ? known->second : next_number_++;
-    made = std::make_shared<Space>(name, number, named, *shards_[number % shards_.size()]);
+    Shard& shard = *shards_[number % shards_.size()];
+    made = std::make_shared<Space>(name, number, named, shard, shard.registered());
     std::shared_ptr<Space> result = made;
     forget_idle_spaces();
     return result;
@@ -187,7 +189,8 @@ void Engine::end_conversations(const std::string& name, std::string label, Error
 
 void Engine::read(const std::string& name, Read read, std::function<void(Answer)> done) {
   const std::shared_ptr<Space> where = space(name);
-  run_read(*readers_, *scans_, std::move(read), where->shard.durable(), where->tree.number, clock_->now(), std::move(done));
+  run_read(*readers_, *scans_, read_times_, std::move(read), where->shard.durable(), where->tree.number, clock_->now(),
+           std::move(done));
 }
 
 void Engine::write(const std::string& name, Write write, std::function<void(Answer)> done) {
@@ -217,6 +220,19 @@ void Engine::indexes(const std::string& name, std::function<void(Result<IndexPla
     if (!row.ok()) return done(row.error());
     done(row.value() ? IndexPlan::decode(*row.value()) : IndexPlan());
   });
+}
+
+Figures Engine::figures() const {
+  Figures figures;
+  for (const auto& shard : shards_) shard->add_to(figures);
+  read_times_.each([&](const TimeHistogram& times) { times.add_to(figures.read_time); });
+  figures.reads = readers_->figures();
+  figures.scans = scans_->figures();
+  figures.store = store_->figures();
+  const std::shared_lock lock(mutex_);
+  figures.namespaces = names_.size();
+  figures.namespaces_in_memory = spaces_.size();
+  return figures;
 }
 
 void Engine::run(std::function<void()> task) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "db/database.h"
+#include "db/reads.h"
 #include "db/shard.h"
 #include "db/turns.h"
 
@@ -50,6 +51,7 @@ class Engine {
   const std::string& life() const { return life_; }
   const TreeStore& store() const { return *store_; }
   SyncMode sync() const { return options_.sync; }
+  Figures figures() const;
 
  private:
   explicit Engine(Database::Options options);
@@ -64,6 +66,7 @@ class Engine {
   const Clock* clock_;
   std::string life_;
   std::unique_ptr<TreeStore> store_;
+  ReadTimes read_times_;
   std::unique_ptr<ReaderPool> callbacks_;  // one thread; only without Options::run
   std::unique_ptr<ReaderPool> readers_;
   std::unique_ptr<ReaderPool> scans_;  // one thread: for what reads much to find little

@@ -25,15 +25,22 @@ void ReaderPool::run(std::function<void()> job) {
   more_.notify_one();
 }
 
+PoolFigures ReaderPool::figures() const {
+  const std::lock_guard lock(mutex_);
+  return {jobs_.size(), running_};
+}
+
 void ReaderPool::work() {
-  for (;;) {
+  for (bool has_run = false;; has_run = true) {
     std::function<void()> job;
     {
       std::unique_lock lock(mutex_);
+      if (has_run) --running_;
       more_.wait(lock, [this] { return closing_ || !jobs_.empty(); });
       if (jobs_.empty()) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();
+      ++running_;
     }
     job();
   }

@@ -91,21 +91,30 @@ Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snap
   return answer;
 }
 
-void run_read(ReaderPool& readers, ReaderPool& scans, Read read, std::shared_ptr<const Snapshot> snapshot, uint32_t number,
-              Timestamp now, std::function<void(Answer)> done) {
-  readers.run([&scans, read = std::move(read), snapshot = std::move(snapshot), number, now, done = std::move(done)]() mutable {
+void run_read(ReaderPool& readers, ReaderPool& scans, ReadTimes& times, Read read,
+              std::shared_ptr<const Snapshot> snapshot, uint32_t number, Timestamp now,
+              std::function<void(Answer)> done) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto finish = [&times, begin, number, now](const Read& what, const std::shared_ptr<const Snapshot>& from,
+                                                   const std::function<void(Answer)>& tell) {
+    Answer answer = answer_read(what, from, number, now);
+    times.mine().observe(std::chrono::steady_clock::now() - begin);
+    tell(std::move(answer));
+  };
+  readers.run([&scans, finish, read = std::move(read), snapshot = std::move(snapshot), number,
+               done = std::move(done)]() mutable {
     if (read.query && read.query->is_filtered()) {
       const Result<Head> head = SnapshotSettings(snapshot, number).head();
       const bool has_priorities = head.ok() && head.value().has_priorities;
       const Result<bool> seeks = selects_by_seek(SnapshotView(snapshot, number), read.path, *read.query, has_priorities);
       if (seeks.ok() && !seeks.value()) {
-        scans.run([read = std::move(read), snapshot = std::move(snapshot), number, now, done = std::move(done)] {
-          done(answer_read(read, snapshot, number, now));
+        scans.run([finish, read = std::move(read), snapshot = std::move(snapshot), done = std::move(done)] {
+          finish(read, snapshot, done);
         });
         return;
       }
     }
-    done(answer_read(read, snapshot, number, now));
+    finish(read, snapshot, done);
   });
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "db/base/clock.h"
+#include "db/base/metrics.h"
 #include "db/model/event.h"
 #include "db/model/request.h"
 #include "db/reader_pool.h"
@@ -18,9 +19,13 @@ inline constexpr size_t kNetChangePathsMax = 1'000;  // more are told as the who
 // The answer's `request` is left 0.
 Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now);
 
+using ReadTimes = PerThread<TimeHistogram>;
+
 // The same on `readers`, or on `scans` where a query goes through a whole collection: those wait for each other.
-void run_read(ReaderPool& readers, ReaderPool& scans, Read read, std::shared_ptr<const Snapshot> snapshot, uint32_t number,
-              Timestamp now, std::function<void(Answer)> done);
+// `times` outlives them, and is told how long it took, the waiting included.
+void run_read(ReaderPool& readers, ReaderPool& scans, ReadTimes& times, Read read,
+              std::shared_ptr<const Snapshot> snapshot, uint32_t number, Timestamp now,
+              std::function<void(Answer)> done);
 
 // Whether the write would be accepted on that state; nothing is written.
 Answer answer_judge(const Write& write, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now);

@@ -40,6 +40,7 @@ Shard::~Shard() {
 }
 
 void Shard::submit(Request request) {
+  if (std::holds_alternative<WriteRequest>(request.what)) request.submitted = std::chrono::steady_clock::now();
   bool first = false;
   {
     const std::lock_guard lock(mutex_);
@@ -88,6 +89,8 @@ void Shard::run_group() {
   const Result<void> durable = committer_.commit();
   // From here on the group is durable, and may be told to anyone, in order.
 
+  if (durable.ok()) count_durable();
+  accepted_.clear();
   release(durable.ok(), durable.ok() ? Error{} : durable.error());
   ++group_;
   for (const std::shared_ptr<Space>& space : in_group_) {
@@ -125,6 +128,7 @@ void Shard::release(bool durable, const Error& error) {
   named_.clear();
   std::vector<Release> releases;
   releases.swap(releases_);
+  uint64_t events = 0, revocations = 0;
   for (Release& release : releases) {
     if (!durable) {
       auto* answer = std::get_if<Answer>(&release.item);
@@ -134,12 +138,19 @@ void Shard::release(bool durable, const Error& error) {
       answer->request = request;
       answer->status = error;
     }
+    if (const auto* event = std::get_if<Event>(&release.item)) {
+      ++events;
+      if (event->kind == Event::Kind::Revoked) ++revocations;
+    }
     if (release.done != nullptr) {
       release.done(std::get<Answer>(std::move(release.item)));
     } else if (!release.conversation->story.append(std::move(release.item))) {
+      counted_.slow_listeners.add();
       submit({release.conversation->space, release.conversation, 0, EndRequest{}, nullptr});
     }
   }
+  if (events > 0) counted_.events.add(events);
+  if (revocations > 0) counted_.revocations.add(revocations);
 }
 
 void Shard::tell(const std::shared_ptr<Conversation>& conversation, Item item) {
@@ -213,6 +224,7 @@ void Shard::handle(Request& request, WriteRequest& what) {
   Answer reply;
   if (bytes_of(request) > kWriteBytesMax) {
     reply.status = Error{ErrorCode::TooLarge, "Data to write exceeds the maximum size that can be modified with a single request."};
+    count(reply.status);
     return answer(request, std::move(reply));
   }
   const bool adds = !write.settings.empty() || std::any_of(write.overwrites.begin(), write.overwrites.end(),
@@ -230,10 +242,12 @@ void Shard::handle(Request& request, WriteRequest& what) {
     releases_.resize(told);  // whatever was noted before it failed
     reply.status = accepted.error();
   } else {
+    accepted_.push_back(request.submitted);
     if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
     reply.sequence = accepted.value().record.sequence;
     reply.time = accepted.value().record.time;
   }
+  count(reply.status);
   const bool wanted = accepted.ok() || accepted.error().code == ErrorCode::Stale;
   if (write.wants_value && wanted) {
     const TreeView& view = committer_.view(space.tree);
@@ -251,7 +265,8 @@ void Shard::handle(Request& request, WriteRequest& what) {
 void Shard::handle(Request& request, ReadRequest& what) {
   invariant(request.conversation != nullptr, "reads by themselves do not come through the shard");
   const uint64_t place = request.conversation->story.keep_place();
-  run_read(with_.readers, with_.scans, std::move(what.read), committer_.durable(), request.space->tree.number, with_.clock.now(),
+  run_read(with_.readers, with_.scans, with_.read_times, std::move(what.read), committer_.durable(),
+           request.space->tree.number, with_.clock.now(),
            [conversation = request.conversation, place, id = request.id](Answer answer) {
              answer.request = id;
              conversation->story.fill(place, std::move(answer));
@@ -407,6 +422,7 @@ void Shard::handle(Request& request, DisconnectRequest& what) {
       if (!accepted.ok()) {
         reply.status = accepted.error();
       } else {
+        counted_.disconnect_writes_queued.add(what.disconnect.overwrites.size());
         request.conversation->queue = std::move(changed);
         request.conversation->queue_check = what.check;
         if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
@@ -439,6 +455,7 @@ void Shard::handle(Request& request, BeginRequest& what) {
   }
   end_orphan(space, what.replaces);
   space.sessions[request.conversation->id] = request.conversation;
+  counted_.sessions.add();
 }
 
 void Shard::handle(Request& request, EndRequest&) { end(request.conversation); }
@@ -508,6 +525,7 @@ void Shard::end_orphan(Space& space, const std::string& session) {
 void Shard::end(const std::shared_ptr<Conversation>& conversation) {
   if (conversation->ended) return;
   conversation->ended = true;
+  counted_.sessions.add(-1);
   Space& space = *conversation->space;
   for (auto& [id, subscription] : conversation->subscriptions) space.registry.remove(*subscription);
   conversation->subscriptions.clear();
@@ -530,6 +548,7 @@ void Shard::run_queue(Space& space, DisconnectQueue& queue, const std::shared_pt
   // A store that fails is broken for all; the rows then stay, and a restart runs them.
   const auto done = committer_.write_each(space.tree, writes, queue.clear(), with_.clock.now(), teller(space, true, root));
   if (!done.ok()) return;
+  counted_.disconnect_writes_run.add(writes.size());
 }
 
 }  // namespace hearth::db

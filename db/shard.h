@@ -19,9 +19,12 @@
 #include <vector>
 
 #include "db/base/clock.h"
+#include "db/base/metrics.h"
 #include "db/commit/committer.h"
 #include "db/events/match.h"
+#include "db/model/figures.h"
 #include "db/reader_pool.h"
+#include "db/reads.h"
 #include "db/space.h"
 
 namespace hearth::db {
@@ -95,6 +98,7 @@ struct Request {
                OrphanRequest>
       what;
   std::function<void(Answer)> done;  // without a conversation
+  std::chrono::steady_clock::time_point submitted{};  // writes
 };
 
 class Shard {
@@ -104,6 +108,7 @@ class Shard {
     TreeStore::Durability durability;
     ReaderPool& readers;
     ReaderPool& scans;  // reads that go through a whole collection to find a few children
+    ReadTimes& read_times;
     const Clock& clock;
     const std::string& life;                                    // Database::life
     const UsualIndexes& indexes;                                // Options::indexes
@@ -117,6 +122,8 @@ class Shard {
 
   void submit(Request request);
   std::shared_ptr<const Snapshot> durable() const { return committer_.durable(); }
+  void add_to(Figures& figures) const;  // what this shard has counted. Thread: any
+  ListenerRegistry::Count& registered() { return counted_.registered; }
 
  private:
   // Something to be said once the group is durable.
@@ -126,8 +133,21 @@ class Shard {
     std::function<void(Answer)> done;
   };
 
+  // Counted on the shard's thread.
+  struct alignas(kCacheLineBytes) Counted {
+    Counter writes, writes_denied, writes_stale, writes_failed;
+    TimeHistogram commit_time;
+    Counter events, revocations;
+    Gauge sessions;
+    Counter slow_listeners;
+    Counter disconnect_writes_queued, disconnect_writes_run;
+    ListenerRegistry::Count registered;
+  };
+
   void work();
   void run_group();
+  void count(const Result<void>& verdict);
+  void count_durable();
   bool must_wait(const Request& request) const;
   void handle(Request& request);
   void handle(Request& request, WriteRequest& write);
@@ -176,14 +196,17 @@ class Shard {
   uint64_t scans_begun_ = 0;
   const std::shared_ptr<Door> door_ = std::make_shared<Door>();
   Committer committer_;
+  Counted counted_;
   uint64_t group_ = 1;
   std::vector<Release> releases_;
+  std::vector<std::chrono::steady_clock::time_point>
+      accepted_;                                         // when they were submitted: the writes that this group takes
   std::vector<std::pair<std::string, uint32_t>> named_;  // namespaces that this group makes
   std::vector<std::shared_ptr<Space>> in_group_;          // kept until its end, for the committer knows their trees
   std::deque<Request> waiting_;      // taken from inbox_, not yet handled
   std::deque<Request> carried_;      // must wait for the next group
 
-  std::mutex mutex_;  // Guards inbox_ and closing_.
+  mutable std::mutex mutex_;  // Guards inbox_ and closing_.
   std::condition_variable more_;
   std::deque<Request> inbox_;
   bool closing_ = false;

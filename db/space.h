@@ -84,7 +84,8 @@ inline std::string view_key(const Path& path, const std::string& query) { return
 inline std::string view_key(const View& view) { return view_key(view.path(), view.query().text()); }
 
 struct Space {
-  Space(std::string name, uint32_t number, bool named, Shard& home) : shard(home) {
+  Space(std::string name, uint32_t number, bool named, Shard& home, ListenerRegistry::Count& counted)
+      : shard(home), registry(counted) {
     tree.name = std::move(name);
     tree.number = number;
     tree.named = named;

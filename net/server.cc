@@ -1,22 +1,31 @@
 #include "net/server.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <latch>
 #include <utility>
 
+#include "db/base/metrics.h"
+#include "net/admin/metrics_page.h"
 #include "net/auth/verifier.h"
 #include "net/http/fetch.h"
 #include "net/http/listener.h"
+#include "net/http/log.h"
 #include "net/http/origin.h"
 #include "net/rest/handler.h"
 #include "net/wire/acceptor.h"
 #include "rules/guard.h"
 
 namespace hearth::net {
-
 namespace {
+
+http::Limits watch_limits() {
+  http::Limits limits;
+  limits.connections_max = kWatchConnectionsMax;
+  limits.body_bytes_max = kWatchBodyBytesMax;
+  return limits;
+}
 
 Verifier::Options verifier_options(AuthConfig config, size_t failed_logins_per_minute) {
   Verifier::Options options;
@@ -27,8 +36,9 @@ Verifier::Options verifier_options(AuthConfig config, size_t failed_logins_per_m
     return Fetched{std::move(document.body), document.max_age};
   };
   options.on_fetched = [](const std::string& location, const std::string& failure) {
-    if (failure.empty()) return spdlog::info("keys: {} is there again", location);
-    spdlog::warn("keys: {}: {}; tokens are verified by the keys that are known", location, failure);
+    if (failure.empty()) return http::log(http::LogLevel::Info, "keys are there again", {{"from", location}});
+    http::log(http::LogLevel::Warn, "keys cannot be had; tokens are verified by those that are known",
+              {{"from", location}, {"reason", failure}});
   };
   return options;
 }
@@ -43,12 +53,40 @@ struct Server::Parts {
         worker_count(options.workers),
         workers(options.workers),
         verifier(guard, verifier_options(std::move(options.auth), options.failed_logins_per_minute)),
-        rest(guard, verifier, io, workers),
-        wire(guard, verifier, io, workers) {}
+        rest(guard, verifier, io, workers, {.serialised = &serialised}),
+        wire(guard, verifier, io, workers, &serialised),
+        metrics({.guard = guard,
+                 .verifier = verifier,
+                 .workers = workers,
+                 .traffic =
+                     [this] {
+                       const http::Listener* from = counting.load();
+                       return from == nullptr ? http::Stats() : from->stats();
+                     },
+                 .polls =
+                     [this] {
+                       const auto polls = wire.poll_stats();
+                       return admin::MetricsPage::Polls{polls.open, polls.opened};
+                     },
+                 .serialised = serialised}) {}
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
     if (!origins.allows(exchange->request())) return refuse(*exchange);
-    if (!wire.accept(exchange)) rest.handle(std::move(exchange));
+    if (wire.accept(exchange) || metrics.accept(exchange, admin::MetricsPage::For::Admins)) return;
+    rest.handle(std::move(exchange));
+  }
+
+  void handle_watcher(std::shared_ptr<http::Exchange> exchange) {
+    if (metrics.accept(exchange, admin::MetricsPage::For::Everyone)) return;
+    if (admin::is_for(exchange->request(), "/.health")) return rest.handle(std::move(exchange));
+    exchange->respond(http::error_response(404, "Only /.metrics and /.health are served here."));
+  }
+
+  // Waits until all workers have nothing left of what they were given before.
+  void finish_work() {
+    const auto all = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(worker_count) + 1);
+    for (size_t i = 0; i < worker_count; ++i) workers.run([all] { all->arrive_and_wait(); });
+    all->arrive_and_wait();
   }
 
   // Without a word that would let the page read it.
@@ -68,11 +106,17 @@ struct Server::Parts {
   const size_t worker_count;
   http::WorkerPool workers;
   Verifier verifier;
+  db::Counter serialised;  // bodies of events
   RestHandler rest;
   wire::Acceptor wire;
+  admin::MetricsPage metrics;
   std::unique_ptr<http::Listener> listener;
+  std::unique_ptr<http::Listener> watch_listener;
+  std::atomic<const http::Listener*> counting = nullptr;  // `listener`, once it is there
   uint16_t port = 0;
   std::string url;
+  std::string watch_url;
+  bool is_stopped = false;
 };
 
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -80,43 +124,57 @@ Server::~Server() { stop(); }
 
 db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options options) {
   ASSIGN_OR_RETURN(auto origins, http::OriginList::parse(options.origins));
-  auto parts = std::make_unique<Parts>(guard, options, std::move(origins));
-  parts->io.start();
-  const auto handler = [all = parts.get()](std::shared_ptr<http::Exchange> exchange) {
-    all->handle(std::move(exchange));
-  };
+  std::unique_ptr<Server> server(new Server(std::make_unique<Parts>(guard, options, std::move(origins))));
+  Parts& parts = *server->parts_;
+  parts.io.start();
+  if (options.watch) {
+    http::Listener::Options watching;
+    watching.host = std::move(options.watch->host);
+    watching.port = options.watch->port;
+    watching.limits = watch_limits();
+    auto opened = http::Listener::open(parts.io, parts.workers, watching,
+                                       [&parts](auto exchange) { parts.handle_watcher(std::move(exchange)); });
+    if (!opened.ok()) return db::Error{opened.error().code, "for metrics: " + opened.error().message};
+    parts.watch_listener = std::move(opened).value();
+    parts.watch_url = parts.watch_listener->url();
+  }
   http::Listener::Options listening;
   listening.host = std::move(options.host);
   listening.port = options.port;
   listening.tls = {std::move(options.tls_certificate), std::move(options.tls_key)};
   listening.trusted_proxies = std::move(options.trusted_proxies);
   listening.proxy_protocol = options.proxy_protocol;
-  ASSIGN_OR_RETURN(parts->listener, http::Listener::open(parts->io, parts->workers, listening, handler));
-  parts->port = parts->listener->port();
-  parts->url = parts->listener->url();
-  return std::unique_ptr<Server>(new Server(std::move(parts)));
+  ASSIGN_OR_RETURN(parts.listener, http::Listener::open(parts.io, parts.workers, listening,
+                                                        [&parts](auto exchange) { parts.handle(std::move(exchange)); }));
+  parts.port = parts.listener->port();
+  parts.url = parts.listener->url();
+  parts.counting = parts.listener.get();
+  return server;
 }
 
 void Server::set_auth(AuthConfig auth) { parts_->verifier.replace(std::move(auth)); }
 
 uint16_t Server::port() const { return parts_->port; }
 std::string Server::url() const { return parts_->url; }
+std::string Server::watch_url() const { return parts_->watch_url; }
 
 db::Result<void> Server::reload_certificate() { return parts_->listener->reload_certificate(); }
 std::string Server::certificate_validity() const { return parts_->listener->certificate_validity(); }
 
 void Server::stop() {
-  if (parts_->listener == nullptr) return;
-  parts_->listener->drain(parts_->patience);
+  if (std::exchange(parts_->is_stopped, true)) return;
+  for (auto* listener : {&parts_->listener, &parts_->watch_listener}) {
+    if (*listener != nullptr) (*listener)->drain(parts_->patience);
+  }
+  parts_->finish_work();
+  // From here on nobody counts what the listener has counted.
   parts_->listener.reset();
+  parts_->watch_listener.reset();
   parts_->io.stop();
   parts_->io.join();
   parts_->verifier.replace({});  // whoever waits for a key is refused
-  // From here on no io thread runs, and so nothing new begins. What workers still have may ask the guard: when all of
-  // them have come to this latch, they have nothing left.
-  const auto all = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(parts_->worker_count) + 1);
-  for (size_t i = 0; i < parts_->worker_count; ++i) parts_->workers.run([all] { all->arrive_and_wait(); });
-  all->arrive_and_wait();
+  // From here on no io thread runs, and so nothing new begins. What workers still have may ask the guard.
+  parts_->finish_work();
   parts_->wire.close();
 }
 

@@ -1,6 +1,7 @@
 // Serves a Guard to the network: REST, event streams and the Firebase protocol, on one port. Start reading here.
 //
 //   GET /.ws, as an upgrade     net/wire
+//   GET /.metrics               net/admin
 //   everything else             net/rest
 //
 // Thread: its owner's. It has threads of its own: io threads, each the home of some connections, and workers for what
@@ -10,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,16 @@ class Guard;
 
 namespace hearth::net {
 
+// Whoever watches asks little, and whoever else gets there shall not cost much.
+inline constexpr size_t kWatchConnectionsMax = 64;
+inline constexpr size_t kWatchBodyBytesMax = 4u << 10;
+
+// A port of its own for /.metrics and /.health, without credentials: for those who watch the server.
+struct WatchPort {
+  std::string host{};  // as Server::Options
+  uint16_t port = 0;
+};
+
 class Server {
  public:
   struct Options {
@@ -31,7 +43,8 @@ class Server {
     std::vector<std::string> origins{};  // of pages that may use it (net/http/origin.h); none: all
     size_t io_threads = 2;
     size_t workers = 2;
-    AuthConfig auth{};                          // whose signed tokens are believed
+    AuthConfig auth{};                           // whose signed tokens are believed
+    std::optional<WatchPort> watch{};
     std::chrono::milliseconds patience{10'000};  // of stop(), with requests that are being answered
     std::string tls_certificate{}, tls_key{};    // PEM files; both or none
     std::vector<std::string> trusted_proxies{};  // "10.0.0.1", "fd00::/8": their X-Forwarded headers are believed
@@ -50,7 +63,8 @@ class Server {
   void set_auth(AuthConfig auth);
 
   uint16_t port() const;
-  std::string url() const;  // http://127.0.0.1:9000; with TLS https://…
+  std::string url() const;        // http://127.0.0.1:9000; with TLS https://…
+  std::string watch_url() const;  // the same of the watch port; "" when there is none
 
   // With TLS only. Reads the files again, for connections to come; when it fails the old ones stay. Errors: as start().
   db::Result<void> reload_certificate();

@@ -10,6 +10,10 @@ namespace {
 
 db::Error denied() { return {db::ErrorCode::PermissionDenied, "Permission denied"}; }
 
+bool is_denied(const db::Result<void>& verdict) {
+  return !verdict.ok() && verdict.error().code == db::ErrorCode::PermissionDenied;
+}
+
 std::vector<Target> targets_of(const db::Moment& moment) {
   std::vector<Target> targets;
   targets.reserve(moment.overwrites.size());
@@ -134,17 +138,27 @@ db::Result<Explanation> Asker::explain(const db::Moment& moment, Counted counted
 }
 
 db::Result<void> Asker::may_read(const db::Moment& moment, const db::Path& path, const QueryFacts& query) const {
-  return ask(moment, [&](const Ruleset& ruleset, Question& question) {
+  db::Result<void> verdict = ask(moment, [&](const Ruleset& ruleset, Question& question) {
     question.query = &query;
     return ruleset.may_read(moment.before, path, question);
   });
+  Verdicts& verdicts = book_->verdicts();
+  verdicts.reads.add();
+  if (is_denied(verdict)) verdicts.reads_denied.add();
+  return verdict;
 }
 
 db::Result<void> Asker::may_write(const db::Moment& moment) const {
   db::invariant(moment.after != nullptr, "writes are judged on the tree before and the tree after");
-  return ask(moment, [&](const Ruleset& ruleset, Question& question) {
+  bool is_invalid = false;
+  db::Result<void> verdict = ask(moment, [&](const Ruleset& ruleset, Question& question) {
+    question.is_invalid = &is_invalid;
     return ruleset.may_write(moment.before, *moment.after, targets_of(moment), question);
   });
+  Verdicts& verdicts = book_->verdicts();
+  verdicts.writes.add();
+  if (is_denied(verdict)) (is_invalid ? verdicts.writes_invalid : verdicts.writes_denied).add();
+  return verdict;
 }
 
 db::Result<Explanation> Asker::explain_read(const db::Moment& moment, const db::Path& path,

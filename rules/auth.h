@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace hearth::rules {
 
@@ -13,8 +14,14 @@ struct Auth {
   std::string variable;  // User: the JSON text of the rules' `auth` object: {"uid":…,"provider":…,"token":{…}}
   std::optional<std::chrono::seconds> expires;  // since the epoch; nothing: never
 
-  static Auth admin() { return {Kind::Admin, {}, {}}; }
-  friend bool operator==(const Auth&, const Auth&) = default;
+  // Who an admin is, for the log: what they proved it with ("the admin secret"), or the uid of a token. No credential.
+  std::string name{};
+
+  static Auth admin(std::string name = {}) { return {Kind::Admin, {}, {}, std::move(name)}; }
+  // Whether they may do the same: the name is for people.
+  friend bool operator==(const Auth& a, const Auth& b) {
+    return a.kind == b.kind && a.variable == b.variable && a.expires == b.expires;
+  }
 };
 
 }  // namespace hearth::rules

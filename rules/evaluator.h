@@ -49,6 +49,7 @@ struct Question {
   const QueryFacts* query = nullptr;  // null: as a plain read
   Coverage* coverage = nullptr;
   Explanation* explanation = nullptr;
+  bool* is_invalid = nullptr;  // set when a .validate rule is why the answer is no
 };
 
 // Where a rule is asked: the location's encoded path, and its keys, which `$names` are bound to.

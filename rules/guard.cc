@@ -348,6 +348,20 @@ void Guard::indexes(const std::string& name, const Auth& auth, Done done) {
   });
 }
 
+db::Result<Figures> Guard::figures(const Auth& auth) const {
+  if (auth.kind != Auth::Kind::Admin) return denied();
+  Figures figures;
+  figures.database = database_.figures();
+  book_->all_verdicts().each([&](const Verdicts& verdicts) {
+    figures.reads_judged += verdicts.reads.value();
+    figures.writes_judged += verdicts.writes.value();
+    figures.reads_denied += verdicts.reads_denied.value();
+    figures.writes_denied += verdicts.writes_denied.value();
+    figures.writes_invalid += verdicts.writes_invalid.value();
+  });
+  return figures;
+}
+
 std::string Guard::event_id(uint64_t sequence) const { return database_.life() + ":" + std::to_string(sequence); }
 
 db::Result<std::vector<std::string>> Guard::namespaces(const Auth& auth) const {

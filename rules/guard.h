@@ -15,6 +15,7 @@
 
 #include "db/base/result.h"
 #include "db/model/event.h"
+#include "db/model/figures.h"
 #include "db/model/request.h"
 #include "db/model/write.h"
 #include "rules/access.h"
@@ -81,6 +82,16 @@ class Session {
   bool is_labelled_ = false;  // by the user's name, so that kick() finds it
   std::map<uint64_t, Listening> listeners_;
   std::map<uint64_t, std::shared_ptr<const ReadAccess>> queries_;  // by request, until it is answered
+};
+
+// What was done since the start and what there is now.
+struct Figures {
+  db::Figures database{};
+  // Operations that rules were asked about: also listeners that were asked again. Admins are not asked.
+  uint64_t reads_judged = 0, writes_judged = 0;
+  uint64_t reads_denied = 0;
+  uint64_t writes_denied = 0;   // no .write rule granted them
+  uint64_t writes_invalid = 0;  // a .validate rule did not hold
 };
 
 enum class Install : uint8_t { Yes, OnlyCheck };
@@ -151,6 +162,9 @@ class Guard {
 
   // What of the rules was evaluated since they were set or the server was started; null: nothing. Counted in `dev` alone.
   std::shared_ptr<const Coverage> coverage(const std::string& name) const { return book_->coverage(name); }
+
+  // For admins. Blocks on the disk; holds up neither reads nor writes. Errors: PermissionDenied.
+  db::Result<Figures> figures(const Auth& auth) const;
 
   // The id of an event for Listen::resume.
   std::string event_id(uint64_t sequence) const;

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "db/base/metrics.h"
 #include "db/base/result.h"
 #include "db/model/settings.h"
 #include "rules/coverage.h"
@@ -20,6 +21,13 @@
 namespace hearth::rules {
 
 inline constexpr size_t kRulesetsKept = 256;  // compiled; the one that was used longest ago goes first
+
+// How often rules were asked, and said no. Admins are never asked.
+struct Verdicts {
+  db::Counter reads, writes;
+  db::Counter reads_denied, writes_denied;
+  db::Counter writes_invalid;  // a .validate rule did not hold
+};
 
 class Rulebook {
  public:
@@ -38,6 +46,8 @@ class Rulebook {
   void keep(std::shared_ptr<const Ruleset> ruleset);  // spares in_force the compiling
 
   const Options& options() const { return options_; }
+  Verdicts& verdicts() { return verdicts_.mine(); }
+  const db::PerThread<Verdicts>& all_verdicts() const { return verdicts_; }
 
   // Of a namespace's rules in force when they were last asked; null when nothing is counted.
   std::shared_ptr<Coverage> coverage(std::string_view space, const std::shared_ptr<const Ruleset>& ruleset);
@@ -46,6 +56,7 @@ class Rulebook {
  private:
   using Kept = std::list<std::pair<std::string, std::shared_ptr<const Ruleset>>>;  // digest; latest use first
   const Options options_;
+  db::PerThread<Verdicts> verdicts_;
   mutable std::mutex mutex_;  // Guards all below.
   Kept kept_;
   std::map<std::string, Kept::iterator, std::less<>> by_digest_;

@@ -314,6 +314,11 @@ class Ruleset::Decision {
     return verdict;
   }
 
+  bool invalid(const Node& node, std::span<const std::string_view> keys) const {
+    if (question_.is_invalid != nullptr) *question_.is_invalid = true;
+    return because(false, "the .validate rule at {} does not hold for {}", node.validate->pattern, slashed(keys));
+  }
+
   // Whether a place's own `.validate` holds; of what is not there afterwards, it is not asked.
   db::Result<bool> valid(const Node& node, const Place& place) {
     bool exists = false;
@@ -325,7 +330,7 @@ class Ruleset::Decision {
     }));
     if (!exists) return true;
     ASSIGN_OR_RETURN(const bool is_valid, holds(*node.validate, place));
-    return is_valid || because(false, "the .validate rule at {} does not hold for {}", node.validate->pattern, slashed(place.keys));
+    return is_valid || invalid(node, place.keys);
   }
 
   // Validates what was written below keys_: the written value and the rules, as far as they go together.
@@ -359,7 +364,7 @@ class Ruleset::Decision {
     if (node.validate != nullptr) {
       const Place place{encoded_, keys_};
       ASSIGN_OR_RETURN(is_valid, holds(*node.validate, place));
-      if (!is_valid) because(false, "the .validate rule at {} does not hold for {}", node.validate->pattern, slashed(keys_));
+      if (!is_valid) invalid(node, keys_);
     }
     if (is_valid && node.validates_below) {
       ASSIGN_OR_RETURN(is_valid, descend(node, value));

@@ -31,6 +31,9 @@ struct ServeFlags {
   std::vector<std::string> trusted_proxies;
   bool proxy_protocol = false;
   std::string log_level = "info";
+  std::string log_format = "text";
+  std::optional<uint16_t> metrics_port;  // of its own; nothing: none
+  std::string metrics_host;              // "": both loopback addresses
   size_t threads = 0;  // that serve connections; 0: as many as there are cores
 };
 

@@ -82,6 +82,15 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
   command->add_option("--log-level", flags.log_level, "What is logged on standard error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
       ->capture_default_str();
+  command->add_option("--log-format", flags.log_format, "One line for each: 'text' for people, 'json' for machines")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  CLI::Option* metrics_port =
+      command->add_option("--metrics-port", flags.metrics_port,
+                          "A port of its own for /.metrics and /.health, without credentials; 0 picks a free one");
+  command
+      ->add_option("--metrics-host", flags.metrics_host, "The one address of that port; without it, 127.0.0.1 and ::1")
+      ->needs(metrics_port);
   command->add_option("--threads", flags.threads, "Threads that serve connections; 0: one for each core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

@@ -1,11 +1,11 @@
 // `hearth serve`: serves a data folder until told to stop.
 #include <fmt/core.h>
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 
 #include <csignal>
 #include <cstdio>
 
+#include "net/http/log.h"
 #include "tools/flags.h"
 #include "tools/service.h"
 
@@ -39,18 +39,24 @@ bool is_loopback(const std::string& host) { return host == "localhost" || host =
 }  // namespace
 
 int serve(const ServeFlags& flags) {
-  start_log(flags.log_level);
+  using net::http::log;
+  using net::http::LogLevel;
+  start_log(flags.log_level, flags.log_format);
   ignore_broken_pipes();
   const Signals signals(!flags.auth_config.empty() || !flags.tls_certificate.empty());
   Service service(flags);
   if (flags.dev) {
-    spdlog::info("development mode: whoever connects may be anyone{}",
-                 flags.rules.empty() ? ", and without rules do everything" : "");
+    log(LogLevel::Info, flags.rules.empty()
+                            ? "development mode: whoever connects may be anyone, and without rules do everything"
+                            : "development mode: whoever connects may be anyone");
     if (flags.host && !is_loopback(*flags.host)) {
-      spdlog::warn("--dev on {}: whoever reaches this machine can read and write everything", *flags.host);
+      log(LogLevel::Warn, "--dev: whoever reaches this machine can read and write everything", {{"host", *flags.host}});
     }
   }
-  spdlog::info("data in {}, sync {}", flags.data, service.sync_mode());
+  log(LogLevel::Info, "store opened", {{"folder", flags.data}, {"sync", service.sync_mode()}});
+  if (flags.metrics_port) {
+    log(LogLevel::Info, "metrics served to whoever reaches them", {{"url", service.watch_url() + "/.metrics"}});
+  }
   fmt::print("hearth listening on {}\n", service.url());
   std::fflush(stdout);
 
@@ -59,7 +65,7 @@ int serve(const ServeFlags& flags) {
     service.reload_auth();
     service.reload_certificate();
   }
-  spdlog::info("{}: closing", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+  log(LogLevel::Info, "closing", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
   service.stop();
   return 0;
 }

@@ -1,20 +1,24 @@
 #include "tools/service.h"
 
 #include <fmt/core.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <csignal>
 #include <filesystem>
 #include <future>
+#include <map>
 #include <stdexcept>
 #include <thread>
 
+#include "net/http/log.h"
 #include "tools/rules_file.h"
 #include "tools/secret.h"
 
 namespace hearth::tools {
+
+using net::http::log;
+using net::http::LogLevel;
+
 namespace {
 
 // The program cannot start: main says why.
@@ -50,24 +54,24 @@ rules::Guard::Options guard_options(const ServeFlags& flags) {
   options.needs_indexes = !flags.allow_unindexed;
   if (flags.dev) {
     options.on_denied = [](std::string_view space, const rules::Explanation& why) {
-      spdlog::warn("denied in {}:\n{}", space, rules::to_text(why));
+      log(LogLevel::Warn, "denied", {{"ns", space}}, rules::to_text(why));
     };
     return options;
   }
   AdminSecret secret = or_throw(load_admin_secret(flags.data), "the admin secret");
-  spdlog::info("{} admin secret is in {}", secret.is_new ? "a new" : "the", secret.path);
+  log(LogLevel::Info, secret.is_new ? "admin secret made" : "admin secret read", {{"file", secret.path}});
   options.admin_secret = std::move(secret.text);
   return options;
 }
 
 }  // namespace
 
-void start_log(const std::string& level) {
-  auto logger = std::make_shared<spdlog::logger>("hearth", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
-  logger->set_level(spdlog::level::from_str(level == "warn" ? "warning" : level));
-  logger->flush_on(spdlog::level::trace);
-  spdlog::set_default_logger(std::move(logger));
+void start_log(const std::string& level, const std::string& format) {
+  using net::http::LogLevel;
+  static const std::map<std::string, LogLevel> levels = {{"trace", LogLevel::Trace}, {"debug", LogLevel::Debug},
+                                                         {"info", LogLevel::Info},   {"warn", LogLevel::Warn},
+                                                         {"error", LogLevel::Error}, {"off", LogLevel::Off}};
+  net::http::start_log(levels.at(level), format == "json" ? net::http::LogFormat::Json : net::http::LogFormat::Text);
 }
 
 void ignore_broken_pipes() {
@@ -97,20 +101,24 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   guard_ = std::make_unique<rules::Guard>(*database_, std::move(guard));
   for (const std::string& flag : flags.namespaces) {
     const std::string name = or_throw(db::check_namespace_name(flag), flag);
-    if (!database_->exists(name)) or_throw(database_->create(name), fmt::format("cannot make the namespace {}", name));
+    if (!database_->exists(name)) {
+      or_throw(database_->create(name), fmt::format("cannot make the namespace {}", name));
+      log(LogLevel::Info, "namespace made", {{"ns", name}, {"by", "--namespace"}});
+    }
     if (flags.rules.empty()) continue;
     // The file's rules are the namespace's own from here on: what it had before is not in force behind anyone's back.
     std::promise<db::Result<void>> done;
     guard_->set_rules(name, rules::Auth::admin(), read_file(flags.rules), rules::Install::Yes,
                       [&](const db::Answer& answer) { done.set_value(answer.status); });
     or_throw(done.get_future().get(), fmt::format("cannot set the rules of {}", name));
-    spdlog::info("{} has the rules of {}", name, flags.rules);
+    log(LogLevel::Info, "rules set", {{"ns", name}, {"by", "--rules"}, {"file", flags.rules}});
   }
   or_throw(guard_->load_revoked(), "cannot read who was signed out");
   if (flags.host) net_options.host = *flags.host;
   net_options.port = flags.port;
   net_options.origins = flags.origins;
   net_options.failed_logins_per_minute = flags.failed_logins_per_minute;
+  if (flags.metrics_port) net_options.watch = {flags.metrics_host, *flags.metrics_port};
   net_options.io_threads = flags.threads > 0 ? flags.threads : std::max(1u, std::thread::hardware_concurrency());
   net_options.tls_certificate = flags.tls_certificate;
   net_options.tls_key = flags.tls_key;
@@ -120,23 +128,24 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
     throw std::runtime_error("--proxy-protocol needs --trusted-proxy: from whom else would the headers be believed?");
   }
   server_ = or_throw(net::Server::start(*guard_, std::move(net_options)), "cannot listen");
-  if (has_certificate()) log_certificate("");
+  if (has_certificate()) log_certificate();
 }
 
 void Service::reload_certificate() {
   if (certificate_.empty()) return;
   const auto reloaded = server_->reload_certificate();
   if (!reloaded.ok()) {
-    spdlog::error("SIGHUP: {}; the certificate that was loaded before stays", reloaded.error().message);
+    log(LogLevel::Error, "certificate not reloaded; the one that was loaded before stays",
+        {{"reason", reloaded.error().message}});
   } else {
-    log_certificate("SIGHUP: ");
+    log_certificate();
   }
 }
 
-void Service::log_certificate(std::string_view before) const {
+void Service::log_certificate() const {
   const std::string validity = server_->certificate_validity();
-  const auto level = validity.starts_with("valid") ? spdlog::level::info : spdlog::level::warn;
-  spdlog::log(level, "{}the TLS certificate {} is {}", before, certificate_, validity);
+  const LogLevel level = validity.starts_with("valid") ? LogLevel::Info : LogLevel::Warn;
+  log(level, "TLS certificate loaded", {{"file", certificate_}, {"is", validity}});
 }
 
 void Service::import(const std::string& space, db::Value value) {
@@ -147,9 +156,11 @@ void Service::import(const std::string& space, db::Value value) {
 void Service::reload_auth() {
   if (auth_config_.empty()) return;
   auto config = net::load_auth_config(auth_config_);
-  if (!config.ok()) return spdlog::error("{}; all stays as it was", config.error().message);
+  if (!config.ok()) {
+    return log(LogLevel::Error, "issuers not reloaded; all stays as it was", {{"reason", config.error().message}});
+  }
   server_->set_auth(std::move(config).value());
-  spdlog::info("{} was read again", auth_config_);
+  log(LogLevel::Info, "issuers reloaded", {{"file", auth_config_}});
 }
 
 void Service::stop() {

@@ -11,7 +11,7 @@
 
 namespace hearth::tools {
 
-void start_log(const std::string& level);  // to standard error
+void start_log(const std::string& level, const std::string& format = "text");  // to standard error
 void ignore_broken_pipes();                // they are errors of the write, to be answered
 
 class Service {
@@ -19,7 +19,8 @@ class Service {
   // Answers from here on. Throws with what keeps it from starting.
   explicit Service(const ServeFlags& flags);
 
-  std::string url() const { return server_->url(); }  // http://127.0.0.1:9000, or https
+  std::string url() const { return server_->url(); }              // http://127.0.0.1:9000, or https
+  std::string watch_url() const { return server_->watch_url(); }  // "" without --metrics-port
   bool has_certificate() const { return !certificate_.empty(); }
   void reload_certificate();  // for connections to come; says in the log what came of it
   std::string_view sync_mode() const { return guard_->sync_mode(); }
@@ -28,7 +29,7 @@ class Service {
   void stop();  // lets go of the clients, then finishes what was accepted and lets go of the folder
 
  private:
-  void log_certificate(std::string_view before) const;
+  void log_certificate() const;
 
   const std::string auth_config_;  // the file; "" without one
   const std::string certificate_;  // the file; "" without TLS

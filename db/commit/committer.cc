@@ -211,6 +211,7 @@ void Committer::accept(PendingTree& pending, After&& after, const Accepted& acce
   pending.index_rows.absorb(std::move(after.index_rows));
   rows_.take(std::move(after.beside));
   pending.changed = true;
+  ++accepted_;
   for (const Overwrite& changed : accepted.changed) forget_related(tree.hashes, changed.path);
   name(tree);
 }
@@ -294,15 +295,27 @@ Result<void> Committer::replay(Tree& tree, const Record& record) {
   return {};
 }
 
+void Committer::count(size_t rows) {
+  counted_.rows.add(rows);
+  for (const auto& [number, pending] : pending_) counted_.index_rows.add(pending->index_rows.row_count());
+  if (accepted_ == 0) return;
+  counted_.commits.add(accepted_);
+  counted_.group_size.observe(accepted_);
+}
+
 Result<void> Committer::commit() {
   const Rows rows(*this);
   Result<void> done = store_.health();
   const bool changes = rows_.row_count() > 0 || std::any_of(pending_.begin(), pending_.end(), [](const auto& pending) {
                          return pending.second->changed;
                        });
-  if (changes && done.ok()) done = store_.commit(rows, durability_);
+  if (changes && done.ok()) {
+    done = store_.commit(rows, durability_);
+    if (done.ok()) count(rows.row_count());
+  }
   pending_.clear();
   rows_ = Batch();
+  accepted_ = 0;
   if (!changes) return {};
   if (!done.ok()) return done.error();
   std::shared_ptr<const Snapshot> fresh = store_.snapshot();

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "db/base/clock.h"
+#include "db/base/metrics.h"
 #include "db/base/result.h"
 #include "db/commit/evaluate.h"
 #include "db/commit/overlay.h"
@@ -60,8 +61,19 @@ struct Accepted {
   bool configures = false;  // some setting is another now
 };
 
+// Commits that became durable together.
+inline constexpr std::array<uint64_t, 12> kGroupBounds = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1'000, 2'000, 4'096};
+
 class Committer final {
  public:
+  // What became durable.
+  struct alignas(kCacheLineBytes) Counted {
+    Counter commits;
+    Counter rows;
+    Counter index_rows;  // part of them
+    Histogram<kGroupBounds> group_size;
+  };
+
   Committer(TreeStore& store, TreeStore::Durability durability);
   ~Committer();
 
@@ -89,6 +101,7 @@ class Committer final {
   Result<void> commit();
 
   std::shared_ptr<const Snapshot> durable() const;
+  const Counted& counted() const { return counted_; }  // thread: any
 
  private:
   struct PendingTree;
@@ -101,11 +114,14 @@ class Committer final {
   Timestamp time_for(const Tree& tree, Timestamp now) const { return std::max(now, tree.head.time); }
   struct After;
   void accept(PendingTree& pending, After&& after, const Accepted& accepted, bool writes_priorities);
+  void count(size_t rows);  // of the group, which is durable
 
   TreeStore& store_;
   TreeStore::Durability durability_;
   std::map<uint32_t, std::unique_ptr<PendingTree>> pending_;  // by number, the order of rows
   Batch rows_;                                                // names, queues and settings
+  uint64_t accepted_ = 0;                                     // records since the last commit()
+  Counted counted_;
   mutable std::mutex mutex_;                                  // Guards durable_.
   std::shared_ptr<const Snapshot> durable_;
 };

@@ -81,6 +81,12 @@ void ListenerRegistry::prune(Node* node) {
   }
 }
 
+void ListenerRegistry::count(int64_t listeners, int64_t views) {
+  if (counted_ == nullptr) return;
+  counted_->listeners.add(listeners);
+  if (views != 0) counted_->views.add(views);
+}
+
 ListenerRegistry::Added ListenerRegistry::add(Subscription& subscription) {
   Node& node = node_at(subscription.path);
   subscription.node = &node;
@@ -96,6 +102,7 @@ ListenerRegistry::Added ListenerRegistry::add(Subscription& subscription) {
   }
   subscription.index = list->size();
   list->push_back(&subscription);
+  count(1, subscription.query && added == Added::Alone ? 1 : 0);
   return added;
 }
 
@@ -109,7 +116,9 @@ void ListenerRegistry::remove(Subscription& subscription) {
   list[subscription.index] = last;
   last->index = subscription.index;
   list.pop_back();
-  if (view != nullptr && list.empty()) {
+  const bool is_last = view != nullptr && list.empty();
+  count(-1, is_last ? -1 : 0);
+  if (is_last) {
     scans_.erase(view);
     node->views.erase(subscription.query->text());
   }

@@ -12,9 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include "db/base/metrics.h"
+#include "db/events/view.h"
 #include "db/model/event.h"
 #include "db/model/path.h"
-#include "db/events/view.h"
 #include "db/model/precondition.h"
 #include "db/model/tree_view.h"
 
@@ -57,7 +58,13 @@ struct Node {
 
 class ListenerRegistry {
  public:
+  // Of all registries that count in it.
+  struct Count {
+    Gauge listeners;
+    Gauge views;
+  };
   ListenerRegistry() = default;
+  explicit ListenerRegistry(Count& counted) : counted_(&counted) {}
   ListenerRegistry(const ListenerRegistry&) = delete;
   ListenerRegistry& operator=(const ListenerRegistry&) = delete;
 
@@ -86,6 +93,9 @@ class ListenerRegistry {
   void prune(Node* node);
   void unwatch(Subscription& subscription);
 
+  void count(int64_t listeners, int64_t views);
+
+  Count* const counted_ = nullptr;
   Node root_;
   std::set<View*> scans_;
   size_t count_ = 0;

@@ -3,6 +3,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 
 #include <filesystem>
@@ -37,14 +38,17 @@ rocksdb::Options rocks_options(rocksdb::Env* environment) {
   return options;
 }
 
-Result<std::unique_ptr<rocksdb::DB>> open_rocks(const std::string& folder, rocksdb::Env* environment) {
+Result<std::unique_ptr<rocksdb::DB>> open_rocks(const std::string& folder, rocksdb::Env* environment,
+                                                std::shared_ptr<rocksdb::EventListener> listener) {
   if (environment == nullptr) {
     std::error_code failed;
     std::filesystem::create_directories(folder, failed);
     if (failed) return Error{ErrorCode::Io, "cannot make the data folder " + folder + ": " + failed.message()};
   }
+  rocksdb::Options options = rocks_options(environment);
+  if (listener != nullptr) options.listeners.push_back(std::move(listener));
   rocksdb::DB* opened = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(rocks_options(environment), folder, &opened);
+  const rocksdb::Status status = rocksdb::DB::Open(options, folder, &opened);
   if (status.ok()) return std::unique_ptr<rocksdb::DB>(opened);
   if (status.IsIOError() && status.ToString().find("lock") != std::string::npos) {
     const bool held = status.ToString().find("Permission") == std::string::npos;

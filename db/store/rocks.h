@@ -9,6 +9,7 @@
 namespace rocksdb {
 class DB;
 class Env;
+class EventListener;
 class Status;
 struct Options;
 }  // namespace rocksdb
@@ -20,7 +21,8 @@ Error to_error(const rocksdb::Status& status, const std::string& doing);
 // Settings by measurement: README.md of this folder. `environment`: null for the real one.
 rocksdb::Options rocks_options(rocksdb::Env* environment);
 
-// Errors: Locked, Io, Corruption, each with what to do about it.
-Result<std::unique_ptr<rocksdb::DB>> open_rocks(const std::string& folder, rocksdb::Env* environment);
+// `listener`: may be null. Errors: Locked, Io, Corruption, each with what to do about it.
+Result<std::unique_ptr<rocksdb::DB>> open_rocks(const std::string& folder, rocksdb::Env* environment,
+                                                std::shared_ptr<rocksdb::EventListener> listener = nullptr);
 
 }  // namespace hearth::db

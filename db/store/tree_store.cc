@@ -15,10 +15,12 @@
 #include "db/model/key_order.h"
 #include "db/store/rocks.h"
 #include "db/store/row_key.h"
+#include "db/store/store_watch.h"
 
 namespace hearth::db {
 
 struct TreeStore::Rocks {
+  StoreWatch watch;
   std::unique_ptr<rocksdb::DB> db;
   std::string folder;
   rocksdb::Env* environment;
@@ -169,9 +171,8 @@ TreeStore::~TreeStore() = default;
 
 Result<std::unique_ptr<TreeStore>> TreeStore::open(const Options& options) {
   auto* environment = static_cast<rocksdb::Env*>(options.environment);
-  ASSIGN_OR_RETURN(auto db, open_rocks(options.folder, environment));
   auto rocks = std::make_unique<Rocks>();
-  rocks->db = std::move(db);
+  ASSIGN_OR_RETURN(rocks->db, open_rocks(options.folder, environment, rocks->watch.listener()));
   rocks->folder = options.folder;
   rocks->environment = environment != nullptr ? environment : rocksdb::Env::Default();
   // A file that was written but not taken in when the process died is nobody's.
@@ -257,6 +258,12 @@ Result<void> TreeStore::room() const {
                fmt::format("The disk has {} MiB left, and {} MiB are kept in reserve: data can be removed, and nothing else written, "
                            "until there is more.",
                            left >> 20, free_bytes_min_ >> 20)};
+}
+
+StoreFigures TreeStore::figures() const {
+  StoreFigures figures = rocks_->watch.figures(*rocks_->db, *rocks_->environment, rocks_->folder);
+  figures.is_broken = broken_.load(std::memory_order_acquire);
+  return figures;
 }
 
 Error TreeStore::break_store(const Error& cause) {

@@ -22,6 +22,7 @@
 
 #include "db/base/clock.h"
 #include "db/base/result.h"
+#include "db/model/figures.h"
 #include "db/model/settings.h"
 #include "db/model/tree_view.h"
 #include "db/store/row_key.h"
@@ -148,6 +149,7 @@ class TreeStore {
   // begun breaks nothing, and there is room to remove something. Looks again after kRoomLookInterval. Thread: any.
   // Errors: Unavailable.
   Result<void> room() const;
+  StoreFigures figures() const;
 
  private:
   struct Rocks;

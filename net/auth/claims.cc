@@ -97,12 +97,20 @@ std::string claims_of_custom(const JsonNode& claims, const std::optional<JsonNod
   return to;
 }
 
+// For the log: whose token it is.
+std::string admin_name(const JsonNode& claims) {
+  const auto data = claims.field("d");
+  std::string_view uid = data && data->is_object() ? text_of(*data, "uid") : "";
+  if (uid.empty()) uid = text_of(claims, "sub");
+  return uid.empty() ? "an admin's token" : std::string(uid);
+}
+
 Verdict legacy_user(const JsonNode& claims, const Issuer* issuer) {
   if (const auto admin = claims.field("admin"); admin && admin->boolean() == true) {
     if (issuer != nullptr && !issuer->namespaces.empty()) {
       return refuse(Reason::Namespace, "Auth token makes an admin, and its issuer is not one for all namespaces.");
     }
-    return Accepted{rules::Auth::admin()};
+    return Accepted{rules::Auth::admin(admin_name(claims))};
   }
   const auto data = claims.field("d");
   if (!data || !data->is_object()) return refuse(Reason::Claims, "Auth token names no user: `d` is no object.");

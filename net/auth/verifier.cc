@@ -82,8 +82,10 @@ void Verifier::verify_late(std::string credential, std::string space, std::strin
 }
 
 std::optional<Verdict> Verifier::judge(std::string_view credential, std::string_view space, Last last) const {
-  if (guard_.dev() && credential == kOwner) return Accepted{rules::Auth::admin()};
-  if (!credential.empty() && guard_.is_admin_secret(credential)) return Accepted{rules::Auth::admin()};
+  if (guard_.dev() && credential == kOwner) return Accepted{rules::Auth::admin(std::string(kOwner))};
+  if (!credential.empty() && guard_.is_admin_secret(credential)) {
+    return Accepted{rules::Auth::admin("the admin secret")};
+  }
 
   const db::Result<Jwt> decoded = decode_jwt(credential);
   if (!decoded.ok()) return Refused{Reason::Malformed, decoded.error()};

@@ -94,11 +94,11 @@ int bind_one(const Address& address, Fd& to) {
 db::Error bind_error(int error, const Address& address, uint16_t port) {
   if (error == EADDRINUSE) {
     return {db::ErrorCode::Unavailable,
-            fmt::format("port {} on {} is taken by another program; choose another with --port", port, address.text)};
+            fmt::format("port {} on {} is taken by another program; choose another port", port, address.text)};
   }
   if (error == EACCES) {
     return {db::ErrorCode::Unavailable,
-            fmt::format("port {} on {} is not ours to use; choose one above 1023 with --port", port, address.text)};
+            fmt::format("port {} on {} is not ours to use; choose one above 1023", port, address.text)};
   }
   if (error == EADDRNOTAVAIL) {
     return {db::ErrorCode::Unavailable, fmt::format("this machine has no address {}", address.text)};

@@ -8,6 +8,7 @@
 #include <cctype>
 #include <cerrno>
 
+#include "net/http/log.h"
 #include "net/http/proxy_header.h"
 
 namespace hearth::net::http {
@@ -21,7 +22,12 @@ constexpr std::string_view kSpeakTls =
 }  // namespace
 
 Connection::Connection(Hub& hub, IoLoop& loop, tcp::socket socket)
-    : hub_(hub), loop_(loop), socket_(std::move(socket)), patience_(loop, [this] { on_patience_lost(); }) {
+    : hub_(hub),
+      loop_(loop),
+      socket_(std::move(socket)),
+      outbox_(&counters().outbox_bytes),
+      patience_(loop, [this] { on_patience_lost(); }),
+      id_(hub.io.next_connection()) {
   SystemError ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
   // One who has vanished acknowledges nothing; without this the kernel would go on trying for a quarter of an hour.
@@ -236,7 +242,7 @@ void Connection::flush() {
     if (progress || !waits_to_write_) patience_.set(hub_.limits.send_stall_max);
     wait_to_write();
     if (outbox_.bytes_but_largest() > hub_.limits.backlog_bytes_max) {
-      Counters::add(counters().slow_readers);
+      tell_of_slowness();
       return close();
     }
   }
@@ -293,9 +299,15 @@ void Connection::on_patience_lost() {
   if (state_ == State::Greeting) {
     Counters::add(counters().bad_greetings);
   } else if (state_ != State::Lingering) {
-    Counters::add(counters().slow_readers);
+    tell_of_slowness();
   }
   close();
+}
+
+void Connection::tell_of_slowness() {
+  Counters::add(counters().slow_readers);
+  log(LogLevel::Info, "slow reader cut off",
+      {{"connection", id_}, {"peer", peer_.text}, {"waiting_bytes", outbox_.bytes()}});
 }
 
 void Connection::reset() {
@@ -320,6 +332,7 @@ void Connection::shut() {
   socket_.close(ignored);
   outbox_.clear();
   patience_.clear();
+  log(LogLevel::Debug, "connection closed", {{"connection", id_}, {"peer", peer_.text}});
   loop_.later([self = shared_from_this()] {
     const auto protocol = std::move(self->protocol_);
     protocol->on_gone();

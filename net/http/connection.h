@@ -46,6 +46,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
 
   // Sends what waits, then takes leave: what was sent is not lost because the client was still talking.
   void close_after_sending();
+  void tell_of_slowness();                                  // before a client is cut off for it
   void close();                                             // now
   void reset();                                             // the same, and the client sees that it is cut
   bool is_closed() const { return state_ != State::Open; }  // or closing
@@ -58,6 +59,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   Hub& hub() { return hub_; }
   IoLoop& loop() { return loop_; }
   Counters& counters() { return hub_.threads[loop_.index()].counters; }
+  uint64_t id() const { return id_; }  // unique in this process
   const Peer& peer() const { return peer_; }
   bool is_secure() const { return tls_ != nullptr; }
 
@@ -92,6 +94,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   std::unique_ptr<TlsSession> tls_;  // null: plain
   std::string greeting_;             // a PROXY header that is not whole yet
   Deadline patience_;                // with a client who does not greet, takes nothing, or does not close after us
+  const uint64_t id_;
   Peer peer_;
   State state_ = State::Greeting;
   bool is_proxied_ = false;         // a PROXY header comes first

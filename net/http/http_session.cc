@@ -3,9 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/http/log.h"
+
 namespace hearth::net::http {
 namespace {
 constexpr size_t kHeldBytesMax = 64u << 10;  // of requests that came before their turn
+
+size_t counted_method(std::string_view method) {
+  const auto found = std::find(kCountedMethods.begin(), kCountedMethods.end(), method);
+  return std::min(static_cast<size_t>(found - kCountedMethods.begin()), kCountedMethods.size() - 1);
+}
 }  // namespace
 
 // A body that is made while it is sent. Its source is called on a worker, one call at a time.
@@ -85,6 +92,7 @@ void HttpSession::read(std::string_view bytes) {
 bool HttpSession::on_head() {
   const Request& request = reader_->request();
   is_head_ = request.method == "HEAD";
+  method_ = counted_method(request.method);
   is_http_1_0_ = reader_->is_http_1_0();
   keep_alive_ = reader_->keep_alive() && !is_closing_;
   const auto accepted = request.header("Accept-Encoding");
@@ -114,6 +122,8 @@ void HttpSession::on_request() {
   deadline_.clear();
   phase_ = Phase::Busy;
   Counters::add(connection_->counters().requests);
+  set_in_flight(true);
+  request.connection = connection_->id();
   request.is_secure = connection_->is_secure();
   set_origin(request, connection_->peer(), connection_->hub().trusted_proxies);
 
@@ -153,6 +163,8 @@ void HttpSession::dispatch(Request&& request) {
 
 void HttpSession::refuse(int status, std::string_view message) {
   Counters::add(connection_->counters().bad_requests);
+  log(LogLevel::Debug, "bad request",
+      {{"connection", connection_->id()}, {"peer", connection_->peer().text}, {"reason", message}});
   keep_alive_ = false;
   send_response(error_response(status, message), false);
 }
@@ -179,7 +191,7 @@ void HttpSession::on_deadline() {
   if (connection_ == nullptr) return;
   if (phase_ == Phase::Reading && reader_) return refuse(408, "The request took too long to come.");
   if (phase_ == Phase::LongAnswer) {
-    Counters::add(connection_->counters().slow_readers);
+    connection_->tell_of_slowness();
     return connection_->reset();
   }
   connection_->close();
@@ -208,6 +220,8 @@ void HttpSession::tell_leaving(Leaving who) {
 }
 
 void HttpSession::on_gone() {
+  set_in_flight(false);
+  if (stream_) Counters::take(connection_->counters().streams_open);
   give_back_body_bytes();
   connection_ = nullptr;
   deadline_.clear();
@@ -220,6 +234,25 @@ void HttpSession::on_gone() {
 }
 
 // ---- answers ----
+
+void HttpSession::set_in_flight(bool is_in_flight) {
+  if (is_in_flight == is_in_flight_) return;
+  is_in_flight_ = is_in_flight;
+  std::atomic<uint64_t>& open = connection_->counters().requests_open;
+  is_in_flight ? Counters::add(open) : Counters::take(open);
+}
+
+// Its head is on its way.
+void HttpSession::count_answer(int status) {
+  const size_t status_class = std::clamp<size_t>(static_cast<size_t>(status) / 100, 1, kStatusClasses) - 1;
+  Counters::add(connection_->counters().answers[method_][status_class]);
+  if (!logs(LogLevel::Debug)) return;
+  log(LogLevel::Debug, "answered",
+      {{"connection", connection_->id()},
+       {"peer", connection_->peer().text},
+       {"method", kCountedMethods[method_]},
+       {"status", status}});
+}
 
 bool HttpSession::wants_gzip(const Response& response, size_t body_bytes) const {
   return accepts_gzip_ && !is_head_ && body_bytes >= kGzipBytesMin && response.compression == Compression::IfAccepted &&
@@ -256,6 +289,7 @@ void HttpSession::send_response(Response&& response, bool is_gzipped) {
   options.content_length = response.body.size();
   for (const SharedBytes& bytes : response.shared_body) options.content_length += bytes->size();
   if (response.status == 204) options.framing = Framing::None;
+  count_answer(response.status);
   connection_->send(response_head(response.status, response.headers, options));
   if (!is_head_ && response.status != 204 && response.status != 304) {
     connection_->send(std::move(response.body));
@@ -270,7 +304,12 @@ void HttpSession::answered() {
   long_body_.reset();
   on_leaving_.reset();
   reader_.reset();
-  if (const auto stream = std::exchange(stream_, nullptr)) stream->closed();
+  set_in_flight(false);
+  method_ = kCountedMethods.size() - 1;
+  if (const auto stream = std::exchange(stream_, nullptr)) {
+    Counters::take(connection_->counters().streams_open);
+    stream->closed();
+  }
   deadline_.clear();
   const bool nothing_comes = has_ended_ && held_.empty() && !is_reading_;
   if (!keep_alive_ || is_closing_ || nothing_comes) {
@@ -308,6 +347,7 @@ void HttpSession::answer_long(Response&& head, ChunkSource&& source) {
   if (connection_ == nullptr || phase_ != Phase::Busy) return;
   if (is_http_1_0_) keep_alive_ = false;
   if (is_head_) {
+    count_answer(head.status);
     connection_->send(
         response_head(head.status, head.headers, {.framing = unknown_length(), .keep_alive = keep_alive_}));
     return answered();
@@ -359,6 +399,7 @@ void HttpSession::on_pulled(const std::shared_ptr<LongBody>& body, std::string&&
       return send_response(std::move(body->head), is_gzipped);
     }
     body->has_head_left = false;
+    count_answer(body->head.status);
     connection_->send(
         response_head(body->head.status, body->head.headers,
                       {.framing = unknown_length(), .keep_alive = keep_alive_, .is_gzipped = is_gzipped}));
@@ -372,6 +413,9 @@ void HttpSession::on_pulled(const std::shared_ptr<LongBody>& body, std::string&&
 std::shared_ptr<HttpStream> HttpSession::answer_stream(int status, const Headers& headers) {
   if (connection_ == nullptr || phase_ != Phase::Busy) return nullptr;
   Counters::add(connection_->counters().streams);
+  Counters::add(connection_->counters().streams_open);
+  count_answer(status);
+  set_in_flight(false);
   if (is_http_1_0_) keep_alive_ = false;
   phase_ = Phase::Streaming;
   stream_ = std::make_shared<HttpStream>(loop_, weak_from_this());
@@ -390,6 +434,8 @@ std::shared_ptr<WebSocket> HttpSession::answer_websocket(std::string_view key,
                                                          const WebSocketOptions& options) {
   if (connection_ == nullptr || phase_ != Phase::Busy) return nullptr;
   Counters::add(connection_->counters().websockets);
+  count_answer(101);
+  set_in_flight(false);
   connection_->send(websocket_head(key));
   connection_->set_reading(false);
   websocket_ = std::make_shared<WebSocketSession>(*connection_, std::move(handler), options);

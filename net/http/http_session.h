@@ -73,6 +73,8 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   Framing unknown_length() const { return is_http_1_0_ ? Framing::UntilClose : Framing::Chunked; }
   void on_deadline();
   void tell_leaving(Leaving who);
+  void set_in_flight(bool is_in_flight);
+  void count_answer(int status);
 
   Connection* connection_;  // null when it is gone
   IoLoop& loop_;
@@ -84,11 +86,13 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   std::unique_ptr<std::function<void(Leaving)>> on_leaving_;  // of the exchange that is being answered
   std::shared_ptr<WebSocketSession> websocket_;  // until it has been given what came behind the request
   size_t body_bytes_ = 0;                        // taken from the hub
+  size_t method_ = kCountedMethods.size() - 1;   // of the request; the last: not known
   Phase phase_ = Phase::Reading;
   bool is_reading_ = false;  // read() is on the stack
   bool has_ended_ = false;   // the client sends no more
   bool is_closing_ = false;  // the server is
   bool keep_alive_ = true;   // of the request being answered, and so are these
+  bool is_in_flight_ = false;  // counted as being answered
   bool is_head_ = false;
   bool is_http_1_0_ = false;
   bool accepts_gzip_ = false;

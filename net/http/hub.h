@@ -1,6 +1,7 @@
 // What the connections of one listener share. Thread: any, unless it says otherwise.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -32,11 +33,18 @@ struct alignas(64) Counters {
   std::atomic<uint64_t> sends = 0;
   std::atomic<uint64_t> greeted = 0;
   std::atomic<uint64_t> bad_greetings = 0;
+  std::atomic<uint64_t> no_descriptors = 0;
+  std::atomic<uint64_t> requests_open = 0;
+  std::atomic<uint64_t> streams_open = 0;
+  std::atomic<uint64_t> websockets_open = 0;
+  std::atomic<uint64_t> outbox_bytes = 0;
+  std::array<std::array<std::atomic<uint64_t>, kStatusClasses>, kCountedMethods.size()> answers{};
 
   // Written by one thread, read by any.
   static void add(std::atomic<uint64_t>& counter, uint64_t by = 1) {
     counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
+  static void take(std::atomic<uint64_t>& counter, uint64_t by = 1) { add(counter, 0 - by); }
 };
 
 struct Hub {

@@ -5,6 +5,7 @@
 // Thread: any, unless it says otherwise.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -70,9 +71,11 @@ class IoPool {
 
   // For net/http itself.
   IoLoop& loop(size_t thread) { return *loops_[thread]; }
+  uint64_t next_connection() { return last_connection_.fetch_add(1, std::memory_order_relaxed) + 1; }  // its number
 
  private:
   std::vector<std::unique_ptr<IoLoop>> loops_;
+  std::atomic<uint64_t> last_connection_ = 0;
   bool is_stopped_ = false;
 };
 

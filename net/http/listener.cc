@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstring>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "net/http/addresses.h"
 #include "net/http/connection.h"
 #include "net/http/http_session.h"
+#include "net/http/log.h"
 
 namespace hearth::net::http {
 namespace {
@@ -42,6 +44,7 @@ void begin(Hub& hub, size_t thread, Fd fd, bool is_v6) {
   home.connections.emplace(connection.get(), connection);
   home.counters.connections.store(home.connections.size(), std::memory_order_relaxed);
   Counters::add(home.counters.accepted);
+  log(LogLevel::Debug, "connection opened", {{"connection", connection->id()}, {"peer", connection->peer().text}});
   connection->start(std::make_shared<HttpSession>(*connection));
 }
 
@@ -75,6 +78,8 @@ class Door : public std::enable_shared_from_this<Door> {
       if (fd.get() < 0) {
         const bool is_short = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
         if (is_short) {
+          Counters::add(hub_->threads[loop_.index()].counters.no_descriptors);
+          log(LogLevel::Warn, "no descriptors left for connections", {{"error", std::strerror(errno)}});
           pause_ = loop_.schedule(kAcceptPause, [this] { wait(); });
           return;
         }
@@ -89,6 +94,7 @@ class Door : public std::enable_shared_from_this<Door> {
   void hand_over(Fd fd) {
     if (hub_->connection_count.load() >= hub_->limits.connections_max) {
       Counters::add(hub_->threads[loop_.index()].counters.refused);
+      log(LogLevel::Debug, "connection refused", {{"reason", "too many"}});
       if (hub_->tls) return;  // a handshake would cost more than the refusal saves
       ::send(fd.get(), kTooManyConnections.data(), kTooManyConnections.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       return;
@@ -169,6 +175,16 @@ Stats Listener::stats() const {
     stats.sends += from.sends.load(std::memory_order_relaxed);
     stats.greeted += from.greeted.load(std::memory_order_relaxed);
     stats.bad_greetings += from.bad_greetings.load(std::memory_order_relaxed);
+    stats.no_descriptors += from.no_descriptors.load(std::memory_order_relaxed);
+    stats.requests_open += from.requests_open.load(std::memory_order_relaxed);
+    stats.streams_open += from.streams_open.load(std::memory_order_relaxed);
+    stats.websockets_open += from.websockets_open.load(std::memory_order_relaxed);
+    stats.outbox_bytes += from.outbox_bytes.load(std::memory_order_relaxed);
+    for (size_t method = 0; method < from.answers.size(); ++method) {
+      for (size_t status = 0; status < kStatusClasses; ++status) {
+        stats.answers[method][status] += from.answers[method][status].load(std::memory_order_relaxed);
+      }
+    }
   }
   return stats;
 }

@@ -2,11 +2,13 @@
 // it says otherwise.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "db/base/result.h"
@@ -22,6 +24,11 @@ namespace hearth::net::http {
 // block. Bad requests never get here: they are answered with 4xx and {"error": "…"}.
 using Handler = std::function<void(std::shared_ptr<Exchange>)>;
 
+// Requests are counted by method, and by the class of their answers' status: 1xx (a WebSocket) to 5xx.
+inline constexpr std::array<std::string_view, 8> kCountedMethods = {"GET",   "HEAD",   "PUT",     "POST",
+                                                                    "PATCH", "DELETE", "OPTIONS", "other"};
+inline constexpr size_t kStatusClasses = 5;
+
 struct Stats {
   uint64_t connections = 0;  // open now
   uint64_t accepted = 0;
@@ -33,9 +40,15 @@ struct Stats {
   uint64_t slow_readers = 0;  // disconnected for it
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
-  uint64_t sends = 0;          // system calls
-  uint64_t greeted = 0;        // TLS handshakes and PROXY headers that came to their end
-  uint64_t bad_greetings = 0;  // that did not: broken, or too slow
+  uint64_t sends = 0;            // system calls
+  uint64_t greeted = 0;          // TLS handshakes and PROXY headers that came to their end
+  uint64_t bad_greetings = 0;    // that did not: broken, or too slow
+  uint64_t no_descriptors = 0;   // times that none was left for a connection that waited
+  uint64_t requests_open = 0;    // being answered now
+  uint64_t streams_open = 0;     // now
+  uint64_t websockets_open = 0;  // now
+  uint64_t outbox_bytes = 0;     // waiting to be sent now
+  std::array<std::array<uint64_t, kStatusClasses>, kCountedMethods.size()> answers{};
 };
 
 class Listener {

@@ -35,8 +35,13 @@ void Outbox::add(std::string&& bytes) {
   grew(size);
 }
 
+void Outbox::change_total(size_t by) {
+  if (total_ != nullptr) total_->store(total_->load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+
 void Outbox::grew(size_t by) {
   bytes_ += by;
+  change_total(by);
   largest_ = std::max(largest_, pieces_.back().view().size());
 }
 
@@ -67,6 +72,7 @@ std::string_view Outbox::front(std::span<char> room) const {
 void Outbox::sent(size_t bytes) {
   db::invariant(bytes <= bytes_, "the kernel takes no more than it was given");
   bytes_ -= bytes;
+  change_total(0 - bytes);
   if (bytes_ == 0) return clear();
   while (bytes >= pieces_[first_].view().size() - offset_) {
     bytes -= pieces_[first_].view().size() - offset_;
@@ -88,6 +94,7 @@ void Outbox::sent(size_t bytes) {
 }
 
 void Outbox::clear() {
+  change_total(0 - bytes_);
   pieces_ = {};
   first_ = 0;
   offset_ = 0;

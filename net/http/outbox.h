@@ -3,7 +3,9 @@
 // connection's home. Empty, it holds no memory.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +19,9 @@ namespace hearth::net::http {
 
 class Outbox {
  public:
+  // `total`: counts what waits in all of a thread's; null: nobody does.
+  explicit Outbox(std::atomic<uint64_t>* total = nullptr) : total_(total) {}
+
   static constexpr size_t kCopyBytesMax = 4096;  // up to this, copying is cheaper than a piece of its own
   static constexpr size_t kOwnPieceBytesMax = 64u << 10;
 
@@ -50,7 +55,9 @@ class Outbox {
   };
 
   void grew(size_t by);
+  void change_total(size_t by);  // modulo 2^64
 
+  std::atomic<uint64_t>* const total_;  // written by one thread
   std::vector<Piece> pieces_;
   size_t first_ = 0;   // pieces before it are gone
   size_t offset_ = 0;  // of the first piece, sent

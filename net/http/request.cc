@@ -34,6 +34,17 @@ bool header_has_token(const Headers& headers, std::string_view name, std::string
   return false;
 }
 
+std::optional<std::string_view> bearer_token(const Headers& headers) {
+  constexpr std::string_view kScheme = "Bearer ";
+  auto field = find_header(headers, "Authorization");
+  if (!field || field->size() <= kScheme.size()) return {};
+  if (!equals_ignoring_case(field->substr(0, kScheme.size()), kScheme)) return {};
+  field->remove_prefix(kScheme.size());
+  while (field->starts_with(' ')) field->remove_prefix(1);
+  if (field->empty()) return {};
+  return field;
+}
+
 Response error_response(int status, std::string_view message) {
   Response response;
   response.status = status;

@@ -1,6 +1,7 @@
 // A request as it came, and the answer to it. Values: nothing here knows a socket.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,9 @@ std::optional<std::string_view> find_header(const Headers& headers, std::string_
 // Whether `token` is in a comma-separated list ("Connection: keep-alive, Upgrade"), in any case.
 bool header_has_token(const Headers& headers, std::string_view name, std::string_view token);
 
+// What stands behind "Authorization: Bearer ", if anything does (RFC 6750 §2.1).
+std::optional<std::string_view> bearer_token(const Headers& headers);
+
 // Free bytes behind every body, so that simdjson can parse it in place (its SIMDJSON_PADDING).
 inline constexpr size_t kBodyPaddingBytes = 64;
 
@@ -33,6 +37,7 @@ struct Request {
   bool peer_is_loopback = false;
   bool is_secure = false;     // the client speaks TLS, with us or with a trusted proxy
   bool is_forwarded = false;  // by a trusted proxy
+  uint64_t connection = 0;  // its number, unique in this process: for the log
 
   std::optional<std::string_view> header(std::string_view name) const { return find_header(headers, name); }
   // What the client calls this server, "chat.example.com:9000": Host, or a trusted proxy's X-Forwarded-Host. "": nothing.

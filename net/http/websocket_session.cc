@@ -25,6 +25,7 @@ std::string websocket_head(std::string_view key) {
 WebSocketSession::WebSocketSession(Connection& connection, std::shared_ptr<WebSocketHandler> handler,
                                    const WebSocketOptions& options)
     : connection_(&connection),
+      counters_(connection.counters()),
       loop_(connection.loop()),
       handler_(std::move(handler)),
       reader_(options.message_bytes_max),
@@ -32,6 +33,7 @@ WebSocketSession::WebSocketSession(Connection& connection, std::shared_ptr<WebSo
       heard_at_(std::chrono::steady_clock::now()),
       ping_interval_(options.ping_interval),
       idle_time_max_(options.idle_time_max) {
+  Counters::add(counters_.websockets_open);
   deadline_.set(ping_interval_);
 }
 
@@ -112,7 +114,10 @@ void WebSocketSession::end() {
 }
 
 void WebSocketSession::tell_of_end() {
-  if (const auto handler = std::exchange(handler_, nullptr)) handler->on_close(close_code_);
+  const auto handler = std::exchange(handler_, nullptr);
+  if (handler == nullptr) return;
+  Counters::take(counters_.websockets_open);
+  handler->on_close(close_code_);
 }
 
 void WebSocketSession::on_end() { connection_->close(); }

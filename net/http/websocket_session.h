@@ -54,6 +54,7 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   void on_deadline();
 
   Connection* connection_;  // null when it is gone
+  Counters& counters_;
   IoLoop& loop_;
   std::shared_ptr<WebSocketHandler> handler_;  // null once it has been told of the end
   FrameReader reader_;

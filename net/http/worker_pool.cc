@@ -36,6 +36,11 @@ void WorkerPool::run(std::function<void()> task) {
   more_.notify_one();
 }
 
+size_t WorkerPool::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return tasks_.size();
+}
+
 void WorkerPool::work() {
   for (;;) {
     std::function<void()> task;

@@ -26,11 +26,13 @@ class WorkerPool {
   // For the next step of something that has been let in, which is bounded by the number of connections.
   void run(std::function<void()> task);
 
+  size_t waiting() const;  // tasks that no thread has begun
+
  private:
   void work();
 
   const size_t queue_max_;
-  std::mutex mutex_;  // Guards tasks_ and closing_.
+  mutable std::mutex mutex_;  // Guards tasks_ and closing_.
   std::condition_variable more_;
   std::deque<std::function<void()>> tasks_;
   bool closing_ = false;

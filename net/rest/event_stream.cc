@@ -70,7 +70,7 @@ void EventStream::tell_queued() {
 void EventStream::encode(const std::shared_ptr<const db::Body>& body) {
   is_encoding_ = true;
   with_.workers.run([self = shared_from_this(), body] {
-    event_data(*body, self->request_.style);
+    event_data(*body, self->request_.style, self->with_.serialised);
     self->with_.io.post(self->thread_, [self, body] {
       self->is_encoding_ = false;
       self->encoded_ = body;
@@ -121,7 +121,7 @@ void EventStream::tell(const std::shared_ptr<const db::Body>& whole, uint64_t se
   const std::shared_ptr<const db::Body> shown = db::projected(whole, request_.path, request_.projection);
   if (shown == nullptr) return;
   const db::Body& body = *shown;
-  const db::SharedBytes data = event_data(body, request_.style);
+  const db::SharedBytes data = event_data(body, request_.style, with_.serialised);
   if (data->empty()) return;
   std::string head = event_head(body, request_.path);
   const std::string tail = event_tail(request_.event_ids ? with_.guard.event_id(sequence) : "");

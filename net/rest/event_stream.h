@@ -15,6 +15,7 @@
 #include <string>
 
 #include "db/base/clock.h"
+#include "db/base/metrics.h"
 #include "net/http/exchange.h"
 #include "net/http/io_pool.h"
 #include "net/http/stream.h"
@@ -36,6 +37,7 @@ struct Surroundings {
   const db::Clock& clock;
   Waiting& waiting;
   std::chrono::milliseconds keep_alive;  // between two events that say just that
+  db::Counter* serialised = nullptr;     // events that were; null: nobody counts
 };
 
 class EventStream final : public std::enable_shared_from_this<EventStream> {

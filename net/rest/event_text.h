@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "db/base/metrics.h"
 #include "db/model/event.h"
 #include "db/model/json.h"
 #include "db/model/path.h"
@@ -21,8 +22,8 @@ inline constexpr std::string_view kKeepAlive = "event: keep-alive\ndata: null\n\
 inline constexpr std::string_view kAuthRevoked = "event: auth_revoked\ndata: credential is no longer valid\n\n";
 
 // The `data` of an event, made once for all streams of that style. "" when it says nothing in that style: plain values
-// have no priorities.
-db::SharedBytes event_data(const db::Body& body, db::JsonStyle style);
+// have no priorities. `made`: counts the making; may be null.
+db::SharedBytes event_data(const db::Body& body, db::JsonStyle style, db::Counter* made = nullptr);
 
 // What stands around that data. `base`: the stream's path, at or above the event's. `id`: "" for none.
 std::string event_head(const db::Body& body, const db::Path& base);

@@ -1,7 +1,6 @@
 #include "net/rest/handler.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <functional>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "db/model/hash.h"
 #include "db/model/push_id.h"
+#include "net/http/log.h"
 #include "net/http/origin.h"
 #include "net/rest/body.h"
 #include "net/rest/event_stream.h"
@@ -50,9 +50,23 @@ db::Value shallow_of(const db::Value& value) {
 
 void fail(const Call& call, const Error& error) {
   if (error.code == ErrorCode::Io || error.code == ErrorCode::Corruption) {
-    spdlog::error("rest: {} at /{} of {}", error.message, call.request.path.text(), call.space);
+    http::log(http::LogLevel::Error, "request failed",
+              {{"connection", call.exchange->request().connection},
+               {"peer", call.exchange->request().peer},
+               {"ns", call.space},
+               {"path", call.request.path.slashed()},
+               {"error", error.message}});
   }
   call.exchange->respond(rest::error_reply_of(error, call.request.callback));
+}
+
+// What an admin did, and who it was.
+void log_act(const Call& call, std::string_view what) {
+  http::log(http::LogLevel::Info, what,
+            {{"ns", call.space},
+             {"by", call.auth.name},
+             {"connection", call.exchange->request().connection},
+             {"peer", call.exchange->request().peer}});
 }
 
 void tell_read(const Call& call, db::Answer answer) {
@@ -103,7 +117,8 @@ class RestHandler::Core {
               .workers = workers,
               .clock = options.clock != nullptr ? *options.clock : system_clock_,
               .waiting = waiting_,
-              .keep_alive = options.keep_alive} {}
+              .keep_alive = options.keep_alive,
+              .serialised = options.serialised} {}
 
   void handle(std::shared_ptr<http::Exchange> exchange);
 
@@ -153,20 +168,26 @@ void RestHandler::Core::authenticate(const std::shared_ptr<Call>& call) {
   const auto& credential = call->request.credential;
   if (!credential) return on_verdict(call, rules::Auth());
   if (*credential == kOwner && !http::is_local_origin(http::origin_of(call->exchange->request()))) {
-    return fail(*call, foreign_owner());
+    return on_verdict(call, foreign_owner());
   }
   const auto resolved = with_.guard.resolve(call->request.space);
   const std::string space = resolved.ok() ? resolved.value() : std::string();
-  if (auto verdict = verifier_.verify(*credential, space, call->exchange->request().peer)) return on_verdict(call, std::move(*verdict));
-  verifier_.verify_late(
-      *credential, space, call->exchange->request().peer, waiting_.expect_a<db::Result<rules::Auth>>([this, call](db::Result<rules::Auth> auth) {
-        with_.io.post(call->exchange->thread(), [this, call, auth = std::move(auth)] { on_verdict(call, auth); });
-      }));
+  const std::string& peer = call->exchange->request().peer;
+  if (auto verdict = verifier_.verify(*credential, space, peer)) return on_verdict(call, std::move(*verdict));
+  verifier_.verify_late(*credential, space, peer, waiting_.expect_a<db::Result<rules::Auth>>([this, call](db::Result<rules::Auth> auth) {
+    with_.io.post(call->exchange->thread(), [this, call, auth = std::move(auth)] { on_verdict(call, auth); });
+  }));
 }
 
 void RestHandler::Core::on_verdict(const std::shared_ptr<Call>& call, db::Result<rules::Auth> auth) {
   if (auth.ok() && call->request.auth_variable) auth = act_as(std::move(auth).value(), *call->request.auth_variable);
-  if (!auth.ok()) return fail(*call, auth.error());
+  if (!auth.ok()) {
+    http::log(http::LogLevel::Debug, "credential refused",
+              {{"connection", call->exchange->request().connection},
+               {"peer", call->exchange->request().peer},
+               {"reason", auth.error().message}});
+    return fail(*call, auth.error());
+  }
   call->auth = std::move(auth).value();
   dispatch(call);
 }
@@ -301,7 +322,7 @@ void RestHandler::Core::set_rules(const std::shared_ptr<Call>& call) {
   with_.guard.set_rules(call->space, call->auth, std::move(text), install,
                         waiting_.expect([call, install](const db::Answer& answer) {
                           if (!answer.status.ok()) return fail(*call, answer.status.error());
-                          if (install == rules::Install::Yes) spdlog::info("rules: {} has new ones", call->space);
+                          if (install == rules::Install::Yes) log_act(*call, "rules set");
                           http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
                           reply.body = R"({"status":"ok"})";
                           call->exchange->respond(std::move(reply));
@@ -312,7 +333,7 @@ void RestHandler::Core::serve_own_indexes(const std::shared_ptr<Call>& call) {
   const bool is_set = call->request.method == Method::Put;
   auto told = waiting_.expect([call, is_set](const db::Answer& answer) {
     if (!answer.status.ok()) return fail(*call, answer.status.error());
-    if (is_set) spdlog::info("indexes: {} has others", call->space);
+    if (is_set) log_act(*call, "indexes set");
     http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
     reply.body = is_set ? R"({"status":"ok"})" : std::string(answer.value.as_string());
     call->exchange->respond(std::move(reply));
@@ -330,13 +351,16 @@ void RestHandler::Core::kick(const std::shared_ptr<Call>& call) {
   const auto uid = body.ok() && body.value().root().is_object() ? body.value().root().field("uid") : std::nullopt;
   if (!uid || !uid->string())
     return fail(*call, {ErrorCode::InvalidData, R"(Expected {"uid": …}, the user to sign out.)"});
-  std::string quoted;
-  db::append_json_string(*uid->string(), quoted);
-  with_.guard.kick(call->space, call->auth, std::string(*uid->string()),
-                   waiting_.expect([call, quoted](const db::Answer& answer) {
+  std::string user(*uid->string());
+  with_.guard.kick(call->space, call->auth, user, waiting_.expect([call, user](const db::Answer& answer) {
                      if (!answer.status.ok()) return fail(*call, answer.status.error());
-                     spdlog::info("kick: an admin at {} signed {} out of {}, on {} connections",
-                                  call->exchange->request().peer, quoted, call->space, answer.value.as_integer());
+                     http::log(http::LogLevel::Info, "user signed out",
+                               {{"ns", call->space},
+                                {"uid", user},
+                                {"connections", answer.value.as_integer()},
+                                {"by", call->auth.name},
+                                {"connection", call->exchange->request().connection},
+                                {"peer", call->exchange->request().peer}});
                      http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
                      reply.body = fmt::format(R"({{"kicked":{}}})", answer.value.as_integer());
                      call->exchange->respond(std::move(reply));

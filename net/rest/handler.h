@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "db/base/clock.h"
+#include "db/base/metrics.h"
 #include "net/auth/verifier.h"
 #include "net/http/exchange.h"
 #include "net/http/io_pool.h"
@@ -23,6 +24,7 @@ class RestHandler {
   struct Options {
     const db::Clock* clock = nullptr;              // null: the system's
     std::chrono::milliseconds keep_alive{30'000};  // of streams
+    db::Counter* serialised = nullptr;             // counts events of streams that were; may be null
   };
 
   // The references outlive the handler; the io threads and the workers are done with its requests before it goes.

@@ -357,14 +357,7 @@ Parser::Step Parser::stream() {
 std::variant<Request, Refusal> parse_request(const http::Request& request) { return Parser(request).parse(); }
 
 std::optional<std::string> credential_of(const http::Headers& headers, const Target& target) {
-  constexpr std::string_view kScheme = "Bearer ";
-  if (auto field = http::find_header(headers, "Authorization")) {
-    if (field->size() > kScheme.size() && http::equals_ignoring_case(field->substr(0, kScheme.size()), kScheme)) {
-      field->remove_prefix(kScheme.size());
-      while (field->starts_with(' ')) field->remove_prefix(1);
-      if (!field->empty()) return std::string(*field);
-    }
-  }
+  if (const auto token = http::bearer_token(headers)) return std::string(*token);
   for (const std::string_view name : {"access_token", "auth"}) {
     if (const auto value = target.parameter(name); value && !value->empty()) return std::string(*value);
   }

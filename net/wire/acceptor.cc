@@ -17,6 +17,7 @@ bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) {
   auto upgrade = parse_upgrade(request.target, request.host());
   if (!upgrade) return false;
   upgrade->peer = request.peer;
+  upgrade->connection = request.connection;
   upgrade->is_foreign = !http::is_local_origin(http::origin_of(request));
   const auto handler = std::make_shared<WireSocket>(with_, polls_, exchange->thread(), std::move(*upgrade));
   http::WebSocketOptions options;

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "db/base/clock.h"
+#include "db/base/metrics.h"
 #include "net/wire/dialogue.h"
 #include "net/wire/polls.h"
 
@@ -11,14 +12,24 @@ namespace hearth::net::wire {
 
 class Acceptor {
  public:
-  Acceptor(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers)
-      : with_{.guard = guard, .verifier = verifier, .clock = clock_, .io = io, .workers = workers}, polls_(with_) {}
+  // `serialised`: counts pushes that were; null: nobody counts.
+  Acceptor(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers,
+           db::Counter* serialised = nullptr)
+      : with_{.guard = guard,
+              .verifier = verifier,
+              .clock = clock_,
+              .io = io,
+              .workers = workers,
+              .serialised = serialised},
+        polls_(with_) {}
 
   // False when the exchange is for somebody else. On the exchange's home thread.
   bool accept(const std::shared_ptr<http::Exchange>& exchange);
 
   // Ends the sessions that no connection stands for. The io threads and the workers have ended.
   void close() { polls_.clear(); }
+
+  Polls::Stats poll_stats() const { return polls_.stats(); }
 
  private:
   const db::SystemClock clock_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/http/log.h"
+
 namespace hearth::net::wire {
 
 Dialogue::~Dialogue() {
@@ -17,8 +19,9 @@ db::Result<std::string> Dialogue::open(const Upgrade& upgrade, size_t thread) {
     if (const auto alive = weak.lock(); alive && alive->with_.io.is_home(alive->thread_)) alive->pump();
   });
   ASSIGN_OR_RETURN(auto data, with_.guard.open(space, rules::Auth{}, upgrade.last_session, [waker = waker_] { waker->wake(); }));
-  session_.emplace(std::move(data), with_.verifier, upgrade.is_foreign ? Session::Page::Foreign : Session::Page::Local,
-                   upgrade.peer);
+  session_.emplace(std::move(data), with_.verifier,
+                   Session::Client{upgrade.peer, upgrade.connection, upgrade.is_foreign});
+  http::log(http::LogLevel::Debug, "session opened", {{"connection", upgrade.connection}, {"ns", space}});
   return session_->hello(with_.clock.now(), upgrade.host);
 }
 
@@ -147,7 +150,7 @@ void Dialogue::encode(Outgoing&& message) {
   encoding_ = true;
   with_.workers.run([self = shared_from_this(), thread = thread_, make = transport_->maker(),
                      message = std::make_shared<Outgoing>(std::move(message))] {
-    self->with_.io.post(thread, [self, made = make(*message)] {
+    self->with_.io.post(thread, [self, made = make(*message, self->with_.serialised)] {
       self->encoding_ = false;
       if (self->transport_ != nullptr) {
         self->transport_->send(made);

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "db/base/clock.h"
+#include "db/base/metrics.h"
 #include "db/base/result.h"
 #include "net/auth/verifier.h"
 #include "net/http/io_pool.h"
@@ -42,6 +43,7 @@ struct Surroundings {
   http::IoPool& io;
   http::WorkerPool& workers;
   size_t backlog_bytes_pause = http::Limits{}.backlog_bytes_pause;  // as the listener's
+  db::Counter* serialised = nullptr;                                // pushes that were; null: nobody counts
 };
 
 // What takes a dialogue to its client. Called on the dialogue's thread.
@@ -53,7 +55,7 @@ class Transport {
   virtual void send(const Outgoing& message) = 0;  // a small one
   // A large one, as make() gave it, which a worker calls.
   virtual void send(db::SharedBytes made) = 0;
-  using Make = db::SharedBytes (*)(const Outgoing&);
+  using Make = db::SharedBytes (*)(const Outgoing&, db::Counter* serialised);
   virtual Make maker() const = 0;
 
   virtual void flush() {}                  // no more comes in this turn

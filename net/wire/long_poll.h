@@ -60,7 +60,7 @@ class LongPoll final : public Transport, public std::enable_shared_from_this<Lon
   void end();
 
   bool is_full() const override { return waiting_bytes_ > with_.backlog_bytes_pause; }
-  void send(const Outgoing& message) override { add(script_bytes(message)); }
+  void send(const Outgoing& message) override { add(script_bytes(message, with_.serialised)); }
   void send(db::SharedBytes made) override { add(std::move(made)); }
   Make maker() const override { return script_bytes; }
   void flush() override;

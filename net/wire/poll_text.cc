@@ -39,7 +39,8 @@ std::string script_text(std::string json) {
   return to;
 }
 
-db::SharedBytes script_bytes(const Outgoing& message) {
+db::SharedBytes script_bytes(const Outgoing& message, db::Counter* made) {
+  if (made != nullptr && std::holds_alternative<Push>(message)) made->add();
   return std::make_shared<const std::string>(script_text(text_of(message)));
 }
 

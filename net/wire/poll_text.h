@@ -17,7 +17,7 @@ namespace hearth::net::wire {
 
 // A message as it stands in a script: JSON, with what would end a script or its line escaped.
 std::string script_text(std::string json);
-db::SharedBytes script_bytes(const Outgoing& message);
+db::SharedBytes script_bytes(const Outgoing& message, db::Counter* made = nullptr);
 
 std::string start_script(std::string_view callback, std::string_view id, std::string_view password);
 // What stands before the messages of a response, and behind them.

@@ -13,6 +13,7 @@ void Polls::handle(const std::shared_ptr<http::Exchange>& exchange) {
   auto parsed = parse_poll(request.target, request.host());
   if (!parsed.ok()) return exchange->respond(http::error_response(400, parsed.error().message));
   parsed.value().upgrade.peer = request.peer;
+  parsed.value().upgrade.connection = request.connection;
   parsed.value().upgrade.is_foreign = !http::is_local_origin(http::origin_of(request));
   if (parsed.value().kind == PollRequest::Kind::Start) return start(exchange, parsed.value());
 
@@ -39,6 +40,7 @@ void Polls::start(const std::shared_ptr<http::Exchange>& exchange, const PollReq
   if (!poll->start(exchange, request)) return;
   const std::lock_guard lock(mutex_);
   places_.emplace(poll->id(), Place{exchange->thread(), poll});
+  ++opened_;
 }
 
 std::optional<Polls::Place> Polls::find(const std::string& id) const {
@@ -46,6 +48,11 @@ std::optional<Polls::Place> Polls::find(const std::string& id) const {
   const auto found = places_.find(id);
   if (found == places_.end()) return std::nullopt;
   return found->second;
+}
+
+Polls::Stats Polls::stats() const {
+  const std::lock_guard lock(mutex_);
+  return {places_.size(), opened_};
 }
 
 void Polls::clear() {

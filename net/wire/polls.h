@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -34,6 +35,12 @@ class Polls {
   };
   std::optional<Place> find(const std::string& id) const;
 
+  struct Stats {
+    uint64_t open = 0;
+    uint64_t opened = 0;  // ever
+  };
+  Stats stats() const;
+
   // Ends all of them. No io thread runs.
   void clear();
 
@@ -41,8 +48,9 @@ class Polls {
   void start(const std::shared_ptr<http::Exchange>& exchange, const PollRequest& request);
 
   const Surroundings& with_;
-  mutable std::mutex mutex_;  // Guards places_.
+  mutable std::mutex mutex_;  // Guards what is below.
   std::unordered_map<std::string, Place> places_;
+  uint64_t opened_ = 0;
 };
 
 }  // namespace hearth::net::wire

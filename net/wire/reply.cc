@@ -125,9 +125,11 @@ std::string auth_revoked_text(const db::Error& why) {
   return to;
 }
 
-db::SharedBytes push_frame(const db::Body& body) {
-  return body.bytes(db::Body::Form::WireFrame,
-                    [](const db::Body& made_of) { return frame_message(push_text(made_of)); });
+db::SharedBytes push_frame(const db::Body& body, db::Counter* made) {
+  return body.bytes(db::Body::Form::WireFrame, [made](const db::Body& made_of) {
+    if (made != nullptr) made->add();
+    return frame_message(push_text(made_of));
+  });
 }
 
 }  // namespace hearth::net::wire

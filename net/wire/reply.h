@@ -14,6 +14,7 @@
 
 #include "db/base/clock.h"
 #include "db/base/error.h"
+#include "db/base/metrics.h"
 #include "db/model/event.h"
 #include "db/model/path.h"
 #include "db/model/value.h"
@@ -39,7 +40,7 @@ std::string revoked_text(const db::Path& path, std::string_view query_json = {})
 std::string expired_text();
 std::string auth_revoked_text(const db::Error& why);
 
-// push_text as WebSocket bytes: made once, and shared by all who are told.
-db::SharedBytes push_frame(const db::Body& body);
+// push_text as WebSocket bytes: made once, and shared by all who are told. `made`: counts that; may be null.
+db::SharedBytes push_frame(const db::Body& body, db::Counter* made = nullptr);
 
 }  // namespace hearth::net::wire

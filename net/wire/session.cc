@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "net/http/log.h"
 #include "net/wire/frame.h"
 #include "net/wire/reply.h"
 
@@ -53,16 +54,19 @@ std::string text_of(const Outgoing& message) {
       message);
 }
 
-db::SharedBytes frames_of(const Outgoing& message) {
-  if (const auto* push = std::get_if<Push>(&message); push != nullptr && !push->tag) return push_frame(*push->body);
+db::SharedBytes frames_of(const Outgoing& message, db::Counter* made) {
+  if (const auto* push = std::get_if<Push>(&message)) {
+    if (!push->tag) return push_frame(*push->body, made);
+    if (made != nullptr) made->add();
+  }
   if (const auto* text = std::get_if<Text>(&message)) {
     return std::make_shared<const std::string>(frame_message(text->json));
   }
   return std::make_shared<const std::string>(frame_message(text_of(message)));
 }
 
-Session::Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Page page, std::string peer)
-    : data_(std::move(data)), verifier_(verifier), page_(page), peer_(std::move(peer)) {}
+Session::Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Client client)
+    : data_(std::move(data)), verifier_(verifier), client_(std::move(client)) {}
 
 void Session::on_message(Incoming&& message, std::vector<Outgoing>& to) {
   if (verification_ != nullptr) {
@@ -135,13 +139,13 @@ void Session::on_unlisten(int64_t number, const Unlisten& unlisten) {
 }
 
 void Session::on_authenticate(int64_t number, Authenticate&& authenticate) {
-  if (page_ == Page::Foreign && authenticate.credential == kOwner) return refuse(number, foreign_owner());
-  auto verdict = verifier_.verify(authenticate.credential, data_->space(), peer_);
+  if (client_.is_foreign && authenticate.credential == kOwner) return on_verdict(number, foreign_owner(), std::nullopt);
+  auto verdict = verifier_.verify(authenticate.credential, data_->space(), client_.peer);
   if (verdict) return on_verdict(number, std::move(*verdict), authenticate.act_as);
   verification_ = std::make_shared<Verification>();
   verification_->number = number;
   verification_->act_as = std::move(authenticate.act_as);
-  verifier_.verify_late(std::move(authenticate.credential), data_->space(), peer_,
+  verifier_.verify_late(std::move(authenticate.credential), data_->space(), client_.peer,
                         [verification = verification_, wake = data_->waker()](db::Result<rules::Auth> auth) {
                           {
                             const std::lock_guard lock(verification->mutex);
@@ -166,7 +170,11 @@ void Session::accept_verdict(std::vector<Outgoing>& to) {
 
 void Session::on_verdict(int64_t number, db::Result<rules::Auth> auth, const std::optional<std::string>& as) {
   if (auth.ok() && as) auth = act_as(std::move(auth).value(), *as);
-  if (!auth.ok()) return refuse(number, auth.error());
+  if (!auth.ok()) {
+    http::log(http::LogLevel::Debug, "credential refused",
+              {{"connection", client_.connection}, {"peer", client_.peer}, {"reason", auth.error().message}});
+    return refuse(number, auth.error());
+  }
   std::string data = auth_data(auth.value());
   // All that follows on this connection is judged by it; JavaScript does not wait for the answer (§9.3).
   data_->set_auth(std::move(auth).value());

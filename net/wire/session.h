@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "db/base/clock.h"
+#include "db/base/metrics.h"
 #include "db/model/event.h"
 #include "db/model/path.h"
 #include "net/auth/verifier.h"
@@ -58,13 +59,18 @@ using Outgoing = std::variant<Text, Push, ValueReply>;
 
 size_t size_of(const Outgoing& message);  // about, in bytes
 std::string text_of(const Outgoing& message);
-db::SharedBytes frames_of(const Outgoing& message);  // WebSocket bytes
+// WebSocket bytes. `made`: counts the pushes that were serialised for it; may be null.
+db::SharedBytes frames_of(const Outgoing& message, db::Counter* made = nullptr);
 
 class Session {
  public:
-  // Whose page it is that asks; programs are as this machine's. See foreign_owner().
-  enum class Page : uint8_t { Local, Foreign };
-  Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Page page = Page::Local, std::string peer = {});
+  // Who speaks. Programs are as this machine's pages: see foreign_owner().
+  struct Client {
+    std::string peer{};       // an address
+    uint64_t connection = 0;  // its number, for the log
+    bool is_foreign = false;  // a page of another machine
+  };
+  Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Client client);
 
   const std::string& id() const { return data_->id(); }
 
@@ -127,8 +133,7 @@ class Session {
 
   std::unique_ptr<rules::Session> data_;
   const Verifier& verifier_;
-  const Page page_;
-  const std::string peer_;
+  const Client client_;
   std::shared_ptr<Verification> verification_;  // null: none is under way, and nothing is held
   uint64_t last_id_ = 0;  // of requests and listeners alike
   std::unordered_map<uint64_t, Pending> pending_;

@@ -118,7 +118,7 @@ bool WireSocket::on_server_closing() {
 
 void WireSocket::send(const Outgoing& message) {
   if (const auto* text = std::get_if<Text>(&message)) return send_text(text->json);
-  if (std::holds_alternative<Push>(message)) return socket_->send(frames_of(message));
+  if (std::holds_alternative<Push>(message)) return socket_->send(frames_of(message, with_.serialised));
   send_text(text_of(message));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@ struct Upgrade {
   std::string host;          // where the client shall come back to
   std::string peer{};        // whose it is: an address
   bool is_foreign = false;   // asked by a page of another machine (net/http/origin.h)
+  uint64_t connection = 0;   // Request::connection
 };
 
 // Nothing when the target is another one. `ns` if given; else the first label of a host name with three or more.

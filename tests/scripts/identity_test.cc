@@ -136,9 +136,9 @@ TEST_CASE("identity: SIGHUP has the config read again; one with a mistake change
   };
   CHECK(reload("{", "all stays as it was"));
   CHECK(status_of(server, "ada", ada) == 200);
-  CHECK(reload(config_of("other"), "was read again"));
+  CHECK(reload(config_of("other"), "issuers reloaded"));
   CHECK(status_of(server, "ada", ada) == 401);
-  CHECK(reload(config_of("backend"), "was read again"));
+  CHECK(reload(config_of("backend"), "issuers reloaded"));
   CHECK(status_of(server, "ada", ada) == 200);
   CHECK(server.stop(SIGTERM) == 0);
 }
@@ -164,7 +164,7 @@ TEST_CASE("identity: hearth kick signs a user out, for good also behind a restar
     CHECK(kicked.output == "ada was signed out, on 0 connections\n");
     CHECK(status_of(server, "ada", ada) == 401);
     CHECK(status_of(server, "bob", bob) == 200);
-    CHECK_THAT(server.program().errors(), Catch::Contains(R"(kick: an admin at 127.0.0.1 signed "ada" out of chat)"));
+    CHECK_THAT(server.program().errors(), Catch::Contains("user signed out ns=chat uid=ada connections="));
     CHECK(server.stop(SIGTERM) == 0);
   }
   Server server(place.flags());

@@ -66,6 +66,28 @@ TEST_CASE("ListenerRegistry: what was added and removed leaves nothing behind", 
   CHECK(is_bare(registry));
 }
 
+TEST_CASE("ListenerRegistry: registries that count together know the listeners and views of all", "[events]") {
+  ListenerRegistry::Count count;
+  ListenerRegistry one(count), other(count);
+  std::vector<Subscription> subscriptions(5);
+  for (Subscription& subscription : subscriptions) subscription.path = at("a");
+  subscriptions[1].query = subscriptions[2].query = Query::by_key().limit_to_first(1);  // one view
+  subscriptions[3].query = Query::by_key().limit_to_first(2);
+  const std::vector<std::pair<int64_t, int64_t>> expected = {{1, 0}, {2, 1}, {3, 1}, {4, 2}, {5, 2}};
+  for (size_t i = 0; i < subscriptions.size(); ++i) {
+    (i == 4 ? other : one).add(subscriptions[i]);
+    CHECK(std::pair(count.listeners.value(), count.views.value()) == expected[i]);
+  }
+  for (size_t i = subscriptions.size(); i-- > 0;) {
+    CHECK(std::pair(count.listeners.value(), count.views.value()) == expected[i]);
+    ListenerRegistry& registry = i == 4 ? other : one;
+    registry.remove(subscriptions[i]);
+    registry.remove(subscriptions[i]);  // once more counts nothing
+  }
+  CHECK(count.listeners.value() == 0);
+  CHECK(count.views.value() == 0);
+}
+
 TEST_CASE("ListenerRegistry: a node stays while anyone listens at or below it", "[events]") {
   ListenerRegistry registry;
   Subscription above, below;

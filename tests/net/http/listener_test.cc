@@ -1,6 +1,8 @@
 #include "net/http/listener.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "tests/net/http/fixture.h"
 
@@ -37,7 +39,7 @@ TEST_CASE("Listener: a taken port is told in words", "[net][http]") {
   auto other = Listener::open(server.io, server.workers, {.port = server.port()}, echo);
   REQUIRE_FALSE(other.ok());
   CHECK(other.error().message ==
-        fmt::format("port {} on 127.0.0.1 is taken by another program; choose another with --port", server.port()));
+        fmt::format("port {} on 127.0.0.1 is taken by another program; choose another port", server.port()));
   auto nowhere = Listener::open(server.io, server.workers, {.host = "192.0.2.1"}, echo);
   REQUIRE_FALSE(nowhere.ok());
   CHECK(nowhere.error().message == "this machine has no address 192.0.2.1");
@@ -60,6 +62,120 @@ TEST_CASE("Listener: connections are spread over the io threads", "[net][http]")
   const std::string two = second.ask(get("/")).body;
   CHECK(one != two);
   CHECK((one == "0 0 127.0.0.1" || one == "1 1 127.0.0.1"));
+}
+
+TEST_CASE("Listener: connections have numbers of their own, of all listeners of one pool", "[net][http]") {
+  const Handler tell_number = [](const std::shared_ptr<Exchange>& exchange) {
+    Response response;
+    response.body = std::to_string(exchange->request().connection);
+    exchange->respond(std::move(response));
+  };
+  Fixture server(tell_number, {}, 2);
+  const auto other = Listener::open(server.io, server.workers, {}, tell_number).value();
+  std::set<std::string> numbers;
+  for (int i = 0; i < 4; ++i) {
+    for (const uint16_t port : {server.port(), other->port()}) {
+      TcpClient client(port);
+      const std::string number = client.ask(get("/")).body;
+      CHECK(client.ask(get("/")).body == number);  // as long as it lasts
+      CHECK(numbers.insert(number).second);
+    }
+  }
+  CHECK_FALSE(numbers.contains("0"));
+}
+
+TEST_CASE("Listener: requests are counted by method and status, and while they are answered", "[net][http]") {
+  std::mutex mutex;  // Guards held.
+  std::shared_ptr<Exchange> held;
+  Fixture server([&](const std::shared_ptr<Exchange>& exchange) {
+    if (exchange->request().target == "/wait") {
+      const std::lock_guard lock(mutex);
+      held = exchange;
+      return;
+    }
+    Response response;
+    response.status = std::atoi(exchange->request().target.c_str() + 1);
+    exchange->respond(std::move(response));
+  });
+  const auto counted = [&](std::string_view method, size_t status_class) {
+    const size_t at = std::find(kCountedMethods.begin(), kCountedMethods.end(), method) - kCountedMethods.begin();
+    return server.listener->stats().answers[at][status_class - 1];
+  };
+  TcpClient client(server.port());
+  CHECK(client.ask(get("/200")).status == 200);
+  CHECK(client.ask(get("/204")).status == 204);
+  CHECK(client.ask(get("/304")).status == 304);
+  CHECK(client.ask(put("/503", "1")).status == 503);
+  CHECK(client.ask("BREW /404 HTTP/1.1\r\nHost: x\r\n\r\n").status == 404);
+  CHECK(client.ask("get /200 HTTP/1.1\r\nHost: x\r\n\r\n").status == 200);  // methods are case-sensitive
+  CHECK(counted("GET", 2) == 2);
+  CHECK(counted("GET", 3) == 1);
+  CHECK(counted("PUT", 5) == 1);
+  CHECK(counted("other", 4) == 1);
+  CHECK(counted("other", 2) == 1);
+  CHECK(server.listener->stats().requests_open == 0);
+
+  client.send(get("/wait"));
+  REQUIRE(eventually([&] { return server.listener->stats().requests_open == 1; }));
+  {
+    const std::lock_guard lock(mutex);
+    std::exchange(held, nullptr)->respond({});
+  }
+  CHECK(client.read_reply().status == 200);
+  CHECK(eventually([&] { return server.listener->stats().requests_open == 0; }));
+
+  // A request whose head makes no sense has no method.
+  CHECK(client.ask("GET / HTTP/9\r\n\r\n").status >= 400);
+  CHECK(counted("other", 4) + counted("other", 5) == 2);
+  CHECK(server.listener->stats().bad_requests == 1);
+}
+
+TEST_CASE("Listener: what waits to be sent is counted until it is taken, or dropped", "[net][http]") {
+  const std::string large(32u << 20, 'x');  // more than the kernel takes
+  Fixture server([&](const std::shared_ptr<Exchange>& exchange) {
+    Response response;
+    response.body = large;
+    exchange->respond(std::move(response));
+  });
+  const auto waiting = [&] { return server.listener->stats().outbox_bytes; };
+  {
+    TcpClient reader(server.port());
+    reader.send(get("/"));
+    REQUIRE(eventually([&] { return waiting() > 0; }));
+    CHECK(waiting() <= large.size() + 1024);
+    CHECK(reader.read_reply().body.size() == large.size());
+    CHECK(eventually([&] { return waiting() == 0; }));
+  }
+  {
+    TcpClient leaver(server.port());
+    leaver.send(get("/"));
+    REQUIRE(eventually([&] { return waiting() > 0; }));
+  }
+  CHECK(eventually([&] { return waiting() == 0; }));
+}
+
+TEST_CASE("Request: a bearer's token is what stands behind the scheme", "[net][http]") {
+  struct Case {
+    std::string name, field;
+    std::optional<std::string_view> token;
+  };
+  const std::vector<Case> cases = {
+      {"Authorization", "Bearer abc", "abc"},
+      {"authorization", "bearer abc", "abc"},
+      {"Authorization", "Bearer   abc", "abc"},
+      {"Authorization", "Bearer ", {}},
+      {"Authorization", "Bearer    ", {}},
+      {"Authorization", "Basic abc", {}},
+      {"Authorization", "Bearerabc", {}},
+      {"X-Authorization", "Bearer abc", {}},
+      {"Authorization", "", {}},
+      {"Authorization", "Bearer a b", "a b"},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name << ": " << c.field);
+    const Headers headers = {{c.name, c.field}};
+    CHECK(bearer_token(headers) == c.token);
+  }
 }
 
 TEST_CASE("Listener: no more than connections_max", "[net][http]") {

@@ -182,7 +182,7 @@ TEST_CASE("A reader that takes nothing is disconnected and counted, and its neig
     std::this_thread::sleep_for(5ms);
   }
   CHECK(eventually([&] { return server.listener->stats().slow_readers == 1; }));
-  CHECK(streams.closed() == 1);
+  CHECK(eventually([&] { return streams.closed() == 1; }));
   CHECK(streams.open() == 1);
   streams.with(server.io, "/reader", [](Stream& stream) { stream.send(kEvent); });
   CHECK(events(head, reader, 1) == kEvent);

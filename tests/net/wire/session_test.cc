@@ -498,7 +498,7 @@ TEST_CASE("Session: a credential past its time is said to be, and then what it a
 
 TEST_CASE("Session: `owner` is an admin in development, but not from another machine's page", "[wire]") {
   Server server;
-  Client local(server), foreign(server, "demo", "", {}, Session::Page::Foreign);
+  Client local(server), foreign(server, "demo", "", {}, true);
   CHECK(local.answer("gauth", R"({"cred":"owner"})") == Client::done(R"({"auth":null})"));
   CHECK_THAT(foreign.answer("gauth", R"({"cred":"owner"})"), Catch::Contains("invalid_token"));
   CHECK(foreign.answer("p", R"({"p":"/a","d":1})") == Client::done());  // as anybody

@@ -1,0 +1,73 @@
+// What a database has done since it was opened and what it holds, at one moment: for those who watch it. A value.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+#include "db/base/metrics.h"
+
+namespace hearth::db {
+
+// What waits for the threads of a pool, and what they are at.
+struct PoolFigures {
+  uint64_t waiting = 0;
+  uint64_t running = 0;
+};
+
+// Of RocksDB, as it says itself. Bytes are approximate.
+struct StoreFigures {
+  bool is_broken = false;        // writes are refused
+  uint64_t log_syncs = 0;        // of the write-ahead log
+  Distribution log_sync_time{};  // nanoseconds
+  uint64_t log_bytes = 0;
+  uint64_t log_files = 0;
+  uint64_t memtable_bytes = 0;
+  uint64_t block_cache_bytes = 0;
+  uint64_t block_cache_bytes_max = 0;
+  uint64_t sst_bytes = 0;
+  uint64_t level_0_files = 0;
+  bool is_flush_pending = false;
+  bool is_compaction_pending = false;
+  uint64_t flushes_running = 0;
+  uint64_t compactions_running = 0;
+  uint64_t compaction_bytes_pending = 0;
+  uint64_t rows = 0;        // estimated; leaves, index rows and the store's own
+  uint64_t snapshots = 0;   // that pin what is deleted meanwhile; each shard has one
+  bool is_slowed = false;   // writes are, until flushes and compactions have caught up
+  bool is_stopped = false;  // the same
+  std::chrono::nanoseconds slowed_time{0};
+  std::chrono::nanoseconds stopped_time{0};
+  std::optional<uint64_t> disk_bytes_free{};
+};
+
+struct Figures {
+  // Writes that were judged: in all, and those that were not accepted.
+  uint64_t writes = 0;
+  uint64_t writes_denied = 0;  // by rules
+  uint64_t writes_stale = 0;   // the condition of a compare-and-set did not hold
+  uint64_t writes_failed = 0;  // anything else
+  uint64_t commits = 0;        // durable, each a record of one namespace
+  Distribution group_size{};   // commits that became durable together
+  Distribution commit_time{};  // nanoseconds, of a write: from its acceptance to being durable
+  uint64_t rows_written = 0;
+  uint64_t index_rows_written = 0;  // part of them
+  Distribution read_time{};         // nanoseconds, of a read: from when it was asked for until its value was there
+
+  uint64_t sessions = 0;        // now
+  uint64_t listeners = 0;       // now
+  uint64_t views = 0;           // now: queries that are listened to, each once for all their listeners
+  uint64_t events = 0;          // told to listeners
+  uint64_t revocations = 0;     // part of them
+  uint64_t slow_listeners = 0;  // sessions that were ended because too much waited for them
+  uint64_t disconnect_writes_queued = 0;
+  uint64_t disconnect_writes_run = 0;
+
+  PoolFigures reads{}, scans{};
+  uint64_t shard_requests_waiting = 0;
+  uint64_t namespaces = 0;
+  uint64_t namespaces_in_memory = 0;
+  StoreFigures store{};
+};
+
+}  // namespace hearth::db

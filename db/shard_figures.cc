@@ -1,0 +1,60 @@
+// What a shard counts.
+#include "db/shard.h"
+
+namespace hearth::db {
+
+void Shard::count(const Result<void>& verdict) {
+  counted_.writes.add();
+  if (verdict.ok()) return;
+  switch (verdict.error().code) {
+    case ErrorCode::PermissionDenied:
+      return counted_.writes_denied.add();
+    case ErrorCode::Stale:
+      return counted_.writes_stale.add();
+    case ErrorCode::InvalidPath:
+    case ErrorCode::InvalidData:
+    case ErrorCode::InvalidArgument:
+    case ErrorCode::Unsupported:
+    case ErrorCode::TooLarge:
+    case ErrorCode::NotFound:
+    case ErrorCode::Timeout:
+    case ErrorCode::Unavailable:
+    case ErrorCode::Locked:
+    case ErrorCode::Io:
+    case ErrorCode::Corruption:
+    case ErrorCode::InvalidToken:
+    case ErrorCode::ExpiredToken:
+      return counted_.writes_failed.add();
+  }
+}
+
+void Shard::count_durable() {
+  if (accepted_.empty()) return;
+  const auto now = std::chrono::steady_clock::now();
+  for (const auto submitted : accepted_) counted_.commit_time.observe(now - submitted);
+}
+
+void Shard::add_to(Figures& figures) const {
+  const Committer::Counted& committed = committer_.counted();
+  figures.commits += committed.commits.value();
+  figures.rows_written += committed.rows.value();
+  figures.index_rows_written += committed.index_rows.value();
+  committed.group_size.add_to(figures.group_size);
+  figures.writes += counted_.writes.value();
+  figures.writes_denied += counted_.writes_denied.value();
+  figures.writes_stale += counted_.writes_stale.value();
+  figures.writes_failed += counted_.writes_failed.value();
+  counted_.commit_time.add_to(figures.commit_time);
+  figures.events += counted_.events.value();
+  figures.revocations += counted_.revocations.value();
+  figures.sessions += counted_.sessions.value();
+  figures.listeners += counted_.registered.listeners.value();
+  figures.views += counted_.registered.views.value();
+  figures.slow_listeners += counted_.slow_listeners.value();
+  figures.disconnect_writes_queued += counted_.disconnect_writes_queued.value();
+  figures.disconnect_writes_run += counted_.disconnect_writes_run.value();
+  const std::lock_guard lock(mutex_);
+  figures.shard_requests_waiting += inbox_.size();
+}
+
+}  // namespace hearth::db

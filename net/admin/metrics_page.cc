@@ -1,0 +1,297 @@
+#include "net/admin/metrics_page.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "net/admin/process.h"
+
+namespace hearth::net::admin {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+constexpr double kNanosecondsPerSecond = 1e9;
+
+double seconds(std::chrono::nanoseconds time) { return static_cast<double>(time.count()) / kNanosecondsPerSecond; }
+
+// The families, in the order in which they are added.
+class Families {
+ public:
+  using Labels = std::vector<ClientMetric::Label>;
+  struct Sample {
+    Labels labels;
+    double value;
+  };
+
+  template <typename Number>
+  void counter(std::string name, std::string help, Number value) {
+    counters(std::move(name), std::move(help), {{{}, static_cast<double>(value)}});
+  }
+  template <typename Number>
+  void gauge(std::string name, std::string help, Number value) {
+    gauges(std::move(name), std::move(help), {{{}, static_cast<double>(value)}});
+  }
+  void counters(std::string name, std::string help, std::vector<Sample> samples) {
+    MetricFamily& family = begin(std::move(name), std::move(help), MetricType::Counter);
+    for (Sample& sample : samples) add(family, std::move(sample.labels)).counter.value = sample.value;
+  }
+  void gauges(std::string name, std::string help, std::vector<Sample> samples) {
+    MetricFamily& family = begin(std::move(name), std::move(help), MetricType::Gauge);
+    for (Sample& sample : samples) add(family, std::move(sample.labels)).gauge.value = sample.value;
+  }
+  // `unit`: how many of the distribution's make one of the family's.
+  void histogram(std::string name, std::string help, const db::Distribution& seen, double unit = 1) {
+    ClientMetric::Histogram& to = add(begin(std::move(name), std::move(help), MetricType::Histogram), {}).histogram;
+    for (size_t i = 0; i < seen.counts.size(); ++i) {
+      to.sample_count += seen.counts[i];
+      const bool is_last = i == seen.bounds.size();
+      const double bound =
+          is_last ? std::numeric_limits<double>::infinity() : static_cast<double>(seen.bounds[i]) / unit;
+      to.bucket.push_back({to.sample_count, bound});
+    }
+    to.sample_sum = static_cast<double>(seen.sum) / unit;
+  }
+
+  const std::vector<MetricFamily>& all() const { return all_; }
+
+ private:
+  MetricFamily& begin(std::string name, std::string help, MetricType type) {
+    all_.push_back({std::move(name), std::move(help), type, {}});
+    return all_.back();
+  }
+  static ClientMetric& add(MetricFamily& family, Labels labels) {
+    family.metric.emplace_back();
+    family.metric.back().label = std::move(labels);
+    return family.metric.back();
+  }
+
+  std::vector<MetricFamily> all_;
+};
+
+Families::Sample sample(std::string label, std::string value, uint64_t number) {
+  return {{{std::move(label), std::move(value)}}, static_cast<double>(number)};
+}
+
+void add_traffic(const http::Stats& stats, const MetricsPage::Polls& polls, Families& to) {
+  to.gauge("hearth_connections", "TCP connections that are open.", stats.connections);
+  to.counter("hearth_connections_accepted_total", "TCP connections that were accepted.", stats.accepted);
+  to.counters("hearth_connections_refused_total", "TCP connections that were refused; limit: too many were open.",
+              {sample("reason", "limit", stats.refused)});
+  to.counter("hearth_accept_pauses_total",
+             "Times that accepting paused because the process had no file descriptor left.", stats.no_descriptors);
+  to.gauges("hearth_transports", "What is open of each transport that tells clients of changes.",
+            {sample("transport", "websocket", stats.websockets_open),
+             sample("transport", "event_stream", stats.streams_open),
+             sample("transport", "long_poll", polls.open)});
+  to.counters("hearth_transports_opened_total", "What was opened of each transport that tells clients of changes.",
+              {sample("transport", "websocket", stats.websockets), sample("transport", "event_stream", stats.streams),
+               sample("transport", "long_poll", polls.opened)});
+  to.counters("hearth_greetings_total",
+              "TLS handshakes and PROXY headers; failed: broken, or too slow. With neither there are none.",
+              {sample("result", "done", stats.greeted), sample("result", "failed", stats.bad_greetings)});
+  to.gauge("hearth_requests_in_flight",
+           "HTTP requests that are being answered; streams and WebSockets, once open, are not.", stats.requests_open);
+  std::vector<Families::Sample> answers;
+  for (size_t method = 0; method < http::kCountedMethods.size(); ++method) {
+    for (size_t status = 0; status < http::kStatusClasses; ++status) {
+      answers.push_back(
+          {{{"method", std::string(http::kCountedMethods[method])}, {"status", std::to_string(status + 1) + "xx"}},
+           static_cast<double>(stats.answers[method][status])});
+    }
+  }
+  to.counters("hearth_requests_total", "HTTP requests that were answered, by method and class of the answer's status.",
+              std::move(answers));
+  to.counter("hearth_bad_requests_total",
+             "HTTP requests that were refused for their form: no HTTP, too large, too slow.", stats.bad_requests);
+  to.counter("hearth_received_bytes_total", "Bytes that clients sent.", stats.bytes_in);
+  to.counter("hearth_sent_bytes_total", "Bytes that clients were sent.", stats.bytes_out);
+  to.counter("hearth_sends_total", "System calls that sent them.", stats.sends);
+  to.gauge("hearth_outbox_bytes", "Bytes that wait to be sent on all connections.", stats.outbox_bytes);
+}
+
+void add_clients(const db::Figures& figures, const http::Stats& stats, uint64_t serialised, Families& to) {
+  to.counters("hearth_slow_readers_total",
+              "Clients that were cut off because they did not read; socket: bytes waited, session: events did.",
+              {sample("where", "socket", stats.slow_readers), sample("where", "session", figures.slow_listeners)});
+  to.gauge("hearth_sessions", "Conversations with clients: one for each WebSocket session and event stream.",
+           figures.sessions);
+  to.gauge("hearth_listeners", "Listeners: one for each path or query that a session listens to.", figures.listeners);
+  to.gauge("hearth_views", "Queries that are listened to, each once for all its listeners.", figures.views);
+  to.counter("hearth_events_total", "Events that listeners were told.", figures.events);
+  to.counter("hearth_revocations_total", "Part of the events: listeners that lost the right to read.",
+             figures.revocations);
+  to.counter("hearth_event_bodies_serialised_total",
+             "Event bodies that were turned into text. Far fewer than events: listeners share them.", serialised);
+  to.counter("hearth_on_disconnect_queued_total", "Writes that clients queued for the end of their connection.",
+             figures.disconnect_writes_queued);
+  to.counter("hearth_on_disconnect_run_total", "Writes that were run at the end of connections.",
+             figures.disconnect_writes_run);
+}
+
+void add_credentials(const Verifier::Counts& counts, Families& to) {
+  to.counter("hearth_credentials_accepted_total", "Credentials that were believed.", counts.accepted.load());
+  std::vector<Families::Sample> refused;
+  for (size_t reason = 0; reason < kReasons; ++reason) {
+    refused.push_back(sample("reason", std::string(name_of(static_cast<Reason>(reason))), counts.refused[reason].load()));
+  }
+  to.counters("hearth_credentials_refused_total",
+              "Credentials that were refused, by why; blocked: their address had guessed too often.",
+              std::move(refused));
+}
+
+void add_writes(const db::Figures& figures, Families& to) {
+  const uint64_t refused = figures.writes_denied + figures.writes_stale + figures.writes_failed;
+  to.counters("hearth_writes_total",
+              "Writes that were judged; denied: by rules, stale: a conditional write found another value, failed: "
+              "anything else.",
+              {sample("result", "accepted", figures.writes - std::min(refused, figures.writes)),
+               sample("result", "denied", figures.writes_denied), sample("result", "stale", figures.writes_stale),
+               sample("result", "failed", figures.writes_failed)});
+  to.counter("hearth_commits_total", "Commits that are durable, each of one namespace.", figures.commits);
+  to.histogram("hearth_commit_group_size", "How many commits became durable together, by one sync of the log.",
+               figures.group_size);
+  to.histogram("hearth_commit_seconds", "Time of an accepted write, from when it was asked for until it was durable.",
+               figures.commit_time, kNanosecondsPerSecond);
+  to.counter("hearth_rows_written_total", "Rows that commits put or erased.", figures.rows_written);
+  to.counter("hearth_index_rows_written_total", "Part of them: rows of indexes.", figures.index_rows_written);
+  to.gauge("hearth_shard_requests_waiting", "Requests that no shard has begun.", figures.shard_requests_waiting);
+}
+
+void add_reads(const db::Figures& figures, Families& to) {
+  to.histogram("hearth_read_seconds", "Time of a read, from when it was asked for until its value was there.",
+               figures.read_time, kNanosecondsPerSecond);
+  to.gauge("hearth_reads_waiting", "Reads that no thread has begun.", figures.reads.waiting);
+  to.gauge("hearth_reads_running", "Reads that threads are at.", figures.reads.running);
+  to.gauge("hearth_scans_waiting", "Scans of whole collections that have not begun.", figures.scans.waiting);
+  to.gauge("hearth_scans_running", "Scans of whole collections, for queries that no index serves.",
+           figures.scans.running);
+  to.gauge("hearth_namespaces", "Namespaces that exist.", figures.namespaces);
+  to.gauge("hearth_namespaces_in_memory", "Namespaces that something is remembered of.", figures.namespaces_in_memory);
+}
+
+void add_rules(const rules::Figures& figures, Families& to) {
+  to.counters("hearth_rule_evaluations_total",
+              "Operations that rules were asked about. Admins are not asked; listeners are, again and again.",
+              {sample("kind", "read", figures.reads_judged), sample("kind", "write", figures.writes_judged)});
+  to.counters(
+      "hearth_rule_denials_total",
+      "Operations that rules denied; validate: a .validate rule did not hold, else no .read or .write rule granted it.",
+      {sample("kind", "read", figures.reads_denied), sample("kind", "write", figures.writes_denied),
+       sample("kind", "validate", figures.writes_invalid)});
+}
+
+void add_store(const db::StoreFigures& store, Families& to) {
+  to.gauge("hearth_store_broken", "1: a write to disk failed, and all are refused until a restart.",
+           store.is_broken ? 1 : 0);
+  to.histogram("hearth_fsync_seconds", "Time of a sync of the write-ahead log.", store.log_sync_time,
+               kNanosecondsPerSecond);
+  to.gauges("hearth_store_write_stall", "1: writes are held up until the store has caught up.",
+            {sample("state", "slowed", store.is_slowed ? 1 : 0), sample("state", "stopped", store.is_stopped ? 1 : 0)});
+  to.counters(
+      "hearth_store_write_stall_seconds_total", "For how long writes were held up.",
+      {{{{"state", "slowed"}}, seconds(store.slowed_time)}, {{{"state", "stopped"}}, seconds(store.stopped_time)}});
+  to.gauge("hearth_store_wal_bytes", "Bytes of the write-ahead log: what a start after a kill has to replay.",
+           store.log_bytes);
+  to.gauge("hearth_store_wal_files", "Files of the write-ahead log.", store.log_files);
+  to.gauge("hearth_store_memtable_bytes", "Bytes of rows in memory that are in no table file yet.",
+           store.memtable_bytes);
+  to.gauge("hearth_store_block_cache_bytes", "Bytes of table files that are kept in memory.", store.block_cache_bytes);
+  to.gauge("hearth_store_block_cache_max_bytes", "Limit of the same.", store.block_cache_bytes_max);
+  to.gauge("hearth_store_sst_bytes", "Bytes of table files.", store.sst_bytes);
+  to.gauge("hearth_store_level0_files", "Table files that compaction has not sorted in.", store.level_0_files);
+  to.gauge("hearth_store_flush_pending", "1: rows in memory wait to become a table file.",
+           store.is_flush_pending ? 1 : 0);
+  to.gauge("hearth_store_flushes_running", "Flushes of memory to table files that are running.", store.flushes_running);
+  to.gauge("hearth_store_compaction_pending", "1: table files wait to be compacted.",
+           store.is_compaction_pending ? 1 : 0);
+  to.gauge("hearth_store_compactions_running", "Compactions that are running.", store.compactions_running);
+  to.gauge("hearth_store_compaction_pending_bytes", "Bytes that compactions have to rewrite, estimated.",
+           store.compaction_bytes_pending);
+  to.gauge("hearth_store_rows", "Rows: leaves, index rows and some of the store's own, estimated.", store.rows);
+  to.gauge("hearth_store_snapshots",
+           "Snapshots: one of each shard, and those that reads hold; what is deleted meanwhile stays.",
+           store.snapshots);
+  if (store.disk_bytes_free)
+    to.gauge("hearth_store_disk_free_bytes", "Bytes free on the disk of the data folder.", *store.disk_bytes_free);
+}
+
+// By the names that Prometheus' own clients give them, which dashboards expect.
+void add_process(const ProcessFigures& process, Families& to) {
+  to.counter("process_cpu_seconds_total", "CPU time of all threads, user and system.", seconds(process.cpu_time));
+  to.gauge("process_resident_memory_bytes", "Resident memory.", process.resident_bytes);
+  to.gauge("process_virtual_memory_bytes", "Virtual memory.", process.virtual_bytes);
+  to.gauge("process_threads", "Threads.", process.threads);
+  to.gauge("process_open_fds", "File descriptors that are open.", process.open_descriptors);
+  to.gauge("process_max_fds", "Limit of the same.", process.descriptors_max);
+  to.gauge("process_start_time_seconds", "When the process started, in seconds since the epoch.",
+           static_cast<double>(process.started.count()) / 1e3);
+}
+
+}  // namespace
+
+std::string MetricsPage::text() const {
+  const http::Stats stats = from_.traffic();
+  const rules::Figures figures = from_.guard.figures(rules::Auth::admin()).value();  // nobody refuses an admin
+  const db::Figures& database = figures.database;
+  Families families;
+  families.gauges("hearth_build_info", "1, of this version.", {sample("version", HEARTH_VERSION, 1)});
+  add_traffic(stats, from_.polls(), families);
+  families.gauge("hearth_worker_tasks_waiting", "Tasks that take long (parsing, compressing) that no thread has begun.",
+                 from_.workers.waiting());
+  add_clients(database, stats, from_.serialised.value(), families);
+  add_credentials(from_.verifier.counts(), families);
+  add_writes(database, families);
+  add_reads(database, families);
+  add_rules(figures, families);
+  add_store(database.store, families);
+  add_process(process_figures(), families);
+  return prometheus::TextSerializer().Serialize(families.all());
+}
+
+bool MetricsPage::may_read(const http::Request& request) const {
+  if (const auto token = http::bearer_token(request.headers)) {
+    const auto auth = from_.verifier.verify(*token, "", request.peer);
+    return auth && auth->ok() && auth->value().kind == rules::Auth::Kind::Admin;
+  }
+  return from_.guard.dev() && request.peer_is_loopback;
+}
+
+bool MetricsPage::accept(const std::shared_ptr<http::Exchange>& exchange, For whom) const {
+  const http::Request& request = exchange->request();
+  if (!is_for(request, kMetricsPath)) return false;
+  if (request.method != "GET" && request.method != "HEAD") {
+    http::Response reply = http::error_response(405, "Method not allowed here.");
+    reply.headers.emplace_back("Allow", "GET, HEAD");
+    exchange->respond(std::move(reply));
+    return true;
+  }
+  if (whom == For::Admins && !may_read(request)) {
+    http::Response reply =
+        http::error_response(401, "Metrics are for admins: send the admin secret as Authorization: Bearer.");
+    reply.headers.emplace_back("WWW-Authenticate", "Bearer");
+    exchange->respond(std::move(reply));
+    return true;
+  }
+  from_.workers.run([this, exchange] {
+    http::Response reply;
+    reply.headers = {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}, {"Cache-Control", "no-store"}};
+    reply.body = text();
+    exchange->respond(std::move(reply));
+  });
+  return true;
+}
+
+bool is_for(const http::Request& request, std::string_view path) {
+  const std::string_view target = request.target;
+  return target.substr(0, target.find('?')) == path;
+}
+
+}  // namespace hearth::net::admin

@@ -1,0 +1,59 @@
+// GET /.metrics: what this server has done and holds, in the text format of Prometheus. All that has a figure is named
+// here and nowhere else; the layers below count without knowing it (db/base/metrics.h).
+//
+// Collected when it is asked for, on a worker: no shard and no io thread waits for it. The number of series is bounded:
+// no label holds a path, a user or a namespace's name.
+//
+// Thread: any.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "db/base/metrics.h"
+#include "net/auth/verifier.h"
+#include "net/http/exchange.h"
+#include "net/http/listener.h"
+#include "net/http/worker_pool.h"
+#include "rules/guard.h"
+
+namespace hearth::net::admin {
+
+inline constexpr std::string_view kMetricsPath = "/.metrics";
+
+class MetricsPage {
+ public:
+  struct Polls {
+    uint64_t open = 0;
+    uint64_t opened = 0;  // ever
+  };
+  // All outlive the page.
+  struct Sources {
+    const rules::Guard& guard;
+    const Verifier& verifier;
+    http::WorkerPool& workers;
+    std::function<http::Stats()> traffic;  // of the listener that serves clients
+    std::function<Polls()> polls;          // long polls that stand for a session
+    const db::Counter& serialised;         // bodies of events
+  };
+  explicit MetricsPage(Sources sources) : from_(std::move(sources)) {}
+
+  // Admins: those who have an admin's credential in Authorization; in development, everyone on this machine.
+  enum class For : uint8_t { Admins, Everyone };
+  // Answers it, now or later. False when the request is for something else. On the exchange's home thread.
+  bool accept(const std::shared_ptr<http::Exchange>& exchange, For whom) const;
+
+  std::string text() const;  // blocks on the disk
+
+ private:
+  bool may_read(const http::Request& request) const;
+
+  const Sources from_;
+};
+
+// Whether a request's target names that path, with or without a query.
+bool is_for(const http::Request& request, std::string_view path);
+
+}  // namespace hearth::net::admin

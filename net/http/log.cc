@@ -1,0 +1,115 @@
+#include "net/http/log.h"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+
+#include "db/model/json.h"
+
+namespace hearth::net::http {
+namespace {
+
+std::atomic<LogFormat> log_format = LogFormat::Text;  // the logger's, which is global too
+
+spdlog::level::level_enum level_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::Trace:
+      return spdlog::level::trace;
+    case LogLevel::Debug:
+      return spdlog::level::debug;
+    case LogLevel::Info:
+      return spdlog::level::info;
+    case LogLevel::Warn:
+      return spdlog::level::warn;
+    case LogLevel::Error:
+      return spdlog::level::err;
+    case LogLevel::Off:
+      return spdlog::level::off;
+  }
+  return spdlog::level::off;
+}
+
+void append_string(std::string_view text, std::string& to) {
+  if (db::is_utf8(text)) return db::append_json_string(text, to);
+  std::string clean(text);
+  std::replace_if(
+      clean.begin(), clean.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; }, '?');
+  db::append_json_string(clean, to);
+}
+
+bool is_plain(std::string_view text) {
+  static constexpr std::string_view kMarks = "._:/@+-[]";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || kMarks.find(c) != kMarks.npos;
+  });
+}
+
+void append_value(const LogField& field, LogFormat format, std::string& to) {
+  if (const auto* number = std::get_if<int64_t>(&field.value)) {
+    to += std::to_string(*number);
+    return;
+  }
+  const std::string_view text = std::get<std::string_view>(field.value);
+  if (format == LogFormat::Text && is_plain(text)) {
+    to += text;
+  } else {
+    append_string(text, to);
+  }
+}
+
+std::string json_text(std::string_view message, LogFields fields, std::string_view detail) {
+  std::string line;
+  append_string(message, line);
+  for (const LogField& field : fields) {
+    line += ',';
+    append_string(field.key, line);
+    line += ':';
+    append_value(field, LogFormat::Json, line);
+  }
+  if (!detail.empty()) {
+    line += ",\"detail\":";
+    append_string(detail, line);
+  }
+  return line;
+}
+
+}  // namespace
+
+std::string log_text(LogFormat format, std::string_view message, LogFields fields, std::string_view detail) {
+  if (format == LogFormat::Json) return json_text(message, fields, detail);
+  std::string line;
+  append_string(message, line);  // whatever would begin a line of its own is escaped
+  line = line.substr(1, line.size() - 2);
+  for (const LogField& field : fields) {
+    line.append(" ").append(field.key).append("=");
+    append_value(field, LogFormat::Text, line);
+  }
+  if (!detail.empty()) line.append("\n").append(detail);
+  return line;
+}
+
+void start_log(LogLevel level, LogFormat format) {
+  auto logger = std::make_shared<spdlog::logger>("hearth", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  constexpr auto kUtc = spdlog::pattern_time_type::utc;
+  if (format == LogFormat::Json) {
+    logger->set_pattern(R"({"ts":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","msg":%v})", kUtc);
+  } else {
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", kUtc);
+  }
+  logger->set_level(level_of(level));
+  logger->flush_on(spdlog::level::trace);
+  log_format = format;
+  spdlog::set_default_logger(std::move(logger));
+}
+
+bool logs(LogLevel level) { return spdlog::default_logger_raw()->should_log(level_of(level)); }
+
+void log(LogLevel level, std::string_view message, LogFields fields, std::string_view detail) {
+  if (!logs(level)) return;
+  spdlog::default_logger_raw()->log(level_of(level), log_text(log_format.load(), message, fields, detail));
+}
+
+}  // namespace hearth::net::http

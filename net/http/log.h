@@ -1,0 +1,44 @@
+// The log: what happened, then fields whose names scripts can rely on. One line each, on standard error.
+//
+//   text := time " " level " " message ( " " key "=" value )* [ LF detail ]     a value with blanks is a JSON string
+//   json := {"ts":time,"level":level,"msg":message,key:value…[,"detail":text]}
+//
+// `connection` (Request::connection) is in every line about a connection. Never in a line: a credential or a part of
+// one, the name of a session (it is a capability), data, a target with its query.
+//
+// Thread: any, but for start_log, which the program calls once; a program that does not logs to spdlog's own default.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace hearth::net::http {
+
+enum class LogLevel : uint8_t { Trace, Debug, Info, Warn, Error, Off };
+enum class LogFormat : uint8_t { Text, Json };
+
+// Lives for the call.
+struct LogField {
+  template <std::convertible_to<std::string_view> Text>
+  LogField(std::string_view name, const Text& text) : key(name), value(std::string_view(text)) {}
+  template <std::integral Number>
+  LogField(std::string_view name, Number number) : key(name), value(static_cast<int64_t>(number)) {}
+
+  std::string_view key;
+  std::variant<std::string_view, int64_t> value;
+};
+using LogFields = std::initializer_list<LogField>;
+
+void start_log(LogLevel level, LogFormat format);
+
+bool logs(LogLevel level);  // whether a line of it goes anywhere
+void log(LogLevel level, std::string_view message, LogFields fields = {}, std::string_view detail = {});
+
+// The line without time and level. Pure.
+std::string log_text(LogFormat format, std::string_view message, LogFields fields, std::string_view detail);
+
+}  // namespace hearth::net::http
