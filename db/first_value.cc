@@ -1,4 +1,5 @@
 #include "db/model/hash.h"
+#include "db/reads.h"
 #include "db/space.h"
 
 namespace hearth::db {
@@ -18,6 +19,15 @@ void FirstValue::read(const TreeView& view) {
   Result<Value> value = show_(view);
   std::string hash;
   if (value.ok() && wants_hash) hash = node_hash(value.value());
+  Lease lease;
+  if (value.ok()) {
+    auto taken = lease_for(value.value(), answers_);
+    if (taken.ok()) {
+      lease = std::move(taken).value();
+    } else {
+      value = taken.error();
+    }
+  }
   std::vector<Waiter> waiters;
   {
     const std::lock_guard lock(mutex_);
@@ -26,6 +36,7 @@ void FirstValue::read(const TreeView& view) {
       value_ = std::move(value).value();
       body_ = Body::put(path_, Slot::Value, value_);
       hash_ = std::move(hash);
+      lease_ = lease;
     } else {
       status_ = value.error();
     }
@@ -43,7 +54,10 @@ void FirstValue::answer(const Waiter& waiter) {
     answer.hash = hash_;
     const bool same = waiter.hash && (waiter.hash->empty() ? value_.is_null()
                                                            : *waiter.hash == hash_ || hash_matches(value_, *waiter.hash));
-    if (!same) answer.first = body_;
+    if (!same) {
+      answer.first = body_;
+      answer.lease = lease_.lock();
+    }
   }
   waiter.conversation->story.fill(waiter.place, std::move(answer));
 }

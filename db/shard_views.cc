@@ -114,7 +114,7 @@ void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> ope
         return read_query(tree, path, query, has_priorities, kReadBytesMax);
       };
     }
-    first = std::make_shared<FirstValue>(view.path(), std::move(show), wants_hash, space.tree.head.sequence);
+    first = std::make_shared<FirstValue>(view.path(), std::move(show), wants_hash, space.tree.head.sequence, with_.answers);
   }
   for (Space::Opening& opening : openings) first->wait(std::move(opening.waiter));
   if (!is_known) {

@@ -54,8 +54,8 @@ class FirstValue {
   };
   // `show`: what of it is read.
   using Show = std::function<Result<Value>(const TreeView& view)>;
-  FirstValue(Path path, Show show, bool wants_hash, uint64_t sequence)
-      : wants_hash(wants_hash), path_(std::move(path)), show_(std::move(show)), sequence_(sequence) {}
+  FirstValue(Path path, Show show, bool wants_hash, uint64_t sequence, Budget& answers)
+      : wants_hash(wants_hash), path_(std::move(path)), show_(std::move(show)), sequence_(sequence), answers_(answers) {}
 
   void wait(Waiter waiter);          // answered now when the value is there
   void read(const TreeView& view);   // answers all; on a reader's thread
@@ -70,12 +70,14 @@ class FirstValue {
   const Path path_;
   const Show show_;
   const uint64_t sequence_;
+  Budget& answers_;
   std::mutex mutex_;  // Guards all below.
   bool done_ = false;
   std::vector<Waiter> waiters_;
   Result<void> status_;
   Value value_;
   std::shared_ptr<const Body> body_;
+  std::weak_ptr<const void> lease_;  // of those who wait: when all have it, it is gone
   std::string hash_;
 };
 

@@ -17,6 +17,8 @@
 
 #include "db/base/result.h"
 #include "net/auth/auth_config.h"
+#include "net/http/limits.h"
+#include "net/wire/limits.h"
 
 namespace hearth::rules {
 class Guard;
@@ -39,6 +41,8 @@ class Server {
   struct Options {
     std::string host{};    // "": 127.0.0.1 and, where there is IPv6, ::1. Else an address or a name
     uint16_t port = 9000;  // 0: picks one, the same for all addresses
+    http::Limits limits{};
+    wire::Limits wire_limits{};
     size_t failed_logins_per_minute = 100;  // of one address (net/auth/login_limit.h); 0: any number
     std::vector<std::string> origins{};  // of pages that may use it (net/http/origin.h); none: all
     size_t io_threads = 2;

@@ -97,6 +97,9 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   rules::Guard::Options guard = guard_options(flags);
   if (guard.rules != nullptr) options.indexes.of_rules = db::indexes_text(guard.rules->index_specs());
   options.indexes.own = guard.own_indexes;
+  options.answer_bytes_max = flags.answer_bytes_max;
+  options.namespace_rows_max = flags.namespace_rows_max;
+  options.namespace_bytes_max = flags.namespace_bytes_max;
   database_ = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
   guard_ = std::make_unique<rules::Guard>(*database_, std::move(guard));
   for (const std::string& flag : flags.namespaces) {
@@ -116,6 +119,8 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   or_throw(guard_->load_revoked(), "cannot read who was signed out");
   if (flags.host) net_options.host = *flags.host;
   net_options.port = flags.port;
+  net_options.limits = flags.limits;
+  net_options.wire_limits = flags.wire_limits;
   net_options.origins = flags.origins;
   net_options.failed_logins_per_minute = flags.failed_logins_per_minute;
   if (flags.metrics_port) net_options.watch = {flags.metrics_host, *flags.metrics_port};

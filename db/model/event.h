@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "db/base/budget.h"
 #include "db/base/clock.h"
 #include "db/base/result.h"
 #include "db/model/path.h"
@@ -81,6 +82,7 @@ struct Answer {
   // when the client's hash or sequence shows that it has all there is.
   std::shared_ptr<const Body> first;
   bool resumed = false;
+  Lease lease{};          // of a large value: held until the client has it (Database::Options::answer_bytes_max)
   bool no_index = false;  // of a query: nothing says that its order is worth an index, and so it may become dear
 };
 

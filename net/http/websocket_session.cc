@@ -67,6 +67,7 @@ void WebSocketSession::on_bytes(std::string_view bytes) {
 }
 
 void WebSocketSession::on_found(FrameReader::Found found) {
+  connection_->count_request();
   switch (found) {
     case FrameReader::Found::Nothing:
     case FrameReader::Found::Pong:
@@ -95,6 +96,7 @@ void WebSocketSession::on_found(FrameReader::Found found) {
     case FrameReader::Found::Error: {
       if (state_ == State::Open) {
         close_code_ = reader_.close_code();
+        if (close_code_ == CloseCode::TooLarge) counters_.reach(Limit::MessageSize);
         std::string frame;
         append_close_frame(frame, close_code_, reader_.error());
         send_bytes(std::string_view(frame));
@@ -153,14 +155,18 @@ void WebSocketSession::on_deadline() {
   if (backlog_bytes() > 0) heard_at_ = std::chrono::steady_clock::now();
   const auto silence = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - heard_at_);
   // While we do not read we do not hear either; but a client whose messages we do not want to read is there.
-  if (!is_paused_ && silence >= idle_time_max_) return connection_->close();
+  const bool reads = !is_paused_ && !connection_->is_throttled();
+  if (reads && silence >= idle_time_max_) {
+    counters_.reach(Limit::IdleTime);
+    return connection_->close();
+  }
   if (!has_pinged_ && silence >= ping_interval_) {
     has_pinged_ = true;
     std::string frame;
     append_frame(frame, Opcode::Ping, {});
     send_bytes(std::string_view(frame));
   }
-  const auto next = has_pinged_ && !is_paused_ ? idle_time_max_ - silence : ping_interval_ - silence;
+  const auto next = has_pinged_ && reads ? idle_time_max_ - silence : ping_interval_ - silence;
   deadline_.set(std::clamp(next, std::chrono::milliseconds(1), ping_interval_));
 }
 

@@ -13,7 +13,7 @@ constexpr size_t kControlBytesMax = 256;
 }  // namespace
 
 WireSocket::WireSocket(const Surroundings& with, const Polls& polls, size_t thread, Upgrade upgrade)
-    : with_(with), polls_(polls), thread_(thread), upgrade_(std::move(upgrade)) {}
+    : with_(with), polls_(polls), thread_(thread), upgrade_(std::move(upgrade)), reader_(with.limits.message_bytes_max) {}
 
 void WireSocket::start(std::shared_ptr<http::WebSocket> socket) {
   socket_ = std::move(socket);
@@ -143,7 +143,7 @@ void WireSocket::on_close(http::CloseCode) {
     }
   }
   socket_.reset();
-  reader_ = MessageReader();
+  reader_ = MessageReader(with_.limits.message_bytes_max);
   early_.clear();
 }
 
