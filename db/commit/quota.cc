@@ -58,6 +58,13 @@ bool fits(const Quota& quota, const Size& size) {
          (quota.bytes_max == 0 || size.bytes <= static_cast<int64_t>(quota.bytes_max));
 }
 
+// Far from the limit nobody looks closely. What is known exactly stays so for longer: who goes back and forth does not have
+// it counted each time.
+bool is_far_from(const Quota& quota, const Size& size, bool is_loose) {
+  const uint64_t part = is_loose ? 16 : 8;
+  return fits({quota.rows_max - quota.rows_max / part, quota.bytes_max - quota.bytes_max / part}, size);
+}
+
 // It makes what is too much more.
 bool worsens(const Quota& quota, const Size& size, const Size& by) {
   return (quota.rows_max > 0 && size.rows > static_cast<int64_t>(quota.rows_max) && by.rows > 0) ||
@@ -127,24 +134,18 @@ Result<void> Usage::admit(const Quota& quota, const std::string& name, const Tre
   Size by = put_by(after);
   Size then = size_;
   then.add(by);
-  const bool is_far = is_known_ && count_ == nullptr && !wants_count_ && fits(quota, then);
+  const bool is_far = is_known_ && count_ == nullptr && !wants_count_ && is_far_from(quota, then, is_loose_);
   if (is_far) {
     size_ = then;
     is_loose_ = true;
     return {};
   }
+  if (is_known_ && is_loose_ && count_ == nullptr && !wants_count_) RETURN_IF_ERROR(count_here(before));
   ASSIGN_OR_RETURN(const auto removed, removed_by(before, after));
   if (removed) by.add({-removed->rows, -removed->bytes});
   then = size_;
   then.add(by);
-  if (is_known_ && worsens(quota, then, by)) {
-    if (is_loose_ && count_ == nullptr && !wants_count_) {
-      RETURN_IF_ERROR(count_here(before));
-      then = size_;
-      then.add(by);
-    }
-    if (!is_loose_ && worsens(quota, then, by)) return too_large(quota, name, then);
-  }
+  if (is_known_ && !is_loose_ && worsens(quota, then, by)) return too_large(quota, name, then);
   size_ = then;
   since_.add(by);
   if (!removed) is_loose_ = is_since_loose_ = true;

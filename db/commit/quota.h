@@ -1,5 +1,5 @@
 // How large a namespace may become. It is not counted with every write: between counts there is an upper bound, to which
-// each write adds what it puts, as if it were all new. Only when that comes to the limit is a write looked at closely, and
+// each write adds what it puts, as if it were all new. Only when that comes near the limit is a write looked at closely, and
 // the namespace counted: at once when it is small, else by another thread, and until that is done writes are taken.
 //
 // Thread: its shard's.
