@@ -75,7 +75,7 @@ struct Server::Parts {
         workers(options.workers),
         verifier(guard, verifier_options(std::move(options.auth), options.failed_logins_per_minute)),
         rest(guard, verifier, io, workers, {.serialised = &serialised}),
-        wire(guard, verifier, io, workers, &serialised, options.wire_limits),
+        wire(guard, verifier, io, workers, &serialised, options.wire_limits, options.may_deflate),
         metrics({.guard = guard,
                  .verifier = verifier,
                  .workers = workers,

@@ -43,6 +43,7 @@ class Server {
     uint16_t port = 9000;  // 0: picks one, the same for all addresses
     http::Limits limits{};
     wire::Limits wire_limits{};
+    bool may_deflate = false;  // WebSockets, if their clients offer it (net/http/websocket_deflate.h)
     size_t failed_logins_per_minute = 100;  // of one address (net/auth/login_limit.h); 0: any number
     std::vector<std::string> origins{};  // of pages that may use it (net/http/origin.h); none: all
     size_t io_threads = 2;

@@ -28,6 +28,7 @@ struct ServeFlags {
   uint64_t disk_reserve = 64u << 20;  // bytes
   net::http::Limits limits;           // of what clients may use up
   net::wire::Limits wire_limits;
+  bool compress_websockets = false;
   uint64_t answer_bytes_max = 1024u << 20;
   uint64_t namespace_rows_max = 0;  // 0: any number
   uint64_t namespace_bytes_max = 0;

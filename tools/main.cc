@@ -121,6 +121,8 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
                       "ADDRESS[/BITS] of a proxy whose X-Forwarded-For, -Proto and -Host are believed (repeatable)");
   command->add_flag("--proxy-protocol", flags.proxy_protocol,
                     "Connections of a --trusted-proxy begin with a PROXY header, version 1 or 2");
+  command->add_flag("--compress-websockets", flags.compress_websockets,
+                    "WebSockets are compressed (permessage-deflate) for clients that offer it, as browsers do");
   command->add_option("--log-level", flags.log_level, "What is logged on standard error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
       ->capture_default_str();

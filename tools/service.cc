@@ -121,6 +121,7 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   net_options.port = flags.port;
   net_options.limits = flags.limits;
   net_options.wire_limits = flags.wire_limits;
+  net_options.may_deflate = flags.compress_websockets;
   net_options.origins = flags.origins;
   net_options.failed_logins_per_minute = flags.failed_logins_per_minute;
   if (flags.metrics_port) net_options.watch = {flags.metrics_host, *flags.metrics_port};

@@ -458,7 +458,7 @@ std::shared_ptr<WebSocket> HttpSession::answer_websocket(std::string_view key,
   Counters::add(connection_->counters().websockets);
   count_answer(101);
   set_in_flight(false);
-  connection_->send(websocket_head(key));
+  connection_->send(websocket_head(key, options.may_deflate));
   connection_->set_reading(false);
   websocket_ = std::make_shared<WebSocketSession>(*connection_, std::move(handler), options);
   const auto websocket = websocket_;

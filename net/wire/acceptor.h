@@ -14,7 +14,7 @@ class Acceptor {
  public:
   // `serialised`: counts pushes that were; null: nobody counts.
   Acceptor(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers,
-           db::Counter* serialised = nullptr, Limits limits = {})
+           db::Counter* serialised = nullptr, Limits limits = {}, bool may_deflate = false)
       : with_{.guard = guard,
               .verifier = verifier,
               .clock = clock_,
@@ -22,6 +22,7 @@ class Acceptor {
               .workers = workers,
               .serialised = serialised,
               .limits = limits,
+              .may_deflate = may_deflate,
               .reached = &reached_},
         polls_(with_) {}
 

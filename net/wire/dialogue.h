@@ -45,6 +45,7 @@ struct Surroundings {
   size_t backlog_bytes_pause = http::Limits{}.backlog_bytes_pause;  // as the listener's
   db::Counter* serialised = nullptr;                                // pushes that were; null: nobody counts
   Limits limits{};
+  bool may_deflate = false;          // WebSockets, if their clients offer it
   LimitsReached* reached = nullptr;  // null: nobody counts
 };
 

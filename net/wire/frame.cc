@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/http/websocket_deflate.h"
 #include "net/http/websocket_frame.h"
 
 namespace hearth::net::wire {
@@ -107,12 +108,14 @@ Pieces split_message(std::string_view message) {
   return split;
 }
 
-std::string frame_message(std::string_view message) {
+std::string frame_message(std::string_view message, Packed packed) {
   const Pieces split = split_message(message);
   std::string bytes;
-  bytes.reserve(message.size() + 10 * (split.pieces.size() + 1));
+  if (packed == Packed::No) bytes.reserve(message.size() + 10 * (split.pieces.size() + 1));
   if (!split.header.empty()) bytes += http::frame_text(split.header);
-  for (const std::string_view piece : split.pieces) bytes += http::frame_text(piece);
+  for (const std::string_view piece : split.pieces) {
+    bytes += packed == Packed::Yes ? http::deflated_frame_text(piece) : http::frame_text(piece);
+  }
   return bytes;
 }
 

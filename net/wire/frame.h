@@ -60,7 +60,8 @@ struct Pieces {
 Pieces split_message(std::string_view message);
 
 // The same as WebSocket bytes, ready for any socket.
-std::string frame_message(std::string_view message);
+enum class Packed : uint8_t { No, Yes };  // Yes: compressed, for sockets that have agreed on that
+std::string frame_message(std::string_view message, Packed packed = Packed::No);
 
 // Whether `text` is one whole JSON object, going by its brackets and quotes.
 bool is_whole_object(std::string_view text);

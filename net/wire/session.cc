@@ -60,15 +60,24 @@ db::Lease lease_of(const Outgoing& message) {
   return nullptr;
 }
 
-db::SharedBytes frames_of(const Outgoing& message, db::Counter* made) {
+namespace {
+
+db::SharedBytes frames_of(const Outgoing& message, db::Counter* made, Packed packed) {
   if (const auto* push = std::get_if<Push>(&message)) {
-    if (!push->tag) return push_frame(*push->body, made);
+    if (!push->tag) return push_frame(*push->body, made, packed);
     if (made != nullptr) made->add();
   }
   if (const auto* text = std::get_if<Text>(&message)) {
-    return std::make_shared<const std::string>(frame_message(text->json));
+    return std::make_shared<const std::string>(frame_message(text->json, packed));
   }
-  return std::make_shared<const std::string>(frame_message(text_of(message)));
+  return std::make_shared<const std::string>(frame_message(text_of(message), packed));
+}
+
+}  // namespace
+
+db::SharedBytes frames_of(const Outgoing& message, db::Counter* made) { return frames_of(message, made, Packed::No); }
+db::SharedBytes packed_frames_of(const Outgoing& message, db::Counter* made) {
+  return frames_of(message, made, Packed::Yes);
 }
 
 Session::Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Client client, Limits limits,

@@ -72,6 +72,7 @@ db::Lease lease_of(const Outgoing& message);
 std::string text_of(const Outgoing& message);
 // WebSocket bytes. `made`: counts the pushes that were serialised for it; may be null.
 db::SharedBytes frames_of(const Outgoing& message, db::Counter* made = nullptr);
+db::SharedBytes packed_frames_of(const Outgoing& message, db::Counter* made = nullptr);  // see Packed
 
 class Session {
  public:

@@ -118,13 +118,13 @@ bool WireSocket::on_server_closing() {
 
 void WireSocket::send(const Outgoing& message) {
   if (const auto* text = std::get_if<Text>(&message)) return send_text(text->json);
-  if (std::holds_alternative<Push>(message)) return socket_->send(frames_of(message, with_.serialised));
+  if (std::holds_alternative<Push>(message)) return socket_->send(maker()(message, with_.serialised));
   send_text(text_of(message));
 }
 
 void WireSocket::send_text(std::string_view json) {
   if (json.size() <= kPieceUnitsMax) return socket_->send_text(json);
-  socket_->send(frame_message(json));
+  socket_->send(frame_message(json, socket_->is_deflated() ? Packed::Yes : Packed::No));
 }
 
 void WireSocket::hold_back(bool held) {
