@@ -57,7 +57,7 @@ const std::map<std::string, std::set<std::string>> kLibraries = {
     {"prometheus/", {"net/admin"}},
     {"CLI/", {"tools"}},
     {"cjose/", {"net/auth", "tests"}},
-    {"curl/", {"net/http"}},
+    {"curl/", {"net/http", "tools"}},
     {"catch2/", {"tests"}},
 };
 const std::map<std::string, std::string> kWrappers = {

@@ -6,6 +6,7 @@
 #include <exception>
 #include <map>
 
+#include "tools/data_commands.h"
 #include "tools/flags.h"
 
 namespace {
@@ -316,6 +317,7 @@ int main(int argc, char** argv) {
   const CLI::App* token_command = add_token(program, token_flags);
   const CLI::App* kick_command = add_kick(program, kick_flags);
   const CLI::App* bench_command = add_bench(program, bench_flags);
+  const hearth::tools::DataCommands data_commands(program);
   CLI11_PARSE(program, argc, argv);
   try {
     if (serve_command->parsed()) return hearth::tools::serve(serve_flags);
@@ -323,6 +325,7 @@ int main(int argc, char** argv) {
     if (exec_command->parsed()) return hearth::tools::exec(exec_flags);
     if (token_command->parsed()) return hearth::tools::token(token_flags);
     if (kick_command->parsed()) return hearth::tools::kick(kick_flags);
+    if (data_commands.has_one()) return data_commands.run();
     if (bench_command->parsed()) return hearth::tools::bench(bench_flags);
   } catch (const std::exception& error) {
     fmt::print(stderr, "hearth: {}\n", error.what());
