@@ -6,13 +6,31 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 #include "db/model/json.h"
 
 namespace hearth::net::http {
 namespace {
 
-std::atomic<LogFormat> log_format = LogFormat::Text;  // the logger's, which is global too
+// Of the whole process, as the log is.
+struct Log {
+  LogLevel least = LogLevel::Off;
+  LogFormat format = LogFormat::Text;
+  std::shared_ptr<spdlog::logger> logger{};  // or
+  LogSink sink{};
+};
+std::mutex mutex;                                 // Guards current.
+std::shared_ptr<const Log> current = std::make_shared<const Log>();
+std::atomic<LogLevel> least = LogLevel::Off;      // of current: looked at without the lock
+
+void use(Log log) {
+  auto next = std::make_shared<const Log>(std::move(log));
+  const std::lock_guard lock(mutex);
+  least = next->least;
+  current.swap(next);
+}
 
 spdlog::level::level_enum level_of(LogLevel level) {
   switch (level) {
@@ -101,15 +119,29 @@ void start_log(LogLevel level, LogFormat format) {
   }
   logger->set_level(level_of(level));
   logger->flush_on(spdlog::level::trace);
-  log_format = format;
-  spdlog::set_default_logger(std::move(logger));
+  use({.least = level, .format = format, .logger = std::move(logger)});
 }
 
-bool logs(LogLevel level) { return spdlog::default_logger_raw()->should_log(level_of(level)); }
+void log_to(LogLevel level, LogSink sink) {
+  if (!sink) return use({});
+  use({.least = level, .sink = std::move(sink)});
+}
+
+bool logs(LogLevel level) { return level != LogLevel::Off && level >= least.load(std::memory_order_relaxed); }
 
 void log(LogLevel level, std::string_view message, LogFields fields, std::string_view detail) {
   if (!logs(level)) return;
-  spdlog::default_logger_raw()->log(level_of(level), log_text(log_format.load(), message, fields, detail));
+  std::shared_ptr<const Log> log;
+  {
+    const std::lock_guard lock(mutex);
+    log = current;
+  }
+  const std::string line = log_text(log->format, message, fields, detail);
+  if (log->sink) {
+    log->sink(level, line);
+  } else if (log->logger != nullptr) {
+    log->logger->log(level_of(level), line);
+  }
 }
 
 }  // namespace hearth::net::http
