@@ -50,6 +50,22 @@ spdlog::level::level_enum level_of(LogLevel level) {
   return spdlog::level::off;
 }
 
+const char* journal_level(LogLevel level) {
+  switch (level) {
+    case LogLevel::Error:
+      return "<3>";
+    case LogLevel::Warn:
+      return "<4>";
+    case LogLevel::Info:
+      return "<6>";
+    case LogLevel::Trace:
+    case LogLevel::Debug:
+    case LogLevel::Off:
+      return "<7>";
+  }
+  return "<7>";
+}
+
 void append_string(std::string_view text, std::string& to) {
   if (db::is_utf8(text)) return db::append_json_string(text, to);
   std::string clean(text);
@@ -112,7 +128,9 @@ std::string log_text(LogFormat format, std::string_view message, LogFields field
 void start_log(LogLevel level, LogFormat format) {
   auto logger = std::make_shared<spdlog::logger>("hearth", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   constexpr auto kUtc = spdlog::pattern_time_type::utc;
-  if (format == LogFormat::Json) {
+  if (format == LogFormat::Journal) {
+    logger->set_pattern("%v");
+  } else if (format == LogFormat::Json) {
     logger->set_pattern(R"({"ts":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","msg":%v})", kUtc);
   } else {
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", kUtc);
@@ -136,7 +154,8 @@ void log(LogLevel level, std::string_view message, LogFields fields, std::string
     const std::lock_guard lock(mutex);
     log = current;
   }
-  const std::string line = log_text(log->format, message, fields, detail);
+  std::string line = log_text(log->format, message, fields, detail);
+  if (log->format == LogFormat::Journal) line.insert(0, journal_level(level));
   if (log->sink) {
     log->sink(level, line);
   } else if (log->logger != nullptr) {

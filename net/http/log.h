@@ -22,7 +22,8 @@
 namespace hearth::net::http {
 
 enum class LogLevel : uint8_t { Trace, Debug, Info, Warn, Error, Off };
-enum class LogFormat : uint8_t { Text, Json };
+// Journal: text, with its level in front and no time: the journal has one (sd-daemon(3)).
+enum class LogFormat : uint8_t { Text, Json, Journal };
 
 // Lives for the call.
 struct LogField {

@@ -2,6 +2,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <sys/un.h>
+
 #include <catch2/catch.hpp>
 
 #include "tests/scripts/program.h"
@@ -383,4 +385,29 @@ TEST_CASE("serve: SIGHUP ends a server without a certificate, as it ends other p
   Server server({"--dev", "--data", folder / "data"});
   REQUIRE(server.port() != 0);
   CHECK(server.stop(SIGHUP) == 128 + SIGHUP);
+}
+
+TEST_CASE("serve: a service manager is told when it is ready and when it stops, and reloads it by SIGHUP", "[scripts]") {
+  hearth::test::TempFolder folder;
+  const std::string path = folder.path() + "/notify";
+  const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  REQUIRE(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  const timeval patience{hearth::test::kPatience.count(), 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  const auto told = [socket] {
+    char bytes[256];
+    const ssize_t count = ::recv(socket, bytes, sizeof bytes, 0);
+    return std::string(bytes, static_cast<size_t>(std::max<ssize_t>(count, 0)));
+  };
+  Server server({"--dev", "--data", folder.path() + "/data"}, {"env", "NOTIFY_SOCKET=" + path});
+  REQUIRE(server.port() != 0);
+  CHECK(told() == "READY=1");
+  server.program().signal(SIGHUP);
+  CHECK(server.ask({.target = "/.json"}).status == 200);
+  CHECK(server.stop(SIGTERM) == 0);
+  CHECK(told() == "STOPPING=1");
+  ::close(socket);
 }
