@@ -151,3 +151,16 @@ TEST_CASE("namespace list, tokens, and what is wrong is said with what to do", "
   CHECK(lost.errors.find("is 'hearth serve' running there?") != std::string::npos);
   CHECK(hearth({"get", "/a", "--ns", "no such name!"}).status == 1);
 }
+
+TEST_CASE("fsck: says that a folder is well, and has to have it for itself", "[scripts]") {
+  Place hearth;
+  output_of(hearth({"set", "/rooms/tea", R"({"topic":"green tea","open":true})"}));
+  const Told busy = run({"fsck", "--data", hearth.data()});
+  CHECK(busy.status == 1);
+  CHECK_THAT(busy.errors, Catch::StartsWith("hearth: " + hearth.data() + ": "));
+  CHECK(hearth.server().stop(SIGTERM) == 0);
+  CHECK(output_of(run({"fsck", "--data", hearth.data()})) == "1 namespaces, 2 rows, 0 rows of indexes: all is well\n");
+  CHECK(output_of(run({"fsck", "--data", hearth.data(), "--json"})) ==
+        R"({"namespaces":1,"rows":2,"index_rows":0,"problems":0,"told":[],"repaired":[]})"
+        "\n");
+}
