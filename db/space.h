@@ -30,14 +30,14 @@ inline constexpr size_t kFirstValueBytesMax = 64 << 10; // of one that is kept o
 // One conversation's state at its shard. `story` is for any thread, the rest for the shard's.
 struct Conversation final : Audience {
   Conversation(std::string session, std::shared_ptr<Space> with, std::function<void()> wake)
-      : id(std::move(session)), space(std::move(with)), story(std::move(wake)), queue(id) {}
+      : id(std::move(session)), space(std::move(with)), story(std::move(wake)) {}
   const std::string id;
   const std::shared_ptr<Space> space;
   Story story;
-  DisconnectQueue queue;
+  std::unique_ptr<DisconnectQueue> queue;           // null until something is queued
   std::unique_ptr<const std::string> label;         // Client::set_label; null for the many that have none
   std::shared_ptr<const Precondition> queue_check;  // asked again when it is written; null: allowed
-  std::unordered_map<uint64_t, std::unique_ptr<Subscription>> subscriptions;  // by the owner's id
+  std::map<uint64_t, std::unique_ptr<Subscription>> subscriptions;  // by the owner's id
   uint64_t held_in = 0;     // the group that holds something for it to be told
   uint64_t carried_in = 0;  // the group in which a request of it had to wait for the next
   bool ended = false;
