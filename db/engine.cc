@@ -48,7 +48,8 @@ Result<void> Engine::start() {
   };
   for (uint32_t i = 0; i < store_->shards(); ++i) {
     shards_.push_back(std::make_unique<Shard>(Shard::Dependencies{*store_, durability, *readers_, *scans_, read_times_,
-                                                                  *clock_, life_, options_.indexes, on_named, on_revive}));
+                                                                  first_values_, *clock_, life_, options_.indexes,
+                                                                  on_named, on_revive}));
   }
   RETURN_IF_ERROR(adopt_orphans());
   return resume_indexes();
@@ -226,6 +227,8 @@ Figures Engine::figures() const {
   Figures figures;
   for (const auto& shard : shards_) shard->add_to(figures);
   read_times_.each([&](const TimeHistogram& times) { times.add_to(figures.read_time); });
+  figures.first_values_read = first_values_.reads.value();
+  figures.first_values_hashed = first_values_.hashes.value();
   figures.reads = readers_->figures();
   figures.scans = scans_->figures();
   figures.store = store_->figures();

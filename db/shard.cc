@@ -354,20 +354,21 @@ void Shard::handle(Request& request, ListenRequest& what) {
   }
   FirstValue::Waiter waiter{conversation, conversation->story.keep_place(), request.id, listen.hash};
   std::shared_ptr<FirstValue>& first = space.firsts[listen.path.text()];
-  if (first != nullptr && (!wants_hash || first->wants_hash) && first->is_small()) return first->wait(std::move(waiter));
-  if (first != nullptr && wants_hash) {
-    // It was read and is large: its hash is worth keeping, it is not.
-    if (const auto hash = first->hash()) space.tree.hashes[listen.path.text()] = *hash;
-  }
+  if (first != nullptr && first->wait(waiter)) return;
   first = std::make_shared<FirstValue>(
-      listen.path, [path = listen.path](const TreeView& view) { return view.read(path, kReadBytesMax); }, wants_hash, sequence);
-  first->wait(std::move(waiter));
+      listen.path, [path = listen.path](const TreeView& view) { return view.read(path, kReadBytesMax); }, wants_hash, sequence,
+      first == nullptr ? std::nullopt : first->hashes(), with_.first_values);
+  first->wait(waiter);
+  large_values_.add(first);
   with_.readers.run([first, snapshot = committer_.durable(), number = space.tree.number] {
     first->read(SnapshotView(snapshot, number));
   });
   if (space.firsts.size() > kFirstValuesMax) {
-    const std::string own = listen.path.text();
-    std::erase_if(space.firsts, [&](const auto& entry) { return entry.first != own; });
+    std::erase_if(space.firsts, [&, own = listen.path.text()](const auto& entry) {
+      if (entry.first == own) return false;
+      if (const auto hashes = entry.second->hashes()) remember_hash(space.tree, entry.first, hashes->ieee754);
+      return true;
+    });
   }
 }
 
