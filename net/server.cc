@@ -139,6 +139,7 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
     parts.watch_url = parts.watch_listener->url();
   }
   http::Listener::Options listening;
+  listening.limits.connections_max = options.connections_max;
   listening.host = std::move(options.host);
   listening.port = options.port;
   listening.tls = {std::move(options.tls_certificate), std::move(options.tls_key)};

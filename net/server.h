@@ -17,6 +17,7 @@
 
 #include "db/base/result.h"
 #include "net/auth/auth_config.h"
+#include "net/http/limits.h"
 
 namespace hearth::rules {
 class Guard;
@@ -42,6 +43,7 @@ class Server {
     size_t failed_logins_per_minute = 100;  // of one address (net/auth/login_limit.h); 0: any number
     std::vector<std::string> origins{};  // of pages that may use it (net/http/origin.h); none: all
     size_t io_threads = 2;
+    size_t connections_max = http::Limits{}.connections_max;
     size_t workers = 2;
     AuthConfig auth{};                           // whose signed tokens are believed
     std::optional<WatchPort> watch{};

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "net/http/log.h"
+#include "tools/descriptors.h"
 #include "tools/flags.h"
 #include "tools/service.h"
 
@@ -43,6 +44,7 @@ int serve(const ServeFlags& flags) {
   using net::http::LogLevel;
   start_log(flags.log_level, flags.log_format);
   ignore_broken_pipes();
+  raise_descriptor_limit();
   const Signals signals(!flags.auth_config.empty() || !flags.tls_certificate.empty());
   Service service(flags);
   if (flags.dev) {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <future>
@@ -11,6 +12,7 @@
 #include <thread>
 
 #include "net/http/log.h"
+#include "tools/descriptors.h"
 #include "tools/rules_file.h"
 #include "tools/secret.h"
 
@@ -116,6 +118,12 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   or_throw(guard_->load_revoked(), "cannot read who was signed out");
   if (flags.host) net_options.host = *flags.host;
   net_options.port = flags.port;
+  const size_t wanted = net_options.connections_max;
+  net_options.connections_max = std::min(wanted, connections_within(descriptor_limit()));
+  if (net_options.connections_max < wanted) {
+    log(LogLevel::Info, "fewer connections than it could serve: the hard limit of open files is low",
+        {{"connections", net_options.connections_max}, {"files", descriptor_limit()}, {"could", wanted}});
+  }
   net_options.origins = flags.origins;
   net_options.failed_logins_per_minute = flags.failed_logins_per_minute;
   if (flags.metrics_port) net_options.watch = {flags.metrics_host, *flags.metrics_port};
