@@ -139,6 +139,10 @@ class Database {
     // their end is written.
     std::chrono::milliseconds disconnect_grace{15'000};
     uint64_t free_bytes_min = 64u << 20;      // with less left on the disk, writes that add something are Unavailable
+    uint64_t answer_bytes_max = 1024u << 20;  // of large values that clients have asked for and not yet taken, in all
+    // Of one namespace; writes that would make it larger are TooLarge. 0: any number. Bytes are those of keys and values.
+    uint64_t namespace_rows_max = 0;
+    uint64_t namespace_bytes_max = 0;
     UsualIndexes indexes;                     // of namespaces whose settings name none (db/model/index.h)
     const Clock* clock = nullptr;             // null: the system's; must outlive the database
     std::function<void(std::function<void()>)> run;  // where callbacks run; empty: a thread of ours

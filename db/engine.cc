@@ -18,7 +18,7 @@ thread_local bool runs_callbacks = false;
 }  // namespace
 
 Engine::Engine(Database::Options options)
-    : options_(std::move(options)), clock_(options_.clock != nullptr ? options_.clock : &system_clock_), life_(random_hex(8)) {}
+    : options_(std::move(options)), clock_(options_.clock != nullptr ? options_.clock : &system_clock_), life_(random_hex(8)), answers_(options_.answer_bytes_max) {}
 
 Result<std::unique_ptr<Engine>> Engine::open(const Database::Options& options) {
   std::unique_ptr<Engine> engine(new Engine(options));
@@ -47,9 +47,10 @@ Result<void> Engine::start() {
     return revive ? revive(name, memo) : nullptr;
   };
   for (uint32_t i = 0; i < store_->shards(); ++i) {
-    shards_.push_back(std::make_unique<Shard>(Shard::Dependencies{*store_, durability, *readers_, *scans_, read_times_,
-                                                                  first_values_, *clock_, life_, options_.indexes,
-                                                                  on_named, on_revive}));
+    shards_.push_back(std::make_unique<Shard>(
+        Shard::Dependencies{*store_, durability, *readers_, *scans_, read_times_, first_values_, answers_,
+                            Quota{options_.namespace_rows_max, options_.namespace_bytes_max}, *clock_, life_,
+                            options_.indexes, on_named, on_revive}));
   }
   RETURN_IF_ERROR(adopt_orphans());
   return resume_indexes();
@@ -190,7 +191,7 @@ void Engine::end_conversations(const std::string& name, std::string label, Error
 
 void Engine::read(const std::string& name, Read read, std::function<void(Answer)> done) {
   const std::shared_ptr<Space> where = space(name);
-  run_read(*readers_, *scans_, read_times_, std::move(read), where->shard.durable(), where->tree.number, clock_->now(),
+  run_read(*readers_, *scans_, read_times_, answers_, std::move(read), where->shard.durable(), where->tree.number, clock_->now(),
            std::move(done));
 }
 
@@ -226,6 +227,8 @@ void Engine::indexes(const std::string& name, std::function<void(Result<IndexPla
 Figures Engine::figures() const {
   Figures figures;
   for (const auto& shard : shards_) shard->add_to(figures);
+  figures.answer_bytes = answers_.bytes();
+  figures.answers_refused = answers_.refused();
   read_times_.each([&](const TimeHistogram& times) { times.add_to(figures.read_time); });
   figures.first_values_read = first_values_.reads.value();
   figures.first_values_hashed = first_values_.hashes.value();

@@ -1,3 +1,4 @@
+#include "db/reads.h"
 #include "db/space.h"
 
 namespace hearth::db {
@@ -52,9 +53,25 @@ void FirstValue::answer(const Waiter& waiter, const std::shared_ptr<const Body>&
   if (status_.ok()) {
     if (hashes_) answer.hash = hashes_->ieee754;
     const bool has_it = waiter.hash && (waiter.hash->empty() ? body->value().is_null() : hashes_->contain(*waiter.hash));
-    if (!has_it) answer.first = body;
+    if (!has_it) tell(body, answer);
   }
   waiter.conversation->story.fill(waiter.place, std::move(answer));
+}
+
+// One lease for all who have it to read at a time.
+void FirstValue::tell(const std::shared_ptr<const Body>& body, Answer& answer) {
+  const std::lock_guard lock(mutex_);
+  answer.lease = lease_.lock();
+  if (answer.lease == nullptr) {
+    auto taken = lease_for(body->value(), answers_);
+    if (!taken.ok()) {
+      answer.status = taken.error();
+      return;
+    }
+    answer.lease = std::move(taken).value();
+    lease_ = answer.lease;
+  }
+  answer.first = body;
 }
 
 std::optional<NodeHashes> FirstValue::hashes() {

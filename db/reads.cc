@@ -91,14 +91,27 @@ Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snap
   return answer;
 }
 
-void run_read(ReaderPool& readers, ReaderPool& scans, ReadTimes& times, Read read,
+Result<Lease> lease_for(const Value& value, Budget& budget) {
+  const size_t bytes = value.byte_count();
+  if (bytes < kLargeAnswerBytes) return Lease();
+  if (Lease lease = budget.take(bytes)) return lease;
+  return Error{ErrorCode::Unavailable, "Too many large answers wait for clients that do not read them; try again."};
+}
+
+void run_read(ReaderPool& readers, ReaderPool& scans, ReadTimes& times, Budget& budget, Read read,
               std::shared_ptr<const Snapshot> snapshot, uint32_t number, Timestamp now,
               std::function<void(Answer)> done) {
   const auto begin = std::chrono::steady_clock::now();
-  const auto finish = [&times, begin, number, now](const Read& what, const std::shared_ptr<const Snapshot>& from,
+  const auto finish = [&times, &budget, begin, number, now](const Read& what, const std::shared_ptr<const Snapshot>& from,
                                                    const std::function<void(Answer)>& tell) {
     Answer answer = answer_read(what, from, number, now);
     times.mine().observe(std::chrono::steady_clock::now() - begin);
+    if (auto lease = lease_for(answer.value, budget); lease.ok()) {
+      answer.lease = std::move(lease).value();
+    } else {
+      answer = Answer();
+      answer.status = lease.error();
+    }
     tell(std::move(answer));
   };
   readers.run([&scans, finish, read = std::move(read), snapshot = std::move(snapshot), number,

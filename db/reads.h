@@ -19,11 +19,16 @@ inline constexpr size_t kNetChangePathsMax = 1'000;  // more are told as the who
 // The answer's `request` is left 0.
 Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now);
 
+inline constexpr size_t kLargeAnswerBytes = 1u << 20;  // less is not counted
+
+// Takes a lease for a large value. Errors: Unavailable: too much waits for clients already.
+Result<Lease> lease_for(const Value& value, Budget& budget);
+
 using ReadTimes = PerThread<TimeHistogram>;
 
 // The same on `readers`, or on `scans` where a query goes through a whole collection: those wait for each other.
-// `times` outlives them, and is told how long it took, the waiting included.
-void run_read(ReaderPool& readers, ReaderPool& scans, ReadTimes& times, Read read,
+// `times` outlives them, and is told how long it took, the waiting included; as does `budget`, of large answers.
+void run_read(ReaderPool& readers, ReaderPool& scans, ReadTimes& times, Budget& budget, Read read,
               std::shared_ptr<const Snapshot> snapshot, uint32_t number, Timestamp now,
               std::function<void(Answer)> done);
 

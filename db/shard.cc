@@ -21,7 +21,7 @@ size_t bytes_of(const Request& request) {
 }  // namespace
 
 Shard::Shard(Dependencies dependencies)
-    : with_(std::move(dependencies)), committer_(with_.store, with_.durability) {
+    : with_(std::move(dependencies)), committer_(with_.store, with_.durability, with_.quota, [this](std::function<void()> job) { with_.scans.run(std::move(job)); }) {
   door_->shard = this;
   thread_ = std::thread([this] { work(); });
 }
@@ -232,6 +232,8 @@ void Shard::handle(Request& request, WriteRequest& what) {
   if (adds) {
     if (const Result<void> room = with_.store.room(); !room.ok()) {
       reply.status = room.error();
+      count(reply.status);
+      counted_.writes_without_room.add();
       return answer(request, std::move(reply));
     }
   }
@@ -265,7 +267,7 @@ void Shard::handle(Request& request, WriteRequest& what) {
 void Shard::handle(Request& request, ReadRequest& what) {
   invariant(request.conversation != nullptr, "reads by themselves do not come through the shard");
   const uint64_t place = request.conversation->story.keep_place();
-  run_read(with_.readers, with_.scans, with_.read_times, std::move(what.read), committer_.durable(),
+  run_read(with_.readers, with_.scans, with_.read_times, with_.answers, std::move(what.read), committer_.durable(),
            request.space->tree.number, with_.clock.now(),
            [conversation = request.conversation, place, id = request.id](Answer answer) {
              answer.request = id;
@@ -357,7 +359,7 @@ void Shard::handle(Request& request, ListenRequest& what) {
   if (first != nullptr && first->wait(waiter)) return;
   first = std::make_shared<FirstValue>(
       listen.path, [path = listen.path](const TreeView& view) { return view.read(path, kReadBytesMax); }, wants_hash, sequence,
-      first == nullptr ? std::nullopt : first->hashes(), with_.first_values);
+      first == nullptr ? std::nullopt : first->hashes(), with_.first_values, with_.answers);
   first->wait(waiter);
   large_values_.add(first);
   with_.readers.run([first, snapshot = committer_.durable(), number = space.tree.number] {

@@ -110,6 +110,8 @@ class Shard {
     ReaderPool& scans;  // reads that go through a whole collection to find a few children
     ReadTimes& read_times;
     FirstValueCounts& first_values;
+    Budget& answers;
+    Quota quota;
     const Clock& clock;
     const std::string& life;                                    // Database::life
     const UsualIndexes& indexes;                                // Options::indexes
@@ -136,7 +138,7 @@ class Shard {
 
   // Counted on the shard's thread.
   struct alignas(kCacheLineBytes) Counted {
-    Counter writes, writes_denied, writes_stale, writes_failed;
+    Counter writes, writes_denied, writes_stale, writes_failed, writes_without_room;
     TimeHistogram commit_time;
     Counter events, revocations;
     Gauge sessions;

@@ -37,6 +37,7 @@ void Shard::count_durable() {
 void Shard::add_to(Figures& figures) const {
   const Committer::Counted& committed = committer_.counted();
   figures.commits += committed.commits.value();
+  figures.writes_over_quota += committed.over_quota.value();
   figures.rows_written += committed.rows.value();
   figures.index_rows_written += committed.index_rows.value();
   committed.group_size.add_to(figures.group_size);
@@ -44,6 +45,7 @@ void Shard::add_to(Figures& figures) const {
   figures.writes_denied += counted_.writes_denied.value();
   figures.writes_stale += counted_.writes_stale.value();
   figures.writes_failed += counted_.writes_failed.value();
+  figures.writes_without_room += counted_.writes_without_room.value();
   counted_.commit_time.add_to(figures.commit_time);
   figures.events += counted_.events.value();
   figures.revocations += counted_.revocations.value();

@@ -115,7 +115,8 @@ void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> ope
       };
     }
     first = std::make_shared<FirstValue>(view.path(), std::move(show), wants_hash, space.tree.head.sequence,
-                                         first == nullptr ? std::nullopt : first->hashes(), with_.first_values);
+                                         first == nullptr ? std::nullopt : first->hashes(), with_.first_values,
+                                         with_.answers);
     for (Space::Opening& opening : openings) first->wait(opening.waiter);
     large_values_.add(first);
     with_.readers.run([first, snapshot = committer_.durable(), number = space.tree.number] {

@@ -66,12 +66,13 @@ class FirstValue {
   // `show`: what of it is read. `hashes`: when it is known what they are.
   using Show = std::function<Result<Value>(const TreeView& view)>;
   FirstValue(Path path, Show show, bool wants_hash, uint64_t sequence, std::optional<NodeHashes> hashes,
-             FirstValueCounts& counts)
+             FirstValueCounts& counts, Budget& answers)
       : path_(std::move(path)),
         show_(std::move(show)),
         sequence_(sequence),
         wants_hash_(wants_hash),
         counts_(counts),
+        answers_(answers),
         hashes_(std::move(hashes)) {}
 
   // Answers it, now or when the value is there. False, with nothing done: this one cannot, and another has to be read.
@@ -83,18 +84,21 @@ class FirstValue {
 
  private:
   void answer(const Waiter& waiter, const std::shared_ptr<const Body>& body);
+  void tell(const std::shared_ptr<const Body>& body, Answer& answer);
 
   const Path path_;
   const Show show_;
   const uint64_t sequence_;
   const bool wants_hash_;
   FirstValueCounts& counts_;
-  std::mutex mutex_;  // Guards all below; what is done does not change, but for body_.
+  Budget& answers_;
+  std::mutex mutex_;  // Guards all below; what is done does not change, but for body_ and lease_.
   bool done_ = false;
   std::vector<Waiter> waiters_;
   Result<void> status_;
   std::optional<NodeHashes> hashes_;
   std::shared_ptr<const Body> body_;  // null: not done, or it was large, and is gone
+  std::weak_ptr<const void> lease_;   // of those who were told and have not read it yet
 };
 
 // The latest first values of a shard: of the large ones only so many bytes are kept. Thread: the shard's.

@@ -43,6 +43,27 @@ Verifier::Options verifier_options(AuthConfig config, size_t failed_logins_per_m
   return options;
 }
 
+uint64_t seconds_of(std::chrono::milliseconds time) {
+  return static_cast<uint64_t>(std::chrono::ceil<std::chrono::seconds>(time).count());
+}
+
+admin::MetricsPage::Limits limits_of(const Server::Options& options) {
+  const http::Limits& http = options.limits;
+  return {{"connections", http.connections_max},
+          {"connections_per_address", http.connections_per_address_max},
+          {"request_rate", http.request_rate_max},
+          {"head_seconds", seconds_of(http.head_time_max)},
+          {"idle_seconds", seconds_of(http.idle_time_max)},
+          {"body_bytes", http.body_bytes_max},
+          {"pending_bytes", http.bodies_bytes_max},
+          {"backlog_bytes", http.backlog_bytes_max},
+          {"outbound_bytes", http.outbound_bytes_max},
+          {"read_seconds", seconds_of(http.long_body_time_max)},
+          {"listeners", options.wire_limits.listeners_max},
+          {"message_bytes", options.wire_limits.message_bytes_max},
+          {"failed_logins", options.failed_logins_per_minute}};
+}
+
 }  // namespace
 
 struct Server::Parts {
@@ -54,7 +75,7 @@ struct Server::Parts {
         workers(options.workers),
         verifier(guard, verifier_options(std::move(options.auth), options.failed_logins_per_minute)),
         rest(guard, verifier, io, workers, {.serialised = &serialised}),
-        wire(guard, verifier, io, workers, &serialised),
+        wire(guard, verifier, io, workers, &serialised, options.wire_limits, options.may_deflate),
         metrics({.guard = guard,
                  .verifier = verifier,
                  .workers = workers,
@@ -63,11 +84,14 @@ struct Server::Parts {
                        const http::Listener* from = counting.load();
                        return from == nullptr ? http::Stats() : from->stats();
                      },
-                 .polls =
+                 .wire =
                      [this] {
                        const auto polls = wire.poll_stats();
-                       return admin::MetricsPage::Polls{polls.open, polls.opened};
+                       const auto& reached = wire.limits_reached();
+                       return admin::MetricsPage::Wire{polls.open, polls.opened, reached.long_polls.value(),
+                                                       reached.listeners.value(), reached.message_size.value()};
                      },
+                 .limits = limits_of(options),
                  .serialised = serialised}) {}
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
@@ -139,9 +163,9 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
     parts.watch_url = parts.watch_listener->url();
   }
   http::Listener::Options listening;
-  listening.limits.connections_max = options.connections_max;
   listening.host = std::move(options.host);
   listening.port = options.port;
+  listening.limits = options.limits;
   listening.tls = {std::move(options.tls_certificate), std::move(options.tls_key)};
   listening.trusted_proxies = std::move(options.trusted_proxies);
   listening.proxy_protocol = options.proxy_protocol;

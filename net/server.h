@@ -18,6 +18,7 @@
 #include "db/base/result.h"
 #include "net/auth/auth_config.h"
 #include "net/http/limits.h"
+#include "net/wire/limits.h"
 
 namespace hearth::rules {
 class Guard;
@@ -40,10 +41,12 @@ class Server {
   struct Options {
     std::string host{};    // "": 127.0.0.1 and, where there is IPv6, ::1. Else an address or a name
     uint16_t port = 9000;  // 0: picks one, the same for all addresses
+    http::Limits limits{};
+    wire::Limits wire_limits{};
+    bool may_deflate = false;  // WebSockets, if their clients offer it (net/http/websocket_deflate.h)
     size_t failed_logins_per_minute = 100;  // of one address (net/auth/login_limit.h); 0: any number
     std::vector<std::string> origins{};  // of pages that may use it (net/http/origin.h); none: all
     size_t io_threads = 2;
-    size_t connections_max = http::Limits{}.connections_max;
     size_t workers = 2;
     AuthConfig auth{};                           // whose signed tokens are believed
     std::optional<WatchPort> watch{};

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "db/database.h"
+#include "net/http/limits.h"
+#include "net/wire/limits.h"
 
 namespace hearth::tools {
 
@@ -24,6 +26,12 @@ struct ServeFlags {
   size_t failed_logins_per_minute = 100;  // of one address; 0: any number
   std::vector<std::string> origins;  // of pages that may use it; none: all
   uint64_t disk_reserve = 64u << 20;  // bytes
+  net::http::Limits limits;           // of what clients may use up
+  net::wire::Limits wire_limits;
+  bool compress_websockets = false;
+  uint64_t answer_bytes_max = 1024u << 20;
+  uint64_t namespace_rows_max = 0;  // 0: any number
+  uint64_t namespace_bytes_max = 0;
   std::chrono::seconds disconnect_grace{15};
   std::string auth_config;       // a file: whose signed tokens are believed
   std::string tls_certificate;   // PEM files; both, or neither for plain HTTP

@@ -17,6 +17,48 @@ using hearth::tools::RulesFlags;
 using hearth::tools::ServeFlags;
 using hearth::tools::TokenFlags;
 
+// Of what clients may use up: what each is for is in README.md, "Limits".
+void add_limits(CLI::App& command, ServeFlags& flags) {
+  const std::string group = "Limits";
+  const auto size = [&](const char* name, size_t& bytes, const char* text, const char* usual) {
+    command.add_option(name, bytes, text)->transform(CLI::AsSizeValue(false))->default_str(usual)->group(group);
+  };
+  const auto number = [&](const char* name, auto& count, const char* text) {
+    command.add_option(name, count, text)->type_name("COUNT")->capture_default_str()->group(group);
+  };
+  const auto seconds = [&](const char* name, std::chrono::milliseconds& time, const char* text) {
+    command
+        .add_option_function<int64_t>(name, [&time](int64_t count) { time = std::chrono::seconds(count); }, text)
+        ->check(CLI::Range(1, 86'400))
+        ->type_name("SECONDS")
+        ->default_str(std::to_string(time.count() / 1000))
+        ->group(group);
+  };
+  hearth::net::http::Limits& http = flags.limits;
+  number("--max-connections", http.connections_max, "Connections in total");
+  number("--max-connections-per-address", http.connections_per_address_max,
+         "Of one address, or one IPv6 network of 64 bits; a --trusted-proxy has any number");
+  number("--max-listeners", flags.wire_limits.listeners_max, "Of one connection");
+  number("--max-request-rate", http.request_rate_max,
+         "Requests and WebSocket frames a second on one connection, above which it is read more slowly; 0: any number");
+  size("--max-message-size", flags.wire_limits.message_bytes_max, "Of one message of an SDK", "16MB");
+  size("--max-body-size", http.body_bytes_max, "Of one request's body, after inflating", "256MB");
+  size("--max-pending-size", http.bodies_bytes_max, "Of all bodies that are received or answered", "1GB");
+  seconds("--max-head-time", http.head_time_max, "From the first byte of a request to the end of its head");
+  seconds("--max-body-time", http.body_stall_max, "Without a byte of the body");
+  seconds("--max-idle-time", http.idle_time_max, "Between two requests on one connection");
+  size("--max-backlog-size", http.backlog_bytes_max,
+       "Waiting to be sent on one connection, the largest piece aside; past it the client is cut off", "64MB");
+  seconds("--max-send-time", http.send_stall_max, "Without a byte taken by a client for whom some wait");
+  size("--max-outbound-size", http.outbound_bytes_max,
+       "Waiting on all connections; past it whoever does not read is cut off sooner", "2GB");
+  size("--max-answers-size", flags.answer_bytes_max,
+       "Of large values asked for and not taken, in all; past it such reads are refused", "1GB");
+  seconds("--max-read-time", http.long_body_time_max, "For a long answer as a whole");
+  number("--max-namespace-rows", flags.namespace_rows_max, "Values in one namespace; 0: any number");
+  size("--max-namespace-size", flags.namespace_bytes_max, "Keys and values of one namespace; 0: any number", "0");
+}
+
 CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
   CLI::App* command = program.add_subcommand("serve", "Serves a data folder to clients");
   command->add_flag("--dev", flags.dev,
@@ -79,6 +121,8 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
                       "ADDRESS[/BITS] of a proxy whose X-Forwarded-For, -Proto and -Host are believed (repeatable)");
   command->add_flag("--proxy-protocol", flags.proxy_protocol,
                     "Connections of a --trusted-proxy begin with a PROXY header, version 1 or 2");
+  command->add_flag("--compress-websockets", flags.compress_websockets,
+                    "WebSockets are compressed (permessage-deflate) for clients that offer it, as browsers do");
   command->add_option("--log-level", flags.log_level, "What is logged on standard error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
       ->capture_default_str();
@@ -91,6 +135,7 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
   command
       ->add_option("--metrics-host", flags.metrics_host, "The one address of that port; without it, 127.0.0.1 and ::1")
       ->needs(metrics_port);
+  add_limits(*command, flags);
   command->add_option("--threads", flags.threads, "Threads that serve connections; 0: one for each core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

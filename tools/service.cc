@@ -99,6 +99,9 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   rules::Guard::Options guard = guard_options(flags);
   if (guard.rules != nullptr) options.indexes.of_rules = db::indexes_text(guard.rules->index_specs());
   options.indexes.own = guard.own_indexes;
+  options.answer_bytes_max = flags.answer_bytes_max;
+  options.namespace_rows_max = flags.namespace_rows_max;
+  options.namespace_bytes_max = flags.namespace_bytes_max;
   database_ = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
   guard_ = std::make_unique<rules::Guard>(*database_, std::move(guard));
   for (const std::string& flag : flags.namespaces) {
@@ -118,11 +121,14 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   or_throw(guard_->load_revoked(), "cannot read who was signed out");
   if (flags.host) net_options.host = *flags.host;
   net_options.port = flags.port;
-  const size_t wanted = net_options.connections_max;
-  net_options.connections_max = std::min(wanted, connections_within(descriptor_limit()));
-  if (net_options.connections_max < wanted) {
-    log(LogLevel::Info, "fewer connections than it could serve: the hard limit of open files is low",
-        {{"connections", net_options.connections_max}, {"files", descriptor_limit()}, {"could", wanted}});
+  net_options.limits = flags.limits;
+  net_options.wire_limits = flags.wire_limits;
+  net_options.may_deflate = flags.compress_websockets;
+  size_t& connections_max = net_options.limits.connections_max;
+  if (const size_t within = connections_within(descriptor_limit()); within < connections_max) {
+    log(LogLevel::Info, "fewer connections than --max-connections: the hard limit of open files is low",
+        {{"connections", within}, {"files", descriptor_limit()}, {"max_connections", connections_max}});
+    connections_max = within;
   }
   net_options.origins = flags.origins;
   net_options.failed_logins_per_minute = flags.failed_logins_per_minute;

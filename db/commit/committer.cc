@@ -144,8 +144,12 @@ class Committer::Rows final : public RowSource {
   const Committer& group_;
 };
 
-Committer::Committer(TreeStore& store, TreeStore::Durability durability)
-    : store_(store), durability_(durability), durable_(store.snapshot()) {}
+Committer::Committer(TreeStore& store, TreeStore::Durability durability, Quota quota, Usage::InBackground in_background)
+    : store_(store),
+      durability_(durability),
+      quota_(quota),
+      in_background_(std::move(in_background)),
+      durable_(store.snapshot()) {}
 Committer::~Committer() = default;
 
 std::shared_ptr<const Snapshot> Committer::durable() const {
@@ -196,6 +200,18 @@ void Committer::name(Tree& tree) {
   tree.named = true;
 }
 
+Result<void> Committer::admit(PendingTree& at, const Overlay& after, bool at_rest) {
+  const uint32_t number = at.tree.number;
+  const auto scan = [this, number]() -> Usage::Scan {
+    return [snapshot = durable(), number](const TreeView::RowFunction& row) {
+      return SnapshotView(snapshot, number).scan("", "\xff", row);
+    };
+  };
+  const Result<void> admitted = at.tree.usage.admit(quota_, at.tree.name, at.view, after, at_rest, scan, in_background_);
+  if (!admitted.ok() && admitted.error().code == ErrorCode::TooLarge) counted_.over_quota.add();
+  return admitted;
+}
+
 // From here on what `accepted` says is part of the group: later writes are judged against it.
 void Committer::accept(PendingTree& pending, After&& after, const Accepted& accepted, bool writes_priorities) {
   Tree& tree = pending.tree;
@@ -232,6 +248,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
                                       Timestamp now, const Tell& tell, Refused refused) {
   RETURN_IF_ERROR(store_.health());
   RETURN_IF_ERROR(load(tree));
+  const bool at_rest = !dirty(tree);
   PendingTree& at = pending(tree);
   now = time_for(tree, now);
   Accepted accepted;
@@ -263,6 +280,14 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
     all.effects.push_back(std::move(effect));
   }
   if (all.effects.empty()) return accepted;
+  if (quota_.is_set()) {
+    // What was queued for a client's end was taken when it was queued.
+    if (refused == Refused::LeftOut) {
+      tree.usage.note(after.tree);
+    } else {
+      RETURN_IF_ERROR(admit(at, after.tree, at_rest));
+    }
+  }
   RETURN_IF_ERROR(follow(all.effects, at.view, after.tree, after.indexes));
 
   accepted.record = {tree.head.sequence + 1, now, std::move(all.effects)};

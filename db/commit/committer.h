@@ -21,6 +21,7 @@
 #include "db/base/result.h"
 #include "db/commit/evaluate.h"
 #include "db/commit/overlay.h"
+#include "db/commit/quota.h"
 #include "db/model/write.h"
 #include "db/store/tree_store.h"
 
@@ -34,6 +35,7 @@ struct Tree {
   bool loaded = false;  // `head` has been read
   Head head;            // with everything accepted so far
   PlanPointer plan = std::make_shared<const IndexPlan>();  // the same
+  Usage usage;
   bool is_reconciled = false;  // the plan is what the settings ask for
   // Hashes of subtrees as they are now, pending writes included; what a write touches is forgotten.
   std::map<std::string, std::string, std::less<>> hashes;  // by path text
@@ -76,10 +78,12 @@ class Committer final {
     Counter commits;
     Counter rows;
     Counter index_rows;  // part of them
+    Counter over_quota;  // writes that were refused, for the size of their namespace
     Histogram<kGroupBounds> group_size;
   };
 
-  Committer(TreeStore& store, TreeStore::Durability durability);
+  // `in_background` runs what takes long, until this is gone.
+  Committer(TreeStore& store, TreeStore::Durability durability, Quota quota = {}, Usage::InBackground in_background = {});
   ~Committer();
 
   // `tell` sees the trees before and after an accepted write that changed something, while both exist. `settings`: after.
@@ -118,11 +122,14 @@ class Committer final {
   PendingTree& pending(Tree& tree);
   Timestamp time_for(const Tree& tree, Timestamp now) const { return std::max(now, tree.head.time); }
   struct After;
+  Result<void> admit(PendingTree& at, const Overlay& after, bool at_rest);
   void accept(PendingTree& pending, After&& after, const Accepted& accepted, bool writes_priorities);
   void count(size_t rows);  // of the group, which is durable
 
   TreeStore& store_;
   TreeStore::Durability durability_;
+  const Quota quota_;
+  const Usage::InBackground in_background_;
   std::map<uint32_t, std::unique_ptr<PendingTree>> pending_;  // by number, the order of rows
   Batch rows_;                                                // names, queues and settings
   uint64_t accepted_ = 0;                                     // records since the last commit()

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "db/base/budget.h"
 #include "db/base/clock.h"
 #include "db/base/result.h"
 #include "db/model/path.h"
@@ -27,9 +28,9 @@ using SharedBytes = std::shared_ptr<const std::string>;
 class Body {
  public:
   enum class Kind : uint8_t { Put, Merge };
-  // The serialised forms that are worth keeping. WireFrame: a whole untagged push as WebSocket bytes; Plain and Export:
+  // The serialised forms that are worth keeping. WireFrame: a whole untagged push as WebSocket bytes, packed: compressed; Plain and Export:
   // the JSON text of `value` (Put) or of the object of entries (Merge).
-  enum class Form : uint8_t { WireFrame, Plain, Export };
+  enum class Form : uint8_t { WireFrame, PackedWireFrame, Plain, Export };
 
   static std::shared_ptr<const Body> put(Path path, Slot slot, Value value);
   static std::shared_ptr<const Body> merge(Path path, std::vector<std::pair<std::string, Value>> entries);
@@ -53,8 +54,8 @@ class Body {
   Path path_;
   Value value_;
   std::vector<std::pair<std::string, Value>> entries_;
-  mutable std::array<std::once_flag, 3> made_;
-  mutable std::array<SharedBytes, 3> bytes_;
+  mutable std::array<std::once_flag, 4> made_;
+  mutable std::array<SharedBytes, 4> bytes_;
 };
 
 struct Event {
@@ -81,6 +82,7 @@ struct Answer {
   // when the client's hash or sequence shows that it has all there is.
   std::shared_ptr<const Body> first;
   bool resumed = false;
+  Lease lease{};          // of a large value: held until the client has it (Database::Options::answer_bytes_max)
   bool no_index = false;  // of a query: nothing says that its order is worth an index, and so it may become dear
 };
 

@@ -47,6 +47,8 @@ struct Figures {
   uint64_t writes_denied = 0;  // by rules
   uint64_t writes_stale = 0;   // the condition of a compare-and-set did not hold
   uint64_t writes_failed = 0;  // anything else
+  uint64_t writes_without_room = 0;  // part of those: the disk is as full as it may be
+  uint64_t writes_over_quota = 0;  // part of those: their namespace is as large as it may be
   uint64_t commits = 0;        // durable, each a record of one namespace
   Distribution group_size{};   // commits that became durable together
   Distribution commit_time{};  // nanoseconds, of a write: from its acceptance to being durable
@@ -67,6 +69,8 @@ struct Figures {
   uint64_t disconnect_writes_queued = 0;
   uint64_t disconnect_writes_run = 0;
 
+  uint64_t answer_bytes = 0;     // now: of large values that clients have not taken
+  uint64_t answers_refused = 0;  // because it would have been too much
   PoolFigures reads{}, scans{};
   uint64_t shard_requests_waiting = 0;
   uint64_t namespaces = 0;

@@ -80,7 +80,7 @@ Families::Sample sample(std::string label, std::string value, uint64_t number) {
   return {{{std::move(label), std::move(value)}}, static_cast<double>(number)};
 }
 
-void add_traffic(const http::Stats& stats, const MetricsPage::Polls& polls, Families& to) {
+void add_traffic(const http::Stats& stats, const MetricsPage::Wire& wire, Families& to) {
   to.gauge("hearth_connections", "TCP connections that are open.", stats.connections);
   to.counter("hearth_connections_accepted_total", "TCP connections that were accepted.", stats.accepted);
   to.counters("hearth_connections_refused_total", "TCP connections that were refused; limit: too many were open.",
@@ -90,10 +90,10 @@ void add_traffic(const http::Stats& stats, const MetricsPage::Polls& polls, Fami
   to.gauges("hearth_transports", "What is open of each transport that tells clients of changes.",
             {sample("transport", "websocket", stats.websockets_open),
              sample("transport", "event_stream", stats.streams_open),
-             sample("transport", "long_poll", polls.open)});
+             sample("transport", "long_poll", wire.polls_open)});
   to.counters("hearth_transports_opened_total", "What was opened of each transport that tells clients of changes.",
               {sample("transport", "websocket", stats.websockets), sample("transport", "event_stream", stats.streams),
-               sample("transport", "long_poll", polls.opened)});
+               sample("transport", "long_poll", wire.polls_opened)});
   to.counters("hearth_greetings_total",
               "TLS handshakes and PROXY headers; failed: broken, or too slow. With neither there are none.",
               {sample("result", "done", stats.greeted), sample("result", "failed", stats.bad_greetings)});
@@ -115,6 +115,32 @@ void add_traffic(const http::Stats& stats, const MetricsPage::Polls& polls, Fami
   to.counter("hearth_sent_bytes_total", "Bytes that clients were sent.", stats.bytes_out);
   to.counter("hearth_sends_total", "System calls that sent them.", stats.sends);
   to.gauge("hearth_outbox_bytes", "Bytes that wait to be sent on all connections.", stats.outbox_bytes);
+}
+
+void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, const MetricsPage::Wire& wire,
+                const Verifier::Counts& counts, const db::Figures& figures, Families& to) {
+  std::vector<Families::Sample> most;
+  for (const auto& [name, value] : limits) most.push_back(sample("limit", std::string(name), value));
+  to.gauges("hearth_limit", "What there may be at most, by the flag that sets it (--max-…); 0: any number.",
+            std::move(most));
+  std::vector<Families::Sample> reached;
+  for (size_t limit = 0; limit < http::kLimitNames.size(); ++limit) {
+    reached.push_back(sample("limit", std::string(http::kLimitNames[limit]), stats.limits_reached[limit]));
+  }
+  reached.push_back(sample("limit", "listeners", wire.listens_refused));
+  reached.push_back(sample("limit", "long_polls", wire.polls_refused));
+  reached.push_back(sample("limit", "wire_message_size", wire.messages_refused));
+  reached.push_back(
+      sample("limit", "failed_logins", counts.refused[static_cast<size_t>(Reason::Blocked)].load()));
+  reached.push_back(sample("limit", "answer_size", figures.answers_refused));
+  reached.push_back(sample("limit", "listener_backlog", figures.slow_listeners));
+  reached.push_back(sample("limit", "namespace", figures.writes_over_quota));
+  reached.push_back(sample("limit", "disk_reserve", figures.writes_without_room));
+  to.counters("hearth_limit_reached_total",
+              "Times that a client came up against a limit: request_rate slows it down, all others refuse or end something.",
+              std::move(reached));
+  to.gauge("hearth_answer_bytes", "Bytes of large values that clients have asked for and not taken yet.",
+           figures.answer_bytes);
 }
 
 void add_clients(const db::Figures& figures, const http::Stats& stats, uint64_t serialised, Families& to) {
@@ -249,7 +275,9 @@ std::string MetricsPage::text() const {
   const db::Figures& database = figures.database;
   Families families;
   families.gauges("hearth_build_info", "1, of this version.", {sample("version", HEARTH_VERSION, 1)});
-  add_traffic(stats, from_.polls(), families);
+  const Wire wire = from_.wire();
+  add_traffic(stats, wire, families);
+  add_limits(from_.limits, stats, wire, from_.verifier.counts(), database, families);
   families.gauge("hearth_worker_tasks_waiting", "Tasks that take long (parsing, compressing) that no thread has begun.",
                  from_.workers.waiting());
   add_clients(database, stats, from_.serialised.value(), families);

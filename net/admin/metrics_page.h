@@ -11,6 +11,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "db/base/metrics.h"
 #include "net/auth/verifier.h"
@@ -25,17 +27,24 @@ inline constexpr std::string_view kMetricsPath = "/.metrics";
 
 class MetricsPage {
  public:
-  struct Polls {
-    uint64_t open = 0;
-    uint64_t opened = 0;  // ever
+  // Of clients that speak the protocol of the SDKs.
+  struct Wire {
+    uint64_t polls_open = 0;  // long polls
+    uint64_t polls_opened = 0;
+    uint64_t polls_refused = 0;
+    uint64_t listens_refused = 0;   // for the number of listeners
+    uint64_t messages_refused = 0;  // for their size
   };
+  // What there may be at most, by the name of its flag.
+  using Limits = std::vector<std::pair<std::string_view, uint64_t>>;
   // All outlive the page.
   struct Sources {
     const rules::Guard& guard;
     const Verifier& verifier;
     http::WorkerPool& workers;
     std::function<http::Stats()> traffic;  // of the listener that serves clients
-    std::function<Polls()> polls;          // long polls that stand for a session
+    std::function<Wire()> wire;
+    Limits limits;
     const db::Counter& serialised;         // bodies of events
   };
   explicit MetricsPage(Sources sources) : from_(std::move(sources)) {}

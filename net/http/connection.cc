@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <cerrno>
@@ -16,6 +17,9 @@ namespace {
 constexpr size_t kPiecesPerSend = 64;
 constexpr size_t kRecordBytesPerSend = 64u << 10;  // encrypted ahead of the kernel, give or take a record
 
+constexpr std::string_view kTooManyOfOne =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 57\r\n"
+    "Retry-After: 10\r\nConnection: close\r\n\r\n{\n  \"error\" : \"Too many connections from your address\"\n}\n";
 constexpr std::string_view kSpeakTls =
     "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 36\r\n"
     "Connection: close\r\n\r\nThis port speaks TLS: use https://\r\n";
@@ -47,7 +51,7 @@ Connection::Connection(Hub& hub, IoLoop& loop, tcp::socket socket)
 
 void Connection::start(std::shared_ptr<Protocol> protocol) {
   protocol_ = std::move(protocol);
-  update_reading();
+  if (admit()) update_reading();
 }
 
 void Connection::mark_dirty() {
@@ -62,7 +66,7 @@ void Connection::set_reading(bool wanted) {
 }
 
 void Connection::update_reading() {
-  const bool wanted = state_ == State::Open ? reading_wanted_ && !is_behind_ : state_ != State::Closed;
+  const bool wanted = state_ == State::Open ? reading_wanted_ && !is_behind_ && !is_throttled_ : state_ != State::Closed;
   if (!wanted || waits_to_read_ || has_ended_) return;
   waits_to_read_ = true;
   socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](SystemError failed) {
@@ -74,7 +78,7 @@ void Connection::update_reading() {
 void Connection::on_readable() {
   if (state_ == State::Closed) return;
   if (state_ == State::Sending || state_ == State::Lingering) return discard_input();
-  if (state_ == State::Open && (!reading_wanted_ || is_behind_)) return;
+  if (state_ == State::Open && (!reading_wanted_ || is_behind_ || is_throttled_)) return;
   auto& buffer = loop_.read_buffer();
   const ssize_t got = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
   if (got > 0) {
@@ -114,6 +118,7 @@ void Connection::hear_greeting(std::string_view bytes) {
     if (!found.value()) return;
     is_proxied_ = false;
     peer_ = peer_behind(peer_, found.value()->source, hub_.trusted_proxies);
+    if (!admit()) return;
     all = std::exchange(greeting_, {});
     bytes = std::string_view(all).substr(found.value()->bytes);
     if (!tls_) on_greeted();
@@ -154,6 +159,44 @@ void Connection::hear_records(std::string_view bytes) {
     }
     if (state_ != State::Open) return;
   }
+}
+
+// Whether its address has fewer connections than it may. If not, says so and ends.
+bool Connection::admit() {
+  if (peer_.is_trusted || is_counted_) return true;
+  is_counted_ = hub_.addresses.take(peer_.address, hub_.limits.connections_per_address_max);
+  if (is_counted_) return true;
+  counters().reach(Limit::ConnectionsPerAddress);
+  log(LogLevel::Debug, "connection refused", {{"connection", id_}, {"peer", peer_.text}, {"reason", "too many of one address"}});
+  if (tls_) {
+    close();
+  } else {
+    state_ = State::Open;
+    send(kTooManyOfOne);
+    close_after_sending();
+  }
+  return false;
+}
+
+// The generic cell rate algorithm: each request moves on by its share of a second the time when one is due.
+void Connection::count_request() {
+  const size_t rate = hub_.limits.request_rate_max;
+  if (rate == 0) return;
+  const IoLoop::Time now = std::chrono::steady_clock::now();
+  next_request_at_ = std::max(next_request_at_, now - std::chrono::seconds(1)) + std::chrono::nanoseconds(1'000'000'000 / rate);
+  if (next_request_at_ > now && !is_throttled_) throttle(next_request_at_);
+}
+
+// What was read together with the request is still heard.
+void Connection::throttle(IoLoop::Time until) {
+  counters().reach(Limit::RequestRate);
+  is_throttled_ = true;
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+  throttle_ = loop_.schedule(std::max(wait, std::chrono::milliseconds(1)), [this] {
+    is_throttled_ = false;
+    if (next_request_at_ > std::chrono::steady_clock::now()) return throttle(next_request_at_);
+    update_reading();
+  });
 }
 
 void Connection::on_greeted() {
@@ -241,8 +284,10 @@ void Connection::flush() {
     // The clock starts when the kernel first refuses some, and again with every byte that it takes.
     if (progress || !waits_to_write_) patience_.set(hub_.limits.send_stall_max);
     wait_to_write();
-    if (outbox_.bytes_but_largest() > hub_.limits.backlog_bytes_max) {
-      tell_of_slowness();
+    const size_t waiting = outbox_.bytes_but_largest();
+    const bool is_large = waiting > hub_.limits.backlog_bytes_max;
+    if (is_large || (!progress && waiting > hub_.limits.backlog_bytes_pause && hub_.is_crowded())) {
+      tell_of_slowness(is_large ? Limit::Backlog : Limit::Outbound);
       return close();
     }
   }
@@ -298,16 +343,19 @@ void Connection::take_leave() {
 void Connection::on_patience_lost() {
   if (state_ == State::Greeting) {
     Counters::add(counters().bad_greetings);
+    counters().reach(Limit::GreetingTime);
   } else if (state_ != State::Lingering) {
-    tell_of_slowness();
+    tell_of_slowness(Limit::SendTime);
   }
   close();
 }
 
-void Connection::tell_of_slowness() {
+void Connection::tell_of_slowness(Limit limit) {
   Counters::add(counters().slow_readers);
+  counters().reach(limit);
   log(LogLevel::Info, "slow reader cut off",
-      {{"connection", id_}, {"peer", peer_.text}, {"waiting_bytes", outbox_.bytes()}});
+      {{"limit", kLimitNames[static_cast<size_t>(limit)]},
+       {"connection", id_}, {"peer", peer_.text}, {"waiting_bytes", outbox_.bytes()}});
 }
 
 void Connection::reset() {
@@ -332,6 +380,8 @@ void Connection::shut() {
   socket_.close(ignored);
   outbox_.clear();
   patience_.clear();
+  throttle_.cancel();
+  if (std::exchange(is_counted_, false)) hub_.addresses.give_back(peer_.address);
   log(LogLevel::Debug, "connection closed", {{"connection", id_}, {"peer", peer_.text}});
   loop_.later([self = shared_from_this()] {
     const auto protocol = std::move(self->protocol_);

@@ -46,7 +46,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
 
   // Sends what waits, then takes leave: what was sent is not lost because the client was still talking.
   void close_after_sending();
-  void tell_of_slowness();                                  // before a client is cut off for it
+  void tell_of_slowness(Limit limit);                       // before a client is cut off for it
   void close();                                             // now
   void reset();                                             // the same, and the client sees that it is cut
   bool is_closed() const { return state_ != State::Open; }  // or closing
@@ -63,6 +63,10 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   const Peer& peer() const { return peer_; }
   bool is_secure() const { return tls_ != nullptr; }
 
+  // The client has asked for something. When it asks too often, what it asks next is read later.
+  void count_request();
+  bool is_throttled() const { return is_throttled_; }
+
  private:
   // Greeting: the PROXY header and the handshake of TLS, if there shall be any.
   enum class State : unsigned char { Greeting, Open, Sending, Lingering, Closed };
@@ -75,6 +79,8 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   void hear_greeting(std::string_view bytes);
   void hear_records(std::string_view bytes);
   void on_greeted();
+  bool admit();
+  void throttle(IoLoop::Time until);
   void break_off();
   void end_input();
   std::optional<size_t> send_pieces();
@@ -96,7 +102,11 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   Deadline patience_;                // with a client who does not greet, takes nothing, or does not close after us
   const uint64_t id_;
   Peer peer_;
+  IoLoop::Time next_request_at_{};  // if it kept to Limits::request_rate_max, less a second
+  Timer throttle_;
   State state_ = State::Greeting;
+  bool is_counted_ = false;         // among the connections of its address
+  bool is_throttled_ = false;
   bool is_proxied_ = false;         // a PROXY header comes first
   bool has_heard_records_ = false;  // of TLS
   bool is_dirty_ = false;

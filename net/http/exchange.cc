@@ -4,6 +4,7 @@
 
 #include "db/base/invariant.h"
 #include "net/http/http_session.h"
+#include "net/http/websocket_deflate.h"
 
 namespace hearth::net::http {
 
@@ -82,6 +83,7 @@ std::shared_ptr<WebSocket> Exchange::accept_websocket(std::shared_ptr<WebSocketH
     refuse(426, "Version 13 of the WebSocket protocol is spoken here.");
     return nullptr;
   }
+  options.may_deflate = options.may_deflate && offers_deflate(request_.headers);
   take_answer();
   return session ? session->answer_websocket(*key, std::move(handler), options) : nullptr;
 }

@@ -9,6 +9,23 @@ namespace hearth::net::http {
 namespace {
 constexpr size_t kHeldBytesMax = 64u << 10;  // of requests that came before their turn
 
+// Which one a refusal is for.
+std::optional<Limit> limit_of(int status, bool has_head) {
+  switch (status) {
+    case 408:
+      return has_head ? Limit::BodyTime : Limit::HeadTime;
+    case 413:
+      return Limit::BodySize;
+    case 414:
+    case 431:
+      return Limit::HeadSize;
+    case 503:
+      return Limit::PendingSize;
+    default:
+      return std::nullopt;
+  }
+}
+
 size_t counted_method(std::string_view method) {
   const auto found = std::find(kCountedMethods.begin(), kCountedMethods.end(), method);
   return std::min(static_cast<size_t>(found - kCountedMethods.begin()), kCountedMethods.size() - 1);
@@ -122,6 +139,7 @@ void HttpSession::on_request() {
   deadline_.clear();
   phase_ = Phase::Busy;
   Counters::add(connection_->counters().requests);
+  connection_->count_request();
   set_in_flight(true);
   request.connection = connection_->id();
   request.is_secure = connection_->is_secure();
@@ -163,6 +181,7 @@ void HttpSession::dispatch(Request&& request) {
 
 void HttpSession::refuse(int status, std::string_view message) {
   Counters::add(connection_->counters().bad_requests);
+  if (const auto limit = limit_of(status, reader_ && reader_->has_head())) connection_->counters().reach(*limit);
   log(LogLevel::Debug, "bad request",
       {{"connection", connection_->id()}, {"peer", connection_->peer().text}, {"reason", message}});
   keep_alive_ = false;
@@ -189,11 +208,14 @@ void HttpSession::on_end() {
 
 void HttpSession::on_deadline() {
   if (connection_ == nullptr) return;
+  // What it has sent we may not have wanted to read.
+  if (phase_ == Phase::Reading && connection_->is_throttled()) return deadline_.set(connection_->hub().limits.idle_time_max);
   if (phase_ == Phase::Reading && reader_) return refuse(408, "The request took too long to come.");
   if (phase_ == Phase::LongAnswer) {
-    connection_->tell_of_slowness();
+    connection_->tell_of_slowness(Limit::ReadTime);
     return connection_->reset();
   }
+  connection_->counters().reach(Limit::IdleTime);
   connection_->close();
 }
 
@@ -436,7 +458,7 @@ std::shared_ptr<WebSocket> HttpSession::answer_websocket(std::string_view key,
   Counters::add(connection_->counters().websockets);
   count_answer(101);
   set_in_flight(false);
-  connection_->send(websocket_head(key));
+  connection_->send(websocket_head(key, options.may_deflate));
   connection_->set_reading(false);
   websocket_ = std::make_shared<WebSocketSession>(*connection_, std::move(handler), options);
   const auto websocket = websocket_;

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/http/address_counts.h"
 #include "net/http/ip_address.h"
 #include "net/http/limits.h"
 #include "net/http/listener.h"
@@ -38,6 +39,7 @@ struct alignas(64) Counters {
   std::atomic<uint64_t> streams_open = 0;
   std::atomic<uint64_t> websockets_open = 0;
   std::atomic<uint64_t> outbox_bytes = 0;
+  std::array<std::atomic<uint64_t>, kLimitNames.size()> limits_reached{};
   std::array<std::array<std::atomic<uint64_t>, kStatusClasses>, kCountedMethods.size()> answers{};
 
   // Written by one thread, read by any.
@@ -45,6 +47,7 @@ struct alignas(64) Counters {
     counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
   static void take(std::atomic<uint64_t>& counter, uint64_t by = 1) { add(counter, 0 - by); }
+  void reach(Limit limit) { add(limits_reached[static_cast<size_t>(limit)]); }
 };
 
 struct Hub {
@@ -73,6 +76,14 @@ struct Hub {
   std::atomic<size_t> connection_count = 0;  // handed to a thread and not yet gone
   size_t next_thread = 0;                    // for the next connection; of the thread that accepts
   std::atomic<size_t> body_bytes = 0;        // see Limits::bodies_bytes_max
+
+  AddressCounts addresses;
+
+  bool is_crowded() const {
+    uint64_t waiting = 0;
+    for (const Thread& thread : threads) waiting += thread.counters.outbox_bytes.load(std::memory_order_relaxed);
+    return waiting > limits.outbound_bytes_max;
+  }
 
   bool take_body_bytes(size_t count) {
     if (body_bytes.fetch_add(count) + count <= limits.bodies_bytes_max) return true;

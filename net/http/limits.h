@@ -1,19 +1,29 @@
 // What a client may use up, each limit with its name. Tests set smaller ones.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <string_view>
 
 namespace hearth::net::http {
 
 struct Limits {
   size_t connections_max = 50'000;
+  size_t connections_per_address_max = 12'500;  // trusted proxies have any number
+  // Requests, and frames of WebSockets, a second on one connection, after as many at once. What is more is read later, so
+  // that nobody else waits for it. 0: any number.
+  size_t request_rate_max = 10'000;
   size_t target_bytes_max = 16u << 10;       // past it: 414
   size_t head_bytes_max = 32u << 10;         // request line and header fields; past it: 431
   size_t header_fields_max = 128;            // past it: 431
   size_t body_bytes_max = 256u << 20;        // of one request, after inflating too; past it: 413
   size_t bodies_bytes_max = 1024u << 20;     // of all requests that are being received or answered; past it: 503
   size_t backlog_bytes_max = 64u << 20;      // waiting to be sent on one connection, not counting its largest piece
+  // Waiting to be sent on all connections. Past it, who takes nothing and has more than backlog_bytes_pause waiting is
+  // cut off at once, and large answers wait.
+  size_t outbound_bytes_max = 2048u << 20;
   size_t backlog_bytes_pause = 1024u << 10;  // while more waits, nothing more is read from the client
   size_t backlog_bytes_ahead = 512u << 10;   // how far the source of a long body runs ahead of the socket
 
@@ -26,5 +36,28 @@ struct Limits {
   std::chrono::milliseconds linger_time_max{2'000};       // of silence, for the client to close after us
   std::chrono::milliseconds goodbye_time_max{20'000};     // from our goodbye on a WebSocket to its end, silent or not
 };
+
+// What a client has come up against: for metrics, by the names of the flags.
+enum class Limit : uint8_t {
+  Connections,
+  ConnectionsPerAddress,
+  RequestRate,
+  GreetingTime,
+  HeadSize,  // and of the target, and the number of fields
+  HeadTime,
+  BodySize,
+  BodyTime,
+  PendingSize,
+  MessageSize,
+  IdleTime,
+  Backlog,
+  SendTime,
+  Outbound,
+  ReadTime,
+};
+inline constexpr std::array<std::string_view, 15> kLimitNames = {
+    "connections", "connections_per_address", "request_rate", "greeting_time", "head_size",
+    "head_time",   "body_size",               "body_time",    "pending_size",  "message_size",
+    "idle_time",   "backlog",                 "send_time",    "outbound",      "read_time"};
 
 }  // namespace hearth::net::http

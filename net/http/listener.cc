@@ -25,7 +25,7 @@ constexpr std::chrono::milliseconds kDrainStep{2};
 
 constexpr std::string_view kTooManyConnections =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 39\r\n"
-    "Connection: close\r\n\r\n{\n  \"error\" : \"Too many connections\"\n}\n";
+    "Retry-After: 10\r\nConnection: close\r\n\r\n{\n  \"error\" : \"Too many connections\"\n}\n";
 
 // On its home thread: a new connection begins.
 void begin(Hub& hub, size_t thread, Fd fd, bool is_v6) {
@@ -93,7 +93,9 @@ class Door : public std::enable_shared_from_this<Door> {
 
   void hand_over(Fd fd) {
     if (hub_->connection_count.load() >= hub_->limits.connections_max) {
-      Counters::add(hub_->threads[loop_.index()].counters.refused);
+      Counters& counters = hub_->threads[loop_.index()].counters;
+      Counters::add(counters.refused);
+      counters.reach(Limit::Connections);
       log(LogLevel::Debug, "connection refused", {{"reason", "too many"}});
       if (hub_->tls) return;  // a handshake would cost more than the refusal saves
       ::send(fd.get(), kTooManyConnections.data(), kTooManyConnections.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -180,6 +182,9 @@ Stats Listener::stats() const {
     stats.streams_open += from.streams_open.load(std::memory_order_relaxed);
     stats.websockets_open += from.websockets_open.load(std::memory_order_relaxed);
     stats.outbox_bytes += from.outbox_bytes.load(std::memory_order_relaxed);
+    for (size_t limit = 0; limit < from.limits_reached.size(); ++limit) {
+      stats.limits_reached[limit] += from.limits_reached[limit].load(std::memory_order_relaxed);
+    }
     for (size_t method = 0; method < from.answers.size(); ++method) {
       for (size_t status = 0; status < kStatusClasses; ++status) {
         stats.answers[method][status] += from.answers[method][status].load(std::memory_order_relaxed);

@@ -48,6 +48,7 @@ struct Stats {
   uint64_t streams_open = 0;     // now
   uint64_t websockets_open = 0;  // now
   uint64_t outbox_bytes = 0;     // waiting to be sent now
+  std::array<uint64_t, kLimitNames.size()> limits_reached{};  // by Limit
   std::array<std::array<uint64_t, kStatusClasses>, kCountedMethods.size()> answers{};
 };
 

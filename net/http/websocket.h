@@ -1,5 +1,5 @@
 // A WebSocket (RFC 6455), for any protocol. Pings, fragments, limits and the closing handshake are done here;
-// extensions and subprotocols there are none. Thread: the connection's home.
+// permessage-deflate is the only extension, and subprotocols there are none. Thread: the connection's home.
 #pragma once
 
 #include <chrono>
@@ -33,6 +33,7 @@ struct WebSocketOptions {
   size_t message_bytes_max = 16u << 20;             // past it: closed with 1009
   std::chrono::milliseconds ping_interval{25'000};  // of silence, until we ping
   std::chrono::milliseconds idle_time_max{90'000};  // of silence, until the client counts as gone
+  bool may_deflate = false;                         // if the client offers it
 };
 
 class WebSocketHandler {
@@ -69,6 +70,9 @@ class WebSocket {
   // Stops and resumes the messages; the client is held back by TCP. For a session with too much unanswered.
   virtual void pause() = 0;
   virtual void resume() = 0;
+
+  // permessage-deflate has been agreed on: frames may be made by deflated_frame_text.
+  virtual bool is_deflated() const = 0;
 
   virtual bool is_closed() const = 0;  // or closing: nothing more can be sent
   virtual size_t backlog_bytes() const = 0;

@@ -6,6 +6,7 @@
 
 #include "db/model/json.h"
 #include "net/http/request.h"
+#include "net/http/websocket_deflate.h"
 
 namespace hearth::net::http {
 namespace {
@@ -110,7 +111,10 @@ bool FrameReader::take_header(std::string_view& bytes) {
 // Looks at a whole header. Nothing: a payload may follow.
 FrameReader::Found FrameReader::on_header() {
   const unsigned opcode = header_[0] & 0x0f;
-  if ((header_[0] & 0x70) != 0) return fail(CloseCode::ProtocolError, "reserved bits are set");
+  const bool is_deflated = (header_[0] & kDeflatedBit) != 0;
+  if ((header_[0] & 0x30) != 0 || (is_deflated && (!inflates_ || opcode == 0 || opcode > 2))) {
+    return fail(CloseCode::ProtocolError, "reserved bits are set");
+  }
   if (opcode > 10 || (opcode > 2 && opcode < 8)) return fail(CloseCode::ProtocolError, "unknown opcode");
   if ((header_[1] & 0x80) == 0) return fail(CloseCode::ProtocolError, "a client's frames are masked");
   opcode_ = static_cast<Opcode>(opcode);
@@ -136,7 +140,10 @@ FrameReader::Found FrameReader::on_header() {
       return fail(CloseCode::ProtocolError, in_message_ ? "a message within a message" : "nothing to continue");
     }
     if (left_ > message_bytes_max_ - message_.size()) return fail(CloseCode::TooLarge, "message too large");
-    if (!in_message_) kind_ = opcode_ == Opcode::Text ? MessageKind::Text : MessageKind::Binary;
+    if (!in_message_) {
+      kind_ = opcode_ == Opcode::Text ? MessageKind::Text : MessageKind::Binary;
+      is_deflated_ = is_deflated;
+    }
     in_message_ = true;
     const size_t whole = message_.size() + left_;
     if (whole <= kMessageKeepMax) message_.reserve(whole + kBodyPaddingBytes);
@@ -174,6 +181,14 @@ FrameReader::Found FrameReader::on_frame_end() {
   }
   if (!fin_) return Found::Nothing;
   in_message_ = false;
+  if (is_deflated_) {
+    db::Result<std::string> inflated = inflate_message(message_, message_bytes_max_);
+    if (!inflated.ok()) {
+      const bool is_large = inflated.error().code == db::ErrorCode::TooLarge;
+      return is_large ? fail(CloseCode::TooLarge, "message too large") : fail(CloseCode::InvalidData, "not compressed as agreed");
+    }
+    message_ = std::move(inflated).value();
+  }
   if (kind_ == MessageKind::Text && !db::is_utf8(message_)) return fail(CloseCode::InvalidData, "text is not UTF-8");
   return Found::Message;
 }

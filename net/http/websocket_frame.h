@@ -1,6 +1,6 @@
 // WebSocket frames as bytes (RFC 6455 §5). Pure.
 //
-//   frame   := fin:1 0:3 opcode:4  mask:1 length:7  [length:16|64]  [key:32]  payload
+//   frame   := fin:1 deflated:1 0:2 opcode:4  mask:1 length:7  [length:16|64]  [key:32]  payload
 //   message := frame{text|binary} frame{continuation}*      the last one has fin; control frames may come between
 //
 // Ours are whole messages, unmasked; a client's are masked.
@@ -19,6 +19,7 @@ namespace hearth::net::http {
 enum class Opcode : uint8_t { Continuation = 0, Text = 1, Binary = 2, Close = 8, Ping = 9, Pong = 10 };
 
 inline constexpr size_t kControlPayloadMax = 125;
+inline constexpr unsigned char kDeflatedBit = 0x40;  // RSV1 (RFC 7692 §6)
 
 // One frame, ready for any socket. `payload` of text is valid UTF-8.
 std::string frame_text(std::string_view payload);
@@ -29,7 +30,9 @@ void append_close_frame(std::string& to, CloseCode code, std::string_view reason
 // Puts a client's messages together, from bytes as they come.
 class FrameReader {
  public:
-  explicit FrameReader(size_t message_bytes_max) : message_bytes_max_(message_bytes_max) {}
+  // `message_bytes_max`: as they come, and inflated. `inflates`: permessage-deflate has been agreed on.
+  explicit FrameReader(size_t message_bytes_max, bool inflates = false)
+      : message_bytes_max_(message_bytes_max), inflates_(inflates) {}
 
   enum class Found : uint8_t { Nothing, Message, Ping, Pong, Close, Error };
 
@@ -51,6 +54,7 @@ class FrameReader {
   Found fail(CloseCode code, const char* error);
 
   const size_t message_bytes_max_;
+  const bool inflates_;
   std::string message_{};
   uint64_t left_ = 0;  // bytes of the payload to come
   const char* error_ = "";
@@ -63,6 +67,7 @@ class FrameReader {
   bool in_payload_ = false;
   bool in_message_ = false;  // between its first and its last frame
   bool fin_ = false;
+  bool is_deflated_ = false;  // the message
   Opcode opcode_ = Opcode::Continuation;
   MessageKind kind_ = MessageKind::Text;
   CloseCode close_code_ = CloseCode::NoStatus;

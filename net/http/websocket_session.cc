@@ -8,16 +8,18 @@
 
 #include "db/model/hash.h"
 #include "net/http/response_head.h"
+#include "net/http/websocket_deflate.h"
 
 namespace hearth::net::http {
 
-std::string websocket_head(std::string_view key) {
+std::string websocket_head(std::string_view key, bool deflated) {
   const std::string salted = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
   std::array<unsigned char, SHA_DIGEST_LENGTH> digest;
   SHA1(reinterpret_cast<const unsigned char*>(salted.data()), salted.size(), digest.data());
   std::string head =
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
   head += db::base64({reinterpret_cast<const char*>(digest.data()), digest.size()});
+  if (deflated) head.append("\r\nSec-WebSocket-Extensions: ").append(kDeflateAnswer);
   head += "\r\n\r\n";
   return head;
 }
@@ -28,11 +30,12 @@ WebSocketSession::WebSocketSession(Connection& connection, std::shared_ptr<WebSo
       counters_(connection.counters()),
       loop_(connection.loop()),
       handler_(std::move(handler)),
-      reader_(options.message_bytes_max),
+      reader_(options.message_bytes_max, options.may_deflate),
       deadline_(loop_, [this] { on_deadline(); }),
       heard_at_(std::chrono::steady_clock::now()),
       ping_interval_(options.ping_interval),
-      idle_time_max_(options.idle_time_max) {
+      idle_time_max_(options.idle_time_max),
+      is_deflated_(options.may_deflate) {
   Counters::add(counters_.websockets_open);
   deadline_.set(ping_interval_);
 }
@@ -67,6 +70,7 @@ void WebSocketSession::on_bytes(std::string_view bytes) {
 }
 
 void WebSocketSession::on_found(FrameReader::Found found) {
+  connection_->count_request();
   switch (found) {
     case FrameReader::Found::Nothing:
     case FrameReader::Found::Pong:
@@ -95,6 +99,7 @@ void WebSocketSession::on_found(FrameReader::Found found) {
     case FrameReader::Found::Error: {
       if (state_ == State::Open) {
         close_code_ = reader_.close_code();
+        if (close_code_ == CloseCode::TooLarge) counters_.reach(Limit::MessageSize);
         std::string frame;
         append_close_frame(frame, close_code_, reader_.error());
         send_bytes(std::string_view(frame));
@@ -153,21 +158,25 @@ void WebSocketSession::on_deadline() {
   if (backlog_bytes() > 0) heard_at_ = std::chrono::steady_clock::now();
   const auto silence = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - heard_at_);
   // While we do not read we do not hear either; but a client whose messages we do not want to read is there.
-  if (!is_paused_ && silence >= idle_time_max_) return connection_->close();
+  const bool reads = !is_paused_ && !connection_->is_throttled();
+  if (reads && silence >= idle_time_max_) {
+    counters_.reach(Limit::IdleTime);
+    return connection_->close();
+  }
   if (!has_pinged_ && silence >= ping_interval_) {
     has_pinged_ = true;
     std::string frame;
     append_frame(frame, Opcode::Ping, {});
     send_bytes(std::string_view(frame));
   }
-  const auto next = has_pinged_ && !is_paused_ ? idle_time_max_ - silence : ping_interval_ - silence;
+  const auto next = has_pinged_ && reads ? idle_time_max_ - silence : ping_interval_ - silence;
   deadline_.set(std::clamp(next, std::chrono::milliseconds(1), ping_interval_));
 }
 
 // ---- to the client ----
 
 void WebSocketSession::send_text(std::string_view payload) {
-  if (!is_closed()) connection_->send(frame_text(payload));
+  if (!is_closed()) connection_->send(is_deflated_ ? deflated_frame_text(payload) : frame_text(payload));
 }
 
 void WebSocketSession::send_binary(std::string_view payload) {

@@ -12,7 +12,7 @@
 namespace hearth::net::http {
 
 // The server's half of the opening handshake. `key` is the client's Sec-WebSocket-Key.
-std::string websocket_head(std::string_view key);
+std::string websocket_head(std::string_view key, bool deflated = false);
 
 class WebSocketSession : public Protocol, public WebSocket, public std::enable_shared_from_this<WebSocketSession> {
  public:
@@ -35,6 +35,7 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   void close(CloseCode code, std::string_view reason) override;
   void pause() override;
   void resume() override;
+  bool is_deflated() const override { return is_deflated_; }
   bool is_closed() const override { return connection_ == nullptr || state_ != State::Open; }
   size_t backlog_bytes() const override { return connection_ == nullptr ? 0 : connection_->backlog_bytes(); }
 
@@ -66,6 +67,7 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   std::chrono::milliseconds idle_time_max_;
   CloseCode close_code_ = CloseCode::Abnormal;
   State state_ = State::Open;
+  const bool is_deflated_;
   bool is_started_ = false;
   bool is_paused_ = false;
   bool is_reading_ = false;  // on_bytes is on the stack

@@ -83,6 +83,7 @@ void EventStream::take(const db::Item& item) {
   if (const auto* answer = std::get_if<db::Answer>(&item)) {
     if (!answer->status.ok()) return refuse(answer->status.error());
     open();
+    lease_ = answer->lease;
     tell(answer->first, answer->sequence);
   } else if (const auto* event = std::get_if<db::Event>(&item)) {
     if (event->kind == db::Event::Kind::Revoked) return end(cancel_text(*event->error));
@@ -132,6 +133,7 @@ void EventStream::tell(const std::shared_ptr<const db::Body>& whole, uint64_t se
 }
 
 void EventStream::keep_alive() {
+  if (stream_->backlog_bytes() == 0) lease_.reset();
   stream_->send(kKeepAlive);
   next_keep_alive_ = http::IoPool::schedule(with_.keep_alive, [this] { keep_alive(); });
 }
@@ -145,6 +147,7 @@ void EventStream::end(std::string_view last_words) {
 void EventStream::on_closed() {
   waker_->detach();
   session_ = nullptr;
+  lease_.reset();
   queue_.clear();
   next_keep_alive_.cancel();
   expiry_.cancel();

@@ -73,6 +73,7 @@ class EventStream final : public std::enable_shared_from_this<EventStream> {
   uint64_t held_ = 0;                        // by `waiting`, until there is a stream
   std::deque<db::Item> queue_;               // behind one whose data a worker serialises
   std::shared_ptr<const db::Body> encoded_;  // whose data has been
+  db::Lease lease_;  // of a large first value, until it is read
   bool is_encoding_ = false;
   http::Timer next_keep_alive_;
   http::Timer expiry_;

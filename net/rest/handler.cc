@@ -69,6 +69,14 @@ void log_act(const Call& call, std::string_view what) {
              {"peer", call.exchange->request().peer}});
 }
 
+// What is read holds its lease until it is sent.
+rest::JsonSource leased(rest::JsonSource source, db::Lease lease) {
+  if (lease == nullptr) return source;
+  return [source = std::move(source), lease = std::move(lease)](std::string& chunk, size_t bytes) {
+    return source(chunk, bytes);
+  };
+}
+
 void tell_read(const Call& call, db::Answer answer) {
   if (!answer.status.ok()) return fail(call, answer.status.error());
   const rest::Request& request = call.request;
@@ -78,7 +86,8 @@ void tell_read(const Call& call, db::Answer answer) {
   // The ETag of a shallow read is the whole value's, so that was read.
   if (request.shallow) answer.value = shallow_of(answer.value);
   rest::respond_json(*call.exchange, request, same ? 304 : 200,
-                     rest::json_source(std::move(answer.value), request.style), etag, answer.hash);
+                     leased(rest::json_source(std::move(answer.value), request.style), std::move(answer.lease)), etag,
+                     answer.hash);
 }
 
 void tell_written(Call& call, const db::Answer& answer) {

@@ -63,7 +63,6 @@ http::Response reply_head(int status, std::string_view content_type) {
 
 http::Response error_reply_of(const db::Error& error, const std::string& callback) {
   http::Response response = http::error_response(error_reply(error.code).http_status, words_for(error));
-  if (response.status == 503) response.headers.emplace_back("Retry-After", "1");
   return wrapped(std::move(response), callback);
 }
 

@@ -21,7 +21,8 @@ bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) {
   upgrade->is_foreign = !http::is_local_origin(http::origin_of(request));
   const auto handler = std::make_shared<WireSocket>(with_, polls_, exchange->thread(), std::move(*upgrade));
   http::WebSocketOptions options;
-  options.message_bytes_max = kFrameBytesMax;
+  options.message_bytes_max = with_.limits.message_bytes_max + kFrameExtraBytes;
+  options.may_deflate = with_.may_deflate;
   options.ping_interval = kPingInterval;
   options.idle_time_max = kIdleTimeMax;
   if (auto socket = exchange->accept_websocket(handler, options)) handler->start(std::move(socket));

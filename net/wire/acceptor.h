@@ -14,13 +14,16 @@ class Acceptor {
  public:
   // `serialised`: counts pushes that were; null: nobody counts.
   Acceptor(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers,
-           db::Counter* serialised = nullptr)
+           db::Counter* serialised = nullptr, Limits limits = {}, bool may_deflate = false)
       : with_{.guard = guard,
               .verifier = verifier,
               .clock = clock_,
               .io = io,
               .workers = workers,
-              .serialised = serialised},
+              .serialised = serialised,
+              .limits = limits,
+              .may_deflate = may_deflate,
+              .reached = &reached_},
         polls_(with_) {}
 
   // False when the exchange is for somebody else. On the exchange's home thread.
@@ -30,9 +33,11 @@ class Acceptor {
   void close() { polls_.clear(); }
 
   Polls::Stats poll_stats() const { return polls_.stats(); }
+  const LimitsReached& limits_reached() const { return reached_; }
 
  private:
   const db::SystemClock clock_;
+  LimitsReached reached_;
   const Surroundings with_;
   Polls polls_;
 };

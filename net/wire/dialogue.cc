@@ -20,7 +20,7 @@ db::Result<std::string> Dialogue::open(const Upgrade& upgrade, size_t thread) {
   });
   ASSIGN_OR_RETURN(auto data, with_.guard.open(space, rules::Auth{}, upgrade.last_session, [waker = waker_] { waker->wake(); }));
   session_.emplace(std::move(data), with_.verifier,
-                   Session::Client{upgrade.peer, upgrade.connection, upgrade.is_foreign});
+                   Session::Client{upgrade.peer, upgrade.connection, upgrade.is_foreign}, with_.limits, with_.reached);
   http::log(http::LogLevel::Debug, "session opened", {{"connection", upgrade.connection}, {"ns", space}});
   return session_->hello(with_.clock.now(), upgrade.host);
 }
@@ -48,6 +48,7 @@ void Dialogue::end() {
   transport_ = nullptr;
   expiry_.cancel();
   session_.reset();  // its onDisconnect writes are written
+  leases_.clear();
   held_.clear();
   queue_.clear();
 }
@@ -69,6 +70,7 @@ void Dialogue::on_message(MessageReader::Message&& message) {
 }
 
 void Dialogue::decode(MessageReader::Message&& message) {
+  if (message.too_large && with_.reached != nullptr) with_.reached->message_size.add();
   if (message.text.size() <= kInlineBytesMax) return accept(parse_message(std::move(message)));
   decoding_ = true;
   const auto text = std::make_shared<MessageReader::Message>(std::move(message));
@@ -117,6 +119,7 @@ void Dialogue::accept_held() {
 }
 
 void Dialogue::pump() {
+  if (transport_ != nullptr && !encoding_ && !transport_->is_full()) leases_.clear();
   while (session_ && !over_ && !encoding_ && transport_ != nullptr && !transport_->is_full()) {
     const size_t before = queue_.size();
     over_ = !session_->on_items(queue_);
@@ -132,6 +135,7 @@ void Dialogue::send_queued() {
   size_t sent = 0;
   while (sent < queue_.size() && !encoding_) {
     Outgoing& message = queue_[sent++];
+    if (db::Lease lease = lease_of(message)) leases_.push_back(std::move(lease));
     if (size_of(message) <= kInlineBytesMax) {
       transport_->send(message);
     } else {

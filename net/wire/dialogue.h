@@ -44,6 +44,9 @@ struct Surroundings {
   http::WorkerPool& workers;
   size_t backlog_bytes_pause = http::Limits{}.backlog_bytes_pause;  // as the listener's
   db::Counter* serialised = nullptr;                                // pushes that were; null: nobody counts
+  Limits limits{};
+  bool may_deflate = false;          // WebSockets, if their clients offer it
+  LimitsReached* reached = nullptr;  // null: nobody counts
 };
 
 // What takes a dialogue to its client. Called on the dialogue's thread.
@@ -113,6 +116,7 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   std::shared_ptr<http::Waker> waker_;
   std::optional<Session> session_;               // nothing before open() and after end()
   std::vector<MessageReader::Message> held_;     // behind one that a worker decodes
+  std::vector<db::Lease> leases_;                // of what the client has not read
   std::vector<Outgoing> queue_;                  // behind one that a worker serialises
   std::optional<std::chrono::seconds> watched_;  // the expiry that expiry_ is for
   http::Timer expiry_;

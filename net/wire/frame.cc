@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/http/websocket_deflate.h"
 #include "net/http/websocket_frame.h"
 
 namespace hearth::net::wire {
@@ -58,7 +59,7 @@ std::optional<MessageReader::Message> MessageReader::on_frame(std::string&& fram
 
   // The C++ SDK announces one piece more than it sends when the length is an exact multiple of a piece's. No object is
   // a proper prefix of another, so a whole one is the message. SDK: connection/connection.cc.
-  if (arrived_ + 1 == announced_ && all_full_ && total_bytes_ <= kMessageBytesMax && is_whole_object(text_)) {
+  if (arrived_ + 1 == announced_ && all_full_ && total_bytes_ <= message_bytes_max_ && is_whole_object(text_)) {
     return take();
   }
   return std::nullopt;
@@ -66,7 +67,7 @@ std::optional<MessageReader::Message> MessageReader::on_frame(std::string&& fram
 
 void MessageReader::add(std::string&& piece) {
   total_bytes_ += piece.size();
-  if (total_bytes_ <= kMessageBytesMax) {
+  if (total_bytes_ <= message_bytes_max_) {
     if (text_.empty()) {
       text_ = std::move(piece);
     } else {
@@ -75,7 +76,7 @@ void MessageReader::add(std::string&& piece) {
     return;
   }
   // From here on nobody will read the middle: both ends are kept, to tell which request it was.
-  if (total_bytes_ - piece.size() <= kMessageBytesMax) {
+  if (total_bytes_ - piece.size() <= message_bytes_max_) {
     tail_ = last_bytes(text_);
     text_ += std::string_view(piece).substr(0, kDroppedEndBytes);
     text_.resize(std::min(text_.size(), kDroppedEndBytes));
@@ -86,8 +87,8 @@ void MessageReader::add(std::string&& piece) {
 }
 
 std::optional<MessageReader::Message> MessageReader::take() {
-  Message message{std::move(text_), total_bytes_ > kMessageBytesMax, std::move(tail_)};
-  *this = MessageReader();
+  Message message{std::move(text_), total_bytes_ > message_bytes_max_, std::move(tail_)};
+  *this = MessageReader(message_bytes_max_);
   return message;
 }
 
@@ -107,12 +108,14 @@ Pieces split_message(std::string_view message) {
   return split;
 }
 
-std::string frame_message(std::string_view message) {
+std::string frame_message(std::string_view message, Packed packed) {
   const Pieces split = split_message(message);
   std::string bytes;
-  bytes.reserve(message.size() + 10 * (split.pieces.size() + 1));
+  if (packed == Packed::No) bytes.reserve(message.size() + 10 * (split.pieces.size() + 1));
   if (!split.header.empty()) bytes += http::frame_text(split.header);
-  for (const std::string_view piece : split.pieces) bytes += http::frame_text(piece);
+  for (const std::string_view piece : split.pieces) {
+    bytes += packed == Packed::Yes ? http::deflated_frame_text(piece) : http::frame_text(piece);
+  }
   return bytes;
 }
 

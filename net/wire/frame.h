@@ -14,11 +14,12 @@
 #include <string_view>
 #include <vector>
 
+#include "net/wire/limits.h"
+
 namespace hearth::net::wire {
 
 inline constexpr size_t kPieceUnitsMax = 16384;        // SDK: realtime/Constants.ts, WEBSOCKET_MAX_FRAME_SIZE
-inline constexpr size_t kMessageBytesMax = 16u << 20;  // docs, limits: 16 MB a write by SDK
-inline constexpr size_t kFrameBytesMax = kMessageBytesMax + 1024;  // of one incoming frame: what no SDK ever sends
+inline constexpr size_t kFrameExtraBytes = 1024;  // a frame larger by that than a message may be is what no SDK ever sends
 inline constexpr size_t kDroppedEndBytes = 256;
 
 // Puts pieces together.
@@ -26,10 +27,12 @@ class MessageReader {
  public:
   struct Message {
     std::string text{};
-    // More than kMessageBytesMax: only the first and the last bytes were kept, to say what was asked.
+    // More than may be: only the first and the last bytes were kept, to say what was asked.
     bool too_large = false;
     std::string tail{};
   };
+
+  explicit MessageReader(size_t message_bytes_max = kMessageBytesMax) : message_bytes_max_(message_bytes_max) {}
 
   // The message that `frame` completes, if it does.
   std::optional<Message> on_frame(std::string&& frame);
@@ -40,6 +43,7 @@ class MessageReader {
   std::optional<Message> take();
   void add(std::string&& piece);
 
+  size_t message_bytes_max_;
   uint32_t announced_ = 0;  // pieces; 0: not inside a message
   uint32_t arrived_ = 0;
   bool all_full_ = false;  // every piece so far was kPieceUnitsMax bytes
@@ -56,7 +60,8 @@ struct Pieces {
 Pieces split_message(std::string_view message);
 
 // The same as WebSocket bytes, ready for any socket.
-std::string frame_message(std::string_view message);
+enum class Packed : uint8_t { No, Yes };  // Yes: compressed, for sockets that have agreed on that
+std::string frame_message(std::string_view message, Packed packed = Packed::No);
 
 // Whether `text` is one whole JSON object, going by its brackets and quotes.
 bool is_whole_object(std::string_view text);

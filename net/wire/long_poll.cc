@@ -22,7 +22,11 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
 }  // namespace
 
 LongPoll::LongPoll(const Surroundings& with, size_t thread, std::function<void(const std::string&)> on_end)
-    : with_(with), thread_(thread), on_end_(std::move(on_end)), password_(db::random_hex(kPasswordBytes)) {}
+    : with_(with),
+      thread_(thread),
+      on_end_(std::move(on_end)),
+      password_(db::random_hex(kPasswordBytes)),
+      segments_(with.limits.message_bytes_max) {}
 
 LongPoll::~LongPoll() {
   if (dialogue_ != nullptr) dialogue_->end();

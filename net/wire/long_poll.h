@@ -35,7 +35,6 @@ inline constexpr std::chrono::seconds kPollTime{18};
 inline constexpr std::chrono::seconds kPollAbsenceMax{25};
 inline constexpr size_t kPollsHeldMax = 2;      // the older one is answered when there are more
 inline constexpr size_t kPollsUnreadMax = 8;    // while its dialogue is behind; a client with more of them is cut off
-inline constexpr size_t kLongPollsMax = 10'000;  // of a server
 
 class LongPoll final : public Transport, public std::enable_shared_from_this<LongPoll> {
  public:

@@ -29,7 +29,8 @@ void Polls::handle(const std::shared_ptr<http::Exchange>& exchange) {
 void Polls::start(const std::shared_ptr<http::Exchange>& exchange, const PollRequest& request) {
   {
     const std::lock_guard lock(mutex_);
-    if (places_.size() >= kLongPollsMax) {
+    if (places_.size() >= with_.limits.long_polls_max) {
+      if (with_.reached != nullptr) with_.reached->long_polls.add();
       return exchange->respond(http::error_response(503, "Too many clients poll this server; try again soon."));
     }
   }

@@ -125,10 +125,11 @@ std::string auth_revoked_text(const db::Error& why) {
   return to;
 }
 
-db::SharedBytes push_frame(const db::Body& body, db::Counter* made) {
-  return body.bytes(db::Body::Form::WireFrame, [made](const db::Body& made_of) {
+db::SharedBytes push_frame(const db::Body& body, db::Counter* made, Packed packed) {
+  const auto form = packed == Packed::Yes ? db::Body::Form::PackedWireFrame : db::Body::Form::WireFrame;
+  return body.bytes(form, [made, packed](const db::Body& made_of) {
     if (made != nullptr) made->add();
-    return frame_message(push_text(made_of));
+    return frame_message(push_text(made_of), packed);
   });
 }
 

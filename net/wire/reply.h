@@ -18,6 +18,7 @@
 #include "db/model/event.h"
 #include "db/model/path.h"
 #include "db/model/value.h"
+#include "net/wire/frame.h"
 
 namespace hearth::net::wire {
 
@@ -41,6 +42,6 @@ std::string expired_text();
 std::string auth_revoked_text(const db::Error& why);
 
 // push_text as WebSocket bytes: made once, and shared by all who are told. `made`: counts that; may be null.
-db::SharedBytes push_frame(const db::Body& body, db::Counter* made = nullptr);
+db::SharedBytes push_frame(const db::Body& body, db::Counter* made = nullptr, Packed packed = Packed::No);
 
 }  // namespace hearth::net::wire

@@ -14,7 +14,6 @@ namespace {
 using db::Error;
 using db::ErrorCode;
 
-constexpr size_t kEncodedBytesMax = (kMessageBytesMax + 2) / 3 * 4;
 
 std::optional<std::string> decode(std::string text) {
   std::replace(text.begin(), text.end(), '.', '=');
@@ -49,7 +48,7 @@ db::Result<void> SegmentReader::append(const Segment& segment, std::vector<Messa
     }
     left_ = segment.count;
   }
-  too_large_ = too_large_ || text_.size() + segment.data.size() > kEncodedBytesMax;
+  too_large_ = too_large_ || text_.size() + segment.data.size() > encoded_bytes_max_;
   if (too_large_) {
     // The ends are enough to say what was asked, and that it was too much.
     text_.resize(std::min(text_.size(), 2 * kDroppedEndBytes / 4 * 4));

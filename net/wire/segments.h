@@ -27,6 +27,9 @@ struct Segment {
 
 class SegmentReader {
  public:
+  explicit SegmentReader(size_t message_bytes_max = kMessageBytesMax)
+      : encoded_bytes_max_((message_bytes_max + 2) / 3 * 4) {}
+
   // Takes a piece in, and adds the messages that are whole now. One that came before is ignored. Errors: InvalidArgument,
   // with which nothing can be understood any more.
   db::Result<void> take(Segment&& segment, std::vector<MessageReader::Message>& to);
@@ -34,6 +37,7 @@ class SegmentReader {
  private:
   db::Result<void> append(const Segment& segment, std::vector<MessageReader::Message>& to);
 
+  size_t encoded_bytes_max_;  // of a message, in base64
   uint64_t next_ = 0;
   std::map<uint64_t, Segment> early_;
   uint32_t left_ = 0;  // pieces of the message that has begun

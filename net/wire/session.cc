@@ -54,19 +54,35 @@ std::string text_of(const Outgoing& message) {
       message);
 }
 
-db::SharedBytes frames_of(const Outgoing& message, db::Counter* made) {
+db::Lease lease_of(const Outgoing& message) {
+  if (const auto* push = std::get_if<Push>(&message)) return push->lease;
+  if (const auto* reply = std::get_if<ValueReply>(&message)) return reply->lease;
+  return nullptr;
+}
+
+namespace {
+
+db::SharedBytes frames_of(const Outgoing& message, db::Counter* made, Packed packed) {
   if (const auto* push = std::get_if<Push>(&message)) {
-    if (!push->tag) return push_frame(*push->body, made);
+    if (!push->tag) return push_frame(*push->body, made, packed);
     if (made != nullptr) made->add();
   }
   if (const auto* text = std::get_if<Text>(&message)) {
-    return std::make_shared<const std::string>(frame_message(text->json));
+    return std::make_shared<const std::string>(frame_message(text->json, packed));
   }
-  return std::make_shared<const std::string>(frame_message(text_of(message)));
+  return std::make_shared<const std::string>(frame_message(text_of(message), packed));
 }
 
-Session::Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Client client)
-    : data_(std::move(data)), verifier_(verifier), client_(std::move(client)) {}
+}  // namespace
+
+db::SharedBytes frames_of(const Outgoing& message, db::Counter* made) { return frames_of(message, made, Packed::No); }
+db::SharedBytes packed_frames_of(const Outgoing& message, db::Counter* made) {
+  return frames_of(message, made, Packed::Yes);
+}
+
+Session::Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Client client, Limits limits,
+                 LimitsReached* reached)
+    : data_(std::move(data)), verifier_(verifier), client_(std::move(client)), limits_(limits), reached_(reached) {}
 
 void Session::on_message(Incoming&& message, std::vector<Outgoing>& to) {
   if (verification_ != nullptr) {
@@ -109,9 +125,10 @@ void Session::on_listen(int64_t number, Listen&& listen) {
   } else if (const auto old = listeners_.find(listen.listen.path); old != listeners_.end()) {
     drop(old->second);
   }
-  if (listenings_.size() >= kListenersMax) {
+  if (listenings_.size() >= limits_.listeners_max) {
+    if (reached_ != nullptr) reached_->listeners.add();
     return refuse(number, {ErrorCode::InvalidArgument,
-                           fmt::format("Too many listeners on one connection (at most {}).", kListenersMax)});
+                           fmt::format("Too many listeners on one connection (at most {}).", limits_.listeners_max)});
   }
   const uint64_t listener = ++last_id_;
   if (listen.tag) {
@@ -227,12 +244,12 @@ void Session::on_answer(db::Answer&& answer, std::vector<Outgoing>& to) {
     case Form::Listen:
       // `ok` says that the view is complete, so the value goes first (§6.2).
       if (const auto at = listenings_.find(pending.listener); at != listenings_.end() && answer.first != nullptr) {
-        to.push_back(Push{std::move(answer.first), at->second.tag});
+        to.push_back(Push{std::move(answer.first), at->second.tag, std::move(answer.lease)});
       }
       to.push_back(Text{ok_text(pending.number, answer.no_index ? R"({"w":["no_index"]})" : "{}")});
       return;
     case Form::Value:
-      to.push_back(ValueReply{pending.number, std::move(answer.value)});
+      to.push_back(ValueReply{pending.number, std::move(answer.value), std::move(answer.lease)});
       return;
     case Form::Plain:
       to.push_back(Text{ok_text(pending.number, pending.data)});
@@ -246,7 +263,7 @@ void Session::on_event(db::Event&& event, std::vector<Outgoing>& to) {
   switch (event.kind) {
     case db::Event::Kind::Changed:
       if (const auto at = listenings_.find(event.listener); at != listenings_.end()) {
-        to.push_back(Push{std::move(event.body), at->second.tag});
+        to.push_back(Push{std::move(event.body), at->second.tag, {}});
       }
       return;
     case db::Event::Kind::Revoked:

@@ -32,13 +32,21 @@
 #include "db/model/event.h"
 #include "db/model/path.h"
 #include "net/auth/verifier.h"
+#include "net/wire/frame.h"
+#include "net/wire/limits.h"
 #include "net/wire/message.h"
 #include "net/wire/reply.h"
 #include "rules/guard.h"
 
 namespace hearth::net::wire {
 
-inline constexpr size_t kListenersMax = 20'000;  // of one connection
+// How often its Limits were reached, by all.
+struct LimitsReached {
+  db::Counter listeners;
+  db::Counter message_size;
+  db::Counter long_polls;
+};
+
 // Requests of one connection that wait for their answers; a transport reads no further while there are more.
 inline constexpr size_t kUnansweredMax = 4'096;
 inline constexpr size_t kUnansweredBytesMax = 32u << 20;
@@ -50,17 +58,21 @@ struct Text {
 struct Push {
   std::shared_ptr<const db::Body> body;
   std::optional<int64_t> tag{};  // of a filtered listen
+  db::Lease lease{};             // of a large first value; the transport holds it until that is sent
 };
 struct ValueReply {
   int64_t number;
   db::Value value;
+  db::Lease lease{};  // likewise
 };
 using Outgoing = std::variant<Text, Push, ValueReply>;
 
 size_t size_of(const Outgoing& message);  // about, in bytes
+db::Lease lease_of(const Outgoing& message);
 std::string text_of(const Outgoing& message);
 // WebSocket bytes. `made`: counts the pushes that were serialised for it; may be null.
 db::SharedBytes frames_of(const Outgoing& message, db::Counter* made = nullptr);
+db::SharedBytes packed_frames_of(const Outgoing& message, db::Counter* made = nullptr);  // see Packed
 
 class Session {
  public:
@@ -70,7 +82,8 @@ class Session {
     uint64_t connection = 0;  // its number, for the log
     bool is_foreign = false;  // a page of another machine
   };
-  Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Client client);
+  Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Client client, Limits limits = {},
+          LimitsReached* reached = nullptr);
 
   const std::string& id() const { return data_->id(); }
 
@@ -134,6 +147,8 @@ class Session {
   std::unique_ptr<rules::Session> data_;
   const Verifier& verifier_;
   const Client client_;
+  const Limits limits_;
+  LimitsReached* const reached_;  // null: nobody counts
   std::shared_ptr<Verification> verification_;  // null: none is under way, and nothing is held
   uint64_t last_id_ = 0;  // of requests and listeners alike
   std::map<uint64_t, Pending> pending_;  // maps, for an idle client has few or none, and buckets cost more

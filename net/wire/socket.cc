@@ -13,7 +13,11 @@ constexpr size_t kControlBytesMax = 256;
 }  // namespace
 
 WireSocket::WireSocket(const Surroundings& with, const Polls& polls, size_t thread, Upgrade upgrade)
-    : with_(with), polls_(polls), thread_(thread), upgrade_(std::make_unique<const Upgrade>(std::move(upgrade))) {}
+    : with_(with),
+      polls_(polls),
+      thread_(thread),
+      upgrade_(std::make_unique<const Upgrade>(std::move(upgrade))),
+      reader_(with.limits.message_bytes_max) {}
 
 void WireSocket::start(std::shared_ptr<http::WebSocket> socket) {
   socket_ = std::move(socket);
@@ -120,13 +124,13 @@ bool WireSocket::on_server_closing() {
 
 void WireSocket::send(const Outgoing& message) {
   if (const auto* text = std::get_if<Text>(&message)) return send_text(text->json);
-  if (std::holds_alternative<Push>(message)) return socket_->send(frames_of(message, with_.serialised));
+  if (std::holds_alternative<Push>(message)) return socket_->send(maker()(message, with_.serialised));
   send_text(text_of(message));
 }
 
 void WireSocket::send_text(std::string_view json) {
   if (json.size() <= kPieceUnitsMax) return socket_->send_text(json);
-  socket_->send(frame_message(json));
+  socket_->send(frame_message(json, socket_->is_deflated() ? Packed::Yes : Packed::No));
 }
 
 void WireSocket::hold_back(bool held) {
@@ -145,7 +149,7 @@ void WireSocket::on_close(http::CloseCode) {
     }
   }
   socket_.reset();
-  reader_ = MessageReader();
+  reader_ = MessageReader(with_.limits.message_bytes_max);
   early_.clear();
 }
 

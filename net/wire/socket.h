@@ -42,7 +42,7 @@ class WireSocket final : public http::WebSocketHandler, public Transport, public
   bool is_full() const override { return socket_->backlog_bytes() > with_.backlog_bytes_pause; }
   void send(const Outgoing& message) override;
   void send(db::SharedBytes made) override { socket_->send(std::move(made)); }
-  Make maker() const override { return frames_of; }
+  Make maker() const override { return socket_->is_deflated() ? packed_frames_of : static_cast<Make>(frames_of); }
   void hold_back(bool held) override;
   void close() override { socket_->close(http::CloseCode::GoingAway); }
 

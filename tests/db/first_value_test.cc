@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "db/model/hash.h"
-#include "db/model/select.h"
+#include "db/reads.h"
 #include "db/space.h"
 #include "tests/db/talk.h"
 
@@ -203,22 +203,70 @@ TEST_CASE("FirstValue: hashes outlive values that make room for others", "[db]")
   }
 }
 
+TEST_CASE("FirstValue: who has a large one to read holds it together with the others, once", "[db]") {
+  const TempFolder folder;
+  const auto database = open(folder);
+  Namespace space = database->space("t").value();
+  REQUIRE(space.set("a", object_of(kLargeAnswerBytes)).ok());
+  REQUIRE(space.set("small", object_of(kLargeAnswerBytes / 2)).ok());
+  const auto held = [&] { return database->figures().answer_bytes; };
+  Herd herd(*database);
+  {
+    const Answer small = herd.ask(listen_to("small"));
+    CHECK(held() == 0);
+    const Answer first = herd.ask(listen_to("a"));
+    const uint64_t one = held();
+    CHECK(one >= kLargeAnswerBytes);
+    const Answer second = herd.ask(listen_to("a"));
+    const Answer knows = herd.ask(with_hash(listen_to("a"), node_hash(first.first->value())));
+    CHECK(knows.lease == nullptr);
+    CHECK(held() == one);
+  }
+  CHECK(held() == 0);  // all have read it; that it is kept for others is bounded elsewhere
+  const Answer third = herd.ask(listen_to("a"));
+  CHECK(held() >= kLargeAnswerBytes);
+}
+
+TEST_CASE("FirstValue: with too much to be read by others a large one is refused, until they have read", "[db]") {
+  const TempFolder folder;
+  Database::Options options;
+  options.folder = folder.path();
+  options.answer_bytes_max = 3 * kLargeAnswerBytes;
+  const auto database = Database::open(std::move(options)).value();
+  Namespace space = database->space("t").value();
+  for (const char* path : {"a", "b"}) REQUIRE(space.set(path, object_of(2 * kLargeAnswerBytes)).ok());
+  const auto ask = [&](const char* path) {
+    Talk talk(*database);
+    talk.client->listen(1, 10, listen_to(path));
+    return std::get<Answer>(talk.items_until(1).back());
+  };
+  std::optional<Answer> unread = ask("a");
+  CHECK(ask("b").status.error().code == ErrorCode::Unavailable);
+  CHECK(ask("a").status.ok());  // the same one
+  unread.reset();
+  CHECK(ask("b").status.ok());
+}
+
 namespace {
 
-// One that has been read, as it is when nobody waited.
-std::shared_ptr<FirstValue> read_value(LargeValues& to, FirstValueCounts& counts, size_t bytes) {
-  const auto show = [bytes](const TreeView&) { return Value::string(std::string(bytes, 'x')); };
-  auto value = std::make_shared<FirstValue>(Path(), show, false, 1, std::nullopt, counts);
-  to.add(value);
-  const SnapshotView nothing(nullptr, 0);
-  value->read(nothing);
-  return value;
-}
+struct Values {
+  // One that has been read, as it is when nobody waited.
+  std::shared_ptr<FirstValue> read(size_t bytes) {
+    const auto show = [bytes](const TreeView&) { return Value::string(std::string(bytes, 'x')); };
+    auto value = std::make_shared<FirstValue>(Path(), show, false, 1, std::nullopt, counts, answers);
+    large.add(value);
+    value->read(SnapshotView(nullptr, 0));
+    return value;
+  }
+
+  FirstValueCounts counts;
+  Budget answers{0};
+  LargeValues large;
+};
 
 }  // namespace
 
 TEST_CASE("LargeValues: the latest are kept, up to a number of bytes and a number of values", "[db]") {
-  FirstValueCounts counts;
   struct Case {
     std::string name;
     size_t bytes, count;  // of large values, before a small one
@@ -235,10 +283,10 @@ TEST_CASE("LargeValues: the latest are kept, up to a number of bytes and a numbe
   };
   for (const Case& that : cases) {
     INFO(that.name);
-    LargeValues values;
+    Values values;
     std::vector<std::shared_ptr<FirstValue>> read;
-    for (size_t i = 0; i < that.count; ++i) read.push_back(read_value(values, counts, that.bytes));
-    const auto small = read_value(values, counts, 10);
+    for (size_t i = 0; i < that.count; ++i) read.push_back(values.read(that.bytes));
+    const auto small = values.read(10);
     size_t kept = 0;
     for (size_t i = 0; i < that.count; ++i) {
       const bool is_kept = read[i]->large_bytes() > 0;
@@ -250,9 +298,8 @@ TEST_CASE("LargeValues: the latest are kept, up to a number of bytes and a numbe
 }
 
 TEST_CASE("LargeValues: what is no longer true takes no room", "[db]") {
-  FirstValueCounts counts;
-  LargeValues values;
-  const auto kept = read_value(values, counts, kLargeValuesBytesMax / 4);
-  for (int i = 0; i < 10; ++i) read_value(values, counts, kLargeValuesBytesMax / 4);  // each is gone at once
+  Values values;
+  const auto kept = values.read(kLargeValuesBytesMax / 4);
+  for (int i = 0; i < 10; ++i) values.read(kLargeValuesBytesMax / 4);  // each is gone at once
   CHECK(kept->large_bytes() > 0);
 }

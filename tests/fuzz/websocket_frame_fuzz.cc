@@ -14,8 +14,8 @@ namespace {
 
 constexpr size_t kMessageBytesMax = 300;
 
-std::vector<std::string> read(std::string_view bytes, size_t piece_bytes) {
-  FrameReader reader(kMessageBytesMax);
+std::vector<std::string> read(std::string_view bytes, size_t piece_bytes, bool inflates) {
+  FrameReader reader(kMessageBytesMax, inflates);
   std::vector<std::string> seen;
   while (!bytes.empty()) {
     std::string_view piece = bytes.substr(0, piece_bytes);
@@ -49,8 +49,10 @@ std::vector<std::string> read(std::string_view bytes, size_t piece_bytes) {
 }  // namespace
 
 FUZZ_TARGET(websocket_frame) {
-  const auto whole = read(bytes, bytes.size());
-  for (const size_t piece_bytes : {1, 3, 8}) {
-    invariant(read(bytes, piece_bytes) == whole, "pieces say what the whole says");
+  for (const bool inflates : {false, true}) {
+    const auto whole = read(bytes, bytes.size(), inflates);
+    for (const size_t piece_bytes : {1, 3, 8}) {
+      invariant(read(bytes, piece_bytes, inflates) == whole, "pieces say what the whole says");
+    }
   }
 }

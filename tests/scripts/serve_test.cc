@@ -406,7 +406,7 @@ TEST_CASE("serve: where files are few, connections leave some to the store, and 
   const Folder folder;
   Server server({"--dev", "--data", folder / "data"}, {"sh", "-c", R"(ulimit -n 200 && exec "$@")", "sh"});
   REQUIRE(server.port() != 0);
-  CHECK_THAT(server.program().errors(), Catch::Contains("the hard limit of open files is low connections=150 files=200 could=50000"));
+  CHECK_THAT(server.program().errors(), Catch::Contains("the hard limit of open files is low connections=150 files=200 max_connections=50000"));
   std::vector<std::unique_ptr<Connection>> connections;
   for (int i = 0; i < 150; ++i) {
     connections.push_back(std::make_unique<Connection>(server.port()));

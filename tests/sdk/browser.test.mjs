@@ -11,24 +11,6 @@ const server = await Server.start(after);
 after(closeApps);
 const browser = await Browser.start(after);
 
-// What `file` says in a page: its tests run there, unchanged.
-async function runIn(seen, file, { poll = false } = {}) {
-  return seen.tab.evaluate(
-    async (port, name, forced, prefix) => {
-      Object.assign(window, { serverPort: port, namespacePrefix: prefix });
-      if (forced) (await import('@firebase/database')).forceLongPolling();
-      await import(`/sdk/${name}`);
-      const { closeApps } = await import('/sdk/support/apps.mjs');
-      return (await import('node:test')).run(closeApps);
-    },
-    server.port,
-    file,
-    poll,
-    `page-${++pages}`,
-  );
-}
-let pages = 0;
-
 const ways = [
   { way: 'WebSocket', options: {}, poll: false },
   { way: 'long polling', options: {}, poll: true },
@@ -53,7 +35,7 @@ for (const { way, options, poll } of ways) {
     if (poll && ['queries.test.mjs', 'presence.test.mjs'].includes(file)) continue;
     test(`${file} over ${way}`, async () => {
       const seen = await browser.open(options);
-      const results = await runIn(seen, file, { poll });
+      const results = await browser.run(seen, file, server.port, { poll });
       assert.deepEqual(results.filter(({ error }) => error), []);
       assert.ok(results.filter(({ skipped }) => !skipped).length >= count, JSON.stringify(results));
       const starts = seen.polls.filter((url) => /[?&]start=t/.test(url));

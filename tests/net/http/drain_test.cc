@@ -132,6 +132,90 @@ TEST_CASE("Connections beyond the limit are refused, and room that is made is us
   CHECK(next.reply().status == 200);
 }
 
+TEST_CASE("An address has as many connections as it may, whoever else has any; a trusted proxy has more", "[net][http][limits]") {
+  Limits limits;
+  limits.connections_per_address_max = 2;
+  HttpFixture server(echo, limits);
+  const auto answers = [](HttpClient& client) {
+    client.ask("/");
+    return client.reply().status;
+  };
+  auto first = std::make_unique<HttpClient>(server.port());
+  HttpClient second(server.port());
+  CHECK(answers(*first) == 200);
+  CHECK(answers(second) == 200);
+  HttpClient third(server.port());
+  const auto refusal = third.reply();
+  CHECK(refusal.status == 503);
+  CHECK(refusal.has("retry-after: "));
+  CHECK(refusal.body.find("Too many connections from your address") != std::string::npos);
+  CHECK(refusal.whole);
+  CHECK(third.is_closed());
+  const auto reached = [&](const HttpFixture& of) {
+    return of.listener->stats().limits_reached[static_cast<size_t>(http::Limit::ConnectionsPerAddress)];
+  };
+  CHECK(reached(server) == 1);
+  first.reset();
+  CHECK(eventually([&] { return server.listener->stats().connections == 1; }));
+  HttpClient next(server.port());
+  CHECK(answers(next) == 200);
+
+  HttpFixture behind(Wire::Plain, echo, limits, 2, {.trusted_proxies = {"127.0.0.1"}});
+  std::vector<std::unique_ptr<HttpClient>> many;
+  for (int i = 0; i < 5; ++i) {
+    many.push_back(std::make_unique<HttpClient>(behind.port()));
+    CHECK(answers(*many.back()) == 200);
+  }
+  CHECK(reached(behind) == 0);
+}
+
+TEST_CASE("With TLS and with PROXY headers the same: it is the client that is counted", "[net][http][limits]") {
+  Limits limits;
+  limits.connections_per_address_max = 1;
+  {
+    HttpFixture server(Wire::Tls, echo, limits);
+    HttpClient first(server.at());
+    first.ask("/");
+    CHECK(first.reply().status == 200);
+    HttpClient second(server.at());
+    CHECK(!second.is_connected());
+  }
+  HttpFixture server(Wire::Plain, echo, limits, 2, {.trusted_proxies = {"127.0.0.1"}, .proxy_protocol = true});
+  const auto ask_as = [&](HttpClient& client, const std::string& address) {
+    client.send("PROXY TCP4 " + address + " 10.0.0.9 4711 80\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    return client.reply().status;
+  };
+  HttpClient one(server.port()), other(server.port()), again(server.port());
+  CHECK(ask_as(one, "10.0.0.1") == 200);
+  CHECK(ask_as(other, "10.0.0.2") == 200);
+  CHECK(ask_as(again, "10.0.0.1") == 503);
+}
+
+TEST_CASE("Who asks too often is read later; nothing is refused, and nobody else waits", "[net][http][limits]") {
+  Limits limits;
+  limits.request_rate_max = 1;
+  HttpFixture server(echo, limits, 1);
+  const auto throttled = [&] {
+    return server.listener->stats().limits_reached[static_cast<size_t>(http::Limit::RequestRate)];
+  };
+  HttpClient fast(server.port());
+  fast.ask("/");
+  CHECK(fast.reply().status == 200);
+  CHECK(throttled() == 0);
+  fast.ask("/");
+  CHECK(fast.reply().status == 200);
+  CHECK(throttled() == 1);
+  fast.ask("/");  // is not read for now
+  for (int i = 0; i < 3; ++i) {
+    HttpClient other(server.port());
+    other.ask("/");
+    CHECK(other.reply().status == 200);
+  }
+  CHECK(fast.is_silent_for(std::chrono::milliseconds(1)));
+  CHECK(fast.reply().status == 200);
+  CHECK(server.listener->stats().bad_requests == 0);
+}
+
 TEST_CASE("Draining lets requests be answered, says goodbye to the rest, and accepts no more", "[net][http][drain]") {
   const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Signal asked;

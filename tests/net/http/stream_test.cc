@@ -214,6 +214,31 @@ TEST_CASE("A reader that is slow with one large value is waited for as long as i
   CHECK(streams.open() == 1);
 }
 
+TEST_CASE("When too much waits in all, who does not read goes first, and who does stays", "[net][http][stream][limits]") {
+  const bool is_crowded = GENERATE(true, false);
+  Streams streams;
+  Limits limits;
+  limits.outbound_bytes_max = is_crowded ? 8u << 20 : 1024u << 20;
+  HttpFixture server([&](std::shared_ptr<Exchange> exchange) { streams.open(exchange); }, limits, 1);
+  HttpClient deaf(server.at(), "127.0.0.1", 4096);
+  HttpClient reader(server.at());
+  deaf.ask("/deaf");
+  reader.ask("/reader");
+  CHECK(deaf.reply(HttpClient::Body::None).status == 200);
+  const auto head = reader.reply(HttpClient::Body::None);
+  REQUIRE(eventually([&] { return streams.open() == 2; }));
+  const auto large = std::make_shared<const std::string>(1u << 20, 'x');
+  const auto reached = [&] { return server.listener->stats().limits_reached[static_cast<size_t>(http::Limit::Outbound)]; };
+  for (int i = 0; i < 30; ++i) {
+    streams.with(server.io, "/deaf", [large](Stream& stream) { stream.send(large); });
+    streams.with(server.io, "/reader", [](Stream& stream) { stream.send(kEvent); });
+    CHECK(events(head, reader, 1) == kEvent);
+  }
+  CHECK(reached() == (is_crowded ? 1 : 0));
+  CHECK(streams.open() == (is_crowded ? 1 : 2));
+  CHECK(server.listener->stats().outbox_bytes < (is_crowded ? 1u << 20 : 40u << 20));
+}
+
 TEST_CASE("A reader that falls behind by more than may wait is disconnected", "[net][http][stream][limits]") {
   const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Streams streams;

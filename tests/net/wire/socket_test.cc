@@ -41,6 +41,7 @@ class FakeSocket final : public http::WebSocket {
     paused_ = false;
     deliver();
   }
+  bool is_deflated() const override { return false; }
   bool is_closed() const override { return false; }
   size_t backlog_bytes() const override { return backlog_; }
 

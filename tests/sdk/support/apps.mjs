@@ -3,6 +3,9 @@ import { deleteApp, initializeApp } from '@firebase/app';
 import * as fb from '@firebase/database';
 import { soon } from './server.mjs';
 
+// Other files run these as a page or over TLS (scenarios.mjs, browser.mjs).
+const usualOrigin = globalThis.serverOrigin ?? globalThis.process?.env.HEARTH_TEST_ORIGIN ?? 'http://127.0.0.1';
+
 let count = 0;
 const apps = [];
 
@@ -11,7 +14,7 @@ export const newNamespace = () => `${globalThis.namespacePrefix ?? 'space'}-${++
 
 // A database handle of a new app. `port`: of the server or of a proxy before it. `token`: what a signed-in user has.
 // `origin`: "https://localhost" for a port that speaks TLS.
-export function open(port, namespace, { token, origin = 'http://127.0.0.1' } = {}) {
+export function open(port, namespace, { token, origin = usualOrigin } = {}) {
   const app = initializeApp({ databaseURL: `${origin}:${port}?ns=${namespace}` }, `app-${++count}`);
   apps.push(app);
   const database = fb.getDatabase(app);

@@ -50,6 +50,7 @@ async function serveFiles(after) {
 export class Browser {
   #chromium;
   #port;
+  #pages = 0;
 
   static async start(after, flags = []) {
     if (!program) throw new Error('no Chromium here: tools/test installs it, or set CHROMIUM_BIN');
@@ -96,5 +97,24 @@ export class Browser {
     }
     await tab.goto(`${this.origin}${path}`);
     return seen;
+  }
+
+  // What the test file `name` says in that page: its tests run there, unchanged. `port` is where `origin` ("http://127.0.0.1")
+  // has the server. `poll`: by long polling alone.
+  async run(seen, name, port, { origin = 'http://127.0.0.1', poll = false } = {}) {
+    return seen.tab.evaluate(
+      async (serverPort, serverOrigin, file, forced, namespacePrefix) => {
+        Object.assign(window, { serverPort, serverOrigin, namespacePrefix });
+        if (forced) (await import('@firebase/database')).forceLongPolling();
+        await import(`/sdk/${file}`);
+        const { closeApps } = await import('/sdk/support/apps.mjs');
+        return (await import('node:test')).run(closeApps);
+      },
+      port,
+      origin,
+      name,
+      poll,
+      `page-${++this.#pages}`,
+    );
   }
 }

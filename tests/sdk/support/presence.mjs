@@ -3,7 +3,7 @@
 import { initializeApp } from '@firebase/app';
 import { getDatabase, increment, onDisconnect, ref, serverTimestamp, set } from '@firebase/database';
 
-const [port, namespace, origin = 'http://127.0.0.1'] = process.argv.slice(2);
+const [port, namespace, origin = process.env.HEARTH_TEST_ORIGIN ?? 'http://127.0.0.1'] = process.argv.slice(2);
 const database = getDatabase(initializeApp({ databaseURL: `${origin}:${port}?ns=${namespace}` }));
 await set(ref(database, 'ada'), { online: true });
 await onDisconnect(ref(database, 'ada')).update({ online: false, seen: serverTimestamp() });

@@ -57,7 +57,7 @@ export class Server {
   // Again on the same port, if there was one.
   async start() {
     if (!existsSync(program)) throw new Error(`no server at ${program}: build it, or set HEARTH_BIN`);
-    const flags = ['serve', ...this.#flags, '--data', join(this.#folder, 'data'), '--port', `${this.port}`];
+    const flags = ['serve', ...this.#flags, ...JSON.parse(process.env.HEARTH_TEST_FLAGS ?? '[]'), '--data', join(this.#folder, 'data'), '--port', `${this.port}`];
     this.#process = spawn(program, [...flags, '--log-level', 'warn'], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process.stderr.setEncoding('utf8').on('data', (text) => (this.#errors += text));
     let output = '';

@@ -1,5 +1,6 @@
 // A client of the wire protocol that can say what no SDK would.
 import { createConnection } from 'node:net';
+import { connect } from 'node:tls';
 import { Story } from './apps.mjs';
 import { frame, FrameReader, MessageReader, opcode } from './frames.mjs';
 import { soon } from './server.mjs';
@@ -29,7 +30,8 @@ export class Socket {
     const frames = new FrameReader({ afterHead: true });
     const messages = new MessageReader();
     let code;
-    this.#socket = createConnection({ host: '127.0.0.1', port });
+    const isSecure = process.env.HEARTH_TEST_ORIGIN?.startsWith('https:');
+    this.#socket = isSecure ? connect({ host: 'localhost', port }) : createConnection({ host: '127.0.0.1', port });
     this.#socket.setNoDelay(true);
     this.closed = new Promise((resolve) => this.#socket.once('close', () => resolve(code)));
     this.#socket.on('error', () => {}); // a reset is a close

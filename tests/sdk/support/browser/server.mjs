@@ -21,7 +21,7 @@ export class Server {
     return new Server();
   };
   port = Number(window.serverPort);
-  url = `http://127.0.0.1:${window.serverPort}`;
+  url = `${window.serverOrigin}:${window.serverPort}`;
   async kill() {
     throw new NotHere('killing the server');
   }

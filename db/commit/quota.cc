@@ -1,0 +1,162 @@
+#include "db/commit/quota.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <utility>
+
+namespace hearth::db {
+namespace {
+
+constexpr size_t kLookRowsMax = 100'000;  // of what a write removes
+constexpr std::string_view kAfterAllRows = "\xff";
+
+Size size_of(std::string_view key, std::string_view leaf) { return {1, static_cast<int64_t>(key.size() + leaf.size())}; }
+
+// Of all that a write puts.
+Size put_by(const Overlay& after) {
+  Size added;
+  after.changes([&](std::string_view key, std::optional<std::string_view> leaf) {
+    if (leaf) added.add(size_of(key, *leaf));
+  });
+  return added;
+}
+
+// What a write takes away. Nothing when that is too much to look at.
+Result<std::optional<Size>> removed_by(const TreeView& before, const Overlay& after) {
+  Size removed;
+  size_t looked_at = 0;
+  const auto ranges = after.emptied();
+  for (const auto& [from, upto] : ranges) {
+    RETURN_IF_ERROR(before.scan(from, upto, [&](std::string_view key, std::string_view leaf) {
+      removed.add(size_of(key, leaf));
+      return ++looked_at <= kLookRowsMax;
+    }));
+    if (looked_at > kLookRowsMax) return std::optional<Size>();
+  }
+  Result<void> read;
+  after.changes([&](std::string_view key, std::optional<std::string_view>) {
+    const bool in_range = std::any_of(ranges.begin(), ranges.end(), [&](const auto& range) {
+      return range.first <= key && key < range.second;
+    });
+    if (in_range || !read.ok()) return;
+    const auto leaf = before.leaf(key);
+    if (!leaf.ok()) {
+      read = leaf.error();
+    } else if (leaf.value()) {
+      removed.add(size_of(key, *leaf.value()));
+    }
+  });
+  RETURN_IF_ERROR(read);
+  return std::optional<Size>(removed);
+}
+
+bool fits(const Quota& quota, const Size& size) {
+  return (quota.rows_max == 0 || size.rows <= static_cast<int64_t>(quota.rows_max)) &&
+         (quota.bytes_max == 0 || size.bytes <= static_cast<int64_t>(quota.bytes_max));
+}
+
+// Far from the limit nobody looks closely. What is known exactly stays so for longer: who goes back and forth does not have
+// it counted each time.
+bool is_far_from(const Quota& quota, const Size& size, bool is_loose) {
+  const uint64_t part = is_loose ? 16 : 8;
+  return fits({quota.rows_max - quota.rows_max / part, quota.bytes_max - quota.bytes_max / part}, size);
+}
+
+// It makes what is too much more.
+bool worsens(const Quota& quota, const Size& size, const Size& by) {
+  return (quota.rows_max > 0 && size.rows > static_cast<int64_t>(quota.rows_max) && by.rows > 0) ||
+         (quota.bytes_max > 0 && size.bytes > static_cast<int64_t>(quota.bytes_max) && by.bytes > 0);
+}
+
+Error too_large(const Quota& quota, const std::string& name, const Size& size) {
+  const bool rows = quota.rows_max > 0 && size.rows > static_cast<int64_t>(quota.rows_max);
+  return {ErrorCode::TooLarge,
+          fmt::format("The namespace {} is full: with this it would have {} {}, and may have {}. Remove something first.", name,
+                      rows ? size.rows : size.bytes, rows ? "values" : "bytes", rows ? quota.rows_max : quota.bytes_max)};
+}
+
+}  // namespace
+
+// Done by another thread, which lets go of it then.
+struct Usage::Count {
+  Size size;
+  Result<void> status;
+  std::atomic<bool> is_done = false;
+};
+
+void Usage::take_count() {
+  if (count_ == nullptr || !count_->is_done.load(std::memory_order_acquire)) return;
+  const auto count = std::exchange(count_, nullptr);
+  if (!count->status.ok()) return;  // the next write that comes to the limit has it counted again
+  size_ = count->size;
+  size_.add(since_);
+  is_known_ = true;
+  is_loose_ = is_since_loose_;
+}
+
+Result<void> Usage::count_here(const TreeView& view) {
+  Size size;
+  RETURN_IF_ERROR(view.scan("", kAfterAllRows, [&](std::string_view key, std::string_view leaf) {
+    size.add(size_of(key, leaf));
+    return size.rows <= static_cast<int64_t>(kCountHereRowsMax);
+  }));
+  if (size.rows > static_cast<int64_t>(kCountHereRowsMax)) {
+    wants_count_ = true;
+    return {};
+  }
+  size_ = size;
+  is_known_ = true;
+  is_loose_ = false;
+  return {};
+}
+
+Result<void> Usage::admit(const Quota& quota, const std::string& name, const TreeView& before, const Overlay& after,
+                          bool at_rest, const std::function<Scan()>& scan, const InBackground& in_background) {
+  take_count();
+  if (!is_known_ && count_ == nullptr && !wants_count_) RETURN_IF_ERROR(count_here(before));
+  if (wants_count_ && at_rest && count_ == nullptr) {
+    wants_count_ = false;
+    since_ = {};
+    is_since_loose_ = false;
+    count_ = std::make_shared<Count>();
+    in_background([count = count_, scan = scan()] {
+      count->status = scan([&](std::string_view key, std::string_view leaf) {
+        count->size.add(size_of(key, leaf));
+        return count.use_count() > 1;  // somebody still wants to know
+      });
+      count->is_done.store(true, std::memory_order_release);
+    });
+  }
+
+  Size by = put_by(after);
+  Size then = size_;
+  then.add(by);
+  const bool is_far = is_known_ && count_ == nullptr && !wants_count_ && is_far_from(quota, then, is_loose_);
+  if (is_far) {
+    size_ = then;
+    is_loose_ = true;
+    return {};
+  }
+  if (is_known_ && is_loose_ && count_ == nullptr && !wants_count_) RETURN_IF_ERROR(count_here(before));
+  ASSIGN_OR_RETURN(const auto removed, removed_by(before, after));
+  if (removed) by.add({-removed->rows, -removed->bytes});
+  then = size_;
+  then.add(by);
+  if (is_known_ && !is_loose_ && worsens(quota, then, by)) return too_large(quota, name, then);
+  size_ = then;
+  since_.add(by);
+  if (!removed) is_loose_ = is_since_loose_ = true;
+  return {};
+}
+
+void Usage::note(const Overlay& after) {
+  const Size by = put_by(after);
+  size_.add(by);
+  since_.add(by);
+  is_loose_ = is_since_loose_ = true;
+}
+
+}  // namespace hearth::db

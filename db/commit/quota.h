@@ -1,0 +1,66 @@
+// How large a namespace may become. It is not counted with every write: between counts there is an upper bound, to which
+// each write adds what it puts, as if it were all new. Only when that comes near the limit is a write looked at closely, and
+// the namespace counted: at once when it is small, else by another thread, and until that is done writes are taken.
+//
+// Thread: its shard's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "db/base/result.h"
+#include "db/commit/overlay.h"
+#include "db/model/tree_view.h"
+
+namespace hearth::db {
+
+// Of one namespace; 0: any number. Rows are leaves and priorities; their bytes are those of keys and values as they are
+// kept, before compression. Indexes are not counted.
+struct Quota {
+  uint64_t rows_max = 0;
+  uint64_t bytes_max = 0;
+  bool is_set() const { return rows_max > 0 || bytes_max > 0; }
+};
+
+inline constexpr uint64_t kCountHereRowsMax = 10'000;  // counted on the shard's thread; more are not
+
+struct Size {
+  int64_t rows = 0;
+  int64_t bytes = 0;
+  void add(const Size& other) {
+    rows += other.rows;
+    bytes += other.bytes;
+  }
+};
+
+class Usage {
+ public:
+  using InBackground = std::function<void(std::function<void()>)>;
+  // All rows of the namespace as it is on disk. Called in the background.
+  using Scan = std::function<Result<void>(const TreeView::RowFunction& row)>;
+
+  // Whether a write may be, which makes `after` of `before`; then it is counted. `at_rest`: `before` is what is on disk.
+  // Errors: TooLarge.
+  Result<void> admit(const Quota& quota, const std::string& name, const TreeView& before, const Overlay& after, bool at_rest,
+                     const std::function<Scan()>& scan, const InBackground& in_background);
+  // One that may be whatever the quota.
+  void note(const Overlay& after);
+
+ private:
+  struct Count;
+  void take_count();
+  Result<void> count_here(const TreeView& view);
+
+  Size size_;               // at most
+  bool is_known_ = false;
+  bool is_loose_ = true;    // it may be less
+  bool wants_count_ = false;
+  std::shared_ptr<Count> count_;  // under way
+  Size since_;                    // it began
+  bool is_since_loose_ = false;
+};
+
+}  // namespace hearth::db

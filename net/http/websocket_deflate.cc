@@ -1,0 +1,147 @@
+#include "net/http/websocket_deflate.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <charconv>
+#include <new>
+#include <set>
+
+#include "net/http/websocket_frame.h"
+
+namespace hearth::net::http {
+namespace {
+
+constexpr int kRawWindow = -15;
+constexpr int kLevel = 1;  // on the threads that send
+constexpr size_t kPieceBytes = 16u << 10;
+constexpr std::string_view kTail("\0\0\xff\xff", 4);  // of every message, and left out of it (RFC 7692 §7.2.1)
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+std::string_view cut(std::string_view& rest, char at) {
+  const size_t end = std::min(rest.find(at), rest.size());
+  const std::string_view head = trimmed(rest.substr(0, end));
+  rest.remove_prefix(std::min(end + 1, rest.size()));
+  return head;
+}
+
+// RFC 7692 §7.1: what we do not know, or is there twice, or has a value that it can't have, makes the offer none.
+bool can_be_met(std::string_view offer) {
+  if (!equals_ignoring_case(cut(offer, ';'), "permessage-deflate")) return false;
+  std::set<std::string> seen;
+  while (!trimmed(offer).empty()) {
+    std::string_view parameter = cut(offer, ';');
+    const bool has_value = parameter.find('=') != std::string_view::npos;
+    const std::string name(cut(parameter, '='));
+    if (!seen.insert(name).second) return false;
+    if (name == "server_no_context_takeover" || name == "client_no_context_takeover") {
+      if (has_value) return false;
+      continue;
+    }
+    if (name != "client_max_window_bits" && name != "server_max_window_bits") return false;
+    if (!has_value && name == "client_max_window_bits") continue;
+    if (parameter.size() >= 2 && parameter.front() == '"' && parameter.back() == '"') {
+      parameter = parameter.substr(1, parameter.size() - 2);
+    }
+    int bits = 0;
+    const auto read = std::from_chars(parameter.data(), parameter.data() + parameter.size(), bits);
+    if (read.ec != std::errc() || read.ptr != parameter.data() + parameter.size() || bits < 8 || bits > 15) return false;
+    // Our window is the same for all, so that frames can be shared.
+    if (name == "server_max_window_bits" && bits < 15) return false;
+  }
+  return true;
+}
+
+struct Deflater {
+  Deflater() {
+    if (deflateInit2(&stream, kLevel, Z_DEFLATED, kRawWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK) throw std::bad_alloc();
+  }
+  ~Deflater() { deflateEnd(&stream); }
+  Deflater(const Deflater&) = delete;
+  Deflater& operator=(const Deflater&) = delete;
+  z_stream stream{};
+};
+
+struct Inflater {
+  Inflater() {
+    if (inflateInit2(&stream, kRawWindow) != Z_OK) throw std::bad_alloc();
+  }
+  ~Inflater() { inflateEnd(&stream); }
+  Inflater(const Inflater&) = delete;
+  Inflater& operator=(const Inflater&) = delete;
+  z_stream stream{};
+};
+
+Bytef* bytes_of(const char* text) { return reinterpret_cast<Bytef*>(const_cast<char*>(text)); }
+
+}  // namespace
+
+bool offers_deflate(const Headers& headers) {
+  for (const auto& [name, value] : headers) {
+    if (!equals_ignoring_case(name, "Sec-WebSocket-Extensions")) continue;
+    for (std::string_view rest = value; !rest.empty();) {
+      if (can_be_met(cut(rest, ','))) return true;
+    }
+  }
+  return false;
+}
+
+std::string deflated_frame_text(std::string_view payload) {
+  if (payload.size() < kDeflateBytesMin || payload.size() > UINT32_MAX / 2) return frame_text(payload);
+  thread_local Deflater deflater;  // a quarter of a megabyte, once for each thread that sends
+  z_stream& stream = deflater.stream;
+  deflateReset(&stream);
+  std::string packed(payload.size() + 16, '\0');  // more would not be smaller
+  stream.next_in = bytes_of(payload.data());
+  stream.avail_in = static_cast<unsigned>(payload.size());
+  stream.next_out = bytes_of(packed.data());
+  stream.avail_out = static_cast<unsigned>(packed.size());
+  const int state = deflate(&stream, Z_SYNC_FLUSH);
+  packed.resize(packed.size() - stream.avail_out);
+  const bool is_whole = state == Z_OK && stream.avail_in == 0 && packed.ends_with(kTail);
+  if (!is_whole || packed.size() - kTail.size() >= payload.size()) return frame_text(payload);
+  packed.resize(packed.size() - kTail.size());
+  std::string frame;
+  frame.reserve(packed.size() + 10);
+  append_frame(frame, Opcode::Text, packed);
+  frame.front() = static_cast<char>(frame.front() | kDeflatedBit);
+  return frame;
+}
+
+db::Result<std::string> inflate_message(std::string_view payload, size_t bytes_max) {
+  thread_local Inflater inflater;
+  z_stream& stream = inflater.stream;
+  inflateReset(&stream);
+  std::string message;
+  for (const std::string_view part : {payload, kTail}) {
+    stream.next_in = bytes_of(part.data());
+    stream.avail_in = static_cast<unsigned>(part.size());  // a message's size has a limit far below
+    for (;;) {
+      const size_t before = message.size();
+      message.resize(before + std::min(kPieceBytes, bytes_max + 1 - before));
+      stream.next_out = bytes_of(message.data() + before);
+      stream.avail_out = static_cast<unsigned>(message.size() - before);
+      const int state = inflate(&stream, Z_NO_FLUSH);
+      message.resize(message.size() - stream.avail_out);
+      if (message.size() > bytes_max) return db::Error{db::ErrorCode::TooLarge, "message too large"};
+      // A block may say that it is the last (§7.2.3.4): what comes then is the next.
+      if (state == Z_STREAM_END) {
+        inflateReset(&stream);
+        if (stream.avail_in == 0) break;
+        continue;
+      }
+      if (state == Z_BUF_ERROR) break;  // all is taken
+      if (state != Z_OK) return db::Error{db::ErrorCode::InvalidData, "not compressed as agreed"};
+      if (stream.avail_in == 0 && stream.avail_out > 0) break;
+    }
+  }
+  message.shrink_to_fit();
+  return message;
+}
+
+}  // namespace hearth::net::http

@@ -1,0 +1,298 @@
+// Hostile clients against the real program: those who behave keep working, what the others use up has a bound, and it comes
+// back. No test measures time: each counts what good clients are answered while the flood goes on, and bytes of memory.
+#include <sys/resource.h>
+#include <zlib.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "tests/scripts/program.h"
+#include "tests/support/exposition.h"
+#include "tests/support/http_client.h"
+
+using namespace hearth::test;
+
+namespace {
+
+constexpr size_t kMega = 1u << 20;
+
+// As many sockets as the floods need, here and in the programs that are started.
+const bool kHasSockets = [] {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  return ::setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}();
+
+bool eventually(const std::function<bool()>& holds) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
+
+class Flooded {
+ public:
+  explicit Flooded(std::vector<std::string> flags = {}) : server_(with_usual(std::move(flags), folder_.path())) {
+    REQUIRE(server_.port() != 0);
+    // What every server needs once is no flood's fault.
+    for (int i = 0; i < 50; ++i) REQUIRE(set("/warm/" + std::to_string(i), "1"));
+  }
+
+  uint16_t port() const { return server_.port(); }
+  Reply ask(const Request& request) const { return server_.ask(request); }
+  bool set(const std::string& path, const std::string& json, const std::string& space = "default") const {
+    return ask({.method = "PUT", .target = path + ".json?ns=" + space, .body = json}).status == 200;
+  }
+  double figure(const std::string& name) const { return Exposition(ask({.target = "/.metrics"}).body).at(name); }
+  double reached(const std::string& limit) const {
+    return figure("hearth_limit_reached_total{limit=\"" + limit + "\"}");
+  }
+  size_t memory() { return of_status("VmRSS:"); }       // bytes
+  size_t most_memory() { return of_status("VmHWM:"); }  // so far
+
+ private:
+  static std::vector<std::string> with_usual(std::vector<std::string> flags, const std::string& folder) {
+    flags.insert(flags.end(), {"--dev", "--data", folder, "--sync", "os", "--log-level", "error"});
+    return flags;
+  }
+  size_t of_status(const std::string& field) {
+    const std::string status = contents("/proc/" + std::to_string(server_.program().process()) + "/status");
+    const size_t at = status.find(field);
+    REQUIRE(at != std::string::npos);
+    return std::strtoull(status.c_str() + at + field.size(), nullptr, 10) * 1024;
+  }
+
+  TempFolder folder_;
+  Server server_;
+};
+
+using Clients = std::vector<std::unique_ptr<HttpClient>>;
+Clients clients_of(const Flooded& server, size_t count) {
+  Clients clients;
+  for (size_t i = 0; i < count; ++i) clients.push_back(std::make_unique<HttpClient>(server.port()));
+  return clients;
+}
+
+std::unique_ptr<HttpClient> sdk_client(const Flooded& server, const std::string& space = "default", int receive_bytes = 0) {
+  auto client = std::make_unique<HttpClient>(server.port(), "127.0.0.1", receive_bytes);
+  REQUIRE(client->upgrade("/.ws?v=5&ns=" + space).status == 101);
+  client->take_frame();
+  return client;
+}
+
+std::string request(int number, const std::string& action, const std::string& body) {
+  return R"({"t":"d","d":{"r":)" + std::to_string(number) + R"(,"a":")" + action + R"(","b":)" + body + "}}";
+}
+
+// Compressed, of that many zeros.
+std::string bomb_of(size_t bytes) {
+  z_stream stream{};
+  REQUIRE(deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+  const std::string zeros(kMega, ' ');
+  std::string packed;
+  std::string piece(64 << 10, '\0');
+  for (size_t done = 0; done < bytes; done += zeros.size()) {
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(zeros.data()));
+    stream.avail_in = static_cast<uInt>(zeros.size());
+    const bool is_last = done + zeros.size() >= bytes;
+    do {
+      stream.next_out = reinterpret_cast<Bytef*>(piece.data());
+      stream.avail_out = static_cast<uInt>(piece.size());
+      deflate(&stream, is_last ? Z_FINISH : Z_NO_FLUSH);
+      packed.append(piece, 0, piece.size() - stream.avail_out);
+    } while (stream.avail_out == 0);
+  }
+  deflateEnd(&stream);
+  return packed;
+}
+
+}  // namespace
+
+TEST_CASE("Flood: slowloris: 500 requests that never end", "[flood]") {
+  Flooded server({"--max-head-time", "2"});
+  Clients slow = clients_of(server, 500);
+  for (const auto& client : slow) client->send("GET /a.json HTTP/1.1\r\nHost: x\r\nX-Slow: ");
+  std::atomic<bool> is_over = false;
+  std::thread dribbling([&] {
+    while (!is_over) {
+      for (const auto& client : slow) client->send("x");
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  });
+  for (int i = 0; i < 300; ++i) CHECK(server.set("/good/" + std::to_string(i), "1"));
+  // That bytes keep coming is no help.
+  CHECK(eventually([&] { return server.reached("head_time") == 500; }));
+  is_over = true;
+  dribbling.join();
+  for (const auto& client : slow) CHECK(client->reply().status == 408);
+  slow.clear();
+  CHECK(eventually([&] { return server.figure("hearth_connections") == 1; }));
+}
+
+TEST_CASE("Flood: 2,000 sockets that say nothing, twice", "[flood]") {
+  Flooded server({"--max-head-time", "3"});
+  size_t after_first = 0;
+  for (int round = 0; round < 2; ++round) {
+    Clients mute = clients_of(server, 2'000);
+    CHECK(eventually([&] { return server.figure("hearth_connections") == 2'001; }));
+    for (int i = 0; i < 100; ++i) CHECK(server.set("/good/" + std::to_string(i), "1"));
+    CHECK(eventually([&] { return server.figure("hearth_connections") == 1; }));
+    for (const auto& client : mute) CHECK(client->is_closed());
+    if (round == 0) after_first = server.memory();
+  }
+  CHECK(server.reached("idle_time") == 4'000);
+  CHECK(server.memory() < after_first + 8 * kMega);
+}
+
+TEST_CASE("Flood: a listener that never reads, under a writer", "[flood]") {
+  Flooded server;
+  const size_t before = server.memory();
+  auto deaf = sdk_client(server, "default", 4096);
+  deaf->send_text(request(1, "q", R"({"p":"/big","h":""})"));
+  auto reader = sdk_client(server);
+  reader->send_text(request(1, "q", R"({"p":"/counter","h":""})"));
+  const std::string large(kMega, 'x');
+  for (int i = 0; i < 300; ++i) {
+    CHECK(server.set("/big", "\"" + large + std::to_string(i) + "\""));
+    CHECK(server.set("/counter", std::to_string(i)));
+  }
+  CHECK(server.reached("listener_backlog") + server.reached("backlog") + server.reached("send_time") == 1);
+  for (int i = 0; i < 300;) {  // all of it, in order
+    const auto frame = reader->take_frame();
+    REQUIRE(frame.opcode == 1);
+    if (frame.payload.find(R"("p":"counter","d":)" + std::to_string(i) + "}") != std::string::npos) ++i;
+  }
+  // 300 MB went by. What waited may be 64 MB, and the rows that are not in a table file yet another 64 MB.
+  CHECK(server.most_memory() < before + 300 * kMega);
+}
+
+TEST_CASE("Flood: bodies that inflate to a gigabyte", "[flood]") {
+  Flooded server({"--max-body-size", "16MB"});
+  const std::string bomb = bomb_of(1024 * kMega);
+  CHECK(bomb.size() < 2 * kMega);
+  const size_t before = server.memory();
+  for (int i = 0; i < 5; ++i) {
+    CHECK(server.ask({.method = "PUT", .target = "/bomb.json", .body = bomb, .headers = "Content-Encoding: gzip\r\n"})
+              .status == 413);
+    CHECK(server.set("/good", "1"));
+  }
+  CHECK(server.reached("body_size") == 5);
+  CHECK(server.most_memory() < before + 160 * kMega);  // 16 MB, by how strings grow, on each thread that inflates
+}
+
+TEST_CASE("Flood: 100,000 listens and unlistens, again and again", "[flood]") {
+  Flooded server({"--max-request-rate", "0"});
+  auto client = sdk_client(server);
+  size_t after_first = 0;
+  for (int round = 0; round < 3; ++round) {
+    for (int part = 0; part < 100; ++part) {  // some at a time, for the answers have to go somewhere
+      std::string frames;
+      for (int i = 0; i < 500; ++i) {
+        const std::string path = R"({"p":"/l)" + std::to_string(part * 500 + i) + "\"";
+        frames += HttpClient::frame(1, request(2 * i, "q", path + R"(,"h":""})"));
+        frames += HttpClient::frame(1, request(2 * i + 1, "n", path + "}"));
+      }
+      REQUIRE(client->send(frames));
+      // The value may come, or not: the listener may be gone. The answer to the last is the end.
+      while (true) {
+        const auto frame = client->take_frame();
+        REQUIRE(frame.opcode == 1);
+        if (frame.payload.find(R"("r":999,)") != std::string::npos) break;
+      }
+    }
+    CHECK(server.figure("hearth_listeners") == 0);
+    if (round == 0) after_first = server.memory();
+  }
+  CHECK(server.memory() < after_first + 16 * kMega);
+}
+
+TEST_CASE("Flood: one namespace that floods, beside one that does not", "[flood]") {
+  Flooded server;
+  std::atomic<bool> is_over = false;
+  std::atomic<size_t> answered = 0;
+  std::vector<std::thread> floods;
+  for (int i = 0; i < 4; ++i) {
+    floods.emplace_back([&, i] {
+      HttpClient client(server.port());
+      if (client.upgrade("/.ws?v=5&ns=flood").status != 101) return;
+      std::string frames;
+      for (int k = 0; k < 200; ++k) {
+        frames += HttpClient::frame(
+            1, request(k, "p", R"({"p":"/f)" + std::to_string(i) + "/" + std::to_string(k) + R"(","d":"some value"})"));
+      }
+      while (!is_over) {
+        if (!client.send(frames)) return;
+        for (bool all = false; !all; ++answered) {
+          const auto frame = client.take_frame();
+          if (frame.opcode != 1) return;
+          all = frame.payload.find(R"("r":199,)") != std::string::npos;
+        }
+      }
+    });
+  }
+  REQUIRE(eventually([&] { return answered > 1'000; }));
+  auto listener = sdk_client(server, "good");
+  listener->send_text(request(1, "q", R"({"p":"/n","h":""})"));
+  for (int i = 0; i < 200; ++i) {
+    CHECK(server.set("/n", std::to_string(i), "good"));
+    const std::string told = R"("p":"n","d":)" + std::to_string(i) + "}";
+    for (bool heard = false; !heard;) {
+      const auto frame = listener->take_frame();
+      REQUIRE(frame.opcode == 1);
+      heard = frame.payload.find(told) != std::string::npos;
+    }
+  }
+  const size_t at_the_end = answered;
+  CHECK(eventually([&] { return answered > at_the_end; }));  // it has flooded all the while
+  is_over = true;
+  for (std::thread& flood : floods) flood.join();
+  CHECK(eventually([&] { return server.figure("hearth_shard_requests_waiting") == 0; }));
+}
+
+TEST_CASE("Flood: large values that are asked for and not read", "[flood]") {
+  Flooded server({"--max-answers-size", "100MB"});
+  std::string large = "{";
+  for (int i = 0; i < 20; ++i) {
+    large += (i == 0 ? "\"k" : ",\"k") + std::to_string(i) + "\":\"" + std::string(kMega, 'x') + "\"";
+  }
+  large += "}";
+  REQUIRE(server.set("/large", large));
+  REQUIRE(server.set("/small", "1"));
+  const size_t before = server.memory();
+  std::vector<std::unique_ptr<HttpClient>> deaf;
+  for (int i = 0; i < 60; ++i) {
+    deaf.push_back(sdk_client(server, "default", 4096));
+    deaf.back()->send_text(request(1, "g", R"({"p":"/large","q":{}})"));
+  }
+  CHECK(eventually([&] { return server.reached("answer_size") >= 40; }));
+  CHECK(server.ask({.target = "/small.json"}).body == "1");
+  auto good = sdk_client(server);
+  good->send_text(request(1, "g", R"({"p":"/small","q":{}})"));
+  CHECK(good->take_frame().payload == R"({"t":"d","d":{"r":1,"b":{"s":"ok","d":1}}})");
+  // Five answers as values and as text, and what the last one needed before it was refused; 60 would be 2.4 GB.
+  CHECK(server.most_memory() < before + 500 * kMega);
+  const auto refused = server.ask({.target = "/large.json"});
+  CHECK(refused.status == 503);
+  CHECK(refused.head.find("retry-after: ") != std::string::npos);
+  deaf.clear();
+  CHECK(eventually([&] { return server.figure("hearth_answer_bytes") == 0; }));
+  CHECK(server.ask({.target = "/large.json"}).status == 200);
+}
+
+TEST_CASE("Flood: pings", "[flood]") {
+  Flooded server({"--max-request-rate", "2000"});
+  auto client = sdk_client(server);
+  std::string pings;
+  for (int i = 0; i < 3'000; ++i) pings += HttpClient::frame(9, "x");
+  REQUIRE(client->send(pings));
+  for (int i = 0; i < 100; ++i) CHECK(server.set("/good", std::to_string(i)));
+  CHECK(server.reached("request_rate") >= 1);
+  for (int i = 0; i < 3'000; ++i) CHECK(client->take_frame().opcode == 10);  // it is only slowed down
+}
