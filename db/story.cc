@@ -107,7 +107,7 @@ std::vector<Item> Story::take() {
     ++first_;
   }
   if (waiting() == 0) {
-    entries_ = {};
+    entries_ = std::vector<Entry>();  // with {} the memory would stay
     taken_ = 0;
   } else if (taken_ > waiting()) {  // each is moved once in a while, and not at each take
     entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(taken_));
@@ -128,7 +128,7 @@ void Story::nudge() {
 void Story::close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
-  entries_ = {};
+  entries_ = std::vector<Entry>();
   taken_ = 0;
 }
 

@@ -230,7 +230,7 @@ void Wire::flush() {
     if (count == 0) return;
     sent_ += count;
   }
-  outgoing_ = {};
+  outgoing_ = std::string();
   sent_ = 0;
 }
 
@@ -310,7 +310,7 @@ void Wire::take_messages(const OnMessage& on_message) {
     if (opcode == kCloseFrame) fail("the server closed the WebSocket");
   }
   incoming_.erase(0, at);
-  if (incoming_.empty()) incoming_ = {};
+  if (incoming_.empty()) incoming_ = std::string();
 }
 
 WireLoop::WireLoop() : poll_(epoll_create1(EPOLL_CLOEXEC)) {
