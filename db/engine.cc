@@ -47,8 +47,10 @@ Result<void> Engine::start() {
     return revive ? revive(name, memo) : nullptr;
   };
   for (uint32_t i = 0; i < store_->shards(); ++i) {
-    shards_.push_back(std::make_unique<Shard>(Shard::Dependencies{*store_, durability, *readers_, *scans_, read_times_, answers_, Quota{options_.namespace_rows_max, options_.namespace_bytes_max},
-                                                                  *clock_, life_, options_.indexes, on_named, on_revive}));
+    shards_.push_back(std::make_unique<Shard>(
+        Shard::Dependencies{*store_, durability, *readers_, *scans_, read_times_, first_values_, answers_,
+                            Quota{options_.namespace_rows_max, options_.namespace_bytes_max}, *clock_, life_,
+                            options_.indexes, on_named, on_revive}));
   }
   RETURN_IF_ERROR(adopt_orphans());
   return resume_indexes();
@@ -228,6 +230,8 @@ Figures Engine::figures() const {
   figures.answer_bytes = answers_.bytes();
   figures.answers_refused = answers_.refused();
   read_times_.each([&](const TimeHistogram& times) { times.add_to(figures.read_time); });
+  figures.first_values_read = first_values_.reads.value();
+  figures.first_values_hashed = first_values_.hashes.value();
   figures.reads = readers_->figures();
   figures.scans = scans_->figures();
   figures.store = store_->figures();

@@ -67,6 +67,7 @@ class Engine {
   std::string life_;
   std::unique_ptr<TreeStore> store_;
   ReadTimes read_times_;
+  FirstValueCounts first_values_;
   Budget answers_;  // that are large
   std::unique_ptr<ReaderPool> callbacks_;  // one thread; only without Options::run
   std::unique_ptr<ReaderPool> readers_;

@@ -1,76 +1,108 @@
-#include "db/model/hash.h"
 #include "db/reads.h"
 #include "db/space.h"
 
 namespace hearth::db {
 
-void FirstValue::wait(Waiter waiter) {
+bool FirstValue::wait(Waiter& waiter) {
+  std::shared_ptr<const Body> body;
   {
     const std::lock_guard lock(mutex_);
+    const bool names_it = waiter.hash && !waiter.hash->empty();
+    const bool can_compare = !names_it || wants_hash_ || hashes_;
     if (!done_) {
-      waiters_.push_back(std::move(waiter));
-      return;
+      if (can_compare) waiters_.push_back(std::move(waiter));
+      return can_compare;
     }
+    if (status_.ok() && !(names_it && hashes_ && hashes_->contain(*waiter.hash)) && (body_ == nullptr || !can_compare)) {
+      return false;
+    }
+    body = body_;
   }
-  answer(waiter);  // what is done does not change
+  answer(waiter, body);
+  return true;
 }
 
 void FirstValue::read(const TreeView& view) {
-  Result<Value> value = show_(view);
-  std::string hash;
-  if (value.ok() && wants_hash) hash = node_hash(value.value());
-  Lease lease;
-  if (value.ok()) {
-    auto taken = lease_for(value.value(), answers_);
-    if (taken.ok()) {
-      lease = std::move(taken).value();
-    } else {
-      value = taken.error();
-    }
+  counts_.reads.add();
+  const Result<Value> value = show_(view);
+  std::optional<NodeHashes> hashes = this->hashes();
+  if (value.ok() && wants_hash_ && !hashes) {
+    counts_.hashes.add();
+    hashes = node_hashes(value.value());
   }
+  std::shared_ptr<const Body> body;
+  if (value.ok()) body = Body::put(path_, Slot::Value, value.value());
   std::vector<Waiter> waiters;
   {
     const std::lock_guard lock(mutex_);
     done_ = true;
-    if (value.ok()) {
-      value_ = std::move(value).value();
-      body_ = Body::put(path_, Slot::Value, value_);
-      hash_ = std::move(hash);
-      lease_ = lease;
-    } else {
-      status_ = value.error();
-    }
+    status_ = value.ok() ? Result<void>() : value.error();
+    hashes_ = std::move(hashes);
+    if (value.ok() && value.value().byte_count() <= kLargeValueBytesMax) body_ = body;
     waiters.swap(waiters_);
   }
-  for (const Waiter& waiter : waiters) answer(waiter);
+  for (const Waiter& waiter : waiters) answer(waiter, body);
 }
 
-void FirstValue::answer(const Waiter& waiter) {
+// Done; `body` may be null for who has the value.
+void FirstValue::answer(const Waiter& waiter, const std::shared_ptr<const Body>& body) {
   Answer answer;
   answer.request = waiter.request;
   answer.status = status_;
   answer.sequence = sequence_;
   if (status_.ok()) {
-    answer.hash = hash_;
-    const bool same = waiter.hash && (waiter.hash->empty() ? value_.is_null()
-                                                           : *waiter.hash == hash_ || hash_matches(value_, *waiter.hash));
-    if (!same) {
-      answer.first = body_;
-      answer.lease = lease_.lock();
-    }
+    if (hashes_) answer.hash = hashes_->ieee754;
+    const bool has_it = waiter.hash && (waiter.hash->empty() ? body->value().is_null() : hashes_->contain(*waiter.hash));
+    if (!has_it) tell(body, answer);
   }
   waiter.conversation->story.fill(waiter.place, std::move(answer));
 }
 
-std::optional<std::string> FirstValue::hash() {
+// One lease for all who have it to read at a time.
+void FirstValue::tell(const std::shared_ptr<const Body>& body, Answer& answer) {
   const std::lock_guard lock(mutex_);
-  if (!done_ || !wants_hash || !status_.ok()) return {};
-  return hash_;
+  answer.lease = lease_.lock();
+  if (answer.lease == nullptr) {
+    auto taken = lease_for(body->value(), answers_);
+    if (!taken.ok()) {
+      answer.status = taken.error();
+      return;
+    }
+    answer.lease = std::move(taken).value();
+    lease_ = answer.lease;
+  }
+  answer.first = body;
 }
 
-bool FirstValue::is_small() {
+std::optional<NodeHashes> FirstValue::hashes() {
   const std::lock_guard lock(mutex_);
-  return !done_ || value_.byte_count() <= kFirstValueBytesMax;
+  return hashes_;
+}
+
+size_t FirstValue::large_bytes() {
+  const std::lock_guard lock(mutex_);
+  const size_t bytes = body_ == nullptr ? 0 : body_->byte_count();
+  return bytes > kSmallValueBytesMax ? bytes : 0;
+}
+
+void FirstValue::let_go() {
+  const std::lock_guard lock(mutex_);
+  body_.reset();
+}
+
+void LargeValues::add(const std::shared_ptr<FirstValue>& value) {
+  latest_.push_front(value);
+  size_t count = 0, bytes = 0;
+  for (auto at = latest_.begin(); at != latest_.end();) {
+    const auto still = at->lock();  // null: another value is there now
+    bytes += still == nullptr ? 0 : still->large_bytes();
+    if (still != nullptr && ++count <= kLargeValuesMax && bytes <= kLargeValuesBytesMax) {
+      ++at;
+      continue;
+    }
+    if (still != nullptr && still->large_bytes() > 0) still->let_go();
+    at = latest_.erase(at);
+  }
 }
 
 }  // namespace hearth::db

@@ -178,7 +178,7 @@ Result<void> Shard::note_change(Space& space, const Accepted& accepted, const Di
     event.listener = one.subscription->id;
     event.sequence = accepted.record.sequence;
     event.body = one.body;
-    if (one.subscription->query) {
+    if (one.subscription->query != nullptr) {
       space.view_firsts.erase(view_key(one.subscription->path, one.subscription->query->text()));  // its view may be gone
     }
     if (one.revoked) {
@@ -327,7 +327,7 @@ void Shard::handle(Request& request, ListenRequest& what) {
   subscription->id = what.listener;
   subscription->path = listen.path;
   subscription->check = listen.check;
-  if (listen.query && listen.query->is_filtered()) subscription->query = listen.query;
+  if (listen.query && listen.query->is_filtered()) subscription->query = std::make_unique<const Query>(*listen.query);
   if (const Result<void> allowed = check(space, *subscription); !allowed.ok()) {
     return answer(request, {0, allowed, 0, {}, {}, {}, nullptr, false});
   }
@@ -342,7 +342,7 @@ void Shard::handle(Request& request, ListenRequest& what) {
   }
   // From here on every later commit is told, behind the place that is kept for the first value.
 
-  if (added.query) return first_of_view(request, listen, added, how);
+  if (added.query != nullptr) return first_of_view(request, listen, added, how);
   if (listen.resume) {
     if (auto missed = missed_since(space, listen)) return resume(request, listen, std::move(*missed));
   }
@@ -356,21 +356,21 @@ void Shard::handle(Request& request, ListenRequest& what) {
   }
   FirstValue::Waiter waiter{conversation, conversation->story.keep_place(), request.id, listen.hash};
   std::shared_ptr<FirstValue>& first = space.firsts[listen.path.text()];
-  if (first != nullptr && (!wants_hash || first->wants_hash) && first->is_small()) return first->wait(std::move(waiter));
-  if (first != nullptr && wants_hash) {
-    // It was read and is large: its hash is worth keeping, it is not.
-    if (const auto hash = first->hash()) space.tree.hashes[listen.path.text()] = *hash;
-  }
+  if (first != nullptr && first->wait(waiter)) return;
   first = std::make_shared<FirstValue>(
       listen.path, [path = listen.path](const TreeView& view) { return view.read(path, kReadBytesMax); }, wants_hash, sequence,
-      with_.answers);
-  first->wait(std::move(waiter));
+      first == nullptr ? std::nullopt : first->hashes(), with_.first_values, with_.answers);
+  first->wait(waiter);
+  large_values_.add(first);
   with_.readers.run([first, snapshot = committer_.durable(), number = space.tree.number] {
     first->read(SnapshotView(snapshot, number));
   });
   if (space.firsts.size() > kFirstValuesMax) {
-    const std::string own = listen.path.text();
-    std::erase_if(space.firsts, [&](const auto& entry) { return entry.first != own; });
+    std::erase_if(space.firsts, [&, own = listen.path.text()](const auto& entry) {
+      if (entry.first == own) return false;
+      if (const auto hashes = entry.second->hashes()) remember_hash(space.tree, entry.first, hashes->ieee754);
+      return true;
+    });
   }
 }
 
@@ -414,7 +414,8 @@ void Shard::handle(Request& request, DisconnectRequest& what) {
     reply.status = committer_.judge(space.tree, trial, with_.clock.now());
   }
   if (reply.status.ok()) {
-    DisconnectQueue changed = request.conversation->queue;
+    const auto& queue = request.conversation->queue;
+    DisconnectQueue changed = queue != nullptr ? *queue : DisconnectQueue(request.conversation->id);
     Result<std::vector<Effect>> effects = changed.take(what.disconnect);
     if (!effects.ok()) {
       reply.status = effects.error();
@@ -426,7 +427,7 @@ void Shard::handle(Request& request, DisconnectRequest& what) {
         reply.status = accepted.error();
       } else {
         counted_.disconnect_writes_queued.add(what.disconnect.overwrites.size());
-        request.conversation->queue = std::move(changed);
+        request.conversation->queue = std::make_unique<DisconnectQueue>(std::move(changed));
         request.conversation->queue_check = what.check;
         if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
       }
@@ -437,9 +438,9 @@ void Shard::handle(Request& request, DisconnectRequest& what) {
 
 void Shard::handle(Request& request, RecheckDisconnectRequest& what) {
   Conversation& conversation = *request.conversation;
-  if (conversation.queue.empty()) return;  // what is queued from here on brings its own
+  if (conversation.queue == nullptr || conversation.queue->empty()) return;  // what is queued from here on brings its own
   conversation.queue_check = std::move(what.check);
-  auto effects = conversation.queue.sign(conversation.queue_check == nullptr ? "" : conversation.queue_check->memo());
+  auto effects = conversation.queue->sign(conversation.queue_check == nullptr ? "" : conversation.queue_check->memo());
   if (effects.empty()) return;
   // A store that fails is broken for all: who sees to that is told by the writes that it refuses.
   const auto accepted = committer_.queue(request.space->tree, std::move(effects), with_.clock.now());
@@ -533,7 +534,7 @@ void Shard::end(const std::shared_ptr<Conversation>& conversation) {
   for (auto& [id, subscription] : conversation->subscriptions) space.registry.remove(*subscription);
   conversation->subscriptions.clear();
   space.sessions.erase(conversation->id);
-  run_queue(space, conversation->queue, conversation->queue_check);
+  if (conversation->queue != nullptr) run_queue(space, *conversation->queue, conversation->queue_check);
 }
 
 // One commit for all that was queued, which also removes the queue: it is run exactly once (data-model.md §12).

@@ -109,6 +109,7 @@ class Shard {
     ReaderPool& readers;
     ReaderPool& scans;  // reads that go through a whole collection to find a few children
     ReadTimes& read_times;
+    FirstValueCounts& first_values;
     Budget& answers;
     Quota quota;
     const Clock& clock;
@@ -199,6 +200,7 @@ class Shard {
   const std::shared_ptr<Door> door_ = std::make_shared<Door>();
   Committer committer_;
   Counted counted_;
+  LargeValues large_values_;
   uint64_t group_ = 1;
   std::vector<Release> releases_;
   std::vector<std::chrono::steady_clock::time_point>

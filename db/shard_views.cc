@@ -98,8 +98,8 @@ void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> ope
     return opening.waiter.hash && !opening.waiter.hash->empty();
   });
   std::shared_ptr<FirstValue>& first = space.view_firsts[key];
-  const bool is_known = first != nullptr && (!wants_hash || first->wants_hash) && first->is_small();
-  if (!is_known) {
+  if (first != nullptr) std::erase_if(openings, [&](Space::Opening& opening) { return first->wait(opening.waiter); });
+  if (!openings.empty()) {
     FirstValue::Show show;
     if (view.query().counts) {
       show = [count = static_cast<int64_t>(view.count())](const TreeView&) { return Value::integer(count); };
@@ -114,10 +114,11 @@ void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> ope
         return read_query(tree, path, query, has_priorities, kReadBytesMax);
       };
     }
-    first = std::make_shared<FirstValue>(view.path(), std::move(show), wants_hash, space.tree.head.sequence, with_.answers);
-  }
-  for (Space::Opening& opening : openings) first->wait(std::move(opening.waiter));
-  if (!is_known) {
+    first = std::make_shared<FirstValue>(view.path(), std::move(show), wants_hash, space.tree.head.sequence,
+                                         first == nullptr ? std::nullopt : first->hashes(), with_.first_values,
+                                         with_.answers);
+    for (Space::Opening& opening : openings) first->wait(opening.waiter);
+    large_values_.add(first);
     with_.readers.run([first, snapshot = committer_.durable(), number = space.tree.number] {
       first->read(SnapshotView(snapshot, number));
     });

@@ -13,9 +13,11 @@
 #include <utility>
 #include <vector>
 
+#include "db/base/metrics.h"
 #include "db/commit/committer.h"
 #include "db/commit/disconnect_queue.h"
 #include "db/events/listener_registry.h"
+#include "db/model/hash.h"
 #include "db/story.h"
 
 namespace hearth::db {
@@ -25,25 +27,34 @@ struct Space;
 
 inline constexpr size_t kMissedPathsMax = 10'000;       // changed paths remembered for streams that come back
 inline constexpr size_t kFirstValuesMax = 64;           // first values kept to be shared
-inline constexpr size_t kFirstValueBytesMax = 64 << 10; // of one that is kept once everybody has it
+inline constexpr size_t kSmallValueBytesMax = 64 << 10; // of one that is kept as long as it is true
+inline constexpr size_t kLargeValueBytesMax = 8 << 20;  // of one that is kept among the latest of its shard, see LargeValues
+inline constexpr size_t kLargeValuesMax = 64;           // that are
+inline constexpr size_t kLargeValuesBytesMax = 16 << 20; // of all these; their texts take as much again
 
 // One conversation's state at its shard. `story` is for any thread, the rest for the shard's.
 struct Conversation final : Audience {
   Conversation(std::string session, std::shared_ptr<Space> with, std::function<void()> wake)
-      : id(std::move(session)), space(std::move(with)), story(std::move(wake)), queue(id) {}
+      : id(std::move(session)), space(std::move(with)), story(std::move(wake)) {}
   const std::string id;
   const std::shared_ptr<Space> space;
   Story story;
-  DisconnectQueue queue;
+  std::unique_ptr<DisconnectQueue> queue;           // null until something is queued
   std::unique_ptr<const std::string> label;         // Client::set_label; null for the many that have none
   std::shared_ptr<const Precondition> queue_check;  // asked again when it is written; null: allowed
-  std::unordered_map<uint64_t, std::unique_ptr<Subscription>> subscriptions;  // by the owner's id
+  std::map<uint64_t, std::unique_ptr<Subscription>> subscriptions;  // by the owner's id
   uint64_t held_in = 0;     // the group that holds something for it to be told
   uint64_t carried_in = 0;  // the group in which a request of it had to wait for the next
   bool ended = false;
 };
 
-// The first value of a path, read once for all who ask for it before it changes.
+struct FirstValueCounts {
+  Counter reads;
+  Counter hashes;  // of values that were read
+};
+
+// The first value of a path, read once for all who ask for it before it changes; a large one is read again for who comes
+// when it was let go, but not for who knows its hash. Nothing is read or hashed but in read(), on a reader's thread.
 class FirstValue {
  public:
   struct Waiter {
@@ -52,33 +63,51 @@ class FirstValue {
     uint64_t request;
     std::optional<std::string> hash;  // of what the client has
   };
-  // `show`: what of it is read.
+  // `show`: what of it is read. `hashes`: when it is known what they are.
   using Show = std::function<Result<Value>(const TreeView& view)>;
-  FirstValue(Path path, Show show, bool wants_hash, uint64_t sequence, Budget& answers)
-      : wants_hash(wants_hash), path_(std::move(path)), show_(std::move(show)), sequence_(sequence), answers_(answers) {}
+  FirstValue(Path path, Show show, bool wants_hash, uint64_t sequence, std::optional<NodeHashes> hashes,
+             FirstValueCounts& counts, Budget& answers)
+      : path_(std::move(path)),
+        show_(std::move(show)),
+        sequence_(sequence),
+        wants_hash_(wants_hash),
+        counts_(counts),
+        answers_(answers),
+        hashes_(std::move(hashes)) {}
 
-  void wait(Waiter waiter);          // answered now when the value is there
-  void read(const TreeView& view);   // answers all; on a reader's thread
-  std::optional<std::string> hash(); // once it is known
-  bool is_small();                   // worth keeping when read
-
-  const bool wants_hash;
+  // Answers it, now or when the value is there. False, with nothing done: this one cannot, and another has to be read.
+  bool wait(Waiter& waiter);
+  void read(const TreeView& view);  // answers all; on a reader's thread
+  std::optional<NodeHashes> hashes();  // once they are known
+  size_t large_bytes();                // that are kept, unless it is a small one
+  void let_go();                       // of these
 
  private:
-  void answer(const Waiter& waiter);
+  void answer(const Waiter& waiter, const std::shared_ptr<const Body>& body);
+  void tell(const std::shared_ptr<const Body>& body, Answer& answer);
 
   const Path path_;
   const Show show_;
   const uint64_t sequence_;
+  const bool wants_hash_;
+  FirstValueCounts& counts_;
   Budget& answers_;
-  std::mutex mutex_;  // Guards all below.
+  std::mutex mutex_;  // Guards all below; what is done does not change, but for body_ and lease_.
   bool done_ = false;
   std::vector<Waiter> waiters_;
   Result<void> status_;
-  Value value_;
-  std::shared_ptr<const Body> body_;
-  std::weak_ptr<const void> lease_;  // of those who wait: when all have it, it is gone
-  std::string hash_;
+  std::optional<NodeHashes> hashes_;
+  std::shared_ptr<const Body> body_;  // null: not done, or it was large, and is gone
+  std::weak_ptr<const void> lease_;   // of those who were told and have not read it yet
+};
+
+// The latest first values of a shard: of the large ones only so many bytes are kept. Thread: the shard's.
+class LargeValues {
+ public:
+  void add(const std::shared_ptr<FirstValue>& value);  // that is going to be read
+
+ private:
+  std::deque<std::weak_ptr<FirstValue>> latest_;
 };
 
 // The name of a view in the maps of its space.

@@ -1,10 +1,13 @@
 #include "db/story.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 namespace hearth::db {
 namespace {
+
+static_assert(std::is_nothrow_move_constructible_v<Item>);  // or a vector of them would copy as it grows
 
 // One body counts for each who is told: it lives until the last of them took it.
 size_t bytes_of(const Item& item) {
@@ -20,7 +23,7 @@ size_t bytes_of(const Item& item) {
 }  // namespace
 
 bool Story::should_wake() {
-  if (woken_ || entries_.empty() || !entries_.front().item) return false;
+  if (woken_ || waiting() == 0 || !entries_[taken_].item) return false;
   woken_ = true;
   return true;
 }
@@ -39,9 +42,11 @@ bool Story::fits(const Item& item, size_t bytes) {
 
 // What waits is dropped for the reason; the owner hears nothing else.
 void Story::overflow() {
-  first_ += entries_.size();
+  first_ += waiting();
   entries_.clear();
-  entries_.push_back({Ended{{ErrorCode::TooLarge, "The connection reads too slowly for what it listens to."}}, 0});
+  taken_ = 0;
+  entries_.emplace_back().item.emplace(
+      Ended{{ErrorCode::TooLarge, "The connection reads too slowly for what it listens to."}});
   closed_ = true;
   overflowed_ = true;
 }
@@ -68,17 +73,17 @@ bool Story::append(Item item) {
 
 uint64_t Story::keep_place() {
   const std::lock_guard lock(mutex_);
-  if (closed_) return first_ + entries_.size();  // nothing will fill it
+  if (closed_) return first_ + waiting();  // nothing will fill it
   entries_.emplace_back();
-  return first_ + entries_.size() - 1;
+  return first_ + waiting() - 1;
 }
 
 void Story::fill(uint64_t place, Item item) {
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
-    if (closed_ || place < first_ || place - first_ >= entries_.size()) return;
-    Entry& entry = entries_[place - first_];
+    if (closed_ || place < first_ || place - first_ >= waiting()) return;
+    Entry& entry = entries_[taken_ + place - first_];
     entry.bytes = bytes_of(item);
     if (fits(item, entry.bytes)) {
       entry.item = std::move(item);
@@ -93,13 +98,20 @@ void Story::fill(uint64_t place, Item item) {
 std::vector<Item> Story::take() {
   const std::lock_guard lock(mutex_);
   std::vector<Item> items;
-  while (!entries_.empty() && entries_.front().item) {
-    Entry& entry = entries_.front();
+  while (waiting() > 0 && entries_[taken_].item) {
+    Entry& entry = entries_[taken_];
     size_t& waiting = bytes_like(*entry.item);
     waiting -= std::min(waiting, entry.bytes);
     items.push_back(std::move(*entry.item));
-    entries_.pop_front();
+    ++taken_;
     ++first_;
+  }
+  if (waiting() == 0) {
+    entries_ = std::vector<Entry>();  // with {} the memory would stay
+    taken_ = 0;
+  } else if (taken_ > waiting()) {  // each is moved once in a while, and not at each take
+    entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(taken_));
+    taken_ = 0;
   }
   woken_ = false;
   return items;
@@ -116,7 +128,8 @@ void Story::nudge() {
 void Story::close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
-  entries_.clear();
+  entries_ = std::vector<Entry>();
+  taken_ = 0;
 }
 
 }  // namespace hearth::db

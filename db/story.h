@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -36,10 +35,13 @@ class Story {
   bool fits(const Item& item, size_t bytes);  // under mutex_; counts it when it does
   size_t& bytes_like(const Item& item);       // under mutex_
   void overflow();                            // under mutex_
+  size_t waiting() const { return entries_.size() - taken_; }  // under mutex_
 
   std::mutex mutex_;  // Guards all below; not held while wake_ is called.
-  std::deque<Entry> entries_;
-  uint64_t first_ = 0;       // the place of entries_.front()
+  // A vector, for an empty one holds no memory; those before `taken_` are gone.
+  std::vector<Entry> entries_;
+  size_t taken_ = 0;
+  uint64_t first_ = 0;       // the place of entries_[taken_]
   size_t event_bytes_ = 0;   // untaken
   size_t answer_bytes_ = 0;  // untaken; of what was asked for, so more of it may wait
   bool overflowed_ = false;  // and append() has not said so yet

@@ -51,30 +51,32 @@ QueryFacts facts_of(const std::optional<db::Query>& query) {
 }
 
 db::Result<void> ReadAccess::check(const db::Moment& moment) const {
-  if (asker_) RETURN_IF_ERROR(asker_->may_read(moment, path_, facts_));
-  if (!query_ || is_checked_.exchange(true, std::memory_order_relaxed)) return {};
+  static const QueryFacts plain;
+  if (asker_) RETURN_IF_ERROR(asker_->may_read(moment, path_, filter_ != nullptr ? filter_->facts : plain));
+  if (filter_ == nullptr || is_checked_.exchange(true, std::memory_order_relaxed)) return {};
   return check_index(moment);
 }
 
 db::Result<void> ReadAccess::check_index(const db::Moment& moment) const {
-  if (query_->order == db::Order::Key || query_->order == db::Order::Priority) return {};
-  const std::string order = query_->order == db::Order::Value ? ".value" : query_->child.text();
+  const db::Query& query = filter_->query;
+  if (query.order == db::Order::Key || query.order == db::Order::Priority) return {};
+  const std::string order = query.order == db::Order::Value ? ".value" : query.child.text();
   ASSIGN_OR_RETURN(const std::shared_ptr<const Ruleset> ruleset, book_->in_force(moment.settings));
-  if (query_->then.empty() && ruleset != nullptr && ruleset->has_index(path_, order)) return {};
+  if (query.then.empty() && ruleset != nullptr && ruleset->has_index(path_, order)) return {};
   ASSIGN_OR_RETURN(const auto text, moment.settings.text(db::kOwnIndexesSetting));
   ASSIGN_OR_RETURN(const auto own, db::parse_indexes(text.value_or(book_->options().own_indexes)));
   const std::vector<std::string_view> keys = path_.keys();
   for (const db::IndexSpec& spec : own) {
-    const bool is_order = spec.order == query_->order && spec.child == query_->child && spec.then == query_->then;
+    const bool is_order = spec.order == query.order && spec.child == query.child && spec.then == query.then;
     if (is_order && spec.matches(keys)) return {};
   }
   no_index_.store(true, std::memory_order_relaxed);
   if (unindexed_ == Unindexed::Noted || !book_->options().needs_indexes) return {};
-  if (!query_->then.empty()) {
+  if (!query.then.empty()) {
     db::IndexSpec spec;
     for (const std::string_view key : keys) spec.at.emplace_back(key);
-    spec.child = query_->child;
-    spec.then = query_->then;
+    spec.child = query.child;
+    spec.then = query.then;
     return db::Error{db::ErrorCode::InvalidArgument,
                      "Index not defined, add it to /.settings/indexes.json: " + db::indexes_text({spec})};
   }

@@ -55,26 +55,29 @@ enum class Unindexed : uint8_t { Noted, Refused };
 class ReadAccess final : public db::Precondition {
  public:
   // `asker`: nothing for an admin, who is asked for the index alone.
-  ReadAccess(std::shared_ptr<Rulebook> book, std::optional<Asker> asker, db::Path path, std::optional<db::Query> query = {},
+  ReadAccess(std::shared_ptr<Rulebook> book, std::optional<Asker> asker, db::Path path,
+             const std::optional<db::Query>& query = {},
              Unindexed unindexed = Unindexed::Noted)
       : book_(std::move(book)),
         asker_(std::move(asker)),
         path_(std::move(path)),
-        query_(std::move(query)),
-        facts_(facts_of(query_)),
+        filter_(query ? std::make_unique<const Filter>(Filter{*query, facts_of(query)}) : nullptr),
         unindexed_(unindexed) {}
   // Errors: PermissionDenied, InvalidArgument (Unindexed::Refused), Io.
   db::Result<void> check(const db::Moment& moment) const override;
   bool no_index() const { return no_index_.load(std::memory_order_relaxed); }  // once it was checked
 
  private:
+  struct Filter {
+    db::Query query;
+    QueryFacts facts;
+  };
   db::Result<void> check_index(const db::Moment& moment) const;
 
   const std::shared_ptr<Rulebook> book_;
   const std::optional<Asker> asker_;
   const db::Path path_;
-  const std::optional<db::Query> query_;
-  const QueryFacts facts_;
+  const std::unique_ptr<const Filter> filter_;  // null, as it mostly is: a plain read
   const Unindexed unindexed_;
   mutable std::atomic<bool> is_checked_ = false;
   mutable std::atomic<bool> no_index_ = false;

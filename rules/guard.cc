@@ -105,7 +105,9 @@ std::shared_ptr<const db::Precondition> Session::lasting_write_access() const {
 void Session::set_auth(Auth auth) {
   auth_ = std::move(auth);
   asker_ = asker_of(book_, space_, auth_);
-  for (const auto& [listener, one] : listeners_) client_->recheck(listener, read_access(one.path, one.query));
+  for (const auto& [listener, one] : listeners_) {
+    client_->recheck(listener, read_access(one.path, one.query ? std::optional(*one.query) : std::nullopt));
+  }
   client_->recheck_disconnect(lasting_write_access());
   label();
 }
@@ -133,7 +135,7 @@ void Session::listen(uint64_t request, uint64_t listener, db::Listen listen) {
   const auto access = read_access(listen.path, listen.query);
   if (listen.query) queries_[request] = access;
   listen.check = access;
-  listeners_[listener] = {listen.path, listen.query};
+  listeners_[listener] = {listen.path, listen.query ? std::make_unique<const db::Query>(*listen.query) : nullptr};
   client_->listen(request, listener, std::move(listen));
 }
 

@@ -67,7 +67,7 @@ class Session {
  private:
   struct Listening {
     db::Path path;
-    std::optional<db::Query> query;
+    std::unique_ptr<const db::Query> query;  // null, as it mostly is: none
   };
   std::shared_ptr<const ReadAccess> read_access(const db::Path& path, const std::optional<db::Query>& query) const;
   std::shared_ptr<const db::Precondition> lasting_write_access() const;  // also after a restart

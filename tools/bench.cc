@@ -24,7 +24,8 @@ struct Scenario {
   Report (*measure)(const BenchFlags&, Subject&, Progress&);
 };
 constexpr Scenario kScenarios[] = {
-    {"writes", measure_writes}, {"latency", measure_latency}, {"fanout", measure_fanout}, {"tree", measure_tree}};
+    {"writes", measure_writes}, {"latency", measure_latency}, {"fanout", measure_fanout}, {"tree", measure_tree},
+    {"connections", measure_connections}, {"reconnect", measure_reconnect}};
 
 bool is_asked_for(const BenchFlags& flags, std::string_view name) {
   return std::any_of(flags.scenarios.begin(), flags.scenarios.end(),
@@ -44,7 +45,8 @@ Subject::Subject(const BenchFlags& flags) : flags_(flags) {
 
 void Subject::start() {
   std::vector<std::string> words = {
-      "--dev", "--data", folder_->path() + "/data", "--port", "0", "--host", "127.0.0.1", "--sync", flags_.sync,
+      "--dev", "--data", folder_->path() + "/data", "--port", child_ ? child_->address().port : "0",
+      "--host", "127.0.0.1", "--sync", flags_.sync,
       "--threads", std::to_string(flags_.threads), "--log-level", "error"};
   if (flags_.tls) {
     const TlsPair pair = make_certificate(folder_->path());

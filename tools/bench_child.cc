@@ -60,12 +60,16 @@ std::chrono::nanoseconds ServerProcess::cpu() const {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
-double ServerProcess::peak_memory_bytes() const {
-  std::ifstream status(fmt::format("/proc/{}/status", process_));
-  std::string word;
+double ServerProcess::peak_memory_bytes() const { return memory_figure("status", "VmHWM:"); }
+
+// Exact, other than VmRSS of status, which threads bring up to date now and then.
+double ServerProcess::memory_bytes() const { return memory_figure("smaps_rollup", "Rss:"); }
+
+double ServerProcess::memory_figure(const char* file, std::string_view name) const {
+  std::ifstream from(fmt::format("/proc/{}/{}", process_, file));
   double kilobytes = 0;
-  while (status >> word) {
-    if (word == "VmHWM:") status >> kilobytes;
+  for (std::string word; from >> word;) {
+    if (word == name) from >> kilobytes;
   }
   return kilobytes * 1024;
 }

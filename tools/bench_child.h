@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tools/bench_client.h"
@@ -25,10 +26,13 @@ class ServerProcess {
   Steady::duration start_time() const { return start_time_; }  // from the start of the process to its line on stdout
   std::chrono::nanoseconds cpu() const;                        // user and system, all threads, from the start
   double peak_memory_bytes() const;                            // resident
+  double memory_bytes() const;                                 // the same, now; what the kernel holds is not in it
 
   void stop(int signal);  // and waits for the end
 
  private:
+  double memory_figure(const char* file, std::string_view name) const;  // of /proc, in bytes
+
   pid_t process_ = -1;
   Address address_;
   Steady::duration start_time_{};

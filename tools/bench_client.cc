@@ -1,10 +1,12 @@
 #include "tools/bench_client.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,17 +15,30 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <stdexcept>
+#include <utility>
 
 namespace hearth::tools {
 namespace {
 
 constexpr size_t kReadBytes = 64 * 1024;
 constexpr std::chrono::seconds kSilenceMax{30};
+constexpr int kSilenceMilliseconds = static_cast<int>(std::chrono::milliseconds(kSilenceMax).count());
 constexpr uint8_t kTextFrame = 1, kCloseFrame = 8, kPingFrame = 9, kPongFrame = 10;
 
 [[noreturn]] void fail(std::string_view what) { throw std::runtime_error(fmt::format("bench: {}", what)); }
 [[noreturn]] void fail_errno(std::string_view what) { fail(fmt::format("{}: {}", what, std::strerror(errno))); }
+
+// The port is picked when it connects, so that it need not be free towards everybody.
+void bind_to(int descriptor, const std::string& source) {
+  sockaddr_in from{};
+  from.sin_family = AF_INET;
+  const int on = 1;
+  setsockopt(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  if (inet_pton(AF_INET, source.c_str(), &from.sin_addr) != 1 ||
+      bind(descriptor, reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0) {
+    fail_errno(fmt::format("cannot come from {}", source));
+  }
+}
 
 void send_all(Socket& socket, std::string_view bytes) {
   while (!bytes.empty()) bytes.remove_prefix(socket.write_some(bytes));
@@ -95,12 +110,16 @@ Socket::Socket(const Address& address) : descriptor_(-1) {
   }
   for (const addrinfo* at = found; at != nullptr && descriptor_ < 0; at = at->ai_next) {
     descriptor_ = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
+    if (descriptor_ >= 0 && !address.source.empty()) bind_to(descriptor_, address.source);
     if (descriptor_ >= 0 && ::connect(descriptor_, at->ai_addr, at->ai_addrlen) != 0) {
       close(descriptor_);
       descriptor_ = -1;
     }
   }
   freeaddrinfo(found);
+  if (descriptor_ < 0 && errno == ECONNREFUSED) {
+    throw Refused(fmt::format("bench: cannot connect to {}:{}: {}", address.host, address.port, std::strerror(errno)));
+  }
   if (descriptor_ < 0) fail_errno(fmt::format("cannot connect to {}:{}", address.host, address.port));
   const int on = 1;
   setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -121,11 +140,12 @@ size_t Socket::write_some(std::string_view bytes) {
 
 bool Socket::read_some(std::string& to) {
   if (tls_) return tls_->read_some(to);
-  const size_t size = to.size();
-  to.resize(size + kReadBytes);
-  const ssize_t count = recv(descriptor_, to.data() + size, kReadBytes, 0);
-  to.resize(size + static_cast<size_t>(std::max<ssize_t>(count, 0)));
-  if (count > 0) return true;
+  thread_local std::array<char, kReadBytes> buffer;
+  const ssize_t count = recv(descriptor_, buffer.data(), buffer.size(), 0);
+  if (count > 0) {
+    to.append(buffer.data(), static_cast<size_t>(count));
+    return true;
+  }
   if (count == 0) fail("the server closed the connection");
   if (errno == EAGAIN || errno == EINTR) return false;
   fail_errno("receive");
@@ -164,11 +184,15 @@ Wire::Wire(const Address& address, const std::string& space) : socket_(address) 
            fmt::format("GET /.ws?v=5&ns={} HTTP/1.1\r\nHost: {}:{}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: aGVhcnRoLWJlbmNoLWtleQ==\r\n\r\n",
                        space, address.host, address.port));
-  const std::string head = read_head(socket_, incoming_);
-  if (head.find(" 101 ") == std::string::npos) fail(fmt::format("no WebSocket: {}", head.substr(0, head.find('\r'))));
-  // The greeting may have come with the head.
-  for (take_messages([](uint64_t, std::string_view) {}); !greeted_;) receive([](uint64_t, std::string_view) {});
   socket_.set_non_blocking();
+}
+
+void Wire::wait_for_greeting() {
+  while (!greeted_) {
+    pollfd wanted{socket_.descriptor(), POLLIN, 0};
+    if (poll(&wanted, 1, kSilenceMilliseconds) == 0) fail("the server does not say hello");
+    receive([](uint64_t, std::string_view) {});
+  }
 }
 
 void Wire::add_frame(uint8_t opcode, std::string_view payload) {
@@ -194,7 +218,11 @@ uint64_t Wire::put(std::string_view path, std::string_view json) {
   return request("p", fmt::format(R"({{"p":"{}","d":{}}})", path, json));
 }
 
-uint64_t Wire::listen(std::string_view path) { return request("q", fmt::format(R"({{"p":"{}","h":""}})", path)); }
+uint64_t Wire::listen(std::string_view path, std::string_view hash) {
+  return request("q", fmt::format(R"({{"p":"{}","h":"{}"}})", path, hash));
+}
+
+uint64_t Wire::unlisten(std::string_view path) { return request("n", fmt::format(R"({{"p":"{}"}})", path)); }
 
 void Wire::flush() {
   while (wants_to_write()) {
@@ -202,8 +230,17 @@ void Wire::flush() {
     if (count == 0) return;
     sent_ += count;
   }
-  outgoing_.clear();
+  outgoing_ = std::string();
   sent_ = 0;
+}
+
+bool Wire::take_head() {
+  const size_t end = incoming_.find("\r\n\r\n");
+  if (end == std::string::npos) return false;
+  const std::string_view line = std::string_view(incoming_).substr(0, incoming_.find('\r'));
+  if (line.find(" 101 ") == std::string_view::npos) fail(fmt::format("no WebSocket: {}", line));
+  incoming_.erase(0, end + 4);
+  return true;
 }
 
 bool Wire::take_frame(std::string_view bytes, size_t& at, uint8_t& opcode, std::string_view& payload) const {
@@ -226,6 +263,18 @@ bool Wire::take_frame(std::string_view bytes, size_t& at, uint8_t& opcode, std::
   return true;
 }
 
+// A long message is its number of pieces and then these (wire-protocol.md §2).
+void Wire::on_frame(std::string_view text, const OnMessage& on_message) {
+  if (pieces_left_ > 0) {
+    pieces_ += text;
+    if (--pieces_left_ == 0) on_text(std::exchange(pieces_, {}), on_message);
+  } else if (text.starts_with('{')) {
+    on_text(text, on_message);
+  } else {
+    pieces_left_ = number_in<size_t>(text);
+  }
+}
+
 void Wire::on_text(std::string_view text, const OnMessage& on_message) {
   constexpr std::string_view answer = R"({"t":"d","d":{"r":)";
   constexpr std::string_view event = R"({"t":"d","d":{"a":)";
@@ -237,25 +286,31 @@ void Wire::on_text(std::string_view text, const OnMessage& on_message) {
     on_message(0, text);
   } else if (text.starts_with(R"({"t":"c","d":{"t":"h")")) {
     greeted_ = true;
+    on_message(0, text);
   } else {
     fail(fmt::format("not understood: {}", text.substr(0, 200)));
   }
 }
 
 void Wire::receive(const OnMessage& on_message) {
-  if (socket_.read_some(incoming_)) take_messages(on_message);
+  const size_t before = incoming_.size();
+  if (!socket_.read_some(incoming_)) return;
+  bytes_in_ += incoming_.size() - before;
+  take_messages(on_message);
 }
 
 void Wire::take_messages(const OnMessage& on_message) {
+  if (!upgraded_ && !(upgraded_ = take_head())) return;
   size_t at = 0;
   uint8_t opcode;
   std::string_view payload;
   while (take_frame(incoming_, at, opcode, payload)) {
-    if (opcode == kTextFrame) on_text(payload, on_message);
+    if (opcode == kTextFrame) on_frame(payload, on_message);
     if (opcode == kPingFrame) add_frame(kPongFrame, payload);
     if (opcode == kCloseFrame) fail("the server closed the WebSocket");
   }
   incoming_.erase(0, at);
+  if (incoming_.empty()) incoming_ = std::string();
 }
 
 WireLoop::WireLoop() : poll_(epoll_create1(EPOLL_CLOEXEC)) {
@@ -265,6 +320,12 @@ WireLoop::WireLoop() : poll_(epoll_create1(EPOLL_CLOEXEC)) {
 WireLoop::~WireLoop() { close(poll_); }
 
 size_t WireLoop::connect(const Address& address, const std::string& space) {
+  const size_t index = begin(address, space);
+  wires_[index]->wait_for_greeting();
+  return index;
+}
+
+size_t WireLoop::begin(const Address& address, const std::string& space) {
   wires_.push_back(std::make_unique<Wire>(address, space));
   watched_.emplace_back();
   epoll_event event{};
@@ -284,21 +345,30 @@ void WireLoop::flush(size_t index) {
   if (epoll_ctl(poll_, EPOLL_CTL_MOD, wires_[index]->descriptor(), &event) != 0) fail_errno("epoll_ctl");
 }
 
-void WireLoop::run(const OnMessage& on_message, const std::function<bool()>& done) {
-  for (size_t i = 0; i < wires_.size(); ++i) flush(i);
+void WireLoop::flush() {
+  for (const size_t index : touched_) flush(index);
+  touched_.clear();
+}
+
+bool WireLoop::turn(const OnMessage& on_message, std::chrono::milliseconds time) {
+  flush();
   std::array<epoll_event, 64> ready{};
+  const int count =
+      epoll_wait(poll_, ready.data(), static_cast<int>(ready.size()), static_cast<int>(time.count()));
+  if (count < 0 && errno != EINTR) fail_errno("epoll_wait");
+  for (int i = 0; i < count; ++i) {
+    const size_t index = ready[static_cast<size_t>(i)].data.u64;
+    touched_.push_back(index);  // a ping wants an answer
+    if ((ready[static_cast<size_t>(i)].events & ~static_cast<uint32_t>(EPOLLOUT)) == 0) continue;
+    wires_[index]->receive([&](uint64_t number, std::string_view text) { on_message(index, number, text); });
+  }
+  flush();
+  return count != 0;
+}
+
+void WireLoop::run(const OnMessage& on_message, const std::function<bool()>& done) {
   while (!done()) {
-    const int count = epoll_wait(poll_, ready.data(), static_cast<int>(ready.size()),
-                                 static_cast<int>(std::chrono::milliseconds(kSilenceMax).count()));
-    if (count == 0) fail("the server has been silent for too long");
-    if (count < 0 && errno != EINTR) fail_errno("epoll_wait");
-    for (int i = 0; i < count; ++i) {
-      const size_t index = ready[static_cast<size_t>(i)].data.u64;
-      if ((ready[static_cast<size_t>(i)].events & ~static_cast<uint32_t>(EPOLLOUT)) != 0) {
-        wires_[index]->receive([&](uint64_t number, std::string_view text) { on_message(index, number, text); });
-      }
-    }
-    for (size_t i = 0; i < wires_.size(); ++i) flush(i);
+    if (!turn(on_message, kSilenceMax)) fail("the server has been silent for too long");
   }
 }
 

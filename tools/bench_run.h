@@ -22,11 +22,10 @@ class Subject {
   double cpu_micros() const;  // 0 when it is not a child
   void describe(Report& report) const;
 
-  void restart(int signal);  // ends the child by that signal and starts it anew on its folder
+  void restart(int signal);  // ends the child by that signal and starts it anew
+  void start();              // the child, anew on its folder and port when it was stopped
 
  private:
-  void start();
-
   const BenchFlags& flags_;
   Address outside_;
   std::optional<TemporaryFolder> folder_;
@@ -37,6 +36,8 @@ Report measure_writes(const BenchFlags& flags, Subject& subject, Progress& progr
 Report measure_latency(const BenchFlags& flags, Subject& subject, Progress& progress);
 Report measure_fanout(const BenchFlags& flags, Subject& subject, Progress& progress);
 Report measure_tree(const BenchFlags& flags, Subject& subject, Progress& progress);
+Report measure_connections(const BenchFlags& flags, Subject& subject, Progress& progress);
+Report measure_reconnect(const BenchFlags& flags, Subject& subject, Progress& progress);
 Report measure_embedded(const BenchFlags& flags, Progress& progress);  // in this process
 Report measure_rules(const BenchFlags& flags, Progress& progress);     // the same
 Report measure_queries(const BenchFlags& flags, Progress& progress);   // the same

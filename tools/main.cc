@@ -272,7 +272,8 @@ CLI::App* add_exec(CLI::App& program, ExecFlags& flags) {
 CLI::App* add_bench(CLI::App& program, BenchFlags& flags) {
   CLI::App* command = program.add_subcommand("bench", "Measures a server that it starts for itself on a new folder");
   command->add_option("scenarios", flags.scenarios, "What to measure")
-      ->check(CLI::IsMember({"writes", "latency", "fanout", "tree", "embedded", "rules", "queries", "all"}))
+      ->check(CLI::IsMember({"writes", "latency", "fanout", "tree", "connections", "reconnect", "embedded", "rules", "queries",
+                             "all"}))
       ->capture_default_str();
   command->add_flag("--json", flags.json, "For scripts: one JSON document on standard output");
   command->add_option("--url", flags.url, "Measure this running 'hearth serve --dev', without its CPU and memory");
@@ -281,7 +282,7 @@ CLI::App* add_bench(CLI::App& program, BenchFlags& flags) {
       ->check(CLI::IsMember({"group", "os"}))
       ->capture_default_str();
   command->add_option("--threads", flags.threads, "As of serve")->check(CLI::Range(1, 1024))->capture_default_str();
-  command->add_flag("--tls", flags.tls, "writes, latency, fanout and tree over TLS, with a certificate made for the run");
+  command->add_flag("--tls", flags.tls, "All but embedded, rules and queries over TLS, with a certificate made for the run");
   command->add_option("--time", flags.time, "Seconds each of writes, latency, fanout, embedded and rules (twice) is run for")
       ->transform(CLI::AsNumberWithUnit(std::map<std::string, int>{{"s", 1}}))
       ->default_str("5");
@@ -304,6 +305,14 @@ CLI::App* add_bench(CLI::App& program, BenchFlags& flags) {
       ->check(CLI::Range(size_t{10}, size_t{9'999'990}))
       ->capture_default_str();
   command->add_option("--overwrites", flags.overwrites, "tree: overwrites of ten-leaf subtrees")
+      ->check(positive)
+      ->capture_default_str();
+  command
+      ->add_option("--idle-connections", flags.idle_connections,
+                   "connections: of one listener each; as many open files are needed (ulimit -Hn)")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--clients", flags.clients, "reconnect: clients that listen to the same value of 1 MiB")
       ->check(positive)
       ->capture_default_str();
   command->add_option("--in-flight", flags.in_flight, "embedded, rules: unanswered writes")

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <future>
@@ -11,6 +12,7 @@
 #include <thread>
 
 #include "net/http/log.h"
+#include "tools/descriptors.h"
 #include "tools/notify.h"
 #include "tools/rules_file.h"
 #include "tools/secret.h"
@@ -125,6 +127,12 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   net_options.limits = flags.limits;
   net_options.wire_limits = flags.wire_limits;
   net_options.may_deflate = flags.compress_websockets;
+  size_t& connections_max = net_options.limits.connections_max;
+  if (const size_t within = connections_within(descriptor_limit()); within < connections_max) {
+    log(LogLevel::Info, "fewer connections than --max-connections: the hard limit of open files is low",
+        {{"connections", within}, {"files", descriptor_limit()}, {"max_connections", connections_max}});
+    connections_max = within;
+  }
   net_options.origins = flags.origins;
   net_options.failed_logins_per_minute = flags.failed_logins_per_minute;
   if (flags.metrics_port) net_options.watch = {flags.metrics_host, *flags.metrics_port};

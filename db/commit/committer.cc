@@ -25,8 +25,7 @@ class HashingView final : public TreeView {
   Result<std::string> hash(const Path& path, size_t bytes_max) const override {
     if (const auto known = tree_.hashes.find(path.text()); known != tree_.hashes.end()) return known->second;
     ASSIGN_OR_RETURN(std::string found, TreeView::hash(path, bytes_max));
-    if (tree_.hashes.size() >= kHashesMax) tree_.hashes.clear();
-    tree_.hashes[path.text()] = found;
+    remember_hash(tree_, path.text(), found);
     return found;
   }
 

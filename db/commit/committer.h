@@ -43,6 +43,11 @@ struct Tree {
 
 inline constexpr size_t kHashesMax = 4096;  // kept for one namespace
 
+inline void remember_hash(Tree& tree, const std::string& path, const std::string& hash) {
+  if (tree.hashes.size() >= kHashesMax) tree.hashes.clear();
+  tree.hashes[path] = hash;
+}
+
 // Forgets what `path` lies in, above or below. Keys are path texts.
 template <typename Map>
 void forget_related(Map& map, const Path& path) {

@@ -93,7 +93,7 @@ ListenerRegistry::Added ListenerRegistry::add(Subscription& subscription) {
   ++count_;
   std::vector<Subscription*>* list = &node.subscriptions;
   Added added = Added::Alone;
-  if (subscription.query) {
+  if (subscription.query != nullptr) {
     std::unique_ptr<View>& view = node.views[subscription.query->text()];
     if (view != nullptr) added = Added::ToView;
     if (view == nullptr) view = std::make_unique<View>(subscription.path, *subscription.query);
@@ -102,7 +102,7 @@ ListenerRegistry::Added ListenerRegistry::add(Subscription& subscription) {
   }
   subscription.index = list->size();
   list->push_back(&subscription);
-  count(1, subscription.query && added == Added::Alone ? 1 : 0);
+  count(1, subscription.query != nullptr && added == Added::Alone ? 1 : 0);
   return added;
 }
 

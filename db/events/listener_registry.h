@@ -35,7 +35,7 @@ struct Subscription {
   uint64_t id = 0;  // the audience's name for it
   Path path;
   std::shared_ptr<const Precondition> check;  // null: always allowed
-  std::optional<Query> query;                 // nothing: to everything at the path
+  std::unique_ptr<const Query> query;         // null, as it mostly is: to everything at the path
 
   View* view() const { return view_; }  // once it is in the registry, of one with a query
 

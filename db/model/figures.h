@@ -56,6 +56,10 @@ struct Figures {
   uint64_t index_rows_written = 0;  // part of them
   Distribution read_time{};         // nanoseconds, of a read: from when it was asked for until its value was there
 
+  // Of listeners: read from the store, and hashed. All the others shared one of these.
+  uint64_t first_values_read = 0;
+  uint64_t first_values_hashed = 0;
+
   uint64_t sessions = 0;        // now
   uint64_t listeners = 0;       // now
   uint64_t views = 0;           // now: queries that are listened to, each once for all their listeners

@@ -33,11 +33,22 @@ uint64_t javascript_bits(double value) {
   return static_cast<uint64_t>(negative) << 63 | exponent << 52 | low;
 }
 
-void append_hex(double value, NumberHex hex, std::string& to) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  const uint64_t bits = hex == NumberHex::JavaScript ? javascript_bits(value) : std::bit_cast<uint64_t>(value);
-  for (int shift = 60; shift >= 0; shift -= 4) to += kDigits[bits >> shift & 15];
-}
+// Writes numbers in one way, and may look whether the other way would be another.
+class Hex {
+ public:
+  explicit Hex(NumberHex way, bool* differs = nullptr) : way_(way), differs_(differs) {}
+  void append(double value, std::string& to) const {
+    static constexpr char kDigits[] = "0123456789abcdef";
+    uint64_t bits = std::bit_cast<uint64_t>(value);
+    if (differs_ != nullptr) *differs_ = *differs_ || javascript_bits(value) != bits;
+    if (way_ == NumberHex::JavaScript) bits = javascript_bits(value);
+    for (int shift = 60; shift >= 0; shift -= 4) to += kDigits[bits >> shift & 15];
+  }
+
+ private:
+  const NumberHex way_;
+  bool* const differs_;
+};
 
 std::string sha1_base64(std::string_view text) {
   unsigned char digest[SHA_DIGEST_LENGTH];
@@ -69,12 +80,12 @@ bool priority_less(const Child& a, const Child& b) {  // ties stay in key order:
 }
 
 // At most kDepthMax deep.
-std::string hash_of(const Value& value, NumberHex hex) {
+std::string hash_of(const Value& value, const Hex& hex) {
   std::string text;
   const Value priority = value.priority();
   if (priority.is_number()) {
     text += "priority:number:";
-    append_hex(priority.as_double(), hex, text);
+    hex.append(priority.as_double(), text);
     text += ':';
   } else if (priority.kind() == Value::Kind::String) {
     text.append("priority:string:").append(priority.as_string()).append(":");
@@ -86,7 +97,7 @@ std::string hash_of(const Value& value, NumberHex hex) {
     case Value::Kind::Integer:
     case Value::Kind::Double:
       text += "number:";
-      append_hex(value.as_double(), hex, text);
+      hex.append(value.as_double(), text);
       return sha1_base64(text);
     case Value::Kind::String:
       text.append("string:").append(value.as_string());
@@ -120,7 +131,15 @@ std::string base64(std::string_view bytes) {
 }
 
 std::string node_hash(const Value& value, NumberHex hex) {
-  return value.is_null() ? std::string() : hash_of(value, hex);
+  return value.is_null() ? std::string() : hash_of(value, Hex(hex));
+}
+
+NodeHashes node_hashes(const Value& value) {
+  if (value.is_null()) return {};
+  bool differs = false;
+  NodeHashes hashes{hash_of(value, Hex(NumberHex::Ieee754, &differs)), {}};
+  hashes.javascript = differs ? hash_of(value, Hex(NumberHex::JavaScript)) : hashes.ieee754;
+  return hashes;
 }
 
 std::string text_digest(std::string_view text) {
@@ -129,8 +148,6 @@ std::string text_digest(std::string_view text) {
   return {reinterpret_cast<const char*>(digest), kTextDigestBytes};
 }
 
-bool hash_matches(const Value& value, std::string_view hash) {
-  return node_hash(value, NumberHex::Ieee754) == hash || node_hash(value, NumberHex::JavaScript) == hash;
-}
+bool hash_matches(const Value& value, std::string_view hash) { return node_hashes(value).contain(hash); }
 
 }  // namespace hearth::db

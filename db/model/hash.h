@@ -16,8 +16,16 @@ enum class NumberHex {
 // "" for null, else 28 characters of base64. Priorities count.
 std::string node_hash(const Value& value, NumberHex hex = NumberHex::Ieee754);
 
-// Whether a client that holds `value` may have sent `hash`: either way of writing doubles is right.
-bool hash_matches(const Value& value, std::string_view hash);
+// What a client that holds a value may say its hash is: either way of writing doubles is right.
+struct NodeHashes {
+  std::string ieee754;
+  std::string javascript;
+  bool contain(std::string_view hash) const { return hash == ieee754 || hash == javascript; }
+};
+// At the price of one, unless JavaScript rounds a number of it.
+NodeHashes node_hashes(const Value& value);
+
+bool hash_matches(const Value& value, std::string_view hash);  // whether node_hashes() contain it
 
 // Names a text: the first bytes of its SHA-256. On disk.
 inline constexpr size_t kTextDigestBytes = 16;

@@ -196,6 +196,12 @@ void add_reads(const db::Figures& figures, Families& to) {
                figures.read_time, kNanosecondsPerSecond);
   to.gauge("hearth_reads_waiting", "Reads that no thread has begun.", figures.reads.waiting);
   to.gauge("hearth_reads_running", "Reads that threads are at.", figures.reads.running);
+  to.counter("hearth_first_values_read_total",
+             "First values of listeners that were read. Far fewer than listeners when these share them.",
+             figures.first_values_read);
+  to.counter("hearth_first_values_hashed_total",
+             "First values that were hashed, for clients that came back and may have them.",
+             figures.first_values_hashed);
   to.gauge("hearth_scans_waiting", "Scans of whole collections that have not begun.", figures.scans.waiting);
   to.gauge("hearth_scans_running", "Scans of whole collections, for queries that no index serves.",
            figures.scans.running);

@@ -18,12 +18,12 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -151,7 +151,7 @@ class Session {
   LimitsReached* const reached_;  // null: nobody counts
   std::shared_ptr<Verification> verification_;  // null: none is under way, and nothing is held
   uint64_t last_id_ = 0;  // of requests and listeners alike
-  std::unordered_map<uint64_t, Pending> pending_;
+  std::map<uint64_t, Pending> pending_;  // maps, for an idle client has few or none, and buckets cost more
   size_t pending_bytes_ = 0;
   std::weak_ptr<const db::Body> last_pushed_;  // by the item before this one
   size_t request_bytes_ = 0;                   // of the request that is looked at
@@ -161,9 +161,9 @@ class Session {
     std::optional<int64_t> tag;
     std::string query_json;
   };
-  std::unordered_map<db::Path, uint64_t> listeners_;
-  std::unordered_map<int64_t, uint64_t> tagged_;
-  std::unordered_map<uint64_t, Listening> listenings_;
+  std::map<db::Path, uint64_t> listeners_;
+  std::map<int64_t, uint64_t> tagged_;
+  std::map<uint64_t, Listening> listenings_;
 };
 
 }  // namespace hearth::net::wire

@@ -13,18 +13,23 @@ constexpr size_t kControlBytesMax = 256;
 }  // namespace
 
 WireSocket::WireSocket(const Surroundings& with, const Polls& polls, size_t thread, Upgrade upgrade)
-    : with_(with), polls_(polls), thread_(thread), upgrade_(std::move(upgrade)), reader_(with.limits.message_bytes_max) {}
+    : with_(with),
+      polls_(polls),
+      thread_(thread),
+      upgrade_(std::make_unique<const Upgrade>(std::move(upgrade))),
+      reader_(with.limits.message_bytes_max) {}
 
 void WireSocket::start(std::shared_ptr<http::WebSocket> socket) {
   socket_ = std::move(socket);
-  if (!upgrade_.transport_of.empty()) return join();
+  if (!upgrade_->transport_of.empty()) return join();
   dialogue_ = std::make_shared<Dialogue>(with_);
-  const auto hello = dialogue_->open(upgrade_, thread_);
+  const auto hello = dialogue_->open(*upgrade_, thread_);
   if (!hello.ok()) {
     dialogue_.reset();
     return refuse(hello.error());
   }
   send_text(hello.value());
+  upgrade_.reset();
   dialogue_->carry_by(*this, thread_);
 }
 
@@ -42,8 +47,8 @@ void WireSocket::refuse(const db::Error& why) {
 // ---- a second transport ----
 
 void WireSocket::join() {
-  const auto place = polls_.find(upgrade_.transport_of);
-  if (!place || place->poll->space() != upgrade_.space) return on_attached(false);
+  const auto place = polls_.find(upgrade_->transport_of);
+  if (!place || place->poll->space() != upgrade_->space) return on_attached(false);
   is_second_ = true;
   // Called by the long poll, on its thread: from there the dialogue moves here.
   const auto take = [weak = weak_from_this(), io = &with_.io, thread = thread_](std::shared_ptr<Dialogue> dialogue) {
@@ -66,7 +71,7 @@ void WireSocket::on_attached(bool attached) {
   if (attached) return send_text(attached_text());
   // The client stays with the transport that it has.
   is_second_ = false;
-  send_text(redirect_text(upgrade_.host));
+  send_text(redirect_text(upgrade_->host));
   socket_->close(http::CloseCode::Normal);
 }
 
@@ -84,6 +89,7 @@ void WireSocket::keep(MessageReader::Message&& message) {
 void WireSocket::take_over(std::shared_ptr<Dialogue> dialogue) {
   if (socket_ == nullptr) return dialogue->end();
   is_second_ = false;
+  upgrade_.reset();
   dialogue_ = std::move(dialogue);
   dialogue_->carry_by(*this, thread_);
   if (std::exchange(early_bytes_, 0) > kEarlyBytesMax) socket_->resume();
@@ -138,7 +144,7 @@ void WireSocket::hold_back(bool held) {
 void WireSocket::on_close(http::CloseCode) {
   if (const auto dialogue = std::exchange(dialogue_, nullptr)) dialogue->end();
   if (std::exchange(is_second_, false)) {
-    if (const auto place = polls_.find(upgrade_.transport_of)) {
+    if (const auto place = polls_.find(upgrade_->transport_of)) {
       with_.io.post(place->thread, [poll = place->poll] { poll->detach(); });
     }
   }

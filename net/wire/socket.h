@@ -57,7 +57,7 @@ class WireSocket final : public http::WebSocketHandler, public Transport, public
   const Surroundings with_;
   const Polls& polls_;
   const size_t thread_;
-  const Upgrade upgrade_;
+  std::unique_ptr<const Upgrade> upgrade_;     // null once the dialogue is here
   std::shared_ptr<http::WebSocket> socket_;    // null before start and after on_close
   std::shared_ptr<Dialogue> dialogue_;         // null when there was no hello, and until it is handed over
   MessageReader reader_;

@@ -5,127 +5,21 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <condition_variable>
 #include <cstdlib>
 #include <future>
-#include <mutex>
 
 #include "db/child_events.h"
 #include "db/database.h"
 #include "db/model/hash.h"
-#include "db/model/json.h"
-#include "tests/support/temp_folder.h"
+#include "tests/db/talk.h"
 
-using namespace hearth::db;
-using hearth::test::TempFolder;
+using namespace hearth::test;
 
 namespace {
-
-Path at(std::string_view text) { return Path::parse(text).value(); }
-Value json(std::string text) { return parse_value(std::move(text), Path()).value(); }
-std::string text(const Value& value) { return to_json(value, JsonStyle::Export); }
-
-std::unique_ptr<Database> open(const TempFolder& folder, std::chrono::milliseconds grace = std::chrono::hours(1)) {
-  Database::Options options;
-  options.folder = folder.path();
-  options.shards = 2;
-  options.disconnect_grace = grace;
-  return Database::open(options).value();
-}
-
-Write set(std::string_view path, Value value) {
-  Write write;
-  write.base = at(path);
-  write.overwrites.push_back({write.base, Slot::Value, std::move(value)});
-  return write;
-}
-
-Read get(std::string_view path) {
-  Read read;
-  read.path = at(path);
-  return read;
-}
-
-Listen listen_to(std::string_view path) {
-  Listen listen;
-  listen.path = at(path);
-  return listen;
-}
 
 Disconnect put_later(std::string_view path, Value value) {
   return {Disconnect::Kind::Put, at(path), {{at(path), Slot::Value, std::move(value)}}};
 }
-
-// A client on the test's thread. Items as words: "a<request>[=<first value or value>]", "e<listener> <path>=<body>",
-// "end".
-class Talk {
- public:
-  Talk(Database& database, std::string_view replaces = "")
-      : client(database.client("t", replaces, [this] { wake(); }).value()) {}
-
-  // All up to and with the answer to `request`, or the end.
-  std::vector<Item> items_until(uint64_t request) {
-    std::vector<Item> items;
-    for (;;) {
-      for (; !ahead_.empty(); ahead_.erase(ahead_.begin())) {
-        items.push_back(ahead_.front());
-        const auto* answer = std::get_if<Answer>(&items.back());
-        if ((answer != nullptr && answer->request == request) || std::holds_alternative<Ended>(items.back())) {
-          ahead_.erase(ahead_.begin());
-          return items;
-        }
-      }
-      std::unique_lock lock(mutex_);
-      more_.wait_for(lock, std::chrono::milliseconds(50), [this] { return woken_; });
-      woken_ = false;
-      lock.unlock();
-      ahead_ = client->take();
-      REQUIRE(++tries_ < 2000);
-    }
-  }
-
-  std::vector<std::string> until(uint64_t request) {
-    std::vector<std::string> words;
-    for (const Item& item : items_until(request)) words.push_back(word(item));
-    return words;
-  }
-
-  static std::string word(const Item& item) {
-    if (std::holds_alternative<Ended>(item)) return "end";
-    if (const auto* event = std::get_if<Event>(&item)) {
-      return "e" + std::to_string(event->listener) + " " + body_text(*event->body);
-    }
-    const auto& answer = std::get<Answer>(item);
-    std::string line = "a" + std::to_string(answer.request);
-    if (!answer.status.ok()) return line + " refused";
-    if (answer.first != nullptr) return line + " " + body_text(*answer.first);
-    return answer.value.is_null() ? line : line + " =" + text(answer.value);
-  }
-
- private:
-  static std::string body_text(const Body& body) {
-    if (body.kind() == Body::Kind::Put) return body.told_path() + "=" + text(body.value());
-    std::string line = body.path().text() + "+";
-    for (const auto& [path, value] : body.entries()) line += " " + path + "=" + text(value);
-    return line;
-  }
-  void wake() {
-    const std::lock_guard lock(mutex_);
-    woken_ = true;
-    more_.notify_one();
-  }
-
-  std::mutex mutex_;  // Guards woken_.
-  std::condition_variable more_;
-  bool woken_ = false;
-  int tries_ = 0;
-  std::vector<Item> ahead_;
-
- public:
-  std::unique_ptr<Client> client;  // goes first: it wakes
-};
-
-using Words = std::vector<std::string>;
 
 }  // namespace
 

@@ -34,6 +34,12 @@ TEST_CASE("bench: each scenario tells its settings and figures", "[scripts]") {
        {"--leaves", "5000", "--overwrites", "300"},
        {"put_s", "get_s", "peak_memory_after_get_mb", "after_put_write_p50_ratio", "after_overwrites_cpu_ratio",
         "restart_clean_s", "restart_after_put_and_kill_s"}},
+      {"connections",
+       {"--idle-connections", "50"},
+       {"connects_per_s", "memory_before_mb", "events_per_s", "delivery_p50_ms", "server_cpu_us_per_event",
+        "told_once"}},
+      {"connections", {"--idle-connections", "20", "--tls"}, {"connects_per_s", "told_once"}},
+      {"reconnect", {"--clients", "20"}, {"unchanged_all_served_s", "changed_answer_p50_ms", "changed_server_cpu_ms"}},
       {"embedded", {"--time", "1"}, {"writes_per_s", "ack_p50_ms", "cpu_us_per_write"}},
   };
   for (const Case& c : cases) {
@@ -51,6 +57,40 @@ TEST_CASE("bench: each scenario tells its settings and figures", "[scripts]") {
     }
     CHECK(std::filesystem::is_empty(folder / ""));
   }
+}
+
+TEST_CASE("bench: each of many connections is told what is its own, once", "[scripts]") {
+  const Folder folder;
+  Program bench({HEARTH_BIN_DIR "/hearth", "bench", "connections", "--json", "--idle-connections", "50", "--folder",
+                 folder / ""});
+  INFO(bench.errors());
+  CHECK(bench.wait() == 0);
+  CHECK(figure(bench.output(), "told_once") == 50);
+}
+
+TEST_CASE("bench: a herd that has the value costs one read, one hash and few bytes; else one read for all",
+          "[scripts]") {
+  const Folder folder;
+  Program bench({HEARTH_BIN_DIR "/hearth", "bench", "reconnect", "--json", "--clients", "20", "--folder", folder / ""});
+  const int code = bench.wait();
+  INFO(bench.output() << bench.errors());
+  CHECK(code == 0);
+  CHECK(figure(bench.output(), "unchanged_sent_percent_of_naive") < 5);
+  CHECK(figure(bench.output(), "unchanged_values_told") == 0);
+  CHECK(figure(bench.output(), "unchanged_values_read") == 1);
+  CHECK(figure(bench.output(), "unchanged_hashes_computed") == 1);
+  CHECK(figure(bench.output(), "changed_sent_percent_of_naive") >= 100);
+  CHECK(figure(bench.output(), "changed_values_told") == 20);
+  CHECK(figure(bench.output(), "changed_values_read") == 1);
+  CHECK(figure(bench.output(), "changed_hashes_computed") == 1);
+}
+
+TEST_CASE("bench: more connections than this process may have are refused before anything is started", "[scripts]") {
+  Program bench({"sh", "-c", R"(ulimit -n 150 && exec "$@")", "sh", HEARTH_BIN_DIR "/hearth", "bench", "connections",
+                 "--idle-connections", "60"});
+  CHECK(bench.wait() == 1);
+  CHECK(bench.errors() ==
+        "hearth: bench: 160 connections need as many open files and 100 more, and this process may have 150 (ulimit -Hn)\n");
 }
 
 TEST_CASE("bench: a server that is not there is one line", "[scripts]") {

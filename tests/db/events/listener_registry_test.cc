@@ -71,8 +71,10 @@ TEST_CASE("ListenerRegistry: registries that count together know the listeners a
   ListenerRegistry one(count), other(count);
   std::vector<Subscription> subscriptions(5);
   for (Subscription& subscription : subscriptions) subscription.path = at("a");
-  subscriptions[1].query = subscriptions[2].query = Query::by_key().limit_to_first(1);  // one view
-  subscriptions[3].query = Query::by_key().limit_to_first(2);
+  const auto first = [](uint32_t count) { return std::make_unique<const Query>(Query::by_key().limit_to_first(count)); };
+  subscriptions[1].query = first(1);
+  subscriptions[2].query = first(1);  // one view
+  subscriptions[3].query = first(2);
   const std::vector<std::pair<int64_t, int64_t>> expected = {{1, 0}, {2, 1}, {3, 1}, {4, 2}, {5, 2}};
   for (size_t i = 0; i < subscriptions.size(); ++i) {
     (i == 4 ? other : one).add(subscriptions[i]);
