@@ -35,6 +35,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"net/wire", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/error_reply.h", "net/host_namespace.h"}},
     {"net/admin", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/error_reply.h"}},
     {"net", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/rest", "net/wire", "net/admin"}},
+    {"net/c", {"db/base", "db/model", "db", "rules", "net"}},
     {"tools", {"db/base", "db/model", "db", "rules", "net", "net/auth", "net/http", "net/wire/limits.h"}},
 };
 
@@ -57,7 +58,7 @@ const std::map<std::string, std::set<std::string>> kLibraries = {
     {"prometheus/", {"net/admin"}},
     {"CLI/", {"tools"}},
     {"cjose/", {"net/auth", "tests"}},
-    {"curl/", {"net/http"}},
+    {"curl/", {"net/http", "tools"}},
     {"catch2/", {"tests"}},
 };
 const std::map<std::string, std::string> kWrappers = {
@@ -73,6 +74,7 @@ const std::map<std::string, std::string> kTestedIn = {
     {"db/shard.h", "tests/db/database_test.cc"},
     {"db/space.h", "tests/db/database_test.cc"},
     {"db/model/precondition.h", "tests/db/model/tree_view_test.cc"},
+    {"net/c/hearth.h", "tests/installed/app.c"},
     {"net/wire/limits.h", "tests/net/wire/session_test.cc"},
     {"net/http/addresses.h", "tests/net/http/drain_test.cc"},
     {"net/http/connection.h", "tests/net/http/exchange_test.cc"},

@@ -111,6 +111,13 @@ struct KickFlags {
   std::string data = "hearth-data";  // this folder, if there is one
 };
 
+struct FsckFlags {
+  std::string data = "hearth-data";
+  bool repair = false;
+  bool json = false;
+};
+
+int fsck(const FsckFlags& flags);  // 0: no problem was found
 int token(const TokenFlags& flags);
 int kick(const KickFlags& flags);
 int serve(const ServeFlags& flags);

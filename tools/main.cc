@@ -6,12 +6,14 @@
 #include <exception>
 #include <map>
 
+#include "tools/data_commands.h"
 #include "tools/flags.h"
 
 namespace {
 
 using hearth::tools::BenchFlags;
 using hearth::tools::ExecFlags;
+using hearth::tools::FsckFlags;
 using hearth::tools::KickFlags;
 using hearth::tools::RulesFlags;
 using hearth::tools::ServeFlags;
@@ -239,6 +241,18 @@ Exit status: 0, also when the user had no session; 1 with one line that says wha
   return command;
 }
 
+CLI::App* add_fsck(CLI::App& program, FsckFlags& flags) {
+  CLI::App* command = program.add_subcommand("fsck", "Goes through a data folder, and says what in it cannot be");
+  command->add_option("--data", flags.data, "The folder; no server has it open")->capture_default_str();
+  command->add_flag("--repair", flags.repair, "Removes indexes that are wrong; they are built again when next used");
+  command->add_flag("--json", flags.json, "For scripts");
+  command->footer(R"(Reads every row: keys are paths, values are values, none has children, each index has what follows from the data and nothing
+else, and counts what there is. Data that is wrong is told by its path and left as it is: restore a backup.
+
+Exit status: 0 when all is well, 1 when not, also when it has been repaired.)");
+  return command;
+}
+
 CLI::App* add_exec(CLI::App& program, ExecFlags& flags) {
   CLI::App* command = program.add_subcommand(
       "exec", "Runs a command with a throw-away development server: FIREBASE_DATABASE_EMULATOR_HOST tells it where");
@@ -324,7 +338,10 @@ int main(int argc, char** argv) {
   const CLI::App* exec_command = add_exec(program, exec_flags);
   const CLI::App* token_command = add_token(program, token_flags);
   const CLI::App* kick_command = add_kick(program, kick_flags);
+  FsckFlags fsck_flags;
+  const CLI::App* fsck_command = add_fsck(program, fsck_flags);
   const CLI::App* bench_command = add_bench(program, bench_flags);
+  const hearth::tools::DataCommands data_commands(program);
   CLI11_PARSE(program, argc, argv);
   try {
     if (serve_command->parsed()) return hearth::tools::serve(serve_flags);
@@ -332,6 +349,8 @@ int main(int argc, char** argv) {
     if (exec_command->parsed()) return hearth::tools::exec(exec_flags);
     if (token_command->parsed()) return hearth::tools::token(token_flags);
     if (kick_command->parsed()) return hearth::tools::kick(kick_flags);
+    if (data_commands.has_one()) return data_commands.run();
+    if (fsck_command->parsed()) return hearth::tools::fsck(fsck_flags);
     if (bench_command->parsed()) return hearth::tools::bench(bench_flags);
   } catch (const std::exception& error) {
     fmt::print(stderr, "hearth: {}\n", error.what());

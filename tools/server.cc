@@ -8,6 +8,7 @@
 #include "net/http/log.h"
 #include "tools/descriptors.h"
 #include "tools/flags.h"
+#include "tools/notify.h"
 #include "tools/service.h"
 
 namespace hearth::tools {
@@ -45,7 +46,8 @@ int serve(const ServeFlags& flags) {
   start_log(flags.log_level, flags.log_format);
   ignore_broken_pipes();
   raise_descriptor_limit();
-  const Signals signals(!flags.auth_config.empty() || !flags.tls_certificate.empty());
+  // A service manager has it reload by SIGHUP, whether there is something to read or not.
+  const Signals signals(!flags.auth_config.empty() || !flags.tls_certificate.empty() || has_service_manager());
   Service service(flags);
   if (flags.dev) {
     log(LogLevel::Info, flags.rules.empty()
@@ -61,12 +63,14 @@ int serve(const ServeFlags& flags) {
   }
   fmt::print("hearth listening on {}\n", service.url());
   std::fflush(stdout);
+  notify("READY=1");
 
   int signal = signals.wait();
   for (; signal == SIGHUP; signal = signals.wait()) {
     service.reload_auth();
     service.reload_certificate();
   }
+  notify("STOPPING=1");
   log(LogLevel::Info, "closing", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
   service.stop();
   return 0;

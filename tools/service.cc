@@ -13,6 +13,7 @@
 
 #include "net/http/log.h"
 #include "tools/descriptors.h"
+#include "tools/notify.h"
 #include "tools/rules_file.h"
 #include "tools/secret.h"
 
@@ -73,7 +74,9 @@ void start_log(const std::string& level, const std::string& format) {
   static const std::map<std::string, LogLevel> levels = {{"trace", LogLevel::Trace}, {"debug", LogLevel::Debug},
                                                          {"info", LogLevel::Info},   {"warn", LogLevel::Warn},
                                                          {"error", LogLevel::Error}, {"off", LogLevel::Off}};
-  net::http::start_log(levels.at(level), format == "json" ? net::http::LogFormat::Json : net::http::LogFormat::Text);
+  net::http::start_log(levels.at(level), format == "json"       ? net::http::LogFormat::Json
+                                             : logs_to_journal() ? net::http::LogFormat::Journal
+                                                                 : net::http::LogFormat::Text);
 }
 
 void ignore_broken_pipes() {

@@ -6,13 +6,31 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 #include "db/model/json.h"
 
 namespace hearth::net::http {
 namespace {
 
-std::atomic<LogFormat> log_format = LogFormat::Text;  // the logger's, which is global too
+// Of the whole process, as the log is.
+struct Log {
+  LogLevel least = LogLevel::Off;
+  LogFormat format = LogFormat::Text;
+  std::shared_ptr<spdlog::logger> logger{};  // or
+  LogSink sink{};
+};
+std::mutex mutex;                                 // Guards current.
+std::shared_ptr<const Log> current = std::make_shared<const Log>();
+std::atomic<LogLevel> least = LogLevel::Off;      // of current: looked at without the lock
+
+void use(Log log) {
+  auto next = std::make_shared<const Log>(std::move(log));
+  const std::lock_guard lock(mutex);
+  least = next->least;
+  current.swap(next);
+}
 
 spdlog::level::level_enum level_of(LogLevel level) {
   switch (level) {
@@ -30,6 +48,22 @@ spdlog::level::level_enum level_of(LogLevel level) {
       return spdlog::level::off;
   }
   return spdlog::level::off;
+}
+
+const char* journal_level(LogLevel level) {
+  switch (level) {
+    case LogLevel::Error:
+      return "<3>";
+    case LogLevel::Warn:
+      return "<4>";
+    case LogLevel::Info:
+      return "<6>";
+    case LogLevel::Trace:
+    case LogLevel::Debug:
+    case LogLevel::Off:
+      return "<7>";
+  }
+  return "<7>";
 }
 
 void append_string(std::string_view text, std::string& to) {
@@ -94,22 +128,39 @@ std::string log_text(LogFormat format, std::string_view message, LogFields field
 void start_log(LogLevel level, LogFormat format) {
   auto logger = std::make_shared<spdlog::logger>("hearth", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   constexpr auto kUtc = spdlog::pattern_time_type::utc;
-  if (format == LogFormat::Json) {
+  if (format == LogFormat::Journal) {
+    logger->set_pattern("%v");
+  } else if (format == LogFormat::Json) {
     logger->set_pattern(R"({"ts":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","msg":%v})", kUtc);
   } else {
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", kUtc);
   }
   logger->set_level(level_of(level));
   logger->flush_on(spdlog::level::trace);
-  log_format = format;
-  spdlog::set_default_logger(std::move(logger));
+  use({.least = level, .format = format, .logger = std::move(logger)});
 }
 
-bool logs(LogLevel level) { return spdlog::default_logger_raw()->should_log(level_of(level)); }
+void log_to(LogLevel level, LogSink sink) {
+  if (!sink) return use({});
+  use({.least = level, .sink = std::move(sink)});
+}
+
+bool logs(LogLevel level) { return level != LogLevel::Off && level >= least.load(std::memory_order_relaxed); }
 
 void log(LogLevel level, std::string_view message, LogFields fields, std::string_view detail) {
   if (!logs(level)) return;
-  spdlog::default_logger_raw()->log(level_of(level), log_text(log_format.load(), message, fields, detail));
+  std::shared_ptr<const Log> log;
+  {
+    const std::lock_guard lock(mutex);
+    log = current;
+  }
+  std::string line = log_text(log->format, message, fields, detail);
+  if (log->format == LogFormat::Journal) line.insert(0, journal_level(level));
+  if (log->sink) {
+    log->sink(level, line);
+  } else if (log->logger != nullptr) {
+    log->logger->log(level_of(level), line);
+  }
 }
 
 }  // namespace hearth::net::http

@@ -6,11 +6,14 @@
 // `connection` (Request::connection) is in every line about a connection. Never in a line: a credential or a part of
 // one, the name of a session (it is a capability), data, a target with its query.
 //
-// Thread: any, but for start_log, which the program calls once; a program that does not logs to spdlog's own default.
+// Until start_log or log_to is called nothing is logged: a program that has a server within asks for what it wants.
+//
+// Thread: any.
 #pragma once
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -19,7 +22,8 @@
 namespace hearth::net::http {
 
 enum class LogLevel : uint8_t { Trace, Debug, Info, Warn, Error, Off };
-enum class LogFormat : uint8_t { Text, Json };
+// Journal: text, with its level in front and no time: the journal has one (sd-daemon(3)).
+enum class LogFormat : uint8_t { Text, Json, Journal };
 
 // Lives for the call.
 struct LogField {
@@ -33,7 +37,11 @@ struct LogField {
 };
 using LogFields = std::initializer_list<LogField>;
 
+// Lines of at least that level go to standard error from here on.
 void start_log(LogLevel level, LogFormat format);
+// Or to `sink`, which any thread calls, several at once. Null: nowhere.
+using LogSink = std::function<void(LogLevel level, std::string_view line)>;
+void log_to(LogLevel level, LogSink sink);
 
 bool logs(LogLevel level);  // whether a line of it goes anywhere
 void log(LogLevel level, std::string_view message, LogFields fields = {}, std::string_view detail = {});

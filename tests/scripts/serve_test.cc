@@ -1,5 +1,6 @@
 // `hearth serve` as its users meet it: the real program, started, asked, stopped and killed.
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -406,7 +407,8 @@ TEST_CASE("serve: where files are few, connections leave some to the store, and 
   const Folder folder;
   Server server({"--dev", "--data", folder / "data"}, {"sh", "-c", R"(ulimit -n 200 && exec "$@")", "sh"});
   REQUIRE(server.port() != 0);
-  CHECK_THAT(server.program().errors(), Catch::Contains("the hard limit of open files is low connections=150 files=200 max_connections=50000"));
+  CHECK_THAT(server.program().errors(),
+             Catch::Contains("the hard limit of open files is low connections=150 files=200 max_connections=50000"));
   std::vector<std::unique_ptr<Connection>> connections;
   for (int i = 0; i < 150; ++i) {
     connections.push_back(std::make_unique<Connection>(server.port()));
@@ -416,4 +418,29 @@ TEST_CASE("serve: where files are few, connections leave some to the store, and 
   CHECK(server.ask({}).status == 503);  // one past it
   connections.back()->send_text("PUT /a.json HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n1");
   CHECK_THAT(connections.back()->read_until("\r\n\r\n1"), Catch::Contains("HTTP/1.1 200"));
+}
+
+TEST_CASE("serve: a service manager is told when it is ready and when it stops, and reloads it by SIGHUP", "[scripts]") {
+  hearth::test::TempFolder folder;
+  const std::string path = folder.path() + "/notify";
+  const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  REQUIRE(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  const timeval patience{hearth::test::kPatience.count(), 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  const auto told = [socket] {
+    char bytes[256];
+    const ssize_t count = ::recv(socket, bytes, sizeof bytes, 0);
+    return std::string(bytes, static_cast<size_t>(std::max<ssize_t>(count, 0)));
+  };
+  Server server({"--dev", "--data", folder.path() + "/data"}, {"env", "NOTIFY_SOCKET=" + path});
+  REQUIRE(server.port() != 0);
+  CHECK(told() == "READY=1");
+  server.program().signal(SIGHUP);
+  CHECK(server.ask({.target = "/.json"}).status == 200);
+  CHECK(server.stop(SIGTERM) == 0);
+  CHECK(told() == "STOPPING=1");
+  ::close(socket);
 }

@@ -365,6 +365,25 @@ TEST_CASE("Metrics: admins read them, and in development whoever is on this mach
   }
 }
 
+TEST_CASE("Metrics: what is refused is counted by why, and what there may be is told", "[admin][metrics][limits]") {
+  const Fixture fixture(Mode::Closed);
+  const Exposition before = fixture.figures();
+  CHECK(fixture.send({.target = "/.json", .headers = bearer(kUser)}).status == 401);
+  CHECK(fixture.send({.target = "/.json", .headers = bearer("no token at all")}).status == 401);
+  CHECK(fixture.send({.target = "/.json", .headers = bearer(kSecret)}).status == 200);
+  CHECK(fixture.send({.target = "/" + std::string(20'000, 'x') + ".json"}).status == 414);
+  check_moves(fixture, before,
+              {{R"(hearth_credentials_refused_total{reason="unsigned"})", 1},
+               {R"(hearth_credentials_refused_total{reason="malformed"})", 1},
+               {R"(hearth_credentials_refused_total{reason="signature"})", 0},
+               {"hearth_credentials_accepted_total", 1},
+               {R"(hearth_limit_reached_total{limit="head_size"})", 1},
+               {R"(hearth_limit_reached_total{limit="connections"})", 0}});
+  CHECK(before.at(R"(hearth_limit{limit="connections"})") == 50'000);
+  CHECK(before.at(R"(hearth_limit{limit="head_seconds"})") == 30);
+  CHECK(before.at(R"(hearth_limit{limit="listeners"})") == 20'000);
+}
+
 TEST_CASE("Metrics: the port of its own serves them and health to everyone, and nothing else", "[admin][metrics]") {
   const Fixture fixture(Mode::Closed);
   struct Case {

@@ -1,6 +1,8 @@
 #include "net/http/log.h"
 
 #include <catch2/catch.hpp>
+#include <string>
+#include <vector>
 
 #include "db/model/json.h"
 
@@ -55,4 +57,23 @@ TEST_CASE("Log: numbers are numbers, in the order given", "[http][log]") {
         "cut off connection=17 waiting_bytes=1048576");
   CHECK(log_text(LogFormat::Json, "cut off", {{"connection", uint64_t{17}}, {"status", 404}}, "") ==
         R"("cut off","connection":17,"status":404)");
+}
+
+TEST_CASE("Log: nothing is logged that nobody asked for, and what is asked for goes where it shall", "[http][log]") {
+  CHECK(!logs(LogLevel::Error));
+  log(LogLevel::Error, "nobody hears this");
+  std::vector<std::string> lines;
+  log_to(LogLevel::Warn, [&](LogLevel level, std::string_view line) {
+    lines.push_back(std::to_string(static_cast<int>(level)) + " " + std::string(line));
+  });
+  CHECK(logs(LogLevel::Warn));
+  CHECK(!logs(LogLevel::Info));
+  log(LogLevel::Info, "too low");
+  log(LogLevel::Warn, "heard", {{"n", 1}});
+  log(LogLevel::Error, "heard too");
+  CHECK(lines == std::vector<std::string>{"3 heard n=1", "4 heard too"});
+  log_to(LogLevel::Warn, nullptr);
+  CHECK(!logs(LogLevel::Error));
+  log(LogLevel::Error, "and this neither");
+  CHECK(lines.size() == 2);
 }

@@ -1,0 +1,289 @@
+#include "net/c/hearth.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "db/database.h"
+#include "db/model/json.h"
+#include "net/server.h"
+#include "rules/guard.h"
+
+using hearth::db::Error;
+using hearth::db::ErrorCode;
+using hearth::db::Result;
+using hearth::db::Value;
+
+struct hearth_database {
+  std::unique_ptr<hearth::db::Database> database;
+};
+
+namespace {
+
+// Of a listener: outlives its handle while a call is on its way.
+struct Told {
+  const hearth_told told;
+  void* const user;
+  // Held while the callback runs, and by whoever stops it. Recursive: it may be stopped from within.
+  std::recursive_mutex mutex{};
+  bool is_stopped = false;
+
+  void tell(const char* json, const char* why) {
+    const std::lock_guard lock(mutex);
+    if (!is_stopped) told(user, json, why);
+  }
+};
+
+}  // namespace
+
+struct hearth_listener {
+  std::shared_ptr<Told> told;
+  hearth::db::Listener listener;
+};
+
+struct hearth_server {
+  std::optional<hearth::rules::Guard> guard;
+  std::unique_ptr<hearth::net::Server> server;
+};
+
+namespace {
+
+hearth_status status_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::InvalidPath:
+      return HEARTH_INVALID_PATH;
+    case ErrorCode::InvalidData:
+      return HEARTH_INVALID_DATA;
+    case ErrorCode::InvalidArgument:
+      return HEARTH_INVALID_ARGUMENT;
+    case ErrorCode::Stale:
+      return HEARTH_STALE;
+    case ErrorCode::TooLarge:
+      return HEARTH_TOO_LARGE;
+    case ErrorCode::Unavailable:
+    case ErrorCode::Timeout:
+      return HEARTH_UNAVAILABLE;
+    case ErrorCode::Io:
+      return HEARTH_IO;
+    case ErrorCode::Corruption:
+      return HEARTH_CORRUPTION;
+    case ErrorCode::Locked:
+      return HEARTH_LOCKED;
+    case ErrorCode::Unsupported:
+      return HEARTH_UNSUPPORTED;
+    case ErrorCode::PermissionDenied:
+    case ErrorCode::NotFound:
+    case ErrorCode::InvalidToken:
+    case ErrorCode::ExpiredToken:
+      return HEARTH_REFUSED;
+  }
+  return HEARTH_REFUSED;
+}
+
+hearth_status fail(const Error& why, hearth_error* error) {
+  const hearth_status status = status_of(why.code);
+  if (error == nullptr) return status;
+  error->status = status;
+  size_t size = std::min(why.message.size(), sizeof error->message - 1);
+  while (size < why.message.size() && size > 0 && (static_cast<unsigned char>(why.message[size]) & 0xc0) == 0x80) --size;
+  std::memcpy(error->message, why.message.data(), size);
+  error->message[size] = '\0';
+  return status;
+}
+
+// No exception passes into C.
+template <typename Body>
+hearth_status guarded(hearth_error* error, Body&& body) {
+  try {
+    const Result<void> done = body();
+    return done.ok() ? HEARTH_OK : fail(done.error(), error);
+  } catch (const std::bad_alloc&) {
+    return fail({ErrorCode::Unavailable, "There is no memory left for that."}, error);
+  } catch (const std::exception& thrown) {
+    return fail({ErrorCode::Io, thrown.what()}, error);
+  }
+}
+
+Result<std::string> text_of(const char* text, const char* what) {
+  if (text != nullptr) return std::string(text);
+  return Error{ErrorCode::InvalidArgument, std::string(what) + " is missing."};
+}
+
+Result<hearth::db::Namespace> space_of(hearth_database* database, const char* space) {
+  if (database == nullptr) return Error{ErrorCode::InvalidArgument, "The database is missing."};
+  ASSIGN_OR_RETURN(const std::string name, text_of(space, "The namespace"));
+  return database->database->space(name);
+}
+
+Result<Value> value_of(const char* json) {
+  ASSIGN_OR_RETURN(std::string text, text_of(json, "The value"));
+  return hearth::db::parse_value(std::move(text), {});
+}
+
+std::string json_of(const Value& value) { return hearth::db::to_json(value, hearth::db::JsonStyle::Plain); }
+
+char* copy_of(const std::string& text) {
+  auto* copy = static_cast<char*>(std::malloc(text.size() + 1));
+  if (copy == nullptr) throw std::bad_alloc();
+  std::memcpy(copy, text.c_str(), text.size() + 1);
+  return copy;
+}
+
+}  // namespace
+
+const char* hearth_version(void) { return HEARTH_VERSION; }
+
+hearth_status hearth_open(const char* folder, const hearth_options* options, hearth_database** database, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    if (database == nullptr) return Error{ErrorCode::InvalidArgument, "There is no place for the database."};
+    hearth::db::Database::Options wanted;
+    ASSIGN_OR_RETURN(wanted.folder, text_of(folder, "The folder"));
+    if (options != nullptr && options->survives_kill_only != 0) wanted.sync = hearth::db::SyncMode::Os;
+    if (options != nullptr && options->readers > 0) wanted.readers = options->readers;
+    ASSIGN_OR_RETURN(auto opened, hearth::db::Database::open(wanted));
+    *database = new hearth_database{std::move(opened)};
+    return {};
+  });
+}
+
+void hearth_close(hearth_database* database) { delete database; }
+
+hearth_status hearth_set(hearth_database* database, const char* space, const char* path, const char* json, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(auto tree, space_of(database, space));
+    ASSIGN_OR_RETURN(const std::string at, text_of(path, "The path"));
+    ASSIGN_OR_RETURN(Value value, value_of(json));
+    RETURN_IF_ERROR(tree.set(at, std::move(value)));
+    return {};
+  });
+}
+
+hearth_status hearth_update(hearth_database* database, const char* space, const char* path, const char* json_object,
+                            hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(auto tree, space_of(database, space));
+    ASSIGN_OR_RETURN(const std::string at, text_of(path, "The path"));
+    ASSIGN_OR_RETURN(const std::string text, text_of(json_object, "The update"));
+    ASSIGN_OR_RETURN(const auto document, hearth::db::JsonDocument::parse(text));
+    if (!document.root().is_object()) return Error{ErrorCode::InvalidData, "An update is an object of paths."};
+    std::vector<std::pair<std::string, Value>> entries;
+    for (const auto& [name, value] : document.root().fields()) {
+      ASSIGN_OR_RETURN(Value parsed, hearth::db::parse_value(value.to_text(), {}));
+      entries.emplace_back(name, std::move(parsed));
+    }
+    RETURN_IF_ERROR(tree.update(at, std::move(entries)));
+    return {};
+  });
+}
+
+hearth_status hearth_remove(hearth_database* database, const char* space, const char* path, hearth_error* error) {
+  return hearth_set(database, space, path, "null", error);
+}
+
+hearth_status hearth_push(hearth_database* database, const char* space, const char* path, const char* json, char key[21],
+                          hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(auto tree, space_of(database, space));
+    ASSIGN_OR_RETURN(const std::string at, text_of(path, "The path"));
+    ASSIGN_OR_RETURN(Value value, value_of(json));
+    ASSIGN_OR_RETURN(const std::string name, tree.push(at, std::move(value)));
+    if (key != nullptr) key[name.copy(key, 20)] = '\0';
+    return {};
+  });
+}
+
+hearth_status hearth_get(hearth_database* database, const char* space, const char* path, char** json, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(const auto tree, space_of(database, space));
+    ASSIGN_OR_RETURN(const std::string at, text_of(path, "The path"));
+    ASSIGN_OR_RETURN(const Value value, tree.get(at));
+    if (json != nullptr) *json = copy_of(json_of(value));
+    return {};
+  });
+}
+
+void hearth_free(char* text) { std::free(text); }
+
+hearth_status hearth_transaction(hearth_database* database, const char* space, const char* path, hearth_change change,
+                                 void* user, char** json, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(auto tree, space_of(database, space));
+    ASSIGN_OR_RETURN(const std::string at, text_of(path, "The path"));
+    if (change == nullptr) return Error{ErrorCode::InvalidArgument, "There is no change."};
+    std::optional<Error> wrong;
+    ASSIGN_OR_RETURN(const Value last, tree.transaction(at, [&](const Value& value) -> std::optional<Value> {
+      const std::unique_ptr<char, decltype(&std::free)> wanted(change(user, json_of(value).c_str()), std::free);
+      if (wanted == nullptr) return std::nullopt;
+      Result<Value> parsed = value_of(wanted.get());
+      if (parsed.ok()) return std::move(parsed).value();
+      wrong = parsed.error();
+      return std::nullopt;
+    }));
+    if (wrong) return *wrong;
+    if (json != nullptr) *json = copy_of(json_of(last));
+    return {};
+  });
+}
+
+hearth_status hearth_listen(hearth_database* database, const char* space, const char* path, hearth_told told, void* user,
+                            hearth_listener** listener, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    if (told == nullptr || listener == nullptr) return Error{ErrorCode::InvalidArgument, "There is nobody to tell."};
+    ASSIGN_OR_RETURN(auto tree, space_of(database, space));
+    ASSIGN_OR_RETURN(const std::string at, text_of(path, "The path"));
+    const std::shared_ptr<Told> to(new Told{told, user});
+    hearth::db::ListenerCallbacks callbacks;
+    callbacks.value = [to](const Value& value) { to->tell(json_of(value).c_str(), nullptr); };
+    callbacks.cancelled = [to](const Error& why) { to->tell(nullptr, why.message.c_str()); };
+    ASSIGN_OR_RETURN(auto running, tree.listen(at, std::move(callbacks)));
+    *listener = new hearth_listener{to, std::move(running)};
+    return {};
+  });
+}
+
+void hearth_unlisten(hearth_listener* listener) {
+  if (listener == nullptr) return;
+  {
+    const std::lock_guard lock(listener->told->mutex);
+    listener->told->is_stopped = true;
+  }
+  listener->listener.stop();
+  delete listener;
+}
+
+hearth_status hearth_serve(hearth_database* database, const hearth_serve_options* options, hearth_server** server,
+                           hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    if (database == nullptr || server == nullptr) return Error{ErrorCode::InvalidArgument, "The database is missing."};
+    const hearth_serve_options wanted = options != nullptr ? *options : hearth_serve_options{};
+    hearth::rules::Guard::Options guard;
+    guard.dev = wanted.is_open != 0;
+    if (wanted.admin_secret != nullptr) guard.admin_secret = wanted.admin_secret;
+    if (wanted.usual_space != nullptr) {
+      ASSIGN_OR_RETURN(guard.default_namespace, hearth::db::check_namespace_name(wanted.usual_space));
+    }
+    auto made = std::make_unique<hearth_server>();
+    made->guard.emplace(*database->database, std::move(guard));
+    RETURN_IF_ERROR(made->guard->load_revoked());
+    hearth::net::Server::Options serving;
+    if (wanted.host != nullptr) serving.host = wanted.host;
+    serving.port = wanted.port;
+    ASSIGN_OR_RETURN(made->server, hearth::net::Server::start(*made->guard, std::move(serving)));
+    *server = made.release();
+    return {};
+  });
+}
+
+uint16_t hearth_server_port(const hearth_server* server) { return server->server->port(); }
+
+void hearth_server_stop(hearth_server* server) {
+  if (server == nullptr) return;
+  server->server->stop();
+  delete server;
+}

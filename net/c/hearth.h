@@ -1,0 +1,98 @@
+// Hearth for C, and for what can call C: a realtime JSON tree database in this process, and a server for it.
+//
+//   hearth_database* database;
+//   hearth_error error;
+//   if (hearth_open("data", NULL, &database, &error) != HEARTH_OK) return fail(error.message);
+//   hearth_set(database, "chat", "rooms/tea", "{\"topic\":\"green tea\"}", NULL);
+//   hearth_close(database);
+//
+// UNSTABLE: until a release says otherwise, this interface may change with any version.
+//
+// Values are JSON text in UTF-8. Text that a call gives out is freed by hearth_free. Every call may be made from any thread. A
+// call that waits for a disk must not be made in a callback: it is refused with HEARTH_INVALID_ARGUMENT. Callbacks run one at
+// a time, in commit order, on a thread of the database's own. Nothing here logs, handles signals or ends the process.
+//
+// `error` may be NULL; it is filled in when a call does not return HEARTH_OK. What does not apply may be NULL or 0.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum hearth_status {
+  HEARTH_OK = 0,
+  HEARTH_INVALID_PATH = 1,      // a path or key that cannot exist
+  HEARTH_INVALID_DATA = 2,      // no JSON, or a value that cannot be stored
+  HEARTH_INVALID_ARGUMENT = 3,  // any other call that makes no sense
+  HEARTH_STALE = 4,             // others wrote in between, again and again
+  HEARTH_TOO_LARGE = 5,         // a limit with a name was passed
+  HEARTH_UNAVAILABLE = 6,       // the store is broken, closing or full
+  HEARTH_IO = 7,                // the disk, or the network, said no
+  HEARTH_CORRUPTION = 8,        // bytes on disk that are not ours
+  HEARTH_LOCKED = 9,            // another process has the folder
+  HEARTH_UNSUPPORTED = 10,      // a newer format
+  HEARTH_REFUSED = 11           // anything else
+} hearth_status;
+
+typedef struct hearth_error {
+  hearth_status status;
+  char message[512]; // a sentence for a person
+} hearth_error;
+
+typedef struct hearth_database hearth_database;
+typedef struct hearth_listener hearth_listener;
+typedef struct hearth_server hearth_server;
+
+typedef struct hearth_options {
+  int survives_kill_only; // 1: a write is told when the kernel has it; 0: when it is on disk
+  size_t readers;         // threads that read; 0: the usual number
+} hearth_options;
+
+const char* hearth_version(void);
+
+hearth_status hearth_open(const char* folder, const hearth_options* options, hearth_database** database, hearth_error* error);
+void hearth_close(hearth_database* database); // waits for what was accepted. Its listeners and servers are gone before
+
+// `space`: the namespace. These wait until the write is on disk.
+hearth_status hearth_set(hearth_database* database, const char* space, const char* path, const char* json, hearth_error* error);
+hearth_status hearth_update(hearth_database* database, const char* space, const char* path, const char* json_object,
+                            hearth_error* error);
+hearth_status hearth_remove(hearth_database* database, const char* space, const char* path, hearth_error* error);
+// `key`: the new child's, 20 characters and a NUL.
+hearth_status hearth_push(hearth_database* database, const char* space, const char* path, const char* json, char key[21],
+                          hearth_error* error);
+// "null" where nothing stands.
+hearth_status hearth_get(hearth_database* database, const char* space, const char* path, char** json, hearth_error* error);
+void hearth_free(char* text);
+
+// Calls `change` with what stands there until what it returns could be written on just that. It returns a text that malloc
+// made, which is freed here; NULL leaves all as it is. `json` may be NULL: what stands there at last.
+typedef char* (*hearth_change)(void* user, const char* json);
+hearth_status hearth_transaction(hearth_database* database, const char* space, const char* path, hearth_change change,
+                                 void* user, char** json, hearth_error* error);
+
+// The value at first, and after every change. When it is over, without being asked, `json` is NULL and `why` says why.
+typedef void (*hearth_told)(void* user, const char* json, const char* why);
+hearth_status hearth_listen(hearth_database* database, const char* space, const char* path, hearth_told told, void* user,
+                            hearth_listener** listener, hearth_error* error);
+void hearth_unlisten(hearth_listener* listener); // outside of callbacks, none runs once this has returned
+
+// Serves the same trees to Firebase SDKs, REST and event streams.
+typedef struct hearth_serve_options {
+  const char* host;          // NULL: this machine alone
+  uint16_t port;             // 0: picks a free one
+  int is_open;               // 1: as `hearth serve --dev`: open to all
+  const char* admin_secret;  // whoever knows it is an admin
+  const char* usual_space;   // for clients that name no namespace
+} hearth_serve_options;
+hearth_status hearth_serve(hearth_database* database, const hearth_serve_options* options, hearth_server** server,
+                           hearth_error* error);
+uint16_t hearth_server_port(const hearth_server* server);
+void hearth_server_stop(hearth_server* server); // answers what was asked, says goodbye, and frees it
+
+#ifdef __cplusplus
+}
+#endif

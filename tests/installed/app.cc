@@ -1,0 +1,99 @@
+// An app with a database of its own, which it also serves: SDK clients and the app share one tree. Run: app FOLDER
+#include <hearth/db/database.h>
+#include <hearth/net/server.h>
+#include <hearth/rules/guard.h>
+
+#include <chrono>
+#include <cstdio>
+#include <future>
+#include <string>
+
+using namespace hearth;
+using db::Value;
+
+namespace {
+
+constexpr int kReads = 50'000;
+constexpr int kWrites = 20'000;
+
+db::Result<void> use(db::Database& database) {
+  ASSIGN_OR_RETURN(db::Namespace shop, database.space("shop"));
+  RETURN_IF_ERROR(shop.set("items/tea", db::Value::object({{"price", Value::integer(3)}, {"left", Value::integer(10)}})));
+
+  // What comes in, by whomever.
+  std::promise<void> first, sold;
+  db::ListenerCallbacks callbacks;
+  callbacks.value = [&, told = 0](const Value& left) mutable {
+    if (++told == 1) first.set_value();
+    if (left.as_integer() == 9) sold.set_value();
+  };
+  ASSIGN_OR_RETURN(const db::Listener listener, shop.listen("items/tea/left", std::move(callbacks)));
+  first.get_future().wait();
+  RETURN_IF_ERROR(shop.transaction("items/tea/left", [](const Value& left) -> std::optional<Value> {
+    return left.as_integer() > 0 ? std::optional(Value::integer(left.as_integer() - 1)) : std::nullopt;
+  }));
+  sold.get_future().wait();
+  std::printf("one tea was sold\n");
+  return {};
+}
+
+// The same tree over the network, behind rules: nobody writes but admins, and everybody reads.
+db::Result<void> serve(db::Database& database) {
+  rules::Guard guard(database, {.admin_secret = "a-secret-of-the-app", .default_namespace = "shop"});
+  std::promise<db::Answer> set;
+  guard.set_rules("shop", rules::Auth::admin("the app"), R"({"rules": {".read": true, ".write": false}})",
+                  rules::Install::Yes, [&](db::Answer answer) { set.set_value(std::move(answer)); });
+  RETURN_IF_ERROR(set.get_future().get().status);
+  net::Server::Options options;
+  options.port = 0;
+  ASSIGN_OR_RETURN(const auto server, net::Server::start(guard, std::move(options)));
+  std::printf("serving on %s\n", server->url().c_str());
+  std::fflush(stdout);
+  const std::string ask = "curl -sf " + server->url() + "/items/tea/left.json";
+  const std::string refused = "curl -s -X PUT -d 1 " + server->url() + "/items/tea/left.json";
+  if (std::system(ask.c_str()) != 0) return db::Error{db::ErrorCode::Io, "the tree is not served"};
+  std::printf("\n");
+  std::fflush(stdout);
+  if (std::system(refused.c_str()) != 0) return db::Error{db::ErrorCode::Io, "no answer"};
+  server->stop();
+  return {};
+}
+
+// How fast it is, in this process: reads one after the other, durable writes as an app makes them that does not wait.
+db::Result<void> measure(db::Database& database) {
+  using Clock = std::chrono::steady_clock;
+  ASSIGN_OR_RETURN(db::Namespace shop, database.space("shop"));
+  auto begin = Clock::now();
+  for (int i = 0; i < kReads; ++i) RETURN_IF_ERROR(shop.get("items/tea/price"));
+  const std::chrono::duration<double> reading = Clock::now() - begin;
+  begin = Clock::now();
+  std::promise<void> all;
+  std::atomic<int> left = kWrites;
+  for (int i = 0; i < kWrites; ++i) {
+    shop.set_async("visits/" + std::to_string(i % 1'000), Value::integer(i), [&](const db::Result<db::Written>&) {
+      if (--left == 0) all.set_value();
+    });
+  }
+  all.get_future().wait();
+  const std::chrono::duration<double> writing = Clock::now() - begin;
+  std::printf("%.0f reads and %.0f durable writes a second\n", kReads / reading.count(), kWrites / writing.count());
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  db::Database::Options options;
+  options.folder = argc > 1 ? argv[1] : "app-data";
+  auto database = db::Database::open(options);
+  if (!database.ok()) return std::fprintf(stderr, "%s\n", database.error().message.c_str()), 1;
+  // Another one beside it, which has nothing to do with it.
+  options.folder += "-other";
+  auto other = db::Database::open(options);
+  if (!other.ok()) return std::fprintf(stderr, "%s\n", other.error().message.c_str()), 1;
+  for (const auto step : {use, serve, measure}) {
+    const db::Result<void> done = step(*database.value());
+    if (!done.ok()) return std::fprintf(stderr, "%s\n", done.error().message.c_str()), 1;
+  }
+  std::printf("done\n");
+}

@@ -1,0 +1,166 @@
+// The commands for the data of a running server, as a person and a script use them.
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "tests/scripts/program.h"
+
+using namespace hearth::test;
+
+namespace {
+
+struct Told {
+  int status;
+  std::string output, errors;
+};
+
+Told run(std::vector<std::string> words) {
+  words.insert(words.begin(), HEARTH_BIN_DIR "/hearth");
+  Program program(std::move(words));
+  const int status = program.wait();
+  return {status, program.output(), program.errors()};
+}
+
+class Place {
+ public:
+  explicit Place(std::vector<std::string> flags = {"--dev"}) : server_(with_data(std::move(flags), data())) {
+    REQUIRE(server_.port() != 0);
+  }
+  Told operator()(std::vector<std::string> words) const {
+    words.insert(words.end(), {"--url", fmt::format("http://127.0.0.1:{}", server_.port()), "--data", data()});
+    return run(std::move(words));
+  }
+  std::string data() const { return folder_.path() + "/data"; }
+  std::string file(const std::string& name) const { return folder_.path() + "/" + name; }
+  Server& server() { return server_; }
+
+ private:
+  static std::vector<std::string> with_data(std::vector<std::string> flags, const std::string& data) {
+    flags.insert(flags.end(), {"--data", data, "--sync", "os", "--log-level", "error"});
+    return flags;
+  }
+  TempFolder folder_;
+  Server server_;
+};
+
+// What a command prints that ends well.
+std::string output_of(const Told& told) {
+  INFO(told.errors);
+  CHECK(told.status == 0);
+  return told.output;
+}
+
+}  // namespace
+
+TEST_CASE("get, set, update, push, remove: by hand", "[scripts]") {
+  const Place hearth;
+  CHECK(output_of(hearth({"get"})) == "null\n");
+  CHECK(output_of(hearth({"set", "/rooms/tea", R"({"topic":"green tea","open":true})"})) == "");
+  CHECK(output_of(hearth({"set", "rooms/tea/host", "ada"})) == "");  // what is no JSON is a string
+  CHECK(output_of(hearth({"update", "/rooms", R"({"tea/seats":4,"coffee/seats":2})"})) == "");
+  CHECK(output_of(hearth({"get", "/rooms/tea"})) == R"({"host":"ada","open":true,"seats":4,"topic":"green tea"})"
+                                                     "\n");
+  CHECK(output_of(hearth({"get", "/rooms", "--shallow"})) == R"({"coffee":true,"tea":true})"
+                                                             "\n");
+  CHECK(output_of(hearth({"get", "/rooms", "--pretty"})).starts_with("{\n  \"coffee\""));
+  const std::string key = output_of(hearth({"push", "/messages", "hello"}));
+  CHECK(key.size() == 21);
+  CHECK(output_of(hearth({"get", "/messages/" + key.substr(0, 20)})) == "\"hello\"\n");
+  CHECK(output_of(hearth({"push", "/messages", "1", "--json"})).starts_with(R"({"name":"-)"));
+  CHECK(output_of(hearth({"remove", "/rooms/tea"})) == "");
+  CHECK(output_of(hearth({"get", "/rooms"})) == "{\"coffee\":{\"seats\":2}}\n");
+  CHECK(output_of(hearth({"get", "/rooms", "--ns", "other"})) == "null\n");
+  CHECK(output_of(hearth({"set", "/odd key?&%ä", "1"})) == "");
+  CHECK(output_of(hearth({"get", "/", "--shallow"})).find("\"odd key?&%ä\":true") != std::string::npos);
+}
+
+TEST_CASE("get: queries, with what is no JSON taken as a string", "[scripts]") {
+  const Place hearth({"--dev", "--allow-unindexed"});
+  output_of(hearth({"set", "/list", R"({"a":{"n":3,"who":"ada"},"b":{"n":1,"who":"bob"},"c":{"n":2,"who":"ada"}})"}));
+  CHECK(output_of(hearth({"get", "/list", "--order-by", "n", "--start-at", "2", "--limit-to-first", "1"})) ==
+        "{\"c\":{\"n\":2,\"who\":\"ada\"}}\n");
+  CHECK(output_of(hearth({"get", "/list", "--order-by", "who", "--equal-to", "bob"})) == "{\"b\":{\"n\":1,\"who\":\"bob\"}}\n");
+  CHECK(output_of(hearth({"get", "/list", "--order-by", "$key", "--limit-to-last", "1"})) ==
+        "{\"c\":{\"n\":2,\"who\":\"ada\"}}\n");
+  const Told lost = hearth({"get", "/list", "--limit-to-last", "1"});
+  CHECK(lost.status == 1);
+  CHECK(lost.errors == "hearth: what part of it, without an order? Give --order-by, for example '$key'\n");
+}
+
+TEST_CASE("import and export: whole or not at all, and not over what is there", "[scripts]") {
+  const Place hearth;
+  const std::string tree = R"({"list":{"a":{".priority":2,"n":1}},"text":"ä"})";
+  std::ofstream(hearth.file("in.json")) << tree;
+  output_of(hearth({"import", hearth.file("in.json")}));
+  output_of(hearth({"export", "--out", hearth.file("out.json")}));
+  CHECK(contents(hearth.file("out.json")) == tree);
+  CHECK(output_of(hearth({"export", "/list/a"})) == R"({".priority":2,"n":1})");
+  const Told again = hearth({"import", hearth.file("in.json"), "/list"});
+  CHECK(again.status == 1);
+  CHECK(again.errors == "hearth: /list is not empty; --replace puts the file in its place\n");
+  output_of(hearth({"import", hearth.file("in.json"), "/list", "--replace"}));
+  CHECK(output_of(hearth({"get", "/list/text"})) == "\"ä\"\n");
+  std::ofstream(hearth.file("broken.json")) << "{\"a\":1,";
+  CHECK(hearth({"import", hearth.file("broken.json"), "/new"}).status == 1);
+  CHECK(output_of(hearth({"get", "/new"})) == "null\n");
+  const Told nowhere = hearth({"export", "--out", "/nowhere/out.json"});
+  CHECK(nowhere.status == 1);
+  CHECK(nowhere.errors == "hearth: cannot write /nowhere/out.json.part\n");
+}
+
+TEST_CASE("watch: each change once, also over a restart of the server", "[scripts]") {
+  TempFolder folder;
+  std::vector<std::string> flags = {"--dev", "--data", folder.path() + "/data", "--log-level", "error"};
+  auto server = std::make_unique<Server>(flags);
+  REQUIRE(server->port() != 0);
+  const std::string url = fmt::format("http://127.0.0.1:{}", server->port());
+  Program watch({HEARTH_BIN_DIR "/hearth", "watch", "/n", "--count", "4", "--url", url});
+  const auto has = [&](const std::string& line) {
+    for (int i = 0; i < 15'000 && watch.output().find(line) == std::string::npos; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return watch.output().find(line) != std::string::npos;
+  };
+  REQUIRE(has("put / null\n"));
+  CHECK(run({"set", "/n", "1", "--url", url}).status == 0);
+  REQUIRE(has("put / 1\n"));
+  flags.insert(flags.end(), {"--port", std::to_string(server->port())});
+  server->stop(SIGTERM);
+  server = std::make_unique<Server>(flags);
+  REQUIRE(server->port() != 0);
+  CHECK(run({"set", "/n", R"({"a":2})", "--url", url}).status == 0);
+  REQUIRE(has("put / {\"a\":2}\n"));
+  CHECK(run({"update", "/n", R"({"b":3})", "--url", url}).status == 0);
+  CHECK(watch.wait() == 0);
+  const std::string all = watch.output();
+  CHECK(all.find("{\"a\":2}\n") == all.rfind("{\"a\":2}\n"));
+}
+
+TEST_CASE("namespace list, tokens, and what is wrong is said with what to do", "[scripts]") {
+  Place hearth({"--namespace", "chat", "--namespace", "shop"});
+  CHECK(output_of(hearth({"namespace", "list"})) == "chat\nshop\n");
+  CHECK(output_of(hearth({"namespace", "list", "--json"})) == "[\"chat\",\"shop\"]\n");
+  CHECK(output_of(hearth({"set", "/a", "1", "--ns", "shop"})) == "");  // by the admin secret in --data
+  const Told stranger = hearth({"get", "/a", "--ns", "shop", "--token", "nonsense"});
+  CHECK(stranger.status == 1);
+  CHECK(stranger.errors.find(" answers 401: ") != std::string::npos);
+  CHECK(stranger.errors.find("give a --token, or --data where the server's admin-secret is") != std::string::npos);
+  CHECK(stranger.errors.find("nonsense") == std::string::npos);
+  const Told lost = run({"get", "/", "--url", "http://127.0.0.1:1"});
+  CHECK(lost.status == 1);
+  CHECK(lost.errors.find("cannot reach http://127.0.0.1:1") != std::string::npos);
+  CHECK(lost.errors.find("is 'hearth serve' running there?") != std::string::npos);
+  CHECK(hearth({"get", "/a", "--ns", "no such name!"}).status == 1);
+}
+
+TEST_CASE("fsck: says that a folder is well, and has to have it for itself", "[scripts]") {
+  Place hearth;
+  output_of(hearth({"set", "/rooms/tea", R"({"topic":"green tea","open":true})"}));
+  const Told busy = run({"fsck", "--data", hearth.data()});
+  CHECK(busy.status == 1);
+  CHECK_THAT(busy.errors, Catch::StartsWith("hearth: " + hearth.data() + ": "));
+  CHECK(hearth.server().stop(SIGTERM) == 0);
+  CHECK(output_of(run({"fsck", "--data", hearth.data()})) == "1 namespaces, 2 rows, 0 rows of indexes: all is well\n");
+  CHECK(output_of(run({"fsck", "--data", hearth.data(), "--json"})) ==
+        R"({"namespaces":1,"rows":2,"index_rows":0,"problems":0,"told":[],"repaired":[]})"
+        "\n");
+}

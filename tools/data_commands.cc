@@ -1,0 +1,342 @@
+#include "tools/data_commands.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <stdexcept>
+#include <thread>
+
+#include "db/model/json.h"
+
+namespace hearth::tools {
+namespace {
+
+constexpr std::chrono::milliseconds kBackOff{500};
+constexpr std::chrono::milliseconds kBackOffMax{30'000};
+
+constexpr const char* kHowToSayIt = R"(
+PATH is as in the SDKs: /rooms/tea. Without --token the admin secret in --data is used, if it can be read, and else 'owner',
+which a server in development believes. HEARTH_URL and HEARTH_TOKEN stand for --url and --token.
+
+Exit status: 0, or 1 with one line that says what is wrong.)";
+
+bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
+
+void note(const std::string& text) {
+  if (is_terminal(STDERR_FILENO)) fmt::print(stderr, "{}\n", text);
+}
+
+void print_bytes(std::string_view bytes) {
+  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size()) throw std::runtime_error("cannot write to standard output");
+}
+
+std::string text_of(std::istream& from) { return {std::istreambuf_iterator<char>(from), {}}; }
+
+std::string file_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error("cannot read " + path);
+  return text_of(file);
+}
+
+}  // namespace
+
+std::string json_of(const std::string& text) {
+  if (db::JsonDocument::parse(text).ok()) return text;
+  std::string quoted;
+  db::append_json_string(text, quoted);
+  return quoted;
+}
+
+std::vector<EventLines::Event> EventLines::add(std::string_view bytes) {
+  std::vector<Event> whole;
+  held_ += bytes;
+  size_t from = 0;
+  for (size_t end; (end = held_.find('\n', from)) != std::string::npos; from = end + 1) {
+    const std::string_view line = std::string_view(held_).substr(from, end - from);
+    if (line.empty()) {
+      if (!event_.name.empty()) whole.push_back(std::move(event_));
+      event_ = {};
+      continue;
+    }
+    const size_t colon = line.find(": ");
+    if (colon == std::string_view::npos) continue;
+    const std::string_view value = line.substr(colon + 2);
+    if (line.starts_with("event: ")) event_.name = value;
+    if (line.starts_with("data: ")) event_.data = value;
+    if (line.starts_with("id: ")) event_.id = value;
+  }
+  held_.erase(0, from);
+  return whole;
+}
+
+DataCommands::DataCommands(CLI::App& program) {
+  add_reads(program);
+  add_writes(program);
+  add_files(program);
+  add_namespaces(program);
+}
+
+CLI::App* DataCommands::add(CLI::App& parent, const std::string& name, const std::string& text, std::function<int()> run) {
+  CLI::App* command = parent.add_subcommand(name, text);
+  command->add_option("--url", target_.url, "The running server")->envname("HEARTH_URL")->capture_default_str();
+  command->add_option("--ns", target_.space, "The namespace; without it, the server's default one");
+  command->add_option("--token", target_.token, "A credential")->envname("HEARTH_TOKEN");
+  command->add_option("--data", target_.data, "The server's data folder, for the admin secret in it")->capture_default_str();
+  command->add_flag("--json", json_, "For scripts: nothing but JSON on standard output");
+  command->callback([this, run = std::move(run)] { chosen_ = run; });
+  return command;
+}
+
+void DataCommands::add_reads(CLI::App& program) {
+  CLI::App* get = add(program, "get", "Prints a value as JSON", [this] { return this->get(); });
+  get->add_option("path", path_, "Where")->capture_default_str();
+  get->add_flag("--shallow", shallow_, "Its keys only, each with true");
+  get->add_flag("--export", export_, "With priorities");
+  get->add_flag("--pretty", pretty_, "Indented, as it is on a terminal without --json");
+  get->add_option("--order-by", order_by_, "A child's path, $key, $value or $priority");
+  get->add_option("--start-at", start_at_, "With --order-by: JSON, or else a string");
+  get->add_option("--end-at", end_at_, "The same");
+  get->add_option("--equal-to", equal_to_, "The same");
+  get->add_option("--limit-to-first", limit_to_first_, "With --order-by")->check(CLI::PositiveNumber);
+  get->add_option("--limit-to-last", limit_to_last_, "With --order-by")->check(CLI::PositiveNumber);
+  get->footer(std::string(R"(
+  hearth get /rooms/tea
+  hearth get /messages --order-by sent --start-at 1700000000000 --limit-to-last 10
+  hearth get / --shallow --ns chat)") +
+              "\n" + kHowToSayIt);
+
+  CLI::App* watch = add(program, "watch", "Prints what a value is, and each change, until it is interrupted",
+                        [this] { return this->watch(); });
+  watch->add_option("path", path_, "Where")->capture_default_str();
+  watch->add_option("--count", count_, "Ends after so many events")->check(CLI::PositiveNumber);
+  watch->footer(std::string(R"(
+A line for each event: 'put PATH JSON' (what is there now) or 'patch PATH JSON' (what of it changed); with --json an object
+{"event","path","data"}. When the connection breaks it comes back, and is told what it missed, once.)") +
+                "\n" + kHowToSayIt);
+}
+
+void DataCommands::add_writes(CLI::App& program) {
+  struct Command {
+    const char* name;
+    const char* method;
+    const char* text;
+  };
+  for (const Command& one : {Command{"set", "PUT", "Writes a value, in place of what is there"},
+                             Command{"update", "PATCH", "Writes some children, given as an object; paths may be deep"},
+                             Command{"push", "POST", "Adds a child with a new key, and prints the key"}}) {
+    CLI::App* command =
+        add(program, one.name, one.text, [this, method = std::string(one.method)] { return write(method); });
+    command->add_option("path", path_, "Where")->required();
+    CLI::Option* value = command->add_option("value", value_, "JSON, or else a string; '-' or nothing: standard input");
+    command->add_option("--file", file_, "A file of JSON instead")->check(CLI::ExistingFile)->excludes(value);
+    command->footer(fmt::format(R"(
+  hearth {0} /rooms/tea '{{"topic":"tea"}}'
+  hearth {0} /rooms/tea --file room.json
+  echo '{{"topic":"tea"}}' | hearth {0} /rooms/tea
+{1})",
+                                one.name, kHowToSayIt));
+  }
+  CLI::App* remove = add(program, "remove", "Removes a value with all that is below it", [this] { return this->remove(); });
+  remove->add_option("path", path_, "Where")->required();
+  remove->footer(kHowToSayIt);
+}
+
+void DataCommands::add_files(CLI::App& program) {
+  CLI::App* import_command = add(program, "import", "Writes a JSON file as an export has it, at once", [this] { return import_file(); });
+  import_command->add_option("file", file_, "The file")->required()->check(CLI::ExistingFile);
+  import_command->add_option("path", path_, "Where to")->capture_default_str();
+  import_command->add_flag("--replace", replace_, "Also when something is there");
+  import_command->footer(std::string(R"(
+One write: whoever listens is told once, and rules do not judge an admin. A file larger than the server's --max-body-size
+(256 MB) goes with 'hearth restore'.)") +
+                         "\n" + kHowToSayIt);
+
+  CLI::App* export_command =
+      add(program, "export", "Saves a value as JSON with priorities, as the Firebase console does", [this] { return export_file(); });
+  export_command->add_option("path", path_, "What of it")->capture_default_str();
+  export_command->add_option("--out", out_, "A file, which is there when it is whole; without it, standard output");
+  export_command->footer(kHowToSayIt);
+}
+
+void DataCommands::add_namespaces(CLI::App& program) {
+  CLI::App* spaces = program.add_subcommand("namespace", "Lists the namespaces of a server");
+  spaces->require_subcommand(1);
+  add(*spaces, "list", "Prints their names, a line each", [this] { return list_namespaces(); })->footer(kHowToSayIt);
+}
+
+int DataCommands::get() const {
+  RestRequest request{.path = path_of(path_)};
+  if (shallow_) request.query.emplace_back("shallow", "true");
+  if (export_) request.query.emplace_back("format", "export");
+  if (pretty_ || (!json_ && is_terminal(STDOUT_FILENO))) request.query.emplace_back("print", "pretty");
+  const bool has_more = !start_at_.empty() || !end_at_.empty() || !equal_to_.empty() || limit_to_first_ > 0 || limit_to_last_ > 0;
+  if (has_more && order_by_.empty()) throw std::runtime_error("what part of it, without an order? Give --order-by, for example '$key'");
+  if (!order_by_.empty()) {
+    std::string quoted;
+    db::append_json_string(order_by_, quoted);
+    request.query.emplace_back("orderBy", quoted);
+  }
+  if (!start_at_.empty()) request.query.emplace_back("startAt", json_of(start_at_));
+  if (!end_at_.empty()) request.query.emplace_back("endAt", json_of(end_at_));
+  if (!equal_to_.empty()) request.query.emplace_back("equalTo", json_of(equal_to_));
+  if (limit_to_first_ > 0) request.query.emplace_back("limitToFirst", std::to_string(limit_to_first_));
+  if (limit_to_last_ > 0) request.query.emplace_back("limitToLast", std::to_string(limit_to_last_));
+  char last = '\n';
+  ask_ok(target_, request, [&](std::string_view bytes) {
+    print_bytes(bytes);
+    if (!bytes.empty()) last = bytes.back();
+    return true;
+  });
+  if (last != '\n') print_bytes("\n");
+  return 0;
+}
+
+int DataCommands::write(const std::string& method) const {
+  RestRequest request{.method = method, .path = path_of(path_)};
+  if (!file_.empty()) {
+    request.body = file_text(file_);
+  } else if (value_.empty() || value_ == "-") {
+    request.body = text_of(std::cin);
+    if (request.body.find_first_not_of(" \t\r\n") == std::string::npos) throw std::runtime_error("no value: standard input is empty");
+  } else {
+    request.body = json_of(value_);
+  }
+  if (method != "POST") request.query.emplace_back("print", "silent");
+  const std::string reply = ask_ok(target_, request);
+  if (method != "POST") {
+    note(fmt::format("{} {}", method == "PUT" ? "set" : "updated", request.path));
+    return 0;
+  }
+  const auto document = db::JsonDocument::parse(reply);
+  const auto name = document.ok() && document.value().root().is_object() ? document.value().root().field("name") : std::nullopt;
+  if (!name || !name->string()) throw std::runtime_error(target_.url + " did not say which key it made");
+  print_bytes((json_ ? reply : std::string(*name->string())) + "\n");
+  return 0;
+}
+
+int DataCommands::remove() const {
+  ask_ok(target_, {.method = "DELETE", .path = path_of(path_), .query = {{"print", "silent"}}});
+  note("removed " + path_of(path_));
+  return 0;
+}
+
+int DataCommands::watch() const {
+  std::string last_id;
+  size_t seen = 0;
+  std::string over;  // why
+  auto back_off = kBackOff;
+  for (;;) {
+    EventLines lines;
+    RestRequest request{.path = path_of(path_), .query = {{"eventIds", "true"}}, .fields = {"Accept: text/event-stream"}};
+    if (!last_id.empty()) request.fields.push_back("Last-Event-ID: " + last_id);
+    const auto take = [&](std::string_view bytes) {
+      for (const EventLines::Event& event : lines.add(bytes)) {
+        back_off = kBackOff;
+        if (event.name == "keep-alive") continue;
+        if (event.name == "cancel" || event.name == "auth_revoked") {
+          over = event.name == "cancel" ? "the right to read it is gone" : "the credential is not good any more";
+          return false;
+        }
+        if (!event.id.empty()) last_id = event.id;
+        const auto document = db::JsonDocument::parse(event.data);
+        const auto path = document.ok() && document.value().root().is_object() ? document.value().root().field("path") : std::nullopt;
+        const auto data = path ? document.value().root().field("data") : std::nullopt;
+        if (!path || !path->string() || !data) throw std::runtime_error(target_.url + " sent an event that is none");
+        if (json_) {
+          std::string line = R"({"event":")" + event.name + R"(","path":)";
+          db::append_json_string(*path->string(), line);
+          print_bytes(line + R"(,"data":)" + data->to_text() + "}\n");
+        } else {
+          print_bytes(fmt::format("{} {} {}\n", event.name, *path->string(), data->to_text()));
+        }
+        std::fflush(stdout);
+        if (count_ > 0 && ++seen == count_) return false;
+      }
+      return true;
+    };
+    try {
+      const RestReply reply = ask(target_, request, take);
+      if (reply.status >= 400 && reply.status < 500) ask_ok(target_, request, take);  // says what is wrong
+    } catch (const std::runtime_error& failed) {
+      if (last_id.empty()) throw;  // it has never been there
+      note(fmt::format("{}; trying again", failed.what()));
+    }
+    if (count_ > 0 && seen == count_) return 0;
+    if (!over.empty()) throw std::runtime_error(fmt::format("{}: {}", path_of(path_), over));
+    std::this_thread::sleep_for(back_off);
+    back_off = std::min(back_off * 2, kBackOffMax);
+  }
+}
+
+int DataCommands::import_file() const {
+  const std::string path = path_of(path_);
+  if (!replace_) {
+    std::string there;
+    ask_ok(target_, {.path = path, .query = {{"shallow", "true"}}}, [&](std::string_view bytes) {
+      there.append(bytes.substr(0, 64));
+      return there.size() < 64;
+    });
+    while (!there.empty() && (there.back() == '\n' || there.back() == ' ')) there.pop_back();
+    if (there != "null") throw std::runtime_error(fmt::format("{} is not empty; --replace puts the file in its place", path));
+  }
+  ask_ok(target_, {.method = "PUT", .path = path, .query = {{"print", "silent"}}, .body_file = file_});
+  note(fmt::format("{} is at {}", file_, path));
+  return 0;
+}
+
+int DataCommands::export_file() const {
+  const RestRequest request{.path = path_of(path_), .query = {{"format", "export"}}};
+  if (out_.empty()) {
+    ask_ok(target_, request, [](std::string_view bytes) {
+      print_bytes(bytes);
+      return true;
+    });
+    return 0;
+  }
+  const std::string part = out_ + ".part";
+  std::ofstream file(part, std::ios::binary | std::ios::trunc);
+  if (!file) throw std::runtime_error("cannot write " + part);
+  try {
+    ask_ok(target_, request, [&](std::string_view bytes) {
+      file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+      return static_cast<bool>(file);
+    });
+    file.close();
+    if (!file) throw std::runtime_error("cannot write " + part);
+    std::filesystem::rename(part, out_);
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove(part, ignored);
+    throw;
+  }
+  note(fmt::format("{} is in {}, {} bytes", path_of(path_), out_, std::filesystem::file_size(out_)));
+  return 0;
+}
+
+int DataCommands::list_namespaces() const {
+  const std::string reply = ask_ok(target_, {.path = "/.inspect/databases"});
+  const auto document = db::JsonDocument::parse(reply);
+  if (!document.ok() || document.value().root().kind() != db::JsonNode::Kind::Array) {
+    throw std::runtime_error(target_.url + " did not answer with a list");
+  }
+  std::string names = "[";
+  for (const db::JsonNode& one : document.value().root().elements()) {
+    const auto name = one.field("name");
+    if (!name || !name->string()) continue;
+    if (!json_) fmt::print("{}\n", *name->string());
+    if (names.size() > 1) names += ',';
+    db::append_json_string(*name->string(), names);
+  }
+  if (json_) fmt::print("{}]\n", names);
+  return 0;
+}
+
+}  // namespace hearth::tools

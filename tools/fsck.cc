@@ -1,0 +1,54 @@
+// `hearth fsck` and `hearth compact`: for a data folder that no server has open.
+#include "db/fsck.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <stdexcept>
+
+#include "db/model/json.h"
+#include "tools/flags.h"
+
+namespace hearth::tools {
+
+int fsck(const FsckFlags& flags) {
+  const bool shows = ::isatty(STDERR_FILENO) == 1 && !flags.json;
+  const auto progress = [&](uint64_t rows) {
+    if (shows) fmt::print(stderr, "\r{} rows", rows);
+  };
+  auto done = db::fsck(flags.data, flags.repair ? db::Repair::Yes : db::Repair::No, progress);
+  if (shows) fmt::print(stderr, "\r\033[K");
+  if (!done.ok()) throw std::runtime_error(fmt::format("{}: {}", flags.data, done.error().message));
+  const db::FsckReport& report = done.value();
+  const bool is_well = report.problems == 0;
+  if (flags.json) {
+    std::string told = "[";
+    for (const std::string& one : report.told) {
+      if (told.size() > 1) told += ',';
+      db::append_json_string(one, told);
+    }
+    std::string repaired = "[";
+    for (const std::string& one : report.repaired) {
+      if (repaired.size() > 1) repaired += ',';
+      db::append_json_string(one, repaired);
+    }
+    fmt::print(R"({{"namespaces":{},"rows":{},"index_rows":{},"problems":{},"told":{}],"repaired":{}]}})"
+               "\n",
+               report.namespaces, report.rows, report.index_rows, report.problems, told, repaired);
+    return is_well ? 0 : 1;
+  }
+  for (const std::string& one : report.told) fmt::print("{}\n", one);
+  if (report.problems > report.told.size()) fmt::print("and {} more\n", report.problems - report.told.size());
+  for (const std::string& name : report.repaired) {
+    fmt::print("{}: its indexes are removed; they are built again when it is next used\n", name);
+  }
+  fmt::print("{} namespaces, {} rows, {} rows of indexes: {}\n", report.namespaces, report.rows, report.index_rows,
+             is_well ? "all is well" : fmt::format("{} problems", report.problems));
+  if (!is_well && report.repaired.empty()) {
+    fmt::print("{}\n", flags.repair ? "Data cannot be made up: restore a backup." : "--repair makes indexes again.");
+  }
+  return is_well ? 0 : 1;
+}
+
+}  // namespace hearth::tools

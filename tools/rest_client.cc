@@ -1,0 +1,177 @@
+#include "tools/rest_client.h"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <stdexcept>
+#include <utility>
+
+#include "db/model/json.h"
+
+namespace hearth::tools {
+namespace {
+
+constexpr long kConnectSecondsMax = 10;
+constexpr size_t kReplyBytesMax = 1u << 30;  // of one that is kept in memory
+
+std::string token_of(const Target& target) {
+  if (!target.token.empty()) return target.token;
+  std::ifstream file(target.data + "/admin-secret");
+  std::string secret;
+  std::getline(file, secret);
+  return secret.empty() ? "owner" : secret;
+}
+
+std::string url_of(const Target& target, const RestRequest& request) {
+  std::string url = target.url;
+  while (url.ends_with('/')) url.pop_back();
+  url += percent_encoded(request.path == "/" ? "" : request.path, "/");
+  url += request.path == "/" ? "/.json" : ".json";
+  char before = '?';
+  const auto add = [&](std::string_view name, std::string_view value) {
+    url.append(1, std::exchange(before, '&')).append(name).append("=").append(percent_encoded(value));
+  };
+  if (!target.space.empty()) add("ns", target.space);
+  for (const auto& [name, value] : request.query) add(name, value);
+  return url;
+}
+
+struct Transfer {
+  CURL* curl = nullptr;
+  const TakeBytes& take;
+  RestReply reply{};
+  bool was_ended = false;  // by `take`
+  std::exception_ptr thrown{};  // likewise: nothing is thrown through C
+};
+
+size_t on_body(char* bytes, size_t, size_t count, void* to) {
+  auto& transfer = *static_cast<Transfer*>(to);
+  long status = 0;
+  curl_easy_getinfo(transfer.curl, CURLINFO_RESPONSE_CODE, &status);
+  if (transfer.take && status >= 200 && status < 300) {
+    try {
+      transfer.was_ended = !transfer.take({bytes, count});
+    } catch (...) {
+      transfer.thrown = std::current_exception();
+      return CURL_WRITEFUNC_ERROR;
+    }
+    return transfer.was_ended ? CURL_WRITEFUNC_ERROR : count;
+  }
+  if (transfer.reply.body.size() + count > kReplyBytesMax) return CURL_WRITEFUNC_ERROR;
+  transfer.reply.body.append(bytes, count);
+  return count;
+}
+
+struct Cleanup {
+  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+
+// What the server says is wrong.
+std::string error_of(const std::string& body) {
+  const auto document = db::JsonDocument::parse(body);
+  if (document.ok() && document.value().root().is_object()) {
+    if (const auto error = document.value().root().field("error"); error && error->string()) return std::string(*error->string());
+  }
+  return body.substr(0, 500);
+}
+
+}  // namespace
+
+std::string path_of(std::string_view text) {
+  while (text.ends_with('/')) text.remove_suffix(1);
+  while (text.starts_with('/')) text.remove_prefix(1);
+  return "/" + std::string(text);
+}
+
+std::string percent_encoded(std::string_view text, std::string_view kept) {
+  std::string to;
+  for (const char c : text) {
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                          std::string_view("-._~").find(c) != std::string_view::npos ||
+                          kept.find(c) != std::string_view::npos;
+    if (is_plain) {
+      to += c;
+    } else {
+      to += fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    }
+  }
+  return to;
+}
+
+RestReply ask(const Target& target, const RestRequest& request, const TakeBytes& take) {
+  static const CURLcode is_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+  const std::unique_ptr<CURL, Cleanup> handle(is_ready == CURLE_OK ? curl_easy_init() : nullptr);
+  if (handle == nullptr) throw std::runtime_error("libcurl could not be started");
+  CURL* const curl = handle.get();
+  Transfer transfer{curl, take};
+  char reason[CURL_ERROR_SIZE] = "";
+  const std::string url = url_of(target, request);
+  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  if (url.starts_with("http://")) curl_easy_setopt(curl, CURLOPT_PROXY, "");
+  if (const char* authorities = std::getenv("SSL_CERT_FILE")) curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(curl, CURLOPT_USERAGENT, "hearth/" HEARTH_VERSION);
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSecondsMax);
+  curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
+  curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+
+  std::unique_ptr<curl_slist, Cleanup> fields;
+  const auto add = [&](const std::string& field) {
+    curl_slist* const longer = curl_slist_append(fields.get(), field.c_str());
+    if (longer == nullptr) throw std::bad_alloc();
+    fields.release();
+    fields.reset(longer);
+  };
+  add("Authorization: Bearer " + token_of(target));
+  add("Expect:");
+  for (const std::string& field : request.fields) add(field);
+
+  std::unique_ptr<std::FILE, Cleanup> file;
+  if (!request.body_file.empty()) {
+    file.reset(std::fopen(request.body_file.c_str(), "rb"));
+    if (file == nullptr) throw std::runtime_error("cannot read " + request.body_file);
+    curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(curl, CURLOPT_READDATA, file.get());
+    curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(std::filesystem::file_size(request.body_file)));
+  } else if (!request.body.empty()) {
+    add("Content-Type: application/json");
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
+  }
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields.get());
+
+  const CURLcode code = curl_easy_perform(curl);
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &transfer.reply.status);
+  if (transfer.thrown) std::rethrow_exception(transfer.thrown);
+  if (transfer.was_ended || code == CURLE_OK) return std::move(transfer.reply);
+  // A refusal may come before all has been sent.
+  if (transfer.reply.status >= 400 && !transfer.reply.body.empty()) return std::move(transfer.reply);
+  const std::string why = *reason != 0 ? reason : curl_easy_strerror(code);
+  throw std::runtime_error(code == CURLE_COULDNT_CONNECT
+                               ? fmt::format("cannot reach {}: {}; is 'hearth serve' running there? (--url)", target.url, why)
+                               : fmt::format("{}: {}", target.url, why));
+}
+
+std::string ask_ok(const Target& target, const RestRequest& request, const TakeBytes& take) {
+  RestReply reply = ask(target, request, take);
+  if (reply.status >= 200 && reply.status < 300) return std::move(reply.body);
+  const char* hint = "";
+  if (reply.status == 401) hint = "; give a --token, or --data where the server's admin-secret is";
+  if (reply.status == 404) hint = "; 'hearth namespace list' tells which there are";
+  if (reply.status == 413) hint = "; what is larger goes with 'hearth restore', or in parts";
+  throw std::runtime_error(fmt::format("{} answers {}: {}{}", target.url, reply.status, error_of(reply.body), hint));
+}
+
+}  // namespace hearth::tools

@@ -1,0 +1,47 @@
+// REST requests to a running server, http or https, by libcurl: for commands. Thread: one.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace hearth::tools {
+
+// Where, and as whom.
+struct Target {
+  std::string url = "http://127.0.0.1:9000";
+  std::string space;                 // the namespace; "": the server's default one
+  std::string token;                 // "": the admin secret of
+  std::string data = "hearth-data";  // this folder, if there is one; else what development believes
+};
+
+struct RestRequest {
+  std::string method = "GET";
+  std::string path;                                           // "/a/b", decoded; ".json" is added
+  std::vector<std::pair<std::string, std::string>> query{};   // decoded
+  std::vector<std::string> fields{};                          // "Accept: text/event-stream"
+  std::string body{};
+  std::string body_file{};  // sent instead, as it is read
+};
+
+struct RestReply {
+  long status = 0;
+  std::string body;  // of an answer that was not taken
+};
+
+// Called with each piece of a 2xx answer's body, as it comes. False ends it.
+using TakeBytes = std::function<bool(std::string_view bytes)>;
+
+// Throws std::runtime_error when there is no whole answer, saying what to do. With `take`, the body of a 2xx goes there.
+RestReply ask(const Target& target, const RestRequest& request, const TakeBytes& take = nullptr);
+
+// The same, and throws unless it is answered with 2xx. The body.
+std::string ask_ok(const Target& target, const RestRequest& request, const TakeBytes& take = nullptr);
+
+// "/a/b/" and "a/b" are "/a/b"; "" is "/".
+std::string path_of(std::string_view text);
+std::string percent_encoded(std::string_view text, std::string_view kept = "");
+
+}  // namespace hearth::tools
