@@ -356,7 +356,11 @@ void Shard::handle(Request& request, ListenRequest& what) {
   }
   FirstValue::Waiter waiter{conversation, conversation->story.keep_place(), request.id, listen.hash};
   std::shared_ptr<FirstValue>& first = space.firsts[listen.path.text()];
-  if (first != nullptr && first->wait(waiter)) return;
+  if (first != nullptr) {
+    const auto hashes = first->hashes();
+    if (wants_hash && hashes) remember_hash(space.tree, listen.path.text(), hashes->ieee754);  // transactions ask for it too
+    if (first->wait(waiter)) return;
+  }
   first = std::make_shared<FirstValue>(
       listen.path, [path = listen.path](const TreeView& view) { return view.read(path, kReadBytesMax); }, wants_hash, sequence,
       first == nullptr ? std::nullopt : first->hashes(), with_.first_values, with_.answers);

@@ -388,6 +388,38 @@ TEST_CASE("serve: SIGHUP ends a server without a certificate, as it ends other p
   CHECK(server.stop(SIGHUP) == 128 + SIGHUP);
 }
 
+TEST_CASE("serve: it may have as many files open as the hard limit allows", "[scripts]") {
+  const Folder folder;
+  Server server({"--dev", "--data", folder / "data"}, {"sh", "-c", R"(ulimit -Sn 64 && exec "$@")", "sh"});
+  REQUIRE(server.port() != 0);
+  const std::string limits = contents(fmt::format("/proc/{}/limits", server.program().process()));
+  const size_t line = limits.find("Max open files");
+  REQUIRE(line != std::string::npos);
+  std::istringstream words(limits.substr(line + std::string_view("Max open files").size()));
+  std::string soft, hard;
+  words >> soft >> hard;
+  CHECK(soft == hard);
+  CHECK(soft != "64");
+}
+
+TEST_CASE("serve: where files are few, connections leave some to the store, and the log says how many there may be",
+          "[scripts]") {
+  const Folder folder;
+  Server server({"--dev", "--data", folder / "data"}, {"sh", "-c", R"(ulimit -n 200 && exec "$@")", "sh"});
+  REQUIRE(server.port() != 0);
+  CHECK_THAT(server.program().errors(),
+             Catch::Contains("the hard limit of open files is low connections=150 files=200 max_connections=50000"));
+  std::vector<std::unique_ptr<Connection>> connections;
+  for (int i = 0; i < 150; ++i) {
+    connections.push_back(std::make_unique<Connection>(server.port()));
+    connections.back()->send_text("GET /.health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    REQUIRE_THAT(connections.back()->read_until("\"ok\""), Catch::StartsWith("HTTP/1.1 200"));
+  }
+  CHECK(server.ask({}).status == 503);  // one past it
+  connections.back()->send_text("PUT /a.json HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n1");
+  CHECK_THAT(connections.back()->read_until("\r\n\r\n1"), Catch::Contains("HTTP/1.1 200"));
+}
+
 TEST_CASE("serve: a service manager is told when it is ready and when it stops, and reloads it by SIGHUP", "[scripts]") {
   hearth::test::TempFolder folder;
   const std::string path = folder.path() + "/notify";
@@ -411,35 +443,4 @@ TEST_CASE("serve: a service manager is told when it is ready and when it stops, 
   CHECK(server.stop(SIGTERM) == 0);
   CHECK(told() == "STOPPING=1");
   ::close(socket);
-}
-
-TEST_CASE("serve: it may have as many files open as the hard limit allows", "[scripts]") {
-  const Folder folder;
-  Server server({"--dev", "--data", folder / "data"}, {"sh", "-c", R"(ulimit -Sn 64 && exec "$@")", "sh"});
-  REQUIRE(server.port() != 0);
-  const std::string limits = contents(fmt::format("/proc/{}/limits", server.program().process()));
-  const size_t line = limits.find("Max open files");
-  REQUIRE(line != std::string::npos);
-  std::istringstream words(limits.substr(line + std::string_view("Max open files").size()));
-  std::string soft, hard;
-  words >> soft >> hard;
-  CHECK(soft == hard);
-  CHECK(soft != "64");
-}
-
-TEST_CASE("serve: where files are few, connections leave some to the store, and the log says how many there may be",
-          "[scripts]") {
-  const Folder folder;
-  Server server({"--dev", "--data", folder / "data"}, {"sh", "-c", R"(ulimit -n 200 && exec "$@")", "sh"});
-  REQUIRE(server.port() != 0);
-  CHECK_THAT(server.program().errors(), Catch::Contains("the hard limit of open files is low connections=150 files=200 max_connections=50000"));
-  std::vector<std::unique_ptr<Connection>> connections;
-  for (int i = 0; i < 150; ++i) {
-    connections.push_back(std::make_unique<Connection>(server.port()));
-    connections.back()->send_text("GET /.health HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    REQUIRE_THAT(connections.back()->read_until("\"ok\""), Catch::StartsWith("HTTP/1.1 200"));
-  }
-  CHECK(server.ask({}).status == 503);  // one past it
-  connections.back()->send_text("PUT /a.json HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n1");
-  CHECK_THAT(connections.back()->read_until("\r\n\r\n1"), Catch::Contains("HTTP/1.1 200"));
 }
