@@ -26,8 +26,9 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"db/model", {"db/base"}},
     {"db/store", {"db/base", "db/model"}},
     {"db/commit", {"db/base", "db/model", "db/store"}},
+    {"db/dump", {"db/base", "db/model", "db/store"}},
     {"db/events", {"db/base", "db/model"}},
-    {"db", {"db/base", "db/model", "db/store", "db/commit", "db/events"}},
+    {"db", {"db/base", "db/model", "db/store", "db/commit", "db/dump", "db/events"}},
     {"rules", {"db/base", "db/model", "db"}},
     {"net/auth", {"db/base", "db/model", "rules"}},
     {"net/http", {"db/base", "db/model"}},
@@ -50,8 +51,8 @@ const std::map<std::string, std::set<std::string>> kFileArrows = {
 const std::map<std::string, std::set<std::string>> kLibraries = {
     {"rocksdb/", {"db/store", "tests"}},
     {"simdjson", {"db/model"}},
-    {"boost/", {"net/auth", "net/http", "net/rest", "net/wire", "net", "tests"}},
-    {"openssl/", {"db/model", "net/http", "rules", "tools", "tests"}},
+    {"boost/", {"db/dump", "net/auth", "net/http", "net/rest", "net/wire", "net", "tests"}},
+    {"openssl/", {"db/dump", "db/model", "net/http", "rules", "tools", "tests"}},
     {"spdlog/", {"db/store", "net/http", "net/rest", "net/wire", "net", "tools"}},
     {"CLI/", {"tools"}},
     {"cjose/", {"net/auth", "tests"}},
@@ -65,6 +66,7 @@ const std::map<std::string, std::string> kWrappers = {
 // Headers whose test has another name: parts of something that is tested as a whole.
 const std::map<std::string, std::string> kTestedIn = {
     {"db/child_events.h", "tests/db/database_test.cc"},
+    {"db/dump/bytes.h", "tests/db/dump/dump_file_test.cc"},
     {"db/engine.h", "tests/db/database_test.cc"},
     {"db/reader_pool.h", "tests/db/database_test.cc"},
     {"db/reads.h", "tests/db/database_test.cc"},
