@@ -24,13 +24,13 @@ class Reading {
   Result<void> space(ByteReader in);
   Result<void> rows(std::string_view bytes);
   Result<void> end(ByteReader in);
-  Result<void> last(ByteReader in);
 
   BlockReader blocks_;
   DumpVisitor& visitor_;
   bool begun_ = false;
   bool finished_ = false;
-  uint64_t spaces_ = 0;
+  std::vector<std::string> names_;  // that should come
+  size_t spaces_ = 0;               // that came
   std::optional<TreeCheck> check_;  // while a namespace is open
   std::optional<Sha256> digest_;
   uint64_t bytes_ = 0;
@@ -53,7 +53,10 @@ Result<void> Reading::run() {
         info.made = Timestamp(static_cast<int64_t>(in.varint()));
         info.hearth = in.bytes();
         info.store = in.bytes();
+        const uint64_t spaces = in.varint();
+        for (uint64_t i = 0; i < spaces && in.ok(); ++i) info.spaces.emplace_back(in.bytes());
         if (!in.ok() || !in.done()) return damaged("its first part makes no sense");
+        names_ = info.spaces;
         RETURN_IF_ERROR(visitor_.begin(info));
         break;
       }
@@ -67,7 +70,8 @@ Result<void> Reading::run() {
         RETURN_IF_ERROR(end(ByteReader(rest)));
         break;
       case kLast:
-        RETURN_IF_ERROR(last(ByteReader(rest)));
+        if (!rest.empty() || spaces_ != names_.size()) return damaged("it has other namespaces than it says");
+        finished_ = true;
         break;
       default:
         return damaged("it has a part of an unknown kind");
@@ -94,6 +98,7 @@ Result<void> Reading::space(ByteReader in) {
     space.settings.push_back({std::string(name), std::string(text)});
   }
   if (!in.ok() || !in.done()) return damaged("the head of a namespace makes no sense");
+  if (spaces_ == names_.size() || names_[spaces_] != space.name) return damaged("it has other namespaces than it says");
   const Result<Path> at = Path::parse(path);
   if (!at.ok()) return damaged(at.error().message);
   space.path = at.value();
@@ -136,13 +141,6 @@ Result<void> Reading::end(ByteReader in) {
   return visitor_.end(said);
 }
 
-Result<void> Reading::last(ByteReader in) {
-  const uint64_t spaces = in.varint();
-  if (!in.ok() || !in.done() || spaces != spaces_) return damaged("it has another number of namespaces");
-  finished_ = true;
-  return {};
-}
-
 }  // namespace
 
 void DumpWriter::begin(const DumpInfo& info, std::string& to) {
@@ -152,6 +150,8 @@ void DumpWriter::begin(const DumpInfo& info, std::string& to) {
   append_varint(static_cast<uint64_t>(info.made.count()), raw);
   append_bytes(info.hearth, raw);
   append_bytes(info.store, raw);
+  append_varint(info.spaces.size(), raw);
+  for (const std::string& name : info.spaces) append_bytes(name, raw);
   blocks_.write(raw, to);
 }
 
@@ -171,7 +171,6 @@ void DumpWriter::space(const DumpedSpace& space, std::string& to) {
   rows_.assign(1, kRows);
   digest_.emplace();
   counted_ = {};
-  ++spaces_;
 }
 
 void DumpWriter::flush_rows(std::string& to) {
@@ -203,9 +202,7 @@ DumpedRows DumpWriter::end(std::string& to) {
 }
 
 void DumpWriter::last(std::string& to) {
-  std::string raw(1, kLast);
-  append_varint(spaces_, raw);
-  blocks_.write(raw, to);
+  blocks_.write(std::string(1, kLast), to);
 }
 
 Result<void> read_dump(const ByteSource& source, DumpVisitor& visitor) {

@@ -3,11 +3,12 @@
 //   file  := magic:12 version:4 BE  block*             blocks: db/dump/block.h; their raw bytes are, in this order:
 //            file ( space rows* end )* last            nothing behind it
 //   magic := 0x89 "HearthDump" 0x0a
-//   file  := 'F'  made:varint (ms)  hearth:bytes  store:bytes        the version and store that it is of
+//   file  := 'F'  made:varint (ms)  hearth:bytes  store:bytes  spaces:varint ( name:bytes )*
+//            of which version and store it is, and what is in it, in order
 //   space := 'S'  name:bytes  path:bytes  sequence:varint  time:varint  flags:1  settings:varint ( name:bytes text:bytes )*
 //   rows  := 'R'  ( key:bytes leaf:bytes )*                          in key order, below `path`
 //   end   := 'E'  rows:varint  leaves:varint  bytes:varint  digest:32
-//   last  := 'L'  spaces:varint
+//   last  := 'L'
 //   flags: bit 0: some node has or had a priority. digest: SHA-256 of the namespace's row bytes (db/dump/tree_rows.h)
 //
 // On disk. Never renumber; what can't be read by this version raises `version`. A `path` other than the root says that only
@@ -31,13 +32,15 @@ namespace hearth::db {
 
 inline constexpr std::string_view kDumpMagic = "\x89HearthDump\n";
 inline constexpr uint32_t kDumpVersion = 1;
-inline constexpr size_t kDumpSettingsMax = 64;  // of one namespace
+inline constexpr size_t kDumpSettingsMax = 12;        // of one namespace: with kSettingBytesMax each, they fit in a block
+inline constexpr size_t kDumpSpacesMax = 100'000;    // of one file: their names fit in a block
 inline constexpr size_t kRowsBlockBytes = 1u << 20;  // of rows, before a block is ended
 
 struct DumpInfo {
   Timestamp made{};
   std::string hearth;
   std::string store;
+  std::vector<std::string> spaces{};  // names, in the order in which they come
 };
 
 struct DumpedSpace {
@@ -83,7 +86,6 @@ class DumpWriter {
   std::string rows_;
   std::optional<Sha256> digest_;
   DumpedRows counted_;
-  uint64_t spaces_ = 0;
 };
 
 // Reads a dump to its end. Errors: InvalidData (not a dump), Unsupported (of a newer Hearth), Corruption (damaged or cut

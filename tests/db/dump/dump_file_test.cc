@@ -47,7 +47,9 @@ struct Collector final : DumpVisitor {
 std::string dump_of(const std::vector<std::pair<DumpedSpace, Value>>& spaces) {
   DumpWriter writer;
   std::string bytes;
-  writer.begin({Timestamp(1700000000123), "0.1.0", "a store"}, bytes);
+  DumpInfo info{Timestamp(1700000000123), "0.1.0", "a store"};
+  for (const auto& [space, value] : spaces) info.spaces.push_back(space.name);
+  writer.begin(info, bytes);
   for (const auto& [space, value] : spaces) {
     writer.space(space, bytes);
     for (size_t i = 0; i < value.row_count(); ++i) writer.row(value.row(i).key, value.row(i).leaf, bytes);
@@ -79,6 +81,7 @@ TEST_CASE("A dump reads back as it was written: trees, heads and settings") {
   CHECK(read.info.made == Timestamp(1700000000123));
   CHECK(read.info.hearth == "0.1.0");
   CHECK(read.info.store == "a store");
+  CHECK(read.info.spaces == std::vector<std::string>{"chat", "empty", "part"});
   REQUIRE(read.spaces.size() == 3);
   CHECK(read.spaces[0].value == tree);
   CHECK(read.spaces[0].head.name == "chat");
@@ -163,24 +166,26 @@ TEST_CASE("What is no dump, a newer one, or one whose parts are right and in the
     for (const std::string& block : blocks) writer.write(block, made);
     return refusal(made).message;
   };
-  const std::string file = "F" + std::string("\0\0\0", 3);
+  const std::string file = "F" + std::string("\0\0\0\0", 4);
+  const std::string file_of_one = "F" + std::string("\0\0\0\1\0", 5);
   const std::string space = "S" + std::string("\0\0\0\0\0\0", 6);
-  const std::string last = "L" + std::string(1, '\0');
+  const std::string last = "L";
   CHECK(of_blocks({file, last}) == "");
   CHECK(of_blocks({last}) == "the dump is damaged: its parts are out of order");
   CHECK(of_blocks({file, file, last}) == "the dump is damaged: its parts are out of order");
   CHECK(of_blocks({file, "R", last}) == "the dump is damaged: its parts are out of order");
-  CHECK(of_blocks({file, space, last}) == "the dump is damaged: its parts are out of order");
+  CHECK(of_blocks({file_of_one, space, last}) == "the dump is damaged: its parts are out of order");
   CHECK(of_blocks({file, last, last}) == "the dump is damaged: there is more behind its end");
   CHECK(of_blocks({file}) == "the dump is damaged: it ends too early; it was not written or copied to its end");
   CHECK(of_blocks({file, "X", last}) == "the dump is damaged: it has a part of an unknown kind");
-  CHECK(of_blocks({file, "L\x05"}) == "the dump is damaged: it has another number of namespaces");
+  CHECK(of_blocks({file_of_one, last}) == "the dump is damaged: it has other namespaces than it says");
+  CHECK(of_blocks({file, space}) == "the dump is damaged: it has other namespaces than it says");
 }
 
 TEST_CASE("Rows are checked even when every checksum is right") {
   DumpWriter writer;
   std::string bytes;
-  writer.begin({}, bytes);
+  writer.begin({{}, "", "", {"chat"}}, bytes);
   writer.space({"chat", {}, 1, {}, false, {}}, bytes);
   writer.row("\x07", "t", bytes);
   writer.end(bytes);
