@@ -50,20 +50,6 @@ Error would_wait_for_itself() {
 
 }  // namespace
 
-Result<std::string> check_namespace_name(std::string_view name) {
-  std::string stored;
-  for (const char c : name) {
-    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    const bool good = (lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9') || lower == '-' || lower == '_';
-    if (!good) return Error{ErrorCode::InvalidArgument, "A namespace's name has only letters, digits, '-' and '_'."};
-    stored += lower;
-  }
-  if (stored.empty() || stored.size() > 128) {
-    return Error{ErrorCode::InvalidArgument, "A namespace's name has 1 to 128 characters."};
-  }
-  return stored;
-}
-
 struct Namespace::State {
   Engine& engine;
   std::string name;

@@ -28,6 +28,7 @@
 #include "db/base/result.h"
 #include "db/model/event.h"
 #include "db/model/index.h"
+#include "db/model/namespace_name.h"
 #include "db/model/request.h"
 #include "db/model/value.h"
 #include "db/model/write.h"
@@ -182,8 +183,5 @@ class Database {
   explicit Database(std::unique_ptr<Engine> engine);
   std::unique_ptr<Engine> engine_;
 };
-
-// The stored form of a namespace's name: lower case. Errors: InvalidArgument: not 1-128 of a-z 0-9 - _.
-Result<std::string> check_namespace_name(std::string_view name);
 
 }  // namespace hearth::db

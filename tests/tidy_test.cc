@@ -35,7 +35,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"net/rest", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/error_reply.h", "net/host_namespace.h"}},
     {"net/wire", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/error_reply.h", "net/host_namespace.h"}},
     {"net", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/rest", "net/wire"}},
-    {"tools", {"db/base", "db/model", "db", "rules", "net", "net/auth", "net/http"}},
+    {"tools", {"db/base", "db/model", "db/dump", "db", "rules", "net", "net/auth", "net/http"}},
 };
 
 // Files that may include less than their folder.
@@ -72,6 +72,7 @@ const std::map<std::string, std::string> kTestedIn = {
     {"db/reads.h", "tests/db/database_test.cc"},
     {"db/shard.h", "tests/db/database_test.cc"},
     {"db/space.h", "tests/db/database_test.cc"},
+    {"db/model/namespace_name.h", "tests/db/database_test.cc"},
     {"db/model/precondition.h", "tests/db/model/tree_view_test.cc"},
     {"net/http/addresses.h", "tests/net/http/drain_test.cc"},
     {"net/http/connection.h", "tests/net/http/exchange_test.cc"},
