@@ -34,7 +34,7 @@ inline constexpr std::chrono::milliseconds kRoomLookInterval{100};
 inline constexpr size_t kIngestRowsMin = 50'000;  // larger batches go in as a file, past the log (machine-facts.md §3.1)
 inline constexpr size_t kTombstonesMax = 100;     // range tombstones in memory before a flush (machine-facts.md §3.2)
 
-inline constexpr size_t kStagedFileBytes = 256u << 20;  // of one file of a Staged, before the next is begun
+inline constexpr size_t kStagedFileBytes = 64u << 20;  // of one file of a Staged, before the next is begun
 
 struct Head {
   uint64_t sequence = 0;
