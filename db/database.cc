@@ -361,6 +361,21 @@ void Database::write(const std::string& name, Write write, std::function<void(An
   engine_->write(name, std::move(write), std::move(done));
 }
 
+void Database::dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done) {
+  engine_->backups().dump(std::move(request), std::move(done));
+}
+
+Result<std::string> Database::begin_upload() { return engine_->backups().begin_upload(); }
+
+Result<void> Database::upload(const std::string& id, uint64_t at, std::string_view bytes) {
+  return engine_->backups().upload(id, at, bytes);
+}
+
+void Database::restore(const std::string& id, RestoreRequest request,
+                       std::function<void(Result<std::vector<RestoredTree>>)> done) {
+  engine_->backups().restore(id, std::move(request), std::move(done));
+}
+
 const std::string& Database::life() const { return engine_->life(); }
 const std::string& Database::store_id() const { return engine_->store().id(); }
 const Clock& Database::clock() const { return engine_->clock(); }

@@ -26,6 +26,7 @@
 
 #include "db/base/clock.h"
 #include "db/base/result.h"
+#include "db/model/dump_request.h"
 #include "db/model/event.h"
 #include "db/model/index.h"
 #include "db/model/namespace_name.h"
@@ -172,6 +173,15 @@ class Database {
   void revive_by(Revive revive);
   void setting(const std::string& name, std::string which, std::function<void(Result<std::optional<std::string>>)> done);
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);  // and how far they are built
+
+  // A dump of what was committed before the call, taken piece by piece while writes go on. Errors: NotFound, InvalidArgument,
+  // Unavailable (too many at a time).
+  void dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done);
+  // A file comes in pieces, each where the last one ended, and then becomes part of the tree, all or nothing; whoever
+  // listens is told as of a set. The first two block on disk. Errors: db/backups.h.
+  Result<std::string> begin_upload();
+  Result<void> upload(const std::string& id, uint64_t at, std::string_view bytes);
+  void restore(const std::string& id, RestoreRequest request, std::function<void(Result<std::vector<RestoredTree>>)> done);
 
   const std::string& life() const;   // unguessable, new at every open: sequences are resumable within one life
   const std::string& store_id() const;

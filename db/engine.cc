@@ -49,6 +49,7 @@ Result<void> Engine::start() {
           return revive ? revive(name, memo) : nullptr;
         }}));
   }
+  backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, [this](const std::string& name) { return space(name); });
   RETURN_IF_ERROR(adopt_orphans());
   return resume_indexes();
 }
@@ -120,6 +121,7 @@ void Engine::end_orphans(const std::stop_token& stopping) {
 Engine::~Engine() {
   orphans_end_ = {};
   orphans_.clear();
+  backups_.reset();  // a restore's moment needs its shards
   shards_.clear();  // each finishes what it has
   readers_.reset();  // they may pass on to the scans
   scans_.reset();

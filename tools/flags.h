@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "db/database.h"
-#include "db/dump/dumper.h"
+#include "db/model/dump_request.h"
 
 namespace hearth::tools {
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,20 +11,12 @@
 #include "db/base/result.h"
 #include "db/dump/dump_file.h"
 #include "db/dump/json_text.h"
-#include "db/model/path.h"
+#include "db/model/dump_request.h"
 #include "db/store/tree_store.h"
 
 namespace hearth::db {
 
 inline constexpr size_t kDumpPieceBytes = 1u << 20;  // of rows read for one piece
-
-enum class DumpFormat : uint8_t { Native, Json };
-
-struct DumpRequest {
-  std::optional<std::string> space;  // nothing: all
-  Path path;                         // the tree there, alone; needs a namespace
-  DumpFormat format = DumpFormat::Native;
-};
 
 class Dumper {
  public:

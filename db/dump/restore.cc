@@ -25,6 +25,8 @@ Result<void> check_is_empty(const TreeStore& store, const RestoredSpace& space) 
 
 }  // namespace
 
+RestoredTree RestoredSpace::said() const { return {name, at, rows.leaves, to_hex(rows.digest)}; }
+
 // Takes what is read, and stages what was asked for.
 class Restore::Staging final : public DumpVisitor {
  public:

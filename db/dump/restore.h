@@ -16,21 +16,11 @@
 #include "db/base/clock.h"
 #include "db/base/result.h"
 #include "db/dump/dump_file.h"
-#include "db/model/path.h"
+#include "db/model/dump_request.h"
 #include "db/store/staged.h"
 #include "db/store/tree_store.h"
 
 namespace hearth::db {
-
-enum class Existing : uint8_t { Refuse, Replace };  // what to do with data that is there
-
-struct RestoreRequest {
-  // Of a file with one namespace (JSON has one, without a name): what it will be called. Of one with several: which of them.
-  // Nothing: all, by their names.
-  std::optional<std::string> space;
-  std::optional<Path> into;  // where its tree goes; nothing: where it was taken from. Needs one namespace
-  Existing existing = Existing::Refuse;
-};
 
 struct RestoredSpace {
   std::string name;
@@ -40,6 +30,7 @@ struct RestoredSpace {
   DumpedRows rows{};
   // A whole namespace, whose settings are those of the file from now on.
   bool is_whole() const { return at.is_root() && dumped.path.is_root() && !dumped.name.empty(); }
+  RestoredTree said() const;
 };
 
 class Restore {

@@ -33,6 +33,7 @@ struct Snapshot::State {
   // Of a frozen store, which is read once from end to end: nothing of it is worth keeping in memory.
   std::unique_ptr<rocksdb::DB> frozen;
   rocksdb::FileLock* lock = nullptr;
+  std::string to_remove{};  // a folder, at the end
 
   rocksdb::ReadOptions read_options() const {
     rocksdb::ReadOptions options;
@@ -44,6 +45,8 @@ struct Snapshot::State {
     if (snapshot != nullptr) db->ReleaseSnapshot(snapshot);
     frozen.reset();
     if (lock != nullptr) (void)rocksdb::Env::Default()->UnlockFile(lock);
+    std::error_code ignored;  // or the next open of the store removes it
+    if (!to_remove.empty()) std::filesystem::remove_all(to_remove, ignored);
   }
 };
 
@@ -242,11 +245,14 @@ Result<std::unique_ptr<TreeStore>> TreeStore::open(const Options& options) {
   rocks->db = std::move(db);
   rocks->folder = options.folder;
   rocks->environment = environment != nullptr ? environment : rocksdb::Env::Default();
-  // A file that was written but not taken in when the process died is nobody's.
+  // What was not taken in, or not read to its end, when the process died is nobody's.
   std::vector<std::string> files;
   if (rocks->environment->GetChildren(options.folder, &files).ok()) {
     for (const std::string& file : files) {
-      if (file.ends_with(".ingest")) (void)rocks->environment->DeleteFile(options.folder + "/" + file);
+      const std::string path = options.folder + "/" + file;
+      if (file.ends_with(".ingest") || file.ends_with(kUploadSuffix)) (void)rocks->environment->DeleteFile(path);
+      std::error_code ignored;
+      if (file.ends_with(kCheckpointSuffix)) std::filesystem::remove_all(path, ignored);
     }
   }
   std::unique_ptr<TreeStore> store(new TreeStore(std::move(rocks)));
@@ -273,12 +279,13 @@ Result<void> TreeStore::read_or_make_identity(uint32_t shards) {
   return commit(batch, Durability::Synced);  // the formats differ only in rows that may come
 }
 
-Result<Frozen> open_frozen(const std::string& folder) {
+Result<Frozen> open_frozen(const std::string& folder, Afterwards afterwards) {
   std::error_code ignored;
   if (!std::filesystem::exists(folder + "/CURRENT", ignored)) {
     return Error{ErrorCode::NotFound, "there is no store in the folder " + folder};
   }
   auto state = std::make_unique<Snapshot::State>();
+  if (afterwards == Afterwards::Remove) state->to_remove = folder;
   if (!rocksdb::Env::Default()->LockFile(folder + "/LOCK", &state->lock).ok()) {
     return Error{ErrorCode::Locked, "the data folder " + folder + " is in use by another process; ask that one, or stop it"};
   }
@@ -409,13 +416,15 @@ Result<void> TreeStore::commit(Staged& staged) {
   return {};
 }
 
-Result<void> TreeStore::checkpoint(const std::string& folder) const {
+Result<Frozen> TreeStore::checkpoint() {
+  RETURN_IF_ERROR(room());
+  const std::string folder = rocks_->folder + "/" + std::to_string(next_file_++) + std::string(kCheckpointSuffix);
   rocksdb::Checkpoint* made = nullptr;
   rocksdb::Status status = rocksdb::Checkpoint::Create(rocks_->db.get(), &made);
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
   if (status.ok()) status = checkpoint->CreateCheckpoint(folder);
   if (!status.ok()) return to_error(status, "making a checkpoint in " + folder);
-  return {};
+  return open_frozen(folder, Afterwards::Remove);
 }
 
 }  // namespace hearth::db

@@ -34,6 +34,9 @@ inline constexpr std::chrono::milliseconds kRoomLookInterval{100};
 inline constexpr size_t kIngestRowsMin = 50'000;  // larger batches go in as a file, past the log (machine-facts.md §3.1)
 inline constexpr size_t kTombstonesMax = 100;     // range tombstones in memory before a flush (machine-facts.md §3.2)
 
+// Of files and folders in the data folder that the next open removes, as it does staged files.
+inline constexpr std::string_view kCheckpointSuffix = ".checkpoint";
+inline constexpr std::string_view kUploadSuffix = ".upload";
 inline constexpr size_t kStagedFileBytes = 64u << 20;  // of one file of a Staged, before the next is begun
 
 struct Head {
@@ -133,8 +136,9 @@ struct Frozen {
   std::string id;
   std::map<std::string, uint32_t> names;
 };
+enum class Afterwards : uint8_t { Keep, Remove };  // the folder, when the snapshot goes
 // Errors: NotFound (there is no store), Locked, Io, Corruption, Unsupported.
-Result<Frozen> open_frozen(const std::string& folder);
+Result<Frozen> open_frozen(const std::string& folder, Afterwards afterwards = Afterwards::Keep);
 
 class TreeStore {
  public:
@@ -161,9 +165,9 @@ class TreeStore {
   // For what is too large for one RowSource (staged.h). Errors of commit: as above; the files stay the Staged's.
   std::unique_ptr<Staged> stage(size_t file_bytes_max = kStagedFileBytes);
   Result<void> commit(Staged& staged);
-  // Links the store as it is now to a new folder, on the same disk: what open_frozen reads. Holds everything that was
-  // committed before the call. Errors: Io.
-  Result<void> checkpoint(const std::string& folder) const;
+  // The store as it is now, frozen, with everything that was committed before the call, in a folder of links that goes with
+  // the snapshot or at the next open. It may outlive the store. Errors: Io, and of room().
+  Result<Frozen> checkpoint();
 
   Result<void> health() const;  // Errors: Unavailable, why writes are refused
   // Whether the disk has more than Options::free_bytes_min left: a write that fills it up breaks the store, one that is not

@@ -171,15 +171,29 @@ TEST_CASE("A frozen store that is let go can be written again") {
   const auto store = open(folder.path());
 }
 
-TEST_CASE("A checkpoint has what was written before it, and nothing of what comes after") {
+TEST_CASE("A checkpoint has what was written before it, nothing of what comes after, and goes when it has been read") {
   const TempFolder folder;
-  const auto store = open(folder.path());
+  auto store = open(folder.path());
   put(*store, 1, {{"a", "before"}});
-  const std::string copy = folder.path() + "/copy";
-  REQUIRE(store->checkpoint(copy).ok());
-  put(*store, 1, {{"a", "after"}, {"b", "after"}});
-  const auto frozen = open_frozen(copy);
-  REQUIRE(frozen.ok());
-  CHECK(rows_of(frozen.value().snapshot, 1) == Rows{{"a", "before"}});
-  CHECK(store->checkpoint(copy).error().code == ErrorCode::Io);  // it is there already
+  {
+    const auto frozen = store->checkpoint();
+    REQUIRE(frozen.ok());
+    put(*store, 1, {{"a", "after"}, {"b", "after"}});
+    CHECK(rows_of(frozen.value().snapshot, 1) == Rows{{"a", "before"}});
+    CHECK(std::filesystem::exists(folder.path() + "/0.checkpoint"));
+    store.reset();  // it may outlive its store
+    CHECK(rows_of(frozen.value().snapshot, 1) == Rows{{"a", "before"}});
+  }
+  CHECK_FALSE(std::filesystem::exists(folder.path() + "/0.checkpoint"));
+}
+
+TEST_CASE("Checkpoints and uploads of a process that died go at the next open") {
+  const TempFolder folder;
+  { const auto store = open(folder.path()); }
+  std::filesystem::create_directory(folder.path() + "/3.checkpoint");
+  std::filesystem::copy_file(folder.path() + "/CURRENT", folder.path() + "/3.checkpoint/CURRENT");
+  std::filesystem::copy_file(folder.path() + "/CURRENT", folder.path() + "/abc.upload");
+  const auto store = open(folder.path());
+  CHECK_FALSE(std::filesystem::exists(folder.path() + "/3.checkpoint"));
+  CHECK_FALSE(std::filesystem::exists(folder.path() + "/abc.upload"));
 }
