@@ -56,7 +56,7 @@ const std::map<std::string, std::set<std::string>> kLibraries = {
     {"spdlog/", {"db/store", "net/http", "net/rest", "net/wire", "net", "tools"}},
     {"CLI/", {"tools"}},
     {"cjose/", {"net/auth", "tests"}},
-    {"curl/", {"net/http"}},
+    {"curl/", {"net/http", "tools"}},
     {"catch2/", {"tests"}},
 };
 const std::map<std::string, std::string> kWrappers = {

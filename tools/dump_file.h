@@ -21,6 +21,7 @@ class OutputFile {
   void write(std::string_view bytes);
   void finish();
   uint64_t byte_count() const { return bytes_; }
+  const std::string& part() const { return part_; }
 
  private:
   const std::string name_;

@@ -18,7 +18,7 @@ Result<void> check_is_empty(const TreeStore& store, const RestoredSpace& space) 
   ASSIGN_OR_RETURN(const bool exists, view.exists(space.at));
   if (!exists) return {};
   return Error{ErrorCode::InvalidArgument,
-               fmt::format("there is data at {} of the namespace {}; ask for it to be replaced, or restore into another path or "
+               fmt::format("there is data at {} of the namespace {}; replace it (--replace, replace=true), or restore into another path or "
                            "namespace",
                            space.at.slashed(), space.name)};
 }
