@@ -87,6 +87,7 @@ const std::map<std::string, std::string> kTestedIn = {
     {"net/http/response_head.h", "tests/net/http/exchange_test.cc"},
     {"net/http/websocket_frame.h", "tests/net/http/bytes_test.cc"},
     {"net/http/worker_pool.h", "tests/net/http/io_pool_test.cc"},
+    {"net/rest/backup.h", "tests/scripts/dump_test.cc"},
     {"net/wire/acceptor.h", "tests/net/wire/long_poll_test.cc"},
     {"net/wire/dialogue.h", "tests/net/wire/socket_test.cc"},
     {"net/wire/polls.h", "tests/net/wire/long_poll_test.cc"},
