@@ -37,7 +37,7 @@ inline constexpr size_t kTombstonesMax = 100;     // range tombstones in memory 
 // Of files and folders in the data folder that the next open removes, as it does staged files.
 inline constexpr std::string_view kCheckpointSuffix = ".checkpoint";
 inline constexpr std::string_view kUploadSuffix = ".upload";
-inline constexpr size_t kStagedFileBytes = 64u << 20;  // of one file of a Staged, before the next is begun
+inline constexpr size_t kStagedFileBytes = 16u << 20;  // of one file of a Staged; the filter of each is made in memory
 
 struct Head {
   uint64_t sequence = 0;
