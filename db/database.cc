@@ -50,20 +50,6 @@ Error would_wait_for_itself() {
 
 }  // namespace
 
-Result<std::string> check_namespace_name(std::string_view name) {
-  std::string stored;
-  for (const char c : name) {
-    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    const bool good = (lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9') || lower == '-' || lower == '_';
-    if (!good) return Error{ErrorCode::InvalidArgument, "A namespace's name has only letters, digits, '-' and '_'."};
-    stored += lower;
-  }
-  if (stored.empty() || stored.size() > 128) {
-    return Error{ErrorCode::InvalidArgument, "A namespace's name has 1 to 128 characters."};
-  }
-  return stored;
-}
-
 struct Namespace::State {
   Engine& engine;
   std::string name;
@@ -373,6 +359,21 @@ void Database::indexes(const std::string& name, std::function<void(Result<IndexP
 
 void Database::write(const std::string& name, Write write, std::function<void(Answer)> done) {
   engine_->write(name, std::move(write), std::move(done));
+}
+
+void Database::dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done) {
+  engine_->backups().dump(std::move(request), std::move(done));
+}
+
+Result<std::string> Database::begin_upload() { return engine_->backups().begin_upload(); }
+
+Result<void> Database::upload(const std::string& id, uint64_t at, std::string_view bytes) {
+  return engine_->backups().upload(id, at, bytes);
+}
+
+void Database::restore(const std::string& id, RestoreRequest request,
+                       std::function<void(Result<std::vector<RestoredTree>>)> done) {
+  engine_->backups().restore(id, std::move(request), std::move(done));
 }
 
 const std::string& Database::life() const { return engine_->life(); }

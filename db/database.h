@@ -26,9 +26,11 @@
 
 #include "db/base/clock.h"
 #include "db/base/result.h"
+#include "db/model/dump_request.h"
 #include "db/model/event.h"
 #include "db/model/figures.h"
 #include "db/model/index.h"
+#include "db/model/namespace_name.h"
 #include "db/model/request.h"
 #include "db/model/value.h"
 #include "db/model/write.h"
@@ -177,6 +179,15 @@ class Database {
   void setting(const std::string& name, std::string which, std::function<void(Result<std::optional<std::string>>)> done);
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);  // and how far they are built
 
+  // A dump of what was committed before the call, taken piece by piece while writes go on. Errors: NotFound, InvalidArgument,
+  // Unavailable (too many at a time).
+  void dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done);
+  // A file comes in pieces, each where the last one ended, and then becomes part of the tree, all or nothing; whoever
+  // listens is told as of a set. The first two block on disk. Errors: db/backups.h.
+  Result<std::string> begin_upload();
+  Result<void> upload(const std::string& id, uint64_t at, std::string_view bytes);
+  void restore(const std::string& id, RestoreRequest request, std::function<void(Result<std::vector<RestoredTree>>)> done);
+
   const std::string& life() const;   // unguessable, new at every open: sequences are resumable within one life
   const std::string& store_id() const;
   SyncMode sync() const;
@@ -188,8 +199,5 @@ class Database {
   explicit Database(std::unique_ptr<Engine> engine);
   std::unique_ptr<Engine> engine_;
 };
-
-// The stored form of a namespace's name: lower case. Errors: InvalidArgument: not 1-128 of a-z 0-9 - _.
-Result<std::string> check_namespace_name(std::string_view name);
 
 }  // namespace hearth::db

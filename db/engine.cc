@@ -52,6 +52,7 @@ Result<void> Engine::start() {
                             Quota{options_.namespace_rows_max, options_.namespace_bytes_max}, *clock_, life_,
                             options_.indexes, on_named, on_revive}));
   }
+  backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, [this](const std::string& name) { return space(name); });
   RETURN_IF_ERROR(adopt_orphans());
   return resume_indexes();
 }
@@ -123,6 +124,7 @@ void Engine::end_orphans(const std::stop_token& stopping) {
 Engine::~Engine() {
   orphans_end_ = {};
   orphans_.clear();
+  backups_.reset();  // a restore's moment needs its shards
   shards_.clear();  // each finishes what it has
   readers_.reset();  // they may pass on to the scans
   scans_.reset();

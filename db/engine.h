@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "db/backups.h"
 #include "db/database.h"
 #include "db/reads.h"
 #include "db/shard.h"
@@ -46,6 +47,7 @@ class Engine {
   void run(std::function<void()> task);
   bool on_callback_thread() const;
 
+  Backups& backups() { return *backups_; }
   Turns& turns() { return turns_; }  // of transactions, by namespace and path
   const Clock& clock() const { return *clock_; }
   const std::string& life() const { return life_; }
@@ -73,6 +75,7 @@ class Engine {
   std::unique_ptr<ReaderPool> readers_;
   std::unique_ptr<ReaderPool> scans_;  // one thread: for what reads much to find little
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::unique_ptr<Backups> backups_;
   Turns turns_;
   // Sessions of the process before this one, which may come back until the thread has waited long enough.
   std::vector<std::pair<std::shared_ptr<Space>, std::string>> orphans_;

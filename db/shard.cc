@@ -70,6 +70,8 @@ void Shard::work() {
 void Shard::run_group() {
   size_t bytes = 0;
   for (size_t count = 0; !waiting_.empty() && count < kGroupRequestsMax; ++count) {
+    const bool is_alone = std::holds_alternative<SwapRequest>(waiting_.front().what);
+    if (is_alone && count > 0) break;
     const size_t more = bytes_of(waiting_.front());
     if (bytes > 0 && bytes + more > kGroupBytesMax) break;
     bytes += more;
@@ -82,6 +84,7 @@ void Shard::run_group() {
       if (in_group_.empty() || in_group_.back() != request.space) in_group_.push_back(request.space);
       handle(request);
     }
+    if (is_alone) break;
   }
   // From here on the group is judged. Only the disk can still refuse it, and then all of it: the refusals were judged
   // against writes that would never have happened.

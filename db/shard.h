@@ -26,6 +26,7 @@
 #include "db/reader_pool.h"
 #include "db/reads.h"
 #include "db/space.h"
+#include "db/swap.h"
 
 namespace hearth::db {
 
@@ -80,6 +81,14 @@ struct ScannedRequest {  // what a view wanted to be found
   uint64_t number;
   Result<View::Scanned> scanned;
 };
+struct SwapRequest {  // namespaces become others as a whole; the shard's own are told of it
+  struct Place {
+    std::shared_ptr<Space> space;
+    Path at;
+  };
+  std::shared_ptr<Swap> swap;
+  std::vector<Place> places;
+};
 struct AdoptRequest {  // what a session of a dead process wanted written when it ends
   std::string session;
   std::shared_ptr<DisconnectQueue> queue;
@@ -94,7 +103,7 @@ struct Request {
   uint64_t id = 0;
   std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
                RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest,
-               CreateRequest, MaintainRequest, ScannedRequest, AdoptRequest,
+               CreateRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
                OrphanRequest>
       what;
   std::function<void(Answer)> done;  // without a conversation
@@ -168,6 +177,7 @@ class Shard {
   void handle(Request& request, CreateRequest& create);
   void handle(Request& request, MaintainRequest& maintain);
   void handle(Request& request, ScannedRequest& scanned);
+  void handle(Request& request, SwapRequest& swap);
   void handle(Request& request, AdoptRequest& adopt);
   void handle(Request& request, OrphanRequest& orphan);
 
@@ -184,6 +194,7 @@ class Shard {
   void resume(Request& request, const Listen& listen, std::vector<Overwrite> missed);
   std::optional<std::vector<Overwrite>> missed_since(Space& space, const Listen& listen) const;
   void release(bool durable, const Error& error);
+  void tell_swapped(Space& space, const Path& at, const TreeView& before);
   void maintain(const std::shared_ptr<Space>& space);
   void start_scans(const std::shared_ptr<Space>& space);
   void tell_first(Space& space, View& view, std::vector<Space::Opening> openings);

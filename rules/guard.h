@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "db/base/result.h"
+#include "db/model/dump_request.h"
 #include "db/model/event.h"
 #include "db/model/figures.h"
 #include "db/model/request.h"
@@ -148,7 +149,7 @@ class Guard {
   bool is_revoked(std::string_view name, std::string_view uid, std::optional<std::chrono::seconds> issued) const {
     return revoked_.covers(name, uid, issued);
   }
-  // Reads who was kicked before this process. Blocks; once, before anyone is served. Errors: Io, Corruption.
+  // Reads who was kicked before this process. Blocks; before anyone is served. Errors: Io, Corruption.
   db::Result<void> load_revoked();
 
   // What would be said to `as` of that, and why: is in `to` once it is answered, if that is ok. For admins, and in `dev`
@@ -166,6 +167,13 @@ class Guard {
   // For admins. Blocks on the disk; holds up neither reads nor writes. Errors: PermissionDenied.
   db::Result<Figures> figures(const Auth& auth) const;
 
+  // For admins: db::Database's functions of these names. Errors: PermissionDenied, theirs.
+  void dump(const Auth& auth, db::DumpRequest request, std::function<void(db::Result<db::DumpPieces>)> done);
+  db::Result<std::string> begin_upload(const Auth& auth);
+  db::Result<void> upload(const Auth& auth, const std::string& id, uint64_t at, std::string_view bytes);
+  using Restored = db::Result<std::vector<db::RestoredTree>>;
+  void restore(const Auth& auth, const std::string& id, db::RestoreRequest request, std::function<void(Restored)> done);
+
   // The id of an event for Listen::resume.
   std::string event_id(uint64_t sequence) const;
 
@@ -173,6 +181,7 @@ class Guard {
   db::Result<std::vector<std::string>> namespaces(const Auth& auth) const;
 
  private:
+  db::Result<void> load_revoked(const std::vector<std::string>& names);
   void tell_setting(const std::string& name, std::string_view which, std::string unset, Done done);
 
   db::Database& database_;

@@ -26,8 +26,9 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"db/model", {"db/base"}},
     {"db/store", {"db/base", "db/model"}},
     {"db/commit", {"db/base", "db/model", "db/store"}},
+    {"db/dump", {"db/base", "db/model", "db/store"}},
     {"db/events", {"db/base", "db/model"}},
-    {"db", {"db/base", "db/model", "db/store", "db/commit", "db/events"}},
+    {"db", {"db/base", "db/model", "db/store", "db/commit", "db/dump", "db/events"}},
     {"rules", {"db/base", "db/model", "db"}},
     {"net/auth", {"db/base", "db/model", "rules"}},
     {"net/http", {"db/base", "db/model"}},
@@ -36,7 +37,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"net/admin", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/error_reply.h"}},
     {"net", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/rest", "net/wire", "net/admin"}},
     {"net/c", {"db/base", "db/model", "db", "rules", "net"}},
-    {"tools", {"db/base", "db/model", "db", "rules", "net", "net/auth", "net/http", "net/wire/limits.h"}},
+    {"tools", {"db/base", "db/model", "db/dump", "db", "rules", "net", "net/auth", "net/http", "net/wire/limits.h"}},
 };
 
 // Files that may include less than their folder.
@@ -52,8 +53,8 @@ const std::map<std::string, std::set<std::string>> kFileArrows = {
 const std::map<std::string, std::set<std::string>> kLibraries = {
     {"rocksdb/", {"db/store", "tests"}},
     {"simdjson", {"db/model"}},
-    {"boost/", {"net/auth", "net/http", "net/rest", "net/wire", "net", "tests"}},
-    {"openssl/", {"db/model", "net/http", "rules", "tools", "tests"}},
+    {"boost/", {"db/dump", "net/auth", "net/http", "net/rest", "net/wire", "net", "tests"}},
+    {"openssl/", {"db/dump", "db/model", "net/http", "rules", "tools", "tests"}},
     {"spdlog/", {"net/http"}},
     {"prometheus/", {"net/admin"}},
     {"CLI/", {"tools"}},
@@ -68,11 +69,14 @@ const std::map<std::string, std::string> kWrappers = {
 // Headers whose test has another name: parts of something that is tested as a whole.
 const std::map<std::string, std::string> kTestedIn = {
     {"db/child_events.h", "tests/db/database_test.cc"},
+    {"db/dump/bytes.h", "tests/db/dump/dump_file_test.cc"},
     {"db/engine.h", "tests/db/database_test.cc"},
     {"db/reader_pool.h", "tests/db/database_test.cc"},
     {"db/reads.h", "tests/db/database_test.cc"},
     {"db/shard.h", "tests/db/database_test.cc"},
     {"db/space.h", "tests/db/database_test.cc"},
+    {"db/swap.h", "tests/db/backups_test.cc"},
+    {"db/model/namespace_name.h", "tests/db/database_test.cc"},
     {"db/model/precondition.h", "tests/db/model/tree_view_test.cc"},
     {"net/c/hearth.h", "tests/installed/app.c"},
     {"net/wire/limits.h", "tests/net/wire/session_test.cc"},
@@ -88,6 +92,7 @@ const std::map<std::string, std::string> kTestedIn = {
     {"net/http/response_head.h", "tests/net/http/exchange_test.cc"},
     {"net/http/websocket_frame.h", "tests/net/http/bytes_test.cc"},
     {"net/http/worker_pool.h", "tests/net/http/io_pool_test.cc"},
+    {"net/rest/backup.h", "tests/scripts/dump_test.cc"},
     {"net/wire/acceptor.h", "tests/net/wire/long_poll_test.cc"},
     {"net/wire/dialogue.h", "tests/net/wire/socket_test.cc"},
     {"net/wire/polls.h", "tests/net/wire/long_poll_test.cc"},
@@ -96,6 +101,7 @@ const std::map<std::string, std::string> kTestedIn = {
 // Headers with nothing to test, and why.
 const std::map<std::string, std::string> kUntested = {
     {"db/model/figures.h", "plain values"},
+    {"db/model/dump_request.h", "plain values"},
     {"db/model/request.h", "plain values"},
     {"net/http/asio.h", "names what is used of Asio"},
     {"net/http/limits.h", "constants"},

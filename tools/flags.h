@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "db/database.h"
+#include "db/model/dump_request.h"
 #include "net/http/limits.h"
 #include "net/wire/limits.h"
 
@@ -111,6 +112,27 @@ struct KickFlags {
   std::string data = "hearth-data";  // this folder, if there is one
 };
 
+struct DumpFlags {
+  std::string out;   // "-": standard output
+  std::string url = "http://127.0.0.1:9000";
+  std::string token;
+  std::string data;  // a folder, instead of the url
+  std::string space;
+  std::string path;
+  db::DumpFormat format = db::DumpFormat::Native;
+  std::string file;  // verify
+};
+
+struct RestoreFlags {
+  std::string file;  // "-": standard input
+  std::string url = "http://127.0.0.1:9000";
+  std::string token;
+  std::string data;  // a folder, instead of the url
+  std::string space;
+  std::optional<std::string> into;
+  bool replace = false;
+};
+
 struct FsckFlags {
   std::string data = "hearth-data";
   bool repair = false;
@@ -120,6 +142,9 @@ struct FsckFlags {
 int fsck(const FsckFlags& flags);  // 0: no problem was found
 int token(const TokenFlags& flags);
 int kick(const KickFlags& flags);
+int dump(const DumpFlags& flags);
+int verify_dump(const DumpFlags& flags);
+int restore(const RestoreFlags& flags);
 int serve(const ServeFlags& flags);
 int exec(const ExecFlags& flags);           // the command's exit status
 int rules_command(const RulesFlags& flags);  // 0: no errors, no case failed

@@ -12,9 +12,11 @@
 namespace {
 
 using hearth::tools::BenchFlags;
+using hearth::tools::DumpFlags;
 using hearth::tools::ExecFlags;
 using hearth::tools::FsckFlags;
 using hearth::tools::KickFlags;
+using hearth::tools::RestoreFlags;
 using hearth::tools::RulesFlags;
 using hearth::tools::ServeFlags;
 using hearth::tools::TokenFlags;
@@ -253,6 +255,48 @@ Exit status: 0 when all is well, 1 when not, also when it has been repaired.)");
   return command;
 }
 
+CLI::App* add_dump(CLI::App& program, DumpFlags& flags) {
+  CLI::App* command = program.add_subcommand("dump", "Writes namespaces to a file, as they are at one moment");
+  command->add_option("--out", flags.out, "The file; '-': standard output");
+  command->add_option("--url", flags.url, "A running server")->capture_default_str();
+  command->add_option("--token", flags.token, "A credential of an admin; not needed with serve --dev")->envname("HEARTH_TOKEN");
+  command->add_option("--data", flags.data, "A data folder that no server has open, instead of --url");
+  command->add_option("--ns", flags.space, "The namespace; without it, all");
+  command->add_option("--path", flags.path, "Of the namespace the tree at this path alone");
+  static const std::map<std::string, hearth::db::DumpFormat> formats = {{"native", hearth::db::DumpFormat::Native},
+                                                                        {"json", hearth::db::DumpFormat::Json}};
+  command
+      ->add_option("--format", flags.format,
+                   "'native': compressed and checked, with settings; 'json': of one namespace, as Firebase exports it")
+      ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case).description("native|json"))
+      ->default_str("native");
+  CLI::App* verify = command->add_subcommand("verify", "Reads a dump to its end and says what is in it");
+  verify->add_option("file", flags.file, "The dump, native or JSON; '-': standard input")->required();
+  command->footer(
+      R"(The file appears under its name when it is whole; until then it is FILE.part.
+
+Exit status: 0, or 1 with one line that says what is wrong.)");
+  return command;
+}
+
+CLI::App* add_restore(CLI::App& program, RestoreFlags& flags) {
+  CLI::App* command = program.add_subcommand("restore", "Fills namespaces from a dump or a JSON file: all of it, or nothing");
+  command->add_option("file", flags.file, "The dump, or JSON as Firebase exports it; '-': standard input")->required();
+  command->add_option("--url", flags.url, "A running server")->capture_default_str();
+  command->add_option("--token", flags.token, "A credential of an admin; not needed with serve --dev")->envname("HEARTH_TOKEN");
+  command->add_option("--data", flags.data, "A data folder that no server has open, made when missing; instead of --url");
+  command->add_option("--ns", flags.space,
+                      "Of JSON or a dump of one namespace: its name from now on. Of a dump of several: which one");
+  command->add_option("--into", flags.into, "The path where the tree goes; without it, where it was taken from");
+  command->add_flag("--replace", flags.replace, "Replace the data that is there; without it, that is refused");
+  command->footer(
+      R"(The file is read to its end and checked before anyone sees anything of it. A native dump of a whole namespace brings its
+rules and indexes with it; JSON and the dump of a path do not.
+
+Exit status: 0, or 1 with one line that says what is wrong, and nothing is changed.)");
+  return command;
+}
+
 CLI::App* add_exec(CLI::App& program, ExecFlags& flags) {
   CLI::App* command = program.add_subcommand(
       "exec", "Runs a command with a throw-away development server: FIREBASE_DATABASE_EMULATOR_HOST tells it where");
@@ -332,6 +376,8 @@ int main(int argc, char** argv) {
   ExecFlags exec_flags;
   TokenFlags token_flags;
   KickFlags kick_flags;
+  DumpFlags dump_flags;
+  RestoreFlags restore_flags;
   BenchFlags bench_flags;
   const CLI::App* serve_command = add_serve(program, serve_flags);
   const CLI::App* rules_command = add_rules(program, rules_flags);
@@ -340,6 +386,8 @@ int main(int argc, char** argv) {
   const CLI::App* kick_command = add_kick(program, kick_flags);
   FsckFlags fsck_flags;
   const CLI::App* fsck_command = add_fsck(program, fsck_flags);
+  const CLI::App* dump_command = add_dump(program, dump_flags);
+  const CLI::App* restore_command = add_restore(program, restore_flags);
   const CLI::App* bench_command = add_bench(program, bench_flags);
   const hearth::tools::DataCommands data_commands(program);
   CLI11_PARSE(program, argc, argv);
@@ -351,6 +399,11 @@ int main(int argc, char** argv) {
     if (kick_command->parsed()) return hearth::tools::kick(kick_flags);
     if (data_commands.has_one()) return data_commands.run();
     if (fsck_command->parsed()) return hearth::tools::fsck(fsck_flags);
+    if (dump_command->parsed()) {
+      const bool verifies = !dump_command->get_subcommands().empty();
+      return verifies ? hearth::tools::verify_dump(dump_flags) : hearth::tools::dump(dump_flags);
+    }
+    if (restore_command->parsed()) return hearth::tools::restore(restore_flags);
     if (bench_command->parsed()) return hearth::tools::bench(bench_flags);
   } catch (const std::exception& error) {
     fmt::print(stderr, "hearth: {}\n", error.what());

@@ -157,6 +157,21 @@ std::shared_ptr<const Snapshot> Committer::durable() const {
   return durable_;
 }
 
+void Committer::refresh() {
+  invariant(pending_.empty() && rows_.row_count() == 0, "who changes the store meanwhile has the committer for itself");
+  std::shared_ptr<const Snapshot> fresh = store_.snapshot();
+  const std::lock_guard lock(mutex_);
+  durable_.swap(fresh);
+}
+
+void Committer::forget(Tree& tree) {
+  tree.loaded = false;
+  tree.plan = std::make_shared<const IndexPlan>();
+  tree.is_reconciled = false;
+  tree.hashes.clear();
+  tree.usage = Usage();
+}
+
 Result<void> Committer::load(Tree& tree) {
   if (tree.loaded) return {};
   ASSIGN_OR_RETURN(const auto row, durable()->get(row_key(Table::Head, tree.number)));

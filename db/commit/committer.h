@@ -109,6 +109,10 @@ class Committer final {
   // Errors: the store's; nothing of the group happened as far as anyone is told.
   Result<void> commit();
 
+  // The store was changed by others than this committer. Precondition: nothing waits for commit().
+  void refresh();
+  void forget(Tree& tree);  // what is known of it: it is another now
+
   std::shared_ptr<const Snapshot> durable() const;
   const Counted& counted() const { return counted_; }  // thread: any
 

@@ -26,7 +26,7 @@ class Matching {
     for (Subscription* subscription : node.subscriptions) told_.push_back({subscription, body, {}});
   }
   Result<BodyPointer> whole();
-  BodyPointer one(size_t index);
+  Result<BodyPointer> one(size_t index);
   std::string entry_path(const Overwrite& overwrite, const Path& base) const;
   Result<void> tell_between(Node& base);
   Result<void> tell_below(Node& node, const Path& path, const Overwrite& from);
@@ -64,10 +64,15 @@ std::string Matching::entry_path(const Overwrite& overwrite, const Path& base) c
   return path;
 }
 
-BodyPointer Matching::one(size_t index) {
+Result<BodyPointer> Matching::one(size_t index) {
   BodyPointer& body = ones_[index];
+  if (body != nullptr) return body;
   const Overwrite& overwrite = difference_.changed[index];
-  if (body == nullptr) body = Body::put(overwrite.path, overwrite.slot, overwrite.value);
+  Value value = overwrite.value;
+  if (difference_.is_unread) {
+    ASSIGN_OR_RETURN(value, after_.read(overwrite.path, kReadBytesMax));
+  }
+  body = Body::put(overwrite.path, overwrite.slot, std::move(value));
   return body;
 }
 
@@ -141,7 +146,8 @@ Result<void> Matching::tell_between(Node& base_node) {
   for (const auto& [node, path] : order) {
     const std::vector<size_t>& changes = changes_at_or_below[node];
     if (changes.size() == 1) {
-      tell_all(*node, one(changes.front()));
+      ASSIGN_OR_RETURN(const BodyPointer body, one(changes.front()));
+      tell_all(*node, body);
       continue;
     }
     std::vector<std::pair<std::string, Value>> entries;
@@ -165,7 +171,12 @@ Result<void> Matching::tell_between(Node& base_node) {
 // `from` was set above `path`: told the new value here, unless it is the old one.
 Result<void> Matching::tell_below(Node& node, const Path& path, const Overwrite& from) {
   if (!node.subscriptions.empty()) {
-    const Value value = from.value.at(path.relative_to(from.path));
+    Value value;
+    if (difference_.is_unread) {
+      ASSIGN_OR_RETURN(value, after_.read(path, kReadBytesMax));
+    } else {
+      value = from.value.at(path.relative_to(from.path));
+    }
     const Result<Value> old = before_.read(path, value.byte_count() + kCompareBytesSlack);
     if (!old.ok() && old.error().code != ErrorCode::TooLarge) return old.error();
     if (!old.ok() || !(old.value() == value)) tell_all(node, Body::put(path, Slot::Value, value));

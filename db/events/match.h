@@ -30,6 +30,7 @@ struct Difference {
   Timestamp now;
   const Settings& settings;               // after it
   bool configures = false;                // the settings are others: every listener's check is asked again
+  bool is_unread = false;                 // values were left out of `changed`: they are in the tree after, for whoever needs them
 };
 
 // Errors: Io, of reading the trees.

@@ -4,10 +4,12 @@
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 #include <rocksdb/sst_file_writer.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 
 #include "db/base/random.h"
 #include "db/model/hash.h"
@@ -15,6 +17,7 @@
 #include "db/model/key_order.h"
 #include "db/store/rocks.h"
 #include "db/store/row_key.h"
+#include "db/store/staged.h"
 #include "db/store/store_watch.h"
 
 namespace hearth::db {
@@ -27,9 +30,26 @@ struct TreeStore::Rocks {
 };
 
 struct Snapshot::State {
-  rocksdb::DB* db;
-  const rocksdb::Snapshot* snapshot;
-  ~State() { db->ReleaseSnapshot(snapshot); }
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Snapshot* snapshot = nullptr;
+  // Of a frozen store, which is read once from end to end: nothing of it is worth keeping in memory.
+  std::unique_ptr<rocksdb::DB> frozen;
+  rocksdb::FileLock* lock = nullptr;
+  std::string to_remove{};  // a folder, at the end
+
+  rocksdb::ReadOptions read_options() const {
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot;
+    options.fill_cache = frozen == nullptr;
+    return options;
+  }
+  ~State() {
+    if (snapshot != nullptr) db->ReleaseSnapshot(snapshot);
+    frozen.reset();
+    if (lock != nullptr) (void)rocksdb::Env::Default()->UnlockFile(lock);
+    std::error_code ignored;  // or the next open of the store removes it
+    if (!to_remove.empty()) std::filesystem::remove_all(to_remove, ignored);
+  }
 };
 
 namespace {
@@ -73,8 +93,7 @@ Snapshot::~Snapshot() = default;
 
 Result<void> Snapshot::scan(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const {
   const rocksdb::Slice upper = slice(upto);
-  rocksdb::ReadOptions options;
-  options.snapshot = state_->snapshot;
+  rocksdb::ReadOptions options = state_->read_options();
   options.iterate_upper_bound = &upper;
   const std::unique_ptr<rocksdb::Iterator> at(state_->db->NewIterator(options));
   for (at->Seek(slice(from)); at->Valid(); at->Next()) {
@@ -85,8 +104,7 @@ Result<void> Snapshot::scan(std::string_view from, std::string_view upto, const 
 }
 
 Result<std::optional<std::string>> Snapshot::get(std::string_view key) const {
-  rocksdb::ReadOptions options;
-  options.snapshot = state_->snapshot;
+  const rocksdb::ReadOptions options = state_->read_options();
   rocksdb::PinnableSlice value;
   const rocksdb::Status status = state_->db->Get(options, state_->db->DefaultColumnFamily(), slice(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>();
@@ -97,8 +115,7 @@ Result<std::optional<std::string>> Snapshot::get(std::string_view key) const {
 Result<void> Snapshot::scan_down(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const {
   const rocksdb::Slice lower = slice(from);
   const rocksdb::Slice upper = slice(upto);
-  rocksdb::ReadOptions options;
-  options.snapshot = state_->snapshot;
+  rocksdb::ReadOptions options = state_->read_options();
   options.iterate_lower_bound = &lower;
   options.iterate_upper_bound = &upper;
   const std::unique_ptr<rocksdb::Iterator> at(state_->db->NewIterator(options));
@@ -107,6 +124,15 @@ Result<void> Snapshot::scan_down(std::string_view from, std::string_view upto, c
   }
   if (!at->status().ok()) return to_error(at->status(), "reading the store");
   return {};
+}
+
+uint64_t Snapshot::bytes_between(std::string_view from, std::string_view upto) const {
+  const rocksdb::Range range(slice(from), slice(upto));
+  rocksdb::SizeApproximationOptions options;
+  options.include_memtables = true;
+  uint64_t bytes = 0;
+  if (!state_->db->GetApproximateSizes(options, state_->db->DefaultColumnFamily(), &range, 1, &bytes).ok()) return 0;
+  return bytes;
 }
 
 SnapshotView::SnapshotView(std::shared_ptr<const Snapshot> snapshot, uint32_t number, Table table)
@@ -166,6 +192,51 @@ Result<std::optional<TreeView::IndexRows>> SnapshotView::index(const Path& colle
   return std::optional(IndexRows{rows, index_prefix(found->id, encode_path(collection)) + '\0'});
 }
 
+namespace {
+
+struct Identity {
+  std::string format;
+  std::string id;
+  uint32_t shards = 0;
+};
+
+// Nothing: the store is empty. Errors: Corruption, Unsupported.
+Result<std::optional<Identity>> read_identity(const Snapshot& now) {
+  ASSIGN_OR_RETURN(const auto format, now.get(row_key(Table::Store, "format")));
+  if (!format) {
+    bool foreign = false;
+    RETURN_IF_ERROR(now.scan("", "\xff", [&](auto, auto) {
+      foreign = true;
+      return false;
+    }));
+    if (foreign) return Error{ErrorCode::Corruption, "the folder holds a RocksDB store that is not Hearth's; choose another folder"};
+    return std::optional<Identity>();
+  }
+  const bool is_older = *format == "1" || *format == "2";
+  if (!is_older && *format != std::to_string(kStoreFormat)) {
+    return Error{ErrorCode::Unsupported, "the store has format " + *format + ", this Hearth reads format " + std::to_string(kStoreFormat) + "; use the version that made it, or a newer one"};
+  }
+  ASSIGN_OR_RETURN(const auto id, now.get(row_key(Table::Store, "id")));
+  ASSIGN_OR_RETURN(const auto stored_shards, now.get(row_key(Table::Store, "shards")));
+  uint32_t count = 0;
+  if (stored_shards) std::from_chars(stored_shards->data(), stored_shards->data() + stored_shards->size(), count);
+  if (!id || id->empty() || count == 0) {
+    return Error{ErrorCode::Corruption, "the store's own rows (id, shards) are missing or damaged; restore a backup"};
+  }
+  return std::optional(Identity{*format, *id, count});
+}
+
+Result<std::map<std::string, uint32_t>> read_names(const Snapshot& now) {
+  std::map<std::string, uint32_t> names;
+  RETURN_IF_ERROR(now.scan(row_key(Table::Name, ""), row_key(Table::Head, ""), [&](auto key, auto value) {
+    if (value.size() == 4) names.emplace(key.substr(1), read_number(value));
+    return true;
+  }));
+  return names;
+}
+
+}  // namespace
+
 TreeStore::TreeStore(std::unique_ptr<Rocks> rocks) : rocks_(std::move(rocks)) {}
 TreeStore::~TreeStore() = default;
 
@@ -175,59 +246,61 @@ Result<std::unique_ptr<TreeStore>> TreeStore::open(const Options& options) {
   ASSIGN_OR_RETURN(rocks->db, open_rocks(options.folder, environment, rocks->watch.listener()));
   rocks->folder = options.folder;
   rocks->environment = environment != nullptr ? environment : rocksdb::Env::Default();
-  // A file that was written but not taken in when the process died is nobody's.
+  // What was not taken in, or not read to its end, when the process died is nobody's.
   std::vector<std::string> files;
   if (rocks->environment->GetChildren(options.folder, &files).ok()) {
     for (const std::string& file : files) {
-      if (file.ends_with(".ingest")) (void)rocks->environment->DeleteFile(options.folder + "/" + file);
+      const std::string path = options.folder + "/" + file;
+      if (file.ends_with(".ingest") || file.ends_with(kUploadSuffix)) (void)rocks->environment->DeleteFile(path);
+      std::error_code ignored;
+      if (file.ends_with(kCheckpointSuffix)) std::filesystem::remove_all(path, ignored);
     }
   }
   std::unique_ptr<TreeStore> store(new TreeStore(std::move(rocks)));
   store->free_bytes_min_ = options.free_bytes_min;
   RETURN_IF_ERROR(store->read_or_make_identity(options.shards));
-  const auto snapshot = store->snapshot();
-  RETURN_IF_ERROR(snapshot->scan(row_key(Table::Name, ""), row_key(Table::Head, ""), [&](auto key, auto value) {
-    if (value.size() == 4) store->names_.emplace(key.substr(1), read_number(value));
-    return true;
-  }));
+  ASSIGN_OR_RETURN(store->names_, read_names(*store->snapshot()));
   return store;
 }
 
 Result<void> TreeStore::read_or_make_identity(uint32_t shards) {
-  const auto now = snapshot();
-  ASSIGN_OR_RETURN(const auto format, now->get(row_key(Table::Store, "format")));
-  if (!format) {
-    bool foreign = false;
-    RETURN_IF_ERROR(now->scan("", "\xff", [&](auto, auto) {
-      foreign = true;
-      return false;
-    }));
-    if (foreign) return Error{ErrorCode::Corruption, "the folder holds a RocksDB store that is not Hearth's; choose another folder"};
+  ASSIGN_OR_RETURN(const auto identity, read_identity(*snapshot()));
+  Batch batch;
+  batch.put(row_key(Table::Store, "format"), std::to_string(kStoreFormat));
+  if (!identity) {
     id_ = random_hex(16);
     shards_ = std::max<uint32_t>(shards, 1);
-    Batch batch;
-    batch.put(row_key(Table::Store, "format"), std::to_string(kStoreFormat));
     batch.put(row_key(Table::Store, "id"), id_);
     batch.put(row_key(Table::Store, "shards"), std::to_string(shards_));
     return commit(batch, Durability::Synced);
   }
-  const bool is_older = *format == "1" || *format == "2";
-  if (!is_older && *format != std::to_string(kStoreFormat)) {
-    return Error{ErrorCode::Unsupported, "the store has format " + *format + ", this Hearth reads format " + std::to_string(kStoreFormat) + "; use the version that made it, or a newer one"};
+  id_ = identity->id;
+  shards_ = identity->shards;
+  if (identity->format == std::to_string(kStoreFormat)) return {};
+  return commit(batch, Durability::Synced);  // the formats differ only in rows that may come
+}
+
+Result<Frozen> open_frozen(const std::string& folder, Afterwards afterwards) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder + "/CURRENT", ignored)) {
+    return Error{ErrorCode::NotFound, "there is no store in the folder " + folder};
   }
-  ASSIGN_OR_RETURN(const auto id, now->get(row_key(Table::Store, "id")));
-  ASSIGN_OR_RETURN(const auto stored_shards, now->get(row_key(Table::Store, "shards")));
-  uint32_t count = 0;
-  if (stored_shards) std::from_chars(stored_shards->data(), stored_shards->data() + stored_shards->size(), count);
-  if (!id || id->empty() || count == 0) {
-    return Error{ErrorCode::Corruption, "the store's own rows (id, shards) are missing or damaged; restore a backup"};
+  auto state = std::make_unique<Snapshot::State>();
+  if (afterwards == Afterwards::Remove) state->to_remove = folder;
+  if (!rocksdb::Env::Default()->LockFile(folder + "/LOCK", &state->lock).ok()) {
+    return Error{ErrorCode::Locked, "the data folder " + folder + " is in use by another process; ask that one, or stop it"};
   }
-  id_ = *id;
-  shards_ = count;
-  if (!is_older) return {};
-  Batch batch;  // the formats differ only in rows that may come
-  batch.put(row_key(Table::Store, "format"), std::to_string(kStoreFormat));
-  return commit(batch, Durability::Synced);
+  rocksdb::DB* opened = nullptr;
+  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(rocks_options(nullptr), folder, &opened);
+  if (!status.ok()) return to_error(status, "opening the data folder " + folder);
+  state->frozen.reset(opened);
+  state->db = opened;
+  Frozen frozen;
+  frozen.snapshot = std::make_shared<Snapshot>(std::move(state));
+  ASSIGN_OR_RETURN(const auto identity, read_identity(*frozen.snapshot));
+  if (identity) frozen.id = identity->id;
+  ASSIGN_OR_RETURN(frozen.names, read_names(*frozen.snapshot));
+  return frozen;
 }
 
 std::shared_ptr<const Snapshot> TreeStore::snapshot() const {
@@ -330,6 +403,35 @@ Result<void> TreeStore::ingest(const RowSource& source) {
     return to_error(status, "writing a large commit");
   }
   return {};
+}
+
+std::unique_ptr<Staged> TreeStore::stage(size_t file_bytes_max) {
+  auto next_path = [this] { return rocks_->folder + "/" + std::to_string(next_file_++) + ".ingest"; };
+  return std::make_unique<Staged>(*this, rocks_->environment, std::move(next_path), file_bytes_max);
+}
+
+// All files by one edit of the manifest. The log is synced first, as in ingest().
+Result<void> TreeStore::commit(Staged& staged) {
+  RETURN_IF_ERROR(health());
+  if (staged.paths().empty()) return {};
+  rocksdb::Status status = rocks_->db->SyncWAL();
+  rocksdb::IngestExternalFileOptions options;
+  options.move_files = true;
+  options.write_global_seqno = false;
+  if (status.ok()) status = rocks_->db->IngestExternalFile(staged.paths(), options);
+  if (!status.ok()) return break_store(to_error(status, "taking in what was staged"));
+  return {};
+}
+
+Result<Frozen> TreeStore::checkpoint() {
+  RETURN_IF_ERROR(room());
+  const std::string folder = rocks_->folder + "/" + std::to_string(next_file_++) + std::string(kCheckpointSuffix);
+  rocksdb::Checkpoint* made = nullptr;
+  rocksdb::Status status = rocksdb::Checkpoint::Create(rocks_->db.get(), &made);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  if (status.ok()) status = checkpoint->CreateCheckpoint(folder);
+  if (!status.ok()) return to_error(status, "making a checkpoint in " + folder);
+  return open_frozen(folder, Afterwards::Remove);
 }
 
 }  // namespace hearth::db

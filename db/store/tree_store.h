@@ -35,6 +35,11 @@ inline constexpr std::chrono::milliseconds kRoomLookInterval{100};
 inline constexpr size_t kIngestRowsMin = 50'000;  // larger batches go in as a file, past the log (machine-facts.md §3.1)
 inline constexpr size_t kTombstonesMax = 100;     // range tombstones in memory before a flush (machine-facts.md §3.2)
 
+// Of files and folders in the data folder that the next open removes, as it does staged files.
+inline constexpr std::string_view kCheckpointSuffix = ".checkpoint";
+inline constexpr std::string_view kUploadSuffix = ".upload";
+inline constexpr size_t kStagedFileBytes = 16u << 20;  // of one file of a Staged; the filter of each is made in memory
+
 struct Head {
   uint64_t sequence = 0;
   Timestamp time{};
@@ -53,6 +58,7 @@ class Snapshot {
   ~Snapshot();
   Result<void> scan(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const;
   Result<std::optional<std::string>> get(std::string_view key) const;
+  uint64_t bytes_between(std::string_view from, std::string_view upto) const;  // on disk, about
   Result<void> scan_down(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const;
 
  private:
@@ -123,6 +129,18 @@ class Batch final : public RowSource {
   std::map<std::string, std::optional<std::string>> rows_;
 };
 
+class Staged;
+
+// A store that nobody has open, or a checkpoint of one: read, and left as it is. The snapshot owns what it needs.
+struct Frozen {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::string id;
+  std::map<std::string, uint32_t> names;
+};
+enum class Afterwards : uint8_t { Keep, Remove };  // the folder, when the snapshot goes
+// Errors: NotFound (there is no store), Locked, Io, Corruption, Unsupported.
+Result<Frozen> open_frozen(const std::string& folder, Afterwards afterwards = Afterwards::Keep);
+
 class TreeStore {
  public:
   enum class Durability { Synced, Os };
@@ -144,6 +162,14 @@ class TreeStore {
   // Errors: Io; also when an earlier commit failed. After an error nothing of the batch may be told.
   Result<void> commit(const RowSource& rows, Durability durability);
   std::shared_ptr<const Snapshot> snapshot() const;
+
+  // For what is too large for one RowSource (staged.h). Errors of commit: as above; the files stay the Staged's.
+  std::unique_ptr<Staged> stage(size_t file_bytes_max = kStagedFileBytes);
+  Result<void> commit(Staged& staged);
+  // The store as it is now, frozen, with everything that was committed before the call, in a folder of links that goes with
+  // the snapshot or at the next open. It may outlive the store. Errors: Io, and of room().
+  Result<Frozen> checkpoint();
+
   Result<void> health() const;  // Errors: Unavailable, why writes are refused
   // Whether the disk has more than Options::free_bytes_min left: a write that fills it up breaks the store, one that is not
   // begun breaks nothing, and there is room to remove something. Looks again after kRoomLookInterval. Thread: any.

@@ -376,11 +376,16 @@ void HttpSession::answer_long(Response&& head, ChunkSource&& source) {
   }
   long_body_ = std::make_shared<LongBody>();
   if (wants_gzip(head, kGzipBytesMin)) long_body_->gzip = std::make_unique<GzipWriter>();
+  const bool has_time = head.pace == Pace::WholeInTime;
   long_body_->head = std::move(head);
   long_body_->source = std::move(source);
   long_body_->has_head_left = true;
   phase_ = Phase::LongAnswer;
-  deadline_.set(connection_->hub().limits.long_body_time_max);
+  if (has_time) {
+    deadline_.set(connection_->hub().limits.long_body_time_max);
+  } else {
+    deadline_.clear();
+  }
   pull();
 }
 

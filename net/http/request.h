@@ -47,6 +47,10 @@ struct Request {
 // Whether a response's body may be sent gzipped to those who accept it, when it is long enough to pay.
 enum class Compression : unsigned char { IfAccepted, Never };
 
+// How long a body that goes out in pieces may take: a time for all of it, as its source holds a snapshot; or as long as the
+// client takes some of it now and then.
+enum class Pace : unsigned char { WholeInTime, UntilStalled };
+
 // The connection adds Content-Length or Transfer-Encoding, Connection and Content-Encoding; a HEAD is sent without the
 // body. The body is `body` followed by `shared_body`.
 struct Response {
@@ -55,6 +59,7 @@ struct Response {
   std::string body{};
   std::vector<SharedBytes> shared_body{};
   Compression compression = Compression::IfAccepted;
+  Pace pace = Pace::WholeInTime;
 };
 
 // `{ "error" : "<message>" }` in the service's layout (rest-api.md §9).

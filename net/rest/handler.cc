@@ -11,6 +11,7 @@
 #include "db/model/push_id.h"
 #include "net/http/log.h"
 #include "net/http/origin.h"
+#include "net/rest/backup.h"
 #include "net/rest/body.h"
 #include "net/rest/event_stream.h"
 #include "net/rest/reply.h"
@@ -210,6 +211,10 @@ void RestHandler::Core::dispatch(const std::shared_ptr<Call>& call) {
       return tell_databases(*call);
     case Endpoint::Info:
       return tell_info(*call);
+    case Endpoint::Dump:
+      return rest::serve_dump(with_, call->exchange, call->auth);
+    case Endpoint::Restore:
+      return rest::serve_restore(with_, call->exchange, call->request.method, call->auth);
     case Endpoint::Data:
     case Endpoint::Upload:
     case Endpoint::Rules:
@@ -292,6 +297,8 @@ void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
     case Endpoint::Health:
     case Endpoint::Databases:
     case Endpoint::Info:
+    case Endpoint::Dump:
+    case Endpoint::Restore:
       break;
   }
   if (call->request.method == Method::Get) return read(call);

@@ -212,6 +212,12 @@ Parser::Step Parser::endpoint() {
   if (segments == std::vector<std::string>{".settings", "kick.json"}) {
     return only(Endpoint::Kick, to_.method == Method::Post);
   }
+  if (segments == std::vector<std::string>{".settings", "dump"}) {
+    return only(Endpoint::Dump, to_.method == Method::Get);
+  }
+  if (segments == std::vector<std::string>{".settings", "restore.json"}) {
+    return only(Endpoint::Restore, to_.method == Method::Post || to_.method == Method::Put);
+  }
   if (segments == std::vector<std::string>{".inspect", "explain.json"}) {
     to_.as_text = contains_ignoring_case(from_.header("Accept").value_or(""), "text/plain");
     return only(Endpoint::Explain, to_.method == Method::Post);

@@ -30,6 +30,8 @@ enum class Endpoint : uint8_t {
   Rules,       // /.settings/rules.json
   OwnIndexes,  // /.settings/indexes.json
   Kick,        // /.settings/kick.json
+  Dump,        // /.settings/dump (backup.h)
+  Restore,     // /.settings/restore.json
   Explain,     // /.inspect/explain.json (rules/trial.h)
   Coverage,    // /.inspect/coverage, or .json
   Indexes,     // /.inspect/indexes.json

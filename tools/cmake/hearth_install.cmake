@@ -3,7 +3,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(layers base model store commit events db rules auth http rest wire admin server c)
+set(layers base model store commit dump events db rules auth http rest wire admin server c)
 foreach(layer ${layers})
   get_target_property(type hearth_${layer} TYPE)
   if(type STREQUAL STATIC_LIBRARY)
@@ -18,7 +18,7 @@ set_target_properties(hearth_static PROPERTIES OUTPUT_NAME hearth LINKER_LANGUAG
 find_library(ROCKSDB_SHARED NAMES rocksdb REQUIRED)
 add_library(hearth_shared SHARED ${objects})
 set_target_properties(hearth_shared PROPERTIES OUTPUT_NAME hearth LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
-target_link_libraries(hearth_shared PRIVATE ${ROCKSDB_SHARED} simdjson::simdjson fmt::fmt spdlog::spdlog OpenSSL::SSL OpenSSL::Crypto
+target_link_libraries(hearth_shared PRIVATE ${ROCKSDB_SHARED} zstd simdjson::simdjson fmt::fmt spdlog::spdlog OpenSSL::SSL OpenSSL::Crypto
   ZLIB::ZLIB CURL::libcurl PkgConfig::cjose ${RE2_LIBRARY} ${PROMETHEUS_LIBRARY} Threads::Threads)
 
 install(TARGETS hearth RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT server)

@@ -154,6 +154,29 @@ TEST_CASE("A long body that fails is cut, so that nobody takes it for whole", "[
   CHECK(client.is_closed());
 }
 
+TEST_CASE("A long body has its time, unless its source can wait for who reads", "[net][http]") {
+  http::Limits limits;
+  limits.long_body_time_max = 100ms;
+  for (const http::Pace pace : {http::Pace::WholeInTime, http::Pace::UntilStalled}) {
+    HttpFixture server(
+        [pace](std::shared_ptr<Exchange> exchange) {
+          http::Response response = text_response("");
+          response.pace = pace;
+          exchange->respond_chunked(std::move(response), [left = 10](std::string& chunk) mutable {
+            std::this_thread::sleep_for(50ms);
+            chunk += "0123456789";
+            return --left == 0 ? http::Pull::Last : http::Pull::More;
+          });
+        },
+        limits);
+    HttpClient client(server.at());
+    client.ask("/");
+    const auto reply = client.reply();
+    INFO((pace == http::Pace::WholeInTime ? "whole in time" : "until stalled"));
+    CHECK(reply.whole == (pace == http::Pace::UntilStalled));
+  }
+}
+
 TEST_CASE("The source of a long body goes when the client goes", "[net][http]") {
   const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   const auto held = std::make_shared<int>(0);

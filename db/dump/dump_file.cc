@@ -1,0 +1,225 @@
+#include "db/dump/dump_file.h"
+
+#include "db/dump/bytes.h"
+#include "db/model/value.h"
+#include "db/store/row_key.h"
+
+namespace hearth::db {
+namespace {
+
+constexpr char kFile = 'F';
+constexpr char kSpace = 'S';
+constexpr char kRows = 'R';
+constexpr char kEnd = 'E';
+constexpr char kLast = 'L';
+
+Error damaged(const std::string& how) { return {ErrorCode::Corruption, "the dump is damaged: " + how}; }
+
+class Reading {
+ public:
+  Reading(const ByteSource& source, DumpVisitor& visitor) : blocks_(source, "the dump"), visitor_(visitor) {}
+  Result<void> run();
+
+ private:
+  Result<void> space(ByteReader in);
+  Result<void> rows(std::string_view bytes);
+  Result<void> end(ByteReader in);
+
+  BlockReader blocks_;
+  DumpVisitor& visitor_;
+  bool begun_ = false;
+  bool finished_ = false;
+  std::vector<std::string> names_;  // that should come
+  size_t spaces_ = 0;               // that came
+  std::optional<TreeCheck> check_;  // while a namespace is open
+  std::optional<Sha256> digest_;
+  uint64_t bytes_ = 0;
+};
+
+Result<void> Reading::run() {
+  for (;;) {
+    ASSIGN_OR_RETURN(const auto block, blocks_.next());
+    if (!block) break;
+    if (block->empty() || finished_) return damaged("there is more behind its end");
+    const char kind = block->front();
+    const std::string_view rest = block->substr(1);
+    const bool fits = kind == kFile ? !begun_ : kind == kRows || kind == kEnd ? check_.has_value() : begun_ && !check_;
+    if (!fits) return damaged("its parts are out of order");
+    switch (kind) {
+      case kFile: {
+        begun_ = true;
+        ByteReader in(rest);
+        DumpInfo info;
+        info.made = Timestamp(static_cast<int64_t>(in.varint()));
+        info.hearth = in.bytes();
+        info.store = in.bytes();
+        const uint64_t spaces = in.varint();
+        for (uint64_t i = 0; i < spaces && in.ok(); ++i) info.spaces.emplace_back(in.bytes());
+        if (!in.ok() || !in.done()) return damaged("its first part makes no sense");
+        names_ = info.spaces;
+        RETURN_IF_ERROR(visitor_.begin(info));
+        break;
+      }
+      case kSpace:
+        RETURN_IF_ERROR(space(ByteReader(rest)));
+        break;
+      case kRows:
+        RETURN_IF_ERROR(rows(rest));
+        break;
+      case kEnd:
+        RETURN_IF_ERROR(end(ByteReader(rest)));
+        break;
+      case kLast:
+        if (!rest.empty() || spaces_ != names_.size()) return damaged("it has other namespaces than it says");
+        finished_ = true;
+        break;
+      default:
+        return damaged("it has a part of an unknown kind");
+    }
+  }
+  if (!finished_) return damaged("it ends too early; it was not written or copied to its end");
+  return {};
+}
+
+Result<void> Reading::space(ByteReader in) {
+  DumpedSpace space;
+  space.name = in.bytes();
+  const std::string_view path = in.bytes();
+  space.sequence = in.varint();
+  space.time = Timestamp(static_cast<int64_t>(in.varint()));
+  const std::string_view flags = in.fixed(1);
+  space.has_priorities = !flags.empty() && (flags.front() & 1) != 0;
+  const uint64_t settings = in.varint();
+  if (settings > kDumpSettingsMax) return damaged("a namespace has too many settings");
+  for (uint64_t i = 0; i < settings && in.ok(); ++i) {
+    const std::string_view name = in.bytes();
+    const std::string_view text = in.bytes();
+    if (text.size() > kSettingBytesMax) return damaged("a setting is too long");
+    space.settings.push_back({std::string(name), std::string(text)});
+  }
+  if (!in.ok() || !in.done()) return damaged("the head of a namespace makes no sense");
+  if (spaces_ == names_.size() || names_[spaces_] != space.name) return damaged("it has other namespaces than it says");
+  const Result<Path> at = Path::parse(path);
+  if (!at.ok()) return damaged(at.error().message);
+  space.path = at.value();
+  check_.emplace();
+  digest_.emplace();
+  bytes_ = 0;
+  ++spaces_;
+  return visitor_.space(space);
+}
+
+Result<void> Reading::rows(std::string_view bytes) {
+  digest_->add(bytes);
+  bytes_ += bytes.size();
+  ByteReader in(bytes);
+  while (!in.done()) {
+    const std::string_view key = in.bytes();
+    const std::string_view leaf = in.bytes();
+    if (!in.ok()) break;
+    RETURN_IF_ERROR(check_->add(key, leaf));
+    RETURN_IF_ERROR(visitor_.row(key, leaf));
+  }
+  if (!in.ok()) return damaged("its rows make no sense");
+  return {};
+}
+
+Result<void> Reading::end(ByteReader in) {
+  RETURN_IF_ERROR(check_->finish());
+  DumpedRows said;
+  said.rows = in.varint();
+  said.leaves = in.varint();
+  said.bytes = in.varint();
+  said.digest = in.fixed(kDigestBytes);
+  if (!in.ok() || !in.done()) return damaged("the end of a namespace makes no sense");
+  if (said.digest != std::move(*digest_).finish()) return damaged("the rows of a namespace have another digest");
+  if (said.rows != check_->row_count() || said.leaves != check_->leaf_count() || said.bytes != bytes_) {
+    return damaged("a namespace has another number of rows");
+  }
+  check_.reset();
+  digest_.reset();
+  return visitor_.end(said);
+}
+
+}  // namespace
+
+void DumpWriter::begin(const DumpInfo& info, std::string& to) {
+  to += kDumpMagic;
+  append_number(kDumpVersion, to);
+  std::string raw(1, kFile);
+  append_varint(static_cast<uint64_t>(info.made.count()), raw);
+  append_bytes(info.hearth, raw);
+  append_bytes(info.store, raw);
+  append_varint(info.spaces.size(), raw);
+  for (const std::string& name : info.spaces) append_bytes(name, raw);
+  blocks_.write(raw, to);
+}
+
+void DumpWriter::space(const DumpedSpace& space, std::string& to) {
+  std::string raw(1, kSpace);
+  append_bytes(space.name, raw);
+  append_bytes(space.path.text(), raw);
+  append_varint(space.sequence, raw);
+  append_varint(static_cast<uint64_t>(space.time.count()), raw);
+  raw += static_cast<char>(space.has_priorities ? 1 : 0);
+  append_varint(space.settings.size(), raw);
+  for (const Setting& setting : space.settings) {
+    append_bytes(setting.name, raw);
+    append_bytes(setting.text.value_or(""), raw);
+  }
+  blocks_.write(raw, to);
+  rows_.assign(1, kRows);
+  digest_.emplace();
+  counted_ = {};
+}
+
+void DumpWriter::flush_rows(std::string& to) {
+  if (rows_.size() == 1) return;
+  digest_->add(std::string_view(rows_).substr(1));
+  counted_.bytes += rows_.size() - 1;
+  blocks_.write(rows_, to);
+  rows_.resize(1);
+}
+
+void DumpWriter::row(std::string_view key, std::string_view leaf, std::string& to) {
+  append_bytes(key, rows_);
+  append_bytes(leaf, rows_);
+  ++counted_.rows;
+  if (!is_priority_key(key)) ++counted_.leaves;
+  if (rows_.size() >= kRowsBlockBytes) flush_rows(to);
+}
+
+DumpedRows DumpWriter::end(std::string& to) {
+  flush_rows(to);
+  counted_.digest = std::move(*digest_).finish();
+  std::string raw(1, kEnd);
+  append_varint(counted_.rows, raw);
+  append_varint(counted_.leaves, raw);
+  append_varint(counted_.bytes, raw);
+  raw += counted_.digest;
+  blocks_.write(raw, to);
+  return counted_;
+}
+
+void DumpWriter::last(std::string& to) {
+  blocks_.write(std::string(1, kLast), to);
+}
+
+Result<void> read_dump(const ByteSource& source, DumpVisitor& visitor) {
+  std::string head(kDumpMagic.size() + 4, '\0');
+  ASSIGN_OR_RETURN(const size_t got, read_fully(source, head.data(), head.size()));
+  const std::string_view read = std::string_view(head).substr(0, got);
+  if (!read.starts_with(kDumpMagic)) {
+    if (got > 0 && kDumpMagic.starts_with(read)) return damaged("it is cut short");
+    return Error{ErrorCode::InvalidData, "this is not a dump of Hearth, or its first bytes are damaged"};
+  }
+  if (got < head.size()) return damaged("it is cut short");
+  const uint32_t version = read_number(read.substr(kDumpMagic.size()));
+  if (version != kDumpVersion) {
+    return Error{ErrorCode::Unsupported, "the dump has format " + std::to_string(version) + ", this Hearth reads format " +
+                                             std::to_string(kDumpVersion) + "; use the version that made it, or a newer one"};
+  }
+  return Reading(source, visitor).run();
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,63 @@
+// A frozen store → a dump, piece by piece: whoever takes the pieces sets the pace. Between two pieces nothing is held open
+// but the files of the frozen store. Memory: of one piece. Thread: one at a time. Blocks on disk.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "db/base/clock.h"
+#include "db/base/result.h"
+#include "db/dump/dump_file.h"
+#include "db/dump/json_text.h"
+#include "db/model/dump_request.h"
+#include "db/store/tree_store.h"
+
+namespace hearth::db {
+
+inline constexpr size_t kDumpPieceBytes = 1u << 20;  // of rows read for one piece
+
+class Dumper {
+ public:
+  // Errors: NotFound (no such namespace), InvalidArgument (JSON of several namespaces, a path of all).
+  static Result<std::unique_ptr<Dumper>> make(Frozen from, const DumpRequest& request, Timestamp now);
+
+  // Appends the next piece. False when nothing was left.
+  Result<bool> next(std::string& to);
+
+  // What is done so far. `digest` only in a native dump.
+  const std::vector<std::pair<std::string, DumpedRows>>& spaces() const { return done_; }
+  uint64_t leaf_count() const { return leaves_; }
+  double part() const;  // of the work, 0 to 1, about
+
+ private:
+  struct Target {
+    std::string name;
+    uint32_t number;
+  };
+  Dumper(Frozen from, DumpRequest request, Timestamp now);
+  std::string prefix(const Target& target) const;
+  Result<void> begin_space(const Target& target, std::string& to);
+  void row(std::string_view key, std::string_view leaf, std::string& to);
+  void end_space(const Target& target, std::string& to);
+
+  const Frozen from_;
+  const DumpRequest request_;
+  const Timestamp now_;
+  std::vector<Target> targets_;
+  size_t at_ = 0;       // in targets_
+  std::string cursor_;  // where in it the next piece begins; "": it is not begun
+  bool begun_ = false;
+  bool finished_ = false;
+  DumpWriter writer_;
+  JsonText json_;
+  uint64_t rows_ = 0;  // of the namespace
+  uint64_t space_leaves_ = 0;
+  uint64_t leaves_ = 0;
+  std::vector<std::pair<std::string, DumpedRows>> done_;
+  uint64_t store_bytes_ = 0;  // of all targets
+  uint64_t done_bytes_ = 0;   // of those before the one at_
+};
+
+}  // namespace hearth::db

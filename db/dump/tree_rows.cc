@@ -1,0 +1,133 @@
+#include "db/dump/tree_rows.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+
+#include "db/base/invariant.h"
+#include "db/model/json.h"
+#include "db/model/key_order.h"
+#include "db/model/leaf.h"
+#include "db/model/tree_view.h"
+
+namespace hearth::db {
+namespace {
+
+void free_context(EVP_MD_CTX* context) { EVP_MD_CTX_free(context); }
+
+bool is_settled(std::string_view leaf) {
+  if (!is_well_formed_leaf(leaf)) return false;
+  switch (tag_of_leaf(leaf)) {
+    case LeafTag::False:
+    case LeafTag::True:
+    case LeafTag::Integer:
+    case LeafTag::Double:
+      return true;
+    case LeafTag::String:
+      return leaf.size() <= 1 + kStringBytesMax && is_utf8(leaf.substr(1));
+    case LeafTag::ServerTime:
+    case LeafTag::Increment:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+Sha256::Sha256() : context_(EVP_MD_CTX_new(), &free_context) {
+  invariant(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1, "OpenSSL has SHA-256");
+}
+Sha256::~Sha256() = default;
+
+void Sha256::add(std::string_view bytes) { (void)EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
+
+std::string Sha256::finish() && {
+  std::string digest(kDigestBytes, '\0');
+  (void)EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(digest.data()), nullptr);
+  return digest;
+}
+
+std::string to_hex(std::string_view bytes) {
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string hex;
+  for (const char c : bytes) {
+    hex += kDigits[static_cast<unsigned char>(c) >> 4];
+    hex += kDigits[static_cast<unsigned char>(c) & 15];
+  }
+  return hex;
+}
+
+std::string path_for_people(std::string_view encoded) {
+  std::string path;
+  for (size_t length = segment_length(encoded); length > 0; length = segment_length(encoded)) {
+    path += '/';
+    append_key(encoded.substr(0, length), path);
+    encoded.remove_prefix(length);
+  }
+  return path.empty() ? "/" : path;
+}
+
+Error TreeCheck::wrong(const std::string& what) const {
+  return {ErrorCode::Corruption, "the rows are no tree: " + what + " at " + path_for_people(key_)};
+}
+
+// The part of the path that the last row had too has been looked at.
+Result<void> TreeCheck::take_path(std::string_view path) {
+  const size_t most = std::min(path.size(), key_.size());
+  const size_t common =
+      static_cast<size_t>(std::mismatch(path.begin(), path.begin() + static_cast<ptrdiff_t>(most), key_.begin()).first - path.begin());
+  while (!segments_.empty() && segments_.back().end > common) segments_.pop_back();
+  size_t end = segments_.empty() ? 0 : segments_.back().end;
+  size_t path_bytes = segments_.empty() ? base_bytes_ : segments_.back().path_bytes;
+  key_.assign(path);
+  std::string canonical;
+  std::string name;
+  while (end < path.size()) {
+    const std::string_view rest = path.substr(end);
+    const size_t length = segment_length(rest);
+    if (length == 0) return wrong("a key that is no path");
+    name.clear();
+    append_key(rest.substr(0, length), name);
+    canonical.clear();
+    append_segment(name, canonical);
+    if (canonical != rest.substr(0, length)) return wrong("a key of another form");
+    if (const Result<void> fine = check_key(name); !fine.ok()) return wrong(fine.error().message);
+    end += length;
+    path_bytes += name.size() + (path_bytes > 0 ? 1 : 0);
+    segments_.push_back({end, path_bytes});
+  }
+  if (base_depth_ + segments_.size() > kDepthMax) return wrong("more than " + std::to_string(kDepthMax) + " keys in a path");
+  if (path_bytes > kPathBytesMax) return wrong("a path of more than " + std::to_string(kPathBytesMax) + " bytes");
+  return {};
+}
+
+Result<void> TreeCheck::add(std::string_view key, std::string_view leaf) {
+  if (row_count_ > 0 && key <= std::string_view(key_)) return wrong("keys that do not ascend");
+  const bool is_priority = is_priority_key(key);
+  const std::string_view path = is_priority ? key.substr(0, key.size() - 1) : key;
+  RETURN_IF_ERROR(take_path(path));
+  if (!is_settled(leaf)) return wrong("a damaged or unsettled leaf");
+  if (owes_ && !path.starts_with(owed_)) return wrong("a priority of nothing before what is");
+  const bool is_below_leaf = has_leaf_ && path.starts_with(leaf_);
+  if (is_below_leaf && !(is_priority && path.size() == leaf_.size())) return wrong("something below a leaf");
+  if (is_priority) {
+    if (tag_of_leaf(leaf) != LeafTag::Double && tag_of_leaf(leaf) != LeafTag::String) return wrong("a priority of another type");
+    owes_ = !is_below_leaf;
+    if (owes_) owed_ = path;
+    key_ += kPriorityMark;
+  } else {
+    owes_ = false;
+    leaf_ = path;
+    has_leaf_ = true;
+    ++leaf_count_;
+  }
+  ++row_count_;
+  return {};
+}
+
+Result<void> TreeCheck::finish() const {
+  if (owes_) return wrong("a priority of nothing");
+  return {};
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,42 @@
+// What is asked of dumps and restores, and what is said of them. Plain values; db/dump/README.md says what they mean.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "db/base/result.h"
+#include "db/model/path.h"
+
+namespace hearth::db {
+
+enum class DumpFormat : uint8_t { Native, Json };
+
+struct DumpRequest {
+  std::optional<std::string> space;  // nothing: all
+  Path path;                         // the tree there, alone; needs a namespace
+  DumpFormat format = DumpFormat::Native;
+};
+
+// Appends the next piece of a dump, about a megabyte. False when nothing was left. Thread: one at a time. Blocks on disk.
+using DumpPieces = std::function<Result<bool>(std::string& to)>;
+
+enum class Existing : uint8_t { Refuse, Replace };  // what to do with data that is there
+
+struct RestoreRequest {
+  // Of a file with one namespace (JSON has one, without a name): what it will be called. Of one with several: which of them.
+  // Nothing: all, by their names.
+  std::optional<std::string> space;
+  std::optional<Path> into;  // where its tree goes; nothing: where it was taken from. Needs one namespace
+  Existing existing = Existing::Refuse;
+};
+
+struct RestoredTree {
+  std::string space;
+  Path path;
+  uint64_t leaves = 0;
+  std::string digest;  // in hex; "" of JSON
+};
+
+}  // namespace hearth::db

@@ -1,0 +1,61 @@
+// The shard's part in a restore: its namespaces are others from one moment to the next, and whoever listens there is told.
+#include "db/shard.h"
+
+namespace hearth::db {
+
+void Shard::handle(Request& request, SwapRequest& what) {
+  const std::shared_ptr<const Snapshot> before = committer_.durable();
+  Answer reply;
+  reply.status = what.swap->meet();
+  if (reply.status.ok()) {
+    committer_.refresh();
+    for (const SwapRequest::Place& place : what.places) {
+      Space& space = *place.space;
+      committer_.forget(space.tree);
+      if (!space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
+      space.tree.named = true;
+      tell_swapped(space, place.at, SnapshotView(before, space.tree.number));
+      in_group_.push_back(place.space);
+    }
+  }
+  answer(request, std::move(reply));
+}
+
+// As a set of the whole place would be told. What cannot be told ends the listeners: they ask again.
+void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
+  space.firsts.clear();
+  space.view_firsts.clear();
+  const size_t told = releases_.size();
+  Result<void> status = committer_.load(space.tree);
+  if (status.ok()) {
+    const SnapshotView after(committer_.durable(), space.tree.number);
+    const SnapshotSettings settings(committer_.durable(), space.tree.number);
+    const Head& head = space.tree.head;
+    Accepted accepted;
+    accepted.record = {head.sequence, head.time, {}};
+    accepted.changed.push_back({at, Slot::Value, {}});
+    Difference difference{accepted.changed, false, at, head.has_priorities, head.time, settings, true};
+    difference.is_unread = true;
+    status = note_change(space, accepted, difference, before, after);
+  }
+  if (status.ok()) return;
+  releases_.resize(told);
+  space.missed_known = false;
+  space.missed.clear();
+  for (const auto& [id, one] : space.sessions) {
+    const std::shared_ptr<Conversation> conversation = one.lock();
+    if (conversation == nullptr) continue;
+    for (const auto& [listener, subscription] : conversation->subscriptions) {
+      space.registry.remove(*subscription);
+      Event event;
+      event.kind = Event::Kind::Revoked;
+      event.listener = listener;
+      event.sequence = space.tree.head.sequence;
+      event.error = Error{ErrorCode::Unavailable, "The data was replaced by a restore and is to be asked for again: " + status.error().message};
+      tell(conversation, std::move(event));
+    }
+    conversation->subscriptions.clear();
+  }
+}
+
+}  // namespace hearth::db

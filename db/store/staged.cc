@@ -1,0 +1,108 @@
+#include "db/store/staged.h"
+
+#include <rocksdb/env.h>
+#include <rocksdb/options.h>
+#include <rocksdb/sst_file_reader.h>
+#include <rocksdb/sst_file_writer.h>
+
+#include "db/store/rocks.h"
+
+namespace hearth::db {
+namespace {
+
+rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
+}  // namespace
+
+struct Staged::Disk {
+  rocksdb::Env* environment;
+  std::function<std::string()> next_path;
+  rocksdb::Options options = rocks_options(environment);
+  std::unique_ptr<rocksdb::SstFileWriter> file{};  // that is being written
+  std::vector<std::string> paths{};
+  size_t bytes = 0;  // of finished files
+
+  Result<void> open() {
+    paths.push_back(next_path());
+    file = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(), options);
+    const rocksdb::Status status = file->Open(paths.back());
+    if (!status.ok()) return to_error(status, "writing " + paths.back());
+    return {};
+  }
+  // Syncs it too, and reads it again: what is taken in is what was put.
+  Result<void> close() {
+    rocksdb::Status status = file->Finish();
+    bytes += file->FileSize();
+    file.reset();
+    rocksdb::SstFileReader check(options);
+    if (status.ok()) status = check.Open(paths.back());
+    if (status.ok()) status = check.VerifyChecksum();
+    if (!status.ok()) return to_error(status, "writing " + paths.back());
+    return {};
+  }
+};
+
+Staged::Staged(const TreeStore& store, rocksdb::Env* environment, std::function<std::string()> next_path, size_t file_bytes_max)
+    : store_(store),
+      disk_(std::make_unique<Disk>(Disk{environment, std::move(next_path)})),
+      file_bytes_max_(file_bytes_max) {}
+
+Staged::~Staged() {
+  disk_->file.reset();
+  for (const std::string& path : disk_->paths) (void)disk_->environment->DeleteFile(path);
+}
+
+const std::vector<std::string>& Staged::paths() const { return disk_->paths; }
+size_t Staged::byte_count() const { return disk_->bytes; }
+
+Result<void> Staged::begin(std::string from, std::string upto) {
+  from_ = std::move(from);
+  upto_ = std::move(upto);
+  return open_file();
+}
+
+Result<void> Staged::open_file() {
+  RETURN_IF_ERROR(store_.room());
+  return disk_->open();
+}
+
+Result<void> Staged::close_file(std::string_view upto) {
+  const rocksdb::Status status = disk_->file->DeleteRange(slice(from_), slice(upto));
+  if (!status.ok()) return to_error(status, "writing " + disk_->paths.back());
+  return disk_->close();
+}
+
+Result<void> Staged::put(std::string_view key, std::string_view value) {
+  if (disk_->file->FileSize() >= file_bytes_max_) {
+    RETURN_IF_ERROR(close_file(key));
+    from_ = key;
+    RETURN_IF_ERROR(open_file());
+  }
+  unlooked_ += key.size() + value.size();
+  if (unlooked_ >= kStagedBytesPerLook) {
+    unlooked_ = 0;
+    RETURN_IF_ERROR(store_.room());
+  }
+  const rocksdb::Status status = disk_->file->Put(slice(key), slice(value));
+  if (!status.ok()) return to_error(status, "writing " + disk_->paths.back());
+  return {};
+}
+
+Result<void> Staged::end() { return close_file(upto_); }
+
+Result<void> Staged::add(const Batch& rows) {
+  Result<void> done;
+  char table = 0;  // each has a file of its own, so that no file reaches over a range
+  rows.rows([&](std::string_view key, std::optional<std::string_view> value) {
+    if (done.ok() && disk_->file != nullptr && key.front() != table) done = disk_->close();
+    if (done.ok() && disk_->file == nullptr) done = disk_->open();
+    if (!done.ok()) return;
+    table = key.front();
+    const rocksdb::Status status = value ? disk_->file->Put(slice(key), slice(*value)) : disk_->file->Delete(slice(key));
+    if (!status.ok()) done = to_error(status, "writing " + disk_->paths.back());
+  });
+  if (done.ok() && disk_->file != nullptr) done = disk_->close();
+  return done;
+}
+
+}  // namespace hearth::db

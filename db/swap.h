@@ -1,0 +1,39 @@
+// One moment for several shards: each comes here and waits for the others, the last one does the work, and then all go on with
+// what came of it. While it is done none of them commits anything. Thread: each shard's, once.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <utility>
+
+#include "db/base/result.h"
+
+namespace hearth::db {
+
+class Swap {
+ public:
+  Swap(size_t shards, std::function<Result<void>()> work) : missing_(shards), work_(std::move(work)) {}
+
+  Result<void> meet() {
+    std::unique_lock lock(mutex_);
+    if (--missing_ == 0) {
+      result_ = work_();
+      is_done_ = true;
+      done_.notify_all();
+    }
+    done_.wait(lock, [this] { return is_done_; });
+    return result_;
+  }
+
+ private:
+  std::mutex mutex_;  // Guards all below.
+  std::condition_variable done_;
+  size_t missing_;
+  const std::function<Result<void>()> work_;
+  bool is_done_ = false;
+  Result<void> result_;
+};
+
+}  // namespace hearth::db

@@ -1,0 +1,210 @@
+#include "db/dump/dump_file.h"
+
+#include <catch2/catch.hpp>
+#include <random>
+
+#include "db/dump/bytes.h"
+#include "db/model/json.h"
+#include "tests/support/byte_source.h"
+#include "tests/support/random_tree.h"
+
+using namespace hearth::db;
+using namespace hearth::test;
+
+namespace {
+
+struct ReadSpace {
+  DumpedSpace head;
+  Value value;
+  DumpedRows rows;
+};
+
+// What is read of a dump, in memory.
+struct Collector final : DumpVisitor {
+  DumpInfo info;
+  std::vector<ReadSpace> spaces;
+  std::optional<ValueBuilder> builder;
+  Result<void> begin(const DumpInfo& read) override {
+    info = read;
+    return {};
+  }
+  Result<void> space(const DumpedSpace& space) override {
+    spaces.push_back({space, {}, {}});
+    builder.emplace();
+    return {};
+  }
+  Result<void> row(std::string_view key, std::string_view leaf) override {
+    builder->add(key, leaf);
+    return {};
+  }
+  Result<void> end(const DumpedRows& rows) override {
+    spaces.back().value = std::move(*builder).build();
+    spaces.back().rows = rows;
+    return {};
+  }
+};
+
+std::string dump_of(const std::vector<std::pair<DumpedSpace, Value>>& spaces) {
+  DumpWriter writer;
+  std::string bytes;
+  DumpInfo info{Timestamp(1700000000123), "0.1.0", "a store"};
+  for (const auto& [space, value] : spaces) info.spaces.push_back(space.name);
+  writer.begin(info, bytes);
+  for (const auto& [space, value] : spaces) {
+    writer.space(space, bytes);
+    for (size_t i = 0; i < value.row_count(); ++i) writer.row(value.row(i).key, value.row(i).leaf, bytes);
+    writer.end(bytes);
+  }
+  writer.last(bytes);
+  return bytes;
+}
+
+Error refusal(const std::string& bytes) {
+  Collector collector;
+  const auto read = read_dump(source_of(bytes), collector);
+  return read.ok() ? Error{ErrorCode::NotFound, ""} : read.error();
+}
+
+Value json(const std::string& text) { return parse_value(std::string(text), {}).value(); }
+
+}  // namespace
+
+TEST_CASE("A dump reads back as it was written: trees, heads and settings") {
+  const DumpedSpace chat{"chat", {}, 17, Timestamp(1700000000000), true, {{"rules", "{}"}, {"indexes", "[]"}}};
+  const DumpedSpace empty{"empty", {}, 0, {}, false, {}};
+  const DumpedSpace part{"part", Path::parse("rooms/tea").value(), 3, Timestamp(5), false, {}};
+  const Value tree = json(R"({"a":{".priority":2,"b":1},"ü":"é","big":")" + std::string(3u << 20, 'x') + R"("})");
+  const std::string bytes = dump_of({{chat, tree}, {empty, {}}, {part, Value::integer(7)}});
+
+  Collector read;
+  REQUIRE(read_dump(source_of(bytes, 1000), read).ok());
+  CHECK(read.info.made == Timestamp(1700000000123));
+  CHECK(read.info.hearth == "0.1.0");
+  CHECK(read.info.store == "a store");
+  CHECK(read.info.spaces == std::vector<std::string>{"chat", "empty", "part"});
+  REQUIRE(read.spaces.size() == 3);
+  CHECK(read.spaces[0].value == tree);
+  CHECK(read.spaces[0].head.name == "chat");
+  CHECK(read.spaces[0].head.sequence == 17);
+  CHECK(read.spaces[0].head.time == Timestamp(1700000000000));
+  CHECK(read.spaces[0].head.has_priorities);
+  REQUIRE(read.spaces[0].head.settings.size() == 2);
+  CHECK(read.spaces[0].head.settings[0].name == "rules");
+  CHECK(read.spaces[0].head.settings[0].text == "{}");
+  CHECK(read.spaces[0].rows.rows == 4);
+  CHECK(read.spaces[0].rows.leaves == 3);
+  CHECK(read.spaces[1].value.is_null());
+  CHECK(read.spaces[1].rows.rows == 0);
+  CHECK(read.spaces[2].head.path.text() == "rooms/tea");
+  CHECK(read.spaces[2].value == Value::integer(7));
+}
+
+TEST_CASE("Equal trees have equal digests, whatever stands around them, and others have others") {
+  const auto digest = [](const std::string& name, const Value& value) {
+    Collector read;
+    REQUIRE(read_dump(source_of(dump_of({{{name, {}, 9, {}, false, {}}, value}})), read).ok());
+    return read.spaces[0].rows.digest;
+  };
+  const Value tree = json(R"({"a":1,"b":{".value":2,".priority":"p"}})");
+  CHECK(digest("one", tree) == digest("two", tree));
+  CHECK(digest("one", tree) != digest("one", tree.without_priority().with(Path::parse("a").value(), Value::integer(2))));
+  CHECK(digest("one", tree) != digest("one", tree.with(Path::parse("b").value(), Value::integer(2))));
+}
+
+TEST_CASE("Every flipped bit and every cut of a small dump is found") {
+  const std::string bytes = dump_of({{{"chat", {}, 17, Timestamp(5), true, {{"rules", "{}"}}}, json(R"({"a":1})")}});
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string flipped = bytes;
+      flipped[at] = static_cast<char>(flipped[at] ^ (1 << bit));
+      INFO("bit " << bit << " of byte " << at);
+      CHECK(refusal(flipped).message != "");
+    }
+  }
+  for (size_t end = 0; end < bytes.size(); ++end) {
+    INFO("cut after " << end << " bytes");
+    CHECK(refusal(bytes.substr(0, end)).message != "");
+  }
+  CHECK(refusal(bytes + "x").code == ErrorCode::Corruption);
+  CHECK(refusal(bytes).message == "");
+}
+
+TEST_CASE("Flips and cuts at 200 random places of a larger dump are found") {
+  const uint64_t seed = seed_of_run();
+  INFO("TEST_SEED=" << seed);
+  RandomTree random(seed);
+  std::vector<std::pair<std::string, Value>> children;
+  for (int i = 0; i < 20'000; ++i) children.emplace_back("k" + std::to_string(i), random.leaf());
+  const std::string bytes = dump_of({{{"one", {}, 1, {}, false, {}}, Value::object(children)},
+                                     {{"two", {}, 1, {}, true, {}}, random.value(4)}});
+  for (int i = 0; i < 200; ++i) {
+    std::string damaged = bytes;
+    const size_t at = random.below(bytes.size());
+    if (i % 2 == 0) {
+      damaged[at] = static_cast<char>(damaged[at] ^ (1 + random.below(255)));
+    } else {
+      damaged.resize(at);
+    }
+    INFO((i % 2 == 0 ? "byte " : "cut at ") << at << " of " << bytes.size());
+    CHECK(refusal(damaged).message != "");
+  }
+}
+
+TEST_CASE("What is no dump, a newer one, or one whose parts are right and in the wrong order is refused by name") {
+  const std::string bytes = dump_of({});
+  CHECK(refusal("").code == ErrorCode::InvalidData);
+  CHECK(refusal("SQLite format 3").code == ErrorCode::InvalidData);
+  std::string newer = bytes;
+  newer[kDumpMagic.size() + 3] = 2;
+  CHECK(refusal(newer).code == ErrorCode::Unsupported);
+  CHECK(refusal(newer).message == "the dump has format 2, this Hearth reads format 1; use the version that made it, or a newer one");
+
+  const std::string head = bytes.substr(0, kDumpMagic.size() + 4);
+  const auto of_blocks = [&](const std::vector<std::string>& blocks) {
+    BlockWriter writer;
+    std::string made = head;
+    for (const std::string& block : blocks) writer.write(block, made);
+    return refusal(made).message;
+  };
+  const std::string file = "F" + std::string("\0\0\0\0", 4);
+  const std::string file_of_one = "F" + std::string("\0\0\0\1\0", 5);
+  const std::string space = "S" + std::string("\0\0\0\0\0\0", 6);
+  const std::string last = "L";
+  CHECK(of_blocks({file, last}) == "");
+  CHECK(of_blocks({last}) == "the dump is damaged: its parts are out of order");
+  CHECK(of_blocks({file, file, last}) == "the dump is damaged: its parts are out of order");
+  CHECK(of_blocks({file, "R", last}) == "the dump is damaged: its parts are out of order");
+  CHECK(of_blocks({file_of_one, space, last}) == "the dump is damaged: its parts are out of order");
+  CHECK(of_blocks({file, last, last}) == "the dump is damaged: there is more behind its end");
+  CHECK(of_blocks({file}) == "the dump is damaged: it ends too early; it was not written or copied to its end");
+  CHECK(of_blocks({file, "X", last}) == "the dump is damaged: it has a part of an unknown kind");
+  CHECK(of_blocks({file_of_one, last}) == "the dump is damaged: it has other namespaces than it says");
+  CHECK(of_blocks({file, space}) == "the dump is damaged: it has other namespaces than it says");
+}
+
+TEST_CASE("Rows are checked even when every checksum is right") {
+  DumpWriter writer;
+  std::string bytes;
+  writer.begin({{}, "", "", {"chat"}}, bytes);
+  writer.space({"chat", {}, 1, {}, false, {}}, bytes);
+  writer.row("\x07", "t", bytes);
+  writer.end(bytes);
+  writer.last(bytes);
+  CHECK(refusal(bytes).message == "the rows are no tree: a key that is no path at /");
+}
+
+TEST_CASE("Numbers of any size read back, and cut ones do not") {
+  for (const uint64_t number : {uint64_t{0}, uint64_t{127}, uint64_t{128}, uint64_t{1} << 32, UINT64_MAX}) {
+    std::string bytes;
+    append_varint(number, bytes);
+    ByteReader whole(bytes);
+    CHECK(whole.varint() == number);
+    CHECK((whole.ok() && whole.done()));
+    ByteReader cut(std::string_view(bytes).substr(1));
+    (void)cut.varint();
+    if (number < 128) CHECK_FALSE(cut.ok());
+  }
+  ByteReader endless("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
+  (void)endless.varint();
+  CHECK_FALSE(endless.ok());
+}

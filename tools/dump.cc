@@ -1,0 +1,202 @@
+// `hearth dump`, `hearth dump verify` and `hearth restore`.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <stdexcept>
+
+#include "db/base/clock.h"
+#include "db/database.h"
+#include "db/dump/folder.h"
+#include "db/model/json.h"
+#include "tools/dump_file.h"
+#include "tools/flags.h"
+#include "tools/progress.h"
+#include "tools/remote.h"
+
+namespace hearth::tools {
+namespace {
+
+constexpr size_t kUploadPieceBytes = 8u << 20;
+
+template <typename T>
+T or_throw(db::Result<T> result, const std::string& doing) {
+  if (!result.ok()) throw std::runtime_error(fmt::format("{}: {}", doing, result.error().message));
+  return std::move(result).value();
+}
+
+std::optional<std::string> space_of(const std::string& flag) {
+  if (flag.empty()) return {};
+  return or_throw(db::check_namespace_name(flag), "--ns " + flag);
+}
+
+std::string counted(uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
+std::string line_of(const std::string& name, const db::Path& path, uint64_t leaves, const std::string& digest) {
+  const std::string line = name + (path.is_root() ? "" : path.slashed()) + ": " + counted(leaves, "leaf", "leaves");
+  return digest.empty() ? line : line + ", sha256 " + digest;
+}
+
+std::string line_of(const std::string& name, const db::Path& path, const db::DumpedRows& rows) {
+  return line_of(name, path, rows.leaves, db::to_hex(rows.digest));
+}
+
+// What is said on standard output, or on standard error when the dump goes there.
+std::FILE* told_of(const DumpFlags& flags) { return flags.out == "-" ? stderr : stdout; }
+
+void dump_of_folder(const DumpFlags& flags, const db::DumpRequest& request) {
+  const auto dumper = or_throw(db::dump_folder(flags.data, request, db::SystemClock().now()), "cannot dump");
+  OutputFile out(flags.out);
+  Progress progress("dump");
+  std::string piece;
+  while (or_throw(dumper->next(piece), "cannot dump")) {
+    out.write(piece);
+    piece.clear();
+    progress.show(out.byte_count(), dumper->part());
+  }
+  out.write(piece);
+  out.finish();
+  for (const auto& [name, rows] : dumper->spaces()) fmt::print(told_of(flags), "{}\n", line_of(name, request.path, rows));
+  fmt::print(told_of(flags), "{}: {}\n", flags.out, figures(out.byte_count(), dumper->leaf_count(), progress.time()));
+}
+
+// The file is read again before it gets its name: what is kept is known to be whole.
+uint64_t check_and_tell(const DumpFlags& flags, const OutputFile& out) {
+  InputFile file(out.part());
+  Progress progress("check");
+  const std::string folder = std::filesystem::temp_directory_path();
+  const db::DumpContents contents = or_throw(db::verify_dump(file.source(progress), folder), "what came is no dump");
+  uint64_t leaves = 0;
+  for (const auto& [space, rows] : contents.spaces) {
+    leaves += rows.leaves;
+    fmt::print("{}\n", line_of(contents.is_native ? space.name : flags.space, space.path, rows));
+  }
+  return leaves;
+}
+
+void dump_of_server(const DumpFlags& flags, const db::DumpRequest& request) {
+  const bool is_native = request.format == db::DumpFormat::Native;
+  Remote::Parameters parameters = {{"format", is_native ? "native" : "json"}};
+  if (request.space) parameters.emplace_back("ns", *request.space);
+  if (!request.path.is_root()) parameters.emplace_back("path", request.path.text());
+  OutputFile out(flags.out);
+  Progress progress("dump");
+  Remote(flags.url, flags.token).download("/.settings/dump", parameters, [&](std::string_view piece) {
+    out.write(piece);
+    progress.show(out.byte_count(), {});
+  });
+  const auto time = progress.time();
+  const uint64_t leaves = flags.out == "-" ? 0 : check_and_tell(flags, out);
+  out.finish();
+  fmt::print(told_of(flags), "{}: {}\n", flags.out, figures(out.byte_count(), leaves, time));
+}
+
+std::vector<db::RestoredTree> restore_folder(const RestoreFlags& flags, InputFile& file, const db::RestoreRequest& request,
+                                             Progress& progress) {
+  db::TreeStore::Options options;
+  options.shards = static_cast<uint32_t>(db::Database::Options().shards);
+  options.free_bytes_min = db::Database::Options().free_bytes_min;
+  std::vector<db::RestoredTree> trees;
+  for (const db::RestoredSpace& space :
+       or_throw(db::restore_folder(flags.data, file.source(progress), request, options, db::SystemClock().now()),
+                "cannot restore " + flags.file)) {
+    trees.push_back(space.said());
+  }
+  return trees;
+}
+
+std::string text_in(const db::JsonNode& node, std::string_view name) {
+  const auto field = node.field(name);
+  return field && field->string() ? std::string(*field->string()) : "";
+}
+
+std::vector<db::RestoredTree> restored_of(const std::string& body) {
+  std::vector<db::RestoredTree> trees;
+  const auto document = or_throw(db::JsonDocument::parse(body), "the server's answer");
+  const auto list = document.root().is_object() ? document.root().field("restored") : std::nullopt;
+  if (!list) throw std::runtime_error("the server's answer makes no sense: " + body);
+  for (const db::JsonNode& one : list->elements()) {
+    db::RestoredTree tree;
+    tree.space = text_in(one, "ns");
+    tree.path = or_throw(db::Path::parse(text_in(one, "path")), "the server's answer");
+    if (const auto leaves = one.field("leaves")) tree.leaves = static_cast<uint64_t>(leaves->integer().value_or(0));
+    tree.digest = text_in(one, "digest");
+    trees.push_back(std::move(tree));
+  }
+  return trees;
+}
+
+std::vector<db::RestoredTree> restore_server(const RestoreFlags& flags, InputFile& file, const db::RestoreRequest& request,
+                                             Progress& progress) {
+  const Remote server(flags.url, flags.token);
+  const std::string begun = server.post("/.settings/restore.json", {});
+  const auto document = or_throw(db::JsonDocument::parse(begun), "the server's answer");
+  const std::string id = document.root().is_object() ? text_in(document.root(), "upload") : "";
+  if (id.empty()) throw std::runtime_error(flags.url + " does not know of restores: " + begun);
+  const db::ByteSource source = file.source(progress);
+  std::string piece(kUploadPieceBytes, '\0');
+  for (uint64_t at = 0;;) {
+    const size_t got = or_throw(db::read_fully(source, piece.data(), piece.size()), "cannot restore " + flags.file);
+    if (got == 0) break;
+    server.put("/.settings/restore.json", {{"upload", id}, {"at", std::to_string(at)}}, std::string_view(piece).substr(0, got));
+    at += got;
+  }
+  Remote::Parameters parameters = {{"upload", id}};
+  if (request.space) parameters.emplace_back("ns", *request.space);
+  if (request.into) parameters.emplace_back("into", request.into->text());
+  if (request.existing == db::Existing::Replace) parameters.emplace_back("replace", "true");
+  return restored_of(server.post("/.settings/restore.json", parameters));
+}
+
+}  // namespace
+
+int dump(const DumpFlags& flags) {
+  if (flags.out.empty()) throw std::runtime_error("--out is required: the file to write, or - for standard output");
+  db::DumpRequest request;
+  request.space = space_of(flags.space);
+  request.path = or_throw(db::Path::parse(flags.path), "--path " + flags.path);
+  request.format = flags.format;
+  if (flags.data.empty()) {
+    dump_of_server(flags, request);
+  } else {
+    dump_of_folder(flags, request);
+  }
+  return 0;
+}
+
+int verify_dump(const DumpFlags& flags) {
+  InputFile file(flags.file);
+  Progress progress("verify");
+  const std::string folder = std::filesystem::temp_directory_path();
+  const db::DumpContents contents = or_throw(db::verify_dump(file.source(progress), folder), flags.file);
+  uint64_t leaves = 0;
+  for (const auto& [space, rows] : contents.spaces) {
+    leaves += rows.leaves;
+    const std::string line = line_of(contents.is_native ? space.name : "JSON", space.path, rows);
+    fmt::print("{}{}\n", line, contents.is_native ? fmt::format(", sequence {}", space.sequence) : "");
+  }
+  fmt::print("{} is whole: {}\n", flags.file, figures(file.byte_count(), leaves, progress.time()));
+  return 0;
+}
+
+int restore(const RestoreFlags& flags) {
+  db::RestoreRequest request;
+  request.space = space_of(flags.space);
+  if (flags.into) request.into = or_throw(db::Path::parse(*flags.into), "--into " + *flags.into);
+  request.existing = flags.replace ? db::Existing::Replace : db::Existing::Refuse;
+  InputFile file(flags.file);
+  Progress progress("restore");
+  const auto trees = flags.data.empty() ? restore_server(flags, file, request, progress)
+                                        : restore_folder(flags, file, request, progress);
+  uint64_t leaves = 0;
+  for (const db::RestoredTree& tree : trees) {
+    leaves += tree.leaves;
+    fmt::print("{}\n", line_of(tree.space, tree.path, tree.leaves, tree.digest));
+  }
+  fmt::print("{} is restored: {}\n", flags.file, figures(file.byte_count(), leaves, progress.time()));
+  return 0;
+}
+
+}  // namespace hearth::tools
