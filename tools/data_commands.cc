@@ -322,7 +322,7 @@ int DataCommands::export_file() const {
 }
 
 int DataCommands::list_namespaces() const {
-  const std::string reply = ask_ok(target_, {.path = "/.inspect/databases"});
+  const std::string reply = ask_ok(target_, {.path = "/.inspect/databases.json"});
   const auto document = db::JsonDocument::parse(reply);
   if (!document.ok() || document.value().root().kind() != db::JsonNode::Kind::Array) {
     throw std::runtime_error(target_.url + " did not answer with a list");

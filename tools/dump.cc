@@ -12,7 +12,7 @@
 #include "tools/dump_file.h"
 #include "tools/flags.h"
 #include "tools/progress.h"
-#include "tools/remote.h"
+#include "tools/rest_client.h"
 
 namespace hearth::tools {
 namespace {
@@ -78,14 +78,14 @@ uint64_t check_and_tell(const DumpFlags& flags, const OutputFile& out) {
 
 void dump_of_server(const DumpFlags& flags, const db::DumpRequest& request) {
   const bool is_native = request.format == db::DumpFormat::Native;
-  Remote::Parameters parameters = {{"format", is_native ? "native" : "json"}};
-  if (request.space) parameters.emplace_back("ns", *request.space);
-  if (!request.path.is_root()) parameters.emplace_back("path", request.path.text());
+  RestRequest asked{.path = "/.settings/dump", .query = {{"format", is_native ? "native" : "json"}}};
+  if (!request.path.is_root()) asked.query.emplace_back("path", request.path.text());
   OutputFile out(flags.out);
   Progress progress("dump");
-  Remote(flags.url, flags.token).download("/.settings/dump", parameters, [&](std::string_view piece) {
+  ask_ok({.url = flags.url, .space = request.space.value_or(""), .token = flags.token}, asked, [&](std::string_view piece) {
     out.write(piece);
     progress.show(out.byte_count(), {});
+    return true;
   });
   const auto time = progress.time();
   const uint64_t leaves = flags.out == "-" ? 0 : check_and_tell(flags, out);
@@ -130,8 +130,9 @@ std::vector<db::RestoredTree> restored_of(const std::string& body) {
 
 std::vector<db::RestoredTree> restore_server(const RestoreFlags& flags, InputFile& file, const db::RestoreRequest& request,
                                              Progress& progress) {
-  const Remote server(flags.url, flags.token);
-  const std::string begun = server.post("/.settings/restore.json", {});
+  const Target server{.url = flags.url, .space = request.space.value_or(""), .token = flags.token};
+  const std::string path = "/.settings/restore.json";
+  const std::string begun = ask_ok(server, {.method = "POST", .path = path});
   const auto document = or_throw(db::JsonDocument::parse(begun), "the server's answer");
   const std::string id = document.root().is_object() ? text_in(document.root(), "upload") : "";
   if (id.empty()) throw std::runtime_error(flags.url + " does not know of restores: " + begun);
@@ -140,14 +141,16 @@ std::vector<db::RestoredTree> restore_server(const RestoreFlags& flags, InputFil
   for (uint64_t at = 0;;) {
     const size_t got = or_throw(db::read_fully(source, piece.data(), piece.size()), "cannot restore " + flags.file);
     if (got == 0) break;
-    server.put("/.settings/restore.json", {{"upload", id}, {"at", std::to_string(at)}}, std::string_view(piece).substr(0, got));
+    ask_ok(server, {.method = "PUT",
+                    .path = path,
+                    .query = {{"upload", id}, {"at", std::to_string(at)}},
+                    .body = piece.substr(0, got)});
     at += got;
   }
-  Remote::Parameters parameters = {{"upload", id}};
-  if (request.space) parameters.emplace_back("ns", *request.space);
-  if (request.into) parameters.emplace_back("into", request.into->text());
-  if (request.existing == db::Existing::Replace) parameters.emplace_back("replace", "true");
-  return restored_of(server.post("/.settings/restore.json", parameters));
+  RestRequest asked{.method = "POST", .path = path, .query = {{"upload", id}}};
+  if (request.into) asked.query.emplace_back("into", request.into->text());
+  if (request.existing == db::Existing::Replace) asked.query.emplace_back("replace", "true");
+  return restored_of(ask_ok(server, asked));
 }
 
 }  // namespace

@@ -19,21 +19,15 @@ namespace hearth::tools {
 namespace {
 
 constexpr long kConnectSecondsMax = 10;
+constexpr size_t kErrorBytesMax = 500;
 constexpr size_t kReplyBytesMax = 1u << 30;  // of one that is kept in memory
-
-std::string token_of(const Target& target) {
-  if (!target.token.empty()) return target.token;
-  std::ifstream file(target.data + "/admin-secret");
-  std::string secret;
-  std::getline(file, secret);
-  return secret.empty() ? "owner" : secret;
-}
 
 std::string url_of(const Target& target, const RestRequest& request) {
   std::string url = target.url;
   while (url.ends_with('/')) url.pop_back();
   url += percent_encoded(request.path == "/" ? "" : request.path, "/");
-  url += request.path == "/" ? "/.json" : ".json";
+  // No key has a dot.
+  if (request.path.find('.') == std::string::npos) url += request.path == "/" ? "/.json" : ".json";
   char before = '?';
   const auto add = [&](std::string_view name, std::string_view value) {
     url.append(1, std::exchange(before, '&')).append(name).append("=").append(percent_encoded(value));
@@ -78,13 +72,23 @@ struct Cleanup {
 // What the server says is wrong.
 std::string error_of(const std::string& body) {
   const auto document = db::JsonDocument::parse(body);
+  std::string text = body.substr(0, kErrorBytesMax);
   if (document.ok() && document.value().root().is_object()) {
-    if (const auto error = document.value().root().field("error"); error && error->string()) return std::string(*error->string());
+    if (const auto error = document.value().root().field("error"); error && error->string()) text = *error->string();
   }
-  return body.substr(0, 500);
+  while (text.ends_with('.') || text.ends_with('\n')) text.pop_back();  // what to do comes behind it
+  return text;
 }
 
 }  // namespace
+
+std::string usual_token(const std::string& given, const std::string& folder) {
+  if (!given.empty()) return given;
+  std::ifstream file(folder + "/admin-secret");
+  std::string secret;
+  std::getline(file, secret);
+  return secret.empty() ? "owner" : secret;
+}
 
 std::string path_of(std::string_view text) {
   while (text.ends_with('/')) text.remove_suffix(1);
@@ -134,7 +138,7 @@ RestReply ask(const Target& target, const RestRequest& request, const TakeBytes&
     fields.release();
     fields.reset(longer);
   };
-  add("Authorization: Bearer " + token_of(target));
+  add("Authorization: Bearer " + usual_token(target.token, target.data));
   add("Expect:");
   for (const std::string& field : request.fields) add(field);
 
@@ -168,7 +172,7 @@ std::string ask_ok(const Target& target, const RestRequest& request, const TakeB
   RestReply reply = ask(target, request, take);
   if (reply.status >= 200 && reply.status < 300) return std::move(reply.body);
   const char* hint = "";
-  if (reply.status == 401) hint = "; give a --token, or --data where the server's admin-secret is";
+  if (reply.status == 401) hint = "; give a --token of somebody who may, for example HEARTH_TOKEN=$(cat hearth-data/admin-secret)";
   if (reply.status == 404) hint = "; 'hearth namespace list' tells which there are";
   if (reply.status == 413) hint = "; what is larger goes with 'hearth restore', or in parts";
   throw std::runtime_error(fmt::format("{} answers {}: {}{}", target.url, reply.status, error_of(reply.body), hint));

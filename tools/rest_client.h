@@ -9,17 +9,20 @@
 
 namespace hearth::tools {
 
+// A credential: `given`, else the admin secret in a server's data folder, else what development believes.
+std::string usual_token(const std::string& given, const std::string& folder);
+
 // Where, and as whom.
 struct Target {
   std::string url = "http://127.0.0.1:9000";
   std::string space;                 // the namespace; "": the server's default one
-  std::string token;                 // "": the admin secret of
-  std::string data = "hearth-data";  // this folder, if there is one; else what development believes
+  std::string token;                 // "": usual_token() of
+  std::string data = "hearth-data";  // this folder
 };
 
 struct RestRequest {
   std::string method = "GET";
-  std::string path;                                           // "/a/b", decoded; ".json" is added
+  std::string path;                                           // "/a/b", decoded; ".json" is added, but to what has it
   std::vector<std::pair<std::string, std::string>> query{};   // decoded
   std::vector<std::string> fields{};                          // "Accept: text/event-stream"
   std::string body{};

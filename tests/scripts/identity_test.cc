@@ -157,7 +157,8 @@ TEST_CASE("identity: hearth kick signs a user out, for good also behind a restar
     CHECK(stranger.status == 1);
     CHECK(stranger.errors ==
           "hearth: " + url +
-              " answers 401: Permission denied; give an admin's --token, or --data where admin-secret is\n");
+              " answers 401: Permission denied; give a --token of somebody who may, for example HEARTH_TOKEN=$(cat "
+              "hearth-data/admin-secret)\n");
     CHECK(status_of(server, "ada", ada) == 200);
     const Told kicked = run({"kick", "--uid", "ada", "--ns", "chat", "--url", url, "--data", place.data});
     CHECK(kicked.status == 0);
