@@ -42,11 +42,12 @@ std::string Dumper::prefix(const Target& target) const {
   return row_key(Table::Data, target.number, encode_path(request_.path));
 }
 
-double Dumper::part() const {
-  if (at_ == targets_.size()) return 1;
+// What RocksDB says of sizes is a guess, and another one each time.
+void Dumper::measure() {
   uint64_t bytes = done_bytes_;
   if (!cursor_.empty()) bytes += from_.snapshot->bytes_between(prefix(targets_[at_]), cursor_);
-  return store_bytes_ == 0 ? 0 : std::min(1.0, static_cast<double>(bytes) / static_cast<double>(store_bytes_));
+  const double part = store_bytes_ == 0 ? 0 : static_cast<double>(bytes) / static_cast<double>(store_bytes_);
+  part_ = at_ == targets_.size() ? 1 : std::clamp(part, part_, 1.0);
 }
 
 Result<void> Dumper::begin_space(const Target& target, std::string& to) {
@@ -108,6 +109,7 @@ Result<bool> Dumper::next(std::string& to) {
   begun_ = true;
   if (at_ == targets_.size()) {
     finished_ = true;
+    part_ = 1;
     if (is_native) writer_.last(to);
     return is_native;
   }
@@ -127,6 +129,7 @@ Result<bool> Dumper::next(std::string& to) {
     return true;
   }));
   if (!more) end_space(target, to);
+  measure();
   return true;
 }
 

@@ -29,7 +29,7 @@ class Dumper {
   // What is done so far. `digest` only in a native dump.
   const std::vector<std::pair<std::string, DumpedRows>>& spaces() const { return done_; }
   uint64_t leaf_count() const { return leaves_; }
-  double part() const;  // of the work, 0 to 1, about
+  double part() const { return part_; }  // of the work, 0 to 1, about; never less than before
 
  private:
   struct Target {
@@ -39,6 +39,7 @@ class Dumper {
   Dumper(Frozen from, DumpRequest request, Timestamp now);
   std::string prefix(const Target& target) const;
   Result<void> begin_space(const Target& target, std::string& to);
+  void measure();
   void row(std::string_view key, std::string_view leaf, std::string& to);
   void end_space(const Target& target, std::string& to);
 
@@ -58,6 +59,7 @@ class Dumper {
   std::vector<std::pair<std::string, DumpedRows>> done_;
   uint64_t store_bytes_ = 0;  // of all targets
   uint64_t done_bytes_ = 0;   // of those before the one at_
+  double part_ = 0;
 };
 
 }  // namespace hearth::db

@@ -114,13 +114,12 @@ TEST_CASE("backups: a dump under write load has each namespace as it was between
   const TempFolder folder;
   const TempFolder other;
   auto database = open(folder.path());
-  std::atomic<bool> stop = false;
   std::atomic<int64_t> told[2] = {0, 0};
-  std::vector<std::thread> writers;
+  std::vector<std::jthread> writers;
   for (size_t which = 0; which < 2; ++which) {
-    writers.emplace_back([&, which] {
+    writers.emplace_back([&, which](const std::stop_token& stop) {
       Namespace space = database->space("space" + std::to_string(which)).value();
-      for (int64_t i = 1; !stop; ++i) {
+      for (int64_t i = 1; !stop.stop_requested(); ++i) {
         const Value number = Value::integer(i);
         const std::string key = std::to_string(i % 50);
         const auto done = space.update("", {{"first/" + key, number}, {"second/" + key, number}, {"last", number}});
@@ -156,8 +155,7 @@ TEST_CASE("backups: a dump under write load has each namespace as it was between
     REQUIRE((contents.ok() && again.ok()));
     for (size_t i = 0; i < 2; ++i) CHECK(contents.value().spaces[i].second.digest == again.value().spaces[i].second.digest);
   }
-  stop = true;
-  for (std::thread& writer : writers) writer.join();
+  writers.clear();
   CHECK_FALSE(has_leftovers(folder.path()));
 }
 

@@ -152,10 +152,9 @@ TEST_CASE("dump: of a running server, under write load, has all that was told be
   const Folder folder;
   Server server({"--data", folder / "data", "--dev", "--log-level", "error"});
   REQUIRE(server.port() != 0);
-  std::atomic<bool> stop = false;
   std::atomic<int> told = 0;
-  std::thread writer([&] {
-    for (int i = 1; !stop; ++i) {
+  std::jthread writer([&](const std::stop_token& stop) {
+    for (int i = 1; !stop.stop_requested(); ++i) {
       if (ask(server, "PATCH", "/.json?ns=chat", fmt::format(R"({{"first/k{0}":{0},"second/k{0}":{0},"last":{0}}})", i)).status != 200) return;
       told = i;
     }
@@ -163,7 +162,7 @@ TEST_CASE("dump: of a running server, under write load, has all that was told be
   const bool begun = wait_until([&] { return told >= 20; });
   const int before = told;
   const Told dumped = run({"dump", "--url", url_of(server), "--out", folder / "live.hdump"});
-  stop = true;
+  writer.request_stop();
   writer.join();
   REQUIRE(begun);
   INFO(dumped.output << dumped.errors);

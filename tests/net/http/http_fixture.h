@@ -77,8 +77,8 @@ struct HttpFixture {
   uint16_t port() const { return listener->port(); }
   Endpoint at() const { return {listener->port(), client_context.get()}; }
 
-  http::WorkerPool workers{2};
   http::IoPool io;
+  http::WorkerPool workers{2};  // done before the io threads' queues go, for it posts to them
   std::unique_ptr<http::Listener> listener;
   std::shared_ptr<SSL_CTX> client_context;  // null: plain
 };
