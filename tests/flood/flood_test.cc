@@ -137,7 +137,7 @@ TEST_CASE("Flood: slowloris: 500 requests that never end", "[flood]") {
 }
 
 TEST_CASE("Flood: 2,000 sockets that say nothing, twice", "[flood]") {
-  Flooded server({"--max-head-time", "3"});
+  Flooded server({"--max-head-time", "5"});
   size_t after_first = 0;
   for (int round = 0; round < 2; ++round) {
     Clients mute = clients_of(server, 2'000);
