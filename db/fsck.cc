@@ -68,7 +68,7 @@ class Check {
     const Result<Path> path = decode_path(encoded);
     return fmt::format("{}: {}", name_, path.ok() ? "/" + path.value().text() : "a path that is none");
   }
-  void count_row() {
+  void saw_row() {
     if (++seen_ % kRowsPerWord == 0 && progress_) progress_(seen_);
   }
 
@@ -86,7 +86,7 @@ class Check {
     bool has_leaf = false;
     std::optional<std::string> lonely;  // a priority of a node that has not shown itself
     const auto done = SnapshotView(snapshot_, number).scan("", kAfterAllRows, [&](std::string_view key, std::string_view leaf) {
-      count_row();
+      saw_row();
       ++report_.rows;
       std::string_view rest = key;
       while (const size_t bytes = segment_length(rest)) rest.remove_prefix(bytes);
@@ -120,7 +120,7 @@ class Check {
     const SnapshotView rows(snapshot_, number, Table::Index);
     uint64_t there = 0;
     RETURN_IF_ERROR(rows.scan("", kAfterAllRows, [&](std::string_view key, std::string_view) {
-      count_row();
+      saw_row();
       if (key != kPlanRow) ++there;
       return true;
     }));
@@ -153,7 +153,7 @@ class Check {
     const auto end_collection = [&]() -> Result<void> {
       if (children == 0) return {};
       ++expected;
-      ASSIGN_OR_RETURN(const auto row, rows.leaf(count_row_of(index, collection)));
+      ASSIGN_OR_RETURN(const auto row, rows.leaf(count_row(index.id, collection)));
       const Result<uint64_t> count = row ? decode_count(*row) : Result<uint64_t>(uint64_t{0});
       if (!count.ok() || count.value() != children) {
         problem(fmt::format("{}: {} counts {} children, and there are {}", at(collection), what,
@@ -173,7 +173,7 @@ class Check {
       }
       ++children;
       ++expected;
-      count_row();
+      saw_row();
       ASSIGN_OR_RETURN(const auto place, find_place(tree, child->path(), index.spec.order, index.spec.child, index.spec.then));
       std::string row = index_prefix(index.id, child->collection) + '\0';
       if (place) append_index_place(*place, row);
@@ -184,9 +184,6 @@ class Check {
     }
     RETURN_IF_ERROR(end_collection());
     return expected;
-  }
-  static std::string count_row_of(const Index& index, const std::string& collection) {
-    return db::count_row(index.id, collection);
   }
 
   // Rows of numbers that no namespace has.

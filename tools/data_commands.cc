@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "db/model/json.h"
+#include "tools/rules_file.h"
 
 namespace hearth::tools {
 namespace {
@@ -39,12 +40,6 @@ void print_bytes(std::string_view bytes) {
 }
 
 std::string text_of(std::istream& from) { return {std::istreambuf_iterator<char>(from), {}}; }
-
-std::string file_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw std::runtime_error("cannot read " + path);
-  return text_of(file);
-}
 
 }  // namespace
 
@@ -202,7 +197,7 @@ int DataCommands::get() const {
 int DataCommands::write(const std::string& method) const {
   RestRequest request{.method = method, .path = path_of(path_)};
   if (!file_.empty()) {
-    request.body = file_text(file_);
+    request.body = read_file(file_);
   } else if (value_.empty() || value_ == "-") {
     request.body = text_of(std::cin);
     if (request.body.find_first_not_of(" \t\r\n") == std::string::npos) throw std::runtime_error("no value: standard input is empty");

@@ -6,11 +6,25 @@
 
 #include <cstdio>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "db/model/json.h"
 #include "tools/flags.h"
 
 namespace hearth::tools {
+namespace {
+
+std::string json_list(const std::vector<std::string>& texts) {
+  std::string list = "[";
+  for (const std::string& text : texts) {
+    if (list.size() > 1) list += ',';
+    db::append_json_string(text, list);
+  }
+  return list + "]";
+}
+
+}  // namespace
 
 int fsck(const FsckFlags& flags) {
   const bool shows = ::isatty(STDERR_FILENO) == 1 && !flags.json;
@@ -23,19 +37,9 @@ int fsck(const FsckFlags& flags) {
   const db::FsckReport& report = done.value();
   const bool is_well = report.problems == 0;
   if (flags.json) {
-    std::string told = "[";
-    for (const std::string& one : report.told) {
-      if (told.size() > 1) told += ',';
-      db::append_json_string(one, told);
-    }
-    std::string repaired = "[";
-    for (const std::string& one : report.repaired) {
-      if (repaired.size() > 1) repaired += ',';
-      db::append_json_string(one, repaired);
-    }
-    fmt::print(R"({{"namespaces":{},"rows":{},"index_rows":{},"problems":{},"told":{}],"repaired":{}]}})"
+    fmt::print(R"({{"namespaces":{},"rows":{},"index_rows":{},"problems":{},"told":{},"repaired":{}}})"
                "\n",
-               report.namespaces, report.rows, report.index_rows, report.problems, told, repaired);
+               report.namespaces, report.rows, report.index_rows, report.problems, json_list(report.told), json_list(report.repaired));
     return is_well ? 0 : 1;
   }
   for (const std::string& one : report.told) fmt::print("{}\n", one);

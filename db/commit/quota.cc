@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <utility>
@@ -37,10 +36,10 @@ Result<std::optional<Size>> removed_by(const TreeView& before, const Overlay& af
     if (looked_at > kLookRowsMax) return std::optional<Size>();
   }
   Result<void> read;
+  auto range = ranges.begin();  // the first that may hold the key: both come in order
   after.changes([&](std::string_view key, std::optional<std::string_view>) {
-    const bool in_range = std::any_of(ranges.begin(), ranges.end(), [&](const auto& range) {
-      return range.first <= key && key < range.second;
-    });
+    while (range != ranges.end() && range->second <= key) ++range;
+    const bool in_range = range != ranges.end() && range->first <= key;
     if (in_range || !read.ok()) return;
     const auto leaf = before.leaf(key);
     if (!leaf.ok()) {

@@ -351,7 +351,6 @@ void Connection::on_patience_lost() {
 }
 
 void Connection::tell_of_slowness(Limit limit) {
-  Counters::add(counters().slow_readers);
   counters().reach(limit);
   log(LogLevel::Info, "slow reader cut off",
       {{"limit", kLimitNames[static_cast<size_t>(limit)]},

@@ -3,12 +3,12 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <memory>
 #include <string_view>
 
+#include "net/http/field_value.h"
 #include "net/http/request.h"
 
 namespace hearth::net::http {
@@ -54,11 +54,9 @@ struct Cleanup {
 
 std::chrono::seconds max_age_of(std::string_view cache_control) {
   std::chrono::seconds age{0};
+  while (cache_control.ends_with('\n') || cache_control.ends_with('\r')) cache_control.remove_suffix(1);  // the line's end
   while (!cache_control.empty()) {
-    std::string_view one = cache_control.substr(0, cache_control.find(','));
-    cache_control.remove_prefix(std::min(one.size() + 1, cache_control.size()));
-    while (!one.empty() && (one.front() == ' ' || one.front() == '\t')) one.remove_prefix(1);
-    while (!one.empty() && std::string_view(" \t\r\n").find(one.back()) != std::string_view::npos) one.remove_suffix(1);
+    std::string_view one = take_item(cache_control, ',');
     if (equals_ignoring_case(one, "no-store") || equals_ignoring_case(one, "no-cache")) return std::chrono::seconds(0);
     static constexpr std::string_view kName = "max-age=";
     if (!equals_ignoring_case(one.substr(0, kName.size()), kName)) continue;

@@ -3,14 +3,10 @@
 #include <algorithm>
 #include <string_view>
 
+#include "net/http/field_value.h"
+
 namespace hearth::net::http {
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t");
-  if (begin == text.npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
-}
 
 std::string_view first_of_list(std::string_view list) { return trimmed(list.substr(0, list.find(','))); }
 

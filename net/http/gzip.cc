@@ -8,6 +8,7 @@
 #include <new>
 
 #include "db/base/invariant.h"
+#include "net/http/field_value.h"
 #include "net/http/request.h"
 
 namespace hearth::net::http {
@@ -19,23 +20,10 @@ constexpr int kRawWindow = -15;       // what some send for "deflate"
 constexpr int kLevel = 4;
 constexpr size_t kPieceBytes = 64u << 10;
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-std::string_view cut(std::string_view& rest, char at) {
-  const size_t end = std::min(rest.find(at), rest.size());
-  const std::string_view head = trimmed(rest.substr(0, end));
-  rest.remove_prefix(std::min(end + 1, rest.size()));
-  return head;
-}
-
 bool is_refused(std::string_view parameters) {
   while (!parameters.empty()) {
-    std::string_view parameter = cut(parameters, ';');
-    if (!equals_ignoring_case(cut(parameter, '='), "q")) continue;
+    std::string_view parameter = take_item(parameters, ';');
+    if (!equals_ignoring_case(take_item(parameter, '='), "q")) continue;
     double q = 1;
     std::from_chars(parameter.data(), parameter.data() + parameter.size(), q);
     return q <= 0;
@@ -90,8 +78,8 @@ Outcome inflate_all(std::string_view bytes, int window, size_t bytes_max, std::s
 bool accepts_gzip(std::string_view accept_encoding) {
   bool any = false;
   while (!accept_encoding.empty()) {
-    std::string_view parameters = cut(accept_encoding, ',');
-    const std::string_view coding = cut(parameters, ';');
+    std::string_view parameters = take_item(accept_encoding, ',');
+    const std::string_view coding = take_item(parameters, ';');
     if (equals_ignoring_case(coding, "gzip") || equals_ignoring_case(coding, "x-gzip")) return !is_refused(parameters);
     if (coding == "*") any = !is_refused(parameters);
   }

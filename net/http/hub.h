@@ -23,12 +23,10 @@ class Connection;
 struct alignas(64) Counters {
   std::atomic<uint64_t> connections = 0;
   std::atomic<uint64_t> accepted = 0;
-  std::atomic<uint64_t> refused = 0;
   std::atomic<uint64_t> requests = 0;
   std::atomic<uint64_t> bad_requests = 0;
   std::atomic<uint64_t> websockets = 0;
   std::atomic<uint64_t> streams = 0;
-  std::atomic<uint64_t> slow_readers = 0;
   std::atomic<uint64_t> bytes_in = 0;
   std::atomic<uint64_t> bytes_out = 0;
   std::atomic<uint64_t> sends = 0;

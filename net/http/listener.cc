@@ -93,9 +93,7 @@ class Door : public std::enable_shared_from_this<Door> {
 
   void hand_over(Fd fd) {
     if (hub_->connection_count.load() >= hub_->limits.connections_max) {
-      Counters& counters = hub_->threads[loop_.index()].counters;
-      Counters::add(counters.refused);
-      counters.reach(Limit::Connections);
+      hub_->threads[loop_.index()].counters.reach(Limit::Connections);
       log(LogLevel::Debug, "connection refused", {{"reason", "too many"}});
       if (hub_->tls) return;  // a handshake would cost more than the refusal saves
       ::send(fd.get(), kTooManyConnections.data(), kTooManyConnections.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -166,12 +164,10 @@ Stats Listener::stats() const {
     const Counters& from = thread.counters;
     stats.connections += from.connections.load(std::memory_order_relaxed);
     stats.accepted += from.accepted.load(std::memory_order_relaxed);
-    stats.refused += from.refused.load(std::memory_order_relaxed);
     stats.requests += from.requests.load(std::memory_order_relaxed);
     stats.bad_requests += from.bad_requests.load(std::memory_order_relaxed);
     stats.websockets += from.websockets.load(std::memory_order_relaxed);
     stats.streams += from.streams.load(std::memory_order_relaxed);
-    stats.slow_readers += from.slow_readers.load(std::memory_order_relaxed);
     stats.bytes_in += from.bytes_in.load(std::memory_order_relaxed);
     stats.bytes_out += from.bytes_out.load(std::memory_order_relaxed);
     stats.sends += from.sends.load(std::memory_order_relaxed);
@@ -191,6 +187,9 @@ Stats Listener::stats() const {
       }
     }
   }
+  const auto reached = [&stats](Limit limit) { return stats.limits_reached[static_cast<size_t>(limit)]; };
+  stats.refused = reached(Limit::Connections);
+  for (const Limit limit : {Limit::Backlog, Limit::SendTime, Limit::Outbound, Limit::ReadTime}) stats.slow_readers += reached(limit);
   return stats;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "db/model/json.h"
+#include "net/http/field_value.h"
 
 namespace hearth::net::http {
 
@@ -23,12 +24,7 @@ bool header_has_token(const Headers& headers, std::string_view name, std::string
     if (!equals_ignoring_case(key, name)) continue;
     std::string_view rest = value;
     while (!rest.empty()) {
-      const size_t comma = std::min(rest.find(','), rest.size());
-      std::string_view item = rest.substr(0, comma);
-      rest.remove_prefix(std::min(comma + 1, rest.size()));
-      while (!item.empty() && (item.front() == ' ' || item.front() == '\t')) item.remove_prefix(1);
-      while (!item.empty() && (item.back() == ' ' || item.back() == '\t')) item.remove_suffix(1);
-      if (equals_ignoring_case(item, token)) return true;
+      if (equals_ignoring_case(take_item(rest, ','), token)) return true;
     }
   }
   return false;

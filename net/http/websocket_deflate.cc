@@ -7,6 +7,7 @@
 #include <new>
 #include <set>
 
+#include "net/http/field_value.h"
 #include "net/http/websocket_frame.h"
 
 namespace hearth::net::http {
@@ -17,27 +18,14 @@ constexpr int kLevel = 1;  // on the threads that send
 constexpr size_t kPieceBytes = 16u << 10;
 constexpr std::string_view kTail("\0\0\xff\xff", 4);  // of every message, and left out of it (RFC 7692 §7.2.1)
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-std::string_view cut(std::string_view& rest, char at) {
-  const size_t end = std::min(rest.find(at), rest.size());
-  const std::string_view head = trimmed(rest.substr(0, end));
-  rest.remove_prefix(std::min(end + 1, rest.size()));
-  return head;
-}
-
 // RFC 7692 §7.1: what we do not know, or is there twice, or has a value that it can't have, makes the offer none.
 bool can_be_met(std::string_view offer) {
-  if (!equals_ignoring_case(cut(offer, ';'), "permessage-deflate")) return false;
+  if (!equals_ignoring_case(take_item(offer, ';'), "permessage-deflate")) return false;
   std::set<std::string> seen;
   while (!trimmed(offer).empty()) {
-    std::string_view parameter = cut(offer, ';');
+    std::string_view parameter = take_item(offer, ';');
     const bool has_value = parameter.find('=') != std::string_view::npos;
-    const std::string name(cut(parameter, '='));
+    const std::string name(take_item(parameter, '='));
     if (!seen.insert(name).second) return false;
     if (name == "server_no_context_takeover" || name == "client_no_context_takeover") {
       if (has_value) return false;
@@ -85,7 +73,7 @@ bool offers_deflate(const Headers& headers) {
   for (const auto& [name, value] : headers) {
     if (!equals_ignoring_case(name, "Sec-WebSocket-Extensions")) continue;
     for (std::string_view rest = value; !rest.empty();) {
-      if (can_be_met(cut(rest, ','))) return true;
+      if (can_be_met(take_item(rest, ','))) return true;
     }
   }
   return false;

@@ -8,18 +8,6 @@ using namespace hearth::test;
 
 namespace {
 
-struct Told {
-  int status;
-  std::string output, errors;
-};
-
-Told run(std::vector<std::string> words) {
-  words.insert(words.begin(), HEARTH_BIN_DIR "/hearth");
-  Program program(std::move(words));
-  const int status = program.wait();
-  return {status, program.output(), program.errors()};
-}
-
 class Place {
  public:
   explicit Place(std::vector<std::string> flags = {"--dev"}) : server_(with_data(std::move(flags), data())) {

@@ -18,22 +18,13 @@ using hearth::test::Folder;
 using hearth::test::kPatience;
 using hearth::test::Program;
 using hearth::test::Reply;
+using hearth::test::run;
 using hearth::test::Server;
+using hearth::test::Told;
 
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Told {
-  int status;
-  std::string output, errors;
-};
-Told run(std::vector<std::string> words) {
-  words.insert(words.begin(), HEARTH_BIN_DIR "/hearth");
-  Program program(std::move(words));
-  const int status = program.wait();
-  return {status, program.output(), program.errors()};
-}
 
 void must(std::vector<std::string> words) {
   const Told told = run(std::move(words));

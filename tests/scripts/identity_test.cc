@@ -8,26 +8,15 @@
 
 using hearth::test::contents;
 using hearth::test::Folder;
-using hearth::test::Program;
+using hearth::test::run;
 using hearth::test::Server;
+using hearth::test::Told;
 
 namespace {
 
 const std::string kSecret = "0123456789abcdef0123456789abcdef";
 
 void write(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::trunc) << text; }
-
-// What `hearth` with these words says, and how it ends.
-struct Told {
-  int status;
-  std::string output, errors;
-};
-Told run(std::vector<std::string> words) {
-  words.insert(words.begin(), HEARTH_BIN_DIR "/hearth");
-  Program program(std::move(words));
-  const int status = program.wait();
-  return {status, program.output(), program.errors()};
-}
 
 std::string config_of(const std::string& issuer) {
   return R"({"issuers": [{"issuer": ")" + issuer + R"(", "secret_file": "token.secret"}]})";

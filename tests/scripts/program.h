@@ -77,6 +77,18 @@ class Program {
   std::optional<int> status_;
 };
 
+// What `hearth` with these words says, and how it ends.
+struct Told {
+  int status;
+  std::string output, errors;
+};
+inline Told run(std::vector<std::string> words) {
+  words.insert(words.begin(), HEARTH_BIN_DIR "/hearth");
+  Program program(std::move(words));
+  const int status = program.wait();
+  return {status, program.output(), program.errors()};
+}
+
 // `hearth serve` with these flags and a free port, ready or ended when made.
 class Server {
  public:

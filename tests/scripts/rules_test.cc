@@ -9,7 +9,9 @@ using hearth::test::contents;
 using hearth::test::Folder;
 using hearth::test::Program;
 using hearth::test::Reply;
+using hearth::test::run;
 using hearth::test::Server;
+using hearth::test::Told;
 
 namespace {
 
@@ -18,17 +20,6 @@ const std::string kHearth = HEARTH_BIN_DIR "/hearth";
 std::string write(const std::string& path, const std::string& text) {
   std::ofstream(path) << text;
   return path;
-}
-
-struct Ran {
-  int code;
-  std::string output, errors;
-};
-Ran run(std::vector<std::string> words) {
-  words.insert(words.begin(), kHearth);
-  Program program(std::move(words));
-  const int code = program.wait();
-  return {code, program.output(), program.errors()};
 }
 
 constexpr const char* kRules = R"x({
@@ -44,14 +35,14 @@ constexpr const char* kRules = R"x({
 TEST_CASE("rules check: nothing to say of what compiles, FILE:LINE:COLUMN: text of what does not", "[scripts]") {
   const Folder folder;
   const std::string good = write(folder / "good.json", kRules);
-  CHECK(run({"rules", "check", good}).code == 0);
+  CHECK(run({"rules", "check", good}).status == 0);
   const std::string bad = write(folder / "bad.json", "{\"rules\":{\n\"a\":{\".read\":\"nope\"},\n\"b\":{\".write\":1}}}");
-  const Ran told = run({"rules", "check", bad});
-  CHECK(told.code == 1);
+  const Told told = run({"rules", "check", bad});
+  CHECK(told.status == 1);
   CHECK(told.output.empty());
   CHECK(told.errors == bad + ":2:15: Unknown variable 'nope'.\n" + bad +
                            ":3:15: Invalid rule expression.  Expected 'true', 'false', or an expression string.\n");
-  CHECK(run({"rules", "check", folder / "none.json"}).code != 0);
+  CHECK(run({"rules", "check", folder / "none.json"}).status != 0);
 }
 
 TEST_CASE("rules test: a table of questions, its failures explained, and what of the rules was reached", "[scripts]") {
@@ -66,24 +57,24 @@ TEST_CASE("rules test: a table of questions, its failures explained, and what of
       {"name": "all read", "read": "/rooms", "expect": "allow"},
     ],
   })");
-  const Ran good = run({"rules", "test", table, "--coverage", "--lcov", folder / "out.lcov"});
-  CHECK(good.code == 0);
+  const Told good = run({"rules", "test", table, "--coverage", "--lcov", folder / "out.lcov"});
+  CHECK(good.status == 0);
   CHECK_THAT(good.output, Catch::EndsWith("3 passed, 0 failed\n"));
   CHECK_THAT(good.output, Catch::Contains("1 true       1 false       0 failed  /rooms/$room .write"));
   CHECK_THAT(contents(folder / "out.lcov"), Catch::Contains("DA:5,2\n"));
 
   const std::string wrong = write(folder / "wrong.json", R"({"rules": "rules.json", "cases": [
       {"name": "on purpose", "auth": null, "write": "/x", "value": 1, "expect": "allow"}]})");
-  const Ran failed = run({"rules", "test", wrong});
-  CHECK(failed.code == 1);
+  const Told failed = run({"rules", "test", wrong});
+  CHECK(failed.status == 1);
   CHECK_THAT(failed.output, Catch::Contains("FAILED on purpose\n  expected allow\ndenied: no .write rule"));
   CHECK_THAT(failed.output, Catch::EndsWith("0 passed, 1 failed\n"));
 
   for (const char* text : {"{\"cases\":[{\"read\":\"/a\",\"expect\":\"maybe\"}],\"rules\":\"rules.json\"}", "{}", "{",
                            R"({"rules":"rules.json","cases":[{"expect":"deny"}]})"}) {
-    const Ran refused = run({"rules", "test", write(folder / "none.json", text)});
+    const Told refused = run({"rules", "test", write(folder / "none.json", text)});
     INFO(text << refused.errors);
-    CHECK(refused.code == 1);
+    CHECK(refused.status == 1);
     CHECK_THAT(refused.errors, Catch::StartsWith("hearth: ") && Catch::Contains("none.json"));
   }
 }
@@ -100,27 +91,27 @@ TEST_CASE("serve --rules and rules explain: the file's rules are in force, and s
     CHECK(server.ask({.method = "PUT", .target = "/rooms/x.json", .body = "1"}).status == 401);
     const std::string url = fmt::format("http://127.0.0.1:{}", server.port());
     const std::vector<std::string> question = {"rules", "explain", "--url", url, "--write", "/rooms/x", "--value", "1"};
-    const Ran stranger = run(question);
-    CHECK(stranger.code == 1);
+    const Told stranger = run(question);
+    CHECK(stranger.status == 1);
     CHECK_THAT(stranger.errors, Catch::Contains("401: Permission denied"));
     std::string secret = contents(data + "/admin-secret");
     while (secret.ends_with('\n')) secret.pop_back();
     auto words = question;
     words.insert(words.end(), {"--token", secret});
-    const Ran admin = run(words);
-    CHECK(admin.code == 0);
+    const Told admin = run(words);
+    CHECK(admin.status == 0);
     CHECK_THAT(admin.output, Catch::StartsWith("denied: no .write rule from the root to /rooms/x grants it\n") &&
                                  Catch::Contains("auth.uid = null"));
     CHECK(server.stop(SIGTERM) == 0);
   }
   // They are the namespace's own now: a start without the flag has them too, and a folder can be asked by itself.
-  const Ran folder_told = run({"rules", "explain", "--data", data, "--read", "/rooms", "--json"});
-  CHECK(folder_told.code == 0);
+  const Told folder_told = run({"rules", "explain", "--data", data, "--read", "/rooms", "--json"});
+  CHECK(folder_told.status == 0);
   CHECK_THAT(folder_told.output, Catch::StartsWith(R"({"allowed":true,"reason":"the .read rule at / grants it")"));
-  const Ran unknown = run({"rules", "explain", "--data", data, "--ns", "other", "--read", "/"});
-  CHECK(unknown.code == 1);
+  const Told unknown = run({"rules", "explain", "--data", data, "--ns", "other", "--read", "/"});
+  CHECK(unknown.status == 1);
   CHECK_THAT(unknown.errors, Catch::Contains("has the namespaces: app"));
-  CHECK(run({"rules", "explain", "--data", folder / "nowhere", "--read", "/"}).code == 1);
+  CHECK(run({"rules", "explain", "--data", folder / "nowhere", "--read", "/"}).status == 1);
 
   const std::string bad = write(folder / "bad.json", R"({"rules":{".read":"x"}})");
   Server refused({"--dev", "--data", folder / "other", "--rules", bad});
@@ -140,17 +131,17 @@ TEST_CASE("exec: a server for one command, whose exit status it has, and nothing
   const std::string script =
       "exec 3<>/dev/tcp/${FIREBASE_DATABASE_EMULATOR_HOST%:*}/${FIREBASE_DATABASE_EMULATOR_HOST#*:}; "
       "printf 'GET /rooms/tea.json HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' >&3; tail -n 1 <&3 > " + say + "; exit 7";
-  const Ran ran = run({"exec", "--rules", rules, "--import", import, "--", "bash", "-c", script});
+  const Told ran = run({"exec", "--rules", rules, "--import", import, "--", "bash", "-c", script});
   INFO(ran.errors);
-  CHECK(ran.code == 7);
+  CHECK(ran.status == 7);
   CHECK(contents(say) == R"({"ada":true})");
   CHECK(std::filesystem::is_empty(temporary));
 
-  CHECK(run({"exec", "--", "sh", "-c", "kill -9 $$"}).code == 137);
-  const Ran none = run({"exec", "--", "/no/such/command"});
-  CHECK(none.code == 127);
+  CHECK(run({"exec", "--", "sh", "-c", "kill -9 $$"}).status == 137);
+  const Told none = run({"exec", "--", "/no/such/command"});
+  CHECK(none.status == 127);
   CHECK_THAT(none.errors, Catch::Contains("cannot run /no/such/command"));
-  CHECK(run({"exec", "--import", write(folder / "bad.json", "{"), "--", "true"}).code == 1);
+  CHECK(run({"exec", "--import", write(folder / "bad.json", "{"), "--", "true"}).status == 1);
 
   // What stops it stops the command first.
   for (const int wait : {0, 20, 500}) {

@@ -50,23 +50,8 @@ for (const { way, options, poll } of ways) {
   }
 }
 
-// Runs `body(fb, database, argument)` in a page with an app of the SDK.
-async function inPage(seen, namespace, body, argument, { poll = false } = {}) {
-  return seen.tab.evaluate(
-    async (port, name, text, value, forced) => {
-      const fb = await import('@firebase/database');
-      const { initializeApp } = await import('@firebase/app');
-      if (forced) fb.forceLongPolling();
-      window.database ??= fb.getDatabase(initializeApp({ databaseURL: `http://127.0.0.1:${port}?ns=${name}` }));
-      return new Function('fb', 'database', 'argument', `return (${text})(fb, database, argument)`)(fb, window.database, value);
-    },
-    server.port,
-    namespace,
-    `${body}`,
-    argument,
-    poll,
-  );
-}
+const inPage = (seen, namespace, body, argument, options) =>
+  browser.inPage(seen, server.port, namespace, body, argument, options);
 
 for (const how of ['is closed', 'goes elsewhere']) {
   for (const { way, options, poll } of ways) {

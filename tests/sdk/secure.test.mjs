@@ -84,17 +84,7 @@ test('a page that offers compression is sent a tenth, and one that does not is s
   });
   const seen = await browser.open();
   let before = await sent();
-  const size = await seen.tab.evaluate(
-    async (port, name, text) => {
-      const fb = await import('@firebase/database');
-      const { initializeApp } = await import('@firebase/app');
-      const database = fb.getDatabase(initializeApp({ databaseURL: `http://127.0.0.1:${port}?ns=${name}` }));
-      return new Function('fb', 'database', `return (${text})(fb, database)`)(fb, database);
-    },
-    packed.port,
-    namespace,
-    `${listen}`,
-  );
+  const size = await browser.inPage(seen, packed.port, namespace, listen);
   assert.equal(size, 20_000);
   const ofPage = (await sent()) - before;
   before = await sent();

@@ -99,6 +99,24 @@ export class Browser {
     return seen;
   }
 
+  // Runs `body(fb, database, argument)` in that page with an app of the SDK.
+  async inPage(seen, port, namespace, body, argument, { poll = false } = {}) {
+    return seen.tab.evaluate(
+      async (serverPort, name, text, value, forced) => {
+        const fb = await import('@firebase/database');
+        const { initializeApp } = await import('@firebase/app');
+        if (forced) fb.forceLongPolling();
+        window.database ??= fb.getDatabase(initializeApp({ databaseURL: `http://127.0.0.1:${serverPort}?ns=${name}` }));
+        return new Function('fb', 'database', 'argument', `return (${text})(fb, database, argument)`)(fb, window.database, value);
+      },
+      port,
+      namespace,
+      `${body}`,
+      argument,
+      poll,
+    );
+  }
+
   // What the test file `name` says in that page: its tests run there, unchanged. `port` is where `origin` ("http://127.0.0.1")
   // has the server. `poll`: by long polling alone.
   async run(seen, name, port, { origin = 'http://127.0.0.1', poll = false } = {}) {

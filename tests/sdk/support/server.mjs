@@ -5,24 +5,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { patience, soon } from './soon.mjs';
+
+export { patience, soon };
 
 export const program =
   process.env.HEARTH_BIN ?? fileURLToPath(new URL('../../../build/release/bin/hearth', import.meta.url));
-
-export const patience = 30_000; // milliseconds, with anything that has to happen
-
-// What `promise` brings; an error that names `what` when it takes too long.
-export async function soon(promise, what, limit = patience) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited ${limit} ms for ${what}`)), limit);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 export class Server {
   #folder = mkdtempSync(join(tmpdir(), 'hearth-sdk-'));
