@@ -32,6 +32,7 @@ class Engine {
   std::vector<std::string> names() const;
   bool exists(const std::string& name) const;
   Result<void> create(const std::string& name);
+  Result<void> remove(const std::string& name);
 
   void end_conversations(const std::string& name, std::string label, Error reason, std::function<void(Answer)> done);
   std::shared_ptr<Conversation> converse(const std::string& name, std::string_view replaces, std::function<void()> wake);
@@ -41,6 +42,7 @@ class Engine {
   void setting(const std::string& name, std::string which, std::function<void(Result<std::optional<std::string>>)> done);
 
   void revive_by(Database::Revive revive);
+  void stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done);
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
 
   // Runs a callback where the app wants it: Options::run, or a thread of our own.
@@ -61,6 +63,7 @@ class Engine {
   Result<void> adopt_orphans();
   void end_orphans(const std::stop_token& stopping);
   Result<void> resume_indexes();
+  Result<void> ask_shard(const std::string& name, decltype(Request::what) what);  // waits for the answer
   void forget_idle_spaces();  // under mutex_, held alone
 
   Database::Options options_;
@@ -84,6 +87,8 @@ class Engine {
   std::map<std::string, std::shared_ptr<Space>> spaces_;
   std::map<std::string, uint32_t> names_;  // of namespaces that exist
   uint32_t next_number_ = 1;
+  // Of names that were removed, where the next of that name goes on: an event id means one moment only.
+  std::map<std::string, uint64_t> next_sequences_;
   Database::Revive revive_;
   size_t next_sweep_ = 0;  // size of spaces_ at which the next sweep is worth its time
 };
