@@ -179,6 +179,34 @@ TEST_CASE("removal: writes that come with it or after it are refused or make a n
   }
 }
 
+TEST_CASE("removal: a write that waits behind it is refused, and does not bring the old one back") {
+  const TempFolder folder;
+  auto database = open(folder.path());
+  Namespace space = database->space("chat").value();
+  std::promise<void> reached, go_on;
+  Write first;
+  first.overwrites.push_back({Path::parse("a").value(), Slot::Value, Value::integer(1)});
+  // The shard's thread waits in here.
+  database->write("chat", std::move(first), [&](const Answer&) {
+    reached.set_value();
+    go_on.get_future().wait();
+  });
+  reached.get_future().wait();
+  std::jthread remover([&] { CHECK(database->remove("chat").ok()); });
+  while (database->figures().shard_requests_waiting < 1) std::this_thread::yield();
+  std::promise<Result<Written>> answered;
+  space.set_async("b", Value::integer(1), [&](const Result<Written>& done) { answered.set_value(done); });
+  go_on.set_value();
+  const Result<Written> late = answered.get_future().get();
+  REQUIRE_FALSE(late.ok());
+  CHECK(late.error().code == ErrorCode::Unavailable);
+  CHECK_THAT(late.error().message, Catch::Contains("has just been removed"));
+  remover.join();
+  CHECK(database->namespaces().empty());
+  database.reset();
+  CHECK(rows_in(folder.path()) == 0);
+}
+
 TEST_CASE("removal: what is queued behind it is answered, whatever it is") {
   const TempFolder folder;
   auto database = open(folder.path());
