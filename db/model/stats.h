@@ -10,7 +10,7 @@
 namespace hearth::db {
 
 inline constexpr uint64_t kStatsStepsMax = 200'000;   // rows read and seeks made for one; what is larger is estimated
-inline constexpr uint64_t kStatsRowsPerNode = 256;    // of a child, before the rest of it is estimated
+inline constexpr uint64_t kStatsRowsPerNode = 32;     // of a child, before the rest of it is estimated
 inline constexpr size_t kStatsChildrenMax = 10;       // of one node, the largest, that are told
 inline constexpr size_t kStatsNodesMax = 60;          // in all
 inline constexpr double kStatsShareMin = 0.01;        // of the whole; what is smaller is not told
