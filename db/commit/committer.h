@@ -114,6 +114,7 @@ class Committer final {
   void forget(Tree& tree);  // what is known of it: it is another now
 
   std::shared_ptr<const Snapshot> durable() const;
+  void close();  // lets go of the store: nothing but counted() may be asked from here on
   const Counted& counted() const { return counted_; }  // thread: any
 
  private:
