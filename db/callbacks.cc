@@ -95,12 +95,17 @@ void Callbacks::add(std::function<void()> task) {
 bool Callbacks::is_here() const { return queue_->count_here() > 0; }
 
 void Callbacks::close() {
-  std::deque<std::function<void()>> dropped;
-  {
+  if (run_ == nullptr && !is_here()) {
+    // In its turn: what those before it add is still called, and what these add is not, or there might be no end.
+    add([queue = queue_.get()] {
+      const std::lock_guard lock(queue->mutex);
+      queue->is_closed = true;
+    });
+  } else {
+    std::deque<std::function<void()>> dropped;  // goes when the mutex is free
     const std::lock_guard lock(queue_->mutex);
     queue_->is_closed = true;
-    if (run_ != nullptr || is_here()) dropped.swap(queue_->tasks);
-    queue_->changed.notify_all();
+    dropped.swap(queue_->tasks);
   }
   wait_for_others();
   if (!thread_.joinable()) return;
@@ -114,7 +119,7 @@ void Callbacks::close() {
 void Callbacks::wait_for_others() {
   std::unique_lock lock(queue_->mutex);
   queue_->changed.wait(lock, [this, here = queue_->count_here()] {
-    return queue_->tasks.empty() && queue_->running == here && queue_->passing_on == 0;
+    return queue_->is_closed && queue_->tasks.empty() && queue_->running == here && queue_->passing_on == 0;
   });
 }
 

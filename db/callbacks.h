@@ -17,8 +17,9 @@ class Callbacks {
   void add(std::function<void()> task);  // once it is closed: dropped
   bool is_here() const;                  // whether a callback is what asks
 
-  // What waits is called first; in the app's loop, or when a callback closes, it is dropped: nobody could call it meanwhile.
-  // When it returns no callback runs, but for the one that called it, and none will. Once.
+  // What waits is called first, and what that adds, but no more; in the app's loop, or when a callback closes, all of it is
+  // dropped: nobody could call it meanwhile. When it returns no callback runs, but for the one that called it, and none will.
+  // To be called once.
   void close();
   void wait_for_others();  // for that: until only callbacks that ask run, and none waits
 

@@ -15,7 +15,8 @@
 // Closing: close(), or the end of the Database, at any time and on any thread.
 // - Whatever is asked for from then on is refused as Unavailable. What was accepted before is finished, and is on disk.
 // - The callbacks of what was accepted are called, each once, with what came of it; then listeners that still run hear
-//   `cancelled`. Those of what was refused hear so while others are still being called, and are dropped afterwards.
+//   `cancelled`. What all these ask for hears its refusal; what is asked for when only refusals are left to be called is
+//   dropped, so writes that begin one another come to an end.
 // - When it returns the folder may be opened again, no callback runs, and none will.
 // - With `run` nobody is waited for but a callback that runs: what has not been called by then is dropped, and what the
 //   app's loop still holds does nothing. The same when a callback closes; that one may go on.

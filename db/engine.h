@@ -24,7 +24,7 @@ namespace hearth::db {
 
 // What a call hears that comes when the database is closing, or later.
 inline Error closed_error() {
-  return {ErrorCode::Unavailable, "The database is closed, or closing; open it again to go on."};
+  return {ErrorCode::Unavailable, "The database is closing, or closed; it takes nothing more until it is opened again."};
 }
 
 // Namespaces kept in memory; above, those that nobody uses are forgotten until they are asked for again.
