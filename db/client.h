@@ -5,7 +5,7 @@
 //
 // Thread: requests and take() from one thread at a time, the owner's. `wake` is called on any thread when take() has
 // gone from nothing to something; it must only pass the word on. Destruction ends the conversation, and waits for
-// nothing.
+// nothing. When the database is closed, the story's last item is Ended, and what is asked for then goes nowhere.
 #pragma once
 
 #include <cstdint>

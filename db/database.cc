@@ -51,31 +51,31 @@ Error would_wait_for_itself() {
 }  // namespace
 
 struct Namespace::State {
-  Engine& engine;
+  const std::shared_ptr<Engine> engine;
   std::string name;
   PushIdGenerator push_ids;
 
   Result<Answer> wait(Result<Write> write) {
     if (!write.ok()) return write.error();
-    if (engine.on_callback_thread()) return would_wait_for_itself();
+    if (engine->callbacks().is_here()) return would_wait_for_itself();
     std::promise<Answer> promise;
-    engine.write(name, std::move(write).value(), [&](Answer answer) { promise.set_value(std::move(answer)); });
+    engine->write(name, std::move(write).value(), [&](Answer answer) { promise.set_value(std::move(answer)); });
     return promise.get_future().get();
   }
   Result<Value> wait(Read read) {
     std::promise<Answer> promise;
-    engine.read(name, std::move(read), [&](Answer answer) { promise.set_value(std::move(answer)); });
+    engine->read(name, std::move(read), [&](Answer answer) { promise.set_value(std::move(answer)); });
     Answer answer = promise.get_future().get();
     if (!answer.status.ok()) return answer.status.error();
     return std::move(answer.value);
   }
   void start(Result<Write> write, Done done) {
     if (!write.ok()) {
-      if (done != nullptr) engine.run([done = std::move(done), error = write.error()] { done(error); });
+      if (done != nullptr) engine->callbacks().add([done = std::move(done), error = write.error()] { done(error); });
       return;
     }
-    engine.write(name, std::move(write).value(), [&engine = engine, done = std::move(done)](const Answer& answer) {
-      if (done != nullptr) engine.run([done, result = written(answer)] { done(result); });
+    engine->write(name, std::move(write).value(), [&callbacks = engine->callbacks(), done = std::move(done)](const Answer& answer) {
+      if (done != nullptr) callbacks.add([done, result = written(answer)] { done(result); });
     });
   }
 };
@@ -83,14 +83,14 @@ struct Namespace::State {
 const std::string& Namespace::name() const { return state_->name; }
 
 Result<Value> Namespace::get(std::string_view path) const {
-  if (state_->engine.on_callback_thread()) return would_wait_for_itself();
+  if (state_->engine->callbacks().is_here()) return would_wait_for_itself();
   Read read;
   ASSIGN_OR_RETURN(read.path, Path::parse(path));
   return state_->wait(std::move(read));
 }
 
 Result<Value> Namespace::get(std::string_view path, const Query& query, const Projection& projection) const {
-  if (state_->engine.on_callback_thread()) return would_wait_for_itself();
+  if (state_->engine->callbacks().is_here()) return would_wait_for_itself();
   RETURN_IF_ERROR(check_query(query));
   Read read;
   ASSIGN_OR_RETURN(read.path, Path::parse(path));
@@ -135,7 +135,7 @@ Result<Written> Namespace::update(std::string_view path, std::vector<std::pair<s
 }
 
 Result<std::string> Namespace::push(std::string_view path, Value value) {
-  std::string key = state_->push_ids.next(state_->engine.clock().now());
+  std::string key = state_->push_ids.next(state_->engine->clock().now());
   RETURN_IF_ERROR(set(std::string(path) + "/" + key, std::move(value)));
   return key;
 }
@@ -150,9 +150,9 @@ Result<Written> Namespace::compare_and_set(std::string_view path, const Value& f
 }
 
 Result<Value> Namespace::transaction(std::string_view path, const std::function<std::optional<Value>(const Value&)>& change) {
-  if (state_->engine.on_callback_thread()) return would_wait_for_itself();
+  if (state_->engine->callbacks().is_here()) return would_wait_for_itself();
   ASSIGN_OR_RETURN(const Path at, Path::parse(path));
-  const Turns::Turn turn(state_->engine.turns(), state_->name + "/" + at.text());
+  const Turns::Turn turn(state_->engine->turns(), state_->name + "/" + at.text());
   ASSIGN_OR_RETURN(Value current, get(path));
   for (int tries = 0; tries < kTransactionTriesMax; ++tries) {
     std::optional<Value> wanted = change(current);
@@ -177,7 +177,7 @@ void Namespace::update_async(std::string_view path, std::vector<std::pair<std::s
 }
 
 std::string Namespace::push_async(std::string_view path, Value value, Done done) {
-  std::string key = state_->push_ids.next(state_->engine.clock().now());
+  std::string key = state_->push_ids.next(state_->engine->clock().now());
   set_async(std::string(path) + "/" + key, std::move(value), std::move(done));
   return key;
 }
@@ -185,13 +185,13 @@ std::string Namespace::push_async(std::string_view path, Value value, Done done)
 void Namespace::remove_async(std::string_view path, Done done) { set_async(path, Value(), std::move(done)); }
 
 void Namespace::get_async(std::string_view path, std::function<void(Result<Value>)> done) const {
-  Engine& engine = state_->engine;
+  Callbacks& callbacks = state_->engine->callbacks();
   Read read;
   const Result<Path> parsed = Path::parse(path);
-  if (!parsed.ok()) return engine.run([done = std::move(done), error = parsed.error()] { done(error); });
+  if (!parsed.ok()) return callbacks.add([done = std::move(done), error = parsed.error()] { done(error); });
   read.path = parsed.value();
-  engine.read(state_->name, std::move(read), [&engine, done = std::move(done)](Answer answer) {
-    engine.run([done, answer = std::move(answer)] {
+  state_->engine->read(state_->name, std::move(read), [&callbacks, done = std::move(done)](Answer answer) {
+    callbacks.add([done, answer = std::move(answer)] {
       done(answer.status.ok() ? Result<Value>(answer.value) : Result<Value>(answer.status.error()));
     });
   });
@@ -199,7 +199,7 @@ void Namespace::get_async(std::string_view path, std::function<void(Result<Value
 
 // One listener: a conversation of its own, whose items are handled where callbacks run.
 struct Listener::State : std::enable_shared_from_this<Listener::State> {
-  Engine& engine;
+  const std::shared_ptr<Engine> engine;
   Path path;
   Query query;
   ListenerCallbacks callbacks;
@@ -210,24 +210,27 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
   Value whole;  // as it is told
   Value value;  // what is left of it by the projection
 
-  State(Engine& engine, Path path, Query query, ListenerCallbacks callbacks, Projection projection)
-      : engine(engine),
+  State(std::shared_ptr<Engine> engine, Path path, Query query, ListenerCallbacks callbacks, Projection projection)
+      : engine(std::move(engine)),
         path(std::move(path)),
         query(std::move(query)),
         callbacks(std::move(callbacks)),
         projection(std::move(projection)) {}
 
-  void start(const std::string& name) {
-    client = std::make_unique<Client>(engine.converse(name, "", [weak = weak_from_this()] {
+  Result<void> start(const std::string& name) {
+    const std::lock_guard lock(mutex);  // a drain finds the client
+    ASSIGN_OR_RETURN(auto conversation, engine->converse(name, "", [weak = weak_from_this()] {
       const auto self = weak.lock();
-      if (self != nullptr) self->engine.run([weak] {
+      if (self != nullptr) self->engine->callbacks().add([weak] {
         if (const auto alive = weak.lock(); alive != nullptr) alive->drain();
       });
     }));
+    client = std::make_unique<Client>(std::move(conversation));
     Listen listen;
     listen.path = path;
     listen.query = query;
     client->listen(kListenRequest, kListenerId, std::move(listen));
+    return {};
   }
 
   void drain() {
@@ -304,21 +307,26 @@ Result<Listener> Namespace::listen(std::string_view path, const Query& query, Li
   RETURN_IF_ERROR(check_query(query));
   ASSIGN_OR_RETURN(Path parsed, Path::parse(path));
   auto state = std::make_shared<Listener::State>(state_->engine, std::move(parsed), query, std::move(callbacks), std::move(projection));
-  state->start(state_->name);
+  RETURN_IF_ERROR(state->start(state_->name));
   return Listener(std::move(state));
 }
 
-Database::Database(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
-Database::~Database() = default;
+Database::Database(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {}
+Database::~Database() { close(); }
+
+void Database::close() {
+  const std::shared_ptr<Engine> engine = engine_;  // a callback that ends meanwhile may be the end of this
+  engine->close();
+}
 
 Result<std::unique_ptr<Database>> Database::open(const Options& options) {
-  ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Engine::open(options));
+  ASSIGN_OR_RETURN(std::shared_ptr<Engine> engine, Engine::open(options));
   return std::unique_ptr<Database>(new Database(std::move(engine)));
 }
 
 Result<Namespace> Database::space(std::string_view name) {
   ASSIGN_OR_RETURN(std::string stored, check_namespace_name(name));
-  return Namespace(std::shared_ptr<Namespace::State>(new Namespace::State{*engine_, std::move(stored), {}}));
+  return Namespace(std::shared_ptr<Namespace::State>(new Namespace::State{engine_, std::move(stored), {}}));
 }
 
 std::vector<std::string> Database::namespaces() const { return engine_->names(); }
@@ -336,7 +344,8 @@ Result<void> Database::remove(std::string_view name) {
 
 Result<std::unique_ptr<Client>> Database::client(std::string_view name, std::string_view replaces, std::function<void()> wake) {
   ASSIGN_OR_RETURN(const std::string stored, check_namespace_name(name));
-  return std::make_unique<Client>(engine_->converse(stored, replaces, std::move(wake)));
+  ASSIGN_OR_RETURN(auto conversation, engine_->converse(stored, replaces, std::move(wake)));
+  return std::make_unique<Client>(std::move(conversation));
 }
 
 void Database::end_conversations(const std::string& name, std::string label, Error reason,
@@ -367,17 +376,27 @@ void Database::write(const std::string& name, Write write, std::function<void(An
 }
 
 void Database::dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done) {
+  const Gate::Pass pass(engine_->gate());
+  if (!pass) return done(closed_error());
   engine_->backups().dump(std::move(request), std::move(done));
 }
 
-Result<std::string> Database::begin_upload() { return engine_->backups().begin_upload(); }
+Result<std::string> Database::begin_upload() {
+  const Gate::Pass pass(engine_->gate());
+  if (!pass) return closed_error();
+  return engine_->backups().begin_upload();
+}
 
 Result<void> Database::upload(const std::string& id, uint64_t at, std::string_view bytes) {
+  const Gate::Pass pass(engine_->gate());
+  if (!pass) return closed_error();
   return engine_->backups().upload(id, at, bytes);
 }
 
 void Database::restore(const std::string& id, RestoreRequest request,
                        std::function<void(Result<std::vector<RestoredTree>>)> done) {
+  const Gate::Pass pass(engine_->gate());
+  if (!pass) return done(closed_error());
   engine_->backups().restore(id, std::move(request), std::move(done));
 }
 
@@ -385,16 +404,26 @@ void Database::stats(const std::string& name, Path path, std::function<void(Resu
   engine_->stats(name, std::move(path), std::move(done));
 }
 
-void Database::compact(std::function<void(Result<Compacted>)> done) { engine_->backups().compact(std::move(done)); }
+void Database::compact(std::function<void(Result<Compacted>)> done) {
+  const Gate::Pass pass(engine_->gate());
+  if (!pass) return done(closed_error());
+  engine_->backups().compact(std::move(done));
+}
 
 const std::string& Database::life() const { return engine_->life(); }
-const std::string& Database::store_id() const { return engine_->store().id(); }
+const std::string& Database::store_id() const { return engine_->store_id(); }
 const Clock& Database::clock() const { return engine_->clock(); }
 SyncMode Database::sync() const { return engine_->sync(); }
 Result<void> Database::health() const {
+  const Gate::Pass pass(engine_->gate());
+  if (!pass) return closed_error();
   RETURN_IF_ERROR(engine_->store().health());
   return engine_->store().room();
 }
-Figures Database::figures() const { return engine_->figures(); }
+
+Figures Database::figures() const {
+  const Gate::Pass pass(engine_->gate());
+  return pass ? engine_->figures() : Figures();
+}
 
 }  // namespace hearth::db

@@ -9,8 +9,19 @@
 // (those that return a Result of the work done) must not be made on the thread that runs callbacks: it is refused with
 // InvalidArgument where that would wait for itself. Callbacks run one at a time, in commit order, on a thread of the
 // database's own, or wherever `Options::run` passes them (the app's loop); an app that gives `run` must go on running
-// what it is given, in order. A callback that was told to stop may still finish a call already begun; none begins after
+// what it is given, in order, and not within `run` itself. A callback that was told to stop may still finish a call already begun; none begins after
 // `stop` returned on the thread that runs callbacks.
+//
+// Closing: close(), or the end of the Database, at any time and on any thread.
+// - Whatever is asked for from then on is refused as Unavailable. What was accepted before is finished, and is on disk.
+// - The callbacks of what was accepted are called, each once, with what came of it; then listeners that still run hear
+//   `cancelled`. What all these ask for hears its refusal; what is asked for when only refusals are left to be called is
+//   dropped, so writes that begin one another come to an end.
+// - When it returns the folder may be opened again, no callback runs, and none will.
+// - With `run` nobody is waited for but a callback that runs: what has not been called by then is dropped, and what the
+//   app's loop still holds does nothing. The same when a callback closes; that one may go on.
+// - Handles (Namespace, Listener, Client) may outlive the Database. They are refused, and hold some memory.
+// What the calls for servers call on threads of the database (`done`, `wake`, preconditions) must not close it.
 //
 // Errors are values (db/base/result.h). Nothing here throws, logs or handles signals.
 #pragma once
@@ -78,7 +89,7 @@ struct Written {
   Timestamp time{};
 };
 
-// A handle to one tree; a copy is a pointer. Must not outlive its Database.
+// A handle to one tree; a copy is a pointer. It may outlive its Database: see Closing.
 class Namespace {
  public:
   const std::string& name() const;
@@ -100,7 +111,7 @@ class Namespace {
   // other writes make a try vain. Errors: Stale after kTransactionTriesMax tries.
   Result<Value> transaction(std::string_view path, const std::function<std::optional<Value>(const Value&)>& change);
 
-  // The same without waiting: `done` is called back (see Threads), after the write is durable.
+  // The same without waiting: `done` is called back (see Threads, Closing), after the write is durable.
   using Done = std::function<void(Result<Written>)>;
   void set_async(std::string_view path, Value value, Done done = {});
   void update_async(std::string_view path, std::vector<std::pair<std::string, Value>> entries, Done done = {});
@@ -147,16 +158,17 @@ class Database {
     uint64_t namespace_rows_max = 0;
     uint64_t namespace_bytes_max = 0;
     UsualIndexes indexes;                     // of namespaces whose settings name none (db/model/index.h)
-    const Clock* clock = nullptr;             // null: the system's; must outlive the database
-    std::function<void(std::function<void()>)> run;  // where callbacks run; empty: a thread of ours
+    const Clock* clock = nullptr;             // null: the system's; must outlive the database and its handles
+    std::function<void(std::function<void()>)> run;  // passes on where callbacks run; empty: a thread of ours
     void* environment = nullptr;              // tests: a rocksdb::Env*
   };
 
   // Errors: Locked (another process has it), Io, Corruption (naming what is wrong), Unsupported (a newer format).
   static Result<std::unique_ptr<Database>> open(const Options& options);
-  ~Database();  // waits for what was accepted; running callbacks end first
+  ~Database();  // close()s
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
+  void close();  // see Closing; returns at once in a callback of a database that is being closed
 
   // The namespace of that name; a name not seen before is an empty tree and costs nothing until it is written.
   // Errors: InvalidArgument when the name is none (check_namespace_name).
@@ -207,8 +219,8 @@ class Database {
   Figures figures() const;           // blocks on the disk; holds up neither reads nor writes
 
  private:
-  explicit Database(std::unique_ptr<Engine> engine);
-  std::unique_ptr<Engine> engine_;
+  explicit Database(std::shared_ptr<Engine> engine);
+  const std::shared_ptr<Engine> engine_;
 };
 
 }  // namespace hearth::db

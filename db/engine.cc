@@ -12,16 +12,21 @@
 #include "db/store/row_key.h"
 
 namespace hearth::db {
-
 namespace {
-thread_local bool runs_callbacks = false;
+
+Answer closed_answer() {
+  Answer answer;
+  answer.status = closed_error();
+  return answer;
+}
+
 }  // namespace
 
 Engine::Engine(Database::Options options)
-    : options_(std::move(options)), clock_(options_.clock != nullptr ? options_.clock : &system_clock_), life_(random_hex(8)), answers_(options_.answer_bytes_max) {}
+    : options_(std::move(options)), callbacks_(options_.run), clock_(options_.clock != nullptr ? options_.clock : &system_clock_), life_(random_hex(8)), answers_(options_.answer_bytes_max) {}
 
-Result<std::unique_ptr<Engine>> Engine::open(const Database::Options& options) {
-  std::unique_ptr<Engine> engine(new Engine(options));
+Result<std::shared_ptr<Engine>> Engine::open(const Database::Options& options) {
+  std::shared_ptr<Engine> engine(new Engine(options));
   RETURN_IF_ERROR(engine->start());
   return engine;
 }
@@ -31,7 +36,7 @@ Result<void> Engine::start() {
   names_ = store_->names_at_open();
   for (const auto& [name, number] : names_) next_number_ = std::max(next_number_, number + 1);
   const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
-  if (options_.run == nullptr) callbacks_ = std::make_unique<ReaderPool>(1);
+  store_id_ = store_->id();
   readers_ = std::make_unique<ReaderPool>(options_.readers);
   scans_ = std::make_unique<ReaderPool>(1);
   const auto on_named = [this](const std::string& name, uint32_t number) {
@@ -53,7 +58,7 @@ Result<void> Engine::start() {
     return revive ? revive(name, memo) : nullptr;
   };
   for (uint32_t i = 0; i < store_->shards(); ++i) {
-    shards_.push_back(std::make_unique<Shard>(
+    shards_.push_back(std::make_shared<Shard>(
         Shard::Dependencies{*store_, durability, *readers_, *scans_, read_times_, first_values_, answers_,
                             Quota{options_.namespace_rows_max, options_.namespace_bytes_max}, *clock_, life_,
                             options_.indexes, on_named, on_removed, on_revive}));
@@ -133,14 +138,49 @@ void Engine::end_orphans(const std::stop_token& stopping) {
 }
 
 Engine::~Engine() {
+  if (!is_closed_) close();
+}
+
+void Engine::close() {
+  if (!gate_.close()) {
+    if (callbacks_.is_here()) return;  // who closes waits for this callback
+    is_closed_.wait(false);
+    return callbacks_.wait_for_others();
+  }
+  // From here on nobody asks for more, and what was asked for is finished, in the order in which one makes work for the other.
+
   orphans_end_ = {};
   orphans_.clear();
   backups_.reset();  // a restore's moment needs its shards
-  shards_.clear();  // each finishes what it has
+  for (const auto& shard : shards_) shard->close();
   readers_.reset();  // they may pass on to the scans
   scans_.reset();
-  callbacks_.reset();
-  spaces_.clear();
+  end_all_conversations();
+  callbacks_.close();
+  // From here on nothing runs. Handles keep what is memory; the store is for whoever opens it next.
+
+  {
+    const std::unique_lock lock(mutex_);
+    spaces_.clear();
+    revive_ = nullptr;
+  }
+  for (const auto& shard : shards_) shard->let_go();
+  store_.reset();
+  is_closed_ = true;
+  is_closed_.notify_all();
+}
+
+// What they had queued for their end stays on disk, for the next start.
+void Engine::end_all_conversations() {
+  for (const auto& [name, space] : spaces_) {
+    for (const auto& [id, session] : space->sessions) {
+      const std::shared_ptr<Conversation> conversation = session.lock();
+      if (conversation == nullptr) continue;
+      conversation->story.end(closed_error());
+      conversation->subscriptions.clear();  // they hold it
+    }
+    space->openings.clear();  // likewise
+  }
 }
 
 std::shared_ptr<Space> Engine::space(const std::string& name) {
@@ -154,8 +194,8 @@ std::shared_ptr<Space> Engine::space(const std::string& name) {
     const auto known = names_.find(name);
     const bool named = known != names_.end();
     const uint32_t number = named ? known->second : next_number_++;
-    Shard& shard = *shards_[number % shards_.size()];
-    made = std::make_shared<Space>(name, number, named, shard, shard.registered());
+    const std::shared_ptr<Shard>& shard = shards_[number % shards_.size()];
+    made = std::make_shared<Space>(name, number, named, shard, shard->registered());
     if (const auto before = next_sequences_.find(name); before != next_sequences_.end()) made->tree.head.sequence = before->second;
     std::shared_ptr<Space> result = made;
     forget_idle_spaces();
@@ -185,6 +225,8 @@ bool Engine::exists(const std::string& name) const {
 }
 
 Result<void> Engine::ask_shard(const std::string& name, decltype(Request::what) what) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return closed_error();
   const std::shared_ptr<Space> where = space(name);
   std::promise<Result<void>> done;
   where->shard.submit({where, nullptr, 0, std::move(what), [&](const Answer& answer) { done.set_value(answer.status); }});
@@ -195,10 +237,15 @@ Result<void> Engine::create(const std::string& name) { return ask_shard(name, Cr
 
 // A restore has asked where its trees go, and must find them there.
 Result<void> Engine::remove(const std::string& name) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return closed_error();
   return backups_->meanwhile([&] { return ask_shard(name, RemoveRequest{}); });
 }
 
-std::shared_ptr<Conversation> Engine::converse(const std::string& name, std::string_view replaces, std::function<void()> wake) {
+Result<std::shared_ptr<Conversation>> Engine::converse(const std::string& name, std::string_view replaces,
+                                                       std::function<void()> wake) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return closed_error();
   auto conversation = std::make_shared<Conversation>(random_hex(16), space(name), std::move(wake));
   conversation->space->shard.submit({conversation->space, conversation, 0, BeginRequest{std::string(replaces)}, nullptr});
   return conversation;
@@ -206,22 +253,30 @@ std::shared_ptr<Conversation> Engine::converse(const std::string& name, std::str
 
 void Engine::end_conversations(const std::string& name, std::string label, Error reason,
                                std::function<void(Answer)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_answer());
   const std::shared_ptr<Space> where = space(name);
   where->shard.submit({where, nullptr, 0, EndLabelledRequest{std::move(label), std::move(reason)}, std::move(done)});
 }
 
 void Engine::read(const std::string& name, Read read, std::function<void(Answer)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_answer());
   const std::shared_ptr<Space> where = space(name);
   run_read(*readers_, *scans_, read_times_, answers_, std::move(read), where->shard.durable(), where->tree.number, clock_->now(),
            std::move(done));
 }
 
 void Engine::write(const std::string& name, Write write, std::function<void(Answer)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_answer());
   const std::shared_ptr<Space> where = space(name);
   where->shard.submit({where, nullptr, 0, WriteRequest{std::move(write)}, std::move(done)});
 }
 
 void Engine::judge(const std::string& name, Write write, std::function<void(Answer)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_answer());
   const std::shared_ptr<Space> where = space(name);
   readers_->run([where, write = std::move(write), done = std::move(done), now = clock_->now()] {
     done(answer_judge(write, where->shard.durable(), where->tree.number, now));
@@ -230,6 +285,8 @@ void Engine::judge(const std::string& name, Write write, std::function<void(Answ
 
 void Engine::setting(const std::string& name, std::string which,
                      std::function<void(Result<std::optional<std::string>>)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_error());
   const std::shared_ptr<Space> where = space(name);
   readers_->run([where, which = std::move(which), done = std::move(done)] {
     done(SnapshotSettings(where->shard.durable(), where->tree.number).text(which));
@@ -237,6 +294,8 @@ void Engine::setting(const std::string& name, std::string which,
 }
 
 void Engine::stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_error());
   const std::shared_ptr<Space> where = space(name);
   const auto found = std::make_shared<Stats>();
   auto tell = [found, done = std::move(done)](const Answer& answer) {
@@ -246,6 +305,8 @@ void Engine::stats(const std::string& name, Path path, std::function<void(Result
 }
 
 void Engine::indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_error());
   const std::shared_ptr<Space> where = space(name);
   readers_->run([where, done = std::move(done)] {
     const auto row = where->shard.durable()->get(row_key(Table::Index, where->tree.number, kPlanRow));
@@ -270,17 +331,5 @@ Figures Engine::figures() const {
   figures.namespaces_in_memory = spaces_.size();
   return figures;
 }
-
-void Engine::run(std::function<void()> task) {
-  auto marked = [task = std::move(task)] {
-    runs_callbacks = true;
-    task();
-    runs_callbacks = false;
-  };
-  if (options_.run != nullptr) return options_.run(std::move(marked));
-  callbacks_->run(std::move(marked));
-}
-
-bool Engine::on_callback_thread() const { return runs_callbacks; }
 
 }  // namespace hearth::db

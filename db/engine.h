@@ -13,21 +13,34 @@
 #include <vector>
 
 #include "db/backups.h"
+#include "db/callbacks.h"
 #include "db/database.h"
+#include "db/gate.h"
 #include "db/reads.h"
 #include "db/shard.h"
 #include "db/turns.h"
 
 namespace hearth::db {
 
+// What a call hears that comes when the database is closing, or later.
+inline Error closed_error() {
+  return {ErrorCode::Unavailable, "The database is closing, or closed; it takes nothing more until it is opened again."};
+}
+
 // Namespaces kept in memory; above, those that nobody uses are forgotten until they are asked for again.
 inline constexpr size_t kSpacesInMemoryMax = 10'000;
 
 class Engine {
  public:
-  static Result<std::unique_ptr<Engine>> open(const Database::Options& options);
-  ~Engine();
+  static Result<std::shared_ptr<Engine>> open(const Database::Options& options);
+  ~Engine();  // close()s
 
+  // Finishes what was let in, and lets go of everything but memory: handles hold the rest for as long as they want.
+  void close();
+  // Whoever asks for what has no such word of its own needs a pass: backups(), store(), figures().
+  Gate& gate() { return gate_; }
+
+  // Of what follows each is closed_error() from close() on; those that answer by `done` call it at once then.
   std::shared_ptr<Space> space(const std::string& name);  // a valid name (check_namespace_name)
   std::vector<std::string> names() const;
   bool exists(const std::string& name) const;
@@ -35,7 +48,8 @@ class Engine {
   Result<void> remove(const std::string& name);
 
   void end_conversations(const std::string& name, std::string label, Error reason, std::function<void(Answer)> done);
-  std::shared_ptr<Conversation> converse(const std::string& name, std::string_view replaces, std::function<void()> wake);
+  Result<std::shared_ptr<Conversation>> converse(const std::string& name, std::string_view replaces,
+                                                 std::function<void()> wake);
   void read(const std::string& name, Read read, std::function<void(Answer)> done);
   void write(const std::string& name, Write write, std::function<void(Answer)> done);
   void judge(const std::string& name, Write write, std::function<void(Answer)> done);
@@ -45,15 +59,14 @@ class Engine {
   void stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done);
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
 
-  // Runs a callback where the app wants it: Options::run, or a thread of our own.
-  void run(std::function<void()> task);
-  bool on_callback_thread() const;
+  Callbacks& callbacks() { return callbacks_; }
 
   Backups& backups() { return *backups_; }
   Turns& turns() { return turns_; }  // of transactions, by namespace and path
   const Clock& clock() const { return *clock_; }
   const std::string& life() const { return life_; }
   const TreeStore& store() const { return *store_; }
+  const std::string& store_id() const { return store_id_; }
   SyncMode sync() const { return options_.sync; }
   Figures figures() const;
 
@@ -66,18 +79,23 @@ class Engine {
   Result<void> ask_shard(const std::string& name, decltype(Request::what) what);  // waits for the answer
   void forget_idle_spaces();  // under mutex_, held alone
 
+  void end_all_conversations();  // when nothing runs any more but callbacks
+
   Database::Options options_;
+  Gate gate_;
+  std::atomic<bool> is_closed_ = false;
+  Callbacks callbacks_;
   SystemClock system_clock_;
   const Clock* clock_;
   std::string life_;
+  std::string store_id_;
   std::unique_ptr<TreeStore> store_;
   ReadTimes read_times_;
   FirstValueCounts first_values_;
   Budget answers_;  // that are large
-  std::unique_ptr<ReaderPool> callbacks_;  // one thread; only without Options::run
   std::unique_ptr<ReaderPool> readers_;
   std::unique_ptr<ReaderPool> scans_;  // one thread: for what reads much to find little
-  std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<std::shared_ptr<Shard>> shards_;
   std::unique_ptr<Backups> backups_;
   Turns turns_;
   // Sessions of the process before this one, which may come back until the thread has waited long enough.

@@ -23,15 +23,12 @@ size_t bytes_of(const Request& request) {
 
 Shard::Shard(Dependencies dependencies)
     : with_(std::move(dependencies)), committer_(with_.store, with_.durability, with_.quota, [this](std::function<void()> job) { with_.scans.run(std::move(job)); }) {
-  door_->shard = this;
   thread_ = std::thread([this] { work(); });
 }
 
-Shard::~Shard() {
-  {
-    const std::lock_guard lock(door_->mutex);
-    door_->shard = nullptr;
-  }
+Shard::~Shard() = default;
+
+void Shard::close() {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
@@ -40,11 +37,14 @@ Shard::~Shard() {
   thread_.join();
 }
 
+void Shard::let_go() { committer_.close(); }
+
 void Shard::submit(Request request) {
   if (std::holds_alternative<WriteRequest>(request.what)) request.submitted = std::chrono::steady_clock::now();
   bool first = false;
   {
     const std::lock_guard lock(mutex_);
+    if (closing_) return;
     first = inbox_.empty();
     inbox_.push_back(std::move(request));
   }
@@ -128,10 +128,8 @@ void Shard::maintain(const std::shared_ptr<Space>& space) {
   const Tree& tree = space->tree;
   if (!tree.named || !tree.loaded || space->is_maintained) return;
   if (tree.is_reconciled && !tree.plan->is_building()) return;
-  const std::lock_guard lock(mutex_);
-  if (closing_) return;  // a start goes on with it
   space->is_maintained = true;
-  inbox_.push_back({space, nullptr, 0, MaintainRequest{}, nullptr});
+  submit({space, nullptr, 0, MaintainRequest{}, nullptr});  // when it is closing, a start goes on with it
 }
 
 // Whether a request must see the end of this group first.

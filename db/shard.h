@@ -138,9 +138,11 @@ class Shard {
     std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)> revive;
   };
   explicit Shard(Dependencies dependencies);
-  ~Shard();  // after what was submitted is done
+  ~Shard();  // closed
+  void close();   // after what was submitted is done
+  void let_go();  // then, and once nobody reads: of the store
 
-  void submit(Request request);
+  void submit(Request request);  // dropped once it is closing: nobody is inside who could wait for it (Engine::close)
   // Lets go of the store as it was at the last commit, which pins what others have removed since. `done`: on its thread.
   void refresh(std::function<void()> done);
   std::shared_ptr<const Snapshot> durable() const { return committer_.durable(); }
@@ -214,15 +216,8 @@ class Shard {
   void tell_first(Space& space, View& view, std::vector<Space::Opening> openings);
   void refuse_view(Space& space, View& view, const std::vector<Space::Opening>& openings, const Error& error);
 
-  // What outlives the shard may still ask whether it is there.
-  struct Door {
-    std::mutex mutex;  // Guards shard.
-    Shard* shard;
-  };
-
   Dependencies with_;
   uint64_t scans_begun_ = 0;
-  const std::shared_ptr<Door> door_ = std::make_shared<Door>();
   Committer committer_;
   Counted counted_;
   LargeValues large_values_;

@@ -52,16 +52,10 @@ void Shard::start_scans(const std::shared_ptr<Space>& space) {
   for (View* view : space->registry.take_scans()) {
     const uint64_t number = ++scans_begun_;
     view->begin_scan(number);
-    with_.scans.run([door = door_, space, snapshot = committer_.durable(), path = view->path(), query = view->scan_query(),
+    with_.scans.run([space, snapshot = committer_.durable(), path = view->path(), query = view->scan_query(),
                      text = view->query().text(), number, has_priorities = space->tree.head.has_priorities] {
-      {
-        const std::lock_guard lock(door->mutex);
-        if (door->shard == nullptr) return;
-      }
       auto scanned = View::scan(SnapshotView(snapshot, space->tree.number), path, query, has_priorities);
-      const std::lock_guard lock(door->mutex);
-      if (door->shard == nullptr) return;
-      door->shard->submit({space, nullptr, 0, ScannedRequest{path, text, number, std::move(scanned)}, nullptr});
+      space->shard.submit({space, nullptr, 0, ScannedRequest{path, text, number, std::move(scanned)}, nullptr});
     });
   }
 }

@@ -115,12 +115,13 @@ inline std::string view_key(const Path& path, const std::string& query) { return
 inline std::string view_key(const View& view) { return view_key(view.path(), view.query().text()); }
 
 struct Space {
-  Space(std::string name, uint32_t number, bool named, Shard& home, ListenerRegistry::Count& counted)
-      : shard(home), registry(counted) {
+  Space(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted)
+      : home(std::move(at)), shard(*home), registry(counted) {
     tree.name = std::move(name);
     tree.number = number;
     tree.named = named;
   }
+  const std::shared_ptr<Shard> home;  // for whoever has the namespace when the database is closed
   Shard& shard;
   Tree tree;
   ListenerRegistry registry;

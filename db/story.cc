@@ -117,6 +117,19 @@ std::vector<Item> Story::take() {
   return items;
 }
 
+void Story::end(Error reason) {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    closed_ = true;
+    std::erase_if(entries_, [](const Entry& entry) { return !entry.item; });  // of those taken, the moved ones stay in place
+    entries_.emplace_back().item.emplace(Ended{std::move(reason)});
+    wake = should_wake();
+  }
+  if (wake) wake_();
+}
+
 void Story::nudge() {
   {
     const std::lock_guard lock(mutex_);

@@ -23,6 +23,7 @@ class Story {
   uint64_t keep_place();
   void fill(uint64_t place, Item item);  // what is too much here, the next append() says
   std::vector<Item> take();
+  void end(Error reason);  // the last item is Ended: what is still being read is not waited for
   void nudge();  // calls `wake`, for an owner that has something else to look at
   void close();  // what comes now is dropped, and `wake` is not called again
 

@@ -68,9 +68,11 @@ const std::map<std::string, std::string> kWrappers = {
 
 // Headers whose test has another name: parts of something that is tested as a whole.
 const std::map<std::string, std::string> kTestedIn = {
+    {"db/callbacks.h", "tests/db/closing_test.cc"},
     {"db/child_events.h", "tests/db/database_test.cc"},
     {"db/dump/bytes.h", "tests/db/dump/dump_file_test.cc"},
     {"db/engine.h", "tests/db/database_test.cc"},
+    {"db/gate.h", "tests/db/closing_test.cc"},
     {"db/reader_pool.h", "tests/db/database_test.cc"},
     {"db/reads.h", "tests/db/database_test.cc"},
     {"db/shard.h", "tests/db/database_test.cc"},

@@ -173,6 +173,11 @@ Committer::Committer(TreeStore& store, TreeStore::Durability durability, Quota q
       durable_(store.snapshot()) {}
 Committer::~Committer() = default;
 
+void Committer::close() {
+  const std::lock_guard lock(mutex_);
+  durable_.reset();
+}
+
 std::shared_ptr<const Snapshot> Committer::durable() const {
   const std::lock_guard lock(mutex_);
   return durable_;

@@ -117,6 +117,7 @@ class Committer final {
   Result<void> remove(Tree& tree);
 
   std::shared_ptr<const Snapshot> durable() const;
+  void close();  // lets go of the store: nothing but counted() may be asked from here on
   const Counted& counted() const { return counted_; }  // thread: any
 
  private:

@@ -21,7 +21,7 @@ using hearth::db::Result;
 using hearth::db::Value;
 
 struct hearth_database {
-  std::unique_ptr<hearth::db::Database> database;
+  std::shared_ptr<hearth::db::Database> database;  // its servers have it too: they may be stopped after it is closed
 };
 
 namespace {
@@ -48,6 +48,7 @@ struct hearth_listener {
 };
 
 struct hearth_server {
+  std::shared_ptr<hearth::db::Database> database;
   std::optional<hearth::rules::Guard> guard;
   std::unique_ptr<hearth::net::Server> server;
 };
@@ -152,7 +153,11 @@ hearth_status hearth_open(const char* folder, const hearth_options* options, hea
   });
 }
 
-void hearth_close(hearth_database* database) { delete database; }
+void hearth_close(hearth_database* database) {
+  if (database == nullptr) return;
+  database->database->close();
+  delete database;
+}
 
 hearth_status hearth_set(hearth_database* database, const char* space, const char* path, const char* json, hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
@@ -269,7 +274,8 @@ hearth_status hearth_serve(hearth_database* database, const hearth_serve_options
       ASSIGN_OR_RETURN(guard.default_namespace, hearth::db::check_namespace_name(wanted.usual_space));
     }
     auto made = std::make_unique<hearth_server>();
-    made->guard.emplace(*database->database, std::move(guard));
+    made->database = database->database;
+    made->guard.emplace(*made->database, std::move(guard));
     RETURN_IF_ERROR(made->guard->load_revoked());
     hearth::net::Server::Options serving;
     if (wanted.host != nullptr) serving.host = wanted.host;

@@ -54,7 +54,11 @@ typedef struct hearth_options {
 const char* hearth_version(void);
 
 hearth_status hearth_open(const char* folder, const hearth_options* options, hearth_database** database, hearth_error* error);
-void hearth_close(hearth_database* database); // waits for what was accepted. Its listeners and servers are gone before
+// At any time, also in a callback: waits for what was accepted, and for a callback that runs. Calls that others have begun end,
+// with HEARTH_UNAVAILABLE if they came too late; none may be begun with this pointer once hearth_close has been called, but in
+// callbacks. Listeners that still run are told that it is over, and nobody is told anything once it has returned; they are
+// unlistened, and servers stopped, before it or after it: until then a server answers 503.
+void hearth_close(hearth_database* database);
 
 // `space`: the namespace. These wait until the write is on disk.
 hearth_status hearth_set(hearth_database* database, const char* space, const char* path, const char* json, hearth_error* error);
