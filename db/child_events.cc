@@ -81,27 +81,4 @@ std::vector<ChildEvent> child_events(const Value& before, const Value& after, co
   return removed;
 }
 
-Result<void> check_fits(const Path& path, const Value& value) {
-  const std::string base = encode_path(path);
-  for (size_t i = 0; i < value.row_count(); ++i) {
-    const Value::Row row = value.row(i);
-    if (row.leaf.size() > kStringBytesMax + 1) {
-      return Error{ErrorCode::InvalidData, "Invalid data; a string is longer than 10485760 bytes."};
-    }
-    std::string_view key = row.key;
-    size_t depth = path.depth();
-    size_t bytes = path.text().size();
-    while (segment_length(key) > 0) {
-      bytes += 1 + segment_length(key);
-      key.remove_prefix(segment_length(key));
-      ++depth;
-    }
-    if (depth > kDepthMax) return Error{ErrorCode::InvalidData, "Invalid data; path specified exceeds the maximum depth that can be written (32)."};
-    if (bytes > kPathBytesMax) {  // perhaps: segments are a little longer than keys, so look closely
-      RETURN_IF_ERROR(decode_path(base + std::string(row.key.substr(0, row.key.size() - key.size()))));
-    }
-  }
-  return {};
-}
-
 }  // namespace hearth::db

@@ -26,7 +26,4 @@ Value applied(const Value& value, const Path& path, const Body& body);
 // In the SDK's order: removed, added, moved, changed; each in the order of the children.
 std::vector<ChildEvent> child_events(const Value& before, const Value& after, const Query& query = {});
 
-// Whether `value` may stand at `path`: depth, path and string limits hold. Errors: InvalidData, TooLarge.
-Result<void> check_fits(const Path& path, const Value& value);
-
 }  // namespace hearth::db

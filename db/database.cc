@@ -16,29 +16,6 @@ namespace {
 constexpr uint64_t kListenRequest = 1;
 constexpr uint64_t kListenerId = 1;
 
-Result<Write> make_write(std::string_view path, Value value) {
-  Write write;
-  ASSIGN_OR_RETURN(Overwrite overwrite, make_overwrite(path, std::move(value)));
-  RETURN_IF_ERROR(check_fits(overwrite.path, overwrite.value));
-  write.base = overwrite.path;
-  write.overwrites.push_back(std::move(overwrite));
-  return write;
-}
-
-// NOLINTNEXTLINE(performance-unnecessary-value-param): its values are moved from; Clang 14 does not see it.
-Result<Write> make_update(std::string_view path, std::vector<std::pair<std::string, Value>> entries) {
-  Write write;
-  write.merge = true;
-  ASSIGN_OR_RETURN(write.base, Path::parse(path));
-  for (auto& [below, value] : entries) {
-    ASSIGN_OR_RETURN(Overwrite overwrite, make_overwrite(write.base.text() + "/" + below, std::move(value)));
-    RETURN_IF_ERROR(check_fits(overwrite.path, overwrite.value));
-    write.overwrites.push_back(std::move(overwrite));
-  }
-  RETURN_IF_ERROR(check_overlap(write.overwrites));
-  return write;
-}
-
 Result<Written> written(const Answer& answer) {
   if (!answer.status.ok()) return answer.status.error();
   return Written{answer.sequence, answer.time};

@@ -201,6 +201,52 @@ Result<void> check_overlap(const std::vector<Overwrite>& overwrites) {
   return {};
 }
 
+Result<void> check_fits(const Path& path, const Value& value) {
+  const std::string base = encode_path(path);
+  for (size_t i = 0; i < value.row_count(); ++i) {
+    const Value::Row row = value.row(i);
+    if (row.leaf.size() > kStringBytesMax + 1) {
+      return Error{ErrorCode::InvalidData, "Invalid data; a string is longer than 10485760 bytes."};
+    }
+    std::string_view key = row.key;
+    size_t depth = path.depth();
+    size_t bytes = path.text().size();
+    while (segment_length(key) > 0) {
+      bytes += 1 + segment_length(key);
+      key.remove_prefix(segment_length(key));
+      ++depth;
+    }
+    if (depth > kDepthMax) return Error{ErrorCode::InvalidData, "Invalid data; path specified exceeds the maximum depth that can be written (32)."};
+    if (bytes > kPathBytesMax) {  // perhaps: segments are a little longer than keys, so look closely
+      RETURN_IF_ERROR(decode_path(base + std::string(row.key.substr(0, row.key.size() - key.size()))));
+    }
+  }
+  return {};
+}
+
+Result<Write> make_write(std::string_view path, Value value) {
+  Write write;
+  ASSIGN_OR_RETURN(Overwrite overwrite, make_overwrite(path, std::move(value)));
+  RETURN_IF_ERROR(check_fits(overwrite.path, overwrite.value));
+  write.base = overwrite.path;
+  write.overwrites.push_back(std::move(overwrite));
+  return write;
+}
+
+// NOLINTNEXTLINE(performance-unnecessary-value-param): its values are moved from; Clang 14 does not see it.
+Result<Write> make_update(std::string_view path, std::vector<std::pair<std::string, Value>> entries) {
+  Write write;
+  write.merge = true;
+  ASSIGN_OR_RETURN(write.base, Path::parse(path));
+  for (auto& [below, value] : entries) {
+    ASSIGN_OR_RETURN(Overwrite overwrite, make_overwrite(write.base.text() + "/" + below, std::move(value)));
+    RETURN_IF_ERROR(check_fits(overwrite.path, overwrite.value));
+    write.overwrites.push_back(std::move(overwrite));
+  }
+  RETURN_IF_ERROR(check_overlap(write.overwrites));
+  return write;
+}
+
 std::string Record::encode() const {
   std::string bytes(1, kRecordVersion);
   append_varint(sequence, bytes);

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "db/base/clock.h"
@@ -63,6 +64,13 @@ Result<Overwrite> make_overwrite(std::string_view path_text, Value value);
 
 // Errors: InvalidData "… contains a path /a that is ancestor of another path /a/b" (data-model.md §11), TooLarge.
 Result<void> check_overlap(const std::vector<Overwrite>& overwrites);
+
+// Whether `value` may stand at `path`: depth, path and string limits hold. Errors: InvalidData, TooLarge.
+Result<void> check_fits(const Path& path, const Value& value);
+
+// A set of the value at the path, and an update of what is below it by paths. Errors: of the three above.
+Result<Write> make_write(std::string_view path, Value value);
+Result<Write> make_update(std::string_view path, std::vector<std::pair<std::string, Value>> entries);
 
 // One settled effect. Nothing but paths and rows.
 struct Effect {

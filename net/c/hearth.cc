@@ -3,15 +3,19 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "db/database.h"
 #include "db/model/json.h"
+#include "net/http/log.h"
 #include "net/server.h"
 #include "rules/guard.h"
 
@@ -20,8 +24,45 @@ using hearth::db::ErrorCode;
 using hearth::db::Result;
 using hearth::db::Value;
 
+namespace {
+
+// Callbacks that wait for hearth_poll. Outlives the database: who passes something on may be late.
+class Loop {
+ public:
+  Loop(void (*wake)(void*), void* user) : wake_(wake), user_(user) {}
+
+  void post(std::function<void()> task) {
+    bool is_first = false;
+    {
+      const std::lock_guard lock(mutex_);
+      is_first = tasks_.empty();
+      tasks_.push_back(std::move(task));
+    }
+    if (is_first) wake_(user_);
+  }
+  size_t run() {
+    std::vector<std::function<void()>> tasks;
+    {
+      const std::lock_guard lock(mutex_);
+      tasks.swap(tasks_);
+    }
+    for (const auto& task : tasks) task();
+    return tasks.size();
+  }
+
+ private:
+  void (*const wake_)(void*);
+  void* const user_;
+  std::mutex mutex_;  // Guards tasks_.
+  std::vector<std::function<void()>> tasks_;
+};
+
+}  // namespace
+
 struct hearth_database {
+  std::shared_ptr<Loop> loop;                      // null: callbacks have a thread
   std::shared_ptr<hearth::db::Database> database;  // its servers have it too: they may be stopped after it is closed
+  std::optional<hearth::rules::Guard> guard{};     // for somebody
 };
 
 namespace {
@@ -79,6 +120,7 @@ hearth_status status_of(ErrorCode code) {
     case ErrorCode::Unsupported:
       return HEARTH_UNSUPPORTED;
     case ErrorCode::PermissionDenied:
+      return HEARTH_DENIED;
     case ErrorCode::NotFound:
     case ErrorCode::InvalidToken:
     case ErrorCode::ExpiredToken:
@@ -127,6 +169,56 @@ Result<Value> value_of(const char* json) {
   return hearth::db::parse_value(std::move(text), {});
 }
 
+using Entries = std::vector<std::pair<std::string, Value>>;
+Result<Entries> entries_of(const char* json_object) {
+  ASSIGN_OR_RETURN(const std::string text, text_of(json_object, "The update"));
+  ASSIGN_OR_RETURN(const auto document, hearth::db::JsonDocument::parse(text));
+  if (!document.root().is_object()) return Error{ErrorCode::InvalidData, "An update is an object of paths."};
+  Entries entries;
+  for (const auto& [name, value] : document.root().fields()) {
+    ASSIGN_OR_RETURN(Value parsed, hearth::db::parse_value(value.to_text(), {}));
+    entries.emplace_back(name, std::move(parsed));
+  }
+  return entries;
+}
+
+// Where a call goes.
+struct Place {
+  hearth::db::Namespace tree;
+  std::string path;
+};
+Result<Place> place_of(hearth_database* database, const char* space, const char* path) {
+  ASSIGN_OR_RETURN(auto tree, space_of(database, space));
+  ASSIGN_OR_RETURN(std::string at, text_of(path, "The path"));
+  RETURN_IF_ERROR(hearth::db::Path::parse(at));
+  return Place{std::move(tree), std::move(at)};
+}
+
+Result<hearth::rules::Auth> auth_of(const char* auth) {
+  if (auth == nullptr) return hearth::rules::Auth();
+  const auto document = hearth::db::JsonDocument::parse(std::string_view(auth));
+  const auto uid = document.ok() && document.value().root().is_object() ? document.value().root().field("uid") : std::nullopt;
+  if (!uid || !uid->string()) return Error{ErrorCode::InvalidArgument, R"(Who asks is an object with a uid: {"uid":"ada","token":{}}.)"};
+  return hearth::rules::Auth{hearth::rules::Auth::Kind::User, auth, {}};
+}
+
+// Waits for what a Guard does.
+Result<Value> wait_for(const std::function<void(hearth::rules::Guard::Done)>& begin) {
+  std::promise<hearth::db::Answer> answered;
+  begin([&](hearth::db::Answer answer) { answered.set_value(std::move(answer)); });
+  hearth::db::Answer answer = answered.get_future().get();
+  if (!answer.status.ok()) return answer.status.error();
+  return std::move(answer.value);
+}
+
+hearth::db::Namespace::Done done_of(hearth_done done, void* user) {
+  if (done == nullptr) return {};
+  return [done, user](const Result<hearth::db::Written>& written) {
+    const hearth_status status = written.ok() ? HEARTH_OK : status_of(written.error().code);
+    done(user, status, written.ok() ? nullptr : written.error().message.c_str());
+  };
+}
+
 std::string json_of(const Value& value) { return hearth::db::to_json(value, hearth::db::JsonStyle::Plain); }
 
 char* copy_of(const std::string& text) {
@@ -147,8 +239,15 @@ hearth_status hearth_open(const char* folder, const hearth_options* options, hea
     ASSIGN_OR_RETURN(wanted.folder, text_of(folder, "The folder"));
     if (options != nullptr && options->survives_kill_only != 0) wanted.sync = hearth::db::SyncMode::Os;
     if (options != nullptr && options->readers > 0) wanted.readers = options->readers;
+    std::shared_ptr<Loop> loop;
+    if (options != nullptr && options->wake != nullptr) {
+      loop = std::make_shared<Loop>(options->wake, options->wake_user);
+      wanted.run = [loop](std::function<void()> task) { loop->post(std::move(task)); };
+    }
     ASSIGN_OR_RETURN(auto opened, hearth::db::Database::open(wanted));
-    *database = new hearth_database{std::move(opened)};
+    auto made = std::make_unique<hearth_database>(std::move(loop), std::move(opened));
+    made->guard.emplace(*made->database, hearth::rules::Guard::Options());
+    *database = made.release();
     return {};
   });
 }
@@ -161,10 +260,9 @@ void hearth_close(hearth_database* database) {
 
 hearth_status hearth_set(hearth_database* database, const char* space, const char* path, const char* json, hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
-    ASSIGN_OR_RETURN(auto tree, space_of(database, space));
-    ASSIGN_OR_RETURN(const std::string at, text_of(path, "The path"));
+    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
     ASSIGN_OR_RETURN(Value value, value_of(json));
-    RETURN_IF_ERROR(tree.set(at, std::move(value)));
+    RETURN_IF_ERROR(at.tree.set(at.path, std::move(value)));
     return {};
   });
 }
@@ -172,17 +270,9 @@ hearth_status hearth_set(hearth_database* database, const char* space, const cha
 hearth_status hearth_update(hearth_database* database, const char* space, const char* path, const char* json_object,
                             hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
-    ASSIGN_OR_RETURN(auto tree, space_of(database, space));
-    ASSIGN_OR_RETURN(const std::string at, text_of(path, "The path"));
-    ASSIGN_OR_RETURN(const std::string text, text_of(json_object, "The update"));
-    ASSIGN_OR_RETURN(const auto document, hearth::db::JsonDocument::parse(text));
-    if (!document.root().is_object()) return Error{ErrorCode::InvalidData, "An update is an object of paths."};
-    std::vector<std::pair<std::string, Value>> entries;
-    for (const auto& [name, value] : document.root().fields()) {
-      ASSIGN_OR_RETURN(Value parsed, hearth::db::parse_value(value.to_text(), {}));
-      entries.emplace_back(name, std::move(parsed));
-    }
-    RETURN_IF_ERROR(tree.update(at, std::move(entries)));
+    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
+    ASSIGN_OR_RETURN(Entries entries, entries_of(json_object));
+    RETURN_IF_ERROR(at.tree.update(at.path, std::move(entries)));
     return {};
   });
 }
@@ -194,10 +284,9 @@ hearth_status hearth_remove(hearth_database* database, const char* space, const 
 hearth_status hearth_push(hearth_database* database, const char* space, const char* path, const char* json, char key[21],
                           hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
-    ASSIGN_OR_RETURN(auto tree, space_of(database, space));
-    ASSIGN_OR_RETURN(const std::string at, text_of(path, "The path"));
+    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
     ASSIGN_OR_RETURN(Value value, value_of(json));
-    ASSIGN_OR_RETURN(const std::string name, tree.push(at, std::move(value)));
+    ASSIGN_OR_RETURN(const std::string name, at.tree.push(at.path, std::move(value)));
     if (key != nullptr) key[name.copy(key, 20)] = '\0';
     return {};
   });
@@ -205,11 +294,132 @@ hearth_status hearth_push(hearth_database* database, const char* space, const ch
 
 hearth_status hearth_get(hearth_database* database, const char* space, const char* path, char** json, hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
-    ASSIGN_OR_RETURN(const auto tree, space_of(database, space));
-    ASSIGN_OR_RETURN(const std::string at, text_of(path, "The path"));
-    ASSIGN_OR_RETURN(const Value value, tree.get(at));
+    ASSIGN_OR_RETURN(const auto at, place_of(database, space, path));
+    ASSIGN_OR_RETURN(const Value value, at.tree.get(at.path));
     if (json != nullptr) *json = copy_of(json_of(value));
     return {};
+  });
+}
+
+hearth_status hearth_set_async(hearth_database* database, const char* space, const char* path, const char* json, hearth_done done,
+                               void* user, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
+    ASSIGN_OR_RETURN(Value value, value_of(json));
+    at.tree.set_async(at.path, std::move(value), done_of(done, user));
+    return {};
+  });
+}
+
+hearth_status hearth_update_async(hearth_database* database, const char* space, const char* path, const char* json_object,
+                                  hearth_done done, void* user, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
+    ASSIGN_OR_RETURN(Entries entries, entries_of(json_object));
+    at.tree.update_async(at.path, std::move(entries), done_of(done, user));
+    return {};
+  });
+}
+
+hearth_status hearth_remove_async(hearth_database* database, const char* space, const char* path, hearth_done done, void* user,
+                                  hearth_error* error) {
+  return hearth_set_async(database, space, path, "null", done, user, error);
+}
+
+hearth_status hearth_push_async(hearth_database* database, const char* space, const char* path, const char* json, char key[21],
+                                hearth_done done, void* user, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
+    ASSIGN_OR_RETURN(Value value, value_of(json));
+    const std::string name = at.tree.push_async(at.path, std::move(value), done_of(done, user));
+    if (key != nullptr) key[name.copy(key, 20)] = '\0';
+    return {};
+  });
+}
+
+hearth_status hearth_get_async(hearth_database* database, const char* space, const char* path, hearth_got got, void* user,
+                               hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    if (got == nullptr) return Error{ErrorCode::InvalidArgument, "There is nobody to tell."};
+    ASSIGN_OR_RETURN(const auto at, place_of(database, space, path));
+    at.tree.get_async(at.path, [got, user](const Result<Value>& value) {
+      if (!value.ok()) return got(user, nullptr, status_of(value.error().code), value.error().message.c_str());
+      got(user, json_of(value.value()).c_str(), HEARTH_OK, nullptr);
+    });
+    return {};
+  });
+}
+
+size_t hearth_poll(hearth_database* database) {
+  if (database == nullptr || database->loop == nullptr) return 0;
+  const std::shared_ptr<Loop> loop = database->loop;  // the database may be closed within
+  return loop->run();
+}
+
+hearth_status hearth_set_rules(hearth_database* database, const char* space, const char* rules, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(const auto tree, space_of(database, space));
+    ASSIGN_OR_RETURN(std::string text, text_of(rules, "The text of the rules"));
+    RETURN_IF_ERROR(database->database->create(tree.name()));
+    RETURN_IF_ERROR(wait_for([&](hearth::rules::Guard::Done done) {
+      database->guard->set_rules(tree.name(), hearth::rules::Auth::admin("the app"), std::move(text), hearth::rules::Install::Yes,
+                                 std::move(done));
+    }));
+    return {};
+  });
+}
+
+hearth_status hearth_get_as(hearth_database* database, const char* space, const char* path, const char* auth, char** json,
+                            hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(const auto at, place_of(database, space, path));
+    ASSIGN_OR_RETURN(const auto who, auth_of(auth));
+    hearth::db::Read read;
+    ASSIGN_OR_RETURN(read.path, hearth::db::Path::parse(at.path));
+    ASSIGN_OR_RETURN(const Value value, wait_for([&](hearth::rules::Guard::Done done) {
+      database->guard->read(at.tree.name(), who, std::move(read), std::move(done));
+    }));
+    if (json != nullptr) *json = copy_of(json_of(value));
+    return {};
+  });
+}
+
+namespace {
+
+Result<void> write_as(hearth_database* database, const Place& at, const char* auth, Result<hearth::db::Write> write) {
+  if (!write.ok()) return write.error();
+  ASSIGN_OR_RETURN(const auto who, auth_of(auth));
+  RETURN_IF_ERROR(wait_for([&](hearth::rules::Guard::Done done) {
+    database->guard->write(at.tree.name(), who, std::move(write).value(), std::move(done));
+  }));
+  return {};
+}
+
+}  // namespace
+
+hearth_status hearth_set_as(hearth_database* database, const char* space, const char* path, const char* json, const char* auth,
+                            hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(const auto at, place_of(database, space, path));
+    ASSIGN_OR_RETURN(Value value, value_of(json));
+    return write_as(database, at, auth, hearth::db::make_write(at.path, std::move(value)));
+  });
+}
+
+hearth_status hearth_update_as(hearth_database* database, const char* space, const char* path, const char* json_object,
+                               const char* auth, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(const auto at, place_of(database, space, path));
+    ASSIGN_OR_RETURN(Entries entries, entries_of(json_object));
+    return write_as(database, at, auth, hearth::db::make_update(at.path, std::move(entries)));
+  });
+}
+
+void hearth_log(hearth_log_level level, hearth_log_line line, void* user) {
+  namespace http = hearth::net::http;
+  if (line == nullptr) return http::log_to(http::LogLevel::Off, nullptr);
+  http::log_to(static_cast<http::LogLevel>(level), [line, user](http::LogLevel of, std::string_view text) {
+    line(user, static_cast<hearth_log_level>(of), std::string(text).c_str());
   });
 }
 
@@ -218,11 +428,10 @@ void hearth_free(char* text) { std::free(text); }
 hearth_status hearth_transaction(hearth_database* database, const char* space, const char* path, hearth_change change,
                                  void* user, char** json, hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
-    ASSIGN_OR_RETURN(auto tree, space_of(database, space));
-    ASSIGN_OR_RETURN(const std::string at, text_of(path, "The path"));
+    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
     if (change == nullptr) return Error{ErrorCode::InvalidArgument, "There is no change."};
     std::optional<Error> wrong;
-    ASSIGN_OR_RETURN(const Value last, tree.transaction(at, [&](const Value& value) -> std::optional<Value> {
+    ASSIGN_OR_RETURN(const Value last, at.tree.transaction(at.path, [&](const Value& value) -> std::optional<Value> {
       const std::unique_ptr<char, decltype(&std::free)> wanted(change(user, json_of(value).c_str()), std::free);
       if (wanted == nullptr) return std::nullopt;
       Result<Value> parsed = value_of(wanted.get());
@@ -240,13 +449,12 @@ hearth_status hearth_listen(hearth_database* database, const char* space, const 
                             hearth_listener** listener, hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
     if (told == nullptr || listener == nullptr) return Error{ErrorCode::InvalidArgument, "There is nobody to tell."};
-    ASSIGN_OR_RETURN(auto tree, space_of(database, space));
-    ASSIGN_OR_RETURN(const std::string at, text_of(path, "The path"));
+    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
     const std::shared_ptr<Told> to(new Told{told, user});
     hearth::db::ListenerCallbacks callbacks;
     callbacks.value = [to](const Value& value) { to->tell(json_of(value).c_str(), nullptr); };
     callbacks.cancelled = [to](const Error& why) { to->tell(nullptr, why.message.c_str()); };
-    ASSIGN_OR_RETURN(auto running, tree.listen(at, std::move(callbacks)));
+    ASSIGN_OR_RETURN(auto running, at.tree.listen(at.path, std::move(callbacks)));
     *listener = new hearth_listener{to, std::move(running)};
     return {};
   });

@@ -10,7 +10,8 @@
 //
 // Values are JSON text in UTF-8. Text that a call gives out is freed by hearth_free. Every call may be made from any thread. A
 // call that waits for a disk must not be made in a callback: it is refused with HEARTH_INVALID_ARGUMENT. Callbacks run one at
-// a time, in commit order, on a thread of the database's own. Nothing here logs, handles signals or ends the process.
+// a time, in commit order: on a thread of the database's own, or with `wake` in hearth_poll. What they are given is theirs until
+// they return. Nothing here logs without hearth_log, handles signals or ends the process.
 //
 // `error` may be NULL; it is filled in when a call does not return HEARTH_OK. What does not apply may be NULL or 0.
 #pragma once
@@ -34,7 +35,8 @@ typedef enum hearth_status {
   HEARTH_CORRUPTION = 8,        // bytes on disk that are not ours
   HEARTH_LOCKED = 9,            // another process has the folder
   HEARTH_UNSUPPORTED = 10,      // a newer format
-  HEARTH_REFUSED = 11           // anything else
+  HEARTH_REFUSED = 11,          // anything else
+  HEARTH_DENIED = 12            // the rules say no
 } hearth_status;
 
 typedef struct hearth_error {
@@ -49,6 +51,10 @@ typedef struct hearth_server hearth_server;
 typedef struct hearth_options {
   int survives_kill_only; // 1: a write is told when the kernel has it; 0: when it is on disk
   size_t readers;         // threads that read; 0: the usual number
+  // Not NULL: callbacks run in hearth_poll and nowhere else. `wake` is called, on any thread, when there is something for it to
+  // do after there was nothing; it only passes that on: to an eventfd, a loop's async handle.
+  void (*wake)(void* wake_user);
+  void* wake_user;
 } hearth_options;
 
 const char* hearth_version(void);
@@ -72,6 +78,25 @@ hearth_status hearth_push(hearth_database* database, const char* space, const ch
 hearth_status hearth_get(hearth_database* database, const char* space, const char* path, char** json, hearth_error* error);
 void hearth_free(char* text);
 
+// The same without waiting, also in callbacks. `done` (or NULL) is called once, when the write is on disk or refused; not when the
+// call itself does not return HEARTH_OK.
+typedef void (*hearth_done)(void* user, hearth_status status, const char* message); // NULL, or why not
+hearth_status hearth_set_async(hearth_database* database, const char* space, const char* path, const char* json, hearth_done done,
+                               void* user, hearth_error* error);
+hearth_status hearth_update_async(hearth_database* database, const char* space, const char* path, const char* json_object,
+                                  hearth_done done, void* user, hearth_error* error);
+hearth_status hearth_remove_async(hearth_database* database, const char* space, const char* path, hearth_done done, void* user,
+                                  hearth_error* error);
+hearth_status hearth_push_async(hearth_database* database, const char* space, const char* path, const char* json, char key[21],
+                                hearth_done done, void* user, hearth_error* error);
+typedef void (*hearth_got)(void* user, const char* json, hearth_status status, const char* message); // `json`: NULL, if refused
+hearth_status hearth_get_async(hearth_database* database, const char* space, const char* path, hearth_got got, void* user,
+                               hearth_error* error);
+
+// With `wake`: runs the callbacks that wait, on this thread, and returns how many there were. In the app's loop, in each tick or
+// after `wake`; on one thread at a time.
+size_t hearth_poll(hearth_database* database);
+
 // Calls `change` with what stands there until what it returns could be written on just that. It returns a text that malloc
 // made, which is freed here; NULL leaves all as it is. `json` may be NULL: what stands there at last.
 typedef char* (*hearth_change)(void* user, const char* json);
@@ -83,6 +108,31 @@ typedef void (*hearth_told)(void* user, const char* json, const char* why);
 hearth_status hearth_listen(hearth_database* database, const char* space, const char* path, hearth_told told, void* user,
                             hearth_listener** listener, hearth_error* error);
 void hearth_unlisten(hearth_listener* listener); // outside of callbacks, none runs once this has returned
+
+// Security rules of a namespace, which is made if there is none: the JSON text that the Firebase console has. They bind the
+// clients of servers, and the calls for somebody; all other calls here are the app's own, and may do everything. Waits for the
+// disk. HEARTH_INVALID_DATA: all that is wrong, as lines "LINE:COLUMN: …".
+hearth_status hearth_set_rules(hearth_database* database, const char* space, const char* rules, hearth_error* error);
+// For somebody. `auth`: the rules' variable of that name as JSON, {"uid":"ada","token":{}}, or NULL: nobody is signed in.
+// HEARTH_DENIED: the rules say no; without rules nobody may do anything.
+hearth_status hearth_get_as(hearth_database* database, const char* space, const char* path, const char* auth, char** json,
+                            hearth_error* error);
+hearth_status hearth_set_as(hearth_database* database, const char* space, const char* path, const char* json, const char* auth,
+                            hearth_error* error);
+hearth_status hearth_update_as(hearth_database* database, const char* space, const char* path, const char* json_object,
+                               const char* auth, hearth_error* error);
+
+// What servers of this process say from here on, of that level and above; any thread calls it, several at once. NULL: nothing,
+// as in the beginning.
+typedef enum hearth_log_level {
+  HEARTH_LOG_TRACE = 0,
+  HEARTH_LOG_DEBUG = 1,
+  HEARTH_LOG_INFO = 2,
+  HEARTH_LOG_WARN = 3,
+  HEARTH_LOG_ERROR = 4
+} hearth_log_level;
+typedef void (*hearth_log_line)(void* user, hearth_log_level level, const char* line);
+void hearth_log(hearth_log_level level, hearth_log_line line, void* user);
 
 // Serves the same trees to Firebase SDKs, REST and event streams.
 typedef struct hearth_serve_options {

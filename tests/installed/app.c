@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static int failures = 0;
 #define CHECK(what)                                                 \
@@ -49,6 +50,122 @@ static void wait_for(struct heard* heard, int count) {
   for (int i = 0; i < 30000 && heard->count < count; ++i) nanosleep(&pause, NULL);
 }
 
+/* An app with a loop of its own: it is woken by a pipe, and polls. */
+struct loop {
+  int pipe[2];
+  hearth_database* database;
+  int done, got, told;
+  hearth_status last;
+  char json[64];
+};
+static void wake(void* user) {
+  struct loop* loop = user;
+  if (write(loop->pipe[1], "!", 1) != 1) abort();
+}
+static void on_done(void* user, hearth_status status, const char* message) {
+  struct loop* loop = user;
+  ++loop->done;
+  loop->last = status;
+  CHECK((status == HEARTH_OK) == (message == NULL));
+}
+static void on_got(void* user, const char* json, hearth_status status, const char* message) {
+  struct loop* loop = user;
+  ++loop->got;
+  CHECK(status == HEARTH_OK && message == NULL);
+  snprintf(loop->json, sizeof loop->json, "%s", json);
+}
+static void on_told(void* user, const char* json, const char* why) {
+  struct loop* loop = user;
+  if (why != NULL) return;
+  loop->told = atoi(json);
+  /* A listener may write, if it does not wait. */
+  if (atoi(json) < 5) {
+    char next[16];
+    snprintf(next, sizeof next, "%d", atoi(json) + 1);
+    CHECK(hearth_set_async(loop->database, "game", "score", next, on_done, loop, NULL) == HEARTH_OK);
+  }
+}
+/* Runs until there were so many in all. */
+static void run_until(struct loop* loop, const int* count, int wanted) {
+  char byte;
+  while (*count < wanted) {
+    if (read(loop->pipe[0], &byte, 1) != 1) abort();
+    CHECK(hearth_poll(loop->database) > 0);
+  }
+}
+static void use_loop(const char* folder) {
+  struct loop loop;
+  hearth_error error;
+  hearth_options options;
+  hearth_listener* listener = NULL;
+  char key[21], name[32], *json = NULL;
+  memset(&loop, 0, sizeof loop);
+  memset(&options, 0, sizeof options);
+  if (pipe(loop.pipe) != 0) abort();
+  options.wake = wake;
+  options.wake_user = &loop;
+  CHECK(hearth_open(folder, &options, &loop.database, &error) == HEARTH_OK);
+  CHECK(hearth_poll(loop.database) == 0);
+
+  CHECK(hearth_set_async(loop.database, "game", "a", "{\"b\":1}", on_done, &loop, &error) == HEARTH_OK);
+  CHECK(loop.done == 0);
+  run_until(&loop, &loop.done, 1);
+  CHECK(loop.last == HEARTH_OK);
+  CHECK(hearth_update_async(loop.database, "game", "a", "{\"c/d\":2}", on_done, &loop, &error) == HEARTH_OK);
+  CHECK(hearth_push_async(loop.database, "game", "list", "3", key, on_done, &loop, &error) == HEARTH_OK && strlen(key) == 20);
+  run_until(&loop, &loop.done, 3);
+  CHECK(hearth_get_async(loop.database, "game", "a", on_got, &loop, &error) == HEARTH_OK);
+  run_until(&loop, &loop.got, 1);
+  CHECK(strcmp(loop.json, "{\"b\":1,\"c\":{\"d\":2}}") == 0);
+  CHECK(hearth_remove_async(loop.database, "game", "a", NULL, NULL, &error) == HEARTH_OK);
+  CHECK(hearth_set_async(loop.database, "game", "a", "{", on_done, &loop, &error) == HEARTH_INVALID_DATA);
+  CHECK(hearth_set_async(loop.database, "game", "a/$b", "1", on_done, &loop, &error) == HEARTH_INVALID_PATH);
+  CHECK(loop.done == 3);
+
+  CHECK(hearth_listen(loop.database, "game", "score", on_told, &loop, &listener, &error) == HEARTH_OK);
+  CHECK(hearth_set_async(loop.database, "game", "score", "1", NULL, NULL, &error) == HEARTH_OK);
+  run_until(&loop, &loop.told, 5);
+  CHECK(hearth_get(loop.database, "game", "score", &json, &error) == HEARTH_OK && strcmp(json, "5") == 0);
+  hearth_free(json);
+
+  /* Busy to the end: nobody is called once it is closed. */
+  for (int i = 0; i < 1000; ++i) {
+    snprintf(name, sizeof name, "busy/%d", i);
+    CHECK(hearth_set_async(loop.database, "game", name, "1", on_done, &loop, &error) == HEARTH_OK);
+  }
+  hearth_close(loop.database);
+  hearth_unlisten(listener);
+  close(loop.pipe[0]);
+  close(loop.pipe[1]);
+}
+
+static void count_lines(void* user, hearth_log_level level, const char* line) {
+  if (level == HEARTH_LOG_INFO && strstr(line, "rules set") != NULL) ++*(volatile int*)user;
+}
+
+static void use_rules(hearth_database* database) {
+  static const char* const rules =
+      "{\"rules\": {\"notes\": {\"$uid\": {\".read\": \"auth.uid === $uid\", \".write\": \"auth.uid === $uid\"}}}}";
+  static const char* const ada = "{\"uid\":\"ada\",\"token\":{}}";
+  hearth_error error;
+  char* json = NULL;
+  CHECK(hearth_set_as(database, "club", "notes/ada", "1", ada, &error) == HEARTH_REFUSED); /* there is no such namespace */
+  CHECK(hearth_set(database, "club", "other", "1", &error) == HEARTH_OK);
+  CHECK(hearth_set_as(database, "club", "notes/ada", "1", ada, &error) == HEARTH_DENIED); /* nor any rules */
+  CHECK(hearth_set_rules(database, "club", "{\"rules\": {\".read\": \"nonsense(\"}}", &error) == HEARTH_INVALID_DATA);
+  CHECK(hearth_set_rules(database, "club", rules, &error) == HEARTH_OK);
+  CHECK(hearth_set_as(database, "club", "notes/ada", "{\"text\":\"tea\"}", ada, &error) == HEARTH_OK);
+  CHECK(hearth_update_as(database, "club", "notes/ada", "{\"old\":true}", ada, &error) == HEARTH_OK);
+  CHECK(hearth_set_as(database, "club", "notes/bob", "1", ada, &error) == HEARTH_DENIED && error.status == HEARTH_DENIED);
+  CHECK(hearth_set_as(database, "club", "notes/ada", "1", NULL, &error) == HEARTH_DENIED);
+  CHECK(hearth_set_as(database, "club", "notes/ada", "1", "ada", &error) == HEARTH_INVALID_ARGUMENT);
+  CHECK(hearth_get_as(database, "club", "notes/ada", ada, &json, &error) == HEARTH_OK);
+  CHECK(json != NULL && strcmp(json, "{\"old\":true,\"text\":\"tea\"}") == 0);
+  hearth_free(json);
+  CHECK(hearth_get_as(database, "club", "notes/ada", NULL, &json, &error) == HEARTH_DENIED);
+  CHECK(hearth_set(database, "club", "notes/bob", "1", &error) == HEARTH_OK); /* the app's own */
+}
+
 int main(int argc, char** argv) {
   const char* folder = argc > 1 ? argv[1] : "app-c-data";
   hearth_database* database = NULL;
@@ -57,6 +174,7 @@ int main(int argc, char** argv) {
   char* json = NULL;
   char key[21];
   int calls = 0;
+  volatile int lines = 0;
   printf("hearth %s\n", hearth_version());
 
   if (hearth_open(folder, NULL, &database, &error) != HEARTH_OK) {
@@ -101,7 +219,7 @@ int main(int argc, char** argv) {
 
   const hearth_serve_options options = {NULL, 0, 1, NULL, "shop"};
   hearth_server* server = NULL;
-  char command[256];
+  char command[512];
   CHECK(hearth_serve(database, &options, &server, &error) == HEARTH_OK);
   snprintf(command, sizeof command, "test \"$(curl -sf http://127.0.0.1:%d/counter.json)\" = 2",
            hearth_server_port(server));
@@ -109,7 +227,14 @@ int main(int argc, char** argv) {
   const hearth_serve_options taken = {"127.0.0.1", hearth_server_port(server), 1, NULL, NULL};
   hearth_server* second = NULL;
   CHECK(hearth_serve(database, &taken, &second, &error) != HEARTH_OK && second == NULL);
+  hearth_log(HEARTH_LOG_INFO, count_lines, (void*)&lines);
+  snprintf(command, sizeof command, "test \"$(curl -sf -X PUT -d '{\"rules\":{}}' -H 'Authorization: Bearer owner' "
+           "http://127.0.0.1:%d/.settings/rules.json)\" = '{\"status\":\"ok\"}'", hearth_server_port(server));
+  CHECK(system(command) == 0);
+  CHECK(lines == 1);
+  hearth_log(HEARTH_LOG_INFO, NULL, NULL);
   hearth_server_stop(server);
+  use_rules(database);
   CHECK(hearth_remove(database, "shop", "", &error) == HEARTH_OK);
   hearth_close(database);
 
@@ -117,6 +242,7 @@ int main(int argc, char** argv) {
   CHECK(hearth_get(database, "shop", "", &json, &error) == HEARTH_OK && strcmp(json, "null") == 0);
   hearth_free(json);
   hearth_close(database);
+  use_loop(folder);
   printf(failures == 0 ? "all is well\n" : "%d failures\n", failures);
   return failures == 0 ? 0 : 1;
 }

@@ -3,8 +3,11 @@
 #include <hearth/net/server.h>
 #include <hearth/rules/guard.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <functional>
 #include <future>
 #include <string>
 
@@ -37,13 +40,41 @@ db::Result<void> use(db::Database& database) {
   return {};
 }
 
-// The same tree over the network, behind rules: nobody writes but admins, and everybody reads.
+// Waits for what a Guard does.
+db::Answer wait_for(const std::function<void(rules::Guard::Done)>& begin) {
+  std::promise<db::Answer> answered;
+  begin([&](db::Answer answer) { answered.set_value(std::move(answer)); });
+  return answered.get_future().get();
+}
+
+// Everybody reads what there is, and only Ada sets prices.
+constexpr const char* kRules = R"json({"rules": {
+  ".read": true,
+  "items": {"$item": {"price": {".write": "auth.uid === 'ada'", ".validate": "newData.isNumber()"}}}
+}})json";
+
+// Rules without a server: the app asks in the name of others, and what the rules refuse does not happen.
+db::Result<void> judge(rules::Guard& guard) {
+  const auto set = [&](const rules::Auth& who, int64_t price) -> db::Result<void> {
+    ASSIGN_OR_RETURN(db::Write write, db::make_write("items/tea/price", Value::integer(price)));
+    return wait_for([&](auto done) { guard.write("shop", who, std::move(write), std::move(done)); }).status;
+  };
+  const rules::Auth nobody;
+  const rules::Auth ada{rules::Auth::Kind::User, R"({"uid":"ada","token":{}})", {}};
+  const db::Result<void> refused = set(nobody, 0);
+  if (refused.ok() || refused.error().code != db::ErrorCode::PermissionDenied) return db::Error{db::ErrorCode::Io, "that was to be refused"};
+  RETURN_IF_ERROR(set(ada, 4));
+  std::printf("nobody: %s; Ada: it costs 4\n", refused.error().message.c_str());
+  return {};
+}
+
+// The same tree over the network, behind the same rules.
 db::Result<void> serve(db::Database& database) {
   rules::Guard guard(database, {.admin_secret = "a-secret-of-the-app", .default_namespace = "shop"});
-  std::promise<db::Answer> set;
-  guard.set_rules("shop", rules::Auth::admin("the app"), R"({"rules": {".read": true, ".write": false}})",
-                  rules::Install::Yes, [&](db::Answer answer) { set.set_value(std::move(answer)); });
-  RETURN_IF_ERROR(set.get_future().get().status);
+  RETURN_IF_ERROR(wait_for([&](auto done) {
+                    guard.set_rules("shop", rules::Auth::admin("the app"), kRules, rules::Install::Yes, std::move(done));
+                  }).status);
+  RETURN_IF_ERROR(judge(guard));
   net::Server::Options options;
   options.port = 0;
   ASSIGN_OR_RETURN(const auto server, net::Server::start(guard, std::move(options)));

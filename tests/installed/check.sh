@@ -17,9 +17,24 @@ cmake --build "$work/build"
 "$work/build/app" "$work/app-data" | tee "$work/app.log"
 grep -q '^one tea was sold$' "$work/app.log"
 grep -q '^9$' "$work/app.log"
-grep -q 'Permission denied' "$work/app.log"
+grep -q '^nobody: Permission denied; Ada: it costs 4$' "$work/app.log"
+grep -q '"error" : "Permission denied"' "$work/app.log"
 grep -q '^done$' "$work/app.log"
 "$work/build/tick" "$work/tick-data"
+[ "$("$work/build/quiet" "$work/quiet-data")" = quiet ]
+[ "$("$work/build/quiet_shared" "$work/quiet-data")" = quiet ]
+
+# An app with the shared library alone: nothing of what it is made of is looked for, and nothing of that is to be seen.
+cmake -S "$here" -B "$work/shared" -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix" -DONLY_SHARED=ON >"$work/configure.log" ||
+  { cat "$work/configure.log"; exit 1; }
+cmake --build "$work/shared" --target tick
+"$work/shared/tick" "$work/tick-data-2"
+library=$(find "$work/prefix" -name libhearth.so)
+if nm -DC --defined-only "$library" | cut -d' ' -f3- | grep -vE '^(hearth|((typeinfo|typeinfo name|vtable|VTT|guard variable) for hearth::))'; then
+  echo "libhearth.so shows what is not Hearth's" >&2
+  exit 1
+fi
+readelf -d "$library" | grep -q 'soname: \[libhearth.so.0.1\]'
 
 config="$work/prefix/lib/pkgconfig"
 [ -d "$config" ] || config=$(dirname "$(find "$work/prefix" -name hearth.pc)")

@@ -1,12 +1,12 @@
 // An app that has a loop of its own, as a game has: callbacks run there and nowhere else, once in each tick, and nothing in it
 // waits for a disk. Run: tick FOLDER
+#include <hearth/db/database.h>
+
 #include <cstdio>
 #include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
-
-#include "db/database.h"
 
 using namespace hearth::db;
 

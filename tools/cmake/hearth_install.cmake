@@ -17,7 +17,10 @@ set_target_properties(hearth_static PROPERTIES OUTPUT_NAME hearth LINKER_LANGUAG
 # Debian's librocksdb.a can't go into a shared library (it is not compiled for that), so this one wants librocksdb.so.
 find_library(ROCKSDB_SHARED NAMES rocksdb REQUIRED)
 add_library(hearth_shared SHARED ${objects})
-set_target_properties(hearth_shared PROPERTIES OUTPUT_NAME hearth LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+# Until 1.0 each minor version may have another interface, and so another name.
+set_target_properties(hearth_shared PROPERTIES OUTPUT_NAME hearth LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION}
+  SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} LINK_DEPENDS ${CMAKE_SOURCE_DIR}/tools/cmake/exports.map)
+target_link_options(hearth_shared PRIVATE -Wl,--version-script=${CMAKE_SOURCE_DIR}/tools/cmake/exports.map)
 target_link_libraries(hearth_shared PRIVATE ${ROCKSDB_SHARED} zstd simdjson::simdjson fmt::fmt spdlog::spdlog OpenSSL::SSL OpenSSL::Crypto
   ZLIB::ZLIB CURL::libcurl PkgConfig::cjose ${RE2_LIBRARY} ${PROMETHEUS_LIBRARY} Threads::Threads)
 
@@ -31,10 +34,15 @@ execute_process(COMMAND ${CMAKE_CXX_COMPILER} -std=c++20 -MM -I${CMAKE_SOURCE_DI
   WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE found COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL "(db|rules|net)/[a-z0-9_/]+\\.h" headers "${found}")
 list(REMOVE_DUPLICATES headers)
-foreach(header ${headers})
-  get_filename_component(folder ${header} DIRECTORY)
-  install(FILES ${CMAKE_SOURCE_DIR}/${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hearth/${folder} COMPONENT development)
-endforeach()
+# They name each other as <hearth/db/…>, so that no folder db/ of an app's gets between them.
+install(CODE "
+  foreach(header ${headers})
+    file(READ \"${CMAKE_SOURCE_DIR}/\${header}\" text)
+    string(REGEX REPLACE \"#include \\\"(db|rules|net)/\" \"#include \\\"hearth/\\\\1/\" text \"\${text}\")
+    file(WRITE \"${CMAKE_BINARY_DIR}/include/hearth/\${header}\" \"\${text}\")
+    get_filename_component(folder \${header} DIRECTORY)
+    file(INSTALL \"${CMAKE_BINARY_DIR}/include/hearth/\${header}\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_INCLUDEDIR}/hearth/\${folder}\")
+  endforeach()" COMPONENT development)
 install(FILES ${CMAKE_SOURCE_DIR}/net/c/hearth.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 
 set(config_folder ${CMAKE_INSTALL_LIBDIR}/cmake/Hearth)
