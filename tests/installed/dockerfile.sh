@@ -46,12 +46,28 @@ if grep 'apt-get install' "$work/stage"; then fail "the build installs more than
 user=$(sed -n 's/^USER //p' "$dockerfile")
 case $user in "" | root | 0) fail "it runs as root" ;; esac
 grep -q "useradd .* $user " "$dockerfile" || fail "nobody makes the user $user"
-for word in VOLUME STOPSIGNAL HEALTHCHECK; do
-  grep -q "^$word " "$dockerfile" || fail "it has no $word"
-done
-# The entry point is flags that this program knows: with --help it says so and ends.
-entry=$(sed -n 's/^ENTRYPOINT \["\/usr\/bin\/hearth", \(.*\)\]$/\1/p' "$dockerfile" | tr -d '",')
-[ -n "$entry" ] || fail "the entry point is not hearth"
+grep -q '^VOLUME /data$' "$dockerfile" || fail "it has no volume for the data"
+
+# Its entry point serves, its health check tells whether, and its stop signal ends it well; here on a port that is free.
+entry=$(sed -n 's/^ENTRYPOINT \["\/usr\/bin\/hearth", \(.*\)\]$/\1/p' "$dockerfile" | tr -d '",' |
+  sed "s#/data#$work/data#; s/0\.0\.0\.0/127.0.0.1/")
 # shellcheck disable=SC2086
-"$build/bin/hearth" $entry --help >/dev/null || fail "hearth $entry: is not understood"
+"$build/bin/hearth" $entry --port 0 --namespace chat >"$work/serve.log" 2>"$work/serve.err" &
+pid=$!
+until grep -q '^hearth listening on ' "$work/serve.log"; do
+  kill -0 $pid 2>/dev/null || { cat "$work/serve.err"; fail "the entry point does not serve"; }
+  sleep 0.1
+done
+port=$(sed -n 's/^hearth listening on .*://p' "$work/serve.log")
+check=$(sed -n '/^HEALTHCHECK /,/[^\]$/s/^ *CMD //p' "$dockerfile" | sed "s/:9000/:$port/g")
+healthy=0
+sh -c "${check:-false}" >"$work/health.log" 2>&1 || healthy=$?
+kill -s "$(sed -n 's/^STOPSIGNAL SIG//p' "$dockerfile")" $pid || { kill $pid; fail "it has no STOPSIGNAL"; }
+wait $pid || fail "the stop signal does not end it well"
+if command -v curl >/dev/null; then
+  [ $healthy = 0 ] || fail "the health check does not find it well: $(cat "$work/health.log")"
+  if sh -c "$check" 2>/dev/null; then fail "the health check finds it well when it does not run"; fi
+else
+  echo "the health check was not tried: it wants curl, which 'tools/setup tests' installs"
+fi
 echo "the Dockerfile is well"
