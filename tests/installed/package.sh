@@ -49,6 +49,11 @@ dpkg-deb -x "$server" "$work/root"
 "$work/root/usr/bin/hearth" --version
 "$work/root/usr/bin/hearth" exec -- true
 
+# What the unit runs is there on the smallest system, which has no /bin/kill.
+sed -n 's/^Exec[A-Za-z]*=[-+!:@]*\([^ ]*\).*/\1/p' "$work/root/usr/lib/systemd/system/hearth.service" >"$work/unit.programs"
+grep -qx /usr/bin/hearth "$work/unit.programs" || fail "the unit does not run hearth"
+if grep -vx -e /usr/bin/hearth -e /bin/sh "$work/unit.programs"; then fail "the unit runs what it does not depend on"; fi
+
 # The unit says nothing that systemd does not know, and keeps what runs in it to itself.
 if command -v systemd-analyze >/dev/null; then
   unit="$work/hearth.service"
