@@ -55,11 +55,14 @@ file(RELATIVE_PATH HEARTH_INCLUDE_FROM_LIB ${CMAKE_INSTALL_FULL_LIBDIR} ${CMAKE_
 configure_file(${CMAKE_SOURCE_DIR}/tools/cmake/hearth.pc.in ${CMAKE_BINARY_DIR}/hearth.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/hearth.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 
-# The packages (tools/packaging).
+# The packages (tools/packaging). The defaults are of the package alone: an install elsewhere writes nothing into /etc.
 install(FILES ${CMAKE_SOURCE_DIR}/tools/packaging/hearth.service DESTINATION lib/systemd/system COMPONENT server)
-install(FILES ${CMAKE_SOURCE_DIR}/tools/packaging/hearth.default DESTINATION share/hearth RENAME default COMPONENT server)
+install(FILES ${CMAKE_SOURCE_DIR}/tools/packaging/hearth.default DESTINATION /etc/default RENAME hearth COMPONENT defaults
+  EXCLUDE_FROM_ALL)
 install(FILES ${CMAKE_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/hearth COMPONENT server)
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/hearth RENAME copyright COMPONENT server)
+install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libhearth-dev RENAME copyright
+  COMPONENT development)
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME hearth)
 set(CPACK_PACKAGE_VENDOR Hearth)
@@ -68,17 +71,22 @@ set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "realtime JSON tree database that speaks t
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
-set(CPACK_COMPONENTS_ALL server development)
+set(CPACK_COMPONENTS_ALL server defaults development)
+set(CPACK_COMPONENT_SERVER_GROUP program)
+set(CPACK_COMPONENT_DEFAULTS_GROUP program)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
-set(CPACK_DEBIAN_SERVER_PACKAGE_NAME hearth)
-set(CPACK_DEBIAN_SERVER_PACKAGE_SECTION database)
-set(CPACK_DEBIAN_SERVER_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_SERVER_PACKAGE_CONTROL_EXTRA "${CMAKE_SOURCE_DIR}/tools/packaging/postinst;${CMAKE_SOURCE_DIR}/tools/packaging/prerm;${CMAKE_SOURCE_DIR}/tools/packaging/postrm")
-set(CPACK_DEBIAN_SERVER_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME hearth)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION database)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_RECOMMENDS ca-certificates)  # where token keys come by https
+set(HEARTH_CONTROL_FILES conffiles postinst prerm postrm)
+list(TRANSFORM HEARTH_CONTROL_FILES PREPEND ${CMAKE_SOURCE_DIR}/tools/packaging/
+  OUTPUT_VARIABLE CPACK_DEBIAN_PROGRAM_PACKAGE_CONTROL_EXTRA)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libhearth-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "librocksdb-dev, libsimdjson-dev, libfmt-dev, libspdlog-dev, libssl-dev, libcurl4-openssl-dev, zlib1g-dev, libzstd-dev, liblz4-dev, libsnappy-dev, libbz2-dev, libre2-dev, libcjose-dev, libjansson-dev, prometheus-cpp-dev")
-set(CPACK_COMPONENT_SERVER_DESCRIPTION "The server and its tools.")
+set(CPACK_COMPONENT_GROUP_PROGRAM_DESCRIPTION "The server and its tools.")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "libhearth, static and shared, with headers for C++ and C.")
 include(CPack)
