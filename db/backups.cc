@@ -43,8 +43,8 @@ Result<void> write_all(int file, std::string_view bytes, uint64_t at) {
 
 }  // namespace
 
-Backups::Backups(TreeStore& store, std::string folder, const Clock& clock, SpaceOf space_of)
-    : store_(store), folder_(std::move(folder)), clock_(clock), space_of_(std::move(space_of)) {}
+Backups::Backups(TreeStore& store, std::string folder, const Clock& clock, SpaceOf space_of, std::function<void()> let_go)
+    : store_(store), folder_(std::move(folder)), clock_(clock), space_of_(std::move(space_of)), let_go_(std::move(let_go)) {}
 
 Backups::~Backups() { is_stopping_ = true; }
 
@@ -114,22 +114,45 @@ Result<void> Backups::upload(const std::string& id, uint64_t at, std::string_vie
 
 void Backups::restore(const std::string& id, RestoreRequest request,
                       std::function<void(Result<std::vector<RestoredTree>>)> done) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (is_restoring_) return done(Error{ErrorCode::Unavailable, "another restore is under way; try again when it is done"});
-    is_restoring_ = true;
-  }
+  if (const Result<void> begun = begin("another restore"); !begun.ok()) return done(begun.error());
   restores_.run([this, id, request = std::move(request), done = std::move(done)] {
     const Result<void> taken = take(id, {});
     auto result = taken.ok() ? run(path_of(id), request) : Result<std::vector<RestoredTree>>(taken.error());
-    {
+    if (taken.ok()) {
       const std::lock_guard lock(mutex_);
-      if (taken.ok()) {
-        (void)unlink(path_of(id).c_str());
-        uploads_.erase(id);
-      }
-      is_restoring_ = false;
+      (void)unlink(path_of(id).c_str());
+      uploads_.erase(id);
     }
+    end();
+    done(std::move(result));
+  });
+}
+
+Result<void> Backups::begin(std::string what) {
+  const std::lock_guard lock(mutex_);
+  if (!under_way_.empty()) return Error{ErrorCode::Unavailable, under_way_ + " is under way; try again when it is done"};
+  under_way_ = std::move(what);
+  return {};
+}
+
+void Backups::end() {
+  const std::lock_guard lock(mutex_);
+  under_way_.clear();
+}
+
+Result<void> Backups::meanwhile(const std::function<Result<void>()>& work) {
+  RETURN_IF_ERROR(begin("the removal of a namespace"));
+  Result<void> done = work();
+  end();
+  return done;
+}
+
+void Backups::compact(std::function<void(Result<Compacted>)> done) {
+  if (const Result<void> begun = begin("a compaction"); !begun.ok()) return done(begun.error());
+  restores_.run([this, done = std::move(done)] {
+    let_go_();
+    Result<Compacted> result = store_.compact(is_stopping_);
+    end();
     done(std::move(result));
   });
 }

@@ -1,6 +1,7 @@
 // Dumps of a database that is in use, and restores into one. Both work on threads of their own, beside the shards: a dump
 // from a checkpoint, whose disk space is held until the last piece is taken; a restore from a file that was uploaded first, in
-// pieces, until all shards concerned meet for the moment of its swap. Thread: any.
+// pieces, until all shards concerned meet for the moment of its swap. Removals of namespaces and compactions take turns with
+// restores. Thread: any.
 #pragma once
 
 #include <atomic>
@@ -31,7 +32,8 @@ inline constexpr std::chrono::minutes kUploadIdleMax{30};  // without a byte, be
 class Backups {
  public:
   using SpaceOf = std::function<std::shared_ptr<Space>(const std::string& name)>;
-  Backups(TreeStore& store, std::string folder, const Clock& clock, SpaceOf space_of);
+  // `let_go`: of what of the store is kept as it was. Blocks.
+  Backups(TreeStore& store, std::string folder, const Clock& clock, SpaceOf space_of, std::function<void()> let_go);
   ~Backups();  // a restore that is under way is given up, unless its moment has come
 
   // Everything that was committed before the call is in it. Errors: of Dumper::make, Unavailable above kDumpsMax.
@@ -41,8 +43,14 @@ class Backups {
   // InvalidArgument (`at` is not where the upload ends), Io.
   Result<std::string> begin_upload();
   Result<void> upload(const std::string& id, uint64_t at, std::string_view bytes);
-  // The upload is gone afterwards. Errors: of Restore; Unavailable: another one is under way.
+  // The upload is gone afterwards. Errors: of Restore; Unavailable: something else is under way.
   void restore(const std::string& id, RestoreRequest request, std::function<void(Result<std::vector<RestoredTree>>)> done);
+
+  // While no restore is. Errors: Unavailable: something is under way; those of `work`, on this thread.
+  Result<void> meanwhile(const std::function<Result<void>()>& work);
+  // The whole store, beside what reads and writes it. `done` is told the bytes of its files before and after. Errors: Io;
+  // Unavailable: something is under way, the database is closing, or the disk too full.
+  void compact(std::function<void(Result<Compacted>)> done);
 
  private:
   struct Upload {
@@ -53,16 +61,19 @@ class Backups {
   Result<std::vector<RestoredTree>> run(const std::string& path, const RestoreRequest& request);
   std::string path_of(const std::string& id) const;
   Result<void> take(const std::string& id, std::optional<uint64_t> at);
+  Result<void> begin(std::string what);
+  void end();
 
   TreeStore& store_;
   const std::string folder_;
   const Clock& clock_;
   const SpaceOf space_of_;
+  const std::function<void()> let_go_;
   const std::shared_ptr<std::atomic<size_t>> dumps_ = std::make_shared<std::atomic<size_t>>(0);
   std::atomic<bool> is_stopping_ = false;
   std::mutex mutex_;  // Guards all below.
   std::map<std::string, Upload> uploads_;
-  bool is_restoring_ = false;
+  std::string under_way_;  // what; "": nothing
   ReaderPool checkpoints_{1};
   ReaderPool restores_{1};
 };

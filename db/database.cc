@@ -342,6 +342,11 @@ Result<void> Database::create(std::string_view name) {
   return engine_->create(stored);
 }
 
+Result<void> Database::remove(std::string_view name) {
+  ASSIGN_OR_RETURN(const std::string stored, check_namespace_name(name));
+  return engine_->remove(stored);
+}
+
 Result<std::unique_ptr<Client>> Database::client(std::string_view name, std::string_view replaces, std::function<void()> wake) {
   ASSIGN_OR_RETURN(const std::string stored, check_namespace_name(name));
   ASSIGN_OR_RETURN(auto conversation, engine_->converse(stored, replaces, std::move(wake)));
@@ -398,6 +403,16 @@ void Database::restore(const std::string& id, RestoreRequest request,
   const Gate::Pass pass(engine_->gate());
   if (!pass) return done(closed_error());
   engine_->backups().restore(id, std::move(request), std::move(done));
+}
+
+void Database::stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done) {
+  engine_->stats(name, std::move(path), std::move(done));
+}
+
+void Database::compact(std::function<void(Result<Compacted>)> done) {
+  const Gate::Pass pass(engine_->gate());
+  if (!pass) return done(closed_error());
+  engine_->backups().compact(std::move(done));
 }
 
 const std::string& Database::life() const { return engine_->life(); }

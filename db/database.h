@@ -43,6 +43,7 @@
 #include "db/model/index.h"
 #include "db/model/namespace_name.h"
 #include "db/model/request.h"
+#include "db/model/stats.h"
 #include "db/model/value.h"
 #include "db/model/write.h"
 
@@ -58,13 +59,13 @@ enum class SyncMode {
 
 // Callbacks of one listener; those left empty are not called.
 struct ListenerCallbacks {
-  std::function<void(const Value&)> value;  // at first, and after every change at or below
+  std::function<void(const Value&)> value{};  // at first, and after every change at or below
   // Children of the path, with the key of the one before it ("" for the first): by priority, or in the query's order.
-  std::function<void(const std::string& key, const Value&, const std::string& previous)> child_added;
-  std::function<void(const std::string& key, const Value&, const std::string& previous)> child_changed;
-  std::function<void(const std::string& key, const Value&, const std::string& previous)> child_moved;
-  std::function<void(const std::string& key, const Value&)> child_removed;
-  std::function<void(const Error&)> cancelled;  // no callback follows
+  std::function<void(const std::string& key, const Value&, const std::string& previous)> child_added{};
+  std::function<void(const std::string& key, const Value&, const std::string& previous)> child_changed{};
+  std::function<void(const std::string& key, const Value&, const std::string& previous)> child_moved{};
+  std::function<void(const std::string& key, const Value&)> child_removed{};
+  std::function<void(const Error&)> cancelled{};  // no callback follows
 };
 
 // A running listener; stops when destroyed.
@@ -177,6 +178,10 @@ class Database {
   std::vector<std::string> namespaces() const;
   bool exists(std::string_view name) const;
   Result<void> create(std::string_view name);
+  // With everything in it, its rules and its indexes. Whoever converses with it hears Ended (listeners: cancelled). The name is
+  // then as one not seen before. Blocks; its room on disk comes back by and by (compact). Errors: NotFound; Unavailable, while
+  // a restore is under way.
+  Result<void> remove(std::string_view name);
   Result<std::unique_ptr<Client>> client(std::string_view name, std::string_view replaces, std::function<void()> wake);
   // All conversations of that label (Client::set_label) hear Ended with the reason, once what came before is done; the
   // answer's value is their number.
@@ -199,6 +204,12 @@ class Database {
   Result<std::string> begin_upload();
   Result<void> upload(const std::string& id, uint64_t at, std::string_view bytes);
   void restore(const std::string& id, RestoreRequest request, std::function<void(Result<std::vector<RestoredTree>>)> done);
+
+  // How large the tree at the path is and where, and who listens to the namespace, without going through all of it.
+  void stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done);
+  // Gives back the room of what was overwritten and removed, which otherwise comes by and by; beside reads and writes, whose
+  // disk it takes part of. Errors: db/backups.h.
+  void compact(std::function<void(Result<Compacted>)> done);
 
   const std::string& life() const;   // unguessable, new at every open: sequences are resumable within one life
   const std::string& store_id() const;

@@ -43,6 +43,12 @@ Result<void> Engine::start() {
     const std::unique_lock lock(mutex_);
     names_[name] = number;
   };
+  const auto on_removed = [this](const std::string& name, uint64_t sequence) {
+    const std::unique_lock lock(mutex_);
+    names_.erase(name);
+    spaces_.erase(name);
+    next_sequences_[name] = sequence + 1;
+  };
   const auto on_revive = [this](const std::string& name, const std::string& memo) {
     Database::Revive revive;
     {
@@ -55,9 +61,14 @@ Result<void> Engine::start() {
     shards_.push_back(std::make_shared<Shard>(
         Shard::Dependencies{*store_, durability, *readers_, *scans_, read_times_, first_values_, answers_,
                             Quota{options_.namespace_rows_max, options_.namespace_bytes_max}, *clock_, life_,
-                            options_.indexes, on_named, on_revive}));
+                            options_.indexes, on_named, on_removed, on_revive}));
   }
-  backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, [this](const std::string& name) { return space(name); });
+  const auto let_go = [this] {
+    std::vector<std::promise<void>> done(shards_.size());
+    for (size_t i = 0; i < shards_.size(); ++i) shards_[i]->refresh([&to = done[i]] { to.set_value(); });
+    for (auto& one : done) one.get_future().wait();
+  };
+  backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, [this](const std::string& name) { return space(name); }, let_go);
   RETURN_IF_ERROR(adopt_orphans());
   return resume_indexes();
 }
@@ -185,6 +196,7 @@ std::shared_ptr<Space> Engine::space(const std::string& name) {
     const uint32_t number = named ? known->second : next_number_++;
     const std::shared_ptr<Shard>& shard = shards_[number % shards_.size()];
     made = std::make_shared<Space>(name, number, named, shard, shard->registered());
+    if (const auto before = next_sequences_.find(name); before != next_sequences_.end()) made->tree.head.sequence = before->second;
     std::shared_ptr<Space> result = made;
     forget_idle_spaces();
     return result;
@@ -212,13 +224,22 @@ bool Engine::exists(const std::string& name) const {
   return names_.contains(name);
 }
 
-Result<void> Engine::create(const std::string& name) {
+Result<void> Engine::ask_shard(const std::string& name, decltype(Request::what) what) {
   const Gate::Pass pass(gate_);
   if (!pass) return closed_error();
   const std::shared_ptr<Space> where = space(name);
-  std::promise<Result<void>> made;
-  where->shard.submit({where, nullptr, 0, CreateRequest{}, [&](const Answer& answer) { made.set_value(answer.status); }});
-  return made.get_future().get();
+  std::promise<Result<void>> done;
+  where->shard.submit({where, nullptr, 0, std::move(what), [&](const Answer& answer) { done.set_value(answer.status); }});
+  return done.get_future().get();
+}
+
+Result<void> Engine::create(const std::string& name) { return ask_shard(name, CreateRequest{}); }
+
+// A restore has asked where its trees go, and must find them there.
+Result<void> Engine::remove(const std::string& name) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return closed_error();
+  return backups_->meanwhile([&] { return ask_shard(name, RemoveRequest{}); });
 }
 
 Result<std::shared_ptr<Conversation>> Engine::converse(const std::string& name, std::string_view replaces,
@@ -270,6 +291,17 @@ void Engine::setting(const std::string& name, std::string which,
   readers_->run([where, which = std::move(which), done = std::move(done)] {
     done(SnapshotSettings(where->shard.durable(), where->tree.number).text(which));
   });
+}
+
+void Engine::stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_error());
+  const std::shared_ptr<Space> where = space(name);
+  const auto found = std::make_shared<Stats>();
+  auto tell = [found, done = std::move(done)](const Answer& answer) {
+    done(answer.status.ok() ? Result<Stats>(std::move(*found)) : Result<Stats>(answer.status.error()));
+  };
+  where->shard.submit({where, nullptr, 0, StatsRequest{std::move(path), found}, std::move(tell)});
 }
 
 void Engine::indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done) {

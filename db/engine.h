@@ -45,6 +45,7 @@ class Engine {
   std::vector<std::string> names() const;
   bool exists(const std::string& name) const;
   Result<void> create(const std::string& name);
+  Result<void> remove(const std::string& name);
 
   void end_conversations(const std::string& name, std::string label, Error reason, std::function<void(Answer)> done);
   Result<std::shared_ptr<Conversation>> converse(const std::string& name, std::string_view replaces,
@@ -55,6 +56,7 @@ class Engine {
   void setting(const std::string& name, std::string which, std::function<void(Result<std::optional<std::string>>)> done);
 
   void revive_by(Database::Revive revive);
+  void stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done);
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
 
   Callbacks& callbacks() { return callbacks_; }
@@ -74,6 +76,7 @@ class Engine {
   Result<void> adopt_orphans();
   void end_orphans(const std::stop_token& stopping);
   Result<void> resume_indexes();
+  Result<void> ask_shard(const std::string& name, decltype(Request::what) what);  // waits for the answer
   void forget_idle_spaces();  // under mutex_, held alone
 
   void end_all_conversations();  // when nothing runs any more but callbacks
@@ -102,6 +105,8 @@ class Engine {
   std::map<std::string, std::shared_ptr<Space>> spaces_;
   std::map<std::string, uint32_t> names_;  // of namespaces that exist
   uint32_t next_number_ = 1;
+  // Of names that were removed, where the next of that name goes on: an event id means one moment only.
+  std::map<std::string, uint64_t> next_sequences_;
   Database::Revive revive_;
   size_t next_sweep_ = 0;  // size of spaces_ at which the next sweep is worth its time
 };

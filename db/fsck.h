@@ -1,5 +1,5 @@
-// Goes through a data folder that nobody has open, and says what in it cannot be: rows that mean nothing, values with
-// children, names without a head, indexes that do not follow from the data. In bounded memory, whatever its size.
+// Upkeep of a data folder that nobody has open. fsck goes through it and says what in it cannot be: rows that mean nothing,
+// values with children, names without a head, indexes that do not follow from the data. In bounded memory, whatever its size.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "db/base/result.h"
+#include "db/model/figures.h"
 
 namespace hearth::db {
 
@@ -24,8 +25,11 @@ struct FsckReport {
 
 enum class Repair : uint8_t { No, Yes };  // Yes: what is derived is removed where it is wrong, to be made again
 
-// `progress`: rows so far; now and then. Errors: as Database::open; Corruption where nothing can be read at all.
+// `progress`: rows so far; now and then. Errors: NotFound: there is no store; as Database::open; Corruption where nothing can be read at all.
 Result<FsckReport> fsck(const std::string& folder, Repair repair, const std::function<void(uint64_t rows)>& progress = {},
                         void* environment = nullptr);
+
+// Database::compact. Errors: NotFound: there is no store; as Database::open; Io.
+Result<Compacted> compact_folder(const std::string& folder);
 
 }  // namespace hearth::db

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "db/model/hash.h"
+#include "db/model/namespace_name.h"
 #include "db/model/select.h"
 #include "db/reads.h"
 
@@ -50,12 +51,24 @@ void Shard::submit(Request request) {
   if (first) more_.notify_one();
 }
 
+void Shard::refresh(std::function<void()> done) {
+  {
+    const std::lock_guard lock(mutex_);
+    refreshes_.push_back(std::move(done));
+  }
+  more_.notify_one();
+}
+
 void Shard::work() {
   for (;;) {
+    std::vector<std::function<void()>> refreshes;
     {
       std::unique_lock lock(mutex_);
-      if (waiting_.empty()) more_.wait(lock, [this] { return closing_ || !inbox_.empty(); });
-      if (waiting_.empty()) {
+      if (waiting_.empty()) more_.wait(lock, [this] { return closing_ || !inbox_.empty() || !refreshes_.empty(); });
+      refreshes.swap(refreshes_);
+      if (!refreshes.empty()) {
+        // Before anything else is taken.
+      } else if (waiting_.empty()) {
         if (inbox_.empty()) return;  // closing, and nothing is left
         waiting_.swap(inbox_);
       } else {
@@ -63,14 +76,20 @@ void Shard::work() {
         inbox_.clear();
       }
     }
-    run_group();
+    if (refreshes.empty()) {
+      run_group();
+      continue;
+    }
+    committer_.refresh();
+    for (const auto& done : refreshes) done();
   }
 }
 
 void Shard::run_group() {
   size_t bytes = 0;
   for (size_t count = 0; !waiting_.empty() && count < kGroupRequestsMax; ++count) {
-    const bool is_alone = std::holds_alternative<SwapRequest>(waiting_.front().what);
+    const bool is_alone = std::holds_alternative<SwapRequest>(waiting_.front().what) ||
+                          std::holds_alternative<RemoveRequest>(waiting_.front().what);
     if (is_alone && count > 0) break;
     const size_t more = bytes_of(waiting_.front());
     if (bytes > 0 && bytes + more > kGroupBytesMax) break;
@@ -167,6 +186,7 @@ void Shard::answer(const Request& request, Answer answer) {
 
 void Shard::handle(Request& request) {
   if (request.conversation != nullptr && request.conversation->ended) return;
+  if (request.space->is_removed) return refuse_removed(request);
   std::visit([&](auto& what) { handle(request, what); }, request.what);
 }
 
@@ -225,6 +245,11 @@ void Shard::handle(Request& request, WriteRequest& what) {
   Answer reply;
   if (bytes_of(request) > kWriteBytesMax) {
     reply.status = Error{ErrorCode::TooLarge, "Data to write exceeds the maximum size that can be modified with a single request."};
+    count(reply.status);
+    return answer(request, std::move(reply));
+  }
+  if (write.only_existing && !space.tree.named) {
+    reply.status = no_such_namespace();
     count(reply.status);
     return answer(request, std::move(reply));
   }
@@ -482,13 +507,17 @@ void Shard::handle(Request& request, EndLabelledRequest& what) {
       found.push_back(std::move(conversation));
     }
   }
-  for (const auto& conversation : found) {
-    tell(conversation, Ended{what.reason});
-    end(conversation);
-  }
+  end_told(found, what.reason);
   Answer reply;
   reply.value = Value::integer(static_cast<int64_t>(found.size()));
   answer(request, std::move(reply));
+}
+
+void Shard::end_told(const std::vector<std::shared_ptr<Conversation>>& conversations, const Error& reason) {
+  for (const auto& conversation : conversations) {
+    tell(conversation, Ended{reason});
+    end(conversation);
+  }
 }
 
 void Shard::handle(Request& request, CreateRequest&) {

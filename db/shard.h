@@ -23,6 +23,7 @@
 #include "db/commit/committer.h"
 #include "db/events/match.h"
 #include "db/model/figures.h"
+#include "db/model/stats.h"
 #include "db/reader_pool.h"
 #include "db/reads.h"
 #include "db/space.h"
@@ -74,6 +75,11 @@ struct EndLabelledRequest {  // all conversations of that label; the answer's va
   Error reason;
 };
 struct CreateRequest {};
+struct RemoveRequest {};    // with all that it has; alone in its group
+struct StatsRequest {  // of the tree at a path
+  Path path;
+  std::shared_ptr<Stats> to;  // there once it is answered, if that is ok
+};
 struct MaintainRequest {};  // the next step to the indexes that the settings ask for
 struct ScannedRequest {  // what a view wanted to be found
   Path path;
@@ -103,7 +109,7 @@ struct Request {
   uint64_t id = 0;
   std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
                RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest,
-               CreateRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
+               CreateRequest, RemoveRequest, StatsRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
                OrphanRequest>
       what;
   std::function<void(Answer)> done;  // without a conversation
@@ -126,6 +132,8 @@ class Shard {
     const UsualIndexes& indexes;                                // Options::indexes
     // A namespace exists from now on. Called on the shard's thread.
     std::function<void(const std::string& name, uint32_t number)> on_named;
+    // It does not any more; `sequence`: of its last write. Called on the shard's thread.
+    std::function<void(const std::string& name, uint64_t sequence)> on_removed;
     // Database::revive_by. Called on the shard's thread.
     std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)> revive;
   };
@@ -135,6 +143,8 @@ class Shard {
   void let_go();  // then, and once nobody reads: of the store
 
   void submit(Request request);  // dropped once it is closing: nobody is inside who could wait for it (Engine::close)
+  // Lets go of the store as it was at the last commit, which pins what others have removed since. `done`: on its thread.
+  void refresh(std::function<void()> done);
   std::shared_ptr<const Snapshot> durable() const { return committer_.durable(); }
   void add_to(Figures& figures) const;  // what this shard has counted. Thread: any
   ListenerRegistry::Count& registered() { return counted_.registered; }
@@ -177,6 +187,8 @@ class Shard {
   void handle(Request& request, LabelRequest& what);
   void handle(Request& request, EndLabelledRequest& what);
   void handle(Request& request, CreateRequest& create);
+  void handle(Request& request, RemoveRequest& remove);
+  void handle(Request& request, StatsRequest& stats);
   void handle(Request& request, MaintainRequest& maintain);
   void handle(Request& request, ScannedRequest& scanned);
   void handle(Request& request, SwapRequest& swap);
@@ -186,6 +198,8 @@ class Shard {
   void answer(const Request& request, Answer answer);
   void tell(const std::shared_ptr<Conversation>& conversation, Item item);
   void end(const std::shared_ptr<Conversation>& conversation);
+  void end_told(const std::vector<std::shared_ptr<Conversation>>& conversations, const Error& reason);
+  void refuse_removed(const Request& request);
   void end_orphan(Space& space, const std::string& session);
   void run_queue(Space& space, DisconnectQueue& queue, const std::shared_ptr<const Precondition>& check);
   Result<void> note_change(Space& space, const Accepted& accepted, const Difference& difference, const TreeView& before,
@@ -216,9 +230,10 @@ class Shard {
   std::deque<Request> waiting_;      // taken from inbox_, not yet handled
   std::deque<Request> carried_;      // must wait for the next group
 
-  mutable std::mutex mutex_;  // Guards inbox_ and closing_.
+  mutable std::mutex mutex_;  // Guards all below but thread_.
   std::condition_variable more_;
   std::deque<Request> inbox_;
+  std::vector<std::function<void()>> refreshes_;
   bool closing_ = false;
   std::thread thread_;
 };

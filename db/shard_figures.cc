@@ -1,7 +1,59 @@
 // What a shard counts.
 #include "db/shard.h"
 
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "db/stats.h"
+
 namespace hearth::db {
+namespace {
+
+// The paths with most listeners, of the first that are found.
+std::vector<ListenersAt> listened(const Node& root) {
+  std::vector<ListenersAt> found;
+  std::vector<std::pair<const Node*, Path>> open = {{&root, Path()}};
+  for (size_t looked_at = 0; !open.empty() && looked_at < kStatsListenedLookMax; ++looked_at) {
+    const auto [node, path] = std::move(open.back());
+    open.pop_back();
+    uint64_t count = node->subscriptions.size();
+    for (const auto& [query, view] : node->views) count += view->subscriptions.size();
+    if (count > 0) found.push_back({path, count});
+    for (const auto& [key, child] : node->children) {
+      if (auto below = path.child(key); below.ok()) open.emplace_back(child.get(), std::move(below).value());
+    }
+  }
+  const auto has_more = [](const ListenersAt& a, const ListenersAt& b) {
+    return a.listeners != b.listeners ? a.listeners > b.listeners : a.path < b.path;
+  };
+  std::sort(found.begin(), found.end(), has_more);
+  if (found.size() > kStatsListenedMax) found.resize(kStatsListenedMax);
+  return found;
+}
+
+}  // namespace
+
+void Shard::handle(Request& request, StatsRequest& what) {
+  const Space& space = *request.space;
+  what.to->sessions = space.sessions.size();
+  what.to->listeners = space.registry.size();
+  what.to->listened = listened(space.registry.root());
+  with_.scans.run([snapshot = committer_.durable(), number = space.tree.number, path = what.path, to = what.to,
+                   done = std::move(request.done)] {
+    Answer reply;
+    Result<Stats> sizes = measure(*snapshot, number, path);
+    if (sizes.ok()) {
+      sizes.value().sessions = to->sessions;
+      sizes.value().listeners = to->listeners;
+      sizes.value().listened = std::move(to->listened);
+      *to = std::move(sizes).value();
+    } else {
+      reply.status = sizes.error();
+    }
+    done(std::move(reply));
+  });
+}
 
 void Shard::count(const Result<void>& verdict) {
   counted_.writes.add();

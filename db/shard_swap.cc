@@ -1,4 +1,6 @@
-// The shard's part in a restore: its namespaces are others from one moment to the next, and whoever listens there is told.
+// The shard's part in a restore and in a removal: its namespaces are others, or none, from one moment to the next, and whoever
+// listens there is told.
+#include "db/model/namespace_name.h"
 #include "db/shard.h"
 
 namespace hearth::db {
@@ -56,6 +58,35 @@ void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
     }
     conversation->subscriptions.clear();
   }
+}
+
+// One commit of a few range tombstones, however large it is.
+void Shard::handle(Request& request, RemoveRequest&) {
+  Space& space = *request.space;
+  Answer reply;
+  reply.status = space.tree.named ? committer_.remove(space.tree) : no_such_namespace();
+  if (!reply.status.ok()) return answer(request, std::move(reply));
+  space.is_removed = true;
+  with_.on_removed(space.tree.name, space.tree.head.sequence);
+  space.orphans.clear();
+  std::vector<std::shared_ptr<Conversation>> all;
+  for (const auto& [id, one] : space.sessions) {
+    auto conversation = one.lock();
+    if (conversation == nullptr) continue;
+    conversation->queue = nullptr;  // what was to be written when it ends had its place there
+    all.push_back(std::move(conversation));
+  }
+  end_told(all, {ErrorCode::NotFound, "The namespace was removed by an administrator."});
+  answer(request, std::move(reply));
+}
+
+void Shard::refuse_removed(const Request& request) {
+  const Error error{ErrorCode::Unavailable, "The namespace has just been removed; ask again, to be told whether there is a new one."};
+  if (std::holds_alternative<BeginRequest>(request.what)) {
+    request.conversation->ended = true;
+    return tell(request.conversation, Ended{error});
+  }
+  answer(request, {0, error, 0, {}, {}, {}, nullptr, false});
 }
 
 }  // namespace hearth::db

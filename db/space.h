@@ -141,6 +141,7 @@ struct Space {
   std::deque<std::pair<uint64_t, Overwrite>> missed;  // values left out
   uint64_t missed_from = 0;
   bool missed_known = false;  // `missed_from` has been set
+  bool is_removed = false;     // whoever still has it is refused; the name means another from here on
   bool is_maintained = false;  // a MaintainRequest is on its way, or failed
 };
 

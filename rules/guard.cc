@@ -121,6 +121,7 @@ void Session::label() {
 
 void Session::write(uint64_t request, db::Write write) {
   guard_write(write, asker_);
+  write.only_existing = !book_->options().is_open;
   client_->write(request, std::move(write));
 }
 
@@ -194,9 +195,7 @@ db::Result<void> Guard::health() const { return database_.health(); }
 
 db::Result<std::string> Guard::resolve(std::string_view name) const {
   ASSIGN_OR_RETURN(std::string stored, db::check_namespace_name(name.empty() ? options_.default_namespace : name));
-  if (!options_.dev && !database_.exists(stored)) {
-    return db::Error{db::ErrorCode::NotFound, "There is no namespace of that name on this server."};
-  }
+  if (!options_.dev && !database_.exists(stored)) return db::no_such_namespace();
   return stored;
 }
 
@@ -208,13 +207,19 @@ void Guard::read(const std::string& name, const Auth& auth, db::Read read, Done 
   database_.read(name, std::move(read), std::move(done));
 }
 
+// Where namespaces do not spring into being, a write that comes after its removal makes none.
+void Guard::put(const std::string& name, db::Write write, Done done) {
+  write.only_existing = !options_.dev;
+  database_.write(name, std::move(write), std::move(done));
+}
+
 void Guard::write(const std::string& name, const Auth& auth, db::Write write, Done done) {
   if (write.selection) {
     write.preconditions.push_back(
         std::make_shared<const ReadAccess>(book_, std::nullopt, write.base, write.selection, Unindexed::Refused));
   }
   guard_write(write, asker_of(book_, name, auth));
-  database_.write(name, std::move(write), std::move(done));
+  put(name, std::move(write), std::move(done));
 }
 
 db::Result<std::unique_ptr<Session>> Guard::open(const std::string& name, Auth auth, std::string_view replaces,
@@ -258,7 +263,7 @@ void Guard::set_own_indexes(const std::string& name, const Auth& auth, std::stri
   }
   db::Write write;
   write.settings.push_back({std::string(db::kOwnIndexesSetting), std::move(text)});
-  database_.write(name, std::move(write), std::move(done));
+  put(name, std::move(write), std::move(done));
 }
 
 void Guard::set_rules(const std::string& name, const Auth& auth, std::string text, Install install, Done done) {
@@ -274,7 +279,7 @@ void Guard::set_rules(const std::string& name, const Auth& auth, std::string tex
   db::Write write;
   write.settings.push_back({std::string(db::kRulesSetting), std::move(text)});
   write.settings.push_back({std::string(db::kIndexesSetting), db::indexes_text(compiled.value()->index_specs())});
-  database_.write(name, std::move(write), std::move(done));
+  put(name, std::move(write), std::move(done));
 }
 
 void Guard::kick(const std::string& name, const Auth& auth, const std::string& uid, Done done) {
@@ -289,8 +294,7 @@ void Guard::kick(const std::string& name, const Auth& auth, const std::string& u
   db::Write write;
   // From here on none of the old tokens opens a session. It is told once that is on disk.
   write.settings.push_back({std::string(db::kRevokedSetting), revoked_.add(name, uid, now)});
-  database_.write(
-      name, std::move(write), [&database = database_, name, uid, done = std::move(done)](db::Answer written) {
+  put(name, std::move(write), [&database = database_, name, uid, done = std::move(done)](db::Answer written) {
         if (!written.status.ok()) return done(std::move(written));
         database.end_conversations(
             name, uid,
@@ -363,6 +367,33 @@ db::Result<Figures> Guard::figures(const Auth& auth) const {
     figures.writes_invalid += verdicts.writes_invalid.value();
   });
   return figures;
+}
+
+db::Result<bool> Guard::create(const Auth& auth, std::string_view name) {
+  if (auth.kind != Auth::Kind::Admin) return denied();
+  ASSIGN_OR_RETURN(const std::string stored, db::check_namespace_name(name));
+  if (database_.exists(stored)) return false;
+  RETURN_IF_ERROR(database_.create(stored));
+  return true;
+}
+
+db::Result<void> Guard::remove(const Auth& auth, std::string_view name) {
+  if (auth.kind != Auth::Kind::Admin) return denied();
+  ASSIGN_OR_RETURN(const std::string stored, db::check_namespace_name(name));
+  const std::lock_guard lock(kicks_);  // the row of one goes with it, and what is known of it
+  RETURN_IF_ERROR(database_.remove(stored));
+  revoked_.forget(stored);
+  return {};
+}
+
+void Guard::stats(const std::string& name, const Auth& auth, db::Path path, std::function<void(db::Result<db::Stats>)> done) {
+  if (auth.kind != Auth::Kind::Admin) return done(denied());
+  database_.stats(name, std::move(path), std::move(done));
+}
+
+void Guard::compact(const Auth& auth, std::function<void(db::Result<db::Compacted>)> done) {
+  if (auth.kind != Auth::Kind::Admin) return done(denied());
+  database_.compact(std::move(done));
 }
 
 std::string Guard::event_id(uint64_t sequence) const { return database_.life() + ":" + std::to_string(sequence); }

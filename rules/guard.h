@@ -18,6 +18,7 @@
 #include "db/model/event.h"
 #include "db/model/figures.h"
 #include "db/model/request.h"
+#include "db/model/stats.h"
 #include "db/model/write.h"
 #include "rules/access.h"
 #include "rules/auth.h"
@@ -174,6 +175,14 @@ class Guard {
   using Restored = db::Result<std::vector<db::RestoredTree>>;
   void restore(const Auth& auth, const std::string& id, db::RestoreRequest request, std::function<void(Restored)> done);
 
+  // For admins: a namespace is there from then on, or is not. Blocks on the disk. Errors: PermissionDenied, those of
+  // db::Database::create and remove. `create` is false where there is one already.
+  db::Result<bool> create(const Auth& auth, std::string_view name);
+  db::Result<void> remove(const Auth& auth, std::string_view name);
+  // For admins: db::Database's functions of these names.
+  void stats(const std::string& name, const Auth& auth, db::Path path, std::function<void(db::Result<db::Stats>)> done);
+  void compact(const Auth& auth, std::function<void(db::Result<db::Compacted>)> done);
+
   // The id of an event for Listen::resume.
   std::string event_id(uint64_t sequence) const;
 
@@ -182,6 +191,7 @@ class Guard {
 
  private:
   db::Result<void> load_revoked(const std::vector<std::string>& names);
+  void put(const std::string& name, db::Write write, Done done);
   void tell_setting(const std::string& name, std::string_view which, std::string unset, Done done);
 
   db::Database& database_;

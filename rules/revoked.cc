@@ -43,6 +43,11 @@ std::string Revoked::add(const std::string& space, const std::string& uid, std::
   return row;
 }
 
+void Revoked::forget(const std::string& space) {
+  const std::unique_lock lock(mutex_);
+  spaces_.erase(space);
+}
+
 db::Result<void> Revoked::load(const std::string& space, std::string_view row) {
   const auto document = db::JsonDocument::parse(row);
   const bool is_object = document.ok() && document.value().root().is_object();

@@ -29,6 +29,7 @@ class Revoked {
 
   // From here on it covers what was issued up to `now`. The row as it is then.
   std::string add(const std::string& space, const std::string& uid, std::chrono::seconds now);
+  void forget(const std::string& space);  // it is gone
   // What add() returned once. Errors: Corruption.
   db::Result<void> load(const std::string& space, std::string_view row);
 

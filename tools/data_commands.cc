@@ -162,9 +162,24 @@ One write: whoever listens is told once, and rules do not judge an admin. A file
 }
 
 void DataCommands::add_namespaces(CLI::App& program) {
-  CLI::App* spaces = program.add_subcommand("namespace", "Lists the namespaces of a server");
+  CLI::App* spaces = program.add_subcommand("namespace", "Lists, makes and deletes the namespaces of a server");
   spaces->require_subcommand(1);
   add(*spaces, "list", "Prints their names, a line each", [this] { return list_namespaces(); })->footer(kHowToSayIt);
+
+  CLI::App* create = add(*spaces, "create", "Makes one, which is empty", [this] { return create_namespace(); });
+  create->add_option("name", name_, "1 to 128 of a-z, 0-9, '-' and '_'")->required();
+  create->footer(std::string(R"(
+Nobody but an admin has rights in it before it has rules: PUT /.settings/rules.json, or serve --rules. A server in development
+makes namespaces by itself when they are written.)") +
+                 "\n" + kHowToSayIt);
+
+  CLI::App* remove = add(*spaces, "delete", "Removes one, with its data, rules and indexes", [this] { return delete_namespace(); });
+  remove->add_option("name", name_, "Which")->required();
+  remove->add_flag("--yes", yes_, "Does not ask first");
+  remove->footer(std::string(R"(
+There is no way back but a dump that was taken before ('hearth dump --ns NAME --out FILE'). Its clients are disconnected; what
+they had queued for their end is not written. The room on disk comes back by and by, or at once with 'hearth compact'.)") +
+                 "\n" + kHowToSayIt);
 }
 
 int DataCommands::get() const {
@@ -313,6 +328,35 @@ int DataCommands::export_file() const {
     throw;
   }
   note(fmt::format("{} is in {}, {} bytes", path_of(path_), out_, std::filesystem::file_size(out_)));
+  return 0;
+}
+
+int DataCommands::create_namespace() const {
+  Target target = target_;
+  target.space = name_;
+  const std::string reply = ask_ok(target, {.method = "PUT", .path = "/.settings/namespace.json"});
+  const auto document = db::JsonDocument::parse(reply);
+  const auto created = document.ok() && document.value().root().is_object() ? document.value().root().field("created") : std::nullopt;
+  if (!created || !created->boolean()) throw std::runtime_error(target_.url + " did not say whether it made it: " + reply);
+  if (!*created->boolean()) throw std::runtime_error(fmt::format("there is a namespace {} already", name_));
+  if (json_) print_bytes(reply + "\n");
+  note(fmt::format("{} is there, and empty", name_));
+  return 0;
+}
+
+int DataCommands::delete_namespace() const {
+  if (!yes_) {
+    if (!is_terminal(STDIN_FILENO)) throw std::runtime_error("nobody can be asked whether that is meant: --yes says so");
+    fmt::print(stderr, "This removes all data, rules and indexes of {} at {}. Type its name to go on: ", name_, target_.url);
+    std::string answer;
+    std::getline(std::cin, answer);
+    if (answer != name_) throw std::runtime_error(fmt::format("nothing was removed: '{}' is not '{}'", answer, name_));
+  }
+  Target target = target_;
+  target.space = name_;
+  const std::string reply = ask_ok(target, {.method = "DELETE", .path = "/.settings/namespace.json"});
+  if (json_) print_bytes(reply + "\n");
+  note(fmt::format("{} is removed", name_));
   return 0;
 }
 

@@ -35,6 +35,8 @@ class DataCommands {
   int import_file() const;
   int export_file() const;
   int list_namespaces() const;
+  int create_namespace() const;
+  int delete_namespace() const;
 
   std::function<int()> chosen_;
   Target target_;
@@ -48,6 +50,9 @@ class DataCommands {
   std::string value_, file_;
   // watch
   size_t count_ = 0;
+  // namespace
+  std::string name_;
+  bool yes_ = false;
   // import, export
   bool replace_ = false;
   std::string out_;

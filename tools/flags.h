@@ -139,6 +139,17 @@ struct FsckFlags {
   bool json = false;
 };
 
+struct UpkeepFlags {
+  std::string url = "http://127.0.0.1:9000";
+  std::string token;
+  std::string data;  // a folder, instead of the url
+  std::string space;
+  std::string path = "/";
+  bool json = false;
+};
+
+int stats(const UpkeepFlags& flags);
+int compact(const UpkeepFlags& flags);
 int fsck(const FsckFlags& flags);  // 0: no problem was found
 int token(const TokenFlags& flags);
 int kick(const KickFlags& flags);

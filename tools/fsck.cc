@@ -1,4 +1,4 @@
-// `hearth fsck` and `hearth compact`: for a data folder that no server has open.
+// `hearth fsck`: for a data folder that no server has open.
 #include "db/fsck.h"
 
 #include <fmt/format.h>

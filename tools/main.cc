@@ -15,6 +15,7 @@ using hearth::tools::BenchFlags;
 using hearth::tools::DumpFlags;
 using hearth::tools::ExecFlags;
 using hearth::tools::FsckFlags;
+using hearth::tools::UpkeepFlags;
 using hearth::tools::KickFlags;
 using hearth::tools::RestoreFlags;
 using hearth::tools::RulesFlags;
@@ -255,6 +256,43 @@ Exit status: 0 when all is well, 1 when not, also when it has been repaired.)");
   return command;
 }
 
+CLI::App* add_upkeep(CLI::App& program, const char* name, const char* text, UpkeepFlags& flags) {
+  CLI::App* command = program.add_subcommand(name, text);
+  command->add_option("--url", flags.url, "A running server")->envname("HEARTH_URL")->capture_default_str();
+  command->add_option("--token", flags.token, "A credential of an admin; not needed with serve --dev")->envname("HEARTH_TOKEN");
+  command->add_option("--data", flags.data, "A data folder that no server has open, instead of --url");
+  command->add_flag("--json", flags.json, "For scripts");
+  return command;
+}
+
+CLI::App* add_stats(CLI::App& program, UpkeepFlags& flags) {
+  CLI::App* command = add_upkeep(program, "stats", "Says how large a tree is and where, and who listens", flags);
+  command->add_option("path", flags.path, "Of the tree at this path alone")->capture_default_str();
+  command->add_option("--ns", flags.space, "The namespace; without it, the server's default one");
+  command->footer(R"(Below each path its largest children, down to 1 % of the whole. Bytes are those of keys and values, as the limit of a namespace
+counts them. What is small is read; of what is large the store is asked, and '~' marks what is about right. At most 200,000
+rows are read, at whatever size, beside the reads of others. '+' marks a number of children that was not counted to its end.
+
+  hearth stats --ns chat
+  hearth stats /rooms --ns chat
+  hearth stats --data hearth-data --ns chat --json
+
+Listeners and connections are of the whole namespace, and of a running server only.
+
+Exit status: 0, or 1 with one line that says what is wrong.)");
+  return command;
+}
+
+CLI::App* add_compact(CLI::App& program, UpkeepFlags& flags) {
+  CLI::App* command = add_upkeep(program, "compact", "Gives back the room of what was overwritten and removed", flags);
+  command->footer(R"(All files are written anew, one after the other; until the old ones go, that takes as much room again as the largest part. The
+store does this by and by itself: after much was removed, here it is done now. A running server goes on meanwhile, and shares
+its disk. Of all namespaces.
+
+Exit status: 0, or 1 with one line that says what is wrong.)");
+  return command;
+}
+
 CLI::App* add_dump(CLI::App& program, DumpFlags& flags) {
   CLI::App* command = program.add_subcommand("dump", "Writes namespaces to a file, as they are at one moment");
   command->add_option("--out", flags.out, "The file; '-': standard output");
@@ -386,6 +424,9 @@ int main(int argc, char** argv) {
   const CLI::App* kick_command = add_kick(program, kick_flags);
   FsckFlags fsck_flags;
   const CLI::App* fsck_command = add_fsck(program, fsck_flags);
+  UpkeepFlags upkeep_flags;
+  const CLI::App* stats_command = add_stats(program, upkeep_flags);
+  const CLI::App* compact_command = add_compact(program, upkeep_flags);
   const CLI::App* dump_command = add_dump(program, dump_flags);
   const CLI::App* restore_command = add_restore(program, restore_flags);
   const CLI::App* bench_command = add_bench(program, bench_flags);
@@ -399,6 +440,8 @@ int main(int argc, char** argv) {
     if (kick_command->parsed()) return hearth::tools::kick(kick_flags);
     if (data_commands.has_one()) return data_commands.run();
     if (fsck_command->parsed()) return hearth::tools::fsck(fsck_flags);
+    if (stats_command->parsed()) return hearth::tools::stats(upkeep_flags);
+    if (compact_command->parsed()) return hearth::tools::compact(upkeep_flags);
     if (dump_command->parsed()) {
       const bool verifies = !dump_command->get_subcommands().empty();
       return verifies ? hearth::tools::verify_dump(dump_flags) : hearth::tools::dump(dump_flags);

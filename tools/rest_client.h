@@ -15,8 +15,8 @@ std::string usual_token(const std::string& given, const std::string& folder);
 // Where, and as whom.
 struct Target {
   std::string url = "http://127.0.0.1:9000";
-  std::string space;                 // the namespace; "": the server's default one
-  std::string token;                 // "": usual_token() of
+  std::string space{};               // the namespace; "": the server's default one
+  std::string token{};               // "": usual_token() of
   std::string data = "hearth-data";  // this folder
 };
 

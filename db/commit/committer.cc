@@ -144,6 +144,27 @@ class Committer::Rows final : public RowSource {
   const Committer& group_;
 };
 
+// Everything that a namespace has, gone.
+class Committer::AllOf final : public RowSource {
+ public:
+  explicit AllOf(const Tree& tree) : tree_(tree) {}
+  size_t row_count() const override { return 2; }
+  std::vector<std::pair<std::string, std::string>> ranges() const override {
+    std::vector<std::pair<std::string, std::string>> ranges;
+    for (const Table table : {Table::Disconnect, Table::Data, Table::Setting, Table::Index}) {
+      ranges.emplace_back(row_key(table, tree_.number), row_key(table, tree_.number + 1));
+    }
+    return ranges;
+  }
+  void rows(const PutFunction& put) const override {
+    put(row_key(Table::Name, tree_.name), std::nullopt);
+    put(row_key(Table::Head, tree_.number), std::nullopt);
+  }
+
+ private:
+  const Tree& tree_;
+};
+
 Committer::Committer(TreeStore& store, TreeStore::Durability durability, Quota quota, Usage::InBackground in_background)
     : store_(store),
       durability_(durability),
@@ -175,6 +196,15 @@ void Committer::forget(Tree& tree) {
   tree.is_reconciled = false;
   tree.hashes.clear();
   tree.usage = Usage();
+}
+
+Result<void> Committer::remove(Tree& tree) {
+  RETURN_IF_ERROR(load(tree));  // whose sequence is asked for afterwards
+  RETURN_IF_ERROR(store_.commit(AllOf(tree), durability_));
+  refresh();
+  forget(tree);
+  tree.named = false;
+  return {};
 }
 
 Result<void> Committer::load(Tree& tree) {

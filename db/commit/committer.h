@@ -112,6 +112,9 @@ class Committer final {
   // The store was changed by others than this committer. Precondition: nothing waits for commit().
   void refresh();
   void forget(Tree& tree);  // what is known of it: it is another now
+  // At once, on disk too: the name, and everything that it has. Precondition: nothing waits for commit(). Errors: as of
+  // commit(); then nothing is removed.
+  Result<void> remove(Tree& tree);
 
   std::shared_ptr<const Snapshot> durable() const;
   void close();  // lets go of the store: nothing but counted() may be asked from here on
@@ -121,6 +124,7 @@ class Committer final {
   struct PendingTree;
   class Rows;
   class GroupSettings;
+  class AllOf;
   enum class Refused : uint8_t { Returned, LeftOut };
   Result<Accepted> write_all(Tree& tree, std::span<const Write> writes, std::vector<Effect> also, Timestamp now,
                              const Tell& tell, Refused refused);

@@ -84,6 +84,7 @@ class ListenerRegistry {
   View* find_view(const Path& path, const std::string& text);  // null: there is none
 
   Node& root() { return root_; }
+  const Node& root() const { return root_; }
   // Those whose check read something at, above or below `path`.
   void collect_watchers(const Path& path, std::unordered_set<Subscription*>& to);
   void collect_all(std::unordered_set<Subscription*>& to);  // those that have a check

@@ -41,6 +41,12 @@ struct StoreFigures {
   std::optional<uint64_t> disk_bytes_free{};
 };
 
+// Bytes of a store's files, without the log, before it was compacted and after.
+struct Compacted {
+  uint64_t bytes_before = 0;
+  uint64_t bytes_after = 0;
+};
+
 struct Figures {
   // Writes that were judged: in all, and those that were not accepted.
   uint64_t writes = 0;

@@ -22,4 +22,6 @@ Result<void> check_stored_name(std::string_view name) {
   return {};
 }
 
+Error no_such_namespace() { return {ErrorCode::NotFound, "There is no namespace of that name on this server."}; }
+
 }  // namespace hearth::db

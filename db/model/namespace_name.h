@@ -14,4 +14,6 @@ Result<std::string> check_namespace_name(std::string_view name);
 // Whether this is one in its stored form. Errors: InvalidArgument.
 Result<void> check_stored_name(std::string_view name);
 
+Error no_such_namespace();  // NotFound
+
 }  // namespace hearth::db

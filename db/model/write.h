@@ -53,6 +53,7 @@ struct Write {
   std::vector<Setting> settings;  // set with it
   std::vector<std::shared_ptr<const Precondition>> preconditions;  // in order, of what is found
   std::shared_ptr<const Precondition> access;  // after them, of what is found and what would be; null: allowed
+  bool only_existing = false;         // NotFound where there is no such namespace: it is not made
   bool wants_value = false;           // the answer carries what is written at `base`, or what stands there when Stale
 };
 

@@ -423,6 +423,27 @@ Result<void> TreeStore::commit(Staged& staged) {
   return {};
 }
 
+Result<Compacted> TreeStore::compact(std::atomic<bool>& is_stopping) {
+  RETURN_IF_ERROR(room());
+  Compacted compacted;
+  const auto bytes = [&] {
+    uint64_t found = 0;
+    (void)rocks_->db->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &found);
+    return found;
+  };
+  rocksdb::Status status = rocks_->db->Flush(rocksdb::FlushOptions());
+  compacted.bytes_before = bytes();
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  options.canceled = &is_stopping;
+  if (status.ok()) status = rocks_->db->CompactRange(options, nullptr, nullptr);
+  if (is_stopping) return Error{ErrorCode::Unavailable, "the database is closing; what was compacted stays so"};
+  if (!status.ok()) return to_error(status, "compacting the store");
+  compacted.bytes_after = bytes();
+  return compacted;
+}
+
 Result<Frozen> TreeStore::checkpoint() {
   RETURN_IF_ERROR(room());
   const std::string folder = rocks_->folder + "/" + std::to_string(next_file_++) + std::string(kCheckpointSuffix);

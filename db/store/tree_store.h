@@ -170,6 +170,10 @@ class TreeStore {
   // the snapshot or at the next open. It may outlive the store. Errors: Io, and of room().
   Result<Frozen> checkpoint();
 
+  // Writes all files anew, without what was overwritten or removed. Reads and writes go on. Errors: Io, of room(); Unavailable
+  // when `is_stopping` became true meanwhile.
+  Result<Compacted> compact(std::atomic<bool>& is_stopping);
+
   Result<void> health() const;  // Errors: Unavailable, why writes are refused
   // Whether the disk has more than Options::free_bytes_min left: a write that fills it up breaks the store, one that is not
   // begun breaks nothing, and there is room to remove something. Looks again after kRoomLookInterval. Thread: any.

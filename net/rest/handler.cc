@@ -11,11 +11,11 @@
 #include "db/model/push_id.h"
 #include "net/http/log.h"
 #include "net/http/origin.h"
-#include "net/rest/backup.h"
 #include "net/rest/body.h"
 #include "net/rest/event_stream.h"
 #include "net/rest/reply.h"
 #include "net/rest/request.h"
+#include "net/rest/upkeep.h"
 #include "net/rest/value_wait.h"
 #include "net/rest/waiting.h"
 #include "rules/text.h"
@@ -215,6 +215,12 @@ void RestHandler::Core::dispatch(const std::shared_ptr<Call>& call) {
       return rest::serve_dump(with_, call->exchange, call->auth);
     case Endpoint::Restore:
       return rest::serve_restore(with_, call->exchange, call->request.method, call->auth);
+    case Endpoint::Namespace:
+      return rest::serve_namespace(with_, call->exchange, call->request.method, call->auth);
+    case Endpoint::Stats:
+      return rest::serve_stats(with_, call->exchange, call->auth);
+    case Endpoint::Compact:
+      return rest::serve_compact(with_, call->exchange, call->auth);
     case Endpoint::Data:
     case Endpoint::Upload:
     case Endpoint::Rules:
@@ -299,6 +305,9 @@ void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
     case Endpoint::Info:
     case Endpoint::Dump:
     case Endpoint::Restore:
+    case Endpoint::Namespace:
+    case Endpoint::Stats:
+    case Endpoint::Compact:
       break;
   }
   if (call->request.method == Method::Get) return read(call);

@@ -218,6 +218,15 @@ Parser::Step Parser::endpoint() {
   if (segments == std::vector<std::string>{".settings", "restore.json"}) {
     return only(Endpoint::Restore, to_.method == Method::Post || to_.method == Method::Put);
   }
+  if (segments == std::vector<std::string>{".settings", "namespace.json"}) {
+    return only(Endpoint::Namespace, to_.method == Method::Put || to_.method == Method::Delete);
+  }
+  if (segments == std::vector<std::string>{".settings", "compact.json"}) {
+    return only(Endpoint::Compact, to_.method == Method::Post);
+  }
+  if (segments == std::vector<std::string>{".inspect", "stats.json"}) {
+    return only(Endpoint::Stats, to_.method == Method::Get);
+  }
   if (segments == std::vector<std::string>{".inspect", "explain.json"}) {
     to_.as_text = contains_ignoring_case(from_.header("Accept").value_or(""), "text/plain");
     return only(Endpoint::Explain, to_.method == Method::Post);

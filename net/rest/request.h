@@ -30,8 +30,11 @@ enum class Endpoint : uint8_t {
   Rules,       // /.settings/rules.json
   OwnIndexes,  // /.settings/indexes.json
   Kick,        // /.settings/kick.json
-  Dump,        // /.settings/dump (backup.h)
+  Dump,        // /.settings/dump (upkeep.h)
   Restore,     // /.settings/restore.json
+  Namespace,   // /.settings/namespace.json
+  Compact,     // /.settings/compact.json
+  Stats,       // /.inspect/stats.json
   Explain,     // /.inspect/explain.json (rules/trial.h)
   Coverage,    // /.inspect/coverage, or .json
   Indexes,     // /.inspect/indexes.json

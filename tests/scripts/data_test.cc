@@ -151,6 +151,10 @@ TEST_CASE("fsck: says that a folder is well, and has to have it for itself", "[s
   CHECK(output_of(run({"fsck", "--data", hearth.data(), "--json"})) ==
         R"({"namespaces":1,"rows":2,"index_rows":0,"problems":0,"told":[],"repaired":[]})"
         "\n");
+  const Told mistyped = run({"fsck", "--data", hearth.file("dta")});
+  CHECK(mistyped.status == 1);
+  CHECK_THAT(mistyped.errors, Catch::Contains("there is no store in the folder"));
+  CHECK_FALSE(std::filesystem::exists(hearth.file("dta")));
 }
 
 // rest-api.md §13.3: the CLI itself wants a signed-in account, so what it sends is sent.

@@ -1,4 +1,4 @@
-#include "net/rest/backup.h"
+#include "net/rest/upkeep.h"
 
 #include <fmt/format.h>
 
@@ -75,10 +75,17 @@ std::string restored_text(const std::vector<db::RestoredTree>& trees) {
   return text + "]}";
 }
 
-// What an admin did, and who it was.
-void log_act(const http::Exchange& exchange, const rules::Auth& auth, std::string_view what) {
-  http::log(http::LogLevel::Info, what,
-            {{"by", auth.name}, {"connection", exchange.request().connection}, {"peer", exchange.request().peer}});
+// What an admin did, and who it was. `space`: "", or of which namespace.
+void log_act(const http::Exchange& exchange, const rules::Auth& auth, std::string_view what, std::string_view space = "") {
+  const http::Request& request = exchange.request();
+  const http::LogField by{"by", auth.name}, connection{"connection", request.connection}, peer{"peer", request.peer};
+  if (space.empty()) return http::log(http::LogLevel::Info, what, {by, connection, peer});
+  http::log(http::LogLevel::Info, what, {by, connection, peer, {"ns", space}});
+}
+
+// What blocks on the disk, on a worker.
+void work(const Surroundings& with, const Exchange& exchange, std::function<void()> task) {
+  if (!with.workers.try_run(std::move(task))) fail(exchange, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
 }
 
 void take_piece(const Surroundings& with, const Exchange& exchange, const Target& target, const rules::Auth& auth) {
@@ -89,12 +96,11 @@ void take_piece(const Surroundings& with, const Exchange& exchange, const Target
     return fail(exchange, {ErrorCode::InvalidArgument, "at is the byte where this piece begins."});
   }
   const auto id = std::string(*target.parameter("upload"));
-  const bool accepted = with.workers.try_run([&guard = with.guard, exchange, auth, id, offset] {
+  work(with, exchange, [&guard = with.guard, exchange, auth, id, offset] {
     const db::Result<void> done = guard.upload(auth, id, offset, exchange->request().body);
     if (!done.ok()) return fail(exchange, done.error());
     tell(exchange, R"({"status":"ok"})");
   });
-  if (!accepted) fail(exchange, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
 }
 
 void restore(const Surroundings& with, const Exchange& exchange, const Target& target, const rules::Auth& auth) {
@@ -126,6 +132,44 @@ void restore(const Surroundings& with, const Exchange& exchange, const Target& t
 
 }  // namespace
 
+void serve_namespace(const Surroundings& with, const Exchange& exchange, Method method, const rules::Auth& auth) {
+  std::string name(target_of(*exchange).parameter("ns").value_or(""));
+  if (name.empty()) return fail(exchange, {ErrorCode::InvalidArgument, "ns is the name of the namespace."});
+  work(with, exchange, [&guard = with.guard, exchange, method, auth, name = std::move(name)] {
+    if (method == Method::Put) {
+      const db::Result<bool> created = guard.create(auth, name);
+      if (!created.ok()) return fail(exchange, created.error());
+      if (created.value()) log_act(*exchange, auth, "namespace created", name);
+      return tell(exchange, created.value() ? R"({"created":true})" : R"({"created":false})");
+    }
+    const db::Result<void> removed = guard.remove(auth, name);
+    if (!removed.ok()) return fail(exchange, removed.error());
+    log_act(*exchange, auth, "namespace removed", name);
+    tell(exchange, R"({"status":"ok"})");
+  });
+}
+
+void serve_stats(const Surroundings& with, const Exchange& exchange, const rules::Auth& auth) {
+  const Target target = target_of(*exchange);
+  const auto space = with.guard.resolve(target.parameter("ns").value_or(""));
+  if (!space.ok()) return fail(exchange, space.error());
+  auto path = db::Path::parse(target.parameter("path").value_or(""));
+  if (!path.ok()) return fail(exchange, path.error());
+  with.guard.stats(space.value(), auth, std::move(path).value(),
+                   with.waiting.expect_a<db::Result<db::Stats>>([exchange](const db::Result<db::Stats>& found) {
+                     if (!found.ok()) return fail(exchange, found.error());
+                     tell(exchange, db::to_json(found.value()));
+                   }));
+}
+
+void serve_compact(const Surroundings& with, const Exchange& exchange, const rules::Auth& auth) {
+  if (auth.kind == rules::Auth::Kind::Admin) log_act(*exchange, auth, "compaction begun");
+  with.guard.compact(auth, with.waiting.expect_a<db::Result<db::Compacted>>([exchange](const db::Result<db::Compacted>& done) {
+    if (!done.ok()) return fail(exchange, done.error());
+    tell(exchange, fmt::format(R"({{"bytesBefore":{},"bytesAfter":{}}})", done.value().bytes_before, done.value().bytes_after));
+  }));
+}
+
 void serve_dump(const Surroundings& with, const Exchange& exchange, const rules::Auth& auth) {
   auto request = dump_request(target_of(*exchange));
   if (!request.ok()) return fail(exchange, request.error());
@@ -152,12 +196,11 @@ void serve_restore(const Surroundings& with, const Exchange& exchange, Method me
     return method == Method::Put ? take_piece(with, exchange, target, auth) : restore(with, exchange, target, auth);
   }
   if (method == Method::Put) return fail(exchange, {ErrorCode::InvalidArgument, "POST here first, for the name of an upload."});
-  const bool accepted = with.workers.try_run([&guard = with.guard, exchange, auth] {
+  work(with, exchange, [&guard = with.guard, exchange, auth] {
     const db::Result<std::string> id = guard.begin_upload(auth);
     if (!id.ok()) return fail(exchange, id.error());
     tell(exchange, R"({"upload":")" + id.value() + R"("})");
   });
-  if (!accepted) fail(exchange, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
 }
 
 }  // namespace hearth::net::rest

@@ -1,0 +1,154 @@
+// `hearth stats` and `hearth compact`: of a running server, or of a data folder that none has open.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "db/fsck.h"
+#include "db/model/json.h"
+#include "db/model/namespace_name.h"
+#include "db/stats.h"
+#include "tools/flags.h"
+#include "tools/progress.h"
+#include "tools/rest_client.h"
+
+namespace hearth::tools {
+namespace {
+
+constexpr size_t kBarWidth = 20;
+
+template <typename T>
+T or_throw(db::Result<T> result, const std::string& doing) {
+  if (!result.ok()) throw std::runtime_error(fmt::format("{}: {}", doing, result.error().message));
+  return std::move(result).value();
+}
+
+// 1234567 is 1.2 MB.
+std::string bytes_text(uint64_t bytes) {
+  static constexpr std::array<std::string_view, 5> kUnits = {"B", "kB", "MB", "GB", "TB"};
+  auto shown = static_cast<double>(bytes);
+  size_t unit = 0;
+  for (; shown >= 999.5 && unit + 1 < kUnits.size(); ++unit) shown /= 1000;
+  return unit == 0 || shown >= 99.5 ? fmt::format("{:.0f} {}", shown, kUnits[unit]) : fmt::format("{:.1f} {}", shown, kUnits[unit]);
+}
+
+// 1234567 is 1,234,567.
+std::string count_text(uint64_t count) {
+  std::string text = std::to_string(count);
+  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
+  return text;
+}
+
+std::string counted(uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", count_text(count), count == 1 ? one : many);
+}
+
+uint64_t number_in(const db::JsonNode& node, std::string_view name) {
+  const auto field = node.field(name);
+  return field ? static_cast<uint64_t>(field->integer().value_or(0)) : 0;
+}
+
+db::Path path_in(const db::JsonNode& node) {
+  const auto field = node.field("path");
+  return field && field->string() ? or_throw(db::Path::parse(*field->string()), "the server's answer") : db::Path();
+}
+
+bool is_true_in(const db::JsonNode& node, std::string_view name) {
+  const auto field = node.field(name);
+  return field && field->boolean().value_or(false);
+}
+
+std::string json_of_folder(const UpkeepFlags& flags) {
+  if (flags.space.empty()) throw std::runtime_error("--ns is required: a folder has no default namespace");
+  const std::string name = or_throw(db::check_namespace_name(flags.space), "--ns " + flags.space);
+  const db::Path path = or_throw(db::Path::parse(flags.path), flags.path);
+  return db::to_json(or_throw(db::measure_folder(flags.data, name, path), flags.data));
+}
+
+std::string json_of_server(const UpkeepFlags& flags) {
+  return ask_ok({.url = flags.url, .space = flags.space, .token = flags.token},
+                {.path = "/.inspect/stats.json", .query = {{"path", path_of(flags.path)}}});
+}
+
+void tell_sizes(const db::JsonNode& stats) {
+  const bool has_bars = ::isatty(STDOUT_FILENO) == 1;
+  const auto sizes = stats.field("sizes");
+  if (!sizes) throw std::runtime_error("the server's answer has no sizes");
+  uint64_t all = 0;
+  db::Path top;
+  fmt::print("{:>10} {:>6} {:>14} {:>12}  path\n", "bytes", "share", "leaves", "children");
+  for (const db::JsonNode& one : sizes->elements()) {
+    const db::Path path = path_in(one);
+    const uint64_t bytes = number_in(one, "bytes");
+    if (all == 0) {
+      all = std::max<uint64_t>(bytes, 1);
+      top = path;
+    }
+    const double share = static_cast<double>(bytes) / static_cast<double>(all);
+    const std::string_view about = is_true_in(one, "exact") ? "" : "~";
+    const std::string_view more = is_true_in(one, "allChildren") ? "" : "+";
+    const bool is_top = path == top;
+    const std::string name = is_top ? path.slashed() : std::string(2 * (path.depth() - top.depth()), ' ') + std::string(path.last());
+    std::string bar = has_bars && !is_top ? " " : "";
+    for (size_t i = 0; has_bars && !is_top && i < static_cast<size_t>(share * kBarWidth + 0.5); ++i) bar += "█";
+    const uint64_t children = number_in(one, "children");
+    fmt::print("{:>10} {:>4.0f} % {:>14} {:>12}  {}{}\n", fmt::format("{}{}", about, bytes_text(bytes)), share * 100,
+               fmt::format("{}{}", about, count_text(number_in(one, "leaves"))),
+               children == 0 ? "" : fmt::format("{}{}", count_text(children), more), name, bar);
+  }
+}
+
+}  // namespace
+
+int stats(const UpkeepFlags& flags) {
+  const bool is_online = flags.data.empty();
+  const std::string json = is_online ? json_of_server(flags) : json_of_folder(flags);
+  if (flags.json) {
+    fmt::print("{}\n", json);
+    return 0;
+  }
+  const db::JsonDocument document = or_throw(db::JsonDocument::parse(json), "the server's answer");
+  const db::JsonNode root = document.root();
+  if (!root.is_object()) throw std::runtime_error("the server's answer makes no sense: " + json);
+  tell_sizes(root);
+  fmt::print("\n{} on disk, indexes {}; {} so far\n", bytes_text(number_in(root, "diskBytes")),
+             bytes_text(number_in(root, "indexDiskBytes")), counted(number_in(root, "sequence"), "write", "writes"));
+  if (!is_online) return 0;
+  fmt::print("{}, {}\n", counted(number_in(root, "connections"), "connection", "connections"),
+             counted(number_in(root, "listeners"), "listener", "listeners"));
+  if (const auto listened = root.field("listened")) {
+    for (const db::JsonNode& one : listened->elements()) {
+      fmt::print("{:>10}  {}\n", count_text(number_in(one, "listeners")), path_in(one).slashed());
+    }
+  }
+  return 0;
+}
+
+int compact(const UpkeepFlags& flags) {
+  uint64_t before = 0, after = 0;
+  const Progress progress("compact");
+  if (flags.data.empty()) {
+    const std::string reply = ask_ok({.url = flags.url, .token = flags.token}, {.method = "POST", .path = "/.settings/compact.json"});
+    const db::JsonDocument document = or_throw(db::JsonDocument::parse(reply), "the server's answer");
+    if (!document.root().is_object()) throw std::runtime_error("the server's answer makes no sense: " + reply);
+    before = number_in(document.root(), "bytesBefore");
+    after = number_in(document.root(), "bytesAfter");
+  } else {
+    const db::Compacted done = or_throw(db::compact_folder(flags.data), "cannot compact " + flags.data);
+    before = done.bytes_before;
+    after = done.bytes_after;
+  }
+  if (flags.json) {
+    fmt::print("{{\"bytesBefore\":{},\"bytesAfter\":{}}}\n", before, after);
+  } else {
+    fmt::print("{} are {} now, after {:.1f} s\n", bytes_text(before), bytes_text(after), progress.time().count());
+  }
+  return 0;
+}
+
+}  // namespace hearth::tools
