@@ -181,6 +181,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
   Query query;
   ListenerCallbacks callbacks;
   std::unique_ptr<Client> client;
+  std::atomic<bool> is_started{false};  // there is a client
   std::atomic<bool> stopped{false};
   std::mutex mutex;  // Guards nothing but the order: one drain at a time, whatever threads the app's `run` has.
   const Projection projection;
@@ -195,19 +196,23 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
         projection(std::move(projection)) {}
 
   Result<void> start(const std::string& name) {
-    const std::lock_guard lock(mutex);  // a drain finds the client
     ASSIGN_OR_RETURN(auto conversation, engine->converse(name, "", [weak = weak_from_this()] {
-      const auto self = weak.lock();
-      if (self != nullptr) self->engine->callbacks().add([weak] {
-        if (const auto alive = weak.lock(); alive != nullptr) alive->drain();
-      });
+      if (const auto self = weak.lock(); self != nullptr) self->drain_soon();
     }));
     client = std::make_unique<Client>(std::move(conversation));
     Listen listen;
     listen.path = path;
     listen.query = query;
     client->listen(kListenRequest, kListenerId, std::move(listen));
+    is_started = true;
+    drain_soon();  // what came before that: when the database is closing, the end
     return {};
+  }
+
+  void drain_soon() {
+    engine->callbacks().add([weak = weak_from_this()] {
+      if (const auto alive = weak.lock(); alive != nullptr && alive->is_started) alive->drain();
+    });
   }
 
   void drain() {
