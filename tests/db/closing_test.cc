@@ -489,7 +489,10 @@ TEST_CASE("Closing: handles that outlive the database are refused, and harmless"
     closed.indexes("t", count);
     closed.dump({}, count);
     closed.restore("none", {}, count);
-    CHECK(refused == 8);
+    closed.stats("t", {}, count);
+    closed.compact(count);
+    CHECK(refused == 10);
+    CHECK(code_of(closed.remove("t")) == ErrorCode::Unavailable);
     CHECK(code_of(closed.create("u")) == ErrorCode::Unavailable);
     CHECK(code_of(closed.client("t", "", [] {})) == ErrorCode::Unavailable);
     CHECK(code_of(closed.begin_upload()) == ErrorCode::Unavailable);
