@@ -49,20 +49,39 @@ Backups::Backups(TreeStore& store, std::string folder, const Clock& clock, Space
 Backups::~Backups() { is_stopping_ = true; }
 
 void Backups::dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done) {
-  // Counted down when the pieces go.
-  if (dumps_->fetch_add(1) >= kDumpsMax) {
-    dumps_->fetch_sub(1);
-    return done(Error{ErrorCode::Unavailable, std::to_string(kDumpsMax) + " dumps are under way; try again when one is done"});
+  {
+    const std::lock_guard lock(dumps_->mutex);
+    if (dumps_->count >= kDumpsMax) {
+      return done(Error{ErrorCode::Unavailable, std::to_string(kDumpsMax) + " dumps are under way; try again when one is done"});
+    }
+    ++dumps_->count;
+    if (!request.name.empty()) dumps_->parts[request.name] = 0;
   }
-  const std::shared_ptr<void> place(nullptr, [dumps = dumps_](void*) { dumps->fetch_sub(1); });
+  // Counted down when the pieces go.
+  const std::shared_ptr<void> place(nullptr, [dumps = dumps_, name = request.name](void*) {
+    const std::lock_guard lock(dumps->mutex);
+    --dumps->count;
+    dumps->parts.erase(name);
+  });
   checkpoints_.run([this, request = std::move(request), done = std::move(done), place] {
     const auto make = [&]() -> Result<DumpPieces> {
       ASSIGN_OR_RETURN(Frozen frozen, store_.checkpoint());
       ASSIGN_OR_RETURN(auto made, Dumper::make(std::move(frozen), request, clock_.now()));
-      return DumpPieces([dumper = std::shared_ptr<Dumper>(std::move(made)), place](std::string& to) { return dumper->next(to); });
+      return DumpPieces([dumper = std::shared_ptr<Dumper>(std::move(made)), dumps = dumps_, name = request.name, place](std::string& to) {
+        Result<bool> more = dumper->next(to);
+        const std::lock_guard lock(dumps->mutex);
+        if (const auto part = dumps->parts.find(name); part != dumps->parts.end()) part->second = dumper->part();
+        return more;
+      });
     };
     done(make());
   });
+}
+
+std::optional<double> Backups::dump_part(const std::string& name) const {
+  const std::lock_guard lock(dumps_->mutex);
+  const auto found = dumps_->parts.find(name);
+  return found == dumps_->parts.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::string Backups::path_of(const std::string& id) const { return folder_ + "/" + id + std::string(kUploadSuffix); }

@@ -39,6 +39,9 @@ class Backups {
   // Everything that was committed before the call is in it. Errors: of Dumper::make, Unavailable above kDumpsMax.
   void dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done);
 
+  // How much of the dump of that name is taken, 0 to 1, about. Nothing: none is under way.
+  std::optional<double> dump_part(const std::string& name) const;
+
   // A file for restore(). Blocks on disk. Errors: Unavailable (too many, disk full), NotFound (no such upload),
   // InvalidArgument (`at` is not where the upload ends), Io.
   Result<std::string> begin_upload();
@@ -69,7 +72,13 @@ class Backups {
   const Clock& clock_;
   const SpaceOf space_of_;
   const std::function<void()> let_go_;
-  const std::shared_ptr<std::atomic<size_t>> dumps_ = std::make_shared<std::atomic<size_t>>(0);
+  // Pieces may outlive this.
+  struct Dumps {
+    std::mutex mutex;  // Guards all below.
+    size_t count = 0;
+    std::map<std::string, double> parts;  // by name, of those that have one
+  };
+  const std::shared_ptr<Dumps> dumps_ = std::make_shared<Dumps>();
   std::atomic<bool> is_stopping_ = false;
   std::mutex mutex_;  // Guards all below.
   std::map<std::string, Upload> uploads_;

@@ -363,6 +363,11 @@ void Database::dump(DumpRequest request, std::function<void(Result<DumpPieces>)>
   engine_->backups().dump(std::move(request), std::move(done));
 }
 
+std::optional<double> Database::dump_part(const std::string& name) const {
+  const Gate::Pass pass(engine_->gate());
+  return pass ? engine_->backups().dump_part(name) : std::nullopt;
+}
+
 Result<std::string> Database::begin_upload() {
   const Gate::Pass pass(engine_->gate());
   if (!pass) return closed_error();

@@ -199,6 +199,7 @@ class Database {
   // A dump of what was committed before the call, taken piece by piece while writes go on. Errors: NotFound, InvalidArgument,
   // Unavailable (too many at a time).
   void dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done);
+  std::optional<double> dump_part(const std::string& name) const;  // how much of it is taken, 0 to 1; nothing: none is under way
   // A file comes in pieces, each where the last one ended, and then becomes part of the tree, all or nothing; whoever
   // listens is told as of a set. The first two block on disk. Errors: db/backups.h.
   Result<std::string> begin_upload();

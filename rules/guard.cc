@@ -410,6 +410,12 @@ void Guard::dump(const Auth& auth, db::DumpRequest request, std::function<void(d
   database_.dump(std::move(request), std::move(done));
 }
 
+db::Result<double> Guard::dump_part(const Auth& auth, const std::string& name) const {
+  if (auth.kind != Auth::Kind::Admin) return denied();
+  if (const auto part = database_.dump_part(name)) return *part;
+  return db::Error{db::ErrorCode::NotFound, "No dump of that name is under way."};
+}
+
 db::Result<std::string> Guard::begin_upload(const Auth& auth) {
   if (auth.kind != Auth::Kind::Admin) return denied();
   return database_.begin_upload();

@@ -170,6 +170,7 @@ class Guard {
 
   // For admins: db::Database's functions of these names. Errors: PermissionDenied, theirs.
   void dump(const Auth& auth, db::DumpRequest request, std::function<void(db::Result<db::DumpPieces>)> done);
+  db::Result<double> dump_part(const Auth& auth, const std::string& name) const;  // Errors: NotFound: none is under way
   db::Result<std::string> begin_upload(const Auth& auth);
   db::Result<void> upload(const Auth& auth, const std::string& id, uint64_t at, std::string_view bytes);
   using Restored = db::Result<std::vector<db::RestoredTree>>;

@@ -1,11 +1,13 @@
 // `hearth dump`, `hearth dump verify` and `hearth restore`.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <stdexcept>
 
 #include "db/base/clock.h"
+#include "db/base/random.h"
 #include "db/database.h"
 #include "db/dump/folder.h"
 #include "db/model/json.h"
@@ -76,15 +78,45 @@ uint64_t check_and_tell(const DumpFlags& flags, const OutputFile& out) {
   return leaves;
 }
 
+// How far the server is with a dump, asked once a second at most.
+class DumpPart {
+ public:
+  DumpPart(Target server, std::string name) : server_(std::move(server)), name_(std::move(name)) {}
+  std::optional<double> now() {
+    if (asked_ && std::chrono::steady_clock::now() - *asked_ < kAskInterval) return part_;
+    asked_ = std::chrono::steady_clock::now();
+    try {
+      const RestReply reply = ask(server_, {.path = "/.settings/dump.json", .query = {{"name", name_}}});
+      const auto document = db::JsonDocument::parse(reply.body);
+      const auto part = document.ok() && document.value().root().is_object() ? document.value().root().field("part") : std::nullopt;
+      if (part && part->number()) part_ = part->number();
+    } catch (const std::runtime_error&) {
+      // The dump itself says what is wrong, if it concerns that too.
+    }
+    return part_;
+  }
+
+ private:
+  static constexpr std::chrono::seconds kAskInterval{1};
+  const Target server_;
+  const std::string name_;
+  std::optional<std::chrono::steady_clock::time_point> asked_;
+  std::optional<double> part_;  // nothing: an older server, or none of the dump is taken
+};
+
 void dump_of_server(const DumpFlags& flags, const db::DumpRequest& request) {
   const bool is_native = request.format == db::DumpFormat::Native;
   RestRequest asked{.path = "/.settings/dump", .query = {{"format", is_native ? "native" : "json"}}};
   if (!request.path.is_root()) asked.query.emplace_back("path", request.path.text());
+  const Target server{.url = flags.url, .space = request.space.value_or(""), .token = flags.token};
+  const std::string name = db::random_hex(8);
+  asked.query.emplace_back("name", name);
   OutputFile out(flags.out);
   Progress progress("dump");
-  ask_ok({.url = flags.url, .space = request.space.value_or(""), .token = flags.token}, asked, [&](std::string_view piece) {
+  DumpPart part(server, name);
+  ask_ok(server, asked, [&](std::string_view piece) {
     out.write(piece);
-    progress.show(out.byte_count(), {});
+    if (progress.is_due()) progress.show(out.byte_count(), part.now());
     return true;
   });
   const auto time = progress.time();

@@ -26,10 +26,14 @@ Progress::~Progress() {
   if (has_bar_) fmt::print(stderr, "\r\x1b[K");
 }
 
+bool Progress::is_due() const {
+  const std::chrono::milliseconds interval = is_terminal_ ? kBarInterval : std::chrono::milliseconds(kLineInterval);
+  return std::chrono::steady_clock::now() - shown_ >= interval;
+}
+
 void Progress::show(uint64_t bytes, std::optional<double> part) {
-  const auto now = std::chrono::steady_clock::now();
-  if (now - shown_ < (is_terminal_ ? std::chrono::milliseconds(kBarInterval) : std::chrono::milliseconds(kLineInterval))) return;
-  shown_ = now;
+  if (!is_due()) return;
+  shown_ = std::chrono::steady_clock::now();
   const double seconds = std::max(time().count(), 1e-3);
   std::string text = fmt::format("{:.1f} MB, {:.1f} MB/s", static_cast<double>(bytes) / kMega, static_cast<double>(bytes) / kMega / seconds);
   if (part && *part > 0.001) {

@@ -21,6 +21,7 @@ class Progress {
 
   // `part`: of the whole, 0 to 1; nothing when that is not known.
   void show(uint64_t bytes, std::optional<double> part);
+  bool is_due() const;  // whether show() would show something
   std::chrono::duration<double> time() const { return std::chrono::steady_clock::now() - begun_; }
 
  private:

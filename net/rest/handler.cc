@@ -213,6 +213,8 @@ void RestHandler::Core::dispatch(const std::shared_ptr<Call>& call) {
       return tell_info(*call);
     case Endpoint::Dump:
       return rest::serve_dump(with_, call->exchange, call->auth);
+    case Endpoint::DumpPart:
+      return rest::tell_dump_part(with_, call->exchange, call->auth);
     case Endpoint::Restore:
       return rest::serve_restore(with_, call->exchange, call->request.method, call->auth);
     case Endpoint::Namespace:
@@ -304,6 +306,7 @@ void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
     case Endpoint::Databases:
     case Endpoint::Info:
     case Endpoint::Dump:
+    case Endpoint::DumpPart:
     case Endpoint::Restore:
     case Endpoint::Namespace:
     case Endpoint::Stats:

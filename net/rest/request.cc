@@ -215,6 +215,9 @@ Parser::Step Parser::endpoint() {
   if (segments == std::vector<std::string>{".settings", "dump"}) {
     return only(Endpoint::Dump, to_.method == Method::Get);
   }
+  if (segments == std::vector<std::string>{".settings", "dump.json"}) {
+    return only(Endpoint::DumpPart, to_.method == Method::Get);
+  }
   if (segments == std::vector<std::string>{".settings", "restore.json"}) {
     return only(Endpoint::Restore, to_.method == Method::Post || to_.method == Method::Put);
   }

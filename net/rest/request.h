@@ -31,6 +31,7 @@ enum class Endpoint : uint8_t {
   OwnIndexes,  // /.settings/indexes.json
   Kick,        // /.settings/kick.json
   Dump,        // /.settings/dump (upkeep.h)
+  DumpPart,    // /.settings/dump.json
   Restore,     // /.settings/restore.json
   Namespace,   // /.settings/namespace.json
   Compact,     // /.settings/compact.json

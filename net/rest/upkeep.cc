@@ -16,6 +16,8 @@ namespace {
 
 using db::Error;
 using db::ErrorCode;
+constexpr size_t kDumpNameBytesMax = 64;
+
 using Exchange = std::shared_ptr<http::Exchange>;
 
 void fail(const Exchange& exchange, const Error& error) {
@@ -47,6 +49,7 @@ db::Result<db::DumpRequest> dump_request(const Target& target) {
   ASSIGN_OR_RETURN(request.path, db::Path::parse(target.parameter("path").value_or("")));
   const std::string_view format = target.parameter("format").value_or("native");
   if (format != "native" && format != "json") return Error{ErrorCode::InvalidArgument, "format is native or json."};
+  request.name = target.parameter("name").value_or("").substr(0, kDumpNameBytesMax);
   request.format = format == "json" ? db::DumpFormat::Json : db::DumpFormat::Native;
   return request;
 }
@@ -188,6 +191,12 @@ void serve_dump(const Surroundings& with, const Exchange& exchange, const rules:
           return !more.ok() ? http::Pull::Failed : more.value() ? http::Pull::More : http::Pull::Last;
         });
       }));
+}
+
+void tell_dump_part(const Surroundings& with, const Exchange& exchange, const rules::Auth& auth) {
+  const db::Result<double> part = with.guard.dump_part(auth, std::string(target_of(*exchange).parameter("name").value_or("")));
+  if (!part.ok()) return fail(exchange, part.error());
+  tell(exchange, fmt::format(R"({{"part":{:.4f}}})", part.value()));
 }
 
 void serve_restore(const Surroundings& with, const Exchange& exchange, Method method, const rules::Auth& auth) {

@@ -6,6 +6,7 @@
 //   POST   /.settings/compact.json                                 → {"bytesBefore":…,"bytesAfter":…}, when it is done
 //
 //   GET  /.settings/dump?ns=NAME&path=PATH&format=native|json      → the file, in pieces; without ns all namespaces
+//        …&name=NAME: then GET /.settings/dump.json?name=NAME says how far it is → {"part":0.42}; 404: none is under way
 //   POST /.settings/restore.json                                   → {"upload":"ID"}
 //   PUT  /.settings/restore.json?upload=ID&at=BYTES                the next piece of the file, which goes on at that byte
 //   POST /.settings/restore.json?upload=ID&ns=NAME&into=PATH&replace=true
@@ -28,6 +29,7 @@ void serve_namespace(const Surroundings& with, const std::shared_ptr<http::Excha
 void serve_stats(const Surroundings& with, const std::shared_ptr<http::Exchange>& exchange, const rules::Auth& auth);
 void serve_compact(const Surroundings& with, const std::shared_ptr<http::Exchange>& exchange, const rules::Auth& auth);
 void serve_dump(const Surroundings& with, const std::shared_ptr<http::Exchange>& exchange, const rules::Auth& auth);
+void tell_dump_part(const Surroundings& with, const std::shared_ptr<http::Exchange>& exchange, const rules::Auth& auth);
 void serve_restore(const Surroundings& with, const std::shared_ptr<http::Exchange>& exchange, Method method,
                    const rules::Auth& auth);
 

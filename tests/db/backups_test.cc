@@ -110,6 +110,39 @@ bool has_leftovers(const std::string& folder) {
 
 }  // namespace
 
+TEST_CASE("backups: a dump with a name says how far it is, until it is over") {
+  const TempFolder folder;
+  auto database = open(folder.path());
+  Namespace space = database->space("chat").value();
+  for (int i = 0; i < 40; ++i) {
+    std::vector<std::pair<std::string, Value>> entries;
+    for (int k = 0; k < 1'000; ++k) entries.emplace_back("k" + std::to_string(i * 1'000 + k), Value::string(std::string(100, 'x') + std::to_string(k * i)));
+    REQUIRE(space.update("list", std::move(entries)).ok());
+  }
+  DumpRequest request;
+  request.name = "monday";
+  CHECK_FALSE(database->dump_part("monday"));
+  auto pieces = begin_dump(*database, request);
+  REQUIRE(pieces.ok());
+  REQUIRE(database->dump_part("monday"));
+  CHECK(*database->dump_part("monday") == 0);
+  CHECK_FALSE(database->dump_part("tuesday"));
+  CHECK_FALSE(database->dump_part(""));
+  std::string text;
+  double last = 0;
+  int between = 0;
+  while (pieces.value()(text).value()) {
+    const double part = database->dump_part("monday").value();
+    CHECK(part >= last);
+    if (part > 0 && part < 1) ++between;
+    last = part;
+  }
+  CHECK(between > 0);
+  CHECK(last == 1);
+  pieces = Error{ErrorCode::NotFound, ""};
+  CHECK_FALSE(database->dump_part("monday"));
+}
+
 TEST_CASE("backups: a dump under write load has each namespace as it was between two commits, with all that was told before") {
   const TempFolder folder;
   const TempFolder other;
