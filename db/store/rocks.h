@@ -1,6 +1,8 @@
 // RocksDB, opened as we want it; the only file that turns its Status into an Error. Thread: any.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -18,8 +20,13 @@ namespace hearth::db {
 
 Error to_error(const rocksdb::Status& status, const std::string& doing);
 
+// Of what is read: a server's is kept; of a store that is gone through once nothing is worth it.
+enum class Memory : uint8_t { Ample, Little };
+inline constexpr size_t kAmpleCacheBytes = 256u << 20;
+inline constexpr size_t kLittleCacheBytes = 8u << 20;  // indexes and filters of files among it
+
 // Settings by measurement: README.md of this folder. `environment`: null for the real one.
-rocksdb::Options rocks_options(rocksdb::Env* environment);
+rocksdb::Options rocks_options(rocksdb::Env* environment, Memory memory = Memory::Ample);
 
 // `listener`: may be null. Errors: Locked, Io, Corruption, each with what to do about it.
 Result<std::unique_ptr<rocksdb::DB>> open_rocks(const std::string& folder, rocksdb::Env* environment,

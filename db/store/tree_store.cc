@@ -291,7 +291,7 @@ Result<Frozen> open_frozen(const std::string& folder, Afterwards afterwards) {
     return Error{ErrorCode::Locked, "the data folder " + folder + " is in use by another process; ask that one, or stop it"};
   }
   rocksdb::DB* opened = nullptr;
-  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(rocks_options(nullptr), folder, &opened);
+  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(rocks_options(nullptr, Memory::Little), folder, &opened);
   if (!status.ok()) return to_error(status, "opening the data folder " + folder);
   state->frozen.reset(opened);
   state->db = opened;
