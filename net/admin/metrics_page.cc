@@ -121,23 +121,24 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
                 const Verifier::Counts& counts, const db::Figures& figures, Families& to) {
   std::vector<Families::Sample> most;
   for (const auto& [name, value] : limits) most.push_back(sample("limit", std::string(name), value));
-  to.gauges("hearth_limit", "What there may be at most, by the flag that sets it (--max-…); 0: any number.",
+  to.gauges("hearth_limit", "What there may be at most, by the flag that sets it (--max-…): a number, bytes or seconds; 0: any number.",
             std::move(most));
   std::vector<Families::Sample> reached;
   for (size_t limit = 0; limit < http::kLimitNames.size(); ++limit) {
-    reached.push_back(sample("limit", std::string(http::kLimitNames[limit]), stats.limits_reached[limit]));
+    // The largest message of an SDK, in one frame or in several.
+    const uint64_t by_wire = static_cast<http::Limit>(limit) == http::Limit::MessageSize ? wire.messages_refused : 0;
+    reached.push_back(sample("limit", std::string(http::kLimitNames[limit]), stats.limits_reached[limit] + by_wire));
   }
   reached.push_back(sample("limit", "listeners", wire.listens_refused));
   reached.push_back(sample("limit", "long_polls", wire.polls_refused));
-  reached.push_back(sample("limit", "wire_message_size", wire.messages_refused));
   reached.push_back(
       sample("limit", "failed_logins", counts.refused[static_cast<size_t>(Reason::Blocked)].load()));
-  reached.push_back(sample("limit", "answer_size", figures.answers_refused));
+  reached.push_back(sample("limit", "answers_size", figures.answers_refused));
   reached.push_back(sample("limit", "listener_backlog", figures.slow_listeners));
   reached.push_back(sample("limit", "namespace", figures.writes_over_quota));
   reached.push_back(sample("limit", "disk_reserve", figures.writes_without_room));
   to.counters("hearth_limit_reached_total",
-              "Times that a client came up against a limit: request_rate slows it down, all others refuse or end something.",
+              "Times that a client came up against a limit, by the same names and those that have no flag: request_rate slows it down, all others refuse or end something.",
               std::move(reached));
   to.gauge("hearth_answer_bytes", "Bytes of large values that clients have asked for and not taken yet.",
            figures.answer_bytes);

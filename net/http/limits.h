@@ -58,6 +58,6 @@ enum class Limit : uint8_t {
 inline constexpr std::array<std::string_view, 15> kLimitNames = {
     "connections", "connections_per_address", "request_rate", "greeting_time", "head_size",
     "head_time",   "body_size",               "body_time",    "pending_size",  "message_size",
-    "idle_time",   "backlog",                 "send_time",    "outbound",      "read_time"};
+    "idle_time",   "backlog_size",            "send_time",    "outbound_size", "read_time"};
 
 }  // namespace hearth::net::http

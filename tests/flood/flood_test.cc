@@ -163,7 +163,7 @@ TEST_CASE("Flood: a listener that never reads, under a writer", "[flood]") {
     CHECK(server.set("/big", "\"" + large + std::to_string(i) + "\""));
     CHECK(server.set("/counter", std::to_string(i)));
   }
-  CHECK(server.reached("listener_backlog") + server.reached("backlog") + server.reached("send_time") == 1);
+  CHECK(server.reached("listener_backlog") + server.reached("backlog_size") + server.reached("send_time") == 1);
   for (int i = 0; i < 300;) {  // all of it, in order
     const auto frame = reader->take_frame();
     REQUIRE(frame.opcode == 1);
@@ -271,7 +271,7 @@ TEST_CASE("Flood: large values that are asked for and not read", "[flood]") {
     deaf.push_back(sdk_client(server, "default", 4096));
     deaf.back()->send_text(request(1, "g", R"({"p":"/large","q":{}})"));
   }
-  CHECK(eventually([&] { return server.reached("answer_size") >= 40; }));
+  CHECK(eventually([&] { return server.reached("answers_size") >= 40; }));
   CHECK(server.ask({.target = "/small.json"}).body == "1");
   auto good = sdk_client(server);
   good->send_text(request(1, "g", R"({"p":"/small","q":{}})"));

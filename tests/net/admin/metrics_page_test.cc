@@ -380,7 +380,7 @@ TEST_CASE("Metrics: what is refused is counted by why, and what there may be is 
                {R"(hearth_limit_reached_total{limit="head_size"})", 1},
                {R"(hearth_limit_reached_total{limit="connections"})", 0}});
   CHECK(before.at(R"(hearth_limit{limit="connections"})") == 50'000);
-  CHECK(before.at(R"(hearth_limit{limit="head_seconds"})") == 30);
+  CHECK(before.at(R"(hearth_limit{limit="head_time"})") == 30);
   CHECK(before.at(R"(hearth_limit{limit="listeners"})") == 20'000);
 }
 
