@@ -7,14 +7,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <stdexcept>
 #include <thread>
 
 #include "db/model/json.h"
+#include "tools/dump_file.h"
 #include "tools/rules_file.h"
 
 namespace hearth::tools {
@@ -303,31 +302,13 @@ int DataCommands::import_file() const {
 }
 
 int DataCommands::export_file() const {
-  const RestRequest request{.path = path_of(path_), .query = {{"format", "export"}}};
-  if (out_.empty()) {
-    ask_ok(target_, request, [](std::string_view bytes) {
-      print_bytes(bytes);
-      return true;
-    });
-    return 0;
-  }
-  const std::string part = out_ + ".part";
-  std::ofstream file(part, std::ios::binary | std::ios::trunc);
-  if (!file) throw std::runtime_error("cannot write " + part);
-  try {
-    ask_ok(target_, request, [&](std::string_view bytes) {
-      file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-      return static_cast<bool>(file);
-    });
-    file.close();
-    if (!file) throw std::runtime_error("cannot write " + part);
-    std::filesystem::rename(part, out_);
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove(part, ignored);
-    throw;
-  }
-  note(fmt::format("{} is in {}, {} bytes", path_of(path_), out_, std::filesystem::file_size(out_)));
+  OutputFile file(out_.empty() ? "-" : out_);
+  ask_ok(target_, {.path = path_of(path_), .query = {{"format", "export"}}}, [&](std::string_view bytes) {
+    file.write(bytes);
+    return true;
+  });
+  file.finish();
+  if (!out_.empty()) note(fmt::format("{} is in {}, {} bytes", path_of(path_), out_, file.byte_count()));
   return 0;
 }
 

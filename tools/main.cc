@@ -176,7 +176,7 @@ A case may have "data" of its own, which stays for those behind it. No case writ
 Exit status: 0 when every case is as expected.)");
 
   CLI::App* explain = command->add_subcommand("explain", "Says what the rules say of one read or write, and why");
-  explain->add_option("--url", flags.url, "A running server")->capture_default_str();
+  explain->add_option("--url", flags.url, "A running server")->envname("HEARTH_URL")->capture_default_str();
   explain->add_option("--token", flags.token, "A credential of an admin; not needed with serve --dev")->envname("HEARTH_TOKEN");
   explain->add_option("--data", flags.data, "A data folder that no server has open, instead of --url");
   explain->add_option("--ns", flags.space, "The namespace");

@@ -10,8 +10,8 @@
 #include "db/database.h"
 #include "db/model/json.h"
 #include "rules/guard.h"
-#include "tools/bench_client.h"
 #include "tools/flags.h"
+#include "tools/rest_client.h"
 #include "tools/rules_file.h"
 #include "tools/temporary_folder.h"
 
@@ -164,16 +164,10 @@ std::string question_of(const RulesFlags& flags) {
   return question + ",\"auth\":" + (flags.auth.empty() ? "null" : flags.auth) + "}";
 }
 
-std::string explain_at(const std::string& url, const std::string& question, const RulesFlags& flags) {
-  std::string fields = flags.json ? "" : "Accept: text/plain\r\n";
-  if (!flags.token.empty()) fields += "Authorization: Bearer " + flags.token + "\r\n";
-  const std::string target = "/.inspect/explain.json" + (flags.space.empty() ? "" : "?ns=" + flags.space);
-  const HttpReply reply = http(parse_url(url), "POST", target, question, fields);
-  if (reply.status == 200) return reply.body;
-  const auto document = db::JsonDocument::parse(reply.body);
-  const auto error = document.ok() && document.value().root().is_object() ? document.value().root().field("error") : std::nullopt;
-  throw std::runtime_error(fmt::format("{} answers {}: {}", url, reply.status,
-                                       error && error->string() ? std::string(*error->string()) : reply.body));
+std::string explain_at(const std::string& question, const RulesFlags& flags) {
+  RestRequest asked{.method = "POST", .path = "/.inspect/explain.json", .body = question};
+  if (!flags.json) asked.fields.emplace_back("Accept: text/plain");
+  return ask_ok({.url = flags.url, .space = flags.space, .token = flags.token}, asked);
 }
 
 std::string explain_in_folder(const std::string& question, const RulesFlags& flags) {
@@ -197,7 +191,7 @@ std::string explain_in_folder(const std::string& question, const RulesFlags& fla
 
 int explain(const RulesFlags& flags) {
   const std::string question = question_of(flags);
-  std::string told = flags.data.empty() ? explain_at(flags.url, question, flags) : explain_in_folder(question, flags);
+  std::string told = flags.data.empty() ? explain_at(question, flags) : explain_in_folder(question, flags);
   if (!told.ends_with('\n')) told += '\n';
   fmt::print("{}", told);
   return 0;
