@@ -190,6 +190,34 @@ Parser::Step Parser::output() {
   return {};
 }
 
+namespace {
+
+// Targets that are no data: with a name in a folder, or alone.
+struct Fixed {
+  std::string_view folder, name;
+  Endpoint endpoint;
+  Method method, other_method;
+};
+constexpr Fixed kFixed[] = {
+    {".health", "", Endpoint::Health, Method::Get, Method::Get},
+    {".inspect", "databases.json", Endpoint::Databases, Method::Get, Method::Get},
+    {".inspect", "stats.json", Endpoint::Stats, Method::Get, Method::Get},
+    {".inspect", "explain.json", Endpoint::Explain, Method::Post, Method::Post},
+    {".inspect", "coverage", Endpoint::Coverage, Method::Get, Method::Get},
+    {".inspect", "coverage.json", Endpoint::Coverage, Method::Get, Method::Get},
+    {".inspect", "indexes.json", Endpoint::Indexes, Method::Get, Method::Get},
+    {".settings", "rules.json", Endpoint::Rules, Method::Get, Method::Put},
+    {".settings", "indexes.json", Endpoint::OwnIndexes, Method::Get, Method::Put},
+    {".settings", "kick.json", Endpoint::Kick, Method::Post, Method::Post},
+    {".settings", "dump", Endpoint::Dump, Method::Get, Method::Get},
+    {".settings", "dump.json", Endpoint::DumpPart, Method::Get, Method::Get},
+    {".settings", "restore.json", Endpoint::Restore, Method::Post, Method::Put},
+    {".settings", "namespace.json", Endpoint::Namespace, Method::Put, Method::Delete},
+    {".settings", "compact.json", Endpoint::Compact, Method::Post, Method::Post},
+};
+
+}  // namespace
+
 Parser::Step Parser::endpoint() {
   std::vector<std::string> segments = target_.segments;
   const std::string first = segments.empty() ? "" : segments.front();
@@ -198,49 +226,12 @@ Parser::Step Parser::endpoint() {
     if (!allowed) return refuse(405, "Method not allowed here.");
     return {};
   };
-  if (segments == std::vector<std::string>{".health"}) return only(Endpoint::Health, to_.method == Method::Get);
-  if (segments == std::vector<std::string>{".inspect", "databases.json"}) {
-    return only(Endpoint::Databases, to_.method == Method::Get);
-  }
-  if (segments == std::vector<std::string>{".settings", "rules.json"}) {
-    to_.dry_run = is("dryRun", "true");
-    return only(Endpoint::Rules, to_.method == Method::Get || to_.method == Method::Put);
-  }
-  if (segments == std::vector<std::string>{".settings", "indexes.json"}) {
-    return only(Endpoint::OwnIndexes, to_.method == Method::Get || to_.method == Method::Put);
-  }
-  if (segments == std::vector<std::string>{".settings", "kick.json"}) {
-    return only(Endpoint::Kick, to_.method == Method::Post);
-  }
-  if (segments == std::vector<std::string>{".settings", "dump"}) {
-    return only(Endpoint::Dump, to_.method == Method::Get);
-  }
-  if (segments == std::vector<std::string>{".settings", "dump.json"}) {
-    return only(Endpoint::DumpPart, to_.method == Method::Get);
-  }
-  if (segments == std::vector<std::string>{".settings", "restore.json"}) {
-    return only(Endpoint::Restore, to_.method == Method::Post || to_.method == Method::Put);
-  }
-  if (segments == std::vector<std::string>{".settings", "namespace.json"}) {
-    return only(Endpoint::Namespace, to_.method == Method::Put || to_.method == Method::Delete);
-  }
-  if (segments == std::vector<std::string>{".settings", "compact.json"}) {
-    return only(Endpoint::Compact, to_.method == Method::Post);
-  }
-  if (segments == std::vector<std::string>{".inspect", "stats.json"}) {
-    return only(Endpoint::Stats, to_.method == Method::Get);
-  }
-  if (segments == std::vector<std::string>{".inspect", "explain.json"}) {
-    to_.as_text = contains_ignoring_case(from_.header("Accept").value_or(""), "text/plain");
-    return only(Endpoint::Explain, to_.method == Method::Post);
-  }
-  if (segments == std::vector<std::string>{".inspect", "coverage"} ||
-      segments == std::vector<std::string>{".inspect", "coverage.json"}) {
-    to_.as_text = segments.back() == "coverage";
-    return only(Endpoint::Coverage, to_.method == Method::Get);
-  }
-  if (segments == std::vector<std::string>{".inspect", "indexes.json"}) {
-    return only(Endpoint::Indexes, to_.method == Method::Get);
+  for (const Fixed& one : kFixed) {
+    if (segments.size() != (one.name.empty() ? 1 : 2) || first != one.folder || (segments.size() == 2 && segments[1] != one.name)) continue;
+    to_.dry_run = one.endpoint == Endpoint::Rules && is("dryRun", "true");
+    to_.as_text = one.endpoint == Endpoint::Explain    ? contains_ignoring_case(from_.header("Accept").value_or(""), "text/plain")
+                  : one.endpoint == Endpoint::Coverage && one.name == "coverage";
+    return only(one.endpoint, to_.method == one.method || to_.method == one.other_method);
   }
   if (first == ".inspect") return refuse(404, "Not found.");
   if (first == ".settings") return refuse(501, "This setting is not supported by this server.");
