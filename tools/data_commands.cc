@@ -27,6 +27,11 @@ PATH is as in the SDKs: /rooms/tea. Without --token the admin secret in --data i
 which a server in development believes. HEARTH_URL and HEARTH_TOKEN stand for --url and --token.
 
 Exit status: 0, or 1 with one line that says what is wrong.)";
+constexpr const char* kForAdmins = R"(
+For admins: without --token the admin secret in --data is used, if it can be read, and else 'owner', which a server in
+development believes. HEARTH_URL and HEARTH_TOKEN stand for --url and --token.
+
+Exit status: 0, or 1 with one line that says what is wrong.)";
 
 bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
 
@@ -163,14 +168,14 @@ One write: whoever listens is told once, and rules do not judge an admin. A file
 void DataCommands::add_namespaces(CLI::App& program) {
   CLI::App* spaces = program.add_subcommand("namespace", "Lists, makes and deletes the namespaces of a server");
   spaces->require_subcommand(1);
-  add(*spaces, "list", "Prints their names, a line each", [this] { return list_namespaces(); })->footer(kHowToSayIt);
+  add(*spaces, "list", "Prints their names, a line each", [this] { return list_namespaces(); })->footer(kForAdmins);
 
   CLI::App* create = add(*spaces, "create", "Makes one, which is empty", [this] { return create_namespace(); });
   create->add_option("name", name_, "1 to 128 of a-z, 0-9, '-' and '_'")->required();
   create->footer(std::string(R"(
 Nobody but an admin has rights in it before it has rules: PUT /.settings/rules.json, or serve --rules. A server in development
 makes namespaces by itself when they are written.)") +
-                 "\n" + kHowToSayIt);
+                 "\n" + kForAdmins);
 
   CLI::App* remove = add(*spaces, "delete", "Removes one, with its data, rules and indexes", [this] { return delete_namespace(); });
   remove->add_option("name", name_, "Which")->required();
@@ -178,7 +183,8 @@ makes namespaces by itself when they are written.)") +
   remove->footer(std::string(R"(
 There is no way back but a dump that was taken before ('hearth dump --ns NAME --out FILE'). Its clients are disconnected; what
 they had queued for their end is not written. The room on disk comes back by and by, or at once with 'hearth compact'.)") +
-                 "\n" + kHowToSayIt);
+                 "\n" + kForAdmins);
+  for (CLI::App* command : spaces->get_subcommands({})) command->remove_option(command->get_option("--ns"));
 }
 
 int DataCommands::get() const {
