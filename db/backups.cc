@@ -46,7 +46,10 @@ Result<void> write_all(int file, std::string_view bytes, uint64_t at) {
 Backups::Backups(TreeStore& store, std::string folder, const Clock& clock, SpaceOf space_of, std::function<void()> let_go)
     : store_(store), folder_(std::move(folder)), clock_(clock), space_of_(std::move(space_of)), let_go_(std::move(let_go)) {}
 
-Backups::~Backups() { is_stopping_ = true; }
+Backups::~Backups() {
+  is_stopping_ = true;
+  give_up_compaction();
+}
 
 void Backups::dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done) {
   {
@@ -133,7 +136,7 @@ Result<void> Backups::upload(const std::string& id, uint64_t at, std::string_vie
 
 void Backups::restore(const std::string& id, RestoreRequest request,
                       std::function<void(Result<std::vector<RestoredTree>>)> done) {
-  if (const Result<void> begun = begin("another restore"); !begun.ok()) return done(begun.error());
+  if (const Result<void> begun = begin("a restore"); !begun.ok()) return done(begun.error());
   restores_.run([this, id, request = std::move(request), done = std::move(done)] {
     const Result<void> taken = take(id, {});
     auto result = taken.ok() ? run(path_of(id), request) : Result<std::vector<RestoredTree>>(taken.error());
@@ -167,14 +170,16 @@ Result<void> Backups::meanwhile(const std::function<Result<void>()>& work) {
 }
 
 void Backups::compact(std::function<void(Result<Compacted>)> done) {
-  if (const Result<void> begun = begin("a compaction"); !begun.ok()) return done(begun.error());
-  restores_.run([this, done = std::move(done)] {
+  if (is_compacting_.exchange(true)) return done(Error{ErrorCode::Unavailable, "a compaction is under way; try again when it is done"});
+  compactions_.run([this, done = std::move(done)] {
     let_go_();
-    Result<Compacted> result = store_.compact(is_stopping_);
-    end();
+    Result<Compacted> result = store_.compact(is_not_to_compact_);
+    is_compacting_ = false;
     done(std::move(result));
   });
 }
+
+void Backups::give_up_compaction() { is_not_to_compact_ = true; }
 
 Result<std::vector<RestoredTree>> Backups::run(const std::string& path, const RestoreRequest& request) {
   const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -1,7 +1,6 @@
 // Dumps of a database that is in use, and restores into one. Both work on threads of their own, beside the shards: a dump
 // from a checkpoint, whose disk space is held until the last piece is taken; a restore from a file that was uploaded first, in
-// pieces, until all shards concerned meet for the moment of its swap. Removals of namespaces and compactions take turns with
-// restores. Thread: any.
+// pieces, until all shards concerned meet for the moment of its swap. Removals of namespaces take turns with restores. Thread: any.
 #pragma once
 
 #include <atomic>
@@ -52,8 +51,9 @@ class Backups {
   // While no restore is. Errors: Unavailable: something is under way; those of `work`, on this thread.
   Result<void> meanwhile(const std::function<Result<void>()>& work);
   // The whole store, beside what reads and writes it. `done` is told the bytes of its files before and after. Errors: Io;
-  // Unavailable: something is under way, the database is closing, or the disk too full.
+  // Unavailable: another one is under way, the database is closing, or the disk too full.
   void compact(std::function<void(Result<Compacted>)> done);
+  void give_up_compaction();  // the one that is under way, and all to come: the database is about to close
 
  private:
   struct Upload {
@@ -80,11 +80,14 @@ class Backups {
   };
   const std::shared_ptr<Dumps> dumps_ = std::make_shared<Dumps>();
   std::atomic<bool> is_stopping_ = false;
+  std::atomic<bool> is_compacting_ = false;
+  std::atomic<bool> is_not_to_compact_ = false;
   std::mutex mutex_;  // Guards all below.
   std::map<std::string, Upload> uploads_;
   std::string under_way_;  // what; "": nothing
   ReaderPool checkpoints_{1};
   ReaderPool restores_{1};
+  ReaderPool compactions_{1};
 };
 
 }  // namespace hearth::db

@@ -397,6 +397,11 @@ void Database::compact(std::function<void(Result<Compacted>)> done) {
   engine_->backups().compact(std::move(done));
 }
 
+void Database::give_up_compaction() {
+  const Gate::Pass pass(engine_->gate());
+  if (pass) engine_->backups().give_up_compaction();
+}
+
 const std::string& Database::life() const { return engine_->life(); }
 const std::string& Database::store_id() const { return engine_->store_id(); }
 const Clock& Database::clock() const { return engine_->clock(); }

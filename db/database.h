@@ -211,6 +211,7 @@ class Database {
   // Gives back the room of what was overwritten and removed, which otherwise comes by and by; beside reads and writes, whose
   // disk it takes part of. Errors: db/backups.h.
   void compact(std::function<void(Result<Compacted>)> done);
+  void give_up_compaction();  // for a server that is about to stop: whoever waits for one is told, and there will be none
 
   const std::string& life() const;   // unguessable, new at every open: sequences are resumable within one life
   const std::string& store_id() const;

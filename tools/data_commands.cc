@@ -85,9 +85,9 @@ DataCommands::DataCommands(CLI::App& program) {
 
 CLI::App* DataCommands::add(CLI::App& parent, const std::string& name, const std::string& text, std::function<int()> run) {
   CLI::App* command = parent.add_subcommand(name, text);
-  command->add_option("--url", target_.url, "The running server")->envname("HEARTH_URL")->capture_default_str();
+  command->add_option("--url", target_.url, "The running server (HEARTH_URL)")->capture_default_str();
   command->add_option("--ns", target_.space, "The namespace; without it, the server's default one");
-  command->add_option("--token", target_.token, "A credential")->envname("HEARTH_TOKEN");
+  command->add_option("--token", target_.token, "A credential (HEARTH_TOKEN)");
   command->add_option("--data", target_.data, "The server's data folder, for the admin secret in it")->capture_default_str();
   command->add_flag("--json", json_, "For scripts: nothing but JSON on standard output");
   command->callback([this, run = std::move(run)] { chosen_ = run; });
@@ -257,7 +257,7 @@ int DataCommands::watch() const {
         back_off = kBackOff;
         if (event.name == "keep-alive") continue;
         if (event.name == "cancel" || event.name == "auth_revoked") {
-          over = event.name == "cancel" ? "the right to read it is gone" : "the credential is not good any more";
+          over = event.name == "auth_revoked" ? "the credential is not good any more" : event.data;
           return false;
         }
         if (!event.id.empty()) last_id = event.id;
@@ -327,7 +327,7 @@ int DataCommands::create_namespace() const {
   if (!created || !created->boolean()) throw std::runtime_error(target_.url + " did not say whether it made it: " + reply);
   if (!*created->boolean()) throw std::runtime_error(fmt::format("there is a namespace {} already", name_));
   if (json_) print_bytes(reply + "\n");
-  note(fmt::format("{} is there, and empty", name_));
+  note(fmt::format("{} is there at {}, and empty", name_, target_.url));
   return 0;
 }
 
@@ -343,7 +343,7 @@ int DataCommands::delete_namespace() const {
   target.space = name_;
   const std::string reply = ask_ok(target, {.method = "DELETE", .path = "/.settings/namespace.json"});
   if (json_) print_bytes(reply + "\n");
-  note(fmt::format("{} is removed", name_));
+  note(fmt::format("{} is removed at {}", name_, target_.url));
   return 0;
 }
 

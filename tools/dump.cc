@@ -193,6 +193,7 @@ int dump(const DumpFlags& flags) {
   request.space = space_of(flags.space);
   request.path = or_throw(db::Path::parse(flags.path), "--path " + flags.path);
   request.format = flags.format;
+  if (!request.space && request.format == db::DumpFormat::Json) throw std::runtime_error("--ns is required: JSON is of one namespace");
   if (flags.data.empty()) {
     dump_of_server(flags, request);
   } else {

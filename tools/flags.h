@@ -11,6 +11,7 @@
 #include "db/model/dump_request.h"
 #include "net/http/limits.h"
 #include "net/wire/limits.h"
+#include "tools/rest_client.h"
 
 namespace hearth::tools {
 
@@ -75,10 +76,10 @@ struct RulesFlags {
   bool coverage = false;
   std::string lcov;  // a file to write
   // explain
-  std::string url = "http://127.0.0.1:9000";
+  std::string url = usual_url();
   std::string data;  // a folder, instead of the url
   std::string space;
-  std::string token;
+  std::string token = env("HEARTH_TOKEN");
   std::string read, write, update;  // a path: one of them
   std::string value;                // JSON
   std::string auth;                 // JSON of the rules' variable; empty: signed out
@@ -107,15 +108,15 @@ struct TokenFlags {
 struct KickFlags {
   std::string uid;
   std::string space;
-  std::string url = "http://127.0.0.1:9000";
-  std::string token;                 // of an admin; empty: the admin secret of
+  std::string url = usual_url();
+  std::string token = env("HEARTH_TOKEN");                 // of an admin; empty: the admin secret of
   std::string data = "hearth-data";  // this folder, if there is one
 };
 
 struct DumpFlags {
   std::string out;   // "-": standard output
-  std::string url = "http://127.0.0.1:9000";
-  std::string token;
+  std::string url = usual_url();
+  std::string token = env("HEARTH_TOKEN");
   std::string data;  // a folder, instead of the url
   std::string space;
   std::string path;
@@ -125,8 +126,8 @@ struct DumpFlags {
 
 struct RestoreFlags {
   std::string file;  // "-": standard input
-  std::string url = "http://127.0.0.1:9000";
-  std::string token;
+  std::string url = usual_url();
+  std::string token = env("HEARTH_TOKEN");
   std::string data;  // a folder, instead of the url
   std::string space;
   std::optional<std::string> into;
@@ -140,8 +141,8 @@ struct FsckFlags {
 };
 
 struct UpkeepFlags {
-  std::string url = "http://127.0.0.1:9000";
-  std::string token;
+  std::string url = usual_url();
+  std::string token = env("HEARTH_TOKEN");
   std::string data;  // a folder, instead of the url
   std::string space;
   std::string path = "/";

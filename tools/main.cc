@@ -176,8 +176,8 @@ A case may have "data" of its own, which stays for those behind it. No case writ
 Exit status: 0 when every case is as expected.)");
 
   CLI::App* explain = command->add_subcommand("explain", "Says what the rules say of one read or write, and why");
-  explain->add_option("--url", flags.url, "A running server")->envname("HEARTH_URL")->capture_default_str();
-  explain->add_option("--token", flags.token, "A credential of an admin; not needed with serve --dev")->envname("HEARTH_TOKEN");
+  explain->add_option("--url", flags.url, "A running server (HEARTH_URL)")->capture_default_str();
+  explain->add_option("--token", flags.token, "A credential of an admin (HEARTH_TOKEN); not needed with serve --dev");
   explain->add_option("--data", flags.data, "A data folder that no server has open, instead of --url");
   explain->add_option("--ns", flags.space, "The namespace");
   explain->add_option("--rules", flags.rules, "With --data: rules to try where none are set")->check(CLI::ExistingFile);
@@ -226,9 +226,8 @@ CLI::App* add_kick(CLI::App& program, KickFlags& flags) {
       program.add_subcommand("kick", "Signs a user out: ends the sessions, and refuses the tokens of up to now");
   command->add_option("--uid", flags.uid, "Who")->required();
   command->add_option("--ns", flags.space, "The namespace; without it, the server's default one");
-  command->add_option("--url", flags.url, "The running server")->capture_default_str();
-  command->add_option("--token", flags.token, "A credential of an admin; without it, what --data has")
-      ->envname("HEARTH_TOKEN");
+  command->add_option("--url", flags.url, "The running server (HEARTH_URL)")->capture_default_str();
+  command->add_option("--token", flags.token, "A credential of an admin (HEARTH_TOKEN); without it, what --data has");
   command->add_option("--data", flags.data, "The server's data folder, for the admin secret in it")
       ->capture_default_str();
   command->footer(
@@ -258,9 +257,9 @@ Exit status: 0 when all is well, 1 when not, also when it has been repaired.)");
 
 CLI::App* add_upkeep(CLI::App& program, const char* name, const char* text, UpkeepFlags& flags) {
   CLI::App* command = program.add_subcommand(name, text);
-  command->add_option("--url", flags.url, "A running server")->envname("HEARTH_URL")->capture_default_str();
-  command->add_option("--token", flags.token, "A credential of an admin; not needed with serve --dev")->envname("HEARTH_TOKEN");
-  command->add_option("--data", flags.data, "A data folder that no server has open, instead of --url");
+  CLI::Option* url = command->add_option("--url", flags.url, "A running server (HEARTH_URL)")->capture_default_str();
+  command->add_option("--token", flags.token, "A credential of an admin (HEARTH_TOKEN); not needed with serve --dev");
+  command->add_option("--data", flags.data, "A data folder that no server has open, instead of --url")->excludes(url);
   command->add_flag("--json", flags.json, "For scripts");
   return command;
 }
@@ -287,7 +286,7 @@ CLI::App* add_compact(CLI::App& program, UpkeepFlags& flags) {
   CLI::App* command = add_upkeep(program, "compact", "Gives back the room of what was overwritten and removed", flags);
   command->footer(R"(All files are written anew, one after the other; until the old ones go, that takes as much room again as the largest part. The
 store does this by and by itself: after much was removed, here it is done now. A running server goes on meanwhile, and shares
-its disk. Of all namespaces.
+its disk. Of all namespaces. One that is under way goes on when this command ends, and ends when the server is stopped.
 
 Exit status: 0, or 1 with one line that says what is wrong.)");
   return command;
@@ -296,8 +295,8 @@ Exit status: 0, or 1 with one line that says what is wrong.)");
 CLI::App* add_dump(CLI::App& program, DumpFlags& flags) {
   CLI::App* command = program.add_subcommand("dump", "Writes namespaces to a file, as they are at one moment");
   command->add_option("--out", flags.out, "The file; '-': standard output");
-  command->add_option("--url", flags.url, "A running server")->capture_default_str();
-  command->add_option("--token", flags.token, "A credential of an admin; not needed with serve --dev")->envname("HEARTH_TOKEN");
+  command->add_option("--url", flags.url, "A running server (HEARTH_URL)")->capture_default_str();
+  command->add_option("--token", flags.token, "A credential of an admin (HEARTH_TOKEN); not needed with serve --dev");
   command->add_option("--data", flags.data, "A data folder that no server has open, instead of --url");
   command->add_option("--ns", flags.space, "The namespace; without it, all");
   command->add_option("--path", flags.path, "Of the namespace the tree at this path alone");
@@ -320,8 +319,8 @@ Exit status: 0, or 1 with one line that says what is wrong.)");
 CLI::App* add_restore(CLI::App& program, RestoreFlags& flags) {
   CLI::App* command = program.add_subcommand("restore", "Fills namespaces from a dump or a JSON file: all of it, or nothing");
   command->add_option("file", flags.file, "The dump, or JSON as Firebase exports it; '-': standard input")->required();
-  command->add_option("--url", flags.url, "A running server")->capture_default_str();
-  command->add_option("--token", flags.token, "A credential of an admin; not needed with serve --dev")->envname("HEARTH_TOKEN");
+  command->add_option("--url", flags.url, "A running server (HEARTH_URL)")->capture_default_str();
+  command->add_option("--token", flags.token, "A credential of an admin (HEARTH_TOKEN); not needed with serve --dev");
   command->add_option("--data", flags.data, "A data folder that no server has open, made when missing; instead of --url");
   command->add_option("--ns", flags.space,
                       "Of JSON or a dump of one namespace: its name from now on. Of a dump of several: which one");
@@ -431,7 +430,11 @@ int main(int argc, char** argv) {
   const CLI::App* restore_command = add_restore(program, restore_flags);
   const CLI::App* bench_command = add_bench(program, bench_flags);
   const hearth::tools::DataCommands data_commands(program);
-  CLI11_PARSE(program, argc, argv);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? 0 : 1;
+  }
   try {
     if (serve_command->parsed()) return hearth::tools::serve(serve_flags);
     if (rules_command->parsed()) return hearth::tools::rules_command(rules_flags);

@@ -24,6 +24,9 @@ constexpr size_t kReplyBytesMax = 1u << 30;  // of one that is kept in memory
 
 std::string url_of(const Target& target, const RestRequest& request) {
   std::string url = target.url;
+  if (url.find_first_of("?#") != std::string::npos) {
+    throw std::runtime_error(fmt::format("--url {} is more than where a server is: its namespace is --ns, a path is an argument", url));
+  }
   while (url.ends_with('/')) url.pop_back();
   url += percent_encoded(request.path == "/" ? "" : request.path, "/");
   // No key has a dot.
@@ -80,10 +83,33 @@ std::string error_of(const std::string& body) {
   return text;
 }
 
+// By the host of the URL, as it is written.
+bool is_this_machine(std::string_view url) {
+  const size_t scheme = url.find("://");
+  std::string_view host = scheme == std::string_view::npos ? url : url.substr(scheme + 3);
+  host = host.substr(0, host.find_first_of("/?#"));
+  if (host.find('@') != std::string_view::npos) return false;
+  if (host.starts_with('[')) return host.starts_with("[::1]");
+  host = host.substr(0, host.find(':'));
+  const bool is_address = host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return host == "localhost" || is_address;
+}
+
 }  // namespace
 
-std::string usual_token(const std::string& given, const std::string& folder) {
+std::string env(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+std::string usual_url() {
+  const std::string url = env("HEARTH_URL");
+  return url.empty() ? "http://127.0.0.1:9000" : url;
+}
+
+std::string usual_token(const std::string& given, const std::string& folder, std::string_view url) {
   if (!given.empty()) return given;
+  if (!is_this_machine(url)) return "owner";
   std::ifstream file(folder + "/admin-secret");
   std::string secret;
   std::getline(file, secret);
@@ -138,7 +164,7 @@ RestReply ask(const Target& target, const RestRequest& request, const TakeBytes&
     fields.release();
     fields.reset(longer);
   };
-  add("Authorization: Bearer " + usual_token(target.token, target.data));
+  add("Authorization: Bearer " + usual_token(target.token, target.data, target.url));
   add("Expect:");
   for (const std::string& field : request.fields) add(field);
 

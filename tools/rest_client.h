@@ -9,14 +9,17 @@
 
 namespace hearth::tools {
 
-// A credential: `given`, else the admin secret in a server's data folder, else what development believes.
-std::string usual_token(const std::string& given, const std::string& folder);
+std::string env(const char* name);  // a variable of the environment; "": it is not set
+// Where commands go that are not told: to HEARTH_URL, else to a server on this machine.
+std::string usual_url();
+// A credential: `given`, else what development believes, or for this machine alone the admin secret in a server's data folder.
+std::string usual_token(const std::string& given, const std::string& folder, std::string_view url);
 
 // Where, and as whom.
 struct Target {
-  std::string url = "http://127.0.0.1:9000";
+  std::string url = usual_url();
   std::string space{};               // the namespace; "": the server's default one
-  std::string token{};               // "": usual_token() of
+  std::string token = env("HEARTH_TOKEN");  // "": usual_token() of
   std::string data = "hearth-data";  // this folder
 };
 

@@ -181,6 +181,7 @@ void Service::reload_auth() {
 }
 
 void Service::stop() {
+  database_->give_up_compaction();  // or its client would be waited for
   server_->stop();
   // From here on nobody asks. What was accepted is finished, and then the folder is let go.
   database_.reset();

@@ -44,6 +44,26 @@ std::string count_text(uint64_t count) {
   return text;
 }
 
+// As text that a terminal shows and does not obey: keys are others' words.
+std::string shown(std::string_view text) {
+  std::string to;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = [&](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
+    const unsigned at_two = byte(i) << 8 | byte(i + 1), at_three = at_two << 8 | byte(i + 2);
+    const bool is_c1 = at_two >= 0xc280 && at_two <= 0xc29f;
+    const bool is_bidi = (at_three >= 0xe2808e && at_three <= 0xe2808f) || (at_three >= 0xe280aa && at_three <= 0xe280ae) ||
+                         (at_three >= 0xe281a6 && at_three <= 0xe281a9);
+    if (!is_c1 && !is_bidi) {
+      to += text[i];
+      continue;
+    }
+    const unsigned code = is_c1 ? at_two & 0xff : 0x2000 | (at_three >> 2 & 0xfc0) | (at_three & 0x3f);
+    to += fmt::format("\\u{:04x}", code);
+    i += is_c1 ? 1 : 2;
+  }
+  return to;
+}
+
 std::string counted(uint64_t count, std::string_view one, std::string_view many) {
   return fmt::format("{} {}", count_text(count), count == 1 ? one : many);
 }
@@ -99,7 +119,7 @@ void tell_sizes(const db::JsonNode& stats) {
     const uint64_t children = number_in(one, "children");
     fmt::print("{:>10} {:>4.0f} % {:>14} {:>12}  {}{}\n", fmt::format("{}{}", about, bytes_text(bytes)), share * 100,
                fmt::format("{}{}", about, count_text(number_in(one, "leaves"))),
-               children == 0 ? "" : fmt::format("{}{}", count_text(children), more), name, bar);
+               children == 0 ? "" : fmt::format("{}{}", count_text(children), more), shown(name), bar);
   }
 }
 
@@ -116,14 +136,17 @@ int stats(const UpkeepFlags& flags) {
   const db::JsonNode root = document.root();
   if (!root.is_object()) throw std::runtime_error("the server's answer makes no sense: " + json);
   tell_sizes(root);
-  fmt::print("\n{} on disk, indexes {}; {} so far\n", bytes_text(number_in(root, "diskBytes")),
-             bytes_text(number_in(root, "indexDiskBytes")), counted(number_in(root, "sequence"), "write", "writes"));
-  if (!is_online) return 0;
-  fmt::print("{}, {}\n", counted(number_in(root, "connections"), "connection", "connections"),
+  fmt::print("\n{} of it on disk. The namespace: indexes {} on disk, sequence {}", bytes_text(number_in(root, "diskBytes")),
+             bytes_text(number_in(root, "indexDiskBytes")), number_in(root, "sequence"));
+  if (!is_online) {
+    fmt::print("\n");
+    return 0;
+  }
+  fmt::print(", {}, {}\n", counted(number_in(root, "connections"), "connection", "connections"),
              counted(number_in(root, "listeners"), "listener", "listeners"));
   if (const auto listened = root.field("listened")) {
     for (const db::JsonNode& one : listened->elements()) {
-      fmt::print("{:>10}  {}\n", count_text(number_in(one, "listeners")), path_in(one).slashed());
+      fmt::print("{:>10}  {}\n", count_text(number_in(one, "listeners")), shown(path_in(one).slashed()));
     }
   }
   return 0;

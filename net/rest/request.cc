@@ -231,7 +231,11 @@ Parser::Step Parser::endpoint() {
     to_.dry_run = one.endpoint == Endpoint::Rules && is("dryRun", "true");
     to_.as_text = one.endpoint == Endpoint::Explain    ? contains_ignoring_case(from_.header("Accept").value_or(""), "text/plain")
                   : one.endpoint == Endpoint::Coverage && one.name == "coverage";
-    return only(one.endpoint, to_.method == one.method || to_.method == one.other_method);
+    to_.endpoint = one.endpoint;
+    if (to_.method == one.method || to_.method == one.other_method) return {};
+    std::string both(name_of(one.method));
+    if (one.other_method != one.method) both += " or " + std::string(name_of(one.other_method));
+    return refuse(405, "Method not allowed here; use " + both + ".");
   }
   if (first == ".inspect") return refuse(404, "Not found.");
   if (first == ".settings") return refuse(501, "This setting is not supported by this server.");

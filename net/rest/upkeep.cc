@@ -153,6 +153,7 @@ void serve_namespace(const Surroundings& with, const Exchange& exchange, Method 
 }
 
 void serve_stats(const Surroundings& with, const Exchange& exchange, const rules::Auth& auth) {
+  if (auth.kind != rules::Auth::Kind::Admin) return fail(exchange, {ErrorCode::PermissionDenied, "Permission denied"});
   const Target target = target_of(*exchange);
   const auto space = with.guard.resolve(target.parameter("ns").value_or(""));
   if (!space.ok()) return fail(exchange, space.error());
@@ -166,9 +167,9 @@ void serve_stats(const Surroundings& with, const Exchange& exchange, const rules
 }
 
 void serve_compact(const Surroundings& with, const Exchange& exchange, const rules::Auth& auth) {
-  if (auth.kind == rules::Auth::Kind::Admin) log_act(*exchange, auth, "compaction begun");
-  with.guard.compact(auth, with.waiting.expect_a<db::Result<db::Compacted>>([exchange](const db::Result<db::Compacted>& done) {
+  with.guard.compact(auth, with.waiting.expect_a<db::Result<db::Compacted>>([exchange, auth](const db::Result<db::Compacted>& done) {
     if (!done.ok()) return fail(exchange, done.error());
+    log_act(*exchange, auth, "compacted");
     tell(exchange, fmt::format(R"({{"bytesBefore":{},"bytesAfter":{}}})", done.value().bytes_before, done.value().bytes_after));
   }));
 }

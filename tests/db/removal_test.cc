@@ -192,7 +192,8 @@ TEST_CASE("removal: a write that waits behind it is refused, and does not bring 
     go_on.get_future().wait();
   });
   reached.get_future().wait();
-  std::jthread remover([&] { CHECK(database->remove("chat").ok()); });
+  Result<void> removed;
+  std::jthread remover([&] { removed = database->remove("chat"); });
   while (database->figures().shard_requests_waiting < 1) std::this_thread::yield();
   std::promise<Result<Written>> answered;
   space.set_async("b", Value::integer(1), [&](const Result<Written>& done) { answered.set_value(done); });
@@ -202,6 +203,7 @@ TEST_CASE("removal: a write that waits behind it is refused, and does not bring 
   CHECK(late.error().code == ErrorCode::Unavailable);
   CHECK_THAT(late.error().message, Catch::Contains("has just been removed"));
   remover.join();
+  CHECK(removed.ok());
   CHECK(database->namespaces().empty());
   database.reset();
   CHECK(rows_in(folder.path()) == 0);
@@ -280,30 +282,48 @@ TEST_CASE("compact: gives back what was removed, and everything else is there") 
   CHECK(database->space("kept").value().get("a").value() == Value::string("b"));
 }
 
-TEST_CASE("compact, removal, restore: one at a time, and closing does not wait for a compaction") {
+TEST_CASE("compact: one at a time, beside a removal, and given up by who closes") {
   const TempFolder folder;
   auto database = open(folder.path());
   REQUIRE(database->space("a").value().set("b", Value::integer(1)).ok());
   std::promise<void> reached, go_on;
-  std::promise<Result<Compacted>> done;
-  // The thread of restores is in this callback, and what was begun has ended.
+  std::atomic<int> done = 0;
+  // The thread of compactions is in this callback, and the next one waits for it.
   database->compact([&](const Result<Compacted>& result) {
-    done.set_value(result);
+    if (result.ok()) ++done;
     reached.set_value();
     go_on.get_future().wait();
   });
   reached.get_future().wait();
-  REQUIRE(done.get_future().get().ok());
-  std::promise<Result<Compacted>> waiting;
-  database->compact([&](const Result<Compacted>& result) { waiting.set_value(result); });
-  CHECK(database->remove("a").error().message == "a compaction is under way; try again when it is done");
+  database->compact([&](const Result<Compacted>& result) {
+    if (!result.ok() && result.error().code == ErrorCode::Unavailable) ++done;
+  });
   std::promise<Result<Compacted>> refused;
   database->compact([&](const Result<Compacted>& result) { refused.set_value(result); });
-  CHECK(refused.get_future().get().error().code == ErrorCode::Unavailable);
-  std::promise<Result<std::vector<RestoredTree>>> restored;
-  database->restore("none", {}, [&](auto result) { restored.set_value(std::move(result)); });
-  CHECK(restored.get_future().get().error().code == ErrorCode::Unavailable);
+  CHECK(refused.get_future().get().error().message == "a compaction is under way; try again when it is done");
+  CHECK(database->remove("a").ok());
+  database->give_up_compaction();
   go_on.set_value();
-  CHECK(waiting.get_future().get().ok());
+  database.reset();
+  CHECK(done == 2);
+}
+
+TEST_CASE("removal: not while a restore is under way") {
+  const TempFolder folder;
+  auto database = open(folder.path());
+  REQUIRE(database->space("a").value().set("b", Value::integer(1)).ok());
+  std::promise<void> reached, go_on;
+  // The thread of restores is in this callback, and what comes next waits for it.
+  database->restore("none", {}, [&](const auto& result) {
+    CHECK(result.error().code == ErrorCode::NotFound);
+    reached.set_value();
+    go_on.get_future().wait();
+  });
+  reached.get_future().wait();
+  std::promise<void> over;
+  database->restore("none", {}, [&](const auto&) { over.set_value(); });
+  CHECK(database->remove("a").error().message == "a restore is under way; try again when it is done");
+  go_on.set_value();
+  over.get_future().wait();
   CHECK(database->remove("a").ok());
 }

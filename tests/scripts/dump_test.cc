@@ -209,13 +209,13 @@ TEST_CASE("dump: what the endpoints are asked wrongly is answered in words", "[s
     std::string says;
   } cases[] = {
       {"GET", "/.settings/dump", "", "nobody", 401, "Could not parse auth token."},
-      {"PUT", "/.settings/dump", "", "owner", 405, "Method not allowed here."},
+      {"PUT", "/.settings/dump", "", "owner", 405, "Method not allowed here; use GET."},
       {"GET", "/.settings/dump?format=xml", "", "owner", 400, "format is native or json."},
       {"GET", "/.settings/dump?ns=No!", "", "owner", 400, "A namespace's name has only letters"},
       {"GET", "/.settings/dump?ns=nobody", "", "owner", 404, "there is no namespace nobody"},
       {"GET", "/.settings/dump?path=a", "", "owner", 400, "a path is of one namespace; say which"},
       {"GET", "/.settings/dump?ns=a&path=a.b", "", "owner", 400, "Invalid path"},
-      {"GET", "/.settings/restore.json", "", "owner", 405, "Method not allowed here."},
+      {"GET", "/.settings/restore.json", "", "owner", 405, "Method not allowed here; use POST or PUT."},
       {"PUT", "/.settings/restore.json", "x", "owner", 400, "POST here first"},
       {"PUT", "/.settings/restore.json?upload=" + id, "x", "owner", 400, "at is the byte where this piece begins."},
       {"PUT", "/.settings/restore.json?upload=" + id + "&at=-1", "x", "owner", 400, "at is the byte where this piece begins."},

@@ -27,10 +27,15 @@ class Place {
   }
   Told operator()(std::vector<std::string> words) const { return as(secret(), std::move(words)); }
   Told as(const std::string& token, std::vector<std::string> words) const {
-    words.insert(words.end(), {"--url", fmt::format("http://127.0.0.1:{}", server_->port()), "--token", token});
+    words.insert(words.end(), {"--url", url(), "--token", token});
     return run(std::move(words));
   }
-  void stop() { server_.reset(); }
+  std::string url() const { return fmt::format("http://127.0.0.1:{}", server_->port()); }
+  int stop() {
+    const int status = server_->stop(SIGTERM);
+    server_.reset();
+    return status;
+  }
 
  private:
   TempFolder folder_;
@@ -80,6 +85,61 @@ TEST_CASE("namespace, stats, compact: for admins", "[scripts]") {
   CHECK(output_of(hearth({"namespace", "list"})) == "chat\n");
 }
 
+TEST_CASE("commands: --url and --token win over HEARTH_URL and HEARTH_TOKEN, whatever the command", "[scripts]") {
+  const Place one, two;
+  output_of(one({"set", "/name", "\"one\""}));
+  output_of(two({"set", "/name", "\"two\""}));
+  output_of(one({"namespace", "create", "only-one"}));
+  setenv("HEARTH_URL", one.url().c_str(), 1);
+  setenv("HEARTH_TOKEN", one.secret().c_str(), 1);
+  const std::vector<std::string> there = {"--url", two.url(), "--token", two.secret()};
+  const auto with = [&](std::vector<std::string> words, bool is_told) {
+    if (is_told) words.insert(words.end(), there.begin(), there.end());
+    return output_of(run(std::move(words)));
+  };
+  CHECK(with({"get", "/name"}, false) == "\"one\"\n");
+  CHECK(with({"get", "/name"}, true) == "\"two\"\n");
+  CHECK(with({"namespace", "list"}, false) == "chat\nonly-one\n");
+  CHECK(with({"namespace", "list"}, true) == "chat\n");
+  with({"set", "/to", "\"one\""}, false);
+  with({"set", "/to", "\"two\""}, true);
+  with({"namespace", "create", "only-two"}, true);
+  CHECK(with({"export"}, false) == R"({"name":"one","to":"one"})");
+  CHECK(with({"export"}, true) == R"({"name":"two","to":"two"})");
+  CHECK(with({"watch", "/name", "--count", "1"}, true) == "put / \"two\"\n");
+  CHECK(with({"stats", "--ns", "only-two", "--json"}, true).find("\"sizes\"") != std::string::npos);
+  CHECK(run({"stats", "--ns", "only-two"}).status == 1);
+  CHECK(with({"dump", "--ns", "only-one", "--out", "-"}, false).size() > 50);
+  CHECK(with({"dump", "--ns", "only-two", "--out", "-"}, true).size() > 50);
+  CHECK(with({"compact", "--json"}, true).starts_with("{"));
+  CHECK(with({"kick", "--uid", "ada", "--ns", "only-two"}, true).starts_with("ada was signed out"));
+  CHECK(run({"kick", "--uid", "ada", "--ns", "only-two"}).status == 1);
+  unsetenv("HEARTH_URL");
+  unsetenv("HEARTH_TOKEN");
+}
+
+TEST_CASE("commands: the admin secret of a folder goes to this machine alone", "[scripts]") {
+  const Place hearth;
+  const std::string port = hearth.url().substr(hearth.url().rfind(':'));
+  for (const std::string host : {"127.0.0.1", "127.0.0.1:1@0.0.0.0", "0.0.0.0", "127.0.0.1.nowhere.invalid", "localhost"}) {
+    INFO(host);
+    const Told told = run({"get", "/", "--url", "http://" + host + port, "--data", hearth.data()});
+    const bool is_here = host == "127.0.0.1" || host == "localhost";
+    CHECK((told.status == 0) == is_here);
+    if (host.ends_with("0.0.0.0")) CHECK(told.errors.find("answers 401: Could not parse auth token") != std::string::npos);
+  }
+  const Told told = run({"get", "/", "--url", hearth.url() + "/?ns=chat", "--data", hearth.data()});
+  CHECK(error_of(told).find("its namespace is --ns") != std::string::npos);
+}
+
+TEST_CASE("stats: keys are shown, and not obeyed", "[scripts]") {
+  const Place hearth;
+  output_of(hearth({"set", "/", "{\"c1\u009b31m\":1,\"bidi\u202etxt\":2}"}));
+  const std::string told = output_of(hearth({"stats"}));
+  CHECK(told.find("c1\\u009b31m\n") != std::string::npos);
+  CHECK(told.find("bidi\\u202etxt\n") != std::string::npos);
+}
+
 TEST_CASE("stats: the largest paths, of a server and of its folder", "[scripts]") {
   Place hearth;
   output_of(hearth({"set", "/", R"({"rooms":{"a":{"x":1,"y":"much longer than the others"},"b":1},"users":{"u":true}})"}));
@@ -88,7 +148,7 @@ TEST_CASE("stats: the largest paths, of a server and of its folder", "[scripts]"
   CHECK(told.find("100 %              4            2  /\n") != std::string::npos);
   CHECK(told.find("  rooms\n") != std::string::npos);
   CHECK(told.find("      y\n") != std::string::npos);
-  CHECK(told.find("1 write so far\n0 connections, 0 listeners\n") != std::string::npos);
+  CHECK(told.find("sequence 1, 0 connections, 0 listeners\n") != std::string::npos);
   CHECK(told.find('~') == std::string::npos);
   const std::string below = output_of(hearth({"stats", "/rooms", "--json"}));
   CHECK(below.find(R"("sizes":[{"path":"/rooms","leaves":3,)") != std::string::npos);
