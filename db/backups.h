@@ -1,6 +1,7 @@
 // Dumps of a database that is in use, and restores into one. Both work on threads of their own, beside the shards: a dump
 // from a checkpoint, whose disk space is held until the last piece is taken; a restore from a file that was uploaded first, in
-// pieces, until all shards concerned meet for the moment of its swap. Removals of namespaces take turns with restores. Thread: any.
+// pieces, until all shards concerned meet for the moment of its swap. Removals of namespaces take turns with restores.
+// Thread: any.
 #pragma once
 
 #include <atomic>

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <atomic>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -214,20 +213,12 @@ class Check {
   uint64_t seen_ = 0;
 };
 
-// One that is there already: a folder whose name was mistyped is not made.
-Result<std::unique_ptr<TreeStore>> open_existing(const std::string& folder, void* environment) {
-  std::error_code ignored;
-  if (environment == nullptr && !std::filesystem::exists(folder + "/CURRENT", ignored)) {
-    return Error{ErrorCode::NotFound, "there is no store in the folder " + folder};
-  }
-  return TreeStore::open({folder, 1, environment});
-}
-
 }  // namespace
 
 Result<FsckReport> fsck(const std::string& folder, Repair repair, const std::function<void(uint64_t)>& progress,
                         void* environment) {
-  ASSIGN_OR_RETURN(const auto store, open_existing(folder, environment));
+  if (environment == nullptr) RETURN_IF_ERROR(check_there_is_a_store(folder));
+  ASSIGN_OR_RETURN(const auto store, TreeStore::open({folder, 1, environment}));
   FsckReport report;
   ASSIGN_OR_RETURN(const std::set<uint32_t> wrong, Check(*store, report, progress).run());
   if (repair == Repair::No || wrong.empty()) return report;
@@ -242,7 +233,8 @@ Result<FsckReport> fsck(const std::string& folder, Repair repair, const std::fun
 }
 
 Result<Compacted> compact_folder(const std::string& folder) {
-  ASSIGN_OR_RETURN(const auto store, open_existing(folder, nullptr));
+  RETURN_IF_ERROR(check_there_is_a_store(folder));
+  ASSIGN_OR_RETURN(const auto store, TreeStore::open({folder}));
   std::atomic<bool> is_stopping = false;
   return store->compact(is_stopping);
 }

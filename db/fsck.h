@@ -25,7 +25,8 @@ struct FsckReport {
 
 enum class Repair : uint8_t { No, Yes };  // Yes: what is derived is removed where it is wrong, to be made again
 
-// `progress`: rows so far; now and then. Errors: NotFound: there is no store; as Database::open; Corruption where nothing can be read at all.
+// `progress`: rows so far; now and then. Errors: NotFound: there is no store; as Database::open;
+// Corruption where nothing can be read at all.
 Result<FsckReport> fsck(const std::string& folder, Repair repair, const std::function<void(uint64_t rows)>& progress = {},
                         void* environment = nullptr);
 

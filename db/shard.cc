@@ -66,22 +66,17 @@ void Shard::work() {
       std::unique_lock lock(mutex_);
       if (waiting_.empty()) more_.wait(lock, [this] { return closing_ || !inbox_.empty() || !refreshes_.empty(); });
       refreshes.swap(refreshes_);
-      if (!refreshes.empty()) {
-        // Before anything else is taken.
-      } else if (waiting_.empty()) {
-        if (inbox_.empty()) return;  // closing, and nothing is left
+      if (waiting_.empty()) {
         waiting_.swap(inbox_);
       } else {
         std::move(inbox_.begin(), inbox_.end(), std::back_inserter(waiting_));
         inbox_.clear();
       }
+      if (waiting_.empty() && refreshes.empty()) return;  // closing, and nothing is left
     }
-    if (refreshes.empty()) {
-      run_group();
-      continue;
-    }
-    committer_.refresh();
+    if (!refreshes.empty()) committer_.refresh();
     for (const auto& done : refreshes) done();
+    if (!waiting_.empty()) run_group();
   }
 }
 

@@ -231,7 +231,7 @@ int DataCommands::write(const std::string& method) const {
     return 0;
   }
   const auto document = db::JsonDocument::parse(reply);
-  const auto name = document.ok() && document.value().root().is_object() ? document.value().root().field("name") : std::nullopt;
+  const auto name = document.ok() ? document.value().root().field("name") : std::nullopt;
   if (!name || !name->string()) throw std::runtime_error(target_.url + " did not say which key it made");
   print_bytes((json_ ? reply : std::string(*name->string())) + "\n");
   return 0;
@@ -262,7 +262,7 @@ int DataCommands::watch() const {
         }
         if (!event.id.empty()) last_id = event.id;
         const auto document = db::JsonDocument::parse(event.data);
-        const auto path = document.ok() && document.value().root().is_object() ? document.value().root().field("path") : std::nullopt;
+        const auto path = document.ok() ? document.value().root().field("path") : std::nullopt;
         const auto data = path ? document.value().root().field("data") : std::nullopt;
         if (!path || !path->string() || !data) throw std::runtime_error(target_.url + " sent an event that is none");
         if (json_) {
@@ -323,7 +323,7 @@ int DataCommands::create_namespace() const {
   target.space = name_;
   const std::string reply = ask_ok(target, {.method = "PUT", .path = "/.settings/namespace.json"});
   const auto document = db::JsonDocument::parse(reply);
-  const auto created = document.ok() && document.value().root().is_object() ? document.value().root().field("created") : std::nullopt;
+  const auto created = document.ok() ? document.value().root().field("created") : std::nullopt;
   if (!created || !created->boolean()) throw std::runtime_error(target_.url + " did not say whether it made it: " + reply);
   if (!*created->boolean()) throw std::runtime_error(fmt::format("there is a namespace {} already", name_));
   if (json_) print_bytes(reply + "\n");

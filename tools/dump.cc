@@ -13,6 +13,7 @@
 #include "db/model/json.h"
 #include "tools/dump_file.h"
 #include "tools/flags.h"
+#include "tools/or_throw.h"
 #include "tools/progress.h"
 #include "tools/rest_client.h"
 
@@ -20,12 +21,6 @@ namespace hearth::tools {
 namespace {
 
 constexpr size_t kUploadPieceBytes = 8u << 20;
-
-template <typename T>
-T or_throw(db::Result<T> result, const std::string& doing) {
-  if (!result.ok()) throw std::runtime_error(fmt::format("{}: {}", doing, result.error().message));
-  return std::move(result).value();
-}
 
 std::optional<std::string> space_of(const std::string& flag) {
   if (flag.empty()) return {};
@@ -88,7 +83,7 @@ class DumpPart {
     try {
       const RestReply reply = ask(server_, {.path = "/.settings/dump.json", .query = {{"name", name_}}});
       const auto document = db::JsonDocument::parse(reply.body);
-      const auto part = document.ok() && document.value().root().is_object() ? document.value().root().field("part") : std::nullopt;
+      const auto part = document.ok() ? document.value().root().field("part") : std::nullopt;
       if (part && part->number()) part_ = part->number();
     } catch (const std::runtime_error&) {
       // The dump itself says what is wrong, if it concerns that too.

@@ -14,7 +14,7 @@ int kick(const KickFlags& flags) {
   const std::string reply = ask_ok({flags.url, flags.space, flags.token, flags.data},
                                    {.method = "POST", .path = "/.settings/kick.json", .body = body});
   const auto document = db::JsonDocument::parse(reply);
-  const auto count = document.ok() && document.value().root().is_object() ? document.value().root().field("kicked") : std::nullopt;
+  const auto count = document.ok() ? document.value().root().field("kicked") : std::nullopt;
   fmt::print("{} was signed out, on {} connections\n", flags.uid, count ? count->integer().value_or(0) : 0);
   return 0;
 }

@@ -15,12 +15,12 @@ using hearth::tools::BenchFlags;
 using hearth::tools::DumpFlags;
 using hearth::tools::ExecFlags;
 using hearth::tools::FsckFlags;
-using hearth::tools::UpkeepFlags;
 using hearth::tools::KickFlags;
 using hearth::tools::RestoreFlags;
 using hearth::tools::RulesFlags;
 using hearth::tools::ServeFlags;
 using hearth::tools::TokenFlags;
+using hearth::tools::UpkeepFlags;
 
 // Of what clients may use up: what each is for is in README.md, "Limits".
 void add_limits(CLI::App& command, ServeFlags& flags) {
@@ -147,6 +147,12 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
   return command;
 }
 
+// Which server a command asks, and as whom. The option of the URL.
+CLI::Option* add_server(CLI::App& command, std::string& url, std::string& token) {
+  command.add_option("--token", token, "A credential of an admin (HEARTH_TOKEN); not needed with serve --dev");
+  return command.add_option("--url", url, "A running server (HEARTH_URL)")->capture_default_str();
+}
+
 CLI::App* add_rules(CLI::App& program, RulesFlags& flags) {
   CLI::App* command = program.add_subcommand("rules", "Checks, tests and explains security rules");
   command->require_subcommand(1);
@@ -176,8 +182,7 @@ A case may have "data" of its own, which stays for those behind it. No case writ
 Exit status: 0 when every case is as expected.)");
 
   CLI::App* explain = command->add_subcommand("explain", "Says what the rules say of one read or write, and why");
-  explain->add_option("--url", flags.url, "A running server (HEARTH_URL)")->capture_default_str();
-  explain->add_option("--token", flags.token, "A credential of an admin (HEARTH_TOKEN); not needed with serve --dev");
+  add_server(*explain, flags.url, flags.token);
   explain->add_option("--data", flags.data, "A data folder that no server has open, instead of --url");
   explain->add_option("--ns", flags.space, "The namespace");
   explain->add_option("--rules", flags.rules, "With --data: rules to try where none are set")->check(CLI::ExistingFile);
@@ -257,8 +262,7 @@ Exit status: 0 when all is well, 1 when not, also when it has been repaired.)");
 
 CLI::App* add_upkeep(CLI::App& program, const char* name, const char* text, UpkeepFlags& flags) {
   CLI::App* command = program.add_subcommand(name, text);
-  CLI::Option* url = command->add_option("--url", flags.url, "A running server (HEARTH_URL)")->capture_default_str();
-  command->add_option("--token", flags.token, "A credential of an admin (HEARTH_TOKEN); not needed with serve --dev");
+  CLI::Option* url = add_server(*command, flags.url, flags.token);
   command->add_option("--data", flags.data, "A data folder that no server has open, instead of --url")->excludes(url);
   command->add_flag("--json", flags.json, "For scripts");
   return command;
@@ -295,8 +299,7 @@ Exit status: 0, or 1 with one line that says what is wrong.)");
 CLI::App* add_dump(CLI::App& program, DumpFlags& flags) {
   CLI::App* command = program.add_subcommand("dump", "Writes namespaces to a file, as they are at one moment");
   command->add_option("--out", flags.out, "The file; '-': standard output");
-  command->add_option("--url", flags.url, "A running server (HEARTH_URL)")->capture_default_str();
-  command->add_option("--token", flags.token, "A credential of an admin (HEARTH_TOKEN); not needed with serve --dev");
+  add_server(*command, flags.url, flags.token);
   command->add_option("--data", flags.data, "A data folder that no server has open, instead of --url");
   command->add_option("--ns", flags.space, "The namespace; without it, all");
   command->add_option("--path", flags.path, "Of the namespace the tree at this path alone");
@@ -319,8 +322,7 @@ Exit status: 0, or 1 with one line that says what is wrong.)");
 CLI::App* add_restore(CLI::App& program, RestoreFlags& flags) {
   CLI::App* command = program.add_subcommand("restore", "Fills namespaces from a dump or a JSON file: all of it, or nothing");
   command->add_option("file", flags.file, "The dump, or JSON as Firebase exports it; '-': standard input")->required();
-  command->add_option("--url", flags.url, "A running server (HEARTH_URL)")->capture_default_str();
-  command->add_option("--token", flags.token, "A credential of an admin (HEARTH_TOKEN); not needed with serve --dev");
+  add_server(*command, flags.url, flags.token);
   command->add_option("--data", flags.data, "A data folder that no server has open, made when missing; instead of --url");
   command->add_option("--ns", flags.space,
                       "Of JSON or a dump of one namespace: its name from now on. Of a dump of several: which one");

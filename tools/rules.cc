@@ -11,6 +11,7 @@
 #include "db/model/json.h"
 #include "rules/guard.h"
 #include "tools/flags.h"
+#include "tools/or_throw.h"
 #include "tools/rest_client.h"
 #include "tools/rules_file.h"
 #include "tools/temporary_folder.h"
@@ -19,12 +20,6 @@ namespace hearth::tools {
 namespace {
 
 constexpr std::string_view kSpace = "rules-test";
-
-template <typename T>
-T or_throw(db::Result<T> result, std::string_view doing) {
-  if (!result.ok()) throw std::runtime_error(fmt::format("{}: {}", doing, result.error().message));
-  if constexpr (!std::is_void_v<T>) return std::move(result).value();
-}
 
 rules::Explanation explain_in(rules::Guard& guard, const std::string& space, const rules::Auth& as, rules::Trial trial,
                               std::string_view doing) {

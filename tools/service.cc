@@ -14,6 +14,7 @@
 #include "net/http/log.h"
 #include "tools/descriptors.h"
 #include "tools/notify.h"
+#include "tools/or_throw.h"
 #include "tools/rules_file.h"
 #include "tools/secret.h"
 
@@ -25,12 +26,6 @@ using net::http::LogLevel;
 namespace {
 
 // The program cannot start: main says why.
-template <typename T>
-T or_throw(db::Result<T> result, std::string_view doing) {
-  if (!result.ok()) throw std::runtime_error(fmt::format("{}: {}", doing, result.error().message));
-  if constexpr (!std::is_void_v<T>) return std::move(result).value();
-}
-
 void make_folder(const std::string& folder) {
   if (mkdir(folder.c_str(), S_IRWXU) == 0) return;
   std::error_code error;

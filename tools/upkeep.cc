@@ -14,6 +14,7 @@
 #include "db/model/namespace_name.h"
 #include "db/stats.h"
 #include "tools/flags.h"
+#include "tools/or_throw.h"
 #include "tools/progress.h"
 #include "tools/rest_client.h"
 
@@ -21,12 +22,6 @@ namespace hearth::tools {
 namespace {
 
 constexpr size_t kBarWidth = 20;
-
-template <typename T>
-T or_throw(db::Result<T> result, const std::string& doing) {
-  if (!result.ok()) throw std::runtime_error(fmt::format("{}: {}", doing, result.error().message));
-  return std::move(result).value();
-}
 
 // 1234567 is 1.2 MB.
 std::string bytes_text(uint64_t bytes) {

@@ -280,11 +280,14 @@ Result<void> TreeStore::read_or_make_identity(uint32_t shards) {
   return commit(batch, Durability::Synced);  // the formats differ only in rows that may come
 }
 
-Result<Frozen> open_frozen(const std::string& folder, Afterwards afterwards) {
+Result<void> check_there_is_a_store(const std::string& folder) {
   std::error_code ignored;
-  if (!std::filesystem::exists(folder + "/CURRENT", ignored)) {
-    return Error{ErrorCode::NotFound, "there is no store in the folder " + folder};
-  }
+  if (std::filesystem::exists(folder + "/CURRENT", ignored)) return {};
+  return Error{ErrorCode::NotFound, "there is no store in the folder " + folder};
+}
+
+Result<Frozen> open_frozen(const std::string& folder, Afterwards afterwards) {
+  RETURN_IF_ERROR(check_there_is_a_store(folder));
   auto state = std::make_unique<Snapshot::State>();
   if (afterwards == Afterwards::Remove) state->to_remove = folder;
   if (!rocksdb::Env::Default()->LockFile(folder + "/LOCK", &state->lock).ok()) {

@@ -138,6 +138,8 @@ struct Frozen {
   std::map<std::string, uint32_t> names;
 };
 enum class Afterwards : uint8_t { Keep, Remove };  // the folder, when the snapshot goes
+// A folder whose name was mistyped is not made. Errors: NotFound.
+Result<void> check_there_is_a_store(const std::string& folder);
 // Errors: NotFound (there is no store), Locked, Io, Corruption, Unsupported.
 Result<Frozen> open_frozen(const std::string& folder, Afterwards afterwards = Afterwards::Keep);
 

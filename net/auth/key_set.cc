@@ -106,7 +106,7 @@ db::Result<KeySet> KeySet::parse(std::string_view json) {
   }
   const auto document = db::JsonDocument::parse(json);
   const auto list =
-      document.ok() && document.value().root().is_object() ? document.value().root().field("keys") : std::nullopt;
+      document.ok() ? document.value().root().field("keys") : std::nullopt;
   if (!list || list->kind() != db::JsonNode::Kind::Array) {
     return Error{ErrorCode::InvalidData, R"(that is no key set: expected {"keys":[…]})"};
   }

@@ -197,7 +197,7 @@ Result<Place> place_of(hearth_database* database, const char* space, const char*
 Result<hearth::rules::Auth> auth_of(const char* auth) {
   if (auth == nullptr) return hearth::rules::Auth();
   const auto document = hearth::db::JsonDocument::parse(std::string_view(auth));
-  const auto uid = document.ok() && document.value().root().is_object() ? document.value().root().field("uid") : std::nullopt;
+  const auto uid = document.ok() ? document.value().root().field("uid") : std::nullopt;
   if (!uid || !uid->string()) return Error{ErrorCode::InvalidArgument, R"(Who asks is an object with a uid: {"uid":"ada","token":{}}.)"};
   return hearth::rules::Auth{hearth::rules::Auth::Kind::User, auth, {}};
 }

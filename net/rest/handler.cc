@@ -376,7 +376,7 @@ void RestHandler::Core::kick(const std::shared_ptr<Call>& call) {
     return fail(*call, {ErrorCode::PermissionDenied, "Permission denied"});
   }
   const auto body = db::JsonDocument::parse(call->exchange->request().body);
-  const auto uid = body.ok() && body.value().root().is_object() ? body.value().root().field("uid") : std::nullopt;
+  const auto uid = body.ok() ? body.value().root().field("uid") : std::nullopt;
   if (!uid || !uid->string())
     return fail(*call, {ErrorCode::InvalidData, R"(Expected {"uid": …}, the user to sign out.)"});
   std::string user(*uid->string());
@@ -455,8 +455,7 @@ void RestHandler::Core::read(const std::shared_ptr<Call>& call) {
 
 void RestHandler::Core::write(const std::shared_ptr<Call>& call) {
   if (call->exchange->request().body.size() <= rest::kInlineBytesMax) return write_body(call);
-  const bool accepted = with_.workers.try_run([this, call] { write_body(call); });
-  if (!accepted) fail(*call, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
+  work(call, [this, call] { write_body(call); });
 }
 
 void RestHandler::Core::write_body(const std::shared_ptr<Call>& call) {
