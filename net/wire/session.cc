@@ -220,7 +220,10 @@ bool Session::on_items(std::vector<Outgoing>& to) {
     auto& event = std::get<db::Event>(item);
     const std::shared_ptr<const db::Body> body = event.body;
     const auto listening = listenings_.find(event.listener);
-    const bool is_tagged = listening != listenings_.end() && listening->second.tag;
+    // The client has ended this listener and the shard does not know yet: nothing is sent for it, so that a listener
+    // below, which is told the same body, still has to be pushed.
+    if (listening == listenings_.end()) continue;
+    const bool is_tagged = listening->second.tag.has_value();
     if (body == nullptr || is_tagged || body != last_pushed_.lock()) on_event(std::move(event), to);
     if (!is_tagged) last_pushed_ = body;
   }

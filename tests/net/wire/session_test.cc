@@ -120,6 +120,19 @@ TEST_CASE("Session: an unlisten ends it, also of what was never asked for", "[wi
   CHECK(client.answer("p", R"({"p":"/a","d":2})") == Client::done());
 }
 
+TEST_CASE("Session: who stops listening above still hears what changes below", "[wire]") {
+  Server server;
+  Client writer(server), reader(server);
+  for (const char* path : {"/a", "/a/b"}) {
+    reader.ask("q", std::string(R"({"p":")") + path + R"(","h":""})");
+    CHECK(reader.hear() == reader.ok("{}"));
+  }
+  // The commit is durable and both listeners' events wait, which share a body, when the outer listener is ended.
+  CHECK(writer.answer("p", R"({"p":"/a/b/c","d":1})") == Client::done());
+  reader.ask("n", R"({"p":"/a"})");
+  CHECK(reader.hear(2) == Lines{Client::pushed("a/b/c", "1"), reader.ok()});
+}
+
 TEST_CASE("Session: a transaction that lost has heard the newer value before datastale", "[wire]") {  // §7.1
   Server server;
   Client client(server), other(server);
