@@ -43,8 +43,8 @@ Result<void> write_all(int file, std::string_view bytes, uint64_t at) {
 
 }  // namespace
 
-Backups::Backups(TreeStore& store, std::string folder, const Clock& clock, SpaceOf space_of, std::function<void()> let_go)
-    : store_(store), folder_(std::move(folder)), clock_(clock), space_of_(std::move(space_of)), let_go_(std::move(let_go)) {}
+Backups::Backups(TreeStore& store, std::string folder, const Clock& clock, SpaceOf space_of)
+    : store_(store), folder_(std::move(folder)), clock_(clock), space_of_(std::move(space_of)) {}
 
 Backups::~Backups() {
   is_stopping_ = true;
@@ -172,7 +172,6 @@ Result<void> Backups::meanwhile(const std::function<Result<void>()>& work) {
 void Backups::compact(std::function<void(Result<Compacted>)> done) {
   if (is_compacting_.exchange(true)) return done(Error{ErrorCode::Unavailable, "a compaction is under way; try again when it is done"});
   compactions_.run([this, done = std::move(done)] {
-    let_go_();
     Result<Compacted> result = store_.compact(is_not_to_compact_);
     is_compacting_ = false;
     done(std::move(result));

@@ -32,8 +32,7 @@ inline constexpr std::chrono::minutes kUploadIdleMax{30};  // without a byte, be
 class Backups {
  public:
   using SpaceOf = std::function<std::shared_ptr<Space>(const std::string& name)>;
-  // `let_go`: of what of the store is kept as it was. Blocks.
-  Backups(TreeStore& store, std::string folder, const Clock& clock, SpaceOf space_of, std::function<void()> let_go);
+  Backups(TreeStore& store, std::string folder, const Clock& clock, SpaceOf space_of);
   ~Backups();  // a restore that is under way is given up, unless its moment has come
 
   // Everything that was committed before the call is in it. Errors: of Dumper::make, Unavailable above kDumpsMax.
@@ -72,7 +71,6 @@ class Backups {
   const std::string folder_;
   const Clock& clock_;
   const SpaceOf space_of_;
-  const std::function<void()> let_go_;
   // Pieces may outlive this.
   struct Dumps {
     std::mutex mutex;  // Guards all below.

@@ -149,6 +149,9 @@ class Database {
     SyncMode sync = SyncMode::Group;
     size_t shards = 4;                        // fixed when the store is made; later opens use the stored number
     size_t readers = 2;                       // threads that read
+    // What one request may take, in rows, of a thread that many namespaces share (db/base/step.h); what takes more is done
+    // on another thread, and only its own namespace waits. Bytes and evaluations of rules have limits in proportion.
+    uint64_t step_rows_max = 4'000;
     // After a start: how long sessions of a process that was killed may take to come back, before what they queued for
     // their end is written.
     std::chrono::milliseconds disconnect_grace{15'000};

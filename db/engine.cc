@@ -57,18 +57,13 @@ Result<void> Engine::start() {
     }
     return revive ? revive(name, memo) : nullptr;
   };
-  for (uint32_t i = 0; i < store_->shards(); ++i) {
-    shards_.push_back(std::make_shared<Shard>(
-        Shard::Dependencies{*store_, durability, *readers_, *scans_, read_times_, first_values_, answers_,
-                            Quota{options_.namespace_rows_max, options_.namespace_bytes_max}, *clock_, life_,
-                            options_.indexes, on_named, on_removed, on_revive}));
-  }
-  const auto let_go = [this] {
-    std::vector<std::promise<void>> done(shards_.size());
-    for (size_t i = 0; i < shards_.size(); ++i) shards_[i]->refresh([&to = done[i]] { to.set_value(); });
-    for (auto& one : done) one.get_future().wait();
-  };
-  backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, [this](const std::string& name) { return space(name); }, let_go);
+  const Shard::Dependencies dependencies{
+      *store_, durability, *readers_, *scans_, read_times_, first_values_, answers_,
+      Quota{options_.namespace_rows_max, options_.namespace_bytes_max}, step_of_rows(options_.step_rows_max), *clock_, life_,
+      options_.indexes, on_named, on_removed, on_revive};
+  for (size_t i = 0; i < kHeavyShards; ++i) heavy_shards_.push_back(std::make_shared<Shard>(dependencies));
+  for (uint32_t i = 0; i < store_->shards(); ++i) shards_.push_back(std::make_shared<Shard>(dependencies, heavy_shards_));
+  backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, [this](const std::string& name) { return space(name); });
   RETURN_IF_ERROR(adopt_orphans());
   return resume_indexes();
 }
@@ -153,6 +148,7 @@ void Engine::close() {
   orphans_.clear();
   backups_.reset();  // a restore's moment needs its shards
   for (const auto& shard : shards_) shard->close();
+  for (const auto& shard : heavy_shards_) shard->close();
   readers_.reset();  // they may pass on to the scans
   scans_.reset();
   end_all_conversations();
@@ -164,7 +160,6 @@ void Engine::close() {
     spaces_.clear();
     revive_ = nullptr;
   }
-  for (const auto& shard : shards_) shard->let_go();
   store_.reset();
   is_closed_ = true;
   is_closed_.notify_all();
@@ -263,7 +258,7 @@ void Engine::read(const std::string& name, Read read, std::function<void(Answer)
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<Space> where = space(name);
-  run_read(*readers_, *scans_, read_times_, answers_, std::move(read), where->shard.durable(), where->tree.number, clock_->now(),
+  run_read(*readers_, *scans_, read_times_, answers_, std::move(read), store_->snapshot(), where->tree.number, clock_->now(),
            std::move(done));
 }
 
@@ -278,8 +273,8 @@ void Engine::judge(const std::string& name, Write write, std::function<void(Answ
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<Space> where = space(name);
-  readers_->run([where, write = std::move(write), done = std::move(done), now = clock_->now()] {
-    done(answer_judge(write, where->shard.durable(), where->tree.number, now));
+  readers_->run([this, where, write = std::move(write), done = std::move(done), now = clock_->now()] {
+    done(answer_judge(write, store_->snapshot(), where->tree.number, now));
   });
 }
 
@@ -288,8 +283,8 @@ void Engine::setting(const std::string& name, std::string which,
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<Space> where = space(name);
-  readers_->run([where, which = std::move(which), done = std::move(done)] {
-    done(SnapshotSettings(where->shard.durable(), where->tree.number).text(which));
+  readers_->run([this, where, which = std::move(which), done = std::move(done)] {
+    done(SnapshotSettings(store_->snapshot(), where->tree.number).text(which));
   });
 }
 
@@ -308,8 +303,8 @@ void Engine::indexes(const std::string& name, std::function<void(Result<IndexPla
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<Space> where = space(name);
-  readers_->run([where, done = std::move(done)] {
-    const auto row = where->shard.durable()->get(row_key(Table::Index, where->tree.number, kPlanRow));
+  readers_->run([this, where, done = std::move(done)] {
+    const auto row = store_->snapshot()->get(row_key(Table::Index, where->tree.number, kPlanRow));
     if (!row.ok()) return done(row.error());
     done(row.value() ? IndexPlan::decode(*row.value()) : IndexPlan());
   });
@@ -318,6 +313,7 @@ void Engine::indexes(const std::string& name, std::function<void(Result<IndexPla
 Figures Engine::figures() const {
   Figures figures;
   for (const auto& shard : shards_) shard->add_to(figures);
+  for (const auto& shard : heavy_shards_) shard->add_to(figures);
   figures.answer_bytes = answers_.bytes();
   figures.answers_refused = answers_.refused();
   read_times_.each([&](const TimeHistogram& times) { times.add_to(figures.read_time); });

@@ -95,6 +95,7 @@ class Engine {
   Budget answers_;  // that are large
   std::unique_ptr<ReaderPool> readers_;
   std::unique_ptr<ReaderPool> scans_;  // one thread: for what reads much to find little
+  std::vector<std::shared_ptr<Shard>> heavy_shards_;  // they outlive the others' threads
   std::vector<std::shared_ptr<Shard>> shards_;
   std::unique_ptr<Backups> backups_;
   Turns turns_;

@@ -1,7 +1,10 @@
 #include "db/shard.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "db/model/hash.h"
 #include "db/model/namespace_name.h"
@@ -11,18 +14,34 @@
 namespace hearth::db {
 namespace {
 
-size_t bytes_of(const Request& request) {
-  const auto* write = std::get_if<WriteRequest>(&request.what);
-  if (write == nullptr) return 0;
+size_t bytes_of(const Write& write) {
   size_t bytes = 0;
-  for (const Overwrite& overwrite : write->write.overwrites) bytes += overwrite.value.byte_count();
+  for (const Overwrite& overwrite : write.overwrites) bytes += overwrite.value.byte_count();
   return bytes;
+}
+
+// How many turns that is.
+double turns_of(const Work& work) {
+  const auto part = [](uint64_t done, uint64_t of) { return static_cast<double>(done) / static_cast<double>(of); };
+  return std::max({part(work.rows, kTurn.rows), part(work.bytes, kTurn.bytes), part(work.evaluations, kTurn.evaluations),
+                   kTurnOfRequest});
 }
 
 }  // namespace
 
-Shard::Shard(Dependencies dependencies)
-    : with_(std::move(dependencies)), committer_(with_.store, with_.durability, with_.quota, [this](std::function<void()> job) { with_.scans.run(std::move(job)); }) {
+Space::Space(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted)
+    : home(std::move(at)), shard(*home), registry(counted) {
+  tree.name = std::move(name);
+  tree.number = number;
+  tree.named = named;
+}
+Space::~Space() = default;
+
+Shard::Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> heavy)
+    : with_(std::move(dependencies)),
+      heavy_(heavy.begin(), heavy.end()),
+      committer_(with_.store, with_.durability, with_.quota,
+                 [this](std::function<void()> job) { with_.scans.run(std::move(job)); }) {
   thread_ = std::thread([this] { work(); });
 }
 
@@ -37,69 +56,167 @@ void Shard::close() {
   thread_.join();
 }
 
-void Shard::let_go() { committer_.close(); }
-
 void Shard::submit(Request request) {
-  if (std::holds_alternative<WriteRequest>(request.what)) request.submitted = std::chrono::steady_clock::now();
+  if (const auto* write = std::get_if<WriteRequest>(&request.what)) {
+    request.submitted = std::chrono::steady_clock::now();
+    request.bytes = bytes_of(write->write);
+  }
+  std::list<Request> one;
+  one.push_back(std::move(request));
   bool first = false;
   {
     const std::lock_guard lock(mutex_);
     if (closing_) return;
     first = inbox_.empty();
-    inbox_.push_back(std::move(request));
+    inbox_.splice(inbox_.end(), one);
   }
   if (first) more_.notify_one();
 }
 
-void Shard::refresh(std::function<void()> done) {
-  {
-    const std::lock_guard lock(mutex_);
-    refreshes_.push_back(std::move(done));
-  }
-  more_.notify_one();
-}
-
 void Shard::work() {
+  // Of this thread alone, which Linux takes for a process here. Where it may not be, heavy work is as urgent as any.
+  if (is_heavy()) (void)setpriority(PRIO_PROCESS, 0, kHeavyNice);
   for (;;) {
-    std::vector<std::function<void()>> refreshes;
+    std::list<Request> came;
+    std::vector<std::pair<std::shared_ptr<Space>, uint64_t>> back;
     {
       std::unique_lock lock(mutex_);
-      if (waiting_.empty()) more_.wait(lock, [this] { return closing_ || !inbox_.empty() || !refreshes_.empty(); });
-      refreshes.swap(refreshes_);
-      if (waiting_.empty()) {
-        waiting_.swap(inbox_);
-      } else {
-        std::move(inbox_.begin(), inbox_.end(), std::back_inserter(waiting_));
-        inbox_.clear();
+      if (turns_.empty()) {
+        more_.wait(lock, [this] { return !inbox_.empty() || !back_.empty() || (closing_ && away_ == 0); });
       }
-      if (waiting_.empty() && refreshes.empty()) return;  // closing, and nothing is left
+      came.swap(inbox_);
+      back.swap(back_);
     }
-    if (!refreshes.empty()) committer_.refresh();
-    for (const auto& done : refreshes) done();
-    if (!waiting_.empty()) run_group();
+    if (turns_.empty() && came.empty() && back.empty()) return;  // closing, and nothing is left
+    for (const auto& [space, done] : back) take_back(space, done);
+    take_in(came);
+    if (!turns_.empty()) run_group();
   }
+}
+
+// --- whose turn it is ---
+
+void Shard::take_in(std::list<Request>& came) {
+  counted_.waiting.add(static_cast<int64_t>(came.size()));
+  while (!came.empty()) {
+    const std::shared_ptr<Space> space = came.front().space;
+    if (const auto* swap = std::get_if<SwapRequest>(&came.front().what)) {
+      for (const SwapRequest::Place& place : swap->places) place.space->is_recalled = place.space->away != nullptr;
+    }
+    if (!is_heavy() && space->away != nullptr && !space->is_recalled) {
+      std::list<Request> one;
+      one.splice(one.begin(), came, came.begin());
+      counted_.waiting.add(-1);
+      ++space->sent_away;
+      space->away->submit(std::move(one.front()));
+      continue;
+    }
+    Line& line = line_of(*space);
+    line.requests.splice(line.requests.end(), came, came.begin());
+    list(space);
+  }
+}
+
+// Gives the namespace a turn, unless it has one, or nothing to do.
+void Shard::list(const std::shared_ptr<Space>& space) {
+  Line& line = line_of(*space);
+  if (line.is_listed || line.requests.empty() || (!is_heavy() && space->away != nullptr)) return;
+  line.is_listed = true;
+  turns_.push_back(space);
+}
+
+bool Shard::all_here(const SwapRequest& swap) const {
+  return std::all_of(swap.places.begin(), swap.places.end(),
+                     [](const SwapRequest::Place& place) { return place.space->away == nullptr; });
+}
+
+Shard::Done Shard::run_step(Request& request) {
+  const size_t told = releases_.size(), accepted = accepted_.size(), named = named_.size();
+  again_ = false;
+  Step& step = Step::here();
+  step.begin(is_heavy() ? kNoLimit : with_.step_max);
+  handle(request);
+  forming_.work += step.done();
+  if (!is_heavy()) {
+    counted_.step_rows.observe(step.done().rows);
+    counted_.step_bytes.observe(step.done().bytes);
+    counted_.step_evaluations.observe(step.done().evaluations);
+  }
+  if (step.is_over()) {
+    releases_.resize(told);
+    accepted_.resize(accepted);
+    named_.resize(named);
+    return Done::Over;
+  }
+  return again_ ? Done::Again : Done::Yes;
+}
+
+Shard::Next Shard::take_turn(const std::shared_ptr<Space>& space) {
+  Line& line = line_of(*space);
+  line.debt = std::max(0.0, line.debt - 1);
+  while (line.debt < 1 && !line.requests.empty()) {
+    Request& request = line.requests.front();
+    const auto* swap = std::get_if<SwapRequest>(&request.what);
+    if (swap != nullptr && !all_here(*swap)) return Next::Waits;
+    const bool is_alone = swap != nullptr || std::holds_alternative<RemoveRequest>(request.what);
+    if (is_alone && forming_.requests > 0) return Next::Full;
+    if (forming_.bytes > 0 && forming_.bytes + request.bytes > kGroupBytesMax) return Next::Full;
+    if (forming_.requests == kGroupRequestsMax || forming_.work.exceeds(with_.step_max)) return Next::Full;
+    ++forming_.requests;
+    forming_.bytes += request.bytes;
+    if (line.group != group_) {
+      line.group = group_;
+      in_group_.push_back(space);
+    }
+    std::list<Request> one;
+    one.splice(one.begin(), line.requests, line.requests.begin());
+    if (must_wait(request)) {
+      if (request.conversation != nullptr) request.conversation->carried_in = group_;
+      line.carried.splice(line.carried.end(), one);
+      continue;
+    }
+    const Work before = forming_.work;
+    const Done done = run_step(request);
+    line.debt += turns_of({forming_.work.rows - before.rows, forming_.work.bytes - before.bytes,
+                           forming_.work.evaluations - before.evaluations});
+    switch (done) {
+      case Done::Yes:
+        counted_.waiting.add(-1);
+        if (is_heavy()) ++space->done_away;
+        break;
+      case Done::Again:
+        line.requests.splice(line.requests.begin(), one);
+        break;
+      case Done::Over:
+        line.requests.splice(line.requests.begin(), one);
+        leaving_.push_back(space);
+        return Next::Waits;
+    }
+    if (is_alone) return Next::Full;
+  }
+  return Next::Goes;
 }
 
 void Shard::run_group() {
-  size_t bytes = 0;
-  for (size_t count = 0; !waiting_.empty() && count < kGroupRequestsMax; ++count) {
-    const bool is_alone = std::holds_alternative<SwapRequest>(waiting_.front().what) ||
-                          std::holds_alternative<RemoveRequest>(waiting_.front().what);
-    if (is_alone && count > 0) break;
-    const size_t more = bytes_of(waiting_.front());
-    if (bytes > 0 && bytes + more > kGroupBytesMax) break;
-    bytes += more;
-    Request request = std::move(waiting_.front());
-    waiting_.pop_front();
-    if (must_wait(request)) {
-      if (request.conversation != nullptr) request.conversation->carried_in = group_;
-      carried_.push_back(std::move(request));
+  forming_ = {};
+  for (Next next = Next::Goes; next != Next::Full && !turns_.empty();) {
+    const std::shared_ptr<Space> space = std::move(turns_.front());
+    turns_.pop_front();
+    next = take_turn(space);
+    Line& line = line_of(*space);
+    if (next == Next::Waits || line.requests.empty()) {
+      line.is_listed = false;
+      if (next == Next::Waits && (leaving_.empty() || leaving_.back() != space)) awaiting_.push_back(space);
+    } else if (next == Next::Full) {
+      turns_.push_front(space);  // it goes on with the next group, which it may want for itself
     } else {
-      if (in_group_.empty() || in_group_.back() != request.space) in_group_.push_back(request.space);
-      handle(request);
+      turns_.push_back(space);
     }
-    if (is_alone) break;
   }
+  counted_.rows_worked.add(forming_.work.rows);
+  counted_.bytes_worked.add(forming_.work.bytes);
+  counted_.evaluations_worked.add(forming_.work.evaluations);
+  counted_.group_rows.observe(is_heavy() ? 0 : forming_.work.rows);
   // From here on the group is judged. Only the disk can still refuse it, and then all of it: the refusals were judged
   // against writes that would never have happened.
 
@@ -114,8 +231,61 @@ void Shard::run_group() {
     if (durable.ok()) maintain(space);
     start_scans(space);
   }
-  in_group_.clear();
-  for (; !carried_.empty(); carried_.pop_back()) waiting_.push_front(std::move(carried_.back()));
+  committer_.refresh();
+  finish_group();
+}
+
+// What had to wait for the end of the group is next, and namespaces go where they belong.
+void Shard::finish_group() {
+  for (const std::shared_ptr<Space>& space : in_group_) {
+    Line& line = line_of(*space);
+    line.requests.splice(line.requests.begin(), line.carried);
+  }
+  for (const std::shared_ptr<Space>& space : std::exchange(leaving_, {})) send_away(space);
+  for (const std::shared_ptr<Space>& space : std::exchange(in_group_, {})) {
+    if (is_heavy() && line_of(*space).requests.empty()) {
+      come_back(space, space->done_away);
+    } else {
+      list(space);
+    }
+  }
+}
+
+void Shard::send_away(const std::shared_ptr<Space>& space) {
+  const auto emptiest = std::min_element(heavy_.begin(), heavy_.end(),
+                                         [](const auto& a, const auto& b) { return a->guests_ < b->guests_; });
+  Shard& to = **emptiest;
+  ++to.guests_;
+  ++away_;
+  counted_.moved.add();
+  space->away = &to;
+  space->sent_away += space->line.requests.size();
+  counted_.waiting.add(-static_cast<int64_t>(space->line.requests.size()));
+  {
+    const std::lock_guard lock(to.mutex_);
+    to.inbox_.splice(to.inbox_.end(), space->line.requests);
+  }
+  to.more_.notify_one();
+}
+
+// What is not done yet is on its way here, and then the namespace is still a guest: home does not take it back.
+void Shard::come_back(std::shared_ptr<Space> space, uint64_t done) {
+  Shard& home = space->shard;
+  {
+    const std::lock_guard lock(home.mutex_);
+    home.back_.emplace_back(std::move(space), done);
+  }
+  home.more_.notify_one();
+}
+
+void Shard::take_back(const std::shared_ptr<Space>& space, uint64_t done) {
+  if (space->away == nullptr || done != space->sent_away) return;
+  --space->away->guests_;
+  --away_;
+  space->away = nullptr;
+  space->is_recalled = false;
+  list(space);
+  for (const std::shared_ptr<Space>& waiting : std::exchange(awaiting_, {})) list(waiting);
 }
 
 // Indexes follow what the settings ask for a step at a time, among the requests of others.
@@ -124,7 +294,7 @@ void Shard::maintain(const std::shared_ptr<Space>& space) {
   if (!tree.named || !tree.loaded || space->is_maintained) return;
   if (tree.is_reconciled && !tree.plan->is_building()) return;
   space->is_maintained = true;
-  submit({space, nullptr, 0, MaintainRequest{}, nullptr});  // when it is closing, a start goes on with it
+  space->shard.submit({space, nullptr, 0, MaintainRequest{}, nullptr});  // when it is closing, a start goes on with it
 }
 
 // Whether a request must see the end of this group first.
@@ -161,7 +331,8 @@ void Shard::release(bool durable, const Error& error) {
       release.done(std::get<Answer>(std::move(release.item)));
     } else if (!release.conversation->story.append(std::move(release.item))) {
       counted_.slow_listeners.add();
-      submit({release.conversation->space, release.conversation, 0, EndRequest{}, nullptr});
+      const std::shared_ptr<Space>& space = release.conversation->space;
+      space->shard.submit({space, release.conversation, 0, EndRequest{}, nullptr});
     }
   }
   if (events > 0) counted_.events.add(events);
@@ -238,7 +409,7 @@ void Shard::handle(Request& request, WriteRequest& what) {
   Space& space = *request.space;
   const Write& write = what.write;
   Answer reply;
-  if (bytes_of(request) > kWriteBytesMax) {
+  if (request.bytes > kWriteBytesMax) {
     reply.status = Error{ErrorCode::TooLarge, "Data to write exceeds the maximum size that can be modified with a single request."};
     count(reply.status);
     return answer(request, std::move(reply));
@@ -261,6 +432,8 @@ void Shard::handle(Request& request, WriteRequest& what) {
   const bool was_named = space.tree.named;
   const size_t told = releases_.size();
   Result<Accepted> accepted = committer_.write(space.tree, write, with_.clock.now(), teller(space, write.merge, write.base));
+  if (Step::here().is_over()) return;
+  const Step::Whole whole;
   if (!accepted.ok()) {
     releases_.resize(told);  // whatever was noted before it failed
     reply.status = accepted.error();
@@ -349,9 +522,9 @@ void Shard::handle(Request& request, ListenRequest& what) {
   subscription->path = listen.path;
   subscription->check = listen.check;
   if (listen.query && listen.query->is_filtered()) subscription->query = std::make_unique<const Query>(*listen.query);
-  if (const Result<void> allowed = check(space, *subscription); !allowed.ok()) {
-    return answer(request, {0, allowed, 0, {}, {}, {}, nullptr, false});
-  }
+  const Result<void> allowed = check(space, *subscription);
+  if (Step::here().is_over()) return space.registry.remove(*subscription);  // it may have noted what the check looked at
+  if (!allowed.ok()) return answer(request, {0, allowed, 0, {}, {}, {}, nullptr, false});
   Subscription& added = *subscription;
   const ListenerRegistry::Added how = space.registry.add(added);
   auto& kept = conversation->subscriptions[what.listener];
@@ -416,7 +589,7 @@ void Shard::handle(Request& request, RecheckRequest& what) {
   subscription.check = what.check;
   Space& space = *request.space;
   const Result<void> verdict = check(space, subscription);
-  if (verdict.ok()) return;
+  if (verdict.ok() || Step::here().is_over()) return;
   space.registry.remove(subscription);
   Event event;
   event.kind = Event::Kind::Revoked;
@@ -437,7 +610,9 @@ void Shard::handle(Request& request, DisconnectRequest& what) {
     trial.access = what.check;
     if (what.disconnect.kind == Disconnect::Kind::Cancel) trial.overwrites.clear();
     reply.status = committer_.judge(space.tree, trial, with_.clock.now());
+    if (Step::here().is_over()) return;
   }
+  const Step::Whole whole;
   if (reply.status.ok()) {
     const auto& queue = request.conversation->queue;
     DisconnectQueue changed = queue != nullptr ? *queue : DisconnectQueue(request.conversation->id);
@@ -462,6 +637,7 @@ void Shard::handle(Request& request, DisconnectRequest& what) {
 }
 
 void Shard::handle(Request& request, RecheckDisconnectRequest& what) {
+  const Step::Whole whole;
   Conversation& conversation = *request.conversation;
   if (conversation.queue == nullptr || conversation.queue->empty()) return;  // what is queued from here on brings its own
   conversation.queue_check = std::move(what.check);
@@ -478,16 +654,31 @@ void Shard::handle(Request& request, BeginRequest& what) {
   Space& space = *request.space;
   if (const auto old = space.sessions.find(what.replaces); old != space.sessions.end()) {
     if (const auto conversation = old->second.lock(); conversation != nullptr) {
+      if (unlisten_some(*conversation)) return;
       tell(conversation, Ended{{ErrorCode::Unavailable, "Another connection has taken the session over."}});
       end(conversation);
     }
   }
-  end_orphan(space, what.replaces);
+  end_orphan(request.space, what.replaces);
   space.sessions[request.conversation->id] = request.conversation;
   counted_.sessions.add();
 }
 
-void Shard::handle(Request& request, EndRequest&) { end(request.conversation); }
+void Shard::handle(Request& request, EndRequest&) {
+  if (!unlisten_some(*request.conversation)) end(request.conversation);
+}
+
+// Of a session that ends: true as long as there are more, and the request is to come again.
+bool Shard::unlisten_some(Conversation& conversation) {
+  auto& subscriptions = conversation.subscriptions;
+  for (size_t count = 0; count < kUnlistensPerStep && !subscriptions.empty(); ++count) {
+    conversation.space->registry.remove(*subscriptions.begin()->second);
+    subscriptions.erase(subscriptions.begin());
+    Step::here().count_row(0);
+  }
+  again_ = !subscriptions.empty();
+  return again_;
+}
 
 void Shard::handle(Request& request, LabelRequest& what) {
   request.conversation->label =
@@ -523,6 +714,7 @@ void Shard::handle(Request& request, CreateRequest&) {
 }
 
 void Shard::handle(Request& request, MaintainRequest&) {
+  const Step::Whole whole;
   Space& space = *request.space;
   Tree& tree = space.tree;
   space.is_maintained = true;  // if something fails, until a restart: nothing but speed depends on it
@@ -545,14 +737,15 @@ void Shard::handle(Request& request, MaintainRequest&) {
 
 void Shard::handle(Request& request, AdoptRequest& what) { request.space->orphans[what.session] = std::move(what.queue); }
 
-void Shard::handle(Request& request, OrphanRequest& what) { end_orphan(*request.space, what.session); }
+void Shard::handle(Request& request, OrphanRequest& what) { end_orphan(request.space, what.session); }
 
-void Shard::end_orphan(Space& space, const std::string& session) {
-  const auto found = space.orphans.find(session);
-  if (found == space.orphans.end()) return;
-  const std::shared_ptr<DisconnectQueue> queue = std::move(found->second);
-  space.orphans.erase(found);
-  run_queue(space, *queue, queue->memo().empty() ? nullptr : with_.revive(space.tree.name, queue->memo()));
+void Shard::end_orphan(const std::shared_ptr<Space>& space, const std::string& session) {
+  const auto found = space->orphans.find(session);
+  if (found == space->orphans.end()) return;
+  std::shared_ptr<DisconnectQueue> queue = std::move(found->second);
+  space->orphans.erase(found);
+  auto check = queue->memo().empty() ? nullptr : with_.revive(space->tree.name, queue->memo());
+  run_next(space, std::move(queue), std::move(check));
 }
 
 void Shard::end(const std::shared_ptr<Conversation>& conversation) {
@@ -561,26 +754,40 @@ void Shard::end(const std::shared_ptr<Conversation>& conversation) {
   counted_.sessions.add(-1);
   Space& space = *conversation->space;
   for (auto& [id, subscription] : conversation->subscriptions) space.registry.remove(*subscription);
+  Step::here().count({conversation->subscriptions.size(), 0, 0});
   conversation->subscriptions.clear();
   space.sessions.erase(conversation->id);
-  if (conversation->queue != nullptr) run_queue(space, *conversation->queue, conversation->queue_check);
+  if (conversation->queue == nullptr) return;
+  run_next(conversation->space, std::move(conversation->queue), std::move(conversation->queue_check));
+}
+
+// As the next request of the namespace: it may be long, and then it is one that can be done elsewhere.
+void Shard::run_next(const std::shared_ptr<Space>& space, std::shared_ptr<DisconnectQueue> queue,
+                     std::shared_ptr<const Precondition> check) {
+  if (queue->empty()) return;
+  Line& line = line_of(*space);
+  line.requests.push_front({space, nullptr, 0, RunQueueRequest{std::move(queue), std::move(check)}, nullptr});
+  counted_.waiting.add();
+  if (is_heavy()) --space->done_away;  // it is counted when it is done, and was not sent
 }
 
 // One commit for all that was queued, which also removes the queue: it is run exactly once (data-model.md §12).
-void Shard::run_queue(Space& space, DisconnectQueue& queue, const std::shared_ptr<const Precondition>& check) {
-  if (queue.empty()) return;
+void Shard::handle(Request& request, RunQueueRequest& what) {
+  Space& space = *request.space;
   std::vector<Write> writes;
-  for (Overwrite& overwrite : queue.overwrites()) {
+  for (Overwrite& overwrite : what.queue->overwrites()) {
     Write write;
     write.base = overwrite.path;
     write.overwrites.push_back(std::move(overwrite));
-    write.access = check;
+    write.access = what.check;
     writes.push_back(std::move(write));
   }
   const Path root;
+  DisconnectQueue cleared = *what.queue;
   // A store that fails is broken for all; the rows then stay, and a restart runs them.
-  const auto done = committer_.write_each(space.tree, writes, queue.clear(), with_.clock.now(), teller(space, true, root));
-  if (!done.ok()) return;
+  const auto done =
+      committer_.write_each(space.tree, writes, cleared.clear(), with_.clock.now(), teller(space, true, root));
+  if (Step::here().is_over() || !done.ok()) return;
   counted_.disconnect_writes_run.add(writes.size());
 }
 

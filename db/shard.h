@@ -1,17 +1,38 @@
-// The namespaces that share a committer, and the thread that runs it. Requests come through one queue; a group is formed
-// of all that wait while the last one syncs; what is to be told of it leaves after the sync, in commit order.
+// The namespaces that share a committer, and the thread that runs it. A group is formed of what waits while the last one
+// syncs; what is to be told of it leaves after the sync, in commit order.
 //
 //   take what waits ─▶ evaluate each, note who is told what ─▶ one commit ─▶ tell
 //
 // A read or listen behind writes of its group waits for the next group, and so does everything its conversation asks
 // after it: a conversation's requests take effect in order, and reads see only what is durable.
+//
+// Turns. Each namespace has a line of its own, and the lines take turns by the work that they cause: a turn is kTurn, and
+// who used more than one waits as many. So a request waits behind one turn of each other namespace, however long
+// their lines are.
+//
+//   inbox ─▶ lines   shop  ▤▤▤▤▤▤▤▤▤        turns: shop, chat, game, shop, chat …
+//                    chat  ▤
+//                    game  ▤▤
+//
+// Heavy. No request may take more work here than kStepMax (db/base/step.h). One that turns out longer is undone, which is
+// easy, for nothing of a write is anywhere but in its own overlay until it is accepted; and its namespace moves to a
+// heavy shard, which has no such limit, with all that waits in its line. Until it has come back, home passes on what
+// comes for it, in order. So the namespace that asked waits, and its neighbours at home do not. A heavy shard is this
+// same class, with a thread of low priority.
+//
+//   home    ── leaves: all that waits ──▶   heavy       home counts what it has sent;
+//           ── what comes meanwhile ────▶               heavy, when the line is empty, says how much it has done:
+//           ◀── "done: so many" ─────────               equal, and the namespace is home again; else more is on its way
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -20,6 +41,7 @@
 
 #include "db/base/clock.h"
 #include "db/base/metrics.h"
+#include "db/base/step.h"
 #include "db/commit/committer.h"
 #include "db/events/match.h"
 #include "db/model/figures.h"
@@ -33,7 +55,14 @@ namespace hearth::db {
 
 inline constexpr size_t kGroupRequestsMax = 4'096;
 inline constexpr size_t kGroupBytesMax = 4u << 20;       // of values; one larger write makes a group of its own
-inline constexpr int64_t kBuildChildren = 500;            // of an index, built in one group
+inline constexpr int64_t kBuildChildren = 200;            // of an index, built in one group
+// What one namespace may do before the next has its turn. A step may be longer, up to kStepMax; it is waited for then.
+inline constexpr Work kTurn{400, 400u << 10, 5'000};
+inline constexpr double kTurnOfRequest = 1.0 / 256;       // the least that a request counts for
+inline constexpr size_t kUnlistensPerStep = 1'000;        // of a session that ends
+inline constexpr size_t kSettleHereMax = 1'000;           // positions that a scan has found, more are settled as heavy
+inline constexpr size_t kHeavyShards = 2;
+inline constexpr int kHeavyNice = 5;                      // of a heavy shard's thread (setpriority)
 inline constexpr size_t kWriteBytesMax = 512u << 20;     // of rows, one write
 
 struct WriteRequest {
@@ -102,6 +131,10 @@ struct AdoptRequest {  // what a session of a dead process wanted written when i
 struct OrphanRequest {  // it has not come back
   std::string session;
 };
+struct RunQueueRequest {  // a session has ended: what it has queued is written
+  std::shared_ptr<DisconnectQueue> queue;
+  std::shared_ptr<const Precondition> check;
+};
 
 struct Request {
   std::shared_ptr<Space> space;
@@ -110,10 +143,11 @@ struct Request {
   std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
                RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest,
                CreateRequest, RemoveRequest, StatsRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
-               OrphanRequest>
+               OrphanRequest, RunQueueRequest>
       what;
   std::function<void(Answer)> done;  // without a conversation
   std::chrono::steady_clock::time_point submitted{};  // writes
+  size_t bytes = 0;                                   // writes: of their values
 };
 
 class Shard {
@@ -127,6 +161,7 @@ class Shard {
     FirstValueCounts& first_values;
     Budget& answers;
     Quota quota;
+    Work step_max;  // of one request, unless the shard is heavy
     const Clock& clock;
     const std::string& life;                                    // Database::life
     const UsualIndexes& indexes;                                // Options::indexes
@@ -137,15 +172,15 @@ class Shard {
     // Database::revive_by. Called on the shard's thread.
     std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)> revive;
   };
-  explicit Shard(Dependencies dependencies);
+  // `heavy`: where long requests go; empty: this is a heavy shard itself, which no namespace has as its home. They are
+  // closed after it.
+  explicit Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> heavy = {});
   ~Shard();  // closed
-  void close();   // after what was submitted is done
-  void let_go();  // then, and once nobody reads: of the store
+  void close();  // after what was submitted is done
 
-  void submit(Request request);  // dropped once it is closing: nobody is inside who could wait for it (Engine::close)
-  // Lets go of the store as it was at the last commit, which pins what others have removed since. `done`: on its thread.
-  void refresh(std::function<void()> done);
-  std::shared_ptr<const Snapshot> durable() const { return committer_.durable(); }
+  // To the home of the request's namespace. Dropped once it is closing: nobody is inside who could wait for it
+  // (Engine::close).
+  void submit(Request request);
   void add_to(Figures& figures) const;  // what this shard has counted. Thread: any
   ListenerRegistry::Count& registered() { return counted_.registered; }
 
@@ -166,10 +201,28 @@ class Shard {
     Counter slow_listeners;
     Counter disconnect_writes_queued, disconnect_writes_run;
     ListenerRegistry::Count registered;
+    Gauge waiting;   // requests in lines
+    Counter moved;   // times that a namespace went to a heavy shard
+    Largest step_rows, step_bytes, step_evaluations;  // of one request
+    Largest group_rows;
+    Counter rows_worked, bytes_worked, evaluations_worked;
   };
 
+  bool is_heavy() const { return heavy_.empty(); }
+  Line& line_of(Space& space) const { return is_heavy() ? space.line_away : space.line; }
   void work();
+  void take_in(std::list<Request>& came);
+  void list(const std::shared_ptr<Space>& space);
   void run_group();
+  enum class Next : uint8_t { Goes, Waits, Full };  // of a line: on; until its namespace is back; of the group: no more
+  Next take_turn(const std::shared_ptr<Space>& space);
+  enum class Done : uint8_t { Yes, Again, Over };
+  Done run_step(Request& request);
+  bool all_here(const SwapRequest& swap) const;
+  void finish_group();
+  void send_away(const std::shared_ptr<Space>& space);
+  void come_back(std::shared_ptr<Space> space, uint64_t done);  // to its home. Thread: a heavy shard's
+  void take_back(const std::shared_ptr<Space>& space, uint64_t done);
   void count(const Result<void>& verdict);
   void count_durable();
   bool must_wait(const Request& request) const;
@@ -194,14 +247,17 @@ class Shard {
   void handle(Request& request, SwapRequest& swap);
   void handle(Request& request, AdoptRequest& adopt);
   void handle(Request& request, OrphanRequest& orphan);
+  void handle(Request& request, RunQueueRequest& run);
 
   void answer(const Request& request, Answer answer);
   void tell(const std::shared_ptr<Conversation>& conversation, Item item);
+  bool unlisten_some(Conversation& conversation);
   void end(const std::shared_ptr<Conversation>& conversation);
   void end_told(const std::vector<std::shared_ptr<Conversation>>& conversations, const Error& reason);
   void refuse_removed(const Request& request);
-  void end_orphan(Space& space, const std::string& session);
-  void run_queue(Space& space, DisconnectQueue& queue, const std::shared_ptr<const Precondition>& check);
+  void end_orphan(const std::shared_ptr<Space>& space, const std::string& session);
+  void run_next(const std::shared_ptr<Space>& space, std::shared_ptr<DisconnectQueue> queue,
+                std::shared_ptr<const Precondition> check);
   Result<void> note_change(Space& space, const Accepted& accepted, const Difference& difference, const TreeView& before,
                            const TreeView& after);
   Result<void> check(Space& space, Subscription& subscription);
@@ -217,6 +273,7 @@ class Shard {
   void refuse_view(Space& space, View& view, const std::vector<Space::Opening>& openings, const Error& error);
 
   Dependencies with_;
+  const std::vector<std::shared_ptr<Shard>> heavy_;
   uint64_t scans_begun_ = 0;
   Committer committer_;
   Counted counted_;
@@ -227,13 +284,23 @@ class Shard {
       accepted_;                                         // when they were submitted: the writes that this group takes
   std::vector<std::pair<std::string, uint32_t>> named_;  // namespaces that this group makes
   std::vector<std::shared_ptr<Space>> in_group_;          // kept until its end, for the committer knows their trees
-  std::deque<Request> waiting_;      // taken from inbox_, not yet handled
-  std::deque<Request> carried_;      // must wait for the next group
+  struct Forming {  // the group
+    size_t requests = 0;
+    size_t bytes = 0;
+    Work work{};
+  };
+  Forming forming_;
+  bool again_ = false;                            // the request that is handled wants another step
+  std::deque<std::shared_ptr<Space>> turns_;      // whose line has something, in the order of their turns
+  std::vector<std::shared_ptr<Space>> leaving_;   // at the end of the group
+  std::vector<std::shared_ptr<Space>> awaiting_;  // a request at the head of their line waits for a namespace to return
+  size_t away_ = 0;                               // namespaces that are at a heavy shard
+  std::atomic<size_t> guests_ = 0;                // of a heavy shard: namespaces that are here
 
   mutable std::mutex mutex_;  // Guards all below but thread_.
   std::condition_variable more_;
-  std::deque<Request> inbox_;
-  std::vector<std::function<void()>> refreshes_;
+  std::list<Request> inbox_;
+  std::vector<std::pair<std::shared_ptr<Space>, uint64_t>> back_;  // come_back()
   bool closing_ = false;
   std::thread thread_;
 };

@@ -107,8 +107,16 @@ void Shard::add_to(Figures& figures) const {
   figures.slow_listeners += counted_.slow_listeners.value();
   figures.disconnect_writes_queued += counted_.disconnect_writes_queued.value();
   figures.disconnect_writes_run += counted_.disconnect_writes_run.value();
+  figures.namespaces_moved += counted_.moved.value();
+  figures.step_rows_max = std::max(figures.step_rows_max, counted_.step_rows.value());
+  figures.step_bytes_max = std::max(figures.step_bytes_max, counted_.step_bytes.value());
+  figures.step_evaluations_max = std::max(figures.step_evaluations_max, counted_.step_evaluations.value());
+  figures.rows_worked += counted_.rows_worked.value();
+  figures.bytes_worked += counted_.bytes_worked.value();
+  figures.evaluations_worked += counted_.evaluations_worked.value();
+  figures.group_rows_max = std::max(figures.group_rows_max, counted_.group_rows.value());
   const std::lock_guard lock(mutex_);
-  figures.shard_requests_waiting += inbox_.size();
+  figures.shard_requests_waiting += inbox_.size() + static_cast<uint64_t>(std::max<int64_t>(counted_.waiting.value(), 0));
 }
 
 }  // namespace hearth::db

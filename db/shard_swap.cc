@@ -6,6 +6,7 @@
 namespace hearth::db {
 
 void Shard::handle(Request& request, SwapRequest& what) {
+  const Step::Whole whole;  // a restore's moment: all shards concerned wait for it
   const std::shared_ptr<const Snapshot> before = committer_.durable();
   Answer reply;
   reply.status = what.swap->meet();
@@ -17,6 +18,8 @@ void Shard::handle(Request& request, SwapRequest& what) {
       if (!space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
       space.tree.named = true;
       tell_swapped(space, place.at, SnapshotView(before, space.tree.number));
+      if (place.space->line.group == group_) continue;
+      place.space->line.group = group_;
       in_group_.push_back(place.space);
     }
   }
@@ -62,6 +65,7 @@ void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
 
 // One commit of a few range tombstones, however large it is.
 void Shard::handle(Request& request, RemoveRequest&) {
+  const Step::Whole whole;
   Space& space = *request.space;
   Answer reply;
   reply.status = space.tree.named ? committer_.remove(space.tree) : no_such_namespace();

@@ -70,9 +70,11 @@ void Shard::first_of_view(Request& request, const Listen& listen, Subscription& 
   const std::string key = view_key(view);
   if (added == ListenerRegistry::Added::Alone) {
     space.view_firsts.erase(key);
-    if (const Result<void> opened = view.open(committer_.view(space.tree), space.tree.head.has_priorities); !opened.ok()) {
+    const Result<void> opened = view.open(committer_.view(space.tree), space.tree.head.has_priorities);
+    if (!opened.ok() || Step::here().is_over()) {
       space.registry.remove(subscription);
       conversation->subscriptions.erase(subscription.id);
+      if (Step::here().is_over()) return;
       return answer(request, {0, opened, 0, {}, {}, {}, nullptr, false});
     }
     if (view.wants_scan()) space.registry.want_scan(view);
@@ -143,6 +145,10 @@ void Shard::refuse_view(Space& space, View& view, const std::vector<Space::Openi
 }
 
 void Shard::handle(Request& request, ScannedRequest& what) {
+  Step& step = Step::here();
+  if (what.scanned.ok() && what.scanned.value().positions.size() > kSettleHereMax) step.end_early();
+  if (step.is_over()) return;
+  const Step::Whole whole;
   Space& space = *request.space;
   const std::string key = view_key(what.path, what.query);
   View* view = space.registry.find_view(what.path, what.query);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -23,6 +24,7 @@
 namespace hearth::db {
 
 class Shard;
+struct Request;
 struct Space;
 
 inline constexpr size_t kMissedPathsMax = 10'000;       // changed paths remembered for streams that come back
@@ -110,17 +112,22 @@ class LargeValues {
   std::deque<std::weak_ptr<FirstValue>> latest_;
 };
 
+// The requests of one namespace that wait for their turn at one shard, first come first. Belongs to that shard's thread.
+struct Line {
+  std::list<Request> requests;
+  std::list<Request> carried;  // had their turn, and must see the end of the group first
+  double debt = 0;             // turns that it has used and not waited for (Shard::kTurn)
+  uint64_t group = 0;          // the last one in which it had a turn
+  bool is_listed = false;      // it is among the shard's turns
+};
+
 // The name of a view in the maps of its space.
 inline std::string view_key(const Path& path, const std::string& query) { return path.text() + "\n" + query; }
 inline std::string view_key(const View& view) { return view_key(view.path(), view.query().text()); }
 
 struct Space {
-  Space(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted)
-      : home(std::move(at)), shard(*home), registry(counted) {
-    tree.name = std::move(name);
-    tree.number = number;
-    tree.named = named;
-  }
+  Space(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted);
+  ~Space();
   const std::shared_ptr<Shard> home;  // for whoever has the namespace when the database is closed
   Shard& shard;
   Tree tree;
@@ -143,6 +150,14 @@ struct Space {
   bool missed_known = false;  // `missed_from` has been set
   bool is_removed = false;     // whoever still has it is refused; the name means another from here on
   bool is_maintained = false;  // a MaintainRequest is on its way, or failed
+
+  // Where its requests are done (db/shard.h, "heavy"). What is above belongs to whichever shard that is.
+  Line line;                // at home
+  Line line_away;           // the heavy shard's
+  uint64_t done_away = 0;   // the heavy shard's: requests done there, since ever
+  Shard* away = nullptr;    // home's, like all below; null: it is at home
+  uint64_t sent_away = 0;   // requests passed on, since ever
+  bool is_recalled = false; // nothing more is passed on, for something waits for its return
 };
 
 }  // namespace hearth::db

@@ -155,11 +155,24 @@ db::Result<void> Asker::may_write(const db::Moment& moment) const {
   bool is_invalid = false;
   db::Result<void> verdict = ask(moment, [&](const Ruleset& ruleset, Question& question) {
     question.is_invalid = &is_invalid;
+    question.granted = moment.granted;
     return ruleset.may_write(moment.before, *moment.after, targets_of(moment), question);
   });
   Verdicts& verdicts = book_->verdicts();
   verdicts.writes.add();
   if (is_denied(verdict)) (is_invalid ? verdicts.writes_invalid : verdicts.writes_denied).add();
+  return verdict;
+}
+
+db::Result<void> Asker::may_begin(const db::Moment& moment) const {
+  db::Result<void> verdict = ask(moment, [&](const Ruleset& ruleset, Question& question) {
+    question.granted = moment.granted;
+    return ruleset.may_begin(moment.before, targets_of(moment), question);
+  });
+  if (!is_denied(verdict)) return verdict;
+  Verdicts& verdicts = book_->verdicts();
+  verdicts.writes.add();
+  verdicts.writes_denied.add();
   return verdict;
 }
 

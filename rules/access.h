@@ -26,6 +26,8 @@ class Asker {
 
   db::Result<void> may_read(const db::Moment& moment, const db::Path& path, const QueryFacts& query) const;
   db::Result<void> may_write(const db::Moment& moment) const;
+  // Denied, whatever the tree after would be; else it is for may_write() to say (db::Precondition::begin).
+  db::Result<void> may_begin(const db::Moment& moment) const;
 
   // The same, with all that was evaluated on the way. Errors: Io.
   db::Result<Explanation> explain_read(const db::Moment& moment, const db::Path& path, const QueryFacts& query) const;
@@ -87,6 +89,7 @@ class WriteAccess final : public db::Precondition {
  public:
   explicit WriteAccess(Asker asker, std::string memo = {}) : asker_(std::move(asker)), memo_(std::move(memo)) {}
   db::Result<void> check(const db::Moment& moment) const override { return asker_.may_write(moment); }
+  db::Result<void> begin(const db::Moment& moment) const override { return asker_.may_begin(moment); }
   std::string memo() const override { return memo_; }
 
  private:
@@ -94,20 +97,35 @@ class WriteAccess final : public db::Precondition {
   const std::string memo_;  // of writes that may have to wait for a restart: Auth as text
 };
 
-// A compare-and-set that tells only those who may read what it compares: that it fails says something of what is there.
+// A compare-and-set by somebody who may read what it compares. Others may ask for one thing, that nothing stands there,
+// and are not told what does: for them, one that fails is denied; and any other is denied without a look, for what it
+// takes and what it answers would tell of what is there.
 class ReadersOnly final : public db::Precondition {
  public:
   ReadersOnly(std::shared_ptr<const db::Precondition> condition, Asker asker, db::Path path)
       : condition_(std::move(condition)), asker_(std::move(asker)), path_(std::move(path)) {}
   db::Result<void> check(const db::Moment& moment) const override {
+    const bool expects_nothing = condition_->expects_nothing();
+    if (!expects_nothing) RETURN_IF_ERROR(asker_.may_read(moment, path_, {}));
     db::Result<void> verdict = condition_->check(moment);
-    if (verdict.ok() || verdict.error().code != db::ErrorCode::Stale) return verdict;
+    if (!expects_nothing || verdict.ok() || verdict.error().code != db::ErrorCode::Stale) return verdict;
     RETURN_IF_ERROR(asker_.may_read(moment, path_, {}));
     return verdict;
   }
 
  private:
   const std::shared_ptr<const db::Precondition> condition_;
+  const Asker asker_;
+  const db::Path path_;
+};
+
+// The writer may read the path: of what is answered with what stood there in it, such as an increment's sum.
+class MayRead final : public db::Precondition {
+ public:
+  MayRead(Asker asker, db::Path path) : asker_(std::move(asker)), path_(std::move(path)) {}
+  db::Result<void> check(const db::Moment& moment) const override { return asker_.may_read(moment, path_, {}); }
+
+ private:
   const Asker asker_;
   const db::Path path_;
 };

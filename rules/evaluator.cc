@@ -1,20 +1,25 @@
 #include "rules/evaluator.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
+#include "db/base/step.h"
 #include "db/model/json.h"
 #include "db/model/key_order.h"
 #include "rules/coverage.h"
 
 namespace hearth::rules {
 
-Evaluator::Evaluator(const Question& question, const db::TreeView& before, const db::TreeView* after,
-                     uint64_t rows_written)
+Evaluator::Evaluator(const Question& question, const db::TreeView& before, const db::TreeView* after, const Written& written)
     : question_(question),
       before_(before),
       after_(after),
-      steps_left_(kStepsMax + kStepsPerRow * rows_written),
+      steps_max_(kStepsMax + kStepsPerRow * written.rows),
+      scan_bytes_max_(kScanBytesMax + kScanBytesPerByte * written.bytes),
+      steps_left_(steps_max_),
+      scan_bytes_left_(scan_bytes_max_),
       scratch_(Scratch::of_this_thread()) {}
 Evaluator::~Evaluator() { scratch_.clear(); }
 
@@ -42,7 +47,23 @@ Datum Evaluator::fail(const char* why) {
   return {.kind = Datum::Kind::Failed};
 }
 
+std::optional<db::Error> Evaluator::spent() const {
+  if (!is_spent_) return {};
+  return db::Error{db::ErrorCode::TooLarge,
+          scanned_out_
+              ? fmt::format("The rules searched more than {} bytes of text for this operation, which is the limit for what it "
+                            "writes; write less at once, or ask the rules for less.",
+                            scan_bytes_max_)
+              : fmt::format("The rules took more than {} steps for this operation, which is the limit for what it writes; write "
+                            "less at once, or ask the rules for less.",
+                            steps_max_)};
+}
+
+// A step of the operation's budget is an evaluation of the thread's step.
 bool Evaluator::spend(uint64_t steps) {
+  db::Step& step = db::Step::here();
+  step.count({0, 0, steps});
+  if (step.is_over() && !error_) error_ = db::step_is_over();
   if (is_spent_ || steps > steps_left_) {
     is_spent_ = true;
     return false;
@@ -52,7 +73,9 @@ bool Evaluator::spend(uint64_t steps) {
 }
 
 bool Evaluator::scan(uint64_t bytes) {
+  db::Step::here().count({0, bytes, 0});
   if (is_spent_ || bytes > scan_bytes_left_) {
+    scanned_out_ = scanned_out_ || !is_spent_;
     is_spent_ = true;
     return false;
   }

@@ -2,7 +2,8 @@
 // fails at run time aborts whole: failure is a third outcome beside true and false, which no operator turns into either.
 //
 // Reads only what an expression asks for, through the TreeViews. What one operation may spend has limits with names; over
-// one, what is evaluated fails, and so does all that follows in that operation.
+// one, what is evaluated fails, and so does all that follows in that operation: it is to be refused as too large, which says
+// something else than that a rule denied it.
 //
 // Thread: one at a time. The trees outlive it.
 #pragma once
@@ -33,6 +34,7 @@ inline constexpr uint64_t kStepsPerRow = 1'000;  // more, for each row that is w
 inline constexpr uint64_t kReadSteps = 50;
 // Bytes that string methods go through; of a regular expression each costs as much as its automaton is large.
 inline constexpr uint64_t kScanBytesMax = 128u << 20;
+inline constexpr uint64_t kScanBytesPerByte = 100;  // more, for each byte that is written
 
 // What a query asks, as rules see it (§9). As it is made: a plain read.
 struct QueryFacts {
@@ -50,6 +52,7 @@ struct Question {
   Coverage* coverage = nullptr;
   Explanation* explanation = nullptr;
   bool* is_invalid = nullptr;  // set when a .validate rule is why the answer is no
+  std::vector<bool>* granted = nullptr;  // of each target, whether may_begin() has found its grant; null: nobody notes it
 };
 
 // Where a rule is asked: the location's encoded path, and its keys, which `$names` are bound to.
@@ -58,10 +61,16 @@ struct Place {
   std::span<const std::string_view> keys;
 };
 
+// How much the operation writes.
+struct Written {
+  uint64_t rows = 0;
+  uint64_t bytes = 0;
+};
+
 class Evaluator {
  public:
   // `after`: null for reads.
-  Evaluator(const Question& question, const db::TreeView& before, const db::TreeView* after, uint64_t rows_written);
+  Evaluator(const Question& question, const db::TreeView& before, const db::TreeView* after, const Written& written);
   ~Evaluator();
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
@@ -69,6 +78,8 @@ class Evaluator {
   // Errors: Io, of the trees; never for what a rule does. `source`: the rule's text, for explanations.
   db::Result<Outcome> evaluate(const Expression& rule, std::string_view source, const Place& place);
 
+  // TooLarge, with the budget's name, once the operation is over one: then no outcome says anything. Nothing: it is not.
+  std::optional<db::Error> spent() const;
   uint64_t steps_left() const { return steps_left_; }
   uint64_t scan_bytes_left() const { return scan_bytes_left_; }
 
@@ -108,9 +119,12 @@ class Evaluator {
   const Question& question_;
   const db::TreeView& before_;
   const db::TreeView* const after_;
+  const uint64_t steps_max_;
+  const uint64_t scan_bytes_max_;
   uint64_t steps_left_;
-  uint64_t scan_bytes_left_ = kScanBytesMax;
+  uint64_t scan_bytes_left_;
   bool is_spent_ = false;
+  bool scanned_out_ = false;  // by bytes, not by steps
   std::optional<db::Error> error_;  // of a tree
   const char* why_ = nullptr;       // the first failure in this rule
   Place place_{};

@@ -37,6 +37,12 @@ void guard_write(db::Write& write, const std::optional<Asker>& asker) {
   for (auto& condition : write.preconditions) {
     condition = std::make_shared<const ReadersOnly>(std::move(condition), *asker, write.base);
   }
+  if (write.wants_value) {
+    for (const db::Overwrite& overwrite : write.overwrites) {
+      if (!overwrite.value.has_increments()) continue;
+      write.preconditions.push_back(std::make_shared<const MayRead>(*asker, overwrite.path));
+    }
+  }
   write.access = std::make_shared<const WriteAccess>(*asker);
 }
 
@@ -214,11 +220,14 @@ void Guard::put(const std::string& name, db::Write write, Done done) {
 }
 
 void Guard::write(const std::string& name, const Auth& auth, db::Write write, Done done) {
+  const auto asker = asker_of(book_, name, auth);
+  guard_write(write, asker);
   if (write.selection) {
-    write.preconditions.push_back(
-        std::make_shared<const ReadAccess>(book_, std::nullopt, write.base, write.selection, Unindexed::Refused));
+    // What it removes tells what is there, so it is for those who may read that; before anything is looked for.
+    write.preconditions.insert(
+        write.preconditions.begin(),
+        std::make_shared<const ReadAccess>(book_, asker, write.base, write.selection, Unindexed::Refused));
   }
-  guard_write(write, asker_of(book_, name, auth));
   put(name, std::move(write), std::move(done));
 }
 

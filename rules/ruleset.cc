@@ -149,8 +149,15 @@ class Ruleset::Compiler {
     }
     if (!parsed.mistakes.empty()) return nullptr;
     rule->expression = std::move(parsed.expression);
+    rule->asks_after = asks_after(*rule->expression);
     to_.rules_.push_back(std::move(rule));
     return to_.rules_.back().get();
+  }
+
+  static bool asks_after(const Expression& expression) {  // at most kHeightMax deep
+    return expression.op == Operator::NewData ||
+           std::any_of(expression.operands.begin(), expression.operands.end(),
+                       [](const auto& operand) { return operand != nullptr && asks_after(*operand); });
   }
 
   void place(Offset at, uint32_t& line, uint32_t& column) const {
@@ -246,8 +253,8 @@ std::string slashed(std::span<const std::string_view> keys) {
 class Ruleset::Decision {
  public:
   Decision(const Ruleset& rules, const Question& question, const db::TreeView& before, const db::TreeView* after,
-           uint64_t rows_written)
-      : rules_(rules), question_(question), after_(after), evaluator_(question, before, after, rows_written) {}
+           const Written& written)
+      : rules_(rules), question_(question), after_(after), evaluator_(question, before, after, written) {}
 
   db::Result<bool> read(const db::Path& path) {
     const Way way(path);
@@ -263,15 +270,31 @@ class Ruleset::Decision {
     return because(false, "no .read rule from the root to {} grants it", path.slashed());
   }
 
-  db::Result<bool> write(const Target& target) {
+  // False: no rule grants it, whatever is written. `granted`: one does, whatever is written.
+  db::Result<bool> begin(const Target& target, bool& granted) {
+    const Way way(*target.path);
+    const std::vector<const Rule*> rules = write_rules(way);
+    const auto asks_after = [](const Rule* rule) { return rule != nullptr && rule->asks_after; };
+    if (std::any_of(rules.begin(), rules.end(), asks_after)) return true;
+    for (size_t depth = 0; depth < rules.size(); ++depth) {
+      if (rules[depth] == nullptr) continue;
+      ASSIGN_OR_RETURN(granted, holds(*rules[depth], way.at(depth)));
+      if (granted) return true;
+    }
+    return no_grant(target);
+  }
+
+  // `granted`: begin() has found that.
+  db::Result<bool> write(const Target& target, bool granted_before) {
     const Way way(*target.path);
     const Node* node = rules_.root_.get();
+    bool is_granted = granted_before;
     const Rule* grant = nullptr;
     size_t depth = 0;
     for (; node != nullptr; ++depth) {
-      if (grant == nullptr && node->write != nullptr) {
-        ASSIGN_OR_RETURN(const bool granted, holds(*node->write, way.at(depth)));
-        if (granted) grant = node->write;
+      if (!is_granted && node->write != nullptr) {
+        ASSIGN_OR_RETURN(is_granted, holds(*node->write, way.at(depth)));
+        if (is_granted) grant = node->write;
       }
       if (node->validate != nullptr) {
         ASSIGN_OR_RETURN(const bool is_valid, valid(*node, way.at(depth)));
@@ -280,17 +303,34 @@ class Ruleset::Decision {
       if (depth == way.keys.size()) break;
       node = node->child(way.keys[depth]);
     }
-    if (grant == nullptr) return because(false, "no .write rule from the root to {} grants it", target.path->slashed());
+    if (!is_granted) return no_grant(target);
     if (node != nullptr && node->validates_below && target.slot == db::Slot::Value) {
       keys_ = way.keys;
       encoded_ = way.encoded;
       ASSIGN_OR_RETURN(const bool is_valid, descend(*node, *target.value));
       if (!is_valid) return false;
     }
-    return because(true, "the .write rule at {} grants it, and every .validate rule holds", grant->pattern);
+    return because(true, "the .write rule at {} grants it, and every .validate rule holds",
+                   grant != nullptr ? grant->pattern : "");
   }
 
  private:
+  // By depth, from the root on; null where there is none.
+  std::vector<const Rule*> write_rules(const Way& way) const {
+    std::vector<const Rule*> rules;
+    const Node* node = rules_.root_.get();
+    for (size_t depth = 0; node != nullptr; ++depth) {
+      rules.push_back(node->write);
+      if (depth == way.keys.size()) break;
+      node = node->child(way.keys[depth]);
+    }
+    return rules;
+  }
+
+  bool no_grant(const Target& target) const {
+    return because(false, "no .write rule from the root to {} grants it", target.path->slashed());
+  }
+
   db::Result<bool> holds(const Rule& rule, const Place& place) {
     if (question_.explanation != nullptr) {
       Explanation::Evaluated told;
@@ -303,6 +343,7 @@ class Ruleset::Decision {
       question_.explanation->rules.push_back(std::move(told));
     }
     ASSIGN_OR_RETURN(const Outcome outcome, evaluator_.evaluate(*rule.expression, rule.source, place));
+    if (auto spent = evaluator_.spent()) return *std::move(spent);
     return outcome == Outcome::True;
   }
 
@@ -383,17 +424,42 @@ class Ruleset::Decision {
 };
 
 db::Result<bool> Ruleset::may_read(const db::TreeView& tree, const db::Path& path, const Question& question) const {
-  return Decision(*this, question, tree, nullptr, 0).read(path);
+  return Decision(*this, question, tree, nullptr, {}).read(path);
+}
+
+namespace {
+
+Written written_by(std::span<const Target> targets) {
+  Written written;
+  for (const Target& target : targets) {
+    written.rows += target.value->row_count();
+    written.bytes += target.value->byte_count();
+  }
+  return written;
+}
+
+}  // namespace
+
+db::Result<bool> Ruleset::may_begin(const db::TreeView& before, std::span<const Target> targets,
+                                    const Question& question) const {
+  Decision decision(*this, question, before, nullptr, written_by(targets));
+  for (size_t i = 0; i < targets.size(); ++i) {
+    bool granted = false;
+    ASSIGN_OR_RETURN(const bool may_be, decision.begin(targets[i], granted));
+    if (!may_be) return false;
+    if (question.granted != nullptr) (*question.granted)[i] = granted;
+  }
+  return true;
 }
 
 db::Result<bool> Ruleset::may_write(const db::TreeView& before, const db::TreeView& after,
                                     std::span<const Target> targets, const Question& question) const {
-  uint64_t rows = 0;
-  for (const Target& target : targets) rows += target.value->row_count();
-  Decision decision(*this, question, before, &after, rows);
+  Decision decision(*this, question, before, &after, written_by(targets));
   if (targets.empty() && question.explanation != nullptr) question.explanation->reason = "an update of nothing changes nothing";
-  for (const Target& target : targets) {
-    ASSIGN_OR_RETURN(const bool is_allowed, decision.write(target));
+  // Who wants to be told why is told of all rules.
+  const std::vector<bool>* granted = question.explanation == nullptr ? question.granted : nullptr;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    ASSIGN_OR_RETURN(const bool is_allowed, decision.write(targets[i], granted != nullptr && (*granted)[i]));
     if (!is_allowed) return false;
   }
   return true;

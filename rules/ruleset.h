@@ -41,6 +41,7 @@ struct Rule {
   std::string source{};
   uint32_t line = 0, column = 0;
   std::unique_ptr<Expression> expression{};
+  bool asks_after = false;  // `newData` is in it
 };
 
 class Ruleset {
@@ -54,6 +55,9 @@ class Ruleset {
 
   // Errors of both: Io, of the trees.
   db::Result<bool> may_read(const db::TreeView& tree, const db::Path& path, const Question& question) const;
+  // Whether the write may be, as far as can be said without the tree after it: false where no `.write` rule grants a target
+  // and none of them asks for that tree. Stops at the first such target. Says in Question::granted what it found.
+  db::Result<bool> may_begin(const db::TreeView& before, std::span<const Target> targets, const Question& question) const;
   // All targets are one operation: each is judged on the tree after all of them.
   db::Result<bool> may_write(const db::TreeView& before, const db::TreeView& after, std::span<const Target> targets,
                              const Question& question) const;

@@ -32,6 +32,7 @@ struct ServeFlags {
   net::wire::Limits wire_limits;
   bool compress_websockets = false;
   uint64_t answer_bytes_max = 1024u << 20;
+  uint64_t step_rows_max = 4'000;
   uint64_t namespace_rows_max = 0;  // 0: any number
   uint64_t namespace_bytes_max = 0;
   std::chrono::seconds disconnect_grace{15};

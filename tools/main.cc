@@ -60,6 +60,8 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
   size("--max-answers-size", flags.answer_bytes_max,
        "Of large values asked for and not taken, in all; past it such reads are refused", "1GB");
   seconds("--max-read-time", http.long_body_time_max, "For a long answer as a whole");
+  number("--max-step-rows", flags.step_rows_max,
+         "Rows that one request may take of a thread that namespaces share; larger ones go elsewhere");
   number("--max-namespace-rows", flags.namespace_rows_max, "Values in one namespace; 0: any number");
   size("--max-namespace-size", flags.namespace_bytes_max, "Keys and values of one namespace; 0: any number", "0");
 }

@@ -38,6 +38,18 @@ class Gauge {
   std::atomic<int64_t> value_ = 0;
 };
 
+// The largest that was seen. Written by one thread.
+class Largest {
+ public:
+  void observe(uint64_t value) {
+    if (value > value_.load(std::memory_order_relaxed)) value_.store(value, std::memory_order_relaxed);
+  }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_ = 0;
+};
+
 // What histograms have seen, at one moment. `counts`: of what is at most each bound and more than the one before; the
 // last is of what is more than all of them. A value.
 struct Distribution {

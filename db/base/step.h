@@ -49,6 +49,11 @@ inline constexpr Work kNoLimit{UINT64_MAX, UINT64_MAX, UINT64_MAX};
 // milliseconds (a row read and looked at takes 0.5-1 us, a kilobyte hashed 2 us, an evaluation 0.05-0.1 us).
 inline constexpr Work kStepMax{4'000, 4u << 20, 50'000};
 
+// The same with so many rows, and bytes and evaluations in proportion.
+inline Work step_of_rows(uint64_t rows) {
+  return {rows, rows * (kStepMax.bytes / kStepMax.rows), rows * kStepMax.evaluations / kStepMax.rows};
+}
+
 class Step {
  public:
   static Step& here() {
@@ -66,11 +71,22 @@ class Step {
     if (!is_over_ && whole_ == 0 && done_.exceeds(limit_)) is_over_ = true;
   }
   void count_row(uint64_t bytes) { count({1, bytes, 0}); }
+  // Work that is sure to come, counted before it is done: where that would be too much the step is over, and it is not.
+  void foresee(const Work& work) {
+    Work all = done_;
+    all += work;
+    if (whole_ == 0 && all.exceeds(limit_)) {
+      is_over_ = true;
+    } else {
+      count(work);
+    }
+  }
   void end_early() {  // as if it were over: what follows is known to be long
-    if (limit_.rows != kNoLimit.rows) is_over_ = true;
+    if (is_limited()) is_over_ = true;
   }
 
   bool is_over() const { return is_over_; }
+  bool is_limited() const { return whole_ == 0 && limit_.rows != kNoLimit.rows; }
   const Work& done() const { return done_; }
 
   // While one lives, the step is counted and does not become over.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "db/base/step.h"
 #include "db/store/row_key.h"
 
 namespace hearth::db {
@@ -169,25 +170,17 @@ Committer::Committer(TreeStore& store, TreeStore::Durability durability, Quota q
     : store_(store),
       durability_(durability),
       quota_(quota),
-      in_background_(std::move(in_background)),
-      durable_(store.snapshot()) {}
+      in_background_(std::move(in_background)) {}
 Committer::~Committer() = default;
 
-void Committer::close() {
-  const std::lock_guard lock(mutex_);
-  durable_.reset();
-}
-
-std::shared_ptr<const Snapshot> Committer::durable() const {
-  const std::lock_guard lock(mutex_);
+const std::shared_ptr<const Snapshot>& Committer::durable() const {
+  if (durable_ == nullptr) durable_ = store_.snapshot();
   return durable_;
 }
 
 void Committer::refresh() {
   invariant(pending_.empty() && rows_.row_count() == 0, "who changes the store meanwhile has the committer for itself");
-  std::shared_ptr<const Snapshot> fresh = store_.snapshot();
-  const std::lock_guard lock(mutex_);
-  durable_.swap(fresh);
+  durable_.reset();
 }
 
 void Committer::forget(Tree& tree) {
@@ -318,6 +311,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
     Pending to{tree.number, single, after.beside, after.rules, nullptr};
     const bool has_priorities = tree.head.has_priorities || all.writes_priorities;
     Result<Settled> settled = evaluate(write, {left, at.settings, has_priorities}, to, now);
+    if (Step::here().is_over()) return step_is_over();  // of this one nothing is known
     if (!settled.ok()) continue;
     after.tree.absorb(std::move(single));
     std::move(settled.value().effects.begin(), settled.value().effects.end(), std::back_inserter(all.effects));
@@ -339,6 +333,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
     }
   }
   RETURN_IF_ERROR(follow(all.effects, at.view, after.tree, after.indexes));
+  if (Step::here().is_over()) return step_is_over();
 
   accepted.record = {tree.head.sequence + 1, now, std::move(all.effects)};
   accepted.changed = std::move(all.changed);
@@ -346,6 +341,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
   if (tell != nullptr && (!accepted.changed.empty() || accepted.configures)) {
     tree.head.has_priorities = tree.head.has_priorities || all.writes_priorities;
     const IndexedView shown(after.tree, after.indexes.plan, after.index_rows);
+    // Once somebody was told, the step goes on to its end: tell() looks whether it is over before that.
     RETURN_IF_ERROR(tell(accepted, at.view, shown, GroupSettings(*this, tree.number, after.rules, &after.beside)));
   }
   accept(at, std::move(after), accepted, all.writes_priorities);
@@ -392,9 +388,7 @@ Result<void> Committer::commit() {
   accepted_ = 0;
   if (!changes) return {};
   if (!done.ok()) return done.error();
-  std::shared_ptr<const Snapshot> fresh = store_.snapshot();
-  const std::lock_guard lock(mutex_);
-  durable_.swap(fresh);  // the old one goes when its last reader does
+  durable_.reset();  // the old one goes when its last reader does
   return {};
 }
 

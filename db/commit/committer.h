@@ -5,13 +5,12 @@
 //   committer.write(tree, write, now) …            any number, of any of the shard's namespaces
 //   committer.commit()                             one batch; then a fresh snapshot is durable()
 //
-// Thread: its shard's; durable() any.
+// Thread: its shard's.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -109,15 +108,16 @@ class Committer final {
   // Errors: the store's; nothing of the group happened as far as anyone is told.
   Result<void> commit();
 
-  // The store was changed by others than this committer. Precondition: nothing waits for commit().
+  // The store was changed by others than this committer, or it is to be let go of: a snapshot pins what is removed
+  // meanwhile. The next durable() takes a fresh one. Precondition: nothing waits for commit().
   void refresh();
   void forget(Tree& tree);  // what is known of it: it is another now
   // At once, on disk too: the name, and everything that it has. Precondition: nothing waits for commit(). Errors: as of
   // commit(); then nothing is removed.
   Result<void> remove(Tree& tree);
 
-  std::shared_ptr<const Snapshot> durable() const;
-  void close();  // lets go of the store: nothing but counted() may be asked from here on
+  // The store without what waits for commit(). Kept from the first call until commit() or refresh().
+  const std::shared_ptr<const Snapshot>& durable() const;
   const Counted& counted() const { return counted_; }  // thread: any
 
  private:
@@ -143,8 +143,7 @@ class Committer final {
   Batch rows_;                                                // names, queues and settings
   uint64_t accepted_ = 0;                                     // records since the last commit()
   Counted counted_;
-  mutable std::mutex mutex_;                                  // Guards durable_.
-  std::shared_ptr<const Snapshot> durable_;
+  mutable std::shared_ptr<const Snapshot> durable_;           // null: nobody has asked since
 };
 
 }  // namespace hearth::db

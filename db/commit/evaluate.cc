@@ -156,6 +156,13 @@ Result<std::vector<Overwrite>> removals(const Write& write, const Found& found) 
 }  // namespace
 
 Result<Settled> evaluate(const Write& write, const Found& found, Pending& after, Timestamp now) {
+  std::vector<bool> granted;
+  if (write.access != nullptr && !write.selection) {
+    granted.resize(write.overwrites.size());
+    RETURN_IF_ERROR(write.access->begin({found.tree, now, found.settings, nullptr, write.overwrites, &granted}));
+  }
+  // From here on it may be that the writer may do this.
+
   for (const auto& precondition : write.preconditions) {
     RETURN_IF_ERROR(precondition->check({found.tree, now, found.settings}));
   }
@@ -178,7 +185,8 @@ Result<Settled> evaluate(const Write& write, const Found& found, Pending& after,
   // From here on `after` is the tree as it would be.
 
   if (write.access != nullptr) {
-    RETURN_IF_ERROR(write.access->check({found.tree, now, found.settings, &after.tree, overwrites}));
+    granted.resize(overwrites.size());
+    RETURN_IF_ERROR(write.access->check({found.tree, now, found.settings, &after.tree, overwrites, &granted}));
   }
   return std::move(evaluation).settled();
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "db/base/step.h"
+
 namespace hearth::db {
 namespace {
 
@@ -164,7 +166,19 @@ void Overlay::cut_sheets(const std::string& from, const std::string& upto) {
   }
 }
 
+void Overlay::put(std::string key, std::string_view leaf) {
+  Step::here().count_row(key.size() + leaf.size());
+  rows_[std::move(key)] = std::string(leaf);
+}
+
+void Overlay::erase(std::string key) {
+  Step::here().count_row(key.size());
+  rows_[std::move(key)] = std::nullopt;
+}
+
+// Whoever commits its rows writes each of them.
 void Overlay::replace(const std::string& from, const std::string& upto, const std::string& prefix, const Value& value) {
+  Step::here().foresee({1 + value.row_count(), value.byte_count(), 0});
   rows_.erase(rows_.lower_bound(from), rows_.lower_bound(upto));
   cut_sheets(from, upto);
   sheets_[from] = Sheet{upto, prefix, value};

@@ -27,8 +27,8 @@ class Overlay final : public TreeView {
   Result<Row> last(std::string_view from, std::string_view upto) const override;
   Result<void> scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const override;
 
-  void put(std::string key, std::string_view leaf) { rows_[std::move(key)] = std::string(leaf); }
-  void erase(std::string key) { rows_[std::move(key)] = std::nullopt; }
+  void put(std::string key, std::string_view leaf);
+  void erase(std::string key);
   // Everything in [from, upto) is now the rows of `value` below `prefix` (which lie in that range), and no other.
   void replace(const std::string& from, const std::string& upto, const std::string& prefix, const Value& value);
   void absorb(Overlay&& above);  // `above` was made over this one

@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
+
+#include "db/base/step.h"
 
 namespace hearth::db {
 namespace {
 
 constexpr size_t kCompareBytesSlack = 4096;
+constexpr uint64_t kLooksAtAll = 64;  // about, of a view of which everything was set
 
 using BodyPointer = std::shared_ptr<const Body>;
 
@@ -16,14 +20,20 @@ class Matching {
   Matching(ListenerRegistry& registry, const Difference& difference, const TreeView& before, const TreeView& after)
       : registry_(registry), difference_(difference), before_(before), after_(after) {}
 
-  Result<void> revoke_those_refused();
+  // What is found out, and changes nothing: it may be given up when the step is over.
+  Result<void> ask_again();
   Result<void> tell();
+  Result<void> touch_views();
+  // What then is done as a whole.
   Result<void> tell_views();
-  std::vector<Told> told() && { return std::move(told_); }
+  std::vector<Told> told() &&;
 
  private:
   void tell_all(const Node& node, const BodyPointer& body) {
-    for (Subscription* subscription : node.subscriptions) told_.push_back({subscription, body, {}});
+    Step::here().foresee({node.subscriptions.size(), 0, 0});
+    for (Subscription* subscription : node.subscriptions) {
+      if (refused_.empty() || !refused_.contains(subscription)) told_.push_back({subscription, body, {}});
+    }
   }
   Result<BodyPointer> whole();
   Result<BodyPointer> one(size_t index);
@@ -37,12 +47,13 @@ class Matching {
   const Difference& difference_;
   const TreeView& before_;
   const TreeView& after_;
+  std::unordered_map<Subscription*, Error> refused_;
   std::vector<Told> told_;
   std::unordered_map<size_t, BodyPointer> ones_;
   std::map<Node*, Touched> touched_;  // those with views
 };
 
-Result<void> Matching::revoke_those_refused() {
+Result<void> Matching::ask_again() {
   std::unordered_set<Subscription*> watchers;
   if (difference_.configures) {
     registry_.collect_all(watchers);
@@ -50,12 +61,24 @@ Result<void> Matching::revoke_those_refused() {
     for (const Overwrite& overwrite : difference_.changed) registry_.collect_watchers(overwrite.path, watchers);
   }
   for (Subscription* subscription : watchers) {
+    Step::here().count_row(0);
     const Result<void> verdict = registry_.check(*subscription, {after_, difference_.now, difference_.settings});
-    if (verdict.ok()) continue;
-    registry_.remove(*subscription);
-    told_.push_back({subscription, nullptr, verdict.error()});
+    if (Step::here().is_over()) return step_is_over();
+    if (!verdict.ok()) refused_.emplace(subscription, verdict.error());
   }
   return {};
+}
+
+// Those that are revoked hear nothing else.
+std::vector<Told> Matching::told() && {
+  std::vector<Told> all;
+  all.reserve(refused_.size() + told_.size());
+  for (auto& [subscription, why] : refused_) {
+    registry_.remove(*subscription);
+    all.push_back({subscription, nullptr, why});
+  }
+  std::move(told_.begin(), told_.end(), std::back_inserter(all));
+  return all;
 }
 
 std::string Matching::entry_path(const Overwrite& overwrite, const Path& base) const {
@@ -200,8 +223,8 @@ void Matching::touch_below(Node& node, const Path& path) {
   }
 }
 
-// Filtered listeners hear what their view says of the changes at, below and above it.
-Result<void> Matching::tell_views() {
+// Which views the changes at, below and above them concern. What it will take to look at each is counted here.
+Result<void> Matching::touch_views() {
   for (const Overwrite& overwrite : difference_.changed) {
     Node* at = &registry_.root();
     const std::vector<std::string_view> keys = overwrite.path.keys();
@@ -216,11 +239,23 @@ Result<void> Matching::tell_views() {
     if (at != nullptr && overwrite.slot == Slot::Value) touch_below(*at, overwrite.path);
   }
   for (auto& [node, touched] : touched_) {
+    const uint64_t looks = touched.all ? kLooksAtAll : touched.children.size();
+    for (const auto& [text, view] : node->views) Step::here().foresee({looks + view->subscriptions.size(), 0, 0});
+    if (touched.all) RETURN_IF_ERROR(touched.count_rows(kStepMax.rows));
+  }
+  return {};
+}
+
+// Filtered listeners hear what their view says.
+Result<void> Matching::tell_views() {
+  for (auto& [node, touched] : touched_) {
     for (const auto& [text, view] : node->views) {
       ASSIGN_OR_RETURN(const BodyPointer body, view->change(touched, difference_.has_priorities));
       if (view->wants_scan()) registry_.want_scan(*view);
       if (body == nullptr) continue;
-      for (Subscription* subscription : view->subscriptions) told_.push_back({subscription, body, {}});
+      for (Subscription* subscription : view->subscriptions) {
+        if (!refused_.contains(subscription)) told_.push_back({subscription, body, {}});
+      }
     }
   }
   return {};
@@ -232,11 +267,16 @@ Result<std::vector<Told>> match(ListenerRegistry& registry, const Difference& di
                                 const TreeView& after) {
   Matching matching(registry, difference, before, after);
   if (registry.empty()) return std::vector<Told>();
-  RETURN_IF_ERROR(matching.revoke_those_refused());
+  RETURN_IF_ERROR(matching.ask_again());
   if (!difference.changed.empty()) {
     RETURN_IF_ERROR(matching.tell());
-    RETURN_IF_ERROR(matching.tell_views());
+    RETURN_IF_ERROR(matching.touch_views());
   }
+  if (Step::here().is_over()) return step_is_over();
+  const Step::Whole whole;
+  // From here on views and the registry are changed.
+
+  if (!difference.changed.empty()) RETURN_IF_ERROR(matching.tell_views());
   return std::move(matching).told();
 }
 

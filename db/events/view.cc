@@ -41,6 +41,15 @@ Result<bool> Touched::was_leaf() {
   return *was_leaf_;
 }
 
+Result<void> Touched::count_rows(size_t most) {
+  const std::string base = encode_path(path_);
+  for (const TreeView* tree : {&before_, &after_}) {
+    size_t rows = 0;
+    RETURN_IF_ERROR(tree->scan(base, base + kPastChildren, [&](auto, auto) { return ++rows <= most; }));
+  }
+  return {};
+}
+
 Result<Value> Touched::child(const std::string& key) {
   if (const auto known = values_.find(key); known != values_.end()) return known->second;
   ASSIGN_OR_RETURN(const Path path, path_.child(key));
@@ -71,7 +80,8 @@ std::vector<Position> View::window() const {
 // Whether a collection would be gone through that somebody else may go through.
 Result<bool> View::must_scan(const TreeView& tree, bool has_priorities) const {
   ASSIGN_OR_RETURN(const bool seeks, selects_by_seek(tree, path_, query_, has_priorities));
-  if (seeks) return false;
+  const bool counts_all = query_.counts && !query_.start && !query_.end;  // one row says how many
+  if (seeks && (is_limited() ? capacity() <= kSeekHereMax : counts_all)) return false;
   const std::string base = encode_path(path_);
   size_t rows = 0;
   RETURN_IF_ERROR(tree.scan(base, base + kPastChildren, [&](std::string_view, std::string_view) {

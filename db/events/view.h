@@ -43,6 +43,7 @@ class Touched {
   Result<const std::vector<std::pair<std::string, Places>>*> places(const Query& query);  // of all children, by key
   Result<bool> was_leaf();
   Result<Value> child(const std::string& key);  // after
+  Result<void> count_rows(size_t most);         // by the step: of the path, before and after, and not more than that
 
  private:
   const Path path_;
@@ -55,6 +56,7 @@ class Touched {
 
 inline constexpr uint32_t kWindowReserve = 32;    // positions known behind the edge of a window
 inline constexpr size_t kScanHereRowsMax = 1'000;  // of a collection without an index that is gone through at once
+inline constexpr uint32_t kSeekHereMax = 300;     // positions of a window that are looked up at once
 
 class View {
  public:

@@ -79,6 +79,12 @@ struct Figures {
   uint64_t answers_refused = 0;  // because it would have been too much
   PoolFigures reads{}, scans{};
   uint64_t shard_requests_waiting = 0;
+  uint64_t namespaces_moved = 0;  // to a heavy shard: a request took more work than one step may (db/base/step.h)
+  // The longest step of a shard's thread since the start: what one request took before it was done, or moved.
+  uint64_t step_rows_max = 0, step_bytes_max = 0, step_evaluations_max = 0;
+  uint64_t group_rows_max = 0;    // of all requests that one commit was made of
+  // What shards' threads have done for all requests.
+  uint64_t rows_worked = 0, bytes_worked = 0, evaluations_worked = 0;
   uint64_t namespaces = 0;
   uint64_t namespaces_in_memory = 0;
   StoreFigures store{};

@@ -5,6 +5,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "db/base/clock.h"
 #include "db/base/result.h"
@@ -23,6 +24,8 @@ struct Moment {
   const Settings& settings;       // of before
   const TreeView* after = nullptr;             // Write::access: the tree as it would be
   std::span<const Overwrite> overwrites = {};  // the same: what was asked for, server values unresolved
+  // Write::access: of each overwrite, whether begin() found that it may be, whatever the tree after is.
+  std::vector<bool>* granted = nullptr;
 };
 
 class Precondition {
@@ -30,6 +33,11 @@ class Precondition {
   virtual ~Precondition() = default;
   // Errors: Stale, PermissionDenied, whatever the views say.
   virtual Result<void> check(const Moment& moment) const = 0;
+  // Of Write::access, before anything is done for the write and without the tree after it: refuses what would be refused
+  // whatever that tree is, so that those who may not write cost nothing but this. Errors: as check().
+  virtual Result<void> begin(const Moment&) const { return {}; }
+  // It holds only where nothing stands: a look at one row tells.
+  virtual bool expects_nothing() const { return false; }
   // What to make the same of after a restart (Database::revive_by): kept with what a session queues for its end. "": nothing
   // that is asked for then.
   virtual std::string memo() const { return {}; }
@@ -40,6 +48,7 @@ class HashIs final : public Precondition {
  public:
   HashIs(Path path, std::string hash) : path_(std::move(path)), hash_(std::move(hash)) {}
   Result<void> check(const Moment& moment) const override;
+  bool expects_nothing() const override { return hash_.empty(); }
 
  private:
   Path path_;
@@ -51,6 +60,7 @@ class ValueIs final : public Precondition {
  public:
   ValueIs(Path path, Value value) : path_(std::move(path)), value_(std::move(value)) {}
   Result<void> check(const Moment& moment) const override;
+  bool expects_nothing() const override { return value_.is_null(); }
 
  private:
   Path path_;

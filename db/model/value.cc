@@ -229,6 +229,13 @@ bool Value::has_server_values() const {
   return false;
 }
 
+bool Value::has_increments() const {
+  for (size_t i = 0; i < row_count(); ++i) {
+    if (tag_of_leaf(row(i).leaf) == LeafTag::Increment) return true;
+  }
+  return false;
+}
+
 bool Value::as_boolean() const {
   invariant(kind() == Kind::Boolean, "only a boolean is asked for one");
   return tag_of_leaf(row(0).leaf) == LeafTag::True;

@@ -56,6 +56,7 @@ class Value {
   bool is_object() const;
   bool is_number() const;
   bool has_server_values() const;
+  bool has_increments() const;  // part of them: what they come to tells of the value before
 
   // Preconditions: the kind. `as_double` also takes an Integer.
   bool as_boolean() const;

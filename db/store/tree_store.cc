@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "db/base/random.h"
+#include "db/base/step.h"
 #include "db/model/hash.h"
 #include "db/model/index.h"
 #include "db/model/key_order.h"
@@ -41,7 +42,17 @@ struct Snapshot::State {
     rocksdb::ReadOptions options;
     options.snapshot = snapshot;
     options.fill_cache = frozen == nullptr;
+    if (Step::here().is_limited()) options.max_skippable_internal_keys = kSkippedRowsMax;
     return options;
+  }
+  // What became of a scan.
+  static Result<void> outcome(const rocksdb::Iterator& at) {
+    if (at.status().ok()) return {};
+    if (at.status().IsIncomplete()) {
+      Step::here().end_early();
+      return step_is_over();
+    }
+    return to_error(at.status(), "reading the store");
   }
   ~State() {
     if (snapshot != nullptr) db->ReleaseSnapshot(snapshot);
@@ -99,8 +110,7 @@ Result<void> Snapshot::scan(std::string_view from, std::string_view upto, const 
   for (at->Seek(slice(from)); at->Valid(); at->Next()) {
     if (!row(view(at->key()), view(at->value()))) return {};
   }
-  if (!at->status().ok()) return to_error(at->status(), "reading the store");
-  return {};
+  return State::outcome(*at);
 }
 
 Result<std::optional<std::string>> Snapshot::get(std::string_view key) const {
@@ -122,8 +132,7 @@ Result<void> Snapshot::scan_down(std::string_view from, std::string_view upto, c
   for (at->SeekToLast(); at->Valid(); at->Prev()) {
     if (!row(view(at->key()), view(at->value()))) return {};
   }
-  if (!at->status().ok()) return to_error(at->status(), "reading the store");
-  return {};
+  return State::outcome(*at);
 }
 
 uint64_t Snapshot::bytes_between(std::string_view from, std::string_view upto) const {
@@ -135,20 +144,47 @@ uint64_t Snapshot::bytes_between(std::string_view from, std::string_view upto) c
   return bytes;
 }
 
+namespace {
+
+// Runs `scan(count)`, which asks `count(key, leaf)` before each row whether the thread's step may see it. The seek counts as
+// a row.
+template <typename Scan>
+Result<void> counted(const Scan& scan) {
+  Step& step = Step::here();
+  if (step.is_over()) return step_is_over();
+  step.count_row(0);
+  bool is_stopped = false;
+  RETURN_IF_ERROR(scan([&](std::string_view key, std::string_view leaf) {
+    is_stopped = step.is_over();
+    if (!is_stopped) step.count_row(key.size() + leaf.size());
+    return !is_stopped;
+  }));
+  if (is_stopped) return step_is_over();
+  return {};
+}
+
+}  // namespace
+
 SnapshotView::SnapshotView(std::shared_ptr<const Snapshot> snapshot, uint32_t number, Table table)
     : snapshot_(std::move(snapshot)), number_(number), prefix_(row_key(table, number)) {}
 
 Result<void> SnapshotView::scan(std::string_view from, std::string_view upto, const RowFunction& row) const {
   std::string lower = prefix_;
   std::string upper = prefix_;
-  return snapshot_->scan(lower.append(from), upper.append(upto), [&](std::string_view key, std::string_view leaf) {
-    return row(key.substr(kTableAndNumber), leaf);
+  return counted([&](const auto& count) {
+    return snapshot_->scan(lower.append(from), upper.append(upto), [&](std::string_view key, std::string_view leaf) {
+      return count(key, leaf) && row(key.substr(kTableAndNumber), leaf);
+    });
   });
 }
 
 Result<std::optional<std::string>> SnapshotView::leaf(std::string_view key) const {
+  Step& step = Step::here();
+  if (step.is_over()) return step_is_over();
   std::string whole = prefix_;
-  return snapshot_->get(whole.append(key));
+  auto found = snapshot_->get(whole.append(key));
+  step.count_row(found.ok() && found.value() ? found.value()->size() : 0);
+  return found;
 }
 
 Result<Head> SnapshotSettings::head() const {
@@ -168,8 +204,10 @@ Result<std::optional<std::string>> SnapshotSettings::text(std::string_view name)
 Result<void> SnapshotView::scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const {
   std::string lower = prefix_;
   std::string upper = prefix_;
-  return snapshot_->scan_down(lower.append(from), upper.append(upto), [&](std::string_view key, std::string_view leaf) {
-    return row(key.substr(kTableAndNumber), leaf);
+  return counted([&](const auto& count) {
+    return snapshot_->scan_down(lower.append(from), upper.append(upto), [&](std::string_view key, std::string_view leaf) {
+      return count(key, leaf) && row(key.substr(kTableAndNumber), leaf);
+    });
   });
 }
 
@@ -353,16 +391,25 @@ Error TreeStore::break_store(const Error& cause) {
 
 Result<void> TreeStore::commit(const RowSource& rows, Durability durability) {
   RETURN_IF_ERROR(health());
+  const size_t ranges = rows.ranges().size();
+  uint64_t in_memory = 0;
+  if (ranges > 0) (void)rocks_->db->GetIntProperty(rocksdb::DB::Properties::kNumEntriesActiveMemTable, &in_memory);
+  if (in_memory > kRowsUnderTombstoneMax) flush();
   const Result<void> done = rows.row_count() >= kIngestRowsMin ? ingest(rows) : write_batch(rows, durability);
   if (!done.ok()) return break_store(done.error());
-  tombstones_ += rows.ranges().size();
-  if (tombstones_.load() >= kTombstonesMax) {
-    tombstones_ = 0;
-    rocksdb::FlushOptions flush;
-    flush.wait = false;
-    (void)rocks_->db->Flush(flush);  // only for the speed of reads; a failed one shows at the next commit
-  }
+  tombstones_ += ranges;
+  if (tombstones_.load() >= kTombstonesMax || erased_.load() >= kErasedRowsMax) flush();
   return {};
+}
+
+// What is written meanwhile goes to other memory. A failed one shows at the next commit.
+void TreeStore::flush() {
+  tombstones_ = 0;
+  erased_ = 0;
+  rocksdb::FlushOptions options;
+  options.wait = false;
+  options.allow_write_stall = true;  // or it would wait until there is none
+  (void)rocks_->db->Flush(options);
 }
 
 Result<void> TreeStore::write_batch(const RowSource& source, Durability durability) {
@@ -372,6 +419,7 @@ Result<void> TreeStore::write_batch(const RowSource& source, Durability durabili
     if (status.ok()) status = batch.DeleteRange(slice(from), slice(upto));
   }
   source.rows([&](std::string_view key, std::optional<std::string_view> value) {
+    if (!value) ++erased_;
     if (status.ok()) status = value ? batch.Put(slice(key), slice(*value)) : batch.Delete(slice(key));
   });
   rocksdb::WriteOptions options;

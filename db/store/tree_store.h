@@ -34,6 +34,12 @@ inline constexpr uint32_t kStoreFormat = 3;
 inline constexpr std::chrono::milliseconds kRoomLookInterval{100};
 inline constexpr size_t kIngestRowsMin = 50'000;  // larger batches go in as a file, past the log (machine-facts.md §3.1)
 inline constexpr size_t kTombstonesMax = 100;     // range tombstones in memory before a flush (machine-facts.md §3.2)
+// A seek goes through what was removed one row after the other, as long as it is in memory together with its tombstone: so
+// before a range goes, memory is flushed if it holds more rows than this, and after so many rows were erased one by one.
+inline constexpr uint64_t kRowsUnderTombstoneMax = 1'000;
+inline constexpr uint64_t kErasedRowsMax = 20'000;
+// Erased rows that one seek of a limited step may go through (db/base/step.h).
+inline constexpr uint64_t kSkippedRowsMax = 4'000;
 
 // Of files and folders in the data folder that the next open removes, as it does staged files.
 inline constexpr std::string_view kCheckpointSuffix = ".checkpoint";
@@ -190,6 +196,7 @@ class TreeStore {
   Result<void> write_batch(const RowSource& source, Durability durability);
   Result<void> ingest(const RowSource& source);
   Error break_store(const Error& cause);
+  void flush();  // begins one, for the speed of reads alone
 
   std::unique_ptr<Rocks> rocks_;
   std::string id_;
@@ -199,6 +206,7 @@ class TreeStore {
   mutable std::atomic<int64_t> looked_at_{INT64_MIN};  // room(), by the steady clock
   mutable std::atomic<uint64_t> free_bytes_{UINT64_MAX};
   std::atomic<size_t> tombstones_{0};
+  std::atomic<uint64_t> erased_{0};  // rows, one by one, since the last flush that was asked for
   std::atomic<uint64_t> next_file_{0};
   std::atomic<bool> broken_{false};
   mutable std::mutex mutex_;  // Guards why_broken_.

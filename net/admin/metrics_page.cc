@@ -190,6 +190,15 @@ void add_writes(const db::Figures& figures, Families& to) {
   to.counter("hearth_rows_written_total", "Rows that commits put or erased.", figures.rows_written);
   to.counter("hearth_index_rows_written_total", "Part of them: rows of indexes.", figures.index_rows_written);
   to.gauge("hearth_shard_requests_waiting", "Requests that no shard has begun.", figures.shard_requests_waiting);
+  to.counter("hearth_namespaces_moved_total",
+             "Times that a namespace went to a heavy thread, for a request took more than --max-step-rows.",
+             figures.namespaces_moved);
+  to.counters("hearth_shard_work_total", "What the threads of shards have done for requests.",
+              {sample("of", "rows", figures.rows_worked), sample("of", "bytes", figures.bytes_worked),
+               sample("of", "evaluations", figures.evaluations_worked)});
+  to.gauges("hearth_longest_step", "The most that one request took of a thread that namespaces share, since the start.",
+            {sample("of", "rows", figures.step_rows_max), sample("of", "bytes", figures.step_bytes_max),
+             sample("of", "evaluations", figures.step_evaluations_max), sample("of", "group_rows", figures.group_rows_max)});
 }
 
 void add_reads(const db::Figures& figures, Families& to) {

@@ -15,14 +15,6 @@ using db::ErrorCode;
 using db::Result;
 using db::Value;
 
-bool has_increments(const Value& value) {
-  if (!value.has_server_values()) return false;
-  for (size_t i = 0; i < value.row_count(); ++i) {
-    if (value.row(i).leaf.front() == 'I') return true;
-  }
-  return false;
-}
-
 Result<void> read_update(Change& change, const Request& request, std::string&& body) {
   ASSIGN_OR_RETURN(const db::JsonDocument document, db::JsonDocument::parse(std::move(body)));
   change.write.merge = true;
@@ -62,7 +54,7 @@ Value settled(const Value& value, const db::Overwrite& overwrite, const db::Writ
     const Value node = answer.value.at(overwrite.path.relative_to(write.base));
     return overwrite.slot == db::Slot::Priority ? node.priority() : node;
   }
-  if (has_increments(value)) return value;
+  if (value.has_increments()) return value;
   auto resolved = db::resolve_server_values(value, answer.time, {});
   return resolved.ok() ? std::move(resolved).value() : value;
 }
@@ -91,7 +83,7 @@ Result<Change> read_body(const Request& request, std::string&& body, std::string
   for (const db::Overwrite& overwrite : change.write.overwrites) {
     bytes += overwrite.value.byte_count();
     // Only the tree knows what an increment comes to.
-    change.write.wants_value |= has_increments(overwrite.value);
+    change.write.wants_value |= request.print != Print::Silent && overwrite.value.has_increments();
   }
   if (bytes > request.write_bytes_max) {
     return Error{ErrorCode::TooLarge,

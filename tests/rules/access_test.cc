@@ -68,9 +68,15 @@ TEST_CASE("Access: a compare-and-set tells only readers that it failed", "[rules
   for (const auto& [path, code] : {std::pair{"open", db::ErrorCode::Stale}, std::pair{"shut", db::ErrorCode::PermissionDenied}}) {
     const auto wrong = std::make_shared<db::HashIs>(at(path), "");
     CHECK(ReadersOnly(wrong, world.asker({}), at(path)).check(moment).error().code == code);
+    INFO("a guess by who may not read is denied, right or wrong");
     const auto right = std::make_shared<db::HashIs>(at(path), db::node_hash(json("1")));
-    CHECK(ReadersOnly(right, world.asker({}), at(path)).check(moment).ok());
+    CHECK(ReadersOnly(right, world.asker({}), at(path)).check(moment).ok() == (code == db::ErrorCode::Stale));
+    const auto guess = std::make_shared<db::HashIs>(at(path), db::node_hash(json("2")));
+    CHECK(ReadersOnly(guess, world.asker({}), at(path)).check(moment).error().code == code);
   }
+  INFO("that nothing stands there may be asked by everybody");
+  const auto nothing = std::make_shared<db::HashIs>(at("none"), "");
+  CHECK(ReadersOnly(nothing, world.asker({}), at("none")).check(moment).ok());
 }
 
 TEST_CASE("Access: without rules, open or closed to all", "[rules]") {

@@ -33,7 +33,7 @@ Asked ask(const std::string& expression, const db::TreeView& tree) {
   question.auth = auth.get();
   question.now = db::Timestamp(1000);
   question.explanation = &explanation;
-  Evaluator evaluator(question, tree, nullptr, 0);
+  Evaluator evaluator(question, tree, nullptr, {});
   const std::vector<std::string_view> keys = {"here", "k"};
   const std::string encoded = "\x02here" + std::string(1, '\0') + "\x02k" + std::string(1, '\0');
   const auto outcome = evaluator.evaluate(*ruleset.value()->rules().front()->expression, expression, {encoded, keys});
@@ -143,7 +143,7 @@ TEST_CASE("Evaluator: the budget of steps stops the absurd rule, and a look is n
   Question question;
   const auto ruleset = Ruleset::compile("{\"rules\":{\".read\":\"" + chain + "\"}}");
   const Expression& rule = *ruleset.value()->rules().front()->expression;
-  Evaluator evaluator(question, tree, nullptr, 0);
+  Evaluator evaluator(question, tree, nullptr, {});
   uint64_t evaluated = 0;
   while (evaluator.evaluate(rule, chain, {}).value() == Outcome::True) ++evaluated;
   CHECK(evaluated == kStepsMax / 4);

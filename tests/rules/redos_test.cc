@@ -27,7 +27,7 @@ End run(const std::string& pattern, const std::string& seed, const std::string& 
     while (text.size() < size) text += seed;
     const hearth::test::ValueView tree(db::Value::string(text + tail));
     const Question question;
-    Evaluator evaluator(question, tree, nullptr, 0);
+    Evaluator evaluator(question, tree, nullptr, {});
     const Outcome outcome = evaluator.evaluate(rule, "", {}).value();
     work[size == size_t{1} << 20] = kScanBytesMax - evaluator.scan_bytes_left();
     if (outcome == Outcome::Failed) return End::Stopped;
