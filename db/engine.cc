@@ -23,7 +23,8 @@ Answer closed_answer() {
 }  // namespace
 
 Engine::Engine(Database::Options options)
-    : options_(std::move(options)), callbacks_(options_.run), clock_(options_.clock != nullptr ? options_.clock : &system_clock_), life_(random_hex(8)), answers_(options_.answer_bytes_max) {}
+    : options_(std::move(options)), callbacks_(options_.run), clock_(options_.clock != nullptr ? options_.clock : &system_clock_),
+      steady_(options_.clock != nullptr ? options_.clock : &steady_clock_), clock_steps_(options_.on_clock_step, *clock_, steady_clock_), life_(random_hex(8)), answers_(options_.answer_bytes_max) {}
 
 Result<std::shared_ptr<Engine>> Engine::open(const Database::Options& options) {
   std::shared_ptr<Engine> engine(new Engine(options));
@@ -60,7 +61,7 @@ Result<void> Engine::start() {
   for (uint32_t i = 0; i < store_->shards(); ++i) {
     shards_.push_back(std::make_shared<Shard>(
         Shard::Dependencies{*store_, durability, *readers_, *scans_, read_times_, first_values_, answers_,
-                            Quota{options_.namespace_rows_max, options_.namespace_bytes_max}, *clock_, life_,
+                            Quota{options_.namespace_rows_max, options_.namespace_bytes_max}, *clock_, clock_steps_, life_,
                             options_.indexes, on_named, on_removed, on_revive}));
   }
   const auto let_go = [this] {

@@ -22,7 +22,7 @@ size_t bytes_of(const Request& request) {
 }  // namespace
 
 Shard::Shard(Dependencies dependencies)
-    : with_(std::move(dependencies)), committer_(with_.store, with_.durability, with_.quota, [this](std::function<void()> job) { with_.scans.run(std::move(job)); }) {
+    : with_(std::move(dependencies)), committer_(with_.store, with_.durability, with_.quota, [this](std::function<void()> job) { with_.scans.run(std::move(job)); }, &with_.clock_steps) {
   thread_ = std::thread([this] { work(); });
 }
 
@@ -222,14 +222,15 @@ Result<void> Shard::note_change(Space& space, const Accepted& accepted, const Di
 Result<void> Shard::check(Space& space, Subscription& subscription) {
   RETURN_IF_ERROR(committer_.load(space.tree));
   const Settings& settings = committer_.settings(space.tree);
-  return space.registry.check(subscription, {committer_.view(space.tree), with_.clock.now(), settings});
+  const Times now = Times::after(space.tree.head.time, with_.clock.now());
+  return space.registry.check(subscription, {committer_.view(space.tree), now, settings});
 }
 
 Committer::Tell Shard::teller(Space& space, bool merge, const Path& base) {
   return [this, &space, merge, &base](const Accepted& accepted, const TreeView& before, const TreeView& after,
                                       const Settings& settings) {
     const Difference difference{accepted.changed,     merge,    base,
-                                space.tree.head.has_priorities, accepted.record.time, settings, accepted.configures};
+                                space.tree.head.has_priorities, {accepted.record.time, accepted.wall}, settings, accepted.configures};
     return note_change(space, accepted, difference, before, after);
   };
 }

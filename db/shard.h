@@ -128,6 +128,7 @@ class Shard {
     Budget& answers;
     Quota quota;
     const Clock& clock;
+    ClockSteps& clock_steps;
     const std::string& life;                                    // Database::life
     const UsualIndexes& indexes;                                // Options::indexes
     // A namespace exists from now on. Called on the shard's thread.

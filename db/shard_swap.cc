@@ -36,7 +36,7 @@ void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
     Accepted accepted;
     accepted.record = {head.sequence, head.time, {}};
     accepted.changed.push_back({at, Slot::Value, {}});
-    Difference difference{accepted.changed, false, at, head.has_priorities, head.time, settings, true};
+    Difference difference{accepted.changed, false, at, head.has_priorities, {head.time, with_.clock.now()}, settings, true};
     difference.is_unread = true;
     status = note_change(space, accepted, difference, before, after);
   }

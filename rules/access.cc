@@ -96,9 +96,8 @@ std::string Asker::uid() const {
 
 Question Asker::question(const db::Moment& moment) const {
   Question question;
-  const bool is_signed_in = !expires_ || moment.now < *expires_;
-  question.auth = is_signed_in ? variable_.get() : nullptr;
-  question.now = moment.now;
+  question.auth = is_past(moment) ? nullptr : variable_.get();
+  question.now = moment.now.server;
   return question;
 }
 

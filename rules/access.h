@@ -23,6 +23,8 @@ class Asker {
   Asker(std::shared_ptr<Rulebook> book, std::string space, const Auth& auth);
 
   std::string uid() const;  // "" when signed out, or when the variable has none
+  std::optional<std::chrono::seconds> expires() const { return expires_; }  // nothing: never
+  bool is_past(const db::Moment& moment) const { return expires_ && moment.now.wall >= *expires_; }
 
   db::Result<void> may_read(const db::Moment& moment, const db::Path& path, const QueryFacts& query) const;
   db::Result<void> may_write(const db::Moment& moment) const;

@@ -27,7 +27,7 @@ struct Difference {
   bool merge;                             // asked for as one update below `base`
   const Path& base;
   bool has_priorities;                    // the namespace may hold some
-  Timestamp now;
+  Times now;                              // at its commit
   const Settings& settings;               // after it
   bool configures = false;                // the settings are others: every listener's check is asked again
   bool is_unread = false;                 // values were left out of `changed`: they are in the tree after, for whoever needs them

@@ -19,7 +19,7 @@ struct Overwrite;  // db/model/write.h
 // The moment at which it is asked. Everything lives for the call.
 struct Moment {
   const TreeView& before;         // the tree as it is
-  Timestamp now{};                // what the write's server times are
+  Times now{};
   const Settings& settings;       // of before
   const TreeView* after = nullptr;             // Write::access: the tree as it would be
   std::span<const Overwrite> overwrites = {};  // the same: what was asked for, server values unresolved
