@@ -33,7 +33,9 @@ class Backups {
  public:
   using SpaceOf = std::function<std::shared_ptr<Space>(const std::string& name)>;
   // `let_go`: of what of the store is kept as it was. Blocks.
-  Backups(TreeStore& store, std::string folder, const Clock& clock, SpaceOf space_of, std::function<void()> let_go);
+  // `steady`: for how long an upload was left alone.
+  Backups(TreeStore& store, std::string folder, const Clock& clock, const Clock& steady, SpaceOf space_of,
+          std::function<void()> let_go);
   ~Backups();  // a restore that is under way is given up, unless its moment has come
 
   // Everything that was committed before the call is in it. Errors: of Dumper::make, Unavailable above kDumpsMax.
@@ -71,6 +73,7 @@ class Backups {
   TreeStore& store_;
   const std::string folder_;
   const Clock& clock_;
+  const Clock& steady_;
   const SpaceOf space_of_;
   const std::function<void()> let_go_;
   // Pieces may outlive this.

@@ -69,7 +69,7 @@ Result<void> Engine::start() {
     for (size_t i = 0; i < shards_.size(); ++i) shards_[i]->refresh([&to = done[i]] { to.set_value(); });
     for (auto& one : done) one.get_future().wait();
   };
-  backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, [this](const std::string& name) { return space(name); }, let_go);
+  backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, *steady_, [this](const std::string& name) { return space(name); }, let_go);
   RETURN_IF_ERROR(adopt_orphans());
   return resume_indexes();
 }

@@ -302,6 +302,10 @@ void Guard::kick(const std::string& name, const Auth& auth, const std::string& u
       });
 }
 
+bool Guard::is_revoked(std::string_view name, std::string_view uid, std::optional<std::chrono::seconds> issued) const {
+  return revoked_.covers(name, uid, issued, std::chrono::duration_cast<std::chrono::seconds>(database_.clock().now()));
+}
+
 db::Result<void> Guard::load_revoked() { return load_revoked(database_.namespaces()); }
 
 db::Result<void> Guard::load_revoked(const std::vector<std::string>& names) {

@@ -147,9 +147,7 @@ class Guard {
   // now, also after a restart. The answer's value: how many sessions. Errors: PermissionDenied, InvalidArgument, Io.
   void kick(const std::string& name, const Auth& auth, const std::string& uid, Done done);
   // Whether a user's token, issued then, is from before a kick. Costs nothing where nobody was kicked.
-  bool is_revoked(std::string_view name, std::string_view uid, std::optional<std::chrono::seconds> issued) const {
-    return revoked_.covers(name, uid, issued);
-  }
+  bool is_revoked(std::string_view name, std::string_view uid, std::optional<std::chrono::seconds> issued) const;
   // Reads who was kicked before this process. Blocks; before anyone is served. Errors: Io, Corruption.
   db::Result<void> load_revoked();
 
@@ -199,7 +197,7 @@ class Guard {
   const Options options_;
   const std::shared_ptr<Rulebook> book_;
   std::mutex kicks_;  // One kick after the other, so that the row that is written last knows of all.
-  Revoked revoked_;
+  mutable Revoked revoked_;
 };
 
 }  // namespace hearth::rules
