@@ -206,6 +206,7 @@ class Shard {
   Result<void> note_change(Space& space, const Accepted& accepted, const Difference& difference, const TreeView& before,
                            const TreeView& after);
   Result<void> check(Space& space, Subscription& subscription);
+  void revoke_those_lapsed(Space& space, const View& view);
   Committer::Tell teller(Space& space, bool merge, const Path& base);
   void first_of_view(Request& request, const Listen& listen, Subscription& subscription, ListenerRegistry::Added added);
   void resume(Request& request, const Listen& listen, std::vector<Overwrite> missed);

@@ -52,9 +52,17 @@ QueryFacts facts_of(const std::optional<db::Query>& query) {
 
 db::Result<void> ReadAccess::check(const db::Moment& moment) const {
   static const QueryFacts plain;
+  if (expired_ == Expired::Refused && asker_ && asker_->is_past(moment)) {
+    return db::Error{db::ErrorCode::ExpiredToken, "Auth token is expired."};
+  }
   if (asker_) RETURN_IF_ERROR(asker_->may_read(moment, path_, filter_ != nullptr ? filter_->facts : plain));
   if (filter_ == nullptr || is_checked_.exchange(true, std::memory_order_relaxed)) return {};
   return check_index(moment);
+}
+
+std::optional<db::Timestamp> ReadAccess::lapses() const {
+  if (!asker_ || !asker_->expires()) return {};
+  return *asker_->expires();
 }
 
 db::Result<void> ReadAccess::check_index(const db::Moment& moment) const {

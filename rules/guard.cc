@@ -79,13 +79,14 @@ class Explainer final : public db::Precondition {
 }  // namespace
 
 Session::Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book, std::string space, Auth auth,
-                 Unindexed unindexed)
+                 Unindexed unindexed, Expired expired)
     : client_(std::move(client)),
       book_(std::move(book)),
       space_(std::move(space)),
       auth_(std::move(auth)),
       asker_(asker_of(book_, space_, auth_)),
-      unindexed_(unindexed) {
+      unindexed_(unindexed),
+      expired_(expired) {
   label();
 }
 Session::~Session() = default;
@@ -95,7 +96,7 @@ const std::string& Session::id() const { return client_->id(); }
 std::shared_ptr<const ReadAccess> Session::read_access(const db::Path& path,
                                                        const std::optional<db::Query>& query) const {
   if (!asker_ && !query) return nullptr;
-  return std::make_shared<const ReadAccess>(book_, asker_, path, query, unindexed_);
+  return std::make_shared<const ReadAccess>(book_, asker_, path, query, unindexed_, expired_);
 }
 
 std::shared_ptr<const db::Precondition> Session::lasting_write_access() const {
@@ -223,9 +224,10 @@ void Guard::write(const std::string& name, const Auth& auth, db::Write write, Do
 }
 
 db::Result<std::unique_ptr<Session>> Guard::open(const std::string& name, Auth auth, std::string_view replaces,
-                                                 std::function<void()> wake, Unindexed unindexed) {
+                                                 std::function<void()> wake, Unindexed unindexed,
+                                                 Expired expired) {
   ASSIGN_OR_RETURN(auto client, database_.client(name, replaces, std::move(wake)));
-  return std::make_unique<Session>(std::move(client), book_, name, std::move(auth), unindexed);
+  return std::make_unique<Session>(std::move(client), book_, name, std::move(auth), unindexed, expired);
 }
 
 void Guard::rules(const std::string& name, const Auth& auth, Done done) {

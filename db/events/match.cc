@@ -19,12 +19,18 @@ class Matching {
   Result<void> revoke_those_refused();
   Result<void> tell();
   Result<void> tell_views();
+  void revoke_those_lapsed();
   std::vector<Told> told() && { return std::move(told_); }
 
  private:
   void tell_all(const Node& node, const BodyPointer& body) {
-    for (Subscription* subscription : node.subscriptions) told_.push_back({subscription, body, {}});
+    for (Subscription* subscription : node.subscriptions) add(*subscription, body);
   }
+  void add(Subscription& subscription, const BodyPointer& body) {
+    has_lapsed_ = has_lapsed_ || subscription.has_lapsed(difference_.now.wall);
+    told_.push_back({&subscription, body, {}});
+  }
+  std::optional<Error> refusal(Subscription& subscription);
   Result<BodyPointer> whole();
   Result<BodyPointer> one(size_t index);
   std::string entry_path(const Overwrite& overwrite, const Path& base) const;
@@ -38,9 +44,20 @@ class Matching {
   const TreeView& before_;
   const TreeView& after_;
   std::vector<Told> told_;
+  bool has_lapsed_ = false;  // the check of somebody in told_
   std::unordered_map<size_t, BodyPointer> ones_;
   std::map<Node*, Touched> touched_;  // those with views
 };
+
+// Asks again. A refusal takes the listener out of the registry.
+std::optional<Error> Matching::refusal(Subscription& subscription) {
+  const bool has_lapsed = subscription.has_lapsed(difference_.now.wall);
+  Result<void> verdict = registry_.check(subscription, {after_, difference_.now, difference_.settings});
+  if (verdict.ok()) return {};
+  registry_.remove(subscription);
+  if (has_lapsed) return lapsed(verdict.error());
+  return verdict.error();
+}
 
 Result<void> Matching::revoke_those_refused() {
   std::unordered_set<Subscription*> watchers;
@@ -50,12 +67,25 @@ Result<void> Matching::revoke_those_refused() {
     for (const Overwrite& overwrite : difference_.changed) registry_.collect_watchers(overwrite.path, watchers);
   }
   for (Subscription* subscription : watchers) {
-    const Result<void> verdict = registry_.check(*subscription, {after_, difference_.now, difference_.settings});
-    if (verdict.ok()) continue;
-    registry_.remove(*subscription);
-    told_.push_back({subscription, nullptr, verdict.error()});
+    if (auto refused = refusal(*subscription)) told_.push_back({subscription, nullptr, std::move(refused)});
   }
   return {};
+}
+
+// Who was to be told something that came after its check has lapsed, and may not have it, hears that instead.
+void Matching::revoke_those_lapsed() {
+  if (!has_lapsed_) return;
+  std::unordered_set<const Subscription*> revoked;
+  std::vector<Told> revocations;
+  for (const Told& one : told_) {
+    if (one.revoked || !one.subscription->has_lapsed(difference_.now.wall) || revoked.contains(one.subscription)) continue;
+    auto refused = refusal(*one.subscription);
+    if (!refused) continue;
+    revoked.insert(one.subscription);
+    revocations.push_back({one.subscription, nullptr, std::move(refused)});
+  }
+  std::erase_if(told_, [&](const Told& one) { return revoked.contains(one.subscription); });
+  std::move(revocations.begin(), revocations.end(), std::back_inserter(told_));
 }
 
 std::string Matching::entry_path(const Overwrite& overwrite, const Path& base) const {
@@ -220,7 +250,7 @@ Result<void> Matching::tell_views() {
       ASSIGN_OR_RETURN(const BodyPointer body, view->change(touched, difference_.has_priorities));
       if (view->wants_scan()) registry_.want_scan(*view);
       if (body == nullptr) continue;
-      for (Subscription* subscription : view->subscriptions) told_.push_back({subscription, body, {}});
+      for (Subscription* subscription : view->subscriptions) add(*subscription, body);
     }
   }
   return {};
@@ -236,6 +266,7 @@ Result<std::vector<Told>> match(ListenerRegistry& registry, const Difference& di
   if (!difference.changed.empty()) {
     RETURN_IF_ERROR(matching.tell());
     RETURN_IF_ERROR(matching.tell_views());
+    matching.revoke_those_lapsed();
   }
   return std::move(matching).told();
 }

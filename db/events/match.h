@@ -16,6 +16,12 @@
 
 namespace hearth::db {
 
+// What a listener is told whose check has lapsed (Precondition::lapses) and now refuses it: its right was one for a time.
+inline Error lapsed(Error refusal) {
+  if (refusal.code == ErrorCode::PermissionDenied) refusal.code = ErrorCode::ExpiredToken;
+  return refusal;
+}
+
 struct Told {
   Subscription* subscription;
   std::shared_ptr<const Body> body;  // null when revoked

@@ -3,6 +3,7 @@
 // views.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 
@@ -30,6 +31,9 @@ class Precondition {
   virtual ~Precondition() = default;
   // Errors: Stale, PermissionDenied, whatever the views say.
   virtual Result<void> check(const Moment& moment) const = 0;
+  // From then on, by the clock, it may say something else though nothing has changed; nothing: never. A listener is asked
+  // again before it is told anything that was committed from then on.
+  virtual std::optional<Timestamp> lapses() const { return {}; }
   // What to make the same of after a restart (Database::revive_by): kept with what a session queues for its end. "": nothing
   // that is asked for then.
   virtual std::string memo() const { return {}; }
