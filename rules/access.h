@@ -19,7 +19,8 @@ namespace hearth::rules {
 // Who asks, where: what all conditions of one session have in common. A value.
 class Asker {
  public:
-  // `auth` is no admin: of those nothing is asked. Its variable is JSON that has been parsed before.
+  // An admin may everything, until their credential is past its time: of those without one nothing needs to be asked. The
+  // variable is JSON that has been parsed before.
   Asker(std::shared_ptr<Rulebook> book, std::string space, const Auth& auth);
 
   std::string uid() const;  // "" when signed out, or when the variable has none
@@ -44,6 +45,7 @@ class Asker {
   std::shared_ptr<Rulebook> book_;
   std::string space_;
   std::shared_ptr<const AuthVariable> variable_;  // null: signed out
+  bool is_admin_;
   std::optional<std::chrono::seconds> expires_;   // from then on, signed out
 };
 

@@ -25,9 +25,9 @@ db::Answer answer_of(db::Result<void> status) {
   return answer;
 }
 
-// An admin is not asked.
+// An admin is not asked, unless it is one for a time.
 std::optional<Asker> asker_of(const std::shared_ptr<Rulebook>& book, const std::string& space, const Auth& auth) {
-  if (auth.kind == Auth::Kind::Admin) return {};
+  if (auth.kind == Auth::Kind::Admin && !auth.expires) return {};
   return Asker(book, space, auth);
 }
 
@@ -40,9 +40,10 @@ void guard_write(db::Write& write, const std::optional<Asker>& asker) {
   write.access = std::make_shared<const WriteAccess>(*asker);
 }
 
-// Auth as text, for what is judged after a restart: {"auth": the variable or null, "expires": seconds}.
+// Auth as text, for what is judged after a restart: {"auth": the variable or null, "admin": true, "expires": seconds}.
 std::string memo_of(const Auth& auth) {
   std::string memo = R"({"auth":)" + (auth.variable.empty() ? "null" : auth.variable);
+  if (auth.kind == Auth::Kind::Admin) memo += R"(,"admin":true)";
   if (auth.expires) memo += R"(,"expires":)" + std::to_string(auth.expires->count());
   return memo + "}";
 }
@@ -54,6 +55,7 @@ Auth auth_of(const std::string& memo) {
   if (!document.ok() || !document.value().root().is_object()) return auth;
   const auto variable = document.value().root().field("auth");
   if (variable && variable->is_object()) auth = {Auth::Kind::User, variable->to_text(), {}};
+  if (document.value().root().field("admin")) auth = Auth::admin();
   const auto expires = document.value().root().field("expires");
   if (expires && expires->integer()) auth.expires = std::chrono::seconds(*expires->integer());
   return auth;
