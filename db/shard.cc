@@ -19,6 +19,12 @@ size_t bytes_of(const Request& request) {
   return bytes;
 }
 
+// Nobody hears more after it. It is told though the disk refuses what it came with: who ended is served no more.
+bool is_over(const Item& item) {
+  if (const auto* event = std::get_if<Event>(&item)) return event->kind == Event::Kind::Revoked;
+  return std::holds_alternative<Ended>(item);
+}
+
 }  // namespace
 
 Shard::Shard(Dependencies dependencies)
@@ -146,12 +152,14 @@ void Shard::release(bool durable, const Error& error) {
   uint64_t events = 0, revocations = 0;
   for (Release& release : releases) {
     if (!durable) {
-      auto* answer = std::get_if<Answer>(&release.item);
-      if (answer == nullptr) continue;  // an event of what did not happen
-      const uint64_t request = answer->request;
-      *answer = Answer();
-      answer->request = request;
-      answer->status = error;
+      if (auto* answer = std::get_if<Answer>(&release.item)) {
+        const uint64_t request = answer->request;
+        *answer = Answer();
+        answer->request = request;
+        answer->status = error;
+      } else if (!is_over(release.item)) {
+        continue;  // an event of what did not happen
+      }
     }
     if (const auto* event = std::get_if<Event>(&release.item)) {
       ++events;

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <future>
@@ -12,6 +13,7 @@
 #include "db/database.h"
 #include "db/model/hash.h"
 #include "tests/db/talk.h"
+#include "tests/support/lossy_env.h"
 
 using namespace hearth::test;
 
@@ -325,5 +327,57 @@ TEST_CASE("Client: a session of a killed process that comes back ends first, wha
     const auto database = open(folder);
     CHECK(value_of_gone(*database, "another") == Words{opens == 0 ? "a1" : "a1 =1"});
     CHECK(value_of_gone(*database, session) == Words{"a1 =1"});
+  }
+}
+
+namespace {
+
+// Allowed as long as nothing stands at /locked.
+class Unlocked final : public Precondition {
+ public:
+  Result<void> check(const Moment& moment) const override {
+    ASSIGN_OR_RETURN(const bool locked, moment.before.exists(at("locked")));
+    if (locked) return Error{ErrorCode::PermissionDenied, "Permission denied"};
+    return {};
+  }
+};
+
+Listen while_unlocked(std::string_view path) {
+  Listen listen = listen_to(path);
+  listen.check = std::make_shared<Unlocked>();
+  return listen;
+}
+
+}  // namespace
+
+TEST_CASE("Client: who is ended or revoked by what the disk then refuses is told so, and nothing else of it", "[db]") {
+  const TempFolder folder;
+  LossyEnv disk;
+  Database::Options options;
+  options.folder = folder.path();
+  options.environment = &disk;
+  {
+    const auto database = Database::open(options).value();
+    Talk ada(*database), watcher(*database);
+    watcher.client->listen(1, 7, while_unlocked("room"));
+    watcher.client->listen(2, 8, listen_to("locked"));
+    REQUIRE(watcher.until(2) == Words{"a1 room=null", "a2 locked=null"});
+    ada.client->set_label("ada");
+    ada.client->on_disconnect(1, put_later("room", Value::integer(1)), nullptr);
+    REQUIRE(ada.until(1) == Words{"a1"});
+    disk.fail_syncs();
+
+    SECTION("ended, while what it had queued is lost") {
+      std::promise<Result<void>> done;
+      database->end_conversations("t", "ada", {ErrorCode::InvalidToken, "signed out"}, [&](Answer answer) { done.set_value(answer.status); });
+      CHECK_FALSE(done.get_future().get().ok());
+      CHECK(ada.until(99) == Words{"end"});
+      watcher.client->reply(3, {});
+      CHECK(watcher.until(3) == Words{"a3"});
+    }
+    SECTION("revoked, by a write that did not happen") {
+      watcher.client->write(3, set("locked", Value::boolean(true)));
+      CHECK(watcher.until(3) == Words{"e7 revoked", "a3 refused"});
+    }
   }
 }
