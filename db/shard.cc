@@ -239,7 +239,9 @@ Committer::Tell Shard::teller(Space& space, bool merge, const Path& base) {
                                       const Settings& settings) {
     const Difference difference{accepted.changed,     merge,    base,
                                 space.tree.head.has_priorities, {accepted.record.time, accepted.wall}, settings, accepted.configures};
-    return note_change(space, accepted, difference, before, after);
+    Result<void> noted = note_change(space, accepted, difference, before, after);
+    if (!noted.ok()) unmatched_ = noted.error();
+    return noted;
   };
 }
 
@@ -272,6 +274,7 @@ void Shard::handle(Request& request, WriteRequest& what) {
   Result<Accepted> accepted = committer_.write(space.tree, write, with_.clock.now(), teller(space, write.merge, write.base));
   if (!accepted.ok()) {
     releases_.resize(told);  // whatever was noted before it failed
+    end_listeners_if_unmatched(space);
     reply.status = accepted.error();
   } else {
     accepted_.push_back(request.submitted);
@@ -589,7 +592,7 @@ void Shard::run_queue(Space& space, DisconnectQueue& queue, const std::shared_pt
   const Path root;
   // A store that fails is broken for all; the rows then stay, and a restart runs them.
   const auto done = committer_.write_each(space.tree, writes, queue.clear(), with_.clock.now(), teller(space, true, root));
-  if (!done.ok()) return;
+  if (!done.ok()) return end_listeners_if_unmatched(space);
   counted_.disconnect_writes_run.add(writes.size());
 }
 

@@ -213,6 +213,8 @@ class Shard {
   std::optional<std::vector<Overwrite>> missed_since(Space& space, const Listen& listen) const;
   void release(bool durable, const Error& error);
   void tell_swapped(Space& space, const Path& at, const TreeView& before);
+  void end_listeners(Space& space, const std::string& why);
+  void end_listeners_if_unmatched(Space& space);
   void maintain(const std::shared_ptr<Space>& space);
   void start_scans(const std::shared_ptr<Space>& space);
   void tell_first(Space& space, View& view, std::vector<Space::Opening> openings);
@@ -225,6 +227,7 @@ class Shard {
   LargeValues large_values_;
   uint64_t group_ = 1;
   std::vector<Release> releases_;
+  std::optional<Error> unmatched_;  // why listeners could not be matched with the write that is being handled
   std::vector<std::chrono::steady_clock::time_point>
       accepted_;                                         // when they were submitted: the writes that this group takes
   std::vector<std::pair<std::string, uint32_t>> named_;  // namespaces that this group makes

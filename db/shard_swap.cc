@@ -42,6 +42,20 @@ void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
   }
   if (status.ok()) return;
   releases_.resize(told);
+  end_listeners(space, "The data was replaced by a restore and is to be asked for again: " + status.error().message);
+}
+
+// A write that is refused because its listeners could not be told leaves some of them as if it had been taken: revoked, or
+// with another window.
+void Shard::end_listeners_if_unmatched(Space& space) {
+  if (!unmatched_) return;
+  end_listeners(space, "What changed can't be read; the data is to be asked for again: " + unmatched_->message);
+  unmatched_.reset();
+}
+
+void Shard::end_listeners(Space& space, const std::string& why) {
+  space.firsts.clear();
+  space.view_firsts.clear();
   space.missed_known = false;
   space.missed.clear();
   for (const auto& [id, one] : space.sessions) {
@@ -53,7 +67,7 @@ void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
       event.kind = Event::Kind::Revoked;
       event.listener = listener;
       event.sequence = space.tree.head.sequence;
-      event.error = Error{ErrorCode::Unavailable, "The data was replaced by a restore and is to be asked for again: " + status.error().message};
+      event.error = Error{ErrorCode::Unavailable, why};
       tell(conversation, std::move(event));
     }
     conversation->subscriptions.clear();
