@@ -43,8 +43,8 @@ Result<void> write_all(int file, std::string_view bytes, uint64_t at) {
 
 }  // namespace
 
-Backups::Backups(TreeStore& store, std::string folder, const Clock& clock, SpaceOf space_of)
-    : store_(store), folder_(std::move(folder)), clock_(clock), space_of_(std::move(space_of)) {}
+Backups::Backups(TreeStore& store, std::string folder, const Clock& clock, const Clock& steady, SpaceOf space_of)
+    : store_(store), folder_(std::move(folder)), clock_(clock), steady_(steady), space_of_(std::move(space_of)) {}
 
 Backups::~Backups() {
   is_stopping_ = true;
@@ -93,7 +93,7 @@ Result<std::string> Backups::begin_upload() {
   RETURN_IF_ERROR(store_.room());
   const std::string id = random_hex(16);
   const std::lock_guard lock(mutex_);
-  const Timestamp now = clock_.now();
+  const Timestamp now = steady_.now();
   for (auto at = uploads_.begin(); at != uploads_.end();) {
     const bool is_left = !at->second.is_busy && now - at->second.touched > kUploadIdleMax;
     if (is_left) (void)unlink(path_of(at->first).c_str());
@@ -129,7 +129,7 @@ Result<void> Backups::upload(const std::string& id, uint64_t at, std::string_vie
   const std::lock_guard lock(mutex_);
   Upload& upload = uploads_.at(id);
   upload.is_busy = false;
-  upload.touched = clock_.now();
+  upload.touched = steady_.now();
   if (done.ok()) upload.bytes += bytes.size();
   return done;
 }

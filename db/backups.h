@@ -32,7 +32,8 @@ inline constexpr std::chrono::minutes kUploadIdleMax{30};  // without a byte, be
 class Backups {
  public:
   using SpaceOf = std::function<std::shared_ptr<Space>(const std::string& name)>;
-  Backups(TreeStore& store, std::string folder, const Clock& clock, SpaceOf space_of);
+  // `steady`: for how long an upload was left alone.
+  Backups(TreeStore& store, std::string folder, const Clock& clock, const Clock& steady, SpaceOf space_of);
   ~Backups();  // a restore that is under way is given up, unless its moment has come
 
   // Everything that was committed before the call is in it. Errors: of Dumper::make, Unavailable above kDumpsMax.
@@ -70,6 +71,7 @@ class Backups {
   TreeStore& store_;
   const std::string folder_;
   const Clock& clock_;
+  const Clock& steady_;
   const SpaceOf space_of_;
   // Pieces may outlive this.
   struct Dumps {

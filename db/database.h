@@ -36,6 +36,7 @@
 #include <vector>
 
 #include "db/base/clock.h"
+#include "db/base/clock_steps.h"
 #include "db/base/result.h"
 #include "db/model/dump_request.h"
 #include "db/model/event.h"
@@ -162,6 +163,7 @@ class Database {
     uint64_t namespace_bytes_max = 0;
     UsualIndexes indexes;                     // of namespaces whose settings name none (db/model/index.h)
     const Clock* clock = nullptr;             // null: the system's; must outlive the database and its handles
+    std::function<void(const ClockStep&)> on_clock_step{};  // db/base/clock_steps.h; any thread, and soon back
     std::function<void(std::function<void()>)> run;  // passes on where callbacks run; empty: a thread of ours
     void* environment = nullptr;              // tests: a rocksdb::Env*
   };

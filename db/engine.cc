@@ -23,7 +23,8 @@ Answer closed_answer() {
 }  // namespace
 
 Engine::Engine(Database::Options options)
-    : options_(std::move(options)), callbacks_(options_.run), clock_(options_.clock != nullptr ? options_.clock : &system_clock_), life_(random_hex(8)), answers_(options_.answer_bytes_max) {}
+    : options_(std::move(options)), callbacks_(options_.run), clock_(options_.clock != nullptr ? options_.clock : &system_clock_),
+      steady_(options_.clock != nullptr ? options_.clock : &steady_clock_), clock_steps_(options_.on_clock_step, *clock_, steady_clock_), life_(random_hex(8)), answers_(options_.answer_bytes_max) {}
 
 Result<std::shared_ptr<Engine>> Engine::open(const Database::Options& options) {
   std::shared_ptr<Engine> engine(new Engine(options));
@@ -59,11 +60,12 @@ Result<void> Engine::start() {
   };
   const Shard::Dependencies dependencies{
       *store_, durability, *readers_, *scans_, read_times_, first_values_, answers_,
-      Quota{options_.namespace_rows_max, options_.namespace_bytes_max}, step_of_rows(options_.step_rows_max), *clock_, life_,
-      options_.indexes, on_named, on_removed, on_revive};
+      Quota{options_.namespace_rows_max, options_.namespace_bytes_max}, step_of_rows(options_.step_rows_max), *clock_,
+      clock_steps_, life_, options_.indexes, on_named, on_removed, on_revive};
   for (size_t i = 0; i < kHeavyShards; ++i) heavy_shards_.push_back(std::make_shared<Shard>(dependencies));
   for (uint32_t i = 0; i < store_->shards(); ++i) shards_.push_back(std::make_shared<Shard>(dependencies, heavy_shards_));
-  backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, [this](const std::string& name) { return space(name); });
+  backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, *steady_,
+                                       [this](const std::string& name) { return space(name); });
   RETURN_IF_ERROR(adopt_orphans());
   return resume_indexes();
 }

@@ -86,7 +86,10 @@ class Engine {
   std::atomic<bool> is_closed_ = false;
   Callbacks callbacks_;
   SystemClock system_clock_;
+  SteadyClock steady_clock_;
   const Clock* clock_;
+  const Clock* steady_;  // for how long something is: the same where tests move it
+  ClockSteps clock_steps_;
   std::string life_;
   std::string store_id_;
   std::unique_ptr<TreeStore> store_;

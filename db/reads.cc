@@ -67,13 +67,15 @@ Answer answer_read(const Read& read, const std::shared_ptr<const Snapshot>& snap
   const TimedView view(whole, read.timeout);
   Answer answer;
   const SnapshotSettings settings(snapshot, number);
-  if (read.check != nullptr) answer.status = read.check->check({view, now, settings});
-  if (!answer.status.ok()) return answer;
   const Result<Head> head = settings.head();
   if (!head.ok()) {
     answer.status = head.error();
     return answer;
   }
+  if (read.check != nullptr) {
+    answer.status = read.check->check({view, Times::after(head.value().time, now), settings});
+  }
+  if (!answer.status.ok()) return answer;
   answer.sequence = head.value().sequence;
   Result<Value> value = read_value(view, read, head.value().has_priorities);
   if (!value.ok()) {
@@ -141,7 +143,7 @@ Answer answer_judge(const Write& write, const std::shared_ptr<const Snapshot>& s
     return answer;
   }
   answer.sequence = head.value().sequence;
-  answer.status = judge(write, {view, settings, head.value().has_priorities}, std::max(now, head.value().time));
+  answer.status = judge(write, {view, settings, head.value().has_priorities}, Times::after(head.value().time, now));
   return answer;
 }
 

@@ -27,6 +27,12 @@ double turns_of(const Work& work) {
                    kTurnOfRequest});
 }
 
+// Nobody hears more after it. It is told though the disk refuses what it came with: who ended is served no more.
+bool is_last(const Item& item) {
+  if (const auto* event = std::get_if<Event>(&item)) return event->kind == Event::Kind::Revoked;
+  return std::holds_alternative<Ended>(item);
+}
+
 }  // namespace
 
 Space::Space(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted)
@@ -41,7 +47,7 @@ Shard::Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> 
     : with_(std::move(dependencies)),
       heavy_(heavy.begin(), heavy.end()),
       committer_(with_.store, with_.durability, with_.quota,
-                 [this](std::function<void()> job) { with_.scans.run(std::move(job)); }) {
+                 [this](std::function<void()> job) { with_.scans.run(std::move(job)); }, &with_.clock_steps) {
   thread_ = std::thread([this] { work(); });
 }
 
@@ -146,6 +152,7 @@ Shard::Done Shard::run_step(Request& request) {
     releases_.resize(told);
     accepted_.resize(accepted);
     named_.resize(named);
+    unmatched_.reset();
     return Done::Over;
   }
   return again_ ? Done::Again : Done::Yes;
@@ -316,12 +323,14 @@ void Shard::release(bool durable, const Error& error) {
   uint64_t events = 0, revocations = 0;
   for (Release& release : releases) {
     if (!durable) {
-      auto* answer = std::get_if<Answer>(&release.item);
-      if (answer == nullptr) continue;  // an event of what did not happen
-      const uint64_t request = answer->request;
-      *answer = Answer();
-      answer->request = request;
-      answer->status = error;
+      if (auto* answer = std::get_if<Answer>(&release.item)) {
+        const uint64_t request = answer->request;
+        *answer = Answer();
+        answer->request = request;
+        answer->status = error;
+      } else if (!is_last(release.item)) {
+        continue;  // an event of what did not happen
+      }
     }
     if (const auto* event = std::get_if<Event>(&release.item)) {
       ++events;
@@ -393,15 +402,18 @@ Result<void> Shard::note_change(Space& space, const Accepted& accepted, const Di
 Result<void> Shard::check(Space& space, Subscription& subscription) {
   RETURN_IF_ERROR(committer_.load(space.tree));
   const Settings& settings = committer_.settings(space.tree);
-  return space.registry.check(subscription, {committer_.view(space.tree), with_.clock.now(), settings});
+  const Times now = Times::after(space.tree.head.time, with_.clock.now());
+  return space.registry.check(subscription, {committer_.view(space.tree), now, settings});
 }
 
 Committer::Tell Shard::teller(Space& space, bool merge, const Path& base) {
   return [this, &space, merge, &base](const Accepted& accepted, const TreeView& before, const TreeView& after,
                                       const Settings& settings) {
     const Difference difference{accepted.changed,     merge,    base,
-                                space.tree.head.has_priorities, accepted.record.time, settings, accepted.configures};
-    return note_change(space, accepted, difference, before, after);
+                                space.tree.head.has_priorities, {accepted.record.time, accepted.wall}, settings, accepted.configures};
+    Result<void> noted = note_change(space, accepted, difference, before, after);
+    if (!noted.ok()) unmatched_ = noted.error();
+    return noted;
   };
 }
 
@@ -436,6 +448,7 @@ void Shard::handle(Request& request, WriteRequest& what) {
   const Step::Whole whole;
   if (!accepted.ok()) {
     releases_.resize(told);  // whatever was noted before it failed
+    end_listeners_if_unmatched(space);
     reply.status = accepted.error();
   } else {
     accepted_.push_back(request.submitted);
@@ -787,7 +800,8 @@ void Shard::handle(Request& request, RunQueueRequest& what) {
   // A store that fails is broken for all; the rows then stay, and a restart runs them.
   const auto done =
       committer_.write_each(space.tree, writes, cleared.clear(), with_.clock.now(), teller(space, true, root));
-  if (Step::here().is_over() || !done.ok()) return;
+  if (Step::here().is_over()) return;
+  if (!done.ok()) return end_listeners_if_unmatched(space);
   counted_.disconnect_writes_run.add(writes.size());
 }
 

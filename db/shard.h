@@ -163,6 +163,7 @@ class Shard {
     Quota quota;
     Work step_max;  // of one request, unless the shard is heavy
     const Clock& clock;
+    ClockSteps& clock_steps;
     const std::string& life;                                    // Database::life
     const UsualIndexes& indexes;                                // Options::indexes
     // A namespace exists from now on. Called on the shard's thread.
@@ -261,12 +262,15 @@ class Shard {
   Result<void> note_change(Space& space, const Accepted& accepted, const Difference& difference, const TreeView& before,
                            const TreeView& after);
   Result<void> check(Space& space, Subscription& subscription);
+  void revoke_those_lapsed(Space& space, const View& view);
   Committer::Tell teller(Space& space, bool merge, const Path& base);
   void first_of_view(Request& request, const Listen& listen, Subscription& subscription, ListenerRegistry::Added added);
   void resume(Request& request, const Listen& listen, std::vector<Overwrite> missed);
   std::optional<std::vector<Overwrite>> missed_since(Space& space, const Listen& listen) const;
   void release(bool durable, const Error& error);
   void tell_swapped(Space& space, const Path& at, const TreeView& before);
+  void end_listeners(Space& space, const std::string& why);
+  void end_listeners_if_unmatched(Space& space);
   void maintain(const std::shared_ptr<Space>& space);
   void start_scans(const std::shared_ptr<Space>& space);
   void tell_first(Space& space, View& view, std::vector<Space::Opening> openings);
@@ -280,6 +284,7 @@ class Shard {
   LargeValues large_values_;
   uint64_t group_ = 1;
   std::vector<Release> releases_;
+  std::optional<Error> unmatched_;  // why listeners could not be matched with the write that is being handled
   std::vector<std::chrono::steady_clock::time_point>
       accepted_;                                         // when they were submitted: the writes that this group takes
   std::vector<std::pair<std::string, uint32_t>> named_;  // namespaces that this group makes

@@ -39,12 +39,26 @@ void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
     Accepted accepted;
     accepted.record = {head.sequence, head.time, {}};
     accepted.changed.push_back({at, Slot::Value, {}});
-    Difference difference{accepted.changed, false, at, head.has_priorities, head.time, settings, true};
+    Difference difference{accepted.changed, false, at, head.has_priorities, {head.time, with_.clock.now()}, settings, true};
     difference.is_unread = true;
     status = note_change(space, accepted, difference, before, after);
   }
   if (status.ok()) return;
   releases_.resize(told);
+  end_listeners(space, "The data was replaced by a restore and is to be asked for again: " + status.error().message);
+}
+
+// A write that is refused because its listeners could not be told leaves some of them as if it had been taken: revoked, or
+// with another window.
+void Shard::end_listeners_if_unmatched(Space& space) {
+  if (!unmatched_) return;
+  end_listeners(space, "What changed can't be read; the data is to be asked for again: " + unmatched_->message);
+  unmatched_.reset();
+}
+
+void Shard::end_listeners(Space& space, const std::string& why) {
+  space.firsts.clear();
+  space.view_firsts.clear();
   space.missed_known = false;
   space.missed.clear();
   for (const auto& [id, one] : space.sessions) {
@@ -56,7 +70,7 @@ void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
       event.kind = Event::Kind::Revoked;
       event.listener = listener;
       event.sequence = space.tree.head.sequence;
-      event.error = Error{ErrorCode::Unavailable, "The data was replaced by a restore and is to be asked for again: " + status.error().message};
+      event.error = Error{ErrorCode::Unavailable, why};
       tell(conversation, std::move(event));
     }
     conversation->subscriptions.clear();

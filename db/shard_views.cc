@@ -144,6 +144,25 @@ void Shard::refuse_view(Space& space, View& view, const std::vector<Space::Openi
   }
 }
 
+// A scan took its time: whose right was one for a time is asked again before it hears what there is now.
+void Shard::revoke_those_lapsed(Space& space, const View& view) {
+  const Timestamp wall = with_.clock.now();
+  for (Subscription* subscription : std::vector<Subscription*>(view.subscriptions)) {  // the view goes with the last
+    if (!subscription->has_lapsed(wall)) continue;
+    const Result<void> verdict = check(space, *subscription);
+    if (verdict.ok()) continue;
+    const auto conversation = std::static_pointer_cast<Conversation>(subscription->audience);
+    Event event;
+    event.kind = Event::Kind::Revoked;
+    event.listener = subscription->id;
+    event.sequence = space.tree.head.sequence;
+    event.error = lapsed(verdict.error());
+    space.registry.remove(*subscription);
+    conversation->subscriptions.erase(event.listener);
+    tell(conversation, std::move(event));
+  }
+}
+
 void Shard::handle(Request& request, ScannedRequest& what) {
   Step& step = Step::here();
   if (what.scanned.ok() && what.scanned.value().positions.size() > kSettleHereMax) step.end_early();
@@ -158,6 +177,9 @@ void Shard::handle(Request& request, ScannedRequest& what) {
       what.scanned.ok() ? view->settle(std::move(what.scanned).value(), committer_.view(space.tree), has_priorities)
                         : what.scanned.error();
   if (!settled.ok()) return refuse_view(space, *view, take_openings(space, key), settled.error());
+  revoke_those_lapsed(space, *view);
+  view = space.registry.find_view(what.path, what.query);
+  if (view == nullptr) return;  // it went with the last; those who wait for it are answered at the group's end
   if (view->wants_scan()) space.registry.want_scan(*view);
   if (!view->is_open()) return;
   if (settled.value() != nullptr) {

@@ -19,10 +19,13 @@ namespace hearth::rules {
 // Who asks, where: what all conditions of one session have in common. A value.
 class Asker {
  public:
-  // `auth` is no admin: of those nothing is asked. Its variable is JSON that has been parsed before.
+  // An admin may everything, until their credential is past its time: of those without one nothing needs to be asked. The
+  // variable is JSON that has been parsed before.
   Asker(std::shared_ptr<Rulebook> book, std::string space, const Auth& auth);
 
   std::string uid() const;  // "" when signed out, or when the variable has none
+  std::optional<std::chrono::seconds> expires() const { return expires_; }  // nothing: never
+  bool is_past(const db::Moment& moment) const { return expires_ && moment.now.wall >= *expires_; }
 
   db::Result<void> may_read(const db::Moment& moment, const db::Path& path, const QueryFacts& query) const;
   db::Result<void> may_write(const db::Moment& moment) const;
@@ -44,6 +47,7 @@ class Asker {
   std::shared_ptr<Rulebook> book_;
   std::string space_;
   std::shared_ptr<const AuthVariable> variable_;  // null: signed out
+  bool is_admin_;
   std::optional<std::chrono::seconds> expires_;   // from then on, signed out
 };
 
@@ -54,19 +58,24 @@ QueryFacts facts_of(const std::optional<db::Query>& query);
 // read; of listeners it is noted. Those that listen already are not asked for it again.
 enum class Unindexed : uint8_t { Noted, Refused };
 
+// What becomes of who asks once their credential is past its time: they are signed out, or whatever they ask is refused.
+enum class Expired : uint8_t { SignedOut, Refused };
+
 class ReadAccess final : public db::Precondition {
  public:
   // `asker`: nothing for an admin, who is asked for the index alone.
   ReadAccess(std::shared_ptr<Rulebook> book, std::optional<Asker> asker, db::Path path,
              const std::optional<db::Query>& query = {},
-             Unindexed unindexed = Unindexed::Noted)
+             Unindexed unindexed = Unindexed::Noted, Expired expired = Expired::SignedOut)
       : book_(std::move(book)),
         asker_(std::move(asker)),
         path_(std::move(path)),
         filter_(query ? std::make_unique<const Filter>(Filter{*query, facts_of(query)}) : nullptr),
-        unindexed_(unindexed) {}
-  // Errors: PermissionDenied, InvalidArgument (Unindexed::Refused), Io.
+        unindexed_(unindexed),
+        expired_(expired) {}
+  // Errors: PermissionDenied, ExpiredToken (Expired::Refused), InvalidArgument (Unindexed::Refused), Io.
   db::Result<void> check(const db::Moment& moment) const override;
+  std::optional<db::Timestamp> lapses() const override;
   bool no_index() const { return no_index_.load(std::memory_order_relaxed); }  // once it was checked
 
  private:
@@ -81,6 +90,7 @@ class ReadAccess final : public db::Precondition {
   const db::Path path_;
   const std::unique_ptr<const Filter> filter_;  // null, as it mostly is: a plain read
   const Unindexed unindexed_;
+  const Expired expired_;
   mutable std::atomic<bool> is_checked_ = false;
   mutable std::atomic<bool> no_index_ = false;
 };

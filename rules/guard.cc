@@ -25,9 +25,9 @@ db::Answer answer_of(db::Result<void> status) {
   return answer;
 }
 
-// An admin is not asked.
+// An admin is not asked, unless it is one for a time.
 std::optional<Asker> asker_of(const std::shared_ptr<Rulebook>& book, const std::string& space, const Auth& auth) {
-  if (auth.kind == Auth::Kind::Admin) return {};
+  if (auth.kind == Auth::Kind::Admin && !auth.expires) return {};
   return Asker(book, space, auth);
 }
 
@@ -46,9 +46,10 @@ void guard_write(db::Write& write, const std::optional<Asker>& asker) {
   write.access = std::make_shared<const WriteAccess>(*asker);
 }
 
-// Auth as text, for what is judged after a restart: {"auth": the variable or null, "expires": seconds}.
+// Auth as text, for what is judged after a restart: {"auth": the variable or null, "admin": true, "expires": seconds}.
 std::string memo_of(const Auth& auth) {
   std::string memo = R"({"auth":)" + (auth.variable.empty() ? "null" : auth.variable);
+  if (auth.kind == Auth::Kind::Admin) memo += R"(,"admin":true)";
   if (auth.expires) memo += R"(,"expires":)" + std::to_string(auth.expires->count());
   return memo + "}";
 }
@@ -60,6 +61,7 @@ Auth auth_of(const std::string& memo) {
   if (!document.ok() || !document.value().root().is_object()) return auth;
   const auto variable = document.value().root().field("auth");
   if (variable && variable->is_object()) auth = {Auth::Kind::User, variable->to_text(), {}};
+  if (document.value().root().field("admin")) auth = Auth::admin();
   const auto expires = document.value().root().field("expires");
   if (expires && expires->integer()) auth.expires = std::chrono::seconds(*expires->integer());
   return auth;
@@ -85,13 +87,14 @@ class Explainer final : public db::Precondition {
 }  // namespace
 
 Session::Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book, std::string space, Auth auth,
-                 Unindexed unindexed)
+                 Unindexed unindexed, Expired expired)
     : client_(std::move(client)),
       book_(std::move(book)),
       space_(std::move(space)),
       auth_(std::move(auth)),
       asker_(asker_of(book_, space_, auth_)),
-      unindexed_(unindexed) {
+      unindexed_(unindexed),
+      expired_(expired) {
   label();
 }
 Session::~Session() = default;
@@ -101,7 +104,7 @@ const std::string& Session::id() const { return client_->id(); }
 std::shared_ptr<const ReadAccess> Session::read_access(const db::Path& path,
                                                        const std::optional<db::Query>& query) const {
   if (!asker_ && !query) return nullptr;
-  return std::make_shared<const ReadAccess>(book_, asker_, path, query, unindexed_);
+  return std::make_shared<const ReadAccess>(book_, asker_, path, query, unindexed_, expired_);
 }
 
 std::shared_ptr<const db::Precondition> Session::lasting_write_access() const {
@@ -232,9 +235,10 @@ void Guard::write(const std::string& name, const Auth& auth, db::Write write, Do
 }
 
 db::Result<std::unique_ptr<Session>> Guard::open(const std::string& name, Auth auth, std::string_view replaces,
-                                                 std::function<void()> wake, Unindexed unindexed) {
+                                                 std::function<void()> wake, Unindexed unindexed,
+                                                 Expired expired) {
   ASSIGN_OR_RETURN(auto client, database_.client(name, replaces, std::move(wake)));
-  return std::make_unique<Session>(std::move(client), book_, name, std::move(auth), unindexed);
+  return std::make_unique<Session>(std::move(client), book_, name, std::move(auth), unindexed, expired);
 }
 
 void Guard::rules(const std::string& name, const Auth& auth, Done done) {
@@ -309,6 +313,10 @@ void Guard::kick(const std::string& name, const Auth& auth, const std::string& u
             name, uid,
             {db::ErrorCode::InvalidToken, "Auth token was revoked: an administrator has signed its user out."}, done);
       });
+}
+
+bool Guard::is_revoked(std::string_view name, std::string_view uid, std::optional<std::chrono::seconds> issued) const {
+  return revoked_.covers(name, uid, issued, std::chrono::duration_cast<std::chrono::seconds>(database_.clock().now()));
 }
 
 db::Result<void> Guard::load_revoked() { return load_revoked(database_.namespaces()); }

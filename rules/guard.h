@@ -39,7 +39,7 @@ namespace hearth::rules {
 class Session {
  public:
   Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book, std::string space, Auth auth,
-          Unindexed unindexed);
+          Unindexed unindexed, Expired expired);
   ~Session();  // as end()
 
   const std::string& space() const { return space_; }  // the namespace
@@ -81,6 +81,7 @@ class Session {
   Auth auth_;
   std::optional<Asker> asker_;  // nothing: an admin
   const Unindexed unindexed_;
+  const Expired expired_;
   bool is_labelled_ = false;  // by the user's name, so that kick() finds it
   std::map<uint64_t, Listening> listeners_;
   std::map<uint64_t, std::shared_ptr<const ReadAccess>> queries_;  // by request, until it is answered
@@ -127,9 +128,11 @@ class Guard {
   void write(const std::string& name, const Auth& auth, db::Write write, Done done);
 
   // `wake` is called, on any thread, when take() has gone from nothing to something; it must only pass the word on.
+  // `expired`: what becomes of its reads and listeners once `auth` is past its time; who sees to it in time hears nothing of it.
   // `replaces`: the session this client had before ("" for none), ended first if it lives (wire-protocol.md §8.3).
   db::Result<std::unique_ptr<Session>> open(const std::string& name, Auth auth, std::string_view replaces,
-                                            std::function<void()> wake, Unindexed unindexed = Unindexed::Noted);
+                                            std::function<void()> wake, Unindexed unindexed = Unindexed::Noted,
+                                            Expired expired = Expired::SignedOut);
 
   // For admins. The text of the rules in force, as it was set: a string, the answer's value. Errors: PermissionDenied, Io.
   void rules(const std::string& name, const Auth& auth, Done done);
@@ -147,9 +150,7 @@ class Guard {
   // now, also after a restart. The answer's value: how many sessions. Errors: PermissionDenied, InvalidArgument, Io.
   void kick(const std::string& name, const Auth& auth, const std::string& uid, Done done);
   // Whether a user's token, issued then, is from before a kick. Costs nothing where nobody was kicked.
-  bool is_revoked(std::string_view name, std::string_view uid, std::optional<std::chrono::seconds> issued) const {
-    return revoked_.covers(name, uid, issued);
-  }
+  bool is_revoked(std::string_view name, std::string_view uid, std::optional<std::chrono::seconds> issued) const;
   // Reads who was kicked before this process. Blocks; before anyone is served. Errors: Io, Corruption.
   db::Result<void> load_revoked();
 
@@ -199,7 +200,7 @@ class Guard {
   const Options options_;
   const std::shared_ptr<Rulebook> book_;
   std::mutex kicks_;  // One kick after the other, so that the row that is written last knows of all.
-  Revoked revoked_;
+  mutable Revoked revoked_;
 };
 
 }  // namespace hearth::rules

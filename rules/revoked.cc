@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "db/base/clock.h"
 #include "db/model/json.h"
 #include "db/model/settings.h"
 
@@ -19,13 +20,24 @@ std::string Revoked::row_of(const Users& users) {
   return row;
 }
 
-bool Revoked::covers(std::string_view space, std::string_view uid, std::optional<std::chrono::seconds> issued) const {
+bool Revoked::covers(std::string_view space, std::string_view uid, std::optional<std::chrono::seconds> issued,
+                     std::chrono::seconds now) {
   if (is_empty_.load(std::memory_order_acquire)) return false;
-  const std::shared_lock lock(mutex_);
+  {
+    const std::shared_lock lock(mutex_);
+    const auto users = spaces_.find(space);
+    if (users == spaces_.end()) return false;
+    const auto since = users->second.find(uid);
+    if (since == users->second.end()) return false;
+    if (since->second - now <= db::kClockStepBackMax) return !issued || *issued <= since->second;
+  }
+  const std::unique_lock lock(mutex_);
   const auto users = spaces_.find(space);
   if (users == spaces_.end()) return false;
   const auto since = users->second.find(uid);
-  return since != users->second.end() && (!issued || *issued <= since->second);
+  if (since == users->second.end()) return false;
+  since->second = std::min(since->second, now);
+  return !issued || *issued <= since->second;
 }
 
 std::string Revoked::add(const std::string& space, const std::string& uid, std::chrono::seconds now) {

@@ -25,7 +25,10 @@ inline constexpr std::chrono::hours kRevokedKept{24 * 30};  // longer than any t
 class Revoked {
  public:
   // Tokens issued in that second count as issued before: whoever comes at once with a new one is asked for a newer one.
-  bool covers(std::string_view space, std::string_view uid, std::optional<std::chrono::seconds> issued) const;
+  // Who was signed out later than `now`, by more than db::kClockStepBackMax, was so by a clock that was ahead: from the first
+  // question on it counts as done `now`, or they would stay out until that future moment.
+  bool covers(std::string_view space, std::string_view uid, std::optional<std::chrono::seconds> issued,
+              std::chrono::seconds now);
 
   // From here on it covers what was issued up to `now`. The row as it is then.
   std::string add(const std::string& space, const std::string& uid, std::chrono::seconds now);
@@ -37,7 +40,7 @@ class Revoked {
   using Users = std::map<std::string, std::chrono::seconds, std::less<>>;
   static std::string row_of(const Users& users);
 
-  mutable std::shared_mutex mutex_;  // Guards spaces_.
+  std::shared_mutex mutex_;  // Guards spaces_.
   std::map<std::string, Users, std::less<>> spaces_;
   std::atomic<bool> is_empty_ = true;
 };

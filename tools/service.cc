@@ -62,6 +62,14 @@ rules::Guard::Options guard_options(const ServeFlags& flags) {
   return options;
 }
 
+void log_clock_step(const db::ClockStep& step) {
+  log(LogLevel::Warn,
+      step.kind == db::ClockStep::Kind::StandsStill
+          ? "the clock was set back: server timestamps stand still until it has caught up"
+          : "the clock was ahead before, and is followed: server timestamps go back with it",
+      {{"ns", step.space}, {"back_ms", step.by.count()}});
+}
+
 }  // namespace
 
 void start_log(const std::string& level, const std::string& format) {
@@ -101,6 +109,7 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   options.step_rows_max = flags.step_rows_max;
   options.namespace_rows_max = flags.namespace_rows_max;
   options.namespace_bytes_max = flags.namespace_bytes_max;
+  options.on_clock_step = log_clock_step;
   database_ = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
   guard_ = std::make_unique<rules::Guard>(*database_, std::move(guard));
   for (const std::string& flag : flags.namespaces) {

@@ -3,8 +3,10 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 #include "db/base/clock.h"
+#include "db/base/clock_steps.h"
 #include "db/base/invariant.h"
 #include "db/base/random.h"
 
@@ -17,6 +19,29 @@ void invariant_failed(const char* why, const char* file, int line, const char* f
 
 Timestamp SystemClock::now() const {
   return std::chrono::duration_cast<Timestamp>(std::chrono::system_clock::now().time_since_epoch());
+}
+
+Timestamp SteadyClock::now() const {
+  return std::chrono::duration_cast<Timestamp>(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+namespace {
+constexpr Timestamp kStepMin{1'000};  // a clock that is slewed drifts as far in half an hour, and by little from commit to commit
+}  // namespace
+
+void ClockSteps::note(std::string_view space, Timestamp last, const Times& now) {
+  if (!tell_) return;
+  const Timestamp distance = now.wall - steady_.now();
+  const Timestamp before(distance_.exchange(distance.count(), std::memory_order_relaxed));
+  const bool has_stepped = std::chrono::abs(distance - before) >= kStepMin;
+  if (!has_stepped && last <= now.wall) return;
+  const bool stands_still = now.server > now.wall;
+  {
+    const std::lock_guard lock(mutex_);
+    if (has_stepped) told_still_ = told_followed_ = false;
+    if (last <= now.wall || std::exchange(stands_still ? told_still_ : told_followed_, true)) return;
+  }
+  tell_({stands_still ? ClockStep::Kind::StandsStill : ClockStep::Kind::Followed, last - now.wall, std::string(space)});
 }
 
 void random_bytes(void* to, size_t count) {

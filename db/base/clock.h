@@ -19,6 +19,12 @@ class SystemClock final : public Clock {
   Timestamp now() const override;
 };
 
+// For how long something is: nobody sets it, and what it starts from means nothing.
+class SteadyClock final : public Clock {
+ public:
+  Timestamp now() const override;
+};
+
 // Stands still until told otherwise.
 class ManualClock final : public Clock {
  public:
@@ -29,6 +35,26 @@ class ManualClock final : public Clock {
 
  private:
   std::atomic<int64_t> now_;
+};
+
+// A clock that stepped back by at most this is waited for: times that are given out stand still until it has caught up. One
+// that stepped back further was wrong before, and is followed at once.
+inline constexpr Timestamp kClockStepBackMax{10'000};
+
+// The time to give out after `last`, by a clock that says `wall`.
+inline Timestamp time_after(Timestamp last, Timestamp wall) {
+  return last > wall && last - wall <= kClockStepBackMax ? last : wall;
+}
+
+// What time it is to one operation.
+struct Times {
+  Times() = default;
+  Times(Timestamp both) : server(both), wall(both) {}  // NOLINT: a clock that never went back
+  Times(Timestamp of_server, Timestamp by_clock) : server(of_server), wall(by_clock) {}
+  static Times after(Timestamp last, Timestamp wall) { return {time_after(last, wall), wall}; }
+
+  Timestamp server{};  // every server time of it, and `now` of rules: one number
+  Timestamp wall{};    // what the clock says: whether a credential is past its time
 };
 
 }  // namespace hearth::db

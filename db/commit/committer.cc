@@ -166,11 +166,13 @@ class Committer::AllOf final : public RowSource {
   const Tree& tree_;
 };
 
-Committer::Committer(TreeStore& store, TreeStore::Durability durability, Quota quota, Usage::InBackground in_background)
+Committer::Committer(TreeStore& store, TreeStore::Durability durability, Quota quota, Usage::InBackground in_background,
+                     ClockSteps* steps)
     : store_(store),
       durability_(durability),
       quota_(quota),
-      in_background_(std::move(in_background)) {}
+      in_background_(std::move(in_background)),
+      steps_(steps) {}
 Committer::~Committer() = default;
 
 const std::shared_ptr<const Snapshot>& Committer::durable() const {
@@ -232,7 +234,7 @@ const Settings& Committer::settings(Tree& tree) { return pending(tree).settings;
 Result<void> Committer::judge(Tree& tree, const Write& write, Timestamp now) {
   RETURN_IF_ERROR(load(tree));
   const PendingTree& at = pending(tree);
-  return db::judge(write, {at.view, at.settings, tree.head.has_priorities}, time_for(tree, now));
+  return db::judge(write, {at.view, at.settings, tree.head.has_priorities}, Times::after(tree.head.time, now));
 }
 
 void Committer::name(Tree& tree) {
@@ -288,14 +290,16 @@ Result<Accepted> Committer::queue(Tree& tree, std::vector<Effect> effects, Times
 }
 
 Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes, std::vector<Effect> also,
-                                      Timestamp now, const Tell& tell, Refused refused) {
+                                      Timestamp wall, const Tell& tell, Refused refused) {
   RETURN_IF_ERROR(store_.health());
   RETURN_IF_ERROR(load(tree));
   const bool at_rest = !dirty(tree);
   PendingTree& at = pending(tree);
-  now = time_for(tree, now);
+  const Times now = Times::after(tree.head.time, wall);
+  if (steps_ != nullptr) steps_->note(tree.name, tree.head.time, now);
   Accepted accepted;
-  accepted.record = {tree.head.sequence, now, {}};
+  accepted.wall = now.wall;
+  accepted.record = {tree.head.sequence, now.server, {}};
 
   After after(at);  // taken in as a whole, or not at all
   Settled all;
@@ -335,7 +339,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
   RETURN_IF_ERROR(follow(all.effects, at.view, after.tree, after.indexes));
   if (Step::here().is_over()) return step_is_over();
 
-  accepted.record = {tree.head.sequence + 1, now, std::move(all.effects)};
+  accepted.record = {tree.head.sequence + 1, now.server, std::move(all.effects)};
   accepted.changed = std::move(all.changed);
   accepted.configures = all.configures;
   if (tell != nullptr && (!accepted.changed.empty() || accepted.configures)) {
@@ -355,7 +359,7 @@ Result<void> Committer::replay(Tree& tree, const Record& record) {
   Pending to = after.pending(tree.number);
   RETURN_IF_ERROR(apply(record, to));
   RETURN_IF_ERROR(follow(record.effects, at.view, after.tree, after.indexes));
-  Accepted accepted{record, {}, false};
+  Accepted accepted{record, {}, false, record.time};
   bool writes_priorities = false;
   for (const Effect& effect : record.effects) {
     accepted.changed.push_back({effect.path, Slot::Value, {}});

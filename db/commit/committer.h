@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "db/base/clock.h"
+#include "db/base/clock_steps.h"
 #include "db/base/metrics.h"
 #include "db/base/result.h"
 #include "db/commit/evaluate.h"
@@ -65,6 +66,7 @@ struct Accepted {
   Record record;                   // no effects: nothing changed, no sequence was used
   std::vector<Overwrite> changed;
   bool configures = false;  // some setting is another now
+  Timestamp wall{};         // what the clock said; `record` has the server time, which is mostly the same
 };
 
 // Commits that became durable together.
@@ -81,8 +83,9 @@ class Committer final {
     Histogram<kGroupBounds> group_size;
   };
 
-  // `in_background` runs what takes long, until this is gone.
-  Committer(TreeStore& store, TreeStore::Durability durability, Quota quota = {}, Usage::InBackground in_background = {});
+  // `in_background` runs what takes long, until this is gone. `steps`: is told when the clock is behind; may be null.
+  Committer(TreeStore& store, TreeStore::Durability durability, Quota quota = {}, Usage::InBackground in_background = {},
+            ClockSteps* steps = nullptr);
   ~Committer();
 
   // `tell` sees the trees before and after an accepted write that changed something, while both exist. `settings`: after.
@@ -126,10 +129,9 @@ class Committer final {
   class GroupSettings;
   class AllOf;
   enum class Refused : uint8_t { Returned, LeftOut };
-  Result<Accepted> write_all(Tree& tree, std::span<const Write> writes, std::vector<Effect> also, Timestamp now,
+  Result<Accepted> write_all(Tree& tree, std::span<const Write> writes, std::vector<Effect> also, Timestamp wall,
                              const Tell& tell, Refused refused);
   PendingTree& pending(Tree& tree);
-  Timestamp time_for(const Tree& tree, Timestamp now) const { return std::max(now, tree.head.time); }
   struct After;
   Result<void> admit(PendingTree& at, const Overlay& after, bool at_rest);
   void accept(PendingTree& pending, After&& after, const Accepted& accepted, bool writes_priorities);
@@ -139,6 +141,7 @@ class Committer final {
   TreeStore::Durability durability_;
   const Quota quota_;
   const Usage::InBackground in_background_;
+  ClockSteps* const steps_;
   std::map<uint32_t, std::unique_ptr<PendingTree>> pending_;  // by number, the order of rows
   Batch rows_;                                                // names, queues and settings
   uint64_t accepted_ = 0;                                     // records since the last commit()

@@ -155,7 +155,7 @@ Result<std::vector<Overwrite>> removals(const Write& write, const Found& found) 
 
 }  // namespace
 
-Result<Settled> evaluate(const Write& write, const Found& found, Pending& after, Timestamp now) {
+Result<Settled> evaluate(const Write& write, const Found& found, Pending& after, Times now) {
   std::vector<bool> granted;
   if (write.access != nullptr && !write.selection) {
     granted.resize(write.overwrites.size());
@@ -173,7 +173,7 @@ Result<Settled> evaluate(const Write& write, const Found& found, Pending& after,
     ASSIGN_OR_RETURN(selected, removals(write, found));
   }
   const std::vector<Overwrite>& overwrites = write.selection ? selected : write.overwrites;
-  Evaluation evaluation(found, after, now);
+  Evaluation evaluation(found, after, now.server);
   for (const Overwrite& overwrite : overwrites) {
     if (overwrite.slot == Slot::Value) RETURN_IF_ERROR(evaluation.set(overwrite));
   }
@@ -191,7 +191,7 @@ Result<Settled> evaluate(const Write& write, const Found& found, Pending& after,
   return std::move(evaluation).settled();
 }
 
-Result<void> judge(const Write& write, const Found& found, Timestamp now) {
+Result<void> judge(const Write& write, const Found& found, Times now) {
   Overlay after(found.tree);
   Batch rows;
   std::string rules;

@@ -28,9 +28,9 @@ struct Settled {
 
 // `after`: an overlay over what is found, that takes the effects; worthless when the write is refused. Errors: of the
 // preconditions and of access; InvalidData; Io.
-Result<Settled> evaluate(const Write& write, const Found& found, Pending& after, Timestamp now);
+Result<Settled> evaluate(const Write& write, const Found& found, Pending& after, Times now);
 
 // Whether evaluate() would accept it, and nothing else.
-Result<void> judge(const Write& write, const Found& found, Timestamp now);
+Result<void> judge(const Write& write, const Found& found, Times now);
 
 }  // namespace hearth::db

@@ -127,7 +127,8 @@ Result<void> Restore::add_beside(const RestoredSpace& space, Timestamp now, Batc
   const bool was_written = head.sequence > 0;
   head.sequence += was_written || !space.is_whole() ? 1 : 0;
   if (space.is_whole()) head.sequence = std::max(head.sequence, space.dumped.sequence);
-  head.time = std::max({head.time, now, space.is_whole() ? space.dumped.time : Timestamp()});
+  // A time ahead of the clock came from one that was wrong: it is not carried on.
+  head.time = std::max(time_after(head.time, now), space.is_whole() ? time_after(space.dumped.time, now) : now);
   head.has_priorities = head.has_priorities || space.rows.rows > space.rows.leaves;
 
   if (space.is_whole()) {

@@ -152,12 +152,15 @@ View* ListenerRegistry::find_view(const Path& path, const std::string& text) {
 Result<void> ListenerRegistry::check(Subscription& subscription, const Moment& moment) {
   if (subscription.check == nullptr) {
     unwatch(subscription);
+    subscription.lapses_ = Timestamp::max();
     return {};
   }
   const RecordingView recording(moment.before);
   Result<void> verdict = subscription.check->check({recording, moment.now, moment.settings});
   unwatch(subscription);
   if (!verdict.ok()) return verdict;
+  subscription.lapses_ = subscription.check->lapses().value_or(Timestamp::max());
+  if (subscription.has_lapsed(moment.now.wall)) subscription.lapses_ = Timestamp::max();
   for (const Path& path : recording.paths()) {
     Node& node = node_at(path);
     if (node.watchers.insert(&subscription).second) subscription.watching.push_back(&node);

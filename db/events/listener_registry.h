@@ -38,10 +38,12 @@ struct Subscription {
   std::unique_ptr<const Query> query;         // null, as it mostly is: to everything at the path
 
   View* view() const { return view_; }  // once it is in the registry, of one with a query
+  bool has_lapsed(Timestamp wall) const { return wall >= lapses_; }  // `check` has, and was not asked since
 
  private:
   friend class ListenerRegistry;
   View* view_ = nullptr;
+  Timestamp lapses_ = Timestamp::max();
   struct Node* node = nullptr;
   size_t index = 0;                    // in its node's list, or its view's
   std::vector<struct Node*> watching;  // what `check` read

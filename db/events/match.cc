@@ -23,6 +23,7 @@ class Matching {
   // What is found out, and changes nothing: it may be given up when the step is over.
   Result<void> ask_again();
   Result<void> tell();
+  Result<void> ask_those_lapsed();
   Result<void> touch_views();
   // What then is done as a whole.
   Result<void> tell_views();
@@ -31,10 +32,13 @@ class Matching {
  private:
   void tell_all(const Node& node, const BodyPointer& body) {
     Step::here().foresee({node.subscriptions.size(), 0, 0});
-    for (Subscription* subscription : node.subscriptions) {
-      if (refused_.empty() || !refused_.contains(subscription)) told_.push_back({subscription, body, {}});
-    }
+    for (Subscription* subscription : node.subscriptions) add(*subscription, body);
   }
+  void add(Subscription& subscription, const BodyPointer& body) {
+    has_lapsed_ = has_lapsed_ || subscription.has_lapsed(difference_.now.wall);
+    told_.push_back({&subscription, body, {}});
+  }
+  void ask(Subscription& subscription);
   Result<BodyPointer> whole();
   Result<BodyPointer> one(size_t index);
   std::string entry_path(const Overwrite& overwrite, const Path& base) const;
@@ -49,9 +53,18 @@ class Matching {
   const TreeView& after_;
   std::unordered_map<Subscription*, Error> refused_;
   std::vector<Told> told_;
+  bool has_lapsed_ = false;  // the check of somebody in told_
   std::unordered_map<size_t, BodyPointer> ones_;
   std::map<Node*, Touched> touched_;  // those with views
 };
+
+// Asks again: whether it may hear of the tree after.
+void Matching::ask(Subscription& subscription) {
+  Step::here().count_row(0);
+  const bool has_lapsed = subscription.has_lapsed(difference_.now.wall);
+  const Result<void> verdict = registry_.check(subscription, {after_, difference_.now, difference_.settings});
+  if (!verdict.ok()) refused_.emplace(&subscription, has_lapsed ? lapsed(verdict.error()) : verdict.error());
+}
 
 Result<void> Matching::ask_again() {
   std::unordered_set<Subscription*> watchers;
@@ -61,15 +74,25 @@ Result<void> Matching::ask_again() {
     for (const Overwrite& overwrite : difference_.changed) registry_.collect_watchers(overwrite.path, watchers);
   }
   for (Subscription* subscription : watchers) {
-    Step::here().count_row(0);
-    const Result<void> verdict = registry_.check(*subscription, {after_, difference_.now, difference_.settings});
+    ask(*subscription);
     if (Step::here().is_over()) return step_is_over();
-    if (!verdict.ok()) refused_.emplace(subscription, verdict.error());
   }
   return {};
 }
 
-// Those that are revoked hear nothing else.
+// Who is to be told something that came after its check has lapsed may not have it any more, perhaps.
+Result<void> Matching::ask_those_lapsed() {
+  if (!std::exchange(has_lapsed_, false)) return {};
+  std::unordered_set<const Subscription*> asked;
+  for (const Told& one : told_) {
+    if (!one.subscription->has_lapsed(difference_.now.wall) || refused_.contains(one.subscription)) continue;
+    if (asked.insert(one.subscription).second) ask(*one.subscription);
+    if (Step::here().is_over()) return step_is_over();
+  }
+  return {};
+}
+
+// Those that are refused hear that, and nothing else.
 std::vector<Told> Matching::told() && {
   std::vector<Told> all;
   all.reserve(refused_.size() + told_.size());
@@ -77,7 +100,9 @@ std::vector<Told> Matching::told() && {
     registry_.remove(*subscription);
     all.push_back({subscription, nullptr, why});
   }
-  std::move(told_.begin(), told_.end(), std::back_inserter(all));
+  for (Told& one : told_) {
+    if (refused_.empty() || !refused_.contains(one.subscription)) all.push_back(std::move(one));
+  }
   return all;
 }
 
@@ -253,9 +278,7 @@ Result<void> Matching::tell_views() {
       ASSIGN_OR_RETURN(const BodyPointer body, view->change(touched, difference_.has_priorities));
       if (view->wants_scan()) registry_.want_scan(*view);
       if (body == nullptr) continue;
-      for (Subscription* subscription : view->subscriptions) {
-        if (!refused_.contains(subscription)) told_.push_back({subscription, body, {}});
-      }
+      for (Subscription* subscription : view->subscriptions) add(*subscription, body);
     }
   }
   return {};
@@ -270,13 +293,17 @@ Result<std::vector<Told>> match(ListenerRegistry& registry, const Difference& di
   RETURN_IF_ERROR(matching.ask_again());
   if (!difference.changed.empty()) {
     RETURN_IF_ERROR(matching.tell());
+    RETURN_IF_ERROR(matching.ask_those_lapsed());
     RETURN_IF_ERROR(matching.touch_views());
   }
   if (Step::here().is_over()) return step_is_over();
   const Step::Whole whole;
   // From here on views and the registry are changed.
 
-  if (!difference.changed.empty()) RETURN_IF_ERROR(matching.tell_views());
+  if (!difference.changed.empty()) {
+    RETURN_IF_ERROR(matching.tell_views());
+    RETURN_IF_ERROR(matching.ask_those_lapsed());
+  }
   return std::move(matching).told();
 }
 

@@ -16,6 +16,12 @@
 
 namespace hearth::db {
 
+// What a listener is told whose check has lapsed (Precondition::lapses) and now refuses it: its right was one for a time.
+inline Error lapsed(Error refusal) {
+  if (refusal.code == ErrorCode::PermissionDenied) refusal.code = ErrorCode::ExpiredToken;
+  return refusal;
+}
+
 struct Told {
   Subscription* subscription;
   std::shared_ptr<const Body> body;  // null when revoked
@@ -27,7 +33,7 @@ struct Difference {
   bool merge;                             // asked for as one update below `base`
   const Path& base;
   bool has_priorities;                    // the namespace may hold some
-  Timestamp now;
+  Times now;                              // at its commit
   const Settings& settings;               // after it
   bool configures = false;                // the settings are others: every listener's check is asked again
   bool is_unread = false;                 // values were left out of `changed`: they are in the tree after, for whoever needs them

@@ -3,6 +3,7 @@
 // views.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,7 +21,7 @@ struct Overwrite;  // db/model/write.h
 // The moment at which it is asked. Everything lives for the call.
 struct Moment {
   const TreeView& before;         // the tree as it is
-  Timestamp now{};                // what the write's server times are
+  Times now{};
   const Settings& settings;       // of before
   const TreeView* after = nullptr;             // Write::access: the tree as it would be
   std::span<const Overwrite> overwrites = {};  // the same: what was asked for, server values unresolved
@@ -38,6 +39,9 @@ class Precondition {
   virtual Result<void> begin(const Moment&) const { return {}; }
   // It holds only where nothing stands: a look at one row tells.
   virtual bool expects_nothing() const { return false; }
+  // From then on, by the clock, it may say something else though nothing has changed; nothing: never. A listener is asked
+  // again before it is told anything that was committed from then on.
+  virtual std::optional<Timestamp> lapses() const { return {}; }
   // What to make the same of after a restart (Database::revive_by): kept with what a session queues for its end. "": nothing
   // that is asked for then.
   virtual std::string memo() const { return {}; }

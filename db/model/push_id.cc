@@ -10,7 +10,8 @@ namespace hearth::db {
 std::string PushIdGenerator::next(Timestamp now) {
   static constexpr char kCharacters[] = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
   const std::lock_guard lock(mutex_);
-  if (now.count() > last_ms_) {
+  now = time_after(Timestamp(last_ms_), now);
+  if (now.count() != last_ms_) {
     last_ms_ = now.count();
     random_bytes(last_random_.data(), last_random_.size());
     for (uint8_t& digit : last_random_) digit &= 63;

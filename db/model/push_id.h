@@ -12,7 +12,8 @@ namespace hearth::db {
 
 class PushIdGenerator {
  public:
-  // 20 characters, greater than every one before, also within one millisecond and when the clock goes back.
+  // 20 characters, greater than every one before, also within one millisecond and when the clock goes back by at most
+  // kClockStepBackMax. By more: it was wrong, and ids are of the right time again.
   std::string next(Timestamp now);
 
  private:

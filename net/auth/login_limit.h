@@ -19,7 +19,7 @@ inline constexpr size_t kFailedAddressesMax = 10'000;  // remembered; the ones t
 
 class LoginLimit {
  public:
-  // 0: no limit. `clock` outlives it.
+  // 0: no limit. `clock`: for how long something was; outlives it.
   LoginLimit(size_t per_minute, const db::Clock& clock) : per_minute_(per_minute), clock_(clock) {}
 
   // `peer`: an address as text; "" is nobody's.

@@ -23,7 +23,7 @@ Verifier::Verifier(const rules::Guard& guard) : Verifier(guard, Options()) {}
 
 Verifier::Verifier(const rules::Guard& guard, Options options)
     : guard_(guard), options_(std::move(options)), clock_(options_.clock != nullptr ? *options_.clock : system_clock_),
-      limit_(options_.failed_logins_per_minute, clock_) {
+      limit_(options_.failed_logins_per_minute, options_.clock != nullptr ? *options_.clock : steady_clock_) {
   replace(options_.config);
 }
 

@@ -95,6 +95,7 @@ class Verifier {
 
   const rules::Guard& guard_;
   const db::SystemClock system_clock_;
+  const db::SteadyClock steady_clock_;
   const Options options_;  // but for config
   const db::Clock& clock_;
   mutable std::shared_mutex mutex_;                  // Guards known_; held while a token is judged.

@@ -37,7 +37,8 @@ void EventStream::begin(const std::string& space, rules::Auth auth) {
   waker_ = std::make_shared<http::Waker>(with_.io, thread_, [weak = weak_from_this()] {
     if (const auto alive = weak.lock()) alive->pump();
   });
-  auto session = with_.guard.open(space, std::move(auth), "", [waker = waker_] { waker->wake(); }, rules::Unindexed::Refused);
+  auto session = with_.guard.open(space, std::move(auth), "", [waker = waker_] { waker->wake(); }, rules::Unindexed::Refused,
+                                  rules::Expired::Refused);
   if (!session.ok()) return refuse(session.error());
   session_ = std::move(session).value();
   // From here on, until there is a stream to own this, the handler does.
@@ -86,7 +87,10 @@ void EventStream::take(const db::Item& item) {
     lease_ = answer->lease;
     tell(answer->first, answer->sequence);
   } else if (const auto* event = std::get_if<db::Event>(&item)) {
-    if (event->kind == db::Event::Kind::Revoked) return end(cancel_text(*event->error));
+    if (event->kind == db::Event::Kind::Revoked) {
+      if (event->error->code == db::ErrorCode::ExpiredToken) return end(kAuthRevoked);  // the timer is late
+      return end(cancel_text(*event->error));
+    }
     tell(event->body, event->sequence);
   } else {
     const db::Error& reason = std::get<db::Ended>(item).reason;
@@ -112,10 +116,17 @@ void EventStream::open() {
   stream_->set_on_closed([self = shared_from_this()] { self->on_closed(); });
   with_.waiting.let_go(held_);
   next_keep_alive_ = http::IoPool::schedule(with_.keep_alive, [this] { keep_alive(); });
-  if (const auto expires = session_->auth().expires) {
-    const auto left = std::max(std::chrono::milliseconds(0), *expires - with_.clock.now());
-    expiry_ = http::IoPool::schedule(left, [this] { end(kAuthRevoked); });
-  }
+  watch_expiry();
+}
+
+void EventStream::watch_expiry() {
+  const auto expires = session_->auth().expires;
+  if (!expires) return;
+  const auto left = std::max(std::chrono::milliseconds(0), *expires - with_.clock.now());
+  expiry_ = http::IoPool::schedule(left, [this, expires] {
+    if (with_.clock.now() < *expires) return watch_expiry();  // it was set back
+    end(kAuthRevoked);
+  });
 }
 
 void EventStream::tell(const std::shared_ptr<const db::Body>& whole, uint64_t sequence) {

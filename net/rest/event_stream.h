@@ -59,6 +59,7 @@ class EventStream final : public std::enable_shared_from_this<EventStream> {
   void refuse(const db::Error& error);
   void open();
   void tell(const std::shared_ptr<const db::Body>& whole, uint64_t sequence);
+  void watch_expiry();
   void keep_alive();
   void end(std::string_view last_words);
   void on_closed();

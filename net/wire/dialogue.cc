@@ -102,8 +102,10 @@ void Dialogue::watch_expiry() {
   if (!watched_) return;
   const auto left = std::max(std::chrono::milliseconds(0), *watched_ - with_.clock.now());
   expiry_ = http::IoPool::schedule(left, [this] {
+    const bool is_past = watched_ && with_.clock.now() >= *watched_;
     watched_.reset();
     if (!session_ || over_) return;
+    if (!is_past) return watch_expiry();  // the clock was set back
     session_->expire(queue_);
     send_queued();
   });

@@ -270,6 +270,8 @@ void Session::on_event(db::Event&& event, std::vector<Outgoing>& to) {
       }
       return;
     case db::Event::Kind::Revoked:
+      // The credential's time has come before its timer: the client hears why first, and comes back with another.
+      if (event.error->code == ErrorCode::ExpiredToken && expires()) expire(to);
       if (const auto at = listenings_.find(event.listener); at != listenings_.end()) {
         to.push_back(Text{revoked_text(at->second.path, at->second.query_json)});
         drop(event.listener);

@@ -4,14 +4,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <future>
 
+#include "db/base/random.h"
 #include "db/child_events.h"
 #include "db/database.h"
 #include "db/model/hash.h"
 #include "tests/db/talk.h"
+#include "tests/support/lossy_env.h"
 
 using namespace hearth::test;
 
@@ -326,4 +329,104 @@ TEST_CASE("Client: a session of a killed process that comes back ends first, wha
     CHECK(value_of_gone(*database, "another") == Words{opens == 0 ? "a1" : "a1 =1"});
     CHECK(value_of_gone(*database, session) == Words{"a1 =1"});
   }
+}
+
+namespace {
+
+// Allowed as long as nothing stands at /locked.
+class Unlocked final : public Precondition {
+ public:
+  Result<void> check(const Moment& moment) const override {
+    ASSIGN_OR_RETURN(const bool locked, moment.before.exists(at("locked")));
+    if (locked) return Error{ErrorCode::PermissionDenied, "Permission denied"};
+    return {};
+  }
+};
+
+Listen while_unlocked(std::string_view path) {
+  Listen listen = listen_to(path);
+  listen.check = std::make_shared<Unlocked>();
+  return listen;
+}
+
+}  // namespace
+
+TEST_CASE("Client: who is ended or revoked by what the disk then refuses is told so, and nothing else of it", "[db]") {
+  const TempFolder folder;
+  LossyEnv disk;
+  Database::Options options;
+  options.folder = folder.path();
+  options.environment = &disk;
+  {
+    const auto database = Database::open(options).value();
+    Talk ada(*database), watcher(*database);
+    watcher.client->listen(1, 7, while_unlocked("room"));
+    watcher.client->listen(2, 8, listen_to("locked"));
+    REQUIRE(watcher.until(2) == Words{"a1 room=null", "a2 locked=null"});
+    ada.client->set_label("ada");
+    ada.client->on_disconnect(1, put_later("room", Value::integer(1)), nullptr);
+    REQUIRE(ada.until(1) == Words{"a1"});
+    disk.fail_syncs();
+
+    SECTION("ended, while what it had queued is lost") {
+      std::promise<Result<void>> done;
+      database->end_conversations("t", "ada", {ErrorCode::InvalidToken, "signed out"}, [&](Answer answer) { done.set_value(answer.status); });
+      CHECK_FALSE(done.get_future().get().ok());
+      CHECK(ada.until(99) == Words{"end"});
+      watcher.client->reply(3, {});
+      CHECK(watcher.until(3) == Words{"a3"});
+    }
+    SECTION("revoked, by a write that did not happen") {
+      watcher.client->write(3, set("locked", Value::boolean(true)));
+      CHECK(watcher.until(3) == Words{"e7 revoked", "a3 refused"});
+    }
+  }
+}
+
+TEST_CASE("Client: a write whose listeners can't be matched is refused, and ends them, for some of them are as if it were taken",
+          "[db]") {
+  const TempFolder folder;
+  LossyEnv disk;
+  Database::Options options;
+  options.folder = folder.path();
+  options.environment = &disk;
+  {
+    const auto database = Database::open(options).value();
+    Namespace space = database->space("t").value();
+    REQUIRE(space.set("a", json(R"({"x":1,".priority":1})")).ok());  // from here on what is removed is told with all beside it
+    for (int i = 0; i < 200; ++i) REQUIRE(space.set("b/" + std::to_string(i), Value::string(random_hex(2'000))).ok());
+    std::promise<Result<Compacted>> compacted;
+    database->compact([&](Result<Compacted> done) { compacted.set_value(std::move(done)); });
+    REQUIRE(compacted.get_future().get().ok());
+  }
+  const auto database = Database::open(options).value();  // what was written is in a file, and not in memory
+  Talk talk(*database), writer(*database);
+  talk.client->listen(1, 6, while_unlocked("z"));
+  talk.client->listen(2, 7, listen_to("z"));
+  Listen everything = listen_to("");
+  everything.resume = database->life() + ":201";  // and nothing has changed since
+  talk.client->listen(3, 8, everything);
+  REQUIRE(talk.until(3) == Words{"a1 z=null", "a2 z=null", "a3"});
+  Write write;
+  write.merge = true;
+  write.overwrites = {{at("a/x"), Slot::Value, {}}, {at("locked"), Slot::Value, Value::boolean(true)}};
+  // What the write itself looks at is in memory from here on.
+  std::promise<Result<void>> judged;
+  database->judge("t", write, [&](Answer answer) { judged.set_value(answer.status); });
+  REQUIRE(judged.get_future().get().ok());
+  disk.fail_reads(true);
+  writer.client->write(1, write);
+  CHECK(writer.until(1) == Words{"a1 refused"});
+  talk.client->reply(4, {});
+  Words heard = talk.until(4);
+  std::sort(heard.begin(), heard.end());
+  CHECK(heard == Words{"a4", "e6 revoked", "e7 revoked", "e8 revoked"});
+  // Whoever asks again is served, by a disk that can be read.
+  disk.fail_reads(false);
+  talk.client->listen(5, 9, while_unlocked("z"));
+  CHECK(talk.until(5) == Words{"a5 z=null"});
+  writer.client->write(2, set("z", Value::integer(3)));
+  CHECK(writer.until(2) == Words{"a2"});
+  talk.client->reply(6, {});
+  CHECK(talk.until(6) == Words{"e9 z=3", "a6"});
 }

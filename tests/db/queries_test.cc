@@ -24,11 +24,12 @@ namespace {
 Value json(std::string text) { return parse_value(std::move(text), Path()).value(); }
 std::string text(const Value& value) { return to_json(value, JsonStyle::Export); }
 
-std::unique_ptr<Database> open(const TempFolder& folder, std::string indexes = {}) {
+std::unique_ptr<Database> open(const TempFolder& folder, std::string indexes = {}, const Clock* clock = nullptr) {
   Database::Options options;
   options.folder = folder.path();
   options.sync = SyncMode::Os;
   options.indexes.own = std::move(indexes);
+  options.clock = clock;
   return Database::open(options).value();
 }
 
@@ -294,6 +295,40 @@ TEST_CASE("Queries: who leaves or loses access before a scan ends is answered, a
   CHECK(busy.take(8).size() == 8);
   // An answer for each, also when the database goes first.
   busy.listen(20, "players", Query::by_child("y").limit_to_last(1));
+}
+
+namespace {
+
+// Allowed when it is first asked, and by then its time has come.
+class Brief final : public Precondition {
+ public:
+  explicit Brief(ManualClock& clock) : clock_(clock) {}
+  Result<void> check(const Moment& moment) const override {
+    if (moment.now.wall >= kOver) return Error{ErrorCode::PermissionDenied, "Permission denied"};
+    clock_.set(kOver);
+    return {};
+  }
+  std::optional<Timestamp> lapses() const override { return kOver; }
+  static constexpr Timestamp kOver{5'000};
+
+ private:
+  ManualClock& clock_;
+};
+
+}  // namespace
+
+TEST_CASE("Queries: whose right is over before a scan ends hears nothing of what it found", "[db][query]") {
+  const TempFolder folder;
+  ManualClock clock(Timestamp(1'000));
+  auto database = open(folder, {}, &clock);
+  Namespace space = database->space("s").value();
+  REQUIRE(space.set("players", scores(3'000)).ok());
+  Talk brief(*database, "s"), lasting(*database, "s");
+  const Query query = Query::by_child("score").limit_to_first(1);
+  brief.listen(1, "players", query, std::make_shared<Brief>(clock));
+  lasting.listen(1, "players", query);
+  CHECK(brief.take(2) == std::vector<std::string>{"1 ok ", "event of 1: revoked"});
+  CHECK(lasting.take(1).front().starts_with("1 ok {"));
 }
 
 TEST_CASE("Queries: reads of others do not wait for one that goes through everything", "[db][query]") {

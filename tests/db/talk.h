@@ -89,7 +89,8 @@ class Talk {
   static std::string word(const Item& item) {
     if (std::holds_alternative<Ended>(item)) return "end";
     if (const auto* event = std::get_if<Event>(&item)) {
-      return "e" + std::to_string(event->listener) + " " + body_text(*event->body);
+      const std::string name = "e" + std::to_string(event->listener) + " ";
+      return name + (event->kind == Event::Kind::Revoked ? "revoked" : body_text(*event->body));
     }
     const auto& answer = std::get<Answer>(item);
     std::string line = "a" + std::to_string(answer.request);

@@ -61,6 +61,55 @@ TEST_CASE("Access: who is past their time is signed out", "[rules]") {
   CHECK_FALSE(access.check({tree, db::Timestamp(10'000), kNone}).ok());
 }
 
+TEST_CASE("Access: what a right for a time is worth afterwards, and from when on it is asked again", "[rules]") {
+  World world(R"({"rules":{".read":true}})");
+  Auth auth = user("ada");
+  CHECK_FALSE(ReadAccess(world.book, world.asker(auth), at("")).lapses());
+  auth.expires = std::chrono::seconds(10);
+  const ValueView tree(json("1"));
+  const ReadAccess signs_out(world.book, world.asker(auth), at(""));
+  const ReadAccess refuses(world.book, world.asker(auth), at(""), {}, Unindexed::Refused, Expired::Refused);
+  CHECK(signs_out.lapses() == db::Timestamp(10'000));
+  CHECK(refuses.check({tree, db::Timestamp(9'999), kNone}).ok());
+  CHECK(signs_out.check({tree, db::Timestamp(10'000), kNone}).ok());  // as anyone may
+  CHECK(refuses.check({tree, db::Timestamp(10'000), kNone}).error().code == db::ErrorCode::ExpiredToken);
+}
+
+TEST_CASE("Access: an admin for a time may everything until then, and what anyone may afterwards", "[rules]") {
+  World world(R"({"rules":{"all":{".read":true},"some":{".read":"auth != null"}}})");
+  Auth admin = Auth::admin("root");
+  admin.expires = std::chrono::seconds(10);
+  const ValueView tree(json(R"({"all":1,"some":1})"));
+  for (const auto& [path, after] : {std::pair{"all", true}, {"some", false}, {"none", false}}) {
+    INFO(path);
+    const ReadAccess access(world.book, world.asker(admin), at(path));
+    CHECK(access.check({tree, db::Timestamp(9'999), kNone}).ok());
+    CHECK(access.check({tree, db::Timestamp(10'000), kNone}).ok() == after);
+    CHECK(access.lapses() == db::Timestamp(10'000));
+    db::Write write;
+    write.overwrites.push_back({at(path), db::Slot::Value, json("2")});
+    write.access = std::make_shared<WriteAccess>(world.asker(admin));
+    CHECK(db::judge(write, {tree, kNone, false}, db::Timestamp(9'999)).ok());
+    CHECK_FALSE(db::judge(write, {tree, kNone, false}, db::Timestamp(10'000)).ok());
+  }
+}
+
+TEST_CASE("Access: whether a credential is past its time the clock says, whatever time writes are given") {
+  World world(R"({"rules":{".write":"auth != null && newData.val() == now"}})");
+  Auth auth = user("ada");
+  auth.expires = std::chrono::seconds(10);
+  const ValueView tree(json("1"));
+  const auto write_at = [&](db::Times now) {
+    db::Write write;
+    write.overwrites.push_back({at(""), db::Slot::Value, json(R"({".sv":"timestamp"})")});
+    write.access = std::make_shared<WriteAccess>(world.asker(auth));
+    return db::judge(write, {tree, kNone, false}, now).ok();
+  };
+  CHECK(write_at({db::Timestamp(15'000), db::Timestamp(9'999)}));  // stands still
+  CHECK_FALSE(write_at({db::Timestamp(15'000), db::Timestamp(10'000)}));
+  CHECK_FALSE(write_at({db::Timestamp(9'999), db::Timestamp(10'000)}));
+}
+
 TEST_CASE("Access: a compare-and-set tells only readers that it failed", "[rules]") {
   World world(R"({"rules":{"open":{".read":true},".write":true}})");
   const ValueView tree(json(R"({"open":1,"shut":1})"));

@@ -54,13 +54,15 @@ db::Disconnect later(const std::string& path) {
 }
 
 struct House {
-  explicit House(Guard::Options guard_options) : database(open(folder.path())), guard(*database, guard_options) {
+  explicit House(Guard::Options guard_options, const db::Clock* clock = nullptr)
+      : database(open(folder.path(), clock)), guard(*database, guard_options) {
     REQUIRE(database->create("demo").ok());
   }
-  static std::unique_ptr<db::Database> open(const std::string& folder) {
+  static std::unique_ptr<db::Database> open(const std::string& folder, const db::Clock* clock = nullptr) {
     db::Database::Options options;
     options.folder = folder;
     options.sync = db::SyncMode::Os;
+    options.clock = clock;
     return db::Database::open(std::move(options)).value();
   }
 
@@ -308,6 +310,68 @@ TEST_CASE("Guard: an admin signs a user out: sessions end, and tokens of up to n
   CHECK(guard.is_revoked("demo", "ada", std::chrono::seconds(1000)));
   CHECK_FALSE(guard.is_revoked("demo", "ada", std::chrono::seconds(1001)));
   CHECK_FALSE(guard.is_revoked("demo", "bob", std::chrono::seconds(1000)));
+}
+
+TEST_CASE("Guard: a write while the clock was ahead denies nobody once it is right, also after a restart", "[rules]") {
+  using std::chrono::hours;
+  using std::chrono::seconds;
+  const db::Timestamp right = seconds(1'000'000);
+  const db::Write stamp = put("at", R"({".sv":"timestamp"})");
+  for (const bool restarts : {false, true}) {
+    INFO(restarts);
+    const hearth::test::TempFolder folder;
+    db::ManualClock clock(right + hours(48));
+    std::vector<db::Timestamp> steps;
+    db::Database::Options options;
+    options.folder = folder.path();
+    options.clock = &clock;
+    options.on_clock_step = [&](const db::ClockStep& step) { steps.push_back(step.by); };
+    auto database = db::Database::open(options).value();
+    REQUIRE(database->create("demo").ok());
+    auto guard = std::make_unique<Guard>(*database, closed());
+    const auto write = [&](const Auth& auth, const db::Write& what) {
+      std::promise<db::Answer> answer;
+      guard->write("demo", auth, what, [&](db::Answer got) { answer.set_value(std::move(got)); });
+      return answer.get_future().get();
+    };
+    std::promise<db::Answer> set;
+    guard->set_rules("demo", Auth::admin(), R"({"rules":{"at":{".read":"auth != null && data.val() <= now",".write":"auth != null && newData.val() == now"}}})",
+                     hearth::rules::Install::Yes, [&](db::Answer got) { set.set_value(std::move(got)); });
+    REQUIRE(set.get_future().get().status.ok());
+    REQUIRE(write(Auth::admin(), stamp).time == clock.now());
+    if (restarts) {
+      guard.reset();
+      database.reset();
+      database = db::Database::open(options).value();
+      guard = std::make_unique<Guard>(*database, closed());
+    }
+    clock.set(right);
+    Auth ada = user();
+    ada.expires = std::chrono::duration_cast<seconds>(right) + seconds(3600);
+    const db::Answer written = write(ada, stamp);
+    REQUIRE(written.status.ok());
+    CHECK(written.time == right);
+    REQUIRE(steps.size() == 1);
+    CHECK(steps.front() == hours(48));
+    // A little back: the time stands still, to readers too.
+    clock.set(right - seconds(5));
+    CHECK(write(ada, stamp).time == right);
+    std::promise<db::Answer> read;
+    guard->read("demo", ada, read_of("at"), [&](db::Answer got) { read.set_value(std::move(got)); });
+    CHECK(read.get_future().get().value == db::Value::integer(right.count()));
+    CHECK(steps.size() == 2);
+    // An hour back, and then past the token's time.
+    clock.set(right - hours(1));
+    CHECK(write(ada, stamp).time == clock.now());
+    clock.set(*ada.expires);
+    CHECK(write(ada, stamp).status.error().code == ErrorCode::PermissionDenied);
+    clock.set(*ada.expires - seconds(1));
+    CHECK(write(ada, stamp).time == clock.now());
+    clock.set(*ada.expires + seconds(5));
+    REQUIRE(write(Auth::admin(), stamp).time == clock.now());
+    clock.set(*ada.expires - seconds(1));  // the namespace's time stands still, past that of the token
+    CHECK(write(ada, stamp).time == *ada.expires + seconds(5));
+  }
 }
 
 TEST_CASE("Guard: names are resolved; outside development only those that were made", "[rules]") {

@@ -37,7 +37,7 @@ class Judge final : public db::Precondition {
     std::vector<Target> targets;
     for (const db::Overwrite& one : moment.overwrites) targets.push_back({&one.path, one.slot, &one.value});
     Question question = question_;
-    question.now = moment.now;
+    question.now = moment.now.server;
     ASSIGN_OR_RETURN(const bool is_allowed, ruleset_.may_write(moment.before, *moment.after, targets, question));
     if (is_allowed) return {};
     return db::Error{db::ErrorCode::PermissionDenied, "Permission denied"};

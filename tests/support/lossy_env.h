@@ -1,4 +1,4 @@
-// A disk that loses, at a power cut, what was not synced. Over the real one. Thread: any.
+// A disk that loses, at a power cut, what was not synced, and that can't be read when told so. Over the real one. Thread: any.
 #pragma once
 
 #include <rocksdb/env.h>
@@ -30,6 +30,7 @@ class LossyEnv final : public rocksdb::EnvWrapper {
     syncs_fail_ = false;
   }
   void fail_syncs() { syncs_fail_ = true; }
+  void fail_reads(bool fail) { reads_fail_ = fail; }  // of data that is not in memory
   uint64_t syncs() const { return syncs_; }
 
   rocksdb::Status NewWritableFile(const std::string& name, std::unique_ptr<rocksdb::WritableFile>* file,
@@ -42,6 +43,14 @@ class LossyEnv final : public rocksdb::EnvWrapper {
       synced_[name] = 0;
     }
     *file = std::make_unique<File>(*this, name, std::move(real));
+    return status;
+  }
+
+  rocksdb::Status NewRandomAccessFile(const std::string& name, std::unique_ptr<rocksdb::RandomAccessFile>* file,
+                                      const rocksdb::EnvOptions& options) override {
+    std::unique_ptr<rocksdb::RandomAccessFile> real;
+    const rocksdb::Status status = target()->NewRandomAccessFile(name, &real, options);
+    if (status.ok()) *file = std::make_unique<ReadFile>(*this, std::move(real));
     return status;
   }
 
@@ -93,10 +102,24 @@ class LossyEnv final : public rocksdb::EnvWrapper {
     uint64_t size_ = 0;
   };
 
+  class ReadFile final : public rocksdb::RandomAccessFile {
+   public:
+    ReadFile(LossyEnv& env, std::unique_ptr<rocksdb::RandomAccessFile> real) : env_(env), real_(std::move(real)) {}
+    rocksdb::Status Read(uint64_t offset, size_t count, rocksdb::Slice* result, char* to) const override {
+      if (env_.reads_fail_) return rocksdb::Status::IOError("injected: read failed");
+      return real_->Read(offset, count, result, to);
+    }
+
+   private:
+    LossyEnv& env_;
+    const std::unique_ptr<rocksdb::RandomAccessFile> real_;
+  };
+
   std::mutex mutex_;  // Guards synced_.
   std::map<std::string, uint64_t> synced_;  // bytes of each file that a power cut leaves
   std::atomic<bool> cut_{false};
   std::atomic<bool> syncs_fail_{false};
+  std::atomic<bool> reads_fail_{false};
   std::atomic<uint64_t> syncs_{0};
 };
 

@@ -170,7 +170,7 @@ TEST_CASE("Each commit has the next number of its namespace, and only what chang
   CHECK(fixture.write(again, put("/a", "4")).record.sequence == 4);
 }
 
-TEST_CASE("Time does not go back, whatever the clock does", "[commit][committer]") {
+TEST_CASE("Time stands still while the clock is a little behind, also after a restart", "[commit][committer]") {
   Fixture fixture;
   ManualClock clock(Timestamp(1'000));
   Tree tree = tree_of(1);
@@ -184,6 +184,36 @@ TEST_CASE("Time does not go back, whatever the clock does", "[commit][committer]
   clock.set(Timestamp(1'001));
   CHECK(fixture.write(again, put("/d", timestamp), clock.now()).record.time == Timestamp(1'001));
   CHECK(text(fixture.committer->view(again)) == R"({"a":1000,"b":1000,"c":1000,"d":1001})");
+}
+
+TEST_CASE("A clock that was far ahead is followed back at once, also after a restart", "[commit][committer]") {
+  const Timestamp right(1'000'000), ahead = right + std::chrono::hours(48);
+  for (const bool restarts : {false, true}) {
+    INFO(restarts);
+    Fixture fixture;
+    std::vector<ClockStep::Kind> steps;
+    const SteadyClock steady;
+    ClockSteps watch([&](const ClockStep& step) { steps.push_back(step.kind); }, ManualClock(ahead), steady);
+    fixture.committer = std::make_unique<Committer>(*fixture.store, kOs, Quota{}, Usage::InBackground{}, &watch);
+    const std::string timestamp = R"({".sv":"timestamp"})";
+    Tree first = tree_of(1);
+    CHECK(fixture.write(first, put("/a", timestamp), ahead).record.time == ahead);
+    REQUIRE(fixture.committer->commit().ok());
+    CHECK(steps.empty());
+    Tree second = tree_of(1);
+    Tree& tree = restarts ? second : first;
+    const Accepted accepted = fixture.write(tree, put("/a", timestamp), right);
+    CHECK(accepted.record.time == right);
+    CHECK(accepted.wall == right);
+    CHECK(steps == std::vector{ClockStep::Kind::Followed});
+    REQUIRE(fixture.committer->write(tree, put("/a", timestamp), right - kClockStepBackMax, nullptr).ok());  // the same again
+    CHECK(steps == std::vector{ClockStep::Kind::Followed, ClockStep::Kind::StandsStill});
+    const Accepted still = fixture.write(tree, put("/b", timestamp), right - kClockStepBackMax);
+    CHECK(still.record.time == right);
+    CHECK(still.wall == right - kClockStepBackMax);
+    CHECK(steps == std::vector{ClockStep::Kind::Followed, ClockStep::Kind::StandsStill});
+    CHECK(text(fixture.committer->view(tree)) == R"({"a":1000000,"b":1000000})");
+  }
 }
 
 TEST_CASE("Who is told sees the tree before and after", "[commit][committer]") {

@@ -216,7 +216,7 @@ TEST_CASE("Preconditions are asked first, in order, until one refuses", "[commit
 class Sees final : public Precondition {
  public:
   Result<void> check(const Moment& moment) const override {
-    seen = Judge::text(moment.before) + " " + Judge::text(*moment.after) + " " + std::to_string(moment.now.count());
+    seen = Judge::text(moment.before) + " " + Judge::text(*moment.after) + " " + std::to_string(moment.now.server.count());
     for (const Overwrite& overwrite : moment.overwrites) seen += " " + overwrite.path.slashed();
     return verdict;
   }

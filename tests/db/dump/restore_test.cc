@@ -127,6 +127,26 @@ TEST_CASE("A restore over data is refused unless it is to be replaced, and then 
   CHECK(find(to.path(), "shop")->tree == json(R"({"kept":1})"));
 }
 
+TEST_CASE("A dump made by a clock that was ahead does not bring its time along, one that was a little ahead does") {
+  for (const auto& [ahead, restored] : {std::pair{kClockStepBackMax, kNow + kClockStepBackMax},
+                                        std::pair{kClockStepBackMax + Timestamp(1), kNow}}) {
+    const TempFolder from;
+    const TempFolder to;
+    make_store(from.path(), {{"chat", 1, Value::integer(1), 7}});
+    {
+      const auto store = open_store(from.path());
+      Head head = SnapshotSettings(store->snapshot(), 1).head().value();
+      head.time = kNow + ahead;
+      Batch rows;
+      rows.put(row_key(Table::Head, 1), head.encode());
+      REQUIRE(store->commit(rows, TreeStore::Durability::Synced).ok());
+    }
+    REQUIRE(restore(to.path(), dump(from.path())).ok());
+    CHECK(find(to.path(), "chat")->head.time == restored);
+    CHECK(find(to.path(), "chat")->head.sequence == 7);
+  }
+}
+
 TEST_CASE("JSON, and the tree of a path, leave the settings as they are") {
   const TempFolder folder;
   make_store(folder.path(), {{"chat", 2, json(R"({"old":1})"), 30, {{"rules", "old"}}}});

@@ -112,6 +112,23 @@ class DoorIsOpen final : public Precondition {
   mutable int asked = 0;
 };
 
+// A right for a time; `after`: what it says from then on.
+class UntilTen final : public Precondition {
+ public:
+  explicit UntilTen(Result<void> after) : after_(std::move(after)) {}
+  Result<void> check(const Moment& moment) const override {
+    ++asked;
+    if (moment.now.wall >= kTen) return after_;
+    return {};
+  }
+  std::optional<Timestamp> lapses() const override { return kTen; }
+  static constexpr Timestamp kTen{10'000};
+  mutable int asked = 0;
+
+ private:
+  const Result<void> after_;
+};
+
 }  // namespace
 
 TEST_CASE("match: what a listener is told of a write", "[events]") {
@@ -320,5 +337,57 @@ TEST_CASE("match: a listener whose check no longer holds is revoked, told nothin
     CHECK(told.front().body == nullptr);
     CHECK(registry.empty());
     CHECK(registry.root().children.empty());
+  }
+}
+
+TEST_CASE("match: who has a right for a time hears nothing that is committed from then on, by the clock", "[events]") {
+  const Error denied{ErrorCode::PermissionDenied, "Permission denied"};
+  const Error broken{ErrorCode::Io, "cannot read"};
+  struct Row {
+    Result<void> after;
+    std::optional<ErrorCode> told;  // at the last; nothing: the change
+  };
+  for (const Row& row : {Row{denied, ErrorCode::ExpiredToken}, Row{broken, ErrorCode::Io}, Row{{}, {}}}) {
+    for (const bool filtered : {false, true}) {
+      INFO(filtered);
+      const auto check = std::make_shared<UntilTen>(row.after);
+      ListenerRegistry registry;
+      const NoSettings settings;
+      Subscription lasting, brief;
+      for (Subscription* one : {&lasting, &brief}) {
+        one->path = at("room");
+        if (filtered) one->query = std::make_unique<const Query>(Query::by_key().limit_to_first(5));
+      }
+      brief.check = check;
+      const Value empty;
+      REQUIRE(registry.check(brief, moment_of(CountingView(empty), Timestamp(1))).ok());
+      registry.add(lasting);
+      registry.add(brief);
+      if (filtered) REQUIRE(brief.view()->open(CountingView(empty), false).ok());
+      // Server times stand still here and there: they decide nothing.
+      const auto write = [&](const std::string& before, const std::string& after, Times now) {
+        const std::vector<Overwrite> changed = {{at("room/a"), Slot::Value, json(after)}};
+        const Value old_value = json(R"({"room":{"a":)" + before + "}}"), new_value = json(R"({"room":{"a":)" + after + "}}");
+        return match(registry, {changed, false, changed.front().path, false, now, settings}, CountingView(old_value),
+                     CountingView(new_value)).value();
+      };
+      CHECK(write("null", "1", {Timestamp(12'000), Timestamp(9'999)}).size() == 2);
+      CHECK(check->asked == 1);
+      const std::vector<Told> told = write("1", "2", {Timestamp(10'000), Timestamp(10'000)});
+      REQUIRE(told.size() == 2);
+      CHECK(check->asked == 2);
+      for (const Told& one : told) {
+        const bool is_over = one.subscription == &brief && row.told;
+        CHECK(one.revoked.has_value() == is_over);
+        CHECK((one.body == nullptr) == is_over);
+        if (is_over) CHECK(one.revoked->code == *row.told);
+      }
+      CHECK(registry.size() == (row.told ? 1 : 2));
+      // Whoever stays is not asked each time from then on.
+      CHECK(write("2", "3", Timestamp(20'000)).size() == registry.size());
+      CHECK(check->asked == 2);
+      registry.remove(lasting);
+      registry.remove(brief);
+    }
   }
 }

@@ -53,6 +53,16 @@ TEST_CASE("PushId: ids ascend, also within a millisecond and when the clock "
   }
 }
 
+TEST_CASE("PushId: a clock that was far ahead is followed back", "[db][model]") {
+  PushIdGenerator generator;
+  const auto time_of = [](const std::string& id) { return id.substr(0, 8); };
+  const std::string ahead = generator.next(Timestamp(1'700'000'000'000));
+  CHECK(time_of(generator.next(Timestamp(1'700'000'000'000) - kClockStepBackMax)) == time_of(ahead));
+  const std::string right = generator.next(Timestamp(1'400'000'000'000));
+  CHECK(time_of(right) == "-JMqVA--");
+  CHECK(generator.next(Timestamp(1'400'000'000'000)) > right);
+}
+
 TEST_CASE("PushId: within a millisecond the random part counts on by one",
           "[db][model]") {
   PushIdGenerator generator;

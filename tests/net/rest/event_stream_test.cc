@@ -279,6 +279,51 @@ TEST_CASE("stream: one whose credential expires is told so, and ends", "[net][re
   io.join();
 }
 
+TEST_CASE("stream: what is committed once its credential is past its time it does not hear, however late the timer is", "[net][rest]") {
+  namespace http = hearth::net::http;
+  namespace rest = hearth::net::rest;
+  db::ManualClock clock(std::chrono::seconds(1'000'000));  // the timer waits for an hour
+  RestServer server(RestServer::Mode::Dev, std::chrono::seconds(30), {}, &clock);
+  rest::Waiting waiting;
+  http::IoPool io(1);
+  http::WorkerPool workers(1);
+  const rest::Surroundings with{.guard = *server.guard,
+                                .io = io,
+                                .workers = workers,
+                                .clock = clock,
+                                .waiting = waiting,
+                                .keep_alive = std::chrono::seconds(30)};
+  hearth::rules::Auth auth{hearth::rules::Auth::Kind::User, R"({"uid":"ada"})", std::chrono::seconds(1'003'600)};
+  io.start();
+  auto listener = http::Listener::open(io, workers, {}, [&](std::shared_ptr<http::Exchange> exchange) {
+                    auto request = std::get<rest::Request>(rest::parse_request(exchange->request()));
+                    rest::EventStream::start(with, std::move(exchange), std::move(request), "default", auth);
+                  }).value();
+  const std::string limited = "/s.json?orderBy=%22$key%22&limitToLast=5";
+  Listening plain(listener->port(), "/s.json"), filtered(listener->port(), limited), lasting(server, "/s.json");
+  for (Listening* one : {&plain, &filtered, &lasting}) CHECK(one->next() == put_event("/", "null"));
+  clock.set(*auth.expires - std::chrono::milliseconds(1));
+  CHECK(server.put("/s/a.json", "1").status == 200);
+  clock.set(*auth.expires);
+  CHECK(server.put("/s/a.json", "2").status == 200);
+  for (Listening* one : {&plain, &filtered}) {
+    CHECK(one->next() == put_event("/a", "1"));
+    CHECK(one->next() == "event: auth_revoked\ndata: credential is no longer valid\n\n");
+    CHECK(one->next() == "end");
+  }
+  CHECK(lasting.next() == put_event("/a", "1"));
+  CHECK(lasting.next() == put_event("/a", "2"));
+  Listening late(listener->port(), "/s.json");
+  CHECK(late.head().find(" 401 ") != std::string::npos);
+  // Set back: the token is good again, for as long as the clock says.
+  clock.set(*auth.expires - std::chrono::seconds(3'600));
+  Listening again(listener->port(), "/s.json");
+  CHECK(again.next() == put_event("/", R"({"a":2})"));
+  listener.reset();
+  io.stop();
+  io.join();
+}
+
 TEST_CASE("stream: a signed token's is told when it expires, and when its user is signed out", "[net][rest]") {
   const Signer signer = Signer::secret(kTokenSecret);
   RestServer server(RestServer::Mode::Dev, std::chrono::seconds(30),

@@ -25,9 +25,10 @@ class RestServer {
  public:
   enum class Mode { Dev, Closed };
   explicit RestServer(Mode mode = Mode::Dev, std::chrono::milliseconds keep_alive = std::chrono::seconds(30),
-                      net::Verifier::Options auth = {}) {
+                      net::Verifier::Options auth = {}, const db::Clock* clock = nullptr) {
     db::Database::Options options;
     options.folder = folder_.path() + "/data";
+    options.clock = clock;
     database = db::Database::open(std::move(options)).value();
     if (mode == Mode::Closed) static_cast<void>(database->create("default").ok());
     rules::Guard::Options guard_options;

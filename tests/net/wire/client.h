@@ -22,9 +22,9 @@ namespace hearth::net::wire::test {
 class Server {
  public:
   explicit Server(rules::Guard::Options options = {.dev = true, .admin_secret = "", .default_namespace = "demo"},
-                  Verifier::Options auth = {})
+                  Verifier::Options auth = {}, const db::Clock* clock = nullptr)
       : folder_(std::filesystem::temp_directory_path() / ("hearth-wire-" + db::random_hex(8))),
-        database_(open(folder_.string())),
+        database_(open(folder_.string(), clock)),
         guard_(*database_, std::move(options)),
         verifier_(guard_, std::move(auth)) {}
   ~Server() {
@@ -37,10 +37,11 @@ class Server {
   const Verifier& verifier() const { return verifier_; }
 
  private:
-  static std::unique_ptr<db::Database> open(std::string folder) {
+  static std::unique_ptr<db::Database> open(std::string folder, const db::Clock* clock) {
     db::Database::Options options;
     options.folder = std::move(folder);
     options.sync = db::SyncMode::Os;
+    options.clock = clock;
     return db::Database::open(std::move(options)).value();
   }
 

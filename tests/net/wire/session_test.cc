@@ -509,6 +509,36 @@ TEST_CASE("Session: a credential past its time is said to be, and then what it a
   CHECK(client.answer("g", R"({"p":"/all","q":{}})") == Client::done("null"));
 }
 
+TEST_CASE("Session: what is committed once its credential is past its time it does not hear, however late that is noticed",
+          "[wire]") {
+  db::ManualClock clock(std::chrono::seconds(1'000'000));
+  Server server(kClosed, {}, &clock);
+  REQUIRE(server.database().create("demo").ok());
+  std::promise<db::Answer> set;
+  server.guard().set_rules("demo", rules::Auth::admin(), R"({"rules":{"mine":{".read":"auth.uid == 'ada'"},"all":{".read":true}}})",
+                           rules::Install::Yes, [&](db::Answer answer) { set.set_value(std::move(answer)); });
+  REQUIRE(set.get_future().get().status.ok());
+  const rules::Auth ada{rules::Auth::Kind::User, R"({"uid":"ada"})", std::chrono::seconds(1'003'600)};
+  Client client(server, "demo", "", ada), admin(server, "demo", "", rules::Auth::admin());
+  client.ask("q", R"({"p":"/mine","h":""})");
+  CHECK(client.hear() == client.ok("{}"));
+  client.ask("q", R"({"p":"/all","h":""})");
+  CHECK(client.hear() == client.ok("{}"));
+  clock.set(*ada.expires - std::chrono::milliseconds(1));
+  CHECK(admin.answer("p", R"({"p":"/mine/a","d":1})") == Client::done());
+  clock.set(*ada.expires);
+  CHECK(admin.answer("m", R"({"p":"/","d":{"mine/a":2,"all/a":1}})") == Client::done());
+  // What anyone may hear goes on; the rest ends, behind the reason.
+  Lines heard = client.hear(4);
+  const std::string expired = R"({"a":"ac","b":{"s":"expired_token","d":"Auth token is expired."}})";
+  CHECK(std::count(heard.begin(), heard.end(), Client::pushed("all/a", "1")) == 1);
+  std::erase(heard, Client::pushed("all/a", "1"));
+  CHECK(heard == Lines{Client::pushed("mine/a", "1"), expired, R"({"a":"c","b":{"p":"mine"}})"});
+  CHECK_FALSE(client.session().expires());
+  CHECK(admin.answer("m", R"({"p":"/","d":{"mine/a":3,"all/a":2}})") == Client::done());
+  CHECK(client.hear() == Client::pushed("all/a", "2"));
+}
+
 TEST_CASE("Session: `owner` is an admin in development, but not from another machine's page", "[wire]") {
   Server server;
   Client local(server), foreign(server, "demo", "", {}, true);

@@ -15,18 +15,20 @@ export const program =
 export class Server {
   #folder = mkdtempSync(join(tmpdir(), 'hearth-sdk-'));
   #flags;
+  #environment;
   #process;
   #errors = '';
   port = 0;
   isSecure = false;
 
-  constructor(flags) {
+  constructor(flags, environment = {}) {
     this.#flags = flags;
+    this.#environment = environment;
   }
 
   // A server for one test file: `after` is the file's, to have it gone in the end.
-  static async start(after, flags = ['--dev']) {
-    const server = new Server(flags);
+  static async start(after, flags = ['--dev'], environment = {}) {
+    const server = new Server(flags, environment);
     after(() => server.end());
     await server.start();
     return server;
@@ -46,7 +48,10 @@ export class Server {
   async start() {
     if (!existsSync(program)) throw new Error(`no server at ${program}: build it, or set HEARTH_BIN`);
     const flags = ['serve', ...this.#flags, ...JSON.parse(process.env.HEARTH_TEST_FLAGS ?? '[]'), '--data', join(this.#folder, 'data'), '--port', `${this.port}`];
-    this.#process = spawn(program, [...flags, '--log-level', 'warn'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#process = spawn(program, [...flags, '--log-level', 'warn'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...this.#environment },
+    });
     this.#process.stderr.setEncoding('utf8').on('data', (text) => (this.#errors += text));
     let output = '';
     const ready = new Promise((resolve, reject) => {
