@@ -150,6 +150,9 @@ class Guard {
   bool is_revoked(std::string_view name, std::string_view uid, std::optional<std::chrono::seconds> issued) const {
     return revoked_.covers(name, uid, issued);
   }
+  bool is_revoked(std::string_view name, const Auth& auth) const {
+    return auth.kind == Auth::Kind::User && !auth.name.empty() && is_revoked(name, auth.name, auth.issued);
+  }
   // Reads who was kicked before this process. Blocks; before anyone is served. Errors: Io, Corruption.
   db::Result<void> load_revoked();
 

@@ -188,3 +188,19 @@ TEST_CASE("Frames: ready bytes are unmasked text frames with the shortest length
         std::string("\x81\x01") + "2" + std::string("\x81\x7e\x40\x00", 4) + std::string(kPieceUnitsMax, 'a') +
             std::string("\x81\x01") + "a");
 }
+
+TEST_CASE("Frames: what a message holds that is not whole", "[wire]") {
+  MessageReader reader(100'000);
+  CHECK(reader.held_bytes() == 0);
+  CHECK_FALSE(reader.on_frame("0"));
+  CHECK(reader.held_bytes() == 0);
+  CHECK_FALSE(reader.on_frame("20"));
+  CHECK(reader.held_bytes() >= 1);  // it has begun
+  for (int i = 0; i < 5; ++i) CHECK_FALSE(reader.on_frame(std::string(16'000, 'x')));
+  CHECK(reader.held_bytes() >= 80'000);
+  // Past the limit of messages its ends are left.
+  for (int i = 0; i < 14; ++i) CHECK_FALSE(reader.on_frame(std::string(16'000, 'x')));
+  CHECK(reader.held_bytes() < 4'000);
+  CHECK(reader.on_frame("x"));
+  CHECK(reader.held_bytes() == 0);
+}
