@@ -87,7 +87,8 @@ WebSocketSession::Unfinished& WebSocketSession::unfinished() {
 }
 
 std::optional<HalfReceived::Refusal> WebSocketSession::count_held(size_t inflated) {
-  return unfinished().share.hold(reader_.held_bytes() + handler_bytes_ + held_.capacity() + inflated);
+  const size_t waiting = held_.empty() ? 0 : held_.capacity();
+  return unfinished().share.hold(reader_.held_bytes() + handler_bytes_ + waiting + inflated);
 }
 
 void WebSocketSession::watch_unfinished(size_t bytes_come) {
