@@ -368,8 +368,9 @@ TEST_CASE("LongPoll: a message below the pace is given up although its client go
   Poller slow(fixture), whole(fixture);
   const auto begun = slow.send_first("&seg0=0&ts0=3&d0=" + std::string(1'800, 'A'));
   CHECK(whole.send_first(whole.request("p", R"({"p":"/a","d":1})"))->reply().body == data(1, ok(1)));
+  std::vector<std::unique_ptr<HttpClient>> polls;
   for (int i = 0; i < 200 && budget->refused(HalfReceived::Refusal::TooSlow) == 0; ++i) {
-    slow.send();  // empty polls are none of it
+    polls.push_back(slow.send());  // empty polls are none of it
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   CHECK(budget->refused(HalfReceived::Refusal::TooSlow) == 1);
