@@ -368,7 +368,7 @@ TEST_CASE("serve --dev: names of this machine by HEARTH_DEV_HOST, and what is no
     CHECK(ByName(server.port(), "a.dev.test").rules() == 200);
     CHECK(ByName(server.port(), "other").rules() == 401);
   }
-  Server server({"--dev", "--data", folder / "data", "--dev-host", "http://hearth"});
+  Server server({"--dev", "--data", folder / "data", "--dev-host", "http://hearth", "--log-level", "error"});
   check_refused(server, {"http://hearth is no name of a host"});
 }
 
