@@ -10,6 +10,7 @@
 #include "net/admin/metrics_page.h"
 #include "net/auth/verifier.h"
 #include "net/http/fetch.h"
+#include "net/http/half_received.h"
 #include "net/http/listener.h"
 #include "net/http/log.h"
 #include "net/http/origin.h"
@@ -27,10 +28,26 @@ http::Limits watch_limits() {
   return limits;
 }
 
-Verifier::Options verifier_options(AuthConfig config, size_t failed_logins_per_minute) {
+void tell_of_slowed(Verifier::Slowed what, const std::string& address) {
+  const bool guesses = what == Verifier::Slowed::Guessing;
+  http::log_seldom(http::LogLevel::Warn, guesses ? "guessing" : "verifying",
+                   guesses ? "an address sends wrong credentials; more of them are not looked at for a while"
+                           : "an address sends more new tokens than it has time for; they are told to try again",
+                   {{"peer", address}, {"flag", guesses ? "--failed-logins" : "--max-verify-time"}});
+}
+
+Verifier::Options verifier_options(AuthConfig config, const Server::Options& from) {
   Verifier::Options options;
-  options.failed_logins_per_minute = failed_logins_per_minute;
+  options.failed_logins_per_minute = from.failed_logins_per_minute;
+  options.verify_time_max = from.verify_time_max;
   options.config = std::move(config);
+  options.on_slowed = tell_of_slowed;
+  options.on_unnamed_proxy = [](const std::string& address) {
+    http::log(http::LogLevel::Warn,
+              "many credentials are refused that come with X-Forwarded-For from an address that is no --trusted-proxy: if it is "
+              "a proxy of yours, name it, for until then all of its clients count as one",
+              {{"peer", address}, {"flag", "--trusted-proxy"}});
+  };
   options.fetch_url = [](const std::string& url, const std::atomic<bool>& stop) -> db::Result<Fetched> {
     ASSIGN_OR_RETURN(http::Document document, http::fetch(url, {kKeySetBytesMax, kFetchTimeMax}, stop));
     return Fetched{std::move(document.body), document.max_age};
@@ -57,12 +74,15 @@ admin::MetricsPage::Limits limits_of(const Server::Options& options) {
           {"send_time", seconds_of(http.send_stall_max)},
           {"idle_time", seconds_of(http.idle_time_max)},
           {"body_size", http.body_bytes_max},
-          {"pending_size", http.bodies_bytes_max},
+          {"pending_size", http.pending_bytes_max},
+          {"pending_size_per_address", http.pending_bytes_per_address_max},
+          {"receive_pace", http.receive_pace_min},
           {"backlog_size", http.backlog_bytes_max},
           {"outbound_size", http.outbound_bytes_max},
           {"read_time", seconds_of(http.long_body_time_max)},
           {"listeners", options.wire_limits.listeners_max},
           {"message_size", options.wire_limits.message_bytes_max},
+          {"verify_time", static_cast<uint64_t>(options.verify_time_max.count())},
           {"failed_logins", options.failed_logins_per_minute}};
 }
 
@@ -71,13 +91,17 @@ admin::MetricsPage::Limits limits_of(const Server::Options& options) {
 struct Server::Parts {
   Parts(rules::Guard& guard, Options& options, http::OriginList allowed)
       : origins(std::move(allowed)),
+        own(guard.dev() ? http::OriginList::Own::Here : http::OriginList::Own::Anywhere),
         patience(options.patience),
         io(options.io_threads),
         worker_count(options.workers),
         workers(options.workers),
-        verifier(guard, verifier_options(std::move(options.auth), options.failed_logins_per_minute)),
+        half_received(std::make_shared<http::HalfReceived>(options.limits.pending_bytes_max,
+                                                           options.limits.pending_bytes_per_address_max)),
+        verifier(guard, verifier_options(std::move(options.auth), options)),
         rest(guard, verifier, io, workers, {.serialised = &serialised}),
-        wire(guard, verifier, io, workers, &serialised, options.wire_limits, options.may_deflate),
+        wire(guard, verifier, io, workers, &serialised, options.wire_limits, options.may_deflate, half_received,
+             options.limits),
         metrics({.guard = guard,
                  .verifier = verifier,
                  .workers = workers,
@@ -97,7 +121,7 @@ struct Server::Parts {
                  .serialised = serialised}) {}
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
-    if (!origins.allows(exchange->request())) return refuse(*exchange);
+    if (!origins.allows(exchange->request(), own)) return refuse(*exchange);
     if (wire.accept(exchange) || metrics.accept(exchange, admin::MetricsPage::For::Admins)) return;
     rest.handle(std::move(exchange));
   }
@@ -127,10 +151,12 @@ struct Server::Parts {
   }
 
   const http::OriginList origins;
+  const http::OriginList::Own own;
   const std::chrono::milliseconds patience;
   http::IoPool io;
   const size_t worker_count;
   http::WorkerPool workers;
+  const std::shared_ptr<http::HalfReceived> half_received;
   Verifier verifier;
   db::Counter serialised;  // bodies of events
   RestHandler rest;
@@ -171,6 +197,8 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
   listening.tls = {std::move(options.tls_certificate), std::move(options.tls_key)};
   listening.trusted_proxies = std::move(options.trusted_proxies);
   listening.proxy_protocol = options.proxy_protocol;
+  listening.half_received = parts.half_received;
+  listening.host_names = std::move(options.dev_hosts);
   ASSIGN_OR_RETURN(parts.listener, http::Listener::open(parts.io, parts.workers, listening,
                                                         [&parts](auto exchange) { parts.handle(std::move(exchange)); }));
   parts.port = parts.listener->port();

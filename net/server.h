@@ -44,7 +44,9 @@ class Server {
     http::Limits limits{};
     wire::Limits wire_limits{};
     bool may_deflate = false;  // WebSockets, if their clients offer it (net/http/websocket_deflate.h)
-    size_t failed_logins_per_minute = 100;  // of one address (net/auth/login_limit.h); 0: any number
+    size_t failed_logins_per_minute = 100;  // guesses of one address (net/auth/verifier.h); 0: any number
+    std::chrono::milliseconds verify_time_max{100};  // a second, for one address' tokens; 0: any
+    std::vector<std::string> dev_hosts{};  // names of this machine in development (HostNames, net/http/origin.h)
     std::vector<std::string> origins{};  // of pages that may use it (net/http/origin.h); none: all
     size_t io_threads = 2;
     size_t workers = 2;

@@ -14,8 +14,10 @@ struct Auth {
   std::string variable;  // User: the JSON text of the rules' `auth` object: {"uid":…,"provider":…,"token":{…}}
   std::optional<std::chrono::seconds> expires;  // since the epoch; nothing: never
 
-  // Who an admin is, for the log: what they proved it with ("the admin secret"), or the uid of a token. No credential.
+  // Who an admin is, for the log: what they proved it with ("the admin secret"), or the uid of a token. No credential. Of a
+  // User the uid, for Guard::is_revoked; "": nobody can sign them out.
   std::string name{};
+  std::optional<std::chrono::seconds> issued{};  // when a User's token was made, since the epoch; nothing: it does not say
 
   static Auth admin(std::string name = {}) { return {Kind::Admin, {}, {}, std::move(name)}; }
   // Whether they may do the same: the name is for people.

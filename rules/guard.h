@@ -151,6 +151,9 @@ class Guard {
   void kick(const std::string& name, const Auth& auth, const std::string& uid, Done done);
   // Whether a user's token, issued then, is from before a kick. Costs nothing where nobody was kicked.
   bool is_revoked(std::string_view name, std::string_view uid, std::optional<std::chrono::seconds> issued) const;
+  bool is_revoked(std::string_view name, const Auth& auth) const {
+    return auth.kind == Auth::Kind::User && !auth.name.empty() && is_revoked(name, auth.name, auth.issued);
+  }
   // Reads who was kicked before this process. Blocks; before anyone is served. Errors: Io, Corruption.
   db::Result<void> load_revoked();
 

@@ -53,7 +53,7 @@ const std::map<std::string, std::set<std::string>> kLibraries = {
     {"rocksdb/", {"db/store", "tests"}},
     {"simdjson", {"db/model"}},
     {"boost/", {"db/dump", "net/auth", "net/http", "net/rest", "net/wire", "net", "tests"}},
-    {"openssl/", {"db/dump", "db/model", "net/http", "rules", "tools", "tests"}},
+    {"openssl/", {"db/dump", "db/model", "net/auth", "net/http", "rules", "tools", "tests"}},
     {"spdlog/", {"net/http"}},
     {"prometheus/", {"net/admin"}},
     {"CLI/", {"tools"}},

@@ -25,7 +25,9 @@ struct ServeFlags {
   std::string rules;  // a file: of the namespaces named, and of those that have none of their own
   std::string indexes;          // a file: of namespaces that have not set their own
   bool allow_unindexed = false;  // REST answers queries without an index too
-  size_t failed_logins_per_minute = 100;  // of one address; 0: any number
+  size_t failed_logins_per_minute = 100;  // guesses of one address; 0: any number
+  std::chrono::milliseconds verify_time_max{100};  // a second, for one address' tokens; 0: any
+  std::vector<std::string> dev_hosts;              // names of this machine, with --dev
   std::vector<std::string> origins;  // of pages that may use it; none: all
   uint64_t disk_reserve = 64u << 20;  // bytes
   net::http::Limits limits;           // of what clients may use up

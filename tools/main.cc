@@ -48,9 +48,26 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
          "Requests and WebSocket frames a second on one connection, above which it is read more slowly; 0: any number");
   size("--max-message-size", flags.wire_limits.message_bytes_max, "Of one message of an SDK", "16MB");
   size("--max-body-size", http.body_bytes_max, "Of one request's body, after inflating", "256MB");
-  size("--max-pending-size", http.bodies_bytes_max, "Of all bodies that are received or answered", "1GB");
+  size("--max-pending-size", http.pending_bytes_max,
+       "Of all bodies and messages that are received or answered, as far as they have come", "1GB");
+  size("--max-pending-size-per-address", http.pending_bytes_per_address_max,
+       "Of those of one address, or one IPv6 network of 64 bits; at least --max-body-size, to be of use", "512MB");
+  size("--min-receive-pace", http.receive_pace_min,
+       "Bytes a second, on average, of a body or message that has begun: slower for --max-body-time, and it is given up; "
+       "0: any pace",
+       "1kB");
+  command
+      .add_option_function<int64_t>(
+          "--max-verify-time",
+          [&flags](int64_t count) { flags.verify_time_max = std::chrono::milliseconds(count); },
+          "Of a processor, a second, for verifying the new tokens of one address; tokens that were verified before need none; "
+          "0: any")
+      ->check(CLI::Range(0, 1'000'000))
+      ->type_name("MILLISECONDS")
+      ->default_str("100")
+      ->group(group);
   seconds("--max-head-time", http.head_time_max, "From the first byte of a request to the end of its head");
-  seconds("--max-body-time", http.body_stall_max, "Without a byte of the body");
+  seconds("--max-body-time", http.body_stall_max, "Without a byte of a body or message that has begun");
   seconds("--max-idle-time", http.idle_time_max, "Between two requests on one connection");
   size("--max-backlog-size", http.backlog_bytes_max,
        "Waiting to be sent on one connection, the largest piece aside; past it the client is cut off", "64MB");
@@ -70,6 +87,13 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
   CLI::App* command = program.add_subcommand("serve", "Serves a data folder to clients");
   command->add_flag("--dev", flags.dev,
                     "Like the Firebase emulator: open to all, namespaces spring into being, 'owner' is an admin");
+  command
+      ->add_option("--dev-host", flags.dev_hosts,
+                   "With --dev: a name that this machine is asked by, NAME or *.NAME, beside localhost and IP addresses; by any "
+                   "other name 'owner' and what is for this machine alone are refused (repeatable)")
+      ->envname("HEARTH_DEV_HOST")
+      ->delimiter(',')
+      ->type_name("NAME");
   command->add_option("--data", flags.data, "The folder of the data; made when missing")->capture_default_str();
   command->add_option("--host", flags.host, "The one address to listen on; without it, 127.0.0.1 and ::1");
   command->add_option("--port", flags.port, "0 picks a free one")->capture_default_str();
@@ -100,7 +124,8 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
       ->type_name("ORIGIN");
   command
       ->add_option("--failed-logins", flags.failed_logins_per_minute,
-                   "Refused credentials a minute from one address before none of its credentials is looked at; 0: any number")
+                   "Guesses at secrets a minute from one address, past which its next are answered 429; who is right always "
+                   "gets in; 0: any number")
       ->type_name("COUNT")
       ->capture_default_str();
   command

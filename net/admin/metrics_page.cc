@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "net/admin/process.h"
+#include "net/http/origin.h"
 
 namespace hearth::net::admin {
 namespace {
@@ -114,6 +115,8 @@ void add_traffic(const http::Stats& stats, const MetricsPage::Wire& wire, Famili
   to.counter("hearth_received_bytes_total", "Bytes that clients sent.", stats.bytes_in);
   to.counter("hearth_sent_bytes_total", "Bytes that clients were sent.", stats.bytes_out);
   to.counter("hearth_sends_total", "System calls that sent them.", stats.sends);
+  to.gauge("hearth_pending_bytes", "Bytes that clients have sent of what is not whole yet, or not answered.",
+           stats.half_received_bytes);
   to.gauge("hearth_outbox_bytes", "Bytes that wait to be sent on all connections.", stats.outbox_bytes);
 }
 
@@ -133,6 +136,7 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
   reached.push_back(sample("limit", "long_polls", wire.polls_refused));
   reached.push_back(
       sample("limit", "failed_logins", counts.refused[static_cast<size_t>(Reason::Blocked)].load()));
+  reached.push_back(sample("limit", "verify_time", counts.refused[static_cast<size_t>(Reason::Busy)].load()));
   reached.push_back(sample("limit", "answers_size", figures.answers_refused));
   reached.push_back(sample("limit", "listener_backlog", figures.slow_listeners));
   reached.push_back(sample("limit", "namespace", figures.writes_over_quota));
@@ -170,8 +174,13 @@ void add_credentials(const Verifier::Counts& counts, Families& to) {
     refused.push_back(sample("reason", std::string(name_of(static_cast<Reason>(reason))), counts.refused[reason].load()));
   }
   to.counters("hearth_credentials_refused_total",
-              "Credentials that were refused, by why; blocked: their address had guessed too often.",
+              "Credentials that were refused, by why; blocked: guesses of an address that had guessed too often, busy: tokens of "
+              "one whose time for verifying was used up.",
               std::move(refused));
+  to.counters("hearth_token_signatures_total", "Signatures of tokens; known: they had been verified before.",
+              {sample("how", "verified", counts.signatures.load()), sample("how", "known", counts.known_good.load())});
+  to.counter("hearth_token_verify_seconds_total", "Time of threads that verifying them took.",
+             static_cast<double>(counts.verify_nanoseconds.load()) / kNanosecondsPerSecond);
 }
 
 void add_writes(const db::Figures& figures, Families& to) {
@@ -302,10 +311,12 @@ std::string MetricsPage::text() const {
 
 bool MetricsPage::may_read(const http::Request& request) const {
   if (const auto token = http::bearer_token(request.headers)) {
-    const auto auth = from_.verifier.verify(*token, "", request.peer);
+    const bool is_elsewhere = http::whence_of(request) != http::Whence::Here;
+    if (*token == kOwner && from_.guard.dev() && is_elsewhere) return false;
+    const auto auth = from_.verifier.verify(*token, "", Asker(request.peer, request.is_behind_stranger));
     return auth && auth->ok() && auth->value().kind == rules::Auth::Kind::Admin;
   }
-  return from_.guard.dev() && request.peer_is_loopback;
+  return from_.guard.dev() && request.peer_is_loopback && http::whence_of(request) == http::Whence::Here;
 }
 
 bool MetricsPage::accept(const std::shared_ptr<http::Exchange>& exchange, For whom) const {

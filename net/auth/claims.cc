@@ -174,6 +174,8 @@ std::string_view name_of(Reason reason) {
       return "unavailable";
     case Reason::Blocked:
       return "blocked";
+    case Reason::Busy:
+      return "busy";
   }
   return "";
 }

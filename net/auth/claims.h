@@ -37,9 +37,10 @@ enum class Reason : uint8_t {
   Claims,       // names no user, or lacks what it must have
   Revoked,      // its user has been signed out since
   Unavailable,  // the keys can't be had
-  Blocked,      // its sender had too many refused
+  Blocked,      // a guess of a sender who had too many refused
+  Busy,         // its sender's tokens took too long to verify
 };
-inline constexpr size_t kReasons = 14;
+inline constexpr size_t kReasons = 15;
 std::string_view name_of(Reason reason);  // in lower case, for metrics
 
 struct Accepted {

@@ -39,6 +39,9 @@ class Key {
   const std::optional<std::string>& id() const { return id_; }
   Algorithm algorithm() const { return algorithm_; }
 
+  // What it is, and no other key ever, as long as this is held.
+  std::shared_ptr<const void> identity() const { return jwk_; }
+
   // Whether the signature of that token, in its compact form, is this key's by its own algorithm.
   bool verifies(std::string_view token) const;
   // The compact form of a token. Precondition: a secret.

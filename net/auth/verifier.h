@@ -14,11 +14,16 @@
 // Unsigned tokens do not expire: those that tests make carry an `exp` of 1970 (wire-protocol.md §9.2). No credential is
 // logged, nor quoted in an error. What was refused is not remembered: the next token may be right.
 //
+// Nobody is locked out. Who is right about the admin secret or `owner` is an admin, however often its address was wrong. Who is
+// wrong about them too often hears that it guesses too often. Verifying signatures has a time for each address, past which
+// only tokens that were verified before are looked at; what is no right token cannot be told from a right one any cheaper.
+//
 // Thread: any. verify() waits for nothing.
 #pragma once
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -29,11 +34,12 @@
 
 #include "db/base/clock.h"
 #include "db/base/result.h"
+#include "net/auth/address_limit.h"
 #include "net/auth/auth_config.h"
 #include "net/auth/claims.h"
+#include "net/auth/good_tokens.h"
 #include "net/auth/jwt.h"
 #include "net/auth/key_source.h"
-#include "net/auth/login_limit.h"
 #include "rules/auth.h"
 
 namespace hearth::rules {
@@ -42,19 +48,46 @@ class Guard;
 
 namespace hearth::net {
 
+inline constexpr size_t kFailedLoginsPerMinute = 100;  // guesses of one address, and at once; the default
+// Of one address: time of a thread in each second, and as much as that of ten seconds at once.
+inline constexpr std::chrono::milliseconds kVerifyTimeMax{100};
+inline constexpr int kVerifySecondsAtOnce = 10;
+inline constexpr size_t kProxyFailuresMin = 20;  // a minute, until a proxy that nobody named is told of
+
+// Where a credential comes from.
+struct Asker {
+  Asker() = default;
+  Asker(std::string_view the_address, bool behind_proxy = false) : address(the_address), is_behind_proxy(behind_proxy) {}
+  Asker(const char* the_address) : address(the_address) {}
+
+  std::string address{};         // as text; "": nobody's
+  bool is_behind_proxy = false;  // one that is not trusted, so that the address is the proxy's
+};
+
 class Verifier {
  public:
+  // What an address is told that asks too much.
+  enum class Slowed : uint8_t { Guessing, Verifying };
   struct Options {
     AuthConfig config{};
     Fetch fetch_url{};                 // for keys by URL
     const db::Clock* clock = nullptr;  // null: the system's
     KeySource::Times times{};
     KeySource::OnFetched on_fetched{};  // of any source
-    size_t failed_logins_per_minute = kFailedLoginsPerMinute;  // of one address; 0: any number
+    size_t failed_logins_per_minute = kFailedLoginsPerMinute;  // guesses of one address; 0: any number
+    std::chrono::milliseconds verify_time_max = kVerifyTimeMax;  // a second, of one address; 0: any
+    // How much time this thread has worked; null: the system's. For tests.
+    std::chrono::nanoseconds (*thread_time)() = nullptr;
+    // Are told, each time. Any thread.
+    std::function<void(Slowed, const std::string& address)> on_slowed{};
+    std::function<void(const std::string& address)> on_unnamed_proxy{};  // once
   };
   struct Counts {
     std::atomic<uint64_t> accepted{0};
     std::array<std::atomic<uint64_t>, kReasons> refused{};  // by Reason
+    std::atomic<uint64_t> verify_nanoseconds{0};            // of threads, for signatures
+    std::atomic<uint64_t> signatures{0};                    // that were verified
+    std::atomic<uint64_t> known_good{0};                    // that had been before
   };
 
   explicit Verifier(const rules::Guard& guard);
@@ -62,15 +95,24 @@ class Verifier {
   ~Verifier();  // who waits is refused
 
   // `space`: the namespace that it is used in, as Guard::resolve gave it. Nothing: the key that signed it is not known
-  // (yet); verify_late() asks where keys come from. `peer`: whose failures are counted; "": nobody's. Errors: InvalidToken,
+  // (yet); verify_late() asks where keys come from. `asker`: whose failures are counted. Errors: InvalidToken,
   // ExpiredToken, Unavailable.
   std::optional<db::Result<rules::Auth>> verify(std::string_view credential, std::string_view space,
-                                                std::string_view peer = {}) const;
+                                                const Asker& asker = {}) const;
 
   // The same after the keys have been fetched once more: `done` is called once, on any thread or at once, kFetchTimeMax
   // from now at the latest.
   using Done = std::function<void(db::Result<rules::Auth>)>;
-  void verify_late(std::string credential, std::string space, std::string peer, Done done) const;
+  void verify_late(std::string credential, std::string space, Asker asker, Done done) const;
+
+  // Whether whom it said they are has been signed out since it said so: to be asked once more where its answer is used, for
+  // that may be later, and after a session has begun, for what is begun is found by a kick from then on.
+  db::Result<void> still_good(const rules::Auth& auth, std::string_view space) const;
+
+  bool is_dev() const;  // `owner` means something
+
+  // Whether that address guesses too often.
+  bool is_guessing(std::string_view address) const { return guesses_.is_over(address); }
 
   // From here on these issuers. Keys that are fetched from the same place stay known.
   void replace(AuthConfig config);
@@ -85,12 +127,16 @@ class Verifier {
   };
   enum class Last : uint8_t { No, Yes };  // no keys will be fetched for this one: what is not known is refused
 
-  std::optional<Verdict> judge(std::string_view credential, std::string_view space, Last last) const;
+  enum class Signature : uint8_t { Right, Wrong, Busy };  // Busy: nobody looked
+
+  std::optional<Verdict> judge(std::string_view credential, std::string_view space, const Asker& asker, Last last) const;
   std::optional<Verdict> judge_signed(const Jwt& token, std::string_view credential, std::string_view space,
-                                      Last last) const;
-  Verdict judge_legacy(const Jwt& token, const db::JsonNode& claims, std::string_view credential,
-                       std::string_view space) const;
-  db::Result<rules::Auth> conclude(Verdict verdict, std::string_view space, std::string_view peer) const;
+                                      const Asker& asker, Last last) const;
+  Verdict judge_legacy(const Jwt& token, const db::JsonNode& claims, std::string_view credential, std::string_view space,
+                       const Asker& asker) const;
+  Signature signature_of(const Key& key, std::string_view credential, const Asker& asker) const;
+  db::Result<rules::Auth> conclude(Verdict verdict, std::string_view space, const Asker& asker) const;
+  void count_failure(Reason reason, const Asker& asker) const;
   std::shared_ptr<KeySource> source_of(std::string_view credential) const;
 
   const rules::Guard& guard_;
@@ -98,16 +144,23 @@ class Verifier {
   const db::SteadyClock steady_clock_;
   const Options options_;  // but for config
   const db::Clock& clock_;
+  const db::Clock& steady_;  // for how long something was; a test moves both by one
   mutable std::shared_mutex mutex_;                  // Guards known_; held while a token is judged.
   std::map<std::string, Known, std::less<>> known_;  // by `iss`
   mutable Counts counts_;
-  mutable LoginLimit limit_;
+  mutable AddressLimit guesses_;
+  mutable AddressLimit verifying_;  // in microseconds
+  mutable AddressLimit proxied_;    // failures behind proxies that nobody named
+  mutable std::atomic<bool> has_told_of_proxy_{false};
+  mutable GoodTokens good_;
 };
 
 // What development believes of anyone, any site that a developer visits could say to this machine too: from pages of other
-// machines it is refused before verify() is asked.
+// machines it is refused before verify() is asked, and so it is by a name that is not known to be this machine's, for that
+// may be a site's that has been made to mean this machine.
 inline constexpr std::string_view kOwner = "owner";
 db::Error foreign_owner();  // InvalidToken
+db::Error owner_by_name();  // InvalidToken
 
 // An admin may ask to be judged as another: as the auth variable of that JSON text, or for "null" as nobody. Whoever is
 // no admin stays who they are (SDK: databaseAuthVariableOverride). Errors: InvalidArgument: neither object nor null.

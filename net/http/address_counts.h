@@ -31,12 +31,7 @@ class AddressCounts {
     if (found != counts_.end() && --found->second == 0) counts_.erase(found);
   }
 
-  size_t addresses() const {
-    const std::lock_guard lock(mutex_);
-    return counts_.size();
-  }
-
- private:
+  // What all of an IPv6 network of 64 bits have in common, or an IPv4 address for itself.
   static uint64_t key_of(const IpAddress& address) {
     const IpAddress::Bytes& bytes = address.bytes();
     uint64_t key = 0;
@@ -45,6 +40,12 @@ class AddressCounts {
     return key;
   }
 
+  size_t addresses() const {
+    const std::lock_guard lock(mutex_);
+    return counts_.size();
+  }
+
+ private:
   mutable std::mutex mutex_;  // Guards counts_.
   std::unordered_map<uint64_t, size_t> counts_;
 };

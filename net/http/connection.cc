@@ -352,7 +352,7 @@ void Connection::on_patience_lost() {
 
 void Connection::tell_of_slowness(Limit limit) {
   counters().reach(limit);
-  log(LogLevel::Info, "slow reader cut off",
+  log_seldom(LogLevel::Info, "slow reader", "slow reader cut off",
       {{"limit", kLimitNames[static_cast<size_t>(limit)]},
        {"connection", id_}, {"peer", peer_.text}, {"waiting_bytes", outbox_.bytes()}});
 }

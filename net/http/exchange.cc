@@ -36,6 +36,10 @@ void Exchange::respond(Response response) {
   });
 }
 
+void Exchange::set_deed(const char* deed) {
+  if (const auto session = session_at_home()) session->set_deed(deed);
+}
+
 void Exchange::set_on_leaving(std::function<void(Leaving)> on_leaving) {
   if (const auto session = session_at_home()) return session->set_on_leaving(std::move(on_leaving));
   pool_.post(thread_, [on_leaving = std::move(on_leaving)] { on_leaving(Leaving::Client); });

@@ -44,6 +44,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   void respond(Response response);
 
+  // What it does, in a word or two, for the log when it takes long. Home thread. `deed` is a literal: no path, no data.
+  void set_deed(const char* deed);
+
   // For an answer that waits for something to happen. Home thread. `on_leaving` is called there once, never from within this
   // call, if the client hangs up or the server closes before there is an answer: give one now, whatever it is.
   void set_on_leaving(std::function<void(Leaving)> on_leaving);

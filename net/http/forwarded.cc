@@ -41,6 +41,7 @@ void set_origin(Request& request, const Peer& peer, const IpNetworks& trusted) {
   request.peer_is_loopback = peer.is_loopback;
   request.is_forwarded = peer.is_trusted;
   if (!peer.is_trusted) {
+    request.is_behind_stranger = request.header("X-Forwarded-For").has_value();
     if (peer.is_loopback && says_proxy(request.headers)) request.peer_is_loopback = false;
     return;
   }

@@ -41,9 +41,9 @@ struct Inflater {
   z_stream stream{};
 };
 
-enum class Outcome { Whole, Broken, TooLarge };
+enum class Outcome { Whole, Broken, TooLarge, NoRoom };
 
-Outcome inflate_all(std::string_view bytes, int window, size_t bytes_max, std::string& to) {
+Outcome inflate_all(std::string_view bytes, int window, size_t bytes_max, const MayHold& may_hold, std::string& to) {
   Inflater inflater(window);
   z_stream& stream = inflater.stream;
   to.clear();
@@ -55,7 +55,9 @@ Outcome inflate_all(std::string_view bytes, int window, size_t bytes_max, std::s
     stream.avail_in = static_cast<unsigned>(piece);
     const size_t before = to.size();
     if (before > bytes_max) return Outcome::TooLarge;
-    to.resize(before + std::min(room, bytes_max + 1 - before));
+    const size_t wanted = before + std::min(room, bytes_max + 1 - before);
+    if (may_hold && wanted > to.capacity() && !may_hold(std::max(wanted, 2 * to.capacity()))) return Outcome::NoRoom;
+    to.resize(wanted);
     stream.next_out = reinterpret_cast<Bytef*>(to.data() + before);
     stream.avail_out = static_cast<unsigned>(to.size() - before);
     const int state = inflate(&stream, Z_NO_FLUSH);
@@ -86,7 +88,8 @@ bool accepts_gzip(std::string_view accept_encoding) {
   return any;
 }
 
-db::Result<std::string> inflate_body(std::string_view body, std::string_view encoding, size_t bytes_max) {
+db::Result<std::string> inflate_body(std::string_view body, std::string_view encoding, size_t bytes_max,
+                                     const MayHold& may_hold) {
   encoding = trimmed(encoding);
   const bool is_gzip = equals_ignoring_case(encoding, "gzip") || equals_ignoring_case(encoding, "x-gzip");
   const bool is_deflate = equals_ignoring_case(encoding, "deflate");
@@ -94,12 +97,14 @@ db::Result<std::string> inflate_body(std::string_view body, std::string_view enc
     return db::Error{db::ErrorCode::Unsupported, "Content-Encoding may be gzip or deflate."};
   }
   std::string text;
-  Outcome outcome = inflate_all(body, kAnyWindow, bytes_max, text);
-  if (outcome == Outcome::Broken && is_deflate) outcome = inflate_all(body, kRawWindow, bytes_max, text);
+  Outcome outcome = inflate_all(body, kAnyWindow, bytes_max, may_hold, text);
+  if (outcome == Outcome::Broken && is_deflate) outcome = inflate_all(body, kRawWindow, bytes_max, may_hold, text);
   switch (outcome) {
     case Outcome::Whole:
       text.reserve(text.size() + kBodyPaddingBytes);
       return text;
+    case Outcome::NoRoom:
+      return db::Error{db::ErrorCode::Unavailable, "no room"};
     case Outcome::TooLarge:
       return db::Error{db::ErrorCode::TooLarge, "Payload is too large"};
     case Outcome::Broken:

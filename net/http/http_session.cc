@@ -19,11 +19,17 @@ std::optional<Limit> limit_of(int status, bool has_head) {
     case 414:
     case 431:
       return Limit::HeadSize;
-    case 503:
-      return Limit::PendingSize;
     default:
       return std::nullopt;
   }
+}
+
+// Below `/.`, what stands there is the program's own; the rest are paths of data.
+const char* place_of(std::string_view target) {
+  for (const char* place : {"/.settings/", "/.inspect/", "/.info", "/.metrics", "/.health", "/.lp", "/.ws"}) {
+    if (target.starts_with(place)) return place;
+  }
+  return "data";
 }
 
 size_t counted_method(std::string_view method) {
@@ -42,7 +48,11 @@ struct HttpSession::LongBody {
 };
 
 HttpSession::HttpSession(Connection& connection)
-    : connection_(&connection), loop_(connection.loop()), deadline_(loop_, [this] { on_deadline(); }) {
+    : connection_(&connection),
+      loop_(connection.loop()),
+      deadline_(loop_, [this] { on_deadline(); }),
+      share_(connection.hub().half_received),
+      pace_(connection.hub().limits.body_stall_max, connection.hub().limits.receive_pace_min) {
   deadline_.set(connection.hub().limits.head_time_max);
 }
 
@@ -51,13 +61,16 @@ HttpSession::~HttpSession() = default;
 // ---- requests ----
 
 void HttpSession::on_bytes(std::string_view bytes) {
-  if (phase_ != Phase::Reading) return hold(bytes);
+  if (phase_ != Phase::Reading) return keep(bytes);
   read(bytes);
 }
 
-void HttpSession::hold(std::string_view bytes) {
+// For later.
+void HttpSession::keep(std::string_view bytes) {
   held_ += bytes;
-  if (connection_ != nullptr && held_.size() > kHeldBytesMax) connection_->set_reading(false);
+  if (connection_ == nullptr) return;
+  if (held_.size() > kHeldBytesMax) connection_->set_reading(false);
+  if (count_held()) connection_->close();  // an answer is under way, so there is no other
 }
 
 void HttpSession::read_held() {
@@ -76,21 +89,24 @@ void HttpSession::read(std::string_view bytes) {
       reader_ = std::make_unique<RequestReader>(limits);
       deadline_.set(limits.head_time_max);
     }
+    const size_t before = bytes.size();
     const RequestReader::Found found = reader_->next(bytes);
+    const auto now = std::chrono::steady_clock::now();
     if (found == RequestReader::Found::Error) {
-      refuse(reader_->error_status(), reader_->error());
-    } else if (reader_->has_head() && reader_->body_bytes() > body_bytes_ &&
-               !take_body_bytes(reader_->body_bytes() - body_bytes_)) {
-      refuse(503, "Too much is being sent to this server at once; try again.");
+      refuse(reader_->error_status(), reader_->error(), limit_of(reader_->error_status(), reader_->has_head()));
+    } else if (const auto refused = count_held()) {
+      refuse(*refused);
     } else if (found == RequestReader::Found::Head) {
-      if (on_head()) deadline_.set(limits.body_stall_max);
+      pace_.begin(now);
+      if (on_head()) deadline_.set(pace_.left(now));
       // A request without a body is whole with its head.
       std::string_view nothing;
       if (phase_ == Phase::Reading && reader_->next(nothing) == RequestReader::Found::Request) on_request();
     } else if (found == RequestReader::Found::Request) {
       on_request();
     } else if (reader_->has_head()) {
-      deadline_.set(limits.body_stall_max);
+      pace_.came(before - bytes.size(), now);
+      deadline_.set(pace_.left(now));
     } else if (!reader_->has_begun()) {
       reader_.reset();  // empty lines
     }
@@ -101,39 +117,47 @@ void HttpSession::read(std::string_view bytes) {
   } else if (phase_ == Phase::Reading && has_ended_) {
     connection_->close_after_sending();
   } else if (!bytes.empty() && phase_ != Phase::Over) {
-    hold(bytes);
+    keep(bytes);
   }
 }
 
 // False when it has been refused.
 bool HttpSession::on_head() {
-  const Request& request = reader_->request();
+  Request& request = reader_->request();
+  set_origin(request, connection_->peer(), connection_->hub().trusted_proxies);
+  // What a proxy passes on is its client's, if it says whose.
+  const Peer& peer = connection_->peer();
+  if (peer.is_trusted) share_.give_to(request.peer == peer.text ? std::nullopt : HalfReceived::owner_of(request.peer));
+  request.host_is_here = connection_->hub().host_names.are_of(request);
   is_head_ = request.method == "HEAD";
   method_ = counted_method(request.method);
   is_http_1_0_ = reader_->is_http_1_0();
   keep_alive_ = reader_->keep_alive() && !is_closing_;
   const auto accepted = request.header("Accept-Encoding");
   accepts_gzip_ = accepted && accepts_gzip(*accepted);
-  if (const auto length = reader_->content_length(); length && !take_body_bytes(*length)) {
-    refuse(503, "Too much is being sent to this server at once; try again.");
+  HalfReceived& budget = *connection_->hub().half_received;
+  if (const auto length = reader_->content_length(); length && !budget.could_hold(*length, share_.owner())) {
+    budget.count(HalfReceived::Refusal::AddressFull);
+    refuse(HalfReceived::Refusal::AddressFull);
     return false;
   }
   if (reader_->expects_continue()) connection_->send(std::string_view("HTTP/1.1 100 Continue\r\n\r\n"));
   return true;
 }
 
-bool HttpSession::take_body_bytes(size_t count) {
-  if (!connection_->hub().take_body_bytes(count)) return false;
-  body_bytes_ += count;
-  return true;
-}
-
-void HttpSession::give_back_body_bytes() {
-  if (connection_ != nullptr) connection_->hub().body_bytes.fetch_sub(body_bytes_);
-  body_bytes_ = 0;
+// What is held of this request, from here on.
+std::optional<HalfReceived::Refusal> HttpSession::count_held() {
+  const Peer& peer = connection_->peer();
+  if (!share_.owner() && !peer.is_trusted) share_.give_to(HalfReceived::owner_of(peer.address));
+  return share_.hold((reader_ ? reader_->held_bytes() : request_bytes_) + held_.capacity());
 }
 
 void HttpSession::on_request() {
+  request_bytes_ = reader_->held_bytes();
+  asked_at_ = std::chrono::steady_clock::now();
+  place_ = place_of(reader_->request().target);
+  deed_ = "";
+  waits_ = false;
   Request request = reader_->take_request();
   reader_.reset();
   deadline_.clear();
@@ -143,34 +167,49 @@ void HttpSession::on_request() {
   set_in_flight(true);
   request.connection = connection_->id();
   request.is_secure = connection_->is_secure();
-  set_origin(request, connection_->peer(), connection_->hub().trusted_proxies);
 
   std::string coding(request.header("Content-Encoding").value_or("identity"));
   if (request.body.empty() || equals_ignoring_case(coding, "identity")) return dispatch(std::move(request));
-  const auto shared = std::make_shared<Request>(std::move(request));
-  const size_t bytes_max = connection_->hub().limits.body_bytes_max;
-  connection_->hub().workers.run([io = &connection_->hub().io, thread = loop_.index(), weak = weak_from_this(), shared,
-                                  coding = std::move(coding), bytes_max] {
-    const auto body = std::make_shared<db::Result<std::string>>(inflate_body(shared->body, coding, bytes_max));
-    io->post(thread, [weak, shared, body] {
-      if (const auto self = weak.lock()) self->on_inflated(std::move(*shared), std::move(*body));
+  inflate(std::move(request), std::move(coding));
+}
+
+// A compressed body on a worker: what comes out counts as it grows, beside what came in.
+struct HttpSession::Inflating {
+  Inflating(Request&& the_request, std::shared_ptr<HalfReceived> budget, HalfReceived::Owner owner)
+      : request(std::move(the_request)), share(std::move(budget), owner) {}
+
+  mutable Request request;
+  mutable HalfReceived::Share share;
+  std::optional<HalfReceived::Refusal> refused{};
+  mutable db::Result<std::string> body{std::string()};
+};
+
+void HttpSession::inflate(Request&& request, std::string coding) {
+  Hub& hub = connection_->hub();
+  const auto work = std::make_shared<Inflating>(std::move(request), hub.half_received, share_.owner());
+  hub.workers.run([io = &hub.io, thread = loop_.index(), weak = weak_from_this(), work, coding = std::move(coding),
+                   bytes_max = hub.limits.body_bytes_max] {
+    const auto may_hold = [&work](size_t bytes) { return !(work->refused = work->share.hold(bytes)); };
+    work->body = inflate_body(work->request.body, coding, bytes_max, may_hold);
+    io->post(thread, [weak, work] {
+      if (const auto self = weak.lock()) self->on_inflated(*work);
     });
   });
 }
 
-void HttpSession::on_inflated(Request&& request, db::Result<std::string>&& body) {
+void HttpSession::on_inflated(const Inflating& done) {
   if (connection_ == nullptr) return;
-  if (!body.ok()) {
-    const db::ErrorCode code = body.error().code;
-    return refuse(code == db::ErrorCode::TooLarge      ? 413
-                  : code == db::ErrorCode::Unsupported ? 415
-                                                       : 400,
-                  body.error().message);
+  if (done.refused) return refuse(*done.refused);
+  if (!done.body.ok()) {
+    const db::ErrorCode code = done.body.error().code;
+    const int status = code == db::ErrorCode::TooLarge ? 413 : code == db::ErrorCode::Unsupported ? 415 : 400;
+    return refuse(status, done.body.error().message, limit_of(status, true));
   }
-  request.body = std::move(body).value();
-  if (request.body.size() > body_bytes_ && !take_body_bytes(request.body.size() - body_bytes_)) {
-    return refuse(503, "Too much is being sent to this server at once; try again.");
-  }
+  Request request = std::move(done.request);
+  request.body = std::move(done.body).value();
+  done.share.let_go();
+  request_bytes_ = request.body.capacity();
+  if (const auto refused = count_held()) return refuse(*refused);
   dispatch(std::move(request));
 }
 
@@ -179,9 +218,14 @@ void HttpSession::dispatch(Request&& request) {
   hub.handler(std::make_shared<Exchange>(hub.io, loop_.index(), weak_from_this(), std::move(request)));
 }
 
-void HttpSession::refuse(int status, std::string_view message) {
+// There is no room for it, which has been counted.
+void HttpSession::refuse(HalfReceived::Refusal refusal) {
+  refuse(refusal == HalfReceived::Refusal::TooSlow ? 408 : 503, HalfReceived::text_of(refusal));
+}
+
+void HttpSession::refuse(int status, std::string_view message, std::optional<Limit> limit) {
   Counters::add(connection_->counters().bad_requests);
-  if (const auto limit = limit_of(status, reader_ && reader_->has_head())) connection_->counters().reach(*limit);
+  if (limit) connection_->counters().reach(*limit);
   log(LogLevel::Debug, "bad request",
       {{"connection", connection_->id()}, {"peer", connection_->peer().text}, {"reason", message}});
   keep_alive_ = false;
@@ -209,14 +253,25 @@ void HttpSession::on_end() {
 void HttpSession::on_deadline() {
   if (connection_ == nullptr) return;
   // What it has sent we may not have wanted to read.
-  if (phase_ == Phase::Reading && connection_->is_throttled()) return deadline_.set(connection_->hub().limits.idle_time_max);
-  if (phase_ == Phase::Reading && reader_) return refuse(408, "The request took too long to come.");
+  if (phase_ == Phase::Reading && connection_->is_throttled()) {
+    pace_.begin(std::chrono::steady_clock::now());
+    return deadline_.set(connection_->hub().limits.idle_time_max);
+  }
+  if (phase_ == Phase::Reading && reader_ && reader_->has_head()) return give_up_on_body();
+  if (phase_ == Phase::Reading && reader_) return refuse(408, "The request took too long to come.", Limit::HeadTime);
   if (phase_ == Phase::LongAnswer) {
     connection_->tell_of_slowness(Limit::ReadTime);
     return connection_->reset();
   }
   connection_->counters().reach(Limit::IdleTime);
   connection_->close();
+}
+
+void HttpSession::give_up_on_body() {
+  const bool is_silent = pace_.is_silent(std::chrono::steady_clock::now());
+  if (is_silent) return refuse(408, "The request took too long to come.", Limit::BodyTime);
+  connection_->hub().half_received->count(HalfReceived::Refusal::TooSlow);
+  refuse(HalfReceived::Refusal::TooSlow);
 }
 
 void HttpSession::on_server_closing() {
@@ -230,6 +285,7 @@ void HttpSession::on_server_closing() {
 
 void HttpSession::set_on_leaving(std::function<void(Leaving)>&& on_leaving) {
   if (connection_ != nullptr && phase_ != Phase::Busy) return;
+  waits_ = true;
   on_leaving_ = std::make_unique<std::function<void(Leaving)>>(std::move(on_leaving));
   if (connection_ == nullptr || has_ended_) return tell_leaving(Leaving::Client);
   if (is_closing_) tell_leaving(Leaving::Server);
@@ -244,11 +300,11 @@ void HttpSession::tell_leaving(Leaving who) {
 void HttpSession::on_gone() {
   set_in_flight(false);
   if (stream_) Counters::take(connection_->counters().streams_open);
-  give_back_body_bytes();
   connection_ = nullptr;
   deadline_.clear();
   phase_ = Phase::Over;
   reader_.reset();
+  share_.let_go();
   long_body_.reset();
   held_ = {};
   if (const auto stream = std::exchange(stream_, nullptr)) stream->closed();
@@ -268,12 +324,26 @@ void HttpSession::set_in_flight(bool is_in_flight) {
 void HttpSession::count_answer(int status) {
   const size_t status_class = std::clamp<size_t>(static_cast<size_t>(status) / 100, 1, kStatusClasses) - 1;
   Counters::add(connection_->counters().answers[method_][status_class]);
+  if (phase_ == Phase::Busy || phase_ == Phase::LongAnswer) tell_if_slow(status);
   if (!logs(LogLevel::Debug)) return;
   log(LogLevel::Debug, "answered",
       {{"connection", connection_->id()},
        {"peer", connection_->peer().text},
        {"method", kCountedMethods[method_]},
        {"status", status}});
+}
+
+void HttpSession::tell_if_slow(int status) const {
+  const auto took = std::chrono::steady_clock::now() - asked_at_;
+  if (waits_ || took < kSlowRequestTime) return;
+  log_seldom(LogLevel::Info, "slow request", "slow request",
+             {{"method", kCountedMethods[method_]},
+              {"at", place_},
+              {"did", deed_},
+              {"status", status},
+              {"ms", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()},
+              {"connection", connection_->id()},
+              {"peer", connection_->peer().text}});
 }
 
 bool HttpSession::wants_gzip(const Response& response, size_t body_bytes) const {
@@ -322,10 +392,11 @@ void HttpSession::send_response(Response&& response, bool is_gzipped) {
 
 // What was asked has been answered, as far as we are concerned.
 void HttpSession::answered() {
-  give_back_body_bytes();
   long_body_.reset();
   on_leaving_.reset();
   reader_.reset();
+  request_bytes_ = 0;
+  share_.let_go();
   set_in_flight(false);
   method_ = kCountedMethods.size() - 1;
   if (const auto stream = std::exchange(stream_, nullptr)) {
@@ -445,6 +516,7 @@ std::shared_ptr<HttpStream> HttpSession::answer_stream(int status, const Headers
   set_in_flight(false);
   if (is_http_1_0_) keep_alive_ = false;
   phase_ = Phase::Streaming;
+  request_bytes_ = 0;
   stream_ = std::make_shared<HttpStream>(loop_, weak_from_this());
   connection_->send(response_head(status, headers, {.framing = unknown_length(), .keep_alive = keep_alive_}));
   auto stream = stream_;
@@ -465,9 +537,9 @@ std::shared_ptr<WebSocket> HttpSession::answer_websocket(std::string_view key,
   set_in_flight(false);
   connection_->send(websocket_head(key, options.may_deflate));
   connection_->set_reading(false);
-  websocket_ = std::make_shared<WebSocketSession>(*connection_, std::move(handler), options);
+  websocket_ = std::make_shared<WebSocketSession>(*connection_, std::move(handler), options, share_.owner());
   const auto websocket = websocket_;
-  give_back_body_bytes();
+  share_.let_go();
   phase_ = Phase::Over;
   deadline_.clear();
   const bool was_closing = is_closing_;

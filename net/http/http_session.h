@@ -9,6 +9,7 @@
 #include "net/http/connection.h"
 #include "net/http/exchange.h"
 #include "net/http/gzip.h"
+#include "net/http/half_received.h"
 #include "net/http/request_reader.h"
 #include "net/http/response_head.h"
 #include "net/http/websocket_session.h"
@@ -37,6 +38,9 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   std::shared_ptr<WebSocket> answer_websocket(std::string_view key, std::shared_ptr<WebSocketHandler> handler,
                                               const WebSocketOptions& options);
 
+  // What the request that is being answered does, in a word or two: for the log, when it takes long. A literal.
+  void set_deed(const char* deed) { deed_ = deed; }
+
   // For the stream.
   template <typename Bytes>
   void send_piece(Bytes&& bytes) {
@@ -55,12 +59,15 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   void read_held();
   bool on_head();
   void on_request();
-  void on_inflated(Request&& request, db::Result<std::string>&& body);
+  struct Inflating;
+  void inflate(Request&& request, std::string coding);
+  void on_inflated(const Inflating& done);
   void dispatch(Request&& request);
-  void refuse(int status, std::string_view message);
-  void hold(std::string_view bytes);
-  bool take_body_bytes(size_t count);
-  void give_back_body_bytes();
+  void refuse(int status, std::string_view message, std::optional<Limit> limit = {});
+  void refuse(HalfReceived::Refusal refusal);
+  void keep(std::string_view bytes);
+  std::optional<HalfReceived::Refusal> count_held();
+  void give_up_on_body();
 
   bool wants_gzip(const Response& response, size_t body_bytes) const;
   void send_response(Response&& response, bool is_gzipped);
@@ -75,6 +82,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   void tell_leaving(Leaving who);
   void set_in_flight(bool is_in_flight);
   void count_answer(int status);
+  void tell_if_slow(int status) const;
 
   Connection* connection_;  // null when it is gone
   IoLoop& loop_;
@@ -85,9 +93,15 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   std::shared_ptr<HttpStream> stream_;
   std::unique_ptr<std::function<void(Leaving)>> on_leaving_;  // of the exchange that is being answered
   std::shared_ptr<WebSocketSession> websocket_;  // until it has been given what came behind the request
-  size_t body_bytes_ = 0;                        // taken from the hub
+  HalfReceived::Share share_;                    // of what has come, until it is answered
+  size_t request_bytes_ = 0;                     // of the request that is being answered
+  LeastPace pace_;                                    // of a body
   size_t method_ = kCountedMethods.size() - 1;   // of the request; the last: not known
+  IoLoop::Time asked_at_{};                      // when the request that is being answered was whole
+  const char* place_ = "";                       // it is for: a kind of path, never the path
+  const char* deed_ = "";
   Phase phase_ = Phase::Reading;
+  bool waits_ = false;  // it is answered when something happens, or late
   bool is_reading_ = false;  // read() is on the stack
   bool has_ended_ = false;   // the client sends no more
   bool is_closing_ = false;  // the server is

@@ -11,9 +11,12 @@
 #include <vector>
 
 #include "net/http/address_counts.h"
+#include "net/http/half_received.h"
 #include "net/http/ip_address.h"
+#include "net/http/limit_log.h"
 #include "net/http/limits.h"
 #include "net/http/listener.h"
+#include "net/http/origin.h"
 
 namespace hearth::net::http {
 
@@ -45,15 +48,23 @@ struct alignas(64) Counters {
     counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
   static void take(std::atomic<uint64_t>& counter, uint64_t by = 1) { add(counter, 0 - by); }
-  void reach(Limit limit) { add(limits_reached[static_cast<size_t>(limit)]); }
+  void reach(Limit limit) {
+    add(limits_reached[static_cast<size_t>(limit)]);
+    tell_of_limit(kLimitNames[static_cast<size_t>(limit)]);
+  }
 };
 
 struct Hub {
-  Hub(IoPool& io_pool, WorkerPool& worker_pool, Limits the_limits, Handler the_handler)
+  // `the_budget`: null for one of its own.
+  Hub(IoPool& io_pool, WorkerPool& worker_pool, Limits the_limits, Handler the_handler,
+      std::shared_ptr<HalfReceived> the_budget)
       : io(io_pool),
         workers(worker_pool),
         limits(the_limits),
         handler(std::move(the_handler)),
+        half_received(the_budget != nullptr ? std::move(the_budget)
+                                            : std::make_shared<HalfReceived>(limits.pending_bytes_max,
+                                                                             limits.pending_bytes_per_address_max)),
         threads(io_pool.size()) {}
 
   // The home of what lives on one io thread; nobody else looks at it.
@@ -67,13 +78,14 @@ struct Hub {
   WorkerPool& workers;
   const Limits limits;
   const Handler handler;
-  std::unique_ptr<TlsCertificate> tls;  // null: none. Set before the first connection, as are the next two
+  const std::shared_ptr<HalfReceived> half_received;
+  std::unique_ptr<TlsCertificate> tls;  // null: none. Set before the first connection, as are the next three
   IpNetworks trusted_proxies;
   bool proxy_protocol = false;
+  HostNames host_names;                 // of this machine
   std::vector<Thread> threads;
   std::atomic<size_t> connection_count = 0;  // handed to a thread and not yet gone
   size_t next_thread = 0;                    // for the next connection; of the thread that accepts
-  std::atomic<size_t> body_bytes = 0;        // see Limits::bodies_bytes_max
 
   AddressCounts addresses;
 
@@ -81,12 +93,6 @@ struct Hub {
     uint64_t waiting = 0;
     for (const Thread& thread : threads) waiting += thread.counters.outbox_bytes.load(std::memory_order_relaxed);
     return waiting > limits.outbound_bytes_max;
-  }
-
-  bool take_body_bytes(size_t count) {
-    if (body_bytes.fetch_add(count) + count <= limits.bodies_bytes_max) return true;
-    body_bytes.fetch_sub(count);
-    return false;
   }
 };
 

@@ -141,6 +141,10 @@ void Deadline::set(std::chrono::milliseconds from_now) {
   timer_ = loop_.schedule(from_now, [this] { on_timer(); });
 }
 
+void Deadline::set_earlier(std::chrono::milliseconds from_now) {
+  if (std::chrono::steady_clock::now() + from_now < due_) set(from_now);
+}
+
 void Deadline::on_timer() {
   timer_due_ = IoLoop::Time::max();
   if (due_ == IoLoop::Time::max()) return;

@@ -85,6 +85,7 @@ class Deadline {
   Deadline(IoLoop& loop, Task on_due) : loop_(loop), on_due_(std::move(on_due)) {}
 
   void set(std::chrono::milliseconds from_now);
+  void set_earlier(std::chrono::milliseconds from_now);  // unless it is set, and no later than that
   void clear() { due_ = IoLoop::Time::max(); }
 
  private:

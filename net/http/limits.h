@@ -19,7 +19,13 @@ struct Limits {
   size_t head_bytes_max = 32u << 10;         // request line and header fields; past it: 431
   size_t header_fields_max = 128;            // past it: 431
   size_t body_bytes_max = 256u << 20;        // of one request, after inflating too; past it: 413
-  size_t bodies_bytes_max = 1024u << 20;     // of all requests that are being received or answered; past it: 503
+  // Of all that clients have sent and that is not whole yet, or not answered (half_received.h). Past it: 503, or a WebSocket
+  // ends with 1013.
+  size_t pending_bytes_max = 1024u << 20;
+  size_t pending_bytes_per_address_max = 512u << 20;  // the part of one address; the same past it
+  // Bytes a second of a body or a message that has begun, on average: who is slower than that for body_stall_max, or silent,
+  // is given up (408, or 1008). 0: only who is silent.
+  size_t receive_pace_min = 1'000;
   size_t backlog_bytes_max = 64u << 20;      // waiting to be sent on one connection, not counting its largest piece
   // Waiting to be sent on all connections. Past it, who takes nothing and has more than backlog_bytes_pause waiting is
   // cut off at once, and large answers wait.
@@ -29,7 +35,7 @@ struct Limits {
 
   std::chrono::milliseconds greeting_time_max{10'000};    // from a connection to the end of its TLS handshake
   std::chrono::milliseconds head_time_max{30'000};        // from the first byte of a request to the end of its head
-  std::chrono::milliseconds body_stall_max{30'000};       // without a byte of the body
+  std::chrono::milliseconds body_stall_max{30'000};       // without a byte of what has begun, or below the pace
   std::chrono::milliseconds idle_time_max{90'000};        // between requests; the SDKs pool connections: at least 60 s
   std::chrono::milliseconds send_stall_max{30'000};       // without a byte taken by the client while some wait
   std::chrono::milliseconds long_body_time_max{900'000};  // for a long body as a whole: its source holds a snapshot
@@ -48,6 +54,8 @@ enum class Limit : uint8_t {
   BodySize,
   BodyTime,
   PendingSize,
+  PendingSizePerAddress,
+  ReceivePace,
   MessageSize,
   IdleTime,
   Backlog,
@@ -55,9 +63,10 @@ enum class Limit : uint8_t {
   Outbound,
   ReadTime,
 };
-inline constexpr std::array<std::string_view, 15> kLimitNames = {
+inline constexpr std::array<std::string_view, 17> kLimitNames = {
     "connections", "connections_per_address", "request_rate", "greeting_time", "head_size",
-    "head_time",   "body_size",               "body_time",    "pending_size",  "message_size",
+    "head_time",   "body_size",               "body_time",    "pending_size",  "pending_size_per_address",
+    "receive_pace", "message_size",
     "idle_time",   "backlog_size",            "send_time",    "outbound_size", "read_time"};
 
 }  // namespace hearth::net::http

@@ -79,7 +79,7 @@ class Door : public std::enable_shared_from_this<Door> {
         const bool is_short = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
         if (is_short) {
           Counters::add(hub_->threads[loop_.index()].counters.no_descriptors);
-          log(LogLevel::Warn, "no descriptors left for connections", {{"error", std::strerror(errno)}});
+          log_seldom(LogLevel::Warn, "descriptors", "no descriptors left for connections", {{"error", std::strerror(errno)}});
           pause_ = loop_.schedule(kAcceptPause, [this] { wait(); });
           return;
         }
@@ -131,7 +131,7 @@ Listener::~Listener() { drain(std::chrono::milliseconds(0)); }
 db::Result<std::unique_ptr<Listener>> Listener::open(IoPool& io, WorkerPool& workers, const Options& options,
                                                      Handler handler) {
   auto impl = std::make_unique<Impl>();
-  impl->hub = std::make_shared<Hub>(io, workers, options.limits, std::move(handler));
+  impl->hub = std::make_shared<Hub>(io, workers, options.limits, std::move(handler), options.half_received);
   if (!options.tls.empty()) {
     ASSIGN_OR_RETURN(impl->hub->tls, TlsCertificate::load(options.tls));
   }
@@ -140,6 +140,7 @@ db::Result<std::unique_ptr<Listener>> Listener::open(IoPool& io, WorkerPool& wor
     impl->hub->trusted_proxies.push_back(network);
   }
   impl->hub->proxy_protocol = options.proxy_protocol;
+  ASSIGN_OR_RETURN(impl->hub->host_names, HostNames::parse(options.host_names));
   ASSIGN_OR_RETURN(Bound bound, bind_addresses(options.host, options.port));
   impl->port = bound.port;
   std::string host = options.host.empty() ? bound.sockets.front().address : options.host;
@@ -187,6 +188,14 @@ Stats Listener::stats() const {
       }
     }
   }
+  const HalfReceived& half_received = *impl_->hub->half_received;
+  stats.half_received_bytes = half_received.bytes();
+  const auto refused = [&](Limit limit, HalfReceived::Refusal refusal) {
+    stats.limits_reached[static_cast<size_t>(limit)] += half_received.refused(refusal);
+  };
+  refused(Limit::PendingSize, HalfReceived::Refusal::AllFull);
+  refused(Limit::PendingSizePerAddress, HalfReceived::Refusal::AddressFull);
+  refused(Limit::ReceivePace, HalfReceived::Refusal::TooSlow);
   const auto reached = [&stats](Limit limit) { return stats.limits_reached[static_cast<size_t>(limit)]; };
   stats.refused = reached(Limit::Connections);
   for (const Limit limit : {Limit::Backlog, Limit::SendTime, Limit::Outbound, Limit::ReadTime}) stats.slow_readers += reached(limit);

@@ -48,9 +48,12 @@ struct Stats {
   uint64_t streams_open = 0;     // now
   uint64_t websockets_open = 0;  // now
   uint64_t outbox_bytes = 0;     // waiting to be sent now
+  uint64_t half_received_bytes = 0;  // held now of what is not whole, or not answered (half_received.h)
   std::array<uint64_t, kLimitNames.size()> limits_reached{};  // by Limit
   std::array<std::array<uint64_t, kStatusClasses>, kCountedMethods.size()> answers{};
 };
+
+class HalfReceived;
 
 class Listener {
  public:
@@ -61,6 +64,8 @@ class Listener {
     TlsFiles tls{};                              // empty: none
     std::vector<std::string> trusted_proxies{};  // "10.0.0.1", "fd00::/8": what they say of clients is so (forwarded.h)
     bool proxy_protocol = false;                 // each connection of theirs begins with a PROXY header
+    std::vector<std::string> host_names{};  // of this machine, beside those that always are (origin.h)
+    std::shared_ptr<HalfReceived> half_received{};  // shared with others; null: one of its own, as `limits` say
   };
 
   // Accepts from here on. `io` has been started; it and `workers` outlive the listener.

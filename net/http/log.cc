@@ -7,7 +7,9 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "db/model/json.h"
 
@@ -24,8 +26,14 @@ struct Log {
 std::mutex mutex;                                 // Guards current.
 std::shared_ptr<const Log> current = std::make_shared<const Log>();
 std::atomic<LogLevel> least = LogLevel::Off;      // of current: looked at without the lock
+std::mutex seldom_mutex;                          // Guards seldom.
+Seldom seldom;
 
 void use(Log log) {
+  {
+    const std::lock_guard lock(seldom_mutex);
+    seldom = {};  // a log that begins has said nothing
+  }
   auto next = std::make_shared<const Log>(std::move(log));
   const std::lock_guard lock(mutex);
   least = next->least;
@@ -94,7 +102,9 @@ void append_value(const LogField& field, LogFormat format, std::string& to) {
   }
 }
 
-std::string json_text(std::string_view message, LogFields fields, std::string_view detail) {
+using Fields = std::span<const LogField>;
+
+std::string json_text(std::string_view message, Fields fields, std::string_view detail) {
   std::string line;
   append_string(message, line);
   for (const LogField& field : fields) {
@@ -110,9 +120,7 @@ std::string json_text(std::string_view message, LogFields fields, std::string_vi
   return line;
 }
 
-}  // namespace
-
-std::string log_text(LogFormat format, std::string_view message, LogFields fields, std::string_view detail) {
+std::string line_of(LogFormat format, std::string_view message, Fields fields, std::string_view detail) {
   if (format == LogFormat::Json) return json_text(message, fields, detail);
   std::string line;
   append_string(message, line);  // whatever would begin a line of its own is escaped
@@ -123,6 +131,27 @@ std::string log_text(LogFormat format, std::string_view message, LogFields field
   }
   if (!detail.empty()) line.append("\n").append(detail);
   return line;
+}
+
+void write(LogLevel level, std::string_view message, Fields fields, std::string_view detail) {
+  std::shared_ptr<const Log> log;
+  {
+    const std::lock_guard lock(mutex);
+    log = current;
+  }
+  std::string line = line_of(log->format, message, fields, detail);
+  if (log->format == LogFormat::Journal) line.insert(0, journal_level(level));
+  if (log->sink) {
+    log->sink(level, line);
+  } else if (log->logger != nullptr) {
+    log->logger->log(level_of(level), line);
+  }
+}
+
+}  // namespace
+
+std::string log_text(LogFormat format, std::string_view message, LogFields fields, std::string_view detail) {
+  return line_of(format, message, Fields(fields.begin(), fields.size()), detail);
 }
 
 void start_log(LogLevel level, LogFormat format) {
@@ -147,20 +176,35 @@ void log_to(LogLevel level, LogSink sink) {
 
 bool logs(LogLevel level) { return level != LogLevel::Off && level >= least.load(std::memory_order_relaxed); }
 
-void log(LogLevel level, std::string_view message, LogFields fields, std::string_view detail) {
+std::optional<uint64_t> Seldom::count(std::string_view kind, Time now) {
+  auto found = kinds_.find(kind);
+  if (found == kinds_.end()) {
+    if (kinds_.size() >= kSeldomKindsMax) return std::nullopt;
+    found = kinds_.emplace(kind, Kind()).first;
+  }
+  Kind& one = found->second;
+  ++one.count;
+  if (one.is_told && now - one.told < kSeldomTime) return std::nullopt;
+  one.is_told = true;
+  one.told = now;
+  return std::exchange(one.count, 0);
+}
+
+void log_seldom(LogLevel level, std::string_view kind, std::string_view message, LogFields fields) {
   if (!logs(level)) return;
-  std::shared_ptr<const Log> log;
+  std::optional<uint64_t> count;
   {
-    const std::lock_guard lock(mutex);
-    log = current;
+    const std::lock_guard lock(seldom_mutex);
+    count = seldom.count(kind, std::chrono::steady_clock::now());
   }
-  std::string line = log_text(log->format, message, fields, detail);
-  if (log->format == LogFormat::Journal) line.insert(0, journal_level(level));
-  if (log->sink) {
-    log->sink(level, line);
-  } else if (log->logger != nullptr) {
-    log->logger->log(level_of(level), line);
-  }
+  if (!count) return;
+  std::vector<LogField> all(fields);
+  all.emplace_back("count", *count);
+  write(level, message, all, {});
+}
+
+void log(LogLevel level, std::string_view message, LogFields fields, std::string_view detail) {
+  if (logs(level)) write(level, message, Fields(fields.begin(), fields.size()), detail);
 }
 
 }  // namespace hearth::net::http

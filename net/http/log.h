@@ -11,10 +11,13 @@
 // Thread: any.
 #pragma once
 
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -45,6 +48,30 @@ void log_to(LogLevel level, LogSink sink);
 
 bool logs(LogLevel level);  // whether a line of it goes anywhere
 void log(LogLevel level, std::string_view message, LogFields fields = {}, std::string_view detail = {});
+
+// The same for what may happen many times a second: a line of each `kind` at most once in kSeldomTime, with the number of times
+// since the line before as `count`. Kinds are few, and named by the program.
+void log_seldom(LogLevel level, std::string_view kind, std::string_view message, LogFields fields = {});
+
+inline constexpr std::chrono::seconds kSeldomTime{10};
+inline constexpr std::chrono::seconds kSlowRequestTime{1};  // whoever waits longer for an answer is told of
+inline constexpr size_t kSeldomKindsMax = 100;
+
+// Counts how often something happens, by its kind, and says when to speak of it. Thread: one at a time.
+class Seldom {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  // It has happened. How often since it was last spoken of; nothing: that was less than kSeldomTime ago.
+  std::optional<uint64_t> count(std::string_view kind, Time now);
+
+ private:
+  struct Kind {
+    Time told{};
+    uint64_t count = 0;
+    bool is_told = false;
+  };
+  std::map<std::string, Kind, std::less<>> kinds_;
+};
 
 // The line without time and level. Pure.
 std::string log_text(LogFormat format, std::string_view message, LogFields fields, std::string_view detail);

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+
+#include "net/http/ip_address.h"
 
 namespace hearth::net::http {
 
@@ -67,6 +70,76 @@ bool is_local_origin(std::string_view origin) {
   return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string to(text);
+  std::transform(to.begin(), to.end(), to.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  return to;
+}
+
+bool is_name(std::string_view text) {
+  return !text.empty() && text.front() != '.' && text.find("..") == std::string_view::npos &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+         });
+}
+
+// Of "name:9000" or "[::1]:9000". Nothing: a port that is none.
+std::optional<std::string_view> without_port(std::string_view host) {
+  const size_t end = host.starts_with('[') ? host.find(']') + 1 : std::min(host.find(':'), host.size());
+  if (end == 0) return std::nullopt;
+  const std::string_view port = host.substr(end);
+  if (!port.empty() && (port.front() != ':' || port.find_first_not_of("0123456789", 1) != std::string_view::npos)) return std::nullopt;
+  return host.substr(0, end);
+}
+
+}  // namespace
+
+db::Result<HostNames> HostNames::parse(const std::vector<std::string>& names) {
+  HostNames hosts;
+  for (const std::string& text : names) {
+    std::string name = lower(text);
+    if (name.ends_with('.')) name.pop_back();
+    const bool is_wide = name.starts_with("*.");
+    if (is_wide) name.erase(0, 1);
+    if (!is_name(std::string_view(name).substr(is_wide ? 1 : 0))) {
+      return db::Error{db::ErrorCode::InvalidArgument,
+                       fmt::format("{} is no name of a host: write NAME, without a port, or *.NAME for all below it", text)};
+    }
+    hosts.names_.push_back(std::move(name));
+  }
+  return hosts;
+}
+
+bool HostNames::has(std::string_view host) const {
+  const auto bare = without_port(host);
+  if (!bare) return false;
+  if (bare->starts_with('[')) {
+    const std::string_view address = bare->substr(1, bare->size() - 2);
+    return address.find(':') != std::string_view::npos && IpAddress::parse(address.substr(0, address.find('%'))).has_value();
+  }
+  std::string name = lower(*bare);
+  if (name.ends_with('.')) name.pop_back();
+  if (!is_name(name)) return false;
+  if (name == "localhost" || name.ends_with(".localhost") || IpAddress::parse(name)) return true;
+  return std::any_of(names_.begin(), names_.end(), [&](const std::string& one) {
+    return one.starts_with('.') ? name.ends_with(one) && name.size() > one.size() : name == one;
+  });
+}
+
+bool HostNames::are_of(const Request& request) const {
+  const auto host = request.header("Host");
+  if (!host || !has(*host)) return false;
+  if (!request.target_host.empty() && !has(request.target_host)) return false;
+  return request.host() == *host || has(request.host());
+}
+
+Whence whence_of(const Request& request) {
+  if (!is_local_origin(origin_of(request))) return Whence::OtherPage;
+  return request.host_is_here ? Whence::Here : Whence::OtherHost;
+}
+
 db::Result<OriginList> OriginList::parse(const std::vector<std::string>& texts) {
   OriginList list;
   for (const std::string& text : texts) {
@@ -82,11 +155,12 @@ db::Result<OriginList> OriginList::parse(const std::vector<std::string>& texts) 
   return list;
 }
 
-bool OriginList::allows(const Request& request) const {
+bool OriginList::allows(const Request& request, Own own) const {
   if (origins_.empty()) return true;
   const std::string origin = origin_of(request);
   if (origin.empty()) return !is_for_pages_alone(request.target) || request.header("Sec-Fetch-Site").has_value();
   if (std::any_of(origins_.begin(), origins_.end(), [&](const std::string& one) { return matches(one, origin); })) return true;
+  if (own == Own::Here && !request.host_is_here) return false;
   const std::string host(request.host());
   return !host.empty() && (origin == origin_in("http://" + host) || origin == origin_in("https://" + host));
 }

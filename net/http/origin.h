@@ -7,6 +7,7 @@
 // Programs that are no browser send none of them, and are not asked.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,15 +24,43 @@ std::string origin_of(const Request& request);
 // Whether that is of a page of this machine: localhost or a loopback address; or no page at all.
 bool is_local_origin(std::string_view origin);
 
+// Which names are this machine's, when a request says by Host whom it asks. A page of any site can have its own name made to
+// mean this machine (DNS rebinding), and what it then asks comes from no other origin; but it comes by that name. An IP
+// address is nobody's name, and `localhost` and all below it browsers look up nowhere.
+class HostNames {
+ public:
+  HostNames() = default;
+  // And those: "hearth", "db.test", or "*.test" for all below it. Errors: InvalidArgument.
+  static db::Result<HostNames> parse(const std::vector<std::string>& names);
+
+  // Whether the Host names this machine, and the request's target too if it is a whole URL, and a trusted proxy's
+  // X-Forwarded-Host if there is one. No Host names nothing.
+  bool are_of(const Request& request) const;
+  // "localhost:9000", "[::1]", "Hearth.": with a port, in any case, with a dot at its end, or without.
+  bool has(std::string_view host) const;
+
+ private:
+  std::vector<std::string> names_;  // in lower case; "*.test" as ".test"
+};
+
+// Whether it is this machine that asks itself, as far as browsers tell: what is for this machine only asks that first.
+enum class Whence : uint8_t {
+  Here,
+  OtherPage,  // a page of another machine
+  OtherHost,  // by a name that is not known to be this machine's (Request::host_is_here)
+};
+Whence whence_of(const Request& request);
+
 class OriginList {
  public:
   // Each "SCHEME://HOST[:PORT]"; a HOST that begins with "*." stands for all below it. None: every origin is allowed.
   // Errors: InvalidArgument.
   static db::Result<OriginList> parse(const std::vector<std::string>& texts);
 
-  // Whether its page is on the list, or is the server's own. A request that only a page makes (`/.lp`, `callback=`) and that
+  // Whether its page is on the list, or is the server's own; with `own` Here, by a name that is this machine's. A request that only a page makes (`/.lp`, `callback=`) and that
   // does not say which is not allowed either.
-  bool allows(const Request& request) const;
+  enum class Own : uint8_t { Anywhere, Here };
+  bool allows(const Request& request, Own own = Own::Anywhere) const;
 
  private:
   std::vector<std::string> origins_;

@@ -37,6 +37,9 @@ struct Request {
   bool peer_is_loopback = false;
   bool is_secure = false;     // the client speaks TLS, with us or with a trusted proxy
   bool is_forwarded = false;  // by a trusted proxy
+  bool is_behind_stranger = false;  // by a proxy that is not: it has said X-Forwarded-For, and `peer` is the proxy
+  bool host_is_here = false;  // it asks by a name of this machine (HostNames, origin.h)
+  std::string target_host{};  // of a target that was a whole URL, "localhost:9000"; "": it was none
   uint64_t connection = 0;  // its number, unique in this process: for the log
 
   std::optional<std::string_view> header(std::string_view name) const { return find_header(headers, name); }

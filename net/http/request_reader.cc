@@ -15,6 +15,7 @@ constexpr size_t kMethodBytesMax = 32;
 constexpr size_t kVersionBytes = 8;  // "HTTP/1.1"
 constexpr size_t kChunkExtensionBytesMax = 256;
 constexpr size_t kReserveBytesMax = 1u << 20;  // for a body that has only been announced
+constexpr size_t kReserveTimes = 8;            // past that, as many times what has come
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kLastChunk = "0\r\n";
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
@@ -28,10 +29,12 @@ bool is_valid_target(std::string_view target) {
 }
 
 // As to a proxy (RFC 9112 §3.2.2).
-std::string_view without_origin(std::string_view target) {
+std::string_view without_origin(std::string_view target, std::string& host) {
   constexpr std::string_view kScheme = "http://";
   if (!target.starts_with(kScheme)) return target;
   const size_t path = target.find('/', kScheme.size());
+  host = target.substr(kScheme.size(), path == std::string_view::npos ? path : path - kScheme.size());
+  if (host.empty()) host = "?";  // nobody's name
   return path == std::string_view::npos ? "/" : target.substr(path);
 }
 
@@ -193,6 +196,7 @@ RequestReader::Found RequestReader::take_head(std::string_view& bytes) {
     const size_t size = end + kHeadEnd.size();
     bytes.remove_prefix(size - had);
     const Found found = parse_head(all.substr(0, size));
+    head_bytes_ = size;
     std::string().swap(held_);
     has_head_ = found == Found::Head;
     return found;
@@ -220,7 +224,7 @@ RequestReader::Found RequestReader::parse_head(std::string_view head) {
   }
   const std::string_view target = line.substr(method_end + 1, target_end - method_end - 1);
   if (target.size() > limits_.target_bytes_max) return refuse(414, "The URL is too long.");
-  request_.target = without_origin(target);
+  request_.target = without_origin(target, request_.target_host);
   if (!is_valid_target(request_.target)) return refuse(400, "The URL is not valid.");
   if (has_folded_line(head)) return refuse(400, "The header fields are not valid HTTP.");
 
@@ -263,10 +267,12 @@ RequestReader::Found RequestReader::take_body(std::string_view& bytes) {
 void RequestReader::append_to_body(std::string_view bytes) {
   std::string& body = request_.body;
   if (content_length_ && body.capacity() < *content_length_ + kBodyPaddingBytes) {
-    // Who has sent a megabyte means the rest too.
-    const bool is_earnest = body.size() + bytes.size() > kReserveBytesMax;
-    const uint64_t room = is_earnest ? *content_length_ : std::min<uint64_t>(*content_length_, kReserveBytesMax);
-    body.reserve(static_cast<size_t>(room) + kBodyPaddingBytes);
+    // In steps, so that what is announced costs no addresses and a step copies no more than an eighth.
+    const size_t come = body.size() + bytes.size();
+    if (body.capacity() < come + kBodyPaddingBytes) {
+      const size_t room = std::max(kReserveBytesMax, come * kReserveTimes);
+      body.reserve(static_cast<size_t>(std::min<uint64_t>(*content_length_, room)) + kBodyPaddingBytes);
+    }
   }
   body.append(bytes);
 }

@@ -44,8 +44,13 @@ class RequestReader {
   bool keep_alive() const { return keep_alive_; }
   bool expects_continue() const { return expects_continue_; }
   std::optional<uint64_t> content_length() const { return content_length_; }
-  size_t body_bytes() const { return request_.body.size(); }  // that have come
+  // Memory of what has come, about. Room that was made for an announced body and is not used yet is not in it: nobody has
+  // touched it, so it is no memory.
+  size_t held_bytes() const {
+    return held_.capacity() + head_bytes_ + (content_length_ ? request_.body.size() : request_.body.capacity());
+  }
   const Request& request() const { return request_; }
+  Request& request() { return request_; }
 
   // After Request: as it came, with the body. Peer is not filled in. The last call.
   Request take_request() { return std::move(request_); }
@@ -69,6 +74,7 @@ class RequestReader {
   Request request_{};
   std::optional<uint64_t> content_length_{};
   const char* error_ = "";
+  size_t head_bytes_ = 0;  // of a head that is whole
   int error_status_ = 0;
   bool has_head_ = false;
   bool is_http_1_0_ = false;

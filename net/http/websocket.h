@@ -74,6 +74,11 @@ class WebSocket {
   // permessage-deflate has been agreed on: frames may be made by deflated_frame_text.
   virtual bool is_deflated() const = 0;
 
+  // Memory of a message of the handler's that has begun and is not whole, when it is of several frames: from here on it counts
+  // with what the socket holds itself, and must go on at the pace that Limits demand. 0: there is none. Past a limit the
+  // socket is closed, not from within this call.
+  virtual void hold(size_t bytes) = 0;
+
   virtual bool is_closed() const = 0;  // or closing: nothing more can be sent
   virtual size_t backlog_bytes() const = 0;
 };

@@ -101,7 +101,7 @@ std::string deflated_frame_text(std::string_view payload) {
   return frame;
 }
 
-db::Result<std::string> inflate_message(std::string_view payload, size_t bytes_max) {
+db::Result<std::string> inflate_message(std::string_view payload, size_t bytes_max, const MayHold& may_hold) {
   thread_local Inflater inflater;
   z_stream& stream = inflater.stream;
   inflateReset(&stream);
@@ -111,7 +111,11 @@ db::Result<std::string> inflate_message(std::string_view payload, size_t bytes_m
     stream.avail_in = static_cast<unsigned>(part.size());  // a message's size has a limit far below
     for (;;) {
       const size_t before = message.size();
-      message.resize(before + std::min(kPieceBytes, bytes_max + 1 - before));
+      const size_t wanted = before + std::min(kPieceBytes, bytes_max + 1 - before);
+      if (may_hold && wanted > message.capacity() && !may_hold(std::max(wanted, 2 * message.capacity()))) {
+        return db::Error{db::ErrorCode::Unavailable, "no room"};
+      }
+      message.resize(wanted);
       stream.next_out = bytes_of(message.data() + before);
       stream.avail_out = static_cast<unsigned>(message.size() - before);
       const int state = inflate(&stream, Z_NO_FLUSH);

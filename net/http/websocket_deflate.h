@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "db/base/result.h"
+#include "net/http/gzip.h"
 #include "net/http/request.h"
 
 namespace hearth::net::http {
@@ -21,7 +22,7 @@ inline constexpr std::string_view kDeflateAnswer =
 // A frame of text, compressed when that makes it smaller.
 std::string deflated_frame_text(std::string_view payload);
 
-// Errors: InvalidData (not such data), TooLarge (more than `bytes_max`).
-db::Result<std::string> inflate_message(std::string_view payload, size_t bytes_max);
+// Errors: InvalidData (not such data), TooLarge (more than `bytes_max`), Unavailable: `may_hold` said no.
+db::Result<std::string> inflate_message(std::string_view payload, size_t bytes_max, const MayHold& may_hold = {});
 
 }  // namespace hearth::net::http

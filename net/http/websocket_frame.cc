@@ -146,7 +146,7 @@ FrameReader::Found FrameReader::on_header() {
     }
     in_message_ = true;
     const size_t whole = message_.size() + left_;
-    if (whole <= kMessageKeepMax) message_.reserve(whole + kBodyPaddingBytes);
+    if (whole <= kMessageKeepMax && !drops_) message_.reserve(whole + kBodyPaddingBytes);
   }
   in_payload_ = true;
   return Found::Nothing;
@@ -181,11 +181,15 @@ FrameReader::Found FrameReader::on_frame_end() {
   }
   if (!fin_) return Found::Nothing;
   in_message_ = false;
+  if (drops_) return Found::Nothing;
   if (is_deflated_) {
-    db::Result<std::string> inflated = inflate_message(message_, message_bytes_max_);
+    db::Result<std::string> inflated =
+        inflate_message(message_, message_bytes_max_, may_hold_ != nullptr ? *may_hold_ : MayHold());
     if (!inflated.ok()) {
-      const bool is_large = inflated.error().code == db::ErrorCode::TooLarge;
-      return is_large ? fail(CloseCode::TooLarge, "message too large") : fail(CloseCode::InvalidData, "not compressed as agreed");
+      const db::ErrorCode code = inflated.error().code;
+      if (code == db::ErrorCode::Unavailable) return fail(CloseCode::TryAgainLater, "no room for the message");
+      return code == db::ErrorCode::TooLarge ? fail(CloseCode::TooLarge, "message too large")
+                                             : fail(CloseCode::InvalidData, "not compressed as agreed");
     }
     message_ = std::move(inflated).value();
   }
@@ -205,12 +209,12 @@ FrameReader::Found FrameReader::next(std::string_view& bytes) {
       to = control_.data() + control_bytes_;
       std::memcpy(to, bytes.data(), part);
       control_bytes_ = static_cast<uint8_t>(control_bytes_ + part);
-    } else {
+    } else if (!drops_) {
       const size_t before = message_.size();
       message_.append(bytes.substr(0, part));
       to = message_.data() + before;
     }
-    unmask(to, part, key_, key_at_);
+    if (to != nullptr) unmask(to, part, key_, key_at_);
     bytes.remove_prefix(part);
     left_ -= part;
     if (left_ > 0) return Found::Nothing;

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "net/http/gzip.h"
 #include "net/http/websocket.h"
 
 namespace hearth::net::http {
@@ -31,10 +32,21 @@ void append_close_frame(std::string& to, CloseCode code, std::string_view reason
 class FrameReader {
  public:
   // `message_bytes_max`: as they come, and inflated. `inflates`: permessage-deflate has been agreed on.
-  explicit FrameReader(size_t message_bytes_max, bool inflates = false)
-      : message_bytes_max_(message_bytes_max), inflates_(inflates) {}
+  // `may_hold`: see inflate_message; asked for the message alone, beside its compressed bytes. Outlives the reader; null: yes.
+  explicit FrameReader(size_t message_bytes_max, bool inflates = false, const MayHold* may_hold = nullptr)
+      : message_bytes_max_(message_bytes_max), inflates_(inflates), may_hold_(may_hold) {}
 
   enum class Found : uint8_t { Nothing, Message, Ping, Pong, Close, Error };
+
+  // Memory of a message that is not whole.
+  size_t held_bytes() const { return message_.capacity() > kShortBytes ? message_.capacity() : 0; }
+  // Something has begun and is not whole.
+  bool is_within() const { return in_message_ || in_payload_ || header_bytes_ > 0; }
+  // From here on messages are read and forgotten.
+  void drop_messages() {
+    drops_ = true;
+    std::string().swap(message_);
+  }
 
   // Takes from the front of `bytes` up to the end of the first thing found. Nothing: all is taken, more is needed.
   // After Close and Error there is no going on.
@@ -47,6 +59,8 @@ class FrameReader {
   const char* error() const { return error_; }          // after Error, for a person
 
  private:
+  static constexpr size_t kShortBytes = sizeof(std::string);  // that a string has without memory of its own, at least
+
   bool take_header(std::string_view& bytes);
   Found on_header();
   Found on_frame_end();
@@ -55,6 +69,8 @@ class FrameReader {
 
   const size_t message_bytes_max_;
   const bool inflates_;
+  bool drops_ = false;
+  const MayHold* const may_hold_;
   std::string message_{};
   uint64_t left_ = 0;  // bytes of the payload to come
   const char* error_ = "";

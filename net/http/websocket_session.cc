@@ -25,12 +25,14 @@ std::string websocket_head(std::string_view key, bool deflated) {
 }
 
 WebSocketSession::WebSocketSession(Connection& connection, std::shared_ptr<WebSocketHandler> handler,
-                                   const WebSocketOptions& options)
+                                   const WebSocketOptions& options, HalfReceived::Owner owner)
     : connection_(&connection),
       counters_(connection.counters()),
       loop_(connection.loop()),
       handler_(std::move(handler)),
-      reader_(options.message_bytes_max, options.may_deflate),
+      may_hold_([this](size_t bytes) { return !(refused_ = count_held(bytes)); }),
+      reader_(options.message_bytes_max, options.may_deflate, &may_hold_),
+      owner_(owner),
       deadline_(loop_, [this] { on_deadline(); }),
       heard_at_(std::chrono::steady_clock::now()),
       ping_interval_(options.ping_interval),
@@ -56,9 +58,10 @@ void WebSocketSession::on_bytes(std::string_view bytes) {
   has_pinged_ = false;
   if (is_paused_ || !held_.empty()) {
     held_ += bytes;
-    return;
+    return watch_unfinished(bytes.size());
   }
   const auto self = shared_from_this();
+  const size_t come = bytes.size();
   is_reading_ = true;
   while (!is_paused_ && state_ != State::Closed && connection_ != nullptr) {
     const FrameReader::Found found = reader_.next(bytes);
@@ -67,6 +70,49 @@ void WebSocketSession::on_bytes(std::string_view bytes) {
   }
   is_reading_ = false;
   if (is_paused_ && state_ != State::Closed) held_ += bytes;
+  if (connection_ != nullptr && state_ == State::Open) watch_unfinished(come);
+}
+
+// ---- what is not whole ----
+
+WebSocketSession::Unfinished& WebSocketSession::unfinished() {
+  if (unfinished_ == nullptr) {
+    const Hub& hub = connection_->hub();
+    unfinished_.reset(new Unfinished{HalfReceived::Share(hub.half_received, owner_),
+                                     LeastPace(hub.limits.body_stall_max, hub.limits.receive_pace_min)});
+    unfinished_->pace.begin(std::chrono::steady_clock::now());
+    deadline_.set_earlier(hub.limits.body_stall_max);
+  }
+  return *unfinished_;
+}
+
+std::optional<HalfReceived::Refusal> WebSocketSession::count_held(size_t inflated) {
+  const size_t waiting = held_.empty() ? 0 : held_.capacity();
+  return unfinished().share.hold(reader_.held_bytes() + handler_bytes_ + waiting + inflated);
+}
+
+void WebSocketSession::watch_unfinished(size_t bytes_come) {
+  if (!reader_.is_within() && handler_bytes_ == 0 && held_.empty()) return unfinished_.reset();
+  unfinished().pace.came(bytes_come, std::chrono::steady_clock::now());
+  if (const auto refused = count_held(0)) give_up(CloseCode::TryAgainLater, HalfReceived::text_of(*refused));
+}
+
+void WebSocketSession::hold(size_t bytes) {
+  if (handler_bytes_ == bytes) return;
+  handler_bytes_ = bytes;
+  if (is_reading_ || is_closed()) return;  // on_bytes looks at it
+  loop_.later([self = shared_from_this()] {
+    if (!self->is_closed()) self->watch_unfinished(0);
+  });
+}
+
+// Not from within a call of the handler's.
+void WebSocketSession::give_up(CloseCode code, std::string_view reason) {
+  close_code_ = code;
+  std::string frame;
+  append_close_frame(frame, code, reason);
+  send_bytes(std::string_view(frame));
+  end();
 }
 
 void WebSocketSession::on_found(FrameReader::Found found) {
@@ -101,7 +147,7 @@ void WebSocketSession::on_found(FrameReader::Found found) {
         close_code_ = reader_.close_code();
         if (close_code_ == CloseCode::TooLarge) counters_.reach(Limit::MessageSize);
         std::string frame;
-        append_close_frame(frame, close_code_, reader_.error());
+        append_close_frame(frame, close_code_, refused_ ? HalfReceived::text_of(*refused_) : reader_.error());
         send_bytes(std::string_view(frame));
       }
       return end();
@@ -113,6 +159,8 @@ void WebSocketSession::on_found(FrameReader::Found found) {
 void WebSocketSession::end() {
   state_ = State::Closed;
   held_ = {};
+  reader_.drop_messages();
+  unfinished_.reset();
   deadline_.clear();
   connection_->close_after_sending();
   tell_of_end();  // now: the connection may linger, and what rests on the client's presence ends here
@@ -140,6 +188,7 @@ void WebSocketSession::on_gone() {
   connection_ = nullptr;
   state_ = State::Closed;
   held_ = {};
+  unfinished_.reset();
   deadline_.clear();
   tell_of_end();
 }
@@ -154,11 +203,20 @@ void WebSocketSession::on_deadline() {
     if (!is_there || now - closing_at_ >= limits.goodbye_time_max) return connection_->close();
     return deadline_.set(limits.linger_time_max);
   }
+  const auto now = std::chrono::steady_clock::now();
+  if (unfinished_ != nullptr) {
+    // While we do not read, nothing can come.
+    if (!is_read() || backlog_bytes() > 0) unfinished_->pace.begin(now);
+    if (unfinished_->pace.is_over(now)) {
+      connection_->hub().half_received->count(HalfReceived::Refusal::TooSlow);
+      return give_up(CloseCode::Policy, HalfReceived::text_of(HalfReceived::Refusal::TooSlow));
+    }
+  }
   // Who still takes what we send is there; and while much waits we do not hear.
-  if (backlog_bytes() > 0) heard_at_ = std::chrono::steady_clock::now();
-  const auto silence = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - heard_at_);
+  if (backlog_bytes() > 0) heard_at_ = now;
+  const auto silence = std::chrono::ceil<std::chrono::milliseconds>(now - heard_at_);
   // While we do not read we do not hear either; but a client whose messages we do not want to read is there.
-  const bool reads = !is_paused_ && !connection_->is_throttled();
+  const bool reads = is_read();
   if (reads && silence >= idle_time_max_) {
     counters_.reach(Limit::IdleTime);
     return connection_->close();
@@ -169,7 +227,8 @@ void WebSocketSession::on_deadline() {
     append_frame(frame, Opcode::Ping, {});
     send_bytes(std::string_view(frame));
   }
-  const auto next = has_pinged_ && reads ? idle_time_max_ - silence : ping_interval_ - silence;
+  auto next = has_pinged_ && reads ? idle_time_max_ - silence : ping_interval_ - silence;
+  if (unfinished_ != nullptr) next = std::min(next, unfinished_->pace.left(now));
   deadline_.set(std::clamp(next, std::chrono::milliseconds(1), ping_interval_));
 }
 
@@ -191,6 +250,8 @@ void WebSocketSession::close(CloseCode code, std::string_view reason) {
   close_code_ = code;
   state_ = State::Closing;
   closing_at_ = std::chrono::steady_clock::now();
+  reader_.drop_messages();
+  unfinished_.reset();
   deadline_.set(connection_->hub().limits.linger_time_max);
   resume();  // what comes until the client's goodbye is dropped
 }

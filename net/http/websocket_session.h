@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "net/http/connection.h"
+#include "net/http/half_received.h"
 #include "net/http/websocket.h"
 #include "net/http/websocket_frame.h"
 
@@ -17,7 +18,9 @@ std::string websocket_head(std::string_view key, bool deflated = false);
 class WebSocketSession : public Protocol, public WebSocket, public std::enable_shared_from_this<WebSocketSession> {
  public:
   // Nothing is read before start().
-  WebSocketSession(Connection& connection, std::shared_ptr<WebSocketHandler> handler, const WebSocketOptions& options);
+  // `owner`: whose bytes those are that are not a whole message yet.
+  WebSocketSession(Connection& connection, std::shared_ptr<WebSocketHandler> handler, const WebSocketOptions& options,
+                   HalfReceived::Owner owner);
 
   // `bytes` came behind the request.
   void start(std::string_view bytes);
@@ -35,11 +38,18 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   void close(CloseCode code, std::string_view reason) override;
   void pause() override;
   void resume() override;
+  void hold(size_t bytes) override;
   bool is_deflated() const override { return is_deflated_; }
   bool is_closed() const override { return connection_ == nullptr || state_ != State::Open; }
   size_t backlog_bytes() const override { return connection_ == nullptr ? 0 : connection_->backlog_bytes(); }
 
  private:
+  // A message that has begun and is not whole.
+  struct Unfinished {
+    HalfReceived::Share share;
+    LeastPace pace;
+  };
+
   // Closing: we have said goodbye and wait for the client's. Closed: both have, or the client is gone.
   enum class State : unsigned char { Open, Closing, Closed };
 
@@ -49,6 +59,11 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   }
   void update_reading() { connection_->set_reading(is_started_ && !is_paused_); }
   void read_held();
+  Unfinished& unfinished();
+  std::optional<HalfReceived::Refusal> count_held(size_t inflated);
+  void watch_unfinished(size_t bytes_come);
+  void give_up(CloseCode code, std::string_view reason);
+  bool is_read() const { return !is_paused_ && !connection_->is_throttled(); }
   void on_found(FrameReader::Found found);
   void end();
   void tell_of_end();
@@ -58,7 +73,12 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   Counters& counters_;
   IoLoop& loop_;
   std::shared_ptr<WebSocketHandler> handler_;  // null once it has been told of the end
+  const MayHold may_hold_;
   FrameReader reader_;
+  std::unique_ptr<Unfinished> unfinished_;  // null: there is none
+  const HalfReceived::Owner owner_;
+  size_t handler_bytes_ = 0;  // of a message of several frames
+  std::optional<HalfReceived::Refusal> refused_;
   std::string held_;  // what came while paused; in order, so nothing else is read before it
   Deadline deadline_;
   IoLoop::Time heard_at_;

@@ -37,10 +37,15 @@ void EventStream::begin(const std::string& space, rules::Auth auth) {
   waker_ = std::make_shared<http::Waker>(with_.io, thread_, [weak = weak_from_this()] {
     if (const auto alive = weak.lock()) alive->pump();
   });
+  const rules::Auth proven = auth;
   auto session = with_.guard.open(space, std::move(auth), "", [waker = waker_] { waker->wake(); }, rules::Unindexed::Refused,
                                   rules::Expired::Refused);
   if (!session.ok()) return refuse(session.error());
   session_ = std::move(session).value();
+  // A kick finds it from here on; one that came before has to be asked for.
+  if (with_.guard.is_revoked(space, proven)) {
+    return refuse({db::ErrorCode::InvalidToken, "Auth token was revoked: its user has been signed out since."});
+  }
   // From here on, until there is a stream to own this, the handler does.
   held_ = with_.waiting.hold(shared_from_this());
   db::Listen listen;

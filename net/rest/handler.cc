@@ -40,6 +40,56 @@ struct Call {
   rest::Change change;
 };
 
+// For the log.
+const char* deed_of(const rest::Request& request) {
+  switch (request.endpoint) {
+    case Endpoint::Dump:
+    case Endpoint::DumpPart:
+      return "dump";
+    case Endpoint::Restore:
+      return "restore";
+    case Endpoint::Rules:
+      return "rules";
+    case Endpoint::Indexes:
+    case Endpoint::OwnIndexes:
+      return "indexes";
+    case Endpoint::Explain:
+    case Endpoint::Coverage:
+      return "explain";
+    case Endpoint::Kick:
+      return "kick";
+    case Endpoint::Namespace:
+      return "namespace";
+    case Endpoint::Stats:
+      return "stats";
+    case Endpoint::Compact:
+      return "compact";
+    case Endpoint::Info:
+    case Endpoint::Health:
+    case Endpoint::Databases:
+    case Endpoint::Preflight:
+      return "information";
+    case Endpoint::Data:
+    case Endpoint::Upload:
+      break;
+  }
+  const bool selects = request.query.has_value();
+  if (request.streams) return selects ? "listen with a query" : "listen";
+  switch (request.method) {
+    case Method::Get:
+      return selects ? "read with a query" : request.shallow ? "shallow read" : "read";
+    case Method::Delete:
+      return selects ? "remove with a query" : "remove";
+    case Method::Patch:
+      return "merge";
+    case Method::Post:
+      return "push";
+    case Method::Put:
+      break;
+  }
+  return request.if_match ? "conditional overwrite" : "overwrite";
+}
+
 db::Value shallow_of(const db::Value& value) {
   if (!value.is_object()) return value;
   std::vector<std::pair<std::string, db::Value>> children;
@@ -166,6 +216,7 @@ void RestHandler::Core::handle(std::shared_ptr<http::Exchange> exchange) {
   const auto call = std::make_shared<Call>();
   call->exchange = std::move(exchange);
   call->request = std::move(std::get<rest::Request>(parsed));
+  call->exchange->set_deed(deed_of(call->request));
   if (call->request.endpoint == Endpoint::Preflight) {
     return call->exchange->respond(rest::preflight_reply(call->exchange->request().headers));
   }
@@ -177,15 +228,24 @@ void RestHandler::Core::handle(std::shared_ptr<http::Exchange> exchange) {
 void RestHandler::Core::authenticate(const std::shared_ptr<Call>& call) {
   const auto& credential = call->request.credential;
   if (!credential) return on_verdict(call, rules::Auth());
-  if (*credential == kOwner && !http::is_local_origin(http::origin_of(call->exchange->request()))) {
-    return on_verdict(call, foreign_owner());
+  const http::Request& request = call->exchange->request();
+  if (*credential == kOwner && with_.guard.dev()) {
+    const http::Whence whence = http::whence_of(request);
+    if (whence == http::Whence::OtherPage) return on_verdict(call, foreign_owner());
+    if (whence == http::Whence::OtherHost) return on_verdict(call, owner_by_name());
   }
   const auto resolved = with_.guard.resolve(call->request.space);
   const std::string space = resolved.ok() ? resolved.value() : std::string();
-  const std::string& peer = call->exchange->request().peer;
-  if (auto verdict = verifier_.verify(*credential, space, peer)) return on_verdict(call, std::move(*verdict));
-  verifier_.verify_late(*credential, space, peer, waiting_.expect_a<db::Result<rules::Auth>>([this, call](db::Result<rules::Auth> auth) {
-    with_.io.post(call->exchange->thread(), [this, call, auth = std::move(auth)] { on_verdict(call, auth); });
+  const Asker asker(request.peer, request.is_behind_stranger);
+  if (auto verdict = verifier_.verify(*credential, space, asker)) return on_verdict(call, std::move(*verdict));
+  verifier_.verify_late(*credential, space, asker, waiting_.expect_a<db::Result<rules::Auth>>([this, call, space](db::Result<rules::Auth> auth) {
+    with_.io.post(call->exchange->thread(), [this, call, space, auth = std::move(auth)]() mutable {
+      // They may have been signed out while the verdict was on its way.
+      if (auth.ok()) {
+        if (const auto still = verifier_.still_good(auth.value(), space); !still.ok()) auth = still.error();
+      }
+      on_verdict(call, std::move(auth));
+    });
   }));
 }
 
@@ -196,6 +256,12 @@ void RestHandler::Core::on_verdict(const std::shared_ptr<Call>& call, db::Result
               {{"connection", call->exchange->request().connection},
                {"peer", call->exchange->request().peer},
                {"reason", auth.error().message}});
+    if (auth.error().code == ErrorCode::Unavailable && verifier_.is_guessing(call->exchange->request().peer)) {
+      http::Response reply = rest::refusal_reply(
+          {.status = 429, .text = auth.error().message, .callback = call->request.callback});
+      reply.headers.emplace_back("Retry-After", "60");
+      return call->exchange->respond(std::move(reply));
+    }
     return fail(*call, auth.error());
   }
   call->auth = std::move(auth).value();

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "net/http/origin.h"
 #include "net/wire/poll_request.h"
 #include "net/wire/socket.h"
 
@@ -16,9 +15,7 @@ bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) {
   }
   auto upgrade = parse_upgrade(request.target, request.host());
   if (!upgrade) return false;
-  upgrade->peer = request.peer;
-  upgrade->connection = request.connection;
-  upgrade->is_foreign = !http::is_local_origin(http::origin_of(request));
+  set_asker(*upgrade, request);
   const auto handler = std::make_shared<WireSocket>(with_, polls_, exchange->thread(), std::move(*upgrade));
   http::WebSocketOptions options;
   options.message_bytes_max = with_.limits.message_bytes_max + kFrameExtraBytes;

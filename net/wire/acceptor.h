@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "db/base/clock.h"
 #include "db/base/metrics.h"
@@ -12,9 +13,10 @@ namespace hearth::net::wire {
 
 class Acceptor {
  public:
-  // `serialised`: counts pushes that were; null: nobody counts.
+  // `serialised`: counts pushes that were; null: nobody counts. `half_received`, `http_limits`: as the listener's.
   Acceptor(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers,
-           db::Counter* serialised = nullptr, Limits limits = {}, bool may_deflate = false)
+           db::Counter* serialised = nullptr, Limits limits = {}, bool may_deflate = false,
+           std::shared_ptr<http::HalfReceived> half_received = {}, const http::Limits& http_limits = {})
       : with_{.guard = guard,
               .verifier = verifier,
               .clock = clock_,
@@ -23,7 +25,10 @@ class Acceptor {
               .serialised = serialised,
               .limits = limits,
               .may_deflate = may_deflate,
-              .reached = &reached_},
+              .reached = &reached_,
+              .half_received = std::move(half_received),
+              .receive_pace_min = http_limits.receive_pace_min,
+              .receive_stall_max = http_limits.body_stall_max},
         polls_(with_) {}
 
   // False when the exchange is for somebody else. On the exchange's home thread.

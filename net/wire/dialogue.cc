@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/http/limit_log.h"
 #include "net/http/log.h"
 
 namespace hearth::net::wire {
@@ -20,7 +21,7 @@ db::Result<std::string> Dialogue::open(const Upgrade& upgrade, size_t thread) {
   });
   ASSIGN_OR_RETURN(auto data, with_.guard.open(space, rules::Auth{}, upgrade.last_session, [waker = waker_] { waker->wake(); }));
   session_.emplace(std::move(data), with_.verifier,
-                   Session::Client{upgrade.peer, upgrade.connection, upgrade.is_foreign}, with_.limits, with_.reached);
+                   Session::Client{Asker(upgrade.peer, upgrade.is_behind_stranger), upgrade.connection, upgrade.whence}, with_.limits, with_.reached);
   http::log(http::LogLevel::Debug, "session opened", {{"connection", upgrade.connection}, {"ns", space}});
   return session_->hello(with_.clock.now(), upgrade.host);
 }
@@ -70,7 +71,10 @@ void Dialogue::on_message(MessageReader::Message&& message) {
 }
 
 void Dialogue::decode(MessageReader::Message&& message) {
-  if (message.too_large && with_.reached != nullptr) with_.reached->message_size.add();
+  if (message.too_large) {
+    if (with_.reached != nullptr) with_.reached->message_size.add();
+    http::tell_of_limit("message_size");
+  }
   if (message.text.size() <= kInlineBytesMax) return accept(parse_message(std::move(message)));
   decoding_ = true;
   const auto text = std::make_shared<MessageReader::Message>(std::move(message));

@@ -22,6 +22,7 @@
 #include "db/base/metrics.h"
 #include "db/base/result.h"
 #include "net/auth/verifier.h"
+#include "net/http/half_received.h"
 #include "net/http/io_pool.h"
 #include "net/http/limits.h"
 #include "net/http/waker.h"
@@ -47,6 +48,9 @@ struct Surroundings {
   Limits limits{};
   bool may_deflate = false;          // WebSockets, if their clients offer it
   LimitsReached* reached = nullptr;  // null: nobody counts
+  std::shared_ptr<http::HalfReceived> half_received{};  // as the listener's; null: nobody counts
+  size_t receive_pace_min = http::Limits{}.receive_pace_min;
+  std::chrono::milliseconds receive_stall_max = http::Limits{}.body_stall_max;
 };
 
 // What takes a dialogue to its client. Called on the dialogue's thread.

@@ -37,7 +37,8 @@ class MessageReader {
   // The message that `frame` completes, if it does.
   std::optional<Message> on_frame(std::string&& frame);
 
-  size_t held_bytes() const { return text_.size(); }
+  // Memory of a message that has begun and is not whole; 0: none has.
+  size_t held_bytes() const { return announced_ == 0 ? 0 : 1 + text_.capacity() + tail_.capacity(); }
 
  private:
   std::optional<Message> take();

@@ -12,6 +12,13 @@ namespace {
 
 constexpr size_t kPasswordBytes = 16;
 
+// Of a request that waits, or has come.
+size_t bytes_of(const PollRequest& request) {
+  size_t bytes = sizeof request;
+  for (const Segment& segment : request.segments) bytes += sizeof segment + segment.data.capacity();
+  return bytes;
+}
+
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   unsigned difference = 0;
@@ -34,6 +41,7 @@ LongPoll::~LongPoll() {
 
 bool LongPoll::start(const std::shared_ptr<http::Exchange>& exchange, const PollRequest& request) {
   space_ = request.upgrade.space;
+  owner_ = http::HalfReceived::owner_of(request.upgrade.peer);
   dialogue_ = std::make_shared<Dialogue>(with_);
   const auto hello = dialogue_->open(request.upgrade, thread_);
   using db::ErrorCode;
@@ -72,13 +80,18 @@ void LongPoll::on_poll(std::shared_ptr<http::Exchange> exchange, PollRequest req
     return end();
   }
   if (is_held_back_) {
+    unread_bytes_ += bytes_of(request);
     unread_.emplace_back(std::move(exchange), std::move(request));
-    return watch();
+    if (watch_unfinished(0)) watch();
+    return;
   }
   const auto self = shared_from_this();
   const uint64_t serial = request.serial;
+  size_t bytes = 0;
+  for (const Segment& segment : request.segments) bytes += segment.data.size();
   hold(std::move(exchange));
   read(request);
+  if (is_over_ || !watch_unfinished(bytes)) return;
   // Asked out of order, both are released: some browsers run scripts in the order they were asked for alone (§10.2).
   const bool is_late = serial < std::exchange(last_serial_, std::max(serial, last_serial_));
   while (polls_.size() >= (is_late ? 1 : kPollsHeldMax)) answer_oldest();
@@ -98,6 +111,47 @@ void LongPoll::read(PollRequest& request) {
   for (MessageReader::Message& message : messages) {
     if (const auto dialogue = dialogue_; dialogue != nullptr && !says_no_more_) dialogue->on_message(std::move(message));
   }
+}
+
+// ---- what is not whole ----
+
+// False when there is no room for it: then this is over.
+bool LongPoll::watch_unfinished(size_t bytes_come) {
+  const size_t held = segments_.held_bytes() + unread_bytes_;
+  if (with_.half_received == nullptr || held == 0) {
+    unfinished_.reset();
+    return true;
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (unfinished_ == nullptr) {
+    unfinished_.reset(new Unfinished{.share = http::HalfReceived::Share(with_.half_received, owner_),
+                                     .pace = http::LeastPace(with_.receive_stall_max, with_.receive_pace_min)});
+    unfinished_->pace.begin(now);
+    check_pace();
+  }
+  unfinished_->pace.came(bytes_come, now);
+  const auto refused = unfinished_->share.hold(held);
+  if (refused) give_up(*refused);
+  return !refused;
+}
+
+void LongPoll::check_pace() {
+  if (unfinished_ == nullptr) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (is_held_back_) unfinished_->pace.begin(now);  // what comes is not looked at
+  if (unfinished_->pace.is_over(now)) {
+    with_.half_received->count(http::HalfReceived::Refusal::TooSlow);
+    return give_up(http::HalfReceived::Refusal::TooSlow);
+  }
+  unfinished_->timer = http::IoPool::schedule(unfinished_->pace.left(now), [self = weak_from_this()] {
+    if (const auto alive = self.lock()) alive->check_pace();
+  });
+}
+
+// The client hears why, and that it is over.
+void LongPoll::give_up(http::HalfReceived::Refusal why) {
+  add(std::make_shared<const std::string>(script_text(complaint_text(http::HalfReceived::text_of(why)))));
+  end();
 }
 
 void LongPoll::hold(std::shared_ptr<http::Exchange> exchange) {
@@ -168,6 +222,7 @@ void LongPoll::hold_back(bool held) {
     while (!self->is_held_back_ && !self->unread_.empty()) {
       auto [exchange, request] = std::move(self->unread_.front());
       self->unread_.pop_front();
+      self->unread_bytes_ -= bytes_of(request);
       self->on_poll(std::move(exchange), std::move(request));
     }
   });
@@ -224,6 +279,9 @@ void LongPoll::end() {
   while (!waiting_.empty() && !polls_.empty()) answer_oldest();
   for (auto& [exchange, request] : unread_) polls_.push_back(std::move(exchange));
   unread_.clear();
+  unread_bytes_ = 0;
+  segments_ = SegmentReader(with_.limits.message_bytes_max);
+  unfinished_.reset();
   for (const auto& exchange : polls_) exchange->respond(script_reply(close_script()));
   polls_.clear();
   taker_ = nullptr;

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "net/http/exchange.h"
+#include "net/http/half_received.h"
 #include "net/wire/dialogue.h"
 #include "net/wire/poll_request.h"
 #include "net/wire/poll_text.h"
@@ -69,7 +70,17 @@ class LongPoll final : public Transport, public std::enable_shared_from_this<Lon
   void close() override { end(); }
 
  private:
+  // A message that has begun and is not whole, and requests that wait to be read.
+  struct Unfinished {
+    http::HalfReceived::Share share;
+    http::LeastPace pace;
+    http::Timer timer{};
+  };
+
   void add(db::SharedBytes message);
+  bool watch_unfinished(size_t bytes_come);
+  void check_pace();
+  void give_up(http::HalfReceived::Refusal why);
   void read(PollRequest& request);
   void hold(std::shared_ptr<http::Exchange> exchange);
   void answer_oldest();
@@ -84,6 +95,9 @@ class LongPoll final : public Transport, public std::enable_shared_from_this<Lon
   std::string space_;
   std::shared_ptr<Dialogue> dialogue_;  // null when it has moved, or is over
   SegmentReader segments_;
+  http::HalfReceived::Owner owner_;
+  std::unique_ptr<Unfinished> unfinished_;  // null: there is none
+  size_t unread_bytes_ = 0;
   std::deque<std::shared_ptr<http::Exchange>> polls_;                          // that wait for an answer, oldest first
   std::deque<std::pair<std::shared_ptr<http::Exchange>, PollRequest>> unread_;  // while the dialogue is behind
   std::vector<db::SharedBytes> waiting_;                                       // messages, for the next answer

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "net/http/origin.h"
+#include "net/http/limit_log.h"
 #include "net/wire/long_poll.h"
 #include "net/wire/poll_text.h"
 
@@ -12,9 +12,7 @@ void Polls::handle(const std::shared_ptr<http::Exchange>& exchange) {
   const http::Request& request = exchange->request();
   auto parsed = parse_poll(request.target, request.host());
   if (!parsed.ok()) return exchange->respond(http::error_response(400, parsed.error().message));
-  parsed.value().upgrade.peer = request.peer;
-  parsed.value().upgrade.connection = request.connection;
-  parsed.value().upgrade.is_foreign = !http::is_local_origin(http::origin_of(request));
+  set_asker(parsed.value().upgrade, request);
   if (parsed.value().kind == PollRequest::Kind::Start) return start(exchange, parsed.value());
 
   const auto place = find(parsed.value().id);
@@ -31,6 +29,7 @@ void Polls::start(const std::shared_ptr<http::Exchange>& exchange, const PollReq
     const std::lock_guard lock(mutex_);
     if (places_.size() >= with_.limits.long_polls_max) {
       if (with_.reached != nullptr) with_.reached->long_polls.add();
+      http::tell_of_limit("long_polls");
       return exchange->respond(http::error_response(503, "Too many clients poll this server; try again soon."));
     }
   }

@@ -29,12 +29,15 @@ db::Result<void> SegmentReader::take(Segment&& segment, std::vector<MessageReade
       return Error{ErrorCode::InvalidArgument, fmt::format("Segment {} never came, and {} after it did.", next_, early_.size())};
     }
     const uint64_t number = segment.number;
-    early_.emplace(number, std::move(segment));
+    const size_t bytes = sizeof segment + segment.data.capacity();
+    if (early_.emplace(number, std::move(segment)).second) early_bytes_ += bytes;
     return {};
   }
   RETURN_IF_ERROR(append(segment, to));
   while (!early_.empty() && early_.begin()->first == next_) {
     const Segment next = std::move(early_.extract(early_.begin()).mapped());
+    early_bytes_ -= std::min(early_bytes_, sizeof next + next.data.capacity());
+    if (early_.empty()) early_bytes_ = 0;
     RETURN_IF_ERROR(append(next, to));
   }
   return {};
@@ -52,6 +55,7 @@ db::Result<void> SegmentReader::append(const Segment& segment, std::vector<Messa
   if (too_large_) {
     // The ends are enough to say what was asked, and that it was too much.
     text_.resize(std::min(text_.size(), 2 * kDroppedEndBytes / 4 * 4));
+    text_.shrink_to_fit();
     last_ = segment.data;
   } else {
     text_ += segment.data;

@@ -34,12 +34,16 @@ class SegmentReader {
   // with which nothing can be understood any more.
   db::Result<void> take(Segment&& segment, std::vector<MessageReader::Message>& to);
 
+  // Memory of a message that is not whole, and of pieces that came before their turn; 0: there is nothing of the kind.
+  size_t held_bytes() const { return left_ == 0 && early_.empty() ? 0 : 1 + text_.capacity() + last_.capacity() + early_bytes_; }
+
  private:
   db::Result<void> append(const Segment& segment, std::vector<MessageReader::Message>& to);
 
   size_t encoded_bytes_max_;  // of a message, in base64
   uint64_t next_ = 0;
   std::map<uint64_t, Segment> early_;
+  size_t early_bytes_ = 0;
   uint32_t left_ = 0;  // pieces of the message that has begun
   std::string text_;   // of it, as it came
   std::string last_;   // too_large_: its newest piece; text_ is the first

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "net/http/limit_log.h"
 #include "net/http/log.h"
 #include "net/wire/frame.h"
 #include "net/wire/reply.h"
@@ -99,6 +100,10 @@ void Session::on_message(Incoming&& message, std::vector<Outgoing>& to) {
 void Session::on_request(Request&& request) {
   const int64_t number = request.number;
   request_bytes_ = request.bytes;
+  deed_ = std::visit(Overloaded{[](const Put&) { return "write"; }, [](const Listen&) { return "listen"; },
+                                [](const Unlisten&) { return "unlisten"; }, [](const Get&) { return "read"; },
+                                [](const OnDisconnect&) { return "onDisconnect"; }, [](const auto&) { return "other"; }},
+                     request.action);
   std::visit(
       Overloaded{
           [&](Put& put) { data_->write(expect({.number = number}), std::move(put.write)); },
@@ -116,6 +121,7 @@ void Session::on_request(Request&& request) {
       },
       request.action);
   request_bytes_ = 0;
+  deed_ = "other";
 }
 
 void Session::on_listen(int64_t number, Listen&& listen) {
@@ -127,6 +133,7 @@ void Session::on_listen(int64_t number, Listen&& listen) {
   }
   if (listenings_.size() >= limits_.listeners_max) {
     if (reached_ != nullptr) reached_->listeners.add();
+    http::tell_of_limit("listeners");
     return refuse(number, {ErrorCode::InvalidArgument,
                            fmt::format("Too many listeners on one connection (at most {}).", limits_.listeners_max)});
   }
@@ -156,13 +163,16 @@ void Session::on_unlisten(int64_t number, const Unlisten& unlisten) {
 }
 
 void Session::on_authenticate(int64_t number, Authenticate&& authenticate) {
-  if (client_.is_foreign && authenticate.credential == kOwner) return on_verdict(number, foreign_owner(), std::nullopt);
-  auto verdict = verifier_.verify(authenticate.credential, data_->space(), client_.peer);
+  if (client_.whence != http::Whence::Here && authenticate.credential == kOwner && verifier_.is_dev()) {
+    const bool is_page = client_.whence == http::Whence::OtherPage;
+    return on_verdict(number, is_page ? foreign_owner() : owner_by_name(), std::nullopt);
+  }
+  auto verdict = verifier_.verify(authenticate.credential, data_->space(), client_.asker);
   if (verdict) return on_verdict(number, std::move(*verdict), authenticate.act_as);
   verification_ = std::make_shared<Verification>();
   verification_->number = number;
   verification_->act_as = std::move(authenticate.act_as);
-  verifier_.verify_late(std::move(authenticate.credential), data_->space(), client_.peer,
+  verifier_.verify_late(std::move(authenticate.credential), data_->space(), client_.asker,
                         [verification = verification_, wake = data_->waker()](db::Result<rules::Auth> auth) {
                           {
                             const std::lock_guard lock(verification->mutex);
@@ -189,12 +199,18 @@ void Session::on_verdict(int64_t number, db::Result<rules::Auth> auth, const std
   if (auth.ok() && as) auth = act_as(std::move(auth).value(), *as);
   if (!auth.ok()) {
     http::log(http::LogLevel::Debug, "credential refused",
-              {{"connection", client_.connection}, {"peer", client_.peer}, {"reason", auth.error().message}});
+              {{"connection", client_.connection}, {"peer", client_.asker.address}, {"reason", auth.error().message}});
     return refuse(number, auth.error());
   }
   std::string data = auth_data(auth.value());
+  const rules::Auth proven = auth.value();
   // All that follows on this connection is judged by it; JavaScript does not wait for the answer (§9.3).
   data_->set_auth(std::move(auth).value());
+  // Whoever was signed out after the verdict, and before a kick could find this session, is nobody.
+  if (const auto still = verifier_.still_good(proven, data_->space()); !still.ok()) {
+    data_->set_auth(rules::Auth{});
+    return refuse(number, still.error());
+  }
   data_->reply(expect({.number = number, .data = std::move(data)}), {});
 }
 
@@ -236,6 +252,7 @@ void Session::on_answer(db::Answer&& answer, std::vector<Outgoing>& to) {
   const Pending pending = std::move(found->second);
   pending_.erase(found);
   pending_bytes_ -= pending.bytes;
+  tell_if_slow(pending);
 
   if (pending.form == Form::Silent) return;
   if (!answer.status.ok()) {
@@ -262,6 +279,19 @@ void Session::on_answer(db::Answer&& answer, std::vector<Outgoing>& to) {
   }
 }
 
+void Session::tell_if_slow(const Pending& pending) const {
+  const auto took = std::chrono::steady_clock::now() - pending.asked_at;
+  if (took < http::kSlowRequestTime) return;
+  http::log_seldom(http::LogLevel::Info, "slow request of an SDK", "slow request",
+                   {{"at", "/.ws"},
+                    {"did", pending.deed},
+                    {"bytes", pending.bytes},
+                    {"ms", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()},
+                    {"ns", data_->space()},
+                    {"connection", client_.connection},
+                    {"peer", client_.asker.address}});
+}
+
 void Session::on_event(db::Event&& event, std::vector<Outgoing>& to) {
   switch (event.kind) {
     case db::Event::Kind::Changed:
@@ -282,6 +312,8 @@ void Session::on_event(db::Event&& event, std::vector<Outgoing>& to) {
 
 uint64_t Session::expect(Pending pending) {
   pending.bytes = request_bytes_;
+  pending.asked_at = std::chrono::steady_clock::now();
+  pending.deed = deed_;
   pending_bytes_ += pending.bytes;
   pending_.emplace(++last_id_, std::move(pending));
   return last_id_;

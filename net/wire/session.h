@@ -32,6 +32,7 @@
 #include "db/model/event.h"
 #include "db/model/path.h"
 #include "net/auth/verifier.h"
+#include "net/http/origin.h"
 #include "net/wire/frame.h"
 #include "net/wire/limits.h"
 #include "net/wire/message.h"
@@ -78,9 +79,9 @@ class Session {
  public:
   // Who speaks. Programs are as this machine's pages: see foreign_owner().
   struct Client {
-    std::string peer{};       // an address
+    Asker asker{};
     uint64_t connection = 0;  // its number, for the log
-    bool is_foreign = false;  // a page of another machine
+    http::Whence whence = http::Whence::Here;
   };
   Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Client client, Limits limits = {},
           LimitsReached* reached = nullptr);
@@ -119,6 +120,8 @@ class Session {
     uint64_t listener = 0;       // Form::Listen
     std::string data = R"("")";  // Form::Plain: JSON
     size_t bytes = 0;            // of the request
+    const char* deed = "other";  // what it does, for the log
+    std::chrono::steady_clock::time_point asked_at{};
   };
   // A credential that is being verified, and what came behind it.
   struct Verification {
@@ -137,6 +140,7 @@ class Session {
   void on_verdict(int64_t number, db::Result<rules::Auth> auth, const std::optional<std::string>& act_as);
   void accept_verdict(std::vector<Outgoing>& to);
   void on_answer(db::Answer&& answer, std::vector<Outgoing>& to);
+  void tell_if_slow(const Pending& pending) const;
   void on_event(db::Event&& event, std::vector<Outgoing>& to);
 
   uint64_t expect(Pending pending);
@@ -155,6 +159,7 @@ class Session {
   size_t pending_bytes_ = 0;
   std::weak_ptr<const db::Body> last_pushed_;  // by the item before this one
   size_t request_bytes_ = 0;                   // of the request that is looked at
+  const char* deed_ = "other";                 // and what it does
   // Listens, both ways, for events name the listener, and clients the path or, of a filtered one, the tag.
   struct Listening {
     db::Path path;

@@ -93,6 +93,7 @@ void WireSocket::take_over(std::shared_ptr<Dialogue> dialogue) {
   dialogue_ = std::move(dialogue);
   dialogue_->carry_by(*this, thread_);
   if (std::exchange(early_bytes_, 0) > kEarlyBytesMax) socket_->resume();
+  tell_held();
   for (MessageReader::Message& message : std::exchange(early_, {})) {
     if (const auto still = dialogue_) still->on_message(std::move(message));
   }
@@ -106,8 +107,12 @@ void WireSocket::on_message(std::string&& frame, http::MessageKind kind) {
     return socket_->close(http::CloseCode::Unsupported, "This protocol is spoken in text.");
   }
   auto message = reader_.on_frame(std::move(frame));
-  if (!message) return;
-  if (is_second_) return keep(std::move(*message));
+  if (!message) return tell_held();
+  if (is_second_) {
+    keep(std::move(*message));
+    return tell_held();
+  }
+  tell_held();
   const auto dialogue = dialogue_;
   dialogue->on_message(std::move(*message));
 }

@@ -51,6 +51,7 @@ class WireSocket final : public http::WebSocketHandler, public Transport, public
   void join();
   void on_attached(bool attached);
   void keep(MessageReader::Message&& message);
+  void tell_held() { socket_->hold(reader_.held_bytes() + early_bytes_); }
   void take_over(std::shared_ptr<Dialogue> dialogue);
   void send_text(std::string_view json);
 

@@ -14,9 +14,16 @@ std::optional<std::string_view> query_parameter(std::string_view query, std::str
 
 Upgrade upgrade_of(std::string_view query, std::string_view host) {
   const auto text = [query](std::string_view name) { return std::string(query_parameter(query, name).value_or("")); };
-  Upgrade upgrade{text("ns"), text("ls"), text("s"), std::string(host), {}, false};
+  Upgrade upgrade{text("ns"), text("ls"), text("s"), std::string(host)};
   if (upgrade.space.empty()) upgrade.space = namespace_of_host(host);
   return upgrade;
+}
+
+void set_asker(Upgrade& upgrade, const http::Request& request) {
+  upgrade.peer = request.peer;
+  upgrade.connection = request.connection;
+  upgrade.is_behind_stranger = request.is_behind_stranger;
+  upgrade.whence = http::whence_of(request);
 }
 
 std::optional<Upgrade> parse_upgrade(std::string_view target, std::string_view host) {

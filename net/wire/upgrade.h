@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "net/http/origin.h"
+
 namespace hearth::net::wire {
 
 struct Upgrade {
@@ -15,12 +17,16 @@ struct Upgrade {
   std::string transport_of;  // `s`: this shall be a second transport of that session; "" for none
   std::string host;          // where the client shall come back to
   std::string peer{};        // whose it is: an address
-  bool is_foreign = false;   // asked by a page of another machine (net/http/origin.h)
+  bool is_behind_stranger = false;            // as Request's
+  http::Whence whence = http::Whence::Here;   // it was asked from
   uint64_t connection = 0;   // Request::connection
 };
 
 // Nothing when the target is another one. `ns` if given; else the first label of a host name with three or more.
 std::optional<Upgrade> parse_upgrade(std::string_view target, std::string_view host);
+
+// Who asks, from the request's head.
+void set_asker(Upgrade& upgrade, const http::Request& request);
 
 // The same of the query string of any target.
 Upgrade upgrade_of(std::string_view query, std::string_view host);

@@ -296,3 +296,59 @@ TEST_CASE("Flood: pings", "[flood]") {
   CHECK(server.reached("request_rate") >= 1);
   for (int i = 0; i < 3'000; ++i) CHECK(client->take_frame().opcode == 10);  // it is only slowed down
 }
+
+TEST_CASE("Flood: bodies that are announced large and come slowly", "[flood]") {
+  Flooded server({"--max-pending-size", "8MB", "--max-pending-size-per-address", "8MB"});
+  Clients slow = clients_of(server, 4);
+  for (const auto& client : slow) {
+    client->send("PUT /slow.json HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000000\r\n\r\n\"" + std::string(100'000, 'x'));
+  }
+  CHECK(eventually([&] { return server.figure("hearth_pending_bytes") >= 400'000; }));
+  for (int i = 0; i < 100; ++i) CHECK(server.set("/good/" + std::to_string(i), "\"" + std::string(10'000, 'x') + "\""));
+  CHECK(server.reached("pending_size") == 0);
+  CHECK(server.reached("pending_size_per_address") == 0);
+  slow.clear();
+  CHECK(eventually([&] { return server.figure("hearth_pending_bytes") == 0; }));
+}
+
+TEST_CASE("Flood: messages that do not end, of one address, beside another address", "[flood]") {
+  Flooded server({"--max-pending-size-per-address", "40MB", "--max-body-time", "5"});
+  const size_t before = server.memory();
+  Clients greedy;
+  const std::string piece = HttpClient::frame(1, std::string(16'384, 'a'));
+  for (int i = 0; i < 30; ++i) {
+    greedy.push_back(std::make_unique<HttpClient>(from_address("127.0.0.2", server.port())));
+    auto& client = *greedy.back();
+    REQUIRE(client.upgrade("/.ws?v=5&ns=default").status == 101);
+    client.send(HttpClient::frame(1, "1000"));  // pieces, 900 of which come
+    for (int k = 0; k < 900; ++k) {
+      if (!client.send(piece)) break;
+    }
+    if (i % 10 == 0) CHECK(server.set("/good", "1"));
+  }
+  CHECK(server.reached("pending_size_per_address") >= 25);
+  CHECK(server.figure("hearth_pending_bytes") <= 40.0 * 1e6);
+  // What is in a budget of 40 MB, and as much again for strings that grow by copying: 30 of them would be 440 MB.
+  CHECK(server.most_memory() < before + 140 * kMega);
+  auto good = sdk_client(server);
+  good->send_text(request(1, "p", R"({"p":"/from/another","d":1})"));
+  CHECK(good->take_frame().payload.find(R"("s":"ok")") != std::string::npos);
+  // Those that are left are given up, whatever they say to pings.
+  CHECK(eventually([&] { return server.figure("hearth_pending_bytes") == 0; }));
+  CHECK(server.reached("receive_pace") >= 1);
+}
+
+TEST_CASE("Flood: wrong credentials, right ones among them", "[flood]") {
+  Flooded server;
+  const auto status = [&](const std::string& credential) {
+    return server.ask({.target = "/.settings/rules.json?ns=default", .headers = "Authorization: Bearer " + credential + "\r\n"}).status;
+  };
+  for (int i = 0; i < 100; ++i) CHECK(status("wrong" + std::to_string(i)) == 401);
+  size_t slowed = 0;
+  for (int i = 0; i < 100; ++i) {
+    slowed += status("more" + std::to_string(i)) == 429 ? 1 : 0;
+    CHECK(status("owner") == 200);
+  }
+  CHECK(slowed >= 50);  // some are forgotten meanwhile
+  CHECK(server.reached("failed_logins") == static_cast<double>(slowed));
+}

@@ -7,12 +7,15 @@
 #include <memory>
 #include <sstream>
 
+#include "tests/net/wire/base64.h"
 #include "tests/scripts/program.h"
+#include "tests/support/http_client.h"
 
 using hearth::test::ask;
 using hearth::test::Connection;
 using hearth::test::contents;
 using hearth::test::Folder;
+using hearth::test::HttpClient;
 using hearth::test::Program;
 using hearth::test::Reply;
 using hearth::test::Server;
@@ -260,6 +263,113 @@ TEST_CASE("serve --dev: namespaces spring into being, owner is an admin, no secr
   CHECK(server.ask({.target = "/a.json?ns=one", .headers = "Authorization: Bearer owner\r\n"}).body == "1");
   CHECK(server.ask({.target = "/.inspect/databases.json"}).body == R"([{"name":"default"},{"name":"one"}])");
   CHECK(!std::filesystem::exists(folder / "data/admin-secret"));
+}
+
+namespace {
+
+// What a request by that name for this machine gets, for each way to be `owner`, and for what needs no credential here.
+class ByName {
+ public:
+  ByName(uint16_t port, std::string host) : port_(port), host_(std::move(host)) {}
+
+  int status(const std::string& target, const std::string& headers = "") const {
+    HttpClient client(port_);
+    client.send(head("GET", target) + headers + "\r\n");
+    return client.reply().status;
+  }
+  int rules() const { return status("/.settings/rules.json?ns=a", kOwner); }
+  int by_query() const { return status("/.settings/rules.json?ns=a&auth=owner"); }
+  int metrics() const { return status("/.metrics"); }
+  int metrics_as_owner() const { return status("/.metrics", kOwner); }
+  int stream() const { return status("/.json?ns=a", std::string("Accept: text/event-stream\r\n") + kOwner); }
+  bool socket() const {
+    HttpClient client(port_);
+    client.send(head("GET", "/.ws?v=5&ns=a") +
+                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    if (client.reply(HttpClient::Body::None).status != 101) return false;
+    client.take_frame();
+    client.send_text(kLogin);
+    return client.take_frame().payload.find(R"("s":"ok")") != std::string::npos;
+  }
+  bool long_poll() const {
+    HttpClient client(port_);
+    client.send(head("GET", "/.lp?start=t&ser=1&cb=1&v=5&ns=a") + "\r\n");
+    const std::string start = client.reply().body;
+    const auto word = [&](size_t at) { return start.substr(at, start.find('\'', at) - at); };
+    const std::string mark = "pLPCommand('start','";
+    if (start.find(mark) == std::string::npos) return false;
+    const std::string id = word(start.find(mark) + mark.size());
+    const std::string password = word(start.find("'" + id + "','") + id.size() + 4);
+    client.send(head("GET", "/.lp?id=" + id + "&pw=" + password + "&ser=2&ns=a&seg0=0&ts0=1&d0=" +
+                                hearth::net::wire::test::base64(kLogin)) + "\r\n");
+    return client.reply().body.find(R"("s":"ok")") != std::string::npos;
+  }
+
+ private:
+  static constexpr const char* kOwner = "Authorization: Bearer owner\r\n";
+  static constexpr const char* kLogin = R"({"t":"d","d":{"r":1,"a":"gauth","b":{"cred":"owner"}}})";
+  std::string head(const std::string& method, const std::string& target) const {
+    return method + " " + target + " HTTP/1.1\r\nHost: " + host_ + "\r\n";
+  }
+
+  uint16_t port_;
+  std::string host_;
+};
+
+}  // namespace
+
+TEST_CASE("serve --dev: by a name that is not this machine's, nobody is `owner`, whatever way they ask", "[scripts]") {
+  const Folder folder;
+  Server server({"--dev", "--data", folder / "data", "--dev-host", "hearth", "--dev-host", "*.dev.test"});
+  REQUIRE(server.port() != 0);
+  struct Case {
+    const char* host;
+    bool is_here;
+  };
+  const std::vector<Case> cases = {
+      {"localhost", true}, {"127.0.0.1:9000", true},        {"[::1]:9000", true},  {"my.localhost", true},     {"192.0.2.7", true},
+      {"hearth", true},    {"DB.dev.test.:9000", true},     {"dev.test", false},   {"rebound.example", false},
+      {"", false},         {"127.0.0.1.example:9000", false},
+  };
+  for (const auto& [host, is_here] : cases) {
+    INFO(host);
+    const ByName by(server.port(), host);
+    CHECK(by.rules() == (is_here ? 200 : 401));
+    CHECK(by.by_query() == (is_here ? 200 : 401));
+    CHECK(by.metrics() == (is_here ? 200 : 401));
+    CHECK(by.metrics_as_owner() == (is_here ? 200 : 401));
+    CHECK(by.stream() == (is_here ? 200 : 401));
+    CHECK(by.socket() == is_here);
+    CHECK(by.long_poll() == is_here);
+    CHECK(by.status("/a.json?ns=a") == 200);  // what is open to all is open by any name
+  }
+  const ByName rebound(server.port(), "rebound.example");
+  CHECK(rebound.status("/.settings/rules.json?ns=a", "Authorization: Bearer owner\r\nX-Forwarded-Host: localhost\r\n") == 401);
+  // A whole URL as target names a host as well, and both count.
+  const ByName local(server.port(), "localhost");
+  CHECK(local.status("http://rebound.example/.settings/rules.json?ns=a&auth=owner") == 401);
+  CHECK(local.status("http://localhost:9000/.settings/rules.json?ns=a&auth=owner") == 200);
+  CHECK(rebound.status("http://localhost:9000/.settings/rules.json?ns=a&auth=owner") == 401);
+  // HTTP/1.0 may leave the name away.
+  HttpClient old(server.port());
+  old.send("GET /.settings/rules.json?ns=a&auth=owner HTTP/1.0\r\n\r\n");
+  const auto refused = old.reply();
+  CHECK(refused.status == 401);
+  CHECK_THAT(refused.body, Catch::Contains("--dev-host NAME"));
+}
+
+TEST_CASE("serve --dev: names of this machine by HEARTH_DEV_HOST, and what is no name", "[scripts]") {
+  const Folder folder;
+  {
+    Server server({"--dev", "--data", folder / "data"}, {"env", "HEARTH_DEV_HOST=hearth,*.dev.test"});
+    REQUIRE(server.port() != 0);
+    CHECK(ByName(server.port(), "hearth:9000").rules() == 200);
+    CHECK(ByName(server.port(), "a.dev.test").rules() == 200);
+    CHECK(ByName(server.port(), "other").rules() == 401);
+  }
+  Server server({"--dev", "--data", folder / "data", "--dev-host", "http://hearth", "--log-level", "error"});
+  check_refused(server, {"http://hearth is no name of a host"});
 }
 
 TEST_CASE("serve --dev: warns when others can reach it", "[scripts]") {

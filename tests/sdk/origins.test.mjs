@@ -126,3 +126,36 @@ test('the SDK works by long polling on a page of the list', async () => {
 test('programs that are no browser are not asked', async () => {
   assert.equal((await rest(server, namespace, 'GET', '/secret.json')).text, '"gold"');
 });
+
+// DNS rebinding: a site makes its own name mean this machine, and its page then asks it as the page's own server. It says no
+// Origin with a GET, and no Referer when it hides that; it cannot hide its name.
+const asOwner = async (url) => {
+  const headers = { Authorization: 'Bearer owner' };
+  const rules = await fetch(`${url}/.settings/rules.json`, { headers, referrerPolicy: 'no-referrer' });
+  const metrics = await fetch(`${url}/.metrics`, { referrerPolicy: 'no-referrer' });
+  return [rules.status, metrics.status, await rules.text()];
+};
+
+async function rebound(host, flags) {
+  const own = await Server.start(after, ['--dev', ...flags]);
+  const { tab } = await browser.open();
+  await tab.goto(`http://${host}:${own.port}/.health`);
+  return tab.evaluate((code, url) => (0, eval)(code)(url), `(${asOwner})`, `http://${host}:${own.port}`);
+}
+
+test('a page whose name was made to mean this machine is nobody', async () => {
+  const [rules, metrics, why] = await rebound('rebound.app.test', []);
+  assert.deepEqual([rules, metrics], [401, 401]);
+  assert.match(why, /--dev-host/);
+  assert.equal((await rebound('rebound.app.test', ['--dev-host', '*.app.test']))[0], 200);
+  assert.equal((await rebound('localhost', []))[0], 200);
+  assert.equal((await rebound('my.localhost', []))[1], 200);
+});
+
+test('a page of that kind is not the server’s own either, where pages are listed', async () => {
+  const own = await Server.start(after, ['--dev', '--allow-origin', 'http://other.test']);
+  const { tab } = await browser.open();
+  await tab.goto(`http://rebound.app.test:${own.port}/.health`);
+  const put = await tab.evaluate(async () => (await fetch('/x.json?ns=a', { method: 'PUT', body: '1' })).status);
+  assert.equal(put, 403);
+});

@@ -29,7 +29,13 @@ struct Endpoint {
   Endpoint(uint16_t the_port, SSL_CTX* the_tls = nullptr) : port(the_port), tls(the_tls) {}
   uint16_t port;
   SSL_CTX* tls;
+  const char* from = nullptr;  // the IPv4 address that the client has; null: the system's choice
 };
+inline Endpoint from_address(const char* address, uint16_t port) {
+  Endpoint endpoint(port);
+  endpoint.from = address;
+  return endpoint;
+}
 
 class HttpClient {
  public:
@@ -70,6 +76,12 @@ class HttpClient {
       to.sin_family = AF_INET;
       to.sin_port = htons(port);
       ::inet_pton(AF_INET, host.c_str(), &to.sin_addr);
+      if (to_server.from != nullptr) {
+        sockaddr_in from{};
+        from.sin_family = AF_INET;
+        ::inet_pton(AF_INET, to_server.from, &from.sin_addr);
+        ::bind(socket_, reinterpret_cast<sockaddr*>(&from), sizeof from);
+      }
       connected_ = ::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
     }
     if (!first.empty()) send_raw(first);

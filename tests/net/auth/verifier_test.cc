@@ -271,15 +271,142 @@ TEST_CASE("act_as: an admin may be judged as another, nobody else may", "[auth]"
   }
 }
 
-TEST_CASE("Verifier: an address that guesses too often is not asked for a while, right or wrong", "[auth]") {
-  Door door(Door::Mode::Closed);
+TEST_CASE("Verifier: an address that guesses too often hears so; who is right always gets in", "[auth]") {
+  std::vector<std::string> slowed;
+  Verifier::Options options;
+  options.on_slowed = [&](Verifier::Slowed what, const std::string& address) {
+    CHECK(what == Verifier::Slowed::Guessing);
+    slowed.push_back(address);
+  };
+  Door door(Door::Mode::Closed, std::move(options));
   const auto verdict = [&](std::string_view credential, std::string_view peer) {
     return std::move(*door.verifier().verify(credential, "demo", peer));
   };
   for (size_t i = 0; i < kFailedLoginsPerMinute; ++i) CHECK(verdict("a guess", "10.0.0.1").error().code == ErrorCode::InvalidToken);
-  CHECK(verdict("a guess", "10.0.0.1").error().code == ErrorCode::Unavailable);
-  CHECK(verdict(kAdminSecret, "10.0.0.1").error().code == ErrorCode::Unavailable);
-  CHECK(verdict(kAdminSecret, "10.0.0.2").ok());
-  CHECK(verdict(kAdminSecret, "").ok());
-  CHECK(door.refused(Reason::Blocked) == 2);
+  CHECK_FALSE(door.verifier().is_guessing("10.0.0.2"));
+  for (const char* guess : {"a guess", "owner", "", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ."}) {
+    CHECK(verdict(guess, "10.0.0.1").error().code == ErrorCode::Unavailable);
+  }
+  CHECK(door.verifier().is_guessing("10.0.0.1"));
+  CHECK(verdict(kAdminSecret, "10.0.0.1").ok());
+  CHECK(verdict("a guess", "10.0.0.2").error().code == ErrorCode::InvalidToken);
+  CHECK(door.refused(Reason::Blocked) == 4);
+  CHECK(slowed == std::vector<std::string>(4, "10.0.0.1"));
+  door.clock.advance(std::chrono::seconds(1));
+  CHECK(verdict("a guess", "10.0.0.1").error().code == ErrorCode::InvalidToken);
+}
+
+TEST_CASE("Verifier: in development `owner` is an admin however many wrong credentials came before", "[auth]") {
+  Door door(Door::Mode::Dev);
+  for (size_t i = 0; i < 3 * kFailedLoginsPerMinute; ++i) (void)door.verifier().verify("wrong", "demo", "10.0.0.1");
+  CHECK(door.verifier().verify("owner", "demo", "10.0.0.1")->ok());
+}
+
+namespace {
+
+// A millisecond from one call to the next.
+std::chrono::nanoseconds a_millisecond_each() {
+  static std::atomic<int> calls = 0;
+  return std::chrono::milliseconds(++calls);
+}
+
+struct Tokens {
+  Signer good = Signer::secret(test::kTokenSecret);
+  Signer bad = Signer::secret("another secret, as long as the right one is");
+  static std::string claims(int number) {
+    return R"({"iss":"ours","sub":"user)" + std::to_string(number) + R"(","exp":1700009999})";
+  }
+};
+
+}  // namespace
+
+TEST_CASE("Verifier: wrong signatures lock nobody out; verifying them has a time for each address", "[auth]") {
+  Tokens tokens;
+  Verifier::Options options = test::issuers({R"({"issuer": "ours", "secret_file": "s"})"});
+  options.verify_time_max = std::chrono::milliseconds(10);  // of a second: so many new tokens, and ten times as many at once
+  options.thread_time = a_millisecond_each;
+  size_t slowed = 0;
+  options.on_slowed = [&](Verifier::Slowed what, const std::string&) { slowed += what == Verifier::Slowed::Verifying ? 1 : 0; };
+  Door door(Door::Mode::Closed, std::move(options));
+  const auto verdict = [&](const std::string& token, const char* from = "10.0.0.1") {
+    return std::move(*door.verifier().verify(token, "demo", from));
+  };
+  const std::string known = tokens.good.sign(Tokens::claims(0));
+  CHECK(verdict(known).ok());
+  for (int i = 1; i < 100; ++i) CHECK(verdict(tokens.bad.sign(Tokens::claims(i))).error().code == ErrorCode::InvalidToken);
+  CHECK(door.verifier().counts().signatures.load() == 100);
+  // From here on its time is used up: nothing new is looked at, right or wrong.
+  CHECK(verdict(tokens.bad.sign(Tokens::claims(100))).error().code == ErrorCode::Unavailable);
+  const std::string late = tokens.good.sign(Tokens::claims(101));
+  CHECK(verdict(late).error().code == ErrorCode::Unavailable);
+  CHECK(slowed == 2);
+  CHECK(door.refused(Reason::Busy) == 2);
+  CHECK(door.verifier().counts().signatures.load() == 100);
+  // Who was verified before is not kept waiting, nor is the admin, nor anybody else.
+  CHECK(verdict(known).ok());
+  CHECK(verdict(kAdminSecret).ok());
+  CHECK(verdict(late, "10.0.0.2").ok());
+  CHECK(verdict(late).ok());  // as it is known now
+  CHECK_FALSE(door.verifier().is_guessing("10.0.0.1"));
+  // A second brings back ten.
+  door.clock.advance(std::chrono::seconds(1));
+  size_t looked_at = 0;
+  for (int i = 200; i < 220; ++i) {
+    looked_at += verdict(tokens.bad.sign(Tokens::claims(i))).error().code == ErrorCode::InvalidToken ? 1 : 0;
+  }
+  CHECK(looked_at == 10);
+}
+
+TEST_CASE("Verifier: a token that was verified before is still judged by what it says", "[auth]") {
+  Tokens tokens;
+  Door door(Door::Mode::Closed, test::issuers({R"({"issuer": "ours", "secret_file": "s", "namespaces": ["demo"], "skew": 0})"}));
+  const std::string token = tokens.good.sign(Tokens::claims(1));
+  CHECK(door.verify(token).ok());
+  CHECK(door.verify(token).ok());
+  CHECK(door.verifier().counts().known_good.load() == 1);
+  CHECK(door.verify(token, "other").error().code == ErrorCode::InvalidToken);
+  door.clock.advance(std::chrono::seconds(9'999));
+  CHECK(door.verify(token).error().code == ErrorCode::ExpiredToken);
+  // A changed one is another.
+  std::string changed = token;
+  changed[changed.size() - 5] = changed[changed.size() - 5] == 'A' ? 'B' : 'A';
+  CHECK(door.verify(changed).error().code == ErrorCode::InvalidToken);
+}
+
+TEST_CASE("Verifier: a key that is replaced takes what it verified with it", "[auth]") {
+  Tokens tokens;
+  Door door(Door::Mode::Closed, test::issuers({R"({"issuer": "ours", "secret_file": "s"})"}));
+  const std::string token = tokens.good.sign(Tokens::claims(1));
+  CHECK(door.verify(token).ok());
+  door.verifier().replace(net::parse_auth_config(R"({"issuers": [{"issuer": "ours", "secret_file": "s"}]})",
+                                                 [](const std::string&) -> db::Result<std::string> {
+                                                   return std::string("another secret, as long as the right one is");
+                                                 })
+                              .value());
+  CHECK(door.verify(token).error().code == ErrorCode::InvalidToken);
+}
+
+TEST_CASE("Verifier: a proxy that nobody named is told of once, when many of its clients are refused", "[auth]") {
+  std::vector<std::string> told;
+  Verifier::Options options;
+  options.on_unnamed_proxy = [&](const std::string& address) { told.push_back(address); };
+  Door door(Door::Mode::Closed, std::move(options));
+  for (size_t i = 0; i < 3 * kProxyFailuresMin; ++i) (void)door.verifier().verify("wrong", "demo", Asker("10.0.0.2"));
+  for (size_t i = 0; i + 1 < kProxyFailuresMin; ++i) (void)door.verifier().verify("wrong", "demo", Asker("10.0.0.1", true));
+  CHECK(told.empty());
+  for (size_t i = 0; i < 3 * kProxyFailuresMin; ++i) (void)door.verifier().verify("wrong", "demo", Asker("10.0.0.1", true));
+  CHECK(told == std::vector<std::string>{"10.0.0.1"});
+}
+
+TEST_CASE("Verifier: who is signed out between the verdict and its use is told so", "[auth]") {
+  Tokens tokens;
+  Door door(Door::Mode::Closed, test::issuers({R"({"issuer": "ours", "secret_file": "s"})"}));
+  const auto auth = door.verify(tokens.good.sign(R"({"iss":"ours","sub":"ada","iat":1699999990,"exp":1700009999})"));
+  REQUIRE(auth.ok());
+  CHECK(door.verifier().still_good(auth.value(), "demo").ok());
+  door.guard().kick("demo", Auth::admin(), "ada", [](const db::Answer&) {});
+  CHECK(door.verifier().still_good(auth.value(), "demo").error().code == ErrorCode::InvalidToken);
+  CHECK(door.verifier().still_good(auth.value(), "other").ok());
+  CHECK(door.verifier().still_good(Auth::admin(), "demo").ok());
+  CHECK(door.refused(Reason::Revoked) == 1);
 }

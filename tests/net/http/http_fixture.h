@@ -63,6 +63,7 @@ struct HttpFixture {
       : io(threads) {
     io.start();
     options.limits = limits;
+    options.host_names.push_back("test");  // what the clients of tests call it
     if (wire == Wire::Tls) {
       const auto pair = authority().issue("localhost");
       options.tls = {pair.certificate, pair.key};

@@ -93,6 +93,86 @@ TEST_CASE("OriginList: who is on it, who is not, and who is not asked", "[net][h
   }
 }
 
+TEST_CASE("HostNames: which names are this machine's", "[net][http]") {
+  const auto parsed = HostNames::parse({"hearth", "DB.test.", "*.dev.test"});
+  REQUIRE(parsed.ok());
+  const HostNames& given = parsed.value();
+  struct Case {
+    const char* host;
+    bool always, given;
+  };
+  const std::vector<Case> cases = {
+      {"localhost", true, true},           {"localhost:9000", true, true},     {"LocalHost.:9000", true, true},
+      {"app.localhost", true, true},       {"a.b.localhost:1", true, true},    {"127.0.0.1:9000", true, true},
+      {"127.0.0.1.", true, true},          {"10.0.0.7", true, true},           {"203.0.113.9:80", true, true},
+      {"[::1]", true, true},               {"[::1]:9000", true, true},         {"[FE80::1%25eth0]:9000", true, true},
+      {"[::ffff:10.0.0.1]", true, true},   {"hearth:9000", false, true},       {"HEARTH.", false, true},
+      {"db.test", false, true},            {"x.dev.test:9000", false, true},   {"x.y.dev.test", false, true},
+      {"dev.test", false, false},          {"xdev.test", false, false},        {".dev.test", false, false},
+      {"rebound.example:9000", false, false}, {"localhost.example", false, false}, {"127.0.0.1.example", false, false},
+      {"notlocalhost", false, false},      {".localhost", false, false},       {"", false, false},
+      {":9000", false, false},             {"localhost:port", false, false},   {"localhost:9000:1", false, false},
+      {"::1", false, false},               {"[]", false, false},               {"[::1", false, false},
+      {"[127.0.0.1]", false, false},       {"[localhost]", false, false},      {"[::1]x", false, false},
+      {"evil@localhost", false, false},    {"localhost/x", false, false},      {"localhost, rebound.example", false, false},
+      {"127.1", false, false},             {"2130706433", false, false},       {"127.0.0.256", false, false},
+      {"hearth.example", false, false},    {"xhearth", false, false},          {"localhost..", false, false},
+  };
+  for (const Case& c : cases) {
+    INFO(c.host);
+    CHECK(HostNames().has(c.host) == c.always);
+    CHECK(given.has(c.host) == c.given);
+    Request asked = request({{"Host", c.host}});
+    CHECK(given.are_of(asked) == c.given);
+    // A program's or a page's own word for where it is does not help, nor does a proxy's.
+    asked.headers.emplace_back("X-Forwarded-Host", "localhost");
+    CHECK(given.are_of(asked) == c.given);
+    asked.is_forwarded = true;
+    CHECK(given.are_of(asked) == c.given);
+  }
+  CHECK_FALSE(given.are_of(request({})));  // HTTP/1.0 may name none
+  Request forwarded = request({{"Host", "localhost"}, {"X-Forwarded-Host", "rebound.example"}});
+  CHECK(given.are_of(forwarded));  // nobody's word
+  forwarded.is_forwarded = true;
+  CHECK_FALSE(given.are_of(forwarded));
+  Request whole = request({{"Host", "localhost"}});
+  whole.target_host = "rebound.example:9000";
+  CHECK_FALSE(given.are_of(whole));
+  whole.target_host = "127.0.0.1:9000";
+  CHECK(given.are_of(whole));
+}
+
+TEST_CASE("HostNames: what is no name is refused, and named", "[net][http]") {
+  for (const char* bad : {"", "*", "*.", "a b", "http://a", "a:9000", "a.*.b", "*a", "a..b", ".a"}) {
+    INFO(bad);
+    const auto parsed = HostNames::parse({bad});
+    REQUIRE_FALSE(parsed.ok());
+    CHECK(parsed.error().message.starts_with(bad));
+  }
+}
+
+TEST_CASE("Whence: a page of another machine, or a name that is not known", "[net][http]") {
+  const auto whence = [](Headers headers, bool host_is_here) {
+    Request asked = request(std::move(headers));
+    asked.host_is_here = host_is_here;
+    return whence_of(asked);
+  };
+  CHECK(whence({}, true) == Whence::Here);
+  CHECK(whence({}, false) == Whence::OtherHost);
+  CHECK(whence({{"Origin", "http://localhost:3000"}}, true) == Whence::Here);
+  CHECK(whence({{"Origin", "http://rebound.example:9000"}}, true) == Whence::OtherPage);
+  CHECK(whence({{"Origin", "http://rebound.example:9000"}}, false) == Whence::OtherPage);
+}
+
+TEST_CASE("OriginList: in development the server's own pages are those of this machine's names", "[net][http]") {
+  const OriginList list = OriginList::parse({"https://app.example.com"}).value();
+  Request rebound = request({{"Origin", "http://rebound.example:9000"}, {"Host", "rebound.example:9000"}});
+  CHECK(list.allows(rebound));
+  CHECK_FALSE(list.allows(rebound, OriginList::Own::Here));
+  rebound.host_is_here = true;
+  CHECK(list.allows(rebound, OriginList::Own::Here));
+}
+
 TEST_CASE("OriginList: what is no origin is refused, and named", "[net][http]") {
   for (const char* bad : {"", "app.example.com", "https://", "https://app.example.com/", "https://app.example.com/path", "://x", "*", "https://*", "https://a.*.com", "https://user@a.com"}) {
     INFO(bad);

@@ -54,10 +54,10 @@ class Server {
 class Client {
  public:
   explicit Client(Server& server, const std::string& space = "demo", std::string_view replaces = "",
-                  rules::Auth auth = {}, bool is_foreign = false)
+                  rules::Auth auth = {}, http::Whence whence = http::Whence::Here)
       : signal_(std::make_shared<Signal>()),
         session_(server.guard().open(space, std::move(auth), replaces, [signal = signal_] { signal->raise(); }).value(),
-                 server.verifier(), {.is_foreign = is_foreign}) {}
+                 server.verifier(), {.whence = whence}) {}
 
   Session& session() { return session_; }
 

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <map>
+#include <thread>
 
 #include "net/wire/acceptor.h"
 #include "tests/net/http/http_fixture.h"
@@ -20,10 +21,12 @@ using hearth::test::HttpFixture;
 namespace {
 
 struct Fixture {
-  Fixture() {
+  // `budget`: of what is not whole; null: none.
+  explicit Fixture(std::shared_ptr<hearth::net::http::HalfReceived> budget = nullptr, const hearth::net::http::Limits& limits = {}) {
     http = std::make_unique<HttpFixture>([this](std::shared_ptr<hearth::net::http::Exchange> exchange) { acceptor->accept(exchange); },
                                          hearth::net::http::Limits{}, 4);
-    acceptor = std::make_unique<Acceptor>(server.guard(), server.verifier(), http->io, http->workers);
+    acceptor = std::make_unique<Acceptor>(server.guard(), server.verifier(), http->io, http->workers, nullptr, Limits{}, false,
+                                          std::move(budget), limits);
   }
   ~Fixture() {
     http->listener.reset();
@@ -329,4 +332,48 @@ TEST_CASE("LongPoll: there are at most so many, and then places again", "[wire]"
     client.ask("/.lp?start=t&cb=1&ns=demo");
     return client.reply().status == 200;
   }));
+}
+
+TEST_CASE("LongPoll: segments of a message that does not end count, for their address, and are given up past the limit", "[wire][limits]") {
+  using hearth::net::http::HalfReceived;
+  const auto budget = std::make_shared<HalfReceived>(1'000'000, 60'000);
+  Fixture fixture(budget);
+  Poller greedy(fixture);
+  // A message of a thousand pieces; each request brings one, and the poll before it is answered.
+  std::vector<std::unique_ptr<HttpClient>> polls;
+  const auto send = [&](int piece) {
+    polls.push_back(greedy.send_first("&seg0=" + std::to_string(piece) + "&ts0=1000&d0=" + std::string(1'800, 'A')));
+  };
+  int sent = 0;
+  for (; sent < 60 && budget->refused(HalfReceived::Refusal::AddressFull) == 0; ++sent) send(sent);
+  CHECK(hearth::test::eventually([&] { return budget->refused(HalfReceived::Refusal::AddressFull) == 1; }));
+  CHECK(sent >= 15);  // what is held may have twice the room
+  CHECK(sent <= 36);
+  CHECK(hearth::test::eventually([&] { return budget->bytes() == 0; }));
+  CHECK(greedy.send()->reply().body == kClose);
+  const std::string last = polls[static_cast<size_t>(sent - 1)]->reply().body;
+  CHECK_THAT(last, Catch::Contains("from your address") || Catch::Equals(kClose));
+  // Others go on, and so does this one, anew.
+  Poller other(fixture);
+  const auto answered = other.send(other.request("p", R"({"p":"/a","d":1})"));
+  CHECK(answered->reply().body == data(1, ok(1)));
+}
+
+TEST_CASE("LongPoll: a message below the pace is given up although its client goes on polling", "[wire][limits]") {
+  using hearth::net::http::HalfReceived;
+  const auto budget = std::make_shared<HalfReceived>(1'000'000, 1'000'000);
+  hearth::net::http::Limits limits;
+  limits.body_stall_max = std::chrono::milliseconds(150);
+  Fixture fixture(budget, limits);
+  Poller slow(fixture), whole(fixture);
+  const auto begun = slow.send_first("&seg0=0&ts0=3&d0=" + std::string(1'800, 'A'));
+  CHECK(whole.send_first(whole.request("p", R"({"p":"/a","d":1})"))->reply().body == data(1, ok(1)));
+  std::vector<std::unique_ptr<HttpClient>> polls;
+  for (int i = 0; i < 200 && budget->refused(HalfReceived::Refusal::TooSlow) == 0; ++i) {
+    polls.push_back(slow.send());  // empty polls are none of it
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  CHECK(budget->refused(HalfReceived::Refusal::TooSlow) == 1);
+  CHECK(slow.send()->reply().body == kClose);
+  CHECK(whole.send(whole.request("p", R"({"p":"/a","d":2})"))->reply().body == data(2, ok(2)));
 }

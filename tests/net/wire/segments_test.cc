@@ -86,3 +86,23 @@ TEST_CASE("Segments: a message above the limit keeps its ends, one at the limit 
     CHECK(reader.messages.back().text == "{}");
   }
 }
+
+TEST_CASE("Segments: what is held of messages that are not whole, and of pieces before their turn", "[wire]") {
+  SegmentReader reader(100'000);
+  std::vector<MessageReader::Message> messages;
+  const auto take = [&](uint64_t number, uint32_t count, size_t bytes) {
+    REQUIRE(reader.take({.number = number, .count = count, .data = std::string(bytes, 'A')}, messages).ok());
+  };
+  CHECK(reader.held_bytes() == 0);
+  take(0, 1, 4);
+  CHECK(reader.held_bytes() == 0);
+  take(2, 3, 1'800);  // before 1
+  CHECK(reader.held_bytes() >= 1'800);
+  take(1, 3, 1'800);
+  CHECK(reader.held_bytes() >= 3'600);
+  take(3, 3, 1'800);
+  CHECK(reader.held_bytes() == 0);
+  CHECK(messages.size() == 2);
+  for (uint64_t i = 0; i < 99; ++i) take(4 + i, 100, 1'800);
+  CHECK(reader.held_bytes() < 10'000);  // it was too large, and its ends are left
+}

@@ -1,6 +1,7 @@
 #include "net/wire/session.h"
 
 #include <future>
+#include <thread>
 
 #include "net/wire/frame.h"
 #include "rules/ruleset.h"
@@ -387,6 +388,38 @@ TEST_CASE("Session: a client may go while its credential is verified", "[wire]")
   CHECK(after.answer("g", R"({"p":"/a","q":{}})") == Client::done("null"));  // it had said nothing yet
 }
 
+TEST_CASE("Session: who is signed out between the verdict and its use is nobody", "[wire]") {
+  const hearth::test::Signer idp = hearth::test::Signer::ec("one");
+  hearth::test::KeyServer keys(hearth::test::key_set_of({idp.jwk()}));
+  keys.hang();
+  net::Verifier::Options auth =
+      hearth::test::issuers({R"({"issuer": "idp", "audience": "a", "jwks_url": ")" + keys.url() + "\"}"});
+  auth.fetch_url = hearth::test::fetch_keys;
+  auth.times = hearth::test::quick_times();
+  rules::Guard::Options options = kClosed;
+  options.rules = rules::Ruleset::compile(R"({"rules": {".read": true, ".write": "auth.uid == 'ada'"}})").value();
+  Server server(options, std::move(auth));
+  REQUIRE(server.database().create("demo").ok());
+  Client ada(server);
+  const int64_t first =
+      ada.ask("auth", R"({"cred":")" + idp.sign(R"({"iss":"idp","aud":"a","sub":"ada","iat":1000000000,"exp":4000000000})") + "\"}");
+  const int64_t put = ada.ask("p", R"({"p":"/a","d":1})");
+  keys.release();
+  // The verdict is there, and nobody has taken it.
+  for (int i = 0; i < 10'000 && server.verifier().counts().accepted.load() == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  REQUIRE(server.verifier().counts().accepted.load() == 1);
+  std::promise<db::Answer> kicked;
+  server.guard().kick("demo", rules::Auth::admin(), "ada",
+                      [&](db::Answer answer) { kicked.set_value(std::move(answer)); });
+  CHECK(kicked.get_future().get().value == db::Value::integer(0));  // no session was ada's yet
+  const Lines heard = ada.hear(2);
+  CHECK(heard[0] == R"({"r":)" + std::to_string(first) + R"(,"b":)" +
+                        Client::refusal("invalid_token", "Auth token was revoked: its user has been signed out since.") + "}");
+  CHECK(heard[1] == R"({"r":)" + std::to_string(put) + R"(,"b":)" + Client::refusal("permission_denied", "Permission denied") + "}");
+}
+
 TEST_CASE("Session: a user who is signed out hears that the token is no good, and that is the end", "[wire]") {  // §9.4
   Server server;
   Client ada(server), bob(server);
@@ -541,8 +574,10 @@ TEST_CASE("Session: what is committed once its credential is past its time it do
 
 TEST_CASE("Session: `owner` is an admin in development, but not from another machine's page", "[wire]") {
   Server server;
-  Client local(server), foreign(server, "demo", "", {}, true);
+  Client local(server), foreign(server, "demo", "", {}, hearth::net::http::Whence::OtherPage);
   CHECK(local.answer("gauth", R"({"cred":"owner"})") == Client::done(R"({"auth":null})"));
   CHECK_THAT(foreign.answer("gauth", R"({"cred":"owner"})"), Catch::Contains("invalid_token"));
+  Client renamed(server, "demo", "", {}, hearth::net::http::Whence::OtherHost);
+  CHECK_THAT(renamed.answer("gauth", R"({"cred":"owner"})"), Catch::Contains("invalid_token") && Catch::Contains("--dev-host"));
   CHECK(foreign.answer("p", R"({"p":"/a","d":1})") == Client::done());  // as anybody
 }

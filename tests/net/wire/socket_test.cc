@@ -41,6 +41,7 @@ class FakeSocket final : public http::WebSocket {
     paused_ = false;
     deliver();
   }
+  void hold(size_t bytes) override { held_ = bytes; }
   bool is_deflated() const override { return false; }
   bool is_closed() const override { return false; }
   size_t backlog_bytes() const override { return backlog_; }
@@ -79,6 +80,7 @@ class FakeSocket final : public http::WebSocket {
   std::shared_ptr<http::WebSocketHandler> handler{};
   size_t backlog_ = 0;
   int pauses_ = 0;
+  std::atomic<size_t> held_ = 0;  // of a message that is not whole
 
  private:
   // Under mutex_. Frames come whole.
@@ -211,6 +213,24 @@ TEST_CASE("WireSocket: keepalives get no answer, requests do", "[wire]") {
   peer.ask(2, "p", R"({"p":"/a","d":1})");
   CHECK(peer.hear() == R"({"t":"d","d":)" + Client::pushed("a", "1") + "}");
   CHECK(peer.hear() == ok(2));
+}
+
+TEST_CASE("WireSocket: a message of several frames is held, as long as it is not whole", "[wire]") {
+  Server server;
+  Threads threads(server);
+  Peer peer(threads, "/.ws?ns=demo");
+  peer.hear();
+  const std::string message = Peer::request(1, "p", R"({"p":"/a","d":")" + std::string(100'000, 'x') + "\"}");
+  const Pieces split = split_message(message);
+  peer.send(split.header);
+  CHECK(peer.socket->held_ > 0);
+  for (size_t i = 0; i + 1 < split.pieces.size(); ++i) {
+    peer.send(std::string(split.pieces[i]));
+    CHECK(peer.socket->held_ >= (i + 1) * 16'384);
+  }
+  peer.send(std::string(split.pieces.back()));
+  CHECK(peer.socket->held_ == 0);
+  CHECK(peer.hear() == ok(1));
 }
 
 TEST_CASE("WireSocket: order is kept past messages that workers decode and serialise", "[wire]") {
