@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "net/http/log.h"
+#include "net/http/repeats.h"
 #include "tools/descriptors.h"
 #include "tools/notify.h"
 #include "tools/or_throw.h"
@@ -36,6 +37,15 @@ void make_folder(const std::string& folder) {
   }
 }
 
+constexpr std::chrono::seconds kDenialInterval{1};  // between two of a kind that are told
+
+// Denials are of a kind when the same rule of the same namespace was evaluated last.
+std::string denial_key(std::string_view space, const rules::Explanation& why) {
+  if (why.rules.empty()) return fmt::format("{} {}", space, why.reason);
+  const rules::Explanation::Evaluated& last = why.rules.back();
+  return fmt::format("{} {} {}", space, static_cast<int>(last.kind), last.pattern);
+}
+
 rules::Guard::Options guard_options(const ServeFlags& flags) {
   rules::Guard::Options options;
   options.dev = flags.dev;
@@ -51,8 +61,13 @@ rules::Guard::Options guard_options(const ServeFlags& flags) {
   }
   options.needs_indexes = !flags.allow_unindexed;
   if (flags.dev) {
-    options.on_denied = [](std::string_view space, const rules::Explanation& why) {
-      log(LogLevel::Warn, "denied", {{"ns", space}}, rules::to_text(why));
+    options.on_denied = [limit = std::make_shared<net::http::Repeats>(kDenialInterval)](std::string_view space,
+                                                                                       const rules::Explanation& why) {
+      const auto untold = limit->tell(denial_key(space, why));
+      if (!untold) return;
+      const std::string text = rules::to_text(why);
+      if (*untold == 0) return log(LogLevel::Warn, "denied", {{"ns", space}}, text);
+      log(LogLevel::Warn, "denied", {{"ns", space}, {"more_like_it", *untold}}, text);
     };
     return options;
   }
