@@ -25,10 +25,22 @@ enum class Memory : uint8_t { Ample, Little };
 inline constexpr size_t kAmpleCacheBytes = 256u << 20;
 inline constexpr size_t kLittleCacheBytes = 8u << 20;  // indexes and filters of files among it
 
-// Settings by measurement: README.md of this folder. `environment`: null for the real one.
+// Of a process's descriptors those that are the store's, whoever else wants some: a quarter, at most so many. Of them half
+// are for tables that stay open, the rest for the log, the manifest, and what is being written, dumped or uploaded.
+inline constexpr size_t kStoreDescriptorsMax = 4'000;
+inline constexpr size_t kTablesOpenMin = 20;      // what RocksDB takes at least
+inline constexpr size_t kFrozenTablesOpen = 40;   // of a dump, which goes through each once
+size_t store_descriptors(size_t descriptors);
+size_t tables_open_max(size_t descriptors);  // at a time, about
+
+// Settings by measurement: README.md of this folder. `environment`: null for the real one, which waits for descriptors
+// (patient_files.h). The soft limit of open files is what it is at this moment.
 rocksdb::Options rocks_options(rocksdb::Env* environment, Memory memory = Memory::Ample);
 
-// `listener`: may be null. Errors: Locked, Io, Corruption, each with what to do about it.
+// What kept a store from being opened, as one line that says what to do about it. Errors: Locked, Io, Corruption.
+Error opening_error(const rocksdb::Status& status, const std::string& folder);
+
+// `listener`: may be null. Errors: of opening_error.
 Result<std::unique_ptr<rocksdb::DB>> open_rocks(const std::string& folder, rocksdb::Env* environment,
                                                 std::shared_ptr<rocksdb::EventListener> listener = nullptr);
 

@@ -326,6 +326,43 @@ TEST_CASE("serve: a full disk refuses writes with the reason, and reads go on", 
   CHECK_THAT(reply.body, Catch::Contains("File too large"));
   CHECK(server.ask({.target = "/a.json"}).body == "1");
   CHECK(server.ask({.target = "/.health"}).status == 503);
+  // Said once, with what failed and what to do.
+  CHECK(server.stop(SIGTERM) == 0);
+  const std::string log = server.program().errors();
+  const std::string said = "error the store is broken; restart to write again";
+  REQUIRE(log.find(said) != std::string::npos);
+  CHECK(log.find(said) == log.rfind(said));
+  CHECK_THAT(log, Catch::Contains("File too large"));
+}
+
+TEST_CASE("serve: where no file can be written a start is one line, and what was acknowledged is there afterwards", "[scripts]") {
+  const Folder folder;
+  {
+    Server server({"--dev", "--data", folder / "data"});
+    REQUIRE(server.port() != 0);
+    CHECK(server.ask({.method = "PUT", .target = "/a.json", .body = "1"}).status == 200);
+    CHECK(server.stop(SIGKILL) == 128 + SIGKILL);
+  }
+  const std::vector<std::vector<std::string>> commands = {
+      {"serve", "--dev", "--port", "0", "--log-level", "error", "--data", folder / "data"},
+      {"compact", "--data", folder / "data"},
+      {"fsck", "--repair", "--data", folder / "data"},
+      {"restore", "--data", folder / "data", "--ns", "b", folder / "b.json"}};
+  std::ofstream(folder / "b.json") << "1";
+  for (const std::vector<std::string>& command : commands) {
+    // 1 block is 512 bytes: there is room for the line that is said.
+    std::vector<std::string> words = {"sh", "-c", "ulimit -f 2; exec \"$@\"", "sh", HEARTH_BIN_DIR "/hearth"};
+    words.insert(words.end(), command.begin(), command.end());
+    Program program(words);
+    INFO(command.front());
+    CHECK(program.wait() == 1);
+    INFO(program.errors());
+    CHECK_THAT(program.errors(), Catch::StartsWith("hearth: ") && Catch::Contains("there is no room for its files"));
+    CHECK(std::count(program.errors().begin(), program.errors().end(), '\n') == 1);
+  }
+  Server server({"--dev", "--data", folder / "data"});
+  REQUIRE(server.port() != 0);
+  CHECK(server.ask({.target = "/a.json"}).body == "1");
 }
 
 TEST_CASE("hearth: says its version, and what it can do", "[scripts]") {
@@ -354,6 +391,11 @@ TEST_CASE("serve: what would use up the disk's reserve is refused, removing is n
   CHECK(server.ask({.target = "/.health"}).status == 503);
   CHECK(server.ask({.method = "DELETE", .target = "/a/b.json"}).status == 200);
   CHECK(server.ask({.target = "/a.json"}).body == R"({"c":1})");
+  CHECK(server.stop(SIGTERM) == 0);
+  const std::string log = server.program().errors();
+  const std::string said = "the disk has only its reserve left";
+  REQUIRE(log.find(said) != std::string::npos);
+  CHECK(log.find(said) == log.rfind(said));
 }
 
 TEST_CASE("serve: what TLS and proxies need is said before the server starts", "[scripts]") {
@@ -418,6 +460,33 @@ TEST_CASE("serve: where files are few, connections leave some to the store, and 
   CHECK(server.ask({}).status == 503);  // one past it
   connections.back()->send_text("PUT /a.json HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n1");
   CHECK_THAT(connections.back()->read_until("\r\n\r\n1"), Catch::Contains("HTTP/1.1 200"));
+}
+
+TEST_CASE("serve: whatever comes, the store has the files it needs, and there is no trouble when they have left", "[scripts]") {
+  const Folder folder;
+  Server server({"--dev", "--data", folder / "data"}, {"sh", "-c", R"(ulimit -n 128 && exec "$@")", "sh"});
+  REQUIRE(server.port() != 0);
+  const std::string large = "\"" + std::string(3 << 20, 'x') + "\"";
+  const auto put_large = [&](Connection& connection, int number) {
+    connection.send_text(fmt::format("PUT /large{}.json?print=silent HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{}",
+                                     number, large.size(), large));
+    return connection.read_until("\r\n\r\n");
+  };
+  {
+    Connection first(server.port());
+    REQUIRE_THAT(put_large(first, 0), Catch::Contains(" 204 "));
+    std::vector<std::unique_ptr<Connection>> connections;
+    for (int i = 0; i < 200; ++i) connections.push_back(std::make_unique<Connection>(server.port()));
+    // Each makes the store begin files.
+    for (int i = 1; i < 12; ++i) CHECK_THAT(put_large(first, i), Catch::Contains(" 204 "));
+    CHECK(server.ask({.target = "/large1.json?shallow=true"}).status / 100 != 2);  // no place for it
+  }
+  for (int tries = 0; tries < 1'000 && server.ask({.target = "/.health"}).status != 200; ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  CHECK(server.ask({.target = "/.health"}).status == 200);
+  CHECK(server.ask({.method = "PUT", .target = "/a.json", .body = "1"}).status == 200);
+  CHECK(server.ask({.target = "/large11.json"}).body.size() == large.size());
 }
 
 TEST_CASE("serve: a service manager is told when it is ready and when it stops, and reloads it by SIGHUP", "[scripts]") {
