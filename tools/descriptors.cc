@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "db/store/rocks.h"
+#include "db/base/descriptors.h"
 
 namespace hearth::tools {
 namespace {

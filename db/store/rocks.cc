@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "db/base/descriptors.h"
 #include "db/store/patient_files.h"
 #include "db/store/store_log.h"
 
@@ -20,10 +21,6 @@ Error to_error(const rocksdb::Status& status, const std::string& doing) {
   if (status.IsCorruption()) return {ErrorCode::Corruption, message};
   return {ErrorCode::Io, message};
 }
-
-size_t store_descriptors(size_t descriptors) { return std::min(descriptors / 4, kStoreDescriptorsMax); }
-
-size_t tables_open_max(size_t descriptors) { return std::max(store_descriptors(descriptors) / 2, kTablesOpenMin); }
 
 rocksdb::Options rocks_options(rocksdb::Env* environment, Memory memory) {
   rocksdb::Options options;

@@ -25,13 +25,7 @@ enum class Memory : uint8_t { Ample, Little };
 inline constexpr size_t kAmpleCacheBytes = 256u << 20;
 inline constexpr size_t kLittleCacheBytes = 8u << 20;  // indexes and filters of files among it
 
-// Of a process's descriptors those that are the store's, whoever else wants some: a quarter, at most so many. Of them half
-// are for tables that stay open, the rest for the log, the manifest, and what is being written, dumped or uploaded.
-inline constexpr size_t kStoreDescriptorsMax = 4'000;
-inline constexpr size_t kTablesOpenMin = 20;      // what RocksDB takes at least
-inline constexpr size_t kFrozenTablesOpen = 40;   // of a dump, which goes through each once
-size_t store_descriptors(size_t descriptors);
-size_t tables_open_max(size_t descriptors);  // at a time, about
+inline constexpr size_t kFrozenTablesOpen = 40;  // of a dump, which goes through each once
 
 // Settings by measurement: README.md of this folder. `environment`: null for the real one, which waits for descriptors
 // (patient_files.h). The soft limit of open files is what it is at this moment.
