@@ -60,7 +60,7 @@ TEST_CASE("Explanation: at most so many rules, of which those stay that decided"
   CHECK(explanation.rules.size() == kExplainedRulesMax);
   CHECK(explanation.rules_left_out == 100'002);
   CHECK(explanation.rules[0].path == "/grant");
-  CHECK(explanation.rules[1].path == "/held");
+  CHECK(explanation.rules[1].path == "/failed");
   CHECK(explanation.rules.back().path == "/decided");
   CHECK(to_text(explanation).find("(100002 rules more left out)") != std::string::npos);
   CHECK(to_json(explanation).ends_with(R"(],"rulesLeftOut":100002})"));
