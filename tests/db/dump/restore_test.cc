@@ -268,7 +268,9 @@ TEST_CASE("Many namespaces become few files, whatever the order of their numbers
   const auto name_of = [](uint32_t i) { return "s" + std::to_string(100'000 + i); };
   {
     const auto store = open_store(from.path());
-    for (uint32_t i = 0; i < kSpaces; ++i) put_space(*store, {name_of(i), i + 1, i % 10 == 0 ? Value() : value_of(i)});
+    Batch all;
+    for (uint32_t i = 0; i < kSpaces; ++i) add_space({name_of(i), i + 1, i % 10 == 0 ? Value() : value_of(i)}, all);
+    REQUIRE(store->commit(all, TreeStore::Durability::Synced).ok());
   }
   const std::string text = dump(from.path());
   // A new store numbers them as they come; here they have numbers already, in another order, and one in between is not theirs.
@@ -278,8 +280,10 @@ TEST_CASE("Many namespaces become few files, whatever the order of their numbers
     const TempFolder to;
     if (!is_new) {
       const auto store = open_store(to.path());
-      for (uint32_t i = 0; i < kSpaces; ++i) put_space(*store, {name_of(i), shuffled(i), json(R"({"old":1})")});
-      put_space(*store, {"other", shuffled(2'001), json(R"({"kept":1})")});
+      Batch all;
+      for (uint32_t i = 0; i < kSpaces; ++i) add_space({name_of(i), shuffled(i), json(R"({"old":1})")}, all);
+      add_space({"other", shuffled(2'001), json(R"({"kept":1})")}, all);
+      REQUIRE(store->commit(all, TreeStore::Durability::Synced).ok());
     }
     const auto sst = [&] {
       size_t count = 0;
