@@ -43,6 +43,7 @@
 #include "db/model/figures.h"
 #include "db/model/index.h"
 #include "db/model/namespace_name.h"
+#include "db/model/notice.h"
 #include "db/model/request.h"
 #include "db/model/stats.h"
 #include "db/model/value.h"
@@ -165,6 +166,7 @@ class Database {
     const Clock* clock = nullptr;             // null: the system's; must outlive the database and its handles
     std::function<void(const ClockStep&)> on_clock_step{};  // db/base/clock_steps.h; any thread, and soon back
     std::function<void(std::function<void()>)> run;  // passes on where callbacks run; empty: a thread of ours
+    OnNotice on_notice;                       // hears what an operator should know (db/model/notice.h); empty: nobody
     void* environment = nullptr;              // tests: a rocksdb::Env*
   };
 
@@ -199,7 +201,8 @@ class Database {
   using Revive = std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)>;
   void revive_by(Revive revive);
   void setting(const std::string& name, std::string which, std::function<void(Result<std::optional<std::string>>)> done);
-  void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);  // and how far they are built
+  // And how far they are built. Those that the settings ask for and that are not planned yet have the id 0.
+  void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
 
   // A dump of what was committed before the call, taken piece by piece while writes go on. Errors: NotFound, InvalidArgument,
   // Unavailable (too many at a time).

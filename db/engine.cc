@@ -33,7 +33,7 @@ Result<std::shared_ptr<Engine>> Engine::open(const Database::Options& options) {
 }
 
 Result<void> Engine::start() {
-  ASSIGN_OR_RETURN(store_, TreeStore::open({options_.folder, static_cast<uint32_t>(options_.shards), options_.environment, options_.free_bytes_min}));
+  ASSIGN_OR_RETURN(store_, TreeStore::open({options_.folder, static_cast<uint32_t>(options_.shards), options_.environment, options_.free_bytes_min, options_.on_notice}));
   names_ = store_->names_at_open();
   for (const auto& [name, number] : names_) next_number_ = std::max(next_number_, number + 1);
   const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
@@ -305,10 +305,23 @@ void Engine::indexes(const std::string& name, std::function<void(Result<IndexPla
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<Space> where = space(name);
-  readers_->run([this, where, done = std::move(done)] {
-    const auto row = store_->snapshot()->get(row_key(Table::Index, where->tree.number, kPlanRow));
-    if (!row.ok()) return done(row.error());
-    done(row.value() ? IndexPlan::decode(*row.value()) : IndexPlan());
+  readers_->run([this, where, done = std::move(done), usual = options_.indexes] {
+    const auto found = [&]() -> Result<IndexPlan> {
+      const auto snapshot = store_->snapshot();
+      ASSIGN_OR_RETURN(const auto row, snapshot->get(row_key(Table::Index, where->tree.number, kPlanRow)));
+      IndexPlan plan;
+      if (row) {
+        ASSIGN_OR_RETURN(plan, IndexPlan::decode(*row));
+      }
+      // What the settings ask for becomes part of the plan by a commit of its own, behind theirs.
+      ASSIGN_OR_RETURN(const auto wanted, wanted_indexes(SnapshotSettings(snapshot, where->tree.number), usual));
+      for (const IndexSpec& spec : wanted) {
+        const auto is_it = [&](const Index& index) { return index.spec == spec; };
+        if (std::none_of(plan.indexes.begin(), plan.indexes.end(), is_it)) plan.indexes.push_back({spec});
+      }
+      return plan;
+    };
+    done(found());
   });
 }
 

@@ -298,7 +298,10 @@ void Shard::take_back(const std::shared_ptr<Space>& space, uint64_t done) {
 // Indexes follow what the settings ask for a step at a time, among the requests of others.
 void Shard::maintain(const std::shared_ptr<Space>& space) {
   const Tree& tree = space->tree;
-  if (!tree.named || !tree.loaded || space->is_maintained) return;
+  if (!tree.named || !tree.loaded) return;
+  index_watch_.look(tree.name, tree.number, *tree.plan, with_.store.on_notice(),
+                    [&](const Index& index) { return count_in(*committer_.durable(), tree.number, index); });
+  if (space->is_maintained) return;
   if (tree.is_reconciled && !tree.plan->is_building()) return;
   space->is_maintained = true;
   space->shard.submit({space, nullptr, 0, MaintainRequest{}, nullptr});  // when it is closing, a start goes on with it

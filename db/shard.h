@@ -44,6 +44,7 @@
 #include "db/base/step.h"
 #include "db/commit/committer.h"
 #include "db/events/match.h"
+#include "db/index_watch.h"
 #include "db/model/figures.h"
 #include "db/model/stats.h"
 #include "db/reader_pool.h"
@@ -280,6 +281,7 @@ class Shard {
   const std::vector<std::shared_ptr<Shard>> heavy_;
   uint64_t scans_begun_ = 0;
   Committer committer_;
+  IndexWatch index_watch_;
   Counted counted_;
   LargeValues large_values_;
   uint64_t group_ = 1;

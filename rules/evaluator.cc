@@ -382,8 +382,7 @@ void Evaluator::note(const Expression& e, const Datum& value) {
                           e.op == Operator::String || e.op == Operator::Data || e.op == Operator::NewData ||
                           e.op == Operator::Root || e.op == Operator::Query;
   if (is_literal) return;
-  std::string part(source_.substr(e.begin, e.end - e.begin));
-  told_->parts.push_back({std::move(part), shown(value)});
+  told_->add(source_.substr(e.begin, e.end - e.begin), shown(value));
 }
 
 }  // namespace hearth::rules

@@ -339,8 +339,7 @@ class Ruleset::Decision {
       told.path = slashed(place.keys);
       told.line = rule.line;
       told.column = rule.column;
-      told.source = rule.source;
-      question_.explanation->rules.push_back(std::move(told));
+      question_.explanation->add(std::move(told), rule.source);
     }
     ASSIGN_OR_RETURN(const Outcome outcome, evaluator_.evaluate(*rule.expression, rule.source, place));
     if (auto spent = evaluator_.spent()) return *std::move(spent);

@@ -6,10 +6,11 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "db/base/descriptors.h"
+
 namespace hearth::tools {
 namespace {
 
-constexpr size_t kStoreDescriptorsMax = 1'000;
 constexpr size_t kOtherDescriptors = 100;  // of a client, beside its connections
 
 }  // namespace
@@ -20,7 +21,7 @@ size_t descriptor_limit() {
 }
 
 size_t connections_within(size_t descriptors) {
-  return descriptors - std::min(descriptors / 4, kStoreDescriptorsMax);
+  return descriptors - db::store_descriptors(descriptors);
 }
 
 size_t raise_descriptor_limit() {

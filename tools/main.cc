@@ -7,6 +7,7 @@
 #include <map>
 
 #include "tools/data_commands.h"
+#include "tools/descriptors.h"
 #include "tools/flags.h"
 
 namespace {
@@ -464,6 +465,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return program.exit(error) == 0 ? 0 : 1;
   }
+  // A store may have many files. The command that exec runs has the limit that it would have without us.
+  if (!exec_command->parsed()) hearth::tools::raise_descriptor_limit();
   try {
     if (serve_command->parsed()) return hearth::tools::serve(serve_flags);
     if (rules_command->parsed()) return hearth::tools::rules_command(rules_flags);

@@ -6,7 +6,6 @@
 #include <cstdio>
 
 #include "net/http/log.h"
-#include "tools/descriptors.h"
 #include "tools/flags.h"
 #include "tools/notify.h"
 #include "tools/service.h"
@@ -45,7 +44,6 @@ int serve(const ServeFlags& flags) {
   using net::http::LogLevel;
   start_log(flags.log_level, flags.log_format);
   ignore_broken_pipes();
-  raise_descriptor_limit();
   // A service manager has it reload by SIGHUP, whether there is something to read or not.
   const Signals signals(!flags.auth_config.empty() || !flags.tls_certificate.empty() || has_service_manager());
   Service service(flags);

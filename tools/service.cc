@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "net/http/log.h"
+#include "net/http/repeats.h"
 #include "tools/descriptors.h"
 #include "tools/notify.h"
 #include "tools/or_throw.h"
@@ -36,6 +37,52 @@ void make_folder(const std::string& folder) {
   }
 }
 
+constexpr std::chrono::seconds kDenialInterval{1};  // between two of a kind that are told
+
+// Denials are of a kind when the same rule of the same namespace was evaluated last.
+std::string denial_key(std::string_view space, const rules::Explanation& why) {
+  if (why.rules.empty()) return fmt::format("{} {}", space, why.reason);
+  const rules::Explanation::Evaluated& last = why.rules.back();
+  return fmt::format("{} {} {}", space, static_cast<int>(last.kind), last.pattern);
+}
+
+constexpr std::chrono::seconds kNoticeInterval{10};  // between two of a kind that are told, but for those that seldom come
+
+// What the database notices, in the log: each kind once in a while, with how many were not told since.
+class NoticeLog {
+ public:
+  void operator()(const db::Notice& notice) const {
+    using Kind = db::Notice::Kind;
+    const auto tell = [this](LogLevel level, const char* key, std::string_view message, std::string_view what) {
+      const auto untold = limit_->tell(key);
+      if (untold) log(level, message, {{"what", what}, {"times_before", *untold}});
+    };
+    switch (notice.kind) {
+      case Kind::StoreBroken:
+        return tell(LogLevel::Error, "broken", "the store is broken; restart to write again", notice.what);
+      case Kind::DiskShort:
+        return log(LogLevel::Error, "the disk has only its reserve left; what adds something is refused", {{"what", notice.what}});
+      case Kind::DiskRoom:
+        return log(LogLevel::Info, "the disk has room again", {{"what", notice.what}});
+      case Kind::WritesHeldUp:
+        return tell(LogLevel::Warn, "held up", "writes are held up, for the disk does not keep up", notice.what);
+      case Kind::WritesGoOn:
+        return tell(LogLevel::Info, "go on", "writes go on", fmt::format("after {} ms", notice.time.count()));
+      case Kind::IndexBegun:
+        return log(LogLevel::Info, "index is being built", {{"ns", notice.space}, {"at", notice.what}, {"by", notice.by}});
+      case Kind::IndexBuilt:
+        if (!notice.children) {
+          return log(LogLevel::Info, "index built", {{"ns", notice.space}, {"at", notice.what}, {"by", notice.by}, {"ms", notice.time.count()}});
+        }
+        return log(LogLevel::Info, "index built",
+                   {{"ns", notice.space}, {"at", notice.what}, {"by", notice.by}, {"children", *notice.children}, {"ms", notice.time.count()}});
+    }
+  }
+
+ private:
+  std::shared_ptr<net::http::Repeats> limit_ = std::make_shared<net::http::Repeats>(kNoticeInterval);
+};
+
 rules::Guard::Options guard_options(const ServeFlags& flags) {
   rules::Guard::Options options;
   options.dev = flags.dev;
@@ -51,8 +98,13 @@ rules::Guard::Options guard_options(const ServeFlags& flags) {
   }
   options.needs_indexes = !flags.allow_unindexed;
   if (flags.dev) {
-    options.on_denied = [](std::string_view space, const rules::Explanation& why) {
-      log(LogLevel::Warn, "denied", {{"ns", space}}, rules::to_text(why));
+    options.on_denied = [limit = std::make_shared<net::http::Repeats>(kDenialInterval)](std::string_view space,
+                                                                                       const rules::Explanation& why) {
+      const auto untold = limit->tell(denial_key(space, why));
+      if (!untold) return;
+      const std::string text = rules::to_text(why);
+      if (*untold == 0) return log(LogLevel::Warn, "denied", {{"ns", space}}, text);
+      log(LogLevel::Warn, "denied", {{"ns", space}, {"more_like_it", *untold}}, text);
     };
     return options;
   }
@@ -110,6 +162,7 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   options.namespace_rows_max = flags.namespace_rows_max;
   options.namespace_bytes_max = flags.namespace_bytes_max;
   options.on_clock_step = log_clock_step;
+  options.on_notice = NoticeLog();
   database_ = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
   guard_ = std::make_unique<rules::Guard>(*database_, std::move(guard));
   for (const std::string& flag : flags.namespaces) {

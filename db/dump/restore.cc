@@ -6,6 +6,7 @@
 #include <set>
 
 #include "db/dump/json_rows.h"
+#include "db/dump/row_sorter.h"
 #include "db/model/hash.h"
 #include "db/model/key_order.h"
 #include "db/store/row_key.h"
@@ -27,18 +28,28 @@ Result<void> check_is_empty(const TreeStore& store, const RestoredSpace& space) 
 
 RestoredTree RestoredSpace::said() const { return {name, at, rows.leaves, to_hex(rows.digest)}; }
 
-// Takes what is read, and stages what was asked for.
+// Takes what is read, and stages what was asked for, in files that namespaces share: how many there are follows the bytes.
+// Where the namespaces come in the order of their numbers, as they do to a new store, their rows go there at once. Else
+// those of small ones are sorted first, and each larger one has files of its own.
 class Restore::Staging final : public DumpVisitor {
  public:
-  Staging(const RestoreRequest& request, TreeStore& store, const NumberOf& number_of)
-      : request_(request), store_(store), number_of_(number_of), staged(store.stage()) {}
+  Staging(const RestoreRequest& request, TreeStore& store, const std::string& folder, const NumberOf& number_of)
+      : request_(request), store_(store), number_of_(number_of), sorter_(folder), staged(store.stage()) {}
 
   Result<void> begin(const DumpInfo& info) override;
   Result<void> space(const DumpedSpace& space) override;
   Result<void> row(std::string_view key, std::string_view leaf) override;
   Result<void> end(const DumpedRows& rows) override;
+  Result<void> finish();  // what is staged is all
 
  private:
+  struct Range {
+    std::string from, upto;
+  };
+  Result<void> stage_held();
+  Result<void> stage_sorted();
+  Result<void> empty_indexes();
+
   const RestoreRequest& request_;
   TreeStore& store_;
   const NumberOf& number_of_;
@@ -47,6 +58,15 @@ class Restore::Staging final : public DumpVisitor {
   std::string key_;
   size_t prefix_bytes_ = 0;  // of key_
   std::optional<TreeCheck> below_;  // of a tree that comes to stand below another path
+
+  bool is_sorted_ = true;  // namespaces come in the order of their numbers
+  Range range_;            // that the namespace being read fills
+  bool is_held_ = false;   // its rows so far are in held_, for they are few
+  std::vector<std::pair<std::string, std::string>> held_;
+  size_t held_bytes_ = 0;
+  RowSorter sorter_;            // of the rows of small namespaces
+  std::vector<Range> small_;    // that they fill
+  std::vector<std::string> large_;  // where those begin that have files of their own
 
  public:
   std::unique_ptr<Staged> staged;
@@ -68,6 +88,13 @@ Result<void> Restore::Staging::begin(const DumpInfo& info) {
   if (request_.into && !is_only_one_ && !request_.space) {
     return Error{ErrorCode::InvalidArgument, "a path is of one namespace, and the dump has several; say which"};
   }
+  if (is_only_one_ || request_.space) return {};
+  uint32_t last = 0;
+  for (const std::string& name : info.spaces) {
+    ASSIGN_OR_RETURN(const uint32_t number, number_of_(name));
+    is_sorted_ = is_sorted_ && number > last;
+    last = number;
+  }
   return {};
 }
 
@@ -84,11 +111,12 @@ Result<void> Restore::Staging::space(const DumpedSpace& space) {
   if (!target.at.is_root()) below_.emplace(target.at.depth(), target.at.text().size());
   key_ = row_key(Table::Data, target.number, encode_path(target.at));
   prefix_bytes_ = key_.size();
-  RETURN_IF_ERROR(staged->begin(row_key(Table::Index, target.number), row_key(Table::Index, target.number + 1)));
-  RETURN_IF_ERROR(staged->end());
-  RETURN_IF_ERROR(staged->begin(key_, key_ + kPastChildren));
+  range_ = {key_, key_ + kPastChildren};
   spaces.push_back(std::move(target));
-  return {};
+  is_held_ = !is_sorted_;
+  held_.clear();
+  held_bytes_ = 0;
+  return is_held_ ? Result<void>() : staged->begin(range_.from, range_.upto);
 }
 
 Result<void> Restore::Staging::row(std::string_view key, std::string_view leaf) {
@@ -96,13 +124,69 @@ Result<void> Restore::Staging::row(std::string_view key, std::string_view leaf) 
   if (below_) RETURN_IF_ERROR(below_->add(key, leaf));
   key_.resize(prefix_bytes_);
   key_ += key;
-  return staged->put(key_, leaf);
+  if (!is_held_) return staged->put(key_, leaf);
+  held_.emplace_back(key_, leaf);
+  held_bytes_ += key_.size() + leaf.size();
+  return held_bytes_ > kSharedSpaceBytesMax ? stage_held() : Result<void>();
+}
+
+Result<void> Restore::Staging::stage_held() {
+  is_held_ = false;
+  large_.push_back(range_.from);
+  RETURN_IF_ERROR(staged->begin(range_.from, range_.upto, Staged::Sharing::No));
+  for (const auto& [key, leaf] : held_) RETURN_IF_ERROR(staged->put(key, leaf));
+  held_.clear();
+  return {};
 }
 
 Result<void> Restore::Staging::end(const DumpedRows& rows) {
   if (!takes_) return {};
   spaces.back().rows = rows;
-  return staged->end();
+  if (!is_held_) return staged->end();
+  for (const auto& [key, leaf] : held_) RETURN_IF_ERROR(sorter_.add(key, leaf));
+  small_.push_back(range_);
+  return {};
+}
+
+Result<void> Restore::Staging::finish() {
+  RETURN_IF_ERROR(stage_sorted());
+  return empty_indexes();
+}
+
+// No file reaches over another's rows: RocksDB could not put those where they are read fastest.
+Result<void> Restore::Staging::stage_sorted() {
+  std::sort(small_.begin(), small_.end(), [](const Range& a, const Range& b) { return a.from < b.from; });
+  std::sort(large_.begin(), large_.end());
+  size_t begun = 0, passed = 0;
+  const auto begin_next = [&]() -> Result<void> {
+    if (begun > 0) RETURN_IF_ERROR(staged->end());
+    const Range& range = small_[begun++];
+    const size_t before = passed;
+    while (passed < large_.size() && large_[passed] < range.from) ++passed;
+    if (passed > before) RETURN_IF_ERROR(staged->seal());
+    return staged->begin(range.from, range.upto);
+  };
+  RETURN_IF_ERROR(sorter_.drain([&](std::string_view key, std::string_view leaf) -> Result<void> {
+    while (begun == 0 || key >= small_[begun - 1].upto) RETURN_IF_ERROR(begin_next());
+    return staged->put(key, leaf);
+  }));
+  while (begun < small_.size()) RETURN_IF_ERROR(begin_next());
+  return begun > 0 ? staged->end() : Result<void>();
+}
+
+Result<void> Restore::Staging::empty_indexes() {
+  std::vector<uint32_t> numbers;
+  for (const RestoredSpace& space : spaces) numbers.push_back(space.number);
+  std::sort(numbers.begin(), numbers.end());
+  RETURN_IF_ERROR(staged->seal());
+  for (size_t i = 0; i < numbers.size();) {
+    size_t upto = i + 1;
+    while (upto < numbers.size() && numbers[upto] == numbers[upto - 1] + 1) ++upto;
+    RETURN_IF_ERROR(staged->begin(row_key(Table::Index, numbers[i]), row_key(Table::Index, numbers[upto - 1] + 1)));
+    RETURN_IF_ERROR(staged->end());
+    i = upto;
+  }
+  return staged->seal();
 }
 
 Restore::Restore(TreeStore& store, Existing existing, std::unique_ptr<Staged> staged, std::vector<RestoredSpace> spaces)
@@ -110,11 +194,13 @@ Restore::Restore(TreeStore& store, Existing existing, std::unique_ptr<Staged> st
 Restore::~Restore() = default;
 
 const std::vector<RestoredSpace>& Restore::spaces() const { return spaces_; }
+size_t Restore::file_count() const { return staged_->paths().size(); }
 
 Result<std::unique_ptr<Restore>> Restore::stage(const ByteSource& source, const RestoreRequest& request, TreeStore& store,
                                                 const std::string& folder, const NumberOf& number_of) {
-  Staging staging(request, store, number_of);
+  Staging staging(request, store, folder, number_of);
   RETURN_IF_ERROR(read_any(source, folder, staging));
+  RETURN_IF_ERROR(staging.finish());
   return std::unique_ptr<Restore>(
       new Restore(store, request.existing, std::move(staging.staged), std::move(staging.spaces)));
 }

@@ -1,6 +1,6 @@
 // A dump → namespaces of a store, all or nothing at any size: first its rows are staged beside the store (db/store/staged.h)
 // and checked to the last digest, seen by nobody; then one commit swaps them in. Until that commit nothing is changed, and what
-// was staged goes with the object or at the next open. Memory: of one block. Thread: one at a time. Blocks on disk.
+// was staged goes with the object or at the next open. Memory: of one block, and of what is sorted. Thread: one at a time. Blocks on disk.
 //
 //   ASSIGN_OR_RETURN(auto restore, Restore::stage(source, request, store, number_of));   // as long as it takes
 //   RETURN_IF_ERROR(restore->swap_in(now));                                              // at once; nobody else may commit
@@ -21,6 +21,9 @@
 #include "db/store/tree_store.h"
 
 namespace hearth::db {
+
+// Of a namespace that shares its files with others, when they do not come in order: so much of each is held in memory.
+inline constexpr size_t kSharedSpaceBytesMax = 1u << 20;
 
 struct RestoredSpace {
   std::string name;
@@ -49,6 +52,7 @@ class Restore {
   Result<void> swap_in(Timestamp now);
 
   const std::vector<RestoredSpace>& spaces() const;
+  size_t file_count() const;  // that the store takes in
 
  private:
   class Staging;

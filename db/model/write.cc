@@ -6,7 +6,9 @@
 #include "db/model/leaf.h"
 
 // record := version:1 = 1  sequence:varint  time:varint  count:varint  effect*
-// effect := kind:1  path:bytes  slot:1  name:bytes  rows       kind: 's' 'p' 'u' 'e' 'd' 'c', as Effect::Kind
+// effect := kind:1  path:bytes  slot:1  name:bytes  rows
+// kind   := 's' Set  'p' SetPriority  'u' Unleaf  'e' Enqueue  'd' Dequeue  'q' QueuedBy  'c' Configure  'x' Reindex
+//         | 'b' BuildIndex                                                                       as Effect::Kind
 // rows   := count:varint ( key:bytes leaf:bytes )*
 // bytes  := length:varint byte*                                          path and keys as encoded (key_order.h)
 namespace hearth::db {

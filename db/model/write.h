@@ -4,7 +4,10 @@
 //   Record  the effects in order, nothing left to decide; apply (db/commit/apply.h) turns it into rows
 //
 //   record := version:1 = 1  sequence  time  effect*
-//   effect := …                                    grammar in write.cc. On disk and in logs. Never renumber.
+//   effect := …                                    grammar in write.cc
+//
+// Nothing keeps records today, on disk or in a log: applying those that were encoded to an empty store gives the same rows,
+// which tests show, and is how a follower would fit in. What keeps them later makes their letters ones never to renumber.
 #pragma once
 
 #include <cstdint>

@@ -6,8 +6,14 @@
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/table_properties_collectors.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <filesystem>
+
+#include "db/base/descriptors.h"
+#include "db/store/patient_files.h"
+#include "db/store/store_log.h"
 
 namespace hearth::db {
 
@@ -19,7 +25,12 @@ Error to_error(const rocksdb::Status& status, const std::string& doing) {
 
 rocksdb::Options rocks_options(rocksdb::Env* environment, Memory memory) {
   rocksdb::Options options;
-  if (environment != nullptr) options.env = environment;
+  options.env = environment != nullptr ? environment : patient_environment();
+  rlimit limit{};
+  const size_t descriptors = ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? static_cast<size_t>(limit.rlim_cur) : 1'024;
+  const size_t tables = tables_open_max(descriptors);
+  // All tables open, as RocksDB would have it, leaves a process with many of them no descriptor.
+  options.max_open_files = static_cast<int>(memory == Memory::Ample ? tables : std::min(tables, kFrozenTablesOpen));
   options.create_if_missing = true;
   options.write_buffer_size = 8 << 20;  // bounds what a start after a kill must replay (machine-facts.md §5)
   options.max_write_buffer_number = 4;
@@ -43,6 +54,34 @@ rocksdb::Options rocks_options(rocksdb::Env* environment, Memory memory) {
   return options;
 }
 
+Error opening_error(const rocksdb::Status& status, const std::string& folder) {
+  const std::string text = status.ToString();
+  const auto says = [&text](std::string_view what) { return text.find(what) != std::string::npos; };
+  if (status.IsNoSpace() || says("No space left") || says("Disk quota exceeded") || says("File too large")) {
+    return {ErrorCode::Io, "cannot open the data folder " + folder +
+                               ": there is no room for its files; nothing that was acknowledged is lost: make some room and start again (" +
+                               text + ")"};
+  }
+  if (says("Permission denied") || says("Read-only file system") || says("Operation not permitted")) {
+    return {ErrorCode::Io, "cannot open the data folder " + folder +
+                               ": this user may not write there; change its owner or its rights, or choose another folder (" +
+                               text + ")"};
+  }
+  if (says("Too many open files")) {
+    return {ErrorCode::Io, "cannot open the data folder " + folder +
+                               ": this process may not open as many files as it needs; raise the limit (ulimit -Hn) (" +
+                               text + ")"};
+  }
+  if (says("While lock file") || says("lock hold by current process")) {
+    return {ErrorCode::Locked, "the data folder " + folder + " is in use by another process; stop it, or choose another folder"};
+  }
+  const bool lacks_a_file = status.IsNotFound() || status.IsPathNotFound() || says("No such file");
+  if (status.IsCorruption() || status.IsInvalidArgument() || lacks_a_file) {
+    return {ErrorCode::Corruption, "the data folder " + folder + " does not hold a readable store; nothing was changed; restore a backup or choose another folder (" + text + ")"};
+  }
+  return {ErrorCode::Io, "cannot open the data folder " + folder + ": " + text};
+}
+
 Result<std::unique_ptr<rocksdb::DB>> open_rocks(const std::string& folder, rocksdb::Env* environment,
                                                 std::shared_ptr<rocksdb::EventListener> listener) {
   if (environment == nullptr) {
@@ -51,20 +90,12 @@ Result<std::unique_ptr<rocksdb::DB>> open_rocks(const std::string& folder, rocks
     if (failed) return Error{ErrorCode::Io, "cannot make the data folder " + folder + ": " + failed.message()};
   }
   rocksdb::Options options = rocks_options(environment);
+  if (environment == nullptr) options.info_log = open_store_log(folder);
   if (listener != nullptr) options.listeners.push_back(std::move(listener));
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(options, folder, &opened);
-  if (status.ok()) return std::unique_ptr<rocksdb::DB>(opened);
-  if (status.IsIOError() && status.ToString().find("lock") != std::string::npos) {
-    const bool held = status.ToString().find("Permission") == std::string::npos;
-    if (held) {
-      return Error{ErrorCode::Locked, "the data folder " + folder + " is in use by another process; stop it, or choose another folder"};
-    }
-  }
-  if (status.IsCorruption() || status.IsInvalidArgument()) {
-    return Error{ErrorCode::Corruption, "the data folder " + folder + " does not hold a readable store; nothing was changed; restore a backup or choose another folder (" + status.ToString() + ")"};
-  }
-  return Error{ErrorCode::Io, "cannot open the data folder " + folder + ": " + status.ToString()};
+  if (!status.ok()) return opening_error(status, folder);
+  return std::unique_ptr<rocksdb::DB>(opened);
 }
 
 }  // namespace hearth::db

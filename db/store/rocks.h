@@ -25,10 +25,16 @@ enum class Memory : uint8_t { Ample, Little };
 inline constexpr size_t kAmpleCacheBytes = 256u << 20;
 inline constexpr size_t kLittleCacheBytes = 8u << 20;  // indexes and filters of files among it
 
-// Settings by measurement: README.md of this folder. `environment`: null for the real one.
+inline constexpr size_t kFrozenTablesOpen = 40;  // of a dump, which goes through each once
+
+// Settings by measurement: README.md of this folder. `environment`: null for the real one, which waits for descriptors
+// (patient_files.h). The soft limit of open files is what it is at this moment.
 rocksdb::Options rocks_options(rocksdb::Env* environment, Memory memory = Memory::Ample);
 
-// `listener`: may be null. Errors: Locked, Io, Corruption, each with what to do about it.
+// What kept a store from being opened, as one line that says what to do about it. Errors: Locked, Io, Corruption.
+Error opening_error(const rocksdb::Status& status, const std::string& folder);
+
+// `listener`: may be null. Errors: of opening_error.
 Result<std::unique_ptr<rocksdb::DB>> open_rocks(const std::string& folder, rocksdb::Env* environment,
                                                 std::shared_ptr<rocksdb::EventListener> listener = nullptr);
 

@@ -55,10 +55,14 @@ Staged::~Staged() {
 const std::vector<std::string>& Staged::paths() const { return disk_->paths; }
 size_t Staged::byte_count() const { return disk_->bytes; }
 
-Result<void> Staged::begin(std::string from, std::string upto) {
+Result<void> Staged::begin(std::string from, std::string upto, Sharing sharing) {
+  const bool is_behind = sharing == Sharing::Yes && sharing_ == Sharing::Yes && from >= upto_;
+  if (!is_behind) RETURN_IF_ERROR(seal());
+  sharing_ = sharing;
   from_ = std::move(from);
   upto_ = std::move(upto);
-  return open_file();
+  if (disk_->file != nullptr && disk_->file->FileSize() >= file_bytes_max_) RETURN_IF_ERROR(seal());
+  return disk_->file != nullptr ? Result<void>() : open_file();
 }
 
 Result<void> Staged::open_file() {
@@ -66,15 +70,16 @@ Result<void> Staged::open_file() {
   return disk_->open();
 }
 
-Result<void> Staged::close_file(std::string_view upto) {
+Result<void> Staged::empty(std::string_view upto) {
   const rocksdb::Status status = disk_->file->DeleteRange(slice(from_), slice(upto));
   if (!status.ok()) return to_error(status, "writing " + disk_->paths.back());
-  return disk_->close();
+  return {};
 }
 
 Result<void> Staged::put(std::string_view key, std::string_view value) {
   if (disk_->file->FileSize() >= file_bytes_max_) {
-    RETURN_IF_ERROR(close_file(key));
+    RETURN_IF_ERROR(empty(key));
+    RETURN_IF_ERROR(disk_->close());
     from_ = key;
     RETURN_IF_ERROR(open_file());
   }
@@ -88,10 +93,15 @@ Result<void> Staged::put(std::string_view key, std::string_view value) {
   return {};
 }
 
-Result<void> Staged::end() { return close_file(upto_); }
+Result<void> Staged::end() { return empty(upto_); }
+
+Result<void> Staged::seal() {
+  if (disk_->file == nullptr) return {};
+  return disk_->close();
+}
 
 Result<void> Staged::add(const Batch& rows) {
-  Result<void> done;
+  Result<void> done = seal();
   char table = 0;  // each has a file of its own, so that no file reaches over a range
   rows.rows([&](std::string_view key, std::optional<std::string_view> value) {
     if (done.ok() && disk_->file != nullptr && key.front() != table) done = disk_->close();
@@ -101,7 +111,7 @@ Result<void> Staged::add(const Batch& rows) {
     const rocksdb::Status status = value ? disk_->file->Put(slice(key), slice(*value)) : disk_->file->Delete(slice(key));
     if (!status.ok()) done = to_error(status, "writing " + disk_->paths.back());
   });
-  if (done.ok() && disk_->file != nullptr) done = disk_->close();
+  if (done.ok()) done = seal();
   return done;
 }
 

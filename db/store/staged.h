@@ -3,6 +3,7 @@
 // file's index. Thread: one. Blocks on disk.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -30,23 +31,29 @@ class Staged {
   Staged& operator=(const Staged&) = delete;
 
   // Errors of all: Io; Unavailable when the disk has only its reserve left.
-  // Everything in [from, upto) becomes what is put until the next call of another function; ranges do not overlap.
-  Result<void> begin(std::string from, std::string upto);
+  // Everything in [from, upto) becomes what is put until the next call of another function; ranges do not overlap. A range
+  // behind the one before shares its file, which may then reach over rows that stay as they are: so the number of files
+  // follows the bytes, not the ranges. A range before it, or with Sharing::No, has files of its own; and whoever stages in no
+  // order calls seal() where a range of before lies between two that would share one.
+  enum class Sharing : uint8_t { No, Yes };
+  Result<void> begin(std::string from, std::string upto, Sharing sharing = Sharing::Yes);
   Result<void> put(std::string_view key, std::string_view value);  // ascending, in the range
-  Result<void> end();                                              // and checks what is on disk
-  Result<void> add(const Batch& rows);                             // rows outside of all ranges
-  const std::vector<std::string>& paths() const;                   // of its files
-  size_t byte_count() const;                                       // of them, when closed
+  Result<void> end();
+  Result<void> seal();                // what comes has a file of its own; checks what is on disk
+  Result<void> add(const Batch& rows);                   // rows outside of all ranges; seals before and after
+  const std::vector<std::string>& paths() const;         // of its files
+  size_t byte_count() const;                             // of them, when sealed
 
  private:
   struct Disk;
   Result<void> open_file();
-  Result<void> close_file(std::string_view upto);
+  Result<void> empty(std::string_view upto);  // from from_ on
 
   const TreeStore& store_;
   std::unique_ptr<Disk> disk_;
   const size_t file_bytes_max_;
-  std::string from_, upto_;  // of what the open file empties
+  Sharing sharing_ = Sharing::No;
+  std::string from_, upto_;  // of the range: what of it the open file empties
   size_t unlooked_ = 0;      // bytes put since the last look at the disk
 };
 

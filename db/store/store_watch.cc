@@ -26,14 +26,36 @@ class StoreWatch::Listener final : public rocksdb::EventListener {
     if (is_log(info.path)) syncs_.observe(info.duration);
   }
   void OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) override {
-    const std::lock_guard lock(mutex_);
-    const Time now = std::chrono::steady_clock::now();
-    settle(now);
-    condition_ = info.condition.cur;
-    since_ = now;
+    Notice notice;
+    {
+      const std::lock_guard lock(mutex_);
+      const Time now = std::chrono::steady_clock::now();
+      settle(now);
+      const bool was_normal = condition_ == rocksdb::WriteStallCondition::kNormal;
+      condition_ = info.condition.cur;
+      since_ = now;
+      if (was_normal) held_up_ = now;
+      if (condition_ == rocksdb::WriteStallCondition::kNormal) {
+        notice.kind = Notice::Kind::WritesGoOn;
+        notice.time = std::chrono::duration_cast<std::chrono::milliseconds>(now - held_up_);
+      } else {
+        notice.kind = Notice::Kind::WritesHeldUp;
+        notice.what = condition_ == rocksdb::WriteStallCondition::kStopped ? "stopped" : "slowed";
+      }
+    }
+    if (on_notice) on_notice(notice);
   }
 
-  void tell(StoreFigures& to) {
+  // Behind a write that was accepted: the next one will be refused.
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* error) override {
+    if (!on_notice || error->severity() < rocksdb::Status::Severity::kHardError) return;
+    on_notice({.kind = Notice::Kind::StoreBroken,
+               .what = "writes are refused until a restart, because the store could not go on: " + error->ToString()});
+  }
+
+  OnNotice on_notice;  // set before the first call
+
+  void add_to(StoreFigures& to) {
     syncs_.add_to(to.log_sync_time);
     to.log_syncs = to.log_sync_time.count();
     const std::lock_guard lock(mutex_);
@@ -56,9 +78,12 @@ class StoreWatch::Listener final : public rocksdb::EventListener {
   std::mutex mutex_;  // Guards all below.
   rocksdb::WriteStallCondition condition_ = rocksdb::WriteStallCondition::kNormal;
   Time since_{};
+  Time held_up_{};  // the last time that they were not before
   std::chrono::nanoseconds slowed_{0};
   std::chrono::nanoseconds stopped_{0};
 };
+
+void StoreWatch::tell(OnNotice on_notice) { listener_->on_notice = std::move(on_notice); }
 
 StoreWatch::StoreWatch() : listener_(std::make_shared<Listener>()) {}
 
@@ -67,7 +92,7 @@ std::shared_ptr<rocksdb::EventListener> StoreWatch::listener() const { return li
 StoreFigures StoreWatch::figures(rocksdb::DB& db, rocksdb::Env& environment, const std::string& folder) const {
   using Properties = rocksdb::DB::Properties;
   StoreFigures figures;
-  listener_->tell(figures);
+  listener_->add_to(figures);
   const auto property = [&db](const std::string& name) {
     uint64_t value = 0;
     return db.GetIntProperty(name, &value) ? value : 0;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "db/model/figures.h"
+#include "db/model/notice.h"
 
 namespace rocksdb {
 class DB;
@@ -17,6 +18,9 @@ namespace hearth::db {
 class StoreWatch {
  public:
   StoreWatch();
+
+  // Who hears of writes that are held up, and that they go on; before RocksDB is opened.
+  void tell(OnNotice on_notice);
 
   // For RocksDB's options, before it is opened.
   std::shared_ptr<rocksdb::EventListener> listener() const;

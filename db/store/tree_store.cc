@@ -16,6 +16,7 @@
 #include "db/model/hash.h"
 #include "db/model/index.h"
 #include "db/model/key_order.h"
+#include "db/store/patient_files.h"
 #include "db/store/rocks.h"
 #include "db/store/row_key.h"
 #include "db/store/staged.h"
@@ -281,9 +282,10 @@ TreeStore::~TreeStore() = default;
 Result<std::unique_ptr<TreeStore>> TreeStore::open(const Options& options) {
   auto* environment = static_cast<rocksdb::Env*>(options.environment);
   auto rocks = std::make_unique<Rocks>();
+  rocks->watch.tell(options.on_notice);
   ASSIGN_OR_RETURN(rocks->db, open_rocks(options.folder, environment, rocks->watch.listener()));
   rocks->folder = options.folder;
-  rocks->environment = environment != nullptr ? environment : rocksdb::Env::Default();
+  rocks->environment = environment != nullptr ? environment : patient_environment();
   // What was not taken in, or not read to its end, when the process died is nobody's.
   std::vector<std::string> files;
   if (rocks->environment->GetChildren(options.folder, &files).ok()) {
@@ -296,6 +298,7 @@ Result<std::unique_ptr<TreeStore>> TreeStore::open(const Options& options) {
   }
   std::unique_ptr<TreeStore> store(new TreeStore(std::move(rocks)));
   store->free_bytes_min_ = options.free_bytes_min;
+  store->on_notice_ = options.on_notice;
   RETURN_IF_ERROR(store->read_or_make_identity(options.shards));
   ASSIGN_OR_RETURN(store->names_, read_names(*store->snapshot()));
   return store;
@@ -318,9 +321,22 @@ Result<void> TreeStore::read_or_make_identity(uint32_t shards) {
   return commit(batch, Durability::Synced);  // the formats differ only in rows that may come
 }
 
+namespace {
+
+class Nowhere final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+}  // namespace
+
 Result<void> check_there_is_a_store(const std::string& folder) {
-  std::error_code ignored;
-  if (std::filesystem::exists(folder + "/CURRENT", ignored)) return {};
+  std::error_code failed;
+  if (std::filesystem::exists(folder + "/CURRENT", failed)) return {};
+  if (failed == std::errc::permission_denied) {
+    return Error{ErrorCode::Io, "this user may not read the data folder " + folder + "; change its owner or its rights"};
+  }
   return Error{ErrorCode::NotFound, "there is no store in the folder " + folder};
 }
 
@@ -328,12 +344,17 @@ Result<Frozen> open_frozen(const std::string& folder, Afterwards afterwards) {
   RETURN_IF_ERROR(check_there_is_a_store(folder));
   auto state = std::make_unique<Snapshot::State>();
   if (afterwards == Afterwards::Remove) state->to_remove = folder;
-  if (!rocksdb::Env::Default()->LockFile(folder + "/LOCK", &state->lock).ok()) {
+  const rocksdb::Status locked = rocksdb::Env::Default()->LockFile(folder + "/LOCK", &state->lock);
+  if (!locked.ok()) {
+    const Error why = opening_error(locked, folder);
+    if (why.code != ErrorCode::Locked) return why;
     return Error{ErrorCode::Locked, "the data folder " + folder + " is in use by another process; ask that one, or stop it"};
   }
   rocksdb::DB* opened = nullptr;
-  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(rocks_options(nullptr, Memory::Little), folder, &opened);
-  if (!status.ok()) return to_error(status, "opening the data folder " + folder);
+  rocksdb::Options options = rocks_options(nullptr, Memory::Little);
+  options.info_log = std::make_shared<Nowhere>();  // it leaves nothing in the folder
+  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, folder, &opened);
+  if (!status.ok()) return opening_error(status, folder);
   state->frozen.reset(opened);
   state->db = opened;
   Frozen frozen;
@@ -367,11 +388,22 @@ Result<void> TreeStore::room() const {
     if (rocks_->environment->GetFreeSpace(rocks_->folder, &free_bytes).ok()) free_bytes_.store(free_bytes, std::memory_order_relaxed);
   }
   const uint64_t left = free_bytes_.load(std::memory_order_relaxed);
+  tell_of_room(left);
   if (left >= free_bytes_min_) return {};
   return Error{ErrorCode::Unavailable,
                fmt::format("The disk has {} MiB left, and {} MiB are kept in reserve: data can be removed, and nothing else written, "
                            "until there is more.",
                            left >> 20, free_bytes_min_ >> 20)};
+}
+
+void TreeStore::tell_of_room(uint64_t left) const {
+  if (!on_notice_) return;
+  const bool was_short = is_short_.load(std::memory_order_relaxed);
+  const bool is_short = left < free_bytes_min_ + (was_short ? free_bytes_min_ / kRoomMargin : 0);
+  if (is_short == was_short || is_short_.exchange(is_short) == is_short) return;
+  on_notice_({.kind = is_short ? Notice::Kind::DiskShort : Notice::Kind::DiskRoom,
+              .what = fmt::format("{} MiB are left on the disk of {}, and {} MiB are kept in reserve", left >> 20, rocks_->folder,
+                                  free_bytes_min_ >> 20)});
 }
 
 StoreFigures TreeStore::figures() const {
@@ -381,12 +413,16 @@ StoreFigures TreeStore::figures() const {
 }
 
 Error TreeStore::break_store(const Error& cause) {
+  bool is_first = false;
   {
     const std::lock_guard lock(mutex_);
-    if (why_broken_.empty()) why_broken_ = "writes are refused until a restart, because one failed: " + cause.message;
+    is_first = why_broken_.empty();
+    if (is_first) why_broken_ = "writes are refused until a restart, because one failed: " + cause.message;
   }
   broken_.store(true, std::memory_order_release);
-  return health().error();
+  Error why = health().error();
+  if (is_first && on_notice_) on_notice_({.kind = Notice::Kind::StoreBroken, .what = why.message});
+  return why;
 }
 
 Result<void> TreeStore::commit(const RowSource& rows, Durability durability) {
@@ -464,6 +500,7 @@ std::unique_ptr<Staged> TreeStore::stage(size_t file_bytes_max) {
 // All files by one edit of the manifest. The log is synced first, as in ingest().
 Result<void> TreeStore::commit(Staged& staged) {
   RETURN_IF_ERROR(health());
+  RETURN_IF_ERROR(staged.seal());
   if (staged.paths().empty()) return {};
   rocksdb::Status status = rocks_->db->SyncWAL();
   rocksdb::IngestExternalFileOptions options;
@@ -475,6 +512,7 @@ Result<void> TreeStore::commit(Staged& staged) {
 }
 
 Result<Compacted> TreeStore::compact(std::atomic<bool>& is_stopping) {
+  RETURN_IF_ERROR(health());
   RETURN_IF_ERROR(room());
   Compacted compacted;
   const auto bytes = [&] {
@@ -495,7 +533,9 @@ Result<Compacted> TreeStore::compact(std::atomic<bool>& is_stopping) {
   return compacted;
 }
 
+// Both sync the log, which a store that is broken must not (RocksDB ends the process at a sync after one that failed).
 Result<Frozen> TreeStore::checkpoint() {
+  RETURN_IF_ERROR(health());
   RETURN_IF_ERROR(room());
   const std::string folder = rocks_->folder + "/" + std::to_string(next_file_++) + std::string(kCheckpointSuffix);
   rocksdb::Checkpoint* made = nullptr;

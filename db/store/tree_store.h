@@ -23,6 +23,7 @@
 #include "db/base/clock.h"
 #include "db/base/result.h"
 #include "db/model/figures.h"
+#include "db/model/notice.h"
 #include "db/model/settings.h"
 #include "db/model/tree_view.h"
 #include "db/store/row_key.h"
@@ -32,6 +33,8 @@ namespace hearth::db {
 // 2: index rows, which an older Hearth would leave as they are when it changes the data.
 inline constexpr uint32_t kStoreFormat = 3;
 inline constexpr std::chrono::milliseconds kRoomLookInterval{100};
+// So much above the reserve the disk has room again, so that nobody is told of each byte: an eighth of the reserve.
+inline constexpr uint64_t kRoomMargin = 8;
 inline constexpr size_t kIngestRowsMin = 50'000;  // larger batches go in as a file, past the log (machine-facts.md §3.1)
 inline constexpr size_t kTombstonesMax = 100;     // range tombstones in memory before a flush (machine-facts.md §3.2)
 // A seek goes through what was removed one row after the other, as long as it is in memory together with its tombstone: so
@@ -158,6 +161,7 @@ class TreeStore {
     uint32_t shards = 1;          // of a new store; an old one keeps its number
     void* environment = nullptr;  // a rocksdb::Env*, for tests
     uint64_t free_bytes_min = 0;  // see room()
+    OnNotice on_notice{};         // may be empty
   };
   // Errors: Locked, Io, Corruption, Unsupported (made by a newer Hearth).
   static Result<std::unique_ptr<TreeStore>> open(const Options& options);
@@ -188,10 +192,12 @@ class TreeStore {
   // Errors: Unavailable.
   Result<void> room() const;
   StoreFigures figures() const;
+  const OnNotice& on_notice() const { return on_notice_; }  // what else is to be noticed is told there too
 
  private:
   struct Rocks;
   explicit TreeStore(std::unique_ptr<Rocks> rocks);
+  void tell_of_room(uint64_t left) const;
   Result<void> read_or_make_identity(uint32_t shards);
   Result<void> write_batch(const RowSource& source, Durability durability);
   Result<void> ingest(const RowSource& source);
@@ -205,6 +211,8 @@ class TreeStore {
   uint64_t free_bytes_min_ = 0;
   mutable std::atomic<int64_t> looked_at_{INT64_MIN};  // room(), by the steady clock
   mutable std::atomic<uint64_t> free_bytes_{UINT64_MAX};
+  mutable std::atomic<bool> is_short_{false};  // as it was told
+  OnNotice on_notice_;
   std::atomic<size_t> tombstones_{0};
   std::atomic<uint64_t> erased_{0};  // rows, one by one, since the last flush that was asked for
   std::atomic<uint64_t> next_file_{0};

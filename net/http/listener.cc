@@ -1,9 +1,12 @@
 #include "net/http/listener.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <string_view>
 #include <thread>
@@ -15,17 +18,28 @@
 #include "net/http/connection.h"
 #include "net/http/http_session.h"
 #include "net/http/log.h"
+#include "net/http/repeats.h"
 
 namespace hearth::net::http {
 namespace {
 
 constexpr int kAcceptsPerTurnMax = 64;
 constexpr std::chrono::milliseconds kAcceptPause{100};  // when the system has no descriptors left
+constexpr std::chrono::milliseconds kDescriptorsTold{10'000};  // that there are none: once in this time
 constexpr std::chrono::milliseconds kDrainStep{2};
 
 constexpr std::string_view kTooManyConnections =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 39\r\n"
     "Retry-After: 10\r\nConnection: close\r\n\r\n{\n  \"error\" : \"Too many connections\"\n}\n";
+
+// The rest of what the process may have is kept for files, whoever has opened the others: a store without them breaks.
+constexpr size_t kDescriptorsKeptMax = 1'000;
+size_t descriptors_for_connections() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return SIZE_MAX;
+  const auto all = static_cast<size_t>(limit.rlim_cur);
+  return all - std::min(all / 16, kDescriptorsKeptMax);
+}
 
 // On its home thread: a new connection begins.
 void begin(Hub& hub, size_t thread, Fd fd, bool is_v6) {
@@ -78,8 +92,7 @@ class Door : public std::enable_shared_from_this<Door> {
       if (fd.get() < 0) {
         const bool is_short = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
         if (is_short) {
-          Counters::add(hub_->threads[loop_.index()].counters.no_descriptors);
-          log_seldom(LogLevel::Warn, "descriptors", "no descriptors left for connections", {{"error", std::strerror(errno)}});
+          note_no_descriptors(std::strerror(errno));
           pause_ = loop_.schedule(kAcceptPause, [this] { wait(); });
           return;
         }
@@ -91,8 +104,18 @@ class Door : public std::enable_shared_from_this<Door> {
     wait();
   }
 
+  void note_no_descriptors(std::string_view why) {
+    Counters::add(hub_->threads[loop_.index()].counters.no_descriptors);
+    if (const auto untold = told_.tell("")) {
+      log(LogLevel::Warn, "no descriptors left for connections", {{"error", why}, {"times_before", *untold}});
+    }
+  }
+
   void hand_over(Fd fd) {
-    if (hub_->connection_count.load() >= hub_->limits.connections_max) {
+    // The system gives the lowest number that is free: all below are in use.
+    const bool is_reserved = static_cast<size_t>(fd.get()) >= descriptors_for_connections();
+    if (is_reserved) note_no_descriptors("the rest is kept for files");
+    if (is_reserved || hub_->connection_count.load() >= hub_->limits.connections_max) {
       hub_->threads[loop_.index()].counters.reach(Limit::Connections);
       log(LogLevel::Debug, "connection refused", {{"reason", "too many"}});
       if (hub_->tls) return;  // a handshake would cost more than the refusal saves
@@ -112,6 +135,7 @@ class Door : public std::enable_shared_from_this<Door> {
   const bool is_v6_;
   tcp::acceptor socket_;
   Timer pause_;
+  Repeats told_{kDescriptorsTold};
 };
 
 }  // namespace

@@ -256,6 +256,24 @@ TEST_CASE("Ruleset: an explanation names the rule, its place and the value of ea
   CHECK(db::JsonDocument::parse(to_json(explanation)).ok());
 }
 
+TEST_CASE("Ruleset: an explanation of a large write is bounded, and says what decided", "[rules]") {
+  const auto ruleset = rules(R"x({"rules":{"i":{".write":true,"$k":{".validate":"newData.child('n').isNumber() && newData.child('s').isString()"}}}})x");
+  std::string value = "{";
+  for (int i = 0; i < 10'000; ++i) value += "\"k" + std::to_string(i) + "\":{\"n\":1,\"s\":\"x\"},";
+  value += R"("z":{"n":"none","s":"x"}})";
+  Explanation explanation;
+  Question question;
+  question.explanation = &explanation;
+  CHECK_FALSE(allows(*ruleset, "{}", "/i", value, question));
+  CHECK(explanation.reason == "the .validate rule at /i/$k does not hold for /i/z");
+  CHECK(explanation.rules.size() <= kExplainedRulesMax);
+  CHECK(explanation.rules.size() + explanation.rules_left_out == 10'002);
+  CHECK(explanation.rules.front().kind == RuleKind::Write);
+  CHECK(explanation.rules.back().path == "/i/z");
+  CHECK(explanation.rules.back().outcome == Outcome::False);
+  CHECK(to_text(explanation).size() <= kExplanationBytesMax);
+}
+
 TEST_CASE("Ruleset: a read is granted on the way, and never below", "[rules]") {
   const auto ruleset = rules(R"x({"rules":{"a":{"b":{".read":"data.exists()","c":{".read":false}}},"$k":{".read":"$k == 'open'"}}})x");
   const std::string data = R"({"a":{"b":{"c":1}}})";

@@ -296,7 +296,7 @@ TEST_CASE("dump: kill -9 in the middle of a restore leaves the old state whole, 
     std::ofstream pipe(folder / "pipe", std::ios::binary);
     pipe.write(dump.data(), static_cast<std::streamsize>(dump.size() / 2));
     pipe.flush();
-    REQUIRE(wait_until([&] { return count_of(folder / "data", ".ingest") >= 2; }));
+    REQUIRE(wait_until([&] { return count_of(folder / "data", ".ingest") >= 1; }));
     restore.signal(SIGKILL);
     CHECK(restore.wait() == 128 + SIGKILL);
   }
@@ -342,4 +342,44 @@ TEST_CASE("dump: kill -9 of a server that restores leaves the old state or the n
   }
   must({"restore", "--data", folder / "data", "--replace", folder / "dump"});
   CHECK(json_of(folder / "data", "chat") == fresh);
+}
+
+TEST_CASE("dump: a backup of many namespaces is restored with few open files, into few files", "[scripts]") {
+  constexpr int kSpaces = 2'000;
+  const Folder folder;
+  const std::vector<std::string> few = {"sh", "-c", R"(ulimit -n 256 && exec "$@")", "sh"};
+  {
+    Server server({"--dev", "--sync", "os", "--data", folder / "a"});
+    REQUIRE(server.port() != 0);
+    Connection connection(server.port());
+    for (int i = 0; i < kSpaces; ++i) {
+      connection.send_text(fmt::format("PUT /x.json?ns=n{} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n{}", i, 1000 + i));
+      REQUIRE_THAT(connection.read_until(fmt::format("\r\n\r\n{}", 1000 + i)), Catch::StartsWith("HTTP/1.1 200"));
+    }
+    CHECK(server.stop(SIGTERM) == 0);
+  }
+  must({"dump", "--data", folder / "a", "--out", folder / "all.hdump"});
+
+  // Into a new folder, and into one that a server has open, over what is there: in the order of their numbers, and not.
+  {
+    std::vector<std::string> words = few;
+    words.insert(words.end(), {HEARTH_BIN_DIR "/hearth", "restore", "--data", folder / "b", folder / "all.hdump"});
+    Program restored(words);
+    INFO(restored.errors());
+    CHECK(restored.wait() == 0);
+  }
+  CHECK(count_of(folder / "b", ".sst") < 10);
+  CHECK(json_of(folder / "b", "n1234") == "{\"x\":2234}\n");
+  const size_t before = count_of(folder / "a", ".sst");
+  {
+    Server server({"--dev", "--data", folder / "a"}, few);
+    REQUIRE(server.port() != 0);
+    CHECK(ask(server, "PUT", "/x.json?ns=n77", "5").status == 200);
+    must({"restore", "--url", url_of(server), "--token", "owner", "--replace", folder / "all.hdump"});
+    CHECK(ask(server, "GET", "/x.json?ns=n77").body == "1077");
+    CHECK(ask(server, "PUT", "/x.json?ns=n77", "6").status == 200);
+    CHECK(server.stop(SIGTERM) == 0);
+  }
+  CHECK(count_of(folder / "a", ".sst") < before + 10);
+  CHECK(json_of(folder / "a", "n1999") == "{\"x\":2999}\n");
 }

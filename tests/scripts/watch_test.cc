@@ -176,6 +176,23 @@ TEST_CASE("serve --dev: a denial is one object with --log-format json", "[script
   CHECK_THAT(field_of(lines.front(), "detail"), Catch::Contains("no .write rule") && Catch::Contains("auth != null"));
 }
 
+TEST_CASE("serve --dev: many denials of a rule, and a large one, make little log", "[scripts]") {
+  const Folder folder;
+  Server server({"--dev", "--data", folder / "data", "--log-level", "warn"});
+  REQUIRE(server.port() != 0);
+  const std::string rules = R"x({"rules":{"i":{".write":true,"$k":{".validate":"newData.child('n').isNumber() && newData.hasChildren(['n','s'])"}}}})x";
+  CHECK(server.ask({.method = "PUT", .target = "/.settings/rules.json", .body = rules, .headers = "Authorization: Bearer owner\r\n"}).status == 200);
+  std::string body = "{";
+  for (int i = 0; i < 20'000; ++i) body += fmt::format(R"("k{}":{{"n":{},"s":"words"}},)", i, i);
+  body += R"("z":{"n":"none","s":"words"}})";
+  CHECK(server.ask({.method = "PUT", .target = "/i.json", .body = body}).status == 401);
+  for (int i = 0; i < 50; ++i) CHECK(server.ask({.method = "PUT", .target = fmt::format("/i/k{}.json", i), .body = "1"}).status == 401);
+  CHECK(server.stop(SIGTERM) == 0);
+  const std::string log = server.program().errors();
+  CHECK(log.size() < 3 * 128 * 1024);
+  CHECK_THAT(log, Catch::Contains("the .validate rule at /i/$k does not hold for /i/z") && Catch::Contains(" rules more left out)"));
+}
+
 TEST_CASE("serve: no credential, no session's name and no data gets into the log", "[scripts]") {
   // In every place where a client can put a token, good ones and bad ones.
   constexpr const char* kMark = "MARKED-c29tZSB0b2tlbg";

@@ -34,8 +34,7 @@ struct SpaceRows {
   std::map<std::string, std::string> settings{};
 };
 
-inline void put_space(db::TreeStore& store, const SpaceRows& space) {
-  db::Batch batch;
+inline void add_space(const SpaceRows& space, db::Batch& batch) {
   std::string number;
   db::append_number(space.number, number);
   batch.put(db::row_key(db::Table::Name, space.name), number);
@@ -49,6 +48,11 @@ inline void put_space(db::TreeStore& store, const SpaceRows& space) {
     const db::Value::Row row = space.value.row(i);
     batch.put(db::row_key(db::Table::Data, space.number, row.key), row.leaf);
   }
+}
+
+inline void put_space(db::TreeStore& store, const SpaceRows& space) {
+  db::Batch batch;
+  add_space(space, batch);
   REQUIRE(store.commit(batch, db::TreeStore::Durability::Synced).ok());
 }
 

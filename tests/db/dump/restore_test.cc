@@ -280,6 +280,50 @@ TEST_CASE("Flips and cuts at 200 random places of a dump: each is refused and no
   for (const std::string& file : files_below(to.path())) CHECK(file.find(".ingest") == std::string::npos);
 }
 
+TEST_CASE("Many namespaces become few files, whatever the order of their numbers, and each is what it was") {
+  constexpr uint32_t kSpaces = 2'000;
+  const TempFolder from;
+  const std::string large(3u << 19, 'x');  // more than is held of one
+  const auto value_of = [&](uint32_t i) { return i % 500 == 3 ? Value::string(large) : json("{\"a\":" + std::to_string(i) + "}"); };
+  const auto name_of = [](uint32_t i) { return "s" + std::to_string(100'000 + i); };
+  {
+    const auto store = open_store(from.path());
+    Batch all;
+    for (uint32_t i = 0; i < kSpaces; ++i) add_space({name_of(i), i + 1, i % 10 == 0 ? Value() : value_of(i)}, all);
+    REQUIRE(store->commit(all, TreeStore::Durability::Synced).ok());
+  }
+  const std::string text = dump(from.path());
+  // A new store numbers them as they come; here they have numbers already, in another order, and one in between is not theirs.
+  const auto shuffled = [](uint32_t i) { return (i * 77u) % 2'003u + 1; };
+  for (const bool is_new : {true, false}) {
+    INFO((is_new ? "a new store" : "one that has them"));
+    const TempFolder to;
+    if (!is_new) {
+      const auto store = open_store(to.path());
+      Batch all;
+      for (uint32_t i = 0; i < kSpaces; ++i) add_space({name_of(i), shuffled(i), json(R"({"old":1})")}, all);
+      add_space({"other", shuffled(2'001), json(R"({"kept":1})")}, all);
+      REQUIRE(store->commit(all, TreeStore::Durability::Synced).ok());
+    }
+    const auto sst = [&] {
+      size_t count = 0;
+      for (const std::string& file : files_below(to.path())) count += file.find(".sst") != std::string::npos ? 1 : 0;
+      return count;
+    };
+    const size_t before = sst();
+    REQUIRE(restore(to.path(), text, {{}, {}, Existing::Replace}).ok());
+    CHECK(sst() <= before + (is_new ? 6 : 14));  // rows, indexes, names, heads; where large ones lie between, more
+    const auto store = open_store(to.path());
+    for (uint32_t i = 0; i < kSpaces; ++i) {
+      const Value found = tree_of(*store, store->names_at_open().at(name_of(i)));
+      const Value expected = i % 10 == 0 ? Value() : value_of(i);
+      INFO(name_of(i));
+      if (!(found == expected)) REQUIRE(found == expected);
+    }
+    if (!is_new) CHECK(tree_of(*store, shuffled(2'001)) == json(R"({"kept":1})"));
+  }
+}
+
 TEST_CASE("Data that comes while a restore is staged is not overwritten unasked") {
   const TempFolder folder;
   const auto store = open_store(folder.path());

@@ -102,6 +102,56 @@ TEST_CASE("A range of several files is emptied and filled as a whole") {
   CHECK(rows_of(store->snapshot(), 1) == fresh);
 }
 
+TEST_CASE("Many ranges share files, whose number follows the bytes; what lies between them stays") {
+  const TempFolder folder;
+  auto store = open(folder.path());
+  constexpr uint32_t kTrees = 3'000;
+  for (uint32_t number = 1; number <= kTrees; ++number) {
+    if (number % 7 == 0) put(*store, number, {{"a", "old"}, {"b", "old"}});
+  }
+  {
+    const auto staged = store->stage();
+    for (uint32_t number = 1; number <= kTrees; ++number) {
+      if (number % 2 == 0) stage_tree(*staged, number, {{"b", std::to_string(number)}});
+    }
+    REQUIRE(staged->seal().ok());
+    CHECK(staged->paths().size() == 1);
+    // One before it cannot share it.
+    stage_tree(*staged, 1, {});
+    REQUIRE(staged->seal().ok());
+    CHECK(staged->paths().size() == 2);
+    REQUIRE(store->commit(*staged).ok());
+  }
+  for (int opens = 0; opens < 2; ++opens) {
+    for (uint32_t number = 1; number <= kTrees; ++number) {
+      Rows expected;
+      if (number % 7 == 0) expected = {{"a", "old"}, {"b", "old"}};
+      if (number % 2 == 0) expected = {{"b", std::to_string(number)}};
+      const Rows found = rows_of(store->snapshot(), number);
+      INFO(number);
+      if (found != expected) REQUIRE(found == expected);
+    }
+    store.reset();
+    store = open(folder.path());
+  }
+}
+
+TEST_CASE("A range that shares nothing has a file of its own, and so has what comes behind it") {
+  const TempFolder folder;
+  const auto store = open(folder.path());
+  const auto staged = store->stage();
+  stage_tree(*staged, 1, {{"a", "1"}});
+  REQUIRE(staged->begin(row_key(Table::Data, 2), row_key(Table::Data, 3), Staged::Sharing::No).ok());
+  REQUIRE(staged->put(row_key(Table::Data, 2, "a"), "2").ok());
+  REQUIRE(staged->end().ok());
+  stage_tree(*staged, 3, {{"a", "3"}});
+  stage_tree(*staged, 4, {{"a", "4"}});
+  REQUIRE(staged->seal().ok());
+  CHECK(staged->paths().size() == 3);
+  REQUIRE(store->commit(*staged).ok());
+  for (uint32_t number = 1; number <= 4; ++number) CHECK(rows_of(store->snapshot(), number) == Rows{{"a", std::to_string(number)}});
+}
+
 TEST_CASE("What was staged and not taken in leaves nothing behind") {
   const TempFolder folder;
   auto store = open(folder.path());
@@ -111,7 +161,7 @@ TEST_CASE("What was staged and not taken in leaves nothing behind") {
     stage_tree(*staged, 1, {{"b", "new"}});
     REQUIRE(staged->begin(row_key(Table::Data, 2), row_key(Table::Data, 3)).ok());
     REQUIRE(staged->put(row_key(Table::Data, 2, "a"), "half").ok());
-    CHECK(staged_files(folder.path()) == 2);
+    CHECK(staged_files(folder.path()) == 1);  // they share it
   }
   CHECK(staged_files(folder.path()) == 0);
   CHECK(rows_of(store->snapshot(), 1) == Rows{{"a", "kept"}});

@@ -332,11 +332,14 @@ TEST_CASE("A failed fsync ends writing, not reading, until a restart", "[store]"
   const TempFolder folder;
   LossyEnv environment;
   {
-    const auto store = open(folder.path(), &environment);
+    size_t told = 0;
+    const OnNotice on_notice = [&told](const Notice& notice) { told += notice.kind == Notice::Kind::StoreBroken ? 1 : 0; };
+    const auto store = TreeStore::open({folder.path(), 1, &environment, 0, on_notice}).value();
     Batch batch;
     batch.put(row_key(Table::Data, 1, "a"), "1");
     REQUIRE(store->commit(batch, kSynced).ok());
     CHECK(store->health().ok());
+    CHECK(told == 0);
     environment.fail_syncs();
     Batch failing;
     failing.put(row_key(Table::Data, 1, "b"), "2");
@@ -350,6 +353,12 @@ TEST_CASE("A failed fsync ends writing, not reading, until a restart", "[store]"
     CHECK(store->commit(batch, kOs).error().code == ErrorCode::Unavailable);
     CHECK(store->commit(Large(kIngestRowsMin, "x"), kSynced).error().code == ErrorCode::Unavailable);
     CHECK(environment.syncs() == syncs);
+    CHECK(told >= 1);
+    CHECK(told <= 2);  // by RocksDB, and by the commit that failed
+    // Nor what would sync the log once more.
+    std::atomic<bool> is_stopping = false;
+    CHECK(store->checkpoint().error().code == ErrorCode::Unavailable);
+    CHECK(store->compact(is_stopping).error().code == ErrorCode::Unavailable);
     CHECK(SnapshotView(store->snapshot(), 1).leaf("a").value() == "1");
     environment.cut_power();
   }
@@ -412,15 +421,27 @@ TEST_CASE("With less left on the disk than is kept in reserve there is no room, 
   options.folder = folder.path();
   options.free_bytes_min = 5u << 20;
   options.environment = &disk;
+  std::vector<Notice> told;
+  options.on_notice = [&told](const Notice& notice) { told.push_back(notice); };
   const auto store = TreeStore::open(options).value();
   CHECK(store->room().ok());
+  CHECK(told.empty());
   disk.left = (5u << 20) - 1;
   std::this_thread::sleep_for(kRoomLookInterval);
   REQUIRE_FALSE(store->room().ok());
   CHECK(store->room().error().code == ErrorCode::Unavailable);
   CHECK(store->room().error().message.starts_with("The disk has 4 MiB left, and 5 MiB are kept in reserve"));
   CHECK(store->health().ok());
+  REQUIRE(told.size() == 1);  // once, however often somebody asks
+  CHECK(told.back().kind == Notice::Kind::DiskShort);
+  CHECK(told.back().what == "4 MiB are left on the disk of " + folder.path() + ", and 5 MiB are kept in reserve");
   disk.left = 5u << 20;
   std::this_thread::sleep_for(kRoomLookInterval);
   CHECK(store->room().ok());
+  CHECK(told.size() == 1);  // not at each byte
+  disk.left = (5u << 20) + (5u << 20) / kRoomMargin;
+  std::this_thread::sleep_for(kRoomLookInterval);
+  CHECK(store->room().ok());
+  REQUIRE(told.size() == 2);
+  CHECK(told.back().kind == Notice::Kind::DiskRoom);
 }

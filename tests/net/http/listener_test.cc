@@ -1,5 +1,9 @@
 #include "net/http/listener.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <set>
@@ -46,6 +50,28 @@ TEST_CASE("Listener: a taken port is told in words", "[net][http]") {
   auto nonsense = Listener::open(server.io, server.workers, {.host = "no such host"}, echo);
   REQUIRE_FALSE(nonsense.ok());
   CHECK(nonsense.error().code == db::ErrorCode::InvalidArgument);
+}
+
+TEST_CASE("Listener: some of the process's descriptors are kept for files", "[net][http]") {
+  Fixture server(echo);
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit low{160, before.rlim_max};  // ten are kept
+  ::setrlimit(RLIMIT_NOFILE, &low);
+  std::vector<int> files;
+  while (files.empty() || files.back() < 146) files.push_back(::open("/dev/null", O_RDONLY));
+  {
+    // A connection takes two, one for each side: 147 and 148, then 149 and 150, which is the first of those that are kept.
+    TcpClient first(server.port());
+    CHECK(first.ask(get("/")).status == 200);
+    TcpClient second(server.port());
+    CHECK(second.ask(get("/")).status == 503);
+    CHECK(server.listener->stats().no_descriptors == 1);
+    CHECK(first.ask(get("/")).status == 200);
+  }
+  for (const int file : files) ::close(file);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  CHECK(TcpClient(server.port()).ask(get("/")).status == 200);
 }
 
 TEST_CASE("Listener: connections are spread over the io threads", "[net][http]") {

@@ -1,0 +1,22 @@
+#include "net/http/repeats.h"
+
+namespace hearth::net::http {
+
+std::optional<uint64_t> Repeats::tell(std::string key, Time now) {
+  const std::lock_guard lock(mutex_);
+  if (told_.size() >= kRepeatKeysMax && !told_.contains(key)) {
+    std::erase_if(told_, [&](const auto& told) { return now - told.second.at >= interval_; });
+    if (told_.size() >= kRepeatKeysMax) key.clear();
+  }
+  const auto [found, is_new] = told_.try_emplace(std::move(key));
+  Told& told = found->second;
+  if (!is_new && now - told.at < interval_) {
+    ++told.untold;
+    return {};
+  }
+  const uint64_t untold = told.untold;
+  told = {now, 0};
+  return untold;
+}
+
+}  // namespace hearth::net::http

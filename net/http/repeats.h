@@ -1,0 +1,34 @@
+// What happens often is told of seldom: once in an interval for each key, with how many of it were not told. Thread: any.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace hearth::net::http {
+
+inline constexpr size_t kRepeatKeysMax = 1'000;  // of one Repeats; what is past it shares the key ""
+
+class Repeats {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  explicit Repeats(std::chrono::milliseconds interval) : interval_(interval) {}
+
+  // How many of that key came since the last that was told; nothing: this one is not to be told.
+  std::optional<uint64_t> tell(std::string key, Time now = std::chrono::steady_clock::now());
+
+ private:
+  struct Told {
+    Time at{};
+    uint64_t untold = 0;
+  };
+  const std::chrono::milliseconds interval_;
+  std::mutex mutex_;  // Guards told_.
+  std::map<std::string, Told> told_;
+};
+
+}  // namespace hearth::net::http
