@@ -149,6 +149,10 @@ class Database {
     SyncMode sync = SyncMode::Group;
     size_t shards = 4;                        // fixed when the store is made; later opens use the stored number
     size_t readers = 2;                       // threads that read
+    // Reads that wait for these, and likewise for the threads of long ones: in all, and of one namespace. What comes then is
+    // Unavailable.
+    size_t reads_waiting_max = 65'536;
+    size_t reads_waiting_of_one_max = 16'384;
     // After a start: how long sessions of a process that was killed may take to come back, before what they queued for
     // their end is written.
     std::chrono::milliseconds disconnect_grace{15'000};

@@ -24,7 +24,7 @@
 #include "db/events/match.h"
 #include "db/model/figures.h"
 #include "db/model/stats.h"
-#include "db/reader_pool.h"
+#include "db/fair_pool.h"
 #include "db/reads.h"
 #include "db/space.h"
 #include "db/swap.h"
@@ -121,8 +121,8 @@ class Shard {
   struct Dependencies {
     TreeStore& store;
     TreeStore::Durability durability;
-    ReaderPool& readers;
-    ReaderPool& scans;  // reads that go through a whole collection to find a few children
+    FairPool& readers;
+    FairPool& scans;  // for what is known to take long
     ReadTimes& read_times;
     FirstValueCounts& first_values;
     Budget& answers;
@@ -206,6 +206,7 @@ class Shard {
                            const TreeView& after);
   Result<void> check(Space& space, Subscription& subscription);
   Committer::Tell teller(Space& space, bool merge, const Path& base);
+  void read_first(const std::shared_ptr<FirstValue>& first, const Space& space, const Conversation& asks);
   void first_of_view(Request& request, const Listen& listen, Subscription& subscription, ListenerRegistry::Added added);
   void resume(Request& request, const Listen& listen, std::vector<Overwrite> missed);
   std::optional<std::vector<Overwrite>> missed_since(Space& space, const Listen& listen) const;

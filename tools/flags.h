@@ -32,6 +32,8 @@ struct ServeFlags {
   net::wire::Limits wire_limits;
   bool compress_websockets = false;
   uint64_t answer_bytes_max = 1024u << 20;
+  size_t reads_waiting_max = db::Database::Options().reads_waiting_max;
+  size_t reads_waiting_of_one_max = db::Database::Options().reads_waiting_of_one_max;
   uint64_t namespace_rows_max = 0;  // 0: any number
   uint64_t namespace_bytes_max = 0;
   std::chrono::seconds disconnect_grace{15};

@@ -59,6 +59,9 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
        "Waiting on all connections; past it whoever does not read is cut off sooner", "2GB");
   size("--max-answers-size", flags.answer_bytes_max,
        "Of large values asked for and not taken, in all; past it such reads are refused", "1GB");
+  number("--max-waiting-reads", flags.reads_waiting_max,
+         "Reads that wait for a thread, and likewise long ones; past it reads are refused");
+  number("--max-waiting-reads-per-namespace", flags.reads_waiting_of_one_max, "The same of one namespace");
   seconds("--max-read-time", http.long_body_time_max, "For a long answer as a whole");
   number("--max-namespace-rows", flags.namespace_rows_max, "Values in one namespace; 0: any number");
   size("--max-namespace-size", flags.namespace_bytes_max, "Keys and values of one namespace; 0: any number", "0");

@@ -98,6 +98,8 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   if (guard.rules != nullptr) options.indexes.of_rules = db::indexes_text(guard.rules->index_specs());
   options.indexes.own = guard.own_indexes;
   options.answer_bytes_max = flags.answer_bytes_max;
+  options.reads_waiting_max = flags.reads_waiting_max;
+  options.reads_waiting_of_one_max = flags.reads_waiting_of_one_max;
   options.namespace_rows_max = flags.namespace_rows_max;
   options.namespace_bytes_max = flags.namespace_bytes_max;
   database_ = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
