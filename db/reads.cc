@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <string>
 
 #include "db/commit/evaluate.h"
 #include "db/model/hash.h"
@@ -190,6 +192,31 @@ Answer answer_judge(const Write& write, const std::shared_ptr<const Snapshot>& s
   answer.sequence = head.value().sequence;
   answer.status = judge(write, {view, settings, head.value().has_priorities}, std::max(now, head.value().time));
   return answer;
+}
+
+Result<Value> read_written(const TreeView& view, const Write& write) {
+  const std::string base = encode_path(write.base);
+  std::map<std::string, Slot> places;
+  for (const Overwrite& one : write.overwrites) {
+    if (write.overwrites.size() > 1 && !one.value.has_server_values()) continue;
+    std::string place = encode_path(one.path);
+    if (place.starts_with(base)) places.emplace(std::move(place), one.slot);
+  }
+  ValueBuilder builder;
+  for (const auto& [place, slot] : places) {
+    const std::string_view below = std::string_view(place).substr(base.size());
+    if (slot == Slot::Priority) {
+      ASSIGN_OR_RETURN(const auto leaf, view.leaf(place + kPriorityMark));
+      builder.add(below, encode_leaf(Value::boolean(true)));
+      if (leaf) builder.add(std::string(below) + kPriorityMark, *leaf);
+      continue;
+    }
+    RETURN_IF_ERROR(view.scan(place, place + kPastChildren, [&](std::string_view key, std::string_view leaf) {
+      builder.add(key.substr(base.size()), leaf);
+      return true;
+    }));
+  }
+  return std::move(builder).build();
 }
 
 Result<std::shared_ptr<const Body>> net_change(const TreeView& view, const Path& path, const std::vector<Overwrite>& changed) {

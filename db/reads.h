@@ -55,6 +55,9 @@ void run_read(FairPool& readers, ReadTimes& times, Budget& budget, Read read, st
 Answer answer_judge(const Write& write, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now,
                     Turn& turn);
 
+// What the write, which is done, has written, as Write::wants_value has it: as much as it brought, and nothing beside it.
+Result<Value> read_written(const TreeView& view, const Write& write);
+
 // What stands now where something changed at or below `path`: nothing when nothing did.
 Result<std::shared_ptr<const Body>> net_change(const TreeView& view, const Path& path, const std::vector<Overwrite>& changed);
 

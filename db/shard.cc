@@ -276,7 +276,7 @@ void Shard::handle(Request& request, WriteRequest& what) {
   const bool wanted = accepted.ok() || accepted.error().code == ErrorCode::Stale;
   if (write.wants_value && wanted) {
     const TreeView& view = committer_.view(space.tree);
-    Result<Value> value = view.read(write.base, kReadBytesMax);
+    Result<Value> value = accepted.ok() ? read_written(view, write) : view.read(write.base, kReadBytesMax);
     if (value.ok()) {
       reply.value = std::move(value).value();
       if (!accepted.ok()) reply.hash = node_hash(reply.value);  // a refusal names what it found

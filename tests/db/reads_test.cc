@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "db/model/hash.h"
+#include "db/model/key_order.h"
 #include "tests/db/talk.h"
 
 using namespace hearth::test;
@@ -225,3 +226,53 @@ TEST_CASE("Reads: the hash is that of what is answered", "[db]") {
   CHECK(house.answer(part).hash != before);
 }
 
+namespace {
+
+// Counts the rows that are read of it.
+struct Counted final : TreeView {
+  Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override {
+    for (auto at = all.lower_bound(std::string(from)); at != all.end() && at->first < upto; ++at) {
+      ++rows;
+      if (!row(at->first, at->second)) break;
+    }
+    return {};
+  }
+  Result<std::optional<std::string>> leaf(std::string_view key) const override {
+    ++rows;
+    const auto found = all.find(std::string(key));
+    if (found == all.end()) return std::optional<std::string>();
+    return std::optional(found->second);
+  }
+  void put(std::string_view path, const Value& leaf) { all[encode_path(at(path))] = encode_leaf(leaf); }
+
+  std::map<std::string, std::string> all;
+  mutable size_t rows = 0;
+};
+
+}  // namespace
+
+TEST_CASE("Reads: of what was written that alone is read which the writer does not know", "[db]") {
+  Counted tree;
+  for (int i = 0; i < 1'000; ++i) tree.put("a/k" + std::to_string(1'000 + i), Value::integer(i));
+  const Value plus_one = json(R"({".sv":{"increment":1}})");
+  Write write;
+  write.base = at("a");
+  write.overwrites.push_back({at("a/k1002"), Slot::Value, Value::integer(2)});
+  write.overwrites.push_back({at("a/k1005"), Slot::Value, plus_one});
+  write.overwrites.push_back({at("a/k1001"), Slot::Value, plus_one});
+  CHECK(text(read_written(tree, write).value()) == R"({"k1001":1,"k1005":5})");
+  CHECK(tree.rows == 2);
+
+  tree.rows = 0;
+  write.base = at("a/k1003");
+  write.overwrites = {{write.base, Slot::Value, Value::integer(3)}};
+  CHECK(read_written(tree, write).value() == Value::integer(3));
+  CHECK(tree.rows == 1);
+
+  tree.rows = 0;
+  tree.all[encode_path(at("a")) + kPriorityMark] = encode_leaf(Value::integer(9));
+  write.base = at("a");
+  write.overwrites = {{write.base, Slot::Priority, plus_one}};
+  CHECK(read_written(tree, write).value().priority() == Value::integer(9));
+  CHECK(tree.rows == 1);
+}
