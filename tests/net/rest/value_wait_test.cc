@@ -60,6 +60,26 @@ TEST_CASE("A GET that waits is answered by the write that changes its value, and
   }
 }
 
+TEST_CASE("A GET that waits for a part hears nothing of what happens beside it", "[net][rest]") {
+  RestServer server;
+  server.put("/a.json", R"({"x":{"n":1,"m":1},"y":{"n":2,"m":1}})");
+  for (const std::string target : {R"(/a.json?orderBy="$key"&equalTo="y"&wait=15min)", R"(/a.json?orderBy="n"&startAt=2&wait=15min)",
+                                   R"(/a.json?orderBy="n"&limitToLast=1&wait=15min)"}) {
+    INFO(target);
+    const std::string tag = tag_of(server.get(target));
+    Asked asked(server, target, tag);
+    server.put("/a/x/m.json", "2");
+    server.put("/a/x.json", R"({"n":0})");
+    CHECK(tag_of(server.get(target)) == tag);
+    server.put("/a/y/m.json", "2");
+    const auto reply = asked.reply();
+    CHECK(reply.status == 200);
+    CHECK(reply.body == R"({"y":{"m":2,"n":2}})");
+    CHECK(tag_of(reply) != tag);
+    server.put("/a.json", R"({"x":{"n":1,"m":1},"y":{"n":2,"m":1}})");
+  }
+}
+
 TEST_CASE("A GET that waits long enough hears that nothing is new", "[net][rest]") {
   RestServer server;
   server.put("/a.json", "1");
