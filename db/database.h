@@ -151,8 +151,8 @@ class Database {
     size_t readers = 2;                       // threads that read
     // Reads that wait for these, and likewise for the threads of long ones: in all, and of one namespace. What comes then is
     // Unavailable.
-    size_t reads_waiting_max = 65'536;
-    size_t reads_waiting_of_one_max = 16'384;
+    size_t reads_waiting_max = 262'144;
+    size_t reads_waiting_of_one_max = 131'072;
     // After a start: how long sessions of a process that was killed may take to come back, before what they queued for
     // their end is written.
     std::chrono::milliseconds disconnect_grace{15'000};

@@ -68,6 +68,8 @@ struct BenchFlags {
   size_t in_flight = 256;  // embedded
   size_t idle_connections = 10'000;  // connections
   size_t clients = 1'000;            // reconnect
+  size_t children = 200'000;         // neighbours
+  std::vector<std::string> attacks;  // none: all
 };
 
 struct RulesFlags {
