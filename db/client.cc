@@ -44,6 +44,7 @@ void Client::end() {
   if (ended_) return;
   ended_ = true;
   conversation_->story.close();
+  conversation_->is_gone = true;
   submit(conversation_, 0, EndRequest{});
 }
 

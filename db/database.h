@@ -154,6 +154,10 @@ class Database {
     // What one request may take, in rows, of a thread that many namespaces share (db/base/step.h); what takes more is done
     // on another thread, and only its own namespace waits. Bytes and evaluations of rules have limits in proportion.
     uint64_t step_rows_max = 4'000;
+    // Reads that wait for these, and likewise for the threads of long ones: in all, and of one namespace. What comes then is
+    // Unavailable.
+    size_t reads_waiting_max = 262'144;
+    size_t reads_waiting_of_one_max = 131'072;
     // After a start: how long sessions of a process that was killed may take to come back, before what they queued for
     // their end is written.
     std::chrono::milliseconds disconnect_grace{15'000};

@@ -14,11 +14,12 @@
 namespace hearth::db {
 namespace {
 
-Answer closed_answer() {
+Answer answer_of(Error error) {
   Answer answer;
-  answer.status = closed_error();
+  answer.status = std::move(error);
   return answer;
 }
+Answer closed_answer() { return answer_of(closed_error()); }
 
 }  // namespace
 
@@ -38,8 +39,19 @@ Result<void> Engine::start() {
   for (const auto& [name, number] : names_) next_number_ = std::max(next_number_, number + 1);
   const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
   store_id_ = store_->id();
-  readers_ = std::make_unique<ReaderPool>(options_.readers);
-  scans_ = std::make_unique<ReaderPool>(1);
+  const size_t readers = std::max<size_t>(options_.readers, 1);
+  FairPool::Options scans;
+  scans.threads = kScanThreads;
+  scans.running_max = kScansRunningMax;
+  scans.waiting_max = options_.reads_waiting_max;
+  scans.waiting_of_one_max = options_.reads_waiting_of_one_max;
+  scans.nice = kScanNice;
+  scans_ = std::make_unique<FairPool>(scans);
+  FairPool::Options first = scans;
+  first.threads = first.running_max = first.running_of_one_max = readers;
+  first.beyond = scans_.get();
+  first.nice = 0;
+  readers_ = std::make_unique<FairPool>(first);
   const auto on_named = [this](const std::string& name, uint32_t number) {
     const std::unique_lock lock(mutex_);
     names_[name] = number;
@@ -151,7 +163,7 @@ void Engine::close() {
   backups_.reset();  // a restore's moment needs its shards
   for (const auto& shard : shards_) shard->close();
   for (const auto& shard : heavy_shards_) shard->close();
-  readers_.reset();  // they may pass on to the scans
+  readers_.reset();  // they pass on to the scans
   scans_.reset();
   end_all_conversations();
   callbacks_.close();
@@ -260,7 +272,7 @@ void Engine::read(const std::string& name, Read read, std::function<void(Answer)
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<Space> where = space(name);
-  run_read(*readers_, *scans_, read_times_, answers_, std::move(read), store_->snapshot(), where->tree.number, clock_->now(),
+  run_read(*readers_, read_times_, answers_, std::move(read), store_->snapshot(), where->tree.number, clock_->now(),
            std::move(done));
 }
 
@@ -271,13 +283,28 @@ void Engine::write(const std::string& name, Write write, std::function<void(Answ
   where->shard.submit({where, nullptr, 0, WriteRequest{std::move(write)}, std::move(done)});
 }
 
+// `done` gets what `ask` says of the namespace, or what `refusal` makes of an error; nothing of what `ask` says when its turn
+// is over.
+template <typename Refusal, typename Done, typename Ask>
+void Engine::run_job(const Space& space, Refusal refusal, Done done, Ask ask) {
+  FairPool::Job job;
+  job.payer = {space.tree.number, 0};
+  job.refuse = [refusal, done](const Error& error) { done(refusal(error)); };
+  job.run = [ask, done](Turn& turn) {
+    auto told = ask(turn);
+    if (!turn.is_over()) done(std::move(told));
+  };
+  readers_->run(std::move(job));
+}
+
 void Engine::judge(const std::string& name, Write write, std::function<void(Answer)> done) {
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<Space> where = space(name);
-  readers_->run([this, where, write = std::move(write), done = std::move(done), now = clock_->now()] {
-    done(answer_judge(write, store_->snapshot(), where->tree.number, now));
-  });
+  run_job(*where, [](const Error& error) { return answer_of(error); }, std::move(done),
+          [this, where, write = std::move(write), now = clock_->now()](Turn& turn) {
+            return answer_judge(write, store_->snapshot(), where->tree.number, now, turn);
+          });
 }
 
 void Engine::setting(const std::string& name, std::string which,
@@ -285,9 +312,11 @@ void Engine::setting(const std::string& name, std::string which,
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<Space> where = space(name);
-  readers_->run([this, where, which = std::move(which), done = std::move(done)] {
-    done(SnapshotSettings(store_->snapshot(), where->tree.number).text(which));
-  });
+  using Text = Result<std::optional<std::string>>;
+  run_job(*where, [](const Error& error) { return Text(error); }, std::move(done),
+          [this, where, which = std::move(which)](Turn&) {
+            return SnapshotSettings(store_->snapshot(), where->tree.number).text(which);
+          });
 }
 
 void Engine::stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done) {
@@ -305,24 +334,22 @@ void Engine::indexes(const std::string& name, std::function<void(Result<IndexPla
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<Space> where = space(name);
-  readers_->run([this, where, done = std::move(done), usual = options_.indexes] {
-    const auto found = [&]() -> Result<IndexPlan> {
-      const auto snapshot = store_->snapshot();
-      ASSIGN_OR_RETURN(const auto row, snapshot->get(row_key(Table::Index, where->tree.number, kPlanRow)));
-      IndexPlan plan;
-      if (row) {
-        ASSIGN_OR_RETURN(plan, IndexPlan::decode(*row));
-      }
-      // What the settings ask for becomes part of the plan by a commit of its own, behind theirs.
-      ASSIGN_OR_RETURN(const auto wanted, wanted_indexes(SnapshotSettings(snapshot, where->tree.number), usual));
-      for (const IndexSpec& spec : wanted) {
-        const auto is_it = [&](const Index& index) { return index.spec == spec; };
-        if (std::none_of(plan.indexes.begin(), plan.indexes.end(), is_it)) plan.indexes.push_back({spec});
-      }
-      return plan;
-    };
-    done(found());
-  });
+  run_job(*where, [](const Error& error) { return Result<IndexPlan>(error); }, std::move(done),
+          [this, where, usual = options_.indexes](Turn&) -> Result<IndexPlan> {
+            const auto snapshot = store_->snapshot();
+            ASSIGN_OR_RETURN(const auto row, snapshot->get(row_key(Table::Index, where->tree.number, kPlanRow)));
+            IndexPlan plan;
+            if (row) {
+              ASSIGN_OR_RETURN(plan, IndexPlan::decode(*row));
+            }
+            // What the settings ask for becomes part of the plan by a commit of its own, behind theirs.
+            ASSIGN_OR_RETURN(const auto wanted, wanted_indexes(SnapshotSettings(snapshot, where->tree.number), usual));
+            for (const IndexSpec& spec : wanted) {
+              const auto is_it = [&](const Index& index) { return index.spec == spec; };
+              if (std::none_of(plan.indexes.begin(), plan.indexes.end(), is_it)) plan.indexes.push_back({spec});
+            }
+            return plan;
+          });
 }
 
 Figures Engine::figures() const {

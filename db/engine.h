@@ -77,6 +77,8 @@ class Engine {
   void end_orphans(const std::stop_token& stopping);
   Result<void> resume_indexes();
   Result<void> ask_shard(const std::string& name, decltype(Request::what) what);  // waits for the answer
+  template <typename Refusal, typename Done, typename Ask>
+  void run_job(const Space& space, Refusal refusal, Done done, Ask ask);
   void forget_idle_spaces();  // under mutex_, held alone
 
   void end_all_conversations();  // when nothing runs any more but callbacks
@@ -96,8 +98,8 @@ class Engine {
   ReadTimes read_times_;
   FirstValueCounts first_values_;
   Budget answers_;  // that are large
-  std::unique_ptr<ReaderPool> readers_;
-  std::unique_ptr<ReaderPool> scans_;  // one thread: for what reads much to find little
+  std::unique_ptr<FairPool> scans_;    // for what takes longer than a slice; outlives the readers
+  std::unique_ptr<FairPool> readers_;  // where reads begin
   std::vector<std::shared_ptr<Shard>> heavy_shards_;  // they outlive the others' threads
   std::vector<std::shared_ptr<Shard>> shards_;
   std::unique_ptr<Backups> backups_;

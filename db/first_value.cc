@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "db/reads.h"
 #include "db/space.h"
 
@@ -9,6 +11,7 @@ bool FirstValue::wait(Waiter& waiter) {
     const std::lock_guard lock(mutex_);
     const bool names_it = waiter.hash && !waiter.hash->empty();
     const bool can_compare = !names_it || wants_hash_ || hashes_;
+    if (failed_) return false;
     if (!done_) {
       if (can_compare) waiters_.push_back(std::move(waiter));
       return can_compare;
@@ -22,9 +25,37 @@ bool FirstValue::wait(Waiter& waiter) {
   return true;
 }
 
-void FirstValue::read(const TreeView& view) {
-  counts_.reads.add();
+bool FirstValue::is_unwanted() {
+  const std::lock_guard lock(mutex_);
+  if (done_) return failed_;
+  const bool is_wanted =
+      std::any_of(waiters_.begin(), waiters_.end(), [](const Waiter& one) { return !one.conversation->is_gone; });
+  if (!is_wanted) {
+    done_ = failed_ = true;
+    waiters_.clear();
+  }
+  return failed_;
+}
+
+void FirstValue::fail(const Error& error) {
+  std::vector<Waiter> waiters;
+  {
+    const std::lock_guard lock(mutex_);
+    done_ = failed_ = true;
+    waiters.swap(waiters_);
+  }
+  for (const Waiter& waiter : waiters) {
+    Answer answer;
+    answer.request = waiter.request;
+    answer.status = error;
+    waiter.conversation->story.fill(waiter.place, std::move(answer));
+  }
+}
+
+void FirstValue::read(const TreeView& view, const Turn* turn) {
   const Result<Value> value = show_(view);
+  if (turn != nullptr && turn->is_over()) return;
+  counts_.reads.add();
   std::optional<NodeHashes> hashes = this->hashes();
   if (value.ok() && wants_hash_ && !hashes) {
     counts_.hashes.add();

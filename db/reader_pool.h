@@ -1,4 +1,4 @@
-// The threads that read: values are fetched here, off the shards and off whoever asked. Thread: any.
+// Threads for work of the database itself, first come, first served: dumps, restores, compactions. Thread: any.
 #pragma once
 
 #include <condition_variable>

@@ -47,7 +47,10 @@ Shard::Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> 
     : with_(std::move(dependencies)),
       heavy_(heavy.begin(), heavy.end()),
       committer_(with_.store, with_.durability, with_.quota,
-                 [this](std::function<void()> job) { with_.scans.run(std::move(job)); }, &with_.clock_steps) {
+                 [this](const std::function<void()>& job) {
+                   with_.scans.run({{}, [job](Turn&) { job(); }, [](const Error&) {}});
+                 },
+                 &with_.clock_steps) {
   thread_ = std::thread([this] { work(); });
 }
 
@@ -463,7 +466,7 @@ void Shard::handle(Request& request, WriteRequest& what) {
   const bool wanted = accepted.ok() || accepted.error().code == ErrorCode::Stale;
   if (write.wants_value && wanted) {
     const TreeView& view = committer_.view(space.tree);
-    Result<Value> value = view.read(write.base, kReadBytesMax);
+    Result<Value> value = accepted.ok() ? read_written(view, write) : view.read(write.base, kReadBytesMax);
     if (value.ok()) {
       reply.value = std::move(value).value();
       if (!accepted.ok()) reply.hash = node_hash(reply.value);  // a refusal names what it found
@@ -477,7 +480,9 @@ void Shard::handle(Request& request, WriteRequest& what) {
 void Shard::handle(Request& request, ReadRequest& what) {
   invariant(request.conversation != nullptr, "reads by themselves do not come through the shard");
   const uint64_t place = request.conversation->story.keep_place();
-  run_read(with_.readers, with_.scans, with_.read_times, with_.answers, std::move(what.read), committer_.durable(),
+  what.read.client = request.conversation->payer().client;
+  what.read.is_unwanted = [conversation = request.conversation] { return conversation->is_gone.load(); };
+  run_read(with_.readers, with_.read_times, with_.answers, std::move(what.read), committer_.durable(),
            request.space->tree.number, with_.clock.now(),
            [conversation = request.conversation, place, id = request.id](Answer answer) {
              answer.request = id;
@@ -508,21 +513,46 @@ std::optional<std::vector<Overwrite>> Shard::missed_since(Space& space, const Li
 
 void Shard::resume(Request& request, const Listen& listen, std::vector<Overwrite> missed) {
   const uint64_t place = request.conversation->story.keep_place();
-  with_.readers.run([snapshot = committer_.durable(), conversation = request.conversation, place, id = request.id,
-                     path = listen.path, missed = std::move(missed), sequence = request.space->tree.head.sequence] {
-    const SnapshotView view(snapshot, conversation->space->tree.number);
+  FairPool::Job job;
+  job.payer = request.conversation->payer();
+  job.is_unwanted = [conversation = request.conversation] { return conversation->is_gone.load(); };
+  job.refuse = [conversation = request.conversation, place, id = request.id](const Error& error) {
+    Answer answer;
+    answer.request = id;
+    answer.status = error;
+    conversation->story.fill(place, std::move(answer));
+  };
+  job.run = [snapshot = committer_.durable(), conversation = request.conversation, place, id = request.id,
+             path = listen.path, missed = std::move(missed), sequence = request.space->tree.head.sequence](Turn& turn) {
+    const SnapshotView whole(snapshot, conversation->space->tree.number);
+    const TurnView view(whole, turn);
     Answer answer;
     answer.request = id;
     answer.sequence = sequence;
     answer.resumed = true;
     Result<std::shared_ptr<const Body>> change = net_change(view, path, missed);
+    if (turn.is_over()) return;
     if (change.ok()) {
       answer.first = change.value();
     } else {
       answer.status = change.error();
     }
     conversation->story.fill(place, std::move(answer));
-  });
+  };
+  with_.readers.run(std::move(job));
+}
+
+// The conversation is the one that asks first; others may come to wait for it too.
+void Shard::read_first(const std::shared_ptr<FirstValue>& first, const Space& space, const Conversation& asks) {
+  FairPool::Job job;
+  job.payer = asks.payer();
+  job.is_unwanted = [first] { return first->is_unwanted(); };
+  job.refuse = [first](const Error& error) { first->fail(error); };
+  job.run = [first, snapshot = committer_.durable(), number = space.tree.number](Turn& turn) {
+    const SnapshotView whole(snapshot, number);
+    first->read(TurnView(whole, turn), &turn);
+  };
+  with_.readers.run(std::move(job));
 }
 
 void Shard::handle(Request& request, ListenRequest& what) {
@@ -576,9 +606,7 @@ void Shard::handle(Request& request, ListenRequest& what) {
       first == nullptr ? std::nullopt : first->hashes(), with_.first_values, with_.answers);
   first->wait(waiter);
   large_values_.add(first);
-  with_.readers.run([first, snapshot = committer_.durable(), number = space.tree.number] {
-    first->read(SnapshotView(snapshot, number));
-  });
+  read_first(first, space, *conversation);
   if (space.firsts.size() > kFirstValuesMax) {
     std::erase_if(space.firsts, [&, own = listen.path.text()](const auto& entry) {
       if (entry.first == own) return false;
@@ -767,6 +795,7 @@ void Shard::end_orphan(const std::shared_ptr<Space>& space, const std::string& s
 void Shard::end(const std::shared_ptr<Conversation>& conversation) {
   if (conversation->ended) return;
   conversation->ended = true;
+  conversation->is_gone = true;
   counted_.sessions.add(-1);
   Space& space = *conversation->space;
   for (auto& [id, subscription] : conversation->subscriptions) space.registry.remove(*subscription);

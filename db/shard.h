@@ -47,7 +47,7 @@
 #include "db/index_watch.h"
 #include "db/model/figures.h"
 #include "db/model/stats.h"
-#include "db/reader_pool.h"
+#include "db/fair_pool.h"
 #include "db/reads.h"
 #include "db/space.h"
 #include "db/swap.h"
@@ -156,8 +156,8 @@ class Shard {
   struct Dependencies {
     TreeStore& store;
     TreeStore::Durability durability;
-    ReaderPool& readers;
-    ReaderPool& scans;  // reads that go through a whole collection to find a few children
+    FairPool& readers;
+    FairPool& scans;  // for what is known to take long
     ReadTimes& read_times;
     FirstValueCounts& first_values;
     Budget& answers;
@@ -265,6 +265,7 @@ class Shard {
   Result<void> check(Space& space, Subscription& subscription);
   void revoke_those_lapsed(Space& space, const View& view);
   Committer::Tell teller(Space& space, bool merge, const Path& base);
+  void read_first(const std::shared_ptr<FirstValue>& first, const Space& space, const Conversation& asks);
   void first_of_view(Request& request, const Listen& listen, Subscription& subscription, ListenerRegistry::Added added);
   void resume(Request& request, const Listen& listen, std::vector<Overwrite> missed);
   std::optional<std::vector<Overwrite>> missed_since(Space& space, const Listen& listen) const;

@@ -39,8 +39,15 @@ void Shard::handle(Request& request, StatsRequest& what) {
   what.to->sessions = space.sessions.size();
   what.to->listeners = space.registry.size();
   what.to->listened = listened(space.registry.root());
-  with_.scans.run([snapshot = committer_.durable(), number = space.tree.number, path = what.path, to = what.to,
-                   done = std::move(request.done)] {
+  FairPool::Job job;
+  job.payer = {space.tree.number, 0};
+  job.refuse = [done = request.done](const Error& error) {
+    Answer reply;
+    reply.status = error;
+    done(std::move(reply));
+  };
+  job.run = [snapshot = committer_.durable(), number = space.tree.number, path = what.path, to = what.to,
+             done = request.done](Turn&) {  // it reads 200,000 rows at most, and has no view
     Answer reply;
     Result<Stats> sizes = measure(*snapshot, number, path);
     if (sizes.ok()) {
@@ -52,7 +59,8 @@ void Shard::handle(Request& request, StatsRequest& what) {
       reply.status = sizes.error();
     }
     done(std::move(reply));
-  });
+  };
+  with_.scans.run(std::move(job));
 }
 
 void Shard::count(const Result<void>& verdict) {

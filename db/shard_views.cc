@@ -52,11 +52,19 @@ void Shard::start_scans(const std::shared_ptr<Space>& space) {
   for (View* view : space->registry.take_scans()) {
     const uint64_t number = ++scans_begun_;
     view->begin_scan(number);
-    with_.scans.run([space, snapshot = committer_.durable(), path = view->path(), query = view->scan_query(),
-                     text = view->query().text(), number, has_priorities = space->tree.head.has_priorities] {
-      auto scanned = View::scan(SnapshotView(snapshot, space->tree.number), path, query, has_priorities);
+    const auto tell = [space, path = view->path(), text = view->query().text(), number](Result<View::Scanned> scanned) {
       space->shard.submit({space, nullptr, 0, ScannedRequest{path, text, number, std::move(scanned)}, nullptr});
-    });
+    };
+    FairPool::Job job;
+    job.payer = {space->tree.number, 0};  // whoever listens to it
+    job.refuse = [tell](const Error& error) { tell(error); };
+    job.run = [tell, space, snapshot = committer_.durable(), path = view->path(), query = view->scan_query(),
+               has_priorities = space->tree.head.has_priorities](Turn& turn) {
+      const SnapshotView whole(snapshot, space->tree.number);
+      auto scanned = View::scan(TurnView(whole, turn), path, query, has_priorities);
+      if (!turn.is_over()) tell(std::move(scanned));
+    };
+    with_.readers.run(std::move(job));
   }
 }
 
@@ -113,11 +121,10 @@ void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> ope
     first = std::make_shared<FirstValue>(view.path(), std::move(show), wants_hash, space.tree.head.sequence,
                                          first == nullptr ? std::nullopt : first->hashes(), with_.first_values,
                                          with_.answers);
+    const std::shared_ptr<Conversation> asks = openings.front().waiter.conversation;
     for (Space::Opening& opening : openings) first->wait(opening.waiter);
     large_values_.add(first);
-    with_.readers.run([first, snapshot = committer_.durable(), number = space.tree.number] {
-      first->read(SnapshotView(snapshot, number));
-    });
+    read_first(first, space, *asks);
   }
   if (space.view_firsts.size() > kFirstValuesMax) {
     std::erase_if(space.view_firsts, [&](const auto& entry) { return entry.first != key; });

@@ -2,6 +2,7 @@
 // name and shard belongs to the shard's thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <list>
@@ -18,6 +19,7 @@
 #include "db/commit/committer.h"
 #include "db/commit/disconnect_queue.h"
 #include "db/events/listener_registry.h"
+#include "db/fair_pool.h"
 #include "db/model/hash.h"
 #include "db/story.h"
 
@@ -34,13 +36,15 @@ inline constexpr size_t kLargeValueBytesMax = 8 << 20;  // of one that is kept a
 inline constexpr size_t kLargeValuesMax = 64;           // that are
 inline constexpr size_t kLargeValuesBytesMax = 16 << 20; // of all these; their texts take as much again
 
-// One conversation's state at its shard. `story` is for any thread, the rest for the shard's.
+// One conversation's state at its shard. `story`, `is_gone` and the constants are for any thread, the rest for the shard's.
 struct Conversation final : Audience {
   Conversation(std::string session, std::shared_ptr<Space> with, std::function<void()> wake)
       : id(std::move(session)), space(std::move(with)), story(std::move(wake)) {}
   const std::string id;
   const std::shared_ptr<Space> space;
+  Payer payer() const;  // whose share of the readers' turns it takes
   Story story;
+  std::atomic<bool> is_gone = false;  // nobody hears the story any more
   std::unique_ptr<DisconnectQueue> queue;           // null until something is queued
   std::unique_ptr<const std::string> label;         // Client::set_label; null for the many that have none
   std::shared_ptr<const Precondition> queue_check;  // asked again when it is written; null: allowed
@@ -79,7 +83,10 @@ class FirstValue {
 
   // Answers it, now or when the value is there. False, with nothing done: this one cannot, and another has to be read.
   bool wait(Waiter& waiter);
-  void read(const TreeView& view);  // answers all; on a reader's thread
+  // Answers all, unless `turn`, of which the view takes, is over; null: of none. On a reader's thread.
+  void read(const TreeView& view, const Turn* turn = nullptr);
+  void fail(const Error& error);  // instead, once: answers all; who comes later reads it again
+  bool is_unwanted();             // all who waited have gone: then as after fail(). Thread: any
   std::optional<NodeHashes> hashes();  // once they are known
   size_t large_bytes();                // that are kept, unless it is a small one
   void let_go();                       // of these
@@ -96,6 +103,7 @@ class FirstValue {
   Budget& answers_;
   std::mutex mutex_;  // Guards all below; what is done does not change, but for body_ and lease_.
   bool done_ = false;
+  bool failed_ = false;  // done, and nothing was read
   std::vector<Waiter> waiters_;
   Result<void> status_;
   std::optional<NodeHashes> hashes_;
@@ -159,5 +167,7 @@ struct Space {
   uint64_t sent_away = 0;   // requests passed on, since ever
   bool is_recalled = false; // nothing more is passed on, for something waits for its return
 };
+
+inline Payer Conversation::payer() const { return {space->tree.number, reinterpret_cast<uintptr_t>(this)}; }
 
 }  // namespace hearth::db

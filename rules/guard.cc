@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <future>
 
 #include "db/client.h"
@@ -319,7 +320,16 @@ bool Guard::is_revoked(std::string_view name, std::string_view uid, std::optiona
   return revoked_.covers(name, uid, issued, std::chrono::duration_cast<std::chrono::seconds>(database_.clock().now()));
 }
 
-db::Result<void> Guard::load_revoked() { return load_revoked(database_.namespaces()); }
+// As many at a time as may wait to be read.
+db::Result<void> Guard::load_revoked() {
+  const std::vector<std::string> names = database_.namespaces();
+  for (auto at = names.begin(); at != names.end();) {
+    const auto upto = at + std::min<std::ptrdiff_t>(names.end() - at, 1'000);
+    RETURN_IF_ERROR(load_revoked({at, upto}));
+    at = upto;
+  }
+  return {};
+}
 
 db::Result<void> Guard::load_revoked(const std::vector<std::string>& names) {
   std::vector<std::promise<db::Result<std::optional<std::string>>>> texts(names.size());

@@ -25,7 +25,7 @@ struct Scenario {
 };
 constexpr Scenario kScenarios[] = {
     {"writes", measure_writes}, {"latency", measure_latency}, {"fanout", measure_fanout}, {"tree", measure_tree},
-    {"connections", measure_connections}, {"reconnect", measure_reconnect}};
+    {"connections", measure_connections}, {"reconnect", measure_reconnect}, {"neighbours", measure_neighbours}};
 
 bool is_asked_for(const BenchFlags& flags, std::string_view name) {
   return std::any_of(flags.scenarios.begin(), flags.scenarios.end(),

@@ -38,6 +38,7 @@ Report measure_fanout(const BenchFlags& flags, Subject& subject, Progress& progr
 Report measure_tree(const BenchFlags& flags, Subject& subject, Progress& progress);
 Report measure_connections(const BenchFlags& flags, Subject& subject, Progress& progress);
 Report measure_reconnect(const BenchFlags& flags, Subject& subject, Progress& progress);
+Report measure_neighbours(const BenchFlags& flags, Subject& subject, Progress& progress);
 Report measure_embedded(const BenchFlags& flags, Progress& progress);  // in this process
 Report measure_rules(const BenchFlags& flags, Progress& progress);     // the same
 Report measure_queries(const BenchFlags& flags, Progress& progress);   // the same

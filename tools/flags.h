@@ -35,6 +35,8 @@ struct ServeFlags {
   bool compress_websockets = false;
   uint64_t answer_bytes_max = 1024u << 20;
   uint64_t step_rows_max = 4'000;
+  size_t reads_waiting_max = db::Database::Options().reads_waiting_max;
+  size_t reads_waiting_of_one_max = db::Database::Options().reads_waiting_of_one_max;
   uint64_t namespace_rows_max = 0;  // 0: any number
   uint64_t namespace_bytes_max = 0;
   std::chrono::seconds disconnect_grace{15};
@@ -69,6 +71,8 @@ struct BenchFlags {
   size_t in_flight = 256;  // embedded
   size_t idle_connections = 10'000;  // connections
   size_t clients = 1'000;            // reconnect
+  size_t children = 200'000;         // neighbours
+  std::vector<std::string> attacks;  // none: all
 };
 
 struct RulesFlags {

@@ -77,6 +77,9 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
        "Waiting on all connections; past it whoever does not read is cut off sooner", "2GB");
   size("--max-answers-size", flags.answer_bytes_max,
        "Of large values asked for and not taken, in all; past it such reads are refused", "1GB");
+  number("--max-waiting-reads", flags.reads_waiting_max,
+         "Reads that wait for a thread, and likewise long ones; past it reads are refused");
+  number("--max-waiting-reads-per-namespace", flags.reads_waiting_of_one_max, "The same of one namespace");
   seconds("--max-read-time", http.long_body_time_max, "For a long answer as a whole");
   number("--max-step-rows", flags.step_rows_max,
          "Rows that one request may take of a thread that namespaces share; larger ones go elsewhere");
@@ -383,8 +386,8 @@ CLI::App* add_exec(CLI::App& program, ExecFlags& flags) {
 CLI::App* add_bench(CLI::App& program, BenchFlags& flags) {
   CLI::App* command = program.add_subcommand("bench", "Measures a server that it starts for itself on a new folder");
   command->add_option("scenarios", flags.scenarios, "What to measure")
-      ->check(CLI::IsMember({"writes", "latency", "fanout", "tree", "connections", "reconnect", "embedded", "rules", "queries",
-                             "all"}))
+      ->check(CLI::IsMember({"writes", "latency", "fanout", "tree", "connections", "reconnect", "neighbours", "embedded",
+                             "rules", "queries", "all"}))
       ->capture_default_str();
   command->add_flag("--json", flags.json, "For scripts: one JSON document on standard output");
   command->add_option("--url", flags.url, "Measure this running 'hearth serve --dev', without its CPU and memory");
@@ -394,7 +397,7 @@ CLI::App* add_bench(CLI::App& program, BenchFlags& flags) {
       ->capture_default_str();
   command->add_option("--threads", flags.threads, "As of serve")->check(CLI::Range(1, 1024))->capture_default_str();
   command->add_flag("--tls", flags.tls, "All but embedded, rules and queries over TLS, with a certificate made for the run");
-  command->add_option("--time", flags.time, "Seconds each of writes, latency, fanout, embedded and rules (twice) is run for")
+  command->add_option("--time", flags.time, "Seconds each of writes, latency, fanout, embedded, rules (twice) and each attack of neighbours is run for")
       ->transform(CLI::AsNumberWithUnit(std::map<std::string, int>{{"s", 1}}))
       ->default_str("5");
   const auto positive = CLI::Range(size_t{1}, size_t{100'000'000});
@@ -426,6 +429,12 @@ CLI::App* add_bench(CLI::App& program, BenchFlags& flags) {
   command->add_option("--clients", flags.clients, "reconnect: clients that listen to the same value of 1 MiB")
       ->check(positive)
       ->capture_default_str();
+  command->add_option("--children", flags.children, "neighbours: of the collections of the one that attacks")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--attack", flags.attacks, "neighbours: this one alone; may be given again")
+      ->check(CLI::IsMember({"counts", "large_reads", "shallow_reads", "large_queries", "small_reads", "small_writes",
+                             "denied_conditional_writes", "denied_deletes", "imports", "deletes", "index_builds"}));
   command->add_option("--in-flight", flags.in_flight, "embedded, rules: unanswered writes")
       ->check(positive)
       ->capture_default_str();

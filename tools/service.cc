@@ -159,6 +159,8 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   options.indexes.own = guard.own_indexes;
   options.answer_bytes_max = flags.answer_bytes_max;
   options.step_rows_max = flags.step_rows_max;
+  options.reads_waiting_max = flags.reads_waiting_max;
+  options.reads_waiting_of_one_max = flags.reads_waiting_of_one_max;
   options.namespace_rows_max = flags.namespace_rows_max;
   options.namespace_bytes_max = flags.namespace_bytes_max;
   options.on_clock_step = log_clock_step;

@@ -9,10 +9,16 @@
 
 namespace hearth::db {
 
-// What waits for the threads of a pool, and what they are at.
+// What waits for the threads of a pool, what they are at, and what became of jobs (db/fair_pool.h).
 struct PoolFigures {
-  uint64_t waiting = 0;
-  uint64_t running = 0;
+  uint64_t waiting = 0;   // now
+  uint64_t running = 0;   // now
+  uint64_t paused = 0;    // now: begun, while it is the turn of others
+  uint64_t slices = 0;    // turns that were taken
+  uint64_t moved = 0;     // jobs that took longer than a slice, and began again elsewhere
+  uint64_t refused = 0;   // because too many waited
+  uint64_t unwanted = 0;  // not run, or not to the end: nobody waited any more
+  uint64_t late = 0;      // the same, for their time was over
 };
 
 // Of RocksDB, as it says itself. Bytes are approximate.

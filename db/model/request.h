@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,11 +20,15 @@ struct Read {
   Slot slot = Slot::Value;   // Priority: the priority of what is there, alone
   bool shallow = false;    // TreeView::shallow instead of everything
   std::optional<Query> query{};  // of the value alone; with `shallow`, the keys of what it selects
-  bool wants_hash = false;  // of all that is at the path, whatever of it is read
+  bool wants_hash = false;  // of what is answered
   size_t bytes_max = kReadBytesMax;
   std::optional<std::chrono::milliseconds> timeout;  // Errors: Timeout
   std::shared_ptr<const Precondition> check;         // null: allowed
   Projection projection{};                           // of each child those paths alone
+  uint64_t client = 0;  // of a read by itself: whose share of the namespace's turns it takes (db/fair_pool.h)
+  // Nobody waits for the answer any more, and nobody will: it is then not read, or not to the end. Null: somebody does. Any
+  // thread, often.
+  std::function<bool()> is_unwanted{};
 };
 
 struct Listen {

@@ -58,7 +58,9 @@ struct Write {
   std::vector<std::shared_ptr<const Precondition>> preconditions;  // in order, of what is found
   std::shared_ptr<const Precondition> access;  // after them, of what is found and what would be; null: allowed
   bool only_existing = false;         // NotFound where there is no such namespace: it is not made
-  bool wants_value = false;           // the answer carries what is written at `base`, or what stands there when Stale
+  // The answer carries what stands at `base` when Stale; else what was written there: of several overwrites those alone that
+  // had server values, of a priority that on a leaf `true`.
+  bool wants_value = false;
 };
 
 // Makes the write of a set, or of a `.priority`. `path_text` as clients send it; may end in "/.priority".

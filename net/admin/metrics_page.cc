@@ -138,6 +138,7 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
       sample("limit", "failed_logins", counts.refused[static_cast<size_t>(Reason::Blocked)].load()));
   reached.push_back(sample("limit", "verify_time", counts.refused[static_cast<size_t>(Reason::Busy)].load()));
   reached.push_back(sample("limit", "answers_size", figures.answers_refused));
+  reached.push_back(sample("limit", "waiting_reads", figures.reads.refused + figures.scans.refused));
   reached.push_back(sample("limit", "listener_backlog", figures.slow_listeners));
   reached.push_back(sample("limit", "namespace", figures.writes_over_quota));
   reached.push_back(sample("limit", "disk_reserve", figures.writes_without_room));
@@ -221,9 +222,18 @@ void add_reads(const db::Figures& figures, Families& to) {
   to.counter("hearth_first_values_hashed_total",
              "First values that were hashed, for clients that came back and may have them.",
              figures.first_values_hashed);
-  to.gauge("hearth_scans_waiting", "Scans of whole collections that have not begun.", figures.scans.waiting);
-  to.gauge("hearth_scans_running", "Scans of whole collections, for queries that no index serves.",
-           figures.scans.running);
+  to.gauge("hearth_scans_waiting", "Reads longer than a slice that have not begun: large values, queries that no index serves.",
+           figures.scans.waiting);
+  to.gauge("hearth_scans_running", "Reads longer than a slice that threads are at.", figures.scans.running);
+  to.gauge("hearth_scans_paused", "Those that were begun, and stand still while others have their turn.", figures.scans.paused);
+  to.counter("hearth_reads_moved_total", "Reads that took longer than a slice, and began again among the long ones.",
+             figures.reads.moved);
+  to.counters("hearth_read_slices_total", "Turns that reads were given; scan: long ones.",
+              {sample("kind", "read", figures.reads.slices), sample("kind", "scan", figures.scans.slices)});
+  to.counters("hearth_reads_dropped_total",
+              "Reads that were not begun or not ended; unwanted: nobody waited for them any more, late: their timeout was over.",
+              {sample("reason", "unwanted", figures.reads.unwanted + figures.scans.unwanted),
+               sample("reason", "late", figures.reads.late + figures.scans.late)});
   to.gauge("hearth_namespaces", "Namespaces that exist.", figures.namespaces);
   to.gauge("hearth_namespaces_in_memory", "Namespaces that something is remembered of.", figures.namespaces_in_memory);
 }

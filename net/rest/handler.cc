@@ -13,6 +13,7 @@
 #include "net/http/origin.h"
 #include "net/rest/body.h"
 #include "net/rest/event_stream.h"
+#include "net/rest/presence.h"
 #include "net/rest/reply.h"
 #include "net/rest/request.h"
 #include "net/rest/upkeep.h"
@@ -509,6 +510,8 @@ void RestHandler::Core::read(const std::shared_ptr<Call>& call) {
   read.wants_hash = request.wants_etag || request.if_none_match;
   read.shallow = request.shallow && !read.wants_hash;
   read.timeout = request.timeout;
+  // An address may have any number of connections; all of them have one share.
+  read.client = std::hash<std::string>()(call->exchange->request().peer);
   const auto tell = [this, call](db::Answer answer) {
     const size_t bytes = answer.value.byte_count();
     this->answer(bytes, [call, answer = std::move(answer)] { tell_read(*call, answer); });
@@ -516,6 +519,11 @@ void RestHandler::Core::read(const std::shared_ptr<Call>& call) {
   if (request.wait && request.if_none_match) {
     return rest::ValueWait::start(with_, call->exchange, request, std::move(read), call->space, call->auth, tell);
   }
+  const auto presence = std::make_shared<rest::Presence>(std::chrono::steady_clock::now());
+  call->exchange->set_on_leaving([presence](http::Leaving who) {
+    if (who == http::Leaving::Client) presence->leave();
+  });
+  read.is_unwanted = [presence] { return presence->is_over(std::chrono::steady_clock::now()); };
   with_.guard.read(call->space, call->auth, std::move(read), waiting_.expect(tell));
 }
 

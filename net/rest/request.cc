@@ -305,6 +305,10 @@ Parser::Step Parser::conditions() {
     }
     if (tag->empty() || *tag == "*") return refuse(400, "if-match must be exactly one ETag.");
     if (to_.slot == db::Slot::Priority) return refuse(400, "if-match is not supported for a .priority.");
+    // It would tell who may read a part about the rest.
+    if (to_.query) {
+      return refuse(400, "if-match is not supported with a query: ETags of queries are those of what they select.");
+    }
     to_.if_match = hash_of(*tag);
   }
   if (to_.wants_etag && to_.method == Method::Patch) {

@@ -42,8 +42,8 @@ void ValueWait::begin(const std::string& space, rules::Auth auth) {
   db::Listen listen;
   listen.path = request_.path;
   listen.query = request_.query;
-  // An ETag is of all that is at the path, also when a query selects of it.
-  if (!listen.query) listen.hash = request_.if_none_match;
+  // The hash of what is listened to. The ETag of a part is that part's, which looking at it tells.
+  if (!listen.query && request_.projection.empty()) listen.hash = request_.if_none_match;
   session_->listen(kListen, kListen, std::move(listen));
 }
 

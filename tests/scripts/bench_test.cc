@@ -40,6 +40,10 @@ TEST_CASE("bench: each scenario tells its settings and figures", "[scripts]") {
         "told_once"}},
       {"connections", {"--idle-connections", "20", "--tls"}, {"connects_per_s", "told_once"}},
       {"reconnect", {"--clients", "20"}, {"unchanged_all_served_s", "changed_answer_p50_ms", "changed_server_cpu_ms"}},
+      {"neighbours",
+       {"--time", "1", "--children", "2000", "--attack", "counts"},
+       {"quiet_write_p99_ms", "quiet_event_p99_ms", "quiet_read_p99_ms", "counts_asked", "counts_read_max_ms",
+        "counts_p99_ratio", "attacks"}},
       {"embedded", {"--time", "1"}, {"writes_per_s", "ack_p50_ms", "cpu_us_per_write"}},
   };
   for (const Case& c : cases) {

@@ -43,7 +43,7 @@ TEST_CASE("A GET that waits is answered by the write that changes its value, and
   RestServer server;
   server.put("/a.json", R"({"x":1,"y":{"z":1}})");
   for (const std::string target : {"/a.json?wait=15min", "/a/y.json?wait=15min", R"(/a.json?orderBy="$key"&equalTo="y"&wait=15min)",
-                                   "/a.json?select=y&wait=15min", "/a.json?shallow=true&wait=15min"}) {
+                                   "/a.json?select=z&wait=15min", "/a.json?shallow=true&wait=15min"}) {
     INFO(target);
     const auto before = server.get(target);
     Asked asked(server, target, tag_of(before));
@@ -57,6 +57,26 @@ TEST_CASE("A GET that waits is answered by the write that changes its value, and
     CHECK(reply.body == server.get(target).body);
     CHECK(tag_of(reply) == tag_of(server.get(target)));
     server.put("/a/y/z.json", "1");
+  }
+}
+
+TEST_CASE("A GET that waits for a part hears nothing of what happens beside it", "[net][rest]") {
+  RestServer server;
+  server.put("/a.json", R"({"x":{"n":1,"m":1},"y":{"n":2,"m":1}})");
+  for (const std::string target : {R"(/a.json?orderBy="$key"&equalTo="y"&wait=15min)", R"(/a.json?orderBy="$key"&startAt="y"&wait=15min)",
+                                   R"(/a.json?orderBy="$key"&limitToLast=1&wait=15min)"}) {
+    INFO(target);
+    const std::string tag = tag_of(server.get(target));
+    Asked asked(server, target, tag);
+    server.put("/a/x/m.json", "2");
+    server.put("/a/x.json", R"({"n":0})");
+    CHECK(tag_of(server.get(target)) == tag);
+    server.put("/a/y/m.json", "2");
+    const auto reply = asked.reply();
+    CHECK(reply.status == 200);
+    CHECK(reply.body == R"({"y":{"m":2,"n":2}})");
+    CHECK(tag_of(reply) != tag);
+    server.put("/a.json", R"({"x":{"n":1,"m":1},"y":{"n":2,"m":1}})");
   }
 }
 
