@@ -23,6 +23,7 @@ size_t bytes_of(const Request& request) {
 
 Shard::Shard(Dependencies dependencies)
     : with_(std::move(dependencies)), committer_(with_.store, with_.durability, with_.quota, [this](std::function<void()> job) { with_.scans.run(std::move(job)); }) {
+  counted_.registered.in_all = &with_.memory->listeners;
   thread_ = std::thread([this] { work(); });
 }
 
@@ -103,6 +104,7 @@ void Shard::run_group() {
   // From here on the group is judged. Only the disk can still refuse it, and then all of it: the refusals were judged
   // against writes that would never have happened.
 
+  for (const std::shared_ptr<Space>& space : in_group_) end_large_views(*space);
   const Result<void> durable = committer_.commit();
   // From here on the group is durable, and may be told to anyone, in order.
 
@@ -113,7 +115,9 @@ void Shard::run_group() {
   for (const std::shared_ptr<Space>& space : in_group_) {
     if (durable.ok()) maintain(space);
     start_scans(space);
+    note_use(space);
   }
+  forget_oldest();
   in_group_.clear();
   for (; !carried_.empty(); carried_.pop_back()) waiting_.push_front(std::move(carried_.back()));
 }
@@ -194,9 +198,7 @@ Result<void> Shard::note_change(Space& space, const Accepted& accepted, const Di
     event.listener = one.subscription->id;
     event.sequence = accepted.record.sequence;
     event.body = one.body;
-    if (one.subscription->query != nullptr) {
-      space.view_firsts.erase(view_key(one.subscription->path, one.subscription->query->text()));  // its view may be gone
-    }
+    if (const View* view = one.subscription->view(); view != nullptr) space.view_firsts.erase(view->number);
     if (one.revoked) {
       event.kind = Event::Kind::Revoked;
       event.error = one.revoked;
@@ -204,18 +206,8 @@ Result<void> Shard::note_change(Space& space, const Accepted& accepted, const Di
     }
     tell(conversation, std::move(event));
   }
-  if (!space.missed_known) {
-    space.missed_known = true;
-    space.missed_from = accepted.record.sequence - 1;
-  }
-  for (const Overwrite& changed : accepted.changed) {
-    forget_related(space.firsts, changed.path);
-    space.missed.emplace_back(accepted.record.sequence, Overwrite{changed.path, changed.slot, {}});
-  }
-  while (space.missed.size() > kMissedPathsMax) {
-    space.missed_from = space.missed.front().first;
-    space.missed.pop_front();
-  }
+  for (const Overwrite& changed : accepted.changed) forget_related(space.firsts, changed.path);
+  remember_missed(space, accepted);
   return {};
 }
 
@@ -258,6 +250,7 @@ void Shard::handle(Request& request, WriteRequest& what) {
       return answer(request, std::move(reply));
     }
   }
+  if (adds && std::exchange(space.waits_for_room, false)) space.is_maintained = false;  // there is room again
   const bool was_named = space.tree.named;
   const size_t told = releases_.size();
   Result<Accepted> accepted = committer_.write(space.tree, write, with_.clock.now(), teller(space, write.merge, write.base));
@@ -348,7 +341,11 @@ void Shard::handle(Request& request, ListenRequest& what) {
   subscription->id = what.listener;
   subscription->path = listen.path;
   subscription->check = listen.check;
-  if (listen.query && listen.query->is_filtered()) subscription->query = std::make_unique<const Query>(*listen.query);
+  subscription->bytes_beside = listen.bytes_beside;
+  if (listen.query && listen.query->is_filtered()) subscription->query = listen.query;
+  if (const Result<void> room = room_to_listen(space, *conversation, *subscription); !room.ok()) {
+    return answer(request, {0, room, 0, {}, {}, {}, nullptr, false});
+  }
   if (const Result<void> allowed = check(space, *subscription); !allowed.ok()) {
     return answer(request, {0, allowed, 0, {}, {}, {}, nullptr, false});
   }
@@ -357,13 +354,14 @@ void Shard::handle(Request& request, ListenRequest& what) {
   auto& kept = conversation->subscriptions[what.listener];
   if (kept != nullptr) space.registry.remove(*kept);
   kept = std::move(subscription);
-  if (!space.missed_known) {
+  if ((listen.wants_ids || listen.resume) && !listen.query && !space.missed_known) {
+    space.had_streams = true;
     space.missed_known = true;
     space.missed_from = space.tree.head.sequence;
   }
   // From here on every later commit is told, behind the place that is kept for the first value.
 
-  if (added.query != nullptr) return first_of_view(request, listen, added, how);
+  if (added.query) return first_of_view(request, listen, added, how);
   if (listen.resume) {
     if (auto missed = missed_since(space, listen)) return resume(request, listen, std::move(*missed));
   }
@@ -383,8 +381,8 @@ void Shard::handle(Request& request, ListenRequest& what) {
     if (first->wait(waiter)) return;
   }
   first = std::make_shared<FirstValue>(
-      listen.path, [path = listen.path](const TreeView& view) { return view.read(path, kReadBytesMax); }, wants_hash, sequence,
-      first == nullptr ? std::nullopt : first->hashes(), with_.first_values, with_.answers);
+      listen.path, [path = listen.path](const TreeView& view) { return view.read(path, kReadBytesMax); }, wants_hash,
+      sequence, first == nullptr ? std::nullopt : first->hashes(), with_.first_values, with_.answers, remembered_);
   first->wait(waiter);
   large_values_.add(first);
   with_.readers.run([first, snapshot = committer_.durable(), number = space.tree.number] {
@@ -439,24 +437,7 @@ void Shard::handle(Request& request, DisconnectRequest& what) {
     reply.status = committer_.judge(space.tree, trial, with_.clock.now());
   }
   if (reply.status.ok()) {
-    const auto& queue = request.conversation->queue;
-    DisconnectQueue changed = queue != nullptr ? *queue : DisconnectQueue(request.conversation->id);
-    Result<std::vector<Effect>> effects = changed.take(what.disconnect);
-    if (!effects.ok()) {
-      reply.status = effects.error();
-    } else if (!effects.value().empty()) {
-      for (Effect& effect : changed.sign(what.check == nullptr ? "" : what.check->memo())) effects.value().push_back(std::move(effect));
-      const bool was_named = space.tree.named;
-      const auto accepted = committer_.queue(space.tree, std::move(effects).value(), with_.clock.now());
-      if (!accepted.ok()) {
-        reply.status = accepted.error();
-      } else {
-        counted_.disconnect_writes_queued.add(what.disconnect.overwrites.size());
-        request.conversation->queue = std::make_unique<DisconnectQueue>(std::move(changed));
-        request.conversation->queue_check = what.check;
-        if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
-      }
-    }
+    reply.status = queue_for_end(space, *request.conversation, what);
   }
   answer(request, std::move(reply));
 }
@@ -466,6 +447,7 @@ void Shard::handle(Request& request, RecheckDisconnectRequest& what) {
   if (conversation.queue == nullptr || conversation.queue->empty()) return;  // what is queued from here on brings its own
   conversation.queue_check = std::move(what.check);
   auto effects = conversation.queue->sign(conversation.queue_check == nullptr ? "" : conversation.queue_check->memo());
+  conversation.queue->keep();
   if (effects.empty()) return;
   // A store that fails is broken for all: who sees to that is told by the writes that it refuses.
   const auto accepted = committer_.queue(request.space->tree, std::move(effects), with_.clock.now());
@@ -538,12 +520,19 @@ void Shard::handle(Request& request, MaintainRequest&) {
     space.is_maintained = false;
     return;
   }
+  if (!with_.store.room().ok()) {
+    space.waits_for_room = true;
+    return;
+  }
   if (!committer_.queue(tree, {std::move(next)}, with_.clock.now()).ok()) return;
   tree.is_reconciled = true;
   space.is_maintained = false;
 }
 
-void Shard::handle(Request& request, AdoptRequest& what) { request.space->orphans[what.session] = std::move(what.queue); }
+void Shard::handle(Request& request, AdoptRequest& what) {
+  count_queue(*request.space, *what.queue);
+  request.space->orphans[what.session] = std::move(what.queue);
+}
 
 void Shard::handle(Request& request, OrphanRequest& what) { end_orphan(*request.space, what.session); }
 
@@ -569,8 +558,11 @@ void Shard::end(const std::shared_ptr<Conversation>& conversation) {
 // One commit for all that was queued, which also removes the queue: it is run exactly once (data-model.md §12).
 void Shard::run_queue(Space& space, DisconnectQueue& queue, const std::shared_ptr<const Precondition>& check) {
   if (queue.empty()) return;
+  std::vector<Overwrite> queued = queue.overwrites();
+  std::vector<Effect> removed = queue.clear();
+  count_queue(space, queue);
   std::vector<Write> writes;
-  for (Overwrite& overwrite : queue.overwrites()) {
+  for (Overwrite& overwrite : queued) {
     Write write;
     write.base = overwrite.path;
     write.overwrites.push_back(std::move(overwrite));
@@ -579,7 +571,8 @@ void Shard::run_queue(Space& space, DisconnectQueue& queue, const std::shared_pt
   }
   const Path root;
   // A store that fails is broken for all; the rows then stay, and a restart runs them.
-  const auto done = committer_.write_each(space.tree, writes, queue.clear(), with_.clock.now(), teller(space, true, root));
+  const auto done =
+      committer_.write_each(space.tree, writes, std::move(removed), with_.clock.now(), teller(space, true, root));
   if (!done.ok()) return;
   counted_.disconnect_writes_run.add(writes.size());
 }

@@ -42,8 +42,7 @@ void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
   }
   if (status.ok()) return;
   releases_.resize(told);
-  space.missed_known = false;
-  space.missed.clear();
+  forget_missed(space);
   for (const auto& [id, one] : space.sessions) {
     const std::shared_ptr<Conversation> conversation = one.lock();
     if (conversation == nullptr) continue;
@@ -69,6 +68,7 @@ void Shard::handle(Request& request, RemoveRequest&) {
   space.is_removed = true;
   with_.on_removed(space.tree.name, space.tree.head.sequence);
   space.orphans.clear();
+  drop_queues(space);
   std::vector<std::shared_ptr<Conversation>> all;
   for (const auto& [id, one] : space.sessions) {
     auto conversation = one.lock();

@@ -55,13 +55,12 @@ enum class Unindexed : uint8_t { Noted, Refused };
 class ReadAccess final : public db::Precondition {
  public:
   // `asker`: nothing for an admin, who is asked for the index alone.
-  ReadAccess(std::shared_ptr<Rulebook> book, std::optional<Asker> asker, db::Path path,
-             const std::optional<db::Query>& query = {},
+  ReadAccess(std::shared_ptr<Rulebook> book, std::optional<Asker> asker, db::Path path, const db::SharedQuery& query = {},
              Unindexed unindexed = Unindexed::Noted)
       : book_(std::move(book)),
         asker_(std::move(asker)),
         path_(std::move(path)),
-        filter_(query ? std::make_unique<const Filter>(Filter{*query, facts_of(query)}) : nullptr),
+        filter_(query ? std::make_unique<const Filter>(Filter{query, facts_of(*query)}) : nullptr),
         unindexed_(unindexed) {}
   // Errors: PermissionDenied, InvalidArgument (Unindexed::Refused), Io.
   db::Result<void> check(const db::Moment& moment) const override;
@@ -69,7 +68,7 @@ class ReadAccess final : public db::Precondition {
 
  private:
   struct Filter {
-    db::Query query;
+    db::SharedQuery query;
     QueryFacts facts;
   };
   db::Result<void> check_index(const db::Moment& moment) const;
