@@ -34,6 +34,8 @@ struct ServeFlags {
   uint64_t answer_bytes_max = 1024u << 20;
   uint64_t namespace_rows_max = 0;  // 0: any number
   uint64_t namespace_bytes_max = 0;
+  db::MemoryLimits memory;
+  std::chrono::milliseconds namespace_idle_time{600'000};
   std::chrono::seconds disconnect_grace{15};
   std::string auth_config;       // a file: whose signed tokens are believed
   std::string tls_certificate;   // PEM files; both, or neither for plain HTTP
