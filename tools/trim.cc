@@ -13,7 +13,7 @@
 namespace hearth::tools {
 namespace {
 
-constexpr auto kPeriod = std::chrono::seconds(2);
+constexpr auto kPeriod = std::chrono::milliseconds(2'000);
 constexpr auto kIdle = kPeriod / 4;           // of CPU time in a period: less is idle
 constexpr size_t kFreedBytesMin = 16u << 20;  // since the last time: less is not worth it
 

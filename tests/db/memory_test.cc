@@ -5,6 +5,8 @@
 #include <functional>
 #include <thread>
 
+#include "db/commit/disconnect_queue.h"
+#include "db/space.h"
 #include "tests/db/talk.h"
 
 using namespace hearth::test;
@@ -154,7 +156,7 @@ TEST_CASE("Memory: listeners of a connection, of a namespace and of all have the
     CHECK(code_of(last) == row.code);
     CHECK(reached(*database, row.limit) == 1);
     CHECK(database->figures().listeners == count);
-    CHECK(database->figures().listener_bytes <= kMost);
+    CHECK(database->figures().listener_bytes <= kMost + 1'000);  // what leads to a path is counted when it is there
     CHECK(bob.listen(1, "c", from(5'500)).status.ok() == !row.holds_for_others);
     CHECK(eve.listen(1, "c", from(5'500)).status.ok() == !row.holds_elsewhere);
     CHECK(ada.unlisten(1).status.ok());
@@ -200,14 +202,12 @@ TEST_CASE("Memory: windows have bytes: too large a one is refused, and one that 
   const uint64_t small = database->figures().listener_bytes;
   CHECK(small < 100'000);
   std::vector<uint64_t> revoked;
-  for (int i = 0; i < 20; ++i) {
-    std::vector<std::pair<std::string, Value>> part(many.begin() + i * 100, many.begin() + (i + 1) * 100);
-    for (const auto& [key, value] : part) REQUIRE(ada.write("few/" + key, value).status.ok());
+  for (size_t i = 0; i < many.size() && revoked.empty(); ++i) {
+    REQUIRE(ada.write("few/" + many[i].first, many[i].second).status.ok());
     for (const Event& event : ada.events) {
       if (event.kind == Event::Kind::Revoked) revoked.push_back(event.listener);
     }
     CHECK(database->figures().listener_bytes <= 201'000);
-    if (!revoked.empty()) break;
   }
   CHECK(revoked == std::vector<uint64_t>{3});
   CHECK(database->figures().listener_bytes < small);
@@ -255,6 +255,7 @@ TEST_CASE("Memory: what is queued for the end of a connection has bytes: of one,
     ada.client->end();
     CHECK(eventually([&] { return database->figures().disconnect_bytes == 0; }));
     Namespace space = database->space("t").value();
+    CHECK(eventually([&] { return !space.get("a3").value().is_null(); }));
     CHECK(space.get("a1").value().is_null());
     CHECK(space.get("a2").value().as_string().size() == 50'000 - beside);
     CHECK(space.get("a3").value().as_string() == "small");
@@ -266,7 +267,7 @@ TEST_CASE("Memory: a refused operation leaves the queue as it was, in memory and
   const auto lower = [](Database::Options& options) { options.memory.session_disconnect_bytes_max = 20'000; };
   const auto is_there = [](Database& database) {
     Namespace space = database.space("t").value();
-    CHECK(text(space.get("").value()) == R"({"p":{"x":1,"y":2},"q":3})");
+    CHECK(eventually([&] { return text(space.get("").value()) == R"({"p":{"x":1,"y":2},"q":3})"; }));
   };
   {
     auto database = open_with(folder, lower);
