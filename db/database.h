@@ -42,6 +42,7 @@
 #include "db/model/event.h"
 #include "db/model/figures.h"
 #include "db/model/index.h"
+#include "db/model/memory_limits.h"
 #include "db/model/namespace_name.h"
 #include "db/model/notice.h"
 #include "db/model/request.h"
@@ -166,6 +167,8 @@ class Database {
     // Of one namespace; writes that would make it larger are TooLarge. 0: any number. Bytes are those of keys and values.
     uint64_t namespace_rows_max = 0;
     uint64_t namespace_bytes_max = 0;
+    MemoryLimits memory;                      // of what clients may hold
+    std::chrono::milliseconds space_idle_time{600'000};  // after that, what is known of a namespace that nobody uses is forgotten
     UsualIndexes indexes;                     // of namespaces whose settings name none (db/model/index.h)
     const Clock* clock = nullptr;             // null: the system's; must outlive the database and its handles
     std::function<void(const ClockStep&)> on_clock_step{};  // db/base/clock_steps.h; any thread, and soon back

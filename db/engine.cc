@@ -24,8 +24,14 @@ Answer closed_answer() { return answer_of(closed_error()); }
 }  // namespace
 
 Engine::Engine(Database::Options options)
-    : options_(std::move(options)), callbacks_(options_.run), clock_(options_.clock != nullptr ? options_.clock : &system_clock_),
-      steady_(options_.clock != nullptr ? options_.clock : &steady_clock_), clock_steps_(options_.on_clock_step, *clock_, steady_clock_), life_(random_hex(8)), answers_(options_.answer_bytes_max) {}
+    : options_(std::move(options)),
+      callbacks_(options_.run),
+      clock_(options_.clock != nullptr ? options_.clock : &system_clock_),
+      steady_(options_.clock != nullptr ? options_.clock : &steady_clock_),
+      clock_steps_(options_.on_clock_step, *clock_, steady_clock_),
+      life_(random_hex(8)),
+      memory_(std::make_shared<Memory>(options_.memory)),
+      answers_(options_.answer_bytes_max) {}
 
 Result<std::shared_ptr<Engine>> Engine::open(const Database::Options& options) {
   std::shared_ptr<Engine> engine(new Engine(options));
@@ -71,7 +77,8 @@ Result<void> Engine::start() {
     return revive ? revive(name, memo) : nullptr;
   };
   const Shard::Dependencies dependencies{
-      *store_, durability, *readers_, *scans_, read_times_, first_values_, answers_,
+      *store_, durability, *readers_, *scans_, read_times_, first_values_, memory_,
+      options_.memory.remembered_bytes_max / store_->shards(), answers_,
       Quota{options_.namespace_rows_max, options_.namespace_bytes_max}, step_of_rows(options_.step_rows_max), *clock_,
       clock_steps_, life_, options_.indexes, on_named, on_removed, on_revive};
   for (size_t i = 0; i < kHeavyShards; ++i) heavy_shards_.push_back(std::make_shared<Shard>(dependencies));
@@ -79,6 +86,7 @@ Result<void> Engine::start() {
   backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, *steady_,
                                        [this](const std::string& name) { return space(name); });
   RETURN_IF_ERROR(adopt_orphans());
+  idle_spaces_go_ = std::jthread([this](const std::stop_token& stopping) { forget_long_idle_spaces(stopping); });
   return resume_indexes();
 }
 
@@ -160,6 +168,7 @@ void Engine::close() {
 
   orphans_end_ = {};
   orphans_.clear();
+  idle_spaces_go_ = {};
   backups_.reset();  // a restore's moment needs its shards
   for (const auto& shard : shards_) shard->close();
   for (const auto& shard : heavy_shards_) shard->close();
@@ -195,7 +204,10 @@ void Engine::end_all_conversations() {
 std::shared_ptr<Space> Engine::space(const std::string& name) {
   {
     const std::shared_lock lock(mutex_);
-    if (const auto found = spaces_.find(name); found != spaces_.end()) return found->second;
+    if (const auto found = spaces_.find(name); found != spaces_.end()) {
+      found->second->idle_since = 0;
+      return found->second;
+    }
   }
   const std::unique_lock lock(mutex_);
   std::shared_ptr<Space>& made = spaces_[name];
@@ -204,7 +216,8 @@ std::shared_ptr<Space> Engine::space(const std::string& name) {
     const bool named = known != names_.end();
     const uint32_t number = named ? known->second : next_number_++;
     const std::shared_ptr<Shard>& shard = shards_[number % shards_.size()];
-    made = std::make_shared<Space>(name, number, named, shard, shard->registered());
+    // Not by make_shared: a shard remembers it weakly, which would hold its memory.
+    made = std::shared_ptr<Space>(new Space(name, number, named, shard, shard->registered(), shard->remembered()));
     if (const auto before = next_sequences_.find(name); before != next_sequences_.end()) made->tree.head.sequence = before->second;
     std::shared_ptr<Space> result = made;
     forget_idle_spaces();
@@ -219,6 +232,32 @@ void Engine::forget_idle_spaces() {
   if (spaces_.size() <= kSpacesInMemoryMax || spaces_.size() < next_sweep_) return;
   std::erase_if(spaces_, [](const auto& entry) { return entry.second.use_count() == 1; });
   next_sweep_ = spaces_.size() + kSpacesInMemoryMax / 10;  // or a full map of busy ones would be swept each time
+}
+
+void Engine::forget_long_idle_spaces(const std::stop_token& stopping) {
+  const auto period = std::clamp<std::chrono::milliseconds>(options_.space_idle_time / 4, std::chrono::milliseconds(20),
+                                                            std::chrono::seconds(15));
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock waiting(mutex);
+  while (!never.wait_for(waiting, stopping, period, [] { return false; }) && !stopping.stop_requested()) {
+    const int64_t now =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+            .count();
+    std::vector<std::shared_ptr<Space>> gone;  // their memory goes when nobody waits for the lock any more
+    const std::unique_lock lock(mutex_);
+    std::erase_if(spaces_, [&](const auto& entry) {
+      Space& space = *entry.second;
+      const bool is_used = entry.second.use_count() > 1;
+      if (is_used || space.idle_since == 0) {
+        space.idle_since = is_used ? 0 : now;
+        return false;
+      }
+      if (now - space.idle_since < options_.space_idle_time.count()) return false;
+      gone.push_back(entry.second);
+      return true;
+    });
+  }
 }
 
 std::vector<std::string> Engine::names() const {
@@ -358,6 +397,10 @@ Figures Engine::figures() const {
   for (const auto& shard : heavy_shards_) shard->add_to(figures);
   figures.answer_bytes = answers_.bytes();
   figures.answers_refused = answers_.refused();
+  figures.disconnect_bytes = static_cast<uint64_t>(memory_->disconnect_bytes.value());
+  figures.listener_bytes = static_cast<uint64_t>(memory_->listeners.bytes.value());
+  memory_->add_to(figures.memory_limits_reached);
+  figures.memory_limits = memory_->limits;
   read_times_.each([&](const TimeHistogram& times) { times.add_to(figures.read_time); });
   figures.first_values_read = first_values_.reads.value();
   figures.first_values_hashed = first_values_.hashes.value();

@@ -80,6 +80,7 @@ class Engine {
   template <typename Refusal, typename Done, typename Ask>
   void run_job(const Space& space, Refusal refusal, Done done, Ask ask);
   void forget_idle_spaces();  // under mutex_, held alone
+  void forget_long_idle_spaces(const std::stop_token& stopping);
 
   void end_all_conversations();  // when nothing runs any more but callbacks
 
@@ -97,6 +98,7 @@ class Engine {
   std::unique_ptr<TreeStore> store_;
   ReadTimes read_times_;
   FirstValueCounts first_values_;
+  const std::shared_ptr<Memory> memory_;
   Budget answers_;  // that are large
   std::unique_ptr<FairPool> scans_;    // for what takes longer than a slice; outlives the readers
   std::unique_ptr<FairPool> readers_;  // where reads begin
@@ -107,6 +109,7 @@ class Engine {
   // Sessions of the process before this one, which may come back until the thread has waited long enough.
   std::vector<std::pair<std::shared_ptr<Space>, std::string>> orphans_;
   std::jthread orphans_end_;
+  std::jthread idle_spaces_go_;
   mutable std::shared_mutex mutex_;  // Guards all below.
   std::map<std::string, std::shared_ptr<Space>> spaces_;
   std::map<std::string, uint32_t> names_;  // of namespaces that exist

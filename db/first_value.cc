@@ -69,7 +69,10 @@ void FirstValue::read(const TreeView& view, const Turn* turn) {
     done_ = true;
     status_ = value.ok() ? Result<void>() : value.error();
     hashes_ = std::move(hashes);
-    if (value.ok() && value.value().byte_count() <= kLargeValueBytesMax) body_ = body;
+    if (value.ok() && value.value().byte_count() <= kLargeValueBytesMax) {
+      body_ = body;
+      keep(kept_bytes_ + 2 * body->byte_count());  // its text takes as much again
+    }
     waiters.swap(waiters_);
   }
   for (const Waiter& waiter : waiters) answer(waiter, body);
@@ -119,6 +122,12 @@ size_t FirstValue::large_bytes() {
 void FirstValue::let_go() {
   const std::lock_guard lock(mutex_);
   body_.reset();
+  keep(kFirstValueBytes + path_.text().size());
+}
+
+void FirstValue::keep(size_t bytes) {
+  kept_->add(static_cast<int64_t>(bytes) - static_cast<int64_t>(kept_bytes_));
+  kept_bytes_ = bytes;
 }
 
 void LargeValues::add(const std::shared_ptr<FirstValue>& value) {

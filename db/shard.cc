@@ -35,13 +35,14 @@ bool is_last(const Item& item) {
 
 }  // namespace
 
-Space::Space(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted)
-    : home(std::move(at)), shard(*home), registry(counted) {
+Space::Space(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted,
+             std::shared_ptr<Gauge> kept_bytes_of_all)
+    : home(std::move(at)), shard(*home), registry(counted), kept(std::move(kept_bytes_of_all)) {
   tree.name = std::move(name);
   tree.number = number;
   tree.named = named;
 }
-Space::~Space() = default;
+Space::~Space() { kept->add(-static_cast<int64_t>(kept_bytes)); }
 
 Shard::Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> heavy)
     : with_(std::move(dependencies)),
@@ -51,6 +52,7 @@ Shard::Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> 
                    with_.scans.run({{}, [job](Turn&) { job(); }, [](const Error&) {}});
                  },
                  &with_.clock_steps) {
+  counted_.registered.in_all = &with_.memory->listeners;
   thread_ = std::thread([this] { work(); });
 }
 
@@ -223,6 +225,7 @@ void Shard::run_group() {
       turns_.push_back(space);
     }
   }
+  Step::here().begin(kNoLimit);  // what follows is for no request
   counted_.rows_worked.add(forming_.work.rows);
   counted_.bytes_worked.add(forming_.work.bytes);
   counted_.evaluations_worked.add(forming_.work.evaluations);
@@ -230,6 +233,7 @@ void Shard::run_group() {
   // From here on the group is judged. Only the disk can still refuse it, and then all of it: the refusals were judged
   // against writes that would never have happened.
 
+  for (const std::shared_ptr<Space>& space : in_group_) end_large_views(*space);
   const Result<void> durable = committer_.commit();
   // From here on the group is durable, and may be told to anyone, in order.
 
@@ -240,7 +244,9 @@ void Shard::run_group() {
   for (const std::shared_ptr<Space>& space : in_group_) {
     if (durable.ok()) maintain(space);
     start_scans(space);
+    note_use(space);
   }
+  forget_oldest();
   committer_.refresh();
   finish_group();
 }
@@ -380,9 +386,7 @@ Result<void> Shard::note_change(Space& space, const Accepted& accepted, const Di
     event.listener = one.subscription->id;
     event.sequence = accepted.record.sequence;
     event.body = one.body;
-    if (one.subscription->query != nullptr) {
-      space.view_firsts.erase(view_key(one.subscription->path, one.subscription->query->text()));  // its view may be gone
-    }
+    if (const View* view = one.subscription->view(); view != nullptr) space.view_firsts.erase(view->number);
     if (one.revoked) {
       event.kind = Event::Kind::Revoked;
       event.error = one.revoked;
@@ -390,18 +394,8 @@ Result<void> Shard::note_change(Space& space, const Accepted& accepted, const Di
     }
     tell(conversation, std::move(event));
   }
-  if (!space.missed_known) {
-    space.missed_known = true;
-    space.missed_from = accepted.record.sequence - 1;
-  }
-  for (const Overwrite& changed : accepted.changed) {
-    forget_related(space.firsts, changed.path);
-    space.missed.emplace_back(accepted.record.sequence, Overwrite{changed.path, changed.slot, {}});
-  }
-  while (space.missed.size() > kMissedPathsMax) {
-    space.missed_from = space.missed.front().first;
-    space.missed.pop_front();
-  }
+  for (const Overwrite& changed : accepted.changed) forget_related(space.firsts, changed.path);
+  remember_missed(space, accepted);
   return {};
 }
 
@@ -447,32 +441,39 @@ void Shard::handle(Request& request, WriteRequest& what) {
       return answer(request, std::move(reply));
     }
   }
+  if (adds && std::exchange(space.waits_for_room, false)) space.is_maintained = false;  // there is room again
   const bool was_named = space.tree.named;
   const size_t told = releases_.size();
   Result<Accepted> accepted = committer_.write(space.tree, write, with_.clock.now(), teller(space, write.merge, write.base));
   if (Step::here().is_over()) return;
-  const Step::Whole whole;
   if (!accepted.ok()) {
+    reply.status = accepted.error();
+    if (write.wants_value && accepted.error().code == ErrorCode::Stale) {
+      // A refusal names what it found.
+      Result<Value> value = committer_.view(space.tree).read(write.base, kReadBytesMax);
+      if (Step::here().is_over()) return;
+      if (value.ok()) {
+        reply.value = std::move(value).value();
+        reply.hash = node_hash(reply.value);
+      } else {
+        reply.status = value.error();  // not "stale, and nothing stands there"
+      }
+    }
     releases_.resize(told);  // whatever was noted before it failed
     end_listeners_if_unmatched(space);
-    reply.status = accepted.error();
-  } else {
-    accepted_.push_back(request.submitted);
-    if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
-    reply.sequence = accepted.value().record.sequence;
-    reply.time = accepted.value().record.time;
+    count(reply.status);
+    return answer(request, std::move(reply));
   }
+  const Step::Whole whole;
+  // From here on the write is part of the group.
+
+  accepted_.push_back(request.submitted);
+  if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
+  reply.sequence = accepted.value().record.sequence;
+  reply.time = accepted.value().record.time;
   count(reply.status);
-  const bool wanted = accepted.ok() || accepted.error().code == ErrorCode::Stale;
-  if (write.wants_value && wanted) {
-    const TreeView& view = committer_.view(space.tree);
-    Result<Value> value = accepted.ok() ? read_written(view, write) : view.read(write.base, kReadBytesMax);
-    if (value.ok()) {
-      reply.value = std::move(value).value();
-      if (!accepted.ok()) reply.hash = node_hash(reply.value);  // a refusal names what it found
-    } else if (!accepted.ok()) {
-      reply.status = value.error();  // not "stale, and nothing stands there"
-    }
+  if (write.wants_value) {
+    if (Result<Value> value = read_written(committer_.view(space.tree), write); value.ok()) reply.value = std::move(value).value();
   }
   answer(request, std::move(reply));
 }
@@ -567,7 +568,11 @@ void Shard::handle(Request& request, ListenRequest& what) {
   subscription->id = what.listener;
   subscription->path = listen.path;
   subscription->check = listen.check;
-  if (listen.query && listen.query->is_filtered()) subscription->query = std::make_unique<const Query>(*listen.query);
+  subscription->bytes_beside = listen.bytes_beside;
+  if (listen.query && listen.query->is_filtered()) subscription->query = listen.query;
+  if (const Result<void> room = room_to_listen(space, *conversation, *subscription); !room.ok()) {
+    return answer(request, {0, room, 0, {}, {}, {}, nullptr, false});
+  }
   const Result<void> allowed = check(space, *subscription);
   if (Step::here().is_over()) return space.registry.remove(*subscription);  // it may have noted what the check looked at
   if (!allowed.ok()) return answer(request, {0, allowed, 0, {}, {}, {}, nullptr, false});
@@ -576,13 +581,14 @@ void Shard::handle(Request& request, ListenRequest& what) {
   auto& kept = conversation->subscriptions[what.listener];
   if (kept != nullptr) space.registry.remove(*kept);
   kept = std::move(subscription);
-  if (!space.missed_known) {
+  if ((listen.wants_ids || listen.resume) && !listen.query && !space.missed_known) {
+    space.had_streams = true;
     space.missed_known = true;
     space.missed_from = space.tree.head.sequence;
   }
   // From here on every later commit is told, behind the place that is kept for the first value.
 
-  if (added.query != nullptr) return first_of_view(request, listen, added, how);
+  if (added.query) return first_of_view(request, listen, added, how);
   if (listen.resume) {
     if (auto missed = missed_since(space, listen)) return resume(request, listen, std::move(*missed));
   }
@@ -602,8 +608,8 @@ void Shard::handle(Request& request, ListenRequest& what) {
     if (first->wait(waiter)) return;
   }
   first = std::make_shared<FirstValue>(
-      listen.path, [path = listen.path](const TreeView& view) { return view.read(path, kReadBytesMax); }, wants_hash, sequence,
-      first == nullptr ? std::nullopt : first->hashes(), with_.first_values, with_.answers);
+      listen.path, [path = listen.path](const TreeView& view) { return view.read(path, kReadBytesMax); }, wants_hash,
+      sequence, first == nullptr ? std::nullopt : first->hashes(), with_.first_values, with_.answers, space.kept);
   first->wait(waiter);
   large_values_.add(first);
   read_first(first, space, *conversation);
@@ -658,24 +664,7 @@ void Shard::handle(Request& request, DisconnectRequest& what) {
   }
   const Step::Whole whole;
   if (reply.status.ok()) {
-    const auto& queue = request.conversation->queue;
-    DisconnectQueue changed = queue != nullptr ? *queue : DisconnectQueue(request.conversation->id);
-    Result<std::vector<Effect>> effects = changed.take(what.disconnect);
-    if (!effects.ok()) {
-      reply.status = effects.error();
-    } else if (!effects.value().empty()) {
-      for (Effect& effect : changed.sign(what.check == nullptr ? "" : what.check->memo())) effects.value().push_back(std::move(effect));
-      const bool was_named = space.tree.named;
-      const auto accepted = committer_.queue(space.tree, std::move(effects).value(), with_.clock.now());
-      if (!accepted.ok()) {
-        reply.status = accepted.error();
-      } else {
-        counted_.disconnect_writes_queued.add(what.disconnect.overwrites.size());
-        request.conversation->queue = std::make_unique<DisconnectQueue>(std::move(changed));
-        request.conversation->queue_check = what.check;
-        if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
-      }
-    }
+    reply.status = queue_for_end(space, *request.conversation, what);
   }
   answer(request, std::move(reply));
 }
@@ -686,6 +675,7 @@ void Shard::handle(Request& request, RecheckDisconnectRequest& what) {
   if (conversation.queue == nullptr || conversation.queue->empty()) return;  // what is queued from here on brings its own
   conversation.queue_check = std::move(what.check);
   auto effects = conversation.queue->sign(conversation.queue_check == nullptr ? "" : conversation.queue_check->memo());
+  conversation.queue->keep();
   if (effects.empty()) return;
   // A store that fails is broken for all: who sees to that is told by the writes that it refuses.
   const auto accepted = committer_.queue(request.space->tree, std::move(effects), with_.clock.now());
@@ -774,12 +764,19 @@ void Shard::handle(Request& request, MaintainRequest&) {
     space.is_maintained = false;
     return;
   }
+  if (!with_.store.room().ok()) {
+    space.waits_for_room = true;
+    return;
+  }
   if (!committer_.queue(tree, {std::move(next)}, with_.clock.now()).ok()) return;
   tree.is_reconciled = true;
   space.is_maintained = false;
 }
 
-void Shard::handle(Request& request, AdoptRequest& what) { request.space->orphans[what.session] = std::move(what.queue); }
+void Shard::handle(Request& request, AdoptRequest& what) {
+  count_queue(*request.space, *what.queue);
+  request.space->orphans[what.session] = std::move(what.queue);
+}
 
 void Shard::handle(Request& request, OrphanRequest& what) { end_orphan(request.space, what.session); }
 
@@ -819,8 +816,11 @@ void Shard::run_next(const std::shared_ptr<Space>& space, std::shared_ptr<Discon
 // One commit for all that was queued, which also removes the queue: it is run exactly once (data-model.md §12).
 void Shard::handle(Request& request, RunQueueRequest& what) {
   Space& space = *request.space;
+  DisconnectQueue& queue = *what.queue;
+  std::vector<Overwrite> queued = queue.overwrites();
+  std::vector<Effect> removed = queue.clear();
   std::vector<Write> writes;
-  for (Overwrite& overwrite : what.queue->overwrites()) {
+  for (Overwrite& overwrite : queued) {
     Write write;
     write.base = overwrite.path;
     write.overwrites.push_back(std::move(overwrite));
@@ -828,11 +828,12 @@ void Shard::handle(Request& request, RunQueueRequest& what) {
     writes.push_back(std::move(write));
   }
   const Path root;
-  DisconnectQueue cleared = *what.queue;
   // A store that fails is broken for all; the rows then stay, and a restart runs them.
   const auto done =
-      committer_.write_each(space.tree, writes, cleared.clear(), with_.clock.now(), teller(space, true, root));
-  if (Step::here().is_over()) return;
+      committer_.write_each(space.tree, writes, std::move(removed), with_.clock.now(), teller(space, true, root));
+  if (Step::here().is_over()) return queue.undo();
+  queue.keep();
+  count_queue(space, queue);
   if (!done.ok()) return end_listeners_if_unmatched(space);
   counted_.disconnect_writes_run.add(writes.size());
 }

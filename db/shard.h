@@ -45,6 +45,7 @@
 #include "db/commit/committer.h"
 #include "db/events/match.h"
 #include "db/index_watch.h"
+#include "db/memory.h"
 #include "db/model/figures.h"
 #include "db/model/stats.h"
 #include "db/fair_pool.h"
@@ -112,9 +113,8 @@ struct StatsRequest {  // of the tree at a path
 };
 struct MaintainRequest {};  // the next step to the indexes that the settings ask for
 struct ScannedRequest {  // what a view wanted to be found
-  Path path;
-  std::string query;  // its text
-  uint64_t number;
+  uint64_t view;         // its number
+  uint64_t number;       // of the scan
   Result<View::Scanned> scanned;
 };
 struct SwapRequest {  // namespaces become others as a whole; the shard's own are told of it
@@ -160,6 +160,8 @@ class Shard {
     FairPool& scans;  // for what is known to take long
     ReadTimes& read_times;
     FirstValueCounts& first_values;
+    std::shared_ptr<Memory> memory;
+    uint64_t remembered_bytes_max;  // this shard's part
     Budget& answers;
     Quota quota;
     Work step_max;  // of one request, unless the shard is heavy
@@ -185,6 +187,7 @@ class Shard {
   void submit(Request request);
   void add_to(Figures& figures) const;  // what this shard has counted. Thread: any
   ListenerRegistry::Count& registered() { return counted_.registered; }
+  const std::shared_ptr<Gauge>& remembered() const { return remembered_; }
 
  private:
   // Something to be said once the group is durable.
@@ -277,6 +280,18 @@ class Shard {
   void start_scans(const std::shared_ptr<Space>& space);
   void tell_first(Space& space, View& view, std::vector<Space::Opening> openings);
   void refuse_view(Space& space, View& view, const std::vector<Space::Opening>& openings, const Error& error);
+  static std::vector<Space::Opening> take_openings(Space& space, uint64_t view);
+  Result<void> room_to_listen(const Space& space, const Conversation& conversation, const Subscription& subscription);
+  Result<void> room_to_listen(const Space& space, const Conversation& conversation, size_t listeners, size_t bytes);
+  void end_large_views(Space& space);
+  Result<void> room_to_queue(const Space& space, const DisconnectQueue& queue);
+  Result<void> queue_for_end(Space& space, Conversation& conversation, const DisconnectRequest& what);
+  void count_queue(Space& space, DisconnectQueue& queue);
+  void drop_queues(Space& space);
+  void remember_missed(Space& space, const Accepted& accepted);
+  void forget_missed(Space& space);
+  void note_use(const std::shared_ptr<Space>& space);
+  void forget_oldest();
 
   Dependencies with_;
   const std::vector<std::shared_ptr<Shard>> heavy_;
@@ -285,6 +300,10 @@ class Shard {
   IndexWatch index_watch_;
   Counted counted_;
   LargeValues large_values_;
+  const std::shared_ptr<Gauge> remembered_ =
+      std::make_shared<Gauge>();            // bytes; spaces and first values may outlive us
+  std::list<std::weak_ptr<Space>> latest_;  // that remember something, the latest used last
+  size_t next_sweep_ = 1'000;               // size of latest_ at which those that are gone are taken out
   uint64_t group_ = 1;
   std::vector<Release> releases_;
   std::optional<Error> unmatched_;  // why listeners could not be matched with the write that is being handled

@@ -112,6 +112,7 @@ void Shard::add_to(Figures& figures) const {
   figures.sessions += counted_.sessions.value();
   figures.listeners += counted_.registered.listeners.value();
   figures.views += counted_.registered.views.value();
+  figures.remembered_bytes += static_cast<uint64_t>(std::max<int64_t>(remembered_->value(), 0));
   figures.slow_listeners += counted_.slow_listeners.value();
   figures.disconnect_writes_queued += counted_.disconnect_writes_queued.value();
   figures.disconnect_writes_run += counted_.disconnect_writes_run.value();

@@ -59,8 +59,7 @@ void Shard::end_listeners_if_unmatched(Space& space) {
 void Shard::end_listeners(Space& space, const std::string& why) {
   space.firsts.clear();
   space.view_firsts.clear();
-  space.missed_known = false;
-  space.missed.clear();
+  forget_missed(space);
   for (const auto& [id, one] : space.sessions) {
     const std::shared_ptr<Conversation> conversation = one.lock();
     if (conversation == nullptr) continue;
@@ -87,6 +86,7 @@ void Shard::handle(Request& request, RemoveRequest&) {
   space.is_removed = true;
   with_.on_removed(space.tree.name, space.tree.head.sequence);
   space.orphans.clear();
+  drop_queues(space);
   std::vector<std::shared_ptr<Conversation>> all;
   for (const auto& [id, one] : space.sessions) {
     auto conversation = one.lock();

@@ -16,15 +16,6 @@ void answer_opening(const Space::Opening& opening, const Result<void>& status) {
   opening.waiter.conversation->story.fill(opening.waiter.place, std::move(answer));
 }
 
-std::vector<Space::Opening> take_openings(Space& space, const std::string& key) {
-  std::vector<Space::Opening> openings;
-  if (const auto found = space.openings.find(key); found != space.openings.end()) {
-    openings = std::move(found->second);
-    space.openings.erase(found);
-  }
-  return openings;
-}
-
 // Whether who waits still listens to the view it waits for: it may have left, or have been revoked.
 bool still_listens(const Space::Opening& opening) {
   const auto& subscriptions = opening.waiter.conversation->subscriptions;
@@ -43,6 +34,15 @@ void answer_those_gone(std::vector<Space::Opening>& openings) {
 
 }  // namespace
 
+std::vector<Space::Opening> Shard::take_openings(Space& space, uint64_t view) {
+  std::vector<Space::Opening> openings;
+  if (const auto found = space.openings.find(view); found != space.openings.end()) {
+    openings = std::move(found->second);
+    space.openings.erase(found);
+  }
+  return openings;
+}
+
 // From the end of a group on: what a scan sees is all that was accepted, and what comes then its view takes down.
 void Shard::start_scans(const std::shared_ptr<Space>& space) {
   for (auto at = space->openings.begin(); at != space->openings.end();) {
@@ -52,8 +52,8 @@ void Shard::start_scans(const std::shared_ptr<Space>& space) {
   for (View* view : space->registry.take_scans()) {
     const uint64_t number = ++scans_begun_;
     view->begin_scan(number);
-    const auto tell = [space, path = view->path(), text = view->query().text(), number](Result<View::Scanned> scanned) {
-      space->shard.submit({space, nullptr, 0, ScannedRequest{path, text, number, std::move(scanned)}, nullptr});
+    const auto tell = [space, id = view->number, number](Result<View::Scanned> scanned) {
+      space->shard.submit({space, nullptr, 0, ScannedRequest{id, number, std::move(scanned)}, nullptr});
     };
     FairPool::Job job;
     job.payer = {space->tree.number, 0};  // whoever listens to it
@@ -75,9 +75,9 @@ void Shard::first_of_view(Request& request, const Listen& listen, Subscription& 
   const std::shared_ptr<Conversation>& conversation = request.conversation;
   Space& space = *request.space;
   View& view = *subscription.view();
-  const std::string key = view_key(view);
+  const uint64_t key = view.number;
   if (added == ListenerRegistry::Added::Alone) {
-    space.view_firsts.erase(key);
+    space.view_firsts.erase(view.number);
     const Result<void> opened = view.open(committer_.view(space.tree), space.tree.head.has_priorities);
     if (!opened.ok() || Step::here().is_over()) {
       space.registry.remove(subscription);
@@ -86,6 +86,12 @@ void Shard::first_of_view(Request& request, const Listen& listen, Subscription& 
       return answer(request, {0, opened, 0, {}, {}, {}, nullptr, false});
     }
     if (view.wants_scan()) space.registry.want_scan(view);
+  }
+  space.registry.count_opened(view);
+  if (const Result<void> room = room_to_listen(space, *conversation, 0, 0); !room.ok()) {  // for what it shows
+    space.registry.remove(subscription);
+    conversation->subscriptions.erase(subscription.id);
+    return answer(request, {0, room, 0, {}, {}, {}, nullptr, false});
   }
   std::vector<Space::Opening>& openings = space.openings[key];
   openings.push_back({{conversation, conversation->story.keep_place(), request.id, listen.hash}, subscription.id, &view});
@@ -97,7 +103,7 @@ void Shard::first_of_view(Request& request, const Listen& listen, Subscription& 
 
 // The view is open, and nothing is pending.
 void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> openings) {
-  const std::string key = view_key(view);
+  const uint64_t key = view.number;
   const bool wants_hash = std::any_of(openings.begin(), openings.end(), [](const Space::Opening& opening) {
     return opening.waiter.hash && !opening.waiter.hash->empty();
   });
@@ -120,7 +126,7 @@ void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> ope
     }
     first = std::make_shared<FirstValue>(view.path(), std::move(show), wants_hash, space.tree.head.sequence,
                                          first == nullptr ? std::nullopt : first->hashes(), with_.first_values,
-                                         with_.answers);
+                                         with_.answers, space.kept);
     const std::shared_ptr<Conversation> asks = openings.front().waiter.conversation;
     for (Space::Opening& opening : openings) first->wait(opening.waiter);
     large_values_.add(first);
@@ -133,6 +139,7 @@ void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> ope
 
 // Nobody can be told what it shows: those who wait get the error as their answer, the others as their last event.
 void Shard::refuse_view(Space& space, View& view, const std::vector<Space::Opening>& openings, const Error& error) {
+  space.view_firsts.erase(view.number);
   std::set<std::pair<const Conversation*, uint64_t>> answered;
   for (const Space::Opening& opening : openings) {
     answer_opening(opening, still_listens(opening) ? Result<void>(error) : Result<void>());
@@ -176,8 +183,8 @@ void Shard::handle(Request& request, ScannedRequest& what) {
   if (step.is_over()) return;
   const Step::Whole whole;
   Space& space = *request.space;
-  const std::string key = view_key(what.path, what.query);
-  View* view = space.registry.find_view(what.path, what.query);
+  const uint64_t key = what.view;
+  View* view = space.registry.find_view(key);
   if (view == nullptr || view->scan_number() != what.number) return;  // of one that is gone
   const bool has_priorities = space.tree.head.has_priorities;
   Result<std::shared_ptr<const Body>> settled =
@@ -188,6 +195,7 @@ void Shard::handle(Request& request, ScannedRequest& what) {
   view = space.registry.find_view(what.path, what.query);
   if (view == nullptr) return;  // it went with the last; those who wait for it are answered at the group's end
   if (view->wants_scan()) space.registry.want_scan(*view);
+  space.registry.count_opened(*view);
   if (!view->is_open()) return;
   if (settled.value() != nullptr) {
     space.view_firsts.erase(key);

@@ -29,6 +29,9 @@ class Shard;
 struct Request;
 struct Space;
 
+inline constexpr size_t kFirstValueBytes = 640;  // about what one holds in memory beside its value
+inline constexpr size_t kMissedBytes = 160;      // about what a changed path holds beside its text
+
 inline constexpr size_t kMissedPathsMax = 10'000;       // changed paths remembered for streams that come back
 inline constexpr size_t kFirstValuesMax = 64;           // first values kept to be shared
 inline constexpr size_t kSmallValueBytesMax = 64 << 10; // of one that is kept as long as it is true
@@ -72,14 +75,20 @@ class FirstValue {
   // `show`: what of it is read. `hashes`: when it is known what they are.
   using Show = std::function<Result<Value>(const TreeView& view)>;
   FirstValue(Path path, Show show, bool wants_hash, uint64_t sequence, std::optional<NodeHashes> hashes,
-             FirstValueCounts& counts, Budget& answers)
+             FirstValueCounts& counts, Budget& answers, std::shared_ptr<Gauge> kept)
       : path_(std::move(path)),
         show_(std::move(show)),
         sequence_(sequence),
         wants_hash_(wants_hash),
         counts_(counts),
         answers_(answers),
-        hashes_(std::move(hashes)) {}
+        kept_(std::move(kept)),
+        hashes_(std::move(hashes)) {
+    keep(kFirstValueBytes + path_.text().size());
+  }
+  ~FirstValue() { kept_->add(-static_cast<int64_t>(kept_bytes_)); }
+  FirstValue(const FirstValue&) = delete;
+  FirstValue& operator=(const FirstValue&) = delete;
 
   // Answers it, now or when the value is there. False, with nothing done: this one cannot, and another has to be read.
   bool wait(Waiter& waiter);
@@ -92,6 +101,7 @@ class FirstValue {
   void let_go();                       // of these
 
  private:
+  void keep(size_t bytes);  // that many now
   void answer(const Waiter& waiter, const std::shared_ptr<const Body>& body);
   void tell(const std::shared_ptr<const Body>& body, Answer& answer);
 
@@ -101,6 +111,8 @@ class FirstValue {
   const bool wants_hash_;
   FirstValueCounts& counts_;
   Budget& answers_;
+  const std::shared_ptr<Gauge> kept_;  // of the shard
+  size_t kept_bytes_ = 0;              // of that; by whoever makes it, then under mutex_
   std::mutex mutex_;  // Guards all below; what is done does not change, but for body_ and lease_.
   bool done_ = false;
   bool failed_ = false;  // done, and nothing was read
@@ -129,13 +141,14 @@ struct Line {
   bool is_listed = false;      // it is among the shard's turns
 };
 
-// The name of a view in the maps of its space.
-inline std::string view_key(const Path& path, const std::string& query) { return path.text() + "\n" + query; }
-inline std::string view_key(const View& view) { return view_key(view.path(), view.query().text()); }
-
 struct Space {
-  Space(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted);
+  // `kept`: the shard's gauge of what it remembers.
+  Space(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted,
+        std::shared_ptr<Gauge> kept_bytes_of_all);
   ~Space();
+  Space(const Space&) = delete;
+  Space& operator=(const Space&) = delete;
+
   const std::shared_ptr<Shard> home;  // for whoever has the namespace when the database is closed
   Shard& shard;
   Tree tree;
@@ -144,20 +157,33 @@ struct Space {
   // Sessions of a dead process, for as long as they may come back.
   std::unordered_map<std::string, std::shared_ptr<DisconnectQueue>> orphans;
   std::map<std::string, std::shared_ptr<FirstValue>, std::less<>> firsts;  // by path text
-  std::map<std::string, std::shared_ptr<FirstValue>, std::less<>> view_firsts;  // by path and query; while there is a view
-  // Who waits for a view to open, by view_key.
+  std::map<uint64_t, std::shared_ptr<FirstValue>> view_firsts;             // by number of the view; of views that are
+  // Who waits for a view to open, by its number.
   struct Opening {
     FirstValue::Waiter waiter;
     uint64_t listener;
     const View* view;  // compared, never used: it may be gone
   };
-  std::map<std::string, std::vector<Opening>, std::less<>> openings;
-  // What changed, for streams that come back: each commit's told paths. Everything after `missed_from` is here.
+  std::map<uint64_t, std::vector<Opening>> openings;
+  size_t view_bytes = 0;  // of the registry's views, when they were last looked at
+  size_t disconnect_rows = 0, disconnect_data_bytes = 0, disconnect_bytes = 0;  // of all queues, orphans' too
+  // What changed, for streams that come back, once there was one: each commit's told paths. Everything after
+  // `missed_from` is here.
+  bool had_streams = false;
   std::deque<std::pair<uint64_t, Overwrite>> missed;  // values left out
+  size_t missed_bytes = 0;                            // about what they hold in memory
   uint64_t missed_from = 0;
   bool missed_known = false;  // `missed_from` has been set
   bool is_removed = false;     // whoever still has it is refused; the name means another from here on
   bool is_maintained = false;  // a MaintainRequest is on its way, or failed
+  bool waits_for_room = false;  // the same, for the disk was too full to build an index
+
+  // What of all this is remembered and no more: in a shard's gauge, and in its list of spaces, the latest used last.
+  const std::shared_ptr<Gauge> kept;
+  size_t kept_bytes = 0;  // counted there, beside what first values count for themselves
+  std::optional<std::list<std::weak_ptr<Space>>::iterator> latest;
+
+  std::atomic<int64_t> idle_since = 0;  // steady milliseconds; 0: used since the engine last looked. Thread: any
 
   // Where its requests are done (db/shard.h, "heavy"). What is above belongs to whichever shard that is.
   Line line;                // at home

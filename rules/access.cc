@@ -66,7 +66,7 @@ std::optional<db::Timestamp> ReadAccess::lapses() const {
 }
 
 db::Result<void> ReadAccess::check_index(const db::Moment& moment) const {
-  const db::Query& query = filter_->query;
+  const db::Query& query = *filter_->query;
   if (query.order == db::Order::Key || query.order == db::Order::Priority) return {};
   const std::string order = query.order == db::Order::Value ? ".value" : query.child.text();
   ASSIGN_OR_RETURN(const std::shared_ptr<const Ruleset> ruleset, book_->in_force(moment.settings));

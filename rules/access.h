@@ -64,13 +64,12 @@ enum class Expired : uint8_t { SignedOut, Refused };
 class ReadAccess final : public db::Precondition {
  public:
   // `asker`: nothing for an admin, who is asked for the index alone.
-  ReadAccess(std::shared_ptr<Rulebook> book, std::optional<Asker> asker, db::Path path,
-             const std::optional<db::Query>& query = {},
+  ReadAccess(std::shared_ptr<Rulebook> book, std::optional<Asker> asker, db::Path path, const db::SharedQuery& query = {},
              Unindexed unindexed = Unindexed::Noted, Expired expired = Expired::SignedOut)
       : book_(std::move(book)),
         asker_(std::move(asker)),
         path_(std::move(path)),
-        filter_(query ? std::make_unique<const Filter>(Filter{*query, facts_of(query)}) : nullptr),
+        filter_(query ? std::make_unique<const Filter>(Filter{query, facts_of(*query)}) : nullptr),
         unindexed_(unindexed),
         expired_(expired) {}
   // Errors: PermissionDenied, ExpiredToken (Expired::Refused), InvalidArgument (Unindexed::Refused), Io.
@@ -80,7 +79,7 @@ class ReadAccess final : public db::Precondition {
 
  private:
   struct Filter {
-    db::Query query;
+    db::SharedQuery query;
     QueryFacts facts;
   };
   db::Result<void> check_index(const db::Moment& moment) const;

@@ -102,8 +102,7 @@ Session::~Session() = default;
 
 const std::string& Session::id() const { return client_->id(); }
 
-std::shared_ptr<const ReadAccess> Session::read_access(const db::Path& path,
-                                                       const std::optional<db::Query>& query) const {
+std::shared_ptr<const ReadAccess> Session::read_access(const db::Path& path, const db::SharedQuery& query) const {
   if (!asker_ && !query) return nullptr;
   return std::make_shared<const ReadAccess>(book_, asker_, path, query, unindexed_, expired_);
 }
@@ -116,7 +115,7 @@ void Session::set_auth(Auth auth) {
   auth_ = std::move(auth);
   asker_ = asker_of(book_, space_, auth_);
   for (const auto& [listener, one] : listeners_) {
-    client_->recheck(listener, read_access(one.path, one.query ? std::optional(*one.query) : std::nullopt));
+    client_->recheck(listener, read_access(one.path, one.query));
   }
   client_->recheck_disconnect(lasting_write_access());
   label();
@@ -146,7 +145,7 @@ void Session::listen(uint64_t request, uint64_t listener, db::Listen listen) {
   const auto access = read_access(listen.path, listen.query);
   if (listen.query) queries_[request] = access;
   listen.check = access;
-  listeners_[listener] = {listen.path, listen.query ? std::make_unique<const db::Query>(*listen.query) : nullptr};
+  listeners_[listener] = {listen.path, listen.query};
   client_->listen(request, listener, std::move(listen));
 }
 

@@ -69,9 +69,9 @@ class Session {
  private:
   struct Listening {
     db::Path path;
-    std::unique_ptr<const db::Query> query;  // null, as it mostly is: none
+    db::SharedQuery query;  // none, as it mostly is
   };
-  std::shared_ptr<const ReadAccess> read_access(const db::Path& path, const std::optional<db::Query>& query) const;
+  std::shared_ptr<const ReadAccess> read_access(const db::Path& path, const db::SharedQuery& query) const;
   std::shared_ptr<const db::Precondition> lasting_write_access() const;  // also after a restart
   void label();
 

@@ -104,6 +104,7 @@ const std::map<std::string, std::string> kUntested = {
     {"db/model/figures.h", "plain values"},
     {"db/model/dump_request.h", "plain values"},
     {"db/model/notice.h", "a plain value"},
+    {"db/model/memory_limits.h", "plain values"},
     {"db/model/request.h", "plain values"},
     {"net/http/asio.h", "names what is used of Asio"},
     {"net/http/limits.h", "constants"},

@@ -39,6 +39,8 @@ struct ServeFlags {
   size_t reads_waiting_of_one_max = db::Database::Options().reads_waiting_of_one_max;
   uint64_t namespace_rows_max = 0;  // 0: any number
   uint64_t namespace_bytes_max = 0;
+  db::MemoryLimits memory;
+  std::chrono::milliseconds namespace_idle_time{600'000};
   std::chrono::seconds disconnect_grace{15};
   std::string auth_config;       // a file: whose signed tokens are believed
   std::string tls_certificate;   // PEM files; both, or neither for plain HTTP

@@ -84,6 +84,23 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
   number("--max-step-rows", flags.step_rows_max,
          "Rows that one request may take of a thread that namespaces share; larger ones go elsewhere");
   number("--max-namespace-rows", flags.namespace_rows_max, "Values in one namespace; 0: any number");
+  hearth::db::MemoryLimits& memory = flags.memory;
+  size("--max-query-size", memory.query_bytes_max, "Of one listener's query: its paths, bounds and keys", "64KB");
+  size("--max-listeners-size", memory.session_listener_bytes_max,
+       "Of one connection's listeners: paths, queries, what they show", "64MB");
+  number("--max-namespace-listeners", memory.space_listeners_max, "Of one namespace");
+  size("--max-namespace-listeners-size", memory.space_listener_bytes_max, "Of one namespace's listeners", "512MB");
+  number("--max-total-listeners", memory.listeners_max, "Listeners in total");
+  size("--max-total-listeners-size", memory.listener_bytes_max, "Of all listeners", "1GB");
+  size("--max-disconnect-size", memory.session_disconnect_bytes_max, "Of what one connection wants written at its end",
+       "16MB");
+  size("--max-namespace-disconnect-size", memory.space_disconnect_bytes_max, "Of the same in one namespace", "64MB");
+  size("--max-total-disconnect-size", memory.disconnect_bytes_max, "Of the same in total", "256MB");
+  size("--max-remembered-size", memory.remembered_bytes_max,
+       "Of first values, hashes and changed paths that are kept to spare work; past it the oldest are forgotten",
+       "256MB");
+  seconds("--max-namespace-idle-time", flags.namespace_idle_time,
+          "After that what is known of a namespace that nobody uses is forgotten");
   size("--max-namespace-size", flags.namespace_bytes_max, "Keys and values of one namespace; 0: any number", "0");
 }
 

@@ -9,6 +9,7 @@
 #include "tools/flags.h"
 #include "tools/notify.h"
 #include "tools/service.h"
+#include "tools/trim.h"
 
 namespace hearth::tools {
 namespace {
@@ -47,6 +48,7 @@ int serve(const ServeFlags& flags) {
   // A service manager has it reload by SIGHUP, whether there is something to read or not.
   const Signals signals(!flags.auth_config.empty() || !flags.tls_certificate.empty() || has_service_manager());
   Service service(flags);
+  const Trim trim;
   if (flags.dev) {
     log(LogLevel::Info, flags.rules.empty()
                             ? "development mode: whoever connects may be anyone, and without rules do everything"

@@ -165,6 +165,8 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   options.namespace_bytes_max = flags.namespace_bytes_max;
   options.on_clock_step = log_clock_step;
   options.on_notice = NoticeLog();
+  options.memory = flags.memory;
+  options.space_idle_time = flags.namespace_idle_time;
   database_ = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
   guard_ = std::make_unique<rules::Guard>(*database_, std::move(guard));
   for (const std::string& flag : flags.namespaces) {

@@ -289,6 +289,13 @@ Result<Accepted> Committer::queue(Tree& tree, std::vector<Effect> effects, Times
   return write_all(tree, {}, std::move(effects), now, nullptr, Refused::Returned);
 }
 
+Result<void> Committer::has_room(Tree& tree, const Size& by) {
+  if (!quota_.is_set()) return {};
+  RETURN_IF_ERROR(load(tree));
+  PendingTree& at = pending(tree);
+  return tree.usage.has_room(quota_, tree.name, at.view, by);
+}
+
 Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes, std::vector<Effect> also,
                                       Timestamp wall, const Tell& tell, Refused refused) {
   RETURN_IF_ERROR(store_.health());

@@ -39,13 +39,17 @@ struct Tree {
   bool is_reconciled = false;  // the plan is what the settings ask for
   // Hashes of subtrees as they are now, pending writes included; what a write touches is forgotten.
   std::map<std::string, std::string, std::less<>> hashes;  // by path text
+  size_t hash_bytes = 0;                                    // at most what they hold in memory
 };
 
-inline constexpr size_t kHashesMax = 4096;  // kept for one namespace
+inline constexpr size_t kHashesMax = 4096;       // kept for one namespace
+inline constexpr size_t kHashEntryBytes = 192;  // about what one holds in memory beside its path
 
 inline void remember_hash(Tree& tree, const std::string& path, const std::string& hash) {
   if (tree.hashes.size() >= kHashesMax) tree.hashes.clear();
-  tree.hashes[path] = hash;
+  if (tree.hashes.empty()) tree.hash_bytes = 0;
+  if (!tree.hashes.insert_or_assign(path, hash).second) return;
+  tree.hash_bytes += kHashEntryBytes + path.size();
 }
 
 // Forgets what `path` lies in, above or below. Keys are path texts.
@@ -98,6 +102,8 @@ class Committer final {
                               const Tell& tell);
   Result<void> judge(Tree& tree, const Write& write, Timestamp now);  // whether write() would take it; changes nothing
   Result<Accepted> queue(Tree& tree, std::vector<Effect> effects, Timestamp now);  // none that sets anything
+  // Whether the namespace may become that much larger (Quota). Errors: TooLarge, Io.
+  Result<void> has_room(Tree& tree, const Size& by);
   Result<void> replay(Tree& tree, const Record& record);                           // of another store with this history
   Result<void> load(Tree& tree);                                                   // its head, unless it is there
   void name(Tree& tree);                                                           // gives it its row

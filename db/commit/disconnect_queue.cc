@@ -44,14 +44,57 @@ void DisconnectQueue::remove_at_and_below(const std::string& key, std::vector<Ef
   auto at = entries_.lower_bound(key);
   while (at != entries_.end() && std::string_view(at->first).starts_with(key)) {
     effects.push_back({Effect::Kind::Dequeue, at->second.path, {}, at->second.slot, session_});
-    at = entries_.erase(at);
+    at = erase_entry(at);
   }
+}
+
+void DisconnectQueue::count(const Overwrite& overwrite, bool is_there) {
+  const size_t rows = overwrite.value.row_count();
+  const size_t bytes = overwrite.path.text().size() + overwrite.value.byte_count();
+  rows_ += is_there ? rows : -rows;
+  bytes_ += is_there ? bytes : -bytes;
+  if (rows > 0) data_bytes_ += is_there ? bytes : -bytes;
+}
+
+void DisconnectQueue::put_entry(std::string key, Overwrite overwrite) {
+  count(overwrite, true);
+  const auto [at, is_new] = entries_.try_emplace(key);
+  if (!is_new) count(at->second, false);
+  undo_.emplace_back(std::move(key), is_new ? std::nullopt : std::optional(std::move(at->second)));
+  at->second = std::move(overwrite);
+}
+
+DisconnectQueue::Entries::iterator DisconnectQueue::erase_entry(Entries::iterator at) {
+  count(at->second, false);
+  undo_.emplace_back(at->first, std::move(at->second));
+  return entries_.erase(at);
+}
+
+void DisconnectQueue::undo() {
+  for (; !undo_.empty(); undo_.pop_back()) {
+    auto& [key, before] = undo_.back();
+    const auto at = entries_.find(key);
+    if (at != entries_.end()) {
+      count(at->second, false);
+      entries_.erase(at);
+    }
+    if (!before) continue;
+    count(*before, true);
+    entries_.emplace(std::move(key), std::move(*before));
+  }
+  if (undo_memo_) memo_ = std::move(*undo_memo_);
+  keep();
+}
+
+void DisconnectQueue::keep() {
+  undo_ = {};
+  undo_memo_.reset();
 }
 
 void DisconnectQueue::store(Overwrite overwrite, std::vector<Effect>& effects) {
   effects.push_back({Effect::Kind::Enqueue, overwrite.path, overwrite.value, overwrite.slot, session_});
   std::string key = key_of(overwrite.path, overwrite.slot);
-  entries_.insert_or_assign(std::move(key), std::move(overwrite));
+  put_entry(std::move(key), std::move(overwrite));
 }
 
 void DisconnectQueue::put(const Overwrite& overwrite, std::vector<Effect>& effects) {
@@ -80,7 +123,7 @@ void DisconnectQueue::cancel(const Path& path, std::vector<Effect>& effects) {
     const Overwrite whole = covering->second;
     if (!whole.value.is_object()) return;
     effects.push_back({Effect::Kind::Dequeue, whole.path, {}, whole.slot, session_});
-    entries_.erase(covering);
+    erase_entry(covering);
     for (auto child = whole.value.children(); !child.done(); child.next()) {
       const Result<Path> at = whole.path.child(child.key());
       if (at.ok() && at.value() != path) store({at.value(), Slot::Value, child.value()}, effects);
@@ -97,6 +140,7 @@ std::vector<Overwrite> DisconnectQueue::overwrites() const {
 std::vector<Effect> DisconnectQueue::sign(const std::string& memo) {
   const std::string wanted = entries_.empty() ? "" : memo;
   if (wanted == memo_) return {};
+  if (!undo_memo_) undo_memo_ = memo_;
   memo_ = wanted;
   return {{Effect::Kind::QueuedBy, {}, memo_.empty() ? Value() : Value::string(memo_), Slot::Value, session_}};
 }
@@ -105,6 +149,7 @@ std::vector<Effect> DisconnectQueue::clear() {
   std::vector<Effect> effects;
   remove_at_and_below("", effects);
   for (Effect& effect : sign("")) effects.push_back(std::move(effect));
+  keep();
   return effects;
 }
 
@@ -122,7 +167,8 @@ Result<void> DisconnectQueue::restore(std::string_view key, std::string_view row
   if (!path.ok()) return path.error();
   overwrite.path = std::move(path).value();
   ASSIGN_OR_RETURN(overwrite.value, decode_rows(rows));
-  entries_.insert_or_assign(std::string(key), std::move(overwrite));
+  put_entry(std::string(key), std::move(overwrite));
+  keep();
   return {};
 }
 

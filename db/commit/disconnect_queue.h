@@ -3,7 +3,9 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "db/base/result.h"
@@ -13,20 +15,31 @@ namespace hearth::db {
 
 inline constexpr char kQueuedByMark = '\xff';  // On disk. The key of the memo, which no path begins with
 inline constexpr size_t kDisconnectEntriesMax = 10'000;  // of one session
+inline constexpr size_t kDisconnectEntryBytes = 256;     // about what one holds in memory beside its value and its path
 
 class DisconnectQueue {
  public:
   explicit DisconnectQueue(std::string session) : session_(std::move(session)) {}
+  DisconnectQueue(DisconnectQueue&&) = default;  // never a copy: it may be large
 
   // Takes the operation in; answers the rows it adds, changes and removes. Errors: TooLarge.
   Result<std::vector<Effect>> take(const Disconnect& disconnect);
   // It is judged by what `memo` tells of, as long as there is something (Precondition::memo). The rows that this changes.
   std::vector<Effect> sign(const std::string& memo);
   const std::string& memo() const { return memo_; }
+  // What take() and sign() have done since keep(), which costs as much as they changed and not the whole queue.
+  void undo();
+  void keep();
+  size_t undo_count() const { return undo_.size(); }  // entries that undo() would put back or remove
   // One write for each entry, in key order, and the effects that remove them all.
   std::vector<Overwrite> overwrites() const;
   std::vector<Effect> clear();
   bool empty() const { return entries_.empty(); }
+  // What it would add to its namespace, rows and bytes of keys and values, and about what it holds in memory.
+  size_t row_count() const { return rows_; }
+  size_t data_byte_count() const { return data_bytes_; }
+  size_t byte_count() const { return bytes_ + entries_.size() * kDisconnectEntryBytes; }
+  size_t counted_rows = 0, counted_data_bytes = 0, counted_bytes = 0;  // of these, by whoever adds up several queues
 
   // A row found in the store (key as in queue_key behind the session, or kQueuedByMark).
   Result<void> restore(std::string_view key, std::string_view rows);
@@ -38,10 +51,18 @@ class DisconnectQueue {
   void remove_at_and_below(const std::string& key, std::vector<Effect>& effects);
   Entries::iterator above(const Path& path);  // the entry that covers `path` from above, or end
   void store(Overwrite overwrite, std::vector<Effect>& effects);
+  void put_entry(std::string key, Overwrite overwrite);
+  Entries::iterator erase_entry(Entries::iterator at);
+  void count(const Overwrite& overwrite, bool is_there);
 
   std::string session_;
   std::string memo_;
   Entries entries_;
+  size_t rows_ = 0;
+  size_t data_bytes_ = 0;
+  size_t bytes_ = 0;  // of paths and values
+  std::vector<std::pair<std::string, std::optional<Overwrite>>> undo_;  // what stood there, the first change first
+  std::optional<std::string> undo_memo_;
 };
 
 }  // namespace hearth::db

@@ -151,6 +151,22 @@ Result<void> Usage::admit(const Quota& quota, const std::string& name, const Tre
   return {};
 }
 
+Result<void> Usage::has_room(const Quota& quota, const std::string& name, const TreeView& before, const Size& by) {
+  take_count();
+  if (!is_known_ && count_ == nullptr && !wants_count_) RETURN_IF_ERROR(count_here(before));
+  Size then = size_;
+  then.add(by);
+  if (fits(quota, then)) return {};
+  if (is_known_ && is_loose_ && count_ == nullptr && !wants_count_) {
+    RETURN_IF_ERROR(count_here(before));
+    then = size_;
+    then.add(by);
+  }
+  // A large one that is still being counted takes what comes, as it takes writes.
+  if (is_known_ && !is_loose_ && worsens(quota, then, by)) return too_large(quota, name, then);
+  return {};
+}
+
 void Usage::note(const Overlay& after) {
   const Size by = put_by(after);
   size_.add(by);

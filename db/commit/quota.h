@@ -46,6 +46,8 @@ class Usage {
   // Errors: TooLarge.
   Result<void> admit(const Quota& quota, const std::string& name, const TreeView& before, const Overlay& after, bool at_rest,
                      const std::function<Scan()>& scan, const InBackground& in_background);
+  // Whether there is room for rows and bytes that are to come, which are not counted. Errors: TooLarge, Io.
+  Result<void> has_room(const Quota& quota, const std::string& name, const TreeView& before, const Size& by);
   // One that may be whatever the quota.
   void note(const Overlay& after);
 

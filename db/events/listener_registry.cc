@@ -7,6 +7,15 @@
 namespace hearth::db {
 namespace {
 
+// About what these hold in memory, with the nodes of maps that lead to them, and with what the layers above keep of a
+// listener: its place in the maps of two sessions, its check, six copies of its path.
+constexpr size_t kListenerBytes = 1'024;
+constexpr size_t kPathCopies = 6;
+constexpr size_t kNodeBytes = 320;
+constexpr size_t kWatchBytes = 64;
+
+size_t bytes_of(const Node& node) { return kNodeBytes + 2 * node.key.size(); }
+
 // Notes where a check looks.
 class RecordingView final : public TreeView {
  public:
@@ -65,6 +74,7 @@ Node& ListenerRegistry::node_at(const Path& path) {
       auto made = std::make_unique<Node>();
       made->parent = at;
       made->key = key;
+      count_bytes(static_cast<int64_t>(bytes_of(*made)));
       child = at->children.emplace(std::string(key), std::move(made)).first;
     }
     at = child->second.get();
@@ -76,15 +86,51 @@ void ListenerRegistry::prune(Node* node) {
   while (node->parent != nullptr && node->children.empty() && node->subscriptions.empty() && node->views.empty() &&
          node->watchers.empty()) {
     Node* parent = node->parent;
+    count_bytes(-static_cast<int64_t>(bytes_of(*node)));
     parent->children.erase(parent->children.find(node->key));
     node = parent;
   }
 }
 
 void ListenerRegistry::count(int64_t listeners, int64_t views) {
-  if (counted_ == nullptr) return;
-  counted_->listeners.add(listeners);
-  if (views != 0) counted_->views.add(views);
+  for (Count* count = counted_; count != nullptr; count = count->in_all) {
+    count->listeners.add(listeners);
+    if (views != 0) count->views.add(views);
+  }
+}
+
+void ListenerRegistry::count_bytes(int64_t bytes) {
+  bytes_ += static_cast<size_t>(bytes);
+  for (Count* count = counted_; count != nullptr; count = count->in_all) count->bytes.add(bytes);
+}
+
+size_t Subscription::byte_count() const {
+  return kListenerBytes + kPathCopies * path.text().size() + bytes_beside + (query ? query->byte_count() : 0);
+}
+
+void ListenerRegistry::recount(View& view) {
+  const size_t now = view.byte_count();
+  count_bytes(static_cast<int64_t>(now) - static_cast<int64_t>(view.counted_bytes));
+  view_bytes_ += now - view.counted_bytes;
+  view.counted_bytes = now;
+}
+
+void ListenerRegistry::count_opened(View& view) {
+  recount(view);
+  for (Subscription* subscription : view.subscriptions) {
+    const size_t now = subscription->byte_count() + view.byte_count();
+    if (subscription->audience != nullptr) subscription->audience->listener_bytes += now - subscription->counted_bytes_;
+    subscription->counted_bytes_ = now;
+  }
+}
+
+std::vector<View*> ListenerRegistry::largest_views() const {
+  std::vector<View*> all;
+  for (const auto& [number, view] : views_) all.push_back(view);
+  std::sort(all.begin(), all.end(), [](const View* a, const View* b) {
+    return a->byte_count() != b->byte_count() ? a->byte_count() > b->byte_count() : a->number < b->number;
+  });
+  return all;
 }
 
 ListenerRegistry::Added ListenerRegistry::add(Subscription& subscription) {
@@ -93,16 +139,27 @@ ListenerRegistry::Added ListenerRegistry::add(Subscription& subscription) {
   ++count_;
   std::vector<Subscription*>* list = &node.subscriptions;
   Added added = Added::Alone;
-  if (subscription.query != nullptr) {
-    std::unique_ptr<View>& view = node.views[subscription.query->text()];
-    if (view != nullptr) added = Added::ToView;
-    if (view == nullptr) view = std::make_unique<View>(subscription.path, *subscription.query);
-    subscription.view_ = view.get();
-    list = &view->subscriptions;
+  if (subscription.query) {
+    const auto known = node.views.find(subscription.query->text());
+    if (known != node.views.end()) {
+      added = Added::ToView;
+      subscription.view_ = known->second.get();
+    } else {
+      auto view = std::make_unique<View>(subscription.path, subscription.query);
+      view->number = ++last_view_;
+      subscription.view_ = view.get();
+      views_.emplace(view->number, view.get());
+      recount(*view);
+      node.views.emplace(subscription.view_->text(), std::move(view));
+    }
+    list = &subscription.view_->subscriptions;
   }
+  subscription.counted_bytes_ = subscription.byte_count();
+  count_bytes(static_cast<int64_t>(subscription.byte_count()));
+  if (subscription.audience != nullptr) subscription.audience->listener_bytes += subscription.counted_bytes_;
   subscription.index = list->size();
   list->push_back(&subscription);
-  count(1, subscription.query != nullptr && added == Added::Alone ? 1 : 0);
+  count(1, subscription.query && added == Added::Alone ? 1 : 0);
   return added;
 }
 
@@ -118,9 +175,14 @@ void ListenerRegistry::remove(Subscription& subscription) {
   list.pop_back();
   const bool is_last = view != nullptr && list.empty();
   count(-1, is_last ? -1 : 0);
+  count_bytes(-static_cast<int64_t>(subscription.byte_count()));
+  if (subscription.audience != nullptr) subscription.audience->listener_bytes -= subscription.counted_bytes_;
   if (is_last) {
     scans_.erase(view);
-    node->views.erase(subscription.query->text());
+    views_.erase(view->number);
+    count_bytes(-static_cast<int64_t>(view->counted_bytes));
+    view_bytes_ -= view->counted_bytes;
+    node->views.erase(node->views.find(view->text()));
   }
   subscription.view_ = nullptr;
   subscription.node = nullptr;
@@ -131,6 +193,7 @@ void ListenerRegistry::remove(Subscription& subscription) {
 void ListenerRegistry::unwatch(Subscription& subscription) {
   if (subscription.watching.empty()) return;
   --watched_;
+  count_bytes(-static_cast<int64_t>(kWatchBytes * subscription.watching.size()));
   for (Node* node : subscription.watching) {
     node->watchers.erase(&subscription);
     prune(node);
@@ -138,15 +201,9 @@ void ListenerRegistry::unwatch(Subscription& subscription) {
   subscription.watching.clear();
 }
 
-View* ListenerRegistry::find_view(const Path& path, const std::string& text) {
-  Node* at = &root_;
-  for (const std::string_view key : path.keys()) {
-    const auto child = at->children.find(key);
-    if (child == at->children.end()) return nullptr;
-    at = child->second.get();
-  }
-  const auto view = at->views.find(text);
-  return view == at->views.end() ? nullptr : view->second.get();
+View* ListenerRegistry::find_view(uint64_t number) const {
+  const auto view = views_.find(number);
+  return view == views_.end() ? nullptr : view->second;
 }
 
 Result<void> ListenerRegistry::check(Subscription& subscription, const Moment& moment) {
@@ -165,7 +222,9 @@ Result<void> ListenerRegistry::check(Subscription& subscription, const Moment& m
     Node& node = node_at(path);
     if (node.watchers.insert(&subscription).second) subscription.watching.push_back(&node);
   }
-  if (!subscription.watching.empty()) ++watched_;
+  if (subscription.watching.empty()) return {};
+  ++watched_;
+  count_bytes(static_cast<int64_t>(kWatchBytes * subscription.watching.size()));
   return {};
 }
 

@@ -8,6 +8,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -25,6 +27,7 @@ namespace hearth::db {
 class Audience {
  public:
   virtual ~Audience() = default;
+  size_t listener_bytes = 0;  // about what its subscriptions hold in memory, windows included; by the registry
 };
 
 class ListenerRegistry;
@@ -35,10 +38,12 @@ struct Subscription {
   uint64_t id = 0;  // the audience's name for it
   Path path;
   std::shared_ptr<const Precondition> check;  // null: always allowed
-  std::unique_ptr<const Query> query;         // null, as it mostly is: to everything at the path
+  SharedQuery query;                          // none, as it mostly is: to everything at the path
+  size_t bytes_beside = 0;                    // that others keep for it
 
   View* view() const { return view_; }  // once it is in the registry, of one with a query
   bool has_lapsed(Timestamp wall) const { return wall >= lapses_; }  // `check` has, and was not asked since
+  size_t byte_count() const;            // about what it holds in memory, beside its view and what it watches
 
  private:
   friend class ListenerRegistry;
@@ -47,6 +52,7 @@ struct Subscription {
   struct Node* node = nullptr;
   size_t index = 0;                    // in its node's list, or its view's
   std::vector<struct Node*> watching;  // what `check` read
+  size_t counted_bytes_ = 0;           // of its audience
 };
 
 struct Node {
@@ -54,16 +60,18 @@ struct Node {
   std::string key;
   std::map<std::string, std::unique_ptr<Node>, std::less<>> children;
   std::vector<Subscription*> subscriptions;                             // without a query
-  std::map<std::string, std::unique_ptr<View>, std::less<>> views;  // by the query's text
+  std::map<std::string_view, std::unique_ptr<View>> views;              // by the query's text, which is the view's
   std::unordered_set<Subscription*> watchers;
 };
 
 class ListenerRegistry {
  public:
-  // Of all registries that count in it.
+  // Of all registries that count in it, and in one whose `in_all` it is.
   struct Count {
     Gauge listeners;
     Gauge views;
+    Gauge bytes;  // about what they hold in memory
+    Count* in_all = nullptr;
   };
   ListenerRegistry() = default;
   explicit ListenerRegistry(Count& counted) : counted_(&counted) {}
@@ -76,6 +84,8 @@ class ListenerRegistry {
   void remove(Subscription& subscription);  // also when it is not in
   bool empty() const { return count_ == 0; }
   size_t size() const { return count_; }
+  size_t byte_count() const { return bytes_; }            // about what all this holds in memory
+  size_t view_byte_count() const { return view_bytes_; }  // part of it: that of views
 
   // Asks the subscription's check, and from here on again whenever a commit touches what it read.
   Result<void> check(Subscription& subscription, const Moment& moment);
@@ -83,7 +93,11 @@ class ListenerRegistry {
   // Views that want a scan, since they were last taken.
   void want_scan(View& view) { scans_.insert(&view); }
   std::set<View*> take_scans() { return std::exchange(scans_, {}); }
-  View* find_view(const Path& path, const std::string& text);  // null: there is none
+  View* find_view(uint64_t number) const;  // null: there is none
+  // What a view holds is another, after it was opened, changed or settled; those who listen to it hold as much.
+  void recount(View& view);
+  void count_opened(View& view);
+  std::vector<View*> largest_views() const;  // by View::byte_count(), the largest first
 
   Node& root() { return root_; }
   const Node& root() const { return root_; }
@@ -97,10 +111,15 @@ class ListenerRegistry {
   void unwatch(Subscription& subscription);
 
   void count(int64_t listeners, int64_t views);
+  void count_bytes(int64_t bytes);
 
   Count* const counted_ = nullptr;
   Node root_;
   std::set<View*> scans_;
+  std::unordered_map<uint64_t, View*> views_;  // by number
+  uint64_t last_view_ = 0;
+  size_t bytes_ = 0;
+  size_t view_bytes_ = 0;
   size_t count_ = 0;
   size_t watched_ = 0;  // subscriptions that watch something
 };

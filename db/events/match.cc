@@ -277,6 +277,7 @@ Result<void> Matching::tell_views() {
     for (const auto& [text, view] : node->views) {
       ASSIGN_OR_RETURN(const BodyPointer body, view->change(touched, difference_.has_priorities));
       if (view->wants_scan()) registry_.want_scan(*view);
+      registry_.recount(*view);
       if (body == nullptr) continue;
       for (Subscription* subscription : view->subscriptions) add(*subscription, body);
     }

@@ -11,6 +11,18 @@ namespace hearth::db {
 
 using BodyPointer = std::shared_ptr<const Body>;
 
+namespace {
+
+constexpr size_t kSetNodeBytes = 48;  // of what a set holds beside a thing
+
+}  // namespace
+
+size_t View::Known::bytes_of(const Position& position) {
+  size_t bytes = kSetNodeBytes + sizeof(Position) + position.key.capacity() + position.value.byte_count();
+  for (const Value& value : position.rest) bytes += sizeof(Value) + value.byte_count();
+  return bytes;
+}
+
 // One child on both sides of a commit.
 struct View::Moved {
   bool was_in = false;
@@ -100,6 +112,7 @@ void View::begin_scan(uint64_t number) {
   scan_number_ = number;
   missed_all_ = false;
   missed_.clear();
+  missed_bytes_ = 0;
   missed_count_ = 0;
 }
 
@@ -260,7 +273,9 @@ Result<BodyPointer> View::change(Touched& touched, bool has_priorities) {
   if (touched.all || was_leaf) return change_all(touched, has_priorities);
   if (query_.counts && !is_limited()) return change_count(touched);
   if (state_ != State::Open) {
-    for (const auto& [key, overwrites] : touched.children) missed_.insert(key);
+    for (const auto& [key, overwrites] : touched.children) {
+      if (missed_.insert(key).second) missed_bytes_ += kSetNodeBytes + sizeof(std::string) + key.size();
+    }
     if (state_ == State::Opening || is_stale_) return BodyPointer();
   }
   ASSIGN_OR_RETURN(const auto* places, touched.places(query_));

@@ -61,16 +61,20 @@ inline constexpr uint32_t kSeekHereMax = 300;     // positions of a window that 
 class View {
  public:
   // What is more than `scan_here_rows` and has no index is gone through by whoever sees wants_scan().
-  View(Path path, Query query, size_t scan_here_rows = kScanHereRowsMax, uint32_t reserve = kWindowReserve)
-      : path_(std::move(path)), query_(std::move(query)), scan_here_rows_(scan_here_rows), reserve_(reserve) {}
+  View(Path path, SharedQuery query, size_t scan_here_rows = kScanHereRowsMax, uint32_t reserve = kWindowReserve)
+      : path_(std::move(path)), shared_(std::move(query)), scan_here_rows_(scan_here_rows), reserve_(reserve) {}
   View(const View&) = delete;
   View& operator=(const View&) = delete;
 
   const Path& path() const { return path_; }
   const Query& query() const { return query_; }
+  const SharedQuery& shared_query() const { return shared_; }
+  const std::string& text() const { return text_; }  // of the query
   bool is_limited() const { return query_.limit != Limit::None; }
   std::vector<Position> window() const;      // of a limited one, what it shows
   uint64_t count() const { return count_; }  // of one that counts
+  // About what it holds in memory: the query, the positions that are known, and what a scan will have missed.
+  size_t byte_count() const { return own_bytes_ + known_.byte_count() + missed_bytes_; }
 
   // From here on it shows what is in `tree`, at once unless it wants a scan. Errors: as select().
   Result<void> open(const TreeView& tree, bool has_priorities);
@@ -96,6 +100,8 @@ class View {
   Result<std::shared_ptr<const Body>> settle(Scanned scanned, const TreeView& now, bool has_priorities);
 
   std::vector<Subscription*> subscriptions;  // by the registry
+  uint64_t number = 0;                       // likewise: no two views of a registry ever have the same
+  size_t counted_bytes = 0;                  // likewise: what of byte_count() it has counted
 
  private:
   enum class State : uint8_t {
@@ -111,7 +117,32 @@ class View {
       return is_last ? order > 0 : order < 0;
     }
   };
-  using Known = std::set<Position, Nearer>;
+  // Positions in that order, and about what they hold in memory.
+  class Known : private std::set<Position, Nearer> {
+   public:
+    using Base = std::set<Position, Nearer>;
+    using Base::Base, Base::begin, Base::end, Base::rbegin, Base::size, Base::contains, Base::upper_bound, Base::key_comp;
+    void insert(Position position) {
+      const size_t bytes = bytes_of(position);
+      if (Base::insert(std::move(position)).second) bytes_ += bytes;
+    }
+    void erase(const_iterator at) {
+      bytes_ -= bytes_of(*at);
+      Base::erase(at);
+    }
+    void erase(const Position& position) {
+      if (const auto at = find(position); at != end()) erase(at);
+    }
+    void swap(Known& other) {
+      Base::swap(other);
+      std::swap(bytes_, other.bytes_);
+    }
+    size_t byte_count() const { return bytes_; }
+
+   private:
+    static size_t bytes_of(const Position& position);
+    size_t bytes_ = 0;
+  };
   struct Moved;
 
   uint32_t capacity() const { return query_.count + std::min(reserve_, UINT32_MAX - query_.count); }
@@ -129,7 +160,10 @@ class View {
   Result<std::shared_ptr<const Body>> tell(std::vector<std::pair<std::string, Value>> entries) const;
 
   const Path path_;
-  const Query query_;
+  const SharedQuery shared_;
+  const Query& query_ = *shared_;
+  const std::string text_ = query_.text();
+  const size_t own_bytes_ = path_.text().size() + query_.byte_count() + text_.size();
   const size_t scan_here_rows_;
   const uint32_t reserve_;
   State state_ = State::Open;
@@ -143,6 +177,7 @@ class View {
   bool is_stale_ = false;
   bool missed_all_ = false;  // since the scan began: everything was set
   std::set<std::string> missed_;  // children that were touched
+  size_t missed_bytes_ = 0;       // about what these hold
   int64_t missed_count_ = 0;      // what a count gained
 };
 

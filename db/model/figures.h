@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "db/base/metrics.h"
+#include "db/model/memory_limits.h"
 
 namespace hearth::db {
 
@@ -83,6 +84,11 @@ struct Figures {
 
   uint64_t answer_bytes = 0;     // now: of large values that clients have not taken
   uint64_t answers_refused = 0;  // because it would have been too much
+  uint64_t listener_bytes = 0;   // now: about what listeners hold, with their queries and windows
+  uint64_t disconnect_bytes = 0;  // now: of what sessions have queued for their end
+  uint64_t remembered_bytes = 0;  // now: of first values, hashes and changed paths that are kept to spare work
+  MemoryLimits memory_limits{};
+  MemoryLimitsReached memory_limits_reached{};
   PoolFigures reads{}, scans{};
   uint64_t shard_requests_waiting = 0;
   uint64_t namespaces_moved = 0;  // to a heavy shard: a request took more work than one step may (db/base/step.h)

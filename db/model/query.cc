@@ -77,6 +77,17 @@ std::string Query::text() const {
   return to;
 }
 
+size_t Query::byte_count() const {
+  size_t bytes = sizeof(Query) + child.text().size();
+  for (const Path& path : then) bytes += sizeof(Path) + path.text().size();
+  for (const auto* bound : {&start, &end}) {
+    if (!*bound) continue;
+    bytes += (*bound)->value.byte_count() + ((*bound)->key ? (*bound)->key->size() : 0);
+    for (const Value& value : (*bound)->rest) bytes += sizeof(Value) + value.byte_count();
+  }
+  return bytes;
+}
+
 namespace {
 Query ordered(Order order) {
   Query query;

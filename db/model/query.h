@@ -6,9 +6,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "db/base/result.h"
@@ -65,7 +67,24 @@ struct Query {
   bool is_filtered() const { return start || end || limit != Limit::None || counts || keys_only; }
   // Equal for queries that mean the same.
   std::string text() const;
+  size_t byte_count() const;  // about what it holds in memory
   friend bool operator==(const Query&, const Query&) = default;
+};
+
+// A query that all who need it share, or none. A copy is a pointer; crosses threads freely.
+class SharedQuery {
+ public:
+  SharedQuery() = default;  // none
+  SharedQuery(std::nullopt_t) {}
+  SharedQuery(Query query) : query_(std::make_shared<const Query>(std::move(query))) {}
+  SharedQuery(std::optional<Query> query) : query_(query ? std::make_shared<const Query>(std::move(*query)) : nullptr) {}
+  explicit operator bool() const { return query_ != nullptr; }
+  const Query& operator*() const { return *query_; }
+  const Query* operator->() const { return query_.get(); }
+  void reset() { query_.reset(); }
+
+ private:
+  std::shared_ptr<const Query> query_;
 };
 
 // ["uid", "sent/at"] → Query::child and then. False: it is no list of 1 to kOrderChildrenMax child paths.

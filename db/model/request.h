@@ -33,8 +33,10 @@ struct Read {
 
 struct Listen {
   Path path;
-  std::optional<Query> query{};        // that is filtered; resumes do not count for it
+  SharedQuery query{};                 // that is filtered, of at most kQueryBytesMax; resumes do not count for it
+  size_t bytes_beside = 0;             // that the caller keeps for it as long as it is listened to
   std::optional<std::string> hash;     // of what the client holds; equal: no first value
+  bool wants_ids = false;              // the client is told the ids of events, and may come back with one
   std::optional<std::string> resume;   // an event id (event_id) that the client saw; tells what it missed
   std::shared_ptr<const Precondition> check;  // asked now, and again when what it read changes; null: allowed
 };

@@ -124,6 +124,10 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
                 const Verifier::Counts& counts, const db::Figures& figures, Families& to) {
   std::vector<Families::Sample> most;
   for (const auto& [name, value] : limits) most.push_back(sample("limit", std::string(name), value));
+  const auto memory_limits = db::values_of(figures.memory_limits);
+  for (size_t i = 0; i < memory_limits.size(); ++i) {
+    most.push_back(sample("limit", std::string(db::kMemoryLimitNames[i]), memory_limits[i]));
+  }
   to.gauges("hearth_limit", "What there may be at most, by the flag that sets it (--max-…): a number, bytes or seconds; 0: any number.",
             std::move(most));
   std::vector<Families::Sample> reached;
@@ -142,9 +146,16 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
   reached.push_back(sample("limit", "listener_backlog", figures.slow_listeners));
   reached.push_back(sample("limit", "namespace", figures.writes_over_quota));
   reached.push_back(sample("limit", "disk_reserve", figures.writes_without_room));
+  for (size_t i = 0; i < db::kMemoryLimitNames.size(); ++i) {
+    reached.push_back(sample("limit", std::string(db::kMemoryLimitNames[i]), figures.memory_limits_reached[i]));
+  }
   to.counters("hearth_limit_reached_total",
               "Times that a client came up against a limit, by the same names and those that have no flag: request_rate slows it down, all others refuse or end something.",
               std::move(reached));
+  to.gauges("hearth_memory_bytes", "Bytes that are held in memory, about, of what has a limit (README.md, \"Limits\").",
+            {sample("of", "listeners", figures.listener_bytes), sample("of", "disconnect", figures.disconnect_bytes),
+             sample("of", "remembered", figures.remembered_bytes), sample("of", "answers", figures.answer_bytes),
+             sample("of", "outbound", stats.outbox_bytes)});
   to.gauge("hearth_answer_bytes", "Bytes of large values that clients have asked for and not taken yet.",
            figures.answer_bytes);
 }

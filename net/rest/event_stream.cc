@@ -51,6 +51,7 @@ void EventStream::begin(const std::string& space, rules::Auth auth) {
   db::Listen listen;
   listen.path = request_.path;
   listen.query = request_.query;
+  listen.wants_ids = request_.event_ids && !request_.query;
   listen.resume = request_.last_event_id;
   session_->listen(kListener, kListener, std::move(listen));
 }

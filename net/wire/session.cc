@@ -143,6 +143,7 @@ void Session::on_listen(int64_t number, Listen&& listen) {
   } else {
     listeners_.emplace(listen.listen.path, listener);
   }
+  listen.listen.bytes_beside = listen.query_json.size();
   listenings_.emplace(listener, Listening{listen.listen.path, listen.tag, std::move(listen.query_json)});
   data_->listen(expect({.number = number, .form = Form::Listen, .listener = listener}), listener,
                 std::move(listen.listen));

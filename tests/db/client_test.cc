@@ -180,7 +180,9 @@ TEST_CASE("Client: a listener that comes back is told the net change, or everyth
     Namespace space = database->space("t").value();
     REQUIRE(space.set("a", json(R"({"x":1,"y":2})")).ok());
     Talk before(*database);
-    before.client->listen(1, 10, listen_to("a"));
+    Listen first = listen_to("a");
+    first.wants_ids = true;
+    before.client->listen(1, 10, std::move(first));
     const uint64_t seen = std::get<Answer>(before.items_until(1).back()).sequence;
     for (const auto& [path, value] : that.writes) REQUIRE(space.set(path, json(value)).ok());
 

@@ -56,8 +56,8 @@ inline Listen listen_to(std::string_view path) {
 // "end".
 class Talk {
  public:
-  Talk(Database& database, std::string_view replaces = "")
-      : client(database.client("t", replaces, [this] { wake(); }).value()) {}
+  explicit Talk(Database& database, std::string_view replaces = "", std::string_view space = "t")
+      : client(database.client(space, replaces, [this] { wake(); }).value()) {}
 
   // All up to and with the answer to `request`, or the end.
   std::vector<Item> items_until(uint64_t request) {

@@ -352,3 +352,97 @@ TEST_CASE("Flood: wrong credentials, right ones among them", "[flood]") {
   CHECK(slowed >= 50);  // some are forgotten meanwhile
   CHECK(server.reached("failed_logins") == static_cast<double>(slowed));
 }
+
+TEST_CASE("Flood: listeners and queues for the end and what is remembered at their limits at once", "[flood]") {
+  constexpr size_t kEach = 20 * kMega;
+  Flooded server({"--max-listeners-size", "4MB", "--max-namespace-listeners-size", "20MB", "--max-total-listeners-size",
+                  "24MB", "--max-disconnect-size", "4MB", "--max-namespace-disconnect-size", "20MB",
+                  "--max-total-disconnect-size", "20MB", "--max-remembered-size", "20MB", "--max-namespace-idle-time",
+                  "1", "--max-request-rate", "0"});
+  // Rows that are in no table file yet, and blocks of those that are, are the store's and have limits of its own.
+  const auto of_store = [&] {
+    return server.figure("hearth_store_memtable_bytes") + server.figure("hearth_store_block_cache_bytes");
+  };
+  const auto held = [&](const std::string& of) { return server.figure("hearth_memory_bytes{of=\"" + of + "\"}"); };
+  const auto is_ok = [](HttpClient& client, int number) {
+    for (const std::string key = "\"r\":" + std::to_string(number) + ",";;) {
+      const auto frame = client.take_frame();
+      REQUIRE(frame.opcode == 1);  // it is never cut off
+      if (frame.payload.find(key) != std::string::npos) return frame.payload.find(R"("s":"ok")") != std::string::npos;
+    }
+  };
+  const size_t before = server.memory();
+  const double store_before = of_store();
+
+  const std::string bound(50'000, 'x');
+  Clients listening;
+  for (int i = 0; i < 10; ++i) {
+    listening.push_back(sdk_client(server));
+    int count = 0;
+    for (bool ok = true; ok; ++count) {
+      REQUIRE(count < 1'000);
+      const std::string value = std::to_string(i) + "-" + std::to_string(count) + bound;
+      listening.back()->send_text(request(count, "q",
+                                          R"({"p":"/c","q":{"i":"n","sp":")" + value + R"(","l":5,"vf":"l"},"t":)" +
+                                              std::to_string(count) + R"(,"h":""})"));
+      ok = is_ok(*listening.back(), count);
+    }
+  }
+  CHECK(server.reached("listeners_size") >= 1);
+  CHECK(server.reached("namespace_listeners_size") >= 1);
+  CHECK(held("listeners") > 0.8 * kEach);
+  CHECK(held("listeners") <= kEach);
+
+  const std::string value(300'000, 'x');
+  Clients leaving;
+  for (int i = 0; i < 10; ++i) {
+    leaving.push_back(sdk_client(server, "leaving"));
+    int count = 0;
+    for (bool ok = true; ok; ++count) {
+      REQUIRE(count < 1'000);
+      const std::string path = "/q" + std::to_string(i) + "/" + std::to_string(count);
+      leaving.back()->send_text(request(count, "o", R"({"p":")" + path + R"(","d":")" + value + "\"}"));
+      ok = is_ok(*leaving.back(), count);
+    }
+  }
+  CHECK(server.reached("disconnect_size") >= 1);
+  CHECK(server.reached("namespace_disconnect_size") >= 1);
+  CHECK(held("disconnect") > 0.8 * kEach);
+  CHECK(held("disconnect") <= kEach);
+
+  Clients streams;
+  constexpr int kStreams = 500;  // each value fits into the socket, so that nobody who does not read is cut off
+  const auto space_of = [](int i) { return "stream" + std::to_string(i); };
+  const auto open_streams = [&] { return server.figure("hearth_transports{transport=\"event_stream\"}"); };
+  for (int i = 0; i < kStreams; ++i) {
+    REQUIRE(server.set("/v", "\"" + std::string(30'000, 'x') + "\"", space_of(i)));
+    streams.push_back(std::make_unique<HttpClient>(server.port()));
+    REQUIRE(streams.back()->send("GET /v.json?eventIds=true&ns=" + space_of(i) +
+                                 " HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"));
+  }
+  CHECK(eventually([&] { return open_streams() == kStreams; }));
+  INFO(open_streams() << " streams");
+  for (int i = 0; i < kStreams; ++i) REQUIRE(server.set("/w", "1", space_of(i)));
+  CHECK(server.reached("remembered_size") >= 1);
+  CHECK(held("remembered") > 0.5 * kEach);
+  CHECK(held("remembered") <= 1.05 * kEach);
+
+  const auto above = [&] {
+    return static_cast<double>(server.memory()) - static_cast<double>(before) - (of_store() - store_before);
+  };
+  constexpr size_t kOfConnection = 32u << 10;  // its buffers are none of these budgets
+  CHECK(above() < 1.25 * 3 * kEach + kStreams * kOfConnection);
+  for (int i = 0; i < 100; ++i) CHECK(server.set("/good/" + std::to_string(i), "1"));
+
+  listening.clear();
+  leaving.clear();
+  streams.clear();
+  CHECK(eventually([&] { return held("listeners") == 0 && held("disconnect") == 0 && held("remembered") == 0; }));
+  CHECK(server.ask({.target = "/q0.json?ns=leaving&shallow=true"}).body != "null");
+  // The program gives back what it has freed when nothing goes on; who asks all the time keeps it from that.
+  const auto is_back = [&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    return above() < 2.5 * kEach;
+  };
+  CHECK(eventually(is_back));
+}

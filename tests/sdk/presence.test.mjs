@@ -144,3 +144,19 @@ test('priorities of onDisconnect writes are kept until then', async () => {
   await heard.last('gone');
   assert.equal((await get(ref(bob, 'x'))).priority, 'last');
 });
+
+test('what is too much is refused with a reason, and what was queued before stays', async () => {
+  const small = await Server.start(after, ['--dev', '--max-disconnect-size', '100KB']);
+  const namespace = newNamespace();
+  const ada = open(small.port, namespace);
+  const bob = open(small.port, namespace);
+  const gone = values(ref(bob, 'gone'));
+  await onDisconnect(ref(ada, 'gone')).set(true);
+  await onDisconnect(ref(ada, 'large')).set('x'.repeat(60_000));
+  await assert.rejects(onDisconnect(ref(ada, 'more')).set('x'.repeat(60_000)), (error) => error.code === 'TOO_BIG');
+  await onDisconnect(ref(ada, 'large')).cancel();
+  await onDisconnect(ref(ada, 'more')).set('there is room again');
+  goOffline(ada);
+  await gone.until((items) => items.length === 2, 'what was queued');
+  assert.deepEqual((await get(ref(bob))).val(), { gone: true, more: 'there is room again' });
+});

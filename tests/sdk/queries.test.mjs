@@ -9,6 +9,7 @@ import {
   get,
   limitToFirst,
   limitToLast,
+  onValue,
   orderByChild,
   orderByKey,
   orderByPriority,
@@ -288,4 +289,20 @@ test('windows: a large collection without an index is followed too', async () =>
   players.new = { score: 5000 };
   await set(ref(writer, 'players/new'), players.new);
   await settles();
+});
+
+test('a listener whose query is too large is cancelled with a reason, and all others go on', async () => {
+  const app = open(server.port, newNamespace());
+  await set(ref(app, 'list'), { a: 'x' });
+  const from = (length) => query(ref(app, 'list'), orderByValue(), startAt('x'.repeat(length)));
+  const others = values(from(1));
+  await others.until((items) => items.length === 1, 'the first value');
+  const error = await new Promise((resolve) => void onValue(from(70_000), () => resolve(), resolve));
+  assert.equal(error?.code, 'TOO_BIG');
+  const large = values(from(60_000));
+  await large.until((items) => items.length === 1, 'the value of one that is not');
+  await set(ref(app, 'list/b'), 'y');
+  await caughtUp(app, app);
+  assert.deepEqual(others.items, [{ a: 'x' }, { a: 'x', b: 'y' }]);
+  assert.deepEqual(large.items, [null, { b: 'y' }]);
 });

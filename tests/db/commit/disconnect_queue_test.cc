@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <set>
+#include <tuple>
+#include <type_traits>
 
 #include "db/commit/apply.h"
 #include "db/model/json.h"
@@ -230,4 +232,57 @@ TEST_CASE("Random puts end as the same tree whether queued or written at once", 
     REQUIRE(text(found) == text(wanted));
     REQUIRE(::text(rows.restored("s")) == ::text(queue));
   }
+}
+
+static_assert(!std::is_copy_constructible_v<DisconnectQueue> && !std::is_copy_assignable_v<DisconnectQueue>);
+
+TEST_CASE("What was taken in can be taken back, and the counts with it", "[commit][disconnect]") {
+  const uint64_t seed = seed_of_run();
+  INFO("TEST_SEED=" << seed);
+  RandomTree random(seed);
+  for (int round = 0; round < 300; ++round) {
+    DisconnectQueue queue("s");
+    QueueRows rows;
+    for (size_t steps = 1 + random.below(12); steps > 0; --steps) {
+      Disconnect disconnect;
+      disconnect.path = random.path(3);
+      disconnect.kind = random.chance(0.3) ? Disconnect::Kind::Cancel : Disconnect::Kind::Put;
+      disconnect.overwrites = {{disconnect.path, Slot::Value, random.value()}};
+      const auto state = [&] {
+        return std::tuple(::text(queue), queue.memo(), queue.row_count(), queue.data_byte_count(), queue.byte_count());
+      };
+      const auto before = state();
+      REQUIRE(queue.take(disconnect).ok());
+      queue.sign("somebody");
+      queue.undo();
+      REQUIRE(state() == before);
+      REQUIRE(queue.undo_count() == 0);
+      rows.take(queue.take(disconnect).value());
+      rows.take(queue.sign(random.chance(0.5) ? "ada" : "bob"));
+      queue.keep();
+      const DisconnectQueue restored = rows.restored("s");
+      REQUIRE(restored.byte_count() <=
+              queue.byte_count());  // less: a part of an object that fell apart has its own rows
+      REQUIRE(restored.row_count() == queue.row_count());
+    }
+    queue.clear();
+    REQUIRE(queue.byte_count() == 0);
+    REQUIRE(queue.data_byte_count() == 0);
+    REQUIRE(queue.row_count() == 0);
+  }
+}
+
+TEST_CASE("An operation on a long queue touches what it changes and nothing else", "[commit][disconnect]") {
+  DisconnectQueue queue("s");
+  for (size_t i = 0; i < kDisconnectEntriesMax; ++i) {
+    REQUIRE(queue.take(put("/n" + std::to_string(i), "1")).ok());
+    CHECK(queue.undo_count() == 1);
+    queue.keep();
+  }
+  CHECK_FALSE(queue.take(put("/one/more", "1")).ok());
+  CHECK(queue.undo_count() == 0);
+  const auto effects = queue.take(cancel("/n5"));
+  CHECK(effects.value().size() == 1);
+  CHECK(queue.undo_count() == 1);
+  CHECK(queue.row_count() == kDisconnectEntriesMax - 1);
 }

@@ -71,7 +71,7 @@ TEST_CASE("ListenerRegistry: registries that count together know the listeners a
   ListenerRegistry one(count), other(count);
   std::vector<Subscription> subscriptions(5);
   for (Subscription& subscription : subscriptions) subscription.path = at("a");
-  const auto first = [](uint32_t count) { return std::make_unique<const Query>(Query::by_key().limit_to_first(count)); };
+  const auto first = [](uint32_t count) { return Query::by_key().limit_to_first(count); };
   subscriptions[1].query = first(1);
   subscriptions[2].query = first(1);  // one view
   subscriptions[3].query = first(2);
@@ -88,6 +88,49 @@ TEST_CASE("ListenerRegistry: registries that count together know the listeners a
   }
   CHECK(count.listeners.value() == 0);
   CHECK(count.views.value() == 0);
+}
+
+TEST_CASE("ListenerRegistry: what listeners hold is counted for their audience, here and for all, and given back",
+          "[events]") {
+  ListenerRegistry::Count all, count;
+  count.in_all = &all;
+  ListenerRegistry registry(count);
+  const auto ada = std::make_shared<Audience>(), bob = std::make_shared<Audience>();
+  std::vector<Subscription> subscriptions(4);
+  auto check = std::make_shared<ReadsThere>();
+  check->asks = {"rights/ada", "rights/bob"};
+  for (size_t i = 0; i < subscriptions.size(); ++i) {
+    subscriptions[i].audience = i < 3 ? ada : bob;
+    subscriptions[i].path = at("a/b");
+    subscriptions[i].bytes_beside = 100;
+  }
+  const Query query = Query::by_value().start_at(Value::string(std::string(10'000, 'x')));
+  subscriptions[1].query = query;
+  subscriptions[2].check = check;
+  subscriptions[3].query = query;  // the same view
+  size_t before = 0;
+  std::vector<size_t> cost;
+  for (Subscription& subscription : subscriptions) {
+    const EmptyView empty;
+    REQUIRE(registry.check(subscription, moment_of(empty)).ok());
+    registry.add(subscription);
+    cost.push_back(registry.byte_count() - before);
+    before = registry.byte_count();
+    CHECK(count.bytes.value() == static_cast<int64_t>(before));
+    CHECK(all.bytes.value() == count.bytes.value());
+  }
+  CHECK(cost[0] > 1'000);
+  CHECK(cost[1] > 20'000);            // the listener's and the view's
+  CHECK(cost[1] > cost[3] + 10'000);  // the view is there
+  CHECK(registry.view_byte_count() > 20'000);
+  CHECK(ada->listener_bytes > bob->listener_bytes);
+  CHECK(bob->listener_bytes > 10'000);
+  for (Subscription& subscription : subscriptions) registry.remove(subscription);
+  CHECK(registry.byte_count() == 0);
+  CHECK(registry.view_byte_count() == 0);
+  CHECK(all.bytes.value() == 0);
+  CHECK(ada->listener_bytes == 0);
+  CHECK(bob->listener_bytes == 0);
 }
 
 TEST_CASE("ListenerRegistry: a node stays while anyone listens at or below it", "[events]") {

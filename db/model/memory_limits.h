@@ -1,0 +1,65 @@
+// How much of a database's memory its clients may hold at a time, beside the answers to their reads. Past a limit a client's
+// request is refused, with a sentence that names the limit; what is only remembered is forgotten, oldest first. A value.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace hearth::db {
+
+struct MemoryLimits {
+  // Listeners: how many there are, and the bytes of their paths, their queries, what of a query's order is known (its
+  // window) and what their read checks watch. How many one session may have, its transport says (net/wire/limits.h).
+  uint64_t query_bytes_max = 64u << 10;  // of one listener's query: its paths, bounds and keys
+  uint64_t session_listener_bytes_max = 64u << 20;
+  uint64_t space_listeners_max = 500'000;
+  uint64_t space_listener_bytes_max = 512u << 20;
+  uint64_t listeners_max = 1'000'000;  // in all
+  uint64_t listener_bytes_max = 1024u << 20;
+
+  // What sessions want written when they end. It is in memory and on disk.
+  uint64_t session_disconnect_bytes_max = 16u << 20;
+  uint64_t space_disconnect_bytes_max = 64u << 20;
+  uint64_t disconnect_bytes_max = 256u << 20;
+
+  // What is kept of namespaces to spare work: first values, hashes, and the paths that changed, for streams that come back.
+  // Each shard has its part of it, and forgets first what belongs to the namespace that was used longest ago.
+  uint64_t remembered_bytes_max = 256u << 20;
+};
+
+// Whichever of them was reached. The names are those of the flags of `hearth serve`, --max-…, with underscores.
+enum class MemoryLimit : uint8_t {
+  QuerySize,
+  ListenersSize,
+  NamespaceListeners,
+  NamespaceListenersSize,
+  TotalListeners,
+  TotalListenersSize,
+  DisconnectSize,
+  NamespaceDisconnectSize,
+  TotalDisconnectSize,
+  RememberedSize,
+};
+inline constexpr std::array<std::string_view, 10> kMemoryLimitNames = {
+    "query_size",      "listeners_size",       "namespace_listeners", "namespace_listeners_size",  "total_listeners",
+    "total_listeners_size", "disconnect_size", "namespace_disconnect_size", "total_disconnect_size", "remembered_size",
+};
+using MemoryLimitsReached = std::array<uint64_t, kMemoryLimitNames.size()>;  // how often
+
+// By MemoryLimit.
+inline std::array<uint64_t, kMemoryLimitNames.size()> values_of(const MemoryLimits& limits) {
+  return {limits.query_bytes_max,
+          limits.session_listener_bytes_max,
+          limits.space_listeners_max,
+          limits.space_listener_bytes_max,
+          limits.listeners_max,
+          limits.listener_bytes_max,
+          limits.session_disconnect_bytes_max,
+          limits.space_disconnect_bytes_max,
+          limits.disconnect_bytes_max,
+          limits.remembered_bytes_max};
+}
+
+}  // namespace hearth::db
