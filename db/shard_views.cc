@@ -192,7 +192,7 @@ void Shard::handle(Request& request, ScannedRequest& what) {
                         : what.scanned.error();
   if (!settled.ok()) return refuse_view(space, *view, take_openings(space, key), settled.error());
   revoke_those_lapsed(space, *view);
-  view = space.registry.find_view(what.path, what.query);
+  view = space.registry.find_view(key);
   if (view == nullptr) return;  // it went with the last; those who wait for it are answered at the group's end
   if (view->wants_scan()) space.registry.want_scan(*view);
   space.registry.count_opened(*view);

@@ -253,7 +253,7 @@ struct Values {
   // One that has been read, as it is when nobody waited.
   std::shared_ptr<FirstValue> read(size_t bytes) {
     const auto show = [bytes](const TreeView&) { return Value::string(std::string(bytes, 'x')); };
-    auto value = std::make_shared<FirstValue>(Path(), show, false, 1, std::nullopt, counts, answers);
+    auto value = std::make_shared<FirstValue>(Path(), show, false, 1, std::nullopt, counts, answers, kept);
     large.add(value);
     value->read(SnapshotView(nullptr, 0));
     return value;
@@ -261,6 +261,7 @@ struct Values {
 
   FirstValueCounts counts;
   Budget answers{0};
+  std::shared_ptr<Gauge> kept = std::make_shared<Gauge>();
   LargeValues large;
 };
 

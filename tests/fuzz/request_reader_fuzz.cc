@@ -46,12 +46,12 @@ Seen read(std::string_view bytes, size_t piece_bytes) {
       return seen;
     }
     invariant(found != Found::Nothing || piece.empty(), "all is taken when more is needed");
-    invariant(reader.body_bytes() <= limits.body_bytes_max, "the body has a limit");
     if (found == Found::Head) is_known_whole = true;  // a request without a body is whole with its head
     if (found == Found::Request) {
       seen.end = found;
       seen.request = reader.take_request();
       const std::string& body = seen.request.body;
+      invariant(body.size() <= limits.body_bytes_max, "the body has a limit");
       invariant(body.empty() || body.capacity() >= body.size() + kBodyPaddingBytes, "a body is padded");
       return seen;
     }

@@ -356,7 +356,7 @@ TEST_CASE("match: who has a right for a time hears nothing that is committed fro
       Subscription lasting, brief;
       for (Subscription* one : {&lasting, &brief}) {
         one->path = at("room");
-        if (filtered) one->query = std::make_unique<const Query>(Query::by_key().limit_to_first(5));
+        if (filtered) one->query = Query::by_key().limit_to_first(5);
       }
       brief.check = check;
       const Value empty;
