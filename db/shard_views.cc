@@ -209,7 +209,11 @@ void Shard::handle(Request& request, ScannedRequest& what) {
   }
   std::vector<Space::Opening> openings = take_openings(space, key);
   answer_those_gone(openings);
-  if (!openings.empty()) tell_first(space, *view, std::move(openings));
+  if (openings.empty()) return;
+  // For what the scan has found.
+  const Result<void> room = room_to_listen(space, *openings.front().waiter.conversation, 0, 0);
+  if (!room.ok()) return refuse_view(space, *view, openings, room.error());
+  tell_first(space, *view, std::move(openings));
 }
 
 }  // namespace hearth::db

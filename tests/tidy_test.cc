@@ -73,7 +73,6 @@ const std::map<std::string, std::string> kTestedIn = {
     {"db/engine.h", "tests/db/database_test.cc"},
     {"db/gate.h", "tests/db/closing_test.cc"},
     {"db/reader_pool.h", "tests/db/database_test.cc"},
-    {"db/reads.h", "tests/db/database_test.cc"},
     {"db/space.h", "tests/db/database_test.cc"},
     {"db/swap.h", "tests/db/backups_test.cc"},
     {"db/model/namespace_name.h", "tests/db/database_test.cc"},

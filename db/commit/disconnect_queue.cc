@@ -149,7 +149,6 @@ std::vector<Effect> DisconnectQueue::clear() {
   std::vector<Effect> effects;
   remove_at_and_below("", effects);
   for (Effect& effect : sign("")) effects.push_back(std::move(effect));
-  keep();
   return effects;
 }
 

@@ -27,7 +27,7 @@ class DisconnectQueue {
   // It is judged by what `memo` tells of, as long as there is something (Precondition::memo). The rows that this changes.
   std::vector<Effect> sign(const std::string& memo);
   const std::string& memo() const { return memo_; }
-  // What take() and sign() have done since keep(), which costs as much as they changed and not the whole queue.
+  // What take(), sign() and clear() have done since keep(), which costs as much as they changed and not the whole queue.
   void undo();
   void keep();
   size_t undo_count() const { return undo_.size(); }  // entries that undo() would put back or remove

@@ -7,7 +7,8 @@ import { Browser } from './support/browser.mjs';
 import { rest } from './support/rest.mjs';
 import { Server, soon } from './support/server.mjs';
 
-const server = await Server.start(after);
+// The pages' tests that ask for a server of their own, with a limit, are given this one.
+const server = await Server.start(after, ['--dev', '--max-disconnect-size', '100KB']);
 after(closeApps);
 const browser = await Browser.start(after);
 
