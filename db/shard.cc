@@ -235,7 +235,12 @@ void Shard::handle(Request& request, WriteRequest& what) {
   reply.time = accepted.value().record.time;
   count(reply.status);
   if (write.wants_value) {
-    if (Result<Value> value = read_written(committer_.view(space.tree), write); value.ok()) reply.value = std::move(value).value();
+    const TreeView& view = committer_.view(space.tree);
+    const Times now{reply.time, with_.clock.now()};
+    const bool is_shown =
+        write.shows == nullptr || write.shows->check({view, now, committer_.settings(space.tree)}).ok();
+    Result<Value> value = is_shown ? read_written(view, write) : Value();
+    if (value.ok()) reply.value = std::move(value).value();
   }
   answer(request, std::move(reply));
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "db/model/path.h"
 #include "db/model/precondition.h"
@@ -128,15 +129,18 @@ class ReadersOnly final : public db::Precondition {
   const db::Path path_;
 };
 
-// The writer may read the path: of what is answered with what stood there in it, such as an increment's sum.
+// The writer may read all of these paths: of what is answered with what stood there in it, such as an increment's sum.
 class MayRead final : public db::Precondition {
  public:
-  MayRead(Asker asker, db::Path path) : asker_(std::move(asker)), path_(std::move(path)) {}
-  db::Result<void> check(const db::Moment& moment) const override { return asker_.may_read(moment, path_, {}); }
+  MayRead(Asker asker, std::vector<db::Path> paths) : asker_(std::move(asker)), paths_(std::move(paths)) {}
+  db::Result<void> check(const db::Moment& moment) const override {
+    for (const db::Path& path : paths_) RETURN_IF_ERROR(asker_.may_read(moment, path, {}));
+    return {};
+  }
 
  private:
   const Asker asker_;
-  const db::Path path_;
+  const std::vector<db::Path> paths_;
 };
 
 }  // namespace hearth::rules

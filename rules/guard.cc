@@ -39,10 +39,11 @@ void guard_write(db::Write& write, const std::optional<Asker>& asker) {
     condition = std::make_shared<const ReadersOnly>(std::move(condition), *asker, write.base);
   }
   if (write.wants_value) {
+    std::vector<db::Path> sums;
     for (const db::Overwrite& overwrite : write.overwrites) {
-      if (!overwrite.value.has_increments()) continue;
-      write.preconditions.push_back(std::make_shared<const MayRead>(*asker, overwrite.path));
+      if (overwrite.value.has_increments()) sums.push_back(overwrite.path);
     }
+    if (!sums.empty()) write.shows = std::make_shared<const MayRead>(*asker, std::move(sums));
   }
   write.access = std::make_shared<const WriteAccess>(*asker);
 }

@@ -60,6 +60,8 @@ struct Write {
   bool only_existing = false;         // NotFound where there is no such namespace: it is not made
   // The answer carries what stands at `base` when Stale; else what was written there: of several overwrites those alone that
   // had server values, of a priority that on a leaf `true`.
+  // Who may be shown what was written, where that tells of what stood there; null: whoever wrote it. Others are answered without.
+  std::shared_ptr<const Precondition> shows{};
   bool wants_value = false;
 };
 

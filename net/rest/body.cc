@@ -83,7 +83,7 @@ Result<Change> read_body(const Request& request, std::string&& body, std::string
   for (const db::Overwrite& overwrite : change.write.overwrites) {
     bytes += overwrite.value.byte_count();
     // Only the tree knows what an increment comes to.
-    change.write.wants_value |= request.print != Print::Silent && overwrite.value.has_increments();
+    change.write.wants_value |= overwrite.value.has_increments();
   }
   if (bytes > request.write_bytes_max) {
     return Error{ErrorCode::TooLarge,
