@@ -68,6 +68,7 @@ struct Served {
     guard = std::make_unique<rules::Guard>(*database, guarded);
     hearth::net::Server::Options served;
     served.port = 0;
+    served.dev_hosts = {"test"};  // what the client calls it
     server = hearth::net::Server::start(*guard, served).value();
     client = std::make_unique<HttpClient>(server->port());
   }

@@ -131,7 +131,7 @@ class HttpClient {
   void ask(std::string_view target, std::string_view fields = "", std::string_view body = "",
            std::string_view method = "") {
     std::string text(!method.empty() ? method : body.empty() ? "GET" : "PUT");
-    text.append(" ").append(target).append(" HTTP/1.1\r\nHost: localhost\r\n").append(fields);
+    text.append(" ").append(target).append(" HTTP/1.1\r\nHost: test\r\n").append(fields);
     if (!body.empty()) text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
     send(text.append("\r\n").append(body));
   }
@@ -196,7 +196,7 @@ class HttpClient {
 
   Reply upgrade(std::string_view target = "/socket", std::string_view behind = "") {
     std::string text = "GET " + std::string(target) +
-                       " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+                       " HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
                        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     send(text.append(behind));
     return reply(Body::None);
