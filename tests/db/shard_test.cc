@@ -67,6 +67,16 @@ class Answered {
   std::vector<std::string> order_;
 };
 
+// By a write of another namespace, from here on until let_go().
+std::shared_ptr<Hold> hold_shard(Answered& answered) {
+  const auto hold = std::make_shared<Hold>();
+  Write first = set("x", Value::integer(1));
+  first.preconditions.push_back(hold);
+  answered.write("gate", std::move(first));
+  hold->wait();
+  return hold;
+}
+
 Value rows(int count) {
   std::vector<std::pair<std::string, Value>> all;
   for (int i = 0; i < count; ++i) all.emplace_back("k" + std::to_string(100'000 + i), Value::integer(i));
@@ -78,12 +88,8 @@ Value rows(int count) {
 TEST_CASE("Shard: a request waits behind one turn of another namespace, however long that one's line is", "[db][turns]") {
   const TempFolder folder;
   const auto database = open_one_shard(folder);
-  const auto hold = std::make_shared<Hold>();
   Answered answered(*database);
-  Write first = set("x", Value::integer(1));
-  first.preconditions.push_back(hold);
-  answered.write("gate", std::move(first));
-  hold->wait();
+  const auto hold = hold_shard(answered);
   for (int i = 0; i < 500; ++i) answered.write("busy", set("list/" + std::to_string(i), rows(100)));
   answered.write("calm", set("x", Value::integer(1)));
   hold->let_go();
@@ -97,12 +103,8 @@ TEST_CASE("Shard: a request waits behind one turn of another namespace, however 
 TEST_CASE("Shard: small requests of one namespace take their turns with another's, too", "[db][turns]") {
   const TempFolder folder;
   const auto database = open_one_shard(folder);
-  const auto hold = std::make_shared<Hold>();
   Answered answered(*database);
-  Write first = set("x", Value::integer(1));
-  first.preconditions.push_back(hold);
-  answered.write("gate", std::move(first));
-  hold->wait();
+  const auto hold = hold_shard(answered);
   for (int i = 0; i < 2'000; ++i) answered.write("busy", set("n", Value::integer(i)));
   for (int i = 0; i < 3; ++i) answered.write("calm", set("x", Value::integer(i)));
   hold->let_go();
