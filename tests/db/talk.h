@@ -62,7 +62,8 @@ class Talk {
   // All up to and with the answer to `request`, or the end.
   std::vector<Item> items_until(uint64_t request) {
     std::vector<Item> items;
-    for (;;) {
+    for (int tries = 0;; ++tries) {
+      REQUIRE(tries < 2'000);
       for (; !ahead_.empty(); ahead_.erase(ahead_.begin())) {
         items.push_back(ahead_.front());
         const auto* answer = std::get_if<Answer>(&items.back());
@@ -76,7 +77,6 @@ class Talk {
       woken_ = false;
       lock.unlock();
       ahead_ = client->take();
-      REQUIRE(++tries_ < 2000);
     }
   }
 
@@ -115,7 +115,6 @@ class Talk {
   std::mutex mutex_;  // Guards woken_.
   std::condition_variable more_;
   bool woken_ = false;
-  int tries_ = 0;
   std::vector<Item> ahead_;
 
  public:
