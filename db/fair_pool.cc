@@ -96,6 +96,7 @@ std::optional<Error> FairPool::put(Job& job) {
   const Payer payer = job.payer;
   Client& client = space.clients[payer.client];
   if (space.is_idle()) order_.put(payer.space, space.done);
+  if (space.is_idle() && space.begun == 0) space.came_at = counted_.slices;
   if (client.is_idle()) space.order.put(payer.client, client.done);
   client.waiting.push_back(std::move(job));
   ++space.waiting;
@@ -159,6 +160,9 @@ void FairPool::choose(uint64_t number, Space& space, uint64_t key, Client& clien
   }
   ++space.running;
   ++running_;
+  if (const auto since = std::exchange(space.came_at, std::nullopt)) {
+    counted_.slices_waited_max = std::max(counted_.slices_waited_max, counted_.slices - *since);
+  }
   ++counted_.slices;
   // As much at least, and now: or the next one chosen would be of the same.
   space.done += kJobWork;

@@ -137,6 +137,7 @@ class FairPool {
     std::map<uint64_t, Client> clients;
     Order order;  // of clients
     size_t waiting = 0, paused = 0, begun = 0, running = 0;
+    std::optional<uint64_t> came_at;  // PoolFigures::slices when it came with nothing under way, until its first slice
     size_t sweep_at = 64;
     bool is_idle() const { return waiting == 0 && paused == 0; }
   };

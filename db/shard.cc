@@ -478,9 +478,21 @@ void Shard::handle(Request& request, EndLabelledRequest& what) {
       found.push_back(std::move(conversation));
     }
   }
-  end_told(found, what.reason);
+  // Some of them, and the others with another step.
+  const Step::Whole whole;
+  size_t unlistened = 0;
+  for (const auto& conversation : found) {
+    unlistened += 1 + std::min(conversation->subscriptions.size(), kUnlistensPerStep);
+    if (!unlisten_some(*conversation)) {
+      end_told({conversation}, what.reason);
+      ++what.ended;
+    }
+    if (unlistened >= kUnlistensPerStep) break;
+  }
+  again_ = !found.empty();
+  if (again_) return;
   Answer reply;
-  reply.value = Value::integer(static_cast<int64_t>(found.size()));
+  reply.value = Value::integer(what.ended);
   answer(request, std::move(reply));
 }
 

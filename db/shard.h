@@ -104,6 +104,7 @@ struct LabelRequest {
 struct EndLabelledRequest {  // all conversations of that label; the answer's value says how many
   std::string label;
   Error reason;
+  int64_t ended = 0;  // so far
 };
 struct CreateRequest {};
 struct RemoveRequest {};    // with all that it has; alone in its group
@@ -210,6 +211,7 @@ class Shard {
     Counter moved;   // times that a namespace went to a heavy shard
     Largest step_rows, step_bytes, step_evaluations;  // of one request
     Largest group_rows;
+    Largest groups_waited;  // Line::listed_in
     Counter rows_worked, bytes_worked, evaluations_worked;
   };
 
@@ -219,7 +221,8 @@ class Shard {
   void take_in(std::list<Request>& came);
   void list(const std::shared_ptr<Space>& space);
   void run_group();
-  enum class Next : uint8_t { Goes, Waits, Full };  // of a line: on; until its namespace is back; of the group: no more
+  // Of a line: on; until its namespace is back. Of the group: no more, before this turn; no more, after it.
+  enum class Next : uint8_t { Goes, Waits, Full, Last };
   Next take_turn(const std::shared_ptr<Space>& space);
   enum class Done : uint8_t { Yes, Again, Over };
   Done run_step(Request& request);

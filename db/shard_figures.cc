@@ -124,6 +124,7 @@ void Shard::add_to(Figures& figures) const {
   figures.bytes_worked += counted_.bytes_worked.value();
   figures.evaluations_worked += counted_.evaluations_worked.value();
   figures.group_rows_max = std::max(figures.group_rows_max, counted_.group_rows.value());
+  figures.groups_waited_max = std::max(figures.groups_waited_max, counted_.groups_waited.value());
   const std::lock_guard lock(mutex_);
   figures.shard_requests_waiting += inbox_.size() + static_cast<uint64_t>(std::max<int64_t>(counted_.waiting.value(), 0));
 }

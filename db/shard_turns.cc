@@ -55,6 +55,7 @@ void Shard::take_in(std::list<Request>& came) {
       continue;
     }
     Line& line = line_of(*space);
+    if (!line.is_listed && line.requests.empty()) line.listed_in = group_;
     line.requests.splice(line.requests.end(), came, came.begin());
     list(space);
   }
@@ -97,6 +98,9 @@ Shard::Done Shard::run_step(Request& request) {
 
 Shard::Next Shard::take_turn(const std::shared_ptr<Space>& space) {
   Line& line = line_of(*space);
+  if (const uint64_t since = std::exchange(line.listed_in, 0); since != 0 && !is_heavy()) {
+    counted_.groups_waited.observe(group_ - since);
+  }
   line.debt = std::max(0.0, line.debt - 1);
   while (line.debt < 1 && !line.requests.empty()) {
     Request& request = line.requests.front();
@@ -136,14 +140,14 @@ Shard::Next Shard::take_turn(const std::shared_ptr<Space>& space) {
         leaving_.push_back(space);
         return Next::Waits;
     }
-    if (is_alone) return Next::Full;
+    if (is_alone) return Next::Last;
   }
   return Next::Goes;
 }
 
 void Shard::run_group() {
   forming_ = {};
-  for (Next next = Next::Goes; next != Next::Full && !turns_.empty();) {
+  for (Next next = Next::Goes; next != Next::Full && next != Next::Last && !turns_.empty();) {
     const std::shared_ptr<Space> space = std::move(turns_.front());
     turns_.pop_front();
     next = take_turn(space);

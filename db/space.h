@@ -139,6 +139,7 @@ struct Line {
   double debt = 0;             // turns that it has used and not waited for (Shard::kTurn)
   uint64_t group = 0;          // the last one in which it had a turn
   bool is_listed = false;      // it is among the shard's turns
+  uint64_t listed_in = 0;      // the group that was to be formed when it had something again; 0: it has had a turn since
 };
 
 struct Space {

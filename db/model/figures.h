@@ -20,6 +20,7 @@ struct PoolFigures {
   uint64_t refused = 0;   // because too many waited
   uint64_t unwanted = 0;  // not run, or not to the end: nobody waited any more
   uint64_t late = 0;      // the same, for their time was over
+  uint64_t slices_waited_max = 0;  // begun for others while a namespace with nothing under way waited for its first
 };
 
 // Of RocksDB, as it says itself. Bytes are approximate.
@@ -40,7 +41,7 @@ struct StoreFigures {
   uint64_t compactions_running = 0;
   uint64_t compaction_bytes_pending = 0;
   uint64_t rows = 0;        // estimated; leaves, index rows and the store's own
-  uint64_t snapshots = 0;   // that pin what is deleted meanwhile; each shard has one
+  uint64_t snapshots = 0;   // that pin what is deleted meanwhile
   bool is_slowed = false;   // writes are, until flushes and compactions have caught up
   bool is_stopped = false;  // the same
   std::chrono::nanoseconds slowed_time{0};
@@ -95,6 +96,9 @@ struct Figures {
   // The longest step of a shard's thread since the start: what one request took before it was done, or moved.
   uint64_t step_rows_max = 0, step_bytes_max = 0, step_evaluations_max = 0;
   uint64_t group_rows_max = 0;    // of all requests that one commit was made of
+  // The most groups of others that a namespace with nothing under way waited for at its shard, beyond the one that was
+  // being written when it came.
+  uint64_t groups_waited_max = 0;
   // What shards' threads have done for all requests.
   uint64_t rows_worked = 0, bytes_worked = 0, evaluations_worked = 0;
   uint64_t namespaces = 0;

@@ -220,6 +220,11 @@ void add_writes(const db::Figures& figures, Families& to) {
   to.gauges("hearth_longest_step", "The most that one request took of a thread that namespaces share, since the start.",
             {sample("of", "rows", figures.step_rows_max), sample("of", "bytes", figures.step_bytes_max),
              sample("of", "evaluations", figures.step_evaluations_max), sample("of", "group_rows", figures.group_rows_max)});
+  to.gauges("hearth_longest_wait",
+            "The most that a namespace with nothing under way waited for others, since the start: groups of a shard beyond the "
+            "one that was being written, slices of reads, slices of long reads.",
+            {sample("of", "groups", figures.groups_waited_max), sample("of", "reads", figures.reads.slices_waited_max),
+             sample("of", "scans", figures.scans.slices_waited_max)});
 }
 
 void add_reads(const db::Figures& figures, Families& to) {

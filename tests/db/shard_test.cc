@@ -184,6 +184,30 @@ TEST_CASE("Shard: a session with many listeners ends by steps", "[db][turns]") {
   CHECK(database->figures().step_rows_max <= 1'000);
 }
 
+TEST_CASE("Shard: a user with many sessions and listeners is thrown out by steps", "[db][turns]") {
+  constexpr uint64_t kSessions = 3, kListeners = 3'000;
+  const TempFolder folder;
+  const auto database = open_one_shard(folder, 2'500);
+  std::vector<std::unique_ptr<Talk>> talks;
+  for (uint64_t i = 0; i < kSessions; ++i) {
+    talks.push_back(std::make_unique<Talk>(*database));
+    talks.back()->client->set_label("ada");
+    for (uint64_t k = 1; k <= kListeners; ++k) talks.back()->client->listen(k, k, listen_to("l/" + std::to_string(k)));
+    talks.back()->until(kListeners);
+  }
+  REQUIRE(database->figures().listeners == kSessions * kListeners);
+  std::promise<Answer> answer;
+  database->end_conversations("t", "ada", {ErrorCode::InvalidToken, "enough"},
+                              [&](Answer got) { answer.set_value(std::move(got)); });
+  CHECK(answer.get_future().get().value == Value::integer(kSessions));
+  const Figures figures = database->figures();
+  CHECK(figures.listeners == 0);
+  CHECK(figures.sessions == 0);
+  CHECK(figures.step_rows_max <= 2'000);
+  CHECK(figures.namespaces_moved == 0);
+  for (const auto& talk : talks) CHECK(talk->until(99) == std::vector<std::string>{"end"});
+}
+
 TEST_CASE("Shard: a restore waits until its namespace is home", "[db][turns]") {
   const TempFolder folder;
   const auto database = open_one_shard(folder, 20);

@@ -1,0 +1,152 @@
+// What a refusal tells. Two servers hold the same rules and the same open data, and secrets of their own. Nobody may read the
+// secrets, and no rule looks at them: so whatever is asked of both, by whatever method, they answer the same bytes and do the
+// same work.
+#include <catch2/catch.hpp>
+
+#include "tests/net/rest/fixture.h"
+#include "tests/support/random_tree.h"
+
+namespace db = hearth::db;
+using namespace hearth::test;
+
+namespace {
+
+const std::string kAdmin = "Authorization: Bearer " + std::string(kSecret) + "\r\n";
+
+struct Asked {
+  Ask ask;
+  bool is_push = false;  // its answer has a name made of chance
+};
+
+// A secret's place, or one beside it.
+std::string place(RandomTree& random) {
+  switch (random.below(6)) {
+    case 0:
+      return "/secret";
+    case 1:
+      return "/secret/mine";
+    case 2:
+      return "/open/x";
+    case 3:
+      return "/nowhere";
+    default:
+      return "/secret/" + std::string(1, static_cast<char>('a' + random.below(4)));
+  }
+}
+
+Asked random_request(RandomTree& random) {
+  const auto one_of = [&](const std::vector<std::string>& all) { return all[random.below(all.size())]; };
+  Asked asked;
+  Ask& ask = asked.ask;
+  std::string parameters;
+  const auto add = [&](const std::string& text) { parameters += (parameters.empty() ? "?" : "&") + text; };
+  const auto condition = [&] {
+    ask.headers += one_of({"If-Match", "If-None-Match"}) + ": " +
+                   one_of({"null_etag", "*", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=", "\"x\""}) + "\r\n";
+  };
+  const auto query = [&] {
+    add(one_of({"orderBy=\"$key\"", "orderBy=\"$value\"", "orderBy=\"n\"", "orderBy=\"$priority\""}));
+    if (random.chance(0.6)) add(one_of({"limitToFirst=2", "limitToLast=1", "limitToFirst=50"}));
+    if (random.chance(0.5)) add(one_of({"startAt=\"b\"", "endAt=3", "equalTo=\"a\"", "startAfter=1"}));
+  };
+  ask.method = one_of({"GET", "GET", "GET", "HEAD", "PUT", "PATCH", "DELETE", "DELETE", "POST", "OPTIONS"});
+  const std::string at = ask.method == "PATCH" ? "/secret" : place(random);
+  if (random.chance(0.4)) condition();
+  if (random.chance(0.4)) ask.headers += "X-Firebase-ETag: true\r\n";
+  if (ask.method == "GET" || ask.method == "HEAD") {
+    if (random.chance(0.5)) query();
+    if (random.chance(0.2)) add("shallow=true");
+    if (random.chance(0.2)) add("count=true");
+    if (random.chance(0.2)) add("wait=1s");
+    if (random.chance(0.2)) add("select=n");
+    if (random.chance(0.2)) add("timeout=5s");
+    if (random.chance(0.2)) add("print=pretty");
+    if (random.chance(0.1)) add("format=export");
+    if (ask.method == "GET" && random.chance(0.2)) ask.headers += "Accept-Encoding: gzip\r\n";
+    if (ask.method == "GET" && at.starts_with("/secret") && at != "/secret/mine" && random.chance(0.2)) {
+      ask.headers += "Accept: text/event-stream\r\n";
+    }
+  } else if (ask.method == "DELETE") {
+    if (random.chance(0.7)) query();
+  } else {
+    if (random.chance(0.2)) add("print=silent");
+    ask.body = one_of({"1", "2", "\"text\"", "{\"n\":1}", R"({".sv":{"increment":0}})", R"({".sv":"timestamp"})", "null",
+                       "{\"a\":1,\"b\":{\"n\":2}}", "not json"});
+    if (ask.method == "PATCH") ask.body = one_of({"{\"a\":1,\"b\":2}", "{\"c\":null}", "{\"a/n\":1,\"d\":1}", "{}"});
+    // The moment of a write is not the same at both.
+    if (at == "/open/x" || ask.body.find("timestamp") != std::string::npos) add("print=silent");
+  }
+  asked.is_push = ask.method == "POST";
+  ask.target = at + ".json" + parameters;
+  return asked;
+}
+
+std::string without_date(std::string head) {
+  const size_t at = head.find("\r\nDate: ");
+  if (at != std::string::npos) head.erase(at, head.find("\r\n", at + 2) - at);
+  return head;
+}
+
+struct Done {
+  HttpReply reply;
+  uint64_t rows = 0, bytes = 0, evaluations = 0, slices = 0;
+  bool operator==(const Done& other) const {
+    return rows == other.rows && bytes == other.bytes && evaluations == other.evaluations && slices == other.slices;
+  }
+};
+
+Done done_by(const RestServer& server, const Ask& ask) {
+  const db::Figures before = server.database->figures();
+  Done done;
+  done.reply = server.ask(ask);
+  const db::Figures after = server.database->figures();
+  done.rows = after.rows_worked - before.rows_worked;
+  done.bytes = after.bytes_worked - before.bytes_worked;
+  done.evaluations = after.evaluations_worked - before.evaluations_worked;
+  done.slices = after.reads.slices + after.scans.slices - before.reads.slices - before.scans.slices;
+  return done;
+}
+
+}  // namespace
+
+TEST_CASE("REST: servers that differ only where nobody may look answer the same bytes, for the same work", "[net][rest]") {
+  const uint64_t seed = seed_of_run();
+  WARN("TEST_SEED=" << seed);
+  RandomTree random(seed);
+  size_t refused = 0, allowed = 0;
+  for (int round = 0; round < 6; ++round) {
+    const std::string read_rule = std::vector<std::string>{"false", "auth != null", "root.child('open/y').exists()",
+                                                           "query.limitToFirst == 7"}[random.below(4)];
+    const std::string write_rule =
+        std::vector<std::string>{"false", "auth != null", "newData.isNumber()", "newData.exists()",
+                                 "root.child('open/x').val() == 1"}[random.below(5)];
+    const std::string rules = R"X({"rules": {"open": {".read": true, ".write": true}, "secret": {".read": ")X" + read_rule +
+                              R"X(", ".indexOn": "n", "mine": {".read": true}, "$k": {".write": ")X" + write_rule + R"X("}}}})X";
+    INFO("round " << round << ", rules " << rules);
+    RestServer one(RestServer::Mode::Closed), other(RestServer::Mode::Closed);
+    const int count = static_cast<int>(random.below(300));
+    for (RestServer* server : {&one, &other}) {
+      REQUIRE(server->put("/.settings/rules.json", rules, kAdmin).status == 200);
+      std::string secret = "{\"mine\":{\"n\":1},\"a\":" + std::to_string(random.below(3)) + ",\"b\":{\"n\":2}";
+      for (int i = 0; server == &other && i < count; ++i) secret += ",\"k" + std::to_string(i) + "\":{\"n\":" + std::to_string(i) + "}";
+      if (random.chance(0.5)) secret += ",\"c\":\"" + std::string(1 + random.below(2'000), 'x') + "\"";
+      REQUIRE(server->put("/.json", "{\"open\":{\"x\":1},\"secret\":" + secret + "}}", kAdmin).status == 200);
+    }
+    for (int i = 0; i < 80; ++i) {
+      const Asked asked = random_request(random);
+      INFO("request " << i << ": " << text_of(asked.ask));
+      const Done first = done_by(one, asked.ask), second = done_by(other, asked.ask);
+      REQUIRE(first.reply.status == second.reply.status);
+      const bool is_refused = first.reply.status >= 400;
+      (is_refused ? refused : allowed) += 1;
+      if (asked.is_push && !is_refused) continue;
+      CHECK(without_date(first.reply.head) == without_date(second.reply.head));
+      CHECK(first.reply.body == second.reply.body);
+      CHECK(first.slices == second.slices);
+      // A write that is allowed, or judged by what it would make, works on what stands there.
+      if (is_refused && (asked.ask.method == "GET" || write_rule.find("newData") == std::string::npos)) CHECK(first == second);
+    }
+  }
+  CHECK(refused > 100);
+  CHECK(allowed > 20);
+}
