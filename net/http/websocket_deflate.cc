@@ -55,16 +55,6 @@ struct Deflater {
   z_stream stream{};
 };
 
-struct Inflater {
-  Inflater() {
-    if (inflateInit2(&stream, kRawWindow) != Z_OK) throw std::bad_alloc();
-  }
-  ~Inflater() { inflateEnd(&stream); }
-  Inflater(const Inflater&) = delete;
-  Inflater& operator=(const Inflater&) = delete;
-  z_stream stream{};
-};
-
 Bytef* bytes_of(const char* text) { return reinterpret_cast<Bytef*>(const_cast<char*>(text)); }
 
 }  // namespace
@@ -101,39 +91,70 @@ std::string deflated_frame_text(std::string_view payload) {
   return frame;
 }
 
-db::Result<std::string> inflate_message(std::string_view payload, size_t bytes_max, const MayHold& may_hold) {
-  thread_local Inflater inflater;
-  z_stream& stream = inflater.stream;
-  inflateReset(&stream);
-  std::string message;
-  for (const std::string_view part : {payload, kTail}) {
-    stream.next_in = bytes_of(part.data());
-    stream.avail_in = static_cast<unsigned>(part.size());  // a message's size has a limit far below
-    for (;;) {
-      const size_t before = message.size();
-      const size_t wanted = before + std::min(kPieceBytes, bytes_max + 1 - before);
-      if (may_hold && wanted > message.capacity() && !may_hold(std::max(wanted, 2 * message.capacity()))) {
-        return db::Error{db::ErrorCode::Unavailable, "no room"};
-      }
-      message.resize(wanted);
-      stream.next_out = bytes_of(message.data() + before);
-      stream.avail_out = static_cast<unsigned>(message.size() - before);
-      const int state = inflate(&stream, Z_NO_FLUSH);
-      message.resize(message.size() - stream.avail_out);
-      if (message.size() > bytes_max) return db::Error{db::ErrorCode::TooLarge, "message too large"};
-      // A block may say that it is the last (§7.2.3.4): what comes then is the next.
-      if (state == Z_STREAM_END) {
-        inflateReset(&stream);
-        if (stream.avail_in == 0) break;
-        continue;
-      }
-      if (state == Z_BUF_ERROR) break;  // all is taken
-      if (state != Z_OK) return db::Error{db::ErrorCode::InvalidData, "not compressed as agreed"};
-      if (stream.avail_in == 0 && stream.avail_out > 0) break;
-    }
+struct MessageInflater::Stream {
+  Stream() {
+    if (inflateInit2(&of, kRawWindow) != Z_OK) throw std::bad_alloc();
   }
-  message.shrink_to_fit();
-  return message;
+  ~Stream() { inflateEnd(&of); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  z_stream of{};
+};
+
+// Most messages are whole after one step: one stream for each thread does for them.
+std::unique_ptr<MessageInflater::Stream>& MessageInflater::spare() {
+  thread_local std::unique_ptr<Stream> spare;
+  return spare;
+}
+
+MessageInflater::MessageInflater(std::string payload, size_t bytes_max, const MayHold* may_hold)
+    : payload_(std::move(payload)),
+      bytes_max_(bytes_max),
+      may_hold_(may_hold),
+      rest_(payload_),
+      stream_(spare() != nullptr ? std::move(spare()) : std::make_unique<Stream>()) {
+  inflateReset(&stream_->of);
+}
+
+MessageInflater::~MessageInflater() { spare() = std::move(stream_); }
+
+db::Result<bool> MessageInflater::step() {
+  z_stream& stream = stream_->of;
+  for (size_t done = 0; done < kInflateStepBytes;) {  // what is taken counts too: there are blocks of nothing
+    const size_t before = message_.size();
+    const size_t wanted = before + std::min(kPieceBytes, bytes_max_ + 1 - before);
+    if (const size_t has = message_.capacity(); may_hold_ != nullptr && wanted > has) {
+      if (!(*may_hold_)(std::max(wanted, 2 * has) - has)) return db::Error{db::ErrorCode::Unavailable, "no room"};
+    }
+    message_.resize(wanted);
+    const size_t piece = std::min(rest_.size(), kPieceBytes);
+    stream.next_in = bytes_of(rest_.data());
+    stream.avail_in = static_cast<unsigned>(piece);
+    stream.next_out = bytes_of(message_.data() + before);
+    stream.avail_out = static_cast<unsigned>(message_.size() - before);
+    const int state = inflate(&stream, Z_NO_FLUSH);
+    message_.resize(message_.size() - stream.avail_out);
+    const size_t taken = piece - stream.avail_in;
+    rest_.remove_prefix(taken);
+    done += taken + message_.size() - before;
+    if (message_.size() > bytes_max_) return db::Error{db::ErrorCode::TooLarge, "message too large"};
+    if (state == Z_STREAM_END) {
+      inflateReset(&stream);  // a block may say that it is the last (§7.2.3.4): what comes then is the next
+    } else if (state != Z_OK && state != Z_BUF_ERROR) {
+      return db::Error{db::ErrorCode::InvalidData, "not compressed as agreed"};
+    }
+    // Room that is left says that there is nothing more to come out.
+    if (!rest_.empty() || (state != Z_STREAM_END && stream.avail_out == 0)) continue;
+    if (in_tail_) return true;
+    in_tail_ = true;
+    rest_ = kTail;
+  }
+  return false;
+}
+
+std::string MessageInflater::take() {
+  message_.shrink_to_fit();
+  return std::move(message_);
 }
 
 }  // namespace hearth::net::http

@@ -3,6 +3,7 @@
 // of no other. Pure.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -22,7 +23,33 @@ inline constexpr std::string_view kDeflateAnswer =
 // A frame of text, compressed when that makes it smaller.
 std::string deflated_frame_text(std::string_view payload);
 
-// Errors: InvalidData (not such data), TooLarge (more than `bytes_max`), Unavailable: `may_hold` said no.
-db::Result<std::string> inflate_message(std::string_view payload, size_t bytes_max, const MayHold& may_hold = {});
+inline constexpr size_t kInflateStepBytes = 256u << 10;  // of what comes out, until others of the thread have their turn
+
+// Inflates one message, a step at a time. Thread: one.
+class MessageInflater {
+ public:
+  // `may_hold`: asked for the bytes that a step takes beside held_bytes(). Outlives the inflater; null: yes.
+  MessageInflater(std::string payload, size_t bytes_max, const MayHold* may_hold);
+  ~MessageInflater();
+  MessageInflater(const MessageInflater&) = delete;
+  MessageInflater& operator=(const MessageInflater&) = delete;
+
+  // Whether the message is whole: then take() has it. Errors, after which there is no going on: InvalidData (not such
+  // data), TooLarge (more than `bytes_max`), Unavailable: `may_hold` said no.
+  db::Result<bool> step();
+  std::string take();
+  size_t held_bytes() const { return payload_.capacity() + message_.capacity(); }
+
+ private:
+  struct Stream;
+  static std::unique_ptr<Stream>& spare();
+  const std::string payload_;
+  const size_t bytes_max_;
+  const MayHold* const may_hold_;
+  std::string message_{};
+  std::string_view rest_;  // of the payload, then of what every message leaves out
+  bool in_tail_ = false;   // it is the latter
+  std::unique_ptr<Stream> stream_;
+};
 
 }  // namespace hearth::net::http

@@ -182,22 +182,33 @@ FrameReader::Found FrameReader::on_frame_end() {
   if (!fin_) return Found::Nothing;
   in_message_ = false;
   if (drops_) return Found::Nothing;
-  if (is_deflated_) {
-    db::Result<std::string> inflated =
-        inflate_message(message_, message_bytes_max_, may_hold_ != nullptr ? *may_hold_ : MayHold());
-    if (!inflated.ok()) {
-      const db::ErrorCode code = inflated.error().code;
-      if (code == db::ErrorCode::Unavailable) return fail(CloseCode::TryAgainLater, "no room for the message");
-      return code == db::ErrorCode::TooLarge ? fail(CloseCode::TooLarge, "message too large")
-                                             : fail(CloseCode::InvalidData, "not compressed as agreed");
-    }
-    message_ = std::move(inflated).value();
+  if (!is_deflated_) return on_message();
+  inflating_ = std::make_unique<MessageInflater>(std::exchange(message_, {}), message_bytes_max_, may_hold_);
+  return inflate_more();
+}
+
+FrameReader::Found FrameReader::inflate_more() {
+  const db::Result<bool> whole = inflating_->step();
+  if (!whole.ok()) {
+    inflating_.reset();
+    const db::ErrorCode code = whole.error().code;
+    if (code == db::ErrorCode::Unavailable) return fail(CloseCode::TryAgainLater, "no room for the message");
+    return code == db::ErrorCode::TooLarge ? fail(CloseCode::TooLarge, "message too large")
+                                           : fail(CloseCode::InvalidData, "not compressed as agreed");
   }
+  if (!whole.value()) return Found::More;
+  message_ = inflating_->take();
+  inflating_.reset();
+  return on_message();
+}
+
+FrameReader::Found FrameReader::on_message() {
   if (kind_ == MessageKind::Text && !db::is_utf8(message_)) return fail(CloseCode::InvalidData, "text is not UTF-8");
   return Found::Message;
 }
 
 FrameReader::Found FrameReader::next(std::string_view& bytes) {
+  if (inflating_ != nullptr) return inflate_more();
   for (;;) {
     if (!in_payload_) {
       if (!take_header(bytes)) return Found::Nothing;

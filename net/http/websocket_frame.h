@@ -9,11 +9,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "net/http/gzip.h"
 #include "net/http/websocket.h"
+#include "net/http/websocket_deflate.h"
 
 namespace hearth::net::http {
 
@@ -32,20 +34,25 @@ void append_close_frame(std::string& to, CloseCode code, std::string_view reason
 class FrameReader {
  public:
   // `message_bytes_max`: as they come, and inflated. `inflates`: permessage-deflate has been agreed on.
-  // `may_hold`: see inflate_message; asked for the message alone, beside its compressed bytes. Outlives the reader; null: yes.
+  // `may_hold`: see MessageInflater. Outlives the reader; null: yes.
   explicit FrameReader(size_t message_bytes_max, bool inflates = false, const MayHold* may_hold = nullptr)
       : message_bytes_max_(message_bytes_max), inflates_(inflates), may_hold_(may_hold) {}
 
-  enum class Found : uint8_t { Nothing, Message, Ping, Pong, Close, Error };
+  // More: a message has come and is being inflated; next() goes on with that, before it takes bytes.
+  enum class Found : uint8_t { Nothing, More, Message, Ping, Pong, Close, Error };
 
   // Memory of a message that is not whole.
-  size_t held_bytes() const { return message_.capacity() > kShortBytes ? message_.capacity() : 0; }
+  size_t held_bytes() const {
+    if (inflating_ != nullptr) return inflating_->held_bytes();
+    return message_.capacity() > kShortBytes ? message_.capacity() : 0;
+  }
   // Something has begun and is not whole.
-  bool is_within() const { return in_message_ || in_payload_ || header_bytes_ > 0; }
+  bool is_within() const { return in_message_ || in_payload_ || header_bytes_ > 0 || inflating_ != nullptr; }
   // From here on messages are read and forgotten.
   void drop_messages() {
     drops_ = true;
     std::string().swap(message_);
+    inflating_.reset();
   }
 
   // Takes from the front of `bytes` up to the end of the first thing found. Nothing: all is taken, more is needed.
@@ -64,6 +71,8 @@ class FrameReader {
   bool take_header(std::string_view& bytes);
   Found on_header();
   Found on_frame_end();
+  Found inflate_more();
+  Found on_message();
   Found on_close_payload();
   Found fail(CloseCode code, const char* error);
 
@@ -72,6 +81,7 @@ class FrameReader {
   bool drops_ = false;
   const MayHold* const may_hold_;
   std::string message_{};
+  std::unique_ptr<MessageInflater> inflating_{};  // null: no message is
   uint64_t left_ = 0;  // bytes of the payload to come
   const char* error_ = "";
   std::array<char, kControlPayloadMax> control_{};

@@ -56,7 +56,7 @@ void WebSocketSession::on_bytes(std::string_view bytes) {
   if (state_ == State::Closed) return;
   heard_at_ = std::chrono::steady_clock::now();
   has_pinged_ = false;
-  if (is_paused_ || !held_.empty()) {
+  if (is_paused_ || is_inflating_ || !held_.empty()) {
     held_ += bytes;
     return watch_unfinished(bytes.size());
   }
@@ -66,10 +66,14 @@ void WebSocketSession::on_bytes(std::string_view bytes) {
   while (!is_paused_ && state_ != State::Closed && connection_ != nullptr) {
     const FrameReader::Found found = reader_.next(bytes);
     if (found == FrameReader::Found::Nothing) break;
+    if (found == FrameReader::Found::More) {
+      read_later();
+      break;
+    }
     on_found(found);
   }
   is_reading_ = false;
-  if (is_paused_ && state_ != State::Closed) held_ += bytes;
+  if ((is_paused_ || is_inflating_) && state_ != State::Closed) held_ += bytes;
   if (connection_ != nullptr && state_ == State::Open) watch_unfinished(come);
 }
 
@@ -119,6 +123,7 @@ void WebSocketSession::on_found(FrameReader::Found found) {
   connection_->count_request();
   switch (found) {
     case FrameReader::Found::Nothing:
+    case FrameReader::Found::More:
     case FrameReader::Found::Pong:
       return;
     case FrameReader::Found::Message: {
@@ -267,13 +272,21 @@ void WebSocketSession::resume() {
   is_paused_ = false;
   heard_at_ = std::chrono::steady_clock::now();
   update_reading();
-  if (is_reading_ || held_.empty()) return;
+  if (is_reading_ || (held_.empty() && !is_inflating_)) return;
   // Not from within a call of the handler's.
   loop_.later([self = shared_from_this()] { self->read_held(); });
 }
 
+// A message goes on to be inflated when others of the thread have had their turn.
+void WebSocketSession::read_later() {
+  is_inflating_ = true;
+  update_reading();
+  loop_.post([self = shared_from_this()] { self->read_held(); });
+}
+
 void WebSocketSession::read_held() {
-  if (is_paused_ || !is_started_ || held_.empty()) return;
+  if (connection_ == nullptr || is_paused_ || !is_started_ || (held_.empty() && !is_inflating_)) return;
+  if (std::exchange(is_inflating_, false)) update_reading();
   const std::string bytes = std::exchange(held_, {});
   on_bytes(bytes);
 }

@@ -57,8 +57,9 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   void send_bytes(Bytes&& bytes) {
     if (!is_closed()) connection_->send(std::forward<Bytes>(bytes));
   }
-  void update_reading() { connection_->set_reading(is_started_ && !is_paused_); }
+  void update_reading() { connection_->set_reading(is_started_ && !is_paused_ && !is_inflating_); }
   void read_held();
+  void read_later();
   Unfinished& unfinished();
   std::optional<HalfReceived::Refusal> count_held(size_t inflated);
   void watch_unfinished(size_t bytes_come);
@@ -90,6 +91,7 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   const bool is_deflated_;
   bool is_started_ = false;
   bool is_paused_ = false;
+  bool is_inflating_ = false;  // a message, which is longer than one step, and goes on later
   bool is_reading_ = false;  // on_bytes is on the stack
   bool has_pinged_ = false;  // since the client was last heard
 };

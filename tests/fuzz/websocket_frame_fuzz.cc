@@ -26,6 +26,8 @@ std::vector<std::string> read(std::string_view bytes, size_t piece_bytes, bool i
       case Found::Nothing:
         invariant(piece.empty(), "all is taken when more is needed");
         break;
+      case Found::More:
+        break;
       case Found::Message: {
         const bool is_text = reader.kind() == MessageKind::Text;
         seen.push_back((is_text ? "text " : "binary ") + reader.take_message());

@@ -16,6 +16,11 @@ using Found = FrameReader::Found;
 
 namespace {
 
+const std::string kUpgrade =
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+const std::string kOffer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+
 std::string repeated(size_t bytes) {
   std::string text;
   while (text.size() < bytes) text += R"({"name":"ada","seen":1700000000000},)";
@@ -44,12 +49,23 @@ std::string with_bit(std::string frame) {
   return frame;
 }
 
+// Inflated in as many steps as it takes, which are counted.
+hearth::db::Result<std::string> inflated(std::string payload, size_t bytes_max, int* steps = nullptr) {
+  MessageInflater inflater(std::move(payload), bytes_max, nullptr);
+  for (;;) {
+    const auto whole = inflater.step();
+    if (steps != nullptr) ++*steps;
+    if (!whole.ok()) return whole.error();
+    if (whole.value()) return inflater.take();
+  }
+}
+
 // What a server's frame says, if its bit is set.
 std::string inflated_frame(std::string_view frame) {
   REQUIRE(frame.size() > 4);
   REQUIRE((frame[0] & kDeflatedBit) != 0);
   const size_t head = (frame[1] & 0x7f) == 126 ? 4 : (frame[1] & 0x7f) == 127 ? 10 : 2;
-  const auto text = inflate_message(frame.substr(head), 100u << 20);
+  const auto text = inflated(std::string(frame.substr(head)), 100u << 20);
   REQUIRE(text.ok());
   return text.value();
 }
@@ -110,12 +126,12 @@ TEST_CASE("Deflate: frames are compressed when that makes them smaller, each by 
 TEST_CASE("Deflate: messages of clients, whole, in pieces, and with a last block", "[net][http][deflate]") {
   for (const size_t bytes : {0u, 1u, 1'000u, 100'000u}) {
     const std::string text = repeated(bytes);
-    CHECK(inflate_message(deflated(text), bytes).value() == text);
-    CHECK(inflate_message(deflated(text, Z_FINISH), bytes).value() == text);
+    CHECK(inflated(deflated(text), bytes).value() == text);
+    CHECK(inflated(deflated(text, Z_FINISH), bytes).value() == text);
     if (bytes == 0) continue;
-    CHECK(inflate_message(deflated(text), bytes - 1).error().code == ErrorCode::TooLarge);
+    CHECK(inflated(deflated(text), bytes - 1).error().code == ErrorCode::TooLarge);
   }
-  CHECK(inflate_message("\xff\xff\xff", 100).error().code == ErrorCode::InvalidData);
+  CHECK(inflated("\xff\xff\xff", 100).error().code == ErrorCode::InvalidData);
 
   const std::string text = repeated(5'000);
   const std::string packed = deflated(text);
@@ -131,6 +147,75 @@ TEST_CASE("Deflate: messages of clients, whole, in pieces, and with a last block
   CHECK(reader.take_message() == "plain");
   CHECK(reader.next(rest) == Found::Message);
   CHECK(reader.take_message() == text);
+}
+
+TEST_CASE("Deflate: a step has a bound, and what follows a long message waits for it", "[net][http][deflate]") {
+  constexpr size_t kSteps = 16;
+  const std::string text(kSteps * kInflateStepBytes, 'a');
+  int steps = 0;
+  CHECK((inflated(deflated(text), text.size(), &steps).value() == text));
+  CHECK(steps >= static_cast<int>(kSteps));
+  // Blocks of which nothing comes take steps too.
+  std::string nothing;
+  while (nothing.size() < 4 * kInflateStepBytes) nothing += std::string_view("\0\0\0\xff\xff", 5);
+  steps = 0;
+  CHECK(inflated(nothing + '\0', 10, &steps).value().empty());
+  CHECK(steps >= 4);
+
+  FrameReader reader(text.size(), true);
+  const std::string stream = with_bit(HttpClient::frame(1, deflated(text))) + HttpClient::frame(1, "next");
+  std::string_view rest = stream;
+  int more = 0;
+  Found found = reader.next(rest);
+  for (; found == Found::More; found = reader.next(rest)) {
+    ++more;
+    CHECK(reader.is_within());
+    CHECK(reader.held_bytes() >= static_cast<size_t>(more) * kInflateStepBytes);
+    CHECK(rest.size() == HttpClient::frame(1, "next").size());
+  }
+  CHECK(more >= static_cast<int>(kSteps) - 1);
+  REQUIRE(found == Found::Message);
+  CHECK((reader.take_message() == text));
+  CHECK(reader.next(rest) == Found::Message);
+  CHECK(reader.take_message() == "next");
+  CHECK(reader.held_bytes() == 0);
+  // What was begun and is not wanted any more.
+  rest = stream;
+  FrameReader dropping(text.size(), true);
+  REQUIRE(dropping.next(rest) == Found::More);
+  dropping.drop_messages();
+  CHECK(dropping.held_bytes() == 0);
+  CHECK(dropping.next(rest) == Found::Nothing);
+}
+
+TEST_CASE("Deflate: a long message on a connection, with others behind it, and others beside it", "[net][http][deflate]") {
+  struct Lengths : WebSocketHandler {
+    void on_message(std::string&& message, MessageKind) override { socket->send_text(std::to_string(message.size())); }
+    void on_close(CloseCode) override { socket.reset(); }
+    std::shared_ptr<WebSocket> socket;
+  };
+  HttpFixture server([](std::shared_ptr<Exchange> exchange) {
+    WebSocketOptions options;
+    options.may_deflate = true;
+    options.message_bytes_max = 64u << 20;
+    const auto handler = std::make_shared<Lengths>();
+    handler->socket = exchange->accept_websocket(handler, options);
+  });
+  constexpr size_t kLong = 5u << 20;
+  HttpClient one(server.port()), other(server.port());
+  for (HttpClient* client : {&one, &other}) {
+    client->ask("/", kUpgrade + kOffer);
+    REQUIRE(client->reply(HttpClient::Body::None).status == 101);
+  }
+  for (int round = 0; round < 3; ++round) {
+    one.send(with_bit(HttpClient::frame(1, deflated(std::string(kLong, 'x')))) + HttpClient::frame(1, "abc") +
+             with_bit(HttpClient::frame(1, deflated(std::string(kLong + 1, 'y')))));
+    other.send(HttpClient::frame(1, "beside"));
+    CHECK(other.take_frame().payload == "6");
+    for (const std::string& expected : {std::to_string(kLong), std::string("3"), std::to_string(kLong + 1)}) {
+      CHECK(one.take_frame().payload == expected);
+    }
+  }
 }
 
 TEST_CASE("Deflate: a bomb is a message that is too large, and what is no data is said to be none",
@@ -179,9 +264,7 @@ TEST_CASE("Deflate: agreed on when the server may and the client offers, and els
     handler->socket = exchange->accept_websocket(handler, options);
   });
   HttpClient client(server.port());
-  client.ask("/", std::string("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n") +
-                      (offers ? "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n" : ""));
+  client.ask("/", kUpgrade + (offers ? kOffer : ""));
   const auto head = client.reply(HttpClient::Body::None);
   CHECK(head.status == 101);
   CHECK(head.has("sec-websocket-extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover") ==
@@ -192,7 +275,7 @@ TEST_CASE("Deflate: agreed on when the server may and the client offers, and els
   CHECK(frame.opcode == 1);
   if (may && offers) {
     CHECK(frame.payload.size() < 200);
-    CHECK(inflate_message(frame.payload, 10'000).value() == text);
+    CHECK(inflated(frame.payload, 10'000).value() == text);
   } else {
     CHECK(frame.payload == text);
   }
