@@ -1,5 +1,6 @@
 // Memory of what clients have sent and nothing has become of yet: bodies of requests until they are answered, WebSocket
-// messages and messages of several frames until they are whole, segments of long polls. One budget for all of them; each
+// messages and messages of several frames until they are whole, segments of long polls, requests of SDKs until they are
+// answered. One budget for all of them; each
 // address has a share of it, so that nobody alone can use it up. It counts the bytes that have come and are kept, not those
 // that were announced.
 //

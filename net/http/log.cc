@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "db/model/json.h"
+#include "net/http/repeats.h"
 
 namespace hearth::net::http {
 namespace {
@@ -26,14 +27,10 @@ struct Log {
 std::mutex mutex;                                 // Guards current.
 std::shared_ptr<const Log> current = std::make_shared<const Log>();
 std::atomic<LogLevel> least = LogLevel::Off;      // of current: looked at without the lock
-std::mutex seldom_mutex;                          // Guards seldom.
-Seldom seldom;
+Repeats seldom(kSeldomTime);
 
 void use(Log log) {
-  {
-    const std::lock_guard lock(seldom_mutex);
-    seldom = {};  // a log that begins has said nothing
-  }
+  seldom.forget();  // a log that begins has said nothing
   auto next = std::make_shared<const Log>(std::move(log));
   const std::lock_guard lock(mutex);
   least = next->least;
@@ -176,30 +173,12 @@ void log_to(LogLevel level, LogSink sink) {
 
 bool logs(LogLevel level) { return level != LogLevel::Off && level >= least.load(std::memory_order_relaxed); }
 
-std::optional<uint64_t> Seldom::count(std::string_view kind, Time now) {
-  auto found = kinds_.find(kind);
-  if (found == kinds_.end()) {
-    if (kinds_.size() >= kSeldomKindsMax) return std::nullopt;
-    found = kinds_.emplace(kind, Kind()).first;
-  }
-  Kind& one = found->second;
-  ++one.count;
-  if (one.is_told && now - one.told < kSeldomTime) return std::nullopt;
-  one.is_told = true;
-  one.told = now;
-  return std::exchange(one.count, 0);
-}
-
 void log_seldom(LogLevel level, std::string_view kind, std::string_view message, LogFields fields) {
   if (!logs(level)) return;
-  std::optional<uint64_t> count;
-  {
-    const std::lock_guard lock(seldom_mutex);
-    count = seldom.count(kind, std::chrono::steady_clock::now());
-  }
-  if (!count) return;
+  const std::optional<uint64_t> untold = seldom.tell(std::string(kind));
+  if (!untold) return;
   std::vector<LogField> all(fields);
-  all.emplace_back("count", *count);
+  all.emplace_back("count", *untold + 1);
   write(level, message, all, {});
 }
 

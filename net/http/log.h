@@ -16,8 +16,6 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
-#include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -55,23 +53,6 @@ void log_seldom(LogLevel level, std::string_view kind, std::string_view message,
 
 inline constexpr std::chrono::seconds kSeldomTime{10};
 inline constexpr std::chrono::seconds kSlowRequestTime{1};  // whoever waits longer for an answer is told of
-inline constexpr size_t kSeldomKindsMax = 100;
-
-// Counts how often something happens, by its kind, and says when to speak of it. Thread: one at a time.
-class Seldom {
- public:
-  using Time = std::chrono::steady_clock::time_point;
-  // It has happened. How often since it was last spoken of; nothing: that was less than kSeldomTime ago.
-  std::optional<uint64_t> count(std::string_view kind, Time now);
-
- private:
-  struct Kind {
-    Time told{};
-    uint64_t count = 0;
-    bool is_told = false;
-  };
-  std::map<std::string, Kind, std::less<>> kinds_;
-};
 
 // The line without time and level. Pure.
 std::string log_text(LogFormat format, std::string_view message, LogFields fields, std::string_view detail);

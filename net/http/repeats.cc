@@ -19,4 +19,9 @@ std::optional<uint64_t> Repeats::tell(std::string key, Time now) {
   return untold;
 }
 
+void Repeats::forget() {
+  const std::lock_guard lock(mutex_);
+  told_.clear();
+}
+
 }  // namespace hearth::net::http

@@ -20,6 +20,7 @@ class Repeats {
 
   // How many of that key came since the last that was told; nothing: this one is not to be told.
   std::optional<uint64_t> tell(std::string key, Time now = std::chrono::steady_clock::now());
+  void forget();  // as if nothing had come
 
  private:
   struct Told {

@@ -22,6 +22,7 @@ db::Result<std::string> Dialogue::open(const Upgrade& upgrade, size_t thread) {
   ASSIGN_OR_RETURN(auto data, with_.guard.open(space, rules::Auth{}, upgrade.last_session, [waker = waker_] { waker->wake(); }));
   session_.emplace(std::move(data), with_.verifier,
                    Session::Client{Asker(upgrade.peer, upgrade.is_behind_stranger), upgrade.connection, upgrade.whence}, with_.limits, with_.reached);
+  if (with_.half_received != nullptr) asked_.emplace(with_.half_received, http::HalfReceived::owner_of(upgrade.peer));
   http::log(http::LogLevel::Debug, "session opened", {{"connection", upgrade.connection}, {"ns", space}});
   return session_->hello(with_.clock.now(), upgrade.host);
 }
@@ -39,7 +40,7 @@ void Dialogue::leave(size_t thread) {
   transport_ = nullptr;
   expiry_.cancel();
   watched_.reset();
-  held_.clear();
+  drop_held();
   thread_ = thread;
   waker_->move_to(thread);
 }
@@ -49,19 +50,31 @@ void Dialogue::end() {
   transport_ = nullptr;
   expiry_.cancel();
   session_.reset();  // its onDisconnect writes are written
+  asked_.reset();
   leases_.clear();
-  held_.clear();
+  drop_held();
   queue_.clear();
+}
+
+void Dialogue::drop_held() {
+  for (const MessageReader::Message& message : held_) coming_bytes_ -= message.text.size();
+  held_.clear();
 }
 
 void Dialogue::drain() {
   is_draining_ = true;
-  held_.clear();
+  drop_held();
   send_queued();
 }
 
 void Dialogue::on_message(MessageReader::Message&& message) {
   if (!takes_messages()) return;
+  if (!hold_asked(message.text.size()) && message.text.size() > kAlwaysTakenBytes) {
+    message.no_room = true;
+    message.drop();
+    http::tell_of_limit("pending_size");
+  }
+  coming_bytes_ += message.text.size();
   if (decoding_) {
     held_.push_back(std::move(message));
   } else {
@@ -75,14 +88,20 @@ void Dialogue::decode(MessageReader::Message&& message) {
     if (with_.reached != nullptr) with_.reached->message_size.add();
     http::tell_of_limit("message_size");
   }
-  if (message.text.size() <= kInlineBytesMax) return accept(parse_message(std::move(message)));
+  const size_t bytes = message.text.size();
+  if (bytes <= kInlineBytesMax) {
+    accept(parse_message(std::move(message)));
+    coming_bytes_ -= bytes;
+    return;
+  }
   decoding_ = true;
   const auto text = std::make_shared<MessageReader::Message>(std::move(message));
-  with_.workers.run([self = shared_from_this(), thread = thread_, text] {
+  with_.workers.run([self = shared_from_this(), thread = thread_, text, bytes] {
     const auto incoming = std::make_shared<Incoming>(parse_message(std::move(*text)));
-    self->with_.io.post(thread, [self, incoming] {
+    self->with_.io.post(thread, [self, incoming, bytes] {
       self->decoding_ = false;
       self->accept(std::move(*incoming));
+      self->coming_bytes_ -= bytes;
       self->accept_held();
     });
   });
@@ -133,7 +152,14 @@ void Dialogue::pump() {
     send_queued();
   }
   watch_expiry();  // a credential may have been verified
+  (void)hold_asked(0);
   hold_back();
+}
+
+// Counts what was asked and is not answered, with `more` that has come now. False: there is no room for that.
+bool Dialogue::hold_asked(size_t more) {
+  if (!asked_) return true;
+  return !asked_->hold((session_ ? session_->unanswered_bytes() : 0) + coming_bytes_ + more);
 }
 
 void Dialogue::send_queued() {

@@ -34,6 +34,7 @@
 
 namespace hearth::net::wire {
 
+inline constexpr size_t kAlwaysTakenBytes = 1u << 10;  // a message of that size is never refused for want of room
 inline constexpr size_t kInlineBytesMax = 64u << 10;  // larger messages are not the io thread's work
 
 // What all that carries this protocol shares. Must outlive it.
@@ -111,6 +112,8 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   void send_queued();
   void encode(Outgoing&& message);
   void hold_back();
+  void drop_held();
+  bool hold_asked(size_t more);
   void watch_expiry();
   bool takes_messages() const { return session_ && !over_ && !is_draining_; }
 
@@ -124,6 +127,9 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   std::vector<Outgoing> queue_;                  // behind one that a worker serialises
   std::optional<std::chrono::seconds> watched_;  // the expiry that expiry_ is for
   http::Timer expiry_;
+  // What the client has asked, from when it has come until it is answered; nothing: nobody counts.
+  std::optional<http::HalfReceived::Share> asked_;
+  size_t coming_bytes_ = 0;  // of messages that the session has not got yet
   bool decoding_ = false;
   bool encoding_ = false;
   bool is_draining_ = false;

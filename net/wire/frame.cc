@@ -87,7 +87,7 @@ void MessageReader::add(std::string&& piece) {
 }
 
 std::optional<MessageReader::Message> MessageReader::take() {
-  Message message{std::move(text_), total_bytes_ > message_bytes_max_, std::move(tail_)};
+  Message message{.text = std::move(text_), .too_large = total_bytes_ > message_bytes_max_, .tail = std::move(tail_)};
   *this = MessageReader(message_bytes_max_);
   return message;
 }

@@ -8,6 +8,7 @@
 // Thread: a reader belongs to its connection's; the functions are pure.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,7 +30,14 @@ class MessageReader {
     std::string text{};
     // More than may be: only the first and the last bytes were kept, to say what was asked.
     bool too_large = false;
+    bool no_room = false;  // the same, for there is no memory for it at this moment
     std::string tail{};
+
+    void drop() {  // the middle
+      tail = text.size() > kDroppedEndBytes ? text.substr(text.size() - kDroppedEndBytes) : std::string();
+      text.resize(std::min(text.size(), kDroppedEndBytes));
+      text.shrink_to_fit();
+    }
   };
 
   explicit MessageReader(size_t message_bytes_max = kMessageBytesMax) : message_bytes_max_(message_bytes_max) {}

@@ -369,6 +369,10 @@ Incoming parse_text(MessageReader::Message&& message) {
         message.text, message.tail,
         {ErrorCode::TooLarge, "Data to write exceeds the maximum size that can be modified with a single request."});
   }
+  if (message.no_room) {
+    return refuse_unread(message.text, message.tail,
+                         {ErrorCode::Unavailable, "Too much waits to be done for clients at this moment; try again."});
+  }
   const std::string head = message.text.substr(0, kDroppedEndBytes);
   const auto document = db::JsonDocument::parse(std::move(message.text));
   // The brackets of broken text can't be trusted at its end.

@@ -106,10 +106,8 @@ class Session {
   void end() { data_->end(); }
 
   size_t unanswered() const { return pending_.size() + (verification_ != nullptr ? verification_->held.size() : 0); }
-  bool is_behind() const {
-    const size_t held_bytes = verification_ != nullptr ? verification_->held_bytes : 0;
-    return unanswered() > kUnansweredMax || pending_bytes_ + held_bytes > kUnansweredBytesMax;
-  }
+  size_t unanswered_bytes() const { return pending_bytes_ + (verification_ != nullptr ? verification_->held_bytes : 0); }
+  bool is_behind() const { return unanswered() > kUnansweredMax || unanswered_bytes() > kUnansweredBytesMax; }
 
  private:
   // What an answer has to look like.

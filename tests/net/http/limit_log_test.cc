@@ -40,22 +40,6 @@ class Lines {
 
 }  // namespace
 
-TEST_CASE("Seldom: of each kind one at once, and then how many there were, every ten seconds", "[net][http][log]") {
-  http::Seldom seldom;
-  const http::Seldom::Time start{};
-  CHECK(seldom.count("a", start) == 1);
-  CHECK(seldom.count("b", start + 1s) == 1);
-  for (int i = 0; i < 100; ++i) CHECK_FALSE(seldom.count("a", start + 9s));
-  CHECK(seldom.count("a", start + 10s) == 101);
-  CHECK_FALSE(seldom.count("a", start + 11s));
-  CHECK(seldom.count("b", start + 11s) == 1);
-  CHECK(seldom.count("a", start + 20s) == 2);
-  // Kinds are few: whoever makes them up fills no memory.
-  for (size_t i = 0; i < 2 * http::kSeldomKindsMax; ++i) (void)seldom.count("kind " + std::to_string(i), start);
-  CHECK_FALSE(seldom.count("one more", start + 100s));
-  CHECK(seldom.count("b", start + 100s) == 1);
-}
-
 TEST_CASE("Limits have the flag that sets them", "[net][http][log]") {
   CHECK(http::flag_of_limit("pending_size_per_address") == "--max-pending-size-per-address");
   CHECK(http::flag_of_limit("receive_pace") == "--min-receive-pace");

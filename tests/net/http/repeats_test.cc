@@ -13,6 +13,9 @@ TEST_CASE("Repeats: once in the interval for each key, and then with how many we
   CHECK(repeats.tell("b", start + 999ms) == 0u);
   CHECK(repeats.tell("a", start + 1s) == 5u);
   CHECK(repeats.tell("a", start + 2s) == 0u);
+  CHECK_FALSE(repeats.tell("a", start + 2s));
+  repeats.forget();
+  CHECK(repeats.tell("a", start + 2s) == 0u);
 }
 
 TEST_CASE("Repeats: any number of keys costs a bounded number, and what is past it shares one", "[http]") {

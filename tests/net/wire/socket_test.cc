@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <future>
+#include <memory>
 #include <mutex>
+#include <thread>
 
+#include "db/model/precondition.h"
+#include "net/http/half_received.h"
 #include "net/http/websocket_frame.h"
 #include "tests/net/wire/client.h"
 
@@ -113,8 +118,13 @@ class FakeSocket final : public http::WebSocket {
 
 class Threads {
  public:
-  explicit Threads(Server& server)
-      : with{.guard = server.guard(), .verifier = server.verifier(), .clock = clock, .io = io, .workers = workers} {
+  explicit Threads(Server& server, std::shared_ptr<http::HalfReceived> half_received = {})
+      : with{.guard = server.guard(),
+             .verifier = server.verifier(),
+             .clock = clock,
+             .io = io,
+             .workers = workers,
+             .half_received = std::move(half_received)} {
     io.start();
   }
   ~Threads() {
@@ -269,6 +279,53 @@ TEST_CASE("WireSocket: a message above the limit is refused, and the connection 
       R"({"t":"d","d":{"r":1,"b":{"s":"too_big","d":"Data to write exceeds the maximum size that can be modified with a single request."}}})");
   peer.ask(2, "g", R"({"p":"/x","q":{}})");
   CHECK(peer.hear() == ok(2, "null"));
+}
+
+TEST_CASE("WireSocket: what was asked counts until it is answered, and past the budget it is refused", "[wire][limits]") {
+  // Keeps the shard's thread until it is let go.
+  struct Hold final : db::Precondition {
+    db::Result<void> check(const db::Moment&) const override {
+      entered.set_value();
+      let_go.get_future().wait();
+      return {};
+    }
+    mutable std::promise<void> entered{}, let_go{};
+  };
+  constexpr size_t kBudget = 1'000'000, kLarge = 300'000;
+  Server server;
+  const auto budget = std::make_shared<http::HalfReceived>(kBudget, kBudget);
+  Threads threads(server, budget);
+  const auto hold = std::make_shared<Hold>();
+  db::Write held;
+  held.base = db::Path::parse("held").value();
+  held.overwrites.push_back({held.base, db::Slot::Value, db::Value::integer(1)});
+  held.access = hold;
+  std::promise<void> written;
+  server.database().write("demo", std::move(held), [&](const db::Answer&) { written.set_value(); });
+  hold->entered.get_future().wait();
+
+  std::vector<std::unique_ptr<Peer>> peers;
+  for (int i = 0; i < 5; ++i) {
+    peers.push_back(std::make_unique<Peer>(threads, "/.ws?ns=demo"));
+    peers.back()->hear();
+    peers.back()->ask(1, "p", R"({"p":"/x","d":")" + std::string(kLarge, 'x') + R"("})");
+    CHECK(budget->bytes() >= std::min(3, i + 1) * kLarge);
+    CHECK(budget->bytes() <= kBudget);
+  }
+  peers.back()->ask(2, "p", R"({"p":"/y","d":1})");  // a small one is always taken
+  CHECK(budget->refused(http::HalfReceived::Refusal::AllFull) == 2);
+  hold->let_go.set_value();
+  written.get_future().wait();
+  for (int i = 0; i < 5; ++i) {
+    CHECK(peers[static_cast<size_t>(i)]->hear() ==
+          (i < 3 ? ok(1)
+                 : R"({"t":"d","d":{"r":1,"b":{"s":"unavailable","d":"Too much waits to be done for clients at this moment; try again."}}})"));
+  }
+  CHECK(peers.back()->hear() == ok(2));
+  for (int tries = 0; budget->bytes() > 0 && tries < 5'000; ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  CHECK(budget->bytes() == 0);
+  peers.front()->ask(2, "p", R"({"p":"/x","d":")" + std::string(kLarge, 'y') + R"("})");
+  CHECK(peers.front()->hear() == ok(2));
 }
 
 TEST_CASE("WireSocket: a client that asks faster than it is answered is held back, and loses nothing", "[wire]") {
