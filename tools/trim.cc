@@ -2,11 +2,13 @@
 
 #include <malloc.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <fstream>
 #include <mutex>
 #include <stop_token>
 
@@ -15,7 +17,19 @@ namespace {
 
 constexpr auto kPeriod = std::chrono::milliseconds(2'000);
 constexpr auto kIdle = kPeriod / 4;           // of CPU time in a period: less is idle
-constexpr size_t kFreedBytesMin = 16u << 20;  // since the last time: less is not worth it
+constexpr int64_t kFreeBytesMin = 16 << 20;   // that are held beyond what trimming left the last time: less is not worth it
+
+constexpr int kArenaEndBytesMax = 1 << 20;
+constexpr int kMappedBytesMin = 4 << 20;
+
+// Memory of this process that is in RAM and that nobody uses, about: what the allocator keeps, with stacks and the like.
+// What the allocator calls free may have been given back, and says nothing of this.
+int64_t free_bytes_held() {
+  int64_t pages = 0, resident = 0, shared = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident >> shared;
+  const struct mallinfo2 info = mallinfo2();
+  return (resident - shared) * ::sysconf(_SC_PAGESIZE) - static_cast<int64_t>(info.uordblks + info.hblkhd);
+}
 
 std::chrono::microseconds cpu_time() {
   rusage usage{};
@@ -30,23 +44,30 @@ void run(const std::stop_token& stopping) {
   std::mutex mutex;
   std::condition_variable_any never;
   std::unique_lock lock(mutex);
-  size_t given_back = 0;  // part of what the allocator calls free
+  int64_t left = 0;  // by the last time
   auto before = cpu_time();
   while (!never.wait_for(lock, stopping, kPeriod, [] { return false; }) && !stopping.stop_requested()) {
     const auto now = cpu_time();
     const bool is_idle = now - before < kIdle;
     before = now;
     if (!is_idle) continue;
-    const size_t free = mallinfo2().fordblks;
-    given_back = std::min(given_back, free);
-    if (free < given_back + kFreedBytesMin) continue;
+    const int64_t held = free_bytes_held();
+    left = std::min(left, held);
+    if (held < left + kFreeBytesMin) continue;
     malloc_trim(0);
-    given_back = mallinfo2().fordblks;
+    left = free_bytes_held();
   }
 }
 
 }  // namespace
 
-Trim::Trim() : thread_(run) {}
+// malloc_trim passes over the end of each thread's arena (glibc 2.36, mtrim), which only a free() of that arena gives back,
+// and only beyond a threshold that grows to 64 MB by itself. So that one is fixed, and with it, for they are one setting to
+// glibc, the size from which on memory is mapped by itself.
+Trim::Trim() {
+  mallopt(M_TRIM_THRESHOLD, kArenaEndBytesMax);
+  mallopt(M_MMAP_THRESHOLD, kMappedBytesMin);
+  thread_ = std::jthread(run);
+}
 
 }  // namespace hearth::tools

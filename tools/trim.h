@@ -1,5 +1,5 @@
-// Gives the system back what a flood has used and freed, which the allocator would keep for ever. Looks every two seconds,
-// and does it when nothing else goes on. A program has one at most; a library has none, for the allocator is its host's.
+// Gives the system back what a flood has used and freed, which the allocator would keep for ever: the ends of threads' arenas
+// as they are freed, the rest every two seconds, when nothing else goes on. A program has one at most; a library has none, for the allocator is its host's.
 #pragma once
 
 #include <thread>

@@ -21,7 +21,7 @@ function send(server, namespace, method, path, { query = '', headers = {}, body 
   });
 }
 
-// `path` is percent-encoded and ends in .json; `body` is a string or bytes. {status, headers, text}.
+// `path` is percent-encoded and ends in .json; `body` is a string or bytes; `patience`: milliseconds. {status, headers, text}.
 export function rest(server, namespace, method, path, options = {}) {
   const answer = send(server, namespace, method, path, options, async (response) => {
     const chunks = [];
@@ -29,7 +29,7 @@ export function rest(server, namespace, method, path, options = {}) {
     const text = Buffer.concat(chunks).toString('utf8');
     return { status: response.statusCode, headers: response.headers, text };
   });
-  return soon(answer, `the answer to ${method} ${path}`);
+  return soon(answer, `the answer to ${method} ${path}`, options.patience);
 }
 
 // A server-sent event stream: events as {event, data, id}, `data` parsed.
