@@ -4,7 +4,7 @@
 // A first value or a read is made off the shard; everything behind it waits, so that the story stays in order.
 //
 // Thread: requests and take() from one thread at a time, the owner's. `wake` is called on any thread when take() has
-// gone from nothing to something; it must only pass the word on. Destruction ends the conversation, and waits for
+// gone from nothing to something, and by a take() that has left something; it must only pass the word on. Destruction ends the conversation, and waits for
 // nothing. When the database is closed, the story's last item is Ended, and what is asked for then goes nowhere.
 #pragma once
 
@@ -48,6 +48,7 @@ class Client {
   // Calls `wake`, from any thread and as long as the conversation lasts, for an owner that hears from elsewhere too.
   std::function<void()> waker() const;
 
+  // What has come, in order, as far as it is ready, some at a time (Story::take).
   std::vector<Item> take();
   void end();
 

@@ -96,10 +96,18 @@ void Story::fill(uint64_t place, Item item) {
 }
 
 std::vector<Item> Story::take() {
-  const std::lock_guard lock(mutex_);
   std::vector<Item> items;
-  while (waiting() > 0 && entries_[taken_].item) {
+  if (take_some(items)) wake_();
+  return items;
+}
+
+// Whether there is more to take.
+bool Story::take_some(std::vector<Item>& items) {
+  const std::lock_guard lock(mutex_);
+  for (size_t bytes = 0; waiting() > 0 && entries_[taken_].item && items.size() < kTakeItemsMax;) {
     Entry& entry = entries_[taken_];
+    bytes += entry.bytes;
+    if (!items.empty() && bytes > kTakeBytesMax) break;
     size_t& waiting = bytes_like(*entry.item);
     waiting -= std::min(waiting, entry.bytes);
     items.push_back(std::move(*entry.item));
@@ -114,7 +122,7 @@ std::vector<Item> Story::take() {
     taken_ = 0;
   }
   woken_ = false;
-  return items;
+  return should_wake();
 }
 
 void Story::end(Error reason) {

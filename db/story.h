@@ -13,6 +13,10 @@
 
 namespace hearth::db {
 
+// What one take() gives: so much is made of it in one turn of a thread that serves many.
+inline constexpr size_t kTakeItemsMax = 1'000;
+inline constexpr size_t kTakeBytesMax = 256u << 10;  // of bodies and values; one alone may be larger
+
 class Story {
  public:
   explicit Story(std::function<void()> wake) : wake_(std::move(wake)) {}
@@ -22,6 +26,7 @@ class Story {
   bool append(Item item);
   uint64_t keep_place();
   void fill(uint64_t place, Item item);  // what is too much here, the next append() says
+  // What is there, up to a bound; `wake` is called when that was not all.
   std::vector<Item> take();
   void end(Error reason);  // the last item is Ended: what is still being read is not waited for
   void nudge();  // calls `wake`, for an owner that has something else to look at
@@ -32,6 +37,7 @@ class Story {
     std::optional<Item> item;
     size_t bytes = 0;
   };
+  bool take_some(std::vector<Item>& items);
   bool should_wake();                         // under mutex_
   bool fits(const Item& item, size_t bytes);  // under mutex_; counts it when it does
   size_t& bytes_like(const Item& item);       // under mutex_

@@ -60,7 +60,8 @@ class Session {
 
   std::function<void()> waker() const;  // calls `wake` as long as the session lasts; any thread
 
-  // What has come, in order, as far as it is ready; empty when nothing is. The last item of a story may be Ended.
+  // What has come, in order, as far as it is ready, some at a time: when that is not all, `wake` is called again. Empty when
+  // nothing is there. The last item of a story may be Ended.
   std::vector<db::Item> take();
 
   // The client is gone: its listeners go and what it queued by on_disconnect is written. Once; nothing is told after.

@@ -145,11 +145,11 @@ void Dialogue::accept_held() {
 
 void Dialogue::pump() {
   if (transport_ != nullptr && !encoding_ && !transport_->is_full()) leases_.clear();
-  while (session_ && !over_ && !encoding_ && transport_ != nullptr && !transport_->is_full()) {
+  // Once: what is left is told of by another wake, after the turns of others (Story::take).
+  if (session_ && !over_ && !encoding_ && transport_ != nullptr && !transport_->is_full()) {
     const size_t before = queue_.size();
     over_ = !session_->on_items(queue_);
-    if (queue_.size() == before && !over_) break;
-    send_queued();
+    if (queue_.size() > before || over_) send_queued();
   }
   watch_expiry();  // a credential may have been verified
   (void)hold_asked(0);

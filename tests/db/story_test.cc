@@ -82,6 +82,25 @@ TEST_CASE("Story: wakes once each time that nothing becomes something", "[db]") 
   CHECK(told.wakes == 2);
 }
 
+TEST_CASE("Story: what is taken at a time has a bound, and a wake tells of the rest", "[db]") {
+  Told told;
+  for (uint64_t i = 0; i < 2 * kTakeItemsMax + 500; ++i) REQUIRE(told.story.append(event(i)));
+  CHECK(told.wakes == 1);
+  uint64_t next = 0;
+  for (const size_t expected : {kTakeItemsMax, kTakeItemsMax, size_t{500}, size_t{0}}) {
+    const std::vector<Item> items = told.story.take();
+    CHECK(items.size() == expected);
+    for (const Item& item : items) CHECK(std::get<Event>(item).sequence == next++);
+  }
+  CHECK(told.wakes == 3);
+  for (uint64_t i = 0; i < 6; ++i) REQUIRE(told.story.append(event(i, body_of(kTakeBytesMax / 3))));
+  REQUIRE(told.story.append(event(6, body_of(2 * kTakeBytesMax))));
+  std::vector<size_t> counts;
+  for (auto items = told.story.take(); !items.empty(); items = told.story.take()) counts.push_back(items.size());
+  CHECK(counts == std::vector<size_t>{2, 2, 2, 1});
+  CHECK(told.wakes == 7);
+}
+
 TEST_CASE("Story: too many events end it, once, with the reason alone", "[db]") {
   Told told;
   Story& story = told.story;
@@ -114,7 +133,8 @@ TEST_CASE("Story: one value of any size is no overflow, and leaves room for even
     first.first = large;
     story.fill(story.keep_place(), first);
     CHECK(story.append(event(2, body_of(1 << 20))));
-    CHECK(line_of(story.take()) == "a1 e2 ");
+    CHECK(line_of(story.take()) == "a1 ");
+    CHECK(line_of(story.take()) == "e2 ");
   }
   SECTION("an event") {
     CHECK(story.append(event(1, body_of(kStoryBytesMax + 1))));
