@@ -176,6 +176,21 @@ test('integers above 2^53 are exact by REST, through reads, ETags, increments an
   assert.equal(exported.text, '{"n":9007199254740995}');
 });
 
+test('an ETag tells integers apart that are one double; an SDK, which cannot, still has its transactions', async () => {
+  const namespace = newNamespace();
+  const put = (body, headers) => rest(server, namespace, 'PUT', '/n.json', { body, headers });
+  const old = await put('9007199254740992', { 'X-Firebase-ETag': 'true' });
+  assert.equal((await put('9007199254740993')).status, 200);
+  const current = await put('0', { 'if-match': old.headers.etag });
+  assert.deepEqual([current.status, current.text], [412, '9007199254740993']);
+  const read = await rest(server, namespace, 'GET', '/n.json', { headers: { 'If-None-Match': old.headers.etag } });
+  assert.equal(read.status, 200);
+  assert.equal(read.headers.etag, current.headers.etag);
+  const app = open(server.port, namespace);
+  const { committed, snapshot } = await runTransaction(ref(app, 'n'), (n) => (n === null ? n : n - 9007199254740000));
+  assert.deepEqual([committed, snapshot.val()], [true, 992]);
+});
+
 test('a push of the SDK and a POST make keys of one order', async () => {
   const namespace = newNamespace();
   const app = open(server.port, namespace);
