@@ -92,7 +92,7 @@ const char* deed_of(const rest::Request& request) {
 }
 
 db::Value shallow_of(const db::Value& value) {
-  if (!value.is_object()) return value;
+  if (!value.is_object()) return value.without_priority();
   std::vector<std::pair<std::string, db::Value>> children;
   for (auto child = value.children(); !child.done(); child.next()) {
     children.emplace_back(child.key(), db::Value::boolean(true));

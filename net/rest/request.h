@@ -42,6 +42,7 @@ enum class Endpoint : uint8_t {
   Preflight,   // OPTIONS of anything
 };
 enum class Method : uint8_t { Get, Put, Post, Patch, Delete };
+std::string_view name_of(Method method);
 enum class Print : uint8_t { Compact, Pretty, Silent };
 
 struct Request {

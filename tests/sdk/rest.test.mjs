@@ -146,6 +146,18 @@ test('a stream that asks for ids resumes with what it missed, and nothing twice'
   );
   second.close();
 
+  // Where no header can be set the parameter says it; a header is newer, and wins.
+  for (const options of [
+    { query: `lastEventId=${seen[1].id}` },
+    { query: 'lastEventId=made-up', headers },
+  ]) {
+    const third = await stream(server, namespace, '/s.json', options);
+    const [missed] = await third.events.until((items) => items.length === 1, 'what was missed');
+    assert.deepEqual([missed.event, missed.data], ['patch', { path: '/', data: { b: 21, c: 30, end: true } }]);
+    assert.ok(missed.id);
+    third.close();
+  }
+
   const foreign = await stream(server, namespace, '/s.json', { headers: { 'Last-Event-ID': 'made-up' } });
   const [fresh] = await foreign.events.until((items) => items.length === 1, 'a fresh value');
   assert.deepEqual([fresh.event, fresh.data], ['put', { path: '/', data: { a: 10, b: 21, c: 30, end: true } }]);
