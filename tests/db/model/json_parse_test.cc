@@ -169,8 +169,8 @@ TEST_CASE("What is not JSON is refused with the service's text") {
       "\"\xed\xa0\x80\"",
       "\"\xc0\xaf\"",
       "{\"\x80\":1}",
-      "\xef\xbb\xbf"
-      "1",
+      "\xef\xbb\xbf",
+      "\xef\xbb\xbf\xef\xbb\xbf{}",
       std::string(400, '9'),
       "-" + std::string(400, '9'),
   };
@@ -179,6 +179,11 @@ TEST_CASE("What is not JSON is refused with the service's text") {
     const auto value = parsed(text);
     REQUIRE_FALSE(value.ok());
     CHECK(value.error() == Error{ErrorCode::InvalidData, kNotJson});
+  }
+  // One mark is skipped; another encoding is named.
+  CHECK(parsed("\xef\xbb\xbf[1]").value() == parsed("[1]").value());
+  for (const std::string& text : {std::string("\xff\xfe\x31\0", 4), std::string("[\0]\0", 4), std::string("\0[\0]", 4)}) {
+    CHECK(parsed(text).error() == Error{ErrorCode::InvalidData, std::string(kNotJson) + " It is UTF-16; JSON is UTF-8."});
   }
 }
 
