@@ -85,7 +85,7 @@ void FirstValue::answer(const Waiter& waiter, const std::shared_ptr<const Body>&
   answer.status = status_;
   answer.sequence = sequence_;
   if (status_.ok()) {
-    if (hashes_) answer.hash = hashes_->ieee754;
+    if (hashes_) answer.hash = hashes_->exact;
     const bool has_it = waiter.hash && (waiter.hash->empty() ? body->value().is_null() : hashes_->contain(*waiter.hash));
     if (!has_it) tell(body, answer);
   }

@@ -86,7 +86,7 @@ Answer answer_read(ReadJob& job, Turn& turn) {
     return answer;
   }
   answer.value = std::move(value).value();
-  if (read.wants_hash && !turn.is_over()) answer.hash = node_hash(answer.value);
+  if (read.wants_hash && !turn.is_over()) answer.hash = exact_hash(answer.value);
   return answer;
 }
 

@@ -216,7 +216,7 @@ void Shard::handle(Request& request, WriteRequest& what) {
       if (Step::here().is_over()) return;
       if (value.ok()) {
         reply.value = std::move(value).value();
-        reply.hash = node_hash(reply.value);
+        reply.hash = exact_hash(reply.value);
       } else {
         reply.status = value.error();  // not "stale, and nothing stands there"
       }
@@ -371,7 +371,7 @@ void Shard::handle(Request& request, ListenRequest& what) {
   std::shared_ptr<FirstValue>& first = space.firsts[listen.path.text()];
   if (first != nullptr) {
     const auto hashes = first->hashes();
-    if (wants_hash && hashes) remember_hash(space.tree, listen.path.text(), hashes->ieee754);  // transactions ask for it too
+    if (wants_hash && hashes) remember_hash(space.tree, listen.path.text(), hashes->exact);  // transactions ask for it too
     if (first->wait(waiter)) return;
   }
   first = std::make_shared<FirstValue>(
@@ -383,7 +383,7 @@ void Shard::handle(Request& request, ListenRequest& what) {
   if (space.firsts.size() > kFirstValuesMax) {
     std::erase_if(space.firsts, [&, own = listen.path.text()](const auto& entry) {
       if (entry.first == own) return false;
-      if (const auto hashes = entry.second->hashes()) remember_hash(space.tree, entry.first, hashes->ieee754);
+      if (const auto hashes = entry.second->hashes()) remember_hash(space.tree, entry.first, hashes->exact);
       return true;
     });
   }

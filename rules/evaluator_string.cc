@@ -3,7 +3,7 @@
 #include <cstring>
 #include <cwctype>
 
-#include "db/model/json.h"
+#include "db/model/number_text.h"
 #include "rules/evaluator.h"
 #include "rules/text.h"
 
@@ -45,7 +45,7 @@ void append_number(double value, std::string& to) {
   } else if (std::isinf(value)) {
     to += value < 0 ? "-Infinity" : "Infinity";
   } else {
-    db::append_json_number(value, to);
+    db::append_javascript_number(value, to);
   }
 }
 

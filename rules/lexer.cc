@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 
 #include "rules/text.h"
 
@@ -19,6 +20,23 @@ constexpr std::string_view kSymbols[] = {
     "<<",  ">>",  "**",  "+=",  "-=",  "*=",  "/=", "%=", "&=", "|=", "^=", "=>", "??", "?.",
     "<",   ">",   "+",   "-",   "*",   "/",   "%",  "!",  "?",  ":",  "(",  ")"};
 constexpr std::string_view kSingles = "[],.;={}&|^~`@#\\";
+
+// ECMA-262, "White Space" and "Line Terminators".
+constexpr std::string_view kLineEnds[] = {"\n", "\r", "\u2028", "\u2029"};
+constexpr std::string_view kBlanks[] = {" ",      "\t",     "\f",     "\v",     "\u00a0", "\ufeff", "\u1680", "\u2000",
+                                        "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008",
+                                        "\u2009", "\u200a", "\u202f", "\u205f", "\u3000"};
+
+// Bytes of the one that `text` begins with; 0: with none.
+template <typename List>
+size_t begins_with(std::string_view text, const List& list) {
+  for (const std::string_view one : list) {
+    if (text.starts_with(one)) return one.size();
+  }
+  return 0;
+}
+
+bool is_octal_digit(char c) { return c >= '0' && c <= '7'; }
 
 class Lexer {
  public:
@@ -38,13 +56,26 @@ class Lexer {
     return false;
   }
 
+  std::string_view rest() const { return text_.substr(at_); }
+  // Whether a name, or what must not touch one, does.
+  bool goes_on() const {
+    if (at_ >= text_.size() || !is_name(text_[at_])) return false;
+    return (text_[at_] & 0x80) == 0 || begins_with(rest(), kBlanks) + begins_with(rest(), kLineEnds) == 0;
+  }
+
   bool skip() {
     for (;;) {
-      at_ = std::min(text_.find_first_not_of(" \t\r\n\f\v", at_), text_.size());
-      if (text_.substr(at_, 2) != "/*") return true;
-      const size_t end = text_.find("*/", at_ + 2);
-      if (end == std::string_view::npos) return fail(at_, "unterminated comment");
-      at_ = end + 2;
+      if (const size_t blank = begins_with(rest(), kBlanks) + begins_with(rest(), kLineEnds); blank > 0) {
+        at_ += blank;
+      } else if (rest().starts_with("//")) {
+        while (at_ < text_.size() && begins_with(rest(), kLineEnds) == 0) ++at_;
+      } else if (rest().starts_with("/*")) {
+        const size_t end = text_.find("*/", at_ + 2);
+        if (end == std::string_view::npos) return fail(at_, "unterminated comment");
+        at_ = end + 2;
+      } else {
+        return true;
+      }
     }
   }
 
@@ -72,7 +103,7 @@ class Lexer {
     if (c == '"' || c == '\'') return string(c);
     if (c == '/' && expects_value()) return regex();
     if (is_name_start(c)) {
-      while (at_ < text_.size() && is_name(text_[at_])) ++at_;
+      while (goes_on()) ++at_;
       return add(Token::Kind::Name, begin, std::string(text_.substr(begin, at_ - begin)));
     }
     for (const std::string_view symbol : kSymbols) {
@@ -88,18 +119,42 @@ class Lexer {
     add(Token::Kind::Symbol, begin, std::string(1, c));
   }
 
+  // JavaScript's, those of its first days too: 0x10 is 16, 010 is 8 (warnings.h), 08 is 8.
   void number() {
     const size_t begin = at_;
     double value = 0;
-    const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
-    at_ = static_cast<size_t>(end - text_.data());
-    const bool is_octal = text_[begin] == '0' && begin + 1 < text_.size() && is_digit(text_[begin + 1]);
-    if (error != std::errc() || is_octal || (at_ < text_.size() && is_name(text_[at_]))) {
+    const std::string_view digits = rest().substr(0, std::min(rest().find_first_not_of("0123456789"), rest().size()));
+    const bool is_hex = rest().starts_with("0x") || rest().starts_with("0X");
+    const bool is_octal = digits.size() > 1 && digits.front() == '0' && std::all_of(digits.begin(), digits.end(), is_octal_digit);
+    const bool is_fine = is_hex ? decimal(2, std::chars_format::hex, value) : is_octal ? octal(digits, value) : decimal(0, std::chars_format::general, value);
+    if (!is_fine || goes_on()) {
       fail(begin, "syntax error");
       return;
     }
     add(Token::Kind::Number, begin, "");
     to_.tokens.back().number = value;
+  }
+
+  bool octal(std::string_view digits, double& value) {
+    for (const char digit : digits) value = value * 8 + (digit - '0');
+    at_ += digits.size();
+    return true;
+  }
+
+  // Behind `prefix` bytes. What no double holds is infinite, or 0.
+  bool decimal(size_t prefix, std::chars_format format, double& value) {
+    const bool is_hex = format == std::chars_format::hex;
+    const std::string_view text = rest().substr(prefix);
+    const size_t length = is_hex ? text.find_first_not_of("0123456789abcdefABCDEF") : std::string_view::npos;
+    const char* const upto = text.data() + std::min(length, text.size());
+    const auto [end, error] = std::from_chars(text.data(), upto, value, format);
+    if (error == std::errc::result_out_of_range) {
+      value = std::strtod(std::string(text.data(), end).c_str(), nullptr);
+    } else if (error != std::errc()) {
+      return false;
+    }
+    at_ = static_cast<size_t>(end - text_.data());
+    return true;
   }
 
   void string(char quote) {
@@ -121,12 +176,24 @@ class Lexer {
     add(Token::Kind::String, begin, std::move(value));
   }
 
-  // Behind a backslash. JavaScript's escapes; of others the character stays.
+  // Behind a backslash. JavaScript's escapes; of others the character stays, and an escaped end of a line is nothing.
   bool escape(std::string& to) {
     if (at_ >= text_.size()) return fail(at_, "unterminated string literal");
+    if (const size_t line_end = rest().starts_with("\r\n") ? 2 : begins_with(rest(), kLineEnds); line_end > 0) {
+      at_ += line_end;
+      return true;
+    }
+    if (is_octal_digit(text_[at_])) {
+      uint32_t point = 0;
+      for (size_t most = text_[at_] <= '3' ? 3 : 2; most > 0 && at_ < text_.size() && is_octal_digit(text_[at_]); --most) {
+        point = point * 8 + static_cast<uint32_t>(text_[at_++] - '0');
+      }
+      append_utf8(point, to);
+      return true;
+    }
     const char c = text_[at_++];
-    static constexpr std::string_view kNames = "bfnrtv0";
-    static constexpr std::string_view kMeanings("\b\f\n\r\t\v\0", 7);
+    static constexpr std::string_view kNames = "bfnrtv";
+    static constexpr std::string_view kMeanings = "\b\f\n\r\t\v";
     if (const size_t index = kNames.find(c); index != std::string_view::npos) {
       to += kMeanings[index];
       return true;
@@ -135,9 +202,16 @@ class Lexer {
       to += c;
       return true;
     }
-    const size_t digits = c == 'u' ? 4 : 2;
     uint32_t point = 0;
-    if (!hex(digits, point)) return fail(at_, "syntax error");
+    if (c == 'u' && rest().starts_with('{')) {
+      const size_t end = rest().find('}');
+      ++at_;
+      if (end == std::string_view::npos || end < 2 || end > 7 || !hex(end - 1, point) || point > 0x10ffff) return fail(at_, "syntax error");
+      ++at_;
+      append_utf8(point >= 0xd800 && point < 0xe000 ? 0xfffd : point, to);
+      return true;
+    }
+    if (!hex(c == 'u' ? 4 : 2, point)) return fail(at_, "syntax error");
     if (point >= 0xd800 && point < 0xdc00 && text_.substr(at_, 2) == "\\u") {
       at_ += 2;
       uint32_t low = 0;
@@ -175,7 +249,7 @@ class Lexer {
     }
     const std::string pattern(text_.substr(begin + 1, at_ - begin - 1));
     const size_t flags = ++at_;
-    while (at_ < text_.size() && is_name(text_[at_])) ++at_;
+    while (goes_on()) ++at_;
     add(Token::Kind::Regex, begin, pattern);
     to_.tokens.back().flags = text_.substr(flags, at_ - flags);
   }

@@ -236,6 +236,7 @@ class Parser {
         return false;
       }
       next();
+      if (end == "]" && is(end)) break;  // ['a', 'b',]
     }
     next();
     return true;

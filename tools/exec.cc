@@ -35,7 +35,8 @@ void pass_on(int signal) {
   if (child > 0) kill(child, signal);
 }
 
-int run(const ExecFlags& flags, const std::string& address) {
+// `url`: of the server.
+int run(const ExecFlags& flags, const std::string& url) {
   std::vector<std::string> words = flags.words;
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -46,8 +47,9 @@ int run(const ExecFlags& flags, const std::string& address) {
     sigset_t none;
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, nullptr);
-    setenv("FIREBASE_DATABASE_EMULATOR_HOST", address.c_str(), 1);
-    setenv("HEARTH_URL", ("http://" + address).c_str(), 1);
+    // By name: firebase-tools takes no address made of numbers.
+    setenv("FIREBASE_DATABASE_EMULATOR_HOST", ("localhost" + url.substr(url.rfind(':'))).c_str(), 1);
+    setenv("HEARTH_URL", url.c_str(), 1);
     execvp(argv.front(), argv.data());
     std::fprintf(stderr, "hearth: cannot run %s: %s\n", argv.front(), std::strerror(errno));
     _exit(errno == ENOENT ? 127 : 126);
@@ -72,7 +74,6 @@ int exec(const ExecFlags& flags) {
   serve_flags.dev = true;
   serve_flags.data = folder.path();
   serve_flags.port = flags.port;
-  serve_flags.host = "127.0.0.1";
   serve_flags.namespaces = {flags.space};
   serve_flags.sync = db::SyncMode::Os;  // nothing here outlives the process
   serve_flags.rules = flags.rules;
@@ -85,8 +86,7 @@ int exec(const ExecFlags& flags) {
     if (!value.ok()) throw std::runtime_error(fmt::format("{}: {}", flags.import, value.error().message));
     service.import(flags.space, std::move(value).value());
   }
-  const std::string address = service.url().substr(std::strlen("http://"));
-  const int status = run(flags, address);
+  const int status = run(flags, service.url());
   service.stop();
   return status;
 }

@@ -10,6 +10,7 @@
 #include "db/database.h"
 #include "db/model/json.h"
 #include "rules/guard.h"
+#include "rules/warnings.h"
 #include "tools/flags.h"
 #include "tools/or_throw.h"
 #include "tools/rest_client.h"
@@ -95,7 +96,8 @@ void write_file(const std::string& path, const std::string& text) {
 // Errors alone, so that editors and scripts can read them.
 int check(const RulesFlags& flags) {
   try {
-    load_rules(flags.file);
+    const auto ruleset = load_rules(flags.file);
+    for (const std::string& warning : rules::warnings_of(ruleset->text())) fmt::print(stderr, "{}:{} (a warning)\n", flags.file, warning);
   } catch (const std::runtime_error& error) {
     fmt::print(stderr, "{}\n", error.what());
     return 1;

@@ -13,6 +13,7 @@
 
 #include "net/http/log.h"
 #include "net/http/repeats.h"
+#include "rules/warnings.h"
 #include "tools/descriptors.h"
 #include "tools/notify.h"
 #include "tools/or_throw.h"
@@ -176,6 +177,9 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
       log(LogLevel::Info, "namespace made", {{"ns", name}, {"by", "--namespace"}});
     }
     if (flags.rules.empty()) continue;
+    for (const std::string& warning : rules::warnings_of(read_file(flags.rules))) {
+      log(LogLevel::Warn, "rules may not mean what they say", {{"file", flags.rules}, {"at", warning}});
+    }
     // The file's rules are the namespace's own from here on: what it had before is not in force behind anyone's back.
     std::promise<db::Result<void>> done;
     guard_->set_rules(name, rules::Auth::admin(), read_file(flags.rules), rules::Install::Yes,

@@ -3,13 +3,17 @@
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/src.hpp>
 #include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
 #include "db/dump/row_sorter.h"
+#include "db/model/half_surrogates.h"
 #include "db/model/key_order.h"
 #include "db/model/leaf.h"
 #include "db/model/path.h"
+#include "db/model/text_encoding.h"
 #include "db/model/tree_view.h"
 
 namespace hearth::db {
@@ -88,8 +92,9 @@ class Tokens {
     text_.append(part.data(), part.size());
     double number = 0;
     const auto read = std::from_chars(text_.data(), text_.data() + text_.size(), number);
+    if (read.ec == std::errc::result_out_of_range) number = std::strtod(text_.c_str(), nullptr);
+    if (!std::isfinite(number)) return pass(wrong("a number out of range"), ec);
     text_.clear();
-    if (read.ec != std::errc()) return pass(wrong("a number out of range"), ec);
     leaf_.clear();
     append_number_leaf(number, leaf_);
     return pass(leaf(), ec);
@@ -261,20 +266,25 @@ Result<void> read_json(const ByteSource& source, const std::string& folder, Dump
   options.max_depth = kBracketsMax;
   boost::json::basic_parser<Tokens> parser(options, rows);
   std::string buffer(kReadBytes, '\0');
+  std::string text;
+  HalfSurrogates halves;
   uint64_t read = 0;
   for (bool more = true; more;) {
     ASSIGN_OR_RETURN(const size_t got, source(buffer.data(), buffer.size()));
     more = got > 0;
+    text.clear();
+    halves.pass(std::string_view(buffer).substr(0, got), text);
+    if (!more) halves.finish(text);
     error_code ec;
-    const size_t used = parser.write_some(more, buffer.data(), got, ec);
+    const size_t used = text.empty() && more ? 0 : parser.write_some(more, text.data(), text.size(), ec);
     if (!parser.handler().status().ok()) return parser.handler().status().error();
-    if (!ec && used < got && std::string_view(buffer).substr(used, got - used).find_first_not_of(" \t\r\n") != std::string_view::npos) {
+    if (!ec && std::string_view(text).substr(used).find_first_not_of(" \t\r\n") != std::string_view::npos) {
       ec = boost::json::error::extra_data;
     }
     if (ec) {
       return Error{ErrorCode::InvalidData, "the JSON is damaged or cut short at byte " + std::to_string(read + used) + ": " + ec.message()};
     }
-    read += got;
+    read += text.size();
   }
   Tree tree(visitor);
   RETURN_IF_ERROR(rows.drain([&](std::string_view key, std::string_view leaf) { return tree.row(key, leaf); }));
@@ -293,6 +303,8 @@ Result<void> read_any(const ByteSource& source, const std::string& folder, DumpV
     return count;
   };
   if (got > 0 && head->front() == kDumpMagic.front()) return read_dump(whole, visitor);
+  if (is_utf16(*head)) return Error{ErrorCode::InvalidData, "this is UTF-16, or no text; JSON is UTF-8"};
+  head->erase(0, head->size() - without_bom(*head).size());
   const size_t first = head->find_first_not_of(" \t\r\n");
   if (first == std::string::npos || std::strchr("{[\"-0123456789tfn", (*head)[first]) == nullptr) {
     return Error{ErrorCode::InvalidData, "this is neither a dump of Hearth nor JSON"};

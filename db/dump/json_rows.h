@@ -1,8 +1,9 @@
 // Plain JSON of any size → rows of one tree, in key order: what `firebase database:get`, the console and the emulator export.
 // The text is read once, as a stream, and its rows are sorted on disk (row_sorter.h); so it may have its keys in any order.
 //
-// Understood as by a PUT: `.value`, `.priority`, arrays, nulls and empty objects that are nothing. Not taken, with a word
-// why: a key that stands twice, server values (`.sv`), anything that no PUT could write. Thread: one.
+// Understood as by a PUT: `.value`, `.priority`, arrays, nulls and empty objects that are nothing, halves of surrogate pairs, a
+// mark before it (BOM). Not taken, with a word why: a key that stands twice, server values (`.sv`), anything that no PUT could
+// write. Thread: one.
 #pragma once
 
 #include <string>

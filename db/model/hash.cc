@@ -33,21 +33,43 @@ uint64_t javascript_bits(double value) {
   return static_cast<uint64_t>(negative) << 63 | exponent << 52 | low;
 }
 
-// Writes numbers in one way, and may look whether the other way would be another.
+// What was seen of the numbers of a value.
+struct Seen {
+  bool rounded = false;  // JavaScript writes one of them differently
+  bool inexact = false;  // an integer that no double is
+};
+
+enum class Integers : unsigned char { AsDoubles, Exact };
+
+// Whether the nearest double is another number.
+bool is_inexact(int64_t value) {
+  constexpr double kTwo63 = 9223372036854775808.0;
+  const auto nearest = static_cast<double>(value);
+  return nearest >= kTwo63 || static_cast<int64_t>(nearest) != value;
+}
+
+// Writes numbers in one way, and notes what they are.
 class Hex {
  public:
-  explicit Hex(NumberHex way, bool* differs = nullptr) : way_(way), differs_(differs) {}
+  Hex(NumberHex way, Integers integers, Seen* seen = nullptr) : way_(way), integers_(integers), seen_(seen) {}
   void append(double value, std::string& to) const {
     static constexpr char kDigits[] = "0123456789abcdef";
     uint64_t bits = std::bit_cast<uint64_t>(value);
-    if (differs_ != nullptr) *differs_ = *differs_ || javascript_bits(value) != bits;
+    if (seen_ != nullptr) seen_->rounded = seen_->rounded || javascript_bits(value) != bits;
     if (way_ == NumberHex::JavaScript) bits = javascript_bits(value);
     for (int shift = 60; shift >= 0; shift -= 4) to += kDigits[bits >> shift & 15];
+  }
+  void append(int64_t value, std::string& to) const {
+    append(static_cast<double>(value), to);
+    if (!is_inexact(value)) return;
+    if (seen_ != nullptr) seen_->inexact = true;
+    if (integers_ == Integers::Exact) to.append(":integer:").append(std::to_string(value));
   }
 
  private:
   const NumberHex way_;
-  bool* const differs_;
+  const Integers integers_;
+  Seen* const seen_;
 };
 
 std::string sha1_base64(std::string_view text) {
@@ -95,6 +117,9 @@ std::string hash_of(const Value& value, const Hex& hex) {
       text += value.as_boolean() ? "boolean:true" : "boolean:false";
       return sha1_base64(text);
     case Value::Kind::Integer:
+      text += "number:";
+      hex.append(value.as_integer(), text);
+      return sha1_base64(text);
     case Value::Kind::Double:
       text += "number:";
       hex.append(value.as_double(), text);
@@ -131,14 +156,19 @@ std::string base64(std::string_view bytes) {
 }
 
 std::string node_hash(const Value& value, NumberHex hex) {
-  return value.is_null() ? std::string() : hash_of(value, Hex(hex));
+  return value.is_null() ? std::string() : hash_of(value, Hex(hex, Integers::AsDoubles));
+}
+
+std::string exact_hash(const Value& value) {
+  return value.is_null() ? std::string() : hash_of(value, Hex(NumberHex::Ieee754, Integers::Exact));
 }
 
 NodeHashes node_hashes(const Value& value) {
   if (value.is_null()) return {};
-  bool differs = false;
-  NodeHashes hashes{hash_of(value, Hex(NumberHex::Ieee754, &differs)), {}};
-  hashes.javascript = differs ? hash_of(value, Hex(NumberHex::JavaScript)) : hashes.ieee754;
+  Seen seen;
+  NodeHashes hashes{hash_of(value, Hex(NumberHex::Ieee754, Integers::Exact, &seen)), {}};
+  const bool is_one = !seen.rounded || seen.inexact;
+  hashes.javascript = is_one ? hashes.exact : node_hash(value, NumberHex::JavaScript);
   return hashes;
 }
 
@@ -148,6 +178,8 @@ std::string text_digest(std::string_view text) {
   return {reinterpret_cast<const char*>(digest), kTextDigestBytes};
 }
 
-bool hash_matches(const Value& value, std::string_view hash) { return node_hashes(value).contain(hash); }
+bool hash_matches(const Value& value, std::string_view hash) {
+  return node_hash(value) == hash || node_hash(value, NumberHex::JavaScript) == hash;
+}
 
 }  // namespace hearth::db

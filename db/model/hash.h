@@ -16,16 +16,21 @@ enum class NumberHex {
 // "" for null, else 28 characters of base64. Priorities count.
 std::string node_hash(const Value& value, NumberHex hex = NumberHex::Ieee754);
 
-// What a client that holds a value may say its hash is: either way of writing doubles is right.
+// The same, but for integers that no double is, beyond 2^53: SDKs hash these as the nearest double, as they do their
+// neighbours; here each has a hash of its own. What names a value (ETags, hashes that are remembered) is this one.
+std::string exact_hash(const Value& value);
+
+// What a client that holds a value, and no other, may say its hash is: either way of writing doubles is right. A hash that
+// the value shares with another, of which it differs in an integer that no double is, is not among them.
 struct NodeHashes {
-  std::string ieee754;
-  std::string javascript;
-  bool contain(std::string_view hash) const { return hash == ieee754 || hash == javascript; }
+  std::string exact;
+  std::string javascript;  // the exact one, where both are the same or the value has such integers
+  bool contain(std::string_view hash) const { return hash == exact || hash == javascript; }
 };
 // At the price of one, unless JavaScript rounds a number of it.
 NodeHashes node_hashes(const Value& value);
 
-bool hash_matches(const Value& value, std::string_view hash);  // whether node_hashes() contain it
+bool hash_matches(const Value& value, std::string_view hash);  // whether an SDK that holds the value may say so
 
 // Names a text: the first bytes of its SHA-256. On disk.
 inline constexpr size_t kTextDigestBytes = 16;

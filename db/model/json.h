@@ -1,4 +1,4 @@
-// JSON text ⇄ Value. Text comes in by simdjson, behind this header; it leaves with JavaScript's number formatting.
+// JSON text ⇄ Value. Text comes in by simdjson, behind this header; numbers leave as db/model/number_text.h says.
 #pragma once
 
 #include <memory>
@@ -125,7 +125,7 @@ std::string to_json(const Value& value, JsonStyle style);
 std::string to_pretty_json(const Value& value, JsonStyle style);
 
 void append_json_string(std::string_view utf8, std::string& to);  // with quotes
-void append_json_number(double value, std::string& to);           // as JavaScript prints it
+void append_json_number(double value, std::string& to);           // db/model/number_text.h
 void append_json_leaf(std::string_view leaf, std::string& to);    // a stored leaf (db/model/value.h)
 
 // Whether text is well-formed UTF-8.

@@ -6,7 +6,9 @@
 #include <charconv>
 #include <cstring>
 
+#include "db/model/half_surrogates.h"
 #include "db/model/json.h"
+#include "db/model/text_encoding.h"
 
 namespace hearth::db {
 namespace {
@@ -16,21 +18,12 @@ using simdjson::dom::element_type;
 
 Error not_json() { return {ErrorCode::InvalidData, "Invalid data; couldn't parse JSON object, array, or value."}; }
 
-Error too_deep() {
-  return {ErrorCode::InvalidData, "Invalid path: Path specified exceeds the maximum depth that can be written (32)."};
+Error utf16() {
+  return {ErrorCode::InvalidData, not_json().message + " It is UTF-16; JSON is UTF-8."};
 }
 
-bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-
-// The number of a \uXXXX escape at `at`, or nothing.
-std::optional<unsigned> escape_at(std::string_view text, size_t at) {
-  if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') return {};
-  unsigned value = 0;
-  for (size_t i = at + 2; i < at + 6; ++i) {
-    if (!is_hex(text[i])) return {};
-    value = value * 16 + static_cast<unsigned>(text[i] <= '9' ? text[i] - '0' : (text[i] | 0x20) - 'a' + 10);
-  }
-  return value;
+Error too_deep() {
+  return {ErrorCode::InvalidData, "Invalid path: Path specified exceeds the maximum depth that can be written (32)."};
 }
 
 // Whether simdjson refuses a token that JavaScript takes as a double: an integer beyond 64 bits.
@@ -44,51 +37,24 @@ bool is_huge_integer(std::string_view token) {
 
 // What JavaScript accepts and simdjson refuses: lone surrogate escapes become U+FFFD, integers beyond 64 bits doubles.
 std::string repaired(std::string_view text) {
+  std::string whole;
+  whole.reserve(text.size());
+  HalfSurrogates halves;
+  halves.pass(text, whole);
+  halves.finish(whole);
   std::string out;
-  out.reserve(text.size() + 64);
+  out.reserve(whole.size() + 64);
   bool in_string = false;
-  for (size_t i = 0; i < text.size();) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') {
-        const auto unit = escape_at(text, i);
-        if (unit && *unit >= 0xD800 && *unit < 0xDC00) {
-          const auto low = escape_at(text, i + 6);
-          if (low && *low >= 0xDC00 && *low < 0xE000) {
-            out += text.substr(i, 12);
-            i += 12;
-          } else {
-            out += "\\ufffd";
-            i += 6;
-          }
-          continue;
-        }
-        if (unit && *unit >= 0xDC00 && *unit < 0xE000) {
-          out += "\\ufffd";
-          i += 6;
-          continue;
-        }
-        out += text.substr(i, 2);
-        i += 2;
-        continue;
-      }
-      in_string = c != '"';
-      out += c;
-      ++i;
-      continue;
-    }
-    if (c == '-' || (c >= '0' && c <= '9')) {
-      size_t end = i + 1;
-      while (end < text.size() && std::strchr("0123456789+-.eE", text[end]) != nullptr && text[end] != '\0') ++end;
-      const std::string_view token = text.substr(i, end - i);
-      out += token;
-      if (is_huge_integer(token)) out += "e0";
-      i = end;
-      continue;
-    }
-    in_string = c == '"';
-    out += c;
-    ++i;
+  for (size_t i = 0; i < whole.size();) {
+    const char c = whole[i];
+    const bool is_number = !in_string && (c == '-' || (c >= '0' && c <= '9'));
+    size_t end = i + (in_string && c == '\\' ? 2 : 1);
+    while (is_number && end < whole.size() && std::strchr("0123456789+-.eE", whole[end]) != nullptr && whole[end] != '\0') ++end;
+    const std::string_view token = std::string_view(whole).substr(i, end - i);
+    if (c == '"') in_string = !in_string;
+    out += token;
+    if (is_number && is_huge_integer(token)) out += "e0";
+    i = end;
   }
   return out;
 }
@@ -118,6 +84,7 @@ Result<JsonDocument> JsonDocument::parse(std::string_view text) {
 Result<JsonDocument> JsonDocument::parse(std::string&& text) {
   auto state = std::make_unique<State>();
   state->text = std::move(text);
+  state->text.erase(0, state->text.size() - without_bom(state->text).size());
   const auto attempt = [&] {
     // The parser's own memory, four bytes for each of text, goes before anyone walks the document.
     simdjson::dom::parser parser(kJsonBytesMax);
@@ -135,7 +102,7 @@ Result<JsonDocument> JsonDocument::parse(std::string&& text) {
     failed = attempt();
   }
   if (failed == simdjson::DEPTH_ERROR) return too_deep();
-  if (failed != simdjson::SUCCESS) return not_json();
+  if (failed != simdjson::SUCCESS) return is_utf16(state->text) ? utf16() : not_json();
   return JsonDocument(std::move(state));
 }
 

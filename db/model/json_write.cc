@@ -1,11 +1,10 @@
 // Values out as JSON text: compact, in pieces or at once, and pretty. Formats: rest-api.md §5.
-#include <charconv>
-#include <cmath>
 #include <cstring>
 
 #include "db/model/json.h"
 #include "db/model/key_order.h"
 #include "db/model/leaf.h"
+#include "db/model/number_text.h"
 
 namespace hearth::db {
 namespace {
@@ -88,45 +87,6 @@ void append_json_string(std::string_view utf8, std::string& to) {
   to += '"';
 }
 
-// ECMA-262, Number::toString: plain decimals for 1e-6 ≤ |x| < 1e21, else d.ddde±x.
-void append_json_number(double value, std::string& to) {
-  if (value == 0) {
-    to += '0';
-    return;
-  }
-  char buffer[32];
-  const auto done = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
-  std::string_view text(buffer, static_cast<size_t>(done.ptr - buffer));
-  if (text.front() == '-') {
-    to += '-';
-    text.remove_prefix(1);
-  }
-  const size_t e = text.find('e');
-  int exponent = 0;
-  const char* digits_of_exponent = text.data() + e + (text[e + 1] == '+' ? 2 : 1);
-  std::from_chars(digits_of_exponent, text.data() + text.size(), exponent);
-  std::string digits(1, text.front());
-  if (e > 2) digits += text.substr(2, e - 2);
-  const int count = static_cast<int>(digits.size());
-  if (exponent >= 21 || exponent < -6) {
-    to += digits.front();
-    if (count > 1) to.append(".").append(digits, 1);
-    to += exponent < 0 ? "e-" : "e+";
-    to += std::to_string(std::abs(exponent));
-  } else if (exponent < 0) {
-    to += "0.";
-    to.append(static_cast<size_t>(-exponent - 1), '0');
-    to += digits;
-  } else if (count <= exponent + 1) {
-    to += digits;
-    to.append(static_cast<size_t>(exponent + 1 - count), '0');
-  } else {
-    to.append(digits, 0, static_cast<size_t>(exponent + 1))
-        .append(".")
-        .append(digits, static_cast<size_t>(exponent + 1));
-  }
-}
-
 void append_json_leaf(std::string_view leaf, std::string& to) {
   switch (tag_of_leaf(leaf)) {
     case LeafTag::False:
@@ -137,12 +97,8 @@ void append_json_leaf(std::string_view leaf, std::string& to) {
       return;
     case LeafTag::String:
       return append_json_string(leaf.substr(1), to);
-    case LeafTag::Integer: {
-      char buffer[24];
-      const auto done = std::to_chars(buffer, buffer + sizeof buffer, integer_of_leaf(leaf));
-      to.append(buffer, done.ptr);
-      return;
-    }
+    case LeafTag::Integer:
+      return append_integer(integer_of_leaf(leaf), to);
     case LeafTag::Double:
       return append_json_number(double_of_leaf(leaf), to);
     case LeafTag::ServerTime:

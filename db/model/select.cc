@@ -342,7 +342,7 @@ Result<Value> read_query(const TreeView& tree, const Path& path, const Query& qu
   if (query.keys_only) {
     const bool is_all = !query.start && !query.end && query.limit == Limit::None;
     ASSIGN_OR_RETURN(const auto leaf, tree.leaf(encode_path(path)));
-    if (leaf && is_all) return tree.read(path, bytes_max);
+    if (leaf && is_all) return decode_leaf(*leaf);
     ASSIGN_OR_RETURN(const std::vector<Position> positions, select(tree, path, query, has_priorities));
     return keys_of(positions);
   }

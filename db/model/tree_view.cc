@@ -7,7 +7,7 @@ namespace hearth::db {
 
 Result<std::string> TreeView::hash(const Path& path, size_t bytes_max) const {
   ASSIGN_OR_RETURN(const Value value, read(path, bytes_max));
-  return node_hash(value);
+  return exact_hash(value);
 }
 
 Result<void> TreeView::scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const {

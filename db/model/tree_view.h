@@ -50,7 +50,7 @@ class TreeView {
   // The leaf of just the row `key`, or nothing.
   virtual Result<std::optional<std::string>> leaf(std::string_view key) const = 0;
 
-  // The hash of what lies at `path` (db/model/hash.h). Views that know better than to compute it override this.
+  // The exact_hash of what lies at `path` (db/model/hash.h). Views that know better than to compute it override this.
   virtual Result<std::string> hash(const Path& path, size_t bytes_max) const;
 
   // The subtree at `path`, with priorities; null when nothing is there. Errors: TooLarge above `bytes_max` bytes of rows.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "db/model/etag_is.h"
 #include "db/model/hash.h"
 #include "db/model/server_value.h"
 #include "net/rest/multipart.h"
@@ -90,7 +91,7 @@ Result<Change> read_body(const Request& request, std::string&& body, std::string
                  "Data to write exceeds the maximum size that can be modified with a single request."};
   }
   if (request.if_match) {
-    change.write.preconditions.push_back(std::make_shared<db::HashIs>(request.path, *request.if_match));
+    change.write.preconditions.push_back(std::make_shared<db::EtagIs>(request.path, *request.if_match));
     change.write.wants_value = true;  // 412 carries the current value
   }
   return change;
@@ -102,7 +103,7 @@ void settle(Change& change, const Request& request, const db::Answer& answer) {
     change.entries[i].second = settled(change.entries[i].second, overwrites[i], change.write, answer);
   }
   if (!change.is_update && !overwrites.empty()) change.value = settled(change.value, overwrites.front(), change.write, answer);
-  if (request.wants_etag && !change.is_update) change.hash = db::node_hash(change.value);
+  if (request.wants_etag && !change.is_update) change.hash = db::exact_hash(change.value);
 }
 
 }  // namespace hearth::net::rest

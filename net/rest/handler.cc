@@ -20,6 +20,7 @@
 #include "net/rest/value_wait.h"
 #include "net/rest/waiting.h"
 #include "rules/text.h"
+#include "rules/warnings.h"
 
 namespace hearth::net {
 
@@ -92,7 +93,7 @@ const char* deed_of(const rest::Request& request) {
 }
 
 db::Value shallow_of(const db::Value& value) {
-  if (!value.is_object()) return value;
+  if (!value.is_object()) return value.without_priority();
   std::vector<std::pair<std::string, db::Value>> children;
   for (auto child = value.children(); !child.done(); child.next()) {
     children.emplace_back(child.key(), db::Value::boolean(true));
@@ -414,12 +415,18 @@ void RestHandler::Core::set_rules(const std::shared_ptr<Call>& call) {
   std::string text = std::move(call->exchange->request().body);
   if (text.empty()) return fail(*call, {ErrorCode::InvalidData, "Error: No data supplied."});
   const auto install = call->request.dry_run ? rules::Install::OnlyCheck : rules::Install::Yes;
+  std::string warnings;
+  for (const std::string& warning : rules::warnings_of(text)) {
+    warnings += warnings.empty() ? R"(,"warnings":[)" : ",";
+    db::append_json_string(warning, warnings);
+  }
+  if (!warnings.empty()) warnings += ']';
   with_.guard.set_rules(call->space, call->auth, std::move(text), install,
-                        waiting_.expect([call, install](const db::Answer& answer) {
+                        waiting_.expect([call, install, warnings](const db::Answer& answer) {
                           if (!answer.status.ok()) return fail(*call, answer.status.error());
                           if (install == rules::Install::Yes) log_act(*call, "rules set");
                           http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
-                          reply.body = R"({"status":"ok"})";
+                          reply.body = R"({"status":"ok")" + warnings + "}";
                           call->exchange->respond(std::move(reply));
                         }));
 }

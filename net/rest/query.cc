@@ -61,13 +61,12 @@ class Parser {
       query_.order = db::Order::Key;
       return {};
     }
-    std::string json(*text);
-    // Some libraries encode twice (rest-api.md §13.3).
-    if (json.starts_with("%22") && json.ends_with("%22") && json.size() >= 6) json = "\"" + json.substr(3, json.size() - 6) + "\"";
+    const std::string json(*text);
     if (json.starts_with('[')) return several(json);
     const auto value = primitive(json);
     const bool is_string = value && value->kind() == db::Value::Kind::String;
-    if (!is_string && !is_shallow_) return refuse("orderBy must be a valid JSON encoded path");
+    // A shallow read takes a path without quotes too, but not one that was encoded twice, as some libraries do (rest-api.md §13.3).
+    if (!is_string && (!is_shallow_ || json.starts_with('%'))) return refuse("orderBy must be a valid JSON encoded path");
     const std::string path(is_string ? std::string(value->as_string()) : json);
     if (path == "$key" || path == "$value" || path == "$priority") {
       query_.order = path == "$key" ? db::Order::Key : path == "$value" ? db::Order::Value : db::Order::Priority;
@@ -201,9 +200,9 @@ class Parser {
   Query query_;
 };
 
-}  // namespace
-
 bool has_query(const Target& target) { return has_constraints(target) || target.parameter("count") == "true"; }
+
+}  // namespace
 
 db::Result<std::optional<Query>> parse_query(const Target& target, Shallow shallow) {
   if (!has_query(target)) return std::optional<Query>();

@@ -12,8 +12,6 @@ namespace hearth::net::rest {
 
 enum class Shallow : bool { No, Yes };
 
-bool has_query(const Target& target);
-
 // `count=true` (ours) makes a query of anything, and alone one of all children.
 // Nothing when no parameter is there. A shallow read needs no orderBy (its order is that of keys), and takes bounds that are
 // no JSON as keys: tools of the service send them so. Errors: InvalidArgument, in the service's words.

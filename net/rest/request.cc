@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "net/host_namespace.h"
+#include "net/rest/parameters.h"
 #include "net/rest/query.h"
 
 namespace hearth::net::rest {
@@ -13,8 +14,6 @@ namespace {
 
 constexpr std::string_view kNullEtag = "null_etag";
 constexpr std::string_view kNoSuffix = "append .json to your request URI to use the REST API.";
-
-// Parameters of ordered queries (rest-api.md §6).
 
 std::optional<Method> method_named(std::string_view name) {
   using http::equals_ignoring_case;
@@ -24,22 +23,6 @@ std::optional<Method> method_named(std::string_view name) {
   if (equals_ignoring_case(name, "PATCH")) return Method::Patch;
   if (equals_ignoring_case(name, "DELETE")) return Method::Delete;
   return {};
-}
-
-std::string_view name_of(Method method) {
-  switch (method) {
-    case Method::Get:
-      return "GET";
-    case Method::Put:
-      return "PUT";
-    case Method::Post:
-      return "POST";
-    case Method::Patch:
-      return "PATCH";
-    case Method::Delete:
-      return "DELETE";
-  }
-  return "";
 }
 
 bool contains_ignoring_case(std::string_view text, std::string_view wanted) {
@@ -120,6 +103,7 @@ class Parser {
   Step method();
   Step endpoint();
   Step path(std::vector<std::string> segments);
+  Step parameters();
   Step output();
   Step conditions();
   Step limits();
@@ -143,7 +127,7 @@ std::variant<Request, Refusal> Parser::parse() {
   target_ = std::move(target).value();
   Step refused = method();
   if (!refused) refused = output();
-  for (const auto step : {&Parser::endpoint, &Parser::conditions, &Parser::limits, &Parser::stream}) {
+  for (const auto step : {&Parser::endpoint, &Parser::parameters, &Parser::conditions, &Parser::limits, &Parser::stream}) {
     if (!refused) refused = (this->*step)();
   }
   if (refused) {
@@ -182,6 +166,7 @@ Parser::Step Parser::output() {
   to_.strict = is("format", "strict");
   if (to_.method != Method::Get) return {};
   to_.shallow = is("shallow", "true");
+  if (to_.shallow) to_.style = db::JsonStyle::Export;  // clients take the keys of the answer: it is never an array
   if (const auto name = target_.parameter("download")) to_.download = file_name(*name);
   if (const auto name = target_.parameter("callback")) {
     if (!is_callback(*name)) return refuse(400, "callback must be the name of a JavaScript function.");
@@ -228,7 +213,6 @@ Parser::Step Parser::endpoint() {
   };
   for (const Fixed& one : kFixed) {
     if (segments.size() != (one.name.empty() ? 1 : 2) || first != one.folder || (segments.size() == 2 && segments[1] != one.name)) continue;
-    to_.dry_run = one.endpoint == Endpoint::Rules && is("dryRun", "true");
     to_.as_text = one.endpoint == Endpoint::Explain    ? contains_ignoring_case(from_.header("Accept").value_or(""), "text/plain")
                   : one.endpoint == Endpoint::Coverage && one.name == "coverage";
     to_.endpoint = one.endpoint;
@@ -269,9 +253,6 @@ Parser::Step Parser::path(std::vector<std::string> segments) {
     if (!deeper.ok()) return refuse(400, deeper.error().message);
     to_.path = std::move(deeper).value();
   }
-  if (to_.method != Method::Get && to_.method != Method::Delete && has_query(target_)) {
-    return refuse(400, "Queries are for GET and DELETE requests; " + std::string(name_of(to_.method)) + " can't be used with one.");
-  }
   if (to_.method != Method::Get && to_.method != Method::Delete) return {};
   if (to_.endpoint != Endpoint::Data) return {};
   auto query = parse_query(target_, to_.shallow ? Shallow::Yes : Shallow::No);
@@ -293,6 +274,15 @@ Parser::Step Parser::path(std::vector<std::string> segments) {
     to_.projection = std::move(projection).value();
   }
   if (to_.query && to_.slot == db::Slot::Priority) return refuse(400, "A .priority can't be queried.");
+  return {};
+}
+
+Parser::Step Parser::parameters() {
+  if (auto text = refused_parameter(target_, to_.endpoint, to_.method)) return refuse(400, std::move(*text));
+  if (to_.endpoint != Endpoint::Rules || to_.method != Method::Put) return {};
+  const std::string_view dry = target_.parameter("dryRun").value_or("false");
+  to_.dry_run = dry == "true";
+  if (!to_.dry_run && dry != "false") return refuse(400, "dryRun must be true or false.");
   return {};
 }
 
@@ -361,15 +351,33 @@ Parser::Step Parser::stream() {
   }
   if (to_.slot == db::Slot::Priority) return refuse(400, "A .priority can't be streamed; stream what it belongs to.");
   to_.streams = true;
-  if (const auto id = from_.header("Last-Event-ID")) {
+  // The parameter is for who can't set a header, as EventSource can't when it is made; the header is newer.
+  for (const auto id : {from_.header("Last-Event-ID"), target_.parameter("lastEventId")}) {
+    if (!id) continue;
     to_.event_ids = true;
-    if (!id->empty()) to_.last_event_id = *id;
+    if (!id->empty() && !to_.last_event_id) to_.last_event_id = *id;
   }
   to_.event_ids |= is("eventIds", "true") || is("resume", "true");
   return {};
 }
 
 }  // namespace
+
+std::string_view name_of(Method method) {
+  switch (method) {
+    case Method::Get:
+      return "GET";
+    case Method::Put:
+      return "PUT";
+    case Method::Post:
+      return "POST";
+    case Method::Patch:
+      return "PATCH";
+    case Method::Delete:
+      return "DELETE";
+  }
+  return "";
+}
 
 std::variant<Request, Refusal> parse_request(const http::Request& request) { return Parser(request).parse(); }
 

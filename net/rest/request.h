@@ -42,6 +42,7 @@ enum class Endpoint : uint8_t {
   Preflight,   // OPTIONS of anything
 };
 enum class Method : uint8_t { Get, Put, Post, Patch, Delete };
+std::string_view name_of(Method method);
 enum class Print : uint8_t { Compact, Pretty, Silent };
 
 struct Request {
@@ -91,7 +92,7 @@ std::variant<Request, Refusal> parse_request(const http::Request& request);
 // The credential of a request: "Authorization: Bearer", `access_token`, `auth`, in that order (rest-api.md §2).
 std::optional<std::string> credential_of(const http::Headers& headers, const Target& target);
 
-// ETags are node hashes, and "null_etag".
+// ETags are exact hashes (db/model/hash.h), and "null_etag".
 std::string etag_of(std::string_view hash);
 std::string hash_of(std::string_view etag);
 

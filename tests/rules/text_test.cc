@@ -27,6 +27,7 @@ TEST_CASE("Text: the dialect is taken, and plain JSON comes of it", "[rules]") {
       {R"("\u0041\u00e9\ud83d\ude00\/\"")", "\"Aé😀/\\\"\""},
       {R"("\ud800x\udc00")", "\"\xef\xbf\xbdx\xef\xbf\xbd\""},
       {"null // end", "null"},
+      {"\xef\xbb\xbf{\"a\":1}", R"({"a":1})"},
   };
   for (const Case& c : cases) {
     INFO(c.text);
@@ -55,6 +56,13 @@ TEST_CASE("Text: what is no document is refused, with its place", "[rules]") {
       {std::string("\"a\0b\"", 5), "1:3: A control character in a string.\n"},
       {"01", "1:1: Unexpected '0'.\n"},
       {"\xc3", "1:1: The document is not UTF-8.\n"},
+      {"nothing like JSON", "1:1: Parse error.\n"},
+      {"// mine\n\npath / { read() { true } }", "3:1: Parse error.\n"},
+      {"\xef\xbb\xbfrules", "1:1: Parse error.\n"},
+      {"\xef\xbb\xbf{,}", "1:2: Unexpected ','.\n"},
+      {"\xff\xfe{\0", "1:1: The document is UTF-16; save it as UTF-8.\n"},
+      {std::string("{\0\"\0", 4), "1:1: The document is UTF-16; save it as UTF-8.\n"},
+      {std::string("\0{\0\"", 4), "1:1: The document is UTF-16; save it as UTF-8.\n"},
   };
   for (const auto& [text, what] : cases) {
     INFO(text);

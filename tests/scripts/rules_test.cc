@@ -130,7 +130,8 @@ TEST_CASE("exec: a server for one command, whose exit status it has, and nothing
   const std::string say = folder / "say";
   const std::string script =
       "exec 3<>/dev/tcp/${FIREBASE_DATABASE_EMULATOR_HOST%:*}/${FIREBASE_DATABASE_EMULATOR_HOST#*:}; "
-      "printf 'GET /rooms/tea.json HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' >&3; tail -n 1 <&3 > " + say + "; exit 7";
+      "printf 'GET /rooms/tea.json HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' >&3; tail -n 1 <&3 > " + say + "; "
+      "case $FIREBASE_DATABASE_EMULATOR_HOST in localhost:*[!0-9]*) exit 8 ;; localhost:*) exit 7 ;; esac; exit 9";
   const Told ran = run({"exec", "--rules", rules, "--import", import, "--", "bash", "-c", script});
   INFO(ran.errors);
   CHECK(ran.status == 7);

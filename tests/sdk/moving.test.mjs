@@ -91,3 +91,21 @@ test('an export, the rules and the users of a Firebase project, and an app with 
   expected.profiles.ada.name = 'Ada L.';
   assert.deepEqual(back, expected);
 });
+
+test('an app whose URL is the old one finds the server of `hearth exec`', async () => {
+  const app = `
+    import { initializeApp } from '@firebase/app';
+    import { get, getDatabase, goOffline, ref, set } from '@firebase/database';
+    const database = getDatabase(initializeApp({ databaseURL: 'https://my-app-default-rtdb.firebaseio.com' }));
+    await set(ref(database, 'a'), 1);
+    const [host, port] = process.env.FIREBASE_DATABASE_EMULATOR_HOST.split(':');
+    const told = [host, (await get(ref(database, 'a'))).val()];
+    for (const at of ['localhost', '127.0.0.1']) {
+      told.push(await (await fetch('http://' + at + ':' + port + '/a.json?ns=my-app-default-rtdb')).json());
+    }
+    goOffline(database);
+    console.log(JSON.stringify(told));`;
+  const words = ['exec', '--', process.execPath, '--input-type=module', '-e', app];
+  const told = execFileSync(program, words, { cwd: new URL('.', import.meta.url), encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  assert.deepEqual(JSON.parse(told), ['localhost', 1, 1, 1]);
+});

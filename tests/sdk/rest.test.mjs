@@ -146,6 +146,18 @@ test('a stream that asks for ids resumes with what it missed, and nothing twice'
   );
   second.close();
 
+  // Where no header can be set the parameter says it; a header is newer, and wins.
+  for (const options of [
+    { query: `lastEventId=${seen[1].id}` },
+    { query: 'lastEventId=made-up', headers },
+  ]) {
+    const third = await stream(server, namespace, '/s.json', options);
+    const [missed] = await third.events.until((items) => items.length === 1, 'what was missed');
+    assert.deepEqual([missed.event, missed.data], ['patch', { path: '/', data: { b: 21, c: 30, end: true } }]);
+    assert.ok(missed.id);
+    third.close();
+  }
+
   const foreign = await stream(server, namespace, '/s.json', { headers: { 'Last-Event-ID': 'made-up' } });
   const [fresh] = await foreign.events.until((items) => items.length === 1, 'a fresh value');
   assert.deepEqual([fresh.event, fresh.data], ['put', { path: '/', data: { a: 10, b: 21, c: 30, end: true } }]);
@@ -174,6 +186,21 @@ test('integers above 2^53 are exact by REST, through reads, ETags, increments an
   assert.equal(more.text, '9007199254740995');
   const exported = await rest(server, namespace, 'GET', '/.json', { query: 'format=export' });
   assert.equal(exported.text, '{"n":9007199254740995}');
+});
+
+test('an ETag tells integers apart that are one double; an SDK, which cannot, still has its transactions', async () => {
+  const namespace = newNamespace();
+  const put = (body, headers) => rest(server, namespace, 'PUT', '/n.json', { body, headers });
+  const old = await put('9007199254740992', { 'X-Firebase-ETag': 'true' });
+  assert.equal((await put('9007199254740993')).status, 200);
+  const current = await put('0', { 'if-match': old.headers.etag });
+  assert.deepEqual([current.status, current.text], [412, '9007199254740993']);
+  const read = await rest(server, namespace, 'GET', '/n.json', { headers: { 'If-None-Match': old.headers.etag } });
+  assert.equal(read.status, 200);
+  assert.equal(read.headers.etag, current.headers.etag);
+  const app = open(server.port, namespace);
+  const { committed, snapshot } = await runTransaction(ref(app, 'n'), (n) => (n === null ? n : n - 9007199254740000));
+  assert.deepEqual([committed, snapshot.val()], [true, 992]);
 });
 
 test('a push of the SDK and a POST make keys of one order', async () => {

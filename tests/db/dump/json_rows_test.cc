@@ -71,6 +71,11 @@ TEST_CASE("JSON is understood as a PUT of it is") {
       R"({"a":{"b":1,".priority":-0.0},"c":{".priority":null,"d":1}})",
       R"({"a":{".priority":9007199254740993,"b":1}})",
       "[[[[1]]]]",
+      R"("cut \ud83d")",
+      R"({"\udc00":"\ud83d\ud83d\ude00 \\ud83d \ud83dx\ud83d\n"})",
+      "\xef\xbb\xbf{\"a\":1}",
+      "1e-400",
+      "9223372036854775808",
   };
   for (const std::string& text : cases) {
     INFO(text);
@@ -111,6 +116,10 @@ TEST_CASE("JSON that is damaged or that no write could make is refused, and wher
   } cases[] = {
       {"", "this is neither a dump of Hearth nor JSON"},
       {"<html>", "this is neither a dump of Hearth nor JSON"},
+      {std::string("{\0\"\0a\0", 6), "this is UTF-16, or no text; JSON is UTF-8"},
+      {"\xff\xfe{", "this is UTF-16, or no text; JSON is UTF-8"},
+      {R"({"a":"\ud83)", "the JSON is damaged or cut short at byte 11"},
+      {R"({"a":"\ud83d\u12)", "the JSON is damaged or cut short at byte 16"},
       {std::string("\x28\xb5\x2f\xfd", 4), "this is neither a dump of Hearth nor JSON"},
       {R"({"a":1)", "the JSON is damaged or cut short at byte 6: incomplete JSON"},
       {R"({"a":1}})", "the JSON is damaged or cut short at byte 7: extra data"},

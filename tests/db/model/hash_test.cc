@@ -128,6 +128,32 @@ TEST_CASE("Hash: null has none, and what holds a server value is not hashed",
   CHECK_FALSE(hash_matches(Value::integer(1), ""));
 }
 
+TEST_CASE("Hash: the exact one tells integers apart that are one double, and is the SDK's for all else", "[db][model]") {
+  const std::pair<const char*, const char*> neighbours[] = {
+      {"9007199254740992", "9007199254740993"},
+      {"9223372036854775806", "9223372036854775807"},
+      {"-9007199254740993", "-9007199254740992"},
+      {"9223372036854775807", "9223372036854775808"},
+      {R"({"a":{"id":1234567890123456788}})", R"({"a":{"id":1234567890123456789}})"},
+      {R"({".value":9007199254740993,".priority":1})", R"({".value":9007199254740992,".priority":1})"},
+  };
+  for (const auto& [one, other] : neighbours) {
+    INFO(one << " and " << other);
+    CHECK(node_hash(json(one)) == node_hash(json(other)));
+    CHECK(exact_hash(json(one)) != exact_hash(json(other)));
+    // Who may hold either by its hash has neither, but as one who compares and sets.
+    CHECK_FALSE(node_hashes(json(one)).contain(exact_hash(json(other))));
+    CHECK(node_hashes(json(one)).contain(exact_hash(json(one))));
+    CHECK(hash_matches(json(one), node_hash(json(other))));
+  }
+  for (const char* same : {"1", "9007199254740992", "-9223372036854775808", "0.1", "1e300", R"({"a":"x","b":true})"}) {
+    INFO(same);
+    CHECK(exact_hash(json(same)) == node_hash(json(same)));
+    CHECK(node_hashes(json(same)).contain(node_hash(json(same))));
+  }
+  CHECK(exact_hash(Value()).empty());
+}
+
 TEST_CASE("Hash: base64 pads", "[db][model]") { // RFC 4648 §10
   CHECK(base64("").empty());
   CHECK(base64("f") == "Zg==");

@@ -98,10 +98,10 @@ TEST_CASE("Numbers are int64 where written so or integral within it, doubles oth
       {"9223372036854775807", Value::Kind::Integer, "9223372036854775807"},
       {"-9223372036854775808", Value::Kind::Integer, "-9223372036854775808"},
       {"-9223372036854775808.0", Value::Kind::Integer, "-9223372036854775808"},
-      {"9223372036854775808", Value::Kind::Double, "9223372036854776000"},
+      {"9223372036854775808", Value::Kind::Double, "9.223372036854776e+18"},
       {"-9223372036854775809", Value::Kind::Integer, "-9223372036854775808"},  // the nearest double
-      {"18446744073709551615", Value::Kind::Double, "18446744073709552000"},
-      {"18446744073709551616", Value::Kind::Double, "18446744073709552000"},
+      {"18446744073709551615", Value::Kind::Double, "1.8446744073709552e+19"},
+      {"18446744073709551616", Value::Kind::Double, "1.8446744073709552e+19"},
       {"123456789012345678901234567890", Value::Kind::Double, "1.2345678901234568e+29"},
       {"-123456789012345678901234567890", Value::Kind::Double, "-1.2345678901234568e+29"},
       {"1e21", Value::Kind::Double, "1e+21"},
@@ -169,8 +169,8 @@ TEST_CASE("What is not JSON is refused with the service's text") {
       "\"\xed\xa0\x80\"",
       "\"\xc0\xaf\"",
       "{\"\x80\":1}",
-      "\xef\xbb\xbf"
-      "1",
+      "\xef\xbb\xbf",
+      "\xef\xbb\xbf\xef\xbb\xbf{}",
       std::string(400, '9'),
       "-" + std::string(400, '9'),
   };
@@ -179,6 +179,11 @@ TEST_CASE("What is not JSON is refused with the service's text") {
     const auto value = parsed(text);
     REQUIRE_FALSE(value.ok());
     CHECK(value.error() == Error{ErrorCode::InvalidData, kNotJson});
+  }
+  // One mark is skipped; another encoding is named.
+  CHECK(parsed("\xef\xbb\xbf[1]").value() == parsed("[1]").value());
+  for (const std::string& text : {std::string("\xff\xfe\x31\0", 4), std::string("[\0]\0", 4), std::string("\0[\0]", 4)}) {
+    CHECK(parsed(text).error() == Error{ErrorCode::InvalidData, std::string(kNotJson) + " It is UTF-16; JSON is UTF-8."});
   }
 }
 

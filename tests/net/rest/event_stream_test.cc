@@ -138,9 +138,16 @@ TEST_CASE("stream: a shallow one tells which children there are", "[net][rest]")
   CHECK(server.ask({.method = "PATCH", .target = "/s.json", .body = R"({"a":null,"c/deep":null,"d":1})"}).status == 200);
   CHECK(all.next() == patch_event("/", R"({"a":null,"c":null,"d":true})"));
   CHECK(last.next() == patch_event("/", R"({"c":null,"d":true})"));
-  CHECK(server.put("/s.json", "7").status == 200);
+  CHECK(server.put("/s.json", R"({".value":7,".priority":2})").status == 200);
   CHECK(all.next() == put_event("/", "7"));
   CHECK(last.next() == put_event("/", "null"));
+  CHECK(server.put("/s/.priority.json", "5").status == 200);
+  CHECK(server.put("/s.json", R"(["x","y",{".value":"z",".priority":1}])").status == 200);
+  CHECK(all.next() == put_event("/", R"({"0":true,"1":true,"2":true})"));
+  CHECK(server.put("/s/1/.priority.json", "5").status == 200);
+  CHECK(server.put("/s/.priority.json", "5").status == 200);
+  CHECK(server.put("/s/3.json", "1").status == 200);
+  CHECK(all.next() == put_event("/3", "true"));
 }
 
 TEST_CASE("stream: format=export shows priorities", "[net][rest]") {

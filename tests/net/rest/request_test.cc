@@ -297,6 +297,10 @@ TEST_CASE("Request: which are streams", "[net][rest]") {
   again.emplace_back("Last-Event-ID", "life:17");
   CHECK(accepted(ask("GET", "/a.json", again)).event_ids);
   CHECK(accepted(ask("GET", "/a.json", again)).last_event_id == "life:17");
+  CHECK(accepted(ask("GET", "/a.json?lastEventId=life:9", again)).last_event_id == "life:17");
+  CHECK(accepted(ask("GET", "/a.json?lastEventId=life:9", accept)).last_event_id == "life:9");
+  CHECK(accepted(ask("GET", "/a.json?lastEventId=", accept)).event_ids);
+  CHECK(!accepted(ask("GET", "/a.json?lastEventId=", accept)).last_event_id);
 }
 
 TEST_CASE("Request: queries are for reading and for removing", "[net][rest]") {

@@ -124,3 +124,18 @@ TEST_CASE("A GET that waits takes no nonsense, and lets a server go", "[net][res
   server.stop();
   CHECK(asked.client.read_reply(TcpClient::Body::None).status == 304);
 }
+
+TEST_CASE("A GET that waits tells integers apart that are one double", "[net][rest]") {
+  RestServer server;
+  server.put("/a.json", "9007199254740992");
+  const std::string tag = tag_of(server.get("/a.json?wait=15min"));
+  for (const std::string target : {"/a.json?wait=15min", "/.json?wait=15min"}) {
+    INFO(target);
+    server.put("/a.json", "9007199254740992");
+    Asked asked(server, target, tag_of(server.get(target)));
+    server.put("/a.json", "9007199254740993");
+    CHECK_THAT(asked.reply().body, Catch::Contains("9007199254740993"));
+  }
+  // Who comes with the old tag does not wait at all.
+  CHECK(Asked(server, "/a.json?wait=15min", tag).reply().body == "9007199254740993");
+}

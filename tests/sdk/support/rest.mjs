@@ -32,7 +32,7 @@ export function rest(server, namespace, method, path, options = {}) {
   return soon(answer, `the answer to ${method} ${path}`, options.patience);
 }
 
-// A server-sent event stream: events as {event, data, id}, `data` parsed.
+// A server-sent event stream: events as {event, data, id, raw}, `data` parsed of `raw`.
 export async function stream(server, namespace, path, options = {}) {
   const events = new Story();
   const headers = { Accept: 'text/event-stream', ...options.headers };
@@ -48,6 +48,7 @@ export async function stream(server, namespace, path, options = {}) {
           const colon = line.indexOf(': ');
           event[line.slice(0, colon)] = line.slice(colon + 2);
         }
+        Object.defineProperty(event, 'raw', { value: event.data }); // not looked at where events are compared
         if (['put', 'patch', 'keep-alive'].includes(event.event)) event.data = JSON.parse(event.data); // else it is plain text
         events.add(event);
       }

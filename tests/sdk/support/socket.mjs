@@ -11,6 +11,7 @@ export class Socket {
   #socket;
   #number = 0;
   heard = new Story(); // every message of the server, in order
+  texts = []; // the same, as they came
   closed; // when the server has ended the connection: the close code, if it gave one
 
   // After the hello.
@@ -41,7 +42,9 @@ export class Socket {
         if (kind === opcode.ping) this.#socket.write(frame(payload, { code: opcode.pong }));
         if (kind !== opcode.text) continue;
         const message = messages.read(payload.toString('utf8'));
-        if (message !== undefined) this.heard.add(JSON.parse(message));
+        if (message === undefined) continue;
+        this.texts.push(message);
+        this.heard.add(JSON.parse(message));
       }
     });
     this.#socket.write(

@@ -1,0 +1,74 @@
+#include "db/model/number_text.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <string_view>
+
+#include "db/model/json.h"
+
+namespace hearth::db {
+namespace {
+
+constexpr double kTwo63 = 9223372036854775808.0;
+
+// Plain decimals for 1e-6 ≤ |value| < 10^plain_digits_max, else d.ddde±x. `value` is not 0.
+void append_decimal(double value, int plain_digits_max, std::string& to) {
+  char buffer[32];
+  const auto done = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
+  std::string_view text(buffer, static_cast<size_t>(done.ptr - buffer));
+  if (text.front() == '-') {
+    to += '-';
+    text.remove_prefix(1);
+  }
+  const size_t e = text.find('e');
+  int exponent = 0;
+  const char* digits_of_exponent = text.data() + e + (text[e + 1] == '+' ? 2 : 1);
+  std::from_chars(digits_of_exponent, text.data() + text.size(), exponent);
+  std::string digits(1, text.front());
+  if (e > 2) digits += text.substr(2, e - 2);
+  const int count = static_cast<int>(digits.size());
+  if (exponent >= plain_digits_max || exponent < -6) {
+    to += digits.front();
+    if (count > 1) to.append(".").append(digits, 1);
+    to += exponent < 0 ? "e-" : "e+";
+    to += std::to_string(std::abs(exponent));
+  } else if (exponent < 0) {
+    to += "0.";
+    to.append(static_cast<size_t>(-exponent - 1), '0');
+    to += digits;
+  } else if (count <= exponent + 1) {
+    to += digits;
+    to.append(static_cast<size_t>(exponent + 1 - count), '0');
+  } else {
+    to.append(digits, 0, static_cast<size_t>(exponent + 1))
+        .append(".")
+        .append(digits, static_cast<size_t>(exponent + 1));
+  }
+}
+
+}  // namespace
+
+void append_integer(int64_t value, std::string& to) {
+  char buffer[24];
+  const auto done = std::to_chars(buffer, buffer + sizeof buffer, value);
+  to.append(buffer, done.ptr);
+}
+
+void append_javascript_number(double value, std::string& to) {
+  if (value == 0) {
+    to += '0';
+  } else {
+    append_decimal(value, 21, to);  // ECMA-262, Number::toString
+  }
+}
+
+void append_json_number(double value, std::string& to) {
+  if (value == std::trunc(value) && value >= -kTwo63 && value < kTwo63) {
+    append_integer(static_cast<int64_t>(value), to);
+  } else {
+    append_decimal(value, 18, to);  // what is whole here is past 9.2e18
+  }
+}
+
+}  // namespace hearth::db

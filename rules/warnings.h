@@ -1,0 +1,13 @@
+// What a rules document says that is right and likely not meant: told when it is uploaded or checked, and changes nothing. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hearth::rules {
+
+// Each as "LINE:COLUMN: what", without a line's end. Nothing of a document that is wrong: that is said by Ruleset::compile.
+std::vector<std::string> warnings_of(std::string_view document);
+
+}  // namespace hearth::rules
