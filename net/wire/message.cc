@@ -128,6 +128,14 @@ Result<Action> parse_merge(const JsonNode& body) {
   return Action(Put{std::move(write)});
 }
 
+// Android's words for what comes before and behind every key (SDK: ChildKey.java) are its own. No key has brackets, so that they
+// can mean nothing else.
+std::string_view bound_key(std::string_view text) {
+  if (text == "[MIN_KEY]") return db::kMinKey;
+  if (text == "[MAX_KEY]") return db::kMaxKey;
+  return text;
+}
+
 // One side of a query's range: a value, a key and whether it is inclusive (§6.4).
 Result<std::optional<db::Bound>> bound_of(const JsonNode& query, std::string_view value, std::string_view key,
                                           std::string_view inclusive, db::Order order) {
@@ -144,8 +152,9 @@ Result<std::optional<db::Bound>> bound_of(const JsonNode& query, std::string_vie
   if (order == db::Order::Key && !at->string()) return bad_request(fmt::format("`{}` must be a key: the order is that of keys.", value));
   if (name && !name->is_null()) {
     if (!name->string()) return bad_request(fmt::format("`{}` must be a string.", key));
-    bound.key = *name->string();
+    bound.key = std::string(bound_key(*name->string()));
   }
+  if (order == db::Order::Key) bound.value = db::Value::string(bound_key(bound.value.as_string()));
   const auto is_inclusive = query.field(inclusive);
   if (is_inclusive && !is_inclusive->boolean()) return bad_request(fmt::format("`{}` must be a boolean.", inclusive));
   if (is_inclusive) bound.is_inclusive = *is_inclusive->boolean();

@@ -136,6 +136,10 @@ TEST_CASE("Message: filtered queries, as SDKs write them", "[wire]") {  // wire-
       {R"({"l":1,"sp":null})", "p|null=||f1"},
       {R"({"sp":null,"i":"a/b"})", "ca/b|null=||"},
       {R"({"ep":true,"en":"[MIN_NAME]","i":".priority"})", "p||true\"[MIN_NAME]\"=|"},
+      // So says Android.
+      {R"({"sp":2,"sn":"[MAX_KEY]","l":2,"vf":"l","i":"v"})", "cv|2\"[MAX_NAME]\"=||f2"},
+      {R"({"ep":2,"en":"[MIN_KEY]","i":"v"})", "cv||2\"[MIN_NAME]\"=|"},
+      {R"({"sp":"[MIN_KEY]","ep":"[MAX_KEY]","i":".key"})", "k|\"[MIN_NAME]\"=|\"[MAX_NAME]\"=|"},
   };
   for (const Case& c : cases) {
     INFO(c.query);
