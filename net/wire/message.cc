@@ -80,6 +80,21 @@ Result<db::Overwrite> overwrite_of(const JsonNode& body) {
   return db::make_overwrite(text, std::move(value));
 }
 
+// Something stands at a path, so that it can have a priority. A look at one row tells.
+class Exists final : public db::Precondition {
+ public:
+  explicit Exists(Path path) : path_(std::move(path)) {}
+  Result<void> check(const db::Moment& moment) const override {
+    ASSIGN_OR_RETURN(const bool exists, moment.before.exists(path_));
+    if (exists) return {};
+    return bad_request("could not set priority on non-existent node");  // so says the service
+  }
+  bool expects_nothing() const override { return true; }
+
+ private:
+  const Path path_;
+};
+
 struct Locations {
   Path base;
   std::vector<db::Overwrite> overwrites;
@@ -112,6 +127,9 @@ Result<Action> parse_put(const JsonNode& body) {
   RETURN_IF_ERROR(expect(body, overwrite.path, write.preconditions));
   if (overwrite.slot == db::Slot::Priority && !write.preconditions.empty()) {
     return Error{ErrorCode::Unsupported, "A priority can't be compared by hash."};
+  }
+  if (overwrite.slot == db::Slot::Priority && !overwrite.value.is_null()) {
+    write.preconditions.push_back(std::make_shared<Exists>(overwrite.path));
   }
   write.overwrites.push_back(std::move(overwrite));
   return Action(Put{std::move(write)});
