@@ -381,6 +381,16 @@ TEST_CASE("serve --dev: names of this machine by HEARTH_DEV_HOST, and what is no
   check_refused(server, {"http://hearth is no name of a host"});
 }
 
+TEST_CASE("serve: without a namespace it says what to do, at its start and to clients that name none", "[scripts]") {
+  const Folder folder;
+  Server server({"--data", folder / "data"});
+  REQUIRE(server.port() != 0);
+  const auto refused = server.ask({.target = "/a.json"});
+  CHECK(refused.status == 400);
+  CHECK_THAT(refused.body, Catch::Contains("name one by ns=NAME in the URL, or start the server with --namespace NAME"));
+  CHECK_THAT(server.program().errors(), Catch::Contains("start it with --namespace NAME, or make one with `hearth namespace create NAME`"));
+}
+
 TEST_CASE("serve --dev: warns when others can reach it", "[scripts]") {
   const Folder folder;
   {
