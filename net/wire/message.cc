@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "db/model/json.h"
+#include "net/wire/compound_hash.h"
 
 namespace hearth::net::wire {
 
@@ -232,6 +233,7 @@ Result<Action> parse_listen(const JsonNode& body) {
     to.query_json = query && query->is_object() ? query->to_text() : "{}";
   }
   ASSIGN_OR_RETURN(to.listen.hash, hash_of(body));
+  if (const auto known = body.field("ch")) to.known = parse_compound_hash(*known);
   return Action(std::move(to));
 }
 
