@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "db/base/metrics.h"
+#include "net/admin/front_page.h"
 #include "net/admin/metrics_page.h"
 #include "net/auth/verifier.h"
 #include "net/http/fetch.h"
@@ -118,11 +119,12 @@ struct Server::Parts {
                                                        reached.listeners.value(), reached.message_size.value()};
                      },
                  .limits = limits_of(options),
-                 .serialised = serialised}) {}
+                 .serialised = serialised}),
+        front(guard, verifier, workers) {}
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
     if (!origins.allows(exchange->request(), own)) return refuse(*exchange);
-    if (wire.accept(exchange) || metrics.accept(exchange, admin::MetricsPage::For::Admins)) return;
+    if (wire.accept(exchange) || metrics.accept(exchange, admin::MetricsPage::For::Admins) || front.accept(exchange)) return;
     rest.handle(std::move(exchange));
   }
 
@@ -162,6 +164,7 @@ struct Server::Parts {
   RestHandler rest;
   wire::Acceptor wire;
   admin::MetricsPage metrics;
+  const admin::FrontPage front;
   std::unique_ptr<http::Listener> listener;
   std::unique_ptr<http::Listener> watch_listener;
   std::atomic<const http::Listener*> counting = nullptr;  // `listener`, once it is there

@@ -1,7 +1,7 @@
 // Serves a Guard to the network: REST, event streams and the Firebase protocol, on one port. Start reading here.
 //
 //   GET /.ws, as an upgrade     net/wire
-//   GET /.metrics               net/admin
+//   GET /.metrics, and / of a browser   net/admin
 //   everything else             net/rest
 //
 // Thread: its owner's. It has threads of its own: io threads, each the home of some connections, and workers for what

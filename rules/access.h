@@ -107,8 +107,8 @@ class WriteAccess final : public db::Precondition {
   const std::string memo_;  // of writes that may have to wait for a restart: Auth as text
 };
 
-// A compare-and-set by somebody who may read what it compares. Others may ask for one thing, that nothing stands there,
-// and are not told what does: for them, one that fails is denied; and any other is denied without a look, for what it
+// A compare-and-set by somebody who may read what it compares. Others may ask for one thing, that nothing stands there (or
+// that something does, which has no other code), and are not told what does: for them, one that fails is denied; and any other is denied without a look, for what it
 // takes and what it answers would tell of what is there.
 class ReadersOnly final : public db::Precondition {
  public:
@@ -118,7 +118,9 @@ class ReadersOnly final : public db::Precondition {
     const bool expects_nothing = condition_->expects_nothing();
     if (!expects_nothing) RETURN_IF_ERROR(asker_.may_read(moment, path_, {}));
     db::Result<void> verdict = condition_->check(moment);
-    if (!expects_nothing || verdict.ok() || verdict.error().code != db::ErrorCode::Stale) return verdict;
+    if (!expects_nothing || verdict.ok()) return verdict;
+    const db::ErrorCode code = verdict.error().code;
+    if (code != db::ErrorCode::Stale && code != db::ErrorCode::InvalidArgument) return verdict;
     RETURN_IF_ERROR(asker_.may_read(moment, path_, {}));
     return verdict;
   }

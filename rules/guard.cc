@@ -204,8 +204,16 @@ std::string_view Guard::sync_mode() const {
 db::Result<void> Guard::health() const { return database_.health(); }
 
 db::Result<std::string> Guard::resolve(std::string_view name) const {
+  if (name.empty() && options_.default_namespace.empty()) {
+    return db::Error{db::ErrorCode::InvalidArgument,
+                     "This server has no namespace for clients that name none: name one by ns=NAME in the URL, or start the server "
+                     "with --namespace NAME."};
+  }
   ASSIGN_OR_RETURN(std::string stored, db::check_namespace_name(name.empty() ? options_.default_namespace : name));
-  if (!options_.dev && !database_.exists(stored)) return db::no_such_namespace();
+  if (!options_.dev && !database_.exists(stored)) {
+    return db::Error{db::ErrorCode::NotFound, "There is no namespace " + stored + " on this server: its operator makes it with " +
+                                                  "--namespace " + stored + ", or by `hearth namespace create " + stored + "`."};
+  }
   return stored;
 }
 

@@ -264,7 +264,7 @@ CLI::App* add_token(CLI::App& program, TokenFlags& flags) {
   echo '{"issuers": [{"issuer": "my-backend", "secret_file": "token.secret"}]}' > auth.json
   hearth serve --auth-config auth.json --namespace chat &
   TOKEN=$(hearth token --auth-config auth.json --issuer my-backend --uid ada --claims '{"editor":true}')
-  curl "http://127.0.0.1:9000/rooms.json?ns=chat&auth=$TOKEN"
+  curl "http://127.0.0.1:9000/rooms/tea.json?ns=chat&auth=$TOKEN"
 
 A plain issuer's token is a custom token as Firebase's admin SDKs make them: {iss, aud, sub, uid, iat, exp, claims}. What
 --claims says is found at auth.token.NAME. For issuers of another shape the claims stand beside the rest, as that provider

@@ -187,6 +187,12 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
     or_throw(done.get_future().get(), fmt::format("cannot set the rules of {}", name));
     log(LogLevel::Info, "rules set", {{"ns", name}, {"by", "--rules"}, {"file", flags.rules}});
   }
+  if (!flags.dev && flags.namespaces.empty()) {
+    log(LogLevel::Warn, database_->namespaces().empty()
+                            ? "there is no namespace yet, so nobody can use this server: start it with --namespace NAME, or make one "
+                              "with `hearth namespace create NAME`"
+                            : "clients that name no namespace (ns=NAME in the URL) are refused: --namespace NAME is for those");
+  }
   or_throw(guard_->load_revoked(), "cannot read who was signed out");
   if (flags.host) net_options.host = *flags.host;
   net_options.port = flags.port;

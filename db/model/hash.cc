@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "db/model/key_order.h"
+#include "db/model/sha1.h"
 
 namespace hearth::db {
 namespace {
@@ -71,12 +72,6 @@ class Hex {
   const Integers integers_;
   Seen* const seen_;
 };
-
-std::string sha1_base64(std::string_view text) {
-  unsigned char digest[SHA_DIGEST_LENGTH];
-  SHA1(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
-  return base64({reinterpret_cast<const char*>(digest), sizeof digest});
-}
 
 struct Child {
   std::string key;

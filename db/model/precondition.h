@@ -37,7 +37,7 @@ class Precondition {
   // Of Write::access, before anything is done for the write and without the tree after it: refuses what would be refused
   // whatever that tree is, so that those who may not write cost nothing but this. Errors: as check().
   virtual Result<void> begin(const Moment&) const { return {}; }
-  // It holds only where nothing stands: a look at one row tells.
+  // It holds only where nothing stands, or only where something does: a look at one row tells.
   virtual bool expects_nothing() const { return false; }
   // From then on, by the clock, it may say something else though nothing has changed; nothing: never. A listener is asked
   // again before it is told anything that was committed from then on.

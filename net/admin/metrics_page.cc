@@ -335,14 +335,14 @@ std::string MetricsPage::text() const {
   return prometheus::TextSerializer().Serialize(families.all());
 }
 
-bool MetricsPage::may_read(const http::Request& request) const {
+bool is_for_admin(const http::Request& request, const rules::Guard& guard, const Verifier& verifier) {
   if (const auto token = http::bearer_token(request.headers)) {
     const bool is_elsewhere = http::whence_of(request) != http::Whence::Here;
-    if (*token == kOwner && from_.guard.dev() && is_elsewhere) return false;
-    const auto auth = from_.verifier.verify(*token, "", Asker(request.peer, request.is_behind_stranger));
+    if (*token == kOwner && guard.dev() && is_elsewhere) return false;
+    const auto auth = verifier.verify(*token, "", Asker(request.peer, request.is_behind_stranger));
     return auth && auth->ok() && auth->value().kind == rules::Auth::Kind::Admin;
   }
-  return from_.guard.dev() && request.peer_is_loopback && http::whence_of(request) == http::Whence::Here;
+  return guard.dev() && request.peer_is_loopback && http::whence_of(request) == http::Whence::Here;
 }
 
 bool MetricsPage::accept(const std::shared_ptr<http::Exchange>& exchange, For whom) const {
@@ -354,7 +354,7 @@ bool MetricsPage::accept(const std::shared_ptr<http::Exchange>& exchange, For wh
     exchange->respond(std::move(reply));
     return true;
   }
-  if (whom == For::Admins && !may_read(request)) {
+  if (whom == For::Admins && !is_for_admin(request, from_.guard, from_.verifier)) {
     http::Response reply =
         http::error_response(401, "Metrics are for admins: send the admin secret as Authorization: Bearer.");
     reply.headers.emplace_back("WWW-Authenticate", "Bearer");

@@ -57,10 +57,11 @@ class MetricsPage {
   std::string text() const;  // blocks on the disk
 
  private:
-  bool may_read(const http::Request& request) const;
-
   const Sources from_;
 };
+
+// Whether an admin asks, by a credential in Authorization; in development, whoever is on this machine does.
+bool is_for_admin(const http::Request& request, const rules::Guard& guard, const Verifier& verifier);
 
 // Whether a request's target names that path, with or without a query.
 bool is_for(const http::Request& request, std::string_view path);

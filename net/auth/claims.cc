@@ -72,7 +72,8 @@ std::string auth_variable(std::string_view uid, std::string_view provider, const
 
 // A custom token is what an ID token is made from: its claims become claims of the token (Firebase docs, "Create custom
 // tokens"). Names that tokens have anyway stay what they are.
-std::string claims_of_custom(const JsonNode& claims, const std::optional<JsonNode>& custom, std::string_view uid) {
+std::string claims_of_custom(const JsonNode& claims, std::string_view uid) {
+  const auto custom = claims.field("claims");
   std::string to = "{";
   const auto add = [&](std::string_view name, const std::string& json) {
     if (to.size() > 1) to += ',';
@@ -95,6 +96,12 @@ std::string claims_of_custom(const JsonNode& claims, const std::optional<JsonNod
   }
   to += '}';
   return to;
+}
+
+// {uid, claims}: its `sub` is the account that made it.
+bool is_custom(const JsonNode& claims) {
+  const auto custom = claims.field("claims");
+  return !text_of(claims, "uid").empty() && (!custom || custom->is_object());
 }
 
 // For the log: whose token it is.
@@ -121,12 +128,11 @@ Verdict user_of(const Issuer& issuer, const JsonNode& claims) {
   std::string_view uid = text_at(claims, issuer.uid);
   std::string_view provider = text_at(claims, issuer.provider);
   std::string token;
-  const auto custom = claims.field("claims");
   const bool may_be_custom = issuer.shape == Shape::Plain && issuer.secret && issuer.uid == ClaimPath{"sub"};
-  if (may_be_custom && !text_of(claims, "uid").empty() && (!custom || custom->is_object())) {
+  if (may_be_custom && is_custom(claims)) {
     uid = text_of(claims, "uid");
     provider = "custom";
-    token = claims_of_custom(claims, custom, uid);
+    token = claims_of_custom(claims, uid);
   } else {
     token = claims.to_text();
   }
@@ -220,6 +226,12 @@ Verdict judge_claims(const Issuer& issuer, const JsonNode& claims, std::string_v
 
 Verdict believe_claims(const JsonNode& claims) {
   if (is_legacy(claims)) return legacy_user(claims, nullptr);
+  // An ID token that has a claim named `uid` names its user in `user_id`.
+  if (is_custom(claims) && !claims.field("user_id")) {
+    const std::string_view uid = text_of(claims, "uid");
+    return Accepted{rules::Auth{rules::Auth::Kind::User, auth_variable(uid, "custom", claims_of_custom(claims, uid)), {}},
+                    std::string(uid)};
+  }
   std::string_view uid = text_of(claims, "user_id");
   if (uid.empty()) uid = text_of(claims, "sub");
   if (uid.empty()) return refuse(Reason::Claims, "Auth token names no user: it has neither user_id nor sub.");

@@ -129,6 +129,7 @@ bool HttpSession::on_head() {
   const Peer& peer = connection_->peer();
   if (peer.is_trusted) share_.give_to(request.peer == peer.text ? std::nullopt : HalfReceived::owner_of(request.peer));
   request.host_is_here = connection_->hub().host_names.are_of(request);
+  request.page_is_listed = connection_->hub().host_names.list_page_of(request);
   is_head_ = request.method == "HEAD";
   method_ = counted_method(request.method);
   is_http_1_0_ = reader_->is_http_1_0();

@@ -42,6 +42,8 @@ bool matches(std::string_view pattern, std::string_view origin) {
   return origin.size() > scheme.size() + below.size();
 }
 
+bool opens_websocket(const Request& request) { return header_has_token(request.headers, "Upgrade", "websocket"); }
+
 // What no program but a browser asks for, and it for a script that may be anybody's.
 bool is_for_pages_alone(std::string_view target) {
   return target.starts_with("/.lp?") || target.find("callback=") != std::string_view::npos;
@@ -49,7 +51,12 @@ bool is_for_pages_alone(std::string_view target) {
 
 }  // namespace
 
+bool is_program_socket(const Request& request) {
+  return opens_websocket(request) && request.header("User-Agent").value_or("").starts_with("Firebase/");
+}
+
 std::string origin_of(const Request& request) {
+  if (is_program_socket(request)) return {};
   if (const auto field = request.header("Origin"); field && !field->empty()) {
     std::string origin = origin_in(*field);
     return origin.empty() ? std::string(kHidden) : origin;
@@ -122,10 +129,21 @@ bool HostNames::has(std::string_view host) const {
   std::string name = lower(*bare);
   if (name.ends_with('.')) name.pop_back();
   if (!is_name(name)) return false;
-  if (name == "localhost" || name.ends_with(".localhost") || IpAddress::parse(name)) return true;
+  return name == "localhost" || name.ends_with(".localhost") || IpAddress::parse(name) || lists(name);
+}
+
+bool HostNames::lists(std::string_view name) const {
   return std::any_of(names_.begin(), names_.end(), [&](const std::string& one) {
     return one.starts_with('.') ? name.ends_with(one) && name.size() > one.size() : name == one;
   });
+}
+
+bool HostNames::list_page_of(const Request& request) const {
+  if (!opens_websocket(request)) return false;
+  const std::string origin = origin_of(request);
+  std::string_view host = host_in(origin);
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return lists(host);
 }
 
 bool HostNames::are_of(const Request& request) const {
@@ -136,7 +154,8 @@ bool HostNames::are_of(const Request& request) const {
 }
 
 Whence whence_of(const Request& request) {
-  if (!is_local_origin(origin_of(request))) return Whence::OtherPage;
+  if (is_program_socket(request)) return Whence::Here;  // a site's name means nothing to a program
+  if (!is_local_origin(origin_of(request)) && !request.page_is_listed) return Whence::OtherPage;
   return request.host_is_here ? Whence::Here : Whence::OtherHost;
 }
 

@@ -17,6 +17,11 @@
 
 namespace hearth::net::http {
 
+// Whether it opens a WebSocket for a program and no page: its User-Agent is an SDK's, "Firebase/5/9.10.0/17.0.15/AdminJava", and
+// no page can set that of a WebSocket. Such a program may send an Origin all the same, as the stack of firebase-admin-java does:
+// it is the server's own.
+bool is_program_socket(const Request& request);
+
 // The page's origin: "https://app.example.com", without a port that is the scheme's own; "null" of one that has none or
 // hides it, as a file, a sandboxed frame or a page with `no-referrer`; "" when no page is behind the request.
 std::string origin_of(const Request& request);
@@ -38,8 +43,12 @@ class HostNames {
   bool are_of(const Request& request) const;
   // "localhost:9000", "[::1]", "Hearth.": with a port, in any case, with a dot at its end, or without.
   bool has(std::string_view host) const;
+  // Whether a WebSocket is opened by a page of one of the given names. An address does not do: a page may be of any machine.
+  bool list_page_of(const Request& request) const;
 
  private:
+  bool lists(std::string_view name) const;
+
   std::vector<std::string> names_;  // in lower case; "*.test" as ".test"
 };
 

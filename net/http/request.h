@@ -39,6 +39,7 @@ struct Request {
   bool is_forwarded = false;  // by a trusted proxy
   bool is_behind_stranger = false;  // by a proxy that is not: it has said X-Forwarded-For, and `peer` is the proxy
   bool host_is_here = false;  // it asks by a name of this machine (HostNames, origin.h)
+  bool page_is_listed = false;  // it opens a WebSocket for a page of a name that HostNames lists
   std::string target_host{};  // of a target that was a whole URL, "localhost:9000"; "": it was none
   uint64_t connection = 0;  // its number, unique in this process: for the log
 

@@ -31,9 +31,17 @@ enum class CloseCode : uint16_t {  // RFC 6455 §7.4.1
 
 struct WebSocketOptions {
   size_t message_bytes_max = 16u << 20;             // past it: closed with 1009
+  // Silence is what we have not heard.
   std::chrono::milliseconds ping_interval{25'000};  // of silence, until we ping
   std::chrono::milliseconds idle_time_max{90'000};  // of silence, until the client counts as gone
-  bool may_deflate = false;                         // if the client offers it
+  // A client that speaks by itself, after so long in which nothing went either way; 0: it does not. It is pinged only when
+  // its word is overdue by word_delay_max; or after ping_interval, when what we send puts that word off.
+  std::chrono::milliseconds word_interval{0};
+  std::chrono::milliseconds word_delay_max{5'000};
+  // False: a ping would end the connection. The client is never pinged, and what we send breaks its silence: whether it is
+  // there to take that, TCP says (Limits::send_stall_max).
+  bool answers_pings = true;
+  bool may_deflate = false;  // if the client offers it
 };
 
 class WebSocketHandler {

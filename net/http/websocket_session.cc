@@ -35,11 +35,17 @@ WebSocketSession::WebSocketSession(Connection& connection, std::shared_ptr<WebSo
       owner_(owner),
       deadline_(loop_, [this] { on_deadline(); }),
       heard_at_(std::chrono::steady_clock::now()),
+      sent_at_(heard_at_),
+      look_interval_(options.ping_interval),
       ping_interval_(options.ping_interval),
       idle_time_max_(options.idle_time_max),
+      word_interval_(options.word_interval),
+      word_delay_max_(options.word_delay_max),
+      answers_pings_(options.answers_pings),
       is_deflated_(options.may_deflate) {
   Counters::add(counters_.websockets_open);
-  deadline_.set(ping_interval_);
+  if (word_interval_.count() > 0) look_interval_ = std::min(ping_interval_, word_interval_ + word_delay_max_);
+  deadline_.set(look_interval_);
 }
 
 void WebSocketSession::start(std::string_view bytes) {
@@ -217,24 +223,39 @@ void WebSocketSession::on_deadline() {
       return give_up(CloseCode::Policy, HalfReceived::text_of(HalfReceived::Refusal::TooSlow));
     }
   }
+  watch_silence(now);
+}
+
+void WebSocketSession::watch_silence(IoLoop::Time now) {
   // Who still takes what we send is there; and while much waits we do not hear.
   if (backlog_bytes() > 0) heard_at_ = now;
-  const auto silence = std::chrono::ceil<std::chrono::milliseconds>(now - heard_at_);
+  const IoLoop::Time since = answers_pings_ ? heard_at_ : std::max(heard_at_, sent_at_);
+  const auto silence = std::chrono::ceil<std::chrono::milliseconds>(now - since);
   // While we do not read we do not hear either; but a client whose messages we do not want to read is there.
   const bool reads = is_read();
   if (reads && silence >= idle_time_max_) {
     counters_.reach(Limit::IdleTime);
     return connection_->close();
   }
-  if (!has_pinged_ && silence >= ping_interval_) {
+  const auto ping_at = ping_after();
+  if (ping_at && silence >= *ping_at) {
     has_pinged_ = true;
     std::string frame;
     append_frame(frame, Opcode::Ping, {});
     send_bytes(std::string_view(frame));
   }
-  auto next = has_pinged_ && reads ? idle_time_max_ - silence : ping_interval_ - silence;
+  auto next = reads ? idle_time_max_ - silence : look_interval_;
+  if (ping_at && !has_pinged_) next = std::min(next, *ping_at - silence);
   if (unfinished_ != nullptr) next = std::min(next, unfinished_->pace.left(now));
-  deadline_.set(std::clamp(next, std::chrono::milliseconds(1), ping_interval_));
+  deadline_.set(std::clamp(next, std::chrono::milliseconds(1), look_interval_));
+}
+
+// Of silence, until the client is to be pinged; nothing: it is not.
+std::optional<std::chrono::milliseconds> WebSocketSession::ping_after() const {
+  if (!answers_pings_ || has_pinged_) return std::nullopt;
+  // What we sent just behind the client's last word, an answer as a rule, puts the next one off by no more than it may be late.
+  const bool speaks = word_interval_.count() > 0 && sent_at_ <= heard_at_ + word_delay_max_;
+  return speaks ? word_interval_ + word_delay_max_ : ping_interval_;
 }
 
 // ---- to the client ----

@@ -1,7 +1,9 @@
 // A WebSocket on a connection (RFC 6455). Thread: the connection's home.
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,6 +29,7 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
 
   void on_bytes(std::string_view bytes) override;
   void on_end() override;
+  void on_sent() override { sent_at_ = std::chrono::steady_clock::now(); }
   void on_drained() override;
   void on_server_closing() override;
   void on_gone() override;
@@ -69,6 +72,8 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   void end();
   void tell_of_end();
   void on_deadline();
+  void watch_silence(IoLoop::Time now);
+  std::optional<std::chrono::milliseconds> ping_after() const;
 
   Connection* connection_;  // null when it is gone
   Counters& counters_;
@@ -83,11 +88,16 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   std::string held_;  // what came while paused; in order, so nothing else is read before it
   Deadline deadline_;
   IoLoop::Time heard_at_;
+  IoLoop::Time sent_at_;
   IoLoop::Time closing_at_{};
+  std::chrono::milliseconds look_interval_;  // the longest between two looks at the silence
   std::chrono::milliseconds ping_interval_;
   std::chrono::milliseconds idle_time_max_;
+  std::chrono::milliseconds word_interval_;
+  std::chrono::milliseconds word_delay_max_;
   CloseCode close_code_ = CloseCode::Abnormal;
   State state_ = State::Open;
+  const bool answers_pings_;
   const bool is_deflated_;
   bool is_started_ = false;
   bool is_paused_ = false;

@@ -22,6 +22,9 @@ bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) {
   options.may_deflate = with_.may_deflate;
   options.ping_interval = kPingInterval;
   options.idle_time_max = kIdleTimeMax;
+  options.word_interval = kWordInterval;
+  options.word_delay_max = kWordDelayMax;
+  options.answers_pings = answers_pings(request);
   if (auto socket = exchange->accept_websocket(handler, options)) handler->start(std::move(socket));
   return true;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "db/model/json.h"
+#include "net/wire/compound_hash.h"
 
 namespace hearth::net::wire {
 
@@ -80,6 +81,21 @@ Result<db::Overwrite> overwrite_of(const JsonNode& body) {
   return db::make_overwrite(text, std::move(value));
 }
 
+// Something stands at a path, so that it can have a priority. A look at one row tells.
+class Exists final : public db::Precondition {
+ public:
+  explicit Exists(Path path) : path_(std::move(path)) {}
+  Result<void> check(const db::Moment& moment) const override {
+    ASSIGN_OR_RETURN(const bool exists, moment.before.exists(path_));
+    if (exists) return {};
+    return bad_request("could not set priority on non-existent node");  // so says the service
+  }
+  bool expects_nothing() const override { return true; }
+
+ private:
+  const Path path_;
+};
+
 struct Locations {
   Path base;
   std::vector<db::Overwrite> overwrites;
@@ -113,6 +129,9 @@ Result<Action> parse_put(const JsonNode& body) {
   if (overwrite.slot == db::Slot::Priority && !write.preconditions.empty()) {
     return Error{ErrorCode::Unsupported, "A priority can't be compared by hash."};
   }
+  if (overwrite.slot == db::Slot::Priority && !overwrite.value.is_null()) {
+    write.preconditions.push_back(std::make_shared<Exists>(overwrite.path));
+  }
   write.overwrites.push_back(std::move(overwrite));
   return Action(Put{std::move(write)});
 }
@@ -126,6 +145,14 @@ Result<Action> parse_merge(const JsonNode& body) {
   write.overwrites = std::move(locations.overwrites);
   if (write.overwrites.empty() && write.preconditions.empty()) return Action(Acknowledge{});
   return Action(Put{std::move(write)});
+}
+
+// Android's words for what comes before and behind every key (SDK: ChildKey.java) are its own. No key has brackets, so that they
+// can mean nothing else.
+std::string_view bound_key(std::string_view text) {
+  if (text == "[MIN_KEY]") return db::kMinKey;
+  if (text == "[MAX_KEY]") return db::kMaxKey;
+  return text;
 }
 
 // One side of a query's range: a value, a key and whether it is inclusive (§6.4).
@@ -144,8 +171,9 @@ Result<std::optional<db::Bound>> bound_of(const JsonNode& query, std::string_vie
   if (order == db::Order::Key && !at->string()) return bad_request(fmt::format("`{}` must be a key: the order is that of keys.", value));
   if (name && !name->is_null()) {
     if (!name->string()) return bad_request(fmt::format("`{}` must be a string.", key));
-    bound.key = *name->string();
+    bound.key = std::string(bound_key(*name->string()));
   }
+  if (order == db::Order::Key) bound.value = db::Value::string(bound_key(bound.value.as_string()));
   const auto is_inclusive = query.field(inclusive);
   if (is_inclusive && !is_inclusive->boolean()) return bad_request(fmt::format("`{}` must be a boolean.", inclusive));
   if (is_inclusive) bound.is_inclusive = *is_inclusive->boolean();
@@ -205,6 +233,7 @@ Result<Action> parse_listen(const JsonNode& body) {
     to.query_json = query && query->is_object() ? query->to_text() : "{}";
   }
   ASSIGN_OR_RETURN(to.listen.hash, hash_of(body));
+  if (const auto known = body.field("ch")) to.known = parse_compound_hash(*known);
   return Action(std::move(to));
 }
 

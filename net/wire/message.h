@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,8 @@
 
 namespace hearth::net::wire {
 
+struct CompoundHash;  // compound_hash.h
+
 struct Put {
   db::Write write;  // of a put or a merge
 };
@@ -27,6 +30,7 @@ struct Listen {
   db::Listen listen;
   std::optional<int64_t> tag{};  // the client's name for it; its pushes carry it
   std::string query_json{};      // with a tag: `q` as it was sent
+  std::shared_ptr<const CompoundHash> known{};  // `ch`: what the client holds, in ranges; null: not told
 };
 struct Unlisten {
   db::Path path;

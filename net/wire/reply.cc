@@ -106,6 +106,17 @@ std::string push_text(const db::Body& body, std::optional<int64_t> tag) {
   return to;
 }
 
+std::string first_text(const db::Body& body, std::optional<int64_t> tag, const CompoundHash& known) {
+  const auto merges = range_merges(body.value(), known);
+  if (!merges) return push_text(body, tag);
+  std::string to = R"({"t":"d","d":{"a":"rm","b":{"p":)";
+  db::append_json_string(body.told_path(), to);
+  to.append(R"(,"d":)").append(*merges);
+  if (tag) to += fmt::format(R"(,"t":{})", *tag);
+  to += kResponseEnd;
+  return to;
+}
+
 std::string revoked_text(const db::Path& path, std::string_view query_json) {
   std::string to = R"({"t":"d","d":{"a":"c","b":{"p":)";
   db::append_json_string(path.text(), to);

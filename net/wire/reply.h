@@ -18,6 +18,7 @@
 #include "db/model/event.h"
 #include "db/model/path.h"
 #include "db/model/value.h"
+#include "net/wire/compound_hash.h"
 #include "net/wire/frame.h"
 
 namespace hearth::net::wire {
@@ -35,6 +36,8 @@ std::string value_text(int64_t number, const db::Value& value);
 std::string failure_text(int64_t number, const db::Error& error);
 
 std::string push_text(const db::Body& body, std::optional<int64_t> tag = {});  // `d` or `m`
+// A first value to who holds `known` of it: `rm`, or `d` where ranges do not say it.
+std::string first_text(const db::Body& body, std::optional<int64_t> tag, const CompoundHash& known);
 // `query_json`: of a filtered listen, the query as the client sent it; else "".
 std::string revoked_text(const db::Path& path, std::string_view query_json = {});
 // Push `ac`: the client forgets its token, and comes back with a fresh one (§9.4).

@@ -50,7 +50,9 @@ size_t size_of(const Outgoing& message) {
 std::string text_of(const Outgoing& message) {
   return std::visit(
       Overloaded{[](const Text& text) { return text.json; },
-                 [](const Push& push) { return push_text(*push.body, push.tag); },
+                 [](const Push& push) {
+                   return push.known != nullptr ? first_text(*push.body, push.tag, *push.known) : push_text(*push.body, push.tag);
+                 },
                  [](const ValueReply& reply) { return value_text(reply.number, reply.value); }},
       message);
 }
@@ -65,7 +67,7 @@ namespace {
 
 db::SharedBytes frames_of(const Outgoing& message, db::Counter* made, Packed packed) {
   if (const auto* push = std::get_if<Push>(&message)) {
-    if (!push->tag) return push_frame(*push->body, made, packed);
+    if (!push->tag && push->known == nullptr) return push_frame(*push->body, made, packed);
     if (made != nullptr) made->add();
   }
   if (const auto* text = std::get_if<Text>(&message)) {
@@ -145,7 +147,7 @@ void Session::on_listen(int64_t number, Listen&& listen) {
   }
   listen.listen.bytes_beside = listen.query_json.size();
   listenings_.emplace(listener, Listening{listen.listen.path, listen.tag, std::move(listen.query_json)});
-  data_->listen(expect({.number = number, .form = Form::Listen, .listener = listener}), listener,
+  data_->listen(expect({.number = number, .form = Form::Listen, .listener = listener, .known = std::move(listen.known)}), listener,
                 std::move(listen.listen));
 }
 
@@ -265,7 +267,7 @@ void Session::on_answer(db::Answer&& answer, std::vector<Outgoing>& to) {
     case Form::Listen:
       // `ok` says that the view is complete, so the value goes first (§6.2).
       if (const auto at = listenings_.find(pending.listener); at != listenings_.end() && answer.first != nullptr) {
-        to.push_back(Push{std::move(answer.first), at->second.tag, std::move(answer.lease)});
+        to.push_back(Push{std::move(answer.first), at->second.tag, std::move(answer.lease), pending.known});
       }
       to.push_back(Text{ok_text(pending.number, answer.no_index ? R"({"w":["no_index"]})" : "{}")});
       return;

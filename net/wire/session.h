@@ -60,6 +60,7 @@ struct Push {
   std::shared_ptr<const db::Body> body;
   std::optional<int64_t> tag{};  // of a filtered listen
   db::Lease lease{};             // of a large first value; the transport holds it until that is sent
+  std::shared_ptr<const CompoundHash> known{};  // of a first value: what the client holds of it; null: not told
 };
 struct ValueReply {
   int64_t number;
@@ -119,6 +120,7 @@ class Session {
     std::string data = R"("")";  // Form::Plain: JSON
     size_t bytes = 0;            // of the request
     const char* deed = "other";  // what it does, for the log
+    std::shared_ptr<const CompoundHash> known{};  // Form::Listen; null: not told
     std::chrono::steady_clock::time_point asked_at{};
   };
   // A credential that is being verified, and what came behind it.

@@ -21,9 +21,12 @@
 
 namespace hearth::net::wire {
 
-// Every client answers pings, so one that says nothing for so long is gone, or frozen: it is known within a minute.
-inline constexpr std::chrono::seconds kPingInterval{20};  // of silence
-inline constexpr std::chrono::seconds kIdleTimeMax{50};
+// Every client says "0" when nothing went either way for kWordInterval, and all but a few answer pings (answers_pings,
+// upgrade.h). So one that says nothing for kIdleTimeMax is gone, or frozen: it is known within a minute.
+inline constexpr std::chrono::seconds kWordInterval{45};  // SDK: realtime/WebSocketConnection.ts
+inline constexpr std::chrono::seconds kWordDelayMax{5};
+inline constexpr std::chrono::seconds kPingInterval{20};  // of silence, where what we send puts the "0" off
+inline constexpr std::chrono::seconds kIdleTimeMax{56};
 inline constexpr size_t kEarlyBytesMax = 1u << 20;  // that a second transport keeps before it reads no further
 
 class WireSocket final : public http::WebSocketHandler, public Transport, public std::enable_shared_from_this<WireSocket> {

@@ -26,6 +26,11 @@ void set_asker(Upgrade& upgrade, const http::Request& request) {
   upgrade.whence = http::whence_of(request);
 }
 
+bool answers_pings(const http::Request& request) {
+  const std::string_view agent = request.header("User-Agent").value_or("");
+  return !(agent.starts_with("Firebase/") && agent.ends_with("/AdminJava"));
+}
+
 std::optional<Upgrade> parse_upgrade(std::string_view target, std::string_view host) {
   const size_t question = target.find('?');
   const std::string_view path = target.substr(0, question);

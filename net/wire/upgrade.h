@@ -28,6 +28,10 @@ std::optional<Upgrade> parse_upgrade(std::string_view target, std::string_view h
 // Who asks, from the request's head.
 void set_asker(Upgrade& upgrade, const http::Request& request);
 
+// Whether its WebSocket survives a ping. The one of firebase-admin-java (9.10) knows text and goodbyes alone, and ends its
+// connection at any other frame; the SDK is told by its User-Agent, "Firebase/5/9.10.0/17.0.15/AdminJava".
+bool answers_pings(const http::Request& request);
+
 // The same of the query string of any target.
 Upgrade upgrade_of(std::string_view query, std::string_view host);
 

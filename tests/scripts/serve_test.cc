@@ -286,9 +286,9 @@ class ByName {
   int metrics() const { return status("/.metrics"); }
   int metrics_as_owner() const { return status("/.metrics", kOwner); }
   int stream() const { return status("/.json?ns=a", std::string("Accept: text/event-stream\r\n") + kOwner); }
-  bool socket() const {
+  bool socket(const std::string& headers = "") const {
     HttpClient client(port_);
-    client.send(head("GET", "/.ws?v=5&ns=a") +
+    client.send(head("GET", "/.ws?v=5&ns=a") + headers +
                 "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
     if (client.reply(HttpClient::Body::None).status != 101) return false;
@@ -346,6 +346,11 @@ TEST_CASE("serve --dev: by a name that is not this machine's, nobody is `owner`,
     CHECK(by.stream() == (is_here ? 200 : 401));
     CHECK(by.socket() == is_here);
     CHECK(by.long_poll() == is_here);
+    // A page of that name sends it as its Origin; so does firebase-admin-java, which is none.
+    const std::string origin = std::string("Origin: http://") + host + "\r\n";
+    const bool is_own_page = is_here && std::string_view(host) != "192.0.2.7";
+    CHECK(by.socket(origin) == is_own_page);
+    CHECK(by.socket(origin + "User-Agent: Firebase/5/9.10.0/17.0.15/AdminJava\r\n"));
     CHECK(by.status("/a.json?ns=a") == 200);  // what is open to all is open by any name
   }
   const ByName rebound(server.port(), "rebound.example");
@@ -374,6 +379,16 @@ TEST_CASE("serve --dev: names of this machine by HEARTH_DEV_HOST, and what is no
   }
   Server server({"--dev", "--data", folder / "data", "--dev-host", "http://hearth", "--log-level", "error"});
   check_refused(server, {"http://hearth is no name of a host"});
+}
+
+TEST_CASE("serve: without a namespace it says what to do, at its start and to clients that name none", "[scripts]") {
+  const Folder folder;
+  Server server({"--data", folder / "data"});
+  REQUIRE(server.port() != 0);
+  const auto refused = server.ask({.target = "/a.json"});
+  CHECK(refused.status == 400);
+  CHECK_THAT(refused.body, Catch::Contains("name one by ns=NAME in the URL, or start the server with --namespace NAME"));
+  CHECK_THAT(server.program().errors(), Catch::Contains("start it with --namespace NAME, or make one with `hearth namespace create NAME`"));
 }
 
 TEST_CASE("serve --dev: warns when others can reach it", "[scripts]") {

@@ -152,7 +152,9 @@ TEST_CASE("stats: the largest paths, of a server and of its folder", "[scripts]"
   CHECK(told.find('~') == std::string::npos);
   const std::string below = output_of(hearth({"stats", "/rooms", "--json"}));
   CHECK(below.find(R"("sizes":[{"path":"/rooms","leaves":3,)") != std::string::npos);
-  CHECK(error_of(hearth({"stats", "--ns", "nope"})).find("404: There is no namespace of that name") != std::string::npos);
+  const std::string unknown = error_of(hearth({"stats", "--ns", "nope"}));
+  CHECK(unknown.find("404: There is no namespace nope on this server") != std::string::npos);
+  CHECK(unknown.find("hearth namespace create nope") != std::string::npos);
   CHECK(error_of(hearth({"stats", "/a.b"})).find("400") != std::string::npos);
   CHECK(error_of(run({"stats", "--data", hearth.data(), "--ns", "chat"})).find("in use by another process") != std::string::npos);
   hearth.stop();

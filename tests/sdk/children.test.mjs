@@ -182,7 +182,7 @@ test('priorities: set, replaced and cleared by themselves, and none where nothin
   assert.deepEqual(await exported(), { node: { x: 1, '.priority': 7.5 } });
   await setPriority(ref(ada, 'node/x'), 0);
   assert.deepEqual(await exported(), { node: { x: { '.value': 1, '.priority': 0 }, '.priority': 7.5 } });
-  await setPriority(ref(ada, 'absent'), 1);
+  await assert.rejects(setPriority(ref(ada, 'absent'), 1), /could not set priority on non-existent node/);
   await setPriority(ref(ada, 'node'), null);
   assert.deepEqual(await exported(), { node: { x: { '.value': 1, '.priority': 0 } } });
   await remove(ref(ada, 'node/x'));

@@ -49,6 +49,14 @@ TEST_CASE("Verifier: in development a token is believed", "[auth]") {
        user(R"({"uid":"b","provider":"anonymous","token":{"sub":"b","provider_id":"anonymous"}})")},
       {token(R"({"sub":"b","exp":1})", kSigned, "signature"),
        user(R"({"uid":"b","provider":"custom","token":{"sub":"b","exp":1}})")},
+      // A custom token, as createCustomToken() of an admin SDK makes it: `sub` is the account that did.
+      {token(R"({"iss":"robot@p","sub":"robot@p","aud":"a","iat":1,"exp":2,"uid":"ada","claims":{"editor":true}})", kSigned, "s"),
+       user(R"({"uid":"ada","provider":"custom","token":{"sub":"ada","user_id":"ada","firebase":{"sign_in_provider":"custom"},)"
+            R"("iss":"robot@p","aud":"a","iat":1,"exp":2,"editor":true}})")},
+      {token(R"({"sub":"robot@p","uid":"ada"})"),
+       user(R"({"uid":"ada","provider":"custom","token":{"sub":"ada","user_id":"ada","firebase":{"sign_in_provider":"custom"}}})")},
+      {token(R"({"sub":"ada","user_id":"ada","uid":"eve"})"),  // an ID token that has a claim of that name
+       user(R"({"uid":"ada","provider":"custom","token":{"sub":"ada","user_id":"ada","uid":"eve"}})")},
       {token(R"({"v":0,"d":{"uid":"x","role":1}})", kSigned, "s"), user(R"({"uid":"x","role":1})")},
       {token(R"({"v":0,"admin":true,"d":{"uid":"x"}})", kSigned, "s"), Auth::admin()},
       {token(R"({"sub":"b","admin":true})"),  // a custom claim

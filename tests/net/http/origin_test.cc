@@ -164,6 +164,48 @@ TEST_CASE("Whence: a page of another machine, or a name that is not known", "[ne
   CHECK(whence({{"Origin", "http://rebound.example:9000"}}, false) == Whence::OtherPage);
 }
 
+TEST_CASE("Whence: an SDK's WebSocket is a program's, whatever Origin it sends; no other request is", "[net][http]") {
+  const auto asked = [](const char* agent, bool is_websocket) {
+    Request request = ::request({{"Origin", "http://hearth.example:9000"}, {"Host", "hearth.example:9000"}, {"User-Agent", agent}});
+    if (is_websocket) request.headers.emplace_back("Upgrade", "websocket");
+    return request;
+  };
+  const Request java = asked("Firebase/5/9.10.0/17.0.15/AdminJava", true);
+  CHECK(is_program_socket(java));
+  CHECK(origin_of(java).empty());
+  CHECK(whence_of(java) == Whence::Here);
+  CHECK(OriginList::parse({"https://app.example.com"}).value().allows(java, OriginList::Own::Here));
+  for (const Request& other : {asked("Firebase/5/9.10.0/17.0.15/AdminJava", false), asked("Mozilla/5.0 Firebase/5", true), asked("", true)}) {
+    CHECK_FALSE(is_program_socket(other));
+    CHECK(whence_of(other) == Whence::OtherPage);
+  }
+}
+
+TEST_CASE("HostNames: a page of a given name opens WebSockets as this machine's do", "[net][http]") {
+  const HostNames given = HostNames::parse({"hearth", "*.test"}).value();
+  struct Case {
+    const char* origin;
+    bool is_listed;
+  };
+  for (const auto& [origin, is_listed] : std::vector<Case>{{"http://hearth:3000", true},
+                                                           {"https://Hearth", true},
+                                                           {"http://web.test:3000", true},
+                                                           {"http://test", false},
+                                                           {"http://other:9000", false},
+                                                           {"http://192.0.2.7:9000", false},
+                                                           {"null", false}}) {
+    INFO(origin);
+    Request asked = request({{"Origin", origin}, {"Host", "hearth:9000"}});
+    CHECK_FALSE(given.list_page_of(asked));
+    asked.headers.emplace_back("Upgrade", "websocket");
+    CHECK(given.list_page_of(asked) == is_listed);
+    asked.host_is_here = true;
+    asked.page_is_listed = is_listed;
+    CHECK(whence_of(asked) == (is_listed ? Whence::Here : Whence::OtherPage));
+  }
+  CHECK_FALSE(given.list_page_of(request({{"Upgrade", "websocket"}})));
+}
+
 TEST_CASE("OriginList: in development the server's own pages are those of this machine's names", "[net][http]") {
   const OriginList list = OriginList::parse({"https://app.example.com"}).value();
   Request rebound = request({{"Origin", "http://rebound.example:9000"}, {"Host", "rebound.example:9000"}});

@@ -341,6 +341,59 @@ TEST_CASE("Silent clients are pinged, and left when they stay silent", "[net][ht
   CHECK(alive.take_frame().payload == "still here");
 }
 
+TEST_CASE("A client that speaks by itself is pinged when its word is overdue", "[net][http][websocket]") {
+  WebSocketOptions options;
+  options.ping_interval = 10min;
+  options.idle_time_max = 10min;
+  options.word_interval = 40ms;
+  options.word_delay_max = 40ms;
+  Fixture server(Wire::Plain, options);
+  HttpClient client(server.at());
+  client.upgrade();
+  for (int i = 0; i < 3; ++i) {
+    CHECK(client.take_frame().opcode == kPing);
+    client.send(HttpClient::frame(kPong, ""));
+  }
+}
+
+TEST_CASE("A client that speaks by itself is pinged before, when what it is sent puts its word off", "[net][http][websocket]") {
+  WebSocketOptions options;
+  options.ping_interval = 60ms;
+  options.idle_time_max = 10min;
+  options.word_interval = 10min;
+  options.word_delay_max = 1'000ms;  // far longer than a busy machine keeps the server from sending its answer
+  Fixture server(Wire::Plain, options);
+  HttpClient client(server.at());
+  client.upgrade();
+  REQUIRE(eventually([&] { return server.size() == 1; }));
+  CHECK(client.is_silent_for(1'500ms));
+  server.for_each(server.io, [](WebSocket& socket) { socket.send_text("news"); });
+  CHECK(client.take_frame().payload == "news");
+  CHECK(client.take_frame().opcode == kPing);
+}
+
+TEST_CASE("A client that cannot answer pings gets none, stays while it is sent something, and is left when nothing goes either way",
+          "[net][http][websocket]") {
+  WebSocketOptions options;
+  options.ping_interval = 50ms;
+  options.idle_time_max = 2'000ms;  // far longer than a busy machine keeps this thread waiting
+  options.answers_pings = false;
+  Fixture server(Wire::Plain, options);
+  HttpClient client(server.at());
+  client.upgrade();
+  REQUIRE(eventually([&] { return server.size() == 1; }));
+  const auto begun = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - begun < 2 * options.idle_time_max) {
+    server.for_each(server.io, [](WebSocket& socket) { socket.send_text("news"); });
+    const auto frame = client.take_frame();
+    REQUIRE(frame.opcode == kText);
+    CHECK(frame.payload == "news");
+    std::this_thread::sleep_for(20ms);
+  }
+  CHECK(client.is_closed());  // and not a frame before
+  CHECK(eventually([&] { return server.closed() == std::vector{CloseCode::Abnormal}; }));
+}
+
 TEST_CASE("A message framed once is sent to many", "[net][http][websocket]") {
   const Wire wire = GENERATE(Wire::Plain, Wire::Tls);
   Fixture server(wire);

@@ -1,11 +1,15 @@
 #include "net/wire/message.h"
 
 #include <catch2/catch.hpp>
+#include <future>
 
 #include "db/model/json.h"
+#include "tests/net/wire/client.h"
 
 using namespace hearth;
 using namespace hearth::net::wire;
+using hearth::net::wire::test::Client;
+using hearth::net::wire::test::Server;
 
 namespace {
 
@@ -42,14 +46,15 @@ TEST_CASE("Message: a put is one overwrite, however the client writes its path",
   const std::vector<Case> cases = {
       // Frames of the published SDK (wire-protocol.md §4, §7.1).
       {R"({"p":"/rooms/r1","d":{"n":5,"name":"Lobby"}})", R"(rooms/r1 = {"n":5,"name":"Lobby"})", 0},
-      {R"({"p":"/pr/.priority","d":"hi"})", R"(pr .priority = "hi")", 0},
+      {R"({"p":"/pr/.priority","d":"hi"})", R"(pr .priority = "hi")", 1},  // something must be there
+      {R"({"p":"/pr/.priority","d":null})", "pr .priority = null", 0},
       {R"({"p":"/cnt2","d":1,"h":""})", "cnt2 = 1", 1},
       {R"({"p":"/cnt2","d":42,"h":"FKQEQrg9eSmOibuEATBfMSlup8g="})", "cnt2 = 42", 1},
       {R"({"p":"a/b","d":1})", "a/b = 1", 0},
       {R"({"p":"//a//b/","d":1})", "a/b = 1", 0},
       {R"({"p":"/","d":{"a":1}})", R"( = {"a":1})", 0},
       {R"({"p":"","d":null})", " = null", 0},
-      {R"({"p":"/.priority","d":3})", " .priority = 3", 0},
+      {R"({"p":"/.priority","d":3})", " .priority = 3", 1},
       {R"({"p":"/a%20b","d":1})", "a%20b = 1", 0},
       {R"({"p":"/a","d":[1,null,3]})", R"(a = {"0":1,"2":3})", 0},
       {R"({"p":"/a","d":{"b":{},"c":null}})", "a = null", 0},
@@ -136,6 +141,10 @@ TEST_CASE("Message: filtered queries, as SDKs write them", "[wire]") {  // wire-
       {R"({"l":1,"sp":null})", "p|null=||f1"},
       {R"({"sp":null,"i":"a/b"})", "ca/b|null=||"},
       {R"({"ep":true,"en":"[MIN_NAME]","i":".priority"})", "p||true\"[MIN_NAME]\"=|"},
+      // So says Android.
+      {R"({"sp":2,"sn":"[MAX_KEY]","l":2,"vf":"l","i":"v"})", "cv|2\"[MAX_NAME]\"=||f2"},
+      {R"({"ep":2,"en":"[MIN_KEY]","i":"v"})", "cv||2\"[MIN_NAME]\"=|"},
+      {R"({"sp":"[MIN_KEY]","ep":"[MAX_KEY]","i":".key"})", "k|\"[MIN_NAME]\"=|\"[MAX_NAME]\"=|"},
   };
   for (const Case& c : cases) {
     INFO(c.query);
@@ -367,4 +376,24 @@ TEST_CASE("Message: a number is read off the ends only where it is certain", "[w
     INFO(c.head << " … " << c.tail);
     CHECK(request_number(c.head, c.tail) == c.number);
   }
+}
+
+TEST_CASE("Session: a priority where nothing stands is refused, to those who may not read there as denied", "[wire]") {
+  Server server;  // SDK: DataTest.java, setPriorityOnNonexistentNodeFails
+  Client client(server);
+  const std::string refused = Client::refusal("failure", "could not set priority on non-existent node");
+  CHECK(client.answer("p", R"({"p":"/a/.priority","d":1})") == refused);
+  CHECK(client.answer("p", R"({"p":"/a/.priority","d":null})") == Client::done());
+  CHECK(client.answer("p", R"({"p":"/a/b","d":1})") == Client::done());
+  CHECK(client.answer("p", R"({"p":"/a/.priority","d":1})") == Client::done());
+  CHECK(client.answer("g", R"({"p":"/a","q":{}})") == Client::done(R"({".priority":1,"b":1})"));
+  CHECK(client.answer("m", R"({"p":"/","d":{"x/.priority":1,"y":2}})") == Client::done());
+  CHECK(client.answer("g", R"({"p":"/x","q":{}})") == Client::done("null"));
+
+  std::promise<db::Result<void>> set;
+  server.guard().set_rules("demo", rules::Auth::admin(), R"({"rules":{".write":true}})", rules::Install::Yes,
+                           [&](const db::Answer& answer) { set.set_value(answer.status); });
+  REQUIRE(set.get_future().get().ok());
+  CHECK(client.answer("p", R"({"p":"/a/.priority","d":2})") == Client::done());
+  CHECK(client.answer("p", R"({"p":"/b/.priority","d":2})") == Client::refusal("permission_denied", "Permission denied"));
 }

@@ -43,6 +43,19 @@ TEST_CASE("Upgrade: sessions by name", "[wire]") {
   CHECK(parse_upgrade("/.ws?ns=demo&ls=", "h")->last_session.empty());
 }
 
+TEST_CASE("Upgrade: firebase-admin-java's WebSocket does not survive a ping", "[wire]") {
+  const auto answers = [](const char* agent) {
+    hearth::net::http::Request request;
+    request.headers = {{"User-Agent", agent}};
+    return answers_pings(request);
+  };
+  CHECK_FALSE(answers("Firebase/5/9.10.0/17.0.15/AdminJava"));
+  CHECK(answers("Firebase/5/22.0.0/34/Android"));
+  CHECK(answers("Firebase/5/13.2.0/v20.1.0/AdminNode"));
+  CHECK(answers("Mozilla/5.0 (AdminJava)"));
+  CHECK(answers_pings({}));
+}
+
 TEST_CASE("Upgrade: other targets are other people's", "[wire]") {
   for (const char* target : {"/", "/.wsx", "/.lp?ns=demo", "/a/.ws", "/.ws.json", ""}) {
     INFO(target);

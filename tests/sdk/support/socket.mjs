@@ -12,13 +12,14 @@ export class Socket {
   #number = 0;
   heard = new Story(); // every message of the server, in order
   texts = []; // the same, as they came
+  pings = 0; // of the server; answered
   closed; // when the server has ended the connection: the close code, if it gave one
 
   // After the hello.
-  static async open(port, namespace, { last = '' } = {}) {
+  static async open(port, namespace, { last = '', agent = '' } = {}) {
     const socket = new Socket();
     const target = `/.ws?v=5&ns=${namespace}${last && `&ls=${last}`}`;
-    socket.#connect(port, target);
+    socket.#connect(port, target, agent && `User-Agent: ${agent}\r\n`);
     await socket.heard.until((items) => items.length > 0, 'the hello');
     return socket;
   }
@@ -27,7 +28,7 @@ export class Socket {
     return this.heard.items[0].d.d.s;
   }
 
-  #connect(port, target) {
+  #connect(port, target, fields) {
     const frames = new FrameReader({ afterHead: true });
     const messages = new MessageReader();
     let code;
@@ -39,7 +40,10 @@ export class Socket {
     this.#socket.on('data', (bytes) => {
       for (const { code: kind, payload } of frames.read(bytes)) {
         if (kind === opcode.close) code = payload.length >= 2 ? payload.readUInt16BE(0) : 1005;
-        if (kind === opcode.ping) this.#socket.write(frame(payload, { code: opcode.pong }));
+        if (kind === opcode.ping) {
+          ++this.pings;
+          this.#socket.write(frame(payload, { code: opcode.pong }));
+        }
         if (kind !== opcode.text) continue;
         const message = messages.read(payload.toString('utf8'));
         if (message === undefined) continue;
@@ -49,7 +53,8 @@ export class Socket {
     });
     this.#socket.write(
       `GET ${target} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n' +
+        `${fields}\r\n`,
     );
   }
 

@@ -1,0 +1,39 @@
+// GET / of a browser: what a person sees who opens the server's address there: what this is, and three commands to go on with. Who
+// may read the metrics is told the names of the namespaces as well. Programs hear of the REST API, what they would of any path.
+//
+// Thread: any.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "net/auth/verifier.h"
+#include "net/http/exchange.h"
+#include "net/http/worker_pool.h"
+#include "rules/guard.h"
+
+namespace hearth::net::admin {
+
+inline constexpr size_t kNamesShownMax = 100;
+
+class FrontPage {
+ public:
+  // All outlive the page.
+  FrontPage(const rules::Guard& guard, const Verifier& verifier, http::WorkerPool& workers)
+      : guard_(guard), verifier_(verifier), workers_(workers) {}
+
+  // Answers it, now or later. False when the request is for something else. On the exchange's home thread.
+  bool accept(const std::shared_ptr<http::Exchange>& exchange) const;
+
+ private:
+  std::string html(const http::Request& request, bool shows_names) const;
+
+  const rules::Guard& guard_;
+  const Verifier& verifier_;
+  http::WorkerPool& workers_;
+};
+
+// What a client calls the server, as it may stand in a command and in HTML: "chat.example.com:9000". Any other is replaced.
+std::string host_in_commands(const http::Request& request);
+
+}  // namespace hearth::net::admin

@@ -1,0 +1,241 @@
+#include "net/wire/compound_hash.h"
+
+#include <algorithm>
+#include <bit>
+#include <string_view>
+#include <utility>
+
+#include "db/model/json.h"
+#include "db/model/key_order.h"
+#include "db/model/sha1.h"
+
+namespace hearth::net::wire {
+
+namespace {
+
+using db::Value;
+
+constexpr std::string_view kPriorityKey = ".priority";
+
+std::string encoded(std::string_view path) {
+  std::string to;
+  while (!path.empty()) {
+    const size_t end = std::min(path.find('/'), path.size());
+    if (end > 0) db::append_segment(path.substr(0, end), to);
+    path.remove_prefix(std::min(end + 1, path.size()));
+  }
+  return to;
+}
+
+const std::string& priority_segment() {
+  static const std::string segment = encoded(kPriorityKey);
+  return segment;
+}
+
+// SDK: Utilities.stringHashV2Representation.
+void append_quoted(std::string_view text, std::string& to) {
+  to += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') to += '\\';
+    to += c;
+  }
+  to += '"';
+}
+
+void append_scalar(const Value& leaf, std::string& to) {
+  switch (leaf.kind()) {
+    case Value::Kind::Boolean:
+      to += leaf.as_boolean() ? "boolean:true" : "boolean:false";
+      return;
+    case Value::Kind::Integer:
+    case Value::Kind::Double: {
+      static constexpr char kDigits[] = "0123456789abcdef";
+      const auto bits = std::bit_cast<uint64_t>(leaf.as_double());
+      to += "number:";
+      for (int shift = 60; shift >= 0; shift -= 4) to += kDigits[bits >> shift & 15];
+      return;
+    }
+    case Value::Kind::String:
+      to += "string:";
+      return append_quoted(leaf.as_string(), to);
+    case Value::Kind::Null:
+    case Value::Kind::Object:
+    case Value::Kind::Timestamp:
+    case Value::Kind::Increment:
+      return;
+  }
+}
+
+void append_leaf(const Value& leaf, std::string& to) {
+  if (const Value priority = leaf.priority(); !priority.is_null()) {
+    to += "priority:";
+    append_scalar(priority, to);
+    to += ':';
+  }
+  append_scalar(leaf.without_priority(), to);
+}
+
+// Goes through the leaves in their order and cuts them at the posts.
+class Ranges {
+ public:
+  struct Range {
+    std::string hash;         // "": it has no leaf
+    std::string json;         // the tree of its leaves alone; "null" of none
+    bool is_sayable = true;  // false: a client that reads `json` loses a priority
+  };
+
+  explicit Ranges(const std::vector<std::string>& places) : places_(places) {}
+
+  const std::vector<Range>& of(const Value& value) {
+    walk(value);
+    while (ranges_.size() <= places_.size()) end_range();
+    return ranges_;
+  }
+  bool has_hidden_priority() const { return has_hidden_priority_; }
+
+ private:
+  void walk(const Value& value) {
+    if (!value.is_object()) return add(value);
+    const Value priority = value.priority();
+    bool is_told = priority.is_null();
+    const size_t bytes = place_.size();
+    const auto enter = [&](std::string_view segment, std::string key) {
+      place_ += segment;
+      keys_.push_back(std::move(key));
+    };
+    const auto leave = [&] {
+      place_.resize(bytes);
+      keys_.pop_back();
+    };
+    for (auto child = value.children(); !child.done(); child.next()) {
+      if (!is_told && child.segment() > priority_segment()) {
+        is_told = true;
+        enter(priority_segment(), std::string(kPriorityKey));
+        add(priority);
+        leave();
+      }
+      enter(child.segment(), child.key());
+      walk(child.value());
+      leave();
+    }
+    has_hidden_priority_ = has_hidden_priority_ || !is_told;
+  }
+
+  void add(const Value& leaf) {
+    while (ranges_.size() < places_.size() && place_ > places_[ranges_.size()]) end_range();
+    const bool is_first = text_.empty();
+    const auto [own, open] = std::mismatch(keys_.begin(), keys_.end(), open_.begin(), open_.end());
+    const auto common = static_cast<size_t>(own - keys_.begin());
+    const bool is_priority = !keys_.empty() && keys_.back() == kPriorityKey;
+    // A priority needs a child beside it, or the client's parser drops it: the one before it or the one behind it.
+    if (alone_ && common < *alone_) is_sayable_ = false;
+    alone_.reset();
+    if (is_priority && (is_first || common + 1 < keys_.size())) alone_ = keys_.size() - 1;
+
+    if (is_first) {
+      text_ = "(";
+    } else {
+      // The object of the outermost key that is closed stays open, for its next key.
+      text_.append(open_.size() - common, ')').append(",");
+      json_.append(open_.size() - common - 1, '}').append(",");
+    }
+    for (size_t i = common; i < keys_.size(); ++i) {
+      if (i > common || is_first) json_ += '{';
+      append_quoted(keys_[i], text_);
+      text_ += ":(";
+      db::append_json_string(keys_[i], json_);
+      json_ += ':';
+    }
+    append_leaf(leaf, text_);
+    db::append_json(leaf, db::JsonStyle::Export, json_);
+    open_ = keys_;
+  }
+
+  void end_range() {
+    Range range{"", "null", is_sayable_ && !alone_};
+    if (!text_.empty()) {
+      text_.append(open_.size() + 1, ')');
+      json_.append(open_.size(), '}');
+      range.hash = db::sha1_base64(text_);
+      range.json = std::exchange(json_, {});
+      text_.clear();
+      open_.clear();
+    }
+    is_sayable_ = true;
+    alone_.reset();
+    ranges_.push_back(std::move(range));
+  }
+
+  const std::vector<std::string>& places_;
+  std::vector<Range> ranges_;
+  std::vector<std::string> keys_;  // of where the walk is
+  std::string place_;              // the same, encoded
+  std::vector<std::string> open_;  // the keys of the range's last leaf
+  std::string text_, json_;        // of the range; empty: it has no leaf yet
+  std::optional<size_t> alone_;    // the last leaf was a priority, and so far the only one below its node, which is so deep
+  bool is_sayable_ = true;
+  bool has_hidden_priority_ = false;
+};
+
+}  // namespace
+
+std::shared_ptr<const CompoundHash> parse_compound_hash(const db::JsonNode& node) {
+  if (!node.is_object()) return nullptr;
+  const auto hashes = node.field("hs");
+  const auto posts = node.field("ps");
+  const auto is_list = [](const auto& one) { return one && one->kind() == db::JsonNode::Kind::Array; };
+  if (!is_list(hashes) || !is_list(posts)) return nullptr;
+  auto to = std::make_shared<CompoundHash>();
+  for (const db::JsonNode& post : posts->elements()) {
+    if (!post.string()) return nullptr;
+    to->posts.emplace_back(*post.string());
+    to->places.push_back(encoded(to->posts.back()));
+    const bool ascends = to->places.size() == 1 ? !to->places[0].empty() : to->places.back() > to->places[to->places.size() - 2];
+    if (!ascends) return nullptr;
+  }
+  for (const db::JsonNode& hash : hashes->elements()) {
+    if (!hash.string()) return nullptr;
+    to->hashes.emplace_back(*hash.string());
+  }
+  if (to->posts.empty() || to->hashes.size() != to->posts.size() + 1) return nullptr;
+  return to;
+}
+
+std::vector<std::string> range_hashes(const Value& value, const std::vector<std::string>& places) {
+  std::vector<std::string> hashes;
+  Ranges walked(places);
+  for (const auto& range : walked.of(value)) hashes.push_back(range.hash);
+  return hashes;
+}
+
+std::optional<std::string> range_merges(const Value& value, const CompoundHash& known) {
+  if (!value.is_object()) return std::nullopt;
+  Ranges walked(known.places);
+  const std::vector<Ranges::Range>& ranges = walked.of(value);
+  if (walked.has_hidden_priority()) return std::nullopt;
+  std::string to;
+  size_t sent = 0;
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    if (ranges[i].hash == known.hashes[i]) continue;
+    if (!ranges[i].is_sayable) return std::nullopt;
+    ++sent;
+    to += to.empty() ? "[{" : ",{";
+    if (i > 0) {
+      to += R"("s":)";
+      db::append_json_string(known.posts[i - 1], to);
+      to += ',';
+    }
+    if (i < known.posts.size()) {
+      to += R"("e":)";
+      db::append_json_string(known.posts[i], to);
+      to += ',';
+    }
+    to.append(R"("m":)").append(ranges[i].json).append("}");
+  }
+  // None differs: the client's hash as a whole did, so it is one of what no range tells. All differ: the value is shorter.
+  const size_t telling = ranges.size() - (ranges.back().hash.empty() ? 1 : 0);
+  if (sent == 0 || sent >= telling) return std::nullopt;
+  return to + "]";
+}
+
+}  // namespace hearth::net::wire

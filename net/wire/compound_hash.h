@@ -1,0 +1,43 @@
+// What a client holds of a large value, told in ranges, and what of ours it lacks (wire-protocol.md §13): the compound hashes and
+// range merges of the Android and iOS SDKs. A few changed leaves do not bring the whole value again.
+//
+//   leaves  := those of the tree in path order, children in key order; the priority of an inner node is a leaf `.priority` of it,
+//              unless no key of its children comes behind that
+//   posts      cut them into ranges: (−∞, P1], (P1, P2], …, (Pn, +∞)
+//   hash    := base64(SHA-1("(" nested text of the range's leaves ")")); "" of none
+//
+// Priorities that are no leaf no hash tells. Where our value has one, a client is sent all of it.
+//
+// Pure. Thread: any.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/model/value.h"
+
+namespace hearth::db {
+class JsonNode;
+}
+
+namespace hearth::net::wire {
+
+struct CompoundHash {
+  std::vector<std::string> posts;   // paths, as the client wrote them
+  std::vector<std::string> places;  // the same, encoded (db/model/key_order.h); they ascend, and none is the root
+  std::vector<std::string> hashes;  // one more
+};
+
+// {"hs":[…],"ps":[…]}. Null when it makes no sense, or tells nothing: then there is none, which costs no more than bytes.
+std::shared_ptr<const CompoundHash> parse_compound_hash(const db::JsonNode& node);
+
+// The hashes of a value between posts (encoded, ascending), as a client computes them: one more than there are posts.
+std::vector<std::string> range_hashes(const db::Value& value, const std::vector<std::string>& places);
+
+// The JSON list of what to replace, so that who holds `known` holds `value`. Nothing: all of the value must be sent, as ranges
+// cannot say it, or are no less.
+std::optional<std::string> range_merges(const db::Value& value, const CompoundHash& known);
+
+}  // namespace hearth::net::wire
