@@ -1,5 +1,5 @@
 // One ordered conversation with one namespace: requests take effect in the order of the calls, and what comes back
-// (answers, events) is one story in commit order (style.md §4). The base of the embedded API and of rules::Session.
+// (answers, events) is one story in commit order. The base of the embedded API and of rules::Session.
 //
 // A first value or a read is made off the shard; everything behind it waits, so that the story stays in order.
 //

@@ -61,7 +61,8 @@ void Shard::run_next(const std::shared_ptr<Space>& space, std::shared_ptr<Discon
   if (is_heavy()) --space->done_away;  // it is counted when it is done, and was not sent
 }
 
-// One commit for all that was queued, which also removes the queue: it is run exactly once (data-model.md §12).
+// One commit for all that was queued, which also removes the queue: it is run exactly once
+// (db/model/data-model.md §12).
 void Shard::handle(Request& request, RunQueueRequest& what) {
   Space& space = *request.space;
   DisconnectQueue& queue = *what.queue;

@@ -9,7 +9,7 @@ namespace hearth::net {
 
 struct ErrorReply {
   int http_status;
-  std::string_view wire_status;  // `s` of wire-protocol.md §4.1
+  std::string_view wire_status;  // `s` of net/wire/protocol.md §4.1
 };
 
 inline ErrorReply error_reply(db::ErrorCode code) {

@@ -1,4 +1,4 @@
-// Which namespace a Host header names, for clients that say it so (rest-api.md §1, wire-protocol.md §1).
+// Which namespace a Host header names, for clients that say it so (net/rest/http-api.md §1, net/wire/protocol.md §1).
 #pragma once
 
 #include <algorithm>

@@ -52,11 +52,11 @@ class Asker {
   std::optional<std::chrono::seconds> expires_;   // from then on, signed out
 };
 
-// A query as rules see it (rules-language.md §9).
+// A query as rules see it (rules/language.md §9).
 QueryFacts facts_of(const std::optional<db::Query>& query);
 
-// What becomes of a query whose order no `.indexOn` names (rest-api.md §6): of requests it is refused, once who asks may
-// read; of listeners it is noted. Those that listen already are not asked for it again.
+// What becomes of a query whose order no `.indexOn` names (net/rest/http-api.md §6): of requests it is refused, once
+// who asks may read; of listeners it is noted. Those that listen already are not asked for it again.
 enum class Unindexed : uint8_t { Noted, Refused };
 
 // What becomes of who asks once their credential is past its time: they are signed out, or whatever they ask is refused.

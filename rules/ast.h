@@ -10,7 +10,7 @@
 
 namespace hearth::rules {
 
-// Static types (rules-language.md §5).
+// Static types (rules/language.md §5).
 enum class Type : uint8_t {
   Boolean, Number, String, Null, Regex, Array, Snapshot, SnapshotMethod, Query,
   Value,       // a stored primitive of unknown type

@@ -1,4 +1,4 @@
-// Evaluates one operation's rules over the trees before and after it (rules-language.md §6, §7, §10, §11). A rule that
+// Evaluates one operation's rules over the trees before and after it (rules/language.md §6, §7, §10, §11). A rule that
 // fails at run time aborts whole: failure is a third outcome beside true and false, which no operator turns into either.
 //
 // Reads only what an expression asks for, through the TreeViews. What one operation may spend has limits with names; over

@@ -1,4 +1,4 @@
-// The part of the evaluator that looks at the trees (rules-language.md §10).
+// The part of the evaluator that looks at the trees (rules/language.md §10).
 #include "db/model/key_order.h"
 #include "db/model/leaf.h"
 #include "db/model/path.h"

@@ -1,4 +1,4 @@
-// The part of the evaluator that works on strings (rules-language.md §11).
+// The part of the evaluator that works on strings (rules/language.md §11).
 #include <cmath>
 #include <cstring>
 #include <cwctype>

@@ -1,5 +1,5 @@
 // Why something was allowed or denied: every rule that was evaluated, with the value of each part. For the eyes of those who
-// run the server (rules-language.md §9's counterpart of ours); clients hear "Permission denied".
+// run the server; clients hear "Permission denied".
 //
 //   json := {"allowed":bool, "reason":text, "rules":[rule…]}                       field names are stable
 //   rule := {"rule":".write", "pattern":"/rooms/$room", "path":"/rooms/tea", "line":3, "column":5, "source":text,

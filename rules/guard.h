@@ -35,7 +35,7 @@ class Database;
 namespace hearth::rules {
 
 // One client's ordered conversation with one namespace, with the rights of its Auth. Requests take effect in the order
-// of the calls; what comes back is one story (style.md §4). Thread: its owner's, one at a time.
+// of the calls; what comes back is one story, in commit order. Thread: its owner's, one at a time.
 class Session {
  public:
   Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book, std::string space, Auth auth,
@@ -107,7 +107,8 @@ class Guard {
     std::string admin_secret;       // whoever knows it is an admin; empty: nobody is
     std::string default_namespace;  // for clients that name none
     std::string own_indexes{};      // of namespaces that have not set theirs; as db::Database::Options::indexes
-    bool needs_indexes = true;      // queries without an index are refused where the protocol can say so (rest-api.md §6)
+    // Queries without an index are refused where the protocol can say so (net/rest/http-api.md §6).
+    bool needs_indexes = true;
     std::shared_ptr<const Ruleset> rules{};  // of namespaces that have none of their own; may be null
     // Is told why something was denied: for the eyes of whoever runs the server. Any thread; may be empty.
     std::function<void(std::string_view space, const Explanation&)> on_denied{};
@@ -130,7 +131,7 @@ class Guard {
 
   // `wake` is called, on any thread, when take() has gone from nothing to something; it must only pass the word on.
   // `expired`: what becomes of its reads and listeners once `auth` is past its time; who sees to it in time hears nothing of it.
-  // `replaces`: the session this client had before ("" for none), ended first if it lives (wire-protocol.md §8.3).
+  // `replaces`: the session this client had before ("" for none), ended first if it lives (net/wire/protocol.md §8.3).
   db::Result<std::unique_ptr<Session>> open(const std::string& name, Auth auth, std::string_view replaces,
                                             std::function<void()> wake, Unindexed unindexed = Unindexed::Noted,
                                             Expired expired = Expired::SignedOut);

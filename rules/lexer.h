@@ -1,4 +1,4 @@
-// An expression as tokens (rules-language.md §4). Pure.
+// An expression as tokens (rules/language.md §4). Pure.
 #pragma once
 
 #include <cstdint>

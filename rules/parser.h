@@ -1,4 +1,4 @@
-// An expression's text to its tree (rules-language.md §4). Pure; the stack is bounded by kExpressionDepthMax.
+// An expression's text to its tree (rules/language.md §4). Pure; the stack is bounded by kExpressionDepthMax.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// A regular expression of rules (rules-language.md §12): the dialect, translated for RE2, which matches in linear time.
+// A regular expression of rules (rules/language.md §12): the dialect, translated for RE2, which matches in linear time.
 //
 //   branch  := element*           element := atom [ "*" | "+" | "?" | "{" n [ "," [ m ] ] "}" ] [ "?" ]
 //   pattern := [ "^" ] branch ( "|" branch )* [ "$" ]

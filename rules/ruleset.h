@@ -1,5 +1,5 @@
-// The compiled rules of a namespace, and the verdict on an operation (rules-language.md §2, §3). Parsed and checked once;
-// immutable. Thread: any.
+// The compiled rules of a namespace, and the verdict on an operation (rules/language.md §2, §3). Parsed and checked
+// once; immutable. Thread: any.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // The text of a rules document: JSON with comments, one trailing comma, and raw line breaks and tabs in strings
-// (rules-language.md §1). Parsed to nodes that know where they stand. Pure.
+// (rules/language.md §1). Parsed to nodes that know where they stand. Pure.
 //
 // Errors are InvalidData with the text "LINE:COLUMN: what\n", both counted from 1, columns in characters.
 #pragma once

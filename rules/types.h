@@ -1,5 +1,5 @@
-// The static check of an expression (rules-language.md §5): finds each part's type, turns names into what they mean, and
-// says with the service's messages what does not fit. Pure.
+// The static check of an expression (rules/language.md §5): finds each part's type, turns names into what they mean,
+// and says with the service's messages what does not fit. Pure.
 #pragma once
 
 #include <string>

@@ -197,6 +197,23 @@ std::vector<Include> includes_of(const File& file) {
 
 std::string folder_of(const std::string& path) { return fs::path(path).parent_path().string(); }
 
+// "6.1" of "6.1 Request", "6" of "6. Listening".
+std::string section_at(std::string_view text) {
+  std::string number(text.substr(0, text.find_first_not_of("0123456789.")));
+  while (number.ends_with('.')) number.pop_back();
+  return number;
+}
+
+std::set<std::string> sections_of(const fs::path& chapter) {
+  std::set<std::string> found;
+  for (const std::string& line : lines_of(chapter)) {
+    const size_t start = line.starts_with("##") ? line.find_first_not_of("# ") : std::string::npos;
+    if (start != std::string::npos) found.insert(section_at(std::string_view(line).substr(start)));
+  }
+  found.erase("");
+  return found;
+}
+
 bool is_allowed(const File& from, const std::string& to) {
   if (from.is_under("tests")) return true;
   if (const auto found = kFileArrows.find(from.path); found != kFileArrows.end()) {
@@ -264,6 +281,33 @@ TEST_CASE("tidy: each header has a test", "[tidy]") {
     INFO(path << " in " << test);
     CHECK(fs::exists(kRoot / test));
   }
+}
+
+TEST_CASE("tidy: the project stands alone: what it names and cites is in it", "[tidy]") {
+  const std::string beside = std::string("sha") + "red";  // a folder of no checkout
+  const std::vector<std::string> strangers = {"../" + beside, beside + "/spec", beside + "/conformance",
+                                              beside + "/reviews", beside + "/repro"};
+  const std::string mark = std::string(".md ") + "§";
+  const std::string name_letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_/.-";
+  size_t count = 0;
+  for (const File& file : written_files()) {
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string& line = file.lines[i];
+      INFO(file.path << ":" << i + 1 << ": " << line);
+      for (const std::string& stranger : strangers) {
+        if (line.find(stranger) != std::string::npos) CHECK(false);
+      }
+      for (size_t at = line.find(mark); at != std::string::npos; at = line.find(mark, at + 1)) {
+        const size_t start = line.find_last_not_of(name_letters, at) + 1;  // of the whole line: npos + 1
+        const std::string chapter = line.substr(start, at + 3 - start);    // from the root, as includes are
+        const std::string section = section_at(std::string_view(line).substr(at + mark.size()));
+        INFO("section " << section << " of " << chapter);
+        CHECK(sections_of(kRoot / chapter).contains(section));
+        ++count;
+      }
+    }
+  }
+  CHECK(count > 100);  // citations are found at all
 }
 
 TEST_CASE("tidy: nothing strays at the top", "[tidy]") {

@@ -263,7 +263,7 @@ bool Wire::take_frame(std::string_view bytes, size_t& at, uint8_t& opcode, std::
   return true;
 }
 
-// A long message is its number of pieces and then these (wire-protocol.md §2).
+// A long message is its number of pieces and then these (net/wire/protocol.md §2).
 void Wire::on_frame(std::string_view text, const OnMessage& on_message) {
   if (pieces_left_ > 0) {
     pieces_ += text;

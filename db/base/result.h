@@ -1,4 +1,4 @@
-// A value or an Error. Ours because std::expected needs C++23 and the Boost ones are silently dropped (style.md §3).
+// A value or an Error. Ours because std::expected needs C++23 and the Boost ones are silently dropped.
 #pragma once
 
 #include <type_traits>

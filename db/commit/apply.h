@@ -13,7 +13,8 @@
 
 namespace hearth::db {
 
-inline constexpr size_t kPointRowsMax = 1'000;  // rows erased or put one by one; above, a range (machine-facts.md §3.2)
+// Rows erased or put one by one; above, a range (db/store/machine-facts.md §3.2).
+inline constexpr size_t kPointRowsMax = 1'000;
 
 // Where effects go: the tree of one namespace, its head, and rows beside it.
 struct Pending {

@@ -1,5 +1,6 @@
 // What one session wants written when it ends, as a sparse tree: no two entries overlap, a later one replaces or edits
-// what it covers. And by whose rights, for a restart. SDK: core/SparseSnapshotTree.ts; data-model.md §12, wire-protocol.md §8.2. Thread: its shard's.
+// what it covers. And by whose rights, for a restart. SDK: core/SparseSnapshotTree.ts; db/model/data-model.md §12,
+// net/wire/protocol.md §8.2. Thread: its shard's.
 #pragma once
 
 #include <map>

@@ -49,7 +49,7 @@ Result<Value> Evaluation::resolve(const Value& value, const std::string& base) c
   return resolve_server_values(value, now_, existing);
 }
 
-// A leaf has no children: one that stands above makes room (data-model.md §1; its priority is kept).
+// A leaf has no children: one that stands above makes room (db/model/data-model.md §1; its priority is kept).
 Result<void> Evaluation::unleaf_ancestors(const Path& path) {
   for (size_t depth = path.depth(); depth-- > 0;) {
     const Path ancestor = path.prefix(depth);
@@ -116,8 +116,8 @@ Result<bool> Evaluation::has_children_or_leaf(const Path& path) const {
   return found;
 }
 
-// A node whose last child went is gone, and its priority with it (data-model.md §1). Judged at the end, so that an update
-// which empties a node and fills it again keeps the priority.
+// A node whose last child went is gone, and its priority with it (db/model/data-model.md §1). Judged at the end, so
+// that an update which empties a node and fills it again keeps the priority.
 Result<void> Evaluation::drop_priorities_of_emptied() {
   if (!has_priorities_ && !settled_.writes_priorities) return {};
   for (const Overwrite& changed : std::vector<Overwrite>(settled_.changed)) {

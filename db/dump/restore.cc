@@ -205,7 +205,7 @@ Result<std::unique_ptr<Restore>> Restore::stage(const ByteSource& source, const 
       new Restore(store, request.existing, std::move(staging.staged), std::move(staging.spaces)));
 }
 
-// The rows beside the tree, and those above it that give way (data-model.md §1).
+// The rows beside the tree, and those above it that give way (db/model/data-model.md §1).
 Result<void> Restore::add_beside(const RestoredSpace& space, Timestamp now, Batch& to) const {
   const auto snapshot = store_.snapshot();
   const SnapshotSettings settings(snapshot, space.number);

@@ -131,7 +131,7 @@ Result<BodyPointer> Matching::whole() {
     return overwrite.slot == Slot::Value && overwrite.value.is_null();
   });
   if (removes && difference_.has_priorities && difference_.changed.size() > 1) {
-    // A client that empties a node on the way to filling it again loses its priority (wire-protocol.md §6.3).
+    // A client that empties a node on the way to filling it again loses its priority (net/wire/protocol.md §6.3).
     ASSIGN_OR_RETURN(const Value value, after_.read(difference_.base, kReadBytesMax));
     return Body::put(difference_.base, Slot::Value, value);
   }

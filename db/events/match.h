@@ -1,7 +1,7 @@
 // A commit and the trees before and after it → what each listener is told. Events are returned, not called.
 //
 // A listener at or above a change is told the change itself, in bytes shared by all such; one below it is told its own new
-// value, if that is another. Forms: wire-protocol.md §6.3. Thread: the namespace's shard.
+// value, if that is another. Forms: net/wire/protocol.md §6.3. Thread: the namespace's shard.
 #pragma once
 
 #include <memory>

@@ -15,7 +15,7 @@
 namespace hearth::db {
 namespace {
 
-// wire-protocol.md §7.2, "Number quirk": the JS SDK finds the exponent by a logarithm, and so misses some.
+// net/wire/protocol.md §7.2, "Number quirk": the JS SDK finds the exponent by a logarithm, and so misses some.
 uint64_t javascript_bits(double value) {
   const bool negative = std::signbit(value);
   const double v = std::fabs(value);

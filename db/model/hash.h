@@ -1,4 +1,5 @@
-// The node hash that SDKs compute too (data-model.md §9, wire-protocol.md §7.2): transactions, listens and ETags.
+// The node hash that SDKs compute too (db/model/data-model.md §9, net/wire/protocol.md §7.2): transactions, listens and
+// ETags.
 #pragma once
 
 #include <string>
@@ -10,7 +11,7 @@ namespace hearth::db {
 
 enum class NumberHex {
   Ieee754,
-  JavaScript,  // the JS SDK's own rounding of some doubles (wire-protocol.md §7.2 "Number quirk")
+  JavaScript,  // the JS SDK's own rounding of some doubles (net/wire/protocol.md §7.2 "Number quirk")
 };
 
 // "" for null, else 28 characters of base64. Priorities count.

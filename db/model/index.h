@@ -1,5 +1,5 @@
 // Secondary indexes: for each child of the collections that a pattern matches, a row whose key sorts as the child does in
-// an order (data-model.md §4). A plan is what a namespace has of them.
+// an order (db/model/data-model.md §4). A plan is what a namespace has of them.
 //
 //   row  := id:4 BE  collection  0x00  value+  segment         → ""       a value for each child that it orders by
 //         | id:4 BE  collection  0x00  0x00                    → children:8 BE, how many the collection has

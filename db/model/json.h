@@ -17,8 +17,8 @@ inline constexpr size_t kJsonDepthMax = 1024;  // brackets in any document we pa
 inline constexpr size_t kValueBytesMax = size_t{1} << 30;  // of the rows of one parsed value
 
 enum class JsonStyle {
-  Plain,   // val(): arrays where dense enough, no priorities (rest-api.md §5.6)
-  Export,  // .priority and .value, never arrays (rest-api.md §5.7)
+  Plain,   // val(): arrays where dense enough, no priorities (net/rest/http-api.md §5.6)
+  Export,  // .priority and .value, never arrays (net/rest/http-api.md §5.7)
 };
 
 // One write location of an update body, as asked for.
@@ -34,7 +34,7 @@ class JsonNode;
 class JsonDocument {
  public:
   // Errors: InvalidData "Invalid data; couldn't parse JSON object, array, or value." (depth above kJsonDepthMax: the
-  // depth text of rest-api.md §9). Constant stack for any input.
+  // depth text of net/rest/http-api.md §9). Constant stack for any input.
   static Result<JsonDocument> parse(std::string_view text);
   // The same, without a copy: `text` is used in place; 64 bytes of padding are reserved by the call if missing.
   static Result<JsonDocument> parse(std::string&& text);
@@ -69,8 +69,8 @@ class JsonNode {
   std::vector<JsonNode> elements() const;
 
   // The tree value this stands for, to be written at `at` (its depth and bytes count against the path limits).
-  // Understands .value, .priority, .sv, arrays, empty pruning (data-model.md §1, §2, §10).
-  // Errors: InvalidData, with the service's texts where known (rest-api.md §9); TooLarge when its rows pass
+  // Understands .value, .priority, .sv, arrays, empty pruning (db/model/data-model.md §1, §2, §10).
+  // Errors: InvalidData, with the service's texts where known (net/rest/http-api.md §9); TooLarge when its rows pass
   // `bytes_max`.
   Result<Value> to_value(const Path& at, size_t bytes_max = kValueBytesMax) const;
 
@@ -121,7 +121,7 @@ class JsonWriter {
 
 void append_json(const Value& value, JsonStyle style, std::string& to);
 std::string to_json(const Value& value, JsonStyle style);
-// rest-api.md §5.2: two spaces, " : ", arrays on one line; no newline at the end.
+// net/rest/http-api.md §5.2: two spaces, " : ", arrays on one line; no newline at the end.
 std::string to_pretty_json(const Value& value, JsonStyle style);
 
 void append_json_string(std::string_view utf8, std::string& to);  // with quotes

@@ -1,5 +1,5 @@
-// From a parsed document to Values: keys in order, `.value`, `.priority` and `.sv` understood (data-model.md §1, §2,
-// §10).
+// From a parsed document to Values: keys in order, `.value`, `.priority` and `.sv` understood
+// (db/model/data-model.md §1, §2, §10).
 #include <simdjson.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Values out as JSON text: compact, in pieces or at once, and pretty. Formats: rest-api.md §5.
+// Values out as JSON text: compact, in pieces or at once, and pretty. Formats: net/rest/http-api.md §5.
 #include <cstring>
 
 #include "db/model/json.h"
@@ -18,8 +18,8 @@ std::optional<uint32_t> array_index(std::string_view segment) {
   return biased ^ 0x80000000u;
 }
 
-// Whether an object is shown as an array: its keys are dense indexes (rest-api.md §5.6). Its rows are those from `row`
-// on whose keys go on as that one's first `prefix` bytes do.
+// Whether an object is shown as an array: its keys are dense indexes (net/rest/http-api.md §5.6). Its rows are those
+// from `row` on whose keys go on as that one's first `prefix` bytes do.
 bool is_array(const Value& value, size_t row, size_t prefix) {
   const std::string_view own = value.row(row).key.substr(0, prefix);
   const size_t rows = value.row_count();

@@ -1,4 +1,4 @@
-// The order of sibling keys (data-model.md §3), and bytes whose order is that order.
+// The order of sibling keys (db/model/data-model.md §3), and bytes whose order is that order.
 //
 //   segment := 0x01 int32^0x80000000:4 BE  length:1 = min(text length, 255)
 //                  [ when the text is not the canonical decimal: [length:2 BE if ≥ 255] text 0x00 ]

@@ -25,7 +25,8 @@ double double_of_leaf(std::string_view leaf);
 
 void append_integer_leaf(int64_t value, std::string& to);
 void append_double_leaf(double value, std::string& to);  // as it is: priorities are doubles even where integral
-void append_number_leaf(double value, std::string& to);  // integral and within int64: an integer (data-model.md §2.3)
+// Integral and within int64: an integer (db/model/data-model.md §2.3).
+void append_number_leaf(double value, std::string& to);
 
 bool is_well_formed_leaf(std::string_view leaf);
 

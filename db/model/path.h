@@ -2,7 +2,7 @@
 //
 //   text := key ("/" key)*          no leading slash; the root is ""
 //
-// Every Path obeys data-model.md §2.1, so whoever holds one need not check again.
+// Every Path obeys db/model/data-model.md §2.1, so whoever holds one need not check again.
 #pragma once
 
 #include <compare>
@@ -27,7 +27,7 @@ class Path {
   Path() = default;  // the root
 
   // From text split on "/", empty pieces ignored, nothing decoded. Errors: InvalidPath, with the service's texts
-  // (rest-api.md §9: "Invalid path: Invalid token in path", "Invalid path: Path specified exceeds …").
+  // (net/rest/http-api.md §9: "Invalid path: Invalid token in path", "Invalid path: Path specified exceeds …").
   static Result<Path> parse(std::string_view text);
 
   bool is_root() const { return text_.empty(); }

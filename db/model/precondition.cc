@@ -26,8 +26,8 @@ Result<void> HashIs::check(const Moment& moment) const {
   ASSIGN_OR_RETURN(const bool is_exact, has_hash(moment.before, path_, hash_));
   if (is_exact) return {};
   if (hash_.empty()) return stale();
-  // SDKs hash integers beyond 2^53 as doubles, and JavaScript's writes some doubles differently (wire-protocol.md §7.2,
-  // "Number quirk"): only now is that looked at.
+  // SDKs hash integers beyond 2^53 as doubles, and JavaScript's writes some doubles differently
+  // (net/wire/protocol.md §7.2, "Number quirk"): only now is that looked at.
   ASSIGN_OR_RETURN(const Value value, moment.before.read(path_, kReadBytesMax));
   if (!value.is_null() && hash_matches(value, hash_)) return {};
   return stale();

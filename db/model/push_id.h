@@ -1,4 +1,4 @@
-// Keys that sort by the time they were made (data-model.md §8). Thread: any.
+// Keys that sort by the time they were made (db/model/data-model.md §8). Thread: any.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
 // A query: of the children of a path those in a range of an order, and of these the first or last so many
-// (data-model.md §4-§6). A value; pure.
+// (db/model/data-model.md §4-§6). A value; pure.
 //
 // Each child has a position in the order: the value it is ordered by, then its key. Positions are totally ordered. An
 // order by several children (ours) compares the values one after the other.
@@ -98,10 +98,10 @@ struct Position {
   std::vector<Value> rest{};  // of Query::then
 };
 const Value& any_object();  // stands for every object where positions are compared
-// A double, and what of an int64 beyond 2^53 it leaves out (data-model.md §2.3).
+// A double, and what of an int64 beyond 2^53 it leaves out (db/model/data-model.md §2.3).
 std::pair<double, int64_t> number_of(const Value& number);
 // <0, 0 or >0.
-int compare_values(const Value& a, const Value& b);  // data-model.md §4
+int compare_values(const Value& a, const Value& b);  // db/model/data-model.md §4
 int compare_places(const Position& a, const Position& b);  // without their keys
 int compare_positions(const Position& a, const Position& b);
 struct PositionLess {

@@ -1,4 +1,4 @@
-// Server values become plain ones (data-model.md §10).
+// Server values become plain ones (db/model/data-model.md §10).
 #pragma once
 
 #include <functional>

@@ -39,7 +39,7 @@ class Value {
   static Value boolean(bool value);
   static Value integer(int64_t value);
   static Value real(
-      double value);  // integral doubles that fit int64 become integers (data-model.md §2.3). Not NaN or ∞
+      double value);  // integral doubles that fit int64 become integers (db/model/data-model.md §2.3). Not NaN or ∞
   static Value string(std::string_view utf8);
   static Value server_timestamp();          // {".sv":"timestamp"}
   static Value increment(const Value& by);  // {".sv":{"increment":by}}, by a number
@@ -70,7 +70,7 @@ class Value {
   bool has_priorities() const;  // here or anywhere below
   Value child(std::string_view key) const;
   Value at(const Path& path) const;
-  // A copy in which `value` stands at `path`, by the rules of a set (data-model.md §1). O(rows).
+  // A copy in which `value` stands at `path`, by the rules of a set (db/model/data-model.md §1). O(rows).
   Value with(const Path& path, const Value& value) const;
 
   size_t leaf_count() const;  // leaves at and below; O(rows)

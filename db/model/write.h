@@ -28,7 +28,7 @@
 
 namespace hearth::db {
 
-inline constexpr size_t kReadBytesMax = 256u << 20;    // of rows, one read (data-model.md §2.2)
+inline constexpr size_t kReadBytesMax = 256u << 20;    // of rows, one read (db/model/data-model.md §2.2)
 inline constexpr size_t kUpdatePathsMax = 100'000;     // locations in one update
 
 enum class Slot : uint8_t { Value, Priority };  // what of a node is set: all of it, or its `.priority` alone
@@ -40,7 +40,7 @@ struct Overwrite {
   Value value;
 };
 
-// What a session wants written when it ends (data-model.md §12).
+// What a session wants written when it ends (db/model/data-model.md §12).
 struct Disconnect {
   enum class Kind : uint8_t { Put, Merge, Cancel };
   Kind kind = Kind::Put;
@@ -69,7 +69,8 @@ struct Write {
 // Errors: InvalidPath, InvalidData.
 Result<Overwrite> make_overwrite(std::string_view path_text, Value value);
 
-// Errors: InvalidData "… contains a path /a that is ancestor of another path /a/b" (data-model.md §11), TooLarge.
+// Errors: InvalidData "… contains a path /a that is ancestor of another path /a/b" (db/model/data-model.md §11),
+// TooLarge.
 Result<void> check_overlap(const std::vector<Overwrite>& overwrites);
 
 // Whether `value` may stand at `path`: depth, path and string limits hold. Errors: InvalidData, TooLarge.

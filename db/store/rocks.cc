@@ -32,7 +32,7 @@ rocksdb::Options rocks_options(rocksdb::Env* environment, Memory memory) {
   // All tables open, as RocksDB would have it, leaves a process with many of them no descriptor.
   options.max_open_files = static_cast<int>(memory == Memory::Ample ? tables : std::min(tables, kFrozenTablesOpen));
   options.create_if_missing = true;
-  options.write_buffer_size = 8 << 20;  // bounds what a start after a kill must replay (machine-facts.md §5)
+  options.write_buffer_size = 8 << 20;  // bounds what a start after a kill must replay (db/store/machine-facts.md §5)
   options.max_write_buffer_number = 4;
   options.max_total_wal_size = 16 << 20;
   options.compression = rocksdb::kLZ4Compression;
@@ -41,12 +41,13 @@ rocksdb::Options rocks_options(rocksdb::Env* environment, Memory memory) {
   options.keep_log_file_num = 2;
   options.max_log_file_size = 4 << 20;
   options.max_background_jobs = 2;
-  options.max_bgerror_resume_count = 0;  // a failed write stays failed until a restart has looked (style.md §3)
+  options.max_bgerror_resume_count = 0;  // a failed write stays failed until a restart has looked
   rocksdb::BlockBasedTableOptions table;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));
   table.block_size = 16 << 10;
   table.block_cache = rocksdb::NewLRUCache(memory == Memory::Ample ? kAmpleCacheBytes : kLittleCacheBytes);
-  // Else indexes and filters stay in memory beside the cache, 1.4 MB for a million rows (machine-facts.md §3.3).
+  // Else indexes and filters stay in memory beside the cache, 1.4 MB for a million rows
+  // (db/store/machine-facts.md §3.3).
   table.cache_index_and_filter_blocks = memory == Memory::Little;
   // A file in which half of so many rows in a row are erased is compacted soon: a seek goes through them one by one.
   options.table_properties_collector_factories.push_back(rocksdb::NewCompactOnDeletionCollectorFactory(8'192, 4'096));

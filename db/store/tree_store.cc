@@ -466,7 +466,7 @@ Result<void> TreeStore::write_batch(const RowSource& source, Durability durabili
 }
 
 // One file with the old rows' tombstones and the new rows: atomic, and nothing of it waits in the log. The log is synced
-// first, for the file is durable at once and may not outlive a commit before it (data-model.md §13).
+// first, for the file is durable at once and may not outlive a commit before it (db/model/data-model.md §13).
 Result<void> TreeStore::ingest(const RowSource& source) {
   const std::string path = rocks_->folder + "/" + std::to_string(next_file_++) + ".ingest";
   rocksdb::SstFileWriter file(rocksdb::EnvOptions(), rocks_options(rocks_->environment));

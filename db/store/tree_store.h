@@ -4,7 +4,7 @@
 //   flags: bit 0: some node has or had a priority. rules: the digest of that setting, when it is set
 //
 // On disk. Never renumber. A commit that fails leaves the store broken: it is not known what is on disk, so nothing more
-// is written until a restart has looked (style.md §3). Thread: any. Blocks on disk.
+// is written until a restart has looked. Thread: any. Blocks on disk.
 #pragma once
 
 #include <atomic>
@@ -35,8 +35,10 @@ inline constexpr uint32_t kStoreFormat = 3;
 inline constexpr std::chrono::milliseconds kRoomLookInterval{100};
 // So much above the reserve the disk has room again, so that nobody is told of each byte: an eighth of the reserve.
 inline constexpr uint64_t kRoomMargin = 8;
-inline constexpr size_t kIngestRowsMin = 50'000;  // larger batches go in as a file, past the log (machine-facts.md §3.1)
-inline constexpr size_t kTombstonesMax = 100;     // range tombstones in memory before a flush (machine-facts.md §3.2)
+// Larger batches go in as a file, past the log (db/store/machine-facts.md §3.1).
+inline constexpr size_t kIngestRowsMin = 50'000;
+// Range tombstones in memory before a flush (db/store/machine-facts.md §3.2).
+inline constexpr size_t kTombstonesMax = 100;
 // A seek goes through what was removed one row after the other, as long as it is in memory together with its tombstone: so
 // before a range goes, memory is flushed if it holds more rows than this, and after so many rows were erased one by one.
 inline constexpr uint64_t kRowsUnderTombstoneMax = 1'000;

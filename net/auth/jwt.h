@@ -29,7 +29,7 @@ struct Jwt {
   bool is_unsigned() const { return algorithm == "none" && signature.empty(); }
 };
 
-// Errors: InvalidToken "Could not parse auth token." (rest-api.md §9).
+// Errors: InvalidToken "Could not parse auth token." (net/rest/http-api.md §9).
 db::Result<Jwt> decode_jwt(std::string_view token);
 
 // Whether `text` has the three parts of a token; says nothing of what is in them.

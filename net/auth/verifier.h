@@ -11,8 +11,8 @@
 // it. Its key decides by which algorithm it is verified. `jwk`, `jku`, `x5u` and `x5c` in a token's header mean nothing
 // here.
 //
-// Unsigned tokens do not expire: those that tests make carry an `exp` of 1970 (wire-protocol.md §9.2). No credential is
-// logged, nor quoted in an error. What was refused is not remembered: the next token may be right.
+// Unsigned tokens do not expire: those that tests make carry an `exp` of 1970 (net/wire/protocol.md §9.2). No
+// credential is logged, nor quoted in an error. What was refused is not remembered: the next token may be right.
 //
 // Nobody is locked out. Who is right about the admin secret or `owner` is an admin, however often its address was wrong. Who is
 // wrong about them too often hears that it guesses too often. Verifying signatures has a time for each address, past which

@@ -1,6 +1,6 @@
 // The io threads. Each runs one loop: what the sockets have, what was posted, what is due; and then everything that its
-// connections have to send leaves in one go per connection (machine-facts.md §1.1: the order is worth a factor of two).
-// A connection and all that it carries belongs to one of them, its home; others talk to it by post().
+// connections have to send leaves in one go per connection (db/store/machine-facts.md §1.1: the order is worth a factor
+// of two). A connection and all that it carries belongs to one of them, its home; others talk to it by post().
 //
 // Thread: any, unless it says otherwise.
 #pragma once

@@ -66,7 +66,7 @@ struct Response {
   Pace pace = Pace::WholeInTime;
 };
 
-// `{ "error" : "<message>" }` in the service's layout (rest-api.md §9).
+// `{ "error" : "<message>" }` in the service's layout (net/rest/http-api.md §9).
 Response error_response(int status, std::string_view message);
 
 // "Not Found"; "" for a status that has no name.

@@ -6,8 +6,9 @@
 //   body    := Content-Length bytes  |  chunk* "0" CRLF field* CRLF      else nothing
 //   chunk   := hex-size (";" anything)? CRLF  bytes CRLF
 //
-// The target ends at the last blank of its line: clients send blanks, quotes and braces as they are (rest-api.md §11).
-// Boost.Beast parses the rest; what it would forgive is refused here. A reader is for one request.
+// The target ends at the last blank of its line: clients send blanks, quotes and braces as they are
+// (net/rest/http-api.md §11). Boost.Beast parses the rest; what it would forgive is refused here. A reader is for one
+// request.
 #pragma once
 
 #include <cstddef>

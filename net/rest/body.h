@@ -1,5 +1,5 @@
-// The body of a write → what is written and what is said of it (rest-api.md §3, §7). Pure; may take long: large ones
-// are for worker threads.
+// The body of a write → what is written and what is said of it (net/rest/http-api.md §3, §7). Pure; may take long:
+// large ones are for worker threads.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-// Server-sent events as text (rest-api.md §10). Some clients read lines and nothing else, so the form is strict:
+// Server-sent events as text (net/rest/http-api.md §10). Some clients read lines and nothing else, so the form is
+// strict:
 //
 //   event := "event: " name LF  "data: " json LF  [ "id: " id LF ]  LF
 //   json  := {"path":"/…","data":…}          put, patch; on one line. "path" is relative to the stream's

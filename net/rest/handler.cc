@@ -332,7 +332,7 @@ void RestHandler::Core::tell_databases(Call& call) {
   rest::respond_json(*call.exchange, call.request, 200, rest::json_source(std::move(text)));
 }
 
-// Clients make these up for themselves (rest-api.md §12.5).
+// Clients make these up for themselves (net/rest/http-api.md §12.5).
 void RestHandler::Core::tell_info(Call& call) {
   const db::Value info =
       db::Value::object({{"connected", db::Value::boolean(true)}, {"serverTimeOffset", db::Value::integer(0)}});
@@ -392,7 +392,7 @@ void RestHandler::Core::work(const std::shared_ptr<Call>& call, std::function<vo
   }
 }
 
-// rest-api.md §12.1.
+// net/rest/http-api.md §12.1.
 void RestHandler::Core::serve_rules(const std::shared_ptr<Call>& call) {
   if (call->auth.kind != rules::Auth::Kind::Admin) {
     return fail(*call, {ErrorCode::PermissionDenied, "Permission denied"});

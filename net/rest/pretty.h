@@ -1,4 +1,4 @@
-// Compact JSON laid out as `print=pretty` has it (rest-api.md §5.2), in pieces as it comes. Pure.
+// Compact JSON laid out as `print=pretty` has it (net/rest/http-api.md §5.2), in pieces as it comes. Pure.
 //
 //   {            objects: two blanks for each level
 //     "a" : 1,

@@ -65,7 +65,8 @@ class Parser {
     if (json.starts_with('[')) return several(json);
     const auto value = primitive(json);
     const bool is_string = value && value->kind() == db::Value::Kind::String;
-    // A shallow read takes a path without quotes too, but not one that was encoded twice, as some libraries do (rest-api.md §13.3).
+    // A shallow read takes a path without quotes too, but not one that was encoded twice, as some libraries do
+    // (net/rest/http-api.md §13.3).
     if (!is_string && (!is_shallow_ || json.starts_with('%'))) return refuse("orderBy must be a valid JSON encoded path");
     const std::string path(is_string ? std::string(value->as_string()) : json);
     if (path == "$key" || path == "$value" || path == "$priority") {

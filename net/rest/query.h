@@ -1,5 +1,5 @@
-// The parameters of a query → db::Query (rest-api.md §6). Values are JSON, as `startAt=3`, `startAt="a"`, `startAt=3,"key"`.
-// Pure.
+// The parameters of a query → db::Query (net/rest/http-api.md §6). Values are JSON, as `startAt=3`, `startAt="a"`,
+// `startAt=3,"key"`. Pure.
 #pragma once
 
 #include <optional>

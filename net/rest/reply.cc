@@ -38,7 +38,7 @@ std::string_view words_for(const db::Error& error) {
   return error.message;
 }
 
-// JSONP: a script that failed to load tells nobody why, so errors are a success (rest-api.md §11).
+// JSONP: a script that failed to load tells nobody why, so errors are a success (net/rest/http-api.md §11).
 http::Response wrapped(http::Response response, const std::string& callback) {
   if (callback.empty()) return response;
   http::Response script = reply_head(200, kJavaScript);

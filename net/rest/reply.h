@@ -1,4 +1,4 @@
-// What is said to a request (rest-api.md §3, §5, §9, §11). Thread: any.
+// What is said to a request (net/rest/http-api.md §3, §5, §9, §11). Thread: any.
 #pragma once
 
 #include <string>

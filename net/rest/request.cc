@@ -52,7 +52,7 @@ std::optional<std::chrono::milliseconds> parse_timeout(std::string_view text) {
   return timeout;
 }
 
-// rest-api.md §4: what one write may bring.
+// net/rest/http-api.md §4: what one write may bring.
 std::optional<size_t> parse_write_size_limit(std::string_view name) {
   if (name.size() >= 2 && name.front() == '"' && name.back() == '"') name = name.substr(1, name.size() - 2);
   if (name == "tiny") return size_t{1} << 20;
@@ -286,7 +286,7 @@ Parser::Step Parser::parameters() {
   return {};
 }
 
-// rest-api.md §8, the matrix.
+// net/rest/http-api.md §8, the matrix.
 Parser::Step Parser::conditions() {
   if (const auto wants = from_.header("X-Firebase-ETag")) to_.wants_etag = http::equals_ignoring_case(*wants, "true");
   if (const auto tag = from_.header("If-Match")) {

@@ -1,5 +1,5 @@
-// What a REST client asks, typed: from the method, the target and the header fields (rest-api.md §1-§4, §8). The body
-// is not looked at. A value; pure.
+// What a REST client asks, typed: from the method, the target and the header fields (net/rest/http-api.md §1-§4, §8).
+// The body is not looked at. A value; pure.
 #pragma once
 
 #include <chrono>
@@ -89,7 +89,8 @@ struct Refusal {
 
 std::variant<Request, Refusal> parse_request(const http::Request& request);
 
-// The credential of a request: "Authorization: Bearer", `access_token`, `auth`, in that order (rest-api.md §2).
+// The credential of a request: "Authorization: Bearer", `access_token`, `auth`, in that order
+// (net/rest/http-api.md §2).
 std::optional<std::string> credential_of(const http::Headers& headers, const Target& target);
 
 // ETags are exact hashes (db/model/hash.h), and "null_etag".

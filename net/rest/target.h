@@ -1,5 +1,5 @@
 // A request target taken apart, as clients really send it: raw quotes, braces, blanks and UTF-8 are taken as they are,
-// for they are no URIs (rest-api.md §11). A value; pure.
+// for they are no URIs (net/rest/http-api.md §11). A value; pure.
 //
 //   target := [ scheme "://" authority ] path [ "?" query ]
 //   path   := ( "/" segment )*                                  decoded after splitting; empty segments are left out

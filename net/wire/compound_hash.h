@@ -1,5 +1,6 @@
-// What a client holds of a large value, told in ranges, and what of ours it lacks (wire-protocol.md §13): the compound hashes and
-// range merges of the Android and iOS SDKs. A few changed leaves do not bring the whole value again.
+// What a client holds of a large value, told in ranges, and what of ours it lacks (net/wire/protocol.md §13): the
+// compound hashes and range merges of the Android and iOS SDKs. A few changed leaves do not bring the whole value
+// again.
 //
 //   leaves  := those of the tree in path order, children in key order; the priority of an inner node is a leaf `.priority` of it,
 //              unless no key of its children comes behind that

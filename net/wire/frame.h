@@ -1,4 +1,4 @@
-// How messages travel in WebSocket text frames (wire-protocol.md §2).
+// How messages travel in WebSocket text frames (net/wire/protocol.md §2).
 //
 //   message   := frame                       at most kPieceUnitsMax long
 //              | header frame{header}        that many pieces, each at most kPieceUnitsMax long

@@ -1,5 +1,5 @@
-// A dialogue by long polling, for browsers where no WebSocket gets through (wire-protocol.md §10): the client asks again and
-// again, and is answered when there is something to hear.
+// A dialogue by long polling, for browsers where no WebSocket gets through (net/wire/protocol.md §10): the client asks
+// again and again, and is answered when there is something to hear.
 //
 //   pieces of messages ─▶ SegmentReader ─▶ Dialogue
 //   the oldest poll's answer ◀─ what waits ◀─ Dialogue

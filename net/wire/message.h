@@ -1,4 +1,4 @@
-// What a client says (wire-protocol.md §3, §4): text becomes a typed message with everything in it checked.
+// What a client says (net/wire/protocol.md §3, §4): text becomes a typed message with everything in it checked.
 //
 //   message  := {"t":"c","d":{"t":command,"d":payload}}
 //             | {"t":"d","d":{"r":number,"a":action,"b":body}}

@@ -1,4 +1,4 @@
-// What a request of long polling asks for (wire-protocol.md §10):
+// What a request of long polling asks for (net/wire/protocol.md §10):
 //
 //   start       /.lp?start=t&cb=1&v=5&ns=demo[&ls=…]           a new session
 //   poll        /.lp?id=…&pw=…&ser=7[&seg0=0&ts0=1&d0=…]…      what there is to hear; and pieces of what is said

@@ -1,4 +1,4 @@
-// What long polling answers: scripts that call the client's functions (wire-protocol.md §10.2). Pure.
+// What long polling answers: scripts that call the client's functions (net/wire/protocol.md §10.2). Pure.
 //
 //   start  := two functions, that pass on to the window that made the client's frame ; command("start",id,password) ; data(0)
 //   poll   := data(number)                 data(number) := pRTLPCB(number,[message,…]);

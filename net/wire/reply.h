@@ -1,4 +1,4 @@
-// What the server says (wire-protocol.md §3, §4): the JSON text of its messages.
+// What the server says (net/wire/protocol.md §3, §4): the JSON text of its messages.
 //
 //   control  := {"t":"c","d":{"t":command,"d":payload}}      a client drops one without payload
 //   response := {"t":"d","d":{"r":number,"b":{"s":status,"d":data}}}

@@ -1,4 +1,4 @@
-// What a client says by long polling, cut into pieces that fit into URLs (wire-protocol.md §10.2):
+// What a client says by long polling, cut into pieces that fit into URLs (net/wire/protocol.md §10.2):
 //
 //   message := base64url(JSON), "." for padding, in pieces of at most 1840 characters
 //

@@ -9,7 +9,7 @@
 // does so in socket.h; long polling would carry the same session.
 //
 // A credential may need a key that is still to be fetched. Messages behind it are held until it is verified, for they
-// must be judged by it (wire-protocol.md §9.3): the verdict comes into a mailbox, from any thread, and wakes the
+// must be judged by it (net/wire/protocol.md §9.3): the verdict comes into a mailbox, from any thread, and wakes the
 // transport, whose on_items() looks there first. A client that goes while its messages are held has said nothing.
 //
 // Thread: its home io thread.

@@ -1,8 +1,8 @@
 // A dialogue on a WebSocket: opened by `GET /.ws`, fed with what comes in, sent what it says. A slow client is held back by its
 // own socket, and an idle one costs no buffers.
 //
-// With `s=` it is a second transport for a session that began by long polling (wire-protocol.md §10.4): it says that it is
-// there, answers pings, and keeps what else it hears until the long poll has handed the dialogue over.
+// With `s=` it is a second transport for a session that began by long polling (net/wire/protocol.md §10.4): it says
+// that it is there, answers pings, and keeps what else it hears until the long poll has handed the dialogue over.
 //
 // Thread: the home io thread of its connection, all of it.
 #pragma once

@@ -1,4 +1,4 @@
-// What a client asks for when it opens a connection: `GET /.ws?v=5&ns=demo&ls=…` (wire-protocol.md §1). Pure.
+// What a client asks for when it opens a connection: `GET /.ws?v=5&ns=demo&ls=…` (net/wire/protocol.md §1). Pure.
 #pragma once
 
 #include <algorithm>

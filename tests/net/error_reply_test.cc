@@ -8,8 +8,8 @@ using hearth::net::error_reply;
 TEST_CASE("ErrorReply: every code has a status of HTTP and a word of the Firebase protocol", "[net]") {
   struct Case {
     ErrorCode code;
-    int http_status;               // rest-api.md §9
-    std::string_view wire_status;  // wire-protocol.md §4.1
+    int http_status;               // net/rest/http-api.md §9
+    std::string_view wire_status;  // net/wire/protocol.md §4.1
   };
   const std::vector<Case> cases = {
       {ErrorCode::InvalidPath, 400, "failure"},

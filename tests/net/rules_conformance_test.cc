@@ -1,5 +1,5 @@
 // The conformance cases of security rules, over a real connection: REST with unsigned tokens, as tests of an app send them.
-// Source of the cases: shared/conformance/rules-cases.json. The same cases in-process: tests/rules/conformance_test.cc.
+// The cases: tests/data/rules-cases.json. The same cases in-process: tests/rules/ruleset_test.cc.
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <memory>
@@ -108,7 +108,7 @@ std::string query_of(const db::JsonNode& query) {
 }  // namespace
 
 TEST_CASE("Rules conformance: over REST, with unsigned tokens and the cases' clock", "[net][rules]") {
-  std::ifstream file(HEARTH_SOURCE_DIR "/../shared/conformance/rules-cases.json");
+  std::ifstream file(HEARTH_SOURCE_DIR "/tests/data/rules-cases.json");
   REQUIRE(file.good());
   std::stringstream text;
   text << file.rdbuf();
@@ -144,7 +144,7 @@ TEST_CASE("Rules conformance: over REST, with unsigned tokens and the cases' clo
 }
 
 TEST_CASE("Rules conformance: what does not compile is refused by REST with the service's words", "[net][rules]") {
-  std::ifstream file(HEARTH_SOURCE_DIR "/../shared/conformance/rules-cases.json");
+  std::ifstream file(HEARTH_SOURCE_DIR "/tests/data/rules-cases.json");
   std::stringstream text;
   text << file.rdbuf();
   const auto document = db::JsonDocument::parse(text.str());

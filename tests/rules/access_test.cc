@@ -139,7 +139,8 @@ TEST_CASE("Access: without rules, open or closed to all", "[rules]") {
   }
 }
 
-TEST_CASE("Access: a query whose order has no index is refused to readers, admins too, or noted", "[rules]") {  // rest-api.md §6
+// net/rest/http-api.md §6
+TEST_CASE("Access: a query whose order has no index is refused to readers, admins too, or noted", "[rules]") {
   World world(R"({"rules":{"list":{".read":"query.limitToFirst <= 2",".indexOn":["n","a/b"]},"values":{".indexOn":".value"}}})");
   const ValueView tree(json("1"));
   const db::Moment moment{tree, {}, kNone};
@@ -176,7 +177,7 @@ TEST_CASE("Access: a query whose order has no index is refused to readers, admin
         "Index not defined, add it to /.settings/indexes.json: [{\"at\":\"/list\",\"by\":[\"n\",\"a/b\"]}]");
 }
 
-TEST_CASE("Access: queries as rules see them", "[rules]") {  // rules-language.md §9
+TEST_CASE("Access: queries as rules see them", "[rules]") {  // rules/language.md §9
   db::Query query;
   query.order = db::Order::Child;
   query.child = at("a/b");

@@ -22,7 +22,7 @@ std::string words(std::string_view text) {
 }
 }  // namespace
 
-TEST_CASE("Lexer: tokens of expressions", "[rules]") {  // rules-language.md §4
+TEST_CASE("Lexer: tokens of expressions", "[rules]") {  // rules/language.md §4
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"auth.uid===$id", "Wauth O. Wuid O=== W$id"},
       {"1.5e2+.5", "N150.000000 O+ N0.500000"},

@@ -22,7 +22,7 @@ std::string parsed(std::string_view text) {
 }
 }  // namespace
 
-TEST_CASE("Parser: precedence and association", "[rules]") {  // rules-language.md §4
+TEST_CASE("Parser: precedence and association", "[rules]") {  // rules/language.md §4
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"true || false && true || null", "||(bool,&&(bool,bool),null)"},
       {"1 - 2 - 3 * 4", "-(-(num,num),*(num,num))"},

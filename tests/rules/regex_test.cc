@@ -12,7 +12,7 @@ std::string refusal(std::string_view pattern, std::string_view flags = "") {
 }
 }  // namespace
 
-TEST_CASE("Regex: what the dialect matches", "[rules]") {  // rules-language.md §12
+TEST_CASE("Regex: what the dialect matches", "[rules]") {  // rules/language.md §12
   struct Case {
     std::string pattern, text;
     bool matches;

@@ -66,7 +66,7 @@ bool reads(const Ruleset& ruleset, const std::string& data, const std::string& p
 }
 
 db::JsonDocument conformance() {
-  std::ifstream file(HEARTH_SOURCE_DIR "/../shared/conformance/rules-cases.json");
+  std::ifstream file(HEARTH_SOURCE_DIR "/tests/data/rules-cases.json");
   REQUIRE(file.good());
   std::stringstream text;
   text << file.rdbuf();
@@ -92,7 +92,7 @@ QueryFacts facts_of(const db::JsonNode& query) {
 
 }  // namespace
 
-TEST_CASE("Conformance: every case has the service's verdict", "[rules]") {  // shared/conformance/rules-cases.json
+TEST_CASE("Conformance: every case has the service's verdict", "[rules]") {  // tests/data/rules-cases.json
   const auto document = conformance();
   size_t count = 0;
   for (const db::JsonNode& one : document.root().field("cases")->elements()) {

@@ -13,7 +13,7 @@ std::string error(std::string_view text) {
 }
 }  // namespace
 
-TEST_CASE("Text: the dialect is taken, and plain JSON comes of it", "[rules]") {  // rules-language.md §1
+TEST_CASE("Text: the dialect is taken, and plain JSON comes of it", "[rules]") {  // rules/language.md §1
   struct Case {
     std::string text, strict;
   };

@@ -18,7 +18,7 @@ std::string told(std::string_view text, RuleKind kind = RuleKind::Write) {
 }
 }  // namespace
 
-// rules-language.md §5: each static type in each position.
+// rules/language.md §5: each static type in each position.
 TEST_CASE("Types: what each operator takes", "[rules]") {
   struct Part {
     std::string text;

@@ -157,7 +157,7 @@ TEST_CASE("fsck: says that a folder is well, and has to have it for itself", "[s
   CHECK_FALSE(std::filesystem::exists(hearth.file("dta")));
 }
 
-// rest-api.md §13.3: the CLI itself wants a signed-in account, so what it sends is sent.
+// net/rest/http-api.md §13.3: the CLI itself wants a signed-in account, so what it sends is sent.
 TEST_CASE("firebase-tools: what its database commands send is answered as they expect", "[scripts]") {
   Place hearth;
   Server& server = hearth.server();

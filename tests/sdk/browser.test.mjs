@@ -31,8 +31,8 @@ const files = {
 for (const { way, options, poll } of ways) {
   for (const [file, count] of Object.entries(files)) {
     // Not by polling alone: one has more apps at once than a browser has connections for, each takes up to two of six; the other
-    // goes offline so soon that the SDK's own goodbye (a frame of ours, wire-protocol §10.2) may not be loaded yet, and then a
-    // client is missed only for want of polls.
+    // goes offline so soon that the SDK's own goodbye (a frame of ours, net/wire/protocol.md §10.2) may not be loaded
+    // yet, and then a client is missed only for want of polls.
     if (poll && ['queries.test.mjs', 'presence.test.mjs'].includes(file)) continue;
     test(`${file} over ${way}`, async () => {
       const seen = await browser.open(options);
@@ -80,7 +80,7 @@ test('long polling: a value of 300 kB goes, one of 2 MB comes, with any text in 
   const writer = open(server.port, namespace);
   const seen = await browser.open();
   const text = 'é "</script>" \u2028 😀 '.repeat(12_000);
-  // Not by the SDK: over a WebSocket it may cut such a character in two (wire-protocol §2.2).
+  // Not by the SDK: over a WebSocket it may cut such a character in two (net/wire/protocol.md §2.2).
   await rest(server, namespace, 'PUT', '/down.json', { body: JSON.stringify(text.repeat(8)) });
   const put = (fb, database, value) => fb.set(fb.ref(database, 'up'), value);
   await inPage(seen, namespace, put, text, { poll: true });
@@ -90,7 +90,7 @@ test('long polling: a value of 300 kB goes, one of 2 MB comes, with any text in 
   assert.equal(seen.sockets.length, 0);
 });
 
-// wire-protocol §10.4: its requests come on many connections and threads.
+// net/wire/protocol.md §10.4: its requests come on many connections and threads.
 test('nothing is lost or repeated while pages change over to WebSockets', async (t) => {
   const namespace = newNamespace();
   const writer = open(server.port, namespace);

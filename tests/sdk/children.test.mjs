@@ -36,7 +36,7 @@ async function play(start, steps, order = (room) => room) {
   }
 }
 
-// data-model §7.3, first table.
+// db/model/data-model.md §7.3, first table.
 test('children: every event has the key before, removed first, then added, moved, changed, value', () =>
   play({ a: 1, b: 2, c: 3 }, [
     ['listen', () => {}, ['added a 1 [null]', 'added b 2 [a]', 'added c 3 [b]', 'value {"a":1,"b":2,"c":3}']],
@@ -77,7 +77,7 @@ test('children: every event has the key before, removed first, then added, moved
     ['nothing there', (room) => remove(room), []],
   ]));
 
-// data-model §7.3, second table. An order without limits is a plain listen on the wire.
+// db/model/data-model.md §7.3, second table. An order without limits is a plain listen on the wire.
 test('children: in the order of a child, moves are by its value', () =>
   play(
     { a: { s: 1 }, b: { s: 2 }, c: { s: 3 } },
@@ -122,7 +122,7 @@ test('children: in the order of a child, moves are by its value', () =>
     (room) => query(room, orderByChild('s')),
   ));
 
-// data-model §7.3, last paragraph.
+// db/model/data-model.md §7.3, last paragraph.
 test('priorities: none, then numbers, then strings; kept below a leaf, cleared by a plain write', async () => {
   const leaf = (value, priority) => ({ '.value': value, '.priority': priority });
   const shown = (value, priority) => JSON.stringify(leaf(value, priority));

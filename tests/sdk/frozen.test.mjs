@@ -29,7 +29,7 @@ function family(pid) {
   return below(pid);
 }
 
-// wire-protocol §8.2, and our own promise of a minute.
+// net/wire/protocol.md §8.2, and our own promise of a minute.
 test('a frozen client is missed within a minute, over a WebSocket, in a busy room and by long polling', async () => {
   const namespace = newNamespace();
   const watcher = open(server.port, namespace);

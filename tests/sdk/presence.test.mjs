@@ -106,7 +106,7 @@ test('a server that was killed runs, at its start, what sessions had queued: onc
   assert.equal((await get(ref(open(server.port, namespace), 'ends'))).val(), 1);
 });
 
-// wire-protocol §8.3: `ls` ends the old session before anything of the new one.
+// net/wire/protocol.md §8.3: `ls` ends the old session before anything of the new one.
 test('a client that lost its network comes back before the server noticed, and stays online', async (t) => {
   const namespace = newNamespace();
   const proxy = await Proxy.start(t, server.port);

@@ -1,4 +1,5 @@
-// Queries of the published SDK, once and live: the tables of data-model §6 and §7.3, and what crosses the wire for them.
+// Queries of the published SDK, once and live: the tables of db/model/data-model.md §6 and §7.3, and what crosses the
+// wire for them.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { setLogLevel } from '@firebase/app';
@@ -52,7 +53,7 @@ async function ask(data, table) {
   }
 }
 
-test('queries: order and bounds over numbers (data-model §6, data A)', () => {
+test('queries: order and bounds over numbers (db/model/data-model.md §6, data A)', () => {
   const value = orderByValue();
   const key = orderByKey();
   const priority = orderByPriority();
@@ -86,7 +87,7 @@ test('queries: order and bounds over numbers (data-model §6, data A)', () => {
   ]);
 });
 
-test('queries: a child of any type orders (data-model §6, data B)', () => {
+test('queries: a child of any type orders (db/model/data-model.md §6, data B)', () => {
   const data = { a: { s: 1 }, b: { t: 1 }, c: { t: 2 }, d: { s: 'x' }, e: { s: true }, f: { s: { k: 1 } }, g: 'leaf' };
   data.h = { s: false };
   const s = orderByChild('s');
@@ -104,7 +105,7 @@ test('queries: a child of any type orders (data-model §6, data B)', () => {
   ]);
 });
 
-test('queries: integer keys come first and sort as numbers (data-model §6, data C)', () => {
+test('queries: integer keys come first and sort as numbers (db/model/data-model.md §6, data C)', () => {
   const key = orderByKey();
   return ask({ '-5': 1, 2: 1, '03': 1, 10: 1, 2147483648: 1, x: 1 }, [
     [key, [], '-5 2 03 10 2147483648 x'],
@@ -140,7 +141,7 @@ async function play(start, order, steps) {
   }
 }
 
-// data-model §7.3, third table. Values are not compared again: the events of children say all.
+// db/model/data-model.md §7.3, third table. Values are not compared again: the events of children say all.
 test('windows: the first two of an order follow every write', () =>
   play({ a: { s: 1 }, b: { s: 2 }, c: { s: 3 }, d: { s: 4 } }, [orderByChild('s'), limitToFirst(2)], [
     ['listen', () => {}, ['added a {"s":1} [null]', 'added b {"s":2} [a]']],
@@ -224,7 +225,7 @@ test('windows: a listener that comes back with what it has is told nothing twice
   await first.request('q', { p: '/room', q: { i: 's', l: 2, vf: 'r' }, t: 1, h: '' });
   const [{ d }] = first.heard.items.filter((message) => message.d?.a === 'd');
   assert.deepEqual(d.b, { p: 'room', d: { b: { s: 2 }, c: { s: 3 } }, t: 1 });
-  // The node hash of the window {b: {s: 2}, c: {s: 3}}, as the SDK computes it (data-model §9).
+  // The node hash of the window {b: {s: 2}, c: {s: 3}}, as the SDK computes it (db/model/data-model.md §9).
   const { createHash } = await import('node:crypto');
   const sha1 = (text) => createHash('sha1').update(text).digest('base64');
   const leaf = (bits) => sha1(`number:${bits}`);

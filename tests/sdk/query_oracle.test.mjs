@@ -1,5 +1,6 @@
 // Random trees, queries and writes: what an app hears from the server is, write by write, what the SDK's own engine
-// makes of the same writes offline (data-model, "How to re-run"). HEARTH_SEED repeats a run, HEARTH_STEPS sets its length.
+// makes of the same writes offline (db/model/data-model.md, "How to re-run"). HEARTH_SEED repeats a run, HEARTH_STEPS
+// sets its length.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { setLogLevel } from '@firebase/app';

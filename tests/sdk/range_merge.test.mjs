@@ -1,5 +1,5 @@
 // A client that speaks as the Android and iOS SDKs do: it says what it holds of a value by ranges, and is told the rest alone
-// (wire-protocol.md §13; SDK: CompoundHash.java, RangeMerge.java).
+// (net/wire/protocol.md §13; SDK: CompoundHash.java, RangeMerge.java).
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, test } from 'node:test';

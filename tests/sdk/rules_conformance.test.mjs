@@ -1,5 +1,5 @@
 // A third of the conformance cases of security rules through the SDK; all of them run in-process and over REST
-// (tests/rules, tests/net). Source: shared/conformance/rules-cases.json.
+// (tests/rules, tests/net). The cases: tests/data/rules-cases.json.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
@@ -11,7 +11,7 @@ import { Server } from './support/server.mjs';
 const server = await Server.start(after, ['--dev', '--sync', 'os']);
 after(closeApps);
 
-const { cases } = JSON.parse(readFileSync(new URL('../../../shared/conformance/rules-cases.json', import.meta.url)));
+const { cases } = JSON.parse(readFileSync(new URL('../data/rules-cases.json', import.meta.url)));
 // Without a clock of their own. The SDK refuses some paths and values by itself: those cases are REST's.
 const sdkCan = ({ op, now }) => now === undefined && !op.query && !/[.#$[\]]/.test(op.path);
 const chosen = cases.filter(sdkCan).filter((_, index) => index % 2 === 0 || index % 5 === 1);

@@ -48,7 +48,7 @@ test('the hash of every kind of value is the one that the SDK computes', async (
     '-1.5',
     '0.1',
     '1e21',
-    '1.862645149230957e-9', // 2^-29: the SDK's own idea of its exponent is wrong (wire-protocol §7.2)
+    '1.862645149230957e-9', // 2^-29: the SDK's own idea of its exponent is wrong (net/wire/protocol.md §7.2)
     '7.999999999999999',
     '281474976710655',
     '9007199254740993', // more than a double holds

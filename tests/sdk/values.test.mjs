@@ -132,7 +132,7 @@ test('5,000 children: in one write, one by one, and in order', async () => {
 
 test('emoji and other keys: kept, and ordered as the SDK orders them', async () => {
   const [ada, bob] = two();
-  // data-model §3
+  // db/model/data-model.md §3
   const sorted = ['-2147483648', '-5', '3', '03', '003', '10', '2147483647', ' 1', '+1', '-2147483649', '1_5'];
   sorted.push('2147483648', 'A', 'a b&c=%2F+"\'\\', '~', 'é', '👩‍👩‍👧', '😀', '\uffee');
   for (const key of [...sorted].reverse()) await set(child(ref(ada), key), `value of ${key} 🎉`);

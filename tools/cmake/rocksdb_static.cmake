@@ -1,5 +1,5 @@
 # rocksdb_static: Debian's librocksdb.a and what it needs. Static, because calls through the PLT and TLS cost 11-30 % of
-# a write (machine-facts.md §2.1).
+# a write (db/store/machine-facts.md §2.1).
 find_library(ROCKSDB_ARCHIVE NAMES librocksdb.a REQUIRED)
 find_path(ROCKSDB_INCLUDE rocksdb/db.h REQUIRED)
 add_library(rocksdb_static INTERFACE)

@@ -215,7 +215,7 @@ TEST_CASE("match: what a listener is told of a write", "[events]") {
        "a/c/d",
        ""},
 
-      // A client that empties a node on the way to filling it again loses its priority (wire-protocol.md §6.3).
+      // A client that empties a node on the way to filling it again loses its priority (net/wire/protocol.md §6.3).
       {"a merge that removes where priorities are: the whole",
        R"({"a":{".priority":1,"b":1}})",
        "a",

@@ -92,7 +92,7 @@ Value after_body(const Value& shown, const std::shared_ptr<const Body>& body, co
 
 }  // namespace
 
-TEST_CASE("View: the first two by child, step by step", "[events]") {  // data-model.md §7.3
+TEST_CASE("View: the first two by child, step by step", "[events]") {  // db/model/data-model.md §7.3
   Scene scene(R"({"l":{"a":{"s":1},"b":{"s":2},"c":{"s":3},"d":{"s":4}}})", limited(Order::Child, "s", Limit::First, 2));
   CHECK(scene.write({{"l/a/s", "2.5"}}) == "d l/a/s 2.5");
   CHECK(scene.write({{"l/a/s", "10"}}) == R"(m l a:null c:{"s":3})");
@@ -108,7 +108,7 @@ TEST_CASE("View: the first two by child, step by step", "[events]") {  // data-m
   CHECK(scene.write({{"x", "1"}}).empty());
 }
 
-TEST_CASE("View: the last two by key, and a range by value", "[events]") {  // data-model.md §7.3
+TEST_CASE("View: the last two by key, and a range by value", "[events]") {  // db/model/data-model.md §7.3
   Scene last(R"({"l":{"a":1,"b":2,"c":3}})", limited(Order::Priority, nullptr, Limit::Last, 2));
   CHECK(last.write({{"l/d", "4"}}) == "m l b:null d:4");
   CHECK(last.write({{"l/a0", "4"}}).empty());

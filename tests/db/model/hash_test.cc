@@ -18,7 +18,7 @@ Value json(std::string text) {
 } // namespace
 
 TEST_CASE("Hash: is that of the SDK's vectors",
-          "[db][model]") { // wire-protocol.md §7.2
+          "[db][model]") { // net/wire/protocol.md §7.2
   const auto document = hearth::test::vectors();
   const auto cases = document.root().field("simple_hash")->elements();
   REQUIRE(cases.size() == 31);
@@ -35,7 +35,7 @@ TEST_CASE("Hash: is that of the SDK's vectors",
   }
 }
 
-TEST_CASE("Hash: is that of data-model.md, section 9", "[db][model]") {
+TEST_CASE("Hash: is that of db/model/data-model.md §9", "[db][model]") {
   struct Case {
     const char *json, *hash;
   };
@@ -83,7 +83,7 @@ TEST_CASE(
 }
 
 TEST_CASE("Hash: numbers without the quirk hash alike in both ways",
-          "[db][model]") { // wire-protocol.md §7.2
+          "[db][model]") { // net/wire/protocol.md §7.2
   for (int i = 0; i <= 100'000; ++i) {
     const Value integer = Value::integer(i);
     const Value decimal = Value::real(i / 1000.0);
@@ -112,7 +112,7 @@ TEST_CASE(
 TEST_CASE("Hash: children with priorities are in priority order: none, "
           "numbers, strings, ties by key",
           "[db][model]") {
-  // wire-protocol.md §11.4: 9, 10, d, c, f, g, b, e, a. The hash was computed
+  // net/wire/protocol.md §11.4: 9, 10, d, c, f, g, b, e, a. The hash was computed
   // apart from this code.
   const Value value = json(
       R"({"a":{".value":1,".priority":"b"},"e":{".value":1,".priority":"B"},

@@ -32,7 +32,7 @@ constexpr const char* kLong =
 
 }  // namespace
 
-TEST_CASE("JSON becomes the tree that data-model.md, section 1, says") {
+TEST_CASE("JSON becomes the tree that db/model/data-model.md §1 says") {
   struct {
     const char* name;
     const char* text;

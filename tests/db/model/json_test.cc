@@ -45,7 +45,7 @@ Value with_arrays(RandomTree &random, size_t depth_max) {
   return random.chance(0.2) ? value.with_priority(random.priority()) : value;
 }
 
-// rest-api.md §5.6 by the letter, from the children's keys as texts.
+// net/rest/http-api.md §5.6 by the letter, from the children's keys as texts.
 std::string plainly(const Value &value) {
   if (value.is_null() || value.is_leaf()) return to_json(value.without_priority(), JsonStyle::Export);
   std::vector<std::pair<std::string, std::string>> children;
@@ -78,7 +78,7 @@ std::string plainly(const Value &value) {
 }  // namespace
 
 TEST_CASE("JsonWriter: plain and export forms are those of the SDK's vectors",
-          "[db][model]") {  // wire-protocol.md §11.1
+          "[db][model]") {  // net/wire/protocol.md §11.1
   const auto document = hearth::test::vectors();
   const auto cases = document.root().field("val_coercion")->elements();
   REQUIRE(cases.size() == 10);
@@ -99,7 +99,7 @@ TEST_CASE("JsonWriter: plain and export forms are those of the SDK's vectors",
 }
 
 TEST_CASE("JsonWriter: an object with dense indexes for keys is told as an array",
-          "[db][model]") {  // rest-api.md §5.6
+          "[db][model]") {  // net/rest/http-api.md §5.6
   struct Case {
     const char *stored, *told;
   };
@@ -130,7 +130,7 @@ TEST_CASE("JsonWriter: an object with dense indexes for keys is told as an array
 }
 
 TEST_CASE("JsonWriter: export form tells priorities and never arrays",
-          "[db][model]") {  // rest-api.md §5.7
+          "[db][model]") {  // net/rest/http-api.md §5.7
   struct Case {
     const char *stored, *told;
   };
@@ -155,7 +155,7 @@ TEST_CASE("JsonWriter: export form tells priorities and never arrays",
 }
 
 TEST_CASE("JsonWriter: pretty print is Jackson's",
-          "[db][model]") {  // rest-api.md §5.2
+          "[db][model]") {  // net/rest/http-api.md §5.2
   struct Case {
     const char *stored, *told;
   };
@@ -181,7 +181,7 @@ TEST_CASE("JsonWriter: pretty print is Jackson's",
 }
 
 TEST_CASE("JsonWriter: numbers are told as JavaScript tells them, but that digits alone are an int64, and exact",
-          "[db][model]") {  // machine-facts.md §6
+          "[db][model]") {  // db/store/machine-facts.md §6
   struct Case {
     double number;
     const char *text;
@@ -244,7 +244,7 @@ TEST_CASE("JsonWriter: every double and every integer comes back from its text",
 }
 
 TEST_CASE("JsonWriter: strings escape what JSON must and nothing else",
-          "[db][model]") {  // rest-api.md §5.5
+          "[db][model]") {  // net/rest/http-api.md §5.5
   std::string text;
   append_json_string(std::string_view("\"\\\0\x01\x1f\b\f\n\r\t/\x7f é😀", 19), text);
   CHECK(text == "\"\\\"\\\\\\u0000\\u0001\\u001f\\b\\f\\n\\r\\t/\x7f é😀\"");

@@ -31,7 +31,8 @@ std::string tricky_key(RandomTree& random) {
 
 }  // namespace
 
-TEST_CASE("KeyOrder: 32-bit integers first by number, then strings by UTF-16", "[db][model]") {  // data-model.md §3
+// db/model/data-model.md §3
+TEST_CASE("KeyOrder: 32-bit integers first by number, then strings by UTF-16", "[db][model]") {
   const std::vector<std::string> sorted = {
       "-2147483648", "-5", "0",    "-0",   "00",          "3",   "03",         "003", "5",   "9",
       "20",          "100", "2147483647", " 1", "+1", "-2147483649", "1_5", "2147483648", "A",   "_",
@@ -45,7 +46,7 @@ TEST_CASE("KeyOrder: 32-bit integers first by number, then strings by UTF-16", "
   }
 }
 
-TEST_CASE("KeyOrder: is that of the SDK's vectors", "[db][model]") {  // wire-protocol.md §11.2
+TEST_CASE("KeyOrder: is that of the SDK's vectors", "[db][model]") {  // net/wire/protocol.md §11.2
   const auto document = hearth::test::vectors();
   const auto keys = document.root().field("key_order")->elements();
   REQUIRE(keys.size() == 33);

@@ -58,7 +58,7 @@ TEST_CASE("Leaf: every number comes back from its bytes", "[db][model]") {
 
 TEST_CASE(
     "Leaf: a number that is integral and fits is an integer, else a double",
-    "[db][model]") { // data-model.md §2.3
+    "[db][model]") { // db/model/data-model.md §2.3
   CHECK(number_leaf(2147483648.0) == integer_leaf(2147483648));
   CHECK(number_leaf(-0.0) == integer_leaf(0));
   CHECK(number_leaf(-9223372036854775808.0) == integer_leaf(INT64_MIN));

@@ -48,7 +48,7 @@ TEST_CASE("Path: slashes separate, empty pieces vanish, nothing is decoded", "[d
   }
 }
 
-TEST_CASE("Path: a key that cannot be is refused with the service's words", "[db][model]") {  // rest-api.md §9
+TEST_CASE("Path: a key that cannot be is refused with the service's words", "[db][model]") {  // net/rest/http-api.md §9
   const std::vector<std::string> bad = {
       "a.b",
       "$a",
@@ -86,7 +86,7 @@ TEST_CASE("Path: a key that cannot be is refused with the service's words", "[db
   }
 }
 
-TEST_CASE("Path: a key and a path end at 768 bytes, a path at 32 keys", "[db][model]") {  // data-model.md §2.1
+TEST_CASE("Path: a key and a path end at 768 bytes, a path at 32 keys", "[db][model]") {  // db/model/data-model.md §2.1
   CHECK(Path::parse(std::string(768, 'k')).ok());
   CHECK(Path::parse(std::string(769, 'k')).error().message == kTooLong);
   CHECK(Path::parse(repeated("é", 384)).ok());

@@ -18,7 +18,7 @@ const std::string kAlphabet =
 } // namespace
 
 TEST_CASE("PushId: the first eight characters are the time",
-          "[db][model]") { // data-model.md §8
+          "[db][model]") { // db/model/data-model.md §8
   struct Case {
     int64_t time;
     const char *text;

@@ -72,7 +72,7 @@ TEST_CASE("Query: an order by several children compares one after the other", "[
   CHECK_FALSE(check_query(query).ok());
 }
 
-TEST_CASE("Query: integers beyond 2^53 and doubles have one order", "[model][query]") {  // data-model.md §2.3
+TEST_CASE("Query: integers beyond 2^53 and doubles have one order", "[model][query]") {  // db/model/data-model.md §2.3
   const std::vector<std::string> sorted = {"-9223372036854775808", "-1", "-0.5", "0",  "9007199254740992", "9007199254740993",
                                            "9007199254740994",     "1e16", "9223372036854775806", "9223372036854775807", "1e300"};
   for (size_t i = 0; i < sorted.size(); ++i) {

@@ -87,7 +87,7 @@ void check(const std::string& data, const std::vector<Case>& cases) {
 
 }  // namespace
 
-TEST_CASE("Select: by value, as the SDK selects", "[model][query]") {  // data-model.md §6, data A
+TEST_CASE("Select: by value, as the SDK selects", "[model][query]") {  // db/model/data-model.md §6, data A
   check(R"({"alex":60,"rob":56,"vassili":55.5,"tony":52,"greg":52})",
         {{"$value", {{"startAt", "52"}}, "greg,tony,vassili,rob,alex"},
          {"$value", {{"startAt", "52@tony"}}, "tony,vassili,rob,alex"},
@@ -109,7 +109,7 @@ TEST_CASE("Select: by value, as the SDK selects", "[model][query]") {  // data-m
          {"$value", {{"startAt", "60"}, {"endAt", "52"}}, ""}});
 }
 
-TEST_CASE("Select: by child, as the SDK selects", "[model][query]") {  // data-model.md §6, data B
+TEST_CASE("Select: by child, as the SDK selects", "[model][query]") {  // db/model/data-model.md §6, data B
   check(R"({"a":{"s":1},"b":{"t":1},"c":{"t":2},"d":{"s":"x"},"e":{"s":true},"f":{"s":{"k":1}},"g":"leaf","h":{"s":false}})",
         {{"s", {}, "b,c,g,h,e,a,d,f"},
          {"s", {{"startAt", "null"}}, "b,c,g,h,e,a,d,f"},
@@ -123,7 +123,7 @@ TEST_CASE("Select: by child, as the SDK selects", "[model][query]") {  // data-m
          {"s/k", {{"startAt", "1"}}, "f"}});
 }
 
-TEST_CASE("Select: by key, as the SDK selects", "[model][query]") {  // data-model.md §6, data C
+TEST_CASE("Select: by key, as the SDK selects", "[model][query]") {  // db/model/data-model.md §6, data C
   check(R"({"-5":1,"2":1,"03":1,"10":1,"2147483648":1,"x":1})",
         {{"$key", {{"startAt", "\"3\""}}, "03,10,2147483648,x"},
          {"$key", {{"startAfter", "\"9\""}}, "10,2147483648,x"},
@@ -135,7 +135,7 @@ TEST_CASE("Select: by key, as the SDK selects", "[model][query]") {  // data-mod
          {"$key", {{"equalTo", "\"03\""}}, "03"}});
 }
 
-TEST_CASE("Select: the wire's vectors", "[model][query]") {  // wire-protocol.md §6.4
+TEST_CASE("Select: the wire's vectors", "[model][query]") {  // net/wire/protocol.md §6.4
   check(R"({"a":{"v":1},"b":{"v":2},"c":{"v":2},"d":{"v":3},"e":{"v":"x"},"f":{"v":true},"h":{"w":1},"10":{"v":2},"9":{"v":{"n":1}},"-1":{"w":1}})",
         {{"v", {}, "-1,h,f,a,10,b,c,d,e,9"},
          {"v", {{"startAt", "2"}}, "10,b,c,d,e,9"},

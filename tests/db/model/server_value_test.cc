@@ -44,7 +44,7 @@ Result<Value> resolved(const Value &value, const Value &stored) {
 } // namespace
 
 TEST_CASE("ServerValue: increments follow the table",
-          "[db][model]") { // data-model.md §10
+          "[db][model]") { // db/model/data-model.md §10
   struct Case {
     const char *existing, *by, *sum;
   };

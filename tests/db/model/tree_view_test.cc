@@ -176,7 +176,7 @@ TEST_CASE("A hash precondition holds for the value at its path and its prioritie
   CHECK(holds("none", "nonsense").error().code == ErrorCode::Stale);
 }
 
-TEST_CASE("A hash precondition accepts the JavaScript SDK's way with some doubles") {  // wire-protocol.md §7.2
+TEST_CASE("A hash precondition accepts the JavaScript SDK's way with some doubles") {  // net/wire/protocol.md §7.2
   const Value quirky = json(R"({"n":1.862645149230957e-09})");
   const RowsView view(quirky);
   CHECK(node_hash(quirky) != node_hash(quirky, NumberHex::JavaScript));

@@ -45,7 +45,7 @@ Node node_of(const Value& value) {
   return node;
 }
 
-// data-model.md §1, word by word.
+// db/model/data-model.md §1, word by word.
 void set(Node& node, const Path& at, const Value& value) {
   if (at.is_root()) {
     node = node_of(value);
@@ -219,7 +219,7 @@ TEST_CASE("A key's own zero byte at the end is not taken for a priority") {
   CHECK(is_priority_key(std::string(1, '\0')));
 }
 
-TEST_CASE("A set follows the rules of data-model.md, section 1") {
+TEST_CASE("A set follows the rules of db/model/data-model.md §1") {
   struct {
     const char* name;
     const char* before;

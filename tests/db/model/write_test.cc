@@ -81,8 +81,8 @@ std::string key(std::string_view text) { return encode_path(path(text)); }
 
 }  // namespace
 
-TEST_CASE(
-    "Paths of an update are neither equal nor above one another, however they are written") {  // data-model.md §11
+// db/model/data-model.md §11
+TEST_CASE("Paths of an update are neither equal nor above one another, however they are written") {
   struct {
     std::vector<std::string> paths;
     const char* message;  // "" for allowed

@@ -74,7 +74,7 @@ TEST_CASE("More pipelined requests than fit into a read are all answered, at onc
 }
 
 TEST_CASE("Targets are handed on as they were sent",
-          "[net][http]") {  // rest-api.md §11: curl and browsers send them raw
+          "[net][http]") {  // net/rest/http-api.md §11: curl and browsers send them raw
   HttpFixture server(echo);
   HttpClient client(server.port());
   for (const std::string target :

@@ -76,7 +76,7 @@ TEST_CASE("stream: the first event is the value, then comes what changes, by the
     std::string method, target, body, event;
   };
   const std::vector<Case> cases = {
-      // rest-api.md §10, "Which event for which write"
+      // net/rest/http-api.md §10, "Which event for which write"
       {"PUT", "/s/a/x.json", "2", put_event("/a/x", "2")},
       {"PUT", "/s.json", R"({"a":1})", put_event("/", R"({"a":1})")},
       {"PATCH", "/s.json", R"({"b":1,"c/d":[2]})", patch_event("/", R"({"b":1,"c/d":[2]})")},

@@ -18,7 +18,7 @@ std::string whole(const db::Body& body, const std::string& base, db::JsonStyle s
 
 }  // namespace
 
-TEST_CASE("event text: strict lines, paths relative to the stream's", "[net][rest]") {  // rest-api.md §10
+TEST_CASE("event text: strict lines, paths relative to the stream's", "[net][rest]") {  // net/rest/http-api.md §10
   constexpr auto kPlain = db::JsonStyle::Plain;
   constexpr auto kExport = db::JsonStyle::Export;
   const auto put = db::Body::put(path_of("a/b"), db::Slot::Value, value_of(R"({"x":[1],".priority":2})"));

@@ -15,7 +15,7 @@ namespace db = hearth::db;
 namespace http = hearth::net::http;
 using namespace hearth::test;
 
-TEST_CASE("REST: 25 writers that compare and set count to 25", "[net][rest]") {  // rest-api.md §14.3
+TEST_CASE("REST: 25 writers that compare and set count to 25", "[net][rest]") {  // net/rest/http-api.md §8
   const RestServer server;
   std::atomic<int> failures = 0;
   std::vector<std::thread> threads;

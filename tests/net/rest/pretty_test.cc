@@ -17,7 +17,7 @@ std::string pretty(const std::string& compact, size_t piece) {
 
 }  // namespace
 
-TEST_CASE("PrettyPrinter: the service's layout, however the text is cut", "[net][rest]") {  // rest-api.md §5.2
+TEST_CASE("PrettyPrinter: the service's layout, however the text is cut", "[net][rest]") {  // net/rest/http-api.md §5.2
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"null", "null"},
       {"\"a : {,} [ \\\" \\\\\"", "\"a : {,} [ \\\" \\\\\""},

@@ -15,7 +15,7 @@ std::string told(const std::string& parameters, Shallow shallow = Shallow::No) {
 }
 }  // namespace
 
-TEST_CASE("Query parameters: as clients write them", "[rest]") {  // rest-api.md §6
+TEST_CASE("Query parameters: as clients write them", "[rest]") {  // net/rest/http-api.md §6
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"", ""},
       {"print=pretty", ""},
@@ -49,7 +49,7 @@ TEST_CASE("Query parameters: as clients write them", "[rest]") {  // rest-api.md
   }
 }
 
-TEST_CASE("Query parameters: refused in the service's words", "[rest]") {  // rest-api.md §6
+TEST_CASE("Query parameters: refused in the service's words", "[rest]") {  // net/rest/http-api.md §6
   const std::string order = R"(orderBy="a"&)";
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"limitToFirst=1", "orderBy must be defined when other query parameters are defined"},

@@ -46,7 +46,7 @@ TEST_CASE("reply: each error has its status and its words", "[net][rest]") {
   }
 }
 
-TEST_CASE("reply: a denial is the service's 36 bytes", "[net][rest]") {  // rest-api.md §9
+TEST_CASE("reply: a denial is the service's 36 bytes", "[net][rest]") {  // net/rest/http-api.md §9
   CHECK(error_reply_of({db::ErrorCode::PermissionDenied, "Permission denied"}, "").body.size() == 36);
 }
 

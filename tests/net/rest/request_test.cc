@@ -199,7 +199,7 @@ TEST_CASE("Request: what the reply is to look like", "[net][rest]") {
   CHECK(refused(ask("GET", "/a.b.json?callback=f")).callback == "f");
 }
 
-TEST_CASE("Request: conditions, the matrix", "[net][rest]") {  // rest-api.md §8
+TEST_CASE("Request: conditions, the matrix", "[net][rest]") {  // net/rest/http-api.md §8
   const http::Headers etag = {{"X-Firebase-ETag", "true"}};
   const http::Headers match = {{"If-Match", "abc="}};
   for (const std::string method : {"GET", "PUT", "POST", "DELETE"}) {

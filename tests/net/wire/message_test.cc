@@ -44,7 +44,7 @@ TEST_CASE("Message: a put is one overwrite, however the client writes its path",
     size_t preconditions;
   };
   const std::vector<Case> cases = {
-      // Frames of the published SDK (wire-protocol.md §4, §7.1).
+      // Frames of the published SDK (net/wire/protocol.md §4, §7.1).
       {R"({"p":"/rooms/r1","d":{"n":5,"name":"Lobby"}})", R"(rooms/r1 = {"n":5,"name":"Lobby"})", 0},
       {R"({"p":"/pr/.priority","d":"hi"})", R"(pr .priority = "hi")", 1},  // something must be there
       {R"({"p":"/pr/.priority","d":null})", "pr .priority = null", 0},
@@ -126,7 +126,7 @@ TEST_CASE("Message: listens and gets without a filter are of the whole location"
   CHECK_FALSE(std::get<Listen>(act("q", R"({"p":"/a"})")).listen.hash);
 }
 
-TEST_CASE("Message: filtered queries, as SDKs write them", "[wire]") {  // wire-protocol.md §4, §6: captured frames
+TEST_CASE("Message: filtered queries, as SDKs write them", "[wire]") {  // net/wire/protocol.md §4, §6: captured frames
   struct Case {
     std::string query, text;  // of db::Query
   };
@@ -204,7 +204,7 @@ TEST_CASE("Message: onDisconnect put, merge and cancel", "[wire]") {
 }
 
 TEST_CASE("Message: credentials and what an admin asks to be judged as", "[wire]") {
-  const Action plain = act("gauth", R"({"cred":"owner"})");  // admin SDK frames (wire-protocol.md §9.1)
+  const Action plain = act("gauth", R"({"cred":"owner"})");  // admin SDK frames (net/wire/protocol.md §9.1)
   CHECK(std::get<Authenticate>(plain).credential == "owner");
   CHECK_FALSE(std::get<Authenticate>(plain).act_as);
   CHECK(std::get<Authenticate>(act("gauth", R"({"cred":"owner","noauth":true})")).act_as == "null");

@@ -79,7 +79,7 @@ export class FrameReader {
   }
 }
 
-// Text frames in, messages out: chunks of the Firebase protocol are put together (wire-protocol.md §2.1).
+// Text frames in, messages out: chunks of the Firebase protocol are put together (net/wire/protocol.md §2.1).
 export class MessageReader {
   #wanted = 0;
   #pieces = [];
