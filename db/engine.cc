@@ -294,7 +294,7 @@ Result<std::shared_ptr<Conversation>> Engine::converse(const std::string& name, 
                                                        std::function<void()> wake) {
   const Gate::Pass pass(gate_);
   if (!pass) return closed_error();
-  auto conversation = std::make_shared<Conversation>(random_hex(16), space(name), std::move(wake));
+  auto conversation = std::make_shared<Conversation>(random_hex(16), space(name), std::move(wake), memory_->events);
   conversation->space->shard.submit({conversation->space, conversation, 0, BeginRequest{std::string(replaces)}, nullptr});
   return conversation;
 }
@@ -397,6 +397,7 @@ Figures Engine::figures() const {
   for (const auto& shard : heavy_shards_) shard->add_to(figures);
   figures.answer_bytes = answers_.bytes();
   figures.answers_refused = answers_.refused();
+  figures.event_bytes = static_cast<uint64_t>(std::max<int64_t>(memory_->events->bytes.value(), 0));
   figures.disconnect_bytes = static_cast<uint64_t>(memory_->disconnect_bytes.value());
   figures.listener_bytes = static_cast<uint64_t>(memory_->listeners.bytes.value());
   memory_->add_to(figures.memory_limits_reached);

@@ -20,6 +20,7 @@ bool is_own(MemoryLimit limit) {
     case MemoryLimit::NamespaceDisconnectSize:
     case MemoryLimit::TotalDisconnectSize:
     case MemoryLimit::RememberedSize:
+    case MemoryLimit::EventsSize:
       return false;
   }
   return false;
@@ -42,6 +43,7 @@ Error Memory::refuse(MemoryLimit limit, std::string_view of, uint64_t bytes, uin
 
 void Memory::add_to(MemoryLimitsReached& counts) const {
   for (size_t i = 0; i < counts.size(); ++i) counts[i] += reached_[i].value();
+  counts[static_cast<size_t>(MemoryLimit::EventsSize)] += events->reached.value();
 }
 
 }  // namespace hearth::db

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -11,11 +12,12 @@
 #include "db/base/result.h"
 #include "db/events/listener_registry.h"
 #include "db/model/memory_limits.h"
+#include "db/story.h"
 
 namespace hearth::db {
 
 struct Memory {
-  explicit Memory(const MemoryLimits& most) : limits(most) {}
+  explicit Memory(const MemoryLimits& most) : limits(most), events(std::make_shared<EventBudget>(most.event_bytes_max)) {}
 
   // Of a request that would make `bytes` (or as many of something) of what may be `most`: it is refused, and counted.
   // `of`: "The listeners of this connection". TooLarge where its own client can make room, else Unavailable.
@@ -25,6 +27,7 @@ struct Memory {
   const MemoryLimits limits;
   ListenerRegistry::Count listeners;
   Gauge disconnect_bytes;
+  const std::shared_ptr<EventBudget> events;  // stories may outlive us
   void count_forgotten() { reached_[static_cast<size_t>(MemoryLimit::RememberedSize)].add(); }
 
  private:

@@ -41,8 +41,9 @@ inline constexpr size_t kLargeValuesBytesMax = 16 << 20; // of all these; their 
 
 // One conversation's state at its shard. `story`, `is_gone` and the constants are for any thread, the rest for the shard's.
 struct Conversation final : Audience {
-  Conversation(std::string session, std::shared_ptr<Space> with, std::function<void()> wake)
-      : id(std::move(session)), space(std::move(with)), story(std::move(wake)) {}
+  Conversation(std::string session, std::shared_ptr<Space> with, std::function<void()> wake,
+               std::shared_ptr<EventBudget> events)
+      : id(std::move(session)), space(std::move(with)), story(std::move(wake), std::move(events)) {}
   const std::string id;
   const std::shared_ptr<Space> space;
   Payer payer() const;  // whose share of the readers' turns it takes

@@ -20,6 +20,13 @@ size_t bytes_of(const Item& item) {
   return sizeof(Item);
 }
 
+// What the item is of memory, about: of a body as much as of those who have it now.
+size_t part_of(const Item& item) {
+  const auto* event = std::get_if<Event>(&item);
+  if (event == nullptr || event->body == nullptr) return sizeof(Item);
+  return sizeof(Item) + event->body->byte_count() / static_cast<size_t>(std::max(event->body.use_count(), 1L));
+}
+
 }  // namespace
 
 bool Story::should_wake() {
@@ -32,17 +39,37 @@ size_t& Story::bytes_like(const Item& item) {
   return std::holds_alternative<Answer>(item) ? answer_bytes_ : event_bytes_;
 }
 
-bool Story::fits(const Item& item, size_t bytes) {
+bool Story::fits(const Item& item, Entry& entry) {
+  const bool is_answer = std::holds_alternative<Answer>(item);
   size_t& waiting = bytes_like(item);
-  const size_t most = std::holds_alternative<Answer>(item) ? kAnswerBytesMax : kStoryBytesMax;
-  if (waiting > 0 && waiting + bytes > most) return false;  // one alone always fits
-  waiting += bytes;
+  entry.bytes = bytes_of(item);
+  const size_t most = is_answer ? kAnswerBytesMax : kStoryBytesMax;
+  if (waiting > 0 && waiting + entry.bytes > most) return false;  // one alone always fits
+  if (budget_ != nullptr && !is_answer) {
+    entry.counted = part_of(item);
+    const auto all = static_cast<uint64_t>(std::max<int64_t>(budget_->bytes.value(), 0));
+    if (counted_ > kStoryKeptBytes && all + entry.counted > budget_->bytes_max) {
+      budget_->reached.add();
+      return false;
+    }
+    budget_->bytes.add(static_cast<int64_t>(entry.counted));
+    counted_ += entry.counted;
+  }
+  waiting += entry.bytes;
   return true;
+}
+
+// What was counted in fits().
+void Story::forget(size_t counted) {
+  if (counted == 0) return;
+  budget_->bytes.add(-static_cast<int64_t>(counted));
+  counted_ -= counted;
 }
 
 // What waits is dropped for the reason; the owner hears nothing else.
 void Story::overflow() {
   first_ += waiting();
+  forget(counted_);
   entries_.clear();
   taken_ = 0;
   entries_.emplace_back().item.emplace(
@@ -57,9 +84,10 @@ bool Story::append(Item item) {
   {
     const std::lock_guard lock(mutex_);
     if (!closed_) {
-      const size_t bytes = bytes_of(item);
-      if (fits(item, bytes)) {
-        entries_.push_back({std::move(item), bytes});
+      Entry entry;
+      if (fits(item, entry)) {
+        entry.item = std::move(item);
+        entries_.push_back(std::move(entry));
       } else {
         overflow();
       }
@@ -84,8 +112,7 @@ void Story::fill(uint64_t place, Item item) {
     const std::lock_guard lock(mutex_);
     if (closed_ || place < first_ || place - first_ >= waiting()) return;
     Entry& entry = entries_[taken_ + place - first_];
-    entry.bytes = bytes_of(item);
-    if (fits(item, entry.bytes)) {
+    if (fits(item, entry)) {
       entry.item = std::move(item);
     } else {
       overflow();
@@ -110,6 +137,7 @@ bool Story::take_some(std::vector<Item>& items) {
     if (!items.empty() && bytes > kTakeBytesMax) break;
     size_t& waiting = bytes_like(*entry.item);
     waiting -= std::min(waiting, entry.bytes);
+    forget(entry.counted);
     items.push_back(std::move(*entry.item));
     ++taken_;
     ++first_;
@@ -149,6 +177,7 @@ void Story::nudge() {
 void Story::close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
+  forget(counted_);
   entries_ = std::vector<Entry>();
   taken_ = 0;
 }

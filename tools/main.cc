@@ -96,6 +96,8 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
        "16MB");
   size("--max-namespace-disconnect-size", memory.space_disconnect_bytes_max, "Of the same in one namespace", "64MB");
   size("--max-total-disconnect-size", memory.disconnect_bytes_max, "Of the same in total", "256MB");
+  size("--max-events-size", memory.event_bytes_max,
+       "Of events that clients have not taken, in total; past it those are cut off who have more than a little waiting", "1GB");
   size("--max-remembered-size", memory.remembered_bytes_max,
        "Of first values, hashes and changed paths that are kept to spare work; past it the oldest are forgotten",
        "256MB");

@@ -87,6 +87,7 @@ struct Figures {
   uint64_t answers_refused = 0;  // because it would have been too much
   uint64_t listener_bytes = 0;   // now: about what listeners hold, with their queries and windows
   uint64_t disconnect_bytes = 0;  // now: of what sessions have queued for their end
+  uint64_t event_bytes = 0;  // now: of events that sessions have not taken
   uint64_t remembered_bytes = 0;  // now: of first values, hashes and changed paths that are kept to spare work
   MemoryLimits memory_limits{};
   MemoryLimitsReached memory_limits_reached{};

@@ -27,6 +27,9 @@ struct MemoryLimits {
   // What is kept of namespaces to spare work: first values, hashes, and the paths that changed, for streams that come back.
   // Each shard has its part of it, and forgets first what belongs to the namespace that was used longest ago.
   uint64_t remembered_bytes_max = 256u << 20;
+
+  // Events that sessions have not taken, of all together. Past it a session that has more than a little waiting is ended.
+  uint64_t event_bytes_max = 1024u << 20;
 };
 
 // Whichever of them was reached. The names are those of the flags of `hearth serve`, --max-…, with underscores.
@@ -41,10 +44,12 @@ enum class MemoryLimit : uint8_t {
   NamespaceDisconnectSize,
   TotalDisconnectSize,
   RememberedSize,
+  EventsSize,
 };
-inline constexpr std::array<std::string_view, 10> kMemoryLimitNames = {
+inline constexpr std::array<std::string_view, 11> kMemoryLimitNames = {
     "query_size",      "listeners_size",       "namespace_listeners", "namespace_listeners_size",  "total_listeners",
     "total_listeners_size", "disconnect_size", "namespace_disconnect_size", "total_disconnect_size", "remembered_size",
+    "events_size",
 };
 using MemoryLimitsReached = std::array<uint64_t, kMemoryLimitNames.size()>;  // how often
 
@@ -59,7 +64,8 @@ inline std::array<uint64_t, kMemoryLimitNames.size()> values_of(const MemoryLimi
           limits.session_disconnect_bytes_max,
           limits.space_disconnect_bytes_max,
           limits.disconnect_bytes_max,
-          limits.remembered_bytes_max};
+          limits.remembered_bytes_max,
+          limits.event_bytes_max};
 }
 
 }  // namespace hearth::db

@@ -155,6 +155,7 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
   to.gauges("hearth_memory_bytes", "Bytes that are held in memory, about, of what has a limit (README.md, \"Limits\").",
             {sample("of", "listeners", figures.listener_bytes), sample("of", "disconnect", figures.disconnect_bytes),
              sample("of", "remembered", figures.remembered_bytes), sample("of", "answers", figures.answer_bytes),
+             sample("of", "events", figures.event_bytes),
              sample("of", "outbound", stats.outbox_bytes)});
   to.gauge("hearth_answer_bytes", "Bytes of large values that clients have asked for and not taken yet.",
            figures.answer_bytes);

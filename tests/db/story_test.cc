@@ -1,6 +1,8 @@
 #include "db/story.h"
 
 #include <catch2/catch.hpp>
+#include <memory>
+#include <vector>
 
 using namespace hearth::db;
 
@@ -175,4 +177,43 @@ TEST_CASE("Story: after close nothing comes and nobody is woken", "[db]") {
   story.fill(story.keep_place(), answer(3));
   CHECK(story.take().empty());
   CHECK(told.wakes == 0);
+}
+
+TEST_CASE("Story: all stories together have a budget of events, and who has little waiting is not ended for it", "[db][limits]") {
+  constexpr size_t kBody = 100'000;
+  const auto budget = std::make_shared<EventBudget>(10 * kBody);
+  int wakes = 0;
+  std::vector<std::unique_ptr<Story>> slow;
+  for (int i = 0; i < 4; ++i) slow.push_back(std::make_unique<Story>([&] { ++wakes; }, budget));
+  size_t told = 0, ended = 0;
+  for (uint64_t round = 0; round < 4; ++round) {
+    for (const auto& story : slow) {
+      if (story->append(event(round, body_of(kBody)))) ++told;
+      else ++ended;
+    }
+  }
+  CHECK(ended > 0);
+  CHECK(budget->reached.value() == ended);
+  CHECK(budget->bytes.value() <= static_cast<int64_t>(10 * kBody));
+  Story modest([&] { ++wakes; }, budget);
+  CHECK(modest.append(event(1, body_of(kBody))));  // its first
+  // A body that many are told is there once.
+  const int64_t before = budget->bytes.value();
+  std::vector<std::unique_ptr<Story>> many;
+  const auto shared = body_of(kBody);
+  for (int i = 0; i < 500; ++i) {
+    many.push_back(std::make_unique<Story>([&] { ++wakes; }, budget));
+    CHECK(many.back()->append(event(1, shared)));
+  }
+  CHECK(budget->bytes.value() - before < static_cast<int64_t>(10 * kBody));
+  many.clear();
+  CHECK(budget->bytes.value() == before);
+  while (!modest.take().empty()) {
+  }
+  for (const auto& story : slow) {
+    while (!story->take().empty()) {
+    }
+  }
+  CHECK(budget->bytes.value() == 0);
+  CHECK(told + ended == 16);
 }
