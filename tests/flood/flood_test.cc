@@ -353,11 +353,13 @@ TEST_CASE("Flood: wrong credentials, right ones among them", "[flood]") {
   CHECK(server.reached("failed_logins") == static_cast<double>(slowed));
 }
 
-TEST_CASE("Flood: listeners and queues for the end and what is remembered at their limits at once", "[flood]") {
+TEST_CASE("Flood: all budgets of memory at their limits at once", "[flood]") {
   constexpr size_t kEach = 20 * kMega;
+  constexpr size_t kBudgets = 6;  // listeners, disconnect, remembered, pending, answers, outbound
   Flooded server({"--max-listeners-size", "4MB", "--max-namespace-listeners-size", "20MB", "--max-total-listeners-size",
                   "24MB", "--max-disconnect-size", "4MB", "--max-namespace-disconnect-size", "20MB",
-                  "--max-total-disconnect-size", "20MB", "--max-remembered-size", "20MB", "--max-namespace-idle-time",
+                  "--max-total-disconnect-size", "20MB", "--max-remembered-size", "20MB", "--max-pending-size", "20MB", "--max-pending-size-per-address", "20MB",
+                  "--max-answers-size", "20MB", "--max-outbound-size", "20MB", "--max-namespace-idle-time",
                   "1", "--max-request-rate", "0"});
   // Rows that are in no table file yet, and blocks of those that are, are the store's and have limits of its own.
   const auto of_store = [&] {
@@ -428,17 +430,45 @@ TEST_CASE("Flood: listeners and queues for the end and what is remembered at the
   CHECK(held("remembered") > 0.5 * kEach);
   CHECK(held("remembered") <= 1.05 * kEach);
 
+  // Values that are asked for and not read, and messages that do not end.
+  REQUIRE(server.set("/large", "[\"" + std::string(2 * kMega, 'l') + "\",\"" + std::string(2 * kMega, 'm') + "\"]"));
+  Clients deaf;
+  for (int i = 0; i < 8; ++i) {
+    deaf.push_back(sdk_client(server, "default", 4096));
+    deaf.back()->send_text(request(1, "g", R"({"p":"/large","q":{}})"));
+  }
+  CHECK(eventually([&] { return server.reached("answers_size") >= 1; }));
+  CHECK(held("answers") > 0.5 * kEach);
+  CHECK(held("answers") <= kEach);
+  Clients unfinished;
+  const std::string piece = HttpClient::frame(1, std::string(16'384, 'a'));
+  for (int i = 0; i < 20; ++i) {
+    unfinished.push_back(std::make_unique<HttpClient>(from_address("127.0.0.2", server.port())));
+    if (unfinished.back()->upgrade("/.ws?v=5&ns=default").status != 101) break;
+    unfinished.back()->send(HttpClient::frame(1, "1000"));
+    for (int k = 0; k < 100; ++k) {
+      if (!unfinished.back()->send(piece)) break;
+    }
+  }
+  CHECK(eventually([&] { return server.reached("pending_size") + server.reached("pending_size_per_address") >= 1; }));
+  CHECK(server.figure("hearth_pending_bytes") > 0.5 * kEach);
+  CHECK(server.figure("hearth_pending_bytes") <= kEach);
+  CHECK(held("outbound") <= 1.2 * kEach);
+
   const auto above = [&] {
     return static_cast<double>(server.memory()) - static_cast<double>(before) - (of_store() - store_before);
   };
   const double at_most = above();
   constexpr size_t kOfStream = 16u << 10;  // of a connection and a namespace of its own, which are in none of these budgets
-  CHECK(at_most < 1.25 * 3 * kEach + kStreams * kOfStream);
+  CHECK(at_most < 1.25 * kBudgets * kEach + kStreams * kOfStream);
   for (int i = 0; i < 100; ++i) CHECK(server.set("/good/" + std::to_string(i), "1"));
 
   listening.clear();
   leaving.clear();
   streams.clear();
+  deaf.clear();
+  unfinished.clear();
+  CHECK(eventually([&] { return server.figure("hearth_pending_bytes") == 0 && held("answers") == 0; }));
   CHECK(eventually([&] { return held("listeners") == 0 && held("disconnect") == 0 && held("remembered") == 0; }));
   CHECK(server.ask({.target = "/q0.json?ns=leaving&shallow=true"}).body != "null");
   // The system has it back, but for the ends of the threads' arenas (tools/trim.cc).
