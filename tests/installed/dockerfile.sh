@@ -28,7 +28,7 @@ done <"$work/copies"
 for path in "$source"/*; do
   name=$(basename "$path")
   case $name in
-    tests | build | hearth-data | node_modules | compile_commands.json)
+    tests | findings | build | hearth-data | node_modules | compile_commands.json)
       [ ! -e "$work/source/$name" ] || fail "$name is copied"
       ;;
     *) diff -rq "$path" "$work/source/$name" || fail "$name is not copied" ;;
