@@ -41,6 +41,9 @@ rocksdb::Options rocks_options(rocksdb::Env* environment, Memory memory) {
   options.keep_log_file_num = 2;
   options.max_log_file_size = 4 << 20;
   options.max_background_jobs = 2;
+  // All writes are held up from so many files on, which one namespace alone can make by removing and writing.
+  options.level0_slowdown_writes_trigger = 40;
+  options.level0_stop_writes_trigger = 80;
   options.max_bgerror_resume_count = 0;  // a failed write stays failed until a restart has looked
   rocksdb::BlockBasedTableOptions table;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));

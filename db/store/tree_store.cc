@@ -9,7 +9,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include "db/base/random.h"
 #include "db/base/step.h"
@@ -75,6 +78,21 @@ void append_u64(uint64_t value, std::string& to) {
 
 uint64_t read_u64(std::string_view bytes) {
   return static_cast<uint64_t>(read_number(bytes)) << 32 | read_number(bytes.substr(4));
+}
+
+constexpr uint64_t kLevel0FilesOfIngest = 12;
+constexpr std::chrono::milliseconds kCompactionLook{5};
+constexpr int kCompactionLooksMax = 2'000;
+
+// Large commits make files faster than compactions take them away, and from some number on RocksDB holds up all writes, the
+// neighbours' too. So who makes them waits, a while, below that number.
+void wait_for_compactions(rocksdb::DB& db) {
+  for (int looks = 0; looks < kCompactionLooksMax; ++looks) {
+    std::string files;  // the property is one of text
+    if (!db.GetProperty(rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &files)) return;
+    if (std::strtoull(files.c_str(), nullptr, 10) < kLevel0FilesOfIngest) return;
+    std::this_thread::sleep_for(kCompactionLook);
+  }
 }
 
 }  // namespace
@@ -479,6 +497,11 @@ Result<void> TreeStore::ingest(const RowSource& source) {
   });
   if (status.ok()) status = file.Finish();
   if (status.ok()) status = rocks_->db->SyncWAL();
+  // What is in memory of the same rows would be flushed while nobody may write; so it goes before, and others write on.
+  rocksdb::FlushOptions flushing;
+  flushing.allow_write_stall = true;
+  if (status.ok()) status = rocks_->db->Flush(flushing);
+  wait_for_compactions(*rocks_->db);
   if (status.ok()) {
     rocksdb::IngestExternalFileOptions options;
     options.move_files = true;
