@@ -75,6 +75,13 @@ void append_leaf(const Value& leaf, std::string& to) {
   append_scalar(leaf.without_priority(), to);
 }
 
+bool is_inexact(const Value& number) {
+  if (number.kind() != Value::Kind::Integer) return false;
+  const int64_t value = number.as_integer();
+  const auto nearest = static_cast<double>(value);
+  return nearest >= 0x1p63 || static_cast<int64_t>(nearest) != value;
+}
+
 // Goes through the leaves in their order and cuts them at the posts.
 class Ranges {
  public:
@@ -82,6 +89,7 @@ class Ranges {
     std::string hash;         // "": it has no leaf
     std::string json;         // the tree of its leaves alone; "null" of none
     bool is_sayable = true;  // false: a client that reads `json` loses a priority
+    bool is_named = true;    // false: it has integers that no double is, and the hash is that of their neighbours, too
   };
 
   explicit Ranges(const std::vector<std::string>& places) : places_(places) {}
@@ -146,13 +154,14 @@ class Ranges {
       db::append_json_string(keys_[i], json_);
       json_ += ':';
     }
+    is_named_ = is_named_ && !is_inexact(leaf.without_priority());  // priorities are doubles
     append_leaf(leaf, text_);
     db::append_json(leaf, db::JsonStyle::Export, json_);
     open_ = keys_;
   }
 
   void end_range() {
-    Range range{"", "null", is_sayable_ && !alone_};
+    Range range{.hash = "", .json = "null", .is_sayable = is_sayable_ && !alone_, .is_named = is_named_};
     if (!text_.empty()) {
       text_.append(open_.size() + 1, ')');
       json_.append(open_.size(), '}');
@@ -162,6 +171,7 @@ class Ranges {
       open_.clear();
     }
     is_sayable_ = true;
+    is_named_ = true;
     alone_.reset();
     ranges_.push_back(std::move(range));
   }
@@ -174,6 +184,7 @@ class Ranges {
   std::string text_, json_;        // of the range; empty: it has no leaf yet
   std::optional<size_t> alone_;    // the last leaf was a priority, and so far the only one below its node, which is so deep
   bool is_sayable_ = true;
+  bool is_named_ = true;
   bool has_hidden_priority_ = false;
 };
 
@@ -216,7 +227,7 @@ std::optional<std::string> range_merges(const Value& value, const CompoundHash& 
   std::string to;
   size_t sent = 0;
   for (size_t i = 0; i < ranges.size(); ++i) {
-    if (ranges[i].hash == known.hashes[i]) continue;
+    if (ranges[i].hash == known.hashes[i] && ranges[i].is_named) continue;
     if (!ranges[i].is_sayable) return std::nullopt;
     ++sent;
     to += to.empty() ? "[{" : ",{";

@@ -215,6 +215,14 @@ TEST_CASE("CompoundHash: where ranges cannot say it, or are no less, all is sent
   CHECK(with_sibling == R"([{"s":"a","e":"b/x","m":{"b":{".priority":4,"x":1}}}])");
 }
 
+TEST_CASE("CompoundHash: a range with an integer that no double is is sent, for its neighbours have its hash", "[wire]") {
+  const Value held = json(R"({"a":1,"b":9223372036854775807,"c":3,"d":4})");
+  const Value stored = json(R"({"a":1,"b":9223372036854775805,"c":3,"d":5})");
+  const auto merges = range_merges(stored, known_of(held, [](const Strings&) { return true; }));
+  REQUIRE(merges);
+  CHECK(text_of(applied(held, *merges)) == text_of(stored));
+}
+
 TEST_CASE("CompoundHash: random trees are made the same, by a client that speaks as Android does", "[wire]") {
   const uint64_t seed = hearth::test::seed_of_run();
   INFO("TEST_SEED=" << seed);
