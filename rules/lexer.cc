@@ -125,8 +125,7 @@ class Lexer {
     double value = 0;
     const std::string_view digits = rest().substr(0, std::min(rest().find_first_not_of("0123456789"), rest().size()));
     const bool is_hex = rest().starts_with("0x") || rest().starts_with("0X");
-    const bool is_octal = digits.size() > 1 && digits.front() == '0' && std::all_of(digits.begin(), digits.end(), is_octal_digit);
-    const bool is_fine = is_hex ? decimal(2, std::chars_format::hex, value) : is_octal ? octal(digits, value) : decimal(0, std::chars_format::general, value);
+    const bool is_fine = is_hex ? decimal(2, std::chars_format::hex, value) : is_octal(digits) ? octal(digits, value) : decimal(0, std::chars_format::general, value);
     if (!is_fine || goes_on()) {
       fail(begin, "syntax error");
       return;
@@ -260,6 +259,10 @@ class Lexer {
 };
 
 }  // namespace
+
+bool is_octal(std::string_view number) {
+  return number.size() > 1 && number.front() == '0' && std::all_of(number.begin(), number.end(), is_octal_digit);
+}
 
 Tokens tokenize(std::string_view expression) { return Lexer(expression).run(); }
 

@@ -37,6 +37,9 @@ struct Tokens {
   std::vector<Mistake> mistakes;  // at most one; then the tokens stop before it
 };
 
+// Whether a number, as it is written, is octal: 010 is 8.
+bool is_octal(std::string_view number);
+
 // Slashes begin a regular expression where a value is expected, else they divide.
 Tokens tokenize(std::string_view expression);
 

@@ -29,8 +29,7 @@ class Search {
     for (const Token& token : tokenize(rule.text).tokens) {
       if (token.kind != Token::Kind::Number) continue;
       const std::string_view digits = std::string_view(rule.text).substr(token.begin, token.end - token.begin);
-      const bool is_octal = digits.size() > 1 && digits.front() == '0' && digits.find_first_not_of("01234567") == std::string_view::npos;
-      if (!is_octal) continue;
+      if (!is_octal(digits)) continue;
       found.push_back(fmt::format("{}: {} is octal, the number {}; without the 0 in front of it, it is decimal.",
                                   line_and_column(document_, rule.origins[token.begin]), digits, token.number));
     }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "db/model/key_order.h"
+#include "db/model/number_text.h"
 #include "db/model/sha1.h"
 
 namespace hearth::db {
@@ -41,13 +42,6 @@ struct Seen {
 };
 
 enum class Integers : unsigned char { AsDoubles, Exact };
-
-// Whether the nearest double is another number.
-bool is_inexact(int64_t value) {
-  constexpr double kTwo63 = 9223372036854775808.0;
-  const auto nearest = static_cast<double>(value);
-  return nearest >= kTwo63 || static_cast<int64_t>(nearest) != value;
-}
 
 // Writes numbers in one way, and notes what they are.
 class Hex {

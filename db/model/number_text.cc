@@ -49,6 +49,12 @@ void append_decimal(double value, int plain_digits_max, std::string& to) {
 
 }  // namespace
 
+bool is_inexact(int64_t value) {
+  constexpr double kTwo63 = 9223372036854775808.0;
+  const auto nearest = static_cast<double>(value);
+  return nearest >= kTwo63 || static_cast<int64_t>(nearest) != value;
+}
+
 void append_integer(int64_t value, std::string& to) {
   char buffer[24];
   const auto done = std::to_chars(buffer, buffer + sizeof buffer, value);

@@ -9,6 +9,9 @@
 
 namespace hearth::db {
 
+// Whether no double is that integer.
+bool is_inexact(int64_t value);
+
 void append_integer(int64_t value, std::string& to);
 
 // ECMA-262, Number::toString: as rules join numbers to strings. Not NaN or ∞.

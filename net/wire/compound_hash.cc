@@ -7,6 +7,7 @@
 
 #include "db/model/json.h"
 #include "db/model/key_order.h"
+#include "db/model/number_text.h"
 #include "db/model/sha1.h"
 
 namespace hearth::net::wire {
@@ -73,13 +74,6 @@ void append_leaf(const Value& leaf, std::string& to) {
     to += ':';
   }
   append_scalar(leaf.without_priority(), to);
-}
-
-bool is_inexact(const Value& number) {
-  if (number.kind() != Value::Kind::Integer) return false;
-  const int64_t value = number.as_integer();
-  const auto nearest = static_cast<double>(value);
-  return nearest >= 0x1p63 || static_cast<int64_t>(nearest) != value;
 }
 
 // Goes through the leaves in their order and cuts them at the posts.
@@ -154,7 +148,8 @@ class Ranges {
       db::append_json_string(keys_[i], json_);
       json_ += ':';
     }
-    is_named_ = is_named_ && !is_inexact(leaf.without_priority());  // priorities are doubles
+    const Value own_value = leaf.without_priority();  // priorities are doubles
+    is_named_ = is_named_ && (own_value.kind() != Value::Kind::Integer || !db::is_inexact(own_value.as_integer()));
     append_leaf(leaf, text_);
     db::append_json(leaf, db::JsonStyle::Export, json_);
     open_ = keys_;

@@ -71,7 +71,7 @@ void Dialogue::on_message(MessageReader::Message&& message) {
   if (!takes_messages()) return;
   if (!hold_asked(message.text.size()) && message.text.size() > kAlwaysTakenBytes) {
     message.no_room = true;
-    message.drop();
+    message.drop_middle();
     http::tell_of_limit("pending_size");
   }
   coming_bytes_ += message.text.size();

@@ -86,6 +86,12 @@ void MessageReader::add(std::string&& piece) {
   tail_ = last_bytes(tail_);
 }
 
+void MessageReader::Message::drop_middle() {
+  tail = last_bytes(text);
+  text.resize(std::min(text.size(), kDroppedEndBytes));
+  text.shrink_to_fit();
+}
+
 std::optional<MessageReader::Message> MessageReader::take() {
   Message message{.text = std::move(text_), .too_large = total_bytes_ > message_bytes_max_, .tail = std::move(tail_)};
   *this = MessageReader(message_bytes_max_);

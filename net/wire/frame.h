@@ -8,7 +8,6 @@
 // Thread: a reader belongs to its connection's; the functions are pure.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -33,11 +32,7 @@ class MessageReader {
     bool no_room = false;  // the same, for there is no memory for it at this moment
     std::string tail{};
 
-    void drop() {  // the middle
-      tail = text.size() > kDroppedEndBytes ? text.substr(text.size() - kDroppedEndBytes) : std::string();
-      text.resize(std::min(text.size(), kDroppedEndBytes));
-      text.shrink_to_fit();
-    }
+    void drop_middle();
   };
 
   explicit MessageReader(size_t message_bytes_max = kMessageBytesMax) : message_bytes_max_(message_bytes_max) {}

@@ -1,6 +1,7 @@
 #include "db/model/number_text.h"
 
 #include <catch2/catch.hpp>
+#include <cstdint>
 
 using namespace hearth::db;
 
@@ -21,4 +22,10 @@ TEST_CASE("Number text: integers at the ends of their range", "[db][model]") {
   append_integer(INT64_MIN, told);
   append_integer(INT64_MAX, told);
   CHECK(told == "-92233720368547758089223372036854775807");
+}
+
+TEST_CASE("Number text: which integers no double is", "[db][model]") {
+  constexpr int64_t kTwo53 = int64_t{1} << 53;
+  for (const int64_t value : {int64_t{0}, int64_t{-7}, kTwo53, kTwo53 + 2, -kTwo53, INT64_MIN}) CHECK_FALSE(is_inexact(value));
+  for (const int64_t value : {kTwo53 + 1, -kTwo53 - 1, INT64_MAX, INT64_MAX - 2, INT64_MIN + 1}) CHECK(is_inexact(value));
 }
