@@ -8,8 +8,6 @@
 namespace hearth::rules {
 namespace {
 
-db::Error denied() { return {db::ErrorCode::PermissionDenied, "Permission denied"}; }
-
 bool is_denied(const db::Result<void>& verdict) {
   return !verdict.ok() && verdict.error().code == db::ErrorCode::PermissionDenied;
 }

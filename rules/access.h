@@ -17,6 +17,8 @@
 
 namespace hearth::rules {
 
+inline db::Error denied() { return {db::ErrorCode::PermissionDenied, "Permission denied"}; }
+
 // Who asks, where: what all conditions of one session have in common. A value.
 class Asker {
  public:

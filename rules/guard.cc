@@ -18,8 +18,6 @@ constexpr std::string_view kOpenRules = "{\n    \"rules\": {\n        \".read\":
 constexpr std::string_view kClosedRules =
     "{\n    \"rules\": {\n        \".read\": false,\n        \".write\": false\n    }\n}\n";
 
-db::Error denied() { return {db::ErrorCode::PermissionDenied, "Permission denied"}; }
-
 db::Answer answer_of(db::Result<void> status) {
   db::Answer answer;
   answer.status = std::move(status);

@@ -21,7 +21,7 @@ std::string_view file_system_note(const std::string& folder) {
 
 struct Scenario {
   std::string_view name;
-  Report (*measure)(const BenchFlags&, Subject&, Progress&);
+  Report (*measure)(const BenchFlags&, Subject&, StatusLine&);
 };
 constexpr Scenario kScenarios[] = {
     {"writes", measure_writes}, {"latency", measure_latency}, {"fanout", measure_fanout}, {"tree", measure_tree},
@@ -74,7 +74,7 @@ void Subject::restart(int signal) {
 
 int bench(const BenchFlags& flags) {
   std::vector<Report> reports;
-  Progress progress;
+  StatusLine progress;
   const auto tell = [&](Report report) {
     progress.clear();
     if (!flags.json) {

@@ -18,6 +18,9 @@
 #include <utility>
 
 namespace hearth::tools {
+
+void fail(std::string_view what) { throw std::runtime_error(fmt::format("bench: {}", what)); }
+
 namespace {
 
 constexpr size_t kReadBytes = 64 * 1024;
@@ -25,7 +28,6 @@ constexpr std::chrono::seconds kSilenceMax{30};
 constexpr int kSilenceMilliseconds = static_cast<int>(std::chrono::milliseconds(kSilenceMax).count());
 constexpr uint8_t kTextFrame = 1, kCloseFrame = 8, kPingFrame = 9, kPongFrame = 10;
 
-[[noreturn]] void fail(std::string_view what) { throw std::runtime_error(fmt::format("bench: {}", what)); }
 [[noreturn]] void fail_errno(std::string_view what) { fail(fmt::format("{}: {}", what, std::strerror(errno))); }
 
 // The port is picked when it connects, so that it need not be free towards everybody.
@@ -372,7 +374,7 @@ void WireLoop::run(const OnMessage& on_message, const std::function<bool()>& don
   }
 }
 
-LoadResult run_load(const Address& address, const std::string& space, const Load& load, Progress& progress) {
+LoadResult run_load(const Address& address, const std::string& space, const Load& load, StatusLine& progress) {
   WireLoop loop;
   std::vector<std::vector<Steady::time_point>> sent_at(load.connections);
   for (auto& ring : sent_at) ring.resize(load.window + 1);

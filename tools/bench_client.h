@@ -23,6 +23,9 @@
 
 namespace hearth::tools {
 
+// Throws: the measurement is void.
+[[noreturn]] void fail(std::string_view what);
+
 struct Address {
   std::string host;
   std::string port;
@@ -160,6 +163,6 @@ struct LoadResult {
   Steady::duration time{};
   Latencies acks;
 };
-LoadResult run_load(const Address& address, const std::string& space, const Load& load, Progress& progress);
+LoadResult run_load(const Address& address, const std::string& space, const Load& load, StatusLine& progress);
 
 }  // namespace hearth::tools

@@ -36,14 +36,14 @@ double settled_memory(const ServerProcess& server) {
 }
 
 // Connections that each listen to a path of their own, from that of `first` on.
-void listen_each(WireLoop& loop, Address address, size_t first, size_t count, Progress& progress) {
+void listen_each(WireLoop& loop, Address address, size_t first, size_t count, StatusLine& status) {
   size_t listening = 0;
   const auto on_message = [&](size_t, uint64_t number, std::string_view) { listening += number > 0 ? 1 : 0; };
   for (size_t i = 0; i < count; ++i) {
     if (address.host == "127.0.0.1") address.source = fmt::format("127.0.0.{}", 1 + i / kConnectionsOfASource);
     loop.wire(loop.connect(address, "bench")).listen(path_of(first + i));
     loop.turn(on_message, milliseconds(0));
-    if (i % 500 == 0) progress.say(fmt::format("connections: {} of {}", i, count));
+    if (i % 500 == 0) status.say(fmt::format("connections: {} of {}", i, count));
   }
   loop.run(on_message, [&] { return listening == count; });
 }
@@ -106,7 +106,7 @@ class Round {
 
 }  // namespace
 
-Report measure_connections(const BenchFlags& flags, Subject& subject, Progress& progress) {
+Report measure_connections(const BenchFlags& flags, Subject& subject, StatusLine& status) {
   const size_t count = flags.idle_connections;
   need_descriptors(count + kWarmConnections);
   Report report{"connections", {}, {}};
@@ -115,23 +115,23 @@ Report measure_connections(const BenchFlags& flags, Subject& subject, Progress& 
   subject.describe(report);
 
   WireLoop warm;
-  listen_each(warm, subject.address(), count, kWarmConnections, progress);
+  listen_each(warm, subject.address(), count, kWarmConnections, status);
   http_ok(subject.address(), "PUT", path_of(count) + ".json?ns=bench", "1");
   const double before = subject.is_child() ? settled_memory(subject.child()) : 0;
   const double cpu = subject.cpu_micros();
   const auto begin = Steady::now();
   WireLoop loop;
-  listen_each(loop, subject.address(), 0, count, progress);
+  listen_each(loop, subject.address(), 0, count, status);
   const auto each = static_cast<double>(count);
   report.add("connects_per_s", each / seconds_of(Steady::now() - begin));
   if (subject.is_child()) {
     report.add("server_cpu_us_per_connect", (subject.cpu_micros() - cpu) / each);
-    progress.say("connections: idle");
+    status.say("connections: idle");
     report.add("memory_before_mb", before / 1e6);
     report.add("memory_bytes_per_connection", (settled_memory(subject.child()) - before) / each);
   }
 
-  progress.say("connections: an event each");
+  status.say("connections: an event each");
   const double idle_cpu = subject.cpu_micros();
   Round round(loop, subject.address());
   const auto first_write = Steady::now();

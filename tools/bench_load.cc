@@ -24,7 +24,7 @@ void make_leaf_write(uint64_t n, std::string& path, std::string& json) {
 }
 
 Report measure_puts(const std::string& name, const BenchFlags& flags, size_t connections, size_t window,
-                    Subject& subject, Progress& progress) {
+                    Subject& subject, StatusLine& status) {
   Report report{name, {}, {}};
   report.set("connections", std::to_string(connections));
   report.set("window", std::to_string(window));
@@ -33,7 +33,7 @@ Report measure_puts(const std::string& name, const BenchFlags& flags, size_t con
   subject.describe(report);
   const double cpu = subject.cpu_micros();
   LoadResult result =
-      run_load(subject.address(), "bench", {connections, window, flags.time, 0, make_leaf_write, name}, progress);
+      run_load(subject.address(), "bench", {connections, window, flags.time, 0, make_leaf_write, name}, status);
   report.add("writes_per_s", static_cast<double>(result.writes) / seconds_of(result.time));
   report.add("ack", result.acks);
   add_cpu(report, subject, "server_cpu_us_per_write", cpu, result.writes);
@@ -49,17 +49,17 @@ int64_t number_of_event(std::string_view text) {
 
 }  // namespace
 
-Report measure_writes(const BenchFlags& flags, Subject& subject, Progress& progress) {
-  return measure_puts("writes", flags, flags.connections, flags.window, subject, progress);
+Report measure_writes(const BenchFlags& flags, Subject& subject, StatusLine& status) {
+  return measure_puts("writes", flags, flags.connections, flags.window, subject, status);
 }
 
-Report measure_latency(const BenchFlags& flags, Subject& subject, Progress& progress) {
-  return measure_puts("latency", flags, 1, 1, subject, progress);
+Report measure_latency(const BenchFlags& flags, Subject& subject, StatusLine& status) {
+  return measure_puts("latency", flags, 1, 1, subject, status);
 }
 
 // Each listening connection listens to the same few leaves. One more connection writes to them in turn; a write counts
 // as delivered when every connection has its event, and so many are under way at most.
-Report measure_fanout(const BenchFlags& flags, Subject& subject, Progress& progress) {
+Report measure_fanout(const BenchFlags& flags, Subject& subject, StatusLine& status) {
   const size_t connections = std::min(flags.listening_connections, flags.listeners);
   const size_t leaves = flags.listeners / connections;
   Report report{"fanout", {}, {}};
@@ -109,7 +109,7 @@ Report measure_fanout(const BenchFlags& flags, Subject& subject, Progress& progr
         write_more();
         if (Steady::now() - said < std::chrono::milliseconds(250)) return;
         said = Steady::now();
-        progress.say(fmt::format("fanout: {} events in {:.1f} s", events, seconds_of(said - begin)));
+        status.say(fmt::format("fanout: {} events in {:.1f} s", events, seconds_of(said - begin)));
       },
       [&] { return acks == writes && events == writes * connections; });
   const double time = seconds_of(Steady::now() - begin);
@@ -120,7 +120,7 @@ Report measure_fanout(const BenchFlags& flags, Subject& subject, Progress& progr
   return report;
 }
 
-Report measure_embedded(const BenchFlags& flags, Progress& progress) {
+Report measure_embedded(const BenchFlags& flags, StatusLine& status) {
   const TemporaryFolder folder(flags.folder);
   const auto sync = flags.sync == "os" ? db::SyncMode::Os : db::SyncMode::Group;
   db::Database::Options options;
@@ -158,7 +158,7 @@ Report measure_embedded(const BenchFlags& flags, Progress& progress) {
     });
     if (now - said < std::chrono::milliseconds(250)) continue;
     said = now;
-    progress.say(fmt::format("embedded: {} writes in {:.1f} s", writes, seconds_of(now - begin)));
+    status.say(fmt::format("embedded: {} writes in {:.1f} s", writes, seconds_of(now - begin)));
   }
   gate.wait_until_empty();
   const double time = seconds_of(Steady::now() - begin);

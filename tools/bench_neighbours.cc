@@ -178,7 +178,7 @@ std::vector<Attack> attacks_of(size_t count) {
 
 }  // namespace
 
-Report measure_neighbours(const BenchFlags& flags, Subject& subject, Progress& progress) {
+Report measure_neighbours(const BenchFlags& flags, Subject& subject, StatusLine& progress) {
   const Address& address = subject.address();
   Report report{"neighbours", {}, {}};
   subject.describe(report);

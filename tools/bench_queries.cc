@@ -176,7 +176,7 @@ void add_windows(db::Database& database, db::Namespace& space, Report& report) {
 
 }  // namespace
 
-Report measure_queries(const BenchFlags& flags, Progress& progress) {
+Report measure_queries(const BenchFlags& flags, StatusLine& progress) {
   const TemporaryFolder folder(flags.folder);
   db::Database::Options options;
   options.folder = folder.path() + "/data";

@@ -27,8 +27,6 @@ constexpr std::string_view kBoard = "/herd/board";
 constexpr std::string_view kEvent = R"({"t":"d","d":{"a":)";
 constexpr size_t kBoardBytes = 1 << 20;
 
-[[noreturn]] void fail(std::string_view what) { throw std::runtime_error(fmt::format("bench: {}", what)); }
-
 // An object of messages, kBoardBytes of JSON or a little more.
 std::string make_board() {
   std::string json = "{";
@@ -137,8 +135,8 @@ enum class Change : uint8_t { None, OneLeaf };
 
 // Kills the server below its clients and starts it again. Its figures and its CPU are those since that start.
 void measure_herd(Report& report, const std::string& name, Change change, Subject& subject, size_t count,
-                  Progress& progress) {
-  progress.say(fmt::format("reconnect: {} clients, {}", count, name));
+                  StatusLine& status) {
+  status.say(fmt::format("reconnect: {} clients, {}", count, name));
   const std::string board = http_ok(subject.address(), "GET", fmt::format("{}.json?ns=bench", kBoard));
   const std::string hash = hash_of(board);
   const double naive_bytes = static_cast<double>(count) * static_cast<double>(board.size());
@@ -174,7 +172,7 @@ void measure_herd(Report& report, const std::string& name, Change change, Subjec
 
 }  // namespace
 
-Report measure_reconnect(const BenchFlags& flags, Subject& subject, Progress& progress) {
+Report measure_reconnect(const BenchFlags& flags, Subject& subject, StatusLine& status) {
   Report report{"reconnect", {}, {}};
   if (!subject.is_child()) {
     report.set("skipped", "it kills its server, so there is none with --url");
@@ -188,8 +186,8 @@ Report measure_reconnect(const BenchFlags& flags, Subject& subject, Progress& pr
   const std::string board = make_board();
   report.set("value_bytes", std::to_string(board.size()));
   http_ok(subject.address(), "PUT", fmt::format("{}.json?ns=bench&print=silent", kBoard), board);
-  measure_herd(report, "unchanged", Change::None, subject, flags.clients, progress);
-  measure_herd(report, "changed", Change::OneLeaf, subject, flags.clients, progress);
+  measure_herd(report, "unchanged", Change::None, subject, flags.clients, status);
+  measure_herd(report, "changed", Change::OneLeaf, subject, flags.clients, status);
   return report;
 }
 

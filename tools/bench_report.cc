@@ -55,16 +55,16 @@ std::string json_of(const std::vector<Report>& reports) {
   return to + "]\n";
 }
 
-Progress::Progress() : on_(isatty(STDERR_FILENO) == 1) {}
+StatusLine::StatusLine() : on_(isatty(STDERR_FILENO) == 1) {}
 
-void Progress::say(std::string_view what) {
+void StatusLine::say(std::string_view what) {
   if (!on_) return;
   fmt::print(stderr, "\r\x1b[K{}", what);
   std::fflush(stderr);
   dirty_ = true;
 }
 
-void Progress::clear() {
+void StatusLine::clear() {
   if (!dirty_) return;
   fmt::print(stderr, "\r\x1b[K");
   std::fflush(stderr);

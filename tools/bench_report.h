@@ -45,10 +45,10 @@ std::string text_of(const Report& report);
 std::string json_of(const std::vector<Report>& reports);
 
 // What is being done, on one line of a terminal that is overwritten; nothing when standard error is none.
-class Progress {
+class StatusLine {
  public:
-  Progress();
-  ~Progress() { clear(); }
+  StatusLine();
+  ~StatusLine() { clear(); }
   void say(std::string_view what);
   void clear();
 

@@ -87,7 +87,7 @@ void add_alone(const rules::Ruleset& ruleset, const rules::AuthVariable& auth, R
 
 // CPU of this process for each write of messages by `auth`.
 double cpu_of_writes(rules::Guard& guard, const rules::Auth& auth, const BenchFlags& flags, std::string_view who,
-                     Progress& progress, uint64_t& n) {
+                     StatusLine& progress, uint64_t& n) {
   Gate gate(flags.in_flight);
   std::string failure;
   const uint64_t first = n;
@@ -112,7 +112,7 @@ double cpu_of_writes(rules::Guard& guard, const rules::Auth& auth, const BenchFl
 
 }  // namespace
 
-Report measure_rules(const BenchFlags& flags, Progress& progress) {
+Report measure_rules(const BenchFlags& flags, StatusLine& progress) {
   const TemporaryFolder folder(flags.folder);
   db::Database::Options options;
   options.folder = folder.path() + "/data";

@@ -32,15 +32,15 @@ class Subject {
   std::unique_ptr<ServerProcess> child_;
 };
 
-Report measure_writes(const BenchFlags& flags, Subject& subject, Progress& progress);
-Report measure_latency(const BenchFlags& flags, Subject& subject, Progress& progress);
-Report measure_fanout(const BenchFlags& flags, Subject& subject, Progress& progress);
-Report measure_tree(const BenchFlags& flags, Subject& subject, Progress& progress);
-Report measure_connections(const BenchFlags& flags, Subject& subject, Progress& progress);
-Report measure_reconnect(const BenchFlags& flags, Subject& subject, Progress& progress);
-Report measure_neighbours(const BenchFlags& flags, Subject& subject, Progress& progress);
-Report measure_embedded(const BenchFlags& flags, Progress& progress);  // in this process
-Report measure_rules(const BenchFlags& flags, Progress& progress);     // the same
-Report measure_queries(const BenchFlags& flags, Progress& progress);   // the same
+Report measure_writes(const BenchFlags& flags, Subject& subject, StatusLine& status);
+Report measure_latency(const BenchFlags& flags, Subject& subject, StatusLine& status);
+Report measure_fanout(const BenchFlags& flags, Subject& subject, StatusLine& status);
+Report measure_tree(const BenchFlags& flags, Subject& subject, StatusLine& status);
+Report measure_connections(const BenchFlags& flags, Subject& subject, StatusLine& status);
+Report measure_reconnect(const BenchFlags& flags, Subject& subject, StatusLine& status);
+Report measure_neighbours(const BenchFlags& flags, Subject& subject, StatusLine& status);
+Report measure_embedded(const BenchFlags& flags, StatusLine& status);  // in this process
+Report measure_rules(const BenchFlags& flags, StatusLine& status);     // the same
+Report measure_queries(const BenchFlags& flags, StatusLine& status);   // the same
 
 }  // namespace hearth::tools

@@ -103,11 +103,11 @@ class LeafWriter {
 
 // The empty tree and the big one in turn, so that what changes on the machine changes both.
 void compare(Report& report, const std::string& when, Subject& subject, const std::string& empty_space,
-             const std::string& leaf, Progress& progress) {
+             const std::string& leaf, StatusLine& status) {
   LeafWriter empty(subject, empty_space, leaf);
   LeafWriter big(subject, "big", leaf);
   for (int round = 0; round < kRounds; ++round) {
-    progress.say(fmt::format("tree: leaf writes {}, round {} of {}", when, round + 1, kRounds));
+    status.say(fmt::format("tree: leaf writes {}, round {} of {}", when, round + 1, kRounds));
     empty.measure();
     big.measure();
   }
@@ -120,8 +120,8 @@ void compare(Report& report, const std::string& when, Subject& subject, const st
   report.add(when + "_cpu_ratio", big.cost().pipelined_us / empty.cost().pipelined_us);
 }
 
-void restart(Report& report, const std::string& name, int signal, Subject& subject, Progress& progress) {
-  progress.say(fmt::format("tree: restart {}", name));
+void restart(Report& report, const std::string& name, int signal, Subject& subject, StatusLine& status) {
+  status.say(fmt::format("tree: restart {}", name));
   subject.restart(signal);
   report.add("restart_" + name + "_s", seconds_of(subject.child().start_time()));
 }
@@ -135,11 +135,11 @@ void add_peak(Report& report, const std::string& when, Subject& subject, size_t 
 
 }  // namespace
 
-Report measure_tree(const BenchFlags& flags, Subject& subject, Progress& progress) {
+Report measure_tree(const BenchFlags& flags, Subject& subject, StatusLine& status) {
   const size_t objects = std::max<size_t>(1, flags.leaves / kLeavesOfAnObject);
   const std::string leaf = fmt::format("/{}/field5", object_name(objects / 2));
   const std::string whole = "/.json?ns=big";
-  progress.say("tree: making the JSON");
+  status.say("tree: making the JSON");
   const std::string json = big_tree(objects);
 
   Report report{"tree", {}, {}};
@@ -150,21 +150,21 @@ Report measure_tree(const BenchFlags& flags, Subject& subject, Progress& progres
                                         kWritesPipelined, kWindow));
   subject.describe(report);
 
-  progress.say("tree: PUT");
+  status.say("tree: PUT");
   auto begin = Steady::now();
   http_ok(subject.address(), "PUT", whole + "&print=silent", json);
   report.add("put_s", seconds_of(Steady::now() - begin));
   add_peak(report, "after_put", subject, json.size());
 
-  progress.say("tree: GET");
+  status.say("tree: GET");
   begin = Steady::now();
   const std::string got = http_ok(subject.address(), "GET", whole);
   report.add("get_s", seconds_of(Steady::now() - begin));
   if (got != json) throw std::runtime_error("bench: the tree came back changed");
   add_peak(report, "after_get", subject, json.size());
 
-  compare(report, "after_put", subject, "empty", leaf, progress);
-  if (subject.is_child()) restart(report, "clean", SIGTERM, subject, progress);
+  compare(report, "after_put", subject, "empty", leaf, status);
+  if (subject.is_child()) restart(report, "clean", SIGTERM, subject, status);
 
   const auto overwrite = [&](uint64_t n, std::string& path, std::string& text) {
     const uint64_t index = n * 48'271 % objects;
@@ -175,19 +175,19 @@ Report measure_tree(const BenchFlags& flags, Subject& subject, Progress& progres
   const double cpu = subject.cpu_micros();
   LoadResult load =
       run_load(subject.address(), "big",
-               {flags.connections, flags.window, {}, flags.overwrites, overwrite, "tree: overwrites"}, progress);
+               {flags.connections, flags.window, {}, flags.overwrites, overwrite, "tree: overwrites"}, status);
   report.add("overwrites_per_s", static_cast<double>(load.writes) / seconds_of(load.time));
   report.add("overwrite_ack", load.acks);
   if (subject.is_child()) {
     report.add("overwrite_cpu_us", (subject.cpu_micros() - cpu) / static_cast<double>(load.writes));
   }
-  compare(report, "after_overwrites", subject, "empty2", leaf, progress);
+  compare(report, "after_overwrites", subject, "empty2", leaf, status);
 
   if (!subject.is_child()) return report;
-  restart(report, "after_kill", SIGKILL, subject, progress);
-  progress.say("tree: PUT, to be followed by a kill");
+  restart(report, "after_kill", SIGKILL, subject, status);
+  status.say("tree: PUT, to be followed by a kill");
   http_ok(subject.address(), "PUT", whole + "&print=silent", json);
-  restart(report, "after_put_and_kill", SIGKILL, subject, progress);
+  restart(report, "after_put_and_kill", SIGKILL, subject, status);
   if (http_ok(subject.address(), "GET", whole) != json)
     throw std::runtime_error("bench: a killed server lost its tree");
   add_peak(report, "after_restart_and_get", subject, json.size());

@@ -43,10 +43,10 @@ Result<Value> Evaluation::resolve(const Value& value, const std::string& base) c
     if (!leaf) return Value();
     return decode_leaf(*leaf);
   };
-  Existing existing;
-  existing.leaf = [&](std::string_view below) { return read(base + std::string(below)); };
-  existing.priority = [&](std::string_view below) { return read(base + std::string(below) + kPriorityMark); };
-  return resolve_server_values(value, now_, existing);
+  StoredValues stored;
+  stored.leaf = [&](std::string_view below) { return read(base + std::string(below)); };
+  stored.priority = [&](std::string_view below) { return read(base + std::string(below) + kPriorityMark); };
+  return resolve_server_values(value, now_, stored);
 }
 
 // A leaf has no children: one that stands above makes room (db/model/data-model.md §1; its priority is kept).

@@ -65,6 +65,7 @@ class JsonNode {
   std::optional<double> number() const;
   std::optional<std::string_view> string() const;
   std::optional<JsonNode> field(std::string_view name) const;  // the last one of that name
+  std::string_view text(std::string_view name) const;          // that field; "" when there is none, or no text
   std::vector<std::pair<std::string_view, JsonNode>> fields() const;
   std::vector<JsonNode> elements() const;
 

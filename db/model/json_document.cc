@@ -22,7 +22,7 @@ Error utf16() {
   return {ErrorCode::InvalidData, not_json().message + " It is UTF-16; JSON is UTF-8."};
 }
 
-Error too_deep() {
+Error nested_too_deep() {
   return {ErrorCode::InvalidData, "Invalid path: Path specified exceeds the maximum depth that can be written (32)."};
 }
 
@@ -101,7 +101,7 @@ Result<JsonDocument> JsonDocument::parse(std::string&& text) {
     state->text = repaired(state->text);
     failed = attempt();
   }
-  if (failed == simdjson::DEPTH_ERROR) return too_deep();
+  if (failed == simdjson::DEPTH_ERROR) return nested_too_deep();
   if (failed != simdjson::SUCCESS) return is_utf16(state->text) ? utf16() : not_json();
   return JsonDocument(std::move(state));
 }
@@ -166,6 +166,11 @@ std::optional<std::string_view> JsonNode::string() const {
   std::string_view value;
   if (as_element(element_).get(value) != simdjson::SUCCESS) return {};
   return value;
+}
+
+std::string_view JsonNode::text(std::string_view name) const {
+  const auto found = field(name);
+  return found && found->string() ? *found->string() : std::string_view();
 }
 
 std::vector<std::pair<std::string_view, JsonNode>> JsonNode::fields() const {

@@ -13,7 +13,7 @@ Value add_increment(const Value& existing, const Value& by) {
   return Value::real(existing.as_double() + by.as_double());
 }
 
-Result<Value> resolve_server_values(const Value& value, Timestamp now, const Existing& existing) {
+Result<Value> resolve_server_values(const Value& value, Timestamp now, const StoredValues& stored) {
   if (!value.has_server_values()) return value;
   ValueBuilder builder;
   for (size_t i = 0; i < value.row_count(); ++i) {
@@ -27,7 +27,7 @@ Result<Value> resolve_server_values(const Value& value, Timestamp now, const Exi
     Value resolved = Value::integer(now.count());
     if (leaf.kind() == Value::Kind::Increment) {
       const std::string_view place = priority ? row.key.substr(0, row.key.size() - 1) : row.key;
-      ASSIGN_OR_RETURN(const Value old, priority ? existing.priority(place) : existing.leaf(place));
+      ASSIGN_OR_RETURN(const Value old, priority ? stored.priority(place) : stored.leaf(place));
       resolved = add_increment(old, leaf.increment_by());
       if (resolved.as_double() > std::numeric_limits<double>::max() ||
           resolved.as_double() < std::numeric_limits<double>::lowest()) {

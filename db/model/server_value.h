@@ -13,12 +13,12 @@ namespace hearth::db {
 Value add_increment(const Value& existing, const Value& by);
 
 // What is stored now at a path below the written place, or its priority.
-struct Existing {
+struct StoredValues {
   std::function<Result<Value>(std::string_view encoded_path)> leaf;  // a scalar without priority, or null
   std::function<Result<Value>(std::string_view encoded_path)> priority;
 };
 
 // `value` with every server value replaced. A value without any is returned as it is, at no cost.
-Result<Value> resolve_server_values(const Value& value, Timestamp now, const Existing& existing);
+Result<Value> resolve_server_values(const Value& value, Timestamp now, const StoredValues& stored);
 
 }  // namespace hearth::db

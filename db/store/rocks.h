@@ -5,6 +5,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+
+#include <rocksdb/slice.h>
 
 #include "db/base/result.h"
 
@@ -17,6 +20,8 @@ struct Options;
 }  // namespace rocksdb
 
 namespace hearth::db {
+
+inline rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
 Error to_error(const rocksdb::Status& status, const std::string& doing);
 

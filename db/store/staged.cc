@@ -8,12 +8,6 @@
 #include "db/store/rocks.h"
 
 namespace hearth::db {
-namespace {
-
-rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
-
-}  // namespace
-
 struct Staged::Disk {
   rocksdb::Env* environment;
   std::function<std::string()> next_path;

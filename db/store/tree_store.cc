@@ -69,7 +69,6 @@ struct Snapshot::State {
 
 namespace {
 
-rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
 void append_u64(uint64_t value, std::string& to) {

@@ -12,13 +12,6 @@ using db::ErrorCode;
 using db::JsonNode;
 using std::chrono::seconds;
 
-Refused refuse(Reason reason, std::string text) { return {reason, {ErrorCode::InvalidToken, std::move(text)}}; }
-
-std::string_view text_of(const JsonNode& object, std::string_view name) {
-  const auto field = object.field(name);
-  return field && field->string() ? *field->string() : std::string_view();
-}
-
 // "" when there is none, or it is no text.
 std::string_view text_at(const JsonNode& claims, const ClaimPath& path) {
   std::optional<JsonNode> at = claims;
@@ -101,14 +94,14 @@ std::string claims_of_custom(const JsonNode& claims, std::string_view uid) {
 // {uid, claims}: its `sub` is the account that made it.
 bool is_custom(const JsonNode& claims) {
   const auto custom = claims.field("claims");
-  return !text_of(claims, "uid").empty() && (!custom || custom->is_object());
+  return !claims.text("uid").empty() && (!custom || custom->is_object());
 }
 
 // For the log: whose token it is.
 std::string admin_name(const JsonNode& claims) {
   const auto data = claims.field("d");
-  std::string_view uid = data && data->is_object() ? text_of(*data, "uid") : "";
-  if (uid.empty()) uid = text_of(claims, "sub");
+  std::string_view uid = data && data->is_object() ? data->text("uid") : "";
+  if (uid.empty()) uid = claims.text("sub");
   return uid.empty() ? "an admin's token" : std::string(uid);
 }
 
@@ -121,7 +114,7 @@ Verdict legacy_user(const JsonNode& claims, const Issuer* issuer) {
   }
   const auto data = claims.field("d");
   if (!data || !data->is_object()) return refuse(Reason::Claims, "Auth token names no user: `d` is no object.");
-  return Accepted{rules::Auth{rules::Auth::Kind::User, data->to_text(), {}}, std::string(text_of(*data, "uid"))};
+  return Accepted{rules::Auth{rules::Auth::Kind::User, data->to_text(), {}}, std::string(data->text("uid"))};
 }
 
 Verdict user_of(const Issuer& issuer, const JsonNode& claims) {
@@ -130,7 +123,7 @@ Verdict user_of(const Issuer& issuer, const JsonNode& claims) {
   std::string token;
   const bool may_be_custom = issuer.shape == Shape::Plain && issuer.secret && issuer.uid == ClaimPath{"sub"};
   if (may_be_custom && is_custom(claims)) {
-    uid = text_of(claims, "uid");
+    uid = claims.text("uid");
     provider = "custom";
     token = claims_of_custom(claims, uid);
   } else {
@@ -149,6 +142,8 @@ Verdict user_of(const Issuer& issuer, const JsonNode& claims) {
 }
 
 }  // namespace
+
+Refused refuse(Reason reason, std::string text) { return {reason, {ErrorCode::InvalidToken, std::move(text)}}; }
 
 std::string_view name_of(Reason reason) {
   switch (reason) {
@@ -228,15 +223,15 @@ Verdict believe_claims(const JsonNode& claims) {
   if (is_legacy(claims)) return legacy_user(claims, nullptr);
   // An ID token that has a claim named `uid` names its user in `user_id`.
   if (is_custom(claims) && !claims.field("user_id")) {
-    const std::string_view uid = text_of(claims, "uid");
+    const std::string_view uid = claims.text("uid");
     return Accepted{rules::Auth{rules::Auth::Kind::User, auth_variable(uid, "custom", claims_of_custom(claims, uid)), {}},
                     std::string(uid)};
   }
-  std::string_view uid = text_of(claims, "user_id");
-  if (uid.empty()) uid = text_of(claims, "sub");
+  std::string_view uid = claims.text("user_id");
+  if (uid.empty()) uid = claims.text("sub");
   if (uid.empty()) return refuse(Reason::Claims, "Auth token names no user: it has neither user_id nor sub.");
   std::string_view provider = text_at(claims, {"firebase", "sign_in_provider"});
-  if (provider.empty()) provider = text_of(claims, "provider_id");
+  if (provider.empty()) provider = claims.text("provider_id");
   if (provider.empty()) provider = "custom";
   return Accepted{rules::Auth{rules::Auth::Kind::User, auth_variable(uid, provider, claims.to_text()), {}},
                   std::string(uid)};

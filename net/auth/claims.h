@@ -54,6 +54,9 @@ struct Refused {
 };
 using Verdict = std::variant<Accepted, Refused>;
 
+// Of InvalidToken.
+Refused refuse(Reason reason, std::string text);
+
 // A token that `issuer` signed, used in that namespace.
 Verdict judge_claims(const Issuer& issuer, const db::JsonNode& claims, std::string_view space, db::Timestamp now);
 

@@ -22,11 +22,6 @@ struct Release {
 template <typename T>
 using Owned = std::unique_ptr<T, Release>;
 
-std::string_view text_of(const db::JsonNode& object, std::string_view name) {
-  const auto field = object.field(name);
-  return field && field->string() ? *field->string() : std::string_view();
-}
-
 bool is_for_verifying(const db::JsonNode& key) {
   if (const auto use = key.field("use"); use && use->string() != "sig") return false;
   const auto operations = key.field("key_ops");
@@ -40,8 +35,8 @@ bool is_for_verifying(const db::JsonNode& key) {
 // The one algorithm that a published key is for.
 std::optional<Algorithm> algorithm_of(const db::JsonNode& key) {
   std::optional<Algorithm> algorithm;
-  if (text_of(key, "kty") == "RSA") algorithm = Algorithm::RS256;
-  if (text_of(key, "kty") == "EC" && text_of(key, "crv") == "P-256") algorithm = Algorithm::ES256;
+  if (key.text("kty") == "RSA") algorithm = Algorithm::RS256;
+  if (key.text("kty") == "EC" && key.text("crv") == "P-256") algorithm = Algorithm::ES256;
   const auto said = key.field("alg");
   if (algorithm && said && said->string() != name_of(*algorithm)) return std::nullopt;
   return algorithm;

@@ -33,8 +33,6 @@ Refused busy() {
           {ErrorCode::Unavailable, "Too many new auth tokens of this address had to be verified; try again in a second."}};
 }
 
-Refused refuse(Reason reason, std::string text) { return {reason, {ErrorCode::InvalidToken, std::move(text)}}; }
-
 }  // namespace
 
 Verifier::Verifier(const rules::Guard& guard) : Verifier(guard, Options()) {}

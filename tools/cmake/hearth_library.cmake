@@ -8,6 +8,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   # GCC 12 sees overlaps in std::string's operator+ that are none (GCC bug 105651).
   target_compile_options(hearth_flags INTERFACE -Wno-restrict)
 endif()
+if(CMAKE_UNITY_BUILD)
+  # A class of one .cc file may have members of its anonymous namespace: in a unit of several files GCC takes that file for
+  # a header.
+  target_compile_options(hearth_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()
 target_compile_definitions(hearth_flags INTERFACE HEARTH_VERSION="${PROJECT_VERSION}"
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
   SPDLOG_FMT_EXTERNAL SPDLOG_COMPILED_LIB)

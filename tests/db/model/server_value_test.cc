@@ -24,7 +24,7 @@ std::string text(const Value &value) {
 }
 
 // What is stored already, as a tree at the written place.
-Existing existing_in(const Value &stored) {
+StoredValues stored_in(const Value &stored) {
   const auto at = [stored](std::string_view encoded) {
     return stored.at(decode_path(encoded).value());
   };
@@ -38,7 +38,7 @@ Existing existing_in(const Value &stored) {
 }
 
 Result<Value> resolved(const Value &value, const Value &stored) {
-  return resolve_server_values(value, kNow, existing_in(stored));
+  return resolve_server_values(value, kNow, stored_in(stored));
 }
 
 } // namespace
