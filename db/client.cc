@@ -1,6 +1,6 @@
 #include "db/client.h"
 
-#include "db/shard.h"
+#include "db/shard/shard.h"
 
 namespace hearth::db {
 namespace {

@@ -20,10 +20,7 @@
 
 namespace hearth::db {
 
-inline constexpr size_t kStoryBytesMax = 64u << 20;  // of untaken events; above, the conversation ends with TooLarge
-inline constexpr size_t kAnswerBytesMax = 2 * kReadBytesMax;  // of untaken values that were asked for; likewise
-
-struct Conversation;  // db/space.h
+struct Conversation;  // db/shard/space.h
 
 class Client {
  public:

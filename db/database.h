@@ -216,7 +216,7 @@ class Database {
   void dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done);
   std::optional<double> dump_part(const std::string& name) const;  // how much of it is taken, 0 to 1; nothing: none is under way
   // A file comes in pieces, each where the last one ended, and then becomes part of the tree, all or nothing; whoever
-  // listens is told as of a set. The first two block on disk. Errors: db/backups.h.
+  // listens is told as of a set. The first two block on disk. Errors: db/upkeep/backups.h.
   Result<std::string> begin_upload();
   Result<void> upload(const std::string& id, uint64_t at, std::string_view bytes);
   void restore(const std::string& id, RestoreRequest request, std::function<void(Result<std::vector<RestoredTree>>)> done);
@@ -224,7 +224,7 @@ class Database {
   // How large the tree at the path is and where, and who listens to the namespace, without going through all of it.
   void stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done);
   // Gives back the room of what was overwritten and removed, which otherwise comes by and by; beside reads and writes, whose
-  // disk it takes part of. Errors: db/backups.h.
+  // disk it takes part of. Errors: db/upkeep/backups.h.
   void compact(std::function<void(Result<Compacted>)> done);
   void give_up_compaction();  // for a server that is about to stop: whoever waits for one is told, and there will be none
 

@@ -8,7 +8,7 @@
 
 #include "db/base/random.h"
 #include "db/model/index.h"
-#include "db/reads.h"
+#include "db/read/reads.h"
 #include "db/store/row_key.h"
 
 namespace hearth::db {

@@ -12,13 +12,13 @@
 #include <utility>
 #include <vector>
 
-#include "db/backups.h"
-#include "db/callbacks.h"
+#include "db/upkeep/backups.h"
+#include "db/calls/callbacks.h"
 #include "db/database.h"
-#include "db/gate.h"
-#include "db/reads.h"
-#include "db/shard.h"
-#include "db/turns.h"
+#include "db/calls/gate.h"
+#include "db/read/reads.h"
+#include "db/shard/shard.h"
+#include "db/calls/turns.h"
 
 namespace hearth::db {
 

@@ -38,7 +38,7 @@ void append_string(std::string_view text, std::string& to) { db::append_json_str
 }  // namespace
 
 Coverage::Coverage(std::shared_ptr<const Ruleset> ruleset)
-    : ruleset_(std::move(ruleset)), counts_(ruleset_->expression_count() * kKinds) {}
+    : PartCounts(ruleset->expression_count()), ruleset_(std::move(ruleset)) {}
 
 uint64_t Coverage::evaluations(const Rule& rule) const {
   const uint32_t id = rule.expression->id;

@@ -7,30 +7,20 @@
 // Thread: any.
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "rules/language/part_counts.h"
 #include "rules/ruleset.h"
 
 namespace hearth::rules {
 
-class Coverage {
+class Coverage : public PartCounts {
  public:
-  enum class Seen : uint8_t { True, False, Other, Failed };  // Other: a value that is no boolean
-
   explicit Coverage(std::shared_ptr<const Ruleset> ruleset);
 
-  void count(uint32_t expression, Seen seen) {
-    counts_[expression * kKinds + static_cast<size_t>(seen)].fetch_add(1, std::memory_order_relaxed);
-  }
-  uint32_t of(uint32_t expression, Seen seen) const {
-    return counts_[expression * kKinds + static_cast<size_t>(seen)].load(std::memory_order_relaxed);
-  }
   uint64_t evaluations(const Rule& rule) const;
 
   std::string to_json() const;
@@ -39,9 +29,7 @@ class Coverage {
   std::string to_lcov(std::string_view file) const;   // lines and branches (true, false) of `file`
 
  private:
-  static constexpr size_t kKinds = 4;
   const std::shared_ptr<const Ruleset> ruleset_;
-  std::vector<std::atomic<uint32_t>> counts_;
 };
 
 }  // namespace hearth::rules

@@ -22,7 +22,7 @@
 #include "db/model/write.h"
 #include "rules/access.h"
 #include "rules/auth.h"
-#include "rules/explanation.h"
+#include "rules/language/explanation.h"
 #include "rules/revoked.h"
 #include "rules/rulebook.h"
 #include "rules/trial.h"

@@ -15,7 +15,7 @@
 #include "db/base/result.h"
 #include "db/model/settings.h"
 #include "rules/coverage.h"
-#include "rules/explanation.h"
+#include "rules/language/explanation.h"
 #include "rules/ruleset.h"
 
 namespace hearth::rules {

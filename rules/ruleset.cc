@@ -8,8 +8,8 @@
 #include <set>
 
 #include "db/model/key_order.h"
-#include "rules/parser.h"
-#include "rules/text.h"
+#include "rules/language/parser.h"
+#include "rules/language/text.h"
 
 namespace hearth::rules {
 

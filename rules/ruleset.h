@@ -14,8 +14,8 @@
 #include "db/model/path.h"
 #include "db/model/tree_view.h"
 #include "db/model/write.h"
-#include "rules/evaluator.h"
-#include "rules/types.h"
+#include "rules/language/evaluator.h"
+#include "rules/language/types.h"
 
 namespace hearth::rules {
 

@@ -15,7 +15,7 @@
 #include "db/model/path.h"
 #include "db/model/write.h"
 #include "rules/auth.h"
-#include "rules/evaluator.h"
+#include "rules/language/evaluator.h"
 
 namespace hearth::rules {
 

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "rules/lexer.h"
-#include "rules/text.h"
+#include "rules/language/lexer.h"
+#include "rules/language/text.h"
 
 namespace hearth::rules {
 namespace {

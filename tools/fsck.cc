@@ -1,5 +1,5 @@
 // `hearth fsck`: for a data folder that no server has open.
-#include "db/fsck.h"
+#include "db/upkeep/fsck.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

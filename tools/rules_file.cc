@@ -7,7 +7,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "rules/text.h"
+#include "rules/language/text.h"
 
 namespace hearth::tools {
 namespace {

@@ -9,10 +9,10 @@
 #include <string>
 #include <string_view>
 
-#include "db/fsck.h"
+#include "db/upkeep/fsck.h"
 #include "db/model/json.h"
 #include "db/model/namespace_name.h"
-#include "db/stats.h"
+#include "db/read/stats.h"
 #include "tools/flags.h"
 #include "tools/or_throw.h"
 #include "tools/progress.h"

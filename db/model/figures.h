@@ -10,7 +10,7 @@
 
 namespace hearth::db {
 
-// What waits for the threads of a pool, what they are at, and what became of jobs (db/fair_pool.h).
+// What waits for the threads of a pool, what they are at, and what became of jobs (db/read/fair_pool.h).
 struct PoolFigures {
   uint64_t waiting = 0;   // now
   uint64_t running = 0;   // now

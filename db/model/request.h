@@ -25,7 +25,7 @@ struct Read {
   std::optional<std::chrono::milliseconds> timeout;  // Errors: Timeout
   std::shared_ptr<const Precondition> check;         // null: allowed
   Projection projection{};                           // of each child those paths alone
-  uint64_t client = 0;  // of a read by itself: whose share of the namespace's turns it takes (db/fair_pool.h)
+  uint64_t client = 0;  // of a read by itself: whose share of the namespace's turns it takes (db/read/fair_pool.h)
   // Nobody waits for the answer any more, and nobody will: it is then not read, or not to the end. Null: somebody does. Any
   // thread, often.
   std::function<bool()> is_unwanted{};

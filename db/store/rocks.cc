@@ -17,6 +17,8 @@
 
 namespace hearth::db {
 
+rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
 Error to_error(const rocksdb::Status& status, const std::string& doing) {
   const std::string message = doing + ": " + status.ToString();
   if (status.IsCorruption()) return {ErrorCode::Corruption, message};

@@ -7,21 +7,20 @@
 #include <string>
 #include <string_view>
 
-#include <rocksdb/slice.h>
-
 #include "db/base/result.h"
 
 namespace rocksdb {
 class DB;
 class Env;
 class EventListener;
+class Slice;
 class Status;
 struct Options;
 }  // namespace rocksdb
 
 namespace hearth::db {
 
-inline rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+rocksdb::Slice slice(std::string_view bytes);
 
 Error to_error(const rocksdb::Status& status, const std::string& doing);
 

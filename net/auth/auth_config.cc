@@ -8,7 +8,7 @@
 #include <set>
 
 #include "net/auth/key_source.h"
-#include "rules/text.h"
+#include "rules/language/text.h"
 
 namespace hearth::net {
 

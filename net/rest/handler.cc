@@ -19,7 +19,7 @@
 #include "net/rest/upkeep.h"
 #include "net/rest/value_wait.h"
 #include "net/rest/waiting.h"
-#include "rules/text.h"
+#include "rules/language/text.h"
 #include "rules/warnings.h"
 
 namespace hearth::net {

@@ -7,10 +7,10 @@
 #include <mutex>
 #include <thread>
 
-#include "db/backups.h"
+#include "db/upkeep/backups.h"
 #include "db/client.h"
 #include "db/database.h"
-#include "db/fsck.h"
+#include "db/upkeep/fsck.h"
 #include "db/store/tree_store.h"
 #include "tests/support/temp_folder.h"
 

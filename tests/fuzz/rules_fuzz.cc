@@ -1,9 +1,9 @@
 // Rules documents, and what they say of data and an operation.
 #include "db/commit/evaluate.h"
 #include "db/model/json.h"
-#include "rules/parser.h"
+#include "rules/language/parser.h"
 #include "rules/ruleset.h"
-#include "rules/text.h"
+#include "rules/language/text.h"
 #include "rules/trial.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/value_view.h"

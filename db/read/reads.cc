@@ -1,0 +1,260 @@
+#include "db/read/reads.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <string>
+
+#include "db/commit/evaluate.h"
+#include "db/model/hash.h"
+#include "db/model/key_order.h"
+#include "db/model/select.h"
+#include "db/store/row_key.h"
+
+namespace hearth::db {
+namespace {
+
+Result<Value> read_priority(const TreeView& view, const Path& path) {
+  ASSIGN_OR_RETURN(const auto leaf, view.leaf(encode_path(path) + kPriorityMark));
+  if (!leaf) return Value();
+  return decode_leaf(*leaf);
+}
+
+Result<Value> read_value(const TreeView& view, const Read& read, bool has_priorities) {
+  if (read.slot == Slot::Priority) return read_priority(view, read.path);
+  if (read.query && read.query->is_filtered()) {
+    if (!read.shallow) return read_query(view, read.path, *read.query, has_priorities, read.bytes_max, read.projection);
+    ASSIGN_OR_RETURN(const auto positions, select(view, read.path, *read.query, has_priorities));
+    return keys_of(positions);
+  }
+  if (read.shallow) return view.shallow(read.path, read.bytes_max);
+  return read_query(view, read.path, Query(), has_priorities, read.bytes_max, read.projection);
+}
+
+// A read on its way through the pools. Thread: one at a time.
+struct ReadJob {
+  Read read;
+  std::shared_ptr<const Snapshot> snapshot;
+  uint32_t number;
+  Timestamp now;
+  std::function<void(Answer)> done;
+  ReadTimes& times;
+  Budget& budget;
+  std::chrono::steady_clock::time_point begin;
+  bool is_allowed = false;  // its check has been asked, of this snapshot
+};
+
+// Whether nothing but the size of what is at the path bounds what is read.
+bool reads_all(const ReadJob& job, bool has_priorities) {
+  if (job.read.shallow || job.read.slot == Slot::Priority) return false;
+  if (!job.read.query || !job.read.query->is_filtered()) return true;
+  const auto seeks =
+      selects_by_seek(SnapshotView(job.snapshot, job.number), job.read.path, *job.read.query, has_priorities);
+  return seeks.ok() && (!seeks.value() || (job.read.query->limit != Limit::None && job.read.query->count >= kReadSliceRows));
+}
+
+uint64_t bytes_at(const ReadJob& job) {
+  const std::string from = row_key(Table::Data, job.number, encode_path(job.read.path));
+  return job.snapshot->bytes_between(from, from + kPastChildren);
+}
+
+// Not to be told when the turn is over.
+Answer answer_read(ReadJob& job, Turn& turn) {
+  const Read& read = job.read;
+  const SnapshotView whole(job.snapshot, job.number);
+  const TurnView view(whole, turn);
+  Answer answer;
+  const SnapshotSettings settings(job.snapshot, job.number);
+  const Result<Head> head = settings.head();
+  if (!head.ok()) {
+    answer.status = head.error();
+    return answer;
+  }
+  // What rules read has bounds of its own; a verdict is given once.
+  if (read.check != nullptr && !job.is_allowed) {
+    answer.status = read.check->check({whole, Times::after(head.value().time, job.now), settings});
+  }
+  if (!answer.status.ok()) return answer;
+  job.is_allowed = true;
+  answer.sequence = head.value().sequence;
+  turn.set_foresight([&job, has_priorities = head.value().has_priorities] {
+    return reads_all(job, has_priorities) && bytes_at(job) > kReadSliceBytes;
+  });
+  Result<Value> value = read_value(view, read, head.value().has_priorities);
+  if (!value.ok()) {
+    answer.status = value.error();
+    return answer;
+  }
+  answer.value = std::move(value).value();
+  if (read.wants_hash && !turn.is_over()) answer.hash = exact_hash(answer.value);
+  return answer;
+}
+
+void tell(ReadJob& job, Answer answer) {
+  job.times.mine().observe(std::chrono::steady_clock::now() - job.begin);
+  if (auto lease = lease_for(answer.value, job.budget); lease.ok()) {
+    answer.lease = std::move(lease).value();
+  } else {
+    answer = Answer();
+    answer.status = lease.error();
+  }
+  job.done(std::move(answer));
+}
+
+}  // namespace
+
+Result<void> TurnView::scan(std::string_view from, std::string_view upto, const RowFunction& row) const {
+  if (!turn_.spend(kSeekWork)) return turn_.error();
+  RETURN_IF_ERROR(view_.scan(from, upto, [&](std::string_view key, std::string_view leaf) {
+    return turn_.spend(work_of_row(key.size() + leaf.size())) && row(key, leaf);
+  }));
+  if (turn_.is_over()) return turn_.error();
+  return {};
+}
+
+Result<void> TurnView::scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const {
+  if (!turn_.spend(kSeekWork)) return turn_.error();
+  RETURN_IF_ERROR(view_.scan_down(from, upto, [&](std::string_view key, std::string_view leaf) {
+    return turn_.spend(work_of_row(key.size() + leaf.size())) && row(key, leaf);
+  }));
+  if (turn_.is_over()) return turn_.error();
+  return {};
+}
+
+Result<TreeView::Row> TurnView::last(std::string_view from, std::string_view upto) const {
+  if (!turn_.spend(kSeekWork)) return turn_.error();
+  return view_.last(from, upto);
+}
+
+Result<std::optional<std::string>> TurnView::leaf(std::string_view key) const {
+  if (!turn_.spend(kGetWork)) return turn_.error();
+  return view_.leaf(key);
+}
+
+Result<std::optional<TreeView::IndexRows>> TurnView::index(const Path& collection, const Query& query) const {
+  // The rows of the index, counted too.
+  struct Rows final : TreeView {
+    Rows(std::shared_ptr<const TreeView> of, Turn& turn) : rows(std::move(of)), counted(*rows, turn) {}
+    Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override {
+      return counted.scan(from, upto, row);
+    }
+    Result<void> scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const override {
+      return counted.scan_down(from, upto, row);
+    }
+    Result<Row> last(std::string_view from, std::string_view upto) const override { return counted.last(from, upto); }
+    Result<std::optional<std::string>> leaf(std::string_view key) const override { return counted.leaf(key); }
+    const std::shared_ptr<const TreeView> rows;
+    const TurnView counted;
+  };
+  if (!turn_.spend(kGetWork)) return turn_.error();
+  ASSIGN_OR_RETURN(auto found, view_.index(collection, query));
+  if (found) found->rows = std::make_shared<const Rows>(std::move(found->rows), turn_);
+  return found;
+}
+
+Result<Lease> lease_for(const Value& value, Budget& budget) {
+  const size_t bytes = value.byte_count();
+  if (bytes < kLargeAnswerBytes) return Lease();
+  if (Lease lease = budget.take(bytes)) return lease;
+  return Error{ErrorCode::Unavailable, "Too many large answers wait for clients that do not read them; try again."};
+}
+
+void run_read(FairPool& readers, ReadTimes& times, Budget& budget, Read read, std::shared_ptr<const Snapshot> snapshot,
+              uint32_t number, Timestamp now, std::function<void(Answer)> done) {
+  const auto begin = std::chrono::steady_clock::now();
+  FairPool::Job job;
+  job.payer = {number, read.client};
+  job.is_unwanted = read.is_unwanted;
+  if (read.timeout) job.deadline = begin + *read.timeout;
+  const auto one = std::make_shared<ReadJob>(
+      ReadJob{std::move(read), std::move(snapshot), number, now, std::move(done), times, budget, begin});
+  job.run = [one](Turn& turn) {
+    Answer answer = answer_read(*one, turn);
+    if (!turn.is_over()) tell(*one, std::move(answer));
+  };
+  job.refuse = [one](const Error& error) {
+    Answer answer;
+    answer.status = error;
+    one->done(std::move(answer));
+  };
+  readers.run(std::move(job));
+}
+
+Answer answer_judge(const Write& write, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now,
+                    Turn& turn) {
+  const SnapshotView whole(snapshot, number);
+  const TurnView view(whole, turn);
+  const SnapshotSettings settings(snapshot, number);
+  Answer answer;
+  const Result<Head> head = settings.head();
+  if (!head.ok()) {
+    answer.status = head.error();
+    return answer;
+  }
+  answer.sequence = head.value().sequence;
+  answer.status = judge(write, {view, settings, head.value().has_priorities}, Times::after(head.value().time, now));
+  return answer;
+}
+
+Result<Value> read_written(const TreeView& view, const Write& write) {
+  const std::string base = encode_path(write.base);
+  std::map<std::string, Slot> places;
+  for (const Overwrite& one : write.overwrites) {
+    if (write.overwrites.size() > 1 && !one.value.has_server_values()) continue;
+    std::string place = encode_path(one.path);
+    if (place.starts_with(base)) places.emplace(std::move(place), one.slot);
+  }
+  ValueBuilder builder;
+  for (const auto& [place, slot] : places) {
+    const std::string_view below = std::string_view(place).substr(base.size());
+    if (slot == Slot::Priority) {
+      ASSIGN_OR_RETURN(const auto leaf, view.leaf(place + kPriorityMark));
+      builder.add(below, encode_leaf(Value::boolean(true)));
+      if (leaf) builder.add(std::string(below) + kPriorityMark, *leaf);
+      continue;
+    }
+    RETURN_IF_ERROR(view.scan(place, place + kPastChildren, [&](std::string_view key, std::string_view leaf) {
+      builder.add(key.substr(base.size()), leaf);
+      return true;
+    }));
+  }
+  return std::move(builder).build();
+}
+
+Result<std::shared_ptr<const Body>> net_change(const TreeView& view, const Path& path, const std::vector<Overwrite>& changed) {
+  if (changed.empty()) return std::shared_ptr<const Body>();
+  // Each place once, and none below another.
+  std::vector<std::pair<std::string, const Overwrite*>> sorted;
+  for (const Overwrite& overwrite : changed) {
+    sorted.emplace_back(encode_path(overwrite.path), &overwrite);
+    if (overwrite.slot == Slot::Priority) sorted.back().first += kPriorityMark;
+  }
+  std::sort(sorted.begin(), sorted.end());
+  std::vector<const Overwrite*> places;
+  const std::string* covering = nullptr;
+  std::string_view last;
+  for (const auto& [key, overwrite] : sorted) {
+    if ((covering != nullptr && key.starts_with(*covering)) || (!places.empty() && key == last)) continue;
+    places.push_back(overwrite);
+    last = key;
+    if (overwrite->slot == Slot::Value) covering = &key;
+  }
+  const bool all = places.front()->path == path && places.front()->slot == Slot::Value;
+  if (all || places.size() > kNetChangePathsMax) {
+    ASSIGN_OR_RETURN(const Value value, view.read(path, kReadBytesMax));
+    return Body::put(path, Slot::Value, value);
+  }
+  std::vector<std::pair<std::string, Value>> entries;
+  for (const Overwrite* place : places) {
+    std::string name = place->path.relative_to(path).text();
+    ASSIGN_OR_RETURN(Value value, view.read(place->path, kReadBytesMax));
+    if (place->slot == Slot::Priority) {
+      name += name.empty() ? ".priority" : "/.priority";
+      value = value.priority();
+    }
+    entries.emplace_back(std::move(name), std::move(value));
+  }
+  return Body::merge(path, std::move(entries));
+}
+
+}  // namespace hearth::db

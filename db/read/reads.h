@@ -1,0 +1,64 @@
+// Reads, as the threads of two pools answer them. Each begins on the `readers`, where it has a slice (db/read/fair_pool.h); what is
+// longer begins again on the `scans`, whose threads the system serves last, and which stop for others at each slice's end.
+// Thread: any. Blocks on disk.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "db/base/clock.h"
+#include "db/base/metrics.h"
+#include "db/model/event.h"
+#include "db/model/request.h"
+#include "db/read/fair_pool.h"
+#include "db/store/tree_store.h"
+
+namespace hearth::db {
+
+inline constexpr size_t kNetChangePathsMax = 1'000;  // more are told as the whole value
+
+inline constexpr size_t kScanThreads = 6;       // scans that are begun at a time, of all namespaces
+inline constexpr size_t kScansRunningMax = 2;   // of them, that are not paused; of one namespace one
+inline constexpr int kScanNice = 10;            // of their threads, over that of the others
+inline constexpr size_t kReadSliceBytes = 1u << 20;  // on disk: what is larger is not begun on the readers, or hardly
+
+// A tree that counts what is read of it as work of the turn. Once the turn is over it answers with an error, of which nobody is
+// to be told. Outlived by both.
+class TurnView final : public TreeView {
+ public:
+  TurnView(const TreeView& view, Turn& turn) : view_(view), turn_(turn) {}
+  Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override;
+  Result<void> scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const override;
+  Result<Row> last(std::string_view from, std::string_view upto) const override;
+  Result<std::optional<std::string>> leaf(std::string_view key) const override;
+  Result<std::optional<IndexRows>> index(const Path& collection, const Query& query) const override;
+
+ private:
+  const TreeView& view_;
+  Turn& turn_;
+};
+
+inline constexpr size_t kLargeAnswerBytes = 1u << 20;  // less is not counted
+
+// Takes a lease for a large value. Errors: Unavailable: too much waits for clients already.
+Result<Lease> lease_for(const Value& value, Budget& budget);
+
+using ReadTimes = PerThread<TimeHistogram>;
+
+// Reads it. The answer's `request` is left 0. `times` outlives the readers, and is told how long it took, the waiting included;
+// as does `budget`, of large answers. Errors: those of the read; Unavailable: too much waits.
+void run_read(FairPool& readers, ReadTimes& times, Budget& budget, Read read, std::shared_ptr<const Snapshot> snapshot,
+              uint32_t number, Timestamp now, std::function<void(Answer)> done);
+
+// Whether the write would be accepted on that state; nothing is written.
+Answer answer_judge(const Write& write, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now,
+                    Turn& turn);
+
+// What the write, which is done, has written, as Write::wants_value has it: as much as it brought, and nothing beside it.
+Result<Value> read_written(const TreeView& view, const Write& write);
+
+// What stands now where something changed at or below `path`: nothing when nothing did.
+Result<std::shared_ptr<const Body>> net_change(const TreeView& view, const Path& path, const std::vector<Overwrite>& changed);
+
+}  // namespace hearth::db

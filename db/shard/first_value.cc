@@ -1,0 +1,148 @@
+#include <algorithm>
+
+#include "db/read/reads.h"
+#include "db/shard/space.h"
+
+namespace hearth::db {
+
+bool FirstValue::wait(Waiter& waiter) {
+  std::shared_ptr<const Body> body;
+  {
+    const std::lock_guard lock(mutex_);
+    const bool names_it = waiter.hash && !waiter.hash->empty();
+    const bool can_compare = !names_it || wants_hash_ || hashes_;
+    if (failed_) return false;
+    if (!done_) {
+      if (can_compare) waiters_.push_back(std::move(waiter));
+      return can_compare;
+    }
+    if (status_.ok() && !(names_it && hashes_ && hashes_->contain(*waiter.hash)) && (body_ == nullptr || !can_compare)) {
+      return false;
+    }
+    body = body_;
+  }
+  answer(waiter, body);
+  return true;
+}
+
+bool FirstValue::is_unwanted() {
+  const std::lock_guard lock(mutex_);
+  if (done_) return failed_;
+  const bool is_wanted =
+      std::any_of(waiters_.begin(), waiters_.end(), [](const Waiter& one) { return !one.conversation->is_gone; });
+  if (!is_wanted) {
+    done_ = failed_ = true;
+    waiters_.clear();
+  }
+  return failed_;
+}
+
+void FirstValue::fail(const Error& error) {
+  std::vector<Waiter> waiters;
+  {
+    const std::lock_guard lock(mutex_);
+    done_ = failed_ = true;
+    waiters.swap(waiters_);
+  }
+  for (const Waiter& waiter : waiters) {
+    Answer answer;
+    answer.request = waiter.request;
+    answer.status = error;
+    waiter.conversation->story.fill(waiter.place, std::move(answer));
+  }
+}
+
+void FirstValue::read(const TreeView& view, const Turn* turn) {
+  const Result<Value> value = show_(view);
+  if (turn != nullptr && turn->is_over()) return;
+  counts_.reads.add();
+  std::optional<NodeHashes> hashes = this->hashes();
+  if (value.ok() && wants_hash_ && !hashes) {
+    counts_.hashes.add();
+    hashes = node_hashes(value.value());
+  }
+  std::shared_ptr<const Body> body;
+  if (value.ok()) body = Body::put(path_, Slot::Value, value.value());
+  std::vector<Waiter> waiters;
+  {
+    const std::lock_guard lock(mutex_);
+    done_ = true;
+    status_ = value.ok() ? Result<void>() : value.error();
+    hashes_ = std::move(hashes);
+    if (value.ok() && value.value().byte_count() <= kLargeValueBytesMax) {
+      body_ = body;
+      keep(kept_bytes_ + 2 * body->byte_count());  // its text takes as much again
+    }
+    waiters.swap(waiters_);
+  }
+  for (const Waiter& waiter : waiters) answer(waiter, body);
+}
+
+// Done; `body` may be null for who has the value.
+void FirstValue::answer(const Waiter& waiter, const std::shared_ptr<const Body>& body) {
+  Answer answer;
+  answer.request = waiter.request;
+  answer.status = status_;
+  answer.sequence = sequence_;
+  if (status_.ok()) {
+    if (hashes_) answer.hash = hashes_->exact;
+    const bool has_it = waiter.hash && (waiter.hash->empty() ? body->value().is_null() : hashes_->contain(*waiter.hash));
+    if (!has_it) tell(body, answer);
+  }
+  waiter.conversation->story.fill(waiter.place, std::move(answer));
+}
+
+// One lease for all who have it to read at a time.
+void FirstValue::tell(const std::shared_ptr<const Body>& body, Answer& answer) {
+  const std::lock_guard lock(mutex_);
+  answer.lease = lease_.lock();
+  if (answer.lease == nullptr) {
+    auto taken = lease_for(body->value(), answers_);
+    if (!taken.ok()) {
+      answer.status = taken.error();
+      return;
+    }
+    answer.lease = std::move(taken).value();
+    lease_ = answer.lease;
+  }
+  answer.first = body;
+}
+
+std::optional<NodeHashes> FirstValue::hashes() {
+  const std::lock_guard lock(mutex_);
+  return hashes_;
+}
+
+size_t FirstValue::large_bytes() {
+  const std::lock_guard lock(mutex_);
+  const size_t bytes = body_ == nullptr ? 0 : body_->byte_count();
+  return bytes > kSmallValueBytesMax ? bytes : 0;
+}
+
+void FirstValue::let_go() {
+  const std::lock_guard lock(mutex_);
+  body_.reset();
+  keep(kFirstValueBytes + path_.text().size());
+}
+
+void FirstValue::keep(size_t bytes) {
+  kept_->add(static_cast<int64_t>(bytes) - static_cast<int64_t>(kept_bytes_));
+  kept_bytes_ = bytes;
+}
+
+void LargeValues::add(const std::shared_ptr<FirstValue>& value) {
+  latest_.push_front(value);
+  size_t count = 0, bytes = 0;
+  for (auto at = latest_.begin(); at != latest_.end();) {
+    const auto still = at->lock();  // null: another value is there now
+    bytes += still == nullptr ? 0 : still->large_bytes();
+    if (still != nullptr && ++count <= kLargeValuesMax && bytes <= kLargeValuesBytesMax) {
+      ++at;
+      continue;
+    }
+    if (still != nullptr && still->large_bytes() > 0) still->let_go();
+    at = latest_.erase(at);
+  }
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,37 @@
+// What the clients of a database hold of its memory, in all shards together, and how often one came up against a limit.
+// Thread: any.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "db/base/metrics.h"
+#include "db/base/result.h"
+#include "db/events/listener_registry.h"
+#include "db/model/memory_limits.h"
+#include "db/shard/story.h"
+
+namespace hearth::db {
+
+struct Memory {
+  explicit Memory(const MemoryLimits& most) : limits(most), events(std::make_shared<EventBudget>(most.event_bytes_max)) {}
+
+  // Of a request that would make `bytes` (or as many of something) of what may be `most`: it is refused, and counted.
+  // `of`: "The listeners of this connection". TooLarge where its own client can make room, else Unavailable.
+  Error refuse(MemoryLimit limit, std::string_view of, uint64_t bytes, uint64_t most);
+  void add_to(MemoryLimitsReached& counts) const;
+
+  const MemoryLimits limits;
+  ListenerRegistry::Count listeners;
+  Gauge disconnect_bytes;
+  const std::shared_ptr<EventBudget> events;  // stories may outlive us
+  void count_forgotten() { reached_[static_cast<size_t>(MemoryLimit::RememberedSize)].add(); }
+
+ private:
+  std::array<Counter, kMemoryLimitNames.size()> reached_;
+};
+
+}  // namespace hearth::db

@@ -1,0 +1,539 @@
+#include "db/shard/shard.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "db/model/hash.h"
+#include "db/model/namespace_name.h"
+#include "db/model/select.h"
+#include "db/read/reads.h"
+
+namespace hearth::db {
+namespace {
+
+size_t bytes_of(const Write& write) {
+  size_t bytes = 0;
+  for (const Overwrite& overwrite : write.overwrites) bytes += overwrite.value.byte_count();
+  return bytes;
+}
+
+// Nobody hears more after it. It is told though the disk refuses what it came with: who ended is served no more.
+bool is_last(const Item& item) {
+  if (const auto* event = std::get_if<Event>(&item)) return event->kind == Event::Kind::Revoked;
+  return std::holds_alternative<Ended>(item);
+}
+
+}  // namespace
+
+Space::Space(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted,
+             std::shared_ptr<Gauge> kept_bytes_of_all)
+    : home(std::move(at)), shard(*home), registry(counted), kept(std::move(kept_bytes_of_all)) {
+  tree.name = std::move(name);
+  tree.number = number;
+  tree.named = named;
+}
+Space::~Space() { kept->add(-static_cast<int64_t>(kept_bytes)); }
+
+Shard::Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> heavy)
+    : with_(std::move(dependencies)),
+      heavy_(heavy.begin(), heavy.end()),
+      committer_(with_.store, with_.durability, with_.quota,
+                 [this](const std::function<void()>& job) {
+                   with_.scans.run({{}, [job](Turn&) { job(); }, [](const Error&) {}});
+                 },
+                 &with_.clock_steps) {
+  counted_.registered.in_all = &with_.memory->listeners;
+  thread_ = std::thread([this] { work(); });
+}
+
+Shard::~Shard() = default;
+
+void Shard::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  more_.notify_one();
+  thread_.join();
+}
+
+void Shard::submit(Request request) {
+  if (const auto* write = std::get_if<WriteRequest>(&request.what)) {
+    request.submitted = std::chrono::steady_clock::now();
+    request.bytes = bytes_of(write->write);
+  }
+  std::list<Request> one;
+  one.push_back(std::move(request));
+  bool first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closing_) return;
+    first = inbox_.empty();
+    inbox_.splice(inbox_.end(), one);
+  }
+  if (first) more_.notify_one();
+}
+
+// Indexes follow what the settings ask for a step at a time, among the requests of others.
+void Shard::maintain(const std::shared_ptr<Space>& space) {
+  const Tree& tree = space->tree;
+  if (!tree.named || !tree.loaded) return;
+  index_watch_.look(tree.name, tree.number, *tree.plan, with_.store.on_notice(),
+                    [&](const Index& index) { return count_in(*committer_.durable(), tree.number, index); });
+  if (space->is_maintained) return;
+  if (tree.is_reconciled && !tree.plan->is_building()) return;
+  space->is_maintained = true;
+  space->shard.submit({space, nullptr, 0, MaintainRequest{}, nullptr});  // when it is closing, a start goes on with it
+}
+
+void Shard::release(bool durable, const Error& error) {
+  if (durable) {
+    for (const auto& [name, number] : named_) with_.on_named(name, number);
+  }
+  named_.clear();
+  std::vector<Release> releases;
+  releases.swap(releases_);
+  uint64_t events = 0, revocations = 0;
+  for (Release& release : releases) {
+    if (!durable) {
+      if (auto* answer = std::get_if<Answer>(&release.item)) {
+        const uint64_t request = answer->request;
+        *answer = Answer();
+        answer->request = request;
+        answer->status = error;
+      } else if (!is_last(release.item)) {
+        continue;  // an event of what did not happen
+      }
+    }
+    if (const auto* event = std::get_if<Event>(&release.item)) {
+      ++events;
+      if (event->kind == Event::Kind::Revoked) ++revocations;
+    }
+    if (release.done != nullptr) {
+      release.done(std::get<Answer>(std::move(release.item)));
+    } else if (!release.conversation->story.append(std::move(release.item))) {
+      counted_.slow_listeners.add();
+      const std::shared_ptr<Space>& space = release.conversation->space;
+      space->shard.submit({space, release.conversation, 0, EndRequest{}, nullptr});
+    }
+  }
+  if (events > 0) counted_.events.add(events);
+  if (revocations > 0) counted_.revocations.add(revocations);
+}
+
+void Shard::tell(const std::shared_ptr<Conversation>& conversation, Item item) {
+  conversation->held_in = group_;
+  releases_.push_back({conversation, std::move(item), nullptr});
+}
+
+void Shard::answer(const Request& request, Answer answer) {
+  answer.request = request.id;
+  if (request.conversation != nullptr) return tell(request.conversation, std::move(answer));
+  if (request.done != nullptr) releases_.push_back({nullptr, std::move(answer), request.done});
+}
+
+void Shard::handle(Request& request) {
+  if (request.conversation != nullptr && request.conversation->ended) return;
+  if (request.space->is_removed) return refuse_removed(request);
+  std::visit([&](auto& what) { handle(request, what); }, request.what);
+}
+
+Result<void> Shard::note_change(Space& space, const Accepted& accepted, const Difference& difference,
+                                const TreeView& before, const TreeView& after) {
+  ASSIGN_OR_RETURN(const std::vector<Told> told, match(space.registry, difference, before, after));
+  for (const Told& one : told) {
+    const auto conversation = std::static_pointer_cast<Conversation>(one.subscription->audience);
+    Event event;
+    event.listener = one.subscription->id;
+    event.sequence = accepted.record.sequence;
+    event.body = one.body;
+    if (const View* view = one.subscription->view(); view != nullptr) space.view_firsts.erase(view->number);
+    if (one.revoked) {
+      event.kind = Event::Kind::Revoked;
+      event.error = one.revoked;
+      conversation->subscriptions.erase(event.listener);
+    }
+    tell(conversation, std::move(event));
+  }
+  for (const Overwrite& changed : accepted.changed) forget_related(space.firsts, changed.path);
+  remember_missed(space, accepted);
+  return {};
+}
+
+Result<void> Shard::check(Space& space, Subscription& subscription) {
+  RETURN_IF_ERROR(committer_.load(space.tree));
+  const Settings& settings = committer_.settings(space.tree);
+  const Times now = Times::after(space.tree.head.time, with_.clock.now());
+  return space.registry.check(subscription, {committer_.view(space.tree), now, settings});
+}
+
+Committer::Tell Shard::teller(Space& space, bool merge, const Path& base) {
+  return [this, &space, merge, &base](const Accepted& accepted, const TreeView& before, const TreeView& after,
+                                      const Settings& settings) {
+    const Difference difference{accepted.changed,     merge,    base,
+                                space.tree.head.has_priorities, {accepted.record.time, accepted.wall}, settings, accepted.configures};
+    Result<void> noted = note_change(space, accepted, difference, before, after);
+    if (!noted.ok()) unmatched_ = noted.error();
+    return noted;
+  };
+}
+
+void Shard::handle(Request& request, WriteRequest& what) {
+  Space& space = *request.space;
+  const Write& write = what.write;
+  Answer reply;
+  if (request.bytes > kWriteBytesMax) {
+    reply.status = Error{ErrorCode::TooLarge, "Data to write exceeds the maximum size that can be modified with a single request."};
+    count(reply.status);
+    return answer(request, std::move(reply));
+  }
+  if (write.only_existing && !space.tree.named) {
+    reply.status = no_such_namespace();
+    count(reply.status);
+    return answer(request, std::move(reply));
+  }
+  const bool adds = !write.settings.empty() || std::any_of(write.overwrites.begin(), write.overwrites.end(),
+                                                           [](const Overwrite& one) { return !one.value.is_null(); });
+  if (adds) {
+    if (const Result<void> room = with_.store.room(); !room.ok()) {
+      reply.status = room.error();
+      count(reply.status);
+      counted_.writes_without_room.add();
+      return answer(request, std::move(reply));
+    }
+  }
+  if (adds && std::exchange(space.waits_for_room, false)) space.is_maintained = false;  // there is room again
+  const bool was_named = space.tree.named;
+  const size_t told = releases_.size();
+  Result<Accepted> accepted = committer_.write(space.tree, write, with_.clock.now(), teller(space, write.merge, write.base));
+  if (Step::here().is_over()) return;
+  if (!accepted.ok()) {
+    reply.status = accepted.error();
+    if (write.wants_value && accepted.error().code == ErrorCode::Stale) {
+      // A refusal names what it found.
+      Result<Value> value = committer_.view(space.tree).read(write.base, kReadBytesMax);
+      if (Step::here().is_over()) return;
+      if (value.ok()) {
+        reply.value = std::move(value).value();
+        reply.hash = exact_hash(reply.value);
+      } else {
+        reply.status = value.error();  // not "stale, and nothing stands there"
+      }
+    }
+    releases_.resize(told);  // whatever was noted before it failed
+    end_listeners_if_unmatched(space);
+    count(reply.status);
+    return answer(request, std::move(reply));
+  }
+  const Step::Whole whole;
+  // From here on the write is part of the group.
+
+  accepted_.push_back(request.submitted);
+  if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
+  reply.sequence = accepted.value().record.sequence;
+  reply.time = accepted.value().record.time;
+  count(reply.status);
+  if (write.wants_value) {
+    const TreeView& view = committer_.view(space.tree);
+    const Times now{reply.time, with_.clock.now()};
+    const bool is_shown =
+        write.shows == nullptr || write.shows->check({view, now, committer_.settings(space.tree)}).ok();
+    Result<Value> value = is_shown ? read_written(view, write) : Value();
+    if (value.ok()) reply.value = std::move(value).value();
+  }
+  answer(request, std::move(reply));
+}
+
+void Shard::handle(Request& request, ReadRequest& what) {
+  invariant(request.conversation != nullptr, "reads by themselves do not come through the shard");
+  const uint64_t place = request.conversation->story.keep_place();
+  what.read.client = request.conversation->payer().client;
+  what.read.is_unwanted = [conversation = request.conversation] { return conversation->is_gone.load(); };
+  run_read(with_.readers, with_.read_times, with_.answers, std::move(what.read), committer_.durable(),
+           request.space->tree.number, with_.clock.now(),
+           [conversation = request.conversation, place, id = request.id](Answer answer) {
+             answer.request = id;
+             conversation->story.fill(place, std::move(answer));
+           });
+}
+
+std::optional<std::vector<Overwrite>> Shard::missed_since(Space& space, const Listen& listen) const {
+  const std::string_view id = *listen.resume;
+  const size_t colon = id.rfind(':');
+  uint64_t since = 0;
+  if (colon == std::string_view::npos || id.substr(0, colon) != with_.life) return {};
+  const auto parsed = std::from_chars(id.data() + colon + 1, id.data() + id.size(), since);
+  if (parsed.ec != std::errc() || parsed.ptr != id.data() + id.size()) return {};
+  if (since > space.tree.head.sequence) return {};
+  if (since < space.tree.head.sequence && (!space.missed_known || since < space.missed_from)) return {};
+  std::vector<Overwrite> missed;
+  for (const auto& [sequence, overwrite] : space.missed) {
+    if (sequence <= since) continue;
+    if (listen.path.contains(overwrite.path)) {
+      missed.push_back(overwrite);
+    } else if (overwrite.slot == Slot::Value && overwrite.path.contains(listen.path)) {
+      return std::vector<Overwrite>{{listen.path, Slot::Value, {}}};  // all of it, perhaps
+    }
+  }
+  return missed;
+}
+
+void Shard::resume(Request& request, const Listen& listen, std::vector<Overwrite> missed) {
+  const uint64_t place = request.conversation->story.keep_place();
+  FairPool::Job job;
+  job.payer = request.conversation->payer();
+  job.is_unwanted = [conversation = request.conversation] { return conversation->is_gone.load(); };
+  job.refuse = [conversation = request.conversation, place, id = request.id](const Error& error) {
+    Answer answer;
+    answer.request = id;
+    answer.status = error;
+    conversation->story.fill(place, std::move(answer));
+  };
+  job.run = [snapshot = committer_.durable(), conversation = request.conversation, place, id = request.id,
+             path = listen.path, missed = std::move(missed), sequence = request.space->tree.head.sequence](Turn& turn) {
+    const SnapshotView whole(snapshot, conversation->space->tree.number);
+    const TurnView view(whole, turn);
+    Answer answer;
+    answer.request = id;
+    answer.sequence = sequence;
+    answer.resumed = true;
+    Result<std::shared_ptr<const Body>> change = net_change(view, path, missed);
+    if (turn.is_over()) return;
+    if (change.ok()) {
+      answer.first = change.value();
+    } else {
+      answer.status = change.error();
+    }
+    conversation->story.fill(place, std::move(answer));
+  };
+  with_.readers.run(std::move(job));
+}
+
+// The conversation is the one that asks first; others may come to wait for it too.
+void Shard::read_first(const std::shared_ptr<FirstValue>& first, const Space& space, const Conversation& asks) {
+  FairPool::Job job;
+  job.payer = asks.payer();
+  job.is_unwanted = [first] { return first->is_unwanted(); };
+  job.refuse = [first](const Error& error) { first->fail(error); };
+  job.run = [first, snapshot = committer_.durable(), number = space.tree.number](Turn& turn) {
+    const SnapshotView whole(snapshot, number);
+    first->read(TurnView(whole, turn), &turn);
+  };
+  with_.readers.run(std::move(job));
+}
+
+void Shard::handle(Request& request, ListenRequest& what) {
+  const std::shared_ptr<Conversation>& conversation = request.conversation;
+  Space& space = *request.space;
+  Listen& listen = what.listen;
+  if (const Result<void> loaded = committer_.load(space.tree); !loaded.ok()) {
+    return answer(request, {0, loaded, 0, {}, {}, {}, nullptr, false});
+  }
+  auto subscription = std::make_unique<Subscription>();
+  subscription->audience = conversation;
+  subscription->id = what.listener;
+  subscription->path = listen.path;
+  subscription->check = listen.check;
+  subscription->bytes_beside = listen.bytes_beside;
+  if (listen.query && listen.query->is_filtered()) subscription->query = listen.query;
+  if (const Result<void> room = room_to_listen(space, *conversation, *subscription); !room.ok()) {
+    return answer(request, {0, room, 0, {}, {}, {}, nullptr, false});
+  }
+  const Result<void> allowed = check(space, *subscription);
+  if (Step::here().is_over()) return space.registry.remove(*subscription);  // it may have noted what the check looked at
+  if (!allowed.ok()) return answer(request, {0, allowed, 0, {}, {}, {}, nullptr, false});
+  Subscription& added = *subscription;
+  const ListenerRegistry::Added how = space.registry.add(added);
+  auto& kept = conversation->subscriptions[what.listener];
+  if (kept != nullptr) space.registry.remove(*kept);
+  kept = std::move(subscription);
+  if ((listen.wants_ids || listen.resume) && !listen.query && !space.missed_known) {
+    space.had_streams = true;
+    space.missed_known = true;
+    space.missed_from = space.tree.head.sequence;
+  }
+  // From here on every later commit is told, behind the place that is kept for the first value.
+
+  if (added.query) return first_of_view(request, listen, added, how);
+  if (listen.resume) {
+    if (auto missed = missed_since(space, listen)) return resume(request, listen, std::move(*missed));
+  }
+  const bool wants_hash = listen.hash && !listen.hash->empty();
+  const uint64_t sequence = space.tree.head.sequence;
+  if (wants_hash) {
+    const auto known = space.tree.hashes.find(listen.path.text());
+    if (known != space.tree.hashes.end() && known->second == *listen.hash) {
+      return answer(request, {0, {}, sequence, {}, {}, known->second, nullptr, false});
+    }
+  }
+  FirstValue::Waiter waiter{conversation, conversation->story.keep_place(), request.id, listen.hash};
+  std::shared_ptr<FirstValue>& first = space.firsts[listen.path.text()];
+  if (first != nullptr) {
+    const auto hashes = first->hashes();
+    if (wants_hash && hashes) remember_hash(space.tree, listen.path.text(), hashes->exact);  // transactions ask for it too
+    if (first->wait(waiter)) return;
+  }
+  first = std::make_shared<FirstValue>(
+      listen.path, [path = listen.path](const TreeView& view) { return view.read(path, kReadBytesMax); }, wants_hash,
+      sequence, first == nullptr ? std::nullopt : first->hashes(), with_.first_values, with_.answers, space.kept);
+  first->wait(waiter);
+  large_values_.add(first);
+  read_first(first, space, *conversation);
+  if (space.firsts.size() > kFirstValuesMax) {
+    std::erase_if(space.firsts, [&, own = listen.path.text()](const auto& entry) {
+      if (entry.first == own) return false;
+      if (const auto hashes = entry.second->hashes()) remember_hash(space.tree, entry.first, hashes->exact);
+      return true;
+    });
+  }
+}
+
+void Shard::handle(Request& request, UnlistenRequest& what) {
+  auto& subscriptions = request.conversation->subscriptions;
+  if (const auto found = subscriptions.find(what.listener); found != subscriptions.end()) {
+    request.space->registry.remove(*found->second);
+    subscriptions.erase(found);
+  }
+  answer(request, {});
+}
+
+void Shard::handle(Request& request, RecheckRequest& what) {
+  auto& subscriptions = request.conversation->subscriptions;
+  const auto found = subscriptions.find(what.listener);
+  if (found == subscriptions.end()) return;
+  Subscription& subscription = *found->second;
+  subscription.check = what.check;
+  Space& space = *request.space;
+  const Result<void> verdict = check(space, subscription);
+  if (verdict.ok() || Step::here().is_over()) return;
+  space.registry.remove(subscription);
+  Event event;
+  event.kind = Event::Kind::Revoked;
+  event.listener = what.listener;
+  event.sequence = space.tree.head.sequence;
+  event.error = verdict.error();
+  subscriptions.erase(found);
+  tell(request.conversation, std::move(event));
+}
+
+void Shard::handle(Request& request, DisconnectRequest& what) {
+  Space& space = *request.space;
+  Answer reply;
+  if (what.check != nullptr) {
+    // Judged now as if it ended now, and again when it does.
+    Write trial;
+    trial.overwrites = what.disconnect.overwrites;
+    trial.access = what.check;
+    if (what.disconnect.kind == Disconnect::Kind::Cancel) trial.overwrites.clear();
+    reply.status = committer_.judge(space.tree, trial, with_.clock.now());
+    if (Step::here().is_over()) return;
+  }
+  const Step::Whole whole;
+  if (reply.status.ok()) {
+    reply.status = queue_for_end(space, *request.conversation, what);
+  }
+  answer(request, std::move(reply));
+}
+
+void Shard::handle(Request& request, RecheckDisconnectRequest& what) {
+  const Step::Whole whole;
+  Conversation& conversation = *request.conversation;
+  if (conversation.queue == nullptr || conversation.queue->empty()) return;  // what is queued from here on brings its own
+  conversation.queue_check = std::move(what.check);
+  auto effects = conversation.queue->sign(conversation.queue_check == nullptr ? "" : conversation.queue_check->memo());
+  conversation.queue->keep();
+  if (effects.empty()) return;
+  // A store that fails is broken for all: who sees to that is told by the writes that it refuses.
+  const auto accepted = committer_.queue(request.space->tree, std::move(effects), with_.clock.now());
+  if (!accepted.ok()) return;
+}
+
+void Shard::handle(Request& request, ReplyRequest& what) { answer(request, {0, what.status, 0, {}, {}, {}, nullptr, false}); }
+
+void Shard::handle(Request& request, BeginRequest& what) {
+  Space& space = *request.space;
+  if (const auto old = space.sessions.find(what.replaces); old != space.sessions.end()) {
+    if (const auto conversation = old->second.lock(); conversation != nullptr) {
+      if (unlisten_some(*conversation)) return;
+      tell(conversation, Ended{{ErrorCode::Unavailable, "Another connection has taken the session over."}});
+      end(conversation);
+    }
+  }
+  end_orphan(request.space, what.replaces);
+  space.sessions[request.conversation->id] = request.conversation;
+  counted_.sessions.add();
+}
+
+void Shard::handle(Request& request, LabelRequest& what) {
+  request.conversation->label =
+      what.label.empty() ? nullptr : std::make_unique<const std::string>(std::move(what.label));
+}
+
+void Shard::handle(Request& request, EndLabelledRequest& what) {
+  std::vector<std::shared_ptr<Conversation>> found;
+  for (const auto& [id, one] : request.space->sessions) {
+    auto conversation = one.lock();
+    if (conversation != nullptr && conversation->label != nullptr && *conversation->label == what.label) {
+      found.push_back(std::move(conversation));
+    }
+  }
+  // Some of them, and the others with another step.
+  const Step::Whole whole;
+  size_t unlistened = 0;
+  for (const auto& conversation : found) {
+    unlistened += 1 + std::min(conversation->subscriptions.size(), kUnlistensPerStep);
+    if (!unlisten_some(*conversation)) {
+      end_told({conversation}, what.reason);
+      ++what.ended;
+    }
+    if (unlistened >= kUnlistensPerStep) break;
+  }
+  again_ = !found.empty();
+  if (again_) return;
+  Answer reply;
+  reply.value = Value::integer(what.ended);
+  answer(request, std::move(reply));
+}
+
+void Shard::end_told(const std::vector<std::shared_ptr<Conversation>>& conversations, const Error& reason) {
+  for (const auto& conversation : conversations) {
+    tell(conversation, Ended{reason});
+    end(conversation);
+  }
+}
+
+void Shard::handle(Request& request, CreateRequest&) {
+  const bool was_named = request.space->tree.named;
+  committer_.name(request.space->tree);
+  if (!was_named) named_.emplace_back(request.space->tree.name, request.space->tree.number);
+  answer(request, {});
+}
+
+void Shard::handle(Request& request, MaintainRequest&) {
+  const Step::Whole whole;
+  Space& space = *request.space;
+  Tree& tree = space.tree;
+  space.is_maintained = true;  // if something fails, until a restart: nothing but speed depends on it
+  if (!committer_.load(tree).ok()) return;
+  Effect next{Effect::Kind::BuildIndex, {}, Value::integer(kBuildChildren), Slot::Value, {}};
+  if (!tree.is_reconciled) {
+    const auto wanted = wanted_indexes(committer_.settings(tree), with_.indexes);
+    if (!wanted.ok()) return;
+    tree.is_reconciled = is_current(*tree.plan, wanted.value());
+    if (!tree.is_reconciled) next = {Effect::Kind::Reindex, {}, Value::string(indexes_text(wanted.value())), Slot::Value, {}};
+  }
+  if (tree.is_reconciled && !tree.plan->is_building()) {
+    space.is_maintained = false;
+    return;
+  }
+  if (!with_.store.room().ok()) {
+    space.waits_for_room = true;
+    return;
+  }
+  if (!committer_.queue(tree, {std::move(next)}, with_.clock.now()).ok()) return;
+  tree.is_reconciled = true;
+  space.is_maintained = false;
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,338 @@
+// The namespaces that share a committer, and the thread that runs it. A group is formed of what waits while the last one
+// syncs; what is to be told of it leaves after the sync, in commit order.
+//
+//   take what waits ─▶ evaluate each, note who is told what ─▶ one commit ─▶ tell
+//
+// A read or listen behind writes of its group waits for the next group, and so does everything its conversation asks
+// after it: a conversation's requests take effect in order, and reads see only what is durable.
+//
+// Turns. Each namespace has a line of its own, and the lines take turns by the work that they cause: a turn is kTurn, and
+// who used more than one waits as many. So a request waits behind one turn of each other namespace, however long
+// their lines are.
+//
+//   inbox ─▶ lines   shop  ▤▤▤▤▤▤▤▤▤        turns: shop, chat, game, shop, chat …
+//                    chat  ▤
+//                    game  ▤▤
+//
+// Heavy. No request may take more work here than kStepMax (db/base/step.h). One that turns out longer is undone, which is
+// easy, for nothing of a write is anywhere but in its own overlay until it is accepted; and its namespace moves to a
+// heavy shard, which has no such limit, with all that waits in its line. Until it has come back, home passes on what
+// comes for it, in order. So the namespace that asked waits, and its neighbours at home do not. A heavy shard is this
+// same class, with a thread of low priority.
+//
+//   home    ── leaves: all that waits ──▶   heavy       home counts what it has sent;
+//           ── what comes meanwhile ────▶               heavy, when the line is empty, says how much it has done:
+//           ◀── "done: so many" ─────────               equal, and the namespace is home again; else more is on its way
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "db/base/clock.h"
+#include "db/base/metrics.h"
+#include "db/base/step.h"
+#include "db/commit/committer.h"
+#include "db/events/match.h"
+#include "db/shard/index_watch.h"
+#include "db/shard/memory.h"
+#include "db/model/figures.h"
+#include "db/model/stats.h"
+#include "db/read/fair_pool.h"
+#include "db/read/reads.h"
+#include "db/shard/space.h"
+#include "db/shard/swap.h"
+
+namespace hearth::db {
+
+inline constexpr size_t kGroupRequestsMax = 4'096;
+inline constexpr size_t kGroupBytesMax = 4u << 20;       // of values; one larger write makes a group of its own
+inline constexpr int64_t kBuildChildren = 200;            // of an index, built in one group
+// What one namespace may do before the next has its turn. A step may be longer, up to kStepMax; it is waited for then.
+inline constexpr Work kTurn{400, 400u << 10, 5'000};
+inline constexpr double kTurnOfRequest = 1.0 / 256;       // the least that a request counts for
+inline constexpr size_t kUnlistensPerStep = 1'000;        // of a session that ends
+inline constexpr size_t kSettleHereMax = 1'000;           // positions that a scan has found, more are settled as heavy
+inline constexpr size_t kHeavyShards = 2;
+inline constexpr int kHeavyNice = 5;                      // of a heavy shard's thread (setpriority)
+inline constexpr size_t kWriteBytesMax = 512u << 20;     // of rows, one write
+
+struct WriteRequest {
+  Write write;
+};
+struct ReadRequest {
+  Read read;
+};
+struct ListenRequest {
+  uint64_t listener;
+  Listen listen;
+};
+struct UnlistenRequest {
+  uint64_t listener;
+};
+struct RecheckRequest {
+  uint64_t listener;
+  std::shared_ptr<const Precondition> check;
+};
+struct DisconnectRequest {
+  Disconnect disconnect;
+  std::shared_ptr<const Precondition> check;
+};
+struct RecheckDisconnectRequest {
+  std::shared_ptr<const Precondition> check;
+};
+struct ReplyRequest {
+  Result<void> status;
+};
+struct BeginRequest {
+  std::string replaces;
+};
+struct EndRequest {};
+struct LabelRequest {
+  std::string label;
+};
+struct EndLabelledRequest {  // all conversations of that label; the answer's value says how many
+  std::string label;
+  Error reason;
+  int64_t ended = 0;  // so far
+};
+struct CreateRequest {};
+struct RemoveRequest {};    // with all that it has; alone in its group
+struct StatsRequest {  // of the tree at a path
+  Path path;
+  std::shared_ptr<Stats> to;  // there once it is answered, if that is ok
+};
+struct MaintainRequest {};  // the next step to the indexes that the settings ask for
+struct ScannedRequest {  // what a view wanted to be found
+  uint64_t view;         // its number
+  uint64_t number;       // of the scan
+  Result<View::Scanned> scanned;
+};
+struct SwapRequest {  // namespaces become others as a whole; the shard's own are told of it
+  struct Place {
+    std::shared_ptr<Space> space;
+    Path at;
+  };
+  std::shared_ptr<Swap> swap;
+  std::vector<Place> places;
+};
+struct AdoptRequest {  // what a session of a dead process wanted written when it ends
+  std::string session;
+  std::shared_ptr<DisconnectQueue> queue;
+};
+struct OrphanRequest {  // it has not come back
+  std::string session;
+};
+struct RunQueueRequest {  // a session has ended: what it has queued is written
+  std::shared_ptr<DisconnectQueue> queue;
+  std::shared_ptr<const Precondition> check;
+};
+
+struct Request {
+  std::shared_ptr<Space> space;
+  std::shared_ptr<Conversation> conversation;  // null: a request by itself
+  uint64_t id = 0;
+  std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
+               RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest,
+               CreateRequest, RemoveRequest, StatsRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
+               OrphanRequest, RunQueueRequest>
+      what;
+  std::function<void(Answer)> done;  // without a conversation
+  std::chrono::steady_clock::time_point submitted{};  // writes
+  size_t bytes = 0;                                   // writes: of their values
+};
+
+class Shard {
+ public:
+  struct Dependencies {
+    TreeStore& store;
+    TreeStore::Durability durability;
+    FairPool& readers;
+    FairPool& scans;  // for what is known to take long
+    ReadTimes& read_times;
+    FirstValueCounts& first_values;
+    std::shared_ptr<Memory> memory;
+    uint64_t remembered_bytes_max;  // this shard's part
+    Budget& answers;
+    Quota quota;
+    Work step_max;  // of one request, unless the shard is heavy
+    const Clock& clock;
+    ClockSteps& clock_steps;
+    const std::string& life;                                    // Database::life
+    const UsualIndexes& indexes;                                // Options::indexes
+    // A namespace exists from now on. Called on the shard's thread.
+    std::function<void(const std::string& name, uint32_t number)> on_named;
+    // It does not any more; `sequence`: of its last write. Called on the shard's thread.
+    std::function<void(const std::string& name, uint64_t sequence)> on_removed;
+    // Database::revive_by. Called on the shard's thread.
+    std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)> revive;
+  };
+  // `heavy`: where long requests go; empty: this is a heavy shard itself, which no namespace has as its home. They are
+  // closed after it.
+  explicit Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> heavy = {});
+  ~Shard();  // closed
+  void close();  // after what was submitted is done
+
+  // To the home of the request's namespace. Dropped once it is closing: nobody is inside who could wait for it
+  // (Engine::close).
+  void submit(Request request);
+  void add_to(Figures& figures) const;  // what this shard has counted. Thread: any
+  ListenerRegistry::Count& registered() { return counted_.registered; }
+  const std::shared_ptr<Gauge>& remembered() const { return remembered_; }
+
+ private:
+  // Something to be said once the group is durable.
+  struct Release {
+    std::shared_ptr<Conversation> conversation;
+    Item item;
+    std::function<void(Answer)> done;
+  };
+
+  // Counted on the shard's thread.
+  struct alignas(kCacheLineBytes) Counted {
+    Counter writes, writes_denied, writes_stale, writes_failed, writes_without_room;
+    TimeHistogram commit_time;
+    Counter events, revocations;
+    Gauge sessions;
+    Counter slow_listeners;
+    Counter disconnect_writes_queued, disconnect_writes_run;
+    ListenerRegistry::Count registered;
+    Gauge waiting;   // requests in lines
+    Counter moved;   // times that a namespace went to a heavy shard
+    Largest step_rows, step_bytes, step_evaluations;  // of one request
+    Largest group_rows;
+    Largest groups_waited;  // Line::listed_in
+    Counter rows_worked, bytes_worked, evaluations_worked;
+  };
+
+  bool is_heavy() const { return heavy_.empty(); }
+  Line& line_of(Space& space) const { return is_heavy() ? space.line_away : space.line; }
+  void work();
+  void take_in(std::list<Request>& came);
+  void list(const std::shared_ptr<Space>& space);
+  void run_group();
+  // Of a line: on; until its namespace is back. Of the group: no more, before this turn; no more, after it.
+  enum class Next : uint8_t { Goes, Waits, Full, Last };
+  Next take_turn(const std::shared_ptr<Space>& space);
+  enum class Done : uint8_t { Yes, Again, Over };
+  Done run_step(Request& request);
+  bool all_here(const SwapRequest& swap) const;
+  void finish_group();
+  void send_away(const std::shared_ptr<Space>& space);
+  void come_back(std::shared_ptr<Space> space, uint64_t done);  // to its home. Thread: a heavy shard's
+  void take_back(const std::shared_ptr<Space>& space, uint64_t done);
+  void count(const Result<void>& verdict);
+  void count_durable();
+  bool must_wait(const Request& request) const;
+  void handle(Request& request);
+  void handle(Request& request, WriteRequest& write);
+  void handle(Request& request, ReadRequest& read);
+  void handle(Request& request, ListenRequest& listen);
+  void handle(Request& request, UnlistenRequest& unlisten);
+  void handle(Request& request, RecheckRequest& recheck);
+  void handle(Request& request, DisconnectRequest& disconnect);
+  void handle(Request& request, RecheckDisconnectRequest& recheck);
+  void handle(Request& request, ReplyRequest& reply);
+  void handle(Request& request, BeginRequest& begin);
+  void handle(Request& request, EndRequest& end);
+  void handle(Request& request, LabelRequest& what);
+  void handle(Request& request, EndLabelledRequest& what);
+  void handle(Request& request, CreateRequest& create);
+  void handle(Request& request, RemoveRequest& remove);
+  void handle(Request& request, StatsRequest& stats);
+  void handle(Request& request, MaintainRequest& maintain);
+  void handle(Request& request, ScannedRequest& scanned);
+  void handle(Request& request, SwapRequest& swap);
+  void handle(Request& request, AdoptRequest& adopt);
+  void handle(Request& request, OrphanRequest& orphan);
+  void handle(Request& request, RunQueueRequest& run);
+
+  void answer(const Request& request, Answer answer);
+  void tell(const std::shared_ptr<Conversation>& conversation, Item item);
+  bool unlisten_some(Conversation& conversation);
+  void end(const std::shared_ptr<Conversation>& conversation);
+  void end_told(const std::vector<std::shared_ptr<Conversation>>& conversations, const Error& reason);
+  void refuse_removed(const Request& request);
+  void end_orphan(const std::shared_ptr<Space>& space, const std::string& session);
+  void run_next(const std::shared_ptr<Space>& space, std::shared_ptr<DisconnectQueue> queue,
+                std::shared_ptr<const Precondition> check);
+  Result<void> note_change(Space& space, const Accepted& accepted, const Difference& difference, const TreeView& before,
+                           const TreeView& after);
+  Result<void> check(Space& space, Subscription& subscription);
+  void revoke_those_lapsed(Space& space, const View& view);
+  Committer::Tell teller(Space& space, bool merge, const Path& base);
+  void read_first(const std::shared_ptr<FirstValue>& first, const Space& space, const Conversation& asks);
+  void first_of_view(Request& request, const Listen& listen, Subscription& subscription, ListenerRegistry::Added added);
+  void resume(Request& request, const Listen& listen, std::vector<Overwrite> missed);
+  std::optional<std::vector<Overwrite>> missed_since(Space& space, const Listen& listen) const;
+  void release(bool durable, const Error& error);
+  void tell_swapped(Space& space, const Path& at, const TreeView& before);
+  void end_listeners(Space& space, const std::string& why);
+  void end_listeners_if_unmatched(Space& space);
+  void maintain(const std::shared_ptr<Space>& space);
+  void start_scans(const std::shared_ptr<Space>& space);
+  void tell_first(Space& space, View& view, std::vector<Space::Opening> openings);
+  void refuse_view(Space& space, View& view, const std::vector<Space::Opening>& openings, const Error& error);
+  static std::vector<Space::Opening> take_openings(Space& space, uint64_t view);
+  Result<void> room_to_listen(const Space& space, const Conversation& conversation, const Subscription& subscription);
+  Result<void> room_to_listen(const Space& space, const Conversation& conversation, size_t listeners, size_t bytes);
+  void end_large_views(Space& space);
+  Result<void> room_to_queue(const Space& space, const DisconnectQueue& queue);
+  Result<void> queue_for_end(Space& space, Conversation& conversation, const DisconnectRequest& what);
+  void count_queue(Space& space, DisconnectQueue& queue);
+  void drop_queues(Space& space);
+  void remember_missed(Space& space, const Accepted& accepted);
+  void forget_missed(Space& space);
+  void note_use(const std::shared_ptr<Space>& space);
+  void forget_oldest();
+
+  Dependencies with_;
+  const std::vector<std::shared_ptr<Shard>> heavy_;
+  uint64_t scans_begun_ = 0;
+  Committer committer_;
+  IndexWatch index_watch_;
+  Counted counted_;
+  LargeValues large_values_;
+  const std::shared_ptr<Gauge> remembered_ =
+      std::make_shared<Gauge>();            // bytes; spaces and first values may outlive us
+  std::list<std::weak_ptr<Space>> latest_;  // that remember something, the latest used last
+  size_t next_sweep_ = 1'000;               // size of latest_ at which those that are gone are taken out
+  uint64_t group_ = 1;
+  std::vector<Release> releases_;
+  std::optional<Error> unmatched_;  // why listeners could not be matched with the write that is being handled
+  std::vector<std::chrono::steady_clock::time_point>
+      accepted_;                                         // when they were submitted: the writes that this group takes
+  std::vector<std::pair<std::string, uint32_t>> named_;  // namespaces that this group makes
+  std::vector<std::shared_ptr<Space>> in_group_;          // kept until its end, for the committer knows their trees
+  struct Forming {  // the group
+    size_t requests = 0;
+    size_t bytes = 0;
+    Work work{};
+  };
+  Forming forming_;
+  bool again_ = false;                            // the request that is handled wants another step
+  std::deque<std::shared_ptr<Space>> turns_;      // whose line has something, in the order of their turns
+  std::vector<std::shared_ptr<Space>> leaving_;   // at the end of the group
+  std::vector<std::shared_ptr<Space>> awaiting_;  // a request at the head of their line waits for a namespace to return
+  size_t away_ = 0;                               // namespaces that are at a heavy shard
+  std::atomic<size_t> guests_ = 0;                // of a heavy shard: namespaces that are here
+
+  mutable std::mutex mutex_;  // Guards all below but thread_.
+  std::condition_variable more_;
+  std::list<Request> inbox_;
+  std::vector<std::pair<std::shared_ptr<Space>, uint64_t>> back_;  // come_back()
+  bool closing_ = false;
+  std::thread thread_;
+};
+
+}  // namespace hearth::db

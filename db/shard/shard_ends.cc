@@ -1,0 +1,90 @@
+// How a session ends at its shard, and how what it has queued for its end is written.
+#include <utility>
+
+#include "db/shard/shard.h"
+
+namespace hearth::db {
+
+void Shard::handle(Request& request, EndRequest&) {
+  if (!unlisten_some(*request.conversation)) end(request.conversation);
+}
+
+// Of a session that ends: true as long as there are more, and the request is to come again.
+bool Shard::unlisten_some(Conversation& conversation) {
+  auto& subscriptions = conversation.subscriptions;
+  for (size_t count = 0; count < kUnlistensPerStep && !subscriptions.empty(); ++count) {
+    conversation.space->registry.remove(*subscriptions.begin()->second);
+    subscriptions.erase(subscriptions.begin());
+    Step::here().count_row(0);
+  }
+  again_ = !subscriptions.empty();
+  return again_;
+}
+
+void Shard::handle(Request& request, AdoptRequest& what) {
+  count_queue(*request.space, *what.queue);
+  request.space->orphans[what.session] = std::move(what.queue);
+}
+
+void Shard::handle(Request& request, OrphanRequest& what) { end_orphan(request.space, what.session); }
+
+void Shard::end_orphan(const std::shared_ptr<Space>& space, const std::string& session) {
+  const auto found = space->orphans.find(session);
+  if (found == space->orphans.end()) return;
+  std::shared_ptr<DisconnectQueue> queue = std::move(found->second);
+  space->orphans.erase(found);
+  auto check = queue->memo().empty() ? nullptr : with_.revive(space->tree.name, queue->memo());
+  run_next(space, std::move(queue), std::move(check));
+}
+
+void Shard::end(const std::shared_ptr<Conversation>& conversation) {
+  if (conversation->ended) return;
+  conversation->ended = true;
+  conversation->is_gone = true;
+  counted_.sessions.add(-1);
+  Space& space = *conversation->space;
+  for (auto& [id, subscription] : conversation->subscriptions) space.registry.remove(*subscription);
+  Step::here().count({conversation->subscriptions.size(), 0, 0});
+  conversation->subscriptions.clear();
+  space.sessions.erase(conversation->id);
+  if (conversation->queue == nullptr) return;
+  run_next(conversation->space, std::move(conversation->queue), std::move(conversation->queue_check));
+}
+
+// As the next request of the namespace: it may be long, and then it is one that can be done elsewhere.
+void Shard::run_next(const std::shared_ptr<Space>& space, std::shared_ptr<DisconnectQueue> queue,
+                     std::shared_ptr<const Precondition> check) {
+  if (queue->empty()) return;
+  Line& line = line_of(*space);
+  line.requests.push_front({space, nullptr, 0, RunQueueRequest{std::move(queue), std::move(check)}, nullptr});
+  counted_.waiting.add();
+  if (is_heavy()) --space->done_away;  // it is counted when it is done, and was not sent
+}
+
+// One commit for all that was queued, which also removes the queue: it is run exactly once
+// (db/model/data-model.md §12).
+void Shard::handle(Request& request, RunQueueRequest& what) {
+  Space& space = *request.space;
+  DisconnectQueue& queue = *what.queue;
+  std::vector<Overwrite> queued = queue.overwrites();
+  std::vector<Effect> removed = queue.clear();
+  std::vector<Write> writes;
+  for (Overwrite& overwrite : queued) {
+    Write write;
+    write.base = overwrite.path;
+    write.overwrites.push_back(std::move(overwrite));
+    write.access = what.check;
+    writes.push_back(std::move(write));
+  }
+  const Path root;
+  // A store that fails is broken for all; the rows then stay, and a restart runs them.
+  const auto done =
+      committer_.write_each(space.tree, writes, std::move(removed), with_.clock.now(), teller(space, true, root));
+  if (Step::here().is_over()) return queue.undo();
+  queue.keep();
+  count_queue(space, queue);
+  if (!done.ok()) return end_listeners_if_unmatched(space);
+  counted_.disconnect_writes_run.add(writes.size());
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,110 @@
+// The shard's part in a restore and in a removal: its namespaces are others, or none, from one moment to the next, and whoever
+// listens there is told.
+#include "db/model/namespace_name.h"
+#include "db/shard/shard.h"
+
+namespace hearth::db {
+
+void Shard::handle(Request& request, SwapRequest& what) {
+  const Step::Whole whole;  // a restore's moment: all shards concerned wait for it
+  const std::shared_ptr<const Snapshot> before = committer_.durable();
+  Answer reply;
+  reply.status = what.swap->meet();
+  if (reply.status.ok()) {
+    committer_.refresh();
+    for (const SwapRequest::Place& place : what.places) {
+      Space& space = *place.space;
+      committer_.forget(space.tree);
+      if (!space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
+      space.tree.named = true;
+      tell_swapped(space, place.at, SnapshotView(before, space.tree.number));
+      if (place.space->line.group == group_) continue;
+      place.space->line.group = group_;
+      in_group_.push_back(place.space);
+    }
+  }
+  answer(request, std::move(reply));
+}
+
+// As a set of the whole place would be told. What cannot be told ends the listeners: they ask again.
+void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
+  space.firsts.clear();
+  space.view_firsts.clear();
+  const size_t told = releases_.size();
+  Result<void> status = committer_.load(space.tree);
+  if (status.ok()) {
+    const SnapshotView after(committer_.durable(), space.tree.number);
+    const SnapshotSettings settings(committer_.durable(), space.tree.number);
+    const Head& head = space.tree.head;
+    Accepted accepted;
+    accepted.record = {head.sequence, head.time, {}};
+    accepted.changed.push_back({at, Slot::Value, {}});
+    Difference difference{accepted.changed, false, at, head.has_priorities, {head.time, with_.clock.now()}, settings, true};
+    difference.is_unread = true;
+    status = note_change(space, accepted, difference, before, after);
+  }
+  if (status.ok()) return;
+  releases_.resize(told);
+  end_listeners(space, "The data was replaced by a restore and is to be asked for again: " + status.error().message);
+}
+
+// A write that is refused because its listeners could not be told leaves some of them as if it had been taken: revoked, or
+// with another window.
+void Shard::end_listeners_if_unmatched(Space& space) {
+  if (!unmatched_) return;
+  end_listeners(space, "What changed can't be read; the data is to be asked for again: " + unmatched_->message);
+  unmatched_.reset();
+}
+
+void Shard::end_listeners(Space& space, const std::string& why) {
+  space.firsts.clear();
+  space.view_firsts.clear();
+  forget_missed(space);
+  for (const auto& [id, one] : space.sessions) {
+    const std::shared_ptr<Conversation> conversation = one.lock();
+    if (conversation == nullptr) continue;
+    for (const auto& [listener, subscription] : conversation->subscriptions) {
+      space.registry.remove(*subscription);
+      Event event;
+      event.kind = Event::Kind::Revoked;
+      event.listener = listener;
+      event.sequence = space.tree.head.sequence;
+      event.error = Error{ErrorCode::Unavailable, why};
+      tell(conversation, std::move(event));
+    }
+    conversation->subscriptions.clear();
+  }
+}
+
+// One commit of a few range tombstones, however large it is.
+void Shard::handle(Request& request, RemoveRequest&) {
+  const Step::Whole whole;
+  Space& space = *request.space;
+  Answer reply;
+  reply.status = space.tree.named ? committer_.remove(space.tree) : no_such_namespace();
+  if (!reply.status.ok()) return answer(request, std::move(reply));
+  space.is_removed = true;
+  with_.on_removed(space.tree.name, space.tree.head.sequence);
+  space.orphans.clear();
+  drop_queues(space);
+  std::vector<std::shared_ptr<Conversation>> all;
+  for (const auto& [id, one] : space.sessions) {
+    auto conversation = one.lock();
+    if (conversation == nullptr) continue;
+    conversation->queue = nullptr;  // what was to be written when it ends had its place there
+    all.push_back(std::move(conversation));
+  }
+  end_told(all, {ErrorCode::NotFound, "The namespace was removed by an administrator."});
+  answer(request, std::move(reply));
+}
+
+void Shard::refuse_removed(const Request& request) {
+  const Error error{ErrorCode::Unavailable, "The namespace has just been removed; ask again, to be told whether there is a new one."};
+  if (std::holds_alternative<BeginRequest>(request.what)) {
+    request.conversation->ended = true;
+    return tell(request.conversation, Ended{error});
+  }
+  answer(request, {0, error, 0, {}, {}, {}, nullptr, false});
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,252 @@
+// Whose turn it is at a shard, how a group is formed of turns, and where what takes long is done (the essay in shard.h).
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "db/shard/shard.h"
+
+namespace hearth::db {
+namespace {
+
+// How many turns that is.
+double turns_of(const Work& work) {
+  const auto part = [](uint64_t done, uint64_t of) { return static_cast<double>(done) / static_cast<double>(of); };
+  return std::max({part(work.rows, kTurn.rows), part(work.bytes, kTurn.bytes), part(work.evaluations, kTurn.evaluations),
+                   kTurnOfRequest});
+}
+
+}  // namespace
+
+void Shard::work() {
+  // Of this thread alone, which Linux takes for a process here. Where it may not be, heavy work is as urgent as any.
+  if (is_heavy()) (void)setpriority(PRIO_PROCESS, 0, kHeavyNice);
+  for (;;) {
+    std::list<Request> came;
+    std::vector<std::pair<std::shared_ptr<Space>, uint64_t>> back;
+    {
+      std::unique_lock lock(mutex_);
+      if (turns_.empty()) {
+        more_.wait(lock, [this] { return !inbox_.empty() || !back_.empty() || (closing_ && away_ == 0); });
+      }
+      came.swap(inbox_);
+      back.swap(back_);
+    }
+    if (turns_.empty() && came.empty() && back.empty()) return;  // closing, and nothing is left
+    for (const auto& [space, done] : back) take_back(space, done);
+    take_in(came);
+    if (!turns_.empty()) run_group();
+  }
+}
+
+void Shard::take_in(std::list<Request>& came) {
+  counted_.waiting.add(static_cast<int64_t>(came.size()));
+  while (!came.empty()) {
+    const std::shared_ptr<Space> space = came.front().space;
+    if (const auto* swap = std::get_if<SwapRequest>(&came.front().what)) {
+      for (const SwapRequest::Place& place : swap->places) place.space->is_recalled = place.space->away != nullptr;
+    }
+    if (!is_heavy() && space->away != nullptr && !space->is_recalled) {
+      std::list<Request> one;
+      one.splice(one.begin(), came, came.begin());
+      counted_.waiting.add(-1);
+      ++space->sent_away;
+      space->away->submit(std::move(one.front()));
+      continue;
+    }
+    Line& line = line_of(*space);
+    if (!line.is_listed && line.requests.empty()) line.listed_in = group_;
+    line.requests.splice(line.requests.end(), came, came.begin());
+    list(space);
+  }
+}
+
+// Gives the namespace a turn, unless it has one, or nothing to do.
+void Shard::list(const std::shared_ptr<Space>& space) {
+  Line& line = line_of(*space);
+  if (line.is_listed || line.requests.empty() || (!is_heavy() && space->away != nullptr)) return;
+  line.is_listed = true;
+  turns_.push_back(space);
+}
+
+bool Shard::all_here(const SwapRequest& swap) const {
+  return std::all_of(swap.places.begin(), swap.places.end(),
+                     [](const SwapRequest::Place& place) { return place.space->away == nullptr; });
+}
+
+Shard::Done Shard::run_step(Request& request) {
+  const size_t told = releases_.size(), accepted = accepted_.size(), named = named_.size();
+  again_ = false;
+  Step& step = Step::here();
+  step.begin(is_heavy() ? kNoLimit : with_.step_max);
+  handle(request);
+  forming_.work += step.done();
+  if (!is_heavy()) {
+    counted_.step_rows.observe(step.done().rows);
+    counted_.step_bytes.observe(step.done().bytes);
+    counted_.step_evaluations.observe(step.done().evaluations);
+  }
+  if (step.is_over()) {
+    releases_.resize(told);
+    accepted_.resize(accepted);
+    named_.resize(named);
+    unmatched_.reset();
+    return Done::Over;
+  }
+  return again_ ? Done::Again : Done::Yes;
+}
+
+Shard::Next Shard::take_turn(const std::shared_ptr<Space>& space) {
+  Line& line = line_of(*space);
+  if (const uint64_t since = std::exchange(line.listed_in, 0); since != 0 && !is_heavy()) {
+    counted_.groups_waited.observe(group_ - since);
+  }
+  line.debt = std::max(0.0, line.debt - 1);
+  while (line.debt < 1 && !line.requests.empty()) {
+    Request& request = line.requests.front();
+    const auto* swap = std::get_if<SwapRequest>(&request.what);
+    if (swap != nullptr && !all_here(*swap)) return Next::Waits;
+    const bool is_alone = swap != nullptr || std::holds_alternative<RemoveRequest>(request.what);
+    if (is_alone && forming_.requests > 0) return Next::Full;
+    if (forming_.bytes > 0 && forming_.bytes + request.bytes > kGroupBytesMax) return Next::Full;
+    if (forming_.requests == kGroupRequestsMax || forming_.work.exceeds(with_.step_max)) return Next::Full;
+    ++forming_.requests;
+    forming_.bytes += request.bytes;
+    if (line.group != group_) {
+      line.group = group_;
+      in_group_.push_back(space);
+    }
+    std::list<Request> one;
+    one.splice(one.begin(), line.requests, line.requests.begin());
+    if (must_wait(request)) {
+      if (request.conversation != nullptr) request.conversation->carried_in = group_;
+      line.carried.splice(line.carried.end(), one);
+      continue;
+    }
+    const Work before = forming_.work;
+    const Done done = run_step(request);
+    line.debt += turns_of({forming_.work.rows - before.rows, forming_.work.bytes - before.bytes,
+                           forming_.work.evaluations - before.evaluations});
+    switch (done) {
+      case Done::Yes:
+        counted_.waiting.add(-1);
+        if (is_heavy()) ++space->done_away;
+        break;
+      case Done::Again:
+        line.requests.splice(line.requests.begin(), one);
+        break;
+      case Done::Over:
+        line.requests.splice(line.requests.begin(), one);
+        leaving_.push_back(space);
+        return Next::Waits;
+    }
+    if (is_alone) return Next::Last;
+  }
+  return Next::Goes;
+}
+
+void Shard::run_group() {
+  forming_ = {};
+  for (Next next = Next::Goes; next != Next::Full && next != Next::Last && !turns_.empty();) {
+    const std::shared_ptr<Space> space = std::move(turns_.front());
+    turns_.pop_front();
+    next = take_turn(space);
+    Line& line = line_of(*space);
+    if (next == Next::Waits || line.requests.empty()) {
+      line.is_listed = false;
+      if (next == Next::Waits && (leaving_.empty() || leaving_.back() != space)) awaiting_.push_back(space);
+    } else if (next == Next::Full) {
+      turns_.push_front(space);  // it goes on with the next group, which it may want for itself
+    } else {
+      turns_.push_back(space);
+    }
+  }
+  Step::here().begin(kNoLimit);  // what follows is for no request
+  counted_.rows_worked.add(forming_.work.rows);
+  counted_.bytes_worked.add(forming_.work.bytes);
+  counted_.evaluations_worked.add(forming_.work.evaluations);
+  counted_.group_rows.observe(is_heavy() ? 0 : forming_.work.rows);
+  // From here on the group is judged. Only the disk can still refuse it, and then all of it: the refusals were judged
+  // against writes that would never have happened.
+
+  for (const std::shared_ptr<Space>& space : in_group_) end_large_views(*space);
+  const Result<void> durable = committer_.commit();
+  // From here on the group is durable, and may be told to anyone, in order.
+
+  if (durable.ok()) count_durable();
+  accepted_.clear();
+  release(durable.ok(), durable.ok() ? Error{} : durable.error());
+  ++group_;
+  for (const std::shared_ptr<Space>& space : in_group_) {
+    if (durable.ok()) maintain(space);
+    start_scans(space);
+    note_use(space);
+  }
+  forget_oldest();
+  committer_.refresh();
+  finish_group();
+}
+
+// What had to wait for the end of the group is next, and namespaces go where they belong.
+void Shard::finish_group() {
+  for (const std::shared_ptr<Space>& space : in_group_) {
+    Line& line = line_of(*space);
+    line.requests.splice(line.requests.begin(), line.carried);
+  }
+  for (const std::shared_ptr<Space>& space : std::exchange(leaving_, {})) send_away(space);
+  for (const std::shared_ptr<Space>& space : std::exchange(in_group_, {})) {
+    if (is_heavy() && line_of(*space).requests.empty()) {
+      come_back(space, space->done_away);
+    } else {
+      list(space);
+    }
+  }
+}
+
+void Shard::send_away(const std::shared_ptr<Space>& space) {
+  const auto emptiest = std::min_element(heavy_.begin(), heavy_.end(),
+                                         [](const auto& a, const auto& b) { return a->guests_ < b->guests_; });
+  Shard& to = **emptiest;
+  ++to.guests_;
+  ++away_;
+  counted_.moved.add();
+  space->away = &to;
+  space->sent_away += space->line.requests.size();
+  counted_.waiting.add(-static_cast<int64_t>(space->line.requests.size()));
+  {
+    const std::lock_guard lock(to.mutex_);
+    to.inbox_.splice(to.inbox_.end(), space->line.requests);
+  }
+  to.more_.notify_one();
+}
+
+// What is not done yet is on its way here, and then the namespace is still a guest: home does not take it back.
+void Shard::come_back(std::shared_ptr<Space> space, uint64_t done) {
+  Shard& home = space->shard;
+  {
+    const std::lock_guard lock(home.mutex_);
+    home.back_.emplace_back(std::move(space), done);
+  }
+  home.more_.notify_one();
+}
+
+void Shard::take_back(const std::shared_ptr<Space>& space, uint64_t done) {
+  if (space->away == nullptr || done != space->sent_away) return;
+  --space->away->guests_;
+  --away_;
+  space->away = nullptr;
+  space->is_recalled = false;
+  list(space);
+  for (const std::shared_ptr<Space>& waiting : std::exchange(awaiting_, {})) list(waiting);
+}
+
+// Whether a request must see the end of this group first.
+bool Shard::must_wait(const Request& request) const {
+  if (std::holds_alternative<ScannedRequest>(request.what)) return committer_.dirty(request.space->tree);
+  if (request.conversation == nullptr) return false;
+  if (request.conversation->carried_in == group_) return true;
+  const bool reads = std::holds_alternative<ReadRequest>(request.what) || std::holds_alternative<ListenRequest>(request.what);
+  return reads && (committer_.dirty(request.space->tree) || request.conversation->held_in == group_);
+}
+
+}  // namespace hearth::db

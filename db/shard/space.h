@@ -1,0 +1,201 @@
+// One namespace in memory: what its shard knows of it, and the conversations with it. Everything here but the constant
+// name and shard belongs to the shard's thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "db/base/metrics.h"
+#include "db/commit/committer.h"
+#include "db/commit/disconnect_queue.h"
+#include "db/events/listener_registry.h"
+#include "db/read/fair_pool.h"
+#include "db/model/hash.h"
+#include "db/shard/story.h"
+
+namespace hearth::db {
+
+class Shard;
+struct Request;
+struct Space;
+
+inline constexpr size_t kFirstValueBytes = 640;  // about what one holds in memory beside its value
+inline constexpr size_t kMissedBytes = 160;      // about what a changed path holds beside its text
+
+inline constexpr size_t kMissedPathsMax = 10'000;       // changed paths remembered for streams that come back
+inline constexpr size_t kFirstValuesMax = 64;           // first values kept to be shared
+inline constexpr size_t kSmallValueBytesMax = 64 << 10; // of one that is kept as long as it is true
+inline constexpr size_t kLargeValueBytesMax = 8 << 20;  // of one that is kept among the latest of its shard, see LargeValues
+inline constexpr size_t kLargeValuesMax = 64;           // that are
+inline constexpr size_t kLargeValuesBytesMax = 16 << 20; // of all these; their texts take as much again
+
+// One conversation's state at its shard. `story`, `is_gone` and the constants are for any thread, the rest for the shard's.
+struct Conversation final : Audience {
+  Conversation(std::string session, std::shared_ptr<Space> with, std::function<void()> wake,
+               std::shared_ptr<EventBudget> events)
+      : id(std::move(session)), space(std::move(with)), story(std::move(wake), std::move(events)) {}
+  const std::string id;
+  const std::shared_ptr<Space> space;
+  Payer payer() const;  // whose share of the readers' turns it takes
+  Story story;
+  std::atomic<bool> is_gone = false;  // nobody hears the story any more
+  std::unique_ptr<DisconnectQueue> queue;           // null until something is queued
+  std::unique_ptr<const std::string> label;         // Client::set_label; null for the many that have none
+  std::shared_ptr<const Precondition> queue_check;  // asked again when it is written; null: allowed
+  std::map<uint64_t, std::unique_ptr<Subscription>> subscriptions;  // by the owner's id
+  uint64_t held_in = 0;     // the group that holds something for it to be told
+  uint64_t carried_in = 0;  // the group in which a request of it had to wait for the next
+  bool ended = false;
+};
+
+struct FirstValueCounts {
+  Counter reads;
+  Counter hashes;  // of values that were read
+};
+
+// The first value of a path, read once for all who ask for it before it changes; a large one is read again for who comes
+// when it was let go, but not for who knows its hash. Nothing is read or hashed but in read(), on a reader's thread.
+class FirstValue {
+ public:
+  struct Waiter {
+    std::shared_ptr<Conversation> conversation;
+    uint64_t place;
+    uint64_t request;
+    std::optional<std::string> hash;  // of what the client has
+  };
+  // `show`: what of it is read. `hashes`: when it is known what they are.
+  using Show = std::function<Result<Value>(const TreeView& view)>;
+  FirstValue(Path path, Show show, bool wants_hash, uint64_t sequence, std::optional<NodeHashes> hashes,
+             FirstValueCounts& counts, Budget& answers, std::shared_ptr<Gauge> kept)
+      : path_(std::move(path)),
+        show_(std::move(show)),
+        sequence_(sequence),
+        wants_hash_(wants_hash),
+        counts_(counts),
+        answers_(answers),
+        kept_(std::move(kept)),
+        hashes_(std::move(hashes)) {
+    keep(kFirstValueBytes + path_.text().size());
+  }
+  ~FirstValue() { kept_->add(-static_cast<int64_t>(kept_bytes_)); }
+  FirstValue(const FirstValue&) = delete;
+  FirstValue& operator=(const FirstValue&) = delete;
+
+  // Answers it, now or when the value is there. False, with nothing done: this one cannot, and another has to be read.
+  bool wait(Waiter& waiter);
+  // Answers all, unless `turn`, of which the view takes, is over; null: of none. On a reader's thread.
+  void read(const TreeView& view, const Turn* turn = nullptr);
+  void fail(const Error& error);  // instead, once: answers all; who comes later reads it again
+  bool is_unwanted();             // all who waited have gone: then as after fail(). Thread: any
+  std::optional<NodeHashes> hashes();  // once they are known
+  size_t large_bytes();                // that are kept, unless it is a small one
+  void let_go();                       // of these
+
+ private:
+  void keep(size_t bytes);  // that many now
+  void answer(const Waiter& waiter, const std::shared_ptr<const Body>& body);
+  void tell(const std::shared_ptr<const Body>& body, Answer& answer);
+
+  const Path path_;
+  const Show show_;
+  const uint64_t sequence_;
+  const bool wants_hash_;
+  FirstValueCounts& counts_;
+  Budget& answers_;
+  const std::shared_ptr<Gauge> kept_;  // of the shard
+  size_t kept_bytes_ = 0;              // of that; by whoever makes it, then under mutex_
+  std::mutex mutex_;  // Guards all below; what is done does not change, but for body_ and lease_.
+  bool done_ = false;
+  bool failed_ = false;  // done, and nothing was read
+  std::vector<Waiter> waiters_;
+  Result<void> status_;
+  std::optional<NodeHashes> hashes_;
+  std::shared_ptr<const Body> body_;  // null: not done, or it was large, and is gone
+  std::weak_ptr<const void> lease_;   // of those who were told and have not read it yet
+};
+
+// The latest first values of a shard: of the large ones only so many bytes are kept. Thread: the shard's.
+class LargeValues {
+ public:
+  void add(const std::shared_ptr<FirstValue>& value);  // that is going to be read
+
+ private:
+  std::deque<std::weak_ptr<FirstValue>> latest_;
+};
+
+// The requests of one namespace that wait for their turn at one shard, first come first. Belongs to that shard's thread.
+struct Line {
+  std::list<Request> requests;
+  std::list<Request> carried;  // had their turn, and must see the end of the group first
+  double debt = 0;             // turns that it has used and not waited for (Shard::kTurn)
+  uint64_t group = 0;          // the last one in which it had a turn
+  bool is_listed = false;      // it is among the shard's turns
+  uint64_t listed_in = 0;      // the group that was to be formed when it had something again; 0: it has had a turn since
+};
+
+struct Space {
+  // `kept`: the shard's gauge of what it remembers.
+  Space(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted,
+        std::shared_ptr<Gauge> kept_bytes_of_all);
+  ~Space();
+  Space(const Space&) = delete;
+  Space& operator=(const Space&) = delete;
+
+  const std::shared_ptr<Shard> home;  // for whoever has the namespace when the database is closed
+  Shard& shard;
+  Tree tree;
+  ListenerRegistry registry;
+  std::unordered_map<std::string, std::weak_ptr<Conversation>> sessions;
+  // Sessions of a dead process, for as long as they may come back.
+  std::unordered_map<std::string, std::shared_ptr<DisconnectQueue>> orphans;
+  std::map<std::string, std::shared_ptr<FirstValue>, std::less<>> firsts;  // by path text
+  std::map<uint64_t, std::shared_ptr<FirstValue>> view_firsts;             // by number of the view; of views that are
+  // Who waits for a view to open, by its number.
+  struct Opening {
+    FirstValue::Waiter waiter;
+    uint64_t listener;
+    const View* view;  // compared, never used: it may be gone
+  };
+  std::map<uint64_t, std::vector<Opening>> openings;
+  size_t view_bytes = 0;  // of the registry's views, when they were last looked at
+  size_t disconnect_rows = 0, disconnect_data_bytes = 0, disconnect_bytes = 0;  // of all queues, orphans' too
+  // What changed, for streams that come back, once there was one: each commit's told paths. Everything after
+  // `missed_from` is here.
+  bool had_streams = false;
+  std::deque<std::pair<uint64_t, Overwrite>> missed;  // values left out
+  size_t missed_bytes = 0;                            // about what they hold in memory
+  uint64_t missed_from = 0;
+  bool missed_known = false;  // `missed_from` has been set
+  bool is_removed = false;     // whoever still has it is refused; the name means another from here on
+  bool is_maintained = false;  // a MaintainRequest is on its way, or failed
+  bool waits_for_room = false;  // the same, for the disk was too full to build an index
+
+  // What of all this is remembered and no more: in a shard's gauge, and in its list of spaces, the latest used last.
+  const std::shared_ptr<Gauge> kept;
+  size_t kept_bytes = 0;  // counted there, beside what first values count for themselves
+  std::optional<std::list<std::weak_ptr<Space>>::iterator> latest;
+
+  std::atomic<int64_t> idle_since = 0;  // steady milliseconds; 0: used since the engine last looked. Thread: any
+
+  // Where its requests are done (db/shard/shard.h, "heavy"). What is above belongs to whichever shard that is.
+  Line line;                // at home
+  Line line_away;           // the heavy shard's
+  uint64_t done_away = 0;   // the heavy shard's: requests done there, since ever
+  Shard* away = nullptr;    // home's, like all below; null: it is at home
+  uint64_t sent_away = 0;   // requests passed on, since ever
+  bool is_recalled = false; // nothing more is passed on, for something waits for its return
+};
+
+inline Payer Conversation::payer() const { return {space->tree.number, reinterpret_cast<uintptr_t>(this)}; }
+
+}  // namespace hearth::db

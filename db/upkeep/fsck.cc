@@ -1,0 +1,242 @@
+#include "db/upkeep/fsck.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "db/model/index.h"
+#include "db/model/key_order.h"
+#include "db/model/leaf.h"
+#include "db/store/row_key.h"
+#include "db/store/tree_store.h"
+
+namespace hearth::db {
+namespace {
+
+constexpr uint64_t kRowsPerWord = 100'000;  // of progress
+constexpr std::string_view kAfterAllRows = "\xff\xff\xff\xff\xff";
+
+// Ranges to be emptied, and nothing else.
+class Emptied final : public RowSource {
+ public:
+  void add(std::string from, std::string upto) { ranges_.emplace_back(std::move(from), std::move(upto)); }
+  bool empty() const { return ranges_.empty(); }
+  size_t row_count() const override { return ranges_.size(); }
+  std::vector<std::pair<std::string, std::string>> ranges() const override { return ranges_; }
+  void rows(const PutFunction&) const override {}
+
+ private:
+  std::vector<std::pair<std::string, std::string>> ranges_;
+};
+
+class Check {
+ public:
+  Check(const TreeStore& store, FsckReport& report, const std::function<void(uint64_t)>& progress)
+      : store_(store), snapshot_(store.snapshot()), report_(report), progress_(progress) {}
+
+  // The numbers of namespaces whose indexes are wrong.
+  Result<std::set<uint32_t>> run() {
+    std::map<uint32_t, std::string> names;
+    for (const auto& [name, number] : store_.names_at_open()) {
+      if (!names.emplace(number, name).second) problem(fmt::format("{}: has the number of {}", name, names.at(number)));
+    }
+    std::set<uint32_t> wrong;
+    for (const auto& [number, name] : names) {
+      ++report_.namespaces;
+      name_ = name;
+      RETURN_IF_ERROR(check_head(number));
+      RETURN_IF_ERROR(check_data(number));
+      const uint64_t before = report_.problems;
+      RETURN_IF_ERROR(check_indexes(number));
+      if (report_.problems > before) wrong.insert(number);
+    }
+    for (const Table table : {Table::Data, Table::Index}) RETURN_IF_ERROR(check_strays(table, names));
+    return wrong;
+  }
+
+ private:
+  void problem(std::string text) {
+    ++report_.problems;
+    if (report_.told.size() < kProblemsToldMax) report_.told.push_back(std::move(text));
+  }
+  std::string at(std::string_view encoded) const {
+    const Result<Path> path = decode_path(encoded);
+    return fmt::format("{}: {}", name_, path.ok() ? "/" + path.value().text() : "a path that is none");
+  }
+  void saw_row() {
+    if (++seen_ % kRowsPerWord == 0 && progress_) progress_(seen_);
+  }
+
+  Result<void> check_head(uint32_t number) {
+    const Result<Head> head = SnapshotSettings(snapshot_, number).head();
+    if (head.ok()) return {};
+    if (head.error().code != ErrorCode::Corruption) return head.error();
+    problem(fmt::format("{}: its head cannot be read: {}", name_, head.error().message));
+    return {};
+  }
+
+  // A value has no children, and a priority stands beside something.
+  Result<void> check_data(uint32_t number) {
+    std::string leaf_path;  // the last one
+    bool has_leaf = false;
+    std::optional<std::string> lonely;  // a priority of a node that has not shown itself
+    const auto done = SnapshotView(snapshot_, number).scan("", kAfterAllRows, [&](std::string_view key, std::string_view leaf) {
+      saw_row();
+      ++report_.rows;
+      std::string_view rest = key;
+      while (const size_t bytes = segment_length(rest)) rest.remove_prefix(bytes);
+      const bool is_priority = rest.size() == 1 && rest.front() == kPriorityMark;
+      const std::string_view path = key.substr(0, key.size() - rest.size());
+      if ((!rest.empty() && !is_priority) || !decode_path(path).ok()) {
+        problem(fmt::format("{}: a row whose key is no path", name_));
+        return true;
+      }
+      if (const Result<Value> value = decode_leaf(leaf); !value.ok()) {
+        problem(fmt::format("{}: {}", at(path), value.error().message));
+      }
+      if (lonely && !path.starts_with(*lonely)) problem(at(*lonely) + ": a priority of nothing");
+      lonely.reset();
+      if (is_priority) {
+        if (!has_leaf || leaf_path != path) lonely = path;
+        return true;
+      }
+      if (has_leaf && path.starts_with(leaf_path)) problem(at(leaf_path) + ": has a value and children");
+      has_leaf = true;
+      leaf_path = path;
+      return true;
+    });
+    if (lonely) problem(at(*lonely) + ": a priority of nothing");
+    return done;
+  }
+
+  // What each index must have, made anew from the data; and that it has nothing else.
+  Result<void> check_indexes(uint32_t number) {
+    const SnapshotView tree(snapshot_, number);
+    const SnapshotView rows(snapshot_, number, Table::Index);
+    uint64_t there = 0;
+    RETURN_IF_ERROR(rows.scan("", kAfterAllRows, [&](std::string_view key, std::string_view) {
+      saw_row();
+      if (key != kPlanRow) ++there;
+      return true;
+    }));
+    report_.index_rows += there;
+    ASSIGN_OR_RETURN(const auto stored, rows.leaf(kPlanRow));
+    if (!stored) {
+      if (there > 0) problem(fmt::format("{}: {} rows of indexes, and no plan of them", name_, there));
+      return {};
+    }
+    const Result<IndexPlan> plan = IndexPlan::decode(*stored);
+    if (!plan.ok()) {
+      problem(fmt::format("{}: the plan of its indexes cannot be read: {}", name_, plan.error().message));
+      return {};
+    }
+    uint64_t expected = 0;
+    for (const Index& index : plan.value().indexes) {
+      ASSIGN_OR_RETURN(const uint64_t count, check_index(tree, rows, index));
+      expected += count;
+    }
+    if (there > expected) problem(fmt::format("{}: {} rows of indexes for nothing that is there", name_, there - expected));
+    return {};
+  }
+
+  // How many rows it must have.
+  Result<uint64_t> check_index(const TreeView& tree, const TreeView& rows, const Index& index) {
+    const std::string what = fmt::format("the index of {} by {}", index.spec.pattern(), index.spec.by());
+    uint64_t expected = 0;
+    std::string collection;
+    uint64_t children = 0;
+    const auto end_collection = [&]() -> Result<void> {
+      if (children == 0) return {};
+      ++expected;
+      ASSIGN_OR_RETURN(const auto row, rows.leaf(count_row(index.id, collection)));
+      const Result<uint64_t> count = row ? decode_count(*row) : Result<uint64_t>(uint64_t{0});
+      if (!count.ok() || count.value() != children) {
+        problem(fmt::format("{}: {} counts {} children, and there are {}", at(collection), what,
+                            count.ok() ? std::to_string(count.value()) : "no", children));
+      }
+      return {};
+    };
+    std::string from;
+    const std::string upto = index.is_complete ? std::string(kAfterAllRows) : index.built;
+    while (from < upto) {
+      ASSIGN_OR_RETURN(const auto child, next_child(tree, index.spec, from, upto));
+      if (!child) break;
+      if (child->collection != collection) {
+        RETURN_IF_ERROR(end_collection());
+        collection = child->collection;
+        children = 0;
+      }
+      ++children;
+      ++expected;
+      saw_row();
+      ASSIGN_OR_RETURN(const auto place, find_place(tree, child->path(), index.spec.order, index.spec.child, index.spec.then));
+      std::string row = index_prefix(index.id, child->collection) + '\0';
+      if (place) append_index_place(*place, row);
+      row += child->segment;
+      ASSIGN_OR_RETURN(const auto found, rows.leaf(row));
+      if (!place || !found) problem(fmt::format("{}: is not in {}", at(child->path()), what));
+      from = child->path() + '\xff';
+    }
+    RETURN_IF_ERROR(end_collection());
+    return expected;
+  }
+
+  // Rows of numbers that no namespace has.
+  Result<void> check_strays(Table table, const std::map<uint32_t, std::string>& names) {
+    std::string from = row_key(table, "");
+    const std::string upto = row_key(static_cast<Table>(static_cast<char>(table) + 1), "");
+    while (from < upto) {
+      std::optional<uint32_t> number;
+      RETURN_IF_ERROR(snapshot_->scan(from, upto, [&](std::string_view key, std::string_view) {
+        if (key.size() >= kTableAndNumber) number = read_number(key.substr(1));
+        return false;
+      }));
+      if (!number) return {};
+      if (!names.contains(*number)) problem(fmt::format("rows of number {}, which no namespace has", *number));
+      if (*number == UINT32_MAX) return {};
+      from = row_key(table, *number + 1);
+    }
+    return {};
+  }
+
+  const TreeStore& store_;
+  const std::shared_ptr<const Snapshot> snapshot_;
+  FsckReport& report_;
+  const std::function<void(uint64_t)>& progress_;
+  std::string name_;
+  uint64_t seen_ = 0;
+};
+
+}  // namespace
+
+Result<FsckReport> fsck(const std::string& folder, Repair repair, const std::function<void(uint64_t)>& progress,
+                        void* environment) {
+  if (environment == nullptr) RETURN_IF_ERROR(check_there_is_a_store(folder));
+  ASSIGN_OR_RETURN(const auto store, TreeStore::open({folder, 1, environment}));
+  FsckReport report;
+  ASSIGN_OR_RETURN(const std::set<uint32_t> wrong, Check(*store, report, progress).run());
+  if (repair == Repair::No || wrong.empty()) return report;
+  Emptied emptied;
+  for (const auto& [name, number] : store->names_at_open()) {
+    if (!wrong.contains(number)) continue;
+    emptied.add(row_key(Table::Index, number), row_key(Table::Index, number + 1));
+    report.repaired.push_back(name);
+  }
+  RETURN_IF_ERROR(store->commit(emptied, TreeStore::Durability::Synced));
+  return report;
+}
+
+Result<Compacted> compact_folder(const std::string& folder) {
+  RETURN_IF_ERROR(check_there_is_a_store(folder));
+  ASSIGN_OR_RETURN(const auto store, TreeStore::open({folder}));
+  std::atomic<bool> is_stopping = false;
+  return store->compact(is_stopping);
+}
+
+}  // namespace hearth::db

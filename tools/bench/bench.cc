@@ -1,0 +1,99 @@
+// `hearth bench`: runs the scenarios asked for, each on a server of its own, and prints what was found.
+#include <fmt/format.h>
+#include <sys/vfs.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+
+#include "tools/bench/run.h"
+
+namespace hearth::tools {
+namespace {
+
+constexpr long kTmpfsMagic = 0x01021994;  // linux/magic.h
+
+std::string_view file_system_note(const std::string& folder) {
+  struct statfs status {};
+  if (statfs(folder.c_str(), &status) == 0 && status.f_type == kTmpfsMagic) return " (memory: syncs cost nothing)";
+  return "";
+}
+
+struct Scenario {
+  std::string_view name;
+  Report (*measure)(const BenchFlags&, Subject&, StatusLine&);
+};
+constexpr Scenario kScenarios[] = {
+    {"writes", measure_writes}, {"latency", measure_latency}, {"fanout", measure_fanout}, {"tree", measure_tree},
+    {"connections", measure_connections}, {"reconnect", measure_reconnect}, {"neighbours", measure_neighbours}};
+
+bool is_asked_for(const BenchFlags& flags, std::string_view name) {
+  return std::any_of(flags.scenarios.begin(), flags.scenarios.end(),
+                     [&](const std::string& asked) { return asked == name || asked == "all"; });
+}
+
+}  // namespace
+
+Subject::Subject(const BenchFlags& flags) : flags_(flags) {
+  if (!flags.url.empty()) {
+    outside_ = parse_url(flags.url);
+    return;
+  }
+  folder_.emplace(flags.folder);
+  start();
+}
+
+void Subject::start() {
+  std::vector<std::string> words = {
+      "--dev", "--data", folder_->path() + "/data", "--port", child_ ? child_->address().port : "0",
+      "--host", "127.0.0.1", "--sync", flags_.sync,
+      "--threads", std::to_string(flags_.threads), "--log-level", "error"};
+  if (flags_.tls) {
+    const TlsPair pair = make_certificate(folder_->path());
+    words.insert(words.end(), {"--tls-cert", pair.certificate, "--tls-key", pair.key});
+  }
+  child_ = std::make_unique<ServerProcess>(words);
+}
+
+double Subject::cpu_micros() const {
+  return child_ == nullptr ? 0 : std::chrono::duration<double, std::micro>(child_->cpu()).count();
+}
+
+void Subject::describe(Report& report) const {
+  if (child_ == nullptr) return report.set("server", flags_.url);
+  report.set("sync", flags_.sync);
+  report.set("threads", std::to_string(flags_.threads));
+  report.set("tls", flags_.tls ? "yes" : "no");
+  report.set("folder", fmt::format("{}{}", folder_->path(), file_system_note(folder_->path())));
+}
+
+void Subject::restart(int signal) {
+  child_->stop(signal);
+  start();
+}
+
+int bench(const BenchFlags& flags) {
+  std::vector<Report> reports;
+  StatusLine progress;
+  const auto tell = [&](Report report) {
+    progress.clear();
+    if (!flags.json) {
+      fmt::print("{}\n", text_of(report));
+      std::fflush(stdout);
+    }
+    reports.push_back(std::move(report));
+  };
+  for (const Scenario& scenario : kScenarios) {
+    if (!is_asked_for(flags, scenario.name)) continue;
+    Subject subject(flags);
+    tell(scenario.measure(flags, subject, progress));
+    if (subject.is_child()) subject.child().stop(SIGTERM);
+  }
+  if (is_asked_for(flags, "embedded")) tell(measure_embedded(flags, progress));
+  if (is_asked_for(flags, "rules")) tell(measure_rules(flags, progress));
+  if (is_asked_for(flags, "queries")) tell(measure_queries(flags, progress));
+  if (flags.json) fmt::print("{}", json_of(reports));
+  return 0;
+}
+
+}  // namespace hearth::tools

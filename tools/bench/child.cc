@@ -1,0 +1,85 @@
+#include "tools/bench/child.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <stdexcept>
+
+namespace hearth::tools {
+
+ServerProcess::ServerProcess(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words = {"hearth", "serve"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("bench: no pipe");
+  const auto begin = Steady::now();
+  const pid_t parent = getpid();
+  process_ = fork();
+  if (process_ == 0) {
+    // The server does not outlive the bench, however that ends.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == parent && dup2(ends[1], STDOUT_FILENO) >= 0) execv("/proc/self/exe", argv.data());
+    _exit(127);
+  }
+  close(ends[1]);
+  std::string line;
+  char byte;
+  while (process_ > 0 && read(ends[0], &byte, 1) == 1 && byte != '\n') line += byte;
+  close(ends[0]);
+  start_time_ = Steady::now() - begin;
+  const size_t at = line.find("http");
+  if (at == std::string::npos) {
+    stop(SIGKILL);
+    throw std::runtime_error("bench: the server did not start");
+  }
+  address_ = parse_url(line.substr(at));
+  address_.is_ours = true;
+}
+
+ServerProcess::~ServerProcess() { stop(SIGKILL); }
+
+std::chrono::nanoseconds ServerProcess::cpu() const {
+  clockid_t clock;
+  timespec time{};
+  if (clock_getcpuclockid(process_, &clock) != 0 || clock_gettime(clock, &time) != 0) {
+    throw std::runtime_error("bench: the server is gone");
+  }
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+double ServerProcess::peak_memory_bytes() const { return memory_figure("status", "VmHWM:"); }
+
+// Exact, other than VmRSS of status, which threads bring up to date now and then.
+double ServerProcess::memory_bytes() const { return memory_figure("smaps_rollup", "Rss:"); }
+
+double ServerProcess::memory_figure(const char* file, std::string_view name) const {
+  std::ifstream from(fmt::format("/proc/{}/{}", process_, file));
+  double kilobytes = 0;
+  for (std::string word; from >> word;) {
+    if (word == name) from >> kilobytes;
+  }
+  return kilobytes * 1024;
+}
+
+void ServerProcess::stop(int signal) {
+  if (process_ < 0) return;
+  kill(process_, signal);
+  while (waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  process_ = -1;
+}
+
+}  // namespace hearth::tools
