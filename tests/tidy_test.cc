@@ -379,6 +379,40 @@ TEST_CASE("tidy: each folder of sources has a README", "[tidy]") {
   }
 }
 
+TEST_CASE("tidy: links of README.md and the manual lead somewhere, and each chapter is listed", "[tidy]") {
+  const std::string begin = "](";
+  std::set<std::string> linked;  // from the root
+  size_t chapters = 0;
+  for (const File& file : files_with({".md"})) {
+    const bool is_chapter = file.folder() == "tools/manual";
+    if (!is_chapter && file.path != "README.md") continue;
+    INFO(file.path);
+    if (is_chapter) {
+      ++chapters;
+      CHECK((!file.lines.empty() && file.lines.front().starts_with("# ")));  // its title
+    }
+    bool is_code = false;
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string& line = file.lines[i];
+      if (line.starts_with("```")) is_code = !is_code;
+      if (is_code) continue;
+      for (size_t at = line.find(begin); at != std::string::npos; at = line.find(begin, at + 1)) {
+        const size_t start = at + begin.size();
+        const std::string target = line.substr(start, line.find_first_of(")#", start) - start);
+        INFO("line " << i + 1 << ": " << target);
+        if (target.find("://") != std::string::npos) continue;
+        CHECK(fs::exists(kRoot / file.folder() / target));
+        if (!is_chapter) linked.insert(target);
+      }
+    }
+  }
+  CHECK(chapters > 10);
+  for (const File& file : files_with({".md"})) {
+    INFO(file.path << " is not in the table of README.md");
+    if (file.folder() == "tools/manual") CHECK(linked.contains(file.path));
+  }
+}
+
 TEST_CASE("tidy: lock files name versions and hashes, not addresses", "[tidy]") {
   size_t count = 0;
   for (auto at = fs::recursive_directory_iterator(kRoot); at != fs::recursive_directory_iterator(); ++at) {

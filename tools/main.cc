@@ -23,7 +23,7 @@ using hearth::tools::ServeFlags;
 using hearth::tools::TokenFlags;
 using hearth::tools::UpkeepFlags;
 
-// Of what clients may use up: what each is for is in README.md, "Limits".
+// Of what clients may use up: what each is for is in tools/manual/limits.md.
 void add_limits(CLI::App& command, ServeFlags& flags) {
   const std::string group = "Limits";
   const auto size = [&](const char* name, size_t& bytes, const char* text, const char* usual) {
@@ -166,7 +166,7 @@ CLI::App* add_serve(CLI::App& program, ServeFlags& flags) {
   command
       ->add_option(
           "--auth-config", flags.auth_config,
-          "A file that says whose signed tokens are believed (README.md, 'Who may connect'); read again on SIGHUP")
+          "A file that says whose signed tokens are believed (hearth help who-may-connect); read again on SIGHUP")
       ->check(CLI::ExistingFile);
   command->add_option(
       "--tls-cert", flags.tls_certificate,

@@ -59,7 +59,7 @@ std::string FrontPage::html(const http::Request& request, bool shows_names) cons
           "folder. What users may read and write the rules say; without rules, nothing.</p>\n";
   }
   to += "<p>An app for Firebase finds it by <code>connectDatabaseEmulator(database, host, port)</code> or by its "
-        "<code>databaseURL</code>. What else there is, the README that comes with Hearth says.</p>\n";
+        "<code>databaseURL</code>. <code>hearth help</code> lists the chapters of the manual.</p>\n";
   if (shows_names) {
     const auto names = guard_.namespaces(rules::Auth::admin());
     const size_t count = names.ok() ? names.value().size() : 0;

@@ -152,7 +152,7 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
   to.counters("hearth_limit_reached_total",
               "Times that a client came up against a limit, by the same names and those that have no flag: request_rate slows it down, all others refuse or end something.",
               std::move(reached));
-  to.gauges("hearth_memory_bytes", "Bytes that are held in memory, about, of what has a limit (README.md, \"Limits\").",
+  to.gauges("hearth_memory_bytes", "Bytes that are held in memory, about, of what has a limit (hearth help limits).",
             {sample("of", "listeners", figures.listener_bytes), sample("of", "disconnect", figures.disconnect_bytes),
              sample("of", "remembered", figures.remembered_bytes), sample("of", "answers", figures.answer_bytes),
              sample("of", "events", figures.event_bytes),

@@ -1,4 +1,4 @@
-// Whose tokens are believed: the file of `hearth serve --auth-config`, as values. README.md, "Who may connect", has
+// Whose tokens are believed: the file of `hearth serve --auth-config`, as values. tools/manual/who-may-connect.md has
 // examples.
 //
 //   file   := {"issuers": [issuer…]}                                      JSON; comments are allowed

@@ -17,7 +17,8 @@ for library in libc6 libssl3; do
 done
 dpkg-deb -c "$server" >"$work/server.list"
 dpkg-deb -c "$development" >"$work/development.list"
-for file in usr/bin/hearth usr/lib/systemd/system/hearth.service etc/default/hearth usr/share/doc/hearth/copyright; do
+for file in usr/bin/hearth usr/lib/systemd/system/hearth.service etc/default/hearth usr/share/doc/hearth/copyright \
+  usr/share/doc/hearth/README.md usr/share/doc/hearth/manual/service.md; do
   grep -q " ./$file\$" "$work/server.list" || fail "hearth lacks $file"
 done
 if grep '\.h$' "$work/server.list"; then fail "hearth has headers"; fi

@@ -1,4 +1,4 @@
-// What README.md has its reader do, done: blocks of it as they stand there.
+// What the chapters of tools/manual have their reader do, done: blocks of them as they stand there.
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -14,18 +14,19 @@ using hearth::test::Told;
 
 namespace {
 
-const std::string kReadme = contents(HEARTH_SOURCE_DIR "/README.md");
-
-// The first block of that language behind `mark`, without its fences.
-std::string block_behind(const std::string& mark, const std::string& language) {
+// The first block of that language behind `mark` in a chapter, without its fences.
+std::string block_behind(const std::string& chapter, const std::string& mark, const std::string& language) {
+  const std::string text = contents(HEARTH_SOURCE_DIR "/tools/manual/" + chapter + ".md");
   const std::string fence = "```" + language + "\n";
-  const size_t begin = kReadme.find(fence, kReadme.find(mark));
+  const size_t at = text.find(mark);
+  REQUIRE(at != std::string::npos);
+  const size_t begin = text.find(fence, at);
   REQUIRE(begin != std::string::npos);
   const size_t from = begin + fence.size();
-  return kReadme.substr(from, kReadme.find("\n```", from) + 1 - from);
+  return text.substr(from, text.find("\n```", from) + 1 - from);
 }
 
-std::string rules_json() { return block_behind("Save this as\n`rules.json`", "json"); }
+std::string rules_json() { return block_behind("rules", "Save this as `rules.json`", "json"); }
 
 void write(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
 
@@ -38,7 +39,7 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 
 }  // namespace
 
-TEST_CASE("README: by rules.json a room is its members' alone, and whoever makes it is one", "[scripts]") {
+TEST_CASE("manual: by rules.json a room is its members' alone, and whoever makes it is one", "[scripts]") {
   const Folder folder;
   write(folder / "rules.json", rules_json());
   write(folder / "table.json", R"({
@@ -65,10 +66,10 @@ TEST_CASE("README: by rules.json a room is its members' alone, and whoever makes
   CHECK(told.status == 0);
 }
 
-TEST_CASE("README: a token by hand makes a room by those rules, and reads it", "[scripts]") {
+TEST_CASE("manual: a token by hand makes a room by those rules, and reads it", "[scripts]") {
   const Folder folder;
   write(folder / "rules.json", rules_json());
-  std::string script = block_behind("**A token by hand**", "sh");
+  std::string script = block_behind("who-may-connect", "## A token by hand", "sh");
   script = replaced(script, "hearth serve", "exec hearth serve --port 0 --log-level error > listening");
   script = replaced(script, "rules.json &\n", "rules.json &\nserver=$!\n"
                                                "until grep -q listening listening || ! kill -0 $server; do sleep 0.02; done\n"

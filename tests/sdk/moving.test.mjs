@@ -1,4 +1,4 @@
-// README.md, "Moving from Firebase", with an export as the console writes it and tokens as the old project signs them.
+// tools/manual/moving.md, with an export as the console writes it and tokens as the old project signs them.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-// The SDK, streams and REST through a real nginx that ends TLS, configured as README.md says.
+// The SDK, streams and REST through a real nginx that ends TLS, configured as tools/manual/tls.md says.
 import './support/certificates.mjs';
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';

@@ -1,5 +1,5 @@
 // The scenarios of the other files, unchanged, over TLS: in Node and in real Chromium, by WebSocket, long polling and the
-// upgrade, to the server itself and through nginx as README.md configures it; and over compressed WebSockets.
+// upgrade, to the server itself and through nginx as tools/manual/tls.md configures it; and over compressed WebSockets.
 import { issue } from './support/certificates.mjs';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

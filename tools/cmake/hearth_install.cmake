@@ -60,6 +60,8 @@ install(FILES ${CMAKE_SOURCE_DIR}/tools/packaging/hearth.service DESTINATION lib
 install(FILES ${CMAKE_SOURCE_DIR}/tools/packaging/hearth.default DESTINATION /etc/default RENAME hearth COMPONENT defaults
   EXCLUDE_FROM_ALL)
 install(FILES ${CMAKE_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/hearth COMPONENT server)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/tools/manual/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/hearth/manual COMPONENT server
+  FILES_MATCHING PATTERN "*.md")
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/hearth RENAME copyright COMPONENT server)
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libhearth-dev RENAME copyright
   COMPONENT development)

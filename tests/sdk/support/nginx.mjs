@@ -1,4 +1,4 @@
-// A real nginx before the server, with the configuration that README.md shows: the text itself, with ports and files of
+// A real nginx before the server, with the configuration that tools/manual/tls.md shows: the text itself, with ports and files of
 // the test in place of its own.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { issue } from './certificates.mjs';
 import { soon } from './server.mjs';
 
-const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+const chapter = readFileSync(new URL('../../../tools/manual/tls.md', import.meta.url), 'utf8');
 
 async function freePort() {
   const holder = createServer().listen(0, '127.0.0.1');
@@ -21,7 +21,7 @@ async function freePort() {
 }
 
 function replaced(text, from, to) {
-  if (!text.includes(from)) throw new Error(`README.md's nginx configuration has no "${from}"`);
+  if (!text.includes(from)) throw new Error(`the nginx configuration of tools/manual/tls.md has no "${from}"`);
   return text.replaceAll(from, to);
 }
 
@@ -42,8 +42,8 @@ export class Nginx {
   }
 
   #configure(server) {
-    let text = /```nginx\n([^]*?)```/.exec(readme)?.[1];
-    if (!text) throw new Error('README.md has no nginx configuration');
+    let text = /```nginx\n([^]*?)```/.exec(chapter)?.[1];
+    if (!text) throw new Error('tools/manual/tls.md has no nginx configuration');
     const { certificate, key } = issue('nginx');
     text = replaced(text, '127.0.0.1:9000', `127.0.0.1:${server.port}`);
     text = replaced(text, 'listen 443 ssl;', `listen 127.0.0.1:${this.port} ssl;`);
