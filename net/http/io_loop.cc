@@ -53,16 +53,36 @@ void IoLoop::post(Task task) {
   }
 }
 
+// What ends here was one step: the meter of this thread says what it did.
+void IoLoop::end_step() {
+  const auto raise = [](std::atomic<uint64_t>& to, uint64_t value) {
+    if (value > to.load(std::memory_order_relaxed)) to.store(value, std::memory_order_relaxed);
+  };
+  const db::Work& done = db::Step::here().done();
+  raise(rows_max_, done.rows);
+  raise(bytes_max_, done.bytes);
+  raise(evaluations_max_, done.evaluations);
+  db::Step::here().begin(db::kNoLimit);
+}
+
+void IoLoop::run_step(Task& task) {
+  task();
+  task = nullptr;  // what the task holds is destroyed in its own step
+  end_step();
+}
+
+db::Work IoLoop::longest_step() const {
+  return {rows_max_.load(std::memory_order_relaxed), bytes_max_.load(std::memory_order_relaxed),
+          evaluations_max_.load(std::memory_order_relaxed)};
+}
+
 void IoLoop::take_mail() {
   std::vector<Task> mail;
   {
     const std::lock_guard lock(mutex_);
     mail.swap(mailbox_);
   }
-  for (Task& task : mail) {
-    task();
-    task = nullptr;  // what it holds goes now, not with the last letter
-  }
+  for (Task& task : mail) run_step(task);
 }
 
 Timer IoLoop::schedule(std::chrono::milliseconds delay, Task task) {
@@ -95,7 +115,7 @@ void IoLoop::run_timers() {
   const Time now = std::chrono::steady_clock::now();
   while (!timers_.empty() && timers_.begin()->first.first <= now) {
     auto node = timers_.extract(timers_.begin());
-    node.mapped()();
+    run_step(node.mapped());
   }
   set_alarm();
 }
@@ -103,8 +123,12 @@ void IoLoop::run_timers() {
 void IoLoop::finish_turn() {
   // Either may lead to the other: an answer closes a connection, and that is told to a session, which says something.
   while (!later_.empty() || !dirty_.empty()) {
-    for (Task& task : std::exchange(later_, {})) task();
-    for (const auto& what : std::exchange(dirty_, {})) what->flush();
+    std::vector<Task> tasks = std::exchange(later_, {});
+    for (Task& task : tasks) run_step(task);
+    for (const auto& what : std::exchange(dirty_, {})) {
+      what->flush();
+      end_step();
+    }
   }
 }
 
@@ -112,8 +136,8 @@ void IoLoop::run() {
   current_loop = this;
   const auto until_stopped = asio::make_work_guard(*io_);
   while (io_->run_one() > 0) {
-    for (int count = 1; count < kEventsPerTurnMax && io_->poll_one() > 0; ++count) {
-    }
+    end_step();
+    for (int count = 1; count < kEventsPerTurnMax && io_->poll_one() > 0; ++count) end_step();
     finish_turn();
   }
   current_loop = nullptr;

@@ -11,6 +11,9 @@
 #include "net/http/websocket_deflate.h"
 
 namespace hearth::net::http {
+namespace {
+constexpr size_t kFramesPerStep = 1'000;  // 64 kB, which are read at once, may hold ten times as many
+}  // namespace
 
 std::string websocket_head(std::string_view key, bool deflated) {
   const std::string salted = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -62,12 +65,13 @@ void WebSocketSession::on_bytes(std::string_view bytes) {
   if (state_ == State::Closed) return;
   heard_at_ = std::chrono::steady_clock::now();
   has_pinged_ = false;
-  if (is_paused_ || is_inflating_ || !held_.empty()) {
+  if (is_paused_ || reads_later_ || !held_.empty()) {
     held_ += bytes;
     return watch_unfinished(bytes.size());
   }
   const auto self = shared_from_this();
   const size_t come = bytes.size();
+  size_t frames = 0;
   is_reading_ = true;
   while (!is_paused_ && state_ != State::Closed && connection_ != nullptr) {
     const FrameReader::Found found = reader_.next(bytes);
@@ -77,9 +81,13 @@ void WebSocketSession::on_bytes(std::string_view bytes) {
       break;
     }
     on_found(found);
+    if (++frames == kFramesPerStep && !bytes.empty() && state_ != State::Closed) {
+      read_later();
+      break;
+    }
   }
   is_reading_ = false;
-  if ((is_paused_ || is_inflating_) && state_ != State::Closed) held_ += bytes;
+  if ((is_paused_ || reads_later_) && state_ != State::Closed) held_ += bytes;
   if (connection_ != nullptr && state_ == State::Open) watch_unfinished(come);
 }
 
@@ -293,21 +301,21 @@ void WebSocketSession::resume() {
   is_paused_ = false;
   heard_at_ = std::chrono::steady_clock::now();
   update_reading();
-  if (is_reading_ || (held_.empty() && !is_inflating_)) return;
+  if (is_reading_ || (held_.empty() && !reads_later_)) return;
   // Not from within a call of the handler's.
   loop_.later([self = shared_from_this()] { self->read_held(); });
 }
 
-// A message goes on to be inflated when others of the thread have had their turn.
+// What was read goes on to be inflated and handled when others of the thread have had their turn.
 void WebSocketSession::read_later() {
-  is_inflating_ = true;
+  reads_later_ = true;
   update_reading();
   loop_.post([self = shared_from_this()] { self->read_held(); });
 }
 
 void WebSocketSession::read_held() {
-  if (connection_ == nullptr || is_paused_ || !is_started_ || (held_.empty() && !is_inflating_)) return;
-  if (std::exchange(is_inflating_, false)) update_reading();
+  if (connection_ == nullptr || is_paused_ || !is_started_ || (held_.empty() && !reads_later_)) return;
+  if (std::exchange(reads_later_, false)) update_reading();
   const std::string bytes = std::exchange(held_, {});
   on_bytes(bytes);
 }
