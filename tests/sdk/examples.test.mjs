@@ -76,10 +76,10 @@ test('presence: a tab that is closed is seen to go, and who has another one stay
   const until = async (count) => {
     while ((await connections()) !== count) await new Promise((resolve) => setTimeout(resolve, 20));
   };
-  await soon(until(2), 'two connections', 10_000);
+  await soon(until(2), 'two connections');
 
   await first.close();
-  await soon(until(1), 'one connection', 10_000);
+  await soon(until(1), 'one connection');
   await shows(bob, '.online', ['J. Ada', 'bob']);
   await second.close();
   await shows(bob, '.online', ['bob']);

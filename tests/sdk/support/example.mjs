@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Browser } from './browser.mjs';
-import { Server, soon } from './server.mjs';
+import { Server, patience, soon } from './server.mjs';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const modules = fileURLToPath(new URL('../node_modules', import.meta.url));
@@ -76,7 +76,7 @@ export class Tabs {
 
   async open(url) {
     const { tab } = await this.#browser.open();
-    tab.setDefaultTimeout(10_000);
+    tab.setDefaultTimeout(patience);
     await tab.setRequestInterception(true);
     const bundles = `https://www.gstatic.com/firebasejs/${version}/`;
     tab.on('request', (request) => {
