@@ -17,11 +17,15 @@ const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; ch
 export const folderOf = (name) => join(root, 'tests', 'examples', name);
 
 // A server with the flags that README.md of the example gives tools/start; files among them are seen from the top.
-export function startServer(after, name) {
+export async function startServer(after, name, port = 0) {
   const readme = readFileSync(join(folderOf(name), 'README.md'), 'utf8');
   const words = /^tools\/start (.*)$/m.exec(readme)[1].split(' ');
   const flags = words.map((word) => (existsSync(join(root, word)) ? join(root, word) : word));
-  return Server.start(after, ['--dev', ...flags]);
+  const server = new Server(['--dev', ...flags]);
+  server.port = port;
+  after(() => server.end());
+  await server.start();
+  return server;
 }
 
 // Serves the folder. Its URL.
@@ -64,18 +68,25 @@ export async function npmStart(after, name) {
   return soon(url, 'the line that says where esbuild serves');
 }
 
-// Tabs, each in a profile of its own, that find `server` where the examples look for one.
+// A browser for whose tabs http://127.0.0.1:9000 is `port`: the servers of the examples have that port one after the other.
 export class Tabs {
   #browser;
+  port;
 
-  static async start(after, server) {
+  static async start(after) {
     const tabs = new Tabs();
-    tabs.#browser = await Browser.start(after, [`--host-resolver-rules=MAP 127.0.0.1:9000 127.0.0.1:${server.port}`]);
+    const reserved = createServer();
+    await new Promise((resolve) => reserved.listen(0, '127.0.0.1', resolve));
+    tabs.port = reserved.address().port;
+    await new Promise((resolve) => reserved.close(resolve));
+    tabs.#browser = await Browser.start(after, [`--host-resolver-rules=MAP 127.0.0.1:9000 127.0.0.1:${tabs.port}`]);
     return tabs;
   }
 
-  async open(url) {
+  // A tab in a profile of its own.
+  async open(after, url) {
     const { tab } = await this.#browser.open();
+    after(() => tab.browserContext().close());
     tab.setDefaultTimeout(patience);
     await tab.setRequestInterception(true);
     const bundles = `https://www.gstatic.com/firebasejs/${version}/`;
