@@ -1,5 +1,6 @@
 // An app of tests/examples as its README says: the server has the flags of the line `tools/start …`, and the files are
-// served unchanged. In the browser http://127.0.0.1:9000 is that server, and the SDK's address at Google is the bundle of npm.
+// served unchanged. In the browser http://127.0.0.1:9000 is that server, and the SDK comes from its npm package in place of
+// Google's address.
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -14,6 +15,7 @@ const modules = fileURLToPath(new URL('../node_modules', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(modules, 'firebase', 'package.json'), 'utf8'));
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8' };
 
+// Where the example is.
 export const folderOf = (name) => join(root, 'tests', 'examples', name);
 
 // A server with the flags that README.md of the example gives tools/start; files among them are seen from the top.
@@ -68,7 +70,7 @@ export async function npmStart(after, name) {
   return soon(url, 'the line that says where esbuild serves');
 }
 
-// A browser for whose tabs http://127.0.0.1:9000 is `port`: the servers of the examples have that port one after the other.
+// A browser for whose tabs http://127.0.0.1:9000 is `port`; the servers of the examples have that port one after the other.
 export class Tabs {
   #browser;
   port;
@@ -116,7 +118,8 @@ export async function shows(tab, selector, wanted) {
       JSON.stringify(wanted),
     );
   } catch (error) {
-    throw new Error(`${selector} shows ${JSON.stringify(await texts(tab, selector))}, not ${JSON.stringify(wanted)}`, { cause: error });
+    const found = JSON.stringify(await texts(tab, selector));
+    throw new Error(`${selector} shows ${found}, not ${JSON.stringify(wanted)}`, { cause: error });
   }
 }
 
