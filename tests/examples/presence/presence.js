@@ -1,4 +1,4 @@
-// Who is here: each tab of a person is one child of people/NAME/connections, which the server removes when the tab is gone.
+// Who is here: each tab of a person is one child of people/NAME/connections. The server removes it when the tab is gone.
 import { initializeApp } from 'https://www.gstatic.com/firebasejs/12.19.0/firebase-app.js';
 import {
   connectDatabaseEmulator, getDatabase, onDisconnect, onValue, push, ref, serverTimestamp, set,
@@ -14,7 +14,8 @@ const database = getDatabase(initializeApp({ databaseURL: 'http://127.0.0.1:9000
 // A development server believes the name. With users that sign in, this line goes.
 connectDatabaseEmulator(database, '127.0.0.1', 9000, { mockUserToken: { sub: uid } });
 
-// .info/connected is told anew after each lost connection. What was queued for the end of the old one has then been written.
+// .info/connected is told anew after each lost connection. What was queued for the end of the old connection has then
+// been written.
 onValue(ref(database, '.info/connected'), async (connected) => {
   state.textContent = connected.val() ? `you are ${name}` : 'connecting';
   if (!connected.val()) return;

@@ -1,4 +1,4 @@
-// The list in the query cache: what the listener has told, and over that the writes that the server has not answered yet.
+// The list in the query cache: what the listener has told, and over that the writes that the server has not answered.
 // A write that is refused is left out, and the list is what the server has, also when others wrote meanwhile.
 import { useEffect } from 'react';
 import { skipToken, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
