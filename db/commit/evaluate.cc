@@ -83,7 +83,9 @@ Result<void> Evaluation::set(const Overwrite& overwrite) {
   if (same && !old.more && index == value.row_count()) return {};
 
   if (value.has_priorities()) settled_.writes_priorities = true;
-  if (!value.is_null()) RETURN_IF_ERROR(unleaf_ancestors(overwrite.path));
+  // Where rows lie no leaf stands above, so that nothing has to be looked up. The locations of one write never lie above each
+  // other, so what it has done before changes nothing of that.
+  if (!value.is_null() && old.keys.empty()) RETURN_IF_ERROR(unleaf_ancestors(overwrite.path));
   RETURN_IF_ERROR(effect({Effect::Kind::Set, overwrite.path, value, Slot::Value, {}}, &old));
   settled_.changed.push_back({overwrite.path, Slot::Value, std::move(value)});
   return {};
