@@ -1,3 +1,6 @@
+// What a projection leaves of a value, and of an event. An event may stand above a child, at a child, or anywhere
+// below one; told() answers each of the three: cut every child, cut this child, or pass only what lies within a
+// selected path.
 #include "db/model/projection.h"
 
 #include <algorithm>
@@ -8,6 +11,7 @@ namespace hearth::db {
 namespace {
 
 // Of a value that stands `below` a child.
+// A selected path at or above the place selects all of it; one below selects that part.
 Value of_child(const Value& value, const Path& below, const Projection& projection) {
   Value kept;
   for (const Path& path : projection) {
