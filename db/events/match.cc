@@ -1,3 +1,23 @@
+// From one commit to what each listener is told.
+//
+//   an update at /rooms/a: {messages/m1: {…}, topic: "tea"}                  base = /rooms/a
+//
+//   ● /                    ┐ above or at the base: told the update itself, in one Body for all of them
+//   ● /rooms/a             ┘
+//   ● /rooms/a/messages      between base and change: told its part of the update (tell_between)
+//   ● /rooms/a/messages/m1   at a change: told that change
+//   ● …/m1/text              below a change: told its own new value, unless it is the old one (tell_below)
+//   ◇ a query at any of these places: told what its view says (tell_views)
+//
+// The order of the steps, and why:
+//   1. ask_again()        those whose check read something that changed; who is refused hears Revoked and nothing else
+//   2. tell()             plain listeners; their events are collected, not sent
+//   3. ask_those_lapsed() those of step 2 whose right was one for a time that is over
+//   4. touch_views()      which views are concerned, and what it will cost to look at them
+//   ── up to here a second try would find the same: when the step is over, all is given up and done elsewhere
+//   5. tell_views()       windows move; from here on there is no way back
+//
+// What is shared is one Body for each distinct change, however many are told: it is serialised once for all of them.
 #include "db/events/match.h"
 
 #include <algorithm>
@@ -10,6 +30,7 @@
 namespace hearth::db {
 namespace {
 
+// An old value that is larger than the new one by more than this is another value: it need not be read to its end.
 constexpr size_t kCompareBytesSlack = 4096;
 constexpr uint64_t kLooksAtAll = 64;  // about, of a view of which everything was set
 
@@ -34,6 +55,7 @@ class Matching {
     Step::here().foresee({node.subscriptions.size(), 0, 0});
     for (Subscription* subscription : node.subscriptions) add(*subscription, body);
   }
+  // Noted on the way: most commits meet no lapsed right, and then step 3 costs nothing.
   void add(Subscription& subscription, const BodyPointer& body) {
     has_lapsed_ = has_lapsed_ || subscription.has_lapsed(difference_.now.wall);
     told_.push_back({&subscription, body, {}});
@@ -113,6 +135,7 @@ std::string Matching::entry_path(const Overwrite& overwrite, const Path& base) c
 }
 
 Result<BodyPointer> Matching::one(size_t index) {
+  // One Body for each change, made when the first listener needs it.
   BodyPointer& body = ones_[index];
   if (body != nullptr) return body;
   const Overwrite& overwrite = difference_.changed[index];
@@ -145,6 +168,7 @@ Result<BodyPointer> Matching::whole() {
   return Body::merge(difference_.base, std::move(entries));
 }
 
+// Walks from the root to the base. The Body is made at the first node that has somebody to tell.
 Result<void> Matching::tell() {
   const Path& base = difference_.merge ? difference_.base : difference_.changed.front().path;
   BodyPointer body;
@@ -172,6 +196,7 @@ Result<void> Matching::tell() {
 Result<void> Matching::tell_between(Node& base_node) {
   const Path& base = difference_.merge ? difference_.base : difference_.changed.front().path;
   std::vector<std::pair<Node*, Path>> order;
+  // Gathered first: a listener with several changes below it hears them as one merge, not one by one.
   std::unordered_map<Node*, std::vector<size_t>> changes_at_or_below;
   for (size_t i = 0; i < difference_.changed.size(); ++i) {
     const Overwrite& overwrite = difference_.changed[i];
