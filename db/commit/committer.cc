@@ -98,7 +98,7 @@ struct Committer::PendingTree {
   bool changed = false;
 };
 
-// What a write makes of a namespace, until it is accepted.
+// The namespace as a write would make it, until the write is accepted.
 struct Committer::After {
   explicit After(const PendingTree& at)
       : tree(at.view), index_rows(static_cast<const TreeView&>(at.index_rows)), indexes{at.tree.plan, index_rows}, rules(at.tree.head.rules) {}
@@ -164,7 +164,7 @@ class Committer::Rows final : public RowSource {
   const Committer& group_;
 };
 
-// Everything that a namespace has, gone.
+// Removes everything that a namespace has.
 // Two rows and four range tombstones, however large the namespace is. The number is not used again while this process
 // lives.
 class Committer::AllOf final : public RowSource {

@@ -204,7 +204,7 @@ void Overlay::erase(std::string key) {
   rows_[std::move(key)] = std::nullopt;
 }
 
-// Whoever commits its rows writes each of them.
+// All rows of the sheet are counted as work now: whoever commits the overlay writes each of them.
 void Overlay::replace(const std::string& from, const std::string& upto, const std::string& prefix, const Value& value) {
   Step::here().foresee({1 + value.row_count(), value.byte_count(), 0});
   rows_.erase(rows_.lower_bound(from), rows_.lower_bound(upto));

@@ -36,7 +36,7 @@ constexpr std::string_view kAfterAllRows = "\xff";
 
 Size size_of(std::string_view key, std::string_view leaf) { return {1, static_cast<int64_t>(key.size() + leaf.size())}; }
 
-// Of all that a write puts.
+// The size of all that a write puts.
 Size put_by(const Overlay& after) {
   Size added;
   after.changes([&](std::string_view key, std::optional<std::string_view> leaf) {
@@ -87,7 +87,7 @@ bool is_far_from(const Quota& quota, const Size& size, bool is_loose) {
   return fits({quota.rows_max - quota.rows_max / part, quota.bytes_max - quota.bytes_max / part}, size);
 }
 
-// It makes what is too much more.
+// Whether the write increases something that is over its limit.
 bool worsens(const Quota& quota, const Size& size, const Size& by) {
   return (quota.rows_max > 0 && size.rows > static_cast<int64_t>(quota.rows_max) && by.rows > 0) ||
          (quota.bytes_max > 0 && size.bytes > static_cast<int64_t>(quota.bytes_max) && by.bytes > 0);
@@ -102,7 +102,7 @@ Error too_large(const Quota& quota, const std::string& name, const Size& size) {
 
 }  // namespace
 
-// Done by another thread, which lets go of it then.
+// Filled in by another thread, which then drops its reference.
 struct Usage::Count {
   Size size;
   Result<void> status;

@@ -42,7 +42,7 @@ Result<std::optional<Position>> place_in(const TreeView& tree, const IndexedChil
   return find_place(tree, child.path(), spec.order, spec.child, spec.then);
 }
 
-// Of a child that is there.
+// The index row of a child that exists.
 Result<std::string> row_in(const TreeView& tree, const IndexedChild& child, const Index& index) {
   ASSIGN_OR_RETURN(const auto place, place_in(tree, child, index.spec));
   invariant(place.has_value(), "a row was found below the child");
@@ -111,8 +111,9 @@ bool Following::is_covered(const std::string& child) const {
   return std::any_of(subtrees_.begin(), subtrees_.end(), [&](const std::string& base) { return child.starts_with(base); });
 }
 
-// Everything below `base` is other: its rows go, whatever they are, and those of what is there now come.
-// The old index rows are erased one by one when they are few, and else with one range: their values are not needed.
+// Everything below `base` was set: its index rows go, whatever they are, and those of the children that are there now
+// come. The old index rows are erased one by one when they are few, and else with one range: their values are not
+// needed.
 Result<void> Following::replace(const std::string& base) {
   const std::string from = index_prefix(index_.id, base);
   const std::string upto = from + kPastChildren;
