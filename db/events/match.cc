@@ -41,12 +41,12 @@ class Matching {
   Matching(ListenerRegistry& registry, const Difference& difference, const TreeView& before, const TreeView& after)
       : registry_(registry), difference_(difference), before_(before), after_(after) {}
 
-  // What is found out, and changes nothing: it may be given up when the step is over.
+  // These steps find out and change nothing: they may be given up when the step is over.
   Result<void> ask_again();
   Result<void> tell();
   Result<void> ask_those_lapsed();
   Result<void> touch_views();
-  // What then is done as a whole.
+  // These steps change views and the registry: they are done as a whole.
   Result<void> tell_views();
   std::vector<Told> told() &&;
 
@@ -80,7 +80,7 @@ class Matching {
   std::map<Node*, Touched> touched_;  // those with views
 };
 
-// Asks again: whether it may hear of the tree after.
+// Asks the subscription's check again: may it hear of the tree after?
 void Matching::ask(Subscription& subscription) {
   Step::here().count_row(0);
   const bool has_lapsed = subscription.has_lapsed(difference_.now.wall);
@@ -102,7 +102,7 @@ Result<void> Matching::ask_again() {
   return {};
 }
 
-// Who is to be told something that came after its check has lapsed may not have it any more, perhaps.
+// A listener whose check has lapsed may have lost its right to what is told now: its check is asked again.
 Result<void> Matching::ask_those_lapsed() {
   if (!std::exchange(has_lapsed_, false)) return {};
   std::unordered_set<const Subscription*> asked;
@@ -147,7 +147,7 @@ Result<BodyPointer> Matching::one(size_t index) {
   return body;
 }
 
-// What those at or above the base are told.
+// The Body for listeners at or above the base.
 Result<BodyPointer> Matching::whole() {
   if (!difference_.merge) return one(0);
   const bool removes = std::any_of(difference_.changed.begin(), difference_.changed.end(), [](const Overwrite& overwrite) {
@@ -285,7 +285,7 @@ Result<void> Matching::touch_views() {
       const auto child = at->children.find(keys[depth]);
       at = child == at->children.end() ? nullptr : child->second.get();
     }
-    // A priority at or above is none of a view's.
+    // A view shows children, so a changed priority of the node itself, or of one above it, cannot change what it shows.
     if (at != nullptr && overwrite.slot == Slot::Value) touch_below(*at, overwrite.path);
   }
   for (auto& [node, touched] : touched_) {
@@ -296,7 +296,7 @@ Result<void> Matching::touch_views() {
   return {};
 }
 
-// Filtered listeners hear what their view says.
+// Listeners with a query hear what their view says.
 Result<void> Matching::tell_views() {
   for (auto& [node, touched] : touched_) {
     for (const auto& [text, view] : node->views) {

@@ -121,7 +121,7 @@ std::vector<Position> View::window() const {
   return shown;
 }
 
-// Whether a collection would be gone through that somebody else may go through.
+// Whether finding the positions takes a scan that is too long for the shard's thread, and is left to a reader.
 // Also with an index a large window is looked up by a reader: kSeekHereMax positions are what a shard's thread may do.
 Result<bool> View::must_scan(const TreeView& tree, bool has_priorities) const {
   ASSIGN_OR_RETURN(const bool seeks, selects_by_seek(tree, path_, query_, has_priorities));
@@ -193,7 +193,7 @@ Result<void> View::open(const TreeView& tree, bool has_priorities) {
   return {};
 }
 
-// What those who listen to a count are told, if it is another.
+// The event for those who listen to a count; null when the count is the same.
 BodyPointer View::tell_count(uint64_t count) {
   if (count == count_) return nullptr;
   count_ = count;
@@ -242,7 +242,7 @@ Result<BodyPointer> View::change_count(Touched& touched) {
   return tell_count(count_ + static_cast<uint64_t>(gained));
 }
 
-// A window that shows less than it may takes what lies behind what is known.
+// A window that shows less than its limit takes positions that lie behind known_upto_.
 Result<void> View::refill(const TreeView& after, bool has_priorities) {
   if (state_ != State::Open || known_.size() >= query_.count || !known_upto_) return {};
   ASSIGN_OR_RETURN(const bool must, must_scan(after, has_priorities));
@@ -301,7 +301,7 @@ Result<void> View::move_window(std::map<std::string, Moved>& moved, const TreeVi
   return {};
 }
 
-// One alone is a put of that place.
+// A single entry is told as a Put at its own place, several as a Merge.
 Result<BodyPointer> View::tell(std::vector<std::pair<std::string, Value>> entries) const {
   if (entries.empty()) return BodyPointer();
   if (entries.size() > 1) return Body::merge(path_, std::move(entries));
