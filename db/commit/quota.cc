@@ -80,8 +80,9 @@ bool fits(const Quota& quota, const Size& size) {
          (quota.bytes_max == 0 || size.bytes <= static_cast<int64_t>(quota.bytes_max));
 }
 
-// Far from the limit nobody looks closely. What is known exactly stays so for longer: who goes back and forth does
-// not have it counted each time. The quota of 0, which is none, stays 0 by this division.
+// Far from the limit a write is not looked at closely. An exact size is kept exact from 7/8 of the limit on, a loose
+// one is made exact from 15/16 on: so a namespace that goes back and forth near the limit is not counted each time. A
+// limit of 0, which is none, stays 0 here.
 bool is_far_from(const Quota& quota, const Size& size, bool is_loose) {
   const uint64_t part = is_loose ? 16 : 8;
   return fits({quota.rows_max - quota.rows_max / part, quota.bytes_max - quota.bytes_max / part}, size);

@@ -16,7 +16,7 @@
 
 namespace hearth::db {
 
-// What a listener is told whose check has lapsed (Precondition::lapses) and now refuses it: its right was one for a
+// The error for a listener whose check has lapsed (Precondition::lapses) and now refuses it: its right was limited in
 // time.
 inline Error lapsed(Error refusal) {
   if (refusal.code == ErrorCode::PermissionDenied) refusal.code = ErrorCode::ExpiredToken;

@@ -260,8 +260,8 @@ Result<void> View::refill(const TreeView& after, bool has_priorities) {
   return {};
 }
 
-// What lost its place goes, what gained one comes, and the edge with them: who is between the old and the new one
-// enters or leaves though nothing touched it.
+// Moves the window: old positions go, new ones come, and the edge follows. A child between the old edge and the new one
+// enters or leaves the window although nobody wrote it.
 Result<void> View::move_window(std::map<std::string, Moved>& moved, const TreeView& after, bool has_priorities) {
   const std::optional<Position> old_edge = edge_;
   for (auto& [key, child] : moved) {

@@ -1,5 +1,5 @@
-// Measures a tree without going through all of it: small parts are read, and of large ones the store is asked how much of its
-// files they take. The first rows say how many leaves and bytes that is. Blocks on disk; thread: any.
+// Measures a tree without reading all of it: small parts are read; for large ones the store says how many bytes of
+// its files they take, and the rows read so far say how many leaves that is. Blocks on disk; thread: any.
 #pragma once
 
 #include <cstdint>

@@ -95,8 +95,8 @@ constexpr uint64_t kLevel0FilesOfIngest = 12;
 constexpr std::chrono::milliseconds kCompactionLook{5};
 constexpr int kCompactionLooksMax = 2'000;
 
-// Large commits make files faster than compactions take them away, and from some number on RocksDB holds up all
-// writes, the neighbours' too. So who makes them waits, a while, below that number.
+// Large commits make files faster than compactions merge them, and from some number of files on RocksDB holds up all
+// writes. So a large commit waits, for a while, before it adds another file.
 void wait_for_compactions(rocksdb::DB& db) {
   for (int looks = 0; looks < kCompactionLooksMax; ++looks) {
     std::string files;  // the property is one of text
