@@ -1,3 +1,4 @@
+// Compares each plan with what was seen of it before: an index that begins, or is complete, is told once.
 #include "db/shard/index_watch.h"
 
 #include <algorithm>
@@ -11,6 +12,7 @@ namespace hearth::db {
 
 void IndexWatch::look(const std::string& space, uint32_t number, const IndexPlan& plan, const OnNotice& tell,
                       const Count& count, Time now) {
+  // The usual case: nothing is built and nothing was. Two look-ups, and no walk over the plan.
   const bool is_watched = begun_.lower_bound({number, 0}) != begun_.lower_bound({number + 1, 0});
   if (!tell || (!is_watched && !plan.is_building())) return;
   for (const Index& index : plan.indexes) {

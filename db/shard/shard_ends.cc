@@ -1,4 +1,7 @@
 // How a session ends at its shard, and how what it has queued for its end is written.
+//
+//   End, Ended by an admin, replaced ─▶ unlisten_some … ─▶ end() ─▶ run_next(): RunQueueRequest, first in the line
+//   a dead process ─▶ AdoptRequest ─ comes back: BeginRequest, or not: OrphanRequest ─▶ end_orphan() ─▶ run_next()
 #include <utility>
 
 #include "db/shard/shard.h"

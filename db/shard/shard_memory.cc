@@ -1,5 +1,13 @@
 // What a shard lets its clients hold in memory: asked before something is taken, and again when what was taken has
 // grown.
+//
+//   listeners            of a session, of a namespace, of all   too much: the new one is refused
+//   windows of views     grow with what is written              too much: the largest of the namespace end
+//   queues for the end   of a session, of a namespace, of all   too much: the operation is undone and refused
+//   what is remembered   first values, hashes, changed paths    too much: the namespace used longest ago forgets all
+//
+// Refusals name the limit's flag. Sums of all shards are gauges that several threads add to, so a limit may be passed
+// by as much as comes at the same time.
 #include <algorithm>
 #include <utility>
 
@@ -61,6 +69,7 @@ void Shard::end_large_views(Space& space) {
     return space.registry.byte_count() > limits.space_listener_bytes_max / 8 * parts ||
            all > limits.listener_bytes_max / 8 * parts;
   };
+  // Only when the windows have grown since the last look: listeners alone were asked when they came.
   const size_t before = std::exchange(space.view_bytes, space.registry.view_byte_count());
   if (space.view_bytes <= before || !over(8)) return;
   for (View* view : space.registry.largest_views()) {
@@ -107,6 +116,7 @@ Result<void> Shard::queue_for_end(Space& space, Conversation& conversation, cons
   }
   if (conversation.queue == nullptr) conversation.queue = std::make_unique<DisconnectQueue>(conversation.id);
   DisconnectQueue& queue = *conversation.queue;
+  // First taken in, then asked whether there is room: only the queue itself knows what an operation adds to it.
   const auto take = [&]() -> Result<void> {
     ASSIGN_OR_RETURN(std::vector<Effect> effects, queue.take(what.disconnect));
     if (effects.empty()) return {};
@@ -165,6 +175,7 @@ void Shard::remember_missed(Space& space, const Accepted& accepted) {
     space.missed_bytes += kMissedBytes + changed.path.text().size();
     space.missed.emplace_back(accepted.record.sequence, Overwrite{changed.path, changed.slot, {}});
   }
+  // What is dropped here moves missed_from: a stream from before it can't be told a difference any more.
   while (space.missed.size() > kMissedPathsMax) {
     space.missed_from = space.missed.front().first;
     space.missed_bytes -= kMissedBytes + space.missed.front().second.path.text().size();
