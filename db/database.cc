@@ -1,3 +1,18 @@
+// The embedded API over the engine. Two shapes of calls:
+//
+//   blocking   Namespace::set … ─▶ State::wait() ─▶ engine ─▶ a shard or a reader ─▶ a promise: the caller waits
+//   callback   set_async, listen ─▶ engine ─▶ … ─▶ Callbacks::add ─▶ the thread that runs callbacks
+//
+// A blocking call within a callback would wait for the thread that it is on, so it is refused (would_wait_for_itself).
+//
+// A listener is a conversation of its own (Listener::State). The shard's `wake` comes on any thread and only puts
+// drain() among the callbacks; drain() takes the items and turns them into the app's callbacks, with the value before
+// and after:
+//
+//   Story ─▶ wake ─▶ drain_soon ─▶ drain: Answer, Event ─▶ applied() ─▶ whole ─▶ projected() ─▶ value ─▶ callbacks
+//
+// Handles hold the engine by shared_ptr and may outlive the Database: after close() the engine refuses whatever they
+// ask.
 #include "db/database.h"
 
 #include <algorithm>
@@ -32,6 +47,7 @@ struct Namespace::State {
   std::string name;
   PushIdGenerator push_ids;
 
+  // The promise is on this stack; the engine answers exactly once, also when it is closing.
   Result<Answer> wait(Result<Write> write) {
     if (!write.ok()) return write.error();
     if (engine->callbacks().is_here()) return would_wait_for_itself();
@@ -129,6 +145,7 @@ Result<Written> Namespace::compare_and_set(std::string_view path, const Value& f
 Result<Value> Namespace::transaction(std::string_view path, const std::function<std::optional<Value>(const Value&)>& change) {
   if (state_->engine->callbacks().is_here()) return would_wait_for_itself();
   ASSIGN_OR_RETURN(const Path at, Path::parse(path));
+  // Threads of this process take turns, so only writes from elsewhere make a try vain.
   const Turns::Turn turn(state_->engine->turns(), state_->name + "/" + at.text());
   ASSIGN_OR_RETURN(Value current, get(path));
   for (int tries = 0; tries < kTransactionTriesMax; ++tries) {
@@ -175,6 +192,7 @@ void Namespace::get_async(std::string_view path, std::function<void(Result<Value
 }
 
 // One listener: a conversation of its own, whose items are handled where callbacks run.
+// Callbacks that are still to come hold it weakly: a listener that was stopped and destroyed is not called any more.
 struct Listener::State : std::enable_shared_from_this<Listener::State> {
   const std::shared_ptr<Engine> engine;
   Path path;
@@ -204,6 +222,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
     listen.path = path;
     listen.query = query;
     client->listen(kListenRequest, kListenerId, std::move(listen));
+    // `client` is set before: a wake that came earlier found it missing, and drain_soon() below makes up for that.
     is_started = true;
     drain_soon();  // what came before that: when the database is closing, the end
     return {};
@@ -217,6 +236,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
 
   void drain() {
     const std::lock_guard lock(mutex);
+    // Asked before each item: the callback before it may have stopped the listener.
     for (Item& item : client->take()) {
       if (stopped.load()) return;
       if (const auto* answer = std::get_if<Answer>(&item)) {
@@ -259,6 +279,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
       }
     }
     if (stopped.load() || !callbacks.value) return;
+    // With a projection an event may leave what the listener sees as it was.
     if (first || !(last == value)) callbacks.value(value);
   }
 };
@@ -275,6 +296,7 @@ Listener::~Listener() { stop(); }
 
 void Listener::stop() {
   if (state_ == nullptr) return;
+  // Before the client ends: a callback that is being called finishes, and none begins after it.
   state_->stopped = true;
   state_->client->end();
   state_.reset();
