@@ -31,7 +31,7 @@ bool concerns(const Path& below, const Projection& projection) {
 // The value that is told at `at`, a path below the listener's; nothing: it is not to be told.
 std::optional<Value> told(const Path& at, Slot slot, const Value& value, const Projection& projection) {
   if (slot == Slot::Priority) {
-    // Only that of what lies within a selected path.
+    // Only a priority within a selected path is kept.
     const bool within = at.depth() > 1 && std::any_of(projection.begin(), projection.end(), [&](const Path& path) {
                           return path.contains(at.relative_to(at.prefix(1)));
                         });

@@ -98,9 +98,9 @@ class Taker {
   size_t scanned_ = 0;
 };
 
-// The keys that a range of positions without values is about. False: none.
-// By priority, and none has one, all values are null: then the bounds' values decide at once whether there is a range,
-// and their keys, if any, where it begins and ends.
+// Narrows [from, upto) to the keys that the query's bounds allow, where positions have no values. False: none is left.
+// In an order by priority where no node has one, all values are null: the bounds' values then decide at once whether
+// there is a range, and their keys, if they have any, where it begins and ends.
 bool key_range(const Query& query, const Position* beyond, std::string& from, std::string& upto) {
   const auto narrow = [&](const std::optional<Bound>& bound, bool is_start) {
     if (!bound) return true;

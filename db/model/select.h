@@ -17,10 +17,10 @@ namespace hearth::db {
 // The child's position in the query's order, or nothing when the child does not exist. Reads only what orders it.
 Result<std::optional<Position>> find_position(const TreeView& tree, const Path& path, std::string_view key, const Query& query);
 
-// What the query selects of the children of `path`; of a leaf nothing. By key, by priority where none has one, and
-// where the tree has an index, it reads only what it selects; else every row once, and holds no more than the limit.
-// `beyond`: only positions behind that one, on the limit's side. Errors: as the tree; TooLarge above kSelectionMax
-// positions.
+// The children of `path` that the query selects; none of a leaf. Reads only what it selects when the order is by key,
+// by priority where no node has one, or when the tree has an index; else it reads every row once, and holds no more
+// positions than the limit. `beyond`: only positions that lie behind that one, seen from the limit's side. Errors: as
+// the tree; TooLarge above kSelectionMax positions.
 inline constexpr size_t kSelectionMax = 1'000'000;
 Result<std::vector<Position>> select(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
                                      const Position* beyond = nullptr);

@@ -366,7 +366,7 @@ Value Value::with(const Path& path, const Value& value) const {
   for (uint32_t i = upto; i < last_; ++i) builder.add(rows_->key(i).substr(skip_), rows_->leaf(i));
   Value result = std::move(builder).build();
   if (!value.is_null()) return result;
-  // Whoever lost its last child is gone, and its priority with it.
+  // A node that lost its last child is gone, and its priority with it.
   for (size_t depth = path.depth(); depth-- > 0;) {
     const auto [low, high] = result.range_of(above[depth]);
     // Exactly one row is left at or below this node, and it is the priority: nobody is there to have it.

@@ -1,15 +1,9 @@
-#include "db/model/write.h"
-
-#include <algorithm>
-
-#include "db/model/key_order.h"
-#include "db/model/leaf.h"
-
 // Writes as they are asked for, and records as bytes.
 //
-// A write passes make_overwrite(), check_fits() and check_overlap() before it is submitted: from there on nobody
-// checks it again. A record is what evaluate() settled; its bytes may come from elsewhere, so decode() trusts none of
-// them, and RowsCheck proves row by row that they are a tree before a ValueBuilder takes them.
+// Paths, limits and overlaps of a write are checked before it is submitted: here, or where JSON becomes a value
+// (json_value.cc). From there on nobody checks them again. A record is what evaluate() settled; its bytes may come from
+// elsewhere, so decode() trusts none of them, and RowsCheck proves row by row that they are a tree before a
+// ValueBuilder takes them.
 //
 // record := version:1 = 1  sequence:varint  time:varint  count:varint  effect*
 // effect := kind:1  path:bytes  slot:1  name:bytes  rows
@@ -17,6 +11,13 @@
 //         | 'b' BuildIndex                                                                       as Effect::Kind
 // rows   := count:varint ( key:bytes leaf:bytes )*
 // bytes  := length:varint byte*                                          path and keys as encoded (key_order.h)
+#include "db/model/write.h"
+
+#include <algorithm>
+
+#include "db/model/key_order.h"
+#include "db/model/leaf.h"
+
 namespace hearth::db {
 namespace {
 

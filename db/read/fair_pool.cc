@@ -76,7 +76,7 @@ bool Turn::look() {
   return end_ == End::None;
 }
 
-// Who comes when others have been served has no more to catch up than they.
+// A newcomer starts at the floor: it gets no turns for the time in which it asked for nothing.
 void FairPool::Order::put(uint64_t key, uint64_t& done) {
   done = std::max(done, floor);
   all.emplace(done, key);
@@ -137,7 +137,7 @@ void FairPool::dispatch() {
   }
 }
 
-// Half of the threads are for namespaces that have none: what is begun may stay so for long.
+// Half of the threads are kept for namespaces that have no job begun, because a begun job may take long.
 bool FairPool::may_begin(const Space& space) const {
   const size_t idle = threads_.size() - begun_;
   if (options_.beyond != nullptr) return idle > 0;
@@ -161,7 +161,7 @@ bool FairPool::dispatch_one() {
   return false;
 }
 
-// What the client has begun comes before what it has not.
+// A job that the client has begun goes on before another one of its jobs begins.
 void FairPool::choose(uint64_t number, Space& space, uint64_t key, Client& client) {
   order_.floor = std::max(order_.floor, space.done);
   space.order.floor = std::max(space.order.floor, client.done);
@@ -192,7 +192,7 @@ void FairPool::choose(uint64_t number, Space& space, uint64_t key, Client& clien
     counted_.slices_waited_max = std::max(counted_.slices_waited_max, counted_.slices - *since);
   }
   ++counted_.slices;
-  // As much at least, and now: or the next one chosen would be of the same.
+  // The least that a job costs is charged now: otherwise the next job would be of the same namespace again.
   space.done += kJobWork;
   client.done += kJobWork;
   if (!space.is_idle()) order_.all.emplace(space.done, number);
@@ -231,7 +231,8 @@ void FairPool::pause(Begun& begun, uint64_t work) {
   begun.resume.wait(lock, [&] { return begun.is_its_turn; });
 }
 
-// Under the mutex. Who has nothing to do is forgotten, unless more was done for it than for those who wait.
+// Under the mutex. A namespace or client that has nothing to do is forgotten, unless more was done for it than for
+// the one that was served last.
 void FairPool::end(const Begun& begun) {
   const Payer payer = begun.job.payer;
   Space& space = spaces_.at(payer.space);

@@ -68,7 +68,7 @@ uint64_t bytes_at(const ReadJob& job) {
   return job.snapshot->bytes_between(from, from + kPastChildren);
 }
 
-// Not to be told when the turn is over.
+// The answer must not be told when the turn is over.
 Answer answer_read(ReadJob& job, Turn& turn) {
   const Read& read = job.read;
   const SnapshotView whole(job.snapshot, job.number);
@@ -80,7 +80,7 @@ Answer answer_read(ReadJob& job, Turn& turn) {
     answer.status = head.error();
     return answer;
   }
-  // What rules read has bounds of its own; a verdict is given once.
+  // The check reads outside of the turn: rules have bounds of their own. A verdict is given once.
   if (read.check != nullptr && !job.is_allowed) {
     answer.status = read.check->check({whole, Times::after(head.value().time, job.now), settings});
   }

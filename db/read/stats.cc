@@ -86,7 +86,8 @@ class Measuring {
     to.size.bytes += key.size() + leaf.size();
   }
 
-  // All of it, when that is half of the steps at most. Otherwise what was read says how much a byte on disk is.
+  // Reads everything, with at most half of the steps. When these are not enough, what was read says how many leaves
+  // and bytes a byte on disk stands for.
   Result<bool> read_all() {
     // The path from the root to the row that is being read. A row that leaves a node closes it, and adds its sums to
     // its parent.

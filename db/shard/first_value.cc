@@ -96,7 +96,7 @@ void FirstValue::read(const TreeView& view, const Turn* turn) {
   for (const Waiter& waiter : waiters) answer(waiter, body);
 }
 
-// Done; `body` may be null for who has the value.
+// The value was read; `body` may be null for a client that has the value.
 void FirstValue::answer(const Waiter& waiter, const std::shared_ptr<const Body>& body) {
   Answer answer;
   answer.request = waiter.request;
@@ -111,7 +111,7 @@ void FirstValue::answer(const Waiter& waiter, const std::shared_ptr<const Body>&
   waiter.conversation->story.fill(waiter.place, std::move(answer));
 }
 
-// One lease for all who have it to read at a time.
+// All who are told at the same time share one lease.
 void FirstValue::tell(const std::shared_ptr<const Body>& body, Answer& answer) {
   const std::lock_guard lock(mutex_);
   // A weak pointer: when all who were told have read their answer, the next one takes a lease of its own.

@@ -39,7 +39,8 @@ size_t bytes_of(const Write& write) {
   return bytes;
 }
 
-// Nobody hears more after it. It is told though the disk refuses what it came with: who ended is served no more.
+// Whether this is the last item of a listener or a conversation. It is told even when the commit failed, because the
+// listener or the conversation is gone in any case.
 bool is_last(const Item& item) {
   if (const auto* event = std::get_if<Event>(&item)) return event->kind == Event::Kind::Revoked;
   return std::holds_alternative<Ended>(item);
@@ -338,7 +339,7 @@ void Shard::resume(Request& request, const Listen& listen, std::vector<Overwrite
   with_.readers.run(std::move(job));
 }
 
-// The conversation is the one that asks first; others may come to wait for it too.
+// `asks`: the conversation that asks first, and whose share of the turns is used; others may wait for the same value.
 void Shard::read_first(const std::shared_ptr<FirstValue>& first, const Space& space, const Conversation& asks) {
   FairPool::Job job;
   job.payer = asks.payer();

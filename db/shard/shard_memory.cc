@@ -106,7 +106,8 @@ Result<void> Shard::room_to_queue(const Space& space, const DisconnectQueue& que
   return {};
 }
 
-// It is allowed. What adds something needs room in memory, on the disk, and in the namespace once it will be written.
+// Queues an operation that is allowed. One that adds something needs room in memory, on the disk, and in the
+// namespace once it will be written.
 Result<void> Shard::queue_for_end(Space& space, Conversation& conversation, const DisconnectRequest& what) {
   const bool adds = what.disconnect.kind != Disconnect::Kind::Cancel;
   if (adds) {
@@ -159,7 +160,7 @@ void Shard::count_queue(Space& space, DisconnectQueue& queue) {
   count(space.disconnect_bytes, queue.counted_bytes, queue.byte_count());
 }
 
-// All of the namespace, with their rows.
+// Forgets all queues of a namespace whose rows are gone.
 void Shard::drop_queues(Space& space) {
   with_.memory->disconnect_bytes.add(-static_cast<int64_t>(space.disconnect_bytes));
   space.disconnect_rows = space.disconnect_data_bytes = space.disconnect_bytes = 0;
@@ -206,8 +207,8 @@ void Shard::note_use(const std::shared_ptr<Space>& space) {
   space->latest = latest_.insert(latest_.end(), space);
 }
 
-// Of what is remembered, until it is little enough. Whoever listens still does; streams that come back are told
-// everything.
+// Forgets what is remembered, of the namespace used longest ago first, until the limit holds. Listeners stay; streams
+// that come back are told everything.
 void Shard::forget_oldest() {
   const auto is_over = [&] { return static_cast<uint64_t>(remembered_->value()) > with_.remembered_bytes_max; };
   for (auto at = latest_.begin(); at != latest_.end() && is_over();) {

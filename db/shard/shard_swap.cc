@@ -45,7 +45,7 @@ void Shard::handle(Request& request, SwapRequest& what) {
   answer(request, std::move(reply));
 }
 
-// As a set of the whole place would be told. What cannot be told ends the listeners: they ask again.
+// Tells listeners as of a set of the whole place. Where that fails, the listeners end and have to ask again.
 void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
   space.firsts.clear();
   space.view_firsts.clear();

@@ -247,7 +247,8 @@ void Shard::send_away(const std::shared_ptr<Space>& space) {
   to.more_.notify_one();
 }
 
-// What is not done yet is on its way here, and then the namespace is still a guest: home does not take it back.
+// Reports to its home how many requests were done here. When home has sent more, these are on their way, and home
+// does not take the namespace back yet.
 void Shard::come_back(std::shared_ptr<Space> space, uint64_t done) {
   Shard& home = space->shard;
   {

@@ -33,7 +33,7 @@ bool still_listens(const Space::Opening& opening) {
   return found != subscriptions.end() && found->second->view() == opening.view;
 }
 
-// Who has gone is answered that it was heard, and told nothing else.
+// A listener that has gone gets an empty answer, and nothing else.
 void answer_those_gone(std::vector<Space::Opening>& openings) {
   std::erase_if(openings, [](const Space::Opening& opening) {
     const bool is_gone = !still_listens(opening);
@@ -170,7 +170,7 @@ void Shard::refuse_view(Space& space, View& view, const std::vector<Space::Openi
   }
 }
 
-// A scan took its time: whose right was one for a time is asked again before it hears what there is now.
+// A scan takes time: a listener whose right was limited in time is asked again before it hears what the scan found.
 void Shard::revoke_those_lapsed(Space& space, const View& view) {
   const Timestamp wall = with_.clock.now();
   for (Subscription* subscription : std::vector<Subscription*>(view.subscriptions)) {  // the view goes with the last

@@ -34,7 +34,7 @@ size_t bytes_of(const Item& item) {
   return sizeof(Item);
 }
 
-// What the item is of memory, about: of a body as much as of those who have it now.
+// About how much memory the item stands for: of a body its part, shared by all who have the body now.
 size_t part_of(const Item& item) {
   const auto* event = std::get_if<Event>(&item);
   if (event == nullptr || event->body == nullptr) return sizeof(Item);
@@ -76,7 +76,7 @@ bool Story::fits(const Item& item, Entry& entry) {
   return true;
 }
 
-// What was counted in fits().
+// Gives back what fits() counted.
 void Story::forget(size_t counted) {
   if (counted == 0) return;
   budget_->bytes.add(-static_cast<int64_t>(counted));

@@ -24,7 +24,8 @@ rocksdb::Slice slice(std::string_view bytes);
 
 Error to_error(const rocksdb::Status& status, const std::string& doing);
 
-// Of what is read: a server's is kept; of a store that is gone through once nothing is worth it.
+// How much memory reads may use. A server keeps what it has read; a store that is read once from end to end keeps
+// little.
 enum class Memory : uint8_t { Ample, Little };
 inline constexpr size_t kAmpleCacheBytes = 256u << 20;
 inline constexpr size_t kLittleCacheBytes = 8u << 20;  // indexes and filters of files among it

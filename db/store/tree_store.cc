@@ -374,6 +374,7 @@ Result<Frozen> open_frozen(const std::string& folder, Afterwards afterwards) {
   RETURN_IF_ERROR(check_there_is_a_store(folder));
   auto state = std::make_unique<Snapshot::State>();
   if (afterwards == Afterwards::Remove) state->to_remove = folder;
+  // Opening for reading takes no lock of its own: ours keeps a server from starting on the folder meanwhile.
   const rocksdb::Status locked = rocksdb::Env::Default()->LockFile(folder + "/LOCK", &state->lock);
   if (!locked.ok()) {
     const Error why = opening_error(locked, folder);
@@ -520,6 +521,7 @@ Result<void> TreeStore::ingest(const RowSource& source) {
   if (status.ok()) {
     rocksdb::IngestExternalFileOptions options;
     options.move_files = true;
+    // Otherwise RocksDB would write once more into a file that was finished and synced.
     options.write_global_seqno = false;
     status = rocks_->db->IngestExternalFile({path}, options);
   }
@@ -578,6 +580,7 @@ Result<Frozen> TreeStore::checkpoint() {
   const std::string folder = rocks_->folder + "/" + std::to_string(next_file_++) + std::string(kCheckpointSuffix);
   rocksdb::Checkpoint* made = nullptr;
   rocksdb::Status status = rocksdb::Checkpoint::Create(rocks_->db.get(), &made);
+  // Links to the store's files: they cost no room until the store deletes what they name.
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
   if (status.ok()) status = checkpoint->CreateCheckpoint(folder);
   if (!status.ok()) return to_error(status, "making a checkpoint in " + folder);

@@ -95,7 +95,7 @@ class SnapshotView final : public TreeView {
   std::string prefix_;
 };
 
-// What beside its tree a namespace has in a snapshot.
+// The head and the settings of a namespace in a snapshot.
 class SnapshotSettings final : public Settings {
  public:
   SnapshotSettings(std::shared_ptr<const Snapshot> snapshot, uint32_t number)

@@ -123,7 +123,7 @@ Result<std::string> Backups::begin_upload() {
   return id;
 }
 
-// The upload is the caller's until it is not busy any more.
+// Marks the upload as the caller's, until it is not busy any more.
 Result<void> Backups::take(const std::string& id, std::optional<uint64_t> at) {
   const std::lock_guard lock(mutex_);
   const auto found = uploads_.find(id);
