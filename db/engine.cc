@@ -114,7 +114,7 @@ Result<void> Engine::start() {
   return resume_indexes();
 }
 
-// Namespaces that have other indexes than they should, or are still building them.
+// Goes on with the indexes of namespaces that have others than they should, or that are still building them.
 Result<void> Engine::resume_indexes() {
   const auto snapshot = store_->snapshot();
   for (const auto& [name, number] : std::map<std::string, uint32_t>(names_)) {
@@ -314,7 +314,7 @@ Result<void> Engine::ask_shard(const std::string& name, decltype(Request::what) 
 
 Result<void> Engine::create(const std::string& name) { return ask_shard(name, CreateRequest{}); }
 
-// A restore has asked where its trees go, and must find them there.
+// Never while a restore is under way: it has asked for the numbers of its namespaces, and must find them.
 Result<void> Engine::remove(const std::string& name) {
   const Gate::Pass pass(gate_);
   if (!pass) return closed_error();
