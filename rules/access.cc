@@ -37,14 +37,15 @@ std::vector<Target> targets_of(const db::Moment& moment) {
   return targets;
 }
 
-// Whether a bound takes in what has just its (first) value; behind it, an order by several children has more values.
+// Whether the bound includes a child that has just the bound's first value. In an order by several children more
+// values follow.
 bool is_inclusive(const std::optional<db::Bound>& bound) {
   return bound && (bound->is_inclusive || !bound->rest.empty());
 }
 
 }  // namespace
 
-// An order by several children is to the rules one by the first of them, of which it is a part.
+// To the rules an order by several children is an order by the first of them.
 QueryFacts facts_of(const std::optional<db::Query>& query) {
   QueryFacts facts;
   if (!query) return facts;
@@ -142,7 +143,7 @@ db::Result<void> Asker::ask(const db::Moment& moment, const Judge& judge) const 
   ASSIGN_OR_RETURN(const bool is_allowed, judge(*ruleset, question));
   if (is_allowed) return {};
   if (book_->options().on_denied != nullptr) {
-    // Once more, slowly: whoever may know is told why.
+    // Judged once more, with an explanation for whoever runs the server.
     ASSIGN_OR_RETURN(const Explanation why, explain(moment, Counted::No, judge));
     book_->options().on_denied(space_, why);
   }

@@ -36,7 +36,7 @@ db::Answer answer_of(db::Result<void> status) {
   return answer;
 }
 
-// An admin is not asked, unless it is one for a time.
+// Nothing for an admin, unless the admin's credential has an end.
 std::optional<Asker> asker_of(const std::shared_ptr<Rulebook>& book, const std::string& space, const Auth& auth) {
   if (auth.kind == Auth::Kind::Admin && !auth.expires) return {};
   return Asker(book, space, auth);
@@ -68,7 +68,7 @@ std::string memo_of(const Auth& auth) {
   return memo + "}";
 }
 
-// Signed out when it can't be read, which only damage makes.
+// Signed out when the memo can't be read, which only damage causes.
 Auth auth_of(const std::string& memo) {
   Auth auth;
   const auto document = db::JsonDocument::parse(memo);
@@ -245,7 +245,7 @@ void Guard::read(const std::string& name, const Auth& auth, db::Read read, Done 
   database_.read(name, std::move(read), std::move(done));
 }
 
-// Where namespaces do not spring into being, a write that comes after its removal makes none.
+// Outside of development a write makes no namespace: it may come after the namespace was removed.
 void Guard::put(const std::string& name, db::Write write, Done done) {
   write.only_existing = !options_.dev;
   database_.write(name, std::move(write), std::move(done));

@@ -170,8 +170,8 @@ class Guard {
   // path that has its row, until it is complete. Errors: PermissionDenied, Io.
   void indexes(const std::string& name, const Auth& auth, Done done);
 
-  // What of the rules was evaluated since they were set or the server was started; null: nothing. Counted in `dev`
-  // alone.
+  // How often each part of the rules was evaluated since they were set or the server was started; null: nothing was
+  // counted. Counted in `dev` alone.
   std::shared_ptr<const Coverage> coverage(const std::string& name) const { return book_->coverage(name); }
 
   // For admins. Blocks on the disk; holds up neither reads nor writes. Errors: PermissionDenied.

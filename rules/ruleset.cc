@@ -490,7 +490,7 @@ db::Result<bool> Ruleset::may_write(const db::TreeView& before, const db::TreeVi
                                     std::span<const Target> targets, const Question& question) const {
   Decision decision(*this, question, before, &after, written_by(targets));
   if (targets.empty() && question.explanation != nullptr) question.explanation->reason = "an update of nothing changes nothing";
-  // Who wants to be told why is told of all rules.
+  // An explanation shows all rules, so it skips nothing that begin() has found.
   const std::vector<bool>* granted = question.explanation == nullptr ? question.granted : nullptr;
   for (size_t i = 0; i < targets.size(); ++i) {
     ASSIGN_OR_RETURN(const bool is_allowed, decision.write(targets[i], granted != nullptr && (*granted)[i]));

@@ -1,5 +1,7 @@
 // The part of the evaluator that works on strings (rules/language.md §11). What a method will go through is paid for
 // before it begins (scan): a rule can't be made slow by a large value or a clever pattern.
+// The result of a method lives in the scratch, as a view, until the rule is evaluated. Lengths are counted as
+// JavaScript does, in UTF-16 units; positions are never told, so that everything else may work on UTF-8 bytes.
 #include <cmath>
 #include <cstring>
 #include <cwctype>

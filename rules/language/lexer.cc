@@ -68,7 +68,7 @@ class Lexer {
   }
 
   std::string_view rest() const { return text_.substr(at_); }
-  // Whether a name, or what must not touch one, does.
+  // Whether a character of a name stands here. It continues a name, and must not touch a number.
   bool goes_on() const {
     if (at_ >= text_.size() || !is_name(text_[at_])) return false;
     return (text_[at_] & 0x80) == 0 || begins_with(rest(), kBlanks) + begins_with(rest(), kLineEnds) == 0;

@@ -69,7 +69,7 @@ class Translator {
     }
   }
 
-  // Whether nothing stands in it.
+  // Returns whether the branch is empty.
   db::Result<bool> branch(size_t depth, bool is_start) {
     bool is_empty = true;
     while (!done() && peek() != '|' && peek() != ')') {
@@ -198,7 +198,7 @@ class Translator {
     return {};
   }
 
-  // One of a set; "" for a class.
+  // A member of a set: its character, or "" for a class.
   db::Result<std::string_view> member() {
     if (done()) return fail("unterminated set in regular expression");
     std::string_view character = take();
