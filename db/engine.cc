@@ -136,7 +136,7 @@ void Engine::revive_by(Database::Revive revive) {
   revive_ = std::move(revive);
 }
 
-// What sessions of a dead process wanted written when they end: they have ended, unless they come back soon.
+// Takes over the queues of sessions whose process died. These sessions count as ended unless they come back soon.
 Result<void> Engine::adopt_orphans() {
   std::map<uint32_t, std::string> names;
   for (const auto& [name, number] : names_) names[number] = name;
@@ -215,7 +215,7 @@ void Engine::close() {
   is_closed_.notify_all();
 }
 
-// What they had queued for their end stays on disk, for the next start.
+// Tells every conversation that the database is closed. Their queues stay on disk, for the next start.
 void Engine::end_all_conversations() {
   for (const auto& [name, space] : spaces_) {
     for (const auto& [id, session] : space->sessions) {

@@ -22,7 +22,7 @@
 
 namespace hearth::db {
 
-// What a call hears that comes when the database is closing, or later.
+// The error of every call that comes while the database is closing, or later.
 inline Error closed_error() {
   return {ErrorCode::Unavailable, "The database is closing, or closed; it takes nothing more until it is opened again."};
 }

@@ -361,7 +361,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
   // Nothing changed: no sequence is used, and nobody is told.
   if (all.effects.empty()) return accepted;
   if (quota_.is_set()) {
-    // What was queued for a client's end was taken when it was queued.
+    // Writes of a client's end were admitted when they were queued.
     if (refused == Refused::LeftOut) {
       tree.usage.note(after.tree);
     } else {

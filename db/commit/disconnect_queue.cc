@@ -133,8 +133,8 @@ void DisconnectQueue::put(const Overwrite& overwrite, std::vector<Effect>& effec
 
 void DisconnectQueue::cancel(const Path& path, std::vector<Effect>& effects) {
   remove_at_and_below(encode_path(path), effects);
-  // Of an object queued above, just that part is forgotten: it falls into its children, the rest of which stay. A leaf
-  // above is left alone.
+  // Of an object that is queued above, only this part is forgotten: the object is split into its children, and the
+  // other children stay. A leaf above is left alone.
   for (auto covering = above(path); covering != entries_.end(); covering = above(path)) {
     const Overwrite whole = covering->second;
     if (!whole.value.is_object()) return;

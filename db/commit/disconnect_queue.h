@@ -37,7 +37,7 @@ class DisconnectQueue {
   std::vector<Overwrite> overwrites() const;
   std::vector<Effect> clear();
   bool empty() const { return entries_.empty(); }
-  // What it would add to its namespace, rows and bytes of keys and values, and about what it holds in memory.
+  // What the queue would add to its namespace (rows, and bytes of keys and values), and about what it holds in memory.
   size_t row_count() const { return rows_; }
   size_t data_byte_count() const { return data_bytes_; }
   size_t byte_count() const { return bytes_ + entries_.size() * kDisconnectEntryBytes; }

@@ -45,7 +45,7 @@ Size put_by(const Overlay& after) {
   return added;
 }
 
-// What a write takes away. Nothing when that is too much to look at.
+// The size of all that a write takes away; nothing when that is too much to look at.
 Result<std::optional<Size>> removed_by(const TreeView& before, const Overlay& after) {
   Size removed;
   size_t looked_at = 0;

@@ -114,7 +114,7 @@ Result<void> Matching::ask_those_lapsed() {
   return {};
 }
 
-// Those that are refused hear that, and nothing else.
+// Refused listeners hear Revoked, and nothing else of this commit.
 std::vector<Told> Matching::told() && {
   std::vector<Told> all;
   all.reserve(refused_.size() + told_.size());

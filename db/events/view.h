@@ -169,8 +169,8 @@ class View {
   const size_t scan_here_rows_;
   const uint32_t reserve_;
   State state_ = State::Open;
-  // Of a limited one: the positions up to `known_upto_` (nothing: all there are), of which it shows the first
-  // query_.count, up to `edge_` (nothing: all).
+  // Used by a limited view. `known_` has the positions up to `known_upto_` (nothing: all there are). The first
+  // query_.count of them, up to `edge_` (nothing: all), are shown.
   Known known_{Nearer{query_.limit == Limit::Last}};
   std::optional<Position> known_upto_, edge_;
   uint64_t count_ = 0;

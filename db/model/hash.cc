@@ -50,7 +50,7 @@ uint64_t javascript_bits(double value) {
   return static_cast<uint64_t>(negative) << 63 | exponent << 52 | low;
 }
 
-// What was seen of the numbers of a value.
+// What kinds of numbers a value has.
 // hash_of() fills this in on the way, so node_hashes() needs a second pass only when the value has such a number.
 struct Seen {
   bool rounded = false;  // JavaScript writes one of them differently

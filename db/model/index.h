@@ -37,7 +37,8 @@ inline constexpr size_t kIndexedTextBytes = 255;  // of a text, in a row's key
 inline constexpr size_t kIndexesMax = 1'000;      // of a namespace; more are left to scans
 inline constexpr std::string_view kPlanRow{"\0\0\0\0", 4};
 
-// What is indexed: the children of each path that the pattern matches, by a child of theirs or by their value.
+// Describes an index: of each path that the pattern matches, the children are indexed, by a child of theirs or by
+// their value.
 struct IndexSpec {
   std::vector<std::string> at;  // keys; "$" matches any
   Order order = Order::Child;   // or Order::Value
@@ -94,7 +95,7 @@ Result<uint64_t> decode_count(std::string_view bytes);  // Errors: Corruption
 bool append_index_value(const Value& value, std::string& to);
 bool append_index_values(const Value& value, std::span<const Value> rest, std::string& to);  // until one is cut
 void append_index_place(const Position& position, std::string& to);                          // all of them
-// What stands behind a collection's prefix and its 0x00. Errors: Corruption.
+// The part of an index row's key behind the collection's prefix and its 0x00. Errors: Corruption.
 struct IndexEntry {
   std::vector<Value> values{};  // of a cut text nothing: a string that is empty
   std::vector<bool> is_cut{};

@@ -13,7 +13,7 @@ constexpr double kTwo63 = 9223372036854775808.0;
 
 char byte_of(LeafTag tag) { return static_cast<char>(tag); }
 
-// Of a 64-bit number, in its one shortest form: equal numbers have equal bytes.
+// Whether the bytes are a 64-bit number in its one shortest form: equal numbers have equal bytes.
 // The tenth byte holds the 64th bit and nothing else, so it may be 1 only.
 bool is_varint(std::string_view bytes) {
   if (bytes.empty() || bytes.size() > kVarintBytesMax || (bytes.back() & 0x80) != 0) return false;

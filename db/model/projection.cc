@@ -10,7 +10,7 @@
 namespace hearth::db {
 namespace {
 
-// Of a value that stands `below` a child.
+// The part of a value that the projection keeps, when the value stands at `below` in a child.
 // A selected path at or above the place selects all of it; one below selects that part.
 Value of_child(const Value& value, const Path& below, const Projection& projection) {
   Value kept;

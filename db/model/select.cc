@@ -72,7 +72,7 @@ class Taker {
     if (kept_.size() > kSelectionMax) return Error{ErrorCode::TooLarge, "The query selects more than " + std::to_string(kSelectionMax) + " children; add a limit."};
     return {};
   }
-  // One that was found without an index.
+  // Takes a position that was found without an index, and counts it against kCountScanMax.
   Result<void> take_scanned(Position position) {
     if (does_ == Does::Count && ++scanned_ > kCountScanMax) {
       return Error{ErrorCode::TooLarge, "Counting more than " + std::to_string(kCountScanMax) +

@@ -34,7 +34,7 @@ class Settings {
   virtual Result<std::optional<std::string>> text(std::string_view name) const = 0;
 };
 
-// Of trees that have none.
+// The settings of trees that have none.
 class NoSettings final : public Settings {
  public:
   Result<std::string> rules_digest() const override { return std::string(); }

@@ -273,7 +273,8 @@ void FairPool::count(Turn::End end) {
 
 void FairPool::work() {
   if (options_.nice > 0) {
-    // Of this thread alone: Linux counts it as a process. Without effect where there are other priorities.
+    // The priority of this thread alone: Linux counts threads as processes here. Without effect where the system does
+    // not allow it.
     const auto thread = static_cast<id_t>(::syscall(SYS_gettid));
     (void)::setpriority(PRIO_PROCESS, thread, ::getpriority(PRIO_PROCESS, thread) + options_.nice);
   }

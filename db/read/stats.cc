@@ -195,7 +195,7 @@ class Measuring {
         add(*child, rest.substr(length), key, leaf);
         return ++rows <= kStatsRowsPerNode;
       }));
-      // What was read is there at least.
+      // A node is at least as large as what was read of it.
       node.size.leaves = std::max(node.size.leaves, read.size.leaves);
       node.size.bytes = std::max(node.size.bytes, read.size.bytes);
       if (is_cut) return {};

@@ -14,7 +14,7 @@ namespace hearth::db {
 
 // Everything but what is known of sessions and listeners. Errors: Io, Corruption.
 Result<Stats> measure(const Snapshot& snapshot, uint32_t number, const Path& path, uint64_t steps_max = kStatsStepsMax);
-// Of a data folder that nobody has open. Errors: NotFound; those of open_frozen.
+// Measures a namespace of a data folder that nobody has open. Errors: NotFound; those of open_frozen.
 Result<Stats> measure_folder(const std::string& folder, const std::string& name, const Path& path);
 
 }  // namespace hearth::db

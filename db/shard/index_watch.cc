@@ -29,7 +29,7 @@ void IndexWatch::look(const std::string& space, uint32_t number, const IndexPlan
       tell(notice);
     }
   }
-  // Those that nobody wants any more have no end.
+  // An index that was dropped while it was built is never told as complete.
   std::erase_if(begun_, [&](const auto& begun) {
     const auto is_it = [&](const Index& index) { return index.id == begun.first.second; };
     return begun.first.first == number && std::none_of(plan.indexes.begin(), plan.indexes.end(), is_it);

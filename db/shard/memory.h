@@ -1,4 +1,4 @@
-// What the clients of a database hold of its memory, in all shards together, and how often one came up against a limit.
+// How much of a database's memory its clients hold, in all shards together, and how often a client reached a limit.
 // Thread: any.
 #pragma once
 

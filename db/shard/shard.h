@@ -173,7 +173,7 @@ class Shard {
     const UsualIndexes& indexes;                                // Options::indexes
     // A namespace exists from now on. Called on the shard's thread.
     std::function<void(const std::string& name, uint32_t number)> on_named;
-    // It does not any more; `sequence`: of its last write. Called on the shard's thread.
+    // A namespace does not exist any more; `sequence`: of its last write. Called on the shard's thread.
     std::function<void(const std::string& name, uint64_t sequence)> on_removed;
     // Database::revive_by. Called on the shard's thread.
     std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)> revive;

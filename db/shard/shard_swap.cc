@@ -96,7 +96,7 @@ void Shard::end_listeners(Space& space, const std::string& why) {
   }
 }
 
-// One commit of a few range tombstones, however large it is.
+// One commit of a few range tombstones, however large the namespace is.
 void Shard::handle(Request& request, RemoveRequest&) {
   const Step::Whole whole;
   Space& space = *request.space;

@@ -34,7 +34,8 @@ double turns_of(const Work& work) {
 }  // namespace
 
 void Shard::work() {
-  // Of this thread alone, which Linux takes for a process here. Where it may not be, heavy work is as urgent as any.
+  // The priority of this thread alone: Linux counts threads as processes here. Where that is not allowed, heavy work
+  // is as urgent as any.
   if (is_heavy()) (void)setpriority(PRIO_PROCESS, 0, kHeavyNice);
   for (;;) {
     std::list<Request> came;
@@ -213,7 +214,7 @@ void Shard::run_group() {
   finish_group();
 }
 
-// What had to wait for the end of the group is next, and namespaces go where they belong.
+// Requests that had to wait for the end of the group come next, and namespaces go where they belong.
 void Shard::finish_group() {
   for (const std::shared_ptr<Space>& space : in_group_) {
     Line& line = line_of(*space);

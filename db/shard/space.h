@@ -165,7 +165,7 @@ struct Space {
   std::unordered_map<std::string, std::shared_ptr<DisconnectQueue>> orphans;
   std::map<std::string, std::shared_ptr<FirstValue>, std::less<>> firsts;  // by path text
   std::map<uint64_t, std::shared_ptr<FirstValue>> view_firsts;             // by number of the view; of views that are
-  // Who waits for a view to open, by its number.
+  // Those who wait for a view to open, by the view's number.
   struct Opening {
     FirstValue::Waiter waiter;
     uint64_t listener;
@@ -174,8 +174,8 @@ struct Space {
   std::map<uint64_t, std::vector<Opening>> openings;
   size_t view_bytes = 0;  // of the registry's views, when they were last looked at
   size_t disconnect_rows = 0, disconnect_data_bytes = 0, disconnect_bytes = 0;  // of all queues, orphans' too
-  // What changed, for streams that come back, once there was one: each commit's told paths. Everything after
-  // `missed_from` is here.
+  // The paths that commits changed, for event streams that come back; kept once there was such a stream. Everything
+  // after `missed_from` is here.
   bool had_streams = false;
   std::deque<std::pair<uint64_t, Overwrite>> missed;  // values left out
   size_t missed_bytes = 0;                            // about what they hold in memory

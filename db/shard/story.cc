@@ -23,7 +23,7 @@ namespace {
 
 static_assert(std::is_nothrow_move_constructible_v<Item>);  // or a vector of them would copy as it grows
 
-// One body counts for each who is told: it lives until the last of them took it.
+// A body counts in full for each conversation that is told: it lives until the last of them took it.
 size_t bytes_of(const Item& item) {
   if (const auto* event = std::get_if<Event>(&item)) {
     return sizeof(Item) + (event->body != nullptr ? event->body->byte_count() : 0);
@@ -83,7 +83,7 @@ void Story::forget(size_t counted) {
   counted_ -= counted;
 }
 
-// What waits is dropped for the reason; the owner hears nothing else.
+// Everything that waits is replaced by the reason; the owner hears nothing else.
 void Story::overflow() {
   first_ += waiting();
   forget(counted_);

@@ -18,7 +18,7 @@ namespace hearth::db {
 inline constexpr size_t kStoryBytesMax = 64u << 20;  // of untaken events; above, the conversation ends with TooLarge
 inline constexpr size_t kAnswerBytesMax = 2 * kReadBytesMax;  // of untaken values that were asked for; likewise
 
-// What one take() gives: so much is made of it in one turn of a thread that serves many.
+// The most that one take() gives, because it is handled in one turn of a thread that serves many.
 inline constexpr size_t kTakeItemsMax = 1'000;
 inline constexpr size_t kTakeBytesMax = 256u << 10;  // of bodies and values; one alone may be larger
 

@@ -36,7 +36,7 @@ inline constexpr size_t kFrozenTablesOpen = 40;  // of a dump, which goes throug
 // (patient_files.h). The soft limit of open files is what it is at this moment.
 rocksdb::Options rocks_options(rocksdb::Env* environment, Memory memory = Memory::Ample);
 
-// What kept a store from being opened, as one line that says what to do about it. Errors: Locked, Io, Corruption.
+// Why a store could not be opened, as one line that says what to do about it. Errors: Locked, Io, Corruption.
 Error opening_error(const rocksdb::Status& status, const std::string& folder);
 
 // `listener`: may be null. Errors: of opening_error.

@@ -117,7 +117,7 @@ StoreFigures StoreWatch::figures(rocksdb::DB& db, rocksdb::Env& environment, con
   if (db.GetProperty(Properties::kNumFilesAtLevelPrefix + "0", &files))
     figures.level_0_files = std::strtoull(files.c_str(), nullptr, 10);
 
-  // By the folder: GetSortedWalFiles holds up the deleting of files and opens each.
+  // Counted in the folder: GetSortedWalFiles would hold up the deleting of files and open each of them.
   std::vector<std::string> names;
   if (environment.GetChildren(folder, &names).ok()) {
     for (const std::string& name : names) {

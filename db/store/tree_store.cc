@@ -47,7 +47,7 @@ struct TreeStore::Rocks {
 struct Snapshot::State {
   rocksdb::DB* db = nullptr;
   const rocksdb::Snapshot* snapshot = nullptr;
-  // Of a frozen store, which is read once from end to end: nothing of it is worth keeping in memory.
+  // A frozen store is read once from end to end: nothing of it is worth keeping in memory.
   // ~State() lets go in this order: the snapshot, the store, its lock, its folder.
   std::unique_ptr<rocksdb::DB> frozen;
   rocksdb::FileLock* lock = nullptr;

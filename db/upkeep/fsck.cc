@@ -129,7 +129,7 @@ class Check {
     return done;
   }
 
-  // What each index must have, made anew from the data; and that it has nothing else.
+  // Checks each index against the rows that follow from the data, and that it has no others.
   Result<void> check_indexes(uint32_t number) {
     const SnapshotView tree(snapshot_, number);
     const SnapshotView rows(snapshot_, number, Table::Index);
