@@ -19,7 +19,7 @@ namespace hearth::rules {
 
 inline db::Error denied() { return {db::ErrorCode::PermissionDenied, "Permission denied"}; }
 
-// Who asks, where: what all conditions of one session have in common. A value.
+// Who asks, and in which namespace: the part that all conditions of one session have in common. A value.
 class Asker {
  public:
   // An admin may do everything until their credential is past its time. Who has no such time needs no Asker at all. The

@@ -88,7 +88,7 @@ class Session {
   std::map<uint64_t, std::shared_ptr<const ReadAccess>> queries_;  // by request, until it is answered
 };
 
-// What was done since the start and what there is now.
+// What the server has done since its start, and what there is now.
 struct Figures {
   db::Figures database{};
   // Operations that rules were asked about: also listeners that were asked again. Admins are not asked.

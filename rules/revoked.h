@@ -34,7 +34,7 @@ class Revoked {
   // From here on covers() is true for tokens issued up to `now`. Returns the row to be written.
   std::string add(const std::string& space, const std::string& uid, std::chrono::seconds now);
   void forget(const std::string& space);  // it is gone
-  // What add() returned once. Errors: Corruption.
+  // Takes in a row that add() returned before. Errors: Corruption.
   db::Result<void> load(const std::string& space, std::string_view row);
 
  private:

@@ -348,7 +348,7 @@ class Ruleset::Decision {
   }
 
  private:
-  // By depth, from the root on; null where there is none.
+  // The .write rules on the way, by depth from the root; null where a place has none.
   std::vector<const Rule*> write_rules(const Way& way) const {
     std::vector<const Rule*> rules;
     const Node* node = rules_.root_.get();

@@ -115,7 +115,7 @@ std::string_view Evaluator::keep(std::string&& text) { return scratch_.next() = 
 Datum Evaluator::eval(const Expression& e) {
   if (!spend(1)) return fail("the operation's rules took too many steps");
   Datum value = eval_parts(e);
-  // What could not be looked at is not absent.
+  // A node that could not be looked at is not absent.
   if (is_spent_ || error_) value = fail("the operation's rules took too many steps, or scanned too many bytes");
   if (question_.coverage != nullptr) {
     question_.coverage->count(e.id, value.failed()                      ? PartCounts::Seen::Failed
@@ -269,7 +269,7 @@ Datum Evaluator::arithmetic(const Expression& e) {
 
 namespace {
 
-// What a claim is to an expression.
+// The value of a claim in an expression.
 template <typename Datum>
 Datum datum_of_claim(const AuthVariable::Node* node) {
   if (node == nullptr) return {};

@@ -37,7 +37,7 @@ inline constexpr uint64_t kReadSteps = 50;
 inline constexpr uint64_t kScanBytesMax = 128u << 20;
 inline constexpr uint64_t kScanBytesPerByte = 100;  // more, for each byte that is written
 
-// What a query asks, as rules see it (§9). As it is made: a plain read.
+// A query as rules see it (§9). Default: a plain read.
 struct QueryFacts {
   bool by_key = false, by_priority = false, by_value = false;
   std::optional<std::string> by_child{};

@@ -81,7 +81,7 @@ Datum Evaluator::snapshot(const db::TreeView& tree, std::string_view path) {
   return Datum::of(Snapshot{&tree, path, 0});
 }
 
-// What names no legal key matches nothing, and does not fail (§10).
+// A path with an illegal key matches nothing, and does not fail (§10).
 Datum Evaluator::child(const Snapshot& of, std::string_view path) {
   if (!scan(path.size())) return fail("the operation's rules scanned too many bytes");
   Snapshot below = of;

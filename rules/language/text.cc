@@ -123,7 +123,7 @@ class TextParser {
     return node;
   }
 
-  // One trailing comma is no more than a comma: what follows it decides whether it is taken down.
+  // One trailing comma is allowed. Whether a comma is written down is decided only when another element follows it.
   db::Result<void> array(TextNode& node, size_t depth) {
     node.kind = TextNode::Kind::Array;
     take_down("[");
