@@ -14,14 +14,14 @@
 //
 // Closing: close(), or the end of the Database, at any time and on any thread.
 // - Whatever is asked for from then on is refused as Unavailable. What was accepted before is finished, and is on disk.
-// - The callbacks of what was accepted are called, each once, with what came of it; then listeners that still run hear
-//   `cancelled`. What all these ask for hears its refusal; what is asked for when only refusals are left to be called is
-//   dropped, so writes that begin one another come to an end.
+// - The callbacks of what was accepted are called, each once, with its result. Then listeners that still run hear
+//   `cancelled`. Whatever these callbacks ask for is refused, and they are told so. When only refusals are left to be
+//   told, further requests are dropped, so that writes which begin one another come to an end.
 // - When it returns the folder may be opened again, no callback runs, and none will.
 // - With `run` nobody is waited for but a callback that runs: what has not been called by then is dropped, and what the
 //   app's loop still holds does nothing. The same when a callback closes; that one may go on.
 // - Handles (Namespace, Listener, Client) may outlive the Database. They are refused, and hold some memory.
-// What the calls for servers call on threads of the database (`done`, `wake`, preconditions) must not close it.
+// Functions that are called on threads of the database (`done`, `wake`, preconditions) must not close the database.
 //
 // Errors are values (db/base/result.h). Nothing here throws, logs or handles signals.
 #pragma once

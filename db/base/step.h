@@ -11,7 +11,7 @@
 //
 //          begin(limit)         count…           is_over()?  ─ no ──▶ done, the request took effect
 //   request ────▶ step ─────────▶ … ────────────────┴──── yes ──▶ the readers below fail, nothing took effect, and
-//                                                                 the shard does the request elsewhere (db/shard/shard.h)
+//                                                                 the shard does the request elsewhere (shard.h)
 //
 // Once a step is over its limit, SnapshotView fails each look at the store, so that whatever is under way ends soon. An
 // error may be swallowed on its way up, so whoever began the step asks is_over() and believes that alone. What must not

@@ -4,7 +4,7 @@
 // of what is sorted. Thread: one at a time. Blocks on disk.
 //
 //   ASSIGN_OR_RETURN(auto restore, Restore::stage(source, request, store, number_of));   // as long as it takes
-//   RETURN_IF_ERROR(restore->swap_in(now));                                              // at once; nobody else may commit
+//   RETURN_IF_ERROR(restore->swap_in(now));                                         // at once; nobody else may commit
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// The text that a node is hashed by, and its SHA-1 in base64. The grammar is the SDKs' own (net/wire/protocol.md
-// §7.2): a client that holds a value sends this hash instead of the value, and a server that computes any other byte
-// sends the whole value for nothing, or refuses a transaction that should succeed.
+// The text that a node is hashed by, and its SHA-1 in base64. The grammar is the SDKs' own (see
+// net/wire/protocol.md §7.2). A client that holds a value sends this hash instead of the value, and a server that
+// computes any other byte sends the whole value for nothing, or refuses a transaction that should succeed.
 //
 //   leaf    := [ "priority:" kind ":" value ":" ]  "boolean:" … | "number:" hex:16 | "string:" …
 //   object  := [ "priority:" … ]  ( ":" key ":" hash-of-child )*    in key order; by priority when a child has one

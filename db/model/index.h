@@ -4,7 +4,8 @@
 //   row  := id:4 BE  collection  0x00  value+  segment         → ""       a value for each child that it orders by
 //         | id:4 BE  collection  0x00  0x00                    → children:8 BE, how many the collection has
 //         | 0x00000000                                         → plan
-//   value := 0x01 null | 0x02 false | 0x03 true | 0x04 double:8 residual:2 | 0x05 text ( 0x00 | 0x01 cut ) | 0x06 object
+//   value := 0x01 null | 0x02 false | 0x03 true | 0x04 double:8 residual:2
+//          | 0x05 text ( 0x00 | 0x01 cut ) | 0x06 object
 //   plan := version:1 = 1  next id:4 BE  index*
 //   index := id:4 BE  complete:1  order:1  bytes(children)  bytes(pattern)  bytes(built)     bytes := length:4 BE bytes
 //            children: their paths, a 0x0A between two
