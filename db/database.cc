@@ -155,6 +155,7 @@ Result<Value> Namespace::transaction(std::string_view path, const std::function<
     write.preconditions.push_back(std::make_shared<ValueIs>(write.base, current));
     write.wants_value = true;
     ASSIGN_OR_RETURN(Answer answer, state_->wait(std::move(write)));
+    // Stale brings the value that was found: the next try begins with it and needs no read.
     if (!answer.status.ok() && answer.status.error().code != ErrorCode::Stale) return answer.status.error();
     current = std::move(answer.value);
     if (answer.status.ok()) return current;
@@ -215,6 +216,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
 
   Result<void> start(const std::string& name) {
     ASSIGN_OR_RETURN(auto conversation, engine->converse(name, "", [weak = weak_from_this()] {
+      // On any thread of the database, which must not be held up: only the word is passed on.
       if (const auto self = weak.lock(); self != nullptr) self->drain_soon();
     }));
     client = std::make_unique<Client>(std::move(conversation));
@@ -260,6 +262,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
     whole = std::move(next);
     const Value last = std::exchange(value, projected(whole, projection));
     if (callbacks.child_added || callbacks.child_changed || callbacks.child_moved || callbacks.child_removed) {
+      // Asked again before each callback: the app may stop the listener in any of them.
       for (const ChildEvent& event : child_events(last, value, query)) {
         if (stopped.load()) return;
         switch (event.kind) {
@@ -346,6 +349,7 @@ Result<void> Database::remove(std::string_view name) {
   return engine_->remove(stored);
 }
 
+// For servers: a conversation without callbacks, whose owner takes its items itself.
 Result<std::unique_ptr<Client>> Database::client(std::string_view name, std::string_view replaces, std::function<void()> wake) {
   ASSIGN_OR_RETURN(const std::string stored, check_namespace_name(name));
   ASSIGN_OR_RETURN(auto conversation, engine_->converse(stored, replaces, std::move(wake)));
@@ -431,6 +435,7 @@ SyncMode Database::sync() const { return engine_->sync(); }
 Result<void> Database::health() const {
   const Gate::Pass pass(engine_->gate());
   if (!pass) return closed_error();
+  // Broken is told before full: only a restart helps then, and room would not.
   RETURN_IF_ERROR(engine_->store().health());
   return engine_->store().room();
 }

@@ -102,6 +102,7 @@ Result<void> Reading::space(ByteReader in) {
   const std::string_view flags = in.fixed(1);
   space.has_priorities = !flags.empty() && (flags.front() & 1) != 0;
   const uint64_t settings = in.varint();
+  // Limits before loops: the number may be anything.
   if (settings > kDumpSettingsMax) return damaged("a namespace has too many settings");
   for (uint64_t i = 0; i < settings && in.ok(); ++i) {
     const std::string_view name = in.bytes();
@@ -110,6 +111,7 @@ Result<void> Reading::space(ByteReader in) {
     space.settings.push_back({std::string(name), std::string(text)});
   }
   if (!in.ok() || !in.done()) return damaged("the head of a namespace makes no sense");
+  // Namespaces come in the order in which the head names them, and none comes that it does not name.
   if (spaces_ == names_.size() || names_[spaces_] != space.name) return damaged("it has other namespaces than it says");
   const Result<Path> at = Path::parse(path);
   if (!at.ok()) return damaged(at.error().message);
@@ -187,6 +189,7 @@ void DumpWriter::space(const DumpedSpace& space, std::string& to) {
   counted_ = {};
 }
 
+// The digest is of what is written, so it is taken here and not row by row.
 void DumpWriter::flush_rows(std::string& to) {
   if (rows_.size() == 1) return;
   digest_->add(std::string_view(rows_).substr(1));

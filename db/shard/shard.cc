@@ -12,8 +12,9 @@
 //   afterwards    indexes (maintain), scans of views, memory; finish_group() puts carried requests back in their lines
 //
 // What must hold:
-// - Nothing leaves before commit(), not even a refusal: it was judged against writes that may yet fail. So handlers put
-//   into releases_ and never into a story.
+// - Nothing of a write leaves before commit(), not even a refusal: it was judged against writes that may yet fail. So
+//   answers and events go into releases_. Only places that were kept before are filled at once, with what was durable
+//   already, or with an error.
 // - releases_ is in commit order, and events of a write stand before its answer, because match() runs inside write().
 // - A read's place is kept at once, while releases_ waits for the commit. So a read that comes behind something held
 //   for the same conversation (held_in), or behind a write of its namespace, waits for the next group (must_wait).

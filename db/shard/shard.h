@@ -4,12 +4,13 @@
 //
 //   take what waits ─▶ evaluate each, note who is told what ─▶ one commit ─▶ tell
 //
-// A read or listen behind writes of its group waits for the next group, and so does everything its conversation asks
-// after it: a conversation's requests take effect in order, and reads see only what is durable.
+// A read or listen that comes behind writes of its group waits for the next group, and so does everything that its
+// conversation asks afterwards: the requests of a conversation take effect in order, and reads see only what is
+// durable.
 //
-// Turns. Each namespace has a line of its own, and the lines take turns by the work that they cause: a turn is kTurn,
-// and who used more than one waits as many. So a request waits behind one turn of each other namespace, however long
-// their lines are.
+// Turns. Each namespace has a line of its own, and the lines take turns by the work that they cause. A turn is kTurn; a
+// namespace that used more than one is passed over for as many rounds. So a request waits behind one turn of each other
+// namespace, however long their lines are.
 //
 //   inbox ─▶ lines   shop  ▤▤▤▤▤▤▤▤▤        turns: shop, chat, game, shop, chat …
 //                    chat  ▤

@@ -78,8 +78,8 @@ void Shard::start_scans(const std::shared_ptr<Space>& space) {
   }
 }
 
-// A view knows what it shows once it is open: along an index at once, else after a scan. What is in a window, and
-// what an unlimited view shows, is read on a reader.
+// A view knows its positions once it is open: with an index at once, else after a scan. The values, of a window or of
+// an unlimited view, are read on a reader.
 void Shard::first_of_view(Request& request, const Listen& listen, Subscription& subscription,
                           ListenerRegistry::Added added) {
   const std::shared_ptr<Conversation>& conversation = request.conversation;
@@ -149,7 +149,7 @@ void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> ope
   }
 }
 
-// Nobody can be told what it shows: those who wait get the error as their answer, the others as their last event.
+// Ends a view that failed: listeners that wait for it get the error as their answer, the others as their last event.
 void Shard::refuse_view(Space& space, View& view, const std::vector<Space::Opening>& openings, const Error& error) {
   space.view_firsts.erase(view.number);
   std::set<std::pair<const Conversation*, uint64_t>> answered;
