@@ -66,6 +66,7 @@ const typename List::value_type* find(const List& list, std::string_view name) {
   return nullptr;
 }
 
+// The parser's tree keeps the method only; what it takes and gives stands in the tables.
 const MethodName& method_named(Method method) {
   for (const auto& one : kSnapshotMethods) {
     if (one.method == method) return one;
@@ -287,6 +288,7 @@ class Checker {
       if (given == 1 && !child_names(*e.operands[1])) return {};
       return called.result;
     }
+    // The two methods whose argument is no expression have checks of their own.
     if (called.method == Method::Matches) return matches(e, name);
     if (given != called.arguments) {
       // The service's words: a figure for one, a word for two.
