@@ -1,3 +1,9 @@
+// Sockets to listen on.
+//
+// Without a host we listen on 127.0.0.1 and on ::1, since "localhost" is either, depending on the client. Both must
+// have the same port. With port 0 the kernel picks one for the first address; another program may have that port on
+// the second address, so all of it is tried again, some times. ::1 is left out where the machine has no IPv6. Errors
+// are sentences that say what to do.
 #include "net/http/addresses.h"
 
 #include <arpa/inet.h>
@@ -80,6 +86,7 @@ int bind_one(const Address& address, Fd& to) {
   Fd fd(::socket(address.is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (fd.get() < 0) return errno;
   const int on = 1;
+  // A server that starts again must not wait for connections of the old one in TIME_WAIT.
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (address.is_v6) {
     const int v6_only = address.text == "::" ? 0 : 1;  // "::" is everything, IPv4 too

@@ -44,7 +44,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   void respond(Response response);
 
-  // What it does, in a word or two, for the log when it takes long. Home thread. `deed` is a literal: no path, no data.
+  // Says in a word or two what the request does, for the log of slow requests. Home thread. `deed` is a literal: no
+  // path, no data.
   void set_deed(const char* deed);
 
   // For an answer that waits for something to happen. Home thread. `on_leaving` is called there once, never from within this

@@ -1,4 +1,22 @@
 // HTTP/1.1 on one connection: one request after the other, each with its answer. Thread: the connection's home.
+//
+//            whole request        answer(): all of it is in the outbox
+//   Reading ───────────────▶ Busy ─────────────────────────────────────────▶ Reading; or Over: the connection closes
+//      ▲ held_                ├─ answer_long() ──▶ LongAnswer ─ last piece ─▶
+//      │                      ├─ answer_stream() ▶ Streaming ── end_stream() ▶
+//   bytes that come meanwhile └─ answer_websocket() ▶ Over: a WebSocketSession takes the connection
+//
+// One request is out at a time. Pipelined requests wait in held_ until the one before is answered, so they take
+// effect in the order sent, and answers need no queue. Beyond 64 kB of them the connection is not read any more.
+//
+// Who holds what: the connection owns the session (connection.cc). The Exchange that a handler was given, and the
+// Stream that became of it, hold the session weakly: they may outlive the client by minutes, and their calls are then
+// no-ops. A handler may answer at once, within dispatch(), or later from any thread; is_reading_ tells the two apart,
+// so that read() goes on in its own loop and is not entered twice.
+//
+// Long bodies are made by a worker, a piece at a time and never two at once: pull() asks for the next piece when less
+// than backlog_bytes_ahead waits. So a download of any size costs about a megabyte, and a client that does not read
+// stops its source.
 #pragma once
 
 #include <memory>
@@ -29,7 +47,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   void on_server_closing() override;
   void on_gone() override;
 
-  // For the exchange that is being answered, once. They do nothing when the client has gone.
+  // The exchange that is being answered calls one of these, once. They do nothing when the client has gone.
   void answer(Response&& response);
   void answer_long(Response&& head, ChunkSource&& source);
   void set_on_leaving(std::function<void(Leaving)>&& on_leaving);
@@ -52,7 +70,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
  private:
   struct LongBody;
 
-  // Reading: between requests or within one. Busy: one is being inflated, answered or its answer compressed.
+  // Reading: between requests or within one. Busy: a request is being inflated or handled, or its answer compressed.
   enum class Phase : unsigned char { Reading, Busy, LongAnswer, Streaming, Over };
 
   void read(std::string_view bytes);
@@ -88,11 +106,11 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   IoLoop& loop_;
   std::unique_ptr<RequestReader> reader_;  // null between requests
   std::string held_;                       // of requests to come
-  Deadline deadline_;                      // of what the client must do next; of a long answer as a whole
+  Deadline deadline_;                      // for what the client must do next, or for a long answer as a whole
   std::shared_ptr<LongBody> long_body_;
   std::shared_ptr<HttpStream> stream_;
   std::unique_ptr<std::function<void(Leaving)>> on_leaving_;  // of the exchange that is being answered
-  std::shared_ptr<WebSocketSession> websocket_;  // until it has been given what came behind the request
+  std::shared_ptr<WebSocketSession> websocket_;  // until start() has given it the bytes behind the request
   HalfReceived::Share share_;                    // of what has come, until it is answered
   size_t request_bytes_ = 0;                     // of the request that is being answered
   LeastPace pace_;                                    // of a body
@@ -101,7 +119,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   const char* place_ = "";                       // it is for: a kind of path, never the path
   const char* deed_ = "";
   Phase phase_ = Phase::Reading;
-  bool waits_ = false;  // it is answered when something happens, or late
+  bool waits_ = false;  // the request waits for something to happen, so a late answer is not slow
   bool is_reading_ = false;  // read() is on the stack
   bool has_ended_ = false;   // the client sends no more
   bool is_closing_ = false;  // the server is
@@ -112,7 +130,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   bool accepts_gzip_ = false;
 };
 
-// What Exchange::open_stream gives away. Outlives the session when its user lets it.
+// What Exchange::open_stream returns. Its user may keep it longer than the session lives.
 class HttpStream : public Stream {
  public:
   // Of no session: closed from the start.

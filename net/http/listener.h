@@ -62,8 +62,8 @@ class Listener {
     uint16_t port = 0;   // 0: picks one, the same for all addresses
     Limits limits{};
     TlsFiles tls{};                              // empty: none
-    std::vector<std::string> trusted_proxies{};  // "10.0.0.1", "fd00::/8": what they say of clients is so (forwarded.h)
-    bool proxy_protocol = false;                 // each connection of theirs begins with a PROXY header
+    std::vector<std::string> trusted_proxies{};  // "10.0.0.1", "fd00::/8": whose X-Forwarded headers count
+    bool proxy_protocol = false;                 // each connection of a trusted proxy begins with a PROXY header
     std::vector<std::string> host_names{};  // of this machine, beside those that always are (origin.h)
     std::shared_ptr<HalfReceived> half_received{};  // shared with others; null: one of its own, as `limits` say
   };

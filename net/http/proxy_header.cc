@@ -1,3 +1,8 @@
+// The PROXY protocol, versions 1 and 2, as the grammar in proxy_header.h has it.
+//
+// Bytes come in pieces, so every answer is one of three: a header, an error, or "more must come". The last is said
+// only while the bytes so far can still become a header: a client that speaks HTTP to such a port is told apart with
+// its first byte. A header is believed as a whole or not at all; addresses of another family than it says are errors.
 #include "net/http/proxy_header.h"
 
 #include <algorithm>

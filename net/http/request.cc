@@ -1,3 +1,5 @@
+// Words of a request and an answer that several files need: header look-ups, the bearer token, the error body, reason
+// phrases. Header names compare as ASCII: a locale must never decide whether a field is Content-Length.
 #include "net/http/request.h"
 
 #include <algorithm>
@@ -41,6 +43,7 @@ std::optional<std::string_view> bearer_token(const Headers& headers) {
   return field;
 }
 
+// The layout is the service's (net/rest/http-api.md §9). A page of any origin may read why it was refused.
 Response error_response(int status, std::string_view message) {
   Response response;
   response.status = status;

@@ -8,14 +8,15 @@
 namespace hearth::net::http {
 namespace {
 
-// A value with a line break in it would be more fields than one.
+// Leaves out control characters. A value with a line break in it would become several fields.
 void append_field_text(std::string& to, std::string_view text) {
   for (const char c : text) {
     if (static_cast<unsigned char>(c) >= 0x20 || c == '\t') to += c;
   }
 }
 
-// IMF-fixdate, made once a second.
+// IMF-fixdate (RFC 9110 §5.6.7), made once a second for each thread. Not by strftime(), whose names of days and
+// months depend on the locale.
 std::string_view date_now() {
   static thread_local std::time_t made_at = 0;
   static thread_local std::string text;
