@@ -37,7 +37,7 @@ class MessageReader {
 
   explicit MessageReader(size_t message_bytes_max = kMessageBytesMax) : message_bytes_max_(message_bytes_max) {}
 
-  // The message that `frame` completes, if it does.
+  // Returns the message that `frame` completes, if it completes one.
   std::optional<Message> on_frame(std::string&& frame);
 
   // Memory of a message that has begun and is not whole; 0: none has.

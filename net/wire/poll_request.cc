@@ -1,3 +1,6 @@
+// A request of long polling is a GET whose query holds everything: JSONP can send nothing else. Numbers that are none
+// make a request 400, since no SDK sends such. `cb` becomes part of a script that a page runs, so it is digits and
+// nothing else.
 #include "net/wire/poll_request.h"
 
 #include <fmt/format.h>

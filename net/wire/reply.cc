@@ -1,3 +1,8 @@
+// The server's messages as JSON text, written by hand: their forms are few and fixed, and values append themselves.
+//
+// Pushes are the hot path. An untagged push is the same for all who hear it, so its WebSocket frame is made once and
+// kept in the event's body (push_frame), plain and compressed apart. A tagged push differs in its tag alone; its data
+// are shared as text.
 #include "net/wire/reply.h"
 
 #include <fmt/format.h>
@@ -55,6 +60,7 @@ std::string ok_text(int64_t number, std::string_view data_json) {
   return to;
 }
 
+// Priorities are told (Export): SDKs keep them.
 std::string value_text(int64_t number, const db::Value& value) {
   std::string to = response_start(number, "ok");
   db::append_json(value, db::JsonStyle::Export, to);

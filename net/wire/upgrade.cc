@@ -1,3 +1,5 @@
+// What the query string of /.ws and /.lp asks for. Nothing is decoded: JavaScript does not encode, and what can stand
+// here needs none.
 #include "net/wire/upgrade.h"
 
 #include "net/host_namespace.h"
