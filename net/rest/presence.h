@@ -1,6 +1,6 @@
-// Whether the client that asked for a read still waits for it. One that sends no more may have hung up, or may have only said
-// that this was its last request and wait for the answer: for kHangUpGrace from its request on it has the benefit of the doubt.
-// Thread: any.
+// Whether the client that asked for a read still waits for the answer. A client that has sent its last byte has hung
+// up, or this was its last request and it waits; nobody can tell which. For kHangUpGrace from its request on it
+// counts as waiting. Thread: any.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
-// What waits for the guard, or for a credential to be verified. Answers come on threads of others, perhaps late, when
-// the server is gone: they then find nothing here, and nothing happens. So what waits is destroyed where the server is
-// alive, and nowhere else. Thread: any.
+// Holds what waits for an answer of the guard, or for a credential to be verified. Answers come on threads of others,
+// perhaps when the server is gone; they then find nothing here, and nothing happens. So everything that waits is
+// destroyed while the server is alive. Thread: any.
 #pragma once
 
 #include <condition_variable>
