@@ -1,3 +1,6 @@
+// Makes tokens that judge_claims() accepts: the claims of a shape are written where claims.cc will look for them.
+// Claims that tokens have anyway cannot be given, so `--claims` cannot make a token of another user or another life.
+// The text is built by hand; every string of a user goes through append_json_string().
 #include "net/auth/mint.h"
 
 #include <fmt/format.h>

@@ -7,16 +7,18 @@
 //   a signed token, no config          the user it names, not verified    refused
 //   a signed token, with a config      verified: the user it names, until it expires (both)
 //
-// A token with an `iss` is judged as that issuer's; a legacy one {v, d, admin} without, as that of whose secret signed
-// it. Its key decides by which algorithm it is verified. `jwk`, `jku`, `x5u` and `x5c` in a token's header mean nothing
-// here.
+// A token with an `iss` is judged as that issuer's. A legacy token {v, d, admin} has none: it belongs to the issuer
+// whose secret signed it. The key decides by which algorithm a token is verified. `jwk`, `jku`, `x5u` and `x5c` in a
+// token's header mean nothing here.
 //
 // Unsigned tokens do not expire: those that tests make carry an `exp` of 1970 (net/wire/protocol.md §9.2). No
 // credential is logged, nor quoted in an error. What was refused is not remembered: the next token may be right.
 //
-// Nobody is locked out. Who is right about the admin secret or `owner` is an admin, however often its address was wrong. Who is
-// wrong about them too often hears that it guesses too often. Verifying signatures has a time for each address, past which
-// only tokens that were verified before are looked at; what is no right token cannot be told from a right one any cheaper.
+// Nobody is locked out. The right admin secret makes an admin, however many wrong ones its address has sent before.
+// An address that sends too many wrong ones hears that it guesses too often. Each address has a budget of time for
+// verifying signatures; when it is used up, only tokens that were verified before are accepted. A count of wrong
+// tokens would not do: to find out that a token is wrong costs as much as to find out that it is right. verifier.cc
+// draws the whole way.
 //
 // Thread: any. verify() waits for nothing.
 #pragma once
@@ -92,7 +94,7 @@ class Verifier {
 
   explicit Verifier(const rules::Guard& guard);
   Verifier(const rules::Guard& guard, Options options);
-  ~Verifier();  // who waits is refused
+  ~Verifier();  // credentials that wait for a key are refused
 
   // `space`: the namespace that it is used in, as Guard::resolve gave it. Nothing: the key that signed it is not known
   // (yet); verify_late() asks where keys come from. `asker`: whose failures are counted. Errors: InvalidToken,
@@ -105,13 +107,13 @@ class Verifier {
   using Done = std::function<void(db::Result<rules::Auth>)>;
   void verify_late(std::string credential, std::string space, Asker asker, Done done) const;
 
-  // Whether whom it said they are has been signed out since it said so: to be asked once more where its answer is used, for
-  // that may be later, and after a session has begun, for what is begun is found by a kick from then on.
+  // Whether the user of a verified credential has been signed out since. Ask once more where a late verdict is used,
+  // and after a session has begun with one: only from then on a kick finds the session.
   db::Result<void> still_good(const rules::Auth& auth, std::string_view space) const;
 
   bool is_dev() const;  // `owner` means something
 
-  // Whether that address guesses too often.
+  // Whether `address` has guessed at secrets too often.
   bool is_guessing(std::string_view address) const { return guesses_.is_over(address); }
 
   // From here on these issuers. Keys that are fetched from the same place stay known.
@@ -155,9 +157,9 @@ class Verifier {
   mutable GoodTokens good_;
 };
 
-// What development believes of anyone, any site that a developer visits could say to this machine too: from pages of other
-// machines it is refused before verify() is asked, and so it is by a name that is not known to be this machine's, for that
-// may be a site's that has been made to mean this machine.
+// Development believes `owner` of anyone. But any site that a developer visits could send it to this machine too. So
+// callers refuse it before verify(): from pages of other machines, and under a host name that is not known to be this
+// machine's, since a site can make its own name mean this machine.
 inline constexpr std::string_view kOwner = "owner";
 db::Error foreign_owner();  // InvalidToken
 db::Error owner_by_name();  // InvalidToken
