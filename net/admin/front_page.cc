@@ -1,3 +1,9 @@
+// What a browser sees at "/": what this is, and three commands that work here. Anybody may see it, so it says nothing
+// that must be hidden; namespaces are listed for admins, or in development for this machine. Only requests that
+// accept HTML get it: to clients of the REST API "/" is no endpoint.
+//
+// The Host header becomes part of commands that people copy into a shell. host_in_commands() lets through only
+// characters that mean nothing to shells and HTML. The page has no scripts, and its headers forbid any.
 #include "net/admin/front_page.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// Figures of this process from /proc/self/stat (man 5 proc). The name of the program stands in it in parentheses and
+// may hold blanks and parentheses too, so fields are counted from behind the last one.
 #include "net/admin/process.h"
 
 #include <sys/resource.h>
