@@ -1,5 +1,6 @@
 #include "db/client.h"
 
+#include "db/base/step.h"
 #include "db/shard/shard.h"
 
 namespace hearth::db {
@@ -38,7 +39,11 @@ std::function<void()> Client::waker() const {
     if (const auto conversation = weak.lock()) conversation->story.nudge();
   };
 }
-std::vector<Item> Client::take() { return conversation_->story.take(); }
+std::vector<Item> Client::take() {
+  std::vector<Item> items = conversation_->story.take();
+  Step::here().count({items.size(), 0, 0});
+  return items;
+}
 
 void Client::end() {
   if (ended_) return;

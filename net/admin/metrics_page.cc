@@ -112,6 +112,19 @@ void add_traffic(const http::Stats& stats, const MetricsPage::Wire& wire, Famili
   to.counters("hearth_greetings_total",
               "TLS handshakes and PROXY headers; failed: broken, or too slow. With neither there are none.",
               {sample("result", "done", stats.greeted), sample("result", "failed", stats.bad_greetings)});
+  std::vector<Families::Sample> steps;
+  for (size_t thread = 0; thread < stats.longest_steps.size(); ++thread) {
+    const db::Work& step = stats.longest_steps[thread];
+    const auto add = [&](const char* of, uint64_t number) {
+      steps.push_back({{{"thread", std::to_string(thread)}, {"of", of}}, static_cast<double>(number)});
+    };
+    add("rows", step.rows);
+    add("bytes", step.bytes);
+    add("evaluations", step.evaluations);
+  }
+  to.gauges("hearth_longest_io_step",
+            "The most that an io thread did in one go, since the start. Rows: requests, messages and events; bytes: read, "
+            "inflated, copied and sent.", std::move(steps));
   to.gauge("hearth_requests_in_flight",
            "HTTP requests that are being answered; streams and WebSockets, once open, are not.", stats.requests_open);
   std::vector<Families::Sample> answers;

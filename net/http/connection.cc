@@ -47,6 +47,7 @@ namespace hearth::net::http {
 namespace {
 constexpr size_t kPiecesPerSend = 64;
 constexpr size_t kRecordBytesPerSend = 64u << 10;  // encrypted ahead of the kernel, give or take a record
+constexpr size_t kSendBytesPerStep = 1u << 20;     // of one connection; then others of its thread have their turn
 
 constexpr std::string_view kTooManyOfOne =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 57\r\n"
@@ -121,6 +122,7 @@ void Connection::on_readable() {
   const ssize_t got = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
   if (got > 0) {
     Counters::add(counters().bytes_in, static_cast<uint64_t>(got));
+    db::Step::here().count({0, static_cast<uint64_t>(got), 0});
     hear({buffer.data(), static_cast<size_t>(got)});
   } else if (got == 0) {
     end_input();
@@ -230,6 +232,7 @@ bool Connection::admit() {
 // burst.
 void Connection::count_request() {
   const size_t rate = hub_.limits.request_rate_max;
+  db::Step::here().count({1, 0, 0});
   if (rate == 0) return;
   const IoLoop::Time now = std::chrono::steady_clock::now();
   next_request_at_ = std::max(next_request_at_, now - std::chrono::seconds(1)) + std::chrono::nanoseconds(1'000'000'000 / rate);
@@ -273,11 +276,11 @@ void Connection::discard_input() {
   update_reading();
 }
 
-// Gives the kernel all that it takes, up to 64 pieces in one system call. Returns how many bytes it took, or nothing
-// when the connection is broken.
-std::optional<size_t> Connection::send_pieces() {
-  size_t count = 0;
-  while (!outbox_.empty()) {
+// Gives the kernel what it takes, up to 64 pieces in one system call and kSendBytesPerStep in all: sending more would
+// keep the thread from its neighbours. Returns nothing when the connection is broken.
+std::optional<Connection::Sent> Connection::send_pieces() {
+  Sent all;
+  while (!outbox_.empty() && all.bytes < kSendBytesPerStep) {
     std::array<iovec, kPiecesPerSend> pieces;
     msghdr message{};
     message.msg_iov = pieces.data();
@@ -285,17 +288,18 @@ std::optional<size_t> Connection::send_pieces() {
     const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return {};
+    all.is_kernel_full = sent < 0;
     if (sent < 0) break;
     outbox_.sent(static_cast<size_t>(sent));
-    count += on_taken(sent);
+    all.bytes += on_taken(sent);
   }
-  return count;
+  return all;
 }
 
 // The same with TLS. Encrypts no more than 64 kB ahead of the kernel: plain bytes are shared among connections,
 // records are memory of this one alone. close_notify is written behind the last byte, before the last send().
-std::optional<size_t> Connection::send_records() {
-  size_t count = 0;
+std::optional<Connection::Sent> Connection::send_records() {
+  Sent all;
   for (;;) {
     while (!outbox_.empty() && tls_->unsent().size() < kRecordBytesPerSend) {
       const std::string_view bytes = outbox_.front(loop_.record_buffer());
@@ -304,19 +308,21 @@ std::optional<size_t> Connection::send_records() {
     }
     if (state_ == State::Sending && outbox_.empty()) tls_->end();
     const std::string_view bytes = tls_->unsent();
-    if (bytes.empty()) return count;
+    if (bytes.empty() || all.bytes >= kSendBytesPerStep) return all;
     const ssize_t sent = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return {};
-    if (sent < 0) return count;
+    all.is_kernel_full = sent < 0;
+    if (sent < 0) return all;
     tls_->sent(static_cast<size_t>(sent));
-    count += on_taken(sent);
+    all.bytes += on_taken(sent);
   }
 }
 
 size_t Connection::on_taken(ssize_t bytes) {
   Counters::add(counters().sends);
   Counters::add(counters().bytes_out, static_cast<uint64_t>(bytes));
+  db::Step::here().count({0, static_cast<uint64_t>(bytes), 0});
   return static_cast<size_t>(bytes);
 }
 
@@ -326,9 +332,9 @@ size_t Connection::on_taken(ssize_t bytes) {
 void Connection::flush() {
   is_dirty_ = false;
   if (state_ == State::Closed || state_ == State::Lingering) return;
-  const std::optional<size_t> sent = tls_ ? send_records() : send_pieces();
+  const std::optional<Sent> sent = tls_ ? send_records() : send_pieces();
   if (!sent) return close();
-  const bool progress = *sent > 0;
+  const bool progress = sent->bytes > 0;
   const bool is_done = backlog_bytes() == 0;
   if (state_ == State::Greeting) {  // patience_ runs for the greeting as a whole, and is not moved by progress
     if (!is_done) wait_to_write();
@@ -343,7 +349,7 @@ void Connection::flush() {
     if (progress || !waits_to_write_) patience_.set(hub_.limits.send_stall_max);
     wait_to_write();
     const size_t waiting = outbox_.bytes_but_largest();
-    const bool is_large = waiting > hub_.limits.backlog_bytes_max;
+    const bool is_large = sent->is_kernel_full && waiting > hub_.limits.backlog_bytes_max;
     if (is_large || (!progress && waiting > hub_.limits.backlog_bytes_pause && hub_.is_crowded())) {
       tell_of_slowness(is_large ? Limit::Backlog : Limit::Outbound);
       return close();

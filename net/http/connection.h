@@ -86,8 +86,12 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   void throttle(IoLoop::Time until);
   void break_off();
   void end_input();
-  std::optional<size_t> send_pieces();
-  std::optional<size_t> send_records();
+  struct Sent {
+    size_t bytes = 0;
+    bool is_kernel_full = false;  // the kernel took no more; else the step was over, or all is sent
+  };
+  std::optional<Sent> send_pieces();
+  std::optional<Sent> send_records();
   size_t on_taken(ssize_t bytes);
   void update_backlog();
   void wait_to_write();

@@ -20,9 +20,10 @@
 // - later(): in this turn, when the functions on the stack have returned. A connection uses it to tell its protocol
 //   that it is gone, so that the protocol is not destroyed within its own call.
 //
-// A turn is bounded by kEventsPerTurnMax, and each event by the rules of net/http/README.md ("No turn … is long").
-// finish_turn() repeats until nothing is left: later() may send, flush() may close, and a close is told by later().
-// It ends because a connection closes once.
+// A turn has at most kEventsPerTurnMax events. Each event, letter, timer and flush is a step for which others have to
+// wait, so each has a limit (kIoStepMax); end_step() measures steps for /.metrics. What is longer goes on in a step of
+// its own, by post(). finish_turn() repeats until nothing is left: later() may send, flush() may close, and a close is
+// told by later(). It ends because a connection closes once.
 //
 // Stopping: stop() lets no new task in, join() waits, and forget_work() destroys what never ran. IoPool joins all
 // loops before the first forgets its work, since a task of one loop may own something whose home is another.
@@ -83,6 +84,29 @@ void IoLoop::post(Task task) {
   }
 }
 
+// Ends one step: compares what this thread did in it (db/base/step.h) with the most of any step so far.
+void IoLoop::end_step() {
+  const auto raise = [](std::atomic<uint64_t>& to, uint64_t value) {
+    if (value > to.load(std::memory_order_relaxed)) to.store(value, std::memory_order_relaxed);
+  };
+  const db::Work& done = db::Step::here().done();
+  raise(rows_max_, done.rows);
+  raise(bytes_max_, done.bytes);
+  raise(evaluations_max_, done.evaluations);
+  db::Step::here().begin(db::kNoLimit);
+}
+
+void IoLoop::run_step(Task& task) {
+  task();
+  task = nullptr;  // what the task holds is destroyed in its own step
+  end_step();
+}
+
+db::Work IoLoop::longest_step() const {
+  return {rows_max_.load(std::memory_order_relaxed), bytes_max_.load(std::memory_order_relaxed),
+          evaluations_max_.load(std::memory_order_relaxed)};
+}
+
 // Tasks run without the lock, so they may post. What they post is mail of its own, for which Asio is woken again.
 void IoLoop::take_mail() {
   std::vector<Task> mail;
@@ -90,10 +114,7 @@ void IoLoop::take_mail() {
     const std::lock_guard lock(mutex_);
     mail.swap(mailbox_);
   }
-  for (Task& task : mail) {
-    task();
-    task = nullptr;  // what it holds goes now, not with the last letter
-  }
+  for (Task& task : mail) run_step(task);
 }
 
 Timer IoLoop::schedule(std::chrono::milliseconds delay, Task task) {
@@ -129,7 +150,7 @@ void IoLoop::run_timers() {
   const Time now = std::chrono::steady_clock::now();
   while (!timers_.empty() && timers_.begin()->first.first <= now) {
     auto node = timers_.extract(timers_.begin());
-    node.mapped()();
+    run_step(node.mapped());
   }
   set_alarm();
 }
@@ -138,8 +159,12 @@ void IoLoop::finish_turn() {
   // Each may cause the other: flush() closes a connection, later() tells its session of it, and that session may send
   // on others.
   while (!later_.empty() || !dirty_.empty()) {
-    for (Task& task : std::exchange(later_, {})) task();
-    for (const auto& what : std::exchange(dirty_, {})) what->flush();
+    std::vector<Task> tasks = std::exchange(later_, {});
+    for (Task& task : tasks) run_step(task);
+    for (const auto& what : std::exchange(dirty_, {})) {
+      what->flush();
+      end_step();
+    }
   }
 }
 
@@ -147,8 +172,8 @@ void IoLoop::run() {
   current_loop = this;
   const auto until_stopped = asio::make_work_guard(*io_);
   while (io_->run_one() > 0) {
-    for (int count = 1; count < kEventsPerTurnMax && io_->poll_one() > 0; ++count) {
-    }
+    end_step();
+    for (int count = 1; count < kEventsPerTurnMax && io_->poll_one() > 0; ++count) end_step();
     finish_turn();
   }
   current_loop = nullptr;

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "db/base/step.h"
 #include "net/http/asio.h"
 #include "net/http/io_pool.h"
 
@@ -49,6 +50,9 @@ class IoLoop {
 
   void mark_dirty(std::shared_ptr<Flushable> what) { dirty_.push_back(std::move(what)); }
 
+  // The most that one event of a socket, letter, timer or flush has done since the start (kIoStepMax). Thread: any.
+  db::Work longest_step() const;
+
   size_t index() const { return index_; }
   asio::io_context& io() { return *io_; }
   // Shared by all connections of the thread: what it holds is valid until the function that the loop called returns.
@@ -57,6 +61,8 @@ class IoLoop {
 
  private:
   void run();
+  void run_step(Task& task);
+  void end_step();
   void take_mail();
   void run_timers();
   void set_alarm();
@@ -73,6 +79,7 @@ class IoLoop {
   std::array<char, 64u << 10> read_buffer_{};
   std::array<char, 16u << 10> record_buffer_{};
   std::thread thread_;
+  std::atomic<uint64_t> rows_max_ = 0, bytes_max_ = 0, evaluations_max_ = 0;  // of one step; written by the thread
 
   std::mutex mutex_;  // Guards mailbox_ and stopped_.
   std::vector<Task> mailbox_;

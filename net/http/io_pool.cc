@@ -56,4 +56,6 @@ Timer IoPool::schedule(std::chrono::milliseconds delay, Task task) {
 
 bool IoPool::is_home(size_t thread) const { return IoLoop::current() == loops_[thread].get(); }
 
+db::Work IoPool::longest_step(size_t thread) const { return loops_[thread]->longest_step(); }
+
 }  // namespace hearth::net::http

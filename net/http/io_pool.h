@@ -14,9 +14,16 @@
 #include <memory>
 #include <vector>
 
+#include "db/base/step.h"
+
 namespace hearth::net::http {
 
 class IoLoop;
+
+// The most that an io thread does in one go, before others of the thread have their turn: an event of a socket, a letter,
+// a timer or a flush. Rows are requests, messages and what a session is told; bytes are what was read from a socket,
+// inflated, copied to be sent, and taken by the kernel. A drain at the end of the server is exempt.
+inline constexpr db::Work kIoStepMax{2'500, 4u << 20, 50'000};
 
 using Task = std::function<void()>;
 
@@ -70,6 +77,8 @@ class IoPool {
   void stop();
   // Waits for the threads, and destroys what they have left to run.
   void join();
+
+  db::Work longest_step(size_t thread) const;  // since the start. Thread: any
 
   // For net/http itself.
   IoLoop& loop(size_t thread) { return *loops_[thread]; }

@@ -235,6 +235,8 @@ Stats Listener::stats() const {
       }
     }
   }
+  const IoPool& io = impl_->hub->io;
+  for (size_t thread = 0; thread < io.size(); ++thread) stats.longest_steps.push_back(io.longest_step(thread));
   const HalfReceived& half_received = *impl_->hub->half_received;
   stats.half_received_bytes = half_received.bytes();
   // The budget may be shared by several listeners and counts for itself, so its refusals are added here.

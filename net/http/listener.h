@@ -49,6 +49,7 @@ struct Stats {
   uint64_t websockets_open = 0;  // now
   uint64_t outbox_bytes = 0;     // waiting to be sent now
   uint64_t half_received_bytes = 0;  // held now of what is not whole, or not answered (half_received.h)
+  std::vector<db::Work> longest_steps{};  // of each io thread, since the start (kIoStepMax)
   std::array<uint64_t, kLimitNames.size()> limits_reached{};  // by Limit
   std::array<std::array<uint64_t, kStatusClasses>, kCountedMethods.size()> answers{};
 };

@@ -27,6 +27,7 @@
 #include <utility>
 
 #include "db/base/invariant.h"
+#include "db/base/step.h"
 
 namespace hearth::net::http {
 
@@ -37,6 +38,7 @@ void Outbox::add(std::string_view bytes) {
                      pieces_.back().own.size() + bytes.size() <= kOwnPieceBytesMax;
   if (!joins) pieces_.emplace_back();
   pieces_.back().own.append(bytes);
+  db::Step::here().count({0, bytes.size(), 0});
   grew(bytes.size());
 }
 

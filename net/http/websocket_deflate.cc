@@ -22,6 +22,7 @@
 #include <new>
 #include <set>
 
+#include "db/base/step.h"
 #include "net/http/field_value.h"
 #include "net/http/websocket_frame.h"
 
@@ -156,6 +157,7 @@ db::Result<bool> MessageInflater::step() {
     const size_t taken = piece - stream.avail_in;
     rest_.remove_prefix(taken);
     done += taken + message_.size() - before;
+    db::Step::here().count({0, taken + message_.size() - before, 0});
     if (message_.size() > bytes_max_) return db::Error{db::ErrorCode::TooLarge, "message too large"};
     if (state == Z_STREAM_END) {
       inflateReset(&stream);  // a block may say that it is the last (§7.2.3.4): what comes then is the next

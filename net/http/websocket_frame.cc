@@ -17,6 +17,7 @@
 #include <cstring>
 #include <utility>
 
+#include "db/base/step.h"
 #include "db/model/json.h"
 #include "net/http/request.h"
 #include "net/http/websocket_deflate.h"
@@ -69,6 +70,7 @@ void append_frame(std::string& to, Opcode opcode, std::string_view payload) {
   }
   for (int i = length_bytes - 1; i >= 0; --i) to += static_cast<char>(size >> (8 * i));
   to += payload;
+  db::Step::here().count({0, size, 0});
 }
 
 std::string frame_text(std::string_view payload) {

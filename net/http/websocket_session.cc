@@ -2,13 +2,14 @@
 //
 //                       ┌──── Message, Ping, Close … ──▶ on_found ─▶ handler
 //   bytes ─▶ on_bytes ──┤ FrameReader::next
-//              │   ▲    └──── More: 256 kB of a compressed message are inflated, and it is not whole
-//              ▼   │                     └─▶ read_later: post() ─┐   other connections have their turn here
-//            held_ └── read_held ◀───────────────────────────────┘
-//    kept while paused, or inflating, or older bytes wait
+//              │   ▲    └──── More: 256 kB of a compressed message are inflated, and it is not whole;
+//              ▼   │          or 1,000 frames are handled, and more have been read
+//            held_ │                     └─▶ read_later: post() ─┐   other connections have their turn here
+//                  └── read_held ◀───────────────────────────────┘
+//   held_: kept while paused, while the rest is read later, or behind older bytes
 //
 // Order. Bytes that came while held_ is not empty go behind it, so nothing overtakes. While the session is paused or
-// inflates, its connection does not read: held_ then grows by no more than what one recv() had brought.
+// reads later, its connection does not read: held_ then grows by no more than what one recv() had brought.
 //
 // Inflation in steps. 16 MB of text can come from 16 kB. To inflate that at once would hold up every other connection
 // of the thread. A worker could do it, but the next frames of the same connection would have to wait for it all the
@@ -40,6 +41,9 @@
 #include "net/http/websocket_deflate.h"
 
 namespace hearth::net::http {
+namespace {
+constexpr size_t kFramesPerStep = 1'000;  // 64 kB, which are read at once, may hold ten times as many
+}  // namespace
 
 // RFC 6455 §4.2.2: the hash proves to the client that we have read its key, and are no cache or plain web server.
 std::string websocket_head(std::string_view key, bool deflated) {
@@ -95,13 +99,14 @@ void WebSocketSession::on_bytes(std::string_view bytes) {
   // Any byte breaks the silence, also one of a message that is far from whole.
   heard_at_ = std::chrono::steady_clock::now();
   has_pinged_ = false;
-  if (is_paused_ || is_inflating_ || !held_.empty()) {
+  if (is_paused_ || reads_later_ || !held_.empty()) {
     held_ += bytes;
     return watch_unfinished(bytes.size());
   }
   // The handler may close the connection, and so end the last owner of this session.
   const auto self = shared_from_this();
   const size_t come = bytes.size();
+  size_t frames = 0;
   is_reading_ = true;
   while (!is_paused_ && state_ != State::Closed && connection_ != nullptr) {
     const FrameReader::Found found = reader_.next(bytes);
@@ -111,9 +116,13 @@ void WebSocketSession::on_bytes(std::string_view bytes) {
       break;
     }
     on_found(found);
+    if (++frames == kFramesPerStep && !bytes.empty() && state_ != State::Closed) {
+      read_later();
+      break;
+    }
   }
   is_reading_ = false;
-  if ((is_paused_ || is_inflating_) && state_ != State::Closed) held_ += bytes;
+  if ((is_paused_ || reads_later_) && state_ != State::Closed) held_ += bytes;
   if (connection_ != nullptr && state_ == State::Open) watch_unfinished(come);
 }
 
@@ -335,21 +344,22 @@ void WebSocketSession::resume() {
   is_paused_ = false;
   heard_at_ = std::chrono::steady_clock::now();
   update_reading();
-  if (is_reading_ || (held_.empty() && !is_inflating_)) return;
+  if (is_reading_ || (held_.empty() && !reads_later_)) return;
   // The handler may have called resume() from within on_message(): what is held is read when that has returned.
   loop_.later([self = shared_from_this()] { self->read_held(); });
 }
 
-// post() and not later(): later() would run in this same turn, before any other connection is heard.
+// What was read goes on to be inflated and handled when others of the thread have had their turn. By post() and not by
+// later(), which would run in this same turn, before any other connection is heard.
 void WebSocketSession::read_later() {
-  is_inflating_ = true;
+  reads_later_ = true;
   update_reading();
   loop_.post([self = shared_from_this()] { self->read_held(); });
 }
 
 void WebSocketSession::read_held() {
-  if (connection_ == nullptr || is_paused_ || !is_started_ || (held_.empty() && !is_inflating_)) return;
-  if (std::exchange(is_inflating_, false)) update_reading();
+  if (connection_ == nullptr || is_paused_ || !is_started_ || (held_.empty() && !reads_later_)) return;
+  if (std::exchange(reads_later_, false)) update_reading();
   const std::string bytes = std::exchange(held_, {});
   on_bytes(bytes);
 }

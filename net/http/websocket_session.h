@@ -61,7 +61,7 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   void send_bytes(Bytes&& bytes) {
     if (!is_closed()) connection_->send(std::forward<Bytes>(bytes));
   }
-  void update_reading() { connection_->set_reading(is_started_ && !is_paused_ && !is_inflating_); }
+  void update_reading() { connection_->set_reading(is_started_ && !is_paused_ && !reads_later_); }
   void read_held();
   void read_later();
   Unfinished& unfinished();
@@ -102,7 +102,7 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   const bool is_deflated_;
   bool is_started_ = false;
   bool is_paused_ = false;
-  bool is_inflating_ = false;  // a message, which is longer than one step, and goes on later
+  bool reads_later_ = false;  // what was read is longer than one step, and goes on in another
   bool is_reading_ = false;  // on_bytes is on the stack
   bool has_pinged_ = false;  // since the client was last heard
 };

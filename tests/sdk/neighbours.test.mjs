@@ -7,11 +7,13 @@ import { endBefore, get, limitToLast, onValue, orderByChild, query, ref, remove,
 import { closeApps, open, values } from './support/apps.mjs';
 import { rest } from './support/rest.mjs';
 import { Server } from './support/server.mjs';
+import { Socket } from './support/socket.mjs';
 
 const CHILDREN = process.env.HEARTH_LONG ? 200_000 : 8_000; // above STEP_ROWS, so that what reads them all is too long for a shared thread
 const ROUNDS = 15; // of the calm one, during each attack
 const STEP_ROWS = 4_000; // --max-step-rows, and what one look may do before the next finds the step over
 const LOOK_ROWS = 8;
+const IO_STEP = { rows: 2_500, bytes: 4 * 1024 * 1024, evaluations: 50_000 }; // kIoStepMax
 
 const server = await Server.start(after, ['--dev', '--max-request-rate', '0']);
 after(closeApps);
@@ -46,6 +48,10 @@ async function figures() {
     scans: of('hearth_longest_wait{of="scans"}'),
     rows: of('hearth_longest_step{of="rows"}'),
     moved: of('hearth_namespaces_moved_total'),
+    // The longest step of any io thread: {rows, bytes, evaluations}.
+    io: Object.fromEntries(Object.keys(IO_STEP).map((what) => [
+      what, Math.max(...text.split('\n').filter((line) => line.startsWith('hearth_longest_io_step{') && line.includes(`of="${what}"`))
+        .map((line) => Number(line.split(' ')[1])))])),
   };
 }
 
@@ -64,6 +70,8 @@ async function live(attack) {
 }
 
 const user = open(server.port, wild);
+const raw = await Socket.open(server.port, wild);
+const keepAlives = Array.from({ length: 10_000 }, () => '0');
 const all = (count) => `orderBy="$key"&limitToFirst=${count}`;
 let turn = 0;
 
@@ -87,6 +95,17 @@ const attacks = {
   'removals': [1, async () => {
     await set(ref(user, 'import/more'), JSON.parse(items));
     await remove(ref(user, 'import'));
+  }],
+  'keep-alives, many in a read': [2, async () => {
+    raw.sendFrames(keepAlives);
+    assert.ok(await raw.isAlive());
+    await set(ref(user, 'one'), ++turn);
+  }],
+  'first values of many listeners': [2, async () => {
+    const client = await Socket.open(server.port, wild);
+    for (let i = 0; i < 3_000; ++i) client.sendText(client.requestText('q', `{"p":"/items/k${10_000_000 + i}","h":""}`));
+    await client.answer();
+    await client.close();
   }],
   'index builds': [1, () => asWild('PUT', '/.settings/rules.json', { body: rules(++turn % 2 ? ['n', 'm'] : ['n']), headers: owner }), 200],
 };
@@ -112,6 +131,7 @@ for (const [name, [many, attack, status]] of Object.entries(attacks)) {
     assert.ok(now.groups <= 1, `a namespace waited for ${now.groups} groups`);
     assert.ok(now.reads <= 1 && now.scans <= 1, `a namespace waited for ${now.reads} and ${now.scans} slices`);
     assert.ok(now.rows <= STEP_ROWS + LOOK_ROWS, `a step of ${now.rows} rows`);
+    for (const [what, bound] of Object.entries(IO_STEP)) assert.ok(now.io[what] <= bound, `an io thread's step of ${now.io[what]} ${what}`);
     if (status === 401) assert.equal(now.moved, before.moved); // who has no right does not even move it
   });
 }

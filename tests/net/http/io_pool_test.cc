@@ -83,6 +83,30 @@ TEST_CASE("Timers fire in order of their time, and not when they are gone", "[ne
   CHECK(order == "12-3");
 }
 
+TEST_CASE("The longest step of an io thread is that of one letter or timer, not their sum", "[net][http]") {
+  http::IoPool io(2);
+  io.start();
+  Signal done;
+  http::Timer timer;
+  const auto work = [](uint64_t rows, uint64_t bytes) { hearth::db::Step::here().count({rows, bytes, 1}); };
+  io.post(0, [&] { work(5, 10); });
+  io.post(0, [&] { work(3, 100); });
+  io.post(0, [&] {
+    timer = http::IoPool::schedule(1ms, [&] {
+      work(4, 4);
+      io.post(0, [&] { done.set(); });
+    });
+  });
+  REQUIRE(done.wait());
+  io.stop();
+  io.join();
+  const hearth::db::Work longest = io.longest_step(0);
+  CHECK(longest.rows == 5);
+  CHECK(longest.bytes == 100);
+  CHECK(longest.evaluations == 1);
+  CHECK(io.longest_step(1).rows == 0);
+}
+
 TEST_CASE("What is posted to a pool that has stopped never runs, and is destroyed", "[net][http]") {
   const auto held = std::make_shared<int>(0);
   {

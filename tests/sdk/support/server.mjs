@@ -82,6 +82,14 @@ export class Server {
     this.#process.kill('SIGHUP');
   }
 
+  // It does nothing until resume(), as when its machine is suspended.
+  pause() {
+    this.#process.kill('SIGSTOP');
+  }
+  resume() {
+    this.#process.kill('SIGCONT');
+  }
+
   async end() {
     if (this.#process && this.#process.exitCode === null && this.#process.signalCode === null) await this.kill();
     rmSync(this.#folder, { recursive: true, force: true });

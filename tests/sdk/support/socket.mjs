@@ -62,6 +62,11 @@ export class Socket {
     this.#socket.write(frame(payload, options));
   }
 
+  // So that the server may read many at once.
+  sendFrames(payloads) {
+    this.#socket.write(Buffer.concat(payloads.map((payload) => frame(payload))));
+  }
+
   // One message, in pieces if it must be.
   sendText(text) {
     if (text.length <= piece) return this.sendFrame(text);
