@@ -1,3 +1,6 @@
+// Files of dumps. Whoever finds a file under its name may rely on it: it is written as NAME.part, synced, renamed,
+// and then the folder is synced, in this order. A file that is renamed before its sync could be empty after a crash.
+// What was not finished is removed by the destructor, also when an exception passes.
 #include "tools/dump_file.h"
 
 #include <fcntl.h>

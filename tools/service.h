@@ -1,4 +1,4 @@
-// A data folder that is opened, guarded and served: what `hearth serve` and `hearth exec` have in common. Thread: one.
+// Opens, guards and serves a data folder: what `hearth serve` and `hearth exec` have in common. Thread: one.
 #pragma once
 
 #include <memory>

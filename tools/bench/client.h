@@ -1,7 +1,8 @@
 // A lean client, so that what is measured is the server: HTTP requests one at a time, and WebSocket connections that
-// one loop drives. It trusts its server: anything unexpected throws std::runtime_error and ends the run.
+// one loop drives. It trusts its server: anything unexpected throws std::runtime_error and ends the run. client.cc
+// tells what it leaves out, and why.
 //
-// It is small, so that ten thousand connections fit beside the server: an idle one holds no buffers.
+// A connection is small, so that ten thousand of them fit beside the server: an idle one holds no buffers.
 //
 // WebSocket frames are masked with zero, which is a mask like any other (RFC 6455 §5.3) and costs nothing.
 //
@@ -43,11 +44,11 @@ struct HttpReply {
 HttpReply http(const Address& address, std::string_view method, const std::string& target, std::string_view body = {},
                std::string_view fields = {});
 
-// The same, and throws unless it is answered with 2xx.
+// Makes the request and returns the body. Throws unless the answer is 2xx.
 std::string http_ok(const Address& address, std::string_view method, const std::string& target,
                     std::string_view body = {});
 
-// Nobody listens there, now.
+// Thrown when nobody listens at the address now.
 struct Refused : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -73,7 +74,7 @@ class Socket {
 // One connection that speaks the Firebase protocol.
 class Wire {
  public:
-  // Connected, and the upgrade is asked for; what is queued from here on goes behind it.
+  // Connects and asks for the upgrade. Blocks for the connection. What is queued from here on goes behind the upgrade.
   Wire(const Address& address, const std::string& space);
   void wait_for_greeting();  // blocks
 
@@ -132,7 +133,7 @@ class WireLoop {
   // Throws when nothing at all comes for half a minute.
   using OnMessage = std::function<void(size_t connection, uint64_t number, std::string_view text)>;
   void run(const OnMessage& on_message, const std::function<bool()>& done);
-  // Once: what comes within `time`. False when nothing did.
+  // One turn: handles what comes within `time`. Returns false when nothing came.
   bool turn(const OnMessage& on_message, std::chrono::milliseconds time);
 
  private:
