@@ -45,6 +45,7 @@ void OutputFile::write(std::string_view bytes) {
   }
 }
 
+// From rename() on the file is there for others; only the last fsync() makes its name survive a crash.
 void OutputFile::finish() {
   if (part_.empty()) return;
   if (fsync(file_) != 0) fail("cannot write " + part_);
@@ -70,6 +71,7 @@ InputFile::~InputFile() {
   if (file_ != STDIN_FILENO) close(file_);
 }
 
+// Shows progress as it is read; of a pipe nobody knows how much is still to come.
 db::ByteSource InputFile::source(Progress& progress) {
   return [this, &progress](char* to, size_t bytes) -> db::Result<size_t> {
     for (;;) {

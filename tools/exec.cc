@@ -1,4 +1,9 @@
 // `hearth exec`: a throw-away development server around one command, for tests of apps.
+//
+//   signals blocked ─▶ folder ─▶ Service ─▶ the command runs, signals are passed on to it ─▶ stop, folder removed
+//
+// The command finds the server by its environment. Its exit status is ours, and signals to us are for it, so that CI
+// sees the command and not this program around it.
 #include <fmt/format.h>
 #include <pthread.h>
 #include <sys/wait.h>

@@ -52,6 +52,7 @@ db::Result<void> write_durably(const std::string& folder, const std::string& pat
 
 }  // namespace
 
+// A short secret is refused and not replaced: a file that somebody has spoiled should be noticed.
 db::Result<AdminSecret> load_admin_secret(const std::string& folder) {
   AdminSecret secret{"", folder + "/admin-secret", false};
   std::ifstream file(secret.path);

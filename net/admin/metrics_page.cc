@@ -331,7 +331,7 @@ void add_store(const db::StoreFigures& store, Families& to) {
     to.gauge("hearth_store_disk_free_bytes", "Bytes free on the disk of the data folder.", *store.disk_bytes_free);
 }
 
-// By the names that Prometheus' own clients give them, which dashboards expect.
+// Figures of the process have the names that Prometheus' own clients give them, because dashboards expect those.
 void add_process(const ProcessFigures& process, Families& to) {
   to.counter("process_cpu_seconds_total", "CPU time of all threads, user and system.", seconds(process.cpu_time));
   to.gauge("process_resident_memory_bytes", "Resident memory.", process.resident_bytes);

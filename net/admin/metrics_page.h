@@ -27,7 +27,7 @@ inline constexpr std::string_view kMetricsPath = "/.metrics";
 
 class MetricsPage {
  public:
-  // Of clients that speak the protocol of the SDKs.
+  // Figures of net/wire: clients that speak the protocol of the SDKs.
   struct Wire {
     uint64_t polls_open = 0;  // long polls
     uint64_t polls_opened = 0;

@@ -24,6 +24,7 @@ constexpr size_t kVirtualBytes = 20;
 constexpr size_t kResidentPages = 21;
 constexpr size_t kFields = 22;
 
+// When the machine started, since the epoch: a process's start is told in ticks from there.
 std::chrono::milliseconds booted() {
   std::ifstream file("/proc/stat");
   for (std::string word; file >> word;) {

@@ -1,5 +1,4 @@
-// What the claims of a token come to: who the bearer is, or why they prove nothing. The signature has been verified
-// before.
+// Judges the claims of a token: who the bearer is, or why they prove nothing. The signature has been verified before.
 //
 // Times are seconds since the epoch (RFC 7519 §2, NumericDate). Pure. Thread: any.
 #pragma once
@@ -54,7 +53,7 @@ struct Refused {
 };
 using Verdict = std::variant<Accepted, Refused>;
 
-// Of InvalidToken.
+// A refusal with an error of InvalidToken.
 Refused refuse(Reason reason, std::string text);
 
 // A token that `issuer` signed, used in that namespace.
@@ -63,7 +62,7 @@ Verdict judge_claims(const Issuer& issuer, const db::JsonNode& claims, std::stri
 // Whether it is a token as Firebase's first SDKs made them: {v: 0, d: auth, admin}.
 bool is_legacy(const db::JsonNode& claims);
 
-// In development: whatever it says, for ever.
+// In development: the user that the token names, whoever signed it, and whatever its times.
 Verdict believe_claims(const db::JsonNode& claims);
 
 }  // namespace hearth::net

@@ -1,5 +1,7 @@
 // A token taken apart, and base64url. Nothing here is believed yet. Whatever is odd in form is one error without
 // details: a token is a secret, and the error may be shown to whoever sent it.
+//
+// base64url is used outside of tokens too: long polling sends its messages in it (net/wire/segments.cc).
 #include "net/auth/jwt.h"
 
 #include <algorithm>

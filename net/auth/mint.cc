@@ -33,6 +33,7 @@ db::Result<std::string> mint_token(const Issuer& issuer, const Minting& what, db
   to += R"(,"sub":)";
   db::append_json_string(what.uid, to);
   to += fmt::format(R"(,"iat":{},"exp":{})", seconds, seconds + what.life.count());
+  // A custom token names its user in `uid`; other tokens in the claim that the issuer is configured to read.
   const bool is_custom = issuer.shape == Shape::Plain && issuer.uid == ClaimPath{"sub"};
   if (is_custom || issuer.uid != ClaimPath{"sub"}) {
     const std::string name = is_custom ? "uid" : issuer.uid.front();

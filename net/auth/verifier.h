@@ -51,7 +51,7 @@ class Guard;
 namespace hearth::net {
 
 inline constexpr size_t kFailedLoginsPerMinute = 100;  // guesses of one address, and at once; the default
-// Of one address: time of a thread in each second, and as much as that of ten seconds at once.
+// Thread time that one address may use in each second for verifying; at once it may use ten seconds' worth.
 inline constexpr std::chrono::milliseconds kVerifyTimeMax{100};
 inline constexpr int kVerifySecondsAtOnce = 10;
 inline constexpr size_t kProxyFailuresMin = 20;  // a minute, until a proxy that nobody named is told of
@@ -63,12 +63,12 @@ struct Asker {
   Asker(const char* the_address) : address(the_address) {}
 
   std::string address{};         // as text; "": nobody's
-  bool is_behind_proxy = false;  // one that is not trusted, so that the address is the proxy's
+  bool is_behind_proxy = false;  // behind a proxy that is not trusted: the address is the proxy's
 };
 
 class Verifier {
  public:
-  // What an address is told that asks too much.
+  // Why an address is slowed down.
   enum class Slowed : uint8_t { Guessing, Verifying };
   struct Options {
     AuthConfig config{};

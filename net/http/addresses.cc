@@ -48,6 +48,8 @@ uint16_t port_of(int fd) {
                                            : reinterpret_cast<sockaddr_in*>(&bytes)->sin_port);
 }
 
+// All addresses of a host, each once: a name in /etc/hosts may have an address twice, and binding it twice would
+// fail.
 db::Result<std::vector<Address>> look_up(const std::string& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -98,6 +100,7 @@ int bind_one(const Address& address, Fd& to) {
   return 0;
 }
 
+// The three mistakes that people make have sentences of their own.
 db::Error bind_error(int error, const Address& address, uint16_t port) {
   if (error == EADDRINUSE) {
     return {db::ErrorCode::Unavailable,

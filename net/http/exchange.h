@@ -1,5 +1,5 @@
-// One request that waits for its answer. It is answered exactly once, from any thread; one that is let go without an
-// answer is answered 500. Requests of a connection come one at a time: the next one is handed out when this one has
+// One request that waits for its answer. A handler answers it exactly once, from any thread; the destructor answers
+// 500 if no handler did. Requests of a connection come one at a time: the next one is handed out when this one has
 // been answered, so they take effect in order.
 //
 // Thread: request() belongs to whoever was handed the exchange; the answers may come from anywhere, unless it says

@@ -1,5 +1,8 @@
-// The states, and who holds whom, are drawn in http_session.h. Requests come first here, then answers, then the
-// stream.
+// HTTP/1.1 on one connection. The states, and who holds whom, are drawn in http_session.h. Three parts: requests (bytes
+// to a whole request, handed out), answers (whole, long or as a stream), and the stream as its user sees it.
+//
+// Any call into the connection may end it, and an answer may begin the next request at once (answered() reads what is
+// held). So after such a call a function returns, or looks at phase_ and connection_ again.
 #include "net/http/http_session.h"
 
 #include <algorithm>

@@ -116,7 +116,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   LeastPace pace_;                                    // of a body
   size_t method_ = kCountedMethods.size() - 1;   // of the request; the last: not known
   IoLoop::Time asked_at_{};                      // when the request that is being answered was whole
-  const char* place_ = "";                       // it is for: a kind of path, never the path
+  const char* place_ = "";                       // a kind of path (place_of), never the path itself
   const char* deed_ = "";
   Phase phase_ = Phase::Reading;
   bool waits_ = false;  // the request waits for something to happen, so a late answer is not slow
@@ -133,7 +133,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
 // What Exchange::open_stream returns. Its user may keep it longer than the session lives.
 class HttpStream : public Stream {
  public:
-  // Of no session: closed from the start.
+  // An expired `session` makes a stream that is closed from the start.
   HttpStream(IoLoop& loop, std::weak_ptr<HttpSession> session);
 
   void send(SharedBytes bytes) override;
@@ -143,7 +143,7 @@ class HttpStream : public Stream {
   size_t backlog_bytes() const override;
   void set_on_closed(std::function<void()> on_closed) override;
 
-  // By the session: it is over.
+  // Called by the session when the answer is over.
   void closed();
 
  private:

@@ -17,7 +17,7 @@
 
 namespace hearth::net::http {
 
-// Something with bytes to send at the end of the turn.
+// An object that has bytes to send at the end of the turn.
 class Flushable {
  public:
   virtual ~Flushable() = default;

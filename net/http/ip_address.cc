@@ -24,6 +24,7 @@ IpAddress IpAddress::v4(const std::array<uint8_t, 4>& bytes) {
   return address;
 }
 
+// inet_pton() reads up to a zero byte; text with one inside would be another address than it looks.
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   if (text.size() >= INET6_ADDRSTRLEN || text.find('\0') != text.npos) return {};
   const std::string ended(text);
@@ -83,6 +84,7 @@ db::Result<IpNetwork> IpNetwork::parse(std::string_view text) {
   return IpNetwork(*address, bits + (128 - bits_max));
 }
 
+// Compares whole bytes first, and then the bits of the one that the network ends in.
 bool IpNetwork::contains(const IpAddress& address) const {
   const size_t whole = bits_ / 8;
   const IpAddress::Bytes& ours = address_.bytes();

@@ -26,7 +26,7 @@
 namespace hearth::net::http {
 namespace {
 
-// Of the whole process, as the log is.
+// Where lines go, and how. There is one for the process.
 struct Log {
   LogLevel least = LogLevel::Off;
   LogFormat format = LogFormat::Text;

@@ -14,7 +14,7 @@ class Protocol {
   virtual void on_bytes(std::string_view bytes) = 0;
   // The client has sent its last byte, but may still read.
   virtual void on_end() = 0;
-  // Some of what waited has been sent.
+  // The kernel has taken some of the bytes that waited.
   virtual void on_sent() {}
   // What waits to be sent has fallen below Limits::backlog_bytes_ahead, after it was above Limits::backlog_bytes_pause.
   virtual void on_drained() {}

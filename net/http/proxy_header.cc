@@ -22,6 +22,7 @@ using Found = db::Result<std::optional<ProxyHeader>>;
 
 db::Error error(const char* what) { return {db::ErrorCode::InvalidArgument, what}; }
 
+// Whether what has come so far can still become `begin`.
 bool may_become(std::string_view bytes, std::string_view begin) {
   return bytes.substr(0, begin.size()) == begin.substr(0, bytes.size());
 }
@@ -63,6 +64,7 @@ Found find_1(std::string_view bytes) {
   return std::optional(header);
 }
 
+// Each field is judged as soon as its byte is there, before all of the announced length has come.
 Found find_2(std::string_view bytes) {
   const auto byte = [&](size_t at) { return static_cast<uint8_t>(bytes[at]); };
   if (bytes.size() > 12 && byte(12) >> 4 != 2) return error("the PROXY header is of a version we do not know");

@@ -1,5 +1,8 @@
 // Words of a request and an answer that several files need: header look-ups, the bearer token, the error body, reason
 // phrases. Header names compare as ASCII: a locale must never decide whether a field is Content-Length.
+//
+// Headers are a list and no map: a request has some ten of them, and their order is the order in which they were sent,
+// which X-Forwarded-For needs (forwarded.cc).
 #include "net/http/request.h"
 
 #include <algorithm>
@@ -57,6 +60,7 @@ Response error_response(int status, std::string_view message) {
   return response;
 }
 
+// Clients read the number. The phrases are for people who read a trace.
 std::string_view reason_phrase(int status) {
   switch (status) {
     case 100:

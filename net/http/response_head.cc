@@ -1,3 +1,6 @@
+// The head of an answer. Date comes first, then the handler's fields, then what the connection decides: coding,
+// framing, whether it stays open. A handler can set none of the last three, so a body always ends where its head
+// says.
 #include "net/http/response_head.h"
 
 #include <fmt/format.h>

@@ -54,6 +54,7 @@ JsonSource json_source(Entries entries, db::JsonStyle style) {
   return [writer](std::string& chunk, size_t bytes) { return writer->next(chunk, bytes); };
 }
 
+// A text that is there as a whole is one piece, whatever its size: only short ones are given so.
 JsonSource json_source(std::string text) {
   return [text = std::move(text), is_done = false](std::string& chunk, size_t) mutable {
     if (is_done) return false;

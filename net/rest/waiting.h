@@ -22,9 +22,9 @@ class Waiting {
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
 
-  // For the guard to call, once: runs `then`, unless close() came first.
+  // Returns a function for the guard to call once. It runs `then`, unless close() came first.
   rules::Guard::Done expect(rules::Guard::Done then) { return expect_a<db::Answer>(std::move(then)); }
-  // The same for others that answer late.
+  // Likewise, for answers of other types.
   template <typename T>
   std::function<void(T)> expect_a(std::function<void(T)> then) {
     const uint64_t id = hold(std::make_shared<std::function<void(T)>>(std::move(then)));

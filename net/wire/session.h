@@ -52,14 +52,14 @@ struct LimitsReached {
 inline constexpr size_t kUnansweredMax = 4'096;
 inline constexpr size_t kUnansweredBytesMax = 32u << 20;
 
-// One message to send, not yet serialised where that is work.
+// One message to send. What takes long to serialise is kept as a value.
 struct Text {
   std::string json;
 };
 struct Push {
   std::shared_ptr<const db::Body> body;
   std::optional<int64_t> tag{};  // of a filtered listen
-  db::Lease lease{};             // of a large first value; the transport holds it until that is sent
+  db::Lease lease{};             // of a large first value; held until the transport has room again (Dialogue)
   std::shared_ptr<const CompoundHash> known{};  // of a first value: what the client holds of it; null: not told
 };
 struct ValueReply {
@@ -78,7 +78,7 @@ db::SharedBytes packed_frames_of(const Outgoing& message, db::Counter* made = nu
 
 class Session {
  public:
-  // Who speaks. Programs are as this machine's pages: see foreign_owner().
+  // The client of a session. A program counts as Here, as a page of this machine does (foreign_owner()).
   struct Client {
     Asker asker{};
     uint64_t connection = 0;  // its number, for the log

@@ -49,8 +49,8 @@ void WireSocket::start(std::shared_ptr<http::WebSocket> socket) {
 void WireSocket::refuse(const db::Error& why) {
   using db::ErrorCode;
   if (why.code == ErrorCode::NotFound || why.code == ErrorCode::InvalidArgument) {
-    // It will be as wrong the next time: the client prints the reason and does not come back (§3). A mere close would
-    // have it try for ever, and its user guess.
+    // The request will be as wrong the next time. So the client is told the reason by control `s`: it prints it and
+    // does not come back (§3). After a mere close it would try for ever, and its user could only guess.
     send_text(shutdown_text(why.message));
     return socket_->close(http::CloseCode::Policy);
   }

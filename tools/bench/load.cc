@@ -149,7 +149,7 @@ Report measure_embedded(const BenchFlags& flags, StatusLine& status) {
 
   Gate gate(flags.in_flight);
   Latencies acks;       // by the thread of callbacks alone
-  std::string failure;  // the same
+  std::string failure;  // by the thread of callbacks alone
   const auto begin = Steady::now();
   const auto cpu = own_cpu();
   auto said = begin;

@@ -43,7 +43,7 @@ std::string make_board() {
   return json + "}";
 }
 
-// As SDKs hash what they have.
+// The hash of a value as SDKs compute it.
 std::string hash_of(std::string json) {
   const auto value = db::parse_value(std::move(json), db::Path());
   if (!value.ok()) fail(value.error().message);

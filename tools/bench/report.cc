@@ -1,5 +1,5 @@
 // Reports as text for people and as JSON for scripts. Settings stand in each report: a figure without them means
-// nothing.
+// nothing. Names of figures end with their unit, so that a script needs no table of units.
 #include "tools/bench/report.h"
 
 #include <fmt/format.h>

@@ -27,6 +27,7 @@ void write_pem(const std::string& path, Write write) {
   if (!file || write(file.get()) != 1) fail("the certificate cannot be written");
 }
 
+// Partial writes, so that write_some() may send a part as send() does; the rest may lie elsewhere the next time.
 SSL_CTX* context() {
   static SSL_CTX* const made = [] {
     SSL_CTX* context = SSL_CTX_new(TLS_client_method());
