@@ -30,7 +30,7 @@ namespace hearth::net {
 inline constexpr size_t kWatchConnectionsMax = 64;
 inline constexpr size_t kWatchBodyBytesMax = 4u << 10;
 
-// A port of its own for /.metrics and /.health, without credentials: for those who watch the server.
+// A port of its own for /.metrics and /.health, without credentials, for programs that watch the server.
 struct WatchPort {
   std::string host{};  // as Server::Options
   uint16_t port = 0;

@@ -304,7 +304,7 @@ int DataCommands::watch() const {
       const RestReply reply = ask(target_, request, take);
       if (reply.status >= 400 && reply.status < 500) ask_ok(target_, request, take);  // says what is wrong
     } catch (const std::runtime_error& failed) {
-      if (last_id.empty()) throw;  // it has never been there
+      if (last_id.empty()) throw;  // it has never been connected
       note(fmt::format("{}; trying again", failed.what()));
     }
     if (count_ > 0 && seen == count_) return 0;

@@ -90,7 +90,7 @@ std::string error_of(const std::string& body) {
   if (document.ok() && document.value().root().is_object()) {
     if (const auto error = document.value().root().field("error"); error && error->string()) text = *error->string();
   }
-  while (text.ends_with('.') || text.ends_with('\n')) text.pop_back();  // what to do comes behind it
+  while (text.ends_with('.') || text.ends_with('\n')) text.pop_back();  // the caller appends what to do
   return text;
 }
 

@@ -16,7 +16,7 @@ std::string usual_url();
 // `owner`, which development believes.
 std::string usual_token(const std::string& given, const std::string& folder, std::string_view url);
 
-// Where, and as whom.
+// The server of a request, and as whom to ask it.
 struct Target {
   std::string url = usual_url();
   std::string space{};               // the namespace; "": the server's default one
@@ -35,7 +35,7 @@ struct RestRequest {
 
 struct RestReply {
   long status = 0;
-  std::string body;  // of an answer that was not taken
+  std::string body;  // of an answer that was not given to `take`
 };
 
 // Called with each piece of a 2xx answer's body, as it comes. Returning false ends the transfer.

@@ -12,7 +12,7 @@
 namespace hearth::tools {
 
 void start_log(const std::string& level, const std::string& format = "text");  // to standard error
-void ignore_broken_pipes();                // they are errors of the write, to be answered
+void ignore_broken_pipes();                // broken pipes become errors of the write
 
 class Service {
  public:

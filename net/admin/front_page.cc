@@ -70,7 +70,7 @@ std::string FrontPage::html(const http::Request& request, bool shows_names) cons
     const auto names = guard_.namespaces(rules::Auth::admin());
     const size_t count = names.ok() ? names.value().size() : 0;
     to += count == 0 ? "<p>There are no namespaces yet.</p>\n" : "<h2>Namespaces</h2>\n<ul>\n";
-    for (size_t i = 0; i < std::min(count, kNamesShownMax); ++i) {  // of letters, digits, - and _
+    for (size_t i = 0; i < std::min(count, kNamesShownMax); ++i) {  // names need no escaping: letters, digits, - and _
       to.append("<li>").append(names.value()[i]).append("\n");
     }
     if (count > 0) to += "</ul>\n";

@@ -61,7 +61,7 @@ ProcessFigures process_figures() {
        !failed && at != std::filesystem::directory_iterator(); at.increment(failed)) {
     ++figures.open_descriptors;
   }
-  if (figures.open_descriptors > 0) --figures.open_descriptors;  // the one that looks
+  if (figures.open_descriptors > 0) --figures.open_descriptors;  // the descriptor by which we look
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) figures.descriptors_max = limit.rlim_cur;
   return figures;

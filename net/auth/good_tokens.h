@@ -44,7 +44,7 @@ class GoodTokens {
 
   const size_t half_;
   mutable std::mutex mutex_;  // Guards both.
-  Tokens young_;              // seen since the others became old
+  Tokens young_;              // seen since the last change of generations
   Tokens old_;
 };
 

@@ -1,4 +1,4 @@
-// A credential in, who asks out. Start reading here.
+// Verifies credentials: a credential goes in, the user or admin comes out, or a refusal. Start reading here.
 //
 //   what it is                         development                        otherwise
 //   the admin secret                   admin                              admin
@@ -88,8 +88,8 @@ class Verifier {
     std::atomic<uint64_t> accepted{0};
     std::array<std::atomic<uint64_t>, kReasons> refused{};  // by Reason
     std::atomic<uint64_t> verify_nanoseconds{0};            // of threads, for signatures
-    std::atomic<uint64_t> signatures{0};                    // that were verified
-    std::atomic<uint64_t> known_good{0};                    // that had been before
+    std::atomic<uint64_t> signatures{0};                    // verified now
+    std::atomic<uint64_t> known_good{0};                    // known from before (good_tokens.h)
   };
 
   explicit Verifier(const rules::Guard& guard);
@@ -102,8 +102,8 @@ class Verifier {
   std::optional<db::Result<rules::Auth>> verify(std::string_view credential, std::string_view space,
                                                 const Asker& asker = {}) const;
 
-  // The same after the keys have been fetched once more: `done` is called once, on any thread or at once, kFetchTimeMax
-  // from now at the latest.
+  // Verifies after the keys have been fetched once more. `done` is called once, on any thread or at once,
+  // kFetchTimeMax from now at the latest.
   using Done = std::function<void(db::Result<rules::Auth>)>;
   void verify_late(std::string credential, std::string space, Asker asker, Done done) const;
 
@@ -116,7 +116,8 @@ class Verifier {
   // Whether `address` has guessed at secrets too often.
   bool is_guessing(std::string_view address) const { return guesses_.is_over(address); }
 
-  // From here on these issuers. Keys that are fetched from the same place stay known.
+  // From here on tokens of these issuers are believed. Keys stay known where the place that they come from stays the
+  // same.
   void replace(AuthConfig config);
 
   const Counts& counts() const { return counts_; }
@@ -164,8 +165,9 @@ inline constexpr std::string_view kOwner = "owner";
 db::Error foreign_owner();  // InvalidToken
 db::Error owner_by_name();  // InvalidToken
 
-// An admin may ask to be judged as another: as the auth variable of that JSON text, or for "null" as nobody. Whoever is
-// no admin stays who they are (SDK: databaseAuthVariableOverride). Errors: InvalidArgument: neither object nor null.
+// An admin may ask to be judged as a user: with the auth variable of the JSON text `variable`, or for "null" as
+// nobody. For others `variable` means nothing (SDK: databaseAuthVariableOverride). Errors: InvalidArgument: neither
+// object nor null.
 db::Result<rules::Auth> act_as(rules::Auth proven, std::string_view variable);
 
 }  // namespace hearth::net

@@ -154,7 +154,7 @@ db::Result<Bound> bind_addresses(const std::string& host, uint16_t port) {
       Fd fd;
       const int error = bind_one(address, fd);
       if (error == EADDRINUSE && port == 0 && !bound.sockets.empty() && attempt < kPortTriesMax) {
-        again = true;  // what the system picked for the first one is taken on this one
+        again = true;  // the port that the system picked for the first address is taken on this one
         break;
       }
       const bool is_absent = error == EADDRNOTAVAIL || error == EAFNOSUPPORT || error == EPROTONOSUPPORT;

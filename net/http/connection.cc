@@ -144,7 +144,7 @@ void Connection::end_input() {
 void Connection::hear(std::string_view bytes) {
   if (state_ == State::Greeting) return hear_greeting(bytes);
   if (tls_) return hear_records(bytes);
-  const auto protocol = protocol_;  // it may be replaced by what it hears
+  const auto protocol = protocol_;  // switch_to() may replace it meanwhile
   protocol->on_bytes(bytes);
 }
 

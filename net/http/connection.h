@@ -106,7 +106,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   Outbox outbox_;
   std::unique_ptr<TlsSession> tls_;  // null: plain
   std::string greeting_;             // a PROXY header that is not whole yet
-  Deadline patience_;                // with a client who does not greet, takes nothing, or does not close after us
+  Deadline patience_;                // for a client that does not greet, takes nothing, or does not close after us
   const uint64_t id_;
   Peer peer_;
   IoLoop::Time next_request_at_{};  // if it kept to Limits::request_rate_max, less a second

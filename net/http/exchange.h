@@ -2,7 +2,8 @@
 // 500 if no handler did. Requests of a connection come one at a time: the next one is handed out when this one has
 // been answered, so they take effect in order.
 //
-// Thread: request() belongs to whoever was handed the exchange; the answers may come from anywhere, unless it says
+// Thread: request() belongs to the handler that was given the exchange; answers may come from any thread, unless it
+// says
 // otherwise.
 #pragma once
 

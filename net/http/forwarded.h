@@ -15,7 +15,7 @@ namespace hearth::net::http {
 // The other end of a connection.
 struct Peer {
   IpAddress address{};
-  std::string text{};        // of the address; "" when it had gone before we asked
+  std::string text{};        // of the address; "" when the client had gone before we asked
   bool is_loopback = false;  // as is every hop between it and us
   bool is_trusted = false;   // a proxy whose X-Forwarded headers we believe
 };

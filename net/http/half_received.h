@@ -25,7 +25,7 @@
 
 namespace hearth::net::http {
 
-// What a connection costs anyway: a Share that holds no more is not counted.
+// About what a connection costs anyway. A Share that holds no more counts as nothing.
 inline constexpr size_t kUncountedBytes = 4u << 10;
 
 class HalfReceived {
@@ -97,7 +97,7 @@ class HalfReceived {
   const size_t address_bytes_max_;
   std::atomic<size_t> bytes_ = 0;
   std::array<std::atomic<uint64_t>, kRefusals> refused_{};
-  mutable std::mutex mutex_;  // Guards accounts_: which there are, and who uses them.
+  mutable std::mutex mutex_;  // Guards accounts_ and their `users`.
   std::unordered_map<uint64_t, Account> accounts_;
 };
 

@@ -126,7 +126,7 @@ void HttpSession::read(std::string_view bytes) {
   }
 }
 
-// False when it has been refused.
+// Returns false when the request has been refused.
 bool HttpSession::on_head() {
   Request& request = reader_->request();
   set_origin(request, connection_->peer(), connection_->hub().trusted_proxies);
@@ -247,7 +247,7 @@ void HttpSession::on_end() {
     case Phase::Streaming:
       connection_->close();
       break;
-    case Phase::Busy:  // it may still read the answer
+    case Phase::Busy:  // the client may still read the answer
       tell_leaving(Leaving::Client);
       break;
     case Phase::LongAnswer:

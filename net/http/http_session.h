@@ -56,7 +56,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   std::shared_ptr<WebSocket> answer_websocket(std::string_view key, std::shared_ptr<WebSocketHandler> handler,
                                               const WebSocketOptions& options);
 
-  // What the request that is being answered does, in a word or two: for the log, when it takes long. A literal.
+  // Says in a word or two what the request does that is being answered, for the log of slow requests. A literal.
   void set_deed(const char* deed) { deed_ = deed; }
 
   // For the stream.
@@ -123,7 +123,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   bool is_reading_ = false;  // read() is on the stack
   bool has_ended_ = false;   // the client sends no more
   bool is_closing_ = false;  // the server is
-  bool keep_alive_ = true;   // of the request being answered, and so are these
+  bool keep_alive_ = true;   // this and the next: of the request being answered
   bool is_in_flight_ = false;  // counted as being answered
   bool is_head_ = false;
   bool is_http_1_0_ = false;

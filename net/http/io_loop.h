@@ -57,7 +57,7 @@ class IoLoop {
   asio::io_context& io() { return *io_; }
   // Shared by all connections of the thread: what it holds is valid until the function that the loop called returns.
   std::array<char, 64u << 10>& read_buffer() { return read_buffer_; }
-  std::array<char, 16u << 10>& record_buffer() { return record_buffer_; }  // of TLS, in plain
+  std::array<char, 16u << 10>& record_buffer() { return record_buffer_; }  // for one record of TLS, decrypted
 
  private:
   void run();

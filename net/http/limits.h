@@ -1,4 +1,4 @@
-// What a client may use up, each limit with its name. Tests set smaller ones.
+// Limits on what a client may use, each with a name. Tests set smaller ones.
 #pragma once
 
 #include <array>

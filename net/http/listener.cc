@@ -45,7 +45,7 @@ namespace {
 
 constexpr int kAcceptsPerTurnMax = 64;
 constexpr std::chrono::milliseconds kAcceptPause{100};  // when the system has no descriptors left
-constexpr std::chrono::milliseconds kDescriptorsTold{10'000};  // that there are none: once in this time
+constexpr std::chrono::milliseconds kDescriptorsTold{10'000};  // between two log lines that say so
 constexpr std::chrono::milliseconds kDrainStep{2};
 
 constexpr std::string_view kTooManyConnections =

@@ -39,7 +39,7 @@ std::atomic<LogLevel> least = LogLevel::Off;      // of current: looked at witho
 Repeats seldom(kSeldomTime);
 
 void use(Log log) {
-  seldom.forget();  // a log that begins has said nothing
+  seldom.forget();  // a new log has told nothing yet
   auto next = std::make_shared<const Log>(std::move(log));
   const std::lock_guard lock(mutex);
   least = next->least;
@@ -130,7 +130,7 @@ std::string json_text(std::string_view message, Fields fields, std::string_view 
 std::string line_of(LogFormat format, std::string_view message, Fields fields, std::string_view detail) {
   if (format == LogFormat::Json) return json_text(message, fields, detail);
   std::string line;
-  append_string(message, line);  // whatever would begin a line of its own is escaped
+  append_string(message, line);  // escapes line breaks, so that no client can begin a line
   line = line.substr(1, line.size() - 2);
   for (const LogField& field : fields) {
     line.append(" ").append(field.key).append("=");

@@ -78,7 +78,7 @@ bool has_folded_line(std::string_view head) {
 class RequestReader::Parser final : public beast::http::basic_parser<true> {
  public:
   explicit Parser(RequestReader& reader) : reader_(reader) {
-    header_limit(std::numeric_limits<uint32_t>::max());  // what is given is whole, and no larger than it may be
+    header_limit(std::numeric_limits<uint32_t>::max());  // a head is given to Beast whole, and within its limits
     body_limit(reader.limits_.body_bytes_max);
   }
 
@@ -95,7 +95,7 @@ class RequestReader::Parser final : public beast::http::basic_parser<true> {
     return true;
   }
 
-  // False when it has been refused.
+  // Returns false when the request has been refused.
   bool parse_whole(std::string_view bytes) {
     parse(bytes);
     if (!bytes.empty() && reader_.error_status_ == 0) explain(ParseError::partial_message);

@@ -15,7 +15,7 @@ class Presence {
   using Moment = std::chrono::steady_clock::time_point;
   explicit Presence(Moment asked) : asked_(asked) {}
   void leave() { has_left_.store(true, std::memory_order_relaxed); }
-  // Stays so. `now` is looked at for one that has left.
+  // Whether nobody waits any more; once true it stays true. `now` matters only after leave().
   bool is_over(Moment now) const { return has_left_.load(std::memory_order_relaxed) && now > asked_ + kHangUpGrace; }
 
  private:

@@ -47,7 +47,7 @@ class ValueWait final : public std::enable_shared_from_this<ValueWait> {
   uint64_t held_ = 0;                        // by `waiting`, until the end
   http::Timer over_;
   bool is_looking_ = false;
-  bool is_stale_ = false;  // what is looked at
+  bool is_stale_ = false;  // the value changed while it was read
 };
 
 }  // namespace hearth::net::rest

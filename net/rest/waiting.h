@@ -53,7 +53,7 @@ class Waiting {
     size_t running = 0;
     bool is_closed = false;
   };
-  static std::shared_ptr<void> begin(State& state, uint64_t id);  // null: it is not waited for; else finish() follows
+  static std::shared_ptr<void> begin(State& state, uint64_t id);  // null: nothing waits under `id`; else call finish()
   static void finish(State& state);
 
   const std::shared_ptr<State> state_;

@@ -113,7 +113,7 @@ class Ranges {
     std::string hash;         // "": it has no leaf
     std::string json;         // the tree of its leaves alone; "null" of none
     bool is_sayable = true;  // false: a client that reads `json` loses a priority
-    bool is_named = true;    // false: it has integers that no double is, and the hash is that of their neighbours, too
+    bool is_named = true;    // false: has integers beyond 2^53, whose hash is that of their neighbours too
   };
 
   explicit Ranges(const std::vector<std::string>& places) : places_(places) {}

@@ -45,7 +45,7 @@ struct Surroundings {
   http::IoPool& io;
   http::WorkerPool& workers;
   size_t backlog_bytes_pause = http::Limits{}.backlog_bytes_pause;  // as the listener's
-  db::Counter* serialised = nullptr;                                // pushes that were; null: nobody counts
+  db::Counter* serialised = nullptr;                                // counts pushes that were made; null: nobody counts
   Limits limits{};
   bool may_deflate = false;          // WebSockets, if their clients offer it
   LimitsReached* reached = nullptr;  // null: nobody counts
@@ -125,12 +125,12 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   Transport* transport_ = nullptr;
   std::shared_ptr<http::Waker> waker_;
   std::optional<Session> session_;               // nothing before open() and after end()
-  std::vector<MessageReader::Message> held_;     // behind one that a worker decodes
-  std::vector<db::Lease> leases_;                // of what the client has not read
-  std::vector<Outgoing> queue_;                  // behind one that a worker serialises
+  std::vector<MessageReader::Message> held_;     // messages behind one that a worker decodes
+  std::vector<db::Lease> leases_;                // of large values that the client has not read yet
+  std::vector<Outgoing> queue_;                  // messages behind one that a worker serialises
   std::optional<std::chrono::seconds> watched_;  // the expiry that expiry_ is for
   http::Timer expiry_;
-  // What the client has asked, from when it has come until it is answered; nothing: nobody counts.
+  // Counts requests of the client, from when they have come until they are answered; nothing: nobody counts.
   std::optional<http::HalfReceived::Share> asked_;
   size_t coming_bytes_ = 0;  // of messages that the session has not got yet
   bool decoding_ = false;

@@ -99,8 +99,8 @@ class LongPoll final : public Transport, public std::enable_shared_from_this<Lon
   http::HalfReceived::Owner owner_;
   std::unique_ptr<Unfinished> unfinished_;  // null: there is none
   size_t unread_bytes_ = 0;
-  std::deque<std::shared_ptr<http::Exchange>> polls_;                          // that wait for an answer, oldest first
-  std::deque<std::pair<std::shared_ptr<http::Exchange>, PollRequest>> unread_;  // while the dialogue is behind
+  std::deque<std::shared_ptr<http::Exchange>> polls_;                          // that wait, oldest first
+  std::deque<std::pair<std::shared_ptr<http::Exchange>, PollRequest>> unread_;  // while it is behind
   std::vector<db::SharedBytes> waiting_;                                       // messages, for the next answer
   size_t waiting_bytes_ = 0;
   uint64_t next_number_ = 1;  // of the next answer; 0 was the start's

@@ -28,7 +28,7 @@ std::string response_start(int64_t number, std::string_view status) {
 
 constexpr std::string_view kResponseEnd = "}}}";
 
-// What clients are told where the service has a text of its own for it.
+// The text of an error for clients: the service's own where it has one.
 std::string_view told(const db::Error& error) {
   if (error.code == db::ErrorCode::Stale) return "Transaction hash does not match";
   if (error.code == db::ErrorCode::PermissionDenied) return "Permission denied";

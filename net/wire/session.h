@@ -65,7 +65,7 @@ struct Push {
 struct ValueReply {
   int64_t number;
   db::Value value;
-  db::Lease lease{};  // likewise
+  db::Lease lease{};  // as Push's
 };
 using Outgoing = std::variant<Text, Push, ValueReply>;
 
@@ -98,7 +98,7 @@ class Session {
   // then sends what was added, and closes.
   [[nodiscard]] bool on_items(std::vector<Outgoing>& to);
 
-  // When the credential that the client proved itself by is past its time; nothing: never.
+  // When the client's credential expires; nothing: never.
   std::optional<std::chrono::seconds> expires() const { return data_->auth().expires; }
   // The credential has expired. Signs the client out; listeners that it may no longer have are revoked after that.
   void expire(std::vector<Outgoing>& to);
@@ -111,7 +111,7 @@ class Session {
   bool is_behind() const { return unanswered() > kUnansweredMax || unanswered_bytes() > kUnansweredBytesMax; }
 
  private:
-  // What an answer has to look like.
+  // The form that an answer must have.
   enum class Form : uint8_t { Plain, Listen, Value, Silent };
   struct Pending {
     int64_t number = 0;

@@ -1,4 +1,4 @@
-// What a client asks for when it opens a connection: `GET /.ws?v=5&ns=demo&ls=…` (net/wire/protocol.md §1). Pure.
+// Reads what a client asks for when it opens a connection: `GET /.ws?v=5&ns=demo&ls=…` (net/wire/protocol.md §1). Pure.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@ struct Upgrade {
   std::string host;          // where the client shall come back to
   std::string peer{};        // the client's address
   bool is_behind_stranger = false;            // as Request's
-  http::Whence whence = http::Whence::Here;   // it was asked from
+  http::Whence whence = http::Whence::Here;   // where the request came from
   uint64_t connection = 0;   // Request::connection
 };
 

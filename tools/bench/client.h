@@ -84,7 +84,7 @@ class Wire {
 
   // Queues a request and returns its number, counted from 1; flush() sends what is queued.
   uint64_t put(std::string_view path, std::string_view json);
-  uint64_t listen(std::string_view path, std::string_view hash = "");  // of the value that the client has
+  uint64_t listen(std::string_view path, std::string_view hash = "");  // `hash`: of the value that the client has
   uint64_t unlisten(std::string_view path);
   void flush();
 
@@ -121,8 +121,8 @@ class WireLoop {
   WireLoop(const WireLoop&) = delete;
   WireLoop& operator=(const WireLoop&) = delete;
 
-  size_t connect(const Address& address, const std::string& space);  // greeted; its index
-  size_t begin(const Address& address, const std::string& space);    // the greeting is a message to come; its index
+  size_t connect(const Address& address, const std::string& space);  // waits for the greeting; returns the index
+  size_t begin(const Address& address, const std::string& space);    // the greeting comes as a message; the index
   size_t size() const { return wires_.size(); }
   Wire& wire(size_t index) {
     touched_.push_back(index);
@@ -146,7 +146,7 @@ class WireLoop {
   int poll_;
   std::vector<std::unique_ptr<Wire>> wires_;
   std::vector<Watched> watched_;
-  std::vector<size_t> touched_;  // that may have something to send
+  std::vector<size_t> touched_;  // connections that may have something to send
 };
 
 // Writes on `connections`, each with up to `window` unanswered, for a time or a number of writes.

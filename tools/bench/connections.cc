@@ -92,7 +92,7 @@ class Round {
       acks_ += number > 0 ? 1 : 0;
       return write_more();
     }
-    // The path is the connection's, and no longer one that begins like it.
+    // The quote behind the path tells this connection's path from longer ones that begin like it.
     if (heard_[connection] || text.find(path_of(connection).substr(1) + '"') == std::string_view::npos) {
       throw std::runtime_error(fmt::format("bench: connection {} was told {}{}", connection, text.substr(0, 200),
                                            heard_[connection] ? ", after its event" : ""));

@@ -1,4 +1,4 @@
-// What scenarios in this very process have in common: its CPU time, and a bound on what is under way. Thread: any.
+// For scenarios in this process: its CPU time, and a bound on what is under way. Thread: any.
 #pragma once
 
 #include <sys/resource.h>
