@@ -103,7 +103,7 @@ const attacks = {
   }],
   'first values of many listeners': [2, async () => {
     const client = await Socket.open(server.port, wild);
-    for (let i = 0; i < 3_000; ++i) client.sendText(client.requestText('q', `{"p":"/items/k${10_000_000 + i}","h":""}`));
+    for (let i = 0; i < 1_000; ++i) client.sendText(client.requestText('q', `{"p":"/items/k${10_000_000 + i}","h":""}`));
     await client.answer();
     await client.close();
   }],
