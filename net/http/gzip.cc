@@ -1,4 +1,4 @@
-// gzip and deflate bodies, by zlib. Runs on workers: 256 MB take seconds.
+// gzip and deflate bodies, by zlib. Runs on workers: a large body takes long.
 //
 // Inflating trusts nothing. The room grows with what comes out, so a small lie about a large body costs nothing;
 // bytes_max is checked after each piece; MayHold is asked before the string grows, for the capacity that std::string

@@ -11,7 +11,7 @@
 //
 // Why strict. Behind a proxy, requests of different clients share one connection. If the proxy and we disagree about
 // where a request ends, the rest of one client's body becomes the head of another client's request (request
-// smuggling). What has made programs disagree is therefore refused and not guessed: two lengths, a list of equal
+// smuggling). What has made programs disagree is therefore refused and not guessed: lengths that differ, a list of
 // lengths, a length beside chunks, codings other than `chunked`, folded lines, a bare LF in a chunk's extension, a
 // chunk longer than its size says, a blank before a colon, two Hosts. Leniency is kept for the target alone, which
 // decides nothing about framing: SDKs and people send quotes, braces and blanks there.

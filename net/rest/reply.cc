@@ -84,8 +84,8 @@ http::Response refusal_reply(const Refusal& refusal) {
   return wrapped(std::move(response), refusal.callback);
 }
 
-// CORS: any page may send any of these, since a credential is needed all the same. Allowed headers repeat what was
-// asked for.
+// CORS. Whether a page may ask this server at all has been decided before (OriginList). The allowed headers repeat what
+// was asked for.
 http::Response preflight_reply(const http::Headers& asked) {
   http::Response response = reply_head(200, "");
   response.headers.emplace_back("Access-Control-Allow-Methods", kMethods);

@@ -7,7 +7,7 @@
 // A dump's source is a checkpoint and no snapshot, so a slow client may take hours (Pace::UntilStalled). An upload
 // comes in pieces below the limit of bodies, each with its offset: a piece that is sent twice is noticed. Everything
 // that blocks on the disk runs on workers or on threads of the database, never on an io thread. Rights are checked by
-// the guard, but for serve_stats().
+// the guard. serve_stats() asks itself too, before it tells whether a namespace exists.
 #include "net/rest/upkeep.h"
 
 #include <fmt/format.h>

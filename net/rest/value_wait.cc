@@ -5,8 +5,8 @@
 //                         └─────┘ is_stale_: one read at a time
 //   over_, the client leaves, the server closes ─▶ finish_unchanged: 304
 //
-// The event itself cannot be the answer: a query, a projection or `shallow` shapes the value, and its ETag is that of
-// the shaped value. The read begins after the event, so it sees at least the commit that the event told of. pump()
+// The event itself cannot be the answer: a query or a projection shapes the value, and its ETag is that of the shaped
+// value. The read begins after the event, so it sees at least the commit that the event told of. pump()
 // and finish() hold `self`: to let go of waiting_ may destroy this object.
 #include "net/rest/value_wait.h"
 
