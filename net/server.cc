@@ -1,3 +1,23 @@
+// The parts of a server, in the order in which they are built, and in reverse the order in which they may go.
+//
+//   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ rest, wire ─▶ metrics, front ─▶ listeners
+//                                                           │
+//   a request: page allowed? ─▶ wire: /.ws, /.lp ─▶ metrics ─▶ front ─▶ rest: everything else
+//
+// Each part holds references to those before it, which is why Parts is one struct whose members are destroyed from
+// the last to the first. The handlers ask in turn whether a request is theirs; REST is last because it takes all that
+// is left.
+//
+// stop() takes it apart in steps, so that when it returns nothing of this server asks the guard any more:
+// - drain: no new connections; requests are answered, the rest is told goodbye, within `patience`.
+// - finish_work: tasks that workers had may still post to io threads.
+// - the listeners go, then the io threads end: from here on nothing new can begin.
+// - verifier.replace({}): requests that wait for a key are refused; their callbacks find no io thread and are
+//   dropped.
+// - finish_work once more, for what the last io tasks gave to workers. Long polls, which no connection stands for,
+//   end last.
+//
+// The watch port has limits of its own, so that a flood of clients cannot keep an operator from the metrics.
 #include "net/server.h"
 
 #include <fmt/format.h>
@@ -29,6 +49,7 @@ http::Limits watch_limits() {
   return limits;
 }
 
+// At most once in a while for each kind: an attack must not fill the disk with log lines.
 void tell_of_slowed(Verifier::Slowed what, const std::string& address) {
   const bool guesses = what == Verifier::Slowed::Guessing;
   http::log_seldom(http::LogLevel::Warn, guesses ? "guessing" : "verifying",
@@ -134,14 +155,15 @@ struct Server::Parts {
     exchange->respond(http::error_response(404, "Only /.metrics and /.health are served here."));
   }
 
-  // Waits until all workers have nothing left of what they were given before.
+  // Waits until the workers have done all that they were given before. Each of them stops at the latch, so the last
+  // one to come proves that no other is still at an older task.
   void finish_work() {
     const auto all = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(worker_count) + 1);
     for (size_t i = 0; i < worker_count; ++i) workers.run([all] { all->arrive_and_wait(); });
     all->arrive_and_wait();
   }
 
-  // Without a word that would let the page read it.
+  // Refuses a page. The header that would let the page read the answer is left out.
   static void refuse(http::Exchange& exchange) {
     const std::string origin = http::origin_of(exchange.request());
     const bool has_name = !origin.empty() && origin != "null";
@@ -230,8 +252,8 @@ void Server::stop() {
   parts_->watch_listener.reset();
   parts_->io.stop();
   parts_->io.join();
-  parts_->verifier.replace({});  // whoever waits for a key is refused
-  // From here on no io thread runs, and so nothing new begins. What workers still have may ask the guard.
+  parts_->verifier.replace({});  // requests that wait for a key are refused
+  // No io thread runs any more, so nothing new begins. What workers still have may ask the guard.
   parts_->finish_work();
   parts_->wire.close();
 }

@@ -4,8 +4,8 @@
 //   GET /.metrics, and / of a browser   net/admin
 //   everything else             net/rest
 //
-// Thread: its owner's. It has threads of its own: io threads, each the home of some connections, and workers for what
-// takes long.
+// Thread: its owner's. The server has threads of its own: io threads, each the home of some connections, and workers
+// for what takes long. server.cc tells how they are put together, and taken apart by stop().
 #pragma once
 
 #include <chrono>
@@ -26,11 +26,11 @@ class Guard;
 
 namespace hearth::net {
 
-// Whoever watches asks little, and whoever else gets there shall not cost much.
+// Limits of the watch port: programs that watch ask little, and strangers who reach the port must not cost much.
 inline constexpr size_t kWatchConnectionsMax = 64;
 inline constexpr size_t kWatchBodyBytesMax = 4u << 10;
 
-// A port of its own for /.metrics and /.health, without credentials: for those who watch the server.
+// A port of its own for /.metrics and /.health, without credentials, for programs that watch the server.
 struct WatchPort {
   std::string host{};  // as Server::Options
   uint16_t port = 0;
@@ -65,8 +65,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // From here on these issuers' tokens are believed; who is connected stays. Any thread; may wait for a fetch to give
-  // up.
+  // From here on these issuers' tokens are believed. Clients that are connected stay. Any thread; may wait for a
+  // fetch to give up.
   void set_auth(AuthConfig auth);
 
   uint16_t port() const;
@@ -77,8 +77,9 @@ class Server {
   db::Result<void> reload_certificate();
   std::string certificate_validity() const;  // "valid until Jan  2 03:04:05 2027 GMT"
 
-  // Accepts no more, lets requests be answered, says goodbye to the rest. When it returns, nothing of this server asks
-  // the guard any more; answers that still come from it go nowhere. The database may go before the server does.
+  // Accepts no more connections, lets requests be answered, says goodbye to the rest. When stop() returns, nothing of
+  // this server asks the guard any more, and answers that the guard still gives go nowhere. The database may be
+  // destroyed before the server.
   void stop();
 
  private:

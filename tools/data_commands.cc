@@ -1,3 +1,17 @@
+// Commands for the data of a running server. Each is a request, and what is printed of its answer.
+//
+//   hearth get /rooms/tea ─▶ CLI11 fills in the members, chosen_ = get ─▶ run() ─▶ ask_ok(target_, GET /rooms/tea.json)
+//
+// Output is made for pipes: values on standard output and nothing else; remarks (note()) on standard error, and only
+// when that is a terminal. With --json everything on standard output is JSON. An answer is printed as it comes, so
+// that a value of any size passes.
+//
+// A value on the command line is JSON if it is valid JSON, or else a string (json_of): `hearth set /name Ada` needs
+// no quotes within quotes. What cannot be undone asks first, by name (namespace delete), or not at all with --yes;
+// without a terminal it refuses.
+//
+// watch() reads an event stream without end. It comes back by itself with the last id it saw, so each change is
+// printed once (net/rest/event_stream.cc, Resume); it backs off like an SDK, and any event resets that.
 #include "tools/data_commands.h"
 
 #include <fmt/format.h>
@@ -39,6 +53,7 @@ void note(const std::string& text) {
   if (is_terminal(STDERR_FILENO)) fmt::print(stderr, "{}\n", text);
 }
 
+// Throws when standard output is gone, as behind `| head`: the command then ends with an error and not in silence.
 void print_bytes(std::string_view bytes) {
   if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size()) throw std::runtime_error("cannot write to standard output");
 }
@@ -54,6 +69,8 @@ std::string json_of(const std::string& text) {
   return quoted;
 }
 
+// A line may come in pieces, so what has no line end yet is held. An empty line ends an event; lines without ": "
+// mean nothing to us.
 std::vector<EventLines::Event> EventLines::add(std::string_view bytes) {
   std::vector<Event> whole;
   held_ += bytes;
@@ -83,6 +100,8 @@ DataCommands::DataCommands(CLI::App& program) {
   add_namespaces(program);
 }
 
+// Every command has the same five options. run() is called after parsing, so that errors of the command line come
+// first.
 CLI::App* DataCommands::add(CLI::App& parent, const std::string& name, const std::string& text, std::function<int()> run) {
   CLI::App* command = parent.add_subcommand(name, text);
   command->add_option("--url", target_.url, "The running server (HEARTH_URL)")->capture_default_str();
@@ -187,6 +206,8 @@ they had queued for their end is not written. The room on disk comes back by and
   for (CLI::App* command : spaces->get_subcommands({})) command->remove_option(command->get_option("--ns"));
 }
 
+// Names are quoted here, since orderBy is JSON for the server; bounds may be JSON or plain text, as values are. A
+// newline is added only when the answer does not end in one.
 int DataCommands::get() const {
   RestRequest request{.path = path_of(path_)};
   if (shallow_) request.query.emplace_back("shallow", "true");
@@ -214,6 +235,8 @@ int DataCommands::get() const {
   return 0;
 }
 
+// print=silent: a PUT would be answered with the whole value again. POST is not silent, for its answer has the new
+// key.
 int DataCommands::write(const std::string& method) const {
   RestRequest request{.method = method, .path = path_of(path_)};
   if (!file_.empty()) {
@@ -281,7 +304,7 @@ int DataCommands::watch() const {
       const RestReply reply = ask(target_, request, take);
       if (reply.status >= 400 && reply.status < 500) ask_ok(target_, request, take);  // says what is wrong
     } catch (const std::runtime_error& failed) {
-      if (last_id.empty()) throw;  // it has never been there
+      if (last_id.empty()) throw;  // it has never been connected
       note(fmt::format("{}; trying again", failed.what()));
     }
     if (count_ > 0 && seen == count_) return 0;
@@ -291,6 +314,7 @@ int DataCommands::watch() const {
   }
 }
 
+// A look before the write: the read takes the first 64 bytes of a shallow answer, and then ends the transfer.
 int DataCommands::import_file() const {
   const std::string path = path_of(path_);
   if (!replace_) {
@@ -331,6 +355,7 @@ int DataCommands::create_namespace() const {
   return 0;
 }
 
+// The name has to be typed, not just "y": a namespace is easily mistaken in a shell's history.
 int DataCommands::delete_namespace() const {
   if (!yes_) {
     if (!is_terminal(STDIN_FILENO)) throw std::runtime_error("nobody can be asked whether that is meant: --yes says so");

@@ -13,7 +13,7 @@ class App;
 
 namespace hearth::tools {
 
-// Adds them to a program; run() runs the one that was asked for.
+// Adds the commands to a program; run() runs the one that was asked for.
 class DataCommands {
  public:
   explicit DataCommands(CLI::App& program);

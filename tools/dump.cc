@@ -1,4 +1,11 @@
 // `hearth dump`, `hearth dump verify` and `hearth restore`.
+//
+//   of a folder   db::dump_folder ─▶ pieces ─▶ NAME.part ─▶ NAME
+//   of a server   GET /.settings/dump ─▶ NAME.part ─▶ read again and checked ─▶ NAME
+//   restore       pieces of 8 MB with their offset ─▶ PUT … PUT ─▶ POST: the server checks all and puts it in place
+//
+// A backup that nobody has read is a hope. What came over a network is therefore read again before it gets its name;
+// the digest that is printed is of the rows, so it can be compared with what `restore` and `dump verify` print.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -40,7 +47,7 @@ std::string line_of(const std::string& name, const db::Path& path, const db::Dum
   return line_of(name, path, rows.leaves, db::to_hex(rows.digest));
 }
 
-// What is said on standard output, or on standard error when the dump goes there.
+// Where words go: standard output, or standard error when the dump itself goes to standard output.
 std::FILE* told_of(const DumpFlags& flags) { return flags.out == "-" ? stderr : stdout; }
 
 void dump_of_folder(const DumpFlags& flags, const db::DumpRequest& request) {
@@ -59,7 +66,7 @@ void dump_of_folder(const DumpFlags& flags, const db::DumpRequest& request) {
   fmt::print(told_of(flags), "{}: {}\n", flags.out, figures(out.byte_count(), dumper->leaf_count(), progress.time()));
 }
 
-// The file is read again before it gets its name: what is kept is known to be whole.
+// Reads the file again before it gets its name, and prints what is in it. Returns its number of leaves.
 uint64_t check_and_tell(const DumpFlags& flags, const OutputFile& out) {
   InputFile file(out.part());
   Progress progress("check");
@@ -73,7 +80,7 @@ uint64_t check_and_tell(const DumpFlags& flags, const OutputFile& out) {
   return leaves;
 }
 
-// How far the server is with a dump, asked once a second at most.
+// Asks the server how far it is with a dump, once a second at most, on a second connection.
 class DumpPart {
  public:
   DumpPart(Target server, std::string name) : server_(std::move(server)), name_(std::move(name)) {}
@@ -86,7 +93,7 @@ class DumpPart {
       const auto part = document.ok() ? document.value().root().field("part") : std::nullopt;
       if (part && part->number()) part_ = part->number();
     } catch (const std::runtime_error&) {
-      // The dump itself says what is wrong, if it concerns that too.
+      // Progress is not worth a failure. If the server is gone, the dump itself says so.
     }
     return part_;
   }
@@ -96,7 +103,7 @@ class DumpPart {
   const Target server_;
   const std::string name_;
   std::optional<std::chrono::steady_clock::time_point> asked_;
-  std::optional<double> part_;  // nothing: an older server, or none of the dump is taken
+  std::optional<double> part_;  // nothing: an older server, or the dump has not begun
 };
 
 void dump_of_server(const DumpFlags& flags, const db::DumpRequest& request) {
@@ -120,6 +127,7 @@ void dump_of_server(const DumpFlags& flags, const db::DumpRequest& request) {
   fmt::print(told_of(flags), "{}: {}\n", flags.out, figures(out.byte_count(), leaves, time));
 }
 
+// A folder that no server has open. The number of shards matters only when the folder is new.
 std::vector<db::RestoredTree> restore_folder(const RestoreFlags& flags, InputFile& file, const db::RestoreRequest& request,
                                              Progress& progress) {
   db::TreeStore::Options options;
@@ -139,6 +147,8 @@ std::string text_in(const db::JsonNode& node, std::string_view name) {
   return field && field->string() ? std::string(*field->string()) : "";
 }
 
+// Reads what the server says it has restored. Text that is none of that ends the command: nobody should trust such a
+// restore.
 std::vector<db::RestoredTree> restored_of(const std::string& body) {
   std::vector<db::RestoredTree> trees;
   const auto document = or_throw(db::JsonDocument::parse(body), "the server's answer");
@@ -155,6 +165,8 @@ std::vector<db::RestoredTree> restored_of(const std::string& body) {
   return trees;
 }
 
+// Pieces are sent one after the other, each an own request below the server's limit of bodies. Only the last request
+// restores: until then nothing of the server's data has changed.
 std::vector<db::RestoredTree> restore_server(const RestoreFlags& flags, InputFile& file, const db::RestoreRequest& request,
                                              Progress& progress) {
   const Target server{.url = flags.url, .space = request.space.value_or(""), .token = flags.token};
@@ -197,6 +209,7 @@ int dump(const DumpFlags& flags) {
   return 0;
 }
 
+// Checks a file without any database: its blocks, its rows and its digests.
 int verify_dump(const DumpFlags& flags) {
   InputFile file(flags.file);
   Progress progress("verify");

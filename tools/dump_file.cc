@@ -1,3 +1,6 @@
+// Files of dumps. Whoever finds a file under its name may rely on it: it is written as NAME.part, synced, renamed,
+// and then the folder is synced, in this order. A file that is renamed before its sync could be empty after a crash.
+// What was not finished is removed by the destructor, also when an exception passes.
 #include "tools/dump_file.h"
 
 #include <fcntl.h>
@@ -42,6 +45,7 @@ void OutputFile::write(std::string_view bytes) {
   }
 }
 
+// From rename() on the file is there for others; only the last fsync() makes its name survive a crash.
 void OutputFile::finish() {
   if (part_.empty()) return;
   if (fsync(file_) != 0) fail("cannot write " + part_);
@@ -67,6 +71,7 @@ InputFile::~InputFile() {
   if (file_ != STDIN_FILENO) close(file_);
 }
 
+// Shows progress as it is read; of a pipe nobody knows how much is still to come.
 db::ByteSource InputFile::source(Progress& progress) {
   return [this, &progress](char* to, size_t bytes) -> db::Result<size_t> {
     for (;;) {

@@ -10,12 +10,12 @@
 
 namespace hearth::tools {
 
-// A file that appears under its name when it is whole, and on disk: until then it is NAME.part. "-": standard output.
-// Everything throws what is wrong.
+// A file that appears under its name when it is whole and on disk. Until then it is NAME.part. "-": standard output.
+// Functions throw std::runtime_error with what is wrong.
 class OutputFile {
  public:
   explicit OutputFile(const std::string& name);
-  ~OutputFile();  // of what was not finished nothing is left
+  ~OutputFile();  // removes NAME.part if finish() was not reached
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
   void write(std::string_view bytes);

@@ -1,4 +1,9 @@
 // `hearth exec`: a throw-away development server around one command, for tests of apps.
+//
+//   signals blocked ─▶ folder ─▶ Service ─▶ the command runs, signals are passed on to it ─▶ stop, folder removed
+//
+// The command finds the server by its environment. Its exit status is ours, and signals to us are for it, so that CI
+// sees the command and not this program around it.
 #include <fmt/format.h>
 #include <pthread.h>
 #include <sys/wait.h>
@@ -22,7 +27,7 @@ namespace {
 constexpr int kPassedOn[] = {SIGINT, SIGTERM, SIGHUP};
 volatile sig_atomic_t child = -1;
 
-// Of threads that are started from then on, too.
+// Blocks or unblocks the signals for this thread, and for threads that it starts from then on.
 void hold_back(int how) {
   sigset_t signals;
   sigemptyset(&signals);
@@ -30,7 +35,7 @@ void hold_back(int how) {
   pthread_sigmask(how, &signals, nullptr);
 }
 
-// What is sent to this process is meant for the command.
+// Passes a signal on to the command, for which it was meant.
 void pass_on(int signal) {
   if (child > 0) kill(child, signal);
 }
@@ -55,7 +60,7 @@ int run(const ExecFlags& flags, const std::string& url) {
     _exit(errno == ENOENT ? 127 : 126);
   }
   if (child < 0) throw std::runtime_error(fmt::format("cannot start a process: {}", std::strerror(errno)));
-  // From here on there is someone to pass them on to; one that came before comes now.
+  // From here on there is a command to pass signals on to. One that came while they were blocked is delivered now.
   for (const int signal : kPassedOn) std::signal(signal, pass_on);
   hold_back(SIG_UNBLOCK);
   int status = 0;
@@ -68,7 +73,7 @@ int run(const ExecFlags& flags, const std::string& url) {
 }  // namespace
 
 int exec(const ExecFlags& flags) {
-  hold_back(SIG_BLOCK);  // or the folder would stay
+  hold_back(SIG_BLOCK);  // a signal that ended us now would leave the folder behind
   const TemporaryFolder folder;
   ServeFlags serve_flags;
   serve_flags.dev = true;

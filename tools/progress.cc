@@ -1,3 +1,5 @@
+// Progress goes to standard error, so that a dump on standard output stays clean. A terminal has a bar that is
+// overwritten; a log has a line every ten seconds.
 #include "tools/progress.h"
 
 #include <fmt/format.h>
@@ -22,6 +24,7 @@ std::string time_text(double seconds) {
 
 Progress::Progress(std::string doing) : doing_(std::move(doing)), is_terminal_(isatty(STDERR_FILENO) == 1) {}
 
+// What is printed after the work must not stand behind a half-erased bar.
 Progress::~Progress() {
   if (has_bar_) fmt::print(stderr, "\r\x1b[K");
 }
@@ -31,6 +34,7 @@ bool Progress::is_due() const {
   return std::chrono::steady_clock::now() - shown_ >= interval;
 }
 
+// The time left assumes the average rate so far: the rate of the last moment would jump.
 void Progress::show(uint64_t bytes, std::optional<double> part) {
   if (!is_due()) return;
   shown_ = std::chrono::steady_clock::now();

@@ -1,3 +1,14 @@
+// Requests of commands to a running server, by libcurl.
+//
+// Commands speak to whoever is at --url, so what they send is chosen with care. The admin secret of a data folder is
+// sent only to this machine, by the host as it is written in the URL; others get what the user gave, or `owner`. A
+// proxy from the environment is used for https:// only. libcurl's defaults check certificates and names.
+//
+// A body is sent from a file as it is read, and an answer is taken piece by piece (TakeBytes), so a dump of any size
+// passes through. `take` may end a transfer or throw; neither passes through C, so both are noted and handled after
+// curl_easy_perform().
+//
+// Errors are what a person reads: why, and what to do about it.
 #include "tools/rest_client.h"
 
 #include <curl/curl.h>
@@ -29,7 +40,7 @@ std::string url_of(const Target& target, const RestRequest& request) {
   }
   while (url.ends_with('/')) url.pop_back();
   url += percent_encoded(request.path == "/" ? "" : request.path, "/");
-  // No key has a dot.
+  // No key may contain a dot, so a path that has one names an endpoint (/.settings/rules.json) as it is.
   if (request.path.find('.') == std::string::npos) url += request.path == "/" ? "/.json" : ".json";
   char before = '?';
   const auto add = [&](std::string_view name, std::string_view value) {
@@ -45,7 +56,7 @@ struct Transfer {
   const TakeBytes& take;
   RestReply reply{};
   bool was_ended = false;  // by `take`
-  std::exception_ptr thrown{};  // likewise: nothing is thrown through C
+  std::exception_ptr thrown{};  // by `take`: no exception may pass through libcurl's C
 };
 
 size_t on_body(char* bytes, size_t, size_t count, void* to) {
@@ -72,18 +83,19 @@ struct Cleanup {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
 
-// What the server says is wrong.
+// The server's reason for a refusal: its JSON member "error", or else the body itself.
 std::string error_of(const std::string& body) {
   const auto document = db::JsonDocument::parse(body);
   std::string text = body.substr(0, kErrorBytesMax);
   if (document.ok() && document.value().root().is_object()) {
     if (const auto error = document.value().root().field("error"); error && error->string()) text = *error->string();
   }
-  while (text.ends_with('.') || text.ends_with('\n')) text.pop_back();  // what to do comes behind it
+  while (text.ends_with('.') || text.ends_with('\n')) text.pop_back();  // the caller appends what to do
   return text;
 }
 
-// By the host of the URL, as it is written.
+// Whether the URL's host, as it is written, is this machine. A user name in the URL hides the host and makes it a
+// stranger.
 bool is_this_machine(std::string_view url) {
   const size_t scheme = url.find("://");
   std::string_view host = scheme == std::string_view::npos ? url : url.substr(scheme + 3);
@@ -186,7 +198,7 @@ RestReply ask(const Target& target, const RestRequest& request, const TakeBytes&
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &transfer.reply.status);
   if (transfer.thrown) std::rethrow_exception(transfer.thrown);
   if (transfer.was_ended || code == CURLE_OK) return std::move(transfer.reply);
-  // A refusal may come before all has been sent.
+  // A server may refuse before it has read everything, and close. Its refusal says more than "connection reset".
   if (transfer.reply.status >= 400 && !transfer.reply.body.empty()) return std::move(transfer.reply);
   const std::string why = *reason != 0 ? reason : curl_easy_strerror(code);
   throw std::runtime_error(code == CURLE_COULDNT_CONNECT

@@ -10,12 +10,13 @@
 namespace hearth::tools {
 
 std::string env(const char* name);  // a variable of the environment; "": it is not set
-// Where commands go that are not told: to HEARTH_URL, else to a server on this machine.
+// The server of commands without --url: HEARTH_URL, or else a server on this machine.
 std::string usual_url();
-// A credential: `given`, else what development believes, or for this machine alone the admin secret in a server's data folder.
+// A credential: `given`; or else, for a server on this machine only, the admin secret in its data folder; or else
+// `owner`, which development believes.
 std::string usual_token(const std::string& given, const std::string& folder, std::string_view url);
 
-// Where, and as whom.
+// The server of a request, and as whom to ask it.
 struct Target {
   std::string url = usual_url();
   std::string space{};               // the namespace; "": the server's default one
@@ -34,16 +35,16 @@ struct RestRequest {
 
 struct RestReply {
   long status = 0;
-  std::string body;  // of an answer that was not taken
+  std::string body;  // of an answer that was not given to `take`
 };
 
-// Called with each piece of a 2xx answer's body, as it comes. False ends it.
+// Called with each piece of a 2xx answer's body, as it comes. Returning false ends the transfer.
 using TakeBytes = std::function<bool(std::string_view bytes)>;
 
 // Throws std::runtime_error when there is no whole answer, saying what to do. With `take`, the body of a 2xx goes there.
 RestReply ask(const Target& target, const RestRequest& request, const TakeBytes& take = nullptr);
 
-// The same, and throws unless it is answered with 2xx. The body.
+// Makes the request and returns the body. Throws unless the answer is 2xx.
 std::string ask_ok(const Target& target, const RestRequest& request, const TakeBytes& take = nullptr);
 
 // "/a/b/" and "a/b" are "/a/b"; "" is "/".

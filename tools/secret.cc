@@ -1,3 +1,5 @@
+// The admin secret. The folder's owner can read the data anyway, so a file in the folder is the right place: nobody
+// else can read it (mode 0600 from the moment it exists), and a backup of the folder has it too.
 #include "tools/secret.h"
 
 #include <fcntl.h>
@@ -31,7 +33,8 @@ std::string make_secret() {
   return secret;
 }
 
-// A file of its own first, then its name: a crash leaves the secret or nothing.
+// Writes a draft, syncs it and renames it, and syncs the folder: a crash leaves a whole secret or none. O_EXCL after
+// unlink(): the draft is ours, whoever else may write to the folder.
 db::Result<void> write_durably(const std::string& folder, const std::string& path, const std::string& text) {
   const std::string draft = path + ".new";
   unlink(draft.c_str());
@@ -49,6 +52,7 @@ db::Result<void> write_durably(const std::string& folder, const std::string& pat
 
 }  // namespace
 
+// A short secret is refused and not replaced: a file that somebody has spoiled should be noticed.
 db::Result<AdminSecret> load_admin_secret(const std::string& folder) {
   AdminSecret secret{"", folder + "/admin-secret", false};
   std::ifstream file(secret.path);

@@ -47,6 +47,8 @@ int serve(const ServeFlags& flags) {
   ignore_broken_pipes();
   // A service manager has it reload by SIGHUP, whether there is something to read or not.
   const Signals signals(!flags.auth_config.empty() || !flags.tls_certificate.empty() || has_service_manager());
+  // Signals are blocked before the first thread starts, so that every thread inherits that and only wait() takes
+  // them.
   Service service(flags);
   const Trim trim;
   if (flags.dev) {

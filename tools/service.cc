@@ -1,3 +1,13 @@
+// A folder, opened, guarded and served: the wiring of the program, top to bottom.
+//
+//   flags ─▶ auth config ─▶ folder ─▶ rules, admin secret ─▶ Database ─▶ Guard ─▶ namespaces, their rules ─▶ Server
+//
+// What a user can get wrong (files, names, rules) is checked before the database is opened and a port is bound. From
+// the database on, each part holds references to the one before, so they are built in this order and stop() takes
+// them apart in the reverse one.
+//
+// What the layers below notice (denials, clock steps, the disk) they tell by callbacks, and here it becomes log
+// lines. What may happen often is told seldom, with the number of times that were left out (Repeats).
 #include "tools/service.h"
 
 #include <fmt/core.h>
@@ -27,7 +37,7 @@ using net::http::LogLevel;
 
 namespace {
 
-// The program cannot start: main says why.
+// Makes the data folder, for its owner alone where its parent exists. Throws when that fails; main prints why.
 void make_folder(const std::string& folder) {
   if (mkdir(folder.c_str(), S_IRWXU) == 0) return;
   std::error_code error;
@@ -38,18 +48,19 @@ void make_folder(const std::string& folder) {
   }
 }
 
-constexpr std::chrono::seconds kDenialInterval{1};  // between two of a kind that are told
+constexpr std::chrono::seconds kDenialInterval{1};  // between two log lines of one kind of denial
 
-// Denials are of a kind when the same rule of the same namespace was evaluated last.
+// Two denials are of one kind when the same rule of the same namespace was evaluated last.
 std::string denial_key(std::string_view space, const rules::Explanation& why) {
   if (why.rules.empty()) return fmt::format("{} {}", space, why.reason);
   const rules::Explanation::Evaluated& last = why.rules.back();
   return fmt::format("{} {} {}", space, static_cast<int>(last.kind), last.pattern);
 }
 
-constexpr std::chrono::seconds kNoticeInterval{10};  // between two of a kind that are told, but for those that seldom come
+constexpr std::chrono::seconds kNoticeInterval{10};  // between two log lines of one kind, where it may come often
 
-// What the database notices, in the log: each kind once in a while, with how many were not told since.
+// Writes what the database notices into the log: each kind once in a while, with the number of times that were left
+// out.
 class NoticeLog {
  public:
   void operator()(const db::Notice& notice) const {
@@ -84,6 +95,8 @@ class NoticeLog {
   std::shared_ptr<net::http::Repeats> limit_ = std::make_shared<net::http::Repeats>(kNoticeInterval);
 };
 
+// In development denials are explained in the log, once a second for each rule, and there is no admin secret: `owner`
+// is one.
 rules::Guard::Options guard_options(const ServeFlags& flags) {
   rules::Guard::Options options;
   options.dev = flags.dev;
@@ -137,7 +150,7 @@ void start_log(const std::string& level, const std::string& format) {
 
 void ignore_broken_pipes() {
   std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);  // the same of a file at its limit
+  std::signal(SIGXFSZ, SIG_IGN);  // likewise: a file at its size limit is an error of the write
 }
 
 Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), certificate_(flags.tls_certificate) {
@@ -180,7 +193,8 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
     for (const std::string& warning : rules::warnings_of(read_file(flags.rules))) {
       log(LogLevel::Warn, "rules may not mean what they say", {{"file", flags.rules}, {"at", warning}});
     }
-    // The file's rules are the namespace's own from here on: what it had before is not in force behind anyone's back.
+    // The file's rules replace the namespace's own. Else rules that somebody once set there would stay in force,
+    // unseen.
     std::promise<db::Result<void>> done;
     guard_->set_rules(name, rules::Auth::admin(), read_file(flags.rules), rules::Install::Yes,
                       [&](const db::Answer& answer) { done.set_value(answer.status); });
@@ -222,6 +236,8 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   if (has_certificate()) log_certificate();
 }
 
+// SIGHUP. A certificate that cannot be loaded changes nothing, or a slip in a renewal would take a running server
+// down.
 void Service::reload_certificate() {
   if (certificate_.empty()) return;
   const auto reloaded = server_->reload_certificate();
@@ -255,9 +271,9 @@ void Service::reload_auth() {
 }
 
 void Service::stop() {
-  database_->give_up_compaction();  // or its client would be waited for
+  database_->give_up_compaction();  // else the server would wait for the client that asked for it
   server_->stop();
-  // From here on nobody asks. What was accepted is finished, and then the folder is let go.
+  // Nobody asks the guard any more. The database finishes what it has accepted, and lets go of the folder.
   database_.reset();
 }
 

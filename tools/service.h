@@ -1,4 +1,4 @@
-// A data folder that is opened, guarded and served: what `hearth serve` and `hearth exec` have in common. Thread: one.
+// Opens, guards and serves a data folder: what `hearth serve` and `hearth exec` have in common. Thread: one.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@
 namespace hearth::tools {
 
 void start_log(const std::string& level, const std::string& format = "text");  // to standard error
-void ignore_broken_pipes();                // they are errors of the write, to be answered
+void ignore_broken_pipes();                // broken pipes become errors of the write
 
 class Service {
  public:

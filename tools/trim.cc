@@ -1,3 +1,9 @@
+// Gives memory back to the system that a flood has used and freed.
+//
+// glibc keeps freed memory for the next flood. Two kinds are kept: the end of each thread's arena, and pages in the
+// midst of arenas. The first is fixed by settings (Trim::Trim), the second by malloc_trim(), which locks each arena
+// in turn. So a thread looks every two seconds, and trims only when the process is idle and at least 16 MB more are
+// held than the last trim left: what trimming could not free once, it cannot free again.
 #include "tools/trim.h"
 
 #include <malloc.h>
@@ -17,13 +23,13 @@ namespace {
 
 constexpr auto kPeriod = std::chrono::milliseconds(2'000);
 constexpr auto kIdle = kPeriod / 4;           // of CPU time in a period: less is idle
-constexpr int64_t kFreeBytesMin = 16 << 20;   // that are held beyond what trimming left the last time: less is not worth it
+constexpr int64_t kFreeBytesMin = 16 << 20;   // held beyond what the last trim left: less is not worth it
 
 constexpr int kArenaEndBytesMax = 1 << 20;
 constexpr int kMappedBytesMin = 4 << 20;
 
-// Memory of this process that is in RAM and that nobody uses, about: what the allocator keeps, with stacks and the like.
-// What the allocator calls free may have been given back, and says nothing of this.
+// About how much memory of this process is in RAM and not in use: what the allocator keeps, with stacks and the like.
+// The allocator's own count of free bytes would not do, since some of those may have been given back already.
 int64_t free_bytes_held() {
   int64_t pages = 0, resident = 0, shared = 0;
   std::ifstream("/proc/self/statm") >> pages >> resident >> shared;
@@ -44,7 +50,7 @@ void run(const std::stop_token& stopping) {
   std::mutex mutex;
   std::condition_variable_any never;
   std::unique_lock lock(mutex);
-  int64_t left = 0;  // by the last time
+  int64_t left = 0;  // what the last trim left
   auto before = cpu_time();
   while (!never.wait_for(lock, stopping, kPeriod, [] { return false; }) && !stopping.stop_requested()) {
     const auto now = cpu_time();
@@ -61,9 +67,9 @@ void run(const std::stop_token& stopping) {
 
 }  // namespace
 
-// malloc_trim passes over the end of each thread's arena (glibc 2.36, mtrim), which only a free() of that arena gives back,
-// and only beyond a threshold that grows to 64 MB by itself. So that one is fixed, and with it, for they are one setting to
-// glibc, the size from which on memory is mapped by itself.
+// malloc_trim passes over the end of each thread's arena (glibc 2.36, mtrim). Only a free() in that arena gives it
+// back, and only beyond a threshold, which glibc raises up to 64 MB by itself. So the threshold is fixed here. glibc
+// adapts it together with the size from which on memory is mapped by itself, so that size is fixed too.
 Trim::Trim() {
   mallopt(M_TRIM_THRESHOLD, kArenaEndBytesMax);
   mallopt(M_MMAP_THRESHOLD, kMappedBytesMin);

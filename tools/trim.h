@@ -1,5 +1,6 @@
-// Gives the system back what a flood has used and freed, which the allocator would keep for ever: the ends of threads' arenas
-// as they are freed, the rest every two seconds, when nothing else goes on. A program has one at most; a library has none, for the allocator is its host's.
+// Gives memory back to the system that a flood has used and freed, and that the allocator would keep for ever: the
+// ends of threads' arenas when they are freed, the rest within two seconds, when nothing else goes on. A program has
+// one Trim at most. A library has none, since the allocator belongs to its host.
 #pragma once
 
 #include <thread>

@@ -1,4 +1,10 @@
-// `hearth stats` and `hearth compact`: of a running server, or of a data folder that none has open.
+// `hearth stats` and `hearth compact`: of a running server, or of a data folder that no server has open.
+//
+// Both ways give the same JSON (db/model/stats.h): a server sends it, a folder is measured here. So there is one text
+// for people. What was estimated has "~" before it; "+" behind a number of children says that there are more.
+//
+// Keys are written by clients and shown on an operator's terminal. shown() escapes what a terminal would obey or what
+// would turn the text around it: control characters of C1 and marks of direction.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -23,7 +29,7 @@ namespace {
 
 constexpr size_t kBarWidth = 20;
 
-// 1234567 is 1.2 MB.
+// "1.2 MB" for 1234567.
 std::string bytes_text(uint64_t bytes) {
   static constexpr std::array<std::string_view, 5> kUnits = {"B", "kB", "MB", "GB", "TB"};
   auto shown = static_cast<double>(bytes);
@@ -32,14 +38,14 @@ std::string bytes_text(uint64_t bytes) {
   return unit == 0 || shown >= 99.5 ? fmt::format("{:.0f} {}", shown, kUnits[unit]) : fmt::format("{:.1f} {}", shown, kUnits[unit]);
 }
 
-// 1234567 is 1,234,567.
+// "1,234,567" for 1234567.
 std::string count_text(uint64_t count) {
   std::string text = std::to_string(count);
   for (size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
   return text;
 }
 
-// As text that a terminal shows and does not obey: keys are others' words.
+// Escapes what a terminal would obey. A C1 character has two bytes in UTF-8, a mark of direction three.
 std::string shown(std::string_view text) {
   std::string to;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -78,6 +84,7 @@ bool is_true_in(const db::JsonNode& node, std::string_view name) {
   return field && field->boolean().value_or(false);
 }
 
+// Opens the folder, so it fails while a server has it open.
 std::string json_of_folder(const UpkeepFlags& flags) {
   if (flags.space.empty()) throw std::runtime_error("--ns is required: a folder has no default namespace");
   const std::string name = or_throw(db::check_namespace_name(flags.space), "--ns " + flags.space);
@@ -90,6 +97,8 @@ std::string json_of_server(const UpkeepFlags& flags) {
                 {.path = "/.inspect/stats.json", .query = {{"path", path_of(flags.path)}}});
 }
 
+// A line for the place itself and one for each place below it. The first line is the whole, of which the others are
+// shares; bars are for terminals, since scripts take --json.
 void tell_sizes(const db::JsonNode& stats) {
   const bool has_bars = ::isatty(STDOUT_FILENO) == 1;
   const auto sizes = stats.field("sizes");
@@ -147,6 +156,7 @@ int stats(const UpkeepFlags& flags) {
   return 0;
 }
 
+// Takes as long as rewriting the store does. The answer comes when it is done.
 int compact(const UpkeepFlags& flags) {
   uint64_t before = 0, after = 0;
   const Progress progress("compact");

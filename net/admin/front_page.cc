@@ -1,3 +1,9 @@
+// What a browser sees at "/": what this is, and three commands that work here. Anybody may see it, so it says nothing
+// that must be hidden; namespaces are listed for admins, or in development for this machine. Only requests that
+// accept HTML get it: to clients of the REST API "/" is no endpoint.
+//
+// The Host header becomes part of commands that people copy into a shell. host_in_commands() lets through only
+// characters that mean nothing to shells and HTML. The page has no scripts, and its headers forbid any.
 #include "net/admin/front_page.h"
 
 #include <algorithm>
@@ -64,7 +70,7 @@ std::string FrontPage::html(const http::Request& request, bool shows_names) cons
     const auto names = guard_.namespaces(rules::Auth::admin());
     const size_t count = names.ok() ? names.value().size() : 0;
     to += count == 0 ? "<p>There are no namespaces yet.</p>\n" : "<h2>Namespaces</h2>\n<ul>\n";
-    for (size_t i = 0; i < std::min(count, kNamesShownMax); ++i) {  // of letters, digits, - and _
+    for (size_t i = 0; i < std::min(count, kNamesShownMax); ++i) {  // names need no escaping: letters, digits, - and _
       to.append("<li>").append(names.value()[i]).append("\n");
     }
     if (count > 0) to += "</ul>\n";

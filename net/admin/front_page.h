@@ -1,5 +1,6 @@
-// GET / of a browser: what a person sees who opens the server's address there: what this is, and three commands to go on with. Who
-// may read the metrics is told the names of the namespaces as well. Programs hear of the REST API, what they would of any path.
+// GET / of a browser: a page that says what this server is, with three commands to go on with. A browser that may
+// read the metrics is shown the names of the namespaces too. Programs, which do not accept HTML, get the REST API's
+// answer as for any path.
 //
 // Thread: any.
 #pragma once

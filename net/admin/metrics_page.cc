@@ -1,3 +1,17 @@
+// Everything that this server counts, as the text of /.metrics. The only file that knows the names.
+//
+//   http::Stats, Wire, Verifier::Counts, db::Figures, rules::Figures, /proc ─▶ add_…(…, Families&) ─▶ TextSerializer
+//
+// The layers below count in plain atomics and know nothing of Prometheus; so a figure has its name, its help and its
+// labels in one place, and a test can read the page as a list. The library's registry is not used: it would keep a
+// second copy of every number, with a lock, where ours are read when somebody asks.
+//
+// Counters end with _total and only grow; gauges are what is there now. A histogram's buckets are cumulative, as the
+// format demands, while ours (db::Distribution) are not; histogram() adds them up. The number of series is bounded:
+// labels have values that this file names.
+//
+// Whoever watches polls, perhaps often, so the page is made by a worker, and no lock is held for longer than a copy
+// takes.
 #include "net/admin/metrics_page.h"
 
 #include <prometheus/metric_family.h>
@@ -23,7 +37,7 @@ constexpr double kNanosecondsPerSecond = 1e9;
 
 double seconds(std::chrono::nanoseconds time) { return static_cast<double>(time.count()) / kNanosecondsPerSecond; }
 
-// The families, in the order in which they are added.
+// Collects families of metrics, in the order in which they are added.
 class Families {
  public:
   using Labels = std::vector<ClientMetric::Label>;
@@ -48,7 +62,7 @@ class Families {
     MetricFamily& family = begin(std::move(name), std::move(help), MetricType::Gauge);
     for (Sample& sample : samples) add(family, std::move(sample.labels)).gauge.value = sample.value;
   }
-  // `unit`: how many of the distribution's make one of the family's.
+  // `unit`: how many units of the distribution make one unit of the family, as nanoseconds and seconds.
   void histogram(std::string name, std::string help, const db::Distribution& seen, double unit = 1) {
     ClientMetric::Histogram& to = add(begin(std::move(name), std::move(help), MetricType::Histogram), {}).histogram;
     for (size_t i = 0; i < seen.counts.size(); ++i) {
@@ -133,6 +147,8 @@ void add_traffic(const http::Stats& stats, const MetricsPage::Wire& wire, Famili
   to.gauge("hearth_outbox_bytes", "Bytes that wait to be sent on all connections.", stats.outbox_bytes);
 }
 
+// Each limit twice, under one name: what it is set to, and how often it was reached. An alert on the second names the
+// flag to change.
 void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, const MetricsPage::Wire& wire,
                 const Verifier::Counts& counts, const db::Figures& figures, Families& to) {
   std::vector<Families::Sample> most;
@@ -145,7 +161,7 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
             std::move(most));
   std::vector<Families::Sample> reached;
   for (size_t limit = 0; limit < http::kLimitNames.size(); ++limit) {
-    // The largest message of an SDK, in one frame or in several.
+    // net/wire limits a message of several frames, net/http one frame: to an operator it is one limit.
     const uint64_t by_wire = static_cast<http::Limit>(limit) == http::Limit::MessageSize ? wire.messages_refused : 0;
     reached.push_back(sample("limit", std::string(http::kLimitNames[limit]), stats.limits_reached[limit] + by_wire));
   }
@@ -279,6 +295,7 @@ void add_rules(const rules::Figures& figures, Families& to) {
        sample("kind", "validate", figures.writes_invalid)});
 }
 
+// RocksDB's own figures and what we time around it. Look first at write stalls and long syncs when writes are slow.
 void add_store(const db::StoreFigures& store, Families& to) {
   to.gauge("hearth_store_broken", "1: a write to disk failed, and all are refused until a restart.",
            store.is_broken ? 1 : 0);
@@ -314,7 +331,7 @@ void add_store(const db::StoreFigures& store, Families& to) {
     to.gauge("hearth_store_disk_free_bytes", "Bytes free on the disk of the data folder.", *store.disk_bytes_free);
 }
 
-// By the names that Prometheus' own clients give them, which dashboards expect.
+// Figures of the process have the names that Prometheus' own clients give them, because dashboards expect those.
 void add_process(const ProcessFigures& process, Families& to) {
   to.counter("process_cpu_seconds_total", "CPU time of all threads, user and system.", seconds(process.cpu_time));
   to.gauge("process_resident_memory_bytes", "Resident memory.", process.resident_bytes);
@@ -328,6 +345,7 @@ void add_process(const ProcessFigures& process, Families& to) {
 
 }  // namespace
 
+// Figures are read one after the other while the server works, so they are not of one moment.
 std::string MetricsPage::text() const {
   const http::Stats stats = from_.traffic();
   const rules::Figures figures = from_.guard.figures(rules::Auth::admin()).value();  // nobody refuses an admin
@@ -349,6 +367,8 @@ std::string MetricsPage::text() const {
   return prometheus::TextSerializer().Serialize(families.all());
 }
 
+// verify() and not verify_late(): a page for operators does not wait for an issuer. In development this machine needs
+// no credential, but a page of another site must not use the browser of whoever sits there.
 bool is_for_admin(const http::Request& request, const rules::Guard& guard, const Verifier& verifier) {
   if (const auto token = http::bearer_token(request.headers)) {
     const bool is_elsewhere = http::whence_of(request) != http::Whence::Here;

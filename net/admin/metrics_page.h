@@ -27,7 +27,7 @@ inline constexpr std::string_view kMetricsPath = "/.metrics";
 
 class MetricsPage {
  public:
-  // Of clients that speak the protocol of the SDKs.
+  // Figures of net/wire: clients that speak the protocol of the SDKs.
   struct Wire {
     uint64_t polls_open = 0;  // long polls
     uint64_t polls_opened = 0;
@@ -35,7 +35,7 @@ class MetricsPage {
     uint64_t listens_refused = 0;   // for the number of listeners
     uint64_t messages_refused = 0;  // for their size
   };
-  // What there may be at most, by the name of its flag.
+  // Limits that are set, each with the name of its flag.
   using Limits = std::vector<std::pair<std::string_view, uint64_t>>;
   // All outlive the page.
   struct Sources {
@@ -49,7 +49,7 @@ class MetricsPage {
   };
   explicit MetricsPage(Sources sources) : from_(std::move(sources)) {}
 
-  // Admins: those who have an admin's credential in Authorization; in development, everyone on this machine.
+  // Admins: requests with an admin's credential in Authorization; in development, all requests of this machine.
   enum class For : uint8_t { Admins, Everyone };
   // Answers it, now or later. False when the request is for something else. On the exchange's home thread.
   bool accept(const std::shared_ptr<http::Exchange>& exchange, For whom) const;
@@ -60,7 +60,7 @@ class MetricsPage {
   const Sources from_;
 };
 
-// Whether an admin asks, by a credential in Authorization; in development, whoever is on this machine does.
+// Whether an admin asks, by a credential in Authorization. In development everybody on this machine counts as one.
 bool is_for_admin(const http::Request& request, const rules::Guard& guard, const Verifier& verifier);
 
 // Whether a request's target names that path, with or without a query.

@@ -1,3 +1,5 @@
+// Figures of this process from /proc/self/stat (man 5 proc). The name of the program stands in it in parentheses and
+// may hold blanks and parentheses too, so fields are counted from behind the last one.
 #include "net/admin/process.h"
 
 #include <sys/resource.h>
@@ -22,6 +24,7 @@ constexpr size_t kVirtualBytes = 20;
 constexpr size_t kResidentPages = 21;
 constexpr size_t kFields = 22;
 
+// When the machine started, since the epoch: a process's start is told in ticks from there.
 std::chrono::milliseconds booted() {
   std::ifstream file("/proc/stat");
   for (std::string word; file >> word;) {
@@ -58,7 +61,7 @@ ProcessFigures process_figures() {
        !failed && at != std::filesystem::directory_iterator(); at.increment(failed)) {
     ++figures.open_descriptors;
   }
-  if (figures.open_descriptors > 0) --figures.open_descriptors;  // the one that looks
+  if (figures.open_descriptors > 0) --figures.open_descriptors;  // the descriptor by which we look
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) figures.descriptors_max = limit.rlim_cur;
   return figures;

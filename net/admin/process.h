@@ -1,4 +1,4 @@
-// What the system says of this process. Linux. Thread: any; reads /proc.
+// Figures of this process, as the system has them. Linux. Thread: any; reads /proc.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,7 @@ struct ProcessFigures {
   std::chrono::milliseconds started{0};  // since the epoch
 };
 
-// What cannot be read is left 0.
+// Figures that cannot be read are 0.
 ProcessFigures process_figures();
 
 }  // namespace hearth::net::admin

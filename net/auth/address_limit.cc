@@ -1,3 +1,6 @@
+// A leaky bucket for each address: add() pours in, time drains per_minute_, above at_once_ it is over. What drained
+// is computed when it is looked at, so nothing runs in between. is_over() of an address that has used nothing takes
+// no lock (known_).
 #include "net/auth/address_limit.h"
 
 #include <arpa/inet.h>
@@ -10,7 +13,7 @@ namespace hearth::net {
 
 namespace {
 
-// Who is counted as one.
+// The part of an address that counts as one client.
 std::string network_of(std::string_view peer) {
   std::string text(peer);
   std::array<unsigned char, 16> bytes{};
@@ -41,6 +44,7 @@ void AddressLimit::add(std::string_view peer, double amount) {
   known_.store(used_.size(), std::memory_order_relaxed);
 }
 
+// The half that used least goes: whoever floods us with addresses cannot make us forget the ones that used most.
 void AddressLimit::forget_some() {
   std::vector<double> amounts;
   amounts.reserve(used_.size());

@@ -1,5 +1,6 @@
-// What each address has used up lately, and whether that is too much: guesses at secrets, time that its tokens took. It is
-// forgotten as time passes. An IPv6 address stands for its /64, which is what one customer has. Thread: any.
+// What each address has used up lately, and whether that is too much: guesses at secrets, or time that its tokens
+// took. What was used is forgotten as time passes. An IPv6 address stands for its /64, which is what one customer
+// has. Thread: any.
 #pragma once
 
 #include <atomic>
@@ -17,11 +18,12 @@ inline constexpr size_t kLimitedAddressesMax = 10'000;  // remembered; the ones 
 
 class AddressLimit {
  public:
-  // So much may be used a minute, and `at_once`. `per_minute` 0: no limit. `clock` outlives it.
+  // An address may use `per_minute` in the long run, and `at_once` in a burst. `per_minute` 0: no limit. `clock`
+  // outlives this.
   AddressLimit(double per_minute, double at_once, const db::Clock& clock)
       : per_minute_(per_minute), at_once_(at_once), clock_(clock) {}
 
-  // Whether there is not one left. `peer`: an address as text; "" is nobody's.
+  // Whether the address cannot use 1 more. `peer`: an address as text; "" is nobody's and never over.
   bool is_over(std::string_view peer) const;
   void add(std::string_view peer, double amount = 1);
 

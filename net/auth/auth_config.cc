@@ -1,3 +1,17 @@
+// The file of --auth-config becomes issuers, or one mistake with its line and column.
+//
+//   text ─ rules::parse_text (JSON with comments and places) ─▶ TextNode ─ Reader ─▶ Issuer …
+//   each issuer: members known? ─▶ preset of its shape ─▶ keys ─▶ limits ─▶ claims
+//
+// A mistake here decides who may sign in, so nothing is guessed: unknown members, members that are there twice, two
+// sources of keys, two issuers of one name are errors. preset() fills in what follows from a provider's shape, with
+// the documentation that says so.
+//
+// Two demands protect against believing too much: keys come over TLS, or from this machine; published keys need an
+// audience, since the same keys sign for other customers of the provider.
+//
+// Key files are read here once, only to find mistakes early; KeySource reads them again while the server runs.
+// Secrets are read here and stay.
 #include "net/auth/auth_config.h"
 
 #include <fmt/format.h>
@@ -36,7 +50,8 @@ constexpr std::string_view kCommon[] = {"shape",    "audience",   "secret_file",
 
 bool is_loopback(std::string_view host) { return host == "localhost" || host == "[::1]" || host == "127.0.0.1"; }
 
-// What is wrong with a URL that keys shall come from; "" when nothing is.
+// Says what is wrong with a URL that keys shall come from; "" when nothing is. A user's name in it is refused: it
+// hides the host.
 std::string_view complaint_of(std::string_view url) {
   const bool has_tls = url.starts_with("https://");
   if (!has_tls && !url.starts_with("http://")) return "keys come from an https:// URL";
@@ -99,7 +114,7 @@ class Reader {
     return nullptr;
   }
 
-  // The text of a member; "" when it is not there.
+  // The text of a member; "" when there is no such member.
   db::Result<std::string> text(const TextNode& of, std::string_view name) const {
     const TextNode* node = member(of, name);
     if (node == nullptr) return std::string();
@@ -175,7 +190,7 @@ class Reader {
     return {};
   }
 
-  // Fills in what follows from the shape; returns where its keys are published, or "".
+  // Fills in what follows from the shape. Returns where the provider publishes its keys, or "".
   static std::string preset(Issuer& to, const std::string& own) {
     to.uid = {"sub"};
     switch (to.shape) {
@@ -292,6 +307,7 @@ db::Result<AuthConfig> parse_auth_config(std::string_view text, const ReadFile& 
   return Reader(text, read).config();
 }
 
+// Paths in the file are seen from its folder, and so they are stored: the server may run in another one.
 db::Result<AuthConfig> load_auth_config(const std::string& path) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   const ReadFile read = [&](const std::string& name) -> db::Result<std::string> {

@@ -1,5 +1,5 @@
-// Whose tokens are believed: the file of `hearth serve --auth-config`, as values. tools/manual/who-may-connect.md has
-// examples.
+// The issuers whose tokens are believed: the file of `hearth serve --auth-config`, as values.
+// tools/manual/who-may-connect.md has examples.
 //
 //   file   := {"issuers": [issuer…]}                                      JSON; comments are allowed
 //   issuer := {

@@ -1,3 +1,14 @@
+// From verified claims to a user, or to the reason why they prove nothing.
+//
+//   namespace ─▶ times ─▶ audience ─▶ who: legacy {v, d, admin}, custom {uid, claims}, or the claim issuer.uid
+//
+// The signature is right when we come here; what is asked is whether the token was made for us, for now, and for
+// whom. A token without `exp` is refused: it could never be withdrawn. Clocks may differ by the issuer's `skew`, in
+// both directions. Published keys sign tokens for all customers of a provider, which is why the audience counts
+// (auth_config.cc demands one then).
+//
+// What rules see as `auth` is {uid, provider, token: all claims}, as in Firebase. A custom token is what Firebase
+// turns into an ID token, so its claims are moved to where they would be there.
 #include "net/auth/claims.h"
 
 #include <algorithm>
@@ -12,7 +23,7 @@ using db::ErrorCode;
 using db::JsonNode;
 using std::chrono::seconds;
 
-// "" when there is none, or it is no text.
+// The text that a claim holds, at a path of names; "" when there is none, or it is no text.
 std::string_view text_at(const JsonNode& claims, const ClaimPath& path) {
   std::optional<JsonNode> at = claims;
   for (const std::string& name : path) {
@@ -22,7 +33,8 @@ std::string_view text_at(const JsonNode& claims, const ClaimPath& path) {
   return !path.empty() && at && at->string() ? *at->string() : std::string_view();
 }
 
-// A NumericDate may have a fraction. Nothing when it is none that can be.
+// A NumericDate, which may have a fraction. `at` is nothing when the claim is there and no possible time: that is
+// refused, and not taken for a missing claim.
 constexpr double kLatest = 1e12;  // the year 33658; adding to it overflows nothing
 struct Date {
   bool is_there = false;
@@ -97,7 +109,7 @@ bool is_custom(const JsonNode& claims) {
   return !claims.text("uid").empty() && (!custom || custom->is_object());
 }
 
-// For the log: whose token it is.
+// The name by which the log calls an admin.
 std::string admin_name(const JsonNode& claims) {
   const auto data = claims.field("d");
   std::string_view uid = data && data->is_object() ? data->text("uid") : "";
@@ -105,6 +117,7 @@ std::string admin_name(const JsonNode& claims) {
   return uid.empty() ? "an admin's token" : std::string(uid);
 }
 
+// `issuer` null: in development, where nothing limits it to namespaces.
 Verdict legacy_user(const JsonNode& claims, const Issuer* issuer) {
   if (const auto admin = claims.field("admin"); admin && admin->boolean() == true) {
     if (issuer != nullptr && !issuer->namespaces.empty()) {

@@ -1,5 +1,4 @@
-// What the claims of a token come to: who the bearer is, or why they prove nothing. The signature has been verified
-// before.
+// Judges the claims of a token: who the bearer is, or why they prove nothing. The signature has been verified before.
 //
 // Times are seconds since the epoch (RFC 7519 §2, NumericDate). Pure. Thread: any.
 #pragma once
@@ -20,13 +19,13 @@
 namespace hearth::net {
 
 inline constexpr size_t kUidBytesMax = 256;           // Firebase: 128 characters
-inline constexpr std::chrono::hours kLegacyLife{24};  // of a legacy token that does not say
+inline constexpr std::chrono::hours kLegacyLife{24};  // of a legacy token without `exp`
 
 // Why a credential was refused. For metrics: few, and stable.
 enum class Reason : uint8_t {
   Malformed,  // no token at all, or none that makes sense
   Unsigned,   // where signatures are needed
-  Issuer,     // of nobody known here
+  Issuer,     // the issuer is not known here
   Key,        // signed by a key that its issuer does not have
   Algorithm,  // the key is for another one
   Signature,  // not made by that key
@@ -37,8 +36,8 @@ enum class Reason : uint8_t {
   Claims,       // names no user, or lacks what it must have
   Revoked,      // its user has been signed out since
   Unavailable,  // the keys can't be had
-  Blocked,      // a guess of a sender who had too many refused
-  Busy,         // its sender's tokens took too long to verify
+  Blocked,      // a guess from an address that has made too many
+  Busy,         // the address has used up its time for verifying
 };
 inline constexpr size_t kReasons = 15;
 std::string_view name_of(Reason reason);  // in lower case, for metrics
@@ -54,7 +53,7 @@ struct Refused {
 };
 using Verdict = std::variant<Accepted, Refused>;
 
-// Of InvalidToken.
+// A refusal with an error of InvalidToken.
 Refused refuse(Reason reason, std::string text);
 
 // A token that `issuer` signed, used in that namespace.
@@ -63,7 +62,7 @@ Verdict judge_claims(const Issuer& issuer, const db::JsonNode& claims, std::stri
 // Whether it is a token as Firebase's first SDKs made them: {v: 0, d: auth, admin}.
 bool is_legacy(const db::JsonNode& claims);
 
-// In development: whatever it says, for ever.
+// In development: the user that the token names, whoever signed it, and whatever its times.
 Verdict believe_claims(const db::JsonNode& claims);
 
 }  // namespace hearth::net

@@ -1,3 +1,14 @@
+// Two generations instead of a list of ages.
+//
+//   young_  tokens seen since the last change    half of the limit at most
+//   old_    tokens of the generation before      forgotten at the next change, unless seen again: then put into young_
+//
+// When young_ is full it becomes old_, and old_ is dropped. So a token is forgotten only if it was not seen while
+// half of the limit of others were, each operation costs a look-up or two, and nothing has to be ordered.
+//
+// Only the signature is remembered, by the SHA-256 of the whole token and the identity of the key. What the token
+// claims (times, audience, namespace) is judged each time. A key that was replaced has another identity, even with
+// the same kid, so a key that its issuer withdraws takes its tokens with it.
 #include "net/auth/good_tokens.h"
 
 #include <openssl/sha.h>

@@ -1,6 +1,7 @@
-// Signed tokens whose signature was verified a while ago: who comes again with one of them is not verified again, whatever
-// its address has used up meanwhile. Only the signature is remembered; what the token says is judged each time. A bounded
-// number, of which the ones not seen for longest are forgotten. Nothing of a token is kept but its SHA-256. Thread: any.
+// Signed tokens whose signature was verified a while ago. A client that comes again with one of them is not verified
+// again, whatever its address has used up meanwhile. Only the signature is remembered; what the token says is judged
+// each time. The number is bounded: tokens that were not seen for longest are forgotten. Nothing of a token is kept
+// but its SHA-256. Thread: any.
 #pragma once
 
 #include <array>
@@ -23,13 +24,14 @@ class GoodTokens {
 
   explicit GoodTokens(size_t most = kGoodTokensMax) : half_(most / 2) {}
 
-  // `key`: what verified it, by its identity; another key, also one that replaced it, has verified nothing.
+  // `key`: the identity of the key that verified the token. Another key, also one that replaced that key, has
+  // verified nothing.
   bool knows(const Digest& token, const std::shared_ptr<const void>& key);
   void add(const Digest& token, std::shared_ptr<const void> key);
   size_t size() const;
 
  private:
-  // A hash is as good as any part of it.
+  // The bytes of a SHA-256 are as good as random, so any of them serve as a hash.
   struct FirstBytes {
     size_t operator()(const Digest& digest) const {
       size_t bytes = 0;
@@ -42,7 +44,7 @@ class GoodTokens {
 
   const size_t half_;
   mutable std::mutex mutex_;  // Guards both.
-  Tokens young_;              // seen since the others became old
+  Tokens young_;              // seen since the last change of generations
   Tokens old_;
 };
 

@@ -1,3 +1,7 @@
+// A token taken apart, and base64url. Nothing here is believed yet. Whatever is odd in form is one error without
+// details: a token is a secret, and the error may be shown to whoever sent it.
+//
+// base64url is used outside of tokens too: long polling sends its messages in it (net/wire/segments.cc).
 #include "net/auth/jwt.h"
 
 #include <algorithm>
@@ -21,6 +25,8 @@ int sextet(char c) {
 
 db::Error unparsable() { return {db::ErrorCode::InvalidToken, "Could not parse auth token."}; }
 
+// Two readers of {"sub":"ada","sub":"eve"} may see two users. A signed token that says something twice is refused by
+// the verifier.
 bool names_are_unique(const db::JsonNode& object) {
   std::set<std::string_view> names;
   for (const auto& [name, value] : object.fields()) {
@@ -44,6 +50,7 @@ std::string encode_base64url(std::string_view bytes) {
   return text;
 }
 
+// Strict about characters, lenient about padding. A rest of one character would be six bits, which are no byte.
 std::optional<std::string> decode_base64url(std::string_view text) {
   while (!text.empty() && text.back() == '=') text.remove_suffix(1);
   if (text.size() % 4 == 1) return std::nullopt;

@@ -1,3 +1,9 @@
+// Keys, by libcjose. A key has one algorithm from the moment it is read, and verifies by no other.
+//
+// That closes the oldest hole of tokens: a published RSA key taken for an HMAC secret by a token that says
+// "alg":"HS256". Secrets and published keys are read by different functions from different places; KeySet::parse
+// leaves out symmetric keys, and Key::secret refuses PEM. What a set has beyond RS256 and ES256 is left out without
+// an error, since issuers publish keys for other uses too.
 #include "net/auth/key_set.h"
 
 #include <cjose/cjose.h>
@@ -32,7 +38,7 @@ bool is_for_verifying(const db::JsonNode& key) {
   return false;
 }
 
-// The one algorithm that a published key is for.
+// The one algorithm that a published key is for. Nothing: none that is known here, or its `alg` says another one.
 std::optional<Algorithm> algorithm_of(const db::JsonNode& key) {
   std::optional<Algorithm> algorithm;
   if (key.text("kty") == "RSA") algorithm = Algorithm::RS256;
@@ -74,6 +80,7 @@ db::Result<Key> Key::secret(std::string_view bytes) {
   return Key(std::nullopt, Algorithm::HS256, jwk);
 }
 
+// The algorithm is compared here once more, although the verifier has done so: this function must be right by itself.
 bool Key::verifies(std::string_view token) const {
   const Owned<cjose_jws_t> parsed(cjose_jws_import(token.data(), token.size(), nullptr));
   if (parsed == nullptr) return false;

@@ -39,7 +39,7 @@ class Key {
   const std::optional<std::string>& id() const { return id_; }
   Algorithm algorithm() const { return algorithm_; }
 
-  // What it is, and no other key ever, as long as this is held.
+  // Names this key: no other key has the same identity as long as somebody holds this pointer.
   std::shared_ptr<const void> identity() const { return jwk_; }
 
   // Whether the signature of that token, in its compact form, is this key's by its own algorithm.

@@ -1,3 +1,20 @@
+// The published keys of an issuer, kept fresh by one thread.
+//
+//   fetch ────────────────── 9/10 of max-age, within limits ────────────────── fetch ─ fails ─ 2 s ─ 4 s ─ … 1 min
+//     │                            ▲                                                     the last keys stay for age_max
+//     └ keys_                      └ refresh(): a token names a key that is not in keys_
+//                                    - a fetch is under way: waits for its outcome
+//                                    - the last one began 10 s ago or more: one begins now
+//                                    - else: the last outcome is the answer
+//
+// keys() never waits; tokens whose key is known are judged without any of this. An issuer that publishes a new key
+// well before it signs with it is served by the scheduled fetches; refresh() is for those that do not.
+//
+// Anybody can invent key ids. demand_interval keeps such tokens from making us ask the issuer more than once in ten
+// seconds, and kKeyWaitersMax bounds what waits for one fetch. All who wait share the outcome.
+//
+// The thread fetches without the lock. waiting_ is taken out under the lock and told after it, since callbacks judge
+// tokens, and those call keys(). The destructor waits for the thread; `stop_` makes a fetch give up within a second.
 #include "net/auth/key_source.h"
 
 #include <algorithm>
@@ -50,7 +67,7 @@ void KeySource::refresh(Done done) {
     return done(unavailable());
   }
   if (!is_fetching_ && steady_clock::now() < begun_at_ + times_.demand_interval) {
-    // What is there is new enough; who asks by made-up key ids does not make us ask others.
+    // What is there is new enough. Tokens with made-up key ids do not make us ask the issuer again and again.
     const db::Result<void> last = last_;
     lock.unlock();
     return done(last);
@@ -72,6 +89,7 @@ void KeySource::run() {
   }
 }
 
+// A set that does not parse counts as a failed fetch: a web page of an outage must not replace good keys.
 void KeySource::conclude(db::Result<Fetched> fetched) {
   db::Result<KeySet> set = fetched.ok() ? KeySet::parse(fetched.value().body) : fetched.error();
   std::vector<Done> waiting;

@@ -1,11 +1,11 @@
 // Where the keys of an issuer come from: a file or a URL, read now and again by a thread of its own, so that keys may
 // be replaced while the server runs.
 //
-//   keys()      what there is now, at once; who knows their key never waits
-//   refresh()   for who does not: the outcome of the one fetch that is under way or begins now
+//   keys()      the keys that are known now, at once: a token whose key is among them never waits
+//   refresh()   for a token whose key is not: the outcome of the one fetch that is under way or begins now
 //
-// A source that fails keeps its last keys for `age_max`. One fetch at a time; those asked for are `demand_interval`
-// apart. Thread: any; refresh()'s callbacks are called on its own thread, or at once.
+// A source that fails keeps its last keys for `age_max`. There is one fetch at a time. Fetches that tokens ask for
+// are at least `demand_interval` apart. Thread: any; refresh()'s callbacks are called on its own thread, or at once.
 #pragma once
 
 #include <atomic>
@@ -45,12 +45,13 @@ class KeySource {
     std::chrono::milliseconds age_max{std::chrono::hours(24)};  // of keys that could not be fetched again
   };
 
-  // What is told of it, on its own thread, for the log: "" when keys came after a failure, else why none did.
+  // Told the outcome, for the log, on the source's own thread: "" when keys came after a failure, else why no keys
+  // came.
   using OnFetched = std::function<void(const std::string& location, const std::string& failure)>;
 
   // Fetches at once.
   KeySource(std::string location, Fetch fetch, Times times, OnFetched on_fetched = {});
-  ~KeySource();  // who waits is told Unavailable first
+  ~KeySource();  // callbacks that wait are told Unavailable
   KeySource(const KeySource&) = delete;
   KeySource& operator=(const KeySource&) = delete;
 

@@ -1,3 +1,6 @@
+// Makes tokens that judge_claims() accepts: the claims of a shape are written where claims.cc will look for them.
+// Claims that tokens have anyway cannot be given, so `--claims` cannot make a token of another user or another life.
+// The text is built by hand; every string of a user goes through append_json_string().
 #include "net/auth/mint.h"
 
 #include <fmt/format.h>
@@ -30,6 +33,7 @@ db::Result<std::string> mint_token(const Issuer& issuer, const Minting& what, db
   to += R"(,"sub":)";
   db::append_json_string(what.uid, to);
   to += fmt::format(R"(,"iat":{},"exp":{})", seconds, seconds + what.life.count());
+  // A custom token names its user in `uid`; other tokens in the claim that the issuer is configured to read.
   const bool is_custom = issuer.shape == Shape::Plain && issuer.uid == ClaimPath{"sub"};
   if (is_custom || issuer.uid != ClaimPath{"sub"}) {
     const std::string name = is_custom ? "uid" : issuer.uid.front();

@@ -1,3 +1,32 @@
+// Who brings this credential? Decided without waiting, within a budget that no stranger can use up for others.
+//
+//   credential ─▶ judge ─┬─ `owner` in development, the admin secret ───────────────▶ Accepted
+//                        ├─ no token at all ────────────────────────────────────────▶ Refused: a guess
+//                        ├─ alg "none" ─ development: believe_claims; else ─────────▶ Refused: a guess
+//                        └─ signed ─▶ issuer by iss ─▶ key by kid ─▶ signature_of ──▶ judge_claims
+//                                                       │             ├ verified before (good_): costs a SHA-256
+//                                                       │             ├ the address has no time left: Busy
+//                                                       │             └ verified now; the time is counted
+//                                                       └ not known: nothing is returned; verify_late() asks
+//   verdict ─▶ conclude ─▶ signed out? guesses too often? counted ─▶ rules::Auth or Error
+//
+// The key decides, not the token. Its issuer's configuration gives the key, and the key its one algorithm; what a
+// token's header offers (another algorithm, a key of its own) is compared or not read at all. The usual attacks on
+// tokens ask a verifier to believe the header.
+//
+// The budget. A signature costs 20 to 60 µs of an io thread, and anybody can send tokens with the right `kid` and a
+// wrong signature. Locking an address out would lock out all clients behind one NAT. So an address has thread time:
+// verify_time_max in each second, ten seconds' worth at once. When it is used up, new tokens hear Busy and may try
+// again; tokens that were verified before go on, since good_ knows them. A wrong signature is never remembered, for
+// the next one may be right. Guesses at secrets have a count of their own (guesses_): past it wrong ones hear "too
+// often", right ones are still right.
+//
+// verify_late() judges up to three times: before it was called, after the fetch, and at last (Last::Yes) with "no
+// such key" as an answer. If the fetch failed, the answer is Unavailable and not a refusal: the key may be among
+// those we could not get.
+//
+// Locks: mutex_ is shared while a token is judged, and exclusive for the moment in which replace() puts in a new map.
+// Sources that are not used any more are destroyed after that, since their threads may have to give up a fetch.
 #include "net/auth/verifier.h"
 
 #include <time.h>
@@ -17,6 +46,7 @@ using db::ErrorCode;
 
 db::Result<Fetched> fetch_from_file(const std::string& path, const std::atomic<bool>&) { return fetch_file(path); }
 
+// CPU time of this thread: time in which others had the core must not be charged to the address.
 std::chrono::nanoseconds thread_time() {
   timespec time{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -25,7 +55,8 @@ std::chrono::nanoseconds thread_time() {
 
 double microseconds(std::chrono::milliseconds time) { return static_cast<double>(time.count()) * 1e3; }
 
-// What is said to who guesses, not to who brings what somebody once signed.
+// Whether a refusal counts as a guess at a secret. A token that somebody once signed is no guess, also if it is out
+// of date.
 bool is_guess(Reason reason) { return reason == Reason::Malformed || reason == Reason::Unsigned; }
 
 Refused busy() {
@@ -72,7 +103,7 @@ void Verifier::replace(AuthConfig config) {
     }
     known_.swap(next);
   }
-  // What is not used any more ends here, without the lock: it waits for a fetch to give up.
+  // `next` holds the old map, whose sources end here, without the lock: each waits until its fetch gives up.
 }
 
 std::optional<db::Result<rules::Auth>> Verifier::verify(std::string_view credential, std::string_view space,
@@ -95,7 +126,7 @@ void Verifier::verify_late(std::string credential, std::string space, Asker aske
   const auto again = [this, credential = std::move(credential), space = std::move(space), asker = std::move(asker),
                       done = std::move(done)](const db::Result<void>& fetched) {
     std::optional<Verdict> verdict = judge(credential, space, asker, Last::No);
-    // A key that is not among the known ones may be among those that could not be had.
+    // The fetch failed, so nobody can say that this key does not exist.
     if (!verdict && !fetched.ok()) verdict = Refused{Reason::Unavailable, fetched.error()};
     if (!verdict) verdict = judge(credential, space, asker, Last::Yes);
     done(conclude(std::move(*verdict), space, asker));
@@ -104,6 +135,8 @@ void Verifier::verify_late(std::string credential, std::string space, Asker aske
   source->refresh(again);
 }
 
+// Nothing: the token's key is not known. The cheap questions come first; a signature is looked at last, when all else
+// fits.
 std::optional<Verdict> Verifier::judge(std::string_view credential, std::string_view space, const Asker& asker,
                                        Last last) const {
   if (guard_.dev() && credential == kOwner) return Accepted{rules::Auth::admin(std::string(kOwner))};
@@ -133,7 +166,7 @@ std::optional<Verdict> Verifier::judge_signed(const Jwt& token, std::string_view
     return refuse(Reason::Issuer, "This server verifies no signed auth tokens: it was started without --auth-config.");
   }
   if (token.is_ambiguous) return refuse(Reason::Malformed, "Auth token says something twice.");
-  // RFC 7515 §4.1.11: what is critical must be understood.
+  // RFC 7515 §4.1.11: extensions that a token names as critical must be understood. We know none.
   if (token.has_critical)
     return refuse(Reason::Malformed, "Auth token needs extensions (crit) that are not known here.");
   const auto document = db::JsonDocument::parse(token.claims);
@@ -152,7 +185,8 @@ std::optional<Verdict> Verifier::judge_signed(const Jwt& token, std::string_view
   } else {
     published = source->keys();
     if (published != nullptr) key = published->find(token.key_id);
-    // A key id that is not there may be there by now. Who names none means the only key there is.
+    // The issuer may have published this key since the last fetch. A token without a key id means the only key there
+    // is; a new fetch would change nothing for it.
     if (key == nullptr && last == Last::No && (published == nullptr || token.key_id)) return std::nullopt;
     if (key == nullptr) {
       return refuse(Reason::Key, token.key_id ? "Auth token is signed by a key (kid) that its issuer does not have."
@@ -174,7 +208,7 @@ std::optional<Verdict> Verifier::judge_signed(const Jwt& token, std::string_view
   return refuse(Reason::Signature, "Auth token has a wrong signature.");
 }
 
-// One that was verified before is right; of all others an address may have so many verified as the time for it allows.
+// A token that this key has verified before is right. All others are verified while the address has time left.
 Verifier::Signature Verifier::signature_of(const Key& key, std::string_view credential, const Asker& asker) const {
   const GoodTokens::Digest digest = GoodTokens::digest_of(credential);
   if (good_.knows(digest, key.identity())) {
@@ -194,7 +228,7 @@ Verifier::Signature Verifier::signature_of(const Key& key, std::string_view cred
   return Signature::Right;
 }
 
-// It names no issuer: whose secret verifies it made it.
+// A legacy token names no issuer. The issuer whose secret verifies it has made it; each try costs the address time.
 Verdict Verifier::judge_legacy(const Jwt& token, const db::JsonNode& claims, std::string_view credential,
                                std::string_view space, const Asker& asker) const {
   if (token.algorithm != name_of(Algorithm::HS256)) {
@@ -209,6 +243,7 @@ Verdict Verifier::judge_legacy(const Jwt& token, const db::JsonNode& claims, std
   return refuse(Reason::Signature, "Auth token has a wrong signature.");
 }
 
+// Asks last whether the user has been signed out, so that every way to be accepted leads through that question.
 db::Result<rules::Auth> Verifier::conclude(Verdict verdict, std::string_view space, const Asker& asker) const {
   if (auto* accepted = std::get_if<Accepted>(&verdict); accepted != nullptr && !accepted->uid.empty()) {
     if (accepted->auth.kind == rules::Auth::Kind::User) {
@@ -231,6 +266,8 @@ db::Result<rules::Auth> Verifier::conclude(Verdict verdict, std::string_view spa
   return std::move(std::get<Accepted>(verdict).auth);
 }
 
+// Failures behind a proxy that is not trusted all count for the proxy's address. The operator is told once to name
+// the proxy.
 void Verifier::count_failure(Reason reason, const Asker& asker) const {
   counts_.refused[static_cast<size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
   if (is_guess(reason)) guesses_.add(asker.address);
@@ -242,7 +279,8 @@ void Verifier::count_failure(Reason reason, const Asker& asker) const {
   if (options_.on_unnamed_proxy) options_.on_unnamed_proxy(asker.address);
 }
 
-// Of the issuer that it names; null: there is nothing to be fetched.
+// The key source of the issuer that the token names; null: there is nothing to be fetched. Nothing is verified yet,
+// so the name only chooses among sources that are configured.
 std::shared_ptr<KeySource> Verifier::source_of(std::string_view credential) const {
   const db::Result<Jwt> token = decode_jwt(credential);
   if (!token.ok()) return nullptr;

@@ -1,4 +1,4 @@
-// A credential in, who asks out. Start reading here.
+// Verifies credentials: a credential goes in, the user or admin comes out, or a refusal. Start reading here.
 //
 //   what it is                         development                        otherwise
 //   the admin secret                   admin                              admin
@@ -7,16 +7,18 @@
 //   a signed token, no config          the user it names, not verified    refused
 //   a signed token, with a config      verified: the user it names, until it expires (both)
 //
-// A token with an `iss` is judged as that issuer's; a legacy one {v, d, admin} without, as that of whose secret signed
-// it. Its key decides by which algorithm it is verified. `jwk`, `jku`, `x5u` and `x5c` in a token's header mean nothing
-// here.
+// A token with an `iss` is judged as that issuer's. A legacy token {v, d, admin} has none: it belongs to the issuer
+// whose secret signed it. The key decides by which algorithm a token is verified. `jwk`, `jku`, `x5u` and `x5c` in a
+// token's header mean nothing here.
 //
 // Unsigned tokens do not expire: those that tests make carry an `exp` of 1970 (net/wire/protocol.md §9.2). No
 // credential is logged, nor quoted in an error. What was refused is not remembered: the next token may be right.
 //
-// Nobody is locked out. Who is right about the admin secret or `owner` is an admin, however often its address was wrong. Who is
-// wrong about them too often hears that it guesses too often. Verifying signatures has a time for each address, past which
-// only tokens that were verified before are looked at; what is no right token cannot be told from a right one any cheaper.
+// Nobody is locked out. The right admin secret makes an admin, however many wrong ones its address has sent before.
+// An address that sends too many wrong ones hears that it guesses too often. Each address has a budget of time for
+// verifying signatures; when it is used up, only tokens that were verified before are accepted. A count of wrong
+// tokens would not do: to find out that a token is wrong costs as much as to find out that it is right. verifier.cc
+// draws the whole way.
 //
 // Thread: any. verify() waits for nothing.
 #pragma once
@@ -49,7 +51,7 @@ class Guard;
 namespace hearth::net {
 
 inline constexpr size_t kFailedLoginsPerMinute = 100;  // guesses of one address, and at once; the default
-// Of one address: time of a thread in each second, and as much as that of ten seconds at once.
+// Thread time that one address may use in each second for verifying; at once it may use ten seconds' worth.
 inline constexpr std::chrono::milliseconds kVerifyTimeMax{100};
 inline constexpr int kVerifySecondsAtOnce = 10;
 inline constexpr size_t kProxyFailuresMin = 20;  // a minute, until a proxy that nobody named is told of
@@ -61,12 +63,12 @@ struct Asker {
   Asker(const char* the_address) : address(the_address) {}
 
   std::string address{};         // as text; "": nobody's
-  bool is_behind_proxy = false;  // one that is not trusted, so that the address is the proxy's
+  bool is_behind_proxy = false;  // behind a proxy that is not trusted: the address is the proxy's
 };
 
 class Verifier {
  public:
-  // What an address is told that asks too much.
+  // Why an address is slowed down.
   enum class Slowed : uint8_t { Guessing, Verifying };
   struct Options {
     AuthConfig config{};
@@ -86,13 +88,13 @@ class Verifier {
     std::atomic<uint64_t> accepted{0};
     std::array<std::atomic<uint64_t>, kReasons> refused{};  // by Reason
     std::atomic<uint64_t> verify_nanoseconds{0};            // of threads, for signatures
-    std::atomic<uint64_t> signatures{0};                    // that were verified
-    std::atomic<uint64_t> known_good{0};                    // that had been before
+    std::atomic<uint64_t> signatures{0};                    // verified now
+    std::atomic<uint64_t> known_good{0};                    // known from before (good_tokens.h)
   };
 
   explicit Verifier(const rules::Guard& guard);
   Verifier(const rules::Guard& guard, Options options);
-  ~Verifier();  // who waits is refused
+  ~Verifier();  // credentials that wait for a key are refused
 
   // `space`: the namespace that it is used in, as Guard::resolve gave it. Nothing: the key that signed it is not known
   // (yet); verify_late() asks where keys come from. `asker`: whose failures are counted. Errors: InvalidToken,
@@ -100,21 +102,22 @@ class Verifier {
   std::optional<db::Result<rules::Auth>> verify(std::string_view credential, std::string_view space,
                                                 const Asker& asker = {}) const;
 
-  // The same after the keys have been fetched once more: `done` is called once, on any thread or at once, kFetchTimeMax
-  // from now at the latest.
+  // Verifies after the keys have been fetched once more. `done` is called once, on any thread or at once,
+  // kFetchTimeMax from now at the latest.
   using Done = std::function<void(db::Result<rules::Auth>)>;
   void verify_late(std::string credential, std::string space, Asker asker, Done done) const;
 
-  // Whether whom it said they are has been signed out since it said so: to be asked once more where its answer is used, for
-  // that may be later, and after a session has begun, for what is begun is found by a kick from then on.
+  // Whether the user of a verified credential has been signed out since. Ask once more where a late verdict is used,
+  // and after a session has begun with one: only from then on a kick finds the session.
   db::Result<void> still_good(const rules::Auth& auth, std::string_view space) const;
 
   bool is_dev() const;  // `owner` means something
 
-  // Whether that address guesses too often.
+  // Whether `address` has guessed at secrets too often.
   bool is_guessing(std::string_view address) const { return guesses_.is_over(address); }
 
-  // From here on these issuers. Keys that are fetched from the same place stay known.
+  // From here on tokens of these issuers are believed. Keys stay known where the place that they come from stays the
+  // same.
   void replace(AuthConfig config);
 
   const Counts& counts() const { return counts_; }
@@ -155,15 +158,16 @@ class Verifier {
   mutable GoodTokens good_;
 };
 
-// What development believes of anyone, any site that a developer visits could say to this machine too: from pages of other
-// machines it is refused before verify() is asked, and so it is by a name that is not known to be this machine's, for that
-// may be a site's that has been made to mean this machine.
+// Development believes `owner` of anyone. But any site that a developer visits could send it to this machine too. So
+// callers refuse it before verify(): from pages of other machines, and under a host name that is not known to be this
+// machine's, since a site can make its own name mean this machine.
 inline constexpr std::string_view kOwner = "owner";
 db::Error foreign_owner();  // InvalidToken
 db::Error owner_by_name();  // InvalidToken
 
-// An admin may ask to be judged as another: as the auth variable of that JSON text, or for "null" as nobody. Whoever is
-// no admin stays who they are (SDK: databaseAuthVariableOverride). Errors: InvalidArgument: neither object nor null.
+// An admin may ask to be judged as a user: with the auth variable of the JSON text `variable`, or for "null" as
+// nobody. For others `variable` means nothing (SDK: databaseAuthVariableOverride). Errors: InvalidArgument: neither
+// object nor null.
 db::Result<rules::Auth> act_as(rules::Auth proven, std::string_view variable);
 
 }  // namespace hearth::net

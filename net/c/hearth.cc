@@ -1,3 +1,22 @@
+// The C interface, as thin as it can be: each function checks its arguments, calls the C++ interface within
+// guarded(), and turns what comes back into a status. The manual is hearth.h.
+//
+//   C call ─▶ guarded ─▶ place_of, value_of: text becomes values ─▶ db::Namespace, rules::Guard, net::Server
+//      status, hearth_error ◀─ fail ◀─ Error or exception
+//
+// What holds:
+// - No exception passes into C: unwinding through C frames is undefined. What could be thrown is memory, mostly.
+// - Nulls are errors with a sentence, not crashes: a caller in another language gets them wrong first.
+// - Text that is given out is malloc'ed, and hearth_free() frees it; the two sides may have different allocators.
+//
+// Threads of callbacks. Without `wake` the database calls them on its own thread. With it they wait in a Loop until
+// the app calls hearth_poll(), so that they run where the app's data is. The Loop is shared: a database that is
+// closed may leave work in it.
+//
+// A listener has two halves. hearth_listener is the handle, Told is what callbacks hold. hearth_unlisten() marks Told
+// as stopped under the lock that is held while a callback runs, so afterwards no callback runs and none will; the
+// lock is recursive, since an app may unlisten from within its callback. hearth_server shares the database, so the
+// two may be closed in any order.
 #include "net/c/hearth.h"
 
 #include <algorithm>
@@ -26,7 +45,7 @@ using hearth::db::Value;
 
 namespace {
 
-// Callbacks that wait for hearth_poll. Outlives the database: who passes something on may be late.
+// Callbacks that wait for hearth_poll. A Loop outlives its database, which may still post to it while it closes.
 class Loop {
  public:
   Loop(void (*wake)(void*), void* user) : wake_(wake), user_(user) {}
@@ -61,17 +80,17 @@ class Loop {
 
 struct hearth_database {
   std::shared_ptr<Loop> loop;                      // null: callbacks have a thread
-  std::shared_ptr<hearth::db::Database> database;  // its servers have it too: they may be stopped after it is closed
-  std::optional<hearth::rules::Guard> guard{};     // for somebody
+  std::shared_ptr<hearth::db::Database> database;  // servers share it: they may be stopped after it is closed
+  std::optional<hearth::rules::Guard> guard{};     // for the _as functions and for rules
 };
 
 namespace {
 
-// Of a listener: outlives its handle while a call is on its way.
+// What the callbacks of a listener hold. It outlives the handle while a call is on its way.
 struct Told {
   const hearth_told told;
   void* const user;
-  // Held while the callback runs, and by whoever stops it. Recursive: it may be stopped from within.
+  // Held while the callback runs, and by hearth_unlisten. Recursive: a callback may unlisten itself.
   std::recursive_mutex mutex{};
   bool is_stopped = false;
 
@@ -129,6 +148,7 @@ hearth_status status_of(ErrorCode code) {
   return HEARTH_REFUSED;
 }
 
+// The message is cut between two characters: callers expect UTF-8.
 hearth_status fail(const Error& why, hearth_error* error) {
   const hearth_status status = status_of(why.code);
   if (error == nullptr) return status;
@@ -182,7 +202,7 @@ Result<Entries> entries_of(const char* json_object) {
   return entries;
 }
 
-// Where a call goes.
+// The place in the tree that a call is about.
 struct Place {
   hearth::db::Namespace tree;
   std::string path;
@@ -202,7 +222,7 @@ Result<hearth::rules::Auth> auth_of(const char* auth) {
   return hearth::rules::Auth{hearth::rules::Auth::Kind::User, auth, {}};
 }
 
-// Waits for what a Guard does.
+// Blocks until the Guard has answered.
 Result<Value> wait_for(const std::function<void(hearth::rules::Guard::Done)>& begin) {
   std::promise<hearth::db::Answer> answered;
   begin([&](hearth::db::Answer answer) { answered.set_value(std::move(answer)); });
@@ -425,6 +445,8 @@ void hearth_log(hearth_log_level level, hearth_log_line line, void* user) {
 
 void hearth_free(char* text) { std::free(text); }
 
+// `change` returns malloc'ed text, which is freed here, or null to give up. Text that is no JSON gives up too, and is
+// the error.
 hearth_status hearth_transaction(hearth_database* database, const char* space, const char* path, hearth_change change,
                                  void* user, char** json, hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {

@@ -51,8 +51,8 @@ typedef struct hearth_server hearth_server;
 typedef struct hearth_options {
   int survives_kill_only; // 1: a write is told when the kernel has it; 0: when it is on disk
   size_t readers;         // threads that read; 0: the usual number
-  // Not NULL: callbacks run in hearth_poll and nowhere else. `wake` is called, on any thread, when there is something for it to
-  // do after there was nothing; it only passes that on: to an eventfd, a loop's async handle.
+  // Not NULL: callbacks run in hearth_poll and nowhere else. `wake` is called, on any thread, when the first callback
+  // waits after none did. It should only pass the word on, to an eventfd or a loop's async handle.
   void (*wake)(void* wake_user);
   void* wake_user;
 } hearth_options;
@@ -78,8 +78,8 @@ hearth_status hearth_push(hearth_database* database, const char* space, const ch
 hearth_status hearth_get(hearth_database* database, const char* space, const char* path, char** json, hearth_error* error);
 void hearth_free(char* text);
 
-// The same without waiting, also in callbacks. `done` (or NULL) is called once, when the write is on disk or refused; not when the
-// call itself does not return HEARTH_OK.
+// The same writes and reads without waiting; may be called in callbacks. `done` (or NULL) is called once, when the
+// write is on disk or refused. It is not called when the call itself does not return HEARTH_OK.
 typedef void (*hearth_done)(void* user, hearth_status status, const char* message); // NULL, or why not
 hearth_status hearth_set_async(hearth_database* database, const char* space, const char* path, const char* json, hearth_done done,
                                void* user, hearth_error* error);
@@ -97,8 +97,9 @@ hearth_status hearth_get_async(hearth_database* database, const char* space, con
 // after `wake`; on one thread at a time.
 size_t hearth_poll(hearth_database* database);
 
-// Calls `change` with what stands there until what it returns could be written on just that. It returns a text that malloc
-// made, which is freed here; NULL leaves all as it is. `json` may be NULL: what stands there at last.
+// Calls `change` with the present value, and writes what it returns if the value is still the same; else calls it
+// again. `change` returns text from malloc, which hearth_transaction frees, or NULL to leave all as it is. `json`
+// (may be NULL): the value that is there in the end.
 typedef char* (*hearth_change)(void* user, const char* json);
 hearth_status hearth_transaction(hearth_database* database, const char* space, const char* path, hearth_change change,
                                  void* user, char** json, hearth_error* error);
@@ -122,8 +123,8 @@ hearth_status hearth_set_as(hearth_database* database, const char* space, const 
 hearth_status hearth_update_as(hearth_database* database, const char* space, const char* path, const char* json_object,
                                const char* auth, hearth_error* error);
 
-// What servers of this process say from here on, of that level and above; any thread calls it, several at once. NULL: nothing,
-// as in the beginning.
+// From here on `line` is called with each log line of servers of this process, of that level and above. Any thread
+// calls it, several at once. NULL: nothing is logged, as in the beginning.
 typedef enum hearth_log_level {
   HEARTH_LOG_TRACE = 0,
   HEARTH_LOG_DEBUG = 1,

@@ -13,7 +13,7 @@ namespace hearth::net::http {
 
 class AddressCounts {
  public:
-  // False when it has `most` already: then nothing is taken.
+  // Counts one more connection of `address`. Returns false, and counts nothing, when it has `most` already.
   bool take(const IpAddress& address, size_t most) {
     const std::lock_guard lock(mutex_);
     size_t& count = counts_[key_of(address)];
@@ -31,7 +31,7 @@ class AddressCounts {
     if (found != counts_.end() && --found->second == 0) counts_.erase(found);
   }
 
-  // What all of an IPv6 network of 64 bits have in common, or an IPv4 address for itself.
+  // The key of a client: the first 64 bits of an IPv6 address, or all of an IPv4 address.
   static uint64_t key_of(const IpAddress& address) {
     const IpAddress::Bytes& bytes = address.bytes();
     uint64_t key = 0;

@@ -1,3 +1,9 @@
+// Sockets to listen on.
+//
+// Without a host we listen on 127.0.0.1 and on ::1, since "localhost" is either, depending on the client. Both must
+// have the same port. With port 0 the kernel picks one for the first address; another program may have that port on
+// the second address, so all of it is tried again, some times. ::1 is left out where the machine has no IPv6. Errors
+// are sentences that say what to do.
 #include "net/http/addresses.h"
 
 #include <arpa/inet.h>
@@ -42,6 +48,8 @@ uint16_t port_of(int fd) {
                                            : reinterpret_cast<sockaddr_in*>(&bytes)->sin_port);
 }
 
+// All addresses of a host, each once: a name in /etc/hosts may have an address twice, and binding it twice would
+// fail.
 db::Result<std::vector<Address>> look_up(const std::string& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -80,6 +88,7 @@ int bind_one(const Address& address, Fd& to) {
   Fd fd(::socket(address.is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (fd.get() < 0) return errno;
   const int on = 1;
+  // A server that starts again must not wait for connections of the old one in TIME_WAIT.
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (address.is_v6) {
     const int v6_only = address.text == "::" ? 0 : 1;  // "::" is everything, IPv4 too
@@ -91,6 +100,7 @@ int bind_one(const Address& address, Fd& to) {
   return 0;
 }
 
+// The three mistakes that people make have sentences of their own.
 db::Error bind_error(int error, const Address& address, uint16_t port) {
   if (error == EADDRINUSE) {
     return {db::ErrorCode::Unavailable,
@@ -144,7 +154,7 @@ db::Result<Bound> bind_addresses(const std::string& host, uint16_t port) {
       Fd fd;
       const int error = bind_one(address, fd);
       if (error == EADDRINUSE && port == 0 && !bound.sockets.empty() && attempt < kPortTriesMax) {
-        again = true;  // what the system picked for the first one is taken on this one
+        again = true;  // the port that the system picked for the first address is taken on this one
         break;
       }
       const bool is_absent = error == EADDRNOTAVAIL || error == EAFNOSUPPORT || error == EPROTONOSUPPORT;

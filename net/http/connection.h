@@ -1,7 +1,7 @@
-// One TCP connection, with TLS or without: bytes in, bytes out, and when to give up on the client. What the bytes mean
-// is its Protocol's, which hears nothing of handshakes.
+// One TCP connection, with TLS or without: bytes in, bytes out, and when to give up on the client. The Protocol knows
+// what the bytes mean; it hears nothing of handshakes. Who owns whom is drawn at the head of connection.cc.
 //
-//   socket ─▶ PROXY header ─▶ TlsSession ─▶ Protocol          the first two where they are asked for
+//   socket ─▶ PROXY header ─▶ TlsSession ─▶ Protocol          PROXY header and TLS only if the server's flags say so
 //   socket ◀──────────────── TlsSession ◀─ Outbox ◀─ Protocol
 //
 // Thread: its home io thread.
@@ -28,11 +28,12 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // `protocol` may call from its constructor on. It lives until on_gone, or until another takes its place.
+  // `protocol` may use the connection from its constructor on. The connection owns it until on_gone(), or until
+  // switch_to() puts another in its place.
   void start(std::shared_ptr<Protocol> protocol);
   void switch_to(std::shared_ptr<Protocol> protocol) { protocol_ = std::move(protocol); }
 
-  // They leave at the end of this turn. Dropped once the connection is closing.
+  // Queues bytes, which leave at the end of this turn of the loop. Once the connection is closing they are dropped.
   template <typename Bytes>
   void send(Bytes&& bytes) {
     if (state_ != State::Open) return;
@@ -41,19 +42,20 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   }
   size_t backlog_bytes() const { return outbox_.bytes() + (tls_ ? tls_->unsent().size() : 0); }
 
-  // Whether the protocol wants more bytes. While too much waits to be sent, none come either.
+  // Says whether the protocol wants more bytes. None come either while too much waits to be sent, or the client is
+  // throttled.
   void set_reading(bool wanted);
 
-  // Sends what waits, then takes leave: what was sent is not lost because the client was still talking.
+  // Sends what waits, and then closes so that the client loses nothing of it, even if the client is still sending.
   void close_after_sending();
-  void tell_of_slowness(Limit limit);                       // before a client is cut off for it
-  void close();                                             // now
-  void reset();                                             // the same, and the client sees that it is cut
+  void tell_of_slowness(Limit limit);                       // counts and logs a slow reader, before it is cut off
+  void close();                                             // now; what waits is dropped
+  void reset();                                             // close(), and the client sees that the answer was cut off
   bool is_closed() const { return state_ != State::Open; }  // or closing
 
   void flush() override;
 
-  // The server is closing: ends as soon as its protocol can.
+  // The server is closing: the connection ends as soon as its protocol allows it.
   void leave();
 
   Hub& hub() { return hub_; }
@@ -63,12 +65,13 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   const Peer& peer() const { return peer_; }
   bool is_secure() const { return tls_ != nullptr; }
 
-  // The client has asked for something. When it asks too often, what it asks next is read later.
+  // Counts one request or frame of the client. A client above Limits::request_rate_max is not read from for a while.
   void count_request();
   bool is_throttled() const { return is_throttled_; }
 
  private:
-  // Greeting: the PROXY header and the handshake of TLS, if there shall be any.
+  // Greeting: waits for the PROXY header and the handshake of TLS, where the listener demands them. Sending: no more is
+  // accepted, what waits leaves. Lingering: all has left, and we wait for the client to close too.
   enum class State : unsigned char { Greeting, Open, Sending, Lingering, Closed };
 
   void mark_dirty();
@@ -103,7 +106,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   Outbox outbox_;
   std::unique_ptr<TlsSession> tls_;  // null: plain
   std::string greeting_;             // a PROXY header that is not whole yet
-  Deadline patience_;                // with a client who does not greet, takes nothing, or does not close after us
+  Deadline patience_;                // for a client that does not greet, takes nothing, or does not close after us
   const uint64_t id_;
   Peer peer_;
   IoLoop::Time next_request_at_{};  // if it kept to Limits::request_rate_max, less a second

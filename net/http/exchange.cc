@@ -1,3 +1,14 @@
+// One request and its one answer.
+//
+//   handler ─▶ Exchange ┄┄ weak ┄┄▶ HttpSession ◀══ Connection
+//      │ any thread         post() to the home thread, and only there lock()
+//
+// Handlers keep an exchange as long as they like: for a commit, for a token's key, for 15 minutes of `wait`. The
+// client may be gone by then. So the session is held weakly, and locked on its home thread only: if another thread
+// held the last owner for an instant, the session would be destroyed there, beside a loop that runs.
+//
+// answered_ makes "exactly once" a check: a second answer is our bug and aborts, none at all is answered 500 by the
+// destructor.
 #include "net/http/exchange.h"
 
 #include <utility>
@@ -45,6 +56,7 @@ void Exchange::set_on_leaving(std::function<void(Leaving)> on_leaving) {
   pool_.post(thread_, [on_leaving = std::move(on_leaving)] { on_leaving(Leaving::Client); });
 }
 
+// By post() on the home thread too, so that a long answer never begins within HttpSession::read().
 void Exchange::respond_chunked(Response head, ChunkSource source) {
   take_answer();
   pool_.post(thread_, [session = session_, head = std::move(head), source = std::move(source)]() mutable {
@@ -87,6 +99,7 @@ std::shared_ptr<WebSocket> Exchange::accept_websocket(std::shared_ptr<WebSocketH
     refuse(426, "Version 13 of the WebSocket protocol is spoken here.");
     return nullptr;
   }
+  // From here on the options say what has been agreed on, not what the server would like.
   options.may_deflate = options.may_deflate && offers_deflate(request_.headers);
   take_answer();
   return session ? session->answer_websocket(*key, std::move(handler), options) : nullptr;

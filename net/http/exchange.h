@@ -1,8 +1,9 @@
-// One request that waits for its answer. It is answered exactly once, from any thread; one that is let go without an
-// answer is answered 500. Requests of a connection come one at a time: the next one is handed out when this one has
+// One request that waits for its answer. A handler answers it exactly once, from any thread; the destructor answers
+// 500 if no handler did. Requests of a connection come one at a time: the next one is handed out when this one has
 // been answered, so they take effect in order.
 //
-// Thread: request() belongs to whoever was handed the exchange; the answers may come from anywhere, unless it says
+// Thread: request() belongs to the handler that was given the exchange; answers may come from any thread, unless it
+// says
 // otherwise.
 #pragma once
 
@@ -44,7 +45,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   void respond(Response response);
 
-  // What it does, in a word or two, for the log when it takes long. Home thread. `deed` is a literal: no path, no data.
+  // Says in a word or two what the request does, for the log of slow requests. Home thread. `deed` is a literal: no
+  // path, no data.
   void set_deed(const char* deed);
 
   // For an answer that waits for something to happen. Home thread. `on_leaving` is called there once, never from within this

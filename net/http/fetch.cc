@@ -1,3 +1,9 @@
+// One GET by libcurl, for the published keys of issuers. It blocks, so its callers have threads of their own
+// (net/auth/key_source.h).
+//
+// What is fetched decides who may sign in. So redirects are not followed, only http and https are spoken, the size
+// and the time have limits, and TLS checks the name and the chain (libcurl's defaults). on_progress() is called at
+// least once a second; that is how a server that stops does not wait for somebody else's.
 #include "net/http/fetch.h"
 
 #include <curl/curl.h>
@@ -76,7 +82,7 @@ db::Result<Document> fetch(const std::string& url, const Fetching& limits, const
   Transfer transfer{limits, stop};
   char reason[CURL_ERROR_SIZE] = "";
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-  // What is fetched without TLS is on this machine.
+  // auth_config.cc allows http:// for this machine only: no proxy can stand between.
   if (url.starts_with("http://")) curl_easy_setopt(curl, CURLOPT_PROXY, "");
   if (const char* authorities = std::getenv("SSL_CERT_FILE")) curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");

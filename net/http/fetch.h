@@ -19,7 +19,7 @@ struct Fetching {
 
 struct Document {
   std::string body;
-  std::chrono::seconds max_age{0};  // of its Cache-Control; 0: it says nothing, or not to keep it
+  std::chrono::seconds max_age{0};  // of its Cache-Control; 0: there is none, or no-store
 };
 
 // Errors: Io, with what happened; TooLarge; Unavailable: `stop` was set on the way, which is seen within a second.

@@ -1,3 +1,17 @@
+// Who asks, behind proxies.
+//
+//   X-Forwarded-For: 1.2.3.4, 203.0.113.9, 10.0.0.7        the connection comes from 10.0.0.1, a trusted proxy
+//                    ▲        ▲            ▲
+//                    │        │            └ named by 10.0.0.1: trusted too, so it is believed
+//                    │        └ named by 10.0.0.7: not trusted: this is the client
+//                    └ named by the client itself: anything may stand here
+//
+// Hence from right to left, and no further than the first hop that is not trusted. Several fields of that name are
+// one list, the last field being the rightmost part.
+//
+// peer_is_loopback opens doors (`--dev`, the front page), so every doubt closes them: a proxy that names nobody, a
+// hop that is no address, headers of a proxy that nobody told us of. A tunnel to localhost looks local in every other
+// way.
 #include "net/http/forwarded.h"
 
 #include <algorithm>
@@ -21,6 +35,8 @@ std::optional<IpAddress> parse_hop(std::string_view text) {
   return IpAddress::parse(text);
 }
 
+// A reverse proxy on this machine that was not declared as trusted: its clients come from 127.0.0.1, and are
+// strangers.
 bool says_proxy(const Headers& headers) {
   return std::any_of(headers.begin(), headers.end(), [](const auto& header) {
     const std::string_view name = header.first;
@@ -31,6 +47,7 @@ bool says_proxy(const Headers& headers) {
 
 }  // namespace
 
+// The source is loopback only if proxy and client both are: a proxy elsewhere that says 127.0.0.1 means itself.
 Peer peer_behind(const Peer& proxy, const std::optional<IpAddress>& source, const IpNetworks& trusted) {
   if (!source) return {proxy.address, proxy.text, false, false};
   return {*source, source->text(), proxy.is_loopback && source->is_loopback(), contains(trusted, *source)};

@@ -15,17 +15,17 @@ namespace hearth::net::http {
 // The other end of a connection.
 struct Peer {
   IpAddress address{};
-  std::string text{};        // of the address; "" when it had gone before we asked
+  std::string text{};        // of the address; "" when the client had gone before we asked
   bool is_loopback = false;  // as is every hop between it and us
   bool is_trusted = false;   // a proxy whose X-Forwarded headers we believe
 };
 
-// The other end of a connection that a trusted proxy has said to be `source`'s. Nothing: it does not know whose, so the
-// proxy stands for a stranger.
+// The peer of a connection for which a trusted proxy has named `source`. Nothing: the proxy does not know whose
+// connection it is; then the peer is a stranger with the proxy's address.
 Peer peer_behind(const Peer& proxy, const std::optional<IpAddress>& source, const IpNetworks& trusted);
 
-// Fills in what `request` says of where it comes from. A client counts as one of this machine only when everything says
-// so: a trusted proxy that names nobody, or headers of a proxy that nobody told us of, make it a stranger.
+// Fills in where `request` comes from. A client counts as one of this machine only when everything says so. A trusted
+// proxy that names nobody, or headers of a proxy that was not declared, make the client a stranger.
 void set_origin(Request& request, const Peer& peer, const IpNetworks& trusted);
 
 }  // namespace hearth::net::http

@@ -1,3 +1,10 @@
+// gzip and deflate bodies, by zlib. Runs on workers: a large body takes long.
+//
+// Inflating trusts nothing. The room grows with what comes out, so a small lie about a large body costs nothing;
+// bytes_max is checked after each piece; MayHold is asked before the string grows, for the capacity that std::string
+// will really take (it doubles). "deflate" means zlib's format in the RFC and raw deflate to some clients: both are
+// tried. Several gzip members in a row are one body (RFC 1952 §2.2). A body that is cut off is an error, not a
+// shorter body.
 #include "net/http/gzip.h"
 
 #include <zlib.h>
@@ -20,6 +27,7 @@ constexpr int kRawWindow = -15;       // what some send for "deflate"
 constexpr int kLevel = 4;
 constexpr size_t kPieceBytes = 64u << 10;
 
+// "q=0" refuses a coding (RFC 9110 §12.4.2); any other weight allows it.
 bool is_refused(std::string_view parameters) {
   while (!parameters.empty()) {
     std::string_view parameter = take_item(parameters, ';');
@@ -43,6 +51,7 @@ struct Inflater {
 
 enum class Outcome { Whole, Broken, TooLarge, NoRoom };
 
+// `to` may grow to one byte beyond bytes_max, which is how a body that is too large is told from one that just fits.
 Outcome inflate_all(std::string_view bytes, int window, size_t bytes_max, const MayHold& may_hold, std::string& to) {
   Inflater inflater(window);
   z_stream& stream = inflater.stream;
@@ -125,6 +134,7 @@ GzipWriter::GzipWriter() : state_(std::make_unique<State>()) {
 
 GzipWriter::~GzipWriter() { deflateEnd(&state_->stream); }
 
+// zlib has written all it can when it leaves room in the piece; a full piece means that there may be more.
 void GzipWriter::add(std::string_view bytes, End end, std::string& to) {
   z_stream& stream = state_->stream;
   bool is_last = false;

@@ -1,8 +1,8 @@
-// Memory of what clients have sent and nothing has become of yet: bodies of requests until they are answered, WebSocket
-// messages and messages of several frames until they are whole, segments of long polls, requests of SDKs until they are
-// answered. One budget for all of them; each
-// address has a share of it, so that nobody alone can use it up. It counts the bytes that have come and are kept, not those
-// that were announced.
+// A limit on the memory of what clients have sent and what has led to nothing yet: bodies of requests until they are
+// answered, WebSocket messages and messages of several frames until they are whole, segments of long polls, requests
+// of SDKs until they are answered. All of them share one budget. Each address may use a part of it, so that no client
+// alone can use it up. The budget counts bytes that have come and are kept, not bytes that were announced. The head
+// of half_received.cc tells why.
 //
 //   held := one Share's bytes  ─▶ its address' account ─▶ the whole
 //
@@ -25,11 +25,11 @@
 
 namespace hearth::net::http {
 
-// What a connection costs anyway: a Share that holds no more is not counted.
+// About what a connection costs anyway. A Share that holds no more counts as nothing.
 inline constexpr size_t kUncountedBytes = 4u << 10;
 
 class HalfReceived {
-  // Of one address. Its bytes are counted without the lock.
+  // What one address holds. `bytes` changes without the lock, `users` under it.
   struct Account {
     std::atomic<size_t> bytes = 0;
     size_t users = 0;
@@ -42,28 +42,29 @@ class HalfReceived {
   // For the client: what was full, or too slow.
   static const char* text_of(Refusal refusal);
 
-  // Whose bytes they are; nothing: a proxy's that speaks for nobody known, whose share is all.
+  // The address that the bytes are charged to. Nothing: a trusted proxy that names no client; only the whole budget
+  // limits it.
   using Owner = std::optional<uint64_t>;
   static Owner owner_of(const IpAddress& address);
-  static Owner owner_of(std::string_view address);  // as text; nothing when it is none
+  static Owner owner_of(std::string_view address);  // nothing when the text is no address
 
   HalfReceived(size_t bytes_max, size_t address_bytes_max)
       : bytes_max_(bytes_max), address_bytes_max_(address_bytes_max) {}
 
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
-  size_t accounts() const;  // addresses that a Share is there for
-  // Whether so much, announced, could ever be held.
+  size_t accounts() const;  // addresses that have a Share now
+  // Whether a body that announces so many bytes could fit into an empty budget. If not, it is refused before it comes.
   bool could_hold(uint64_t bytes, Owner owner) const {
     return bytes <= bytes_max_ && (!owner || bytes <= address_bytes_max_);
   }
 
-  // Something was given up for it.
+  // Counts and logs one refusal.
   void count(Refusal refusal);
   uint64_t refused(Refusal refusal) const {
     return refused_[static_cast<size_t>(refusal)].load(std::memory_order_relaxed);
   }
 
-  // What one body, message or the like holds. It is given back at the end.
+  // What one body or message holds of the budget. Its destructor gives the bytes back.
   class Share {
    public:
     explicit Share(std::shared_ptr<HalfReceived> budget, Owner owner = std::nullopt)
@@ -72,11 +73,12 @@ class HalfReceived {
     Share(const Share&) = delete;
     Share& operator=(const Share&) = delete;
 
-    // From here on it holds `bytes` in all. A refusal has been counted, and it holds what it held.
+    // Changes what the Share holds to `bytes` in all. When that is refused, the refusal has been counted and the
+    // Share holds what it held before.
     std::optional<Refusal> hold(size_t bytes);
     void let_go() { (void)hold(0); }
 
-    // What it holds is given back; from here on it is for another.
+    // Gives back what the Share holds. From here on its bytes are charged to `owner`.
     void give_to(Owner owner);
     Owner owner() const { return owner_; }
 
@@ -95,13 +97,13 @@ class HalfReceived {
   const size_t address_bytes_max_;
   std::atomic<size_t> bytes_ = 0;
   std::array<std::atomic<uint64_t>, kRefusals> refused_{};
-  mutable std::mutex mutex_;  // Guards accounts_: which there are, and who uses them.
+  mutable std::mutex mutex_;  // Guards accounts_ and their `users`.
   std::unordered_map<uint64_t, Account> accounts_;
 };
 
-// The least pace of something that has begun to come, on average: it has a time to live, at first and at most `grace`, that
-// every byte adds to by what it may take. So silence of that length ends it, and so does less than the pace, however fast it
-// was before. A value.
+// The least average pace of something that has begun to come. It has a time to live, which is `grace` at first and at
+// most; every byte prolongs it by the time that a byte may take. So silence for `grace` ends it, and a pace below the
+// least one ends it too, however fast it was before. A value.
 class LeastPace {
  public:
   using Time = std::chrono::steady_clock::time_point;

@@ -1,3 +1,8 @@
+// HTTP/1.1 on one connection. The states, and who holds whom, are drawn in http_session.h. Three parts: requests (bytes
+// to a whole request, handed out), answers (whole, long or as a stream), and the stream as its user sees it.
+//
+// Any call into the connection may end it, and an answer may begin the next request at once (answered() reads what is
+// held). So after such a call a function returns, or looks at phase_ and connection_ again.
 #include "net/http/http_session.h"
 
 #include <algorithm>
@@ -9,7 +14,7 @@ namespace hearth::net::http {
 namespace {
 constexpr size_t kHeldBytesMax = 64u << 10;  // of requests that came before their turn
 
-// Which one a refusal is for.
+// The limit that a refusal with this status was for, if any.
 std::optional<Limit> limit_of(int status, bool has_head) {
   switch (status) {
     case 408:
@@ -24,7 +29,7 @@ std::optional<Limit> limit_of(int status, bool has_head) {
   }
 }
 
-// Below `/.`, what stands there is the program's own; the rest are paths of data.
+// For the log, which never shows a path of data: the endpoint, or "data".
 const char* place_of(std::string_view target) {
   for (const char* place : {"/.settings/", "/.inspect/", "/.info", "/.metrics", "/.health", "/.lp", "/.ws"}) {
     if (target.starts_with(place)) return place;
@@ -65,7 +70,7 @@ void HttpSession::on_bytes(std::string_view bytes) {
   read(bytes);
 }
 
-// For later.
+// Keeps bytes until the request before them is answered.
 void HttpSession::keep(std::string_view bytes) {
   held_ += bytes;
   if (connection_ == nullptr) return;
@@ -121,11 +126,11 @@ void HttpSession::read(std::string_view bytes) {
   }
 }
 
-// False when it has been refused.
+// Returns false when the request has been refused.
 bool HttpSession::on_head() {
   Request& request = reader_->request();
   set_origin(request, connection_->peer(), connection_->hub().trusted_proxies);
-  // What a proxy passes on is its client's, if it says whose.
+  // A trusted proxy passes on its client's bytes: they are charged to that client, if the proxy names it.
   const Peer& peer = connection_->peer();
   if (peer.is_trusted) share_.give_to(request.peer == peer.text ? std::nullopt : HalfReceived::owner_of(request.peer));
   request.host_is_here = connection_->hub().host_names.are_of(request);
@@ -146,7 +151,7 @@ bool HttpSession::on_head() {
   return true;
 }
 
-// What is held of this request, from here on.
+// Tells the budget what this session holds now: of the request that comes or is answered, and of those behind it.
 std::optional<HalfReceived::Refusal> HttpSession::count_held() {
   const Peer& peer = connection_->peer();
   if (!share_.owner() && !peer.is_trusted) share_.give_to(HalfReceived::owner_of(peer.address));
@@ -219,7 +224,7 @@ void HttpSession::dispatch(Request&& request) {
   hub.handler(std::make_shared<Exchange>(hub.io, loop_.index(), weak_from_this(), std::move(request)));
 }
 
-// There is no room for it, which has been counted.
+// The budget has no room, or the client was too slow. Either has been counted.
 void HttpSession::refuse(HalfReceived::Refusal refusal) {
   refuse(refusal == HalfReceived::Refusal::TooSlow ? 408 : 503, HalfReceived::text_of(refusal));
 }
@@ -242,7 +247,7 @@ void HttpSession::on_end() {
     case Phase::Streaming:
       connection_->close();
       break;
-    case Phase::Busy:  // it may still read the answer
+    case Phase::Busy:  // the client may still read the answer
       tell_leaving(Leaving::Client);
       break;
     case Phase::LongAnswer:
@@ -253,7 +258,7 @@ void HttpSession::on_end() {
 
 void HttpSession::on_deadline() {
   if (connection_ == nullptr) return;
-  // What it has sent we may not have wanted to read.
+  // A throttled client is not read from: what it has sent may wait in the kernel, so it is not to blame.
   if (phase_ == Phase::Reading && connection_->is_throttled()) {
     pace_.begin(std::chrono::steady_clock::now());
     return deadline_.set(connection_->hub().limits.idle_time_max);
@@ -321,7 +326,7 @@ void HttpSession::set_in_flight(bool is_in_flight) {
   is_in_flight ? Counters::add(open) : Counters::take(open);
 }
 
-// Its head is on its way.
+// Called when the head of the answer is sent.
 void HttpSession::count_answer(int status) {
   const size_t status_class = std::clamp<size_t>(static_cast<size_t>(status) / 100, 1, kStatusClasses) - 1;
   Counters::add(connection_->counters().answers[method_][status_class]);
@@ -391,7 +396,7 @@ void HttpSession::send_response(Response&& response, bool is_gzipped) {
   answered();
 }
 
-// What was asked has been answered, as far as we are concerned.
+// The whole answer is in the outbox: gets ready for the next request.
 void HttpSession::answered() {
   long_body_.reset();
   on_leaving_.reset();
@@ -465,7 +470,7 @@ void HttpSession::on_sent() {
   if (phase_ == Phase::LongAnswer) pull();
 }
 
-// Asks for the next piece, unless enough waits.
+// Asks a worker for the next piece, unless one is being made or enough waits to be sent.
 void HttpSession::pull() {
   if (long_body_->is_pulling || connection_->backlog_bytes() > connection_->hub().limits.backlog_bytes_ahead) return;
   long_body_->is_pulling = true;
@@ -489,7 +494,7 @@ void HttpSession::on_pulled(const std::shared_ptr<LongBody>& body, std::string&&
   body->is_pulling = false;
   const bool is_gzipped = body->gzip != nullptr;
   if (body->has_head_left) {
-    // Nothing has been said yet: a short body has a length, and a failure a status.
+    // The head waits for the first piece: a body of one piece gets a Content-Length, and a failure a status of its own.
     if (pulled == Pull::Failed) {
       return send_response(error_response(500, "The answer could not be read to its end."), false);
     }
@@ -547,7 +552,7 @@ std::shared_ptr<WebSocket> HttpSession::answer_websocket(std::string_view key,
   Connection& connection = *connection_;
   connection_ = nullptr;
   connection.switch_to(websocket);
-  if (!is_reading_) {
+  if (!is_reading_) {  // else read() starts it. Later: accept_websocket() returns before the handler hears anything
     loop_.later([self = shared_from_this()] { std::exchange(self->websocket_, nullptr)->start(self->held_); });
   }
   if (was_closing) loop_.later([websocket] { websocket->on_server_closing(); });

@@ -1,4 +1,22 @@
 // HTTP/1.1 on one connection: one request after the other, each with its answer. Thread: the connection's home.
+//
+//            whole request        answer(): all of it is in the outbox
+//   Reading ───────────────▶ Busy ─────────────────────────────────────────▶ Reading; or Over: the connection closes
+//      ▲ held_                ├─ answer_long() ──▶ LongAnswer ─ last piece ─▶
+//      │                      ├─ answer_stream() ▶ Streaming ── end_stream() ▶
+//   bytes that come meanwhile └─ answer_websocket() ▶ Over: a WebSocketSession takes the connection
+//
+// One request is out at a time. Pipelined requests wait in held_ until the one before is answered, so they take
+// effect in the order sent, and answers need no queue. Beyond 64 kB of them the connection is not read any more.
+//
+// Who holds what: the connection owns the session (connection.cc). The Exchange that a handler was given, and the
+// Stream that became of it, hold the session weakly: they may outlive the client by minutes, and their calls are then
+// no-ops. A handler may answer at once, within dispatch(), or later from any thread; is_reading_ tells the two apart,
+// so that read() goes on in its own loop and is not entered twice.
+//
+// Long bodies are made by a worker, a piece at a time and never two at once: pull() asks for the next piece when less
+// than backlog_bytes_ahead waits. So a download of any size costs about a megabyte, and a client that does not read
+// stops its source.
 #pragma once
 
 #include <memory>
@@ -29,7 +47,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   void on_server_closing() override;
   void on_gone() override;
 
-  // For the exchange that is being answered, once. They do nothing when the client has gone.
+  // The exchange that is being answered calls one of these, once. They do nothing when the client has gone.
   void answer(Response&& response);
   void answer_long(Response&& head, ChunkSource&& source);
   void set_on_leaving(std::function<void(Leaving)>&& on_leaving);
@@ -38,7 +56,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   std::shared_ptr<WebSocket> answer_websocket(std::string_view key, std::shared_ptr<WebSocketHandler> handler,
                                               const WebSocketOptions& options);
 
-  // What the request that is being answered does, in a word or two: for the log, when it takes long. A literal.
+  // Says in a word or two what the request does that is being answered, for the log of slow requests. A literal.
   void set_deed(const char* deed) { deed_ = deed; }
 
   // For the stream.
@@ -52,7 +70,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
  private:
   struct LongBody;
 
-  // Reading: between requests or within one. Busy: one is being inflated, answered or its answer compressed.
+  // Reading: between requests or within one. Busy: a request is being inflated or handled, or its answer compressed.
   enum class Phase : unsigned char { Reading, Busy, LongAnswer, Streaming, Over };
 
   void read(std::string_view bytes);
@@ -88,34 +106,34 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   IoLoop& loop_;
   std::unique_ptr<RequestReader> reader_;  // null between requests
   std::string held_;                       // of requests to come
-  Deadline deadline_;                      // of what the client must do next; of a long answer as a whole
+  Deadline deadline_;                      // for what the client must do next, or for a long answer as a whole
   std::shared_ptr<LongBody> long_body_;
   std::shared_ptr<HttpStream> stream_;
   std::unique_ptr<std::function<void(Leaving)>> on_leaving_;  // of the exchange that is being answered
-  std::shared_ptr<WebSocketSession> websocket_;  // until it has been given what came behind the request
+  std::shared_ptr<WebSocketSession> websocket_;  // until start() has given it the bytes behind the request
   HalfReceived::Share share_;                    // of what has come, until it is answered
   size_t request_bytes_ = 0;                     // of the request that is being answered
   LeastPace pace_;                                    // of a body
   size_t method_ = kCountedMethods.size() - 1;   // of the request; the last: not known
   IoLoop::Time asked_at_{};                      // when the request that is being answered was whole
-  const char* place_ = "";                       // it is for: a kind of path, never the path
+  const char* place_ = "";                       // a kind of path (place_of), never the path itself
   const char* deed_ = "";
   Phase phase_ = Phase::Reading;
-  bool waits_ = false;  // it is answered when something happens, or late
+  bool waits_ = false;  // the request waits for something to happen, so a late answer is not slow
   bool is_reading_ = false;  // read() is on the stack
   bool has_ended_ = false;   // the client sends no more
   bool is_closing_ = false;  // the server is
-  bool keep_alive_ = true;   // of the request being answered, and so are these
+  bool keep_alive_ = true;   // this and the next: of the request being answered
   bool is_in_flight_ = false;  // counted as being answered
   bool is_head_ = false;
   bool is_http_1_0_ = false;
   bool accepts_gzip_ = false;
 };
 
-// What Exchange::open_stream gives away. Outlives the session when its user lets it.
+// What Exchange::open_stream returns. Its user may keep it longer than the session lives.
 class HttpStream : public Stream {
  public:
-  // Of no session: closed from the start.
+  // An expired `session` makes a stream that is closed from the start.
   HttpStream(IoLoop& loop, std::weak_ptr<HttpSession> session);
 
   void send(SharedBytes bytes) override;
@@ -125,7 +143,7 @@ class HttpStream : public Stream {
   size_t backlog_bytes() const override;
   void set_on_closed(std::function<void()> on_closed) override;
 
-  // By the session: it is over.
+  // Called by the session when the answer is over.
   void closed();
 
  private:

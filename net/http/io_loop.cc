@@ -1,3 +1,32 @@
+// The turn of an io thread.
+//
+//   ┌──────────────────────────── one turn ─────────────────────────────────────────────────────┐
+//   │  run_one(), then poll_one() up to 255 times            finish_turn()                      │
+//   │                                                                                           │
+//   │    socket is readable, writable ──┐                     later_ ─▶ tasks ───┐              │
+//   │    mailbox_: tasks of post() ─────┼─▶ sessions run ─▶   dirty_ ─▶ flush() ─┴─ until both  │
+//   │    timers_: what is due ──────────┘   and send()                              are empty   │
+//   └───────────────────────────────────────────────────────────────────────────────────────────┘
+//
+// The order is the point. All that the sockets have is heard first, and only then does each connection send what it
+// has to say, in one system call. A write, its answer and the events that it causes then share a send(). Merely
+// posting the flush lets it run between two reads, and doubles the CPU of a pipelined write
+// (db/store/machine-facts.md §1.1).
+//
+// Three ways to run something on the thread, from far to near:
+// - post(): from any thread. The mailbox is one vector behind a mutex. Only the post that finds it empty wakes the
+//   loop, so a burst of a thousand answers costs one wake.
+// - schedule(), Deadline: at a time. All timers of a thread share one map and one timer of Asio.
+// - later(): in this turn, when the functions on the stack have returned. A connection uses it to tell its protocol
+//   that it is gone, so that the protocol is not destroyed within its own call.
+//
+// A turn has at most kEventsPerTurnMax events. Each event, letter, timer and flush is a step for which others have to
+// wait, so each has a limit (kIoStepMax); end_step() measures steps for /.metrics. What is longer goes on in a step of
+// its own, by post(). finish_turn() repeats until nothing is left: later() may send, flush() may close, and a close is
+// told by later(). It ends because a connection closes once.
+//
+// Stopping: stop() lets no new task in, join() waits, and forget_work() destroys what never ran. IoPool joins all
+// loops before the first forgets its work, since a task of one loop may own something whose home is another.
 #include "net/http/io_loop.h"
 
 #include <algorithm>
@@ -27,7 +56,9 @@ void IoLoop::join() {
 }
 
 void IoLoop::forget_work() {
-  // What is destroyed may schedule, cancel and post; from stop() on none of it stays.
+  // Destructors of tasks may schedule, cancel and post. Nothing that they post is kept (stopped_), and timers that
+  // they cancel are looked for in timers_; so each container is emptied before its members are destroyed, and io_
+  // goes last.
   std::vector<Task> mail;
   {
     const std::lock_guard lock(mutex_);
@@ -53,7 +84,7 @@ void IoLoop::post(Task task) {
   }
 }
 
-// What ends here was one step: the meter of this thread says what it did.
+// Ends one step: compares what this thread did in it (db/base/step.h) with the most of any step so far.
 void IoLoop::end_step() {
   const auto raise = [](std::atomic<uint64_t>& to, uint64_t value) {
     if (value > to.load(std::memory_order_relaxed)) to.store(value, std::memory_order_relaxed);
@@ -76,6 +107,7 @@ db::Work IoLoop::longest_step() const {
           evaluations_max_.load(std::memory_order_relaxed)};
 }
 
+// Tasks run without the lock, so they may post. What they post is mail of its own, for which Asio is woken again.
 void IoLoop::take_mail() {
   std::vector<Task> mail;
   {
@@ -94,10 +126,12 @@ Timer IoLoop::schedule(std::chrono::milliseconds delay, Task task) {
 }
 
 void IoLoop::unschedule(Time due, uint64_t id) {
-  // Taken out before it is destroyed: that may cancel other timers.
+  // The task is taken out of the map before it is destroyed, because its destructor may cancel other timers.
   const auto node = timers_.extract(std::pair(due, id));
 }
 
+// Sets Asio's one timer to the earliest of ours. It is never moved back: when the earliest is cancelled, the alarm
+// fires once for nothing, which is cheaper than a system call for every cancelled timer.
 void IoLoop::set_alarm() {
   if (!alarm_ || timers_.empty()) return;
   const Time due = timers_.begin()->first.first;
@@ -111,6 +145,7 @@ void IoLoop::set_alarm() {
   });
 }
 
+// Each task is taken out before it runs: it may cancel its own timer, or schedule others.
 void IoLoop::run_timers() {
   const Time now = std::chrono::steady_clock::now();
   while (!timers_.empty() && timers_.begin()->first.first <= now) {
@@ -121,7 +156,8 @@ void IoLoop::run_timers() {
 }
 
 void IoLoop::finish_turn() {
-  // Either may lead to the other: an answer closes a connection, and that is told to a session, which says something.
+  // Each may cause the other: flush() closes a connection, later() tells its session of it, and that session may send
+  // on others.
   while (!later_.empty() || !dirty_.empty()) {
     std::vector<Task> tasks = std::exchange(later_, {});
     for (Task& task : tasks) run_step(task);
@@ -158,6 +194,8 @@ void Timer::cancel() {
   if (IoLoop* loop = std::exchange(loop_, nullptr)) loop->unschedule(due_, id_);
 }
 
+// A connection moves its deadline with nearly every read, mostly to a later time. Only an earlier time needs a new
+// timer. When an old timer fires too early, on_timer() sets it for what is left.
 void Deadline::set(std::chrono::milliseconds from_now) {
   due_ = std::chrono::steady_clock::now() + from_now;
   if (due_ >= timer_due_) return;

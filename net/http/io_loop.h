@@ -17,7 +17,7 @@
 
 namespace hearth::net::http {
 
-// Something with bytes to send at the end of the turn.
+// An object that has bytes to send at the end of the turn.
 class Flushable {
  public:
   virtual ~Flushable() = default;
@@ -55,9 +55,9 @@ class IoLoop {
 
   size_t index() const { return index_; }
   asio::io_context& io() { return *io_; }
-  // Free between two calls of the loop.
+  // Shared by all connections of the thread: what it holds is valid until the function that the loop called returns.
   std::array<char, 64u << 10>& read_buffer() { return read_buffer_; }
-  std::array<char, 16u << 10>& record_buffer() { return record_buffer_; }  // of TLS, in plain
+  std::array<char, 16u << 10>& record_buffer() { return record_buffer_; }  // for one record of TLS, decrypted
 
  private:
   void run();
@@ -86,13 +86,13 @@ class IoLoop {
   bool stopped_ = false;
 };
 
-// A moment that moves often and is seldom reached: moving it later costs nothing but a store.
+// A point in time that moves often and is seldom reached. Moving it later costs nothing but a store.
 class Deadline {
  public:
   Deadline(IoLoop& loop, Task on_due) : loop_(loop), on_due_(std::move(on_due)) {}
 
   void set(std::chrono::milliseconds from_now);
-  void set_earlier(std::chrono::milliseconds from_now);  // unless it is set, and no later than that
+  void set_earlier(std::chrono::milliseconds from_now);  // does nothing when it is due sooner already
   void clear() { due_ = IoLoop::Time::max(); }
 
  private:

@@ -1,3 +1,11 @@
+// The io threads as the rest of the program sees them. The loops themselves are in io_loop.cc.
+//
+//                      ┌─ IoLoop 0 ── its connections, timers, mailbox    also home of the listening sockets
+//   post(thread, task)─┼─ IoLoop 1
+//                      └─ IoLoop n
+//
+// A thread has a number, which is what others remember of a connection's home. stop() and join() are two steps:
+// between them the owner can let go of what posts to the pool.
 #include "net/http/io_pool.h"
 
 #include <algorithm>
@@ -29,7 +37,7 @@ void IoPool::stop() {
 void IoPool::join() {
   db::invariant(is_stopped_, "threads that go on are not waited for");
   for (const auto& loop : loops_) loop->join();
-  // Only now: what one loop's work holds may belong to another.
+  // Only when all threads have ended: a task that is left in one loop may own something that lives in another.
   for (const auto& loop : loops_) loop->forget_work();
 }
 

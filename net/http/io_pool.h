@@ -1,6 +1,7 @@
-// The io threads. Each runs one loop: what the sockets have, what was posted, what is due; and then everything that its
-// connections have to send leaves in one go per connection (db/store/machine-facts.md §1.1: the order is worth a factor
-// of two). A connection and all that it carries belongs to one of them, its home; others talk to it by post().
+// The io threads. Each runs one loop: it hears what the sockets have, runs what was posted and what is due, and then
+// sends what its connections have to say, one system call for each connection (db/store/machine-facts.md §1.1: this
+// order is worth a factor of two). A connection and all that it carries belongs to one thread, its home. Other
+// threads talk to it by post().
 //
 // Thread: any, unless it says otherwise.
 #pragma once
@@ -26,7 +27,8 @@ inline constexpr db::Work kIoStepMax{2'500, 4u << 20, 50'000};
 
 using Task = std::function<void()>;
 
-// Something that is due later on the thread that scheduled it. Gone, it will not happen. Thread: that one.
+// A task that is due later on the thread that scheduled it. Destroying the Timer cancels the task. Thread: the one that
+// scheduled it.
 class Timer {
  public:
   Timer() = default;

@@ -1,3 +1,6 @@
+// IPv4 and IPv6 as one kind of value. A dual-stack socket reports an IPv4 client as ::ffff:a.b.c.d; limits by address
+// and lists of trusted proxies must not see two clients in one. So IPv4 is kept in that form, and is_v4() asks for
+// the prefix.
 #include "net/http/ip_address.h"
 
 #include <arpa/inet.h>
@@ -10,7 +13,7 @@
 
 namespace hearth::net::http {
 namespace {
-constexpr size_t kMappedBytes = 12;  // of an IPv4 address, before its own four
+constexpr size_t kMappedBytes = 12;  // the prefix that makes an IPv4 address an IPv6 one (RFC 4291 §2.5.5.2)
 constexpr std::array<uint8_t, kMappedBytes> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 }  // namespace
 
@@ -21,6 +24,7 @@ IpAddress IpAddress::v4(const std::array<uint8_t, 4>& bytes) {
   return address;
 }
 
+// inet_pton() reads up to a zero byte; text with one inside would be another address than it looks.
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   if (text.size() >= INET6_ADDRSTRLEN || text.find('\0') != text.npos) return {};
   const std::string ended(text);
@@ -62,6 +66,7 @@ std::string IpAddress::text() const {
   return text;
 }
 
+// "10.0.0.0/8" counts its bits in 32, so 96 are added; "::ffff:10.0.0.0/104" is written as IPv6 and counts in 128.
 db::Result<IpNetwork> IpNetwork::parse(std::string_view text) {
   const db::Error error{db::ErrorCode::InvalidArgument,
                         fmt::format("{}: not an address, and not ADDRESS/BITS like 10.0.0.0/8 or fd00::/8", text)};
@@ -79,6 +84,7 @@ db::Result<IpNetwork> IpNetwork::parse(std::string_view text) {
   return IpNetwork(*address, bits + (128 - bits_max));
 }
 
+// Compares whole bytes first, and then the bits of the one that the network ends in.
 bool IpNetwork::contains(const IpAddress& address) const {
   const size_t whole = bits_ / 8;
   const IpAddress::Bytes& ours = address_.bytes();

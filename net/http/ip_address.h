@@ -20,9 +20,9 @@ class IpAddress {
   IpAddress() = default;  // "::"
   explicit IpAddress(const Bytes& bytes) : bytes_(bytes) {}
   static IpAddress v4(const std::array<uint8_t, 4>& bytes);
-  // "127.0.0.1", "::1"; nothing else around it.
+  // Reads "127.0.0.1" or "::1", with nothing around it.
   static std::optional<IpAddress> parse(std::string_view text);
-  // The other end of a connected socket; nothing when it has gone.
+  // The other end of a connected socket; nothing when the client has gone.
   static std::optional<IpAddress> of_peer(int socket);
 
   const Bytes& bytes() const { return bytes_; }

@@ -1,3 +1,5 @@
+// The flag of a limit is its name in the metrics with dashes, but for a few. Telling of it at once shows an operator
+// what to set.
 #include "net/http/limit_log.h"
 
 #include <algorithm>
@@ -6,6 +8,7 @@
 
 namespace hearth::net::http {
 
+// The names are those of kLimitNames, and of limits that net/wire and net/auth have.
 std::string flag_of_limit(std::string_view limit) {
   if (limit == "head_size" || limit == "greeting_time" || limit == "long_polls") return {};
   std::string flag = limit == "failed_logins" ? "--" : limit == "receive_pace" ? "--min-" : "--max-";

@@ -6,10 +6,11 @@
 
 namespace hearth::net::http {
 
-// By its name in the metrics: "pending_size". Time that passes is none: "idle_time" is not told.
+// `limit`: its name in the metrics, "pending_size". "idle_time" is not told: connections that time out are nothing to
+// act on.
 void tell_of_limit(std::string_view limit);
 
-// "--max-pending-size"; "" for one that has none.
+// The flag that sets a limit, "--max-pending-size"; "" for a limit without a flag.
 std::string flag_of_limit(std::string_view limit);
 
 }  // namespace hearth::net::http

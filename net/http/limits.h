@@ -1,4 +1,4 @@
-// What a client may use up, each limit with its name. Tests set smaller ones.
+// Limits on what a client may use, each with a name. Tests set smaller ones.
 #pragma once
 
 #include <array>
@@ -12,23 +12,23 @@ namespace hearth::net::http {
 struct Limits {
   size_t connections_max = 50'000;
   size_t connections_per_address_max = 12'500;  // trusted proxies have any number
-  // Requests, and frames of WebSockets, a second on one connection, after as many at once. What is more is read later, so
-  // that nobody else waits for it. 0: any number.
+  // Requests and WebSocket frames a second on one connection, after a burst of as many. A client above it is read
+  // from later, so that nobody else waits for its requests. 0: any number.
   size_t request_rate_max = 10'000;
   size_t target_bytes_max = 16u << 10;       // past it: 414
   size_t head_bytes_max = 32u << 10;         // request line and header fields; past it: 431
   size_t header_fields_max = 128;            // past it: 431
   size_t body_bytes_max = 256u << 20;        // of one request, after inflating too; past it: 413
-  // Of all that clients have sent and that is not whole yet, or not answered (half_received.h). Past it: 503, or a WebSocket
-  // ends with 1013.
+  // Bytes that clients have sent and that are not whole yet, or not answered (half_received.h). Past it: 503, or a
+  // WebSocket ends with 1013.
   size_t pending_bytes_max = 1024u << 20;
-  size_t pending_bytes_per_address_max = 512u << 20;  // the part of one address; the same past it
-  // Bytes a second of a body or a message that has begun, on average: who is slower than that for body_stall_max, or silent,
-  // is given up (408, or 1008). 0: only who is silent.
+  size_t pending_bytes_per_address_max = 512u << 20;  // the part of one address; past it the same happens
+  // The least average pace, in bytes a second, of a body or a message that has begun. A client that is slower for
+  // body_stall_max, or silent, is given up (408, or 1008). 0: only silence counts.
   size_t receive_pace_min = 1'000;
   size_t backlog_bytes_max = 64u << 20;      // waiting to be sent on one connection, not counting its largest piece
-  // Waiting to be sent on all connections. Past it, who takes nothing and has more than backlog_bytes_pause waiting is
-  // cut off at once, and large answers wait.
+  // Bytes that wait to be sent on all connections. Past it a client that takes nothing and has more than
+  // backlog_bytes_pause waiting is cut off at once, and large answers wait.
   size_t outbound_bytes_max = 2048u << 20;
   size_t backlog_bytes_pause = 1024u << 10;  // while more waits, nothing more is read from the client
   size_t backlog_bytes_ahead = 512u << 10;   // how far the source of a long body runs ahead of the socket
@@ -43,7 +43,7 @@ struct Limits {
   std::chrono::milliseconds goodbye_time_max{20'000};     // from our goodbye on a WebSocket to its end, silent or not
 };
 
-// What a client has come up against: for metrics, by the names of the flags.
+// The limits that a client can reach. The metrics name them as the flags do.
 enum class Limit : uint8_t {
   Connections,
   ConnectionsPerAddress,

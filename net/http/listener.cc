@@ -1,3 +1,23 @@
+// The port: accepts connections, gives each a home, and lets them all go at the end.
+//
+//   Door (IPv4) ─┐ accept4, up to 64 a turn        ┌─▶ begin() on thread 0 ─▶ Connection ─▶ HttpSession
+//   Door (IPv6) ─┴─▶ hand_over: too many? whose? ──┼─▶ post ─▶ begin() on thread 1
+//     both live on thread 0                        └─▶ …       round robin
+//
+// One thread accepts for all. Sharing the sockets among threads would wake all of them for each client, and accepting
+// is cheap. Round robin is enough: connections are alike, and live long.
+//
+// Descriptors. A process has a limit of them, and the store needs some at any time: a database that cannot open a
+// file is broken, a client that is refused comes back. So connections get all but a reserve. The kernel gives the
+// lowest free number, hence the number of a new socket tells how many are in use, whoever has opened them. When the
+// kernel itself has none left, accept4() would fail in a loop at full speed; the door rests for 100 ms instead.
+//
+// drain() ends in steps, each of which relies on the one before:
+// - The doors close. From here on nobody new comes, but for tasks of hand_over() that are still in a mailbox.
+// - Each thread tells its connections to leave, and remembers is_closing for those that a mailbox still holds.
+// - We wait until all have gone, or `patience` is over.
+// - Every thread answers once: its mailbox has been worked through, so no connection can begin any more.
+// - What is left is cut, and counted down to 0. Then no handler is called any more, and what it refers to may go.
 #include "net/http/listener.h"
 
 #include <fmt/format.h>
@@ -25,14 +45,14 @@ namespace {
 
 constexpr int kAcceptsPerTurnMax = 64;
 constexpr std::chrono::milliseconds kAcceptPause{100};  // when the system has no descriptors left
-constexpr std::chrono::milliseconds kDescriptorsTold{10'000};  // that there are none: once in this time
+constexpr std::chrono::milliseconds kDescriptorsTold{10'000};  // between two log lines that say so
 constexpr std::chrono::milliseconds kDrainStep{2};
 
 constexpr std::string_view kTooManyConnections =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 39\r\n"
     "Retry-After: 10\r\nConnection: close\r\n\r\n{\n  \"error\" : \"Too many connections\"\n}\n";
 
-// The rest of what the process may have is kept for files, whoever has opened the others: a store without them breaks.
+// Connections may use all descriptors but a sixteenth, at most kDescriptorsKeptMax, which is kept for files.
 constexpr size_t kDescriptorsKeptMax = 1'000;
 size_t descriptors_for_connections() {
   rlimit limit{};
@@ -41,7 +61,7 @@ size_t descriptors_for_connections() {
   return all - std::min(all / 16, kDescriptorsKeptMax);
 }
 
-// On its home thread: a new connection begins.
+// Makes the connection of `fd`. Runs on the thread that is to be its home. connection_count has been raised for it.
 void begin(Hub& hub, size_t thread, Fd fd, bool is_v6) {
   Hub::Thread& home = hub.threads[thread];
   IoLoop& loop = hub.io.loop(thread);
@@ -53,6 +73,7 @@ void begin(Hub& hub, size_t thread, Fd fd, bool is_v6) {
     hub.connection_count.fetch_sub(1);
     return;
   }
+  // The socket owns the descriptor from here on.
   fd.release();
   const auto connection = std::make_shared<Connection>(hub, loop, std::move(socket));
   home.connections.emplace(connection.get(), connection);
@@ -97,7 +118,7 @@ class Door : public std::enable_shared_from_this<Door> {
           return;
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK) break;
-        continue;  // that one is gone already
+        continue;  // this client is gone already (ECONNABORTED and its like): the next one
       }
       hand_over(std::move(fd));
     }
@@ -112,7 +133,7 @@ class Door : public std::enable_shared_from_this<Door> {
   }
 
   void hand_over(Fd fd) {
-    // The system gives the lowest number that is free: all below are in use.
+    // The kernel gives the lowest number that is free, so as many descriptors are in use as the number says.
     const bool is_reserved = static_cast<size_t>(fd.get()) >= descriptors_for_connections();
     if (is_reserved) note_no_descriptors("the rest is kept for files");
     if (is_reserved || hub_->connection_count.load() >= hub_->limits.connections_max) {
@@ -122,6 +143,7 @@ class Door : public std::enable_shared_from_this<Door> {
       ::send(fd.get(), kTooManyConnections.data(), kTooManyConnections.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       return;
     }
+    // Raised before the connection exists, so that drain() waits for those in mailboxes too.
     hub_->connection_count.fetch_add(1);
     const size_t thread = hub_->next_thread++ % hub_->threads.size();
     if (thread == loop_.index()) return begin(*hub_, thread, std::move(fd), is_v6_);
@@ -183,6 +205,7 @@ std::string Listener::url() const { return impl_->url; }
 db::Result<void> Listener::reload_certificate() { return impl_->hub->tls->reload(); }
 std::string Listener::certificate_validity() const { return impl_->hub->tls->validity(); }
 
+// Sums up the counters of all threads without stopping them: each figure is right, but they are not of one moment.
 Stats Listener::stats() const {
   Stats stats;
   for (const Hub::Thread& thread : impl_->hub->threads) {
@@ -216,6 +239,7 @@ Stats Listener::stats() const {
   for (size_t thread = 0; thread < io.size(); ++thread) stats.longest_steps.push_back(io.longest_step(thread));
   const HalfReceived& half_received = *impl_->hub->half_received;
   stats.half_received_bytes = half_received.bytes();
+  // The budget may be shared by several listeners and counts for itself, so its refusals are added here.
   const auto refused = [&](Limit limit, HalfReceived::Refusal refusal) {
     stats.limits_reached[static_cast<size_t>(limit)] += half_received.refused(refusal);
   };
@@ -235,7 +259,7 @@ void Listener::drain(std::chrono::milliseconds patience) {
   const auto on_each_thread = [&hub](auto&& what) {
     for (size_t thread = 0; thread < hub->threads.size(); ++thread) {
       hub->io.post(thread, [hub, thread, what] {
-        // A copy: what happens to one connection may end another.
+        // A copy of the list: what is done to one connection may end another and change the map.
         std::vector<std::shared_ptr<Connection>> connections;
         for (const auto& [key, connection] : hub->threads[thread].connections) connections.push_back(connection);
         hub->threads[thread].is_closing = true;
@@ -252,7 +276,7 @@ void Listener::drain(std::chrono::milliseconds patience) {
   while (hub->connection_count.load() > 0 && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(kDrainStep);
   }
-  // The doors are closed, and every thread knows: what they let in before is gone, or is cut now.
+  // Every thread answers once, so every begin() that was posted before has run, and found is_closing or is in the map.
   std::atomic<size_t> answers = 0;
   for (size_t thread = 0; thread < hub->threads.size(); ++thread) {
     hub->io.post(thread, [&answers] { answers.fetch_add(1); });

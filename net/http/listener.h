@@ -41,9 +41,9 @@ struct Stats {
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
   uint64_t sends = 0;            // system calls
-  uint64_t greeted = 0;          // TLS handshakes and PROXY headers that came to their end
-  uint64_t bad_greetings = 0;    // that did not: broken, or too slow
-  uint64_t no_descriptors = 0;   // times that none was left for a connection that waited
+  uint64_t greeted = 0;          // TLS handshakes and PROXY headers that were completed
+  uint64_t bad_greetings = 0;    // handshakes and headers that were broken or too slow
+  uint64_t no_descriptors = 0;   // times that accepting paused for want of a descriptor
   uint64_t requests_open = 0;    // being answered now
   uint64_t streams_open = 0;     // now
   uint64_t websockets_open = 0;  // now
@@ -63,8 +63,8 @@ class Listener {
     uint16_t port = 0;   // 0: picks one, the same for all addresses
     Limits limits{};
     TlsFiles tls{};                              // empty: none
-    std::vector<std::string> trusted_proxies{};  // "10.0.0.1", "fd00::/8": what they say of clients is so (forwarded.h)
-    bool proxy_protocol = false;                 // each connection of theirs begins with a PROXY header
+    std::vector<std::string> trusted_proxies{};  // "10.0.0.1", "fd00::/8": whose X-Forwarded headers count
+    bool proxy_protocol = false;                 // each connection of a trusted proxy begins with a PROXY header
     std::vector<std::string> host_names{};  // of this machine, beside those that always are (origin.h)
     std::shared_ptr<HalfReceived> half_received{};  // shared with others; null: one of its own, as `limits` say
   };

@@ -1,3 +1,12 @@
+// The log of the whole program. spdlog writes the lines; their form is made here.
+//
+// A log is a value (struct Log) behind a shared_ptr, so that start_log() and log_to() can replace it while other
+// threads write: a writer holds the log it has begun with. Most calls are for levels that are not logged. They look
+// at one atomic and return, before a field is formatted.
+//
+// Text from clients may be in any line. Everything that is not plain is written as a JSON string, and a message is
+// escaped too, so that no client can begin a line of its own or colour a terminal. Bytes that are not UTF-8 become
+// question marks: JSON could not hold them, and a reader of the log would stop at them.
 #include "net/http/log.h"
 
 #include <spdlog/sinks/stdout_sinks.h>
@@ -17,7 +26,7 @@
 namespace hearth::net::http {
 namespace {
 
-// Of the whole process, as the log is.
+// Where lines go, and how. There is one for the process.
 struct Log {
   LogLevel least = LogLevel::Off;
   LogFormat format = LogFormat::Text;
@@ -30,7 +39,7 @@ std::atomic<LogLevel> least = LogLevel::Off;      // of current: looked at witho
 Repeats seldom(kSeldomTime);
 
 void use(Log log) {
-  seldom.forget();  // a log that begins has said nothing
+  seldom.forget();  // a new log has told nothing yet
   auto next = std::make_shared<const Log>(std::move(log));
   const std::lock_guard lock(mutex);
   least = next->least;
@@ -55,6 +64,7 @@ spdlog::level::level_enum level_of(LogLevel level) {
   return spdlog::level::off;
 }
 
+// The journal's priorities, as syslog numbers them (sd-daemon(3)).
 const char* journal_level(LogLevel level) {
   switch (level) {
     case LogLevel::Error:
@@ -120,7 +130,7 @@ std::string json_text(std::string_view message, Fields fields, std::string_view 
 std::string line_of(LogFormat format, std::string_view message, Fields fields, std::string_view detail) {
   if (format == LogFormat::Json) return json_text(message, fields, detail);
   std::string line;
-  append_string(message, line);  // whatever would begin a line of its own is escaped
+  append_string(message, line);  // escapes line breaks, so that no client can begin a line
   line = line.substr(1, line.size() - 2);
   for (const LogField& field : fields) {
     line.append(" ").append(field.key).append("=");
@@ -130,6 +140,7 @@ std::string line_of(LogFormat format, std::string_view message, Fields fields, s
   return line;
 }
 
+// The lock is held to copy a pointer, not to write: a slow disk behind standard error holds up only who logs.
 void write(LogLevel level, std::string_view message, Fields fields, std::string_view detail) {
   std::shared_ptr<const Log> log;
   {

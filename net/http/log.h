@@ -40,19 +40,19 @@ using LogFields = std::initializer_list<LogField>;
 
 // Lines of at least that level go to standard error from here on.
 void start_log(LogLevel level, LogFormat format);
-// Or to `sink`, which any thread calls, several at once. Null: nowhere.
+// Lines go to `sink` instead, which several threads may call at once. Null: nothing is logged.
 using LogSink = std::function<void(LogLevel level, std::string_view line)>;
 void log_to(LogLevel level, LogSink sink);
 
 bool logs(LogLevel level);  // whether a line of it goes anywhere
 void log(LogLevel level, std::string_view message, LogFields fields = {}, std::string_view detail = {});
 
-// The same for what may happen many times a second: a line of each `kind` at most once in kSeldomTime, with the number of times
-// since the line before as `count`. Kinds are few, and named by the program.
+// Logs what may happen many times a second: a line of each `kind` at most once in kSeldomTime, with the number of
+// times since the line before as `count`. Kinds are few, and named by the program.
 void log_seldom(LogLevel level, std::string_view kind, std::string_view message, LogFields fields = {});
 
 inline constexpr std::chrono::seconds kSeldomTime{10};
-inline constexpr std::chrono::seconds kSlowRequestTime{1};  // whoever waits longer for an answer is told of
+inline constexpr std::chrono::seconds kSlowRequestTime{1};  // requests that take longer are logged
 
 // The line without time and level. Pure.
 std::string log_text(LogFormat format, std::string_view message, LogFields fields, std::string_view detail);

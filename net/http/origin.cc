@@ -1,3 +1,19 @@
+// Which pages and which names may reach this server. Two attacks, two checks.
+//
+//   a page of evil.example in a user's browser
+//      ├─ fetch("http://localhost:9000/…")     its Origin is evil.example           ─▶ OriginList, whence_of: OtherPage
+//      └─ fetch("http://evil.example:9000/…")  after its name was made to mean       ─▶ HostNames: OtherHost
+//                                              127.0.0.1 (DNS rebinding); no other
+//                                              origin, but the Host is evil.example
+//
+// A server on a developer's machine is open to whoever reaches it from there, and every page in that developer's
+// browser does. Browsers say where a request comes from, by Origin, Referer or Sec-Fetch-Site; programs say nothing
+// and are not asked. A page that hides its origin counts as "null", which no list holds.
+//
+// is_program_socket() is the one exception: an SDK in Java sends an Origin of its own making. Pages cannot set the
+// User-Agent of a WebSocket, so "Firebase/…" there means a program.
+//
+// All comparisons are of lower case and without default ports; what does not parse is nobody's.
 #include "net/http/origin.h"
 
 #include <fmt/format.h>
@@ -13,7 +29,8 @@ namespace {
 
 constexpr std::string_view kHidden = "null";
 
-// "https://host:port" of a URL that begins so, in lower case; "" when it is none.
+// The origin of a URL, "https://host:port", in lower case and without a port that is the scheme's own. "" when `url`
+// is no URL with a host, or names a user: "http://localhost@evil.example" is a page of evil.example.
 std::string origin_in(std::string_view url) {
   const size_t scheme = url.find("://");
   if (scheme == std::string_view::npos || scheme == 0) return {};
@@ -33,6 +50,7 @@ std::string_view host_in(std::string_view origin) {
   return host.substr(0, host.find(':'));
 }
 
+// "*" stands for one or more labels: the origin must be longer than what stands around it.
 bool matches(std::string_view pattern, std::string_view origin) {
   const size_t star = pattern.find("://*.");
   if (star == std::string_view::npos) return pattern == origin;
@@ -44,7 +62,7 @@ bool matches(std::string_view pattern, std::string_view origin) {
 
 bool opens_websocket(const Request& request) { return header_has_token(request.headers, "Upgrade", "websocket"); }
 
-// What no program but a browser asks for, and it for a script that may be anybody's.
+// Only browsers send these (script tags), and a script tag carries no Origin: the page may be anyone's.
 bool is_for_pages_alone(std::string_view target) {
   return target.starts_with("/.lp?") || target.find("callback=") != std::string_view::npos;
 }
@@ -92,7 +110,7 @@ bool is_name(std::string_view text) {
          });
 }
 
-// Of "name:9000" or "[::1]:9000". Nothing: a port that is none.
+// "name" of "name:9000", "[::1]" of "[::1]:9000". Nothing when what stands behind the colon is no number.
 std::optional<std::string_view> without_port(std::string_view host) {
   const size_t end = host.starts_with('[') ? host.find(']') + 1 : std::min(host.find(':'), host.size());
   if (end == 0) return std::nullopt;
@@ -174,6 +192,7 @@ db::Result<OriginList> OriginList::parse(const std::vector<std::string>& texts) 
   return list;
 }
 
+// An empty list allows all. Else the page must be on it, or be served by this very server (its origin is our Host).
 bool OriginList::allows(const Request& request, Own own) const {
   if (origins_.empty()) return true;
   const std::string origin = origin_of(request);

@@ -17,25 +17,25 @@
 
 namespace hearth::net::http {
 
-// Whether it opens a WebSocket for a program and no page: its User-Agent is an SDK's, "Firebase/5/9.10.0/17.0.15/AdminJava", and
-// no page can set that of a WebSocket. Such a program may send an Origin all the same, as the stack of firebase-admin-java does:
-// it is the server's own.
+// Whether `request` opens a WebSocket for a program and not for a page. An SDK's User-Agent says so, as
+// "Firebase/5/9.10.0/17.0.15/AdminJava": no page can set the User-Agent of a WebSocket. Such a program may send an
+// Origin all the same; the one of firebase-admin-java sends the server's own.
 bool is_program_socket(const Request& request);
 
 // The page's origin: "https://app.example.com", without a port that is the scheme's own; "null" of one that has none or
 // hides it, as a file, a sandboxed frame or a page with `no-referrer`; "" when no page is behind the request.
 std::string origin_of(const Request& request);
 
-// Whether that is of a page of this machine: localhost or a loopback address; or no page at all.
+// Whether `origin` is that of a page of this machine (localhost or a loopback address), or there is no page at all.
 bool is_local_origin(std::string_view origin);
 
-// Which names are this machine's, when a request says by Host whom it asks. A page of any site can have its own name made to
-// mean this machine (DNS rebinding), and what it then asks comes from no other origin; but it comes by that name. An IP
-// address is nobody's name, and `localhost` and all below it browsers look up nowhere.
+// The names of this machine, by which a request's Host may call it. A site can make its own name mean this machine
+// (DNS rebinding). Its page then asks its own origin, but under that name. IP addresses are allowed, since no site
+// can own one as a name; so are `localhost` and names below it, which browsers do not look up.
 class HostNames {
  public:
   HostNames() = default;
-  // And those: "hearth", "db.test", or "*.test" for all below it. Errors: InvalidArgument.
+  // More names of this machine: "hearth", "db.test", or "*.test" for all below it. Errors: InvalidArgument.
   static db::Result<HostNames> parse(const std::vector<std::string>& names);
 
   // Whether the Host names this machine, and the request's target too if it is a whole URL, and a trusted proxy's
@@ -43,7 +43,8 @@ class HostNames {
   bool are_of(const Request& request) const;
   // "localhost:9000", "[::1]", "Hearth.": with a port, in any case, with a dot at its end, or without.
   bool has(std::string_view host) const;
-  // Whether a WebSocket is opened by a page of one of the given names. An address does not do: a page may be of any machine.
+  // Whether a page of one of the given names opens a WebSocket. A page of an IP address does not count: it may be of
+  // any machine.
   bool list_page_of(const Request& request) const;
 
  private:
@@ -52,7 +53,7 @@ class HostNames {
   std::vector<std::string> names_;  // in lower case; "*.test" as ".test"
 };
 
-// Whether it is this machine that asks itself, as far as browsers tell: what is for this machine only asks that first.
+// Whether this machine asks itself, as far as browsers tell. Features that are for this machine only ask that first.
 enum class Whence : uint8_t {
   Here,
   OtherPage,  // a page of another machine
@@ -66,8 +67,8 @@ class OriginList {
   // Errors: InvalidArgument.
   static db::Result<OriginList> parse(const std::vector<std::string>& texts);
 
-  // Whether its page is on the list, or is the server's own; with `own` Here, by a name that is this machine's. A request that only a page makes (`/.lp`, `callback=`) and that
-  // does not say which is not allowed either.
+  // Whether the request's page is on the list, or is served by this server (with `own` Here: under a name of this
+  // machine). A request that only pages make (`/.lp`, `callback=`) and that does not tell its page is not allowed.
   enum class Own : uint8_t { Anywhere, Here };
   bool allows(const Request& request, Own own = Own::Anywhere) const;
 

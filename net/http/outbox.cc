@@ -1,3 +1,24 @@
+// What waits to be sent on one connection.
+//
+//   pieces_   [ - ][ - ][ shared: 1 MiB value ][ own: head chunk chunk event event ][ shared: … ]
+//                       ▲ first_   ▲ offset_                                        ▲ the next small one begins a piece
+//              sent            sent │ to be sent: bytes_
+//
+// An event goes to hundreds of listeners, so its bytes are made once and shared. A piece costs an iovec and 48 bytes
+// or more of memory, so small bytes are copied into the piece at the end instead (kCopyBytesMax). gather() hands up
+// to 64 pieces to one sendmsg(); without TLS nothing is copied again. With TLS, front() joins small pieces so that
+// they become one record.
+//
+// What holds:
+// - The order of add() is the order of the bytes. A small piece joins only the last one, and only if that is not
+//   shared.
+// - largest_ is the size of the largest piece that still waits. The connection does not count it against a slow
+//   reader, so it must never be too large, but may be found anew when that piece has left.
+// - Sent pieces are given up at once, for they may be the last owner of a large value. The vector is shifted now and
+//   then.
+// - Empty, the outbox holds no memory (clear() swaps, and does not just clear): there are thousands of idle
+//   connections.
+// - total_ is the sum over all connections of a thread, for Hub::is_crowded(). It is written by that thread alone.
 #include "net/http/outbox.h"
 
 #include <sys/uio.h>
@@ -12,7 +33,7 @@ namespace hearth::net::http {
 
 void Outbox::add(std::string_view bytes) {
   if (bytes.empty()) return;
-  // Small ones share a piece. It is the last one, so nothing is overtaken.
+  // Small bytes join the last piece, so they overtake nothing.
   const bool joins = first_ < pieces_.size() && !pieces_.back().shared &&
                      pieces_.back().own.size() + bytes.size() <= kOwnPieceBytesMax;
   if (!joins) pieces_.emplace_back();
@@ -78,7 +99,8 @@ void Outbox::sent(size_t bytes) {
   if (bytes_ == 0) return clear();
   while (bytes >= pieces_[first_].view().size() - offset_) {
     bytes -= pieces_[first_].view().size() - offset_;
-    // The largest one is gone; an upper bound for the rest would do, but what waits is few pieces or small ones.
+    // When the largest piece has left, the next largest is looked for: few pieces wait, or small ones that share a
+    // piece.
     const bool was_largest = pieces_[first_].view().size() == largest_;
     pieces_[first_] = {};
     offset_ = 0;

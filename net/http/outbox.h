@@ -19,7 +19,7 @@ namespace hearth::net::http {
 
 class Outbox {
  public:
-  // `total`: counts what waits in all of a thread's; null: nobody does.
+  // `total`: the sum of what waits in all outboxes of a thread; null: nobody counts.
   explicit Outbox(std::atomic<uint64_t>* total = nullptr) : total_(total) {}
 
   static constexpr size_t kCopyBytesMax = 4096;  // up to this, copying is cheaper than a piece of its own
@@ -32,13 +32,14 @@ class Outbox {
   bool empty() const { return bytes_ == 0; }
   size_t bytes() const { return bytes_; }
 
-  // Without the largest piece: one large first value does not make a slow reader.
+  // What waits, without the largest piece: one large first value does not make a slow reader.
   size_t bytes_but_largest() const { return bytes_ + offset_ - largest_; }
 
-  // The first pieces, at most `count_max`; their number.
+  // Writes the first pieces to `to`, at most `count_max`. Returns how many.
   size_t gather(iovec* to, size_t count_max) const;
 
-  // The first bytes in one piece: as many as `room` holds, or all. They are joined there if they lie in several.
+  // The first bytes as one view: as many as `room` holds, or all that wait. Bytes of several pieces are joined in
+  // `room`.
   std::string_view front(std::span<char> room) const;
 
   // The kernel took so much.
@@ -62,7 +63,7 @@ class Outbox {
   size_t first_ = 0;   // pieces before it are gone
   size_t offset_ = 0;  // of the first piece, sent
   size_t bytes_ = 0;
-  size_t largest_ = 0;  // the size of the largest piece since it was last empty, while that piece waits
+  size_t largest_ = 0;  // the size of the largest piece that waits
 };
 
 }  // namespace hearth::net::http

@@ -1,4 +1,4 @@
-// What a connection carries, now HTTP and perhaps later a WebSocket. Thread: the connection's home.
+// The protocol that a connection carries: HTTP at first, a WebSocket perhaps later. Thread: the connection's home.
 #pragma once
 
 #include <string_view>
@@ -9,16 +9,16 @@ class Protocol {
  public:
   virtual ~Protocol() = default;
 
-  // What came. All of it is taken; what cannot be dealt with yet is kept, with reading turned off before it is too
-  // much.
+  // Bytes that came. The protocol takes all of them: it keeps what it cannot handle yet, and turns reading off before
+  // that grows too large.
   virtual void on_bytes(std::string_view bytes) = 0;
-  // The client will send no more, but may still read.
+  // The client has sent its last byte, but may still read.
   virtual void on_end() = 0;
-  // Some of what waited has been sent.
+  // The kernel has taken some of the bytes that waited.
   virtual void on_sent() {}
-  // What waits has become little, after it had been too much.
+  // What waits to be sent has fallen below Limits::backlog_bytes_ahead, after it was above Limits::backlog_bytes_pause.
   virtual void on_drained() {}
-  // The server is closing: be done soon.
+  // The server is closing: the protocol finishes what is under way and closes the connection.
   virtual void on_server_closing() = 0;
   // The connection is gone. The last call; may come from within a call into the connection.
   virtual void on_gone() = 0;

@@ -1,3 +1,8 @@
+// The PROXY protocol, versions 1 and 2, as the grammar in proxy_header.h has it.
+//
+// Bytes come in pieces, so every answer is one of three: a header, an error, or "more must come". The last is said
+// only while the bytes so far can still become a header: a client that speaks HTTP to such a port is told apart with
+// its first byte. A header is believed as a whole or not at all; addresses of another family than it says are errors.
 #include "net/http/proxy_header.h"
 
 #include <algorithm>
@@ -17,6 +22,7 @@ using Found = db::Result<std::optional<ProxyHeader>>;
 
 db::Error error(const char* what) { return {db::ErrorCode::InvalidArgument, what}; }
 
+// Whether what has come so far can still become `begin`.
 bool may_become(std::string_view bytes, std::string_view begin) {
   return bytes.substr(0, begin.size()) == begin.substr(0, bytes.size());
 }
@@ -58,6 +64,7 @@ Found find_1(std::string_view bytes) {
   return std::optional(header);
 }
 
+// Each field is judged as soon as its byte is there, before all of the announced length has come.
 Found find_2(std::string_view bytes) {
   const auto byte = [&](size_t at) { return static_cast<uint8_t>(bytes[at]); };
   if (bytes.size() > 12 && byte(12) >> 4 != 2) return error("the PROXY header is of a version we do not know");

@@ -1,3 +1,5 @@
+// Keys may come from clients, so their number is limited. When the table is full, keys that are due again are
+// forgotten, and what does not fit even then shares the key "": it is told of seldom, but not lost.
 #include "net/http/repeats.h"
 
 namespace hearth::net::http {

@@ -1,4 +1,5 @@
-// What happens often is told of seldom: once in an interval for each key, with how many of it were not told. Thread: any.
+// Limits how often something is logged: once in an interval for each key, with the number of times that were left
+// out. Thread: any.
 #pragma once
 
 #include <chrono>
@@ -18,7 +19,8 @@ class Repeats {
   using Time = std::chrono::steady_clock::time_point;
   explicit Repeats(std::chrono::milliseconds interval) : interval_(interval) {}
 
-  // How many of that key came since the last that was told; nothing: this one is not to be told.
+  // Returns how many of that key were left out since the last one that was told, or nothing when this one is to be
+  // left out too.
   std::optional<uint64_t> tell(std::string key, Time now = std::chrono::steady_clock::now());
   void forget();  // as if nothing had come
 

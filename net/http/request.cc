@@ -1,3 +1,8 @@
+// Words of a request and an answer that several files need: header look-ups, the bearer token, the error body, reason
+// phrases. Header names compare as ASCII: a locale must never decide whether a field is Content-Length.
+//
+// Headers are a list and no map: a request has some ten of them, and their order is the order in which they were sent,
+// which X-Forwarded-For needs (forwarded.cc).
 #include "net/http/request.h"
 
 #include <algorithm>
@@ -41,6 +46,7 @@ std::optional<std::string_view> bearer_token(const Headers& headers) {
   return field;
 }
 
+// The layout is the service's (net/rest/http-api.md §9). A page of any origin may read why it was refused.
 Response error_response(int status, std::string_view message) {
   Response response;
   response.status = status;
@@ -54,6 +60,7 @@ Response error_response(int status, std::string_view message) {
   return response;
 }
 
+// Clients read the number. The phrases are for people who read a trace.
 std::string_view reason_phrase(int status) {
   switch (status) {
     case 100:

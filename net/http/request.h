@@ -22,7 +22,7 @@ std::optional<std::string_view> find_header(const Headers& headers, std::string_
 // Whether `token` is in a comma-separated list ("Connection: keep-alive, Upgrade"), in any case.
 bool header_has_token(const Headers& headers, std::string_view name, std::string_view token);
 
-// What stands behind "Authorization: Bearer ", if anything does (RFC 6750 §2.1).
+// The token behind "Authorization: Bearer ", if there is one (RFC 6750 §2.1).
 std::optional<std::string_view> bearer_token(const Headers& headers);
 
 // Free bytes behind every body, so that simdjson can parse it in place (its SIMDJSON_PADDING).
@@ -37,10 +37,10 @@ struct Request {
   bool peer_is_loopback = false;
   bool is_secure = false;     // the client speaks TLS, with us or with a trusted proxy
   bool is_forwarded = false;  // by a trusted proxy
-  bool is_behind_stranger = false;  // by a proxy that is not: it has said X-Forwarded-For, and `peer` is the proxy
-  bool host_is_here = false;  // it asks by a name of this machine (HostNames, origin.h)
+  bool is_behind_stranger = false;  // by a proxy that is not trusted: X-Forwarded-For is there, `peer` is the proxy
+  bool host_is_here = false;  // Host is a name of this machine (HostNames, origin.h)
   bool page_is_listed = false;  // it opens a WebSocket for a page of a name that HostNames lists
-  std::string target_host{};  // of a target that was a whole URL, "localhost:9000"; "": it was none
+  std::string target_host{};  // the host of a target that was a whole URL, else ""
   uint64_t connection = 0;  // its number, unique in this process: for the log
 
   std::optional<std::string_view> header(std::string_view name) const { return find_header(headers, name); }

@@ -1,3 +1,29 @@
+// A request, from bytes as they come. Strict where two programs could read one text in two ways.
+//
+//   bytes ─▶ take_head ─▶ parse_head ─┬─ request line: cut here, since clients send blanks in targets
+//              │ until CRLF CRLF      └─ a stand-in line and the fields ─▶ Parser (Boost.Beast's basic_parser)
+//              ▼
+//            held_                    ┌─ Content-Length: to the end
+//   bytes ─▶ take_body ─▶ Parser ─────┤                                ─▶ append_to_body ─▶ Request
+//              │                      └─ chunks; their lines must be whole
+//              ▼
+//            held_
+//
+// Why strict. Behind a proxy, requests of different clients share one connection. If the proxy and we disagree about
+// where a request ends, the rest of one client's body becomes the head of another client's request (request
+// smuggling). What has made programs disagree is therefore refused and not guessed: lengths that differ, a list of
+// lengths, a length beside chunks, codings other than `chunked`, folded lines, a bare LF in a chunk's extension, a
+// chunk longer than its size says, a blank before a colon, two Hosts. Leniency is kept for the target alone, which
+// decides nothing about framing: SDKs and people send quotes, braces and blanks there.
+//
+// Why Beast, and why so much around it. Its parser is well tested. But it gives up at the first blank of a target,
+// takes what it does not know for granted, and wants lines in one piece. So each line that Beast would forgive has a
+// check here, with the reason beside it; the tests send each of them (tests/net/http/request_reader_test.cc).
+//
+// Memory. A head has one limit, and is parsed where it lies when it came whole. A body has room made for it in steps:
+// a client that announces 256 MB and sends nothing costs nothing.
+//
+// After an error there is no next request: nobody knows where it would begin. The connection ends.
 #include "net/http/request_reader.h"
 
 #include <algorithm>
@@ -28,7 +54,8 @@ bool is_valid_target(std::string_view target) {
   return (target.starts_with('/') || target == "*") && std::none_of(target.begin(), target.end(), is_control);
 }
 
-// As to a proxy (RFC 9112 §3.2.2).
+// A target may be a whole URL, as clients send it to a proxy (RFC 9112 §3.2.2). Its host goes to `host`, since it
+// says by which name we were asked (origin.h).
 std::string_view without_origin(std::string_view target, std::string& host) {
   constexpr std::string_view kScheme = "http://";
   if (!target.starts_with(kScheme)) return target;
@@ -38,18 +65,20 @@ std::string_view without_origin(std::string_view target, std::string& host) {
   return path == std::string_view::npos ? "/" : target.substr(path);
 }
 
-// What a proxy before us might take for the end of a line or the begin of a field.
+// A line that begins with a blank continued the one before it, once (RFC 9112 §5.2). A proxy that does not know that
+// sees another field, or an end.
 bool has_folded_line(std::string_view head) {
   return head.find("\n ") != std::string_view::npos || head.find("\n\t") != std::string_view::npos;
 }
 
 }  // namespace
 
-// Fills in the reader. Whatever it refuses has its words in the reader; Beast's own refusals have a code only.
+// Fills in the reader. What is refused here sets status and sentence in the reader at once. Beast's own refusals come
+// as a code, which explain() turns into a sentence.
 class RequestReader::Parser final : public beast::http::basic_parser<true> {
  public:
   explicit Parser(RequestReader& reader) : reader_(reader) {
-    header_limit(std::numeric_limits<uint32_t>::max());  // what is given is whole, and no larger than it may be
+    header_limit(std::numeric_limits<uint32_t>::max());  // a head is given to Beast whole, and within its limits
     body_limit(reader.limits_.body_bytes_max);
   }
 
@@ -66,7 +95,7 @@ class RequestReader::Parser final : public beast::http::basic_parser<true> {
     return true;
   }
 
-  // False when it has been refused.
+  // Returns false when the request has been refused.
   bool parse_whole(std::string_view bytes) {
     parse(bytes);
     if (!bytes.empty() && reader_.error_status_ == 0) explain(ParseError::partial_message);
@@ -99,6 +128,8 @@ class RequestReader::Parser final : public beast::http::basic_parser<true> {
     reader_.is_http_1_0_ = version == 10;
   }
 
+  // Beast calls it for trailers too. They are read over: whoever merges a trailer into the head lets a body change
+  // what was judged.
   void on_field_impl(field name, beast::string_view name_text, beast::string_view value,
                      beast::error_code& code) override {
     if (is_header_done()) return;  // a trailer
@@ -201,6 +232,7 @@ RequestReader::Found RequestReader::take_head(std::string_view& bytes) {
     has_head_ = found == Found::Head;
     return found;
   }
+  // A target that is too long is told from fields that are too large, before all of it has come.
   const size_t first_line_max = kMethodBytesMax + 1 + limits_.target_bytes_max + 1 + kVersionBytes + kLineEnd.size();
   if (all.size() > first_line_max && all.substr(0, first_line_max).find('\n') == std::string_view::npos) {
     return refuse(414, "The URL is too long.");
@@ -211,7 +243,7 @@ RequestReader::Found RequestReader::take_head(std::string_view& bytes) {
   return Found::Nothing;
 }
 
-// `head` is whole. Beast would end the target at its first blank, so it is given a line with another one.
+// `head` is whole. Beast would end the target at its first blank, so it is given a line with the target "/" instead.
 RequestReader::Found RequestReader::parse_head(std::string_view head) {
   const std::string_view line = head.substr(0, head.find(kLineEnd));
   const size_t method_end = line.find(' ');
@@ -277,6 +309,7 @@ void RequestReader::append_to_body(std::string_view bytes) {
   body.append(bytes);
 }
 
+// The first refusal stays: next() looks at error_status_ before anything else.
 RequestReader::Found RequestReader::refuse(int status, const char* error) {
   error_status_ = status;
   error_ = error;

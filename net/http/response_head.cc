@@ -1,3 +1,6 @@
+// The head of an answer. Date comes first, then the handler's fields, then what the connection decides: coding,
+// framing, whether it stays open. A handler can set none of the last three, so a body always ends where its head
+// says.
 #include "net/http/response_head.h"
 
 #include <fmt/format.h>
@@ -8,14 +11,15 @@
 namespace hearth::net::http {
 namespace {
 
-// A value with a line break in it would be more fields than one.
+// Leaves out control characters. A value with a line break in it would become several fields.
 void append_field_text(std::string& to, std::string_view text) {
   for (const char c : text) {
     if (static_cast<unsigned char>(c) >= 0x20 || c == '\t') to += c;
   }
 }
 
-// IMF-fixdate, made once a second.
+// IMF-fixdate (RFC 9110 §5.6.7), made once a second for each thread. Not by strftime(), whose names of days and
+// months depend on the locale.
 std::string_view date_now() {
   static thread_local std::time_t made_at = 0;
   static thread_local std::string text;

@@ -1,3 +1,18 @@
+// TLS between bytes and bytes. OpenSSL never sees a socket.
+//
+//   recv() ─▶ came_ ─▶ TlsPipe::read ─▶ OpenSSL ─▶ plain bytes ─▶ Protocol
+//   send() ◀─ unsent_ ◀─ TlsPipe::write ◀─ OpenSSL ◀─ plain bytes ◀─ Outbox
+//
+// OpenSSL's own way is to read from the socket itself. Then bytes lie decrypted within it that epoll knows nothing
+// of, a read may have to wait until the socket is writable, and a loop that serves thousands must handle both. Here
+// one recv() is fed in to its end, and what OpenSSL wants to say piles up in unsent_ until the connection sends it.
+// So the loop treats both kinds of connection alike.
+//
+// The pipe is a BIO of our own, whose data is the session. came_ points into the caller's buffer and is set during
+// read() only.
+//
+// The certificate is a shared SSL_CTX behind a mutex. reload() makes a new one; connections that have begun keep the
+// old one alive. A failed reload changes nothing, and its sentence names the file and what is wrong with it.
 #include "net/http/tls.h"
 
 #include <fmt/format.h>
@@ -18,7 +33,8 @@
 
 namespace hearth::net::http {
 
-// What OpenSSL reads from and writes to, for one call: the session itself.
+// A BIO that reads from TlsSession::came_ and writes to TlsSession::unsent_. It never blocks and never fails: when
+// came_ is empty it says "retry", which OpenSSL reports as SSL_ERROR_WANT_READ.
 struct TlsPipe {
   static TlsSession& session(BIO* bio) { return *static_cast<TlsSession*>(BIO_get_data(bio)); }
 
@@ -76,7 +92,7 @@ int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size, con
 
 int refuse_password(char*, int, int, void*) { return -1; }  // nobody is there to be asked
 
-// Why OpenSSL did not take the file.
+// Turns OpenSSL's error queue into a sentence about the file. Empties the queue.
 std::string why_not(std::string_view what) {
   std::string reasons;
   while (const unsigned long code = ERR_get_error()) {
@@ -118,6 +134,7 @@ TlsSession::TlsSession(ssl_ctx_st* context) : ssl_(SSL_new(context)) {
 
 TlsSession::~TlsSession() { SSL_free(ssl_); }
 
+// One call decrypts at most one record. The caller repeats it until Nothing: only then is all of `came` taken.
 TlsSession::Reading TlsSession::read(std::string_view& came, std::span<char> to) {
   if (is_broken_) return {Heard::Broken};
   ERR_clear_error();
@@ -133,6 +150,7 @@ TlsSession::Reading TlsSession::read(std::string_view& came, std::span<char> to)
     case SSL_ERROR_ZERO_RETURN:
       return {Heard::Ended};
     default:
+      // The alert that OpenSSL has written is in unsent_. No other call of OpenSSL may follow on this session.
       is_broken_ = true;
       ERR_clear_error();
       return {Heard::Broken};
@@ -198,7 +216,8 @@ db::Result<TlsCertificate::Context> TlsCertificate::make_context(const TlsFiles&
   if (SSL_CTX_use_PrivateKey_file(made, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
     if (ERR_GET_LIB(ERR_peek_last_error()) != ERR_LIB_X509) return refuse("key", files.key, why_not("private key"));
   }
-  // Of another kind, it was taken; of the same, it was not.
+  // OpenSSL refuses a key of the certificate's kind that does not fit (above, ERR_LIB_X509), but takes one of another
+  // kind. Both end here.
   if (SSL_CTX_check_private_key(made) != 1) {
     return refuse("key", files.key, fmt::format("it is not the key of {}", files.certificate));
   }

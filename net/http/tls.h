@@ -1,5 +1,5 @@
-// TLS 1.2 and 1.3 (OpenSSL): a certificate with its key, and what it makes of the bytes of one connection. Nothing here
-// knows a socket: what came goes in and what it says comes out, and the other way round.
+// TLS 1.2 and 1.3 (OpenSSL): a certificate with its key, and the TLS side of one connection. Nothing here knows a
+// socket: bytes of the network go in and plain bytes come out, and the other way round.
 #pragma once
 
 #include <cstddef>
@@ -37,7 +37,7 @@ class TlsSession {
     Bytes,    // some, more may be there
     Nothing,  // all was taken, and more must come
     Ended,    // the client has said that it will send no more
-    Broken,   // not TLS, or none that we can agree on; what we have to say of it is unsent
+    Broken,   // not TLS, or no version and cipher that we share; the alert that says so is in unsent()
   };
   struct Reading {
     Heard heard;
@@ -53,7 +53,7 @@ class TlsSession {
   // Nothing will be written any more: says so, once.
   void end();
 
-  // For the socket: records, and what the handshake has to say.
+  // Bytes for the socket: records, and messages of the handshake.
   std::string_view unsent() const { return std::string_view(unsent_).substr(sent_); }
   void sent(size_t bytes);
 

@@ -1,5 +1,5 @@
-// What another thread holds of something that lives on an io thread: enough to send it word, as long as it lives there.
-// Thread: wake() any, the rest the home.
+// Lets any thread send word to an object that lives on an io thread, without owning that object. Thread: wake() any,
+// the rest the home.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@ namespace hearth::net::http {
 
 class Waker {
  public:
-  // `task` is run on the home thread for each wake(); it should hold what it wakes weakly, and lock it only there, so
-  // that it is destroyed nowhere else.
+  // Each wake() runs `task` on the home thread. `task` should hold its object weakly and lock it only there, so that
+  // the object is destroyed on no other thread.
   Waker(IoPool& io, size_t thread, std::function<void()> task) : io_(&io), thread_(thread), task_(std::move(task)) {}
 
   void wake() {
@@ -22,13 +22,13 @@ class Waker {
     if (io_ != nullptr) io_->post(thread_, task_);
   }
 
-  // What it wakes lives on that thread from here on. A task that was posted before runs where it was posted to.
+  // The object lives on `thread` from here on. A task that was posted before still runs on the old thread.
   void move_to(size_t thread) {
     const std::lock_guard lock(mutex_);
     thread_ = thread;
   }
 
-  // No task is posted from here on: the pool may go.
+  // No task is posted from here on, so the pool may be destroyed.
   void detach() {
     const std::lock_guard lock(mutex_);
     io_ = nullptr;

@@ -31,11 +31,12 @@ enum class CloseCode : uint16_t {  // RFC 6455 §7.4.1
 
 struct WebSocketOptions {
   size_t message_bytes_max = 16u << 20;             // past it: closed with 1009
-  // Silence is what we have not heard.
+  // Silence: we have heard nothing of the client.
   std::chrono::milliseconds ping_interval{25'000};  // of silence, until we ping
   std::chrono::milliseconds idle_time_max{90'000};  // of silence, until the client counts as gone
-  // A client that speaks by itself, after so long in which nothing went either way; 0: it does not. It is pinged only when
-  // its word is overdue by word_delay_max; or after ping_interval, when what we send puts that word off.
+  // The time after which a client speaks by itself when nothing went either way; 0: it never does. Such a client is
+  // pinged only when its word is overdue by word_delay_max, or after ping_interval when what we send puts its word
+  // off.
   std::chrono::milliseconds word_interval{0};
   std::chrono::milliseconds word_delay_max{5'000};
   // False: a ping would end the connection. The client is never pinged, and what we send breaks its silence: whether it is
@@ -82,9 +83,9 @@ class WebSocket {
   // permessage-deflate has been agreed on: frames may be made by deflated_frame_text.
   virtual bool is_deflated() const = 0;
 
-  // Memory of a message of the handler's that has begun and is not whole, when it is of several frames: from here on it counts
-  // with what the socket holds itself, and must go on at the pace that Limits demand. 0: there is none. Past a limit the
-  // socket is closed, not from within this call.
+  // Tells how many bytes the handler keeps of a message of several frames that is not whole yet. They count with what
+  // the socket holds itself, and the message must go on at the pace that Limits demand. 0: there is no such message.
+  // Past a limit the socket is closed, not from within this call.
   virtual void hold(size_t bytes) = 0;
 
   virtual bool is_closed() const = 0;  // or closing: nothing more can be sent

@@ -1,3 +1,18 @@
+// permessage-deflate (RFC 7692), each message by itself.
+//
+//   out:  payload ─ deflate, sync flush ─▶ blocks 00 00 ff ff          the tail is cut off (§7.2.1)
+//   in:   blocks ─ step ─ step ─ step ─▶ text;   then 00 00 ff ff is fed in again, so that zlib gives up its last bytes
+//                256 kB each
+//
+// The extension would allow both sides to keep their window from message to message, for better compression. That
+// costs 300 kB for each connection and makes frames unshareable: an event that goes to 1,000 listeners would be
+// compressed 1,000 times. So the answer says no_context_takeover for both sides; a deflater and a spare inflater for
+// each thread do for all. It also means that the length of one message tells nothing about another, which is what
+// attacks like CRIME measure.
+//
+// A step counts what it takes as well as what comes out. Deflate has blocks that say nothing: a payload of 16 MB of
+// them would keep a step that counted only its output busy to the end. MayHold is asked before the buffer grows, for
+// what the growing string will really take: a std::string doubles.
 #include "net/http/websocket_deflate.h"
 
 #include <zlib.h>
@@ -19,7 +34,8 @@ constexpr int kLevel = 1;  // on the threads that send
 constexpr size_t kPieceBytes = 16u << 10;
 constexpr std::string_view kTail("\0\0\xff\xff", 4);  // of every message, and left out of it (RFC 7692 §7.2.1)
 
-// RFC 7692 §7.1: what we do not know, or is there twice, or has a value that it can't have, makes the offer none.
+// RFC 7692 §7.1: a parameter that is unknown, is there twice or has a value that it cannot have makes us decline the
+// offer.
 bool can_be_met(std::string_view offer) {
   if (!equals_ignoring_case(take_item(offer, ';'), "permessage-deflate")) return false;
   std::set<std::string> seen;
@@ -40,7 +56,8 @@ bool can_be_met(std::string_view offer) {
     int bits = 0;
     const auto read = std::from_chars(parameter.data(), parameter.data() + parameter.size(), bits);
     if (read.ec != std::errc() || read.ptr != parameter.data() + parameter.size() || bits < 8 || bits > 15) return false;
-    // Our window is the same for all, so that frames can be shared.
+    // All clients get the same frames, made with the largest window. One that asks for a smaller window cannot have
+    // them.
     if (name == "server_max_window_bits" && bits < 15) return false;
   }
   return true;
@@ -70,6 +87,7 @@ bool offers_deflate(const Headers& headers) {
   return false;
 }
 
+// Returns a plain frame when compressing does not make it smaller: a sender may mix both (RFC 7692 §6).
 std::string deflated_frame_text(std::string_view payload) {
   if (payload.size() < kDeflateBytesMin || payload.size() > UINT32_MAX / 2) return frame_text(payload);
   thread_local Deflater deflater;  // a quarter of a megabyte, once for each thread that sends
@@ -102,7 +120,8 @@ struct MessageInflater::Stream {
   z_stream of{};
 };
 
-// Most messages are whole after one step: one stream for each thread does for them.
+// Most messages are whole after one step, so one idle stream for each thread is enough. A message that needs more
+// steps keeps its stream, and a second one is made meanwhile.
 std::unique_ptr<MessageInflater::Stream>& MessageInflater::spare() {
   thread_local std::unique_ptr<Stream> spare;
   return spare;
@@ -145,7 +164,7 @@ db::Result<bool> MessageInflater::step() {
     } else if (state != Z_OK && state != Z_BUF_ERROR) {
       return db::Error{db::ErrorCode::InvalidData, "not compressed as agreed"};
     }
-    // Room that is left says that there is nothing more to come out.
+    // zlib left room in the piece, so it has nothing more to give for the input so far.
     if (!rest_.empty() || (state != Z_STREAM_END && stream.avail_out == 0)) continue;
     if (in_tail_) return true;
     in_tail_ = true;

@@ -34,8 +34,8 @@ class MessageInflater {
   MessageInflater(const MessageInflater&) = delete;
   MessageInflater& operator=(const MessageInflater&) = delete;
 
-  // Whether the message is whole: then take() has it. Errors, after which there is no going on: InvalidData (not such
-  // data), TooLarge (more than `bytes_max`), Unavailable: `may_hold` said no.
+  // One step. Returns whether the message is whole; take() then has it. Errors, after which there is no going on:
+  // InvalidData (not compressed as agreed), TooLarge (more than `bytes_max`), Unavailable (`may_hold` said no).
   db::Result<bool> step();
   std::string take();
   size_t held_bytes() const { return payload_.capacity() + message_.capacity(); }
@@ -47,8 +47,8 @@ class MessageInflater {
   const size_t bytes_max_;
   const MayHold* const may_hold_;
   std::string message_{};
-  std::string_view rest_;  // of the payload, then of what every message leaves out
-  bool in_tail_ = false;   // it is the latter
+  std::string_view rest_;  // of the payload, and then of the tail that every message leaves out
+  bool in_tail_ = false;   // rest_ is of the tail
   std::unique_ptr<Stream> stream_;
 };
 

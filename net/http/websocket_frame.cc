@@ -1,3 +1,16 @@
+// WebSocket frames (RFC 6455 §5): ours are written in one go, a client's are read as they come.
+//
+//   bytes ─▶ take_header ─▶ on_header ─▶ payload, unmasked in place ─▶ on_frame_end ─┬─▶ control frame
+//                ▲                                                                   ├─▶ whole message, inflated
+//                └──────────────── the next frame ◀──────────────────────────────────┘
+//
+// FrameReader is a state machine that can stop behind any byte: in a header (header_bytes_), in a payload (left_),
+// between the frames of a message (in_message_), between two steps of inflation (inflating_). Control frames may
+// stand between the frames of a message, so they have a buffer of their own.
+//
+// It believes no length. A message that announces 16 MB has no memory before its bytes come, but for a first 64 kB.
+// Limits apply to the sum of the frames, and again to what comes out of the inflater. What a client may not do ends
+// the connection with the code of RFC 6455 §7.4.1; the checks are in the order in which the bytes tell.
 #include "net/http/websocket_frame.h"
 
 #include <algorithm>
@@ -12,7 +25,7 @@
 namespace hearth::net::http {
 namespace {
 
-constexpr size_t kMessageKeepMax = 64u << 10;  // a message's first room is no more than this, whatever its head says
+constexpr size_t kMessageKeepMax = 64u << 10;  // memory reserved for a message on the word of its header alone
 
 bool is_control(Opcode opcode) { return static_cast<uint8_t>(opcode) >= 8; }
 
@@ -22,6 +35,8 @@ bool may_be_received(uint16_t code) {
   return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
 }
 
+// XORs eight bytes at a time. Masking hides nothing from us: it keeps a page from making a browser send bytes that a
+// proxy would take for a request (RFC 6455 §10.3).
 void unmask(char* bytes, size_t count, const std::array<uint8_t, 4>& key, uint8_t& key_at) {
   std::array<uint8_t, 8> turned{};
   for (size_t i = 0; i < turned.size(); ++i) turned[i] = key[(key_at + i) % 4];
@@ -79,7 +94,7 @@ void append_close_frame(std::string& to, CloseCode code, std::string_view reason
     payload += static_cast<char>(number >> 8);
     payload += static_cast<char>(number & 0xff);
     size_t size = std::min(reason.size(), kControlPayloadMax - 2);
-    // Not in the midst of a character.
+    // A reason must be UTF-8: it is cut between two characters.
     while (size < reason.size() && size > 0 && (static_cast<uint8_t>(reason[size]) & 0xc0) == 0x80) --size;
     payload += reason.substr(0, size);
   }
@@ -110,7 +125,7 @@ bool FrameReader::take_header(std::string_view& bytes) {
   }
 }
 
-// Looks at a whole header. Nothing: a payload may follow.
+// Judges a whole header, and makes ready for its payload. Returns Nothing when the frame is allowed.
 FrameReader::Found FrameReader::on_header() {
   const unsigned opcode = header_[0] & 0x0f;
   const bool is_deflated = (header_[0] & kDeflatedBit) != 0;
@@ -165,7 +180,7 @@ FrameReader::Found FrameReader::on_close_payload() {
   return Found::Close;
 }
 
-// Nothing: it was not the last frame of its message, or a pong.
+// Returns Nothing when the frame was not the last one of its message, or the message is dropped.
 FrameReader::Found FrameReader::on_frame_end() {
   in_payload_ = false;
   header_bytes_ = 0;
@@ -189,6 +204,8 @@ FrameReader::Found FrameReader::on_frame_end() {
   return inflate_more();
 }
 
+// One step. Which error it is decides what the client is told: too large is its fault, no room is ours (try again
+// later).
 FrameReader::Found FrameReader::inflate_more() {
   const db::Result<bool> whole = inflating_->step();
   if (!whole.ok()) {
@@ -209,6 +226,7 @@ FrameReader::Found FrameReader::on_message() {
   return Found::Message;
 }
 
+// An empty payload passes through the loop once with `part` 0, so that on_frame_end() sees every frame.
 FrameReader::Found FrameReader::next(std::string_view& bytes) {
   if (inflating_ != nullptr) return inflate_more();
   for (;;) {

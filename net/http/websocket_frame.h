@@ -41,12 +41,12 @@ class FrameReader {
   // More: a message has come and is being inflated; next() goes on with that, before it takes bytes.
   enum class Found : uint8_t { Nothing, More, Message, Ping, Pong, Close, Error };
 
-  // Memory of a message that is not whole.
+  // Memory that a message takes which is not whole.
   size_t held_bytes() const {
     if (inflating_ != nullptr) return inflating_->held_bytes();
     return message_.capacity() > kShortBytes ? message_.capacity() : 0;
   }
-  // Something has begun and is not whole.
+  // Whether a frame or a message has begun that is not whole.
   bool is_within() const { return in_message_ || in_payload_ || header_bytes_ > 0 || inflating_ != nullptr; }
   // From here on messages are read and forgotten.
   void drop_messages() {

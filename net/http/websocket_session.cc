@@ -1,3 +1,33 @@
+// A WebSocket at work: messages in order, one long message without a long turn, silence, and the end.
+//
+//                       ┌──── Message, Ping, Close … ──▶ on_found ─▶ handler
+//   bytes ─▶ on_bytes ──┤ FrameReader::next
+//              │   ▲    └──── More: 256 kB of a compressed message are inflated, and it is not whole;
+//              ▼   │          or 1,000 frames are handled, and more have been read
+//            held_ │                     └─▶ read_later: post() ─┐   other connections have their turn here
+//                  └── read_held ◀───────────────────────────────┘
+//   held_: kept while paused, while the rest is read later, or behind older bytes
+//
+// Order. Bytes that came while held_ is not empty go behind it, so nothing overtakes. While the session is paused or
+// reads later, its connection does not read: held_ then grows by no more than what one recv() had brought.
+//
+// Inflation in steps. 16 MB of text can come from 16 kB. To inflate that at once would hold up every other connection
+// of the thread. A worker could do it, but the next frames of the same connection would have to wait for it all the
+// same; so the io thread does it, a step at a time, and posts itself the next step.
+//
+// What is not whole (struct Unfinished) counts in the budget of half_received.h: the frames so far, what was inflated
+// of them, what waits in held_, and what the handler says it keeps (hold()). It must also go on at the pace of
+// LeastPace. While we do not read, the client cannot go on, so its time begins anew. An idle socket has no
+// Unfinished.
+//
+// Silence. One Deadline serves everything that time decides; watch_silence() sets it to the nearest of: the client
+// counts as gone, a ping is due, the unfinished message is too slow. Pings are sent as late as possible: an SDK
+// speaks by itself (word_interval), so most idle clients need none.
+//
+// The end: Open ─ close() ─▶ Closing ─ the client's close frame ─▶ Closed.  Open ─ its close frame, an error ─▶
+// Closed. In Closing we still read, and drop, what the client sends: closing the socket under a client that talks
+// would make the kernel reset it, and the client would lose our last words. handler_->on_close() is called exactly
+// once, by whichever of end() and on_gone() comes first (tell_of_end).
 #include "net/http/websocket_session.h"
 
 #include <openssl/sha.h>
@@ -15,6 +45,7 @@ namespace {
 constexpr size_t kFramesPerStep = 1'000;  // 64 kB, which are read at once, may hold ten times as many
 }  // namespace
 
+// RFC 6455 §4.2.2: the hash proves to the client that we have read its key, and are no cache or plain web server.
 std::string websocket_head(std::string_view key, bool deflated) {
   const std::string salted = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
   std::array<unsigned char, SHA_DIGEST_LENGTH> digest;
@@ -51,6 +82,8 @@ WebSocketSession::WebSocketSession(Connection& connection, std::shared_ptr<WebSo
   deadline_.set(look_interval_);
 }
 
+// From here on the handler hears messages. Exchange::accept_websocket() has returned before, so the handler knows its
+// socket.
 void WebSocketSession::start(std::string_view bytes) {
   if (connection_ == nullptr) return;
   held_ += bytes;
@@ -63,12 +96,14 @@ void WebSocketSession::start(std::string_view bytes) {
 
 void WebSocketSession::on_bytes(std::string_view bytes) {
   if (state_ == State::Closed) return;
+  // Any byte breaks the silence, also one of a message that is far from whole.
   heard_at_ = std::chrono::steady_clock::now();
   has_pinged_ = false;
   if (is_paused_ || reads_later_ || !held_.empty()) {
     held_ += bytes;
     return watch_unfinished(bytes.size());
   }
+  // The handler may close the connection, and so end the last owner of this session.
   const auto self = shared_from_this();
   const size_t come = bytes.size();
   size_t frames = 0;
@@ -93,6 +128,7 @@ void WebSocketSession::on_bytes(std::string_view bytes) {
 
 // ---- what is not whole ----
 
+// Made when the first byte of a message is left over, and not before: most messages are whole when they come.
 WebSocketSession::Unfinished& WebSocketSession::unfinished() {
   if (unfinished_ == nullptr) {
     const Hub& hub = connection_->hub();
@@ -104,6 +140,7 @@ WebSocketSession::Unfinished& WebSocketSession::unfinished() {
   return *unfinished_;
 }
 
+// `inflated`: bytes that the inflater is about to ask the allocator for, beyond what the reader holds.
 std::optional<HalfReceived::Refusal> WebSocketSession::count_held(size_t inflated) {
   const size_t waiting = held_.empty() ? 0 : held_.capacity();
   return unfinished().share.hold(reader_.held_bytes() + handler_bytes_ + waiting + inflated);
@@ -118,13 +155,13 @@ void WebSocketSession::watch_unfinished(size_t bytes_come) {
 void WebSocketSession::hold(size_t bytes) {
   if (handler_bytes_ == bytes) return;
   handler_bytes_ = bytes;
-  if (is_reading_ || is_closed()) return;  // on_bytes looks at it
+  if (is_reading_ || is_closed()) return;  // on_bytes() counts it at its end
   loop_.later([self = shared_from_this()] {
     if (!self->is_closed()) self->watch_unfinished(0);
   });
 }
 
-// Not from within a call of the handler's.
+// Says why, and ends. Calls the handler's on_close(), so it must not be called from within a call of the handler's.
 void WebSocketSession::give_up(CloseCode code, std::string_view reason) {
   close_code_ = code;
   std::string frame;
@@ -133,6 +170,8 @@ void WebSocketSession::give_up(CloseCode code, std::string_view reason) {
   end();
 }
 
+// Every frame counts as a request, control frames too: a client that sends nothing but pings costs as much as one
+// that writes.
 void WebSocketSession::on_found(FrameReader::Found found) {
   connection_->count_request();
   switch (found) {
@@ -146,7 +185,7 @@ void WebSocketSession::on_found(FrameReader::Found found) {
       return;
     }
     case FrameReader::Found::Ping: {
-      // A client who pings and does not read is no reason to keep its pongs.
+      // A client that pings and does not read gets no pongs: they would pile up.
       if (backlog_bytes() > connection_->hub().limits.backlog_bytes_pause) return;
       std::string frame;
       append_frame(frame, Opcode::Pong, reader_.control());
@@ -174,7 +213,7 @@ void WebSocketSession::on_found(FrameReader::Found found) {
   }
 }
 
-// Both have said goodbye, or there is no talking to this client.
+// Both sides have said goodbye, or the client has broken the protocol or a limit.
 void WebSocketSession::end() {
   state_ = State::Closed;
   held_ = {};
@@ -182,7 +221,7 @@ void WebSocketSession::end() {
   unfinished_.reset();
   deadline_.clear();
   connection_->close_after_sending();
-  tell_of_end();  // now: the connection may linger, and what rests on the client's presence ends here
+  tell_of_end();  // not when the connection is gone: it may linger for seconds, and onDisconnect writes must not wait
 }
 
 void WebSocketSession::tell_of_end() {
@@ -192,6 +231,7 @@ void WebSocketSession::tell_of_end() {
   handler->on_close(close_code_);
 }
 
+// A FIN without a close frame: nothing that we could still say would be an answer, so the connection goes at once.
 void WebSocketSession::on_end() { connection_->close(); }
 
 void WebSocketSession::on_drained() {
@@ -215,7 +255,8 @@ void WebSocketSession::on_gone() {
 void WebSocketSession::on_deadline() {
   if (connection_ == nullptr) return;
   if (state_ == State::Closing) {
-    // To close on a client who is still talking would be to reset the connection, and it would lose what it has not read.
+    // Closing the socket while the client still talks would reset the connection, and it would lose what it has not
+    // read. It is waited for while it takes bytes or sends some, but no longer than goodbye_time_max.
     const Limits& limits = connection_->hub().limits;
     const auto now = std::chrono::steady_clock::now();
     const bool is_there = backlog_bytes() > 0 || now - heard_at_ < limits.linger_time_max;
@@ -224,7 +265,7 @@ void WebSocketSession::on_deadline() {
   }
   const auto now = std::chrono::steady_clock::now();
   if (unfinished_ != nullptr) {
-    // While we do not read, nothing can come.
+    // While we do not read, nothing can come: the client's time begins anew.
     if (!is_read() || backlog_bytes() > 0) unfinished_->pace.begin(now);
     if (unfinished_->pace.is_over(now)) {
       connection_->hub().half_received->count(HalfReceived::Refusal::TooSlow);
@@ -235,11 +276,11 @@ void WebSocketSession::on_deadline() {
 }
 
 void WebSocketSession::watch_silence(IoLoop::Time now) {
-  // Who still takes what we send is there; and while much waits we do not hear.
+  // A client that still takes what we send is there. (If it takes nothing, Connection::flush() ends it.)
   if (backlog_bytes() > 0) heard_at_ = now;
   const IoLoop::Time since = answers_pings_ ? heard_at_ : std::max(heard_at_, sent_at_);
   const auto silence = std::chrono::ceil<std::chrono::milliseconds>(now - since);
-  // While we do not read we do not hear either; but a client whose messages we do not want to read is there.
+  // While we do not read we cannot hear the client. Its messages wait in the kernel, so it does not count as gone.
   const bool reads = is_read();
   if (reads && silence >= idle_time_max_) {
     counters_.reach(Limit::IdleTime);
@@ -258,10 +299,12 @@ void WebSocketSession::watch_silence(IoLoop::Time now) {
   deadline_.set(std::clamp(next, std::chrono::milliseconds(1), look_interval_));
 }
 
-// Of silence, until the client is to be pinged; nothing: it is not.
+// The length of silence after which the client is pinged. Nothing: it is not pinged, or has been and has not answered
+// yet.
 std::optional<std::chrono::milliseconds> WebSocketSession::ping_after() const {
   if (!answers_pings_ || has_pinged_) return std::nullopt;
-  // What we sent just behind the client's last word, an answer as a rule, puts the next one off by no more than it may be late.
+  // An SDK sends its keepalive when nothing went either way for word_interval, so whatever we send puts it off. An
+  // answer right behind the client's last word puts it off by less than word_delay_max, and may be ignored here.
   const bool speaks = word_interval_.count() > 0 && sent_at_ <= heard_at_ + word_delay_max_;
   return speaks ? word_interval_ + word_delay_max_ : ping_interval_;
 }
@@ -302,11 +345,12 @@ void WebSocketSession::resume() {
   heard_at_ = std::chrono::steady_clock::now();
   update_reading();
   if (is_reading_ || (held_.empty() && !reads_later_)) return;
-  // Not from within a call of the handler's.
+  // The handler may have called resume() from within on_message(): what is held is read when that has returned.
   loop_.later([self = shared_from_this()] { self->read_held(); });
 }
 
-// What was read goes on to be inflated and handled when others of the thread have had their turn.
+// What was read goes on to be inflated and handled when others of the thread have had their turn. By post() and not by
+// later(), which would run in this same turn, before any other connection is heard.
 void WebSocketSession::read_later() {
   reads_later_ = true;
   update_reading();

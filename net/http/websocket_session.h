@@ -1,4 +1,5 @@
-// A WebSocket on a connection (RFC 6455). Thread: the connection's home.
+// A WebSocket on a connection (RFC 6455). How it reads, inflates in steps and ends is told at the head of
+// websocket_session.cc. Thread: the connection's home.
 #pragma once
 
 #include <chrono>
@@ -20,7 +21,7 @@ std::string websocket_head(std::string_view key, bool deflated = false);
 class WebSocketSession : public Protocol, public WebSocket, public std::enable_shared_from_this<WebSocketSession> {
  public:
   // Nothing is read before start().
-  // `owner`: whose bytes those are that are not a whole message yet.
+  // `owner`: the address that unfinished messages are charged to (half_received.h).
   WebSocketSession(Connection& connection, std::shared_ptr<WebSocketHandler> handler, const WebSocketOptions& options,
                    HalfReceived::Owner owner);
 

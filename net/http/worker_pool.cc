@@ -1,3 +1,8 @@
+// Threads for work that would hold up an io thread. One queue, first come first served.
+//
+// try_run() lets work in from outside, and has a limit: beyond it the caller says 503. run() is for the next step of
+// work that has been let in, and has none: refusing it would leave a request half done. Its number is bounded by that
+// of connections. The destructor runs what is queued, for a task may own an answer that somebody waits for.
 #include "net/http/worker_pool.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// A few threads for what takes long and waits for nobody: parsing, serialising, compressing. Thread: any.
+// A few threads for work that takes long and waits for nothing: parsing, serialising, compressing. Thread: any.
 #pragma once
 
 #include <condition_variable>
@@ -20,7 +20,7 @@ class WorkerPool {
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  // False when the queue is full: the caller answers 503, or does without.
+  // Returns false when the queue is full: the caller answers 503, or does without.
   [[nodiscard]] bool try_run(std::function<void()> task);
 
   // For the next step of something that has been let in, which is bounded by the number of connections.

@@ -1,3 +1,10 @@
+// The body of a write: what is written, and what its reply will say.
+//
+//   read_body ─▶ Change{write, value | entries} ─▶ Guard::write ─▶ settle(answer) ─▶ the reply shows what was written
+//
+// A reply repeats the value as it was written, with server values resolved. Timestamps can be resolved here from the
+// answer's time. What an increment comes to only the tree knows, so such a write asks for the value afterwards
+// (wants_value). A reply cannot show what a write did not ask for; then it repeats what was sent.
 #include "net/rest/body.h"
 
 #include <algorithm>
@@ -48,7 +55,7 @@ Result<void> read_value(Change& change, const Request& request, std::string&& bo
   return {};
 }
 
-// `value` as it was written by `overwrite`. What can't be told stays as it was asked for.
+// Returns `value` as `overwrite` has written it. What cannot be told stays as it was asked for.
 Value settled(const Value& value, const db::Overwrite& overwrite, const db::Write& write, const db::Answer& answer) {
   if (!value.has_server_values()) return value;
   if (!answer.value.is_null()) {

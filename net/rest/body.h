@@ -28,7 +28,7 @@ struct Change {
 db::Result<Change> read_body(const Request& request, std::string&& body, std::string_view content_type,
                              std::string_view push_id);
 
-// From here on `change` holds what was written, server values resolved, as far as the answer tells.
+// Puts what was written into `change`: the value with server values resolved, as far as the answer tells.
 void settle(Change& change, const Request& request, const db::Answer& answer);
 
 }  // namespace hearth::net::rest

@@ -1,3 +1,5 @@
+// Text of an answer in pieces: compact JSON from a source, perhaps laid out (pretty.h), perhaps wrapped in a
+// function's call.
 #include "net/rest/body_text.h"
 
 #include <utility>
@@ -5,7 +7,7 @@
 namespace hearth::net::rest {
 namespace {
 
-// One entry after the other: only one is being written at a time.
+// Writes an object of entries in pieces. One writer at a time exists, for the entry at which the text is.
 class EntriesWriter {
  public:
   EntriesWriter(Entries entries, db::JsonStyle style) : entries_(std::move(entries)), style_(style) {}
@@ -52,6 +54,7 @@ JsonSource json_source(Entries entries, db::JsonStyle style) {
   return [writer](std::string& chunk, size_t bytes) { return writer->next(chunk, bytes); };
 }
 
+// A text that is there as a whole is one piece, whatever its size: only short ones are given so.
 JsonSource json_source(std::string text) {
   return [text = std::move(text), is_done = false](std::string& chunk, size_t) mutable {
     if (is_done) return false;

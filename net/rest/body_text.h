@@ -36,7 +36,7 @@ class BodyText {
   JsonSource source_;
   std::optional<PrettyPrinter> pretty_;
   std::string compact_;
-  std::string before_, after_;  // what it is wrapped in, until written
+  std::string before_, after_;  // the call around the text, until it is written
   bool is_done_ = false;
 };
 

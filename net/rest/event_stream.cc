@@ -1,3 +1,33 @@
+// A listener whose events leave as server-sent events, and how a client comes back without a gap.
+//
+//   begin ─ Guard::open, listen ─▶ shard ─ story ─ wake, any thread ─▶ pump, home thread
+//                                                                       │ queue_: items in order
+//                                     large data: a worker makes text ◀─┤ is_encoding_: the rest waits behind it
+//                                                                       ▼
+//   Answer refused ─▶ 401 …     Answer ok ─▶ open: 200, first put     Event ─▶ put, patch     Revoked, Ended ─▶ cancel
+//
+// Resume. Each event of a stream with `eventIds` carries `id: LIFE:SEQUENCE`, where LIFE names the store's history
+// and SEQUENCE the commit. A client that comes back sends the last id that it saw (Last-Event-ID):
+//
+//   commits   …  41  42  43  44  45          the client saw 42, then its connection broke
+//   told          ▲   ▲   ·   ·
+//                     └ Last-Event-ID: 42    the shard remembers which paths changed in 43-45, and tells what is there
+//                                            now: one patch with id 45, or nothing when no path of this stream changed
+//
+// - Only net changes are told, never values in between: an id can be made up, and would show what was not allowed
+//   then.
+// - When the id is of another life (a restore, an unclean start without sync), too old, or the stream has a query,
+//   the answer is a fresh put of everything. A client cannot tell the two apart, and need not: both lead to the
+//   present value.
+// - The answer to the listen is a read and a subscription at one sequence, so no event is lost or doubled between
+//   them.
+//
+// Data of an event is made once for all streams of a style and kept in the event's body (event_data); head and tail
+// are each stream's own. Above kInlineBytesMax a worker makes it; what comes behind waits, so that order is kept.
+//
+// Owners. Until there is a stream, waiting_ holds this object (held_), since the client may not be answered for a
+// while. From open() on the stream's on_closed callback does. The shard's waker and all tasks hold it weakly or are
+// posted back home.
 #include "net/rest/event_stream.h"
 
 #include <algorithm>
@@ -13,6 +43,7 @@ namespace {
 constexpr uint64_t kListener = 1;
 constexpr size_t kCopyBytesMax = 4096;  // up to this, one piece costs less than three
 
+// The data that an item would have to be told with, if it has any.
 std::shared_ptr<const db::Body> body_of(const db::Item& item) {
   if (const auto* event = std::get_if<db::Event>(&item)) return event->body;
   if (const auto* answer = std::get_if<db::Answer>(&item)) return answer->first;
@@ -42,11 +73,11 @@ void EventStream::begin(const std::string& space, rules::Auth auth) {
                                   rules::Expired::Refused);
   if (!session.ok()) return refuse(session.error());
   session_ = std::move(session).value();
-  // A kick finds it from here on; one that came before has to be asked for.
+  // From here on a kick finds this session. One that came between the verdict and now has to be asked for.
   if (with_.guard.is_revoked(space, proven)) {
     return refuse({db::ErrorCode::InvalidToken, "Auth token was revoked: its user has been signed out since."});
   }
-  // From here on, until there is a stream to own this, the handler does.
+  // From here on the handler's Waiting owns this object, until there is a stream to own it.
   held_ = with_.waiting.hold(shared_from_this());
   db::Listen listen;
   listen.path = request_.path;
@@ -62,6 +93,7 @@ void EventStream::pump() {
   tell_queued();
 }
 
+// Takes items off the queue in order, up to one whose data is large and not made yet.
 void EventStream::tell_queued() {
   while (session_ != nullptr && !is_encoding_ && !queue_.empty()) {
     const std::shared_ptr<const db::Body> body = body_of(queue_.front());
@@ -73,7 +105,7 @@ void EventStream::tell_queued() {
   }
 }
 
-// Makes the text of a large body where it holds nobody up; the body keeps it, for all streams.
+// Has a worker make the text of a large body. The body keeps the text, so take() and other streams find it there.
 void EventStream::encode(const std::shared_ptr<const db::Body>& body) {
   is_encoding_ = true;
   with_.workers.run([self = shared_from_this(), body] {
@@ -94,7 +126,7 @@ void EventStream::take(const db::Item& item) {
     tell(answer->first, answer->sequence);
   } else if (const auto* event = std::get_if<db::Event>(&item)) {
     if (event->kind == db::Event::Kind::Revoked) {
-      if (event->error->code == db::ErrorCode::ExpiredToken) return end(kAuthRevoked);  // the timer is late
+      if (event->error->code == db::ErrorCode::ExpiredToken) return end(kAuthRevoked);  // before watch_expiry()'s timer
       return end(cancel_text(*event->error));
     }
     tell(event->body, event->sequence);
@@ -116,7 +148,7 @@ void EventStream::refuse(const db::Error& error) {
 
 void EventStream::open() {
   http::Response head = reply_head(200, "text/event-stream; charset=utf-8");
-  head.headers.emplace_back("X-Accel-Buffering", "no");  // nginx would hold events back
+  head.headers.emplace_back("X-Accel-Buffering", "no");  // else nginx collects events before it passes them on
   stream_ = exchange_->open_stream(head.status, head.headers);
   exchange_ = nullptr;
   stream_->set_on_closed([self = shared_from_this()] { self->on_closed(); });
@@ -130,11 +162,13 @@ void EventStream::watch_expiry() {
   if (!expires) return;
   const auto left = std::max(std::chrono::milliseconds(0), *expires - with_.clock.now());
   expiry_ = http::IoPool::schedule(left, [this, expires] {
-    if (with_.clock.now() < *expires) return watch_expiry();  // it was set back
+    if (with_.clock.now() < *expires) return watch_expiry();  // the clock was set back
     end(kAuthRevoked);
   });
 }
 
+// What a projection leaves of an event may be nothing, and so may the text in a style without priorities: then
+// nothing is sent.
 void EventStream::tell(const std::shared_ptr<const db::Body>& whole, uint64_t sequence) {
   const std::shared_ptr<const db::Body> shown = db::projected(whole, request_.path, request_.projection);
   if (shown == nullptr) return;
@@ -149,6 +183,7 @@ void EventStream::tell(const std::shared_ptr<const db::Body>& whole, uint64_t se
   stream_->send(tail);
 }
 
+// Also the moment at which the lease of a large first value ends: with nothing waiting, the client has it.
 void EventStream::keep_alive() {
   if (stream_->backlog_bytes() == 0) lease_.reset();
   stream_->send(kKeepAlive);

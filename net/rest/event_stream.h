@@ -4,7 +4,8 @@
 //                                             allowed ─▶ 200, put /
 //   wake (any thread) ─▶ pump ─▶ [worker: large data as text] ─▶ Stream
 //
-// It ends when the client goes, when its read is revoked (`cancel`) or its credential expires (`auth_revoked`).
+// The stream ends when the client goes, when its right to read is revoked (`cancel`) or its credential expires
+// (`auth_revoked`). How a client comes back with Last-Event-ID is told at the head of event_stream.cc.
 // Thread: the home io thread of its connection.
 #pragma once
 
@@ -27,22 +28,22 @@
 
 namespace hearth::net::rest {
 
-inline constexpr size_t kInlineBytesMax = 64u << 10;  // more is not parsed or serialised on the threads that pass it on
+inline constexpr size_t kInlineBytesMax = 64u << 10;  // workers parse and serialise what is larger
 
-// What all requests of a server share. Outlives them.
+// What all requests of a server share. Outlives the requests.
 struct Surroundings {
   rules::Guard& guard;
   http::IoPool& io;
   http::WorkerPool& workers;
   const db::Clock& clock;
   Waiting& waiting;
-  std::chrono::milliseconds keep_alive;  // between two events that say just that
-  db::Counter* serialised = nullptr;     // events that were; null: nobody counts
+  std::chrono::milliseconds keep_alive;  // between two keep-alive events
+  db::Counter* serialised = nullptr;     // counts events that were turned into text; null: nobody counts
 };
 
 class EventStream final : public std::enable_shared_from_this<EventStream> {
  public:
-  // Answers `exchange`, with a stream or with why not. `space`: a name as the guard resolved it.
+  // Answers `exchange` with a stream, or with the reason why there is none. `space`: a name as the guard resolved it.
   static void start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, Request request,
                     const std::string& space, rules::Auth auth);
 
@@ -71,9 +72,9 @@ class EventStream final : public std::enable_shared_from_this<EventStream> {
   std::shared_ptr<http::Waker> waker_;
   std::unique_ptr<rules::Session> session_;  // null before begin and after the end
   std::shared_ptr<http::Stream> stream_;     // null before open and after the end
-  uint64_t held_ = 0;                        // by `waiting`, until there is a stream
-  std::deque<db::Item> queue_;               // behind one whose data a worker serialises
-  std::shared_ptr<const db::Body> encoded_;  // whose data has been
+  uint64_t held_ = 0;                        // the number under which Waiting holds this, until there is a stream
+  std::deque<db::Item> queue_;               // items that wait, the first perhaps for a worker to make its text
+  std::shared_ptr<const db::Body> encoded_;  // the body whose text a worker has just made
   db::Lease lease_;  // of a large first value, until it is read
   bool is_encoding_ = false;
   http::Timer next_keep_alive_;

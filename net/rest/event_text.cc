@@ -1,3 +1,6 @@
+// The lines of server-sent events. Data is made once for each style and kept in the event's body; what stands around
+// it is made for each stream. Streams without `format=export` know no priorities: an event that is nothing but a
+// priority is "" and not sent.
 #include "net/rest/event_text.h"
 
 #include <algorithm>

@@ -1,3 +1,27 @@
+// The path of a request, and on which thread each step runs.
+//
+//   io thread (home)                                 workers                      shard, readers, key source
+//   ────────────────────────────────────────────────────────────────────────────────────────────────────────
+//   handle: parse_request ─▶ refusal
+//     authenticate ─ key not known ──────────────────────────────────────────────▶ verify_late ─┐
+//     on_verdict ◀───────────────── post ───────────────────────────────────────────────────────┘
+//     dispatch ─▶ serve
+//       read  ───────────────────────────────────────────────────────────────────▶ Guard::read ─┐
+//       write ─ body > 64 kB ──────────────────────▶ write_body ─────────────────▶ Guard::write ┤
+//               else write_body ─────────────────────────────────────────────────▶ Guard::write ┤
+//                                     answer > 64 kB ┌─ tell_read, tell_written ◀───────────────┤
+//                                                    │              answer ≤ 64 kB: right there ┘
+//   HttpSession ◀─ respond: by post() ◀──────────────┴───────────────────────────
+//
+// One Call holds everything of a request. Only one step has it at a time, so it needs no lock. What holds:
+// - A handler never blocks. Whatever may take long goes to a worker by try_run(), which may say that the server is
+//   overloaded; an answer that is due goes by run(), which may not.
+// - Every callback that is given away goes through waiting_ (waiting.h). Answers come late, on threads of others, and
+//   maybe when the server is gone: then they find nothing. So `this` is safe in them.
+// - Who asks is settled before any data is read. After a late verdict it is asked once more whether that user has
+//   been signed out.
+// - A read tells the database when its client has left (Presence), so that nobody scans for nobody. A write is not
+//   given up: whether it was done must not depend on the client's patience.
 #include "net/rest/handler.h"
 
 #include <fmt/format.h>
@@ -33,7 +57,7 @@ namespace {
 using db::Error;
 using db::ErrorCode;
 
-// A request on its way: what was asked, by whom, and, for writes, of what.
+// One request with all that its steps need: what was asked, by whom, in which namespace, and for writes the change.
 struct Call {
   std::shared_ptr<http::Exchange> exchange;
   rest::Request request;
@@ -42,7 +66,7 @@ struct Call {
   rest::Change change;
 };
 
-// For the log.
+// What the request does, for the log of slow requests.
 const char* deed_of(const rest::Request& request) {
   switch (request.endpoint) {
     case Endpoint::Dump:
@@ -92,6 +116,7 @@ const char* deed_of(const rest::Request& request) {
   return request.if_match ? "conditional overwrite" : "overwrite";
 }
 
+// A shallow read that wants the ETag of the whole value has to read the whole value; its keys are taken here.
 db::Value shallow_of(const db::Value& value) {
   if (!value.is_object()) return value.without_priority();
   std::vector<std::pair<std::string, db::Value>> children;
@@ -113,7 +138,7 @@ void fail(const Call& call, const Error& error) {
   call.exchange->respond(rest::error_reply_of(error, call.request.callback));
 }
 
-// What an admin did, and who it was.
+// Logs what an admin did, and which one.
 void log_act(const Call& call, std::string_view what) {
   http::log(http::LogLevel::Info, what,
             {{"ns", call.space},
@@ -122,7 +147,8 @@ void log_act(const Call& call, std::string_view what) {
              {"peer", call.exchange->request().peer}});
 }
 
-// What is read holds its lease until it is sent.
+// The lease counts a large value in memory. It is held by the source of the body, so it ends when the last piece has
+// been made.
 rest::JsonSource leased(rest::JsonSource source, db::Lease lease) {
   if (lease == nullptr) return source;
   return [source = std::move(source), lease = std::move(lease)](std::string& chunk, size_t bytes) {
@@ -226,7 +252,8 @@ void RestHandler::Core::handle(std::shared_ptr<http::Exchange> exchange) {
   authenticate(call);
 }
 
-// Who asks. A token whose key is still to be fetched is waited for; all goes on where the connection is at home.
+// Settles who asks. When the key of a token has to be fetched, the request waits for it; in any case it goes on on the
+// connection's home thread. `owner` is believed of this machine's own pages and of programs only (net/http/origin.h).
 void RestHandler::Core::authenticate(const std::shared_ptr<Call>& call) {
   const auto& credential = call->request.credential;
   if (!credential) return on_verdict(call, rules::Auth());
@@ -242,7 +269,7 @@ void RestHandler::Core::authenticate(const std::shared_ptr<Call>& call) {
   if (auto verdict = verifier_.verify(*credential, space, asker)) return on_verdict(call, std::move(*verdict));
   verifier_.verify_late(*credential, space, asker, waiting_.expect_a<db::Result<rules::Auth>>([this, call, space](db::Result<rules::Auth> auth) {
     with_.io.post(call->exchange->thread(), [this, call, space, auth = std::move(auth)]() mutable {
-      // They may have been signed out while the verdict was on its way.
+      // The user may have been signed out while the verdict was on its way.
       if (auth.ok()) {
         if (const auto still = verifier_.still_good(auth.value(), space); !still.ok()) auth = still.error();
       }
@@ -340,6 +367,8 @@ void RestHandler::Core::tell_info(Call& call) {
                      rest::json_source(info.at(call.request.path), call.request.style));
 }
 
+// Everything that is about one namespace. Its name is resolved first: a name that cannot be one has words of the
+// service.
 void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
   auto space = with_.guard.resolve(call->request.space);
   if (!space.ok()) {
@@ -385,7 +414,7 @@ void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
   write(call);
 }
 
-// On a worker, unless too much waits for them.
+// Runs `task` on a worker. When too much waits for workers, the request is refused with 503.
 void RestHandler::Core::work(const std::shared_ptr<Call>& call, std::function<void()> task) {
   if (!with_.workers.try_run(std::move(task))) {
     fail(*call, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
@@ -501,7 +530,8 @@ void RestHandler::Core::tell_coverage(const Call& call) {
   call.exchange->respond(std::move(reply));
 }
 
-// Runs `task` here, or elsewhere when it has much to do: this may be a thread that others wait for.
+// Runs `task` here, or on a worker when it has much to do. Answers of the guard come on threads of shards and
+// readers, for which other requests wait.
 void RestHandler::Core::answer(size_t bytes, std::function<void()> task) {
   if (bytes <= rest::kInlineBytesMax) return task();
   with_.workers.run(std::move(task));
@@ -517,7 +547,7 @@ void RestHandler::Core::read(const std::shared_ptr<Call>& call) {
   read.wants_hash = request.wants_etag || request.if_none_match;
   read.shallow = request.shallow && !read.wants_hash;
   read.timeout = request.timeout;
-  // An address may have any number of connections; all of them have one share.
+  // Turns of reads are shared out by client. All connections of one address are one client, however many they are.
   read.client = std::hash<std::string>()(call->exchange->request().peer);
   const auto tell = [this, call](db::Answer answer) {
     const size_t bytes = answer.value.byte_count();
@@ -539,6 +569,7 @@ void RestHandler::Core::write(const std::shared_ptr<Call>& call) {
   work(call, [this, call] { write_body(call); });
 }
 
+// The body is moved out of the exchange and freed as soon as it is parsed: the request stays until it is answered.
 void RestHandler::Core::write_body(const std::shared_ptr<Call>& call) {
   http::Request& from = call->exchange->request();
   const std::string push_id = call->request.method == Method::Post ? push_ids_.next(with_.clock.now()) : "";

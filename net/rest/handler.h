@@ -3,7 +3,8 @@
 //   http::Exchange ─▶ parse_request ─▶ rules::Guard::read | write ─▶ respond_json
 //                                   └▶ EventStream                     (Accept: text/event-stream)
 //
-// Large bodies are parsed, and large answers made, on workers. Thread: any, but for what says otherwise.
+// Workers parse large bodies and make large answers; handler.cc draws which step runs where. Thread: any, but for
+// what says otherwise.
 #pragma once
 
 #include <chrono>
@@ -24,7 +25,7 @@ class RestHandler {
   struct Options {
     const db::Clock* clock = nullptr;              // null: the system's
     std::chrono::milliseconds keep_alive{30'000};  // of streams
-    db::Counter* serialised = nullptr;             // counts events of streams that were; may be null
+    db::Counter* serialised = nullptr;             // counts events of streams that were turned into text; may be null
   };
 
   // The references outlive the handler; the io threads and the workers are done with its requests before it goes.
@@ -35,7 +36,7 @@ class RestHandler {
   RestHandler(const RestHandler&) = delete;
   RestHandler& operator=(const RestHandler&) = delete;
 
-  // Answers it, now or later. On the exchange's home thread; does not block.
+  // Answers `exchange`, now or later. On its home thread; does not block.
   void handle(std::shared_ptr<http::Exchange> exchange);
 
  private:

@@ -1,3 +1,5 @@
+// The first part of a form, cut out in place: the emulator's import page sends one file. Only its boundaries are
+// looked at, not the fields of the part.
 #include "net/rest/multipart.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The one file of a form upload (RFC 7578), as the emulator's import page sends it. Pure.
+// Reads the file of a form upload (RFC 7578), as the emulator's import page sends it. Pure.
 //
 //   form := "--" boundary CRLF  field*  CRLF  content  CRLF "--" boundary …
 #pragma once

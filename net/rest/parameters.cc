@@ -1,3 +1,4 @@
+// The tables are lists of names in one string, each with a blank on both sides: has() finds a name with one search.
 #include "net/rest/parameters.h"
 
 #include <string_view>
@@ -7,18 +8,19 @@ namespace {
 
 using Names = std::string_view;  // each with a blank before and behind it
 
-// Who asks, for which namespace, and how to answer; and what clients send with any request, where a write has no use for it.
+// Parameters that say who asks, for which namespace and how to answer; and those that clients send with any request,
+// although a write has no use for them.
 constexpr Names kAny =
     " access_token ac auth auth_variable_override ns callback disableTriggers download format print timeout writeSizeLimit "
     "x-http-method-override ";
 constexpr Names kNone = " ";
 constexpr Names kQuery = " orderBy startAt startAfter endAt endBefore equalTo limitToFirst limitToLast ";
 
-// What is there beside kAny.
+// The parameters that an endpoint takes beside kAny.
 Names own_parameters(Endpoint endpoint, Method method) {
   switch (endpoint) {
     case Endpoint::Data:
-      return method == Method::Delete ? kQuery : " shallow ";  // which says how to answer
+      return method == Method::Delete ? kQuery : " shallow ";  // harmless: shallow only says how to answer
     case Endpoint::Rules:
       return " dryRun ";
     case Endpoint::Restore:
@@ -47,7 +49,7 @@ bool has(Names names, std::string_view name) {
   return name.find(' ') == std::string_view::npos && names.find(" " + std::string(name) + " ") != Names::npos;
 }
 
-// How a name is looked for by somebody who does not know how it is written.
+// A name without case, "_" and "-": two names that differ only in those are taken for a slip of the keyboard.
 std::string plain(std::string_view name) {
   std::string letters;
   for (const char c : name) {
@@ -56,7 +58,7 @@ std::string plain(std::string_view name) {
   return letters;
 }
 
-// The one of `names` that `name` is but for case, "_" and "-"; "": none.
+// The name in `names` that `name` was probably meant to be; "": none.
 std::string_view meant_by(Names names, std::string_view name) {
   for (size_t begin = 1; begin < names.size();) {
     const size_t end = names.find(' ', begin);

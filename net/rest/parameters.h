@@ -10,7 +10,8 @@
 
 namespace hearth::net::rest {
 
-// What refuses the first parameter of a PUT, POST, PATCH or DELETE that is none of its endpoint's, by name; nothing: all fit.
+// Returns the sentence that refuses the first unknown parameter of a PUT, POST, PATCH or DELETE, by name. Nothing:
+// all are known.
 std::optional<std::string> refused_parameter(const Target& target, Endpoint endpoint, Method method);
 
 }  // namespace hearth::net::rest

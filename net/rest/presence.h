@@ -1,6 +1,6 @@
-// Whether the client that asked for a read still waits for it. One that sends no more may have hung up, or may have only said
-// that this was its last request and wait for the answer: for kHangUpGrace from its request on it has the benefit of the doubt.
-// Thread: any.
+// Whether the client that asked for a read still waits for the answer. A client that has sent its last byte has hung
+// up, or this was its last request and it waits; nobody can tell which. For kHangUpGrace from its request on it
+// counts as waiting. Thread: any.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@ class Presence {
   using Moment = std::chrono::steady_clock::time_point;
   explicit Presence(Moment asked) : asked_(asked) {}
   void leave() { has_left_.store(true, std::memory_order_relaxed); }
-  // Stays so. `now` is looked at for one that has left.
+  // Whether nobody waits any more; once true it stays true. `now` matters only after leave().
   bool is_over(Moment now) const { return has_left_.load(std::memory_order_relaxed) && now > asked_ + kHangUpGrace; }
 
  private:

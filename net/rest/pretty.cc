@@ -1,3 +1,9 @@
+// Lays JSON out as the service does, from compact JSON in pieces. The input is ours, hence valid and without blanks;
+// so the state is small: the brackets around, and whether we are in a string. A piece may end anywhere, also behind a
+// backslash (escaped_).
+//
+// just_opened_ delays the decision behind a bracket: only the next character tells whether the object is empty ("{
+// }").
 #include "net/rest/pretty.h"
 
 #include <algorithm>
@@ -33,6 +39,7 @@ void PrettyPrinter::new_line(std::string& to) const {
   to.append(2 * objects_, ' ');
 }
 
+// Objects have a line for each member, arrays are on one line, whatever is in them (net/rest/http-api.md §5.2).
 void PrettyPrinter::structural(char c, std::string& to) {
   const bool first = just_opened_;
   just_opened_ = false;

@@ -26,7 +26,7 @@ class PrettyPrinter {
   bool in_object() const { return !open_.empty() && open_.back() == '{'; }
 
   std::vector<char> open_;  // brackets around, outermost first
-  size_t objects_ = 0;      // of them
+  size_t objects_ = 0;      // of open_, how many are objects
   bool just_opened_ = false;
   bool in_string_ = false;
   bool escaped_ = false;

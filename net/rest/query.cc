@@ -1,3 +1,11 @@
+// Parameters of a query become a db::Query.
+//
+//   orderBy="score"  startAt=3,"k7"  endAt=9  limitToFirst=10
+//      order()          bounds()                limits()
+//
+// Values are JSON, with two exceptions that clients rely on: a bound may be followed by a key ("3,"k7"" is no JSON),
+// and a shallow read takes bare text as keys. So a bound is tried as one JSON text first, and then cut at each comma
+// in turn, for a string may hold commas too. Errors are in the service's words, since people search for them.
 #include "net/rest/query.h"
 
 #include <algorithm>
@@ -89,7 +97,8 @@ class Parser {
                   std::to_string(db::kOrderChildrenMax) + " of them");
   }
 
-  // ["ada",7], of an order by several children; fewer values stand for all that begin so. False: it is none.
+  // Reads the bound ["ada",7] of an order by several children. A list with fewer values than children stands for
+  // everything that begins so. Returns false when `json` is no such list.
   bool read_list(std::string_view json, Bound& bound) const {
     const auto document = db::JsonDocument::parse(json);
     if (!document.ok() || document.value().root().kind() != db::JsonNode::Kind::Array) return false;
@@ -139,6 +148,7 @@ class Parser {
     return bound;
   }
 
+  // "3,"k7"": a value and a key. The first comma at which both sides are JSON is the right one.
   static bool split(std::string_view text, Bound& bound) {
     for (size_t comma = text.find(','); comma != std::string_view::npos; comma = text.find(',', comma + 1)) {
       const auto value = primitive(text.substr(0, comma));
@@ -151,6 +161,7 @@ class Parser {
     return false;
   }
 
+  // `past`: the key beyond all others on this side, which makes a bound exclusive of a whole value.
   db::Result<void> side(std::string_view inclusive, std::string_view exclusive, std::string_view past,
                         std::optional<Bound>& to) {
     const auto at = target_.parameter(inclusive);

@@ -1,3 +1,8 @@
+// Answers as the service gives them: headers, words of errors, JSONP, and bodies whole or in pieces.
+//
+// A body of up to kWholeBytesMax is made before its head is sent, so that it has a Content-Length; a longer one
+// begins with those bytes and goes on in pieces as the client reads (respond_chunked). Errors of the disk say nothing
+// to clients of paths or files; they are logged where they are known.
 #include "net/rest/reply.h"
 
 #include "net/error_reply.h"
@@ -10,7 +15,7 @@ constexpr std::string_view kJavaScript = "application/javascript; charset=utf-8"
 constexpr std::string_view kText = "text/plain; charset=utf-8";
 constexpr std::string_view kMethods = "GET, PUT, POST, PATCH, DELETE, HEAD, OPTIONS";
 
-// Where the service has words of its own, they are said; what the disk said is for the operator.
+// The service's own words where it has some. What the disk said is for the operator's log only.
 std::string_view words_for(const db::Error& error) {
   using db::ErrorCode;
   switch (error.code) {
@@ -79,6 +84,8 @@ http::Response refusal_reply(const Refusal& refusal) {
   return wrapped(std::move(response), refusal.callback);
 }
 
+// CORS. Whether a page may ask this server at all has been decided before (OriginList). The allowed headers repeat what
+// was asked for.
 http::Response preflight_reply(const http::Headers& asked) {
   http::Response response = reply_head(200, "");
   response.headers.emplace_back("Access-Control-Allow-Methods", kMethods);

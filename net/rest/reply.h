@@ -1,4 +1,4 @@
-// What is said to a request (net/rest/http-api.md §3, §5, §9, §11). Thread: any.
+// Makes the answers to requests (net/rest/http-api.md §3, §5, §9, §11). Thread: any.
 #pragma once
 
 #include <string>
@@ -18,14 +18,15 @@ inline constexpr size_t kPieceBytes = 256u << 10;
 // A reply without a body yet, with the headers that all have.
 http::Response reply_head(int status, std::string_view content_type);
 
-// `{"error": …}`, with the service's own words where they are known. `callback`: "" or whom to tell.
+// `{"error": …}`, in the service's own words where they are known. `callback`: the JavaScript function to call with
+// it, or "".
 http::Response error_reply_of(const db::Error& error, const std::string& callback);
 http::Response refusal_reply(const Refusal& refusal);
 http::Response preflight_reply(const http::Headers& asked);
 
 enum class Etag : uint8_t { Untold, Told };
 
-// Answers with JSON, or with 204 when the request is for silence. `hash`: of the value that is spoken of.
+// Answers with JSON, or with 204 for `print=silent`. `hash`: of the value that the ETag is for.
 void respond_json(http::Exchange& exchange, const Request& request, int status, JsonSource body,
                   Etag etag = Etag::Untold, std::string_view hash = {});
 

@@ -1,3 +1,15 @@
+// A REST request becomes a typed Request, or a refusal.
+//
+//   method ─▶ output ─▶ endpoint ─▶ path, query, select ─▶ parameters ─▶ conditions ─▶ limits ─▶ stream
+//
+// The steps run in this order because each relies on the ones before: how an error is told (JSONP, output()) must be
+// known before anything can be refused, and what a parameter means depends on the endpoint. A step that refuses ends
+// it. Nothing of the database is asked, so a malformed request costs no more than its parsing.
+//
+// Leniency follows the service and its clients: methods in any case, a method override for clients that can only
+// POST, tokens in three places. Strictness is ours where a misunderstanding would do harm: unknown parameters of
+// writes (parameters.h), a DELETE whose query selects everything, conditions whose ETag would tell more than the
+// asker may read.
 #include "net/rest/request.h"
 
 #include <algorithm>
@@ -63,7 +75,7 @@ std::optional<size_t> parse_write_size_limit(std::string_view name) {
   return {};
 }
 
-// A name that can do no harm where it stands: [A-Za-z_$][\w$.\[\]]{0,127}
+// The name of a JavaScript function, which becomes part of a script: [A-Za-z_$][\w$.\[\]]{0,127}
 bool is_callback(std::string_view name) {
   const auto is_letter = [](char c) {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '$';
@@ -74,6 +86,7 @@ bool is_callback(std::string_view name) {
   });
 }
 
+// For Content-Disposition: leaves out what could end the quoted name, add a header or leave the folder.
 std::string file_name(std::string_view text) {
   std::string name;
   for (const char c : text) {
@@ -83,7 +96,7 @@ std::string file_name(std::string_view text) {
   return name;
 }
 
-// Takes `.json` off the last segment. False when it is not there.
+// Takes `.json` off the last segment. Returns false when it is not there.
 bool take_suffix(std::vector<std::string>& segments) {
   constexpr std::string_view kSuffix = ".json";
   if (segments.empty() || !segments.back().ends_with(kSuffix)) return false;
@@ -92,7 +105,7 @@ bool take_suffix(std::vector<std::string>& segments) {
   return true;
 }
 
-// Parses in the order in which the parts matter; each step may refuse.
+// One step for each part of a request; nothing means that the step has no objection.
 class Parser {
  public:
   explicit Parser(const http::Request& from) : from_(from) {}
@@ -177,7 +190,7 @@ Parser::Step Parser::output() {
 
 namespace {
 
-// Targets that are no data: with a name in a folder, or alone.
+// Targets that are no data, as folder and name, with the methods that they take. A single method stands twice.
 struct Fixed {
   std::string_view folder, name;
   Endpoint endpoint;
@@ -240,6 +253,7 @@ Parser::Step Parser::endpoint() {
   return path(std::move(segments));
 }
 
+// The path, and for reads and deletes what selects and shapes the value. What excludes each other is refused by name.
 Parser::Step Parser::path(std::vector<std::string> segments) {
   if (!segments.empty() && segments.back() == ".priority" && to_.endpoint == Endpoint::Data) {
     segments.pop_back();
@@ -261,7 +275,7 @@ Parser::Step Parser::path(std::vector<std::string> segments) {
   if (to_.query && to_.query->counts && (to_.shallow || to_.method != Method::Get)) {
     return refuse(400, "count is for GET requests, without shallow.");
   }
-  // A query that only orders would remove everything, which whoever means it can say without one.
+  // A query that only orders selects everything. A client that means to delete everything can do so without a query.
   if (to_.query && to_.method == Method::Delete && !to_.query->is_filtered()) {
     return refuse(400, "DELETE with orderBy takes a bound or a limit too.");
   }
@@ -295,7 +309,7 @@ Parser::Step Parser::conditions() {
     }
     if (tag->empty() || *tag == "*") return refuse(400, "if-match must be exactly one ETag.");
     if (to_.slot == db::Slot::Priority) return refuse(400, "if-match is not supported for a .priority.");
-    // It would tell who may read a part about the rest.
+    // The ETag is that of the whole value: comparing with it would tell a client that may read a part about the rest.
     if (to_.query) {
       return refuse(400, "if-match is not supported with a query: ETags of queries are those of what they select.");
     }
@@ -327,7 +341,7 @@ Parser::Step Parser::limits() {
     if (to_.slot == db::Slot::Priority || (to_.query && to_.query->counts) || target_.parameter("callback")) {
       return refuse(400, "wait is for values; it can't be used with count, callback or a .priority.");
     }
-    to_.wants_etag = true;  // to wait with the next time
+    to_.wants_etag = true;  // the client needs it for its next wait
   }
   if (const auto name = target_.parameter("writeSizeLimit"); name && to_.method != Method::Get) {
     const auto limit = parse_write_size_limit(*name);
@@ -351,7 +365,8 @@ Parser::Step Parser::stream() {
   }
   if (to_.slot == db::Slot::Priority) return refuse(400, "A .priority can't be streamed; stream what it belongs to.");
   to_.streams = true;
-  // The parameter is for who can't set a header, as EventSource can't when it is made; the header is newer.
+  // The parameter is for clients that cannot set a header: a new EventSource cannot. When it reconnects by itself it
+  // sends the header, which is the newer one.
   for (const auto id : {from_.header("Last-Event-ID"), target_.parameter("lastEventId")}) {
     if (!id) continue;
     to_.event_ids = true;

@@ -49,8 +49,8 @@ struct Request {
   Endpoint endpoint = Endpoint::Data;
   Method method = Method::Get;
   std::string space;                         // as named by `ns` or the host; "": the default one
-  std::optional<std::string> credential;     // of the three places, the first
-  std::optional<std::string> auth_variable;  // JSON text: whom an admin wants to be judged as
+  std::optional<std::string> credential;     // from the first of three places that has one (credential_of)
+  std::optional<std::string> auth_variable;  // JSON text: the user that an admin wants to be judged as
   db::Path path;
   db::Slot slot = db::Slot::Value;
 
@@ -78,7 +78,7 @@ struct Request {
   std::optional<std::string> last_event_id;
 };
 
-// Not to be done; said without asking anybody.
+// A request that is refused before anything is looked up.
 struct Refusal {
   enum class Form : uint8_t { Json, Text };
   int status = 400;

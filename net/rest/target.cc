@@ -1,3 +1,6 @@
+// A target taken apart. It is cut at "/", "&" and "=" first and decoded afterwards, so that an escaped slash stays
+// part of a key. "+" is a blank in the query and itself in the path. Of equal names the first counts, and all are
+// kept.
 #include "net/rest/target.h"
 
 #include <algorithm>
@@ -33,7 +36,7 @@ std::optional<std::string> decoded(std::string_view text, Plus plus) {
   return out;
 }
 
-// What stands before `separator`; it and that are cut off `rest`.
+// Returns what stands before `separator`, and cuts it off `rest` together with the separator.
 std::string_view cut(std::string_view& rest, char separator) {
   const size_t end = std::min(rest.find(separator), rest.size());
   const std::string_view piece = rest.substr(0, end);

@@ -17,7 +17,7 @@
 namespace hearth::net::rest {
 
 struct Target {
-  std::vector<std::string> segments;  // whatever was escaped may be in them, "/" too
+  std::vector<std::string> segments;  // decoded, so an escaped "/" may be in them
   std::vector<std::pair<std::string, std::string>> parameters;
 
   std::optional<std::string_view> parameter(std::string_view name) const;

@@ -1,3 +1,13 @@
+// What admins do with a server over HTTP. Each function reads its parameters, has the work done and says what came of
+// it.
+//
+//   serve_dump ─▶ Guard::dump ─ a checkpoint is made ─▶ respond_chunked: a worker makes each piece as the client reads
+//   serve_restore ─▶ begin_upload ─▶ take_piece … take_piece ─▶ restore: one file, checked, then put in place
+//
+// A dump's source is a checkpoint and no snapshot, so a slow client may take hours (Pace::UntilStalled). An upload
+// comes in pieces below the limit of bodies, each with its offset: a piece that is sent twice is noticed. Everything
+// that blocks on the disk runs on workers or on threads of the database, never on an io thread. Rights are checked by
+// the guard. serve_stats() asks itself too, before it tells whether a namespace exists.
 #include "net/rest/upkeep.h"
 
 #include <fmt/format.h>
@@ -30,7 +40,7 @@ void tell(const Exchange& exchange, std::string json) {
   exchange->respond(std::move(reply));
 }
 
-// The parameters of a request whose target has been parsed once already.
+// The parameters of the request. Its target has been parsed before, so it parses.
 Target target_of(const http::Exchange& exchange) {
   auto target = parse_target(exchange.request().target);
   return target.ok() ? std::move(target).value() : Target();
@@ -78,7 +88,7 @@ std::string restored_text(const std::vector<db::RestoredTree>& trees) {
   return text + "]}";
 }
 
-// What an admin did, and who it was. `space`: "", or of which namespace.
+// Logs what an admin did, and which one. `space`: the namespace that it was done to; "": all or none.
 void log_act(const http::Exchange& exchange, const rules::Auth& auth, std::string_view what, std::string_view space = "") {
   const http::Request& request = exchange.request();
   const http::LogField by{"by", auth.name}, connection{"connection", request.connection}, peer{"peer", request.peer};
@@ -86,7 +96,7 @@ void log_act(const http::Exchange& exchange, const rules::Auth& auth, std::strin
   http::log(http::LogLevel::Info, what, {by, connection, peer, {"ns", space}});
 }
 
-// What blocks on the disk, on a worker.
+// Runs what blocks on the disk on a worker. When too much waits for workers, the request is refused with 503.
 void work(const Surroundings& with, const Exchange& exchange, std::function<void()> task) {
   if (!with.workers.try_run(std::move(task))) fail(exchange, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
 }
@@ -117,7 +127,7 @@ void restore(const Surroundings& with, const Exchange& exchange, const Target& t
                                    {{"by", auth.name},
                                     {"connection", exchange->request().connection},
                                     {"reason", restored.error().message}});
-                         // What is damaged is what the client has sent.
+                         // Corruption here means the file that the client has sent, not our store.
                          const bool is_theirs = restored.error().code == ErrorCode::Corruption;
                          return fail(exchange, {is_theirs ? ErrorCode::InvalidData : restored.error().code, restored.error().message});
                        }

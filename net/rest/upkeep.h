@@ -1,4 +1,4 @@
-// What whoever looks after a server does with it over HTTP: what `hearth dump`, restore, namespace, stats and compact speak.
+// What admins do with a server over HTTP: the requests of `hearth dump`, restore, namespace, stats and compact.
 //
 //   PUT    /.settings/namespace.json?ns=NAME                       → {"created":true}; false: there is one already
 //   DELETE /.settings/namespace.json?ns=NAME                       → {"status":"ok"}; 404: there is none

@@ -1,3 +1,13 @@
+// A GET that waits for a value with another ETag. It listens in order to be woken, and reads in order to know.
+//
+//   listen ─▶ Changed ─▶ look: read ─▶ ETag is another ─▶ finish with the value
+//                         │     ▲ └──▶ the same ─ changed meanwhile? look again : wait on
+//                         └─────┘ is_stale_: one read at a time
+//   over_, the client leaves, the server closes ─▶ finish_unchanged: 304
+//
+// The event itself cannot be the answer: a query or a projection shapes the value, and its ETag is that of the shaped
+// value. The read begins after the event, so it sees at least the commit that the event told of. pump()
+// and finish() hold `self`: to let go of waiting_ may destroy this object.
 #include "net/rest/value_wait.h"
 
 #include <utility>
@@ -55,6 +65,7 @@ void ValueWait::pump() {
   }
 }
 
+// The order of the questions matters: an end or a refusal decides at once, an event only asks for a look.
 void ValueWait::take(db::Item&& item) {
   if (auto* ended = std::get_if<db::Ended>(&item)) {
     db::Answer refused;
@@ -78,6 +89,8 @@ void ValueWait::take(db::Item&& item) {
   if (std::exchange(is_stale_, false)) look();
 }
 
+// While one read is under way a second would tell nothing new; that the value changed meanwhile is remembered in
+// is_stale_.
 void ValueWait::look() {
   is_stale_ = is_looking_;
   if (std::exchange(is_looking_, true)) return;

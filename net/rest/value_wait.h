@@ -1,5 +1,6 @@
-// A GET that waits for news: `?wait=25s` with `If-None-Match` is answered when the value is another one, or with 304 when the
-// time is over. A plain long poll, for who has neither WebSocket nor event streams. Thread: its exchange's home.
+// A GET that waits for news: `?wait=25s` with `If-None-Match` is answered when the value has another ETag, or with
+// 304 when the time is over. It is a plain long poll, for clients that have neither WebSockets nor event streams.
+// Thread: its exchange's home.
 #pragma once
 
 #include <functional>
@@ -18,7 +19,7 @@ namespace hearth::net::rest {
 
 class ValueWait final : public std::enable_shared_from_this<ValueWait> {
  public:
-  // What to say: the read as it came out at last, or, with the client's own hash, that nothing is new.
+  // Told the answer: a read with another hash, a refusal, or an answer with the client's own hash when nothing is new.
   using Tell = std::function<void(db::Answer)>;
 
   // `request` has `wait` and `if_none_match`; `read` is what it asks for. `tell` is called once, on any thread.
@@ -46,7 +47,7 @@ class ValueWait final : public std::enable_shared_from_this<ValueWait> {
   uint64_t held_ = 0;                        // by `waiting`, until the end
   http::Timer over_;
   bool is_looking_ = false;
-  bool is_stale_ = false;  // what is looked at
+  bool is_stale_ = false;  // the value changed while it was read
 };
 
 }  // namespace hearth::net::rest

@@ -1,3 +1,12 @@
+// Late answers, and a server that may be gone.
+//
+//   expect(then) ─▶ held[id] = then;  the guard is given a small function that knows the id and the State
+//   the answer comes ─ begin(id): takes `then` out, running + 1 ─ calls it without the lock ─ finish: running - 1
+//   close() ─ is_closed ─ waits until running is 0 ─ destroys what is held
+//
+// The function that the guard keeps owns only the State. So whatever `then` holds (exchanges, `this` of a handler) is
+// destroyed by the answer that takes it or by close(), both while the server is alive, and never by a guard that
+// drops a callback later.
 #include "net/rest/waiting.h"
 
 #include <utility>
@@ -19,6 +28,7 @@ void Waiting::finish(State& state) {
   if (--state.running == 0 && state.is_closed) state.idle.notify_all();
 }
 
+// After close() nothing is held: the caller's object dies with the caller's pointer, in the caller's thread.
 uint64_t Waiting::hold(std::shared_ptr<void> what) {
   const std::lock_guard lock(state_->mutex);
   const uint64_t id = ++state_->last_id;
@@ -35,6 +45,7 @@ void Waiting::let_go(uint64_t id) {
   state_->held.erase(found);
 }
 
+// What was held is destroyed without the lock, because its destructors may call let_go().
 void Waiting::close() {
   std::unordered_map<uint64_t, std::shared_ptr<void>> held;
   std::unique_lock lock(state_->mutex);

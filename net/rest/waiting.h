@@ -1,6 +1,6 @@
-// What waits for the guard, or for a credential to be verified. Answers come on threads of others, perhaps late, when
-// the server is gone: they then find nothing here, and nothing happens. So what waits is destroyed where the server is
-// alive, and nowhere else. Thread: any.
+// Holds what waits for an answer of the guard, or for a credential to be verified. Answers come on threads of others,
+// perhaps when the server is gone; they then find nothing here, and nothing happens. So everything that waits is
+// destroyed while the server is alive. Thread: any.
 #pragma once
 
 #include <condition_variable>
@@ -22,9 +22,9 @@ class Waiting {
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
 
-  // For the guard to call, once: runs `then`, unless close() came first.
+  // Returns a function for the guard to call once. It runs `then`, unless close() came first.
   rules::Guard::Done expect(rules::Guard::Done then) { return expect_a<db::Answer>(std::move(then)); }
-  // The same for others that answer late.
+  // Likewise, for answers of other types.
   template <typename T>
   std::function<void(T)> expect_a(std::function<void(T)> then) {
     const uint64_t id = hold(std::make_shared<std::function<void(T)>>(std::move(then)));
@@ -53,7 +53,7 @@ class Waiting {
     size_t running = 0;
     bool is_closed = false;
   };
-  static std::shared_ptr<void> begin(State& state, uint64_t id);  // null: it is not waited for; else finish() follows
+  static std::shared_ptr<void> begin(State& state, uint64_t id);  // null: nothing waits under `id`; else call finish()
   static void finish(State& state);
 
   const std::shared_ptr<State> state_;

@@ -1,3 +1,6 @@
+// The first look at a request: is it of this protocol, and by which transport. The limits of silence are those of the
+// SDKs (socket.h). A frame may be a little larger than a message, so that a message that is too large reaches
+// MessageReader, which can refuse it by its number; beyond that the WebSocket is closed.
 #include "net/wire/acceptor.h"
 
 #include <utility>

@@ -1,4 +1,4 @@
-// Takes the requests that are for this protocol: WebSockets at `/.ws`, long polling at `/.lp`. Thread: any, but for close().
+// Accepts the requests of this protocol: WebSockets at `/.ws`, long polling at `/.lp`. Thread: any, but for close().
 #pragma once
 
 #include <memory>
@@ -31,10 +31,10 @@ class Acceptor {
               .receive_stall_max = http_limits.body_stall_max},
         polls_(with_) {}
 
-  // False when the exchange is for somebody else. On the exchange's home thread.
+  // Returns false when the exchange is not of this protocol. On the exchange's home thread.
   bool accept(const std::shared_ptr<http::Exchange>& exchange);
 
-  // Ends the sessions that no connection stands for. The io threads and the workers have ended.
+  // Ends the sessions of long polls, which no connection keeps. The io threads and the workers have ended.
   void close() { polls_.clear(); }
 
   Polls::Stats poll_stats() const { return polls_.stats(); }

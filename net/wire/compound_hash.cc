@@ -1,3 +1,31 @@
+// Which ranges of a large value a client lacks.
+//
+//   leaves of ours   a/x  a/y │ b         │ c/1 c/2 c/3 │ d           in path order
+//   ranges           (−∞, P1] │ (P1, P2]  │ (P2, P3]    │ (P3, +∞)    the client chose the posts P
+//   its hashes       H1       │ H2        │ H3          │ ""
+//   ours             =        │ ≠         │ =           │ ≠
+//   sent: rm                    [{"s":P1,"e":P2,"m":{"b":…}},          {"s":P3,"m":{"d":…}}]
+//
+// A client that comes back with a value of 10 MB has usually missed a few leaves. The simple hash tells only that
+// something differs, and all of it is sent. Here the client says what it holds in ranges, and is sent those that
+// differ.
+//
+// class Ranges walks the tree once and writes two texts of each range at the same time: text_, which is hashed, and
+// json_, which is sent if the hash differs. Both are trees that hold only the leaves of the range. The walk does not
+// build them: between two leaves it closes the objects that only the old one is in, and opens those that only the new
+// one is in (add()). open_ has the keys of the last leaf, keys_ those of the new one, `common` is how many they
+// share.
+//
+// Hashes do not tell everything, and the SDKs' parsers lose something. Three traps, each with a flag:
+// - is_named: hashes take integers for doubles, so two integers beyond 2^53 may have one hash. A range with such an
+//   integer is sent even if its hash is equal.
+// - is_sayable: a priority of an inner node that is the only thing of its node in the range. The SDK's parser drops a
+//   priority that has no child beside it. Such a range cannot be sent; the whole value is.
+// - has_hidden_priority: clients leave out an inner node's priority when no key of its children comes behind
+//   ".priority". No hash tells of it then; the whole value is sent.
+//
+// When no range differs, or all do, the whole value is sent too. A full value is always right, merges are only
+// shorter.
 #include "net/wire/compound_hash.h"
 
 #include <algorithm>
@@ -18,6 +46,7 @@ using db::Value;
 
 constexpr std::string_view kPriorityKey = ".priority";
 
+// Encoded paths compare as bytes in the order in which the tree is walked (db/model/key_order.h).
 std::string encoded(std::string_view path) {
   std::string to;
   while (!path.empty()) {
@@ -43,6 +72,7 @@ void append_quoted(std::string_view text, std::string& to) {
   to += '"';
 }
 
+// Numbers are the 16 hex digits of the double. Priorities and leaves have the same form.
 void append_scalar(const Value& leaf, std::string& to) {
   switch (leaf.kind()) {
     case Value::Kind::Boolean:
@@ -83,7 +113,7 @@ class Ranges {
     std::string hash;         // "": it has no leaf
     std::string json;         // the tree of its leaves alone; "null" of none
     bool is_sayable = true;  // false: a client that reads `json` loses a priority
-    bool is_named = true;    // false: it has integers that no double is, and the hash is that of their neighbours, too
+    bool is_named = true;    // false: has integers beyond 2^53, whose hash is that of their neighbours too
   };
 
   explicit Ranges(const std::vector<std::string>& places) : places_(places) {}
@@ -96,6 +126,8 @@ class Ranges {
   bool has_hidden_priority() const { return has_hidden_priority_; }
 
  private:
+  // In path order, with an inner node's priority as a child ".priority" at its place among the keys, as the SDKs have
+  // it.
   void walk(const Value& value) {
     if (!value.is_object()) return add(value);
     const Value priority = value.priority();
@@ -124,6 +156,7 @@ class Ranges {
   }
 
   void add(const Value& leaf) {
+    // Several posts may lie between two leaves of ours: the ranges between them are empty.
     while (ranges_.size() < places_.size() && place_ > places_[ranges_.size()]) end_range();
     const bool is_first = text_.empty();
     const auto [own, open] = std::mismatch(keys_.begin(), keys_.end(), open_.begin(), open_.end());
@@ -161,6 +194,7 @@ class Ranges {
       text_.append(open_.size() + 1, ')');
       json_.append(open_.size(), '}');
       range.hash = db::sha1_base64(text_);
+      // text_ has one bracket more than json_, its first.
       range.json = std::exchange(json_, {});
       text_.clear();
       open_.clear();
@@ -185,6 +219,7 @@ class Ranges {
 
 }  // namespace
 
+// Whatever is odd makes it null, and the client is sent everything: refusing the listen would help nobody.
 std::shared_ptr<const CompoundHash> parse_compound_hash(const db::JsonNode& node) {
   if (!node.is_object()) return nullptr;
   const auto hashes = node.field("hs");

@@ -7,7 +7,7 @@
 //   posts      cut them into ranges: (−∞, P1], (P1, P2], …, (Pn, +∞)
 //   hash    := base64(SHA-1("(" nested text of the range's leaves ")")); "" of none
 //
-// Priorities that are no leaf no hash tells. Where our value has one, a client is sent all of it.
+// No hash tells of a priority that is no leaf. When our value has such a priority, the client is sent all of the value.
 //
 // Pure. Thread: any.
 #pragma once
@@ -31,14 +31,15 @@ struct CompoundHash {
   std::vector<std::string> hashes;  // one more
 };
 
-// {"hs":[…],"ps":[…]}. Null when it makes no sense, or tells nothing: then there is none, which costs no more than bytes.
+// Reads {"hs":[…],"ps":[…]}. Returns null when that makes no sense or tells nothing; the client is then sent the
+// whole value.
 std::shared_ptr<const CompoundHash> parse_compound_hash(const db::JsonNode& node);
 
 // The hashes of a value between posts (encoded, ascending), as a client computes them: one more than there are posts.
 std::vector<std::string> range_hashes(const db::Value& value, const std::vector<std::string>& places);
 
-// The JSON list of what to replace, so that who holds `known` holds `value`. Nothing: all of the value must be sent, as ranges
-// cannot say it, or are no less.
+// Returns the JSON list of ranges that turn what the client holds (`known`) into `value`. Nothing: the whole value
+// must be sent, because ranges cannot say it, or because they would be no shorter.
 std::optional<std::string> range_merges(const db::Value& value, const CompoundHash& known);
 
 }  // namespace hearth::net::wire

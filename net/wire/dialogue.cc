@@ -1,3 +1,36 @@
+// A session at work: order and backpressure in both directions, with workers for what is large.
+//
+//                             ┌─ ≤ 64 kB: here ────────────────────┐
+//   transport ─▶ on_message ─▶┤                                    ├─▶ accept ─▶ Session::on_message ─▶ guard
+//                             └─ larger: a worker (decoding_) ─────┘
+//                                what comes behind it: held_
+//                             ┌─ ≤ 64 kB: here ────────────────────┐
+//   transport ◀─ send_queued ◀┤                                    ├─ queue_ ◀─ Session::on_items ◀─ pump ◀─ wake
+//                             └─ larger: a worker (encoding_) ─────┘
+//                                what is said behind it: queue_
+//
+// Order. The requests of a client take effect in the order sent, and what it hears is one story. So each direction
+// has at most one message at a worker, and everything behind that waits. The flags decoding_ and encoding_ are the
+// whole state of it. A worker holds the dialogue by shared_ptr and gives its result back by post() to `thread`, where
+// the dialogue still is: leave() demands is_quiet().
+//
+// Backpressure, to the client: while the transport is full, pump() takes nothing from the session. Its story then
+// grows on the shard's side, until that cuts the reader off (db/shard/story.h). Pump takes once and not until nothing
+// is left: what is left wakes the dialogue again, after other connections had their turn. Backpressure, from the
+// client: while a message is decoded, or too many requests are unanswered, hold_back() stops the transport from
+// reading.
+//
+// Memory. asked_ is this client's share of half_received.h: messages that have come, and requests until their
+// answers. A message that finds no room is refused by its number, and its middle is dropped at once; a small one is
+// always taken, or a client that is over its limit could not even unlisten. leases_ keep large first values counted
+// until the transport has room again.
+//
+// Three ends: the client goes (end(): its onDisconnect writes are written), the session says so (over_: what is
+// queued is sent first), the server drains (drain(): what was asked is answered, what comes from here on is not
+// taken).
+//
+// Every call into transport_ or session_ may end the dialogue. So callers outside hold a shared_ptr of it while they
+// call.
 #include "net/wire/dialogue.h"
 
 #include <algorithm>
@@ -19,6 +52,7 @@ db::Result<std::string> Dialogue::open(const Upgrade& upgrade, size_t thread) {
     // A word that was on its way when the dialogue moved finds it elsewhere; there it is asked anyway.
     if (const auto alive = weak.lock(); alive && alive->with_.io.is_home(alive->thread_)) alive->pump();
   });
+  // The shard holds the waker and not the dialogue: a word for a client that has gone is then dropped.
   ASSIGN_OR_RETURN(auto data, with_.guard.open(space, rules::Auth{}, upgrade.last_session, [waker = waker_] { waker->wake(); }));
   session_.emplace(std::move(data), with_.verifier,
                    Session::Client{Asker(upgrade.peer, upgrade.is_behind_stranger), upgrade.connection, upgrade.whence}, with_.limits, with_.reached);
@@ -27,6 +61,8 @@ db::Result<std::string> Dialogue::open(const Upgrade& upgrade, size_t thread) {
   return session_->hello(with_.clock.now(), upgrade.host);
 }
 
+// pump(): what was said while nobody carried the dialogue has been queued by the shard, and no other wake may come
+// for it.
 void Dialogue::carry_by(Transport& transport, size_t thread) {
   db::invariant(thread == thread_, "a dialogue is carried on the thread that it was left to");
   transport_ = &transport;
@@ -49,7 +85,7 @@ void Dialogue::end() {
   if (waker_ != nullptr) waker_->detach();
   transport_ = nullptr;
   expiry_.cancel();
-  session_.reset();  // its onDisconnect writes are written
+  session_.reset();  // rules::Session's destructor has its onDisconnect writes written
   asked_.reset();
   leases_.clear();
   drop_held();
@@ -107,6 +143,8 @@ void Dialogue::decode(MessageReader::Message&& message) {
   });
 }
 
+// An end of transmission is the transport's business. It comes through here so that all that the client said before
+// is handled.
 void Dialogue::accept(Incoming&& incoming) {
   if (!takes_messages()) return;
   if (std::holds_alternative<EndOfTransmission>(incoming)) {
@@ -118,6 +156,7 @@ void Dialogue::accept(Incoming&& incoming) {
   watch_expiry();
 }
 
+// Called after everything that may have changed the credential. One timer, only while there is an expiry to wait for.
 void Dialogue::watch_expiry() {
   if (!session_ || session_->expires() == watched_) return;
   watched_ = session_->expires();
@@ -134,7 +173,7 @@ void Dialogue::watch_expiry() {
   });
 }
 
-// What came while a large message was decoded, up to the next large one.
+// Handles what came while a large message was decoded. Stops at the next large one, behind which the rest waits again.
 void Dialogue::accept_held() {
   size_t taken = 0;
   while (taken < held_.size() && !decoding_) decode(std::move(held_[taken++]));
@@ -145,7 +184,7 @@ void Dialogue::accept_held() {
 
 void Dialogue::pump() {
   if (transport_ != nullptr && !encoding_ && !transport_->is_full()) leases_.clear();
-  // Once: what is left is told of by another wake, after the turns of others (Story::take).
+  // Once: when something is left, Story::take wakes this dialogue again, and others have their turn before.
   if (session_ && !over_ && !encoding_ && transport_ != nullptr && !transport_->is_full()) {
     const size_t before = queue_.size();
     over_ = !session_->on_items(queue_);
@@ -156,12 +195,15 @@ void Dialogue::pump() {
   hold_back();
 }
 
-// Counts what was asked and is not answered, with `more` that has come now. False: there is no room for that.
+// Counts what was asked and is not answered yet, and `more` bytes that have come now. Returns false when there is no
+// room for them.
 bool Dialogue::hold_asked(size_t more) {
   if (!asked_) return true;
   return !asked_->hold((session_ ? session_->unanswered_bytes() : 0) + coming_bytes_ + more);
 }
 
+// Sends up to the first large message, which goes to a worker. Messages are counted and erased in one go at the end:
+// a queue of 1,000 events would be moved 1,000 times otherwise.
 void Dialogue::send_queued() {
   if (transport_ == nullptr) return queue_.clear();
   size_t sent = 0;
@@ -182,6 +224,8 @@ void Dialogue::send_queued() {
   transport_->on_sent_all();
 }
 
+// The transport that a worker's bytes are for is still there afterwards, or there is none: it cannot change meanwhile
+// (is_quiet).
 void Dialogue::encode(Outgoing&& message) {
   encoding_ = true;
   with_.workers.run([self = shared_from_this(), thread = thread_, make = transport_->maker(),
@@ -198,7 +242,7 @@ void Dialogue::encode(Outgoing&& message) {
   });
 }
 
-// Reads on, or not.
+// Tells the transport whether to read, when that has changed.
 void Dialogue::hold_back() {
   if (transport_ == nullptr || !session_) return;
   const bool wanted = decoding_ || session_->is_behind();

@@ -1,14 +1,14 @@
-// A Session at work: what comes is decoded, what it says is serialised, each in order, on one io thread. A message above
-// kInlineBytesMax goes to the worker pool, and everything behind it waits.
+// A Session at work on one io thread: the dialogue decodes what the client sends and serialises what the session
+// says, each in order. A message above kInlineBytesMax goes to the worker pool, and everything behind it waits.
 //
 //   text  ─▶ [worker: parse_message] ─▶ Session::on_message
 //   bytes ◀─ [worker: bytes_of]      ◀─ Session::on_items  ◀─ wake, from any thread
 //
-// A Transport carries it, one at a time: a WebSocket (socket.h), or long polling (long_poll.h) and then the WebSocket that
-// the client changes over to. Nothing is taken from the session while its transport is full, and nothing shall be read from
-// the client while the session is behind with its answers.
+// One Transport at a time carries the dialogue: a WebSocket (socket.h), or long polling (long_poll.h) and then the
+// WebSocket that the client changes over to. While the transport is full, the dialogue takes nothing from the
+// session. While the session is behind with its answers, the transport reads nothing from the client.
 //
-// Thread: the home io thread of its transport. It moves to another between leave() and carry_by().
+// Thread: the home io thread of its transport. The dialogue moves to another thread between leave() and carry_by().
 #pragma once
 
 #include <chrono>
@@ -35,9 +35,9 @@
 namespace hearth::net::wire {
 
 inline constexpr size_t kAlwaysTakenBytes = 1u << 10;  // a message of that size is never refused for want of room
-inline constexpr size_t kInlineBytesMax = 64u << 10;  // larger messages are not the io thread's work
+inline constexpr size_t kInlineBytesMax = 64u << 10;  // larger messages are a worker's work
 
-// What all that carries this protocol shares. Must outlive it.
+// What all dialogues and transports of a server share. Outlives them.
 struct Surroundings {
   rules::Guard& guard;
   const Verifier& verifier;
@@ -45,7 +45,7 @@ struct Surroundings {
   http::IoPool& io;
   http::WorkerPool& workers;
   size_t backlog_bytes_pause = http::Limits{}.backlog_bytes_pause;  // as the listener's
-  db::Counter* serialised = nullptr;                                // pushes that were; null: nobody counts
+  db::Counter* serialised = nullptr;                                // counts pushes that were made; null: nobody counts
   Limits limits{};
   bool may_deflate = false;          // WebSockets, if their clients offer it
   LimitsReached* reached = nullptr;  // null: nobody counts
@@ -54,22 +54,22 @@ struct Surroundings {
   std::chrono::milliseconds receive_stall_max = http::Limits{}.body_stall_max;
 };
 
-// What takes a dialogue to its client. Called on the dialogue's thread.
+// Carries a dialogue to its client. Called on the dialogue's thread.
 class Transport {
  public:
   virtual ~Transport() = default;
 
   virtual bool is_full() const = 0;
-  virtual void send(const Outgoing& message) = 0;  // a small one
-  // A large one, as make() gave it, which a worker calls.
+  virtual void send(const Outgoing& message) = 0;  // a message of at most kInlineBytesMax
+  // The bytes of a larger message. A worker has made them by the function that maker() returns.
   virtual void send(db::SharedBytes made) = 0;
   using Make = db::SharedBytes (*)(const Outgoing&, db::Counter* serialised);
   virtual Make maker() const = 0;
 
   virtual void flush() {}                  // no more comes in this turn
-  virtual void hold_back(bool held) = 0;  // from here on nothing is read from the client, or it is again
+  virtual void hold_back(bool held) = 0;  // true: read nothing from the client from here on; false: read on
   virtual void on_sent_all() {}            // nothing waits to be serialised
-  // The client has said that it sends no more here (§10.4). What it said before has been handled.
+  // The client has said that it sends no more by this transport (§10.4). What it said before has been handled.
   virtual void on_end_of_transmission() {}
   virtual void close() = 0;  // the dialogue is over, and all of it has been sent
 };
@@ -81,25 +81,28 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   Dialogue(const Dialogue&) = delete;
   Dialogue& operator=(const Dialogue&) = delete;
 
-  // Begins, on `thread`, which is this one. The hello to send first. Errors: as Guard::resolve and Guard::open.
+  // Begins on `thread`, which is the calling one. Returns the hello to send first. Errors: as Guard::resolve and
+  // Guard::open.
   db::Result<std::string> open(const Upgrade& upgrade, size_t thread);
 
-  // Of one that has begun and not ended.
+  // Precondition: open() has succeeded, and end() has not been called.
   const std::string& session_id() const { return session_->id(); }
 
-  // From here on `transport` carries it, which calls end() or leave() before it goes. On `thread`, which is this one.
+  // From here on `transport` carries the dialogue. The transport calls end() or leave() before it goes. `thread` is
+  // the calling one.
   void carry_by(Transport& transport, size_t thread);
-  // What is_quiet() leaves its transport: on the same thread nothing happens to it any more, on `thread` it will go on.
+  // Takes a quiet dialogue off its transport. Nothing happens to it any more on this thread; it goes on when it is
+  // carried on `thread`.
   void leave(size_t thread);
-  // Nothing is at work elsewhere, and nothing waits to be sent.
+  // Whether no worker has anything of the dialogue, and nothing waits to be sent.
   bool is_quiet() const { return !decoding_ && !encoding_ && queue_.empty(); }
 
   void on_message(MessageReader::Message&& message);
-  // Takes what the session has to say, as far as there is room.
+  // Takes what the session has to say and sends it, if the transport has room.
   void pump();
 
-  // The server is going: what was asked is answered, and then the transport closes. What comes from here on is not taken: the
-  // client says it again elsewhere, so that nothing is done twice.
+  // The server is closing: what was asked is answered, and then the transport closes. Messages that come from here on
+  // are dropped; the client sends them again when it has connected again, so nothing is done twice.
   void drain();
 
   // The client is gone. Its onDisconnect writes are written.
@@ -122,12 +125,12 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   Transport* transport_ = nullptr;
   std::shared_ptr<http::Waker> waker_;
   std::optional<Session> session_;               // nothing before open() and after end()
-  std::vector<MessageReader::Message> held_;     // behind one that a worker decodes
-  std::vector<db::Lease> leases_;                // of what the client has not read
-  std::vector<Outgoing> queue_;                  // behind one that a worker serialises
+  std::vector<MessageReader::Message> held_;     // messages behind one that a worker decodes
+  std::vector<db::Lease> leases_;                // of large values that the client has not read yet
+  std::vector<Outgoing> queue_;                  // messages behind one that a worker serialises
   std::optional<std::chrono::seconds> watched_;  // the expiry that expiry_ is for
   http::Timer expiry_;
-  // What the client has asked, from when it has come until it is answered; nothing: nobody counts.
+  // Counts requests of the client, from when they have come until they are answered; nothing: nobody counts.
   std::optional<http::HalfReceived::Share> asked_;
   size_t coming_bytes_ = 0;  // of messages that the session has not got yet
   bool decoding_ = false;

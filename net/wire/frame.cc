@@ -1,3 +1,11 @@
+// Messages in frames of at most 16,384 UTF-16 units, as the SDKs cut them, and together again.
+//
+// A message of several pieces begins with a frame that holds only their number. Between two messages any frame of up
+// to six digits is taken for that, which is safe, because a message is an object and begins with a bracket. "0" is
+// the client's keepalive: it announces no pieces.
+//
+// What is larger than allowed is not kept, but its ends are: from there request_number() (message.cc) finds the
+// number, so that the request can be refused by it. The reader goes on with the next message.
 #include "net/wire/frame.h"
 
 #include <algorithm>
@@ -22,6 +30,7 @@ std::optional<uint32_t> header_of(std::string_view frame) {
 }
 
 // Bytes of the longest prefix of `text` that is whole characters and at most kPieceUnitsMax UTF-16 units.
+// Four bytes of UTF-8 are two units of UTF-16; everything else is one.
 size_t piece_bytes(std::string_view text) {
   size_t units = 0;
   size_t at = 0;
@@ -92,6 +101,7 @@ void MessageReader::Message::drop_middle() {
   text.shrink_to_fit();
 }
 
+// A reader that is made anew holds no memory: most sockets are between messages.
 std::optional<MessageReader::Message> MessageReader::take() {
   Message message{.text = std::move(text_), .too_large = total_bytes_ > message_bytes_max_, .tail = std::move(tail_)};
   *this = MessageReader(message_bytes_max_);

@@ -27,9 +27,9 @@ class MessageReader {
  public:
   struct Message {
     std::string text{};
-    // More than may be: only the first and the last bytes were kept, to say what was asked.
+    // The message is larger than allowed: only its first and last bytes were kept, from which its number can be read.
     bool too_large = false;
-    bool no_room = false;  // the same, for there is no memory for it at this moment
+    bool no_room = false;  // likewise, because there is no memory for the message at this moment
     std::string tail{};
 
     void drop_middle();
@@ -37,10 +37,10 @@ class MessageReader {
 
   explicit MessageReader(size_t message_bytes_max = kMessageBytesMax) : message_bytes_max_(message_bytes_max) {}
 
-  // The message that `frame` completes, if it does.
+  // Returns the message that `frame` completes, if it completes one.
   std::optional<Message> on_frame(std::string&& frame);
 
-  // Memory of a message that has begun and is not whole; 0: none has.
+  // Memory that a message takes which has begun and is not whole; 0: there is none.
   size_t held_bytes() const { return announced_ == 0 ? 0 : 1 + text_.capacity() + tail_.capacity(); }
 
  private:
@@ -63,7 +63,7 @@ struct Pieces {
 };
 Pieces split_message(std::string_view message);
 
-// The same as WebSocket bytes, ready for any socket.
+// The pieces as WebSocket bytes, ready for any socket.
 enum class Packed : uint8_t { No, Yes };  // Yes: compressed, for sockets that have agreed on that
 std::string frame_message(std::string_view message, Packed packed = Packed::No);
 

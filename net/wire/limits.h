@@ -1,4 +1,4 @@
-// What one client of this protocol may use up. Tests set smaller ones.
+// Limits on what one client of this protocol may use. Tests set smaller ones.
 #pragma once
 
 #include <cstddef>

@@ -1,3 +1,37 @@
+// A dialogue by polls. The client asks again and again; what it shall hear leaves with the answer to its oldest poll.
+//
+//   poll 5 ─▶ any io thread ─ post ─┐      home thread
+//   poll 6 ─▶ any io thread ─ post ─┴─▶ on_poll ─┬─ hold: polls_ [5] [6]
+//                                                └─ read: segments ─▶ SegmentReader ─▶ Dialogue::on_message
+//   poll 5 ◀─ pRTLPCB(n, [ … ]) ◀─ answer_oldest ◀─ flush ◀─ waiting_ ◀─ Dialogue
+//
+// A poll is answered when something waits to be heard, when the next poll has come (a browser has few connections to
+// a host, and needs the older one back), or after kPollTime. Answers are numbered, and the client handles them by
+// number; so they may arrive in any order. When no poll waits for kPollAbsenceMax, or the connection of one that
+// waits ends, the client is gone.
+//
+// The password that start() gives proves a poll to be of this session: ids are known to the logs of proxies. It is
+// compared in constant time.
+//
+// While the dialogue is behind (is_held_back_), polls with pieces wait unread in unread_, and no more than
+// kPollsUnreadMax of them: TCP cannot hold back a client that opens a connection for each request.
+//
+// The change to a WebSocket (§10.4):
+//
+//   client          LongPoll (its thread)                     WireSocket (another thread)
+//     ├─ GET /.ws?s=id ──────────────────────────────────────▶ join()
+//     │               attach(taker) ◀────────── post ──────────┤
+//     │               └──────── post ────────────────────────▶ on_attached: control a
+//     ├─ n by a poll ▶ on_end_of_transmission                  early_: what the client says here already
+//     │               dialogue quiet? change_over(): n is the last thing to be heard here
+//     │               └─ taker_(dialogue): leave(), post ────▶ take_over: carry_by, then early_
+//     ◀─ answers to the polls that are left, then close
+//
+// Nothing is lost or doubled, since each side hands over only after it has handled all of its own. The dialogue
+// cannot move from within its own calls, nor while a worker has something of it; so change_over() is posted, and
+// tried again when all is sent.
+//
+// After end() the object does nothing but answer "close" to polls that were on their way.
 #include "net/wire/long_poll.h"
 
 #include <algorithm>
@@ -12,7 +46,7 @@ namespace {
 
 constexpr size_t kPasswordBytes = 16;
 
-// Of a request that waits, or has come.
+// Memory of a request that waits to be read.
 size_t bytes_of(const PollRequest& request) {
   size_t bytes = sizeof request;
   for (const Segment& segment : request.segments) bytes += sizeof segment + segment.data.capacity();
@@ -39,6 +73,9 @@ LongPoll::~LongPoll() {
   if (dialogue_ != nullptr) dialogue_->end();
 }
 
+// Answers with the functions that a poll's script calls, the id, the password and the hello, all in one script. A
+// namespace that does not exist is told in the protocol (control s), so that the client gives up; any other failure
+// is a 503, and it tries again.
 bool LongPoll::start(const std::shared_ptr<http::Exchange>& exchange, const PollRequest& request) {
   space_ = request.upgrade.space;
   owner_ = http::HalfReceived::owner_of(request.upgrade.peer);
@@ -92,7 +129,8 @@ void LongPoll::on_poll(std::shared_ptr<http::Exchange> exchange, PollRequest req
   hold(std::move(exchange));
   read(request);
   if (is_over_ || !watch_unfinished(bytes)) return;
-  // Asked out of order, both are released: some browsers run scripts in the order they were asked for alone (§10.2).
+  // Two polls that came out of order are both answered: some browsers run scripts only in the order in which they
+  // asked for them (§10.2), so the one that waits may block the other.
   const bool is_late = serial < std::exchange(last_serial_, std::max(serial, last_serial_));
   while (polls_.size() >= (is_late ? 1 : kPollsHeldMax)) answer_oldest();
   if (has_moved_ && waiting_.empty()) {
@@ -101,6 +139,7 @@ void LongPoll::on_poll(std::shared_ptr<http::Exchange> exchange, PollRequest req
   flush();
 }
 
+// Each message may end this poll or the dialogue, so both are looked at before the next.
 void LongPoll::read(PollRequest& request) {
   std::vector<MessageReader::Message> messages;
   for (Segment& segment : request.segments) {
@@ -115,7 +154,8 @@ void LongPoll::read(PollRequest& request) {
 
 // ---- what is not whole ----
 
-// False when there is no room for it: then this is over.
+// Counts what is held of messages that are not whole, and watches their pace. Returns false when there is no room:
+// the session is then over.
 bool LongPoll::watch_unfinished(size_t bytes_come) {
   const size_t held = segments_.held_bytes() + unread_bytes_;
   if (with_.half_received == nullptr || held == 0) {
@@ -138,7 +178,7 @@ bool LongPoll::watch_unfinished(size_t bytes_come) {
 void LongPoll::check_pace() {
   if (unfinished_ == nullptr) return;
   const auto now = std::chrono::steady_clock::now();
-  if (is_held_back_) unfinished_->pace.begin(now);  // what comes is not looked at
+  if (is_held_back_) unfinished_->pace.begin(now);  // we do not read, so the client cannot go on
   if (unfinished_->pace.is_over(now)) {
     with_.half_received->count(http::HalfReceived::Refusal::TooSlow);
     return give_up(http::HalfReceived::Refusal::TooSlow);
@@ -148,14 +188,15 @@ void LongPoll::check_pace() {
   });
 }
 
-// The client hears why, and that it is over.
+// Tells the client why, and ends.
 void LongPoll::give_up(http::HalfReceived::Refusal why) {
   add(std::make_shared<const std::string>(script_text(complaint_text(http::HalfReceived::text_of(why)))));
   end();
 }
 
 void LongPoll::hold(std::shared_ptr<http::Exchange> exchange) {
-  // The word comes on the exchange's own thread.
+  // on_leaving is called on the exchange's home thread, which may be another one than ours. It holds both weakly: the
+  // exchange must not keep itself alive.
   const auto left = [weak = weak_from_this(), exchange = std::weak_ptr(exchange), io = &with_.io, home = thread_](http::Leaving who) {
     io->post(home, [weak, exchange, who] {
       const auto self = weak.lock();
@@ -163,7 +204,8 @@ void LongPoll::hold(std::shared_ptr<http::Exchange> exchange) {
       if (!self || !poll) return;
       const auto at = std::find(self->polls_.begin(), self->polls_.end(), poll);
       if (at == self->polls_.end()) return;
-      // What is told to one who hung up is lost, and its number with it: no SDK goes on from there.
+      // The client hung up on a poll. An answer with the next number might be lost on it, and no SDK goes on after a
+      // lost number.
       if (who == http::Leaving::Client || self->dialogue_ == nullptr) return self->end();
       const auto dialogue = self->dialogue_;
       dialogue->drain();
@@ -187,6 +229,7 @@ void LongPoll::flush() {
   if (!waiting_.empty() && !polls_.empty()) answer_oldest();
 }
 
+// Sends all that waits in one script, by reference: the pieces are shared with other clients.
 void LongPoll::answer_oldest() {
   const auto exchange = std::move(polls_.front());
   polls_.pop_front();
@@ -207,7 +250,7 @@ void LongPoll::answer_oldest() {
   waiting_bytes_ = 0;
   exchange->respond(std::move(reply));
   watch();
-  // Not from here: it sends, and sending comes here.
+  // There is room again. Posted, because pump() calls send() and flush(), which come back to this function.
   if (was_full && dialogue_ != nullptr) {
     with_.io.post(thread_, [weak = std::weak_ptr(dialogue_)] {
       if (const auto dialogue = weak.lock()) dialogue->pump();
@@ -215,6 +258,8 @@ void LongPoll::answer_oldest() {
   }
 }
 
+// Posted, because the dialogue is in the midst of its own call. on_poll() may hold back again, so that is asked
+// before each.
 void LongPoll::hold_back(bool held) {
   is_held_back_ = held;
   if (is_held_back_ || unread_.empty()) return;
@@ -236,7 +281,7 @@ bool LongPoll::attach(Taker taker) {
 
 void LongPoll::detach() {
   taker_ = nullptr;
-  // The client said that it goes on there, and there it is no more.
+  // The client has said that it goes on by the WebSocket, and that is gone: nothing can carry the dialogue any more.
   if (says_no_more_ && !has_moved_) end();
 }
 
@@ -246,13 +291,13 @@ void LongPoll::on_end_of_transmission() {
   on_sent_all();
 }
 
-// It cannot move from within its own calls.
+// Posted, because the dialogue cannot move from within its own calls.
 void LongPoll::on_sent_all() {
   if (!says_no_more_ || has_moved_) return;
   with_.io.post(thread_, [self = shared_from_this()] { self->change_over(); });
 }
 
-// As soon as nothing of it is at work elsewhere.
+// Hands the dialogue over, unless a worker still has something of it: then on_sent_all() comes again.
 void LongPoll::change_over() {
   if (!says_no_more_ || !taker_ || dialogue_ == nullptr || !dialogue_->is_quiet()) return;
   add(std::make_shared<const std::string>(end_of_transmission_text()));
@@ -261,7 +306,7 @@ void LongPoll::change_over() {
   flush();
 }
 
-// The moment at which a poll has waited long enough, or the client has been away too long.
+// Sets the one timer: a poll has waited long enough, or, when none waits, the client has been away too long.
 void LongPoll::watch() {
   if (is_over_) return;
   timer_ = http::IoPool::schedule(polls_.empty() ? kPollAbsenceMax : kPollTime, [this] {
@@ -271,6 +316,8 @@ void LongPoll::watch() {
   });
 }
 
+// What waits is still told to the polls that are there; all others, unread ones too, are answered "close". on_end_ is
+// last: it takes this out of Polls, which may be its last owner but `self`.
 void LongPoll::end() {
   if (std::exchange(is_over_, true)) return;
   const auto self = shared_from_this();

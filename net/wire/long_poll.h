@@ -4,9 +4,10 @@
 //   pieces of messages ─▶ SegmentReader ─▶ Dialogue
 //   the oldest poll's answer ◀─ what waits ◀─ Dialogue
 //
-// Its requests come on many connections and threads; they are posted to its home, the thread of the one that began it.
-// A client may change over to a WebSocket (socket.h): all that it says here is handled before what it says there, and all that
-// it shall hear here is on its way, with a last `n`, before the dialogue moves to the WebSocket's thread.
+// Requests of a session come on many connections and threads. They are posted to its home, the thread of the request
+// that began it. A client may change over to a WebSocket (socket.h): all that it said by polls is handled before what
+// it says there, and all that it shall hear by polls is on its way, with a last `n`, before the dialogue moves to the
+// WebSocket's thread. The head of long_poll.cc draws both.
 //
 // Thread: its home, all but id().
 #pragma once
@@ -34,27 +35,27 @@ namespace hearth::net::wire {
 inline constexpr std::chrono::seconds kPollTime{18};
 // Without a poll that waits, the client counts as gone. A browser that is frozen, or left without a word, is known in 43 s.
 inline constexpr std::chrono::seconds kPollAbsenceMax{25};
-inline constexpr size_t kPollsHeldMax = 2;      // the older one is answered when there are more
+inline constexpr size_t kPollsHeldMax = 2;      // when so many wait, the oldest one is answered
 inline constexpr size_t kPollsUnreadMax = 8;    // while its dialogue is behind; a client with more of them is cut off
 
 class LongPoll final : public Transport, public std::enable_shared_from_this<LongPoll> {
  public:
-  // Takes the dialogue on; called once.
+  // Takes the dialogue over. Called once, on this poll's thread.
   using Taker = std::function<void(std::shared_ptr<Dialogue>)>;
 
   LongPoll(const Surroundings& with, size_t thread, std::function<void(const std::string& id)> on_end);
   ~LongPoll() override;
 
-  // Begins, and answers. False when it is over already: the answer says why.
+  // Begins, and answers `exchange`. Returns false when the session is over already; the answer says why.
   bool start(const std::shared_ptr<http::Exchange>& exchange, const PollRequest& request);
   const std::string& id() const { return id_; }
   const std::string& space() const { return space_; }
 
   void on_poll(std::shared_ptr<http::Exchange> exchange, PollRequest request);
 
-  // A second transport wants to take over. False when there is one, or the client is gone.
+  // A second transport wants to take over. Returns false when there is one already, or the client is gone.
   bool attach(Taker taker);
-  void detach();  // it is gone
+  void detach();  // the second transport is gone
 
   // The client is gone, or is sent away.
   void end();
@@ -70,7 +71,7 @@ class LongPoll final : public Transport, public std::enable_shared_from_this<Lon
   void close() override { end(); }
 
  private:
-  // A message that has begun and is not whole, and requests that wait to be read.
+  // What is held of a message that is not whole, and of requests that wait to be read.
   struct Unfinished {
     http::HalfReceived::Share share;
     http::LeastPace pace;
@@ -98,8 +99,8 @@ class LongPoll final : public Transport, public std::enable_shared_from_this<Lon
   http::HalfReceived::Owner owner_;
   std::unique_ptr<Unfinished> unfinished_;  // null: there is none
   size_t unread_bytes_ = 0;
-  std::deque<std::shared_ptr<http::Exchange>> polls_;                          // that wait for an answer, oldest first
-  std::deque<std::pair<std::shared_ptr<http::Exchange>, PollRequest>> unread_;  // while the dialogue is behind
+  std::deque<std::shared_ptr<http::Exchange>> polls_;                          // that wait, oldest first
+  std::deque<std::pair<std::shared_ptr<http::Exchange>, PollRequest>> unread_;  // while it is behind
   std::vector<db::SharedBytes> waiting_;                                       // messages, for the next answer
   size_t waiting_bytes_ = 0;
   uint64_t next_number_ = 1;  // of the next answer; 0 was the start's
@@ -107,8 +108,8 @@ class LongPoll final : public Transport, public std::enable_shared_from_this<Lon
   Taker taker_;
   http::Timer timer_;
   bool is_held_back_ = false;
-  bool has_moved_ = false;     // to taker_; what is left is to hear the last answer
-  bool says_no_more_ = false;  // here
+  bool has_moved_ = false;     // the dialogue, to taker_; the client only has to hear the last answer
+  bool says_no_more_ = false;  // the client, by polls
   bool is_over_ = false;
 };
 

@@ -1,3 +1,19 @@
+// Text of a client becomes typed requests.
+//
+//   text ─ parse_text ─▶ {"t":"d","d":{"r":7,"a":"p","b":{…}}} ─ kParsers["p"] ─▶ Request{7, Put{…}}
+//            │                                                       └ wrong in any way ─▶ Request{7, Refuse{error}}
+//            ├ too large, broken, no room ─ request_number ─▶ Request{7, Refuse} or Broken
+//            └ control: Ping, EndOfTransmission, Nothing
+//
+// Two rules make this file:
+// - Everything is checked here, so that nothing behind it meets a wrong type. Each parser reads what its action
+//   needs, and names the member that is wrong.
+// - A request that has a number is answered by that number. An SDK that waits for an answer which never comes keeps
+//   its user's promise open for ever. So the number is looked for even in text that is broken or was dropped:
+//   number_at_head() and number_at_tail() read only what is certain from the brackets around, and else say nothing.
+//
+// Where SDKs differ (names, keys of bounds, which members they leave out) the comment beside it says whose it is. `q`
+// of a tagged listen is kept as it was sent, since a revocation must quote it.
 #include "net/wire/message.h"
 
 #include <fmt/format.h>
@@ -58,7 +74,7 @@ Result<JsonNode> data_of(const JsonNode& body) {
   return *data;
 }
 
-// Nothing when there is none: C++ sends none with a listen.
+// The member `h`, if there is one: the C++ SDK sends none with a listen.
 Result<std::optional<std::string>> hash_of(const JsonNode& body) {
   const auto hash = body.field("h");
   if (!hash || hash->is_null()) return std::optional<std::string>();
@@ -66,6 +82,7 @@ Result<std::optional<std::string>> hash_of(const JsonNode& body) {
   return std::optional<std::string>(*hash->string());
 }
 
+// A hash beside a write makes it a compare-and-set: transactions of SDKs send it.
 Result<void> expect(const JsonNode& body, const Path& path, std::vector<std::shared_ptr<const db::Precondition>>& to) {
   ASSIGN_OR_RETURN(auto hash, hash_of(body));
   if (hash) to.push_back(std::make_shared<db::HashIs>(path, std::move(*hash)));
@@ -81,7 +98,7 @@ Result<db::Overwrite> overwrite_of(const JsonNode& body) {
   return db::make_overwrite(text, std::move(value));
 }
 
-// Something stands at a path, so that it can have a priority. A look at one row tells.
+// Demands that a value stands at the path, without which a priority has no place. Costs a look at one row.
 class Exists final : public db::Precondition {
  public:
   explicit Exists(Path path) : path_(std::move(path)) {}
@@ -147,8 +164,8 @@ Result<Action> parse_merge(const JsonNode& body) {
   return Action(Put{std::move(write)});
 }
 
-// Android's words for what comes before and behind every key (SDK: ChildKey.java) are its own. No key has brackets, so that they
-// can mean nothing else.
+// Android has words of its own for what comes before and behind every key (SDK: ChildKey.java). No key may contain
+// brackets, so these words cannot be keys.
 std::string_view bound_key(std::string_view text) {
   if (text == "[MIN_KEY]") return db::kMinKey;
   if (text == "[MAX_KEY]") return db::kMaxKey;
@@ -352,7 +369,8 @@ std::optional<int64_t> integer_at(std::string_view text) {
   return *end == ',' || *end == '}' ? std::optional(number) : std::nullopt;
 }
 
-// A member `"r":` of the object in the outermost one, the first that comes.
+// The first member `"r":` of the object within the outermost object. Gives up at the first bracket that could lead
+// elsewhere.
 std::optional<int64_t> number_at_head(std::string_view head) {
   int depth = 0;
   for (size_t at = 0; at < head.size(); ++at) {
@@ -372,7 +390,8 @@ std::optional<int64_t> number_at_head(std::string_view head) {
   return std::nullopt;
 }
 
-// The same, when it is the last member of its object: only brackets of the two outermost objects follow.
+// The same member at the end of the text, when it is the last of its object: only the closing brackets of the two
+// outermost objects may follow.
 std::optional<int64_t> number_at_tail(std::string_view tail) {
   static constexpr std::array<std::string_view, 2> kEnds = {"}}", R"(},"t":"d"})"};
   for (const std::string_view end : kEnds) {

@@ -1,4 +1,4 @@
-// What a client says (net/wire/protocol.md §3, §4): text becomes a typed message with everything in it checked.
+// Messages of a client (net/wire/protocol.md §3, §4): text becomes a typed message with everything in it checked.
 //
 //   message  := {"t":"c","d":{"t":command,"d":payload}}
 //             | {"t":"d","d":{"r":number,"a":action,"b":body}}
@@ -71,7 +71,8 @@ using Incoming = std::variant<Request, Ping, EndOfTransmission, Nothing, Broken>
 
 Incoming parse_message(MessageReader::Message&& message);
 
-// The number of a request whose text is broken or was dropped, by what stands at its ends, as far as that is certain.
+// The number of a request whose text is broken or was dropped, read from its two ends. Nothing: it cannot be told
+// with certainty.
 std::optional<int64_t> request_number(std::string_view head, std::string_view tail);
 
 }  // namespace hearth::net::wire

@@ -1,3 +1,6 @@
+// A request of long polling is a GET whose query holds everything: JSONP can send nothing else. Numbers that are none
+// make a request 400, since no SDK sends such. `cb` becomes part of a script that a page runs, so it is digits and
+// nothing else.
 #include "net/wire/poll_request.h"
 
 #include <fmt/format.h>
@@ -69,7 +72,7 @@ db::Result<PollRequest> parse_poll(std::string_view target, std::string_view hos
     request.kind = PollRequest::Kind::Start;
     request.upgrade = upgrade_of(query, host);
     request.callback = query_parameter(query, "cb").value_or("");
-    // It becomes part of a script.
+    // `cb` becomes part of a script.
     if (!is_digits(request.callback)) return Error{ErrorCode::InvalidArgument, "`cb` must be a number: the client's functions are named by it."};
     return request;
   }

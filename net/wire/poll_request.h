@@ -33,7 +33,7 @@ struct PollRequest {
 
 bool is_poll_target(std::string_view target);
 
-// Of a target that is_poll_target. Errors: InvalidArgument.
+// Precondition: is_poll_target(target). Errors: InvalidArgument.
 db::Result<PollRequest> parse_poll(std::string_view target, std::string_view host);
 
 }  // namespace hearth::net::wire

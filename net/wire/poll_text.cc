@@ -1,3 +1,7 @@
+// Answers to polls are scripts. JSON within a script must not end it ("</") nor a line of it (U+2028 and U+2029,
+// which are line ends in JavaScript of before 2019); script_text() escapes those, and they can only stand in strings.
+// The start's functions run in a hidden frame and pass on to the window that made it. No answer may be kept by a
+// cache.
 #include "net/wire/poll_text.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,9 @@
+// Where a poll belongs. A client's polls come by whatever connection its browser has free, so on any io thread. The
+// map says which thread is the session's home; requests are posted there. A LongPoll takes itself out of the map when
+// it ends (on_end).
+//
+// The mutex is held to look up and never while a LongPoll is called. The limit of clients is looked at before one
+// begins and the entry made after, so a few that begin at the same moment on different threads may pass it.
 #include "net/wire/polls.h"
 
 #include <utility>
@@ -16,7 +22,7 @@ void Polls::handle(const std::shared_ptr<http::Exchange>& exchange) {
   if (parsed.value().kind == PollRequest::Kind::Start) return start(exchange, parsed.value());
 
   const auto place = find(parsed.value().id);
-  // An id that nobody has is a client whose session has ended: it begins anew.
+  // The session of this id has ended. "close" makes the client begin a new one.
   if (!place) return exchange->respond(script_reply(close_script()));
   if (with_.io.is_home(place->thread)) return place->poll->on_poll(exchange, std::move(parsed).value());
   with_.io.post(place->thread, [poll = place->poll, exchange, request = std::move(parsed).value()]() mutable {
@@ -38,6 +44,7 @@ void Polls::start(const std::shared_ptr<http::Exchange>& exchange, const PollReq
     places_.erase(id);
   });
   if (!poll->start(exchange, request)) return;
+  // The client cannot poll before this: the answer of start() leaves at the end of this turn.
   const std::lock_guard lock(mutex_);
   places_.emplace(poll->id(), Place{exchange->thread(), poll});
   ++opened_;

@@ -19,7 +19,7 @@ class LongPoll;
 
 class Polls {
  public:
-  // `with` outlives them.
+  // `with` outlives the polls.
   explicit Polls(const Surroundings& with) : with_(with) {}
   ~Polls() { clear(); }
   Polls(const Polls&) = delete;
@@ -28,7 +28,7 @@ class Polls {
   // A request for `/.lp`, on the exchange's home thread. It is answered, now or later.
   void handle(const std::shared_ptr<http::Exchange>& exchange);
 
-  // Where a session lives that began by long polling.
+  // The home of a session that began by long polling.
   struct Place {
     size_t thread;
     std::shared_ptr<LongPoll> poll;  // called on that thread

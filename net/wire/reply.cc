@@ -1,3 +1,8 @@
+// The server's messages as JSON text, written by hand: their forms are few and fixed, and values append themselves.
+//
+// Pushes are the hot path. An untagged push is the same for all who hear it, so its WebSocket frame is made once and
+// kept in the event's body (push_frame), plain and compressed apart. A tagged push differs in its tag alone; its data
+// are shared as text.
 #include "net/wire/reply.h"
 
 #include <fmt/format.h>
@@ -23,7 +28,7 @@ std::string response_start(int64_t number, std::string_view status) {
 
 constexpr std::string_view kResponseEnd = "}}}";
 
-// What clients are told where the service has a text of its own for it.
+// The text of an error for clients: the service's own where it has one.
 std::string_view told(const db::Error& error) {
   if (error.code == db::ErrorCode::Stale) return "Transaction hash does not match";
   if (error.code == db::ErrorCode::PermissionDenied) return "Permission denied";
@@ -55,6 +60,7 @@ std::string ok_text(int64_t number, std::string_view data_json) {
   return to;
 }
 
+// Priorities are told (Export): SDKs keep them.
 std::string value_text(int64_t number, const db::Value& value) {
   std::string to = response_start(number, "ok");
   db::append_json(value, db::JsonStyle::Export, to);

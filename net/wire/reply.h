@@ -1,4 +1,4 @@
-// What the server says (net/wire/protocol.md §3, §4): the JSON text of its messages.
+// Messages of the server (net/wire/protocol.md §3, §4), as JSON text.
 //
 //   control  := {"t":"c","d":{"t":command,"d":payload}}      a client drops one without payload
 //   response := {"t":"d","d":{"r":number,"b":{"s":status,"d":data}}}
@@ -36,7 +36,7 @@ std::string value_text(int64_t number, const db::Value& value);
 std::string failure_text(int64_t number, const db::Error& error);
 
 std::string push_text(const db::Body& body, std::optional<int64_t> tag = {});  // `d` or `m`
-// A first value to who holds `known` of it: `rm`, or `d` where ranges do not say it.
+// A first value for a client that holds `known` of it: push `rm`, or `d` where ranges cannot say it.
 std::string first_text(const db::Body& body, std::optional<int64_t> tag, const CompoundHash& known);
 // `query_json`: of a filtered listen, the query as the client sent it; else "".
 std::string revoked_text(const db::Path& path, std::string_view query_json = {});

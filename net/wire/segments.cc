@@ -1,3 +1,11 @@
+// Pieces of messages in URLs, put in order.
+//
+//   arrive    0  1  3  4  2          take(): next_ is 2 when 3 and 4 come, so they wait in early_
+//   messages  [0 1]      [2 3 4]     count of the first piece says how many belong together
+//
+// Two requests may be on their way on two connections, so pieces overtake each other, and a poll that is sent again
+// repeats pieces (number < next_: ignored). A message that is too large is not kept: the first and the last bytes
+// tell which request it was.
 #include "net/wire/segments.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-// What a client says by long polling, cut into pieces that fit into URLs (net/wire/protocol.md §10.2):
+// Messages of a client by long polling, cut into pieces that fit into URLs (net/wire/protocol.md §10.2):
 //
 //   message := base64url(JSON), "." for padding, in pieces of at most 1840 characters
 //
@@ -17,7 +17,7 @@
 
 namespace hearth::net::wire {
 
-inline constexpr size_t kEarlySegmentsMax = 256;  // that wait for one before them; SDKs have two requests on their way
+inline constexpr size_t kEarlySegmentsMax = 256;  // pieces that came early; SDKs have two requests on their way
 
 struct Segment {
   uint64_t number = 0;

@@ -1,3 +1,30 @@
+// The protocol as a state machine. Nothing here waits, and nothing knows a socket.
+//
+//   Request{r: 7, listen} ─▶ on_request ─▶ pending_[id] = {7, how to answer} ─▶ rules::Session::listen(id, …)
+//                                                                                     │
+//                               one story: answers, events, the end, in sequence order│
+//                                                                                     ▼
+//   to ◀── {"r":7, …} ◀── on_answer  ◀─┐
+//   to ◀── push       ◀── on_event   ◀─┼── on_items ◀── rules::Session::take()
+//   to ◀── ac; over   ◀── Ended      ◀─┘
+//
+// Ids. Numbers of requests and tags of listens are the client's, and it may use one twice. Requests and listeners
+// have ids of ours (last_id_), and pending_ and listenings_ say what they mean to the client. Answers come once for
+// each id, in whatever order the story has them.
+//
+// Order. Everything that is said to a request goes through the story, refusals too: data_->reply() puts them into it
+// behind what was asked before. A refusal that was sent at once would overtake the answers of earlier writes. The
+// exceptions have no number: pongs, complaints, and `ac` when a credential expires.
+//
+// Listeners of a client are named by what the client will send and hear: a path without a tag (listeners_), a tag
+// (tagged_), and an id that events carry (listenings_). An untagged push names only its path, and the SDK finds all
+// listeners it concerns. So when several of them are told the same body in a row, one push is enough (last_pushed_).
+//
+// Credentials. auth takes effect at once, for JavaScript does not wait for its answer. When the key of a token must
+// be fetched, all that comes behind it is held (Verification), since it must be judged by that credential. The
+// verdict comes from another thread into a mailbox of its own, and wakes the transport, whose on_items() looks there
+// first. A user may be signed out between the verdict and the moment from which a kick finds this session;
+// still_good() closes that gap.
 #include "net/wire/session.h"
 
 #include <fmt/format.h>
@@ -16,7 +43,7 @@ namespace {
 using db::Error;
 using db::ErrorCode;
 
-// One visitor of many lambdas.
+// Makes one visitor of several lambdas, for std::visit.
 template <typename... F>
 struct Overloaded : F... {
   using F::operator()...;
@@ -33,6 +60,7 @@ std::string auth_data(const rules::Auth& auth) {
   return to;
 }
 
+// Only requests count as held: other messages are small.
 size_t bytes_of(const Incoming& message) {
   const auto* request = std::get_if<Request>(&message);
   return request != nullptr ? request->bytes : 0;
@@ -65,6 +93,8 @@ db::Lease lease_of(const Outgoing& message) {
 
 namespace {
 
+// An untagged push is the same for all who hear it, so its frame is kept in the body and shared. What carries a tag,
+// or depends on what one client holds, is made for that client.
 db::SharedBytes frames_of(const Outgoing& message, db::Counter* made, Packed packed) {
   if (const auto* push = std::get_if<Push>(&message)) {
     if (!push->tag && push->known == nullptr) return push_frame(*push->body, made, packed);
@@ -127,7 +157,7 @@ void Session::on_request(Request&& request) {
 }
 
 void Session::on_listen(int64_t number, Listen&& listen) {
-  // No SDK asks twice. Whoever does hears everything anew, once.
+  // No SDK listens twice to one place. If a client does, the old listener ends and the new one is told everything anew.
   if (listen.tag) {
     if (const auto old = tagged_.find(*listen.tag); old != tagged_.end()) drop(old->second);
   } else if (const auto old = listeners_.find(listen.listen.path); old != listeners_.end()) {
@@ -145,12 +175,14 @@ void Session::on_listen(int64_t number, Listen&& listen) {
   } else {
     listeners_.emplace(listen.listen.path, listener);
   }
+  // Memory that the listener costs here counts with what it costs the shard.
   listen.listen.bytes_beside = listen.query_json.size();
   listenings_.emplace(listener, Listening{listen.listen.path, listen.tag, std::move(listen.query_json)});
   data_->listen(expect({.number = number, .form = Form::Listen, .listener = listener, .known = std::move(listen.known)}), listener,
                 std::move(listen.listen));
 }
 
+// An unlisten of what nobody listens to is answered ok too.
 void Session::on_unlisten(int64_t number, const Unlisten& unlisten) {
   const uint64_t request = expect({.number = number});
   std::optional<uint64_t> found;
@@ -185,7 +217,8 @@ void Session::on_authenticate(int64_t number, Authenticate&& authenticate) {
                         });
 }
 
-// What came behind the credential is looked at now; from the next one on that has to wait, it waits for that.
+// Takes the verdict if it is there, and then what was held behind it. When one of those is a credential that has to
+// wait too, the rest is held again, behind that one.
 void Session::accept_verdict(std::vector<Outgoing>& to) {
   if (verification_ == nullptr) return;
   const std::shared_ptr<Verification> done = verification_;
@@ -209,7 +242,7 @@ void Session::on_verdict(int64_t number, db::Result<rules::Auth> auth, const std
   const rules::Auth proven = auth.value();
   // All that follows on this connection is judged by it; JavaScript does not wait for the answer (§9.3).
   data_->set_auth(std::move(auth).value());
-  // Whoever was signed out after the verdict, and before a kick could find this session, is nobody.
+  // A user who was signed out after the verdict, and before a kick could find this session, is signed out now.
   if (const auto still = verifier_.still_good(proven, data_->space()); !still.ok()) {
     data_->set_auth(rules::Auth{});
     return refuse(number, still.error());
@@ -313,6 +346,7 @@ void Session::on_event(db::Event&& event, std::vector<Outgoing>& to) {
   }
 }
 
+// Remembers how to answer, and returns the id under which the answer will come.
 uint64_t Session::expect(Pending pending) {
   pending.bytes = request_bytes_;
   pending.asked_at = std::chrono::steady_clock::now();
@@ -332,6 +366,7 @@ void Session::drop(uint64_t listener) {
   data_->unlisten(expect({.form = Form::Silent}), listener);
 }
 
+// From here on events of this listener find nothing, and are not sent. The shard may still have some on their way.
 void Session::forget(uint64_t listener) {
   const auto at = listenings_.find(listener);
   if (at == listenings_.end()) return;

@@ -1,12 +1,12 @@
-// The Firebase protocol of one client: a state machine with no socket. What the client says becomes calls on a
-// rules::Session; what comes back becomes messages to send, in that order. Start reading at on_message.
+// The Firebase protocol of one client: a state machine without a socket. Messages of the client become calls of a
+// rules::Session; answers and events of that become messages to send, in their order. Start reading at on_message.
 //
-// Every request is answered exactly once, in the turn that it came, also one that makes no sense: the refusal stands in
-// the same story as the answers (rules::Session::reply). Only a message without a number can have no answer; it gets a
-// control `e`, and the connection goes on.
+// Every request is answered exactly once, in the order in which requests came, also a request that makes no sense:
+// its refusal stands in the same story as the answers (rules::Session::reply). Only a message without a number can
+// have no answer; the client is sent a control `e`, and the connection goes on.
 //
-// A transport decodes (parse_message) and serialises (frames_of, text_of) where it likes: both may be long. WebSocket
-// does so in socket.h; long polling would carry the same session.
+// Decoding (parse_message) and serialising (frames_of, text_of) may take long and are not done here: Dialogue does
+// both, by workers where they are large.
 //
 // A credential may need a key that is still to be fetched. Messages behind it are held until it is verified, for they
 // must be judged by it (net/wire/protocol.md §9.3): the verdict comes into a mailbox, from any thread, and wakes the
@@ -41,7 +41,7 @@
 
 namespace hearth::net::wire {
 
-// How often its Limits were reached, by all.
+// How often the Limits of this protocol were reached, by all clients of a server.
 struct LimitsReached {
   db::Counter listeners;
   db::Counter message_size;
@@ -52,20 +52,20 @@ struct LimitsReached {
 inline constexpr size_t kUnansweredMax = 4'096;
 inline constexpr size_t kUnansweredBytesMax = 32u << 20;
 
-// One message to send, not yet serialised where that is work.
+// One message to send. What takes long to serialise is kept as a value.
 struct Text {
   std::string json;
 };
 struct Push {
   std::shared_ptr<const db::Body> body;
   std::optional<int64_t> tag{};  // of a filtered listen
-  db::Lease lease{};             // of a large first value; the transport holds it until that is sent
+  db::Lease lease{};             // of a large first value; held until the transport has room again (Dialogue)
   std::shared_ptr<const CompoundHash> known{};  // of a first value: what the client holds of it; null: not told
 };
 struct ValueReply {
   int64_t number;
   db::Value value;
-  db::Lease lease{};  // likewise
+  db::Lease lease{};  // as Push's
 };
 using Outgoing = std::variant<Text, Push, ValueReply>;
 
@@ -78,7 +78,7 @@ db::SharedBytes packed_frames_of(const Outgoing& message, db::Counter* made = nu
 
 class Session {
  public:
-  // Who speaks. Programs are as this machine's pages: see foreign_owner().
+  // The client of a session. A program counts as Here, as a page of this machine does (foreign_owner()).
   struct Client {
     Asker asker{};
     uint64_t connection = 0;  // its number, for the log
@@ -89,18 +89,18 @@ class Session {
 
   const std::string& id() const { return data_->id(); }
 
-  // The first thing that a client must hear. `host`: where it shall come back to.
+  // The first message to a client. `host`: the address that the client shall come back to.
   std::string hello(db::Timestamp now, std::string_view host) const { return hello_text(now, host, data_->id()); }
 
   void on_message(Incoming&& message, std::vector<Outgoing>& to);
 
-  // Takes what the namespace has for this client. False when the conversation is over: then the transport closes, after
-  // it has sent what was added.
+  // Adds to `to` what the namespace has for this client. Returns false when the conversation is over: the transport
+  // then sends what was added, and closes.
   [[nodiscard]] bool on_items(std::vector<Outgoing>& to);
 
-  // When the credential that the client proved itself by is past its time; nothing: never.
+  // When the client's credential expires; nothing: never.
   std::optional<std::chrono::seconds> expires() const { return data_->auth().expires; }
-  // It is. From here on the client is signed out; what it may no longer hear of is revoked behind that.
+  // The credential has expired. Signs the client out; listeners that it may no longer have are revoked after that.
   void expire(std::vector<Outgoing>& to);
 
   // The client is gone. Its onDisconnect writes are written.
@@ -111,7 +111,7 @@ class Session {
   bool is_behind() const { return unanswered() > kUnansweredMax || unanswered_bytes() > kUnansweredBytesMax; }
 
  private:
-  // What an answer has to look like.
+  // The form that an answer must have.
   enum class Form : uint8_t { Plain, Listen, Value, Silent };
   struct Pending {
     int64_t number = 0;

@@ -1,3 +1,16 @@
+// A dialogue on a WebSocket. Most of the work is Dialogue's; here frames become messages, and a second transport
+// takes over.
+//
+//   GET /.ws        ─▶ start: Dialogue::open, hello, carry_by(this)
+//   GET /.ws?s=id   ─▶ join: the session lives with a LongPoll, perhaps on another thread (drawn in long_poll.cc)
+//                      │ attached: control a; pings are answered; other messages wait in early_
+//                      └▶ take_over: the dialogue comes here, then early_ is handled
+//
+// Owners: the WebSocketSession owns this handler until on_close(), and this holds the socket until then. That is a
+// circle, and on_close(), which is always called, ends it. Others hold this weakly: a task that hands a dialogue over
+// to a socket that has gone ends the dialogue instead.
+//
+// The dialogue may end within any call of it, so calls hold a copy of the pointer.
 #include "net/wire/socket.h"
 
 #include <utility>
@@ -36,8 +49,8 @@ void WireSocket::start(std::shared_ptr<http::WebSocket> socket) {
 void WireSocket::refuse(const db::Error& why) {
   using db::ErrorCode;
   if (why.code == ErrorCode::NotFound || why.code == ErrorCode::InvalidArgument) {
-    // It will be as wrong the next time: the client prints the reason and does not come back (§3). A mere close would
-    // have it try for ever, and its user guess.
+    // The request will be as wrong the next time. So the client is told the reason by control `s`: it prints it and
+    // does not come back (§3). After a mere close it would try for ever, and its user could only guess.
     send_text(shutdown_text(why.message));
     return socket_->close(http::CloseCode::Policy);
   }
@@ -46,6 +59,7 @@ void WireSocket::refuse(const db::Error& why) {
 
 // ---- a second transport ----
 
+// Each step is a post to the thread that owns what is asked. The client may go between any two of them.
 void WireSocket::join() {
   const auto place = polls_.find(upgrade_->transport_of);
   if (!place || place->poll->space() != upgrade_->space) return on_attached(false);
@@ -75,6 +89,7 @@ void WireSocket::on_attached(bool attached) {
   socket_->close(http::CloseCode::Normal);
 }
 
+// SDKs test the new transport with pings before they trust it. All else belongs behind what polls still bring.
 void WireSocket::keep(MessageReader::Message&& message) {
   if (message.text.size() <= kControlBytesMax) {
     const Incoming control = parse_message({.text = message.text});
@@ -86,6 +101,7 @@ void WireSocket::keep(MessageReader::Message&& message) {
   if (early_bytes_ > kEarlyBytesMax) socket_->pause();
 }
 
+// The dialogue first, then what has waited for it, in order. Each message may end it.
 void WireSocket::take_over(std::shared_ptr<Dialogue> dialogue) {
   if (socket_ == nullptr) return dialogue->end();
   is_second_ = false;
@@ -127,6 +143,8 @@ bool WireSocket::on_server_closing() {
   return dialogue != nullptr;
 }
 
+// Pushes leave by reference, as their frame is shared with other sockets; the rest is small and copied into the
+// outbox.
 void WireSocket::send(const Outgoing& message) {
   if (const auto* text = std::get_if<Text>(&message)) return send_text(text->json);
   if (std::holds_alternative<Push>(message)) return socket_->send(maker()(message, with_.serialised));

@@ -34,7 +34,7 @@ class WireSocket final : public http::WebSocketHandler, public Transport, public
   // `thread`: the home.
   WireSocket(const Surroundings& with, const Polls& polls, size_t thread, Upgrade upgrade);
 
-  // Says hello, or why not.
+  // Sends the hello, or the reason why there is none.
   void start(std::shared_ptr<http::WebSocket> socket);
 
   void on_message(std::string&& frame, http::MessageKind kind) override;
@@ -65,9 +65,9 @@ class WireSocket final : public http::WebSocketHandler, public Transport, public
   std::shared_ptr<http::WebSocket> socket_;    // null before start and after on_close
   std::shared_ptr<Dialogue> dialogue_;         // null when there was no hello, and until it is handed over
   MessageReader reader_;
-  std::vector<MessageReader::Message> early_;  // until then
+  std::vector<MessageReader::Message> early_;  // messages that wait for the dialogue to be handed over
   size_t early_bytes_ = 0;
-  bool is_second_ = false;  // and waits
+  bool is_second_ = false;  // a second transport, which waits for the dialogue
 };
 
 }  // namespace hearth::net::wire

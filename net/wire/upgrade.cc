@@ -1,3 +1,5 @@
+// Reads what the query string of /.ws and /.lp asks for. Nothing is decoded: JavaScript does not encode, and what can
+// stand here needs no encoding. The namespace may stand in `ns`, or in the first label of the host.
 #include "net/wire/upgrade.h"
 
 #include "net/host_namespace.h"

@@ -1,4 +1,4 @@
-// What a client asks for when it opens a connection: `GET /.ws?v=5&ns=demo&ls=…` (net/wire/protocol.md §1). Pure.
+// Reads what a client asks for when it opens a connection: `GET /.ws?v=5&ns=demo&ls=…` (net/wire/protocol.md §1). Pure.
 #pragma once
 
 #include <algorithm>
@@ -16,23 +16,24 @@ struct Upgrade {
   std::string last_session;  // `ls`: the session before a reconnect; "" for none
   std::string transport_of;  // `s`: this shall be a second transport of that session; "" for none
   std::string host;          // where the client shall come back to
-  std::string peer{};        // whose it is: an address
+  std::string peer{};        // the client's address
   bool is_behind_stranger = false;            // as Request's
-  http::Whence whence = http::Whence::Here;   // it was asked from
+  http::Whence whence = http::Whence::Here;   // where the request came from
   uint64_t connection = 0;   // Request::connection
 };
 
 // Nothing when the target is another one. `ns` if given; else the first label of a host name with three or more.
 std::optional<Upgrade> parse_upgrade(std::string_view target, std::string_view host);
 
-// Who asks, from the request's head.
+// Fills in who asks, from the head of `request`.
 void set_asker(Upgrade& upgrade, const http::Request& request);
 
-// Whether its WebSocket survives a ping. The one of firebase-admin-java (9.10) knows text and goodbyes alone, and ends its
-// connection at any other frame; the SDK is told by its User-Agent, "Firebase/5/9.10.0/17.0.15/AdminJava".
+// Whether the client's WebSocket survives a ping. That of firebase-admin-java (9.10) knows only text and close
+// frames, and ends its connection at any other. The SDK is known by its User-Agent,
+// "Firebase/5/9.10.0/17.0.15/AdminJava".
 bool answers_pings(const http::Request& request);
 
-// The same of the query string of any target.
+// Reads an Upgrade from the query string of any target.
 Upgrade upgrade_of(std::string_view query, std::string_view host);
 
 // Names and values as they stand in the query string: JavaScript encodes nothing, and what can be here needs no decoding.

@@ -1,4 +1,11 @@
 // `hearth bench`: runs the scenarios asked for, each on a server of its own, and prints what was found.
+//
+//   flags ─▶ for each scenario: Subject (a child process on a folder of its own, or --url) ─▶ measure_… ─▶ Report
+//
+// A server for each scenario, so that none measures what another has left in memory or on disk. The server is a child
+// of this very program: its CPU time and memory are then its own and not the client's. With --url there is no child;
+// what needs one (CPU, memory, restarts) is left out, not guessed. Scenarios in this process (embedded, rules,
+// queries) come last.
 #include <fmt/format.h>
 #include <sys/vfs.h>
 
@@ -43,6 +50,8 @@ Subject::Subject(const BenchFlags& flags) : flags_(flags) {
   start();
 }
 
+// The port is picked by the first start and kept by all later ones: clients that come back find the server where it
+// was.
 void Subject::start() {
   std::vector<std::string> words = {
       "--dev", "--data", folder_->path() + "/data", "--port", child_ ? child_->address().port : "0",

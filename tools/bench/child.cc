@@ -1,3 +1,8 @@
+// The server that is measured, as a child process.
+//
+// It is ready when it has said on standard output where it listens: that line is read a byte at a time up to its end,
+// and no further, since the pipe is closed then. start_time() is from fork() to that line, what a user waits for
+// after a restart. Between fork() and exec() only calls that are allowed there are made; the words were built before.
 #include "tools/bench/child.h"
 
 #include <fcntl.h>
@@ -62,7 +67,7 @@ std::chrono::nanoseconds ServerProcess::cpu() const {
 
 double ServerProcess::peak_memory_bytes() const { return memory_figure("status", "VmHWM:"); }
 
-// Exact, other than VmRSS of status, which threads bring up to date now and then.
+// smaps_rollup is exact. VmRSS in `status` is not: threads add up what they changed only now and then.
 double ServerProcess::memory_bytes() const { return memory_figure("smaps_rollup", "Rss:"); }
 
 double ServerProcess::memory_figure(const char* file, std::string_view name) const {

@@ -26,7 +26,7 @@ class ServerProcess {
   Steady::duration start_time() const { return start_time_; }  // from the start of the process to its line on stdout
   std::chrono::nanoseconds cpu() const;                        // user and system, all threads, from the start
   double peak_memory_bytes() const;                            // resident
-  double memory_bytes() const;                                 // the same, now; what the kernel holds is not in it
+  double memory_bytes() const;                                 // resident now, without the kernel's socket buffers
 
   void stop(int signal);  // and waits for the end
 

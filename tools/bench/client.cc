@@ -1,3 +1,25 @@
+// The bench's clients: thousands of connections, one thread, and as little work as possible.
+//
+//   WireLoop ── epoll ─┬─ Wire 0 ─ Socket [ClientTls]      put(), listen() ─▶ outgoing_ ─▶ flush()
+//                      ├─ Wire 1                           on_message ◀─ on_text ◀─ on_frame ◀─ take_frame ◀─ incoming_
+//                      └─ …
+//   turn(): flush what was touched ─▶ epoll_wait ─▶ receive, up to 64 connections ─▶ flush what that has queued
+//
+// Client and server share two cores, so whatever the client spends is missing in what is measured. Hence this is no
+// general client:
+// - A message is told by its first bytes: an answer (its number follows), an event (number 0) or the hello. Nothing
+//   is parsed.
+// - Frames are masked with zeros, which are a mask like any other and cost nothing.
+// - What a callback queues leaves at the end of the turn, in one write for each connection. touched_ names those that
+//   may have something; to ask all of 10,000 would cost more than the events.
+// - An empty buffer gives its memory back, or 10,000 idle clients would need more memory than the server that is
+//   measured.
+//
+// It trusts its server: anything unexpected throws, and the run is void. A figure of a run in which something failed
+// would be worse than none. Silence of half a minute is a failure too, so that a run cannot hang.
+//
+// EPOLLOUT is asked for only while something is left to be written (Watched), since a socket is nearly always
+// writable.
 #include "tools/bench/client.h"
 
 #include <arpa/inet.h>
@@ -30,7 +52,8 @@ constexpr uint8_t kTextFrame = 1, kCloseFrame = 8, kPingFrame = 9, kPongFrame = 
 
 [[noreturn]] void fail_errno(std::string_view what) { fail(fmt::format("{}: {}", what, std::strerror(errno))); }
 
-// The port is picked when it connects, so that it need not be free towards everybody.
+// Binds to a source address. IP_BIND_ADDRESS_NO_PORT leaves the port to connect(), which may use one port for several
+// targets: else one address would run out of ports at some 28,000 connections.
 void bind_to(int descriptor, const std::string& source) {
   sockaddr_in from{};
   from.sin_family = AF_INET;
@@ -46,7 +69,7 @@ void send_all(Socket& socket, std::string_view bytes) {
   while (!bytes.empty()) bytes.remove_prefix(socket.write_some(bytes));
 }
 
-// The head of a reply, up to and with the empty line; what follows stays in `incoming`.
+// Reads the head of a reply and returns it in lower case. What came behind it stays in `incoming`.
 std::string read_head(Socket& socket, std::string& incoming) {
   size_t end;
   while ((end = incoming.find("\r\n\r\n")) == std::string::npos) socket.read_some(incoming);
@@ -153,6 +176,8 @@ bool Socket::read_some(std::string& to) {
   fail_errno("receive");
 }
 
+// A connection for each request: scenarios with HTTP measure long requests, or neighbours who pay for their own
+// connections.
 HttpReply http(const Address& address, std::string_view method, const std::string& target, std::string_view body,
                std::string_view fields) {
   Socket socket(address);
@@ -181,6 +206,7 @@ std::string http_ok(const Address& address, std::string_view method, const std::
   return std::move(reply.body);
 }
 
+// The head is sent before the socket becomes non-blocking, since it always fits. The answer is read by receive().
 Wire::Wire(const Address& address, const std::string& space) : socket_(address) {
   send_all(socket_,
            fmt::format("GET /.ws?v=5&ns={} HTTP/1.1\r\nHost: {}:{}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -226,6 +252,7 @@ uint64_t Wire::listen(std::string_view path, std::string_view hash) {
 
 uint64_t Wire::unlisten(std::string_view path) { return request("n", fmt::format(R"({{"p":"{}"}})", path)); }
 
+// Assigning a new string gives the memory back; clear() would keep it.
 void Wire::flush() {
   while (wants_to_write()) {
     const size_t count = socket_.write_some(std::string_view(outgoing_).substr(sent_));
@@ -245,6 +272,7 @@ bool Wire::take_head() {
   return true;
 }
 
+// A whole frame at `at`, or false. `payload` is a view into `bytes`. The server does not mask.
 bool Wire::take_frame(std::string_view bytes, size_t& at, uint8_t& opcode, std::string_view& payload) const {
   const std::string_view rest = bytes.substr(at);
   if (rest.size() < 2) return false;
@@ -374,6 +402,9 @@ void WireLoop::run(const OnMessage& on_message, const std::function<bool()>& don
   }
 }
 
+// Keeps `window` writes of each connection unanswered: each answer starts the next write. Answers come in order, so
+// the time at which a write was sent is found in a ring by its number; one more place than the window keeps old and
+// new apart.
 LoadResult run_load(const Address& address, const std::string& space, const Load& load, StatusLine& progress) {
   WireLoop loop;
   std::vector<std::vector<Steady::time_point>> sent_at(load.connections);

@@ -1,7 +1,8 @@
 // A lean client, so that what is measured is the server: HTTP requests one at a time, and WebSocket connections that
-// one loop drives. It trusts its server: anything unexpected throws std::runtime_error and ends the run.
+// one loop drives. It trusts its server: anything unexpected throws std::runtime_error and ends the run. client.cc
+// tells what it leaves out, and why.
 //
-// It is small, so that ten thousand connections fit beside the server: an idle one holds no buffers.
+// A connection is small, so that ten thousand of them fit beside the server: an idle one holds no buffers.
 //
 // WebSocket frames are masked with zero, which is a mask like any other (RFC 6455 §5.3) and costs nothing.
 //
@@ -43,11 +44,11 @@ struct HttpReply {
 HttpReply http(const Address& address, std::string_view method, const std::string& target, std::string_view body = {},
                std::string_view fields = {});
 
-// The same, and throws unless it is answered with 2xx.
+// Makes the request and returns the body. Throws unless the answer is 2xx.
 std::string http_ok(const Address& address, std::string_view method, const std::string& target,
                     std::string_view body = {});
 
-// Nobody listens there, now.
+// Thrown when nobody listens at the address now.
 struct Refused : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -73,7 +74,7 @@ class Socket {
 // One connection that speaks the Firebase protocol.
 class Wire {
  public:
-  // Connected, and the upgrade is asked for; what is queued from here on goes behind it.
+  // Connects and asks for the upgrade. Blocks for the connection. What is queued from here on goes behind the upgrade.
   Wire(const Address& address, const std::string& space);
   void wait_for_greeting();  // blocks
 
@@ -83,7 +84,7 @@ class Wire {
 
   // Queues a request and returns its number, counted from 1; flush() sends what is queued.
   uint64_t put(std::string_view path, std::string_view json);
-  uint64_t listen(std::string_view path, std::string_view hash = "");  // of the value that the client has
+  uint64_t listen(std::string_view path, std::string_view hash = "");  // `hash`: of the value that the client has
   uint64_t unlisten(std::string_view path);
   void flush();
 
@@ -120,8 +121,8 @@ class WireLoop {
   WireLoop(const WireLoop&) = delete;
   WireLoop& operator=(const WireLoop&) = delete;
 
-  size_t connect(const Address& address, const std::string& space);  // greeted; its index
-  size_t begin(const Address& address, const std::string& space);    // the greeting is a message to come; its index
+  size_t connect(const Address& address, const std::string& space);  // waits for the greeting; returns the index
+  size_t begin(const Address& address, const std::string& space);    // the greeting comes as a message; the index
   size_t size() const { return wires_.size(); }
   Wire& wire(size_t index) {
     touched_.push_back(index);
@@ -132,7 +133,7 @@ class WireLoop {
   // Throws when nothing at all comes for half a minute.
   using OnMessage = std::function<void(size_t connection, uint64_t number, std::string_view text)>;
   void run(const OnMessage& on_message, const std::function<bool()>& done);
-  // Once: what comes within `time`. False when nothing did.
+  // One turn: handles what comes within `time`. Returns false when nothing came.
   bool turn(const OnMessage& on_message, std::chrono::milliseconds time);
 
  private:
@@ -145,7 +146,7 @@ class WireLoop {
   int poll_;
   std::vector<std::unique_ptr<Wire>> wires_;
   std::vector<Watched> watched_;
-  std::vector<size_t> touched_;  // that may have something to send
+  std::vector<size_t> touched_;  // connections that may have something to send
 };
 
 // Writes on `connections`, each with up to `window` unanswered, for a time or a number of writes.

@@ -1,5 +1,11 @@
-// The scenario of many connections that are idle but for one event each: what one costs the server in memory, and
-// whether everybody is told what is theirs, once.
+// The scenario of many connections that are idle but for one event each: what a connection costs the server in
+// memory, and whether every client is told its own event, once.
+//
+//   100 warm connections ─▶ memory ─▶ 10,000 connections, each with a listener ─▶ memory ─▶ an event each ─▶ memory
+//
+// Resident memory of one connection is a difference between two large numbers. So what is paid once is paid before
+// (the warm connections), and each number is read when it has stopped moving: allocator and kernel settle for some
+// seconds.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -15,7 +21,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr size_t kWarmConnections = 100;  // that pay for what is paid once
+constexpr size_t kWarmConnections = 100;  // for memory that the first clients cost and later ones do not
 constexpr size_t kWritesAhead = 64;       // unanswered
 constexpr size_t kConnectionsOfASource = 10'000;  // of one address: --max-connections-per-address allows few more
 constexpr milliseconds kSettleStep{250};
@@ -24,7 +30,7 @@ constexpr double kSettledBytes = 64 << 10;  // more or less in one step is nothi
 
 std::string path_of(size_t connection) { return fmt::format("/connections/c{}", connection); }
 
-// Once it stays what it is.
+// The server's memory, once it changes no more.
 double settled_memory(const ServerProcess& server) {
   double now = server.memory_bytes();
   for (int step = 0; step < kSettleSteps; ++step) {
@@ -35,7 +41,8 @@ double settled_memory(const ServerProcess& server) {
   return now;
 }
 
-// Connections that each listen to a path of their own, from that of `first` on.
+// Opens `count` connections, each of which listens to a path of its own; the first to that of number `first`. They
+// come from several loopback addresses, since the server limits connections of one address.
 void listen_each(WireLoop& loop, Address address, size_t first, size_t count, StatusLine& status) {
   size_t listening = 0;
   const auto on_message = [&](size_t, uint64_t number, std::string_view) { listening += number > 0 ? 1 : 0; };
@@ -48,7 +55,7 @@ void listen_each(WireLoop& loop, Address address, size_t first, size_t count, St
   loop.run(on_message, [&] { return listening == count; });
 }
 
-// One write to each path. Each connection is told its own once, and nothing else.
+// Writes once to each path, and checks that each connection is told of its own write once, and of nothing else.
 class Round {
  public:
   Round(WireLoop& loop, const Address& address)
@@ -61,7 +68,7 @@ class Round {
     return std::move(delivery_);
   }
 
-  // What came twice would stand before the answer to this.
+  // Unlistens everywhere. An event that was sent twice would come before the answer, and be found.
   void end() {
     size_t left = 0;
     for (size_t i = 0; i < count_; ++i) loop_.wire(i).unlisten(path_of(i));
@@ -85,7 +92,7 @@ class Round {
       acks_ += number > 0 ? 1 : 0;
       return write_more();
     }
-    // The path is the connection's, and no longer one that begins like it.
+    // The quote behind the path tells this connection's path from longer ones that begin like it.
     if (heard_[connection] || text.find(path_of(connection).substr(1) + '"') == std::string_view::npos) {
       throw std::runtime_error(fmt::format("bench: connection {} was told {}{}", connection, text.substr(0, 200),
                                            heard_[connection] ? ", after its event" : ""));

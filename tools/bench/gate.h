@@ -1,4 +1,4 @@
-// What scenarios in this very process have in common: its CPU time, and a bound on what is under way. Thread: any.
+// For scenarios in this process: its CPU time, and a bound on what is under way. Thread: any.
 #pragma once
 
 #include <sys/resource.h>
@@ -30,7 +30,7 @@ class Gate {
     --free_;
   }
   void leave() {
-    // Told under the lock, for the gate may be gone as soon as the last has left.
+    // Notified under the lock, because the gate may be destroyed as soon as the last one has left.
     const std::lock_guard lock(mutex_);
     ++free_;
     changed_.notify_one();

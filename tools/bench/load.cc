@@ -1,4 +1,11 @@
 // Scenarios of many small operations: writes, latency, fanout, embedded.
+//
+//   writes    C connections × W unanswered puts          latency   the same with one of each
+//   fanout    one writer ─▶ L leaves ─▶ N connections, each listening to all of them; a few writes under way
+//   embedded  Namespace::set_async in this process, a Gate bounds what is under way
+//
+// Writes go round 100,000 leaves, so that caches and the log see what an app would do, and each writes a text that
+// differs. The value of a fanout write is the time of writing: each event tells its own age, without a table.
 #include <fmt/format.h>
 
 #include <stdexcept>
@@ -12,6 +19,7 @@ namespace {
 constexpr uint64_t kLeaves = 100'000;  // different leaves that writes go to
 constexpr std::string_view kText = "sixteen bytes...";
 
+// `before`: the server's CPU before the load. Without a child nobody knows it.
 void add_cpu(Report& report, const Subject& subject, const std::string& name, double before, uint64_t count) {
   if (subject.is_child() && count > 0) report.add(name, (subject.cpu_micros() - before) / static_cast<double>(count));
 }
@@ -141,7 +149,7 @@ Report measure_embedded(const BenchFlags& flags, StatusLine& status) {
 
   Gate gate(flags.in_flight);
   Latencies acks;       // by the thread of callbacks alone
-  std::string failure;  // the same
+  std::string failure;  // by the thread of callbacks alone
   const auto begin = Steady::now();
   const auto cpu = own_cpu();
   auto said = begin;

@@ -1,6 +1,12 @@
-// The scenario of neighbours: what one namespace does, at its worst, to another one of the same shard. The one that suffers
-// writes, reads and listens, one thing after the other; the other's clients are threads with the lowest priority, so that
-// what is measured is the server.
+// The scenario of neighbours: what one namespace does, at its worst, to another one of the same shard.
+//
+//   calm namespace    one client: write ─▶ answer and event ─▶ read ─▶ pause ─▶ again       its p50, p99 are measured
+//   wild namespace    threads that all ask for one dear thing: counts, large reads, imports, deletes, index builds …
+//
+// The calm one is measured in quiet first and then under each attack; the report has the ratio, and whether it is
+// within bounds. Both namespaces are of one shard on purpose: they share its thread, which is where neighbours hurt
+// most. The attackers are threads with the lowest priority, so that what is measured is the server and not a fight
+// for cores.
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -40,14 +46,14 @@ std::string children(size_t from, size_t count) {
   return text + "}";
 }
 
-// Somebody's requests, again and again, each thread its own.
+// One kind of request that the wild namespace's clients send again and again, each thread by itself.
 struct Attack {
   std::string name;
   size_t threads;
   std::function<void(const Address&)> ask;  // once
 };
 
-// Runs until it goes.
+// Runs an attack from its construction to its end.
 class Attackers {
  public:
   Attackers(const Address& address, const Attack& attack) {
@@ -81,7 +87,7 @@ class Attackers {
   std::vector<std::thread> threads_;
 };
 
-// Who lives beside them.
+// The client of the calm namespace, whose times are measured.
 class Calm {
  public:
   explicit Calm(const Address& address) : address_(address) {
@@ -117,7 +123,7 @@ class Calm {
     }
   }
 
-  // As NAME_write_p50_ms and so on.
+  // Adds figures named NAME_write_p50_ms and so on.
   void tell(const std::string& name, Report& report) {
     report.add(name + "_write", write_);
     report.add(name + "_event", event_);
@@ -133,6 +139,7 @@ class Calm {
   Latencies write_, event_, read_;
 };
 
+// In parts, so that filling stays below the server's limit for a body and a step.
 void fill(const Address& address, std::string_view path, size_t count) {
   for (size_t from = 0; from < count; from += kFillPart) {
     const HttpReply reply = http(address, "PATCH", target(kWild, path, "&print=silent"),
@@ -147,6 +154,8 @@ void set_rules(const Address& address, std::string_view more_indexes) {
   if (reply.status != 200) throw std::runtime_error("bench: setting rules: " + reply.body);
 }
 
+// The dearest things that a client can ask for, each by some clients at once. Requests that fail count too: a refused
+// client tries again.
 std::vector<Attack> attacks_of(size_t count) {
   const auto ask = [](std::string_view method, std::string of, std::string body = {}, std::string fields = {}) {
     return [=](const Address& address) { http(address, method, of, body, fields); };
@@ -170,7 +179,7 @@ std::vector<Attack> attacks_of(size_t count) {
   attacks.push_back({"index_builds", 1, [is_other = false](const Address& address) mutable {
                        is_other = !is_other;
                        set_rules(address, is_other ? R"(,"m")" : "");
-                       // Each is built for a while before it is not wanted any more.
+                       // Each index is built for half a second before the next rules drop it.
                        std::this_thread::sleep_for(std::chrono::milliseconds(500));
                      }});
   return attacks;

@@ -1,4 +1,11 @@
 // The scenario of queries: what they cost with an index and without, at two sizes; what live windows cost the writer.
+//
+//   small (1,000 children), large (--leaves)   last 50, 50 single reads, counts; a write beside a window
+//   live (2,000 children)                      1,000 windows that are the same, then 1,000 that differ
+//
+// The two sizes show whether a cost depends on the size: with an index it should hardly. The 50 single reads are the
+// yardstick: a window should cost about what its children cost. All runs in this process, so that no network is in
+// the figures; CPU is of all threads.
 #include <fmt/format.h>
 
 #include <atomic>
@@ -46,7 +53,7 @@ Value players(int count) {
   return Value::object(all);
 }
 
-// Of memory in use by this process, the most so far. Linux.
+// The most memory that this process has used so far, in MB. Linux.
 double peak_mb() {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;) {
@@ -56,7 +63,7 @@ double peak_mb() {
   return 0;
 }
 
-// Until all are complete, the one of "large" by that child among them.
+// Waits until all indexes are complete, and the one of "large" by that child is among them.
 void wait_for_indexes(db::Database& database, const std::string& by) {
   for (;;) {
     std::promise<bool> promise;
@@ -71,6 +78,7 @@ void wait_for_indexes(db::Database& database, const std::string& by) {
 }
 
 template <typename Task>
+// CPU for one call of `task`, with warm caches.
 double cpu_of(int rounds, const Task& task) {
   task();  // once for the caches
   const auto cpu = own_cpu();
@@ -78,7 +86,7 @@ double cpu_of(int rounds, const Task& task) {
   return (own_cpu() - cpu).count() / rounds;
 }
 
-// Reading the last fifty of an order, and the same children one by one.
+// Measures reading the last fifty of an order, and reading the same children one by one.
 void add_reads(db::Namespace& space, const std::string& list, int size, Report& report) {
   const Query last = Query::by_child("score").limit_to_last(kWindow);
   std::vector<std::string> keys;
@@ -94,7 +102,7 @@ void add_reads(db::Namespace& space, const std::string& list, int size, Report& 
   report.add(list + "_count_of_a_tenth_cpu_us", cpu_of(10, [&] { must(space.count(list, tenth)); }));
 }
 
-// Listens of one conversation, and how much it was told.
+// One client with many listeners. Counts what it is told, on a thread that polls once a millisecond.
 class Listens {
  public:
   Listens(db::Database& database, const std::string& path)
@@ -143,7 +151,7 @@ class Listens {
   std::thread reader_;
 };
 
-// CPU of each of `count` writes of scores to players from `first` on.
+// CPU for each of `count` writes of scores, to 500 players from `first` on.
 double cpu_of_writes(db::Namespace& space, const std::string& list, int first, int count, int64_t score) {
   Gate gate(64);
   const auto cpu = own_cpu();
@@ -156,6 +164,8 @@ double cpu_of_writes(db::Namespace& space, const std::string& list, int first, i
   return (own_cpu() - cpu).count() / count;
 }
 
+// 1,000 windows that are the same are one view, whose event is made once; 1,000 that differ are 1,000 views. Bodies
+// for each write show how many were made.
 void add_windows(db::Database& database, db::Namespace& space, Report& report) {
   for (const bool same : {true, false}) {
     must(space.set("live", players(2'000)));

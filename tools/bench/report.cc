@@ -1,3 +1,5 @@
+// Reports as text for people and as JSON for scripts. Settings stand in each report: a figure without them means
+// nothing. Names of figures end with their unit, so that a script needs no table of units.
 #include "tools/bench/report.h"
 
 #include <fmt/format.h>
@@ -9,6 +11,7 @@
 
 namespace hearth::tools {
 
+// Reorders what it holds: nth_element costs less than sorting a million latencies.
 double Latencies::milliseconds(double quantile) {
   if (micros_.empty()) return 0;
   const auto last = static_cast<double>(micros_.size() - 1);

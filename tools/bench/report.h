@@ -1,4 +1,4 @@
-// What a run of the bench found: figures with the exact settings that they belong to. Thread: one.
+// The results of a run of the bench: figures with the exact settings that they belong to. Thread: one.
 #pragma once
 
 #include <algorithm>
@@ -44,7 +44,8 @@ struct Report {
 std::string text_of(const Report& report);
 std::string json_of(const std::vector<Report>& reports);
 
-// What is being done, on one line of a terminal that is overwritten; nothing when standard error is none.
+// Says what is being done, on one line of a terminal, which is overwritten. Says nothing when standard error is no
+// terminal.
 class StatusLine {
  public:
   StatusLine();

@@ -1,4 +1,9 @@
 // The scenario of security rules: what judging a chat message costs, by itself and within a write.
+//
+//   alone    Ruleset::may_write on rows in memory: the evaluation and nothing else; looks count the rows it reads
+//   write    the same message through a Guard, by a user and by an admin: the difference is rules with their reads
+//
+// The rules are those of a usual chat: signed in, a member of the room, four fields validated, no others allowed.
 #include <fmt/format.h>
 
 #include <map>
@@ -14,7 +19,7 @@
 namespace hearth::tools {
 namespace {
 
-// Who is signed in and a member may write; each field is validated.
+// A user who is signed in and a member of the room may write; each field is validated.
 constexpr std::string_view kChatRules = R"rules({"rules": {
   "members": {},
   "rooms": { "$room": { "$message": {
@@ -59,6 +64,7 @@ db::Value message(uint64_t n) {
                             {"kind", db::Value::string("text")}});
 }
 
+// The tree without and with the message, as the rows that an evaluation would read, the membership among them.
 void add_alone(const rules::Ruleset& ruleset, const rules::AuthVariable& auth, Report& report) {
   const db::Path path = db::Path::parse("rooms/r1/m1").value();
   const db::Value value = message(1);

@@ -40,7 +40,7 @@ Report measure_connections(const BenchFlags& flags, Subject& subject, StatusLine
 Report measure_reconnect(const BenchFlags& flags, Subject& subject, StatusLine& status);
 Report measure_neighbours(const BenchFlags& flags, Subject& subject, StatusLine& status);
 Report measure_embedded(const BenchFlags& flags, StatusLine& status);  // in this process
-Report measure_rules(const BenchFlags& flags, StatusLine& status);     // the same
-Report measure_queries(const BenchFlags& flags, StatusLine& status);   // the same
+Report measure_rules(const BenchFlags& flags, StatusLine& status);     // in this process
+Report measure_queries(const BenchFlags& flags, StatusLine& status);   // in this process
 
 }  // namespace hearth::tools

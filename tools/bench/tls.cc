@@ -1,3 +1,7 @@
+// TLS for the bench: a certificate for one run, and the client's side on a blocking or non-blocking socket.
+//
+// The client lets OpenSSL read from the socket itself, other than the server (net/http/tls.cc): it drives one loop
+// and may be simple. read_some() takes all that OpenSSL holds, or bytes would wait in it unseen by epoll.
 #include "tools/bench/tls.h"
 
 #include <openssl/evp.h>
@@ -23,6 +27,7 @@ void write_pem(const std::string& path, Write write) {
   if (!file || write(file.get()) != 1) fail("the certificate cannot be written");
 }
 
+// Partial writes, so that write_some() may send a part as send() does; the rest may lie elsewhere the next time.
 SSL_CTX* context() {
   static SSL_CTX* const made = [] {
     SSL_CTX* context = SSL_CTX_new(TLS_client_method());
@@ -42,6 +47,8 @@ bool would_block(SSL* ssl, int result) {
 
 }  // namespace
 
+// For the bench's own server, whose client does not check it (ClientTls with host ""): it measures encryption, not
+// trust.
 TlsPair make_certificate(const std::string& folder) {
   const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
   const std::unique_ptr<X509, decltype(&X509_free)> made(X509_new(), X509_free);
@@ -86,7 +93,7 @@ size_t ClientTls::write_some(std::string_view bytes) {
 }
 
 bool ClientTls::read_some(std::string& to) {
-  // One record, whole: what is left of it inside OpenSSL no poll would tell of.
+  // Reads on until OpenSSL holds nothing more: epoll would not tell of bytes that are left inside it.
   do {
     const size_t size = to.size();
     to.resize(size + kRecordBytesMax);

@@ -20,7 +20,7 @@ TlsPair make_certificate(const std::string& folder);
 class ClientTls {
  public:
   // Shakes hands; blocks. Throws when the server is not `host` by a certificate that this system trusts ($SSL_CERT_FILE
-  // names other authorities). `host` "": whoever it is.
+  // names other authorities). `host` "": any certificate will do.
   ClientTls(int descriptor, const std::string& host);
 
   size_t write_some(std::string_view bytes);  // 0: would block

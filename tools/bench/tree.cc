@@ -1,5 +1,11 @@
-// The scenario of one big tree: in by one PUT, out by one GET, then whether a small write in it costs what it costs in
-// an empty one, and how long a restart takes.
+// The scenario of one big tree: in by one PUT, out by one GET, then whether a small write in it costs what it costs
+// in an empty one, and how long a restart takes.
+//
+//   PUT ─▶ GET, compared byte by byte ─▶ leaf writes, big against empty ─▶ restart ─▶ overwrites ─▶ leaf writes
+//   ─▶ kill -9 ─▶ restart ─▶ PUT ─▶ kill -9 right behind it ─▶ restart ─▶ GET, compared again
+//
+// The claims under test: a small write costs the same whatever is around it, and an acknowledged write survives kill
+// -9. Big and empty tree take turns, and the best of ten rounds counts: whatever else the machine does only adds.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,7 +26,7 @@ constexpr size_t kWindow = 32;
 
 std::string object_name(uint64_t index) { return fmt::format("object{:06}", index); }
 
-// Ten leaves of about 50 bytes of JSON; `salt` makes them others.
+// Appends ten leaves of about 50 bytes of JSON each. Another `salt` makes other values.
 void append_object(uint64_t index, uint64_t salt, std::string& to) {
   uint64_t random = (index + 1) * 0x9e3779b97f4a7c15 + salt;
   for (size_t leaf = 0; leaf < kLeavesOfAnObject; ++leaf) {
@@ -57,7 +63,7 @@ class LeafWriter {
     loop_.run([&](size_t, uint64_t number, std::string_view) { listening |= number > 0; }, [&] { return listening; });
   }
 
-  // Keeps the best of all rounds: whatever else the machine does only adds.
+  // One round. The best of all rounds is kept.
   void measure() {
     Latencies alone;
     run(kWritesAlone, 1, alone);
@@ -101,7 +107,7 @@ class LeafWriter {
   uint64_t value_ = 0;
 };
 
-// The empty tree and the big one in turn, so that what changes on the machine changes both.
+// Measures the empty tree and the big one in turn, so that what changes on the machine changes both.
 void compare(Report& report, const std::string& when, Subject& subject, const std::string& empty_space,
              const std::string& leaf, StatusLine& status) {
   LeafWriter empty(subject, empty_space, leaf);
