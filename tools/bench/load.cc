@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 
+#include "db/database.h"
 #include "tools/bench/gate.h"
 #include "tools/bench/run.h"
 
