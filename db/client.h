@@ -16,12 +16,12 @@
 #include <vector>
 
 #include "db/model/event.h"
-#include "db/model/request.h"
+#include "db/model/read.h"
 #include "db/model/write.h"
 
 namespace hearth::db {
 
-struct Conversation;  // db/shard/space.h
+struct Conversation;  // db/shard/namespace_state.h
 
 class Client {
  public:

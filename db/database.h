@@ -45,7 +45,7 @@
 #include "db/model/memory_limits.h"
 #include "db/model/namespace_name.h"
 #include "db/model/notice.h"
-#include "db/model/request.h"
+#include "db/model/read.h"
 #include "db/model/stats.h"
 #include "db/model/value.h"
 #include "db/model/write.h"

@@ -16,7 +16,7 @@
 // The rule of the order: a part closes after all that make work for it. In another order a request that was accepted
 // would find nobody to do it, and whoever waits for its answer would wait for ever.
 //
-// Namespaces. spaces_ has those in memory, by name; names_ those that exist on disk. Only the map hands a Space out,
+// Namespaces. spaces_ has those in memory, by name; names_ those that exist on disk. Only the map hands a NamespaceState out,
 // so one that the map alone holds (use_count() == 1, under the lock held alone) is used by nobody, and may be
 // forgotten: everything that matters is in its rows, and whoever has something queued for its end holds it.
 #include "db/engine.h"
@@ -125,7 +125,7 @@ Result<void> Engine::resume_indexes() {
     }
     const auto wanted = wanted_indexes(SnapshotSettings(snapshot, number), options_.indexes);
     if (wanted.ok() && is_current(plan, wanted.value()) && !plan.is_building()) continue;
-    const std::shared_ptr<Space> where = space(name);
+    const std::shared_ptr<NamespaceState> where = space(name);
     where->shard.submit({where, nullptr, 0, MaintainRequest{}, nullptr});
   }
   return {};
@@ -161,7 +161,7 @@ Result<void> Engine::adopt_orphans() {
   for (auto& [whose, queue] : queues) {
     const auto name = names.find(whose.first);
     if (name == names.end()) continue;
-    const std::shared_ptr<Space> where = space(name->second);
+    const std::shared_ptr<NamespaceState> where = space(name->second);
     where->shard.submit({where, nullptr, 0, AdoptRequest{whose.second, queue}, nullptr});
     orphans_.emplace_back(where, whose.second);
   }
@@ -228,7 +228,7 @@ void Engine::end_all_conversations() {
   }
 }
 
-std::shared_ptr<Space> Engine::space(const std::string& name) {
+std::shared_ptr<NamespaceState> Engine::space(const std::string& name) {
   {
     const std::shared_lock lock(mutex_);
     if (const auto found = spaces_.find(name); found != spaces_.end()) {
@@ -237,7 +237,7 @@ std::shared_ptr<Space> Engine::space(const std::string& name) {
     }
   }
   const std::unique_lock lock(mutex_);
-  std::shared_ptr<Space>& made = spaces_[name];
+  std::shared_ptr<NamespaceState>& made = spaces_[name];
   if (made == nullptr) {
     const auto known = names_.find(name);
     const bool named = known != names_.end();
@@ -245,9 +245,9 @@ std::shared_ptr<Space> Engine::space(const std::string& name) {
     const uint32_t number = named ? known->second : next_number_++;
     const std::shared_ptr<Shard>& shard = shards_[number % shards_.size()];
     // Not by make_shared: a shard remembers it weakly, which would hold its memory.
-    made = std::shared_ptr<Space>(new Space(name, number, named, shard, shard->registered(), shard->remembered()));
+    made = std::shared_ptr<NamespaceState>(new NamespaceState(name, number, named, shard, shard->registered(), shard->remembered()));
     if (const auto before = next_sequences_.find(name); before != next_sequences_.end()) made->tree.head.sequence = before->second;
-    std::shared_ptr<Space> result = made;
+    std::shared_ptr<NamespaceState> result = made;
     forget_idle_spaces();
     return result;
   }
@@ -272,10 +272,10 @@ void Engine::forget_long_idle_spaces(const std::stop_token& stopping) {
     const int64_t now =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
             .count();
-    std::vector<std::shared_ptr<Space>> gone;  // their memory goes when nobody waits for the lock any more
+    std::vector<std::shared_ptr<NamespaceState>> gone;  // their memory goes when nobody waits for the lock any more
     const std::unique_lock lock(mutex_);
     std::erase_if(spaces_, [&](const auto& entry) {
-      Space& space = *entry.second;
+      NamespaceState& space = *entry.second;
       const bool is_used = entry.second.use_count() > 1;
       // Two looks are needed: the first finds it unused and takes the time, a later one finds it still unused.
       if (is_used || space.idle_since == 0) {
@@ -301,10 +301,10 @@ bool Engine::exists(const std::string& name) const {
   return names_.contains(name);
 }
 
-Result<void> Engine::ask_shard(const std::string& name, decltype(Request::what) what) {
+Result<void> Engine::ask_shard(const std::string& name, decltype(ShardRequest::what) what) {
   const Gate::Pass pass(gate_);
   if (!pass) return closed_error();
-  const std::shared_ptr<Space> where = space(name);
+  const std::shared_ptr<NamespaceState> where = space(name);
   // On this stack: the shard answers everything that it took before close() goes on, and the pass keeps close()
   // waiting.
   std::promise<Result<void>> done;
@@ -335,14 +335,14 @@ void Engine::end_conversations(const std::string& name, std::string label, Error
                                std::function<void(Answer)> done) {
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
-  const std::shared_ptr<Space> where = space(name);
+  const std::shared_ptr<NamespaceState> where = space(name);
   where->shard.submit({where, nullptr, 0, EndLabelledRequest{std::move(label), std::move(reason)}, std::move(done)});
 }
 
 void Engine::read(const std::string& name, Read read, std::function<void(Answer)> done) {
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
-  const std::shared_ptr<Space> where = space(name);
+  const std::shared_ptr<NamespaceState> where = space(name);
   run_read(*readers_, read_times_, answers_, std::move(read), store_->snapshot(), where->tree.number, clock_->now(),
            std::move(done));
 }
@@ -350,14 +350,14 @@ void Engine::read(const std::string& name, Read read, std::function<void(Answer)
 void Engine::write(const std::string& name, Write write, std::function<void(Answer)> done) {
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
-  const std::shared_ptr<Space> where = space(name);
+  const std::shared_ptr<NamespaceState> where = space(name);
   where->shard.submit({where, nullptr, 0, WriteRequest{std::move(write)}, std::move(done)});
 }
 
 // `done` gets what `ask` says of the namespace, or what `refusal` makes of an error; nothing of what `ask` says when
 // its turn is over.
 template <typename Refusal, typename Done, typename Ask>
-void Engine::run_job(const Space& space, Refusal refusal, Done done, Ask ask) {
+void Engine::run_job(const NamespaceState& space, Refusal refusal, Done done, Ask ask) {
   FairPool::Job job;
   job.payer = {space.tree.number, 0};
   job.refuse = [refusal, done](const Error& error) { done(refusal(error)); };
@@ -371,7 +371,7 @@ void Engine::run_job(const Space& space, Refusal refusal, Done done, Ask ask) {
 void Engine::judge(const std::string& name, Write write, std::function<void(Answer)> done) {
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
-  const std::shared_ptr<Space> where = space(name);
+  const std::shared_ptr<NamespaceState> where = space(name);
   run_job(*where, [](const Error& error) { return answer_of(error); }, std::move(done),
           [this, where, write = std::move(write), now = clock_->now()](Turn& turn) {
             return answer_judge(write, store_->snapshot(), where->tree.number, now, turn);
@@ -382,7 +382,7 @@ void Engine::setting(const std::string& name, std::string which,
                      std::function<void(Result<std::optional<std::string>>)> done) {
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
-  const std::shared_ptr<Space> where = space(name);
+  const std::shared_ptr<NamespaceState> where = space(name);
   using Text = Result<std::optional<std::string>>;
   run_job(*where, [](const Error& error) { return Text(error); }, std::move(done),
           [this, where, which = std::move(which)](Turn&) {
@@ -393,7 +393,7 @@ void Engine::setting(const std::string& name, std::string which,
 void Engine::stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done) {
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
-  const std::shared_ptr<Space> where = space(name);
+  const std::shared_ptr<NamespaceState> where = space(name);
   const auto found = std::make_shared<Stats>();
   auto tell = [found, done = std::move(done)](const Answer& answer) {
     done(answer.status.ok() ? Result<Stats>(std::move(*found)) : Result<Stats>(answer.status.error()));
@@ -404,7 +404,7 @@ void Engine::stats(const std::string& name, Path path, std::function<void(Result
 void Engine::indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done) {
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
-  const std::shared_ptr<Space> where = space(name);
+  const std::shared_ptr<NamespaceState> where = space(name);
   run_job(*where, [](const Error& error) { return Result<IndexPlan>(error); }, std::move(done),
           [this, where, usual = options_.indexes](Turn&) -> Result<IndexPlan> {
             const auto snapshot = store_->snapshot();

@@ -42,7 +42,7 @@ class Engine {
 
   // After close() every function below fails with closed_error(). Functions with a `done` callback call it before
   // they return.
-  std::shared_ptr<Space> space(const std::string& name);  // a valid name (check_namespace_name)
+  std::shared_ptr<NamespaceState> space(const std::string& name);  // a valid name (check_namespace_name)
   std::vector<std::string> names() const;
   bool exists(const std::string& name) const;
   Result<void> create(const std::string& name);
@@ -77,9 +77,9 @@ class Engine {
   Result<void> adopt_orphans();
   void end_orphans(const std::stop_token& stopping);
   Result<void> resume_indexes();
-  Result<void> ask_shard(const std::string& name, decltype(Request::what) what);  // waits for the answer
+  Result<void> ask_shard(const std::string& name, decltype(ShardRequest::what) what);  // waits for the answer
   template <typename Refusal, typename Done, typename Ask>
-  void run_job(const Space& space, Refusal refusal, Done done, Ask ask);
+  void run_job(const NamespaceState& space, Refusal refusal, Done done, Ask ask);
   void forget_idle_spaces();  // under mutex_, held alone
   void forget_long_idle_spaces(const std::stop_token& stopping);
 
@@ -108,11 +108,11 @@ class Engine {
   std::unique_ptr<Backups> backups_;
   Turns turns_;
   // Sessions of the process before this one, which may come back until the thread has waited long enough.
-  std::vector<std::pair<std::shared_ptr<Space>, std::string>> orphans_;
+  std::vector<std::pair<std::shared_ptr<NamespaceState>, std::string>> orphans_;
   std::jthread orphans_end_;
   std::jthread idle_spaces_go_;
   mutable std::shared_mutex mutex_;  // Guards all below.
-  std::map<std::string, std::shared_ptr<Space>> spaces_;
+  std::map<std::string, std::shared_ptr<NamespaceState>> spaces_;
   std::map<std::string, uint32_t> names_;  // of namespaces that exist
   uint32_t next_number_ = 1;
   // For removed names: the sequence at which the next namespace of that name goes on, for an event id means one

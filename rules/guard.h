@@ -17,7 +17,7 @@
 #include "db/model/dump_request.h"
 #include "db/model/event.h"
 #include "db/model/figures.h"
-#include "db/model/request.h"
+#include "db/model/read.h"
 #include "db/model/stats.h"
 #include "db/model/write.h"
 #include "rules/access.h"

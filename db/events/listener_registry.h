@@ -23,7 +23,7 @@
 
 namespace hearth::db {
 
-// Someone who is told of changes. The layer above knows what it is (Conversation, db/shard/space.h).
+// Someone who is told of changes. The layer above knows what it is (Conversation, db/shard/namespace_state.h).
 class Audience {
  public:
   virtual ~Audience() = default;

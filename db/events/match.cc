@@ -48,7 +48,7 @@ class Matching {
   Result<void> touch_views();
   // These steps change views and the registry: they are done as a whole.
   Result<void> tell_views();
-  std::vector<Told> told() &&;
+  std::vector<Notification> told() &&;
 
  private:
   void tell_all(const Node& node, const BodyPointer& body) {
@@ -66,7 +66,7 @@ class Matching {
   std::string entry_path(const Overwrite& overwrite, const Path& base) const;
   Result<void> tell_between(Node& base);
   Result<void> tell_below(Node& node, const Path& path, const Overwrite& from);
-  Touched& touched(Node& node, const Path& path);
+  TouchedChildren& touched(Node& node, const Path& path);
   void touch_below(Node& node, const Path& path);
 
   ListenerRegistry& registry_;
@@ -74,10 +74,10 @@ class Matching {
   const TreeView& before_;
   const TreeView& after_;
   std::unordered_map<Subscription*, Error> refused_;
-  std::vector<Told> told_;
+  std::vector<Notification> told_;
   bool has_lapsed_ = false;  // the check of somebody in told_
   std::unordered_map<size_t, BodyPointer> ones_;
-  std::map<Node*, Touched> touched_;  // those with views
+  std::map<Node*, TouchedChildren> touched_;  // those with views
 };
 
 // Asks the subscription's check again: may it hear of the tree after?
@@ -106,7 +106,7 @@ Result<void> Matching::ask_again() {
 Result<void> Matching::ask_those_lapsed() {
   if (!std::exchange(has_lapsed_, false)) return {};
   std::unordered_set<const Subscription*> asked;
-  for (const Told& one : told_) {
+  for (const Notification& one : told_) {
     if (!one.subscription->has_lapsed(difference_.now.wall) || refused_.contains(one.subscription)) continue;
     if (asked.insert(one.subscription).second) ask(*one.subscription);
     if (Step::here().is_over()) return step_is_over();
@@ -115,14 +115,14 @@ Result<void> Matching::ask_those_lapsed() {
 }
 
 // Refused listeners hear Revoked, and nothing else of this commit.
-std::vector<Told> Matching::told() && {
-  std::vector<Told> all;
+std::vector<Notification> Matching::told() && {
+  std::vector<Notification> all;
   all.reserve(refused_.size() + told_.size());
   for (auto& [subscription, why] : refused_) {
     registry_.remove(*subscription);
     all.push_back({subscription, nullptr, why});
   }
-  for (Told& one : told_) {
+  for (Notification& one : told_) {
     if (refused_.empty() || !refused_.contains(one.subscription)) all.push_back(std::move(one));
   }
   return all;
@@ -261,7 +261,7 @@ Result<void> Matching::tell_below(Node& node, const Path& path, const Overwrite&
   return {};
 }
 
-Touched& Matching::touched(Node& node, const Path& path) {
+TouchedChildren& Matching::touched(Node& node, const Path& path) {
   return touched_.try_emplace(&node, path, before_, after_).first->second;
 }
 
@@ -312,10 +312,10 @@ Result<void> Matching::tell_views() {
 
 }  // namespace
 
-Result<std::vector<Told>> match(ListenerRegistry& registry, const Difference& difference, const TreeView& before,
+Result<std::vector<Notification>> match(ListenerRegistry& registry, const Difference& difference, const TreeView& before,
                                 const TreeView& after) {
   Matching matching(registry, difference, before, after);
-  if (registry.empty()) return std::vector<Told>();
+  if (registry.empty()) return std::vector<Notification>();
   RETURN_IF_ERROR(matching.ask_again());
   if (!difference.changed.empty()) {
     RETURN_IF_ERROR(matching.tell());

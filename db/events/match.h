@@ -23,7 +23,7 @@ inline Error lapsed(Error refusal) {
   return refusal;
 }
 
-struct Told {
+struct Notification {
   Subscription* subscription;
   std::shared_ptr<const Body> body;  // null when revoked
   std::optional<Error> revoked;      // it is out of the registry already
@@ -41,7 +41,7 @@ struct Difference {
 };
 
 // Errors: Io, of reading the trees.
-Result<std::vector<Told>> match(ListenerRegistry& registry, const Difference& difference, const TreeView& before,
+Result<std::vector<Notification>> match(ListenerRegistry& registry, const Difference& difference, const TreeView& before,
                                 const TreeView& after);
 
 }  // namespace hearth::db

@@ -52,14 +52,14 @@ size_t View::Known::bytes_of(const Position& position) {
 }
 
 // One child on both sides of a commit.
-struct View::Moved {
+struct View::WindowMove {
   bool was_in = false;
   bool is_in = false;
   std::optional<Position> from, to;
 };
 
 // Cached by the order alone: views that differ in limit or range share the look-ups.
-Result<const std::vector<std::pair<std::string, Touched::Places>>*> Touched::places(const Query& query) {
+Result<const std::vector<std::pair<std::string, TouchedChildren::Places>>*> TouchedChildren::places(const Query& query) {
   std::string order(1, static_cast<char>(query.order));
   order += query.child.text();
   for (const Path& path : query.then) order.append(",").append(path.text());
@@ -74,7 +74,7 @@ Result<const std::vector<std::pair<std::string, Touched::Places>>*> Touched::pla
   return &at->second;
 }
 
-Result<bool> Touched::was_leaf() {
+Result<bool> TouchedChildren::was_leaf() {
   if (!was_leaf_) {
     ASSIGN_OR_RETURN(const auto leaf, before_.leaf(encode_path(path_)));
     was_leaf_ = leaf.has_value();
@@ -83,7 +83,7 @@ Result<bool> Touched::was_leaf() {
 }
 
 // Walks without using anything: the step meter in the store counts the rows, and ends the step if they are too many.
-Result<void> Touched::count_rows(size_t most) {
+Result<void> TouchedChildren::count_rows(size_t most) {
   const std::string base = encode_path(path_);
   for (const TreeView* tree : {&before_, &after_}) {
     size_t rows = 0;
@@ -92,7 +92,7 @@ Result<void> Touched::count_rows(size_t most) {
   return {};
 }
 
-Result<Value> Touched::child(const std::string& key) {
+Result<Value> TouchedChildren::child(const std::string& key) {
   if (const auto known = values_.find(key); known != values_.end()) return known->second;
   ASSIGN_OR_RETURN(const Path path, path_.child(key));
   ASSIGN_OR_RETURN(Value value, after_.read(path, kReadBytesMax));
@@ -207,7 +207,7 @@ Result<Value> View::read(const TreeView& tree, bool has_priorities) const {
   return read_children(tree, path_, window(), kReadBytesMax);
 }
 
-Result<BodyPointer> View::change_all(Touched& touched, bool has_priorities) {
+Result<BodyPointer> View::change_all(TouchedChildren& touched, bool has_priorities) {
   missed_all_ = true;
   if (state_ != State::Open) {
     is_stale_ = is_stale_ || state_ == State::Refilling;
@@ -230,7 +230,7 @@ Result<BodyPointer> View::change_all(Touched& touched, bool has_priorities) {
   return Body::put(path_, Slot::Value, value);
 }
 
-Result<BodyPointer> View::change_count(Touched& touched) {
+Result<BodyPointer> View::change_count(TouchedChildren& touched) {
   ASSIGN_OR_RETURN(const auto* places, touched.places(query_));
   int64_t gained = 0;
   for (const auto& [key, place] : *places) {
@@ -262,7 +262,7 @@ Result<void> View::refill(const TreeView& after, bool has_priorities) {
 
 // Moves the window: old positions go, new ones come, and the edge follows. A child between the old edge and the new one
 // enters or leaves the window although nobody wrote it.
-Result<void> View::move_window(std::map<std::string, Moved>& moved, const TreeView& after, bool has_priorities) {
+Result<void> View::move_window(std::map<std::string, WindowMove>& moved, const TreeView& after, bool has_priorities) {
   const std::optional<Position> old_edge = edge_;
   for (auto& [key, child] : moved) {
     // Two loops: first all old places go, then all new ones come, or one child's new place could meet another's old
@@ -274,7 +274,7 @@ Result<void> View::move_window(std::map<std::string, Moved>& moved, const TreeVi
     if (child.to && in_range(*child.to, query_) && !is_beyond(*child.to, known_upto_)) known_.insert(*child.to);
   }
   const auto cross = [&](const Position& position, bool was_in, bool is_in) {
-    if (was_in != is_in) moved.try_emplace(position.key, Moved{was_in, is_in, position, position});
+    if (was_in != is_in) moved.try_emplace(position.key, WindowMove{was_in, is_in, position, position});
   };
   while (known_.size() > capacity()) {
     // Too much is known: what is farthest is forgotten, and known_upto_ comes nearer with it.
@@ -309,7 +309,7 @@ Result<BodyPointer> View::tell(std::vector<std::pair<std::string, Value>> entrie
   return Body::put(only.path, only.slot, only.value);
 }
 
-Result<BodyPointer> View::change(Touched& touched, bool has_priorities) {
+Result<BodyPointer> View::change(TouchedChildren& touched, bool has_priorities) {
   ASSIGN_OR_RETURN(const bool was_leaf, touched.was_leaf());
   if (touched.all || was_leaf) return change_all(touched, has_priorities);
   if (query_.counts && !is_limited()) return change_count(touched);
@@ -320,13 +320,13 @@ Result<BodyPointer> View::change(Touched& touched, bool has_priorities) {
     if (state_ == State::Opening || is_stale_) return BodyPointer();
   }
   ASSIGN_OR_RETURN(const auto* places, touched.places(query_));
-  std::map<std::string, Moved> moved;
+  std::map<std::string, WindowMove> moved;
   for (const auto& [key, place] : *places) {
     const bool was_in = place.from && in_range(*place.from, query_);
     const bool is_in = place.to && in_range(*place.to, query_);
     const bool concerns = is_limited() ? (was_in && known_.contains(*place.from)) || (is_in && !is_beyond(*place.to, known_upto_))
                                        : was_in || is_in;
-    if (concerns) moved.emplace(key, Moved{was_in, is_in, place.from, place.to});
+    if (concerns) moved.emplace(key, WindowMove{was_in, is_in, place.from, place.to});
   }
   if (moved.empty()) return BodyPointer();
   if (is_limited()) RETURN_IF_ERROR(move_window(moved, touched.after(), has_priorities));

@@ -26,9 +26,9 @@ struct Subscription;
 
 // The part of a commit that concerns the children of a path, and their positions before and after: looked up once for
 // all views of the path.
-class Touched {
+class TouchedChildren {
  public:
-  Touched(Path path, const TreeView& before, const TreeView& after)
+  TouchedChildren(Path path, const TreeView& before, const TreeView& after)
       : path_(std::move(path)), before_(before), after_(after) {}
 
   bool all = false;                                              // the whole of the path, from it or from above
@@ -85,7 +85,7 @@ class View {
   // Applies a commit. Returns the event for those who listen (what left, what entered and what changed within, as one
   // step), or null when they see no difference. A window that lost more than its reserve shows less and wants a scan;
   // what the scan finds is told when it is settled. Errors: as select().
-  Result<std::shared_ptr<const Body>> change(Touched& touched, bool has_priorities);
+  Result<std::shared_ptr<const Body>> change(TouchedChildren& touched, bool has_priorities);
 
   // A scan: begin_scan() on the shard's thread, scan() on any thread and in the tree as it was then, settle() on the
   // shard's thread with the tree as it is by now. The number tells which scan counts: an older one may come in late.
@@ -145,7 +145,7 @@ class View {
     static size_t bytes_of(const Position& position);
     size_t bytes_ = 0;
   };
-  struct Moved;
+  struct WindowMove;
 
   uint32_t capacity() const { return query_.count + std::min(reserve_, UINT32_MAX - query_.count); }
   bool is_beyond(const Position& position, const std::optional<Position>& edge) const;
@@ -154,10 +154,10 @@ class View {
   void want_scan(State state);
   Known known_of(Scanned&& scanned, std::optional<Position>& known_upto) const;
   Result<Value> read(const TreeView& tree, bool has_priorities) const;
-  Result<std::shared_ptr<const Body>> change_all(Touched& touched, bool has_priorities);
-  Result<std::shared_ptr<const Body>> change_count(Touched& touched);
+  Result<std::shared_ptr<const Body>> change_all(TouchedChildren& touched, bool has_priorities);
+  Result<std::shared_ptr<const Body>> change_count(TouchedChildren& touched);
   Result<void> refill(const TreeView& after, bool has_priorities);
-  Result<void> move_window(std::map<std::string, Moved>& moved, const TreeView& after, bool has_priorities);
+  Result<void> move_window(std::map<std::string, WindowMove>& moved, const TreeView& after, bool has_priorities);
   std::shared_ptr<const Body> tell_count(uint64_t count);
   Result<std::shared_ptr<const Body>> tell(std::vector<std::pair<std::string, Value>> entries) const;
 

@@ -111,7 +111,7 @@ void FairPool::run(Job job) {
 
 std::optional<Error> FairPool::put(Job& job) {
   const std::lock_guard lock(mutex_);
-  Space& space = spaces_[job.payer.space];
+  NamespaceLine& space = spaces_[job.payer.space];
   if (waiting_ >= options_.waiting_max || space.waiting >= options_.waiting_of_one_max) {
     ++counted_.refused;
     const bool is_all = waiting_ >= options_.waiting_max;
@@ -138,7 +138,7 @@ void FairPool::dispatch() {
 }
 
 // Half of the threads are kept for namespaces that have no job begun, because a begun job may take long.
-bool FairPool::may_begin(const Space& space) const {
+bool FairPool::may_begin(const NamespaceLine& space) const {
   const size_t idle = threads_.size() - begun_;
   if (options_.beyond != nullptr) return idle > 0;
   return idle > 0 && (space.begun == 0 || (space.begun < 2 && 2 * idle > threads_.size()));
@@ -147,7 +147,7 @@ bool FairPool::may_begin(const Space& space) const {
 bool FairPool::dispatch_one() {
   // In order; whoever may not run now (its share of threads is used) is passed over and keeps its place.
   for (const auto& [served, number] : order_.all) {
-    Space& space = spaces_.at(number);
+    NamespaceLine& space = spaces_.at(number);
     if (space.running >= options_.running_of_one_max) continue;
     const bool begins = space.waiting > 0 && may_begin(space);
     if (!begins && space.paused == 0) continue;
@@ -162,7 +162,7 @@ bool FairPool::dispatch_one() {
 }
 
 // A job that the client has begun goes on before another one of its jobs begins.
-void FairPool::choose(uint64_t number, Space& space, uint64_t key, Client& client) {
+void FairPool::choose(uint64_t number, NamespaceLine& space, uint64_t key, Client& client) {
   order_.floor = std::max(order_.floor, space.done);
   space.order.floor = std::max(space.order.floor, client.done);
   order_.all.erase({space.done, number});
@@ -201,7 +201,7 @@ void FairPool::choose(uint64_t number, Space& space, uint64_t key, Client& clien
 
 // Out of the set, changed, and in again: `done` is part of the key.
 void FairPool::charge(const Payer& payer, uint64_t work) {
-  Space& space = spaces_.at(payer.space);
+  NamespaceLine& space = spaces_.at(payer.space);
   Client& client = space.clients.at(payer.client);
   if (!space.is_idle()) order_.all.erase({space.done, payer.space});
   if (!client.is_idle()) space.order.all.erase({client.done, payer.client});
@@ -216,7 +216,7 @@ void FairPool::pause(Begun& begun, uint64_t work) {
   std::unique_lock lock(mutex_);
   const Payer payer = begun.job.payer;
   charge(payer, work);
-  Space& space = spaces_.at(payer.space);
+  NamespaceLine& space = spaces_.at(payer.space);
   Client& client = space.clients.at(payer.client);
   --space.running;
   --running_;
@@ -235,7 +235,7 @@ void FairPool::pause(Begun& begun, uint64_t work) {
 // the one that was served last.
 void FairPool::end(const Begun& begun) {
   const Payer payer = begun.job.payer;
-  Space& space = spaces_.at(payer.space);
+  NamespaceLine& space = spaces_.at(payer.space);
   Client& client = space.clients.at(payer.client);
   --client.begun;
   --space.begun;

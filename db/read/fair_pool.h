@@ -135,7 +135,7 @@ class FairPool {
     size_t begun = 0;
     bool is_idle() const { return waiting.empty() && paused.empty(); }
   };
-  struct Space {
+  struct NamespaceLine {
     uint64_t done = 0;
     std::map<uint64_t, Client> clients;
     Order order;  // of clients
@@ -148,8 +148,8 @@ class FairPool {
   void work();
   void dispatch();
   bool dispatch_one();
-  bool may_begin(const Space& space) const;
-  void choose(uint64_t number, Space& space, uint64_t key, Client& client);
+  bool may_begin(const NamespaceLine& space) const;
+  void choose(uint64_t number, NamespaceLine& space, uint64_t key, Client& client);
   void charge(const Payer& payer, uint64_t work);
   void end(const Begun& begun);
   void count(Turn::End end);
@@ -159,7 +159,7 @@ class FairPool {
   const Options options_;
   mutable std::mutex mutex_;  // Guards all below but threads_.
   std::condition_variable more_;
-  std::map<uint64_t, Space> spaces_;
+  std::map<uint64_t, NamespaceLine> spaces_;
   Order order_;  // of spaces
   size_t sweep_at_ = 64;
   std::deque<std::unique_ptr<Begun>> ready_;  // chosen, for threads to take

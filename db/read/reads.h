@@ -10,7 +10,7 @@
 #include "db/base/clock.h"
 #include "db/base/metrics.h"
 #include "db/model/event.h"
-#include "db/model/request.h"
+#include "db/model/read.h"
 #include "db/read/fair_pool.h"
 #include "db/store/tree_store.h"
 

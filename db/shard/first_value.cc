@@ -17,7 +17,7 @@
 #include <algorithm>
 
 #include "db/read/reads.h"
-#include "db/shard/space.h"
+#include "db/shard/namespace_state.h"
 
 namespace hearth::db {
 

@@ -49,14 +49,14 @@ bool is_last(const Item& item) {
 
 }  // namespace
 
-Space::Space(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted,
+NamespaceState::NamespaceState(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted,
              std::shared_ptr<Gauge> kept_bytes_of_all)
     : home(std::move(at)), shard(*home), registry(counted), kept(std::move(kept_bytes_of_all)) {
   tree.name = std::move(name);
   tree.number = number;
   tree.named = named;
 }
-Space::~Space() { kept->add(-static_cast<int64_t>(kept_bytes)); }
+NamespaceState::~NamespaceState() { kept->add(-static_cast<int64_t>(kept_bytes)); }
 
 Shard::Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> heavy)
     : with_(std::move(dependencies)),
@@ -81,12 +81,12 @@ void Shard::close() {
   thread_.join();
 }
 
-void Shard::submit(Request request) {
+void Shard::submit(ShardRequest request) {
   if (const auto* write = std::get_if<WriteRequest>(&request.what)) {
     request.submitted = std::chrono::steady_clock::now();
     request.bytes = bytes_of(write->write);
   }
-  std::list<Request> one;
+  std::list<ShardRequest> one;
   one.push_back(std::move(request));
   bool first = false;
   {
@@ -100,7 +100,7 @@ void Shard::submit(Request request) {
 }
 
 // Indexes follow what the settings ask for a step at a time, among the requests of others.
-void Shard::maintain(const std::shared_ptr<Space>& space) {
+void Shard::maintain(const std::shared_ptr<NamespaceState>& space) {
   const Tree& tree = space->tree;
   if (!tree.named || !tree.loaded) return;
   index_watch_.look(tree.name, tree.number, *tree.plan, with_.store.on_notice(),
@@ -116,10 +116,10 @@ void Shard::release(bool durable, const Error& error) {
     for (const auto& [name, number] : named_) with_.on_named(name, number);
   }
   named_.clear();
-  std::vector<Release> releases;
+  std::vector<Outgoing> releases;
   releases.swap(releases_);
   uint64_t events = 0, revocations = 0;
-  for (Release& release : releases) {
+  for (Outgoing& release : releases) {
     if (!durable) {
       if (auto* answer = std::get_if<Answer>(&release.item)) {
         const uint64_t request = answer->request;
@@ -139,7 +139,7 @@ void Shard::release(bool durable, const Error& error) {
     } else if (!release.conversation->story.append(std::move(release.item))) {
       counted_.slow_listeners.add();
       // The story has ended itself; the shard ends the rest of the conversation in its turn.
-      const std::shared_ptr<Space>& space = release.conversation->space;
+      const std::shared_ptr<NamespaceState>& space = release.conversation->space;
       space->shard.submit({space, release.conversation, 0, EndRequest{}, nullptr});
     }
   }
@@ -152,22 +152,22 @@ void Shard::tell(const std::shared_ptr<Conversation>& conversation, Item item) {
   releases_.push_back({conversation, std::move(item), nullptr});
 }
 
-void Shard::answer(const Request& request, Answer answer) {
+void Shard::answer(const ShardRequest& request, Answer answer) {
   answer.request = request.id;
   if (request.conversation != nullptr) return tell(request.conversation, std::move(answer));
   if (request.done != nullptr) releases_.push_back({nullptr, std::move(answer), request.done});
 }
 
-void Shard::handle(Request& request) {
+void Shard::handle(ShardRequest& request) {
   if (request.conversation != nullptr && request.conversation->ended) return;
   if (request.space->is_removed) return refuse_removed(request);
   std::visit([&](auto& what) { handle(request, what); }, request.what);
 }
 
-Result<void> Shard::note_change(Space& space, const Accepted& accepted, const Difference& difference,
+Result<void> Shard::note_change(NamespaceState& space, const Accepted& accepted, const Difference& difference,
                                 const TreeView& before, const TreeView& after) {
-  ASSIGN_OR_RETURN(const std::vector<Told> told, match(space.registry, difference, before, after));
-  for (const Told& one : told) {
+  ASSIGN_OR_RETURN(const std::vector<Notification> told, match(space.registry, difference, before, after));
+  for (const Notification& one : told) {
     const auto conversation = std::static_pointer_cast<Conversation>(one.subscription->audience);
     Event event;
     event.listener = one.subscription->id;
@@ -186,14 +186,14 @@ Result<void> Shard::note_change(Space& space, const Accepted& accepted, const Di
   return {};
 }
 
-Result<void> Shard::check(Space& space, Subscription& subscription) {
+Result<void> Shard::check(NamespaceState& space, Subscription& subscription) {
   RETURN_IF_ERROR(committer_.load(space.tree));
   const Settings& settings = committer_.settings(space.tree);
   const Times now = Times::after(space.tree.head.time, with_.clock.now());
   return space.registry.check(subscription, {committer_.view(space.tree), now, settings});
 }
 
-Committer::Tell Shard::teller(Space& space, bool merge, const Path& base) {
+Committer::Tell Shard::teller(NamespaceState& space, bool merge, const Path& base) {
   return [this, &space, merge, &base](const Accepted& accepted, const TreeView& before, const TreeView& after,
                                       const Settings& settings) {
     const Difference difference{accepted.changed,     merge,    base,
@@ -204,8 +204,8 @@ Committer::Tell Shard::teller(Space& space, bool merge, const Path& base) {
   };
 }
 
-void Shard::handle(Request& request, WriteRequest& what) {
-  Space& space = *request.space;
+void Shard::handle(ShardRequest& request, WriteRequest& what) {
+  NamespaceState& space = *request.space;
   const Write& write = what.write;
   Answer reply;
   if (request.bytes > kWriteBytesMax) {
@@ -273,7 +273,7 @@ void Shard::handle(Request& request, WriteRequest& what) {
   answer(request, std::move(reply));
 }
 
-void Shard::handle(Request& request, ReadRequest& what) {
+void Shard::handle(ShardRequest& request, ReadRequest& what) {
   invariant(request.conversation != nullptr, "reads by themselves do not come through the shard");
   const uint64_t place = request.conversation->story.keep_place();
   what.read.client = request.conversation->payer().client;
@@ -286,7 +286,7 @@ void Shard::handle(Request& request, ReadRequest& what) {
            });
 }
 
-std::optional<std::vector<Overwrite>> Shard::missed_since(Space& space, const Listen& listen) const {
+std::optional<std::vector<Overwrite>> Shard::missed_since(NamespaceState& space, const Listen& listen) const {
   const std::string_view id = *listen.resume;
   // "life:sequence" (Guard::event_id). Sequences of another life of the database mean nothing here.
   const size_t colon = id.rfind(':');
@@ -309,7 +309,7 @@ std::optional<std::vector<Overwrite>> Shard::missed_since(Space& space, const Li
   return missed;
 }
 
-void Shard::resume(Request& request, const Listen& listen, std::vector<Overwrite> missed) {
+void Shard::resume(ShardRequest& request, const Listen& listen, std::vector<Overwrite> missed) {
   const uint64_t place = request.conversation->story.keep_place();
   FairPool::Job job;
   job.payer = request.conversation->payer();
@@ -341,7 +341,7 @@ void Shard::resume(Request& request, const Listen& listen, std::vector<Overwrite
 }
 
 // `asks`: the conversation that asks first, and whose share of the turns is used; others may wait for the same value.
-void Shard::read_first(const std::shared_ptr<FirstValue>& first, const Space& space, const Conversation& asks) {
+void Shard::read_first(const std::shared_ptr<FirstValue>& first, const NamespaceState& space, const Conversation& asks) {
   FairPool::Job job;
   job.payer = asks.payer();
   job.is_unwanted = [first] { return first->is_unwanted(); };
@@ -353,9 +353,9 @@ void Shard::read_first(const std::shared_ptr<FirstValue>& first, const Space& sp
   with_.readers.run(std::move(job));
 }
 
-void Shard::handle(Request& request, ListenRequest& what) {
+void Shard::handle(ShardRequest& request, ListenRequest& what) {
   const std::shared_ptr<Conversation>& conversation = request.conversation;
-  Space& space = *request.space;
+  NamespaceState& space = *request.space;
   Listen& listen = what.listen;
   if (const Result<void> loaded = committer_.load(space.tree); !loaded.ok()) {
     return answer(request, {0, loaded, 0, {}, {}, {}, nullptr, false});
@@ -422,7 +422,7 @@ void Shard::handle(Request& request, ListenRequest& what) {
   }
 }
 
-void Shard::handle(Request& request, UnlistenRequest& what) {
+void Shard::handle(ShardRequest& request, UnlistenRequest& what) {
   auto& subscriptions = request.conversation->subscriptions;
   if (const auto found = subscriptions.find(what.listener); found != subscriptions.end()) {
     request.space->registry.remove(*found->second);
@@ -431,13 +431,13 @@ void Shard::handle(Request& request, UnlistenRequest& what) {
   answer(request, {});
 }
 
-void Shard::handle(Request& request, RecheckRequest& what) {
+void Shard::handle(ShardRequest& request, RecheckRequest& what) {
   auto& subscriptions = request.conversation->subscriptions;
   const auto found = subscriptions.find(what.listener);
   if (found == subscriptions.end()) return;
   Subscription& subscription = *found->second;
   subscription.check = what.check;
-  Space& space = *request.space;
+  NamespaceState& space = *request.space;
   const Result<void> verdict = check(space, subscription);
   if (verdict.ok() || Step::here().is_over()) return;
   space.registry.remove(subscription);
@@ -450,8 +450,8 @@ void Shard::handle(Request& request, RecheckRequest& what) {
   tell(request.conversation, std::move(event));
 }
 
-void Shard::handle(Request& request, DisconnectRequest& what) {
-  Space& space = *request.space;
+void Shard::handle(ShardRequest& request, DisconnectRequest& what) {
+  NamespaceState& space = *request.space;
   Answer reply;
   if (what.check != nullptr) {
     // Judged now as if it ended now, and again when it does.
@@ -469,7 +469,7 @@ void Shard::handle(Request& request, DisconnectRequest& what) {
   answer(request, std::move(reply));
 }
 
-void Shard::handle(Request& request, RecheckDisconnectRequest& what) {
+void Shard::handle(ShardRequest& request, RecheckDisconnectRequest& what) {
   const Step::Whole whole;
   Conversation& conversation = *request.conversation;
   if (conversation.queue == nullptr || conversation.queue->empty()) return;  // what is queued from here on brings its own
@@ -482,10 +482,10 @@ void Shard::handle(Request& request, RecheckDisconnectRequest& what) {
   if (!accepted.ok()) return;
 }
 
-void Shard::handle(Request& request, ReplyRequest& what) { answer(request, {0, what.status, 0, {}, {}, {}, nullptr, false}); }
+void Shard::handle(ShardRequest& request, ReplyRequest& what) { answer(request, {0, what.status, 0, {}, {}, {}, nullptr, false}); }
 
-void Shard::handle(Request& request, BeginRequest& what) {
-  Space& space = *request.space;
+void Shard::handle(ShardRequest& request, BeginRequest& what) {
+  NamespaceState& space = *request.space;
   if (const auto old = space.sessions.find(what.replaces); old != space.sessions.end()) {
     if (const auto conversation = old->second.lock(); conversation != nullptr) {
       if (unlisten_some(*conversation)) return;
@@ -498,12 +498,12 @@ void Shard::handle(Request& request, BeginRequest& what) {
   counted_.sessions.add();
 }
 
-void Shard::handle(Request& request, LabelRequest& what) {
+void Shard::handle(ShardRequest& request, LabelRequest& what) {
   request.conversation->label =
       what.label.empty() ? nullptr : std::make_unique<const std::string>(std::move(what.label));
 }
 
-void Shard::handle(Request& request, EndLabelledRequest& what) {
+void Shard::handle(ShardRequest& request, EndLabelledRequest& what) {
   std::vector<std::shared_ptr<Conversation>> found;
   for (const auto& [id, one] : request.space->sessions) {
     auto conversation = one.lock();
@@ -536,16 +536,16 @@ void Shard::end_told(const std::vector<std::shared_ptr<Conversation>>& conversat
   }
 }
 
-void Shard::handle(Request& request, CreateRequest&) {
+void Shard::handle(ShardRequest& request, CreateRequest&) {
   const bool was_named = request.space->tree.named;
   committer_.name(request.space->tree);
   if (!was_named) named_.emplace_back(request.space->tree.name, request.space->tree.number);
   answer(request, {});
 }
 
-void Shard::handle(Request& request, MaintainRequest&) {
+void Shard::handle(ShardRequest& request, MaintainRequest&) {
   const Step::Whole whole;
-  Space& space = *request.space;
+  NamespaceState& space = *request.space;
   Tree& tree = space.tree;
   space.is_maintained = true;  // if something fails, until a restart: nothing but speed depends on it
   if (!committer_.load(tree).ok()) return;

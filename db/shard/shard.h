@@ -52,7 +52,7 @@
 #include "db/model/stats.h"
 #include "db/read/fair_pool.h"
 #include "db/read/reads.h"
-#include "db/shard/space.h"
+#include "db/shard/namespace_state.h"
 #include "db/shard/swap.h"
 
 namespace hearth::db {
@@ -122,7 +122,7 @@ struct ScannedRequest {  // what a view wanted to be found
 };
 struct SwapRequest {  // namespaces become others as a whole; the shard's own are told of it
   struct Place {
-    std::shared_ptr<Space> space;
+    std::shared_ptr<NamespaceState> space;
     Path at;
   };
   std::shared_ptr<Swap> swap;
@@ -140,8 +140,8 @@ struct RunQueueRequest {  // a session has ended: what it has queued is written
   std::shared_ptr<const Precondition> check;
 };
 
-struct Request {
-  std::shared_ptr<Space> space;
+struct ShardRequest {
+  std::shared_ptr<NamespaceState> space;
   std::shared_ptr<Conversation> conversation;  // null: a request by itself
   uint64_t id = 0;
   std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
@@ -187,14 +187,14 @@ class Shard {
 
   // Takes a request of a namespace whose home this shard is. Once the shard is closing, the request is dropped:
   // nobody is inside the database any more who could wait for it (Engine::close).
-  void submit(Request request);
+  void submit(ShardRequest request);
   void add_to(Figures& figures) const;  // what this shard has counted. Thread: any
   ListenerRegistry::Count& registered() { return counted_.registered; }
   const std::shared_ptr<Gauge>& remembered() const { return remembered_; }
 
  private:
   // Something to be said once the group is durable.
-  struct Release {
+  struct Outgoing {
     std::shared_ptr<Conversation> conversation;
     Item item;
     std::function<void(Answer)> done;
@@ -218,85 +218,85 @@ class Shard {
   };
 
   bool is_heavy() const { return heavy_.empty(); }
-  Line& line_of(Space& space) const { return is_heavy() ? space.line_away : space.line; }
+  Line& line_of(NamespaceState& space) const { return is_heavy() ? space.line_away : space.line; }
   void work();
-  void take_in(std::list<Request>& came);
-  void list(const std::shared_ptr<Space>& space);
+  void take_in(std::list<ShardRequest>& came);
+  void list(const std::shared_ptr<NamespaceState>& space);
   void run_group();
   // Goes: the line may go on. Waits: its namespace has to come back. Full, Last: the group ends, before or after this
   // turn.
   enum class Next : uint8_t { Goes, Waits, Full, Last };
-  Next take_turn(const std::shared_ptr<Space>& space);
+  Next take_turn(const std::shared_ptr<NamespaceState>& space);
   enum class Done : uint8_t { Yes, Again, Over };
-  Done run_step(Request& request);
+  Done run_step(ShardRequest& request);
   bool all_here(const SwapRequest& swap) const;
   void finish_group();
-  void send_away(const std::shared_ptr<Space>& space);
-  void come_back(std::shared_ptr<Space> space, uint64_t done);  // to its home. Thread: a heavy shard's
-  void take_back(const std::shared_ptr<Space>& space, uint64_t done);
+  void send_away(const std::shared_ptr<NamespaceState>& space);
+  void come_back(std::shared_ptr<NamespaceState> space, uint64_t done);  // to its home. Thread: a heavy shard's
+  void take_back(const std::shared_ptr<NamespaceState>& space, uint64_t done);
   void count(const Result<void>& verdict);
   void count_durable();
-  bool must_wait(const Request& request) const;
-  void handle(Request& request);
-  void handle(Request& request, WriteRequest& write);
-  void handle(Request& request, ReadRequest& read);
-  void handle(Request& request, ListenRequest& listen);
-  void handle(Request& request, UnlistenRequest& unlisten);
-  void handle(Request& request, RecheckRequest& recheck);
-  void handle(Request& request, DisconnectRequest& disconnect);
-  void handle(Request& request, RecheckDisconnectRequest& recheck);
-  void handle(Request& request, ReplyRequest& reply);
-  void handle(Request& request, BeginRequest& begin);
-  void handle(Request& request, EndRequest& end);
-  void handle(Request& request, LabelRequest& what);
-  void handle(Request& request, EndLabelledRequest& what);
-  void handle(Request& request, CreateRequest& create);
-  void handle(Request& request, RemoveRequest& remove);
-  void handle(Request& request, StatsRequest& stats);
-  void handle(Request& request, MaintainRequest& maintain);
-  void handle(Request& request, ScannedRequest& scanned);
-  void handle(Request& request, SwapRequest& swap);
-  void handle(Request& request, AdoptRequest& adopt);
-  void handle(Request& request, OrphanRequest& orphan);
-  void handle(Request& request, RunQueueRequest& run);
+  bool must_wait(const ShardRequest& request) const;
+  void handle(ShardRequest& request);
+  void handle(ShardRequest& request, WriteRequest& write);
+  void handle(ShardRequest& request, ReadRequest& read);
+  void handle(ShardRequest& request, ListenRequest& listen);
+  void handle(ShardRequest& request, UnlistenRequest& unlisten);
+  void handle(ShardRequest& request, RecheckRequest& recheck);
+  void handle(ShardRequest& request, DisconnectRequest& disconnect);
+  void handle(ShardRequest& request, RecheckDisconnectRequest& recheck);
+  void handle(ShardRequest& request, ReplyRequest& reply);
+  void handle(ShardRequest& request, BeginRequest& begin);
+  void handle(ShardRequest& request, EndRequest& end);
+  void handle(ShardRequest& request, LabelRequest& what);
+  void handle(ShardRequest& request, EndLabelledRequest& what);
+  void handle(ShardRequest& request, CreateRequest& create);
+  void handle(ShardRequest& request, RemoveRequest& remove);
+  void handle(ShardRequest& request, StatsRequest& stats);
+  void handle(ShardRequest& request, MaintainRequest& maintain);
+  void handle(ShardRequest& request, ScannedRequest& scanned);
+  void handle(ShardRequest& request, SwapRequest& swap);
+  void handle(ShardRequest& request, AdoptRequest& adopt);
+  void handle(ShardRequest& request, OrphanRequest& orphan);
+  void handle(ShardRequest& request, RunQueueRequest& run);
 
-  void answer(const Request& request, Answer answer);
+  void answer(const ShardRequest& request, Answer answer);
   void tell(const std::shared_ptr<Conversation>& conversation, Item item);
   bool unlisten_some(Conversation& conversation);
   void end(const std::shared_ptr<Conversation>& conversation);
   void end_told(const std::vector<std::shared_ptr<Conversation>>& conversations, const Error& reason);
-  void refuse_removed(const Request& request);
-  void end_orphan(const std::shared_ptr<Space>& space, const std::string& session);
-  void run_next(const std::shared_ptr<Space>& space, std::shared_ptr<DisconnectQueue> queue,
+  void refuse_removed(const ShardRequest& request);
+  void end_orphan(const std::shared_ptr<NamespaceState>& space, const std::string& session);
+  void run_next(const std::shared_ptr<NamespaceState>& space, std::shared_ptr<DisconnectQueue> queue,
                 std::shared_ptr<const Precondition> check);
-  Result<void> note_change(Space& space, const Accepted& accepted, const Difference& difference, const TreeView& before,
+  Result<void> note_change(NamespaceState& space, const Accepted& accepted, const Difference& difference, const TreeView& before,
                            const TreeView& after);
-  Result<void> check(Space& space, Subscription& subscription);
-  void revoke_those_lapsed(Space& space, const View& view);
-  Committer::Tell teller(Space& space, bool merge, const Path& base);
-  void read_first(const std::shared_ptr<FirstValue>& first, const Space& space, const Conversation& asks);
-  void first_of_view(Request& request, const Listen& listen, Subscription& subscription, ListenerRegistry::Added added);
-  void resume(Request& request, const Listen& listen, std::vector<Overwrite> missed);
-  std::optional<std::vector<Overwrite>> missed_since(Space& space, const Listen& listen) const;
+  Result<void> check(NamespaceState& space, Subscription& subscription);
+  void revoke_those_lapsed(NamespaceState& space, const View& view);
+  Committer::Tell teller(NamespaceState& space, bool merge, const Path& base);
+  void read_first(const std::shared_ptr<FirstValue>& first, const NamespaceState& space, const Conversation& asks);
+  void first_of_view(ShardRequest& request, const Listen& listen, Subscription& subscription, ListenerRegistry::Added added);
+  void resume(ShardRequest& request, const Listen& listen, std::vector<Overwrite> missed);
+  std::optional<std::vector<Overwrite>> missed_since(NamespaceState& space, const Listen& listen) const;
   void release(bool durable, const Error& error);
-  void tell_swapped(Space& space, const Path& at, const TreeView& before);
-  void end_listeners(Space& space, const std::string& why);
-  void end_listeners_if_unmatched(Space& space);
-  void maintain(const std::shared_ptr<Space>& space);
-  void start_scans(const std::shared_ptr<Space>& space);
-  void tell_first(Space& space, View& view, std::vector<Space::Opening> openings);
-  void refuse_view(Space& space, View& view, const std::vector<Space::Opening>& openings, const Error& error);
-  static std::vector<Space::Opening> take_openings(Space& space, uint64_t view);
-  Result<void> room_to_listen(const Space& space, const Conversation& conversation, const Subscription& subscription);
-  Result<void> room_to_listen(const Space& space, const Conversation& conversation, size_t listeners, size_t bytes);
-  void end_large_views(Space& space);
-  Result<void> room_to_queue(const Space& space, const DisconnectQueue& queue);
-  Result<void> queue_for_end(Space& space, Conversation& conversation, const DisconnectRequest& what);
-  void count_queue(Space& space, DisconnectQueue& queue);
-  void drop_queues(Space& space);
-  void remember_missed(Space& space, const Accepted& accepted);
-  void forget_missed(Space& space);
-  void note_use(const std::shared_ptr<Space>& space);
+  void tell_swapped(NamespaceState& space, const Path& at, const TreeView& before);
+  void end_listeners(NamespaceState& space, const std::string& why);
+  void end_listeners_if_unmatched(NamespaceState& space);
+  void maintain(const std::shared_ptr<NamespaceState>& space);
+  void start_scans(const std::shared_ptr<NamespaceState>& space);
+  void tell_first(NamespaceState& space, View& view, std::vector<NamespaceState::PendingListen> openings);
+  void refuse_view(NamespaceState& space, View& view, const std::vector<NamespaceState::PendingListen>& openings, const Error& error);
+  static std::vector<NamespaceState::PendingListen> take_openings(NamespaceState& space, uint64_t view);
+  Result<void> room_to_listen(const NamespaceState& space, const Conversation& conversation, const Subscription& subscription);
+  Result<void> room_to_listen(const NamespaceState& space, const Conversation& conversation, size_t listeners, size_t bytes);
+  void end_large_views(NamespaceState& space);
+  Result<void> room_to_queue(const NamespaceState& space, const DisconnectQueue& queue);
+  Result<void> queue_for_end(NamespaceState& space, Conversation& conversation, const DisconnectRequest& what);
+  void count_queue(NamespaceState& space, DisconnectQueue& queue);
+  void drop_queues(NamespaceState& space);
+  void remember_missed(NamespaceState& space, const Accepted& accepted);
+  void forget_missed(NamespaceState& space);
+  void note_use(const std::shared_ptr<NamespaceState>& space);
   void forget_oldest();
 
   Dependencies with_;
@@ -308,15 +308,15 @@ class Shard {
   LargeValues large_values_;
   const std::shared_ptr<Gauge> remembered_ =
       std::make_shared<Gauge>();            // bytes; spaces and first values may outlive us
-  std::list<std::weak_ptr<Space>> latest_;  // that remember something, the latest used last
+  std::list<std::weak_ptr<NamespaceState>> latest_;  // that remember something, the latest used last
   size_t next_sweep_ = 1'000;               // size of latest_ at which those that are gone are taken out
   uint64_t group_ = 1;
-  std::vector<Release> releases_;
+  std::vector<Outgoing> releases_;
   std::optional<Error> unmatched_;  // why listeners could not be matched with the write that is being handled
   std::vector<std::chrono::steady_clock::time_point>
       accepted_;                                         // when they were submitted: the writes that this group takes
   std::vector<std::pair<std::string, uint32_t>> named_;  // namespaces that this group makes
-  std::vector<std::shared_ptr<Space>> in_group_;          // kept until its end, for the committer knows their trees
+  std::vector<std::shared_ptr<NamespaceState>> in_group_;          // kept until its end, for the committer knows their trees
   struct Forming {  // the group
     size_t requests = 0;
     size_t bytes = 0;
@@ -324,16 +324,16 @@ class Shard {
   };
   Forming forming_;
   bool again_ = false;                            // the request that is handled wants another step
-  std::deque<std::shared_ptr<Space>> turns_;      // whose line has something, in the order of their turns
-  std::vector<std::shared_ptr<Space>> leaving_;   // at the end of the group
-  std::vector<std::shared_ptr<Space>> awaiting_;  // a request at the head of their line waits for a namespace to return
+  std::deque<std::shared_ptr<NamespaceState>> turns_;      // whose line has something, in the order of their turns
+  std::vector<std::shared_ptr<NamespaceState>> leaving_;   // at the end of the group
+  std::vector<std::shared_ptr<NamespaceState>> awaiting_;  // a request at the head of their line waits for a namespace to return
   size_t away_ = 0;                               // namespaces that are at a heavy shard
   std::atomic<size_t> guests_ = 0;                // of a heavy shard: namespaces that are here
 
   mutable std::mutex mutex_;  // Guards all below but thread_.
   std::condition_variable more_;
-  std::list<Request> inbox_;
-  std::vector<std::pair<std::shared_ptr<Space>, uint64_t>> back_;  // come_back()
+  std::list<ShardRequest> inbox_;
+  std::vector<std::pair<std::shared_ptr<NamespaceState>, uint64_t>> back_;  // come_back()
   bool closing_ = false;
   std::thread thread_;
 };

@@ -8,7 +8,7 @@
 
 namespace hearth::db {
 
-void Shard::handle(Request& request, EndRequest&) {
+void Shard::handle(ShardRequest& request, EndRequest&) {
   if (!unlisten_some(*request.conversation)) end(request.conversation);
 }
 
@@ -24,14 +24,14 @@ bool Shard::unlisten_some(Conversation& conversation) {
   return again_;
 }
 
-void Shard::handle(Request& request, AdoptRequest& what) {
+void Shard::handle(ShardRequest& request, AdoptRequest& what) {
   count_queue(*request.space, *what.queue);
   request.space->orphans[what.session] = std::move(what.queue);
 }
 
-void Shard::handle(Request& request, OrphanRequest& what) { end_orphan(request.space, what.session); }
+void Shard::handle(ShardRequest& request, OrphanRequest& what) { end_orphan(request.space, what.session); }
 
-void Shard::end_orphan(const std::shared_ptr<Space>& space, const std::string& session) {
+void Shard::end_orphan(const std::shared_ptr<NamespaceState>& space, const std::string& session) {
   const auto found = space->orphans.find(session);
   if (found == space->orphans.end()) return;
   std::shared_ptr<DisconnectQueue> queue = std::move(found->second);
@@ -45,7 +45,7 @@ void Shard::end(const std::shared_ptr<Conversation>& conversation) {
   conversation->ended = true;
   conversation->is_gone = true;
   counted_.sessions.add(-1);
-  Space& space = *conversation->space;
+  NamespaceState& space = *conversation->space;
   for (auto& [id, subscription] : conversation->subscriptions) space.registry.remove(*subscription);
   Step::here().count({conversation->subscriptions.size(), 0, 0});
   conversation->subscriptions.clear();
@@ -55,7 +55,7 @@ void Shard::end(const std::shared_ptr<Conversation>& conversation) {
 }
 
 // Writes the queue as the next request of its namespace: a request that takes long can be moved to a heavy shard.
-void Shard::run_next(const std::shared_ptr<Space>& space, std::shared_ptr<DisconnectQueue> queue,
+void Shard::run_next(const std::shared_ptr<NamespaceState>& space, std::shared_ptr<DisconnectQueue> queue,
                      std::shared_ptr<const Precondition> check) {
   if (queue->empty()) return;
   Line& line = line_of(*space);
@@ -66,8 +66,8 @@ void Shard::run_next(const std::shared_ptr<Space>& space, std::shared_ptr<Discon
 
 // One commit for all that was queued, which also removes the queue: it is run exactly once
 // (db/model/data-model.md §12).
-void Shard::handle(Request& request, RunQueueRequest& what) {
-  Space& space = *request.space;
+void Shard::handle(ShardRequest& request, RunQueueRequest& what) {
+  NamespaceState& space = *request.space;
   DisconnectQueue& queue = *what.queue;
   std::vector<Overwrite> queued = queue.overwrites();
   std::vector<Effect> removed = queue.clear();

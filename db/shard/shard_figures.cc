@@ -36,8 +36,8 @@ std::vector<ListenersAt> listened(const Node& root) {
 
 }  // namespace
 
-void Shard::handle(Request& request, StatsRequest& what) {
-  const Space& space = *request.space;
+void Shard::handle(ShardRequest& request, StatsRequest& what) {
+  const NamespaceState& space = *request.space;
   what.to->sessions = space.sessions.size();
   what.to->listeners = space.registry.size();
   what.to->listened = listened(space.registry.root());

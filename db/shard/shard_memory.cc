@@ -16,7 +16,7 @@
 namespace hearth::db {
 
 // Whether there is room for that many listeners and bytes more. Errors: TooLarge, Unavailable.
-Result<void> Shard::room_to_listen(const Space& space, const Conversation& conversation, size_t listeners,
+Result<void> Shard::room_to_listen(const NamespaceState& space, const Conversation& conversation, size_t listeners,
                                    size_t bytes) {
   Memory& memory = *with_.memory;
   const MemoryLimits& limits = memory.limits;
@@ -46,7 +46,7 @@ Result<void> Shard::room_to_listen(const Space& space, const Conversation& conve
   return {};
 }
 
-Result<void> Shard::room_to_listen(const Space& space, const Conversation& conversation,
+Result<void> Shard::room_to_listen(const NamespaceState& space, const Conversation& conversation,
                                    const Subscription& subscription) {
   Memory& memory = *with_.memory;
   size_t bytes = subscription.byte_count();
@@ -61,7 +61,7 @@ Result<void> Shard::room_to_listen(const Space& space, const Conversation& conve
 
 // Windows grow with what is written into them. The largest of the namespace go, until an eighth of the limit is free:
 // those who listen are told why, and others stay.
-void Shard::end_large_views(Space& space) {
+void Shard::end_large_views(NamespaceState& space) {
   Memory& memory = *with_.memory;
   const MemoryLimits& limits = memory.limits;
   const auto over = [&](uint64_t parts) {
@@ -84,7 +84,7 @@ void Shard::end_large_views(Space& space) {
   }
 }
 
-Result<void> Shard::room_to_queue(const Space& space, const DisconnectQueue& queue) {
+Result<void> Shard::room_to_queue(const NamespaceState& space, const DisconnectQueue& queue) {
   Memory& memory = *with_.memory;
   const MemoryLimits& limits = memory.limits;
   const uint64_t own = queue.byte_count();
@@ -108,7 +108,7 @@ Result<void> Shard::room_to_queue(const Space& space, const DisconnectQueue& que
 
 // Queues an operation that is allowed. One that adds something needs room in memory, on the disk, and in the
 // namespace once it will be written.
-Result<void> Shard::queue_for_end(Space& space, Conversation& conversation, const DisconnectRequest& what) {
+Result<void> Shard::queue_for_end(NamespaceState& space, Conversation& conversation, const DisconnectRequest& what) {
   const bool adds = what.disconnect.kind != Disconnect::Kind::Cancel;
   if (adds) {
     const Result<void> room = with_.store.room();
@@ -148,7 +148,7 @@ Result<void> Shard::queue_for_end(Space& space, Conversation& conversation, cons
   return taken;
 }
 
-void Shard::count_queue(Space& space, DisconnectQueue& queue) {
+void Shard::count_queue(NamespaceState& space, DisconnectQueue& queue) {
   const auto count = [](size_t& of, size_t& counted, size_t now) {
     of += now - counted;
     counted = now;
@@ -161,12 +161,12 @@ void Shard::count_queue(Space& space, DisconnectQueue& queue) {
 }
 
 // Forgets all queues of a namespace whose rows are gone.
-void Shard::drop_queues(Space& space) {
+void Shard::drop_queues(NamespaceState& space) {
   with_.memory->disconnect_bytes.add(-static_cast<int64_t>(space.disconnect_bytes));
   space.disconnect_rows = space.disconnect_data_bytes = space.disconnect_bytes = 0;
 }
 
-void Shard::remember_missed(Space& space, const Accepted& accepted) {
+void Shard::remember_missed(NamespaceState& space, const Accepted& accepted) {
   if (!space.had_streams) return;
   if (!space.missed_known) {
     space.missed_known = true;
@@ -184,13 +184,13 @@ void Shard::remember_missed(Space& space, const Accepted& accepted) {
   }
 }
 
-void Shard::forget_missed(Space& space) {
+void Shard::forget_missed(NamespaceState& space) {
   space.missed_known = false;
   space.missed = {};
   space.missed_bytes = 0;
 }
 
-void Shard::note_use(const std::shared_ptr<Space>& space) {
+void Shard::note_use(const std::shared_ptr<NamespaceState>& space) {
   if (is_heavy()) return;  // home does, when the namespace is back
   if (space->tree.hashes.empty()) space->tree.hash_bytes = 0;
   const size_t now = space->missed_bytes + space->tree.hash_bytes;
@@ -201,7 +201,7 @@ void Shard::note_use(const std::shared_ptr<Space>& space) {
     return;
   }
   if (latest_.size() >= next_sweep_) {
-    std::erase_if(latest_, [](const std::weak_ptr<Space>& one) { return one.expired(); });
+    std::erase_if(latest_, [](const std::weak_ptr<NamespaceState>& one) { return one.expired(); });
     next_sweep_ = 2 * latest_.size() + 1'000;
   }
   space->latest = latest_.insert(latest_.end(), space);
@@ -212,7 +212,7 @@ void Shard::note_use(const std::shared_ptr<Space>& space) {
 void Shard::forget_oldest() {
   const auto is_over = [&] { return static_cast<uint64_t>(remembered_->value()) > with_.remembered_bytes_max; };
   for (auto at = latest_.begin(); at != latest_.end() && is_over();) {
-    const std::shared_ptr<Space> space = at->lock();
+    const std::shared_ptr<NamespaceState> space = at->lock();
     if (space != nullptr && space->away != nullptr) {  // what it knows is the heavy shard's
       ++at;
       continue;

@@ -23,7 +23,7 @@
 
 namespace hearth::db {
 
-void Shard::handle(Request& request, SwapRequest& what) {
+void Shard::handle(ShardRequest& request, SwapRequest& what) {
   const Step::Whole whole;  // a restore's moment: all shards concerned wait for it
   const std::shared_ptr<const Snapshot> before = committer_.durable();
   Answer reply;
@@ -32,7 +32,7 @@ void Shard::handle(Request& request, SwapRequest& what) {
     committer_.refresh();
     // Everything that is known of these namespaces is of another tree now: head, plan, hashes, sizes, first values.
     for (const SwapRequest::Place& place : what.places) {
-      Space& space = *place.space;
+      NamespaceState& space = *place.space;
       committer_.forget(space.tree);
       if (!space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
       space.tree.named = true;
@@ -46,7 +46,7 @@ void Shard::handle(Request& request, SwapRequest& what) {
 }
 
 // Tells listeners as of a set of the whole place. Where that fails, the listeners end and have to ask again.
-void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
+void Shard::tell_swapped(NamespaceState& space, const Path& at, const TreeView& before) {
   space.firsts.clear();
   space.view_firsts.clear();
   const size_t told = releases_.size();
@@ -70,13 +70,13 @@ void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
 
 // A write that is refused because its listeners could not be told leaves some of them as if it had been taken:
 // revoked, or with another window.
-void Shard::end_listeners_if_unmatched(Space& space) {
+void Shard::end_listeners_if_unmatched(NamespaceState& space) {
   if (!unmatched_) return;
   end_listeners(space, "What changed can't be read; the data is to be asked for again: " + unmatched_->message);
   unmatched_.reset();
 }
 
-void Shard::end_listeners(Space& space, const std::string& why) {
+void Shard::end_listeners(NamespaceState& space, const std::string& why) {
   space.firsts.clear();
   space.view_firsts.clear();
   forget_missed(space);
@@ -97,9 +97,9 @@ void Shard::end_listeners(Space& space, const std::string& why) {
 }
 
 // One commit of a few range tombstones, however large the namespace is.
-void Shard::handle(Request& request, RemoveRequest&) {
+void Shard::handle(ShardRequest& request, RemoveRequest&) {
   const Step::Whole whole;
-  Space& space = *request.space;
+  NamespaceState& space = *request.space;
   Answer reply;
   reply.status = space.tree.named ? committer_.remove(space.tree) : no_such_namespace();
   if (!reply.status.ok()) return answer(request, std::move(reply));
@@ -118,7 +118,7 @@ void Shard::handle(Request& request, RemoveRequest&) {
   answer(request, std::move(reply));
 }
 
-void Shard::refuse_removed(const Request& request) {
+void Shard::refuse_removed(const ShardRequest& request) {
   const Error error{ErrorCode::Unavailable, "The namespace has just been removed; ask again, to be told whether there is a new one."};
   if (std::holds_alternative<BeginRequest>(request.what)) {
     request.conversation->ended = true;

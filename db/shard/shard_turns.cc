@@ -38,8 +38,8 @@ void Shard::work() {
   // is as urgent as any.
   if (is_heavy()) (void)setpriority(PRIO_PROCESS, 0, kHeavyNice);
   for (;;) {
-    std::list<Request> came;
-    std::vector<std::pair<std::shared_ptr<Space>, uint64_t>> back;
+    std::list<ShardRequest> came;
+    std::vector<std::pair<std::shared_ptr<NamespaceState>, uint64_t>> back;
     {
       std::unique_lock lock(mutex_);
       // With turns left there is work already, and the inbox is only emptied.
@@ -56,17 +56,17 @@ void Shard::work() {
   }
 }
 
-void Shard::take_in(std::list<Request>& came) {
+void Shard::take_in(std::list<ShardRequest>& came) {
   counted_.waiting.add(static_cast<int64_t>(came.size()));
   while (!came.empty()) {
-    const std::shared_ptr<Space> space = came.front().space;
+    const std::shared_ptr<NamespaceState> space = came.front().space;
     if (const auto* swap = std::get_if<SwapRequest>(&came.front().what)) {
       // A swap needs its namespaces at home: from now on home keeps what comes for them, so that the guest's line
       // runs dry.
       for (const SwapRequest::Place& place : swap->places) place.space->is_recalled = place.space->away != nullptr;
     }
     if (!is_heavy() && space->away != nullptr && !space->is_recalled) {
-      std::list<Request> one;
+      std::list<ShardRequest> one;
       one.splice(one.begin(), came, came.begin());
       counted_.waiting.add(-1);
       // Counted before it is sent: a report that comes back meanwhile must not match.
@@ -82,7 +82,7 @@ void Shard::take_in(std::list<Request>& came) {
 }
 
 // Gives the namespace a turn, unless it has one, or nothing to do.
-void Shard::list(const std::shared_ptr<Space>& space) {
+void Shard::list(const std::shared_ptr<NamespaceState>& space) {
   Line& line = line_of(*space);
   if (line.is_listed || line.requests.empty() || (!is_heavy() && space->away != nullptr)) return;
   line.is_listed = true;
@@ -94,7 +94,7 @@ bool Shard::all_here(const SwapRequest& swap) const {
                      [](const SwapRequest::Place& place) { return place.space->away == nullptr; });
 }
 
-Shard::Done Shard::run_step(Request& request) {
+Shard::Done Shard::run_step(ShardRequest& request) {
   // What a step that is over has noted so far is cut off again; nothing else of it is anywhere.
   const size_t told = releases_.size(), accepted = accepted_.size(), named = named_.size();
   again_ = false;
@@ -117,7 +117,7 @@ Shard::Done Shard::run_step(Request& request) {
   return again_ ? Done::Again : Done::Yes;
 }
 
-Shard::Next Shard::take_turn(const std::shared_ptr<Space>& space) {
+Shard::Next Shard::take_turn(const std::shared_ptr<NamespaceState>& space) {
   Line& line = line_of(*space);
   if (const uint64_t since = std::exchange(line.listed_in, 0); since != 0 && !is_heavy()) {
     counted_.groups_waited.observe(group_ - since);
@@ -125,7 +125,7 @@ Shard::Next Shard::take_turn(const std::shared_ptr<Space>& space) {
   // Waiting for one round pays one turn.
   line.debt = std::max(0.0, line.debt - 1);
   while (line.debt < 1 && !line.requests.empty()) {
-    Request& request = line.requests.front();
+    ShardRequest& request = line.requests.front();
     const auto* swap = std::get_if<SwapRequest>(&request.what);
     if (swap != nullptr && !all_here(*swap)) return Next::Waits;
     // A swap and a removal change the store beside the committer, which must have nothing pending.
@@ -140,7 +140,7 @@ Shard::Next Shard::take_turn(const std::shared_ptr<Space>& space) {
       line.group = group_;
       in_group_.push_back(space);
     }
-    std::list<Request> one;
+    std::list<ShardRequest> one;
     one.splice(one.begin(), line.requests, line.requests.begin());
     if (must_wait(request)) {
       if (request.conversation != nullptr) request.conversation->carried_in = group_;
@@ -172,7 +172,7 @@ Shard::Next Shard::take_turn(const std::shared_ptr<Space>& space) {
 void Shard::run_group() {
   forming_ = {};
   for (Next next = Next::Goes; next != Next::Full && next != Next::Last && !turns_.empty();) {
-    const std::shared_ptr<Space> space = std::move(turns_.front());
+    const std::shared_ptr<NamespaceState> space = std::move(turns_.front());
     turns_.pop_front();
     next = take_turn(space);
     Line& line = line_of(*space);
@@ -195,7 +195,7 @@ void Shard::run_group() {
   // against writes that would never have happened.
 
   // Before the commit, because what it tells belongs to this group.
-  for (const std::shared_ptr<Space>& space : in_group_) end_large_views(*space);
+  for (const std::shared_ptr<NamespaceState>& space : in_group_) end_large_views(*space);
   const Result<void> durable = committer_.commit();
   // From here on the group is durable, and may be told to anyone, in order.
 
@@ -203,7 +203,7 @@ void Shard::run_group() {
   accepted_.clear();
   release(durable.ok(), durable.ok() ? Error{} : durable.error());
   ++group_;
-  for (const std::shared_ptr<Space>& space : in_group_) {
+  for (const std::shared_ptr<NamespaceState>& space : in_group_) {
     if (durable.ok()) maintain(space);
     start_scans(space);
     note_use(space);
@@ -216,13 +216,13 @@ void Shard::run_group() {
 
 // Requests that had to wait for the end of the group come next, and namespaces go where they belong.
 void Shard::finish_group() {
-  for (const std::shared_ptr<Space>& space : in_group_) {
+  for (const std::shared_ptr<NamespaceState>& space : in_group_) {
     Line& line = line_of(*space);
     // In front, in their order: nothing that came later may overtake them.
     line.requests.splice(line.requests.begin(), line.carried);
   }
-  for (const std::shared_ptr<Space>& space : std::exchange(leaving_, {})) send_away(space);
-  for (const std::shared_ptr<Space>& space : std::exchange(in_group_, {})) {
+  for (const std::shared_ptr<NamespaceState>& space : std::exchange(leaving_, {})) send_away(space);
+  for (const std::shared_ptr<NamespaceState>& space : std::exchange(in_group_, {})) {
     if (is_heavy() && line_of(*space).requests.empty()) {
       come_back(space, space->done_away);
     } else {
@@ -231,7 +231,7 @@ void Shard::finish_group() {
   }
 }
 
-void Shard::send_away(const std::shared_ptr<Space>& space) {
+void Shard::send_away(const std::shared_ptr<NamespaceState>& space) {
   const auto emptiest = std::min_element(heavy_.begin(), heavy_.end(),
                                          [](const auto& a, const auto& b) { return a->guests_ < b->guests_; });
   Shard& to = **emptiest;
@@ -250,7 +250,7 @@ void Shard::send_away(const std::shared_ptr<Space>& space) {
 
 // Reports to its home how many requests were done here. When home has sent more, these are on their way, and home
 // does not take the namespace back yet.
-void Shard::come_back(std::shared_ptr<Space> space, uint64_t done) {
+void Shard::come_back(std::shared_ptr<NamespaceState> space, uint64_t done) {
   Shard& home = space->shard;
   {
     const std::lock_guard lock(home.mutex_);
@@ -259,18 +259,18 @@ void Shard::come_back(std::shared_ptr<Space> space, uint64_t done) {
   home.more_.notify_one();
 }
 
-void Shard::take_back(const std::shared_ptr<Space>& space, uint64_t done) {
+void Shard::take_back(const std::shared_ptr<NamespaceState>& space, uint64_t done) {
   if (space->away == nullptr || done != space->sent_away) return;
   --space->away->guests_;
   --away_;
   space->away = nullptr;
   space->is_recalled = false;
   list(space);
-  for (const std::shared_ptr<Space>& waiting : std::exchange(awaiting_, {})) list(waiting);
+  for (const std::shared_ptr<NamespaceState>& waiting : std::exchange(awaiting_, {})) list(waiting);
 }
 
 // Whether a request must see the end of this group first.
-bool Shard::must_wait(const Request& request) const {
+bool Shard::must_wait(const ShardRequest& request) const {
   if (std::holds_alternative<ScannedRequest>(request.what)) return committer_.dirty(request.space->tree);
   if (request.conversation == nullptr) return false;
   if (request.conversation->carried_in == group_) return true;

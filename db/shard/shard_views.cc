@@ -18,7 +18,7 @@ namespace hearth::db {
 
 namespace {
 
-void answer_opening(const Space::Opening& opening, const Result<void>& status) {
+void answer_opening(const NamespaceState::PendingListen& opening, const Result<void>& status) {
   Answer answer;
   answer.request = opening.waiter.request;
   answer.status = status;
@@ -27,15 +27,15 @@ void answer_opening(const Space::Opening& opening, const Result<void>& status) {
 
 // Whether who waits still listens to the view it waits for: it may have left, or have been revoked.
 // The listener's id may have been used again for another query: the view is compared too, by its address only.
-bool still_listens(const Space::Opening& opening) {
+bool still_listens(const NamespaceState::PendingListen& opening) {
   const auto& subscriptions = opening.waiter.conversation->subscriptions;
   const auto found = subscriptions.find(opening.listener);
   return found != subscriptions.end() && found->second->view() == opening.view;
 }
 
 // A listener that has gone gets an empty answer, and nothing else.
-void answer_those_gone(std::vector<Space::Opening>& openings) {
-  std::erase_if(openings, [](const Space::Opening& opening) {
+void answer_those_gone(std::vector<NamespaceState::PendingListen>& openings) {
+  std::erase_if(openings, [](const NamespaceState::PendingListen& opening) {
     const bool is_gone = !still_listens(opening);
     if (is_gone) answer_opening(opening, {});
     return is_gone;
@@ -44,8 +44,8 @@ void answer_those_gone(std::vector<Space::Opening>& openings) {
 
 }  // namespace
 
-std::vector<Space::Opening> Shard::take_openings(Space& space, uint64_t view) {
-  std::vector<Space::Opening> openings;
+std::vector<NamespaceState::PendingListen> Shard::take_openings(NamespaceState& space, uint64_t view) {
+  std::vector<NamespaceState::PendingListen> openings;
   if (const auto found = space.openings.find(view); found != space.openings.end()) {
     openings = std::move(found->second);
     space.openings.erase(found);
@@ -54,7 +54,7 @@ std::vector<Space::Opening> Shard::take_openings(Space& space, uint64_t view) {
 }
 
 // From the end of a group on: what a scan sees is all that was accepted, and what comes then its view takes down.
-void Shard::start_scans(const std::shared_ptr<Space>& space) {
+void Shard::start_scans(const std::shared_ptr<NamespaceState>& space) {
   for (auto at = space->openings.begin(); at != space->openings.end();) {
     answer_those_gone(at->second);
     at = at->second.empty() ? space->openings.erase(at) : std::next(at);
@@ -80,10 +80,10 @@ void Shard::start_scans(const std::shared_ptr<Space>& space) {
 
 // A view knows its positions once it is open: with an index at once, else after a scan. The values, of a window or of
 // an unlimited view, are read on a reader.
-void Shard::first_of_view(Request& request, const Listen& listen, Subscription& subscription,
+void Shard::first_of_view(ShardRequest& request, const Listen& listen, Subscription& subscription,
                           ListenerRegistry::Added added) {
   const std::shared_ptr<Conversation>& conversation = request.conversation;
-  Space& space = *request.space;
+  NamespaceState& space = *request.space;
   View& view = *subscription.view();
   const uint64_t key = view.number;
   if (added == ListenerRegistry::Added::Alone) {
@@ -103,23 +103,23 @@ void Shard::first_of_view(Request& request, const Listen& listen, Subscription& 
     conversation->subscriptions.erase(subscription.id);
     return answer(request, {0, room, 0, {}, {}, {}, nullptr, false});
   }
-  std::vector<Space::Opening>& openings = space.openings[key];
+  std::vector<NamespaceState::PendingListen>& openings = space.openings[key];
   openings.push_back({{conversation, conversation->story.keep_place(), request.id, listen.hash}, subscription.id, &view});
   if (!view.is_open()) return;
-  std::vector<Space::Opening> all = std::move(openings);
+  std::vector<NamespaceState::PendingListen> all = std::move(openings);
   space.openings.erase(key);
   tell_first(space, view, std::move(all));
 }
 
 // The view is open, and nothing is pending.
-void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> openings) {
+void Shard::tell_first(NamespaceState& space, View& view, std::vector<NamespaceState::PendingListen> openings) {
   const uint64_t key = view.number;
-  const bool wants_hash = std::any_of(openings.begin(), openings.end(), [](const Space::Opening& opening) {
+  const bool wants_hash = std::any_of(openings.begin(), openings.end(), [](const NamespaceState::PendingListen& opening) {
     return opening.waiter.hash && !opening.waiter.hash->empty();
   });
   // Whoever listens with the same query shares one first value, as those without a query do by path.
   std::shared_ptr<FirstValue>& first = space.view_firsts[key];
-  if (first != nullptr) std::erase_if(openings, [&](Space::Opening& opening) { return first->wait(opening.waiter); });
+  if (first != nullptr) std::erase_if(openings, [&](NamespaceState::PendingListen& opening) { return first->wait(opening.waiter); });
   if (!openings.empty()) {
     FirstValue::Show show;
     if (view.query().counts) {
@@ -140,7 +140,7 @@ void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> ope
                                          first == nullptr ? std::nullopt : first->hashes(), with_.first_values,
                                          with_.answers, space.kept);
     const std::shared_ptr<Conversation> asks = openings.front().waiter.conversation;
-    for (Space::Opening& opening : openings) first->wait(opening.waiter);
+    for (NamespaceState::PendingListen& opening : openings) first->wait(opening.waiter);
     large_values_.add(first);
     read_first(first, space, *asks);
   }
@@ -150,10 +150,10 @@ void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> ope
 }
 
 // Ends a view that failed: listeners that wait for it get the error as their answer, the others as their last event.
-void Shard::refuse_view(Space& space, View& view, const std::vector<Space::Opening>& openings, const Error& error) {
+void Shard::refuse_view(NamespaceState& space, View& view, const std::vector<NamespaceState::PendingListen>& openings, const Error& error) {
   space.view_firsts.erase(view.number);
   std::set<std::pair<const Conversation*, uint64_t>> answered;
-  for (const Space::Opening& opening : openings) {
+  for (const NamespaceState::PendingListen& opening : openings) {
     answer_opening(opening, still_listens(opening) ? Result<void>(error) : Result<void>());
     answered.emplace(opening.waiter.conversation.get(), opening.listener);
   }
@@ -171,7 +171,7 @@ void Shard::refuse_view(Space& space, View& view, const std::vector<Space::Openi
 }
 
 // A scan takes time: a listener whose right was limited in time is asked again before it hears what the scan found.
-void Shard::revoke_those_lapsed(Space& space, const View& view) {
+void Shard::revoke_those_lapsed(NamespaceState& space, const View& view) {
   const Timestamp wall = with_.clock.now();
   for (Subscription* subscription : std::vector<Subscription*>(view.subscriptions)) {  // the view goes with the last
     if (!subscription->has_lapsed(wall)) continue;
@@ -189,12 +189,12 @@ void Shard::revoke_those_lapsed(Space& space, const View& view) {
   }
 }
 
-void Shard::handle(Request& request, ScannedRequest& what) {
+void Shard::handle(ShardRequest& request, ScannedRequest& what) {
   Step& step = Step::here();
   if (what.scanned.ok() && what.scanned.value().positions.size() > kSettleHereMax) step.end_early();
   if (step.is_over()) return;
   const Step::Whole whole;
-  Space& space = *request.space;
+  NamespaceState& space = *request.space;
   const uint64_t key = what.view;
   View* view = space.registry.find_view(key);
   if (view == nullptr || view->scan_number() != what.number) return;  // of one that is gone
@@ -219,7 +219,7 @@ void Shard::handle(Request& request, ScannedRequest& what) {
       tell(std::static_pointer_cast<Conversation>(subscription->audience), std::move(event));
     }
   }
-  std::vector<Space::Opening> openings = take_openings(space, key);
+  std::vector<NamespaceState::PendingListen> openings = take_openings(space, key);
   answer_those_gone(openings);
   if (openings.empty()) return;
   // For what the scan has found.

@@ -11,7 +11,7 @@
 
 #include "db/base/metrics.h"
 #include "db/model/event.h"
-#include "db/model/request.h"
+#include "db/model/read.h"
 
 namespace hearth::db {
 

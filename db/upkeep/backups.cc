@@ -206,7 +206,7 @@ Result<std::vector<RestoredTree>> Backups::run(const std::string& path, const Re
     if (count < 0) return failed("reading an upload");
     return static_cast<size_t>(count);
   };
-  std::map<std::string, std::shared_ptr<Space>> spaces;  // held, so that their numbers stay theirs
+  std::map<std::string, std::shared_ptr<NamespaceState>> spaces;  // held, so that their numbers stay theirs
   const auto number_of = [&](const std::string& name) -> Result<uint32_t> {
     RETURN_IF_ERROR(check_stored_name(name));
     spaces[name] = space_of_(name);
@@ -219,7 +219,7 @@ Result<std::vector<RestoredTree>> Backups::run(const std::string& path, const Re
   std::map<Shard*, std::vector<SwapRequest::Place>> places;
   for (const RestoredSpace& space : restore->spaces()) {
     restored.push_back(space.said());
-    const std::shared_ptr<Space>& where = spaces.at(space.name);
+    const std::shared_ptr<NamespaceState>& where = spaces.at(space.name);
     places[&where->shard].push_back({where, space.at});
   }
   // A dump without namespaces.
@@ -229,7 +229,7 @@ Result<std::vector<RestoredTree>> Backups::run(const std::string& path, const Re
   std::vector<std::promise<Result<void>>> told(places.size());
   size_t next = 0;
   for (auto& [shard, its] : places) {
-    const std::shared_ptr<Space> first = its.front().space;
+    const std::shared_ptr<NamespaceState> first = its.front().space;
     auto done = [&to = told[next++]](const Answer& answer) { to.set_value(answer.status); };
     shard->submit({first, nullptr, 0, SwapRequest{swap, std::move(its)}, std::move(done)});
   }

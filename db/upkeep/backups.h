@@ -20,7 +20,7 @@
 #include "db/base/result.h"
 #include "db/model/dump_request.h"
 #include "db/upkeep/reader_pool.h"
-#include "db/shard/space.h"
+#include "db/shard/namespace_state.h"
 #include "db/store/tree_store.h"
 
 namespace hearth::db {
@@ -31,7 +31,7 @@ inline constexpr std::chrono::minutes kUploadIdleMax{30};  // without a byte, be
 
 class Backups {
  public:
-  using SpaceOf = std::function<std::shared_ptr<Space>(const std::string& name)>;
+  using SpaceOf = std::function<std::shared_ptr<NamespaceState>(const std::string& name)>;
   // `steady`: for how long an upload was left alone.
   Backups(TreeStore& store, std::string folder, const Clock& clock, const Clock& steady, SpaceOf space_of);
   ~Backups();  // a restore that is under way is given up, unless its moment has come

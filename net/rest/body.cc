@@ -23,7 +23,7 @@ using db::ErrorCode;
 using db::Result;
 using db::Value;
 
-Result<void> read_update(Change& change, const Request& request, std::string&& body) {
+Result<void> read_update(Change& change, const RestRequest& request, std::string&& body) {
   ASSIGN_OR_RETURN(const db::JsonDocument document, db::JsonDocument::parse(std::move(body)));
   change.write.merge = true;
   if (document.root().is_null()) {  // SDK tools: `database:remove` deletes so
@@ -40,7 +40,7 @@ Result<void> read_update(Change& change, const Request& request, std::string&& b
   return db::check_overlap(change.write.overwrites);
 }
 
-Result<void> read_value(Change& change, const Request& request, std::string&& body) {
+Result<void> read_value(Change& change, const RestRequest& request, std::string&& body) {
   if (request.method != Method::Delete) {
     ASSIGN_OR_RETURN(change.value, db::parse_value(std::move(body), change.write.base));
   }
@@ -69,7 +69,7 @@ Value settled(const Value& value, const db::Overwrite& overwrite, const db::Writ
 
 }  // namespace
 
-Result<Change> read_body(const Request& request, std::string&& body, std::string_view content_type,
+Result<Change> read_body(const RestRequest& request, std::string&& body, std::string_view content_type,
                          std::string_view push_id) {
   Change change;
   change.write.base = request.path;
@@ -104,7 +104,7 @@ Result<Change> read_body(const Request& request, std::string&& body, std::string
   return change;
 }
 
-void settle(Change& change, const Request& request, const db::Answer& answer) {
+void settle(Change& change, const RestRequest& request, const db::Answer& answer) {
   const std::vector<db::Overwrite>& overwrites = change.write.overwrites;
   for (size_t i = 0; i < change.entries.size(); ++i) {
     change.entries[i].second = settled(change.entries[i].second, overwrites[i], change.write, answer);

@@ -25,10 +25,10 @@ struct Change {
 };
 
 // `push_id`: the key of a POST's child. Errors: InvalidPath, InvalidData, InvalidArgument, TooLarge.
-db::Result<Change> read_body(const Request& request, std::string&& body, std::string_view content_type,
+db::Result<Change> read_body(const RestRequest& request, std::string&& body, std::string_view content_type,
                              std::string_view push_id);
 
 // Puts what was written into `change`: the value with server values resolved, as far as the answer tells.
-void settle(Change& change, const Request& request, const db::Answer& answer);
+void settle(Change& change, const RestRequest& request, const db::Answer& answer);
 
 }  // namespace hearth::net::rest

@@ -52,12 +52,12 @@ std::shared_ptr<const db::Body> body_of(const db::Item& item) {
 
 }  // namespace
 
-void EventStream::start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, Request request,
+void EventStream::start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, RestRequest request,
                         const std::string& space, rules::Auth auth) {
   std::make_shared<EventStream>(with, std::move(exchange), std::move(request))->begin(space, std::move(auth));
 }
 
-EventStream::EventStream(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, Request request)
+EventStream::EventStream(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, RestRequest request)
     : with_(with), request_(std::move(request)), exchange_(std::move(exchange)), thread_(exchange_->thread()) {}
 
 EventStream::~EventStream() {

@@ -23,7 +23,7 @@
 #include "net/http/waker.h"
 #include "net/http/worker_pool.h"
 #include "net/rest/request.h"
-#include "net/rest/waiting.h"
+#include "net/rest/pending_answers.h"
 #include "rules/guard.h"
 
 namespace hearth::net::rest {
@@ -36,7 +36,7 @@ struct Surroundings {
   http::IoPool& io;
   http::WorkerPool& workers;
   const db::Clock& clock;
-  Waiting& waiting;
+  PendingAnswers& waiting;
   std::chrono::milliseconds keep_alive;  // between two keep-alive events
   db::Counter* serialised = nullptr;     // counts events that were turned into text; null: nobody counts
 };
@@ -44,10 +44,10 @@ struct Surroundings {
 class EventStream final : public std::enable_shared_from_this<EventStream> {
  public:
   // Answers `exchange` with a stream, or with the reason why there is none. `space`: a name as the guard resolved it.
-  static void start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, Request request,
+  static void start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, RestRequest request,
                     const std::string& space, rules::Auth auth);
 
-  EventStream(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, Request request);
+  EventStream(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, RestRequest request);
   ~EventStream();
 
  private:
@@ -66,13 +66,13 @@ class EventStream final : public std::enable_shared_from_this<EventStream> {
   void on_closed();
 
   const Surroundings with_;
-  const Request request_;
+  const RestRequest request_;
   std::shared_ptr<http::Exchange> exchange_;  // until it is answered
   const size_t thread_;
   std::shared_ptr<http::Waker> waker_;
   std::unique_ptr<rules::Session> session_;  // null before begin and after the end
   std::shared_ptr<http::Stream> stream_;     // null before open and after the end
-  uint64_t held_ = 0;                        // the number under which Waiting holds this, until there is a stream
+  uint64_t held_ = 0;                        // the number under which PendingAnswers holds this, until there is a stream
   std::deque<db::Item> queue_;               // items that wait, the first perhaps for a worker to make its text
   std::shared_ptr<const db::Body> encoded_;  // the body whose text a worker has just made
   db::Lease lease_;  // of a large first value, until it is read

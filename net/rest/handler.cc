@@ -16,7 +16,7 @@
 // One Call holds everything of a request. Only one step has it at a time, so it needs no lock. What holds:
 // - A handler never blocks. Whatever may take long goes to a worker by try_run(), which may say that the server is
 //   overloaded; an answer that is due goes by run(), which may not.
-// - Every callback that is given away goes through waiting_ (waiting.h). Answers come late, on threads of others, and
+// - Every callback that is given away goes through waiting_ (pending_answers.h). Answers come late, on threads of others, and
 //   maybe when the server is gone: then they find nothing. So `this` is safe in them.
 // - Who asks is settled before any data is read. After a late verdict it is asked once more whether that user has
 //   been signed out.
@@ -42,7 +42,7 @@
 #include "net/rest/request.h"
 #include "net/rest/upkeep.h"
 #include "net/rest/value_wait.h"
-#include "net/rest/waiting.h"
+#include "net/rest/pending_answers.h"
 #include "rules/language/text.h"
 #include "rules/warnings.h"
 
@@ -233,7 +233,7 @@ class RestHandler::Core {
   const Verifier& verifier_;
   const db::SystemClock system_clock_;
   db::PushIdGenerator push_ids_;
-  rest::Waiting waiting_;
+  rest::PendingAnswers waiting_;
   const rest::Surroundings with_;
 };
 

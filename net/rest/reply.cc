@@ -98,7 +98,7 @@ http::Response preflight_reply(const http::Headers& asked) {
   return response;
 }
 
-void respond_json(http::Exchange& exchange, const Request& request, int status, JsonSource body, Etag etag,
+void respond_json(http::Exchange& exchange, const RestRequest& request, int status, JsonSource body, Etag etag,
                   std::string_view hash) {
   const bool is_silent = request.print == Print::Silent && status == 200;
   const bool has_body = !is_silent && status != 304;

@@ -27,7 +27,7 @@ http::Response preflight_reply(const http::Headers& asked);
 enum class Etag : uint8_t { Untold, Told };
 
 // Answers with JSON, or with 204 for `print=silent`. `hash`: of the value that the ETag is for.
-void respond_json(http::Exchange& exchange, const Request& request, int status, JsonSource body,
+void respond_json(http::Exchange& exchange, const RestRequest& request, int status, JsonSource body,
                   Etag etag = Etag::Untold, std::string_view hash = {});
 
 }  // namespace hearth::net::rest

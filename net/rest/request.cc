@@ -109,7 +109,7 @@ bool take_suffix(std::vector<std::string>& segments) {
 class Parser {
  public:
   explicit Parser(const http::Request& from) : from_(from) {}
-  std::variant<Request, Refusal> parse();
+  std::variant<RestRequest, Refusal> parse();
 
  private:
   using Step = std::optional<Refusal>;
@@ -127,10 +127,10 @@ class Parser {
 
   const http::Request& from_;
   Target target_;
-  Request to_;
+  RestRequest to_;
 };
 
-std::variant<Request, Refusal> Parser::parse() {
+std::variant<RestRequest, Refusal> Parser::parse() {
   if (from_.method == "OPTIONS") {
     to_.endpoint = Endpoint::Preflight;
     return std::move(to_);
@@ -394,7 +394,7 @@ std::string_view name_of(Method method) {
   return "";
 }
 
-std::variant<Request, Refusal> parse_request(const http::Request& request) { return Parser(request).parse(); }
+std::variant<RestRequest, Refusal> parse_request(const http::Request& request) { return Parser(request).parse(); }
 
 std::optional<std::string> credential_of(const http::Headers& headers, const Target& target) {
   if (const auto token = http::bearer_token(headers)) return std::string(*token);

@@ -45,7 +45,7 @@ enum class Method : uint8_t { Get, Put, Post, Patch, Delete };
 std::string_view name_of(Method method);
 enum class Print : uint8_t { Compact, Pretty, Silent };
 
-struct Request {
+struct RestRequest {
   Endpoint endpoint = Endpoint::Data;
   Method method = Method::Get;
   std::string space;                         // as named by `ns` or the host; "": the default one
@@ -84,10 +84,10 @@ struct Refusal {
   int status = 400;
   std::string text{};
   Form form = Form::Json;
-  std::string callback{};  // as Request's
+  std::string callback{};  // as RestRequest's
 };
 
-std::variant<Request, Refusal> parse_request(const http::Request& request);
+std::variant<RestRequest, Refusal> parse_request(const http::Request& request);
 
 // The credential of a request: "Authorization: Bearer", `access_token`, `auth`, in that order
 // (net/rest/http-api.md §2).

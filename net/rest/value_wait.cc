@@ -19,7 +19,7 @@ constexpr uint64_t kListen = 1;
 constexpr uint64_t kRead = 2;
 }  // namespace
 
-void ValueWait::start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, const Request& request, db::Read read,
+void ValueWait::start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, const RestRequest& request, db::Read read,
                       const std::string& space, rules::Auth auth, Tell tell) {
   const auto wait = std::make_shared<ValueWait>(with, exchange->thread(), request, std::move(read), std::move(tell));
   exchange->set_on_leaving([weak = std::weak_ptr(wait)](http::Leaving) {
@@ -28,7 +28,7 @@ void ValueWait::start(const Surroundings& with, std::shared_ptr<http::Exchange> 
   wait->begin(space, std::move(auth));
 }
 
-ValueWait::ValueWait(const Surroundings& with, size_t thread, const Request& request, db::Read read, Tell tell)
+ValueWait::ValueWait(const Surroundings& with, size_t thread, const RestRequest& request, db::Read read, Tell tell)
     : with_(with), thread_(thread), request_(request), read_(std::move(read)), tell_(std::move(tell)) {}
 
 ValueWait::~ValueWait() {

@@ -23,10 +23,10 @@ class ValueWait final : public std::enable_shared_from_this<ValueWait> {
   using Tell = std::function<void(db::Answer)>;
 
   // `request` has `wait` and `if_none_match`; `read` is what it asks for. `tell` is called once, on any thread.
-  static void start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, const Request& request, db::Read read,
+  static void start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, const RestRequest& request, db::Read read,
                     const std::string& space, rules::Auth auth, Tell tell);
 
-  ValueWait(const Surroundings& with, size_t thread, const Request& request, db::Read read, Tell tell);
+  ValueWait(const Surroundings& with, size_t thread, const RestRequest& request, db::Read read, Tell tell);
   ~ValueWait();
 
  private:
@@ -39,7 +39,7 @@ class ValueWait final : public std::enable_shared_from_this<ValueWait> {
 
   const Surroundings with_;
   const size_t thread_;
-  const Request request_;
+  const RestRequest request_;
   const db::Read read_;
   const Tell tell_;
   std::shared_ptr<http::Waker> waker_;

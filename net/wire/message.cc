@@ -357,8 +357,8 @@ Incoming parse_data(const JsonNode& data) {
   const auto number = data.field("r");
   if (!number || !number->integer()) return Broken{"The request has no number: `r` must be an integer."};
   auto action = parse_action(data);
-  if (!action.ok()) return Request{.number = *number->integer(), .action = Refuse{action.error()}};
-  return Request{.number = *number->integer(), .action = std::move(action).value()};
+  if (!action.ok()) return ClientRequest{.number = *number->integer(), .action = Refuse{action.error()}};
+  return ClientRequest{.number = *number->integer(), .action = std::move(action).value()};
 }
 
 // The integer that `text` starts with.
@@ -408,7 +408,7 @@ std::optional<int64_t> number_at_tail(std::string_view tail) {
 Incoming refuse_unread(std::string_view head, std::string_view tail, Error error) {
   const auto number = request_number(head, tail);
   if (!number) return Broken{std::move(error.message)};
-  return Request{.number = *number, .action = Refuse{std::move(error)}};
+  return ClientRequest{.number = *number, .action = Refuse{std::move(error)}};
 }
 
 Incoming parse_text(MessageReader::Message&& message) {
@@ -445,7 +445,7 @@ Incoming parse_text(MessageReader::Message&& message) {
 Incoming parse_message(MessageReader::Message&& message) {
   const size_t bytes = message.text.size();
   Incoming incoming = parse_text(std::move(message));
-  if (auto* request = std::get_if<Request>(&incoming)) request->bytes = bytes;
+  if (auto* request = std::get_if<ClientRequest>(&incoming)) request->bytes = bytes;
   return incoming;
 }
 

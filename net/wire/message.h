@@ -15,7 +15,7 @@
 
 #include "db/base/error.h"
 #include "db/model/path.h"
-#include "db/model/request.h"
+#include "db/model/read.h"
 #include "db/model/write.h"
 #include "net/wire/frame.h"
 
@@ -55,7 +55,7 @@ struct Refuse {
 using Action =
     std::variant<Put, Listen, Unlisten, Get, OnDisconnect, Authenticate, Unauthenticate, Acknowledge, Refuse>;
 
-struct Request {
+struct ClientRequest {
   int64_t number = 0;  // `r`
   Action action;
   size_t bytes = 0;  // of its text
@@ -67,7 +67,7 @@ struct Broken {     // not answerable: it has no number
   std::string reason;
 };
 
-using Incoming = std::variant<Request, Ping, EndOfTransmission, Nothing, Broken>;
+using Incoming = std::variant<ClientRequest, Ping, EndOfTransmission, Nothing, Broken>;
 
 Incoming parse_message(MessageReader::Message&& message);
 

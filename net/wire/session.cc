@@ -62,7 +62,7 @@ std::string auth_data(const rules::Auth& auth) {
 
 // Only requests count as held: other messages are small.
 size_t bytes_of(const Incoming& message) {
-  const auto* request = std::get_if<Request>(&message);
+  const auto* request = std::get_if<ClientRequest>(&message);
   return request != nullptr ? request->bytes : 0;
 }
 
@@ -123,13 +123,13 @@ void Session::on_message(Incoming&& message, std::vector<Outgoing>& to) {
     verification_->held.push_back(std::move(message));
     return;
   }
-  std::visit(Overloaded{[&](Request& request) { on_request(std::move(request)); },
+  std::visit(Overloaded{[&](ClientRequest& request) { on_request(std::move(request)); },
                         [&](Ping&) { to.push_back(Text{pong_text()}); },  //
                         [](EndOfTransmission&) {}, [](Nothing&) {}, [&](Broken& broken) { to.push_back(Text{complaint_text(broken.reason)}); }},
              message);
 }
 
-void Session::on_request(Request&& request) {
+void Session::on_request(ClientRequest&& request) {
   const int64_t number = request.number;
   request_bytes_ = request.bytes;
   deed_ = std::visit(Overloaded{[](const Put&) { return "write"; }, [](const Listen&) { return "listen"; },

@@ -133,7 +133,7 @@ class Session {
     std::optional<db::Result<rules::Auth>> verdict{};
   };
 
-  void on_request(Request&& request);
+  void on_request(ClientRequest&& request);
   void on_listen(int64_t number, Listen&& listen);
   void on_unlisten(int64_t number, const Unlisten& unlisten);
   void on_authenticate(int64_t number, Authenticate&& authenticate);

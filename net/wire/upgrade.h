@@ -17,9 +17,9 @@ struct Upgrade {
   std::string transport_of;  // `s`: this shall be a second transport of that session; "" for none
   std::string host;          // where the client shall come back to
   std::string peer{};        // the client's address
-  bool is_behind_stranger = false;            // as Request's
+  bool is_behind_stranger = false;            // as ClientRequest's
   http::Whence whence = http::Whence::Here;   // where the request came from
-  uint64_t connection = 0;   // Request::connection
+  uint64_t connection = 0;   // ClientRequest::connection
 };
 
 // Nothing when the target is another one. `ns` if given; else the first label of a host name with three or more.

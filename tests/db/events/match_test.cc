@@ -77,7 +77,7 @@ struct Scene {
       listeners.push_back(std::move(subscription));
     }
   }
-  std::vector<Told> match_it(const Case& that) {
+  std::vector<Notification> match_it(const Case& that) {
     std::vector<Overwrite> changed;
     for (const Change& change : that.changed) {
       changed.push_back({at(change.path), change.of_priority ? Slot::Priority : Slot::Value, json(change.value)});
@@ -270,7 +270,7 @@ TEST_CASE("match: what a listener is told of a write", "[events]") {
   for (const Case& that : cases) {
     INFO(that.name);
     Scene scene({that.listener});
-    const std::vector<Told> told = scene.match_it(that);
+    const std::vector<Notification> told = scene.match_it(that);
     CHECK(told.size() == (that.told.empty() ? 0u : 1u));
     if (told.size() == 1) CHECK(words(*told.front().body) == that.told);
   }
@@ -280,7 +280,7 @@ TEST_CASE("match: all at or above a change share the bytes of one body", "[event
   Scene scene({"", "a", "a", "a/b", "a/b"});
   const auto told = scene.match_it({"", R"({"a":{"b":1}})", kNone, {{"a/b", "2"}}, R"({"a":{"b":2}})", "", ""});
   REQUIRE(told.size() == 5);
-  for (const Told& one : told) CHECK(one.body == told.front().body);
+  for (const Notification& one : told) CHECK(one.body == told.front().body);
 }
 
 TEST_CASE("match: listeners elsewhere cost a commit nothing, and those above it no read", "[events]") {
@@ -373,10 +373,10 @@ TEST_CASE("match: who has a right for a time hears nothing that is committed fro
       };
       CHECK(write("null", "1", {Timestamp(12'000), Timestamp(9'999)}).size() == 2);
       CHECK(check->asked == 1);
-      const std::vector<Told> told = write("1", "2", {Timestamp(10'000), Timestamp(10'000)});
+      const std::vector<Notification> told = write("1", "2", {Timestamp(10'000), Timestamp(10'000)});
       REQUIRE(told.size() == 2);
       CHECK(check->asked == 2);
-      for (const Told& one : told) {
+      for (const Notification& one : told) {
         const bool is_over = one.subscription == &brief && row.told;
         CHECK(one.revoked.has_value() == is_over);
         CHECK((one.body == nullptr) == is_over);

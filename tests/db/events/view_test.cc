@@ -17,8 +17,8 @@ Path at(std::string_view text) { return Path::parse(text).value(); }
 Value json(std::string text) { return parse_value(std::move(text), Path()).value(); }
 
 // What `overwrites` touch of the children of `path`, as match() finds it.
-Touched touched_by(const std::vector<Overwrite>& overwrites, const Path& path, const TreeView& before, const TreeView& after) {
-  Touched touched(path, before, after);
+TouchedChildren touched_by(const std::vector<Overwrite>& overwrites, const Path& path, const TreeView& before, const TreeView& after) {
+  TouchedChildren touched(path, before, after);
   for (const Overwrite& one : overwrites) {
     if (one.path.contains(path)) {
       touched.all = touched.all || one.slot == Slot::Value;
@@ -60,7 +60,7 @@ struct Scene {
     }
     const ValueView before(value), after(next);
     const bool has_priorities = value.has_priorities() || next.has_priorities();
-    Touched touched = touched_by(overwrites, view.path(), before, after);
+    TouchedChildren touched = touched_by(overwrites, view.path(), before, after);
     const auto body = view.change(touched, has_priorities);
     REQUIRE(body.ok());
     looks = before.looks + after.looks;
@@ -188,7 +188,7 @@ TEST_CASE("View: what it is told leads from what it showed to what the query sel
       const ValueView before(value), after(next);
       const Value wanted = read_query(after, path, query, has_priorities, kReadBytesMax).value();
       INFO(query.text() << " at " << path.text() << ": " << to_json(value, JsonStyle::Export) << " -> " << to_json(next, JsonStyle::Export));
-      Touched touched = touched_by(changed, path, before, after);
+      TouchedChildren touched = touched_by(changed, path, before, after);
       const auto body = view.change(touched, has_priorities);
       REQUIRE(body.ok());
       INFO(words(body.value()));
@@ -278,7 +278,7 @@ TEST_CASE("View: what scans find elsewhere, while writes go on, ends in what the
       }
       if (changed.empty() || next.has_priorities()) continue;
       const ValueView before(value), after(next);
-      Touched touched = touched_by(changed, path, before, after);
+      TouchedChildren touched = touched_by(changed, path, before, after);
       const auto body = view.change(touched, false);
       REQUIRE(body.ok());
       if (is_told) shown = after_body(shown, body.value(), path);

@@ -3,7 +3,7 @@
 
 #include "db/model/hash.h"
 #include "db/read/reads.h"
-#include "db/shard/space.h"
+#include "db/shard/namespace_state.h"
 #include "tests/db/talk.h"
 
 using namespace hearth::test;

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "db/commit/disconnect_queue.h"
-#include "db/shard/space.h"
+#include "db/shard/namespace_state.h"
 #include "tests/db/talk.h"
 
 using namespace hearth::test;

@@ -36,7 +36,7 @@ std::string line_of(const std::vector<Item>& items) {
   return line;
 }
 
-struct Told {
+struct Notification {
   int wakes = 0;
   Story story{[this] { ++wakes; }};
 };
@@ -44,7 +44,7 @@ struct Told {
 }  // namespace
 
 TEST_CASE("Story: what stands behind a kept place waits for it", "[db]") {
-  Told told;
+  Notification told;
   Story& story = told.story;
   REQUIRE(story.append(answer(1)));
   const uint64_t second = story.keep_place();
@@ -59,7 +59,7 @@ TEST_CASE("Story: what stands behind a kept place waits for it", "[db]") {
 }
 
 TEST_CASE("Story: a nudge wakes, whatever is there, until it is closed", "[db]") {
-  Told told;
+  Notification told;
   told.story.nudge();
   told.story.nudge();
   CHECK(told.wakes == 2);
@@ -69,7 +69,7 @@ TEST_CASE("Story: a nudge wakes, whatever is there, until it is closed", "[db]")
 }
 
 TEST_CASE("Story: wakes once each time that nothing becomes something", "[db]") {
-  Told told;
+  Notification told;
   Story& story = told.story;
   const uint64_t place = story.keep_place();
   REQUIRE(story.append(event(1)));
@@ -85,7 +85,7 @@ TEST_CASE("Story: wakes once each time that nothing becomes something", "[db]") 
 }
 
 TEST_CASE("Story: what is taken at a time has a bound, and a wake tells of the rest", "[db]") {
-  Told told;
+  Notification told;
   for (uint64_t i = 0; i < 2 * kTakeItemsMax + 500; ++i) REQUIRE(told.story.append(event(i)));
   CHECK(told.wakes == 1);
   uint64_t next = 0;
@@ -104,7 +104,7 @@ TEST_CASE("Story: what is taken at a time has a bound, and a wake tells of the r
 }
 
 TEST_CASE("Story: too many events end it, once, with the reason alone", "[db]") {
-  Told told;
+  Notification told;
   Story& story = told.story;
   const auto body = body_of(1 << 20);
   size_t count = 0;
@@ -118,7 +118,7 @@ TEST_CASE("Story: too many events end it, once, with the reason alone", "[db]") 
 }
 
 TEST_CASE("Story: what was taken does not count", "[db]") {
-  Told told;
+  Notification told;
   const auto body = body_of(1 << 20);
   for (uint64_t i = 0; i < 200; ++i) {
     REQUIRE(told.story.append(event(i, body)));
@@ -127,7 +127,7 @@ TEST_CASE("Story: what was taken does not count", "[db]") {
 }
 
 TEST_CASE("Story: one value of any size is no overflow, and leaves room for events", "[db]") {
-  Told told;
+  Notification told;
   Story& story = told.story;
   SECTION("a first value") {
     const auto large = body_of(kStoryBytesMax + 1);
@@ -145,7 +145,7 @@ TEST_CASE("Story: one value of any size is no overflow, and leaves room for even
 }
 
 TEST_CASE("Story: values that were asked for and are not taken are bounded too", "[db]") {
-  Told told;
+  Notification told;
   Story& story = told.story;
   const Value value = Value::string(std::string(10 << 20, 'x'));
   const auto first = body_of(10 << 20);
@@ -167,7 +167,7 @@ TEST_CASE("Story: values that were asked for and are not taken are bounded too",
 }
 
 TEST_CASE("Story: after close nothing comes and nobody is woken", "[db]") {
-  Told told;
+  Notification told;
   Story& story = told.story;
   const uint64_t place = story.keep_place();
   REQUIRE(story.append(event(1)));

@@ -10,14 +10,14 @@ namespace {
 db::Path path_of(const std::string& text) { return db::Path::parse(text).value(); }
 db::Value value_of(std::string json) { return db::parse_value(std::move(json), {}).value(); }
 
-Request request_of(Method method, const std::string& path) {
-  Request request;
+RestRequest request_of(Method method, const std::string& path) {
+  RestRequest request;
   request.method = method;
   request.path = path_of(path);
   return request;
 }
 
-Change change_of(const Request& request, std::string body) {
+Change change_of(const RestRequest& request, std::string body) {
   return read_body(request, std::move(body), "", "-key").value();
 }
 
@@ -54,7 +54,7 @@ TEST_CASE("body: the tree is asked for a value only where it must be", "[net][re
   CHECK(!change_of(request_of(Method::Put, "a"), R"({".sv":"timestamp"})").write.wants_value);
   CHECK(change_of(request_of(Method::Put, "a"), R"({"b":{".sv":{"increment":1}}})").write.wants_value);
   CHECK(change_of(request_of(Method::Patch, "a"), R"({"b":1,"c":{".sv":{"increment":1}}})").write.wants_value);
-  Request conditional = request_of(Method::Put, "a");
+  RestRequest conditional = request_of(Method::Put, "a");
   conditional.if_match = "";
   const Change change = change_of(conditional, "1");
   CHECK(change.write.wants_value);
@@ -62,7 +62,7 @@ TEST_CASE("body: the tree is asked for a value only where it must be", "[net][re
 }
 
 TEST_CASE("body: a priority is set by itself", "[net][rest]") {
-  Request request = request_of(Method::Put, "a");
+  RestRequest request = request_of(Method::Put, "a");
   request.slot = db::Slot::Priority;
   const Change change = change_of(request, "5");
   REQUIRE(change.write.overwrites.size() == 1);
@@ -77,7 +77,7 @@ TEST_CASE("body: nothing, and too much", "[net][rest]") {
     REQUIRE(!change.ok());
     CHECK(change.error().message == "Error: No data supplied.");
   }
-  Request request = request_of(Method::Patch, "a");
+  RestRequest request = request_of(Method::Patch, "a");
   request.write_bytes_max = 1000;
   const std::string half = "\"" + std::string(600, 'x') + "\"";
   CHECK(read_body(request, "{\"a\":" + half + "}", "", "").ok());
@@ -93,13 +93,13 @@ TEST_CASE("body: settled values are those that were written", "[net][rest]") {
   db::Answer answer;
   answer.time = db::Timestamp(1700000000000);
 
-  const Request put = request_of(Method::Put, "a");
+  const RestRequest put = request_of(Method::Put, "a");
   Change timestamp = change_of(put, R"({"at":{".sv":"timestamp"},"x":1})");
   settle(timestamp, put, answer);
   CHECK(timestamp.value == value_of(R"({"at":1700000000000,"x":1})"));
   CHECK(timestamp.hash.empty());
 
-  const Request patch = request_of(Method::Patch, "a");
+  const RestRequest patch = request_of(Method::Patch, "a");
   const std::string update =
       R"({"n/m":{".sv":{"increment":1}},"at":{".sv":"timestamp"},"n/.priority":{".sv":"timestamp"}})";
   answer.value = value_of(R"({"n":{"m":8,".priority":1700000000000},"at":1700000000000,"other":1})");
@@ -121,7 +121,7 @@ TEST_CASE("body: settled values are those that were written", "[net][rest]") {
 }
 
 TEST_CASE("body: the hash of what was written, when it is wanted", "[net][rest]") {
-  Request request = request_of(Method::Put, "a");
+  RestRequest request = request_of(Method::Put, "a");
   request.wants_etag = true;
   Change change = change_of(request, "10");
   settle(change, request, {});

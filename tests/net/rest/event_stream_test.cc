@@ -261,7 +261,7 @@ TEST_CASE("stream: one whose credential expires is told so, and ends", "[net][re
   namespace rest = hearth::net::rest;
   RestServer server;  // for its database; the streams here are opened as whom the test says
   const db::SystemClock clock;
-  rest::Waiting waiting;
+  rest::PendingAnswers waiting;
   http::IoPool io(1);
   http::WorkerPool workers(1);
   const rest::Surroundings with{.guard = *server.guard,
@@ -291,7 +291,7 @@ TEST_CASE("stream: what is committed once its credential is past its time it doe
   namespace rest = hearth::net::rest;
   db::ManualClock clock(std::chrono::seconds(1'000'000));  // the timer waits for an hour
   RestServer server(RestServer::Mode::Dev, std::chrono::seconds(30), {}, &clock);
-  rest::Waiting waiting;
+  rest::PendingAnswers waiting;
   http::IoPool io(1);
   http::WorkerPool workers(1);
   const rest::Surroundings with{.guard = *server.guard,

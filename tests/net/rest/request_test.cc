@@ -16,15 +16,15 @@ http::Request ask(std::string method, std::string target, http::Headers headers 
   return request;
 }
 
-Request accepted(const http::Request& from) {
+RestRequest accepted(const http::Request& from) {
   auto parsed = parse_request(from);
   if (const auto* refusal = std::get_if<Refusal>(&parsed)) FAIL(from.target << ": " << refusal->text);
-  return std::get<Request>(std::move(parsed));
+  return std::get<RestRequest>(std::move(parsed));
 }
 
 Refusal refused(const http::Request& from) {
   auto parsed = parse_request(from);
-  if (std::holds_alternative<Request>(parsed)) FAIL(from.target << " is accepted");
+  if (std::holds_alternative<RestRequest>(parsed)) FAIL(from.target << " is accepted");
   return std::get<Refusal>(std::move(parsed));
 }
 
@@ -92,7 +92,7 @@ TEST_CASE("Request: where it goes", "[net][rest]") {
   };
   for (const Case& c : cases) {
     INFO(c.method << " " << c.target);
-    const Request request = accepted(ask(c.method, c.target));
+    const RestRequest request = accepted(ask(c.method, c.target));
     CHECK(request.endpoint == c.endpoint);
     CHECK(request.path.text() == c.path);
     CHECK(request.slot == c.slot);
@@ -289,7 +289,7 @@ TEST_CASE("Request: which are streams", "[net][rest]") {
   }
   for (const std::string target : {"/a.json?eventIds=true", "/a.json?resume=true"}) {
     INFO(target);
-    const Request request = accepted(ask("GET", target, accept));
+    const RestRequest request = accepted(ask("GET", target, accept));
     CHECK(request.event_ids);
     CHECK(!request.last_event_id);
   }

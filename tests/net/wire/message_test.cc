@@ -18,7 +18,7 @@ Incoming parse(std::string text) { return parse_message({.text = std::move(text)
 // A request number 7 with that action and body.
 Action act(const std::string& action, const std::string& body) {
   const Incoming incoming = parse(R"({"t":"d","d":{"r":7,"a":")" + action + R"(","b":)" + body + "}}");
-  const auto* request = std::get_if<Request>(&incoming);
+  const auto* request = std::get_if<ClientRequest>(&incoming);
   REQUIRE(request != nullptr);
   REQUIRE(request->number == 7);
   return request->action;
@@ -325,9 +325,9 @@ TEST_CASE("Message: broken text with a legible number is a refused request", "[w
   for (const std::string& text : broken) {
     INFO(text.substr(0, 80));
     const Incoming incoming = parse(text);
-    REQUIRE(std::holds_alternative<Request>(incoming));
-    CHECK(std::get<Request>(incoming).number == 7);
-    const Action& action = std::get<Request>(incoming).action;
+    REQUIRE(std::holds_alternative<ClientRequest>(incoming));
+    CHECK(std::get<ClientRequest>(incoming).number == 7);
+    const Action& action = std::get<ClientRequest>(incoming).action;
     REQUIRE(std::holds_alternative<Refuse>(action));
     CHECK(std::get<Refuse>(action).error.code == db::ErrorCode::InvalidData);
   }
@@ -340,9 +340,9 @@ TEST_CASE("Message: one that is too large is refused by its number", "[wire]") {
   for (const auto& [head, tail] : ends) {
     INFO(head << " … " << tail);
     const Incoming incoming = parse_message({.text = head, .too_large = true, .tail = tail});
-    REQUIRE(std::holds_alternative<Request>(incoming));
-    CHECK(std::get<Request>(incoming).number == 12);
-    const Action& action = std::get<Request>(incoming).action;
+    REQUIRE(std::holds_alternative<ClientRequest>(incoming));
+    CHECK(std::get<ClientRequest>(incoming).number == 12);
+    const Action& action = std::get<ClientRequest>(incoming).action;
     REQUIRE(std::holds_alternative<Refuse>(action));
     CHECK(std::get<Refuse>(action).error ==
           db::Error{db::ErrorCode::TooLarge,

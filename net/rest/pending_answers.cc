@@ -7,13 +7,13 @@
 // The function that the guard keeps owns only the State. So whatever `then` holds (exchanges, `this` of a handler) is
 // destroyed by the answer that takes it or by close(), both while the server is alive, and never by a guard that
 // drops a callback later.
-#include "net/rest/waiting.h"
+#include "net/rest/pending_answers.h"
 
 #include <utility>
 
 namespace hearth::net::rest {
 
-std::shared_ptr<void> Waiting::begin(State& state, uint64_t id) {
+std::shared_ptr<void> PendingAnswers::begin(State& state, uint64_t id) {
   const std::lock_guard lock(state.mutex);
   const auto found = state.held.find(id);
   if (found == state.held.end()) return nullptr;
@@ -23,20 +23,20 @@ std::shared_ptr<void> Waiting::begin(State& state, uint64_t id) {
   return call;
 }
 
-void Waiting::finish(State& state) {
+void PendingAnswers::finish(State& state) {
   const std::lock_guard lock(state.mutex);
   if (--state.running == 0 && state.is_closed) state.idle.notify_all();
 }
 
 // After close() nothing is held: the caller's object dies with the caller's pointer, in the caller's thread.
-uint64_t Waiting::hold(std::shared_ptr<void> what) {
+uint64_t PendingAnswers::hold(std::shared_ptr<void> what) {
   const std::lock_guard lock(state_->mutex);
   const uint64_t id = ++state_->last_id;
   if (!state_->is_closed) state_->held.emplace(id, std::move(what));
   return id;
 }
 
-void Waiting::let_go(uint64_t id) {
+void PendingAnswers::let_go(uint64_t id) {
   std::shared_ptr<void> last;  // destroyed without the lock
   const std::lock_guard lock(state_->mutex);
   const auto found = state_->held.find(id);
@@ -46,7 +46,7 @@ void Waiting::let_go(uint64_t id) {
 }
 
 // What was held is destroyed without the lock, because its destructors may call let_go().
-void Waiting::close() {
+void PendingAnswers::close() {
   std::unordered_map<uint64_t, std::shared_ptr<void>> held;
   std::unique_lock lock(state_->mutex);
   state_->is_closed = true;

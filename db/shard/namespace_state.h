@@ -26,8 +26,8 @@
 namespace hearth::db {
 
 class Shard;
-struct Request;
-struct Space;
+struct ShardRequest;
+struct NamespaceState;
 
 inline constexpr size_t kFirstValueBytes = 640;  // about what one holds in memory beside its value
 inline constexpr size_t kMissedBytes = 160;      // about what a changed path holds beside its text
@@ -42,11 +42,11 @@ inline constexpr size_t kLargeValuesBytesMax = 16 << 20; // of all these; their 
 // One conversation's state at its shard. `story`, `is_gone` and the constants are for any thread, the rest for the
 // shard's.
 struct Conversation final : Audience {
-  Conversation(std::string session, std::shared_ptr<Space> with, std::function<void()> wake,
+  Conversation(std::string session, std::shared_ptr<NamespaceState> with, std::function<void()> wake,
                std::shared_ptr<EventBudget> events)
       : id(std::move(session)), space(std::move(with)), story(std::move(wake), std::move(events)) {}
   const std::string id;
-  const std::shared_ptr<Space> space;
+  const std::shared_ptr<NamespaceState> space;
   Payer payer() const;  // whose share of the readers' turns it takes
   Story story;
   std::atomic<bool> is_gone = false;  // nobody hears the story any more
@@ -140,21 +140,21 @@ class LargeValues {
 // The requests of one namespace that wait for their turn at one shard, first come first. Belongs to that shard's
 // thread.
 struct Line {
-  std::list<Request> requests;
-  std::list<Request> carried;  // had their turn too early: they must see the end of the group first
+  std::list<ShardRequest> requests;
+  std::list<ShardRequest> carried;  // had their turn too early: they must see the end of the group first
   double debt = 0;             // turns that it has used and not waited for (Shard::kTurn)
   uint64_t group = 0;          // the last one in which it had a turn
   bool is_listed = false;      // it is among the shard's turns
   uint64_t listed_in = 0;      // the group that was to be formed when it had something again; 0: it has had a turn since
 };
 
-struct Space {
+struct NamespaceState {
   // `kept`: the shard's gauge of what it remembers.
-  Space(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted,
+  NamespaceState(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted,
         std::shared_ptr<Gauge> kept_bytes_of_all);
-  ~Space();
-  Space(const Space&) = delete;
-  Space& operator=(const Space&) = delete;
+  ~NamespaceState();
+  NamespaceState(const NamespaceState&) = delete;
+  NamespaceState& operator=(const NamespaceState&) = delete;
 
   const std::shared_ptr<Shard> home;  // for whoever has the namespace when the database is closed
   Shard& shard;
@@ -166,12 +166,12 @@ struct Space {
   std::map<std::string, std::shared_ptr<FirstValue>, std::less<>> firsts;  // by path text
   std::map<uint64_t, std::shared_ptr<FirstValue>> view_firsts;             // by number of the view; of views that are
   // Those who wait for a view to open, by the view's number.
-  struct Opening {
+  struct PendingListen {
     FirstValue::Waiter waiter;
     uint64_t listener;
     const View* view;  // compared, never used: it may be gone
   };
-  std::map<uint64_t, std::vector<Opening>> openings;
+  std::map<uint64_t, std::vector<PendingListen>> openings;
   size_t view_bytes = 0;  // of the registry's views, when they were last looked at
   size_t disconnect_rows = 0, disconnect_data_bytes = 0, disconnect_bytes = 0;  // of all queues, orphans' too
   // The paths that commits changed, for event streams that come back; kept once there was such a stream. Everything
@@ -189,7 +189,7 @@ struct Space {
   // used last.
   const std::shared_ptr<Gauge> kept;
   size_t kept_bytes = 0;  // counted there, beside what first values count for themselves
-  std::optional<std::list<std::weak_ptr<Space>>::iterator> latest;
+  std::optional<std::list<std::weak_ptr<NamespaceState>>::iterator> latest;
 
   std::atomic<int64_t> idle_since = 0;  // steady milliseconds; 0: used since the engine last looked. Thread: any
 

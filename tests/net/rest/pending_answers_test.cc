@@ -1,14 +1,14 @@
-#include "net/rest/waiting.h"
+#include "net/rest/pending_answers.h"
 
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <thread>
 
 using hearth::db::Answer;
-using hearth::net::rest::Waiting;
+using hearth::net::rest::PendingAnswers;
 
-TEST_CASE("Waiting: an answer finds what waits for it, once", "[net][rest]") {
-  Waiting waiting;
+TEST_CASE("PendingAnswers: an answer finds what waits for it, once", "[net][rest]") {
+  PendingAnswers waiting;
   int calls = 0;
   uint64_t told = 0;
   const auto done = waiting.expect([&](const Answer& answer) {
@@ -23,12 +23,12 @@ TEST_CASE("Waiting: an answer finds what waits for it, once", "[net][rest]") {
   CHECK(calls == 1);
 }
 
-TEST_CASE("Waiting: after close an answer finds nothing, and what waited is gone", "[net][rest]") {
+TEST_CASE("PendingAnswers: after close an answer finds nothing, and what waited is gone", "[net][rest]") {
   const auto token = std::make_shared<int>(1);
   std::function<void(Answer)> late;
   bool called = false;
   {
-    Waiting waiting;
+    PendingAnswers waiting;
     late = waiting.expect([&called, token](const Answer&) { called = true; });
     waiting.hold(token);
     CHECK(token.use_count() == 3);
@@ -42,11 +42,11 @@ TEST_CASE("Waiting: after close an answer finds nothing, and what waited is gone
   CHECK(!called);
 }
 
-TEST_CASE("Waiting: anything may be waited for", "[net][rest]") {
+TEST_CASE("PendingAnswers: anything may be waited for", "[net][rest]") {
   std::function<void(int)> done, late;
   int told = 0;
   {
-    Waiting waiting;
+    PendingAnswers waiting;
     done = waiting.expect_a<int>([&](int answer) { told += answer; });
     late = waiting.expect_a<int>([&](int answer) { told += answer; });
     done(5);
@@ -57,8 +57,8 @@ TEST_CASE("Waiting: anything may be waited for", "[net][rest]") {
   CHECK(told == 5);
 }
 
-TEST_CASE("Waiting: what is held lives until it is let go", "[net][rest]") {
-  Waiting waiting;
+TEST_CASE("PendingAnswers: what is held lives until it is let go", "[net][rest]") {
+  PendingAnswers waiting;
   const auto token = std::make_shared<int>(1);
   const uint64_t first = waiting.hold(token);
   const uint64_t second = waiting.hold(token);
@@ -70,12 +70,12 @@ TEST_CASE("Waiting: what is held lives until it is let go", "[net][rest]") {
   CHECK(token.use_count() == 1);
 }
 
-TEST_CASE("Waiting: close waits for what is running, and nothing runs after it", "[net][rest]") {
+TEST_CASE("PendingAnswers: close waits for what is running, and nothing runs after it", "[net][rest]") {
   for (int round = 0; round < 50; ++round) {
     std::atomic<bool> is_closed = false;
     std::atomic<int> ran_late = 0;
     std::vector<std::function<void(Answer)>> calls;
-    auto waiting = std::make_unique<Waiting>();
+    auto waiting = std::make_unique<PendingAnswers>();
     for (int i = 0; i < 200; ++i) {
       calls.push_back(waiting->expect([&](const Answer&) {
         std::this_thread::yield();

@@ -15,12 +15,12 @@
 
 namespace hearth::net::rest {
 
-class Waiting {
+class PendingAnswers {
  public:
-  Waiting() : state_(std::make_shared<State>()) {}
-  ~Waiting() { close(); }
-  Waiting(const Waiting&) = delete;
-  Waiting& operator=(const Waiting&) = delete;
+  PendingAnswers() : state_(std::make_shared<State>()) {}
+  ~PendingAnswers() { close(); }
+  PendingAnswers(const PendingAnswers&) = delete;
+  PendingAnswers& operator=(const PendingAnswers&) = delete;
 
   // Returns a function for the guard to call once. It runs `then`, unless close() came first.
   rules::Guard::Done expect(rules::Guard::Done then) { return expect_a<db::Answer>(std::move(then)); }
