@@ -1,3 +1,6 @@
+// Child events from two values, as the SDK's EventGenerator makes them: both lists of children in the order of the
+// query, and then removed, added, moved, changed, each in the order of its list. `previous` is always the child
+// before it in the *new* order, because that is where the client inserts.
 #include "db/child_events.h"
 
 #include <algorithm>
@@ -29,6 +32,7 @@ std::vector<Child> children_of(const Value& value, const Query& query) {
   return children;
 }
 
+// A priority of nothing is not kept: the node may have gone in the same event.
 Value with_priority_below(const Value& value, const Path& path, const Value& priority) {
   const Value node = value.at(path);
   return node.is_null() ? value : value.with(path, node.with_priority(priority));
@@ -46,6 +50,7 @@ Value applied(const Value& value, const Path& path, const Body& body) {
   for (const auto& [entry, inner] : body.entries()) {
     const Result<Overwrite> overwrite = make_overwrite(base.text() + "/" + entry, inner);
     invariant(overwrite.ok(), "what was committed has a path");
+    // A merge from above the listener may have entries beside its path.
     if (!path.contains(overwrite.value().path)) continue;
     const Path below = overwrite.value().path.relative_to(path);
     result = overwrite.value().slot == Slot::Priority ? with_priority_below(result, below, inner) : result.with(below, inner);
@@ -70,6 +75,7 @@ std::vector<ChildEvent> child_events(const Value& before, const Value& after, co
         if (has_moved) moved.push_back({ChildEvent::Kind::Moved, child.key, child.value, previous});
         changed.push_back({ChildEvent::Kind::Changed, child.key, child.value, previous});
       }
+      // What is left at the end was removed.
       old_by_key.erase(old);
     }
     previous = child.key;

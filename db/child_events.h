@@ -1,4 +1,5 @@
-// What a listener's value becomes by an event, and which child events two values make. Pure. SDK: core/view/EventGenerator.ts.
+// What a listener's value becomes by an event, and which child events two values make. Pure. SDK:
+// core/view/EventGenerator.ts.
 #pragma once
 
 #include <string>

@@ -1,3 +1,4 @@
+// Requests of one conversation, each submitted to the namespace's home shard, where they take effect in their order.
 #include "db/client.h"
 
 #include "db/base/step.h"
@@ -34,6 +35,7 @@ void Client::recheck_disconnect(std::shared_ptr<const Precondition> check) {
 }
 void Client::reply(uint64_t request, Result<void> status) { submit(conversation_, request, ReplyRequest{std::move(status)}); }
 void Client::set_label(std::string label) { submit(conversation_, 0, LabelRequest{std::move(label)}); }
+// Weak: whoever holds a waker must not keep a conversation alive whose client has gone.
 std::function<void()> Client::waker() const {
   return [weak = std::weak_ptr(conversation_)] {
     if (const auto conversation = weak.lock()) conversation->story.nudge();
@@ -48,6 +50,7 @@ std::vector<Item> Client::take() {
 void Client::end() {
   if (ended_) return;
   ended_ = true;
+  // First of all: from here on nothing wakes the owner, and is_gone lets readers drop what they read for it.
   conversation_->story.close();
   conversation_->is_gone = true;
   submit(conversation_, 0, EndRequest{});

@@ -3,9 +3,10 @@
 //
 // A first value or a read is made off the shard; everything behind it waits, so that the story stays in order.
 //
-// Thread: requests and take() from one thread at a time, the owner's. `wake` is called on any thread when take() has
-// gone from nothing to something, and by a take() that has left something; it must only pass the word on. Destruction ends the conversation, and waits for
-// nothing. When the database is closed, the story's last item is Ended, and what is asked for then goes nowhere.
+// Thread: requests and take() from one thread at a time, the owner's. `wake` is called on any thread when there is
+// something to take, and by a take() that has left something; it must only pass the word on. Destruction ends the
+// conversation, and waits for nothing. When the database is closed, the story's last item is Ended, and later
+// requests are dropped.
 #pragma once
 
 #include <cstdint>
@@ -35,9 +36,9 @@ class Client {
   void read(uint64_t request, Read read);
   void listen(uint64_t request, uint64_t listener, Listen listen);
   void unlisten(uint64_t request, uint64_t listener);
-  void recheck(uint64_t listener, std::shared_ptr<const Precondition> check);  // from here on, judged by this one
+  void recheck(uint64_t listener, std::shared_ptr<const Precondition> check);  // its new check
   void on_disconnect(uint64_t request, Disconnect disconnect, std::shared_ptr<const Precondition> check);
-  void recheck_disconnect(std::shared_ptr<const Precondition> check);  // what is queued is judged by this one, then
+  void recheck_disconnect(std::shared_ptr<const Precondition> check);  // the new check of what is queued
   void reply(uint64_t request, Result<void> status);
   // A word by which Database::end_conversations finds this one; "" for none. In its turn, as requests are.
   void set_label(std::string label);

@@ -1,3 +1,18 @@
+// The embedded API over the engine. Two shapes of calls:
+//
+//   blocking   Namespace::set … ─▶ State::wait() ─▶ engine ─▶ a shard or a reader ─▶ a promise: the caller waits
+//   callback   set_async, listen ─▶ engine ─▶ … ─▶ Callbacks::add ─▶ the thread that runs callbacks
+//
+// A blocking call within a callback would wait for the thread that it is on, so it is refused (would_wait_for_itself).
+//
+// A listener is a conversation of its own (Listener::State). The shard's `wake` comes on any thread and only puts
+// drain() among the callbacks; drain() takes the items and turns them into the app's callbacks, with the value before
+// and after:
+//
+//   Story ─▶ wake ─▶ drain_soon ─▶ drain: Answer, Event ─▶ applied() ─▶ whole ─▶ projected() ─▶ value ─▶ callbacks
+//
+// Handles hold the engine by shared_ptr and may outlive the Database: after close() the engine refuses whatever they
+// ask.
 #include "db/database.h"
 
 #include <algorithm>
@@ -32,6 +47,7 @@ struct Namespace::State {
   std::string name;
   PushIdGenerator push_ids;
 
+  // The promise is on this stack; the engine answers exactly once, also when it is closing.
   Result<Answer> wait(Result<Write> write) {
     if (!write.ok()) return write.error();
     if (engine->callbacks().is_here()) return would_wait_for_itself();
@@ -129,6 +145,7 @@ Result<Written> Namespace::compare_and_set(std::string_view path, const Value& f
 Result<Value> Namespace::transaction(std::string_view path, const std::function<std::optional<Value>(const Value&)>& change) {
   if (state_->engine->callbacks().is_here()) return would_wait_for_itself();
   ASSIGN_OR_RETURN(const Path at, Path::parse(path));
+  // Threads of this process take turns, so only writes from elsewhere make a try vain.
   const Turns::Turn turn(state_->engine->turns(), state_->name + "/" + at.text());
   ASSIGN_OR_RETURN(Value current, get(path));
   for (int tries = 0; tries < kTransactionTriesMax; ++tries) {
@@ -138,6 +155,7 @@ Result<Value> Namespace::transaction(std::string_view path, const std::function<
     write.preconditions.push_back(std::make_shared<ValueIs>(write.base, current));
     write.wants_value = true;
     ASSIGN_OR_RETURN(Answer answer, state_->wait(std::move(write)));
+    // Stale brings the value that was found: the next try begins with it and needs no read.
     if (!answer.status.ok() && answer.status.error().code != ErrorCode::Stale) return answer.status.error();
     current = std::move(answer.value);
     if (answer.status.ok()) return current;
@@ -175,6 +193,7 @@ void Namespace::get_async(std::string_view path, std::function<void(Result<Value
 }
 
 // One listener: a conversation of its own, whose items are handled where callbacks run.
+// Callbacks that are still to come hold it weakly: a listener that was stopped and destroyed is not called any more.
 struct Listener::State : std::enable_shared_from_this<Listener::State> {
   const std::shared_ptr<Engine> engine;
   Path path;
@@ -197,6 +216,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
 
   Result<void> start(const std::string& name) {
     ASSIGN_OR_RETURN(auto conversation, engine->converse(name, "", [weak = weak_from_this()] {
+      // On any thread of the database, which must not be held up: only the word is passed on.
       if (const auto self = weak.lock(); self != nullptr) self->drain_soon();
     }));
     client = std::make_unique<Client>(std::move(conversation));
@@ -204,6 +224,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
     listen.path = path;
     listen.query = query;
     client->listen(kListenRequest, kListenerId, std::move(listen));
+    // `client` is set before: a wake that came earlier found it missing, and drain_soon() below makes up for that.
     is_started = true;
     drain_soon();  // what came before that: when the database is closing, the end
     return {};
@@ -217,6 +238,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
 
   void drain() {
     const std::lock_guard lock(mutex);
+    // Asked before each item: the callback before it may have stopped the listener.
     for (Item& item : client->take()) {
       if (stopped.load()) return;
       if (const auto* answer = std::get_if<Answer>(&item)) {
@@ -240,6 +262,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
     whole = std::move(next);
     const Value last = std::exchange(value, projected(whole, projection));
     if (callbacks.child_added || callbacks.child_changed || callbacks.child_moved || callbacks.child_removed) {
+      // Asked again before each callback: the app may stop the listener in any of them.
       for (const ChildEvent& event : child_events(last, value, query)) {
         if (stopped.load()) return;
         switch (event.kind) {
@@ -259,6 +282,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
       }
     }
     if (stopped.load() || !callbacks.value) return;
+    // With a projection an event may leave what the listener sees as it was.
     if (first || !(last == value)) callbacks.value(value);
   }
 };
@@ -275,6 +299,7 @@ Listener::~Listener() { stop(); }
 
 void Listener::stop() {
   if (state_ == nullptr) return;
+  // Before the client ends: a callback that is being called finishes, and none begins after it.
   state_->stopped = true;
   state_->client->end();
   state_.reset();
@@ -324,6 +349,7 @@ Result<void> Database::remove(std::string_view name) {
   return engine_->remove(stored);
 }
 
+// For servers: a conversation without callbacks, whose owner takes its items itself.
 Result<std::unique_ptr<Client>> Database::client(std::string_view name, std::string_view replaces, std::function<void()> wake) {
   ASSIGN_OR_RETURN(const std::string stored, check_namespace_name(name));
   ASSIGN_OR_RETURN(auto conversation, engine_->converse(stored, replaces, std::move(wake)));
@@ -409,6 +435,7 @@ SyncMode Database::sync() const { return engine_->sync(); }
 Result<void> Database::health() const {
   const Gate::Pass pass(engine_->gate());
   if (!pass) return closed_error();
+  // Broken is told before full: only a restart helps then, and room would not.
   RETURN_IF_ERROR(engine_->store().health());
   return engine_->store().room();
 }

@@ -9,19 +9,19 @@
 // (those that return a Result of the work done) must not be made on the thread that runs callbacks: it is refused with
 // InvalidArgument where that would wait for itself. Callbacks run one at a time, in commit order, on a thread of the
 // database's own, or wherever `Options::run` passes them (the app's loop); an app that gives `run` must go on running
-// what it is given, in order, and not within `run` itself. A callback that was told to stop may still finish a call already begun; none begins after
-// `stop` returned on the thread that runs callbacks.
+// what it is given, in order, and not within `run` itself. A callback that was told to stop may still finish a call
+// already begun; none begins after `stop` returned on the thread that runs callbacks.
 //
 // Closing: close(), or the end of the Database, at any time and on any thread.
 // - Whatever is asked for from then on is refused as Unavailable. What was accepted before is finished, and is on disk.
-// - The callbacks of what was accepted are called, each once, with what came of it; then listeners that still run hear
-//   `cancelled`. What all these ask for hears its refusal; what is asked for when only refusals are left to be called is
-//   dropped, so writes that begin one another come to an end.
+// - The callbacks of what was accepted are called, each once, with its result. Then listeners that still run hear
+//   `cancelled`. Whatever these callbacks ask for is refused, and they are told so. When only refusals are left to be
+//   told, further requests are dropped, so that writes which begin one another come to an end.
 // - When it returns the folder may be opened again, no callback runs, and none will.
 // - With `run` nobody is waited for but a callback that runs: what has not been called by then is dropped, and what the
 //   app's loop still holds does nothing. The same when a callback closes; that one may go on.
 // - Handles (Namespace, Listener, Client) may outlive the Database. They are refused, and hold some memory.
-// What the calls for servers call on threads of the database (`done`, `wake`, preconditions) must not close it.
+// Functions that are called on threads of the database (`done`, `wake`, preconditions) must not close the database.
 //
 // Errors are values (db/base/result.h). Nothing here throws, logs or handles signals.
 #pragma once
@@ -110,8 +110,8 @@ class Namespace {
   // Writes `to` if what stands there is exactly `from`. Errors: Stale.
   Result<Written> compare_and_set(std::string_view path, const Value& from, Value to);
   // Calls `change` with the value that stands there until what it returns could be written on just that value; nothing
-  // returned: leaves it. Returns what stands there at last. Transactions of this process at one path take turns, so only
-  // other writes make a try vain. Errors: Stale after kTransactionTriesMax tries.
+  // returned: leaves it. Returns what stands there at last. Transactions of this process at one path take turns, so
+  // only other writes make a try vain. Errors: Stale after kTransactionTriesMax tries.
   Result<Value> transaction(std::string_view path, const std::function<std::optional<Value>(const Value&)>& change);
 
   // The same without waiting: `done` is called back (see Threads, Closing), after the write is durable.
@@ -125,15 +125,15 @@ class Namespace {
   // No gap and no repeat: the first value and what changed after it. Costs one copy of the listened value in memory.
   // Errors: InvalidPath.
   [[nodiscard]] Result<Listener> listen(std::string_view path, ListenerCallbacks callbacks);
-  // To what the query selects, or with Query::counts to how many it selects; children come in its order. Costs the window,
-  // and an index spares the rest. `projection`: of each child those paths alone; name what the query orders by among them, or
-  // child events come in the order of what is left.
+  // To what the query selects, or with Query::counts to how many it selects; children come in its order. Costs the
+  // window, and an index spares the rest. `projection`: of each child those paths alone; name what the query orders
+  // by among them, or child events come in the order of what is left.
   [[nodiscard]] Result<Listener> listen(std::string_view path, const Query& query, ListenerCallbacks callbacks,
                                         Projection projection = {});
 
-  // The secondary indexes of this tree: [{"at": "/rooms/$room/messages", "by": "sent"}, …]; `by`: a child path, a list of
-  // them, or ".value".
-  // They are built while writes go on; until one is complete, queries are answered without it. Errors: InvalidData.
+  // The secondary indexes of this tree: [{"at": "/rooms/$room/messages", "by": "sent"}, …]; `by`: a child path, a
+  // list of them, or ".value". They are built while writes go on; until one is complete, queries are answered without
+  // it. Errors: InvalidData.
   Result<Written> set_indexes(std::string_view json);
 
  private:
@@ -152,11 +152,12 @@ class Database {
     SyncMode sync = SyncMode::Group;
     size_t shards = 4;                        // fixed when the store is made; later opens use the stored number
     size_t readers = 2;                       // threads that read
-    // What one request may take, in rows, of a thread that many namespaces share (db/base/step.h); what takes more is done
-    // on another thread, and only its own namespace waits. Bytes and evaluations of rules have limits in proportion.
+    // What one request may take, in rows, of a thread that many namespaces share (db/base/step.h); what takes more is
+    // done on another thread, and only its own namespace waits. Bytes and evaluations of rules have limits in
+    // proportion.
     uint64_t step_rows_max = 4'000;
-    // Reads that wait for these, and likewise for the threads of long ones: in all, and of one namespace. What comes then is
-    // Unavailable.
+    // Reads that wait for these, and likewise for the threads of long ones: in all, and of one namespace. What comes
+    // then is Unavailable.
     size_t reads_waiting_max = 262'144;
     size_t reads_waiting_of_one_max = 131'072;
     // After a start: how long sessions of a process that was killed may take to come back, before what they queued for
@@ -164,7 +165,8 @@ class Database {
     std::chrono::milliseconds disconnect_grace{15'000};
     uint64_t free_bytes_min = 64u << 20;      // with less left on the disk, writes that add something are Unavailable
     uint64_t answer_bytes_max = 1024u << 20;  // of large values that clients have asked for and not yet taken, in all
-    // Of one namespace; writes that would make it larger are TooLarge. 0: any number. Bytes are those of keys and values.
+    // Of one namespace; writes that would make it larger are TooLarge. 0: any number. Bytes are those of keys and
+    // values.
     uint64_t namespace_rows_max = 0;
     uint64_t namespace_bytes_max = 0;
     MemoryLimits memory;                      // of what clients may hold
@@ -192,9 +194,9 @@ class Database {
   std::vector<std::string> namespaces() const;
   bool exists(std::string_view name) const;
   Result<void> create(std::string_view name);
-  // With everything in it, its rules and its indexes. Whoever converses with it hears Ended (listeners: cancelled). The name is
-  // then as one not seen before. Blocks; its room on disk comes back by and by (compact). Errors: NotFound; Unavailable, while
-  // a restore is under way.
+  // With everything in it, its rules and its indexes. Whoever converses with it hears Ended (listeners: cancelled).
+  // The name is then as one not seen before. Blocks; its room on disk comes back by and by (compact). Errors:
+  // NotFound; Unavailable, while a restore is under way.
   Result<void> remove(std::string_view name);
   Result<std::unique_ptr<Client>> client(std::string_view name, std::string_view replaces, std::function<void()> wake);
   // All conversations of that label (Client::set_label) hear Ended with the reason, once what came before is done; the
@@ -203,16 +205,18 @@ class Database {
   void read(const std::string& name, Read read, std::function<void(Answer)> done);
   void write(const std::string& name, Write write, std::function<void(Answer)> done);
   void judge(const std::string& name, Write write, std::function<void(Answer)> done);  // would it be taken? writes nothing
-  // What sessions of a process that was killed had queued is judged again by what `revive` makes of its memo
-  // (Precondition::memo); until there is one, by nothing: it was judged when it was queued. `revive`: any thread.
+  // After a restart, what sessions of the killed process had queued is judged by the condition that `revive` makes of
+  // its memo (Precondition::memo). Until `revive` is set it is not judged again: it was judged when it was queued.
+  // `revive`: any thread.
   using Revive = std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)>;
   void revive_by(Revive revive);
   void setting(const std::string& name, std::string which, std::function<void(Result<std::optional<std::string>>)> done);
-  // And how far they are built. Those that the settings ask for and that are not planned yet have the id 0.
+  // The indexes of a namespace, and how far they are built. Those that the settings ask for and that are not planned
+  // yet have the id 0.
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
 
-  // A dump of what was committed before the call, taken piece by piece while writes go on. Errors: NotFound, InvalidArgument,
-  // Unavailable (too many at a time).
+  // A dump of what was committed before the call, taken piece by piece while writes go on. Errors: NotFound,
+  // InvalidArgument, Unavailable (too many at a time).
   void dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done);
   std::optional<double> dump_part(const std::string& name) const;  // how much of it is taken, 0 to 1; nothing: none is under way
   // A file comes in pieces, each where the last one ended, and then becomes part of the tree, all or nothing; whoever
@@ -223,8 +227,8 @@ class Database {
 
   // How large the tree at the path is and where, and who listens to the namespace, without going through all of it.
   void stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done);
-  // Gives back the room of what was overwritten and removed, which otherwise comes by and by; beside reads and writes, whose
-  // disk it takes part of. Errors: db/upkeep/backups.h.
+  // Gives back the room of what was overwritten and removed, which otherwise comes by and by; beside reads and
+  // writes, whose disk it takes part of. Errors: db/upkeep/backups.h.
   void compact(std::function<void(Result<Compacted>)> done);
   void give_up_compaction();  // for a server that is about to stop: whoever waits for one is told, and there will be none
 

@@ -1,3 +1,24 @@
+// The parts behind a database, in which order they open, and in which they close.
+//
+//   open    store ─▶ scans ─▶ readers ─▶ heavy shards ─▶ shards ─▶ backups ─▶ orphans, idle sweep, unfinished indexes
+//
+//   close   gate          nobody comes in any more; those inside are waited for
+//           timers        orphans' end, idle sweep: they submit to shards
+//           backups       a restore's moment needs its shards
+//           shards        finish what was submitted; wait for namespaces that are at a heavy shard
+//           heavy shards
+//           readers       answer what shards asked for; pass long jobs on to the scans
+//           scans
+//           conversations each story ends with Ended
+//           callbacks     the last ones are called
+//           store         the folder is free again
+//
+// The rule of the order: a part closes after all that make work for it. In another order a request that was accepted
+// would find nobody to do it, and whoever waits for its answer would wait for ever.
+//
+// Namespaces. spaces_ has those in memory, by name; names_ those that exist on disk. Only the map hands a Space out,
+// so one that the map alone holds (use_count() == 1, under the lock held alone) is used by nobody, and may be
+// forgotten: everything that matters is in its rows, and whoever has something queued for its end holds it.
 #include "db/engine.h"
 
 #include <condition_variable>
@@ -23,6 +44,7 @@ Answer closed_answer() { return answer_of(closed_error()); }
 
 }  // namespace
 
+// A test that moves the clock moves `steady_` with it; only the watch on clock steps has the real steady clock.
 Engine::Engine(Database::Options options)
     : options_(std::move(options)),
       callbacks_(options_.run),
@@ -58,6 +80,7 @@ Result<void> Engine::start() {
   first.beyond = scans_.get();
   first.nice = 0;
   readers_ = std::make_unique<FairPool>(first);
+  // Called by shards' threads after the commit: a name exists for others only once it is on disk.
   const auto on_named = [this](const std::string& name, uint32_t number) {
     const std::unique_lock lock(mutex_);
     names_[name] = number;
@@ -81,6 +104,7 @@ Result<void> Engine::start() {
       options_.memory.remembered_bytes_max / store_->shards(), answers_,
       Quota{options_.namespace_rows_max, options_.namespace_bytes_max}, step_of_rows(options_.step_rows_max), *clock_,
       clock_steps_, life_, options_.indexes, on_named, on_removed, on_revive};
+  // A shard needs the heavy ones from its first request on.
   for (size_t i = 0; i < kHeavyShards; ++i) heavy_shards_.push_back(std::make_shared<Shard>(dependencies));
   for (uint32_t i = 0; i < store_->shards(); ++i) shards_.push_back(std::make_shared<Shard>(dependencies, heavy_shards_));
   backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, *steady_,
@@ -90,7 +114,7 @@ Result<void> Engine::start() {
   return resume_indexes();
 }
 
-// Namespaces that have other indexes than they should, or are still building them.
+// Goes on with the indexes of namespaces that have others than they should, or that are still building them.
 Result<void> Engine::resume_indexes() {
   const auto snapshot = store_->snapshot();
   for (const auto& [name, number] : std::map<std::string, uint32_t>(names_)) {
@@ -112,7 +136,7 @@ void Engine::revive_by(Database::Revive revive) {
   revive_ = std::move(revive);
 }
 
-// What sessions of a dead process wanted written when they end: they have ended, unless they come back soon.
+// Takes over the queues of sessions whose process died. These sessions count as ended unless they come back soon.
 Result<void> Engine::adopt_orphans() {
   std::map<uint32_t, std::string> names;
   for (const auto& [name, number] : names_) names[number] = name;
@@ -121,6 +145,7 @@ Result<void> Engine::adopt_orphans() {
   const std::string from = row_key(Table::Disconnect, "");
   RETURN_IF_ERROR(store_->snapshot()->scan(from, row_key(Table::Data, ""), [&](std::string_view key, std::string_view rows) {
     const std::string_view rest = key.substr(std::min(key.size(), kTableAndNumber));
+    // Session ids are hex, so the first zero byte ends one; the path behind it has zeros of its own.
     const size_t end = rest.find('\0');
     if (end == std::string_view::npos) {
       damaged = Error{ErrorCode::Corruption, "a row of a session's disconnect queue has no session"};
@@ -148,6 +173,7 @@ void Engine::end_orphans(const std::stop_token& stopping) {
   std::mutex mutex;
   std::condition_variable_any never;
   std::unique_lock lock(mutex);
+  // A sleep that close() can end: the stop token wakes it.
   never.wait_for(lock, stopping, options_.disconnect_grace, [] { return false; });
   if (stopping.stop_requested()) return;  // the rows stay, for the next start
   for (const auto& [where, session] : orphans_) where->shard.submit({where, nullptr, 0, OrphanRequest{session}, nullptr});
@@ -164,7 +190,8 @@ void Engine::close() {
     is_closed_.wait(false);
     return callbacks_.wait_for_others();
   }
-  // From here on nobody asks for more, and what was asked for is finished, in the order in which one makes work for the other.
+  // From here on nobody asks for more, and what was asked for is finished, in the order in which one makes work for
+  // the other.
 
   orphans_end_ = {};
   orphans_.clear();
@@ -188,7 +215,7 @@ void Engine::close() {
   is_closed_.notify_all();
 }
 
-// What they had queued for their end stays on disk, for the next start.
+// Tells every conversation that the database is closed. Their queues stay on disk, for the next start.
 void Engine::end_all_conversations() {
   for (const auto& [name, space] : spaces_) {
     for (const auto& [id, session] : space->sessions) {
@@ -214,6 +241,7 @@ std::shared_ptr<Space> Engine::space(const std::string& name) {
   if (made == nullptr) {
     const auto known = names_.find(name);
     const bool named = known != names_.end();
+    // A number for a name that may never be written: they are counted on, and none is given out twice in one life.
     const uint32_t number = named ? known->second : next_number_++;
     const std::shared_ptr<Shard>& shard = shards_[number % shards_.size()];
     // Not by make_shared: a shard remembers it weakly, which would hold its memory.
@@ -226,8 +254,8 @@ std::shared_ptr<Space> Engine::space(const std::string& name) {
   return made;
 }
 
-// Whoever uses a space holds it, and comes by it only through the map: one that the map alone holds is used by nobody. What
-// it knew is in its rows.
+// Whoever uses a space holds it, and comes by it only through the map: one that the map alone holds is used by
+// nobody. What it knew is in its rows.
 void Engine::forget_idle_spaces() {
   if (spaces_.size() <= kSpacesInMemoryMax || spaces_.size() < next_sweep_) return;
   std::erase_if(spaces_, [](const auto& entry) { return entry.second.use_count() == 1; });
@@ -249,6 +277,7 @@ void Engine::forget_long_idle_spaces(const std::stop_token& stopping) {
     std::erase_if(spaces_, [&](const auto& entry) {
       Space& space = *entry.second;
       const bool is_used = entry.second.use_count() > 1;
+      // Two looks are needed: the first finds it unused and takes the time, a later one finds it still unused.
       if (is_used || space.idle_since == 0) {
         space.idle_since = is_used ? 0 : now;
         return false;
@@ -276,6 +305,8 @@ Result<void> Engine::ask_shard(const std::string& name, decltype(Request::what) 
   const Gate::Pass pass(gate_);
   if (!pass) return closed_error();
   const std::shared_ptr<Space> where = space(name);
+  // On this stack: the shard answers everything that it took before close() goes on, and the pass keeps close()
+  // waiting.
   std::promise<Result<void>> done;
   where->shard.submit({where, nullptr, 0, std::move(what), [&](const Answer& answer) { done.set_value(answer.status); }});
   return done.get_future().get();
@@ -283,7 +314,7 @@ Result<void> Engine::ask_shard(const std::string& name, decltype(Request::what) 
 
 Result<void> Engine::create(const std::string& name) { return ask_shard(name, CreateRequest{}); }
 
-// A restore has asked where its trees go, and must find them there.
+// Never while a restore is under way: it has asked for the numbers of its namespaces, and must find them.
 Result<void> Engine::remove(const std::string& name) {
   const Gate::Pass pass(gate_);
   if (!pass) return closed_error();
@@ -294,6 +325,7 @@ Result<std::shared_ptr<Conversation>> Engine::converse(const std::string& name, 
                                                        std::function<void()> wake) {
   const Gate::Pass pass(gate_);
   if (!pass) return closed_error();
+  // The request is submitted before anybody has the conversation: so it is the first of its line of requests.
   auto conversation = std::make_shared<Conversation>(random_hex(16), space(name), std::move(wake), memory_->events);
   conversation->space->shard.submit({conversation->space, conversation, 0, BeginRequest{std::string(replaces)}, nullptr});
   return conversation;
@@ -322,8 +354,8 @@ void Engine::write(const std::string& name, Write write, std::function<void(Answ
   where->shard.submit({where, nullptr, 0, WriteRequest{std::move(write)}, std::move(done)});
 }
 
-// `done` gets what `ask` says of the namespace, or what `refusal` makes of an error; nothing of what `ask` says when its turn
-// is over.
+// `done` gets what `ask` says of the namespace, or what `refusal` makes of an error; nothing of what `ask` says when
+// its turn is over.
 template <typename Refusal, typename Done, typename Ask>
 void Engine::run_job(const Space& space, Refusal refusal, Done done, Ask ask) {
   FairPool::Job job;

@@ -22,7 +22,7 @@
 
 namespace hearth::db {
 
-// What a call hears that comes when the database is closing, or later.
+// The error of every call that comes while the database is closing, or later.
 inline Error closed_error() {
   return {ErrorCode::Unavailable, "The database is closing, or closed; it takes nothing more until it is opened again."};
 }
@@ -35,12 +35,13 @@ class Engine {
   static Result<std::shared_ptr<Engine>> open(const Database::Options& options);
   ~Engine();  // close()s
 
-  // Finishes what was let in, and lets go of everything but memory: handles hold the rest for as long as they want.
+  // Finishes what was let in and closes the store. Handles may hold the engine's memory for as long as they want.
   void close();
-  // Whoever asks for what has no such word of its own needs a pass: backups(), store(), figures().
+  // Callers of backups(), store() and figures() take a pass themselves; the other functions take their own.
   Gate& gate() { return gate_; }
 
-  // Of what follows each is closed_error() from close() on; those that answer by `done` call it at once then.
+  // After close() every function below fails with closed_error(). Functions with a `done` callback call it before
+  // they return.
   std::shared_ptr<Space> space(const std::string& name);  // a valid name (check_namespace_name)
   std::vector<std::string> names() const;
   bool exists(const std::string& name) const;
@@ -114,7 +115,8 @@ class Engine {
   std::map<std::string, std::shared_ptr<Space>> spaces_;
   std::map<std::string, uint32_t> names_;  // of namespaces that exist
   uint32_t next_number_ = 1;
-  // Of names that were removed, where the next of that name goes on: an event id means one moment only.
+  // For removed names: the sequence at which the next namespace of that name goes on, for an event id means one
+  // moment only.
   std::map<std::string, uint64_t> next_sequences_;
   Database::Revive revive_;
   size_t next_sweep_ = 0;  // size of spaces_ at which the next sweep is worth its time

@@ -1,3 +1,19 @@
+// Access as a condition that travels with the request, and is asked where the data is.
+//
+//   Session, Guard ─▶ Write{access: WriteAccess(Asker)} ─▶ shard ─▶ evaluate(): access->begin(Moment), … check(Moment)
+//                     Read, Listen{check: ReadAccess}   ─▶ reader, registry: check(Moment)
+//                                                                        │ Moment: tree before, after, settings, now
+//                                                                        ▼
+//                     Rulebook::in_force(moment.settings) ─▶ Ruleset ─▶ Decision ─▶ allowed, denied, or an error
+//
+// Why there and not before: between a check at the door and the commit, other writes could change what the rules
+// looked at, and the rules themselves. Here data, rules and time are those of one moment. So a Moment brings its
+// settings, and the Rulebook finds the compiled rules by their digest.
+//
+// - An admin has no Asker, and nothing is asked; an admin for a time has one, and is signed out when the time is over.
+// - Whether a credential is past its time the wall clock says; `now` in a rule is the server time (db/base/clock.h,
+//   Times).
+// - Verdicts are counted here, once for each question, and coverage where the server is in development.
 #include "rules/access.h"
 
 #include <vector>
@@ -21,14 +37,15 @@ std::vector<Target> targets_of(const db::Moment& moment) {
   return targets;
 }
 
-// Whether a bound takes in what has just its (first) value; behind it, an order by several children has more values.
+// Whether the bound includes a child that has just the bound's first value. In an order by several children more
+// values follow.
 bool is_inclusive(const std::optional<db::Bound>& bound) {
   return bound && (bound->is_inclusive || !bound->rest.empty());
 }
 
 }  // namespace
 
-// An order by several children is to the rules one by the first of them, of which it is a part.
+// To the rules an order by several children is an order by the first of them.
 QueryFacts facts_of(const std::optional<db::Query>& query) {
   QueryFacts facts;
   if (!query) return facts;
@@ -36,6 +53,7 @@ QueryFacts facts_of(const std::optional<db::Query>& query) {
   facts.by_priority = query->order == db::Order::Priority;
   facts.by_value = query->order == db::Order::Value;
   if (query->order == db::Order::Child) facts.by_child = query->child.text();
+  // equalTo is how the SDKs write it: both bounds are the same.
   if (query->start && query->start == query->end) {
     facts.equal_to = query->start->value;
   } else {
@@ -54,6 +72,7 @@ db::Result<void> ReadAccess::check(const db::Moment& moment) const {
     return db::Error{db::ErrorCode::ExpiredToken, "Auth token is expired."};
   }
   if (asker_) RETURN_IF_ERROR(asker_->may_read(moment, path_, filter_ != nullptr ? filter_->facts : plain));
+  // The index is asked for once, when the listener begins: later rules must not end it for a missing index.
   if (filter_ == nullptr || is_checked_.exchange(true, std::memory_order_relaxed)) return {};
   return check_index(moment);
 }
@@ -69,6 +88,7 @@ db::Result<void> ReadAccess::check_index(const db::Moment& moment) const {
   const std::string order = query.order == db::Order::Value ? ".value" : query.child.text();
   ASSIGN_OR_RETURN(const std::shared_ptr<const Ruleset> ruleset, book_->in_force(moment.settings));
   if (query.then.empty() && ruleset != nullptr && ruleset->has_index(path_, order)) return {};
+  // Orders by several children are never in the rules; the namespace's own setting may have them.
   ASSIGN_OR_RETURN(const auto text, moment.settings.text(db::kOwnIndexesSetting));
   ASSIGN_OR_RETURN(const auto own, db::parse_indexes(text.value_or(book_->options().own_indexes)));
   const std::vector<std::string_view> keys = path_.keys();
@@ -76,6 +96,7 @@ db::Result<void> ReadAccess::check_index(const db::Moment& moment) const {
     const bool is_order = spec.order == query.order && spec.child == query.child && spec.then == query.then;
     if (is_order && spec.matches(keys)) return {};
   }
+  // Read by Session::take() on another thread, for the warning that SDKs print.
   no_index_.store(true, std::memory_order_relaxed);
   if (unindexed_ == Unindexed::Noted || !book_->options().needs_indexes) return {};
   if (!query.then.empty()) {
@@ -116,12 +137,13 @@ db::Result<void> Asker::ask(const db::Moment& moment, const Judge& judge) const 
     return denied();
   }
   Question question = this->question(moment);
+  // Held here: a new ruleset of the namespace begins counts of its own meanwhile.
   const std::shared_ptr<Coverage> coverage = book_->coverage(space_, ruleset);
   question.coverage = coverage.get();
   ASSIGN_OR_RETURN(const bool is_allowed, judge(*ruleset, question));
   if (is_allowed) return {};
   if (book_->options().on_denied != nullptr) {
-    // Once more, slowly: whoever may know is told why.
+    // Judged once more, with an explanation for whoever runs the server.
     ASSIGN_OR_RETURN(const Explanation why, explain(moment, Counted::No, judge));
     book_->options().on_denied(space_, why);
   }
@@ -177,6 +199,7 @@ db::Result<void> Asker::may_begin(const db::Moment& moment) const {
     question.granted = moment.granted;
     return ruleset.may_begin(moment.before, targets_of(moment), question);
   });
+  // Only a no is counted here: a write that goes on is counted by may_write().
   if (!is_denied(verdict)) return verdict;
   Verdicts& verdicts = book_->verdicts();
   verdicts.writes.add();

@@ -1,5 +1,5 @@
-// Access as conditions that db asks at the moment of commit, of a read or of a listen: the rules in force then judge whoever
-// asked. Thread: any.
+// Access as conditions that db asks at the moment of commit, of a read or of a listen: the rules in force then judge
+// whoever asked. Thread: any.
 #pragma once
 
 #include <atomic>
@@ -19,10 +19,10 @@ namespace hearth::rules {
 
 inline db::Error denied() { return {db::ErrorCode::PermissionDenied, "Permission denied"}; }
 
-// Who asks, where: what all conditions of one session have in common. A value.
+// Who asks, and in which namespace: the part that all conditions of one session have in common. A value.
 class Asker {
  public:
-  // An admin may everything, until their credential is past its time: of those without one nothing needs to be asked. The
+  // An admin may do everything until their credential is past its time. Who has no such time needs no Asker at all. The
   // variable is JSON that has been parsed before.
   Asker(std::shared_ptr<Rulebook> book, std::string space, const Auth& auth);
 
@@ -32,7 +32,8 @@ class Asker {
 
   db::Result<void> may_read(const db::Moment& moment, const db::Path& path, const QueryFacts& query) const;
   db::Result<void> may_write(const db::Moment& moment) const;
-  // Denied, whatever the tree after would be; else it is for may_write() to say (db::Precondition::begin).
+  // Errors: PermissionDenied where the write would be denied whatever the tree after it is. Otherwise may_write()
+  // decides (db::Precondition::begin).
   db::Result<void> may_begin(const db::Moment& moment) const;
 
   // The same, with all that was evaluated on the way. Errors: Io.
@@ -57,11 +58,13 @@ class Asker {
 // A query as rules see it (rules/language.md §9).
 QueryFacts facts_of(const std::optional<db::Query>& query);
 
-// What becomes of a query whose order no `.indexOn` names (net/rest/http-api.md §6): of requests it is refused, once
-// who asks may read; of listeners it is noted. Those that listen already are not asked for it again.
+// What happens to a query whose order no `.indexOn` names (net/rest/http-api.md §6). A request is refused, after it
+// is known that the asker may read; for a listener the missing index is noted. Running listeners are not asked for it
+// again.
 enum class Unindexed : uint8_t { Noted, Refused };
 
-// What becomes of who asks once their credential is past its time: they are signed out, or whatever they ask is refused.
+// What happens to requests once the asker's credential is past its time: the asker counts as signed out, or every
+// request is refused.
 enum class Expired : uint8_t { SignedOut, Refused };
 
 class ReadAccess final : public db::Precondition {
@@ -109,9 +112,10 @@ class WriteAccess final : public db::Precondition {
   const std::string memo_;  // of writes that may have to wait for a restart: Auth as text
 };
 
-// A compare-and-set by somebody who may read what it compares. Others may ask for one thing, that nothing stands there (or
-// that something does, which has no other code), and are not told what does: for them, one that fails is denied; and any other is denied without a look, for what it
-// takes and what it answers would tell of what is there.
+// A compare-and-set that tells nobody what they may not read. Askers who may read the path are told the plain
+// verdict. Others may ask only whether nothing stands there (or something: it has the same code); when that does not
+// hold, they are denied. Every other condition of theirs is denied without a look, because its verdict and its cost
+// would tell what is there.
 class ReadersOnly final : public db::Precondition {
  public:
   ReadersOnly(std::shared_ptr<const db::Precondition> condition, Asker asker, db::Path path)
@@ -133,7 +137,8 @@ class ReadersOnly final : public db::Precondition {
   const db::Path path_;
 };
 
-// The writer may read all of these paths: of what is answered with what stood there in it, such as an increment's sum.
+// Whether the writer may read all of these paths. Asked where the answer tells what stood there, such as an
+// increment's sum.
 class MayRead final : public db::Precondition {
  public:
   MayRead(Asker asker, std::vector<db::Path> paths) : asker_(std::move(asker)), paths_(std::move(paths)) {}

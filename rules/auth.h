@@ -14,8 +14,8 @@ struct Auth {
   std::string variable;  // User: the JSON text of the rules' `auth` object: {"uid":…,"provider":…,"token":{…}}
   std::optional<std::chrono::seconds> expires;  // since the epoch; nothing: never
 
-  // Who an admin is, for the log: what they proved it with ("the admin secret"), or the uid of a token. No credential. Of a
-  // User the uid, for Guard::is_revoked; "": nobody can sign them out.
+  // For an Admin: who it is, for the log, by the proof that was given ("the admin secret") or the uid of a token;
+  // never a credential. For a User: the uid, for Guard::is_revoked; "": nobody can sign this user out.
   std::string name{};
   std::optional<std::chrono::seconds> issued{};  // when a User's token was made, since the epoch; nothing: it does not say
 

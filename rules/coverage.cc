@@ -1,3 +1,5 @@
+// Coverage in four shapes. Every expression of a ruleset has a number (Expression::id), and the counts are one array
+// by these numbers; a report walks the rules in the order of the document and looks the numbers up.
 #include "rules/coverage.h"
 
 #include <fmt/format.h>
@@ -11,12 +13,14 @@
 namespace hearth::rules {
 namespace {
 
+// Operators first, then operands: the order in which a reader meets them.
 template <typename Visit>
 void visit(const Expression& e, const Visit& to) {
   to(e);
   for (const auto& operand : e.operands) visit(*operand, to);  // at most kExpressionDepthMax deep
 }
 
+// Rules are text from outside, and the page shows them in a browser.
 std::string html(std::string_view text) {
   std::string safe;
   for (const char c : text) {
@@ -40,6 +44,7 @@ void append_string(std::string_view text, std::string& to) { db::append_json_str
 Coverage::Coverage(std::shared_ptr<const Ruleset> ruleset)
     : PartCounts(ruleset->expression_count()), ruleset_(std::move(ruleset)) {}
 
+// Of a whole rule there is no "other": it is a boolean, or it failed.
 uint64_t Coverage::evaluations(const Rule& rule) const {
   const uint32_t id = rule.expression->id;
   return uint64_t{of(id, Seen::True)} + of(id, Seen::False) + of(id, Seen::Failed);
@@ -67,6 +72,7 @@ std::string Coverage::to_json() const {
   return to + "]}";
 }
 
+// One file, without scripts and without anything from elsewhere: it can be kept and sent.
 std::string Coverage::to_html() const {
   std::string to =
       "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Rule coverage</title>\n<style>"
@@ -80,6 +86,7 @@ std::string Coverage::to_html() const {
   for (const auto& rule : ruleset_->rules()) {
     const uint32_t id = rule->expression->id;
     const uint32_t yes = of(id, Seen::True), no = of(id, Seen::False), failed = of(id, Seen::Failed);
+    // Half: it was only ever true, or never true. Tests that see one side of a rule do not test it.
     const std::string_view shade = yes + no + failed == 0 ? "never" : yes == 0 || no + failed == 0 ? "half" : "both";
     fmt::format_to(std::back_inserter(to),
                    "<tr class=\"{}\"><td class=n>{}<td>{} {}<td><code>{}</code><td class=n>{}<td class=n>{}<td class=n>{}</tr>\n",
@@ -101,6 +108,7 @@ std::string Coverage::to_text() const {
   return to;
 }
 
+// A rule is a line with two branches, true and not true; rules on one line share its count.
 std::string Coverage::to_lcov(std::string_view file) const {
   std::string to = fmt::format("TN:\nSF:{}\n", file);
   const auto out = std::back_inserter(to);

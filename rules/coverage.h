@@ -1,4 +1,5 @@
-// How often each part of a ruleset was what. Counts are relaxed: they lose nothing, and order nothing.
+// How often each part of a ruleset was true, false, something else, or failed. Counts are relaxed: they lose nothing,
+// and order nothing.
 //
 //   json := {"rules":[rule…]}
 //   rule := {"rule":".read", "pattern":"/rooms/$room", "line":3, "column":5, "source":text, "true":n, "false":n,

@@ -1,3 +1,14 @@
+// The one door. Whatever comes from the network comes through here, with an Auth, and leaves with a condition on it:
+//
+//   read, listen ─▶ ReadAccess   at the snapshot that answers; again when what it looked at changes
+//   write        ─▶ WriteAccess  inside the commit, on the trees before and after (guard_write)
+//                   ReadersOnly  around a compare-and-set: its verdict is for those who may read
+//                   MayRead      before a sum is shown: the answer to an increment tells what stood there
+//   onDisconnect ─▶ WriteAccess with a memo: it may be asked by a process that has never seen the session
+//   for admins   ─▶ denied here, at once
+//
+// Nothing in this file asks a rule itself: rules are asked where the data is (access.cc). A Session keeps what is
+// needed to ask again: the paths and queries of its listeners, for the day on which its Auth changes.
 #include "rules/guard.h"
 
 #include <openssl/crypto.h>
@@ -14,6 +25,7 @@
 namespace hearth::rules {
 namespace {
 
+// What is told for a namespace that has no rules: the rules that would say the same as what happens then.
 constexpr std::string_view kOpenRules = "{\n    \"rules\": {\n        \".read\": true,\n        \".write\": true\n    }\n}\n";
 constexpr std::string_view kClosedRules =
     "{\n    \"rules\": {\n        \".read\": false,\n        \".write\": false\n    }\n}\n";
@@ -24,13 +36,14 @@ db::Answer answer_of(db::Result<void> status) {
   return answer;
 }
 
-// An admin is not asked, unless it is one for a time.
+// Nothing for an admin, unless the admin's credential has an end.
 std::optional<Asker> asker_of(const std::shared_ptr<Rulebook>& book, const std::string& space, const Auth& auth) {
   if (auth.kind == Auth::Kind::Admin && !auth.expires) return {};
   return Asker(book, space, auth);
 }
 
 // From here on the write is judged as the asker's.
+// The order matters: preconditions are wrapped, not replaced, and `access` comes after them (db/commit/evaluate.cc).
 void guard_write(db::Write& write, const std::optional<Asker>& asker) {
   if (!asker) return;
   for (auto& condition : write.preconditions) {
@@ -48,13 +61,14 @@ void guard_write(db::Write& write, const std::optional<Asker>& asker) {
 
 // Auth as text, for what is judged after a restart: {"auth": the variable or null, "admin": true, "expires": seconds}.
 std::string memo_of(const Auth& auth) {
+  // On disk, with the session's queue: names may be added here, and none may change its meaning.
   std::string memo = R"({"auth":)" + (auth.variable.empty() ? "null" : auth.variable);
   if (auth.kind == Auth::Kind::Admin) memo += R"(,"admin":true)";
   if (auth.expires) memo += R"(,"expires":)" + std::to_string(auth.expires->count());
   return memo + "}";
 }
 
-// Signed out when it can't be read, which only damage makes.
+// Signed out when the memo can't be read, which only damage causes.
 Auth auth_of(const std::string& memo) {
   Auth auth;
   const auto document = db::JsonDocument::parse(memo);
@@ -68,6 +82,7 @@ Auth auth_of(const std::string& memo) {
 }
 
 // Takes down what the rules say of a trial.
+// A condition that never refuses: it is asked on the real trees, and only writes down what the rules say of them.
 class Explainer final : public db::Precondition {
  public:
   Explainer(Asker asker, Trial trial, std::shared_ptr<Explanation> to)
@@ -102,6 +117,7 @@ Session::~Session() = default;
 const std::string& Session::id() const { return client_->id(); }
 
 std::shared_ptr<const ReadAccess> Session::read_access(const db::Path& path, const db::SharedQuery& query) const {
+  // An admin's plain read needs no check. With a query there is one, for the missing index.
   if (!asker_ && !query) return nullptr;
   return std::make_shared<const ReadAccess>(book_, asker_, path, query, unindexed_, expired_);
 }
@@ -124,11 +140,13 @@ void Session::label() {
   std::string uid = asker_ ? asker_->uid() : std::string();
   if (uid.empty() && !is_labelled_) return;
   is_labelled_ = !uid.empty();
+  // In its turn among the requests: a kick that comes now finds the session by its old or its new name, not by none.
   client_->set_label(std::move(uid));
 }
 
 void Session::write(uint64_t request, db::Write write) {
   guard_write(write, asker_);
+  // A session of a removed namespace must not make it again.
   write.only_existing = !book_->options().is_open;
   client_->write(request, std::move(write));
 }
@@ -166,6 +184,7 @@ std::vector<db::Item> Session::take() {
   for (db::Item& item : items) {
     auto* answer = std::get_if<db::Answer>(&item);
     if (answer == nullptr) continue;
+    // The answer itself does not know of indexes; the check that was asked for it does.
     const auto query = queries_.find(answer->request);
     if (query == queries_.end()) continue;
     answer->no_index = query->second->no_index();
@@ -186,6 +205,7 @@ Guard::Guard(db::Database& database, Options options)
 
 bool Guard::is_admin_secret(std::string_view text) const {
   const std::string& secret = options_.admin_secret;
+  // The length may show; the bytes are compared in constant time.
   return !secret.empty() && text.size() == secret.size() && CRYPTO_memcmp(text.data(), secret.data(), secret.size()) == 0;
 }
 
@@ -208,6 +228,7 @@ db::Result<std::string> Guard::resolve(std::string_view name) const {
                      "with --namespace NAME."};
   }
   ASSIGN_OR_RETURN(std::string stored, db::check_namespace_name(name.empty() ? options_.default_namespace : name));
+  // In development any name is a namespace as soon as somebody writes to it.
   if (!options_.dev && !database_.exists(stored)) {
     return db::Error{db::ErrorCode::NotFound, "There is no namespace " + stored + " on this server: its operator makes it with " +
                                                   "--namespace " + stored + ", or by `hearth namespace create " + stored + "`."};
@@ -218,12 +239,13 @@ db::Result<std::string> Guard::resolve(std::string_view name) const {
 void Guard::read(const std::string& name, const Auth& auth, db::Read read, Done done) {
   const auto asker = asker_of(book_, name, auth);
   if (asker || read.query) {
+    // A request can still be refused for its missing index; a listener that runs cannot.
     read.check = std::make_shared<const ReadAccess>(book_, asker, read.path, read.query, Unindexed::Refused);
   }
   database_.read(name, std::move(read), std::move(done));
 }
 
-// Where namespaces do not spring into being, a write that comes after its removal makes none.
+// Outside of development a write makes no namespace: it may come after the namespace was removed.
 void Guard::put(const std::string& name, db::Write write, Done done) {
   write.only_existing = !options_.dev;
   database_.write(name, std::move(write), std::move(done));
@@ -295,9 +317,11 @@ void Guard::set_rules(const std::string& name, const Auth& auth, std::string tex
     return done(answer_of(db::Error{db::ErrorCode::TooLarge, "The rules are larger than " +
                                                                  std::to_string(kRulesBytesMax) + " bytes."}));
   }
+  // Compiled on this thread; the shard finds it by its digest and need not compile.
   book_->keep(compiled.value());
   db::Write write;
   write.settings.push_back({std::string(db::kRulesSetting), std::move(text)});
+  // Rules and indexes in one commit: no query may find the one without the other.
   write.settings.push_back({std::string(db::kIndexesSetting), db::indexes_text(compiled.value()->index_specs())});
   put(name, std::move(write), std::move(done));
 }
@@ -362,6 +386,7 @@ void Guard::explain(const std::string& name, const Auth& auth, const Auth& as, T
     return done({});
   }
   db::Write write = trial.write;
+  // A trial asks of rules alone; what else could refuse the write would hide their answer.
   write.preconditions.clear();
   write.access = std::make_shared<const Explainer>(*asker, std::move(trial), std::move(to));
   database_.judge(name, std::move(write), std::move(done));
@@ -406,6 +431,7 @@ db::Result<Figures> Guard::figures(const Auth& auth) const {
 db::Result<bool> Guard::create(const Auth& auth, std::string_view name) {
   if (auth.kind != Auth::Kind::Admin) return denied();
   ASSIGN_OR_RETURN(const std::string stored, db::check_namespace_name(name));
+  // Two callers at once may both hear true: making what is there is no error.
   if (database_.exists(stored)) return false;
   RETURN_IF_ERROR(database_.create(stored));
   return true;
@@ -416,6 +442,7 @@ db::Result<void> Guard::remove(const Auth& auth, std::string_view name) {
   ASSIGN_OR_RETURN(const std::string stored, db::check_namespace_name(name));
   const std::lock_guard lock(kicks_);  // the row of one goes with it, and what is known of it
   RETURN_IF_ERROR(database_.remove(stored));
+  // Only now: until it is removed, its tokens stay revoked.
   revoked_.forget(stored);
   return {};
 }

@@ -1,6 +1,6 @@
 // The one door: whoever serves the network holds a Guard and nothing else of the database. Every read, write and listen
-// names who asks (an Auth) and is judged by the namespace's rules, inside the commit where that matters. Embedders may use
-// it too. Where no rules are set, everyone may do everything in `dev`, otherwise only an admin may.
+// names who asks (an Auth) and is judged by the namespace's rules, inside the commit where that matters. Embedders
+// may use it too. Where no rules are set, everyone may do everything in `dev`, otherwise only an admin may.
 //
 // Thread: any, unless said otherwise. No call waits for the disk; answers come by callback or by Session::take.
 #pragma once
@@ -60,8 +60,8 @@ class Session {
 
   std::function<void()> waker() const;  // calls `wake` as long as the session lasts; any thread
 
-  // What has come, in order, as far as it is ready, some at a time: when that is not all, `wake` is called again. Empty when
-  // nothing is there. The last item of a story may be Ended.
+  // What has come, in order, as far as it is ready, some at a time: when that is not all, `wake` is called again.
+  // Empty when nothing is there. The last item of a story may be Ended.
   std::vector<db::Item> take();
 
   // The client is gone: its listeners go and what it queued by on_disconnect is written. Once; nothing is told after.
@@ -88,7 +88,7 @@ class Session {
   std::map<uint64_t, std::shared_ptr<const ReadAccess>> queries_;  // by request, until it is answered
 };
 
-// What was done since the start and what there is now.
+// What the server has done since its start, and what there is now.
 struct Figures {
   db::Figures database{};
   // Operations that rules were asked about: also listeners that were asked again. Admins are not asked.
@@ -130,21 +130,23 @@ class Guard {
   void write(const std::string& name, const Auth& auth, db::Write write, Done done);
 
   // `wake` is called, on any thread, when take() has gone from nothing to something; it must only pass the word on.
-  // `expired`: what becomes of its reads and listeners once `auth` is past its time; who sees to it in time hears nothing of it.
-  // `replaces`: the session this client had before ("" for none), ended first if it lives (net/wire/protocol.md §8.3).
+  // `expired`: what becomes of its reads and listeners once `auth` is past its time; who sees to it in time hears
+  // nothing of it. `replaces`: the session this client had before ("" for none), ended first if it lives
+  // (net/wire/protocol.md §8.3).
   db::Result<std::unique_ptr<Session>> open(const std::string& name, Auth auth, std::string_view replaces,
                                             std::function<void()> wake, Unindexed unindexed = Unindexed::Noted,
                                             Expired expired = Expired::SignedOut);
 
-  // For admins. The text of the rules in force, as it was set: a string, the answer's value. Errors: PermissionDenied, Io.
+  // For admins. The text of the rules in force, as it was set: a string, the answer's value. Errors:
+  // PermissionDenied, Io.
   void rules(const std::string& name, const Auth& auth, Done done);
   // From one commit to the next the namespace has these rules; listeners that they refuse get Revoked. Compiles on the
   // calling thread. Errors: PermissionDenied; InvalidData, the text is all that is wrong, as lines "LINE:COLUMN: …\n";
   // TooLarge.
   void set_rules(const std::string& name, const Auth& auth, std::string text, Install install, Done done);
 
-  // For admins. The namespace's own indexes, as they were set: the answer's value, a string. Errors: PermissionDenied, Io; of
-  // setting InvalidData, TooLarge.
+  // For admins. The namespace's own indexes, as they were set: the answer's value, a string. Errors:
+  // PermissionDenied, Io; of setting InvalidData, TooLarge.
   void own_indexes(const std::string& name, const Auth& auth, Done done);
   void set_own_indexes(const std::string& name, const Auth& auth, std::string text, Done done);
 
@@ -159,16 +161,17 @@ class Guard {
   // Reads who was kicked before this process. Blocks; before anyone is served. Errors: Io, Corruption.
   db::Result<void> load_revoked();
 
-  // What would be said to `as` of that, and why: is in `to` once it is answered, if that is ok. For admins, and in `dev`
-  // for everyone. Errors: PermissionDenied; what else would refuse the write.
+  // Whether `as` might do what `trial` says, and why: in `to` once `done` is called with an ok answer. For admins,
+  // and in `dev` for everyone. Errors: PermissionDenied; what else would refuse the write.
   void explain(const std::string& name, const Auth& auth, const Auth& as, Trial trial, std::shared_ptr<Explanation> to,
                Done done);
 
-  // For admins, and in `dev` for everyone: a list of {at, by, complete, built}, the answer's value. `built`: the last path that
-  // has its row, until it is complete. Errors: PermissionDenied, Io.
+  // For admins, and in `dev` for everyone: a list of {at, by, complete, built}, the answer's value. `built`: the last
+  // path that has its row, until it is complete. Errors: PermissionDenied, Io.
   void indexes(const std::string& name, const Auth& auth, Done done);
 
-  // What of the rules was evaluated since they were set or the server was started; null: nothing. Counted in `dev` alone.
+  // How often each part of the rules was evaluated since they were set or the server was started; null: nothing was
+  // counted. Counted in `dev` alone.
   std::shared_ptr<const Coverage> coverage(const std::string& name) const { return book_->coverage(name); }
 
   // For admins. Blocks on the disk; holds up neither reads nor writes. Errors: PermissionDenied.

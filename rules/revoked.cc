@@ -1,3 +1,5 @@
+// Who was signed out, in memory for all namespaces and in one row of settings for each. It is asked for every token, so
+// the usual answer, that nobody was ever signed out, costs one atomic look and no lock.
 #include "rules/revoked.h"
 
 #include <algorithm>
@@ -29,6 +31,7 @@ bool Revoked::covers(std::string_view space, std::string_view uid, std::optional
     if (users == spaces_.end()) return false;
     const auto since = users->second.find(uid);
     if (since == users->second.end()) return false;
+    // The usual case ends here, under the shared lock.
     if (since->second - now <= db::kClockStepBackMax) return !issued || *issued <= since->second;
   }
   const std::unique_lock lock(mutex_);
@@ -36,6 +39,7 @@ bool Revoked::covers(std::string_view space, std::string_view uid, std::optional
   if (users == spaces_.end()) return false;
   const auto since = users->second.find(uid);
   if (since == users->second.end()) return false;
+  // Looked up again, for another thread may have changed it between the two locks.
   since->second = std::min(since->second, now);
   return !issued || *issued <= since->second;
 }
@@ -44,9 +48,12 @@ std::string Revoked::add(const std::string& space, const std::string& uid, std::
   const std::unique_lock lock(mutex_);
   Users& users = spaces_[space];
   users[uid] = now;
+  // Longer ago than any token should live.
   std::erase_if(users, [&](const auto& one) { return one.second < now - kRevokedKept; });
   is_empty_.store(false, std::memory_order_release);
   std::string row = row_of(users);
+  // The row has to fit into one setting. Who was signed out first goes first: their old tokens are the likeliest to
+  // have ended.
   while (users.size() > kRevokedMax || row.size() > db::kSettingBytesMax) {
     users.erase(
         std::min_element(users.begin(), users.end(), [](const auto& a, const auto& b) { return a.second < b.second; }));
@@ -75,6 +82,7 @@ db::Result<void> Revoked::load(const std::string& space, std::string_view row) {
       }
     }
     if (!users.empty()) is_empty_.store(false, std::memory_order_release);
+    // What could be read is in force, also when another entry could not: the caller hears of the damage all the same.
     if (is_whole) return {};
   }
   return db::Error{db::ErrorCode::Corruption, "who was signed out of " + space + " can't be read"};

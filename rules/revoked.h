@@ -24,16 +24,17 @@ inline constexpr std::chrono::hours kRevokedKept{24 * 30};  // longer than any t
 
 class Revoked {
  public:
-  // Tokens issued in that second count as issued before: whoever comes at once with a new one is asked for a newer one.
-  // Who was signed out later than `now`, by more than db::kClockStepBackMax, was so by a clock that was ahead: from the first
-  // question on it counts as done `now`, or they would stay out until that future moment.
+  // Whether a token of the user that was issued then is revoked. A token of the very second in which the user was
+  // signed out counts as older: its owner is asked for a newer one. When the sign-out lies ahead of `now` by more
+  // than db::kClockStepBackMax, the clock was ahead at that time: from this call on it counts as done `now`, or the
+  // user would stay out until that future moment.
   bool covers(std::string_view space, std::string_view uid, std::optional<std::chrono::seconds> issued,
               std::chrono::seconds now);
 
-  // From here on it covers what was issued up to `now`. The row as it is then.
+  // From here on covers() is true for tokens issued up to `now`. Returns the row to be written.
   std::string add(const std::string& space, const std::string& uid, std::chrono::seconds now);
   void forget(const std::string& space);  // it is gone
-  // What add() returned once. Errors: Corruption.
+  // Takes in a row that add() returned before. Errors: Corruption.
   db::Result<void> load(const std::string& space, std::string_view row);
 
  private:

@@ -1,3 +1,5 @@
+// Compiled rules by the digest of their text, in a list by last use. Namespaces with equal rules share one Ruleset,
+// and a namespace whose rules change simply asks for another digest: nothing is ever invalidated.
 #include "rules/rulebook.h"
 
 #include "db/model/hash.h"
@@ -14,6 +16,7 @@ db::Result<std::shared_ptr<const Ruleset>> Rulebook::in_force(const db::Settings
       return found->second->second;
     }
   }
+  // Compiled without the lock: two threads may do it at once, and keep() takes the first.
   ASSIGN_OR_RETURN(auto text, settings.text(db::kRulesSetting));
   if (!text) return db::Error{db::ErrorCode::Corruption, "the namespace's rules are named and not there"};
   auto compiled = Ruleset::compile(std::move(*text));
@@ -28,6 +31,7 @@ db::Result<std::shared_ptr<const Ruleset>> Rulebook::in_force(const db::Settings
 void Rulebook::keep(std::shared_ptr<const Ruleset> ruleset) {
   std::string digest = db::text_digest(ruleset->text());
   const std::lock_guard lock(mutex_);
+  // The one that is there may be in use already; two Rulesets of one text would be counted apart.
   if (by_digest_.contains(digest)) return;
   kept_.emplace_front(digest, std::move(ruleset));
   by_digest_.emplace(std::move(digest), kept_.begin());
@@ -42,6 +46,7 @@ std::shared_ptr<Coverage> Rulebook::coverage(std::string_view space, const std::
   auto found = covered_.find(space);
   if (found == covered_.end()) found = covered_.emplace(space, std::pair<std::shared_ptr<const Ruleset>, std::shared_ptr<Coverage>>()).first;
   auto& [of, counts] = found->second;
+  // New rules begin new counts; whoever holds the old ones may count on in them, and nobody reads that.
   if (of != ruleset) {
     of = ruleset;
     counts = std::make_shared<Coverage>(ruleset);

@@ -49,7 +49,7 @@ class Rulebook {
   Verdicts& verdicts() { return verdicts_.mine(); }
   const db::PerThread<Verdicts>& all_verdicts() const { return verdicts_; }
 
-  // Of a namespace's rules in force when they were last asked; null when nothing is counted.
+  // The counts of the namespace's rules that were in force when they were last asked; null when nothing is counted.
   std::shared_ptr<Coverage> coverage(std::string_view space, const std::shared_ptr<const Ruleset>& ruleset);
   std::shared_ptr<Coverage> coverage(std::string_view space) const;  // null: nothing was asked yet
 

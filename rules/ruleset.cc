@@ -1,3 +1,26 @@
+// A rules document compiled to a tree of nodes, and how a decision walks it.
+//
+//   rules ─ .read                      Node: one for each key of the document; `any` stands for "$room"
+//     └ rooms ─ .write
+//         └ $room ─ .validate          a key takes the child of its name, else `any`, else the rules end here
+//             └ topic ─ .validate
+//
+//   read  /rooms/tea/topic    rules ─▶ rooms ─▶ $room ─▶ topic            the first .read that holds grants it
+//   write /rooms/tea = v      rules ─▶ rooms ─▶ $room                     the first .write that holds grants it; each
+//                                              └─▶ topic, where v has it  .validate on the way and below must hold
+//
+// What must hold:
+// - A grant can't be taken back below, and a .write that is not reached grants nothing. So one walk from the root
+//   decides.
+// - .validate is asked of what is there afterwards, and never of what was removed (valid()). Below the written place
+//   only what was written is visited, and of the rules only branches that have a .validate (validates_below): a large
+//   write under rules without .validate costs nothing here.
+// - Only Outcome::True counts. A rule that failed is not false: `!` has no second chance to make it true.
+// - All locations of one write are one operation: one Evaluator with one budget, on the tree after all of them.
+// - begin() may say no only where no rule asks for newData, for the tree after does not exist yet. What it granted is
+//   not asked again (Question::granted).
+//
+// Compiling collects all mistakes and sorts them by place: who wrote the document sees them all at once.
 #include "rules/ruleset.h"
 
 #include <fmt/format.h>
@@ -14,6 +37,7 @@
 namespace hearth::rules {
 
 // A node of the rules, for a path or a pattern of paths.
+// Plain pointers to rules: Ruleset::rules_ owns them, in the order of the document, for coverage.
 struct Ruleset::Node {
   const Rule* read = nullptr;
   const Rule* write = nullptr;
@@ -22,6 +46,7 @@ struct Ruleset::Node {
   std::vector<std::string> orders;  // `.indexOn`
   std::unique_ptr<Node> any;     // `$name`: of children without a name here
   bool validates_below = false;  // somewhere below
+  // A name goes before `$name`, also when the named node has no rule of its own.
   const Node* child(std::string_view key) const {
     const auto found = children.find(key);
     return found != children.end() ? found->second.get() : any.get();
@@ -67,6 +92,7 @@ class Ruleset::Compiler {
         mistake(member.at, member.key == "rules" ? "Duplicate key 'rules'." : "Expected 'rules' property.");
       }
     }
+    // A missing "rules" is said once: another property in its place was told already.
     if (rules == nullptr) {
       if (mistakes_.empty()) mistake(document.at, "Expected 'rules' property.");
       return;
@@ -111,6 +137,7 @@ class Ruleset::Compiler {
     if (is_any && to.any != nullptr) {
       return mistake(member.at, "Cannot have multiple default rules ('" + any_name + "' and '" + member.key + "').");
     }
+    // keys_ and captures_ are the way to the node that is read: a rule's `$names` are bound by depth.
     keys_.push_back(member.key);
     if (is_any) captures_.push_back({member.key, static_cast<uint32_t>(keys_.size() - 1)});
     std::unique_ptr<Node> child = read_node(member.value);
@@ -144,6 +171,8 @@ class Ruleset::Compiler {
     }
     for (Mistake& found : parsed.mistakes) {
       // Where the part stands in the document; a literal true or false has nowhere to go wrong.
+      // Mistakes know a byte of the expression; `origins` says which byte of the document it came from, escapes
+      // counted.
       const size_t at = std::min(found.at, value.origins.empty() ? 0 : value.origins.size() - 1);
       mistake(value.origins.empty() ? value.at : value.origins[at], std::move(found.what));
     }
@@ -154,7 +183,7 @@ class Ruleset::Compiler {
     return to_.rules_.back().get();
   }
 
-  static bool asks_after(const Expression& expression) {  // at most kHeightMax deep
+  static bool asks_after(const Expression& expression) {  // at most kExpressionDepthMax deep
     return expression.op == Operator::NewData ||
            std::any_of(expression.operands.begin(), expression.operands.end(),
                        [](const auto& operand) { return operand != nullptr && asks_after(*operand); });
@@ -222,7 +251,8 @@ db::Result<std::shared_ptr<const Ruleset>> Ruleset::compile(std::string text) {
 
 // --- deciding ---
 
-// One path with its keys, and the length of the encoding of each of its prefixes.
+// One path with its keys, and the encoded length of each of its prefixes: so a Place at any depth is a view, and no
+// copy.
 namespace {
 
 struct Way {
@@ -275,6 +305,7 @@ class Ruleset::Decision {
     const Way way(*target.path);
     const std::vector<const Rule*> rules = write_rules(way);
     const auto asks_after = [](const Rule* rule) { return rule != nullptr && rule->asks_after; };
+    // Perhaps, then: a rule further down may still grant it by looking at newData.
     if (std::any_of(rules.begin(), rules.end(), asks_after)) return true;
     for (size_t depth = 0; depth < rules.size(); ++depth) {
       if (rules[depth] == nullptr) continue;
@@ -296,6 +327,7 @@ class Ruleset::Decision {
         ASSIGN_OR_RETURN(is_granted, holds(*node->write, way.at(depth)));
         if (is_granted) grant = node->write;
       }
+      // Also above the written place: a write below may break what a .validate above asks for.
       if (node->validate != nullptr) {
         ASSIGN_OR_RETURN(const bool is_valid, valid(*node, way.at(depth)));
         if (!is_valid) return false;
@@ -304,6 +336,7 @@ class Ruleset::Decision {
       node = node->child(way.keys[depth]);
     }
     if (!is_granted) return no_grant(target);
+    // A written priority has nothing below it.
     if (node != nullptr && node->validates_below && target.slot == db::Slot::Value) {
       keys_ = way.keys;
       encoded_ = way.encoded;
@@ -315,7 +348,7 @@ class Ruleset::Decision {
   }
 
  private:
-  // By depth, from the root on; null where there is none.
+  // The .write rules on the way, by depth from the root; null where a place has none.
   std::vector<const Rule*> write_rules(const Way& way) const {
     std::vector<const Rule*> rules;
     const Node* node = rules_.root_.get();
@@ -342,6 +375,7 @@ class Ruleset::Decision {
       question_.explanation->add(std::move(told), rule.source);
     }
     ASSIGN_OR_RETURN(const Outcome outcome, evaluator_.evaluate(*rule.expression, rule.source, place));
+    // Over the budget every outcome means nothing: the operation is refused as too large, and not as denied.
     if (auto spent = evaluator_.spent()) return *std::move(spent);
     return outcome == Outcome::True;
   }
@@ -375,6 +409,7 @@ class Ruleset::Decision {
 
   // Validates what was written below keys_: the written value and the rules, as far as they go together.
   db::Result<bool> descend(const Node& node, const db::Value& value) {
+    // Without `$name` only the named children can have rules: they are fewer than the written ones, mostly.
     if (node.any == nullptr) {
       for (const auto& [key, child] : node.children) {
         if (child->validate == nullptr && !child->validates_below) continue;
@@ -455,7 +490,7 @@ db::Result<bool> Ruleset::may_write(const db::TreeView& before, const db::TreeVi
                                     std::span<const Target> targets, const Question& question) const {
   Decision decision(*this, question, before, &after, written_by(targets));
   if (targets.empty() && question.explanation != nullptr) question.explanation->reason = "an update of nothing changes nothing";
-  // Who wants to be told why is told of all rules.
+  // An explanation shows all rules, so it skips nothing that begin() has found.
   const std::vector<bool>* granted = question.explanation == nullptr ? question.granted : nullptr;
   for (size_t i = 0; i < targets.size(); ++i) {
     ASSIGN_OR_RETURN(const bool is_allowed, decision.write(targets[i], granted != nullptr && (*granted)[i]));

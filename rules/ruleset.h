@@ -28,7 +28,7 @@ struct Target {
   const db::Value* value;
 };
 
-// What `.indexOn` says of the children of the paths that a pattern matches.
+// An `.indexOn`: the orders of the children of all paths that the pattern matches.
 struct IndexedPath {
   std::vector<std::string> pattern;  // keys; a `$name` matches any
   std::vector<std::string> orders;   // child paths as written, or ".value"
@@ -55,8 +55,9 @@ class Ruleset {
 
   // Errors of both: Io, of the trees.
   db::Result<bool> may_read(const db::TreeView& tree, const db::Path& path, const Question& question) const;
-  // Whether the write may be, as far as can be said without the tree after it: false where no `.write` rule grants a target
-  // and none of them asks for that tree. Stops at the first such target. Says in Question::granted what it found.
+  // Whether the write may be, as far as can be said without the tree after it: false where no `.write` rule grants a
+  // target and none of them asks for that tree. Stops at the first such target. Says in Question::granted what it
+  // found.
   db::Result<bool> may_begin(const db::TreeView& before, std::span<const Target> targets, const Question& question) const;
   // All targets are one operation: each is judged on the tree after all of them.
   db::Result<bool> may_write(const db::TreeView& before, const db::TreeView& after, std::span<const Target> targets,
@@ -67,7 +68,7 @@ class Ruleset {
   // Whether `.indexOn` of the path names that order of its children: a child path, or ".value".
   bool has_index(const db::Path& path, std::string_view order) const;
 
-  // Of the document, in its order; for coverage. Expressions have the ids 0 to expression_count().
+  // The rules in the order of the document, for coverage. Expressions have the ids 0 to expression_count().
   const std::vector<std::unique_ptr<Rule>>& rules() const { return rules_; }
   uint32_t expression_count() const { return expression_count_; }
 

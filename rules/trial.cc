@@ -1,3 +1,5 @@
+// A question of the kind "what if", from JSON to the request that it stands for. Paths, values and overlaps are
+// checked by the functions that real requests pass, so a trial is refused exactly where they would be.
 #include "rules/trial.h"
 
 #include "db/model/json.h"
@@ -17,6 +19,7 @@ Error bad_question() {
 db::Result<void> read_write(const db::JsonNode& path, const db::JsonNode& value, Trial& trial) {
   trial.kind = Trial::Kind::Write;
   // The path may name a .priority, as any write's.
+  // Twice: the value's limits depend on the path, and whether it is a priority's value on the path's end.
   ASSIGN_OR_RETURN(db::Overwrite place, db::make_overwrite(*path.string(), db::Value()));
   ASSIGN_OR_RETURN(db::Value to, value.to_value(place.path));
   ASSIGN_OR_RETURN(db::Overwrite overwrite, db::make_overwrite(*path.string(), std::move(to)));

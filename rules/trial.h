@@ -1,4 +1,4 @@
-// Something that is not done, to see whether it might be.
+// A request that is not carried out: would the rules allow it?
 //
 //   question := {"read": path, "auth": auth}
 //             | {"write": path, "value": json, "auth": auth}            null deletes

@@ -41,6 +41,7 @@ class Search {
 }  // namespace
 
 std::vector<std::string> warnings_of(std::string_view document) {
+  // A document with mistakes is refused anyway, and Ruleset::compile says why.
   const auto parsed = parse_text(document);
   if (!parsed.ok()) return {};
   Search search(document);

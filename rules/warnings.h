@@ -1,4 +1,5 @@
-// What a rules document says that is right and likely not meant: told when it is uploaded or checked, and changes nothing. Pure.
+// Warnings: what a rules document says that is correct but probably not meant. They are told when it is uploaded or
+// checked, and change nothing. Pure.
 #pragma once
 
 #include <string>
@@ -7,7 +8,8 @@
 
 namespace hearth::rules {
 
-// Each as "LINE:COLUMN: what", without a line's end. Nothing of a document that is wrong: that is said by Ruleset::compile.
+// Each as "LINE:COLUMN: what", without a line's end. Nothing of a document that is wrong: that is said by
+// Ruleset::compile.
 std::vector<std::string> warnings_of(std::string_view document);
 
 }  // namespace hearth::rules

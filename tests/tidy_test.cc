@@ -62,7 +62,7 @@ const std::map<std::string, std::set<std::string>> kLibraries = {
     {"openssl/", {"db/dump", "db/model", "net/auth", "net/http", "rules", "tools", "tools/bench", "tests"}},
     {"spdlog/", {"net/http"}},
     {"prometheus/", {"net/admin"}},
-    {"CLI/", {"tools"}},
+    {"CLI/", {"tools", "tools/bench"}},
     {"cjose/", {"net/auth", "tests"}},
     {"curl/", {"net/http", "tools"}},
     {"catch2/", {"tests"}},

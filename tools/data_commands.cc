@@ -12,8 +12,6 @@
 //
 // watch() reads an event stream without end. It comes back by itself with the last id it saw, so each change is
 // printed once (net/rest/event_stream.cc, Resume); it backs off like an SDK, and any event resets that.
-#include "tools/data_commands.h"
-
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -21,13 +19,20 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <iterator>
+#include <memory>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "db/model/json.h"
+#include "tools/commands.h"
 #include "tools/dump_file.h"
+#include "tools/rest_client.h"
 #include "tools/rules_file.h"
 
 namespace hearth::tools {
@@ -60,14 +65,26 @@ void print_bytes(std::string_view bytes) {
 
 std::string text_of(std::istream& from) { return {std::istreambuf_iterator<char>(from), {}}; }
 
-}  // namespace
-
+// A value of the command line: JSON, or else a string.
 std::string json_of(const std::string& text) {
   if (db::JsonDocument::parse(text).ok()) return text;
   std::string quoted;
   db::append_json_string(text, quoted);
   return quoted;
 }
+
+// Events of a stream, from bytes as they come (SSE). Pure.
+class EventLines {
+ public:
+  struct Event {
+    std::string name, data, id;
+  };
+  std::vector<Event> add(std::string_view bytes);
+
+ private:
+  std::string held_;
+  Event event_;
+};
 
 // A line may come in pieces, so what has no line end yet is held. An empty line ends an event; lines without ": "
 // mean nothing to us.
@@ -93,11 +110,59 @@ std::vector<EventLines::Event> EventLines::add(std::string_view bytes) {
   return whole;
 }
 
-DataCommands::DataCommands(CLI::App& program) {
+// The flags of all of them. The command line names one, which then runs.
+class DataCommands : public std::enable_shared_from_this<DataCommands> {
+ public:
+  explicit DataCommands(Chosen& chosen) : chosen_(chosen) {}
+
+  void add_to(CLI::App& program);  // the program owns this from then on
+
+ private:
+  CLI::App* add(CLI::App& parent, const std::string& name, const std::string& text, std::function<int()> run);
+  void add_reads(CLI::App& program);
+  void add_writes(CLI::App& program);
+  void add_files(CLI::App& program);
+  void add_namespaces(CLI::App& program);
+
+  int get() const;
+  int write(const std::string& method) const;
+  int remove() const;
+  int watch() const;
+  int import_file() const;
+  int export_file() const;
+  int list_namespaces() const;
+  int create_namespace() const;
+  int delete_namespace() const;
+
+  Chosen& chosen_;
+  Target target_;
+  std::string path_ = "/";
+  bool json_ = false;
+  // get
+  bool shallow_ = false, export_ = false, pretty_ = false;
+  std::string order_by_, start_at_, end_at_, equal_to_;
+  size_t limit_to_first_ = 0, limit_to_last_ = 0;
+  // set, update, push
+  std::string value_, file_;
+  // watch
+  size_t count_ = 0;
+  // namespace
+  std::string name_;
+  bool yes_ = false;
+  // import, export
+  bool replace_ = false;
+  std::string out_;
+};
+
+void DataCommands::add_to(CLI::App& program) {
   add_reads(program);
   add_writes(program);
   add_files(program);
   add_namespaces(program);
+  for (const char* name : {"get", "watch", "set", "update", "push", "remove", "import", "export"}) {
+    add_chapter(*program.get_subcommand(name), "data-commands");
+  }
+  add_chapter(*program.get_subcommand("namespace"), "service");
 }
 
 // Every command has the same five options. run() is called after parsing, so that errors of the command line come
@@ -109,7 +174,7 @@ CLI::App* DataCommands::add(CLI::App& parent, const std::string& name, const std
   command->add_option("--token", target_.token, "A credential (HEARTH_TOKEN)");
   command->add_option("--data", target_.data, "The server's data folder, for the admin secret in it")->capture_default_str();
   command->add_flag("--json", json_, "For scripts: nothing but JSON on standard output");
-  command->callback([this, run = std::move(run)] { chosen_ = run; });
+  command->callback([self = shared_from_this(), run = std::move(run)] { self->chosen_.run = run; });
   return command;
 }
 
@@ -389,5 +454,9 @@ int DataCommands::list_namespaces() const {
   if (json_) fmt::print("{}]\n", names);
   return 0;
 }
+
+}  // namespace
+
+void add_data_commands(CLI::App& program, Chosen& chosen) { std::make_shared<DataCommands>(chosen)->add_to(program); }
 
 }  // namespace hearth::tools

@@ -8,24 +8,50 @@
 // the digest that is printed is of the rows, so it can be compared with what `restore` and `dump verify` print.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
 #include <stdexcept>
+#include <string>
 
 #include "db/base/clock.h"
 #include "db/base/random.h"
 #include "db/database.h"
 #include "db/dump/folder.h"
 #include "db/model/json.h"
+#include "tools/commands.h"
 #include "tools/dump_file.h"
-#include "tools/flags.h"
 #include "tools/or_throw.h"
 #include "tools/progress.h"
 #include "tools/rest_client.h"
 
 namespace hearth::tools {
 namespace {
+
+struct DumpFlags {
+  std::string out;   // "-": standard output
+  std::string url = usual_url();
+  std::string token = env("HEARTH_TOKEN");
+  std::string data;  // a folder, instead of the url
+  std::string space;
+  std::string path;
+  db::DumpFormat format = db::DumpFormat::Native;
+  std::string file;  // verify
+};
+
+struct RestoreFlags {
+  std::string file;  // "-": standard input
+  std::string url = usual_url();
+  std::string token = env("HEARTH_TOKEN");
+  std::string data;  // a folder, instead of the url
+  std::string space;
+  std::optional<std::string> into;
+  bool replace = false;
+};
 
 constexpr size_t kUploadPieceBytes = 8u << 20;
 
@@ -192,8 +218,6 @@ std::vector<db::RestoredTree> restore_server(const RestoreFlags& flags, InputFil
   return restored_of(ask_ok(server, asked));
 }
 
-}  // namespace
-
 int dump(const DumpFlags& flags) {
   if (flags.out.empty()) throw std::runtime_error("--out is required: the file to write, or - for standard output");
   db::DumpRequest request;
@@ -241,6 +265,55 @@ int restore(const RestoreFlags& flags) {
   }
   fmt::print("{} is restored: {}\n", flags.file, figures(file.byte_count(), leaves, progress.time()));
   return 0;
+}
+
+}  // namespace
+
+void add_dump(CLI::App& program, Chosen& chosen) {
+  const auto flags = std::make_shared<DumpFlags>();
+  CLI::App* command = program.add_subcommand("dump", "Writes namespaces to a file, as they are at one moment");
+  command->add_option("--out", flags->out, "The file; '-': standard output");
+  add_server(*command, flags->url, flags->token);
+  command->add_option("--data", flags->data, "A data folder that no server has open, instead of --url");
+  command->add_option("--ns", flags->space, "The namespace; without it, all");
+  command->add_option("--path", flags->path, "Of the namespace the tree at this path alone");
+  static const std::map<std::string, db::DumpFormat> formats = {{"native", db::DumpFormat::Native},
+                                                                {"json", db::DumpFormat::Json}};
+  command
+      ->add_option("--format", flags->format,
+                   "'native': compressed and checked, with settings; 'json': of one namespace, as Firebase exports it")
+      ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case).description("native|json"))
+      ->default_str("native");
+  CLI::App* verify = command->add_subcommand("verify", "Reads a dump to its end and says what is in it");
+  verify->add_option("file", flags->file, "The dump, native or JSON; '-': standard input")->required();
+  command->footer(
+      R"(The file appears under its name when it is whole; until then it is FILE.part.
+
+Exit status: 0, or 1 with one line that says what is wrong.)");
+  command->callback([flags, &chosen, command] {
+    const bool verifies = !command->get_subcommands().empty();
+    chosen.run = [flags, verifies] { return verifies ? verify_dump(*flags) : dump(*flags); };
+  });
+  add_chapter(*command, "dump");
+}
+
+void add_restore(CLI::App& program, Chosen& chosen) {
+  const auto flags = std::make_shared<RestoreFlags>();
+  CLI::App* command = program.add_subcommand("restore", "Fills namespaces from a dump or a JSON file: all of it, or nothing");
+  command->add_option("file", flags->file, "The dump, or JSON as Firebase exports it; '-': standard input")->required();
+  add_server(*command, flags->url, flags->token);
+  command->add_option("--data", flags->data, "A data folder that no server has open, made when missing; instead of --url");
+  command->add_option("--ns", flags->space,
+                      "Of JSON or a dump of one namespace: its name from now on. Of a dump of several: which one");
+  command->add_option("--into", flags->into, "The path where the tree goes; without it, where it was taken from");
+  command->add_flag("--replace", flags->replace, "Replace the data that is there; without it, that is refused");
+  command->footer(
+      R"(The file is read to its end and checked before anyone sees anything of it. A native dump of a whole namespace brings its
+rules and indexes with it; JSON and the dump of a path do not.
+
+Exit status: 0, or 1 with one line that says what is wrong, and nothing is changed.)");
+  command->callback([flags, &chosen] { chosen.run = [flags] { return restore(*flags); }; });
+  add_chapter(*command, "dump");
 }
 
 }  // namespace hearth::tools

@@ -9,20 +9,33 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "db/model/json.h"
-#include "tools/flags.h"
+#include "tools/commands.h"
 #include "tools/rules_file.h"
 #include "tools/service.h"
 #include "tools/temporary_folder.h"
 
 namespace hearth::tools {
 namespace {
+
+struct ExecFlags {
+  std::vector<std::string> words;  // the command
+  std::string rules;
+  std::string import;  // a JSON file
+  std::string space = "default";
+  uint16_t port = 0;
+  std::string log_level = "error";
+};
 
 constexpr int kPassedOn[] = {SIGINT, SIGTERM, SIGHUP};
 volatile sig_atomic_t child = -1;
@@ -70,8 +83,6 @@ int run(const ExecFlags& flags, const std::string& url) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-}  // namespace
-
 int exec(const ExecFlags& flags) {
   hold_back(SIG_BLOCK);  // a signal that ended us now would leave the folder behind
   const TemporaryFolder folder;
@@ -94,6 +105,29 @@ int exec(const ExecFlags& flags) {
   const int status = run(flags, service.url());
   service.stop();
   return status;
+}
+
+}  // namespace
+
+void add_exec(CLI::App& program, Chosen& chosen) {
+  const auto flags = std::make_shared<ExecFlags>();
+  CLI::App* command = program.add_subcommand(
+      "exec", "Runs a command with a throw-away development server: FIREBASE_DATABASE_EMULATOR_HOST tells it where");
+  command->add_option("--rules", flags->rules, "A file of security rules")->check(CLI::ExistingFile);
+  command->add_option("--import", flags->import, "A JSON file that --namespace begins with")->check(CLI::ExistingFile);
+  command->add_option("--namespace", flags->space, "The namespace of --import, and of clients that name none")
+      ->capture_default_str();
+  command->add_option("--port", flags->port, "0 picks a free one")->capture_default_str();
+  command->add_option("--log-level", flags->log_level, "What is logged on standard error; 'warn' tells why rules deny")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
+      ->capture_default_str();
+  command->add_option("command", flags->words, "The command and its arguments, behind --")->required();
+  command->positionals_at_end();
+  command->callback([flags, &chosen] {
+    chosen.run = [flags] { return exec(*flags); };
+    chosen.keeps_descriptor_limit = true;  // the command that it runs has the limit that it would have without us
+  });
+  add_chapter(*command, "rules");
 }
 
 }  // namespace hearth::tools

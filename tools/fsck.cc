@@ -4,16 +4,24 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "db/model/json.h"
-#include "tools/flags.h"
+#include "tools/commands.h"
 
 namespace hearth::tools {
 namespace {
+
+struct FsckFlags {
+  std::string data = "hearth-data";
+  bool repair = false;
+  bool json = false;
+};
 
 std::string json_list(const std::vector<std::string>& texts) {
   std::string list = "[";
@@ -23,8 +31,6 @@ std::string json_list(const std::vector<std::string>& texts) {
   }
   return list + "]";
 }
-
-}  // namespace
 
 int fsck(const FsckFlags& flags) {
   const bool shows = ::isatty(STDERR_FILENO) == 1 && !flags.json;
@@ -53,6 +59,22 @@ int fsck(const FsckFlags& flags) {
     fmt::print("{}\n", flags.repair ? "Data cannot be made up: restore a backup." : "--repair makes indexes again.");
   }
   return is_well ? 0 : 1;
+}
+
+}  // namespace
+
+void add_fsck(CLI::App& program, Chosen& chosen) {
+  const auto flags = std::make_shared<FsckFlags>();
+  CLI::App* command = program.add_subcommand("fsck", "Goes through a data folder, and says what in it cannot be");
+  command->add_option("--data", flags->data, "The folder; no server has it open")->capture_default_str();
+  command->add_flag("--repair", flags->repair, "Removes indexes that are wrong; they are built again when next used");
+  command->add_flag("--json", flags->json, "For scripts");
+  command->footer(R"(Reads every row: keys are paths, values are values, none has children, each index has what follows from the data and nothing
+else, and counts what there is. Data that is wrong is told by its path and left as it is: restore a backup.
+
+Exit status: 0 when all is well, 1 when not, also when it has been repaired.)");
+  command->callback([flags, &chosen] { chosen.run = [flags] { return fsck(*flags); }; });
+  add_chapter(*command, "service");
 }
 
 }  // namespace hearth::tools

@@ -2,16 +2,19 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <future>
+#include <memory>
 #include <stdexcept>
+#include <string>
 
 #include "db/database.h"
 #include "db/model/json.h"
 #include "rules/guard.h"
 #include "rules/warnings.h"
-#include "tools/flags.h"
+#include "tools/commands.h"
 #include "tools/or_throw.h"
 #include "tools/rest_client.h"
 #include "tools/rules_file.h"
@@ -19,6 +22,22 @@
 
 namespace hearth::tools {
 namespace {
+
+struct RulesFlags {
+  std::string file;   // check: rules; test: a table of cases
+  std::string rules;  // test, explain --data: a file of rules instead of those that are set
+  bool coverage = false;
+  std::string lcov;  // a file to write
+  // explain
+  std::string url = usual_url();
+  std::string data;  // a folder, instead of the url
+  std::string space;
+  std::string token = env("HEARTH_TOKEN");
+  std::string read, write, update;  // a path: one of them
+  std::string value;                // JSON
+  std::string auth;                 // JSON of the rules' variable; empty: signed out
+  bool json = false;
+};
 
 constexpr std::string_view kSpace = "rules-test";
 
@@ -94,7 +113,7 @@ void write_file(const std::string& path, const std::string& text) {
 }
 
 // Errors alone, so that editors and scripts can read them.
-int check(const RulesFlags& flags) {
+int check_rules(const RulesFlags& flags) {
   try {
     const auto ruleset = load_rules(flags.file);
     for (const std::string& warning : rules::warnings_of(ruleset->text())) fmt::print(stderr, "{}:{} (a warning)\n", flags.file, warning);
@@ -128,7 +147,7 @@ void judge_case(const db::JsonNode& one, size_t number, Scene& scene, const Rule
   fmt::print("FAILED {}\n  expected {}\n{}\n", name, *expect->string(), rules::to_text(explanation));
 }
 
-int test(const RulesFlags& flags) {
+int test_rules(const RulesFlags& flags) {
   const auto document = or_throw(db::JsonDocument::parse(load_json(flags.file)), flags.file);
   const db::JsonNode root = document.root();
   const auto cases = root.is_object() ? root.field("cases") : std::nullopt;
@@ -186,7 +205,7 @@ std::string explain_in_folder(const std::string& question, const RulesFlags& fla
   return flags.json ? rules::to_json(explanation) : rules::to_text(explanation);
 }
 
-int explain(const RulesFlags& flags) {
+int explain_rules(const RulesFlags& flags) {
   const std::string question = question_of(flags);
   std::string told = flags.data.empty() ? explain_at(question, flags) : explain_in_folder(question, flags);
   if (!told.ends_with('\n')) told += '\n';
@@ -196,16 +215,48 @@ int explain(const RulesFlags& flags) {
 
 }  // namespace
 
-int rules_command(const RulesFlags& flags) {
-  switch (flags.command) {
-    case RulesFlags::Command::Check:
-      return check(flags);
-    case RulesFlags::Command::Test:
-      return test(flags);
-    case RulesFlags::Command::Explain:
-      return explain(flags);
+void add_rules(CLI::App& program, Chosen& chosen) {
+  const auto flags = std::make_shared<RulesFlags>();
+  CLI::App* command = program.add_subcommand("rules", "Checks, tests and explains security rules");
+  command->require_subcommand(1);
+
+  CLI::App* check = command->add_subcommand("check", "Compiles a file of rules: errors as FILE:LINE:COLUMN: text");
+  check->add_option("file", flags->file, "The rules")->required()->check(CLI::ExistingFile);
+  check->callback([flags, &chosen] { chosen.run = [flags] { return check_rules(*flags); }; });
+
+  CLI::App* test = command->add_subcommand("test", "Asks the rules a table of questions");
+  test->add_option("file", flags->file, "The table")->required()->check(CLI::ExistingFile);
+  test->add_option("--rules", flags->rules, "The rules, instead of those that the table names")->check(CLI::ExistingFile);
+  test->add_flag("--coverage", flags->coverage, "Print how often each rule was what");
+  test->add_option("--lcov", flags->lcov, "Write the same as an lcov file");
+  test->callback([flags, &chosen] { chosen.run = [flags] { return test_rules(*flags); }; });
+  test->footer(R"(The table is JSON, comments allowed:
+  {
+    "rules": "database.rules.json",          a file beside the table, or the rules themselves
+    "data": {"rooms": {"tea": {"ada": true}}},   or a file
+    "now": 1700000000000,                    the clock, if it matters
+    "cases": [
+      {"name": "members read", "auth": {"uid": "ada"}, "read": "/rooms/tea", "expect": "allow"},
+      {"auth": null, "write": "/rooms/tea/bob", "value": true, "expect": "deny"},
+      {"auth": {"uid": "ada"}, "update": "/", "value": {"rooms/tea/bob": true}, "expect": "allow"}
+    ]
   }
-  return 1;
+A case may have "data" of its own, which stays for those behind it. No case writes anything.
+Exit status: 0 when every case is as expected.)");
+
+  CLI::App* explain = command->add_subcommand("explain", "Says what the rules say of one read or write, and why");
+  add_server(*explain, flags->url, flags->token);
+  explain->add_option("--data", flags->data, "A data folder that no server has open, instead of --url");
+  explain->add_option("--ns", flags->space, "The namespace");
+  explain->add_option("--rules", flags->rules, "With --data: rules to try where none are set")->check(CLI::ExistingFile);
+  explain->add_option("--auth", flags->auth, R"(Who asks, as the rules' variable: {"uid":"ada","token":{}}; without it, nobody)");
+  explain->add_option("--read", flags->read, "A path to read");
+  explain->add_option("--write", flags->write, "A path to set to --value");
+  explain->add_option("--update", flags->update, "A path to update with --value, an object of paths");
+  explain->add_option("--value", flags->value, "JSON");
+  explain->add_flag("--json", flags->json, "For scripts");
+  explain->callback([flags, &chosen] { chosen.run = [flags] { return explain_rules(*flags); }; });
+  add_chapter(*command, "rules");
 }
 
 }  // namespace hearth::tools

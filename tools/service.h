@@ -1,15 +1,60 @@
 // Opens, guards and serves a data folder: what `hearth serve` and `hearth exec` have in common. Thread: one.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "db/database.h"
+#include "net/http/limits.h"
 #include "net/server.h"
+#include "net/wire/limits.h"
 #include "rules/guard.h"
-#include "tools/flags.h"
 
 namespace hearth::tools {
+
+// What `hearth serve` was told.
+struct ServeFlags {
+  bool dev = false;
+  std::string data = "hearth-data";
+  std::optional<std::string> host;  // nothing: both loopback addresses
+  uint16_t port = 9000;             // 0: one that is free
+  std::vector<std::string> namespaces;
+  db::SyncMode sync = db::SyncMode::Group;
+  std::string rules;  // a file: of the namespaces named, and of those that have none of their own
+  std::string indexes;          // a file: of namespaces that have not set their own
+  bool allow_unindexed = false;  // REST answers queries without an index too
+  size_t failed_logins_per_minute = 100;  // guesses of one address; 0: any number
+  std::chrono::milliseconds verify_time_max{100};  // a second, for one address' tokens; 0: any
+  std::vector<std::string> dev_hosts;              // names of this machine, with --dev
+  std::vector<std::string> origins;  // of pages that may use it; none: all
+  uint64_t disk_reserve = 64u << 20;  // bytes
+  net::http::Limits limits;           // of what clients may use up
+  net::wire::Limits wire_limits;
+  bool compress_websockets = false;
+  uint64_t answer_bytes_max = 1024u << 20;
+  uint64_t step_rows_max = 4'000;
+  size_t reads_waiting_max = db::Database::Options().reads_waiting_max;
+  size_t reads_waiting_of_one_max = db::Database::Options().reads_waiting_of_one_max;
+  uint64_t namespace_rows_max = 0;  // 0: any number
+  uint64_t namespace_bytes_max = 0;
+  db::MemoryLimits memory;
+  std::chrono::milliseconds namespace_idle_time{600'000};
+  std::chrono::seconds disconnect_grace{15};
+  std::string auth_config;       // a file: whose signed tokens are believed
+  std::string tls_certificate;   // PEM files; both, or neither for plain HTTP
+  std::string tls_key;
+  std::vector<std::string> trusted_proxies;
+  bool proxy_protocol = false;
+  std::string log_level = "info";
+  std::string log_format = "text";
+  std::optional<uint16_t> metrics_port;  // of its own; nothing: none
+  std::string metrics_host;              // "": both loopback addresses
+  size_t threads = 0;  // that serve connections; 0: as many as there are cores
+};
 
 void start_log(const std::string& level, const std::string& format = "text");  // to standard error
 void ignore_broken_pipes();                // broken pipes become errors of the write

@@ -1,16 +1,31 @@
 // `hearth token`: makes a token, signed with a secret.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <map>
+#include <memory>
 #include <stdexcept>
+#include <string>
 
 #include "db/base/clock.h"
 #include "net/auth/auth_config.h"
 #include "net/auth/key_source.h"
 #include "net/auth/mint.h"
-#include "tools/flags.h"
+#include "tools/commands.h"
 
 namespace hearth::tools {
 namespace {
+
+struct TokenFlags {
+  std::string secret_file;  // or
+  std::string auth_config;  // and
+  std::string issuer;       // of it, by name or `iss`; with secret_file, the `iss`
+  std::string audience;     // with secret_file
+  std::string uid;
+  std::string claims;  // JSON of an object
+  std::chrono::seconds expires{3600};
+};
 
 // A config of the flags alone, so that what is wrong with a secret is said in one place.
 net::Issuer issuer_of_flags(const TokenFlags& flags) {
@@ -44,8 +59,6 @@ net::Issuer issuer_of_config(const TokenFlags& flags) {
       fmt::format("--issuer: {} has a secret for: {}", flags.auth_config, names.empty() ? "none" : names));
 }
 
-}  // namespace
-
 int token(const TokenFlags& flags) {
   if (flags.secret_file.empty() == flags.auth_config.empty())
     throw std::runtime_error("give --secret-file or --auth-config");
@@ -55,6 +68,40 @@ int token(const TokenFlags& flags) {
   if (!made.ok()) throw std::runtime_error(made.error().message);
   fmt::print("{}\n", made.value());
   return 0;
+}
+
+}  // namespace
+
+void add_token(CLI::App& program, Chosen& chosen) {
+  const auto flags = std::make_shared<TokenFlags>();
+  CLI::App* command = program.add_subcommand("token", "Makes a token that a server with --auth-config believes");
+  command->add_option("--uid", flags->uid, "Who the bearer is: auth.uid in the rules")->required();
+  command->add_option("--secret-file", flags->secret_file, "The secret to sign with; spaces at its end do not count")
+      ->check(CLI::ExistingFile);
+  command->add_option("--auth-config", flags->auth_config, "The server's file, instead: it has the secret of --issuer")
+      ->check(CLI::ExistingFile);
+  command->add_option("--issuer", flags->issuer,
+                      "With --secret-file the token's iss; with --auth-config an issuer's name or iss");
+  command->add_option("--audience", flags->audience, "With --secret-file, the token's aud, if the server wants one");
+  command->add_option("--claims", flags->claims, "More that it says, as JSON: auth.token in the rules");
+  command->add_option("--expires", flags->expires, "How long it is good for: a number with s, m, h or d")
+      ->transform(CLI::AsNumberWithUnit(std::map<std::string, int>{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}}))
+      ->default_str("1h");
+  command->footer(R"(The token goes to standard output, alone on a line. It is signed with HS256.
+
+  openssl rand -base64 48 > token.secret
+  echo '{"issuers": [{"issuer": "my-backend", "secret_file": "token.secret"}]}' > auth.json
+  hearth serve --auth-config auth.json --namespace chat &
+  TOKEN=$(hearth token --auth-config auth.json --issuer my-backend --uid ada --claims '{"editor":true}')
+  curl "http://127.0.0.1:9000/rooms/tea.json?ns=chat&auth=$TOKEN"
+
+A plain issuer's token is a custom token as Firebase's admin SDKs make them: {iss, aud, sub, uid, iat, exp, claims}. What
+--claims says is found at auth.token.NAME. For issuers of another shape the claims stand beside the rest, as that provider
+has them. Whoever has the secret can be anybody: keep it where the server and your backend read it, and nowhere else.
+
+Exit status: 0, or 1 with one line that says what is wrong.)");
+  command->callback([flags, &chosen] { chosen.run = [flags] { return token(*flags); }; });
+  add_chapter(*command, "who-may-connect");
 }
 
 }  // namespace hearth::tools

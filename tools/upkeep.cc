@@ -8,9 +8,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -19,7 +21,7 @@
 #include "db/model/json.h"
 #include "db/model/namespace_name.h"
 #include "db/read/stats.h"
-#include "tools/flags.h"
+#include "tools/commands.h"
 #include "tools/or_throw.h"
 #include "tools/progress.h"
 #include "tools/rest_client.h"
@@ -27,7 +29,16 @@
 namespace hearth::tools {
 namespace {
 
-constexpr size_t kBarWidth = 20;
+struct UpkeepFlags {
+  std::string url = usual_url();
+  std::string token = env("HEARTH_TOKEN");
+  std::string data;  // a folder, instead of the url
+  std::string space;
+  std::string path = "/";
+  bool json = false;
+};
+
+constexpr size_t kShareWidth = 20;
 
 // "1.2 MB" for 1234567.
 std::string bytes_text(uint64_t bytes) {
@@ -119,15 +130,13 @@ void tell_sizes(const db::JsonNode& stats) {
     const bool is_top = path == top;
     const std::string name = is_top ? path.slashed() : std::string(2 * (path.depth() - top.depth()), ' ') + std::string(path.last());
     std::string bar = has_bars && !is_top ? " " : "";
-    for (size_t i = 0; has_bars && !is_top && i < static_cast<size_t>(share * kBarWidth + 0.5); ++i) bar += "█";
+    for (size_t i = 0; has_bars && !is_top && i < static_cast<size_t>(share * kShareWidth + 0.5); ++i) bar += "█";
     const uint64_t children = number_in(one, "children");
     fmt::print("{:>10} {:>4.0f} % {:>14} {:>12}  {}{}\n", fmt::format("{}{}", about, bytes_text(bytes)), share * 100,
                fmt::format("{}{}", about, count_text(number_in(one, "leaves"))),
                children == 0 ? "" : fmt::format("{}{}", count_text(children), more), shown(name), bar);
   }
 }
-
-}  // namespace
 
 int stats(const UpkeepFlags& flags) {
   const bool is_online = flags.data.empty();
@@ -177,6 +186,48 @@ int compact(const UpkeepFlags& flags) {
     fmt::print("{} are {} now, after {:.1f} s\n", bytes_text(before), bytes_text(after), progress.time().count());
   }
   return 0;
+}
+
+CLI::App* add_upkeep(CLI::App& program, const char* name, const char* text, UpkeepFlags& flags) {
+  CLI::App* command = program.add_subcommand(name, text);
+  CLI::Option* url = add_server(*command, flags.url, flags.token);
+  command->add_option("--data", flags.data, "A data folder that no server has open, instead of --url")->excludes(url);
+  command->add_flag("--json", flags.json, "For scripts");
+  return command;
+}
+
+}  // namespace
+
+void add_stats(CLI::App& program, Chosen& chosen) {
+  const auto flags = std::make_shared<UpkeepFlags>();
+  CLI::App* command = add_upkeep(program, "stats", "Says how large a tree is and where, and who listens", *flags);
+  command->add_option("path", flags->path, "Of the tree at this path alone")->capture_default_str();
+  command->add_option("--ns", flags->space, "The namespace; without it, the server's default one");
+  command->footer(R"(Below each path its largest children, down to 1 % of the whole. Bytes are those of keys and values, as the limit of a namespace
+counts them. What is small is read; of what is large the store is asked, and '~' marks what is about right. At most 200,000
+rows are read, at whatever size, beside the reads of others. '+' marks a number of children that was not counted to its end.
+
+  hearth stats --ns chat
+  hearth stats /rooms --ns chat
+  hearth stats --data hearth-data --ns chat --json
+
+Listeners and connections are of the whole namespace, and of a running server only.
+
+Exit status: 0, or 1 with one line that says what is wrong.)");
+  command->callback([flags, &chosen] { chosen.run = [flags] { return stats(*flags); }; });
+  add_chapter(*command, "service");
+}
+
+void add_compact(CLI::App& program, Chosen& chosen) {
+  const auto flags = std::make_shared<UpkeepFlags>();
+  CLI::App* command = add_upkeep(program, "compact", "Gives back the room of what was overwritten and removed", *flags);
+  command->footer(R"(All files are written anew, one after the other; until the old ones go, that takes as much room again as the largest part. The
+store does this by and by itself: after much was removed, here it is done now. A running server goes on meanwhile, and shares
+its disk. Of all namespaces. One that is under way goes on when this command ends, and ends when the server is stopped.
+
+Exit status: 0, or 1 with one line that says what is wrong.)");
+  command->callback([flags, &chosen] { chosen.run = [flags] { return compact(*flags); }; });
+  add_chapter(*command, "service");
 }
 
 }  // namespace hearth::tools

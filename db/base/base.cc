@@ -1,3 +1,5 @@
+// The small things of db/base that need a system header: the two clocks, the watch on clock steps, random bytes, and
+// the end of a process whose invariant broke.
 #include <sys/random.h>
 
 #include <chrono>
@@ -12,6 +14,7 @@
 
 namespace hearth::db {
 
+// To stderr: this folder knows no log, and nothing else can be relied on any more.
 void invariant_failed(const char* why, const char* file, int line, const char* function) {
   std::fprintf(stderr, "%s:%d: %s: invariant broken: %s\n", file, line, function, why);
   std::abort();
@@ -29,9 +32,13 @@ namespace {
 constexpr Timestamp kStepMin{1'000};  // a clock that is slewed drifts as far in half an hour, and by little from commit to commit
 }  // namespace
 
+// Two signs of a step: the distance between the two clocks jumped (it was set ahead or back), or the clock is behind
+// the namespace's last commit. Each kind is told once for each step, by whichever namespace is written first; the two
+// flags begin anew with every jump.
 void ClockSteps::note(std::string_view space, Timestamp last, const Times& now) {
   if (!tell_) return;
   const Timestamp distance = now.wall - steady_.now();
+  // exchange(): of several shards that commit at once, one alone sees the jump.
   const Timestamp before(distance_.exchange(distance.count(), std::memory_order_relaxed));
   const bool has_stepped = std::chrono::abs(distance - before) >= kStepMin;
   if (!has_stepped && last <= now.wall) return;
@@ -41,6 +48,7 @@ void ClockSteps::note(std::string_view space, Timestamp last, const Times& now) 
     if (has_stepped) told_still_ = told_followed_ = false;
     if (last <= now.wall || std::exchange(stands_still ? told_still_ : told_followed_, true)) return;
   }
+  // Outside the lock: the callback may log, and must not hold up other shards that commit.
   tell_({stands_still ? ClockStep::Kind::StandsStill : ClockStep::Kind::Followed, last - now.wall, std::string(space)});
 }
 
@@ -60,6 +68,7 @@ uint64_t random_u64() {
   return value;
 }
 
+// Two characters for each byte, so 16 bytes make the 32 characters of a store's id.
 std::string random_hex(size_t bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string raw(bytes, '\0');

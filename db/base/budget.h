@@ -1,4 +1,4 @@
-// Bytes that are held for others, as many as may be. Thread: any.
+// A limit on bytes in flight: take() reserves some, dropping the Lease gives them back. Thread: any.
 #pragma once
 
 #include <atomic>
@@ -9,15 +9,18 @@
 
 namespace hearth::db {
 
-// Held as long as somebody has one.
+// A reservation. Its bytes are given back when the last copy of the pointer goes.
 using Lease = std::shared_ptr<const void>;
 
 class Budget {
  public:
   explicit Budget(uint64_t bytes_max) : state_(std::make_shared<State>(bytes_max)) {}
 
-  // Null when that would be too much. What is larger than all there is may be had when nothing else is.
+  // Null when the reservation would exceed the limit. A request that is larger than the whole limit is granted when
+  // nothing else is reserved: otherwise a large value could never be sent at all.
   Lease take(uint64_t bytes) {
+    // Add first and take back when it was too much: two threads that ask at once can both be refused, and can never
+    // both get the last bytes.
     const uint64_t before = state_->bytes.fetch_add(bytes);
     if (before > 0 && before + bytes > state_->bytes_max) {
       state_->bytes.fetch_sub(bytes);

@@ -19,7 +19,7 @@ class SystemClock final : public Clock {
   Timestamp now() const override;
 };
 
-// For how long something is: nobody sets it, and what it starts from means nothing.
+// A clock for durations: nobody sets it back, and its zero means nothing.
 class SteadyClock final : public Clock {
  public:
   Timestamp now() const override;
@@ -37,8 +37,8 @@ class ManualClock final : public Clock {
   std::atomic<int64_t> now_;
 };
 
-// A clock that stepped back by at most this is waited for: times that are given out stand still until it has caught up. One
-// that stepped back further was wrong before, and is followed at once.
+// When the clock steps back by at most this much, server times stand still until the clock has caught up. When it steps
+// back by more, the clock was wrong before, and server times follow it at once.
 inline constexpr Timestamp kClockStepBackMax{10'000};
 
 // The time to give out after `last`, by a clock that says `wall`.

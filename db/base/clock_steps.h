@@ -1,5 +1,5 @@
-// Tells of each step back of the clock once, though every namespace that is written notices it. That there was a step, ahead
-// or back, is seen by how far the clock is from one that nobody sets. Thread: any.
+// Reports each step back of the clock once, although every namespace that is written notices the step. A step, ahead or
+// back, shows in the distance between the clock and a steady clock, which nobody sets. Thread: any.
 #pragma once
 
 #include <atomic>

@@ -11,7 +11,7 @@
 //
 //          begin(limit)         count…           is_over()?  ─ no ──▶ done, the request took effect
 //   request ────▶ step ─────────▶ … ────────────────┴──── yes ──▶ the readers below fail, nothing took effect, and
-//                                                                 the shard does the request elsewhere (db/shard/shard.h)
+//                                                                 the shard does the request elsewhere (shard.h)
 //
 // Once a step is over its limit, SnapshotView fails each look at the store, so that whatever is under way ends soon. An
 // error may be swallowed on its way up, so whoever began the step asks is_over() and believes that alone. What must not
@@ -71,7 +71,8 @@ class Step {
     if (!is_over_ && whole_ == 0 && done_.exceeds(limit_)) is_over_ = true;
   }
   void count_row(uint64_t bytes) { count({1, bytes, 0}); }
-  // Work that is sure to come, counted before it is done: where that would be too much the step is over, and it is not.
+  // Counts work that is sure to come, before it is done. When the work would exceed the limit, the step is over at
+  // once and the work is not counted: it will be done, and counted, elsewhere.
   void foresee(const Work& work) {
     Work all = done_;
     all += work;
@@ -105,7 +106,7 @@ class Step {
   int whole_ = 0;
 };
 
-// What whoever asks after the end of a step hears. Never told to a client: the request is done elsewhere.
+// The error of every look at the store after the end of a step. No client ever sees it: the request is done elsewhere.
 inline Error step_is_over() { return {ErrorCode::Unavailable, "This takes longer than a shard's thread may work for one request."}; }
 
 }  // namespace hearth::db

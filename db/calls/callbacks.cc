@@ -1,3 +1,15 @@
+// Where the app's callbacks run, and how that ends.
+//
+//   add(task) ─▶ tasks ─▶ our thread: work() ─▶ run_next()            one at a time, in order
+//                   └──▶ the app's `run` ─▶ its loop ─▶ run_next()    each call takes the next task
+//
+// Closing is hard because it may be asked for from within a callback, which can't wait for itself. So each thread
+// knows which callbacks it is in (Frame, a list on its stack): close() and wait_for_others() wait until only those
+// run that are theirs.
+//
+// - The mutex is never held while anything of the app's is called or destroyed: it may call back in here.
+// - The Queue outlives the Callbacks: tasks in the app's loop, and a thread whose callback closed, still hold it.
+// - passing_on counts calls of `run`: when close() returns, none is under way in the app's code.
 #include "db/calls/callbacks.h"
 
 #include <condition_variable>
@@ -13,6 +25,7 @@ struct Callbacks::Queue {
     const Queue* queue;
     const Frame* outer;
   };
+  // Per thread, for all queues: a callback of one database may run within one of another.
   static thread_local const Frame* innermost;
 
   std::mutex mutex;  // Guards all below; not held while anything of the app's is called.
@@ -33,6 +46,7 @@ struct Callbacks::Queue {
    public:
     Running(Queue& queue, std::function<void()> task) : queue_(queue), task_(std::move(task)) { innermost = &frame_; }
     ~Running() {
+      // What the task held goes before it counts as done: its destructors are the app's code too.
       task_ = nullptr;
       innermost = frame_.outer;
       const std::lock_guard lock(queue_.mutex);
@@ -86,6 +100,8 @@ void Callbacks::add(std::function<void()> task) {
     queue_->changed.notify_all();
   }
   if (run_ == nullptr) return;
+  // The task stays in the queue and the app gets a call for it: tasks keep their order, even if the loop mixes up its
+  // calls.
   run_([queue = queue_] { queue->run_next(std::unique_lock(queue->mutex)); });
   const std::lock_guard lock(queue_->mutex);
   --queue_->passing_on;

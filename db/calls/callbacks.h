@@ -1,4 +1,5 @@
-// Where the app's callbacks run, in order: on a thread of ours, one at a time, or where the app passes them. Thread: any.
+// Where the app's callbacks run, in order: on a thread of ours, one at a time, or where the app passes them. Thread:
+// any.
 #pragma once
 
 #include <functional>
@@ -17,11 +18,11 @@ class Callbacks {
   void add(std::function<void()> task);  // once it is closed: dropped
   bool is_here() const;                  // whether a callback is what asks
 
-  // What waits is called first, and what that adds, but no more; in the app's loop, or when a callback closes, all of it is
-  // dropped: nobody could call it meanwhile. When it returns no callback runs, but for the one that called it, and none will.
-  // To be called once.
+  // On our own thread: calls what waits, and what these calls add, but no more. In the app's loop, or when a callback
+  // closes: drops what waits, for nobody could call it meanwhile. When close() returns, no callback runs but the one
+  // that called it, and none will. To be called once.
   void close();
-  void wait_for_others();  // for that: until only callbacks that ask run, and none waits
+  void wait_for_others();  // waits until nothing is queued and only the caller's own callbacks run
 
  private:
   struct Queue;

@@ -1,4 +1,5 @@
-// The way into something that will be closed: who is let in is waited for, and who comes later is not let in. Thread: any.
+// The way into something that will be closed: close() waits for everyone who was let in, and later ones are refused.
+// Thread: any.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
-// Transactions of this process at one path take turns: each would make the others' tries in vain, and whoever is slowest
-// to try again would go away empty-handed. A transaction within another takes none, for it might wait for its own.
-// Thread: any; blocks.
+// Transactions of this process at one path take turns: each would make the others' tries in vain, and whoever is
+// slowest to try again would go away empty-handed. A transaction within another takes none, for it might wait for its
+// own. Thread: any; blocks.
 #pragma once
 
 #include <condition_variable>

@@ -1,3 +1,9 @@
+// Effects become rows, in the overlay of one namespace's tree and in a batch for what stands beside the tree. Nothing
+// is decided here and nothing is asked: the same effects on the same rows give the same rows.
+//
+// A Set is written row by row when few rows are concerned, and else as a sheet (overlay.cc), which reaches the store
+// as one range tombstone and new rows. The border is kPointRowsMax: a tombstone costs every later read a little,
+// erasing a million rows one by one costs this write a lot.
 #include "db/commit/apply.h"
 
 #include "db/commit/disconnect_queue.h"
@@ -8,6 +14,7 @@
 namespace hearth::db {
 namespace {
 
+// `known`: evaluate() has read the old keys already, and they need not be read twice.
 Result<void> apply_set(const Effect& effect, Overlay& tree, const OldRows* known) {
   const std::string base = encode_path(effect.path);
   OldRows read;
@@ -64,6 +71,7 @@ Result<void> apply(const Effect& effect, Pending& to, const OldRows* known) {
       if (effect.value.is_null()) {
         to.tree.erase(std::move(key));
       } else {
+        // The value is a leaf that only carries the priority, whose row is its last.
         to.tree.put(std::move(key), effect.value.row(effect.value.row_count() - 1).leaf);
       }
       return {};

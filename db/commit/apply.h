@@ -22,10 +22,10 @@ struct Pending {
   Overlay& tree;
   Batch& rows;
   std::string& rules;  // Head::rules
-  Indexes* indexes = nullptr;  // not needed for what only sets, of which they follow (db/commit/reindex.h)
+  Indexes* indexes = nullptr;  // may be null where effects only set: follow() adds their index rows
 };
 
-// The keys of what lies at a path, as far as anyone cares.
+// The keys of the rows at and below a path, up to kPointRowsMax of them.
 struct OldRows {
   std::vector<std::string> keys;
   bool more = false;  // than kPointRowsMax

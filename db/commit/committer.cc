@@ -1,3 +1,18 @@
+// The write pipeline of one shard.
+//
+//              ┌────────────── After: what one write would make ─────────────┐
+//   Write ─▶ evaluate ─▶ quota ─▶ follow (indexes) ─▶ tell (listeners) ─▶ accept() ─▶ PendingTree ─▶ commit(): Rows
+//              └─ refused, or its step is over: After is dropped, nothing is to be undone      one batch, one fsync
+//
+//   what a write sees      After.tree ─▶ PendingTree.overlay ─▶ PendingTree.base (durable())
+//                          this write    the group so far        what is on disk, for the whole group
+//
+// - A write is judged on everything that was accepted before it, durable or not. The price: when commit() fails, the
+//   whole group fails, refusals included, for they were judged against writes that will never have happened.
+// - Each write has its own After. An error anywhere, or a step that took too long, leaves the group as it was.
+// - `Tree` (head, plan, hashes, usage) runs ahead of the disk: accept() changes it, commit() makes it true. After a
+//   failed commit it stays ahead; that is harmless, because the store refuses every write until a restart.
+// - tell() runs before accept(), while both trees exist; what it notes is sent only after commit().
 #include "db/commit/committer.h"
 
 #include <algorithm>
@@ -9,6 +24,7 @@ namespace hearth::db {
 namespace {
 
 // A tree whose hashes are remembered.
+// Conditional writes of one path come again and again; accept() forgets what a write touched, so a known hash is right.
 class HashingView final : public TreeView {
  public:
   HashingView(const TreeView& view, Tree& tree) : view_(view), tree_(tree) {}
@@ -38,6 +54,7 @@ class HashingView final : public TreeView {
 }  // namespace
 
 // The settings of a tree with everything accepted so far, and with what a write would add.
+// Newest first: the write's own settings, the group's, then the store's.
 class Committer::GroupSettings final : public Settings {
  public:
   GroupSettings(const Committer& committer, uint32_t number, const std::string& rules, const Batch* added = nullptr)
@@ -59,6 +76,7 @@ class Committer::GroupSettings final : public Settings {
   const Batch* added_;
 };
 
+// Made at the first use in a group, gone with commit(). The members refer to each other, in the order of declaration.
 struct Committer::PendingTree {
   PendingTree(const Committer& committer, Tree& of)
       : tree(of),
@@ -80,7 +98,7 @@ struct Committer::PendingTree {
   bool changed = false;
 };
 
-// What a write makes of a namespace, until it is accepted.
+// The namespace as a write would make it, until the write is accepted.
 struct Committer::After {
   explicit After(const PendingTree& at)
       : tree(at.view), index_rows(static_cast<const TreeView&>(at.index_rows)), indexes{at.tree.plan, index_rows}, rules(at.tree.head.rules) {}
@@ -93,6 +111,7 @@ struct Committer::After {
 };
 
 // The group as rows: names, heads, queues, data, settings, in the order of their tables.
+// The order is that of the keys, which RowSource promises and a file needs.
 class Committer::Rows final : public RowSource {
  public:
   explicit Rows(const Committer& group) : group_(group) {}
@@ -145,7 +164,9 @@ class Committer::Rows final : public RowSource {
   const Committer& group_;
 };
 
-// Everything that a namespace has, gone.
+// Removes everything that a namespace has.
+// Two rows and four range tombstones, however large the namespace is. The number is not used again while this process
+// lives.
 class Committer::AllOf final : public RowSource {
  public:
   explicit AllOf(const Tree& tree) : tree_(tree) {}
@@ -252,6 +273,7 @@ Result<void> Committer::admit(PendingTree& at, const Overlay& after, bool at_res
       return SnapshotView(snapshot, number).scan("", "\xff", row);
     };
   };
+  // The scan is of the durable snapshot, so it may run on another thread, later.
   const Result<void> admitted = at.tree.usage.admit(quota_, at.tree.name, at.view, after, at_rest, scan, in_background_);
   if (!admitted.ok() && admitted.error().code == ErrorCode::TooLarge) counted_.over_quota.add();
   return admitted;
@@ -300,6 +322,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
                                       Timestamp wall, const Tell& tell, Refused refused) {
   RETURN_IF_ERROR(store_.health());
   RETURN_IF_ERROR(load(tree));
+  // Before pending(): whether what is on disk is all there is (quota.cc needs to know).
   const bool at_rest = !dirty(tree);
   PendingTree& at = pending(tree);
   const Times now = Times::after(tree.head.time, wall);
@@ -317,6 +340,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
       break;
     }
     // Each is judged on the state that the ones before it left; one that is refused does not stop the others.
+    // An overlay of its own for each, over what the earlier ones left: a refused one takes nothing along.
     const TreeView& left = after.tree;
     Overlay single(left);
     Pending to{tree.number, single, after.beside, after.rules, nullptr};
@@ -334,9 +358,10 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
     RETURN_IF_ERROR(apply(effect, to));
     all.effects.push_back(std::move(effect));
   }
+  // Nothing changed: no sequence is used, and nobody is told.
   if (all.effects.empty()) return accepted;
   if (quota_.is_set()) {
-    // What was queued for a client's end was taken when it was queued.
+    // Writes of a client's end were admitted when they were queued.
     if (refused == Refused::LeftOut) {
       tree.usage.note(after.tree);
     } else {
@@ -350,6 +375,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
   accepted.changed = std::move(all.changed);
   accepted.configures = all.configures;
   if (tell != nullptr && (!accepted.changed.empty() || accepted.configures)) {
+    // Set early, for tell() looks at it; if the write fails now, the flag stays, and costs some speed only.
     tree.head.has_priorities = tree.head.has_priorities || all.writes_priorities;
     const IndexedView shown(after.tree, after.indexes.plan, after.index_rows);
     // Once somebody was told, the step goes on to its end: tell() looks whether it is over before that.
@@ -394,6 +420,7 @@ Result<void> Committer::commit() {
     done = store_.commit(rows, durability_);
     if (done.ok()) count(rows.row_count());
   }
+  // Whether it worked or not: what waited is either on disk or lost.
   pending_.clear();
   rows_ = Batch();
   accepted_ = 0;

@@ -1,5 +1,5 @@
-// One shard's write pipeline: writes are evaluated one after the other, each against all before it, and committed as one
-// group with one fsync. Nothing may be told before commit() answered ok.
+// One shard's write pipeline: writes are evaluated one after the other, each against all before it, and committed as
+// one group with one fsync. Nothing may be told before commit() answered ok.
 //
 //   Committer committer(store, durability);
 //   committer.write(tree, write, now) …            any number, of any of the shard's namespaces
@@ -52,7 +52,7 @@ inline void remember_hash(Tree& tree, const std::string& path, const std::string
   tree.hash_bytes += kHashEntryBytes + path.size();
 }
 
-// Forgets what `path` lies in, above or below. Keys are path texts.
+// Erases the entries of `path`, of every path above it and of every path below it. Keys are path texts.
 template <typename Map>
 void forget_related(Map& map, const Path& path) {
   if (map.empty()) return;
@@ -87,12 +87,14 @@ class Committer final {
     Histogram<kGroupBounds> group_size;
   };
 
-  // `in_background` runs what takes long, until this is gone. `steps`: is told when the clock is behind; may be null.
+  // `in_background` runs long jobs on other threads, as long as the committer lives. `steps` is told when the clock
+  // is behind; it may be null.
   Committer(TreeStore& store, TreeStore::Durability durability, Quota quota = {}, Usage::InBackground in_background = {},
             ClockSteps* steps = nullptr);
   ~Committer();
 
-  // `tell` sees the trees before and after an accepted write that changed something, while both exist. `settings`: after.
+  // `tell` sees the trees before and after an accepted write that changed something, while both exist. `settings`:
+  // after.
   using Tell = std::function<Result<void>(const Accepted&, const TreeView& before, const TreeView& after,
                                           const Settings& settings)>;
   // Errors: of evaluate(); the write is refused and has no effect.
@@ -114,11 +116,11 @@ class Committer final {
   const TreeView& view(Tree& tree);
   const Settings& settings(Tree& tree);
 
-  // Errors: the store's; nothing of the group happened as far as anyone is told.
+  // Errors: the store's. On error no write of the group may be acknowledged, and no refusal either.
   Result<void> commit();
 
-  // The store was changed by others than this committer, or it is to be let go of: a snapshot pins what is removed
-  // meanwhile. The next durable() takes a fresh one. Precondition: nothing waits for commit().
+  // Drops the snapshot, because something other than this committer changed the store, or because a snapshot that is
+  // kept pins removed rows on disk. The next durable() takes a fresh one. Precondition: nothing waits for commit().
   void refresh();
   void forget(Tree& tree);  // what is known of it: it is another now
   // At once, on disk too: the name, and everything that it has. Precondition: nothing waits for commit(). Errors: as of

@@ -1,3 +1,16 @@
+// What a session wants written at its end, as a sparse tree: paths with values, none of which lies above another.
+//
+//   entries_    /presence/ada = {online: false}      /rooms/r1/typing = null
+//
+//   put /presence/ada/since = now     the entry above covers it: its value is edited to {online: false, since: now}
+//   put /rooms/r1 = {…}               covers /rooms/r1/typing, which goes
+//   cancel /presence/ada/online       the entry above is split: {since: now} stays, as /presence/ada/since
+//
+// Two entries that overlap would be written in some order, and the second would undo part of the first. The SDK keeps
+// the same tree on its side (SparseSnapshotTree), so both agree on what a cancel leaves.
+//
+// Every change is noted in undo_. The caller takes an operation in first and then asks whether there is room; undo()
+// costs what the operation changed, not the size of the queue. The three sums are kept up by count() in every change.
 #include "db/commit/disconnect_queue.h"
 
 #include "db/model/key_order.h"
@@ -32,6 +45,7 @@ Result<std::vector<Effect>> DisconnectQueue::take(const Disconnect& disconnect) 
   return effects;
 }
 
+// A path has at most kDepthMax prefixes, and at most one of them is queued.
 DisconnectQueue::Entries::iterator DisconnectQueue::above(const Path& path) {
   for (size_t depth = 0; depth < path.depth(); ++depth) {
     const auto found = entries_.find(encode_path(path.prefix(depth)));
@@ -70,6 +84,7 @@ DisconnectQueue::Entries::iterator DisconnectQueue::erase_entry(Entries::iterato
   return entries_.erase(at);
 }
 
+// Newest first: an entry that was changed twice must end as it was before the first change.
 void DisconnectQueue::undo() {
   for (; !undo_.empty(); undo_.pop_back()) {
     auto& [key, before] = undo_.back();
@@ -86,6 +101,7 @@ void DisconnectQueue::undo() {
   keep();
 }
 
+// Assigned and not cleared: a queue that was edited once should not keep the memory for it.
 void DisconnectQueue::keep() {
   undo_ = {};
   undo_memo_.reset();
@@ -117,8 +133,8 @@ void DisconnectQueue::put(const Overwrite& overwrite, std::vector<Effect>& effec
 
 void DisconnectQueue::cancel(const Path& path, std::vector<Effect>& effects) {
   remove_at_and_below(encode_path(path), effects);
-  // Of an object queued above, just that part is forgotten: it falls into its children, the rest of which stay. A leaf
-  // above is left alone.
+  // Of an object that is queued above, only this part is forgotten: the object is split into its children, and the
+  // other children stay. A leaf above is left alone.
   for (auto covering = above(path); covering != entries_.end(); covering = above(path)) {
     const Overwrite whole = covering->second;
     if (!whole.value.is_object()) return;
@@ -138,6 +154,7 @@ std::vector<Overwrite> DisconnectQueue::overwrites() const {
 }
 
 std::vector<Effect> DisconnectQueue::sign(const std::string& memo) {
+  // An empty queue needs nobody's rights, and its memo row must go with its last entry.
   const std::string wanted = entries_.empty() ? "" : memo;
   if (wanted == memo_) return {};
   if (!undo_memo_) undo_memo_ = memo_;

@@ -25,10 +25,11 @@ class DisconnectQueue {
 
   // Takes the operation in; answers the rows it adds, changes and removes. Errors: TooLarge.
   Result<std::vector<Effect>> take(const Disconnect& disconnect);
-  // It is judged by what `memo` tells of, as long as there is something (Precondition::memo). The rows that this changes.
+  // Notes the memo by which the queue will be judged (Precondition::memo); an empty queue has none. Returns the rows
+  // that this changes.
   std::vector<Effect> sign(const std::string& memo);
   const std::string& memo() const { return memo_; }
-  // What take(), sign() and clear() have done since keep(), which costs as much as they changed and not the whole queue.
+  // Takes back what take(), sign() and clear() have done since keep(). Costs what they changed, not the whole queue.
   void undo();
   void keep();
   size_t undo_count() const { return undo_.size(); }  // entries that undo() would put back or remove
@@ -36,11 +37,11 @@ class DisconnectQueue {
   std::vector<Overwrite> overwrites() const;
   std::vector<Effect> clear();
   bool empty() const { return entries_.empty(); }
-  // What it would add to its namespace, rows and bytes of keys and values, and about what it holds in memory.
+  // What the queue would add to its namespace (rows, and bytes of keys and values), and about what it holds in memory.
   size_t row_count() const { return rows_; }
   size_t data_byte_count() const { return data_bytes_; }
   size_t byte_count() const { return bytes_ + entries_.size() * kDisconnectEntryBytes; }
-  size_t counted_rows = 0, counted_data_bytes = 0, counted_bytes = 0;  // of these, by whoever adds up several queues
+  size_t counted_rows = 0, counted_data_bytes = 0, counted_bytes = 0;  // what its owner has counted of these sums
 
   // A row found in the store (key as in queue_key behind the session, or kQueuedByMark).
   Result<void> restore(std::string_view key, std::string_view rows);

@@ -1,3 +1,15 @@
+// A write settles to effects. The order of the steps is the design (evaluate(), at the end):
+//
+//   begin ─▶ preconditions ─▶ values ─▶ priorities ─▶ emptied nodes ─▶ settings ─▶ access
+//   rights, as far as        ╰──────────── `after` grows with each effect ───────╯  rights, on both trees
+//   they can be told yet
+//
+// - Rights come before work: a writer who may not write at all must not learn anything, or cost anything, by a
+//   condition.
+// - Server values are resolved against the tree before the write, whatever else the update sets.
+// - Priorities come after values, for a node that this very update makes may get one.
+// - What an update emptied is looked at last: it may have been filled again by a later location.
+// - What does not change anything leaves no effect: no event, no sequence number, no row.
 #include "db/commit/evaluate.h"
 
 #include "db/model/key_order.h"
@@ -28,9 +40,11 @@ class Evaluation {
   Result<void> unleaf_ancestors(const Path& path);
   Result<bool> has_children_or_leaf(const Path& path) const;
 
+  // Never changes, unlike after_.tree, which each effect() changes at once.
   const TreeView& before_;
   const Settings& settings_;
   Pending& after_;
+  // When no node of the namespace ever had a priority, the upward walks for each removal are spared.
   bool has_priorities_;
   Timestamp now_;
   Settled settled_;
@@ -54,6 +68,7 @@ Result<void> Evaluation::unleaf_ancestors(const Path& path) {
   for (size_t depth = path.depth(); depth-- > 0;) {
     const Path ancestor = path.prefix(depth);
     ASSIGN_OR_RETURN(const auto leaf, after_.tree.leaf(encode_path(ancestor)));
+    // One at most: above a leaf there are only objects.
     if (leaf) return effect({Effect::Kind::Unleaf, ancestor, {}, Slot::Value, {}});
   }
   return {};
@@ -64,6 +79,7 @@ Result<void> Evaluation::set(const Overwrite& overwrite) {
   ASSIGN_OR_RETURN(Value value, resolve(overwrite.value, base));
 
   // The old rows tell what to erase, and whether anything changes at all.
+  // One scan for both questions; it ends early when the old subtree is large, and then the whole range goes.
   OldRows old;
   bool same = true;
   size_t index = 0;
@@ -83,7 +99,9 @@ Result<void> Evaluation::set(const Overwrite& overwrite) {
   if (same && !old.more && index == value.row_count()) return {};
 
   if (value.has_priorities()) settled_.writes_priorities = true;
-  if (!value.is_null()) RETURN_IF_ERROR(unleaf_ancestors(overwrite.path));
+  // Where rows lie no leaf stands above, so that nothing has to be looked up. The locations of one write never lie above each
+  // other, so what it has done before changes nothing of that.
+  if (!value.is_null() && old.keys.empty()) RETURN_IF_ERROR(unleaf_ancestors(overwrite.path));
   RETURN_IF_ERROR(effect({Effect::Kind::Set, overwrite.path, value, Slot::Value, {}}, &old));
   settled_.changed.push_back({overwrite.path, Slot::Value, std::move(value)});
   return {};
@@ -191,6 +209,7 @@ Result<Settled> evaluate(const Write& write, const Found& found, Pending& after,
   return std::move(evaluation).settled();
 }
 
+// A dry run: the same evaluation into an overlay that nobody takes in.
 Result<void> judge(const Write& write, const Found& found, Times now) {
   Overlay after(found.tree);
   Batch rows;

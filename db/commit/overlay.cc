@@ -1,3 +1,24 @@
+// A tree as it would be, without copying the tree that is.
+//
+//   keys ─▶       a     b     c     d     e     f     g
+//   rows_         .     put   .     erase .     .     .       one by one, in a map; "erase" is an entry without a leaf
+//   sheets_       .     .     [c ────────────── f)    .       a range emptied, and filled from one Value: here d and e
+//   base_         a     b     c     .     .     f     g       what lies below: another overlay, or what is on disk
+//                 ─────────────────────────────────────
+//   seen          a     b'    .     .     e     f     g       the upper layer hides the lower, key by key
+//
+//   a write's Overlay ─▶ its group's Overlay ─▶ SnapshotView         refused: the upper one is dropped, no more
+//
+// Why two kinds of changes: a map entry for each row is right for small writes; a tree of a million leaves stays the
+// one block that it came as, and what it replaces is never read.
+//
+// Invariants:
+// - rows_ is always newer than sheets_ at the same key. So replace() drops the single rows of its range before the
+//   sheet comes, and absorb() takes the upper overlay's sheets before its rows.
+// - Sheets never overlap. A later one cuts the earlier ones (cut_sheets): what is left of them keeps the whole Value,
+//   and only its bounds shrink. So every walk over a sheet must respect the bounds and not the Value.
+// - The base does not change while the overlay lives. Otherwise a scan would mix two moments.
+// - Work is counted where it is caused (Step): put and erase a row each, a sheet all its rows, for all will be written.
 #include "db/commit/overlay.h"
 
 #include <algorithm>
@@ -31,6 +52,7 @@ const Overlay::Sheet* Overlay::sheet_over(std::string_view key) const {
   return key < at->second.upto ? &at->second : nullptr;
 }
 
+// A sheet's Value has its keys below the prefix; `from` may lie before, within or behind that part of the range.
 bool Overlay::scan_sheet(const Sheet& sheet, std::string_view from, std::string_view upto, const RowFunction& row) const {
   // All keys of the sheet begin with its prefix, and [from, upto) lies in its range.
   const std::string_view prefix = sheet.prefix;
@@ -51,6 +73,8 @@ bool Overlay::scan_sheet(const Sheet& sheet, std::string_view from, std::string_
   return true;
 }
 
+// A merge of two ascending sequences: the own rows, and what lies below them. `merged` is called with the lower
+// sequence.
 Result<void> Overlay::scan(std::string_view from, std::string_view upto, const RowFunction& row) const {
   auto own = rows_.lower_bound(from);
   const auto own_end = rows_.lower_bound(upto);
@@ -87,6 +111,7 @@ Result<void> Overlay::scan(std::string_view from, std::string_view upto, const R
   return {};
 }
 
+// A sheet answers also for what it does not have: within its range the base is not asked.
 Result<std::optional<std::string>> Overlay::leaf(std::string_view key) const {
   if (const auto own = rows_.find(key); own != rows_.end()) return own->second;
   if (const Sheet* sheet = sheet_over(key); sheet != nullptr) {
@@ -135,10 +160,13 @@ Result<TreeView::Row> Overlay::last(std::string_view from, std::string_view upto
     const auto& [key, leaf] = *std::prev(next);
     if (key < from || (below && key < below->first)) return below;
     if (leaf) return Row(std::in_place, key, *leaf);
+    // Loops once for each erased row at the end of the range.
     end = key;  // erased, and what it hid too
   }
 }
 
+// Most descending scans meet no pending change, and then the base's own iterator does it in one go. The slow way asks
+// for the last row again and again.
 Result<void> Overlay::scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const {
   const auto own = rows_.lower_bound(from);
   const auto sheet = sheets_.lower_bound(upto);
@@ -176,7 +204,7 @@ void Overlay::erase(std::string key) {
   rows_[std::move(key)] = std::nullopt;
 }
 
-// Whoever commits its rows writes each of them.
+// All rows of the sheet are counted as work now: whoever commits the overlay writes each of them.
 void Overlay::replace(const std::string& from, const std::string& upto, const std::string& prefix, const Value& value) {
   Step::here().foresee({1 + value.row_count(), value.byte_count(), 0});
   rows_.erase(rows_.lower_bound(from), rows_.lower_bound(upto));
@@ -206,6 +234,7 @@ std::vector<std::pair<std::string, std::string>> Overlay::emptied() const {
   return ranges;
 }
 
+// Erased rows are told as well: the store has to erase them. Sheets ascend, and so does their merge with the own rows.
 void Overlay::changes(const PutFunction& put) const {
   auto own = rows_.begin();
   for (const auto& [from, sheet] : sheets_) {

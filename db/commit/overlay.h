@@ -1,8 +1,8 @@
-// A tree as it would be: pending changes over a view that stays as it is. Overlays stack: a write is judged on one over
-// its group's, which lies over what is on disk. Thread: its shard's.
+// A tree as it would be: pending changes over a view that stays as it is. Overlays stack: a write is judged on an
+// overlay over its group's overlay, which lies over what is on disk. overlay.cc has the drawing. Thread: its shard's.
 //
 // Three layers, the upper hides the lower: rows put or erased one by one; sheets (a range emptied and filled from one
-// Value, for what is large); the base.
+// Value, for large writes); the base.
 #pragma once
 
 #include <map>
@@ -51,7 +51,7 @@ class Overlay final : public TreeView {
   using Rows = std::map<std::string, std::optional<std::string>, std::less<>>;
 
   const Sheet* sheet_over(std::string_view key) const;
-  // Rows of sheets in [from, upto), hidden ones left out. False when `row` ended it.
+  // The last row of sheets and base in [from, upto); single rows are the caller's to merge.
   Result<Row> last_below(std::string_view from, std::string_view upto) const;  // own rows aside
   bool scan_sheet(const Sheet& sheet, std::string_view from, std::string_view upto, const RowFunction& row) const;
   void cut_sheets(const std::string& from, const std::string& upto);

@@ -1,3 +1,25 @@
+// A limit on the size of a namespace that costs almost nothing until the limit is near.
+//
+//   limit ───────────────────────────────────────────────────────────────────────────
+//   near  ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ┌─ size_ comes here: look closely, count again
+//                                       ┌─────┘ │
+//              size_, an upper bound ───┘       ▼ the bound falls to the truth (is_loose_ = false)
+//                      ┌────┘                   └──────────
+//   ───────────────────┴──── the truth ────────────────────
+//   writes ─▶    each adds all that it puts, as if none of it had been there
+//
+// To know the exact size after each write, every overwritten row would have to be read. So between two counts there
+// is only a bound. Far below the limit (15/16 of it, or 7/8 while the size is exact) a write is charged what it puts.
+// Near the limit a write is looked at closely (removed_by), and a loose bound is counted again.
+//
+//   unknown ── ≤ 10,000 rows: counted here ──▶ exact ── a write far from the limit ──▶ loose ── near: counted ──▶ exact
+//           └─ more: wants_count_ ─▶ another thread counts the durable snapshot; since_ sums what comes meanwhile
+//
+// - The thread's count must begin when the tree is at rest (nothing of it pending): what is pending would be in
+//   neither the snapshot nor since_.
+// - Nothing is refused on a bound, nor while a count is under way: a namespace may go over its limit for that long,
+//   but no write is refused that would have fitted.
+// - What makes a full namespace smaller, or no larger, is always taken (worsens), or nobody could get out of it.
 #include "db/commit/quota.h"
 
 #include <fmt/format.h>
@@ -14,7 +36,7 @@ constexpr std::string_view kAfterAllRows = "\xff";
 
 Size size_of(std::string_view key, std::string_view leaf) { return {1, static_cast<int64_t>(key.size() + leaf.size())}; }
 
-// Of all that a write puts.
+// The size of all that a write puts.
 Size put_by(const Overlay& after) {
   Size added;
   after.changes([&](std::string_view key, std::optional<std::string_view> leaf) {
@@ -23,7 +45,7 @@ Size put_by(const Overlay& after) {
   return added;
 }
 
-// What a write takes away. Nothing when that is too much to look at.
+// The size of all that a write takes away; nothing when that is too much to look at.
 Result<std::optional<Size>> removed_by(const TreeView& before, const Overlay& after) {
   Size removed;
   size_t looked_at = 0;
@@ -38,6 +60,7 @@ Result<std::optional<Size>> removed_by(const TreeView& before, const Overlay& af
   Result<void> read;
   auto range = ranges.begin();  // the first that may hold the key: both come in order
   after.changes([&](std::string_view key, std::optional<std::string_view>) {
+    // Rows within an emptied range were counted with the range.
     while (range != ranges.end() && range->second <= key) ++range;
     const bool in_range = range != ranges.end() && range->first <= key;
     if (in_range || !read.ok()) return;
@@ -57,14 +80,15 @@ bool fits(const Quota& quota, const Size& size) {
          (quota.bytes_max == 0 || size.bytes <= static_cast<int64_t>(quota.bytes_max));
 }
 
-// Far from the limit nobody looks closely. What is known exactly stays so for longer: who goes back and forth does not have
-// it counted each time.
+// Far from the limit a write is not looked at closely. An exact size is kept exact from 7/8 of the limit on, a loose
+// one is made exact from 15/16 on: so a namespace that goes back and forth near the limit is not counted each time. A
+// limit of 0, which is none, stays 0 here.
 bool is_far_from(const Quota& quota, const Size& size, bool is_loose) {
   const uint64_t part = is_loose ? 16 : 8;
   return fits({quota.rows_max - quota.rows_max / part, quota.bytes_max - quota.bytes_max / part}, size);
 }
 
-// It makes what is too much more.
+// Whether the write increases something that is over its limit.
 bool worsens(const Quota& quota, const Size& size, const Size& by) {
   return (quota.rows_max > 0 && size.rows > static_cast<int64_t>(quota.rows_max) && by.rows > 0) ||
          (quota.bytes_max > 0 && size.bytes > static_cast<int64_t>(quota.bytes_max) && by.bytes > 0);
@@ -79,13 +103,14 @@ Error too_large(const Quota& quota, const std::string& name, const Size& size) {
 
 }  // namespace
 
-// Done by another thread, which lets go of it then.
+// Filled in by another thread, which then drops its reference.
 struct Usage::Count {
   Size size;
   Result<void> status;
   std::atomic<bool> is_done = false;
 };
 
+// The count was of the snapshot at the beginning; what was accepted since then is in since_.
 void Usage::take_count() {
   if (count_ == nullptr || !count_->is_done.load(std::memory_order_acquire)) return;
   const auto count = std::exchange(count_, nullptr);
@@ -121,6 +146,8 @@ Result<void> Usage::admit(const Quota& quota, const std::string& name, const Tre
     since_ = {};
     is_since_loose_ = false;
     count_ = std::make_shared<Count>();
+    // scan() takes the snapshot now, on the shard's thread. The job holds the Count; when this Usage has let go of
+    // it, the job sees that it is alone and ends.
     in_background([count = count_, scan = scan()] {
       count->status = scan([&](std::string_view key, std::string_view leaf) {
         count->size.add(size_of(key, leaf));
@@ -139,6 +166,7 @@ Result<void> Usage::admit(const Quota& quota, const std::string& name, const Tre
     is_loose_ = true;
     return {};
   }
+  // Of the tree before the write; the write itself is added below.
   if (is_known_ && is_loose_ && count_ == nullptr && !wants_count_) RETURN_IF_ERROR(count_here(before));
   ASSIGN_OR_RETURN(const auto removed, removed_by(before, after));
   if (removed) by.add({-removed->rows, -removed->bytes});

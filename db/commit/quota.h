@@ -1,6 +1,7 @@
-// How large a namespace may become. It is not counted with every write: between counts there is an upper bound, to which
-// each write adds what it puts, as if it were all new. Only when that comes near the limit is a write looked at closely, and
-// the namespace counted: at once when it is small, else by another thread, and until that is done writes are taken.
+// How large a namespace may become. Its size is not computed for every write: between two counts there is an upper
+// bound, to which each write adds all that it puts. Only when the bound comes near the limit, writes are looked at
+// closely and the namespace is counted: at once when it is small, else by another thread; meanwhile writes are taken.
+// quota.cc has a drawing.
 //
 // Thread: its shard's.
 #pragma once
@@ -42,13 +43,13 @@ class Usage {
   // All rows of the namespace as it is on disk. Called in the background.
   using Scan = std::function<Result<void>(const TreeView::RowFunction& row)>;
 
-  // Whether a write may be, which makes `after` of `before`; then it is counted. `at_rest`: `before` is what is on disk.
-  // Errors: TooLarge.
+  // Whether a write that turns `before` into `after` may be made; if so, it is counted. `at_rest`: `before` is what
+  // is on disk, and nothing of the namespace is pending. Errors: TooLarge.
   Result<void> admit(const Quota& quota, const std::string& name, const TreeView& before, const Overlay& after, bool at_rest,
                      const std::function<Scan()>& scan, const InBackground& in_background);
-  // Whether there is room for rows and bytes that are to come, which are not counted. Errors: TooLarge, Io.
+  // Whether there is room for rows and bytes that will come later; they are not counted yet. Errors: TooLarge, Io.
   Result<void> has_room(const Quota& quota, const std::string& name, const TreeView& before, const Size& by);
-  // One that may be whatever the quota.
+  // Counts a write that is taken whatever the quota says.
   void note(const Overlay& after);
 
  private:

@@ -1,3 +1,25 @@
+// Index rows, derived from effects. For each index, the path of an effect lies in one of four places:
+//
+//   index: the children of /rooms/$/messages, by `sent`
+//
+//   /rooms, /rooms/a, /rooms/a/messages     a collection, or above      replace(): its index rows go, and are made anew
+//   /rooms/a/messages/m1                    a child as a whole          move(): the value is in the effect
+//   /rooms/a/messages/m1/sent               within a child              move(): the place is read from the tree after
+//   /users/ada                              elsewhere                   nothing
+//
+//   before   m1 at 12 ─┐                    index   │ 7·m4 │ 12·m1 │ 15·m2 │  count 3
+//   after    m1 at 20  └─▶ move():                         erase             put 20·m1, count stays
+//
+// `before` and `after` stand around all effects of the write. So a child that several effects touch is moved once, from
+// where it stood before all of them to where it stands after all of them.
+//
+// Invariants:
+// - A child has exactly one row in each index that holds it, and a collection's count row says how many. A stale row
+//   would be a query's result that is not there; that is why erasing needs the *old* place, and the tree before.
+// - An index that is being built holds the children below `built` and no others. Writes keep the rows of what is built;
+//   build() finds the rest in key order, 200 in a group. A row that a write made ahead of `built` would be made,
+//   and counted, a second time.
+// - Everything follows from the effects and the trees: a replayed record gives the same index rows.
 #include "db/commit/reindex.h"
 
 #include <algorithm>
@@ -20,7 +42,7 @@ Result<std::optional<Position>> place_in(const TreeView& tree, const IndexedChil
   return find_place(tree, child.path(), spec.order, spec.child, spec.then);
 }
 
-// Of a child that is there.
+// The index row of a child that exists.
 Result<std::string> row_in(const TreeView& tree, const IndexedChild& child, const Index& index) {
   ASSIGN_OR_RETURN(const auto place, place_in(tree, child, index.spec));
   invariant(place.has_value(), "a row was found below the child");
@@ -66,6 +88,7 @@ class Following {
   std::map<std::string, int64_t> counts_;         // what collections gain, encoded
 };
 
+// Priorities concern no index (make_index), and an Unleaf at or above a collection removes a leaf that had no children.
 void Following::note(const Effect& effect) {
   if (effect.kind != Effect::Kind::Set && effect.kind != Effect::Kind::Unleaf) return;
   const std::vector<std::string_view> keys = effect.path.keys();
@@ -88,7 +111,9 @@ bool Following::is_covered(const std::string& child) const {
   return std::any_of(subtrees_.begin(), subtrees_.end(), [&](const std::string& base) { return child.starts_with(base); });
 }
 
-// Everything below `base` is other: its rows go, whatever they are, and those of what is there now come.
+// Everything below `base` was set: its index rows go, whatever they are, and those of the children that are there now
+// come. The old index rows are erased one by one when they are few, and else with one range: their values are not
+// needed.
 Result<void> Following::replace(const std::string& base) {
   const std::string from = index_prefix(index_.id, base);
   const std::string upto = from + kPastChildren;
@@ -102,6 +127,7 @@ Result<void> Following::replace(const std::string& base) {
     ASSIGN_OR_RETURN(std::string row, row_in(after_, *child, index_));
     fresh.emplace_back(std::move(row), "");
     ++counts[child->collection];
+    // Behind all rows of that child.
     at = child->path() + kPastChildren;
   }
   for (const auto& [collection, count] : counts) fresh.emplace_back(count_row(index_.id, collection), encode_count(count));
@@ -144,6 +170,7 @@ Result<void> Following::count() {
     if (stored) {
       ASSIGN_OR_RETURN(count, decode_count(*stored));
     }
+    // Wraps around for negative numbers, and so subtracts.
     count += static_cast<uint64_t>(gained);
     if (count == 0) {
       rows_.erase(std::move(row));
@@ -155,6 +182,7 @@ Result<void> Following::count() {
 }
 
 Result<void> Following::run() {
+  // Sorted, so a subtree within another one comes right behind it.
   const std::string* above = nullptr;  // what lies below it was replaced with it
   for (const std::string& base : subtrees_) {
     if (above != nullptr && base.starts_with(*above)) continue;
@@ -178,6 +206,7 @@ Result<void> follow(const std::vector<Effect>& effects, const TreeView& before, 
   return {};
 }
 
+// Order does not matter: the plan keeps the order in which indexes came.
 bool is_current(const IndexPlan& plan, const std::vector<IndexSpec>& wanted) {
   return plan.indexes.size() == std::min(wanted.size(), kIndexesMax) &&
          std::all_of(plan.indexes.begin(), plan.indexes.end(), [&](const Index& index) {
@@ -198,6 +227,7 @@ Result<void> reindex(std::string_view text, Indexes& indexes) {
       continue;
     }
     const std::string from = index_prefix(index.id, "");
+    // The ids are big-endian numbers in front: everything of one index lies before the next id.
     const std::string upto = index_prefix(index.id + 1, "");
     indexes.rows.replace(from, upto, from, Value());
   }
@@ -222,6 +252,7 @@ Result<void> build(uint64_t count, const TreeView& tree, Indexes& indexes) {
     ASSIGN_OR_RETURN(std::string row, row_in(tree, *child, *index));
     indexes.rows.put(std::move(row), "");
     ++counts[child->collection];
+    // From here on writes below this child keep its row (Index::holds).
     index->built = path + kPastChildren;
   }
   for (const auto& [collection, added] : counts) {

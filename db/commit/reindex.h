@@ -1,5 +1,6 @@
-// Index rows (db/model/index.h) as they follow from effects: the half of *apply* that is derived. Deterministic like the
-// rest. Cost follows what the effects change; of a subtree's old rows what a range takes is not read. Thread: its shard's.
+// Index rows (db/model/index.h) as they follow from effects: the half of *apply* that is derived. Deterministic like
+// the rest. Cost follows what the effects change; of a subtree's old rows what a range takes is not read. Thread: its
+// shard's.
 #pragma once
 
 #include <memory>
@@ -22,9 +23,9 @@ struct Indexes {
 };
 
 // Errors of all: Io, Corruption.
-// What `effects`, which made `after` of `before`, make of the rows.
+// Updates the index rows for `effects`; `before` and `after` are the tree without and with all of them.
 Result<void> follow(const std::vector<Effect>& effects, const TreeView& before, const TreeView& after, Indexes& indexes);
-// The indexes are those: others go, new ones wait to be built.
+// From here on the indexes are those that `text` names: others go with their rows, new ones wait to be built.
 Result<void> reindex(std::string_view text, Indexes& indexes);
 // Gives the next `count` children their rows in the first index that is not complete.
 Result<void> build(uint64_t count, const TreeView& tree, Indexes& indexes);

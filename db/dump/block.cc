@@ -1,3 +1,5 @@
+// Blocks: a head of four numbers, then one zstd frame. The place and the checksum are what makes a copy that was cut,
+// mixed up or damaged fail at its first wrong block, by number, before anything of it is used.
 #include "db/dump/block.h"
 
 #include <zlib.h>
@@ -38,6 +40,7 @@ BlockWriter::~BlockWriter() = default;
 
 void BlockWriter::write(std::string_view raw, std::string& to) {
   invariant(raw.size() <= kBlockBytesMax, "whoever fills blocks ends them in time");
+  // Compressed straight into `to`, behind room for the head: a dump is not copied once more.
   const size_t start = to.size();
   to.resize(start + kHeadBytes + ZSTD_compressBound(raw.size()));
   const size_t room = to.size() - start - kHeadBytes;
@@ -70,10 +73,12 @@ Result<std::optional<std::string_view>> BlockReader::next() {
   const size_t raw = read_number(fields.substr(4));
   const size_t stored = read_number(fields.substr(8));
   if (read_number(fields) != place_) return damaged("is not where it belongs");
+  // Before anything of that size is allocated: the numbers may be anybody's.
   if (raw > kBlockBytesMax || stored > ZSTD_compressBound(kBlockBytesMax)) return damaged("has an impossible size");
   stored_.resize(stored);
   ASSIGN_OR_RETURN(const size_t filled, read_fully(source_, stored_.data(), stored));
   if (filled < stored) return damaged("is cut short");
+  // Before zstd sees the frame: a damaged one must not reach the decompressor.
   if (checksum(fields.substr(0, 12), stored_) != read_number(fields.substr(12))) return damaged("has another checksum");
   raw_.resize(raw);
   const size_t opened = ZSTD_decompressDCtx(context_.get(), raw_.data(), raw, stored_.data(), stored);

@@ -3,8 +3,8 @@
 //   block := place:4 BE  raw size:4 BE  stored size:4 BE  crc32:4 BE  zstd frame (stored size bytes)
 //   crc32: of the twelve bytes before it and of the frame
 //
-// On disk. Never change. A block out of its place, cut short or changed anywhere is Corruption. The memory of either side
-// is that of one block. Thread: one.
+// On disk. Never change. A block out of its place, cut short or changed anywhere is Corruption. Writer and reader hold
+// one block in memory. Thread: one.
 #pragma once
 
 #include <cstdint>

@@ -1,3 +1,12 @@
+// The native dump, written and read as a sequence of parts, one in each block (the grammar stands in dump_file.h).
+//
+//   magic version  [F names …] [S space] [R rows] [R rows] … [E digest]  [S …] [R …] [E …]  [L]   nothing behind it
+//                       │          └─ check_, digest_ begin      └─ they are compared, and end
+//                       └─ says which namespaces come, in order; `last` says that none was lost
+//
+// The reader trusts nothing. Each part must be one that may come here (`fits`), its bytes must make sense to the end,
+// rows must be a tree (TreeCheck), and numbers and digest must be those that the writer counted. A visitor that was
+// told end() of a namespace knows that it was whole.
 #include "db/dump/dump_file.h"
 
 #include "db/dump/bytes.h"
@@ -43,6 +52,8 @@ Result<void> Reading::run() {
     if (block->empty() || finished_) return damaged("there is more behind its end");
     const char kind = block->front();
     const std::string_view rest = block->substr(1);
+    // The order of parts as one line: the head once and first, rows and end within a namespace, the others between
+    // namespaces.
     const bool fits = kind == kFile ? !begun_ : kind == kRows || kind == kEnd ? check_.has_value() : begun_ && !check_;
     if (!fits) return damaged("its parts are out of order");
     switch (kind) {
@@ -77,6 +88,7 @@ Result<void> Reading::run() {
         return damaged("it has a part of an unknown kind");
     }
   }
+  // Every block was right, and yet the copy may have stopped between two of them.
   if (!finished_) return damaged("it ends too early; it was not written or copied to its end");
   return {};
 }
@@ -90,6 +102,7 @@ Result<void> Reading::space(ByteReader in) {
   const std::string_view flags = in.fixed(1);
   space.has_priorities = !flags.empty() && (flags.front() & 1) != 0;
   const uint64_t settings = in.varint();
+  // Limits before loops: the number may be anything.
   if (settings > kDumpSettingsMax) return damaged("a namespace has too many settings");
   for (uint64_t i = 0; i < settings && in.ok(); ++i) {
     const std::string_view name = in.bytes();
@@ -98,6 +111,7 @@ Result<void> Reading::space(ByteReader in) {
     space.settings.push_back({std::string(name), std::string(text)});
   }
   if (!in.ok() || !in.done()) return damaged("the head of a namespace makes no sense");
+  // Namespaces come in the order in which the head names them, and none comes that it does not name.
   if (spaces_ == names_.size() || names_[spaces_] != space.name) return damaged("it has other namespaces than it says");
   const Result<Path> at = Path::parse(path);
   if (!at.ok()) return damaged(at.error().message);
@@ -110,6 +124,7 @@ Result<void> Reading::space(ByteReader in) {
 }
 
 Result<void> Reading::rows(std::string_view bytes) {
+  // Of the bytes as they are in the block: independent of how rows were cut into blocks.
   digest_->add(bytes);
   bytes_ += bytes.size();
   ByteReader in(bytes);
@@ -168,11 +183,13 @@ void DumpWriter::space(const DumpedSpace& space, std::string& to) {
     append_bytes(setting.text.value_or(""), raw);
   }
   blocks_.write(raw, to);
+  // rows_ keeps its first byte, the part's kind, from here on; flush_rows() cuts back to it.
   rows_.assign(1, kRows);
   digest_.emplace();
   counted_ = {};
 }
 
+// The digest is of what is written, so it is taken here and not row by row.
 void DumpWriter::flush_rows(std::string& to) {
   if (rows_.size() == 1) return;
   digest_->add(std::string_view(rows_).substr(1));
@@ -210,6 +227,7 @@ Result<void> read_dump(const ByteSource& source, DumpVisitor& visitor) {
   ASSIGN_OR_RETURN(const size_t got, read_fully(source, head.data(), head.size()));
   const std::string_view read = std::string_view(head).substr(0, got);
   if (!read.starts_with(kDumpMagic)) {
+    // The beginning of our magic and no more: a dump that was cut, and not some other file.
     if (got > 0 && kDumpMagic.starts_with(read)) return damaged("it is cut short");
     return Error{ErrorCode::InvalidData, "this is not a dump of Hearth, or its first bytes are damaged"};
   }

@@ -5,14 +5,15 @@
 //   magic := 0x89 "HearthDump" 0x0a
 //   file  := 'F'  made:varint (ms)  hearth:bytes  store:bytes  spaces:varint ( name:bytes )*
 //            of which version and store it is, and what is in it, in order
-//   space := 'S'  name:bytes  path:bytes  sequence:varint  time:varint  flags:1  settings:varint ( name:bytes text:bytes )*
+//   space := 'S'  name:bytes  path:bytes  sequence:varint  time:varint  flags:1
+//            settings:varint ( name:bytes text:bytes )*
 //   rows  := 'R'  ( key:bytes leaf:bytes )*                          in key order, below `path`
 //   end   := 'E'  rows:varint  leaves:varint  bytes:varint  digest:32
 //   last  := 'L'
 //   flags: bit 0: some node has or had a priority. digest: SHA-256 of the namespace's row bytes (db/dump/tree_rows.h)
 //
-// On disk. Never renumber; what can't be read by this version raises `version`. A `path` other than the root says that only
-// the tree below it was taken, without settings. Thread: one.
+// On disk. Never renumber; what can't be read by this version raises `version`. A `path` other than the root says
+// that only the tree below it was taken, without settings. Thread: one.
 #pragma once
 
 #include <cstdint>
@@ -59,8 +60,8 @@ struct DumpedRows {
   std::string digest;  // kDigestBytes
 };
 
-// Whoever takes what is read of a dump. Rows come checked (TreeCheck); `end` says that those of a namespace are all and right.
-// An error ends the reading.
+// Whoever takes what is read of a dump. Rows come checked (TreeCheck); `end` says that those of a namespace are all
+// and right. An error ends the reading.
 class DumpVisitor {
  public:
   virtual ~DumpVisitor() = default;
@@ -88,8 +89,8 @@ class DumpWriter {
   DumpedRows counted_;
 };
 
-// Reads a dump to its end. Errors: InvalidData (not a dump), Unsupported (of a newer Hearth), Corruption (damaged or cut
-// short, saying where), the visitor's.
+// Reads a dump to its end. Errors: InvalidData (not a dump), Unsupported (of a newer Hearth), Corruption (damaged or
+// cut short, saying where), the visitor's.
 Result<void> read_dump(const ByteSource& source, DumpVisitor& visitor);
 
 }  // namespace hearth::db

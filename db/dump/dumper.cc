@@ -1,3 +1,9 @@
+// A dump in pieces. Each call of next() opens a scan where the last one ended, and writes about a megabyte of rows:
+// between two pieces nothing is held but the cursor, so a slow client costs the frozen store's files and no memory.
+//
+//   targets_   shop            chat                   game
+//              ├──────────────┤├────────▲────────────┤├────────────┤
+//                               cursor_ ┘ the key where the next piece begins; "": the namespace is not begun
 #include "db/dump/dumper.h"
 
 #include <fmt/format.h>
@@ -43,6 +49,7 @@ std::string Dumper::prefix(const Target& target) const {
 }
 
 // What RocksDB says of sizes is a guess, and another one each time.
+// So part_ never goes back, and is 1 only at the end.
 void Dumper::measure() {
   uint64_t bytes = done_bytes_;
   if (!cursor_.empty()) bytes += from_.snapshot->bytes_between(prefix(targets_[at_]), cursor_);
@@ -58,6 +65,7 @@ Result<void> Dumper::begin_space(const Target& target, std::string& to) {
   const SnapshotSettings settings(from_.snapshot, target.number);
   ASSIGN_OR_RETURN(const Head head, settings.head());
   DumpedSpace space{target.name, request_.path, head.sequence, head.time, head.has_priorities, {}};
+  // A part of a tree is dumped without settings: rules of the whole would mean something else below a path.
   if (request_.path.is_root()) {
     const std::string from = row_key(Table::Setting, target.number);
     RETURN_IF_ERROR(from_.snapshot->scan(from, row_key(Table::Setting, target.number + 1), [&](auto key, auto text) {
@@ -119,6 +127,7 @@ Result<bool> Dumper::next(std::string& to) {
   size_t read = 0;
   bool more = false;
   RETURN_IF_ERROR(from_.snapshot->scan(cursor_, base + kPastChildren, [&](std::string_view key, std::string_view leaf) {
+    // Asked before the row is written: the cursor is the first row that was not.
     if (read >= kDumpPieceBytes) {
       cursor_ = key;
       more = true;

@@ -1,5 +1,5 @@
-// A frozen store → a dump, piece by piece: whoever takes the pieces sets the pace. Between two pieces nothing is held open
-// but the files of the frozen store. Memory: of one piece. Thread: one at a time. Blocks on disk.
+// A frozen store → a dump, piece by piece: whoever takes the pieces sets the pace. Between two pieces nothing is held
+// open but the files of the frozen store. Memory: of one piece. Thread: one at a time. Blocks on disk.
 #pragma once
 
 #include <memory>

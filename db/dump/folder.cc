@@ -1,3 +1,4 @@
+// Dump and restore without a server: the same Dumper and Restore, on a folder that is locked meanwhile.
 #include "db/dump/folder.h"
 
 #include <sys/stat.h>
@@ -12,6 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Numbers as the engine gives them: those that are there, then counted on.
 Result<std::vector<RestoredSpace>> restore_into(const ByteSource& source, const RestoreRequest& request,
                                                 const TreeStore::Options& options, Timestamp now) {
   ASSIGN_OR_RETURN(const auto store, TreeStore::open(options));
@@ -48,6 +50,7 @@ Result<std::vector<RestoredSpace>> restore_folder(const std::string& folder, con
   Result<std::vector<RestoredSpace>> done = restore_into(source, request, own, now);
   if (done.ok()) return done;
   if (!was_there) fs::remove_all(folder, ignored);
+  // After an error the folder is as it was: files of a store that was made for nothing go, and the folder itself stays.
   if (was_empty) {
     for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) fs::remove_all(entry.path(), ignored);
   }

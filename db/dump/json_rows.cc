@@ -1,3 +1,16 @@
+// JSON of any size, as rows in key order.
+//
+//   text ─▶ HalfSurrogates ─▶ Boost's parser ─▶ Tokens: a row for each leaf ─▶ RowSorter (disk) ─▶ Tree ─▶ DumpVisitor
+//           as it streams by      token by token      in the order of the text      in key order
+//
+// simdjson needs the whole text in memory, and four times as much; exports may be larger than the machine. Boost.JSON's
+// parser takes pieces and calls back, and is used here only.
+//
+// What is known only when the rows are in order is decided there (Tree):
+// - A key that stands twice. Equal keys are neighbours after the sort. An object or array leaves a mark at its place
+//   (kOpenedMark, which no path can be), so that two of them at one place are noticed too.
+// - A priority of nothing. It waits (waiting_) until a row below its node comes, and goes when none does. In the text
+//   it may stand before its children, or behind them.
 #include "db/dump/json_rows.h"
 
 #include <boost/json/basic_parser_impl.hpp>
@@ -31,6 +44,7 @@ const std::string kOpenedMark = std::string(1, kPriorityMark) + kPriorityMark;
 Error invalid(const std::string& why) { return {ErrorCode::InvalidData, "this JSON cannot be stored: " + why}; }
 
 // What Boost.JSON's parser calls, token by token.
+// Callbacks answer false to stop the parser; status_ has the reason, which its own error codes could not say.
 class Tokens {
  public:
   static constexpr size_t max_object_size = SIZE_MAX;
@@ -51,6 +65,8 @@ class Tokens {
   bool on_object_end(size_t, error_code& ec) { return pass(close(), ec); }
   bool on_array_end(size_t, error_code& ec) { return pass(close(), ec); }
 
+  // Keys and strings come in parts, as the pieces of the text cut them. The limits are asked at each part, or a
+  // string without end would fill the memory.
   bool on_key_part(Text part, size_t size, error_code& ec) {
     text_.append(part.data(), part.size());
     return size <= kKeyBytesMax || pass(key_is_long(), ec);
@@ -104,6 +120,7 @@ class Tokens {
     return pass(leaf(), ec);
   }
   bool on_null(error_code&) {
+    // Nothing is stored, but in an array the index counts on.
     (void)enter();
     leave();
     return true;
@@ -144,6 +161,7 @@ class Tokens {
   std::string leaf_;
 };
 
+// The key of a child becomes part of path_ here; leave() takes it off when the child's value has ended.
 Result<void> Tokens::key() {
   Open& in = open_.back();
   in.member = Member::Child;
@@ -173,6 +191,7 @@ void Tokens::leave() { path_.resize(open_.empty() ? 0 : open_.back().path); }
 
 Result<void> Tokens::open(Kind kind) {
   if (enter() != Member::Child) return wrong("an object or array as .value or .priority");
+  // The root needs no mark: there is one of it.
   if (!open_.empty()) RETURN_IF_ERROR(rows_.add(path_ + kOpenedMark, ""));
   open_.push_back({kind, path_.size()});
   return {};
@@ -234,11 +253,13 @@ Result<void> Tree::row(std::string_view key, std::string_view leaf) {
   if (key.ends_with(kOpenedMark) && leaf.empty()) return {};
   const bool is_priority = is_priority_key(key);
   const std::string_view path = is_priority ? key.substr(0, key.size() - 1) : key;
+  // The walk has left these nodes, and no child of them came.
   while (!waiting_.empty() && !path.starts_with(waiting_.back().first)) waiting_.pop_back();
   if (is_priority && !(has_leaf_ && path == last_leaf_)) {
     waiting_.emplace_back(path, leaf);
     return {};
   }
+  // All of them: a row below the innermost is a row below each, and they are in key order.
   for (const auto& [above, priority] : waiting_) RETURN_IF_ERROR(pass(above + kPriorityMark, priority));
   waiting_.clear();
   if (!is_priority) {
@@ -276,6 +297,7 @@ Result<void> read_json(const ByteSource& source, const std::string& folder, Dump
     halves.pass(std::string_view(buffer).substr(0, got), text);
     if (!more) halves.finish(text);
     error_code ec;
+    // With `more` the parser keeps what may go on; the last call tells it that nothing does.
     const size_t used = text.empty() && more ? 0 : parser.write_some(more, text.data(), text.size(), ec);
     if (!parser.handler().status().ok()) return parser.handler().status().error();
     if (!ec && std::string_view(text).substr(used).find_first_not_of(" \t\r\n") != std::string_view::npos) {
@@ -295,6 +317,7 @@ Result<void> read_any(const ByteSource& source, const std::string& folder, DumpV
   auto head = std::make_shared<std::string>(64, '\0');
   ASSIGN_OR_RETURN(const size_t got, read_fully(source, head->data(), head->size()));
   head->resize(got);
+  // The first bytes were read to look at them: they are given out again before the rest.
   const ByteSource whole = [&source, head, at = size_t{0}](char* to, size_t bytes) mutable -> Result<size_t> {
     if (at == head->size()) return source(to, bytes);
     const size_t count = std::min(bytes, head->size() - at);

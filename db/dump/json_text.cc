@@ -1,3 +1,6 @@
+// Rows as JSON for export, while they pass by: what to close and what to open follows from the path of each row. A
+// leaf is held until the next row says whether it has a priority, because the priority decides how the leaf is
+// written.
 #include "db/dump/json_text.h"
 
 #include "db/model/json.h"
@@ -36,6 +39,7 @@ void JsonText::leave_for(std::string_view path, std::string& to) {
 void JsonText::row(std::string_view key, std::string_view leaf, std::string& to) {
   const bool is_priority = is_priority_key(key);
   const std::string_view path = is_priority ? key.substr(0, key.size() - 1) : key;
+  // The priority's row comes right behind its leaf's.
   if (holds_ && is_priority && path == path_) {
     to += R"({".value":)";
     write_held(to);
@@ -46,6 +50,7 @@ void JsonText::row(std::string_view key, std::string_view leaf, std::string& to)
   }
   write_held(to);
   leave_for(path, to);
+  // The first row is a leaf at the root itself, or lies within the root's object.
   if (!begun_ && (is_priority || !path.empty())) open(0, to);
   begun_ = true;
   size_t prefix = open_.empty() ? 0 : open_.back().prefix;

@@ -1,3 +1,23 @@
+// A restore: everything slow first, seen by nobody; then one moment.
+//
+//   source ─▶ read_any ─▶ Staging (a DumpVisitor) ─▶ Staged: files beside the store      as long as it takes
+//                          checked row by row,        │
+//                          to the last digest         │   swap_in(): heads, names, settings (add_beside)
+//                                                     └──────▶ one commit takes in all files       a moment
+//   an error before the commit: the files go, the store is as it was
+//
+// Files. The store is fastest when its files do not overlap, and each file costs something. So namespaces share files:
+//
+//   in the order of their numbers (is_sorted_)      rows go to the shared file as they come
+//   in another order:  small, ≤ 1 MB                held, then sorted; staged at the end into shared files
+//                      larger                       files of its own, at once (stage_held)
+//   Between two small ones that would share a file there may be a large one: the file is sealed there (stage_sorted).
+//
+// What else a restore means:
+// - Indexes are emptied (empty_indexes): their rows belong to the old data. The shard builds them anew.
+// - A sequence only grows, so that event ids of before are not taken for later ones.
+// - Whoever was signed out stays so, whatever the dump says.
+// - Leaves above the place make room; priorities above it go, when the restore leaves nothing below them.
 #include "db/dump/restore.h"
 
 #include <fmt/format.h>
@@ -14,6 +34,7 @@
 namespace hearth::db {
 namespace {
 
+// Asked twice: early, to spare the work, and in the moment of the swap, when it counts.
 Result<void> check_is_empty(const TreeStore& store, const RestoredSpace& space) {
   const SnapshotView view(store.snapshot(), space.number);
   ASSIGN_OR_RETURN(const bool exists, view.exists(space.at));
@@ -28,9 +49,9 @@ Result<void> check_is_empty(const TreeStore& store, const RestoredSpace& space) 
 
 RestoredTree RestoredSpace::said() const { return {name, at, rows.leaves, to_hex(rows.digest)}; }
 
-// Takes what is read, and stages what was asked for, in files that namespaces share: how many there are follows the bytes.
-// Where the namespaces come in the order of their numbers, as they do to a new store, their rows go there at once. Else
-// those of small ones are sorted first, and each larger one has files of its own.
+// Takes what is read, and stages what was asked for, in files that namespaces share: how many there are follows the
+// bytes. Where the namespaces come in the order of their numbers, as they do to a new store, their rows go there at
+// once. Else those of small ones are sorted first, and each larger one has files of its own.
 class Restore::Staging final : public DumpVisitor {
  public:
   Staging(const RestoreRequest& request, TreeStore& store, const std::string& folder, const NumberOf& number_of)
@@ -76,6 +97,7 @@ class Restore::Staging final : public DumpVisitor {
 Result<void> Restore::Staging::begin(const DumpInfo& info) {
   const std::set<std::string> names(info.spaces.begin(), info.spaces.end());
   if (names.size() != info.spaces.size()) return Error{ErrorCode::InvalidData, "the dump has a namespace twice"};
+  // With one namespace in the file `space` is its new name; with several it says which of them is taken.
   is_only_one_ = names.size() == 1;
   if (is_only_one_ && names.contains("") && !request_.space) {
     return Error{ErrorCode::InvalidArgument, "JSON has no name for its namespace; say which it is to be"};
@@ -107,6 +129,7 @@ Result<void> Restore::Staging::space(const DumpedSpace& space) {
   target.dumped = space;
   ASSIGN_OR_RETURN(target.number, number_of_(target.name));
   if (request_.existing == Existing::Refuse) RETURN_IF_ERROR(check_is_empty(store_, target));
+  // The reader has checked the rows as a tree at the root; below another path they may be too deep or too long.
   below_.reset();
   if (!target.at.is_root()) below_.emplace(target.at.depth(), target.at.text().size());
   key_ = row_key(Table::Data, target.number, encode_path(target.at));
@@ -142,6 +165,7 @@ Result<void> Restore::Staging::stage_held() {
 Result<void> Restore::Staging::end(const DumpedRows& rows) {
   if (!takes_) return {};
   spaces.back().rows = rows;
+  // Small ones end here in the sorter, whose rows are staged by finish().
   if (!is_held_) return staged->end();
   for (const auto& [key, leaf] : held_) RETURN_IF_ERROR(sorter_.add(key, leaf));
   small_.push_back(range_);
@@ -167,6 +191,7 @@ Result<void> Restore::Staging::stage_sorted() {
     return staged->begin(range.from, range.upto);
   };
   RETURN_IF_ERROR(sorter_.drain([&](std::string_view key, std::string_view leaf) -> Result<void> {
+    // An empty namespace has a range and no row: it is begun and ended, so that its old rows go.
     while (begun == 0 || key >= small_[begun - 1].upto) RETURN_IF_ERROR(begin_next());
     return staged->put(key, leaf);
   }));
@@ -181,6 +206,7 @@ Result<void> Restore::Staging::empty_indexes() {
   RETURN_IF_ERROR(staged->seal());
   for (size_t i = 0; i < numbers.size();) {
     size_t upto = i + 1;
+    // Neighbouring numbers are one range: a dump of 100,000 namespaces must not make as many tombstones.
     while (upto < numbers.size() && numbers[upto] == numbers[upto - 1] + 1) ++upto;
     RETURN_IF_ERROR(staged->begin(row_key(Table::Index, numbers[i]), row_key(Table::Index, numbers[upto - 1] + 1)));
     RETURN_IF_ERROR(staged->end());
@@ -210,8 +236,10 @@ Result<void> Restore::add_beside(const RestoredSpace& space, Timestamp now, Batc
   const auto snapshot = store_.snapshot();
   const SnapshotSettings settings(snapshot, space.number);
   ASSIGN_OR_RETURN(Head head, settings.head());
+  // Counted on unless this is a whole namespace that was never written here: then it has the dump's own sequence.
   const bool was_written = head.sequence > 0;
   head.sequence += was_written || !space.is_whole() ? 1 : 0;
+  // At least that of the dump, so that a restored store goes on where the dumped one was.
   if (space.is_whole()) head.sequence = std::max(head.sequence, space.dumped.sequence);
   // A time ahead of the clock came from one that was wrong: it is not carried on.
   head.time = std::max(time_after(head.time, now), space.is_whole() ? time_after(space.dumped.time, now) : now);
@@ -247,6 +275,7 @@ Result<void> Restore::add_beside(const RestoredSpace& space, Timestamp now, Batc
       continue;
     }
     bool has_more = false;
+    // Anything beside priorities of the emptied nodes themselves keeps the node above alive.
     const TreeView::RowFunction look = [&](std::string_view key, std::string_view) {
       has_more = !(is_priority_key(key) && emptied.starts_with(key.substr(0, key.size() - 1)));
       return !has_more;

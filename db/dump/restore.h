@@ -1,9 +1,10 @@
-// A dump → namespaces of a store, all or nothing at any size: first its rows are staged beside the store (db/store/staged.h)
-// and checked to the last digest, seen by nobody; then one commit swaps them in. Until that commit nothing is changed, and what
-// was staged goes with the object or at the next open. Memory: of one block, and of what is sorted. Thread: one at a time. Blocks on disk.
+// A dump → namespaces of a store, all or nothing at any size: first its rows are staged beside the store
+// (db/store/staged.h) and checked to the last digest, seen by nobody; then one commit swaps them in. Until that
+// commit nothing is changed, and what was staged goes with the object or at the next open. Memory: of one block, and
+// of what is sorted. Thread: one at a time. Blocks on disk.
 //
 //   ASSIGN_OR_RETURN(auto restore, Restore::stage(source, request, store, number_of));   // as long as it takes
-//   RETURN_IF_ERROR(restore->swap_in(now));                                              // at once; nobody else may commit
+//   RETURN_IF_ERROR(restore->swap_in(now));                                         // at once; nobody else may commit
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@
 
 namespace hearth::db {
 
-// Of a namespace that shares its files with others, when they do not come in order: so much of each is held in memory.
+// When namespaces come in no order, one that is at most this large is held in memory, and shares files with others.
 inline constexpr size_t kSharedSpaceBytesMax = 1u << 20;
 
 struct RestoredSpace {
@@ -41,14 +42,14 @@ class Restore {
   // The number of the namespace of that name, which may be a new one. Errors: InvalidArgument when the name is none.
   using NumberOf = std::function<Result<uint32_t>(const std::string& name)>;
 
-  // Errors: of read_any; InvalidArgument: data is there, or the request does not fit the file; NotFound: not in the file;
-  // Unavailable: the disk is full.
+  // Errors: of read_any; InvalidArgument: data is there, or the request does not fit the file; NotFound: not in the
+  // file; Unavailable: the disk is full.
   static Result<std::unique_ptr<Restore>> stage(const ByteSource& source, const RestoreRequest& request, TreeStore& store,
                                                 const std::string& folder, const NumberOf& number_of);
   ~Restore();
 
-  // Precondition: of these namespaces nobody commits anything meanwhile. What they had on the way is in what is replaced.
-  // Errors: InvalidArgument (data has come), the store's.
+  // Precondition: nobody commits anything to these namespaces during the call. Writes that came before it, also while
+  // rows were staged, are part of what is replaced. Errors: InvalidArgument (data has come), the store's.
   Result<void> swap_in(Timestamp now);
 
   const std::vector<RestoredSpace>& spaces() const;

@@ -1,3 +1,13 @@
+// External sort: more rows than fit into memory, in key order.
+//
+//   add ─▶ bytes_ (rows, one behind the other), places_ (where each is)
+//             └ 64 MB: sort the places, write a run ─▶ │ run 1 │ run 2 │ run 3 │ …    one nameless file, zstd blocks
+//                                                        ▼       ▼       ▼
+//   drain ◀── the smallest key of all ◀── priority queue of RunReaders, a block of each in memory
+//
+// Rows that already come in order are not sorted again (is_sorted), and rows that fit never touch the disk. Equal
+// keys come one behind the other, which is how the reader of JSON finds keys that stand twice; their order among each
+// other is none.
 #include "db/dump/row_sorter.h"
 
 #include <fcntl.h>
@@ -52,6 +62,7 @@ RowSorter::~RowSorter() {
 }
 
 Result<void> RowSorter::add(std::string_view key, std::string_view leaf) {
+  // The places count too: with short rows they are most of it.
   if (bytes_.size() + places_.size() * sizeof(Place) >= bytes_max_) RETURN_IF_ERROR(write_run());
   const size_t start = bytes_.size();
   bytes_ += key;
@@ -78,6 +89,7 @@ Result<void> RowSorter::write(std::string& text) {
 }
 
 Result<void> RowSorter::write_run() {
+  // O_TMPFILE: the file has no name, so a killed process leaves nothing behind.
   if (file_ < 0) file_ = open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (file_ < 0) return failed("making a temporary file in " + folder_);
   sort();
@@ -132,6 +144,7 @@ Result<void> RowSorter::drain(const RowFunction& row) {
     return {};
   }
   if (!places_.empty()) RETURN_IF_ERROR(write_run());
+  // The last run is on disk, and the memory is for the readers now.
   bytes_.shrink_to_fit();
   places_.shrink_to_fit();
   return merge(row);

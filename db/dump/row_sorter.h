@@ -1,6 +1,6 @@
-// Rows in any order → rows in key order, of any number in bounded memory: sorted runs in one temporary file, merged. Equal
-// keys come one behind the other. The file has no name, so it goes with the process however that ends.
-// Memory: kSortBytes, then a block of each run. Thread: one. Blocks on disk.
+// Rows in any order → rows in key order, of any number in bounded memory: sorted runs in one temporary file, merged.
+// Equal keys come one behind the other. The file has no name, so it goes with the process however that ends. Memory:
+// kSortBytes, then a block of each run. Thread: one. Blocks on disk.
 #pragma once
 
 #include <functional>

@@ -1,3 +1,5 @@
+// Whether rows are a tree, as they pass by. Only the last row's path is remembered (segments_), and of a new path
+// only what differs from it is checked: a million rows in one deep collection do not check its path a million times.
 #include "db/dump/tree_rows.h"
 
 #include <openssl/evp.h>
@@ -15,6 +17,7 @@ namespace {
 
 void free_context(EVP_MD_CTX* context) { EVP_MD_CTX_free(context); }
 
+// Unresolved server values may be in queues and in writes, and never in a tree.
 bool is_settled(std::string_view leaf) {
   if (!is_well_formed_leaf(leaf)) return false;
   switch (tag_of_leaf(leaf)) {
@@ -90,6 +93,7 @@ Result<void> TreeCheck::take_path(std::string_view path) {
     append_key(rest.substr(0, length), name);
     canonical.clear();
     append_segment(name, canonical);
+    // The same key in other bytes would be a second node of the same name.
     if (canonical != rest.substr(0, length)) return wrong("a key of another form");
     if (const Result<void> fine = check_key(name); !fine.ok()) return wrong(fine.error().message);
     end += length;
@@ -112,6 +116,7 @@ Result<void> TreeCheck::add(std::string_view key, std::string_view leaf) {
   if (is_below_leaf && !(is_priority && path.size() == leaf_.size())) return wrong("something below a leaf");
   if (is_priority) {
     if (tag_of_leaf(leaf) != LeafTag::Double && tag_of_leaf(leaf) != LeafTag::String) return wrong("a priority of another type");
+    // A leaf's priority comes right behind the leaf. Any other is an object's, and owes it a child.
     owes_ = !is_below_leaf;
     if (owes_) owed_ = path;
     key_ += kPriorityMark;

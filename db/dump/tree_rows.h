@@ -31,8 +31,8 @@ class Sha256 {
 
 std::string to_hex(std::string_view bytes);
 
-// Checks rows that come from outside, so that what is taken in is what a write could have made: keys are paths and ascend,
-// leaves are settled, nothing lies below a leaf but its priority, no priority is without a leaf at or below.
+// Checks rows that come from outside, so that what is taken in is what a write could have made: keys are paths and
+// ascend, leaves are settled, nothing lies below a leaf but its priority, no priority is without a leaf at or below.
 class TreeCheck {
  public:
   // `base_depth`, `base_bytes`: of the path they will stand at (Path::depth, the size of its text).

@@ -1,3 +1,15 @@
+// Who listens where: a trie whose nodes hold subscriptions, views and watchers.
+//
+//   root ─ rooms ─ a ─ messages         subscriptions: those who listen to all of this path
+//                      │                views: one for each query, shared by all who listen with it
+//                      └ m1             watchers: those whose read check looked here; a change asks them again
+//
+// A commit walks from the root along the paths that it changed (match.cc), so it costs nothing where nobody listens.
+// A node lives as long as it has something or a child that has; prune() takes empty branches away.
+//
+// Lists hold plain pointers: a subscription belongs to its conversation and remembers its own place (node, index), so
+// it is removed by swapping the last one into that place. Everything is counted as it comes and goes, in bytes that
+// are a careful guess, for the limits on memory.
 #include "db/events/listener_registry.h"
 
 #include <algorithm>
@@ -31,6 +43,7 @@ class RecordingView final : public TreeView {
   const std::vector<Path>& paths() const { return paths_; }
 
  private:
+  // One note for each path that was looked at; collect_watchers() finds the notes above and below a change.
   void note(std::string_view key) const {
     if (!key.empty() && key.back() == kPriorityMark && key.size() > 1) {
       // Either the end of a segment or of a priority's key; a path that does not decode is one byte too long.
@@ -115,6 +128,7 @@ void ListenerRegistry::recount(View& view) {
   view.counted_bytes = now;
 }
 
+// The bytes of a view count for everyone who listens to it, as if each held it alone.
 void ListenerRegistry::count_opened(View& view) {
   recount(view);
   for (Subscription* subscription : view.subscriptions) {
@@ -169,6 +183,7 @@ void ListenerRegistry::remove(Subscription& subscription) {
   if (node == nullptr) return;
   View* view = subscription.view_;
   std::vector<Subscription*>& list = view != nullptr ? view->subscriptions : node->subscriptions;
+  // The order within a list means nothing.
   Subscription* last = list.back();
   list[subscription.index] = last;
   last->index = subscription.index;
@@ -212,11 +227,13 @@ Result<void> ListenerRegistry::check(Subscription& subscription, const Moment& m
     subscription.lapses_ = Timestamp::max();
     return {};
   }
+  // The check runs on a view that takes notes: where it looked is where a change may turn its verdict.
   const RecordingView recording(moment.before);
   Result<void> verdict = subscription.check->check({recording, moment.now, moment.settings});
   unwatch(subscription);
   if (!verdict.ok()) return verdict;
   subscription.lapses_ = subscription.check->lapses().value_or(Timestamp::max());
+  // The check was asked after its time and still said yes: it does not have to be asked again at every event.
   if (subscription.has_lapsed(moment.now.wall)) subscription.lapses_ = Timestamp::max();
   for (const Path& path : recording.paths()) {
     Node& node = node_at(path);

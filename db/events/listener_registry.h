@@ -23,7 +23,7 @@
 
 namespace hearth::db {
 
-// Whoever is told; what it is, the layer above knows.
+// Someone who is told of changes. The layer above knows what it is (Conversation, db/shard/space.h).
 class Audience {
  public:
   virtual ~Audience() = default;
@@ -32,7 +32,7 @@ class Audience {
 
 class ListenerRegistry;
 
-// One subscription. Owned by whoever asked for it; in the registry while it is to be told.
+// One subscription. Its conversation owns it; the registry refers to it for as long as it is to be told.
 struct Subscription {
   std::shared_ptr<Audience> audience;
   uint64_t id = 0;  // the audience's name for it
@@ -66,7 +66,7 @@ struct Node {
 
 class ListenerRegistry {
  public:
-  // Of all registries that count in it, and in one whose `in_all` it is.
+  // Sums over all registries that count here, directly or through another Count whose `in_all` this is.
   struct Count {
     Gauge listeners;
     Gauge views;
@@ -79,7 +79,8 @@ class ListenerRegistry {
   ListenerRegistry& operator=(const ListenerRegistry&) = delete;
 
   enum class Added : uint8_t { Alone, ToView };
-  // Of one with a query: whether there was a view of it already; a new one shows nothing before View::open().
+  // For a subscription with a query, returns Alone when its view was created just now: the caller must then call
+  // View::open(). ToView: the subscription joined a view that was there.
   Added add(Subscription& subscription);
   void remove(Subscription& subscription);  // also when it is not in
   bool empty() const { return count_ == 0; }
@@ -94,7 +95,8 @@ class ListenerRegistry {
   void want_scan(View& view) { scans_.insert(&view); }
   std::set<View*> take_scans() { return std::exchange(scans_, {}); }
   View* find_view(uint64_t number) const;  // null: there is none
-  // What a view holds is another, after it was opened, changed or settled; those who listen to it hold as much.
+  // To be called after a view was opened, changed or settled: counts its bytes anew. count_opened() also charges them
+  // to those who listen.
   void recount(View& view);
   void count_opened(View& view);
   std::vector<View*> largest_views() const;  // by View::byte_count(), the largest first

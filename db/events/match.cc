@@ -1,3 +1,23 @@
+// From one commit to what each listener is told.
+//
+//   an update at /rooms/a: {messages/m1: {…}, topic: "tea"}                  base = /rooms/a
+//
+//   ● /                    ┐ above or at the base: told the update itself, in one Body for all of them
+//   ● /rooms/a             ┘
+//   ● /rooms/a/messages      between base and change: told its part of the update (tell_between)
+//   ● /rooms/a/messages/m1   at a change: told that change
+//   ● …/m1/text              below a change: told its own new value, unless it is the old one (tell_below)
+//   ◇ a query at any of these places: told what its view says (tell_views)
+//
+// The order of the steps, and why:
+//   1. ask_again()        those whose check read something that changed; who is refused hears Revoked and nothing else
+//   2. tell()             plain listeners; their events are collected, not sent
+//   3. ask_those_lapsed() those of step 2 whose right was one for a time that is over
+//   4. touch_views()      which views are concerned, and what it will cost to look at them
+//   ── up to here a second try would find the same: when the step is over, all is given up and done elsewhere
+//   5. tell_views()       windows move; from here on there is no way back
+//
+// What is shared is one Body for each distinct change, however many are told: it is serialised once for all of them.
 #include "db/events/match.h"
 
 #include <algorithm>
@@ -10,6 +30,7 @@
 namespace hearth::db {
 namespace {
 
+// An old value that is larger than the new one by more than this is another value: it need not be read to its end.
 constexpr size_t kCompareBytesSlack = 4096;
 constexpr uint64_t kLooksAtAll = 64;  // about, of a view of which everything was set
 
@@ -20,12 +41,12 @@ class Matching {
   Matching(ListenerRegistry& registry, const Difference& difference, const TreeView& before, const TreeView& after)
       : registry_(registry), difference_(difference), before_(before), after_(after) {}
 
-  // What is found out, and changes nothing: it may be given up when the step is over.
+  // These steps find out and change nothing: they may be given up when the step is over.
   Result<void> ask_again();
   Result<void> tell();
   Result<void> ask_those_lapsed();
   Result<void> touch_views();
-  // What then is done as a whole.
+  // These steps change views and the registry: they are done as a whole.
   Result<void> tell_views();
   std::vector<Told> told() &&;
 
@@ -34,6 +55,7 @@ class Matching {
     Step::here().foresee({node.subscriptions.size(), 0, 0});
     for (Subscription* subscription : node.subscriptions) add(*subscription, body);
   }
+  // Noted on the way: most commits meet no lapsed right, and then step 3 costs nothing.
   void add(Subscription& subscription, const BodyPointer& body) {
     has_lapsed_ = has_lapsed_ || subscription.has_lapsed(difference_.now.wall);
     told_.push_back({&subscription, body, {}});
@@ -58,7 +80,7 @@ class Matching {
   std::map<Node*, Touched> touched_;  // those with views
 };
 
-// Asks again: whether it may hear of the tree after.
+// Asks the subscription's check again: may it hear of the tree after?
 void Matching::ask(Subscription& subscription) {
   Step::here().count_row(0);
   const bool has_lapsed = subscription.has_lapsed(difference_.now.wall);
@@ -80,7 +102,7 @@ Result<void> Matching::ask_again() {
   return {};
 }
 
-// Who is to be told something that came after its check has lapsed may not have it any more, perhaps.
+// A listener whose check has lapsed may have lost its right to what is told now: its check is asked again.
 Result<void> Matching::ask_those_lapsed() {
   if (!std::exchange(has_lapsed_, false)) return {};
   std::unordered_set<const Subscription*> asked;
@@ -92,7 +114,7 @@ Result<void> Matching::ask_those_lapsed() {
   return {};
 }
 
-// Those that are refused hear that, and nothing else.
+// Refused listeners hear Revoked, and nothing else of this commit.
 std::vector<Told> Matching::told() && {
   std::vector<Told> all;
   all.reserve(refused_.size() + told_.size());
@@ -113,6 +135,7 @@ std::string Matching::entry_path(const Overwrite& overwrite, const Path& base) c
 }
 
 Result<BodyPointer> Matching::one(size_t index) {
+  // One Body for each change, made when the first listener needs it.
   BodyPointer& body = ones_[index];
   if (body != nullptr) return body;
   const Overwrite& overwrite = difference_.changed[index];
@@ -124,7 +147,7 @@ Result<BodyPointer> Matching::one(size_t index) {
   return body;
 }
 
-// What those at or above the base are told.
+// The Body for listeners at or above the base.
 Result<BodyPointer> Matching::whole() {
   if (!difference_.merge) return one(0);
   const bool removes = std::any_of(difference_.changed.begin(), difference_.changed.end(), [](const Overwrite& overwrite) {
@@ -145,6 +168,7 @@ Result<BodyPointer> Matching::whole() {
   return Body::merge(difference_.base, std::move(entries));
 }
 
+// Walks from the root to the base. The Body is made at the first node that has somebody to tell.
 Result<void> Matching::tell() {
   const Path& base = difference_.merge ? difference_.base : difference_.changed.front().path;
   BodyPointer body;
@@ -172,6 +196,7 @@ Result<void> Matching::tell() {
 Result<void> Matching::tell_between(Node& base_node) {
   const Path& base = difference_.merge ? difference_.base : difference_.changed.front().path;
   std::vector<std::pair<Node*, Path>> order;
+  // Gathered first: a listener with several changes below it hears them as one merge, not one by one.
   std::unordered_map<Node*, std::vector<size_t>> changes_at_or_below;
   for (size_t i = 0; i < difference_.changed.size(); ++i) {
     const Overwrite& overwrite = difference_.changed[i];
@@ -260,7 +285,7 @@ Result<void> Matching::touch_views() {
       const auto child = at->children.find(keys[depth]);
       at = child == at->children.end() ? nullptr : child->second.get();
     }
-    // A priority at or above is none of a view's.
+    // A view shows children, so a changed priority of the node itself, or of one above it, cannot change what it shows.
     if (at != nullptr && overwrite.slot == Slot::Value) touch_below(*at, overwrite.path);
   }
   for (auto& [node, touched] : touched_) {
@@ -271,7 +296,7 @@ Result<void> Matching::touch_views() {
   return {};
 }
 
-// Filtered listeners hear what their view says.
+// Listeners with a query hear what their view says.
 Result<void> Matching::tell_views() {
   for (auto& [node, touched] : touched_) {
     for (const auto& [text, view] : node->views) {

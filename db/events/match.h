@@ -1,7 +1,7 @@
 // A commit and the trees before and after it → what each listener is told. Events are returned, not called.
 //
-// A listener at or above a change is told the change itself, in bytes shared by all such; one below it is told its own new
-// value, if that is another. Forms: net/wire/protocol.md §6.3. Thread: the namespace's shard.
+// A listener at or above a change is told the change itself, in bytes shared by all such; one below it is told its
+// own new value, if that is another. Forms: net/wire/protocol.md §6.3. Thread: the namespace's shard.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,8 @@
 
 namespace hearth::db {
 
-// What a listener is told whose check has lapsed (Precondition::lapses) and now refuses it: its right was one for a time.
+// The error for a listener whose check has lapsed (Precondition::lapses) and now refuses it: its right was limited in
+// time.
 inline Error lapsed(Error refusal) {
   if (refusal.code == ErrorCode::PermissionDenied) refusal.code = ErrorCode::ExpiredToken;
   return refusal;
@@ -36,7 +37,7 @@ struct Difference {
   Times now;                              // at its commit
   const Settings& settings;               // after it
   bool configures = false;                // the settings are others: every listener's check is asked again
-  bool is_unread = false;                 // values were left out of `changed`: they are in the tree after, for whoever needs them
+  bool is_unread = false;                 // `changed` has no values; they are read from the tree after
 };
 
 // Errors: Io, of reading the trees.

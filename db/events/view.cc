@@ -1,3 +1,31 @@
+// The window of a limited query, kept up to date without going through the collection.
+//
+//   from the limit's side ─▶
+//
+//   ┌──────── shown ────────┐┌───────── reserve ─────────┐
+//   a    b    c    d    e    f    g    h    i    …    j    ?    ?    ?        positions, in the query's order
+//                       ▲                             ▲    in the collection, and not known here
+//                     edge_                      known_upto_
+//   └────────────────────── known_ ──────────────────────┘
+//
+//   shown     the first query.count of known_; edge_ is the last of them, or nothing while there are fewer
+//   reserve   up to 32 more. They are not told, they only wait
+//   known_    every position of the collection up to known_upto_; when that is nothing, every position there is
+//
+// A write is then two look-ups, the child's place before and after, and no scan:
+//   - beyond known_upto_:  nobody sees it, and it is not even remembered;
+//   - it comes nearer than edge_:  the child at the edge moves into the reserve, though nobody wrote it;
+//   - one that was shown goes:  the first of the reserve enters;
+//   - the reserve is used up:  refill() asks for more behind known_upto_. Where that needs the whole collection, the
+//     view shows less for a while, and wants a scan from a reader's thread.
+//
+//   Opening ── scan settled ──▶ Open ── a refill, or all was set, needs a scan ──▶ Refilling ── scan settled ──▶ Open
+//
+// The invariant: known_ has no gap up to known_upto_. A position beyond it may never be put in: between the two there
+// may be others, and one of them would be missing from the window for ever.
+//
+// While a scan runs, the children that are written are noted (missed_), and settle() looks them up again in the tree
+// as it is then. When everything was set meanwhile, the scan is worth nothing and is wanted again.
 #include "db/events/view.h"
 
 #include <algorithm>
@@ -30,6 +58,7 @@ struct View::Moved {
   std::optional<Position> from, to;
 };
 
+// Cached by the order alone: views that differ in limit or range share the look-ups.
 Result<const std::vector<std::pair<std::string, Touched::Places>>*> Touched::places(const Query& query) {
   std::string order(1, static_cast<char>(query.order));
   order += query.child.text();
@@ -53,6 +82,7 @@ Result<bool> Touched::was_leaf() {
   return *was_leaf_;
 }
 
+// Walks without using anything: the step meter in the store counts the rows, and ends the step if they are too many.
 Result<void> Touched::count_rows(size_t most) {
   const std::string base = encode_path(path_);
   for (const TreeView* tree : {&before_, &after_}) {
@@ -69,6 +99,7 @@ Result<Value> Touched::child(const std::string& key) {
   return values_.emplace(key, std::move(value)).first->second;
 }
 
+// No edge: the window is not full, and nothing lies beyond it.
 bool View::is_beyond(const Position& position, const std::optional<Position>& edge) const {
   return edge && known_.key_comp()(*edge, position);
 }
@@ -79,6 +110,7 @@ std::optional<Position> View::edge_of(const Known& known) const {
   return *std::next(known.begin(), query_.count - 1);
 }
 
+// known_ begins at the limit's side; what is told is always in ascending order.
 std::vector<Position> View::window() const {
   std::vector<Position> shown;
   for (const Position& position : known_) {
@@ -89,7 +121,8 @@ std::vector<Position> View::window() const {
   return shown;
 }
 
-// Whether a collection would be gone through that somebody else may go through.
+// Whether finding the positions takes a scan that is too long for the shard's thread, and is left to a reader.
+// Also with an index a large window is looked up by a reader: kSeekHereMax positions are what a shard's thread may do.
 Result<bool> View::must_scan(const TreeView& tree, bool has_priorities) const {
   ASSIGN_OR_RETURN(const bool seeks, selects_by_seek(tree, path_, query_, has_priorities));
   const bool counts_all = query_.counts && !query_.start && !query_.end;  // one row says how many
@@ -117,6 +150,7 @@ void View::begin_scan(uint64_t number) {
 }
 
 Query View::scan_query() const {
+  // The scan finds the reserve as well.
   Query more = query_;
   if (is_limited()) more.count = capacity();
   return more;
@@ -134,6 +168,7 @@ Result<View::Scanned> View::scan(const TreeView& tree, const Path& path, const Q
 
 View::Known View::known_of(Scanned&& scanned, std::optional<Position>& known_upto) const {
   Known known(known_.key_comp());
+  // Fewer than were asked for: the collection has no more, and everything is known.
   const bool is_all = scanned.positions.size() < capacity();
   for (Position& position : scanned.positions) known.insert(std::move(position));
   known_upto.reset();
@@ -158,7 +193,7 @@ Result<void> View::open(const TreeView& tree, bool has_priorities) {
   return {};
 }
 
-// What those who listen to a count are told, if it is another.
+// The event for those who listen to a count; null when the count is the same.
 BodyPointer View::tell_count(uint64_t count) {
   if (count == count_) return nullptr;
   count_ = count;
@@ -178,6 +213,7 @@ Result<BodyPointer> View::change_all(Touched& touched, bool has_priorities) {
     is_stale_ = is_stale_ || state_ == State::Refilling;
     return BodyPointer();
   }
+  // A view without limit keeps nothing: it compares two reads.
   const bool keeps = is_limited() || query_.counts;
   if (keeps) {
     ASSIGN_OR_RETURN(const bool must, must_scan(touched.after(), has_priorities));
@@ -200,12 +236,13 @@ Result<BodyPointer> View::change_count(Touched& touched) {
   for (const auto& [key, place] : *places) {
     gained += (place.to && in_range(*place.to, query_) ? 1 : 0) - (place.from && in_range(*place.from, query_) ? 1 : 0);
   }
+  // A scan that is under way counts the tree of its snapshot; settle() adds this.
   missed_count_ += gained;
   if (state_ != State::Open) return BodyPointer();
   return tell_count(count_ + static_cast<uint64_t>(gained));
 }
 
-// A window that shows less than it may takes what lies behind what is known.
+// A window that shows less than its limit takes positions that lie behind known_upto_.
 Result<void> View::refill(const TreeView& after, bool has_priorities) {
   if (state_ != State::Open || known_.size() >= query_.count || !known_upto_) return {};
   ASSIGN_OR_RETURN(const bool must, must_scan(after, has_priorities));
@@ -223,11 +260,13 @@ Result<void> View::refill(const TreeView& after, bool has_priorities) {
   return {};
 }
 
-// What lost its place goes, what gained one comes, and the edge with them: who is between the old and the new one enters or
-// leaves though nothing touched it.
+// Moves the window: old positions go, new ones come, and the edge follows. A child between the old edge and the new one
+// enters or leaves the window although nobody wrote it.
 Result<void> View::move_window(std::map<std::string, Moved>& moved, const TreeView& after, bool has_priorities) {
   const std::optional<Position> old_edge = edge_;
   for (auto& [key, child] : moved) {
+    // Two loops: first all old places go, then all new ones come, or one child's new place could meet another's old
+    // one.
     child.was_in = child.from && known_.contains(*child.from) && !is_beyond(*child.from, old_edge);
     if (child.from) known_.erase(*child.from);
   }
@@ -238,6 +277,7 @@ Result<void> View::move_window(std::map<std::string, Moved>& moved, const TreeVi
     if (was_in != is_in) moved.try_emplace(position.key, Moved{was_in, is_in, position, position});
   };
   while (known_.size() > capacity()) {
+    // Too much is known: what is farthest is forgotten, and known_upto_ comes nearer with it.
     const auto worst = std::prev(known_.end());
     cross(*worst, !is_beyond(*worst, old_edge), false);
     known_.erase(worst);
@@ -249,6 +289,7 @@ Result<void> View::move_window(std::map<std::string, Moved>& moved, const TreeVi
     child.is_in = child.to && known_.contains(*child.to) && !is_beyond(*child.to, edge_);
   }
   if (!old_edge && !edge_) return {};
+  // The positions between the old edge and the new one changed sides, and nobody touched them.
   const bool is_nearer = edge_ && is_beyond(*(old_edge ? &*old_edge : &*edge_), edge_);  // the new edge
   const std::optional<Position>& inner = !old_edge || is_nearer ? edge_ : old_edge;
   for (auto at = known_.upper_bound(*inner); at != known_.end(); ++at) {
@@ -260,7 +301,7 @@ Result<void> View::move_window(std::map<std::string, Moved>& moved, const TreeVi
   return {};
 }
 
-// One alone is a put of that place.
+// A single entry is told as a Put at its own place, several as a Merge.
 Result<BodyPointer> View::tell(std::vector<std::pair<std::string, Value>> entries) const {
   if (entries.empty()) return BodyPointer();
   if (entries.size() > 1) return Body::merge(path_, std::move(entries));
@@ -303,6 +344,8 @@ Result<BodyPointer> View::change(Touched& touched, bool has_priorities) {
       continue;
     }
     const auto at = touched.children.find(key);
+    // A child that stays in the window is told only what changed in it. Not when something in it was removed and
+    // priorities exist: a client that empties a node on the way loses its priority.
     const bool is_step = child.was_in && at != touched.children.end() &&
                          !(has_priorities && std::any_of(at->second.begin(), at->second.end(),
                                                          [](const Overwrite* one) { return one->value.is_null(); }));
@@ -321,10 +364,12 @@ Result<BodyPointer> View::change(Touched& touched, bool has_priorities) {
 }
 
 Result<BodyPointer> View::settle(Scanned scanned, const TreeView& now, bool has_priorities) {
+  // Another begin_scan() follows, which forgets what was missed.
   if (missed_all_) {
     wants_scan_ = true;
     return BodyPointer();
   }
+  // In a view that opens, nobody has been told anything yet: the first value follows, and no event.
   const bool was_open = state_ == State::Refilling;
   if (query_.counts && !is_limited()) {
     state_ = State::Open;
@@ -363,6 +408,7 @@ Result<BodyPointer> View::settle(Scanned scanned, const TreeView& now, bool has_
     return was_open ? body : nullptr;
   }
   if (!was_open) return BodyPointer();
+  // Everything was set while the window could not be known: a difference to it means nothing, so all of it is told.
   if (was_stale) {
     ASSIGN_OR_RETURN(const Value value, read(now, has_priorities));
     return Body::put(path_, Slot::Value, value);

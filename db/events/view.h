@@ -1,6 +1,6 @@
-// What one query shows of the children of a path, kept for all who listen to it there. A limited one keeps the positions of
-// what it shows and of a few behind its edge, so that a write beside it costs two looks and no scan; one without a limit
-// keeps nothing.
+// What one query shows of the children of a path, kept for all who listen with that query there. A limited view keeps
+// the positions of what it shows and of some more behind its edge, so a write costs two look-ups and no scan. A view
+// without a limit keeps nothing. view.cc has the drawing.
 //
 // Thread: the namespace's shard.
 #pragma once
@@ -24,7 +24,8 @@ namespace hearth::db {
 
 struct Subscription;
 
-// What of a commit concerns the children of a path, and where they stand: looked up once for all views of the path.
+// The part of a commit that concerns the children of a path, and their positions before and after: looked up once for
+// all views of the path.
 class Touched {
  public:
   Touched(Path path, const TreeView& before, const TreeView& after)
@@ -60,7 +61,8 @@ inline constexpr uint32_t kSeekHereMax = 300;     // positions of a window that 
 
 class View {
  public:
-  // What is more than `scan_here_rows` and has no index is gone through by whoever sees wants_scan().
+  // A collection of more than `scan_here_rows` rows that has no index is not scanned here: wants_scan() becomes true
+  // instead.
   View(Path path, SharedQuery query, size_t scan_here_rows = kScanHereRowsMax, uint32_t reserve = kWindowReserve)
       : path_(std::move(path)), shared_(std::move(query)), scan_here_rows_(scan_here_rows), reserve_(reserve) {}
   View(const View&) = delete;
@@ -80,13 +82,13 @@ class View {
   Result<void> open(const TreeView& tree, bool has_priorities);
   bool is_open() const { return state_ != State::Opening; }
 
-  // What those who listen are told of a commit: what left, what entered and what changed within, as one step; null when
-  // nothing that they see is another. A window that lost more than is known behind its edge shows less, and wants a scan;
-  // what a scan finds is told then. Errors: as select().
+  // Applies a commit. Returns the event for those who listen (what left, what entered and what changed within, as one
+  // step), or null when they see no difference. A window that lost more than its reserve shows less and wants a scan;
+  // what the scan finds is told when it is settled. Errors: as select().
   Result<std::shared_ptr<const Body>> change(Touched& touched, bool has_priorities);
 
-  // A scan, on any thread: begin_scan(), scan() in the tree as it is then, settle() with the tree as it is at last.
-  // Numbers: of the scan that counts, for others may be late.
+  // A scan: begin_scan() on the shard's thread, scan() on any thread and in the tree as it was then, settle() on the
+  // shard's thread with the tree as it is by now. The number tells which scan counts: an older one may come in late.
   struct Scanned {
     std::vector<Position> positions{};
     uint64_t count = 0;
@@ -96,7 +98,7 @@ class View {
   uint64_t scan_number() const { return scan_number_; }
   Query scan_query() const;  // query(), and a few more than its limit
   static Result<Scanned> scan(const TreeView& tree, const Path& path, const Query& scan_query, bool has_priorities);
-  // Null, or what listeners are told. Afterwards it may want another scan, when too much changed meanwhile.
+  // Returns the event to send, or null for none. If too much changed during the scan, wants_scan() is true again.
   Result<std::shared_ptr<const Body>> settle(Scanned scanned, const TreeView& now, bool has_priorities);
 
   std::vector<Subscription*> subscriptions;  // by the registry
@@ -167,8 +169,8 @@ class View {
   const size_t scan_here_rows_;
   const uint32_t reserve_;
   State state_ = State::Open;
-  // Of a limited one: the positions up to `known_upto_` (nothing: all there are), of which it shows the first query_.count,
-  // up to `edge_` (nothing: all).
+  // Used by a limited view. `known_` has the positions up to `known_upto_` (nothing: all there are). The first
+  // query_.count of them, up to `edge_` (nothing: all), are shown.
   Known known_{Nearer{query_.limit == Limit::Last}};
   std::optional<Position> known_upto_, edge_;
   uint64_t count_ = 0;

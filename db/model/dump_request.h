@@ -20,14 +20,15 @@ struct DumpRequest {
   std::string name{};  // by which Database::dump_part says how far it is; "": nobody asks
 };
 
-// Appends the next piece of a dump, about a megabyte. False when nothing was left. Thread: one at a time. Blocks on disk.
+// Appends the next piece of a dump, about a megabyte. False when nothing was left. Thread: one at a time. Blocks on
+// disk.
 using DumpPieces = std::function<Result<bool>(std::string& to)>;
 
 enum class Existing : uint8_t { Refuse, Replace };  // what to do with data that is there
 
 struct RestoreRequest {
-  // Of a file with one namespace (JSON has one, without a name): what it will be called. Of one with several: which of them.
-  // Nothing: all, by their names.
+  // When the file holds one namespace (a JSON file always does, without a name): the name that it gets. When the file
+  // holds several: the one to take. Nothing: all of them, under their own names.
   std::optional<std::string> space;
   std::optional<Path> into;  // where its tree goes; nothing: where it was taken from. Needs one namespace
   Existing existing = Existing::Refuse;

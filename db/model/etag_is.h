@@ -1,5 +1,6 @@
-// The condition of If-Match: the value at a path still has the exact hash that its writer was told (db/model/hash.h; "" for
-// null). An SDK's transaction is HashIs (db/model/precondition.h): SDKs take integers for doubles, and hash them so.
+// The condition of If-Match: the value at a path still has the exact hash that its writer was told (db/model/hash.h;
+// "" for null). An SDK's transaction is HashIs (db/model/precondition.h): SDKs take integers for doubles, and hash
+// them so.
 #pragma once
 
 #include <string>

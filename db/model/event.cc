@@ -1,3 +1,4 @@
+// Bodies: what listeners are told, made once and shared by all of them.
 #include "db/model/event.h"
 
 namespace hearth::db {
@@ -19,17 +20,21 @@ std::shared_ptr<const Body> Body::merge(Path path, std::vector<std::pair<std::st
   return body;
 }
 
+// A priority is told at a path of its own, as SDKs write it: ".priority" is the last segment of the path.
 std::string Body::told_path() const {
   if (slot_ == Slot::Value) return path_.text();
   return path_.is_root() ? ".priority" : path_.text() + "/.priority";
 }
 
+// Without the serialised forms: these are made later, if at all.
 size_t Body::byte_count() const {
   size_t bytes = sizeof *this + value_.byte_count();
   for (const auto& [path, value] : entries_) bytes += path.size() + value.byte_count();
   return bytes;
 }
 
+// Several io threads may serve listeners of one body at once. The first of them serialises; the others wait for it
+// instead of doing the same work again.
 SharedBytes Body::bytes(Form form, const std::function<std::string(const Body&)>& make) const {
   const auto index = static_cast<size_t>(form);
   std::call_once(made_[index], [&] { bytes_[index] = std::make_shared<const std::string>(make(*this)); });

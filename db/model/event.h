@@ -28,8 +28,8 @@ using SharedBytes = std::shared_ptr<const std::string>;
 class Body {
  public:
   enum class Kind : uint8_t { Put, Merge };
-  // The serialised forms that are worth keeping. WireFrame: a whole untagged push as WebSocket bytes, packed: compressed; Plain and Export:
-  // the JSON text of `value` (Put) or of the object of entries (Merge).
+  // The serialised forms that are worth keeping. WireFrame: a whole untagged push as WebSocket bytes, packed:
+  // compressed; Plain and Export: the JSON text of `value` (Put) or of the object of entries (Merge).
   enum class Form : uint8_t { WireFrame, PackedWireFrame, Plain, Export };
 
   static std::shared_ptr<const Body> put(Path path, Slot slot, Value value);
@@ -83,7 +83,7 @@ struct Answer {
   std::shared_ptr<const Body> first;
   bool resumed = false;
   Lease lease{};          // of a large value: held until the client has it (Database::Options::answer_bytes_max)
-  bool no_index = false;  // of a query: nothing says that its order is worth an index, and so it may become dear
+  bool no_index = false;  // of a query: no index has its order, so it may become slow
 };
 
 // The conversation is over, by no wish of its owner: another connection took its session, or the namespace went.

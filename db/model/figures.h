@@ -10,7 +10,7 @@
 
 namespace hearth::db {
 
-// What waits for the threads of a pool, what they are at, and what became of jobs (db/read/fair_pool.h).
+// Figures of a pool: the jobs that wait, those that run, and what became of the others (db/read/fair_pool.h).
 struct PoolFigures {
   uint64_t waiting = 0;   // now
   uint64_t running = 0;   // now
@@ -23,7 +23,7 @@ struct PoolFigures {
   uint64_t slices_waited_max = 0;  // begun for others while a namespace with nothing under way waited for its first
 };
 
-// Of RocksDB, as it says itself. Bytes are approximate.
+// Figures of RocksDB, as it reports them. Bytes are approximate.
 struct StoreFigures {
   bool is_broken = false;        // writes are refused
   uint64_t log_syncs = 0;        // of the write-ahead log
@@ -70,7 +70,8 @@ struct Figures {
   uint64_t index_rows_written = 0;  // part of them
   Distribution read_time{};         // nanoseconds, of a read: from when it was asked for until its value was there
 
-  // Of listeners: read from the store, and hashed. All the others shared one of these.
+  // First values of listeners that were read from the store, and that were hashed. All other listeners shared one of
+  // these.
   uint64_t first_values_read = 0;
   uint64_t first_values_hashed = 0;
 

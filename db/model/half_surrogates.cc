@@ -1,3 +1,7 @@
+// A filter over JSON text that comes in pieces. The one difficulty is an escape that lies across two pieces: what may
+// still become a whole pair is held back in `held_` (at most two escapes) until the next piece, or finish(), decides.
+//
+//   "\ud83d\ude00"   a pair: passed on as it is          "\ud83dx"   a half: \ufffd in its place, six bytes for six
 #include "db/model/half_surrogates.h"
 
 #include <algorithm>
@@ -27,6 +31,7 @@ bool is_low(unsigned unit) { return unit >= 0xdc00 && unit < 0xe000; }
 }  // namespace
 
 // `text` begins with a backslash. How much of it was passed on; 0: more has to come first.
+// An escape that is not \uXXXX passes as two bytes: so "\\" followed by "u" is never taken for the start of \u.
 size_t HalfSurrogates::pass_escape(std::string_view text, std::string& to) const {
   if (text.size() < 2) return 0;
   if (text[1] != 'u') {
@@ -40,6 +45,7 @@ size_t HalfSurrogates::pass_escape(std::string_view text, std::string& to) const
     return 2;
   }
   const std::string_view next = text.substr(kEscapeBytes, kEscapeBytes);
+  // A high half at the end of the piece may still meet its low half; a cut "\" or "\ud" counts as well.
   const bool may_go_on = next.size() < kEscapeBytes && std::string_view("\\u").starts_with(next.substr(0, 2));
   if (is_high(*unit) && may_go_on) return 0;
   const auto low = is_high(*unit) ? unit_of(next) : std::nullopt;

@@ -1,3 +1,17 @@
+// The text that a node is hashed by, and its SHA-1 in base64. The grammar is the SDKs' own (see
+// net/wire/protocol.md §7.2). A client that holds a value sends this hash instead of the value, and a server that
+// computes any other byte sends the whole value for nothing, or refuses a transaction that should succeed.
+//
+//   leaf    := [ "priority:" kind ":" value ":" ]  "boolean:" … | "number:" hex:16 | "string:" …
+//   object  := [ "priority:" … ]  ( ":" key ":" hash-of-child )*    in key order; by priority when a child has one
+//
+//        {a: 1, b: {c: true}}                       hash of b = sha1(":c:" + sha1("boolean:true"))
+//         ├─ a  sha1("number:3ff0…")                hash of the whole = sha1(":a:" + … + ":b:" + …)
+//         └─ b ─ c
+//
+// Two variations run through the same code. NumberHex: the JavaScript SDK writes some doubles differently from all
+// others, and either spelling must be accepted. Integers: beyond 2^53 the SDKs hash the nearest double, so neighbours
+// collide; our own names for values (ETags, remembered hashes) append the exact integer and do not collide.
 #include "db/model/hash.h"
 
 #include <openssl/evp.h>
@@ -24,6 +38,7 @@ uint64_t javascript_bits(double value) {
   double fraction = 0;
   if (v >= std::numeric_limits<double>::min()) {
     constexpr double kLn2 = 0.6931471805599453;
+    // These are the SDK's steps, in its order and precision. std::frexp would be right, and therefore wrong here.
     const double ln = std::min(std::floor(std::log(v) / kLn2), 1023.0);
     exponent = static_cast<uint64_t>(ln + 1023);
     const double scale = std::pow(2, 52 - ln);
@@ -35,7 +50,8 @@ uint64_t javascript_bits(double value) {
   return static_cast<uint64_t>(negative) << 63 | exponent << 52 | low;
 }
 
-// What was seen of the numbers of a value.
+// What kinds of numbers a value has.
+// hash_of() fills this in on the way, so node_hashes() needs a second pass only when the value has such a number.
 struct Seen {
   bool rounded = false;  // JavaScript writes one of them differently
   bool inexact = false;  // an integer that no double is
@@ -67,12 +83,14 @@ class Hex {
   Seen* const seen_;
 };
 
+// Children are collected before they are joined: their order may be that of priorities, which is known only at the end.
 struct Child {
   std::string key;
   std::string hash;
   Value priority;
 };
 
+// No priority sorts before numbers, and numbers sort before strings (db/model/data-model.md §4).
 int rank(const Value& priority) {
   if (priority.is_null()) return 0;
   return priority.is_number() ? 1 : 2;
@@ -156,6 +174,8 @@ NodeHashes node_hashes(const Value& value) {
   if (value.is_null()) return {};
   Seen seen;
   NodeHashes hashes{hash_of(value, Hex(NumberHex::Ieee754, Integers::Exact, &seen)), {}};
+  // With an inexact integer in it, no SDK's hash may stand for the value: a client with the neighbouring integer
+  // would send the same one, and would be told that it has everything.
   const bool is_one = !seen.rounded || seen.inexact;
   hashes.javascript = is_one ? hashes.exact : node_hash(value, NumberHex::JavaScript);
   return hashes;

@@ -21,14 +21,14 @@ std::string node_hash(const Value& value, NumberHex hex = NumberHex::Ieee754);
 // neighbours; here each has a hash of its own. What names a value (ETags, hashes that are remembered) is this one.
 std::string exact_hash(const Value& value);
 
-// What a client that holds a value, and no other, may say its hash is: either way of writing doubles is right. A hash that
-// the value shares with another, of which it differs in an integer that no double is, is not among them.
+// The hashes by which a client can prove that it holds exactly this value. Both ways of writing doubles count. A hash
+// that the value shares with a neighbour (an integer beyond 2^53 that no double represents) does not count.
 struct NodeHashes {
   std::string exact;
   std::string javascript;  // the exact one, where both are the same or the value has such integers
   bool contain(std::string_view hash) const { return hash == exact || hash == javascript; }
 };
-// At the price of one, unless JavaScript rounds a number of it.
+// Costs one pass, or two when JavaScript writes one of the value's numbers differently.
 NodeHashes node_hashes(const Value& value);
 
 bool hash_matches(const Value& value, std::string_view hash);  // whether an SDK that holds the value may say so

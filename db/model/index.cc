@@ -1,3 +1,21 @@
+// Index rows and plans as bytes (the grammar stands in index.h), and the walk that finds the children of a pattern.
+//
+// The idea: an index row's key sorts as its child does, so "the last 50 by `sent`" is a walk over 50 neighbouring
+// rows and reads nothing of the children themselves.
+//
+//    id:4     collection        00   value ( value )*      segment of the child
+//   00000007  02 'chat' 00      00   04 dddddddd dddd rr   02 'm17' 00           → ""
+//   └────── one range ──────────────┘└ sorts by order ────┘└ then by key, which also says whose row this is
+//
+// What must hold, and what breaks otherwise:
+// - Byte order of `value` is compare_values() (query.cc): the tags sort as the kinds do; a double has its sign bit
+//   turned (all bits when it is negative); an int64 beyond 2^53 adds what its double leaves out as a biased residual.
+//   A value that sorts differently would be missed by every range that ends beside it.
+// - No value is a prefix of another, so values concatenate: text ends in 00, and 00 and 01 inside it are escaped.
+// - A row's key stays short: a text is cut after kIndexedTextBytes and marked. Rows of texts that begin alike are then
+//   sorted by key only; whoever reads them must sort the run itself (select_by_index in select.cc).
+// - What lies below a collection's path has a segment (01 or 02) where the collection's own rows have 00. So its rows
+//   come first, and the rows of a whole subtree, for removal, are the one range behind id and path.
 #include "db/model/index.h"
 
 #include <algorithm>
@@ -41,6 +59,7 @@ void append_bytes(std::string_view bytes, std::string& to) {
 }
 
 // Takes the plan's bytes apart; all zero once they are too few.
+// Its callers check `good` once, at the end: until then a damaged plan only yields zeros and empty texts.
 struct Reader {
   std::string_view rest;
   bool good = true;
@@ -69,6 +88,7 @@ double from_ordered_bits(uint64_t bits) {
 constexpr int32_t kResidualBias = 0x8000;
 constexpr double kInt64Limit = 9223372036854775808.0;
 
+// "/rooms/$room/messages" → rooms, $, messages: the name of a variable means nothing to an index.
 std::vector<std::string> split_pattern(std::string_view text) {
   std::vector<std::string> keys;
   while (!text.empty()) {
@@ -116,6 +136,7 @@ std::optional<IndexSpec> make_index(std::span<const std::string> pattern, std::s
 }
 
 Result<std::vector<IndexSpec>> parse_indexes(std::string_view json) {
+  // One sentence for every mistake: the text comes from an operator's setting, or from the rules' own .indexOn.
   const Error bad{ErrorCode::InvalidData, "Indexes are a list such as [{\"at\": \"/rooms/$room\", \"by\": \"sent\"}]."};
   std::vector<IndexSpec> specs;
   if (json.empty()) return specs;
@@ -211,6 +232,7 @@ bool IndexPlan::is_building() const {
   return std::any_of(indexes.begin(), indexes.end(), [](const Index& index) { return !index.is_complete; });
 }
 
+// An index that is still being built is never used: its missing rows would look like missing children.
 const Index* IndexPlan::find(std::span<const std::string_view> collection, const Query& query) const {
   const bool counts_all = query.counts && !query.start && !query.end;
   for (const Index& index : indexes) {
@@ -228,6 +250,7 @@ std::string index_prefix(uint32_t id, std::string_view encoded_path) {
   return prefix;
 }
 
+// 00 00: no value's tag is 00, so the count lies before all rows of its collection and is no entry of it.
 std::string count_row(uint32_t id, std::string_view encoded_collection) {
   return index_prefix(id, encoded_collection) + std::string(2, '\0');
 }
@@ -320,9 +343,11 @@ Result<Value> take_index_value(std::string_view& bytes, bool& is_cut) {
       const auto residual = static_cast<int64_t>(read_big_endian(bytes.substr(8, 2))) - kResidualBias;
       bytes.remove_prefix(10);
       // Equal in order to what was indexed.
+      // An integral double comes back as an integer: Value::real normalises it.
       if (!std::isfinite(number)) return corrupt("a number that is none");
       if (residual == 0) return Value::real(number);
       if (std::abs(number) > kInt64Limit) return corrupt("an integer out of range");
+      // 128 bits: the sum of a rounded double and its residual may leave int64 when the row is damaged.
       const __int128 whole = static_cast<__int128>(number) + residual;
       if (whole < INT64_MIN || whole > INT64_MAX) return corrupt("an integer out of range");
       return Value::integer(static_cast<int64_t>(whole));
@@ -366,6 +391,7 @@ Result<IndexEntry> decode_index_entry(std::string_view bytes, size_t values) {
 
 namespace {
 
+// Whether the node exists at all: a node is there exactly when some row is at or below its path.
 Result<bool> anything_at(const TreeView& tree, std::string_view encoded) {
   bool found = false;
   std::string upto(encoded);
@@ -390,6 +416,7 @@ Result<std::optional<Position>> find_place(const TreeView& tree, std::string_vie
       ASSIGN_OR_RETURN(value, decode_leaf(*leaf));
       return {};
     }
+    // A priority is a row of its own and never an object.
     if (order == Order::Priority) return {};
     ASSIGN_OR_RETURN(const bool is_object, anything_at(tree, at));
     if (is_object) value = any_object();
@@ -403,6 +430,7 @@ Result<std::optional<Position>> find_place(const TreeView& tree, std::string_vie
     RETURN_IF_ERROR(look(base + encode_path(child), position.value));
     for (const Path& path : then) RETURN_IF_ERROR(look(base + encode_path(path), position.rest.emplace_back()));
   }
+  // A child without what it is ordered by still has a place, with null: it exists as soon as anything lies below it.
   if (!exists) {
     ASSIGN_OR_RETURN(exists, anything_at(tree, base));
   }
@@ -410,6 +438,13 @@ Result<std::optional<Position>> find_place(const TreeView& tree, std::string_vie
   return std::optional(std::move(position));
 }
 
+// One seek finds the next row; its key is then compared with the pattern segment by segment. A mismatch says where the
+// next possible row begins, and the walk leaps there: the cost is a few seeks, whatever lies between.
+//
+//   pattern /rooms/$/messages
+//   row     /rooms/a/title      "title" > "messages": leap behind everything of /rooms/a
+//   row     /rooms/b/members    "members" < "messages": leap to /rooms/b/messages
+//   row     /rooms/b/messages/m1/text        as deep as the pattern: the child is m1
 Result<std::optional<IndexedChild>> next_child(const TreeView& tree, const IndexSpec& spec, std::string from,
                                                std::string_view upto) {
   while (from < upto) {

@@ -1,18 +1,20 @@
-// Secondary indexes: for each child of the collections that a pattern matches, a row whose key sorts as the child does in
-// an order (db/model/data-model.md §4). A plan is what a namespace has of them.
+// Secondary indexes: for each child of the collections that a pattern matches, a row whose key sorts as the child
+// does in an order (db/model/data-model.md §4). A plan is what a namespace has of them.
 //
 //   row  := id:4 BE  collection  0x00  value+  segment         → ""       a value for each child that it orders by
 //         | id:4 BE  collection  0x00  0x00                    → children:8 BE, how many the collection has
 //         | 0x00000000                                         → plan
-//   value := 0x01 null | 0x02 false | 0x03 true | 0x04 double:8 residual:2 | 0x05 text ( 0x00 | 0x01 cut ) | 0x06 object
+//   value := 0x01 null | 0x02 false | 0x03 true | 0x04 double:8 residual:2
+//          | 0x05 text ( 0x00 | 0x01 cut ) | 0x06 object
 //   plan := version:1 = 1  next id:4 BE  index*
 //   index := id:4 BE  complete:1  order:1  bytes(children)  bytes(pattern)  bytes(built)     bytes := length:4 BE bytes
 //            children: their paths, a 0x0A between two
 //
-// `collection` and `segment` are encoded paths (db/model/key_order.h); what is below a collection's own path sorts behind
-// its rows, so the rows of a whole subtree are one range for each index. `double` is ordered as bytes, `residual` what an
-// int64 has beyond it. `text` is UTF-8 remapped to sort by UTF-16 units, 0x00 and 0x01 escaped, and cut at
-// kIndexedTextBytes: rows of cut texts that begin alike are in no order but that of their keys. On disk. Never renumber.
+// `collection` and `segment` are encoded paths (db/model/key_order.h); what is below a collection's own path sorts
+// behind its rows, so the rows of a whole subtree are one range for each index. `double` is ordered as bytes,
+// `residual` what an int64 has beyond it. `text` is UTF-8 remapped to sort by UTF-16 units, 0x00 and 0x01 escaped,
+// and cut at kIndexedTextBytes: rows of cut texts that begin alike are in no order but that of their keys. On disk.
+// Never renumber.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +38,8 @@ inline constexpr size_t kIndexedTextBytes = 255;  // of a text, in a row's key
 inline constexpr size_t kIndexesMax = 1'000;      // of a namespace; more are left to scans
 inline constexpr std::string_view kPlanRow{"\0\0\0\0", 4};
 
-// What is indexed: the children of each path that the pattern matches, by a child of theirs or by their value.
+// Describes an index: of each path that the pattern matches, the children are indexed, by a child of theirs or by
+// their value.
 struct IndexSpec {
   std::vector<std::string> at;  // keys; "$" matches any
   Order order = Order::Child;   // or Order::Value
@@ -51,23 +54,25 @@ struct IndexSpec {
   std::string by() const;       // "sent", "author/name", "uid,sent" or ".value"
 };
 
-// [{"at": "/rooms/$room/messages", "by": "sent"}, …], in any order, twice the same once; `by` may be a list of child paths,
-// for an order by several. Errors: InvalidData.
+// [{"at": "/rooms/$room/messages", "by": "sent"}, …], in any order, twice the same once; `by` may be a list of child
+// paths, for an order by several. Errors: InvalidData.
 Result<std::vector<IndexSpec>> parse_indexes(std::string_view json);
 std::string indexes_text(const std::vector<IndexSpec>& specs);
-// Those that a namespace should have, by its two settings; where one is not set, the usual ones. Errors: InvalidData, Io.
+// The indexes that a namespace should have: those of its two settings, or of `usual` where a setting is not set.
+// Errors: InvalidData, Io.
 struct UsualIndexes {
   std::string of_rules{}, own{};
 };
 Result<std::vector<IndexSpec>> wanted_indexes(const Settings& settings, const UsualIndexes& usual);
-// One of them. `pattern`: keys, a "$…" matches any. `by`: a child path or ".value"; others have no index: nothing.
+// The index of one ".indexOn". `pattern`: keys, a "$…" matches any. `by`: a child path or ".value"; for anything else
+// there is no index, and the result is nothing.
 std::optional<IndexSpec> make_index(std::span<const std::string> pattern, std::string_view by);
 
 struct Index {
   IndexSpec spec;
   uint32_t id = 0;  // of its namespace, never used again
   bool is_complete = false;
-  std::string built{};  // until then: children whose encoded path is below have their rows
+  std::string built{};  // until it is complete: children whose path is below this have their rows
   bool holds(std::string_view encoded_child) const { return is_complete || encoded_child < built; }
 };
 
@@ -78,7 +83,7 @@ struct IndexPlan {
   std::string encode() const;
   static Result<IndexPlan> decode(std::string_view bytes);  // Errors: Corruption
   bool is_building() const;
-  // A complete one that has the collection in the query's order; for a count of all children, in any.
+  // A complete index that has the collection in the query's order, or null. To count all children, any order will do.
   const Index* find(std::span<const std::string_view> collection, const Query& query) const;
 };
 
@@ -91,7 +96,7 @@ Result<uint64_t> decode_count(std::string_view bytes);  // Errors: Corruption
 bool append_index_value(const Value& value, std::string& to);
 bool append_index_values(const Value& value, std::span<const Value> rest, std::string& to);  // until one is cut
 void append_index_place(const Position& position, std::string& to);                          // all of them
-// What stands behind a collection's prefix and its 0x00. Errors: Corruption.
+// The part of an index row's key behind the collection's prefix and its 0x00. Errors: Corruption.
 struct IndexEntry {
   std::vector<Value> values{};  // of a cut text nothing: a string that is empty
   std::vector<bool> is_cut{};
@@ -100,12 +105,12 @@ struct IndexEntry {
 };
 Result<IndexEntry> decode_index_entry(std::string_view bytes, size_t values);
 
-// What a child is ordered by, without its key; nothing when it is not there.
+// The child's position in the order, without its key; nothing when the child does not exist.
 Result<std::optional<Position>> find_place(const TreeView& tree, std::string_view encoded_child, Order order,
                                            const Path& child, std::span<const Path> then);
 
-// The first child in [from, upto), by encoded path, of a collection that the pattern matches; a seek or a few. Children of
-// children are skipped, not read.
+// The first child in [from, upto), by encoded path, of a collection that the pattern matches; a seek or a few.
+// Children of children are skipped, not read.
 struct IndexedChild {
   std::string collection;  // encoded
   std::string segment;

@@ -1,4 +1,14 @@
-// JSON text in: simdjson's DOM behind JsonDocument and JsonNode.
+// JSON text in: simdjson's DOM behind JsonDocument and JsonNode. No other file knows how a document is kept.
+//
+// A text is parsed as it is. Only when simdjson refuses it, it is repaired and parsed again: clients send what
+// JavaScript takes (halves of surrogate pairs, integers of 20 digits), but rarely, and nobody else should pay for a
+// second look.
+//
+//   text ─▶ parse ─ ok ─▶ document                       a JsonNode is simdjson's element, two words, held as bits
+//             └─ refused ─▶ repaired() ─▶ parse ─ ok ─▶ …
+//                                          └─ refused ─▶ InvalidData, with the service's own sentence
+//
+// Lifetime: nodes point into the State, so a JsonDocument moves its State by pointer, and nodes survive the move.
 #include <simdjson.h>
 
 #include <algorithm>
@@ -59,6 +69,7 @@ std::string repaired(std::string_view text) {
   return out;
 }
 
+// Precondition of the parser's tape, whose offsets are 32 bits.
 constexpr size_t kJsonBytesMax = UINT32_MAX;  // simdjson's own limit
 
 }  // namespace
@@ -88,6 +99,7 @@ Result<JsonDocument> JsonDocument::parse(std::string&& text) {
   const auto attempt = [&] {
     // The parser's own memory, four bytes for each of text, goes before anyone walks the document.
     simdjson::dom::parser parser(kJsonBytesMax);
+    // simdjson reads up to 64 bytes past the end, and `false` below says that they are there: no copy is made.
     state->text.reserve(state->text.size() + simdjson::SIMDJSON_PADDING);
     simdjson::error_code failed = parser.allocate(std::max<size_t>(state->text.size(), 64), kJsonDepthMax);
     if (failed == simdjson::SUCCESS) {
@@ -152,6 +164,7 @@ std::optional<double> JsonNode::number() const {
   return value;
 }
 
+// 1.0 and 1e3 are integers too, as they are once they are stored (db/model/data-model.md §2.3).
 std::optional<int64_t> JsonNode::integer() const {
   int64_t value = 0;
   if (as_element(element_).get(value) == simdjson::SUCCESS) return value;
@@ -181,6 +194,8 @@ std::vector<std::pair<std::string_view, JsonNode>> JsonNode::fields() const {
   return fields;
 }
 
+// Goes through all fields: of equal names the last one counts, as in JavaScript, and simdjson's own look-up takes the
+// first.
 std::optional<JsonNode> JsonNode::field(std::string_view name) const {
   std::optional<JsonNode> found;
   simdjson::dom::object object;

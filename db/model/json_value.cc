@@ -1,5 +1,16 @@
 // From a parsed document to Values: keys in order, `.value`, `.priority` and `.sv` understood
 // (db/model/data-model.md §1, §2, §10).
+//
+// A document has its keys in the order of its writer, a Value has its rows in key order. So each object's keys are
+// encoded and, only where they do not ascend already, sorted; then its children are converted in that order, and
+// every leaf goes straight to its place in the builder. There is no tree in between.
+//
+//   key_       path of the place that is converted, encoded            grows and shrinks with the recursion
+//   segments_  │ keys of the outer object │ of the inner │ …          one text and one list for all levels: an object
+//   fields_    │ f f f                    │ f f          │            appends its own, and leave() takes them off
+//
+// Limits are judged where a leaf would stand and not on the way down: {"a":{"b":{}}} is nothing at all, however deep,
+// and nothing can't be too deep. Recursion is bounded by kJsonDepthMax, which the parser has enforced.
 #include <simdjson.h>
 
 #include <algorithm>
@@ -36,6 +47,7 @@ Error too_large() {
 Error string_too_long() { return invalid("a string is longer than 10485760 bytes."); }
 
 // Where `wanted` first stands as a key: "line:column" from 1.
+// For the text of an error only: simdjson keeps no positions, so the document is looked through a second time.
 std::string position_of_key(const std::string& text, std::string_view wanted) {
   size_t line = 1;
   size_t line_start = 0;
@@ -72,6 +84,7 @@ class Conversion {
   Value build() && { return std::move(builder_).build(); }
 
  private:
+  // Offsets and no views: segments_ grows while inner objects are converted, and moves.
   struct Field {
     size_t segment;  // offset in segments_
     size_t length;
@@ -130,6 +143,7 @@ Result<void> Conversion::server_value(const element& node) {
   return leaf(leaf_);
 }
 
+// Called behind the node's own leaf and before its children: the mark sorts right there.
 Result<void> Conversion::priority(const element& node) {
   if (node.is_null()) return {};
   key_ += kPriorityMark;
@@ -153,6 +167,7 @@ Result<void> Conversion::priority(const element& node) {
   return done;
 }
 
+// path_bytes_ counts the keys as clients write them, with slashes: that is the limit's unit, not encoded bytes.
 Result<void> Conversion::child(std::string_view segment, size_t key_bytes, const element& value) {
   const size_t before = key_.size();
   if (depth_ <= kDepthMax) key_ += segment;  // deeper, only an error or nothing at all can follow
@@ -218,6 +233,7 @@ Result<void> Conversion::object(const simdjson::dom::object& object) {
     }
   }
   const size_t count = fields_.size() - first;
+  // Every return from here on goes through leave(), or the keys of this object would be taken for the outer one's.
   const auto leave = [&](Result<void> done) {
     fields_.resize(first);
     segments_.resize(first_byte);
@@ -253,6 +269,7 @@ Result<void> Conversion::object(const simdjson::dom::object& object) {
   }
   const size_t with_priority = builder_.row_count();
   for (size_t i = first; i < first + count; ++i) {
+    // A copy: converting the child before may have moved fields_.
     const Field field = fields_[i];
     if (i + 1 < first + count) {  // of equal keys the last wins
       const Field& next = fields_[i + 1];
@@ -310,6 +327,7 @@ Result<std::vector<JsonEntry>> JsonNode::to_entries(const Path& base) const {
                  "Invalid data; couldn't parse JSON object. Are you sending a JSON object with valid key names?"};
   }
   std::vector<JsonEntry> entries;
+  // Names are compared as written: "a/b" and "a//b" stay two entries here, and check_overlap() refuses them.
   std::unordered_map<std::string_view, size_t> places;  // in entries: of equal keys the last wins
   for (const auto& [name, node] : fields()) {
     std::string_view place = name;

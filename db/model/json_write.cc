@@ -1,4 +1,17 @@
 // Values out as JSON text: compact, in pieces or at once, and pretty. Formats: net/rest/http-api.md §5.
+//
+// JsonWriter walks the rows once and keeps a stack of the objects that are open. Each row says by its key what to
+// close and what to open before it, so a tree of any size is written with the memory of its depth, and may stop
+// between two rows:
+//
+//   row      open before it     written
+//   a        nothing            {"a":1
+//   b/c      {                  ,"b":{"c":2
+//   b/d      { and b's {        ,"d":3
+//   (end)    { and b's {        }}
+//
+// Whether an object is an array must be known before its first child is written. is_array() looks ahead through the
+// object's rows, and gives up at the first key that is no index, or when too few rows are left to make it dense enough.
 #include <cstring>
 
 #include "db/model/json.h"
@@ -10,6 +23,7 @@ namespace hearth::db {
 namespace {
 
 // The index an array element has for its key, or nothing: 0|[1-9][0-9]*.
+// Segments are compared by their bytes: canonical integers, and nothing else, have six of them.
 std::optional<uint32_t> array_index(std::string_view segment) {
   if (segment.size() != 6 || segment.front() != '\x01') return {};  // an integer in canonical form
   uint32_t biased = 0;
@@ -140,6 +154,7 @@ void JsonWriter::write_row(std::string& to) {
   if (open_.empty()) {
     open(0, to);
   } else {
+    // Objects stay open as long as the last two rows agree on the whole path to them.
     const std::string_view before = value_.row(at_ - 1).key;
     while (key.substr(0, open_.back().prefix) != before.substr(0, open_.back().prefix)) close(to);
   }
@@ -219,6 +234,7 @@ std::string to_json(const Value& value, JsonStyle style) {
 namespace {
 
 // At most kDepthMax deep.
+// Recursive and in one piece, unlike JsonWriter: print=pretty is for people, who do not read gigabytes.
 void append_pretty(const Value& value, JsonStyle style, size_t indent, std::string& to) {
   const bool exporting = style == JsonStyle::Export;
   const Value priority = exporting ? value.priority() : Value();

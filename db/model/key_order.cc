@@ -1,3 +1,29 @@
+// The order of sibling keys, as bytes.
+//
+// The whole house stands on one trick: a path is encoded so that memcmp of two encodings is the order of the data
+// model. Then a sorted map of rows (RocksDB, an overlay, a Value) is the tree in its order, a subtree is a range of
+// rows, "the next sibling" is one seek, and nothing ever needs a comparator.
+//
+//   key           segment                                 why it sorts there
+//   "-5"          01 7f ff ff fb  02                      integers first, by number: the sign bit is turned
+//   "0"           01 80 00 00 00  01
+//   "1"           01 80 00 00 01  01                      canonical decimal: six bytes say all of it
+//   "01"          01 80 00 00 01  02 '0' '1' 00           equal number: the shorter key is first; the text follows
+//   "2147483648"  02 '2' '1' … 00                         no int32: an ordinary text
+//   "a"           02 'a' 00
+//
+//   path "a" / "1"  =  02 'a' 00  01 80 00 00 01 01       segments one behind the other
+//   behind a path:  00 its priority  <  01, 02 a child  <  03 (kPastChildren) the end of everything below it
+//
+// What must hold:
+// - No segment is a prefix of another. A text ends in 00, which no key contains (check_key refuses control
+//   characters). An integer is six bytes when its length byte is that of the canonical decimal, and ends in 00
+//   otherwise. Were it not so, "a" followed by a child could read as another sibling, and a range would hold rows of
+//   two nodes.
+// - Texts sort by UTF-16 units, as JavaScript compares them, and not by code points. The two orders differ in one
+//   place: the 4-byte sequences (surrogate pairs, D800…) come before U+E000–U+FFFF (lead bytes EE, EF). Moving these
+//   two lead bytes up to F5 and F6, which no UTF-8 uses, repairs that byte by byte, both ways.
+// - decode_path() accepts only what encode_path() makes. Another spelling of a key would be a second row for one node.
 #include "db/model/key_order.h"
 
 #include <algorithm>
@@ -8,6 +34,8 @@ namespace {
 
 constexpr char kIntegerTag = '\x01';
 constexpr char kTextTag = '\x02';
+// Lengths of 255 and more share one value of the length byte, and are then told apart by two more bytes. Keys end at
+// 768 bytes, but "000…01" may use them all.
 constexpr size_t kLongLength = 255;
 
 std::string canonical(int32_t number) { return std::to_string(number); }
@@ -58,6 +86,7 @@ int compare_utf16(std::string_view a, std::string_view b) {
   return a.size() < b.size() ? -1 : a.size() > b.size() ? 1 : 0;
 }
 
+// The same order without encoding anything, for positions of a query; tests hold the two against each other.
 int compare_keys(std::string_view a, std::string_view b) {
   const auto left = integer_key(a);
   const auto right = integer_key(b);
@@ -98,6 +127,7 @@ std::string encode_path(const Path& path) {
   return encoded;
 }
 
+// For any bytes: rows come from disk and from dumps, and a damaged one must read as 0 and never past its end.
 size_t segment_length(std::string_view encoded) {
   if (encoded.empty()) return 0;
   if (encoded.front() == kTextTag) {
@@ -107,6 +137,7 @@ size_t segment_length(std::string_view encoded) {
   if (encoded.front() != kIntegerTag || encoded.size() < 6) return 0;
   const auto number = static_cast<int32_t>(read_u32(encoded.substr(1)) ^ 0x80000000u);
   const auto length = static_cast<unsigned char>(encoded[5]);
+  // Only the canonical decimal has that length: leading zeros make a key longer, and "-0" is longer than "0".
   if (length == canonical(number).size()) return 6;
   const size_t text = length == kLongLength ? 8 : 6;
   const size_t end = encoded.find('\0', std::min(text, encoded.size()));
@@ -138,6 +169,7 @@ Result<Path> decode_path(std::string_view encoded) {
   while (!encoded.empty()) {
     const size_t length = segment_length(encoded);
     if (length == 0) return Error{ErrorCode::Corruption, "a row's key is no path"};
+    // Decoded and encoded again: the cheapest proof that the row stands where its key belongs.
     const std::string key = decode_segment(encoded.substr(0, length));
     canonical_segment.clear();
     append_segment(key, canonical_segment);

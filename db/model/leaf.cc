@@ -1,3 +1,5 @@
+// The bytes of a leaf. Equal values must have equal bytes, for values are compared, hashed into digests and looked up
+// as bytes: so a varint has one spelling only, and an integral double becomes an integer before it is written.
 #include "db/model/leaf.h"
 
 #include <bit>
@@ -11,7 +13,8 @@ constexpr double kTwo63 = 9223372036854775808.0;
 
 char byte_of(LeafTag tag) { return static_cast<char>(tag); }
 
-// Of a 64-bit number, in its one shortest form: equal numbers have equal bytes.
+// Whether the bytes are a 64-bit number in its one shortest form: equal numbers have equal bytes.
+// The tenth byte holds the 64th bit and nothing else, so it may be 1 only.
 bool is_varint(std::string_view bytes) {
   if (bytes.empty() || bytes.size() > kVarintBytesMax || (bytes.back() & 0x80) != 0) return false;
   for (const char c : bytes.substr(0, bytes.size() - 1)) {
@@ -23,6 +26,7 @@ bool is_varint(std::string_view bytes) {
 
 }  // namespace
 
+// Zigzag: 0, -1, 1, -2 … become 0, 1, 2, 3 …, so small numbers of either sign take one byte.
 int64_t integer_of_leaf(std::string_view leaf) {
   uint64_t raw = 0;
   for (size_t i = 1, shift = 0; i < leaf.size(); ++i, shift += 7) raw |= static_cast<uint64_t>(leaf[i] & 0x7f) << shift;
@@ -48,6 +52,7 @@ void append_double_leaf(double value, std::string& to) {
   for (int shift = 56; shift >= 0; shift -= 8) to += static_cast<char>(bits >> shift);
 }
 
+// The bounds are exact in a double: -2^63 is an int64 and 2^63 is not.
 void append_number_leaf(double value, std::string& to) {
   if (value == std::trunc(value) && value >= -kTwo63 && value < kTwo63) {
     append_integer_leaf(static_cast<int64_t>(value), to);
@@ -56,6 +61,7 @@ void append_number_leaf(double value, std::string& to) {
   }
 }
 
+// For bytes that nobody has checked: rows of a store, a dump, or a record.
 bool is_well_formed_leaf(std::string_view leaf) {
   if (leaf.empty()) return false;
   const std::string_view body = leaf.substr(1);

@@ -1,5 +1,6 @@
-// How much of a database's memory its clients may hold at a time, beside the answers to their reads. Past a limit a client's
-// request is refused, with a sentence that names the limit; what is only remembered is forgotten, oldest first. A value.
+// How much of a database's memory its clients may hold at a time, beside the answers to their reads. Past a limit a
+// client's request is refused, with a sentence that names the limit; what is only remembered is forgotten, oldest
+// first. A value.
 #pragma once
 
 #include <array>
@@ -24,11 +25,12 @@ struct MemoryLimits {
   uint64_t space_disconnect_bytes_max = 64u << 20;
   uint64_t disconnect_bytes_max = 256u << 20;
 
-  // What is kept of namespaces to spare work: first values, hashes, and the paths that changed, for streams that come back.
-  // Each shard has its part of it, and forgets first what belongs to the namespace that was used longest ago.
+  // What is kept of namespaces to spare work: first values, hashes, and the paths that changed, for streams that come
+  // back. Each shard has its part of it, and forgets first what belongs to the namespace that was used longest ago.
   uint64_t remembered_bytes_max = 256u << 20;
 
-  // Events that sessions have not taken, of all together. Past it a session that has more than a little waiting is ended.
+  // Events that sessions have not taken, of all together. Past it a session that has more than a little waiting is
+  // ended.
   uint64_t event_bytes_max = 1024u << 20;
 };
 

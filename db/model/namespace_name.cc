@@ -1,3 +1,4 @@
+// Names come as host names too (shop.example.com), where case does not count: so they are kept in lower case.
 #include "db/model/namespace_name.h"
 
 namespace hearth::db {

@@ -1,3 +1,5 @@
+// Numbers as text. Both forms have the shortest digits that read back as the same double (std::to_chars); they differ
+// only in where plain decimals end and exponents begin, and that is what append_decimal() takes as its parameter.
 #include "db/model/number_text.h"
 
 #include <charconv>
@@ -14,6 +16,7 @@ constexpr double kTwo63 = 9223372036854775808.0;
 
 // Plain decimals for 1e-6 ≤ |value| < 10^plain_digits_max, else d.ddde±x. `value` is not 0.
 void append_decimal(double value, int plain_digits_max, std::string& to) {
+  // Scientific form gives digits and exponent apart; what follows only places the point.
   char buffer[32];
   const auto done = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
   std::string_view text(buffer, static_cast<size_t>(done.ptr - buffer));
@@ -73,6 +76,8 @@ void append_json_number(double value, std::string& to) {
   if (value == std::trunc(value) && value >= -kTwo63 && value < kTwo63) {
     append_integer(static_cast<int64_t>(value), to);
   } else {
+    // JavaScript writes up to 21 digits. A whole number that comes here does not fit int64, and clients that read
+    // digits alone as an int64 would fail on it: so it gets an exponent.
     append_decimal(value, 18, to);  // what is whole here is past 9.2e18
   }
 }

@@ -1,7 +1,8 @@
 // Numbers as text. Pure.
 //
-// What clients are told (append_json_number, db/model/json.h) is JavaScript's text, but that a number of digits alone is one
-// that int64 holds, and is exact: Java reads no other such number, and Python would read one that is not the stored double.
+// Clients are told JavaScript's text (append_json_number, db/model/json.h), with one exception: a number that is
+// written with digits alone always fits int64 and is exact. Java reads no other number of digits, and Python would
+// read one that is not the stored double.
 #pragma once
 
 #include <cstdint>

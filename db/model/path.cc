@@ -1,3 +1,5 @@
+// Paths: checked once, when they are made. A Path is one text with slashes and its depth, and no list of keys: most
+// paths are compared, stored in maps or encoded, and few are taken apart.
 #include "db/model/path.h"
 
 namespace hearth::db {
@@ -38,6 +40,7 @@ bool well_formed(std::string_view text) {
 
 }  // namespace
 
+// Characters before length: a key that is both too long and malformed is told of the character.
 Result<void> check_key(std::string_view key) {
   if (key.empty()) return invalid_token();
   for (const char c : key) {
@@ -93,6 +96,7 @@ Result<Path> Path::child(std::string_view key) const {
   return path;
 }
 
+// Both sides are valid already, so only depth and length can be wrong.
 Result<Path> Path::join(const Path& below) const {
   if (below.is_root()) return *this;
   Path path = *this;
@@ -104,6 +108,7 @@ Result<Path> Path::join(const Path& below) const {
   return path;
 }
 
+// The slash matters: "ab" does not lie below "a".
 bool Path::contains(const Path& other) const {
   if (is_root()) return true;
   if (!other.text_.starts_with(text_)) return false;

@@ -1,3 +1,5 @@
+// Compare-and-set. A condition is asked inside the commit, on the tree that the write would change, so nothing can come
+// between the comparison and the write.
 #include "db/model/precondition.h"
 
 #include "db/model/etag_is.h"
@@ -11,6 +13,8 @@ namespace {
 Error stale() { return {ErrorCode::Stale, "Transaction hash does not match"}; }
 
 // Whether that is the exact hash of what stands there: for "" one seek tells.
+// TreeView::hash is remembered by the committer (HashingView), so a busy counter is not hashed anew for each
+// transaction.
 Result<bool> has_hash(const TreeView& tree, const Path& path, const std::string& hash) {
   if (hash.empty()) {
     ASSIGN_OR_RETURN(const bool exists, tree.exists(path));

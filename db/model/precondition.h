@@ -18,14 +18,14 @@ namespace hearth::db {
 
 struct Overwrite;  // db/model/write.h
 
-// The moment at which it is asked. Everything lives for the call.
+// The moment at which a precondition is asked. Everything in it lives for the call.
 struct Moment {
   const TreeView& before;         // the tree as it is
   Times now{};
   const Settings& settings;       // of before
-  const TreeView* after = nullptr;             // Write::access: the tree as it would be
-  std::span<const Overwrite> overwrites = {};  // the same: what was asked for, server values unresolved
-  // Write::access: of each overwrite, whether begin() found that it may be, whatever the tree after is.
+  const TreeView* after = nullptr;             // only Write::access has it: the tree as it would be
+  std::span<const Overwrite> overwrites = {};  // as above: what was asked for, server values unresolved
+  // For Write::access: for each overwrite, whether begin() found that it may be made, whatever the tree is afterwards.
   std::vector<bool>* granted = nullptr;
 };
 
@@ -34,16 +34,17 @@ class Precondition {
   virtual ~Precondition() = default;
   // Errors: Stale, PermissionDenied, whatever the views say.
   virtual Result<void> check(const Moment& moment) const = 0;
-  // Of Write::access, before anything is done for the write and without the tree after it: refuses what would be refused
-  // whatever that tree is, so that those who may not write cost nothing but this. Errors: as check().
+  // For Write::access: asked before any work is done for the write, and without the tree after it. Refuses a write
+  // that would be refused whatever the tree after it is, so that a writer without rights costs only this question.
+  // Errors: as check().
   virtual Result<void> begin(const Moment&) const { return {}; }
-  // It holds only where nothing stands, or only where something does: a look at one row tells.
+  // Whether it holds only where nothing stands: then a look at one row tells.
   virtual bool expects_nothing() const { return false; }
-  // From then on, by the clock, it may say something else though nothing has changed; nothing: never. A listener is asked
-  // again before it is told anything that was committed from then on.
+  // The time, by the clock, from which the verdict may be another although no data changed; nothing: never. A
+  // listener's check is asked again before the listener is told of anything that was committed after that time.
   virtual std::optional<Timestamp> lapses() const { return {}; }
-  // What to make the same of after a restart (Database::revive_by): kept with what a session queues for its end. "": nothing
-  // that is asked for then.
+  // A text from which the same precondition can be made after a restart (Database::revive_by). It is kept with what a
+  // session queues for its end. "": nothing is asked then.
   virtual std::string memo() const { return {}; }
 };
 

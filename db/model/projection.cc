@@ -1,3 +1,6 @@
+// What a projection leaves of a value, and of an event. An event may stand above a child, at a child, or anywhere
+// below one; told() answers each of the three: cut every child, cut this child, or pass only what lies within a
+// selected path.
 #include "db/model/projection.h"
 
 #include <algorithm>
@@ -7,7 +10,8 @@
 namespace hearth::db {
 namespace {
 
-// Of a value that stands `below` a child.
+// The part of a value that the projection keeps, when the value stands at `below` in a child.
+// A selected path at or above the place selects all of it; one below selects that part.
 Value of_child(const Value& value, const Path& below, const Projection& projection) {
   Value kept;
   for (const Path& path : projection) {
@@ -27,7 +31,7 @@ bool concerns(const Path& below, const Projection& projection) {
 // The value that is told at `at`, a path below the listener's; nothing: it is not to be told.
 std::optional<Value> told(const Path& at, Slot slot, const Value& value, const Projection& projection) {
   if (slot == Slot::Priority) {
-    // Only that of what lies within a selected path.
+    // Only a priority within a selected path is kept.
     const bool within = at.depth() > 1 && std::any_of(projection.begin(), projection.end(), [&](const Path& path) {
                           return path.contains(at.relative_to(at.prefix(1)));
                         });

@@ -19,10 +19,11 @@ using Projection = std::vector<Path>;  // empty: everything
 // "name,author/id". Errors: InvalidArgument: empty, no path, too many.
 Result<Projection> parse_projection(std::string_view text);
 
-// What it leaves of the value at the path; a leaf stays as it is, a child with nothing that is selected goes.
+// The part of the value at the path that the projection keeps. A leaf stays as it is; a child without any selected
+// path goes.
 Value projected(const Value& value, const Projection& projection);
 
-// What it leaves of what was told to a listener at `path`; null: nothing.
+// The part of an event for a listener at `path` that the projection keeps; null: nothing.
 std::shared_ptr<const Body> projected(const std::shared_ptr<const Body>& body, const Path& path,
                                       const Projection& projection);
 

@@ -26,6 +26,7 @@ std::string PushIdGenerator::next(Timestamp now) {
     }
   }
   std::string id(20, '-');
+  // Eight digits of six bits: 48 bits of milliseconds last until the year 10889.
   int64_t time = last_ms_;
   for (size_t i = 8; i-- > 0; time /= 64) id[i] = kCharacters[time % 64];
   for (size_t i = 0; i < 12; ++i) id[8 + i] = kCharacters[last_random_[i]];

@@ -1,3 +1,15 @@
+// The order of a query, and what lies in its range.
+//
+//   null < false < true < numbers < strings < objects        and among equal values by key
+//
+//        start ┌───────────────── in_range() ─────────────────┐ end
+//   ───────────●──────────●─────────●──────────●──────────────●────────▶ positions: (value, value of `then` …, key)
+//                                   └── the last 3 of these: Limit::Last, count = 3
+//
+// A bound may name a key or not. Without one, it stands before or behind all children of its value: that is what the
+// two names kMinKey and kMaxKey are for, which sort before and after every real key. An exclusive bound without a key
+// leaves out every child of the value, as in the SDKs. These functions are the truth: whatever finds positions faster
+// (an index, a seek along keys) may find too many, and asks in_range() of each.
 #include "db/model/query.h"
 
 #include <algorithm>
@@ -33,6 +45,7 @@ int three_way(T a, T b) {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+// Real keys can't be one of the two names: they contain brackets.
 int compare_bound_keys(std::string_view a, std::string_view b) {
   if (a == b) return 0;
   if (a == kMinKey || b == kMaxKey) return -1;
@@ -50,11 +63,14 @@ void append_bound(const std::optional<Bound>& bound, std::string& to) {
 
 }  // namespace
 
+// Objects are all equal in an order, so one of them stands for the others, and no position keeps a subtree alive.
 const Value& any_object() {
   static const Value object = Value::object({{"o", Value::boolean(true)}});
   return object;
 }
 
+// Compared first as doubles, as every client does, then by what the double leaves out: so int64 neighbours beyond
+// 2^53 have an order here, and it never contradicts the clients'.
 std::pair<double, int64_t> number_of(const Value& number) {
   if (number.kind() != Value::Kind::Integer) return {number.as_double(), 0};
   const int64_t whole = number.as_integer();
@@ -62,6 +78,7 @@ std::pair<double, int64_t> number_of(const Value& number) {
   return {rounded, static_cast<int64_t>(static_cast<__int128>(whole) - static_cast<__int128>(rounded))};
 }
 
+// The name of a view: two listeners with equal texts share a window. Everything that changes the result must be in it.
 std::string Query::text() const {
   std::string to(1, "kvpc"[static_cast<size_t>(order)]);
   to += child.text();
@@ -165,6 +182,7 @@ bool read_order(const JsonNode& list, Path& child, std::vector<Path>& then) {
   return true;
 }
 
+// Queries come from clients. What passes here is what the rest of db relies on.
 Result<void> check_query(const Query& query) {
   const auto refuse = [](std::string text) { return Error{ErrorCode::InvalidArgument, std::move(text)}; };
   const bool names_none = query.child.is_root() ||
@@ -206,6 +224,7 @@ int compare_positions(const Position& a, const Position& b) {
   return by_place != 0 ? by_place : compare_bound_keys(a.key, b.key);
 }
 
+// `without_key` decides for a bound that has none: kMinKey for a start, kMaxKey for an end, so both ends are included.
 int compare_to_bound(const Position& position, const Bound& bound, const Query& query, std::string_view without_key) {
   if (query.order == Order::Key) {
     const bool has_key = bound.value.kind() == Value::Kind::String;
@@ -215,6 +234,8 @@ int compare_to_bound(const Position& position, const Bound& bound, const Query& 
   return by_place != 0 ? by_place : compare_bound_keys(position.key, bound.key ? *bound.key : without_key);
 }
 
+// From a value that is in memory; find_place() (index.cc) does the same from rows. The two must agree, or a child
+// would be looked for in an index row that it does not have.
 Position position_of(std::string_view key, const Value& child, const Query& query) {
   Position position{Value(), std::string(key)};
   const auto of_child = [&](const Path& path) {

@@ -50,8 +50,8 @@ struct Query {
   bool counts = false;     // how many they are: an integer
   bool keys_only = false;  // their keys: an object of `true`; of a leaf, and without bound or limit, the leaf
 
-  // As they are said: Query::by_child("sent").start_at(Value::integer(7)).limit_to_last(50). A child path that is none, and a
-  // limit of 0, are refused where the query is asked (check_query).
+  // A query in one expression: Query::by_child("sent").start_at(Value::integer(7)).limit_to_last(50). A bad child
+  // path and a limit of 0 are refused where the query is asked (check_query).
   static Query by_key();
   static Query by_value();
   static Query by_priority();
@@ -91,7 +91,8 @@ class SharedQuery {
 bool read_order(const JsonNode& list, Path& child, std::vector<Path>& then);
 Result<void> check_query(const Query& query);  // Errors: InvalidArgument
 
-// Where a child stands. `value`: what it is ordered by, without priority; any object stands for all. Order::Key has null.
+// Where a child stands. `value`: what it is ordered by, without priority; any object stands for all. Order::Key has
+// null.
 struct Position {
   Value value{};
   std::string key{};

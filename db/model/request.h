@@ -26,15 +26,15 @@ struct Read {
   std::shared_ptr<const Precondition> check;         // null: allowed
   Projection projection{};                           // of each child those paths alone
   uint64_t client = 0;  // of a read by itself: whose share of the namespace's turns it takes (db/read/fair_pool.h)
-  // Nobody waits for the answer any more, and nobody will: it is then not read, or not to the end. Null: somebody does. Any
-  // thread, often.
+  // Nobody waits for the answer any more, and nobody will: it is then not read, or not to the end. Null: somebody
+  // does. Any thread, often.
   std::function<bool()> is_unwanted{};
 };
 
 struct Listen {
   Path path;
-  SharedQuery query{};                 // that is filtered, of at most kQueryBytesMax; resumes do not count for it
-  size_t bytes_beside = 0;             // that the caller keeps for it as long as it is listened to
+  SharedQuery query{};                 // a filtered one (MemoryLimits::query_bytes_max); `resume` is ignored with it
+  size_t bytes_beside = 0;             // that the caller keeps in memory for this listener
   std::optional<std::string> hash;     // of what the client holds; equal: no first value
   bool wants_ids = false;              // the client is told the ids of events, and may come back with one
   std::optional<std::string> resume;   // an event id (event_id) that the client saw; tells what it missed

@@ -1,3 +1,26 @@
+// What a query finds. The same question has three ways to its answer, and take_all() chooses the cheapest that fits:
+//
+//   the order is that of the keys     data    │a│a│b│c│c│c│d│      one seek for each child found: the next seek begins
+//   (select_by_key)                            ▲   ▲ ▲     ▲       behind everything that lies below the child
+//
+//   an index has the order            index   │7·b│12·a│12·d│      one row for each child found; it says the value
+//   (select_by_index)                              ▲────▶
+//
+//   neither                           data    │a│a│b│c│c│c│d│      every row once; a child's values are picked out of
+//   (select_by_scan)                           ▲─────────────▶     its rows as they pass
+//                                                │
+//                                                ▼
+//                                  Taker: in_range()? behind `beyond`? then keep it, and drop the worst above the limit
+//
+// Invariants:
+// - The bounds of a seek or of index rows may let too many positions through, and never too few. Whether a position
+//   counts is for the Taker alone, so an unclear bound (a cut text, a key that no child can have) is widened and not
+//   computed.
+// - The first two ways come in the query's order, from the end that the limit counts from; there a full Taker ends the
+//   walk. The third comes in key order, where a better position may still follow: it always goes to the end.
+// - Texts are cut in index rows. A run of rows that share a cut text is in key order, so the walk may stop only at
+//   the end of the run. Stopping within it would return the 50 smallest keys instead of the 50 smallest texts.
+// - Memory follows the limit, or kSelectionMax, and never the collection.
 #include "db/model/select.h"
 
 #include <algorithm>
@@ -27,6 +50,7 @@ class Taker {
       : query_(query), beyond_(beyond), does_(does) {}
 
   // Whether nothing that comes in the query's order can be selected any more.
+  // Only for ways that come in order; select_by_scan() never asks.
   bool is_full() const { return query_.limit != Limit::None && count() >= query_.count; }
   size_t count() const { return does_ == Does::Count ? count_ : kept_.size(); }
 
@@ -40,6 +64,7 @@ class Taker {
       ++count_;
       return {};
     }
+    // One more than the limit for a moment: whichever end is worse goes.
     kept_.insert(std::move(position));
     if (query_.limit != Limit::None && kept_.size() > query_.count) {
       kept_.erase(query_.limit == Limit::First ? std::prev(kept_.end()) : kept_.begin());
@@ -47,7 +72,7 @@ class Taker {
     if (kept_.size() > kSelectionMax) return Error{ErrorCode::TooLarge, "The query selects more than " + std::to_string(kSelectionMax) + " children; add a limit."};
     return {};
   }
-  // One that was found without an index.
+  // Takes a position that was found without an index, and counts it against kCountScanMax.
   Result<void> take_scanned(Position position) {
     if (does_ == Does::Count && ++scanned_ > kCountScanMax) {
       return Error{ErrorCode::TooLarge, "Counting more than " + std::to_string(kCountScanMax) +
@@ -56,6 +81,7 @@ class Taker {
     return take(std::move(position));
   }
 
+  // extract() hands the position out of its node, where a set would only let it be copied.
   std::vector<Position> positions() && {
     std::vector<Position> all;
     all.reserve(kept_.size());
@@ -72,12 +98,15 @@ class Taker {
   size_t scanned_ = 0;
 };
 
-// The keys that a range of positions without values is about. False: none.
+// Narrows [from, upto) to the keys that the query's bounds allow, where positions have no values. False: none is left.
+// In an order by priority where no node has one, all values are null: the bounds' values then decide at once whether
+// there is a range, and their keys, if they have any, where it begins and ends.
 bool key_range(const Query& query, const Position* beyond, std::string& from, std::string& upto) {
   const auto narrow = [&](const std::optional<Bound>& bound, bool is_start) {
     if (!bound) return true;
     const bool is_key = query.order == Order::Key;
     const int order = is_key ? 0 : compare_values(Value(), bound->value);
+    // null is below the start's value, and every child has null.
     if (is_start && order < 0) return false;
     const std::string key(!is_key ? std::string_view(bound->key ? *bound->key : "")
                                   : bound->value.kind() == Value::Kind::String ? bound->value.as_string() : "");
@@ -87,6 +116,7 @@ bool key_range(const Query& query, const Position* beyond, std::string& from, st
     if (is_start) {
       from += segment;
     } else {
+      // `upto` ends in the collection's kPastChildren; behind the segment the end is that of the child.
       upto.pop_back();
       upto.append(segment).push_back(kPastChildren);
     }
@@ -116,6 +146,8 @@ Result<void> select_by_key(const TreeView& tree, const std::string& base, const 
   while (!taker.is_full()) {
     std::string segment;
     if (backwards) {
+      // The last row before `upto` belongs to the last child. A row with nothing or a mark behind the base is the
+      // collection's own.
       ASSIGN_OR_RETURN(const auto row, tree.last(from, upto));
       if (!row || row->first.size() <= base.size() || row->first[base.size()] == kPriorityMark) break;
       segment = row->first.substr(base.size(), segment_length(std::string_view(row->first).substr(base.size())));
@@ -136,6 +168,8 @@ Result<void> select_by_key(const TreeView& tree, const std::string& base, const 
 }
 
 // The paths from a child to what it is ordered by.
+// Relative and encoded, so that a row is compared by its bytes. Order::Value looks at the child's own leaf: an empty
+// path.
 std::vector<std::string> encoded_order(const Query& query) {
   std::vector<std::string> paths(1);
   if (query.order == Order::Priority) paths[0] = std::string(1, kPriorityMark);
@@ -165,6 +199,7 @@ Result<void> select_by_scan(const TreeView& tree, const std::string& base, const
       finish();
       segment = below.substr(0, length);
     }
+    // Row by row: an exact match is the value itself, and a longer one means that an object stands there.
     const std::string_view within = below.substr(length);
     for (size_t i = 0; i < values.size(); ++i) {
       if (within == ordered_by[i]) {
@@ -188,6 +223,7 @@ std::string index_edge(const Query& query, bool is_start) {
   std::string edge;
   if (!bound) return is_start ? "\x01" : "\xff";
   const bool is_whole = append_index_values(bound->value, bound->rest, edge);
+  // A key that no child can have (kMinKey, kMaxKey, or nonsense) can't be encoded: the edge then lies beside all keys.
   const std::string key(bound->key ? std::string_view(*bound->key) : is_start ? kMinKey : kMaxKey);
   if (is_whole && check_key(key).ok()) {
     append_segment(key, edge);
@@ -195,18 +231,21 @@ std::string index_edge(const Query& query, bool is_start) {
     return edge;
   }
   // Before or behind all children of that value.
+  // 0xff is above every segment. A cut end value takes in all rows that begin alike, and in_range() sorts them out.
   const bool is_behind = is_start ? is_whole && key == kMaxKey : !is_whole || key != kMinKey;
   if (is_behind) edge += '\xff';
   return edge;
 }
 
-// Along the rows of an index. Texts that are cut sort by their keys alone: all that begin alike are read and kept in order.
+// Along the rows of an index. Texts that are cut sort by their keys alone: all that begin alike are read and kept in
+// order.
 Result<void> select_by_index(const TreeView& tree, const TreeView::IndexRows& index, const std::string& base,
                              const Query& query, const Position* beyond, Taker& taker) {
   std::string from = index.base + index_edge(query, true);
   std::string upto = index.base + index_edge(query, false);
   if (beyond != nullptr) {
     std::string edge = index.base;
+    // A cut value has no exact place: the walk begins at the start of its run, and take() drops what is not beyond.
     if (append_index_values(beyond->value, beyond->rest, edge)) append_segment(beyond->key, edge);
     if (query.limit == Limit::Last) {
       upto = std::min(upto, edge + '\xff');
@@ -226,12 +265,14 @@ Result<void> select_by_index(const TreeView& tree, const TreeView::IndexRows& in
       return false;
     }
     IndexEntry entry = std::move(decoded).value();
+    // Full, and not within the run of cut texts that the last kept row belongs to: nothing better can come.
     const std::string_view start = row.substr(0, entry.cut_bytes);
     if (taker.is_full() && (entry.cut_bytes == 0 || run != start)) return false;
     if (entry.cut_bytes > 0) {
       run = start;
       for (size_t i = 0; i < ordered_by.size() && failed.ok(); ++i) {
         if (!entry.is_cut[i]) continue;
+        // The row has only the beginning of the text; the whole text is one look at the data away.
         const auto leaf = tree.leaf(base + std::string(entry.segment) + ordered_by[i]);
         Result<Value> text = !leaf.ok() ? leaf.error() : decode_leaf(leaf.value().value_or(""));
         if (!text.ok()) failed = text.error();
@@ -254,6 +295,7 @@ Result<void> take_all(const TreeView& tree, const Path& path, const Query& query
                       const Position* beyond, Taker& taker) {
   const std::string base = encode_path(path);
   ASSIGN_OR_RETURN(const auto leaf, tree.leaf(base));
+  // A leaf has no children, and a query of a leaf selects nothing.
   if (leaf) return {};
   if (is_by_key(query, has_priorities)) return select_by_key(tree, base, query, beyond, taker);
   ASSIGN_OR_RETURN(const auto index, tree.index(path, query));
@@ -281,6 +323,7 @@ Result<uint64_t> count(const TreeView& tree, const Path& path, const Query& quer
   const uint64_t most = query.limit == Limit::None ? UINT64_MAX : query.count;
   if (!query.start && !query.end) {
     Query any = query;
+    // IndexPlan::find() then takes an index of any order: each of them keeps the number of children.
     any.counts = true;
     ASSIGN_OR_RETURN(const auto index, tree.index(path, any));
     if (index) {
@@ -310,6 +353,7 @@ Result<Value> read_children(const TreeView& tree, const Path& path, const std::v
   for (const Position& position : positions) append_segment(position.key, segments.emplace_back());
   std::sort(segments.begin(), segments.end());
   // In the order of rows, none below another.
+  // A projection of "a" and "a/b" would read the rows of a/b twice, and the builder wants ascending keys.
   std::vector<std::string> parts;
   for (const Path& one : projection) parts.push_back(encode_path(one));
   if (projection.empty()) parts.emplace_back();
@@ -340,6 +384,7 @@ Result<Value> read_query(const TreeView& tree, const Path& path, const Query& qu
     return Value::integer(static_cast<int64_t>(all));
   }
   if (query.keys_only) {
+    // keys_only of a leaf is the leaf itself, as a shallow read of it is, unless the query restricts something.
     const bool is_all = !query.start && !query.end && query.limit == Limit::None;
     ASSIGN_OR_RETURN(const auto leaf, tree.leaf(encode_path(path)));
     if (leaf && is_all) return decode_leaf(*leaf);

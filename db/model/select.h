@@ -1,4 +1,5 @@
-// What a query finds in a tree: along keys, along an index, or through all children, whichever is least. Errors: as the tree.
+// What a query finds in a tree: along keys, along an index, or through all children, whichever is least. Errors: as
+// the tree.
 #pragma once
 
 #include <cstdint>
@@ -13,28 +14,29 @@
 
 namespace hearth::db {
 
-// Where the child stands in the tree, or nothing when it is not there. Reads what it is ordered by, not all of it.
+// The child's position in the query's order, or nothing when the child does not exist. Reads only what orders it.
 Result<std::optional<Position>> find_position(const TreeView& tree, const Path& path, std::string_view key, const Query& query);
 
-// What the query selects of the children of `path`; of a leaf nothing. By key, by priority where none has one, and where the
-// tree has an index, it reads only what it selects; else every row once, and holds no more than the limit. `beyond`: only positions behind that one, on
-// the limit's side. Errors: as the tree; TooLarge above kSelectionMax positions.
+// The children of `path` that the query selects; none of a leaf. Reads only what it selects when the order is by key,
+// by priority where no node has one, or when the tree has an index; else it reads every row once, and holds no more
+// positions than the limit. `beyond`: only positions that lie behind that one, seen from the limit's side. Errors: as
+// the tree; TooLarge above kSelectionMax positions.
 inline constexpr size_t kSelectionMax = 1'000'000;
 Result<std::vector<Position>> select(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
                                      const Position* beyond = nullptr);
 
-// Whether select(), or count() of a query that counts, reads only what it finds; else it goes through the collection.
+// Whether select() (for a query that counts: count()) reads only what it finds. If not, it goes through the collection.
 Result<bool> selects_by_seek(const TreeView& tree, const Path& path, const Query& query, bool has_priorities);
 
-// How many select() would find, at most the limit; `counts` need not be set. Of all children of a collection that has an
-// index one look, of a range of one its rows alone, else every child once. Errors: as the tree; TooLarge when more than
-// kCountScanMax children are looked at without an index.
+// How many select() would find, at most the limit; `counts` need not be set. Of all children of a collection that has
+// an index one look, of a range of one its rows alone, else every child once. Errors: as the tree; TooLarge when more
+// than kCountScanMax children are looked at without an index.
 inline constexpr size_t kCountScanMax = 1'000'000;
 Result<uint64_t> count(const TreeView& tree, const Path& path, const Query& query, bool has_priorities);
 
-// The value at `path` as the query sees it: the selected children, without the priority of the node itself. One that only
-// orders sees everything. Errors: TooLarge above `bytes_max` bytes of rows.
-// `projection`: of each child those paths alone, and nothing else is read.
+// The value at `path` as the query sees it: the selected children, without the priority of the node itself. One that
+// only orders sees everything. Errors: TooLarge above `bytes_max` bytes of rows. `projection`: of each child those
+// paths alone, and nothing else is read.
 Result<Value> read_query(const TreeView& tree, const Path& path, const Query& query, bool has_priorities, size_t bytes_max,
                          const Projection& projection = {});
 Value keys_of(const std::vector<Position>& positions);  // as Query::keys_only

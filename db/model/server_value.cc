@@ -1,9 +1,12 @@
+// Server values, resolved when a write is evaluated and never later: a record must hold nothing that is left to decide.
 #include "db/model/server_value.h"
 
 #include <limits>
 
 namespace hearth::db {
 
+// On overflow the sum is a double, as the service has it; an increment of something that is no number starts from
+// nothing.
 Value add_increment(const Value& existing, const Value& by) {
   if (!existing.is_number()) return by;
   if (existing.kind() == Value::Kind::Integer && by.kind() == Value::Kind::Integer) {
@@ -23,6 +26,7 @@ Result<Value> resolve_server_values(const Value& value, Timestamp now, const Sto
       builder.add(row.key, row.leaf);
       continue;
     }
+    // An increment needs what is stored at its own place, which for a priority is one byte shorter than the row's key.
     const bool priority = is_priority_key(row.key);
     Value resolved = Value::integer(now.count());
     if (leaf.kind() == Value::Kind::Increment) {
@@ -34,6 +38,7 @@ Result<Value> resolve_server_values(const Value& value, Timestamp now, const Sto
         return Error{ErrorCode::InvalidData, "Invalid data; the sum of an increment is not a finite number."};
       }
     }
+    // with_priority() knows the stored form, and a leaf that carries the priority is the shortest way to it.
     if (priority) {  // stored as a double
       const Value carrier = Value::boolean(true).with_priority(resolved);
       builder.add(row.key, carrier.row(1).leaf);

@@ -1,5 +1,6 @@
-// What of a namespace is not its tree: texts by name, that its administrator sets and that are written by the same pipeline
-// (kept in rows of their own, db/store/row_key.h). Their meaning is for the layers above; db keeps them.
+// The settings of a namespace: texts by name, beside its tree. Administrators set them; they are written by the same
+// pipeline and kept in rows of their own (db/store/row_key.h). The layers above know what they mean; db only keeps
+// them.
 #pragma once
 
 #include <optional>
@@ -11,7 +12,8 @@
 namespace hearth::db {
 
 inline constexpr std::string_view kRulesSetting = "rules";    // the text of the security rules
-// Its secondary indexes, as parse_indexes() of db/model/index.h reads them: those that follow from the rules, and its own.
+// Its secondary indexes, as parse_indexes() of db/model/index.h reads them: those that follow from the rules, and its
+// own.
 inline constexpr std::string_view kIndexesSetting = "indexes";
 inline constexpr std::string_view kOwnIndexesSetting = "own_indexes";
 inline constexpr std::string_view kRevokedSetting = "revoked";  // whose tokens are no longer good (rules/revoked.h)
@@ -26,13 +28,13 @@ struct Setting {
 class Settings {
  public:
   virtual ~Settings() = default;
-  // Names the text of kRulesSetting, so that nobody needs to read it who knows it already: "" when it is unset, else
-  // equal for equal texts (text_digest). Costs no look at the disk, or one.
+  // The digest of kRulesSetting's text (text_digest), or "" when it is unset: a caller who has compiled that text
+  // already need not read it again. Costs one look at the disk at most.
   virtual Result<std::string> rules_digest() const = 0;
   virtual Result<std::optional<std::string>> text(std::string_view name) const = 0;
 };
 
-// Of trees that have none.
+// The settings of trees that have none.
 class NoSettings final : public Settings {
  public:
   Result<std::string> rules_digest() const override { return std::string(); }

@@ -43,7 +43,8 @@ struct Stats {
   std::vector<ListenersAt> listened;  // the paths with most listeners, of those looked at
 };
 
-// {"path","leaves","bytes","exact","diskBytes","indexDiskBytes","sequence","connections","listeners","sizes":[…],"listened":[…]}
+// {"sequence","diskBytes","indexDiskBytes","connections","listeners",
+//  "sizes":[{"path","leaves","bytes","children","exact","allChildren"}…],"listened":[{"path","listeners"}…]}
 std::string to_json(const Stats& stats);
 
 }  // namespace hearth::db

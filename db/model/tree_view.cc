@@ -1,3 +1,5 @@
+// The parts of a TreeView that follow from scan(): slow but right for every view. Views that know a shorter way (a
+// store's iterator, an overlay's maps, a committer's remembered hashes) override last(), scan_down() and hash().
 #include "db/model/tree_view.h"
 
 #include "db/model/hash.h"
@@ -15,6 +17,7 @@ Result<void> TreeView::scan_down(std::string_view from, std::string_view upto, c
   while (from < end) {
     ASSIGN_OR_RETURN(const Row found, last(from, end));
     if (!found || !row(found->first, found->second)) return {};
+    // `end` is exclusive, so the row that was just given is not found again.
     end = found->first;
   }
   return {};
@@ -40,6 +43,7 @@ Result<Value> TreeView::read(std::string_view encoded, size_t bytes_max) const {
   bool fits = true;
   const std::string upto = std::string(encoded) + kPastChildren;
   RETURN_IF_ERROR(scan(encoded, upto, [&](std::string_view key, std::string_view leaf) {
+    // Rows are added before they are measured: at most one leaf, 10 MB, is held beyond the limit.
     builder.add(key.substr(encoded.size()), leaf);
     fits = builder.byte_count() <= bytes_max;
     return fits;
@@ -67,6 +71,7 @@ Result<Value> TreeView::shallow(const Path& path, size_t bytes_max) const {
   ValueBuilder builder;
   std::string from = base;
   // One scan for each child: the next begins behind everything below the one before.
+  // `done` is taken back by each child that is found: a scan that finds none was the last.
   for (bool done = false; !done;) {
     done = true;
     bool fits = true;

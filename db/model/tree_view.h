@@ -28,7 +28,8 @@ class TreeView {
  public:
   virtual ~TreeView() = default;
 
-  // Calls `row(key, leaf)` for the rows of [from, upto) in ascending order until it answers false. Errors: Io, Corruption.
+  // Calls `row(key, leaf)` for the rows of [from, upto) in ascending order until it answers false. Errors: Io,
+  // Corruption.
   using RowFunction = std::function<bool(std::string_view key, std::string_view leaf)>;
   virtual Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const = 0;
 
@@ -39,8 +40,8 @@ class TreeView {
   // scan() in descending order. Views that have no shorter way ask for the last one again and again.
   virtual Result<void> scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const;
 
-  // Where the rows are that have the children of `collection` in the query's order (db/model/index.h): of an index that is
-  // complete, or nothing. Behind `base` comes an entry.
+  // The rows that hold the children of `collection` in the query's order (db/model/index.h), or nothing when no
+  // complete index has them. Each row's key is `base` followed by an entry.
   struct IndexRows {
     std::shared_ptr<const TreeView> rows;
     std::string base;
@@ -53,7 +54,8 @@ class TreeView {
   // The exact_hash of what lies at `path` (db/model/hash.h). Views that know better than to compute it override this.
   virtual Result<std::string> hash(const Path& path, size_t bytes_max) const;
 
-  // The subtree at `path`, with priorities; null when nothing is there. Errors: TooLarge above `bytes_max` bytes of rows.
+  // The subtree at `path`, with priorities; null when nothing is there. Errors: TooLarge above `bytes_max` bytes of
+  // rows.
   Result<Value> read(const Path& path, size_t bytes_max) const;
   // The same by encoded path, without the check of a Path.
   Result<Value> read(std::string_view encoded, size_t bytes_max) const;

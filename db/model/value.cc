@@ -1,3 +1,26 @@
+// A JSON tree as one block of bytes.
+//
+//   { "a": 1, "b": { "c": "x", "d": true } }
+//
+//   bytes   │a·i1│b·c·sx│b·d·t│        key and leaf of each row, one behind the other, and no lengths between them
+//   table    ▲    ▲      ▲             for each row: its offset (48 bits) and the length of its key (16 bits)
+//
+//   the whole       rows [0, 3)  skip 0
+//   child("b")      rows [1, 3)  skip 3 (b's segment)     shares bytes and table: a slice, and no copy
+//   child "c" of it rows [1, 2)  skip 6                   keys are read without their first `skip` bytes
+//
+// Why: trees come from disk and go to disk as rows in key order. Kept as rows they are copied with memcpy; a million
+// leaves are a few allocations instead of a million nodes; and a subtree for an event is three numbers.
+//
+// Invariants, kept by ValueBuilder's callers and checked wherever bytes come from outside (write.cc,
+// db/dump/tree_rows.cc):
+// - Keys ascend strictly. range_of() is a binary search, and would miss rows otherwise.
+// - A leaf's row has the node's own path, and below it nothing but a priority. So kind() looks at the first row only.
+// - Null has no rows. There is no empty object, as there is none in the database.
+// - Rows never change once they are built: copies share them across threads without a lock.
+//
+// The price: with() copies everything, and a small slice keeps the whole block alive. Who keeps a part of a large
+// value for long should build a new one.
 #include "db/model/value.h"
 
 #include <algorithm>
@@ -52,6 +75,7 @@ class Block {
 bool is_scalar_tag(LeafTag tag) { return tag != LeafTag::ServerTime && tag != LeafTag::Increment; }
 
 // A priority as it is stored: numbers are doubles.
+// 1 and 1.0 as priorities are one value to clients, which know only doubles; leaves keep their integers.
 std::string priority_leaf(const Value& priority) {
   if (priority.kind() != Value::Kind::Integer) return encode_leaf(priority);
   std::string leaf;
@@ -73,6 +97,7 @@ bool is_priority_key(std::string_view key) {
 }
 
 struct Value::Rows {
+  // Eight bytes a row. Offsets of 48 bits are what kBlockBytesMax promises; keys are paths and end at some kilobytes.
   class Entry {  // 48 bits of offset, 16 of the key's length
    public:
     Entry(size_t offset, size_t key_bytes) : bits_(offset << 16 | key_bytes) {}
@@ -90,6 +115,7 @@ struct Value::Rows {
     return bytes.view(entry.offset(), entry.offset() + entry.key_bytes());
   }
   std::string_view leaf(size_t i) const {
+    // A leaf ends where the next row begins: its length is not kept.
     const size_t upto = i + 1 < table.size() ? table[i + 1].offset() : bytes.size();
     return bytes.view(table[i].offset() + table[i].key_bytes(), upto);
   }
@@ -174,6 +200,7 @@ Value::Row Value::row(size_t index) const {
   return {rows_->key(at).substr(skip_), rows_->leaf(at)};
 }
 
+// The mark 0x00 sorts behind the node's own leaf (an empty key) and before every child.
 Value Value::with_priority(const Value& priority) const {
   if (is_null()) return {};
   ValueBuilder builder;
@@ -265,6 +292,7 @@ Value Value::increment_by() const {
 Value Value::priority() const {
   for (size_t i = 0; i < std::min<size_t>(row_count(), 2); ++i) {
     const Row at = row(i);
+    // Behind a leaf it is the second row, else the first: more rows need not be looked at.
     if (at.key.size() == 1 && at.key.front() == kPriorityByte) return of_leaf(at.leaf);
   }
   return {};
@@ -275,6 +303,7 @@ Value Value::without_priority() const { return priority().is_null() ? *this : wi
 bool Value::has_priorities() const {
   for (size_t i = 0; i < row_count(); ++i) {
     const std::string_view key = row(i).key;
+    // A text segment ends in 0x00 as well, so the last byte is only a hint, and the cheap half of the test.
     if (!key.empty() && key.back() == kPriorityByte && is_priority_key(key)) return true;
   }
   return false;
@@ -317,6 +346,7 @@ Value Value::at(const Path& path) const {
 Value Value::with(const Path& path, const Value& value) const {
   if (path.is_root()) return value;
   const std::string encoded = encode_path(path);
+  // By the rules of a set: a leaf on the way to `path` makes room, but only when something is set and not removed.
   std::vector<std::string> above;  // rows of leaves that make room
   for (size_t depth = 0; depth < path.depth(); ++depth) above.push_back(encode_path(path.prefix(depth)));
   const auto makes_room = [&](std::string_view key) {
@@ -331,13 +361,15 @@ Value Value::with(const Path& path, const Value& value) const {
     if (!value.is_null() && encoded.starts_with(key) && makes_room(key)) continue;
     builder.add(key, rows_->leaf(i));
   }
+  // The three parts ascend: rows before the range, the new ones, rows behind it.
   builder.add_all(encoded, value);
   for (uint32_t i = upto; i < last_; ++i) builder.add(rows_->key(i).substr(skip_), rows_->leaf(i));
   Value result = std::move(builder).build();
   if (!value.is_null()) return result;
-  // Whoever lost its last child is gone, and its priority with it.
+  // A node that lost its last child is gone, and its priority with it.
   for (size_t depth = path.depth(); depth-- > 0;) {
     const auto [low, high] = result.range_of(above[depth]);
+    // Exactly one row is left at or below this node, and it is the priority: nobody is there to have it.
     if (high - low != 1 || result.rows_->key(low).substr(result.skip_) != above[depth] + kPriorityByte) break;
     ValueBuilder pruned;
     for (uint32_t i = result.first_; i < result.last_; ++i) {
@@ -382,6 +414,8 @@ Value::ChildIterator::ChildIterator(const Value& parent)
 
 std::string_view Value::ChildIterator::key_at(uint32_t index) const { return rows_->key(index).substr(skip_); }
 
+// The rows of one child are a run that begins with its segment. Its end is found by steps that double, then by halving:
+// one step for a leaf, log n for a subtree.
 void Value::ChildIterator::find_end() {
   if (done()) return;
   const std::string_view key = key_at(at_);
@@ -420,6 +454,7 @@ void Value::ChildIterator::next() {
   find_end();
 }
 
+// Equal trees have equal rows, because leaves and keys have one spelling each.
 bool operator==(const Value& a, const Value& b) {
   if (a.row_count() != b.row_count()) return false;
   if (a.rows_ == b.rows_ && a.first_ == b.first_ && a.skip_ == b.skip_) return true;

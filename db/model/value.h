@@ -70,7 +70,8 @@ class Value {
   bool has_priorities() const;  // here or anywhere below
   Value child(std::string_view key) const;
   Value at(const Path& path) const;
-  // A copy in which `value` stands at `path`, by the rules of a set (db/model/data-model.md §1). O(rows).
+  // A copy in which `value` stands at `path`, by the rules of a set (db/model/data-model.md §1): a leaf above makes
+  // room, a node that lost its last child goes. O(rows).
   Value with(const Path& path, const Value& value) const;
 
   size_t leaf_count() const;  // leaves at and below; O(rows)

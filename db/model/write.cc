@@ -1,3 +1,16 @@
+// Writes as they are asked for, and records as bytes.
+//
+// Paths, limits and overlaps of a write are checked before it is submitted: here, or where JSON becomes a value
+// (json_value.cc). From there on nobody checks them again. A record is what evaluate() settled; its bytes may come from
+// elsewhere, so decode() trusts none of them, and RowsCheck proves row by row that they are a tree before a
+// ValueBuilder takes them.
+//
+// record := version:1 = 1  sequence:varint  time:varint  count:varint  effect*
+// effect := kind:1  path:bytes  slot:1  name:bytes  rows
+// kind   := 's' Set  'p' SetPriority  'u' Unleaf  'e' Enqueue  'd' Dequeue  'q' QueuedBy  'c' Configure  'x' Reindex
+//         | 'b' BuildIndex                                                                       as Effect::Kind
+// rows   := count:varint ( key:bytes leaf:bytes )*
+// bytes  := length:varint byte*                                          path and keys as encoded (key_order.h)
 #include "db/model/write.h"
 
 #include <algorithm>
@@ -5,15 +18,10 @@
 #include "db/model/key_order.h"
 #include "db/model/leaf.h"
 
-// record := version:1 = 1  sequence:varint  time:varint  count:varint  effect*
-// effect := kind:1  path:bytes  slot:1  name:bytes  rows
-// kind   := 's' Set  'p' SetPriority  'u' Unleaf  'e' Enqueue  'd' Dequeue  'q' QueuedBy  'c' Configure  'x' Reindex
-//         | 'b' BuildIndex                                                                       as Effect::Kind
-// rows   := count:varint ( key:bytes leaf:bytes )*
-// bytes  := length:varint byte*                                          path and keys as encoded (key_order.h)
 namespace hearth::db {
 namespace {
 
+// A follower that finds another version must stop, and not guess.
 constexpr char kRecordVersion = 1;
 
 Error bad_record(const char* what) { return {ErrorCode::Corruption, std::string("record: ") + what}; }
@@ -91,6 +99,11 @@ void append_rows(const Value& value, std::string& to) {
 }
 
 // The precondition of ValueBuilder::add, of rows that nobody has checked.
+// A row is judged by the few rows before it: keys ascend, so a leaf, and an object's priority that still waits for a
+// child, can only concern what comes right behind them.
+//
+//   a·[00]        priority of a: a must be a leaf that was just seen, or a child of a must come next  (awaits_)
+//   a·b           leaf: nothing may follow that begins with it, but its own priority                  (leaf_)
 class RowsCheck {
  public:
   Result<void> add(std::string_view key, std::string_view leaf) {
@@ -150,6 +163,7 @@ Result<Value> read_rows(Reader& in) {
 
 }  // namespace
 
+// "/.priority" at the end addresses the priority alone. Slashes at the end are ignored, as everywhere in paths.
 Result<Overwrite> make_overwrite(std::string_view path_text, Value value) {
   static constexpr std::string_view kPriority = ".priority";
   std::string_view text = path_text;
@@ -188,6 +202,7 @@ Result<void> check_overlap(const std::vector<Overwrite>& overwrites) {
                                        : overwrite.path.is_root()    ? ".priority"
                                                                      : "/.priority");
   };
+  // One pass over neighbours instead of all pairs: 100,000 locations in one update are allowed.
   const std::pair<std::string, const Overwrite*>* above = nullptr;  // the last that sets a whole node
   const std::pair<std::string, const Overwrite*>* last = nullptr;
   for (const auto& at : sorted) {
@@ -235,6 +250,7 @@ Result<Write> make_write(std::string_view path, Value value) {
   return write;
 }
 
+// Merges are checked for overlap: "a" and "a/b" in one update contradict each other, whichever came first.
 // NOLINTNEXTLINE(performance-unnecessary-value-param): its values are moved from; Clang 14 does not see it.
 Result<Write> make_update(std::string_view path, std::vector<std::pair<std::string, Value>> entries) {
   Write write;
@@ -318,6 +334,7 @@ Result<Record> Record::decode(std::string_view bytes) {
   return record;
 }
 
+// The form in which a session's queue keeps values on disk: unresolved server values included.
 std::string encode_rows(const Value& value) {
   std::string bytes;
   append_rows(value, bytes);

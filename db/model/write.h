@@ -6,8 +6,9 @@
 //   record := version:1 = 1  sequence  time  effect*
 //   effect := …                                    grammar in write.cc
 //
-// Nothing keeps records today, on disk or in a log: applying those that were encoded to an empty store gives the same rows,
-// which tests show, and is how a follower would fit in. What keeps them later makes their letters ones never to renumber.
+// Nothing keeps records today, neither on disk nor in a log. Tests show that applying encoded records to an empty
+// store gives the same rows: a follower could be fed that way. Once something keeps records, their letters must never
+// be renumbered.
 #pragma once
 
 #include <cstdint>
@@ -58,10 +59,11 @@ struct Write {
   std::vector<std::shared_ptr<const Precondition>> preconditions;  // in order, of what is found
   std::shared_ptr<const Precondition> access;  // after them, of what is found and what would be; null: allowed
   bool only_existing = false;         // NotFound where there is no such namespace: it is not made
-  // The answer carries what stands at `base` when Stale; else what was written there: of several overwrites those alone that
-  // had server values, of a priority that on a leaf `true`.
-  // Who may be shown what was written, where that tells of what stood there; null: whoever wrote it. Others are answered without.
+  // Asked before a written value is shown, because the value may tell of what stood there (an increment does); null:
+  // the writer may see it. When it refuses, the answer comes without the value.
   std::shared_ptr<const Precondition> shows{};
+  // The answer carries a value: after Stale what stands at `base`, else what was written there. Of several overwrites
+  // only those that had server values are shown; a priority is shown on a leaf `true`.
   bool wants_value = false;
 };
 

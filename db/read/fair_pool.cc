@@ -1,3 +1,25 @@
+// Whose turn it is: the namespace for which least was done so far, and within it the client for which least was done.
+//
+//   order_.all, by work done                floor (of the one chosen last)
+//        shop 120 ── next ──┐                 │
+//        chat 150           │     0 ··········┼──────┬──────────────────┬──────▶ work
+//        game 400           │               120     150                400
+//                           ▼                 ▲ a namespace that comes now starts here, however little it ever used
+//        its clients, by work done ─▶ its job, in order of arrival
+//
+//   put() ─▶ waiting ── choose() ─▶ ready_ ─▶ a thread runs it ── slice over ─▶ with `beyond`: begins again there
+//                          ▲                        │                           else pause(): the thread waits,
+//                          └──────── paused ◀───────┘                           and others have their turn
+//
+// - A turn is charged before it is taken (kJobWork) and again when it is known what it cost (charge). Without the
+//   first part, a namespace with a thousand tiny jobs would be the cheapest again and again, and be chosen for all
+//   threads at once.
+// - `floor` only grows. It takes the memory of idle times away: nobody saves up turns by asking for nothing. What was
+//   used beyond the floor is remembered, also for a namespace that left and comes back.
+// - A set holds (done, key), so an entry must leave the set before its `done` changes, and come back afterwards.
+// - One mutex guards everything; jobs, their destructors and `refuse` are called without it.
+// - A paused job keeps its thread. So of the threads of a pool without `beyond` half are for namespaces that have none
+//   (may_begin), or one namespace's long scans would occupy all of them.
 #include "db/read/fair_pool.h"
 
 #include <sys/resource.h>
@@ -10,6 +32,7 @@
 namespace hearth::db {
 
 // A job on its thread.
+// Owned by work() on its thread. `paused` holds plain pointers to it: the thread of a paused job is inside the job.
 struct Turn::Begun {
   FairPool::Job job;
   bool is_its_turn = true;         // under the pool's mutex
@@ -29,6 +52,7 @@ Error Turn::error() const {
   return {ErrorCode::Unavailable, "The read goes on later."};
 }
 
+// Called every kLookWork rows: the clock and the callbacks are too dear to be asked for each row.
 bool Turn::look() {
   if (end_ != End::None) return false;
   look_at_ = done_ + kLookWork;
@@ -37,6 +61,7 @@ bool Turn::look() {
   if (job.deadline && std::chrono::steady_clock::now() > *job.deadline) end_ = End::Late;
   const bool is_for_others = pool_.options_.beyond != nullptr;
   if (is_for_others && is_long_ && end_ == End::None) {
+    // Better now, after a few rows, than after a slice that is done for nothing and begun again elsewhere.
     if (is_long_()) end_ = End::SliceOver;
     is_long_ = nullptr;
   }
@@ -51,7 +76,7 @@ bool Turn::look() {
   return end_ == End::None;
 }
 
-// Who comes when others have been served has no more to catch up than they.
+// A newcomer starts at the floor: it gets no turns for the time in which it asked for nothing.
 void FairPool::Order::put(uint64_t key, uint64_t& done) {
   done = std::max(done, floor);
   all.emplace(done, key);
@@ -61,6 +86,7 @@ FairPool::FairPool(const Options& options) : options_(options) {
   for (size_t i = 0; i < std::max<size_t>(options_.threads, 1); ++i) threads_.emplace_back([this] { work(); });
 }
 
+// A thread ends when nothing waits any more; the thread of a paused job ends after its job.
 FairPool::~FairPool() {
   {
     const std::lock_guard lock(mutex_);
@@ -96,6 +122,7 @@ std::optional<Error> FairPool::put(Job& job) {
   const Payer payer = job.payer;
   Client& client = space.clients[payer.client];
   if (space.is_idle()) order_.put(payer.space, space.done);
+  // Only for the figure slices_waited_max: how many turns of others went by before the first of this one.
   if (space.is_idle() && space.begun == 0) space.came_at = counted_.slices;
   if (client.is_idle()) space.order.put(payer.client, client.done);
   client.waiting.push_back(std::move(job));
@@ -110,7 +137,7 @@ void FairPool::dispatch() {
   }
 }
 
-// Half of the threads are for namespaces that have none: what is begun may stay so for long.
+// Half of the threads are kept for namespaces that have no job begun, because a begun job may take long.
 bool FairPool::may_begin(const Space& space) const {
   const size_t idle = threads_.size() - begun_;
   if (options_.beyond != nullptr) return idle > 0;
@@ -118,6 +145,7 @@ bool FairPool::may_begin(const Space& space) const {
 }
 
 bool FairPool::dispatch_one() {
+  // In order; whoever may not run now (its share of threads is used) is passed over and keeps its place.
   for (const auto& [served, number] : order_.all) {
     Space& space = spaces_.at(number);
     if (space.running >= options_.running_of_one_max) continue;
@@ -133,7 +161,7 @@ bool FairPool::dispatch_one() {
   return false;
 }
 
-// What the client has begun comes before what it has not.
+// A job that the client has begun goes on before another one of its jobs begins.
 void FairPool::choose(uint64_t number, Space& space, uint64_t key, Client& client) {
   order_.floor = std::max(order_.floor, space.done);
   space.order.floor = std::max(space.order.floor, client.done);
@@ -164,13 +192,14 @@ void FairPool::choose(uint64_t number, Space& space, uint64_t key, Client& clien
     counted_.slices_waited_max = std::max(counted_.slices_waited_max, counted_.slices - *since);
   }
   ++counted_.slices;
-  // As much at least, and now: or the next one chosen would be of the same.
+  // The least that a job costs is charged now: otherwise the next job would be of the same namespace again.
   space.done += kJobWork;
   client.done += kJobWork;
   if (!space.is_idle()) order_.all.emplace(space.done, number);
   if (!client.is_idle()) space.order.all.emplace(client.done, key);
 }
 
+// Out of the set, changed, and in again: `done` is part of the key.
 void FairPool::charge(const Payer& payer, uint64_t work) {
   Space& space = spaces_.at(payer.space);
   Client& client = space.clients.at(payer.client);
@@ -198,10 +227,12 @@ void FairPool::pause(Begun& begun, uint64_t work) {
   ++space.paused;
   ++paused_;
   dispatch();
+  // choose() sets it, when it is this client's turn again.
   begun.resume.wait(lock, [&] { return begun.is_its_turn; });
 }
 
-// Under the mutex. Who has nothing to do is forgotten, unless more was done for it than for those who wait.
+// Under the mutex. A namespace or client that has nothing to do is forgotten, unless more was done for it than for
+// the one that was served last.
 void FairPool::end(const Begun& begun) {
   const Payer payer = begun.job.payer;
   Space& space = spaces_.at(payer.space);
@@ -220,6 +251,7 @@ void FairPool::end(const Begun& begun) {
     std::erase_if(space.clients, [&](const auto& one) {
       return one.second.begun == 0 && one.second.is_idle() && one.second.done <= space.order.floor;
     });
+    // Swept when it has doubled, so that a sweep costs each client a constant.
     space.sweep_at = 64 + 2 * space.clients.size();
   }
   if (begun_ == 0 && waiting_ == 0) spaces_.clear();
@@ -241,7 +273,8 @@ void FairPool::count(Turn::End end) {
 
 void FairPool::work() {
   if (options_.nice > 0) {
-    // Of this thread alone: Linux counts it as a process. Without effect where there are other priorities.
+    // The priority of this thread alone: Linux counts threads as processes here. Without effect where the system does
+    // not allow it.
     const auto thread = static_cast<id_t>(::syscall(SYS_gettid));
     (void)::setpriority(PRIO_PROCESS, thread, ::getpriority(PRIO_PROCESS, thread) + options_.nice);
   }
@@ -251,6 +284,7 @@ void FairPool::work() {
     if (ready_.empty()) return;
     const std::unique_ptr<Begun> begun = std::move(ready_.front());
     ready_.pop_front();
+    // The job runs without the lock, which everybody needs who asks for something.
     lock.unlock();
 
     Job& job = begun->job;
@@ -261,6 +295,7 @@ void FairPool::work() {
     if (turn.is_over()) count(turn.end_);
     if (turn.end_ == Turn::End::Unwanted || turn.end_ == Turn::End::Late) job.refuse(turn.error());
     const Payer payer = job.payer;
+    // Its lock is another one; the job's first pool still counts it as running.
     if (turn.end_ == Turn::End::SliceOver) options_.beyond->run(std::move(job));
     job = Job{};  // what it holds goes without the lock
     job.payer = payer;

@@ -3,13 +3,14 @@
 //   run ─▶ namespace ─▶ client ─▶ its jobs in order          whose jobs have done least is next: of the namespaces one,
 //             work         work                              of its clients one
 //
-// What jobs have done is counted in work, a row or what costs as much. Whoever has nothing to do loses what was not used:
-// who comes then begins with as much work done as the one that is served at that moment, or with more if more was done. So
-// a namespace waits, whatever another one asks for, until one slice of that has been done, and the same holds for the clients
-// of one namespace.
+// What jobs have done is counted in work: a row, or what costs as much. Nobody saves up turns while it asks for
+// nothing: a namespace that comes again starts with as much work done as the one that is served at that moment, or
+// with its own sum if that is more. So a namespace waits for one slice of each other one, whatever the others ask
+// for; and the same holds for the clients of one namespace. fair_pool.cc has a drawing.
 //
-// A job that goes on beyond a slice has to let others have a turn. In a pool with `beyond` the job is given up, and begins
-// again in that pool. In one without the job stops where it is, for as long as it is the turn of others; its thread waits.
+// A job that goes on beyond a slice has to let others have a turn. In a pool with `beyond` the job is given up, and
+// begins again in that pool. In one without the job stops where it is, for as long as it is the turn of others; its
+// thread waits.
 //
 // Thread: any; a job runs on one thread of the pool.
 #pragma once
@@ -58,7 +59,8 @@ class Turn {
  public:
   enum class End : uint8_t { None, SliceOver, Unwanted, Late };
 
-  // That much more has been done. False: the job must return, and tell nobody anything. May wait for the job's next turn.
+  // Counts work that was done. May wait for the job's next turn. When it returns false, the job must return and tell
+  // nobody anything.
   bool spend(uint64_t work) {
     done_ += work;
     return done_ < look_at_ ? end_ == End::None : look();
@@ -101,7 +103,8 @@ class FairPool {
     Payer payer;
     // Comes to its end early, and has no effect, when the turn is over. May then be called again.
     std::function<void(Turn& turn)> run;
-    // Is called instead, once, when it will not be run or not to its end. On any thread, also within run() of the pool.
+    // Called once, and instead, when the job will not be run or not to its end. On any thread, also within run() of
+    // the pool.
     std::function<void(const Error& error)> refuse;
     std::function<bool()> is_unwanted{};  // nobody waits for it any more, and nobody will; null: somebody does. Any thread
     std::optional<std::chrono::steady_clock::time_point> deadline{};
@@ -119,7 +122,7 @@ class FairPool {
  private:
   friend class Turn;
   using Begun = Turn::Begun;
-  // Who waits, by what has been done for them.
+  // The namespaces, or the clients, that have something waiting, by the work that was done for them.
   struct Order {
     void put(uint64_t key, uint64_t& done);  // begins to wait
     std::set<std::pair<uint64_t, uint64_t>> all;  // done, key

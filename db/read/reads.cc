@@ -1,3 +1,10 @@
+// Reads on the threads of the pools.
+//
+//   Read ─▶ check (rules, on the same snapshot) ─▶ value ─▶ hash, if it is wanted ─▶ lease for a large answer ─▶ done
+//              once                                 └ each row is work of the turn (TurnView); over: again on `scans`
+//
+// Everything comes from one snapshot: the verdict, the sequence, the value. A read that is begun again elsewhere
+// keeps its snapshot and its verdict, so it answers of the same moment, however long it takes.
 #include "db/read/reads.h"
 
 #include <algorithm>
@@ -41,10 +48,13 @@ struct ReadJob {
   ReadTimes& times;
   Budget& budget;
   std::chrono::steady_clock::time_point begin;
+  // A second try on another pool does not ask again: the same snapshot gives the same verdict, and verdicts are
+  // counted.
   bool is_allowed = false;  // its check has been asked, of this snapshot
 };
 
 // Whether nothing but the size of what is at the path bounds what is read.
+// With bytes_at() this foresees a long read after its first rows, before a slice of it is done in vain.
 bool reads_all(const ReadJob& job, bool has_priorities) {
   if (job.read.shallow || job.read.slot == Slot::Priority) return false;
   if (!job.read.query || !job.read.query->is_filtered()) return true;
@@ -58,7 +68,7 @@ uint64_t bytes_at(const ReadJob& job) {
   return job.snapshot->bytes_between(from, from + kPastChildren);
 }
 
-// Not to be told when the turn is over.
+// The answer must not be told when the turn is over.
 Answer answer_read(ReadJob& job, Turn& turn) {
   const Read& read = job.read;
   const SnapshotView whole(job.snapshot, job.number);
@@ -70,7 +80,7 @@ Answer answer_read(ReadJob& job, Turn& turn) {
     answer.status = head.error();
     return answer;
   }
-  // What rules read has bounds of its own; a verdict is given once.
+  // The check reads outside of the turn: rules have bounds of their own. A verdict is given once.
   if (read.check != nullptr && !job.is_allowed) {
     answer.status = read.check->check({whole, Times::after(head.value().time, job.now), settings});
   }
@@ -92,6 +102,7 @@ Answer answer_read(ReadJob& job, Turn& turn) {
 
 void tell(ReadJob& job, Answer answer) {
   job.times.mine().observe(std::chrono::steady_clock::now() - job.begin);
+  // A large answer needs room in the budget; without it the value is dropped here, and the client is told to try again.
   if (auto lease = lease_for(answer.value, job.budget); lease.ok()) {
     answer.lease = std::move(lease).value();
   } else {
@@ -121,6 +132,7 @@ Result<void> TurnView::scan_down(std::string_view from, std::string_view upto, c
   return {};
 }
 
+// Counted as a seek; the row itself is one.
 Result<TreeView::Row> TurnView::last(std::string_view from, std::string_view upto) const {
   if (!turn_.spend(kSeekWork)) return turn_.error();
   return view_.last(from, upto);
@@ -200,6 +212,7 @@ Result<Value> read_written(const TreeView& view, const Write& write) {
   const std::string base = encode_path(write.base);
   std::map<std::string, Slot> places;
   for (const Overwrite& one : write.overwrites) {
+    // The writer of an update knows what it sent; only what the server made of it is news.
     if (write.overwrites.size() > 1 && !one.value.has_server_values()) continue;
     std::string place = encode_path(one.path);
     if (place.starts_with(base)) places.emplace(std::move(place), one.slot);
@@ -221,6 +234,8 @@ Result<Value> read_written(const TreeView& view, const Write& write) {
   return std::move(builder).build();
 }
 
+// `changed` are paths whose values were left out; what is told is what stands there now, so many changes of one place
+// are one entry, and a place that was restored is told although nothing differs.
 Result<std::shared_ptr<const Body>> net_change(const TreeView& view, const Path& path, const std::vector<Overwrite>& changed) {
   if (changed.empty()) return std::shared_ptr<const Body>();
   // Each place once, and none below another.

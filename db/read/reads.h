@@ -1,6 +1,6 @@
-// Reads, as the threads of two pools answer them. Each begins on the `readers`, where it has a slice (db/read/fair_pool.h); what is
-// longer begins again on the `scans`, whose threads the system serves last, and which stop for others at each slice's end.
-// Thread: any. Blocks on disk.
+// Reads, answered by the threads of two pools. A read begins on the `readers`, where it has one slice
+// (db/read/fair_pool.h). A longer one begins again on the `scans`: their threads have low priority, and stop for
+// others at the end of each slice. Thread: any. Blocks on disk.
 #pragma once
 
 #include <functional>
@@ -23,8 +23,8 @@ inline constexpr size_t kScansRunningMax = 2;   // of them, that are not paused;
 inline constexpr int kScanNice = 10;            // of their threads, over that of the others
 inline constexpr size_t kReadSliceBytes = 1u << 20;  // on disk: what is larger is not begun on the readers, or hardly
 
-// A tree that counts what is read of it as work of the turn. Once the turn is over it answers with an error, of which nobody is
-// to be told. Outlived by both.
+// A tree that counts each row that is read as work of the turn. Once the turn is over, it answers with an error,
+// which nobody is to be told. The tree behind it and the turn outlive it.
 class TurnView final : public TreeView {
  public:
   TurnView(const TreeView& view, Turn& turn) : view_(view), turn_(turn) {}
@@ -46,8 +46,9 @@ Result<Lease> lease_for(const Value& value, Budget& budget);
 
 using ReadTimes = PerThread<TimeHistogram>;
 
-// Reads it. The answer's `request` is left 0. `times` outlives the readers, and is told how long it took, the waiting included;
-// as does `budget`, of large answers. Errors: those of the read; Unavailable: too much waits.
+// Answers the read by `done`, with 0 as the answer's `request`. `times` is told how long the read took, waiting
+// included. `times` and `budget` (of large answers) outlive the readers. Errors: those of the read; Unavailable: too
+// much waits.
 void run_read(FairPool& readers, ReadTimes& times, Budget& budget, Read read, std::shared_ptr<const Snapshot> snapshot,
               uint32_t number, Timestamp now, std::function<void(Answer)> done);
 
@@ -55,10 +56,12 @@ void run_read(FairPool& readers, ReadTimes& times, Budget& budget, Read read, st
 Answer answer_judge(const Write& write, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now,
                     Turn& turn);
 
-// What the write, which is done, has written, as Write::wants_value has it: as much as it brought, and nothing beside it.
+// What an accepted write has written, in the form that Write::wants_value describes: what the write brought, nothing
+// beside.
 Result<Value> read_written(const TreeView& view, const Write& write);
 
-// What stands now where something changed at or below `path`: nothing when nothing did.
+// The event that brings a client up to date at `path`: what stands now at the changed places. Null when nothing
+// changed.
 Result<std::shared_ptr<const Body>> net_change(const TreeView& view, const Path& path, const std::vector<Overwrite>& changed);
 
 }  // namespace hearth::db

@@ -1,3 +1,16 @@
+// How large a tree is and where, without reading all of it.
+//
+//   small: read_all()        every row, with half of the steps. Exact, and done
+//   large: estimate()        the rows read so far say how many leaves and bytes a byte on disk stands for; RocksDB says
+//                            how many bytes of its files a range takes. From the root down, the largest node first:
+//
+//        root ~1,000,000             look(): goes through the children. A small child is read to its end; of a larger
+//        ├── chat ~800,000 ◀─ next   one 32 rows are read, the rest is guessed, and the walk leaps behind it
+//        ├── users  4,100 exact
+//        └── …                       only the ten largest children of a node are kept
+//
+// A guess is never below what was read, and a child never above its parent. What is told is what has at least 1 % of
+// the whole, in order of size.
 #include "db/read/stats.h"
 
 #include <fmt/format.h>
@@ -18,6 +31,7 @@
 namespace hearth::db {
 namespace {
 
+// A seek is charged like the rows that could be read in its time.
 constexpr uint64_t kStepsPerSeek = 16;  // what one costs, in rows
 
 struct Node {
@@ -30,6 +44,7 @@ bool is_larger(const std::unique_ptr<Node>& a, const std::unique_ptr<Node>& b) {
   return a->size.bytes != b->size.bytes ? a->size.bytes > b->size.bytes : a->row < b->row;
 }
 
+// The list is short and sorted: what does not belong to the largest is not even inserted.
 void keep(Node& parent, std::unique_ptr<Node> child) {
   auto& kept = parent.children;
   const auto place = std::upper_bound(kept.begin(), kept.end(), child, is_larger);
@@ -71,8 +86,11 @@ class Measuring {
     to.size.bytes += key.size() + leaf.size();
   }
 
-  // All of it, when that is half of the steps at most. Otherwise what was read says how much a byte on disk is.
+  // Reads everything, with at most half of the steps. When these are not enough, what was read says how many leaves
+  // and bytes a byte on disk stands for.
   Result<bool> read_all() {
+    // The path from the root to the row that is being read. A row that leaves a node closes it, and adds its sums to
+    // its parent.
     std::vector<std::unique_ptr<Node>> open;  // below the root, each a child of the one before it
     const auto at = [&]() -> Node& { return open.empty() ? root_ : *open.back(); };
     const auto close = [&] {
@@ -127,6 +145,7 @@ class Measuring {
     std::priority_queue<Node*, std::vector<Node*>, decltype(is_smaller)> to_look_at(is_smaller);
     to_look_at.push(&root_);
     const auto least = static_cast<uint64_t>(static_cast<double>(root_.size.bytes) * kStatsShareMin);
+    // Half of the steps that are left for each node: the largest gets most, and the next still has something.
     while (!to_look_at.empty() && steps_ < steps_max_) {
       Node& node = *to_look_at.top();
       to_look_at.pop();
@@ -176,7 +195,7 @@ class Measuring {
         add(*child, rest.substr(length), key, leaf);
         return ++rows <= kStatsRowsPerNode;
       }));
-      // What was read is there at least.
+      // A node is at least as large as what was read of it.
       node.size.leaves = std::max(node.size.leaves, read.size.leaves);
       node.size.bytes = std::max(node.size.bytes, read.size.bytes);
       if (is_cut) return {};

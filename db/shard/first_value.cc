@@ -1,3 +1,19 @@
+// The first value of a path or view, read once for all who ask between two changes.
+//
+//   listen ─▶ space.firsts[path] ─ none, or it can't serve ─▶ a new FirstValue ─▶ a reader's thread: read()
+//                  └─ wait(): joins ─────────▶ waiters_ ─────────────────────────────▶ all are answered, by fill()
+//
+//   reading ──▶ done, with body_ ── it is large, and others came later: let_go() ──▶ done, without body_ (hashes_ stay)
+//      └── everyone who waited has gone, or the pool refused ──▶ failed: whoever comes later makes a new one
+//
+// Who can be served: whoever names no hash (the value will do); whoever names one, if this read computes hashes, or
+// knows them. A client whose hash matches gets no value, also when the value was let go.
+//
+// A commit takes the FirstValue out of the space's map (forget_related). Those who wait in it keep it: it answers
+// with the value of the sequence at which they asked, and the events behind their places are what came after.
+//
+// Threads: wait() on the shard's, read() on a reader's, is_unwanted() on any. Answers are sent outside of mutex_:
+// fill() calls `wake`, and that is the owner's code.
 #include <algorithm>
 
 #include "db/read/reads.h"
@@ -16,6 +32,7 @@ bool FirstValue::wait(Waiter& waiter) {
       if (can_compare) waiters_.push_back(std::move(waiter));
       return can_compare;
     }
+    // Done, but the value was let go, or can't be compared: another one has to be read.
     if (status_.ok() && !(names_it && hashes_ && hashes_->contain(*waiter.hash)) && (body_ == nullptr || !can_compare)) {
       return false;
     }
@@ -56,6 +73,7 @@ void FirstValue::read(const TreeView& view, const Turn* turn) {
   const Result<Value> value = show_(view);
   if (turn != nullptr && turn->is_over()) return;
   counts_.reads.add();
+  // Known already when this value is read again after it was let go: nothing is hashed a second time.
   std::optional<NodeHashes> hashes = this->hashes();
   if (value.ok() && wants_hash_ && !hashes) {
     counts_.hashes.add();
@@ -78,7 +96,7 @@ void FirstValue::read(const TreeView& view, const Turn* turn) {
   for (const Waiter& waiter : waiters) answer(waiter, body);
 }
 
-// Done; `body` may be null for who has the value.
+// The value was read; `body` may be null for a client that has the value.
 void FirstValue::answer(const Waiter& waiter, const std::shared_ptr<const Body>& body) {
   Answer answer;
   answer.request = waiter.request;
@@ -86,15 +104,17 @@ void FirstValue::answer(const Waiter& waiter, const std::shared_ptr<const Body>&
   answer.sequence = sequence_;
   if (status_.ok()) {
     if (hashes_) answer.hash = hashes_->exact;
+    // "" is the hash of null.
     const bool has_it = waiter.hash && (waiter.hash->empty() ? body->value().is_null() : hashes_->contain(*waiter.hash));
     if (!has_it) tell(body, answer);
   }
   waiter.conversation->story.fill(waiter.place, std::move(answer));
 }
 
-// One lease for all who have it to read at a time.
+// All who are told at the same time share one lease.
 void FirstValue::tell(const std::shared_ptr<const Body>& body, Answer& answer) {
   const std::lock_guard lock(mutex_);
+  // A weak pointer: when all who were told have read their answer, the next one takes a lease of its own.
   answer.lease = lease_.lock();
   if (answer.lease == nullptr) {
     auto taken = lease_for(body->value(), answers_);
@@ -130,6 +150,7 @@ void FirstValue::keep(size_t bytes) {
   kept_bytes_ = bytes;
 }
 
+// The newest one is not read yet and weighs nothing here; those behind it stay as long as number and bytes fit.
 void LargeValues::add(const std::shared_ptr<FirstValue>& value) {
   latest_.push_front(value);
   size_t count = 0, bytes = 0;

@@ -1,3 +1,4 @@
+// Compares each plan with what was seen of it before: an index that begins, or is complete, is told once.
 #include "db/shard/index_watch.h"
 
 #include <algorithm>
@@ -11,6 +12,7 @@ namespace hearth::db {
 
 void IndexWatch::look(const std::string& space, uint32_t number, const IndexPlan& plan, const OnNotice& tell,
                       const Count& count, Time now) {
+  // The usual case: nothing is built and nothing was. Two look-ups, and no walk over the plan.
   const bool is_watched = begun_.lower_bound({number, 0}) != begun_.lower_bound({number + 1, 0});
   if (!tell || (!is_watched && !plan.is_building())) return;
   for (const Index& index : plan.indexes) {
@@ -27,7 +29,7 @@ void IndexWatch::look(const std::string& space, uint32_t number, const IndexPlan
       tell(notice);
     }
   }
-  // Those that nobody wants any more have no end.
+  // An index that was dropped while it was built is never told as complete.
   std::erase_if(begun_, [&](const auto& begun) {
     const auto is_it = [&](const Index& index) { return index.id == begun.first.second; };
     return begun.first.first == number && std::none_of(plan.indexes.begin(), plan.indexes.end(), is_it);

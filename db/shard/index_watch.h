@@ -1,5 +1,5 @@
-// Tells when the building of an index begins and when it has ended, of the namespaces of one shard. Looks at a plan after
-// each commit; while nothing is built, that costs nothing. Thread: its shard's.
+// Tells when the building of an index begins and when it has ended, of the namespaces of one shard. Looks at a plan
+// after each commit; while nothing is built, that costs nothing. Thread: its shard's.
 #pragma once
 
 #include <chrono>
@@ -31,7 +31,8 @@ class IndexWatch {
   std::map<std::pair<uint32_t, uint32_t>, Time> begun_;  // by number of the namespace, and id
 };
 
-// Of an index without variables, by its row of a count. Nothing: it has none, or cannot be read.
+// The number of children of an index whose pattern has no variables, from its count row. Nothing: there is no such
+// row, or it cannot be read.
 std::optional<uint64_t> count_in(const Snapshot& snapshot, uint32_t number, const Index& index);
 
 }  // namespace hearth::db

@@ -1,3 +1,5 @@
+// Refusals, counted by limit. Where the client itself can make room (fewer listeners, a smaller query) the error is
+// TooLarge; where others hold the memory it is Unavailable, and trying later may help.
 #include "db/shard/memory.h"
 
 #include <fmt/format.h>

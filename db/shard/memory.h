@@ -1,4 +1,4 @@
-// What the clients of a database hold of its memory, in all shards together, and how often one came up against a limit.
+// How much of a database's memory its clients hold, in all shards together, and how often a client reached a limit.
 // Thread: any.
 #pragma once
 
@@ -19,8 +19,9 @@ namespace hearth::db {
 struct Memory {
   explicit Memory(const MemoryLimits& most) : limits(most), events(std::make_shared<EventBudget>(most.event_bytes_max)) {}
 
-  // Of a request that would make `bytes` (or as many of something) of what may be `most`: it is refused, and counted.
-  // `of`: "The listeners of this connection". TooLarge where its own client can make room, else Unavailable.
+  // Counts a refusal and returns its error: the request would bring `of` ("The listeners of this connection") to
+  // `bytes`, or to that number, and `most` is allowed. TooLarge where the client itself can make room, else
+  // Unavailable.
   Error refuse(MemoryLimit limit, std::string_view of, uint64_t bytes, uint64_t most);
   void add_to(MemoryLimitsReached& counts) const;
 

@@ -1,3 +1,25 @@
+// A group's life. The shard's one thread does all of it; run_group() (shard_turns.cc) is the loop.
+//
+//   submit()      any thread ─▶ inbox_                            under mutex_, the shard's only lock
+//   take_in()     inbox_ ─▶ the line of each namespace
+//   take_turn()   lines ─▶ run_step() ─▶ handle(), one for each kind of request:
+//                   a write         ─▶ committer_.write() ─▶ match() ─▶ releases_: its events, then its answer
+//                   a read, listen  ─▶ keeps a place in the story; a reader fills it, from what is durable
+//                   takes too long  ─▶ releases_ is cut back, and the namespace leaves for a heavy shard
+//                   comes too early ─▶ carried: it must see the end of this group, and is the first of the next
+//   commit()      one batch, one fsync
+//   release()     releases_ ─▶ the stories, in order.  When the commit failed: answers become its error, events vanish
+//   afterwards    indexes (maintain), scans of views, memory; finish_group() puts carried requests back in their lines
+//
+// What must hold:
+// - Nothing of a write leaves before commit(), not even a refusal: it was judged against writes that may yet fail. So
+//   answers and events go into releases_. Only places that were kept before are filled at once, with what was durable
+//   already, or with an error.
+// - releases_ is in commit order, and events of a write stand before its answer, because match() runs inside write().
+// - A read's place is kept at once, while releases_ waits for the commit. So a read that comes behind something held
+//   for the same conversation (held_in), or behind a write of its namespace, waits for the next group (must_wait).
+// - A handler looks at Step::here().is_over() before it changes anything that can't be undone, and puts the rest
+//   under a Step::Whole. Else a request that is done again elsewhere would have happened twice.
 #include "db/shard/shard.h"
 
 #include <algorithm>
@@ -18,7 +40,8 @@ size_t bytes_of(const Write& write) {
   return bytes;
 }
 
-// Nobody hears more after it. It is told though the disk refuses what it came with: who ended is served no more.
+// Whether this is the last item of a listener or a conversation. It is told even when the commit failed, because the
+// listener or the conversation is gone in any case.
 bool is_last(const Item& item) {
   if (const auto* event = std::get_if<Event>(&item)) return event->kind == Event::Kind::Revoked;
   return std::holds_alternative<Ended>(item);
@@ -72,6 +95,7 @@ void Shard::submit(Request request) {
     first = inbox_.empty();
     inbox_.splice(inbox_.end(), one);
   }
+  // Only the first: the thread takes the whole inbox at a time.
   if (first) more_.notify_one();
 }
 
@@ -114,6 +138,7 @@ void Shard::release(bool durable, const Error& error) {
       release.done(std::get<Answer>(std::move(release.item)));
     } else if (!release.conversation->story.append(std::move(release.item))) {
       counted_.slow_listeners.add();
+      // The story has ended itself; the shard ends the rest of the conversation in its turn.
       const std::shared_ptr<Space>& space = release.conversation->space;
       space->shard.submit({space, release.conversation, 0, EndRequest{}, nullptr});
     }
@@ -193,6 +218,7 @@ void Shard::handle(Request& request, WriteRequest& what) {
     count(reply.status);
     return answer(request, std::move(reply));
   }
+  // With a full disk removals are still taken: they are the way out.
   const bool adds = !write.settings.empty() || std::any_of(write.overwrites.begin(), write.overwrites.end(),
                                                            [](const Overwrite& one) { return !one.value.is_null(); });
   if (adds) {
@@ -205,7 +231,9 @@ void Shard::handle(Request& request, WriteRequest& what) {
   }
   if (adds && std::exchange(space.waits_for_room, false)) space.is_maintained = false;  // there is room again
   const bool was_named = space.tree.named;
+  // Everything behind this mark belongs to this write, and goes with it.
   const size_t told = releases_.size();
+  // The listeners are matched in here (teller), while the trees before and after exist.
   Result<Accepted> accepted = committer_.write(space.tree, write, with_.clock.now(), teller(space, write.merge, write.base));
   if (Step::here().is_over()) return;
   if (!accepted.ok()) {
@@ -260,12 +288,14 @@ void Shard::handle(Request& request, ReadRequest& what) {
 
 std::optional<std::vector<Overwrite>> Shard::missed_since(Space& space, const Listen& listen) const {
   const std::string_view id = *listen.resume;
+  // "life:sequence" (Guard::event_id). Sequences of another life of the database mean nothing here.
   const size_t colon = id.rfind(':');
   uint64_t since = 0;
   if (colon == std::string_view::npos || id.substr(0, colon) != with_.life) return {};
   const auto parsed = std::from_chars(id.data() + colon + 1, id.data() + id.size(), since);
   if (parsed.ec != std::errc() || parsed.ptr != id.data() + id.size()) return {};
   if (since > space.tree.head.sequence) return {};
+  // A gap: something changed that is not remembered, so the client gets everything.
   if (since < space.tree.head.sequence && (!space.missed_known || since < space.missed_from)) return {};
   std::vector<Overwrite> missed;
   for (const auto& [sequence, overwrite] : space.missed) {
@@ -310,7 +340,7 @@ void Shard::resume(Request& request, const Listen& listen, std::vector<Overwrite
   with_.readers.run(std::move(job));
 }
 
-// The conversation is the one that asks first; others may come to wait for it too.
+// `asks`: the conversation that asks first, and whose share of the turns is used; others may wait for the same value.
 void Shard::read_first(const std::shared_ptr<FirstValue>& first, const Space& space, const Conversation& asks) {
   FairPool::Job job;
   job.payer = asks.payer();
@@ -343,6 +373,7 @@ void Shard::handle(Request& request, ListenRequest& what) {
   const Result<void> allowed = check(space, *subscription);
   if (Step::here().is_over()) return space.registry.remove(*subscription);  // it may have noted what the check looked at
   if (!allowed.ok()) return answer(request, {0, allowed, 0, {}, {}, {}, nullptr, false});
+  // Added before the first value is read: no later commit can slip through between the two.
   Subscription& added = *subscription;
   const ListenerRegistry::Added how = space.registry.add(added);
   auto& kept = conversation->subscriptions[what.listener];
@@ -363,6 +394,7 @@ void Shard::handle(Request& request, ListenRequest& what) {
   const uint64_t sequence = space.tree.head.sequence;
   if (wants_hash) {
     const auto known = space.tree.hashes.find(listen.path.text());
+    // The hash is remembered for transactions: the client has the value, and nothing is read at all.
     if (known != space.tree.hashes.end() && known->second == *listen.hash) {
       return answer(request, {0, {}, sequence, {}, {}, known->second, nullptr, false});
     }
@@ -381,6 +413,7 @@ void Shard::handle(Request& request, ListenRequest& what) {
   large_values_.add(first);
   read_first(first, space, *conversation);
   if (space.firsts.size() > kFirstValuesMax) {
+    // All but this one: when there are too many, hashes are kept and values go.
     std::erase_if(space.firsts, [&, own = listen.path.text()](const auto& entry) {
       if (entry.first == own) return false;
       if (const auto hashes = entry.second->hashes()) remember_hash(space.tree, entry.first, hashes->exact);

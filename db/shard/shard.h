@@ -1,24 +1,26 @@
-// The namespaces that share a committer, and the thread that runs it. A group is formed of what waits while the last one
-// syncs; what is to be told of it leaves after the sync, in commit order.
+// The namespaces that share a committer, and the thread that runs it.
+// A group is formed of the requests that came while the last group was synced. What is to be told of a group leaves
+// after its sync, in commit order.
 //
 //   take what waits ─▶ evaluate each, note who is told what ─▶ one commit ─▶ tell
 //
-// A read or listen behind writes of its group waits for the next group, and so does everything its conversation asks
-// after it: a conversation's requests take effect in order, and reads see only what is durable.
+// A read or listen that comes behind writes of its group waits for the next group, and so does everything that its
+// conversation asks afterwards: the requests of a conversation take effect in order, and reads see only what is
+// durable.
 //
-// Turns. Each namespace has a line of its own, and the lines take turns by the work that they cause: a turn is kTurn, and
-// who used more than one waits as many. So a request waits behind one turn of each other namespace, however long
-// their lines are.
+// Turns. Each namespace has a line of its own, and the lines take turns by the work that they cause. A turn is kTurn; a
+// namespace that used more than one is passed over for as many rounds. So a request waits behind one turn of each other
+// namespace, however long their lines are.
 //
 //   inbox ─▶ lines   shop  ▤▤▤▤▤▤▤▤▤        turns: shop, chat, game, shop, chat …
 //                    chat  ▤
 //                    game  ▤▤
 //
-// Heavy. No request may take more work here than kStepMax (db/base/step.h). One that turns out longer is undone, which is
-// easy, for nothing of a write is anywhere but in its own overlay until it is accepted; and its namespace moves to a
-// heavy shard, which has no such limit, with all that waits in its line. Until it has come back, home passes on what
-// comes for it, in order. So the namespace that asked waits, and its neighbours at home do not. A heavy shard is this
-// same class, with a thread of low priority.
+// Heavy. No request may take more work here than kStepMax (db/base/step.h). One that turns out longer is undone,
+// which is easy, for nothing of a write is anywhere but in its own overlay until it is accepted; and its namespace
+// moves to a heavy shard, which has no such limit, with all that waits in its line. Until it has come back, home
+// passes on what comes for it, in order. So the namespace that asked waits, and its neighbours at home do not. A
+// heavy shard is this same class, with a thread of low priority.
 //
 //   home    ── leaves: all that waits ──▶   heavy       home counts what it has sent;
 //           ── what comes meanwhile ────▶               heavy, when the line is empty, says how much it has done:
@@ -126,11 +128,11 @@ struct SwapRequest {  // namespaces become others as a whole; the shard's own ar
   std::shared_ptr<Swap> swap;
   std::vector<Place> places;
 };
-struct AdoptRequest {  // what a session of a dead process wanted written when it ends
+struct AdoptRequest {  // the queue of a session whose process died: written when the session does not come back
   std::string session;
   std::shared_ptr<DisconnectQueue> queue;
 };
-struct OrphanRequest {  // it has not come back
+struct OrphanRequest {  // the session of a dead process has not come back in time
   std::string session;
 };
 struct RunQueueRequest {  // a session has ended: what it has queued is written
@@ -172,7 +174,7 @@ class Shard {
     const UsualIndexes& indexes;                                // Options::indexes
     // A namespace exists from now on. Called on the shard's thread.
     std::function<void(const std::string& name, uint32_t number)> on_named;
-    // It does not any more; `sequence`: of its last write. Called on the shard's thread.
+    // A namespace does not exist any more; `sequence`: of its last write. Called on the shard's thread.
     std::function<void(const std::string& name, uint64_t sequence)> on_removed;
     // Database::revive_by. Called on the shard's thread.
     std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)> revive;
@@ -183,8 +185,8 @@ class Shard {
   ~Shard();  // closed
   void close();  // after what was submitted is done
 
-  // To the home of the request's namespace. Dropped once it is closing: nobody is inside who could wait for it
-  // (Engine::close).
+  // Takes a request of a namespace whose home this shard is. Once the shard is closing, the request is dropped:
+  // nobody is inside the database any more who could wait for it (Engine::close).
   void submit(Request request);
   void add_to(Figures& figures) const;  // what this shard has counted. Thread: any
   ListenerRegistry::Count& registered() { return counted_.registered; }
@@ -221,7 +223,8 @@ class Shard {
   void take_in(std::list<Request>& came);
   void list(const std::shared_ptr<Space>& space);
   void run_group();
-  // Of a line: on; until its namespace is back. Of the group: no more, before this turn; no more, after it.
+  // Goes: the line may go on. Waits: its namespace has to come back. Full, Last: the group ends, before or after this
+  // turn.
   enum class Next : uint8_t { Goes, Waits, Full, Last };
   Next take_turn(const std::shared_ptr<Space>& space);
   enum class Done : uint8_t { Yes, Again, Over };

@@ -1,4 +1,7 @@
 // How a session ends at its shard, and how what it has queued for its end is written.
+//
+//   End, Ended by an admin, replaced ─▶ unlisten_some … ─▶ end() ─▶ run_next(): RunQueueRequest, first in the line
+//   a dead process ─▶ AdoptRequest ─ comes back: BeginRequest, or not: OrphanRequest ─▶ end_orphan() ─▶ run_next()
 #include <utility>
 
 #include "db/shard/shard.h"
@@ -9,7 +12,7 @@ void Shard::handle(Request& request, EndRequest&) {
   if (!unlisten_some(*request.conversation)) end(request.conversation);
 }
 
-// Of a session that ends: true as long as there are more, and the request is to come again.
+// Ends up to kUnlistensPerStep listeners of a session that ends. True: there are more, and the request must come again.
 bool Shard::unlisten_some(Conversation& conversation) {
   auto& subscriptions = conversation.subscriptions;
   for (size_t count = 0; count < kUnlistensPerStep && !subscriptions.empty(); ++count) {
@@ -51,7 +54,7 @@ void Shard::end(const std::shared_ptr<Conversation>& conversation) {
   run_next(conversation->space, std::move(conversation->queue), std::move(conversation->queue_check));
 }
 
-// As the next request of the namespace: it may be long, and then it is one that can be done elsewhere.
+// Writes the queue as the next request of its namespace: a request that takes long can be moved to a heavy shard.
 void Shard::run_next(const std::shared_ptr<Space>& space, std::shared_ptr<DisconnectQueue> queue,
                      std::shared_ptr<const Precondition> check) {
   if (queue->empty()) return;

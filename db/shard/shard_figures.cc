@@ -1,4 +1,5 @@
-// What a shard counts.
+// What a shard counts, and the statistics of one namespace. Counters are written by the shard's thread and read by
+// any: each is right by itself, and together they may be of slightly different moments.
 #include "db/shard/shard.h"
 
 #include <algorithm>
@@ -11,6 +12,7 @@ namespace hearth::db {
 namespace {
 
 // The paths with most listeners, of the first that are found.
+// A walk over the trie with a limit: statistics must not cost more than a request may.
 std::vector<ListenersAt> listened(const Node& root) {
   std::vector<ListenersAt> found;
   std::vector<std::pair<const Node*, Path>> open = {{&root, Path()}};
@@ -46,6 +48,7 @@ void Shard::handle(Request& request, StatsRequest& what) {
     reply.status = error;
     done(std::move(reply));
   };
+  // What only the shard knows is taken down now; the rows are read on a thread for long jobs.
   job.run = [snapshot = committer_.durable(), number = space.tree.number, path = what.path, to = what.to,
              done = request.done](Turn&) {  // it reads 200,000 rows at most, and has no view
     Answer reply;
@@ -71,6 +74,7 @@ void Shard::count(const Result<void>& verdict) {
       return counted_.writes_denied.add();
     case ErrorCode::Stale:
       return counted_.writes_stale.add();
+    // Listed and not `default`, so that a new code is a compiler's warning here.
     case ErrorCode::InvalidPath:
     case ErrorCode::InvalidData:
     case ErrorCode::InvalidArgument:
@@ -125,6 +129,7 @@ void Shard::add_to(Figures& figures) const {
   figures.evaluations_worked += counted_.evaluations_worked.value();
   figures.group_rows_max = std::max(figures.group_rows_max, counted_.group_rows.value());
   figures.groups_waited_max = std::max(figures.groups_waited_max, counted_.groups_waited.value());
+  // The inbox alone needs the lock.
   const std::lock_guard lock(mutex_);
   figures.shard_requests_waiting += inbox_.size() + static_cast<uint64_t>(std::max<int64_t>(counted_.waiting.value(), 0));
 }

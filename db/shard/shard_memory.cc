@@ -1,5 +1,13 @@
 // What a shard lets its clients hold in memory: asked before something is taken, and again when what was taken has
 // grown.
+//
+//   listeners            of a session, of a namespace, of all   too much: the new one is refused
+//   windows of views     grow with what is written              too much: the largest of the namespace end
+//   queues for the end   of a session, of a namespace, of all   too much: the operation is undone and refused
+//   what is remembered   first values, hashes, changed paths    too much: the namespace used longest ago forgets all
+//
+// Refusals name the limit's flag. Sums of all shards are gauges that several threads add to, so a limit may be passed
+// by as much as comes at the same time.
 #include <algorithm>
 #include <utility>
 
@@ -61,6 +69,7 @@ void Shard::end_large_views(Space& space) {
     return space.registry.byte_count() > limits.space_listener_bytes_max / 8 * parts ||
            all > limits.listener_bytes_max / 8 * parts;
   };
+  // Only when the windows have grown since the last look: listeners alone were asked when they came.
   const size_t before = std::exchange(space.view_bytes, space.registry.view_byte_count());
   if (space.view_bytes <= before || !over(8)) return;
   for (View* view : space.registry.largest_views()) {
@@ -97,7 +106,8 @@ Result<void> Shard::room_to_queue(const Space& space, const DisconnectQueue& que
   return {};
 }
 
-// It is allowed. What adds something needs room in memory, on the disk, and in the namespace once it will be written.
+// Queues an operation that is allowed. One that adds something needs room in memory, on the disk, and in the
+// namespace once it will be written.
 Result<void> Shard::queue_for_end(Space& space, Conversation& conversation, const DisconnectRequest& what) {
   const bool adds = what.disconnect.kind != Disconnect::Kind::Cancel;
   if (adds) {
@@ -107,6 +117,7 @@ Result<void> Shard::queue_for_end(Space& space, Conversation& conversation, cons
   }
   if (conversation.queue == nullptr) conversation.queue = std::make_unique<DisconnectQueue>(conversation.id);
   DisconnectQueue& queue = *conversation.queue;
+  // First taken in, then asked whether there is room: only the queue itself knows what an operation adds to it.
   const auto take = [&]() -> Result<void> {
     ASSIGN_OR_RETURN(std::vector<Effect> effects, queue.take(what.disconnect));
     if (effects.empty()) return {};
@@ -149,7 +160,7 @@ void Shard::count_queue(Space& space, DisconnectQueue& queue) {
   count(space.disconnect_bytes, queue.counted_bytes, queue.byte_count());
 }
 
-// All of the namespace, with their rows.
+// Forgets all queues of a namespace whose rows are gone.
 void Shard::drop_queues(Space& space) {
   with_.memory->disconnect_bytes.add(-static_cast<int64_t>(space.disconnect_bytes));
   space.disconnect_rows = space.disconnect_data_bytes = space.disconnect_bytes = 0;
@@ -165,6 +176,7 @@ void Shard::remember_missed(Space& space, const Accepted& accepted) {
     space.missed_bytes += kMissedBytes + changed.path.text().size();
     space.missed.emplace_back(accepted.record.sequence, Overwrite{changed.path, changed.slot, {}});
   }
+  // What is dropped here moves missed_from: a stream from before it can't be told a difference any more.
   while (space.missed.size() > kMissedPathsMax) {
     space.missed_from = space.missed.front().first;
     space.missed_bytes -= kMissedBytes + space.missed.front().second.path.text().size();
@@ -195,8 +207,8 @@ void Shard::note_use(const std::shared_ptr<Space>& space) {
   space->latest = latest_.insert(latest_.end(), space);
 }
 
-// Of what is remembered, until it is little enough. Whoever listens still does; streams that come back are told
-// everything.
+// Forgets what is remembered, of the namespace used longest ago first, until the limit holds. Listeners stay; streams
+// that come back are told everything.
 void Shard::forget_oldest() {
   const auto is_over = [&] { return static_cast<uint64_t>(remembered_->value()) > with_.remembered_bytes_max; };
   for (auto at = latest_.begin(); at != latest_.end() && is_over();) {

@@ -1,5 +1,23 @@
-// The shard's part in a restore and in a removal: its namespaces are others, or none, from one moment to the next, and whoever
-// listens there is told.
+// The shard's part in a restore and in a removal: from one moment to the next its namespaces are others, or gone, and
+// whoever listens there is told.
+//
+//   restores' thread       shard 1                     shard 2
+//   stages its files       serves                      serves
+//   SwapRequest ─────────▶ (and to shard 2)
+//                          alone in a group            ends its group first
+//                          meet() ─ waits ─┐           alone in a group
+//                                          └─ both ─── meet(): the last one runs swap_in(), the others wait
+//                          refresh, forget,            refresh, forget,
+//                          tell_swapped                tell_swapped
+//                          commit, release             commit, release
+//   ◀──────── answers ─────┴───────────────────────────┘
+//
+// What must hold:
+// - Nothing is pending at the moment of the swap. So the request is alone in its group, and waits until every
+//   namespace that it names is at home (all_here): a heavy shard could have writes of it in a group.
+// - No two swaps wait for each other's shards. There is one restore at a time (db/upkeep/backups.cc), and removals
+//   take turns with restores.
+// - The snapshot from before is taken before meet(): listeners are told the difference, as of a set of the whole place.
 #include "db/model/namespace_name.h"
 #include "db/shard/shard.h"
 
@@ -12,6 +30,7 @@ void Shard::handle(Request& request, SwapRequest& what) {
   reply.status = what.swap->meet();
   if (reply.status.ok()) {
     committer_.refresh();
+    // Everything that is known of these namespaces is of another tree now: head, plan, hashes, sizes, first values.
     for (const SwapRequest::Place& place : what.places) {
       Space& space = *place.space;
       committer_.forget(space.tree);
@@ -26,7 +45,7 @@ void Shard::handle(Request& request, SwapRequest& what) {
   answer(request, std::move(reply));
 }
 
-// As a set of the whole place would be told. What cannot be told ends the listeners: they ask again.
+// Tells listeners as of a set of the whole place. Where that fails, the listeners end and have to ask again.
 void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
   space.firsts.clear();
   space.view_firsts.clear();
@@ -40,6 +59,7 @@ void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
     accepted.record = {head.sequence, head.time, {}};
     accepted.changed.push_back({at, Slot::Value, {}});
     Difference difference{accepted.changed, false, at, head.has_priorities, {head.time, with_.clock.now()}, settings, true};
+    // The whole tree may be large: only what somebody listens to is read.
     difference.is_unread = true;
     status = note_change(space, accepted, difference, before, after);
   }
@@ -48,8 +68,8 @@ void Shard::tell_swapped(Space& space, const Path& at, const TreeView& before) {
   end_listeners(space, "The data was replaced by a restore and is to be asked for again: " + status.error().message);
 }
 
-// A write that is refused because its listeners could not be told leaves some of them as if it had been taken: revoked, or
-// with another window.
+// A write that is refused because its listeners could not be told leaves some of them as if it had been taken:
+// revoked, or with another window.
 void Shard::end_listeners_if_unmatched(Space& space) {
   if (!unmatched_) return;
   end_listeners(space, "What changed can't be read; the data is to be asked for again: " + unmatched_->message);
@@ -76,7 +96,7 @@ void Shard::end_listeners(Space& space, const std::string& why) {
   }
 }
 
-// One commit of a few range tombstones, however large it is.
+// One commit of a few range tombstones, however large the namespace is.
 void Shard::handle(Request& request, RemoveRequest&) {
   const Step::Whole whole;
   Space& space = *request.space;

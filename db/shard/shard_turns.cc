@@ -1,4 +1,19 @@
-// Whose turn it is at a shard, how a group is formed of turns, and where what takes long is done (the essay in shard.h).
+// Whose turn it is at a shard, how a group is formed of turns, and where long requests are done (the essay in shard.h).
+//
+//   turns_   shop ─ chat ─ game                debt: turns that a namespace has used and not waited for
+//
+//   shop takes its turn, and its request costs 3.2 turns        debt 3.2
+//   chat, game; shop is passed over, debt 2.2                   chat, game; passed over, 1.2
+//   chat, game; passed over, 0.2 and so it may again            < 1: requests are taken until the debt reaches 1
+//
+// A request's cost is known only when it is done. So a turn is given on credit, and paid by waiting. Small requests
+// cost at least kTurnOfRequest, or a line of thousands of them would be one turn.
+//
+// Away. A namespace at a heavy shard is counted, not tracked: home counts the requests that it sent, the heavy shard
+// those that it finished. When the heavy shard's line is empty it reports its count; equal numbers mean that nothing
+// is on its way. Only one of the two shards touches the namespace's state at a time: home hands it over with the
+// requests (send_away), and gets it back with the report (take_back). The mutexes that are taken on the way order the
+// two.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -19,13 +34,15 @@ double turns_of(const Work& work) {
 }  // namespace
 
 void Shard::work() {
-  // Of this thread alone, which Linux takes for a process here. Where it may not be, heavy work is as urgent as any.
+  // The priority of this thread alone: Linux counts threads as processes here. Where that is not allowed, heavy work
+  // is as urgent as any.
   if (is_heavy()) (void)setpriority(PRIO_PROCESS, 0, kHeavyNice);
   for (;;) {
     std::list<Request> came;
     std::vector<std::pair<std::shared_ptr<Space>, uint64_t>> back;
     {
       std::unique_lock lock(mutex_);
+      // With turns left there is work already, and the inbox is only emptied.
       if (turns_.empty()) {
         more_.wait(lock, [this] { return !inbox_.empty() || !back_.empty() || (closing_ && away_ == 0); });
       }
@@ -44,12 +61,15 @@ void Shard::take_in(std::list<Request>& came) {
   while (!came.empty()) {
     const std::shared_ptr<Space> space = came.front().space;
     if (const auto* swap = std::get_if<SwapRequest>(&came.front().what)) {
+      // A swap needs its namespaces at home: from now on home keeps what comes for them, so that the guest's line
+      // runs dry.
       for (const SwapRequest::Place& place : swap->places) place.space->is_recalled = place.space->away != nullptr;
     }
     if (!is_heavy() && space->away != nullptr && !space->is_recalled) {
       std::list<Request> one;
       one.splice(one.begin(), came, came.begin());
       counted_.waiting.add(-1);
+      // Counted before it is sent: a report that comes back meanwhile must not match.
       ++space->sent_away;
       space->away->submit(std::move(one.front()));
       continue;
@@ -75,6 +95,7 @@ bool Shard::all_here(const SwapRequest& swap) const {
 }
 
 Shard::Done Shard::run_step(Request& request) {
+  // What a step that is over has noted so far is cut off again; nothing else of it is anywhere.
   const size_t told = releases_.size(), accepted = accepted_.size(), named = named_.size();
   again_ = false;
   Step& step = Step::here();
@@ -101,14 +122,17 @@ Shard::Next Shard::take_turn(const std::shared_ptr<Space>& space) {
   if (const uint64_t since = std::exchange(line.listed_in, 0); since != 0 && !is_heavy()) {
     counted_.groups_waited.observe(group_ - since);
   }
+  // Waiting for one round pays one turn.
   line.debt = std::max(0.0, line.debt - 1);
   while (line.debt < 1 && !line.requests.empty()) {
     Request& request = line.requests.front();
     const auto* swap = std::get_if<SwapRequest>(&request.what);
     if (swap != nullptr && !all_here(*swap)) return Next::Waits;
+    // A swap and a removal change the store beside the committer, which must have nothing pending.
     const bool is_alone = swap != nullptr || std::holds_alternative<RemoveRequest>(request.what);
     if (is_alone && forming_.requests > 0) return Next::Full;
     if (forming_.bytes > 0 && forming_.bytes + request.bytes > kGroupBytesMax) return Next::Full;
+    // The bound on what one group makes the others wait for, and on what one failed fsync takes along.
     if (forming_.requests == kGroupRequestsMax || forming_.work.exceeds(with_.step_max)) return Next::Full;
     ++forming_.requests;
     forming_.bytes += request.bytes;
@@ -154,6 +178,7 @@ void Shard::run_group() {
     Line& line = line_of(*space);
     if (next == Next::Waits || line.requests.empty()) {
       line.is_listed = false;
+      // Either it leaves, or a swap at the head of its line waits for a namespace that is away.
       if (next == Next::Waits && (leaving_.empty() || leaving_.back() != space)) awaiting_.push_back(space);
     } else if (next == Next::Full) {
       turns_.push_front(space);  // it goes on with the next group, which it may want for itself
@@ -169,6 +194,7 @@ void Shard::run_group() {
   // From here on the group is judged. Only the disk can still refuse it, and then all of it: the refusals were judged
   // against writes that would never have happened.
 
+  // Before the commit, because what it tells belongs to this group.
   for (const std::shared_ptr<Space>& space : in_group_) end_large_views(*space);
   const Result<void> durable = committer_.commit();
   // From here on the group is durable, and may be told to anyone, in order.
@@ -183,14 +209,16 @@ void Shard::run_group() {
     note_use(space);
   }
   forget_oldest();
+  // A snapshot pins what is removed: an idle shard keeps none.
   committer_.refresh();
   finish_group();
 }
 
-// What had to wait for the end of the group is next, and namespaces go where they belong.
+// Requests that had to wait for the end of the group come next, and namespaces go where they belong.
 void Shard::finish_group() {
   for (const std::shared_ptr<Space>& space : in_group_) {
     Line& line = line_of(*space);
+    // In front, in their order: nothing that came later may overtake them.
     line.requests.splice(line.requests.begin(), line.carried);
   }
   for (const std::shared_ptr<Space>& space : std::exchange(leaving_, {})) send_away(space);
@@ -220,7 +248,8 @@ void Shard::send_away(const std::shared_ptr<Space>& space) {
   to.more_.notify_one();
 }
 
-// What is not done yet is on its way here, and then the namespace is still a guest: home does not take it back.
+// Reports to its home how many requests were done here. When home has sent more, these are on their way, and home
+// does not take the namespace back yet.
 void Shard::come_back(std::shared_ptr<Space> space, uint64_t done) {
   Shard& home = space->shard;
   {

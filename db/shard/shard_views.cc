@@ -1,4 +1,13 @@
 // What a shard does for views: their first values, and the scans that find what no index has.
+//
+//   listen with a query ─▶ View::open ─ at once ─▶ tell_first ─▶ FirstValue, on a reader
+//                              └─ wants a scan: the listener waits in space.openings
+//                                end of the group: start_scans() ─▶ a reader ─▶ ScannedRequest ─▶ settle ─▶ tell_first
+//                                                                                  └─ Refilling: an event instead
+//
+// A scan begins at the end of a group, when nothing is pending: its snapshot has all that was accepted, and
+// everything later is noted by the view itself. A scan's number says which one counts; an older one that comes late
+// is dropped.
 #include <algorithm>
 #include <set>
 
@@ -17,13 +26,14 @@ void answer_opening(const Space::Opening& opening, const Result<void>& status) {
 }
 
 // Whether who waits still listens to the view it waits for: it may have left, or have been revoked.
+// The listener's id may have been used again for another query: the view is compared too, by its address only.
 bool still_listens(const Space::Opening& opening) {
   const auto& subscriptions = opening.waiter.conversation->subscriptions;
   const auto found = subscriptions.find(opening.listener);
   return found != subscriptions.end() && found->second->view() == opening.view;
 }
 
-// Who has gone is answered that it was heard, and told nothing else.
+// A listener that has gone gets an empty answer, and nothing else.
 void answer_those_gone(std::vector<Space::Opening>& openings) {
   std::erase_if(openings, [](const Space::Opening& opening) {
     const bool is_gone = !still_listens(opening);
@@ -68,8 +78,8 @@ void Shard::start_scans(const std::shared_ptr<Space>& space) {
   }
 }
 
-// A view knows what it shows once it is open: along an index at once, else after a scan. What is in a window, and what an
-// unlimited view shows, is read on a reader.
+// A view knows its positions once it is open: with an index at once, else after a scan. The values, of a window or of
+// an unlimited view, are read on a reader.
 void Shard::first_of_view(Request& request, const Listen& listen, Subscription& subscription,
                           ListenerRegistry::Added added) {
   const std::shared_ptr<Conversation>& conversation = request.conversation;
@@ -107,6 +117,7 @@ void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> ope
   const bool wants_hash = std::any_of(openings.begin(), openings.end(), [](const Space::Opening& opening) {
     return opening.waiter.hash && !opening.waiter.hash->empty();
   });
+  // Whoever listens with the same query shares one first value, as those without a query do by path.
   std::shared_ptr<FirstValue>& first = space.view_firsts[key];
   if (first != nullptr) std::erase_if(openings, [&](Space::Opening& opening) { return first->wait(opening.waiter); });
   if (!openings.empty()) {
@@ -116,6 +127,7 @@ void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> ope
     } else if (view.is_limited() && view.query().keys_only) {
       show = [keys = keys_of(view.window())](const TreeView&) { return keys; };
     } else if (view.is_limited()) {
+      // The window is copied: the view moves on while a reader reads, and the snapshot belongs to this window.
       show = [path = view.path(), shown = view.window()](const TreeView& tree) {
         return read_children(tree, path, shown, kReadBytesMax);
       };
@@ -137,7 +149,7 @@ void Shard::tell_first(Space& space, View& view, std::vector<Space::Opening> ope
   }
 }
 
-// Nobody can be told what it shows: those who wait get the error as their answer, the others as their last event.
+// Ends a view that failed: listeners that wait for it get the error as their answer, the others as their last event.
 void Shard::refuse_view(Space& space, View& view, const std::vector<Space::Opening>& openings, const Error& error) {
   space.view_firsts.erase(view.number);
   std::set<std::pair<const Conversation*, uint64_t>> answered;
@@ -158,7 +170,7 @@ void Shard::refuse_view(Space& space, View& view, const std::vector<Space::Openi
   }
 }
 
-// A scan took its time: whose right was one for a time is asked again before it hears what there is now.
+// A scan takes time: a listener whose right was limited in time is asked again before it hears what the scan found.
 void Shard::revoke_those_lapsed(Space& space, const View& view) {
   const Timestamp wall = with_.clock.now();
   for (Subscription* subscription : std::vector<Subscription*>(view.subscriptions)) {  // the view goes with the last

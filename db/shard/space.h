@@ -39,7 +39,8 @@ inline constexpr size_t kLargeValueBytesMax = 8 << 20;  // of one that is kept a
 inline constexpr size_t kLargeValuesMax = 64;           // that are
 inline constexpr size_t kLargeValuesBytesMax = 16 << 20; // of all these; their texts take as much again
 
-// One conversation's state at its shard. `story`, `is_gone` and the constants are for any thread, the rest for the shard's.
+// One conversation's state at its shard. `story`, `is_gone` and the constants are for any thread, the rest for the
+// shard's.
 struct Conversation final : Audience {
   Conversation(std::string session, std::shared_ptr<Space> with, std::function<void()> wake,
                std::shared_ptr<EventBudget> events)
@@ -63,8 +64,9 @@ struct FirstValueCounts {
   Counter hashes;  // of values that were read
 };
 
-// The first value of a path, read once for all who ask for it before it changes; a large one is read again for who comes
-// when it was let go, but not for who knows its hash. Nothing is read or hashed but in read(), on a reader's thread.
+// The first value of a path, read once for all who ask for it before it changes. A large value may be let go, and is
+// then read again for whoever comes later, unless they name its hash. Only read() reads and hashes, on a reader's
+// thread.
 class FirstValue {
  public:
   struct Waiter {
@@ -91,15 +93,17 @@ class FirstValue {
   FirstValue(const FirstValue&) = delete;
   FirstValue& operator=(const FirstValue&) = delete;
 
-  // Answers it, now or when the value is there. False, with nothing done: this one cannot, and another has to be read.
+  // Answers the waiter now, or queues it until read() is done. Returns false, and leaves the waiter alone, when this
+  // value cannot serve it (it was let go, or its hash is unknown); the caller then makes a new FirstValue.
   bool wait(Waiter& waiter);
-  // Answers all, unless `turn`, of which the view takes, is over; null: of none. On a reader's thread.
+  // Reads the value and answers all who wait, on a reader's thread. Does nothing when `turn` is over afterwards: the
+  // view spends its work there. Null: there is no turn.
   void read(const TreeView& view, const Turn* turn = nullptr);
-  void fail(const Error& error);  // instead, once: answers all; who comes later reads it again
-  bool is_unwanted();             // all who waited have gone: then as after fail(). Thread: any
+  void fail(const Error& error);  // instead of read(), once: answers all with the error; later waiters are refused
+  bool is_unwanted();             // whether all who waited have gone; if so, it is as after fail(). Thread: any
   std::optional<NodeHashes> hashes();  // once they are known
-  size_t large_bytes();                // that are kept, unless it is a small one
-  void let_go();                       // of these
+  size_t large_bytes();                // bytes of the kept value; 0 for a small one
+  void let_go();                       // drops the kept value
 
  private:
   void keep(size_t bytes);  // that many now
@@ -124,7 +128,7 @@ class FirstValue {
   std::weak_ptr<const void> lease_;   // of those who were told and have not read it yet
 };
 
-// The latest first values of a shard: of the large ones only so many bytes are kept. Thread: the shard's.
+// The latest first values of a shard. Of the large ones only kLargeValuesBytesMax bytes are kept. Thread: the shard's.
 class LargeValues {
  public:
   void add(const std::shared_ptr<FirstValue>& value);  // that is going to be read
@@ -133,10 +137,11 @@ class LargeValues {
   std::deque<std::weak_ptr<FirstValue>> latest_;
 };
 
-// The requests of one namespace that wait for their turn at one shard, first come first. Belongs to that shard's thread.
+// The requests of one namespace that wait for their turn at one shard, first come first. Belongs to that shard's
+// thread.
 struct Line {
   std::list<Request> requests;
-  std::list<Request> carried;  // had their turn, and must see the end of the group first
+  std::list<Request> carried;  // had their turn too early: they must see the end of the group first
   double debt = 0;             // turns that it has used and not waited for (Shard::kTurn)
   uint64_t group = 0;          // the last one in which it had a turn
   bool is_listed = false;      // it is among the shard's turns
@@ -160,7 +165,7 @@ struct Space {
   std::unordered_map<std::string, std::shared_ptr<DisconnectQueue>> orphans;
   std::map<std::string, std::shared_ptr<FirstValue>, std::less<>> firsts;  // by path text
   std::map<uint64_t, std::shared_ptr<FirstValue>> view_firsts;             // by number of the view; of views that are
-  // Who waits for a view to open, by its number.
+  // Those who wait for a view to open, by the view's number.
   struct Opening {
     FirstValue::Waiter waiter;
     uint64_t listener;
@@ -169,8 +174,8 @@ struct Space {
   std::map<uint64_t, std::vector<Opening>> openings;
   size_t view_bytes = 0;  // of the registry's views, when they were last looked at
   size_t disconnect_rows = 0, disconnect_data_bytes = 0, disconnect_bytes = 0;  // of all queues, orphans' too
-  // What changed, for streams that come back, once there was one: each commit's told paths. Everything after
-  // `missed_from` is here.
+  // The paths that commits changed, for event streams that come back; kept once there was such a stream. Everything
+  // after `missed_from` is here.
   bool had_streams = false;
   std::deque<std::pair<uint64_t, Overwrite>> missed;  // values left out
   size_t missed_bytes = 0;                            // about what they hold in memory
@@ -180,7 +185,8 @@ struct Space {
   bool is_maintained = false;  // a MaintainRequest is on its way, or failed
   bool waits_for_room = false;  // the same, for the disk was too full to build an index
 
-  // What of all this is remembered and no more: in a shard's gauge, and in its list of spaces, the latest used last.
+  // What is only remembered to spare work is counted in the shard's gauge. The shard lists its spaces, the latest
+  // used last.
   const std::shared_ptr<Gauge> kept;
   size_t kept_bytes = 0;  // counted there, beside what first values count for themselves
   std::optional<std::list<std::weak_ptr<Space>>::iterator> latest;

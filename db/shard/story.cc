@@ -1,3 +1,17 @@
+// What a conversation is told, in order: a queue with places that are kept for later.
+//
+//   entries_   │ taken │ taken │ event │ answer │   kept   │ event │ event │
+//                              ▲                     ▲ a first value, still being read; everything behind it waits
+//                     taken_, and first_ is its number
+//   take()                     └ these two, now ┘
+//
+// - Places are numbers that only grow; first_ is that of entries_[taken_]. So fill() finds its place however much was
+//   taken meanwhile, and one that is gone (overflow, end) is before first_ or behind the end: fill() then does
+//   nothing.
+// - `wake` is called once when there is something to take, and not again before take(): woken_. It is called without
+//   the mutex, because it belongs to the owner, who may call take() at once.
+// - A reader that is too slow ends: what waits is replaced by one Ended. Events and answers are limited apart,
+//   because a client decides how many answers it asks for, and not how many events there are.
 #include "db/shard/story.h"
 
 #include <algorithm>
@@ -9,7 +23,7 @@ namespace {
 
 static_assert(std::is_nothrow_move_constructible_v<Item>);  // or a vector of them would copy as it grows
 
-// One body counts for each who is told: it lives until the last of them took it.
+// A body counts in full for each conversation that is told: it lives until the last of them took it.
 size_t bytes_of(const Item& item) {
   if (const auto* event = std::get_if<Event>(&item)) {
     return sizeof(Item) + (event->body != nullptr ? event->body->byte_count() : 0);
@@ -20,7 +34,7 @@ size_t bytes_of(const Item& item) {
   return sizeof(Item);
 }
 
-// What the item is of memory, about: of a body as much as of those who have it now.
+// About how much memory the item stands for: of a body its part, shared by all who have the body now.
 size_t part_of(const Item& item) {
   const auto* event = std::get_if<Event>(&item);
   if (event == nullptr || event->body == nullptr) return sizeof(Item);
@@ -46,8 +60,11 @@ bool Story::fits(const Item& item, Entry& entry) {
   const size_t most = is_answer ? kAnswerBytesMax : kStoryBytesMax;
   if (waiting > 0 && waiting + entry.bytes > most) return false;  // one alone always fits
   if (budget_ != nullptr && !is_answer) {
+    // A body told to many is in memory once. Each story counts its part, and gives back what it counted, not what it
+    // is by then.
     entry.counted = part_of(item);
     const auto all = static_cast<uint64_t>(std::max<int64_t>(budget_->bytes.value(), 0));
+    // When all together are too much, those who hold little are left alone: they are not the reason.
     if (counted_ > kStoryKeptBytes && all + entry.counted > budget_->bytes_max) {
       budget_->reached.add();
       return false;
@@ -59,14 +76,14 @@ bool Story::fits(const Item& item, Entry& entry) {
   return true;
 }
 
-// What was counted in fits().
+// Gives back what fits() counted.
 void Story::forget(size_t counted) {
   if (counted == 0) return;
   budget_->bytes.add(-static_cast<int64_t>(counted));
   counted_ -= counted;
 }
 
-// What waits is dropped for the reason; the owner hears nothing else.
+// Everything that waits is replaced by the reason; the owner hears nothing else.
 void Story::overflow() {
   first_ += waiting();
   forget(counted_);

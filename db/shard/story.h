@@ -18,14 +18,14 @@ namespace hearth::db {
 inline constexpr size_t kStoryBytesMax = 64u << 20;  // of untaken events; above, the conversation ends with TooLarge
 inline constexpr size_t kAnswerBytesMax = 2 * kReadBytesMax;  // of untaken values that were asked for; likewise
 
-// What one take() gives: so much is made of it in one turn of a thread that serves many.
+// The most that one take() gives, because it is handled in one turn of a thread that serves many.
 inline constexpr size_t kTakeItemsMax = 1'000;
 inline constexpr size_t kTakeBytesMax = 256u << 10;  // of bodies and values; one alone may be larger
 
 inline constexpr size_t kStoryKeptBytes = 64u << 10;  // of events: a story with no more is not ended for others' sake
 
-// What all stories of a database hold of events that nobody has taken, about: a body that many are told is counted for each
-// by its part, as many as have it at that moment. Thread: any.
+// About how many bytes of untaken events all stories of a database hold. A body that is told to many is counted in
+// parts: each story counts the body's bytes divided by the number of those who have it at that moment. Thread: any.
 struct EventBudget {
   explicit EventBudget(uint64_t most) : bytes_max(most) {}
   const uint64_t bytes_max;
@@ -42,14 +42,15 @@ class Story {
   Story(const Story&) = delete;
   Story& operator=(const Story&) = delete;
 
-  // False, once, when more than kStoryBytesMax of events or kAnswerBytesMax of answers would wait, or more of events than
-  // all stories may hold: the reader is too slow, nothing more is taken, and the story is now one Ended.
+  // Returns false exactly once, when more than kStoryBytesMax of events or kAnswerBytesMax of answers would wait, or
+  // when all stories together hold too many events. The queue is then replaced by a single Ended, and later items are
+  // dropped.
   bool append(Item item);
   uint64_t keep_place();
-  void fill(uint64_t place, Item item);  // what is too much here, the next append() says
-  // What is there, up to a bound; `wake` is called when that was not all.
+  void fill(uint64_t place, Item item);  // when this overflows the story, the next append() returns false
+  // Takes what is ready, up to kTakeItemsMax and kTakeBytesMax; calls `wake` when something is left.
   std::vector<Item> take();
-  void end(Error reason);  // the last item is Ended: what is still being read is not waited for
+  void end(Error reason);  // appends Ended as the last item; places that are still kept go
   void nudge();  // calls `wake`, for an owner that has something else to look at
   void close();  // what comes now is dropped, and `wake` is not called again
 

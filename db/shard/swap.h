@@ -1,5 +1,6 @@
-// One moment for several shards: each comes here and waits for the others, the last one does the work, and then all go on with
-// what came of it. While it is done none of them commits anything. Thread: each shard's, once.
+// One moment for several shards: each calls meet() and waits for the others. The last one does the work; then all go
+// on with its result. While the work is done, none of them commits anything. shard_swap.cc has the drawing. Thread:
+// each shard's, once.
 #pragma once
 
 #include <condition_variable>

@@ -1,3 +1,9 @@
+// A file system that waits for descriptors. A process that serves many sockets runs out of them now and then, for a
+// moment; RocksDB takes a file that does not open for a failed write and stops for good. So opening is tried again
+// here, below it: first with a spare descriptor, then every 10 ms until the patience of that kind of file is over.
+//
+//   open ─ ok ─▶ refill the spares, if they were used         others of the process compete for what is closed here:
+//        └ EMFILE ─▶ close a spare, try again; none left: wait  a spare is a chance, and no promise
 #include "db/store/patient_files.h"
 
 #include <fcntl.h>
@@ -22,6 +28,7 @@ namespace {
 constexpr std::chrono::milliseconds kPause{10};  // between two tries
 
 // RocksDB keeps of errno its text alone.
+// The texts are the system's (strerror), so they are compared with what it says in this very process.
 bool is_short_of_descriptors(const rocksdb::IOStatus& status) {
   if (!status.IsIOError()) return false;
   const std::string text = status.ToString();
@@ -29,6 +36,8 @@ bool is_short_of_descriptors(const rocksdb::IOStatus& status) {
 }
 
 // Descriptors of nothing, to be closed in favour of a file.
+// Thread: any. `is_full_` may be read without the lock: a stale value costs a needless refill(), or one that comes a
+// little later.
 class Spares {
  public:
   Spares() { refill(); }
@@ -117,6 +126,7 @@ class PatientFiles final : public rocksdb::FileSystemWrapper {
     spares_.note_short();
     const auto deadline = std::chrono::steady_clock::now() + patience;
     while (is_short_of_descriptors(status)) {
+      // A spare makes another try worth while at any time, even past the deadline.
       const bool has_spare = spares_.give_one();
       if (!has_spare && std::chrono::steady_clock::now() >= deadline) return status;
       if (!has_spare) std::this_thread::sleep_for(kPause);

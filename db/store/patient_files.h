@@ -1,6 +1,6 @@
-// The file system as the store uses it: a file that cannot be opened because the process has no descriptor left is tried
-// again, first with one of a few that are kept for that, then for a while. To RocksDB a file that does not open is a failed
-// write, after which the store is broken until a restart, though nothing was written and nothing is lost.
+// The file system as the store uses it: a file that cannot be opened because the process has no descriptor left is
+// tried again, first with one of a few that are kept for that, then for a while. To RocksDB a file that does not open
+// is a failed write, after which the store is broken until a restart, though nothing was written and nothing is lost.
 //
 // Other errors are passed on as they are, and so is every error of writing and syncing: those are never tried again
 // (style of db/store: a failed fsync says nothing about what is on disk). Thread: any.

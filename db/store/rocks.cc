@@ -1,3 +1,5 @@
+// RocksDB's options, each with its reason beside it or in the README of this folder, and its errors as sentences that
+// say what to do. Many of RocksDB's errors differ by their text only, so opening_error() reads the text.
 #include "db/store/rocks.h"
 
 #include <rocksdb/cache.h>
@@ -28,10 +30,12 @@ Error to_error(const rocksdb::Status& status, const std::string& doing) {
 rocksdb::Options rocks_options(rocksdb::Env* environment, Memory memory) {
   rocksdb::Options options;
   options.env = environment != nullptr ? environment : patient_environment();
+  // Asked at each open and not once: a process may raise its limit before it opens a store.
   rlimit limit{};
   const size_t descriptors = ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? static_cast<size_t>(limit.rlim_cur) : 1'024;
   const size_t tables = tables_open_max(descriptors);
   // All tables open, as RocksDB would have it, leaves a process with many of them no descriptor.
+  // A frozen store is read from end to end, table by table: 40 of them are plenty.
   options.max_open_files = static_cast<int>(memory == Memory::Ample ? tables : std::min(tables, kFrozenTablesOpen));
   options.create_if_missing = true;
   options.write_buffer_size = 8 << 20;  // bounds what a start after a kill must replay (db/store/machine-facts.md §5)
@@ -39,11 +43,14 @@ rocksdb::Options rocks_options(rocksdb::Env* environment, Memory memory) {
   options.max_total_wal_size = 16 << 20;
   options.compression = rocksdb::kLZ4Compression;
   options.bottommost_compression = rocksdb::kZSTD;
+  // A start replays the log into memory and serves; writing it to files first would make every start as long as a
+  // flush.
   options.avoid_flush_during_recovery = true;
   options.keep_log_file_num = 2;
   options.max_log_file_size = 4 << 20;
   options.max_background_jobs = 2;
-  // All writes are held up from so many files on, which one namespace alone can make by removing and writing.
+  // From this many files on RocksDB slows and stops all writes; one namespace alone can make many by removing and
+  // writing.
   options.level0_slowdown_writes_trigger = 40;
   options.level0_stop_writes_trigger = 80;
   options.max_bgerror_resume_count = 0;  // a failed write stays failed until a restart has looked
@@ -90,6 +97,7 @@ Error opening_error(const rocksdb::Status& status, const std::string& folder) {
 
 Result<std::unique_ptr<rocksdb::DB>> open_rocks(const std::string& folder, rocksdb::Env* environment,
                                                 std::shared_ptr<rocksdb::EventListener> listener) {
+  // The environment of a test may have no folder on the real disk.
   if (environment == nullptr) {
     std::error_code failed;
     std::filesystem::create_directories(folder, failed);

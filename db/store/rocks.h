@@ -24,7 +24,8 @@ rocksdb::Slice slice(std::string_view bytes);
 
 Error to_error(const rocksdb::Status& status, const std::string& doing);
 
-// Of what is read: a server's is kept; of a store that is gone through once nothing is worth it.
+// How much memory reads may use. A server keeps what it has read; a store that is read once from end to end keeps
+// little.
 enum class Memory : uint8_t { Ample, Little };
 inline constexpr size_t kAmpleCacheBytes = 256u << 20;
 inline constexpr size_t kLittleCacheBytes = 8u << 20;  // indexes and filters of files among it
@@ -35,7 +36,7 @@ inline constexpr size_t kFrozenTablesOpen = 40;  // of a dump, which goes throug
 // (patient_files.h). The soft limit of open files is what it is at this moment.
 rocksdb::Options rocks_options(rocksdb::Env* environment, Memory memory = Memory::Ample);
 
-// What kept a store from being opened, as one line that says what to do about it. Errors: Locked, Io, Corruption.
+// Why a store could not be opened, as one line that says what to do about it. Errors: Locked, Io, Corruption.
 Error opening_error(const rocksdb::Status& status, const std::string& folder);
 
 // `listener`: may be null. Errors: of opening_error.

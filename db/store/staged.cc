@@ -1,3 +1,17 @@
+// Rows that are on disk before they are in the store.
+//
+//   begin(a, m)   put …   put …   end()      begin(m, z)   put …   end()               add(beside)
+//   ┌ file 1 ──────────────┐┌ file 2 ──────────────────────────────────────────┐  ┌ a file for each table ┐
+//   │ tombstone [a, f)     ││ tombstone [f, m), rows │ tombstone [m, z), rows  │  │ rows                  │
+//   │ rows                 ││                        │                         │  │                       │
+//   └──────────────────────┘└──────────────────────────────────────────────────┘  └───────────────────────┘
+//                          ▲ full at f: the range is cut here
+//
+// Every file carries the tombstones of the part of the range that it covers, so that what stood there goes in the same
+// moment in which the new rows come. RocksDB takes files that do not overlap to the level where they are read fastest;
+// hence a range before the last one, or one that must not share, begins a new file, and rows beside the ranges have
+// files of their own. Each finished file is synced, read again and checked: a bad disk shows now, not after the
+// commit.
 #include "db/store/staged.h"
 
 #include <rocksdb/env.h>
@@ -42,6 +56,7 @@ Staged::Staged(const TreeStore& store, rocksdb::Env* environment, std::function<
       file_bytes_max_(file_bytes_max) {}
 
 Staged::~Staged() {
+  // Files that were taken in were moved, and are not here any more: deleting them fails, and that is fine.
   disk_->file.reset();
   for (const std::string& path : disk_->paths) (void)disk_->environment->DeleteFile(path);
 }
@@ -71,6 +86,7 @@ Result<void> Staged::empty(std::string_view upto) {
 }
 
 Result<void> Staged::put(std::string_view key, std::string_view value) {
+  // The file ends just before this key: its tombstone too, and the next file empties the rest of the range.
   if (disk_->file->FileSize() >= file_bytes_max_) {
     RETURN_IF_ERROR(empty(key));
     RETURN_IF_ERROR(disk_->close());

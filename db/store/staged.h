@@ -1,6 +1,6 @@
-// Rows of any number on their way into the store: written to files beside it, seen by nobody, and taken in by one commit of
-// TreeStore, all or none. What was not taken in goes with the object, or at the next open of the store. Memory: of one
-// file's index. Thread: one. Blocks on disk.
+// Rows of any number on their way into the store: written to files beside it, seen by nobody, and taken in by one
+// commit of TreeStore, all or none. What was not taken in goes with the object, or at the next open of the store.
+// Memory: of one file's index. Thread: one. Blocks on disk.
 #pragma once
 
 #include <cstdint>
@@ -31,10 +31,11 @@ class Staged {
   Staged& operator=(const Staged&) = delete;
 
   // Errors of all: Io; Unavailable when the disk has only its reserve left.
-  // Everything in [from, upto) becomes what is put until the next call of another function; ranges do not overlap. A range
-  // behind the one before shares its file, which may then reach over rows that stay as they are: so the number of files
-  // follows the bytes, not the ranges. A range before it, or with Sharing::No, has files of its own; and whoever stages in no
-  // order calls seal() where a range of before lies between two that would share one.
+  // Everything in [from, upto) will be what is put from here on until end(). Ranges do not overlap. A range that lies
+  // behind the last one shares its file, so the number of files follows the bytes and not the ranges; such a file may
+  // reach over rows that stay as they are. A range that lies before the last one, or has Sharing::No, gets files of
+  // its own. A caller whose ranges come in no order calls seal() where an earlier range lies between two that would
+  // share a file.
   enum class Sharing : uint8_t { No, Yes };
   Result<void> begin(std::string from, std::string upto, Sharing sharing = Sharing::Yes);
   Result<void> put(std::string_view key, std::string_view value);  // ascending, in the range

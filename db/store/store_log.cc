@@ -1,3 +1,6 @@
+// RocksDB's LOG, written by us. RocksDB's own logger remembers a failed write, and Debian builds it with assertions:
+// the second line after a full disk would end the process. Here a line that can't be written is dropped, and nothing
+// else happens.
 #include "db/store/store_log.h"
 
 #include <fcntl.h>
@@ -31,6 +34,7 @@ class StoreLog final : public rocksdb::Logger {
     std::string line = now();
     const size_t head = line.size();
     line.resize(head + kLineBytesMax);
+    // One call for each line, into a buffer of fixed size: what is longer is cut.
     const int count = std::vsnprintf(line.data() + head, kLineBytesMax, format, arguments);
     if (count < 0) return;
     line.resize(head + std::min(static_cast<size_t>(count), kLineBytesMax - 1));

@@ -1,5 +1,6 @@
-// RocksDB's own log, in the file LOG of the data folder. Lines that cannot be written are lost, and nothing else happens:
-// RocksDB's own logger ends the process (an assertion) at the second line after a disk was full. Thread: any.
+// RocksDB's own log, in the file LOG of the data folder. Lines that cannot be written are lost, and nothing else
+// happens: RocksDB's own logger ends the process (an assertion) at the second line after a disk was full. Thread:
+// any.
 #pragma once
 
 #include <cstddef>

@@ -1,3 +1,5 @@
+// Figures of RocksDB. It calls back after each sync of a file and whenever it begins or ends to hold up writes;
+// everything else is asked for when somebody wants to know, so that no write pays for it.
 #include "db/store/store_watch.h"
 
 #include <rocksdb/db.h>
@@ -26,6 +28,7 @@ class StoreWatch::Listener final : public rocksdb::EventListener {
     if (is_log(info.path)) syncs_.observe(info.duration);
   }
   void OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) override {
+    // Made under the lock and told outside of it: the callback is the app's.
     Notice notice;
     {
       const std::lock_guard lock(mutex_);
@@ -69,6 +72,8 @@ class StoreWatch::Listener final : public rocksdb::EventListener {
   }
 
  private:
+  // Adds the time since the last look to whichever state lasted until now. Called before the state changes, and
+  // before it is read.
   void settle(Time now) {  // under mutex_
     if (condition_ == rocksdb::WriteStallCondition::kDelayed) slowed_ += now - since_;
     if (condition_ == rocksdb::WriteStallCondition::kStopped) stopped_ += now - since_;
@@ -112,7 +117,7 @@ StoreFigures StoreWatch::figures(rocksdb::DB& db, rocksdb::Env& environment, con
   if (db.GetProperty(Properties::kNumFilesAtLevelPrefix + "0", &files))
     figures.level_0_files = std::strtoull(files.c_str(), nullptr, 10);
 
-  // By the folder: GetSortedWalFiles holds up the deleting of files and opens each.
+  // Counted in the folder: GetSortedWalFiles would hold up the deleting of files and open each of them.
   std::vector<std::string> names;
   if (environment.GetChildren(folder, &names).ok()) {
     for (const std::string& name : names) {

@@ -1,4 +1,4 @@
-// How RocksDB is: it tells of its syncs and of holding writes up, and is asked for the rest. Thread: any.
+// The state of RocksDB. RocksDB tells of its syncs and of held-up writes, and is asked for the rest. Thread: any.
 #pragma once
 
 #include <memory>
@@ -19,7 +19,7 @@ class StoreWatch {
  public:
   StoreWatch();
 
-  // Who hears of writes that are held up, and that they go on; before RocksDB is opened.
+  // Sets who is told when writes are held up and when they go on. To be called before RocksDB is opened.
   void tell(OnNotice on_notice);
 
   // For RocksDB's options, before it is opened.

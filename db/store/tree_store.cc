@@ -1,3 +1,13 @@
+// The store's commits. What a commit holds decides how it goes to disk; every way is atomic, and reads never wait.
+//
+//   a group's rows ─ fewer than 50,000 ─▶ one WriteBatch ─▶ log (one fsync) ─▶ memory ─▶ files, some time later
+//                  └ more ─▶ one file: tombstones and rows ─▶ sync the log, flush memory ─▶ taken in
+//   a Staged, of any size ─▶ files, already on disk ───────▶ sync the log ────────────────▶ all taken in by one edit
+//
+// - A file that is taken in is durable at once; commits before it may still be in the unsynced log. So the log is
+//   synced first, or a power cut could keep the later commit and lose the earlier one.
+// - After a failed commit nobody knows what is on disk. break_store() refuses every write until a restart has looked.
+// - Erased rows and range tombstones in memory slow every later seek; flush() moves them to files in time.
 #include "db/store/tree_store.h"
 
 #include <fmt/format.h>
@@ -37,7 +47,8 @@ struct TreeStore::Rocks {
 struct Snapshot::State {
   rocksdb::DB* db = nullptr;
   const rocksdb::Snapshot* snapshot = nullptr;
-  // Of a frozen store, which is read once from end to end: nothing of it is worth keeping in memory.
+  // A frozen store is read once from end to end: nothing of it is worth keeping in memory.
+  // ~State() lets go in this order: the snapshot, the store, its lock, its folder.
   std::unique_ptr<rocksdb::DB> frozen;
   rocksdb::FileLock* lock = nullptr;
   std::string to_remove{};  // a folder, at the end
@@ -46,10 +57,11 @@ struct Snapshot::State {
     rocksdb::ReadOptions options;
     options.snapshot = snapshot;
     options.fill_cache = frozen == nullptr;
+    // A seek over removed rows gives nothing to count; RocksDB's own limit ends it, and outcome() ends the step.
     if (Step::here().is_limited()) options.max_skippable_internal_keys = kSkippedRowsMax;
     return options;
   }
-  // What became of a scan.
+  // How a scan ended: well, with an error of the store, or because the step is over.
   static Result<void> outcome(const rocksdb::Iterator& at) {
     if (at.status().ok()) return {};
     if (at.status().IsIncomplete()) {
@@ -83,8 +95,8 @@ constexpr uint64_t kLevel0FilesOfIngest = 12;
 constexpr std::chrono::milliseconds kCompactionLook{5};
 constexpr int kCompactionLooksMax = 2'000;
 
-// Large commits make files faster than compactions take them away, and from some number on RocksDB holds up all writes, the
-// neighbours' too. So who makes them waits, a while, below that number.
+// Large commits make files faster than compactions merge them, and from some number of files on RocksDB holds up all
+// writes. So a large commit waits, for a while, before it adds another file.
 void wait_for_compactions(rocksdb::DB& db) {
   for (int looks = 0; looks < kCompactionLooksMax; ++looks) {
     std::string files;  // the property is one of text
@@ -164,8 +176,8 @@ uint64_t Snapshot::bytes_between(std::string_view from, std::string_view upto) c
 
 namespace {
 
-// Runs `scan(count)`, which asks `count(key, leaf)` before each row whether the thread's step may see it. The seek counts as
-// a row.
+// Runs `scan(count)`, which asks `count(key, leaf)` before each row whether the thread's step may see it. The seek
+// counts as a row.
 template <typename Scan>
 Result<void> counted(const Scan& scan) {
   Step& step = Step::here();
@@ -268,6 +280,7 @@ Result<std::optional<Identity>> read_identity(const Snapshot& now) {
     if (foreign) return Error{ErrorCode::Corruption, "the folder holds a RocksDB store that is not Hearth's; choose another folder"};
     return std::optional<Identity>();
   }
+  // An older store is opened, and marked with our format: from then on an older Hearth refuses it.
   const bool is_older = *format == "1" || *format == "2";
   if (!is_older && *format != std::to_string(kStoreFormat)) {
     return Error{ErrorCode::Unsupported, "the store has format " + *format + ", this Hearth reads format " + std::to_string(kStoreFormat) + "; use the version that made it, or a newer one"};
@@ -303,7 +316,7 @@ Result<std::unique_ptr<TreeStore>> TreeStore::open(const Options& options) {
   ASSIGN_OR_RETURN(rocks->db, open_rocks(options.folder, environment, rocks->watch.listener()));
   rocks->folder = options.folder;
   rocks->environment = environment != nullptr ? environment : patient_environment();
-  // What was not taken in, or not read to its end, when the process died is nobody's.
+  // Files that were staged, uploaded or checkpointed when a process died belong to nobody.
   std::vector<std::string> files;
   if (rocks->environment->GetChildren(options.folder, &files).ok()) {
     for (const std::string& file : files) {
@@ -361,6 +374,7 @@ Result<Frozen> open_frozen(const std::string& folder, Afterwards afterwards) {
   RETURN_IF_ERROR(check_there_is_a_store(folder));
   auto state = std::make_unique<Snapshot::State>();
   if (afterwards == Afterwards::Remove) state->to_remove = folder;
+  // Opening for reading takes no lock of its own: ours keeps a server from starting on the folder meanwhile.
   const rocksdb::Status locked = rocksdb::Env::Default()->LockFile(folder + "/LOCK", &state->lock);
   if (!locked.ok()) {
     const Error why = opening_error(locked, folder);
@@ -399,6 +413,7 @@ Result<void> TreeStore::room() const {
   if (free_bytes_min_ == 0) return {};
   const int64_t now = std::chrono::steady_clock::now().time_since_epoch() / std::chrono::milliseconds(1);
   int64_t last = looked_at_.load(std::memory_order_relaxed);
+  // Of the threads that come when the look is old, one looks; the others go by what it found before.
   const bool is_old = last == INT64_MIN || now - last >= kRoomLookInterval.count();
   if (is_old && looked_at_.compare_exchange_strong(last, now, std::memory_order_relaxed)) {
     uint64_t free_bytes = 0;
@@ -417,6 +432,7 @@ void TreeStore::tell_of_room(uint64_t left) const {
   if (!on_notice_) return;
   const bool was_short = is_short_.load(std::memory_order_relaxed);
   const bool is_short = left < free_bytes_min_ + (was_short ? free_bytes_min_ / kRoomMargin : 0);
+  // The exchange lets one thread alone tell, though several notice.
   if (is_short == was_short || is_short_.exchange(is_short) == is_short) return;
   on_notice_({.kind = is_short ? Notice::Kind::DiskShort : Notice::Kind::DiskRoom,
               .what = fmt::format("{} MiB are left on the disk of {}, and {} MiB are kept in reserve", left >> 20, rocks_->folder,
@@ -455,7 +471,7 @@ Result<void> TreeStore::commit(const RowSource& rows, Durability durability) {
   return {};
 }
 
-// What is written meanwhile goes to other memory. A failed one shows at the next commit.
+// Begins a flush and does not wait: writes go on in other memory. A flush that fails shows at the next commit.
 void TreeStore::flush() {
   tombstones_ = 0;
   erased_ = 0;
@@ -482,8 +498,8 @@ Result<void> TreeStore::write_batch(const RowSource& source, Durability durabili
   return {};
 }
 
-// One file with the old rows' tombstones and the new rows: atomic, and nothing of it waits in the log. The log is synced
-// first, for the file is durable at once and may not outlive a commit before it (db/model/data-model.md §13).
+// One file with the old rows' tombstones and the new rows: atomic, and nothing of it waits in the log. The log is
+// synced first, for the file is durable at once and may not outlive a commit before it (db/model/data-model.md §13).
 Result<void> TreeStore::ingest(const RowSource& source) {
   const std::string path = rocks_->folder + "/" + std::to_string(next_file_++) + ".ingest";
   rocksdb::SstFileWriter file(rocksdb::EnvOptions(), rocks_options(rocks_->environment));
@@ -496,7 +512,8 @@ Result<void> TreeStore::ingest(const RowSource& source) {
   });
   if (status.ok()) status = file.Finish();
   if (status.ok()) status = rocks_->db->SyncWAL();
-  // What is in memory of the same rows would be flushed while nobody may write; so it goes before, and others write on.
+  // RocksDB would flush memory that holds the same rows while nobody may write. So memory is flushed before, and
+  // others write on.
   rocksdb::FlushOptions flushing;
   flushing.allow_write_stall = true;
   if (status.ok()) status = rocks_->db->Flush(flushing);
@@ -504,6 +521,7 @@ Result<void> TreeStore::ingest(const RowSource& source) {
   if (status.ok()) {
     rocksdb::IngestExternalFileOptions options;
     options.move_files = true;
+    // Otherwise RocksDB would write once more into a file that was finished and synced.
     options.write_global_seqno = false;
     status = rocks_->db->IngestExternalFile({path}, options);
   }
@@ -555,13 +573,14 @@ Result<Compacted> TreeStore::compact(std::atomic<bool>& is_stopping) {
   return compacted;
 }
 
-// Both sync the log, which a store that is broken must not (RocksDB ends the process at a sync after one that failed).
+// health() comes first: this syncs the log, and RocksDB ends the process at a sync after one that failed.
 Result<Frozen> TreeStore::checkpoint() {
   RETURN_IF_ERROR(health());
   RETURN_IF_ERROR(room());
   const std::string folder = rocks_->folder + "/" + std::to_string(next_file_++) + std::string(kCheckpointSuffix);
   rocksdb::Checkpoint* made = nullptr;
   rocksdb::Status status = rocksdb::Checkpoint::Create(rocks_->db.get(), &made);
+  // Links to the store's files: they cost no room until the store deletes what they name.
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
   if (status.ok()) status = checkpoint->CreateCheckpoint(folder);
   if (!status.ok()) return to_error(status, "making a checkpoint in " + folder);

@@ -3,8 +3,8 @@
 //   head := version:1 = 1  sequence:8 BE  time:8 BE  flags:1  [ rules:16 ]
 //   flags: bit 0: some node has or had a priority. rules: the digest of that setting, when it is set
 //
-// On disk. Never renumber. A commit that fails leaves the store broken: it is not known what is on disk, so nothing more
-// is written until a restart has looked. Thread: any. Blocks on disk.
+// On disk. Never renumber. A commit that fails leaves the store broken: it is not known what is on disk, so nothing
+// more is written until a restart has looked. Thread: any. Blocks on disk.
 #pragma once
 
 #include <atomic>
@@ -30,23 +30,26 @@
 
 namespace hearth::db {
 
-// 2: index rows, which an older Hearth would leave as they are when it changes the data.
+// From format 2 on a store has index rows: an older Hearth would change the data and leave them as they are.
 inline constexpr uint32_t kStoreFormat = 3;
 inline constexpr std::chrono::milliseconds kRoomLookInterval{100};
-// So much above the reserve the disk has room again, so that nobody is told of each byte: an eighth of the reserve.
+// The disk counts as having room again when an eighth of the reserve is free above it: else the operator would be
+// told of every byte that crosses the line.
 inline constexpr uint64_t kRoomMargin = 8;
 // Larger batches go in as a file, past the log (db/store/machine-facts.md §3.1).
 inline constexpr size_t kIngestRowsMin = 50'000;
 // Range tombstones in memory before a flush (db/store/machine-facts.md §3.2).
 inline constexpr size_t kTombstonesMax = 100;
-// A seek goes through what was removed one row after the other, as long as it is in memory together with its tombstone: so
-// before a range goes, memory is flushed if it holds more rows than this, and after so many rows were erased one by one.
+// A seek goes through removed rows one by one while these and their tombstone are both in memory. So memory is flushed
+// before a range is removed, when it holds more rows than the first of these, and after the second number of single
+// erasures.
 inline constexpr uint64_t kRowsUnderTombstoneMax = 1'000;
 inline constexpr uint64_t kErasedRowsMax = 20'000;
 // Erased rows that one seek of a limited step may go through (db/base/step.h).
 inline constexpr uint64_t kSkippedRowsMax = 4'000;
 
-// Of files and folders in the data folder that the next open removes, as it does staged files.
+// Files and folders of these names in the data folder are leftovers: the next open removes them, as it does staged
+// files.
 inline constexpr std::string_view kCheckpointSuffix = ".checkpoint";
 inline constexpr std::string_view kUploadSuffix = ".upload";
 inline constexpr size_t kStagedFileBytes = 16u << 20;  // of one file of a Staged; the filter of each is made in memory
@@ -92,7 +95,7 @@ class SnapshotView final : public TreeView {
   std::string prefix_;
 };
 
-// What beside its tree a namespace has in a snapshot.
+// The head and the settings of a namespace in a snapshot.
 class SnapshotSettings final : public Settings {
  public:
   SnapshotSettings(std::shared_ptr<const Snapshot> snapshot, uint32_t number)
@@ -125,7 +128,7 @@ class Batch final : public RowSource {
   void take(Batch&& later) {  // its rows win
     for (auto& [key, value] : later.rows_) rows_[key] = std::move(value);
   }
-  // What it would make of that row: nothing when it says nothing of it.
+  // What the batch would make of that row; null when the batch does not mention it.
   const std::optional<std::string>* find(const std::string& key) const {
     const auto found = rows_.find(key);
     return found == rows_.end() ? nullptr : &found->second;
@@ -142,7 +145,8 @@ class Batch final : public RowSource {
 
 class Staged;
 
-// A store that nobody has open, or a checkpoint of one: read, and left as it is. The snapshot owns what it needs.
+// A store that no process has open, or a checkpoint of a store that is in use. It is read and never changed. The
+// snapshot owns everything that it needs.
 struct Frozen {
   std::shared_ptr<const Snapshot> snapshot;
   std::string id;
@@ -180,18 +184,18 @@ class TreeStore {
   // For what is too large for one RowSource (staged.h). Errors of commit: as above; the files stay the Staged's.
   std::unique_ptr<Staged> stage(size_t file_bytes_max = kStagedFileBytes);
   Result<void> commit(Staged& staged);
-  // The store as it is now, frozen, with everything that was committed before the call, in a folder of links that goes with
-  // the snapshot or at the next open. It may outlive the store. Errors: Io, and of room().
+  // The store as it is now, frozen, with everything that was committed before the call, in a folder of links that
+  // goes with the snapshot or at the next open. It may outlive the store. Errors: Io, and of room().
   Result<Frozen> checkpoint();
 
-  // Writes all files anew, without what was overwritten or removed. Reads and writes go on. Errors: Io, of room(); Unavailable
-  // when `is_stopping` became true meanwhile.
+  // Writes all files anew, without what was overwritten or removed. Reads and writes go on. Errors: Io, of room();
+  // Unavailable when `is_stopping` became true meanwhile.
   Result<Compacted> compact(std::atomic<bool>& is_stopping);
 
   Result<void> health() const;  // Errors: Unavailable, why writes are refused
-  // Whether the disk has more than Options::free_bytes_min left: a write that fills it up breaks the store, one that is not
-  // begun breaks nothing, and there is room to remove something. Looks again after kRoomLookInterval. Thread: any.
-  // Errors: Unavailable.
+  // Whether the disk has more than Options::free_bytes_min left: a write that fills it up breaks the store, one that
+  // is not begun breaks nothing, and there is room to remove something. Looks again after kRoomLookInterval. Thread:
+  // any. Errors: Unavailable.
   Result<void> room() const;
   StoreFigures figures() const;
   const OnNotice& on_notice() const { return on_notice_; }  // what else is to be noticed is told there too

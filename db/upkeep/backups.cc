@@ -1,3 +1,15 @@
+// Dumps and restores of a database in use.
+//
+//   dump      checkpoints_ (one thread): a checkpoint, links of files ─▶ Dumper ─▶ DumpPieces, at the client's pace
+//   upload    the caller's thread: pieces into a file of the data folder, each where the last one ended
+//   restore   restores_ (one thread): Restore::stage, beside everything else
+//                └─▶ SwapRequest to each shard concerned ─▶ they meet (db/shard/swap.h) ─▶ swap_in() ─▶ answers
+//   compact   compactions_ (one thread)
+//
+// - One restore, or one removal of a namespace, at a time (under_way_). Two restores could each hold a shard that the
+//   other one waits for; and a removal would take away the namespace that a restore has asked the number of.
+// - An upload is busy while it is written or restored (take): two callers never write one file.
+// - A dump is counted until its pieces go, not until it is made: the disk space of its checkpoint lasts as long.
 #include "db/upkeep/backups.h"
 
 #include <fcntl.h>
@@ -46,6 +58,7 @@ Result<void> write_all(int file, std::string_view bytes, uint64_t at) {
 Backups::Backups(TreeStore& store, std::string folder, const Clock& clock, const Clock& steady, SpaceOf space_of)
     : store_(store), folder_(std::move(folder)), clock_(clock), steady_(steady), space_of_(std::move(space_of)) {}
 
+// The pools, the last members, join their threads after this: a restore sees is_stopping_ at its next read.
 Backups::~Backups() {
   is_stopping_ = true;
   give_up_compaction();
@@ -95,6 +108,7 @@ Result<std::string> Backups::begin_upload() {
   const std::lock_guard lock(mutex_);
   const Timestamp now = steady_.now();
   for (auto at = uploads_.begin(); at != uploads_.end();) {
+    // Nobody is told that an upload was given up; it makes room when somebody else needs it.
     const bool is_left = !at->second.is_busy && now - at->second.touched > kUploadIdleMax;
     if (is_left) (void)unlink(path_of(at->first).c_str());
     at = is_left ? uploads_.erase(at) : std::next(at);
@@ -104,11 +118,12 @@ Result<std::string> Backups::begin_upload() {
   }
   const File file(open(path_of(id).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
   if (file.number < 0) return failed("beginning an upload in " + folder_);
+  // Only now is it an upload: a file that could not be made leaves nothing behind.
   uploads_[id].touched = now;
   return id;
 }
 
-// The upload is the caller's until it is not busy any more.
+// Marks the upload as the caller's, until it is not busy any more.
 Result<void> Backups::take(const std::string& id, std::optional<uint64_t> at) {
   const std::lock_guard lock(mutex_);
   const auto found = uploads_.find(id);
@@ -130,6 +145,7 @@ Result<void> Backups::upload(const std::string& id, uint64_t at, std::string_vie
   Upload& upload = uploads_.at(id);
   upload.is_busy = false;
   upload.touched = steady_.now();
+  // After an error the caller begins the same piece again, over what was written of it.
   if (done.ok()) upload.bytes += bytes.size();
   return done;
 }
@@ -145,6 +161,7 @@ void Backups::restore(const std::string& id, RestoreRequest request,
       (void)unlink(path_of(id).c_str());
       uploads_.erase(id);
     }
+    // Before the caller is told: it may begin the next restore in `done`.
     end();
     done(std::move(result));
   });
@@ -205,7 +222,9 @@ Result<std::vector<RestoredTree>> Backups::run(const std::string& path, const Re
     const std::shared_ptr<Space>& where = spaces.at(space.name);
     places[&where->shard].push_back({where, space.at});
   }
+  // A dump without namespaces.
   if (places.empty()) return restored;
+  // `restore` lives on this thread's stack: all answers are waited for below, whatever they say.
   const auto swap = std::make_shared<Swap>(places.size(), [&] { return restore->swap_in(clock_.now()); });
   std::vector<std::promise<Result<void>>> told(places.size());
   size_t next = 0;

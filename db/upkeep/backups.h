@@ -1,7 +1,7 @@
-// Dumps of a database that is in use, and restores into one. Both work on threads of their own, beside the shards: a dump
-// from a checkpoint, whose disk space is held until the last piece is taken; a restore from a file that was uploaded first, in
-// pieces, until all shards concerned meet for the moment of its swap. Removals of namespaces take turns with restores.
-// Thread: any.
+// Dumps of a database that is in use, and restores into one. Both work on threads of their own, beside the shards: a
+// dump from a checkpoint, whose disk space is held until the last piece is taken; a restore from a file that was
+// uploaded first, in pieces, until all shards concerned meet for the moment of its swap. Removals of namespaces take
+// turns with restores. Thread: any.
 #pragma once
 
 #include <atomic>
@@ -49,10 +49,11 @@ class Backups {
   // The upload is gone afterwards. Errors: of Restore; Unavailable: something else is under way.
   void restore(const std::string& id, RestoreRequest request, std::function<void(Result<std::vector<RestoredTree>>)> done);
 
-  // While no restore is. Errors: Unavailable: something is under way; those of `work`, on this thread.
+  // Runs `work` on this thread while no restore is under way. Errors: Unavailable: something is under way; those of
+  // `work`.
   Result<void> meanwhile(const std::function<Result<void>()>& work);
-  // The whole store, beside what reads and writes it. `done` is told the bytes of its files before and after. Errors: Io;
-  // Unavailable: another one is under way, the database is closing, or the disk too full.
+  // The whole store, beside what reads and writes it. `done` is told the bytes of its files before and after. Errors:
+  // Io; Unavailable: another one is under way, the database is closing, or the disk too full.
   void compact(std::function<void(Result<Compacted>)> done);
   void give_up_compaction();  // the one that is under way, and all to come: the database is about to close
 

@@ -1,3 +1,15 @@
+// Goes through a store and compares what is there with what can be.
+//
+//   for each name     head: can it be read?        data: paths, leaves, no value with children, no priority of nothing
+//                     indexes: each row that the data ask for is looked up; more rows than that are for nothing
+//   numbers           data and index rows of a number that no name has
+//
+// Indexes are never compared as lists. check_index() derives each expected row from the data and looks it up, and
+// counts it; with as many rows there as were expected, and every expected one found, there is no other. So memory
+// stays small however large the index is.
+//
+// Repair touches only what can be derived: the index rows of a wrong namespace are removed, with their plan, and the
+// next start builds the indexes anew (Engine::resume_indexes). Data that are wrong are told, never changed.
 #include "db/upkeep/fsck.h"
 
 #include <fmt/format.h>
@@ -44,6 +56,7 @@ class Check {
   Result<std::set<uint32_t>> run() {
     std::map<uint32_t, std::string> names;
     for (const auto& [name, number] : store_.names_at_open()) {
+      // Two names with one number would write into each other's rows.
       if (!names.emplace(number, name).second) problem(fmt::format("{}: has the number of {}", name, names.at(number)));
     }
     std::set<uint32_t> wrong;
@@ -100,6 +113,7 @@ class Check {
       if (const Result<Value> value = decode_leaf(leaf); !value.ok()) {
         problem(fmt::format("{}: {}", at(path), value.error().message));
       }
+      // An object's priority is its first row; the next row must lie below it.
       if (lonely && !path.starts_with(*lonely)) problem(at(*lonely) + ": a priority of nothing");
       lonely.reset();
       if (is_priority) {
@@ -115,7 +129,7 @@ class Check {
     return done;
   }
 
-  // What each index must have, made anew from the data; and that it has nothing else.
+  // Checks each index against the rows that follow from the data, and that it has no others.
   Result<void> check_indexes(uint32_t number) {
     const SnapshotView tree(snapshot_, number);
     const SnapshotView rows(snapshot_, number, Table::Index);
@@ -163,6 +177,7 @@ class Check {
       return {};
     };
     std::string from;
+    // Of an index that is being built, what is ahead of `built` has no rows yet, and need not.
     const std::string upto = index.is_complete ? std::string(kAfterAllRows) : index.built;
     while (from < upto) {
       ASSIGN_OR_RETURN(const auto child, next_child(tree, index.spec, from, upto));
@@ -181,6 +196,7 @@ class Check {
       row += child->segment;
       ASSIGN_OR_RETURN(const auto found, rows.leaf(row));
       if (!place || !found) problem(fmt::format("{}: is not in {}", at(child->path()), what));
+      // Behind everything of that child.
       from = child->path() + '\xff';
     }
     RETURN_IF_ERROR(end_collection());
@@ -199,6 +215,7 @@ class Check {
       }));
       if (!number) return {};
       if (!names.contains(*number)) problem(fmt::format("rows of number {}, which no namespace has", *number));
+      // One row for each number is read, and the scan leaps to the next: millions of rows cost one seek.
       if (*number == UINT32_MAX) return {};
       from = row_key(table, *number + 1);
     }

@@ -1,5 +1,6 @@
-// Upkeep of a data folder that nobody has open. fsck goes through it and says what in it cannot be: rows that mean nothing,
-// values with children, names without a head, indexes that do not follow from the data. In bounded memory, whatever its size.
+// Upkeep of a data folder that nobody has open. fsck goes through it and says what in it cannot be: rows that mean
+// nothing, values with children, names without a head, indexes that do not follow from the data. In bounded memory,
+// whatever its size.
 #pragma once
 
 #include <cstdint>

@@ -1,3 +1,5 @@
+// A plain pool: jobs in the order in which they came. The destructor runs what is queued, so a caller whose job was
+// taken is always answered.
 #include "db/upkeep/reader_pool.h"
 
 #include <algorithm>
@@ -35,6 +37,7 @@ void ReaderPool::work() {
     std::function<void()> job;
     {
       std::unique_lock lock(mutex_);
+      // Under the same lock that takes the next job, after the last one and all that it held are gone.
       if (has_run) --running_;
       more_.wait(lock, [this] { return closing_ || !jobs_.empty(); });
       if (jobs_.empty()) return;

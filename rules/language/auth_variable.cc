@@ -1,3 +1,4 @@
+// The claims of a token as a tree of our own: parsed once for each Asker, and then read by every rule without parsing.
 #include "rules/language/auth_variable.h"
 
 #include <algorithm>
@@ -11,6 +12,7 @@ constexpr size_t kClaimsDepthMax = 64;  // what is deeper is null to the rules
 
 AuthVariable::Node node_of(const db::JsonNode& json, size_t depth) {
   AuthVariable::Node node;
+  // Tokens come from outside; their depth must not become that of our stack.
   if (depth > kClaimsDepthMax) return node;
   switch (json.kind()) {
     case db::JsonNode::Kind::Null:
@@ -45,6 +47,7 @@ AuthVariable::Node node_of(const db::JsonNode& json, size_t depth) {
 }  // namespace
 
 const AuthVariable::Node* AuthVariable::Node::member(std::string_view name) const {
+  // The last of equal keys: the sort is stable, so it is the one that came last.
   const auto after = std::upper_bound(members.begin(), members.end(), name,
                                       [](std::string_view wanted, const auto& one) { return wanted < one.first; });
   if (after == members.begin() || std::prev(after)->first != name) return nullptr;
@@ -52,6 +55,7 @@ const AuthVariable::Node* AuthVariable::Node::member(std::string_view name) cons
 }
 
 const AuthVariable::Node* AuthVariable::Node::element(double index) const {
+  // Written so that NaN is refused too.
   if (!(index >= 0) || index >= static_cast<double>(elements.size())) return nullptr;
   const auto at = static_cast<size_t>(index);
   return static_cast<double>(at) == index ? &elements[at] : nullptr;

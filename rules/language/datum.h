@@ -1,4 +1,4 @@
-// What a part of an expression is while it is evaluated, and the strings that it may stand for.
+// The value of a part of an expression while a rule is evaluated, and the memory of its strings.
 #pragma once
 
 #include <algorithm>
@@ -37,7 +37,8 @@ struct Datum {
   bool is_true() const { return kind == Kind::Boolean && boolean; }
 };
 
-// Strings that live as long as one rule's evaluation. Kept by the thread, so that a rule is evaluated without allocating.
+// Strings that live as long as one rule's evaluation. Kept by the thread, so that a rule is evaluated without
+// allocating.
 class Scratch {
  public:
   static Scratch& of_this_thread() {

@@ -1,3 +1,28 @@
+// The value of an expression.
+//
+//   auth.uid === data.child('owner').val()
+//
+//            ===                       eval() of each part: spends a step, evaluates its operands, takes its value down
+//           ╱   ╲                      for coverage and explanation
+//      auth.uid   val()
+//        │          │                  'auth' is a pointer into the claims; .uid a view of a string in them
+//       auth     child('owner')        a Snapshot is a tree and an encoded path: nothing is read ...
+//                   │
+//                  data                ... before val() asks for one row
+//
+// What must hold:
+// - There are three outcomes. A part that fails makes everything above it fail at once: no `!`, no `||` and no
+//   comparison turns a failure into true or false. Else `!(broken)` would open what was meant to be closed.
+// - What could not be looked at is not absent. After an error of the tree (error_), or over the budget (is_spent_),
+//   every value is a failure, whatever a method would have answered.
+// - The budget is that of one operation, over all of its rules: steps, looks at the tree, bytes of text. It grows
+//   with what is written. Over it the operation is refused as too large, which is not the same as denied.
+// - Nothing is converted. Values of different types are unequal and have no order (rules/language.md §6).
+// - Strings are views: of the source, the claims, or the scratch, which lasts until the rule is evaluated. No rule
+//   allocates in the usual case.
+// - The same steps count for the shard's step (db/base/step.h): rules that take long are evaluated on a heavy shard.
+//
+// evaluator_snapshot.cc looks at trees, evaluator_string.cc works on strings.
 #include "rules/language/evaluator.h"
 
 #include <fmt/format.h>
@@ -26,6 +51,7 @@ db::Result<Outcome> Evaluator::evaluate(const Expression& rule, std::string_view
   place_ = place;
   source_ = source;
   why_ = nullptr;
+  // The caller has begun this rule in the explanation; its parts go there.
   told_ = question_.explanation != nullptr && !question_.explanation->rules.empty()
               ? &question_.explanation->rules.back()
               : nullptr;
@@ -42,6 +68,7 @@ db::Result<Outcome> Evaluator::evaluate(const Expression& rule, std::string_view
 }
 
 Datum Evaluator::fail(const char* why) {
+  // The first reason is the cause; what fails above it only follows.
   if (why_ == nullptr) why_ = why;
   return {.kind = Datum::Kind::Failed};
 }
@@ -62,6 +89,7 @@ std::optional<db::Error> Evaluator::spent() const {
 bool Evaluator::spend(uint64_t steps) {
   db::Step& step = db::Step::here();
   step.count({0, 0, steps});
+  // Ends the evaluation like an error of the tree; the shard knows that it is none.
   if (step.is_over() && !error_) error_ = db::step_is_over();
   if (is_spent_ || steps > steps_left_) {
     is_spent_ = true;
@@ -87,7 +115,7 @@ std::string_view Evaluator::keep(std::string&& text) { return scratch_.next() = 
 Datum Evaluator::eval(const Expression& e) {
   if (!spend(1)) return fail("the operation's rules took too many steps");
   Datum value = eval_parts(e);
-  // What could not be looked at is not absent.
+  // A node that could not be looked at is not absent.
   if (is_spent_ || error_) value = fail("the operation's rules took too many steps, or scanned too many bytes");
   if (question_.coverage != nullptr) {
     question_.coverage->count(e.id, value.failed()                      ? PartCounts::Seen::Failed
@@ -118,6 +146,8 @@ Datum Evaluator::eval_parts(const Expression& e) {
       return snapshot(before_, {});
     case Operator::Data:
       return snapshot(before_, place_.encoded);
+    // Where there is no tree after (a read, or begin()), no rule that is evaluated asks for newData. This is for
+    // safety.
     case Operator::NewData:
       return snapshot(after_ != nullptr ? *after_ : before_, place_.encoded);
     case Operator::Query:
@@ -177,6 +207,7 @@ Datum Evaluator::eval_parts(const Expression& e) {
   return fail("an expression without a value");
 }
 
+// Stops at the first operand that decides, as JavaScript does: what stands behind it may fail, and is not asked.
 Datum Evaluator::logic(const Expression& e, bool stops_at) {
   for (const auto& operand : e.operands) {
     const Datum value = eval(*operand);
@@ -194,6 +225,7 @@ Datum Evaluator::compare(const Expression& e) {
   if (right.failed()) return right;
   using Kind = Datum::Kind;
   const bool same_kind = left.kind == right.kind;
+  // A comparison reads no more than the shorter one.
   if (same_kind && left.kind == Kind::String && !scan(std::min(left.string.size(), right.string.size()))) {
     return fail("the operation's rules scanned too many bytes");
   }
@@ -203,11 +235,13 @@ Datum Evaluator::compare(const Expression& e) {
     if (same_kind && left.kind == Kind::Boolean) is_equal = left.boolean == right.boolean;
     if (same_kind && left.kind == Kind::Number) is_equal = left.number == right.number;
     if (same_kind && left.kind == Kind::String) is_equal = left.string == right.string;
+    // Two nodes with children, or two objects of claims, are never equal.
     return Datum::of(is_equal == (e.op == Operator::Equal));
   }
   const bool are_numbers = same_kind && left.kind == Kind::Number;
   const bool are_strings = same_kind && left.kind == Kind::String;
   if (!are_numbers && !are_strings) return fail("only two numbers or two strings can be ordered");
+  // IEEE: nothing is less than NaN, nor greater, nor equal.
   if (are_numbers && (std::isnan(left.number) || std::isnan(right.number))) return Datum::of(false);
   const int order = are_strings                   ? db::compare_utf16(left.string, right.string)
                     : left.number < right.number ? -1
@@ -235,7 +269,7 @@ Datum Evaluator::arithmetic(const Expression& e) {
 
 namespace {
 
-// What a claim is to an expression.
+// The value of a claim in an expression.
 template <typename Datum>
 Datum datum_of_claim(const AuthVariable::Node* node) {
   if (node == nullptr) return {};
@@ -274,6 +308,7 @@ Datum Evaluator::index(const Expression& e) {
   if (key.kind == Datum::Kind::String) return claim(of, key.string);
   if (key.kind != Datum::Kind::Number) return fail("an index is a string or a number");
   if (of.kind != Datum::Kind::Claims) return {};
+  // A list has elements by number; of an object a number is the name of a member, as in JavaScript.
   if (of.claims->kind == AuthVariable::Kind::Array) return datum_of_claim<Datum>(of.claims->element(key.number));
   std::string name;
   append_number(key.number, name);
@@ -299,6 +334,7 @@ Datum Evaluator::datum_of(const db::Value& value) {
 }
 
 Datum Evaluator::query_field(const Expression& e) {
+  // A plain read: every flag false, the rest null.
   static const QueryFacts kPlain;
   const QueryFacts& query = question_.query != nullptr ? *question_.query : kPlain;
   const auto value = [this](const std::optional<db::Value>& bound) { return bound ? datum_of(*bound) : Datum(); };
@@ -330,6 +366,7 @@ Datum Evaluator::query_field(const Expression& e) {
 
 Datum Evaluator::call(const Expression& e) {
   const Expression& method = *e.operands.front();
+  // The method itself has no value: its receiver is evaluated, then its arguments, each by the method.
   const Datum receiver = eval(*method.operands.front());
   if (receiver.failed()) return receiver;
   if (receiver.kind == Datum::Kind::Snapshot) return snapshot_method(e, receiver);

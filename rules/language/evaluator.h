@@ -1,9 +1,10 @@
 // Evaluates one operation's rules over the trees before and after it (rules/language.md §6, §7, §10, §11). A rule that
-// fails at run time aborts whole: failure is a third outcome beside true and false, which no operator turns into either.
+// fails at run time aborts whole: failure is a third outcome beside true and false, which no operator turns into
+// either.
 //
-// Reads only what an expression asks for, through the TreeViews. What one operation may spend has limits with names; over
-// one, what is evaluated fails, and so does all that follows in that operation: it is to be refused as too large, which says
-// something else than that a rule denied it.
+// Reads only what an expression asks for, through the TreeViews. What one operation may spend has limits with names.
+// Over a limit the evaluation fails, and so does every later one of that operation: the operation is refused as too
+// large, which is not the same as denied by a rule. evaluator.cc has the essay.
 //
 // Thread: one at a time. The trees outlive it.
 #pragma once
@@ -36,7 +37,7 @@ inline constexpr uint64_t kReadSteps = 50;
 inline constexpr uint64_t kScanBytesMax = 128u << 20;
 inline constexpr uint64_t kScanBytesPerByte = 100;  // more, for each byte that is written
 
-// What a query asks, as rules see it (§9). As it is made: a plain read.
+// A query as rules see it (§9). Default: a plain read.
 struct QueryFacts {
   bool by_key = false, by_priority = false, by_value = false;
   std::optional<std::string> by_child{};
@@ -78,7 +79,8 @@ class Evaluator {
   // Errors: Io, of the trees; never for what a rule does. `source`: the rule's text, for explanations.
   db::Result<Outcome> evaluate(const Expression& rule, std::string_view source, const Place& place);
 
-  // TooLarge, with the budget's name, once the operation is over one: then no outcome says anything. Nothing: it is not.
+  // TooLarge, with the budget's name, once the operation is over one: then no outcome says anything. Nothing: it is
+  // not.
   std::optional<db::Error> spent() const;
   uint64_t steps_left() const { return steps_left_; }
   uint64_t scan_bytes_left() const { return scan_bytes_left_; }

@@ -1,4 +1,12 @@
 // The part of the evaluator that looks at the trees (rules/language.md §10).
+//
+// A Snapshot is lazy: child() and parent() only change its path, and cost no look at the tree. A path may leave what
+// a tree can hold (child('a.b')): it then counts the keys that are lost. Nothing stands there, and as many parent()
+// lead back.
+//
+//   data                 {tree, "rooms/tea", lost 0}
+//   .child('no.key/x')   {tree, "rooms/tea", lost 2}       exists(): false, without a look
+//   .parent().parent()   {tree, "rooms/tea", lost 0}
 #include "db/model/key_order.h"
 #include "db/model/leaf.h"
 #include "db/model/path.h"
@@ -57,6 +65,7 @@ Datum Evaluator::snapshot_method(const Expression& e, const Datum& receiver) {
 
 Datum Evaluator::has_children(const Expression& e, const Snapshot& snapshot) {
   if (e.operands.size() == 1) return Datum::of(has_any_child(snapshot));
+  // Up to the first that is missing: the others are not evaluated, and can't fail.
   for (const auto& name : e.operands[1]->operands) {
     const Datum path = eval(*name);
     if (path.failed()) return path;
@@ -72,10 +81,11 @@ Datum Evaluator::snapshot(const db::TreeView& tree, std::string_view path) {
   return Datum::of(Snapshot{&tree, path, 0});
 }
 
-// What names no legal key matches nothing, and does not fail (§10).
+// A path with an illegal key matches nothing, and does not fail (§10).
 Datum Evaluator::child(const Snapshot& of, std::string_view path) {
   if (!scan(path.size())) return fail("the operation's rules scanned too many bytes");
   Snapshot below = of;
+  // Taken from the scratch only when there is a key: child('') is the node itself.
   std::string* encoded = nullptr;
   for (size_t at = 0; at < path.size();) {
     const size_t end = std::min(path.find('/', at), path.size());
@@ -104,6 +114,7 @@ Datum Evaluator::parent(const Snapshot& of) {
     return Datum::of(above);
   }
   if (above.path.empty()) return fail("parent() of the root");
+  // Segments have no fixed length and can be read from the front only.
   size_t last = 0;
   for (size_t at = 0; at < above.path.size();) {
     last = at;
@@ -123,9 +134,11 @@ std::optional<std::string_view> Evaluator::leaf(const Snapshot& snapshot) {
   }
   if (!found.value()) return {};
   if (!scan(found.value()->size())) return {};
+  // In the scratch: the view must live until the rule is evaluated.
   return keep(*std::move(found).value());
 }
 
+// The leaf first: one row by its key is cheaper than a scan.
 bool Evaluator::exists(const Snapshot& snapshot) { return leaf(snapshot).has_value() || has_any_child(snapshot); }
 
 bool Evaluator::has_any_child(const Snapshot& snapshot) {
@@ -148,6 +161,7 @@ Datum Evaluator::value(const Snapshot& snapshot) {
   const auto found = leaf(snapshot);
   if (!found) {
     if (has_any_child(snapshot)) return {.kind = Datum::Kind::Node};
+    // Neither leaf nor child was found, perhaps because the looking was refused: that is no null.
     if (is_spent_) return fail("the operation's rules took too many steps");
     return {};
   }
@@ -173,6 +187,7 @@ Datum Evaluator::priority(const Snapshot& snapshot) {
   std::string& key = scratch_.next();
   key = snapshot.path;
   key += db::kPriorityMark;
+  // The priority's row is read as if it were a leaf below a path that ends in the mark.
   const auto found = leaf({snapshot.tree, key, snapshot.lost});
   if (!found) return {};
   if (db::tag_of_leaf(*found) == db::LeafTag::String) return Datum::of(found->substr(1));

@@ -1,4 +1,7 @@
-// The part of the evaluator that works on strings (rules/language.md §11).
+// The part of the evaluator that works on strings (rules/language.md §11). What a method will go through is paid for
+// before it begins (scan): a rule can't be made slow by a large value or a clever pattern.
+// The result of a method lives in the scratch, as a view, until the rule is evaluated. Lengths are counted as
+// JavaScript does, in UTF-16 units; positions are never told, so that everything else may work on UTF-8 bytes.
 #include <cmath>
 #include <cstring>
 #include <cwctype>
@@ -12,6 +15,7 @@ namespace {
 
 constexpr const char* kTooMuch = "the operation's rules scanned too many bytes";
 
+// As JavaScript counts: a character beyond U+FFFF, four bytes in UTF-8, is two.
 size_t utf16_length(std::string_view text) {
   size_t units = 0;
   for (const char c : text) {
@@ -20,6 +24,7 @@ size_t utf16_length(std::string_view text) {
   return units;
 }
 
+// A locale of our own: that of the process is the embedder's, and "C" knows ASCII only.
 locale_t unicode() {
   static const locale_t locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
   return locale;
@@ -49,6 +54,7 @@ void append_number(double value, std::string& to) {
   }
 }
 
+// UTF-8 is the precondition; a cut sequence would still end with the text.
 uint32_t take_point(std::string_view text, size_t& at) {
   const auto lead = static_cast<unsigned char>(text[at++]);
   if (lead < 0x80) return lead;
@@ -71,6 +77,7 @@ Datum Evaluator::add(const Datum& left, const Datum& right) {
   if (!fits(left) || !fits(right)) return fail("+ of what is neither number nor string");
   if (!scan(left.string.size() + right.string.size())) return fail(kTooMuch);
   std::string& sum = scratch_.next();
+  // A number joins a string as JavaScript writes it.
   for (const Datum* part : {&left, &right}) {
     if (part->kind == Kind::String) {
       sum += part->string;
@@ -85,6 +92,7 @@ Datum Evaluator::string_method(const Expression& e, const Datum& receiver) {
   const std::string_view text = receiver.string;
   const Method method = e.operands.front()->method;
   std::string_view arguments[2];
+  // The argument of matches() is a literal, compiled with the rule; it has no value.
   if (method != Method::Matches) {
     for (size_t i = 1; i < e.operands.size(); ++i) {
       const Datum argument = eval(*e.operands[i]);
@@ -100,6 +108,7 @@ Datum Evaluator::string_method(const Expression& e, const Datum& receiver) {
     case Method::BeginsWith:
     case Method::EndsWith:
       if (!scan(arguments[0].size())) return fail(kTooMuch);
+      // The text itself may be long: only as much of it is compared as the argument has.
       return Datum::of(method == Method::BeginsWith ? text.starts_with(arguments[0]) : text.ends_with(arguments[0]));
     case Method::Replace:
       return replace(text, arguments[0], arguments[1]);
@@ -117,6 +126,7 @@ Datum Evaluator::string_method(const Expression& e, const Datum& receiver) {
     }
     case Method::Matches: {
       const Regex& regex = *e.operands[1]->regex;
+      // RE2 is linear: each byte costs at most the size of the automaton.
       if (!scan(text.size() * regex.cost())) return fail(kTooMuch);
       return Datum::of(regex.occurs_in(text));
     }
@@ -142,6 +152,7 @@ Datum Evaluator::replace(std::string_view text, std::string_view from, std::stri
   std::string& result = scratch_.next();
   size_t at = 0;
   for (size_t found; (found = find(text, from, at)) != std::string_view::npos; at = found + from.size()) {
+    // The result may be much larger than text and arguments together.
     if (!scan(found - at + to.size())) return fail(kTooMuch);
     result.append(text, at, found - at).append(to);
   }

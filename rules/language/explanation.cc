@@ -1,3 +1,5 @@
+// Explanations, bounded while they are made and written as text and JSON. What is left out is counted, so that nobody
+// takes a part for the whole.
 #include "rules/language/explanation.h"
 
 #include <fmt/format.h>
@@ -23,6 +25,7 @@ std::string_view name_of_outcome(Outcome outcome) {
 }
 
 void append_field(std::string_view name, std::string_view text, std::string& to) {
+  // The first field of an object needs no comma: what is written so far says whether it is the first.
   if (to.back() != '{') to += ',';
   db::append_json_string(name, to);
   to += ':';
@@ -34,6 +37,7 @@ std::string one_line(std::string_view source) {
   std::string line;
   bool was_blank = false;
   for (const char c : source) {
+    // Blanks within a string literal are joined too: this is for reading, the JSON has the source as it is.
     const bool is_blank = c == ' ' || c == '\n' || c == '\r' || c == '\t';
     if (!is_blank) line += c;
     if (is_blank && !was_blank) line += ' ';
@@ -62,6 +66,7 @@ std::string left_out(uint64_t count, std::string_view one, std::string_view many
 
 }  // namespace
 
+// The newest part is the outermost: it always stays, and the oldest go.
 void Explanation::Evaluated::add(std::string_view part, std::string value) {
   parts.push_back({shortened(part), std::move(value)});
   part_bytes += bytes_of(parts.back());
@@ -77,6 +82,7 @@ void Explanation::Evaluated::add(std::string_view part, std::string value) {
 
 void Explanation::add(Evaluated rule, std::string_view source) {
   rule.source = shortened(source);
+  // What held explains least: of a large write thousands of .validate rules do, and one did not.
   size_t bytes = bytes_of(rule) + kExplainedRuleBytesMax;  // room for the parts that come
   for (const Evaluated& before : rules) bytes += bytes_of(before);
   while (!rules.empty() && (rules.size() >= kExplainedRulesMax || bytes > kExplanationBytesMax)) {
@@ -95,6 +101,7 @@ void Explanation::add(Evaluated rule, std::string_view source) {
 std::string to_text(const Explanation& explanation) {
   std::string text = fmt::format("{}: {}", explanation.allowed ? "allowed" : "denied", explanation.reason);
   const auto to = std::back_inserter(text);
+  // First, for what was left out is older, or mattered less, than what follows.
   if (explanation.rules_left_out > 0) text += "\n  " + left_out(explanation.rules_left_out, "rule", "rules");
   for (const Explanation::Evaluated& rule : explanation.rules) {
     fmt::format_to(to, "\n  {} at {} (line {}, column {}) for {}: {}", name_of(rule.kind), rule.pattern, rule.line,
@@ -107,6 +114,8 @@ std::string to_text(const Explanation& explanation) {
   return text;
 }
 
+// By hand and in one string: the order of the fields is part of the format, and a document tree would be built for
+// nothing.
 std::string to_json(const Explanation& explanation) {
   std::string to = explanation.allowed ? R"({"allowed":true)" : R"({"allowed":false)";
   append_field("reason", explanation.reason, to);

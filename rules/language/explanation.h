@@ -1,5 +1,5 @@
-// Why something was allowed or denied: every rule that was evaluated, with the value of each part. For the eyes of those who
-// run the server; clients hear "Permission denied".
+// Why something was allowed or denied: every rule that was evaluated, with the value of each part. For the eyes of
+// those who run the server; clients hear "Permission denied".
 //
 //   json := {"allowed":bool, "reason":text, "rules":[rule…]}                       field names are stable
 //   rule := {"rule":".write", "pattern":"/rooms/$room", "path":"/rooms/tea", "line":3, "column":5, "source":text,
@@ -7,8 +7,9 @@
 //            "parts":[{"source":text, "value":text}…], "partsLeftOut":count}         in the order of evaluation
 //   "rulesLeftOut" and "partsLeftOut": how many more there were; not there when none
 //
-// Bounded while it is made: one write may have a hundred thousand rules evaluated, and a rule may have as many parts. What
-// decided stays: of rules the newest and those that did not hold, of a rule's parts the newest, for the whole comes last.
+// Bounded while it is made: one write may have a hundred thousand rules evaluated, and a rule may have as many parts.
+// What decided stays: of rules the newest and those that did not hold, of a rule's parts the newest, for the whole
+// comes last.
 //
 // A value.
 #pragma once

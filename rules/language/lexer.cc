@@ -1,3 +1,13 @@
+// Tokens of an expression. The language is a part of JavaScript, read as the service reads it; what is refused there
+// for its syntax is refused here, and so are the numbers and literals that later editions of JavaScript added.
+//
+// The one place where a token depends on its neighbours is the slash: where a value may stand it begins a regular
+// expression, behind a value it divides (expects_value). Every other token is the longest that fits.
+//
+//   a / b         Name  Symbol /  Name               data.val().matches(/^[a-z/]+$/i)
+//                                                                      └ Regex "^[a-z/]+$", flags "i"
+//
+// At the first mistake the tokens end. One mistake in a rule is one message.
 #include "rules/language/lexer.h"
 
 #include <algorithm>
@@ -19,6 +29,7 @@ constexpr std::string_view kSymbolTokens[] = {
     "===", "!==", ">>>", "**=", "<<=", ">>=", "==", "!=", "<=", ">=", "&&", "||", "++", "--",
     "<<",  ">>",  "**",  "+=",  "-=",  "*=",  "/=", "%=", "&=", "|=", "^=", "=>", "??", "?.",
     "<",   ">",   "+",   "-",   "*",   "/",   "%",  "!",  "?",  ":",  "(",  ")"};
+// Symbols that the language does not have are tokens too, so that the parser can say which of them is wrong.
 constexpr std::string_view kSingles = "[],.;={}&|^~`@#\\";
 
 // ECMA-262, "White Space" and "Line Terminators".
@@ -57,12 +68,13 @@ class Lexer {
   }
 
   std::string_view rest() const { return text_.substr(at_); }
-  // Whether a name, or what must not touch one, does.
+  // Whether a character of a name stands here. It continues a name, and must not touch a number.
   bool goes_on() const {
     if (at_ >= text_.size() || !is_name(text_[at_])) return false;
     return (text_[at_] & 0x80) == 0 || begins_with(rest(), kBlanks) + begins_with(rest(), kLineEnds) == 0;
   }
 
+  // Between tokens: blanks, ends of lines, comments. False: a comment has no end.
   bool skip() {
     for (;;) {
       if (const size_t blank = begins_with(rest(), kBlanks) + begins_with(rest(), kLineEnds); blank > 0) {
@@ -126,6 +138,7 @@ class Lexer {
     const std::string_view digits = rest().substr(0, std::min(rest().find_first_not_of("0123456789"), rest().size()));
     const bool is_hex = rest().starts_with("0x") || rest().starts_with("0X");
     const bool is_fine = is_hex ? decimal(2, std::chars_format::hex, value) : is_octal(digits) ? octal(digits, value) : decimal(0, std::chars_format::general, value);
+    // 1a and 0x1g are no number followed by a name.
     if (!is_fine || goes_on()) {
       fail(begin, "syntax error");
       return;
@@ -205,12 +218,14 @@ class Lexer {
     if (c == 'u' && rest().starts_with('{')) {
       const size_t end = rest().find('}');
       ++at_;
+      // One to six digits between the braces.
       if (end == std::string_view::npos || end < 2 || end > 7 || !hex(end - 1, point) || point > 0x10ffff) return fail(at_, "syntax error");
       ++at_;
       append_utf8(point >= 0xd800 && point < 0xe000 ? 0xfffd : point, to);
       return true;
     }
     if (!hex(c == 'u' ? 4 : 2, point)) return fail(at_, "syntax error");
+    // Two escapes may be one character. A half alone becomes U+FFFD, as in all text here.
     if (point >= 0xd800 && point < 0xdc00 && text_.substr(at_, 2) == "\\u") {
       at_ += 2;
       uint32_t low = 0;

@@ -1,3 +1,16 @@
+// Tokens to a tree, by recursive descent: one function for each level of the grammar, from the loosest operator
+// inwards.
+//
+//   condition   logic [ "?" condition ":" condition ]
+//   logic       ||, then &&; a chain of one operator is one node with many operands
+//   binary      == and !=, then < <= > >=, then + -, then * / %        left to right, by level
+//   unary       ! and -
+//   postfix     a value, then any number of .name  [index]  (arguments)
+//   primary     a literal, a name, a parenthesis, a list
+//
+// After a mistake every function returns null up to the root, and only the first mistake is kept. Depth is bounded
+// twice: depth_ counts the recursion of the parser, `height` that of everything that walks the tree later (checker,
+// evaluator, coverage), so that no document can exhaust a stack.
 #include "rules/language/parser.h"
 
 #include <algorithm>
@@ -40,6 +53,7 @@ class Parser {
       return parsed;
     }
     ExpressionPointer root = peek().kind == Token::Kind::End ? fail(0, "Unexpected end of expression") : condition();
+    // The service takes one semicolon at the end.
     if (root != nullptr && is(";")) next();
     if (root != nullptr && peek().kind != Token::Kind::End) root = unexpected();
     if (mistake_) {
@@ -52,6 +66,7 @@ class Parser {
 
  private:
   const Token& peek() const { return scanned_.tokens[at_]; }
+  // Stays at the last token, which is End: nobody reads past it.
   const Token& next() { return scanned_.tokens[at_ + 1 < scanned_.tokens.size() ? at_++ : at_]; }
   bool is(std::string_view symbol) const { return peek().kind == Token::Kind::Symbol && peek().text == symbol; }
 
@@ -60,6 +75,7 @@ class Parser {
     return nullptr;
   }
 
+  // What people try that JavaScript has and rules have not is told by its name.
   ExpressionPointer unexpected() {
     const Token& token = peek();
     if (token.kind == Token::Kind::End) return fail(token.begin, "Unexpected end of expression");
@@ -86,6 +102,7 @@ class Parser {
     return made;
   }
   // Null when an operand is, or the tree is too high.
+  // The height is known as the tree grows, from the operands' heights: nobody has to walk it.
   ExpressionPointer node(Operator op, size_t begin, std::vector<ExpressionPointer> operands) {
     ExpressionPointer made = make(op, begin);
     for (ExpressionPointer& operand : operands) {
@@ -141,6 +158,7 @@ class Parser {
     return node(op, begin, std::move(operands));
   }
 
+  // The operator that stands here, if it belongs to that level; nothing is taken.
   std::optional<Operator> binary_here(size_t level) const {
     if (peek().kind != Token::Kind::Symbol) return {};
     const auto find = [&](const auto& list) -> std::optional<Operator> {
@@ -168,6 +186,7 @@ class Parser {
       const auto op = binary_here(level);
       if (!op) break;
       next();
+      // In a loop, and so left to right: a - b - c is (a - b) - c.
       left = node(*op, begin, std::move(left), binary(level + 1));
     }
     return left;
@@ -271,6 +290,7 @@ class Parser {
       next();
       ExpressionPointer inner = condition();
       if (inner == nullptr) return nullptr;
+      // A comma in a parenthesis is JavaScript's comma operator, which rules do not have.
       if (!is(")")) return is(",") ? unexpected() : fail(peek().begin, "missing ) in parenthetical");
       next();
       return inner;
@@ -286,6 +306,7 @@ class Parser {
 
   ExpressionPointer regex(const Token& token) {
     next();
+    // Compiled once, with the document: a pattern that is none is a mistake of the document.
     auto compiled = Regex::compile(token.text, token.flags);
     if (!compiled.ok()) return fail(token.begin, compiled.error().message);
     ExpressionPointer made = make(Operator::Regex, token.begin);
@@ -307,6 +328,7 @@ class Parser {
       made->boolean = token.text == "true";
       return made;
     }
+    // Any other name: the checker knows whether a `$name` is bound here.
     ExpressionPointer made = make(Operator::Capture, token.begin);
     made->text = token.text;
     return made;

@@ -1,4 +1,5 @@
-// How often each part of a ruleset was what. Relaxed: the counts lose nothing, and order nothing. Thread: any.
+// How often each part of a ruleset was true, false, something else, or failed. Relaxed: the counts lose nothing, and
+// order nothing. Thread: any.
 #pragma once
 
 #include <atomic>

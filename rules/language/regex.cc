@@ -1,3 +1,11 @@
+// The dialect of rules, translated for RE2. RE2 would take most of it as it is, but with other meanings: its `\s` has
+// other characters, its `.` other exceptions, and it lets `^` and `$` stand anywhere. So the pattern is read
+// character by character and written anew, and whatever the dialect does not have is refused instead of being passed
+// on.
+//
+//   ^a.c|[^\s]$     ─▶     \Aa[^\n\r\x{2028}\x{2029}]c|[^\t\n\v\f\r ]\z
+//
+// RE2 and not backtracking: rules are written by some and fed by others, and no string may make a match slow.
 #include "rules/language/regex.h"
 
 #include <re2/re2.h>
@@ -42,14 +50,17 @@ class Translator {
     at_ = end;
     return character;
   }
+  // RE2 knows what has to be quoted.
   void add_literal(std::string_view character) { to_ += re2::RE2::QuoteMeta({character.data(), character.size()}); }
 
   db::Result<void> alternatives(size_t depth) {
+    // This parser is recursive, and RE2's own limit would come later.
     if (depth > 64) return fail("regular expression is nested too deeply");
     bool is_first = true;
     for (;;) {
       ASSIGN_OR_RETURN(const bool is_empty, branch(depth, is_first));
       const bool is_whole = is_first && peek() != '|' && depth == 0;
+      // The empty pattern as a whole is allowed; an empty branch or group is not.
       if (is_empty && !is_whole) return fail("empty alternative or group in regular expression");
       if (peek() != '|') return {};
       to_ += '|';
@@ -58,7 +69,7 @@ class Translator {
     }
   }
 
-  // Whether nothing stands in it.
+  // Returns whether the branch is empty.
   db::Result<bool> branch(size_t depth, bool is_start) {
     bool is_empty = true;
     while (!done() && peek() != '|' && peek() != ')') {
@@ -131,6 +142,7 @@ class Translator {
     } else {
       return {};
     }
+    // Lazy or greedy is the same for yes or no.
     if (peek() == '?') ++at_;
     return {};
   }
@@ -141,6 +153,7 @@ class Translator {
     const std::string_view counts = pattern_.substr(at_ + 1, end - at_ - 1);
     const size_t comma = std::min(counts.find(','), counts.size());
     ASSIGN_OR_RETURN(const int least, count(counts.substr(0, comma)));
+    // {2} and {2,} have no upper bound to check.
     if (comma + 1 < counts.size()) {
       ASSIGN_OR_RETURN(const int most, count(counts.substr(comma + 1)));
       if (most < least) return fail("numbers out of order in a repetition of a regular expression");
@@ -155,6 +168,7 @@ class Translator {
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     const bool is_number = error == std::errc() && end == digits.data() + digits.size() && value >= 0;
     if (!is_number || digits.front() == '-') return fail("invalid repetition in regular expression");
+    // RE2's own limit, told in our words and before the pattern is compiled.
     if (value > kRegexRepeatMax) return fail("a repetition in a regular expression may count to 1000 at most");
     return value;
   }
@@ -184,7 +198,7 @@ class Translator {
     return {};
   }
 
-  // One of a set; "" for a class.
+  // A member of a set: its character, or "" for a class.
   db::Result<std::string_view> member() {
     if (done()) return fail("unterminated set in regular expression");
     std::string_view character = take();
@@ -192,6 +206,7 @@ class Translator {
       if (done()) return fail("unterminated set in regular expression");
       character = take();
       if (character == "s" || character == "S") {
+        // Within a set there is no set: the opposite of a class is written as its ranges.
         to_ += character == "s" ? kSpace : kNotSpace;
         return std::string_view();
       }
@@ -212,6 +227,7 @@ class Translator {
 }  // namespace
 
 Regex::Regex(std::unique_ptr<re2::RE2> compiled)
+    // The size of the program bounds what a byte can cost, and so what matches() is charged for one.
     : compiled_(std::move(compiled)), cost_(static_cast<size_t>(std::max(1, compiled_->ProgramSize()))) {}
 Regex::~Regex() = default;
 
@@ -223,6 +239,7 @@ db::Result<std::shared_ptr<const Regex>> Regex::compile(std::string_view pattern
   re2::RE2::Options options;
   options.set_log_errors(false);
   options.set_case_sensitive(flags.empty());
+  // Only yes or no is asked, so groups need not be remembered.
   options.set_never_capture(true);
   options.set_max_mem(static_cast<int64_t>(kRegexBytesMax));
   auto compiled = std::make_unique<re2::RE2>(translated, options);

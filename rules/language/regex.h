@@ -4,8 +4,8 @@
 //   pattern := [ "^" ] branch ( "|" branch )* [ "$" ]
 //   atom    := character | "." | set | "\" character | "(" branch ( "|" branch )* ")"
 //
-// "^" and "$" belong to their branch. \d \w \s and their opposites are ASCII, "\" before anything else makes it literal. A
-// "?" behind a repetition changes nothing: only yes or no is asked. Immutable. Thread: any.
+// "^" and "$" belong to their branch. \d \w \s and their opposites are ASCII, "\" before anything else makes it
+// literal. A "?" behind a repetition changes nothing: only yes or no is asked. Immutable. Thread: any.
 #pragma once
 
 #include <memory>

@@ -1,3 +1,11 @@
+// The document as a tree of nodes that remember where they stand. By hand, because simdjson takes no comments, raw
+// line breaks or trailing commas, and does not say where each byte of a string comes from (`origins`): a mistake in a
+// rule's expression is told by its line and column in the document, whatever escapes stand before it.
+//
+//   document   "say \"hi\" "            offsets  0 1 2 3 4 5 6 7 8 …        5 and 9 are backslashes
+//   text        say "hi"                origins    1 2 3 4 5 7 8 9 …        an escaped byte has its backslash's
+//
+// With `strict` the same pass writes the document down as plain JSON.
 #include "rules/language/text.h"
 
 #include <algorithm>
@@ -37,6 +45,7 @@ class TextParser {
     while (end < text_.size() && (text_[end] & 0xc0) == 0x80) ++end;
     return fail(at_, "Unexpected '" + std::string(text_.substr(at_, end - at_)) + "'.");
   }
+  // Only the first character of a document is asked this way: everything later has a message of its own.
   bool begins_value() const {
     constexpr std::string_view kBegins = "{[\"-0123456789";
     if (kBegins.find(text_[at_]) != std::string_view::npos) return true;
@@ -49,6 +58,7 @@ class TextParser {
   }
 
   // White space and comments.
+  // Comments are no part of the plain JSON: nothing is taken down here.
   db::Result<void> skip() {
     while (at_ < text_.size()) {
       const char c = text_[at_];
@@ -73,6 +83,7 @@ class TextParser {
     node.at = static_cast<Offset>(at_);
     const char c = peek();
     if (c == '{' || c == '[') {
+      // The parser is recursive, and the document comes from outside.
       if (depth == kTextDepthMax) return fail(at_, "The document is nested too deeply.");
       if (c == '{') {
         RETURN_IF_ERROR(object(node, depth));
@@ -87,6 +98,7 @@ class TextParser {
       return node;
     }
     if (c == '-' || (c >= '0' && c <= '9')) return number();
+    // A word is recognised by its beginning: what follows it is judged by whoever expects the next thing.
     for (const std::string_view word : {"true", "false", "null"}) {
       if (text_.substr(at_, word.size()) != word) continue;
       at_ += word.size();
@@ -104,13 +116,14 @@ class TextParser {
     node.at = static_cast<Offset>(at_);
     const size_t end = std::min(text_.find_first_not_of("+-.0123456789eE", at_), text_.size());
     node.text = text_.substr(at_, end - at_);
+    // JSON's grammar of numbers is left to the JSON parser.
     if (!db::JsonDocument::parse(std::string_view(node.text)).ok()) return unexpected();
     at_ = end;
     take_down(node.text);
     return node;
   }
 
-  // One trailing comma is no more than a comma: what follows it decides whether it is taken down.
+  // One trailing comma is allowed. Whether a comma is written down is decided only when another element follows it.
   db::Result<void> array(TextNode& node, size_t depth) {
     node.kind = TextNode::Kind::Array;
     take_down("[");
@@ -174,6 +187,7 @@ class TextParser {
         to += c;
         ++at_;
       }
+      // Every byte of an escaped character comes from its backslash.
       if (origins != nullptr) origins->resize(to.size(), static_cast<Offset>(from));
     }
     if (origins != nullptr) origins->push_back(static_cast<Offset>(at_));
@@ -201,6 +215,7 @@ class TextParser {
       if (low >= 0xdc00 && low < 0xe000) {
         point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
       } else {
+        // A high half without its low half: the second escape stands for itself.
         append_utf8(0xfffd, to);
         point = low;
       }
@@ -252,6 +267,7 @@ std::string line_and_column(std::string_view text, Offset at) {
   const std::string_view before = db::without_bom(text.substr(0, std::min<size_t>(at, text.size())));
   const size_t line = static_cast<size_t>(std::count(before.begin(), before.end(), '\n')) + 1;
   const size_t start = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
+  // Characters, and not bytes: bytes that go on with a character are not counted.
   const auto column = std::count_if(before.begin() + static_cast<ptrdiff_t>(start), before.end(),
                                     [](char c) { return (c & 0xc0) != 0x80; });
   return std::to_string(line) + ":" + std::to_string(column + 1);
@@ -263,6 +279,7 @@ std::string error_line(std::string_view text, Offset at, std::string_view what) 
 
 namespace {
 
+// Before anything is parsed: offsets and columns mean something in UTF-8 only.
 db::Result<void> check_encoding(std::string_view text) {
   if (db::is_utf16(text)) return Error{ErrorCode::InvalidData, "1:1: The document is UTF-16; save it as UTF-8.\n"};
   if (!db::is_utf8(text)) return Error{ErrorCode::InvalidData, "1:1: The document is not UTF-8.\n"};

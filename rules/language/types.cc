@@ -1,3 +1,15 @@
+// The static check. The parser knows shapes, this pass knows meanings: it finds the type of each part, turns `.name`
+// into a method, a property or a field, binds `$names`, and numbers the expressions.
+//
+//   data.child('a').val() > 3          Member "child" of a Snapshot ─▶ Method::Child, called ─▶ Snapshot
+//                                      Member "val"   of that       ─▶ Method::Val, called   ─▶ Value
+//                                      Value > Number ─▶ Boolean
+//
+// A mistake has no type (MaybeType), and whatever contains it is left alone: one mistake is one message. The messages
+// are the service's, word for word where they are known.
+//
+// Types are loose where data decide: a stored primitive (Value), a claim (Auth), a ternary with two types (Mixed) may
+// be whatever the place asks for, and the evaluator fails at run time when it is something else.
 #include "rules/language/types.h"
 
 #include <array>
@@ -54,6 +66,7 @@ const typename List::value_type* find(const List& list, std::string_view name) {
   return nullptr;
 }
 
+// The parser's tree keeps the method only; what it takes and gives stands in the tables.
 const MethodName& method_named(Method method) {
   for (const auto& one : kSnapshotMethods) {
     if (one.method == method) return one;
@@ -64,6 +77,7 @@ const MethodName& method_named(Method method) {
   return kSnapshotMethods.front();
 }
 
+// What may stand where a string is wanted: a string, or something whose type only the data decide. Likewise below.
 bool is_string_like(Type type) {
   return type == Type::String || type == Type::Value || type == Type::Auth || type == Type::Mixed;
 }
@@ -106,6 +120,7 @@ class Checker {
 
   std::vector<Mistake> run(Expression& root) {
     const MaybeType type = check(root);
+    // The whole rule only: parts may have any type that their place takes.
     if (type && *type != Type::Boolean) fail(root, "Expression must evaluate to a boolean.");
     return std::move(mistakes_);
   }
@@ -117,6 +132,7 @@ class Checker {
   }
 
   MaybeType check(Expression& e) {
+    // Also of parts with mistakes: the document is refused then, and the numbers with it.
     e.id = next_id_++;
     const MaybeType type = check_parts(e);
     if (type) e.type = *type;
@@ -185,6 +201,7 @@ class Checker {
   }
 
   MaybeType capture(Expression& e) {
+    // From the innermost outwards: the same name further in hides the outer one.
     for (auto one = captures_.rbegin(); one != captures_.rend(); ++one) {
       if (one->name != e.text) continue;
       e.depth = one->depth;
@@ -210,6 +227,7 @@ class Checker {
         return found != nullptr ? method(e, found->method) : no_such(e);
       }
       case Type::String:
+      // A stored value has the methods of strings. When it is none, calling one fails at run time.
       case Type::Value: {
         if (e.text == "length") {
           e.op = Operator::Length;
@@ -218,6 +236,7 @@ class Checker {
         const MethodName* found = find(kStringMethods, e.text);
         return found != nullptr ? method(e, found->method) : no_such(e);
       }
+      // A claim may be a string or an object: what is no method of strings is a member.
       case Type::Auth: {
         const MethodName* found = find(kStringMethods, e.text);
         return found != nullptr ? method(e, found->method) : MaybeType(Type::Auth);
@@ -227,6 +246,7 @@ class Checker {
         if (found == nullptr) return no_such(e);
         e.op = Operator::QueryField;
         e.field = found->field;
+        // The first three fields are true or false; all others are a value or null.
         const bool is_flag = found->field <= QueryField::OrderByValue;
         return is_flag ? Type::Boolean : Type::QueryValue;
       }
@@ -246,6 +266,7 @@ class Checker {
   MaybeType index(Expression& e) {
     const MaybeType receiver = check(*e.operands[0]);
     const MaybeType key = receiver ? check(*e.operands[1]) : MaybeType();
+    // Only claims have an index of any kind; x['name'] with a literal is a Member already (parser.cc).
     if (!receiver || !key) return {};
     if (*receiver != Type::Auth) return fail(e, "Invalid property access.");
     return Type::Auth;
@@ -255,6 +276,7 @@ class Checker {
     Expression& target = *e.operands.front();
     const MaybeType callee = check(target);
     if (!callee) return {};
+    // Only a method can be called, and only directly: (x ? a.val : b.val)() is no call.
     if (*callee != Type::SnapshotMethod || target.op != Operator::Method) {
       return fail(e, "Type error: Function call on target that is not a function.");
     }
@@ -266,8 +288,10 @@ class Checker {
       if (given == 1 && !child_names(*e.operands[1])) return {};
       return called.result;
     }
+    // The two methods whose argument is no expression have checks of their own.
     if (called.method == Method::Matches) return matches(e, name);
     if (given != called.arguments) {
+      // The service's words: a figure for one, a word for two.
       static constexpr std::array<std::string_view, 3> kExpects = {" expects no arguments.", " expects 1 argument.",
                                                                    " expects two arguments."};
       return fail(e, name + std::string(kExpects[called.arguments]));
@@ -288,6 +312,7 @@ class Checker {
       fail(array, "hasChildren() expects an array of child names.");
       return false;
     }
+    // A list is no value of its own (check_parts refuses it): it gets its number and type here.
     array.id = next_id_++;
     array.type = Type::Array;
     for (const auto& element : array.operands) {
@@ -351,6 +376,7 @@ class Checker {
     if (e.op == Operator::Add) {
       if (!is_ordered(*left)) return fail_left("is not a number or string.");
       if (!is_ordered(*right)) return fail_right("is not a number or string.");
+      // A string on either side makes the sum one. Else only two known numbers make a number.
       if (*left == Type::String || *right == Type::String) return Type::String;
       return *left == Type::Number && *right == Type::Number ? Type::Number : Type::Value;
     }
@@ -366,6 +392,7 @@ class Checker {
     const MaybeType one = check(*e.operands[1]);
     const MaybeType other = one ? check(*e.operands[2]) : MaybeType();
     if (!one || !other) return {};
+    // Which branch it is, only the data can tell.
     return *one == *other ? *one : Type::Mixed;
   }
 

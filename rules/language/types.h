@@ -19,8 +19,8 @@ struct CaptureName {
   uint32_t depth;
 };
 
-// From here on, when nothing is wrong, the expression can be evaluated. `captures`: the innermost last. `next_id`: of the
-// ruleset's expressions; counted on.
+// Checks a rule and returns its mistakes. Without any, the expression can be evaluated. `captures`: the innermost last.
+// `next_id`: the first free id of the ruleset's expressions; counted on.
 std::vector<Mistake> check_rule(Expression& expression, RuleKind kind, const std::vector<CaptureName>& captures,
                                 uint32_t& next_id);
 

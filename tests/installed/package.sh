@@ -21,6 +21,11 @@ for file in usr/bin/hearth usr/lib/systemd/system/hearth.service etc/default/hea
   usr/share/doc/hearth/README.md usr/share/doc/hearth/manual/service.md; do
   grep -q " ./$file\$" "$work/server.list" || fail "hearth lacks $file"
 done
+for chapter in "$here"/../../tools/manual/*.md; do
+  page=usr/share/man/man7/hearth-$(basename "$chapter" .md).7.gz
+  grep -q " ./$page\$" "$work/server.list" || fail "hearth lacks $page"
+done
+grep -q ' ./usr/share/man/man1/hearth\.1\.gz$' "$work/server.list" || fail "hearth lacks its page hearth(1)"
 if grep '\.h$' "$work/server.list"; then fail "hearth has headers"; fi
 for file in usr/include/hearth/db/database.h usr/include/hearth.h usr/share/doc/libhearth-dev/copyright; do
   grep -q " ./$file\$" "$work/development.list" || fail "libhearth-dev lacks $file"
@@ -49,6 +54,22 @@ done
 dpkg-deb -x "$server" "$work/root"
 "$work/root/usr/bin/hearth" --version
 "$work/root/usr/bin/hearth" exec -- true
+
+# The manual pages: nothing in them is strange to what shows them, and no Markdown is left.
+for page in "$work"/root/usr/share/man/man*/*.gz; do
+  for command in "man --warnings=w --local-file" "mandoc -T lint -W warning"; do
+    command -v "${command%% *}" >/dev/null || continue
+    gunzip -c "$page" >"$work/page"
+    # shellcheck disable=SC2086
+    MANWIDTH=80 MANPAGER=cat PAGER=cat $command "$work/page" >"$work/page.text" 2>"$work/page.warnings" ||
+      { cat "$work/page.text" "$work/page.warnings"; fail "$command: $page"; }
+    if grep . "$work/page.warnings"; then fail "$command warns of $page"; fi
+    if grep -F -e '](' -e '```' -e '**' "$work/page.text"; then fail "$page has Markdown in it"; fi
+  done
+done
+for command in serve get namespace help; do
+  gunzip -c "$work/root/usr/share/man/man1/hearth.1.gz" | grep -q "$command" || fail "hearth(1) lacks the command $command"
+done
 
 # What the unit runs is there on the smallest system, which has no /bin/kill.
 sed -n 's/^Exec[A-Za-z]*=[-+!:@]*\([^ ]*\).*/\1/p' "$work/root/usr/lib/systemd/system/hearth.service" >"$work/unit.programs"

@@ -9,11 +9,15 @@
 #include <fmt/format.h>
 #include <sys/vfs.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <map>
+#include <memory>
 
 #include "tools/bench/run.h"
+#include "tools/commands.h"
 
 namespace hearth::tools {
 namespace {
@@ -81,6 +85,8 @@ void Subject::restart(int signal) {
   start();
 }
 
+namespace {
+
 int bench(const BenchFlags& flags) {
   std::vector<Report> reports;
   StatusLine progress;
@@ -103,6 +109,68 @@ int bench(const BenchFlags& flags) {
   if (is_asked_for(flags, "queries")) tell(measure_queries(flags, progress));
   if (flags.json) fmt::print("{}", json_of(reports));
   return 0;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& program, Chosen& chosen) {
+  const auto flags = std::make_shared<BenchFlags>();
+  CLI::App* command = program.add_subcommand("bench", "Measures a server that it starts for itself on a new folder");
+  command->add_option("scenarios", flags->scenarios, "What to measure")
+      ->check(CLI::IsMember({"writes", "latency", "fanout", "tree", "connections", "reconnect", "neighbours", "embedded",
+                             "rules", "queries", "all"}))
+      ->capture_default_str();
+  command->add_flag("--json", flags->json, "For scripts: one JSON document on standard output");
+  command->add_option("--url", flags->url, "Measure this running 'hearth serve --dev', without its CPU and memory");
+  command->add_option("--folder", flags->folder, "Where the new data folder is made; it is removed afterwards");
+  command->add_option("--sync", flags->sync, "As of serve")
+      ->check(CLI::IsMember({"group", "os"}))
+      ->capture_default_str();
+  command->add_option("--threads", flags->threads, "As of serve")->check(CLI::Range(1, 1024))->capture_default_str();
+  command->add_flag("--tls", flags->tls, "All but embedded, rules and queries over TLS, with a certificate made for the run");
+  command->add_option("--time", flags->time, "Seconds each of writes, latency, fanout, embedded, rules (twice) and each attack of neighbours is run for")
+      ->transform(CLI::AsNumberWithUnit(std::map<std::string, int>{{"s", 1}}))
+      ->default_str("5");
+  const auto positive = CLI::Range(size_t{1}, size_t{100'000'000});
+  command->add_option("--connections", flags->connections, "writes: connections that write")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--window", flags->window, "writes: unanswered writes of each")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--listeners", flags->listeners, "fanout: listeners")->check(positive)->capture_default_str();
+  command
+      ->add_option("--listening-connections", flags->listening_connections, "fanout: connections they are spread over")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--fanout-window", flags->fanout_window, "fanout: unanswered writes")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--leaves", flags->leaves, "tree: leaves, about 50 bytes of JSON each; queries: children")
+      ->check(CLI::Range(size_t{10}, size_t{9'999'990}))
+      ->capture_default_str();
+  command->add_option("--overwrites", flags->overwrites, "tree: overwrites of ten-leaf subtrees")
+      ->check(positive)
+      ->capture_default_str();
+  command
+      ->add_option("--idle-connections", flags->idle_connections,
+                   "connections: of one listener each; as many open files are needed (ulimit -Hn)")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--clients", flags->clients, "reconnect: clients that listen to the same value of 1 MiB")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--children", flags->children, "neighbours: of the collections of the one that attacks")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--attack", flags->attacks, "neighbours: this one alone; may be given again")
+      ->check(CLI::IsMember({"counts", "large_reads", "shallow_reads", "large_queries", "small_reads", "small_writes",
+                             "denied_conditional_writes", "denied_deletes", "imports", "deletes", "index_builds"}));
+  command->add_option("--in-flight", flags->in_flight, "embedded, rules: unanswered writes")
+      ->check(positive)
+      ->capture_default_str();
+  command->callback([flags, &chosen] { chosen.run = [flags] { return bench(*flags); }; });
+  add_chapter(*command, "serve");
 }
 
 }  // namespace hearth::tools

@@ -10,6 +10,7 @@
 
 #include <stdexcept>
 
+#include "db/database.h"
 #include "tools/bench/gate.h"
 #include "tools/bench/run.h"
 

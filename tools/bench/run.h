@@ -1,15 +1,39 @@
 // One run of the bench: the server that is measured and what its scenarios share. Thread: one.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tools/bench/child.h"
 #include "tools/bench/report.h"
-#include "tools/flags.h"
 
 namespace hearth::tools {
+
+struct BenchFlags {
+  std::vector<std::string> scenarios = {"all"};
+  bool json = false;
+  std::string url;     // a running `hearth serve --dev`; empty: one is started for the run
+  std::string folder;  // where the temporary data folder is made; empty: the system's
+  std::string sync = "group";
+  size_t threads = 2;  // of the server that is started
+  bool tls = false;    // spoken to it
+  std::chrono::seconds time{5};
+  size_t connections = 8;  // writes
+  size_t window = 32;      // writes not yet answered, for each connection
+  size_t listeners = 200;  // fanout
+  size_t listening_connections = 200;
+  size_t fanout_window = 4;
+  size_t leaves = 1'000'000;  // tree
+  size_t overwrites = 100'000;
+  size_t in_flight = 256;  // embedded
+  size_t idle_connections = 10'000;  // connections
+  size_t clients = 1'000;            // reconnect
+  size_t children = 200'000;         // neighbours
+  std::vector<std::string> attacks;  // none: all
+};
 
 // The server under measurement: a child on a folder of its own, or one that runs already (then without CPU and memory).
 class Subject {

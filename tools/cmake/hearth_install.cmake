@@ -65,6 +65,12 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/tools/manual/ DESTINATION ${CMAKE_INSTALL_
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/hearth RENAME copyright COMPONENT server)
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libhearth-dev RENAME copyright
   COMPONENT development)
+# Manual pages are made for the packages alone: what makes them is needed for nothing else.
+install(CODE "
+  execute_process(COMMAND \"${CMAKE_SOURCE_DIR}/tools/packaging/man\" \"$<TARGET_FILE:hearth>\" ${PROJECT_VERSION} \"${CMAKE_BINARY_DIR}/man\"
+    COMMAND_ERROR_IS_FATAL ANY)
+  file(INSTALL \"${CMAKE_BINARY_DIR}/man/\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_MANDIR}\")"
+  COMPONENT manual_pages EXCLUDE_FROM_ALL)
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME hearth)
 set(CPACK_PACKAGE_VENDOR Hearth)
@@ -73,9 +79,10 @@ set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "realtime JSON tree database that speaks t
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
-set(CPACK_COMPONENTS_ALL server defaults development)
+set(CPACK_COMPONENTS_ALL server defaults manual_pages development)
 set(CPACK_COMPONENT_SERVER_GROUP program)
 set(CPACK_COMPONENT_DEFAULTS_GROUP program)
+set(CPACK_COMPONENT_MANUAL_PAGES_GROUP program)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME hearth)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION database)

@@ -21,6 +21,25 @@ class NoRows final : public TreeView {
   Result<std::optional<std::string>> leaf(std::string_view) const override { return std::optional<std::string>(); }
 };
 
+// Counts what is asked of the tree below it.
+class Looks final : public TreeView {
+ public:
+  explicit Looks(const TreeView& tree) : tree_(tree) {}
+  Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override {
+    ++scans;
+    return tree_.scan(from, upto, row);
+  }
+  Result<std::optional<std::string>> leaf(std::string_view key) const override {
+    ++leaves;
+    return tree_.leaf(key);
+  }
+  mutable int scans = 0;
+  mutable int leaves = 0;
+
+ private:
+  const TreeView& tree_;
+};
+
 Write write_of(const std::vector<std::pair<std::string, std::string>>& all) {
   Write write;
   write.merge = all.size() > 1;
@@ -32,11 +51,13 @@ Write write_of(const std::vector<std::pair<std::string, std::string>>& all) {
 class Judge {
  public:
   Result<Settled> write(const Write& write, Timestamp now = Timestamp(1'000)) {
-    const TreeView& before = tree_;
+    const Looks before(tree_);
     Overlay after(before);
     std::string rules;
     Pending pending{1, after, beside_, rules};
-    Result<Settled> settled = evaluate(write, {tree_, settings_, has_priorities_}, pending, now);
+    Result<Settled> settled = evaluate(write, {before, settings_, has_priorities_}, pending, now);
+    scans_ = before.scans;
+    leaves_ = before.leaves;
     if (settled.ok()) {
       has_priorities_ = has_priorities_ || settled.value().writes_priorities;
       REQUIRE(settled.value().effects.empty() == settled.value().changed.empty());
@@ -56,6 +77,9 @@ class Judge {
     REQUIRE(settled.ok());
     return std::move(settled).value();
   }
+  // Of the latest write: how often it looked for rows below a place, and for one leaf.
+  int scans() const { return scans_; }
+  int leaves() const { return leaves_; }
   std::string text() const { return text(tree_); }
   static std::string text(const TreeView& tree) {
     return to_json(tree.read(Path(), kReadBytesMax).value(), JsonStyle::Export);
@@ -68,6 +92,8 @@ class Judge {
   Batch beside_;
   NoSettings settings_;
   bool has_priorities_ = false;
+  int scans_ = 0;
+  int leaves_ = 0;
 };
 
 class Always final : public Precondition {
@@ -127,6 +153,19 @@ TEST_CASE("A leaf above makes room, and its priority stays", "[commit][evaluate]
   judge.ok({{"/e", "1"}});
   CHECK(judge.ok({{"/e/f", "null"}}).effects.empty());
   CHECK(judge.text() == R"({"a":{"b":{".priority":7,"c":{"d":2}}},"e":1})");
+}
+
+TEST_CASE("An overwrite of what is there looks once; a new place looks for a leaf above it too", "[commit][evaluate]") {
+  Judge judge;
+  judge.ok({{"/a/b/c", "1"}});
+  CHECK(judge.scans() == 1);
+  CHECK(judge.leaves() == 3);  // of /, /a and /a/b
+  judge.ok({{"/a/b/c", "2"}});
+  CHECK(judge.scans() == 1);
+  CHECK(judge.leaves() == 0);
+  judge.ok({{"/a", R"({"b":{"d":true}})"}});
+  CHECK(judge.scans() == 1);
+  CHECK(judge.leaves() == 0);
 }
 
 TEST_CASE("A leaf at the root makes room too", "[commit][evaluate]") {
