@@ -16,8 +16,7 @@
 //   reader, so it must never be too large, but may be found anew when that piece has left.
 // - Sent pieces are given up at once, for they may be the last owner of a large value. The vector is shifted now and
 //   then.
-// - Empty, the outbox holds no memory (clear() swaps, and does not just clear): there are thousands of idle
-//   connections.
+// - When all is sent, every piece is gone with its bytes: there are thousands of idle connections.
 // - total_ is the sum over all connections of a thread, for Hub::is_crowded(). It is written by that thread alone.
 #include "net/http/outbox.h"
 

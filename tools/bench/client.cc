@@ -12,8 +12,6 @@
 // - Frames are masked with zeros, which are a mask like any other and cost nothing.
 // - What a callback queues leaves at the end of the turn, in one write for each connection. touched_ names those that
 //   may have something; to ask all of 10,000 would cost more than the events.
-// - An empty buffer gives its memory back, or 10,000 idle clients would need more memory than the server that is
-//   measured.
 //
 // It trusts its server: anything unexpected throws, and the run is void. A figure of a run in which something failed
 // would be worse than none. Silence of half a minute is a failure too, so that a run cannot hang.
@@ -252,7 +250,6 @@ uint64_t Wire::listen(std::string_view path, std::string_view hash) {
 
 uint64_t Wire::unlisten(std::string_view path) { return request("n", fmt::format(R"({{"p":"{}"}})", path)); }
 
-// Assigning a new string gives the memory back; clear() would keep it.
 void Wire::flush() {
   while (wants_to_write()) {
     const size_t count = socket_.write_some(std::string_view(outgoing_).substr(sent_));
