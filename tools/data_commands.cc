@@ -365,13 +365,14 @@ int DataCommands::watch() const {
       }
       return true;
     };
+    int status = 0;
     try {
-      const RestReply reply = ask(target_, request, take);
-      if (reply.status >= 400 && reply.status < 500) ask_ok(target_, request, take);  // says what is wrong
+      status = ask(target_, request, take).status;
     } catch (const std::runtime_error& failed) {
       if (last_id.empty()) throw;  // it has never been connected
       note(fmt::format("{}; trying again", failed.what()));
     }
+    if (status >= 400 && status < 500) ask_ok(target_, request, take);  // throws what is wrong: to try again is no use
     if (count_ > 0 && seen == count_) return 0;
     if (!over.empty()) throw std::runtime_error(fmt::format("{}: {}", path_of(path_), over));
     std::this_thread::sleep_for(back_off);

@@ -7,8 +7,9 @@
 // parser takes pieces and calls back, and is used here only.
 //
 // What is known only when the rows are in order is decided there (Tree):
-// - A key that stands twice. Equal keys are neighbours after the sort. An object or array leaves a mark at its place
-//   (kOpenedMark, which no path can be), so that two of them at one place are noticed too.
+// - A key that stands twice. Equal keys are neighbours after the sort. An object or array, and a null in an object, leaves
+//   a mark at its place (kTakenMark, which no path can be), so that two of them at one place, or one beside a leaf, are
+//   noticed too. An object with a .value leaves that leaf alone.
 // - A priority of nothing. It waits (waiting_) until a row below its node comes, and goes when none does. In the text
 //   it may stand before its children, or behind them.
 #include "db/dump/json_rows.h"
@@ -38,8 +39,8 @@ using Text = boost::json::string_view;
 constexpr size_t kReadBytes = 256u << 10;
 constexpr size_t kBracketsMax = kDepthMax + 8;  // around a leaf; what is deeper in the tree than kDepthMax is refused by path
 
-// Stands at a place that an object or array was opened for: two at one place are a key that stands twice.
-const std::string kOpenedMark = std::string(1, kPriorityMark) + kPriorityMark;
+// Stands at a place that has something without a leaf: two at one place are a key that stands twice.
+const std::string kTakenMark = std::string(1, kPriorityMark) + kPriorityMark;
 
 Error invalid(const std::string& why) { return {ErrorCode::InvalidData, "this JSON cannot be stored: " + why}; }
 
@@ -119,11 +120,13 @@ class Tokens {
     leaf_.assign(value ? "t" : "f");
     return pass(leaf(), ec);
   }
-  bool on_null(error_code&) {
+  bool on_null(error_code& ec) {
     // Nothing is stored, but in an array the index counts on.
-    (void)enter();
+    const bool is_child = enter() == Member::Child;
+    Result<void> done;
+    if (is_child && !open_.empty() && open_.back().kind == Kind::Object) done = rows_.add(path_ + kTakenMark, "");
     leave();
-    return true;
+    return pass(done, ec);
   }
 
  private:
@@ -134,6 +137,7 @@ class Tokens {
     size_t path;                    // bytes of path_ that lead to it
     Member member = Member::Child;  // that comes next, in an object
     size_t index = 0;               // the same, in an array
+    bool has_value = false;         // .value is a member
   };
 
   bool pass(const Result<void>& done, error_code& ec) {
@@ -191,20 +195,23 @@ void Tokens::leave() { path_.resize(open_.empty() ? 0 : open_.back().path); }
 
 Result<void> Tokens::open(Kind kind) {
   if (enter() != Member::Child) return wrong("an object or array as .value or .priority");
-  // The root needs no mark: there is one of it.
-  if (!open_.empty()) RETURN_IF_ERROR(rows_.add(path_ + kOpenedMark, ""));
   open_.push_back({kind, path_.size()});
   return {};
 }
 
 Result<void> Tokens::close() {
+  const bool has_value = open_.back().has_value;
   open_.pop_back();
+  // The root needs no mark: there is one of it.
+  Result<void> marked;
+  if (!open_.empty() && !has_value) marked = rows_.add(path_ + kTakenMark, "");
   leave();
-  return {};
+  return marked;
 }
 
 Result<void> Tokens::leaf() {
   const Member member = enter();
+  if (member == Member::Value) open_.back().has_value = true;
   if (member == Member::Priority) {
     const LeafTag tag = tag_of_leaf(leaf_);
     if (tag == LeafTag::False || tag == LeafTag::True) return wrong("a priority that is no string or number");
@@ -250,7 +257,11 @@ Result<void> Tree::row(std::string_view key, std::string_view leaf) {
   if (begun_ && key == last_) return invalid("a key stands twice at " + path_for_people(key));
   begun_ = true;
   last_ = key;
-  if (key.ends_with(kOpenedMark) && leaf.empty()) return {};
+  if (key.ends_with(kTakenMark) && leaf.empty()) {
+    const std::string_view taken = key.substr(0, key.size() - kTakenMark.size());
+    if (has_leaf_ && taken == last_leaf_) return invalid("a key stands twice at " + path_for_people(taken));
+    return {};
+  }
   const bool is_priority = is_priority_key(key);
   const std::string_view path = is_priority ? key.substr(0, key.size() - 1) : key;
   // The walk has left these nodes, and no child of them came.

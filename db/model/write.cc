@@ -218,6 +218,9 @@ Result<void> check_overlap(const std::vector<Overwrite>& overwrites) {
   return {};
 }
 
+// Of a key that is an integer its segment is shorter than its text, which has at most so many bytes.
+constexpr size_t kIntegerKeyBytesMax = 11;
+
 Result<void> check_fits(const Path& path, const Value& value) {
   const std::string base = encode_path(path);
   for (size_t i = 0; i < value.row_count(); ++i) {
@@ -229,12 +232,12 @@ Result<void> check_fits(const Path& path, const Value& value) {
     size_t depth = path.depth();
     size_t bytes = path.text().size();
     while (segment_length(key) > 0) {
-      bytes += 1 + segment_length(key);
+      bytes += 1 + std::max(segment_length(key), kIntegerKeyBytesMax);
       key.remove_prefix(segment_length(key));
       ++depth;
     }
     if (depth > kDepthMax) return Error{ErrorCode::InvalidData, "Invalid data; path specified exceeds the maximum depth that can be written (32)."};
-    if (bytes > kPathBytesMax) {  // perhaps: segments are a little longer than keys, so look closely
+    if (bytes > kPathBytesMax) {  // perhaps: these are the most that the keys can have, so look closely
       RETURN_IF_ERROR(decode_path(base + std::string(row.key.substr(0, row.key.size() - key.size()))));
     }
   }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "db/base/give_back.h"
 #include "net/http/log.h"
 
 namespace hearth::net::http {
@@ -312,7 +313,7 @@ void HttpSession::on_gone() {
   reader_.reset();
   share_.let_go();
   long_body_.reset();
-  held_ = {};
+  db::give_back(held_);
   if (const auto stream = std::exchange(stream_, nullptr)) stream->closed();
   tell_leaving(Leaving::Client);
 }
@@ -413,7 +414,7 @@ void HttpSession::answered() {
   const bool nothing_comes = has_ended_ && held_.empty() && !is_reading_;
   if (!keep_alive_ || is_closing_ || nothing_comes) {
     phase_ = Phase::Over;
-    held_ = {};
+    db::give_back(held_);
     return connection_->close_after_sending();
   }
   phase_ = Phase::Reading;

@@ -25,6 +25,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "db/base/give_back.h"
 #include "db/base/invariant.h"
 #include "db/base/step.h"
 
@@ -101,7 +102,7 @@ void Outbox::sent(size_t bytes) {
     // When the largest piece has left, the next largest is looked for: few pieces wait, or small ones that share a
     // piece.
     const bool was_largest = pieces_[first_].view().size() == largest_;
-    pieces_[first_] = {};
+    db::give_back(pieces_[first_]);
     offset_ = 0;
     ++first_;
     if (was_largest) {
@@ -118,7 +119,7 @@ void Outbox::sent(size_t bytes) {
 
 void Outbox::clear() {
   change_total(0 - bytes_);
-  pieces_ = {};
+  db::give_back(pieces_);
   first_ = 0;
   offset_ = 0;
   bytes_ = 0;

@@ -29,6 +29,7 @@
 #include <new>
 #include <utility>
 
+#include "db/base/give_back.h"
 #include "db/base/invariant.h"
 
 namespace hearth::net::http {
@@ -184,7 +185,7 @@ void TlsSession::sent(size_t bytes) {
   sent_ += bytes;
   db::invariant(sent_ <= unsent_.size(), "the kernel takes no more than it was given");
   if (sent_ < unsent_.size()) return;
-  unsent_ = {};
+  db::give_back(unsent_);
   sent_ = 0;
 }
 

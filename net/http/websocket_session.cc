@@ -36,6 +36,7 @@
 #include <array>
 #include <utility>
 
+#include "db/base/give_back.h"
 #include "db/model/hash.h"
 #include "net/http/response_head.h"
 #include "net/http/websocket_deflate.h"
@@ -216,7 +217,7 @@ void WebSocketSession::on_found(FrameReader::Found found) {
 // Both sides have said goodbye, or the client has broken the protocol or a limit.
 void WebSocketSession::end() {
   state_ = State::Closed;
-  held_ = {};
+  db::give_back(held_);
   reader_.drop_messages();
   unfinished_.reset();
   deadline_.clear();
@@ -246,7 +247,7 @@ void WebSocketSession::on_server_closing() {
 void WebSocketSession::on_gone() {
   connection_ = nullptr;
   state_ = State::Closed;
-  held_ = {};
+  db::give_back(held_);
   unfinished_.reset();
   deadline_.clear();
   tell_of_end();

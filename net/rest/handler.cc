@@ -31,6 +31,7 @@
 #include <utility>
 #include <variant>
 
+#include "db/base/give_back.h"
 #include "db/model/hash.h"
 #include "db/model/push_id.h"
 #include "net/http/log.h"
@@ -574,7 +575,7 @@ void RestHandler::Core::write_body(const std::shared_ptr<Call>& call) {
   http::Request& from = call->exchange->request();
   const std::string push_id = call->request.method == Method::Post ? push_ids_.next(with_.clock.now()) : "";
   auto change = rest::read_body(call->request, std::move(from.body), from.header("Content-Type").value_or(""), push_id);
-  from.body = std::string();
+  db::give_back(from.body);
   if (!change.ok()) return fail(*call, change.error());
   call->change = std::move(change).value();
   size_t bytes = 0;

@@ -332,3 +332,17 @@ TEST_CASE("A record of another version or with an unknown effect or slot is refu
   }
   CHECK(Record::decode("\x01\x01\x05\0"s).ok());
 }
+
+TEST_CASE("A value is refused whose paths are too long, also where their integer keys are short in the store") {
+  // A path of one key of 500 bytes and so many of ten digits, the last of which is in the value.
+  const auto path_of = [](int integers) {
+    std::string path = "/" + std::string(500, 'a');
+    for (int i = 1; i < integers; ++i) path += "/1000000000";
+    return path;
+  };
+  const Value value = Value::object({{"1000000000", Value::boolean(true)}});
+  CHECK(make_write(path_of(24), value).ok());  // 501 + 24 * 11 = 765 bytes
+  const auto refused = make_write(path_of(25), value);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code == ErrorCode::InvalidPath);
+}
