@@ -43,7 +43,8 @@ Value with_priority_below(const Value& value, const Path& path, const Value& pri
 Value applied(const Value& value, const Path& path, const Body& body) {
   if (body.kind() == Body::Kind::Put) {
     const Path below = body.path().relative_to(path);
-    return body.slot() == Slot::Priority ? with_priority_below(value, below, body.value()) : value.with(below, body.value());
+    return body.slot() == Slot::Priority ? with_priority_below(value, below, body.value())
+                                         : value.with(below, body.value());
   }
   Value result = value;
   const Path& base = body.path();
@@ -53,7 +54,8 @@ Value applied(const Value& value, const Path& path, const Body& body) {
     // A merge from above the listener may have entries beside its path.
     if (!path.contains(overwrite.value().path)) continue;
     const Path below = overwrite.value().path.relative_to(path);
-    result = overwrite.value().slot == Slot::Priority ? with_priority_below(result, below, inner) : result.with(below, inner);
+    result = overwrite.value().slot == Slot::Priority ? with_priority_below(result, below, inner)
+                                                      : result.with(below, inner);
   }
   return result;
 }

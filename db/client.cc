@@ -23,7 +23,9 @@ void Client::read(uint64_t request, Read read) { submit(conversation_, request, 
 void Client::listen(uint64_t request, uint64_t listener, Listen listen) {
   submit(conversation_, request, ListenRequest{listener, std::move(listen)});
 }
-void Client::unlisten(uint64_t request, uint64_t listener) { submit(conversation_, request, UnlistenRequest{listener}); }
+void Client::unlisten(uint64_t request, uint64_t listener) {
+  submit(conversation_, request, UnlistenRequest{listener});
+}
 void Client::recheck(uint64_t listener, std::shared_ptr<const Precondition> check) {
   submit(conversation_, 0, RecheckRequest{listener, std::move(check)});
 }
@@ -33,7 +35,9 @@ void Client::on_disconnect(uint64_t request, Disconnect disconnect, std::shared_
 void Client::recheck_disconnect(std::shared_ptr<const Precondition> check) {
   submit(conversation_, 0, RecheckDisconnectRequest{std::move(check)});
 }
-void Client::reply(uint64_t request, Result<void> status) { submit(conversation_, request, ReplyRequest{std::move(status)}); }
+void Client::reply(uint64_t request, Result<void> status) {
+  submit(conversation_, request, ReplyRequest{std::move(status)});
+}
 void Client::set_label(std::string label) { submit(conversation_, 0, LabelRequest{std::move(label)}); }
 // Weak: whoever holds a waker must not keep a conversation alive whose client has gone.
 std::function<void()> Client::waker() const {

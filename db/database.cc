@@ -37,7 +37,8 @@ Result<Written> written(const Answer& answer) {
 }
 
 Error would_wait_for_itself() {
-  return {ErrorCode::InvalidArgument, "A blocking call on the thread that runs callbacks would wait for itself; use the form with a callback."};
+  return {ErrorCode::InvalidArgument,
+          "A blocking call on the thread that runs callbacks would wait for itself; use the form with a callback."};
 }
 
 }  // namespace
@@ -67,9 +68,10 @@ struct Namespace::State {
       if (done != nullptr) engine->callbacks().add([done = std::move(done), error = write.error()] { done(error); });
       return;
     }
-    engine->write(name, std::move(write).value(), [&callbacks = engine->callbacks(), done = std::move(done)](const Answer& answer) {
-      if (done != nullptr) callbacks.add([done, result = written(answer)] { done(result); });
-    });
+    engine->write(name, std::move(write).value(),
+                  [&callbacks = engine->callbacks(), done = std::move(done)](const Answer& answer) {
+                    if (done != nullptr) callbacks.add([done, result = written(answer)] { done(result); });
+                  });
   }
 };
 
@@ -142,7 +144,8 @@ Result<Written> Namespace::compare_and_set(std::string_view path, const Value& f
   return written(answer);
 }
 
-Result<Value> Namespace::transaction(std::string_view path, const std::function<std::optional<Value>(const Value&)>& change) {
+Result<Value> Namespace::transaction(std::string_view path,
+                                     const std::function<std::optional<Value>(const Value&)>& change) {
   if (state_->engine->callbacks().is_here()) return would_wait_for_itself();
   ASSIGN_OR_RETURN(const Path at, Path::parse(path));
   // Threads of this process take turns, so only writes from elsewhere make a try vain.
@@ -160,7 +163,8 @@ Result<Value> Namespace::transaction(std::string_view path, const std::function<
     current = std::move(answer.value);
     if (answer.status.ok()) return current;
   }
-  return Error{ErrorCode::Stale, "The transaction found another value " + std::to_string(kTransactionTriesMax) + " times."};
+  return Error{ErrorCode::Stale,
+               "The transaction found another value " + std::to_string(kTransactionTriesMax) + " times."};
 }
 
 void Namespace::set_async(std::string_view path, Value value, Done done) {
@@ -313,7 +317,8 @@ Result<Listener> Namespace::listen(std::string_view path, const Query& query, Li
                                    Projection projection) {
   RETURN_IF_ERROR(check_query(query));
   ASSIGN_OR_RETURN(Path parsed, Path::parse(path));
-  auto state = std::make_shared<Listener::State>(state_->engine, std::move(parsed), query, std::move(callbacks), std::move(projection));
+  auto state = std::make_shared<Listener::State>(state_->engine, std::move(parsed), query, std::move(callbacks),
+                                                 std::move(projection));
   RETURN_IF_ERROR(state->start(state_->name));
   return Listener(std::move(state));
 }
@@ -350,7 +355,8 @@ Result<void> Database::remove(std::string_view name) {
 }
 
 // For servers: a conversation without callbacks, whose owner takes its items itself.
-Result<std::unique_ptr<Client>> Database::client(std::string_view name, std::string_view replaces, std::function<void()> wake) {
+Result<std::unique_ptr<Client>> Database::client(std::string_view name, std::string_view replaces,
+                                                 std::function<void()> wake) {
   ASSIGN_OR_RETURN(const std::string stored, check_namespace_name(name));
   ASSIGN_OR_RETURN(auto conversation, engine_->converse(stored, replaces, std::move(wake)));
   return std::make_unique<Client>(std::move(conversation));

@@ -62,7 +62,8 @@ Result<std::shared_ptr<Engine>> Engine::open(const Database::Options& options) {
 }
 
 Result<void> Engine::start() {
-  ASSIGN_OR_RETURN(store_, TreeStore::open({options_.folder, static_cast<uint32_t>(options_.shards), options_.environment, options_.free_bytes_min, options_.on_notice}));
+  ASSIGN_OR_RETURN(store_, TreeStore::open({options_.folder, static_cast<uint32_t>(options_.shards),
+                                            options_.environment, options_.free_bytes_min, options_.on_notice}));
   names_ = store_->names_at_open();
   for (const auto& [name, number] : names_) next_number_ = std::max(next_number_, number + 1);
   const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
@@ -99,14 +100,28 @@ Result<void> Engine::start() {
     }
     return revive ? revive(name, memo) : nullptr;
   };
-  const Shard::Dependencies dependencies{
-      *store_, durability, *readers_, *scans_, read_times_, first_values_, memory_,
-      options_.memory.remembered_bytes_max / store_->shards(), answers_,
-      Quota{options_.namespace_rows_max, options_.namespace_bytes_max}, step_of_rows(options_.step_rows_max), *clock_,
-      clock_steps_, life_, options_.indexes, on_named, on_removed, on_revive};
+  const Shard::Dependencies dependencies{*store_,
+                                         durability,
+                                         *readers_,
+                                         *scans_,
+                                         read_times_,
+                                         first_values_,
+                                         memory_,
+                                         options_.memory.remembered_bytes_max / store_->shards(),
+                                         answers_,
+                                         Quota{options_.namespace_rows_max, options_.namespace_bytes_max},
+                                         step_of_rows(options_.step_rows_max),
+                                         *clock_,
+                                         clock_steps_,
+                                         life_,
+                                         options_.indexes,
+                                         on_named,
+                                         on_removed,
+                                         on_revive};
   // A shard needs the heavy ones from its first request on.
   for (size_t i = 0; i < kHeavyShards; ++i) heavy_shards_.push_back(std::make_shared<Shard>(dependencies));
-  for (uint32_t i = 0; i < store_->shards(); ++i) shards_.push_back(std::make_shared<Shard>(dependencies, heavy_shards_));
+  for (uint32_t i = 0; i < store_->shards(); ++i)
+    shards_.push_back(std::make_shared<Shard>(dependencies, heavy_shards_));
   backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, *steady_,
                                        [this](const std::string& name) { return space(name); });
   RETURN_IF_ERROR(adopt_orphans());
@@ -143,20 +158,21 @@ Result<void> Engine::adopt_orphans() {
   std::map<std::pair<uint32_t, std::string>, std::shared_ptr<DisconnectQueue>> queues;
   Result<void> damaged;
   const std::string from = row_key(Table::Disconnect, "");
-  RETURN_IF_ERROR(store_->snapshot()->scan(from, row_key(Table::Data, ""), [&](std::string_view key, std::string_view rows) {
-    const std::string_view rest = key.substr(std::min(key.size(), kTableAndNumber));
-    // Session ids are hex, so the first zero byte ends one; the path behind it has zeros of its own.
-    const size_t end = rest.find('\0');
-    if (end == std::string_view::npos) {
-      damaged = Error{ErrorCode::Corruption, "a row of a session's disconnect queue has no session"};
-      return false;
-    }
-    const std::string session(rest.substr(0, end));
-    auto& queue = queues[{read_number(key.substr(1)), session}];
-    if (queue == nullptr) queue = std::make_shared<DisconnectQueue>(session);
-    damaged = queue->restore(rest.substr(end + 1), rows);
-    return damaged.ok();
-  }));
+  RETURN_IF_ERROR(
+      store_->snapshot()->scan(from, row_key(Table::Data, ""), [&](std::string_view key, std::string_view rows) {
+        const std::string_view rest = key.substr(std::min(key.size(), kTableAndNumber));
+        // Session ids are hex, so the first zero byte ends one; the path behind it has zeros of its own.
+        const size_t end = rest.find('\0');
+        if (end == std::string_view::npos) {
+          damaged = Error{ErrorCode::Corruption, "a row of a session's disconnect queue has no session"};
+          return false;
+        }
+        const std::string session(rest.substr(0, end));
+        auto& queue = queues[{read_number(key.substr(1)), session}];
+        if (queue == nullptr) queue = std::make_shared<DisconnectQueue>(session);
+        damaged = queue->restore(rest.substr(end + 1), rows);
+        return damaged.ok();
+      }));
   if (!damaged.ok()) return damaged.error();
   for (auto& [whose, queue] : queues) {
     const auto name = names.find(whose.first);
@@ -165,7 +181,8 @@ Result<void> Engine::adopt_orphans() {
     where->shard.submit({where, nullptr, 0, AdoptRequest{whose.second, queue}, nullptr});
     orphans_.emplace_back(where, whose.second);
   }
-  if (!orphans_.empty()) orphans_end_ = std::jthread([this](const std::stop_token& stopping) { end_orphans(stopping); });
+  if (!orphans_.empty())
+    orphans_end_ = std::jthread([this](const std::stop_token& stopping) { end_orphans(stopping); });
   return {};
 }
 
@@ -176,7 +193,8 @@ void Engine::end_orphans(const std::stop_token& stopping) {
   // A sleep that close() can end: the stop token wakes it.
   never.wait_for(lock, stopping, options_.disconnect_grace, [] { return false; });
   if (stopping.stop_requested()) return;  // the rows stay, for the next start
-  for (const auto& [where, session] : orphans_) where->shard.submit({where, nullptr, 0, OrphanRequest{session}, nullptr});
+  for (const auto& [where, session] : orphans_)
+    where->shard.submit({where, nullptr, 0, OrphanRequest{session}, nullptr});
   orphans_.clear();
 }
 
@@ -245,8 +263,10 @@ std::shared_ptr<NamespaceState> Engine::space(const std::string& name) {
     const uint32_t number = named ? known->second : next_number_++;
     const std::shared_ptr<Shard>& shard = shards_[number % shards_.size()];
     // Not by make_shared: a shard remembers it weakly, which would hold its memory.
-    made = std::shared_ptr<NamespaceState>(new NamespaceState(name, number, named, shard, shard->registered(), shard->remembered()));
-    if (const auto before = next_sequences_.find(name); before != next_sequences_.end()) made->tree.head.sequence = before->second;
+    made = std::shared_ptr<NamespaceState>(
+        new NamespaceState(name, number, named, shard, shard->registered(), shard->remembered()));
+    if (const auto before = next_sequences_.find(name); before != next_sequences_.end())
+      made->tree.head.sequence = before->second;
     std::shared_ptr<NamespaceState> result = made;
     forget_idle_spaces();
     return result;
@@ -308,7 +328,8 @@ Result<void> Engine::ask_shard(const std::string& name, decltype(ShardRequest::w
   // On this stack: the shard answers everything that it took before close() goes on, and the pass keeps close()
   // waiting.
   std::promise<Result<void>> done;
-  where->shard.submit({where, nullptr, 0, std::move(what), [&](const Answer& answer) { done.set_value(answer.status); }});
+  where->shard.submit(
+      {where, nullptr, 0, std::move(what), [&](const Answer& answer) { done.set_value(answer.status); }});
   return done.get_future().get();
 }
 
@@ -327,7 +348,8 @@ Result<std::shared_ptr<Conversation>> Engine::converse(const std::string& name, 
   if (!pass) return closed_error();
   // The request is submitted before anybody has the conversation: so it is the first of its line of requests.
   auto conversation = std::make_shared<Conversation>(random_hex(16), space(name), std::move(wake), memory_->events);
-  conversation->space->shard.submit({conversation->space, conversation, 0, BeginRequest{std::string(replaces)}, nullptr});
+  conversation->space->shard.submit(
+      {conversation->space, conversation, 0, BeginRequest{std::string(replaces)}, nullptr});
   return conversation;
 }
 
@@ -372,10 +394,11 @@ void Engine::judge(const std::string& name, Write write, std::function<void(Answ
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
-  run_job(*where, [](const Error& error) { return answer_of(error); }, std::move(done),
-          [this, where, write = std::move(write), now = clock_->now()](Turn& turn) {
-            return answer_judge(write, store_->snapshot(), where->tree.number, now, turn);
-          });
+  run_job(
+      *where, [](const Error& error) { return answer_of(error); }, std::move(done),
+      [this, where, write = std::move(write), now = clock_->now()](Turn& turn) {
+        return answer_judge(write, store_->snapshot(), where->tree.number, now, turn);
+      });
 }
 
 void Engine::setting(const std::string& name, std::string which,
@@ -384,10 +407,11 @@ void Engine::setting(const std::string& name, std::string which,
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
   using Text = Result<std::optional<std::string>>;
-  run_job(*where, [](const Error& error) { return Text(error); }, std::move(done),
-          [this, where, which = std::move(which)](Turn&) {
-            return SnapshotSettings(store_->snapshot(), where->tree.number).text(which);
-          });
+  run_job(
+      *where, [](const Error& error) { return Text(error); }, std::move(done),
+      [this, where, which = std::move(which)](Turn&) {
+        return SnapshotSettings(store_->snapshot(), where->tree.number).text(which);
+      });
 }
 
 void Engine::stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done) {
@@ -405,22 +429,23 @@ void Engine::indexes(const std::string& name, std::function<void(Result<IndexPla
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
-  run_job(*where, [](const Error& error) { return Result<IndexPlan>(error); }, std::move(done),
-          [this, where, usual = options_.indexes](Turn&) -> Result<IndexPlan> {
-            const auto snapshot = store_->snapshot();
-            ASSIGN_OR_RETURN(const auto row, snapshot->get(row_key(Table::Index, where->tree.number, kPlanRow)));
-            IndexPlan plan;
-            if (row) {
-              ASSIGN_OR_RETURN(plan, IndexPlan::decode(*row));
-            }
-            // What the settings ask for becomes part of the plan by a commit of its own, behind theirs.
-            ASSIGN_OR_RETURN(const auto wanted, wanted_indexes(SnapshotSettings(snapshot, where->tree.number), usual));
-            for (const IndexSpec& spec : wanted) {
-              const auto is_it = [&](const Index& index) { return index.spec == spec; };
-              if (std::none_of(plan.indexes.begin(), plan.indexes.end(), is_it)) plan.indexes.push_back({spec});
-            }
-            return plan;
-          });
+  run_job(
+      *where, [](const Error& error) { return Result<IndexPlan>(error); }, std::move(done),
+      [this, where, usual = options_.indexes](Turn&) -> Result<IndexPlan> {
+        const auto snapshot = store_->snapshot();
+        ASSIGN_OR_RETURN(const auto row, snapshot->get(row_key(Table::Index, where->tree.number, kPlanRow)));
+        IndexPlan plan;
+        if (row) {
+          ASSIGN_OR_RETURN(plan, IndexPlan::decode(*row));
+        }
+        // What the settings ask for becomes part of the plan by a commit of its own, behind theirs.
+        ASSIGN_OR_RETURN(const auto wanted, wanted_indexes(SnapshotSettings(snapshot, where->tree.number), usual));
+        for (const IndexSpec& spec : wanted) {
+          const auto is_it = [&](const Index& index) { return index.spec == spec; };
+          if (std::none_of(plan.indexes.begin(), plan.indexes.end(), is_it)) plan.indexes.push_back({spec});
+        }
+        return plan;
+      });
 }
 
 Figures Engine::figures() const {

@@ -4,27 +4,28 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <shared_mutex>
 #include <set>
+#include <shared_mutex>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "db/upkeep/backups.h"
 #include "db/calls/callbacks.h"
-#include "db/database.h"
 #include "db/calls/gate.h"
+#include "db/calls/turns.h"
+#include "db/database.h"
 #include "db/read/reads.h"
 #include "db/shard/shard.h"
-#include "db/calls/turns.h"
+#include "db/upkeep/backups.h"
 
 namespace hearth::db {
 
 // The error of every call that comes while the database is closing, or later.
 inline Error closed_error() {
-  return {ErrorCode::Unavailable, "The database is closing, or closed; it takes nothing more until it is opened again."};
+  return {ErrorCode::Unavailable,
+          "The database is closing, or closed; it takes nothing more until it is opened again."};
 }
 
 // Namespaces kept in memory; above, those that nobody uses are forgotten until they are asked for again.
@@ -54,7 +55,8 @@ class Engine {
   void read(const std::string& name, Read read, std::function<void(Answer)> done);
   void write(const std::string& name, Write write, std::function<void(Answer)> done);
   void judge(const std::string& name, Write write, std::function<void(Answer)> done);
-  void setting(const std::string& name, std::string which, std::function<void(Result<std::optional<std::string>>)> done);
+  void setting(const std::string& name, std::string which,
+               std::function<void(Result<std::optional<std::string>>)> done);
 
   void revive_by(Database::Revive revive);
   void stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done);
@@ -100,9 +102,9 @@ class Engine {
   ReadTimes read_times_;
   FirstValueCounts first_values_;
   const std::shared_ptr<Memory> memory_;
-  Budget answers_;  // that are large
-  std::unique_ptr<FairPool> scans_;    // for what takes longer than a slice; outlives the readers
-  std::unique_ptr<FairPool> readers_;  // where reads begin
+  Budget answers_;                                    // that are large
+  std::unique_ptr<FairPool> scans_;                   // for what takes longer than a slice; outlives the readers
+  std::unique_ptr<FairPool> readers_;                 // where reads begin
   std::vector<std::shared_ptr<Shard>> heavy_shards_;  // they outlive the others' threads
   std::vector<std::shared_ptr<Shard>> shards_;
   std::unique_ptr<Backups> backups_;

@@ -66,7 +66,8 @@ Verifier::Options verifier_options(AuthConfig config, const Server::Options& fro
   options.on_slowed = tell_of_slowed;
   options.on_unnamed_proxy = [](const std::string& address) {
     http::log(http::LogLevel::Warn,
-              "many credentials are refused that come with X-Forwarded-For from an address that is no --trusted-proxy: if it is "
+              "many credentials are refused that come with X-Forwarded-For from an address that is no --trusted-proxy: "
+              "if it is "
               "a proxy of yours, name it, for until then all of its clients count as one",
               {{"peer", address}, {"flag", "--trusted-proxy"}});
   };
@@ -145,7 +146,8 @@ struct Server::Parts {
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
     if (!origins.allows(exchange->request(), own)) return refuse(*exchange);
-    if (wire.accept(exchange) || metrics.accept(exchange, admin::MetricsPage::For::Admins) || front.accept(exchange)) return;
+    if (wire.accept(exchange) || metrics.accept(exchange, admin::MetricsPage::For::Admins) || front.accept(exchange))
+      return;
     rest.handle(std::move(exchange));
   }
 
@@ -224,8 +226,9 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
   listening.proxy_protocol = options.proxy_protocol;
   listening.half_received = parts.half_received;
   listening.host_names = std::move(options.dev_hosts);
-  ASSIGN_OR_RETURN(parts.listener, http::Listener::open(parts.io, parts.workers, listening,
-                                                        [&parts](auto exchange) { parts.handle(std::move(exchange)); }));
+  ASSIGN_OR_RETURN(parts.listener, http::Listener::open(parts.io, parts.workers, listening, [&parts](auto exchange) {
+                     parts.handle(std::move(exchange));
+                   }));
   parts.port = parts.listener->port();
   parts.url = parts.listener->url();
   parts.counting = parts.listener.get();

@@ -43,14 +43,14 @@ class Server {
     uint16_t port = 9000;  // 0: picks one, the same for all addresses
     http::Limits limits{};
     wire::Limits wire_limits{};
-    bool may_deflate = false;  // WebSockets, if their clients offer it (net/http/websocket_deflate.h)
+    bool may_deflate = false;               // WebSockets, if their clients offer it (net/http/websocket_deflate.h)
     size_t failed_logins_per_minute = 100;  // guesses of one address (net/auth/verifier.h); 0: any number
     std::chrono::milliseconds verify_time_max{100};  // a second, for one address' tokens; 0: any
     std::vector<std::string> dev_hosts{};  // names of this machine in development (HostNames, net/http/origin.h)
-    std::vector<std::string> origins{};  // of pages that may use it (net/http/origin.h); none: all
+    std::vector<std::string> origins{};    // of pages that may use it (net/http/origin.h); none: all
     size_t io_threads = 2;
     size_t workers = 2;
-    AuthConfig auth{};                           // whose signed tokens are believed
+    AuthConfig auth{};  // whose signed tokens are believed
     std::optional<WatchPort> watch{};
     std::chrono::milliseconds patience{10'000};  // of stop(), with requests that are being answered
     std::string tls_certificate{}, tls_key{};    // PEM files; both or none

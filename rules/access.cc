@@ -107,12 +107,15 @@ db::Result<void> ReadAccess::check_index(const db::Moment& moment) const {
     return db::Error{db::ErrorCode::InvalidArgument,
                      "Index not defined, add it to /.settings/indexes.json: " + db::indexes_text({spec})};
   }
-  return db::Error{db::ErrorCode::InvalidArgument, "Index not defined, add \".indexOn\": \"" + order + "\", for path \"" +
-                                                       path_.slashed() + "\", to the rules"};
+  return db::Error{db::ErrorCode::InvalidArgument, "Index not defined, add \".indexOn\": \"" + order +
+                                                       "\", for path \"" + path_.slashed() + "\", to the rules"};
 }
 
 Asker::Asker(std::shared_ptr<Rulebook> book, std::string space, const Auth& auth)
-    : book_(std::move(book)), space_(std::move(space)), is_admin_(auth.kind == Auth::Kind::Admin), expires_(auth.expires) {
+    : book_(std::move(book)),
+      space_(std::move(space)),
+      is_admin_(auth.kind == Auth::Kind::Admin),
+      expires_(auth.expires) {
   if (auth.kind == Auth::Kind::User) variable_ = AuthVariable::parse(auth.variable);
 }
 

@@ -52,7 +52,7 @@ class Asker {
   std::string space_;
   std::shared_ptr<const AuthVariable> variable_;  // null: signed out
   bool is_admin_;
-  std::optional<std::chrono::seconds> expires_;   // from then on, signed out
+  std::optional<std::chrono::seconds> expires_;  // from then on, signed out
 };
 
 // A query as rules see it (rules/language.md §9).
@@ -70,8 +70,9 @@ enum class Expired : uint8_t { SignedOut, Refused };
 class ReadAccess final : public db::Precondition {
  public:
   // `asker`: nothing for an admin, who is asked for the index alone.
-  ReadAccess(std::shared_ptr<Rulebook> book, std::optional<Asker> asker, db::Path path, const db::SharedQuery& query = {},
-             Unindexed unindexed = Unindexed::Noted, Expired expired = Expired::SignedOut)
+  ReadAccess(std::shared_ptr<Rulebook> book, std::optional<Asker> asker, db::Path path,
+             const db::SharedQuery& query = {}, Unindexed unindexed = Unindexed::Noted,
+             Expired expired = Expired::SignedOut)
       : book_(std::move(book)),
         asker_(std::move(asker)),
         path_(std::move(path)),

@@ -17,7 +17,8 @@ struct Auth {
   // For an Admin: who it is, for the log, by the proof that was given ("the admin secret") or the uid of a token;
   // never a credential. For a User: the uid, for Guard::is_revoked; "": nobody can sign this user out.
   std::string name{};
-  std::optional<std::chrono::seconds> issued{};  // when a User's token was made, since the epoch; nothing: it does not say
+  std::optional<std::chrono::seconds>
+      issued{};  // when a User's token was made, since the epoch; nothing: it does not say
 
   static Auth admin(std::string name = {}) { return {Kind::Admin, {}, {}, std::move(name)}; }
   // Whether they may do the same: the name is for people.

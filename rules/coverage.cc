@@ -64,8 +64,8 @@ std::string Coverage::to_json() const {
     visit(*rule->expression, [&](const Expression& e) {
       to += to.back() == '[' ? R"({"source":)" : R"(,{"source":)";
       append_string(std::string_view(rule->source).substr(e.begin, e.end - e.begin), to);
-      fmt::format_to(out, R"(,"true":{},"false":{},"other":{},"failed":{}}})", of(e.id, Seen::True), of(e.id, Seen::False),
-                     of(e.id, Seen::Other), of(e.id, Seen::Failed));
+      fmt::format_to(out, R"(,"true":{},"false":{},"other":{},"failed":{}}})", of(e.id, Seen::True),
+                     of(e.id, Seen::False), of(e.id, Seen::Other), of(e.id, Seen::Failed));
     });
     to += "]}";
   }
@@ -77,7 +77,8 @@ std::string Coverage::to_html() const {
   std::string to =
       "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Rule coverage</title>\n<style>"
       "body{font:14px/1.5 system-ui,sans-serif;margin:2rem;max-width:70rem}table{border-collapse:collapse;width:100%}"
-      "th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ccc;vertical-align:top}code{white-space:pre-wrap}"
+      "th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid "
+      "#ccc;vertical-align:top}code{white-space:pre-wrap}"
       ".never{background:#fde8e8}.half{background:#fff6d6}.both{background:#e5f6e5}td.n{text-align:right}"
       "@media(prefers-color-scheme:dark){body{background:#181a1b;color:#ddd}.never{background:#4a1f1f}"
       ".half{background:#453b14}.both{background:#1d3a1f}}</style>\n<h1>Rule coverage</h1>\n"
@@ -88,9 +89,10 @@ std::string Coverage::to_html() const {
     const uint32_t yes = of(id, Seen::True), no = of(id, Seen::False), failed = of(id, Seen::Failed);
     // Half: it was only ever true, or never true. Tests that see one side of a rule do not test it.
     const std::string_view shade = yes + no + failed == 0 ? "never" : yes == 0 || no + failed == 0 ? "half" : "both";
-    fmt::format_to(std::back_inserter(to),
-                   "<tr class=\"{}\"><td class=n>{}<td>{} {}<td><code>{}</code><td class=n>{}<td class=n>{}<td class=n>{}</tr>\n",
-                   shade, rule->line, html(rule->pattern), name_of(rule->kind), html(rule->source), yes, no, failed);
+    fmt::format_to(
+        std::back_inserter(to),
+        "<tr class=\"{}\"><td class=n>{}<td>{} {}<td><code>{}</code><td class=n>{}<td class=n>{}<td class=n>{}</tr>\n",
+        shade, rule->line, html(rule->pattern), name_of(rule->kind), html(rule->source), yes, no, failed);
   }
   return to + "</table>\n</html>\n";
 }

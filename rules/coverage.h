@@ -25,9 +25,9 @@ class Coverage : public PartCounts {
   uint64_t evaluations(const Rule& rule) const;
 
   std::string to_json() const;
-  std::string to_html() const;                        // a page: the document, with counts beside its rules
-  std::string to_text() const;                        // a line for each rule
-  std::string to_lcov(std::string_view file) const;   // lines and branches (true, false) of `file`
+  std::string to_html() const;                       // a page: the document, with counts beside its rules
+  std::string to_text() const;                       // a line for each rule
+  std::string to_lcov(std::string_view file) const;  // lines and branches (true, false) of `file`
 
  private:
   const std::shared_ptr<const Ruleset> ruleset_;

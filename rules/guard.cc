@@ -18,15 +18,16 @@
 
 #include "db/client.h"
 #include "db/database.h"
-#include "db/model/json.h"
 #include "db/model/index.h"
+#include "db/model/json.h"
 #include "db/model/key_order.h"
 
 namespace hearth::rules {
 namespace {
 
 // What is told for a namespace that has no rules: the rules that would say the same as what happens then.
-constexpr std::string_view kOpenRules = "{\n    \"rules\": {\n        \".read\": true,\n        \".write\": true\n    }\n}\n";
+constexpr std::string_view kOpenRules =
+    "{\n    \"rules\": {\n        \".read\": true,\n        \".write\": true\n    }\n}\n";
 constexpr std::string_view kClosedRules =
     "{\n    \"rules\": {\n        \".read\": false,\n        \".write\": false\n    }\n}\n";
 
@@ -197,7 +198,9 @@ void Session::end() { client_->end(); }
 Guard::Guard(db::Database& database, Options options)
     : database_(database),
       options_(std::move(options)),
-      book_(std::make_shared<Rulebook>(Rulebook::Options{options_.dev, options_.rules, options_.dev, options_.needs_indexes, options_.own_indexes, options_.on_denied})) {
+      book_(std::make_shared<Rulebook>(Rulebook::Options{options_.dev, options_.rules, options_.dev,
+                                                         options_.needs_indexes, options_.own_indexes,
+                                                         options_.on_denied})) {
   database_.revive_by([book = book_](const std::string& name, const std::string& memo) {
     return std::make_shared<const WriteAccess>(Asker(book, name, auth_of(memo)));
   });
@@ -206,7 +209,8 @@ Guard::Guard(db::Database& database, Options options)
 bool Guard::is_admin_secret(std::string_view text) const {
   const std::string& secret = options_.admin_secret;
   // The length may show; the bytes are compared in constant time.
-  return !secret.empty() && text.size() == secret.size() && CRYPTO_memcmp(text.data(), secret.data(), secret.size()) == 0;
+  return !secret.empty() && text.size() == secret.size() &&
+         CRYPTO_memcmp(text.data(), secret.data(), secret.size()) == 0;
 }
 
 std::string_view Guard::sync_mode() const {
@@ -223,15 +227,17 @@ db::Result<void> Guard::health() const { return database_.health(); }
 
 db::Result<std::string> Guard::resolve(std::string_view name) const {
   if (name.empty() && options_.default_namespace.empty()) {
-    return db::Error{db::ErrorCode::InvalidArgument,
-                     "This server has no namespace for clients that name none: name one by ns=NAME in the URL, or start the server "
-                     "with --namespace NAME."};
+    return db::Error{
+        db::ErrorCode::InvalidArgument,
+        "This server has no namespace for clients that name none: name one by ns=NAME in the URL, or start the server "
+        "with --namespace NAME."};
   }
   ASSIGN_OR_RETURN(std::string stored, db::check_namespace_name(name.empty() ? options_.default_namespace : name));
   // In development any name is a namespace as soon as somebody writes to it.
   if (!options_.dev && !database_.exists(stored)) {
-    return db::Error{db::ErrorCode::NotFound, "There is no namespace " + stored + " on this server: its operator makes it with " +
-                                                  "--namespace " + stored + ", or by `hearth namespace create " + stored + "`."};
+    return db::Error{db::ErrorCode::NotFound, "There is no namespace " + stored +
+                                                  " on this server: its operator makes it with " + "--namespace " +
+                                                  stored + ", or by `hearth namespace create " + stored + "`."};
   }
   return stored;
 }
@@ -264,8 +270,7 @@ void Guard::write(const std::string& name, const Auth& auth, db::Write write, Do
 }
 
 db::Result<std::unique_ptr<Session>> Guard::open(const std::string& name, Auth auth, std::string_view replaces,
-                                                 std::function<void()> wake, Unindexed unindexed,
-                                                 Expired expired) {
+                                                 std::function<void()> wake, Unindexed unindexed, Expired expired) {
   ASSIGN_OR_RETURN(auto client, database_.client(name, replaces, std::move(wake)));
   return std::make_unique<Session>(std::move(client), book_, name, std::move(auth), unindexed, expired);
 }
@@ -291,7 +296,8 @@ void Guard::tell_setting(const std::string& name, std::string_view which, std::s
 
 void Guard::own_indexes(const std::string& name, const Auth& auth, Done done) {
   if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
-  tell_setting(name, db::kOwnIndexesSetting, options_.own_indexes.empty() ? "[]" : options_.own_indexes, std::move(done));
+  tell_setting(name, db::kOwnIndexesSetting, options_.own_indexes.empty() ? "[]" : options_.own_indexes,
+               std::move(done));
 }
 
 void Guard::set_own_indexes(const std::string& name, const Auth& auth, std::string text, Done done) {
@@ -299,9 +305,9 @@ void Guard::set_own_indexes(const std::string& name, const Auth& auth, std::stri
   const auto specs = db::parse_indexes(text);
   if (!specs.ok()) return done(answer_of(specs.error()));
   if (specs.value().size() > db::kIndexesMax || text.size() > db::kSettingBytesMax) {
-    return done(answer_of(db::Error{db::ErrorCode::TooLarge, "A namespace has at most " + std::to_string(db::kIndexesMax) +
-                                                                 " indexes, in " + std::to_string(db::kSettingBytesMax) +
-                                                                 " bytes of text."}));
+    return done(answer_of(db::Error{db::ErrorCode::TooLarge,
+                                    "A namespace has at most " + std::to_string(db::kIndexesMax) + " indexes, in " +
+                                        std::to_string(db::kSettingBytesMax) + " bytes of text."}));
   }
   db::Write write;
   write.settings.push_back({std::string(db::kOwnIndexesSetting), std::move(text)});
@@ -314,8 +320,8 @@ void Guard::set_rules(const std::string& name, const Auth& auth, std::string tex
   if (!compiled.ok()) return done(answer_of(compiled.error()));
   if (install == Install::OnlyCheck) return done(answer_of({}));
   if (text.size() > kRulesBytesMax) {
-    return done(answer_of(db::Error{db::ErrorCode::TooLarge, "The rules are larger than " +
-                                                                 std::to_string(kRulesBytesMax) + " bytes."}));
+    return done(answer_of(
+        db::Error{db::ErrorCode::TooLarge, "The rules are larger than " + std::to_string(kRulesBytesMax) + " bytes."}));
   }
   // Compiled on this thread; the shard finds it by its digest and need not compile.
   book_->keep(compiled.value());
@@ -339,11 +345,11 @@ void Guard::kick(const std::string& name, const Auth& auth, const std::string& u
   // From here on none of the old tokens opens a session. It is told once that is on disk.
   write.settings.push_back({std::string(db::kRevokedSetting), revoked_.add(name, uid, now)});
   put(name, std::move(write), [&database = database_, name, uid, done = std::move(done)](db::Answer written) {
-        if (!written.status.ok()) return done(std::move(written));
-        database.end_conversations(
-            name, uid,
-            {db::ErrorCode::InvalidToken, "Auth token was revoked: an administrator has signed its user out."}, done);
-      });
+    if (!written.status.ok()) return done(std::move(written));
+    database.end_conversations(
+        name, uid, {db::ErrorCode::InvalidToken, "Auth token was revoked: an administrator has signed its user out."},
+        done);
+  });
 }
 
 bool Guard::is_revoked(std::string_view name, std::string_view uid, std::optional<std::chrono::seconds> issued) const {
@@ -447,7 +453,8 @@ db::Result<void> Guard::remove(const Auth& auth, std::string_view name) {
   return {};
 }
 
-void Guard::stats(const std::string& name, const Auth& auth, db::Path path, std::function<void(db::Result<db::Stats>)> done) {
+void Guard::stats(const std::string& name, const Auth& auth, db::Path path,
+                  std::function<void(db::Result<db::Stats>)> done) {
   if (auth.kind != Auth::Kind::Admin) return done(denied());
   database_.stats(name, std::move(path), std::move(done));
 }
@@ -487,7 +494,8 @@ db::Result<void> Guard::upload(const Auth& auth, const std::string& id, uint64_t
   return database_.upload(id, at, bytes);
 }
 
-void Guard::restore(const Auth& auth, const std::string& id, db::RestoreRequest request, std::function<void(Restored)> done) {
+void Guard::restore(const Auth& auth, const std::string& id, db::RestoreRequest request,
+                    std::function<void(Restored)> done) {
   if (auth.kind != Auth::Kind::Admin) return done(denied());
   database_.restore(id, std::move(request), [this, done = std::move(done)](Restored restored) {
     if (!restored.ok()) return done(std::move(restored));

@@ -43,7 +43,7 @@ class Session {
   ~Session();  // as end()
 
   const std::string& space() const { return space_; }  // the namespace
-  const std::string& id() const;  // unguessable, URL-safe: a capability for `ls=`
+  const std::string& id() const;                       // unguessable, URL-safe: a capability for `ls=`
 
   // From here on requests, and what on_disconnect has queued, are judged as `auth`'s; listeners that it may not
   // have get Revoked.

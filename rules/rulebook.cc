@@ -21,8 +21,9 @@ db::Result<std::shared_ptr<const Ruleset>> Rulebook::in_force(const db::Settings
   if (!text) return db::Error{db::ErrorCode::Corruption, "the namespace's rules are named and not there"};
   auto compiled = Ruleset::compile(std::move(*text));
   if (!compiled.ok()) {
-    return db::Error{db::ErrorCode::Corruption, "the stored rules do not compile, so nobody but an admin gets in; set them anew: " +
-                                                    compiled.error().message};
+    return db::Error{
+        db::ErrorCode::Corruption,
+        "the stored rules do not compile, so nobody but an admin gets in; set them anew: " + compiled.error().message};
   }
   keep(compiled.value());
   return compiled;
@@ -44,7 +45,8 @@ std::shared_ptr<Coverage> Rulebook::coverage(std::string_view space, const std::
   if (!options_.covers) return nullptr;
   const std::lock_guard lock(mutex_);
   auto found = covered_.find(space);
-  if (found == covered_.end()) found = covered_.emplace(space, std::pair<std::shared_ptr<const Ruleset>, std::shared_ptr<Coverage>>()).first;
+  if (found == covered_.end())
+    found = covered_.emplace(space, std::pair<std::shared_ptr<const Ruleset>, std::shared_ptr<Coverage>>()).first;
   auto& [of, counts] = found->second;
   // New rules begin new counts; whoever holds the old ones may count on in them, and nobody reads that.
   if (of != ruleset) {

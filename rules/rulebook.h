@@ -32,11 +32,11 @@ struct Verdicts {
 class Rulebook {
  public:
   struct Options {
-    bool is_open = false;                           // where no rules are set, everyone may do everything; else nobody
-    std::shared_ptr<const Ruleset> fallback{};      // for namespaces that have none of their own; may be null
-    bool covers = false;                            // counts what is evaluated
-    bool needs_indexes = true;                      // Unindexed::Refused means it
-    std::string own_indexes{};                      // of namespaces that have not set theirs (db/model/index.h)
+    bool is_open = false;                       // where no rules are set, everyone may do everything; else nobody
+    std::shared_ptr<const Ruleset> fallback{};  // for namespaces that have none of their own; may be null
+    bool covers = false;                        // counts what is evaluated
+    bool needs_indexes = true;                  // Unindexed::Refused means it
+    std::string own_indexes{};                  // of namespaces that have not set theirs (db/model/index.h)
     std::function<void(std::string_view space, const Explanation&)> on_denied{};  // is told why; may be empty
   };
   explicit Rulebook(Options options) : options_(std::move(options)) {}

@@ -44,8 +44,8 @@ struct Ruleset::Node {
   const Rule* validate = nullptr;
   std::map<std::string, std::unique_ptr<Node>, std::less<>> children;
   std::vector<std::string> orders;  // `.indexOn`
-  std::unique_ptr<Node> any;     // `$name`: of children without a name here
-  bool validates_below = false;  // somewhere below
+  std::unique_ptr<Node> any;        // `$name`: of children without a name here
+  bool validates_below = false;     // somewhere below
   // A name goes before `$name`, also when the named node has no rule of its own.
   const Node* child(std::string_view key) const {
     const auto found = children.find(key);
@@ -72,7 +72,8 @@ class Ruleset::Compiler {
     }
     if (mistakes_.empty()) return {};
     // Some are found late: a reader goes through them from the top.
-    std::stable_sort(mistakes_.begin(), mistakes_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::stable_sort(mistakes_.begin(), mistakes_.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
     std::string lines;
     for (const auto& [at, what] : mistakes_) lines += error_line(to_.text_, at, what);
     return db::Error{db::ErrorCode::InvalidData, lines};
@@ -489,7 +490,8 @@ db::Result<bool> Ruleset::may_begin(const db::TreeView& before, std::span<const 
 db::Result<bool> Ruleset::may_write(const db::TreeView& before, const db::TreeView& after,
                                     std::span<const Target> targets, const Question& question) const {
   Decision decision(*this, question, before, &after, written_by(targets));
-  if (targets.empty() && question.explanation != nullptr) question.explanation->reason = "an update of nothing changes nothing";
+  if (targets.empty() && question.explanation != nullptr)
+    question.explanation->reason = "an update of nothing changes nothing";
   // An explanation shows all rules, so it skips nothing that begin() has found.
   const std::vector<bool>* granted = question.explanation == nullptr ? question.granted : nullptr;
   for (size_t i = 0; i < targets.size(); ++i) {

@@ -19,12 +19,13 @@
 
 namespace hearth::rules {
 
-inline constexpr size_t kRulesBytesMax = 256u << 10;  // of an installed document (docs, usage/limits); a dry run may be larger
+inline constexpr size_t kRulesBytesMax =
+    256u << 10;  // of an installed document (docs, usage/limits); a dry run may be larger
 
 // One location of a write: what was asked for, of which the structure counts; the leaves are read from the tree after.
 struct Target {
   const db::Path* path;
-  db::Slot slot;           // Priority: of its `.priority` alone
+  db::Slot slot;  // Priority: of its `.priority` alone
   const db::Value* value;
 };
 
@@ -51,20 +52,21 @@ class Ruleset {
   ~Ruleset();
 
   const std::string& text() const { return text_; }  // as it came, byte for byte
-  std::string strict_text() const;                    // without comments: JSON that any parser takes
+  std::string strict_text() const;                   // without comments: JSON that any parser takes
 
   // Errors of both: Io, of the trees.
   db::Result<bool> may_read(const db::TreeView& tree, const db::Path& path, const Question& question) const;
   // Whether the write may be, as far as can be said without the tree after it: false where no `.write` rule grants a
   // target and none of them asks for that tree. Stops at the first such target. Says in Question::granted what it
   // found.
-  db::Result<bool> may_begin(const db::TreeView& before, std::span<const Target> targets, const Question& question) const;
+  db::Result<bool> may_begin(const db::TreeView& before, std::span<const Target> targets,
+                             const Question& question) const;
   // All targets are one operation: each is judged on the tree after all of them.
   db::Result<bool> may_write(const db::TreeView& before, const db::TreeView& after, std::span<const Target> targets,
                              const Question& question) const;
 
   const std::vector<IndexedPath>& indexes() const { return indexes_; }  // in document order
-  std::vector<db::IndexSpec> index_specs() const;         // the same, each order that rows can have
+  std::vector<db::IndexSpec> index_specs() const;                       // the same, each order that rows can have
   // Whether `.indexOn` of the path names that order of its children: a child path, or ".value".
   bool has_index(const db::Path& path, std::string_view order) const;
 

@@ -11,9 +11,10 @@ using db::Error;
 using db::ErrorCode;
 
 Error bad_question() {
-  return {ErrorCode::InvalidData,
-          "Invalid data; ask {\"read\": path}, {\"write\": path, \"value\": …} or {\"update\": path, \"value\": {…}}, each "
-          "with \"auth\": an object or null."};
+  return {
+      ErrorCode::InvalidData,
+      "Invalid data; ask {\"read\": path}, {\"write\": path, \"value\": …} or {\"update\": path, \"value\": {…}}, each "
+      "with \"auth\": an object or null."};
 }
 
 db::Result<void> read_write(const db::JsonNode& path, const db::JsonNode& value, Trial& trial) {
@@ -56,7 +57,8 @@ db::Result<TrialQuestion> read_trial(std::string&& body) {
   const auto write = root.field("write");
   const auto update = root.field("update");
   const auto path = read ? read : write ? write : update;
-  if (!path || !path->string() || (read.has_value() + write.has_value() + update.has_value() != 1)) return bad_question();
+  if (!path || !path->string() || (read.has_value() + write.has_value() + update.has_value() != 1))
+    return bad_question();
   if (read) {
     ASSIGN_OR_RETURN(question.trial.path, db::Path::parse(*path->string()));
     return question;

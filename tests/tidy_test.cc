@@ -37,13 +37,18 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"rules", {"db/base", "db/model", "db", "rules/language"}},
     {"net/auth", {"db/base", "db/model", "rules", "rules/language/text.h"}},
     {"net/http", {"db/base", "db/model"}},
-    {"net/rest", {"db/base", "db/model", "rules", "rules/language/text.h", "net/auth", "net/http", "net/error_reply.h", "net/host_namespace.h"}},
+    {"net/rest",
+     {"db/base", "db/model", "rules", "rules/language/text.h", "net/auth", "net/http", "net/error_reply.h",
+      "net/host_namespace.h"}},
     {"net/wire", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/error_reply.h", "net/host_namespace.h"}},
     {"net/admin", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/error_reply.h"}},
     {"net", {"db/base", "db/model", "rules", "net/auth", "net/http", "net/rest", "net/wire", "net/admin"}},
     {"net/c", {"db/base", "db/model", "db", "rules", "net", "net/http/log.h"}},
-    {"tools/bench", {"db/base", "db/model", "db", "rules", "net", "net/auth", "net/http", "net/wire/limits.h", "tools"}},
-    {"tools", {"db/base", "db/model", "db/dump", "db/read", "db/upkeep", "db", "rules", "rules/language/text.h", "net", "net/auth", "net/http", "net/wire/limits.h", "tools/bench"}},
+    {"tools/bench",
+     {"db/base", "db/model", "db", "rules", "net", "net/auth", "net/http", "net/wire/limits.h", "tools"}},
+    {"tools",
+     {"db/base", "db/model", "db/dump", "db/read", "db/upkeep", "db", "rules", "rules/language/text.h", "net",
+      "net/auth", "net/http", "net/wire/limits.h", "tools/bench"}},
 };
 
 // Files that may include less than their folder.
@@ -107,31 +112,16 @@ const std::map<std::string, std::string> kTestedIn = {
 
 // Headers with nothing to test, and why.
 const std::map<std::string, std::string> kUntested = {
-    {"db/model/figures.h", "plain values"},
-    {"db/model/dump_request.h", "plain values"},
-    {"db/model/notice.h", "a plain value"},
-    {"db/model/memory_limits.h", "plain values"},
-    {"db/model/read.h", "plain values"},
-    {"net/http/asio.h", "names what is used of Asio"},
-    {"net/http/limits.h", "constants"},
-    {"rules/auth.h", "a plain value"},
+    {"db/model/figures.h", "plain values"}, {"db/model/dump_request.h", "plain values"},
+    {"db/model/notice.h", "a plain value"}, {"db/model/memory_limits.h", "plain values"},
+    {"db/model/read.h", "plain values"},    {"net/http/asio.h", "names what is used of Asio"},
+    {"net/http/limits.h", "constants"},     {"rules/auth.h", "a plain value"},
 };
 
-const std::set<std::string> kTopLevel = {"CMakeLists.txt",
-                                         "CMakePresets.json",
-                                         "LICENSE",
-                                         "README.md",
-                                         ".ci",
-                                         ".clang-format",
-                                         ".clang-tidy",
-                                         "findings",
-                                         ".gitignore",
-                                         ".npmrc",
-                                         "db",
-                                         "net",
-                                         "rules",
-                                         "tests",
-                                         "tools"};
+const std::set<std::string> kTopLevel = {
+    "CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md", ".ci", ".clang-format", ".clang-tidy",
+    "findings",       ".gitignore",        ".npmrc",  "db",        "net", "rules",         "tests",
+    "tools"};
 
 constexpr size_t kLinesMax = 600;
 

@@ -60,7 +60,8 @@ void note(const std::string& text) {
 
 // Throws when standard output is gone, as behind `| head`: the command then ends with an error and not in silence.
 void print_bytes(std::string_view bytes) {
-  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size()) throw std::runtime_error("cannot write to standard output");
+  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size())
+    throw std::runtime_error("cannot write to standard output");
 }
 
 std::string text_of(std::istream& from) { return {std::istreambuf_iterator<char>(from), {}}; }
@@ -167,12 +168,14 @@ void DataCommands::add_to(CLI::App& program) {
 
 // Every command has the same five options. run() is called after parsing, so that errors of the command line come
 // first.
-CLI::App* DataCommands::add(CLI::App& parent, const std::string& name, const std::string& text, std::function<int()> run) {
+CLI::App* DataCommands::add(CLI::App& parent, const std::string& name, const std::string& text,
+                            std::function<int()> run) {
   CLI::App* command = parent.add_subcommand(name, text);
   command->add_option("--url", target_.url, "The running server (HEARTH_URL)")->capture_default_str();
   command->add_option("--ns", target_.space, "The namespace; without it, the server's default one");
   command->add_option("--token", target_.token, "A credential (HEARTH_TOKEN)");
-  command->add_option("--data", target_.data, "The server's data folder, for the admin secret in it")->capture_default_str();
+  command->add_option("--data", target_.data, "The server's data folder, for the admin secret in it")
+      ->capture_default_str();
   command->add_flag("--json", json_, "For scripts: nothing but JSON on standard output");
   command->callback([self = shared_from_this(), run = std::move(run)] { self->chosen_.run = run; });
   return command;
@@ -227,13 +230,15 @@ void DataCommands::add_writes(CLI::App& program) {
 {1})",
                                 one.name, kHowToSayIt));
   }
-  CLI::App* remove = add(program, "remove", "Removes a value with all that is below it", [this] { return this->remove(); });
+  CLI::App* remove =
+      add(program, "remove", "Removes a value with all that is below it", [this] { return this->remove(); });
   remove->add_option("path", path_, "Where")->required();
   remove->footer(kHowToSayIt);
 }
 
 void DataCommands::add_files(CLI::App& program) {
-  CLI::App* import_command = add(program, "import", "Writes a JSON file as an export has it, at once", [this] { return import_file(); });
+  CLI::App* import_command =
+      add(program, "import", "Writes a JSON file as an export has it, at once", [this] { return import_file(); });
   import_command->add_option("file", file_, "The file")->required()->check(CLI::ExistingFile);
   import_command->add_option("path", path_, "Where to")->capture_default_str();
   import_command->add_flag("--replace", replace_, "Also when something is there");
@@ -243,7 +248,8 @@ One write: whoever listens is told once, and rules do not judge an admin. A file
                          "\n" + kHowToSayIt);
 
   CLI::App* export_command =
-      add(program, "export", "Saves a value as JSON with priorities, as the Firebase console does", [this] { return export_file(); });
+      add(program, "export", "Saves a value as JSON with priorities, as the Firebase console does",
+          [this] { return export_file(); });
   export_command->add_option("path", path_, "What of it")->capture_default_str();
   export_command->add_option("--out", out_, "A file, which is there when it is whole; without it, standard output");
   export_command->footer(kHowToSayIt);
@@ -261,7 +267,8 @@ Nobody but an admin has rights in it before it has rules: PUT /.settings/rules.j
 makes namespaces by itself when they are written.)") +
                  "\n" + kForAdmins);
 
-  CLI::App* remove = add(*spaces, "delete", "Removes one, with its data, rules and indexes", [this] { return delete_namespace(); });
+  CLI::App* remove =
+      add(*spaces, "delete", "Removes one, with its data, rules and indexes", [this] { return delete_namespace(); });
   remove->add_option("name", name_, "Which")->required();
   remove->add_flag("--yes", yes_, "Does not ask first");
   remove->footer(std::string(R"(
@@ -278,8 +285,10 @@ int DataCommands::get() const {
   if (shallow_) request.query.emplace_back("shallow", "true");
   if (export_) request.query.emplace_back("format", "export");
   if (pretty_ || (!json_ && is_terminal(STDOUT_FILENO))) request.query.emplace_back("print", "pretty");
-  const bool has_more = !start_at_.empty() || !end_at_.empty() || !equal_to_.empty() || limit_to_first_ > 0 || limit_to_last_ > 0;
-  if (has_more && order_by_.empty()) throw std::runtime_error("what part of it, without an order? Give --order-by, for example '$key'");
+  const bool has_more =
+      !start_at_.empty() || !end_at_.empty() || !equal_to_.empty() || limit_to_first_ > 0 || limit_to_last_ > 0;
+  if (has_more && order_by_.empty())
+    throw std::runtime_error("what part of it, without an order? Give --order-by, for example '$key'");
   if (!order_by_.empty()) {
     std::string quoted;
     db::append_json_string(order_by_, quoted);
@@ -308,7 +317,8 @@ int DataCommands::write(const std::string& method) const {
     request.body = read_file(file_);
   } else if (value_.empty() || value_ == "-") {
     request.body = text_of(std::cin);
-    if (request.body.find_first_not_of(" \t\r\n") == std::string::npos) throw std::runtime_error("no value: standard input is empty");
+    if (request.body.find_first_not_of(" \t\r\n") == std::string::npos)
+      throw std::runtime_error("no value: standard input is empty");
   } else {
     request.body = json_of(value_);
   }
@@ -338,7 +348,8 @@ int DataCommands::watch() const {
   auto back_off = kBackOff;
   for (;;) {
     EventLines lines;
-    RestRequest request{.path = path_of(path_), .query = {{"eventIds", "true"}}, .fields = {"Accept: text/event-stream"}};
+    RestRequest request{
+        .path = path_of(path_), .query = {{"eventIds", "true"}}, .fields = {"Accept: text/event-stream"}};
     if (!last_id.empty()) request.fields.push_back("Last-Event-ID: " + last_id);
     const auto take = [&](std::string_view bytes) {
       for (const EventLines::Event& event : lines.add(bytes)) {
@@ -365,7 +376,7 @@ int DataCommands::watch() const {
       }
       return true;
     };
-    int status = 0;
+    long status = 0;
     try {
       status = ask(target_, request, take).status;
     } catch (const std::runtime_error& failed) {
@@ -390,7 +401,8 @@ int DataCommands::import_file() const {
       return there.size() < 64;
     });
     while (!there.empty() && (there.back() == '\n' || there.back() == ' ')) there.pop_back();
-    if (there != "null") throw std::runtime_error(fmt::format("{} is not empty; --replace puts the file in its place", path));
+    if (there != "null")
+      throw std::runtime_error(fmt::format("{} is not empty; --replace puts the file in its place", path));
   }
   ask_ok(target_, {.method = "PUT", .path = path, .query = {{"print", "silent"}}, .body_file = file_});
   note(fmt::format("{} is at {}", file_, path));
@@ -414,7 +426,8 @@ int DataCommands::create_namespace() const {
   const std::string reply = ask_ok(target, {.method = "PUT", .path = "/.settings/namespace.json"});
   const auto document = db::JsonDocument::parse(reply);
   const auto created = document.ok() ? document.value().root().field("created") : std::nullopt;
-  if (!created || !created->boolean()) throw std::runtime_error(target_.url + " did not say whether it made it: " + reply);
+  if (!created || !created->boolean())
+    throw std::runtime_error(target_.url + " did not say whether it made it: " + reply);
   if (!*created->boolean()) throw std::runtime_error(fmt::format("there is a namespace {} already", name_));
   if (json_) print_bytes(reply + "\n");
   note(fmt::format("{} is there at {}, and empty", name_, target_.url));
@@ -424,8 +437,10 @@ int DataCommands::create_namespace() const {
 // The name has to be typed, not just "y": a namespace is easily mistaken in a shell's history.
 int DataCommands::delete_namespace() const {
   if (!yes_) {
-    if (!is_terminal(STDIN_FILENO)) throw std::runtime_error("nobody can be asked whether that is meant: --yes says so");
-    fmt::print(stderr, "This removes all data, rules and indexes of {} at {}. Type its name to go on: ", name_, target_.url);
+    if (!is_terminal(STDIN_FILENO))
+      throw std::runtime_error("nobody can be asked whether that is meant: --yes says so");
+    fmt::print(stderr, "This removes all data, rules and indexes of {} at {}. Type its name to go on: ", name_,
+               target_.url);
     std::string answer;
     std::getline(std::cin, answer);
     if (answer != name_) throw std::runtime_error(fmt::format("nothing was removed: '{}' is not '{}'", answer, name_));

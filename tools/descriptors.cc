@@ -20,9 +20,7 @@ size_t descriptor_limit() {
   return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
-size_t connections_within(size_t descriptors) {
-  return descriptors - db::store_descriptors(descriptors);
-}
+size_t connections_within(size_t descriptors) { return descriptors - db::store_descriptors(descriptors); }
 
 size_t raise_descriptor_limit() {
   rlimit limit{};
@@ -36,9 +34,10 @@ size_t raise_descriptor_limit() {
 void need_descriptors(size_t connections) {
   const size_t limit = raise_descriptor_limit();
   if (limit >= connections + kOtherDescriptors) return;
-  throw std::runtime_error(fmt::format("bench: {} connections need as many open files and {} more, and this process may have {} "
-                                       "(ulimit -Hn)",
-                                       connections, kOtherDescriptors, limit));
+  throw std::runtime_error(
+      fmt::format("bench: {} connections need as many open files and {} more, and this process may have {} "
+                  "(ulimit -Hn)",
+                  connections, kOtherDescriptors, limit));
 }
 
 }  // namespace hearth::tools

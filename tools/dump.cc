@@ -33,7 +33,7 @@ namespace hearth::tools {
 namespace {
 
 struct DumpFlags {
-  std::string out;   // "-": standard output
+  std::string out;  // "-": standard output
   std::string url = usual_url();
   std::string token = env("HEARTH_TOKEN");
   std::string data;  // a folder, instead of the url
@@ -88,7 +88,8 @@ void dump_of_folder(const DumpFlags& flags, const db::DumpRequest& request) {
   }
   out.write(piece);
   out.finish();
-  for (const auto& [name, rows] : dumper->spaces()) fmt::print(told_of(flags), "{}\n", line_of(name, request.path, rows));
+  for (const auto& [name, rows] : dumper->spaces())
+    fmt::print(told_of(flags), "{}\n", line_of(name, request.path, rows));
   fmt::print(told_of(flags), "{}: {}\n", flags.out, figures(out.byte_count(), dumper->leaf_count(), progress.time()));
 }
 
@@ -154,8 +155,8 @@ void dump_of_server(const DumpFlags& flags, const db::DumpRequest& request) {
 }
 
 // A folder that no server has open. The number of shards matters only when the folder is new.
-std::vector<db::RestoredTree> restore_folder(const RestoreFlags& flags, InputFile& file, const db::RestoreRequest& request,
-                                             Progress& progress) {
+std::vector<db::RestoredTree> restore_folder(const RestoreFlags& flags, InputFile& file,
+                                             const db::RestoreRequest& request, Progress& progress) {
   db::TreeStore::Options options;
   options.shards = static_cast<uint32_t>(db::Database::Options().shards);
   options.free_bytes_min = db::Database::Options().free_bytes_min;
@@ -193,8 +194,8 @@ std::vector<db::RestoredTree> restored_of(const std::string& body) {
 
 // Pieces are sent one after the other, each an own request below the server's limit of bodies. Only the last request
 // restores: until then nothing of the server's data has changed.
-std::vector<db::RestoredTree> restore_server(const RestoreFlags& flags, InputFile& file, const db::RestoreRequest& request,
-                                             Progress& progress) {
+std::vector<db::RestoredTree> restore_server(const RestoreFlags& flags, InputFile& file,
+                                             const db::RestoreRequest& request, Progress& progress) {
   const Target server{.url = flags.url, .space = request.space.value_or(""), .token = flags.token};
   const std::string path = "/.settings/restore.json";
   const std::string begun = ask_ok(server, {.method = "POST", .path = path});
@@ -224,7 +225,8 @@ int dump(const DumpFlags& flags) {
   request.space = space_of(flags.space);
   request.path = or_throw(db::Path::parse(flags.path), "--path " + flags.path);
   request.format = flags.format;
-  if (!request.space && request.format == db::DumpFormat::Json) throw std::runtime_error("--ns is required: JSON is of one namespace");
+  if (!request.space && request.format == db::DumpFormat::Json)
+    throw std::runtime_error("--ns is required: JSON is of one namespace");
   if (flags.data.empty()) {
     dump_of_server(flags, request);
   } else {
@@ -299,10 +301,12 @@ Exit status: 0, or 1 with one line that says what is wrong.)");
 
 void add_restore(CLI::App& program, Chosen& chosen) {
   const auto flags = std::make_shared<RestoreFlags>();
-  CLI::App* command = program.add_subcommand("restore", "Fills namespaces from a dump or a JSON file: all of it, or nothing");
+  CLI::App* command =
+      program.add_subcommand("restore", "Fills namespaces from a dump or a JSON file: all of it, or nothing");
   command->add_option("file", flags->file, "The dump, or JSON as Firebase exports it; '-': standard input")->required();
   add_server(*command, flags->url, flags->token);
-  command->add_option("--data", flags->data, "A data folder that no server has open, made when missing; instead of --url");
+  command->add_option("--data", flags->data,
+                      "A data folder that no server has open, made when missing; instead of --url");
   command->add_option("--ns", flags->space,
                       "Of JSON or a dump of one namespace: its name from now on. Of a dump of several: which one");
   command->add_option("--into", flags->into, "The path where the tree goes; without it, where it was taken from");

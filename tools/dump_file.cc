@@ -23,7 +23,8 @@ namespace {
 
 }  // namespace
 
-OutputFile::OutputFile(const std::string& name) : name_(name), part_(name == "-" ? "" : name + ".part"), file_(STDOUT_FILENO) {
+OutputFile::OutputFile(const std::string& name)
+    : name_(name), part_(name == "-" ? "" : name + ".part"), file_(STDOUT_FILENO) {
   if (part_.empty()) return;
   file_ = open(part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (file_ < 0) fail("cannot write " + part_);

@@ -45,7 +45,8 @@ int fsck(const FsckFlags& flags) {
   if (flags.json) {
     fmt::print(R"({{"namespaces":{},"rows":{},"index_rows":{},"problems":{},"told":{},"repaired":{}}})"
                "\n",
-               report.namespaces, report.rows, report.index_rows, report.problems, json_list(report.told), json_list(report.repaired));
+               report.namespaces, report.rows, report.index_rows, report.problems, json_list(report.told),
+               json_list(report.repaired));
     return is_well ? 0 : 1;
   }
   for (const std::string& one : report.told) fmt::print("{}\n", one);
@@ -69,7 +70,8 @@ void add_fsck(CLI::App& program, Chosen& chosen) {
   command->add_option("--data", flags->data, "The folder; no server has it open")->capture_default_str();
   command->add_flag("--repair", flags->repair, "Removes indexes that are wrong; they are built again when next used");
   command->add_flag("--json", flags->json, "For scripts");
-  command->footer(R"(Reads every row: keys are paths, values are values, none has children, each index has what follows from the data and nothing
+  command->footer(
+      R"(Reads every row: keys are paths, values are values, none has children, each index has what follows from the data and nothing
 else, and counts what there is. Data that is wrong is told by its path and left as it is: restore a backup.
 
 Exit status: 0 when all is well, 1 when not, also when it has been repaired.)");

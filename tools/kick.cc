@@ -16,8 +16,8 @@ struct KickFlags {
   std::string uid;
   std::string space;
   std::string url = usual_url();
-  std::string token = env("HEARTH_TOKEN");                 // of an admin; empty: the admin secret of
-  std::string data = "hearth-data";  // this folder, if there is one
+  std::string token = env("HEARTH_TOKEN");  // of an admin; empty: the admin secret of
+  std::string data = "hearth-data";         // this folder, if there is one
 };
 
 int kick(const KickFlags& flags) {

@@ -39,7 +39,8 @@ void Progress::show(uint64_t bytes, std::optional<double> part) {
   if (!is_due()) return;
   shown_ = std::chrono::steady_clock::now();
   const double seconds = std::max(time().count(), 1e-3);
-  std::string text = fmt::format("{:.1f} MB, {:.1f} MB/s", static_cast<double>(bytes) / kMega, static_cast<double>(bytes) / kMega / seconds);
+  std::string text = fmt::format("{:.1f} MB, {:.1f} MB/s", static_cast<double>(bytes) / kMega,
+                                 static_cast<double>(bytes) / kMega / seconds);
   if (part && *part > 0.001) {
     text = fmt::format("{:.0f} %, {}, {} left", 100 * *part, text, time_text(seconds * (1 - *part) / *part));
   }

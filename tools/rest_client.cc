@@ -36,7 +36,8 @@ constexpr size_t kReplyBytesMax = 1u << 30;  // of one that is kept in memory
 std::string url_of(const Target& target, const RestRequest& request) {
   std::string url = target.url;
   if (url.find_first_of("?#") != std::string::npos) {
-    throw std::runtime_error(fmt::format("--url {} is more than where a server is: its namespace is --ns, a path is an argument", url));
+    throw std::runtime_error(
+        fmt::format("--url {} is more than where a server is: its namespace is --ns, a path is an argument", url));
   }
   while (url.ends_with('/')) url.pop_back();
   url += percent_encoded(request.path == "/" ? "" : request.path, "/");
@@ -55,7 +56,7 @@ struct Transfer {
   CURL* curl = nullptr;
   const TakeBytes& take;
   RestReply reply{};
-  bool was_ended = false;  // by `take`
+  bool was_ended = false;       // by `take`
   std::exception_ptr thrown{};  // by `take`: no exception may pass through libcurl's C
 };
 
@@ -186,7 +187,8 @@ RestReply ask(const Target& target, const RestRequest& request, const TakeBytes&
     if (file == nullptr) throw std::runtime_error("cannot read " + request.body_file);
     curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(curl, CURLOPT_READDATA, file.get());
-    curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(std::filesystem::file_size(request.body_file)));
+    curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE,
+                     static_cast<curl_off_t>(std::filesystem::file_size(request.body_file)));
   } else if (!request.body.empty()) {
     add("Content-Type: application/json");
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
@@ -201,16 +203,18 @@ RestReply ask(const Target& target, const RestRequest& request, const TakeBytes&
   // A server may refuse before it has read everything, and close. Its refusal says more than "connection reset".
   if (transfer.reply.status >= 400 && !transfer.reply.body.empty()) return std::move(transfer.reply);
   const std::string why = *reason != 0 ? reason : curl_easy_strerror(code);
-  throw std::runtime_error(code == CURLE_COULDNT_CONNECT
-                               ? fmt::format("cannot reach {}: {}; is 'hearth serve' running there? (--url)", target.url, why)
-                               : fmt::format("{}: {}", target.url, why));
+  throw std::runtime_error(
+      code == CURLE_COULDNT_CONNECT
+          ? fmt::format("cannot reach {}: {}; is 'hearth serve' running there? (--url)", target.url, why)
+          : fmt::format("{}: {}", target.url, why));
 }
 
 std::string ask_ok(const Target& target, const RestRequest& request, const TakeBytes& take) {
   RestReply reply = ask(target, request, take);
   if (reply.status >= 200 && reply.status < 300) return std::move(reply.body);
   const char* hint = "";
-  if (reply.status == 401) hint = "; give a --token of somebody who may, for example HEARTH_TOKEN=$(cat hearth-data/admin-secret)";
+  if (reply.status == 401)
+    hint = "; give a --token of somebody who may, for example HEARTH_TOKEN=$(cat hearth-data/admin-secret)";
   if (reply.status == 404) hint = "; 'hearth namespace list' tells which there are";
   if (reply.status == 413) hint = "; what is larger goes with 'hearth restore', or in parts";
   throw std::runtime_error(fmt::format("{} answers {}: {}{}", target.url, reply.status, error_of(reply.body), hint));

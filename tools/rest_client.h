@@ -19,16 +19,16 @@ std::string usual_token(const std::string& given, const std::string& folder, std
 // The server of a request, and as whom to ask it.
 struct Target {
   std::string url = usual_url();
-  std::string space{};               // the namespace; "": the server's default one
+  std::string space{};                      // the namespace; "": the server's default one
   std::string token = env("HEARTH_TOKEN");  // "": usual_token() of
-  std::string data = "hearth-data";  // this folder
+  std::string data = "hearth-data";         // this folder
 };
 
 struct RestRequest {
   std::string method = "GET";
-  std::string path;                                           // "/a/b", decoded; ".json" is added, but to what has it
-  std::vector<std::pair<std::string, std::string>> query{};   // decoded
-  std::vector<std::string> fields{};                          // "Accept: text/event-stream"
+  std::string path;                                          // "/a/b", decoded; ".json" is added, but to what has it
+  std::vector<std::pair<std::string, std::string>> query{};  // decoded
+  std::vector<std::string> fields{};                         // "Accept: text/event-stream"
   std::string body{};
   std::string body_file{};  // sent instead, as it is read
 };

@@ -95,7 +95,8 @@ std::string inline_or_file(const db::JsonNode& node, const std::string& table) {
 std::shared_ptr<const rules::Ruleset> rules_of(const db::JsonNode& root, const RulesFlags& flags) {
   if (!flags.rules.empty()) return load_rules(flags.rules);
   const auto node = root.field("rules");
-  if (!node) throw std::runtime_error(fmt::format("{}: no \"rules\"; name their file, or give --rules FILE", flags.file));
+  if (!node)
+    throw std::runtime_error(fmt::format("{}: no \"rules\"; name their file, or give --rules FILE", flags.file));
   if (node->string()) return load_rules(inline_or_file(*node, flags.file));
   return or_throw(rules::Ruleset::compile(R"({"rules":)" + node->to_text() + "}"), flags.file + ": rules");
 }
@@ -116,7 +117,8 @@ void write_file(const std::string& path, const std::string& text) {
 int check_rules(const RulesFlags& flags) {
   try {
     const auto ruleset = load_rules(flags.file);
-    for (const std::string& warning : rules::warnings_of(ruleset->text())) fmt::print(stderr, "{}:{} (a warning)\n", flags.file, warning);
+    for (const std::string& warning : rules::warnings_of(ruleset->text()))
+      fmt::print(stderr, "{}:{} (a warning)\n", flags.file, warning);
   } catch (const std::runtime_error& error) {
     fmt::print(stderr, "{}\n", error.what());
     return 1;
@@ -131,7 +133,8 @@ struct Tally {
 
 void judge_case(const db::JsonNode& one, size_t number, Scene& scene, const RulesFlags& flags, Tally& tally) {
   const auto name_node = one.field("name");
-  const std::string name = name_node && name_node->string() ? std::string(*name_node->string()) : fmt::format("case {}", number);
+  const std::string name =
+      name_node && name_node->string() ? std::string(*name_node->string()) : fmt::format("case {}", number);
   const std::string where = fmt::format("{}: {}", flags.file, name);
   const auto expect = one.field("expect");
   const bool is_known = expect && expect->string() && (*expect->string() == "allow" || *expect->string() == "deny");
@@ -175,7 +178,10 @@ std::string question_of(const RulesFlags& flags) {
   if (flags.read.empty() && flags.value.empty()) throw std::runtime_error("rules explain: a write has a --value JSON");
   const std::string_view what = !flags.read.empty() ? "read" : !flags.write.empty() ? "write" : "update";
   std::string question = fmt::format("{{\"{}\":", what);
-  db::append_json_string(!flags.read.empty() ? flags.read : !flags.write.empty() ? flags.write : flags.update, question);
+  db::append_json_string(!flags.read.empty()    ? flags.read
+                         : !flags.write.empty() ? flags.write
+                                                : flags.update,
+                         question);
   if (flags.read.empty()) question += ",\"value\":" + flags.value;
   return question + ",\"auth\":" + (flags.auth.empty() ? "null" : flags.auth) + "}";
 }
@@ -187,7 +193,8 @@ std::string explain_at(const std::string& question, const RulesFlags& flags) {
 }
 
 std::string explain_in_folder(const std::string& question, const RulesFlags& flags) {
-  if (!std::filesystem::exists(flags.data)) throw std::runtime_error(fmt::format("there is no data folder {}", flags.data));
+  if (!std::filesystem::exists(flags.data))
+    throw std::runtime_error(fmt::format("there is no data folder {}", flags.data));
   db::Database::Options options;
   options.folder = flags.data;
   const auto database = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
@@ -197,8 +204,9 @@ std::string explain_in_folder(const std::string& question, const RulesFlags& fla
   const std::vector<std::string> names = database->namespaces();
   const std::string space = flags.space.empty() && names.size() == 1 ? names.front() : flags.space;
   if (!guard.resolve(space).ok()) {
-    throw std::runtime_error(fmt::format("--ns {}: {} has the namespaces: {}", space.empty() ? "NAME is missing" : space,
-                                         flags.data, fmt::join(names, ", ")));
+    throw std::runtime_error(fmt::format("--ns {}: {} has the namespaces: {}",
+                                         space.empty() ? "NAME is missing" : space, flags.data,
+                                         fmt::join(names, ", ")));
   }
   auto parsed = or_throw(rules::read_trial(std::string(question)), "rules explain");
   const auto explanation = explain_in(guard, space, parsed.as, std::move(parsed.trial), "rules explain");
@@ -226,7 +234,8 @@ void add_rules(CLI::App& program, Chosen& chosen) {
 
   CLI::App* test = command->add_subcommand("test", "Asks the rules a table of questions");
   test->add_option("file", flags->file, "The table")->required()->check(CLI::ExistingFile);
-  test->add_option("--rules", flags->rules, "The rules, instead of those that the table names")->check(CLI::ExistingFile);
+  test->add_option("--rules", flags->rules, "The rules, instead of those that the table names")
+      ->check(CLI::ExistingFile);
   test->add_flag("--coverage", flags->coverage, "Print how often each rule was what");
   test->add_option("--lcov", flags->lcov, "Write the same as an lcov file");
   test->callback([flags, &chosen] { chosen.run = [flags] { return test_rules(*flags); }; });
@@ -248,8 +257,10 @@ Exit status: 0 when every case is as expected.)");
   add_server(*explain, flags->url, flags->token);
   explain->add_option("--data", flags->data, "A data folder that no server has open, instead of --url");
   explain->add_option("--ns", flags->space, "The namespace");
-  explain->add_option("--rules", flags->rules, "With --data: rules to try where none are set")->check(CLI::ExistingFile);
-  explain->add_option("--auth", flags->auth, R"(Who asks, as the rules' variable: {"uid":"ada","token":{}}; without it, nobody)");
+  explain->add_option("--rules", flags->rules, "With --data: rules to try where none are set")
+      ->check(CLI::ExistingFile);
+  explain->add_option("--auth", flags->auth,
+                      R"(Who asks, as the rules' variable: {"uid":"ada","token":{}}; without it, nobody)");
   explain->add_option("--read", flags->read, "A path to read");
   explain->add_option("--write", flags->write, "A path to set to --value");
   explain->add_option("--update", flags->update, "A path to update with --value, an object of paths");

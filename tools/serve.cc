@@ -54,7 +54,8 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
   };
   const auto seconds = [&](const char* name, std::chrono::milliseconds& time, const char* text) {
     command
-        .add_option_function<int64_t>(name, [&time](int64_t count) { time = std::chrono::seconds(count); }, text)
+        .add_option_function<int64_t>(
+            name, [&time](int64_t count) { time = std::chrono::seconds(count); }, text)
         ->check(CLI::Range(1, 86'400))
         ->type_name("SECONDS")
         ->default_str(std::to_string(time.count() / 1000))
@@ -74,14 +75,15 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
   size("--max-pending-size-per-address", http.pending_bytes_per_address_max,
        "Of those of one address, or one IPv6 network of 64 bits; at least --max-body-size, to be of use", "512MB");
   size("--min-receive-pace", http.receive_pace_min,
-       "Bytes a second, on average, of a body or message that has begun: slower for --max-body-time, and it is given up; "
+       "Bytes a second, on average, of a body or message that has begun: slower for --max-body-time, and it is given "
+       "up; "
        "0: any pace",
        "1kB");
   command
       .add_option_function<int64_t>(
-          "--max-verify-time",
-          [&flags](int64_t count) { flags.verify_time_max = std::chrono::milliseconds(count); },
-          "Of a processor, a second, for verifying the new tokens of one address; tokens that were verified before need none; "
+          "--max-verify-time", [&flags](int64_t count) { flags.verify_time_max = std::chrono::milliseconds(count); },
+          "Of a processor, a second, for verifying the new tokens of one address; tokens that were verified before "
+          "need none; "
           "0: any")
       ->check(CLI::Range(0, 1'000'000))
       ->type_name("MILLISECONDS")
@@ -117,7 +119,8 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
   size("--max-namespace-disconnect-size", memory.space_disconnect_bytes_max, "Of the same in one namespace", "64MB");
   size("--max-total-disconnect-size", memory.disconnect_bytes_max, "Of the same in total", "256MB");
   size("--max-events-size", memory.event_bytes_max,
-       "Of events that clients have not taken, in total; past it those are cut off who have more than a little waiting", "1GB");
+       "Of events that clients have not taken, in total; past it those are cut off who have more than a little waiting",
+       "1GB");
   size("--max-remembered-size", memory.remembered_bytes_max,
        "Of first values, hashes and changed paths that are kept to spare work; past it the oldest are forgotten",
        "256MB");
@@ -172,9 +175,10 @@ void add_serve(CLI::App& program, Chosen& chosen) {
   command->add_flag("--dev", flags->dev,
                     "Like the Firebase emulator: open to all, namespaces spring into being, 'owner' is an admin");
   command
-      ->add_option("--dev-host", flags->dev_hosts,
-                   "With --dev: a name that this machine is asked by, NAME or *.NAME, beside localhost and IP addresses; by any "
-                   "other name 'owner' and what is for this machine alone are refused (repeatable)")
+      ->add_option(
+          "--dev-host", flags->dev_hosts,
+          "With --dev: a name that this machine is asked by, NAME or *.NAME, beside localhost and IP addresses; by any "
+          "other name 'owner' and what is for this machine alone are refused (repeatable)")
       ->envname("HEARTH_DEV_HOST")
       ->delimiter(',')
       ->type_name("NAME");
@@ -183,8 +187,7 @@ void add_serve(CLI::App& program, Chosen& chosen) {
   command->add_option("--port", flags->port, "0 picks a free one")->capture_default_str();
   command->add_option("--namespace", flags->namespaces,
                       "A namespace to have, made when missing; the first is for clients that name none (repeatable)");
-  static const std::map<std::string, db::SyncMode> modes = {{"group", db::SyncMode::Group},
-                                                                    {"os", db::SyncMode::Os}};
+  static const std::map<std::string, db::SyncMode> modes = {{"group", db::SyncMode::Group}, {"os", db::SyncMode::Os}};
   command
       ->add_option("--sync", flags->sync,
                    "What an acknowledged write survives: 'group' a power cut, 'os' the end of the process only")
@@ -202,14 +205,16 @@ void add_serve(CLI::App& program, Chosen& chosen) {
   command->add_flag("--allow-unindexed", flags->allow_unindexed,
                     "REST answers queries that no index names, by reading the whole collection");
   command
-      ->add_option("--allow-origin", flags->origins,
-                   "Pages of this origin may use the server, as https://app.example.com or https://*.example.com; repeat for "
-                   "more. Without it, all may")
+      ->add_option(
+          "--allow-origin", flags->origins,
+          "Pages of this origin may use the server, as https://app.example.com or https://*.example.com; repeat for "
+          "more. Without it, all may")
       ->type_name("ORIGIN");
   command
-      ->add_option("--failed-logins", flags->failed_logins_per_minute,
-                   "Guesses at secrets a minute from one address, past which its next are answered 429; who is right always "
-                   "gets in; 0: any number")
+      ->add_option(
+          "--failed-logins", flags->failed_logins_per_minute,
+          "Guesses at secrets a minute from one address, past which its next are answered 429; who is right always "
+          "gets in; 0: any number")
       ->type_name("COUNT")
       ->capture_default_str();
   command

@@ -76,7 +76,8 @@ class NoticeLog {
       case Kind::StoreBroken:
         return tell(LogLevel::Error, "broken", "the store is broken; restart to write again", notice.what);
       case Kind::DiskShort:
-        return log(LogLevel::Error, "the disk has only its reserve left; what adds something is refused", {{"what", notice.what}});
+        return log(LogLevel::Error, "the disk has only its reserve left; what adds something is refused",
+                   {{"what", notice.what}});
       case Kind::DiskRoom:
         return log(LogLevel::Info, "the disk has room again", {{"what", notice.what}});
       case Kind::WritesHeldUp:
@@ -84,13 +85,19 @@ class NoticeLog {
       case Kind::WritesGoOn:
         return tell(LogLevel::Info, "go on", "writes go on", fmt::format("after {} ms", notice.time.count()));
       case Kind::IndexBegun:
-        return log(LogLevel::Info, "index is being built", {{"ns", notice.space}, {"at", notice.what}, {"by", notice.by}});
+        return log(LogLevel::Info, "index is being built",
+                   {{"ns", notice.space}, {"at", notice.what}, {"by", notice.by}});
       case Kind::IndexBuilt:
         if (!notice.children) {
-          return log(LogLevel::Info, "index built", {{"ns", notice.space}, {"at", notice.what}, {"by", notice.by}, {"ms", notice.time.count()}});
+          return log(LogLevel::Info, "index built",
+                     {{"ns", notice.space}, {"at", notice.what}, {"by", notice.by}, {"ms", notice.time.count()}});
         }
         return log(LogLevel::Info, "index built",
-                   {{"ns", notice.space}, {"at", notice.what}, {"by", notice.by}, {"children", *notice.children}, {"ms", notice.time.count()}});
+                   {{"ns", notice.space},
+                    {"at", notice.what},
+                    {"by", notice.by},
+                    {"children", *notice.children},
+                    {"ms", notice.time.count()}});
     }
   }
 
@@ -116,7 +123,7 @@ rules::Guard::Options guard_options(const ServeFlags& flags) {
   options.needs_indexes = !flags.allow_unindexed;
   if (flags.dev) {
     options.on_denied = [limit = std::make_shared<net::http::Repeats>(kDenialInterval)](std::string_view space,
-                                                                                       const rules::Explanation& why) {
+                                                                                        const rules::Explanation& why) {
       const auto untold = limit->tell(denial_key(space, why));
       if (!untold) return;
       const std::string text = rules::to_text(why);
@@ -146,9 +153,9 @@ void start_log(const std::string& level, const std::string& format) {
   static const std::map<std::string, LogLevel> levels = {{"trace", LogLevel::Trace}, {"debug", LogLevel::Debug},
                                                          {"info", LogLevel::Info},   {"warn", LogLevel::Warn},
                                                          {"error", LogLevel::Error}, {"off", LogLevel::Off}};
-  net::http::start_log(levels.at(level), format == "json"       ? net::http::LogFormat::Json
-                                             : logs_to_journal() ? net::http::LogFormat::Journal
-                                                                 : net::http::LogFormat::Text);
+  net::http::start_log(levels.at(level), format == "json"    ? net::http::LogFormat::Json
+                                         : logs_to_journal() ? net::http::LogFormat::Journal
+                                                             : net::http::LogFormat::Text);
 }
 
 void ignore_broken_pipes() {
@@ -205,10 +212,11 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
     log(LogLevel::Info, "rules set", {{"ns", name}, {"by", "--rules"}, {"file", flags.rules}});
   }
   if (!flags.dev && flags.namespaces.empty()) {
-    log(LogLevel::Warn, database_->namespaces().empty()
-                            ? "there is no namespace yet, so nobody can use this server: start it with --namespace NAME, or make one "
-                              "with `hearth namespace create NAME`"
-                            : "clients that name no namespace (ns=NAME in the URL) are refused: --namespace NAME is for those");
+    log(LogLevel::Warn,
+        database_->namespaces().empty()
+            ? "there is no namespace yet, so nobody can use this server: start it with --namespace NAME, or make one "
+              "with `hearth namespace create NAME`"
+            : "clients that name no namespace (ns=NAME in the URL) are refused: --namespace NAME is for those");
   }
   or_throw(guard_->load_revoked(), "cannot read who was signed out");
   if (flags.host) net_options.host = *flags.host;

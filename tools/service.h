@@ -24,15 +24,15 @@ struct ServeFlags {
   uint16_t port = 9000;             // 0: one that is free
   std::vector<std::string> namespaces;
   db::SyncMode sync = db::SyncMode::Group;
-  std::string rules;  // a file: of the namespaces named, and of those that have none of their own
-  std::string indexes;          // a file: of namespaces that have not set their own
-  bool allow_unindexed = false;  // REST answers queries without an index too
+  std::string rules;                      // a file: of the namespaces named, and of those that have none of their own
+  std::string indexes;                    // a file: of namespaces that have not set their own
+  bool allow_unindexed = false;           // REST answers queries without an index too
   size_t failed_logins_per_minute = 100;  // guesses of one address; 0: any number
   std::chrono::milliseconds verify_time_max{100};  // a second, for one address' tokens; 0: any
   std::vector<std::string> dev_hosts;              // names of this machine, with --dev
-  std::vector<std::string> origins;  // of pages that may use it; none: all
-  uint64_t disk_reserve = 64u << 20;  // bytes
-  net::http::Limits limits;           // of what clients may use up
+  std::vector<std::string> origins;                // of pages that may use it; none: all
+  uint64_t disk_reserve = 64u << 20;               // bytes
+  net::http::Limits limits;                        // of what clients may use up
   net::wire::Limits wire_limits;
   bool compress_websockets = false;
   uint64_t answer_bytes_max = 1024u << 20;
@@ -44,8 +44,8 @@ struct ServeFlags {
   db::MemoryLimits memory;
   std::chrono::milliseconds namespace_idle_time{600'000};
   std::chrono::seconds disconnect_grace{15};
-  std::string auth_config;       // a file: whose signed tokens are believed
-  std::string tls_certificate;   // PEM files; both, or neither for plain HTTP
+  std::string auth_config;      // a file: whose signed tokens are believed
+  std::string tls_certificate;  // PEM files; both, or neither for plain HTTP
   std::string tls_key;
   std::vector<std::string> trusted_proxies;
   bool proxy_protocol = false;
@@ -53,11 +53,11 @@ struct ServeFlags {
   std::string log_format = "text";
   std::optional<uint16_t> metrics_port;  // of its own; nothing: none
   std::string metrics_host;              // "": both loopback addresses
-  size_t threads = 0;  // that serve connections; 0: as many as there are cores
+  size_t threads = 0;                    // that serve connections; 0: as many as there are cores
 };
 
 void start_log(const std::string& level, const std::string& format = "text");  // to standard error
-void ignore_broken_pipes();                // broken pipes become errors of the write
+void ignore_broken_pipes();  // broken pipes become errors of the write
 
 class Service {
  public:
@@ -71,7 +71,7 @@ class Service {
   std::string_view sync_mode() const { return guard_->sync_mode(); }
   void import(const std::string& space, db::Value value);  // becomes the whole tree
   void reload_auth();  // reads --auth-config again; logs what is wrong with it, and then nothing changes
-  void stop();  // lets go of the clients, then finishes what was accepted and lets go of the folder
+  void stop();         // lets go of the clients, then finishes what was accepted and lets go of the folder
 
  private:
   void log_certificate() const;

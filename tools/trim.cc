@@ -22,8 +22,8 @@ namespace hearth::tools {
 namespace {
 
 constexpr auto kPeriod = std::chrono::milliseconds(2'000);
-constexpr auto kIdle = kPeriod / 4;           // of CPU time in a period: less is idle
-constexpr int64_t kFreeBytesMin = 16 << 20;   // held beyond what the last trim left: less is not worth it
+constexpr auto kIdle = kPeriod / 4;          // of CPU time in a period: less is idle
+constexpr int64_t kFreeBytesMin = 16 << 20;  // held beyond what the last trim left: less is not worth it
 
 constexpr int kArenaEndBytesMax = 1 << 20;
 constexpr int kMappedBytesMin = 4 << 20;

@@ -17,10 +17,10 @@
 #include <string>
 #include <string_view>
 
-#include "db/upkeep/fsck.h"
 #include "db/model/json.h"
 #include "db/model/namespace_name.h"
 #include "db/read/stats.h"
+#include "db/upkeep/fsck.h"
 #include "tools/commands.h"
 #include "tools/or_throw.h"
 #include "tools/progress.h"
@@ -46,7 +46,8 @@ std::string bytes_text(uint64_t bytes) {
   auto shown = static_cast<double>(bytes);
   size_t unit = 0;
   for (; shown >= 999.5 && unit + 1 < kUnits.size(); ++unit) shown /= 1000;
-  return unit == 0 || shown >= 99.5 ? fmt::format("{:.0f} {}", shown, kUnits[unit]) : fmt::format("{:.1f} {}", shown, kUnits[unit]);
+  return unit == 0 || shown >= 99.5 ? fmt::format("{:.0f} {}", shown, kUnits[unit])
+                                    : fmt::format("{:.1f} {}", shown, kUnits[unit]);
 }
 
 // "1,234,567" for 1234567.
@@ -63,7 +64,8 @@ std::string shown(std::string_view text) {
     const auto byte = [&](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
     const unsigned at_two = byte(i) << 8 | byte(i + 1), at_three = at_two << 8 | byte(i + 2);
     const bool is_c1 = at_two >= 0xc280 && at_two <= 0xc29f;
-    const bool is_bidi = (at_three >= 0xe2808e && at_three <= 0xe2808f) || (at_three >= 0xe280aa && at_three <= 0xe280ae) ||
+    const bool is_bidi = (at_three >= 0xe2808e && at_three <= 0xe2808f) ||
+                         (at_three >= 0xe280aa && at_three <= 0xe280ae) ||
                          (at_three >= 0xe281a6 && at_three <= 0xe281a9);
     if (!is_c1 && !is_bidi) {
       to += text[i];
@@ -128,7 +130,8 @@ void tell_sizes(const db::JsonNode& stats) {
     const std::string_view about = is_true_in(one, "exact") ? "" : "~";
     const std::string_view more = is_true_in(one, "allChildren") ? "" : "+";
     const bool is_top = path == top;
-    const std::string name = is_top ? path.slashed() : std::string(2 * (path.depth() - top.depth()), ' ') + std::string(path.last());
+    const std::string name =
+        is_top ? path.slashed() : std::string(2 * (path.depth() - top.depth()), ' ') + std::string(path.last());
     std::string bar = has_bars && !is_top ? " " : "";
     for (size_t i = 0; has_bars && !is_top && i < static_cast<size_t>(share * kShareWidth + 0.5); ++i) bar += "█";
     const uint64_t children = number_in(one, "children");
@@ -149,8 +152,9 @@ int stats(const UpkeepFlags& flags) {
   const db::JsonNode root = document.root();
   if (!root.is_object()) throw std::runtime_error("the server's answer makes no sense: " + json);
   tell_sizes(root);
-  fmt::print("\n{} of it on disk. The namespace: indexes {} on disk, sequence {}", bytes_text(number_in(root, "diskBytes")),
-             bytes_text(number_in(root, "indexDiskBytes")), number_in(root, "sequence"));
+  fmt::print("\n{} of it on disk. The namespace: indexes {} on disk, sequence {}",
+             bytes_text(number_in(root, "diskBytes")), bytes_text(number_in(root, "indexDiskBytes")),
+             number_in(root, "sequence"));
   if (!is_online) {
     fmt::print("\n");
     return 0;
@@ -170,7 +174,8 @@ int compact(const UpkeepFlags& flags) {
   uint64_t before = 0, after = 0;
   const Progress progress("compact");
   if (flags.data.empty()) {
-    const std::string reply = ask_ok({.url = flags.url, .token = flags.token}, {.method = "POST", .path = "/.settings/compact.json"});
+    const std::string reply =
+        ask_ok({.url = flags.url, .token = flags.token}, {.method = "POST", .path = "/.settings/compact.json"});
     const db::JsonDocument document = or_throw(db::JsonDocument::parse(reply), "the server's answer");
     if (!document.root().is_object()) throw std::runtime_error("the server's answer makes no sense: " + reply);
     before = number_in(document.root(), "bytesBefore");
@@ -203,7 +208,8 @@ void add_stats(CLI::App& program, Chosen& chosen) {
   CLI::App* command = add_upkeep(program, "stats", "Says how large a tree is and where, and who listens", *flags);
   command->add_option("path", flags->path, "Of the tree at this path alone")->capture_default_str();
   command->add_option("--ns", flags->space, "The namespace; without it, the server's default one");
-  command->footer(R"(Below each path its largest children, down to 1 % of the whole. Bytes are those of keys and values, as the limit of a namespace
+  command->footer(
+      R"(Below each path its largest children, down to 1 % of the whole. Bytes are those of keys and values, as the limit of a namespace
 counts them. What is small is read; of what is large the store is asked, and '~' marks what is about right. At most 200,000
 rows are read, at whatever size, beside the reads of others. '+' marks a number of children that was not counted to its end.
 
@@ -221,7 +227,8 @@ Exit status: 0, or 1 with one line that says what is wrong.)");
 void add_compact(CLI::App& program, Chosen& chosen) {
   const auto flags = std::make_shared<UpkeepFlags>();
   CLI::App* command = add_upkeep(program, "compact", "Gives back the room of what was overwritten and removed", *flags);
-  command->footer(R"(All files are written anew, one after the other; until the old ones go, that takes as much room again as the largest part. The
+  command->footer(
+      R"(All files are written anew, one after the other; until the old ones go, that takes as much room again as the largest part. The
 store does this by and by itself: after much was removed, here it is done now. A running server goes on meanwhile, and shares
 its disk. Of all namespaces. One that is under way goes on when this command ends, and ends when the server is stopped.
 

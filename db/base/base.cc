@@ -29,7 +29,8 @@ Timestamp SteadyClock::now() const {
 }
 
 namespace {
-constexpr Timestamp kStepMin{1'000};  // a clock that is slewed drifts as far in half an hour, and by little from commit to commit
+constexpr Timestamp kStepMin{
+    1'000};  // a clock that is slewed drifts as far in half an hour, and by little from commit to commit
 }  // namespace
 
 // Two signs of a step: the distance between the two clocks jumped (it was set ahead or back), or the clock is behind

@@ -34,8 +34,8 @@ class ClockSteps {
  private:
   const Tell tell_;  // may be empty
   const Clock& steady_;
-  std::atomic<Timestamp::rep> distance_;  // of the clock from the steady one, at the last commit
-  std::mutex mutex_;  // Guards the rest.
+  std::atomic<Timestamp::rep> distance_;             // of the clock from the steady one, at the last commit
+  std::mutex mutex_;                                 // Guards the rest.
   bool told_still_ = false, told_followed_ = false;  // since the last step
 };
 

@@ -13,6 +13,8 @@ inline constexpr size_t kTablesOpenMin = 20;  // what RocksDB takes at least
 
 inline size_t store_descriptors(size_t descriptors) { return std::min(descriptors / 4, kStoreDescriptorsMax); }
 // About how many tables RocksDB keeps open at a time.
-inline size_t tables_open_max(size_t descriptors) { return std::max(store_descriptors(descriptors) / 2, kTablesOpenMin); }
+inline size_t tables_open_max(size_t descriptors) {
+  return std::max(store_descriptors(descriptors) / 2, kTablesOpenMin);
+}
 
 }  // namespace hearth::db

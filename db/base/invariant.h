@@ -8,7 +8,8 @@ namespace hearth::db {
 // By the compilers' builtins: Clang 14 cannot parse the std::source_location of GCC 12's library.
 inline void invariant(bool condition, const char* why_it_holds, const char* file = __builtin_FILE(),
                       int line = __builtin_LINE(), const char* function = __builtin_FUNCTION()) {
-  if (!condition) [[unlikely]] invariant_failed(why_it_holds, file, line, function);
+  if (!condition) [[unlikely]]
+    invariant_failed(why_it_holds, file, line, function);
 }
 
 }  // namespace hearth::db

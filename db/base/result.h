@@ -67,10 +67,9 @@ class [[nodiscard]] Result<void> {
   target = std::move(result).value()
 
 // `ASSIGN_OR_RETURN(auto value, expr);` leaves the function with the error, or goes on with the value.
-#define ASSIGN_OR_RETURN(target, ...) \
-  HEARTH_ASSIGN_OR_RETURN(HEARTH_CONCAT(result_, __LINE__), target, (__VA_ARGS__))
+#define ASSIGN_OR_RETURN(target, ...) HEARTH_ASSIGN_OR_RETURN(HEARTH_CONCAT(result_, __LINE__), target, (__VA_ARGS__))
 
-#define RETURN_IF_ERROR(...)                                            \
-  do {                                                                  \
+#define RETURN_IF_ERROR(...)                                                             \
+  do {                                                                                   \
     if (auto result_here = (__VA_ARGS__); !result_here.ok()) return result_here.error(); \
   } while (false)

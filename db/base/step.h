@@ -107,6 +107,8 @@ class Step {
 };
 
 // The error of every look at the store after the end of a step. No client ever sees it: the request is done elsewhere.
-inline Error step_is_over() { return {ErrorCode::Unavailable, "This takes longer than a shard's thread may work for one request."}; }
+inline Error step_is_over() {
+  return {ErrorCode::Unavailable, "This takes longer than a shard's thread may work for one request."};
+}
 
 }  // namespace hearth::db

@@ -27,7 +27,8 @@ class Callbacks {
  private:
   struct Queue;
   const Run run_;
-  const std::shared_ptr<Queue> queue_;  // outlives this in what the app's loop holds, and in a thread whose callback closed
+  const std::shared_ptr<Queue>
+      queue_;  // outlives this in what the app's loop holds, and in a thread whose callback closed
   std::thread thread_;
 };
 

@@ -21,7 +21,7 @@ struct Pending {
   uint32_t number;  // of the namespace
   Overlay& tree;
   Batch& rows;
-  std::string& rules;  // Head::rules
+  std::string& rules;          // Head::rules
   Indexes* indexes = nullptr;  // may be null where effects only set: follow() adds their index rows
 };
 

@@ -101,7 +101,10 @@ struct Committer::PendingTree {
 // The namespace as a write would make it, until the write is accepted.
 struct Committer::After {
   explicit After(const PendingTree& at)
-      : tree(at.view), index_rows(static_cast<const TreeView&>(at.index_rows)), indexes{at.tree.plan, index_rows}, rules(at.tree.head.rules) {}
+      : tree(at.view),
+        index_rows(static_cast<const TreeView&>(at.index_rows)),
+        indexes{at.tree.plan, index_rows},
+        rules(at.tree.head.rules) {}
   Overlay tree;
   Overlay index_rows;
   Indexes indexes;
@@ -189,11 +192,7 @@ class Committer::AllOf final : public RowSource {
 
 Committer::Committer(TreeStore& store, TreeStore::Durability durability, Quota quota, Usage::InBackground in_background,
                      ClockSteps* steps)
-    : store_(store),
-      durability_(durability),
-      quota_(quota),
-      in_background_(std::move(in_background)),
-      steps_(steps) {}
+    : store_(store), durability_(durability), quota_(quota), in_background_(std::move(in_background)), steps_(steps) {}
 Committer::~Committer() = default;
 
 const std::shared_ptr<const Snapshot>& Committer::durable() const {
@@ -274,7 +273,8 @@ Result<void> Committer::admit(PendingTree& at, const Overlay& after, bool at_res
     };
   };
   // The scan is of the durable snapshot, so it may run on another thread, later.
-  const Result<void> admitted = at.tree.usage.admit(quota_, at.tree.name, at.view, after, at_rest, scan, in_background_);
+  const Result<void> admitted =
+      at.tree.usage.admit(quota_, at.tree.name, at.view, after, at_rest, scan, in_background_);
   if (!admitted.ok() && admitted.error().code == ErrorCode::TooLarge) counted_.over_quota.add();
   return admitted;
 }

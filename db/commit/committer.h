@@ -31,18 +31,18 @@ namespace hearth::db {
 struct Tree {
   std::string name;
   uint32_t number = 0;
-  bool named = false;   // its name has a row
-  bool loaded = false;  // `head` has been read
-  Head head;            // with everything accepted so far
+  bool named = false;                                      // its name has a row
+  bool loaded = false;                                     // `head` has been read
+  Head head;                                               // with everything accepted so far
   PlanPointer plan = std::make_shared<const IndexPlan>();  // the same
   Usage usage;
   bool is_reconciled = false;  // the plan is what the settings ask for
   // Hashes of subtrees as they are now, pending writes included; what a write touches is forgotten.
   std::map<std::string, std::string, std::less<>> hashes;  // by path text
-  size_t hash_bytes = 0;                                    // at most what they hold in memory
+  size_t hash_bytes = 0;                                   // at most what they hold in memory
 };
 
-inline constexpr size_t kHashesMax = 4096;       // kept for one namespace
+inline constexpr size_t kHashesMax = 4096;      // kept for one namespace
 inline constexpr size_t kHashEntryBytes = 192;  // about what one holds in memory beside its path
 
 inline void remember_hash(Tree& tree, const std::string& path, const std::string& hash) {
@@ -67,7 +67,7 @@ void forget_related(Map& map, const Path& path) {
 
 // What an accepted write did.
 struct Accepted {
-  Record record;                   // no effects: nothing changed, no sequence was used
+  Record record;  // no effects: nothing changed, no sequence was used
   std::vector<Overwrite> changed;
   bool configures = false;  // some setting is another now
   Timestamp wall{};         // what the clock said; `record` has the server time, which is mostly the same
@@ -89,8 +89,8 @@ class Committer final {
 
   // `in_background` runs long jobs on other threads, as long as the committer lives. `steps` is told when the clock
   // is behind; it may be null.
-  Committer(TreeStore& store, TreeStore::Durability durability, Quota quota = {}, Usage::InBackground in_background = {},
-            ClockSteps* steps = nullptr);
+  Committer(TreeStore& store, TreeStore::Durability durability, Quota quota = {},
+            Usage::InBackground in_background = {}, ClockSteps* steps = nullptr);
   ~Committer();
 
   // `tell` sees the trees before and after an accepted write that changed something, while both exist. `settings`:
@@ -106,9 +106,9 @@ class Committer final {
   Result<Accepted> queue(Tree& tree, std::vector<Effect> effects, Timestamp now);  // none that sets anything
   // Whether the namespace may become that much larger (Quota). Errors: TooLarge, Io.
   Result<void> has_room(Tree& tree, const Size& by);
-  Result<void> replay(Tree& tree, const Record& record);                           // of another store with this history
-  Result<void> load(Tree& tree);                                                   // its head, unless it is there
-  void name(Tree& tree);                                                           // gives it its row
+  Result<void> replay(Tree& tree, const Record& record);  // of another store with this history
+  Result<void> load(Tree& tree);                          // its head, unless it is there
+  void name(Tree& tree);                                  // gives it its row
 
   bool dirty(const Tree& tree) const;  // something of it waits for commit()
   bool empty() const { return pending_.empty(); }
@@ -154,7 +154,7 @@ class Committer final {
   Batch rows_;                                                // names, queues and settings
   uint64_t accepted_ = 0;                                     // records since the last commit()
   Counted counted_;
-  mutable std::shared_ptr<const Snapshot> durable_;           // null: nobody has asked since
+  mutable std::shared_ptr<const Snapshot> durable_;  // null: nobody has asked since
 };
 
 }  // namespace hearth::db

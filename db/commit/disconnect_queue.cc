@@ -126,7 +126,8 @@ void DisconnectQueue::put(const Overwrite& overwrite, std::vector<Effect>& effec
   // An ancestor's value is edited: the two will be written as one.
   Overwrite edited = covering->second;
   const Path below = overwrite.path.relative_to(edited.path);
-  const Value inner = overwrite.slot == Slot::Value ? overwrite.value : edited.value.at(below).with_priority(overwrite.value);
+  const Value inner =
+      overwrite.slot == Slot::Value ? overwrite.value : edited.value.at(below).with_priority(overwrite.value);
   edited.value = edited.value.with(below, inner);
   store(std::move(edited), effects);
 }

@@ -14,7 +14,7 @@
 
 namespace hearth::db {
 
-inline constexpr char kQueuedByMark = '\xff';  // On disk. The key of the memo, which no path begins with
+inline constexpr char kQueuedByMark = '\xff';            // On disk. The key of the memo, which no path begins with
 inline constexpr size_t kDisconnectEntriesMax = 10'000;  // of one session
 inline constexpr size_t kDisconnectEntryBytes = 256;     // about what one holds in memory beside its value and its path
 
@@ -62,7 +62,7 @@ class DisconnectQueue {
   Entries entries_;
   size_t rows_ = 0;
   size_t data_bytes_ = 0;
-  size_t bytes_ = 0;  // of paths and values
+  size_t bytes_ = 0;                                                    // of paths and values
   std::vector<std::pair<std::string, std::optional<Overwrite>>> undo_;  // what stood there, the first change first
   std::optional<std::string> undo_memo_;
 };

@@ -22,7 +22,11 @@ namespace {
 class Evaluation {
  public:
   Evaluation(const Found& found, Pending& after, Timestamp now)
-      : before_(found.tree), settings_(found.settings), after_(after), has_priorities_(found.has_priorities), now_(now) {}
+      : before_(found.tree),
+        settings_(found.settings),
+        after_(after),
+        has_priorities_(found.has_priorities),
+        now_(now) {}
 
   Result<void> set(const Overwrite& overwrite);
   Result<void> set_priority(const Overwrite& overwrite);
@@ -115,11 +119,13 @@ Result<void> Evaluation::set_priority(const Overwrite& overwrite) {
   const Value carrier = Value::boolean(true).with_priority(overwrite.value);
   ASSIGN_OR_RETURN(const Value resolved, resolve(carrier, base));
   const Value priority = resolved.priority();
-  const std::string wanted = priority.is_null() ? std::string() : std::string(resolved.row(resolved.row_count() - 1).leaf);
+  const std::string wanted =
+      priority.is_null() ? std::string() : std::string(resolved.row(resolved.row_count() - 1).leaf);
   ASSIGN_OR_RETURN(const auto stored, after_.tree.leaf(base + kPriorityMark));
   if (stored.value_or("") == wanted) return {};
   if (!priority.is_null()) settled_.writes_priorities = true;
-  RETURN_IF_ERROR(effect({Effect::Kind::SetPriority, overwrite.path, priority.is_null() ? Value() : resolved, Slot::Value, {}}));
+  RETURN_IF_ERROR(
+      effect({Effect::Kind::SetPriority, overwrite.path, priority.is_null() ? Value() : resolved, Slot::Value, {}}));
   settled_.changed.push_back({overwrite.path, Slot::Priority, priority});
   return {};
 }

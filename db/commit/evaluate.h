@@ -20,8 +20,8 @@ struct Found {
 };
 
 struct Settled {
-  std::vector<Effect> effects;        // in order, already applied to `after`; empty: the write changes nothing
-  std::vector<Overwrite> changed;     // what of the write made a difference, with server values resolved: for events
+  std::vector<Effect> effects;     // in order, already applied to `after`; empty: the write changes nothing
+  std::vector<Overwrite> changed;  // what of the write made a difference, with server values resolved: for events
   bool writes_priorities = false;
   bool configures = false;  // some setting is another now
 };

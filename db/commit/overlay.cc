@@ -53,7 +53,8 @@ const Overlay::Sheet* Overlay::sheet_over(std::string_view key) const {
 }
 
 // A sheet's Value has its keys below the prefix; `from` may lie before, within or behind that part of the range.
-bool Overlay::scan_sheet(const Sheet& sheet, std::string_view from, std::string_view upto, const RowFunction& row) const {
+bool Overlay::scan_sheet(const Sheet& sheet, std::string_view from, std::string_view upto,
+                         const RowFunction& row) const {
   // All keys of the sheet begin with its prefix, and [from, upto) lies in its range.
   const std::string_view prefix = sheet.prefix;
   size_t index = 0;
@@ -137,7 +138,8 @@ Result<TreeView::Row> Overlay::last_below(std::string_view from, std::string_vie
       end = sheet.upto;
       continue;
     }
-    size_t index = end.starts_with(sheet.prefix) ? lower_row(sheet.value, std::string_view(end).substr(sheet.prefix.size()))
+    size_t index = end.starts_with(sheet.prefix)
+                       ? lower_row(sheet.value, std::string_view(end).substr(sheet.prefix.size()))
                    : std::string_view(end) > sheet.prefix ? sheet.value.row_count()
                                                           : 0;
     if (index > 0) {

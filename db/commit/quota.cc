@@ -34,7 +34,9 @@ namespace {
 constexpr size_t kLookRowsMax = 100'000;  // of what a write removes
 constexpr std::string_view kAfterAllRows = "\xff";
 
-Size size_of(std::string_view key, std::string_view leaf) { return {1, static_cast<int64_t>(key.size() + leaf.size())}; }
+Size size_of(std::string_view key, std::string_view leaf) {
+  return {1, static_cast<int64_t>(key.size() + leaf.size())};
+}
 
 // The size of all that a write puts.
 Size put_by(const Overlay& after) {
@@ -97,8 +99,9 @@ bool worsens(const Quota& quota, const Size& size, const Size& by) {
 Error too_large(const Quota& quota, const std::string& name, const Size& size) {
   const bool rows = quota.rows_max > 0 && size.rows > static_cast<int64_t>(quota.rows_max);
   return {ErrorCode::TooLarge,
-          fmt::format("The namespace {} is full: with this it would have {} {}, and may have {}. Remove something first.", name,
-                      rows ? size.rows : size.bytes, rows ? "values" : "bytes", rows ? quota.rows_max : quota.bytes_max)};
+          fmt::format(
+              "The namespace {} is full: with this it would have {} {}, and may have {}. Remove something first.", name,
+              rows ? size.rows : size.bytes, rows ? "values" : "bytes", rows ? quota.rows_max : quota.bytes_max)};
 }
 
 }  // namespace

@@ -45,8 +45,8 @@ class Usage {
 
   // Whether a write that turns `before` into `after` may be made; if so, it is counted. `at_rest`: `before` is what
   // is on disk, and nothing of the namespace is pending. Errors: TooLarge.
-  Result<void> admit(const Quota& quota, const std::string& name, const TreeView& before, const Overlay& after, bool at_rest,
-                     const std::function<Scan()>& scan, const InBackground& in_background);
+  Result<void> admit(const Quota& quota, const std::string& name, const TreeView& before, const Overlay& after,
+                     bool at_rest, const std::function<Scan()>& scan, const InBackground& in_background);
   // Whether there is room for rows and bytes that will come later; they are not counted yet. Errors: TooLarge, Io.
   Result<void> has_room(const Quota& quota, const std::string& name, const TreeView& before, const Size& by);
   // Counts a write that is taken whatever the quota says.
@@ -57,9 +57,9 @@ class Usage {
   void take_count();
   Result<void> count_here(const TreeView& view);
 
-  Size size_;               // at most
+  Size size_;  // at most
   bool is_known_ = false;
-  bool is_loose_ = true;    // it may be less
+  bool is_loose_ = true;  // it may be less
   bool wants_count_ = false;
   std::shared_ptr<Count> count_;  // under way
   Size since_;                    // it began

@@ -83,9 +83,9 @@ class Following {
   const TreeView& before_;
   const TreeView& after_;
   Overlay& rows_;
-  std::set<std::string> subtrees_;               // set as a whole, encoded: collections and what is above them
-  std::map<std::string, Touch> children_;         // set, or something below them; by encoded path
-  std::map<std::string, int64_t> counts_;         // what collections gain, encoded
+  std::set<std::string> subtrees_;         // set as a whole, encoded: collections and what is above them
+  std::map<std::string, Touch> children_;  // set, or something below them; by encoded path
+  std::map<std::string, int64_t> counts_;  // what collections gain, encoded
 };
 
 // Priorities concern no index (make_index), and an Unleaf at or above a collection removes a leaf that had no children.
@@ -103,12 +103,14 @@ void Following::note(const Effect& effect) {
   std::string path = child.path();
   if (!index_.holds(path)) return;
   const bool is_whole = effect.kind == Effect::Kind::Set && keys.size() == depth + 1;
-  const auto [at, is_new] = children_.try_emplace(std::move(path), Touch{std::move(child), is_whole ? &effect.value : nullptr});
+  const auto [at, is_new] =
+      children_.try_emplace(std::move(path), Touch{std::move(child), is_whole ? &effect.value : nullptr});
   if (!is_new) at->second.value = nullptr;  // one effect upon the other
 }
 
 bool Following::is_covered(const std::string& child) const {
-  return std::any_of(subtrees_.begin(), subtrees_.end(), [&](const std::string& base) { return child.starts_with(base); });
+  return std::any_of(subtrees_.begin(), subtrees_.end(),
+                     [&](const std::string& base) { return child.starts_with(base); });
 }
 
 // Everything below `base` was set: its index rows go, whatever they are, and those of the children that are there now
@@ -130,7 +132,8 @@ Result<void> Following::replace(const std::string& base) {
     // Behind all rows of that child.
     at = child->path() + kPastChildren;
   }
-  for (const auto& [collection, count] : counts) fresh.emplace_back(count_row(index_.id, collection), encode_count(count));
+  for (const auto& [collection, count] : counts)
+    fresh.emplace_back(count_row(index_.id, collection), encode_count(count));
   if (!old.more && fresh.size() <= kPointRowsMax) {
     for (const std::string& row : old.keys) rows_.erase(row);
     for (auto& [row, value] : fresh) rows_.put(std::move(row), value);
@@ -197,7 +200,8 @@ Result<void> Following::run() {
 
 }  // namespace
 
-Result<void> follow(const std::vector<Effect>& effects, const TreeView& before, const TreeView& after, Indexes& indexes) {
+Result<void> follow(const std::vector<Effect>& effects, const TreeView& before, const TreeView& after,
+                    Indexes& indexes) {
   for (const Index& index : indexes.plan->indexes) {
     Following following(index, before, after, indexes.rows);
     for (const Effect& effect : effects) following.note(effect);
@@ -238,7 +242,8 @@ Result<void> reindex(std::string_view text, Indexes& indexes) {
 
 Result<void> build(uint64_t count, const TreeView& tree, Indexes& indexes) {
   IndexPlan plan = *indexes.plan;
-  const auto index = std::find_if(plan.indexes.begin(), plan.indexes.end(), [](const Index& one) { return !one.is_complete; });
+  const auto index =
+      std::find_if(plan.indexes.begin(), plan.indexes.end(), [](const Index& one) { return !one.is_complete; });
   if (index == plan.indexes.end()) return {};
   std::map<std::string, uint64_t> counts;
   for (; count > 0; --count) {

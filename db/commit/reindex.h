@@ -24,7 +24,8 @@ struct Indexes {
 
 // Errors of all: Io, Corruption.
 // Updates the index rows for `effects`; `before` and `after` are the tree without and with all of them.
-Result<void> follow(const std::vector<Effect>& effects, const TreeView& before, const TreeView& after, Indexes& indexes);
+Result<void> follow(const std::vector<Effect>& effects, const TreeView& before, const TreeView& after,
+                    Indexes& indexes);
 // From here on the indexes are those that `text` names: others go with their rows, new ones wait to be built.
 Result<void> reindex(std::string_view text, Indexes& indexes);
 // Gives the next `count` children their rows in the first index that is not complete.

@@ -218,9 +218,7 @@ DumpedRows DumpWriter::end(std::string& to) {
   return counted_;
 }
 
-void DumpWriter::last(std::string& to) {
-  blocks_.write(std::string(1, kLast), to);
-}
+void DumpWriter::last(std::string& to) { blocks_.write(std::string(1, kLast), to); }
 
 Result<void> read_dump(const ByteSource& source, DumpVisitor& visitor) {
   std::string head(kDumpMagic.size() + 4, '\0');
@@ -234,8 +232,9 @@ Result<void> read_dump(const ByteSource& source, DumpVisitor& visitor) {
   if (got < head.size()) return damaged("it is cut short");
   const uint32_t version = read_number(read.substr(kDumpMagic.size()));
   if (version != kDumpVersion) {
-    return Error{ErrorCode::Unsupported, "the dump has format " + std::to_string(version) + ", this Hearth reads format " +
-                                             std::to_string(kDumpVersion) + "; use the version that made it, or a newer one"};
+    return Error{ErrorCode::Unsupported, "the dump has format " + std::to_string(version) +
+                                             ", this Hearth reads format " + std::to_string(kDumpVersion) +
+                                             "; use the version that made it, or a newer one"};
   }
   return Reading(source, visitor).run();
 }

@@ -33,8 +33,8 @@ namespace hearth::db {
 
 inline constexpr std::string_view kDumpMagic = "\x89HearthDump\n";
 inline constexpr uint32_t kDumpVersion = 1;
-inline constexpr size_t kDumpSettingsMax = 12;        // of one namespace: with kSettingBytesMax each, they fit in a block
-inline constexpr size_t kDumpSpacesMax = 100'000;    // of one file: their names fit in a block
+inline constexpr size_t kDumpSettingsMax = 12;     // of one namespace: with kSettingBytesMax each, they fit in a block
+inline constexpr size_t kDumpSpacesMax = 100'000;  // of one file: their names fit in a block
 inline constexpr size_t kRowsBlockBytes = 1u << 20;  // of rows, before a block is ended
 
 struct DumpInfo {

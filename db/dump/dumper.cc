@@ -35,7 +35,8 @@ Result<std::unique_ptr<Dumper>> Dumper::make(Frozen from, const DumpRequest& req
                  fmt::format("JSON is of one namespace, and there are {}; say which", targets.size())};
   }
   if (targets.size() > kDumpSpacesMax) {
-    return Error{ErrorCode::TooLarge, fmt::format("a dump is of at most {} namespaces; dump them one by one", kDumpSpacesMax)};
+    return Error{ErrorCode::TooLarge,
+                 fmt::format("a dump is of at most {} namespaces; dump them one by one", kDumpSpacesMax)};
   }
   for (const Target& target : targets) {
     const std::string prefix = dumper->prefix(target);
@@ -74,7 +75,8 @@ Result<void> Dumper::begin_space(const Target& target, std::string& to) {
     }));
   }
   if (space.settings.size() > kDumpSettingsMax) {
-    return Error{ErrorCode::TooLarge, fmt::format("the namespace {} has more than {} settings", target.name, kDumpSettingsMax)};
+    return Error{ErrorCode::TooLarge,
+                 fmt::format("the namespace {} has more than {} settings", target.name, kDumpSettingsMax)};
   }
   writer_.space(space, to);
   return {};

@@ -52,7 +52,8 @@ Result<std::vector<RestoredSpace>> restore_folder(const std::string& folder, con
   if (!was_there) fs::remove_all(folder, ignored);
   // After an error the folder is as it was: files of a store that was made for nothing go, and the folder itself stays.
   if (was_empty) {
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) fs::remove_all(entry.path(), ignored);
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
+      fs::remove_all(entry.path(), ignored);
   }
   return done;
 }

@@ -37,7 +37,8 @@ using boost::json::error_code;
 using Text = boost::json::string_view;
 
 constexpr size_t kReadBytes = 256u << 10;
-constexpr size_t kBracketsMax = kDepthMax + 8;  // around a leaf; what is deeper in the tree than kDepthMax is refused by path
+constexpr size_t kBracketsMax =
+    kDepthMax + 8;  // around a leaf; what is deeper in the tree than kDepthMax is refused by path
 
 // Stands at a place that has something without a leaf: two at one place are a key that stands twice.
 const std::string kTakenMark = std::string(1, kPriorityMark) + kPriorityMark;
@@ -177,7 +178,8 @@ Result<void> Tokens::key() {
     return wrong("a server value, which a write would replace,");
   } else {
     if (text_.size() > kKeyBytesMax) return key_is_long();
-    if (!check_key(text_).ok()) return wrong("the key \"" + text_ + "\", which is empty or has one of . $ # [ ] / or a control character,");
+    if (!check_key(text_).ok())
+      return wrong("the key \"" + text_ + "\", which is empty or has one of . $ # [ ] / or a control character,");
     append_segment(text_, path_);
   }
   return {};
@@ -248,7 +250,8 @@ class Tree {
 };
 
 Result<void> Tree::pass(std::string_view key, std::string_view leaf) {
-  if (const Result<void> fine = check_.add(key, leaf); !fine.ok()) return Error{ErrorCode::InvalidData, fine.error().message};
+  if (const Result<void> fine = check_.add(key, leaf); !fine.ok())
+    return Error{ErrorCode::InvalidData, fine.error().message};
   bytes_ += key.size() + leaf.size();
   return visitor_.row(key, leaf);
 }
@@ -315,7 +318,8 @@ Result<void> read_json(const ByteSource& source, const std::string& folder, Dump
       ec = boost::json::error::extra_data;
     }
     if (ec) {
-      return Error{ErrorCode::InvalidData, "the JSON is damaged or cut short at byte " + std::to_string(read + used) + ": " + ec.message()};
+      return Error{ErrorCode::InvalidData,
+                   "the JSON is damaged or cut short at byte " + std::to_string(read + used) + ": " + ec.message()};
     }
     read += text.size();
   }

@@ -39,10 +39,10 @@ Result<void> check_is_empty(const TreeStore& store, const RestoredSpace& space) 
   const SnapshotView view(store.snapshot(), space.number);
   ASSIGN_OR_RETURN(const bool exists, view.exists(space.at));
   if (!exists) return {};
-  return Error{ErrorCode::InvalidArgument,
-               fmt::format("there is data at {} of the namespace {}; replace it (--replace, replace=true), or restore into another path or "
-                           "namespace",
-                           space.at.slashed(), space.name)};
+  return Error{ErrorCode::InvalidArgument, fmt::format("there is data at {} of the namespace {}; replace it "
+                                                       "(--replace, replace=true), or restore into another path or "
+                                                       "namespace",
+                                                       space.at.slashed(), space.name)};
 }
 
 }  // namespace
@@ -77,7 +77,7 @@ class Restore::Staging final : public DumpVisitor {
   bool is_only_one_ = false;  // in the file
   bool takes_ = false;        // the namespace being read
   std::string key_;
-  size_t prefix_bytes_ = 0;  // of key_
+  size_t prefix_bytes_ = 0;         // of key_
   std::optional<TreeCheck> below_;  // of a tree that comes to stand below another path
 
   bool is_sorted_ = true;  // namespaces come in the order of their numbers
@@ -85,8 +85,8 @@ class Restore::Staging final : public DumpVisitor {
   bool is_held_ = false;   // its rows so far are in held_, for they are few
   std::vector<std::pair<std::string, std::string>> held_;
   size_t held_bytes_ = 0;
-  RowSorter sorter_;            // of the rows of small namespaces
-  std::vector<Range> small_;    // that they fill
+  RowSorter sorter_;                // of the rows of small namespaces
+  std::vector<Range> small_;        // that they fill
   std::vector<std::string> large_;  // where those begin that have files of their own
 
  public:
@@ -105,7 +105,8 @@ Result<void> Restore::Staging::begin(const DumpInfo& info) {
   if (request_.space && !is_only_one_ && !names.contains(*request_.space)) {
     std::string known;
     for (const std::string& name : info.spaces) known += (known.empty() ? "" : ", ") + name;
-    return Error{ErrorCode::NotFound, fmt::format("the dump has no namespace {}; it has {}", *request_.space, known.empty() ? "none" : known)};
+    return Error{ErrorCode::NotFound, fmt::format("the dump has no namespace {}; it has {}", *request_.space,
+                                                  known.empty() ? "none" : known)};
   }
   if (request_.into && !is_only_one_ && !request_.space) {
     return Error{ErrorCode::InvalidArgument, "a path is of one namespace, and the dump has several; say which"};
@@ -222,8 +223,9 @@ Restore::~Restore() = default;
 const std::vector<RestoredSpace>& Restore::spaces() const { return spaces_; }
 size_t Restore::file_count() const { return staged_->paths().size(); }
 
-Result<std::unique_ptr<Restore>> Restore::stage(const ByteSource& source, const RestoreRequest& request, TreeStore& store,
-                                                const std::string& folder, const NumberOf& number_of) {
+Result<std::unique_ptr<Restore>> Restore::stage(const ByteSource& source, const RestoreRequest& request,
+                                                TreeStore& store, const std::string& folder,
+                                                const NumberOf& number_of) {
   Staging staging(request, store, folder, number_of);
   RETURN_IF_ERROR(read_any(source, folder, staging));
   RETURN_IF_ERROR(staging.finish());

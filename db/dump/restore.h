@@ -44,8 +44,8 @@ class Restore {
 
   // Errors: of read_any; InvalidArgument: data is there, or the request does not fit the file; NotFound: not in the
   // file; Unavailable: the disk is full.
-  static Result<std::unique_ptr<Restore>> stage(const ByteSource& source, const RestoreRequest& request, TreeStore& store,
-                                                const std::string& folder, const NumberOf& number_of);
+  static Result<std::unique_ptr<Restore>> stage(const ByteSource& source, const RestoreRequest& request,
+                                                TreeStore& store, const std::string& folder, const NumberOf& number_of);
   ~Restore();
 
   // Precondition: nobody commits anything to these namespaces during the call. Writes that came before it, also while

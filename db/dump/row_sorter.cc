@@ -51,9 +51,7 @@ class RunReader {
   ByteReader rows_;
 };
 
-Error failed(const std::string& doing) {
-  return {ErrorCode::Io, doing + ": " + std::strerror(errno)};
-}
+Error failed(const std::string& doing) { return {ErrorCode::Io, doing + ": " + std::strerror(errno)}; }
 
 }  // namespace
 
@@ -118,12 +116,13 @@ Result<void> RowSorter::merge(const RowFunction& row) {
   const auto later = [](const RunReader* a, const RunReader* b) { return a->key > b->key; };
   std::priority_queue<RunReader*, std::vector<RunReader*>, decltype(later)> next(later);
   for (const Run& run : runs_) {
-    readers.push_back(std::make_unique<RunReader>([this, at = run.from, upto = run.upto](char* to, size_t bytes) mutable -> Result<size_t> {
-      const ssize_t count = pread(file_, to, std::min(bytes, upto - at), static_cast<off_t>(at));
-      if (count < 0) return failed("reading a temporary file in " + folder_);
-      at += static_cast<size_t>(count);
-      return static_cast<size_t>(count);
-    }));
+    readers.push_back(std::make_unique<RunReader>(
+        [this, at = run.from, upto = run.upto](char* to, size_t bytes) mutable -> Result<size_t> {
+          const ssize_t count = pread(file_, to, std::min(bytes, upto - at), static_cast<off_t>(at));
+          if (count < 0) return failed("reading a temporary file in " + folder_);
+          at += static_cast<size_t>(count);
+          return static_cast<size_t>(count);
+        }));
     ASSIGN_OR_RETURN(const bool more, readers.back()->next());
     if (more) next.push(readers.back().get());
   }

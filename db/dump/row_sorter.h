@@ -13,13 +13,14 @@
 
 namespace hearth::db {
 
-inline constexpr size_t kSortBytes = 64u << 20;         // of rows in memory; more go to a run
+inline constexpr size_t kSortBytes = 64u << 20;       // of rows in memory; more go to a run
 inline constexpr size_t kSortBlockBytes = 64u << 10;  // of a run, read at once
 
 class RowSorter {
  public:
   // `folder`: where the file is made, when there is need for one.
-  explicit RowSorter(std::string folder, size_t bytes_max = kSortBytes) : folder_(std::move(folder)), bytes_max_(bytes_max) {}
+  explicit RowSorter(std::string folder, size_t bytes_max = kSortBytes)
+      : folder_(std::move(folder)), bytes_max_(bytes_max) {}
   ~RowSorter();
   RowSorter(const RowSorter&) = delete;
   RowSorter& operator=(const RowSorter&) = delete;
@@ -37,8 +38,12 @@ class RowSorter {
   struct Run {
     size_t from, upto;  // in the file
   };
-  std::string_view key_of(const Place& place) const { return std::string_view(bytes_).substr(place.key, place.leaf - place.key); }
-  std::string_view leaf_of(const Place& place) const { return std::string_view(bytes_).substr(place.leaf, place.end - place.leaf); }
+  std::string_view key_of(const Place& place) const {
+    return std::string_view(bytes_).substr(place.key, place.leaf - place.key);
+  }
+  std::string_view leaf_of(const Place& place) const {
+    return std::string_view(bytes_).substr(place.leaf, place.end - place.leaf);
+  }
   void sort();
   Result<void> write_run();
   Result<void> write(std::string& text);

@@ -77,8 +77,8 @@ Error TreeCheck::wrong(const std::string& what) const {
 // The part of the path that the last row had too has been looked at.
 Result<void> TreeCheck::take_path(std::string_view path) {
   const size_t most = std::min(path.size(), key_.size());
-  const size_t common =
-      static_cast<size_t>(std::mismatch(path.begin(), path.begin() + static_cast<ptrdiff_t>(most), key_.begin()).first - path.begin());
+  const size_t common = static_cast<size_t>(
+      std::mismatch(path.begin(), path.begin() + static_cast<ptrdiff_t>(most), key_.begin()).first - path.begin());
   while (!segments_.empty() && segments_.back().end > common) segments_.pop_back();
   size_t end = segments_.empty() ? 0 : segments_.back().end;
   size_t path_bytes = segments_.empty() ? base_bytes_ : segments_.back().path_bytes;
@@ -100,7 +100,8 @@ Result<void> TreeCheck::take_path(std::string_view path) {
     path_bytes += name.size() + (path_bytes > 0 ? 1 : 0);
     segments_.push_back({end, path_bytes});
   }
-  if (base_depth_ + segments_.size() > kDepthMax) return wrong("more than " + std::to_string(kDepthMax) + " keys in a path");
+  if (base_depth_ + segments_.size() > kDepthMax)
+    return wrong("more than " + std::to_string(kDepthMax) + " keys in a path");
   if (path_bytes > kPathBytesMax) return wrong("a path of more than " + std::to_string(kPathBytesMax) + " bytes");
   return {};
 }
@@ -115,7 +116,8 @@ Result<void> TreeCheck::add(std::string_view key, std::string_view leaf) {
   const bool is_below_leaf = has_leaf_ && path.starts_with(leaf_);
   if (is_below_leaf && !(is_priority && path.size() == leaf_.size())) return wrong("something below a leaf");
   if (is_priority) {
-    if (tag_of_leaf(leaf) != LeafTag::Double && tag_of_leaf(leaf) != LeafTag::String) return wrong("a priority of another type");
+    if (tag_of_leaf(leaf) != LeafTag::Double && tag_of_leaf(leaf) != LeafTag::String)
+      return wrong("a priority of another type");
     // A leaf's priority comes right behind the leaf. Any other is an object's, and owes it a child.
     owes_ = !is_below_leaf;
     if (owes_) owed_ = path;

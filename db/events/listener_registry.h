@@ -41,9 +41,9 @@ struct Subscription {
   SharedQuery query;                          // none, as it mostly is: to everything at the path
   size_t bytes_beside = 0;                    // that others keep for it
 
-  View* view() const { return view_; }  // once it is in the registry, of one with a query
+  View* view() const { return view_; }                               // once it is in the registry, of one with a query
   bool has_lapsed(Timestamp wall) const { return wall >= lapses_; }  // `check` has, and was not asked since
-  size_t byte_count() const;            // about what it holds in memory, beside its view and what it watches
+  size_t byte_count() const;  // about what it holds in memory, beside its view and what it watches
 
  private:
   friend class ListenerRegistry;
@@ -59,8 +59,8 @@ struct Node {
   Node* parent = nullptr;
   std::string key;
   std::map<std::string, std::unique_ptr<Node>, std::less<>> children;
-  std::vector<Subscription*> subscriptions;                             // without a query
-  std::map<std::string_view, std::unique_ptr<View>> views;              // by the query's text, which is the view's
+  std::vector<Subscription*> subscriptions;                 // without a query
+  std::map<std::string_view, std::unique_ptr<View>> views;  // by the query's text, which is the view's
   std::unordered_set<Subscription*> watchers;
 };
 

@@ -150,9 +150,9 @@ Result<BodyPointer> Matching::one(size_t index) {
 // The Body for listeners at or above the base.
 Result<BodyPointer> Matching::whole() {
   if (!difference_.merge) return one(0);
-  const bool removes = std::any_of(difference_.changed.begin(), difference_.changed.end(), [](const Overwrite& overwrite) {
-    return overwrite.slot == Slot::Value && overwrite.value.is_null();
-  });
+  const bool removes = std::any_of(
+      difference_.changed.begin(), difference_.changed.end(),
+      [](const Overwrite& overwrite) { return overwrite.slot == Slot::Value && overwrite.value.is_null(); });
   if (removes && difference_.has_priorities && difference_.changed.size() > 1) {
     // A client that empties a node on the way to filling it again loses its priority (net/wire/protocol.md §6.3).
     ASSIGN_OR_RETURN(const Value value, after_.read(difference_.base, kReadBytesMax));
@@ -230,7 +230,8 @@ Result<void> Matching::tell_between(Node& base_node) {
       removes = removes || overwrite.value.is_null();
       entries.emplace_back(entry_path(overwrite, path), overwrite.value);
     }
-    const bool of_itself = std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.first.empty(); });
+    const bool of_itself =
+        std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.first.empty(); });
     if (of_itself || (removes && difference_.has_priorities)) {
       ASSIGN_OR_RETURN(const Value value, after_.read(path, kReadBytesMax));
       tell_all(*node, Body::put(path, Slot::Value, value));
@@ -312,8 +313,8 @@ Result<void> Matching::tell_views() {
 
 }  // namespace
 
-Result<std::vector<Notification>> match(ListenerRegistry& registry, const Difference& difference, const TreeView& before,
-                                const TreeView& after) {
+Result<std::vector<Notification>> match(ListenerRegistry& registry, const Difference& difference,
+                                        const TreeView& before, const TreeView& after) {
   Matching matching(registry, difference, before, after);
   if (registry.empty()) return std::vector<Notification>();
   RETURN_IF_ERROR(matching.ask_again());

@@ -33,15 +33,15 @@ struct Difference {
   const std::vector<Overwrite>& changed;  // no one above another; values resolved
   bool merge;                             // asked for as one update below `base`
   const Path& base;
-  bool has_priorities;                    // the namespace may hold some
-  Times now;                              // at its commit
-  const Settings& settings;               // after it
-  bool configures = false;                // the settings are others: every listener's check is asked again
-  bool is_unread = false;                 // `changed` has no values; they are read from the tree after
+  bool has_priorities;       // the namespace may hold some
+  Times now;                 // at its commit
+  const Settings& settings;  // after it
+  bool configures = false;   // the settings are others: every listener's check is asked again
+  bool is_unread = false;    // `changed` has no values; they are read from the tree after
 };
 
 // Errors: Io, of reading the trees.
-Result<std::vector<Notification>> match(ListenerRegistry& registry, const Difference& difference, const TreeView& before,
-                                const TreeView& after);
+Result<std::vector<Notification>> match(ListenerRegistry& registry, const Difference& difference,
+                                        const TreeView& before, const TreeView& after);
 
 }  // namespace hearth::db

@@ -59,7 +59,8 @@ struct View::WindowMove {
 };
 
 // Cached by the order alone: views that differ in limit or range share the look-ups.
-Result<const std::vector<std::pair<std::string, TouchedChildren::Places>>*> TouchedChildren::places(const Query& query) {
+Result<const std::vector<std::pair<std::string, TouchedChildren::Places>>*> TouchedChildren::places(
+    const Query& query) {
   std::string order(1, static_cast<char>(query.order));
   order += query.child.text();
   for (const Path& path : query.then) order.append(",").append(path.text());
@@ -129,9 +130,8 @@ Result<bool> View::must_scan(const TreeView& tree, bool has_priorities) const {
   if (seeks && (is_limited() ? capacity() <= kSeekHereMax : counts_all)) return false;
   const std::string base = encode_path(path_);
   size_t rows = 0;
-  RETURN_IF_ERROR(tree.scan(base, base + kPastChildren, [&](std::string_view, std::string_view) {
-    return ++rows <= scan_here_rows_;
-  }));
+  RETURN_IF_ERROR(tree.scan(base, base + kPastChildren,
+                            [&](std::string_view, std::string_view) { return ++rows <= scan_here_rows_; }));
   return rows > scan_here_rows_;
 }
 
@@ -324,8 +324,9 @@ Result<BodyPointer> View::change(TouchedChildren& touched, bool has_priorities) 
   for (const auto& [key, place] : *places) {
     const bool was_in = place.from && in_range(*place.from, query_);
     const bool is_in = place.to && in_range(*place.to, query_);
-    const bool concerns = is_limited() ? (was_in && known_.contains(*place.from)) || (is_in && !is_beyond(*place.to, known_upto_))
-                                       : was_in || is_in;
+    const bool concerns =
+        is_limited() ? (was_in && known_.contains(*place.from)) || (is_in && !is_beyond(*place.to, known_upto_))
+                     : was_in || is_in;
     if (concerns) moved.emplace(key, WindowMove{was_in, is_in, place.from, place.to});
   }
   if (moved.empty()) return BodyPointer();

@@ -31,7 +31,7 @@ class TouchedChildren {
   TouchedChildren(Path path, const TreeView& before, const TreeView& after)
       : path_(std::move(path)), before_(before), after_(after) {}
 
-  bool all = false;                                              // the whole of the path, from it or from above
+  bool all = false;                                               // the whole of the path, from it or from above
   std::map<std::string, std::vector<const Overwrite*>> children;  // by key: what was changed at or below it
 
   const TreeView& before() const { return before_; }
@@ -55,9 +55,9 @@ class TouchedChildren {
   std::optional<bool> was_leaf_;
 };
 
-inline constexpr uint32_t kWindowReserve = 32;    // positions known behind the edge of a window
+inline constexpr uint32_t kWindowReserve = 32;     // positions known behind the edge of a window
 inline constexpr size_t kScanHereRowsMax = 1'000;  // of a collection without an index that is gone through at once
-inline constexpr uint32_t kSeekHereMax = 300;     // positions of a window that are looked up at once
+inline constexpr uint32_t kSeekHereMax = 300;      // positions of a window that are looked up at once
 
 class View {
  public:
@@ -123,7 +123,8 @@ class View {
   class Known : private std::set<Position, Nearer> {
    public:
     using Base = std::set<Position, Nearer>;
-    using Base::Base, Base::begin, Base::end, Base::rbegin, Base::size, Base::contains, Base::upper_bound, Base::key_comp;
+    using Base::Base, Base::begin, Base::end, Base::rbegin, Base::size, Base::contains, Base::upper_bound,
+        Base::key_comp;
     void insert(Position position) {
       const size_t bytes = bytes_of(position);
       if (Base::insert(std::move(position)).second) bytes_ += bytes;
@@ -177,7 +178,7 @@ class View {
   bool wants_scan_ = false;
   uint64_t scan_number_ = 0;
   bool is_stale_ = false;
-  bool missed_all_ = false;  // since the scan began: everything was set
+  bool missed_all_ = false;       // since the scan began: everything was set
   std::set<std::string> missed_;  // children that were touched
   size_t missed_bytes_ = 0;       // about what these hold
   int64_t missed_count_ = 0;      // what a count gained

@@ -36,13 +36,13 @@ class Body {
   static std::shared_ptr<const Body> merge(Path path, std::vector<std::pair<std::string, Value>> entries);
 
   Kind kind() const { return kind_; }
-  const Path& path() const { return path_; }          // absolute
-  Slot slot() const { return slot_; }                 // Put: of the node, or of its priority alone
-  const Value& value() const { return value_; }       // Put
+  const Path& path() const { return path_; }     // absolute
+  Slot slot() const { return slot_; }            // Put: of the node, or of its priority alone
+  const Value& value() const { return value_; }  // Put
   // Merge: paths relative to path(), each may end in "/.priority" (or be ".priority"); no one above another.
   const std::vector<std::pair<std::string, Value>>& entries() const { return entries_; }
 
-  size_t byte_count() const;        // about what it holds in memory
+  size_t byte_count() const;      // about what it holds in memory
   std::string told_path() const;  // path().text(), with "/.priority" behind it for that slot
   // Made by `make` for the first who asks for the form, shared from then on. Thread: any.
   SharedBytes bytes(Form form, const std::function<std::string(const Body&)>& make) const;

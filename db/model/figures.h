@@ -12,14 +12,14 @@ namespace hearth::db {
 
 // Figures of a pool: the jobs that wait, those that run, and what became of the others (db/read/fair_pool.h).
 struct PoolFigures {
-  uint64_t waiting = 0;   // now
-  uint64_t running = 0;   // now
-  uint64_t paused = 0;    // now: begun, while it is the turn of others
-  uint64_t slices = 0;    // turns that were taken
-  uint64_t moved = 0;     // jobs that took longer than a slice, and began again elsewhere
-  uint64_t refused = 0;   // because too many waited
-  uint64_t unwanted = 0;  // not run, or not to the end: nobody waited any more
-  uint64_t late = 0;      // the same, for their time was over
+  uint64_t waiting = 0;            // now
+  uint64_t running = 0;            // now
+  uint64_t paused = 0;             // now: begun, while it is the turn of others
+  uint64_t slices = 0;             // turns that were taken
+  uint64_t moved = 0;              // jobs that took longer than a slice, and began again elsewhere
+  uint64_t refused = 0;            // because too many waited
+  uint64_t unwanted = 0;           // not run, or not to the end: nobody waited any more
+  uint64_t late = 0;               // the same, for their time was over
   uint64_t slices_waited_max = 0;  // begun for others while a namespace with nothing under way waited for its first
 };
 
@@ -58,14 +58,14 @@ struct Compacted {
 struct Figures {
   // Writes that were judged: in all, and those that were not accepted.
   uint64_t writes = 0;
-  uint64_t writes_denied = 0;  // by rules
-  uint64_t writes_stale = 0;   // the condition of a compare-and-set did not hold
-  uint64_t writes_failed = 0;  // anything else
+  uint64_t writes_denied = 0;        // by rules
+  uint64_t writes_stale = 0;         // the condition of a compare-and-set did not hold
+  uint64_t writes_failed = 0;        // anything else
   uint64_t writes_without_room = 0;  // part of those: the disk is as full as it may be
-  uint64_t writes_over_quota = 0;  // part of those: their namespace is as large as it may be
-  uint64_t commits = 0;        // durable, each a record of one namespace
-  Distribution group_size{};   // commits that became durable together
-  Distribution commit_time{};  // nanoseconds, of a write: from its acceptance to being durable
+  uint64_t writes_over_quota = 0;    // part of those: their namespace is as large as it may be
+  uint64_t commits = 0;              // durable, each a record of one namespace
+  Distribution group_size{};         // commits that became durable together
+  Distribution commit_time{};        // nanoseconds, of a write: from its acceptance to being durable
   uint64_t rows_written = 0;
   uint64_t index_rows_written = 0;  // part of them
   Distribution read_time{};         // nanoseconds, of a read: from when it was asked for until its value was there
@@ -84,11 +84,11 @@ struct Figures {
   uint64_t disconnect_writes_queued = 0;
   uint64_t disconnect_writes_run = 0;
 
-  uint64_t answer_bytes = 0;     // now: of large values that clients have not taken
-  uint64_t answers_refused = 0;  // because it would have been too much
-  uint64_t listener_bytes = 0;   // now: about what listeners hold, with their queries and windows
+  uint64_t answer_bytes = 0;      // now: of large values that clients have not taken
+  uint64_t answers_refused = 0;   // because it would have been too much
+  uint64_t listener_bytes = 0;    // now: about what listeners hold, with their queries and windows
   uint64_t disconnect_bytes = 0;  // now: of what sessions have queued for their end
-  uint64_t event_bytes = 0;  // now: of events that sessions have not taken
+  uint64_t event_bytes = 0;       // now: of events that sessions have not taken
   uint64_t remembered_bytes = 0;  // now: of first values, hashes and changed paths that are kept to spare work
   MemoryLimits memory_limits{};
   MemoryLimitsReached memory_limits_reached{};
@@ -97,7 +97,7 @@ struct Figures {
   uint64_t namespaces_moved = 0;  // to a heavy shard: a request took more work than one step may (db/base/step.h)
   // The longest step of a shard's thread since the start: what one request took before it was done, or moved.
   uint64_t step_rows_max = 0, step_bytes_max = 0, step_evaluations_max = 0;
-  uint64_t group_rows_max = 0;    // of all requests that one commit was made of
+  uint64_t group_rows_max = 0;  // of all requests that one commit was made of
   // The most groups of others that a namespace with nothing under way waited for at its shard, beyond the one that was
   // being written when it came.
   uint64_t groups_waited_max = 0;

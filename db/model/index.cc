@@ -35,9 +35,11 @@ constexpr char kTextEnd = '\x00';
 constexpr char kEscape = '\x01';
 constexpr char kEscapedNul = '\x02';  // behind kEscape
 constexpr char kEscapedOne = '\x03';
-constexpr char kCut = '\x01';         // behind kEscape: sorts before what an escape can be, behind the end
+constexpr char kCut = '\x01';  // behind kEscape: sorts before what an escape can be, behind the end
 
-Error corrupt(std::string_view what) { return {ErrorCode::Corruption, "an index row is not ours: " + std::string(what)}; }
+Error corrupt(std::string_view what) {
+  return {ErrorCode::Corruption, "an index row is not ours: " + std::string(what)};
+}
 
 void append_u32(uint32_t value, std::string& to) {
   for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift);
@@ -217,8 +219,10 @@ Result<IndexPlan> IndexPlan::decode(std::string_view bytes) {
       const size_t end = std::min(children.find('\n'), children.size());
       ASSIGN_OR_RETURN(Path path, Path::parse(children.substr(0, end)));
       children.remove_prefix(std::min(end + 1, children.size()));
-      if (is_first) index.spec.child = std::move(path);
-      else index.spec.then.push_back(std::move(path));
+      if (is_first)
+        index.spec.child = std::move(path);
+      else
+        index.spec.then.push_back(std::move(path));
     }
     index.spec.at = split_pattern(in.take(in.number(4)));
     index.built = in.take(in.number(4));
@@ -468,7 +472,8 @@ Result<std::optional<IndexedChild>> next_child(const TreeView& tree, const Index
       }
       const size_t length = segment_length(rest);
       if (length == 0) return corrupt("a data row below a collection");
-      if (depth == spec.at.size()) return std::optional(IndexedChild{key.substr(0, at), std::string(rest.substr(0, length))});
+      if (depth == spec.at.size())
+        return std::optional(IndexedChild{key.substr(0, at), std::string(rest.substr(0, length))});
       if (spec.at[depth] != "$") {
         std::string wanted;
         append_segment(spec.at[depth], wanted);

@@ -28,9 +28,7 @@ using simdjson::dom::element_type;
 
 Error not_json() { return {ErrorCode::InvalidData, "Invalid data; couldn't parse JSON object, array, or value."}; }
 
-Error utf16() {
-  return {ErrorCode::InvalidData, not_json().message + " It is UTF-16; JSON is UTF-8."};
-}
+Error utf16() { return {ErrorCode::InvalidData, not_json().message + " It is UTF-16; JSON is UTF-8."}; }
 
 Error nested_too_deep() {
   return {ErrorCode::InvalidData, "Invalid path: Path specified exceeds the maximum depth that can be written (32)."};
@@ -59,7 +57,9 @@ std::string repaired(std::string_view text) {
     const char c = whole[i];
     const bool is_number = !in_string && (c == '-' || (c >= '0' && c <= '9'));
     size_t end = i + (in_string && c == '\\' ? 2 : 1);
-    while (is_number && end < whole.size() && std::strchr("0123456789+-.eE", whole[end]) != nullptr && whole[end] != '\0') ++end;
+    while (is_number && end < whole.size() && std::strchr("0123456789+-.eE", whole[end]) != nullptr &&
+           whole[end] != '\0')
+      ++end;
     const std::string_view token = std::string_view(whole).substr(i, end - i);
     if (c == '"') in_string = !in_string;
     out += token;

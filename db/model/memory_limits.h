@@ -49,8 +49,16 @@ enum class MemoryLimit : uint8_t {
   EventsSize,
 };
 inline constexpr std::array<std::string_view, 11> kMemoryLimitNames = {
-    "query_size",      "listeners_size",       "namespace_listeners", "namespace_listeners_size",  "total_listeners",
-    "total_listeners_size", "disconnect_size", "namespace_disconnect_size", "total_disconnect_size", "remembered_size",
+    "query_size",
+    "listeners_size",
+    "namespace_listeners",
+    "namespace_listeners_size",
+    "total_listeners",
+    "total_listeners_size",
+    "disconnect_size",
+    "namespace_disconnect_size",
+    "total_disconnect_size",
+    "remembered_size",
     "events_size",
 };
 using MemoryLimitsReached = std::array<uint64_t, kMemoryLimitNames.size()>;  // how often

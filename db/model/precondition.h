@@ -20,9 +20,9 @@ struct Overwrite;  // db/model/write.h
 
 // The moment at which a precondition is asked. Everything in it lives for the call.
 struct Moment {
-  const TreeView& before;         // the tree as it is
+  const TreeView& before;  // the tree as it is
   Times now{};
-  const Settings& settings;       // of before
+  const Settings& settings;                    // of before
   const TreeView* after = nullptr;             // only Write::access has it: the tree as it would be
   std::span<const Overwrite> overwrites = {};  // as above: what was asked for, server values unresolved
   // For Write::access: for each overwrite, whether begin() found that it may be made, whatever the tree is afterwards.

@@ -46,8 +46,8 @@ std::optional<Value> told(const Path& at, Slot slot, const Value& value, const P
 }  // namespace
 
 Result<Projection> parse_projection(std::string_view text) {
-  const Error bad{ErrorCode::InvalidArgument,
-                  "select must be 1 to " + std::to_string(kProjectedPathsMax) + " paths of children, as name,author/id"};
+  const Error bad{ErrorCode::InvalidArgument, "select must be 1 to " + std::to_string(kProjectedPathsMax) +
+                                                  " paths of children, as name,author/id"};
   Projection projection;
   for (;;) {
     const size_t end = text.find(',');

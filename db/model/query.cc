@@ -125,7 +125,8 @@ Query Query::by_child(std::string_view path) {
 namespace {
 
 // An exclusive bound without a key leaves out every child of that value. SDK: QueryParams.ts.
-Bound bound_of(const Query& query, Value value, std::optional<std::string> key, bool is_inclusive, std::string_view past) {
+Bound bound_of(const Query& query, Value value, std::optional<std::string> key, bool is_inclusive,
+               std::string_view past) {
   if (!is_inclusive && !key && query.order != Order::Key) key = std::string(past);
   return {std::move(value), std::move(key), is_inclusive};
 }
@@ -185,14 +186,16 @@ bool read_order(const JsonNode& list, Path& child, std::vector<Path>& then) {
 // Queries come from clients. What passes here is what the rest of db relies on.
 Result<void> check_query(const Query& query) {
   const auto refuse = [](std::string text) { return Error{ErrorCode::InvalidArgument, std::move(text)}; };
-  const bool names_none = query.child.is_root() ||
-                          std::any_of(query.then.begin(), query.then.end(), [](const Path& path) { return path.is_root(); });
+  const bool names_none = query.child.is_root() || std::any_of(query.then.begin(), query.then.end(),
+                                                               [](const Path& path) { return path.is_root(); });
   if (query.order == Order::Child && names_none) return refuse("The query's child is no path of a child.");
-  if (query.then.size() > kOrderChildrenMax - 1) return refuse("A query orders by at most " + std::to_string(kOrderChildrenMax) + " children.");
+  if (query.then.size() > kOrderChildrenMax - 1)
+    return refuse("A query orders by at most " + std::to_string(kOrderChildrenMax) + " children.");
   if (query.limit != Limit::None && query.count == 0) return refuse("A query's limit must be positive.");
   for (const auto& bound : {query.start, query.end}) {
     if (!bound) continue;
-    if (bound->rest.size() > query.then.size()) return refuse("A query's bound has more values than its order has children.");
+    if (bound->rest.size() > query.then.size())
+      return refuse("A query's bound has more values than its order has children.");
     if (bound->value.is_object()) return refuse("A query's bound must be null, a boolean, a number or a string.");
     if (query.order == Order::Key && (bound->value.kind() != Value::Kind::String || bound->key)) {
       return refuse("By key, a query's bound must be a string, alone.");
@@ -215,7 +218,8 @@ int compare_values(const Value& a, const Value& b) {
 
 int compare_places(const Position& a, const Position& b) {
   int order = compare_values(a.value, b.value);
-  for (size_t i = 0; order == 0 && i < std::min(a.rest.size(), b.rest.size()); ++i) order = compare_values(a.rest[i], b.rest[i]);
+  for (size_t i = 0; order == 0 && i < std::min(a.rest.size(), b.rest.size()); ++i)
+    order = compare_values(a.rest[i], b.rest[i]);
   return order;
 }
 

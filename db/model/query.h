@@ -77,7 +77,8 @@ class SharedQuery {
   SharedQuery() = default;  // none
   SharedQuery(std::nullopt_t) {}
   SharedQuery(Query query) : query_(std::make_shared<const Query>(std::move(query))) {}
-  SharedQuery(std::optional<Query> query) : query_(query ? std::make_shared<const Query>(std::move(*query)) : nullptr) {}
+  SharedQuery(std::optional<Query> query)
+      : query_(query ? std::make_shared<const Query>(std::move(*query)) : nullptr) {}
   explicit operator bool() const { return query_ != nullptr; }
   const Query& operator*() const { return *query_; }
   const Query* operator->() const { return query_.get(); }
@@ -102,7 +103,7 @@ const Value& any_object();  // stands for every object where positions are compa
 // A double, and what of an int64 beyond 2^53 it leaves out (db/model/data-model.md §2.3).
 std::pair<double, int64_t> number_of(const Value& number);
 // <0, 0 or >0.
-int compare_values(const Value& a, const Value& b);  // db/model/data-model.md §4
+int compare_values(const Value& a, const Value& b);        // db/model/data-model.md §4
 int compare_places(const Position& a, const Position& b);  // without their keys
 int compare_positions(const Position& a, const Position& b);
 struct PositionLess {

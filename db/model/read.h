@@ -17,10 +17,10 @@ namespace hearth::db {
 
 struct Read {
   Path path;
-  Slot slot = Slot::Value;   // Priority: the priority of what is there, alone
-  bool shallow = false;    // TreeView::shallow instead of everything
+  Slot slot = Slot::Value;       // Priority: the priority of what is there, alone
+  bool shallow = false;          // TreeView::shallow instead of everything
   std::optional<Query> query{};  // of the value alone; with `shallow`, the keys of what it selects
-  bool wants_hash = false;  // of what is answered
+  bool wants_hash = false;       // of what is answered
   size_t bytes_max = kReadBytesMax;
   std::optional<std::chrono::milliseconds> timeout;  // Errors: Timeout
   std::shared_ptr<const Precondition> check;         // null: allowed
@@ -33,11 +33,11 @@ struct Read {
 
 struct Listen {
   Path path;
-  SharedQuery query{};                 // a filtered one (MemoryLimits::query_bytes_max); `resume` is ignored with it
-  size_t bytes_beside = 0;             // that the caller keeps in memory for this listener
-  std::optional<std::string> hash;     // of what the client holds; equal: no first value
-  bool wants_ids = false;              // the client is told the ids of events, and may come back with one
-  std::optional<std::string> resume;   // an event id (event_id) that the client saw; tells what it missed
+  SharedQuery query{};                // a filtered one (MemoryLimits::query_bytes_max); `resume` is ignored with it
+  size_t bytes_beside = 0;            // that the caller keeps in memory for this listener
+  std::optional<std::string> hash;    // of what the client holds; equal: no first value
+  bool wants_ids = false;             // the client is told the ids of events, and may come back with one
+  std::optional<std::string> resume;  // an event id (event_id) that the client saw; tells what it missed
   std::shared_ptr<const Precondition> check;  // asked now, and again when what it read changes; null: allowed
 };
 

@@ -69,7 +69,9 @@ class Taker {
     if (query_.limit != Limit::None && kept_.size() > query_.count) {
       kept_.erase(query_.limit == Limit::First ? std::prev(kept_.end()) : kept_.begin());
     }
-    if (kept_.size() > kSelectionMax) return Error{ErrorCode::TooLarge, "The query selects more than " + std::to_string(kSelectionMax) + " children; add a limit."};
+    if (kept_.size() > kSelectionMax)
+      return Error{ErrorCode::TooLarge,
+                   "The query selects more than " + std::to_string(kSelectionMax) + " children; add a limit."};
     return {};
   }
   // Takes a position that was found without an index, and counts it against kCountScanMax.
@@ -108,8 +110,9 @@ bool key_range(const Query& query, const Position* beyond, std::string& from, st
     const int order = is_key ? 0 : compare_values(Value(), bound->value);
     // null is below the start's value, and every child has null.
     if (is_start && order < 0) return false;
-    const std::string key(!is_key ? std::string_view(bound->key ? *bound->key : "")
-                                  : bound->value.kind() == Value::Kind::String ? bound->value.as_string() : "");
+    const std::string key(!is_key                                      ? std::string_view(bound->key ? *bound->key : "")
+                          : bound->value.kind() == Value::Kind::String ? bound->value.as_string()
+                                                                       : "");
     if (order != 0 || !check_key(key).ok()) return true;  // in_range() sees to the rest
     std::string segment;
     append_segment(key, segment);
@@ -280,10 +283,12 @@ Result<void> select_by_index(const TreeView& tree, const TreeView::IndexRows& in
       }
       if (!failed.ok()) return false;
     }
-    failed = taker.take({std::move(entry.values[0]), decode_segment(entry.segment), {entry.values.begin() + 1, entry.values.end()}});
+    failed = taker.take(
+        {std::move(entry.values[0]), decode_segment(entry.segment), {entry.values.begin() + 1, entry.values.end()}});
     return failed.ok();
   };
-  RETURN_IF_ERROR(query.limit == Limit::Last ? index.rows->scan_down(from, upto, take) : index.rows->scan(from, upto, take));
+  RETURN_IF_ERROR(query.limit == Limit::Last ? index.rows->scan_down(from, upto, take)
+                                             : index.rows->scan(from, upto, take));
   return failed;
 }
 
@@ -358,7 +363,8 @@ Result<Value> read_children(const TreeView& tree, const Path& path, const std::v
   for (const Path& one : projection) parts.push_back(encode_path(one));
   if (projection.empty()) parts.emplace_back();
   std::sort(parts.begin(), parts.end());
-  parts.erase(std::unique(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return b.starts_with(a); }), parts.end());
+  parts.erase(std::unique(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return b.starts_with(a); }),
+              parts.end());
   ValueBuilder builder;
   bool fits = true;
   for (const std::string& segment : segments) {
@@ -370,7 +376,8 @@ Result<Value> read_children(const TreeView& tree, const Path& path, const std::v
         return fits;
       }));
       if (!fits) {
-        return Error{ErrorCode::TooLarge, "Data requested exceeds the maximum size that can be accessed with a single request."};
+        return Error{ErrorCode::TooLarge,
+                     "Data requested exceeds the maximum size that can be accessed with a single request."};
       }
     }
   }

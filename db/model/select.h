@@ -15,7 +15,8 @@
 namespace hearth::db {
 
 // The child's position in the query's order, or nothing when the child does not exist. Reads only what orders it.
-Result<std::optional<Position>> find_position(const TreeView& tree, const Path& path, std::string_view key, const Query& query);
+Result<std::optional<Position>> find_position(const TreeView& tree, const Path& path, std::string_view key,
+                                              const Query& query);
 
 // The children of `path` that the query selects; none of a leaf. Reads only what it selects when the order is by key,
 // by priority where no node has one, or when the tree has an index; else it reads every row once, and holds no more
@@ -37,10 +38,10 @@ Result<uint64_t> count(const TreeView& tree, const Path& path, const Query& quer
 // The value at `path` as the query sees it: the selected children, without the priority of the node itself. One that
 // only orders sees everything. Errors: TooLarge above `bytes_max` bytes of rows. `projection`: of each child those
 // paths alone, and nothing else is read.
-Result<Value> read_query(const TreeView& tree, const Path& path, const Query& query, bool has_priorities, size_t bytes_max,
-                         const Projection& projection = {});
+Result<Value> read_query(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
+                         size_t bytes_max, const Projection& projection = {});
 Value keys_of(const std::vector<Position>& positions);  // as Query::keys_only
-Result<Value> read_children(const TreeView& tree, const Path& path, const std::vector<Position>& positions, size_t bytes_max,
-                            const Projection& projection = {});
+Result<Value> read_children(const TreeView& tree, const Path& path, const std::vector<Position>& positions,
+                            size_t bytes_max, const Projection& projection = {});
 
 }  // namespace hearth::db

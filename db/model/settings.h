@@ -11,13 +11,13 @@
 
 namespace hearth::db {
 
-inline constexpr std::string_view kRulesSetting = "rules";    // the text of the security rules
+inline constexpr std::string_view kRulesSetting = "rules";  // the text of the security rules
 // Its secondary indexes, as parse_indexes() of db/model/index.h reads them: those that follow from the rules, and its
 // own.
 inline constexpr std::string_view kIndexesSetting = "indexes";
 inline constexpr std::string_view kOwnIndexesSetting = "own_indexes";
 inline constexpr std::string_view kRevokedSetting = "revoked";  // whose tokens are no longer good (rules/revoked.h)
-inline constexpr size_t kSettingBytesMax = 1u << 20;          // of one text
+inline constexpr size_t kSettingBytesMax = 1u << 20;            // of one text
 
 struct Setting {
   std::string name;

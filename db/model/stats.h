@@ -9,12 +9,12 @@
 
 namespace hearth::db {
 
-inline constexpr uint64_t kStatsStepsMax = 200'000;   // rows read and seeks made for one; what is larger is estimated
-inline constexpr uint64_t kStatsRowsPerNode = 32;     // of a child, before the rest of it is estimated
-inline constexpr size_t kStatsChildrenMax = 10;       // of one node, the largest, that are told
-inline constexpr size_t kStatsNodesMax = 60;          // in all
-inline constexpr double kStatsShareMin = 0.01;        // of the whole; what is smaller is not told
-inline constexpr size_t kStatsListenedMax = 20;       // paths with listeners that are told
+inline constexpr uint64_t kStatsStepsMax = 200'000;  // rows read and seeks made for one; what is larger is estimated
+inline constexpr uint64_t kStatsRowsPerNode = 32;    // of a child, before the rest of it is estimated
+inline constexpr size_t kStatsChildrenMax = 10;      // of one node, the largest, that are told
+inline constexpr size_t kStatsNodesMax = 60;         // in all
+inline constexpr double kStatsShareMin = 0.01;       // of the whole; what is smaller is not told
+inline constexpr size_t kStatsListenedMax = 20;      // paths with listeners that are told
 inline constexpr size_t kStatsListenedLookMax = 10'000;  // paths with listeners that are looked at
 
 // What lies at a path. Bytes are those of keys and values, as a namespace's quota counts them.
@@ -38,7 +38,7 @@ struct Stats {
   uint64_t index_disk_bytes = 0;  // of the namespace's indexes
   uint64_t steps = 0;             // rows read and seeks made for it
   uint64_t sequence = 0;
-  uint64_t sessions = 0;          // of the namespace
+  uint64_t sessions = 0;  // of the namespace
   uint64_t listeners = 0;
   std::vector<ListenersAt> listened;  // the paths with most listeners, of those looked at
 };

@@ -49,7 +49,8 @@ Result<Value> TreeView::read(std::string_view encoded, size_t bytes_max) const {
     return fits;
   }));
   if (!fits) {
-    return Error{ErrorCode::TooLarge, "Data requested exceeds the maximum size that can be accessed with a single request."};
+    return Error{ErrorCode::TooLarge,
+                 "Data requested exceeds the maximum size that can be accessed with a single request."};
   }
   return std::move(builder).build();
 }
@@ -90,7 +91,8 @@ Result<Value> TreeView::shallow(const Path& path, size_t bytes_max) const {
       return false;
     }));
     if (!fits) {
-      return Error{ErrorCode::TooLarge, "Data requested exceeds the maximum size that can be accessed with a single request."};
+      return Error{ErrorCode::TooLarge,
+                   "Data requested exceeds the maximum size that can be accessed with a single request."};
     }
   }
   return std::move(builder).build();

@@ -236,7 +236,9 @@ Result<void> check_fits(const Path& path, const Value& value) {
       key.remove_prefix(segment_length(key));
       ++depth;
     }
-    if (depth > kDepthMax) return Error{ErrorCode::InvalidData, "Invalid data; path specified exceeds the maximum depth that can be written (32)."};
+    if (depth > kDepthMax)
+      return Error{ErrorCode::InvalidData,
+                   "Invalid data; path specified exceeds the maximum depth that can be written (32)."};
     if (bytes > kPathBytesMax) {  // perhaps: these are the most that the keys can have, so look closely
       RETURN_IF_ERROR(decode_path(base + std::string(row.key.substr(0, row.key.size() - key.size()))));
     }

@@ -29,8 +29,8 @@
 
 namespace hearth::db {
 
-inline constexpr size_t kReadBytesMax = 256u << 20;    // of rows, one read (db/model/data-model.md §2.2)
-inline constexpr size_t kUpdatePathsMax = 100'000;     // locations in one update
+inline constexpr size_t kReadBytesMax = 256u << 20;  // of rows, one read (db/model/data-model.md §2.2)
+inline constexpr size_t kUpdatePathsMax = 100'000;   // locations in one update
 
 enum class Slot : uint8_t { Value, Priority };  // what of a node is set: all of it, or its `.priority` alone
 
@@ -55,10 +55,10 @@ struct Write {
   Path base;                          // where the request was addressed; merges are told relative to it
   // Instead of overwrites: removes the children of `base` that it selects (at most kSelectionMax), as one merge.
   std::optional<Query> selection{};
-  std::vector<Setting> settings;  // set with it
+  std::vector<Setting> settings;                                   // set with it
   std::vector<std::shared_ptr<const Precondition>> preconditions;  // in order, of what is found
   std::shared_ptr<const Precondition> access;  // after them, of what is found and what would be; null: allowed
-  bool only_existing = false;         // NotFound where there is no such namespace: it is not made
+  bool only_existing = false;                  // NotFound where there is no such namespace: it is not made
   // Asked before a written value is shown, because the value may tell of what stood there (an increment does); null:
   // the writer may see it. When it refuses, the answer comes without the value.
   std::shared_ptr<const Precondition> shows{};

@@ -106,7 +106,8 @@ class FairPool {
     // Called once, and instead, when the job will not be run or not to its end. On any thread, also within run() of
     // the pool.
     std::function<void(const Error& error)> refuse;
-    std::function<bool()> is_unwanted{};  // nobody waits for it any more, and nobody will; null: somebody does. Any thread
+    std::function<bool()>
+        is_unwanted{};  // nobody waits for it any more, and nobody will; null: somebody does. Any thread
     std::optional<std::chrono::steady_clock::time_point> deadline{};
   };
 
@@ -124,7 +125,7 @@ class FairPool {
   using Begun = Turn::Begun;
   // The namespaces, or the clients, that have something waiting, by the work that was done for them.
   struct Order {
-    void put(uint64_t key, uint64_t& done);  // begins to wait
+    void put(uint64_t key, uint64_t& done);       // begins to wait
     std::set<std::pair<uint64_t, uint64_t>> all;  // done, key
     uint64_t floor = 0;                           // what was done for the one that was served last, when it was chosen
   };

@@ -60,7 +60,8 @@ bool reads_all(const ReadJob& job, bool has_priorities) {
   if (!job.read.query || !job.read.query->is_filtered()) return true;
   const auto seeks =
       selects_by_seek(SnapshotView(job.snapshot, job.number), job.read.path, *job.read.query, has_priorities);
-  return seeks.ok() && (!seeks.value() || (job.read.query->limit != Limit::None && job.read.query->count >= kReadSliceRows));
+  return seeks.ok() &&
+         (!seeks.value() || (job.read.query->limit != Limit::None && job.read.query->count >= kReadSliceRows));
 }
 
 uint64_t bytes_at(const ReadJob& job) {
@@ -236,7 +237,8 @@ Result<Value> read_written(const TreeView& view, const Write& write) {
 
 // `changed` are paths whose values were left out; what is told is what stands there now, so many changes of one place
 // are one entry, and a place that was restored is told although nothing differs.
-Result<std::shared_ptr<const Body>> net_change(const TreeView& view, const Path& path, const std::vector<Overwrite>& changed) {
+Result<std::shared_ptr<const Body>> net_change(const TreeView& view, const Path& path,
+                                               const std::vector<Overwrite>& changed) {
   if (changed.empty()) return std::shared_ptr<const Body>();
   // Each place once, and none below another.
   std::vector<std::pair<std::string, const Overwrite*>> sorted;

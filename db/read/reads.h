@@ -18,9 +18,9 @@ namespace hearth::db {
 
 inline constexpr size_t kNetChangePathsMax = 1'000;  // more are told as the whole value
 
-inline constexpr size_t kScanThreads = 6;       // scans that are begun at a time, of all namespaces
-inline constexpr size_t kScansRunningMax = 2;   // of them, that are not paused; of one namespace one
-inline constexpr int kScanNice = 10;            // of their threads, over that of the others
+inline constexpr size_t kScanThreads = 6;            // scans that are begun at a time, of all namespaces
+inline constexpr size_t kScansRunningMax = 2;        // of them, that are not paused; of one namespace one
+inline constexpr int kScanNice = 10;                 // of their threads, over that of the others
 inline constexpr size_t kReadSliceBytes = 1u << 20;  // on disk: what is larger is not begun on the readers, or hardly
 
 // A tree that counts each row that is read as work of the turn. Once the turn is over, it answers with an error,
@@ -62,6 +62,7 @@ Result<Value> read_written(const TreeView& view, const Write& write);
 
 // The event that brings a client up to date at `path`: what stands now at the changed places. Null when nothing
 // changed.
-Result<std::shared_ptr<const Body>> net_change(const TreeView& view, const Path& path, const std::vector<Overwrite>& changed);
+Result<std::shared_ptr<const Body>> net_change(const TreeView& view, const Path& path,
+                                               const std::vector<Overwrite>& changed);
 
 }  // namespace hearth::db

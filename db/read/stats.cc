@@ -35,8 +35,8 @@ namespace {
 constexpr uint64_t kStepsPerSeek = 16;  // what one costs, in rows
 
 struct Node {
-  std::string row;  // its path, encoded
-  SizeAt size;      // without a path
+  std::string row;                              // its path, encoded
+  SizeAt size;                                  // without a path
   std::vector<std::unique_ptr<Node>> children;  // the largest of them
 };
 
@@ -76,10 +76,11 @@ class Measuring {
   }
   Result<void> scan(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) {
     steps_ += kStepsPerSeek;
-    return snapshot_.scan(prefix_ + std::string(from), prefix_ + std::string(upto), [&](std::string_view key, std::string_view leaf) {
-      ++steps_;
-      return row(key.substr(kTableAndNumber), leaf);
-    });
+    return snapshot_.scan(prefix_ + std::string(from), prefix_ + std::string(upto),
+                          [&](std::string_view key, std::string_view leaf) {
+                            ++steps_;
+                            return row(key.substr(kTableAndNumber), leaf);
+                          });
   }
   static void add(Node& to, std::string_view rest, std::string_view key, std::string_view leaf) {
     if (rest.empty() || rest.front() != kPriorityMark) ++to.size.leaves;
@@ -270,13 +271,14 @@ Result<Stats> measure_folder(const std::string& folder, const std::string& name,
 }
 
 std::string to_json(const Stats& stats) {
-  std::string text = fmt::format(R"({{"sequence":{},"diskBytes":{},"indexDiskBytes":{},"connections":{},"listeners":{},"sizes":[)",
-                                 stats.sequence, stats.disk_bytes, stats.index_disk_bytes, stats.sessions, stats.listeners);
+  std::string text =
+      fmt::format(R"({{"sequence":{},"diskBytes":{},"indexDiskBytes":{},"connections":{},"listeners":{},"sizes":[)",
+                  stats.sequence, stats.disk_bytes, stats.index_disk_bytes, stats.sessions, stats.listeners);
   for (const SizeAt& one : stats.sizes) {
     text += text.back() == '[' ? R"({"path":)" : R"(,{"path":)";
     append_json_string(one.path.slashed(), text);
-    text += fmt::format(R"(,"leaves":{},"bytes":{},"children":{},"exact":{},"allChildren":{}}})", one.leaves, one.bytes, one.children,
-                        one.is_exact, one.is_all_children);
+    text += fmt::format(R"(,"leaves":{},"bytes":{},"children":{},"exact":{},"allChildren":{}}})", one.leaves, one.bytes,
+                        one.children, one.is_exact, one.is_all_children);
   }
   text += R"(],"listened":[)";
   for (const ListenersAt& one : stats.listened) {

@@ -33,7 +33,8 @@ bool FirstValue::wait(Waiter& waiter) {
       return can_compare;
     }
     // Done, but the value was let go, or can't be compared: another one has to be read.
-    if (status_.ok() && !(names_it && hashes_ && hashes_->contain(*waiter.hash)) && (body_ == nullptr || !can_compare)) {
+    if (status_.ok() && !(names_it && hashes_ && hashes_->contain(*waiter.hash)) &&
+        (body_ == nullptr || !can_compare)) {
       return false;
     }
     body = body_;
@@ -105,7 +106,8 @@ void FirstValue::answer(const Waiter& waiter, const std::shared_ptr<const Body>&
   if (status_.ok()) {
     if (hashes_) answer.hash = hashes_->exact;
     // "" is the hash of null.
-    const bool has_it = waiter.hash && (waiter.hash->empty() ? body->value().is_null() : hashes_->contain(*waiter.hash));
+    const bool has_it =
+        waiter.hash && (waiter.hash->empty() ? body->value().is_null() : hashes_->contain(*waiter.hash));
     if (!has_it) tell(body, answer);
   }
   waiter.conversation->story.fill(waiter.place, std::move(answer));

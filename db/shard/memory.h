@@ -17,7 +17,8 @@
 namespace hearth::db {
 
 struct Memory {
-  explicit Memory(const MemoryLimits& most) : limits(most), events(std::make_shared<EventBudget>(most.event_bytes_max)) {}
+  explicit Memory(const MemoryLimits& most)
+      : limits(most), events(std::make_shared<EventBudget>(most.event_bytes_max)) {}
 
   // Counts a refusal and returns its error: the request would bring `of` ("The listeners of this connection") to
   // `bytes`, or to that number, and `most` is allowed. TooLarge where the client itself can make room, else

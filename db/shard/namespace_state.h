@@ -19,8 +19,8 @@
 #include "db/commit/committer.h"
 #include "db/commit/disconnect_queue.h"
 #include "db/events/listener_registry.h"
-#include "db/read/fair_pool.h"
 #include "db/model/hash.h"
+#include "db/read/fair_pool.h"
 #include "db/shard/story.h"
 
 namespace hearth::db {
@@ -32,12 +32,13 @@ struct NamespaceState;
 inline constexpr size_t kFirstValueBytes = 640;  // about what one holds in memory beside its value
 inline constexpr size_t kMissedBytes = 160;      // about what a changed path holds beside its text
 
-inline constexpr size_t kMissedPathsMax = 10'000;       // changed paths remembered for streams that come back
-inline constexpr size_t kFirstValuesMax = 64;           // first values kept to be shared
-inline constexpr size_t kSmallValueBytesMax = 64 << 10; // of one that is kept as long as it is true
-inline constexpr size_t kLargeValueBytesMax = 8 << 20;  // of one that is kept among the latest of its shard, see LargeValues
-inline constexpr size_t kLargeValuesMax = 64;           // that are
-inline constexpr size_t kLargeValuesBytesMax = 16 << 20; // of all these; their texts take as much again
+inline constexpr size_t kMissedPathsMax = 10'000;        // changed paths remembered for streams that come back
+inline constexpr size_t kFirstValuesMax = 64;            // first values kept to be shared
+inline constexpr size_t kSmallValueBytesMax = 64 << 10;  // of one that is kept as long as it is true
+inline constexpr size_t kLargeValueBytesMax =
+    8 << 20;                                   // of one that is kept among the latest of its shard, see LargeValues
+inline constexpr size_t kLargeValuesMax = 64;  // that are
+inline constexpr size_t kLargeValuesBytesMax = 16 << 20;  // of all these; their texts take as much again
 
 // One conversation's state at its shard. `story`, `is_gone` and the constants are for any thread, the rest for the
 // shard's.
@@ -49,12 +50,12 @@ struct Conversation final : Audience {
   const std::shared_ptr<NamespaceState> space;
   Payer payer() const;  // whose share of the readers' turns it takes
   Story story;
-  std::atomic<bool> is_gone = false;  // nobody hears the story any more
+  std::atomic<bool> is_gone = false;                // nobody hears the story any more
   std::unique_ptr<DisconnectQueue> queue;           // null until something is queued
   std::unique_ptr<const std::string> label;         // Client::set_label; null for the many that have none
   std::shared_ptr<const Precondition> queue_check;  // asked again when it is written; null: allowed
   std::map<uint64_t, std::unique_ptr<Subscription>> subscriptions;  // by the owner's id
-  uint64_t held_in = 0;     // the group that holds something for it to be told
+  uint64_t held_in = 0;                                             // the group that holds something for it to be told
   uint64_t carried_in = 0;  // the group in which a request of it had to wait for the next
   bool ended = false;
 };
@@ -99,8 +100,8 @@ class FirstValue {
   // Reads the value and answers all who wait, on a reader's thread. Does nothing when `turn` is over afterwards: the
   // view spends its work there. Null: there is no turn.
   void read(const TreeView& view, const Turn* turn = nullptr);
-  void fail(const Error& error);  // instead of read(), once: answers all with the error; later waiters are refused
-  bool is_unwanted();             // whether all who waited have gone; if so, it is as after fail(). Thread: any
+  void fail(const Error& error);       // instead of read(), once: answers all with the error; later waiters are refused
+  bool is_unwanted();                  // whether all who waited have gone; if so, it is as after fail(). Thread: any
   std::optional<NodeHashes> hashes();  // once they are known
   size_t large_bytes();                // bytes of the kept value; 0 for a small one
   void let_go();                       // drops the kept value
@@ -118,7 +119,7 @@ class FirstValue {
   Budget& answers_;
   const std::shared_ptr<Gauge> kept_;  // of the shard
   size_t kept_bytes_ = 0;              // of that; by whoever makes it, then under mutex_
-  std::mutex mutex_;  // Guards all below; what is done does not change, but for body_ and lease_.
+  std::mutex mutex_;                   // Guards all below; what is done does not change, but for body_ and lease_.
   bool done_ = false;
   bool failed_ = false;  // done, and nothing was read
   std::vector<Waiter> waiters_;
@@ -142,16 +143,16 @@ class LargeValues {
 struct Line {
   std::list<ShardRequest> requests;
   std::list<ShardRequest> carried;  // had their turn too early: they must see the end of the group first
-  double debt = 0;             // turns that it has used and not waited for (Shard::kTurn)
-  uint64_t group = 0;          // the last one in which it had a turn
-  bool is_listed = false;      // it is among the shard's turns
-  uint64_t listed_in = 0;      // the group that was to be formed when it had something again; 0: it has had a turn since
+  double debt = 0;                  // turns that it has used and not waited for (Shard::kTurn)
+  uint64_t group = 0;               // the last one in which it had a turn
+  bool is_listed = false;           // it is among the shard's turns
+  uint64_t listed_in = 0;  // the group that was to be formed when it had something again; 0: it has had a turn since
 };
 
 struct NamespaceState {
   // `kept`: the shard's gauge of what it remembers.
-  NamespaceState(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted,
-        std::shared_ptr<Gauge> kept_bytes_of_all);
+  NamespaceState(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at,
+                 ListenerRegistry::Count& counted, std::shared_ptr<Gauge> kept_bytes_of_all);
   ~NamespaceState();
   NamespaceState(const NamespaceState&) = delete;
   NamespaceState& operator=(const NamespaceState&) = delete;
@@ -180,9 +181,9 @@ struct NamespaceState {
   std::deque<std::pair<uint64_t, Overwrite>> missed;  // values left out
   size_t missed_bytes = 0;                            // about what they hold in memory
   uint64_t missed_from = 0;
-  bool missed_known = false;  // `missed_from` has been set
-  bool is_removed = false;     // whoever still has it is refused; the name means another from here on
-  bool is_maintained = false;  // a MaintainRequest is on its way, or failed
+  bool missed_known = false;    // `missed_from` has been set
+  bool is_removed = false;      // whoever still has it is refused; the name means another from here on
+  bool is_maintained = false;   // a MaintainRequest is on its way, or failed
   bool waits_for_room = false;  // the same, for the disk was too full to build an index
 
   // What is only remembered to spare work is counted in the shard's gauge. The shard lists its spaces, the latest
@@ -194,12 +195,12 @@ struct NamespaceState {
   std::atomic<int64_t> idle_since = 0;  // steady milliseconds; 0: used since the engine last looked. Thread: any
 
   // Where its requests are done (db/shard/shard.h, "heavy"). What is above belongs to whichever shard that is.
-  Line line;                // at home
-  Line line_away;           // the heavy shard's
-  uint64_t done_away = 0;   // the heavy shard's: requests done there, since ever
-  Shard* away = nullptr;    // home's, like all below; null: it is at home
-  uint64_t sent_away = 0;   // requests passed on, since ever
-  bool is_recalled = false; // nothing more is passed on, for something waits for its return
+  Line line;                 // at home
+  Line line_away;            // the heavy shard's
+  uint64_t done_away = 0;    // the heavy shard's: requests done there, since ever
+  Shard* away = nullptr;     // home's, like all below; null: it is at home
+  uint64_t sent_away = 0;    // requests passed on, since ever
+  bool is_recalled = false;  // nothing more is passed on, for something waits for its return
 };
 
 inline Payer Conversation::payer() const { return {space->tree.number, reinterpret_cast<uintptr_t>(this)}; }

@@ -49,8 +49,8 @@ bool is_last(const Item& item) {
 
 }  // namespace
 
-NamespaceState::NamespaceState(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at, ListenerRegistry::Count& counted,
-             std::shared_ptr<Gauge> kept_bytes_of_all)
+NamespaceState::NamespaceState(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at,
+                               ListenerRegistry::Count& counted, std::shared_ptr<Gauge> kept_bytes_of_all)
     : home(std::move(at)), shard(*home), registry(counted), kept(std::move(kept_bytes_of_all)) {
   tree.name = std::move(name);
   tree.number = number;
@@ -61,11 +61,12 @@ NamespaceState::~NamespaceState() { kept->add(-static_cast<int64_t>(kept_bytes))
 Shard::Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> heavy)
     : with_(std::move(dependencies)),
       heavy_(heavy.begin(), heavy.end()),
-      committer_(with_.store, with_.durability, with_.quota,
-                 [this](const std::function<void()>& job) {
-                   with_.scans.run({{}, [job](Turn&) { job(); }, [](const Error&) {}});
-                 },
-                 &with_.clock_steps) {
+      committer_(
+          with_.store, with_.durability, with_.quota,
+          [this](const std::function<void()>& job) {
+            with_.scans.run({{}, [job](Turn&) { job(); }, [](const Error&) {}});
+          },
+          &with_.clock_steps) {
   counted_.registered.in_all = &with_.memory->listeners;
   thread_ = std::thread([this] { work(); });
 }
@@ -196,8 +197,13 @@ Result<void> Shard::check(NamespaceState& space, Subscription& subscription) {
 Committer::Tell Shard::teller(NamespaceState& space, bool merge, const Path& base) {
   return [this, &space, merge, &base](const Accepted& accepted, const TreeView& before, const TreeView& after,
                                       const Settings& settings) {
-    const Difference difference{accepted.changed,     merge,    base,
-                                space.tree.head.has_priorities, {accepted.record.time, accepted.wall}, settings, accepted.configures};
+    const Difference difference{accepted.changed,
+                                merge,
+                                base,
+                                space.tree.head.has_priorities,
+                                {accepted.record.time, accepted.wall},
+                                settings,
+                                accepted.configures};
     Result<void> noted = note_change(space, accepted, difference, before, after);
     if (!noted.ok()) unmatched_ = noted.error();
     return noted;
@@ -209,7 +215,8 @@ void Shard::handle(ShardRequest& request, WriteRequest& what) {
   const Write& write = what.write;
   Answer reply;
   if (request.bytes > kWriteBytesMax) {
-    reply.status = Error{ErrorCode::TooLarge, "Data to write exceeds the maximum size that can be modified with a single request."};
+    reply.status = Error{ErrorCode::TooLarge,
+                         "Data to write exceeds the maximum size that can be modified with a single request."};
     count(reply.status);
     return answer(request, std::move(reply));
   }
@@ -234,7 +241,8 @@ void Shard::handle(ShardRequest& request, WriteRequest& what) {
   // Everything behind this mark belongs to this write, and goes with it.
   const size_t told = releases_.size();
   // The listeners are matched in here (teller), while the trees before and after exist.
-  Result<Accepted> accepted = committer_.write(space.tree, write, with_.clock.now(), teller(space, write.merge, write.base));
+  Result<Accepted> accepted =
+      committer_.write(space.tree, write, with_.clock.now(), teller(space, write.merge, write.base));
   if (Step::here().is_over()) return;
   if (!accepted.ok()) {
     reply.status = accepted.error();
@@ -341,7 +349,8 @@ void Shard::resume(ShardRequest& request, const Listen& listen, std::vector<Over
 }
 
 // `asks`: the conversation that asks first, and whose share of the turns is used; others may wait for the same value.
-void Shard::read_first(const std::shared_ptr<FirstValue>& first, const NamespaceState& space, const Conversation& asks) {
+void Shard::read_first(const std::shared_ptr<FirstValue>& first, const NamespaceState& space,
+                       const Conversation& asks) {
   FairPool::Job job;
   job.payer = asks.payer();
   job.is_unwanted = [first] { return first->is_unwanted(); };
@@ -371,7 +380,8 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
     return answer(request, {0, room, 0, {}, {}, {}, nullptr, false});
   }
   const Result<void> allowed = check(space, *subscription);
-  if (Step::here().is_over()) return space.registry.remove(*subscription);  // it may have noted what the check looked at
+  if (Step::here().is_over())
+    return space.registry.remove(*subscription);  // it may have noted what the check looked at
   if (!allowed.ok()) return answer(request, {0, allowed, 0, {}, {}, {}, nullptr, false});
   // Added before the first value is read: no later commit can slip through between the two.
   Subscription& added = *subscription;
@@ -403,7 +413,8 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
   std::shared_ptr<FirstValue>& first = space.firsts[listen.path.text()];
   if (first != nullptr) {
     const auto hashes = first->hashes();
-    if (wants_hash && hashes) remember_hash(space.tree, listen.path.text(), hashes->exact);  // transactions ask for it too
+    if (wants_hash && hashes)
+      remember_hash(space.tree, listen.path.text(), hashes->exact);  // transactions ask for it too
     if (first->wait(waiter)) return;
   }
   first = std::make_shared<FirstValue>(
@@ -472,7 +483,8 @@ void Shard::handle(ShardRequest& request, DisconnectRequest& what) {
 void Shard::handle(ShardRequest& request, RecheckDisconnectRequest& what) {
   const Step::Whole whole;
   Conversation& conversation = *request.conversation;
-  if (conversation.queue == nullptr || conversation.queue->empty()) return;  // what is queued from here on brings its own
+  if (conversation.queue == nullptr || conversation.queue->empty())
+    return;  // what is queued from here on brings its own
   conversation.queue_check = std::move(what.check);
   auto effects = conversation.queue->sign(conversation.queue_check == nullptr ? "" : conversation.queue_check->memo());
   conversation.queue->keep();
@@ -482,7 +494,9 @@ void Shard::handle(ShardRequest& request, RecheckDisconnectRequest& what) {
   if (!accepted.ok()) return;
 }
 
-void Shard::handle(ShardRequest& request, ReplyRequest& what) { answer(request, {0, what.status, 0, {}, {}, {}, nullptr, false}); }
+void Shard::handle(ShardRequest& request, ReplyRequest& what) {
+  answer(request, {0, what.status, 0, {}, {}, {}, nullptr, false});
+}
 
 void Shard::handle(ShardRequest& request, BeginRequest& what) {
   NamespaceState& space = *request.space;
@@ -554,7 +568,8 @@ void Shard::handle(ShardRequest& request, MaintainRequest&) {
     const auto wanted = wanted_indexes(committer_.settings(tree), with_.indexes);
     if (!wanted.ok()) return;
     tree.is_reconciled = is_current(*tree.plan, wanted.value());
-    if (!tree.is_reconciled) next = {Effect::Kind::Reindex, {}, Value::string(indexes_text(wanted.value())), Slot::Value, {}};
+    if (!tree.is_reconciled)
+      next = {Effect::Kind::Reindex, {}, Value::string(indexes_text(wanted.value())), Slot::Value, {}};
   }
   if (tree.is_reconciled && !tree.plan->is_building()) {
     space.is_maintained = false;

@@ -46,28 +46,28 @@
 #include "db/base/step.h"
 #include "db/commit/committer.h"
 #include "db/events/match.h"
-#include "db/shard/index_watch.h"
-#include "db/shard/memory.h"
 #include "db/model/figures.h"
 #include "db/model/stats.h"
 #include "db/read/fair_pool.h"
 #include "db/read/reads.h"
+#include "db/shard/index_watch.h"
+#include "db/shard/memory.h"
 #include "db/shard/namespace_state.h"
 #include "db/shard/swap.h"
 
 namespace hearth::db {
 
 inline constexpr size_t kGroupRequestsMax = 4'096;
-inline constexpr size_t kGroupBytesMax = 4u << 20;       // of values; one larger write makes a group of its own
-inline constexpr int64_t kBuildChildren = 200;            // of an index, built in one group
+inline constexpr size_t kGroupBytesMax = 4u << 20;  // of values; one larger write makes a group of its own
+inline constexpr int64_t kBuildChildren = 200;      // of an index, built in one group
 // What one namespace may do before the next has its turn. A step may be longer, up to kStepMax; it is waited for then.
 inline constexpr Work kTurn{400, 400u << 10, 5'000};
-inline constexpr double kTurnOfRequest = 1.0 / 256;       // the least that a request counts for
-inline constexpr size_t kUnlistensPerStep = 1'000;        // of a session that ends
-inline constexpr size_t kSettleHereMax = 1'000;           // positions that a scan has found, more are settled as heavy
+inline constexpr double kTurnOfRequest = 1.0 / 256;  // the least that a request counts for
+inline constexpr size_t kUnlistensPerStep = 1'000;   // of a session that ends
+inline constexpr size_t kSettleHereMax = 1'000;      // positions that a scan has found, more are settled as heavy
 inline constexpr size_t kHeavyShards = 2;
-inline constexpr int kHeavyNice = 5;                      // of a heavy shard's thread (setpriority)
-inline constexpr size_t kWriteBytesMax = 512u << 20;     // of rows, one write
+inline constexpr int kHeavyNice = 5;                  // of a heavy shard's thread (setpriority)
+inline constexpr size_t kWriteBytesMax = 512u << 20;  // of rows, one write
 
 struct WriteRequest {
   Write write;
@@ -109,15 +109,15 @@ struct EndLabelledRequest {  // all conversations of that label; the answer's va
   int64_t ended = 0;  // so far
 };
 struct CreateRequest {};
-struct RemoveRequest {};    // with all that it has; alone in its group
-struct StatsRequest {  // of the tree at a path
+struct RemoveRequest {};  // with all that it has; alone in its group
+struct StatsRequest {     // of the tree at a path
   Path path;
   std::shared_ptr<Stats> to;  // there once it is answered, if that is ok
 };
 struct MaintainRequest {};  // the next step to the indexes that the settings ask for
-struct ScannedRequest {  // what a view wanted to be found
-  uint64_t view;         // its number
-  uint64_t number;       // of the scan
+struct ScannedRequest {     // what a view wanted to be found
+  uint64_t view;            // its number
+  uint64_t number;          // of the scan
   Result<View::Scanned> scanned;
 };
 struct SwapRequest {  // namespaces become others as a whole; the shard's own are told of it
@@ -149,7 +149,7 @@ struct ShardRequest {
                CreateRequest, RemoveRequest, StatsRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
                OrphanRequest, RunQueueRequest>
       what;
-  std::function<void(Answer)> done;  // without a conversation
+  std::function<void(Answer)> done;                   // without a conversation
   std::chrono::steady_clock::time_point submitted{};  // writes
   size_t bytes = 0;                                   // writes: of their values
 };
@@ -170,8 +170,8 @@ class Shard {
     Work step_max;  // of one request, unless the shard is heavy
     const Clock& clock;
     ClockSteps& clock_steps;
-    const std::string& life;                                    // Database::life
-    const UsualIndexes& indexes;                                // Options::indexes
+    const std::string& life;      // Database::life
+    const UsualIndexes& indexes;  // Options::indexes
     // A namespace exists from now on. Called on the shard's thread.
     std::function<void(const std::string& name, uint32_t number)> on_named;
     // A namespace does not exist any more; `sequence`: of its last write. Called on the shard's thread.
@@ -182,7 +182,7 @@ class Shard {
   // `heavy`: where long requests go; empty: this is a heavy shard itself, which no namespace has as its home. They are
   // closed after it.
   explicit Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> heavy = {});
-  ~Shard();  // closed
+  ~Shard();      // closed
   void close();  // after what was submitted is done
 
   // Takes a request of a namespace whose home this shard is. Once the shard is closing, the request is dropped:
@@ -209,8 +209,8 @@ class Shard {
     Counter slow_listeners;
     Counter disconnect_writes_queued, disconnect_writes_run;
     ListenerRegistry::Count registered;
-    Gauge waiting;   // requests in lines
-    Counter moved;   // times that a namespace went to a heavy shard
+    Gauge waiting;                                    // requests in lines
+    Counter moved;                                    // times that a namespace went to a heavy shard
     Largest step_rows, step_bytes, step_evaluations;  // of one request
     Largest group_rows;
     Largest groups_waited;  // Line::listed_in
@@ -269,13 +269,14 @@ class Shard {
   void end_orphan(const std::shared_ptr<NamespaceState>& space, const std::string& session);
   void run_next(const std::shared_ptr<NamespaceState>& space, std::shared_ptr<DisconnectQueue> queue,
                 std::shared_ptr<const Precondition> check);
-  Result<void> note_change(NamespaceState& space, const Accepted& accepted, const Difference& difference, const TreeView& before,
-                           const TreeView& after);
+  Result<void> note_change(NamespaceState& space, const Accepted& accepted, const Difference& difference,
+                           const TreeView& before, const TreeView& after);
   Result<void> check(NamespaceState& space, Subscription& subscription);
   void revoke_those_lapsed(NamespaceState& space, const View& view);
   Committer::Tell teller(NamespaceState& space, bool merge, const Path& base);
   void read_first(const std::shared_ptr<FirstValue>& first, const NamespaceState& space, const Conversation& asks);
-  void first_of_view(ShardRequest& request, const Listen& listen, Subscription& subscription, ListenerRegistry::Added added);
+  void first_of_view(ShardRequest& request, const Listen& listen, Subscription& subscription,
+                     ListenerRegistry::Added added);
   void resume(ShardRequest& request, const Listen& listen, std::vector<Overwrite> missed);
   std::optional<std::vector<Overwrite>> missed_since(NamespaceState& space, const Listen& listen) const;
   void release(bool durable, const Error& error);
@@ -285,10 +286,13 @@ class Shard {
   void maintain(const std::shared_ptr<NamespaceState>& space);
   void start_scans(const std::shared_ptr<NamespaceState>& space);
   void tell_first(NamespaceState& space, View& view, std::vector<NamespaceState::PendingListen> openings);
-  void refuse_view(NamespaceState& space, View& view, const std::vector<NamespaceState::PendingListen>& openings, const Error& error);
+  void refuse_view(NamespaceState& space, View& view, const std::vector<NamespaceState::PendingListen>& openings,
+                   const Error& error);
   static std::vector<NamespaceState::PendingListen> take_openings(NamespaceState& space, uint64_t view);
-  Result<void> room_to_listen(const NamespaceState& space, const Conversation& conversation, const Subscription& subscription);
-  Result<void> room_to_listen(const NamespaceState& space, const Conversation& conversation, size_t listeners, size_t bytes);
+  Result<void> room_to_listen(const NamespaceState& space, const Conversation& conversation,
+                              const Subscription& subscription);
+  Result<void> room_to_listen(const NamespaceState& space, const Conversation& conversation, size_t listeners,
+                              size_t bytes);
   void end_large_views(NamespaceState& space);
   Result<void> room_to_queue(const NamespaceState& space, const DisconnectQueue& queue);
   Result<void> queue_for_end(NamespaceState& space, Conversation& conversation, const DisconnectRequest& what);
@@ -307,28 +311,29 @@ class Shard {
   Counted counted_;
   LargeValues large_values_;
   const std::shared_ptr<Gauge> remembered_ =
-      std::make_shared<Gauge>();            // bytes; spaces and first values may outlive us
+      std::make_shared<Gauge>();                     // bytes; spaces and first values may outlive us
   std::list<std::weak_ptr<NamespaceState>> latest_;  // that remember something, the latest used last
-  size_t next_sweep_ = 1'000;               // size of latest_ at which those that are gone are taken out
+  size_t next_sweep_ = 1'000;                        // size of latest_ at which those that are gone are taken out
   uint64_t group_ = 1;
   std::vector<Outgoing> releases_;
   std::optional<Error> unmatched_;  // why listeners could not be matched with the write that is being handled
   std::vector<std::chrono::steady_clock::time_point>
-      accepted_;                                         // when they were submitted: the writes that this group takes
-  std::vector<std::pair<std::string, uint32_t>> named_;  // namespaces that this group makes
-  std::vector<std::shared_ptr<NamespaceState>> in_group_;          // kept until its end, for the committer knows their trees
-  struct Forming {  // the group
+      accepted_;                                           // when they were submitted: the writes that this group takes
+  std::vector<std::pair<std::string, uint32_t>> named_;    // namespaces that this group makes
+  std::vector<std::shared_ptr<NamespaceState>> in_group_;  // kept until its end, for the committer knows their trees
+  struct Forming {                                         // the group
     size_t requests = 0;
     size_t bytes = 0;
     Work work{};
   };
   Forming forming_;
-  bool again_ = false;                            // the request that is handled wants another step
-  std::deque<std::shared_ptr<NamespaceState>> turns_;      // whose line has something, in the order of their turns
-  std::vector<std::shared_ptr<NamespaceState>> leaving_;   // at the end of the group
-  std::vector<std::shared_ptr<NamespaceState>> awaiting_;  // a request at the head of their line waits for a namespace to return
-  size_t away_ = 0;                               // namespaces that are at a heavy shard
-  std::atomic<size_t> guests_ = 0;                // of a heavy shard: namespaces that are here
+  bool again_ = false;                                    // the request that is handled wants another step
+  std::deque<std::shared_ptr<NamespaceState>> turns_;     // whose line has something, in the order of their turns
+  std::vector<std::shared_ptr<NamespaceState>> leaving_;  // at the end of the group
+  std::vector<std::shared_ptr<NamespaceState>>
+      awaiting_;                    // a request at the head of their line waits for a namespace to return
+  size_t away_ = 0;                 // namespaces that are at a heavy shard
+  std::atomic<size_t> guests_ = 0;  // of a heavy shard: namespaces that are here
 
   mutable std::mutex mutex_;  // Guards all below but thread_.
   std::condition_variable more_;

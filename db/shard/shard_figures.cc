@@ -131,7 +131,8 @@ void Shard::add_to(Figures& figures) const {
   figures.groups_waited_max = std::max(figures.groups_waited_max, counted_.groups_waited.value());
   // The inbox alone needs the lock.
   const std::lock_guard lock(mutex_);
-  figures.shard_requests_waiting += inbox_.size() + static_cast<uint64_t>(std::max<int64_t>(counted_.waiting.value(), 0));
+  figures.shard_requests_waiting +=
+      inbox_.size() + static_cast<uint64_t>(std::max<int64_t>(counted_.waiting.value(), 0));
 }
 
 }  // namespace hearth::db

@@ -58,7 +58,8 @@ void Shard::tell_swapped(NamespaceState& space, const Path& at, const TreeView& 
     Accepted accepted;
     accepted.record = {head.sequence, head.time, {}};
     accepted.changed.push_back({at, Slot::Value, {}});
-    Difference difference{accepted.changed, false, at, head.has_priorities, {head.time, with_.clock.now()}, settings, true};
+    Difference difference{accepted.changed, false, at, head.has_priorities, {head.time, with_.clock.now()},
+                          settings,         true};
     // The whole tree may be large: only what somebody listens to is read.
     difference.is_unread = true;
     status = note_change(space, accepted, difference, before, after);
@@ -119,7 +120,8 @@ void Shard::handle(ShardRequest& request, RemoveRequest&) {
 }
 
 void Shard::refuse_removed(const ShardRequest& request) {
-  const Error error{ErrorCode::Unavailable, "The namespace has just been removed; ask again, to be told whether there is a new one."};
+  const Error error{ErrorCode::Unavailable,
+                    "The namespace has just been removed; ask again, to be told whether there is a new one."};
   if (std::holds_alternative<BeginRequest>(request.what)) {
     request.conversation->ended = true;
     return tell(request.conversation, Ended{error});

@@ -27,8 +27,8 @@ namespace {
 // How many turns that is.
 double turns_of(const Work& work) {
   const auto part = [](uint64_t done, uint64_t of) { return static_cast<double>(done) / static_cast<double>(of); };
-  return std::max({part(work.rows, kTurn.rows), part(work.bytes, kTurn.bytes), part(work.evaluations, kTurn.evaluations),
-                   kTurnOfRequest});
+  return std::max({part(work.rows, kTurn.rows), part(work.bytes, kTurn.bytes),
+                   part(work.evaluations, kTurn.evaluations), kTurnOfRequest});
 }
 
 }  // namespace
@@ -274,7 +274,8 @@ bool Shard::must_wait(const ShardRequest& request) const {
   if (std::holds_alternative<ScannedRequest>(request.what)) return committer_.dirty(request.space->tree);
   if (request.conversation == nullptr) return false;
   if (request.conversation->carried_in == group_) return true;
-  const bool reads = std::holds_alternative<ReadRequest>(request.what) || std::holds_alternative<ListenRequest>(request.what);
+  const bool reads =
+      std::holds_alternative<ReadRequest>(request.what) || std::holds_alternative<ListenRequest>(request.what);
   return reads && (committer_.dirty(request.space->tree) || request.conversation->held_in == group_);
 }
 

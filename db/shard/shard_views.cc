@@ -104,7 +104,8 @@ void Shard::first_of_view(ShardRequest& request, const Listen& listen, Subscript
     return answer(request, {0, room, 0, {}, {}, {}, nullptr, false});
   }
   std::vector<NamespaceState::PendingListen>& openings = space.openings[key];
-  openings.push_back({{conversation, conversation->story.keep_place(), request.id, listen.hash}, subscription.id, &view});
+  openings.push_back(
+      {{conversation, conversation->story.keep_place(), request.id, listen.hash}, subscription.id, &view});
   if (!view.is_open()) return;
   std::vector<NamespaceState::PendingListen> all = std::move(openings);
   space.openings.erase(key);
@@ -114,12 +115,14 @@ void Shard::first_of_view(ShardRequest& request, const Listen& listen, Subscript
 // The view is open, and nothing is pending.
 void Shard::tell_first(NamespaceState& space, View& view, std::vector<NamespaceState::PendingListen> openings) {
   const uint64_t key = view.number;
-  const bool wants_hash = std::any_of(openings.begin(), openings.end(), [](const NamespaceState::PendingListen& opening) {
-    return opening.waiter.hash && !opening.waiter.hash->empty();
-  });
+  const bool wants_hash =
+      std::any_of(openings.begin(), openings.end(), [](const NamespaceState::PendingListen& opening) {
+        return opening.waiter.hash && !opening.waiter.hash->empty();
+      });
   // Whoever listens with the same query shares one first value, as those without a query do by path.
   std::shared_ptr<FirstValue>& first = space.view_firsts[key];
-  if (first != nullptr) std::erase_if(openings, [&](NamespaceState::PendingListen& opening) { return first->wait(opening.waiter); });
+  if (first != nullptr)
+    std::erase_if(openings, [&](NamespaceState::PendingListen& opening) { return first->wait(opening.waiter); });
   if (!openings.empty()) {
     FirstValue::Show show;
     if (view.query().counts) {
@@ -132,9 +135,8 @@ void Shard::tell_first(NamespaceState& space, View& view, std::vector<NamespaceS
         return read_children(tree, path, shown, kReadBytesMax);
       };
     } else {
-      show = [path = view.path(), query = view.query(), has_priorities = space.tree.head.has_priorities](const TreeView& tree) {
-        return read_query(tree, path, query, has_priorities, kReadBytesMax);
-      };
+      show = [path = view.path(), query = view.query(), has_priorities = space.tree.head.has_priorities](
+                 const TreeView& tree) { return read_query(tree, path, query, has_priorities, kReadBytesMax); };
     }
     first = std::make_shared<FirstValue>(view.path(), std::move(show), wants_hash, space.tree.head.sequence,
                                          first == nullptr ? std::nullopt : first->hashes(), with_.first_values,
@@ -150,7 +152,8 @@ void Shard::tell_first(NamespaceState& space, View& view, std::vector<NamespaceS
 }
 
 // Ends a view that failed: listeners that wait for it get the error as their answer, the others as their last event.
-void Shard::refuse_view(NamespaceState& space, View& view, const std::vector<NamespaceState::PendingListen>& openings, const Error& error) {
+void Shard::refuse_view(NamespaceState& space, View& view, const std::vector<NamespaceState::PendingListen>& openings,
+                        const Error& error) {
   space.view_firsts.erase(view.number);
   std::set<std::pair<const Conversation*, uint64_t>> answered;
   for (const NamespaceState::PendingListen& opening : openings) {

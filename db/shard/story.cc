@@ -176,7 +176,8 @@ void Story::end(Error reason) {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
     closed_ = true;
-    std::erase_if(entries_, [](const Entry& entry) { return !entry.item; });  // of those taken, the moved ones stay in place
+    std::erase_if(entries_,
+                  [](const Entry& entry) { return !entry.item; });  // of those taken, the moved ones stay in place
     entries_.emplace_back().item.emplace(Ended{std::move(reason)});
     wake = should_wake();
   }

@@ -51,8 +51,8 @@ class Story {
   // Takes what is ready, up to kTakeItemsMax and kTakeBytesMax; calls `wake` when something is left.
   std::vector<Item> take();
   void end(Error reason);  // appends Ended as the last item; places that are still kept go
-  void nudge();  // calls `wake`, for an owner that has something else to look at
-  void close();  // what comes now is dropped, and `wake` is not called again
+  void nudge();            // calls `wake`, for an owner that has something else to look at
+  void close();            // what comes now is dropped, and `wake` is not called again
 
  private:
   struct Entry {
@@ -61,11 +61,11 @@ class Story {
     size_t counted = 0;  // in the budget
   };
   bool take_some(std::vector<Item>& items);
-  bool should_wake();                         // under mutex_
-  bool fits(const Item& item, Entry& entry);  // under mutex_; counts it when it does
-  size_t& bytes_like(const Item& item);       // under mutex_
-  void forget(size_t counted);                // under mutex_
-  void overflow();                            // under mutex_
+  bool should_wake();                                          // under mutex_
+  bool fits(const Item& item, Entry& entry);                   // under mutex_; counts it when it does
+  size_t& bytes_like(const Item& item);                        // under mutex_
+  void forget(size_t counted);                                 // under mutex_
+  void overflow();                                             // under mutex_
   size_t waiting() const { return entries_.size() - taken_; }  // under mutex_
 
   std::mutex mutex_;  // Guards all below; not held while wake_ is called.

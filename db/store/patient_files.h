@@ -15,7 +15,7 @@ class Env;
 
 namespace hearth::db {
 
-inline constexpr size_t kSpareDescriptors = 16;  // of the process, whatever the number of its stores
+inline constexpr size_t kSpareDescriptors = 16;     // of the process, whatever the number of its stores
 inline constexpr size_t kDescriptorsPerSpare = 32;  // that the process may have: with few of them, fewer are kept
 // How long an open waits when there is none left at all: those that write, and those that read.
 inline constexpr std::chrono::milliseconds kWriterPatience{20'000};

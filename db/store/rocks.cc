@@ -72,13 +72,15 @@ Error opening_error(const rocksdb::Status& status, const std::string& folder) {
   const auto says = [&text](std::string_view what) { return text.find(what) != std::string::npos; };
   if (status.IsNoSpace() || says("No space left") || says("Disk quota exceeded") || says("File too large")) {
     return {ErrorCode::Io, "cannot open the data folder " + folder +
-                               ": there is no room for its files; nothing that was acknowledged is lost: make some room and start again (" +
+                               ": there is no room for its files; nothing that was acknowledged is lost: make some "
+                               "room and start again (" +
                                text + ")"};
   }
   if (says("Permission denied") || says("Read-only file system") || says("Operation not permitted")) {
-    return {ErrorCode::Io, "cannot open the data folder " + folder +
-                               ": this user may not write there; change its owner or its rights, or choose another folder (" +
-                               text + ")"};
+    return {ErrorCode::Io,
+            "cannot open the data folder " + folder +
+                ": this user may not write there; change its owner or its rights, or choose another folder (" + text +
+                ")"};
   }
   if (says("Too many open files")) {
     return {ErrorCode::Io, "cannot open the data folder " + folder +
@@ -86,11 +88,15 @@ Error opening_error(const rocksdb::Status& status, const std::string& folder) {
                                text + ")"};
   }
   if (says("While lock file") || says("lock hold by current process")) {
-    return {ErrorCode::Locked, "the data folder " + folder + " is in use by another process; stop it, or choose another folder"};
+    return {ErrorCode::Locked,
+            "the data folder " + folder + " is in use by another process; stop it, or choose another folder"};
   }
   const bool lacks_a_file = status.IsNotFound() || status.IsPathNotFound() || says("No such file");
   if (status.IsCorruption() || status.IsInvalidArgument() || lacks_a_file) {
-    return {ErrorCode::Corruption, "the data folder " + folder + " does not hold a readable store; nothing was changed; restore a backup or choose another folder (" + text + ")"};
+    return {ErrorCode::Corruption,
+            "the data folder " + folder +
+                " does not hold a readable store; nothing was changed; restore a backup or choose another folder (" +
+                text + ")"};
   }
   return {ErrorCode::Io, "cannot open the data folder " + folder + ": " + text};
 }

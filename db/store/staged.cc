@@ -50,7 +50,8 @@ struct Staged::Disk {
   }
 };
 
-Staged::Staged(const TreeStore& store, rocksdb::Env* environment, std::function<std::string()> next_path, size_t file_bytes_max)
+Staged::Staged(const TreeStore& store, rocksdb::Env* environment, std::function<std::string()> next_path,
+               size_t file_bytes_max)
     : store_(store),
       disk_(std::make_unique<Disk>(Disk{environment, std::move(next_path)})),
       file_bytes_max_(file_bytes_max) {}
@@ -118,7 +119,8 @@ Result<void> Staged::add(const Batch& rows) {
     if (done.ok() && disk_->file == nullptr) done = disk_->open();
     if (!done.ok()) return;
     table = key.front();
-    const rocksdb::Status status = value ? disk_->file->Put(slice(key), slice(*value)) : disk_->file->Delete(slice(key));
+    const rocksdb::Status status =
+        value ? disk_->file->Put(slice(key), slice(*value)) : disk_->file->Delete(slice(key));
     if (!status.ok()) done = to_error(status, "writing " + disk_->paths.back());
   });
   if (done.ok()) done = seal();

@@ -40,10 +40,10 @@ class Staged {
   Result<void> begin(std::string from, std::string upto, Sharing sharing = Sharing::Yes);
   Result<void> put(std::string_view key, std::string_view value);  // ascending, in the range
   Result<void> end();
-  Result<void> seal();                // what comes has a file of its own; checks what is on disk
-  Result<void> add(const Batch& rows);                   // rows outside of all ranges; seals before and after
-  const std::vector<std::string>& paths() const;         // of its files
-  size_t byte_count() const;                             // of them, when sealed
+  Result<void> seal();                            // what comes has a file of its own; checks what is on disk
+  Result<void> add(const Batch& rows);            // rows outside of all ranges; seals before and after
+  const std::vector<std::string>& paths() const;  // of its files
+  size_t byte_count() const;                      // of them, when sealed
 
  private:
   struct Disk;

@@ -52,8 +52,8 @@ class StoreLog final : public rocksdb::Logger {
     ::gettimeofday(&time, nullptr);
     tm parts{};
     ::gmtime_r(&time.tv_sec, &parts);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                       parts.tm_hour, parts.tm_min, parts.tm_sec, time.tv_usec);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z ", parts.tm_year + 1900, parts.tm_mon + 1,
+                       parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, time.tv_usec);
   }
 
   // Precondition: nobody else has mutex_.
@@ -80,6 +80,8 @@ class StoreLog final : public rocksdb::Logger {
 
 }  // namespace
 
-std::shared_ptr<rocksdb::Logger> open_store_log(const std::string& folder) { return std::make_shared<StoreLog>(folder); }
+std::shared_ptr<rocksdb::Logger> open_store_log(const std::string& folder) {
+  return std::make_shared<StoreLog>(folder);
+}
 
 }  // namespace hearth::db

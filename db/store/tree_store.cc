@@ -235,9 +235,10 @@ Result<void> SnapshotView::scan_down(std::string_view from, std::string_view upt
   std::string lower = prefix_;
   std::string upper = prefix_;
   return counted([&](const auto& count) {
-    return snapshot_->scan_down(lower.append(from), upper.append(upto), [&](std::string_view key, std::string_view leaf) {
-      return count(key, leaf) && row(key.substr(kTableAndNumber), leaf);
-    });
+    return snapshot_->scan_down(lower.append(from), upper.append(upto),
+                                [&](std::string_view key, std::string_view leaf) {
+                                  return count(key, leaf) && row(key.substr(kTableAndNumber), leaf);
+                                });
   });
 }
 
@@ -277,13 +278,17 @@ Result<std::optional<Identity>> read_identity(const Snapshot& now) {
       foreign = true;
       return false;
     }));
-    if (foreign) return Error{ErrorCode::Corruption, "the folder holds a RocksDB store that is not Hearth's; choose another folder"};
+    if (foreign)
+      return Error{ErrorCode::Corruption,
+                   "the folder holds a RocksDB store that is not Hearth's; choose another folder"};
     return std::optional<Identity>();
   }
   // An older store is opened, and marked with our format: from then on an older Hearth refuses it.
   const bool is_older = *format == "1" || *format == "2";
   if (!is_older && *format != std::to_string(kStoreFormat)) {
-    return Error{ErrorCode::Unsupported, "the store has format " + *format + ", this Hearth reads format " + std::to_string(kStoreFormat) + "; use the version that made it, or a newer one"};
+    return Error{ErrorCode::Unsupported, "the store has format " + *format + ", this Hearth reads format " +
+                                             std::to_string(kStoreFormat) +
+                                             "; use the version that made it, or a newer one"};
   }
   ASSIGN_OR_RETURN(const auto id, now.get(row_key(Table::Store, "id")));
   ASSIGN_OR_RETURN(const auto stored_shards, now.get(row_key(Table::Store, "shards")));
@@ -365,7 +370,8 @@ Result<void> check_there_is_a_store(const std::string& folder) {
   std::error_code failed;
   if (std::filesystem::exists(folder + "/CURRENT", failed)) return {};
   if (failed == std::errc::permission_denied) {
-    return Error{ErrorCode::Io, "this user may not read the data folder " + folder + "; change its owner or its rights"};
+    return Error{ErrorCode::Io,
+                 "this user may not read the data folder " + folder + "; change its owner or its rights"};
   }
   return Error{ErrorCode::NotFound, "there is no store in the folder " + folder};
 }
@@ -379,7 +385,8 @@ Result<Frozen> open_frozen(const std::string& folder, Afterwards afterwards) {
   if (!locked.ok()) {
     const Error why = opening_error(locked, folder);
     if (why.code != ErrorCode::Locked) return why;
-    return Error{ErrorCode::Locked, "the data folder " + folder + " is in use by another process; ask that one, or stop it"};
+    return Error{ErrorCode::Locked,
+                 "the data folder " + folder + " is in use by another process; ask that one, or stop it"};
   }
   rocksdb::DB* opened = nullptr;
   rocksdb::Options options = rocks_options(nullptr, Memory::Little);
@@ -417,15 +424,18 @@ Result<void> TreeStore::room() const {
   const bool is_old = last == INT64_MIN || now - last >= kRoomLookInterval.count();
   if (is_old && looked_at_.compare_exchange_strong(last, now, std::memory_order_relaxed)) {
     uint64_t free_bytes = 0;
-    if (rocks_->environment->GetFreeSpace(rocks_->folder, &free_bytes).ok()) free_bytes_.store(free_bytes, std::memory_order_relaxed);
+    if (rocks_->environment->GetFreeSpace(rocks_->folder, &free_bytes).ok())
+      free_bytes_.store(free_bytes, std::memory_order_relaxed);
   }
   const uint64_t left = free_bytes_.load(std::memory_order_relaxed);
   tell_of_room(left);
   if (left >= free_bytes_min_) return {};
-  return Error{ErrorCode::Unavailable,
-               fmt::format("The disk has {} MiB left, and {} MiB are kept in reserve: data can be removed, and nothing else written, "
-                           "until there is more.",
-                           left >> 20, free_bytes_min_ >> 20)};
+  return Error{
+      ErrorCode::Unavailable,
+      fmt::format(
+          "The disk has {} MiB left, and {} MiB are kept in reserve: data can be removed, and nothing else written, "
+          "until there is more.",
+          left >> 20, free_bytes_min_ >> 20)};
 }
 
 void TreeStore::tell_of_room(uint64_t left) const {
@@ -435,8 +445,8 @@ void TreeStore::tell_of_room(uint64_t left) const {
   // The exchange lets one thread alone tell, though several notice.
   if (is_short == was_short || is_short_.exchange(is_short) == is_short) return;
   on_notice_({.kind = is_short ? Notice::Kind::DiskShort : Notice::Kind::DiskRoom,
-              .what = fmt::format("{} MiB are left on the disk of {}, and {} MiB are kept in reserve", left >> 20, rocks_->folder,
-                                  free_bytes_min_ >> 20)});
+              .what = fmt::format("{} MiB are left on the disk of {}, and {} MiB are kept in reserve", left >> 20,
+                                  rocks_->folder, free_bytes_min_ >> 20)});
 }
 
 StoreFigures TreeStore::figures() const {

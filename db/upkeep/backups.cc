@@ -68,7 +68,8 @@ void Backups::dump(DumpRequest request, std::function<void(Result<DumpPieces>)> 
   {
     const std::lock_guard lock(dumps_->mutex);
     if (dumps_->count >= kDumpsMax) {
-      return done(Error{ErrorCode::Unavailable, std::to_string(kDumpsMax) + " dumps are under way; try again when one is done"});
+      return done(Error{ErrorCode::Unavailable,
+                        std::to_string(kDumpsMax) + " dumps are under way; try again when one is done"});
     }
     ++dumps_->count;
     if (!request.name.empty()) dumps_->parts[request.name] = 0;
@@ -83,7 +84,8 @@ void Backups::dump(DumpRequest request, std::function<void(Result<DumpPieces>)> 
     const auto make = [&]() -> Result<DumpPieces> {
       ASSIGN_OR_RETURN(Frozen frozen, store_.checkpoint());
       ASSIGN_OR_RETURN(auto made, Dumper::make(std::move(frozen), request, clock_.now()));
-      return DumpPieces([dumper = std::shared_ptr<Dumper>(std::move(made)), dumps = dumps_, name = request.name, place](std::string& to) {
+      return DumpPieces([dumper = std::shared_ptr<Dumper>(std::move(made)), dumps = dumps_, name = request.name,
+                         place](std::string& to) {
         Result<bool> more = dumper->next(to);
         const std::lock_guard lock(dumps->mutex);
         if (const auto part = dumps->parts.find(name); part != dumps->parts.end()) part->second = dumper->part();
@@ -114,7 +116,8 @@ Result<std::string> Backups::begin_upload() {
     at = is_left ? uploads_.erase(at) : std::next(at);
   }
   if (uploads_.size() >= kUploadsMax) {
-    return Error{ErrorCode::Unavailable, std::to_string(kUploadsMax) + " uploads are under way; try again when one is done"};
+    return Error{ErrorCode::Unavailable,
+                 std::to_string(kUploadsMax) + " uploads are under way; try again when one is done"};
   }
   const File file(open(path_of(id).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
   if (file.number < 0) return failed("beginning an upload in " + folder_);
@@ -127,7 +130,8 @@ Result<std::string> Backups::begin_upload() {
 Result<void> Backups::take(const std::string& id, std::optional<uint64_t> at) {
   const std::lock_guard lock(mutex_);
   const auto found = uploads_.find(id);
-  if (found == uploads_.end()) return Error{ErrorCode::NotFound, "there is no such upload, or it was left alone for too long"};
+  if (found == uploads_.end())
+    return Error{ErrorCode::NotFound, "there is no such upload, or it was left alone for too long"};
   if (found->second.is_busy) return Error{ErrorCode::Unavailable, "the upload is being written or restored"};
   if (at && *at != found->second.bytes) {
     return Error{ErrorCode::InvalidArgument, "the upload goes on at byte " + std::to_string(found->second.bytes)};
@@ -169,7 +173,8 @@ void Backups::restore(const std::string& id, RestoreRequest request,
 
 Result<void> Backups::begin(std::string what) {
   const std::lock_guard lock(mutex_);
-  if (!under_way_.empty()) return Error{ErrorCode::Unavailable, under_way_ + " is under way; try again when it is done"};
+  if (!under_way_.empty())
+    return Error{ErrorCode::Unavailable, under_way_ + " is under way; try again when it is done"};
   under_way_ = std::move(what);
   return {};
 }
@@ -187,7 +192,8 @@ Result<void> Backups::meanwhile(const std::function<Result<void>()>& work) {
 }
 
 void Backups::compact(std::function<void(Result<Compacted>)> done) {
-  if (is_compacting_.exchange(true)) return done(Error{ErrorCode::Unavailable, "a compaction is under way; try again when it is done"});
+  if (is_compacting_.exchange(true))
+    return done(Error{ErrorCode::Unavailable, "a compaction is under way; try again when it is done"});
   compactions_.run([this, done = std::move(done)] {
     Result<Compacted> result = store_.compact(is_not_to_compact_);
     is_compacting_ = false;

@@ -19,14 +19,14 @@
 #include "db/base/clock.h"
 #include "db/base/result.h"
 #include "db/model/dump_request.h"
-#include "db/upkeep/reader_pool.h"
 #include "db/shard/namespace_state.h"
 #include "db/store/tree_store.h"
+#include "db/upkeep/reader_pool.h"
 
 namespace hearth::db {
 
-inline constexpr size_t kDumpsMax = 4;                 // at a time; each is a few open files and links to what was deleted since
-inline constexpr size_t kUploadsMax = 4;               // at a time
+inline constexpr size_t kDumpsMax = 4;    // at a time; each is a few open files and links to what was deleted since
+inline constexpr size_t kUploadsMax = 4;  // at a time
 inline constexpr std::chrono::minutes kUploadIdleMax{30};  // without a byte, before another upload may take its place
 
 class Backups {
@@ -47,7 +47,8 @@ class Backups {
   Result<std::string> begin_upload();
   Result<void> upload(const std::string& id, uint64_t at, std::string_view bytes);
   // The upload is gone afterwards. Errors: of Restore; Unavailable: something else is under way.
-  void restore(const std::string& id, RestoreRequest request, std::function<void(Result<std::vector<RestoredTree>>)> done);
+  void restore(const std::string& id, RestoreRequest request,
+               std::function<void(Result<std::vector<RestoredTree>>)> done);
 
   // Runs `work` on this thread while no restore is under way. Errors: Unavailable: something is under way; those of
   // `work`.

@@ -99,32 +99,33 @@ class Check {
     std::string leaf_path;  // the last one
     bool has_leaf = false;
     std::optional<std::string> lonely;  // a priority of a node that has not shown itself
-    const auto done = SnapshotView(snapshot_, number).scan("", kAfterAllRows, [&](std::string_view key, std::string_view leaf) {
-      saw_row();
-      ++report_.rows;
-      std::string_view rest = key;
-      while (const size_t bytes = segment_length(rest)) rest.remove_prefix(bytes);
-      const bool is_priority = rest.size() == 1 && rest.front() == kPriorityMark;
-      const std::string_view path = key.substr(0, key.size() - rest.size());
-      if ((!rest.empty() && !is_priority) || !decode_path(path).ok()) {
-        problem(fmt::format("{}: a row whose key is no path", name_));
-        return true;
-      }
-      if (const Result<Value> value = decode_leaf(leaf); !value.ok()) {
-        problem(fmt::format("{}: {}", at(path), value.error().message));
-      }
-      // An object's priority is its first row; the next row must lie below it.
-      if (lonely && !path.starts_with(*lonely)) problem(at(*lonely) + ": a priority of nothing");
-      lonely.reset();
-      if (is_priority) {
-        if (!has_leaf || leaf_path != path) lonely = path;
-        return true;
-      }
-      if (has_leaf && path.starts_with(leaf_path)) problem(at(leaf_path) + ": has a value and children");
-      has_leaf = true;
-      leaf_path = path;
-      return true;
-    });
+    const auto done =
+        SnapshotView(snapshot_, number).scan("", kAfterAllRows, [&](std::string_view key, std::string_view leaf) {
+          saw_row();
+          ++report_.rows;
+          std::string_view rest = key;
+          while (const size_t bytes = segment_length(rest)) rest.remove_prefix(bytes);
+          const bool is_priority = rest.size() == 1 && rest.front() == kPriorityMark;
+          const std::string_view path = key.substr(0, key.size() - rest.size());
+          if ((!rest.empty() && !is_priority) || !decode_path(path).ok()) {
+            problem(fmt::format("{}: a row whose key is no path", name_));
+            return true;
+          }
+          if (const Result<Value> value = decode_leaf(leaf); !value.ok()) {
+            problem(fmt::format("{}: {}", at(path), value.error().message));
+          }
+          // An object's priority is its first row; the next row must lie below it.
+          if (lonely && !path.starts_with(*lonely)) problem(at(*lonely) + ": a priority of nothing");
+          lonely.reset();
+          if (is_priority) {
+            if (!has_leaf || leaf_path != path) lonely = path;
+            return true;
+          }
+          if (has_leaf && path.starts_with(leaf_path)) problem(at(leaf_path) + ": has a value and children");
+          has_leaf = true;
+          leaf_path = path;
+          return true;
+        });
     if (lonely) problem(at(*lonely) + ": a priority of nothing");
     return done;
   }
@@ -155,7 +156,8 @@ class Check {
       ASSIGN_OR_RETURN(const uint64_t count, check_index(tree, rows, index));
       expected += count;
     }
-    if (there > expected) problem(fmt::format("{}: {} rows of indexes for nothing that is there", name_, there - expected));
+    if (there > expected)
+      problem(fmt::format("{}: {} rows of indexes for nothing that is there", name_, there - expected));
     return {};
   }
 
@@ -190,7 +192,8 @@ class Check {
       ++children;
       ++expected;
       saw_row();
-      ASSIGN_OR_RETURN(const auto place, find_place(tree, child->path(), index.spec.order, index.spec.child, index.spec.then));
+      ASSIGN_OR_RETURN(const auto place,
+                       find_place(tree, child->path(), index.spec.order, index.spec.child, index.spec.then));
       std::string row = index_prefix(index.id, child->collection) + '\0';
       if (place) append_index_place(*place, row);
       row += child->segment;

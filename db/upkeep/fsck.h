@@ -20,7 +20,7 @@ struct FsckReport {
   uint64_t rows = 0;  // of data
   uint64_t index_rows = 0;
   uint64_t problems = 0;
-  std::vector<std::string> told{};     // the first of them, a sentence each
+  std::vector<std::string> told{};      // the first of them, a sentence each
   std::vector<std::string> repaired{};  // namespaces whose indexes will be built anew
 };
 
@@ -28,8 +28,8 @@ enum class Repair : uint8_t { No, Yes };  // Yes: what is derived is removed whe
 
 // `progress`: rows so far; now and then. Errors: NotFound: there is no store; as Database::open;
 // Corruption where nothing can be read at all.
-Result<FsckReport> fsck(const std::string& folder, Repair repair, const std::function<void(uint64_t rows)>& progress = {},
-                        void* environment = nullptr);
+Result<FsckReport> fsck(const std::string& folder, Repair repair,
+                        const std::function<void(uint64_t rows)>& progress = {}, void* environment = nullptr);
 
 // Database::compact. Errors: NotFound: there is no store; as Database::open; Io.
 Result<Compacted> compact_folder(const std::string& folder);

@@ -17,14 +17,15 @@ namespace {
 
 http::Response reply_of(std::string body) {
   http::Response reply;
-  reply.headers = {{"Content-Type", "text/html; charset=utf-8"},
-                   {"Cache-Control", "no-store"},
-                   {"Vary", "Accept"},
-                   {"Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-                   {"Cross-Origin-Resource-Policy", "same-origin"},
-                   {"Referrer-Policy", "no-referrer"},
-                   {"X-Content-Type-Options", "nosniff"},
-                   {"X-Frame-Options", "DENY"}};
+  reply.headers = {
+      {"Content-Type", "text/html; charset=utf-8"},
+      {"Cache-Control", "no-store"},
+      {"Vary", "Accept"},
+      {"Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+      {"Cross-Origin-Resource-Policy", "same-origin"},
+      {"Referrer-Policy", "no-referrer"},
+      {"X-Content-Type-Options", "nosniff"},
+      {"X-Frame-Options", "DENY"}};
   reply.body = std::move(body);
   return reply;
 }
@@ -34,8 +35,8 @@ http::Response reply_of(std::string body) {
 std::string host_in_commands(const http::Request& request) {
   const std::string_view host = request.host();
   const bool is_plain = !host.empty() && std::all_of(host.begin(), host.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':' ||
-           c == '[' || c == ']';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+           c == ':' || c == '[' || c == ']';
   });
   return is_plain ? std::string(host) : "127.0.0.1:9000";
 }
@@ -47,25 +48,37 @@ std::string FrontPage::html(const http::Request& request, bool shows_names) cons
   const std::string credential = is_dev ? "" : "-H \"Authorization: Bearer $TOKEN\" ";
   const std::string space = needs_name ? "?ns=NAMESPACE" : "";
   std::string to =
-      "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n"
+      "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+      "content=\"width=device-width\">\n"
       "<title>Hearth</title>\n<h1>Hearth</h1>\n"
-      "<p>This is a realtime JSON database. It speaks the protocols of the Firebase Realtime Database: its SDKs, and anything that "
+      "<p>This is a realtime JSON database. It speaks the protocols of the Firebase Realtime Database: its SDKs, and "
+      "anything that "
       "can do HTTP, are its clients. In a terminal:</p>\n<pre>\n";
   const auto command = [&](std::string_view options, std::string_view path, std::string_view parameters) {
     std::string query = space;
     if (!parameters.empty()) query.append(query.empty() ? "?" : "&amp;").append(parameters);
-    to.append("curl ").append(options).append(credential).append("'").append(url).append(path).append(query).append("'\n");
+    to.append("curl ")
+        .append(options)
+        .append(credential)
+        .append("'")
+        .append(url)
+        .append(path)
+        .append(query)
+        .append("'\n");
   };
   command("-X PUT -d '{\"name\":\"Ada\"}' ", "/people/ada.json", "");
   command("", "/people.json", "print=pretty");
   command("-N -H 'Accept: text/event-stream' ", "/people.json", "");
   to += "</pre>\n";
   if (!is_dev) {
-    to += "<p><code>TOKEN</code> is a user's token, or the admin secret, which is in the file <code>admin-secret</code> of the data "
-          "folder. What users may read and write the rules say; without rules, nothing.</p>\n";
+    to +=
+        "<p><code>TOKEN</code> is a user's token, or the admin secret, which is in the file <code>admin-secret</code> "
+        "of the data "
+        "folder. What users may read and write the rules say; without rules, nothing.</p>\n";
   }
-  to += "<p>An app for Firebase finds it by <code>connectDatabaseEmulator(database, host, port)</code> or by its "
-        "<code>databaseURL</code>. <code>hearth help</code> lists the chapters of the manual.</p>\n";
+  to +=
+      "<p>An app for Firebase finds it by <code>connectDatabaseEmulator(database, host, port)</code> or by its "
+      "<code>databaseURL</code>. <code>hearth help</code> lists the chapters of the manual.</p>\n";
   if (shows_names) {
     const auto names = guard_.namespaces(rules::Auth::admin());
     const size_t count = names.ok() ? names.value().size() : 0;
@@ -84,9 +97,7 @@ bool FrontPage::accept(const std::shared_ptr<http::Exchange>& exchange) const {
   if (!is_for(request, "/") || (request.method != "GET" && request.method != "HEAD")) return false;
   if (request.header("Accept").value_or("").find("text/html") == std::string_view::npos) return false;
   const bool shows_names = is_for_admin(request, guard_, verifier_);
-  workers_.run([this, exchange, shows_names] {
-    exchange->respond(reply_of(html(exchange->request(), shows_names)));
-  });
+  workers_.run([this, exchange, shows_names] { exchange->respond(reply_of(html(exchange->request(), shows_names))); });
   return true;
 }
 

@@ -102,10 +102,10 @@ void add_traffic(const http::Stats& stats, const MetricsPage::Wire& wire, Famili
               {sample("reason", "limit", stats.refused)});
   to.counter("hearth_accept_pauses_total",
              "Times that accepting paused because the process had no file descriptor left.", stats.no_descriptors);
-  to.gauges("hearth_transports", "What is open of each transport that tells clients of changes.",
-            {sample("transport", "websocket", stats.websockets_open),
-             sample("transport", "event_stream", stats.streams_open),
-             sample("transport", "long_poll", wire.polls_open)});
+  to.gauges(
+      "hearth_transports", "What is open of each transport that tells clients of changes.",
+      {sample("transport", "websocket", stats.websockets_open), sample("transport", "event_stream", stats.streams_open),
+       sample("transport", "long_poll", wire.polls_open)});
   to.counters("hearth_transports_opened_total", "What was opened of each transport that tells clients of changes.",
               {sample("transport", "websocket", stats.websockets), sample("transport", "event_stream", stats.streams),
                sample("transport", "long_poll", wire.polls_opened)});
@@ -122,9 +122,11 @@ void add_traffic(const http::Stats& stats, const MetricsPage::Wire& wire, Famili
     add("bytes", step.bytes);
     add("evaluations", step.evaluations);
   }
-  to.gauges("hearth_longest_io_step",
-            "The most that an io thread did in one go, since the start. Rows: requests, messages and events; bytes: read, "
-            "inflated, copied and sent.", std::move(steps));
+  to.gauges(
+      "hearth_longest_io_step",
+      "The most that an io thread did in one go, since the start. Rows: requests, messages and events; bytes: read, "
+      "inflated, copied and sent.",
+      std::move(steps));
   to.gauge("hearth_requests_in_flight",
            "HTTP requests that are being answered; streams and WebSockets, once open, are not.", stats.requests_open);
   std::vector<Families::Sample> answers;
@@ -157,7 +159,8 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
   for (size_t i = 0; i < memory_limits.size(); ++i) {
     most.push_back(sample("limit", std::string(db::kMemoryLimitNames[i]), memory_limits[i]));
   }
-  to.gauges("hearth_limit", "What there may be at most, by the flag that sets it (--max-…): a number, bytes or seconds; 0: any number.",
+  to.gauges("hearth_limit",
+            "What there may be at most, by the flag that sets it (--max-…): a number, bytes or seconds; 0: any number.",
             std::move(most));
   std::vector<Families::Sample> reached;
   for (size_t limit = 0; limit < http::kLimitNames.size(); ++limit) {
@@ -167,8 +170,7 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
   }
   reached.push_back(sample("limit", "listeners", wire.listens_refused));
   reached.push_back(sample("limit", "long_polls", wire.polls_refused));
-  reached.push_back(
-      sample("limit", "failed_logins", counts.refused[static_cast<size_t>(Reason::Blocked)].load()));
+  reached.push_back(sample("limit", "failed_logins", counts.refused[static_cast<size_t>(Reason::Blocked)].load()));
   reached.push_back(sample("limit", "verify_time", counts.refused[static_cast<size_t>(Reason::Busy)].load()));
   reached.push_back(sample("limit", "answers_size", figures.answers_refused));
   reached.push_back(sample("limit", "waiting_reads", figures.reads.refused + figures.scans.refused));
@@ -179,13 +181,13 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
     reached.push_back(sample("limit", std::string(db::kMemoryLimitNames[i]), figures.memory_limits_reached[i]));
   }
   to.counters("hearth_limit_reached_total",
-              "Times that a client came up against a limit, by the same names and those that have no flag: request_rate slows it down, all others refuse or end something.",
+              "Times that a client came up against a limit, by the same names and those that have no flag: "
+              "request_rate slows it down, all others refuse or end something.",
               std::move(reached));
   to.gauges("hearth_memory_bytes", "Bytes that are held in memory, about, of what has a limit (hearth help limits).",
             {sample("of", "listeners", figures.listener_bytes), sample("of", "disconnect", figures.disconnect_bytes),
              sample("of", "remembered", figures.remembered_bytes), sample("of", "answers", figures.answer_bytes),
-             sample("of", "events", figures.event_bytes),
-             sample("of", "outbound", stats.outbox_bytes)});
+             sample("of", "events", figures.event_bytes), sample("of", "outbound", stats.outbox_bytes)});
   to.gauge("hearth_answer_bytes", "Bytes of large values that clients have asked for and not taken yet.",
            figures.answer_bytes);
 }
@@ -213,10 +215,12 @@ void add_credentials(const Verifier::Counts& counts, Families& to) {
   to.counter("hearth_credentials_accepted_total", "Credentials that were believed.", counts.accepted.load());
   std::vector<Families::Sample> refused;
   for (size_t reason = 0; reason < kReasons; ++reason) {
-    refused.push_back(sample("reason", std::string(name_of(static_cast<Reason>(reason))), counts.refused[reason].load()));
+    refused.push_back(
+        sample("reason", std::string(name_of(static_cast<Reason>(reason))), counts.refused[reason].load()));
   }
   to.counters("hearth_credentials_refused_total",
-              "Credentials that were refused, by why; blocked: guesses of an address that had guessed too often, busy: tokens of "
+              "Credentials that were refused, by why; blocked: guesses of an address that had guessed too often, busy: "
+              "tokens of "
               "one whose time for verifying was used up.",
               std::move(refused));
   to.counters("hearth_token_signatures_total", "Signatures of tokens; known: they had been verified before.",
@@ -247,11 +251,13 @@ void add_writes(const db::Figures& figures, Families& to) {
   to.counters("hearth_shard_work_total", "What the threads of shards have done for requests.",
               {sample("of", "rows", figures.rows_worked), sample("of", "bytes", figures.bytes_worked),
                sample("of", "evaluations", figures.evaluations_worked)});
-  to.gauges("hearth_longest_step", "The most that one request took of a thread that namespaces share, since the start.",
-            {sample("of", "rows", figures.step_rows_max), sample("of", "bytes", figures.step_bytes_max),
-             sample("of", "evaluations", figures.step_evaluations_max), sample("of", "group_rows", figures.group_rows_max)});
+  to.gauges(
+      "hearth_longest_step", "The most that one request took of a thread that namespaces share, since the start.",
+      {sample("of", "rows", figures.step_rows_max), sample("of", "bytes", figures.step_bytes_max),
+       sample("of", "evaluations", figures.step_evaluations_max), sample("of", "group_rows", figures.group_rows_max)});
   to.gauges("hearth_longest_wait",
-            "The most that a namespace with nothing under way waited for others, since the start: groups of a shard beyond the "
+            "The most that a namespace with nothing under way waited for others, since the start: groups of a shard "
+            "beyond the "
             "one that was being written, slices of reads, slices of long reads.",
             {sample("of", "groups", figures.groups_waited_max), sample("of", "reads", figures.reads.slices_waited_max),
              sample("of", "scans", figures.scans.slices_waited_max)});
@@ -268,16 +274,19 @@ void add_reads(const db::Figures& figures, Families& to) {
   to.counter("hearth_first_values_hashed_total",
              "First values that were hashed, for clients that came back and may have them.",
              figures.first_values_hashed);
-  to.gauge("hearth_scans_waiting", "Reads longer than a slice that have not begun: large values, queries that no index serves.",
+  to.gauge("hearth_scans_waiting",
+           "Reads longer than a slice that have not begun: large values, queries that no index serves.",
            figures.scans.waiting);
   to.gauge("hearth_scans_running", "Reads longer than a slice that threads are at.", figures.scans.running);
-  to.gauge("hearth_scans_paused", "Those that were begun, and stand still while others have their turn.", figures.scans.paused);
+  to.gauge("hearth_scans_paused", "Those that were begun, and stand still while others have their turn.",
+           figures.scans.paused);
   to.counter("hearth_reads_moved_total", "Reads that took longer than a slice, and began again among the long ones.",
              figures.reads.moved);
   to.counters("hearth_read_slices_total", "Turns that reads were given; scan: long ones.",
               {sample("kind", "read", figures.reads.slices), sample("kind", "scan", figures.scans.slices)});
   to.counters("hearth_reads_dropped_total",
-              "Reads that were not begun or not ended; unwanted: nobody waited for them any more, late: their timeout was over.",
+              "Reads that were not begun or not ended; unwanted: nobody waited for them any more, late: their timeout "
+              "was over.",
               {sample("reason", "unwanted", figures.reads.unwanted + figures.scans.unwanted),
                sample("reason", "late", figures.reads.late + figures.scans.late)});
   to.gauge("hearth_namespaces", "Namespaces that exist.", figures.namespaces);

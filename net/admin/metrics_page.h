@@ -45,7 +45,7 @@ class MetricsPage {
     std::function<http::Stats()> traffic;  // of the listener that serves clients
     std::function<Wire()> wire;
     Limits limits;
-    const db::Counter& serialised;         // bodies of events
+    const db::Counter& serialised;  // bodies of events
   };
   explicit MetricsPage(Sources sources) : from_(std::move(sources)) {}
 

@@ -237,8 +237,9 @@ Verdict believe_claims(const JsonNode& claims) {
   // An ID token that has a claim named `uid` names its user in `user_id`.
   if (is_custom(claims) && !claims.field("user_id")) {
     const std::string_view uid = claims.text("uid");
-    return Accepted{rules::Auth{rules::Auth::Kind::User, auth_variable(uid, "custom", claims_of_custom(claims, uid)), {}},
-                    std::string(uid)};
+    return Accepted{
+        rules::Auth{rules::Auth::Kind::User, auth_variable(uid, "custom", claims_of_custom(claims, uid)), {}},
+        std::string(uid)};
   }
   std::string_view uid = claims.text("user_id");
   if (uid.empty()) uid = claims.text("sub");

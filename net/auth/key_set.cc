@@ -107,8 +107,7 @@ db::Result<KeySet> KeySet::parse(std::string_view json) {
     return Error{ErrorCode::InvalidData, fmt::format("a key set has at most {} bytes", kKeySetBytesMax)};
   }
   const auto document = db::JsonDocument::parse(json);
-  const auto list =
-      document.ok() ? document.value().root().field("keys") : std::nullopt;
+  const auto list = document.ok() ? document.value().root().field("keys") : std::nullopt;
   if (!list || list->kind() != db::JsonNode::Kind::Array) {
     return Error{ErrorCode::InvalidData, R"(that is no key set: expected {"keys":[…]})"};
   }

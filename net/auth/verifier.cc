@@ -60,8 +60,9 @@ double microseconds(std::chrono::milliseconds time) { return static_cast<double>
 bool is_guess(Reason reason) { return reason == Reason::Malformed || reason == Reason::Unsigned; }
 
 Refused busy() {
-  return {Reason::Busy,
-          {ErrorCode::Unavailable, "Too many new auth tokens of this address had to be verified; try again in a second."}};
+  return {
+      Reason::Busy,
+      {ErrorCode::Unavailable, "Too many new auth tokens of this address had to be verified; try again in a second."}};
 }
 
 }  // namespace
@@ -69,10 +70,14 @@ Refused busy() {
 Verifier::Verifier(const rules::Guard& guard) : Verifier(guard, Options()) {}
 
 Verifier::Verifier(const rules::Guard& guard, Options options)
-    : guard_(guard), options_(std::move(options)), clock_(options_.clock != nullptr ? *options_.clock : system_clock_),
+    : guard_(guard),
+      options_(std::move(options)),
+      clock_(options_.clock != nullptr ? *options_.clock : system_clock_),
       steady_(options_.clock != nullptr ? *options_.clock : steady_clock_),
-      guesses_(static_cast<double>(options_.failed_logins_per_minute), static_cast<double>(options_.failed_logins_per_minute), steady_),
-      verifying_(60 * microseconds(options_.verify_time_max), kVerifySecondsAtOnce * microseconds(options_.verify_time_max), steady_),
+      guesses_(static_cast<double>(options_.failed_logins_per_minute),
+               static_cast<double>(options_.failed_logins_per_minute), steady_),
+      verifying_(60 * microseconds(options_.verify_time_max),
+                 kVerifySecondsAtOnce * microseconds(options_.verify_time_max), steady_),
       proxied_(kProxyFailuresMin, kProxyFailuresMin, steady_) {
   replace(options_.config);
 }
@@ -154,7 +159,8 @@ std::optional<Verdict> Verifier::judge(std::string_view credential, std::string_
     return refuse(Reason::Malformed, "Auth token says that it is unsigned and carries a signature.");
   }
   const std::shared_lock lock(mutex_);
-  if (!token.is_unsigned() && !(guard_.dev() && known_.empty())) return judge_signed(token, credential, space, asker, last);
+  if (!token.is_unsigned() && !(guard_.dev() && known_.empty()))
+    return judge_signed(token, credential, space, asker, last);
   const auto document = db::JsonDocument::parse(token.claims);
   if (!document.ok()) return Refused{Reason::Malformed, document.error()};
   return believe_claims(document.value().root());
@@ -256,8 +262,9 @@ db::Result<rules::Auth> Verifier::conclude(Verdict verdict, std::string_view spa
   }
   if (auto* refused = std::get_if<Refused>(&verdict)) {
     if (is_guess(refused->reason) && guesses_.is_over(asker.address)) {
-      *refused = {Reason::Blocked,
-                  {ErrorCode::Unavailable, "Too many wrong credentials came from this address; try again in a minute."}};
+      *refused = {
+          Reason::Blocked,
+          {ErrorCode::Unavailable, "Too many wrong credentials came from this address; try again in a minute."}};
     }
     count_failure(refused->reason, asker);
     return refused->error;
@@ -297,9 +304,10 @@ db::Error foreign_owner() {
 }
 
 db::Error owner_by_name() {
-  return {db::ErrorCode::InvalidToken,
-          "`owner` is believed by an IP address or localhost alone, as any other name may be a web site's: if it is this "
-          "server's, start it with --dev-host NAME (or HEARTH_DEV_HOST)."};
+  return {
+      db::ErrorCode::InvalidToken,
+      "`owner` is believed by an IP address or localhost alone, as any other name may be a web site's: if it is this "
+      "server's, start it with --dev-host NAME (or HEARTH_DEV_HOST)."};
 }
 
 db::Result<rules::Auth> act_as(rules::Auth proven, std::string_view variable) {

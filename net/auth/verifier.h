@@ -59,7 +59,8 @@ inline constexpr size_t kProxyFailuresMin = 20;  // a minute, until a proxy that
 // Where a credential comes from.
 struct Asker {
   Asker() = default;
-  Asker(std::string_view the_address, bool behind_proxy = false) : address(the_address), is_behind_proxy(behind_proxy) {}
+  Asker(std::string_view the_address, bool behind_proxy = false)
+      : address(the_address), is_behind_proxy(behind_proxy) {}
   Asker(const char* the_address) : address(the_address) {}
 
   std::string address{};         // as text; "": nobody's
@@ -75,8 +76,8 @@ class Verifier {
     Fetch fetch_url{};                 // for keys by URL
     const db::Clock* clock = nullptr;  // null: the system's
     KeySource::Times times{};
-    KeySource::OnFetched on_fetched{};  // of any source
-    size_t failed_logins_per_minute = kFailedLoginsPerMinute;  // guesses of one address; 0: any number
+    KeySource::OnFetched on_fetched{};                           // of any source
+    size_t failed_logins_per_minute = kFailedLoginsPerMinute;    // guesses of one address; 0: any number
     std::chrono::milliseconds verify_time_max = kVerifyTimeMax;  // a second, of one address; 0: any
     // How much time this thread has worked; null: the system's. For tests.
     std::chrono::nanoseconds (*thread_time)() = nullptr;
@@ -132,11 +133,12 @@ class Verifier {
 
   enum class Signature : uint8_t { Right, Wrong, Busy };  // Busy: nobody looked
 
-  std::optional<Verdict> judge(std::string_view credential, std::string_view space, const Asker& asker, Last last) const;
+  std::optional<Verdict> judge(std::string_view credential, std::string_view space, const Asker& asker,
+                               Last last) const;
   std::optional<Verdict> judge_signed(const Jwt& token, std::string_view credential, std::string_view space,
                                       const Asker& asker, Last last) const;
-  Verdict judge_legacy(const Jwt& token, const db::JsonNode& claims, std::string_view credential, std::string_view space,
-                       const Asker& asker) const;
+  Verdict judge_legacy(const Jwt& token, const db::JsonNode& claims, std::string_view credential,
+                       std::string_view space, const Asker& asker) const;
   Signature signature_of(const Key& key, std::string_view credential, const Asker& asker) const;
   db::Result<rules::Auth> conclude(Verdict verdict, std::string_view space, const Asker& asker) const;
   void count_failure(Reason reason, const Asker& asker) const;
@@ -147,7 +149,7 @@ class Verifier {
   const db::SteadyClock steady_clock_;
   const Options options_;  // but for config
   const db::Clock& clock_;
-  const db::Clock& steady_;  // for how long something was; a test moves both by one
+  const db::Clock& steady_;                          // for how long something was; a test moves both by one
   mutable std::shared_mutex mutex_;                  // Guards known_; held while a token is judged.
   std::map<std::string, Known, std::less<>> known_;  // by `iss`
   mutable Counts counts_;

@@ -154,7 +154,8 @@ hearth_status fail(const Error& why, hearth_error* error) {
   if (error == nullptr) return status;
   error->status = status;
   size_t size = std::min(why.message.size(), sizeof error->message - 1);
-  while (size < why.message.size() && size > 0 && (static_cast<unsigned char>(why.message[size]) & 0xc0) == 0x80) --size;
+  while (size < why.message.size() && size > 0 && (static_cast<unsigned char>(why.message[size]) & 0xc0) == 0x80)
+    --size;
   std::memcpy(error->message, why.message.data(), size);
   error->message[size] = '\0';
   return status;
@@ -218,7 +219,8 @@ Result<hearth::rules::Auth> auth_of(const char* auth) {
   if (auth == nullptr) return hearth::rules::Auth();
   const auto document = hearth::db::JsonDocument::parse(std::string_view(auth));
   const auto uid = document.ok() ? document.value().root().field("uid") : std::nullopt;
-  if (!uid || !uid->string()) return Error{ErrorCode::InvalidArgument, R"(Who asks is an object with a uid: {"uid":"ada","token":{}}.)"};
+  if (!uid || !uid->string())
+    return Error{ErrorCode::InvalidArgument, R"(Who asks is an object with a uid: {"uid":"ada","token":{}}.)"};
   return hearth::rules::Auth{hearth::rules::Auth::Kind::User, auth, {}};
 }
 
@@ -252,7 +254,8 @@ char* copy_of(const std::string& text) {
 
 const char* hearth_version(void) { return HEARTH_VERSION; }
 
-hearth_status hearth_open(const char* folder, const hearth_options* options, hearth_database** database, hearth_error* error) {
+hearth_status hearth_open(const char* folder, const hearth_options* options, hearth_database** database,
+                          hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
     if (database == nullptr) return Error{ErrorCode::InvalidArgument, "There is no place for the database."};
     hearth::db::Database::Options wanted;
@@ -278,7 +281,8 @@ void hearth_close(hearth_database* database) {
   delete database;
 }
 
-hearth_status hearth_set(hearth_database* database, const char* space, const char* path, const char* json, hearth_error* error) {
+hearth_status hearth_set(hearth_database* database, const char* space, const char* path, const char* json,
+                         hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
     ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
     ASSIGN_OR_RETURN(Value value, value_of(json));
@@ -301,8 +305,8 @@ hearth_status hearth_remove(hearth_database* database, const char* space, const 
   return hearth_set(database, space, path, "null", error);
 }
 
-hearth_status hearth_push(hearth_database* database, const char* space, const char* path, const char* json, char key[21],
-                          hearth_error* error) {
+hearth_status hearth_push(hearth_database* database, const char* space, const char* path, const char* json,
+                          char key[21], hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
     ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
     ASSIGN_OR_RETURN(Value value, value_of(json));
@@ -312,7 +316,8 @@ hearth_status hearth_push(hearth_database* database, const char* space, const ch
   });
 }
 
-hearth_status hearth_get(hearth_database* database, const char* space, const char* path, char** json, hearth_error* error) {
+hearth_status hearth_get(hearth_database* database, const char* space, const char* path, char** json,
+                         hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
     ASSIGN_OR_RETURN(const auto at, place_of(database, space, path));
     ASSIGN_OR_RETURN(const Value value, at.tree.get(at.path));
@@ -321,8 +326,8 @@ hearth_status hearth_get(hearth_database* database, const char* space, const cha
   });
 }
 
-hearth_status hearth_set_async(hearth_database* database, const char* space, const char* path, const char* json, hearth_done done,
-                               void* user, hearth_error* error) {
+hearth_status hearth_set_async(hearth_database* database, const char* space, const char* path, const char* json,
+                               hearth_done done, void* user, hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
     ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
     ASSIGN_OR_RETURN(Value value, value_of(json));
@@ -331,8 +336,8 @@ hearth_status hearth_set_async(hearth_database* database, const char* space, con
   });
 }
 
-hearth_status hearth_update_async(hearth_database* database, const char* space, const char* path, const char* json_object,
-                                  hearth_done done, void* user, hearth_error* error) {
+hearth_status hearth_update_async(hearth_database* database, const char* space, const char* path,
+                                  const char* json_object, hearth_done done, void* user, hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
     ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
     ASSIGN_OR_RETURN(Entries entries, entries_of(json_object));
@@ -341,13 +346,13 @@ hearth_status hearth_update_async(hearth_database* database, const char* space, 
   });
 }
 
-hearth_status hearth_remove_async(hearth_database* database, const char* space, const char* path, hearth_done done, void* user,
-                                  hearth_error* error) {
+hearth_status hearth_remove_async(hearth_database* database, const char* space, const char* path, hearth_done done,
+                                  void* user, hearth_error* error) {
   return hearth_set_async(database, space, path, "null", done, user, error);
 }
 
-hearth_status hearth_push_async(hearth_database* database, const char* space, const char* path, const char* json, char key[21],
-                                hearth_done done, void* user, hearth_error* error) {
+hearth_status hearth_push_async(hearth_database* database, const char* space, const char* path, const char* json,
+                                char key[21], hearth_done done, void* user, hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
     ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
     ASSIGN_OR_RETURN(Value value, value_of(json));
@@ -357,8 +362,8 @@ hearth_status hearth_push_async(hearth_database* database, const char* space, co
   });
 }
 
-hearth_status hearth_get_async(hearth_database* database, const char* space, const char* path, hearth_got got, void* user,
-                               hearth_error* error) {
+hearth_status hearth_get_async(hearth_database* database, const char* space, const char* path, hearth_got got,
+                               void* user, hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
     if (got == nullptr) return Error{ErrorCode::InvalidArgument, "There is nobody to tell."};
     ASSIGN_OR_RETURN(const auto at, place_of(database, space, path));
@@ -382,23 +387,23 @@ hearth_status hearth_set_rules(hearth_database* database, const char* space, con
     ASSIGN_OR_RETURN(std::string text, text_of(rules, "The text of the rules"));
     RETURN_IF_ERROR(database->database->create(tree.name()));
     RETURN_IF_ERROR(wait_for([&](hearth::rules::Guard::Done done) {
-      database->guard->set_rules(tree.name(), hearth::rules::Auth::admin("the app"), std::move(text), hearth::rules::Install::Yes,
-                                 std::move(done));
+      database->guard->set_rules(tree.name(), hearth::rules::Auth::admin("the app"), std::move(text),
+                                 hearth::rules::Install::Yes, std::move(done));
     }));
     return {};
   });
 }
 
-hearth_status hearth_get_as(hearth_database* database, const char* space, const char* path, const char* auth, char** json,
-                            hearth_error* error) {
+hearth_status hearth_get_as(hearth_database* database, const char* space, const char* path, const char* auth,
+                            char** json, hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
     ASSIGN_OR_RETURN(const auto at, place_of(database, space, path));
     ASSIGN_OR_RETURN(const auto who, auth_of(auth));
     hearth::db::Read read;
     ASSIGN_OR_RETURN(read.path, hearth::db::Path::parse(at.path));
     ASSIGN_OR_RETURN(const Value value, wait_for([&](hearth::rules::Guard::Done done) {
-      database->guard->read(at.tree.name(), who, std::move(read), std::move(done));
-    }));
+                       database->guard->read(at.tree.name(), who, std::move(read), std::move(done));
+                     }));
     if (json != nullptr) *json = copy_of(json_of(value));
     return {};
   });
@@ -417,8 +422,8 @@ Result<void> write_as(hearth_database* database, const Place& at, const char* au
 
 }  // namespace
 
-hearth_status hearth_set_as(hearth_database* database, const char* space, const char* path, const char* json, const char* auth,
-                            hearth_error* error) {
+hearth_status hearth_set_as(hearth_database* database, const char* space, const char* path, const char* json,
+                            const char* auth, hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
     ASSIGN_OR_RETURN(const auto at, place_of(database, space, path));
     ASSIGN_OR_RETURN(Value value, value_of(json));
@@ -467,8 +472,8 @@ hearth_status hearth_transaction(hearth_database* database, const char* space, c
   });
 }
 
-hearth_status hearth_listen(hearth_database* database, const char* space, const char* path, hearth_told told, void* user,
-                            hearth_listener** listener, hearth_error* error) {
+hearth_status hearth_listen(hearth_database* database, const char* space, const char* path, hearth_told told,
+                            void* user, hearth_listener** listener, hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
     if (told == nullptr || listener == nullptr) return Error{ErrorCode::InvalidArgument, "There is nobody to tell."};
     ASSIGN_OR_RETURN(auto at, place_of(database, space, path));

@@ -41,7 +41,7 @@ typedef enum hearth_status {
 
 typedef struct hearth_error {
   hearth_status status;
-  char message[512]; // a sentence for a person
+  char message[512];  // a sentence for a person
 } hearth_error;
 
 typedef struct hearth_database hearth_database;
@@ -49,8 +49,8 @@ typedef struct hearth_listener hearth_listener;
 typedef struct hearth_server hearth_server;
 
 typedef struct hearth_options {
-  int survives_kill_only; // 1: a write is told when the kernel has it; 0: when it is on disk
-  size_t readers;         // threads that read; 0: the usual number
+  int survives_kill_only;  // 1: a write is told when the kernel has it; 0: when it is on disk
+  size_t readers;          // threads that read; 0: the usual number
   // Not NULL: callbacks run in hearth_poll and nowhere else. `wake` is called, on any thread, when the first callback
   // waits after none did. It should only pass the word on, to an eventfd or a loop's async handle.
   void (*wake)(void* wake_user);
@@ -59,7 +59,8 @@ typedef struct hearth_options {
 
 const char* hearth_version(void);
 
-hearth_status hearth_open(const char* folder, const hearth_options* options, hearth_database** database, hearth_error* error);
+hearth_status hearth_open(const char* folder, const hearth_options* options, hearth_database** database,
+                          hearth_error* error);
 // At any time, also in a callback: waits for what was accepted, and for a callback that runs. Calls that others have begun end,
 // with HEARTH_UNAVAILABLE if they came too late; none may be begun with this pointer once hearth_close has been called, but in
 // callbacks. Listeners that still run are told that it is over, and nobody is told anything once it has returned; they are
@@ -67,31 +68,34 @@ hearth_status hearth_open(const char* folder, const hearth_options* options, hea
 void hearth_close(hearth_database* database);
 
 // `space`: the namespace. These wait until the write is on disk.
-hearth_status hearth_set(hearth_database* database, const char* space, const char* path, const char* json, hearth_error* error);
+hearth_status hearth_set(hearth_database* database, const char* space, const char* path, const char* json,
+                         hearth_error* error);
 hearth_status hearth_update(hearth_database* database, const char* space, const char* path, const char* json_object,
                             hearth_error* error);
 hearth_status hearth_remove(hearth_database* database, const char* space, const char* path, hearth_error* error);
 // `key`: the new child's, 20 characters and a NUL.
-hearth_status hearth_push(hearth_database* database, const char* space, const char* path, const char* json, char key[21],
-                          hearth_error* error);
+hearth_status hearth_push(hearth_database* database, const char* space, const char* path, const char* json,
+                          char key[21], hearth_error* error);
 // "null" where nothing stands.
-hearth_status hearth_get(hearth_database* database, const char* space, const char* path, char** json, hearth_error* error);
+hearth_status hearth_get(hearth_database* database, const char* space, const char* path, char** json,
+                         hearth_error* error);
 void hearth_free(char* text);
 
 // The same writes and reads without waiting; may be called in callbacks. `done` (or NULL) is called once, when the
 // write is on disk or refused. It is not called when the call itself does not return HEARTH_OK.
-typedef void (*hearth_done)(void* user, hearth_status status, const char* message); // NULL, or why not
-hearth_status hearth_set_async(hearth_database* database, const char* space, const char* path, const char* json, hearth_done done,
+typedef void (*hearth_done)(void* user, hearth_status status, const char* message);  // NULL, or why not
+hearth_status hearth_set_async(hearth_database* database, const char* space, const char* path, const char* json,
+                               hearth_done done, void* user, hearth_error* error);
+hearth_status hearth_update_async(hearth_database* database, const char* space, const char* path,
+                                  const char* json_object, hearth_done done, void* user, hearth_error* error);
+hearth_status hearth_remove_async(hearth_database* database, const char* space, const char* path, hearth_done done,
+                                  void* user, hearth_error* error);
+hearth_status hearth_push_async(hearth_database* database, const char* space, const char* path, const char* json,
+                                char key[21], hearth_done done, void* user, hearth_error* error);
+typedef void (*hearth_got)(void* user, const char* json, hearth_status status,
+                           const char* message);  // `json`: NULL, if refused
+hearth_status hearth_get_async(hearth_database* database, const char* space, const char* path, hearth_got got,
                                void* user, hearth_error* error);
-hearth_status hearth_update_async(hearth_database* database, const char* space, const char* path, const char* json_object,
-                                  hearth_done done, void* user, hearth_error* error);
-hearth_status hearth_remove_async(hearth_database* database, const char* space, const char* path, hearth_done done, void* user,
-                                  hearth_error* error);
-hearth_status hearth_push_async(hearth_database* database, const char* space, const char* path, const char* json, char key[21],
-                                hearth_done done, void* user, hearth_error* error);
-typedef void (*hearth_got)(void* user, const char* json, hearth_status status, const char* message); // `json`: NULL, if refused
-hearth_status hearth_get_async(hearth_database* database, const char* space, const char* path, hearth_got got, void* user,
-                               hearth_error* error);
 
 // With `wake`: runs the callbacks that wait, on this thread, and returns how many there were. In the app's loop, in each tick or
 // after `wake`; on one thread at a time.
@@ -106,9 +110,9 @@ hearth_status hearth_transaction(hearth_database* database, const char* space, c
 
 // The value at first, and after every change. When it is over, without being asked, `json` is NULL and `why` says why.
 typedef void (*hearth_told)(void* user, const char* json, const char* why);
-hearth_status hearth_listen(hearth_database* database, const char* space, const char* path, hearth_told told, void* user,
-                            hearth_listener** listener, hearth_error* error);
-void hearth_unlisten(hearth_listener* listener); // outside of callbacks, none runs once this has returned
+hearth_status hearth_listen(hearth_database* database, const char* space, const char* path, hearth_told told,
+                            void* user, hearth_listener** listener, hearth_error* error);
+void hearth_unlisten(hearth_listener* listener);  // outside of callbacks, none runs once this has returned
 
 // Security rules of a namespace, which is made if there is none: the JSON text that the Firebase console has. They bind the
 // clients of servers, and the calls for somebody; all other calls here are the app's own, and may do everything. Waits for the
@@ -116,10 +120,10 @@ void hearth_unlisten(hearth_listener* listener); // outside of callbacks, none r
 hearth_status hearth_set_rules(hearth_database* database, const char* space, const char* rules, hearth_error* error);
 // For somebody. `auth`: the rules' variable of that name as JSON, {"uid":"ada","token":{}}, or NULL: nobody is signed in.
 // HEARTH_DENIED: the rules say no; without rules nobody may do anything.
-hearth_status hearth_get_as(hearth_database* database, const char* space, const char* path, const char* auth, char** json,
-                            hearth_error* error);
-hearth_status hearth_set_as(hearth_database* database, const char* space, const char* path, const char* json, const char* auth,
-                            hearth_error* error);
+hearth_status hearth_get_as(hearth_database* database, const char* space, const char* path, const char* auth,
+                            char** json, hearth_error* error);
+hearth_status hearth_set_as(hearth_database* database, const char* space, const char* path, const char* json,
+                            const char* auth, hearth_error* error);
 hearth_status hearth_update_as(hearth_database* database, const char* space, const char* path, const char* json_object,
                                const char* auth, hearth_error* error);
 
@@ -146,7 +150,7 @@ typedef struct hearth_serve_options {
 hearth_status hearth_serve(hearth_database* database, const hearth_serve_options* options, hearth_server** server,
                            hearth_error* error);
 uint16_t hearth_server_port(const hearth_server* server);
-void hearth_server_stop(hearth_server* server); // answers what was asked, says goodbye, and frees it
+void hearth_server_stop(hearth_server* server);  // answers what was asked, says goodbye, and frees it
 
 #ifdef __cplusplus
 }

@@ -103,7 +103,8 @@ void Connection::set_reading(bool wanted) {
 // wanted is not cancelled, on_readable() ignores it. In Sending and Lingering the input is read too, in order to be
 // discarded.
 void Connection::update_reading() {
-  const bool wanted = state_ == State::Open ? reading_wanted_ && !is_behind_ && !is_throttled_ : state_ != State::Closed;
+  const bool wanted =
+      state_ == State::Open ? reading_wanted_ && !is_behind_ && !is_throttled_ : state_ != State::Closed;
   if (!wanted || waits_to_read_ || has_ended_) return;
   waits_to_read_ = true;
   socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](SystemError failed) {
@@ -216,7 +217,8 @@ bool Connection::admit() {
   is_counted_ = hub_.addresses.take(peer_.address, hub_.limits.connections_per_address_max);
   if (is_counted_) return true;
   counters().reach(Limit::ConnectionsPerAddress);
-  log(LogLevel::Debug, "connection refused", {{"connection", id_}, {"peer", peer_.text}, {"reason", "too many of one address"}});
+  log(LogLevel::Debug, "connection refused",
+      {{"connection", id_}, {"peer", peer_.text}, {"reason", "too many of one address"}});
   if (tls_) {
     close();
   } else {
@@ -235,7 +237,8 @@ void Connection::count_request() {
   db::Step::here().count({1, 0, 0});
   if (rate == 0) return;
   const IoLoop::Time now = std::chrono::steady_clock::now();
-  next_request_at_ = std::max(next_request_at_, now - std::chrono::seconds(1)) + std::chrono::nanoseconds(1'000'000'000 / rate);
+  next_request_at_ =
+      std::max(next_request_at_, now - std::chrono::seconds(1)) + std::chrono::nanoseconds(1'000'000'000 / rate);
   if (next_request_at_ > now && !is_throttled_) throttle(next_request_at_);
 }
 
@@ -422,8 +425,10 @@ void Connection::on_patience_lost() {
 void Connection::tell_of_slowness(Limit limit) {
   counters().reach(limit);
   log_seldom(LogLevel::Info, "slow reader", "slow reader cut off",
-      {{"limit", kLimitNames[static_cast<size_t>(limit)]},
-       {"connection", id_}, {"peer", peer_.text}, {"waiting_bytes", outbox_.bytes()}});
+             {{"limit", kLimitNames[static_cast<size_t>(limit)]},
+              {"connection", id_},
+              {"peer", peer_.text},
+              {"waiting_bytes", outbox_.bytes()}});
 }
 
 // A linger time of 0 makes the kernel send RST instead of FIN: the client sees that a body is cut off, and not that

@@ -112,7 +112,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   IoLoop::Time next_request_at_{};  // if it kept to Limits::request_rate_max, less a second
   Timer throttle_;
   State state_ = State::Greeting;
-  bool is_counted_ = false;         // among the connections of its address
+  bool is_counted_ = false;  // among the connections of its address
   bool is_throttled_ = false;
   bool is_proxied_ = false;         // a PROXY header comes first
   bool has_heard_records_ = false;  // of TLS

@@ -60,7 +60,8 @@ struct Cleanup {
 
 std::chrono::seconds max_age_of(std::string_view cache_control) {
   std::chrono::seconds age{0};
-  while (cache_control.ends_with('\n') || cache_control.ends_with('\r')) cache_control.remove_suffix(1);  // the line's end
+  while (cache_control.ends_with('\n') || cache_control.ends_with('\r'))
+    cache_control.remove_suffix(1);  // the line's end
   while (!cache_control.empty()) {
     std::string_view one = take_item(cache_control, ',');
     if (equals_ignoring_case(one, "no-store") || equals_ignoring_case(one, "no-cache")) return std::chrono::seconds(0);

@@ -59,7 +59,8 @@ HalfReceived::Owner HalfReceived::owner_of(std::string_view address) {
 
 // Counted and logged here, not in each caller: a Share is held by HTTP, WebSocket and long polls alike.
 void HalfReceived::count(Refusal refusal) {
-  static constexpr std::array<Limit, kRefusals> kLimits = {Limit::PendingSize, Limit::PendingSizePerAddress, Limit::ReceivePace};
+  static constexpr std::array<Limit, kRefusals> kLimits = {Limit::PendingSize, Limit::PendingSizePerAddress,
+                                                           Limit::ReceivePace};
   refused_[static_cast<size_t>(refusal)].fetch_add(1, std::memory_order_relaxed);
   tell_of_limit(kLimitNames[static_cast<size_t>(kLimits[static_cast<size_t>(refusal)])]);
 }

@@ -120,7 +120,7 @@ class LeastPace {
 
   bool is_over(Time now) const { return now >= due_; }
   bool is_silent(Time now) const { return now - heard_ >= grace_; }  // not a byte
-  Milliseconds left(Time now) const;                                  // at least 1 ms
+  Milliseconds left(Time now) const;                                 // at least 1 ms
 
  private:
   Milliseconds grace_;

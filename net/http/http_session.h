@@ -110,20 +110,20 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   std::shared_ptr<LongBody> long_body_;
   std::shared_ptr<HttpStream> stream_;
   std::unique_ptr<std::function<void(Leaving)>> on_leaving_;  // of the exchange that is being answered
-  std::shared_ptr<WebSocketSession> websocket_;  // until start() has given it the bytes behind the request
-  HalfReceived::Share share_;                    // of what has come, until it is answered
-  size_t request_bytes_ = 0;                     // of the request that is being answered
-  LeastPace pace_;                                    // of a body
-  size_t method_ = kCountedMethods.size() - 1;   // of the request; the last: not known
-  IoLoop::Time asked_at_{};                      // when the request that is being answered was whole
-  const char* place_ = "";                       // a kind of path (place_of), never the path itself
+  std::shared_ptr<WebSocketSession> websocket_;               // until start() has given it the bytes behind the request
+  HalfReceived::Share share_;                                 // of what has come, until it is answered
+  size_t request_bytes_ = 0;                                  // of the request that is being answered
+  LeastPace pace_;                                            // of a body
+  size_t method_ = kCountedMethods.size() - 1;                // of the request; the last: not known
+  IoLoop::Time asked_at_{};                                   // when the request that is being answered was whole
+  const char* place_ = "";                                    // a kind of path (place_of), never the path itself
   const char* deed_ = "";
   Phase phase_ = Phase::Reading;
-  bool waits_ = false;  // the request waits for something to happen, so a late answer is not slow
-  bool is_reading_ = false;  // read() is on the stack
-  bool has_ended_ = false;   // the client sends no more
-  bool is_closing_ = false;  // the server is
-  bool keep_alive_ = true;   // this and the next: of the request being answered
+  bool waits_ = false;         // the request waits for something to happen, so a late answer is not slow
+  bool is_reading_ = false;    // read() is on the stack
+  bool has_ended_ = false;     // the client sends no more
+  bool is_closing_ = false;    // the server is
+  bool keep_alive_ = true;     // this and the next: of the request being answered
   bool is_in_flight_ = false;  // counted as being answered
   bool is_head_ = false;
   bool is_http_1_0_ = false;

@@ -82,7 +82,7 @@ struct Hub {
   std::unique_ptr<TlsCertificate> tls;  // null: none. Set before the first connection, as are the next three
   IpNetworks trusted_proxies;
   bool proxy_protocol = false;
-  HostNames host_names;                 // of this machine
+  HostNames host_names;  // of this machine
   std::vector<Thread> threads;
   std::atomic<size_t> connection_count = 0;  // handed to a thread and not yet gone
   size_t next_thread = 0;                    // for the next connection; of the thread that accepts

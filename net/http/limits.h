@@ -15,10 +15,10 @@ struct Limits {
   // Requests and WebSocket frames a second on one connection, after a burst of as many. A client above it is read
   // from later, so that nobody else waits for its requests. 0: any number.
   size_t request_rate_max = 10'000;
-  size_t target_bytes_max = 16u << 10;       // past it: 414
-  size_t head_bytes_max = 32u << 10;         // request line and header fields; past it: 431
-  size_t header_fields_max = 128;            // past it: 431
-  size_t body_bytes_max = 256u << 20;        // of one request, after inflating too; past it: 413
+  size_t target_bytes_max = 16u << 10;  // past it: 414
+  size_t head_bytes_max = 32u << 10;    // request line and header fields; past it: 431
+  size_t header_fields_max = 128;       // past it: 431
+  size_t body_bytes_max = 256u << 20;   // of one request, after inflating too; past it: 413
   // Bytes that clients have sent and that are not whole yet, or not answered (half_received.h). Past it: 503, or a
   // WebSocket ends with 1013.
   size_t pending_bytes_max = 1024u << 20;
@@ -26,7 +26,7 @@ struct Limits {
   // The least average pace, in bytes a second, of a body or a message that has begun. A client that is slower for
   // body_stall_max, or silent, is given up (408, or 1008). 0: only silence counts.
   size_t receive_pace_min = 1'000;
-  size_t backlog_bytes_max = 64u << 20;      // waiting to be sent on one connection, not counting its largest piece
+  size_t backlog_bytes_max = 64u << 20;  // waiting to be sent on one connection, not counting its largest piece
   // Bytes that wait to be sent on all connections. Past it a client that takes nothing and has more than
   // backlog_bytes_pause waiting is cut off at once, and large answers wait.
   size_t outbound_bytes_max = 2048u << 20;
@@ -63,10 +63,14 @@ enum class Limit : uint8_t {
   Outbound,
   ReadTime,
 };
-inline constexpr std::array<std::string_view, 17> kLimitNames = {
-    "connections", "connections_per_address", "request_rate", "greeting_time", "head_size",
-    "head_time",   "body_size",               "body_time",    "pending_size",  "pending_size_per_address",
-    "receive_pace", "message_size",
-    "idle_time",   "backlog_size",            "send_time",    "outbound_size", "read_time"};
+inline constexpr std::array<std::string_view, 17> kLimitNames = {"connections",  "connections_per_address",
+                                                                 "request_rate", "greeting_time",
+                                                                 "head_size",    "head_time",
+                                                                 "body_size",    "body_time",
+                                                                 "pending_size", "pending_size_per_address",
+                                                                 "receive_pace", "message_size",
+                                                                 "idle_time",    "backlog_size",
+                                                                 "send_time",    "outbound_size",
+                                                                 "read_time"};
 
 }  // namespace hearth::net::http

@@ -44,7 +44,7 @@ namespace hearth::net::http {
 namespace {
 
 constexpr int kAcceptsPerTurnMax = 64;
-constexpr std::chrono::milliseconds kAcceptPause{100};  // when the system has no descriptors left
+constexpr std::chrono::milliseconds kAcceptPause{100};         // when the system has no descriptors left
 constexpr std::chrono::milliseconds kDescriptorsTold{10'000};  // between two log lines that say so
 constexpr std::chrono::milliseconds kDrainStep{2};
 
@@ -248,7 +248,8 @@ Stats Listener::stats() const {
   refused(Limit::ReceivePace, HalfReceived::Refusal::TooSlow);
   const auto reached = [&stats](Limit limit) { return stats.limits_reached[static_cast<size_t>(limit)]; };
   stats.refused = reached(Limit::Connections);
-  for (const Limit limit : {Limit::Backlog, Limit::SendTime, Limit::Outbound, Limit::ReadTime}) stats.slow_readers += reached(limit);
+  for (const Limit limit : {Limit::Backlog, Limit::SendTime, Limit::Outbound, Limit::ReadTime})
+    stats.slow_readers += reached(limit);
   return stats;
 }
 

@@ -40,15 +40,15 @@ struct Stats {
   uint64_t slow_readers = 0;  // disconnected for it
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
-  uint64_t sends = 0;            // system calls
-  uint64_t greeted = 0;          // TLS handshakes and PROXY headers that were completed
-  uint64_t bad_greetings = 0;    // handshakes and headers that were broken or too slow
-  uint64_t no_descriptors = 0;   // times that accepting paused for want of a descriptor
-  uint64_t requests_open = 0;    // being answered now
-  uint64_t streams_open = 0;     // now
-  uint64_t websockets_open = 0;  // now
-  uint64_t outbox_bytes = 0;     // waiting to be sent now
-  uint64_t half_received_bytes = 0;  // held now of what is not whole, or not answered (half_received.h)
+  uint64_t sends = 0;                     // system calls
+  uint64_t greeted = 0;                   // TLS handshakes and PROXY headers that were completed
+  uint64_t bad_greetings = 0;             // handshakes and headers that were broken or too slow
+  uint64_t no_descriptors = 0;            // times that accepting paused for want of a descriptor
+  uint64_t requests_open = 0;             // being answered now
+  uint64_t streams_open = 0;              // now
+  uint64_t websockets_open = 0;           // now
+  uint64_t outbox_bytes = 0;              // waiting to be sent now
+  uint64_t half_received_bytes = 0;       // held now of what is not whole, or not answered (half_received.h)
   std::vector<db::Work> longest_steps{};  // of each io thread, since the start (kIoStepMax)
   std::array<uint64_t, kLimitNames.size()> limits_reached{};  // by Limit
   std::array<std::array<uint64_t, kStatusClasses>, kCountedMethods.size()> answers{};
@@ -62,10 +62,10 @@ class Listener {
     std::string host{};  // "": 127.0.0.1 and, where there is IPv6, ::1. Else an address or a name
     uint16_t port = 0;   // 0: picks one, the same for all addresses
     Limits limits{};
-    TlsFiles tls{};                              // empty: none
-    std::vector<std::string> trusted_proxies{};  // "10.0.0.1", "fd00::/8": whose X-Forwarded headers count
-    bool proxy_protocol = false;                 // each connection of a trusted proxy begins with a PROXY header
-    std::vector<std::string> host_names{};  // of this machine, beside those that always are (origin.h)
+    TlsFiles tls{};                                 // empty: none
+    std::vector<std::string> trusted_proxies{};     // "10.0.0.1", "fd00::/8": whose X-Forwarded headers count
+    bool proxy_protocol = false;                    // each connection of a trusted proxy begins with a PROXY header
+    std::vector<std::string> host_names{};          // of this machine, beside those that always are (origin.h)
     std::shared_ptr<HalfReceived> half_received{};  // shared with others; null: one of its own, as `limits` say
   };
 

@@ -33,9 +33,9 @@ struct Log {
   std::shared_ptr<spdlog::logger> logger{};  // or
   LogSink sink{};
 };
-std::mutex mutex;                                 // Guards current.
+std::mutex mutex;  // Guards current.
 std::shared_ptr<const Log> current = std::make_shared<const Log>();
-std::atomic<LogLevel> least = LogLevel::Off;      // of current: looked at without the lock
+std::atomic<LogLevel> least = LogLevel::Off;  // of current: looked at without the lock
 Repeats seldom(kSeldomTime);
 
 void use(Log log) {

@@ -38,7 +38,8 @@ std::string origin_in(std::string_view url) {
   const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
   if (authority.empty() || authority.find('@') != std::string_view::npos) return {};
   std::string origin = std::string(url.substr(0, scheme + 3)) + std::string(authority);
-  std::transform(origin.begin(), origin.end(), origin.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  std::transform(origin.begin(), origin.end(), origin.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
   if (origin.starts_with("http://") && origin.ends_with(":80")) origin.resize(origin.size() - 3);
   if (origin.starts_with("https://") && origin.ends_with(":443")) origin.resize(origin.size() - 4);
   return origin;
@@ -99,7 +100,8 @@ namespace {
 
 std::string lower(std::string_view text) {
   std::string to(text);
-  std::transform(to.begin(), to.end(), to.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  std::transform(to.begin(), to.end(), to.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
   return to;
 }
 
@@ -115,7 +117,8 @@ std::optional<std::string_view> without_port(std::string_view host) {
   const size_t end = host.starts_with('[') ? host.find(']') + 1 : std::min(host.find(':'), host.size());
   if (end == 0) return std::nullopt;
   const std::string_view port = host.substr(end);
-  if (!port.empty() && (port.front() != ':' || port.find_first_not_of("0123456789", 1) != std::string_view::npos)) return std::nullopt;
+  if (!port.empty() && (port.front() != ':' || port.find_first_not_of("0123456789", 1) != std::string_view::npos))
+    return std::nullopt;
   return host.substr(0, end);
 }
 
@@ -129,8 +132,9 @@ db::Result<HostNames> HostNames::parse(const std::vector<std::string>& names) {
     const bool is_wide = name.starts_with("*.");
     if (is_wide) name.erase(0, 1);
     if (!is_name(std::string_view(name).substr(is_wide ? 1 : 0))) {
-      return db::Error{db::ErrorCode::InvalidArgument,
-                       fmt::format("{} is no name of a host: write NAME, without a port, or *.NAME for all below it", text)};
+      return db::Error{
+          db::ErrorCode::InvalidArgument,
+          fmt::format("{} is no name of a host: write NAME, without a port, or *.NAME for all below it", text)};
     }
     hosts.names_.push_back(std::move(name));
   }
@@ -142,7 +146,8 @@ bool HostNames::has(std::string_view host) const {
   if (!bare) return false;
   if (bare->starts_with('[')) {
     const std::string_view address = bare->substr(1, bare->size() - 2);
-    return address.find(':') != std::string_view::npos && IpAddress::parse(address.substr(0, address.find('%'))).has_value();
+    return address.find(':') != std::string_view::npos &&
+           IpAddress::parse(address.substr(0, address.find('%'))).has_value();
   }
   std::string name = lower(*bare);
   if (name.ends_with('.')) name.pop_back();
@@ -183,9 +188,13 @@ db::Result<OriginList> OriginList::parse(const std::vector<std::string>& texts) 
     std::string origin = origin_in(text);
     const std::string_view host = host_in(origin);
     const bool stars = host.find('*', host.starts_with("*.") ? 1 : 0) != std::string_view::npos;
-    if (origin.empty() || host.empty() || stars || text.find_first_of("/?#", text.find("://") + 3) != std::string::npos) {
-      return db::Error{db::ErrorCode::InvalidArgument,
-                       fmt::format("{} is no origin: write SCHEME://HOST[:PORT], as https://app.example.com or https://*.example.com", text)};
+    if (origin.empty() || host.empty() || stars ||
+        text.find_first_of("/?#", text.find("://") + 3) != std::string::npos) {
+      return db::Error{
+          db::ErrorCode::InvalidArgument,
+          fmt::format(
+              "{} is no origin: write SCHEME://HOST[:PORT], as https://app.example.com or https://*.example.com",
+              text)};
     }
     list.origins_.push_back(std::move(origin));
   }
@@ -197,7 +206,8 @@ bool OriginList::allows(const Request& request, Own own) const {
   if (origins_.empty()) return true;
   const std::string origin = origin_of(request);
   if (origin.empty()) return !is_for_pages_alone(request.target) || request.header("Sec-Fetch-Site").has_value();
-  if (std::any_of(origins_.begin(), origins_.end(), [&](const std::string& one) { return matches(one, origin); })) return true;
+  if (std::any_of(origins_.begin(), origins_.end(), [&](const std::string& one) { return matches(one, origin); }))
+    return true;
   if (own == Own::Here && !request.host_is_here) return false;
   const std::string host(request.host());
   return !host.empty() && (origin == origin_in("http://" + host) || origin == origin_in("https://" + host));

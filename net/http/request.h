@@ -35,13 +35,13 @@ struct Request {
   std::string body;    // not compressed; its capacity is at least kBodyPaddingBytes above its size
   std::string peer;    // "127.0.0.1": the client; behind trusted proxies (forwarded.h) the one that they name
   bool peer_is_loopback = false;
-  bool is_secure = false;     // the client speaks TLS, with us or with a trusted proxy
-  bool is_forwarded = false;  // by a trusted proxy
+  bool is_secure = false;           // the client speaks TLS, with us or with a trusted proxy
+  bool is_forwarded = false;        // by a trusted proxy
   bool is_behind_stranger = false;  // by a proxy that is not trusted: X-Forwarded-For is there, `peer` is the proxy
-  bool host_is_here = false;  // Host is a name of this machine (HostNames, origin.h)
-  bool page_is_listed = false;  // it opens a WebSocket for a page of a name that HostNames lists
-  std::string target_host{};  // the host of a target that was a whole URL, else ""
-  uint64_t connection = 0;  // its number, unique in this process: for the log
+  bool host_is_here = false;        // Host is a name of this machine (HostNames, origin.h)
+  bool page_is_listed = false;      // it opens a WebSocket for a page of a name that HostNames lists
+  std::string target_host{};        // the host of a target that was a whole URL, else ""
+  uint64_t connection = 0;          // its number, unique in this process: for the log
 
   std::optional<std::string_view> header(std::string_view name) const { return find_header(headers, name); }
   // What the client calls this server, "chat.example.com:9000": Host, or a trusted proxy's X-Forwarded-Host. "": nothing.

@@ -30,7 +30,7 @@ enum class CloseCode : uint16_t {  // RFC 6455 §7.4.1
 };
 
 struct WebSocketOptions {
-  size_t message_bytes_max = 16u << 20;             // past it: closed with 1009
+  size_t message_bytes_max = 16u << 20;  // past it: closed with 1009
   // Silence: we have heard nothing of the client.
   std::chrono::milliseconds ping_interval{25'000};  // of silence, until we ping
   std::chrono::milliseconds idle_time_max{90'000};  // of silence, until the client counts as gone

@@ -55,7 +55,8 @@ bool can_be_met(std::string_view offer) {
     }
     int bits = 0;
     const auto read = std::from_chars(parameter.data(), parameter.data() + parameter.size(), bits);
-    if (read.ec != std::errc() || read.ptr != parameter.data() + parameter.size() || bits < 8 || bits > 15) return false;
+    if (read.ec != std::errc() || read.ptr != parameter.data() + parameter.size() || bits < 8 || bits > 15)
+      return false;
     // All clients get the same frames, made with the largest window. One that asks for a smaller window cannot have
     // them.
     if (name == "server_max_window_bits" && bits < 15) return false;

@@ -23,7 +23,8 @@ inline constexpr std::string_view kDeflateAnswer =
 // A frame of text, compressed when that makes it smaller.
 std::string deflated_frame_text(std::string_view payload);
 
-inline constexpr size_t kInflateStepBytes = 256u << 10;  // of what comes out, until others of the thread have their turn
+inline constexpr size_t kInflateStepBytes = 256u
+                                            << 10;  // of what comes out, until others of the thread have their turn
 
 // Inflates one message, a step at a time. Thread: one.
 class MessageInflater {

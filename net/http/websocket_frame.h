@@ -82,7 +82,7 @@ class FrameReader {
   const MayHold* const may_hold_;
   std::string message_{};
   std::unique_ptr<MessageInflater> inflating_{};  // null: no message is
-  uint64_t left_ = 0;  // bytes of the payload to come
+  uint64_t left_ = 0;                             // bytes of the payload to come
   const char* error_ = "";
   std::array<char, kControlPayloadMax> control_{};
   std::array<uint8_t, 14> header_{};

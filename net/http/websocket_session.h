@@ -103,8 +103,8 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   bool is_started_ = false;
   bool is_paused_ = false;
   bool reads_later_ = false;  // what was read is longer than one step, and goes on in another
-  bool is_reading_ = false;  // on_bytes is on the stack
-  bool has_pinged_ = false;  // since the client was last heard
+  bool is_reading_ = false;   // on_bytes is on the stack
+  bool has_pinged_ = false;   // since the client was last heard
 };
 
 }  // namespace hearth::net::http

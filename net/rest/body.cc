@@ -109,7 +109,8 @@ void settle(Change& change, const RestRequest& request, const db::Answer& answer
   for (size_t i = 0; i < change.entries.size(); ++i) {
     change.entries[i].second = settled(change.entries[i].second, overwrites[i], change.write, answer);
   }
-  if (!change.is_update && !overwrites.empty()) change.value = settled(change.value, overwrites.front(), change.write, answer);
+  if (!change.is_update && !overwrites.empty())
+    change.value = settled(change.value, overwrites.front(), change.write, answer);
   if (request.wants_etag && !change.is_update) change.hash = db::exact_hash(change.value);
 }
 

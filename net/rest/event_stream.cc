@@ -69,8 +69,9 @@ void EventStream::begin(const std::string& space, rules::Auth auth) {
     if (const auto alive = weak.lock()) alive->pump();
   });
   const rules::Auth proven = auth;
-  auto session = with_.guard.open(space, std::move(auth), "", [waker = waker_] { waker->wake(); }, rules::Unindexed::Refused,
-                                  rules::Expired::Refused);
+  auto session = with_.guard.open(
+      space, std::move(auth), "", [waker = waker_] { waker->wake(); }, rules::Unindexed::Refused,
+      rules::Expired::Refused);
   if (!session.ok()) return refuse(session.error());
   session_ = std::move(session).value();
   // From here on a kick finds this session. One that came between the verdict and now has to be asked for.

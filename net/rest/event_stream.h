@@ -22,8 +22,8 @@
 #include "net/http/stream.h"
 #include "net/http/waker.h"
 #include "net/http/worker_pool.h"
-#include "net/rest/request.h"
 #include "net/rest/pending_answers.h"
+#include "net/rest/request.h"
 #include "rules/guard.h"
 
 namespace hearth::net::rest {
@@ -51,7 +51,6 @@ class EventStream final : public std::enable_shared_from_this<EventStream> {
   ~EventStream();
 
  private:
-
   void begin(const std::string& space, rules::Auth auth);
   void pump();
   void tell_queued();
@@ -72,10 +71,10 @@ class EventStream final : public std::enable_shared_from_this<EventStream> {
   std::shared_ptr<http::Waker> waker_;
   std::unique_ptr<rules::Session> session_;  // null before begin and after the end
   std::shared_ptr<http::Stream> stream_;     // null before open and after the end
-  uint64_t held_ = 0;                        // the number under which PendingAnswers holds this, until there is a stream
-  std::deque<db::Item> queue_;               // items that wait, the first perhaps for a worker to make its text
+  uint64_t held_ = 0;           // the number under which PendingAnswers holds this, until there is a stream
+  std::deque<db::Item> queue_;  // items that wait, the first perhaps for a worker to make its text
   std::shared_ptr<const db::Body> encoded_;  // the body whose text a worker has just made
-  db::Lease lease_;  // of a large first value, until it is read
+  db::Lease lease_;                          // of a large first value, until it is read
   bool is_encoding_ = false;
   http::Timer next_keep_alive_;
   http::Timer expiry_;

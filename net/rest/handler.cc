@@ -38,12 +38,12 @@
 #include "net/http/origin.h"
 #include "net/rest/body.h"
 #include "net/rest/event_stream.h"
+#include "net/rest/pending_answers.h"
 #include "net/rest/presence.h"
 #include "net/rest/reply.h"
 #include "net/rest/request.h"
 #include "net/rest/upkeep.h"
 #include "net/rest/value_wait.h"
-#include "net/rest/pending_answers.h"
 #include "rules/language/text.h"
 #include "rules/warnings.h"
 
@@ -61,61 +61,11 @@ using db::ErrorCode;
 // One request with all that its steps need: what was asked, by whom, in which namespace, and for writes the change.
 struct Call {
   std::shared_ptr<http::Exchange> exchange;
-  rest::Request request;
+  rest::RestRequest request;
   std::string space;
   rules::Auth auth;
   rest::Change change;
 };
-
-// What the request does, for the log of slow requests.
-const char* deed_of(const rest::Request& request) {
-  switch (request.endpoint) {
-    case Endpoint::Dump:
-    case Endpoint::DumpPart:
-      return "dump";
-    case Endpoint::Restore:
-      return "restore";
-    case Endpoint::Rules:
-      return "rules";
-    case Endpoint::Indexes:
-    case Endpoint::OwnIndexes:
-      return "indexes";
-    case Endpoint::Explain:
-    case Endpoint::Coverage:
-      return "explain";
-    case Endpoint::Kick:
-      return "kick";
-    case Endpoint::Namespace:
-      return "namespace";
-    case Endpoint::Stats:
-      return "stats";
-    case Endpoint::Compact:
-      return "compact";
-    case Endpoint::Info:
-    case Endpoint::Health:
-    case Endpoint::Databases:
-    case Endpoint::Preflight:
-      return "information";
-    case Endpoint::Data:
-    case Endpoint::Upload:
-      break;
-  }
-  const bool selects = request.query.has_value();
-  if (request.streams) return selects ? "listen with a query" : "listen";
-  switch (request.method) {
-    case Method::Get:
-      return selects ? "read with a query" : request.shallow ? "shallow read" : "read";
-    case Method::Delete:
-      return selects ? "remove with a query" : "remove";
-    case Method::Patch:
-      return "merge";
-    case Method::Post:
-      return "push";
-    case Method::Put:
-      break;
-  }
-  return request.if_match ? "conditional overwrite" : "overwrite";
-}
 
 // A shallow read that wants the ETag of the whole value has to read the whole value; its keys are taken here.
 db::Value shallow_of(const db::Value& value) {
@@ -159,7 +109,7 @@ rest::JsonSource leased(rest::JsonSource source, db::Lease lease) {
 
 void tell_read(const Call& call, db::Answer answer) {
   if (!answer.status.ok()) return fail(call, answer.status.error());
-  const rest::Request& request = call.request;
+  const rest::RestRequest& request = call.request;
   const bool conditional = request.if_none_match.has_value();
   const Etag etag = request.wants_etag || conditional ? Etag::Told : Etag::Untold;
   const bool same = conditional && *request.if_none_match == answer.hash;
@@ -171,7 +121,7 @@ void tell_read(const Call& call, db::Answer answer) {
 }
 
 void tell_written(Call& call, const db::Answer& answer) {
-  const rest::Request& request = call.request;
+  const rest::RestRequest& request = call.request;
   rest::Change& change = call.change;
   constexpr db::JsonStyle kPlain = db::JsonStyle::Plain;
   if (!answer.status.ok()) {
@@ -244,8 +194,8 @@ void RestHandler::Core::handle(std::shared_ptr<http::Exchange> exchange) {
     return exchange->respond(rest::refusal_reply(*refusal));
   const auto call = std::make_shared<Call>();
   call->exchange = std::move(exchange);
-  call->request = std::move(std::get<rest::Request>(parsed));
-  call->exchange->set_deed(deed_of(call->request));
+  call->request = std::move(std::get<rest::RestRequest>(parsed));
+  call->exchange->set_deed(rest::deed_of(call->request));
   if (call->request.endpoint == Endpoint::Preflight) {
     return call->exchange->respond(rest::preflight_reply(call->exchange->request().headers));
   }
@@ -268,15 +218,18 @@ void RestHandler::Core::authenticate(const std::shared_ptr<Call>& call) {
   const std::string space = resolved.ok() ? resolved.value() : std::string();
   const Asker asker(request.peer, request.is_behind_stranger);
   if (auto verdict = verifier_.verify(*credential, space, asker)) return on_verdict(call, std::move(*verdict));
-  verifier_.verify_late(*credential, space, asker, waiting_.expect_a<db::Result<rules::Auth>>([this, call, space](db::Result<rules::Auth> auth) {
-    with_.io.post(call->exchange->thread(), [this, call, space, auth = std::move(auth)]() mutable {
-      // The user may have been signed out while the verdict was on its way.
-      if (auth.ok()) {
-        if (const auto still = verifier_.still_good(auth.value(), space); !still.ok()) auth = still.error();
-      }
-      on_verdict(call, std::move(auth));
-    });
-  }));
+  verifier_.verify_late(*credential, space, asker,
+                        waiting_.expect_a<db::Result<rules::Auth>>([this, call, space](db::Result<rules::Auth> auth) {
+                          with_.io.post(
+                              call->exchange->thread(), [this, call, space, auth = std::move(auth)]() mutable {
+                                // The user may have been signed out while the verdict was on its way.
+                                if (auth.ok()) {
+                                  if (const auto still = verifier_.still_good(auth.value(), space); !still.ok())
+                                    auth = still.error();
+                                }
+                                on_verdict(call, std::move(auth));
+                              });
+                        }));
 }
 
 void RestHandler::Core::on_verdict(const std::shared_ptr<Call>& call, db::Result<rules::Auth> auth) {
@@ -287,8 +240,8 @@ void RestHandler::Core::on_verdict(const std::shared_ptr<Call>& call, db::Result
                {"peer", call->exchange->request().peer},
                {"reason", auth.error().message}});
     if (auth.error().code == ErrorCode::Unavailable && verifier_.is_guessing(call->exchange->request().peer)) {
-      http::Response reply = rest::refusal_reply(
-          {.status = 429, .text = auth.error().message, .callback = call->request.callback});
+      http::Response reply =
+          rest::refusal_reply({.status = 429, .text = auth.error().message, .callback = call->request.callback});
       reply.headers.emplace_back("Retry-After", "60");
       return call->exchange->respond(std::move(reply));
     }
@@ -485,18 +438,18 @@ void RestHandler::Core::kick(const std::shared_ptr<Call>& call) {
     return fail(*call, {ErrorCode::InvalidData, R"(Expected {"uid": …}, the user to sign out.)"});
   std::string user(*uid->string());
   with_.guard.kick(call->space, call->auth, user, waiting_.expect([call, user](const db::Answer& answer) {
-                     if (!answer.status.ok()) return fail(*call, answer.status.error());
-                     http::log(http::LogLevel::Info, "user signed out",
-                               {{"ns", call->space},
-                                {"uid", user},
-                                {"connections", answer.value.as_integer()},
-                                {"by", call->auth.name},
-                                {"connection", call->exchange->request().connection},
-                                {"peer", call->exchange->request().peer}});
-                     http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
-                     reply.body = fmt::format(R"({{"kicked":{}}})", answer.value.as_integer());
-                     call->exchange->respond(std::move(reply));
-                   }));
+    if (!answer.status.ok()) return fail(*call, answer.status.error());
+    http::log(http::LogLevel::Info, "user signed out",
+              {{"ns", call->space},
+               {"uid", user},
+               {"connections", answer.value.as_integer()},
+               {"by", call->auth.name},
+               {"connection", call->exchange->request().connection},
+               {"peer", call->exchange->request().peer}});
+    http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
+    reply.body = fmt::format(R"({{"kicked":{}}})", answer.value.as_integer());
+    call->exchange->respond(std::move(reply));
+  }));
 }
 
 void RestHandler::Core::explain(const std::shared_ptr<Call>& call) {
@@ -520,9 +473,9 @@ void RestHandler::Core::tell_coverage(const Call& call) {
   }
   const auto coverage = with_.guard.coverage(call.space);
   if (coverage == nullptr) {
-    return call.exchange->respond(rest::refusal_reply(
-        {404, with_.guard.dev() ? "No rules of this namespace have been evaluated yet."
-                                : "Rule coverage is counted with --dev only."}));
+    return call.exchange->respond(
+        rest::refusal_reply({404, with_.guard.dev() ? "No rules of this namespace have been evaluated yet."
+                                                    : "Rule coverage is counted with --dev only."}));
   }
   const bool as_page = call.request.as_text;
   http::Response reply =
@@ -539,7 +492,7 @@ void RestHandler::Core::answer(size_t bytes, std::function<void()> task) {
 }
 
 void RestHandler::Core::read(const std::shared_ptr<Call>& call) {
-  const rest::Request& request = call->request;
+  const rest::RestRequest& request = call->request;
   db::Read read;
   read.path = request.path;
   read.slot = request.slot;

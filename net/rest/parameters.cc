@@ -11,7 +11,8 @@ using Names = std::string_view;  // each with a blank before and behind it
 // Parameters that say who asks, for which namespace and how to answer; and those that clients send with any request,
 // although a write has no use for them.
 constexpr Names kAny =
-    " access_token ac auth auth_variable_override ns callback disableTriggers download format print timeout writeSizeLimit "
+    " access_token ac auth auth_variable_override ns callback disableTriggers download format print timeout "
+    "writeSizeLimit "
     "x-http-method-override ";
 constexpr Names kNone = " ";
 constexpr Names kQuery = " orderBy startAt startAfter endAt endBefore equalTo limitToFirst limitToLast ";
@@ -74,8 +75,10 @@ std::optional<std::string> refused_parameter(const Target& target, Endpoint endp
   if (method == Method::Get) return {};
   const Names own = own_parameters(endpoint, method);
   for (const auto& [name, value] : target.parameters) {
-    if (name.empty() || has(kAny, name) || has(own, name) || http::equals_ignoring_case(name, "x-http-method-override")) continue;
-    std::string text = std::string(name_of(method)) + " has no parameter " + name.substr(0, 64) + " here, so nothing was done";
+    if (name.empty() || has(kAny, name) || has(own, name) || http::equals_ignoring_case(name, "x-http-method-override"))
+      continue;
+    std::string text =
+        std::string(name_of(method)) + " has no parameter " + name.substr(0, 64) + " here, so nothing was done";
     std::string_view meant = meant_by(own, name);
     if (meant.empty()) meant = meant_by(kAny, name);
     if (!meant.empty()) text.append("; is ").append(meant).append(" meant?");

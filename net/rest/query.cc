@@ -30,7 +30,8 @@ Error refuse(std::string text) { return {ErrorCode::InvalidArgument, std::move(t
 
 std::optional<db::Value> primitive(std::string_view json) {
   const auto document = db::JsonDocument::parse(json);
-  if (!document.ok() || document.value().root().is_object() || document.value().root().kind() == db::JsonNode::Kind::Array) {
+  if (!document.ok() || document.value().root().is_object() ||
+      document.value().root().kind() == db::JsonNode::Kind::Array) {
     return {};
   }
   auto value = document.value().root().to_value(db::Path());
@@ -75,7 +76,8 @@ class Parser {
     const bool is_string = value && value->kind() == db::Value::Kind::String;
     // A shallow read takes a path without quotes too, but not one that was encoded twice, as some libraries do
     // (net/rest/http-api.md §13.3).
-    if (!is_string && (!is_shallow_ || json.starts_with('%'))) return refuse("orderBy must be a valid JSON encoded path");
+    if (!is_string && (!is_shallow_ || json.starts_with('%')))
+      return refuse("orderBy must be a valid JSON encoded path");
     const std::string path(is_string ? std::string(value->as_string()) : json);
     if (path == "$key" || path == "$value" || path == "$priority") {
       query_.order = path == "$key" ? db::Order::Key : path == "$value" ? db::Order::Value : db::Order::Priority;
@@ -127,8 +129,9 @@ class Parser {
       bound.key = std::string(key->as_string());
       return bound;
     }
-    return refuse("Constraint index field must be a list of JSON primitives, at most one for each path of orderBy; "
-                  "a key may follow a whole one");
+    return refuse(
+        "Constraint index field must be a list of JSON primitives, at most one for each path of orderBy; "
+        "a key may follow a whole one");
   }
 
   // `<json>` or `<json>,<json string>`.
@@ -138,7 +141,8 @@ class Parser {
     if (const auto whole = primitive(text)) {
       bound.value = *whole;
     } else if (!split(text, bound)) {
-      if (!is_shallow_ || query_.order != db::Order::Key) return refuse("Constraint index field must be a JSON primitive");
+      if (!is_shallow_ || query_.order != db::Order::Key)
+        return refuse("Constraint index field must be a JSON primitive");
       bound.value = db::Value::string(text);
     }
     if (query_.order == db::Order::Key && bound.value.kind() != db::Value::Kind::String) {
@@ -194,13 +198,15 @@ class Parser {
 
   db::Result<void> limits() {
     const bool is_first = target_.has("limitToFirst");
-    if (is_first && target_.has("limitToLast")) return refuse("Only one of limitToFirst and limitToLast may be specified");
+    if (is_first && target_.has("limitToLast"))
+      return refuse("Only one of limitToFirst and limitToLast may be specified");
     if (!is_first && !target_.has("limitToLast")) return {};
     const std::string name = is_first ? "limitToFirst" : "limitToLast";
     const std::string_view text = *target_.parameter(name);
     int64_t count = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-    if (!text.empty() && (error != std::errc() || end != text.data() + text.size())) return refuse(name + " must be an integer");
+    if (!text.empty() && (error != std::errc() || end != text.data() + text.size()))
+      return refuse(name + " must be an integer");
     if (count <= 0) return refuse(name + " must be positive");
     query_.limit = is_first ? db::Limit::First : db::Limit::Last;
     query_.count = static_cast<uint32_t>(std::min<int64_t>(count, UINT32_MAX));

@@ -140,7 +140,8 @@ std::variant<RestRequest, Refusal> Parser::parse() {
   target_ = std::move(target).value();
   Step refused = method();
   if (!refused) refused = output();
-  for (const auto step : {&Parser::endpoint, &Parser::parameters, &Parser::conditions, &Parser::limits, &Parser::stream}) {
+  for (const auto step :
+       {&Parser::endpoint, &Parser::parameters, &Parser::conditions, &Parser::limits, &Parser::stream}) {
     if (!refused) refused = (this->*step)();
   }
   if (refused) {
@@ -225,9 +226,12 @@ Parser::Step Parser::endpoint() {
     return {};
   };
   for (const Fixed& one : kFixed) {
-    if (segments.size() != (one.name.empty() ? 1 : 2) || first != one.folder || (segments.size() == 2 && segments[1] != one.name)) continue;
-    to_.as_text = one.endpoint == Endpoint::Explain    ? contains_ignoring_case(from_.header("Accept").value_or(""), "text/plain")
-                  : one.endpoint == Endpoint::Coverage && one.name == "coverage";
+    if (segments.size() != (one.name.empty() ? 1 : 2) || first != one.folder ||
+        (segments.size() == 2 && segments[1] != one.name))
+      continue;
+    to_.as_text = one.endpoint == Endpoint::Explain
+                      ? contains_ignoring_case(from_.header("Accept").value_or(""), "text/plain")
+                      : one.endpoint == Endpoint::Coverage && one.name == "coverage";
     to_.endpoint = one.endpoint;
     if (to_.method == one.method || to_.method == one.other_method) return {};
     std::string both(name_of(one.method));
@@ -335,7 +339,8 @@ Parser::Step Parser::limits() {
     to_.timeout = parse_timeout(*text);
     if (!to_.timeout) return refuse(400, "timeout must be a positive duration of at most 15min");
   }
-  if (const auto text = target_.parameter("wait"); text && to_.method == Method::Get && to_.endpoint == Endpoint::Data) {
+  if (const auto text = target_.parameter("wait");
+      text && to_.method == Method::Get && to_.endpoint == Endpoint::Data) {
     to_.wait = parse_timeout(*text);
     if (!to_.wait) return refuse(400, "wait must be a positive duration of at most 15min, as 25s");
     if (to_.slot == db::Slot::Priority || (to_.query && to_.query->counts) || target_.parameter("callback")) {
@@ -406,5 +411,54 @@ std::optional<std::string> credential_of(const http::Headers& headers, const Tar
 
 std::string etag_of(std::string_view hash) { return std::string(hash.empty() ? kNullEtag : hash); }
 std::string hash_of(std::string_view etag) { return std::string(etag == kNullEtag ? "" : etag); }
+
+const char* deed_of(const RestRequest& request) {
+  switch (request.endpoint) {
+    case Endpoint::Dump:
+    case Endpoint::DumpPart:
+      return "dump";
+    case Endpoint::Restore:
+      return "restore";
+    case Endpoint::Rules:
+      return "rules";
+    case Endpoint::Indexes:
+    case Endpoint::OwnIndexes:
+      return "indexes";
+    case Endpoint::Explain:
+    case Endpoint::Coverage:
+      return "explain";
+    case Endpoint::Kick:
+      return "kick";
+    case Endpoint::Namespace:
+      return "namespace";
+    case Endpoint::Stats:
+      return "stats";
+    case Endpoint::Compact:
+      return "compact";
+    case Endpoint::Info:
+    case Endpoint::Health:
+    case Endpoint::Databases:
+    case Endpoint::Preflight:
+      return "information";
+    case Endpoint::Data:
+    case Endpoint::Upload:
+      break;
+  }
+  const bool selects = request.query.has_value();
+  if (request.streams) return selects ? "listen with a query" : "listen";
+  switch (request.method) {
+    case Method::Get:
+      return selects ? "read with a query" : request.shallow ? "shallow read" : "read";
+    case Method::Delete:
+      return selects ? "remove with a query" : "remove";
+    case Method::Patch:
+      return "merge";
+    case Method::Post:
+      return "push";
+    case Method::Put:
+      break;
+  }
+  return request.if_match ? "conditional overwrite" : "overwrite";
+}
 
 }  // namespace hearth::net::rest

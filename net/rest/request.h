@@ -97,4 +97,7 @@ std::optional<std::string> credential_of(const http::Headers& headers, const Tar
 std::string etag_of(std::string_view hash);
 std::string hash_of(std::string_view etag);
 
+// What the request does, for the log of slow requests.
+const char* deed_of(const RestRequest& request);
+
 }  // namespace hearth::net::rest

@@ -89,7 +89,8 @@ std::string restored_text(const std::vector<db::RestoredTree>& trees) {
 }
 
 // Logs what an admin did, and which one. `space`: the namespace that it was done to; "": all or none.
-void log_act(const http::Exchange& exchange, const rules::Auth& auth, std::string_view what, std::string_view space = "") {
+void log_act(const http::Exchange& exchange, const rules::Auth& auth, std::string_view what,
+             std::string_view space = "") {
   const http::Request& request = exchange.request();
   const http::LogField by{"by", auth.name}, connection{"connection", request.connection}, peer{"peer", request.peer};
   if (space.empty()) return http::log(http::LogLevel::Info, what, {by, connection, peer});
@@ -98,7 +99,8 @@ void log_act(const http::Exchange& exchange, const rules::Auth& auth, std::strin
 
 // Runs what blocks on the disk on a worker. When too much waits for workers, the request is refused with 503.
 void work(const Surroundings& with, const Exchange& exchange, std::function<void()> task) {
-  if (!with.workers.try_run(std::move(task))) fail(exchange, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
+  if (!with.workers.try_run(std::move(task)))
+    fail(exchange, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
 }
 
 void take_piece(const Surroundings& with, const Exchange& exchange, const Target& target, const rules::Auth& auth) {
@@ -120,27 +122,28 @@ void restore(const Surroundings& with, const Exchange& exchange, const Target& t
   auto request = restore_request(target);
   if (!request.ok()) return fail(exchange, request.error());
   log_act(*exchange, auth, "restore begun");
-  with.guard.restore(auth, std::string(*target.parameter("upload")), std::move(request).value(),
-                     with.waiting.expect_a<rules::Guard::Restored>([exchange, auth](const rules::Guard::Restored& restored) {
-                       if (!restored.ok()) {
-                         http::log(http::LogLevel::Warn, "restore refused",
-                                   {{"by", auth.name},
-                                    {"connection", exchange->request().connection},
-                                    {"reason", restored.error().message}});
-                         // Corruption here means the file that the client has sent, not our store.
-                         const bool is_theirs = restored.error().code == ErrorCode::Corruption;
-                         return fail(exchange, {is_theirs ? ErrorCode::InvalidData : restored.error().code, restored.error().message});
-                       }
-                       for (const db::RestoredTree& tree : restored.value()) {
-                         http::log(http::LogLevel::Info, "restored",
-                                   {{"ns", tree.space},
-                                    {"path", tree.path.slashed()},
-                                    {"leaves", tree.leaves},
-                                    {"by", auth.name},
-                                    {"connection", exchange->request().connection}});
-                       }
-                       tell(exchange, restored_text(restored.value()));
-                     }));
+  with.guard.restore(
+      auth, std::string(*target.parameter("upload")), std::move(request).value(),
+      with.waiting.expect_a<rules::Guard::Restored>([exchange, auth](const rules::Guard::Restored& restored) {
+        if (!restored.ok()) {
+          http::log(http::LogLevel::Warn, "restore refused",
+                    {{"by", auth.name},
+                     {"connection", exchange->request().connection},
+                     {"reason", restored.error().message}});
+          // Corruption here means the file that the client has sent, not our store.
+          const bool is_theirs = restored.error().code == ErrorCode::Corruption;
+          return fail(exchange, {is_theirs ? ErrorCode::InvalidData : restored.error().code, restored.error().message});
+        }
+        for (const db::RestoredTree& tree : restored.value()) {
+          http::log(http::LogLevel::Info, "restored",
+                    {{"ns", tree.space},
+                     {"path", tree.path.slashed()},
+                     {"leaves", tree.leaves},
+                     {"by", auth.name},
+                     {"connection", exchange->request().connection}});
+        }
+        tell(exchange, restored_text(restored.value()));
+      }));
 }
 
 }  // namespace
@@ -177,35 +180,40 @@ void serve_stats(const Surroundings& with, const Exchange& exchange, const rules
 }
 
 void serve_compact(const Surroundings& with, const Exchange& exchange, const rules::Auth& auth) {
-  with.guard.compact(auth, with.waiting.expect_a<db::Result<db::Compacted>>([exchange, auth](const db::Result<db::Compacted>& done) {
-    if (!done.ok()) return fail(exchange, done.error());
-    log_act(*exchange, auth, "compacted");
-    tell(exchange, fmt::format(R"({{"bytesBefore":{},"bytesAfter":{}}})", done.value().bytes_before, done.value().bytes_after));
-  }));
+  with.guard.compact(
+      auth, with.waiting.expect_a<db::Result<db::Compacted>>([exchange, auth](const db::Result<db::Compacted>& done) {
+        if (!done.ok()) return fail(exchange, done.error());
+        log_act(*exchange, auth, "compacted");
+        tell(exchange, fmt::format(R"({{"bytesBefore":{},"bytesAfter":{}}})", done.value().bytes_before,
+                                   done.value().bytes_after));
+      }));
 }
 
 void serve_dump(const Surroundings& with, const Exchange& exchange, const rules::Auth& auth) {
   auto request = dump_request(target_of(*exchange));
   if (!request.ok()) return fail(exchange, request.error());
   const bool is_native = request.value().format == db::DumpFormat::Native;
-  with.guard.dump(
-      auth, std::move(request).value(),
-      with.waiting.expect_a<db::Result<db::DumpPieces>>([exchange, auth, is_native](const db::Result<db::DumpPieces>& begun) {
-        if (!begun.ok()) return fail(exchange, begun.error());
-        log_act(*exchange, auth, "dump begun");
-        http::Response head = reply_head(200, is_native ? "application/octet-stream" : "application/json; charset=utf-8");
-        if (is_native) head.compression = http::Compression::Never;
-        head.pace = http::Pace::UntilStalled;  // its source is a checkpoint
-        exchange->respond_chunked(std::move(head), [pieces = begun.value()](std::string& chunk) {
-          const db::Result<bool> more = pieces(chunk);
-          if (!more.ok()) http::log(http::LogLevel::Error, "dump failed", {{"reason", more.error().message}});
-          return !more.ok() ? http::Pull::Failed : more.value() ? http::Pull::More : http::Pull::Last;
-        });
-      }));
+  with.guard.dump(auth, std::move(request).value(),
+                  with.waiting.expect_a<db::Result<db::DumpPieces>>(
+                      [exchange, auth, is_native](const db::Result<db::DumpPieces>& begun) {
+                        if (!begun.ok()) return fail(exchange, begun.error());
+                        log_act(*exchange, auth, "dump begun");
+                        http::Response head =
+                            reply_head(200, is_native ? "application/octet-stream" : "application/json; charset=utf-8");
+                        if (is_native) head.compression = http::Compression::Never;
+                        head.pace = http::Pace::UntilStalled;  // its source is a checkpoint
+                        exchange->respond_chunked(std::move(head), [pieces = begun.value()](std::string& chunk) {
+                          const db::Result<bool> more = pieces(chunk);
+                          if (!more.ok())
+                            http::log(http::LogLevel::Error, "dump failed", {{"reason", more.error().message}});
+                          return !more.ok() ? http::Pull::Failed : more.value() ? http::Pull::More : http::Pull::Last;
+                        });
+                      }));
 }
 
 void tell_dump_part(const Surroundings& with, const Exchange& exchange, const rules::Auth& auth) {
-  const db::Result<double> part = with.guard.dump_part(auth, std::string(target_of(*exchange).parameter("name").value_or("")));
+  const db::Result<double> part =
+      with.guard.dump_part(auth, std::string(target_of(*exchange).parameter("name").value_or("")));
   if (!part.ok()) return fail(exchange, part.error());
   tell(exchange, fmt::format(R"({{"part":{:.4f}}})", part.value()));
 }
@@ -215,7 +223,8 @@ void serve_restore(const Surroundings& with, const Exchange& exchange, Method me
   if (target.has("upload")) {
     return method == Method::Put ? take_piece(with, exchange, target, auth) : restore(with, exchange, target, auth);
   }
-  if (method == Method::Put) return fail(exchange, {ErrorCode::InvalidArgument, "POST here first, for the name of an upload."});
+  if (method == Method::Put)
+    return fail(exchange, {ErrorCode::InvalidArgument, "POST here first, for the name of an upload."});
   work(with, exchange, [&guard = with.guard, exchange, auth] {
     const db::Result<std::string> id = guard.begin_upload(auth);
     if (!id.ok()) return fail(exchange, id.error());

@@ -19,8 +19,8 @@ constexpr uint64_t kListen = 1;
 constexpr uint64_t kRead = 2;
 }  // namespace
 
-void ValueWait::start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, const RestRequest& request, db::Read read,
-                      const std::string& space, rules::Auth auth, Tell tell) {
+void ValueWait::start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, const RestRequest& request,
+                      db::Read read, const std::string& space, rules::Auth auth, Tell tell) {
   const auto wait = std::make_shared<ValueWait>(with, exchange->thread(), request, std::move(read), std::move(tell));
   exchange->set_on_leaving([weak = std::weak_ptr(wait)](http::Leaving) {
     if (const auto self = weak.lock()) self->finish_unchanged();
@@ -39,8 +39,9 @@ void ValueWait::begin(const std::string& space, rules::Auth auth) {
   waker_ = std::make_shared<http::Waker>(with_.io, thread_, [weak = weak_from_this()] {
     if (const auto alive = weak.lock()) alive->pump();
   });
-  auto session = with_.guard.open(space, std::move(auth), "", [waker = waker_] { waker->wake(); }, rules::Unindexed::Refused,
-                                  rules::Expired::Refused);
+  auto session = with_.guard.open(
+      space, std::move(auth), "", [waker = waker_] { waker->wake(); }, rules::Unindexed::Refused,
+      rules::Expired::Refused);
   if (!session.ok()) {
     db::Answer refused;
     refused.status = session.error();

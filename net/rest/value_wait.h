@@ -23,8 +23,8 @@ class ValueWait final : public std::enable_shared_from_this<ValueWait> {
   using Tell = std::function<void(db::Answer)>;
 
   // `request` has `wait` and `if_none_match`; `read` is what it asks for. `tell` is called once, on any thread.
-  static void start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, const RestRequest& request, db::Read read,
-                    const std::string& space, rules::Auth auth, Tell tell);
+  static void start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, const RestRequest& request,
+                    db::Read read, const std::string& space, rules::Auth auth, Tell tell);
 
   ValueWait(const Surroundings& with, size_t thread, const RestRequest& request, db::Read read, Tell tell);
   ~ValueWait();

@@ -110,8 +110,8 @@ void append_leaf(const Value& leaf, std::string& to) {
 class Ranges {
  public:
   struct Range {
-    std::string hash;         // "": it has no leaf
-    std::string json;         // the tree of its leaves alone; "null" of none
+    std::string hash;        // "": it has no leaf
+    std::string json;        // the tree of its leaves alone; "null" of none
     bool is_sayable = true;  // false: a client that reads `json` loses a priority
     bool is_named = true;    // false: has integers beyond 2^53, whose hash is that of their neighbours too
   };
@@ -211,7 +211,8 @@ class Ranges {
   std::string place_;              // the same, encoded
   std::vector<std::string> open_;  // the keys of the range's last leaf
   std::string text_, json_;        // of the range; empty: it has no leaf yet
-  std::optional<size_t> alone_;    // the last leaf was a priority, and so far the only one below its node, which is so deep
+  std::optional<size_t>
+      alone_;  // the last leaf was a priority, and so far the only one below its node, which is so deep
   bool is_sayable_ = true;
   bool is_named_ = true;
   bool has_hidden_priority_ = false;
@@ -231,7 +232,8 @@ std::shared_ptr<const CompoundHash> parse_compound_hash(const db::JsonNode& node
     if (!post.string()) return nullptr;
     to->posts.emplace_back(*post.string());
     to->places.push_back(encoded(to->posts.back()));
-    const bool ascends = to->places.size() == 1 ? !to->places[0].empty() : to->places.back() > to->places[to->places.size() - 2];
+    const bool ascends =
+        to->places.size() == 1 ? !to->places[0].empty() : to->places.back() > to->places[to->places.size() - 2];
     if (!ascends) return nullptr;
   }
   for (const db::JsonNode& hash : hashes->elements()) {

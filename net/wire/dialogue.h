@@ -35,7 +35,7 @@
 namespace hearth::net::wire {
 
 inline constexpr size_t kAlwaysTakenBytes = 1u << 10;  // a message of that size is never refused for want of room
-inline constexpr size_t kInlineBytesMax = 64u << 10;  // larger messages are a worker's work
+inline constexpr size_t kInlineBytesMax = 64u << 10;   // larger messages are a worker's work
 
 // What all dialogues and transports of a server share. Outlives them.
 struct Surroundings {
@@ -47,8 +47,8 @@ struct Surroundings {
   size_t backlog_bytes_pause = http::Limits{}.backlog_bytes_pause;  // as the listener's
   db::Counter* serialised = nullptr;                                // counts pushes that were made; null: nobody counts
   Limits limits{};
-  bool may_deflate = false;          // WebSockets, if their clients offer it
-  LimitsReached* reached = nullptr;  // null: nobody counts
+  bool may_deflate = false;                             // WebSockets, if their clients offer it
+  LimitsReached* reached = nullptr;                     // null: nobody counts
   std::shared_ptr<http::HalfReceived> half_received{};  // as the listener's; null: nobody counts
   size_t receive_pace_min = http::Limits{}.receive_pace_min;
   std::chrono::milliseconds receive_stall_max = http::Limits{}.body_stall_max;
@@ -66,9 +66,9 @@ class Transport {
   using Make = db::SharedBytes (*)(const Outgoing&, db::Counter* serialised);
   virtual Make maker() const = 0;
 
-  virtual void flush() {}                  // no more comes in this turn
+  virtual void flush() {}                 // no more comes in this turn
   virtual void hold_back(bool held) = 0;  // true: read nothing from the client from here on; false: read on
-  virtual void on_sent_all() {}            // nothing waits to be serialised
+  virtual void on_sent_all() {}           // nothing waits to be serialised
   // The client has said that it sends no more by this transport (§10.4). What it said before has been handled.
   virtual void on_end_of_transmission() {}
   virtual void close() = 0;  // the dialogue is over, and all of it has been sent

@@ -18,8 +18,9 @@
 
 namespace hearth::net::wire {
 
-inline constexpr size_t kPieceUnitsMax = 16384;        // SDK: realtime/Constants.ts, WEBSOCKET_MAX_FRAME_SIZE
-inline constexpr size_t kFrameExtraBytes = 1024;  // a frame larger by that than a message may be is what no SDK ever sends
+inline constexpr size_t kPieceUnitsMax = 16384;  // SDK: realtime/Constants.ts, WEBSOCKET_MAX_FRAME_SIZE
+inline constexpr size_t kFrameExtraBytes =
+    1024;  // a frame larger by that than a message may be is what no SDK ever sends
 inline constexpr size_t kDroppedEndBytes = 256;
 
 // Puts pieces together.

@@ -56,7 +56,8 @@ size_t bytes_of(const PollRequest& request) {
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   unsigned difference = 0;
-  for (size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
+  for (size_t i = 0; i < a.size(); ++i)
+    difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
   return difference == 0;
 }
 
@@ -82,7 +83,8 @@ bool LongPoll::start(const std::shared_ptr<http::Exchange>& exchange, const Poll
   dialogue_ = std::make_shared<Dialogue>(with_);
   const auto hello = dialogue_->open(request.upgrade, thread_);
   using db::ErrorCode;
-  const bool is_hopeless = !hello.ok() && (hello.error().code == ErrorCode::NotFound || hello.error().code == ErrorCode::InvalidArgument);
+  const bool is_hopeless =
+      !hello.ok() && (hello.error().code == ErrorCode::NotFound || hello.error().code == ErrorCode::InvalidArgument);
   if (!hello.ok() && !is_hopeless) {
     exchange->respond(http::error_response(503, hello.error().message));
     return false;
@@ -101,7 +103,8 @@ bool LongPoll::start(const std::shared_ptr<http::Exchange>& exchange, const Poll
 }
 
 void LongPoll::on_poll(std::shared_ptr<http::Exchange> exchange, PollRequest request) {
-  if (is_over_ || !equal_in_constant_time(request.password, password_)) return exchange->respond(script_reply(close_script()));
+  if (is_over_ || !equal_in_constant_time(request.password, password_))
+    return exchange->respond(script_reply(close_script()));
   switch (request.kind) {
     case PollRequest::Kind::Frame:
       return exchange->respond(page_reply(leaving_page(id_, password_)));
@@ -148,7 +151,8 @@ void LongPoll::read(PollRequest& request) {
     return end();
   }
   for (MessageReader::Message& message : messages) {
-    if (const auto dialogue = dialogue_; dialogue != nullptr && !says_no_more_) dialogue->on_message(std::move(message));
+    if (const auto dialogue = dialogue_; dialogue != nullptr && !says_no_more_)
+      dialogue->on_message(std::move(message));
   }
 }
 
@@ -197,7 +201,8 @@ void LongPoll::give_up(http::HalfReceived::Refusal why) {
 void LongPoll::hold(std::shared_ptr<http::Exchange> exchange) {
   // on_leaving is called on the exchange's home thread, which may be another one than ours. It holds both weakly: the
   // exchange must not keep itself alive.
-  const auto left = [weak = weak_from_this(), exchange = std::weak_ptr(exchange), io = &with_.io, home = thread_](http::Leaving who) {
+  const auto left = [weak = weak_from_this(), exchange = std::weak_ptr(exchange), io = &with_.io,
+                     home = thread_](http::Leaving who) {
     io->post(home, [weak, exchange, who] {
       const auto self = weak.lock();
       const auto poll = exchange.lock();

@@ -35,8 +35,8 @@ namespace hearth::net::wire {
 inline constexpr std::chrono::seconds kPollTime{18};
 // Without a poll that waits, the client counts as gone. A browser that is frozen, or left without a word, is known in 43 s.
 inline constexpr std::chrono::seconds kPollAbsenceMax{25};
-inline constexpr size_t kPollsHeldMax = 2;      // when so many wait, the oldest one is answered
-inline constexpr size_t kPollsUnreadMax = 8;    // while its dialogue is behind; a client with more of them is cut off
+inline constexpr size_t kPollsHeldMax = 2;    // when so many wait, the oldest one is answered
+inline constexpr size_t kPollsUnreadMax = 8;  // while its dialogue is behind; a client with more of them is cut off
 
 class LongPoll final : public Transport, public std::enable_shared_from_this<LongPoll> {
  public:
@@ -99,9 +99,9 @@ class LongPoll final : public Transport, public std::enable_shared_from_this<Lon
   http::HalfReceived::Owner owner_;
   std::unique_ptr<Unfinished> unfinished_;  // null: there is none
   size_t unread_bytes_ = 0;
-  std::deque<std::shared_ptr<http::Exchange>> polls_;                          // that wait, oldest first
+  std::deque<std::shared_ptr<http::Exchange>> polls_;                           // that wait, oldest first
   std::deque<std::pair<std::shared_ptr<http::Exchange>, PollRequest>> unread_;  // while it is behind
-  std::vector<db::SharedBytes> waiting_;                                       // messages, for the next answer
+  std::vector<db::SharedBytes> waiting_;                                        // messages, for the next answer
   size_t waiting_bytes_ = 0;
   uint64_t next_number_ = 1;  // of the next answer; 0 was the start's
   uint64_t last_serial_ = 0;

@@ -185,7 +185,8 @@ Result<std::optional<db::Bound>> bound_of(const JsonNode& query, std::string_vie
   if (!is_scalar) return bad_request(fmt::format("`{}` must be null, a boolean, a number or a string.", value));
   db::Bound bound;
   ASSIGN_OR_RETURN(bound.value, at->to_value(Path()));
-  if (order == db::Order::Key && !at->string()) return bad_request(fmt::format("`{}` must be a key: the order is that of keys.", value));
+  if (order == db::Order::Key && !at->string())
+    return bad_request(fmt::format("`{}` must be a key: the order is that of keys.", value));
   if (name && !name->is_null()) {
     if (!name->string()) return bad_request(fmt::format("`{}` must be a string.", key));
     bound.key = std::string(bound_key(*name->string()));

@@ -28,8 +28,8 @@ struct Put {
 };
 struct Listen {
   db::Listen listen;
-  std::optional<int64_t> tag{};  // the client's name for it; its pushes carry it
-  std::string query_json{};      // with a tag: `q` as it was sent
+  std::optional<int64_t> tag{};                 // the client's name for it; its pushes carry it
+  std::string query_json{};                     // with a tag: `q` as it was sent
   std::shared_ptr<const CompoundHash> known{};  // `ch`: what the client holds, in ranges; null: not told
 };
 struct Unlisten {
@@ -62,8 +62,8 @@ struct ClientRequest {
 };
 struct Ping {};
 struct EndOfTransmission {};  // of this transport: the client goes on by another (§10.4)
-struct Nothing {};  // a control message that asks for nothing
-struct Broken {     // not answerable: it has no number
+struct Nothing {};            // a control message that asks for nothing
+struct Broken {               // not answerable: it has no number
   std::string reason;
 };
 

@@ -49,8 +49,9 @@ db::Result<std::vector<Segment>> segments_of(std::string_view query) {
     const auto number = number_of<uint64_t>(parts.number.value_or(""));
     const auto count = number_of<uint32_t>(parts.count.value_or(""));
     if (!number || !count || !parts.data) {
-      return Error{ErrorCode::InvalidArgument,
-                   fmt::format("`seg{0}`, `ts{0}` and `d{0}` belong together: two numbers and a piece of a message.", index)};
+      return Error{
+          ErrorCode::InvalidArgument,
+          fmt::format("`seg{0}`, `ts{0}` and `d{0}` belong together: two numbers and a piece of a message.", index)};
     }
     segments.push_back({*number, *count, std::string(*parts.data)});
   }
@@ -73,13 +74,15 @@ db::Result<PollRequest> parse_poll(std::string_view target, std::string_view hos
     request.upgrade = upgrade_of(query, host);
     request.callback = query_parameter(query, "cb").value_or("");
     // `cb` becomes part of a script.
-    if (!is_digits(request.callback)) return Error{ErrorCode::InvalidArgument, "`cb` must be a number: the client's functions are named by it."};
+    if (!is_digits(request.callback))
+      return Error{ErrorCode::InvalidArgument, "`cb` must be a number: the client's functions are named by it."};
     return request;
   }
   request.id = query_parameter(query, "id").value_or("");
   request.password = query_parameter(query, "pw").value_or("");
   if (request.id.empty() || request.password.empty()) {
-    return Error{ErrorCode::InvalidArgument, "Long polling begins with `start=t`, and goes on with the `id` and the `pw` that it gives."};
+    return Error{ErrorCode::InvalidArgument,
+                 "Long polling begins with `start=t`, and goes on with the `id` and the `pw` that it gives."};
   }
   if (query_parameter(query, "dframe")) {
     request.kind = PollRequest::Kind::Frame;

@@ -51,7 +51,8 @@ db::SharedBytes script_bytes(const Outgoing& message, db::Counter* made) {
 std::string start_script(std::string_view callback, std::string_view id, std::string_view password) {
   std::string to;
   for (const std::string_view name : {"pLPCommand", "pRTLPCB"}) {
-    to += fmt::format("function {0}(){{var f=parent.window['{0}{1}'];if(f)f.apply(null,arguments);}}\n", name, callback);
+    to +=
+        fmt::format("function {0}(){{var f=parent.window['{0}{1}'];if(f)f.apply(null,arguments);}}\n", name, callback);
   }
   to += fmt::format("pLPCommand('start','{}','{}');\n", id, password);
   return to;
@@ -73,7 +74,9 @@ std::string leaving_page(std::string_view id, std::string_view password) {
       id, password);
 }
 
-http::Response script_reply(std::string script) { return reply("application/javascript; charset=utf-8", std::move(script)); }
+http::Response script_reply(std::string script) {
+  return reply("application/javascript; charset=utf-8", std::move(script));
+}
 http::Response page_reply(std::string page) { return reply("text/html; charset=utf-8", std::move(page)); }
 
 }  // namespace hearth::net::wire

@@ -23,7 +23,7 @@ std::string start_script(std::string_view callback, std::string_view id, std::st
 // What stands before the messages of a response, and behind them.
 std::string data_script_start(uint64_t number);
 inline constexpr std::string_view kDataScriptEnd = "]);";
-std::string close_script();                    // at once
+std::string close_script();                      // at once
 std::string close_script(uint64_t last_number);  // once that response has been processed
 
 // A page for a hidden frame: when it goes, so has the client. Both are safe in a URL.

@@ -126,7 +126,8 @@ std::string first_text(const db::Body& body, std::optional<int64_t> tag, const C
 std::string revoked_text(const db::Path& path, std::string_view query_json) {
   std::string to = R"({"t":"d","d":{"a":"c","b":{"p":)";
   db::append_json_string(path.text(), to);
-  if (!query_json.empty()) to.append(R"(,"q":[)").append(query_json).append("]");  // a bare object crashes the JS SDK (§6.7)
+  if (!query_json.empty())
+    to.append(R"(,"q":[)").append(query_json).append("]");  // a bare object crashes the JS SDK (§6.7)
   to += kResponseEnd;
   return to;
 }

@@ -28,8 +28,8 @@ std::string pong_text();
 std::string complaint_text(std::string_view reason);  // control `e`: the client logs it and goes on
 std::string shutdown_text(std::string_view reason);   // control `s`: the client prints it and never comes back
 std::string redirect_text(std::string_view host);     // control `r`
-std::string attached_text();             // control `a`: this transport may carry the session (§10.4)
-std::string end_of_transmission_text();  // control `n`: what follows comes by the other transport
+std::string attached_text();                          // control `a`: this transport may carry the session (§10.4)
+std::string end_of_transmission_text();               // control `n`: what follows comes by the other transport
 
 std::string ok_text(int64_t number, std::string_view data_json);
 std::string value_text(int64_t number, const db::Value& value);

@@ -22,7 +22,6 @@ namespace {
 using db::Error;
 using db::ErrorCode;
 
-
 std::optional<std::string> decode(std::string text) {
   std::replace(text.begin(), text.end(), '.', '=');
   return decode_base64url(text);
@@ -34,7 +33,8 @@ db::Result<void> SegmentReader::take(Segment&& segment, std::vector<MessageReade
   if (segment.number < next_) return {};
   if (segment.number > next_) {
     if (early_.size() >= kEarlySegmentsMax) {
-      return Error{ErrorCode::InvalidArgument, fmt::format("Segment {} never came, and {} after it did.", next_, early_.size())};
+      return Error{ErrorCode::InvalidArgument,
+                   fmt::format("Segment {} never came, and {} after it did.", next_, early_.size())};
     }
     const uint64_t number = segment.number;
     const size_t bytes = sizeof segment + segment.data.capacity();
@@ -55,7 +55,8 @@ db::Result<void> SegmentReader::append(const Segment& segment, std::vector<Messa
   ++next_;
   if (left_ == 0) {
     if (segment.count == 0) {
-      return Error{ErrorCode::InvalidArgument, fmt::format("Segment {} is of a message of no segments.", segment.number)};
+      return Error{ErrorCode::InvalidArgument,
+                   fmt::format("Segment {} is of a message of no segments.", segment.number)};
     }
     left_ = segment.count;
   }
@@ -73,7 +74,8 @@ db::Result<void> SegmentReader::append(const Segment& segment, std::vector<Messa
   auto text = decode(std::exchange(text_, {}));
   auto tail = decode(std::exchange(last_, {}));
   if (!text || !tail) {
-    return Error{ErrorCode::InvalidArgument, fmt::format("The message that ends with segment {} is not base64url.", segment.number)};
+    return Error{ErrorCode::InvalidArgument,
+                 fmt::format("The message that ends with segment {} is not base64url.", segment.number)};
   }
   to.push_back({.text = std::move(*text), .too_large = std::exchange(too_large_, false), .tail = std::move(*tail)});
   return {};

@@ -35,7 +35,9 @@ class SegmentReader {
   db::Result<void> take(Segment&& segment, std::vector<MessageReader::Message>& to);
 
   // Memory of a message that is not whole, and of pieces that came before their turn; 0: there is nothing of the kind.
-  size_t held_bytes() const { return left_ == 0 && early_.empty() ? 0 : 1 + text_.capacity() + last_.capacity() + early_bytes_; }
+  size_t held_bytes() const {
+    return left_ == 0 && early_.empty() ? 0 : 1 + text_.capacity() + last_.capacity() + early_bytes_;
+  }
 
  private:
   db::Result<void> append(const Segment& segment, std::vector<MessageReader::Message>& to);

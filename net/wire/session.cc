@@ -76,13 +76,13 @@ size_t size_of(const Outgoing& message) {
 }
 
 std::string text_of(const Outgoing& message) {
-  return std::visit(
-      Overloaded{[](const Text& text) { return text.json; },
-                 [](const Push& push) {
-                   return push.known != nullptr ? first_text(*push.body, push.tag, *push.known) : push_text(*push.body, push.tag);
-                 },
-                 [](const ValueReply& reply) { return value_text(reply.number, reply.value); }},
-      message);
+  return std::visit(Overloaded{[](const Text& text) { return text.json; },
+                               [](const Push& push) {
+                                 return push.known != nullptr ? first_text(*push.body, push.tag, *push.known)
+                                                              : push_text(*push.body, push.tag);
+                               },
+                               [](const ValueReply& reply) { return value_text(reply.number, reply.value); }},
+                    message);
 }
 
 db::Lease lease_of(const Outgoing& message) {
@@ -125,17 +125,19 @@ void Session::on_message(Incoming&& message, std::vector<Outgoing>& to) {
   }
   std::visit(Overloaded{[&](ClientRequest& request) { on_request(std::move(request)); },
                         [&](Ping&) { to.push_back(Text{pong_text()}); },  //
-                        [](EndOfTransmission&) {}, [](Nothing&) {}, [&](Broken& broken) { to.push_back(Text{complaint_text(broken.reason)}); }},
+                        [](EndOfTransmission&) {}, [](Nothing&) {},
+                        [&](Broken& broken) { to.push_back(Text{complaint_text(broken.reason)}); }},
              message);
 }
 
 void Session::on_request(ClientRequest&& request) {
   const int64_t number = request.number;
   request_bytes_ = request.bytes;
-  deed_ = std::visit(Overloaded{[](const Put&) { return "write"; }, [](const Listen&) { return "listen"; },
-                                [](const Unlisten&) { return "unlisten"; }, [](const Get&) { return "read"; },
-                                [](const OnDisconnect&) { return "onDisconnect"; }, [](const auto&) { return "other"; }},
-                     request.action);
+  deed_ =
+      std::visit(Overloaded{[](const Put&) { return "write"; }, [](const Listen&) { return "listen"; },
+                            [](const Unlisten&) { return "unlisten"; }, [](const Get&) { return "read"; },
+                            [](const OnDisconnect&) { return "onDisconnect"; }, [](const auto&) { return "other"; }},
+                 request.action);
   std::visit(
       Overloaded{
           [&](Put& put) { data_->write(expect({.number = number}), std::move(put.write)); },
@@ -178,8 +180,9 @@ void Session::on_listen(int64_t number, Listen&& listen) {
   // Memory that the listener costs here counts with what it costs the shard.
   listen.listen.bytes_beside = listen.query_json.size();
   listenings_.emplace(listener, Listening{listen.listen.path, listen.tag, std::move(listen.query_json)});
-  data_->listen(expect({.number = number, .form = Form::Listen, .listener = listener, .known = std::move(listen.known)}), listener,
-                std::move(listen.listen));
+  data_->listen(
+      expect({.number = number, .form = Form::Listen, .listener = listener, .known = std::move(listen.known)}),
+      listener, std::move(listen.listen));
 }
 
 // An unlisten of what nobody listens to is answered ok too.

@@ -107,7 +107,9 @@ class Session {
   void end() { data_->end(); }
 
   size_t unanswered() const { return pending_.size() + (verification_ != nullptr ? verification_->held.size() : 0); }
-  size_t unanswered_bytes() const { return pending_bytes_ + (verification_ != nullptr ? verification_->held_bytes : 0); }
+  size_t unanswered_bytes() const {
+    return pending_bytes_ + (verification_ != nullptr ? verification_->held_bytes : 0);
+  }
   bool is_behind() const { return unanswered() > kUnansweredMax || unanswered_bytes() > kUnansweredBytesMax; }
 
  private:
@@ -116,10 +118,10 @@ class Session {
   struct Pending {
     int64_t number = 0;
     Form form = Form::Plain;
-    uint64_t listener = 0;       // Form::Listen
-    std::string data = R"("")";  // Form::Plain: JSON
-    size_t bytes = 0;            // of the request
-    const char* deed = "other";  // what it does, for the log
+    uint64_t listener = 0;                        // Form::Listen
+    std::string data = R"("")";                   // Form::Plain: JSON
+    size_t bytes = 0;                             // of the request
+    const char* deed = "other";                   // what it does, for the log
     std::shared_ptr<const CompoundHash> known{};  // Form::Listen; null: not told
     std::chrono::steady_clock::time_point asked_at{};
   };
@@ -152,10 +154,10 @@ class Session {
   const Verifier& verifier_;
   const Client client_;
   const Limits limits_;
-  LimitsReached* const reached_;  // null: nobody counts
+  LimitsReached* const reached_;                // null: nobody counts
   std::shared_ptr<Verification> verification_;  // null: none is under way, and nothing is held
-  uint64_t last_id_ = 0;  // of requests and listeners alike
-  std::map<uint64_t, Pending> pending_;  // maps, for an idle client has few or none, and buckets cost more
+  uint64_t last_id_ = 0;                        // of requests and listeners alike
+  std::map<uint64_t, Pending> pending_;         // maps, for an idle client has few or none, and buckets cost more
   size_t pending_bytes_ = 0;
   std::weak_ptr<const db::Body> last_pushed_;  // by the item before this one
   size_t request_bytes_ = 0;                   // of the request that is looked at

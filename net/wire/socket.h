@@ -29,7 +29,9 @@ inline constexpr std::chrono::seconds kPingInterval{20};  // of silence, where w
 inline constexpr std::chrono::seconds kIdleTimeMax{56};
 inline constexpr size_t kEarlyBytesMax = 1u << 20;  // that a second transport keeps before it reads no further
 
-class WireSocket final : public http::WebSocketHandler, public Transport, public std::enable_shared_from_this<WireSocket> {
+class WireSocket final : public http::WebSocketHandler,
+                         public Transport,
+                         public std::enable_shared_from_this<WireSocket> {
  public:
   // `thread`: the home.
   WireSocket(const Surroundings& with, const Polls& polls, size_t thread, Upgrade upgrade);
@@ -61,9 +63,9 @@ class WireSocket final : public http::WebSocketHandler, public Transport, public
   const Surroundings with_;
   const Polls& polls_;
   const size_t thread_;
-  std::unique_ptr<const Upgrade> upgrade_;     // null once the dialogue is here
-  std::shared_ptr<http::WebSocket> socket_;    // null before start and after on_close
-  std::shared_ptr<Dialogue> dialogue_;         // null when there was no hello, and until it is handed over
+  std::unique_ptr<const Upgrade> upgrade_;   // null once the dialogue is here
+  std::shared_ptr<http::WebSocket> socket_;  // null before start and after on_close
+  std::shared_ptr<Dialogue> dialogue_;       // null when there was no hello, and until it is handed over
   MessageReader reader_;
   std::vector<MessageReader::Message> early_;  // messages that wait for the dialogue to be handed over
   size_t early_bytes_ = 0;

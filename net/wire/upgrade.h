@@ -12,14 +12,14 @@
 namespace hearth::net::wire {
 
 struct Upgrade {
-  std::string space;         // the namespace's name as asked for; "" for the default one
-  std::string last_session;  // `ls`: the session before a reconnect; "" for none
-  std::string transport_of;  // `s`: this shall be a second transport of that session; "" for none
-  std::string host;          // where the client shall come back to
-  std::string peer{};        // the client's address
-  bool is_behind_stranger = false;            // as ClientRequest's
-  http::Whence whence = http::Whence::Here;   // where the request came from
-  uint64_t connection = 0;   // ClientRequest::connection
+  std::string space;                         // the namespace's name as asked for; "" for the default one
+  std::string last_session;                  // `ls`: the session before a reconnect; "" for none
+  std::string transport_of;                  // `s`: this shall be a second transport of that session; "" for none
+  std::string host;                          // where the client shall come back to
+  std::string peer{};                        // the client's address
+  bool is_behind_stranger = false;           // as ClientRequest's
+  http::Whence whence = http::Whence::Here;  // where the request came from
+  uint64_t connection = 0;                   // ClientRequest::connection
 };
 
 // Nothing when the target is another one. `ns` if given; else the first label of a host name with three or more.
@@ -43,7 +43,8 @@ void for_each_parameter(std::string_view query, Take take) {
     const size_t end = std::min(query.find('&'), query.size());
     const std::string_view one = query.substr(0, end);
     query.remove_prefix(std::min(end + 1, query.size()));
-    if (const size_t equals = one.find('='); equals != std::string_view::npos) take(one.substr(0, equals), one.substr(equals + 1));
+    if (const size_t equals = one.find('='); equals != std::string_view::npos)
+      take(one.substr(0, equals), one.substr(equals + 1));
   }
 }
 // The first of that name, unless it is empty.

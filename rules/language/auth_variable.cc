@@ -38,7 +38,8 @@ AuthVariable::Node node_of(const db::JsonNode& json, size_t depth) {
       node.kind = AuthVariable::Kind::Object;
       for (const auto& [key, value] : json.fields()) node.members.emplace_back(key, node_of(value, depth + 1));
       // Of equal keys the last wins.
-      std::stable_sort(node.members.begin(), node.members.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+      std::stable_sort(node.members.begin(), node.members.end(),
+                       [](const auto& a, const auto& b) { return a.first < b.first; });
       break;
   }
   return node;

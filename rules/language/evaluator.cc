@@ -36,7 +36,8 @@
 
 namespace hearth::rules {
 
-Evaluator::Evaluator(const Question& question, const db::TreeView& before, const db::TreeView* after, const Written& written)
+Evaluator::Evaluator(const Question& question, const db::TreeView& before, const db::TreeView* after,
+                     const Written& written)
     : question_(question),
       before_(before),
       after_(after),
@@ -75,14 +76,17 @@ Datum Evaluator::fail(const char* why) {
 
 std::optional<db::Error> Evaluator::spent() const {
   if (!is_spent_) return {};
-  return db::Error{db::ErrorCode::TooLarge,
-          scanned_out_
-              ? fmt::format("The rules searched more than {} bytes of text for this operation, which is the limit for what it "
-                            "writes; write less at once, or ask the rules for less.",
-                            scan_bytes_max_)
-              : fmt::format("The rules took more than {} steps for this operation, which is the limit for what it writes; write "
-                            "less at once, or ask the rules for less.",
-                            steps_max_)};
+  return db::Error{
+      db::ErrorCode::TooLarge,
+      scanned_out_
+          ? fmt::format(
+                "The rules searched more than {} bytes of text for this operation, which is the limit for what it "
+                "writes; write less at once, or ask the rules for less.",
+                scan_bytes_max_)
+          : fmt::format(
+                "The rules took more than {} steps for this operation, which is the limit for what it writes; write "
+                "less at once, or ask the rules for less.",
+                steps_max_)};
 }
 
 // A step of the operation's budget is an evaluation of the thread's step.
@@ -118,7 +122,7 @@ Datum Evaluator::eval(const Expression& e) {
   // A node that could not be looked at is not absent.
   if (is_spent_ || error_) value = fail("the operation's rules took too many steps, or scanned too many bytes");
   if (question_.coverage != nullptr) {
-    question_.coverage->count(e.id, value.failed()                      ? PartCounts::Seen::Failed
+    question_.coverage->count(e.id, value.failed()                       ? PartCounts::Seen::Failed
                                     : value.kind != Datum::Kind::Boolean ? PartCounts::Seen::Other
                                     : value.boolean                      ? PartCounts::Seen::True
                                                                          : PartCounts::Seen::False);
@@ -243,7 +247,7 @@ Datum Evaluator::compare(const Expression& e) {
   if (!are_numbers && !are_strings) return fail("only two numbers or two strings can be ordered");
   // IEEE: nothing is less than NaN, nor greater, nor equal.
   if (are_numbers && (std::isnan(left.number) || std::isnan(right.number))) return Datum::of(false);
-  const int order = are_strings                   ? db::compare_utf16(left.string, right.string)
+  const int order = are_strings                  ? db::compare_utf16(left.string, right.string)
                     : left.number < right.number ? -1
                     : left.number > right.number ? 1
                                                  : 0;
@@ -259,7 +263,8 @@ Datum Evaluator::arithmetic(const Expression& e) {
   const Datum right = eval(*e.operands[1]);
   if (right.failed()) return right;
   if (e.op == Operator::Add) return add(left, right);
-  if (left.kind != Datum::Kind::Number || right.kind != Datum::Kind::Number) return fail("arithmetic with what is no number");
+  if (left.kind != Datum::Kind::Number || right.kind != Datum::Kind::Number)
+    return fail("arithmetic with what is no number");
   if (e.op == Operator::Subtract) return Datum::of(left.number - right.number);
   if (e.op == Operator::Multiply) return Datum::of(left.number * right.number);
   if (e.op == Operator::Remainder) return Datum::of(std::fmod(left.number, right.number));
@@ -392,7 +397,8 @@ std::string Evaluator::shown(const Datum& value) const {
     case Datum::Kind::String: {
       std::string text;
       size_t end = 0;
-      for (size_t shown = 0; end < value.string.size() && shown < kShownCharactersMax; ++shown) take_point(value.string, end);
+      for (size_t shown = 0; end < value.string.size() && shown < kShownCharactersMax; ++shown)
+        take_point(value.string, end);
       db::append_json_string(value.string.substr(0, end), text);
       return end < value.string.size() ? text + "…" : text;
     }

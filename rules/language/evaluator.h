@@ -28,7 +28,6 @@
 
 namespace hearth::rules {
 
-
 // One operation's budget. A step is a part of an expression; a look at the disk is as dear as kReadSteps.
 inline constexpr uint64_t kStepsMax = 1'000'000;
 inline constexpr uint64_t kStepsPerRow = 1'000;  // more, for each row that is written: large writes are validated too
@@ -53,7 +52,8 @@ struct Question {
   PartCounts* coverage = nullptr;
   Explanation* explanation = nullptr;
   bool* is_invalid = nullptr;  // set when a .validate rule is why the answer is no
-  std::vector<bool>* granted = nullptr;  // of each target, whether may_begin() has found its grant; null: nobody notes it
+  std::vector<bool>* granted =
+      nullptr;  // of each target, whether may_begin() has found its grant; null: nobody notes it
 };
 
 // Where a rule is asked: the location's encoded path, and its keys, which `$names` are bound to.
@@ -86,7 +86,6 @@ class Evaluator {
   uint64_t scan_bytes_left() const { return scan_bytes_left_; }
 
  private:
-
   Datum eval(const Expression& e);
   Datum eval_parts(const Expression& e);
   Datum fail(const char* why);
@@ -126,7 +125,7 @@ class Evaluator {
   uint64_t steps_left_;
   uint64_t scan_bytes_left_;
   bool is_spent_ = false;
-  bool scanned_out_ = false;  // by bytes, not by steps
+  bool scanned_out_ = false;        // by bytes, not by steps
   std::optional<db::Error> error_;  // of a tree
   const char* why_ = nullptr;       // the first failure in this rule
   Place place_{};

@@ -147,12 +147,13 @@ bool Evaluator::has_any_child(const Snapshot& snapshot) {
   upto = snapshot.path;
   upto += db::kPastChildren;
   bool found = false;
-  const db::Result<void> scanned = snapshot.tree->scan(snapshot.path, upto, [&](std::string_view key, std::string_view) {
-    // Neither the leaf itself nor a priority is a child.
-    const bool is_priority = key.size() == snapshot.path.size() + 1 && key.back() == db::kPriorityMark;
-    found = key.size() > snapshot.path.size() && !is_priority;
-    return !found;
-  });
+  const db::Result<void> scanned =
+      snapshot.tree->scan(snapshot.path, upto, [&](std::string_view key, std::string_view) {
+        // Neither the leaf itself nor a priority is a child.
+        const bool is_priority = key.size() == snapshot.path.size() + 1 && key.back() == db::kPriorityMark;
+        found = key.size() > snapshot.path.size() && !is_priority;
+        return !found;
+      });
   if (!scanned.ok()) error_ = scanned.error();
   return found;
 }

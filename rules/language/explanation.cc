@@ -87,8 +87,9 @@ void Explanation::add(Evaluated rule, std::string_view source) {
   for (const Evaluated& before : rules) bytes += bytes_of(before);
   while (!rules.empty() && (rules.size() >= kExplainedRulesMax || bytes > kExplanationBytesMax)) {
     const auto held = [](const Evaluated& before) { return before.outcome == Outcome::True; };
-    auto goes = std::find_if(rules.begin(), rules.end(),
-                             [&](const Evaluated& before) { return before.kind == RuleKind::Validate && held(before); });
+    auto goes = std::find_if(rules.begin(), rules.end(), [&](const Evaluated& before) {
+      return before.kind == RuleKind::Validate && held(before);
+    });
     if (goes == rules.end()) goes = std::find_if(rules.begin(), rules.end(), held);
     if (goes == rules.end()) goes = rules.begin();
     bytes -= bytes_of(*goes);
@@ -109,7 +110,8 @@ std::string to_text(const Explanation& explanation) {
     if (!rule.why.empty()) fmt::format_to(to, ", {}", rule.why);
     fmt::format_to(to, "\n    {}", one_line(rule.source));
     if (rule.parts_left_out > 0) text += "\n      " + left_out(rule.parts_left_out, "part", "parts");
-    for (const Explanation::Part& part : rule.parts) fmt::format_to(to, "\n      {} = {}", one_line(part.source), part.value);
+    for (const Explanation::Part& part : rule.parts)
+      fmt::format_to(to, "\n      {} = {}", one_line(part.source), part.value);
   }
   return text;
 }
@@ -141,7 +143,8 @@ std::string to_json(const Explanation& explanation) {
     to += '}';
   }
   to += ']';
-  if (explanation.rules_left_out > 0) fmt::format_to(std::back_inserter(to), R"(,"rulesLeftOut":{})", explanation.rules_left_out);
+  if (explanation.rules_left_out > 0)
+    fmt::format_to(std::back_inserter(to), R"(,"rulesLeftOut":{})", explanation.rules_left_out);
   return to + '}';
 }
 

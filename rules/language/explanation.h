@@ -28,10 +28,10 @@ enum class Outcome : uint8_t { False, True, Failed };  // a rule that failed cou
 inline constexpr size_t kShownCharactersMax = 200;  // of a value
 // More than stand on the way to a path of kDepthMax: each place of it has a .write and a .validate at most.
 inline constexpr size_t kExplainedRulesMax = 100;
-inline constexpr size_t kExplainedPartsMax = 100;            // of one rule
-inline constexpr size_t kExplainedRuleBytesMax = 8u << 10;   // of one rule: its source, and its parts
+inline constexpr size_t kExplainedPartsMax = 100;             // of one rule
+inline constexpr size_t kExplainedRuleBytesMax = 8u << 10;    // of one rule: its source, and its parts
 inline constexpr size_t kExplainedSourceBytesMax = 4u << 10;  // of a rule's source, and of a part's; more is cut
-inline constexpr size_t kExplanationBytesMax = 128u << 10;   // of all rules, with where they stand
+inline constexpr size_t kExplanationBytesMax = 128u << 10;    // of all rules, with where they stand
 
 struct Explanation {
   struct Part {

@@ -20,7 +20,9 @@ namespace hearth::rules {
 namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' || (c & 0x80) != 0; }
+bool is_name_start(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' || (c & 0x80) != 0;
+}
 // A captured key may hold what no name of JavaScript may: `$room-id` is not one, for it reads as a difference.
 bool is_name(char c) { return is_name_start(c) || is_digit(c); }
 
@@ -34,9 +36,9 @@ constexpr std::string_view kSingles = "[],.;={}&|^~`@#\\";
 
 // ECMA-262, "White Space" and "Line Terminators".
 constexpr std::string_view kLineEnds[] = {"\n", "\r", "\u2028", "\u2029"};
-constexpr std::string_view kBlanks[] = {" ",      "\t",     "\f",     "\v",     "\u00a0", "\ufeff", "\u1680", "\u2000",
-                                        "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008",
-                                        "\u2009", "\u200a", "\u202f", "\u205f", "\u3000"};
+constexpr std::string_view kBlanks[] = {" ",      "\t",     "\f",     "\v",     "\u00a0", "\ufeff", "\u1680",
+                                        "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006",
+                                        "\u2007", "\u2008", "\u2009", "\u200a", "\u202f", "\u205f", "\u3000"};
 
 // Bytes of the one that `text` begins with; 0: with none.
 template <typename List>
@@ -137,7 +139,9 @@ class Lexer {
     double value = 0;
     const std::string_view digits = rest().substr(0, std::min(rest().find_first_not_of("0123456789"), rest().size()));
     const bool is_hex = rest().starts_with("0x") || rest().starts_with("0X");
-    const bool is_fine = is_hex ? decimal(2, std::chars_format::hex, value) : is_octal(digits) ? octal(digits, value) : decimal(0, std::chars_format::general, value);
+    const bool is_fine = is_hex             ? decimal(2, std::chars_format::hex, value)
+                         : is_octal(digits) ? octal(digits, value)
+                                            : decimal(0, std::chars_format::general, value);
     // 1a and 0x1g are no number followed by a name.
     if (!is_fine || goes_on()) {
       fail(begin, "syntax error");
@@ -197,7 +201,8 @@ class Lexer {
     }
     if (is_octal_digit(text_[at_])) {
       uint32_t point = 0;
-      for (size_t most = text_[at_] <= '3' ? 3 : 2; most > 0 && at_ < text_.size() && is_octal_digit(text_[at_]); --most) {
+      for (size_t most = text_[at_] <= '3' ? 3 : 2; most > 0 && at_ < text_.size() && is_octal_digit(text_[at_]);
+           --most) {
         point = point * 8 + static_cast<uint32_t>(text_[at_++] - '0');
       }
       append_utf8(point, to);
@@ -219,7 +224,8 @@ class Lexer {
       const size_t end = rest().find('}');
       ++at_;
       // One to six digits between the braces.
-      if (end == std::string_view::npos || end < 2 || end > 7 || !hex(end - 1, point) || point > 0x10ffff) return fail(at_, "syntax error");
+      if (end == std::string_view::npos || end < 2 || end > 7 || !hex(end - 1, point) || point > 0x10ffff)
+        return fail(at_, "syntax error");
       ++at_;
       append_utf8(point >= 0xd800 && point < 0xe000 ? 0xfffd : point, to);
       return true;

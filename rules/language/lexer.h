@@ -33,7 +33,7 @@ struct Mistake {
 };
 
 struct Tokens {
-  std::vector<Token> tokens;  // the last is End
+  std::vector<Token> tokens;      // the last is End
   std::vector<Mistake> mistakes;  // at most one; then the tokens stop before it
 };
 

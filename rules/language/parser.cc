@@ -28,14 +28,19 @@ struct BinaryOperator {
   Operator op;
 };
 // By level, the loosest first; && and || are read apart.
-constexpr std::array<BinaryOperator, 4> kEquality = {{{"==", Operator::Equal}, {"===", Operator::Equal}, {"!=", Operator::NotEqual}, {"!==", Operator::NotEqual}}};
-constexpr std::array<BinaryOperator, 4> kRelation = {{{"<", Operator::Less}, {"<=", Operator::LessOrEqual}, {">", Operator::Greater}, {">=", Operator::GreaterOrEqual}}};
+constexpr std::array<BinaryOperator, 4> kEquality = {
+    {{"==", Operator::Equal}, {"===", Operator::Equal}, {"!=", Operator::NotEqual}, {"!==", Operator::NotEqual}}};
+constexpr std::array<BinaryOperator, 4> kRelation = {
+    {{"<", Operator::Less}, {"<=", Operator::LessOrEqual}, {">", Operator::Greater}, {">=", Operator::GreaterOrEqual}}};
 constexpr std::array<BinaryOperator, 2> kSum = {{{"+", Operator::Add}, {"-", Operator::Subtract}}};
-constexpr std::array<BinaryOperator, 3> kProduct = {{{"*", Operator::Multiply}, {"/", Operator::Divide}, {"%", Operator::Remainder}}};
+constexpr std::array<BinaryOperator, 3> kProduct = {
+    {{"*", Operator::Multiply}, {"/", Operator::Divide}, {"%", Operator::Remainder}}};
 
-constexpr std::array<std::string_view, 12> kAssignments = {"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", "**="};
+constexpr std::array<std::string_view, 12> kAssignments = {
+    "=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", "**="};
 constexpr std::array<std::string_view, 7> kBitwise = {"&", "|", "^", "~", "<<", ">>", ">>>"};
-constexpr std::array<std::string_view, 10> kWords = {"typeof", "instanceof", "in", "new", "var", "let", "const", "function", "delete", "void"};
+constexpr std::array<std::string_view, 10> kWords = {"typeof", "instanceof", "in",       "new",    "var",
+                                                     "let",    "const",      "function", "delete", "void"};
 
 template <typename List>
 bool has(const List& list, std::string_view text) {
@@ -82,7 +87,8 @@ class Parser {
     if (token.kind == Token::Kind::Symbol) {
       if (has(kAssignments, token.text)) return fail(token.begin, "Rule expressions may not contain assignments.");
       if (has(kBitwise, token.text)) return fail(token.begin, "Rule expressions may not contain bitwise operators.");
-      if (token.text == "++" || token.text == "--") return fail(token.begin, "Rule expressions may not contain increments.");
+      if (token.text == "++" || token.text == "--")
+        return fail(token.begin, "Rule expressions may not contain increments.");
       if (token.text == "{") return fail(token.begin, "Rule expressions may not contain object literals.");
       if (token.text == "**") return fail(token.begin, "Rule expressions may not contain exponentiation.");
       if (token.text == "=>") return fail(token.begin, "Rule expressions may not contain functions.");
@@ -321,7 +327,15 @@ class Parser {
       std::string_view text;
       Operator op;
     };
-    static constexpr std::array<Word, 9> kNamed = {{{"null", Operator::Null}, {"true", Operator::Boolean}, {"false", Operator::Boolean}, {"auth", Operator::Auth}, {"now", Operator::Now}, {"root", Operator::Root}, {"data", Operator::Data}, {"newData", Operator::NewData}, {"query", Operator::Query}}};
+    static constexpr std::array<Word, 9> kNamed = {{{"null", Operator::Null},
+                                                    {"true", Operator::Boolean},
+                                                    {"false", Operator::Boolean},
+                                                    {"auth", Operator::Auth},
+                                                    {"now", Operator::Now},
+                                                    {"root", Operator::Root},
+                                                    {"data", Operator::Data},
+                                                    {"newData", Operator::NewData},
+                                                    {"query", Operator::Query}}};
     for (const Word& word : kNamed) {
       if (word.text != token.text) continue;
       ExpressionPointer made = make(word.op, token.begin);

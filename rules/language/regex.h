@@ -20,8 +20,8 @@ class RE2;
 
 namespace hearth::rules {
 
-inline constexpr int kRegexRepeatMax = 1000;           // in {n,m}: RE2's own
-inline constexpr size_t kRegexBytesMax = 4u << 20;     // of memory for one compiled pattern and its states
+inline constexpr int kRegexRepeatMax = 1000;        // in {n,m}: RE2's own
+inline constexpr size_t kRegexBytesMax = 4u << 20;  // of memory for one compiled pattern and its states
 
 class Regex {
  public:

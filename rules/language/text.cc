@@ -231,7 +231,8 @@ class TextParser {
       const char c = at_ + i < text_.size() ? text_[at_ + i] : '\0';
       const bool is_digit = c >= '0' && c <= '9';
       const char lower = static_cast<char>(c | 0x20);
-      if (!is_digit && (lower < 'a' || lower > 'f')) return fail(begin, "Invalid escape: four hex digits follow '\\u'.");
+      if (!is_digit && (lower < 'a' || lower > 'f'))
+        return fail(begin, "Invalid escape: four hex digits follow '\\u'.");
       value = value << 4 | static_cast<uint32_t>(is_digit ? c - '0' : lower - 'a' + 10);
     }
     at_ += 5;

@@ -82,7 +82,8 @@ bool is_string_like(Type type) {
   return type == Type::String || type == Type::Value || type == Type::Auth || type == Type::Mixed;
 }
 bool is_number_like(Type type) {
-  return type == Type::Number || type == Type::Value || type == Type::Auth || type == Type::QueryValue || type == Type::Mixed;
+  return type == Type::Number || type == Type::Value || type == Type::Auth || type == Type::QueryValue ||
+         type == Type::Mixed;
 }
 bool is_ordered(Type type) { return is_number_like(type) || type == Type::String; }
 bool is_comparable(Type type) { return is_ordered(type) || type == Type::Boolean || type == Type::Null; }
@@ -349,7 +350,8 @@ class Checker {
       const MaybeType operand = check(*e.operands[i]);
       if (!operand) return {};
       if (*operand == Type::Boolean) continue;
-      return fail(*e.operands[i], std::string(i == 0 ? "Left" : "Right") + " operand of " + symbol_of(e.op) + " must be boolean.");
+      return fail(*e.operands[i],
+                  std::string(i == 0 ? "Left" : "Right") + " operand of " + symbol_of(e.op) + " must be boolean.");
     }
     return Type::Boolean;
   }
@@ -359,12 +361,17 @@ class Checker {
     const MaybeType right = left ? check(*e.operands[1]) : MaybeType();
     if (!left || !right) return {};  // one mistake is one message
     const std::string start = "Invalid " + symbol_of(e.op) + " expression: ";
-    const auto fail_left = [&](std::string_view text) { return fail(*e.operands[0], start + "left operand " + std::string(text)); };
-    const auto fail_right = [&](std::string_view text) { return fail(*e.operands[1], start + "right operand " + std::string(text)); };
+    const auto fail_left = [&](std::string_view text) {
+      return fail(*e.operands[0], start + "left operand " + std::string(text));
+    };
+    const auto fail_right = [&](std::string_view text) {
+      return fail(*e.operands[1], start + "right operand " + std::string(text));
+    };
     if (e.op == Operator::Equal || e.op == Operator::NotEqual) {
       // The service's texts differ by one word.
       constexpr std::string_view kNot = "is not a number, boolean, string, or null.";
-      if (!is_comparable(*left)) return fail_left(e.op == Operator::Equal ? "is not a number, boolean, string, null." : kNot);
+      if (!is_comparable(*left))
+        return fail_left(e.op == Operator::Equal ? "is not a number, boolean, string, null." : kNot);
       if (!is_comparable(*right)) return fail_right(kNot);
       return Type::Boolean;
     }

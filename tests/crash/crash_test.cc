@@ -94,7 +94,11 @@ struct Said {
         }
         if (!space.update("", entries).ok()) _exit(2);
         if (random.chance(0.02)) {  // another index to build, or the first ones anew
-          if (!space.set_indexes(random.chance(0.5) ? "[]" : R"([{"at":"/$w/many","by":".value"},{"at":"/$w/many","by":"a"}])").ok()) _exit(2);
+          if (!space
+                   .set_indexes(random.chance(0.5) ? "[]"
+                                                   : R"([{"at":"/$w/many","by":".value"},{"at":"/$w/many","by":"a"}])")
+                   .ok())
+            _exit(2);
         }
         const Said said{'a', writer, number};
         if (write(say, &said, sizeof said) != sizeof said) _exit(1);
@@ -145,7 +149,8 @@ TEST_CASE("Crash: after each of 200 kills every acknowledged write is there, and
     INFO((database.ok() ? "" : database.error().message));
     REQUIRE(database.ok());
     for (int writer = 0; writer < kWriters; ++writer) {
-      const Value stored = database.value()->space(writer % 2 == 0 ? "one" : "two").value().get("w" + std::to_string(writer)).value();
+      const Value stored =
+          database.value()->space(writer % 2 == 0 ? "one" : "two").value().get("w" + std::to_string(writer)).value();
       INFO("kill " << kill_number << ", writer " << writer);
       const int64_t number = stored.is_null() ? 0 : stored.child("number").as_integer();
       REQUIRE(number >= acknowledged[writer]);
@@ -162,7 +167,8 @@ TEST_CASE("Crash: after each of 200 kills every acknowledged write is there, and
   CHECK(acks > kKills);
 }
 
-TEST_CASE("Crash: a power cut in `group` loses no acknowledged write, in `os` it leaves a prefix of the commits", "[crash]") {
+TEST_CASE("Crash: a power cut in `group` loses no acknowledged write, in `os` it leaves a prefix of the commits",
+          "[crash]") {
   const uint64_t seed = seed_of_run();
   INFO("TEST_SEED=" << seed);
   RandomTree random(seed);
@@ -209,7 +215,8 @@ TEST_CASE("Crash: a power cut in `group` loses no acknowledged write, in `os` it
       int present = 0;
       while (!space.get("k" + std::to_string(present)).value().is_null()) ++present;
       for (int i = present; i < 250; ++i) REQUIRE(space.get("k" + std::to_string(i)).value().is_null());  // a prefix
-      INFO("round " << round << ", " << present << " commits left of 250, " << acknowledged_before_cut << " blocking ones before the cut");
+      INFO("round " << round << ", " << present << " commits left of 250, " << acknowledged_before_cut
+                    << " blocking ones before the cut");
       if (mode == SyncMode::Group) REQUIRE(present >= acknowledged_before_cut);
     }
   }

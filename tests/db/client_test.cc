@@ -307,7 +307,8 @@ Words value_of_gone(Database& database, std::string_view replaces = "") {
 
 }  // namespace
 
-TEST_CASE("Client: what a killed process left queued is written once, when its session has not come back in time", "[db]") {
+TEST_CASE("Client: what a killed process left queued is written once, when its session has not come back in time",
+          "[db]") {
   const TempFolder folder;
   kill_a_client(folder);
   {
@@ -372,7 +373,8 @@ TEST_CASE("Client: who is ended or revoked by what the disk then refuses is told
 
     SECTION("ended, while what it had queued is lost") {
       std::promise<Result<void>> done;
-      database->end_conversations("t", "ada", {ErrorCode::InvalidToken, "signed out"}, [&](Answer answer) { done.set_value(answer.status); });
+      database->end_conversations("t", "ada", {ErrorCode::InvalidToken, "signed out"},
+                                  [&](Answer answer) { done.set_value(answer.status); });
       CHECK_FALSE(done.get_future().get().ok());
       CHECK(ada.until(99) == Words{"end"});
       watcher.client->reply(3, {});
@@ -385,8 +387,10 @@ TEST_CASE("Client: who is ended or revoked by what the disk then refuses is told
   }
 }
 
-TEST_CASE("Client: a write whose listeners can't be matched is refused, and ends them, for some of them are as if it were taken",
-          "[db]") {
+TEST_CASE(
+    "Client: a write whose listeners can't be matched is refused, and ends them, for some of them are as if it were "
+    "taken",
+    "[db]") {
   const TempFolder folder;
   LossyEnv disk;
   Database::Options options;
@@ -395,7 +399,8 @@ TEST_CASE("Client: a write whose listeners can't be matched is refused, and ends
   {
     const auto database = Database::open(options).value();
     Namespace space = database->space("t").value();
-    REQUIRE(space.set("a", json(R"({"x":1,".priority":1})")).ok());  // from here on what is removed is told with all beside it
+    REQUIRE(space.set("a", json(R"({"x":1,".priority":1})"))
+                .ok());  // from here on what is removed is told with all beside it
     for (int i = 0; i < 200; ++i) REQUIRE(space.set("b/" + std::to_string(i), Value::string(random_hex(2'000))).ok());
     std::promise<Result<Compacted>> compacted;
     database->compact([&](Result<Compacted> done) { compacted.set_value(std::move(done)); });

@@ -96,7 +96,8 @@ TEST_CASE("Closing: what was accepted before is told once and is on disk, and no
   auto database = open_busy(folder);
   for (int i = 0; i < kWrites; ++i) {
     Namespace space = database->space("s" + std::to_string(i % 7)).value();
-    space.set_async("n" + std::to_string(i), Value::integer(i), [&](const Result<Written>& done) { ++(done.ok() ? told : failed); });
+    space.set_async("n" + std::to_string(i), Value::integer(i),
+                    [&](const Result<Written>& done) { ++(done.ok() ? told : failed); });
     space.get_async("n" + std::to_string(i), [&](const Result<Value>& got) { ++(got.ok() ? read : failed); });
   }
   database->close();
@@ -125,9 +126,10 @@ TEST_CASE("Closing: a listener that writes from its callback is no hindrance", "
       Namespace& space = spaces[i];
       ListenerCallbacks callbacks;
       callbacks.value = [&space, &count = written[i]](const Value& value) {
-        space.set_async("n", Value::integer(value.is_null() ? 1 : value.as_integer() + 1), [&count](const Result<Written>& done) {
-          if (done.ok()) ++count;
-        });
+        space.set_async("n", Value::integer(value.is_null() ? 1 : value.as_integer() + 1),
+                        [&count](const Result<Written>& done) {
+                          if (done.ok()) ++count;
+                        });
       };
       callbacks.cancelled = [&](const Error& why) {
         if (why.code == ErrorCode::Unavailable) ++cancelled;
@@ -273,7 +275,8 @@ TEST_CASE("Closing: a transaction under way ends, with its value or the reason",
   }
 }
 
-TEST_CASE("Closing: listeners come and go meanwhile, from threads and from callbacks, of values and of queries", "[db]") {
+TEST_CASE("Closing: listeners come and go meanwhile, from threads and from callbacks, of values and of queries",
+          "[db]") {
   const Watchdog watchdog;
   for (int round = 0; round < kRounds; ++round) {
     const TempFolder folder;
@@ -284,7 +287,8 @@ TEST_CASE("Closing: listeners come and go meanwhile, from threads and from callb
     std::atomic<int> late{0};
     auto database = open_busy(folder);
     Namespace space = database->space("t").value();
-    for (int i = 0; i < 200; ++i) space.set_async("list/k" + std::to_string(i), json(R"({"rank":)" + std::to_string(i % 13) + "}"));
+    for (int i = 0; i < 200; ++i)
+      space.set_async("list/k" + std::to_string(i), json(R"({"rank":)" + std::to_string(i % 13) + "}"));
     std::function<void(int)> listen = [&](int kind) {
       const Query ranked = Query::by_child("rank").limit_to_first(5);
       ListenerCallbacks callbacks;
@@ -296,7 +300,8 @@ TEST_CASE("Closing: listeners come and go meanwhile, from threads and from callb
         const std::lock_guard lock(mutex);
         if (within.size() > 20) within.pop_front();
       };
-      auto running = kind % 2 == 0 ? space.listen("list", std::move(callbacks)) : space.listen("list", ranked, std::move(callbacks));
+      auto running = kind % 2 == 0 ? space.listen("list", std::move(callbacks))
+                                   : space.listen("list", ranked, std::move(callbacks));
       if (!running.ok()) return;
       const std::lock_guard lock(mutex);
       within.push_back(std::move(running).value());
@@ -304,7 +309,8 @@ TEST_CASE("Closing: listeners come and go meanwhile, from threads and from callb
     std::vector<std::thread> threads;
     for (int t = 0; t < 2; ++t) {
       threads.emplace_back([&, t] {
-        for (int i = 0; space.set("list/k" + std::to_string(i % 200) + "/rank", Value::integer(i % 17)).ok(); ++i) listen(i + t);
+        for (int i = 0; space.set("list/k" + std::to_string(i % 200) + "/rank", Value::integer(i % 17)).ok(); ++i)
+          listen(i + t);
       });
     }
     wait_until([&] { return told > 500; });
@@ -332,7 +338,8 @@ TEST_CASE("Closing: what waits in the app's loop is never called, and holds noth
   ListenerCallbacks callbacks;
   callbacks.value = [&space, note](const Value& value) {
     note();
-    space.set_async("n", Value::integer(value.is_null() ? 1 : value.as_integer() + 1), [note](const Result<Written>&) { note(); });
+    space.set_async("n", Value::integer(value.is_null() ? 1 : value.as_integer() + 1),
+                    [note](const Result<Written>&) { note(); });
   };
   callbacks.cancelled = [note](const Error&) { note(); };
   std::optional<Listener> listener = space.listen("n", std::move(callbacks)).value();
@@ -413,7 +420,8 @@ TEST_CASE("Closing: may be done by a callback", "[db]") {
     for (Chain& chain : chains) chain.next();
     space.set_async("n", Value::integer(round), [&](const Result<Written>& done) {
       if (!done.ok()) ++late;
-      for (int i = 0; i < 50; ++i) space.set_async("more", Value::integer(i), [&](const Result<Written>&) { late += is_closed ? 1 : 0; });
+      for (int i = 0; i < 50; ++i)
+        space.set_async("more", Value::integer(i), [&](const Result<Written>&) { late += is_closed ? 1 : 0; });
       database.reset();
       is_closed = true;
       if (space.set("n", Value::integer(-1)).ok()) ++late;
@@ -471,7 +479,8 @@ TEST_CASE("Closing: handles that outlive the database are refused, and harmless"
   std::atomic<int> woken{0};
   const auto client = database->client("t", "", [&] { ++woken; }).value();
   client->listen(1, 1, listen_to("a"));
-  client->on_disconnect(2, {Disconnect::Kind::Put, at("gone"), {{at("gone"), Slot::Value, Value::integer(1)}}}, nullptr);
+  client->on_disconnect(2, {Disconnect::Kind::Put, at("gone"), {{at("gone"), Slot::Value, Value::integer(1)}}},
+                        nullptr);
   const std::function<void()> nudge = client->waker();
   wait_until([&] { return told == 2; });
   database->close();

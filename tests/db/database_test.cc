@@ -59,7 +59,8 @@ TEST_CASE("Database: what was written is read, and is there after a reopen", "[d
     CHECK(chat.name() == "chat");
     REQUIRE(chat.set("rooms/r1", json(R"({"name":"Lobby","n":5,"big":9223372036854775807})")).ok());
     REQUIRE(chat.update("rooms", {{"r1/n", Value::integer(6)}, {"r2", json(R"({"name":"Hall"})")}}).ok());
-    CHECK(text(chat.get("rooms").value()) == R"({"r1":{"big":9223372036854775807,"n":6,"name":"Lobby"},"r2":{"name":"Hall"}})");
+    CHECK(text(chat.get("rooms").value()) ==
+          R"({"r1":{"big":9223372036854775807,"n":6,"name":"Lobby"},"r2":{"name":"Hall"}})");
     CHECK(database->namespaces() == std::vector<std::string>{"chat"});
     CHECK(database->space("other").value().get("").value().is_null());
     CHECK_FALSE(database->exists("other"));
@@ -130,8 +131,10 @@ TEST_CASE("Database: each way of writing has its effect, and refusals name their
   }
   SECTION("bad requests") {
     CHECK(space.set("a.b", Value::integer(1)).error().code == ErrorCode::InvalidPath);
-    CHECK(space.update("", {{"a", Value::integer(1)}, {"a/b", Value::integer(1)}}).error().code == ErrorCode::InvalidData);
-    CHECK(space.update("", {{"a", Value::integer(1)}, {"/a", Value::integer(1)}}).error().code == ErrorCode::InvalidData);
+    CHECK(space.update("", {{"a", Value::integer(1)}, {"a/b", Value::integer(1)}}).error().code ==
+          ErrorCode::InvalidData);
+    CHECK(space.update("", {{"a", Value::integer(1)}, {"/a", Value::integer(1)}}).error().code ==
+          ErrorCode::InvalidData);
     CHECK(database->space("no/name").error().code == ErrorCode::InvalidArgument);
     CHECK(space.get("").value().is_null());
   }
@@ -154,18 +157,27 @@ TEST_CASE("Database: a listener is told the first value and then every change, i
   callbacks.child_moved = [&](const std::string& key, const Value&, const std::string& previous) {
     lines.add("moved " + key + " after " + previous);
   };
-  callbacks.child_removed = [&](const std::string& key, const Value& value) { lines.add("removed " + key + "=" + text(value)); };
+  callbacks.child_removed = [&](const std::string& key, const Value& value) {
+    lines.add("removed " + key + "=" + text(value));
+  };
   Listener listener = space.listen("list", callbacks).value();
   lines.wait(3);
   REQUIRE(space.update("list", {{"c", Value::integer(3)}, {"a", Value()}}).ok());
   REQUIRE(space.set("list/b/.priority", Value::integer(9)).ok());
   REQUIRE(space.set("elsewhere", Value::integer(1)).ok());
   REQUIRE(space.remove("").ok());
-  const std::vector<std::string> expected = {
-      "added a=1 after ", "added b=2 after a", R"(value {"a":1,"b":2})",
-      "removed a=1", "added c=3 after b", R"(value {"b":2,"c":3})",
-      "moved b after c", R"(changed b={".value":2,".priority":9} after c)", R"(value {"b":{".value":2,".priority":9},"c":3})",
-      "removed c=3", R"(removed b={".value":2,".priority":9})", "value null"};
+  const std::vector<std::string> expected = {"added a=1 after ",
+                                             "added b=2 after a",
+                                             R"(value {"a":1,"b":2})",
+                                             "removed a=1",
+                                             "added c=3 after b",
+                                             R"(value {"b":2,"c":3})",
+                                             "moved b after c",
+                                             R"(changed b={".value":2,".priority":9} after c)",
+                                             R"(value {"b":{".value":2,".priority":9},"c":3})",
+                                             "removed c=3",
+                                             R"(removed b={".value":2,".priority":9})",
+                                             "value null"};
   CHECK(lines.wait(expected.size()) == expected);
 }
 

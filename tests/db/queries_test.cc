@@ -188,7 +188,9 @@ TEST_CASE("Queries: a listener hears its children in the order of its query", "[
   callbacks.child_moved = [&](const std::string& key, const Value&, const std::string& previous) {
     lines.add("moved " + key + " [" + previous + "]");
   };
-  callbacks.child_removed = [&](const std::string& key, const Value& value) { lines.add("removed " + key + text(value)); };
+  callbacks.child_removed = [&](const std::string& key, const Value& value) {
+    lines.add("removed " + key + text(value));
+  };
   const Listener listener = space.listen("room", Query::by_child("s").limit_to_first(2), std::move(callbacks)).value();
   CHECK(lines.take(2) == std::vector<std::string>{"added a []", "added b [a]"});
   REQUIRE(space.set("room/a/s", Value::real(2.5)).ok());
@@ -203,7 +205,8 @@ namespace {
 class Talk {
  public:
   Talk(Database& database, const std::string& space) : client_(database.client(space, "", [] {}).value()) {}
-  void listen(uint64_t id, std::string_view path, const Query& query, std::shared_ptr<const Precondition> check = nullptr) {
+  void listen(uint64_t id, std::string_view path, const Query& query,
+              std::shared_ptr<const Precondition> check = nullptr) {
     Listen listen;
     listen.path = Path::parse(path).value();
     listen.query = query;
@@ -284,7 +287,8 @@ TEST_CASE("Queries: who leaves or loses access before a scan ends is answered, a
   REQUIRE(space.set("players", scores(50'000)).ok());
   const Query best = Query::by_child("score").limit_to_last(1);
   Talk busy(*database, "s"), talk(*database, "s");
-  for (uint64_t i = 1; i <= 8; ++i) busy.listen(i, "players", Query::by_child("x" + std::to_string(i)).limit_to_last(1));
+  for (uint64_t i = 1; i <= 8; ++i)
+    busy.listen(i, "players", Query::by_child("x" + std::to_string(i)).limit_to_last(1));
   talk.listen(1, "players", best);
   talk.listen(2, "players", best, std::make_shared<Unlocked>());
   talk.unlisten(1);
@@ -409,7 +413,8 @@ TEST_CASE("Queries: int64 values beyond 2^53 keep their order", "[db][query]") {
   }
 }
 
-TEST_CASE("Queries: what a listener is told leads to the projection of what is there, and reads give the same", "[db][query]") {
+TEST_CASE("Queries: what a listener is told leads to the projection of what is there, and reads give the same",
+          "[db][query]") {
   const uint64_t seed = seed_of_run();
   WARN("TEST_SEED=" << seed);
   RandomTree random(seed);
@@ -429,7 +434,8 @@ TEST_CASE("Queries: what a listener is told leads to the projection of what is t
       }
       if (entries.empty()) continue;
       const bool is_put = entries.size() == 1 || entries.front().first.empty();
-      const auto body = is_put ? Body::put(Path::parse(path.text() + "/" + entries.front().first).value(), Slot::Value, entries.front().second)
+      const auto body = is_put ? Body::put(Path::parse(path.text() + "/" + entries.front().first).value(), Slot::Value,
+                                           entries.front().second)
                                : Body::merge(path, entries);
       if (const auto told = projected(body, path, projection)) shown = applied(shown, path, *told);
       const Value wanted = projected(whole.at(path).without_priority(), projection);

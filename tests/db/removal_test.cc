@@ -7,11 +7,11 @@
 #include <mutex>
 #include <thread>
 
-#include "db/upkeep/backups.h"
 #include "db/client.h"
 #include "db/database.h"
-#include "db/upkeep/fsck.h"
 #include "db/store/tree_store.h"
+#include "db/upkeep/backups.h"
+#include "db/upkeep/fsck.h"
 #include "tests/support/temp_folder.h"
 
 using namespace hearth::db;
@@ -34,7 +34,9 @@ size_t rows_in(const std::string& folder) {
   const auto frozen = open_frozen(folder);
   REQUIRE(frozen.ok());
   size_t rows = 0;
-  REQUIRE(frozen.value().snapshot->scan(row_key(Table::Name, ""), row_key(Table::End, ""), [&](auto, auto) { return ++rows > 0; }).ok());
+  REQUIRE(frozen.value()
+              .snapshot->scan(row_key(Table::Name, ""), row_key(Table::End, ""), [&](auto, auto) { return ++rows > 0; })
+              .ok());
   return rows;
 }
 
@@ -151,7 +153,8 @@ TEST_CASE("removal: the name can be used again, is empty, and no event id of bef
   CHECK(rows_in(folder.path()) == 0);
 }
 
-TEST_CASE("removal: writes that come with it or after it are refused or make a new one, and never bring the old one back") {
+TEST_CASE(
+    "removal: writes that come with it or after it are refused or make a new one, and never bring the old one back") {
   const TempFolder folder;
   for (int round = 0; round < 20; ++round) {
     auto database = open(folder.path());
@@ -242,7 +245,8 @@ TEST_CASE("removal: a listener hears that it is over, and one that comes later l
   REQUIRE(space.set("a", Value::integer(1)).ok());
   std::promise<void> first;
   std::promise<Error> over;
-  auto listener = space.listen("a", {.value = [&](const Value&) { first.set_value(); }, .cancelled = [&](const Error& error) { over.set_value(error); }});
+  auto listener = space.listen("a", {.value = [&](const Value&) { first.set_value(); },
+                                     .cancelled = [&](const Error& error) { over.set_value(error); }});
   first.get_future().wait();
   REQUIRE(database->remove("chat").ok());
   CHECK(over.get_future().get().message == "The namespace was removed by an administrator.");
@@ -262,7 +266,8 @@ TEST_CASE("compact: gives back what was removed, and everything else is there") 
   const std::string text(100, 'x');
   for (int i = 0; i < 20; ++i) {
     std::vector<std::pair<std::string, Value>> entries;
-    for (int k = 0; k < 1000; ++k) entries.emplace_back("k" + std::to_string(i * 1000 + k), Value::string(text + std::to_string(i * k)));
+    for (int k = 0; k < 1000; ++k)
+      entries.emplace_back("k" + std::to_string(i * 1000 + k), Value::string(text + std::to_string(i * k)));
     REQUIRE(large.update("list", std::move(entries)).ok());
   }
   REQUIRE(database->space("kept").value().set("a", Value::string("b")).ok());

@@ -25,7 +25,8 @@ inline Path at(std::string_view text) { return Path::parse(text).value(); }
 inline Value json(std::string text) { return parse_value(std::move(text), Path()).value(); }
 inline std::string text(const Value& value) { return to_json(value, JsonStyle::Export); }
 
-inline std::unique_ptr<Database> open(const TempFolder& folder, std::chrono::milliseconds grace = std::chrono::hours(1)) {
+inline std::unique_ptr<Database> open(const TempFolder& folder,
+                                      std::chrono::milliseconds grace = std::chrono::hours(1)) {
   Database::Options options;
   options.folder = folder.path();
   options.shards = 2;

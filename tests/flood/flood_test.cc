@@ -80,7 +80,8 @@ Clients clients_of(const Flooded& server, size_t count) {
   return clients;
 }
 
-std::unique_ptr<HttpClient> sdk_client(const Flooded& server, const std::string& space = "default", int receive_bytes = 0) {
+std::unique_ptr<HttpClient> sdk_client(const Flooded& server, const std::string& space = "default",
+                                       int receive_bytes = 0) {
   auto client = std::make_unique<HttpClient>(server.port(), "127.0.0.1", receive_bytes);
   REQUIRE(client->upgrade("/.ws?v=5&ns=" + space).status == 101);
   client->take_frame();
@@ -301,7 +302,8 @@ TEST_CASE("Flood: bodies that are announced large and come slowly", "[flood]") {
   Flooded server({"--max-pending-size", "8MB", "--max-pending-size-per-address", "8MB"});
   Clients slow = clients_of(server, 4);
   for (const auto& client : slow) {
-    client->send("PUT /slow.json HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000000\r\n\r\n\"" + std::string(100'000, 'x'));
+    client->send("PUT /slow.json HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000000\r\n\r\n\"" +
+                 std::string(100'000, 'x'));
   }
   CHECK(eventually([&] { return server.figure("hearth_pending_bytes") >= 400'000; }));
   for (int i = 0; i < 100; ++i) CHECK(server.set("/good/" + std::to_string(i), "\"" + std::string(10'000, 'x') + "\""));
@@ -341,7 +343,9 @@ TEST_CASE("Flood: messages that do not end, of one address, beside another addre
 TEST_CASE("Flood: wrong credentials, right ones among them", "[flood]") {
   Flooded server;
   const auto status = [&](const std::string& credential) {
-    return server.ask({.target = "/.settings/rules.json?ns=default", .headers = "Authorization: Bearer " + credential + "\r\n"}).status;
+    return server
+        .ask({.target = "/.settings/rules.json?ns=default", .headers = "Authorization: Bearer " + credential + "\r\n"})
+        .status;
   };
   for (int i = 0; i < 100; ++i) CHECK(status("wrong" + std::to_string(i)) == 401);
   size_t slowed = 0;
@@ -356,11 +360,32 @@ TEST_CASE("Flood: wrong credentials, right ones among them", "[flood]") {
 TEST_CASE("Flood: all budgets of memory at their limits at once", "[flood]") {
   constexpr size_t kEach = 20 * kMega;
   constexpr size_t kBudgets = 6;  // listeners, disconnect, remembered, pending, answers, outbound
-  Flooded server({"--max-listeners-size", "4MB", "--max-namespace-listeners-size", "20MB", "--max-total-listeners-size",
-                  "24MB", "--max-disconnect-size", "4MB", "--max-namespace-disconnect-size", "20MB",
-                  "--max-total-disconnect-size", "20MB", "--max-remembered-size", "20MB", "--max-pending-size", "20MB", "--max-pending-size-per-address", "20MB",
-                  "--max-answers-size", "20MB", "--max-outbound-size", "20MB", "--max-namespace-idle-time",
-                  "1", "--max-request-rate", "0"});
+  Flooded server({"--max-listeners-size",
+                  "4MB",
+                  "--max-namespace-listeners-size",
+                  "20MB",
+                  "--max-total-listeners-size",
+                  "24MB",
+                  "--max-disconnect-size",
+                  "4MB",
+                  "--max-namespace-disconnect-size",
+                  "20MB",
+                  "--max-total-disconnect-size",
+                  "20MB",
+                  "--max-remembered-size",
+                  "20MB",
+                  "--max-pending-size",
+                  "20MB",
+                  "--max-pending-size-per-address",
+                  "20MB",
+                  "--max-answers-size",
+                  "20MB",
+                  "--max-outbound-size",
+                  "20MB",
+                  "--max-namespace-idle-time",
+                  "1",
+                  "--max-request-rate",
+                  "0"});
   // Rows that are in no table file yet, and blocks of those that are, are the store's and have limits of its own.
   const auto of_store = [&] {
     return server.figure("hearth_store_memtable_bytes") + server.figure("hearth_store_block_cache_bytes");
@@ -459,7 +484,8 @@ TEST_CASE("Flood: all budgets of memory at their limits at once", "[flood]") {
     return static_cast<double>(server.memory()) - static_cast<double>(before) - (of_store() - store_before);
   };
   const double at_most = above();
-  constexpr size_t kOfStream = 16u << 10;  // of a connection and a namespace of its own, which are in none of these budgets
+  constexpr size_t kOfStream =
+      16u << 10;  // of a connection and a namespace of its own, which are in none of these budgets
   CHECK(at_most < 1.25 * kBudgets * kEach + kStreams * kOfStream);
   for (int i = 0; i < 100; ++i) CHECK(server.set("/good/" + std::to_string(i), "1"));
 

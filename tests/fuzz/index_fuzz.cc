@@ -38,7 +38,8 @@ FUZZ_TARGET(index_row) {
     const auto again = decode_index_entry(encoded, values);
     if (!again.ok()) continue;  // a text that is longer than one of ours is cut now
     for (size_t i = 0; i < values; ++i) {
-      const bool same = again.value().is_cut[i] || compare_values(again.value().values[i], entry.value().values[i]) == 0;
+      const bool same =
+          again.value().is_cut[i] || compare_values(again.value().values[i], entry.value().values[i]) == 0;
       invariant(same, "a value stands where its bytes do");
     }
   }

@@ -2,8 +2,8 @@
 #include "db/commit/evaluate.h"
 #include "db/model/json.h"
 #include "rules/language/parser.h"
-#include "rules/ruleset.h"
 #include "rules/language/text.h"
+#include "rules/ruleset.h"
 #include "rules/trial.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/value_view.h"
@@ -56,7 +56,8 @@ FUZZ_TARGET(rules_verdict) {
   if (second == std::string_view::npos) return;
   const auto ruleset = rules::Ruleset::compile(std::string(bytes.substr(0, first)));
   if (!ruleset.ok()) return;
-  const auto data = db::parse_value(std::string(bytes.substr(first + kLine.size(), second - first - kLine.size())), db::Path());
+  const auto data =
+      db::parse_value(std::string(bytes.substr(first + kLine.size(), second - first - kLine.size())), db::Path());
   auto question = rules::read_trial(std::string(bytes.substr(second + kLine.size())));
   if (!data.ok() || !question.ok()) return;
   const test::ValueView tree(data.value());

@@ -21,7 +21,8 @@ constexpr int kWrites = 20'000;
 
 db::Result<void> use(db::Database& database) {
   ASSIGN_OR_RETURN(db::Namespace shop, database.space("shop"));
-  RETURN_IF_ERROR(shop.set("items/tea", db::Value::object({{"price", Value::integer(3)}, {"left", Value::integer(10)}})));
+  RETURN_IF_ERROR(
+      shop.set("items/tea", db::Value::object({{"price", Value::integer(3)}, {"left", Value::integer(10)}})));
 
   // What comes in, by whomever.
   std::promise<void> first, sold;
@@ -62,7 +63,8 @@ db::Result<void> judge(rules::Guard& guard) {
   const rules::Auth nobody;
   const rules::Auth ada{rules::Auth::Kind::User, R"({"uid":"ada","token":{}})", {}};
   const db::Result<void> refused = set(nobody, 0);
-  if (refused.ok() || refused.error().code != db::ErrorCode::PermissionDenied) return db::Error{db::ErrorCode::Io, "that was to be refused"};
+  if (refused.ok() || refused.error().code != db::ErrorCode::PermissionDenied)
+    return db::Error{db::ErrorCode::Io, "that was to be refused"};
   RETURN_IF_ERROR(set(ada, 4));
   std::printf("nobody: %s; Ada: it costs 4\n", refused.error().message.c_str());
   return {};
@@ -72,7 +74,8 @@ db::Result<void> judge(rules::Guard& guard) {
 db::Result<void> serve(db::Database& database) {
   rules::Guard guard(database, {.admin_secret = "a-secret-of-the-app", .default_namespace = "shop"});
   RETURN_IF_ERROR(wait_for([&](auto done) {
-                    guard.set_rules("shop", rules::Auth::admin("the app"), kRules, rules::Install::Yes, std::move(done));
+                    guard.set_rules("shop", rules::Auth::admin("the app"), kRules, rules::Install::Yes,
+                                    std::move(done));
                   }).status);
   RETURN_IF_ERROR(judge(guard));
   net::Server::Options options;

@@ -81,7 +81,8 @@ TEST_CASE("Model check: the tree is the reference's after every write, and a rep
       INFO("step " << step << ", " << path.slashed());
       REQUIRE(text(committer.view(tree).read(path, kReadBytesMax).value()) == text(reference.value(path)));
       REQUIRE(committer.commit().ok());
-      REQUIRE(text(SnapshotView(committer.durable(), 1).read(path, kReadBytesMax).value()) == text(reference.value(path)));
+      REQUIRE(text(SnapshotView(committer.durable(), 1).read(path, kReadBytesMax).value()) ==
+              text(reference.value(path)));
     }
   }
   REQUIRE(committer.commit().ok());

@@ -43,7 +43,8 @@ std::string frame(std::string_view text) {
 
 }  // namespace
 
-TEST_CASE("Closing: a server goes on, refuses what needs the database, and is stopped before, meanwhile or after", "[net]") {
+TEST_CASE("Closing: a server goes on, refuses what needs the database, and is stopped before, meanwhile or after",
+          "[net]") {
   const Watchdog watchdog;
   enum class Stopped { Before, Meanwhile, After };
   const Stopped stopped = GENERATE(Stopped::Before, Stopped::Meanwhile, Stopped::After);
@@ -78,7 +79,8 @@ TEST_CASE("Closing: a server goes on, refuses what needs the database, and is st
   });
   threads.emplace_back([&] {
     for (int i = 0; i < 20'000 && refused == 0; ++i) {
-      socket.send_text(frame(fmt::format(R"({{"t":"d","d":{{"r":{},"a":"p","b":{{"p":"/a/{}","d":1}}}}}})", i, i % 50)));
+      socket.send_text(
+          frame(fmt::format(R"({{"t":"d","d":{{"r":{},"a":"p","b":{{"p":"/a/{}","d":1}}}}}})", i, i % 50)));
     }
   });
   wait_until([&] { return answered > 20; });
@@ -172,7 +174,8 @@ TEST_CASE("Closing: from C, with callbacks, a transaction and a server under way
     const uint16_t port = hearth_server_port(server);
     std::atomic<bool> begun{false};
     hearth_status written = HEARTH_OK;
-    std::thread transaction([&] { written = hearth_transaction(party.database, "t", "c", wait_and_write, &begun, nullptr, nullptr); });
+    std::thread transaction(
+        [&] { written = hearth_transaction(party.database, "t", "c", wait_and_write, &begun, nullptr, nullptr); });
     wait_until([&] { return begun.load(); });
     for (int i = 0; i < 3; ++i) party.listen();
     if (in_callback) {

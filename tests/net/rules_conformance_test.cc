@@ -35,7 +35,8 @@ std::string escaped(std::string_view text) {
   static constexpr char kDigits[] = "0123456789ABCDEF";
   std::string to;
   for (const char c : text) {
-    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == '_';
+    const bool is_plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == '_';
     if (is_plain) {
       to += c;
     } else {
@@ -52,7 +53,8 @@ std::string token_of(const db::JsonNode& auth) {
   const std::string claims = auth.field("token")->to_text();
   std::string uid;
   db::append_json_string(*auth.field("uid")->string(), uid);
-  const std::string all = "{\"user_id\":" + uid + ",\"sub\":" + uid + (claims.size() > 2 ? "," + claims.substr(1) : "}");
+  const std::string all =
+      "{\"user_id\":" + uid + ",\"sub\":" + uid + (claims.size() > 2 ? "," + claims.substr(1) : "}");
   return base64url(R"({"alg":"none","type":"JWT"})") + "." + base64url(all) + ".";
 }
 

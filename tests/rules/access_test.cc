@@ -22,7 +22,9 @@ struct World {
   explicit World(const std::string& rules) {
     Rulebook::Options options;
     options.fallback = Ruleset::compile(rules).value();
-    options.on_denied = [this](std::string_view space, const Explanation& why) { told += std::string(space) + ": " + why.reason + "\n"; };
+    options.on_denied = [this](std::string_view space, const Explanation& why) {
+      told += std::string(space) + ": " + why.reason + "\n";
+    };
     book = std::make_shared<Rulebook>(std::move(options));
   }
   Asker asker(const Auth& auth) { return Asker(book, "space", auth); }
@@ -114,7 +116,8 @@ TEST_CASE("Access: a compare-and-set tells only readers that it failed", "[rules
   World world(R"({"rules":{"open":{".read":true},".write":true}})");
   const ValueView tree(json(R"({"open":1,"shut":1})"));
   const db::Moment moment{tree, {}, kNone};
-  for (const auto& [path, code] : {std::pair{"open", db::ErrorCode::Stale}, std::pair{"shut", db::ErrorCode::PermissionDenied}}) {
+  for (const auto& [path, code] :
+       {std::pair{"open", db::ErrorCode::Stale}, std::pair{"shut", db::ErrorCode::PermissionDenied}}) {
     const auto wrong = std::make_shared<db::HashIs>(at(path), "");
     CHECK(ReadersOnly(wrong, world.asker({}), at(path)).check(moment).error().code == code);
     INFO("a guess by who may not read is denied, right or wrong");
@@ -141,7 +144,8 @@ TEST_CASE("Access: without rules, open or closed to all", "[rules]") {
 
 // net/rest/http-api.md §6
 TEST_CASE("Access: a query whose order has no index is refused to readers, admins too, or noted", "[rules]") {
-  World world(R"({"rules":{"list":{".read":"query.limitToFirst <= 2",".indexOn":["n","a/b"]},"values":{".indexOn":".value"}}})");
+  World world(
+      R"({"rules":{"list":{".read":"query.limitToFirst <= 2",".indexOn":["n","a/b"]},"values":{".indexOn":".value"}}})");
   const ValueView tree(json("1"));
   const db::Moment moment{tree, {}, kNone};
   db::Query query;
@@ -168,7 +172,8 @@ TEST_CASE("Access: a query whose order has no index is refused to readers, admin
   query.order = db::Order::Value;
   query.child = db::Path();
   CHECK(check(std::nullopt, "values") == "ok");
-  CHECK(check(std::nullopt, "list") == "Index not defined, add \".indexOn\": \".value\", for path \"/list\", to the rules");
+  CHECK(check(std::nullopt, "list") ==
+        "Index not defined, add \".indexOn\": \".value\", for path \"/list\", to the rules");
   query.order = db::Order::Key;
   CHECK(check(std::nullopt, "elsewhere") == "ok");
   query = db::Query::by_child("n");

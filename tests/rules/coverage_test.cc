@@ -10,8 +10,10 @@ using namespace hearth::rules;
 
 TEST_CASE("Coverage: counts what was evaluated, in every form", "[rules]") {
   const auto ruleset = Ruleset::compile(
-      "{\"rules\":{\n\"a\":{\".read\":\"data.exists() && data.val() > 1\"},\n\"b\":{\".write\":\"true < '<'\"==\"\"}}}");
-  const auto good = Ruleset::compile("{\"rules\":{\n\"a\":{\".read\":\"data.exists() && data.val() > 1\"},\n\"b\":{\".write\":\"'<' == ''\"}}}");
+      "{\"rules\":{\n\"a\":{\".read\":\"data.exists() && data.val() > 1\"},\n\"b\":{\".write\":\"true < "
+      "'<'\"==\"\"}}}");
+  const auto good = Ruleset::compile(
+      "{\"rules\":{\n\"a\":{\".read\":\"data.exists() && data.val() > 1\"},\n\"b\":{\".write\":\"'<' == ''\"}}}");
   CHECK_FALSE(ruleset.ok());
   REQUIRE(good.ok());
   Coverage coverage(good.value());
@@ -38,7 +40,8 @@ TEST_CASE("Coverage: counts what was evaluated, in every form", "[rules]") {
         "    3        0 true       0 false       0 failed  /b .write\n"
         "1 of 2 rules were evaluated\n");
   CHECK(coverage.to_lcov("r.json") ==
-        "TN:\nSF:r.json\nBRDA:2,0,0,1\nBRDA:2,0,1,3\nBRDA:3,1,0,0\nBRDA:3,1,1,0\nDA:2,4\nDA:3,0\nBRF:4\nBRH:2\nLF:2\nLH:1\nend_of_record\n");
+        "TN:\nSF:r.json\nBRDA:2,0,0,1\nBRDA:2,0,1,3\nBRDA:3,1,0,0\nBRDA:3,1,1,0\nDA:2,4\nDA:3,0\nBRF:4\nBRH:2\nLF:"
+        "2\nLH:1\nend_of_record\n");
   const std::string page = coverage.to_html();
   CHECK(page.find("class=\"both\"") != std::string::npos);
   CHECK(page.find("class=\"never\"") != std::string::npos);

@@ -231,7 +231,8 @@ TEST_CASE("Guard: onDisconnect is judged again when it runs, as who the session 
 TEST_CASE("Guard: onDisconnect of a server that was killed is judged as who the session was last", "[rules]") {
   House house(closed());
   std::promise<db::Answer> set;
-  house.guard.set_rules("demo", Auth::admin(), R"({"rules":{"here":{".write":"root.child('members').child(auth.uid).val() == true"}}})",
+  house.guard.set_rules("demo", Auth::admin(),
+                        R"({"rules":{"here":{".write":"root.child('members').child(auth.uid).val() == true"}}})",
                         hearth::rules::Install::Yes, [&](db::Answer got) { set.set_value(std::move(got)); });
   REQUIRE(set.get_future().get().status.ok());
   REQUIRE(house.write(Auth::admin(), put("members", R"({"ada":true,"bob":true})")).status.ok());
@@ -335,8 +336,10 @@ TEST_CASE("Guard: a write while the clock was ahead denies nobody once it is rig
       return answer.get_future().get();
     };
     std::promise<db::Answer> set;
-    guard->set_rules("demo", Auth::admin(), R"({"rules":{"at":{".read":"auth != null && data.val() <= now",".write":"auth != null && newData.val() == now"}}})",
-                     hearth::rules::Install::Yes, [&](db::Answer got) { set.set_value(std::move(got)); });
+    guard->set_rules(
+        "demo", Auth::admin(),
+        R"({"rules":{"at":{".read":"auth != null && data.val() <= now",".write":"auth != null && newData.val() == now"}}})",
+        hearth::rules::Install::Yes, [&](db::Answer got) { set.set_value(std::move(got)); });
     REQUIRE(set.get_future().get().status.ok());
     REQUIRE(write(Auth::admin(), stamp).time == clock.now());
     if (restarts) {
@@ -448,7 +451,8 @@ TEST_CASE("Guard: a document at the limit of size is installed, one past it only
 
 TEST_CASE("Guard: new rules are in force from one request to the next, and revoke in order", "[rules]") {
   House house(dev());
-  REQUIRE(set_rules(house, Auth::admin(), R"x({"rules":{".read":"data.child('open').val() == true",".write":true}})x").status.ok());
+  REQUIRE(set_rules(house, Auth::admin(), R"x({"rules":{".read":"data.child('open').val() == true",".write":true}})x")
+              .status.ok());
   Conversation conversation(house);
   conversation->write(1, put("/", R"({"open":true,"n":1})"));
   conversation->listen(2, 7, listen_to("/"));
@@ -456,13 +460,15 @@ TEST_CASE("Guard: new rules are in force from one request to the next, and revok
   conversation->write(4, put("/open", "false"));  // what it read is another now
   conversation->write(5, put("/n", "3"));
   conversation->listen(6, 8, listen_to("/n"));
-  CHECK(conversation.until_answer(6) == Words{"answer 1 ok", "answer 2 ok", "changed 7", "answer 3 ok", "revoked 7", "answer 4 ok",
-                                              "answer 5 ok", "answer 6 denied"});
+  CHECK(conversation.until_answer(6) == Words{"answer 1 ok", "answer 2 ok", "changed 7", "answer 3 ok", "revoked 7",
+                                              "answer 4 ok", "answer 5 ok", "answer 6 denied"});
 }
 
 TEST_CASE("Guard: a listener whose rule read elsewhere is not asked again", "[rules]") {
   House house(dev());
-  REQUIRE(set_rules(house, Auth::admin(), R"x({"rules":{".write":true,"$r":{".read":"root.child('m').child($r).exists()"}}})x").status.ok());
+  REQUIRE(set_rules(house, Auth::admin(),
+                    R"x({"rules":{".write":true,"$r":{".read":"root.child('m').child($r).exists()"}}})x")
+              .status.ok());
   Conversation conversation(house);
   conversation->write(1, put("/m", R"({"a":1,"b":1})"));
   conversation->listen(2, 1, listen_to("/a"));
@@ -470,8 +476,8 @@ TEST_CASE("Guard: a listener whose rule read elsewhere is not asked again", "[ru
   conversation->write(4, put("/m/a", "null"));
   conversation->write(5, put("/a", "1"));
   conversation->write(6, put("/b", "1"));
-  CHECK(conversation.until_answer(6) == Words{"answer 1 ok", "answer 2 ok", "answer 3 ok", "revoked 1", "answer 4 ok", "answer 5 ok",
-                                              "changed 2", "answer 6 ok"});
+  CHECK(conversation.until_answer(6) == Words{"answer 1 ok", "answer 2 ok", "answer 3 ok", "revoked 1", "answer 4 ok",
+                                              "answer 5 ok", "changed 2", "answer 6 ok"});
 }
 
 TEST_CASE("Guard: what would be said, and why, to an admin or in development", "[rules]") {
@@ -483,9 +489,11 @@ TEST_CASE("Guard: what would be said, and why, to an admin or in development", "
     trial.write = put("/a", "1");
     const auto explanation = std::make_shared<hearth::rules::Explanation>();
     std::promise<db::Answer> answer;
-    house.guard.explain("demo", asker, as, std::move(trial), explanation, [&](db::Answer got) { answer.set_value(std::move(got)); });
+    house.guard.explain("demo", asker, as, std::move(trial), explanation,
+                        [&](db::Answer got) { answer.set_value(std::move(got)); });
     const auto status = answer.get_future().get().status;
-    return status.ok() ? (explanation->allowed ? "allowed: " : "denied: ") + explanation->reason : status.error().message;
+    return status.ok() ? (explanation->allowed ? "allowed: " : "denied: ") + explanation->reason
+                       : status.error().message;
   };
   CHECK(ask(user(), user()) == "Permission denied");
   CHECK(ask(Auth::admin(), user()) == "allowed: the .write rule at / grants it, and every .validate rule holds");

@@ -48,7 +48,8 @@ class Judge final : public db::Precondition {
   const Question question_;
 };
 
-bool allows(const Ruleset& ruleset, const db::TreeView& tree, std::vector<db::Overwrite> overwrites, Question question) {
+bool allows(const Ruleset& ruleset, const db::TreeView& tree, std::vector<db::Overwrite> overwrites,
+            Question question) {
   db::Write write;
   write.overwrites = std::move(overwrites);
   write.access = std::make_shared<Judge>(ruleset, question);
@@ -148,7 +149,8 @@ TEST_CASE("Conformance: every document compiles, or is refused with the service'
 }
 
 TEST_CASE("Ruleset: all mistakes are told at once, each with its line and column", "[rules]") {
-  CHECK(mistakes("{\n \"rules\": {\n  \"a\": {\".read\": \"true && x\"},\n  \"b\": {\".write\": 1, \".validate\": \"now\"}}}") ==
+  CHECK(mistakes("{\n \"rules\": {\n  \"a\": {\".read\": \"true && x\"},\n  \"b\": {\".write\": 1, \".validate\": "
+                 "\"now\"}}}") ==
         "3:27: Unknown variable 'x'.\n"
         "4:19: Invalid rule expression.  Expected 'true', 'false', or an expression string.\n"
         "4:36: Expression must evaluate to a boolean.\n");
@@ -181,14 +183,16 @@ TEST_CASE("Ruleset: hostile documents are refused in bounded stack", "[rules]") 
   // A chain is no nesting.
   CHECK(mistakes(with(repeated("true && ", 20'000) + "true")).empty());
   CHECK(mistakes(with(repeated("(", 250) + "true" + repeated(")", 250))).empty());
-  CHECK(mistakes(with(repeated("(", 257) + "true" + repeated(")", 257))).find("nested too deeply") != std::string::npos);
+  CHECK(mistakes(with(repeated("(", 257) + "true" + repeated(")", 257))).find("nested too deeply") !=
+        std::string::npos);
   CHECK(mistakes(with("1" + repeated(" + 1", 250) + " > 0")).empty());
   CHECK(mistakes(with("1" + repeated(" + 1", 257) + " > 0")).find("nested too deeply") != std::string::npos);
 }
 
 TEST_CASE("Ruleset: the text comes back as it was, and strictly as plain JSON", "[rules]") {
   const std::string text = "{ // one\n \"rules\": { /* two */ \".read\": \"true\n && true\", \"a//b\": 1.50, },}";
-  const auto strict = hearth::rules::Ruleset::compile("{ // one\n \"rules\": { /* two */ \".read\": \"true\n && true\", }, }");
+  const auto strict =
+      hearth::rules::Ruleset::compile("{ // one\n \"rules\": { /* two */ \".read\": \"true\n && true\", }, }");
   REQUIRE(strict.ok());
   CHECK(strict.value()->text() == "{ // one\n \"rules\": { /* two */ \".read\": \"true\n && true\", }, }");
   const auto parsed = db::JsonDocument::parse(strict.value()->strict_text());
@@ -197,7 +201,8 @@ TEST_CASE("Ruleset: the text comes back as it was, and strictly as plain JSON", 
 }
 
 TEST_CASE("Ruleset: a priority is judged as a write of its node, and does not validate what lies below", "[rules]") {
-  const auto ruleset = rules(R"x({"rules":{"a":{".write":true,".validate":"newData.getPriority() == 5 || newData.getPriority() == null",
+  const auto ruleset =
+      rules(R"x({"rules":{"a":{".write":true,".validate":"newData.getPriority() == 5 || newData.getPriority() == null",
       "x":{".validate":false}}}})x");
   CHECK(allows(*ruleset, R"({"a":{"x":1}})", "/a/.priority", "5"));
   CHECK_FALSE(allows(*ruleset, R"({"a":{"x":1}})", "/a/.priority", "6"));
@@ -206,7 +211,8 @@ TEST_CASE("Ruleset: a priority is judged as a write of its node, and does not va
 }
 
 TEST_CASE("Ruleset: emptied ancestors are gone for the rules too", "[rules]") {
-  const auto ruleset = rules(R"x({"rules":{".write":"newData.child('a').exists() == false","a":{".validate":"false"}}})x");
+  const auto ruleset =
+      rules(R"x({"rules":{".write":"newData.child('a').exists() == false","a":{".validate":"false"}}})x");
   CHECK(allows(*ruleset, R"({"a":{"b":{"c":1}},"z":1})", "/a/b/c", "null"));
   CHECK_FALSE(allows(*ruleset, R"({"a":{"b":{"c":1},"d":1},"z":1})", "/a/b/c", "null"));
 }
@@ -222,7 +228,8 @@ TEST_CASE("Ruleset: validating a large write reads what was written, and nothing
 }
 
 TEST_CASE("Ruleset: .indexOn by pattern", "[rules]") {
-  const auto ruleset = rules(R"({"rules":{".indexOn":"x","rooms":{"$r":{"msgs":{".indexOn":["at","by/name",".value"]}}},"e":{".indexOn":[]}}})");
+  const auto ruleset = rules(
+      R"({"rules":{".indexOn":"x","rooms":{"$r":{"msgs":{".indexOn":["at","by/name",".value"]}}},"e":{".indexOn":[]}}})");
   REQUIRE(ruleset->indexes().size() == 2);
   CHECK(ruleset->indexes()[0].pattern.empty());
   CHECK(ruleset->indexes()[1].pattern == std::vector<std::string>{"rooms", "$r", "msgs"});
@@ -230,7 +237,8 @@ TEST_CASE("Ruleset: .indexOn by pattern", "[rules]") {
 }
 
 TEST_CASE("Ruleset: an explanation names the rule, its place and the value of each part", "[rules]") {
-  const auto ruleset = rules("{\"rules\":{\n\"rooms\":{\"$r\":{\n  \".write\":\"auth.uid == 'ada' && data.child('n').val() + 1 > now\"}}}}");
+  const auto ruleset = rules(
+      "{\"rules\":{\n\"rooms\":{\"$r\":{\n  \".write\":\"auth.uid == 'ada' && data.child('n').val() + 1 > now\"}}}}");
   const auto auth = AuthVariable::parse(R"({"uid":"ada"})");
   Explanation explanation;
   Question question;
@@ -257,7 +265,8 @@ TEST_CASE("Ruleset: an explanation names the rule, its place and the value of ea
 }
 
 TEST_CASE("Ruleset: an explanation of a large write is bounded, and says what decided", "[rules]") {
-  const auto ruleset = rules(R"x({"rules":{"i":{".write":true,"$k":{".validate":"newData.child('n').isNumber() && newData.child('s').isString()"}}}})x");
+  const auto ruleset = rules(
+      R"x({"rules":{"i":{".write":true,"$k":{".validate":"newData.child('n').isNumber() && newData.child('s').isString()"}}}})x");
   std::string value = "{";
   for (int i = 0; i < 10'000; ++i) value += "\"k" + std::to_string(i) + "\":{\"n\":1,\"s\":\"x\"},";
   value += R"("z":{"n":"none","s":"x"}})";
@@ -275,7 +284,8 @@ TEST_CASE("Ruleset: an explanation of a large write is bounded, and says what de
 }
 
 TEST_CASE("Ruleset: a read is granted on the way, and never below", "[rules]") {
-  const auto ruleset = rules(R"x({"rules":{"a":{"b":{".read":"data.exists()","c":{".read":false}}},"$k":{".read":"$k == 'open'"}}})x");
+  const auto ruleset =
+      rules(R"x({"rules":{"a":{"b":{".read":"data.exists()","c":{".read":false}}},"$k":{".read":"$k == 'open'"}}})x");
   const std::string data = R"({"a":{"b":{"c":1}}})";
   CHECK(reads(*ruleset, data, "a/b/c"));
   CHECK(reads(*ruleset, data, "open/anything"));

@@ -6,10 +6,10 @@
 #include <mutex>
 #include <thread>
 
+#include "db/base/step.h"
 #include "db/database.h"
 #include "db/model/hash.h"
 #include "db/model/json.h"
-#include "db/base/step.h"
 #include "rules/guard.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/temp_folder.h"
@@ -47,7 +47,8 @@ db::Write update(const std::string& path, int count, int from = 0) {
   write.base = at(path);
   write.merge = true;
   for (int i = from; i < from + count; ++i) {
-    write.overwrites.push_back({write.base.child("k" + std::to_string(10'000'000 + i)).value(), db::Slot::Value, Value::integer(i)});
+    write.overwrites.push_back(
+        {write.base.child("k" + std::to_string(10'000'000 + i)).value(), db::Slot::Value, Value::integer(i)});
   }
   return write;
 }
@@ -81,7 +82,8 @@ struct House {
     options.shards = 1;
     options.disconnect_grace = grace;
     database = db::Database::open(std::move(options)).value();
-    guard = std::make_unique<Guard>(*database, Guard::Options{.dev = false, .admin_secret = "", .default_namespace = "demo"});
+    guard = std::make_unique<Guard>(*database,
+                                    Guard::Options{.dev = false, .admin_secret = "", .default_namespace = "demo"});
     REQUIRE(database->create("demo").ok());
     if (!rules.empty()) set_rules(rules);
   }
@@ -264,11 +266,12 @@ TEST_CASE("Strangers: stores that differ only where no rule looks answer alike, 
   hearth::test::RandomTree random(seed);
   for (int round = 0; round < 8; ++round) {
     // Rules look at /open and at what is written; nobody may read /secret, and some places of it may be written.
-    const std::string write_rule = std::vector<std::string>{
-        "false", "root.child('open/x').val() == 1", "auth != null", "newData.isNumber()",
-        "newData.val() == root.child('open/x').val()"}[random.below(5)];
-    const std::string rules = R"X({"rules": {"open": {".read": true}, "secret": {".read": "root.child('open/y').exists()", "$k": {".write": ")X" +
-                              write_rule + R"X("}}}})X";
+    const std::string write_rule =
+        std::vector<std::string>{"false", "root.child('open/x').val() == 1", "auth != null", "newData.isNumber()",
+                                 "newData.val() == root.child('open/x').val()"}[random.below(5)];
+    const std::string rules =
+        R"X({"rules": {"open": {".read": true}, "secret": {".read": "root.child('open/y').exists()", "$k": {".write": ")X" +
+        write_rule + R"X("}}}})X";
     House one(rules), other(rules);
     const Value open = json(random.chance(0.5) ? R"({"x":1})" : R"({"x":2})");
     for (House* house : {&one, &other}) {
@@ -288,7 +291,8 @@ TEST_CASE("Strangers: stores that differ only where no rule looks answer alike, 
           write = with_hash(put(place, random.leaf()), db::node_hash(Value::integer(1)));
           break;
         case 2:
-          write = remove_selected("secret", Query::by_key().limit_to_first(static_cast<uint32_t>(1 + random.below(50))));
+          write =
+              remove_selected("secret", Query::by_key().limit_to_first(static_cast<uint32_t>(1 + random.below(50))));
           break;
         case 3:
           write = remove_selected(place, Query::by_child("n").start_at(Value::integer(3)));
@@ -349,8 +353,10 @@ TEST_CASE("Strangers: over the budget of an operation, the answer names the budg
   CHECK(answer.status.error().message.find("bytes of text") != std::string::npos);
 }
 
-TEST_CASE("Strangers: no step is longer than its bound, whatever is asked of very many children", "[rules][strangers]") {
-  House house(R"X({"rules": {".read": "root.child('gate').val() != 'shut'", "big": {".write": true, "$k": {".validate": "newData.hasChildren()"}}}})X");
+TEST_CASE("Strangers: no step is longer than its bound, whatever is asked of very many children",
+          "[rules][strangers]") {
+  House house(
+      R"X({"rules": {".read": "root.child('gate').val() != 'shut'", "big": {".write": true, "$k": {".validate": "newData.hasChildren()"}}}})X");
   REQUIRE(house.write(Auth::admin(), put("big", children(kChildren))).status.ok());
   REQUIRE(house.write(Auth::admin(), put("gate", Value::string("open"))).status.ok());
   const uint64_t most = db::kStepMax.rows + 8;  // what one look may do before the next finds the step over
@@ -359,8 +365,9 @@ TEST_CASE("Strangers: no step is longer than its bound, whatever is asked of ver
   INFO("listens with large windows, by key, by child, and counts");
   Talk talk(house, kNobody);
   uint64_t request = 0;
-  for (Query query : {Query::by_key().limit_to_first(static_cast<uint32_t>(kChildren * 9 / 10)), Query::by_key().limit_to_last(10'000),
-                      Query::by_child("n").limit_to_last(5'000), Query::by_child("n").start_at(Value::integer(kChildren / 2)).limit_to_first(3)}) {
+  for (Query query : {Query::by_key().limit_to_first(static_cast<uint32_t>(kChildren * 9 / 10)),
+                      Query::by_key().limit_to_last(10'000), Query::by_child("n").limit_to_last(5'000),
+                      Query::by_child("n").start_at(Value::integer(kChildren / 2)).limit_to_first(3)}) {
     db::Listen listen;
     listen.path = at("big");
     listen.query = query;
@@ -374,14 +381,19 @@ TEST_CASE("Strangers: no step is longer than its bound, whatever is asked of ver
   CHECK(longest() <= most);
   INFO("many locations at once, seen by those windows");
   db::Write many = update("big", 20'000);
-  for (db::Overwrite& overwrite : many.overwrites) overwrite.value = Value::object({{"n", overwrite.value}, {"m", Value::integer(1)}});
+  for (db::Overwrite& overwrite : many.overwrites)
+    overwrite.value = Value::object({{"n", overwrite.value}, {"m", Value::integer(1)}});
   CHECK(house.write(kNobody, many).status.ok());
   CHECK(longest() <= most);
   INFO("removals by query");
-  CHECK(house.write(kNobody, remove_selected("big", Query::by_key().limit_to_first(static_cast<uint32_t>(kChildren / 10)))).status.ok());
+  CHECK(
+      house
+          .write(kNobody, remove_selected("big", Query::by_key().limit_to_first(static_cast<uint32_t>(kChildren / 10))))
+          .status.ok());
   CHECK(longest() <= most);
   INFO("an index over all of it");
-  house.set_rules(R"({"rules": {".read": "root.child('gate').val() != 'shut'", "big": {".write": true, ".indexOn": "n"}}})");
+  house.set_rules(
+      R"({"rules": {".read": "root.child('gate').val() != 'shut'", "big": {".write": true, ".indexOn": "n"}}})");
   for (int i = 0; i < 50; ++i) CHECK(house.write(kNobody, put("big/k10999999/n", Value::integer(i))).status.ok());
   CHECK(longest() <= most);
   INFO("many listeners that are asked again");

@@ -17,7 +17,8 @@ TEST_CASE("Trial: questions, and what is none", "[rules]") {
   CHECK(write.as.kind == Auth::Kind::None);
   REQUIRE(write.trial.write.overwrites.size() == 1);
   CHECK(db::to_json(write.trial.write.overwrites.front().value, db::JsonStyle::Export) == R"({"b":{"0":1}})");
-  CHECK(read_trial(R"({"write":"/a/.priority","value":3})").value().trial.write.overwrites.front().slot == db::Slot::Priority);
+  CHECK(read_trial(R"({"write":"/a/.priority","value":3})").value().trial.write.overwrites.front().slot ==
+        db::Slot::Priority);
   const auto update = read_trial(R"({"update":"/a","value":{"b/c":1,"d":null}})").value();
   CHECK(update.trial.write.merge);
   CHECK(update.trial.write.overwrites.size() == 2);

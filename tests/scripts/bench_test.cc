@@ -94,7 +94,8 @@ TEST_CASE("bench: more connections than this process may have are refused before
                  "--idle-connections", "60"});
   CHECK(bench.wait() == 1);
   CHECK(bench.errors() ==
-        "hearth: bench: 160 connections need as many open files and 100 more, and this process may have 150 (ulimit -Hn)\n");
+        "hearth: bench: 160 connections need as many open files and 100 more, and this process may have 150 (ulimit "
+        "-Hn)\n");
 }
 
 TEST_CASE("bench: a server that is not there is one line", "[scripts]") {

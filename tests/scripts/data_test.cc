@@ -46,7 +46,7 @@ TEST_CASE("get, set, update, push, remove: by hand", "[scripts]") {
   CHECK(output_of(hearth({"set", "rooms/tea/host", "ada"})) == "");  // what is no JSON is a string
   CHECK(output_of(hearth({"update", "/rooms", R"({"tea/seats":4,"coffee/seats":2})"})) == "");
   CHECK(output_of(hearth({"get", "/rooms/tea"})) == R"({"host":"ada","open":true,"seats":4,"topic":"green tea"})"
-                                                     "\n");
+                                                    "\n");
   CHECK(output_of(hearth({"get", "/rooms", "--shallow"})) == R"({"coffee":true,"tea":true})"
                                                              "\n");
   CHECK(output_of(hearth({"get", "/rooms", "--pretty"})).starts_with("{\n  \"coffee\""));
@@ -66,7 +66,8 @@ TEST_CASE("get: queries, with what is no JSON taken as a string", "[scripts]") {
   output_of(hearth({"set", "/list", R"({"a":{"n":3,"who":"ada"},"b":{"n":1,"who":"bob"},"c":{"n":2,"who":"ada"}})"}));
   CHECK(output_of(hearth({"get", "/list", "--order-by", "n", "--start-at", "2", "--limit-to-first", "1"})) ==
         "{\"c\":{\"n\":2,\"who\":\"ada\"}}\n");
-  CHECK(output_of(hearth({"get", "/list", "--order-by", "who", "--equal-to", "bob"})) == "{\"b\":{\"n\":1,\"who\":\"bob\"}}\n");
+  CHECK(output_of(hearth({"get", "/list", "--order-by", "who", "--equal-to", "bob"})) ==
+        "{\"b\":{\"n\":1,\"who\":\"bob\"}}\n");
   CHECK(output_of(hearth({"get", "/list", "--order-by", "$key", "--limit-to-last", "1"})) ==
         "{\"c\":{\"n\":2,\"who\":\"ada\"}}\n");
   const Told lost = hearth({"get", "/list", "--limit-to-last", "1"});
@@ -166,7 +167,8 @@ TEST_CASE("firebase-tools: what its database commands send is answered as they e
     return server.ask({.method = method, .target = target, .body = body, .headers = admin});
   };
   // database:set, update, push: streamed bodies.
-  CHECK(send("PUT", "/app.json?ns=p&disableTriggers=true", R"({"a":1,"list":{"x":{"n":2},"y":{"n":1}}})").status == 200);
+  CHECK(send("PUT", "/app.json?ns=p&disableTriggers=true", R"({"a":1,"list":{"x":{"n":2},"y":{"n":1}}})").status ==
+        200);
   CHECK(send("PATCH", "/app.json?ns=p", R"({"b":{".value":2,".priority":3}})").status == 200);
   const Reply pushed = send("POST", "/app/queue.json?ns=p", "\"job\"");
   CHECK(pushed.status == 200);
@@ -177,8 +179,10 @@ TEST_CASE("firebase-tools: what its database commands send is answered as they e
   CHECK(send("GET", "/app.json?ns=p&shallow=true").body == R"({"a":true,"b":true,"list":true,"queue":true})");
   CHECK(send("GET", "/app/b.json?ns=p&format=export").body == R"({".value":2,".priority":3})");
   CHECK(send("GET", "/app/list.json?ns=p&orderBy=%22%24key%22&limitToFirst=1").body == R"({"x":{"n":2}})");
-  CHECK(send("GET", "/app/list.json?ns=p&orderBy=%22%24key%22&startAt=%22y%22&endAt=%22y%22").body == R"({"y":{"n":1}})");
-  CHECK(send("GET", "/app/list.json?ns=p&orderBy=%22%24key%22&equalTo=%22x%22&limitToLast=5").body == R"({"x":{"n":2}})");
+  CHECK(send("GET", "/app/list.json?ns=p&orderBy=%22%24key%22&startAt=%22y%22&endAt=%22y%22").body ==
+        R"({"y":{"n":1}})");
+  CHECK(send("GET", "/app/list.json?ns=p&orderBy=%22%24key%22&equalTo=%22x%22&limitToLast=5").body ==
+        R"({"x":{"n":2}})");
   const Reply wrong = send("GET", "/app/list.json?ns=p&orderBy=nonsense");
   CHECK(wrong.status == 400);  // its body must be JSON
   CHECK_THAT(wrong.body, Catch::Contains("\"error\""));
@@ -186,7 +190,8 @@ TEST_CASE("firebase-tools: what its database commands send is answered as they e
   CHECK(send("GET", "/imported.json?ns=p&shallow=true").body == "null");
   CHECK(send("PATCH", "/imported/users.json?ns=p", R"({"ada":{"name":"Ada"},"bob":{"name":"Bob"}})").status == 200);
   CHECK(send("PATCH", "/imported/rooms/tea.json?ns=p", R"({"topic":"tea"})").status == 200);
-  CHECK(send("GET", "/imported.json?ns=p").body == R"({"rooms":{"tea":{"topic":"tea"}},"users":{"ada":{"name":"Ada"},"bob":{"name":"Bob"}}})");
+  CHECK(send("GET", "/imported.json?ns=p").body ==
+        R"({"rooms":{"tea":{"topic":"tea"}},"users":{"ada":{"name":"Ada"},"bob":{"name":"Bob"}}})");
   // database:remove: the size is probed, then parts go by PATCH, or all at once.
   CHECK(send("GET", "/imported.json?ns=p&shallow=true&limitToFirst=40000").status == 200);
   CHECK(send("PATCH", "/imported.json?ns=p", R"({"users":null})").status == 200);

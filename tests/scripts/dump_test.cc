@@ -42,13 +42,16 @@ void must_fail(std::vector<std::string> words, const std::string& why) {
   CHECK(std::count(told.errors.begin(), told.errors.end(), '\n') == 1);
 }
 
-void write(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::trunc | std::ios::binary) << text; }
+void write(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::trunc | std::ios::binary) << text;
+}
 
 std::string url_of(const Server& server) { return fmt::format("http://127.0.0.1:{}", server.port()); }
 
 Reply ask(const Server& server, const std::string& method, const std::string& target, const std::string& body = "",
           const std::string& token = "owner") {
-  return server.ask({.method = method, .target = target, .body = body, .headers = "Authorization: Bearer " + token + "\r\n"});
+  return server.ask(
+      {.method = method, .target = target, .body = body, .headers = "Authorization: Bearer " + token + "\r\n"});
 }
 
 // A folder that a server has written.
@@ -88,7 +91,8 @@ bool wait_until(Condition condition) {
 std::string large_json(size_t leaves) {
   std::mt19937 random(1);
   std::string text = "{";
-  for (size_t i = 0; i < leaves; ++i) text += fmt::format(R"({}"key{:07}":"{:08x}{:08x}")", i > 0 ? "," : "", i, random(), random());
+  for (size_t i = 0; i < leaves; ++i)
+    text += fmt::format(R"({}"key{:07}":"{:08x}{:08x}")", i > 0 ? "," : "", i, random(), random());
   return text + "}\n";
 }
 
@@ -132,7 +136,8 @@ TEST_CASE("dump: JSON as Firebase exports it comes in and goes out", "[scripts]"
   CHECK_FALSE(fs::exists(folder / "data"));
   must({"restore", "--data", folder / "data", "--ns", "Chat", folder / "in.json"});
   CHECK(json_of(folder / "data", "chat") == "{\"a\":{\".value\":\"x\",\".priority\":1.5},\"z\":{\"0\":1,\"2\":3}}\n");
-  must_fail({"restore", "--data", folder / "data", "--ns", "chat", folder / "in.json"}, "there is data at / of the namespace chat");
+  must_fail({"restore", "--data", folder / "data", "--ns", "chat", folder / "in.json"},
+            "there is data at / of the namespace chat");
   write(folder / "part.json", "5");
   must({"restore", "--data", folder / "data", "--ns", "chat", "--into", "/z/7", folder / "part.json"});
   must({"restore", "--data", folder / "data", "--ns", "chat", "--into", "a", "--replace", folder / "part.json"});
@@ -146,7 +151,9 @@ TEST_CASE("dump: of a running server, under write load, has all that was told be
   std::atomic<int> told = 0;
   std::jthread writer([&](const std::stop_token& stop) {
     for (int i = 1; !stop.stop_requested(); ++i) {
-      if (ask(server, "PATCH", "/.json?ns=chat", fmt::format(R"({{"first/k{0}":{0},"second/k{0}":{0},"last":{0}}})", i)).status != 200) return;
+      if (ask(server, "PATCH", "/.json?ns=chat", fmt::format(R"({{"first/k{0}":{0},"second/k{0}":{0},"last":{0}}})", i))
+              .status != 200)
+        return;
       told = i;
     }
   });
@@ -182,10 +189,12 @@ TEST_CASE("dump: a restore into a running server is told to who listens, and ref
   must_fail({"dump", "--url", url, "--out", folder / "x"}, "give a --token of somebody who may");
   CHECK_FALSE(fs::exists(folder / "x"));
   CHECK_FALSE(fs::exists(folder / "x.part"));
-  must_fail({"restore", "--url", url, "--token", secret, "--ns", "chat", folder / "new.json"}, "there is data at / of the namespace chat");
+  must_fail({"restore", "--url", url, "--token", secret, "--ns", "chat", folder / "new.json"},
+            "there is data at / of the namespace chat");
 
   Connection stream(server.port());
-  stream.send_text(fmt::format("GET /.json?ns=chat&auth={} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n", secret));
+  stream.send_text(fmt::format(
+      "GET /.json?ns=chat&auth={} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n", secret));
   CHECK(stream.read_until(R"("data":{"old":1}})").find("event: put") != std::string::npos);
   must({"restore", "--url", url, "--token", secret, "--ns", "chat", "--replace", folder / "new.json"});
   CHECK(stream.read_until(R"("data":{"new":{"deep":2}}})").find(R"("path":"/")") != std::string::npos);
@@ -218,11 +227,13 @@ TEST_CASE("dump: what the endpoints are asked wrongly is answered in words", "[s
       {"GET", "/.settings/restore.json", "", "owner", 405, "Method not allowed here; use POST or PUT."},
       {"PUT", "/.settings/restore.json", "x", "owner", 400, "POST here first"},
       {"PUT", "/.settings/restore.json?upload=" + id, "x", "owner", 400, "at is the byte where this piece begins."},
-      {"PUT", "/.settings/restore.json?upload=" + id + "&at=-1", "x", "owner", 400, "at is the byte where this piece begins."},
+      {"PUT", "/.settings/restore.json?upload=" + id + "&at=-1", "x", "owner", 400,
+       "at is the byte where this piece begins."},
       {"PUT", "/.settings/restore.json?upload=" + id + "&at=7", "x", "owner", 400, "the upload goes on at byte 0"},
       {"PUT", "/.settings/restore.json?upload=none&at=0", "x", "owner", 404, "there is no such upload"},
       {"POST", "/.settings/restore.json?upload=none", "", "owner", 404, "there is no such upload"},
-      {"POST", "/.settings/restore.json?upload=" + id + "&replace=maybe", "", "owner", 400, "replace is true or false."},
+      {"POST", "/.settings/restore.json?upload=" + id + "&replace=maybe", "", "owner", 400,
+       "replace is true or false."},
       {"POST", "/.settings/restore.json?upload=" + id, "", "owner", 400, "this is neither a dump of Hearth nor JSON"},
       {"POST", "/.settings/restore.json?upload=" + id, "", "owner", 404, "there is no such upload"},  // it is used up
   };
@@ -237,7 +248,8 @@ TEST_CASE("dump: what the endpoints are asked wrongly is answered in words", "[s
   CHECK(server.ask({.method = "POST", .target = "/.settings/restore.json"}).status == 401);
 }
 
-TEST_CASE("dump: damaged, cut, foreign and newer files are refused with one line, and nothing is changed", "[scripts]") {
+TEST_CASE("dump: damaged, cut, foreign and newer files are refused with one line, and nothing is changed",
+          "[scripts]") {
   const Folder folder;
   make_data(folder / "from", "chat", large_json(5000));
   must({"dump", "--data", folder / "from", "--out", folder / "good.hdump"});
@@ -284,7 +296,8 @@ TEST_CASE("dump: damaged, cut, foreign and newer files are refused with one line
   must_fail({"dump", "--data", folder / "data"}, "--out is required");
 }
 
-TEST_CASE("dump: kill -9 in the middle of a restore leaves the old state whole, and the next try succeeds", "[scripts]") {
+TEST_CASE("dump: kill -9 in the middle of a restore leaves the old state whole, and the next try succeeds",
+          "[scripts]") {
   const Folder folder;
   make_data(folder / "from", "chat", large_json(50'000));
   must({"dump", "--data", folder / "from", "--out", folder / "dump"});
@@ -311,7 +324,8 @@ TEST_CASE("dump: kill -9 in the middle of a restore leaves the old state whole, 
   CHECK(json_of(folder / "data", "chat") == json_of(folder / "from", "chat"));
 }
 
-TEST_CASE("dump: kill -9 of a server that restores leaves the old state or the new one, and no space is lost", "[scripts]") {
+TEST_CASE("dump: kill -9 of a server that restores leaves the old state or the new one, and no space is lost",
+          "[scripts]") {
   const Folder folder;
   make_data(folder / "from", "chat", large_json(100'000));
   must({"dump", "--data", folder / "from", "--out", folder / "dump"});
@@ -353,7 +367,8 @@ TEST_CASE("dump: a backup of many namespaces is restored with few open files, in
     REQUIRE(server.port() != 0);
     Connection connection(server.port());
     for (int i = 0; i < kSpaces; ++i) {
-      connection.send_text(fmt::format("PUT /x.json?ns=n{} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n{}", i, 1000 + i));
+      connection.send_text(
+          fmt::format("PUT /x.json?ns=n{} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n{}", i, 1000 + i));
       REQUIRE_THAT(connection.read_until(fmt::format("\r\n\r\n{}", 1000 + i)), Catch::StartsWith("HTTP/1.1 200"));
     }
     CHECK(server.stop(SIGTERM) == 0);

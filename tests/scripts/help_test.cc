@@ -63,8 +63,9 @@ TEST_CASE("help: without a chapter, all are listed with what each is for, and th
     INFO(name);
     CHECK(has(told.output, "\n  " + name + " "));
   }
-  CHECK(has(told.output, "\n  http             Lists what a program can do over HTTP, with curl or any HTTP\n"
-                         "                   library.\n"));
+  CHECK(has(told.output,
+            "\n  http             Lists what a program can do over HTTP, with curl or any HTTP\n"
+            "                   library.\n"));
   CHECK(has(told.output, "\n  serve            Serves a data folder to clients\n"));
   CHECK(has(told.output, "\n  export "));
   CHECK_FALSE(has(told.output, "\033"));
@@ -133,10 +134,31 @@ TEST_CASE("help: on a terminal $PAGER shows the chapter, else less, else nothing
 
 TEST_CASE("help: --help of each command names a chapter that there is", "[scripts]") {
   const std::string mark = "\nThe manual: hearth help ";
-  const std::vector<std::vector<std::string>> commands = {
-      {"serve"}, {"rules"}, {"rules", "check"}, {"rules", "test"}, {"rules", "explain"}, {"exec"}, {"token"}, {"kick"}, {"fsck"},
-      {"stats"}, {"compact"}, {"dump"}, {"dump", "verify"}, {"restore"}, {"bench"}, {"get"}, {"watch"}, {"set"}, {"update"},
-      {"push"}, {"remove"}, {"import"}, {"export"}, {"namespace"}, {"namespace", "list"}};
+  const std::vector<std::vector<std::string>> commands = {{"serve"},
+                                                          {"rules"},
+                                                          {"rules", "check"},
+                                                          {"rules", "test"},
+                                                          {"rules", "explain"},
+                                                          {"exec"},
+                                                          {"token"},
+                                                          {"kick"},
+                                                          {"fsck"},
+                                                          {"stats"},
+                                                          {"compact"},
+                                                          {"dump"},
+                                                          {"dump", "verify"},
+                                                          {"restore"},
+                                                          {"bench"},
+                                                          {"get"},
+                                                          {"watch"},
+                                                          {"set"},
+                                                          {"update"},
+                                                          {"push"},
+                                                          {"remove"},
+                                                          {"import"},
+                                                          {"export"},
+                                                          {"namespace"},
+                                                          {"namespace", "list"}};
   for (std::vector<std::string> words : commands) {
     words.push_back("--help");
     const Told told = run(words);

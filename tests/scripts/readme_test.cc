@@ -32,7 +32,8 @@ void write(const std::string& path, const std::string& text) { std::ofstream(pat
 
 std::string replaced(std::string text, const std::string& what, const std::string& by) {
   size_t count = 0;
-  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size()), ++count) text.replace(at, what.size(), by);
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size()), ++count)
+    text.replace(at, what.size(), by);
   REQUIRE(count > 0);
   return text;
 }
@@ -71,9 +72,10 @@ TEST_CASE("manual: a token by hand makes a room by those rules, and reads it", "
   write(folder / "rules.json", rules_json());
   std::string script = block_behind("who-may-connect", "## A token by hand", "sh");
   script = replaced(script, "hearth serve", "exec hearth serve --port 0 --log-level error > listening");
-  script = replaced(script, "rules.json &\n", "rules.json &\nserver=$!\n"
-                                               "until grep -q listening listening || ! kill -0 $server; do sleep 0.02; done\n"
-                                               "port=$(sed 's/.*://' listening)\n");
+  script = replaced(script, "rules.json &\n",
+                    "rules.json &\nserver=$!\n"
+                    "until grep -q listening listening || ! kill -0 $server; do sleep 0.02; done\n"
+                    "port=$(sed 's/.*://' listening)\n");
   script = replaced(script, "127.0.0.1:9000", "127.0.0.1:$port");
   script = "cd '" + folder.path() + "' && PATH='" HEARTH_BIN_DIR "':$PATH\n" + script + "kill $server; wait $server\n";
   Program shell({"sh", "-c", script});

@@ -36,7 +36,8 @@ TEST_CASE("rules check: nothing to say of what compiles, FILE:LINE:COLUMN: text 
   const Folder folder;
   const std::string good = write(folder / "good.json", kRules);
   CHECK(run({"rules", "check", good}).status == 0);
-  const std::string bad = write(folder / "bad.json", "{\"rules\":{\n\"a\":{\".read\":\"nope\"},\n\"b\":{\".write\":1}}}");
+  const std::string bad =
+      write(folder / "bad.json", "{\"rules\":{\n\"a\":{\".read\":\"nope\"},\n\"b\":{\".write\":1}}}");
   const Told told = run({"rules", "check", bad});
   CHECK(told.status == 1);
   CHECK(told.output.empty());
@@ -130,7 +131,9 @@ TEST_CASE("exec: a server for one command, whose exit status it has, and nothing
   const std::string say = folder / "say";
   const std::string script =
       "exec 3<>/dev/tcp/${FIREBASE_DATABASE_EMULATOR_HOST%:*}/${FIREBASE_DATABASE_EMULATOR_HOST#*:}; "
-      "printf 'GET /rooms/tea.json HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' >&3; tail -n 1 <&3 > " + say + "; "
+      "printf 'GET /rooms/tea.json HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' >&3; tail -n 1 <&3 > " +
+      say +
+      "; "
       "case $FIREBASE_DATABASE_EMULATOR_HOST in localhost:*[!0-9]*) exit 8 ;; localhost:*) exit 7 ;; esac; exit 9";
   const Told ran = run({"exec", "--rules", rules, "--import", import, "--", "bash", "-c", script});
   INFO(ran.errors);

@@ -85,7 +85,8 @@ TEST_CASE("serve: a full disk refuses writes with the reason, and reads go on", 
   CHECK_THAT(log, Catch::Contains("File too large"));
 }
 
-TEST_CASE("serve: on a full disk a start is one line, and what was acknowledged is there once there is room", "[scripts]") {
+TEST_CASE("serve: on a full disk a start is one line, and what was acknowledged is there once there is room",
+          "[scripts]") {
   const Folder folder;
   SmallDisk disk(folder / "disk");
   if (!disk.is_there()) return;
@@ -128,7 +129,8 @@ TEST_CASE("serve: a store that cannot write its own log serves all the same", "[
     CHECK(server.stop(SIGTERM) == 0);
   }
   // A block is 512 bytes: less than the store says in its log when it is opened.
-  Server server({"--dev", "--data", folder / "data", "--log-level", "off"}, {"sh", "-c", "ulimit -f 2; exec \"$@\"", "sh"});
+  Server server({"--dev", "--data", folder / "data", "--log-level", "off"},
+                {"sh", "-c", "ulimit -f 2; exec \"$@\"", "sh"});
   REQUIRE(server.port() != 0);
   CHECK(server.ask({.target = "/a.json"}).body == "1");
   CHECK(server.stop(SIGTERM) == 0);
@@ -188,14 +190,16 @@ TEST_CASE("serve: where files are few, connections leave some to the store, and 
   CHECK_THAT(connections.back()->read_until("\r\n\r\n1"), Catch::Contains("HTTP/1.1 200"));
 }
 
-TEST_CASE("serve: whatever comes, the store has the files it needs, and there is no trouble when they have left", "[scripts]") {
+TEST_CASE("serve: whatever comes, the store has the files it needs, and there is no trouble when they have left",
+          "[scripts]") {
   const Folder folder;
   Server server({"--dev", "--data", folder / "data"}, {"sh", "-c", R"(ulimit -n 128 && exec "$@")", "sh"});
   REQUIRE(server.port() != 0);
   const std::string large = "\"" + std::string(3 << 20, 'x') + "\"";
   const auto put_large = [&](Connection& connection, int number) {
-    connection.send_text(fmt::format("PUT /large{}.json?print=silent HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{}",
-                                     number, large.size(), large));
+    connection.send_text(
+        fmt::format("PUT /large{}.json?print=silent HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{}",
+                    number, large.size(), large));
     return connection.read_until("\r\n\r\n");
   };
   {

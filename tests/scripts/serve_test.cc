@@ -305,8 +305,9 @@ class ByName {
     if (start.find(mark) == std::string::npos) return false;
     const std::string id = word(start.find(mark) + mark.size());
     const std::string password = word(start.find("'" + id + "','") + id.size() + 4);
-    client.send(head("GET", "/.lp?id=" + id + "&pw=" + password + "&ser=2&ns=a&seg0=0&ts0=1&d0=" +
-                                hearth::net::wire::test::base64(kLogin)) + "\r\n");
+    client.send(head("GET", "/.lp?id=" + id + "&pw=" + password +
+                                "&ser=2&ns=a&seg0=0&ts0=1&d0=" + hearth::net::wire::test::base64(kLogin)) +
+                "\r\n");
     return client.reply().body.find(R"("s":"ok")") != std::string::npos;
   }
 
@@ -332,9 +333,17 @@ TEST_CASE("serve --dev: by a name that is not this machine's, nobody is `owner`,
     bool is_here;
   };
   const std::vector<Case> cases = {
-      {"localhost", true}, {"127.0.0.1:9000", true},        {"[::1]:9000", true},  {"my.localhost", true},     {"192.0.2.7", true},
-      {"hearth", true},    {"DB.dev.test.:9000", true},     {"dev.test", false},   {"rebound.example", false},
-      {"", false},         {"127.0.0.1.example:9000", false},
+      {"localhost", true},
+      {"127.0.0.1:9000", true},
+      {"[::1]:9000", true},
+      {"my.localhost", true},
+      {"192.0.2.7", true},
+      {"hearth", true},
+      {"DB.dev.test.:9000", true},
+      {"dev.test", false},
+      {"rebound.example", false},
+      {"", false},
+      {"127.0.0.1.example:9000", false},
   };
   for (const auto& [host, is_here] : cases) {
     INFO(host);
@@ -354,7 +363,8 @@ TEST_CASE("serve --dev: by a name that is not this machine's, nobody is `owner`,
     CHECK(by.status("/a.json?ns=a") == 200);  // what is open to all is open by any name
   }
   const ByName rebound(server.port(), "rebound.example");
-  CHECK(rebound.status("/.settings/rules.json?ns=a", "Authorization: Bearer owner\r\nX-Forwarded-Host: localhost\r\n") == 401);
+  CHECK(rebound.status("/.settings/rules.json?ns=a",
+                       "Authorization: Bearer owner\r\nX-Forwarded-Host: localhost\r\n") == 401);
   // A whole URL as target names a host as well, and both count.
   const ByName local(server.port(), "localhost");
   CHECK(local.status("http://rebound.example/.settings/rules.json?ns=a&auth=owner") == 401);
@@ -387,8 +397,10 @@ TEST_CASE("serve: without a namespace it says what to do, at its start and to cl
   REQUIRE(server.port() != 0);
   const auto refused = server.ask({.target = "/a.json"});
   CHECK(refused.status == 400);
-  CHECK_THAT(refused.body, Catch::Contains("name one by ns=NAME in the URL, or start the server with --namespace NAME"));
-  CHECK_THAT(server.program().errors(), Catch::Contains("start it with --namespace NAME, or make one with `hearth namespace create NAME`"));
+  CHECK_THAT(refused.body,
+             Catch::Contains("name one by ns=NAME in the URL, or start the server with --namespace NAME"));
+  CHECK_THAT(server.program().errors(),
+             Catch::Contains("start it with --namespace NAME, or make one with `hearth namespace create NAME`"));
 }
 
 TEST_CASE("serve --dev: warns when others can reach it", "[scripts]") {
@@ -479,7 +491,8 @@ TEST_CASE("serve: SIGHUP ends a server without a certificate, as it ends other p
   CHECK(server.stop(SIGHUP) == 128 + SIGHUP);
 }
 
-TEST_CASE("serve: a service manager is told when it is ready and when it stops, and reloads it by SIGHUP", "[scripts]") {
+TEST_CASE("serve: a service manager is told when it is ready and when it stops, and reloads it by SIGHUP",
+          "[scripts]") {
   hearth::test::TempFolder folder;
   const std::string path = folder.path() + "/notify";
   const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -16,7 +16,9 @@ std::string text_of(const std::string& path) {
 // A server as in production, with its folder.
 class Place {
  public:
-  Place() : server_(std::make_unique<Server>(std::vector<std::string>{"--data", data(), "--namespace", "chat", "--sync", "os"})) {
+  Place()
+      : server_(std::make_unique<Server>(
+            std::vector<std::string>{"--data", data(), "--namespace", "chat", "--sync", "os"})) {
     REQUIRE(server_->port() != 0);
   }
   std::string data() const { return folder_.path() + "/data"; }
@@ -66,11 +68,13 @@ TEST_CASE("namespace: created, listed, deleted, and nothing of it is there after
   CHECK(error_of(hearth({"namespace", "create", "no name"})).find("has only letters, digits") != std::string::npos);
   CHECK(output_of(hearth({"namespace", "create", "other", "--json"})) == "{\"created\":true}\n");
   output_of(hearth({"set", "/a", "1", "--ns", "shop"}));
-  CHECK(error_of(hearth({"namespace", "delete", "shop"})) == "hearth: nobody can be asked whether that is meant: --yes says so\n");
+  CHECK(error_of(hearth({"namespace", "delete", "shop"})) ==
+        "hearth: nobody can be asked whether that is meant: --yes says so\n");
   CHECK(output_of(hearth({"get", "/", "--ns", "shop"})) == "{\"a\":1}\n");
   output_of(hearth({"namespace", "delete", "shop", "--yes"}));
   CHECK(output_of(hearth({"namespace", "list"})) == "chat\nother\n");
-  CHECK(error_of(hearth({"namespace", "delete", "shop", "--yes"})).find("404: There is no namespace of that name") != std::string::npos);
+  CHECK(error_of(hearth({"namespace", "delete", "shop", "--yes"})).find("404: There is no namespace of that name") !=
+        std::string::npos);
   CHECK(error_of(hearth({"get", "/", "--ns", "shop"})).find("404") != std::string::npos);
   output_of(hearth({"namespace", "create", "shop"}));
   CHECK(output_of(hearth({"get", "/", "--ns", "shop"})) == "null\n");
@@ -78,8 +82,10 @@ TEST_CASE("namespace: created, listed, deleted, and nothing of it is there after
 
 TEST_CASE("namespace, stats, compact: for admins", "[scripts]") {
   const Place hearth;
-  for (const std::vector<std::string>& words :
-       {std::vector<std::string>{"namespace", "create", "shop"}, {"namespace", "delete", "chat", "--yes"}, {"stats"}, {"compact"}}) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"namespace", "create", "shop"},
+                                                {"namespace", "delete", "chat", "--yes"},
+                                                {"stats"},
+                                                {"compact"}}) {
     CHECK(error_of(hearth.as("", words)).find("401") != std::string::npos);
   }
   CHECK(output_of(hearth({"namespace", "list"})) == "chat\n");
@@ -121,12 +127,14 @@ TEST_CASE("commands: --url and --token win over HEARTH_URL and HEARTH_TOKEN, wha
 TEST_CASE("commands: the admin secret of a folder goes to this machine alone", "[scripts]") {
   const Place hearth;
   const std::string port = hearth.url().substr(hearth.url().rfind(':'));
-  for (const std::string host : {"127.0.0.1", "127.0.0.1:1@0.0.0.0", "0.0.0.0", "127.0.0.1.nowhere.invalid", "localhost"}) {
+  for (const std::string host :
+       {"127.0.0.1", "127.0.0.1:1@0.0.0.0", "0.0.0.0", "127.0.0.1.nowhere.invalid", "localhost"}) {
     INFO(host);
     const Told told = run({"get", "/", "--url", "http://" + host + port, "--data", hearth.data()});
     const bool is_here = host == "127.0.0.1" || host == "localhost";
     CHECK((told.status == 0) == is_here);
-    if (host.ends_with("0.0.0.0")) CHECK(told.errors.find("answers 401: Could not parse auth token") != std::string::npos);
+    if (host.ends_with("0.0.0.0"))
+      CHECK(told.errors.find("answers 401: Could not parse auth token") != std::string::npos);
   }
   const Told told = run({"get", "/", "--url", hearth.url() + "/?ns=chat", "--data", hearth.data()});
   CHECK(error_of(told).find("its namespace is --ns") != std::string::npos);
@@ -142,7 +150,8 @@ TEST_CASE("stats: keys are shown, and not obeyed", "[scripts]") {
 
 TEST_CASE("stats: the largest paths, of a server and of its folder", "[scripts]") {
   Place hearth;
-  output_of(hearth({"set", "/", R"({"rooms":{"a":{"x":1,"y":"much longer than the others"},"b":1},"users":{"u":true}})"}));
+  output_of(
+      hearth({"set", "/", R"({"rooms":{"a":{"x":1,"y":"much longer than the others"},"b":1},"users":{"u":true}})"}));
   const std::string told = output_of(hearth({"stats"}));
   INFO(told);
   CHECK(told.find("100 %              4            2  /\n") != std::string::npos);
@@ -156,12 +165,14 @@ TEST_CASE("stats: the largest paths, of a server and of its folder", "[scripts]"
   CHECK(unknown.find("404: There is no namespace nope on this server") != std::string::npos);
   CHECK(unknown.find("hearth namespace create nope") != std::string::npos);
   CHECK(error_of(hearth({"stats", "/a.b"})).find("400") != std::string::npos);
-  CHECK(error_of(run({"stats", "--data", hearth.data(), "--ns", "chat"})).find("in use by another process") != std::string::npos);
+  CHECK(error_of(run({"stats", "--data", hearth.data(), "--ns", "chat"})).find("in use by another process") !=
+        std::string::npos);
   hearth.stop();
   const std::string sizes = below.substr(below.find("\"sizes\""));
   CHECK(output_of(run({"stats", "/rooms", "--data", hearth.data(), "--ns", "chat", "--json"})).ends_with(sizes));
   CHECK(error_of(run({"stats", "--data", hearth.data()})).find("--ns is required") != std::string::npos);
-  CHECK(error_of(run({"stats", "--data", hearth.data(), "--ns", "nope"})).find("there is no namespace nope") != std::string::npos);
+  CHECK(error_of(run({"stats", "--data", hearth.data(), "--ns", "nope"})).find("there is no namespace nope") !=
+        std::string::npos);
 }
 
 TEST_CASE("compact: of a running server, and of its folder", "[scripts]") {
@@ -172,5 +183,6 @@ TEST_CASE("compact: of a running server, and of its folder", "[scripts]") {
   CHECK(output_of(hearth({"get", "/a"})) == "1\n");
   hearth.stop();
   CHECK(output_of(run({"compact", "--data", hearth.data()})).find(" now, after ") != std::string::npos);
-  CHECK(error_of(run({"compact", "--data", hearth.data() + "/none"})).find("there is no store in the folder") != std::string::npos);
+  CHECK(error_of(run({"compact", "--data", hearth.data() + "/none"})).find("there is no store in the folder") !=
+        std::string::npos);
 }

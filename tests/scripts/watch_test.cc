@@ -180,17 +180,25 @@ TEST_CASE("serve --dev: many denials of a rule, and a large one, make little log
   const Folder folder;
   Server server({"--dev", "--data", folder / "data", "--log-level", "warn"});
   REQUIRE(server.port() != 0);
-  const std::string rules = R"x({"rules":{"i":{".write":true,"$k":{".validate":"newData.child('n').isNumber() && newData.hasChildren(['n','s'])"}}}})x";
-  CHECK(server.ask({.method = "PUT", .target = "/.settings/rules.json", .body = rules, .headers = "Authorization: Bearer owner\r\n"}).status == 200);
+  const std::string rules =
+      R"x({"rules":{"i":{".write":true,"$k":{".validate":"newData.child('n').isNumber() && newData.hasChildren(['n','s'])"}}}})x";
+  CHECK(server
+            .ask({.method = "PUT",
+                  .target = "/.settings/rules.json",
+                  .body = rules,
+                  .headers = "Authorization: Bearer owner\r\n"})
+            .status == 200);
   std::string body = "{";
   for (int i = 0; i < 20'000; ++i) body += fmt::format(R"("k{}":{{"n":{},"s":"words"}},)", i, i);
   body += R"("z":{"n":"none","s":"words"}})";
   CHECK(server.ask({.method = "PUT", .target = "/i.json", .body = body}).status == 401);
-  for (int i = 0; i < 50; ++i) CHECK(server.ask({.method = "PUT", .target = fmt::format("/i/k{}.json", i), .body = "1"}).status == 401);
+  for (int i = 0; i < 50; ++i)
+    CHECK(server.ask({.method = "PUT", .target = fmt::format("/i/k{}.json", i), .body = "1"}).status == 401);
   CHECK(server.stop(SIGTERM) == 0);
   const std::string log = server.program().errors();
   CHECK(log.size() < 3 * 128 * 1024);
-  CHECK_THAT(log, Catch::Contains("the .validate rule at /i/$k does not hold for /i/z") && Catch::Contains(" rules more left out)"));
+  CHECK_THAT(log, Catch::Contains("the .validate rule at /i/$k does not hold for /i/z") &&
+                      Catch::Contains(" rules more left out)"));
 }
 
 TEST_CASE("serve: no credential, no session's name and no data gets into the log", "[scripts]") {

@@ -77,7 +77,9 @@ class LossyEnv final : public rocksdb::EnvWrapper {
       size_ += data.size();
       return real_->Append(data);
     }
-    rocksdb::Status Append(const rocksdb::Slice& data, const rocksdb::DataVerificationInfo&) override { return Append(data); }
+    rocksdb::Status Append(const rocksdb::Slice& data, const rocksdb::DataVerificationInfo&) override {
+      return Append(data);
+    }
     rocksdb::Status Truncate(uint64_t size) override { return real_->Truncate(size); }
     rocksdb::Status Close() override { return real_->Close(); }
     rocksdb::Status Flush() override { return real_->Flush(); }
@@ -115,7 +117,7 @@ class LossyEnv final : public rocksdb::EnvWrapper {
     const std::unique_ptr<rocksdb::RandomAccessFile> real_;
   };
 
-  std::mutex mutex_;  // Guards synced_.
+  std::mutex mutex_;                        // Guards synced_.
   std::map<std::string, uint64_t> synced_;  // bytes of each file that a power cut leaves
   std::atomic<bool> cut_{false};
   std::atomic<bool> syncs_fail_{false};

@@ -73,7 +73,8 @@ class RandomTree {
     for (size_t tries = 0; all.size() < count && tries < 20; ++tries) {
       db::Overwrite overwrite;
       overwrite.path = base;
-      for (size_t depth = below(3) + (count > 1 ? 1 : 0); depth > 0; --depth) overwrite.path = overwrite.path.child(key()).value();
+      for (size_t depth = below(3) + (count > 1 ? 1 : 0); depth > 0; --depth)
+        overwrite.path = overwrite.path.child(key()).value();
       if (chance(0.15)) {
         overwrite.slot = db::Slot::Priority;
         overwrite.value = priority();

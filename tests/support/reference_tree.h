@@ -36,7 +36,8 @@ class ReferenceTree {
       if (overwrite.slot == db::Slot::Value) set_without_pruning(overwrite.path, overwrite.value);
     }
     for (const auto& overwrite : overwrites) {
-      if (overwrite.slot == db::Slot::Priority && !empty(find(overwrite.path))) set_priority(overwrite.path, overwrite.value);
+      if (overwrite.slot == db::Slot::Priority && !empty(find(overwrite.path)))
+        set_priority(overwrite.path, overwrite.value);
     }
     prune(root_);
   }
@@ -94,7 +95,8 @@ class ReferenceTree {
     Node node;
     if (!value.priority().is_null()) node.priority = value.priority();
     if (value.is_leaf()) node.leaf = value.without_priority();
-    for (auto child = value.children(); !child.done(); child.next()) node.children[child.key()] = node_of(child.value());
+    for (auto child = value.children(); !child.done(); child.next())
+      node.children[child.key()] = node_of(child.value());
     return node;
   }
 

@@ -34,9 +34,10 @@ struct Scenario {
   std::string_view name;
   Report (*measure)(const BenchFlags&, Subject&, StatusLine&);
 };
-constexpr Scenario kScenarios[] = {
-    {"writes", measure_writes}, {"latency", measure_latency}, {"fanout", measure_fanout}, {"tree", measure_tree},
-    {"connections", measure_connections}, {"reconnect", measure_reconnect}, {"neighbours", measure_neighbours}};
+constexpr Scenario kScenarios[] = {{"writes", measure_writes},           {"latency", measure_latency},
+                                   {"fanout", measure_fanout},           {"tree", measure_tree},
+                                   {"connections", measure_connections}, {"reconnect", measure_reconnect},
+                                   {"neighbours", measure_neighbours}};
 
 bool is_asked_for(const BenchFlags& flags, std::string_view name) {
   return std::any_of(flags.scenarios.begin(), flags.scenarios.end(),
@@ -57,10 +58,19 @@ Subject::Subject(const BenchFlags& flags) : flags_(flags) {
 // The port is picked by the first start and kept by all later ones: clients that come back find the server where it
 // was.
 void Subject::start() {
-  std::vector<std::string> words = {
-      "--dev", "--data", folder_->path() + "/data", "--port", child_ ? child_->address().port : "0",
-      "--host", "127.0.0.1", "--sync", flags_.sync,
-      "--threads", std::to_string(flags_.threads), "--log-level", "error"};
+  std::vector<std::string> words = {"--dev",
+                                    "--data",
+                                    folder_->path() + "/data",
+                                    "--port",
+                                    child_ ? child_->address().port : "0",
+                                    "--host",
+                                    "127.0.0.1",
+                                    "--sync",
+                                    flags_.sync,
+                                    "--threads",
+                                    std::to_string(flags_.threads),
+                                    "--log-level",
+                                    "error"};
   if (flags_.tls) {
     const TlsPair pair = make_certificate(folder_->path());
     words.insert(words.end(), {"--tls-cert", pair.certificate, "--tls-key", pair.key});
@@ -117,8 +127,8 @@ void add_bench(CLI::App& program, Chosen& chosen) {
   const auto flags = std::make_shared<BenchFlags>();
   CLI::App* command = program.add_subcommand("bench", "Measures a server that it starts for itself on a new folder");
   command->add_option("scenarios", flags->scenarios, "What to measure")
-      ->check(CLI::IsMember({"writes", "latency", "fanout", "tree", "connections", "reconnect", "neighbours", "embedded",
-                             "rules", "queries", "all"}))
+      ->check(CLI::IsMember({"writes", "latency", "fanout", "tree", "connections", "reconnect", "neighbours",
+                             "embedded", "rules", "queries", "all"}))
       ->capture_default_str();
   command->add_flag("--json", flags->json, "For scripts: one JSON document on standard output");
   command->add_option("--url", flags->url, "Measure this running 'hearth serve --dev', without its CPU and memory");
@@ -127,8 +137,12 @@ void add_bench(CLI::App& program, Chosen& chosen) {
       ->check(CLI::IsMember({"group", "os"}))
       ->capture_default_str();
   command->add_option("--threads", flags->threads, "As of serve")->check(CLI::Range(1, 1024))->capture_default_str();
-  command->add_flag("--tls", flags->tls, "All but embedded, rules and queries over TLS, with a certificate made for the run");
-  command->add_option("--time", flags->time, "Seconds each of writes, latency, fanout, embedded, rules (twice) and each attack of neighbours is run for")
+  command->add_flag("--tls", flags->tls,
+                    "All but embedded, rules and queries over TLS, with a certificate made for the run");
+  command
+      ->add_option(
+          "--time", flags->time,
+          "Seconds each of writes, latency, fanout, embedded, rules (twice) and each attack of neighbours is run for")
       ->transform(CLI::AsNumberWithUnit(std::map<std::string, int>{{"s", 1}}))
       ->default_str("5");
   const auto positive = CLI::Range(size_t{1}, size_t{100'000'000});

@@ -380,8 +380,7 @@ void WireLoop::flush() {
 bool WireLoop::turn(const OnMessage& on_message, std::chrono::milliseconds time) {
   flush();
   std::array<epoll_event, 64> ready{};
-  const int count =
-      epoll_wait(poll_, ready.data(), static_cast<int>(ready.size()), static_cast<int>(time.count()));
+  const int count = epoll_wait(poll_, ready.data(), static_cast<int>(ready.size()), static_cast<int>(time.count()));
   if (count < 0 && errno != EINTR) fail_errno("epoll_wait");
   for (int i = 0; i < count; ++i) {
     const size_t index = ready[static_cast<size_t>(i)].data.u64;

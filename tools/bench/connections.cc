@@ -21,8 +21,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr size_t kWarmConnections = 100;  // for memory that the first clients cost and later ones do not
-constexpr size_t kWritesAhead = 64;       // unanswered
+constexpr size_t kWarmConnections = 100;          // for memory that the first clients cost and later ones do not
+constexpr size_t kWritesAhead = 64;               // unanswered
 constexpr size_t kConnectionsOfASource = 10'000;  // of one address: --max-connections-per-address allows few more
 constexpr milliseconds kSettleStep{250};
 constexpr int kSettleSteps = 20;
@@ -63,8 +63,9 @@ class Round {
 
   Latencies run() {
     write_more();
-    loop_.run([this](size_t connection, uint64_t number, std::string_view text) { on_message(connection, number, text); },
-              [this] { return acks_ == count_ && events_ == count_; });
+    loop_.run(
+        [this](size_t connection, uint64_t number, std::string_view text) { on_message(connection, number, text); },
+        [this] { return acks_ == count_ && events_ == count_; });
     return std::move(delivery_);
   }
 

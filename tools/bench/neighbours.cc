@@ -41,7 +41,8 @@ std::string target(std::string_view space, std::string_view path, std::string_vi
 std::string children(size_t from, size_t count) {
   std::string text = "{";
   for (size_t i = from; i < from + count; ++i) {
-    text += fmt::format(R"({}"k{:07}":{{"n":{},"m":"value {}"}})", text.size() > 1 ? "," : "", i, i * 7919 % 1'000'003, i);
+    text +=
+        fmt::format(R"({}"k{:07}":{{"n":{},"m":"value {}"}})", text.size() > 1 ? "," : "", i, i * 7919 % 1'000'003, i);
   }
   return text + "}";
 }
@@ -96,7 +97,8 @@ class Calm {
     listener_ = loop_.connect(address, space);
     bool is_listening = false;
     loop_.wire(listener_).listen("/v");
-    loop_.run([&](size_t, uint64_t number, std::string_view) { is_listening |= number > 0; }, [&] { return is_listening; });
+    loop_.run([&](size_t, uint64_t number, std::string_view) { is_listening |= number > 0; },
+              [&] { return is_listening; });
   }
 
   // Writes, waits for the answer and for the listener's event, and reads.
@@ -163,14 +165,19 @@ std::vector<Attack> attacks_of(size_t count) {
   const std::string half = std::to_string(500'000);
   const std::string import = children(0, std::max<size_t>(count / 4, 1));
   std::vector<Attack> attacks;
-  attacks.push_back({"counts", 16, ask("GET", target(kWild, "items", fmt::format(R"(&orderBy="$key"&startAt="k"&count=true&limitToFirst={})", count)))});
+  attacks.push_back(
+      {"counts", 16,
+       ask("GET",
+           target(kWild, "items", fmt::format(R"(&orderBy="$key"&startAt="k"&count=true&limitToFirst={})", count)))});
   attacks.push_back({"large_reads", 4, ask("GET", target(kWild, "items"))});
   attacks.push_back({"shallow_reads", 8, ask("GET", target(kWild, "items", "&shallow=true"))});
-  attacks.push_back({"large_queries", 4, ask("GET", target(kWild, "items", fmt::format(R"(&orderBy="n"&limitToFirst={})", count)))});
+  attacks.push_back(
+      {"large_queries", 4, ask("GET", target(kWild, "items", fmt::format(R"(&orderBy="n"&limitToFirst={})", count)))});
   attacks.push_back({"small_reads", 32, ask("GET", target(kWild, "one"))});
   attacks.push_back({"small_writes", 32, ask("PUT", target(kWild, "one"), "1")});
   attacks.push_back({"denied_conditional_writes", 8, ask("PUT", target(kWild, "secret"), "1", "If-Match: x\r\n")});
-  attacks.push_back({"denied_deletes", 8, ask("DELETE", target(kWild, "secret", fmt::format(R"(&orderBy="n"&endAt={})", half)))});
+  attacks.push_back(
+      {"denied_deletes", 8, ask("DELETE", target(kWild, "secret", fmt::format(R"(&orderBy="n"&endAt={})", half)))});
   attacks.push_back({"imports", 2, ask("PUT", target(kWild, "import", "&print=silent"), import, std::string(kOwner))});
   attacks.push_back({"deletes", 2, [import](const Address& address) {
                        http(address, "PUT", target(kWild, "gone", "&print=silent"), import, kOwner);

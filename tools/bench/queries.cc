@@ -28,9 +28,9 @@ using db::Query;
 using db::Value;
 
 constexpr uint32_t kWindow = 50;
-constexpr int kRounds = 500;       // of each reading
-constexpr int kWrites = 2'000;     // beside a window
-constexpr size_t kLive = 1'000;    // windows, and writes under them
+constexpr int kRounds = 500;     // of each reading
+constexpr int kWrites = 2'000;   // beside a window
+constexpr size_t kLive = 1'000;  // windows, and writes under them
 constexpr std::string_view kIndexes =
     R"([{"at":"/small","by":"score"},{"at":"/large","by":"score"},{"at":"/live","by":"score"}])";
 
@@ -69,7 +69,8 @@ void wait_for_indexes(db::Database& database, const std::string& by) {
     std::promise<bool> promise;
     database.indexes("bench", [&](const db::Result<db::IndexPlan>& plan) {
       bool is_there = false;
-      for (const db::Index& index : must(plan).indexes) is_there |= index.spec.pattern() == "/large" && index.spec.by() == by;
+      for (const db::Index& index : must(plan).indexes)
+        is_there |= index.spec.pattern() == "/large" && index.spec.by() == by;
       promise.set_value(is_there && !plan.value().is_building());
     });
     if (promise.get_future().get()) return;
@@ -106,7 +107,9 @@ void add_reads(db::Namespace& space, const std::string& list, int size, Report& 
 class Listens {
  public:
   Listens(db::Database& database, const std::string& path)
-      : path_(must(db::Path::parse(path))), client_(must(database.client("bench", "", [] {}))), reader_([this] { read(); }) {}
+      : path_(must(db::Path::parse(path))),
+        client_(must(database.client("bench", "", [] {}))),
+        reader_([this] { read(); }) {}
   ~Listens() {
     is_over_ = true;
     reader_.join();

@@ -101,9 +101,9 @@ class Herd {
         [&] { return heard == count_; });
   }
 
-  uint64_t bytes = 0;      // that came, of all kinds
-  uint64_t values = 0;     // pushed before the answers
-  uint64_t refused = 0;    // tries, while there was no server
+  uint64_t bytes = 0;       // that came, of all kinds
+  uint64_t values = 0;      // pushed before the answers
+  uint64_t refused = 0;     // tries, while there was no server
   Steady::duration time{};  // from the cut until the last was served
   Latencies waits;          // from a client's connection to its answer
 

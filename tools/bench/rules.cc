@@ -147,7 +147,8 @@ Report measure_rules(const BenchFlags& flags, StatusLine& progress) {
   std::vector<std::pair<std::string, db::Value>> members;
   for (size_t i = 0; i < kRooms; ++i) members.emplace_back(fmt::format("r{}/ada", i), db::Value::boolean(true));
   auto space = database->space("bench");
-  if (!space.ok() || !space.value().update("members", std::move(members)).ok()) throw std::runtime_error("bench: no members");
+  if (!space.ok() || !space.value().update("members", std::move(members)).ok())
+    throw std::runtime_error("bench: no members");
   uint64_t n = 0;
   const double with_rules = cpu_of_writes(guard, ada, flags, "under rules", progress, n);
   const double without = cpu_of_writes(guard, rules::Auth::admin(), flags, "of an admin", progress, n);

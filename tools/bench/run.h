@@ -28,7 +28,7 @@ struct BenchFlags {
   size_t fanout_window = 4;
   size_t leaves = 1'000'000;  // tree
   size_t overwrites = 100'000;
-  size_t in_flight = 256;  // embedded
+  size_t in_flight = 256;            // embedded
   size_t idle_connections = 10'000;  // connections
   size_t clients = 1'000;            // reconnect
   size_t children = 200'000;         // neighbours

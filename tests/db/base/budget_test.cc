@@ -5,7 +5,8 @@
 using hearth::db::Budget;
 using hearth::db::Lease;
 
-TEST_CASE("Budget: as much as may be is given, one byte more is not, and what is given back is there again", "[base][limits]") {
+TEST_CASE("Budget: as much as may be is given, one byte more is not, and what is given back is there again",
+          "[base][limits]") {
   Budget budget(100);
   Lease first = budget.take(60);
   REQUIRE(first != nullptr);

@@ -16,7 +16,12 @@ TEST_CASE("A manual clock stands still until it is told otherwise, and may go ba
 
 TEST_CASE("After a small step back of the clock the time stands still, and a large one is followed") {
   const Timestamp last(100'000);
-  for (const auto& [wall, given] : {std::pair{100'001, 100'001}, {100'000, 100'000}, {99'999, 100'000}, {90'000, 100'000}, {89'999, 89'999}, {0, 0}}) {
+  for (const auto& [wall, given] : {std::pair{100'001, 100'001},
+                                    {100'000, 100'000},
+                                    {99'999, 100'000},
+                                    {90'000, 100'000},
+                                    {89'999, 89'999},
+                                    {0, 0}}) {
     INFO(wall);
     CHECK(time_after(last, Timestamp(wall)) == Timestamp(given));
     CHECK(Times::after(last, Timestamp(wall)).server == Timestamp(given));

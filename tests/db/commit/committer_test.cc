@@ -96,7 +96,8 @@ TEST_CASE("A write sees those of its group, readers do not until it is committed
   CHECK(fixture.committer->empty());
 }
 
-TEST_CASE("A setting is written with its commit, is seen by the writes behind it, and survives", "[commit][committer]") {
+TEST_CASE("A setting is written with its commit, is seen by the writes behind it, and survives",
+          "[commit][committer]") {
   Fixture fixture;
   Tree tree = tree_of(1);
   Write write;
@@ -206,7 +207,8 @@ TEST_CASE("A clock that was far ahead is followed back at once, also after a res
     CHECK(accepted.record.time == right);
     CHECK(accepted.wall == right);
     CHECK(steps == std::vector{ClockStep::Kind::Followed});
-    REQUIRE(fixture.committer->write(tree, put("/a", timestamp), right - kClockStepBackMax, nullptr).ok());  // the same again
+    REQUIRE(fixture.committer->write(tree, put("/a", timestamp), right - kClockStepBackMax, nullptr)
+                .ok());  // the same again
     CHECK(steps == std::vector{ClockStep::Kind::Followed, ClockStep::Kind::StandsStill});
     const Accepted still = fixture.write(tree, put("/b", timestamp), right - kClockStepBackMax);
     CHECK(still.record.time == right);

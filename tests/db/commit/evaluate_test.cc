@@ -255,7 +255,8 @@ TEST_CASE("Preconditions are asked first, in order, until one refuses", "[commit
 class Sees final : public Precondition {
  public:
   Result<void> check(const Moment& moment) const override {
-    seen = Judge::text(moment.before) + " " + Judge::text(*moment.after) + " " + std::to_string(moment.now.server.count());
+    seen =
+        Judge::text(moment.before) + " " + Judge::text(*moment.after) + " " + std::to_string(moment.now.server.count());
     for (const Overwrite& overwrite : moment.overwrites) seen += " " + overwrite.path.slashed();
     return verdict;
   }
@@ -263,7 +264,8 @@ class Sees final : public Precondition {
   Result<void> verdict;
 };
 
-TEST_CASE("Access is asked of the tree before and the whole tree after, with server values in it", "[commit][evaluate]") {
+TEST_CASE("Access is asked of the tree before and the whole tree after, with server values in it",
+          "[commit][evaluate]") {
   Judge judge;
   judge.ok({{"/a", R"({"b":1})"}, {"/n", "40"}});
   const auto sees = std::make_shared<Sees>();

@@ -16,7 +16,8 @@ namespace {
 struct Fixture {
   explicit Fixture(Quota quota)
       : store(TreeStore::open({folder.path(), 1, nullptr}).value()),
-        committer(*store, TreeStore::Durability::Os, quota, [this](std::function<void()> job) { jobs.push_back(std::move(job)); }) {
+        committer(*store, TreeStore::Durability::Os, quota,
+                  [this](std::function<void()> job) { jobs.push_back(std::move(job)); }) {
     tree.name = "full";
     tree.number = 1;
   }
@@ -62,7 +63,8 @@ TEST_CASE("Quota: as many values as may be, and not one more", "[commit][limits]
   CHECK(at.takes("b/c", "2"));
   if (GENERATE(true, false)) at.commit();
   CHECK(at.takes("b/d", "3"));
-  CHECK(at.set("e", "4") == "The namespace full is full: with this it would have 4 values, and may have 3. Remove something first.");
+  CHECK(at.set("e", "4") ==
+        "The namespace full is full: with this it would have 4 values, and may have 3. Remove something first.");
   CHECK(at.committer.counted().over_quota.value() == 1);
   SECTION("what is there may change") {
     for (int i = 0; i < 10; ++i) CHECK(at.takes("a", std::to_string(i)));

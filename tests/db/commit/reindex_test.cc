@@ -5,8 +5,8 @@
 #include "db/commit/apply.h"
 #include "db/commit/committer.h"
 #include "db/model/json.h"
-#include "db/model/select.h"
 #include "db/model/key_order.h"
+#include "db/model/select.h"
 #include "tests/support/index_check.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/temp_folder.h"
@@ -99,7 +99,8 @@ void same_selection(const TreeView& indexed, const Value& whole, const Path& pat
     query.count = 1 + static_cast<uint32_t>(random.below(4));
   }
   std::optional<Position> beyond;
-  if (query.limit != Limit::None && random.chance(0.3)) beyond = Position{random.leaf(), random.key(), std::vector<Value>(query.then.size(), random.leaf())};
+  if (query.limit != Limit::None && random.chance(0.3))
+    beyond = Position{random.leaf(), random.key(), std::vector<Value>(query.then.size(), random.leaf())};
   INFO(query.text() << " of " << to_json(here, JsonStyle::Export));
   const Position* behind = beyond ? &*beyond : nullptr;
   const auto by_index = select(indexed, path, query, true, behind);
@@ -117,7 +118,8 @@ TEST_CASE("Reindex: rows and counts are those of a rebuild, after any writes, bu
   Fixture fixture;
   size_t by_index = 0;
   for (int step = 0; step < 800; ++step) {
-    if (step % 200 == 0) fixture.reindex(step % 400 == 0 ? kIndexes : R"([{"at":"/a/$y","by":".value"},{"at":"/b","by":"a"}])");
+    if (step % 200 == 0)
+      fixture.reindex(step % 400 == 0 ? kIndexes : R"([{"at":"/a/$y","by":".value"},{"at":"/b","by":"a"}])");
     const size_t writes = 1 + random.below(3);
     for (size_t i = 0; i < writes; ++i) {
       const Path base = random.chance(0.1) ? Path() : random.path(2);
@@ -132,7 +134,8 @@ TEST_CASE("Reindex: rows and counts are those of a rebuild, after any writes, bu
     const TreeView& pending = fixture.committer->view(fixture.tree);
     const Value whole = pending.read(Path(), kReadBytesMax).value();
     const Path path = random.path(2);
-    for (const std::string_view by : {"a", ".value", "b/1", "zz", "a,b/1", "zz,a,10"}) same_selection(pending, whole, path, ordered(by), random);
+    for (const std::string_view by : {"a", ".value", "b/1", "zz", "a,b/1", "zz,a,10"})
+      same_selection(pending, whole, path, ordered(by), random);
     fixture.commit();
     fixture.check();
     for (const std::string_view by : {"a", ".value", "b/1", "zz", "a,b/1", "zz,a,10"}) {
@@ -171,7 +174,8 @@ TEST_CASE("Reindex: large subtrees come and go with one range of rows for each i
   CHECK(rows_of(fixture.rows()).size() == 4);
 }
 
-TEST_CASE("Reindex: texts too long for a key sort rightly, those that begin alike by all they have", "[commit][index]") {
+TEST_CASE("Reindex: texts too long for a key sort rightly, those that begin alike by all they have",
+          "[commit][index]") {
   Fixture fixture;
   fixture.reindex(R"([{"at":"/","by":"t"}])");
   fixture.build(1);

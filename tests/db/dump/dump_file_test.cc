@@ -107,7 +107,8 @@ TEST_CASE("Equal trees have equal digests, whatever stands around them, and othe
   };
   const Value tree = json(R"({"a":1,"b":{".value":2,".priority":"p"}})");
   CHECK(digest("one", tree) == digest("two", tree));
-  CHECK(digest("one", tree) != digest("one", tree.without_priority().with(Path::parse("a").value(), Value::integer(2))));
+  CHECK(digest("one", tree) !=
+        digest("one", tree.without_priority().with(Path::parse("a").value(), Value::integer(2))));
   CHECK(digest("one", tree) != digest("one", tree.with(Path::parse("b").value(), Value::integer(2))));
 }
 
@@ -135,8 +136,8 @@ TEST_CASE("Flips and cuts at 200 random places of a larger dump are found") {
   RandomTree random(seed);
   std::vector<std::pair<std::string, Value>> children;
   for (int i = 0; i < 20'000; ++i) children.emplace_back("k" + std::to_string(i), random.leaf());
-  const std::string bytes = dump_of({{{"one", {}, 1, {}, false, {}}, Value::object(children)},
-                                     {{"two", {}, 1, {}, true, {}}, random.value(4)}});
+  const std::string bytes = dump_of(
+      {{{"one", {}, 1, {}, false, {}}, Value::object(children)}, {{"two", {}, 1, {}, true, {}}, random.value(4)}});
   for (int i = 0; i < 200; ++i) {
     std::string damaged = bytes;
     const size_t at = random.below(bytes.size());
@@ -157,7 +158,8 @@ TEST_CASE("What is no dump, a newer one, or one whose parts are right and in the
   std::string newer = bytes;
   newer[kDumpMagic.size() + 3] = 2;
   CHECK(refusal(newer).code == ErrorCode::Unsupported);
-  CHECK(refusal(newer).message == "the dump has format 2, this Hearth reads format 1; use the version that made it, or a newer one");
+  CHECK(refusal(newer).message ==
+        "the dump has format 2, this Hearth reads format 1; use the version that made it, or a newer one");
 
   const std::string head = bytes.substr(0, kDumpMagic.size() + 4);
   const auto of_blocks = [&](const std::vector<std::string>& blocks) {

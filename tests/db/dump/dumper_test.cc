@@ -13,7 +13,11 @@ using namespace hearth::test;
 namespace {
 
 const std::vector<SpaceRows> kSpaces = {
-    {"chat", 1, json(R"({"rooms":{"tea":{"a":1,".priority":2},"cake":"x"},"users":{"ada":true}})"), 7, {{"rules", "{}"}}},
+    {"chat",
+     1,
+     json(R"({"rooms":{"tea":{"a":1,".priority":2},"cake":"x"},"users":{"ada":true}})"),
+     7,
+     {{"rules", "{}"}}},
     {"empty", 2, {}, 0},
     {"shop", 5, Value::integer(3), 1},
 };
@@ -78,7 +82,8 @@ TEST_CASE("A dump as JSON is the export of one namespace or of a path in it") {
 TEST_CASE("Large trees come in pieces of about one size") {
   const TempFolder folder;
   std::vector<std::pair<std::string, Value>> children;
-  for (int i = 0; i < 30'000; ++i) children.emplace_back("key " + std::to_string(i), Value::string(std::string(100, 'x')));
+  for (int i = 0; i < 30'000; ++i)
+    children.emplace_back("key " + std::to_string(i), Value::string(std::string(100, 'x')));
   const Value tree = Value::object(children);
   make_store(folder.path(), {{"chat", 1, tree}});
   for (const DumpFormat format : {DumpFormat::Native, DumpFormat::Json}) {
@@ -120,9 +125,12 @@ TEST_CASE("What cannot be dumped is said") {
 TEST_CASE("A namespace with more settings than a dump has room for is refused, one with as many is not") {
   const TempFolder folder;
   std::map<std::string, std::string> settings;
-  for (size_t i = 0; i < kDumpSettingsMax; ++i) settings["setting " + std::to_string(i)] = std::string(kSettingBytesMax, 'x');
+  for (size_t i = 0; i < kDumpSettingsMax; ++i)
+    settings["setting " + std::to_string(i)] = std::string(kSettingBytesMax, 'x');
   make_store(folder.path(), {{"chat", 1, {}, 1, settings}});
-  CHECK(verify_dump(source_of(dump(folder.path(), {}), 1 << 16), folder.path()).value().spaces[0].first.settings.size() == kDumpSettingsMax);
+  CHECK(
+      verify_dump(source_of(dump(folder.path(), {}), 1 << 16), folder.path()).value().spaces[0].first.settings.size() ==
+      kDumpSettingsMax);
   make_store(folder.path(), {{"chat", 1, {}, 1, {{"one more", ""}}}});
   const auto dumper = Dumper::make(open_frozen(folder.path()).value(), {}, Timestamp(5));
   std::string text;

@@ -41,7 +41,8 @@ TEST_CASE("A restore makes a folder that only its owner can read, and a store th
   TreeStore::Options options;
   options.shards = 4;
   REQUIRE(restore_folder(folder, source_of(R"({"a":1})"), {"chat", {}, Existing::Refuse}, options, Timestamp(1)).ok());
-  CHECK((std::filesystem::status(folder).permissions() & std::filesystem::perms::others_all) == std::filesystem::perms::none);
+  CHECK((std::filesystem::status(folder).permissions() & std::filesystem::perms::others_all) ==
+        std::filesystem::perms::none);
   const auto store = open_store(folder);
   CHECK(store->shards() == 4);
   CHECK(tree_of(*store, store->names_at_open().at("chat")) == json(R"({"a":1})"));

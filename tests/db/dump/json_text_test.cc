@@ -22,8 +22,14 @@ std::string text_of(const Value& value) {
 
 TEST_CASE("Rows become the text that a read with format=export gives") {
   const std::string cases[] = {
-      "null", "5", R"("a")", R"({".value":5,".priority":"p"})", R"({".priority":1,"a":true})", R"({"a":{"b":{"c":1}},"d":2})",
-      R"({"0":1,"1":{".value":"x",".priority":2},"10":{".priority":"q","k":false}})", R"({"é😀\"":"\n"})",
+      "null",
+      "5",
+      R"("a")",
+      R"({".value":5,".priority":"p"})",
+      R"({".priority":1,"a":true})",
+      R"({"a":{"b":{"c":1}},"d":2})",
+      R"({"0":1,"1":{".value":"x",".priority":2},"10":{".priority":"q","k":false}})",
+      R"({"é😀\"":"\n"})",
   };
   for (const std::string& one : cases) {
     INFO(one);

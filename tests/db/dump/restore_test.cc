@@ -22,7 +22,8 @@ std::string dump(const std::string& folder, const DumpRequest& what = {}) {
   return read_to_end(*dumper.value());
 }
 
-Result<std::vector<RestoredSpace>> restore(const std::string& folder, const std::string& text, const RestoreRequest& request = {}) {
+Result<std::vector<RestoredSpace>> restore(const std::string& folder, const std::string& text,
+                                           const RestoreRequest& request = {}) {
   return restore_folder(folder, source_of(text), request, {}, kNow);
 }
 
@@ -47,15 +48,19 @@ std::optional<Found> find(const std::string& folder, const std::string& name) {
   found.tree = tree_of(*store, at->second);
   found.head = SnapshotSettings(store->snapshot(), at->second).head().value();
   const std::string from = row_key(Table::Setting, at->second);
-  REQUIRE(store->snapshot()->scan(from, row_key(Table::Setting, at->second + 1), [&](auto key, auto text) {
-    found.settings.emplace(key.substr(from.size()), text);
-    return true;
-  }).ok());
+  REQUIRE(store->snapshot()
+              ->scan(from, row_key(Table::Setting, at->second + 1),
+                     [&](auto key, auto text) {
+                       found.settings.emplace(key.substr(from.size()), text);
+                       return true;
+                     })
+              .ok());
   return found;
 }
 
 // What `restore` of this JSON at `into` makes of a namespace that holds `before`.
-Value restored_at(const Value& before, const std::string& into, const std::string& text, Existing existing = Existing::Replace) {
+Value restored_at(const Value& before, const std::string& into, const std::string& text,
+                  Existing existing = Existing::Replace) {
   const TempFolder folder;
   make_store(folder.path(), {{"chat", 1, before}});
   const auto done = restore(folder.path(), text, {"chat", at(into), existing});
@@ -66,11 +71,14 @@ Value restored_at(const Value& before, const std::string& into, const std::strin
 
 }  // namespace
 
-TEST_CASE("All namespaces come back in a new folder as they were: trees, sequences, settings; and dump to equal digests") {
+TEST_CASE(
+    "All namespaces come back in a new folder as they were: trees, sequences, settings; and dump to equal digests") {
   const TempFolder from;
   const TempFolder to;
   const Value chat = json(R"({"rooms":{"tea":{"a":1,".priority":2}},"x":{".value":"y",".priority":"p"}})");
-  make_store(from.path(), {{"chat", 3, chat, 17, {{"rules", R"({"rules":{}})"}, {"own_indexes", "[]"}}}, {"empty", 4, {}, 0}, {"shop", 9, Value::integer(3), 2}});
+  make_store(from.path(), {{"chat", 3, chat, 17, {{"rules", R"({"rules":{}})"}, {"own_indexes", "[]"}}},
+                           {"empty", 4, {}, 0},
+                           {"shop", 9, Value::integer(3), 2}});
   const std::string text = dump(from.path());
   const auto done = restore(to.path(), text);
   REQUIRE(done.ok());
@@ -110,8 +118,10 @@ TEST_CASE("A restore over data is refused unless it is to be replaced, and then 
   const TempFolder from;
   const TempFolder to;
   make_store(from.path(), {{"chat", 1, json(R"({"new":1})"), 5, {{"rules", "new"}, {"revoked", "dumped"}}}});
-  make_store(to.path(), {{"chat", 2, json(R"({"old":{"deep":1}})"), 30, {{"rules", "old"}, {"own_indexes", "old"}, {"revoked", "kept"}}},
-                         {"shop", 3, json(R"({"kept":1})")}});
+  make_store(
+      to.path(),
+      {{"chat", 2, json(R"({"old":{"deep":1}})"), 30, {{"rules", "old"}, {"own_indexes", "old"}, {"revoked", "kept"}}},
+       {"shop", 3, json(R"({"kept":1})")}});
   const std::string text = dump(from.path());
   CHECK(refusal(to.path(), text).starts_with("there is data at / of the namespace chat"));
   CHECK(find(to.path(), "chat")->tree == json(R"({"old":{"deep":1}})"));
@@ -128,8 +138,8 @@ TEST_CASE("A restore over data is refused unless it is to be replaced, and then 
 }
 
 TEST_CASE("A dump made by a clock that was ahead does not bring its time along, one that was a little ahead does") {
-  for (const auto& [ahead, restored] : {std::pair{kClockStepBackMax, kNow + kClockStepBackMax},
-                                        std::pair{kClockStepBackMax + Timestamp(1), kNow}}) {
+  for (const auto& [ahead, restored] :
+       {std::pair{kClockStepBackMax, kNow + kClockStepBackMax}, std::pair{kClockStepBackMax + Timestamp(1), kNow}}) {
     const TempFolder from;
     const TempFolder to;
     make_store(from.path(), {{"chat", 1, Value::integer(1), 7}});
@@ -166,7 +176,7 @@ TEST_CASE("A tree that is restored at a path stands there as a set of it would")
   } cases[] = {
       {R"({"a":{"b":1,"c":2},"d":3})", "a", R"({"x":9})", R"({"a":{"x":9},"d":3})"},
       {R"({"a":{"b":1}})", "a/c/d", "5", R"({"a":{"b":1,"c":{"d":5}}})"},
-      {R"({"a":5})", "a/b", "1", R"({"a":{"b":1}})"},                                // a leaf above makes room
+      {R"({"a":5})", "a/b", "1", R"({"a":{"b":1}})"},  // a leaf above makes room
       {R"({"a":{".value":5,".priority":2}})", "a/b", "1", R"({"a":{".priority":2,"b":1}})"},
       {R"({"a":{"b":1,"c":2}})", "a/b", "null", R"({"a":{"c":2}})"},
       {R"({"a":{".priority":1,"b":{".priority":2,"c":{"d":1}}}})", "a/b/c", "null", "null"},
@@ -210,10 +220,13 @@ TEST_CASE("Of a dump with several namespaces one can be taken, and one alone can
     CHECK(find(to.path(), "other")->tree == Value::integer(1));
   }
   const TempFolder to;
-  CHECK(refusal(to.path(), all, {"other", {}, Existing::Refuse}) == "the dump has no namespace other; it has chat, shop");
-  CHECK(refusal(to.path(), all, {{}, at("x"), Existing::Refuse}) == "a path is of one namespace, and the dump has several; say which");
+  CHECK(refusal(to.path(), all, {"other", {}, Existing::Refuse}) ==
+        "the dump has no namespace other; it has chat, shop");
+  CHECK(refusal(to.path(), all, {{}, at("x"), Existing::Refuse}) ==
+        "a path is of one namespace, and the dump has several; say which");
   CHECK(refusal(to.path(), "{}") == "JSON has no name for its namespace; say which it is to be");
-  CHECK(refusal(to.path(), "{}", {"No!", {}, Existing::Refuse}) == "A namespace's name has only letters, digits, '-' and '_'.");
+  CHECK(refusal(to.path(), "{}", {"No!", {}, Existing::Refuse}) ==
+        "A namespace's name has only letters, digits, '-' and '_'.");
   CHECK(refusal(to.path(), "{}", {"Upper", {}, Existing::Refuse}) == "A namespace's name is stored in lower case.");
 }
 
@@ -284,7 +297,9 @@ TEST_CASE("Many namespaces become few files, whatever the order of their numbers
   constexpr uint32_t kSpaces = 2'000;
   const TempFolder from;
   const std::string large(3u << 19, 'x');  // more than is held of one
-  const auto value_of = [&](uint32_t i) { return i % 500 == 3 ? Value::string(large) : json("{\"a\":" + std::to_string(i) + "}"); };
+  const auto value_of = [&](uint32_t i) {
+    return i % 500 == 3 ? Value::string(large) : json("{\"a\":" + std::to_string(i) + "}");
+  };
   const auto name_of = [](uint32_t i) { return "s" + std::to_string(100'000 + i); };
   {
     const auto store = open_store(from.path());
@@ -344,5 +359,6 @@ TEST_CASE("A dump of a path goes where it fits: the limits of paths hold below -
   const Value tree = Value().with(at(deep), Value::integer(1));
   const std::string text = to_json(tree, JsonStyle::Export);
   CHECK(refusal(folder.path(), text, {"chat", {}, Existing::Refuse}) == "");
-  CHECK(refusal(folder.path(), text, {"chat", at("x"), Existing::Refuse}).starts_with("the rows are no tree: more than 32 keys"));
+  CHECK(refusal(folder.path(), text, {"chat", at("x"), Existing::Refuse})
+            .starts_with("the rows are no tree: more than 32 keys"));
 }

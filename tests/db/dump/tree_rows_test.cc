@@ -64,9 +64,18 @@ TEST_CASE("Rows that no write could have made are refused, and where they are is
       {{{key("b"), "t"}, {key("a"), "t"}}, "keys that do not ascend at /b"},
       {{{key("a"), "t"}, {key("a"), "t"}}, "keys that do not ascend at /a"},
       {{{"\x05", "t"}}, "a key that is no path at /"},
-      {{{key("a") + "\x02" "cut", "t"}}, "a key that is no path at /a"},
-      {{{"\x02" "7\0"s, "t"}}, "a key of another form at /7"},  // an integer, as text
-      {{{"\x02" "a.b\0"s, "t"}}, "at /a.b"},
+      {{{key("a") + "\x02"
+                    "cut",
+         "t"}},
+       "a key that is no path at /a"},
+      {{{"\x02"
+         "7\0"s,
+         "t"}},
+       "a key of another form at /7"},  // an integer, as text
+      {{{"\x02"
+         "a.b\0"s,
+         "t"}},
+       "at /a.b"},
       {{{deep_key, "t"}}, "more than 32 keys in a path at /" + deep},
       {{{key("a"), ""}}, "a damaged or unsettled leaf at /a"},
       {{{key("a"), "i"}}, "a damaged or unsettled leaf at /a"},
@@ -77,7 +86,8 @@ TEST_CASE("Rows that no write could have made are refused, and where they are is
       {{{key("a"), "t"}, {priority("a"), "t"}}, "a priority of another type at /a"},
       {{{priority("a"), "sx"}, {key("b"), "t"}}, "a priority of nothing before what is at /b"},
       {{{priority("a"), "sx"}}, "a priority of nothing at /a"},
-      {{{priority("a"), "sx"}, {priority("a/b"), "sx"}, {key("a/c"), "t"}}, "a priority of nothing before what is at /a/c"},
+      {{{priority("a"), "sx"}, {priority("a/b"), "sx"}, {key("a/c"), "t"}},
+       "a priority of nothing before what is at /a/c"},
   };
   for (const auto& one : cases) {
     INFO(one.says);
@@ -90,7 +100,8 @@ TEST_CASE("Rows that no write could have made are refused, and where they are is
 TEST_CASE("The limits of paths count from where the tree will stand") {
   const std::string name(kPathBytesMax - 4, 'n');
   CHECK(verdict({{key(name), "t"}}, TreeCheck(1, 3)) == "");
-  CHECK(verdict({{key(name), "t"}}, TreeCheck(1, 4)).starts_with("the rows are no tree: a path of more than 768 bytes"));
+  CHECK(
+      verdict({{key(name), "t"}}, TreeCheck(1, 4)).starts_with("the rows are no tree: a path of more than 768 bytes"));
   CHECK(verdict({{key("a"), "t"}}, TreeCheck(31, 61)) == "");
   CHECK(verdict({{key("a"), "t"}}, TreeCheck(32, 63)).starts_with("the rows are no tree: more than 32 keys in a path"));
 }
@@ -105,5 +116,6 @@ TEST_CASE("SHA-256 of pieces is that of the whole") {
   Sha256 digest;
   digest.add("a");
   digest.add("bc");
-  CHECK(to_hex(std::move(digest).finish()) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");  // FIPS 180-2
+  CHECK(to_hex(std::move(digest).finish()) ==
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");  // FIPS 180-2
 }

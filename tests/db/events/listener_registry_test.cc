@@ -194,7 +194,8 @@ TEST_CASE("ListenerRegistry: only what the last check read counts", "[events]") 
 
   SECTION("one that is refused watches nothing any more") {
     check->verdict = Error{ErrorCode::PermissionDenied, "Permission denied"};
-    CHECK(registry.check(subscription, moment_of(EmptyView(), Timestamp(1))).error().code == ErrorCode::PermissionDenied);
+    CHECK(registry.check(subscription, moment_of(EmptyView(), Timestamp(1))).error().code ==
+          ErrorCode::PermissionDenied);
   }
   SECTION("neither does one without a check") {
     subscription.check = nullptr;

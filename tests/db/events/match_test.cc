@@ -316,13 +316,16 @@ TEST_CASE("match: a listener whose check no longer holds is revoked, told nothin
   SECTION("one that only changes the settings asks it, wherever it looked") {
     const CountingView before(open), after(open);
     const std::vector<Overwrite> changed;
-    CHECK(match(registry, {changed, false, at(""), false, Timestamp(1), settings, true}, before, after).value().empty());
+    CHECK(
+        match(registry, {changed, false, at(""), false, Timestamp(1), settings, true}, before, after).value().empty());
     CHECK(check->asked == asked + 1);
   }
   SECTION("one that leaves the door open asks it again, and it stays") {
     const std::vector<Overwrite> changed = {{at("door"), Slot::Value, json("5")}};
     const CountingView before(open), after(json(R"({"door":5,"room":1})"));
-    CHECK(match(registry, {changed, false, changed.front().path, false, Timestamp(1), settings}, before, after).value().empty());
+    CHECK(match(registry, {changed, false, changed.front().path, false, Timestamp(1), settings}, before, after)
+              .value()
+              .empty());
     CHECK(check->asked == asked + 1);
     CHECK(registry.size() == 1);
   }
@@ -367,9 +370,11 @@ TEST_CASE("match: who has a right for a time hears nothing that is committed fro
       // Server times stand still here and there: they decide nothing.
       const auto write = [&](const std::string& before, const std::string& after, Times now) {
         const std::vector<Overwrite> changed = {{at("room/a"), Slot::Value, json(after)}};
-        const Value old_value = json(R"({"room":{"a":)" + before + "}}"), new_value = json(R"({"room":{"a":)" + after + "}}");
+        const Value old_value = json(R"({"room":{"a":)" + before + "}}"),
+                    new_value = json(R"({"room":{"a":)" + after + "}}");
         return match(registry, {changed, false, changed.front().path, false, now, settings}, CountingView(old_value),
-                     CountingView(new_value)).value();
+                     CountingView(new_value))
+            .value();
       };
       CHECK(write("null", "1", {Timestamp(12'000), Timestamp(9'999)}).size() == 2);
       CHECK(check->asked == 1);

@@ -17,7 +17,8 @@ Path at(std::string_view text) { return Path::parse(text).value(); }
 Value json(std::string text) { return parse_value(std::move(text), Path()).value(); }
 
 // What `overwrites` touch of the children of `path`, as match() finds it.
-TouchedChildren touched_by(const std::vector<Overwrite>& overwrites, const Path& path, const TreeView& before, const TreeView& after) {
+TouchedChildren touched_by(const std::vector<Overwrite>& overwrites, const Path& path, const TreeView& before,
+                           const TreeView& after) {
   TouchedChildren touched(path, before, after);
   for (const Overwrite& one : overwrites) {
     if (one.path.contains(path)) {
@@ -31,7 +32,8 @@ TouchedChildren touched_by(const std::vector<Overwrite>& overwrites, const Path&
 
 std::string words(const std::shared_ptr<const Body>& body) {
   if (body == nullptr) return "";
-  if (body->kind() == Body::Kind::Put) return "d " + body->told_path() + " " + to_json(body->value(), JsonStyle::Export);
+  if (body->kind() == Body::Kind::Put)
+    return "d " + body->told_path() + " " + to_json(body->value(), JsonStyle::Export);
   std::string entries;
   for (const auto& [name, value] : body->entries()) entries += " " + name + ":" + to_json(value, JsonStyle::Export);
   return "m " + body->path().text() + entries;
@@ -93,7 +95,8 @@ Value after_body(const Value& shown, const std::shared_ptr<const Body>& body, co
 }  // namespace
 
 TEST_CASE("View: the first two by child, step by step", "[events]") {  // db/model/data-model.md §7.3
-  Scene scene(R"({"l":{"a":{"s":1},"b":{"s":2},"c":{"s":3},"d":{"s":4}}})", limited(Order::Child, "s", Limit::First, 2));
+  Scene scene(R"({"l":{"a":{"s":1},"b":{"s":2},"c":{"s":3},"d":{"s":4}}})",
+              limited(Order::Child, "s", Limit::First, 2));
   CHECK(scene.write({{"l/a/s", "2.5"}}) == "d l/a/s 2.5");
   CHECK(scene.write({{"l/a/s", "10"}}) == R"(m l a:null c:{"s":3})");
   CHECK(scene.write({{"l/e", R"({"s":0})"}}) == R"(m l c:null e:{"s":0})");
@@ -150,7 +153,8 @@ TEST_CASE("View: what it is told leads from what it showed to what the query sel
       query.count = static_cast<uint32_t>(1 + random.below(3));
     }
     if (!query.is_filtered() || random.chance(0.4)) {
-      query.start = Bound{query.order == Order::Key ? Value::string(random.key()) : random.leaf(), {}, random.chance(0.7)};
+      query.start =
+          Bound{query.order == Order::Key ? Value::string(random.key()) : random.leaf(), {}, random.chance(0.7)};
     }
     const Path path = at(random.chance(0.5) ? "a" : "a/b");
     Value value;
@@ -170,7 +174,8 @@ TEST_CASE("View: what it is told leads from what it showed to what the query sel
     int64_t told = 0;
     Value shown;
     for (int step = 0; step < 40; ++step) {
-      const std::vector<Overwrite> overwrites = random.overwrites(at(random.chance(0.7) ? path.text() : ""), 1 + random.below(3));
+      const std::vector<Overwrite> overwrites =
+          random.overwrites(at(random.chance(0.7) ? path.text() : ""), 1 + random.below(3));
       Value next = value;
       std::vector<Overwrite> changed;
       for (const Overwrite& one : overwrites) {
@@ -187,7 +192,8 @@ TEST_CASE("View: what it is told leads from what it showed to what the query sel
       has_priorities = has_priorities || next.has_priorities();
       const ValueView before(value), after(next);
       const Value wanted = read_query(after, path, query, has_priorities, kReadBytesMax).value();
-      INFO(query.text() << " at " << path.text() << ": " << to_json(value, JsonStyle::Export) << " -> " << to_json(next, JsonStyle::Export));
+      INFO(query.text() << " at " << path.text() << ": " << to_json(value, JsonStyle::Export) << " -> "
+                        << to_json(next, JsonStyle::Export));
       TouchedChildren touched = touched_by(changed, path, before, after);
       const auto body = view.change(touched, has_priorities);
       REQUIRE(body.ok());
@@ -209,7 +215,8 @@ TEST_CASE("View: what it is told leads from what it showed to what the query sel
       if (view.is_limited()) {
         std::vector<std::string> kept, selected;
         for (const Position& position : view.window()) kept.push_back(position.key);
-        for (const Position& position : select(after, path, query, has_priorities).value()) selected.push_back(position.key);
+        for (const Position& position : select(after, path, query, has_priorities).value())
+          selected.push_back(position.key);
         REQUIRE(kept == selected);
       }
       value = next;
@@ -242,8 +249,10 @@ TEST_CASE("View: what scans find elsewhere, while writes go on, ends in what the
     Value shown;
     const auto first = [&] {
       is_told = view.is_open();
-      if (query.counts) shown = Value::integer(static_cast<int64_t>(view.count()));
-      else shown = read_children(ValueView(value), path, view.window(), kReadBytesMax).value();
+      if (query.counts)
+        shown = Value::integer(static_cast<int64_t>(view.count()));
+      else
+        shown = read_children(ValueView(value), path, view.window(), kReadBytesMax).value();
     };
     if (view.is_open()) first();  // nothing is there
     for (int step = 0; step < 40; ++step) {
@@ -267,7 +276,8 @@ TEST_CASE("View: what scans find elsewhere, while writes go on, ends in what the
         INFO(query.text() << " of " << to_json(value, JsonStyle::Export));
         REQUIRE(to_json(shown, JsonStyle::Export) == to_json(wanted, JsonStyle::Export));
       }
-      const std::vector<Overwrite> overwrites = random.overwrites(at(random.chance(0.9) ? "a" : ""), 1 + random.below(3));
+      const std::vector<Overwrite> overwrites =
+          random.overwrites(at(random.chance(0.9) ? "a" : ""), 1 + random.below(3));
       Value next = value;
       std::vector<Overwrite> changed;
       for (const Overwrite& one : overwrites) {

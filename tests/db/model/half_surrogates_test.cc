@@ -6,7 +6,8 @@
 
 using namespace hearth::db;
 
-TEST_CASE("Half surrogates: each becomes U+FFFD, whole pairs and all else stay, however the text is cut", "[db][model]") {
+TEST_CASE("Half surrogates: each becomes U+FFFD, whole pairs and all else stay, however the text is cut",
+          "[db][model]") {
   const std::pair<std::string, std::string> cases[] = {
       {"", ""},
       {"plain", "plain"},

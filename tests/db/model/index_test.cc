@@ -30,17 +30,45 @@ int sign(int number) { return number < 0 ? -1 : number > 0 ? 1 : 0; }
 
 TEST_CASE("Index: bytes of values sort as values do, whatever they are", "[model][index]") {
   const std::string same(300, 'x');
-  const std::vector<Value> values = {
-      Value(), Value::boolean(false), Value::boolean(true), Value::integer(INT64_MIN), Value::integer(INT64_MIN + 1),
-      Value::real(-1e300), Value::real(-1.5), Value::integer(-1), Value::real(-1e-300), Value::integer(0), Value::real(5e-324),
-      Value::integer(1), Value::integer(9007199254740992), Value::integer(9007199254740993), Value::integer(INT64_MAX - 1),
-      Value::integer(INT64_MAX), Value::real(9223372036854775808.0), Value::real(1e300), Value::string(""),
-      Value::string(std::string("\0", 1)), Value::string(std::string("\0a", 2)), Value::string("\x01"), Value::string("\x01\x01"),
-      Value::string("\x02"), Value::string("a"), Value::string(std::string("a\0", 2)), Value::string("aa"), Value::string("b"),
-      Value::string("é"), Value::string("😀"), Value::string("\uF000"), Value::string("\uFFFD"),
-      Value::string(same.substr(0, 254)), Value::string(same.substr(0, 255)), Value::string(same.substr(0, 256)),
-      Value::string(same), Value::string(same.substr(0, 254) + "y"), Value::string(std::string(300, '\0')),
-      json(R"({"a":1})")};
+  const std::vector<Value> values = {Value(),
+                                     Value::boolean(false),
+                                     Value::boolean(true),
+                                     Value::integer(INT64_MIN),
+                                     Value::integer(INT64_MIN + 1),
+                                     Value::real(-1e300),
+                                     Value::real(-1.5),
+                                     Value::integer(-1),
+                                     Value::real(-1e-300),
+                                     Value::integer(0),
+                                     Value::real(5e-324),
+                                     Value::integer(1),
+                                     Value::integer(9007199254740992),
+                                     Value::integer(9007199254740993),
+                                     Value::integer(INT64_MAX - 1),
+                                     Value::integer(INT64_MAX),
+                                     Value::real(9223372036854775808.0),
+                                     Value::real(1e300),
+                                     Value::string(""),
+                                     Value::string(std::string("\0", 1)),
+                                     Value::string(std::string("\0a", 2)),
+                                     Value::string("\x01"),
+                                     Value::string("\x01\x01"),
+                                     Value::string("\x02"),
+                                     Value::string("a"),
+                                     Value::string(std::string("a\0", 2)),
+                                     Value::string("aa"),
+                                     Value::string("b"),
+                                     Value::string("é"),
+                                     Value::string("😀"),
+                                     Value::string("\uF000"),
+                                     Value::string("\uFFFD"),
+                                     Value::string(same.substr(0, 254)),
+                                     Value::string(same.substr(0, 255)),
+                                     Value::string(same.substr(0, 256)),
+                                     Value::string(same),
+                                     Value::string(same.substr(0, 254) + "y"),
+                                     Value::string(std::string(300, '\0')),
+                                     json(R"({"a":1})")};
   for (const Value& a : values) {
     for (const Value& b : values) {
       INFO(to_json(a, JsonStyle::Export) << " and " << to_json(b, JsonStyle::Export));
@@ -67,7 +95,8 @@ TEST_CASE("Index: an entry gives its value and key back", "[model][index]") {
     CHECK(compare_values(entry.value().values[0], value) == 0);
     CHECK(decode_segment(entry.value().segment) == key);
     CHECK(entry.value().cut_bytes == 0);
-    for (size_t length = 0; length < bytes.size(); ++length) CHECK_FALSE(decode_index_entry(bytes.substr(0, length), 1).ok());
+    for (size_t length = 0; length < bytes.size(); ++length)
+      CHECK_FALSE(decode_index_entry(bytes.substr(0, length), 1).ok());
   }
   std::string cut = encoded(Value::string(std::string(1'000, 'x')));
   CHECK(cut.size() == 1 + kIndexedTextBytes + 2);
@@ -91,8 +120,8 @@ TEST_CASE("Index: numbers that no value has are damage", "[model][index]") {
   CHECK(entry(one, "\x80\1"sv).value().values[0] == Value::integer(2));
   CHECK_FALSE(entry("\xff\xff\xff\xff\xff\xff\xff\xff"sv, "\x80\0"sv).ok());  // NaN
   CHECK_FALSE(entry("\xff\xf0\0\0\0\0\0\0"sv, "\x80\0"sv).ok());              // infinity
-  CHECK_FALSE(entry("\xfe\x37\xe4\x3c\x88\0\x75\x9c"sv, "\x80\1"sv).ok());     // 1e300, and one more
-  const auto limit = "\xc3\xe0\0\0\0\0\0\0"sv;                                    // 2^63
+  CHECK_FALSE(entry("\xfe\x37\xe4\x3c\x88\0\x75\x9c"sv, "\x80\1"sv).ok());    // 1e300, and one more
+  const auto limit = "\xc3\xe0\0\0\0\0\0\0"sv;                                // 2^63
   CHECK(entry(limit, "\x80\0"sv).ok());
   CHECK(entry(limit, "\x7f\xff"sv).value().values[0] == Value::integer(INT64_MAX));
   CHECK_FALSE(entry(limit, "\x80\1"sv).ok());
@@ -101,8 +130,9 @@ TEST_CASE("Index: numbers that no value has are damage", "[model][index]") {
 TEST_CASE("Index: a plan is stored, and damage to it is noticed", "[model][index]") {
   IndexPlan plan;
   plan.indexes.push_back({spec({"rooms", "$room", "messages"}, "sent/at"), 3, true, {}});
-  plan.indexes.push_back({spec({}, ".value"), 7, false, "\x02"
-                                                        "ab"});
+  plan.indexes.push_back({spec({}, ".value"), 7, false,
+                          "\x02"
+                          "ab"});
   plan.next_id = 8;
   const std::string bytes = plan.encode();
   const IndexPlan back = IndexPlan::decode(bytes).value();
@@ -132,7 +162,8 @@ TEST_CASE("Index: a plan is stored, and damage to it is noticed", "[model][index
 }
 
 TEST_CASE("Index: a list of them is read and written", "[model][index]") {
-  const auto specs = parse_indexes(R"([{"at":"/rooms/$room","by":"a/b"},{"at":"rooms/$r/","by":"a/b"},{"at":"/","by":".value"}])");
+  const auto specs =
+      parse_indexes(R"([{"at":"/rooms/$room","by":"a/b"},{"at":"rooms/$r/","by":"a/b"},{"at":"/","by":".value"}])");
   REQUIRE(specs.ok());
   REQUIRE(specs.value().size() == 2);
   CHECK(indexes_text(specs.value()) == "[{\"at\":\"/rooms/$\",\"by\":\"a/b\"},\n {\"at\":\"/\",\"by\":\".value\"}]");
@@ -151,8 +182,9 @@ TEST_CASE("Index: a list of them is read and written", "[model][index]") {
   IndexPlan plan;
   plan.indexes.push_back({several[0], 1});
   CHECK(IndexPlan::decode(plan.encode()).value().indexes[0].spec == several[0]);
-  for (const char* bad : {R"([{"at":"/m","by":[]}])", R"([{"at":"/m","by":["a",1]}])", R"([{"at":"/m","by":["a",".value"]}])",
-                          R"([{"at":"/m","by":["1","2","3","4","5","6","7","8","9"]}])"}) {
+  for (const char* bad :
+       {R"([{"at":"/m","by":[]}])", R"([{"at":"/m","by":["a",1]}])", R"([{"at":"/m","by":["a",".value"]}])",
+        R"([{"at":"/m","by":["1","2","3","4","5","6","7","8","9"]}])"}) {
     INFO(bad);
     CHECK_FALSE(parse_indexes(bad).ok());
   }
@@ -160,7 +192,8 @@ TEST_CASE("Index: a list of them is read and written", "[model][index]") {
 }
 
 TEST_CASE("Index: the children of all collections of a pattern are found, and no others", "[model][index]") {
-  const Value tree = json(R"({".priority":1,"a":{".value":1,".priority":2},"rooms":{"1":{"m":{"x":1,"y":{"z":{"w":2}}},"n":7},
+  const Value tree =
+      json(R"({".priority":1,"a":{".value":1,".priority":2},"rooms":{"1":{"m":{"x":1,"y":{"z":{"w":2}}},"n":7},
       "2":{"m":5},"3":8,"4":{"l":{"q":1},"m":{".priority":3,"k":{".value":1,".priority":1}},"z":{"q":1}}},"s":1})");
   const auto found = [&](const IndexSpec& of, const Value& in) {
     const ValueView view(in);

@@ -182,8 +182,10 @@ TEST_CASE("What is not JSON is refused with the service's text") {
   }
   // One mark is skipped; another encoding is named.
   CHECK(parsed("\xef\xbb\xbf[1]").value() == parsed("[1]").value());
-  for (const std::string& text : {std::string("\xff\xfe\x31\0", 4), std::string("[\0]\0", 4), std::string("\0[\0]", 4)}) {
-    CHECK(parsed(text).error() == Error{ErrorCode::InvalidData, std::string(kNotJson) + " It is UTF-16; JSON is UTF-8."});
+  for (const std::string& text :
+       {std::string("\xff\xfe\x31\0", 4), std::string("[\0]\0", 4), std::string("\0[\0]", 4)}) {
+    CHECK(parsed(text).error() ==
+          Error{ErrorCode::InvalidData, std::string(kNotJson) + " It is UTF-16; JSON is UTF-8."});
   }
 }
 

@@ -21,9 +21,9 @@ int sign(int value) { return value < 0 ? -1 : value > 0 ? 1 : 0; }
 
 // Keys of the kinds that meet at the borders of the order: integers, near-integers, private-use and supplementary.
 std::string tricky_key(RandomTree& random) {
-  static const std::vector<std::string> pieces = {"0",      "00", "1",      "9", "-",          "+", "2147483647",
+  static const std::vector<std::string> pieces = {"0",      "00", "1",      "9", "-",          "+",      "2147483647",
                                                   "214748", "a",  "é",      "ﬀ", "\uE000",     "\uF8FF", "\uFFFF",
-                                                  "😀",     "~",  "\uD7FF", " ", "\U0010FFFF", "\uEFFF", "b"};
+                                                  "😀",      "~",  "\uD7FF", " ", "\U0010FFFF", "\uEFFF", "b"};
   std::string key;
   for (size_t count = 1 + random.below(4); count > 0; --count) key += pieces[random.below(pieces.size())];
   return key;
@@ -34,9 +34,9 @@ std::string tricky_key(RandomTree& random) {
 // db/model/data-model.md §3
 TEST_CASE("KeyOrder: 32-bit integers first by number, then strings by UTF-16", "[db][model]") {
   const std::vector<std::string> sorted = {
-      "-2147483648", "-5", "0",    "-0",   "00",          "3",   "03",         "003", "5",   "9",
-      "20",          "100", "2147483647", " 1", "+1", "-2147483649", "1_5", "2147483648", "A",   "_",
-      "a",           "bar", "foo", "~",    "é",           "😀",  "\uF000",     "\uFFFF"};
+      "-2147483648", "-5",  "0",          "-0", "00", "3",           "03",     "003",        "5", "9",
+      "20",          "100", "2147483647", " 1", "+1", "-2147483649", "1_5",    "2147483648", "A", "_",
+      "a",           "bar", "foo",        "~",  "é",  "😀",           "\uF000", "\uFFFF"};
   for (size_t i = 0; i < sorted.size(); ++i) {
     for (size_t k = 0; k < sorted.size(); ++k) {
       INFO(sorted[i] << " and " << sorted[k]);
@@ -117,9 +117,18 @@ TEST_CASE("KeyOrder: decoding an encoded key gives the key", "[db][model]") {
   const uint64_t seed = hearth::test::seed_of_run();
   INFO("TEST_SEED=" << seed);
   RandomTree random(seed);
-  std::vector<std::string> keys = {"0", "-1", "01", "-01", "2147483647", "-2147483648", std::string(254, '0'),
-                                   std::string(255, '0'), std::string(256, '0'), std::string(768, '0'),
-                                   std::string(767, '0') + "7", std::string(768, 'x')};
+  std::vector<std::string> keys = {"0",
+                                   "-1",
+                                   "01",
+                                   "-01",
+                                   "2147483647",
+                                   "-2147483648",
+                                   std::string(254, '0'),
+                                   std::string(255, '0'),
+                                   std::string(256, '0'),
+                                   std::string(768, '0'),
+                                   std::string(767, '0') + "7",
+                                   std::string(768, 'x')};
   for (int i = 0; i < 5'000; ++i) keys.push_back(tricky_key(random));
   for (const std::string& key : keys) {
     const std::string segment = encoded(key);
@@ -143,15 +152,31 @@ TEST_CASE("KeyOrder: a path is the concatenation of its keys", "[db][model]") {
 
 TEST_CASE("KeyOrder: bytes that are no path are found out", "[db][model]") {
   const std::vector<std::string> damaged = {
-      "x", "\x03", std::string(1, '\0'), "\x02" "abc", std::string("\x02\0", 2), std::string("\x01\x80\0\0", 4),
-      std::string("\x01\x80\0\0\0\x02", 6),          // the text of a long 0 is missing
-      std::string("\x02" "a.b\0", 5),                // no key of ours
+      "x",
+      "\x03",
+      std::string(1, '\0'),
+      "\x02"
+      "abc",
+      std::string("\x02\0", 2),
+      std::string("\x01\x80\0\0", 4),
+      std::string("\x01\x80\0\0\0\x02", 6),  // the text of a long 0 is missing
+      std::string("\x02"
+                  "a.b\0",
+                  5),  // no key of ours
       encoded("a") + "\x02",
-      std::string("\x01\x80\0\0\7\3" "008\0", 10),  // a number that is not its text's
-      std::string("\x01\x80\0\0\7\3" "abc\0", 10),
-      std::string("\x01\x80\0\0\7\2" "007\0", 10),  // a length that is not its text's
-      std::string("\x02" "12\0", 4),               // an integer among the texts
-      std::string("\x02\xEE\x80\x80\0", 5),        // not remapped
+      std::string("\x01\x80\0\0\7\3"
+                  "008\0",
+                  10),  // a number that is not its text's
+      std::string("\x01\x80\0\0\7\3"
+                  "abc\0",
+                  10),
+      std::string("\x01\x80\0\0\7\2"
+                  "007\0",
+                  10),  // a length that is not its text's
+      std::string("\x02"
+                  "12\0",
+                  4),                        // an integer among the texts
+      std::string("\x02\xEE\x80\x80\0", 5),  // not remapped
   };
   for (const std::string& bytes : damaged) {
     const auto got = decode_path(bytes);
@@ -161,7 +186,8 @@ TEST_CASE("KeyOrder: bytes that are no path are found out", "[db][model]") {
 }
 
 TEST_CASE("KeyOrder: UTF-16 order puts what needs surrogates before the private-use area", "[db][model]") {
-  const std::vector<std::string> sorted = {"", "a", "aa", "b", "\uD7FF", "😀", "\U0010FFFF", "\uE000", "\uF8FF", "\uFFFF"};
+  const std::vector<std::string> sorted = {"",  "a",          "aa",     "b",      "\uD7FF",
+                                           "😀", "\U0010FFFF", "\uE000", "\uF8FF", "\uFFFF"};
   for (size_t i = 1; i < sorted.size(); ++i) {
     CHECK(compare_utf16(sorted[i - 1], sorted[i]) < 0);
     CHECK(compare_utf16(sorted[i], sorted[i - 1]) > 0);

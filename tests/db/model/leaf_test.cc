@@ -29,7 +29,7 @@ std::string number_leaf(double value) {
   return leaf;
 }
 
-} // namespace
+}  // namespace
 
 TEST_CASE("Leaf: every number comes back from its bytes", "[db][model]") {
   const uint64_t seed = hearth::test::seed_of_run();
@@ -45,31 +45,26 @@ TEST_CASE("Leaf: every number comes back from its bytes", "[db][model]") {
       REQUIRE(integer_of_leaf(leaf) == number);
     }
     const double number = std::bit_cast<double>(random());
-    if (!std::isfinite(number))
-      continue;
+    if (!std::isfinite(number)) continue;
     const std::string leaf = double_leaf(number);
     INFO(number);
     REQUIRE(leaf.size() == 9);
     REQUIRE(is_well_formed_leaf(leaf));
-    REQUIRE(std::bit_cast<uint64_t>(double_of_leaf(leaf)) ==
-            std::bit_cast<uint64_t>(number));
+    REQUIRE(std::bit_cast<uint64_t>(double_of_leaf(leaf)) == std::bit_cast<uint64_t>(number));
   }
 }
 
-TEST_CASE(
-    "Leaf: a number that is integral and fits is an integer, else a double",
-    "[db][model]") { // db/model/data-model.md §2.3
+TEST_CASE("Leaf: a number that is integral and fits is an integer, else a double",
+          "[db][model]") {  // db/model/data-model.md §2.3
   CHECK(number_leaf(2147483648.0) == integer_leaf(2147483648));
   CHECK(number_leaf(-0.0) == integer_leaf(0));
   CHECK(number_leaf(-9223372036854775808.0) == integer_leaf(INT64_MIN));
-  CHECK(number_leaf(9223372036854775808.0) ==
-        double_leaf(9223372036854775808.0));
+  CHECK(number_leaf(9223372036854775808.0) == double_leaf(9223372036854775808.0));
   CHECK(number_leaf(0.5) == double_leaf(0.5));
   CHECK(number_leaf(1e300) == double_leaf(1e300));
 }
 
-TEST_CASE("Leaf: what is appended stands behind what was there",
-          "[db][model]") {
+TEST_CASE("Leaf: what is appended stands behind what was there", "[db][model]") {
   std::string bytes = "I";
   append_integer_leaf(3, bytes);
   CHECK(bytes == "Ii\x06");

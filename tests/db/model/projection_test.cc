@@ -14,7 +14,8 @@ std::string text(const Value& value) { return to_json(value, JsonStyle::Export);
 }  // namespace
 
 TEST_CASE("Projection: of each child what is selected, and nothing of what has none", "[model]") {
-  const Value all = json(R"({"a":{"n":1,"by":{"id":7,"name":"x"},"rest":2},"b":{"rest":3},"c":5,"d":{"n":{".value":1,".priority":2}}})");
+  const Value all = json(
+      R"({"a":{"n":1,"by":{"id":7,"name":"x"},"rest":2},"b":{"rest":3},"c":5,"d":{"n":{".value":1,".priority":2}}})");
   CHECK(text(projected(all, parse_projection("n,by/id").value())) ==
         R"({"a":{"by":{"id":7},"n":1},"d":{"n":{".value":1,".priority":2}}})");
   CHECK(text(projected(all, {})) == text(all));

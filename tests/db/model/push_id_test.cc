@@ -12,20 +12,18 @@ using namespace hearth::db;
 
 namespace {
 
-const std::string kAlphabet =
-    "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+const std::string kAlphabet = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
 
-} // namespace
+}  // namespace
 
 TEST_CASE("PushId: the first eight characters are the time",
-          "[db][model]") { // db/model/data-model.md §8
+          "[db][model]") {  // db/model/data-model.md §8
   struct Case {
     int64_t time;
     const char *text;
   };
-  for (const Case &at :
-       {Case{0, "--------"}, Case{1400000000000, "-JMqVA--"},
-        Case{1700000000000, "-NjEtLV-"}, Case{1405961581220, "-JSOpn9Z"}}) {
+  for (const Case &at : {Case{0, "--------"}, Case{1400000000000, "-JMqVA--"}, Case{1700000000000, "-NjEtLV-"},
+                         Case{1405961581220, "-JSOpn9Z"}}) {
     INFO(at.time);
     PushIdGenerator generator;
     const std::string id = generator.next(Timestamp(at.time));
@@ -37,9 +35,10 @@ TEST_CASE("PushId: the first eight characters are the time",
   }
 }
 
-TEST_CASE("PushId: ids ascend, also within a millisecond and when the clock "
-          "goes back",
-          "[db][model]") {
+TEST_CASE(
+    "PushId: ids ascend, also within a millisecond and when the clock "
+    "goes back",
+    "[db][model]") {
   PushIdGenerator generator;
   std::string before;
   for (const int64_t time : {5, 5, 5, 7, 6, 1, 7, 8, 8, 0, 9}) {
@@ -55,7 +54,7 @@ TEST_CASE("PushId: ids ascend, also within a millisecond and when the clock "
 
 TEST_CASE("PushId: a clock that was far ahead is followed back", "[db][model]") {
   PushIdGenerator generator;
-  const auto time_of = [](const std::string& id) { return id.substr(0, 8); };
+  const auto time_of = [](const std::string &id) { return id.substr(0, 8); };
   const std::string ahead = generator.next(Timestamp(1'700'000'000'000));
   CHECK(time_of(generator.next(Timestamp(1'700'000'000'000) - kClockStepBackMax)) == time_of(ahead));
   const std::string right = generator.next(Timestamp(1'400'000'000'000));
@@ -63,29 +62,25 @@ TEST_CASE("PushId: a clock that was far ahead is followed back", "[db][model]") 
   CHECK(generator.next(Timestamp(1'400'000'000'000)) > right);
 }
 
-TEST_CASE("PushId: within a millisecond the random part counts on by one",
-          "[db][model]") {
+TEST_CASE("PushId: within a millisecond the random part counts on by one", "[db][model]") {
   PushIdGenerator generator;
   const auto random_part = [&](Timestamp time) {
     std::vector<size_t> digits;
-    for (const char c : generator.next(time).substr(8))
-      digits.push_back(kAlphabet.find(c));
+    for (const char c : generator.next(time).substr(8)) digits.push_back(kAlphabet.find(c));
     return digits;
   };
   std::vector<size_t> expected = random_part(Timestamp(1));
-  for (int i = 0; i < 5'000; ++i) { // over more than one carry
+  for (int i = 0; i < 5'000; ++i) {  // over more than one carry
     const auto got = random_part(Timestamp(1));
     for (size_t digit = expected.size(); digit-- > 0;) {
       expected[digit] = (expected[digit] + 1) % 64;
-      if (expected[digit] != 0)
-        break;
+      if (expected[digit] != 0) break;
     }
     REQUIRE(got == expected);
   }
 }
 
-TEST_CASE("PushId: another millisecond draws anew, and generators differ",
-          "[db][model]") {
+TEST_CASE("PushId: another millisecond draws anew, and generators differ", "[db][model]") {
   std::set<std::string> random_parts;
   PushIdGenerator one, other;
   for (int64_t time = 1; time <= 500; ++time) {
@@ -101,12 +96,10 @@ TEST_CASE("PushId: threads never get the same", "[db][model]") {
   std::vector<std::thread> threads;
   for (auto &ids : made) {
     threads.emplace_back([&] {
-      for (int i = 0; i < 2'000; ++i)
-        ids.push_back(generator.next(Timestamp(i / 100)));
+      for (int i = 0; i < 2'000; ++i) ids.push_back(generator.next(Timestamp(i / 100)));
     });
   }
-  for (auto &thread : threads)
-    thread.join();
+  for (auto &thread : threads) thread.join();
   std::set<std::string> all;
   for (const auto &ids : made) {
     CHECK(std::is_sorted(ids.begin(), ids.end()));

@@ -20,11 +20,25 @@ std::vector<Query> all_kinds() {
   const Value one = Value::integer(1);
   Query from_two = several.start_at(one);
   from_two.start->rest = {one};
-  return {Query::by_key(),         Query::by_value(),      Query::by_priority(),    child,
-          Query::by_child("a/b"),  several,                counting,                child.limit_to_first(1),
-          child.limit_to_last(1),  child.limit_to_last(2), child.start_at(one),     child.start_at(Value::string("1")),
-          child.start_at(one, "k"), child.start_after(one), child.end_at(one),       child.end_before(one),
-          child.equal_to(one),     several.start_at(one),  from_two};
+  return {Query::by_key(),
+          Query::by_value(),
+          Query::by_priority(),
+          child,
+          Query::by_child("a/b"),
+          several,
+          counting,
+          child.limit_to_first(1),
+          child.limit_to_last(1),
+          child.limit_to_last(2),
+          child.start_at(one),
+          child.start_at(Value::string("1")),
+          child.start_at(one, "k"),
+          child.start_after(one),
+          child.end_at(one),
+          child.end_before(one),
+          child.equal_to(one),
+          several.start_at(one),
+          from_two};
 }
 
 }  // namespace
@@ -45,8 +59,12 @@ TEST_CASE("Query: an order by several children compares one after the other", "[
   Query query = Query::by_child("u");
   query.then = {Path::parse("t").value()};
   const auto place = [&](std::string child) { return position_of("k", json(std::move(child)), query); };
-  const std::vector<Position> sorted = {place("7"), place(R"({"t":1})"), place(R"({"u":1})"), place(R"({"u":1,"t":5})"),
-                                        place(R"({"u":1,"t":{"x":1}})"), place(R"({"u":2,"t":1})")};
+  const std::vector<Position> sorted = {place("7"),
+                                        place(R"({"t":1})"),
+                                        place(R"({"u":1})"),
+                                        place(R"({"u":1,"t":5})"),
+                                        place(R"({"u":1,"t":{"x":1}})"),
+                                        place(R"({"u":2,"t":1})")};
   for (size_t i = 0; i + 1 < sorted.size(); ++i) CHECK(compare_places(sorted[i], sorted[i + 1]) < 0);
   const auto within = [&](const Query& asked) {
     std::string found;
@@ -73,8 +91,17 @@ TEST_CASE("Query: an order by several children compares one after the other", "[
 }
 
 TEST_CASE("Query: integers beyond 2^53 and doubles have one order", "[model][query]") {  // db/model/data-model.md §2.3
-  const std::vector<std::string> sorted = {"-9223372036854775808", "-1", "-0.5", "0",  "9007199254740992", "9007199254740993",
-                                           "9007199254740994",     "1e16", "9223372036854775806", "9223372036854775807", "1e300"};
+  const std::vector<std::string> sorted = {"-9223372036854775808",
+                                           "-1",
+                                           "-0.5",
+                                           "0",
+                                           "9007199254740992",
+                                           "9007199254740993",
+                                           "9007199254740994",
+                                           "1e16",
+                                           "9223372036854775806",
+                                           "9223372036854775807",
+                                           "1e300"};
   for (size_t i = 0; i < sorted.size(); ++i) {
     for (size_t j = 0; j < sorted.size(); ++j) {
       INFO(sorted[i] << " and " << sorted[j]);

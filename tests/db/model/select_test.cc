@@ -110,17 +110,18 @@ TEST_CASE("Select: by value, as the SDK selects", "[model][query]") {  // db/mod
 }
 
 TEST_CASE("Select: by child, as the SDK selects", "[model][query]") {  // db/model/data-model.md §6, data B
-  check(R"({"a":{"s":1},"b":{"t":1},"c":{"t":2},"d":{"s":"x"},"e":{"s":true},"f":{"s":{"k":1}},"g":"leaf","h":{"s":false}})",
-        {{"s", {}, "b,c,g,h,e,a,d,f"},
-         {"s", {{"startAt", "null"}}, "b,c,g,h,e,a,d,f"},
-         {"s", {{"startAt", "false"}}, "h,e,a,d,f"},
-         {"s", {{"endAt", "1"}}, "b,c,g,h,e,a"},
-         {"s", {{"equalTo", "null"}}, "b,c,g"},
-         {"s", {{"equalTo", "null@b"}}, "b"},
-         {"s", {{"startAfter", "null"}}, "h,e,a,d,f"},
-         {"s", {{"startAt", "\"\""}}, "d,f"},
-         {"s", {{"startAt", "null@c"}, {"first", "2"}}, "c,g"},
-         {"s/k", {{"startAt", "1"}}, "f"}});
+  check(
+      R"({"a":{"s":1},"b":{"t":1},"c":{"t":2},"d":{"s":"x"},"e":{"s":true},"f":{"s":{"k":1}},"g":"leaf","h":{"s":false}})",
+      {{"s", {}, "b,c,g,h,e,a,d,f"},
+       {"s", {{"startAt", "null"}}, "b,c,g,h,e,a,d,f"},
+       {"s", {{"startAt", "false"}}, "h,e,a,d,f"},
+       {"s", {{"endAt", "1"}}, "b,c,g,h,e,a"},
+       {"s", {{"equalTo", "null"}}, "b,c,g"},
+       {"s", {{"equalTo", "null@b"}}, "b"},
+       {"s", {{"startAfter", "null"}}, "h,e,a,d,f"},
+       {"s", {{"startAt", "\"\""}}, "d,f"},
+       {"s", {{"startAt", "null@c"}, {"first", "2"}}, "c,g"},
+       {"s/k", {{"startAt", "1"}}, "f"}});
 }
 
 TEST_CASE("Select: by key, as the SDK selects", "[model][query]") {  // db/model/data-model.md §6, data C
@@ -136,24 +137,25 @@ TEST_CASE("Select: by key, as the SDK selects", "[model][query]") {  // db/model
 }
 
 TEST_CASE("Select: the wire's vectors", "[model][query]") {  // net/wire/protocol.md §6.4
-  check(R"({"a":{"v":1},"b":{"v":2},"c":{"v":2},"d":{"v":3},"e":{"v":"x"},"f":{"v":true},"h":{"w":1},"10":{"v":2},"9":{"v":{"n":1}},"-1":{"w":1}})",
-        {{"v", {}, "-1,h,f,a,10,b,c,d,e,9"},
-         {"v", {{"startAt", "2"}}, "10,b,c,d,e,9"},
-         {"v", {{"startAfter", "2"}}, "d,e,9"},
-         {"v", {{"startAt", "2@b"}}, "b,c,d,e,9"},
-         {"v", {{"startAfter", "2@b"}}, "c,d,e,9"},
-         {"v", {{"endAt", "2"}}, "-1,h,f,a,10,b,c"},
-         {"v", {{"endBefore", "2"}}, "-1,h,f,a"},
-         {"v", {{"endAt", "2@b"}}, "-1,h,f,a,10,b"},
-         {"v", {{"equalTo", "2"}}, "10,b,c"},
-         {"v", {{"equalTo", "null"}}, "-1,h"},
-         {"v", {{"last", "2"}}, "e,9"},
-         {"v", {{"startAt", "2"}, {"last", "2"}}, "e,9"},
-         {"v", {{"endAt", "2"}, {"last", "2"}}, "b,c"},
-         {"$key", {{"startAt", "\"9\""}, {"endBefore", "\"b\""}}, "9,10,a"},
-         {"$key", {{"first", "3"}}, "-1,9,10"},
-         {"$key", {{"last", "3"}}, "e,f,h"},
-         {"$key", {{"startAfter", "\"10\""}, {"first", "2"}}, "a,b"}});
+  check(
+      R"({"a":{"v":1},"b":{"v":2},"c":{"v":2},"d":{"v":3},"e":{"v":"x"},"f":{"v":true},"h":{"w":1},"10":{"v":2},"9":{"v":{"n":1}},"-1":{"w":1}})",
+      {{"v", {}, "-1,h,f,a,10,b,c,d,e,9"},
+       {"v", {{"startAt", "2"}}, "10,b,c,d,e,9"},
+       {"v", {{"startAfter", "2"}}, "d,e,9"},
+       {"v", {{"startAt", "2@b"}}, "b,c,d,e,9"},
+       {"v", {{"startAfter", "2@b"}}, "c,d,e,9"},
+       {"v", {{"endAt", "2"}}, "-1,h,f,a,10,b,c"},
+       {"v", {{"endBefore", "2"}}, "-1,h,f,a"},
+       {"v", {{"endAt", "2@b"}}, "-1,h,f,a,10,b"},
+       {"v", {{"equalTo", "2"}}, "10,b,c"},
+       {"v", {{"equalTo", "null"}}, "-1,h"},
+       {"v", {{"last", "2"}}, "e,9"},
+       {"v", {{"startAt", "2"}, {"last", "2"}}, "e,9"},
+       {"v", {{"endAt", "2"}, {"last", "2"}}, "b,c"},
+       {"$key", {{"startAt", "\"9\""}, {"endBefore", "\"b\""}}, "9,10,a"},
+       {"$key", {{"first", "3"}}, "-1,9,10"},
+       {"$key", {{"last", "3"}}, "e,f,h"},
+       {"$key", {{"startAfter", "\"10\""}, {"first", "2"}}, "a,b"}});
   check(R"({"a":{".value":1,".priority":5},"b":{".value":1,".priority":"5"},"c":1,"d":{".value":1,".priority":1}})",
         {{"$priority", {{"startAt", "null"}}, "c,d,a,b"},
          {"$priority", {{"startAt", "1"}}, "d,a,b"},
@@ -166,7 +168,9 @@ TEST_CASE("Select: the wire's vectors", "[model][query]") {  // net/wire/protoco
          {"$value", {{"startAt", "\"\""}}, "f,g,h"},
          {"$value", {{"endAt", "true"}}, "b,c"},
          {"$value", {{"last", "2"}}, "g,h"}});
-  check(R"({"a":1,"b":2})", {{"$priority", {{"last", "1"}}, "b"}, {"$priority", {{"startAt", "1"}}, ""}, {"$priority", {{"endAt", "1"}}, "a,b"}});
+  check(R"({"a":1,"b":2})", {{"$priority", {{"last", "1"}}, "b"},
+                             {"$priority", {{"startAt", "1"}}, ""},
+                             {"$priority", {{"endAt", "1"}}, "a,b"}});
 }
 
 TEST_CASE("Select: a leaf and nothing are seen by a query that only orders", "[model][query]") {
@@ -178,13 +182,15 @@ TEST_CASE("Select: a leaf and nothing are seen by a query that only orders", "[m
   CHECK(seen("null", with(by("$key"), {{"last", "1"}})) == "null");
   CHECK(seen(R"({".priority":9,"a":{".value":1,".priority":2},"b":3})", with(by("$key"), {{"first", "1"}})) ==
         R"({"a":{".value":1,".priority":2}})");
-  CHECK(read_query(ValueView(json(R"({"a":"0123456789"})")), Path(), with(by("$key"), {{"first", "1"}}), false, 5).error().code ==
-        ErrorCode::TooLarge);
+  CHECK(read_query(ValueView(json(R"({"a":"0123456789"})")), Path(), with(by("$key"), {{"first", "1"}}), false, 5)
+            .error()
+            .code == ErrorCode::TooLarge);
 }
 
 TEST_CASE("Select: a limit by key reads what it selects, at either end", "[model][query]") {
   std::string data = "{";
-  for (int i = 0; i < 5'000; ++i) data += (i > 0 ? ",\"k" : "\"k") + std::to_string(10'000 + i) + "\":{\"x\":1,\"y\":2}";
+  for (int i = 0; i < 5'000; ++i)
+    data += (i > 0 ? ",\"k" : "\"k") + std::to_string(10'000 + i) + "\":{\"x\":1,\"y\":2}";
   // Counts rows, not looks: last() of a view in memory goes through all of them.
   class Counting final : public TreeView {
    public:
@@ -237,7 +243,9 @@ TEST_CASE("Select: what is selected is what the definition says, of any tree and
         made.value = query.order == Order::Key ? Value::string("b") : Value::integer(1);
       } else {
         const Position& near = all[random.below(all.size())];
-        made.value = query.order == Order::Key ? Value::string(near.key) : near.value.is_object() ? Value::string("z") : near.value;
+        made.value = query.order == Order::Key ? Value::string(near.key)
+                     : near.value.is_object()  ? Value::string("z")
+                                               : near.value;
         if (random.chance(0.7)) {
           for (const Value& value : near.rest) made.rest.push_back(value.is_object() ? Value::string("z") : value);
         }

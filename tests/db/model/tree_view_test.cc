@@ -7,8 +7,8 @@
 #include "db/model/key_order.h"
 #include "db/model/precondition.h"
 #include "db/model/write.h"
-#include "tests/support/random_tree.h"
 #include "tests/support/moment.h"
+#include "tests/support/random_tree.h"
 
 using namespace hearth::db;
 using hearth::test::moment_of;

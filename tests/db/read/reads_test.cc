@@ -54,7 +54,8 @@ class House {
   void open() {
     if (!std::exchange(is_open_, true)) gate_.set_value();
   }
-  std::future<Answer> ask(const std::string& space, const std::string& name, Read read = {}, std::shared_future<void> gate = {}) {
+  std::future<Answer> ask(const std::string& space, const std::string& name, Read read = {},
+                          std::shared_future<void> gate = {}) {
     read.check = std::make_shared<const Noted>(notes_, mutex_, name, std::move(gate));
     auto done = std::make_shared<std::promise<Answer>>();
     database->read(space, std::move(read), [done](Answer answer) { done->set_value(std::move(answer)); });

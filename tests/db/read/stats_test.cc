@@ -63,7 +63,8 @@ TEST_CASE("stats: of a small tree everything is counted") {
   Namespace space = database->space("chat").value();
   CHECK(stats_of(*database).sizes.size() == 1);
   CHECK(stats_of(*database).sizes[0].leaves == 0);
-  const auto parsed = parse_value(R"({"rooms":{"a":{"x":1,"y":2},"b":{"x":1,".priority":3}},"users":{"u":{"name":"ada","old":true}}})", {});
+  const auto parsed = parse_value(
+      R"({"rooms":{"a":{"x":1,"y":2},"b":{"x":1,".priority":3}},"users":{"u":{"name":"ada","old":true}}})", {});
   REQUIRE(space.set("", parsed.value()).ok());
   const Stats stats = stats_of(*database);
   REQUIRE(at(stats, "") != nullptr);
@@ -176,5 +177,6 @@ TEST_CASE("stats: who listens, and where most do") {
   CHECK(stats.listened[0].listeners == 3);
   CHECK(stats.listened[1].path.text() == "a");
   CHECK(stats.listened[1].listeners == 2);
-  CHECK(to_json(stats).find(R"("listened":[{"path":"/rooms/r1","listeners":3},{"path":"/a","listeners":2}])") != std::string::npos);
+  CHECK(to_json(stats).find(R"("listened":[{"path":"/rooms/r1","listeners":3},{"path":"/a","listeners":2}])") !=
+        std::string::npos);
 }

@@ -130,10 +130,14 @@ TEST_CASE("FirstValue: a write at, above or below makes it another, and no other
     Slot slot = Slot::Value;
   };
   const std::vector<Case> cases = {
-      {"a/b", R"({"x":2})", R"({"x":2})"},      {"a/b/x", "2", R"({"x":2})"},
-      {"a/b/y/z", "2", R"({"x":1,"y":{"z":2}})"}, {"a", R"({"b":{"x":2},"c":0})", R"({"x":2})"},
-      {"", R"({"a":{"b":5}})", "5"},            {"a/b", "3", R"({".priority":3,"x":1})", Slot::Priority},
-      {"a/c", "2", ""},                         {"a/bb", "2", ""},
+      {"a/b", R"({"x":2})", R"({"x":2})"},
+      {"a/b/x", "2", R"({"x":2})"},
+      {"a/b/y/z", "2", R"({"x":1,"y":{"z":2}})"},
+      {"a", R"({"b":{"x":2},"c":0})", R"({"x":2})"},
+      {"", R"({"a":{"b":5}})", "5"},
+      {"a/b", "3", R"({".priority":3,"x":1})", Slot::Priority},
+      {"a/c", "2", ""},
+      {"a/bb", "2", ""},
       {"a/b/x", "1", ""},
   };
   for (const Case& that : cases) {
@@ -279,7 +283,8 @@ TEST_CASE("LargeValues: the latest are kept, up to a number of bytes and a numbe
       {"as many bytes as there may be", quarter - overhead, 4, 4},
       {"one more", quarter - overhead, 5, 4},
       {"each is a little too large for that", quarter + 1, 4, 3},
-      {"as many as there may be, one of them the small one", kSmallValueBytesMax + 1, kLargeValuesMax - 1, kLargeValuesMax - 1},
+      {"as many as there may be, one of them the small one", kSmallValueBytesMax + 1, kLargeValuesMax - 1,
+       kLargeValuesMax - 1},
       {"one more of them", kSmallValueBytesMax + 1, kLargeValuesMax, kLargeValuesMax - 1},
   };
   for (const Case& that : cases) {

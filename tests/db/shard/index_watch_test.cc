@@ -109,7 +109,8 @@ TEST_CASE("Database: an index is asked for, planned, begun and built, and each i
 
   Namespace chat = database->space("chat").value();
   std::vector<std::pair<std::string, Value>> rooms;
-  for (int i = 0; i < 1'200; ++i) rooms.emplace_back("r" + std::to_string(i), Value::object({{"sent", Value::integer(i)}}));
+  for (int i = 0; i < 1'200; ++i)
+    rooms.emplace_back("r" + std::to_string(i), Value::object({{"sent", Value::integer(i)}}));
   REQUIRE(chat.set("rooms", Value::object(rooms)).ok());
   CHECK(heard.wait(2) == std::vector<std::string>{"begun chat /rooms sent", "built chat /rooms sent 1200"});
   const IndexPlan built = indexes_of(*database, "chat");

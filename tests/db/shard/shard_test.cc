@@ -85,7 +85,8 @@ Value rows(int count) {
 
 }  // namespace
 
-TEST_CASE("Shard: a request waits behind one turn of another namespace, however long that one's line is", "[db][turns]") {
+TEST_CASE("Shard: a request waits behind one turn of another namespace, however long that one's line is",
+          "[db][turns]") {
   const TempFolder folder;
   const auto database = open_one_shard(folder);
   Answered answered(*database);

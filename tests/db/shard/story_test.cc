@@ -179,7 +179,8 @@ TEST_CASE("Story: after close nothing comes and nobody is woken", "[db]") {
   CHECK(told.wakes == 0);
 }
 
-TEST_CASE("Story: all stories together have a budget of events, and who has little waiting is not ended for it", "[db][limits]") {
+TEST_CASE("Story: all stories together have a budget of events, and who has little waiting is not ended for it",
+          "[db][limits]") {
   constexpr size_t kBody = 100'000;
   const auto budget = std::make_shared<EventBudget>(10 * kBody);
   int wakes = 0;
@@ -188,8 +189,10 @@ TEST_CASE("Story: all stories together have a budget of events, and who has litt
   size_t told = 0, ended = 0;
   for (uint64_t round = 0; round < 4; ++round) {
     for (const auto& story : slow) {
-      if (story->append(event(round, body_of(kBody)))) ++told;
-      else ++ended;
+      if (story->append(event(round, body_of(kBody))))
+        ++told;
+      else
+        ++ended;
     }
   }
   CHECK(ended > 0);

@@ -100,10 +100,13 @@ TEST_CASE("A store that finds no descriptor for its next files writes on when th
   CHECK(store->health().ok());
   CHECK(put(60).ok());
   size_t rows = 0;
-  REQUIRE(SnapshotView(store->snapshot(), 1).scan("", "\xff", [&](auto, auto leaf) {
-    rows += leaf.size() == large.size() ? 1 : 0;
-    return true;
-  }).ok());
+  REQUIRE(SnapshotView(store->snapshot(), 1)
+              .scan("", "\xff",
+                    [&](auto, auto leaf) {
+                      rows += leaf.size() == large.size() ? 1 : 0;
+                      return true;
+                    })
+              .ok());
   CHECK(rows == 61);
 }
 #endif

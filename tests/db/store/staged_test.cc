@@ -38,7 +38,8 @@ void put(TreeStore& store, uint32_t number, const Rows& rows) {
 
 size_t staged_files(const std::string& folder) {
   size_t count = 0;
-  for (const auto& file : std::filesystem::directory_iterator(folder)) count += file.path().extension() == ".ingest" ? 1 : 0;
+  for (const auto& file : std::filesystem::directory_iterator(folder))
+    count += file.path().extension() == ".ingest" ? 1 : 0;
   return count;
 }
 
@@ -92,7 +93,8 @@ TEST_CASE("A range of several files is emptied and filled as a whole") {
   Rows old;
   Rows fresh;
   for (int i = 0; i < 6000; ++i) {
-    (i % 2 == 0 ? old : fresh).emplace_back("key " + std::to_string(100'000 + i), std::string(100, static_cast<char>('a' + i % 26)));
+    (i % 2 == 0 ? old : fresh)
+        .emplace_back("key " + std::to_string(100'000 + i), std::string(100, static_cast<char>('a' + i % 26)));
   }
   put(*store, 1, old);
   const auto staged = store->stage(1 << 10);
@@ -149,7 +151,8 @@ TEST_CASE("A range that shares nothing has a file of its own, and so has what co
   REQUIRE(staged->seal().ok());
   CHECK(staged->paths().size() == 3);
   REQUIRE(store->commit(*staged).ok());
-  for (uint32_t number = 1; number <= 4; ++number) CHECK(rows_of(store->snapshot(), number) == Rows{{"a", std::to_string(number)}});
+  for (uint32_t number = 1; number <= 4; ++number)
+    CHECK(rows_of(store->snapshot(), number) == Rows{{"a", std::to_string(number)}});
 }
 
 TEST_CASE("What was staged and not taken in leaves nothing behind") {

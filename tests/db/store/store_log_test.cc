@@ -65,7 +65,8 @@ TEST_CASE("Where there is no room a store says so when it is opened, and has eve
     // With a few bytes it can be opened; what it says of itself in its log is lost.
     CHECK((bytes > 0 || !refused.ok()));
     if (refused.ok()) continue;
-    CHECK(refused.error().message.starts_with("cannot open the data folder " + folder.path() + ": there is no room for its files"));
+    CHECK(refused.error().message.starts_with("cannot open the data folder " + folder.path() +
+                                              ": there is no room for its files"));
     CHECK(refused.error().message.find('\n') == std::string::npos);
   }
   const auto store = TreeStore::open({folder.path(), 1, nullptr}).value();

@@ -2,9 +2,9 @@
 
 #include <rocksdb/db.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
-#include <atomic>
 #include <fstream>
 #include <thread>
 
@@ -333,7 +333,9 @@ TEST_CASE("A failed fsync ends writing, not reading, until a restart", "[store]"
   LossyEnv environment;
   {
     size_t told = 0;
-    const OnNotice on_notice = [&told](const Notice& notice) { told += notice.kind == Notice::Kind::StoreBroken ? 1 : 0; };
+    const OnNotice on_notice = [&told](const Notice& notice) {
+      told += notice.kind == Notice::Kind::StoreBroken ? 1 : 0;
+    };
     const auto store = TreeStore::open({folder.path(), 1, &environment, 0, on_notice}).value();
     Batch batch;
     batch.put(row_key(Table::Data, 1, "a"), "1");
@@ -405,7 +407,8 @@ TEST_CASE("Range tombstones are flushed when enough have gathered", "[store]") {
   CHECK(rows_of(*store, 1) == Rows{{numbered(kTombstonesMax), "x"}});
 }
 
-TEST_CASE("With less left on the disk than is kept in reserve there is no room, and there is again once there is more", "[store]") {
+TEST_CASE("With less left on the disk than is kept in reserve there is no room, and there is again once there is more",
+          "[store]") {
   struct Disk final : rocksdb::EnvWrapper {
     Disk() : rocksdb::EnvWrapper(rocksdb::Env::Default()) {}
     const char* Name() const { return "Disk"; }

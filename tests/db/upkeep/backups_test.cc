@@ -55,7 +55,8 @@ std::string dump(Database& database, const DumpRequest& request = {}) {
   return take_all(pieces.value());
 }
 
-Result<std::vector<RestoredTree>> restore(Database& database, const std::string& text, const RestoreRequest& request = {}) {
+Result<std::vector<RestoredTree>> restore(Database& database, const std::string& text,
+                                          const RestoreRequest& request = {}) {
   const auto id = database.begin_upload();
   if (!id.ok()) return id.error();
   for (size_t done = 0; done < text.size(); done += 1000) {
@@ -116,7 +117,9 @@ TEST_CASE("backups: a dump with a name says how far it is, until it is over") {
   Namespace space = database->space("chat").value();
   for (int i = 0; i < 40; ++i) {
     std::vector<std::pair<std::string, Value>> entries;
-    for (int k = 0; k < 1'000; ++k) entries.emplace_back("k" + std::to_string(i * 1'000 + k), Value::string(std::string(100, 'x') + std::to_string(k * i)));
+    for (int k = 0; k < 1'000; ++k)
+      entries.emplace_back("k" + std::to_string(i * 1'000 + k),
+                           Value::string(std::string(100, 'x') + std::to_string(k * i)));
     REQUIRE(space.update("list", std::move(entries)).ok());
   }
   DumpRequest request;
@@ -143,7 +146,9 @@ TEST_CASE("backups: a dump with a name says how far it is, until it is over") {
   CHECK_FALSE(database->dump_part("monday"));
 }
 
-TEST_CASE("backups: a dump under write load has each namespace as it was between two commits, with all that was told before") {
+TEST_CASE(
+    "backups: a dump under write load has each namespace as it was between two commits, with all that was told "
+    "before") {
   const TempFolder folder;
   const TempFolder other;
   auto database = open(folder.path());
@@ -175,18 +180,21 @@ TEST_CASE("backups: a dump under write load has each namespace as it was between
     for (size_t which = 0; which < 2; ++which) {
       Namespace space = copy->space("space" + std::to_string(which)).value();
       const int64_t last = space.get("last").value().as_integer();
-      INFO("round " << round << ", space " << which << ": " << before[which] << " <= " << last << " <= " << after[which] + 1);
+      INFO("round " << round << ", space " << which << ": " << before[which] << " <= " << last
+                    << " <= " << after[which] + 1);
       CHECK(last >= before[which]);
       CHECK(last <= after[which] + 1);
       Value expected;
-      for (int64_t i = std::max<int64_t>(1, last - 49); i <= last; ++i) expected = expected.with(at(std::to_string(i % 50)), Value::integer(i));
+      for (int64_t i = std::max<int64_t>(1, last - 49); i <= last; ++i)
+        expected = expected.with(at(std::to_string(i % 50)), Value::integer(i));
       CHECK(space.get("first").value() == expected);
       CHECK(space.get("second").value() == expected);
     }
     const auto contents = verify_dump(source_of(text), other.path());
     const auto again = verify_dump(source_of(dump(*copy)), other.path());
     REQUIRE((contents.ok() && again.ok()));
-    for (size_t i = 0; i < 2; ++i) CHECK(contents.value().spaces[i].second.digest == again.value().spaces[i].second.digest);
+    for (size_t i = 0; i < 2; ++i)
+      CHECK(contents.value().spaces[i].second.digest == again.value().spaces[i].second.digest);
   }
   writers.clear();
   CHECK_FALSE(has_leftovers(folder.path()));
@@ -235,7 +243,8 @@ TEST_CASE("backups: whoever listens hears of a restore as of a set of the whole 
   REQUIRE(query.wait_for(R"({"cake":2})"));
 
   const std::string text = R"({"rooms":{"tea":{"b":2},"apple":3},"same":{"x":1},"new":{"deep":4}})";
-  CHECK(refusal(*database, text, {"chat", {}, Existing::Refuse}).starts_with("there is data at / of the namespace chat"));
+  CHECK(
+      refusal(*database, text, {"chat", {}, Existing::Refuse}).starts_with("there is data at / of the namespace chat"));
   REQUIRE(refusal(*database, text, {"chat", {}, Existing::Replace}) == "");
   CHECK(text_of(chat.get("").value()) == R"({"new":{"deep":4},"rooms":{"apple":3,"tea":{"b":2}},"same":{"x":1}})");
   CHECK(root.wait_for(R"({"new":{"deep":4},"rooms":{"apple":3,"tea":{"b":2}},"same":{"x":1}})"));
@@ -269,17 +278,20 @@ TEST_CASE("backups: sequences go on behind a restore, and a restart finds what w
   CHECK(database->space("chat").value().set("c", Value::integer(2)).value().sequence == 12);
 }
 
-TEST_CASE("backups: namespaces of several shards are restored together, or none of them, and new ones spring into being") {
+TEST_CASE(
+    "backups: namespaces of several shards are restored together, or none of them, and new ones spring into being") {
   const TempFolder from;
   const TempFolder to;
   std::string text;
   {
     const auto database = open(from.path());
-    for (int i = 0; i < 9; ++i) REQUIRE(database->space("n" + std::to_string(i)).value().set("v", Value::integer(i)).ok());
+    for (int i = 0; i < 9; ++i)
+      REQUIRE(database->space("n" + std::to_string(i)).value().set("v", Value::integer(i)).ok());
     text = dump(*database);
   }
   const auto database = open(to.path(), 3);
-  for (int i = 0; i < 5; ++i) REQUIRE(database->space("n" + std::to_string(i)).value().set("old", Value::integer(i)).ok());
+  for (int i = 0; i < 5; ++i)
+    REQUIRE(database->space("n" + std::to_string(i)).value().set("old", Value::integer(i)).ok());
   CHECK(refusal(*database, text).starts_with("there is data at / of the namespace n0"));
   CHECK_FALSE(database->exists("n8"));
   const auto done = restore(*database, text, {{}, {}, Existing::Replace});
@@ -298,7 +310,8 @@ TEST_CASE("backups: indexes are built again behind a restore") {
   Namespace chat = database->space("chat").value();
   REQUIRE(chat.set_indexes(R"([{"at":"/items","by":"n"}])").ok());
   std::vector<std::pair<std::string, Value>> children;
-  for (int i = 0; i < 3000; ++i) children.emplace_back("k" + std::to_string(i), Value::object({{"n", Value::integer(i)}}));
+  for (int i = 0; i < 3000; ++i)
+    children.emplace_back("k" + std::to_string(i), Value::object({{"n", Value::integer(i)}}));
   const Value tree = Value::object({{"items", Value::object(children)}});
   REQUIRE(refusal(*database, text_of(tree), {"chat", {}, Existing::Replace}) == "");
   for (int tries = 0;; ++tries) {

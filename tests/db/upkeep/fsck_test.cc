@@ -109,10 +109,14 @@ TEST_CASE("fsck: what cannot be in the data is told by its path", "[db][fsck]") 
   const std::string leaf = encode_leaf(Value::integer(1));
   const std::vector<Case> cases = {
       {"a value that is none",
-       [](const TreeStore& store, Batch& batch) { batch.put(row_key(Table::Data, number_of(store, "other"), encoded("a")), "\x77"); },
+       [](const TreeStore& store, Batch& batch) {
+         batch.put(row_key(Table::Data, number_of(store, "other"), encoded("a")), "\x77");
+       },
        "other: /a: "},
       {"a value with children",
-       [&](const TreeStore& store, Batch& batch) { batch.put(row_key(Table::Data, number_of(store, "other"), encoded("a/b")), leaf); },
+       [&](const TreeStore& store, Batch& batch) {
+         batch.put(row_key(Table::Data, number_of(store, "other"), encoded("a/b")), leaf);
+       },
        "other: /a: has a value and children"},
       {"a priority of nothing",
        [&](const TreeStore& store, Batch& batch) {
@@ -120,12 +124,15 @@ TEST_CASE("fsck: what cannot be in the data is told by its path", "[db][fsck]") 
        },
        "other: /zzz: a priority of nothing"},
       {"a key that is none",
-       [&](const TreeStore& store, Batch& batch) { batch.put(row_key(Table::Data, number_of(store, "other"), "\x02 x"), leaf); },
+       [&](const TreeStore& store, Batch& batch) {
+         batch.put(row_key(Table::Data, number_of(store, "other"), "\x02 x"), leaf);
+       },
        "other: a row whose key is no path"},
       {"a head that is none",
        [&](const TreeStore& store, Batch& batch) { batch.put(row_key(Table::Head, number_of(store, "other")), "x"); },
        "other: its head cannot be read"},
-      {"rows of nobody", [&](const TreeStore&, Batch& batch) { batch.put(row_key(Table::Data, 4'711, encoded("a")), leaf); },
+      {"rows of nobody",
+       [&](const TreeStore&, Batch& batch) { batch.put(row_key(Table::Data, 4'711, encoded("a")), leaf); },
        "rows of number 4711, which no namespace has"},
   };
   for (const Case& c : cases) {

@@ -26,14 +26,17 @@ class Fixture {
     options.folder = folder_.path() + "/data";
     database_ = db::Database::open(std::move(options)).value();
     for (size_t i = 0; i < spaces; ++i) REQUIRE(database_->create("space" + std::to_string(1000 + i)).ok());
-    guard_.emplace(*database_, rules::Guard::Options{.dev = dev, .admin_secret = dev ? "" : "the-admin-secret", .default_namespace = std::move(default_space)});
+    guard_.emplace(*database_, rules::Guard::Options{.dev = dev,
+                                                     .admin_secret = dev ? "" : "the-admin-secret",
+                                                     .default_namespace = std::move(default_space)});
     net::Server::Options server_options;
     server_options.port = 0;
     server_ = net::Server::start(*guard_, server_options).value();
   }
   ~Fixture() { server_->stop(); }
 
-  HttpClient::Reply get(const std::string& headers, const std::string& host = "localhost", const std::string& target = "/") const {
+  HttpClient::Reply get(const std::string& headers, const std::string& host = "localhost",
+                        const std::string& target = "/") const {
     HttpClient client(server_->port());
     client.send("GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\n" + headers + "\r\n");
     return client.reply();
@@ -50,12 +53,14 @@ bool has(const HttpClient::Reply& reply, const char* text) { return reply.body.f
 
 }  // namespace
 
-TEST_CASE("FrontPage: a browser is told what this is and how to go on, and may do nothing else with the page", "[admin]") {
+TEST_CASE("FrontPage: a browser is told what this is and how to go on, and may do nothing else with the page",
+          "[admin]") {
   const Fixture server(true, 1, "default");
   const auto page = server.get(kHtml, "localhost:4000");
   CHECK(page.status == 200);
   CHECK(page.has("content-type: text/html; charset=utf-8"));
-  CHECK(page.has("content-security-policy: default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"));
+  CHECK(page.has(
+      "content-security-policy: default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"));
   CHECK(page.has("x-content-type-options: nosniff"));
   CHECK(page.has("x-frame-options: deny"));
   CHECK_FALSE(page.has("access-control-allow-origin"));
@@ -88,7 +93,8 @@ TEST_CASE("FrontPage: else admins see the namespaces, the first hundred of them"
   const auto stranger = server.get(kHtml);
   CHECK(stranger.status == 200);
   CHECK_FALSE(has(stranger, "space1001"));
-  CHECK(has(stranger, "curl -H \"Authorization: Bearer $TOKEN\" 'http://localhost/people.json?ns=NAMESPACE&amp;print=pretty'\n"));
+  CHECK(has(stranger,
+            "curl -H \"Authorization: Bearer $TOKEN\" 'http://localhost/people.json?ns=NAMESPACE&amp;print=pretty'\n"));
   CHECK_FALSE(has(server.get(std::string(kHtml) + "Authorization: Bearer a-guess\r\n"), "space1001"));
   const auto admin = server.get(std::string(kHtml) + "Authorization: Bearer the-admin-secret\r\n");
   CHECK(has(admin, "<li>space1001\n"));
@@ -105,5 +111,6 @@ TEST_CASE("FrontPage: a name that could do something in a shell or a page stands
   };
   CHECK(named("chat.example.com:9000") == "chat.example.com:9000");
   CHECK(named("[::1]:9000") == "[::1]:9000");
-  for (const char* bad : {"", "a'b", "$(x)", "a b", "<script>", "a&b", "a\"", "a/b"}) CHECK(named(bad) == "127.0.0.1:9000");
+  for (const char* bad : {"", "a'b", "$(x)", "a b", "<script>", "a&b", "a\"", "a/b"})
+    CHECK(named(bad) == "127.0.0.1:9000");
 }

@@ -386,7 +386,8 @@ TEST_CASE("Metrics: what is refused is counted by why, and what there may be is 
   CHECK(before.at(R"(hearth_limit{limit="pending_size_per_address"})") == 1u << 29);
   CHECK(before.at(R"(hearth_limit{limit="receive_pace"})") == 1'000);
   CHECK(before.at(R"(hearth_limit{limit="verify_time"})") == 100);
-  for (const char* limit : {"pending_size", "pending_size_per_address", "receive_pace", "verify_time", "failed_logins"}) {
+  for (const char* limit :
+       {"pending_size", "pending_size_per_address", "receive_pace", "verify_time", "failed_logins"}) {
     CHECK(before.at(R"(hearth_limit_reached_total{limit=")" + std::string(limit) + "\"}") == 0);
   }
   CHECK(before.at("hearth_pending_bytes") == 0);

@@ -50,11 +50,14 @@ TEST_CASE("Verifier: in development a token is believed", "[auth]") {
       {token(R"({"sub":"b","exp":1})", kSigned, "signature"),
        user(R"({"uid":"b","provider":"custom","token":{"sub":"b","exp":1}})")},
       // A custom token, as createCustomToken() of an admin SDK makes it: `sub` is the account that did.
-      {token(R"({"iss":"robot@p","sub":"robot@p","aud":"a","iat":1,"exp":2,"uid":"ada","claims":{"editor":true}})", kSigned, "s"),
-       user(R"({"uid":"ada","provider":"custom","token":{"sub":"ada","user_id":"ada","firebase":{"sign_in_provider":"custom"},)"
-            R"("iss":"robot@p","aud":"a","iat":1,"exp":2,"editor":true}})")},
+      {token(R"({"iss":"robot@p","sub":"robot@p","aud":"a","iat":1,"exp":2,"uid":"ada","claims":{"editor":true}})",
+             kSigned, "s"),
+       user(
+           R"({"uid":"ada","provider":"custom","token":{"sub":"ada","user_id":"ada","firebase":{"sign_in_provider":"custom"},)"
+           R"("iss":"robot@p","aud":"a","iat":1,"exp":2,"editor":true}})")},
       {token(R"({"sub":"robot@p","uid":"ada"})"),
-       user(R"({"uid":"ada","provider":"custom","token":{"sub":"ada","user_id":"ada","firebase":{"sign_in_provider":"custom"}}})")},
+       user(
+           R"({"uid":"ada","provider":"custom","token":{"sub":"ada","user_id":"ada","firebase":{"sign_in_provider":"custom"}}})")},
       {token(R"({"sub":"ada","user_id":"ada","uid":"eve"})"),  // an ID token that has a claim of that name
        user(R"({"uid":"ada","provider":"custom","token":{"sub":"ada","user_id":"ada","uid":"eve"}})")},
       {token(R"({"v":0,"d":{"uid":"x","role":1}})", kSigned, "s"), user(R"({"uid":"x","role":1})")},
@@ -290,7 +293,8 @@ TEST_CASE("Verifier: an address that guesses too often hears so; who is right al
   const auto verdict = [&](std::string_view credential, std::string_view peer) {
     return std::move(*door.verifier().verify(credential, "demo", peer));
   };
-  for (size_t i = 0; i < kFailedLoginsPerMinute; ++i) CHECK(verdict("a guess", "10.0.0.1").error().code == ErrorCode::InvalidToken);
+  for (size_t i = 0; i < kFailedLoginsPerMinute; ++i)
+    CHECK(verdict("a guess", "10.0.0.1").error().code == ErrorCode::InvalidToken);
   CHECK_FALSE(door.verifier().is_guessing("10.0.0.2"));
   for (const char* guess : {"a guess", "owner", "", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ."}) {
     CHECK(verdict(guess, "10.0.0.1").error().code == ErrorCode::Unavailable);
@@ -331,17 +335,21 @@ struct Tokens {
 TEST_CASE("Verifier: wrong signatures lock nobody out; verifying them has a time for each address", "[auth]") {
   Tokens tokens;
   Verifier::Options options = test::issuers({R"({"issuer": "ours", "secret_file": "s"})"});
-  options.verify_time_max = std::chrono::milliseconds(10);  // of a second: so many new tokens, and ten times as many at once
+  options.verify_time_max =
+      std::chrono::milliseconds(10);  // of a second: so many new tokens, and ten times as many at once
   options.thread_time = a_millisecond_each;
   size_t slowed = 0;
-  options.on_slowed = [&](Verifier::Slowed what, const std::string&) { slowed += what == Verifier::Slowed::Verifying ? 1 : 0; };
+  options.on_slowed = [&](Verifier::Slowed what, const std::string&) {
+    slowed += what == Verifier::Slowed::Verifying ? 1 : 0;
+  };
   Door door(Door::Mode::Closed, std::move(options));
   const auto verdict = [&](const std::string& token, const char* from = "10.0.0.1") {
     return std::move(*door.verifier().verify(token, "demo", from));
   };
   const std::string known = tokens.good.sign(Tokens::claims(0));
   CHECK(verdict(known).ok());
-  for (int i = 1; i < 100; ++i) CHECK(verdict(tokens.bad.sign(Tokens::claims(i))).error().code == ErrorCode::InvalidToken);
+  for (int i = 1; i < 100; ++i)
+    CHECK(verdict(tokens.bad.sign(Tokens::claims(i))).error().code == ErrorCode::InvalidToken);
   CHECK(door.verifier().counts().signatures.load() == 100);
   // From here on its time is used up: nothing new is looked at, right or wrong.
   CHECK(verdict(tokens.bad.sign(Tokens::claims(100))).error().code == ErrorCode::Unavailable);
@@ -367,7 +375,8 @@ TEST_CASE("Verifier: wrong signatures lock nobody out; verifying them has a time
 
 TEST_CASE("Verifier: a token that was verified before is still judged by what it says", "[auth]") {
   Tokens tokens;
-  Door door(Door::Mode::Closed, test::issuers({R"({"issuer": "ours", "secret_file": "s", "namespaces": ["demo"], "skew": 0})"}));
+  Door door(Door::Mode::Closed,
+            test::issuers({R"({"issuer": "ours", "secret_file": "s", "namespaces": ["demo"], "skew": 0})"}));
   const std::string token = tokens.good.sign(Tokens::claims(1));
   CHECK(door.verify(token).ok());
   CHECK(door.verify(token).ok());
@@ -400,9 +409,11 @@ TEST_CASE("Verifier: a proxy that nobody named is told of once, when many of its
   options.on_unnamed_proxy = [&](const std::string& address) { told.push_back(address); };
   Door door(Door::Mode::Closed, std::move(options));
   for (size_t i = 0; i < 3 * kProxyFailuresMin; ++i) (void)door.verifier().verify("wrong", "demo", Asker("10.0.0.2"));
-  for (size_t i = 0; i + 1 < kProxyFailuresMin; ++i) (void)door.verifier().verify("wrong", "demo", Asker("10.0.0.1", true));
+  for (size_t i = 0; i + 1 < kProxyFailuresMin; ++i)
+    (void)door.verifier().verify("wrong", "demo", Asker("10.0.0.1", true));
   CHECK(told.empty());
-  for (size_t i = 0; i < 3 * kProxyFailuresMin; ++i) (void)door.verifier().verify("wrong", "demo", Asker("10.0.0.1", true));
+  for (size_t i = 0; i < 3 * kProxyFailuresMin; ++i)
+    (void)door.verifier().verify("wrong", "demo", Asker("10.0.0.1", true));
   CHECK(told == std::vector<std::string>{"10.0.0.1"});
 }
 

@@ -25,7 +25,8 @@ TEST_CASE("AddressCounts: as many as may be, for each address by itself, and wha
   CHECK(counts.addresses() == 0);  // who has gone costs nothing
 }
 
-TEST_CASE("AddressCounts: a network of 64 bits is one client, an IPv4 address by any name another", "[net][http][limits]") {
+TEST_CASE("AddressCounts: a network of 64 bits is one client, an IPv4 address by any name another",
+          "[net][http][limits]") {
   AddressCounts counts;
   CHECK(counts.take(address("2001:db8:0:1::1"), 1));
   CHECK(!counts.take(address("2001:db8:0:1:ffff::2"), 1));

@@ -132,7 +132,8 @@ TEST_CASE("Connections beyond the limit are refused, and room that is made is us
   CHECK(next.reply().status == 200);
 }
 
-TEST_CASE("An address has as many connections as it may, whoever else has any; a trusted proxy has more", "[net][http][limits]") {
+TEST_CASE("An address has as many connections as it may, whoever else has any; a trusted proxy has more",
+          "[net][http][limits]") {
   Limits limits;
   limits.connections_per_address_max = 2;
   HttpFixture server(echo, limits);

@@ -309,7 +309,8 @@ TEST_CASE("Who waits for something to happen is told when the client hangs up, a
 TEST_CASE("Who waits for something to happen is told when the server leaves, and may still answer", "[net][http]") {
   HttpFixture server([&](std::shared_ptr<Exchange> exchange) {
     exchange->set_on_leaving([weak = std::weak_ptr(exchange)](http::Leaving who) {
-      if (const auto held = weak.lock()) held->respond(text_response(who == http::Leaving::Server ? "server" : "client"));
+      if (const auto held = weak.lock())
+        held->respond(text_response(who == http::Leaving::Server ? "server" : "client"));
     });
     // Held by someone else.
     server.io.post(0, [exchange] {

@@ -20,7 +20,8 @@ TEST_CASE("Field values: the items of a list, one after the other", "[net][http]
     std::vector<std::string_view> items;
   };
   const std::vector<Case> cases = {
-      {"a, b ,c", {"a", "b", "c"}}, {"a", {"a"}}, {"", {}}, {"a,", {"a"}}, {",a", {"", "a"}}, {"a,,b", {"a", "", "b"}}, {" , ", {"", ""}},
+      {"a, b ,c", {"a", "b", "c"}}, {"a", {"a"}},      {"", {}}, {"a,", {"a"}}, {",a", {"", "a"}},
+      {"a,,b", {"a", "", "b"}},     {" , ", {"", ""}},
   };
   for (Case c : cases) {
     INFO(c.list);

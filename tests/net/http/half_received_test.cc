@@ -51,7 +51,8 @@ struct Fixture : HttpFixture {
 };
 
 std::string begin_of_body(size_t announced, size_t sent) {
-  return "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(announced) + "\r\n\r\n" + std::string(sent, 'x');
+  return "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(announced) + "\r\n\r\n" +
+         std::string(sent, 'x');
 }
 
 // Compressed, a thousandth of it.
@@ -64,7 +65,8 @@ std::string zipped_zeros(size_t bytes) {
 
 }  // namespace
 
-TEST_CASE("HalfReceived: at the limits there is room, past them there is none, and refusals hold nothing", "[net][http][limits]") {
+TEST_CASE("HalfReceived: at the limits there is room, past them there is none, and refusals hold nothing",
+          "[net][http][limits]") {
   const auto budget = std::make_shared<HalfReceived>(100'000, 60'000);
   HalfReceived::Share first(budget, of("10.0.0.1"));
   HalfReceived::Share second(budget, of("10.0.0.1"));
@@ -89,9 +91,11 @@ TEST_CASE("HalfReceived: at the limits there is room, past them there is none, a
   CHECK(budget->accounts() == 2 - 1);
 }
 
-TEST_CASE("HalfReceived: an IPv6 network of 64 bits is one address, and who is nobody has no share", "[net][http][limits]") {
+TEST_CASE("HalfReceived: an IPv6 network of 64 bits is one address, and who is nobody has no share",
+          "[net][http][limits]") {
   const auto budget = std::make_shared<HalfReceived>(100'000, 50'000);
-  HalfReceived::Share one(budget, of("2001:db8::1")), same(budget, of("2001:db8::2")), other(budget, of("2001:db8:0:1::1"));
+  HalfReceived::Share one(budget, of("2001:db8::1")), same(budget, of("2001:db8::2")),
+      other(budget, of("2001:db8:0:1::1"));
   CHECK_FALSE(one.hold(40'000));
   CHECK(same.hold(20'000) == Refusal::AddressFull);
   CHECK_FALSE(other.hold(20'000));
@@ -258,7 +262,8 @@ TEST_CASE("A compressed body counts with what comes out of it", "[net][http][lim
   CHECK(eventually([&] { return server.held() == 0; }));
 }
 
-TEST_CASE("WebSocket messages that do not end count, for their address, and say why they are given up", "[net][http][limits][websocket]") {
+TEST_CASE("WebSocket messages that do not end count, for their address, and say why they are given up",
+          "[net][http][limits][websocket]") {
   Limits limits;
   limits.pending_bytes_max = 1'000'000;
   limits.pending_bytes_per_address_max = 400'000;
@@ -294,7 +299,8 @@ TEST_CASE("WebSocket messages that do not end count, for their address, and say 
   CHECK(eventually([&] { return server.held() == 0; }));
 }
 
-TEST_CASE("A WebSocket message that has begun is given up when nothing of it comes, pings or not", "[net][http][limits][websocket]") {
+TEST_CASE("A WebSocket message that has begun is given up when nothing of it comes, pings or not",
+          "[net][http][limits][websocket]") {
   Limits limits;
   limits.body_stall_max = 150ms;
   Fixture server(limits);
@@ -335,7 +341,8 @@ TEST_CASE("A WebSocket message that has begun is given up when nothing of it com
   CHECK(idle.is_silent_for(300ms));
 }
 
-TEST_CASE("What a handler holds of a message of several frames counts with the socket's own", "[net][http][limits][websocket]") {
+TEST_CASE("What a handler holds of a message of several frames counts with the socket's own",
+          "[net][http][limits][websocket]") {
   Limits limits;
   limits.pending_bytes_max = limits.pending_bytes_per_address_max = 100'000;
   Fixture server(limits);
@@ -351,8 +358,8 @@ TEST_CASE("What a handler holds of a message of several frames counts with the s
 
 TEST_CASE("FrameReader: messages that are dropped are read to their end and forgotten", "[net][http][websocket]") {
   http::FrameReader reader(1u << 20);
-  const std::string sent = HttpClient::frame(1, std::string(100'000, 'x'), HttpClient::Fin::No) + HttpClient::frame(0, "end") +
-                           HttpClient::frame(9, "ping");
+  const std::string sent = HttpClient::frame(1, std::string(100'000, 'x'), HttpClient::Fin::No) +
+                           HttpClient::frame(0, "end") + HttpClient::frame(9, "ping");
   std::string_view bytes = sent;
   bytes = bytes.substr(0, 50'000);
   CHECK(reader.next(bytes) == http::FrameReader::Found::Nothing);

@@ -40,18 +40,21 @@ TEST_CASE("Origin: of the page, as far as the browser says", "[net][http]") {
 }
 
 TEST_CASE("Origin: this machine's pages", "[net][http]") {
-  for (const char* local : {"", "http://localhost", "https://localhost:5000", "http://127.0.0.1:9000", "http://127.1.2.3", "http://[::1]:80", "http://app.localhost:3000"}) {
+  for (const char* local : {"", "http://localhost", "https://localhost:5000", "http://127.0.0.1:9000",
+                            "http://127.1.2.3", "http://[::1]:80", "http://app.localhost:3000"}) {
     INFO(local);
     CHECK(is_local_origin(local));
   }
-  for (const char* other : {"null", "https://example.com", "http://localhost.example.com", "http://127.0.0.1.example.com", "http://10.0.0.1", "http://127.evil.com"}) {
+  for (const char* other : {"null", "https://example.com", "http://localhost.example.com",
+                            "http://127.0.0.1.example.com", "http://10.0.0.1", "http://127.evil.com"}) {
     INFO(other);
     CHECK_FALSE(is_local_origin(other));
   }
 }
 
 TEST_CASE("OriginList: who is on it, who is not, and who is not asked", "[net][http]") {
-  const auto parsed = OriginList::parse({"https://app.example.com", "http://dev.test:8080", "https://*.apps.example.com"});
+  const auto parsed =
+      OriginList::parse({"https://app.example.com", "http://dev.test:8080", "https://*.apps.example.com"});
   REQUIRE(parsed.ok());
   const OriginList& list = parsed.value();
   struct Case {
@@ -102,21 +105,51 @@ TEST_CASE("HostNames: which names are this machine's", "[net][http]") {
     bool always, given;
   };
   const std::vector<Case> cases = {
-      {"localhost", true, true},           {"localhost:9000", true, true},     {"LocalHost.:9000", true, true},
-      {"app.localhost", true, true},       {"a.b.localhost:1", true, true},    {"127.0.0.1:9000", true, true},
-      {"127.0.0.1.", true, true},          {"10.0.0.7", true, true},           {"203.0.113.9:80", true, true},
-      {"[::1]", true, true},               {"[::1]:9000", true, true},         {"[FE80::1%25eth0]:9000", true, true},
-      {"[::ffff:10.0.0.1]", true, true},   {"hearth:9000", false, true},       {"HEARTH.", false, true},
-      {"db.test", false, true},            {"x.dev.test:9000", false, true},   {"x.y.dev.test", false, true},
-      {"dev.test", false, false},          {"xdev.test", false, false},        {".dev.test", false, false},
-      {"rebound.example:9000", false, false}, {"localhost.example", false, false}, {"127.0.0.1.example", false, false},
-      {"notlocalhost", false, false},      {".localhost", false, false},       {"", false, false},
-      {":9000", false, false},             {"localhost:port", false, false},   {"localhost:9000:1", false, false},
-      {"::1", false, false},               {"[]", false, false},               {"[::1", false, false},
-      {"[127.0.0.1]", false, false},       {"[localhost]", false, false},      {"[::1]x", false, false},
-      {"evil@localhost", false, false},    {"localhost/x", false, false},      {"localhost, rebound.example", false, false},
-      {"127.1", false, false},             {"2130706433", false, false},       {"127.0.0.256", false, false},
-      {"hearth.example", false, false},    {"xhearth", false, false},          {"localhost..", false, false},
+      {"localhost", true, true},
+      {"localhost:9000", true, true},
+      {"LocalHost.:9000", true, true},
+      {"app.localhost", true, true},
+      {"a.b.localhost:1", true, true},
+      {"127.0.0.1:9000", true, true},
+      {"127.0.0.1.", true, true},
+      {"10.0.0.7", true, true},
+      {"203.0.113.9:80", true, true},
+      {"[::1]", true, true},
+      {"[::1]:9000", true, true},
+      {"[FE80::1%25eth0]:9000", true, true},
+      {"[::ffff:10.0.0.1]", true, true},
+      {"hearth:9000", false, true},
+      {"HEARTH.", false, true},
+      {"db.test", false, true},
+      {"x.dev.test:9000", false, true},
+      {"x.y.dev.test", false, true},
+      {"dev.test", false, false},
+      {"xdev.test", false, false},
+      {".dev.test", false, false},
+      {"rebound.example:9000", false, false},
+      {"localhost.example", false, false},
+      {"127.0.0.1.example", false, false},
+      {"notlocalhost", false, false},
+      {".localhost", false, false},
+      {"", false, false},
+      {":9000", false, false},
+      {"localhost:port", false, false},
+      {"localhost:9000:1", false, false},
+      {"::1", false, false},
+      {"[]", false, false},
+      {"[::1", false, false},
+      {"[127.0.0.1]", false, false},
+      {"[localhost]", false, false},
+      {"[::1]x", false, false},
+      {"evil@localhost", false, false},
+      {"localhost/x", false, false},
+      {"localhost, rebound.example", false, false},
+      {"127.1", false, false},
+      {"2130706433", false, false},
+      {"127.0.0.256", false, false},
+      {"hearth.example", false, false},
+      {"xhearth", false, false},
+      {"localhost..", false, false},
   };
   for (const Case& c : cases) {
     INFO(c.host);
@@ -166,7 +199,8 @@ TEST_CASE("Whence: a page of another machine, or a name that is not known", "[ne
 
 TEST_CASE("Whence: an SDK's WebSocket is a program's, whatever Origin it sends; no other request is", "[net][http]") {
   const auto asked = [](const char* agent, bool is_websocket) {
-    Request request = ::request({{"Origin", "http://hearth.example:9000"}, {"Host", "hearth.example:9000"}, {"User-Agent", agent}});
+    Request request =
+        ::request({{"Origin", "http://hearth.example:9000"}, {"Host", "hearth.example:9000"}, {"User-Agent", agent}});
     if (is_websocket) request.headers.emplace_back("Upgrade", "websocket");
     return request;
   };
@@ -175,7 +209,8 @@ TEST_CASE("Whence: an SDK's WebSocket is a program's, whatever Origin it sends; 
   CHECK(origin_of(java).empty());
   CHECK(whence_of(java) == Whence::Here);
   CHECK(OriginList::parse({"https://app.example.com"}).value().allows(java, OriginList::Own::Here));
-  for (const Request& other : {asked("Firebase/5/9.10.0/17.0.15/AdminJava", false), asked("Mozilla/5.0 Firebase/5", true), asked("", true)}) {
+  for (const Request& other :
+       {asked("Firebase/5/9.10.0/17.0.15/AdminJava", false), asked("Mozilla/5.0 Firebase/5", true), asked("", true)}) {
     CHECK_FALSE(is_program_socket(other));
     CHECK(whence_of(other) == Whence::OtherPage);
   }
@@ -216,7 +251,8 @@ TEST_CASE("OriginList: in development the server's own pages are those of this m
 }
 
 TEST_CASE("OriginList: what is no origin is refused, and named", "[net][http]") {
-  for (const char* bad : {"", "app.example.com", "https://", "https://app.example.com/", "https://app.example.com/path", "://x", "*", "https://*", "https://a.*.com", "https://user@a.com"}) {
+  for (const char* bad : {"", "app.example.com", "https://", "https://app.example.com/", "https://app.example.com/path",
+                          "://x", "*", "https://*", "https://a.*.com", "https://user@a.com"}) {
     INFO(bad);
     const auto parsed = OriginList::parse({bad});
     REQUIRE_FALSE(parsed.ok());

@@ -214,7 +214,8 @@ TEST_CASE("A reader that is slow with one large value is waited for as long as i
   CHECK(streams.open() == 1);
 }
 
-TEST_CASE("When too much waits in all, who does not read goes first, and who does stays", "[net][http][stream][limits]") {
+TEST_CASE("When too much waits in all, who does not read goes first, and who does stays",
+          "[net][http][stream][limits]") {
   const bool is_crowded = GENERATE(true, false);
   Streams streams;
   Limits limits;
@@ -228,7 +229,9 @@ TEST_CASE("When too much waits in all, who does not read goes first, and who doe
   const auto head = reader.reply(HttpClient::Body::None);
   REQUIRE(eventually([&] { return streams.open() == 2; }));
   const auto large = std::make_shared<const std::string>(1u << 20, 'x');
-  const auto reached = [&] { return server.listener->stats().limits_reached[static_cast<size_t>(http::Limit::Outbound)]; };
+  const auto reached = [&] {
+    return server.listener->stats().limits_reached[static_cast<size_t>(http::Limit::Outbound)];
+  };
   for (int i = 0; i < 30; ++i) {
     streams.with(server.io, "/deaf", [large](Stream& stream) { stream.send(large); });
     streams.with(server.io, "/reader", [](Stream& stream) { stream.send(kEvent); });

@@ -136,9 +136,9 @@ TEST_CASE("Deflate: messages of clients, whole, in pieces, and with a last block
   const std::string text = repeated(5'000);
   const std::string packed = deflated(text);
   FrameReader reader(10'000, true);
-  std::string stream = with_bit(HttpClient::frame(1, packed.substr(0, 10), HttpClient::Fin::No)) + HttpClient::frame(9, "p") +
-                       HttpClient::frame(0, packed.substr(10)) + HttpClient::frame(1, "plain") +
-                       with_bit(HttpClient::frame(1, packed));
+  std::string stream = with_bit(HttpClient::frame(1, packed.substr(0, 10), HttpClient::Fin::No)) +
+                       HttpClient::frame(9, "p") + HttpClient::frame(0, packed.substr(10)) +
+                       HttpClient::frame(1, "plain") + with_bit(HttpClient::frame(1, packed));
   std::string_view rest = stream;
   CHECK(reader.next(rest) == Found::Ping);
   CHECK(reader.next(rest) == Found::Message);
@@ -188,7 +188,8 @@ TEST_CASE("Deflate: a step has a bound, and what follows a long message waits fo
   CHECK(dropping.next(rest) == Found::Nothing);
 }
 
-TEST_CASE("Deflate: a long message on a connection, with others behind it, and others beside it", "[net][http][deflate]") {
+TEST_CASE("Deflate: a long message on a connection, with others behind it, and others beside it",
+          "[net][http][deflate]") {
   struct Lengths : WebSocketHandler {
     void on_message(std::string&& message, MessageKind) override { socket->send_text(std::to_string(message.size())); }
     void on_close(CloseCode) override { socket.reset(); }
@@ -227,7 +228,8 @@ TEST_CASE("Deflate: a bomb is a message that is too large, and what is no data i
     CloseCode expected;
   };
   const std::vector<Case> cases = {
-      {"one byte too many", with_bit(HttpClient::frame(1, deflated(std::string(10'001, ' ')))), true, CloseCode::TooLarge},
+      {"one byte too many", with_bit(HttpClient::frame(1, deflated(std::string(10'001, ' ')))), true,
+       CloseCode::TooLarge},
       {"a bomb", with_bit(HttpClient::frame(1, deflated(std::string(8u << 20, ' ')))), true, CloseCode::TooLarge},
       {"noise", with_bit(HttpClient::frame(1, "\xff\xff\xff\xff")), true, CloseCode::InvalidData},
       {"no UTF-8", with_bit(HttpClient::frame(1, deflated("\xff"))), true, CloseCode::InvalidData},
@@ -267,7 +269,8 @@ TEST_CASE("Deflate: agreed on when the server may and the client offers, and els
   client.ask("/", kUpgrade + (offers ? kOffer : ""));
   const auto head = client.reply(HttpClient::Body::None);
   CHECK(head.status == 101);
-  CHECK(head.has("sec-websocket-extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover") ==
+  CHECK(head.has(
+            "sec-websocket-extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover") ==
         (may && offers));
   const std::string text = repeated(2'000);
   client.send(may && offers ? with_bit(HttpClient::frame(1, deflated(text))) : HttpClient::frame(1, text));

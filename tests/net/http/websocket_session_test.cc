@@ -356,7 +356,8 @@ TEST_CASE("A client that speaks by itself is pinged when its word is overdue", "
   }
 }
 
-TEST_CASE("A client that speaks by itself is pinged before, when what it is sent puts its word off", "[net][http][websocket]") {
+TEST_CASE("A client that speaks by itself is pinged before, when what it is sent puts its word off",
+          "[net][http][websocket]") {
   WebSocketOptions options;
   options.ping_interval = 60ms;
   options.idle_time_max = 10min;
@@ -372,8 +373,10 @@ TEST_CASE("A client that speaks by itself is pinged before, when what it is sent
   CHECK(client.take_frame().opcode == kPing);
 }
 
-TEST_CASE("A client that cannot answer pings gets none, stays while it is sent something, and is left when nothing goes either way",
-          "[net][http][websocket]") {
+TEST_CASE(
+    "A client that cannot answer pings gets none, stays while it is sent something, and is left when nothing goes "
+    "either way",
+    "[net][http][websocket]") {
   WebSocketOptions options;
   options.ping_interval = 50ms;
   options.idle_time_max = 2'000ms;  // far longer than a busy machine keeps this thread waiting

@@ -135,7 +135,8 @@ TEST_CASE("stream: a shallow one tells which children there are", "[net][rest]")
   CHECK(server.put("/s/c/deep.json", "3").status == 200);
   CHECK(all.next() == put_event("/c", "true"));
   CHECK(last.next() == patch_event("/", R"({"b":null,"c":true})"));
-  CHECK(server.ask({.method = "PATCH", .target = "/s.json", .body = R"({"a":null,"c/deep":null,"d":1})"}).status == 200);
+  CHECK(server.ask({.method = "PATCH", .target = "/s.json", .body = R"({"a":null,"c/deep":null,"d":1})"}).status ==
+        200);
   CHECK(all.next() == patch_event("/", R"({"a":null,"c":null,"d":true})"));
   CHECK(last.next() == patch_event("/", R"({"c":null,"d":true})"));
   CHECK(server.put("/s.json", R"({".value":7,".priority":2})").status == 200);
@@ -274,7 +275,7 @@ TEST_CASE("stream: one whose credential expires is told so, and ends", "[net][re
   auth.expires = std::chrono::duration_cast<std::chrono::seconds>(clock.now()) + std::chrono::seconds(1);
   io.start();
   auto listener = http::Listener::open(io, workers, {}, [&](std::shared_ptr<http::Exchange> exchange) {
-                    auto request = std::get<rest::Request>(rest::parse_request(exchange->request()));
+                    auto request = std::get<rest::RestRequest>(rest::parse_request(exchange->request()));
                     rest::EventStream::start(with, std::move(exchange), std::move(request), "default", auth);
                   }).value();
   Listening stream(listener->port(), "/s.json");
@@ -286,7 +287,8 @@ TEST_CASE("stream: one whose credential expires is told so, and ends", "[net][re
   io.join();
 }
 
-TEST_CASE("stream: what is committed once its credential is past its time it does not hear, however late the timer is", "[net][rest]") {
+TEST_CASE("stream: what is committed once its credential is past its time it does not hear, however late the timer is",
+          "[net][rest]") {
   namespace http = hearth::net::http;
   namespace rest = hearth::net::rest;
   db::ManualClock clock(std::chrono::seconds(1'000'000));  // the timer waits for an hour
@@ -303,7 +305,7 @@ TEST_CASE("stream: what is committed once its credential is past its time it doe
   hearth::rules::Auth auth{hearth::rules::Auth::Kind::User, R"({"uid":"ada"})", std::chrono::seconds(1'003'600)};
   io.start();
   auto listener = http::Listener::open(io, workers, {}, [&](std::shared_ptr<http::Exchange> exchange) {
-                    auto request = std::get<rest::Request>(rest::parse_request(exchange->request()));
+                    auto request = std::get<rest::RestRequest>(rest::parse_request(exchange->request()));
                     rest::EventStream::start(with, std::move(exchange), std::move(request), "default", auth);
                   }).value();
   const std::string limited = "/s.json?orderBy=%22$key%22&limitToLast=5";

@@ -121,8 +121,10 @@ TEST_CASE("REST: a query removes what it selects, once it has an index", "[net][
   CHECK(refused.status == 400);
   CHECK_THAT(refused.body, Catch::Contains("Index not defined"));
   CHECK(server.get("/list.json?count=true").body == "3");
-  CHECK(server.put("/.settings/rules.json", R"({"rules":{".read":true,".write":true,"list":{".indexOn":"n"}}})",
-                   "Authorization: Bearer owner\r\n").status == 200);
+  CHECK(server
+            .put("/.settings/rules.json", R"({"rules":{".read":true,".write":true,"list":{".indexOn":"n"}}})",
+                 "Authorization: Bearer owner\r\n")
+            .status == 200);
   const HttpReply removed = server.ask({.method = "DELETE", .target = "/list.json?orderBy=%22n%22&endAt=2"});
   CHECK(removed.status == 200);
   CHECK(removed.body == "null");
@@ -133,9 +135,12 @@ TEST_CASE("REST: a query removes what it selects, once it has an index", "[net][
 TEST_CASE("REST: a range is removed only if each of it may be written", "[net][rest]") {
   const RestServer server;
   server.put("/list.json", R"({"a":{"n":1},"b":{"n":2,"locked":true},"c":{"n":3}})");
-  CHECK(server.put("/.settings/rules.json",
-                   R"x({"rules":{"list":{".read":true,".indexOn":"n","$k":{".write":"!data.child('locked').exists()"}}}})x",
-                   "Authorization: Bearer owner\r\n").status == 200);
+  CHECK(
+      server
+          .put("/.settings/rules.json",
+               R"x({"rules":{"list":{".read":true,".indexOn":"n","$k":{".write":"!data.child('locked').exists()"}}}})x",
+               "Authorization: Bearer owner\r\n")
+          .status == 200);
   CHECK(server.ask({.method = "DELETE", .target = "/list.json?orderBy=%22n%22&endAt=2"}).status == 401);
   CHECK(server.get("/list.json?count=true").body == "3");
   CHECK(server.get("/other.json?count=true").status == 401);  // a count says no more than a read
@@ -220,14 +225,16 @@ TEST_CASE("REST: outside development too, an admin may be judged as another; who
   CHECK(server.get("/ada.json?" + bob + as_ada).status == 401);
 }
 
-TEST_CASE("REST: `owner` is an admin to programs and to pages of this machine, to other pages it is nothing", "[net][rest]") {
+TEST_CASE("REST: `owner` is an admin to programs and to pages of this machine, to other pages it is nothing",
+          "[net][rest]") {
   RestServer server;
   const std::string owner = "Authorization: Bearer owner\r\n";
   for (const std::string page : {"", "Origin: http://localhost:5000\r\n", "Origin: http://127.0.0.1\r\n"}) {
     INFO(page);
     CHECK(server.get("/.settings/rules.json", owner + page).status == 200);
   }
-  for (const std::string page : {"Origin: https://example.com\r\n", "Origin: null\r\n", "Referer: https://example.com/\r\n"}) {
+  for (const std::string page :
+       {"Origin: https://example.com\r\n", "Origin: null\r\n", "Referer: https://example.com/\r\n"}) {
     INFO(page);
     CHECK(server.get("/.settings/rules.json", owner + page).status == 401);
     CHECK(server.get("/.settings/rules.json?auth=owner", page).status == 401);

@@ -74,8 +74,8 @@ Asked random_request(RandomTree& random) {
     if (random.chance(0.7)) query();
   } else {
     if (random.chance(0.2)) add("print=silent");
-    ask.body = one_of({"1", "2", "\"text\"", "{\"n\":1}", R"({".sv":{"increment":0}})", R"({".sv":"timestamp"})", "null",
-                       "{\"a\":1,\"b\":{\"n\":2}}", "not json"});
+    ask.body = one_of({"1", "2", "\"text\"", "{\"n\":1}", R"({".sv":{"increment":0}})", R"({".sv":"timestamp"})",
+                       "null", "{\"a\":1,\"b\":{\"n\":2}}", "not json"});
     if (ask.method == "PATCH") ask.body = one_of({"{\"a\":1,\"b\":2}", "{\"c\":null}", "{\"a/n\":1,\"d\":1}", "{}"});
   }
   asked.is_push = ask.method == "POST";
@@ -108,7 +108,8 @@ Done done_by(const RestServer& server, const Ask& ask) {
 
 }  // namespace
 
-TEST_CASE("REST: servers that differ only where nobody may look answer the same bytes, for the same work", "[net][rest]") {
+TEST_CASE("REST: servers that differ only where nobody may look answer the same bytes, for the same work",
+          "[net][rest]") {
   const uint64_t seed = seed_of_run();
   WARN("TEST_SEED=" << seed);
   RandomTree random(seed);
@@ -119,19 +120,22 @@ TEST_CASE("REST: servers that differ only where nobody may look answer the same 
     const std::string write_rule =
         std::vector<std::string>{"false", "auth != null", "newData.isNumber()", "newData.exists()",
                                  "root.child('open/x').val() == 1"}[random.below(5)];
-    const std::string rules = R"X({"rules": {"open": {".read": true, ".write": true}, "secret": {".read": ")X" + read_rule +
-                              R"X(", ".indexOn": "n", "mine": {".read": true}, "$k": {".write": ")X" + write_rule + R"X("}}}})X";
+    const std::string rules = R"X({"rules": {"open": {".read": true, ".write": true}, "secret": {".read": ")X" +
+                              read_rule + R"X(", ".indexOn": "n", "mine": {".read": true}, "$k": {".write": ")X" +
+                              write_rule + R"X("}}}})X";
     INFO("round " << round << ", rules " << rules);
     const db::ManualClock clock{db::Timestamp(1'795'342'798'354)};  // a moment for both
     const auto server = [&] {
-      return std::make_unique<RestServer>(RestServer::Mode::Closed, std::chrono::seconds(30), net::Verifier::Options{}, &clock);
+      return std::make_unique<RestServer>(RestServer::Mode::Closed, std::chrono::seconds(30), net::Verifier::Options{},
+                                          &clock);
     };
     const auto one = server(), other = server();
     const int count = static_cast<int>(random.below(300));
     for (RestServer* server : {one.get(), other.get()}) {
       REQUIRE(server->put("/.settings/rules.json", rules, kAdmin).status == 200);
       std::string secret = "{\"mine\":{\"n\":1},\"a\":" + std::to_string(random.below(3)) + ",\"b\":{\"n\":2}";
-      for (int i = 0; server == other.get() && i < count; ++i) secret += ",\"k" + std::to_string(i) + "\":{\"n\":" + std::to_string(i) + "}";
+      for (int i = 0; server == other.get() && i < count; ++i)
+        secret += ",\"k" + std::to_string(i) + "\":{\"n\":" + std::to_string(i) + "}";
       // Whether anything is there may be asked by who may write there ("If-Match: null_etag"), so that is the same.
       secret += ",\"c\":\"" + std::string(1 + random.below(2'000), 'x') + "\"";
       REQUIRE(server->put("/.json", "{\"open\":{\"x\":1},\"secret\":" + secret + "}}", kAdmin).status == 200);
@@ -157,7 +161,9 @@ TEST_CASE("REST: servers that differ only where nobody may look answer the same 
       // A write that is allowed, or judged by what it would make, works on what stands there.
       if (!is_refused || (asked.ask.method != "GET" && write_rule.find("newData") != std::string::npos)) continue;
       // The end of a listener comes after its answer.
-      if (asked.ask.headers.find("event-stream") != std::string::npos || asked.ask.target.find("wait=") != std::string::npos) continue;
+      if (asked.ask.headers.find("event-stream") != std::string::npos ||
+          asked.ask.target.find("wait=") != std::string::npos)
+        continue;
       CHECK(first.rows == second.rows);
       CHECK(first.evaluations == second.evaluations);
       // The one row that tells whether anything is there has the length that it has.

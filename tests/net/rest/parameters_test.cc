@@ -25,7 +25,7 @@ TEST_CASE("Parameters: each with each method: a write takes none that it does no
   struct Case {
     std::string parameter;
     std::string_view get, put, post, patch, remove;  // "yes", or "no": refused, by name
-    std::string with = "";                            // what it needs beside it
+    std::string with = "";                           // what it needs beside it
   };
   const std::vector<Case> cases = {
       {"auth=x", "yes", "yes", "yes", "yes", "yes"},
@@ -90,16 +90,20 @@ TEST_CASE("Parameters: each with each method: a write takes none that it does no
 }
 
 TEST_CASE("Parameters: who misspells one is told which is meant", "[net][rest]") {
-  CHECK(told("DELETE", "/a.json?limitTolast=3").second == "DELETE has no parameter limitTolast here, so nothing was done; is limitToLast meant?");
-  CHECK(told("DELETE", "/a.json?order_by=3").second == "DELETE has no parameter order_by here, so nothing was done; is orderBy meant?");
+  CHECK(told("DELETE", "/a.json?limitTolast=3").second ==
+        "DELETE has no parameter limitTolast here, so nothing was done; is limitToLast meant?");
+  CHECK(told("DELETE", "/a.json?order_by=3").second ==
+        "DELETE has no parameter order_by here, so nothing was done; is orderBy meant?");
   CHECK(told("PUT", "/a.json?NS=x").second == "PUT has no parameter NS here, so nothing was done; is ns meant?");
-  CHECK(told("PUT", "/a.json?endAt=3").second == "PUT has no parameter endAt here, so nothing was done; queries are for GET and DELETE.");
+  CHECK(told("PUT", "/a.json?endAt=3").second ==
+        "PUT has no parameter endAt here, so nothing was done; queries are for GET and DELETE.");
   CHECK(told("DELETE", "/a.json?select=t").second == "DELETE has no parameter select here, so nothing was done.");
 }
 
 TEST_CASE("Parameters: of writes that are no data, their own", "[net][rest]") {
   CHECK(told("PUT", "/.settings/rules.json?dryRun=true&ns=x").first == 200);
-  CHECK(told("PUT", "/.settings/rules.json?dryrun=true").second == "PUT has no parameter dryrun here, so nothing was done; is dryRun meant?");
+  CHECK(told("PUT", "/.settings/rules.json?dryrun=true").second ==
+        "PUT has no parameter dryrun here, so nothing was done; is dryRun meant?");
   for (const std::string value : {"True", "1", "", "yes"}) {
     CHECK(told("PUT", "/.settings/rules.json?dryRun=" + value).second == "dryRun must be true or false.");
   }

@@ -67,12 +67,15 @@ TEST_CASE("Query parameters: refused in the service's words", "[rest]") {  // ne
       {R"(orderBy=[])", "orderBy must be a valid JSON encoded path, or a list of up to 8 of them"},
       {R"(orderBy=["a",7])", "orderBy must be a valid JSON encoded path, or a list of up to 8 of them"},
       {R"(orderBy=["a","b"]&startAt=7)",
-       "Constraint index field must be a list of JSON primitives, at most one for each path of orderBy; a key may follow a "
+       "Constraint index field must be a list of JSON primitives, at most one for each path of orderBy; a key may "
+       "follow a "
        "whole one"},
       {R"(orderBy=["a","b"]&startAt=[1],"k")",
-       "Constraint index field must be a list of JSON primitives, at most one for each path of orderBy; a key may follow a "
+       "Constraint index field must be a list of JSON primitives, at most one for each path of orderBy; a key may "
+       "follow a "
        "whole one"},
-      {order + "equalTo=1&startAt=2", "equalTo cannot be specified in addition to startAfter, startAt, endAt, or endBefore"},
+      {order + "equalTo=1&startAt=2",
+       "equalTo cannot be specified in addition to startAfter, startAt, endAt, or endBefore"},
       {order + "limitToFirst=1&limitToLast=1", "Only one of limitToFirst and limitToLast may be specified"},
       {order + "limitToFirst=x", "limitToFirst must be an integer"},
       {order + "limitToLast=1.5", "limitToLast must be an integer"},

@@ -282,8 +282,8 @@ TEST_CASE("Request: which are streams", "[net][rest]") {
   CHECK(!accepted(ask("PUT", "/a.json", accept)).streams);
   CHECK(!accepted(ask("GET", "/a.json", {{"Accept", "application/json"}})).streams);
   CHECK(!accepted(ask("GET", "/.health", accept)).streams);
-  for (const std::string target : {"/a/.priority.json", "/.settings/rules.json", "/.info.json",
-                                   "/a.json?orderBy=key"}) {
+  for (const std::string target :
+       {"/a/.priority.json", "/.settings/rules.json", "/.info.json", "/a.json?orderBy=key"}) {
     INFO(target);
     CHECK(refused(ask("GET", target, accept)).status == 400);
   }
@@ -313,15 +313,18 @@ TEST_CASE("Request: queries are for reading and for removing", "[net][rest]") {
   CHECK(refused(ask("DELETE", "/a.json?orderBy=\"n\"")).text == "DELETE with orderBy takes a bound or a limit too.");
   CHECK(refused(ask("DELETE", "/a.json?count=true")).text == "count is for GET requests, without shallow.");
   CHECK(refused(ask("GET", "/a.json?count=true&shallow=true")).status == 400);
-  CHECK(refused(ask("GET", "/a.json?count=true", {{"If-None-Match", "x"}})).text == "ETags are not supported for counts.");
+  CHECK(refused(ask("GET", "/a.json?count=true", {{"If-None-Match", "x"}})).text ==
+        "ETags are not supported for counts.");
   CHECK(refused(ask("DELETE", "/a.json?orderBy=\"n\"&endAt=5", {{"X-Firebase-ETag", "true"}})).text ==
         "X-Firebase-ETag is not supported for DELETE with a query.");
   CHECK(refused(ask("DELETE", "/a.json?orderBy=\"n\"&endAt=5", {{"if-match", "x"}})).text ==
         "if-match is not supported with a query: ETags of queries are those of what they select.");
   CHECK(accepted(ask("GET", "/a.json?count=true")).query->counts);
-  CHECK(refused(ask("GET", "/a.json?count=true&limitToFirst=1")).text == "orderBy must be defined when other query parameters are defined");
+  CHECK(refused(ask("GET", "/a.json?count=true&limitToFirst=1")).text ==
+        "orderBy must be defined when other query parameters are defined");
   CHECK_FALSE(accepted(ask("GET", "/a.json?count=false")).query);
   CHECK(accepted(ask("GET", "/a.json?orderBy=\"n\"&endAt=5")).query);
   CHECK(refused(ask("GET", "/a/.priority.json?orderBy=\"n\"")).status == 400);
-  CHECK(refused(ask("GET", "/a.json?limitToFirst=1")).text == "orderBy must be defined when other query parameters are defined");
+  CHECK(refused(ask("GET", "/a.json?limitToFirst=1")).text ==
+        "orderBy must be defined when other query parameters are defined");
 }

@@ -24,7 +24,8 @@ struct Asked {
 
 }  // namespace
 
-TEST_CASE("A GET that waits is answered at once when the value is another one, or when it has no ETag to wait with", "[net][rest]") {
+TEST_CASE("A GET that waits is answered at once when the value is another one, or when it has no ETag to wait with",
+          "[net][rest]") {
   RestServer server;
   server.put("/a.json", "1");
   const auto first = server.get("/a.json?wait=15min");
@@ -42,8 +43,9 @@ TEST_CASE("A GET that waits is answered at once when the value is another one, o
 TEST_CASE("A GET that waits is answered by the write that changes its value, and by no other", "[net][rest]") {
   RestServer server;
   server.put("/a.json", R"({"x":1,"y":{"z":1}})");
-  for (const std::string target : {"/a.json?wait=15min", "/a/y.json?wait=15min", R"(/a.json?orderBy="$key"&equalTo="y"&wait=15min)",
-                                   "/a.json?select=z&wait=15min", "/a.json?shallow=true&wait=15min"}) {
+  for (const std::string target :
+       {"/a.json?wait=15min", "/a/y.json?wait=15min", R"(/a.json?orderBy="$key"&equalTo="y"&wait=15min)",
+        "/a.json?select=z&wait=15min", "/a.json?shallow=true&wait=15min"}) {
     INFO(target);
     const auto before = server.get(target);
     Asked asked(server, target, tag_of(before));
@@ -63,8 +65,9 @@ TEST_CASE("A GET that waits is answered by the write that changes its value, and
 TEST_CASE("A GET that waits for a part hears nothing of what happens beside it", "[net][rest]") {
   RestServer server;
   server.put("/a.json", R"({"x":{"n":1,"m":1},"y":{"n":2,"m":1}})");
-  for (const std::string target : {R"(/a.json?orderBy="$key"&equalTo="y"&wait=15min)", R"(/a.json?orderBy="$key"&startAt="y"&wait=15min)",
-                                   R"(/a.json?orderBy="$key"&limitToLast=1&wait=15min)"}) {
+  for (const std::string target :
+       {R"(/a.json?orderBy="$key"&equalTo="y"&wait=15min)", R"(/a.json?orderBy="$key"&startAt="y"&wait=15min)",
+        R"(/a.json?orderBy="$key"&limitToLast=1&wait=15min)"}) {
     INFO(target);
     const std::string tag = tag_of(server.get(target));
     Asked asked(server, target, tag);

@@ -12,7 +12,8 @@ inline std::string base64(std::string_view text) {
   std::string to;
   for (size_t i = 0; i < text.size(); i += 3) {
     uint32_t bits = 0;
-    for (size_t k = 0; k < 3; ++k) bits = bits << 8 | (i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0u);
+    for (size_t k = 0; k < 3; ++k)
+      bits = bits << 8 | (i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0u);
     for (size_t k = 0; k < 4; ++k) to += i + k <= text.size() ? kAlphabet[bits >> (18 - 6 * k) & 63] : '.';
   }
   return to;

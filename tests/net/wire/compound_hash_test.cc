@@ -20,7 +20,9 @@ using Strings = std::vector<std::string>;
 
 namespace {
 
-Value json(const std::string& text) { return db::JsonDocument::parse(text).value().root().to_value(db::Path()).value(); }
+Value json(const std::string& text) {
+  return db::JsonDocument::parse(text).value().root().to_value(db::Path()).value();
+}
 std::string text_of(const Value& value) { return db::to_json(value, db::JsonStyle::Export); }
 
 // A leaf of a tree, the priorities of inner nodes among them, by where it stands in path order.
@@ -127,7 +129,8 @@ Value applied(const Value& held, const std::string& merges) {
       return place_of(keys);
     };
     const auto start = bound("s"), end = bound("e");
-    std::erase_if(leaves, [&](const auto& leaf) { return (!start || leaf.first > *start) && (!end || leaf.first <= *end); });
+    std::erase_if(leaves,
+                  [&](const auto& leaf) { return (!start || leaf.first > *start) && (!end || leaf.first <= *end); });
     for (auto& leaf : leaves_of(merge.field("m")->to_value(db::Path()).value())) leaves.insert(leaf);
   }
   return tree_of(leaves);
@@ -135,9 +138,11 @@ Value applied(const Value& held, const std::string& merges) {
 
 std::string message_of(const CompoundHash& known) {
   std::string text = R"({"hs":[)";
-  for (const std::string& hash : known.hashes) db::append_json_string(hash, text += &hash == &known.hashes.front() ? "" : ",");
+  for (const std::string& hash : known.hashes)
+    db::append_json_string(hash, text += &hash == &known.hashes.front() ? "" : ",");
   text += R"(],"ps":[)";
-  for (const std::string& post : known.posts) db::append_json_string(post, text += &post == &known.posts.front() ? "" : ",");
+  for (const std::string& post : known.posts)
+    db::append_json_string(post, text += &post == &known.posts.front() ? "" : ",");
   return text + "]}";
 }
 
@@ -156,7 +161,9 @@ TEST_CASE("CompoundHash: the hashes of the SDK's own tests", "[wire]") {
     for (const db::JsonNode& hash : one.field("hs")->elements()) hashes.emplace_back(*hash.string());
     Strings places;
     for (const std::string& post : posts) {
-      const auto single = parsed(R"({"ps":[)" + (post.empty() ? R"("x")" : db::to_json(Value::string(post), db::JsonStyle::Export)) + R"(],"hs":["",""]})");
+      const auto single =
+          parsed(R"({"ps":[)" + (post.empty() ? R"("x")" : db::to_json(Value::string(post), db::JsonStyle::Export)) +
+                 R"(],"hs":["",""]})");
       places.push_back(post.empty() ? "" : single->places.front());
     }
     CHECK(range_hashes(one.field("json")->to_value(db::Path()).value(), places) == hashes);
@@ -166,9 +173,10 @@ TEST_CASE("CompoundHash: the hashes of the SDK's own tests", "[wire]") {
 TEST_CASE("CompoundHash: what makes no sense is none", "[wire]") {
   CHECK(parsed(R"({"hs":["a",""],"ps":["x/y"]})") != nullptr);
   CHECK(parsed(R"({"hs":["a","b",""],"ps":["/2/","10"]})") != nullptr);  // in key order
-  for (const char* bad : {"null", "[]", "{}", R"({"hs":[""],"ps":[]})", R"({"hs":["a"],"ps":["x"]})", R"({"hs":["a",""],"ps":[1]})",
-                          R"({"hs":["a",1],"ps":["x"]})", R"({"hs":["a",""],"ps":["/"]})", R"({"hs":["a",""],"ps":[""]})",
-                          R"({"hs":["a","b",""],"ps":["y","x"]})", R"({"hs":["a","b",""],"ps":["x","x"]})", R"({"hs":"a","ps":"x"})"}) {
+  for (const char* bad :
+       {"null", "[]", "{}", R"({"hs":[""],"ps":[]})", R"({"hs":["a"],"ps":["x"]})", R"({"hs":["a",""],"ps":[1]})",
+        R"({"hs":["a",1],"ps":["x"]})", R"({"hs":["a",""],"ps":["/"]})", R"({"hs":["a",""],"ps":[""]})",
+        R"({"hs":["a","b",""],"ps":["y","x"]})", R"({"hs":["a","b",""],"ps":["x","x"]})", R"({"hs":"a","ps":"x"})"}) {
     INFO(bad);
     CHECK(parsed(bad) == nullptr);
   }
@@ -186,7 +194,8 @@ TEST_CASE("CompoundHash: only the ranges that differ are sent", "[wire]") {
       {R"({"a":1,"b":2})", R"({"!":0,"a":1,"b":2})", R"([{"e":"a","m":{"!":0,"a":1}}])"},
       {R"({"a":{"x":1,"y":2},"b":2})", R"({"a":{"x":1,"y":{".value":3,".priority":"p"}},"b":2})",
        R"([{"s":"a/x","e":"a/y","m":{"a":{"y":{".value":3,".priority":"p"}}}}])"},
-      {R"({"a":1,"b":2,"c":3})", R"({"a":{"x":1},"b":2,"c":3})", R"([{"e":"a","m":null},{"s":"a","e":"b","m":{"a":{"x":1},"b":2}}])"},
+      {R"({"a":1,"b":2,"c":3})", R"({"a":{"x":1},"b":2,"c":3})",
+       R"([{"e":"a","m":null},{"s":"a","e":"b","m":{"a":{"x":1},"b":2}}])"},
   };
   for (const Case& c : cases) {
     INFO(c.held << " to " << c.stored);
@@ -199,12 +208,13 @@ TEST_CASE("CompoundHash: only the ranges that differ are sent", "[wire]") {
 TEST_CASE("CompoundHash: where ranges cannot say it, or are no less, all is sent", "[wire]") {
   const auto always = [](const Strings&) { return true; };
   const std::vector<std::pair<const char*, const char*>> cases = {
-      {R"({"a":1,"b":2})", R"({"a":3,"b":4})"},                                          // all differs
-      {R"({"a":1,"b":2})", R"({"a":1,"b":2})"},                                          // nothing does, and yet it was asked for
+      {R"({"a":1,"b":2})", R"({"a":3,"b":4})"},  // all differs
+      {R"({"a":1,"b":2})", R"({"a":1,"b":2})"},  // nothing does, and yet it was asked for
       {R"({"a":1,"b":2})", "7"},
       {R"({"a":1,"b":2})", "null"},
-      {R"({"a":1,"b":{"1":2}})", R"({"a":1,"b":{"1":2,".priority":4}})"},                // no hash tells of it
-      {R"({"a":1,"b":{"x":1,".priority":3},"c":1})", R"({"a":1,"b":{"x":1,".priority":4},"c":1})"},  // alone in its range
+      {R"({"a":1,"b":{"1":2}})", R"({"a":1,"b":{"1":2,".priority":4}})"},  // no hash tells of it
+      {R"({"a":1,"b":{"x":1,".priority":3},"c":1})",
+       R"({"a":1,"b":{"x":1,".priority":4},"c":1})"},  // alone in its range
   };
   for (const auto& [held, stored] : cases) {
     INFO(held << " to " << stored);
@@ -215,7 +225,8 @@ TEST_CASE("CompoundHash: where ranges cannot say it, or are no less, all is sent
   CHECK(with_sibling == R"([{"s":"a","e":"b/x","m":{"b":{".priority":4,"x":1}}}])");
 }
 
-TEST_CASE("CompoundHash: a range with an integer that no double is is sent, for its neighbours have its hash", "[wire]") {
+TEST_CASE("CompoundHash: a range with an integer that no double is is sent, for its neighbours have its hash",
+          "[wire]") {
   const Value held = json(R"({"a":1,"b":9223372036854775807,"c":3,"d":4})");
   const Value stored = json(R"({"a":1,"b":9223372036854775805,"c":3,"d":5})");
   const auto merges = range_merges(stored, known_of(held, [](const Strings&) { return true; }));
@@ -234,8 +245,9 @@ TEST_CASE("CompoundHash: random trees are made the same, by a client that speaks
     Value stored = held;
     for (size_t count = 1 + random.below(3); count > 0; --count) {
       const db::Path path = random.path(3);
-      stored = random.chance(0.2) && !stored.at(path).is_null() ? stored.with(path, stored.at(path).with_priority(random.priority()))
-                                                                : stored.with(path, random.value(2));
+      stored = random.chance(0.2) && !stored.at(path).is_null()
+                   ? stored.with(path, stored.at(path).with_priority(random.priority()))
+                   : stored.with(path, random.value(2));
     }
     const CompoundHash known = known_of(held, [&](const Strings&) { return random.chance(0.5); });
     const auto told = parsed(message_of(known));
@@ -265,7 +277,9 @@ TEST_CASE("Session: a listen with a compound hash is answered with what differs,
   CHECK(client.hear() == Client::pushed("t/c", "5"));
 
   ask(R"("q":{"l":10,"vf":"l","i":".key"},"t":7,"h":"x",)");
-  CHECK(client.hear() == R"({"a":"rm","b":{"p":"t","d":[{"s":"a/y","e":"b/x","m":{"b":{"x":9}}},{"s":"b/x","e":"c","m":{"c":5}}],"t":7}})");
+  CHECK(
+      client.hear() ==
+      R"({"a":"rm","b":{"p":"t","d":[{"s":"a/y","e":"b/x","m":{"b":{"x":9}}},{"s":"b/x","e":"c","m":{"c":5}}],"t":7}})");
   CHECK(client.hear() == client.ok("{}"));
 
   writer.answer("p", R"({"p":"/t","d":{"a":{"x":1,"y":2},"b":{"x":3},"c":4}})");

@@ -22,11 +22,13 @@ namespace {
 
 struct Fixture {
   // `budget`: of what is not whole; null: none.
-  explicit Fixture(std::shared_ptr<hearth::net::http::HalfReceived> budget = nullptr, const hearth::net::http::Limits& limits = {}) {
-    http = std::make_unique<HttpFixture>([this](std::shared_ptr<hearth::net::http::Exchange> exchange) { acceptor->accept(exchange); },
-                                         hearth::net::http::Limits{}, 4);
-    acceptor = std::make_unique<Acceptor>(server.guard(), server.verifier(), http->io, http->workers, nullptr, Limits{}, false,
-                                          std::move(budget), limits);
+  explicit Fixture(std::shared_ptr<hearth::net::http::HalfReceived> budget = nullptr,
+                   const hearth::net::http::Limits& limits = {}) {
+    http = std::make_unique<HttpFixture>(
+        [this](std::shared_ptr<hearth::net::http::Exchange> exchange) { acceptor->accept(exchange); },
+        hearth::net::http::Limits{}, 4);
+    acceptor = std::make_unique<Acceptor>(server.guard(), server.verifier(), http->io, http->workers, nullptr, Limits{},
+                                          false, std::move(budget), limits);
   }
   ~Fixture() {
     http->listener.reset();
@@ -54,7 +56,9 @@ struct Poller {
     const size_t at = start.find(before) + before.size();
     return start.substr(at, start.find(after, at) - at);
   }
-  std::string target(const std::string& more = "") const { return "/.lp?id=" + id + "&pw=" + password + "&ns=demo" + more; }
+  std::string target(const std::string& more = "") const {
+    return "/.lp?id=" + id + "&pw=" + password + "&ns=demo" + more;
+  }
 
   std::unique_ptr<HttpClient> send(const std::string& more = "") {
     auto client = std::make_unique<HttpClient>(port);
@@ -82,7 +86,9 @@ struct Poller {
   int serial = 0, segment = 0, last = 0;
 };
 
-std::string data(int number, const std::string& messages) { return "pRTLPCB(" + std::to_string(number) + ",[" + messages + "]);"; }
+std::string data(int number, const std::string& messages) {
+  return "pRTLPCB(" + std::to_string(number) + ",[" + messages + "]);";
+}
 std::string ok(int number, const std::string& answer = R"("")") {
   return R"({"t":"d","d":)" + Client::ok(number, answer) + "}";
 }
@@ -237,7 +243,8 @@ TEST_CASE("LongPoll: the client changes over to a WebSocket, and nothing is lost
     REQUIRE_FALSE(frame.empty());
     all += frame;
   }
-  const size_t polled = all.find(push("a", R"("by poll")")), answered = all.find(ok(2)), by_socket = all.find(push("a", R"("by socket")"));
+  const size_t polled = all.find(push("a", R"("by poll")")), answered = all.find(ok(2)),
+               by_socket = all.find(push("a", R"("by socket")"));
   CHECK(polled < answered);
   CHECK(answered < by_socket);
   CHECK(by_socket < all.find(ok(4)));
@@ -257,7 +264,8 @@ TEST_CASE("LongPoll: the client changes over to a WebSocket, and nothing is lost
   CHECK(watcher.hear() == Client::pushed("ends", "1"));
 }
 
-TEST_CASE("LongPoll: a WebSocket of nobody's session, or of another namespace, or a second one, is sent back", "[wire]") {
+TEST_CASE("LongPoll: a WebSocket of nobody's session, or of another namespace, or a second one, is sent back",
+          "[wire]") {
   Fixture fixture;
   Poller poller(fixture);
   HttpClient taken(poller.port);
@@ -271,7 +279,8 @@ TEST_CASE("LongPoll: a WebSocket of nobody's session, or of another namespace, o
   }
 }
 
-TEST_CASE("LongPoll: when the WebSocket is lost before the change, polling goes on; after the client's word, all ends", "[wire]") {
+TEST_CASE("LongPoll: when the WebSocket is lost before the change, polling goes on; after the client's word, all ends",
+          "[wire]") {
   Fixture fixture;
   Poller poller(fixture);
   Client watcher(fixture.server);
@@ -334,7 +343,8 @@ TEST_CASE("LongPoll: there are at most so many, and then places again", "[wire]"
   }));
 }
 
-TEST_CASE("LongPoll: segments of a message that does not end count, for their address, and are given up past the limit", "[wire][limits]") {
+TEST_CASE("LongPoll: segments of a message that does not end count, for their address, and are given up past the limit",
+          "[wire][limits]") {
   using hearth::net::http::HalfReceived;
   const auto budget = std::make_shared<HalfReceived>(1'000'000, 60'000);
   Fixture fixture(budget);

@@ -395,5 +395,6 @@ TEST_CASE("Session: a priority where nothing stands is refused, to those who may
                            [&](const db::Answer& answer) { set.set_value(answer.status); });
   REQUIRE(set.get_future().get().ok());
   CHECK(client.answer("p", R"({"p":"/a/.priority","d":2})") == Client::done());
-  CHECK(client.answer("p", R"({"p":"/b/.priority","d":2})") == Client::refusal("permission_denied", "Permission denied"));
+  CHECK(client.answer("p", R"({"p":"/b/.priority","d":2})") ==
+        Client::refusal("permission_denied", "Permission denied"));
 }

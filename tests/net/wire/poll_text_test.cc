@@ -4,7 +4,8 @@
 
 using namespace hearth::net::wire;
 
-TEST_CASE("Poll text: a start defines the functions, names the session, and has room for the hello", "[wire]") {  // §10.2
+TEST_CASE("Poll text: a start defines the functions, names the session, and has room for the hello",
+          "[wire]") {  // §10.2
   const std::string script = start_script("7", "id", "pw");
   CHECK(script ==
         "function pLPCommand(){var f=parent.window['pLPCommand7'];if(f)f.apply(null,arguments);}\n"
@@ -17,7 +18,8 @@ TEST_CASE("Poll text: a start defines the functions, names the session, and has 
 
 TEST_CASE("Poll text: nothing in a message ends the script, or a line of it", "[wire]") {
   CHECK(script_text(R"({"a":"</script><b>"})") == R"({"a":"<\/script><b>"})");
-  CHECK(script_text("{\"a\":\"x\xe2\x80\xa8y\xe2\x80\xa9z\xe2\x80\xa6\"}") == "{\"a\":\"x\\u2028y\\u2029z\xe2\x80\xa6\"}");
+  CHECK(script_text("{\"a\":\"x\xe2\x80\xa8y\xe2\x80\xa9z\xe2\x80\xa6\"}") ==
+        "{\"a\":\"x\\u2028y\\u2029z\xe2\x80\xa6\"}");
   CHECK(script_text(R"({"a":"plain < text"})") == R"({"a":"plain < text"})");
   CHECK(*script_bytes(Text{"</"}) == "<\\/");
 }

@@ -402,7 +402,8 @@ TEST_CASE("Session: who is signed out between the verdict and its use is nobody"
   REQUIRE(server.database().create("demo").ok());
   Client ada(server);
   const int64_t first =
-      ada.ask("auth", R"({"cred":")" + idp.sign(R"({"iss":"idp","aud":"a","sub":"ada","iat":1000000000,"exp":4000000000})") + "\"}");
+      ada.ask("auth", R"({"cred":")" +
+                          idp.sign(R"({"iss":"idp","aud":"a","sub":"ada","iat":1000000000,"exp":4000000000})") + "\"}");
   const int64_t put = ada.ask("p", R"({"p":"/a","d":1})");
   keys.release();
   // The verdict is there, and nobody has taken it.
@@ -415,9 +416,11 @@ TEST_CASE("Session: who is signed out between the verdict and its use is nobody"
                       [&](db::Answer answer) { kicked.set_value(std::move(answer)); });
   CHECK(kicked.get_future().get().value == db::Value::integer(0));  // no session was ada's yet
   const Lines heard = ada.hear(2);
-  CHECK(heard[0] == R"({"r":)" + std::to_string(first) + R"(,"b":)" +
-                        Client::refusal("invalid_token", "Auth token was revoked: its user has been signed out since.") + "}");
-  CHECK(heard[1] == R"({"r":)" + std::to_string(put) + R"(,"b":)" + Client::refusal("permission_denied", "Permission denied") + "}");
+  CHECK(heard[0] ==
+        R"({"r":)" + std::to_string(first) + R"(,"b":)" +
+            Client::refusal("invalid_token", "Auth token was revoked: its user has been signed out since.") + "}");
+  CHECK(heard[1] == R"({"r":)" + std::to_string(put) + R"(,"b":)" +
+                        Client::refusal("permission_denied", "Permission denied") + "}");
 }
 
 TEST_CASE("Session: a user who is signed out hears that the token is no good, and that is the end", "[wire]") {  // §9.4
@@ -519,7 +522,8 @@ TEST_CASE("Session: a credential past its time is said to be, and then what it a
   Server server(kClosed);
   REQUIRE(server.database().create("demo").ok());
   std::promise<db::Answer> set;
-  server.guard().set_rules("demo", rules::Auth::admin(), R"({"rules":{"mine":{".read":"auth.uid == 'ada'"},"all":{".read":true}}})",
+  server.guard().set_rules("demo", rules::Auth::admin(),
+                           R"({"rules":{"mine":{".read":"auth.uid == 'ada'"},"all":{".read":true}}})",
                            rules::Install::Yes, [&](db::Answer answer) { set.set_value(std::move(answer)); });
   REQUIRE(set.get_future().get().status.ok());
   rules::Auth ada;
@@ -542,13 +546,15 @@ TEST_CASE("Session: a credential past its time is said to be, and then what it a
   CHECK(client.answer("g", R"({"p":"/all","q":{}})") == Client::done("null"));
 }
 
-TEST_CASE("Session: what is committed once its credential is past its time it does not hear, however late that is noticed",
-          "[wire]") {
+TEST_CASE(
+    "Session: what is committed once its credential is past its time it does not hear, however late that is noticed",
+    "[wire]") {
   db::ManualClock clock(std::chrono::seconds(1'000'000));
   Server server(kClosed, {}, &clock);
   REQUIRE(server.database().create("demo").ok());
   std::promise<db::Answer> set;
-  server.guard().set_rules("demo", rules::Auth::admin(), R"({"rules":{"mine":{".read":"auth.uid == 'ada'"},"all":{".read":true}}})",
+  server.guard().set_rules("demo", rules::Auth::admin(),
+                           R"({"rules":{"mine":{".read":"auth.uid == 'ada'"},"all":{".read":true}}})",
                            rules::Install::Yes, [&](db::Answer answer) { set.set_value(std::move(answer)); });
   REQUIRE(set.get_future().get().status.ok());
   const rules::Auth ada{rules::Auth::Kind::User, R"({"uid":"ada"})", std::chrono::seconds(1'003'600)};
@@ -578,6 +584,7 @@ TEST_CASE("Session: `owner` is an admin in development, but not from another mac
   CHECK(local.answer("gauth", R"({"cred":"owner"})") == Client::done(R"({"auth":null})"));
   CHECK_THAT(foreign.answer("gauth", R"({"cred":"owner"})"), Catch::Contains("invalid_token"));
   Client renamed(server, "demo", "", {}, hearth::net::http::Whence::OtherHost);
-  CHECK_THAT(renamed.answer("gauth", R"({"cred":"owner"})"), Catch::Contains("invalid_token") && Catch::Contains("--dev-host"));
+  CHECK_THAT(renamed.answer("gauth", R"({"cred":"owner"})"),
+             Catch::Contains("invalid_token") && Catch::Contains("--dev-host"));
   CHECK(foreign.answer("p", R"({"p":"/a","d":1})") == Client::done());  // as anybody
 }

@@ -127,9 +127,7 @@ class Threads {
              .half_received = std::move(half_received)} {
     io.start();
   }
-  ~Threads() {
-    io.stop();
-  }
+  ~Threads() { io.stop(); }
 
   // On the home thread, to its end.
   void run(const std::function<void()>& task) {
@@ -281,7 +279,8 @@ TEST_CASE("WireSocket: a message above the limit is refused, and the connection 
   CHECK(peer.hear() == ok(2, "null"));
 }
 
-TEST_CASE("WireSocket: what was asked counts until it is answered, and past the budget it is refused", "[wire][limits]") {
+TEST_CASE("WireSocket: what was asked counts until it is answered, and past the budget it is refused",
+          "[wire][limits]") {
   // Keeps the shard's thread until it is let go.
   struct Hold final : db::Precondition {
     db::Result<void> check(const db::Moment&) const override {
@@ -317,12 +316,15 @@ TEST_CASE("WireSocket: what was asked counts until it is answered, and past the 
   hold->let_go.set_value();
   written.get_future().wait();
   for (int i = 0; i < 5; ++i) {
-    CHECK(peers[static_cast<size_t>(i)]->hear() ==
-          (i < 3 ? ok(1)
-                 : R"({"t":"d","d":{"r":1,"b":{"s":"unavailable","d":"Too much waits to be done for clients at this moment; try again."}}})"));
+    CHECK(
+        peers[static_cast<size_t>(i)]->hear() ==
+        (i < 3
+             ? ok(1)
+             : R"({"t":"d","d":{"r":1,"b":{"s":"unavailable","d":"Too much waits to be done for clients at this moment; try again."}}})"));
   }
   CHECK(peers.back()->hear() == ok(2));
-  for (int tries = 0; budget->bytes() > 0 && tries < 5'000; ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (int tries = 0; budget->bytes() > 0 && tries < 5'000; ++tries)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   CHECK(budget->bytes() == 0);
   peers.front()->ask(2, "p", R"({"p":"/x","d":")" + std::string(kLarge, 'y') + R"("})");
   CHECK(peers.front()->hear() == ok(2));
@@ -375,7 +377,8 @@ TEST_CASE("WireSocket: a namespace that is not there is refused for good, and le
   CHECK(server.guard().namespaces(rules::Auth::admin()).value().empty());
 }
 
-TEST_CASE("WireSocket: a second transport of a session that did not begin by polling is sent back to the first", "[wire]") {  // §10.4
+TEST_CASE("WireSocket: a second transport of a session that did not begin by polling is sent back to the first",
+          "[wire]") {  // §10.4
   Server server;
   Threads threads(server);
   Peer peer(threads, "/.ws?v=5&ns=demo&s=abc");

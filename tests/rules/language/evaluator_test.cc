@@ -169,8 +169,8 @@ TEST_CASE("Evaluator: the budget of scanned bytes, at the limit and one past it"
   CHECK(eight.outcome == Outcome::Failed);
   CHECK(eight.bytes <= kScanBytesMax);
   // Doubled five times it would be a quarter of a gigabyte.
-  const ValueView parts(json("{\"big\":\"" + std::string(8 * mebibyte, 'a') + "\",\"part\":\"" + std::string(mebibyte, 'a') +
-                             "\",\"twice\":\"" + std::string(2 * mebibyte, 'a') + "\"}"));
+  const ValueView parts(json("{\"big\":\"" + std::string(8 * mebibyte, 'a') + "\",\"part\":\"" +
+                             std::string(mebibyte, 'a') + "\",\"twice\":\"" + std::string(2 * mebibyte, 'a') + "\"}"));
   std::string doubled = "root.child('big').val()";
   for (int i = 0; i < 5; ++i) doubled += ".replace(root.child('part').val(), root.child('twice').val())";
   CHECK(ask(doubled + " == ''", parts).outcome == Outcome::Failed);

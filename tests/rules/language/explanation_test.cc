@@ -25,10 +25,11 @@ TEST_CASE("Explanation: as text for people and as JSON with stable names", "[rul
         "    now > 1\n"
         "      now = 5\n"
         "      now > 1 = failed");
-  CHECK(to_json(explanation) ==
-        R"({"allowed":false,"reason":"no \"rule\"","rules":[{"rule":".validate","pattern":"/a/$b","path":"/a/x","line":3,)"
-        R"("column":9,"source":"now\n   > 1","outcome":"failed","why":"because","parts":[{"source":"now","value":"5"},)"
-        R"({"source":"now\n > 1","value":"failed"}]}]})");
+  CHECK(
+      to_json(explanation) ==
+      R"({"allowed":false,"reason":"no \"rule\"","rules":[{"rule":".validate","pattern":"/a/$b","path":"/a/x","line":3,)"
+      R"("column":9,"source":"now\n   > 1","outcome":"failed","why":"because","parts":[{"source":"now","value":"5"},)"
+      R"({"source":"now\n > 1","value":"failed"}]}]})");
   CHECK(to_text(Explanation()) == "denied: no rules are set");
 }
 
@@ -49,7 +50,8 @@ size_t text_bytes(const Explanation& explanation) { return to_text(explanation).
 TEST_CASE("Explanation: at most so many rules, of which those stay that decided", "[rules]") {
   Explanation explanation;
   explanation.add(rule_of(RuleKind::Write, "/grant", Outcome::True), "true");
-  for (size_t i = 1; i < kExplainedRulesMax; ++i) explanation.add(rule_of(RuleKind::Validate, "/held", Outcome::True), "true");
+  for (size_t i = 1; i < kExplainedRulesMax; ++i)
+    explanation.add(rule_of(RuleKind::Validate, "/held", Outcome::True), "true");
   CHECK(explanation.rules.size() == kExplainedRulesMax);
   CHECK(explanation.rules_left_out == 0);
   CHECK(to_json(explanation).find("rulesLeftOut") == std::string::npos);

@@ -7,7 +7,10 @@ using namespace hearth::rules;
 namespace {
 // The tree in brackets.
 std::string shape(const Expression& e) {
-  static const std::vector<std::string> kNames = {"null", "bool", "num", "str", "re", "[]", "auth", "now", "root", "data", "newData", "query", "$", ".", "?f", "len", "m", "at", "call", "!", "neg", "&&", "||", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "?:"};
+  static const std::vector<std::string> kNames = {"null", "bool",    "num",   "str", "re", "[]", "auth", "now", "root",
+                                                  "data", "newData", "query", "$",   ".",  "?f", "len",  "m",   "at",
+                                                  "call", "!",       "neg",   "&&",  "||", "==", "!=",   "<",   "<=",
+                                                  ">",    ">=",      "+",     "-",   "*",  "/",  "%",    "?:"};
   std::string text = kNames[static_cast<size_t>(e.op)];
   if (e.op == Operator::Member || e.op == Operator::Capture) text += e.text;
   if (e.operands.empty()) return text;
