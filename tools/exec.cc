@@ -54,7 +54,7 @@ void pass_on(int signal) {
 }
 
 // `url`: of the server.
-int run(const ExecFlags& flags, const std::string& url) {
+int run_command(const ExecFlags& flags, const std::string& url) {
   std::vector<std::string> words = flags.words;
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -102,7 +102,7 @@ int exec(const ExecFlags& flags) {
     if (!value.ok()) throw std::runtime_error(fmt::format("{}: {}", flags.import, value.error().message));
     service.import(flags.space, std::move(value).value());
   }
-  const int status = run(flags, service.url());
+  const int status = run_command(flags, service.url());
   service.stop();
   return status;
 }

@@ -78,7 +78,7 @@ std::string shown(std::string_view text) {
   return to;
 }
 
-std::string counted(uint64_t count, std::string_view one, std::string_view many) {
+std::string count_text(uint64_t count, std::string_view one, std::string_view many) {
   return fmt::format("{} {}", count_text(count), count == 1 ? one : many);
 }
 
@@ -159,8 +159,8 @@ int stats(const UpkeepFlags& flags) {
     fmt::print("\n");
     return 0;
   }
-  fmt::print(", {}, {}\n", counted(number_in(root, "connections"), "connection", "connections"),
-             counted(number_in(root, "listeners"), "listener", "listeners"));
+  fmt::print(", {}, {}\n", count_text(number_in(root, "connections"), "connection", "connections"),
+             count_text(number_in(root, "listeners"), "listener", "listeners"));
   if (const auto listened = root.field("listened")) {
     for (const db::JsonNode& one : listened->elements()) {
       fmt::print("{:>10}  {}\n", count_text(number_in(one, "listeners")), shown(path_in(one).slashed()));
