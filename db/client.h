@@ -40,7 +40,7 @@ class Client {
   void on_disconnect(uint64_t request, Disconnect disconnect, std::shared_ptr<const Precondition> check);
   void recheck_disconnect(std::shared_ptr<const Precondition> check);  // the new check of what is queued
   void reply(uint64_t request, Result<void> status);
-  // A word by which Database::end_conversations finds this one; "" for none. In its turn, as requests are.
+  // A word by which Host::end_conversations finds this one; "" for none. In its turn, as requests are.
   void set_label(std::string label);
 
   // Calls `wake`, from any thread and as long as the conversation lasts, for an owner that hears from elsewhere too.

@@ -354,71 +354,6 @@ Result<void> Database::remove(std::string_view name) {
   return engine_->remove(stored);
 }
 
-// For servers: a conversation without callbacks, whose owner takes its items itself.
-Result<std::unique_ptr<Client>> Database::client(std::string_view name, std::string_view replaces,
-                                                 std::function<void()> wake) {
-  ASSIGN_OR_RETURN(const std::string stored, check_namespace_name(name));
-  ASSIGN_OR_RETURN(auto conversation, engine_->converse(stored, replaces, std::move(wake)));
-  return std::make_unique<Client>(std::move(conversation));
-}
-
-void Database::end_conversations(const std::string& name, std::string label, Error reason,
-                                 std::function<void(Answer)> done) {
-  engine_->end_conversations(name, std::move(label), std::move(reason), std::move(done));
-}
-
-void Database::read(const std::string& name, Read read, std::function<void(Answer)> done) {
-  engine_->read(name, std::move(read), std::move(done));
-}
-
-void Database::judge(const std::string& name, Write write, std::function<void(Answer)> done) {
-  engine_->judge(name, std::move(write), std::move(done));
-}
-
-void Database::revive_by(Revive revive) { engine_->revive_by(std::move(revive)); }
-void Database::setting(const std::string& name, std::string which,
-                       std::function<void(Result<std::optional<std::string>>)> done) {
-  engine_->setting(name, std::move(which), std::move(done));
-}
-
-void Database::indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done) {
-  engine_->indexes(name, std::move(done));
-}
-
-void Database::write(const std::string& name, Write write, std::function<void(Answer)> done) {
-  engine_->write(name, std::move(write), std::move(done));
-}
-
-void Database::dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done) {
-  const Gate::Pass pass(engine_->gate());
-  if (!pass) return done(closed_error());
-  engine_->backups().dump(std::move(request), std::move(done));
-}
-
-std::optional<double> Database::dump_part(const std::string& name) const {
-  const Gate::Pass pass(engine_->gate());
-  return pass ? engine_->backups().dump_part(name) : std::nullopt;
-}
-
-Result<std::string> Database::begin_upload() {
-  const Gate::Pass pass(engine_->gate());
-  if (!pass) return closed_error();
-  return engine_->backups().begin_upload();
-}
-
-Result<void> Database::upload(const std::string& id, uint64_t at, std::string_view bytes) {
-  const Gate::Pass pass(engine_->gate());
-  if (!pass) return closed_error();
-  return engine_->backups().upload(id, at, bytes);
-}
-
-void Database::restore(const std::string& id, RestoreRequest request,
-                       std::function<void(Result<std::vector<RestoredTree>>)> done) {
-  const Gate::Pass pass(engine_->gate());
-  if (!pass) return done(closed_error());
-  engine_->backups().restore(id, std::move(request), std::move(done));
-}
-
 void Database::stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done) {
   engine_->stats(name, std::move(path), std::move(done));
 }
@@ -429,26 +364,12 @@ void Database::compact(std::function<void(Result<Compacted>)> done) {
   engine_->backups().compact(std::move(done));
 }
 
-void Database::give_up_compaction() {
-  const Gate::Pass pass(engine_->gate());
-  if (pass) engine_->backups().give_up_compaction();
-}
-
-const std::string& Database::life() const { return engine_->life(); }
-const std::string& Database::store_id() const { return engine_->store_id(); }
-const Clock& Database::clock() const { return engine_->clock(); }
-SyncMode Database::sync() const { return engine_->sync(); }
 Result<void> Database::health() const {
   const Gate::Pass pass(engine_->gate());
   if (!pass) return closed_error();
   // Broken is told before full: only a restart helps then, and room would not.
   RETURN_IF_ERROR(engine_->store().health());
   return engine_->store().room();
-}
-
-Figures Database::figures() const {
-  const Gate::Pass pass(engine_->gate());
-  return pass ? engine_->figures() : Figures();
 }
 
 }  // namespace hearth::db

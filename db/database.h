@@ -170,8 +170,8 @@ class Database {
     uint64_t namespace_rows_max = 0;
     uint64_t namespace_bytes_max = 0;
     MemoryLimits memory;  // of what clients may hold
-    std::chrono::milliseconds space_idle_time{
-        600'000};                  // after that, what is known of a namespace that nobody uses is forgotten
+    // After that, what is known of a namespace that nobody uses is forgotten.
+    std::chrono::milliseconds space_idle_time{600'000};
     UsualIndexes indexes;          // of namespaces whose settings name none (db/model/index.h)
     const Clock* clock = nullptr;  // null: the system's; must outlive the database and its handles
     std::function<void(const ClockStep&)> on_clock_step{};  // db/base/clock_steps.h; any thread, and soon back
@@ -191,7 +191,7 @@ class Database {
   // Errors: InvalidArgument when the name is none (check_namespace_name).
   Result<Namespace> space(std::string_view name);
 
-  // For servers: names of namespaces that exist; making one by hand; the conversations behind Guard.
+  // Names of namespaces that exist, and making one by hand.
   std::vector<std::string> namespaces() const;
   bool exists(std::string_view name) const;
   Result<void> create(std::string_view name);
@@ -199,53 +199,15 @@ class Database {
   // The name is then as one not seen before. Blocks; its room on disk comes back by and by (compact). Errors:
   // NotFound; Unavailable, while a restore is under way.
   Result<void> remove(std::string_view name);
-  Result<std::unique_ptr<Client>> client(std::string_view name, std::string_view replaces, std::function<void()> wake);
-  // All conversations of that label (Client::set_label) hear Ended with the reason, once what came before is done; the
-  // answer's value is their number.
-  void end_conversations(const std::string& name, std::string label, Error reason, std::function<void(Answer)> done);
-  void read(const std::string& name, Read read, std::function<void(Answer)> done);
-  void write(const std::string& name, Write write, std::function<void(Answer)> done);
-  void judge(const std::string& name, Write write,
-             std::function<void(Answer)> done);  // would it be taken? writes nothing
-  // After a restart, what sessions of the killed process had queued is judged by the condition that `revive` makes of
-  // its memo (Precondition::memo). Until `revive` is set it is not judged again: it was judged when it was queued.
-  // `revive`: any thread.
-  using Revive = std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)>;
-  void revive_by(Revive revive);
-  void setting(const std::string& name, std::string which,
-               std::function<void(Result<std::optional<std::string>>)> done);
-  // The indexes of a namespace, and how far they are built. Those that the settings ask for and that are not planned
-  // yet have the id 0.
-  void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
-
-  // A dump of what was committed before the call, taken piece by piece while writes go on. Errors: NotFound,
-  // InvalidArgument, Unavailable (too many at a time).
-  void dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done);
-  std::optional<double> dump_part(
-      const std::string& name) const;  // how much of it is taken, 0 to 1; nothing: none is under way
-  // A file comes in pieces, each where the last one ended, and then becomes part of the tree, all or nothing; whoever
-  // listens is told as of a set. The first two block on disk. Errors: db/upkeep/backups.h.
-  Result<std::string> begin_upload();
-  Result<void> upload(const std::string& id, uint64_t at, std::string_view bytes);
-  void restore(const std::string& id, RestoreRequest request,
-               std::function<void(Result<std::vector<RestoredTree>>)> done);
 
   // How large the tree at the path is and where, and who listens to the namespace, without going through all of it.
   void stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done);
   // Gives back the room of what was overwritten and removed, which otherwise comes by and by; beside reads and
   // writes, whose disk it takes part of. Errors: db/upkeep/backups.h.
   void compact(std::function<void(Result<Compacted>)> done);
-  void
-  give_up_compaction();  // for a server that is about to stop: whoever waits for one is told, and there will be none
-
-  const std::string& life() const;  // unguessable, new at every open: sequences are resumable within one life
-  const std::string& store_id() const;
-  SyncMode sync() const;
-  const Clock& clock() const;
   Result<void> health() const;  // Unavailable: writes are refused, and why: the store is broken, or the disk is full
-  Figures figures() const;      // blocks on the disk; holds up neither reads nor writes
 
- private:
+ protected:
   explicit Database(std::shared_ptr<Engine> engine);
   const std::shared_ptr<Engine> engine_;
 };

@@ -93,7 +93,7 @@ Result<void> Engine::start() {
     next_sequences_[name] = sequence + 1;
   };
   const auto on_revive = [this](const std::string& name, const std::string& memo) {
-    Database::Revive revive;
+    Revive revive;
     {
       const std::shared_lock lock(mutex_);
       revive = revive_;
@@ -146,7 +146,7 @@ Result<void> Engine::resume_indexes() {
   return {};
 }
 
-void Engine::revive_by(Database::Revive revive) {
+void Engine::revive_by(Revive revive) {
   const std::unique_lock lock(mutex_);
   revive_ = std::move(revive);
 }

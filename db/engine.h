@@ -58,7 +58,7 @@ class Engine {
   void setting(const std::string& name, std::string which,
                std::function<void(Result<std::optional<std::string>>)> done);
 
-  void revive_by(Database::Revive revive);
+  void revive_by(Revive revive);
   void stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done);
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
 
@@ -120,7 +120,7 @@ class Engine {
   // For removed names: the sequence at which the next namespace of that name goes on, for an event id means one
   // moment only.
   std::map<std::string, uint64_t> next_sequences_;
-  Database::Revive revive_;
+  Revive revive_;
   size_t next_sweep_ = 0;  // size of spaces_ at which the next sweep is worth its time
 };
 

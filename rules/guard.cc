@@ -17,7 +17,7 @@
 #include <future>
 
 #include "db/client.h"
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/index.h"
 #include "db/model/json.h"
 #include "db/model/key_order.h"
@@ -195,7 +195,7 @@ std::vector<db::Item> Session::take() {
 }
 void Session::end() { client_->end(); }
 
-Guard::Guard(db::Database& database, Options options)
+Guard::Guard(db::Host& database, Options options)
     : database_(database),
       options_(std::move(options)),
       book_(std::make_shared<Rulebook>(Rulebook::Options{options_.dev, options_.rules, options_.dev,

@@ -29,7 +29,7 @@
 
 namespace hearth::db {
 class Client;
-class Database;
+class Host;
 }  // namespace hearth::db
 
 namespace hearth::rules {
@@ -113,7 +113,7 @@ class Guard {
     // Is told why something was denied: for the eyes of whoever runs the server. Any thread; may be empty.
     std::function<void(std::string_view space, const Explanation&)> on_denied{};
   };
-  Guard(db::Database& database, Options options);
+  Guard(db::Host& database, Options options);
 
   bool dev() const { return options_.dev; }
   bool is_admin_secret(std::string_view text) const;  // in constant time
@@ -177,7 +177,7 @@ class Guard {
   // For admins. Blocks on the disk; holds up neither reads nor writes. Errors: PermissionDenied.
   db::Result<Figures> figures(const Auth& auth) const;
 
-  // For admins: db::Database's functions of these names. Errors: PermissionDenied, theirs.
+  // For admins: db::Host's functions of these names. Errors: PermissionDenied, theirs.
   void dump(const Auth& auth, db::DumpRequest request, std::function<void(db::Result<db::DumpPieces>)> done);
   db::Result<double> dump_part(const Auth& auth, const std::string& name) const;  // Errors: NotFound: none is under way
   db::Result<std::string> begin_upload(const Auth& auth);
@@ -189,7 +189,7 @@ class Guard {
   // db::Database::create and remove. `create` is false where there is one already.
   db::Result<bool> create(const Auth& auth, std::string_view name);
   db::Result<void> remove(const Auth& auth, std::string_view name);
-  // For admins: db::Database's functions of these names.
+  // For admins: db::Host's functions of these names.
   void stats(const std::string& name, const Auth& auth, db::Path path, std::function<void(db::Result<db::Stats>)> done);
   void compact(const Auth& auth, std::function<void(db::Result<db::Compacted>)> done);
 
@@ -204,7 +204,7 @@ class Guard {
   void put(const std::string& name, db::Write write, Done done);
   void tell_setting(const std::string& name, std::string_view which, std::string unset, Done done);
 
-  db::Database& database_;
+  db::Host& database_;
   const Options options_;
   const std::shared_ptr<Rulebook> book_;
   std::mutex kicks_;  // One kick after the other, so that the row that is written last knows of all.

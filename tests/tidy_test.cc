@@ -54,6 +54,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
 // Files that may include less than their folder.
 const std::map<std::string, std::set<std::string>> kFileArrows = {
     {"db/database.h", {"db/base", "db/model"}},
+    {"db/host.h", {"db/base", "db/model", "db"}},
     {"rules/auth.h", {"db/base", "db/model"}},
     {"net/error_reply.h", {"db/base"}},
     {"net/host_namespace.h", {}},
@@ -82,6 +83,7 @@ const std::map<std::string, std::string> kTestedIn = {
     {"db/child_events.h", "tests/db/database_test.cc"},
     {"db/dump/bytes.h", "tests/db/dump/dump_file_test.cc"},
     {"db/engine.h", "tests/db/database_test.cc"},
+    {"db/host.h", "tests/db/client_test.cc"},
     {"db/calls/gate.h", "tests/db/closing_test.cc"},
     {"db/upkeep/reader_pool.h", "tests/db/database_test.cc"},
     {"db/shard/namespace_state.h", "tests/db/database_test.cc"},

@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/json.h"
 #include "rules/guard.h"
 #include "rules/warnings.h"
@@ -59,7 +59,7 @@ class Scene {
     options.folder = folder_.path();
     options.sync = db::SyncMode::Os;
     options.clock = &clock_;
-    database_ = or_throw(db::Database::open(std::move(options)), "rules test");
+    database_ = or_throw(db::Host::open(std::move(options)), "rules test");
     rules::Guard::Options guarded;
     guarded.dev = true;  // so that what is evaluated is counted
     guarded.rules = ruleset;
@@ -80,7 +80,7 @@ class Scene {
  private:
   TemporaryFolder folder_;
   db::ManualClock clock_;
-  std::unique_ptr<db::Database> database_;
+  std::unique_ptr<db::Host> database_;
   std::unique_ptr<rules::Guard> guard_;
   std::string data_;
 };
@@ -197,7 +197,7 @@ std::string explain_in_folder(const std::string& question, const RulesFlags& fla
     throw std::runtime_error(fmt::format("there is no data folder {}", flags.data));
   db::Database::Options options;
   options.folder = flags.data;
-  const auto database = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
+  const auto database = or_throw(db::Host::open(std::move(options)), fmt::format("cannot open {}", flags.data));
   rules::Guard::Options guarded;
   if (!flags.rules.empty()) guarded.rules = load_rules(flags.rules);
   rules::Guard guard(*database, std::move(guarded));

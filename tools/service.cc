@@ -191,7 +191,7 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   options.on_notice = NoticeLog();
   options.memory = flags.memory;
   options.space_idle_time = flags.namespace_idle_time;
-  database_ = or_throw(db::Database::open(std::move(options)), fmt::format("cannot open {}", flags.data));
+  database_ = or_throw(db::Host::open(std::move(options)), fmt::format("cannot open {}", flags.data));
   guard_ = std::make_unique<rules::Guard>(*database_, std::move(guard));
   for (const std::string& flag : flags.namespaces) {
     const std::string name = or_throw(db::check_namespace_name(flag), flag);

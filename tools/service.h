@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "net/http/limits.h"
 #include "net/server.h"
 #include "net/wire/limits.h"
@@ -78,7 +78,7 @@ class Service {
 
   const std::string auth_config_;  // the file; "" without one
   const std::string certificate_;  // the file; "" without TLS
-  std::unique_ptr<db::Database> database_;
+  std::unique_ptr<db::Host> database_;
   std::unique_ptr<rules::Guard> guard_;
   std::unique_ptr<net::Server> server_;
 };

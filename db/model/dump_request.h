@@ -17,7 +17,7 @@ struct DumpRequest {
   std::optional<std::string> space;  // nothing: all
   Path path;                         // the tree there, alone; needs a namespace
   DumpFormat format = DumpFormat::Native;
-  std::string name{};  // by which Database::dump_part says how far it is; "": nobody asks
+  std::string name{};  // by which Host::dump_part says how far it is; "": nobody asks
 };
 
 // Appends the next piece of a dump, about a megabyte. False when nothing was left. Thread: one at a time. Blocks on

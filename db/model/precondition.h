@@ -43,7 +43,7 @@ class Precondition {
   // The time, by the clock, from which the verdict may be another although no data changed; nothing: never. A
   // listener's check is asked again before the listener is told of anything that was committed after that time.
   virtual std::optional<Timestamp> lapses() const { return {}; }
-  // A text from which the same precondition can be made after a restart (Database::revive_by). It is kept with what a
+  // A text from which the same precondition can be made after a restart (Host::revive_by). It is kept with what a
   // session queues for its end. "": nothing is asked then.
   virtual std::string memo() const { return {}; }
 };
@@ -71,5 +71,8 @@ class ValueIs final : public Precondition {
   Path path_;
   Value value_;
 };
+
+// Makes the precondition of a memo again, for what a session of that namespace had queued (Host::revive_by).
+using Revive = std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)>;
 
 }  // namespace hearth::db

@@ -170,13 +170,13 @@ class Shard {
     Work step_max;  // of one request, unless the shard is heavy
     const Clock& clock;
     ClockSteps& clock_steps;
-    const std::string& life;      // Database::life
+    const std::string& life;      // Host::life
     const UsualIndexes& indexes;  // Options::indexes
     // A namespace exists from now on. Called on the shard's thread.
     std::function<void(const std::string& name, uint32_t number)> on_named;
     // A namespace does not exist any more; `sequence`: of its last write. Called on the shard's thread.
     std::function<void(const std::string& name, uint64_t sequence)> on_removed;
-    // Database::revive_by. Called on the shard's thread.
+    // Host::revive_by. Called on the shard's thread.
     std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)> revive;
   };
   // `heavy`: where long requests go; empty: this is a heavy shard itself, which no namespace has as its home. They are

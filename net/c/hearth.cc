@@ -32,7 +32,7 @@
 #include <utility>
 #include <vector>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/json.h"
 #include "net/http/log.h"
 #include "net/server.h"
@@ -79,9 +79,9 @@ class Loop {
 }  // namespace
 
 struct hearth_database {
-  std::shared_ptr<Loop> loop;                      // null: callbacks have a thread
-  std::shared_ptr<hearth::db::Database> database;  // servers share it: they may be stopped after it is closed
-  std::optional<hearth::rules::Guard> guard{};     // for the _as functions and for rules
+  std::shared_ptr<Loop> loop;                   // null: callbacks have a thread
+  std::shared_ptr<hearth::db::Host> database;   // servers share it: they may be stopped after it is closed
+  std::optional<hearth::rules::Guard> guard{};  // for the _as functions and for rules
 };
 
 namespace {
@@ -108,7 +108,7 @@ struct hearth_listener {
 };
 
 struct hearth_server {
-  std::shared_ptr<hearth::db::Database> database;
+  std::shared_ptr<hearth::db::Host> database;
   std::optional<hearth::rules::Guard> guard;
   std::unique_ptr<hearth::net::Server> server;
 };
@@ -267,7 +267,7 @@ hearth_status hearth_open(const char* folder, const hearth_options* options, hea
       loop = std::make_shared<Loop>(options->wake, options->wake_user);
       wanted.run = [loop](std::function<void()> task) { loop->post(std::move(task)); };
     }
-    ASSIGN_OR_RETURN(auto opened, hearth::db::Database::open(wanted));
+    ASSIGN_OR_RETURN(auto opened, hearth::db::Host::open(wanted));
     auto made = std::make_unique<hearth_database>(std::move(loop), std::move(opened));
     made->guard.emplace(*made->database, hearth::rules::Guard::Options());
     *database = made.release();

@@ -11,7 +11,7 @@
 #include <map>
 #include <thread>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/index.h"
 #include "db/model/json.h"
 #include "db/store/tree_store.h"
@@ -63,7 +63,7 @@ struct Said {
 
 // Writes until it is killed. Each update puts one number in two places, so that a half one shows.
 [[noreturn]] void write_until_killed(const std::string& folder, int say, uint64_t seed) {
-  auto database = Database::open(options_for(folder)).value();
+  auto database = Host::open(options_for(folder)).value();
   Namespace spaces[2] = {database->space("one").value(), database->space("two").value()};
   std::vector<Listener> listeners;
   for (int writer = 0; writer < kWriters; ++writer) {
@@ -145,7 +145,7 @@ TEST_CASE("Crash: after each of 200 kills every acknowledged write is there, and
     close(ends[0]);
 
     index_rows += check_indexes(folder.path());
-    auto database = Database::open(options_for(folder.path()));
+    auto database = Host::open(options_for(folder.path()));
     INFO((database.ok() ? "" : database.error().message));
     REQUIRE(database.ok());
     for (int writer = 0; writer < kWriters; ++writer) {
@@ -181,7 +181,7 @@ TEST_CASE("Crash: a power cut in `group` loses no acknowledged write, in `os` it
       options.sync = mode;
       int acknowledged_before_cut = 0;
       {
-        auto database = Database::open(options).value();
+        auto database = Host::open(options).value();
         Namespace space = database->space("t").value();
         std::atomic<int> acknowledged{0};
         const int cut_at = 20 + static_cast<int>(random.below(200));
@@ -208,7 +208,7 @@ TEST_CASE("Crash: a power cut in `group` loses no acknowledged write, in `os` it
         }
       }
       env.lose();
-      auto database = Database::open(options_for(folder.path()));
+      auto database = Host::open(options_for(folder.path()));
       INFO((database.ok() ? "" : database.error().message));
       REQUIRE(database.ok());
       Namespace space = database.value()->space("t").value();
@@ -228,7 +228,7 @@ TEST_CASE("Crash: when fsync fails, writes are refused with the reason and reads
   Database::Options options = options_for(folder.path());
   options.environment = &env;
   {
-    auto database = Database::open(options).value();
+    auto database = Host::open(options).value();
     Namespace space = database->space("t").value();
     REQUIRE(space.set("a", Value::integer(1)).ok());
     env.fail_syncs();
@@ -242,7 +242,7 @@ TEST_CASE("Crash: when fsync fails, writes are refused with the reason and reads
     env.cut_power();
   }
   env.lose();
-  auto database = Database::open(options_for(folder.path())).value();
+  auto database = Host::open(options_for(folder.path())).value();
   Namespace space = database->space("t").value();
   CHECK(space.get("a").value() == Value::integer(1));
   CHECK(space.set("a", Value::integer(3)).ok());

@@ -11,7 +11,7 @@
 
 #include "db/base/random.h"
 #include "db/child_events.h"
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/hash.h"
 #include "tests/db/talk.h"
 #include "tests/support/lossy_env.h"
@@ -267,7 +267,7 @@ TEST_CASE("Client: (a process that queues and waits to be killed)", "[.][child]"
   REQUIRE(folder != nullptr);
   Database::Options options;
   options.folder = folder;
-  const auto database = Database::open(options).value();
+  const auto database = Host::open(options).value();
   Talk talk(*database);
   talk.client->on_disconnect(1, put_later("gone", Value::increment(Value::integer(1))), nullptr);
   const std::string answered = talk.until(1).front() + " " + talk.client->id() + "\n";
@@ -299,7 +299,7 @@ std::string kill_a_client(const TempFolder& folder) {
   return answer.substr(3);
 }
 
-Words value_of_gone(Database& database, std::string_view replaces = "") {
+Words value_of_gone(Host& database, std::string_view replaces = "") {
   Talk talk(database, replaces);
   talk.client->read(1, get("gone"));
   return talk.until(1);
@@ -361,7 +361,7 @@ TEST_CASE("Client: who is ended or revoked by what the disk then refuses is told
   options.folder = folder.path();
   options.environment = &disk;
   {
-    const auto database = Database::open(options).value();
+    const auto database = Host::open(options).value();
     Talk ada(*database), watcher(*database);
     watcher.client->listen(1, 7, while_unlocked("room"));
     watcher.client->listen(2, 8, listen_to("locked"));
@@ -397,7 +397,7 @@ TEST_CASE(
   options.folder = folder.path();
   options.environment = &disk;
   {
-    const auto database = Database::open(options).value();
+    const auto database = Host::open(options).value();
     Namespace space = database->space("t").value();
     REQUIRE(space.set("a", json(R"({"x":1,".priority":1})"))
                 .ok());  // from here on what is removed is told with all beside it
@@ -406,7 +406,7 @@ TEST_CASE(
     database->compact([&](Result<Compacted> done) { compacted.set_value(std::move(done)); });
     REQUIRE(compacted.get_future().get().ok());
   }
-  const auto database = Database::open(options).value();  // what was written is in a file, and not in memory
+  const auto database = Host::open(options).value();  // what was written is in a file, and not in memory
   Talk talk(*database), writer(*database);
   talk.client->listen(1, 6, while_unlocked("z"));
   talk.client->listen(2, 7, listen_to("z"));

@@ -18,13 +18,13 @@ constexpr int kRounds = 8;  // what races is tried more than once
 
 using Run = std::function<void(std::function<void()>)>;
 
-std::unique_ptr<Database> open_busy(const TempFolder& folder, Run run = {}) {
+std::unique_ptr<Host> open_busy(const TempFolder& folder, Run run = {}) {
   Database::Options options;
   options.folder = folder.path();
   options.shards = 3;
   options.sync = SyncMode::Os;
   options.run = std::move(run);
-  return Database::open(options).value();
+  return Host::open(options).value();
 }
 
 void wait_until(const std::function<bool()>& is_so) {
@@ -484,7 +484,7 @@ TEST_CASE("Closing: handles that outlive the database are refused, and harmless"
   const std::function<void()> nudge = client->waker();
   wait_until([&] { return told == 2; });
   database->close();
-  Database& closed = *database;
+  Host& closed = *database;
 
   SECTION("calls of the database itself") {
     int refused = 0;

@@ -1,4 +1,4 @@
-#include "db/database.h"
+#include "db/host.h"
 
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -19,11 +19,11 @@ namespace {
 Value json(std::string text) { return parse_value(std::move(text), Path()).value(); }
 std::string text(const Value& value) { return to_json(value, JsonStyle::Export); }
 
-std::unique_ptr<Database> open(const TempFolder& folder, size_t shards = 2) {
+std::unique_ptr<Host> open(const TempFolder& folder, size_t shards = 2) {
   Database::Options options;
   options.folder = folder.path();
   options.shards = shards;
-  auto opened = Database::open(options);
+  auto opened = Host::open(options);
   INFO((opened.ok() ? "" : opened.error().message));
   REQUIRE(opened.ok());
   return std::move(opened).value();
@@ -191,7 +191,7 @@ TEST_CASE("Database: callbacks run where the app says", "[db]") {
     const std::lock_guard lock(mutex);
     tasks.push_back(std::move(task));
   };
-  auto database = Database::open(options).value();
+  auto database = Host::open(options).value();
   Namespace space = database->space("t").value();
   int told = 0;
   bool refused = false;
@@ -220,11 +220,11 @@ TEST_CASE("Database: a folder in use, a foreign store and an unwritable place ar
   auto database = open(folder);
   Database::Options options;
   options.folder = folder.path();
-  const auto second = Database::open(options);
+  const auto second = Host::open(options);
   REQUIRE_FALSE(second.ok());
   CHECK(second.error().code == ErrorCode::Locked);
   options.folder = "/proc/hearth";
-  CHECK(Database::open(options).error().code == ErrorCode::Io);
+  CHECK(Host::open(options).error().code == ErrorCode::Io);
 }
 
 TEST_CASE("Database: of more namespaces than are kept in memory each goes on where it was", "[db]") {
@@ -233,7 +233,7 @@ TEST_CASE("Database: of more namespaces than are kept in memory each goes on whe
   options.folder = folder.path();
   options.sync = SyncMode::Os;
   std::atomic<int> written{0};  // before the database, whose callbacks it outlives
-  auto database = Database::open(options).value();
+  auto database = Host::open(options).value();
   constexpr int kSpaces = 10'500;
   static_assert(kSpaces > kSpacesInMemoryMax);
   for (const int round : {1, 2}) {

@@ -10,7 +10,7 @@
 
 #include "db/child_events.h"
 #include "db/client.h"
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/hash.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/temp_folder.h"
@@ -53,7 +53,7 @@ class Bell {
 // One client that listens at /p, writes below it, and checks all it is told. Thread: one.
 class Teller {
  public:
-  Teller(Database& database, const std::string& space, uint64_t seed)
+  Teller(Host& database, const std::string& space, uint64_t seed)
       : random_(seed), client_(database.client(space, "", [this] { bell_.ring(); }).value()) {}
 
   // What went wrong first; empty: nothing.
@@ -236,7 +236,7 @@ TEST_CASE("order: every conversation hears one story, whatever others do", "[db]
   options.step_rows_max = GENERATE(4'000, 6);  // with 6, namespaces come and go all the time
   rounds = options.step_rows_max == 6 ? 30 : 200;
   INFO("step_rows_max " << options.step_rows_max);
-  auto database = Database::open(options).value();
+  auto database = Host::open(options).value();
   const std::vector<std::string> spaces = {"one", "two", "three", "four"};
 
   // Each thread has a client of every namespace, so that each namespace is written by all threads.

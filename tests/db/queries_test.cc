@@ -8,7 +8,7 @@
 
 #include "db/child_events.h"
 #include "db/client.h"
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/index.h"
 #include "db/model/json.h"
 #include "db/model/select.h"
@@ -24,22 +24,22 @@ namespace {
 Value json(std::string text) { return parse_value(std::move(text), Path()).value(); }
 std::string text(const Value& value) { return to_json(value, JsonStyle::Export); }
 
-std::unique_ptr<Database> open(const TempFolder& folder, std::string indexes = {}, const Clock* clock = nullptr) {
+std::unique_ptr<Host> open(const TempFolder& folder, std::string indexes = {}, const Clock* clock = nullptr) {
   Database::Options options;
   options.folder = folder.path();
   options.sync = SyncMode::Os;
   options.indexes.own = std::move(indexes);
   options.clock = clock;
-  return Database::open(options).value();
+  return Host::open(options).value();
 }
 
-IndexPlan plan_of(Database& database, const std::string& space) {
+IndexPlan plan_of(Host& database, const std::string& space) {
   std::promise<IndexPlan> promise;
   database.indexes(space, [&](const Result<IndexPlan>& plan) { promise.set_value(plan.value()); });
   return promise.get_future().get();
 }
 
-void wait_for_indexes(Database& database, const std::string& space, size_t count) {
+void wait_for_indexes(Host& database, const std::string& space, size_t count) {
   for (int tries = 0; tries < 10'000; ++tries) {
     const IndexPlan plan = plan_of(database, space);
     if (plan.indexes.size() == count && !plan.is_building()) return;
@@ -204,7 +204,7 @@ namespace {
 // A conversation, and what it was told, in words.
 class Talk {
  public:
-  Talk(Database& database, const std::string& space) : client_(database.client(space, "", [] {}).value()) {}
+  Talk(Host& database, const std::string& space) : client_(database.client(space, "", [] {}).value()) {}
   void listen(uint64_t id, std::string_view path, const Query& query,
               std::shared_ptr<const Precondition> check = nullptr) {
     Listen listen;

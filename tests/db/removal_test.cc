@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "db/client.h"
-#include "db/database.h"
+#include "db/host.h"
 #include "db/store/tree_store.h"
 #include "db/upkeep/backups.h"
 #include "db/upkeep/fsck.h"
@@ -19,11 +19,11 @@ using namespace hearth::test;
 
 namespace {
 
-std::unique_ptr<Database> open(const std::string& folder) {
+std::unique_ptr<Host> open(const std::string& folder) {
   Database::Options options;
   options.folder = folder;
   options.sync = SyncMode::Os;
-  auto opened = Database::open(options);
+  auto opened = Host::open(options);
   INFO((opened.ok() ? "" : opened.error().message));
   REQUIRE(opened.ok());
   return std::move(opened).value();
@@ -43,7 +43,7 @@ size_t rows_in(const std::string& folder) {
 // What a conversation hears, until it ends.
 class Hearing {
  public:
-  Hearing(Database& database, const std::string& name) {
+  Hearing(Host& database, const std::string& name) {
     auto opened = database.client(name, "", [this] { wake(); });
     REQUIRE(opened.ok());
     client_ = std::move(opened).value();
@@ -70,7 +70,7 @@ class Hearing {
   std::unique_ptr<Client> client_;
 };
 
-Result<Written> write(Database& database, const std::string& name, const std::string& path, bool only_existing) {
+Result<Written> write(Host& database, const std::string& name, const std::string& path, bool only_existing) {
   Write write;
   write.base = Path::parse(path).value();
   write.overwrites.push_back({write.base, Slot::Value, Value::integer(1)});

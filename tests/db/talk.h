@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "db/client.h"
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/json.h"
 #include "tests/support/temp_folder.h"
 
@@ -25,13 +25,12 @@ inline Path at(std::string_view text) { return Path::parse(text).value(); }
 inline Value json(std::string text) { return parse_value(std::move(text), Path()).value(); }
 inline std::string text(const Value& value) { return to_json(value, JsonStyle::Export); }
 
-inline std::unique_ptr<Database> open(const TempFolder& folder,
-                                      std::chrono::milliseconds grace = std::chrono::hours(1)) {
+inline std::unique_ptr<Host> open(const TempFolder& folder, std::chrono::milliseconds grace = std::chrono::hours(1)) {
   Database::Options options;
   options.folder = folder.path();
   options.shards = 2;
   options.disconnect_grace = grace;
-  return Database::open(options).value();
+  return Host::open(options).value();
 }
 
 inline Write set(std::string_view path, Value value) {
@@ -57,7 +56,7 @@ inline Listen listen_to(std::string_view path) {
 // "end".
 class Talk {
  public:
-  explicit Talk(Database& database, std::string_view replaces = "", std::string_view space = "t")
+  explicit Talk(Host& database, std::string_view replaces = "", std::string_view space = "t")
       : client(database.client(space, replaces, [this] { wake(); }).value()) {}
 
   // All up to and with the answer to `request`, or the end.

@@ -1,5 +1,5 @@
 // An app with a database of its own, which it also serves: SDK clients and the app share one tree. Run: app FOLDER
-#include <hearth/db/database.h>
+#include <hearth/db/host.h>
 #include <hearth/net/server.h>
 #include <hearth/rules/guard.h>
 
@@ -71,7 +71,7 @@ db::Result<void> judge(rules::Guard& guard) {
 }
 
 // The same tree over the network, behind the same rules.
-db::Result<void> serve(db::Database& database) {
+db::Result<void> serve(db::Host& database) {
   rules::Guard guard(database, {.admin_secret = "a-secret-of-the-app", .default_namespace = "shop"});
   RETURN_IF_ERROR(wait_for([&](auto done) {
                     guard.set_rules("shop", rules::Auth::admin("the app"), kRules, rules::Install::Yes,
@@ -119,7 +119,7 @@ db::Result<void> measure(db::Database& database) {
 int main(int argc, char** argv) {
   db::Database::Options options;
   options.folder = argc > 1 ? argv[1] : "app-data";
-  auto database = db::Database::open(options);
+  auto database = db::Host::open(options);
   if (!database.ok()) return std::fprintf(stderr, "%s\n", database.error().message.c_str()), 1;
   // Another one beside it, which has nothing to do with it.
   options.folder += "-other";

@@ -6,7 +6,7 @@
 #include "db/child_events.h"
 #include "db/client.h"
 #include "db/commit/committer.h"
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/json.h"
 #include "db/store/row_key.h"
 #include "db/store/tree_store.h"
@@ -100,7 +100,7 @@ TEST_CASE("Model check: replaying its events gives each listener exactly the ser
   options.sync = SyncMode::Os;
   options.step_rows_max = GENERATE(4'000, 4);  // with 4, namespaces come and go all the time
   INFO("step_rows_max " << options.step_rows_max);
-  auto database = Database::open(options).value();
+  auto database = Host::open(options).value();
   auto client = database->client("t", "", [] {}).value();
   ReferenceTree reference;
   std::map<uint64_t, Told> listeners;

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "net/c/hearth.h"
 #include "net/server.h"
 #include "rules/guard.h"
@@ -53,7 +53,7 @@ TEST_CASE("Closing: a server goes on, refuses what needs the database, and is st
   db::Database::Options options;
   options.folder = folder / "data";
   options.sync = db::SyncMode::Os;
-  auto database = db::Database::open(options).value();
+  auto database = db::Host::open(options).value();
   rules::Guard guard(*database, {.dev = true, .admin_secret{}, .default_namespace = "default"});
   net::Server::Options serving;
   serving.port = 0;
@@ -105,7 +105,7 @@ TEST_CASE("Closing: a server goes on, refuses what needs the database, and is st
   }
   server.reset();
   database.reset();
-  database = db::Database::open(options).value();
+  database = db::Host::open(options).value();
   CHECK(database->space("default").value().get("n").value().as_integer() >= last);
 }
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <sstream>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/json.h"
 #include "net/server.h"
 #include "rules/guard.h"
@@ -64,7 +64,7 @@ struct Served {
     options.folder = folder.path();
     options.sync = db::SyncMode::Os;
     options.clock = &clock;
-    database = db::Database::open(std::move(options)).value();
+    database = db::Host::open(std::move(options)).value();
     rules::Guard::Options guarded;
     guarded.dev = true;
     guard = std::make_unique<rules::Guard>(*database, guarded);
@@ -83,7 +83,7 @@ struct Served {
 
   hearth::test::TempFolder folder;
   db::ManualClock clock{db::Timestamp(1'700'000'000'000)};
-  std::unique_ptr<db::Database> database;
+  std::unique_ptr<db::Host> database;
   std::unique_ptr<rules::Guard> guard;
   std::unique_ptr<hearth::net::Server> server;
   std::unique_ptr<HttpClient> client;

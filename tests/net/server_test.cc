@@ -4,7 +4,7 @@
 #include <catch2/catch.hpp>
 #include <memory>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "rules/guard.h"
 #include "tests/support/raw_client.h"
 
@@ -22,7 +22,7 @@ struct Fixture {
   explicit Fixture(size_t io_threads = 2) {
     db::Database::Options options;
     options.folder = folder / "data";
-    database = db::Database::open(std::move(options)).value();
+    database = db::Host::open(std::move(options)).value();
     rules::Guard::Options guard_options;
     guard_options.dev = true;
     guard_options.default_namespace = "default";
@@ -36,7 +36,7 @@ struct Fixture {
   uint16_t port() const { return port_; }
 
   Folder folder;
-  std::unique_ptr<db::Database> database;
+  std::unique_ptr<db::Host> database;
   std::optional<rules::Guard> guard;
   std::unique_ptr<Server> server;
   uint16_t port_ = 0;

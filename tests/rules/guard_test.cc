@@ -9,7 +9,7 @@
 #include <optional>
 #include <thread>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/json.h"
 #include "tests/support/temp_folder.h"
 
@@ -58,12 +58,12 @@ struct House {
       : database(open(folder.path(), clock)), guard(*database, guard_options) {
     REQUIRE(database->create("demo").ok());
   }
-  static std::unique_ptr<db::Database> open(const std::string& folder, const db::Clock* clock = nullptr) {
+  static std::unique_ptr<db::Host> open(const std::string& folder, const db::Clock* clock = nullptr) {
     db::Database::Options options;
     options.folder = folder;
     options.sync = db::SyncMode::Os;
     options.clock = clock;
-    return db::Database::open(std::move(options)).value();
+    return db::Host::open(std::move(options)).value();
   }
 
   // One request by itself, and its answer.
@@ -79,7 +79,7 @@ struct House {
   }
 
   hearth::test::TempFolder folder;
-  std::unique_ptr<db::Database> database;
+  std::unique_ptr<db::Host> database;
   Guard guard;
 };
 
@@ -252,7 +252,7 @@ TEST_CASE("Guard: onDisconnect of a server that was killed is judged as who the 
   db::Database::Options options;
   options.folder = left.path();
   options.disconnect_grace = std::chrono::milliseconds(500);
-  const auto database = db::Database::open(options).value();
+  const auto database = db::Host::open(options).value();
   Guard guard(*database, closed());
   const auto here = [&] {
     std::promise<db::Answer> answer;
@@ -274,7 +274,7 @@ TEST_CASE("Guard: an admin signs a user out: sessions end, and tokens of up to n
   db::Database::Options options;
   options.folder = folder.path();
   options.clock = &clock;
-  auto database = db::Database::open(options).value();
+  auto database = db::Host::open(options).value();
   REQUIRE(database->create("demo").ok());
   const auto kick = [](Guard& guard, const Auth& auth, const std::string& uid) {
     std::promise<db::Answer> answer;
@@ -305,7 +305,7 @@ TEST_CASE("Guard: an admin signs a user out: sessions end, and tokens of up to n
     CHECK(nameless->take().empty());
   }
   database.reset();
-  database = db::Database::open(options).value();
+  database = db::Host::open(options).value();
   Guard guard(*database, closed());
   REQUIRE(guard.load_revoked().ok());
   CHECK(guard.is_revoked("demo", "ada", std::chrono::seconds(1000)));
@@ -327,7 +327,7 @@ TEST_CASE("Guard: a write while the clock was ahead denies nobody once it is rig
     options.folder = folder.path();
     options.clock = &clock;
     options.on_clock_step = [&](const db::ClockStep& step) { steps.push_back(step.by); };
-    auto database = db::Database::open(options).value();
+    auto database = db::Host::open(options).value();
     REQUIRE(database->create("demo").ok());
     auto guard = std::make_unique<Guard>(*database, closed());
     const auto write = [&](const Auth& auth, const db::Write& what) {
@@ -345,7 +345,7 @@ TEST_CASE("Guard: a write while the clock was ahead denies nobody once it is rig
     if (restarts) {
       guard.reset();
       database.reset();
-      database = db::Database::open(options).value();
+      database = db::Host::open(options).value();
       guard = std::make_unique<Guard>(*database, closed());
     }
     clock.set(right);

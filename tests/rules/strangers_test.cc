@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "db/base/step.h"
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/hash.h"
 #include "db/model/json.h"
 #include "rules/guard.h"
@@ -81,7 +81,7 @@ struct House {
     options.sync = db::SyncMode::Os;
     options.shards = 1;
     options.disconnect_grace = grace;
-    database = db::Database::open(std::move(options)).value();
+    database = db::Host::open(std::move(options)).value();
     guard = std::make_unique<Guard>(*database,
                                     Guard::Options{.dev = false, .admin_secret = "", .default_namespace = "demo"});
     REQUIRE(database->create("demo").ok());
@@ -116,7 +116,7 @@ struct House {
   }
 
   hearth::test::TempFolder folder;
-  std::unique_ptr<db::Database> database;
+  std::unique_ptr<db::Host> database;
   std::unique_ptr<Guard> guard;
 };
 

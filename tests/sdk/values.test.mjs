@@ -115,7 +115,9 @@ test('a string of 1 MB goes both ways in pieces', async () => {
   assert.ok((await get(ref(ada, 'long'))).val() === text);
 });
 
-test('5,000 children: in one write, one by one, and in order', async () => {
+// One by one a page has fewer: by long polling each write is two requests.
+const singles = typeof window === 'undefined' ? 5_000 : 1_000;
+test('5,000 children: in one write, many one by one, and in order', async () => {
   const [ada, bob] = two();
   const all = {};
   for (let i = 0; i < 5_000; ++i) all[`k${i}`] = { i };
@@ -124,10 +126,10 @@ test('5,000 children: in one write, one by one, and in order', async () => {
   await heard.until((items) => items.length === 1, 'the first value');
   assert.deepEqual(heard.items[0], all);
 
-  await Promise.all(Array.from({ length: 5_000 }, (_, i) => set(ref(ada, `single/${i}`), i)));
+  await Promise.all(Array.from({ length: singles }, (_, i) => set(ref(ada, `single/${i}`), i)));
   const numbers = [];
   (await get(ref(bob, 'single'))).forEach((item) => void numbers.push(item.val()));
-  assert.deepEqual(numbers, Array.from({ length: 5_000 }, (_, i) => i));
+  assert.deepEqual(numbers, Array.from({ length: singles }, (_, i) => i));
 });
 
 test('emoji and other keys: kept, and ordered as the SDK orders them', async () => {

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "net/auth/verifier.h"
 #include "rules/guard.h"
 #include "tests/net/http/http_fixture.h"
@@ -41,7 +41,7 @@ class Door {
     db::Database::Options database;
     database.folder = folder_.path() + "/data";
     database.sync = db::SyncMode::Os;
-    database_ = db::Database::open(std::move(database)).value();
+    database_ = db::Host::open(std::move(database)).value();
     rules::Guard::Options guard;
     guard.dev = mode == Mode::Dev;
     guard.admin_secret = kAdminSecret;
@@ -67,7 +67,7 @@ class Door {
 
  private:
   TempFolder folder_;
-  std::unique_ptr<db::Database> database_;
+  std::unique_ptr<db::Host> database_;
   std::optional<rules::Guard> guard_;
   std::optional<net::Verifier> verifier_;
 };

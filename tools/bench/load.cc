@@ -10,7 +10,7 @@
 
 #include <stdexcept>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "tools/bench/gate.h"
 #include "tools/bench/run.h"
 
@@ -135,7 +135,7 @@ Report measure_embedded(const BenchFlags& flags, StatusLine& status) {
   db::Database::Options options;
   options.folder = folder.path() + "/data";
   options.sync = sync;
-  auto opened = db::Database::open(std::move(options));
+  auto opened = db::Host::open(std::move(options));
   if (!opened.ok()) throw std::runtime_error("bench: " + opened.error().message);
   const auto database = std::move(opened).value();
   auto space = database->space("bench");

@@ -16,7 +16,7 @@
 #include <thread>
 
 #include "db/client.h"
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/index.h"
 #include "tools/bench/gate.h"
 #include "tools/bench/run.h"
@@ -64,7 +64,7 @@ double peak_mb() {
 }
 
 // Waits until all indexes are complete, and the one of "large" by that child is among them.
-void wait_for_indexes(db::Database& database, const std::string& by) {
+void wait_for_indexes(db::Host& database, const std::string& by) {
   for (;;) {
     std::promise<bool> promise;
     database.indexes("bench", [&](const db::Result<db::IndexPlan>& plan) {
@@ -106,7 +106,7 @@ void add_reads(db::Namespace& space, const std::string& list, int size, Report& 
 // One client with many listeners. Counts what it is told, on a thread that polls once a millisecond.
 class Listens {
  public:
-  Listens(db::Database& database, const std::string& path)
+  Listens(db::Host& database, const std::string& path)
       : path_(must(db::Path::parse(path))),
         client_(must(database.client("bench", "", [] {}))),
         reader_([this] { read(); }) {}
@@ -169,7 +169,7 @@ double cpu_of_writes(db::Namespace& space, const std::string& list, int first, i
 
 // 1,000 windows that are the same are one view, whose event is made once; 1,000 that differ are 1,000 views. Bodies
 // for each write show how many were made.
-void add_windows(db::Database& database, db::Namespace& space, Report& report) {
+void add_windows(db::Host& database, db::Namespace& space, Report& report) {
   for (const bool same : {true, false}) {
     must(space.set("live", players(2'000)));
     Listens listens(database, "live");
@@ -195,7 +195,7 @@ Report measure_queries(const BenchFlags& flags, StatusLine& progress) {
   options.folder = folder.path() + "/data";
   options.sync = flags.sync == "os" ? db::SyncMode::Os : db::SyncMode::Group;
   options.indexes.own = kIndexes;
-  const auto database = must(db::Database::open(std::move(options)));
+  const auto database = must(db::Host::open(std::move(options)));
   db::Namespace space = must(database->space("bench"));
   const auto leaves = static_cast<int>(flags.leaves);
 

@@ -9,7 +9,7 @@
 #include <map>
 #include <stdexcept>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/json.h"
 #include "db/model/key_order.h"
 #include "rules/guard.h"
@@ -123,7 +123,7 @@ Report measure_rules(const BenchFlags& flags, StatusLine& progress) {
   db::Database::Options options;
   options.folder = folder.path() + "/data";
   options.sync = flags.sync == "os" ? db::SyncMode::Os : db::SyncMode::Group;
-  auto opened = db::Database::open(std::move(options));
+  auto opened = db::Host::open(std::move(options));
   if (!opened.ok()) throw std::runtime_error("bench: " + opened.error().message);
   const auto database = std::move(opened).value();
   auto compiled = rules::Ruleset::compile(std::string(kChatRules));

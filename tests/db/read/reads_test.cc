@@ -41,7 +41,7 @@ class House {
     options.folder = folder_.path();
     options.readers = 1;
     options.reads_waiting_of_one_max = waiting_of_one_max;
-    database = Database::open(options).value();
+    database = Host::open(options).value();
   }
   ~House() { open(); }
 
@@ -79,7 +79,7 @@ class House {
   std::vector<std::string> notes_;
 
  public:
-  std::unique_ptr<Database> database;
+  std::unique_ptr<Host> database;
 };
 
 Value many_children(size_t count) {

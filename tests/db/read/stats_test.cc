@@ -5,7 +5,7 @@
 #include <future>
 #include <map>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/json.h"
 #include "tests/support/temp_folder.h"
 
@@ -14,14 +14,14 @@ using namespace hearth::test;
 
 namespace {
 
-std::unique_ptr<Database> open(const std::string& folder) {
+std::unique_ptr<Host> open(const std::string& folder) {
   Database::Options options;
   options.folder = folder;
   options.sync = SyncMode::Os;
-  return Database::open(options).value();
+  return Host::open(options).value();
 }
 
-Stats stats_of(Database& database, const std::string& path = "") {
+Stats stats_of(Host& database, const std::string& path = "") {
   std::promise<Result<Stats>> found;
   database.stats("chat", Path::parse(path).value(), [&](const Result<Stats>& stats) { found.set_value(stats); });
   Result<Stats> stats = found.get_future().get();

@@ -31,7 +31,7 @@ Listen with_hash(Listen listen, std::string hash) {
 // Clients of one database, who stay.
 class Herd {
  public:
-  explicit Herd(Database& database) : database_(database) {}
+  explicit Herd(Host& database) : database_(database) {}
 
   // One more, answered when this returns.
   Answer ask(Listen listen) {
@@ -43,7 +43,7 @@ class Herd {
   }
 
  private:
-  Database& database_;
+  Host& database_;
   std::vector<std::unique_ptr<Talk>> clients_;
 };
 
@@ -54,7 +54,7 @@ struct Costs {
 std::ostream& operator<<(std::ostream& to, const Costs& costs) {
   return to << costs.reads << " reads, " << costs.hashes << " hashes";
 }
-Costs costs_of(const Database& database) {
+Costs costs_of(const Host& database) {
   const Figures figures = database.figures();
   return {figures.first_values_read, figures.first_values_hashed};
 }
@@ -236,7 +236,7 @@ TEST_CASE("FirstValue: with too much to be read by others a large one is refused
   Database::Options options;
   options.folder = folder.path();
   options.answer_bytes_max = 3 * kLargeAnswerBytes;
-  const auto database = Database::open(std::move(options)).value();
+  const auto database = Host::open(std::move(options)).value();
   Namespace space = database->space("t").value();
   for (const char* path : {"a", "b"}) REQUIRE(space.set(path, object_of(2 * kLargeAnswerBytes)).ok());
   const auto ask = [&](const char* path) {

@@ -5,7 +5,7 @@
 #include <mutex>
 #include <thread>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "tests/support/temp_folder.h"
 
 using namespace hearth::db;
@@ -56,7 +56,7 @@ class Heard {
   std::vector<std::string> lines_;
 };
 
-IndexPlan indexes_of(Database& database, const std::string& name) {
+IndexPlan indexes_of(Host& database, const std::string& name) {
   std::promise<Result<IndexPlan>> told;
   database.indexes(name, [&](Result<IndexPlan> plan) { told.set_value(std::move(plan)); });
   return told.get_future().get().value();
@@ -100,7 +100,7 @@ TEST_CASE("Database: an index is asked for, planned, begun and built, and each i
   options.sync = SyncMode::Os;
   options.on_notice = heard.take();
   options.indexes.own = R"([{"at": "/rooms", "by": "sent"}])";
-  const auto database = Database::open(options).value();
+  const auto database = Host::open(options).value();
   // Nothing is written yet: the settings ask for what no plan has.
   const IndexPlan asked = indexes_of(*database, "chat");
   REQUIRE(asked.indexes.size() == 1);

@@ -13,13 +13,13 @@ using namespace hearth::test;
 
 namespace {
 
-std::unique_ptr<Database> open_with(const TempFolder& folder, const std::function<void(Database::Options&)>& change) {
+std::unique_ptr<Host> open_with(const TempFolder& folder, const std::function<void(Database::Options&)>& change) {
   Database::Options options;
   options.folder = folder.path();
   options.shards = 1;
   options.disconnect_grace = std::chrono::hours(1);
   change(options);
-  return Database::open(options).value();
+  return Host::open(options).value();
 }
 
 bool eventually(const std::function<bool()>& holds) {
@@ -33,7 +33,7 @@ bool eventually(const std::function<bool()>& holds) {
 // One request and its answer at a time.
 class Asker : public Talk {
  public:
-  explicit Asker(Database& database, const std::string& space = "t") : Talk(database, "", space) {}
+  explicit Asker(Host& database, const std::string& space = "t") : Talk(database, "", space) {}
 
   Answer listen(uint64_t listener, Listen listen) {
     client->listen(++last_, listener, std::move(listen));
@@ -81,7 +81,7 @@ class Asker : public Talk {
   uint64_t last_ = 0;
 };
 
-uint64_t reached(const Database& database, MemoryLimit limit) {
+uint64_t reached(const Host& database, MemoryLimit limit) {
   return database.figures().memory_limits_reached[static_cast<size_t>(limit)];
 }
 
@@ -265,7 +265,7 @@ TEST_CASE("Memory: what is queued for the end of a connection has bytes: of one,
 TEST_CASE("Memory: a refused operation leaves the queue as it was, in memory and on disk", "[db][limits]") {
   const TempFolder folder;
   const auto lower = [](Database::Options& options) { options.memory.session_disconnect_bytes_max = 20'000; };
-  const auto is_there = [](Database& database) {
+  const auto is_there = [](Host& database) {
     Namespace space = database.space("t").value();
     CHECK(eventually([&] { return text(space.get("").value()) == R"({"p":{"x":1,"y":2},"q":3})"; }));
   };

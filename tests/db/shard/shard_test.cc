@@ -6,7 +6,7 @@
 #include <future>
 #include <mutex>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/json.h"
 #include "tests/db/talk.h"
 #include "tests/support/temp_folder.h"
@@ -16,13 +16,13 @@ using namespace hearth::test;
 
 namespace {
 
-std::unique_ptr<Database> open_one_shard(const TempFolder& folder, uint64_t step_rows_max = 4'000) {
+std::unique_ptr<Host> open_one_shard(const TempFolder& folder, uint64_t step_rows_max = 4'000) {
   Database::Options options;
   options.folder = folder.path();
   options.sync = SyncMode::Os;
   options.shards = 1;
   options.step_rows_max = step_rows_max;
-  return Database::open(options).value();
+  return Host::open(options).value();
 }
 
 // Keeps the shard's thread until it is let go.
@@ -44,7 +44,7 @@ class Hold final : public Precondition {
 // Requests by themselves, and in which order they were answered.
 class Answered {
  public:
-  explicit Answered(Database& database) : database_(database) {}
+  explicit Answered(Host& database) : database_(database) {}
   void write(const std::string& space, Write write) {
     ++asked_;
     database_.write(space, std::move(write), [this, space](const Answer& answer) {
@@ -60,7 +60,7 @@ class Answered {
   }
 
  private:
-  Database& database_;
+  Host& database_;
   size_t asked_ = 0;
   std::mutex mutex_;  // Guards order_.
   std::condition_variable more_;

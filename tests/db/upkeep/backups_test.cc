@@ -9,8 +9,8 @@
 #include <mutex>
 #include <thread>
 
-#include "db/database.h"
 #include "db/dump/restore.h"
+#include "db/host.h"
 #include "db/model/json.h"
 #include "tests/support/byte_source.h"
 #include "tests/support/temp_folder.h"
@@ -24,17 +24,17 @@ Path at(const std::string& path) { return Path::parse(path).value(); }
 Value json(const std::string& text) { return parse_value(std::string(text), {}).value(); }
 std::string text_of(const Value& value) { return to_json(value, JsonStyle::Export); }
 
-std::unique_ptr<Database> open(const std::string& folder, size_t shards = 4) {
+std::unique_ptr<Host> open(const std::string& folder, size_t shards = 4) {
   Database::Options options;
   options.folder = folder;
   options.shards = shards;
-  auto opened = Database::open(options);
+  auto opened = Host::open(options);
   INFO((opened.ok() ? "" : opened.error().message));
   REQUIRE(opened.ok());
   return std::move(opened).value();
 }
 
-Result<DumpPieces> begin_dump(Database& database, const DumpRequest& request = {}) {
+Result<DumpPieces> begin_dump(Host& database, const DumpRequest& request = {}) {
   std::promise<Result<DumpPieces>> begun;
   database.dump(request, [&](Result<DumpPieces> pieces) { begun.set_value(std::move(pieces)); });
   return begun.get_future().get();
@@ -49,14 +49,13 @@ std::string take_all(const DumpPieces& pieces) {
   }
 }
 
-std::string dump(Database& database, const DumpRequest& request = {}) {
+std::string dump(Host& database, const DumpRequest& request = {}) {
   const auto pieces = begin_dump(database, request);
   REQUIRE(pieces.ok());
   return take_all(pieces.value());
 }
 
-Result<std::vector<RestoredTree>> restore(Database& database, const std::string& text,
-                                          const RestoreRequest& request = {}) {
+Result<std::vector<RestoredTree>> restore(Host& database, const std::string& text, const RestoreRequest& request = {}) {
   const auto id = database.begin_upload();
   if (!id.ok()) return id.error();
   for (size_t done = 0; done < text.size(); done += 1000) {
@@ -67,7 +66,7 @@ Result<std::vector<RestoredTree>> restore(Database& database, const std::string&
   return told.get_future().get();
 }
 
-std::string refusal(Database& database, const std::string& text, const RestoreRequest& request = {}) {
+std::string refusal(Host& database, const std::string& text, const RestoreRequest& request = {}) {
   const auto done = restore(database, text, request);
   return done.ok() ? "" : done.error().message;
 }
@@ -366,7 +365,7 @@ TEST_CASE("backups: an upload that was left alone makes room for another") {
   Database::Options options;
   options.folder = folder.path();
   options.clock = &clock;
-  const auto database = std::move(Database::open(options)).value();
+  const auto database = std::move(Host::open(options)).value();
   std::vector<std::string> ids;
   for (size_t i = 0; i < kUploadsMax; ++i) ids.push_back(database->begin_upload().value());
   clock.advance(kUploadIdleMax);

@@ -5,7 +5,7 @@
 #include <future>
 #include <thread>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/index.h"
 #include "db/model/key_order.h"
 #include "db/model/leaf.h"
@@ -21,7 +21,7 @@ namespace {
 constexpr int kChildren = 300;
 
 // Waits for it.
-bool is_built(Database& database) {
+bool is_built(Host& database) {
   for (int i = 0; i < 20'000; ++i) {
     std::promise<bool> built;
     database.indexes("shop", [&](Result<IndexPlan> plan) {
@@ -38,7 +38,7 @@ void fill(const std::string& folder) {
   Database::Options options;
   options.folder = folder;
   options.sync = SyncMode::Os;
-  const auto database = Database::open(options).value();
+  const auto database = Host::open(options).value();
   Namespace shop = database->space("shop").value();
   REQUIRE(shop.set_indexes(R"([{"at": "/items/$shop", "by": "price"}, {"at": "/people", "by": ".value"}])").ok());
   for (int i = 0; i < kChildren; ++i) {
@@ -179,7 +179,7 @@ TEST_CASE("fsck: an index that does not follow from the data is found, and made 
   {
     Database::Options options;
     options.folder = folder.path();
-    const auto database = Database::open(options).value();
+    const auto database = Host::open(options).value();
     Namespace shop = database->space("shop").value();
     REQUIRE(shop.set("people/bob", Value::integer(1)).ok());
     REQUIRE(is_built(*database));

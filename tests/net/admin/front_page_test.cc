@@ -4,7 +4,7 @@
 #include <catch2/catch.hpp>
 #include <optional>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "net/server.h"
 #include "tests/support/http_client.h"
 #include "tests/support/temp_folder.h"
@@ -24,7 +24,7 @@ class Fixture {
   Fixture(bool dev, size_t spaces, std::string default_space = "") {
     db::Database::Options options;
     options.folder = folder_.path() + "/data";
-    database_ = db::Database::open(std::move(options)).value();
+    database_ = db::Host::open(std::move(options)).value();
     for (size_t i = 0; i < spaces; ++i) REQUIRE(database_->create("space" + std::to_string(1000 + i)).ok());
     guard_.emplace(*database_, rules::Guard::Options{.dev = dev,
                                                      .admin_secret = dev ? "" : "the-admin-secret",
@@ -44,7 +44,7 @@ class Fixture {
 
  private:
   hearth::test::TempFolder folder_;
-  std::unique_ptr<db::Database> database_;
+  std::unique_ptr<db::Host> database_;
   std::optional<rules::Guard> guard_;
   std::unique_ptr<net::Server> server_;
 };

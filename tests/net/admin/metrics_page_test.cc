@@ -8,7 +8,7 @@
 #include <optional>
 #include <thread>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "db/model/hash.h"
 #include "net/server.h"
 #include "tests/support/exposition.h"
@@ -39,7 +39,7 @@ class Fixture {
     db::Database::Options options;
     options.folder = folder_ / "data";
     options.sync = sync;
-    database_ = db::Database::open(std::move(options)).value();
+    database_ = db::Host::open(std::move(options)).value();
     rules::Guard::Options guard_options;
     guard_options.dev = mode == Mode::Dev;
     guard_options.admin_secret = kSecret;
@@ -71,7 +71,7 @@ class Fixture {
 
  private:
   Folder folder_;
-  std::unique_ptr<db::Database> database_;
+  std::unique_ptr<db::Host> database_;
   std::optional<rules::Guard> guard_;
   std::unique_ptr<Server> server_;
 };

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "db/database.h"
+#include "db/host.h"
 #include "net/auth/verifier.h"
 #include "net/http/listener.h"
 #include "net/rest/handler.h"
@@ -29,7 +29,7 @@ class RestServer {
     db::Database::Options options;
     options.folder = folder_.path() + "/data";
     options.clock = clock;
-    database = db::Database::open(std::move(options)).value();
+    database = db::Host::open(std::move(options)).value();
     if (mode == Mode::Closed) static_cast<void>(database->create("default").ok());
     rules::Guard::Options guard_options;
     guard_options.dev = mode == Mode::Dev;
@@ -82,7 +82,7 @@ class RestServer {
   TempFolder folder_;
 
  public:
-  std::unique_ptr<db::Database> database;
+  std::unique_ptr<db::Host> database;
   std::optional<rules::Guard> guard;
 
  private:

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "db/base/random.h"
-#include "db/database.h"
+#include "db/host.h"
 #include "net/auth/verifier.h"
 #include "net/wire/session.h"
 #include "rules/guard.h"
@@ -32,21 +32,21 @@ class Server {
     std::filesystem::remove_all(folder_);
   }
 
-  db::Database& database() { return *database_; }
+  db::Host& database() { return *database_; }
   rules::Guard& guard() { return guard_; }
   const Verifier& verifier() const { return verifier_; }
 
  private:
-  static std::unique_ptr<db::Database> open(std::string folder, const db::Clock* clock) {
+  static std::unique_ptr<db::Host> open(std::string folder, const db::Clock* clock) {
     db::Database::Options options;
     options.folder = std::move(folder);
     options.sync = db::SyncMode::Os;
     options.clock = clock;
-    return db::Database::open(std::move(options)).value();
+    return db::Host::open(std::move(options)).value();
   }
 
   std::filesystem::path folder_;
-  std::unique_ptr<db::Database> database_;
+  std::unique_ptr<db::Host> database_;
   rules::Guard guard_;
   Verifier verifier_;
 };

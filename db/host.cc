@@ -1,0 +1,91 @@
+#include "db/host.h"
+
+#include "db/engine.h"
+
+namespace hearth::db {
+
+Result<std::unique_ptr<Host>> Host::open(const Options& options) {
+  ASSIGN_OR_RETURN(std::shared_ptr<Engine> engine, Engine::open(options));
+  return std::unique_ptr<Host>(new Host(std::move(engine)));
+}
+
+// A conversation without callbacks, whose owner takes its items itself.
+Result<std::unique_ptr<Client>> Host::client(std::string_view name, std::string_view replaces,
+                                                 std::function<void()> wake) {
+  ASSIGN_OR_RETURN(const std::string stored, check_namespace_name(name));
+  ASSIGN_OR_RETURN(auto conversation, engine_->converse(stored, replaces, std::move(wake)));
+  return std::make_unique<Client>(std::move(conversation));
+}
+
+void Host::end_conversations(const std::string& name, std::string label, Error reason,
+                                 std::function<void(Answer)> done) {
+  engine_->end_conversations(name, std::move(label), std::move(reason), std::move(done));
+}
+
+void Host::read(const std::string& name, Read read, std::function<void(Answer)> done) {
+  engine_->read(name, std::move(read), std::move(done));
+}
+
+void Host::judge(const std::string& name, Write write, std::function<void(Answer)> done) {
+  engine_->judge(name, std::move(write), std::move(done));
+}
+
+void Host::revive_by(Revive revive) { engine_->revive_by(std::move(revive)); }
+void Host::setting(const std::string& name, std::string which,
+                       std::function<void(Result<std::optional<std::string>>)> done) {
+  engine_->setting(name, std::move(which), std::move(done));
+}
+
+void Host::indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done) {
+  engine_->indexes(name, std::move(done));
+}
+
+void Host::write(const std::string& name, Write write, std::function<void(Answer)> done) {
+  engine_->write(name, std::move(write), std::move(done));
+}
+
+void Host::dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done) {
+  const Gate::Pass pass(engine_->gate());
+  if (!pass) return done(closed_error());
+  engine_->backups().dump(std::move(request), std::move(done));
+}
+
+std::optional<double> Host::dump_part(const std::string& name) const {
+  const Gate::Pass pass(engine_->gate());
+  return pass ? engine_->backups().dump_part(name) : std::nullopt;
+}
+
+Result<std::string> Host::begin_upload() {
+  const Gate::Pass pass(engine_->gate());
+  if (!pass) return closed_error();
+  return engine_->backups().begin_upload();
+}
+
+Result<void> Host::upload(const std::string& id, uint64_t at, std::string_view bytes) {
+  const Gate::Pass pass(engine_->gate());
+  if (!pass) return closed_error();
+  return engine_->backups().upload(id, at, bytes);
+}
+
+void Host::restore(const std::string& id, RestoreRequest request,
+                       std::function<void(Result<std::vector<RestoredTree>>)> done) {
+  const Gate::Pass pass(engine_->gate());
+  if (!pass) return done(closed_error());
+  engine_->backups().restore(id, std::move(request), std::move(done));
+}
+
+void Host::give_up_compaction() {
+  const Gate::Pass pass(engine_->gate());
+  if (pass) engine_->backups().give_up_compaction();
+}
+
+const std::string& Host::life() const { return engine_->life(); }
+const std::string& Host::store_id() const { return engine_->store_id(); }
+const Clock& Host::clock() const { return engine_->clock(); }
+SyncMode Host::sync() const { return engine_->sync(); }
+Figures Host::figures() const {
+  const Gate::Pass pass(engine_->gate());
+  return pass ? engine_->figures() : Figures();
+}
+
+}  // namespace hearth::db

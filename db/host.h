@@ -1,0 +1,72 @@
+// A Database for servers: the conversations behind rules::Guard, requests with their conditions, uploads, and figures. An
+// app that keeps its tree in its own process needs none of it: db/database.h is the manual of the library.
+//
+//   net ─▶ rules::Guard ─▶ Host ─▶ Engine ─▶ shards, readers, backups
+//
+// Thread: any; callbacks come on threads of the database and must only pass the word on. After close() as Database says.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "db/client.h"
+#include "db/database.h"
+#include "db/model/dump_request.h"
+#include "db/model/figures.h"
+
+namespace hearth::db {
+
+class Host final : public Database {
+ public:
+  // As Database::open.
+  static Result<std::unique_ptr<Host>> open(const Options& options);
+
+  Result<std::unique_ptr<Client>> client(std::string_view name, std::string_view replaces, std::function<void()> wake);
+  // All conversations of that label (Client::set_label) hear Ended with the reason, once what came before is done; the
+  // answer's value is their number.
+  void end_conversations(const std::string& name, std::string label, Error reason, std::function<void(Answer)> done);
+  void read(const std::string& name, Read read, std::function<void(Answer)> done);
+  void write(const std::string& name, Write write, std::function<void(Answer)> done);
+  // Would it be taken? Writes nothing.
+  void judge(const std::string& name, Write write, std::function<void(Answer)> done);
+  // After a restart, what sessions of the killed process had queued is judged by the condition that `revive` makes of
+  // its memo (Precondition::memo). Until `revive` is set it is not judged again: it was judged when it was queued.
+  // `revive`: any thread.
+  void revive_by(Revive revive);
+  void setting(const std::string& name, std::string which,
+               std::function<void(Result<std::optional<std::string>>)> done);
+  // The indexes of a namespace, and how far they are built. Those that the settings ask for and that are not planned
+  // yet have the id 0.
+  void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
+
+  // A dump of what was committed before the call, taken piece by piece while writes go on. Errors: NotFound,
+  // InvalidArgument, Unavailable (too many at a time).
+  void dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done);
+  // How much of it is taken, 0 to 1; nothing: none is under way.
+  std::optional<double> dump_part(const std::string& name) const;
+  // A file comes in pieces, each where the last one ended, and then becomes part of the tree, all or nothing; whoever
+  // listens is told as of a set. The first two block on disk. Errors: db/upkeep/backups.h.
+  Result<std::string> begin_upload();
+  Result<void> upload(const std::string& id, uint64_t at, std::string_view bytes);
+  void restore(const std::string& id, RestoreRequest request,
+               std::function<void(Result<std::vector<RestoredTree>>)> done);
+
+  // For a server that is about to stop: whoever waits for a compaction is told, and there will be none.
+  void give_up_compaction();
+
+  const std::string& life() const;  // unguessable, new at every open: sequences are resumable within one life
+  const std::string& store_id() const;
+  SyncMode sync() const;
+  const Clock& clock() const;
+  Figures figures() const;      // blocks on the disk; holds up neither reads nor writes
+
+ private:
+  explicit Host(std::shared_ptr<Engine> engine) : Database(std::move(engine)) {}
+};
+
+}  // namespace hearth::db
