@@ -11,14 +11,14 @@ Result<std::unique_ptr<Host>> Host::open(const Options& options) {
 
 // A conversation without callbacks, whose owner takes its items itself.
 Result<std::unique_ptr<Client>> Host::client(std::string_view name, std::string_view replaces,
-                                                 std::function<void()> wake) {
+                                             std::function<void()> wake) {
   ASSIGN_OR_RETURN(const std::string stored, check_namespace_name(name));
   ASSIGN_OR_RETURN(auto conversation, engine_->converse(stored, replaces, std::move(wake)));
   return std::make_unique<Client>(std::move(conversation));
 }
 
 void Host::end_conversations(const std::string& name, std::string label, Error reason,
-                                 std::function<void(Answer)> done) {
+                             std::function<void(Answer)> done) {
   engine_->end_conversations(name, std::move(label), std::move(reason), std::move(done));
 }
 
@@ -32,7 +32,7 @@ void Host::judge(const std::string& name, Write write, std::function<void(Answer
 
 void Host::revive_by(Revive revive) { engine_->revive_by(std::move(revive)); }
 void Host::setting(const std::string& name, std::string which,
-                       std::function<void(Result<std::optional<std::string>>)> done) {
+                   std::function<void(Result<std::optional<std::string>>)> done) {
   engine_->setting(name, std::move(which), std::move(done));
 }
 
@@ -68,7 +68,7 @@ Result<void> Host::upload(const std::string& id, uint64_t at, std::string_view b
 }
 
 void Host::restore(const std::string& id, RestoreRequest request,
-                       std::function<void(Result<std::vector<RestoredTree>>)> done) {
+                   std::function<void(Result<std::vector<RestoredTree>>)> done) {
   const Gate::Pass pass(engine_->gate());
   if (!pass) return done(closed_error());
   engine_->backups().restore(id, std::move(request), std::move(done));

@@ -63,7 +63,7 @@ class Host final : public Database {
   const std::string& store_id() const;
   SyncMode sync() const;
   const Clock& clock() const;
-  Figures figures() const;      // blocks on the disk; holds up neither reads nor writes
+  Figures figures() const;  // blocks on the disk; holds up neither reads nor writes
 
  private:
   explicit Host(std::shared_ptr<Engine> engine) : Database(std::move(engine)) {}

@@ -11,11 +11,10 @@
 // needed to ask again: the paths and queries of its listeners, for the day on which its Auth changes.
 #include "rules/guard.h"
 
-#include <openssl/crypto.h>
-
 #include <algorithm>
 #include <future>
 
+#include "db/base/text.h"
 #include "db/client.h"
 #include "db/host.h"
 #include "db/model/index.h"
@@ -208,9 +207,7 @@ Guard::Guard(db::Host& database, Options options)
 
 bool Guard::is_admin_secret(std::string_view text) const {
   const std::string& secret = options_.admin_secret;
-  // The length may show; the bytes are compared in constant time.
-  return !secret.empty() && text.size() == secret.size() &&
-         CRYPTO_memcmp(text.data(), secret.data(), secret.size()) == 0;
+  return !secret.empty() && db::equal_in_constant_time(text, secret);
 }
 
 std::string_view Guard::sync_mode() const {

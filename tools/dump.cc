@@ -20,6 +20,7 @@
 
 #include "db/base/clock.h"
 #include "db/base/random.h"
+#include "db/base/text.h"
 #include "db/database.h"
 #include "db/dump/folder.h"
 #include "db/model/json.h"

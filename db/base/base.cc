@@ -11,6 +11,7 @@
 #include "db/base/clock_steps.h"
 #include "db/base/invariant.h"
 #include "db/base/random.h"
+#include "db/base/text.h"
 
 namespace hearth::db {
 
@@ -71,17 +72,9 @@ uint64_t random_u64() {
 
 // Two characters for each byte, so 16 bytes make the 32 characters of a store's id.
 std::string random_hex(size_t bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
   std::string raw(bytes, '\0');
   random_bytes(raw.data(), bytes);
-  std::string text;
-  text.reserve(bytes * 2);
-  for (const char c : raw) {
-    const auto byte = static_cast<unsigned char>(c);
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
+  return to_hex(raw);
 }
 
 }  // namespace hearth::db

@@ -25,6 +25,7 @@
 #include <algorithm>
 #include <set>
 
+#include "db/base/text.h"
 #include "db/dump/json_rows.h"
 #include "db/dump/row_sorter.h"
 #include "db/model/hash.h"

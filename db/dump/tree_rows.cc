@@ -50,16 +50,6 @@ std::string Sha256::finish() && {
   return digest;
 }
 
-std::string to_hex(std::string_view bytes) {
-  static constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string hex;
-  for (const char c : bytes) {
-    hex += kDigits[static_cast<unsigned char>(c) >> 4];
-    hex += kDigits[static_cast<unsigned char>(c) & 15];
-  }
-  return hex;
-}
-
 std::string path_for_people(std::string_view encoded) {
   std::string path;
   for (size_t length = segment_length(encoded); length > 0; length = segment_length(encoded)) {

@@ -29,8 +29,6 @@ class Sha256 {
   std::unique_ptr<evp_md_ctx_st, void (*)(evp_md_ctx_st*)> context_;
 };
 
-std::string to_hex(std::string_view bytes);
-
 // Checks rows that come from outside, so that what is taken in is what a write could have made: keys are paths and
 // ascend, leaves are settled, nothing lies below a leaf but its priority, no priority is without a leaf at or below.
 class TreeCheck {

@@ -34,11 +34,21 @@ size_t Body::byte_count() const {
 }
 
 // Several io threads may serve listeners of one body at once. The first of them serialises; the others wait for it
-// instead of doing the same work again.
-SharedBytes Body::bytes(Form form, const std::function<std::string(const Body&)>& make) const {
-  const auto index = static_cast<size_t>(form);
-  std::call_once(made_[index], [&] { bytes_[index] = std::make_shared<const std::string>(make(*this)); });
-  return bytes_[index];
+// instead of doing the same work again. What is there already is found without the mutex.
+SharedBytes Body::bytes(const Form& form, const std::function<std::string(const Body&)>& make) const {
+  for (const Made& made : made_) {
+    if (made.form.load(std::memory_order_acquire) == &form) return made.bytes;
+  }
+  const std::lock_guard lock(mutex_);
+  for (Made& made : made_) {
+    const Form* of = made.form.load(std::memory_order_relaxed);
+    if (of == &form) return made.bytes;
+    if (of != nullptr) continue;
+    made.bytes = std::make_shared<const std::string>(make(*this));
+    made.form.store(&form, std::memory_order_release);
+    return made.bytes;
+  }
+  return std::make_shared<const std::string>(make(*this));
 }
 
 }  // namespace hearth::db

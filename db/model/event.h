@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -24,13 +25,16 @@ namespace hearth::db {
 
 using SharedBytes = std::shared_ptr<const std::string>;
 
-// "At `path` is now this": shared by all who are told, and serialised once for each form asked for.
+// "At `path` is now this": shared by all who are told, and serialised once for each of the first kFormsMax forms that are
+// asked for.
 class Body {
  public:
   enum class Kind : uint8_t { Put, Merge };
-  // The serialised forms that are worth keeping. WireFrame: a whole untagged push as WebSocket bytes, packed:
-  // compressed; Plain and Export: the JSON text of `value` (Put) or of the object of entries (Merge).
-  enum class Form : uint8_t { WireFrame, PackedWireFrame, Plain, Export };
+  // A way to serialise a body. Each protocol has constants of its own; the address of one is what tells it from others.
+  struct Form {
+    const char* name;
+  };
+  static constexpr size_t kFormsMax = 4;
 
   static std::shared_ptr<const Body> put(Path path, Slot slot, Value value);
   static std::shared_ptr<const Body> merge(Path path, std::vector<std::pair<std::string, Value>> entries);
@@ -44,8 +48,8 @@ class Body {
 
   size_t byte_count() const;      // about what it holds in memory
   std::string told_path() const;  // path().text(), with "/.priority" behind it for that slot
-  // Made by `make` for the first who asks for the form, shared from then on. Thread: any.
-  SharedBytes bytes(Form form, const std::function<std::string(const Body&)>& make) const;
+  // Made by `make` for the first who asks for the form, shared from then on. `form` outlives the body. Thread: any.
+  SharedBytes bytes(const Form& form, const std::function<std::string(const Body&)>& make) const;
 
  private:
   Body() = default;
@@ -54,9 +58,17 @@ class Body {
   Path path_;
   Value value_;
   std::vector<std::pair<std::string, Value>> entries_;
-  mutable std::array<std::once_flag, 4> made_;
-  mutable std::array<SharedBytes, 4> bytes_;
+  struct Made {
+    std::atomic<const Form*> form = nullptr;  // set once, after `bytes`
+    SharedBytes bytes;
+  };
+  mutable std::mutex mutex_;  // Guards what is made.
+  mutable std::array<Made, kFormsMax> made_;
 };
+
+// The JSON text of the value (Put), or of the object of entries (Merge), in either style (db/model/json.h).
+inline constexpr Body::Form kPlainForm{"plain"};
+inline constexpr Body::Form kExportForm{"export"};
 
 struct Event {
   enum class Kind : uint8_t {

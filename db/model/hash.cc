@@ -155,13 +155,6 @@ std::string hash_of(const Value& value, const Hex& hex) {
 
 }  // namespace
 
-std::string base64(std::string_view bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3), '\0');
-  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), reinterpret_cast<const unsigned char*>(bytes.data()),
-                  static_cast<int>(bytes.size()));
-  return text;
-}
-
 std::string node_hash(const Value& value, NumberHex hex) {
   return value.is_null() ? std::string() : hash_of(value, Hex(hex, Integers::AsDoubles));
 }

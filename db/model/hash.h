@@ -37,6 +37,4 @@ bool hash_matches(const Value& value, std::string_view hash);  // whether an SDK
 inline constexpr size_t kTextDigestBytes = 16;
 std::string text_digest(std::string_view text);
 
-std::string base64(std::string_view bytes);
-
 }  // namespace hearth::db

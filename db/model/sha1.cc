@@ -2,6 +2,7 @@
 
 #include <openssl/sha.h>
 
+#include "db/base/text.h"
 #include "db/model/hash.h"
 
 namespace hearth::db {

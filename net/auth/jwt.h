@@ -35,8 +35,4 @@ db::Result<Jwt> decode_jwt(std::string_view token);
 // Whether `text` has the three parts of a token; says nothing of what is in them.
 bool looks_like_jwt(std::string_view text);
 
-// Nothing when `text` is not base64url; trailing "=" is allowed.
-std::optional<std::string> decode_base64url(std::string_view text);
-std::string encode_base64url(std::string_view bytes);  // without "="
-
 }  // namespace hearth::net

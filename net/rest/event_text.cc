@@ -37,7 +37,7 @@ db::SharedBytes event_data(const db::Body& body, db::JsonStyle style, db::Counte
   const bool plain = style == db::JsonStyle::Plain;
   const bool put = body.kind() == db::Body::Kind::Put;
   if (plain && put && body.slot() == db::Slot::Priority) return nothing;
-  return body.bytes(plain ? db::Body::Form::Plain : db::Body::Form::Export, [&](const db::Body& own) {
+  return body.bytes(plain ? db::kPlainForm : db::kExportForm, [&](const db::Body& own) {
     if (made != nullptr) made->add();
     return put ? db::to_json(own.value(), style) : merge_text(own, style);
   });

@@ -38,6 +38,7 @@
 #include <utility>
 
 #include "db/base/random.h"
+#include "db/base/text.h"
 #include "net/wire/reply.h"
 
 namespace hearth::net::wire {
@@ -51,14 +52,6 @@ size_t bytes_of(const PollRequest& request) {
   size_t bytes = sizeof request;
   for (const Segment& segment : request.segments) bytes += sizeof segment + segment.data.capacity();
   return bytes;
-}
-
-bool equal_in_constant_time(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  unsigned difference = 0;
-  for (size_t i = 0; i < a.size(); ++i)
-    difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
-  return difference == 0;
 }
 
 }  // namespace
@@ -103,7 +96,7 @@ bool LongPoll::start(const std::shared_ptr<http::Exchange>& exchange, const Poll
 }
 
 void LongPoll::on_poll(std::shared_ptr<http::Exchange> exchange, PollRequest request) {
-  if (is_over_ || !equal_in_constant_time(request.password, password_))
+  if (is_over_ || !db::equal_in_constant_time(request.password, password_))
     return exchange->respond(script_reply(close_script()));
   switch (request.kind) {
     case PollRequest::Kind::Frame:

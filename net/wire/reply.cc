@@ -77,6 +77,9 @@ std::string failure_text(int64_t number, const db::Error& error) {
 
 namespace {
 
+// A whole untagged push as WebSocket bytes; packed: compressed.
+constexpr db::Body::Form kFrameForm{"wire frame"}, kPackedFrameForm{"packed wire frame"};
+
 void append_data(const db::Body& body, std::string& to) {
   if (body.kind() == db::Body::Kind::Put) return db::append_json(body.value(), db::JsonStyle::Export, to);
   char before = '{';
@@ -99,7 +102,7 @@ std::string push_text(const db::Body& body, std::optional<int64_t> tag) {
   to += R"(,"d":)";
   if (tag) {
     // Each client's tag is its own; what comes with it is made once for all of them.
-    to += *body.bytes(db::Body::Form::Export, [](const db::Body& made_of) {
+    to += *body.bytes(db::kExportForm, [](const db::Body& made_of) {
       std::string data;
       append_data(made_of, data);
       return data;
@@ -144,7 +147,7 @@ std::string auth_revoked_text(const db::Error& why) {
 }
 
 db::SharedBytes push_frame(const db::Body& body, db::Counter* made, Packed packed) {
-  const auto form = packed == Packed::Yes ? db::Body::Form::PackedWireFrame : db::Body::Form::WireFrame;
+  const db::Body::Form& form = packed == Packed::Yes ? kPackedFrameForm : kFrameForm;
   return body.bytes(form, [made, packed](const db::Body& made_of) {
     if (made != nullptr) made->add();
     return frame_message(push_text(made_of), packed);

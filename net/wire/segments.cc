@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "db/base/text.h"
 #include "net/auth/jwt.h"
 
 namespace hearth::net::wire {
@@ -24,7 +25,7 @@ using db::ErrorCode;
 
 std::optional<std::string> decode(std::string text) {
   std::replace(text.begin(), text.end(), '.', '=');
-  return decode_base64url(text);
+  return db::decode_base64url(text);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Tokens: taken apart, and judged as a server would that has a secret and two published keys. Nobody finds a signature.
 #include <memory>
 
+#include "db/base/text.h"
 #include "db/model/json.h"
 #include "net/auth/auth_config.h"
 #include "net/auth/claims.h"
@@ -25,7 +26,7 @@ const net::Issuer& issuer() {
 }  // namespace
 
 FUZZ_TARGET(jwt) {
-  net::decode_base64url(bytes);
+  db::decode_base64url(bytes);
   const auto token = net::decode_jwt(bytes);
   if (!token.ok()) return;
   test::invariant(net::looks_like_jwt(bytes), "a token looks like one");

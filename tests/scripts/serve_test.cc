@@ -9,6 +9,7 @@
 #include <memory>
 #include <sstream>
 
+#include "db/base/text.h"
 #include "tests/net/wire/base64.h"
 #include "tests/scripts/program.h"
 #include "tests/support/http_client.h"

@@ -16,11 +16,12 @@
 #include <vector>
 
 #include "db/base/invariant.h"
+#include "db/base/text.h"
 #include "net/auth/jwt.h"
 
 namespace hearth::test {
 
-inline std::string base64url(std::string_view bytes) { return net::encode_base64url(bytes); }
+inline std::string base64url(std::string_view bytes) { return db::encode_base64url(bytes); }
 
 // A token of any parts, signed or not.
 inline std::string token_of(std::string_view header, std::string_view claims, std::string_view signature = "") {

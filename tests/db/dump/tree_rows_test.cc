@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <vector>
 
+#include "db/base/text.h"
 #include "db/model/json.h"
 #include "db/model/key_order.h"
 #include "tests/support/random_tree.h"

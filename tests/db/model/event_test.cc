@@ -9,6 +9,7 @@ using namespace hearth::db;
 namespace {
 
 Path path(std::string_view text) { return Path::parse(text).value(); }
+constexpr Body::Form kOwnForm{"own"};
 
 }  // namespace
 
@@ -52,15 +53,22 @@ TEST_CASE("A form is made once, for the first who asks, and shared from then on"
     ++made;
     return std::string("text");
   };
-  const SharedBytes first = body->bytes(Body::Form::Plain, make);
+  const SharedBytes first = body->bytes(kPlainForm, make);
   CHECK(*first == "text");
-  CHECK(body->bytes(Body::Form::Plain, make) == first);
+  CHECK(body->bytes(kPlainForm, make) == first);
   CHECK(made == 1);
-  const SharedBytes other = body->bytes(Body::Form::Export, [](const Body&) { return std::string("export"); });
+  const SharedBytes other = body->bytes(kExportForm, [](const Body&) { return std::string("export"); });
   CHECK(*other == "export");
-  CHECK(*body->bytes(Body::Form::Plain, make) == "text");
-  CHECK(*body->bytes(Body::Form::WireFrame, make) == "text");
+  CHECK(*body->bytes(kPlainForm, make) == "text");
+  CHECK(*body->bytes(kOwnForm, make) == "text");
   CHECK(made == 2);
+  // There is room for so many forms; one more is made for each who asks.
+  constexpr Body::Form kFourth{"fourth"}, kFifth{"fifth"};
+  CHECK(body->bytes(kFourth, make) == body->bytes(kFourth, make));
+  CHECK(made == 3);
+  CHECK(*body->bytes(kFifth, make) == "text");
+  CHECK(*body->bytes(kFifth, make) == "text");
+  CHECK(made == 5);
 }
 
 TEST_CASE("Threads that ask for a form at once get the same bytes") {
@@ -69,9 +77,8 @@ TEST_CASE("Threads that ask for a form at once get the same bytes") {
   std::vector<SharedBytes> got(8);
   std::vector<std::thread> threads;
   for (SharedBytes& bytes : got) {
-    threads.emplace_back([&] {
-      bytes = body->bytes(Body::Form::WireFrame, [&](const Body&) { return "made " + std::to_string(++made); });
-    });
+    threads.emplace_back(
+        [&] { bytes = body->bytes(kOwnForm, [&](const Body&) { return "made " + std::to_string(++made); }); });
   }
   for (std::thread& thread : threads) thread.join();
   CHECK(made == 1);

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "db/base/text.h"
 #include "db/model/json.h"
 #include "tests/support/vectors.h"
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <thread>
 
+#include "db/base/text.h"
 #include "db/host.h"
 #include "db/model/hash.h"
 #include "net/server.h"

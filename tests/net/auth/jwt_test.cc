@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "db/base/text.h"
+
 using namespace hearth;
 using namespace hearth::net;
 
@@ -26,7 +28,7 @@ TEST_CASE("Jwt: base64url with and without padding", "[auth]") {  // RFC 4648 §
   };
   for (const Case& c : cases) {
     INFO(c.text);
-    CHECK(decode_base64url(c.text) == c.bytes);
+    CHECK(hearth::db::decode_base64url(c.text) == c.bytes);
   }
 }
 
@@ -81,13 +83,14 @@ TEST_CASE("Jwt: what its header says of its key, of extensions, and twice", "[au
   };
   for (const Case& c : cases) {
     INFO(c.header << c.claims);
-    const auto jwt = decode_jwt(encode_base64url(c.header) + "." + encode_base64url(c.claims) + ".");
+    const auto jwt =
+        decode_jwt(hearth::db::encode_base64url(c.header) + "." + hearth::db::encode_base64url(c.claims) + ".");
     REQUIRE(jwt.ok());
     CHECK(jwt.value().key_id == c.key_id);
     CHECK(jwt.value().has_critical == c.has_critical);
     CHECK(jwt.value().is_ambiguous == c.is_ambiguous);
   }
-  CHECK_FALSE(decode_jwt(encode_base64url(R"({"alg":"RS256","kid":1})") + ".e30.").ok());
+  CHECK_FALSE(decode_jwt(hearth::db::encode_base64url(R"({"alg":"RS256","kid":1})") + ".e30.").ok());
 }
 
 TEST_CASE("Jwt: an unsecured header with a signature is not unsigned", "[auth]") {

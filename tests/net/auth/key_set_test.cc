@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "db/base/text.h"
 #include "tests/support/signer.h"
 
 using namespace hearth;
@@ -48,8 +49,8 @@ TEST_CASE("KeySet: a secret signs and verifies", "[auth]") {  // RFC 7515, appen
       "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9."
       "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvb"
       "S9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-  const std::string secret =
-      *decode_base64url("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow");
+  const std::string secret = *hearth::db::decode_base64url(
+      "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow");
   CHECK(Key::secret(secret).value().verifies(of_the_rfc));
 }
 

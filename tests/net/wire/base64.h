@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "db/base/text.h"
+
 namespace hearth::net::wire::test {
 
 inline std::string base64(std::string_view text) {

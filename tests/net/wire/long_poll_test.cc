@@ -6,6 +6,7 @@
 #include <map>
 #include <thread>
 
+#include "db/base/text.h"
 #include "net/wire/acceptor.h"
 #include "tests/net/http/http_fixture.h"
 #include "tests/net/wire/base64.h"

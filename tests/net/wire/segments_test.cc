@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "db/base/text.h"
 #include "net/wire/message.h"
 #include "tests/net/wire/base64.h"
 
