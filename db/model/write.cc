@@ -240,7 +240,11 @@ Result<void> check_fits(const Path& path, const Value& value) {
       return Error{ErrorCode::InvalidData,
                    "Invalid data; path specified exceeds the maximum depth that can be written (32)."};
     if (bytes > kPathBytesMax) {  // perhaps: these are the most that the keys can have, so look closely
-      RETURN_IF_ERROR(decode_path(base + std::string(row.key.substr(0, row.key.size() - key.size()))));
+      const auto whole = decode_path(base + std::string(row.key.substr(0, row.key.size() - key.size())));
+      if (!whole.ok()) {
+        return Error{ErrorCode::InvalidPath,
+                     "Invalid path: Path specified exceeds the maximum length that can be written (768 bytes)."};
+      }
     }
   }
   return {};

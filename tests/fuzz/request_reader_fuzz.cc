@@ -11,7 +11,7 @@ namespace {
 
 struct Seen {
   Found end = Found::Nothing;
-  ClientRequest request{};
+  Request request{};
   size_t bytes = 0;  // it took
 
   // What is broken may be refused sooner or later, but never taken.

@@ -133,7 +133,7 @@ TEST_CASE("JSON that is damaged or that no write could make is refused, and wher
       {R"({"a":{".value":1,".priority":2},"a":{}})", "this JSON cannot be stored: a key stands twice at /a"},
       {R"({"a":{"b":1},"a":null})", "this JSON cannot be stored: a key stands twice at /a"},
       {R"({"a":null,"a":1})", "this JSON cannot be stored: a key stands twice at /a"},
-      {R"({"a":1,"a":{"c":2}})", "the rows are no tree: something below a leaf at /a/c"},
+      {R"({"a":1,"a":{"c":2}})", "this JSON cannot be stored: a key stands twice at /a"},
       {R"({"a":{".value":1,"b":2}})", "the rows are no tree: something below a leaf at /a/b"},
       {R"({"a":{".value":{"b":2}}})", "this JSON cannot be stored: an object or array as .value or .priority at /a"},
       {R"({"a":{".priority":[1],"b":2}})",
