@@ -19,7 +19,7 @@ namespace {
 constexpr int kReads = 50'000;
 constexpr int kWrites = 20'000;
 
-db::Result<void> use(db::Database& database) {
+db::Result<void> use(db::Host& database) {
   ASSIGN_OR_RETURN(db::Namespace shop, database.space("shop"));
   RETURN_IF_ERROR(
       shop.set("items/tea", db::Value::object({{"price", Value::integer(3)}, {"left", Value::integer(10)}})));
@@ -94,7 +94,7 @@ db::Result<void> serve(db::Host& database) {
 }
 
 // How fast it is, in this process: reads one after the other, durable writes as an app makes them that does not wait.
-db::Result<void> measure(db::Database& database) {
+db::Result<void> measure(db::Host& database) {
   using Clock = std::chrono::steady_clock;
   ASSIGN_OR_RETURN(db::Namespace shop, database.space("shop"));
   auto begin = Clock::now();
