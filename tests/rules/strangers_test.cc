@@ -298,9 +298,14 @@ TEST_CASE("Strangers: stores that differ only where no rule looks answer alike, 
           write = remove_selected(place, Query::by_child("n").start_at(Value::integer(3)));
           break;
         case 4:
-          // A rule that compares the sum looks at what stands there: newData is that and the increment.
-          write = put(place, json(write_rule.starts_with("newData.val()") ? "1" : R"({".sv":{"increment":0}})"));
-          write.wants_value = true;
+          // A rule that compares the sum looks at what stands there: newData is that and the increment. Under it a value is
+          // written instead, whose answer would be that value.
+          if (write_rule.starts_with("newData.val()")) {
+            write = put(place, Value::integer(1));
+          } else {
+            write = put(place, json(R"({".sv":{"increment":0}})"));
+            write.wants_value = true;
+          }
           break;
         default:
           write = update("secret", static_cast<int>(1 + random.below(40)));
