@@ -22,6 +22,9 @@ extern char** environ;
 
 namespace hearth::test {
 
+// A program may do much, on a machine that does more; one that hangs is killed then.
+inline constexpr std::chrono::seconds kProgramPatience{120};
+
 // A child whose standard output and error go to files.
 class Program {
  public:
@@ -56,7 +59,7 @@ class Program {
 
   // The exit code; 128 + n when signal n ended it.
   int wait() {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    const auto deadline = std::chrono::steady_clock::now() + kProgramPatience;
     while (!status_) {
       if (std::chrono::steady_clock::now() > deadline) signal(SIGKILL);
       poll();
@@ -94,7 +97,7 @@ class Server {
  public:
   explicit Server(std::vector<std::string> flags, std::vector<std::string> before = {})
       : program_(words(std::move(flags), std::move(before))) {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    const auto deadline = std::chrono::steady_clock::now() + kProgramPatience;
     while (program_.is_running() && std::chrono::steady_clock::now() < deadline) {
       const std::string line = program_.output();
       if (line.ends_with('\n')) {
