@@ -181,7 +181,7 @@ struct Server::Parts {
   const std::chrono::milliseconds patience;
   http::IoPool io;
   const size_t worker_count;
-  http::WorkerPool workers;
+  db::ThreadPool workers;
   const std::shared_ptr<http::HalfReceived> half_received;
   Verifier verifier;
   db::Counter serialised;  // bodies of events

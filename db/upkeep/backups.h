@@ -18,10 +18,10 @@
 
 #include "db/base/clock.h"
 #include "db/base/result.h"
+#include "db/base/thread_pool.h"
 #include "db/model/dump_request.h"
 #include "db/shard/namespace_state.h"
 #include "db/store/tree_store.h"
-#include "db/upkeep/reader_pool.h"
 
 namespace hearth::db {
 
@@ -88,9 +88,9 @@ class Backups {
   std::mutex mutex_;  // Guards all below.
   std::map<std::string, Upload> uploads_;
   std::string under_way_;  // what; "": nothing
-  ReaderPool checkpoints_{1};
-  ReaderPool restores_{1};
-  ReaderPool compactions_{1};
+  ThreadPool checkpoints_{1};
+  ThreadPool restores_{1};
+  ThreadPool compactions_{1};
 };
 
 }  // namespace hearth::db

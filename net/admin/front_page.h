@@ -8,9 +8,9 @@
 #include <memory>
 #include <string>
 
+#include "db/base/thread_pool.h"
 #include "net/auth/verifier.h"
 #include "net/http/exchange.h"
-#include "net/http/worker_pool.h"
 #include "rules/guard.h"
 
 namespace hearth::net::admin {
@@ -20,7 +20,7 @@ inline constexpr size_t kNamesShownMax = 100;
 class FrontPage {
  public:
   // All outlive the page.
-  FrontPage(const rules::Guard& guard, const Verifier& verifier, http::WorkerPool& workers)
+  FrontPage(const rules::Guard& guard, const Verifier& verifier, db::ThreadPool& workers)
       : guard_(guard), verifier_(verifier), workers_(workers) {}
 
   // Answers it, now or later. False when the request is for something else. On the exchange's home thread.
@@ -31,7 +31,7 @@ class FrontPage {
 
   const rules::Guard& guard_;
   const Verifier& verifier_;
-  http::WorkerPool& workers_;
+  db::ThreadPool& workers_;
 };
 
 // What a client calls the server, as it may stand in a command and in HTML: "chat.example.com:9000". Any other is replaced.

@@ -15,10 +15,10 @@
 #include <vector>
 
 #include "db/base/metrics.h"
+#include "db/base/thread_pool.h"
 #include "net/auth/verifier.h"
 #include "net/http/exchange.h"
 #include "net/http/listener.h"
-#include "net/http/worker_pool.h"
 #include "rules/guard.h"
 
 namespace hearth::net::admin {
@@ -41,7 +41,7 @@ class MetricsPage {
   struct Sources {
     const rules::Guard& guard;
     const Verifier& verifier;
-    http::WorkerPool& workers;
+    db::ThreadPool& workers;
     std::function<http::Stats()> traffic;  // of the listener that serves clients
     std::function<Wire()> wire;
     Limits limits;

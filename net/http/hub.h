@@ -56,10 +56,10 @@ struct alignas(64) Counters {
 
 struct Hub {
   // `the_budget`: null for one of its own.
-  Hub(IoPool& io_pool, WorkerPool& worker_pool, Limits the_limits, Handler the_handler,
+  Hub(IoPool& io_pool, db::ThreadPool& the_workers, Limits the_limits, Handler the_handler,
       std::shared_ptr<HalfReceived> the_budget)
       : io(io_pool),
-        workers(worker_pool),
+        workers(the_workers),
         limits(the_limits),
         handler(std::move(the_handler)),
         half_received(the_budget != nullptr ? std::move(the_budget)
@@ -75,7 +75,7 @@ struct Hub {
   };
 
   IoPool& io;
-  WorkerPool& workers;
+  db::ThreadPool& workers;
   const Limits limits;
   const Handler handler;
   const std::shared_ptr<HalfReceived> half_received;

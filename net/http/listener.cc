@@ -174,7 +174,7 @@ Listener::Listener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Listener::~Listener() { drain(std::chrono::milliseconds(0)); }
 
-db::Result<std::unique_ptr<Listener>> Listener::open(IoPool& io, WorkerPool& workers, const Options& options,
+db::Result<std::unique_ptr<Listener>> Listener::open(IoPool& io, db::ThreadPool& workers, const Options& options,
                                                      Handler handler) {
   auto impl = std::make_unique<Impl>();
   impl->hub = std::make_shared<Hub>(io, workers, options.limits, std::move(handler), options.half_received);

@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "db/base/result.h"
+#include "db/base/thread_pool.h"
 #include "net/http/exchange.h"
 #include "net/http/io_pool.h"
 #include "net/http/limits.h"
 #include "net/http/tls.h"
-#include "net/http/worker_pool.h"
 
 namespace hearth::net::http {
 
@@ -70,7 +70,7 @@ class Listener {
   };
 
   // Accepts from here on. `io` has been started; it and `workers` outlive the listener.
-  static db::Result<std::unique_ptr<Listener>> open(IoPool& io, WorkerPool& workers, const Options& options,
+  static db::Result<std::unique_ptr<Listener>> open(IoPool& io, db::ThreadPool& workers, const Options& options,
                                                     Handler handler);
 
   ~Listener();  // drains with no patience

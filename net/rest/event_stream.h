@@ -17,11 +17,11 @@
 
 #include "db/base/clock.h"
 #include "db/base/metrics.h"
+#include "db/base/thread_pool.h"
 #include "net/http/exchange.h"
 #include "net/http/io_pool.h"
 #include "net/http/stream.h"
 #include "net/http/waker.h"
-#include "net/http/worker_pool.h"
 #include "net/rest/pending_answers.h"
 #include "net/rest/request.h"
 #include "rules/guard.h"
@@ -34,7 +34,7 @@ inline constexpr size_t kInlineBytesMax = 64u << 10;  // workers parse and seria
 struct Surroundings {
   rules::Guard& guard;
   http::IoPool& io;
-  http::WorkerPool& workers;
+  db::ThreadPool& workers;
   const db::Clock& clock;
   PendingAnswers& waiting;
   std::chrono::milliseconds keep_alive;  // between two keep-alive events

@@ -149,7 +149,7 @@ void tell_written(Call& call, const db::Answer& answer) {
 
 class RestHandler::Core {
  public:
-  Core(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers, Options options)
+  Core(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers, Options options)
       : verifier_(verifier),
         with_{.guard = guard,
               .io = io,
@@ -540,9 +540,9 @@ void RestHandler::Core::write_body(const std::shared_ptr<Call>& call) {
                     }));
 }
 
-RestHandler::RestHandler(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers)
+RestHandler::RestHandler(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers)
     : RestHandler(guard, verifier, io, workers, Options()) {}
-RestHandler::RestHandler(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers,
+RestHandler::RestHandler(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers,
                          Options options)
     : core_(std::make_unique<Core>(guard, verifier, io, workers, options)) {}
 RestHandler::~RestHandler() = default;

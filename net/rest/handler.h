@@ -12,10 +12,10 @@
 
 #include "db/base/clock.h"
 #include "db/base/metrics.h"
+#include "db/base/thread_pool.h"
 #include "net/auth/verifier.h"
 #include "net/http/exchange.h"
 #include "net/http/io_pool.h"
-#include "net/http/worker_pool.h"
 #include "rules/guard.h"
 
 namespace hearth::net {
@@ -29,8 +29,8 @@ class RestHandler {
   };
 
   // The references outlive the handler; the io threads and the workers are done with its requests before it goes.
-  RestHandler(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers);
-  RestHandler(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers,
+  RestHandler(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers);
+  RestHandler(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers,
               Options options);
   ~RestHandler();  // answers of the guard that are still to come go nowhere
   RestHandler(const RestHandler&) = delete;

@@ -14,7 +14,7 @@ namespace hearth::net::wire {
 class Acceptor {
  public:
   // `serialised`: counts pushes that were; null: nobody counts. `half_received`, `http_limits`: as the listener's.
-  Acceptor(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, http::WorkerPool& workers,
+  Acceptor(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers,
            db::Counter* serialised = nullptr, Limits limits = {}, bool may_deflate = false,
            std::shared_ptr<http::HalfReceived> half_received = {}, const http::Limits& http_limits = {})
       : with_{.guard = guard,

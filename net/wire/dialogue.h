@@ -21,12 +21,12 @@
 #include "db/base/clock.h"
 #include "db/base/metrics.h"
 #include "db/base/result.h"
+#include "db/base/thread_pool.h"
 #include "net/auth/verifier.h"
 #include "net/http/half_received.h"
 #include "net/http/io_pool.h"
 #include "net/http/limits.h"
 #include "net/http/waker.h"
-#include "net/http/worker_pool.h"
 #include "net/wire/frame.h"
 #include "net/wire/session.h"
 #include "net/wire/upgrade.h"
@@ -43,7 +43,7 @@ struct Surroundings {
   const Verifier& verifier;
   const db::Clock& clock;
   http::IoPool& io;
-  http::WorkerPool& workers;
+  db::ThreadPool& workers;
   size_t backlog_bytes_pause = http::Limits{}.backlog_bytes_pause;  // as the listener's
   db::Counter* serialised = nullptr;                                // counts pushes that were made; null: nobody counts
   Limits limits{};

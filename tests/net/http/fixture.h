@@ -57,7 +57,7 @@ class Fixture {
   uint16_t port() const { return listener->port(); }
 
   IoPool io;
-  WorkerPool workers;
+  db::ThreadPool workers;
   std::unique_ptr<Listener> listener;
 };
 

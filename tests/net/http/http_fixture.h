@@ -79,7 +79,7 @@ struct HttpFixture {
   Endpoint at() const { return {listener->port(), client_context.get()}; }
 
   http::IoPool io;
-  http::WorkerPool workers{2};  // done before the io threads' queues go, for it posts to them
+  db::ThreadPool workers{2};  // done before the io threads' queues go, for it posts to them
   std::unique_ptr<http::Listener> listener;
   std::shared_ptr<SSL_CTX> client_context;  // null: plain
 };

@@ -2,7 +2,6 @@
 
 #include <catch2/catch.hpp>
 
-#include "net/http/worker_pool.h"
 #include "tests/net/http/http_fixture.h"
 
 using namespace hearth::test;
@@ -117,24 +116,4 @@ TEST_CASE("What is posted to a pool that has stopped never runs, and is destroye
   }
   CHECK(*held == 0);
   CHECK(held.use_count() == 1);
-}
-
-TEST_CASE("Workers run everything they were given, and refuse what does not fit", "[net][http]") {
-  Signal go;
-  std::atomic<int> ran = 0;
-  {
-    http::WorkerPool workers(1, 3);
-    Signal busy;
-    workers.run([&] {
-      busy.set();
-      go.wait();
-      ++ran;
-    });
-    REQUIRE(busy.wait());
-    for (int i = 0; i < 3; ++i) CHECK(workers.try_run([&] { ++ran; }));
-    CHECK_FALSE(workers.try_run([&] { ran += 100; }));
-    workers.run([&] { ++ran; });  // let in all the same
-    go.set();
-  }
-  CHECK(ran == 5);
 }

@@ -264,7 +264,7 @@ TEST_CASE("stream: one whose credential expires is told so, and ends", "[net][re
   const db::SystemClock clock;
   rest::PendingAnswers waiting;
   http::IoPool io(1);
-  http::WorkerPool workers(1);
+  db::ThreadPool workers(1);
   const rest::Surroundings with{.guard = *server.guard,
                                 .io = io,
                                 .workers = workers,
@@ -295,7 +295,7 @@ TEST_CASE("stream: what is committed once its credential is past its time it doe
   RestServer server(RestServer::Mode::Dev, std::chrono::seconds(30), {}, &clock);
   rest::PendingAnswers waiting;
   http::IoPool io(1);
-  http::WorkerPool workers(1);
+  db::ThreadPool workers(1);
   const rest::Surroundings with{.guard = *server.guard,
                                 .io = io,
                                 .workers = workers,

@@ -77,7 +77,6 @@ class RestServer {
  private:
   static constexpr int kWorkers = 2;
   using IoPool = net::http::IoPool;
-  using WorkerPool = net::http::WorkerPool;
   using RestHandler = net::RestHandler;
   TempFolder folder_;
 
@@ -87,7 +86,7 @@ class RestServer {
 
  private:
   IoPool io_{2};
-  WorkerPool workers_{kWorkers};
+  db::ThreadPool workers_{kWorkers};
   std::optional<net::Verifier> verifier_;
   std::optional<RestHandler> handler_;
   std::unique_ptr<net::http::Listener> listener_;

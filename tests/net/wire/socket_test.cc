@@ -146,7 +146,7 @@ class Threads {
 
   db::ManualClock clock{db::Timestamp(1795342798354)};
   http::IoPool io{1};
-  http::WorkerPool workers{2};
+  db::ThreadPool workers{2};
   const Surroundings with;
   Polls polls{with};
 };

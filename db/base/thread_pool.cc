@@ -1,20 +1,18 @@
-// Threads for work that would hold up an io thread. One queue, first come first served.
-//
 // try_run() lets work in from outside, and has a limit: beyond it the caller says 503. run() is for the next step of
 // work that has been let in, and has none: refusing it would leave a request half done. Its number is bounded by that
 // of connections. The destructor runs what is queued, for a task may own an answer that somebody waits for.
-#include "net/http/worker_pool.h"
+#include "db/base/thread_pool.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace hearth::net::http {
+namespace hearth::db {
 
-WorkerPool::WorkerPool(size_t threads, size_t queue_max) : queue_max_(queue_max) {
+ThreadPool::ThreadPool(size_t threads, size_t queue_max) : queue_max_(queue_max) {
   for (size_t i = 0; i < std::max<size_t>(threads, 1); ++i) threads_.emplace_back([this] { work(); });
 }
 
-WorkerPool::~WorkerPool() {
+ThreadPool::~ThreadPool() {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
@@ -23,7 +21,7 @@ WorkerPool::~WorkerPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-bool WorkerPool::try_run(std::function<void()> task) {
+bool ThreadPool::try_run(std::function<void()> task) {
   {
     const std::lock_guard lock(mutex_);
     if (tasks_.size() >= queue_max_) return false;
@@ -33,7 +31,7 @@ bool WorkerPool::try_run(std::function<void()> task) {
   return true;
 }
 
-void WorkerPool::run(std::function<void()> task) {
+void ThreadPool::run(std::function<void()> task) {
   {
     const std::lock_guard lock(mutex_);
     tasks_.push_back(std::move(task));
@@ -41,12 +39,12 @@ void WorkerPool::run(std::function<void()> task) {
   more_.notify_one();
 }
 
-size_t WorkerPool::waiting() const {
+size_t ThreadPool::waiting() const {
   const std::lock_guard lock(mutex_);
   return tasks_.size();
 }
 
-void WorkerPool::work() {
+void ThreadPool::work() {
   for (;;) {
     std::function<void()> task;
     {
@@ -60,4 +58,4 @@ void WorkerPool::work() {
   }
 }
 
-}  // namespace hearth::net::http
+}  // namespace hearth::db

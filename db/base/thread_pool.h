@@ -1,4 +1,5 @@
-// A few threads for work that takes long and waits for nothing: parsing, serialising, compressing. Thread: any.
+// Threads for work that would hold up others: parsing, serialising and compressing of net, dumps, restores and compactions of
+// db. One queue, first come, first served. Thread: any.
 #pragma once
 
 #include <condition_variable>
@@ -9,16 +10,16 @@
 #include <thread>
 #include <vector>
 
-namespace hearth::net::http {
+namespace hearth::db {
 
-class WorkerPool {
+class ThreadPool {
  public:
   static constexpr size_t kQueueMax = 4'096;
 
-  explicit WorkerPool(size_t threads, size_t queue_max = kQueueMax);
-  ~WorkerPool();  // runs what is queued, then joins
-  WorkerPool(const WorkerPool&) = delete;
-  WorkerPool& operator=(const WorkerPool&) = delete;
+  explicit ThreadPool(size_t threads, size_t queue_max = kQueueMax);
+  ~ThreadPool();  // runs what is queued, then joins
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
 
   // Returns false when the queue is full: the caller answers 503, or does without.
   [[nodiscard]] bool try_run(std::function<void()> task);
@@ -39,4 +40,4 @@ class WorkerPool {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace hearth::net::http
+}  // namespace hearth::db
