@@ -38,7 +38,6 @@
 #include "db/base/clock.h"
 #include "db/base/clock_steps.h"
 #include "db/base/result.h"
-#include "db/model/dump_request.h"
 #include "db/model/event.h"
 #include "db/model/figures.h"
 #include "db/model/index.h"

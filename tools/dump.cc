@@ -170,11 +170,6 @@ std::vector<db::RestoredTree> restore_folder(const RestoreFlags& flags, InputFil
   return trees;
 }
 
-std::string text_in(const db::JsonNode& node, std::string_view name) {
-  const auto field = node.field(name);
-  return field && field->string() ? std::string(*field->string()) : "";
-}
-
 // Reads what the server says it has restored. Text that is none of that ends the command: nobody should trust such a
 // restore.
 std::vector<db::RestoredTree> restored_of(const std::string& body) {
@@ -184,10 +179,10 @@ std::vector<db::RestoredTree> restored_of(const std::string& body) {
   if (!list) throw std::runtime_error("the server's answer makes no sense: " + body);
   for (const db::JsonNode& one : list->elements()) {
     db::RestoredTree tree;
-    tree.space = text_in(one, "ns");
-    tree.path = or_throw(db::Path::parse(text_in(one, "path")), "the server's answer");
+    tree.space = one.text("ns");
+    tree.path = or_throw(db::Path::parse(one.text("path")), "the server's answer");
     if (const auto leaves = one.field("leaves")) tree.leaves = static_cast<uint64_t>(leaves->integer().value_or(0));
-    tree.digest = text_in(one, "digest");
+    tree.digest = one.text("digest");
     trees.push_back(std::move(tree));
   }
   return trees;
@@ -201,7 +196,7 @@ std::vector<db::RestoredTree> restore_server(const RestoreFlags& flags, InputFil
   const std::string path = "/.settings/restore.json";
   const std::string begun = ask_ok(server, {.method = "POST", .path = path});
   const auto document = or_throw(db::JsonDocument::parse(begun), "the server's answer");
-  const std::string id = document.root().is_object() ? text_in(document.root(), "upload") : "";
+  const std::string id(document.root().is_object() ? document.root().text("upload") : "");
   if (id.empty()) throw std::runtime_error(flags.url + " does not know of restores: " + begun);
   const db::ByteSource source = file.source(progress);
   std::string piece(kUploadPieceBytes, '\0');

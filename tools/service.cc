@@ -37,13 +37,14 @@ using net::http::LogLevel;
 
 namespace {
 
-// Makes the data folder, for its owner alone where its parent exists. Throws when that fails; main prints why.
+// Makes the data folder, for its owner alone. Throws when that fails; main prints why.
 void make_folder(const std::string& folder) {
-  // Those above it as other programs make them; the folder itself is for its owner alone.
   std::error_code error;
-  const std::filesystem::path above = std::filesystem::absolute(folder, error).parent_path();
-  std::filesystem::create_directories(above, error);
-  if (mkdir(folder.c_str(), S_IRWXU) == 0) return;
+  std::filesystem::path path(folder);
+  if (!path.has_filename()) path = path.parent_path();  // "data/" is "data"
+  // Those above it are made as other programs make them.
+  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
+  if (mkdir(path.c_str(), S_IRWXU) == 0) return;
   std::filesystem::create_directories(folder, error);
   if (error || !std::filesystem::is_directory(folder, error)) {
     throw std::runtime_error(fmt::format("cannot use the data folder {}: {}", folder,

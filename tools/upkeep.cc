@@ -88,8 +88,7 @@ uint64_t number_in(const db::JsonNode& node, std::string_view name) {
 }
 
 db::Path path_in(const db::JsonNode& node) {
-  const auto field = node.field("path");
-  return field && field->string() ? or_throw(db::Path::parse(*field->string()), "the server's answer") : db::Path();
+  return or_throw(db::Path::parse(node.text("path")), "the server's answer");
 }
 
 bool is_true_in(const db::JsonNode& node, std::string_view name) {

@@ -1,5 +1,4 @@
-// Bytes as text. OpenSSL could do part of this, but db/base needs no library: a hash in base64 is 28 characters, and the
-// loop below makes them in a fraction of what the hash costs.
+// Bytes as text. OpenSSL could do part of this, but db/base needs no library. The two alphabets of base64 share one loop.
 #include "db/base/text.h"
 
 #include <cstdint>

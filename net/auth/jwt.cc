@@ -3,7 +3,6 @@
 #include "net/auth/jwt.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <set>
 
 #include "db/base/text.h"

@@ -48,6 +48,7 @@ namespace {
 constexpr size_t kPiecesPerSend = 64;
 constexpr size_t kRecordBytesPerSend = 64u << 10;  // encrypted ahead of the kernel, give or take a record
 constexpr size_t kSendBytesPerStep = 1u << 20;     // of one connection; then others of its thread have their turn
+static_assert(kSendBytesPerStep + kRecordBytesPerSend <= kIoStepMax.bytes);
 
 constexpr std::string_view kTooManyOfOne =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 57\r\n"

@@ -45,6 +45,7 @@
 namespace hearth::net::http {
 namespace {
 constexpr size_t kFramesPerStep = 1'000;  // 64 kB, which are read at once, may hold ten times as many
+static_assert(kFramesPerStep <= kIoStepMax.rows);
 }  // namespace
 
 // RFC 6455 §4.2.2: the hash proves to the client that we have read its key, and are no cache or plain web server.

@@ -5,6 +5,7 @@
 // to clients of paths or files; they are logged where they are known.
 #include "net/rest/reply.h"
 
+#include "db/base/give_back.h"
 #include "net/error_reply.h"
 
 namespace hearth::net::rest {
@@ -125,7 +126,7 @@ void respond_json(http::Exchange& exchange, const RestRequest& request, int stat
   exchange.respond_chunked(std::move(head), [text, begin = std::move(begin)](std::string& chunk) mutable {
     if (!begin.empty()) {
       chunk += begin;
-      begin = std::string();
+      db::give_back(begin);
       return http::Pull::More;
     }
     return text->next(chunk, kPieceBytes) ? http::Pull::More : http::Pull::Last;

@@ -190,6 +190,18 @@ TEST_CASE("serve: flags that make no sense are refused before anything is made",
   }
 }
 
+TEST_CASE("serve: the data folder is for its owner alone, below folders that are new too", "[scripts]") {
+  const Folder folder;
+  for (const char* data : {"data", "data-slash/", "new/data", "other/data/"}) {
+    INFO(data);
+    const Server server({"--dev", "--data", folder / data});
+    REQUIRE(server.port() != 0);
+    struct stat status {};
+    REQUIRE(stat((folder / data).c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777) == 0700);
+  }
+}
+
 TEST_CASE("serve: without --dev only the admin secret opens anything", "[scripts]") {
   const Folder folder;
   const std::vector<std::string> flags = {"--data", folder / "data", "--namespace", "Chat", "--log-level", "trace"};

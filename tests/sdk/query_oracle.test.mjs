@@ -11,7 +11,7 @@ import { Random } from './support/random.mjs';
 import { Server } from './support/server.mjs';
 
 const seed = Number(process.env.HEARTH_SEED ?? Date.now() % 1_000_000);
-const steps = Number(process.env.HEARTH_STEPS ?? (process.env.HEARTH_LONG ? 50_000 : 8_000));
+const steps = Number(process.env.HEARTH_STEPS ?? (process.env.HEARTH_LONG ? 50_000 : 20_000));
 const stepsPerRound = 250; // a write that is never acknowledged makes all that follow dearer for the offline engine
 const queriesPerRound = 10;
 

@@ -19,6 +19,7 @@
 // EPOLLOUT is asked for only while something is left to be written (Watched), since a socket is nearly always
 // writable.
 #include "tools/bench/client.h"
+#include "db/base/give_back.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -256,7 +257,7 @@ void Wire::flush() {
     if (count == 0) return;
     sent_ += count;
   }
-  outgoing_ = std::string();
+  db::give_back(outgoing_);
   sent_ = 0;
 }
 

@@ -121,8 +121,8 @@ export class Browser {
   // has the server. `poll`: by long polling alone.
   async run(seen, name, port, { origin = 'http://127.0.0.1', poll = false } = {}) {
     return seen.tab.evaluate(
-      async (serverPort, serverOrigin, file, forced, namespacePrefix) => {
-        Object.assign(window, { serverPort, serverOrigin, namespacePrefix });
+      async (serverPort, serverOrigin, file, forced, namespacePrefix, isLong) => {
+        Object.assign(window, { serverPort, serverOrigin, namespacePrefix, isLong });
         if (forced) (await import('@firebase/database')).forceLongPolling();
         await import(`/sdk/${file}`);
         const { closeApps } = await import('/sdk/support/apps.mjs');
@@ -133,6 +133,7 @@ export class Browser {
       name,
       poll,
       `page-${++this.#pages}`,
+      Boolean(process.env.HEARTH_LONG),
     );
   }
 }
