@@ -51,6 +51,77 @@ class HashingView final : public TreeView {
   Tree& tree_;
 };
 
+// What is on disk, without asking the disk for what the cache knows. A row counts for the step as if it were read: what
+// a request may do must not hang on what others asked before.
+class CachedView final : public TreeView {
+ public:
+  CachedView(const TreeView& base, LeafCache& cache, const Tree& tree) : base_(base), cache_(cache), tree_(tree) {}
+
+  Result<std::optional<std::string>> leaf(std::string_view key) const override {
+    if (const auto known = cache_.find(tree_.leaves, key)) {
+      if (Step::here().is_over()) return step_is_over();
+      Step::here().count_row(known->leaf.size());
+      return known->kind == LeafCache::Kind::Leaf ? std::optional<std::string>(known->leaf) : std::nullopt;
+    }
+    ASSIGN_OR_RETURN(auto found, base_.leaf(key));
+    if (found) {
+      cache_.learn(tree_.leaves, key, LeafCache::Kind::Leaf, *found);
+    } else {
+      cache_.learn(tree_.leaves, key, LeafCache::Kind::NoLeaf);
+    }
+    return found;
+  }
+
+  // Of scans those of a whole node are known: whether nothing is there, or a leaf. A leaf may have a priority, which is
+  // a row of its own, so where priorities are, the store is asked.
+  Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override {
+    if (upto.size() != from.size() + 1 || upto.back() != kPastChildren || !upto.starts_with(from)) {
+      return base_.scan(from, upto, row);
+    }
+    const auto known = cache_.find(tree_.leaves, from);
+    if (known && known->kind == LeafCache::Kind::Nothing) return count_known({});
+    if (known && known->kind == LeafCache::Kind::Leaf && !tree_.head.has_priorities) {
+      const std::string leaf(known->leaf);  // what `row` does may change the cache
+      RETURN_IF_ERROR(count_known(from.size() + leaf.size()));
+      row(from, leaf);
+      return {};
+    }
+    bool is_first = true;
+    RETURN_IF_ERROR(base_.scan(from, upto, [&](std::string_view key, std::string_view leaf) {
+      if (std::exchange(is_first, false)) {
+        if (key == from) {
+          cache_.learn(tree_.leaves, from, LeafCache::Kind::Leaf, leaf);
+        } else {
+          cache_.learn(tree_.leaves, from, LeafCache::Kind::NoLeaf);
+        }
+      }
+      return row(key, leaf);
+    }));
+    if (is_first) cache_.learn(tree_.leaves, from, LeafCache::Kind::Nothing);
+    return {};
+  }
+  Result<Row> last(std::string_view from, std::string_view upto) const override { return base_.last(from, upto); }
+  Result<void> scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const override {
+    return base_.scan_down(from, upto, row);
+  }
+
+ private:
+  // A seek, and a row if there is one.
+  static Result<void> count_known(std::optional<size_t> bytes) {
+    Step& step = Step::here();
+    if (step.is_over()) return step_is_over();
+    step.count_row(0);
+    if (!bytes) return {};
+    if (step.is_over()) return step_is_over();
+    step.count_row(kTableAndNumber + *bytes);
+    return {};
+  }
+
+  const TreeView& base_;
+  LeafCache& cache_;
+  const Tree& tree_;
+};
+
 }  // namespace
 
 // The settings of a tree with everything accepted so far, and with what a write would add.
@@ -78,10 +149,11 @@ class Committer::GroupSettings final : public Settings {
 
 // Made at the first use in a group, gone with commit(). The members refer to each other, in the order of declaration.
 struct Committer::PendingTree {
-  PendingTree(const Committer& committer, Tree& of)
+  PendingTree(Committer& committer, Tree& of)
       : tree(of),
         base(committer.durable(), of.number),
-        overlay(base),
+        known(base, committer.leaf_cache_, of),
+        overlay(known),
         index_base(committer.durable(), of.number, Table::Index),
         index_rows(index_base),
         indexed(overlay, of.plan, index_rows),
@@ -89,6 +161,7 @@ struct Committer::PendingTree {
         settings(committer, of.number, of.head.rules) {}
   Tree& tree;
   SnapshotView base;
+  CachedView known;
   Overlay overlay;
   SnapshotView index_base;
   Overlay index_rows;
@@ -191,8 +264,13 @@ class Committer::AllOf final : public RowSource {
 };
 
 Committer::Committer(TreeStore& store, TreeStore::Durability durability, Quota quota, Usage::InBackground in_background,
-                     ClockSteps* steps)
-    : store_(store), durability_(durability), quota_(quota), in_background_(std::move(in_background)), steps_(steps) {}
+                     ClockSteps* steps, size_t leaf_cache_bytes)
+    : store_(store),
+      durability_(durability),
+      quota_(quota),
+      in_background_(std::move(in_background)),
+      steps_(steps),
+      leaf_cache_(leaf_cache_bytes) {}
 Committer::~Committer() = default;
 
 const std::shared_ptr<const Snapshot>& Committer::durable() const {
@@ -210,6 +288,7 @@ void Committer::forget(Tree& tree) {
   tree.plan = std::make_shared<const IndexPlan>();
   tree.is_reconciled = false;
   tree.hashes.clear();
+  tree.leaves = LeafCache::new_tree();
   tree.usage = Usage();
 }
 
@@ -410,6 +489,20 @@ void Committer::count(size_t rows) {
   counted_.group_size.observe(accepted_);
 }
 
+// The rows of the group are what is on disk now. Where a range was emptied nobody knows which of its rows the cache has.
+void Committer::remember_rows() {
+  for (const auto& [number, pending] : pending_) {
+    Tree& tree = pending->tree;
+    if (pending->overlay.has_ranges()) {
+      tree.leaves = LeafCache::new_tree();
+      continue;
+    }
+    pending->overlay.changes([&](std::string_view key, std::optional<std::string_view> leaf) {
+      leaf_cache_.follow(tree.leaves, key, leaf);
+    });
+  }
+}
+
 Result<void> Committer::commit() {
   const Rows rows(*this);
   Result<void> done = store_.health();
@@ -418,7 +511,10 @@ Result<void> Committer::commit() {
                        });
   if (changes && done.ok()) {
     done = store_.commit(rows, durability_);
-    if (done.ok()) count(rows.row_count());
+    if (done.ok()) {
+      count(rows.row_count());
+      remember_rows();
+    }
   }
   // Whether it worked or not: what waited is either on disk or lost.
   pending_.clear();

@@ -20,6 +20,7 @@
 #include "db/base/metrics.h"
 #include "db/base/result.h"
 #include "db/commit/evaluate.h"
+#include "db/commit/leaf_cache.h"
 #include "db/commit/overlay.h"
 #include "db/commit/quota.h"
 #include "db/model/write.h"
@@ -37,6 +38,8 @@ struct Tree {
   PlanPointer plan = std::make_shared<const IndexPlan>();  // the same
   Usage usage;
   bool is_reconciled = false;  // the plan is what the settings ask for
+  // In the committer's LeafCache. Another one when something else than this committer may have changed the tree.
+  uint64_t leaves = LeafCache::new_tree();
   // Hashes of subtrees as they are now, pending writes included; what a write touches is forgotten.
   std::map<std::string, std::string, std::less<>> hashes;  // by path text
   size_t hash_bytes = 0;                                   // at most what they hold in memory
@@ -65,6 +68,8 @@ void forget_related(Map& map, const Path& path) {
   while (at != map.end() && std::string_view(at->first).starts_with(below)) at = map.erase(at);
 }
 
+inline constexpr size_t kLeafCacheBytes = 16u << 20;  // of a committer that nobody has given another limit
+
 // What an accepted write did.
 struct Accepted {
   Record record;  // no effects: nothing changed, no sequence was used
@@ -90,7 +95,8 @@ class Committer final {
   // `in_background` runs long jobs on other threads, as long as the committer lives. `steps` is told when the clock
   // is behind; it may be null.
   Committer(TreeStore& store, TreeStore::Durability durability, Quota quota = {},
-            Usage::InBackground in_background = {}, ClockSteps* steps = nullptr);
+            Usage::InBackground in_background = {}, ClockSteps* steps = nullptr,
+            size_t leaf_cache_bytes = kLeafCacheBytes);
   ~Committer();
 
   // `tell` sees the trees before and after an accepted write that changed something, while both exist. `settings`:
@@ -130,6 +136,7 @@ class Committer final {
   // The store without what waits for commit(). Kept from the first call until commit() or refresh().
   const std::shared_ptr<const Snapshot>& durable() const;
   const Counted& counted() const { return counted_; }  // thread: any
+  const LeafCache& leaf_cache() const { return leaf_cache_; }
 
  private:
   struct PendingTree;
@@ -144,6 +151,7 @@ class Committer final {
   Result<void> admit(PendingTree& at, const Overlay& after, bool at_rest);
   void accept(PendingTree& pending, After&& after, const Accepted& accepted, bool writes_priorities);
   void count(size_t rows);  // of the group, which is durable
+  void remember_rows();
 
   TreeStore& store_;
   TreeStore::Durability durability_;
@@ -154,6 +162,7 @@ class Committer final {
   Batch rows_;                                                // names, queues and settings
   uint64_t accepted_ = 0;                                     // records since the last commit()
   Counted counted_;
+  LeafCache leaf_cache_;
   mutable std::shared_ptr<const Snapshot> durable_;  // null: nobody has asked since
 };
 

@@ -33,6 +33,7 @@ class Overlay final : public TreeView {
   void replace(const std::string& from, const std::string& upto, const std::string& prefix, const Value& value);
   void absorb(Overlay&& above);  // `above` was made over this one
 
+  bool has_ranges() const { return !sheets_.empty(); }  // that were emptied
   bool empty() const { return rows_.empty() && sheets_.empty(); }
   size_t row_count() const;
 

@@ -29,6 +29,10 @@ struct MemoryLimits {
   // back. Each shard has its part of it, and forgets first what belongs to the namespace that was used longest ago.
   uint64_t remembered_bytes_max = 256u << 20;
 
+  // Of what shards know of single rows, to spare a write its look at the store (db/commit/leaf_cache.h); each shard has
+  // its part of it.
+  uint64_t leaf_cache_bytes_max = 64u << 20;
+
   // Events that sessions have not taken, of all together. Past it a session that has more than a little waiting is
   // ended.
   uint64_t event_bytes_max = 1024u << 20;

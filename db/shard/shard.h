@@ -165,6 +165,7 @@ class Shard {
     FirstValueCounts& first_values;
     std::shared_ptr<Memory> memory;
     uint64_t remembered_bytes_max;  // this shard's part
+    uint64_t leaf_cache_bytes_max;  // the same; a heavy shard has none
     Budget& answers;
     Quota quota;
     Work step_max;  // of one request, unless the shard is heavy

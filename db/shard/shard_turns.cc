@@ -239,6 +239,7 @@ void Shard::send_away(const std::shared_ptr<NamespaceState>& space) {
   ++away_;
   counted_.moved.add();
   space->away = &to;
+  space->tree.leaves = LeafCache::new_tree();  // what happens there, the cache here does not hear
   space->sent_away += space->line.requests.size();
   counted_.waiting.add(-static_cast<int64_t>(space->line.requests.size()));
   {

@@ -187,7 +187,11 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
   to.gauges("hearth_memory_bytes", "Bytes that are held in memory, about, of what has a limit (hearth help limits).",
             {sample("of", "listeners", figures.listener_bytes), sample("of", "disconnect", figures.disconnect_bytes),
              sample("of", "remembered", figures.remembered_bytes), sample("of", "answers", figures.answer_bytes),
-             sample("of", "events", figures.event_bytes), sample("of", "outbound", stats.outbox_bytes)});
+             sample("of", "events", figures.event_bytes), sample("of", "outbound", stats.outbox_bytes),
+             sample("of", "leaf_cache", figures.leaf_cache_bytes)});
+  to.counters("hearth_leaf_cache_lookups_total",
+              "Rows that a write or its rules asked for: known to the shard (hit), or looked up in the store (miss).",
+              {sample("result", "hit", figures.leaf_cache_hits), sample("result", "miss", figures.leaf_cache_misses)});
   to.gauge("hearth_answer_bytes", "Bytes of large values that clients have asked for and not taken yet.",
            figures.answer_bytes);
 }

@@ -69,6 +69,9 @@ void Subject::start() {
                                     flags_.sync,
                                     "--threads",
                                     std::to_string(flags_.threads),
+                                    // The limit for one client would be what is measured.
+                                    "--max-request-rate",
+                                    "0",
                                     "--log-level",
                                     "error"};
   if (flags_.tls) {

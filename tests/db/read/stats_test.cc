@@ -2,6 +2,7 @@
 #include "db/read/stats.h"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <future>
 #include <map>
 
@@ -109,16 +110,17 @@ TEST_CASE("stats: of a large tree where most of it is, about, in a bounded numbe
   INFO(to_json(stats));
   REQUIRE(at(stats, "logs/fat") != nullptr);
   REQUIRE(at(stats, "logs/thin") != nullptr);
-  // RocksDB says better how much of a file a range takes than how much of what waits in memory.
-  const double less = is_in_files ? 0.7 : 0.4, more = is_in_files ? 1.4 : 2.5;
-  const auto is_about = [&](uint64_t found, double really) {
-    return static_cast<double>(found) > really * less && static_cast<double>(found) < really * more;
+  // RocksDB says better how much of a file a range takes than how much of what waits in memory: there it looks at the
+  // height of a skip list, which is drawn by lot, so the error is a share of all that waits and not of the range.
+  const auto is_about = [&](uint64_t found, double really, double whole) {
+    const double wrong = std::abs(static_cast<double>(found) - really);
+    return is_in_files ? wrong < 0.4 * really : wrong < 0.6 * whole;
   };
   CHECK_FALSE(at(stats, "")->is_exact);
-  CHECK(is_about(at(stats, "")->leaves, 180'300));
-  CHECK(is_about(at(stats, "logs/fat")->leaves, 150'000));
-  CHECK(is_about(at(stats, "logs/fat")->bytes, 150'000 * 130));
-  CHECK(is_about(at(stats, "logs/thin")->leaves, 30'000));
+  CHECK(is_about(at(stats, "")->leaves, 180'300, 180'300));
+  CHECK(is_about(at(stats, "logs/fat")->leaves, 150'000, 180'300));
+  CHECK(is_about(at(stats, "logs/fat")->bytes, 150'000 * 130, 180'300 * 130));
+  CHECK(is_about(at(stats, "logs/thin")->leaves, 30'000, 180'300));
   CHECK(at(stats, "logs")->children == 2);
   CHECK(at(stats, "logs")->is_all_children);
   CHECK(at(stats, "users") == nullptr);  // below 1 %

@@ -1,0 +1,134 @@
+// The places of a bucket are compared by their tags first, which are one cache line. A tag is a hash and may be that of
+// another key, so the place has both, the tree's number and the key, and they decide.
+#include "db/commit/leaf_cache.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+
+#include "db/model/key_order.h"
+
+namespace hearth::db {
+namespace {
+constexpr size_t kPlaces = 8;
+}
+
+struct LeafCache::Place {
+  static constexpr size_t kBytes = kPlaceBytes - sizeof(uint64_t) - sizeof(Kind) - 2;
+  uint64_t tree;
+  Kind kind;
+  uint8_t key_bytes;
+  uint8_t leaf_bytes;
+  char bytes[kBytes];  // key, leaf
+
+  std::string_view key() const { return {bytes, key_bytes}; }
+  std::string_view leaf() const { return {bytes + key_bytes, leaf_bytes}; }
+  static bool has_room(std::string_view key, std::string_view leaf) { return key.size() + leaf.size() <= kBytes; }
+};
+
+struct LeafCache::Bucket {
+  uint64_t tags[kPlaces];  // 0: the place is empty
+  Place places[kPlaces];
+  uint64_t filled;  // how often a filled place was filled anew; the next is this one, modulo kPlaces
+};
+
+void LeafCache::Free::operator()(Bucket* buckets) const { std::free(buckets); }
+
+LeafCache::LeafCache(size_t bytes_max) {
+  static_assert(sizeof(Place) == kPlaceBytes);
+  if (bytes_max < sizeof(Bucket)) return;
+  bucket_count_ = bytes_max / sizeof(Bucket);
+  // calloc and not new: the pages come when they are first written, and are zero.
+  buckets_.reset(static_cast<Bucket*>(std::calloc(bucket_count_, sizeof(Bucket))));
+  if (buckets_ == nullptr) bucket_count_ = 0;
+}
+LeafCache::~LeafCache() = default;
+
+size_t LeafCache::place_count() const { return bucket_count_ * kPlaces; }
+
+size_t LeafCache::byte_count() const { return static_cast<size_t>(filled_.value()) * kPlaceBytes; }
+
+uint64_t LeafCache::new_tree() {
+  static std::atomic<uint64_t> last = 0;
+  return ++last;
+}
+
+uint64_t LeafCache::tag_of(uint64_t tree, std::string_view key) const {
+  const uint64_t hash = std::hash<std::string_view>()(key) ^ (tree * 0x9e3779b97f4a7c15u);
+  return hash == 0 ? 1 : hash;
+}
+
+LeafCache::Bucket& LeafCache::bucket_of(uint64_t tag) const {
+  return buckets_[static_cast<size_t>((static_cast<unsigned __int128>(tag) * bucket_count_) >> 64)];
+}
+
+LeafCache::Place* LeafCache::place_of(uint64_t tree, std::string_view key, uint64_t tag) const {
+  Bucket& bucket = bucket_of(tag);
+  for (size_t i = 0; i < kPlaces; ++i) {
+    if (bucket.tags[i] != tag) continue;
+    Place& place = bucket.places[i];
+    if (place.tree == tree && place.key() == key) return &place;
+  }
+  return nullptr;
+}
+
+std::optional<LeafCache::Known> LeafCache::find(uint64_t tree, std::string_view key) const {
+  if (bucket_count_ == 0) return {};
+  const Place* place = place_of(tree, key, tag_of(tree, key));
+  (place != nullptr ? hits_ : misses_).add();
+  if (place == nullptr) return {};
+  return Known{place->kind, place->leaf()};
+}
+
+void LeafCache::learn(uint64_t tree, std::string_view key, Kind kind, std::string_view leaf) {
+  if (bucket_count_ == 0) return;
+  const uint64_t tag = tag_of(tree, key);
+  Place* place = place_of(tree, key, tag);
+  if (!Place::has_room(key, leaf)) {
+    if (place == nullptr) return;
+    bucket_of(tag).tags[place - bucket_of(tag).places] = 0;
+    filled_.add(-1);
+    return;
+  }
+  if (place == nullptr) {
+    Bucket& bucket = bucket_of(tag);
+    const uint64_t* empty = std::find(bucket.tags, bucket.tags + kPlaces, 0);
+    const bool is_full = empty == bucket.tags + kPlaces;
+    const size_t index = is_full ? bucket.filled++ % kPlaces : static_cast<size_t>(empty - bucket.tags);
+    if (!is_full) filled_.add();
+    bucket.tags[index] = tag;
+    place = &bucket.places[index];
+    place->tree = tree;
+    place->key_bytes = static_cast<uint8_t>(key.size());
+    std::memcpy(place->bytes, key.data(), key.size());
+  }
+  place->kind = kind;
+  place->leaf_bytes = static_cast<uint8_t>(leaf.size());
+  std::memcpy(place->bytes + key.size(), leaf.data(), leaf.size());
+}
+
+// A leaf that is erased leaves a place without a leaf; whether something is below is not known, for the same commit may
+// have put it there. A row that is put ends what was said of the places above: there is something below them now, and
+// so they have no leaf.
+void LeafCache::follow(uint64_t tree, std::string_view key, std::optional<std::string_view> leaf) {
+  if (bucket_count_ == 0) return;
+  if (!leaf) return learn(tree, key, Kind::NoLeaf);
+  learn(tree, key, Kind::Leaf, *leaf);
+  for (size_t length = 0; length < key.size();) {
+    const std::string_view above = key.substr(0, length);
+    const size_t next = segment_length(key.substr(length));
+    Place* place = place_of(tree, above, tag_of(tree, above));
+    // Behind the last segment there may be the mark of a priority: it says of its node that there is something, which
+    // may be a leaf.
+    if (place != nullptr && (place->kind == Kind::Nothing || (place->kind == Kind::Leaf && next > 0))) {
+      place->kind = Kind::NoLeaf;
+      place->leaf_bytes = 0;
+    }
+    if (next == 0) return;
+    length += next;
+  }
+}
+
+}  // namespace hearth::db

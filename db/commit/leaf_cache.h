@@ -1,0 +1,75 @@
+// What a shard knows of single rows without asking the store. A write asks whether a leaf stands where it writes or
+// above, and a seek for that costs more than the write itself; but mostly the shard has written that place before, or
+// a neighbour of it.
+//
+//   Leaf      a leaf stands here, and this is it
+//   NoLeaf    none does; there may be something below
+//   Nothing   neither here nor below
+//
+//   key ─▶ hash ─▶ bucket   tags   ▪▪▪▪▪▪▪▪       eight places of 128 bytes; what is longer has none
+//                           places [tree key leaf] …     a new one takes the place that was filled longest ago
+//
+// A fixed table, as memory that is asked for at the start and becomes real with use. Nothing is allocated or freed
+// later, so that no write has to wait for another one's memory.
+//
+// It tells what is durable: the committer changes it with each commit (follow()), and what the store is asked meanwhile
+// is learned. `tree` is a number that a tree has for as long as its shard knows all that happens to it; with a new
+// number (new_tree()) all that was known is forgotten at once.
+//
+// Thread: its shard's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "db/base/metrics.h"
+
+namespace hearth::db {
+
+class LeafCache {
+ public:
+  enum class Kind : uint8_t { Leaf, NoLeaf, Nothing };
+  struct Known {
+    Kind kind;
+    std::string_view leaf;  // valid until the cache is changed
+  };
+
+  explicit LeafCache(size_t bytes_max);  // with too little for one bucket nothing is ever known
+  ~LeafCache();
+  LeafCache(const LeafCache&) = delete;
+  LeafCache& operator=(const LeafCache&) = delete;
+
+  static uint64_t new_tree();  // a number that no tree has had. Thread: any
+
+  // `key`: an encoded path (db/model/key_order.h), or one with its priority mark.
+  std::optional<Known> find(uint64_t tree, std::string_view key) const;
+  void learn(uint64_t tree, std::string_view key, Kind kind, std::string_view leaf = {});
+  // The row was put, or erased when there is no leaf.
+  void follow(uint64_t tree, std::string_view key, std::optional<std::string_view> leaf);
+
+  static constexpr size_t kPlaceBytes = 128;
+  size_t place_count() const;
+  size_t byte_count() const;  // of places that are filled. Thread: any
+  uint64_t hits() const { return hits_.value(); }  // thread: any
+  uint64_t misses() const { return misses_.value(); }
+
+ private:
+  struct Place;
+  struct Bucket;
+  Place* place_of(uint64_t tree, std::string_view key, uint64_t tag) const;
+  uint64_t tag_of(uint64_t tree, std::string_view key) const;
+  Bucket& bucket_of(uint64_t tag) const;
+
+  struct Free {
+    void operator()(Bucket* buckets) const;
+  };
+  std::unique_ptr<Bucket[], Free> buckets_;
+  size_t bucket_count_ = 0;
+  mutable Counter hits_, misses_;
+  Gauge filled_;
+};
+
+}  // namespace hearth::db

@@ -1,0 +1,153 @@
+// What the cache of single rows says is true, whatever was put, erased, learned and pushed out before.
+#include "db/commit/leaf_cache.h"
+
+#include <catch2/catch.hpp>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "db/commit/committer.h"
+#include "db/model/json.h"
+#include "db/model/key_order.h"
+#include "tests/support/random_tree.h"
+#include "tests/support/temp_folder.h"
+
+using namespace hearth::db;
+using namespace hearth::test;
+
+namespace {
+
+using Kind = LeafCache::Kind;
+using Rows = std::map<std::string, std::string>;
+
+Path path(std::string_view text) { return Path::parse(text).value(); }
+
+// A small tree whose nodes are leaves, objects and nothing in turn.
+struct Model {
+  Rows rows;
+
+  bool is_below(const std::string& row, const std::string& at) const { return row.starts_with(at); }
+  void check(const LeafCache& cache, uint64_t tree, const std::string& key) const {
+    const auto known = cache.find(tree, key);
+    if (!known) return;
+    const auto row = rows.find(key);
+    INFO("kind " << static_cast<int>(known->kind) << ", leaf " << known->leaf);
+    switch (known->kind) {
+      case Kind::Leaf:
+        REQUIRE(row != rows.end());
+        CHECK(row->second == known->leaf);
+        return;
+      case Kind::NoLeaf:
+        CHECK(row == rows.end());
+        return;
+      case Kind::Nothing: {
+        const auto at = rows.lower_bound(key);
+        CHECK((at == rows.end() || !is_below(at->first, key)));
+        return;
+      }
+    }
+  }
+  // What a look at the store would teach.
+  void learn(LeafCache& cache, uint64_t tree, const std::string& key) const {
+    const auto at = rows.lower_bound(key);
+    if (at == rows.end() || !is_below(at->first, key)) return cache.learn(tree, key, Kind::Nothing);
+    if (at->first == key) return cache.learn(tree, key, Kind::Leaf, at->second);
+    cache.learn(tree, key, Kind::NoLeaf);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("leaf cache: what it says of a row is true, through puts, removals and full buckets") {
+  const uint64_t seed = seed_of_run();
+  INFO("TEST_SEED=" << seed);
+  RandomTree random(seed);
+  const size_t bytes = GENERATE(size_t{0}, size_t{2'000}, size_t{1} << 20);
+  LeafCache cache(bytes);
+  CHECK(cache.place_count() <= bytes / LeafCache::kPlaceBytes);
+  const uint64_t tree = LeafCache::new_tree();
+  Model model;
+  std::vector<std::string> nodes = {""};
+  for (const char* a : {"a", "7", "c"}) {
+    nodes.emplace_back(a);
+    for (const char* b : {"x", "12"}) {
+      nodes.push_back(std::string(a) + "/" + b);
+      nodes.push_back(std::string(a) + "/" + b + "/deep");
+    }
+  }
+  for (int round = 0; round < 3'000; ++round) {
+    const std::string at = encode_path(path(nodes[random.below(nodes.size())]));
+    // One commit: what lay at and above the place goes, and a leaf, an object of two, or nothing comes.
+    std::map<std::string, std::optional<std::string>> changes;
+    for (const auto& [row, leaf] : model.rows) {
+      if (row.starts_with(at) || (at.starts_with(row) && row != at)) changes[row] = std::nullopt;
+    }
+    const std::string leaf(random.below(10) == 0 ? 200 : random.below(20), 'v');
+    switch (random.below(3)) {
+      case 0: {
+        changes[at] = leaf;
+        if (random.below(4) == 0) changes[at + kPriorityMark] = "p";
+        break;
+      }
+      case 1:
+        for (const char* child : {"x", "12"}) {
+          std::string below = at;
+          append_segment(child, below);
+          changes[below] = leaf;
+        }
+        break;
+      default:
+        break;
+    }
+    for (const auto& [row, put] : changes) {
+      if (put) {
+        model.rows[row] = *put;
+      } else {
+        model.rows.erase(row);
+      }
+      cache.follow(tree, row, put ? std::optional<std::string_view>(*put) : std::nullopt);
+    }
+    for (int i = 0; i < 3; ++i) model.learn(cache, tree, encode_path(path(nodes[random.below(nodes.size())])));
+    for (const std::string& node : nodes) {
+      INFO("round " << round << ", " << node);
+      const std::string key = encode_path(path(node));
+      model.check(cache, tree, key);
+      const auto mark = cache.find(tree, key + kPriorityMark);
+      if (mark && mark->kind == Kind::Leaf) CHECK(model.rows.contains(key + kPriorityMark));
+      CHECK_FALSE(cache.find(tree + 1, key));
+    }
+  }
+  CHECK(cache.byte_count() <= bytes);
+  CHECK((cache.hits() > 0) == (bytes > 0));
+}
+
+TEST_CASE("leaf cache: a place that was written before, and a new one beside others, cost no look at the store") {
+  const TempFolder folder;
+  const auto store = TreeStore::open({folder.path(), 1, nullptr}).value();
+  Committer committer(*store, TreeStore::Durability::Os);
+  Tree tree;
+  tree.name = "chat";
+  tree.number = 1;
+  const auto write = [&](const std::string& at, Value value) {
+    Write one;
+    one.overwrites.push_back({path(at), Slot::Value, std::move(value)});
+    REQUIRE(committer.write(tree, one, Timestamp(1), nullptr).ok());
+    REQUIRE(committer.commit().ok());
+  };
+  const auto misses = [&](const std::string& at, Value value) {
+    const uint64_t before = committer.leaf_cache().misses();
+    write(at, std::move(value));
+    return committer.leaf_cache().misses() - before;
+  };
+  CHECK(misses("rooms/one/a", Value::integer(1)) == 4);  // itself, and three above
+  CHECK(misses("rooms/one/a", Value::integer(2)) == 0);
+  CHECK(misses("rooms/one/b", Value::integer(2)) == 1);  // whether it is there
+  CHECK(misses("rooms/one/b/below", Value::integer(3)) == 1);
+  CHECK(committer.view(tree).read(path("rooms"), 1'000).value() ==
+        parse_value(R"({"one":{"a":2,"b":{"below":3}}})", {}).value());
+  REQUIRE(committer.commit().ok());
+  CHECK(misses("rooms/one/b", Value::integer(4)) == 0);  // no leaf stands there, but something may: one scan
+  CHECK(misses("rooms/one", Value()) == 0);
+  CHECK_FALSE(committer.view(tree).exists(path("rooms")).value());
+}
