@@ -125,7 +125,7 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
        "Of first values, hashes and changed paths that are kept to spare work; past it the oldest are forgotten",
        "256MB");
   size("--max-leaf-cache-size", memory.leaf_cache_bytes_max,
-       "Of rows that a write asks for and the server knows; past it those learned first are forgotten", "64MB");
+       "Of rows that a write asks for and the server knows; past it some are forgotten", "64MB");
   seconds("--max-namespace-idle-time", flags.namespace_idle_time,
           "After that what is known of a namespace that nobody uses is forgotten");
   size("--max-namespace-size", flags.namespace_bytes_max, "Keys and values of one namespace; 0: any number", "0");

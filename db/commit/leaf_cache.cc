@@ -13,7 +13,15 @@
 namespace hearth::db {
 namespace {
 constexpr size_t kPlaces = 8;
+
+// By lot and not in turns: when the same rows come round again and again, and are one too many, those in turns are all
+// gone when they come.
+size_t draw(uint64_t& lot) {
+  lot = lot * 6364136223846793005u + 1442695040888963407u;
+  return lot >> 61;
 }
+static_assert(kPlaces == 8);
+}  // namespace
 
 struct LeafCache::Place {
   static constexpr size_t kBytes = kPlaceBytes - sizeof(uint64_t) - sizeof(Kind) - 2;
@@ -31,7 +39,7 @@ struct LeafCache::Place {
 struct LeafCache::Bucket {
   uint64_t tags[kPlaces];  // 0: the place is empty
   Place places[kPlaces];
-  uint64_t filled;  // how often a filled place was filled anew; the next is this one, modulo kPlaces
+  uint64_t lot;  // which of the places goes next, by lot
 };
 
 void LeafCache::Free::operator()(Bucket* buckets) const { std::free(buckets); }
@@ -96,7 +104,7 @@ void LeafCache::learn(uint64_t tree, std::string_view key, Kind kind, std::strin
     Bucket& bucket = bucket_of(tag);
     const uint64_t* empty = std::find(bucket.tags, bucket.tags + kPlaces, 0);
     const bool is_full = empty == bucket.tags + kPlaces;
-    const size_t index = is_full ? bucket.filled++ % kPlaces : static_cast<size_t>(empty - bucket.tags);
+    const size_t index = is_full ? draw(bucket.lot) : static_cast<size_t>(empty - bucket.tags);
     if (!is_full) filled_.add();
     bucket.tags[index] = tag;
     place = &bucket.places[index];

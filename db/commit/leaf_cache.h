@@ -7,7 +7,7 @@
 //   Nothing   neither here nor below
 //
 //   key ─▶ hash ─▶ bucket   tags   ▪▪▪▪▪▪▪▪       eight places of 128 bytes; what is longer has none
-//                           places [tree key leaf] …     a new one takes the place that was filled longest ago
+//                           places [tree key leaf] …     a new one takes the place of one that is drawn by lot
 //
 // A fixed table, as memory that is asked for at the start and becomes real with use. Nothing is allocated or freed
 // later, so that no write has to wait for another one's memory.
