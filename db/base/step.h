@@ -86,6 +86,8 @@ class Step {
     if (is_limited()) is_over_ = true;
   }
 
+  // Whether the store may be asked only for what it has in memory (Trial).
+  bool is_in_memory() const { return is_in_memory_; }
   bool is_over() const { return is_over_; }
   bool is_limited() const { return whole_ == 0 && limit_.rows != kNoLimit.rows; }
   const Work& done() const { return done_; }
@@ -99,11 +101,36 @@ class Step {
     Whole& operator=(const Whole&) = delete;
   };
 
+  class Trial;
+
  private:
   Work done_{};
   Work limit_ = kNoLimit;
   bool is_over_ = false;
+  bool is_in_memory_ = false;
   int whole_ = 0;
+};
+
+// A step within a step: a short piece of work that may be given up and done elsewhere, and never waits for a disk. It is
+// over when it exceeds its limit, or when the store would have to look at a file. What it did counts for the thread's
+// step, which goes on when the trial ends.
+class Step::Trial {
+ public:
+  explicit Trial(const Work& limit) : outer_(here()) {
+    here() = Step();
+    here().begin(limit);
+    here().is_in_memory_ = true;
+  }
+  ~Trial() {
+    const Work done = here().done_;
+    here() = outer_;
+    here().count(done);
+  }
+  Trial(const Trial&) = delete;
+  Trial& operator=(const Trial&) = delete;
+
+ private:
+  const Step outer_;
 };
 
 // The error of every look at the store after the end of a step. No client ever sees it: the request is done elsewhere.

@@ -25,6 +25,9 @@ struct Read {
   std::optional<std::chrono::milliseconds> timeout;  // Errors: Timeout
   std::shared_ptr<const Precondition> check;         // null: allowed
   Projection projection{};                           // of each child those paths alone
+  // A read by itself: if it is short and all it needs is in memory, it is answered within the call, on the thread that
+  // asks.
+  bool is_here_if_short = false;
   uint64_t client = 0;  // of a read by itself: whose share of the namespace's turns it takes (db/read/fair_pool.h)
   // Nobody waits for the answer any more, and nobody will: it is then not read, or not to the end. Null: somebody
   // does. Any thread, often.

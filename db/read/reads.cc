@@ -69,11 +69,11 @@ uint64_t bytes_at(const ReadJob& job) {
   return job.snapshot->bytes_between(from, from + kPastChildren);
 }
 
-// The answer must not be told when the turn is over.
-Answer answer_read(ReadJob& job, Turn& turn) {
+// The answer of a job's read from `view`, which is `whole` or counts what is read of it. `on_allowed(head)` is called
+// before the value is read.
+template <typename OnAllowed>
+Answer answer_read(ReadJob& job, const SnapshotView& whole, const TreeView& view, const OnAllowed& on_allowed) {
   const Read& read = job.read;
-  const SnapshotView whole(job.snapshot, job.number);
-  const TurnView view(whole, turn);
   Answer answer;
   const SnapshotSettings settings(job.snapshot, job.number);
   const Result<Head> head = settings.head();
@@ -81,23 +81,33 @@ Answer answer_read(ReadJob& job, Turn& turn) {
     answer.status = head.error();
     return answer;
   }
-  // The check reads outside of the turn: rules have bounds of their own. A verdict is given once.
+  // The check reads outside of a turn: rules have bounds of their own. A verdict is given once.
   if (read.check != nullptr && !job.is_allowed) {
     answer.status = read.check->check({whole, Times::after(head.value().time, job.now), settings});
   }
   if (!answer.status.ok()) return answer;
-  job.is_allowed = true;
   answer.sequence = head.value().sequence;
-  turn.set_foresight([&job, has_priorities = head.value().has_priorities] {
-    return reads_all(job, has_priorities) && bytes_at(job) > kReadSliceBytes;
-  });
+  on_allowed(head.value());
   Result<Value> value = read_value(view, read, head.value().has_priorities);
   if (!value.ok()) {
     answer.status = value.error();
     return answer;
   }
   answer.value = std::move(value).value();
-  if (read.wants_hash && !turn.is_over()) answer.hash = exact_hash(answer.value);
+  return answer;
+}
+
+// The answer must not be told when the turn is over.
+Answer answer_read(ReadJob& job, Turn& turn) {
+  const SnapshotView whole(job.snapshot, job.number);
+  const TurnView view(whole, turn);
+  Answer answer = answer_read(job, whole, view, [&job, &turn](const Head& head) {
+    job.is_allowed = true;
+    turn.set_foresight([&job, has_priorities = head.has_priorities] {
+      return reads_all(job, has_priorities) && bytes_at(job) > kReadSliceBytes;
+    });
+  });
+  if (job.read.wants_hash && answer.status.ok() && !turn.is_over()) answer.hash = exact_hash(answer.value);
   return answer;
 }
 
@@ -111,6 +121,23 @@ void tell(ReadJob& job, Answer answer) {
     answer.status = lease.error();
   }
   job.done(std::move(answer));
+}
+
+// Most reads are of a leaf or a few, and the store has them in memory. These cost less than the two changes of thread
+// that a pool would take, so they are answered where they were asked. Returns whether the read was. A read that turns
+// out longer, or that needs a file, has cost kReadHereMax in vain. Its verdict stands, for the snapshot is the same.
+bool answer_here(ReadJob& job) {
+  if (job.read.query) return false;  // its check asks for an index once, and a trial may be given up
+  Answer answer;
+  {
+    const Step::Trial trial(kReadHereMax);
+    const SnapshotView whole(job.snapshot, job.number);
+    answer = answer_read(job, whole, whole, [&job](const Head&) { job.is_allowed = !Step::here().is_over(); });
+    if (Step::here().is_over()) return false;
+    if (job.read.wants_hash && answer.status.ok()) answer.hash = exact_hash(answer.value);
+  }
+  tell(job, std::move(answer));
+  return true;
 }
 
 }  // namespace
@@ -181,6 +208,7 @@ void run_read(FairPool& readers, ReadTimes& times, Budget& budget, Read read, st
   if (read.timeout) job.deadline = begin + *read.timeout;
   const auto one = std::make_shared<ReadJob>(
       ReadJob{std::move(read), std::move(snapshot), number, now, std::move(done), times, budget, begin});
+  if (one->read.is_here_if_short && answer_here(*one)) return;
   job.run = [one](Turn& turn) {
     Answer answer = answer_read(*one, turn);
     if (!turn.is_over()) tell(*one, std::move(answer));

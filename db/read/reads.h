@@ -1,6 +1,7 @@
-// Reads, answered by the threads of two pools. A read begins on the `readers`, where it has one slice
-// (db/read/fair_pool.h). A longer one begins again on the `scans`: their threads have low priority, and stop for
-// others at the end of each slice. Thread: any. Blocks on disk.
+// Reads, answered by the threads of two pools. One that allows it is tried on the thread that asks first, which never
+// waits for a disk. Else a read begins on the `readers`, where it has one slice (db/read/fair_pool.h). A longer one
+// begins again on the `scans`: their threads have low priority, and stop for others at the end of each slice. Thread:
+// any.
 #pragma once
 
 #include <functional>
@@ -9,6 +10,7 @@
 
 #include "db/base/clock.h"
 #include "db/base/metrics.h"
+#include "db/base/step.h"
 #include "db/model/event.h"
 #include "db/model/read.h"
 #include "db/read/fair_pool.h"
@@ -45,6 +47,9 @@ inline constexpr size_t kLargeAnswerBytes = 1u << 20;  // less is not counted
 Result<Lease> lease_for(const Value& value, Budget& budget);
 
 using ReadTimes = PerThread<TimeHistogram>;
+
+// What a read may do on the thread that asks before it goes to the pool (Read::is_here_if_short).
+inline constexpr Work kReadHereMax{100, 64u << 10, 2'000};
 
 // Answers the read by `done`, with 0 as the answer's `request`. `times` is told how long the read took, waiting
 // included. `times` and `budget` (of large answers) outlive the readers. Errors: those of the read; Unavailable: too

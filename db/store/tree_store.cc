@@ -59,16 +59,18 @@ struct Snapshot::State {
     options.fill_cache = frozen == nullptr;
     // A seek over removed rows gives nothing to count; RocksDB's own limit ends it, and outcome() ends the step.
     if (Step::here().is_limited()) options.max_skippable_internal_keys = kSkippedRowsMax;
+    if (Step::here().is_in_memory()) options.read_tier = rocksdb::kBlockCacheTier;
     return options;
   }
-  // How a scan ended: well, with an error of the store, or because the step is over.
-  static Result<void> outcome(const rocksdb::Iterator& at) {
-    if (at.status().ok()) return {};
-    if (at.status().IsIncomplete()) {
+  // How a look ended: well, with an error of the store, or because the step is over: too many removed rows were in the
+  // way, or the look would have needed a file.
+  static Result<void> outcome(const rocksdb::Status& status) {
+    if (status.ok()) return {};
+    if (status.IsIncomplete()) {
       Step::here().end_early();
       return step_is_over();
     }
-    return to_error(at.status(), "reading the store");
+    return to_error(status, "reading the store");
   }
   ~State() {
     if (snapshot != nullptr) db->ReleaseSnapshot(snapshot);
@@ -140,7 +142,7 @@ Result<void> Snapshot::scan(std::string_view from, std::string_view upto, const 
   for (at->Seek(slice(from)); at->Valid(); at->Next()) {
     if (!row(view(at->key()), view(at->value()))) return {};
   }
-  return State::outcome(*at);
+  return State::outcome(at->status());
 }
 
 Result<std::optional<std::string>> Snapshot::get(std::string_view key) const {
@@ -148,7 +150,7 @@ Result<std::optional<std::string>> Snapshot::get(std::string_view key) const {
   rocksdb::PinnableSlice value;
   const rocksdb::Status status = state_->db->Get(options, state_->db->DefaultColumnFamily(), slice(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>();
-  if (!status.ok()) return to_error(status, "reading the store");
+  RETURN_IF_ERROR(State::outcome(status));
   return std::optional<std::string>(value.ToString());
 }
 
@@ -162,7 +164,7 @@ Result<void> Snapshot::scan_down(std::string_view from, std::string_view upto, c
   for (at->SeekToLast(); at->Valid(); at->Prev()) {
     if (!row(view(at->key()), view(at->value()))) return {};
   }
-  return State::outcome(*at);
+  return State::outcome(at->status());
 }
 
 uint64_t Snapshot::bytes_between(std::string_view from, std::string_view upto) const {

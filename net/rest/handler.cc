@@ -501,6 +501,7 @@ void RestHandler::Core::read(const std::shared_ptr<Call>& call) {
   read.wants_hash = request.wants_etag || request.if_none_match;
   read.shallow = request.shallow && !read.wants_hash;
   read.timeout = request.timeout;
+  read.is_here_if_short = true;
   // Turns of reads are shared out by client. All connections of one address are one client, however many they are.
   read.client = std::hash<std::string>()(call->exchange->request().peer);
   const auto tell = [this, call](db::Answer answer) {

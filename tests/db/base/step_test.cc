@@ -47,3 +47,28 @@ TEST_CASE("Step: a part that is done as a whole is counted and not ended", "[bas
   CHECK(step.is_over());
   step.begin(kNoLimit);
 }
+
+TEST_CASE("Step: a trial has a limit of its own, and counts for the step around it", "[base]") {
+  Step& step = Step::here();
+  step.begin({100, 1'000, 1'000});
+  step.count({60, 0, 0});
+  {
+    const Step::Trial trial({10, 1'000, 1'000});
+    CHECK(Step::here().is_in_memory());
+    Step::here().count({9, 10, 0});
+    CHECK_FALSE(Step::here().is_over());
+    Step::here().count({2, 0, 0});
+    CHECK(Step::here().is_over());
+  }
+  CHECK_FALSE(step.is_in_memory());
+  CHECK_FALSE(step.is_over());
+  CHECK(step.done().rows == 71);
+  CHECK(step.done().bytes == 10);
+  {
+    const Step::Trial trial({50, 1'000, 1'000});
+    Step::here().count({40, 0, 0});
+    CHECK_FALSE(Step::here().is_over());
+  }
+  CHECK(step.is_over());  // 111 rows of 100
+  step.begin(kNoLimit);
+}

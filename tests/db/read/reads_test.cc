@@ -33,15 +33,25 @@ class Noted final : public Precondition {
   const std::shared_future<void> gate_;
 };
 
+class Refusing final : public Precondition {
+ public:
+  Result<void> check(const Moment&) const override { return Error{ErrorCode::PermissionDenied, "no"}; }
+};
+
 // A database with one thread for reads, which waits until open().
 class House {
  public:
   explicit House(size_t waiting_of_one_max = 100) {
-    Database::Options options;
-    options.folder = folder_.path();
-    options.readers = 1;
-    options.reads_waiting_of_one_max = waiting_of_one_max;
-    database = Host::open(options).value();
+    options_.folder = folder_.path();
+    options_.readers = 1;
+    options_.reads_waiting_of_one_max = waiting_of_one_max;
+    database = Host::open(options_).value();
+  }
+  // As a new process would.
+  void reopen() {
+    open();
+    database.reset();
+    database = Host::open(options_).value();
   }
   ~House() { open(); }
 
@@ -50,7 +60,11 @@ class House {
     database->write(space, set(path, std::move(value)), [&](const Answer&) { done.set_value(); });
     done.get_future().wait();
   }
-  void hold() { ask("held", "gate", {}, gate_.get_future().share()); }
+  void hold() {
+    gate_ = std::promise<void>();
+    is_open_ = false;
+    ask("held", "gate", {}, gate_.get_future().share());
+  }
   void open() {
     if (!std::exchange(is_open_, true)) gate_.set_value();
   }
@@ -73,8 +87,9 @@ class House {
 
  private:
   TempFolder folder_;
+  Database::Options options_;
   std::promise<void> gate_;
-  bool is_open_ = false;
+  bool is_open_ = true;
   std::mutex mutex_;  // Guards notes_.
   std::vector<std::string> notes_;
 
@@ -110,6 +125,55 @@ TEST_CASE("Reads: a read of one namespace is behind one of those of another, how
   for (auto& one : answers) CHECK(one.get().status.ok());
   const std::vector<std::string> notes = house.notes();
   CHECK(std::find(notes.begin(), notes.end(), "calm") - notes.begin() <= 2);  // the gate, one of the others, then this
+}
+
+TEST_CASE("Reads: one that is short, and in memory, is answered by the thread that asks", "[db]") {
+  House house;
+  Read here;
+  here.is_here_if_short = true;
+  // Whether the answer was there when the call returned. With the only thread of the pool held, it could not be else.
+  const auto is_here = [&](const std::string& path, std::optional<Query> query = {}) {
+    Read read = here;
+    read.path = at(path);
+    read.query = std::move(query);
+    read.wants_hash = true;
+    auto answer = house.ask("t", path, read);
+    if (answer.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return false;
+    const Answer found = answer.get();
+    CHECK(found.status.ok());
+    CHECK(found.hash == exact_hash(found.value));
+    return true;
+  };
+  house.write("t", "few", many_children(50));
+  house.write("t", "many", many_children(101));
+  house.write("t", "long", Value::string(std::string(70'000, 'x')));
+  house.hold();
+  CHECK(is_here("few"));
+  CHECK(is_here("few/k3/n"));
+  CHECK(is_here("nothing"));
+  CHECK_FALSE(is_here("many"));
+  CHECK_FALSE(is_here("long"));
+  CHECK_FALSE(is_here("few", by_n(3)));
+  Read denied = here;
+  denied.check = std::make_shared<const Refusing>();
+  Answer refused;
+  house.database->read("t", denied, [&](Answer answer) { refused = std::move(answer); });
+  CHECK(refused.status.error().code == ErrorCode::PermissionDenied);
+  house.open();
+
+  // From files that nobody has read since, the pool reads; then they are in memory.
+  std::promise<void> done;
+  house.database->compact([&](const Result<Compacted>&) { done.set_value(); });
+  done.get_future().wait();
+  house.reopen();
+  house.hold();
+  CHECK_FALSE(is_here("many/k3/n"));  // behind the long value, in a block that no start has looked at
+  house.open();
+  Read read;
+  read.path = at("many/k3/n");
+  CHECK(house.answer(read).value == Value::integer(3));
+  house.hold();
+  CHECK(is_here("many/k3/n"));
 }
 
 TEST_CASE("Reads: clients of one namespace take turns", "[db]") {
