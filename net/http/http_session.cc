@@ -5,7 +5,10 @@
 // held). So after such a call a function returns, or looks at phase_ and connection_ again.
 #include "net/http/http_session.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "db/base/give_back.h"
@@ -421,6 +424,15 @@ void HttpSession::answered() {
   deadline_.set(connection_->hub().limits.idle_time_max);
   connection_->set_reading(true);
   if (!is_reading_) read_held();
+}
+
+// A small chunk leaves in one piece with what stands around it.
+void HttpSession::send_small_chunk(std::string_view chunk) {
+  if (is_head_ || chunk.empty()) return;
+  if (is_http_1_0_) return connection_->send(chunk);
+  std::array<char, kSmallChunkBytes + 32> room;
+  const auto end = fmt::format_to_n(room.data(), room.size(), "{:x}\r\n{}{}", chunk.size(), chunk, kChunkEnd).out;
+  connection_->send(std::string_view(room.data(), end));
 }
 
 template <typename Bytes>

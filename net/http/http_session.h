@@ -23,6 +23,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "net/http/connection.h"
 #include "net/http/exchange.h"
@@ -62,13 +63,18 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   // For the stream.
   template <typename Bytes>
   void send_piece(Bytes&& bytes) {
-    if (phase_ == Phase::Streaming) send_chunk(std::forward<Bytes>(bytes));
+    if (phase_ != Phase::Streaming) return;
+    if constexpr (std::is_convertible_v<Bytes, std::string_view>) {
+      if (bytes.size() <= kSmallChunkBytes) return send_small_chunk(bytes);
+    }
+    send_chunk(std::forward<Bytes>(bytes));
   }
   void end_stream();
   size_t backlog_bytes() const { return connection_ == nullptr ? 0 : connection_->backlog_bytes(); }
 
  private:
   struct LongBody;
+  static constexpr size_t kSmallChunkBytes = 8u << 10;
 
   // Reading: between requests or within one. Busy: a request is being inflated or handled, or its answer compressed.
   enum class Phase : unsigned char { Reading, Busy, LongAnswer, Streaming, Over };
@@ -94,6 +100,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   void on_pulled(const std::shared_ptr<LongBody>& body, std::string&& chunk, Pull pulled);
   template <typename Bytes>
   void send_chunk(Bytes&& chunk);
+  void send_small_chunk(std::string_view chunk);
   void send_end();
   Framing unknown_length() const { return is_http_1_0_ ? Framing::UntilClose : Framing::Chunked; }
   void on_deadline();

@@ -176,6 +176,9 @@ void EventStream::tell(const std::shared_ptr<const db::Body>& whole, uint64_t se
   const db::Body& body = *shown;
   const db::SharedBytes data = event_data(body, request_.style, with_.serialised);
   if (data->empty()) return;
+  if (!request_.event_ids && data->size() <= kCopyBytesMax) {
+    return stream_->send(std::string_view(*event_text(body, request_.style, request_.path)));
+  }
   std::string head = event_head(body, request_.path);
   const std::string tail = event_tail(request_.event_ids ? with_.guard.event_id(sequence) : "");
   if (data->size() <= kCopyBytesMax) return stream_->send(head.append(*data).append(tail));

@@ -4,6 +4,7 @@
 #include "net/rest/event_text.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 namespace hearth::net::rest {
@@ -60,6 +61,18 @@ std::string event_tail(std::string_view id) {
   std::string text = "}\n";
   if (!id.empty()) text.append("id: ").append(id).append("\n");
   return text += '\n';
+}
+
+// Streams of one style at one path hear the same text; those above that path another one for each length. A body keeps
+// the first few forms that it is asked for, and streams at more places than these have their text made each time.
+db::SharedBytes event_text(const db::Body& body, db::JsonStyle style, const db::Path& base, db::Counter* made) {
+  static constexpr std::array<std::array<db::Body::Form, db::kDepthMax + 1>, 2> kForms{};
+  const db::SharedBytes data = event_data(body, style, made);
+  if (data->empty()) return data;
+  return body.bytes(kForms[style == db::JsonStyle::Plain ? 0 : 1][base.depth()], [&](const db::Body& own) {
+    std::string text = event_head(own, base);
+    return text.append(*data).append(event_tail({}));
+  });
 }
 
 std::string cancel_text(const db::Error& reason) {

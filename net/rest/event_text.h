@@ -30,6 +30,11 @@ db::SharedBytes event_data(const db::Body& body, db::JsonStyle style, db::Counte
 std::string event_head(const db::Body& body, const db::Path& base);
 std::string event_tail(std::string_view id);
 
+// The whole event, without an id, made once for all streams of that style whose path has the length of `base`. "" when it
+// says nothing in that style. For small events: the text is a copy of the data.
+db::SharedBytes event_text(const db::Body& body, db::JsonStyle style, const db::Path& base,
+                           db::Counter* made = nullptr);
+
 std::string cancel_text(const db::Error& reason);
 
 }  // namespace hearth::net::rest

@@ -13,7 +13,9 @@ db::Value value_of(std::string json) { return db::parse_value(std::move(json), {
 std::string whole(const db::Body& body, const std::string& base, db::JsonStyle style, const std::string& id = "") {
   const db::SharedBytes data = event_data(body, style);
   if (data->empty()) return "";
-  return event_head(body, path_of(base)) + *data + event_tail(id);
+  std::string text = event_head(body, path_of(base)) + *data + event_tail(id);
+  if (id.empty()) CHECK(*event_text(body, style, path_of(base)) == text);
+  return text;
 }
 
 }  // namespace
@@ -55,6 +57,18 @@ TEST_CASE("event text: data is made once for all streams of a style", "[net][res
   const auto put = db::Body::put(path_of("a"), db::Slot::Value, value_of("[1,2]"));
   CHECK(event_data(*put, db::JsonStyle::Plain) == event_data(*put, db::JsonStyle::Plain));
   CHECK(*event_data(*put, db::JsonStyle::Export) == R"({"0":1,"1":2})");
+}
+
+TEST_CASE("event text: a whole event is made once for all streams of a style and a length of path", "[net][rest]") {
+  const auto body = db::Body::put(path_of("a/b"), db::Slot::Value, value_of("1"));
+  const auto plain = [&](const std::string& base) { return event_text(*body, db::JsonStyle::Plain, path_of(base)); };
+  CHECK(plain("a/b") == plain("a/b"));
+  CHECK(plain("a") == plain("a"));
+  CHECK(*plain("a") != *plain("a/b"));
+  CHECK(plain("a/b") != event_text(*body, db::JsonStyle::Export, path_of("a/b")));
+  CHECK(*plain("") == "event: put\ndata: {\"path\":\"/a/b\",\"data\":1}\n\n");  // beyond what the body keeps
+  const auto priority = db::Body::put(path_of("a"), db::Slot::Priority, value_of("1"));
+  CHECK(event_text(*priority, db::JsonStyle::Plain, path_of("a"))->empty());
 }
 
 TEST_CASE("event text: last words are one line without quotes", "[net][rest]") {
