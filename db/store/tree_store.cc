@@ -134,15 +134,35 @@ Result<Head> Head::decode(std::string_view bytes) {
 Snapshot::Snapshot(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Snapshot::~Snapshot() = default;
 
+// RocksDB looks at the bound through a pointer, and looks anew at each Seek.
+struct Snapshot::Cursor {
+  rocksdb::Slice upper;
+  bool is_limited = false, is_in_memory = false;  // the step that it was made in
+  std::unique_ptr<rocksdb::Iterator> at;
+};
+void Snapshot::DropCursor::operator()(Cursor* cursor) const { delete cursor; }
+
 Result<void> Snapshot::scan(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const {
-  const rocksdb::Slice upper = slice(upto);
-  rocksdb::ReadOptions options = state_->read_options();
-  options.iterate_upper_bound = &upper;
-  const std::unique_ptr<rocksdb::Iterator> at(state_->db->NewIterator(options));
-  for (at->Seek(slice(from)); at->Valid(); at->Next()) {
-    if (!row(view(at->key()), view(at->value()))) return {};
+  CursorPointer cursor;
+  return scan(from, upto, row, cursor);
+}
+
+Result<void> Snapshot::scan(std::string_view from, std::string_view upto, const TreeView::RowFunction& row,
+                            CursorPointer& cursor) const {
+  const Step& step = Step::here();
+  if (cursor == nullptr || cursor->is_limited != step.is_limited() || cursor->is_in_memory != step.is_in_memory()) {
+    cursor.reset(new Cursor{{}, step.is_limited(), step.is_in_memory(), nullptr});
+    rocksdb::ReadOptions options = state_->read_options();
+    options.iterate_upper_bound = &cursor->upper;
+    cursor->upper = slice(upto);
+    cursor->at.reset(state_->db->NewIterator(options));
   }
-  return State::outcome(at->status());
+  cursor->upper = slice(upto);
+  rocksdb::Iterator& at = *cursor->at;
+  for (at.Seek(slice(from)); at.Valid(); at.Next()) {
+    if (!row(view(at.key()), view(at.value()))) return {};
+  }
+  return State::outcome(at.status());
 }
 
 Result<std::optional<std::string>> Snapshot::get(std::string_view key) const {
@@ -201,13 +221,20 @@ SnapshotView::SnapshotView(std::shared_ptr<const Snapshot> snapshot, uint32_t nu
     : snapshot_(std::move(snapshot)), number_(number), prefix_(row_key(table, number)) {}
 
 Result<void> SnapshotView::scan(std::string_view from, std::string_view upto, const RowFunction& row) const {
-  std::string lower = prefix_;
-  std::string upper = prefix_;
-  return counted([&](const auto& count) {
-    return snapshot_->scan(lower.append(from), upper.append(upto), [&](std::string_view key, std::string_view leaf) {
-      return count(key, leaf) && row(key.substr(kTableAndNumber), leaf);
-    });
+  const std::string lower = prefix_ + std::string(from);
+  const std::string upper = prefix_ + std::string(upto);
+  // Taken for this scan, so that one within it makes its own.
+  Snapshot::CursorPointer cursor = std::move(cursor_);
+  auto done = counted([&](const auto& count) {
+    return snapshot_->scan(
+        lower, upper,
+        [&](std::string_view key, std::string_view leaf) {
+          return count(key, leaf) && row(key.substr(kTableAndNumber), leaf);
+        },
+        cursor);
   });
+  cursor_ = std::move(cursor);
+  return done;
 }
 
 Result<std::optional<std::string>> SnapshotView::leaf(std::string_view key) const {

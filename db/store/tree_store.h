@@ -68,9 +68,20 @@ struct Head {
 class Snapshot {
  public:
   struct State;
+  // An iterator that one scan after the other uses, each with bounds of its own: making one costs as much as a seek.
+  struct Cursor;
+  struct DropCursor {
+    void operator()(Cursor* cursor) const;
+  };
+  using CursorPointer = std::unique_ptr<Cursor, DropCursor>;
+
   explicit Snapshot(std::unique_ptr<State> state);
   ~Snapshot();
   Result<void> scan(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const;
+  // The same with a cursor that is kept in `cursor`, which this snapshot outlives. A scan within the scan has to have
+  // another one.
+  Result<void> scan(std::string_view from, std::string_view upto, const TreeView::RowFunction& row,
+                    CursorPointer& cursor) const;
   Result<std::optional<std::string>> get(std::string_view key) const;
   uint64_t bytes_between(std::string_view from, std::string_view upto) const;  // on disk, about
   Result<void> scan_down(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const;
@@ -93,6 +104,7 @@ class SnapshotView final : public TreeView {
   std::shared_ptr<const Snapshot> snapshot_;
   uint32_t number_;
   std::string prefix_;
+  mutable Snapshot::CursorPointer cursor_;  // null while a scan has it, and before the first
 };
 
 // The head and the settings of a namespace in a snapshot.
