@@ -72,6 +72,10 @@ std::string repaired(std::string_view text) {
 // Precondition of the parser's tape, whose offsets are 32 bits.
 constexpr size_t kJsonBytesMax = UINT32_MAX;  // simdjson's own limit
 
+// Texts up to this share one parser of their thread, whose memory stays (some 100 kB); making one costs more than
+// parsing a small text.
+constexpr size_t kSmallTextBytes = 16u << 10;
+
 }  // namespace
 
 struct JsonDocument::State {
@@ -96,17 +100,25 @@ Result<JsonDocument> JsonDocument::parse(std::string&& text) {
   auto state = std::make_unique<State>();
   state->text = std::move(text);
   state->text.erase(0, state->text.size() - without_bom(state->text).size());
-  const auto attempt = [&] {
-    // The parser's own memory, four bytes for each of text, goes before anyone walks the document.
-    simdjson::dom::parser parser(kJsonBytesMax);
+  const auto parse_by = [&](simdjson::dom::parser& parser, size_t capacity) {
     // simdjson reads up to 64 bytes past the end, and `false` below says that they are there: no copy is made.
     state->text.reserve(state->text.size() + simdjson::SIMDJSON_PADDING);
-    simdjson::error_code failed = parser.allocate(std::max<size_t>(state->text.size(), 64), kJsonDepthMax);
+    simdjson::error_code failed = simdjson::SUCCESS;
+    if (parser.capacity() < capacity) failed = parser.allocate(capacity, kJsonDepthMax);
     if (failed == simdjson::SUCCESS) {
       failed =
           parser.parse_into_document(state->document, state->text.data(), state->text.size(), false).get(state->root);
     }
     return failed;
+  };
+  const auto attempt = [&] {
+    if (state->text.size() <= kSmallTextBytes) {
+      thread_local simdjson::dom::parser of_thread(kSmallTextBytes);
+      return parse_by(of_thread, kSmallTextBytes);
+    }
+    // The parser's own memory, four bytes for each of text, goes before anyone walks the document.
+    simdjson::dom::parser parser(kJsonBytesMax);
+    return parse_by(parser, state->text.size());
   };
   simdjson::error_code failed = attempt();
   if (failed == simdjson::STRING_ERROR || failed == simdjson::NUMBER_ERROR || failed == simdjson::TAPE_ERROR) {

@@ -2,6 +2,8 @@
 // paths are compared, stored in maps or encoded, and few are taken apart.
 #include "db/model/path.h"
 
+#include <algorithm>
+
 namespace hearth::db {
 namespace {
 
@@ -56,12 +58,12 @@ Result<void> check_key(std::string_view key) {
 
 Result<Path> Path::parse(std::string_view text) {
   Path path;
+  path.text_.reserve(std::min(text.size(), kPathBytesMax + 1));
   while (!text.empty()) {
     const size_t slash = text.find('/');
     const std::string_view key = text.substr(0, slash);
     text.remove_prefix(slash == std::string_view::npos ? text.size() : slash + 1);
-    if (key.empty()) continue;
-    ASSIGN_OR_RETURN(path, path.child(key));
+    if (!key.empty()) RETURN_IF_ERROR(path.append(key));
   }
   return path;
 }
@@ -86,14 +88,20 @@ std::string_view Path::last() const {
 Path Path::parent() const { return depth_ == 0 ? Path() : prefix(depth_ - 1); }
 
 Result<Path> Path::child(std::string_view key) const {
+  Path path = *this;
+  RETURN_IF_ERROR(path.append(key));
+  return path;
+}
+
+// When this fails the path is nobody's any more.
+Result<void> Path::append(std::string_view key) {
   RETURN_IF_ERROR(check_key(key));
   if (depth_ == kDepthMax) return too_deep();
-  Path path = *this;
-  if (depth_ > 0) path.text_ += '/';
-  path.text_ += key;
-  if (path.text_.size() > kPathBytesMax) return too_long();
-  path.depth_ = depth_ + 1;
-  return path;
+  if (depth_ > 0) text_ += '/';
+  text_ += key;
+  if (text_.size() > kPathBytesMax) return too_long();
+  ++depth_;
+  return {};
 }
 
 // Both sides are valid already, so only depth and length can be wrong.

@@ -51,6 +51,7 @@ class Path {
   friend auto operator<=>(const Path& a, const Path& b) { return a.text_ <=> b.text_; }  // not key order
 
  private:
+  Result<void> append(std::string_view key);
   std::string text_;
   size_t depth_ = 0;
 };

@@ -168,10 +168,14 @@ Result<Overwrite> make_overwrite(std::string_view path_text, Value value) {
   static constexpr std::string_view kPriority = ".priority";
   std::string_view text = path_text;
   while (text.ends_with('/')) text.remove_suffix(1);
-  Overwrite overwrite;
-  if (text == kPriority || text.ends_with("/.priority")) {
-    text.remove_suffix(kPriority.size());
-    overwrite.slot = Slot::Priority;
+  const Slot slot = text == kPriority || text.ends_with("/.priority") ? Slot::Priority : Slot::Value;
+  if (slot == Slot::Priority) text.remove_suffix(kPriority.size());
+  ASSIGN_OR_RETURN(Path path, Path::parse(text));
+  return make_overwrite(std::move(path), slot, std::move(value));
+}
+
+Result<Overwrite> make_overwrite(Path path, Slot slot, Value value) {
+  if (slot == Slot::Priority) {
     const Value::Kind kind = value.kind();
     const bool possible = kind == Value::Kind::Null || kind == Value::Kind::String || value.is_number() ||
                           kind == Value::Kind::Timestamp || kind == Value::Kind::Increment;
@@ -180,9 +184,7 @@ Result<Overwrite> make_overwrite(std::string_view path_text, Value value) {
                    "Invalid data; priority must be a string, a number, a server value or null."};
     }
   }
-  ASSIGN_OR_RETURN(overwrite.path, Path::parse(text));
-  overwrite.value = std::move(value);
-  return overwrite;
+  return Overwrite{std::move(path), slot, std::move(value)};
 }
 
 Result<void> check_overlap(const std::vector<Overwrite>& overwrites) {

@@ -70,6 +70,8 @@ struct Write {
 // Makes the write of a set, or of a `.priority`. `path_text` as clients send it; may end in "/.priority".
 // Errors: InvalidPath, InvalidData.
 Result<Overwrite> make_overwrite(std::string_view path_text, Value value);
+// The same for a path that is parsed already. Errors: InvalidData.
+Result<Overwrite> make_overwrite(Path path, Slot slot, Value value);
 
 // Errors: InvalidData "… contains a path /a that is ancestor of another path /a/b" (db/model/data-model.md §11),
 // TooLarge.

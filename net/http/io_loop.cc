@@ -59,7 +59,7 @@ void IoLoop::forget_work() {
   // Destructors of tasks may schedule, cancel and post. Nothing that they post is kept (stopped_), and timers that
   // they cancel are looked for in timers_; so each container is emptied before its members are destroyed, and io_
   // goes last.
-  std::vector<Task> mail;
+  std::vector<Letter> mail;
   {
     const std::lock_guard lock(mutex_);
     mail.swap(mailbox_);
@@ -72,13 +72,13 @@ void IoLoop::forget_work() {
   io_.reset();
 }
 
-void IoLoop::post(Task task) {
+void IoLoop::post(Letter letter) {
   bool was_empty = false;
   {
     const std::lock_guard lock(mutex_);
     if (stopped_) return;
     was_empty = mailbox_.empty();
-    mailbox_.push_back(std::move(task));
+    mailbox_.push_back(std::move(letter));
     // Under the lock, so that the io_context is there: forget_work comes after stopped_.
     if (was_empty) asio::post(*io_, [this] { take_mail(); });
   }
@@ -109,12 +109,20 @@ db::Work IoLoop::longest_step() const {
 
 // Tasks run without the lock, so they may post. What they post is mail of its own, for which Asio is woken again.
 void IoLoop::take_mail() {
-  std::vector<Task> mail;
+  std::vector<Letter> mail;
   {
     const std::lock_guard lock(mutex_);
     mail.swap(mailbox_);
   }
-  for (Task& task : mail) run_step(task);
+  for (Letter& letter : mail) {
+    if (letter.shared != nullptr) {
+      (*letter.shared)();
+      letter.shared = nullptr;
+      end_step();
+    } else {
+      run_step(letter.task);
+    }
+  }
 }
 
 Timer IoLoop::schedule(std::chrono::milliseconds delay, Task task) {

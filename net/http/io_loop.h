@@ -40,7 +40,12 @@ class IoLoop {
   void join();         // the thread
   void forget_work();  // after join: destroys what will never run
 
-  void post(Task task);  // thread: any
+  // A task of its own, or one that others may post too.
+  struct Letter {
+    Task task;
+    std::shared_ptr<const Task> shared;
+  };
+  void post(Letter letter);  // thread: any
 
   Timer schedule(std::chrono::milliseconds delay, Task task);
   void unschedule(Time due, uint64_t id);
@@ -82,7 +87,7 @@ class IoLoop {
   std::atomic<uint64_t> rows_max_ = 0, bytes_max_ = 0, evaluations_max_ = 0;  // of one step; written by the thread
 
   std::mutex mutex_;  // Guards mailbox_ and stopped_.
-  std::vector<Task> mailbox_;
+  std::vector<Letter> mailbox_;
   bool stopped_ = false;
 };
 

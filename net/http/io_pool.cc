@@ -41,7 +41,8 @@ void IoPool::join() {
   for (const auto& loop : loops_) loop->forget_work();
 }
 
-void IoPool::post(size_t thread, Task task) { loops_[thread]->post(std::move(task)); }
+void IoPool::post(size_t thread, Task task) { loops_[thread]->post({std::move(task), nullptr}); }
+void IoPool::post(size_t thread, std::shared_ptr<const Task> task) { loops_[thread]->post({nullptr, std::move(task)}); }
 
 size_t IoPool::current() {
   const IoLoop* loop = IoLoop::current();

@@ -61,6 +61,8 @@ class IoPool {
   // Runs `task` on that thread, soon; tasks of one poster run in the order posted. The mailbox: the thread is woken
   // only when nothing was in it. After stop() the task is dropped, unrun.
   void post(size_t thread, Task task);
+  // The same for a task that is posted again and again: nothing of it is copied.
+  void post(size_t thread, std::shared_ptr<const Task> task);
 
   // The io thread we are on, of any pool; kNone elsewhere.
   static constexpr size_t kNone = SIZE_MAX;

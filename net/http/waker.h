@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <utility>
 
@@ -15,7 +16,7 @@ class Waker {
  public:
   // Each wake() runs `task` on the home thread. `task` should hold its object weakly and lock it only there, so that
   // the object is destroyed on no other thread.
-  Waker(IoPool& io, size_t thread, std::function<void()> task) : io_(&io), thread_(thread), task_(std::move(task)) {}
+  Waker(IoPool& io, size_t thread, std::function<void()> task) : io_(&io), thread_(thread), task_(std::make_shared<const Task>(std::move(task))) {}
 
   void wake() {
     const std::lock_guard lock(mutex_);
@@ -38,7 +39,7 @@ class Waker {
   std::mutex mutex_;  // Guards io_ and thread_.
   IoPool* io_;
   size_t thread_;
-  const std::function<void()> task_;
+  const std::shared_ptr<const Task> task_;
 };
 
 }  // namespace hearth::net::http

@@ -357,7 +357,7 @@ void WebSocketSession::resume() {
 void WebSocketSession::read_later() {
   reads_later_ = true;
   update_reading();
-  loop_.post([self = shared_from_this()] { self->read_held(); });
+  loop_.post({[self = shared_from_this()] { self->read_held(); }, nullptr});
 }
 
 void WebSocketSession::read_held() {

@@ -45,12 +45,17 @@ std::string_view without_slashes(std::string_view path) {
   return path;
 }
 
-// The path of the node that is written: `.priority` at the end names its priority.
-std::string_view node_of(std::string_view path) {
+// The node that is written: `.priority` at the end names its priority.
+struct Place {
+  std::string_view node;
+  db::Slot slot;
+};
+Place place_of(std::string_view path) {
   path = without_slashes(path);
-  if (path == ".priority") return {};
-  if (path.ends_with("/.priority")) path.remove_suffix(std::string_view("/.priority").size());
-  return path;
+  if (path == ".priority") return {{}, db::Slot::Priority};
+  if (!path.ends_with("/.priority")) return {path, db::Slot::Value};
+  path.remove_suffix(std::string_view("/.priority").size());
+  return {path, db::Slot::Priority};
 }
 
 // `.info` lives in the client. SDK: core/util/validation.ts, "Can't modify data under /.info/".
@@ -92,10 +97,11 @@ Result<void> expect(const JsonNode& body, const Path& path, std::vector<std::sha
 Result<db::Overwrite> overwrite_of(const JsonNode& body) {
   ASSIGN_OR_RETURN(const std::string_view text, path_text(body));
   RETURN_IF_ERROR(check_not_info(text));
-  ASSIGN_OR_RETURN(const Path node, Path::parse(node_of(text)));
+  const Place place = place_of(text);
+  ASSIGN_OR_RETURN(Path node, Path::parse(place.node));
   ASSIGN_OR_RETURN(const JsonNode data, data_of(body));
   ASSIGN_OR_RETURN(db::Value value, data.to_value(node));
-  return db::make_overwrite(text, std::move(value));
+  return db::make_overwrite(std::move(node), place.slot, std::move(value));
 }
 
 // Demands that a value stands at the path, without which a priority has no place. Costs a look at one row.
@@ -422,7 +428,9 @@ Incoming parse_text(MessageReader::Message&& message) {
     return refuse_unread(message.text, message.tail,
                          {ErrorCode::Unavailable, "Too much waits to be done for clients at this moment; try again."});
   }
-  const std::string head = message.text.substr(0, kDroppedEndBytes);
+  // Kept for what is broken: the document takes the text.
+  std::array<char, kDroppedEndBytes> room;
+  const std::string_view head(room.data(), message.text.copy(room.data(), room.size()));
   const auto document = db::JsonDocument::parse(std::move(message.text));
   // The brackets of broken text can't be trusted at its end.
   if (!document.ok()) return refuse_unread(head, "", document.error());
