@@ -37,6 +37,9 @@ export class Server {
   get url() {
     return this.isSecure ? `https://localhost:${this.port}` : `http://127.0.0.1:${this.port}`;
   }
+  get pid() {
+    return this.#process.pid;
+  }
   get errors() {
     return this.#errors;
   }
