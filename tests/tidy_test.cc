@@ -74,11 +74,14 @@ const std::map<std::string, std::set<std::string>> kLibraries = {
     {"catch2/", {"tests"}},
 };
 const std::map<std::string, std::string> kWrappers = {
+    {"db/store/snapshot_state.h", "what the two files that make snapshots share"},
     {"net/http/asio.h", "the one place that names what is used of Asio"},
 };
 
 // Headers whose test has another name: parts of something that is tested as a whole.
 const std::map<std::string, std::string> kTestedIn = {
+    {"db/store/snapshot.h", "tests/db/store/tree_store_test.cc"},
+    {"db/store/snapshot_state.h", "tests/db/store/tree_store_test.cc"},
     {"db/calls/callbacks.h", "tests/db/closing_test.cc"},
     {"db/child_events.h", "tests/db/database_test.cc"},
     {"db/dump/bytes.h", "tests/db/dump/dump_file_test.cc"},

@@ -5,10 +5,7 @@
 // held). So after such a call a function returns, or looks at phase_ and connection_ again.
 #include "net/http/http_session.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "db/base/give_back.h"
@@ -426,24 +423,19 @@ void HttpSession::answered() {
   if (!is_reading_) read_held();
 }
 
-// A small chunk leaves in one piece with what stands around it.
 void HttpSession::send_small_chunk(std::string_view chunk) {
   if (is_head_ || chunk.empty()) return;
-  if (is_http_1_0_) return connection_->send(chunk);
-  std::array<char, kSmallChunkBytes + 32> room;
-  const auto end = fmt::format_to_n(room.data(), room.size(), "{:x}\r\n{}{}", chunk.size(), chunk, kChunkEnd).out;
-  connection_->send(std::string_view(room.data(), end));
+  connection_->send(is_http_1_0_ ? std::string(chunk) : small_chunk(chunk));
 }
 
 template <typename Bytes>
 void HttpSession::send_chunk(Bytes&& chunk) {
-  const size_t size = [&] {
-    if constexpr (requires { chunk->size(); }) {
-      return chunk->size();
-    } else {
-      return chunk.size();
-    }
-  }();
+  size_t size = 0;
+  if constexpr (requires { chunk->size(); }) {
+    size = chunk->size();
+  } else {
+    size = chunk.size();
+  }
   if (is_head_ || size == 0) return;
   if (!is_http_1_0_) connection_->send(chunk_head(size));
   connection_->send(std::forward<Bytes>(chunk));

@@ -74,5 +74,6 @@ std::string response_head(int status, const Headers& headers, const HeadOptions&
 }
 
 std::string chunk_head(size_t bytes) { return fmt::format("{:x}\r\n", bytes); }
+std::string small_chunk(std::string_view bytes) { return fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes); }
 
 }  // namespace hearth::net::http

@@ -22,6 +22,7 @@ std::string response_head(int status, const Headers& headers, const HeadOptions&
 
 // A chunk of a chunked body is `chunk_head(size)`, the bytes, CRLF.
 std::string chunk_head(size_t bytes);
+std::string small_chunk(std::string_view bytes);  // all of it, as one text
 inline constexpr std::string_view kChunkEnd = "\r\n";
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 

@@ -170,6 +170,16 @@ Step overwrite_leaf() {
   };
 }
 
+// The shard has written them all before (db/commit/leaf_cache.h).
+Step overwrite_known() {
+  const auto store = std::make_shared<Store>();
+  store->fill();
+  return [store](uint64_t n) {
+    store->write(put(at("leaves/" + key_of(n % 500)), Value::string(fmt::format("{:016}", n))));
+    store->commit();
+  };
+}
+
 Step add_child() {
   const auto store = std::make_shared<Store>();
   store->fill();
@@ -299,6 +309,7 @@ const std::vector<Operation> kOperations = {
     {"hash_value", hash_value},
     {"judge_rules", judge_rules},
     {"overwrite_leaf", overwrite_leaf},
+    {"overwrite_known_leaf", overwrite_known},
     {"add_child", add_child},
     {"read_leaf", read_leaf},
     {"limit_to_last_50", limit_to_last_50},

@@ -1,0 +1,215 @@
+// Looks at the store. A view of a namespace counts each row for the thread's step (db/base/step.h), which may be over in
+// the middle of a scan, and keeps one iterator for all its scans.
+//
+//   SnapshotView::scan ─▶ counted(): a seek, then each row ─▶ Snapshot::scan ─▶ Cursor: bounds moved, Seek, Next …
+//
+// A row of another namespace or table has another prefix, so the prefix is put before each key and taken off again.
+#include "db/store/snapshot.h"
+
+#include <rocksdb/db.h>
+
+#include <utility>
+
+#include "db/base/step.h"
+#include "db/model/hash.h"
+#include "db/model/index.h"
+#include "db/model/key_order.h"
+#include "db/store/rocks.h"
+#include "db/store/snapshot_state.h"
+
+namespace hearth::db {
+namespace {
+
+std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+
+void append_u64(uint64_t value, std::string& to) {
+  for (int shift = 56; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift);
+}
+
+uint64_t read_u64(std::string_view bytes) {
+  return static_cast<uint64_t>(read_number(bytes)) << 32 | read_number(bytes.substr(4));
+}
+
+}  // namespace
+
+std::string Head::encode() const {
+  std::string bytes(1, '\x01');
+  append_u64(sequence, bytes);
+  append_u64(static_cast<uint64_t>(time.count()), bytes);
+  bytes += static_cast<char>(has_priorities ? 1 : 0);
+  bytes += rules;
+  return bytes;
+}
+
+Result<Head> Head::decode(std::string_view bytes) {
+  constexpr size_t kFixedBytes = 18;
+  const bool is_ours = bytes.size() == kFixedBytes || bytes.size() == kFixedBytes + kTextDigestBytes;
+  if (!is_ours || bytes[0] != '\x01') return Error{ErrorCode::Corruption, "a namespace's head row is not ours"};
+  Head head;
+  head.sequence = read_u64(bytes.substr(1));
+  head.time = Timestamp(static_cast<int64_t>(read_u64(bytes.substr(9))));
+  head.has_priorities = (bytes[17] & 1) != 0;
+  head.rules = bytes.substr(kFixedBytes);
+  return head;
+}
+
+Snapshot::Snapshot(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Snapshot::~Snapshot() = default;
+
+// RocksDB looks at the bound through a pointer, and looks anew at each Seek.
+struct Snapshot::Cursor {
+  rocksdb::Slice upper;
+  bool is_limited = false, is_in_memory = false;  // the step that it was made in
+  std::unique_ptr<rocksdb::Iterator> at;
+};
+void Snapshot::DropCursor::operator()(Cursor* cursor) const { delete cursor; }
+
+Result<void> Snapshot::scan(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const {
+  CursorPointer cursor;
+  return scan(from, upto, row, cursor);
+}
+
+Result<void> Snapshot::scan(std::string_view from, std::string_view upto, const TreeView::RowFunction& row,
+                            CursorPointer& cursor) const {
+  const Step& step = Step::here();
+  if (cursor == nullptr || cursor->is_limited != step.is_limited() || cursor->is_in_memory != step.is_in_memory()) {
+    cursor.reset(new Cursor{{}, step.is_limited(), step.is_in_memory(), nullptr});
+    rocksdb::ReadOptions options = state_->read_options();
+    options.iterate_upper_bound = &cursor->upper;
+    cursor->upper = slice(upto);
+    cursor->at.reset(state_->db->NewIterator(options));
+  }
+  cursor->upper = slice(upto);
+  rocksdb::Iterator& at = *cursor->at;
+  for (at.Seek(slice(from)); at.Valid(); at.Next()) {
+    if (!row(view(at.key()), view(at.value()))) return {};
+  }
+  return State::outcome(at.status());
+}
+
+Result<std::optional<std::string>> Snapshot::get(std::string_view key) const {
+  const rocksdb::ReadOptions options = state_->read_options();
+  rocksdb::PinnableSlice value;
+  const rocksdb::Status status = state_->db->Get(options, state_->db->DefaultColumnFamily(), slice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  RETURN_IF_ERROR(State::outcome(status));
+  return std::optional<std::string>(value.ToString());
+}
+
+Result<void> Snapshot::scan_down(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const {
+  const rocksdb::Slice lower = slice(from);
+  const rocksdb::Slice upper = slice(upto);
+  rocksdb::ReadOptions options = state_->read_options();
+  options.iterate_lower_bound = &lower;
+  options.iterate_upper_bound = &upper;
+  const std::unique_ptr<rocksdb::Iterator> at(state_->db->NewIterator(options));
+  for (at->SeekToLast(); at->Valid(); at->Prev()) {
+    if (!row(view(at->key()), view(at->value()))) return {};
+  }
+  return State::outcome(at->status());
+}
+
+uint64_t Snapshot::bytes_between(std::string_view from, std::string_view upto) const {
+  const rocksdb::Range range(slice(from), slice(upto));
+  rocksdb::SizeApproximationOptions options;
+  options.include_memtables = true;
+  uint64_t bytes = 0;
+  if (!state_->db->GetApproximateSizes(options, state_->db->DefaultColumnFamily(), &range, 1, &bytes).ok()) return 0;
+  return bytes;
+}
+
+namespace {
+
+// Runs `scan(count)`, which asks `count(key, leaf)` before each row whether the thread's step may see it. The seek
+// counts as a row.
+template <typename Scan>
+Result<void> counted(const Scan& scan) {
+  Step& step = Step::here();
+  if (step.is_over()) return step_is_over();
+  step.count_row(0);
+  bool is_stopped = false;
+  RETURN_IF_ERROR(scan([&](std::string_view key, std::string_view leaf) {
+    is_stopped = step.is_over();
+    if (!is_stopped) step.count_row(key.size() + leaf.size());
+    return !is_stopped;
+  }));
+  if (is_stopped) return step_is_over();
+  return {};
+}
+
+}  // namespace
+
+SnapshotView::SnapshotView(std::shared_ptr<const Snapshot> snapshot, uint32_t number, Table table)
+    : snapshot_(std::move(snapshot)), number_(number), prefix_(row_key(table, number)) {}
+
+Result<void> SnapshotView::scan(std::string_view from, std::string_view upto, const RowFunction& row) const {
+  const std::string lower = prefix_ + std::string(from);
+  const std::string upper = prefix_ + std::string(upto);
+  // Taken for this scan, so that one within it makes its own.
+  Snapshot::CursorPointer cursor = std::move(cursor_);
+  auto done = counted([&](const auto& count) {
+    return snapshot_->scan(
+        lower, upper,
+        [&](std::string_view key, std::string_view leaf) {
+          return count(key, leaf) && row(key.substr(kTableAndNumber), leaf);
+        },
+        cursor);
+  });
+  cursor_ = std::move(cursor);
+  return done;
+}
+
+Result<std::optional<std::string>> SnapshotView::leaf(std::string_view key) const {
+  Step& step = Step::here();
+  if (step.is_over()) return step_is_over();
+  std::string whole = prefix_;
+  auto found = snapshot_->get(whole.append(key));
+  step.count_row(found.ok() && found.value() ? found.value()->size() : 0);
+  return found;
+}
+
+Result<Head> SnapshotSettings::head() const {
+  ASSIGN_OR_RETURN(const auto row, snapshot_->get(row_key(Table::Head, number_)));
+  return row ? Head::decode(*row) : Head();
+}
+
+Result<std::string> SnapshotSettings::rules_digest() const {
+  ASSIGN_OR_RETURN(Head found, head());
+  return std::move(found.rules);
+}
+
+Result<std::optional<std::string>> SnapshotSettings::text(std::string_view name) const {
+  return snapshot_->get(row_key(Table::Setting, number_, name));
+}
+
+Result<void> SnapshotView::scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const {
+  std::string lower = prefix_;
+  std::string upper = prefix_;
+  return counted([&](const auto& count) {
+    return snapshot_->scan_down(lower.append(from), upper.append(upto),
+                                [&](std::string_view key, std::string_view leaf) {
+                                  return count(key, leaf) && row(key.substr(kTableAndNumber), leaf);
+                                });
+  });
+}
+
+Result<TreeView::Row> SnapshotView::last(std::string_view from, std::string_view upto) const {
+  Row found;
+  RETURN_IF_ERROR(scan_down(from, upto, [&](std::string_view key, std::string_view leaf) {
+    found.emplace(key, leaf);
+    return false;
+  }));
+  return found;
+}
+
+Result<std::optional<TreeView::IndexRows>> SnapshotView::index(const Path& collection, const Query& query) const {
+  const auto rows = std::make_shared<const SnapshotView>(snapshot_, number_, Table::Index);
+  ASSIGN_OR_RETURN(const auto bytes, rows->leaf(kPlanRow));
+  if (!bytes) return std::optional<IndexRows>();
+  ASSIGN_OR_RETURN(const IndexPlan plan, IndexPlan::decode(*bytes));
+  const Index* found = plan.find(collection.keys(), query);
+  if (found == nullptr) return std::optional<IndexRows>();
+  return std::optional(IndexRows{rows, index_prefix(found->id, encode_path(collection)) + '\0'});
+}
+
+}  // namespace hearth::db
