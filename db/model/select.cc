@@ -64,8 +64,9 @@ class Taker {
       ++count_;
       return {};
     }
-    // One more than the limit for a moment: whichever end is worse goes.
-    kept_.insert(std::move(position));
+    // One more than the limit for a moment: whichever end is worse goes. Where positions come in order, the last ones
+    // come from the end, so the new one belongs to an end of those that are kept.
+    kept_.insert(query_.limit == Limit::Last ? kept_.begin() : kept_.end(), std::move(position));
     if (query_.limit != Limit::None && kept_.size() > query_.count) {
       kept_.erase(query_.limit == Limit::First ? std::prev(kept_.end()) : kept_.begin());
     }

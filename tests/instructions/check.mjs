@@ -12,7 +12,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const margin = 0.05;
+const hasStore = (name) => /leaf|known|child|last/.test(name);
+// RocksDB draws the heights of its skip list by a lot that another build of the same code may change: up to a seventh was seen.
+const marginOf = (name) => (hasStore(name) ? 0.25 : 0.05);
 // What may not cost much more than another, whatever the file says. A change is matched against those who listen there: of
 // a thousand times as many who listen beside it, it sees that their parent's table of children takes ten more comparisons.
 const bounds = [{ name: 'match_among_10000', atMost: 1.5, of: 'match_among_10' }];
@@ -38,7 +40,7 @@ function run(command, args) {
 }
 
 // Those with a store more often, so that what the store does now and then has its share in each.
-const times = (name) => (/leaf|child/.test(name) ? 1_000 : 300);
+const times = (name) => (hasStore(name) && name !== 'limit_to_last_50' ? 1_000 : 300);
 
 function count(name) {
   const { stderr } = run('valgrind', [
@@ -71,7 +73,7 @@ for (const name of names) {
   now.set(name, count(name));
   const change = now.get(name) / old.get(name) - 1; // NaN: it is new
   const percent = old.has(name) ? `${change < 0 ? '' : '+'}${(change * 100).toFixed(1)} %` : 'new';
-  const isOut = !(Math.abs(change) <= margin);
+  const isOut = !(Math.abs(change) <= marginOf(name));
   const mark = isOut ? '   <--' : '';
   console.log(`${name.padEnd(20)}${`${old.get(name) ?? '-'}`.padStart(10)}${`${now.get(name)}`.padStart(10)}${percent.padStart(10)}${mark}`);
   if (isOut) failures.push(old.has(name) ? `${name} takes ${now.get(name)} instructions for ${old.get(name)} (${percent})` : `${name} is not in the file`);
@@ -88,4 +90,4 @@ if (mode === '--update') {
   leave(0, 'counts.txt is written');
 }
 if (failures.length > 0)
-  leave(1, `${failures.join('; ')}; the margin is ${margin * 100} %. If that is meant, ${update} writes counts.txt anew: commit it, and say why`);
+  leave(1, `${failures.join('; ')}; the margin is ${marginOf('') * 100} %, or ${marginOf('leaf') * 100} % with a store. If that is meant, ${update} writes counts.txt anew: commit it, and say why`);

@@ -309,7 +309,7 @@ const std::vector<Operation> kOperations = {
     {"hash_value", hash_value},
     {"judge_rules", judge_rules},
     {"overwrite_leaf", overwrite_leaf},
-    {"overwrite_known_leaf", overwrite_known},
+    {"overwrite_known", overwrite_known},
     {"add_child", add_child},
     {"read_leaf", read_leaf},
     {"limit_to_last_50", limit_to_last_50},
