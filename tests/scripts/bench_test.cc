@@ -24,12 +24,34 @@ TEST_CASE("bench: each scenario tells its settings and figures", "[scripts]") {
   const std::vector<Case> cases = {
       {"writes",
        {"--time", "1", "--connections", "2", "--window", "4"},
-       {"writes_per_s", "ack_p50_ms", "ack_p99_ms", "ack_max_ms", "server_cpu_us_per_write"}},
+       {"writes_per_s", "ack_p50_ms", "ack_p99_ms", "ack_p999_ms", "ack_max_ms", "server_cpu_us_per_write",
+        "fsyncs_per_write", "memory_at_end_mb"}},
+      {"get",
+       {"--time", "1", "--connections", "3", "--pipeline", "4"},
+       {"requests_per_s", "get_p50_ms", "get_p999_ms", "server_cpu_us_per_request", "memory_at_end_mb"}},
+      {"mixed",
+       {"--time", "1", "--connections", "2", "--tls"},
+       {"requests_per_s", "get_p99_ms", "put_p99_ms", "put_p999_ms", "fsyncs_per_write"}},
+      {"contended",
+       {"--contenders", "3", "--wins", "50"},
+       {"wins_per_s", "lone_puts_per_s", "wins_per_lone_put", "luckiest_client_wins", "transaction_p999_ms",
+        "server_cpu_us_per_win", "fsyncs_per_write"}},
+      {"transfer",
+       {"--time", "1", "--accounts", "30", "--tellers", "3", "--teller-window", "5"},
+       {"uniform_transfers_per_s", "uniform_refused_percent", "uniform_ack_p999_ms", "zipf_transfers_per_s",
+        "zipf_refused_percent", "zipf_server_cpu_us_per_transfer", "zipf_fsyncs_per_write"}},
+      {"sse",
+       {"--time", "1", "--listeners", "10", "--listening-connections", "5"},
+       {"events_per_s", "delivery_p999_ms", "server_cpu_us_per_event", "events_per_send"}},
+      {"sse", {"--time", "1", "--listeners", "4", "--tls"}, {"events_per_s", "events_per_send"}},
+      {"rooms",
+       {"--time", "1", "--rooms", "3", "--room-listeners", "2"},
+       {"events_per_s", "delivery_p50_ms", "server_cpu_us_per_event", "events_per_send"}},
       {"writes", {"--time", "1", "--tls"}, {"writes_per_s", "server_cpu_us_per_write"}},
       {"latency", {"--time", "1"}, {"writes_per_s", "ack_p50_ms", "server_cpu_us_per_write"}},
       {"fanout",
        {"--time", "1", "--listeners", "10", "--listening-connections", "5"},
-       {"events_per_s", "delivery_p50_ms", "server_cpu_us_per_event"}},
+       {"events_per_s", "delivery_p50_ms", "server_cpu_us_per_event", "events_per_send"}},
       {"tree",
        {"--leaves", "5000", "--overwrites", "300"},
        {"put_s", "get_s", "peak_memory_after_get_mb", "after_put_write_p50_ratio", "after_overwrites_cpu_ratio",
@@ -59,7 +81,55 @@ TEST_CASE("bench: each scenario tells its settings and figures", "[scripts]") {
       INFO(name);
       CHECK(figure(bench.output(), name) > 0);
     }
+    CHECK(figure(bench.output(), "machine_steal_percent") >= 0);
     CHECK(std::filesystem::is_empty(folder / ""));
+  }
+}
+
+// The bench expects nobody else to write. So whoever does makes a server whose answers are wrong.
+TEST_CASE("bench: one wrong answer ends the run, and says what was wrong", "[scripts]") {
+  struct Case {
+    std::string scenario, path, json, why;
+    std::vector<std::string> flags = {};
+  };
+  const std::vector<Case> cases = {
+      {"get", "/rest/k1.json?ns=bench", "\"else\"", "GET of \"sixteen bytes... 1 0\" was answered \"else\""},
+      {"mixed", "/rest/k1.json?ns=bench", "\"else\"", "was answered \"else\""},
+      {"contended", "/contended/counter.json?ns=bench", "1000000", "the counter", {"--wins", "20000"}},
+      {"transfer", "/accounts/a1.json?ns=transfer", "7000000", "account a1 has ", {"--accounts", "20"}},
+      {"fanout", "/fanout/leaf0.json?ns=bench", "0", "fanout: a listener was told "},
+      {"sse", "/sse/leaf0.json?ns=bench", "0", "sse: a listener was told "},
+      {"rooms", "/rooms/leaf1.json?ns=bench", "0", "rooms: a listener was told ", {"--room-listeners", "1"}},
+  };
+  const Folder folder;
+  hearth::test::Server server({"--dev", "--data", folder / "data", "--max-request-rate", "0"});
+  REQUIRE(server.port() != 0);
+  for (const Case& c : cases) {
+    std::vector<std::string> words = {HEARTH_BIN_DIR "/hearth",
+                                      "bench",
+                                      c.scenario,
+                                      "--time",
+                                      "100",
+                                      "--connections",
+                                      "1",
+                                      "--listeners",
+                                      "2",
+                                      "--rooms",
+                                      "2",
+                                      "--tellers",
+                                      "2",
+                                      "--url",
+                                      "http://127.0.0.1:" + std::to_string(server.port())};
+    words.insert(words.end(), c.flags.begin(), c.flags.end());
+    if (c.scenario == "transfer") words[4] = "1";
+    Program bench(words);
+    while (bench.is_running()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      server.ask({"PUT", c.path, c.json, "Authorization: Bearer owner\r\n"});
+    }
+    INFO(c.scenario << "\n" << bench.output() << bench.errors());
+    CHECK(bench.wait() == 1);
+    CHECK_THAT(bench.errors(), Catch::StartsWith("hearth: bench: ") && Catch::Contains(c.why));
   }
 }
 

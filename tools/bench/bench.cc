@@ -8,6 +8,7 @@
 // queries) come last.
 #include <fmt/format.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -15,7 +16,9 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <optional>
 
+#include "tools/bench/meter.h"
 #include "tools/bench/run.h"
 #include "tools/commands.h"
 
@@ -34,10 +37,34 @@ struct Scenario {
   std::string_view name;
   Report (*measure)(const BenchFlags&, Subject&, StatusLine&);
 };
-constexpr Scenario kScenarios[] = {{"writes", measure_writes},           {"latency", measure_latency},
-                                   {"fanout", measure_fanout},           {"tree", measure_tree},
-                                   {"connections", measure_connections}, {"reconnect", measure_reconnect},
+constexpr Scenario kScenarios[] = {{"writes", measure_writes},
+                                   {"latency", measure_latency},
+                                   {"get", measure_get},
+                                   {"mixed", measure_mixed},
+                                   {"contended", measure_contended},
+                                   {"transfer", measure_transfer},
+                                   {"fanout", measure_fanout},
+                                   {"sse", measure_sse},
+                                   {"rooms", measure_rooms},
+                                   {"tree", measure_tree},
+                                   {"connections", measure_connections},
+                                   {"reconnect", measure_reconnect},
                                    {"neighbours", measure_neighbours}};
+
+struct OwnScenario {  // in this process
+  std::string_view name;
+  Report (*measure)(const BenchFlags&, StatusLine&);
+};
+constexpr OwnScenario kOwnScenarios[] = {
+    {"embedded", measure_embedded}, {"rules", measure_rules}, {"queries", measure_queries}};
+
+std::vector<std::string> scenario_names() {
+  std::vector<std::string> names;
+  for (const Scenario& scenario : kScenarios) names.emplace_back(scenario.name);
+  for (const OwnScenario& scenario : kOwnScenarios) names.emplace_back(scenario.name);
+  names.emplace_back("all");
+  return names;
+}
 
 bool is_asked_for(const BenchFlags& flags, std::string_view name) {
   return std::any_of(flags.scenarios.begin(), flags.scenarios.end(),
@@ -58,22 +85,11 @@ Subject::Subject(const BenchFlags& flags) : flags_(flags) {
 // The port is picked by the first start and kept by all later ones: clients that come back find the server where it
 // was.
 void Subject::start() {
-  std::vector<std::string> words = {"--dev",
-                                    "--data",
-                                    folder_->path() + "/data",
-                                    "--port",
-                                    child_ ? child_->address().port : "0",
-                                    "--host",
-                                    "127.0.0.1",
-                                    "--sync",
-                                    flags_.sync,
-                                    "--threads",
-                                    std::to_string(flags_.threads),
+  std::vector<std::string> words = {"--dev", "--data", folder_->path() + "/data", "--port",
+                                    child_ ? child_->address().port : "0", "--host", "127.0.0.1", "--sync", flags_.sync,
+                                    "--threads", std::to_string(flags_.threads),
                                     // The limit for one client would be what is measured.
-                                    "--max-request-rate",
-                                    "0",
-                                    "--log-level",
-                                    "error"};
+                                    "--max-request-rate", "0", "--log-level", "error"};
   if (flags_.tls) {
     const TlsPair pair = make_certificate(folder_->path());
     words.insert(words.end(), {"--tls-cert", pair.certificate, "--tls-key", pair.key});
@@ -103,7 +119,10 @@ namespace {
 int bench(const BenchFlags& flags) {
   std::vector<Report> reports;
   StatusLine progress;
-  const auto tell = [&](Report report) {
+  // `memory_bytes`: of the server at the end; nothing when it is not ours.
+  const auto tell = [&](Report report, const ProcessorTime& before, std::optional<double> memory_bytes) {
+    if (memory_bytes) report.add("memory_at_end_mb", *memory_bytes / 1e6);
+    report.add("machine_steal_percent", ProcessorTime().stolen_percent_since(before));
     progress.clear();
     if (!flags.json) {
       fmt::print("{}\n", text_of(report));
@@ -114,12 +133,18 @@ int bench(const BenchFlags& flags) {
   for (const Scenario& scenario : kScenarios) {
     if (!is_asked_for(flags, scenario.name)) continue;
     Subject subject(flags);
-    tell(scenario.measure(flags, subject, progress));
+    const ProcessorTime before;
+    Report report = scenario.measure(flags, subject, progress);
+    tell(std::move(report), before,
+         subject.is_child() ? std::optional<double>(subject.child().memory_bytes()) : std::nullopt);
     if (subject.is_child()) subject.child().stop(SIGTERM);
   }
-  if (is_asked_for(flags, "embedded")) tell(measure_embedded(flags, progress));
-  if (is_asked_for(flags, "rules")) tell(measure_rules(flags, progress));
-  if (is_asked_for(flags, "queries")) tell(measure_queries(flags, progress));
+  for (const OwnScenario& scenario : kOwnScenarios) {
+    if (!is_asked_for(flags, scenario.name)) continue;
+    const ProcessorTime before;
+    Report report = scenario.measure(flags, progress);
+    tell(std::move(report), before, memory_bytes_of(getpid()));
+  }
   if (flags.json) fmt::print("{}", json_of(reports));
   return 0;
 }
@@ -130,11 +155,13 @@ void add_bench(CLI::App& program, Chosen& chosen) {
   const auto flags = std::make_shared<BenchFlags>();
   CLI::App* command = program.add_subcommand("bench", "Measures a server that it starts for itself on a new folder");
   command->add_option("scenarios", flags->scenarios, "What to measure")
-      ->check(CLI::IsMember({"writes", "latency", "fanout", "tree", "connections", "reconnect", "neighbours",
-                             "embedded", "rules", "queries", "all"}))
+      ->check(CLI::IsMember(scenario_names()))
       ->capture_default_str();
   command->add_flag("--json", flags->json, "For scripts: one JSON document on standard output");
-  command->add_option("--url", flags->url, "Measure this running 'hearth serve --dev', without its CPU and memory");
+  command->add_option(
+      "--url", flags->url,
+      "Measure this running server, as 'hearth serve --dev --max-request-rate 0' or another that speaks Firebase's "
+      "protocol, without its CPU and memory; the limit of requests for one connection would be what is measured");
   command->add_option("--folder", flags->folder, "Where the new data folder is made; it is removed afterwards");
   command->add_option("--sync", flags->sync, "As of serve")
       ->check(CLI::IsMember({"group", "os"}))
@@ -143,24 +170,46 @@ void add_bench(CLI::App& program, Chosen& chosen) {
   command->add_flag("--tls", flags->tls,
                     "All but embedded, rules and queries over TLS, with a certificate made for the run");
   command
-      ->add_option(
-          "--time", flags->time,
-          "Seconds each of writes, latency, fanout, embedded, rules (twice) and each attack of neighbours is run for")
+      ->add_option("--time", flags->time,
+                   "Seconds each of writes, latency, get, mixed, fanout, sse, rooms, transfer (twice), embedded, rules "
+                   "(twice) and "
+                   "each attack of neighbours is run for")
       ->transform(CLI::AsNumberWithUnit(std::map<std::string, int>{{"s", 1}}))
       ->default_str("5");
   const auto positive = CLI::Range(size_t{1}, size_t{100'000'000});
-  command->add_option("--connections", flags->connections, "writes: connections that write")
+  command->add_option("--connections", flags->connections, "writes, get, mixed: connections that ask")
       ->check(positive)
       ->capture_default_str();
   command->add_option("--window", flags->window, "writes: unanswered writes of each")
       ->check(positive)
       ->capture_default_str();
-  command->add_option("--listeners", flags->listeners, "fanout: listeners")->check(positive)->capture_default_str();
-  command
-      ->add_option("--listening-connections", flags->listening_connections, "fanout: connections they are spread over")
+  command->add_option("--pipeline", flags->pipeline, "get, mixed: unanswered requests of each connection")
       ->check(positive)
       ->capture_default_str();
-  command->add_option("--fanout-window", flags->fanout_window, "fanout: unanswered writes")
+  command->add_option("--contenders", flags->contenders, "contended: clients")->check(positive)->capture_default_str();
+  command->add_option("--wins", flags->wins, "contended: increments that all of them make")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--accounts", flags->accounts, "transfer: accounts")
+      ->check(CLI::Range(size_t{2}, size_t{10'000'000}))
+      ->capture_default_str();
+  command->add_option("--tellers", flags->tellers, "transfer: connections")->check(positive)->capture_default_str();
+  command->add_option("--teller-window", flags->teller_window, "transfer: unanswered transfers of each")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--listeners", flags->listeners, "fanout, sse: listeners")
+      ->check(positive)
+      ->capture_default_str();
+  command
+      ->add_option("--listening-connections", flags->listening_connections,
+                   "fanout: connections they are spread over; sse: streams for each leaf")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--fanout-window", flags->fanout_window, "fanout, sse, rooms: writes not yet heard by all")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--rooms", flags->rooms, "rooms: rooms")->check(positive)->capture_default_str();
+  command->add_option("--room-listeners", flags->room_listeners, "rooms: listeners of each")
       ->check(positive)
       ->capture_default_str();
   command->add_option("--leaves", flags->leaves, "tree: leaves, about 50 bytes of JSON each; queries: children")

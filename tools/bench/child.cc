@@ -18,8 +18,25 @@
 #include <ctime>
 #include <fstream>
 #include <stdexcept>
+#include <string_view>
 
 namespace hearth::tools {
+namespace {
+
+// Of a file in /proc, in bytes.
+double memory_figure(pid_t process, const char* file, std::string_view name) {
+  std::ifstream from(fmt::format("/proc/{}/{}", process, file));
+  double kilobytes = 0;
+  for (std::string word; from >> word;) {
+    if (word == name) from >> kilobytes;
+  }
+  return kilobytes * 1024;
+}
+
+}  // namespace
+
+// smaps_rollup is exact. VmRSS in `status` is not: threads add up what they changed only now and then.
+double memory_bytes_of(pid_t process) { return memory_figure(process, "smaps_rollup", "Rss:"); }
 
 ServerProcess::ServerProcess(const std::vector<std::string>& arguments) {
   std::vector<std::string> words = {"hearth", "serve"};
@@ -65,19 +82,7 @@ std::chrono::nanoseconds ServerProcess::cpu() const {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
-double ServerProcess::peak_memory_bytes() const { return memory_figure("status", "VmHWM:"); }
-
-// smaps_rollup is exact. VmRSS in `status` is not: threads add up what they changed only now and then.
-double ServerProcess::memory_bytes() const { return memory_figure("smaps_rollup", "Rss:"); }
-
-double ServerProcess::memory_figure(const char* file, std::string_view name) const {
-  std::ifstream from(fmt::format("/proc/{}/{}", process_, file));
-  double kilobytes = 0;
-  for (std::string word; from >> word;) {
-    if (word == name) from >> kilobytes;
-  }
-  return kilobytes * 1024;
-}
+double ServerProcess::peak_memory_bytes() const { return memory_figure(process_, "status", "VmHWM:"); }
 
 void ServerProcess::stop(int signal) {
   if (process_ < 0) return;

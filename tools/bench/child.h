@@ -6,13 +6,15 @@
 
 #include <chrono>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "tools/bench/client.h"
 #include "tools/temporary_folder.h"
 
 namespace hearth::tools {
+
+// Resident now, without the kernel's socket buffers.
+double memory_bytes_of(pid_t process);
 
 class ServerProcess {
  public:
@@ -26,13 +28,11 @@ class ServerProcess {
   Steady::duration start_time() const { return start_time_; }  // from the start of the process to its line on stdout
   std::chrono::nanoseconds cpu() const;                        // user and system, all threads, from the start
   double peak_memory_bytes() const;                            // resident
-  double memory_bytes() const;                                 // resident now, without the kernel's socket buffers
+  double memory_bytes() const { return memory_bytes_of(process_); }
 
   void stop(int signal);  // and waits for the end
 
  private:
-  double memory_figure(const char* file, std::string_view name) const;  // of /proc, in bytes
-
   pid_t process_ = -1;
   Address address_;
   Steady::duration start_time_{};

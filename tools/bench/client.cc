@@ -1,7 +1,7 @@
 // The bench's clients: thousands of connections, one thread, and as little work as possible.
 //
-//   WireLoop ── epoll ─┬─ Wire 0 ─ Socket [ClientTls]      put(), listen() ─▶ outgoing_ ─▶ flush()
-//                      ├─ Wire 1                           on_message ◀─ on_text ◀─ on_frame ◀─ take_frame ◀─ incoming_
+//   WireLoop ── epoll ─┬─ Wire ─ Socket [ClientTls]        put(), listen() ─▶ outgoing_ ─▶ flush()
+//                      ├─ RestConnection                   on_message ◀─ take(incoming_): frames, or HTTP replies
 //                      └─ …
 //   turn(): flush what was touched ─▶ epoll_wait ─▶ receive, up to 64 connections ─▶ flush what that has queued
 //
@@ -34,7 +34,6 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -61,52 +60,6 @@ void bind_to(int descriptor, const std::string& source) {
   if (inet_pton(AF_INET, source.c_str(), &from.sin_addr) != 1 ||
       bind(descriptor, reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0) {
     fail_errno(fmt::format("cannot come from {}", source));
-  }
-}
-
-void send_all(Socket& socket, std::string_view bytes) {
-  while (!bytes.empty()) bytes.remove_prefix(socket.write_some(bytes));
-}
-
-// Reads the head of a reply and returns it in lower case. What came behind it stays in `incoming`.
-std::string read_head(Socket& socket, std::string& incoming) {
-  size_t end;
-  while ((end = incoming.find("\r\n\r\n")) == std::string::npos) socket.read_some(incoming);
-  std::string head = incoming.substr(0, end + 4);
-  incoming.erase(0, end + 4);
-  for (char& c : head) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return head;
-}
-
-template <typename Number>
-Number number_in(std::string_view text, int base = 10) {
-  Number number{};
-  if (std::from_chars(text.data(), text.data() + text.size(), number, base).ec != std::errc{})
-    fail("a number was expected");
-  return number;
-}
-
-void read_exactly(Socket& socket, std::string& incoming, size_t count) {
-  while (incoming.size() < count) socket.read_some(incoming);
-}
-
-std::string read_chunks(Socket& socket, std::string& incoming) {
-  std::string body;
-  size_t at = 0;
-  while (true) {
-    size_t end;
-    while ((end = incoming.find("\r\n", at)) == std::string::npos) socket.read_some(incoming);
-    const auto size = number_in<size_t>(std::string_view(incoming).substr(at, end - at), 16);
-    read_exactly(socket, incoming, end + 2 + size + 2);
-    if (size == 0) return body;
-    body.append(incoming, end + 2, size);
-    at = end + 2 + size + 2;
-    if (at > kReadBytes) {
-      incoming.erase(0, at);
-      at = 0;
-    }
   }
 }
 
@@ -175,44 +128,40 @@ bool Socket::read_some(std::string& to) {
   fail_errno("receive");
 }
 
-// A connection for each request: scenarios with HTTP measure long requests, or neighbours who pay for their own
-// connections.
-HttpReply http(const Address& address, std::string_view method, const std::string& target, std::string_view body,
-               std::string_view fields) {
-  Socket socket(address);
-  send_all(socket, fmt::format("{} {} HTTP/1.1\r\nHost: {}:{}\r\nConnection: close\r\nContent-Length: {}\r\n{}\r\n",
-                               method, target, address.host, address.port, body.size(), fields));
-  send_all(socket, body);
-  std::string incoming;
-  const std::string head = read_head(socket, incoming);
-  HttpReply reply;
-  reply.status = number_in<int>(std::string_view(head).substr(std::min(head.size(), head.find(' ') + 1)));
-  if (head.find("transfer-encoding: chunked") != std::string::npos) {
-    reply.body = read_chunks(socket, incoming);
-  } else if (const size_t at = head.find("content-length: "); at != std::string::npos) {
-    const auto size = number_in<size_t>(std::string_view(head).substr(at + 16));
-    incoming.reserve(size + kReadBytes);
-    read_exactly(socket, incoming, size);
-    reply.body = std::move(incoming);
-  }
-  return reply;
+void send_all(Socket& socket, std::string_view bytes) {
+  while (!bytes.empty()) bytes.remove_prefix(socket.write_some(bytes));
 }
 
-std::string http_ok(const Address& address, std::string_view method, const std::string& target, std::string_view body) {
-  HttpReply reply = http(address, method, target, body);
-  if (reply.status / 100 != 2)
-    fail(fmt::format("{} {}: {} {}", method, target, reply.status, reply.body.substr(0, 200)));
-  return std::move(reply.body);
+void Channel::flush() {
+  while (wants_to_write()) {
+    const size_t count = socket_.write_some(std::string_view(outgoing_).substr(sent_));
+    if (count == 0) return;
+    sent_ += count;
+  }
+  db::give_back(outgoing_);
+  sent_ = 0;
+}
+
+void Channel::receive(const OnMessage& on_message) {
+  const size_t before = incoming_.size();
+  if (!socket_.read_some(incoming_)) return;
+  bytes_in_ += incoming_.size() - before;
+  incoming_.erase(0, take(incoming_, on_message));
+  if (incoming_.empty()) incoming_ = std::string();
 }
 
 // The head is sent before the socket becomes non-blocking, since it always fits. The answer is read by receive().
-Wire::Wire(const Address& address, const std::string& space) : socket_(address) {
+Wire::Wire(const Address& address, const std::string& space) : Channel(address) {
   send_all(socket_,
            fmt::format("GET /.ws?v=5&ns={} HTTP/1.1\r\nHost: {}:{}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: aGVhcnRoLWJlbmNoLWtleQ==\r\n\r\n",
                        space, address.host, address.port));
   socket_.set_non_blocking();
 }
+
+void Wire::allow(std::string_view status) { allowed_ = fmt::format(R"("s":"{}")", status); }
+
+bool is_ok(std::string_view answer) { return answer.find(R"("s":"ok")") != std::string_view::npos; }
 
 void Wire::wait_for_greeting() {
   while (!greeted_) {
@@ -245,28 +194,30 @@ uint64_t Wire::put(std::string_view path, std::string_view json) {
   return request("p", fmt::format(R"({{"p":"{}","d":{}}})", path, json));
 }
 
+uint64_t Wire::put_if(std::string_view path, std::string_view json, std::string_view hash) {
+  return request("p", fmt::format(R"({{"p":"{}","d":{},"h":"{}"}})", path, json, hash));
+}
+
+uint64_t Wire::merge(std::string_view path, std::string_view json) {
+  return request("m", fmt::format(R"({{"p":"{}","d":{}}})", path, json));
+}
+
+uint64_t Wire::authenticate(std::string_view token) {
+  return request("auth", fmt::format(R"({{"cred":"{}"}})", token));
+}
+
 uint64_t Wire::listen(std::string_view path, std::string_view hash) {
   return request("q", fmt::format(R"({{"p":"{}","h":"{}"}})", path, hash));
 }
 
 uint64_t Wire::unlisten(std::string_view path) { return request("n", fmt::format(R"({{"p":"{}"}})", path)); }
 
-void Wire::flush() {
-  while (wants_to_write()) {
-    const size_t count = socket_.write_some(std::string_view(outgoing_).substr(sent_));
-    if (count == 0) return;
-    sent_ += count;
-  }
-  db::give_back(outgoing_);
-  sent_ = 0;
-}
-
-bool Wire::take_head() {
-  const size_t end = incoming_.find("\r\n\r\n");
-  if (end == std::string::npos) return false;
-  const std::string_view line = std::string_view(incoming_).substr(0, incoming_.find('\r'));
+bool Wire::take_head(std::string_view bytes, size_t& at) const {
+  const size_t end = bytes.find("\r\n\r\n");
+  if (end == std::string_view::npos) return false;
+  const std::string_view line = bytes.substr(0, bytes.find('\r'));
   if (line.find(" 101 ") == std::string_view::npos) fail(fmt::format("no WebSocket: {}", line));
-  incoming_.erase(0, end + 4);
+  at = end + 4;
   return true;
 }
 
@@ -308,7 +259,8 @@ void Wire::on_text(std::string_view text, const OnMessage& on_message) {
   constexpr std::string_view event = R"({"t":"d","d":{"a":)";
   if (text.starts_with(answer)) {
     const auto number = number_in<uint64_t>(text.substr(answer.size()));
-    if (text.find(R"("s":"ok")") == std::string_view::npos) fail(fmt::format("refused: {}", text.substr(0, 200)));
+    const bool is_expected = is_ok(text) || (!allowed_.empty() && text.find(allowed_) != std::string_view::npos);
+    if (!is_expected) fail(fmt::format("refused: {}", text.substr(0, 200)));
     on_message(number, text);
   } else if (text.starts_with(event)) {
     on_message(0, text);
@@ -320,25 +272,17 @@ void Wire::on_text(std::string_view text, const OnMessage& on_message) {
   }
 }
 
-void Wire::receive(const OnMessage& on_message) {
-  const size_t before = incoming_.size();
-  if (!socket_.read_some(incoming_)) return;
-  bytes_in_ += incoming_.size() - before;
-  take_messages(on_message);
-}
-
-void Wire::take_messages(const OnMessage& on_message) {
-  if (!upgraded_ && !(upgraded_ = take_head())) return;
+size_t Wire::take(std::string_view bytes, const OnMessage& on_message) {
   size_t at = 0;
+  if (!upgraded_ && !(upgraded_ = take_head(bytes, at))) return 0;
   uint8_t opcode;
   std::string_view payload;
-  while (take_frame(incoming_, at, opcode, payload)) {
+  while (take_frame(bytes, at, opcode, payload)) {
     if (opcode == kTextFrame) on_frame(payload, on_message);
     if (opcode == kPingFrame) add_frame(kPongFrame, payload);
     if (opcode == kCloseFrame) fail("the server closed the WebSocket");
   }
-  incoming_.erase(0, at);
-  if (incoming_.empty()) incoming_ = std::string();
+  return at;
 }
 
 WireLoop::WireLoop() : poll_(epoll_create1(EPOLL_CLOEXEC)) {
@@ -349,28 +293,32 @@ WireLoop::~WireLoop() { close(poll_); }
 
 size_t WireLoop::connect(const Address& address, const std::string& space) {
   const size_t index = begin(address, space);
-  wires_[index]->wait_for_greeting();
+  at<Wire>(index).wait_for_greeting();
   return index;
 }
 
 size_t WireLoop::begin(const Address& address, const std::string& space) {
-  wires_.push_back(std::make_unique<Wire>(address, space));
+  return add(std::make_unique<Wire>(address, space));
+}
+
+size_t WireLoop::add(std::unique_ptr<Channel> channel) {
+  channels_.push_back(std::move(channel));
   watched_.emplace_back();
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.u64 = wires_.size() - 1;
-  if (epoll_ctl(poll_, EPOLL_CTL_ADD, wires_.back()->descriptor(), &event) != 0) fail_errno("epoll_ctl");
-  return wires_.size() - 1;
+  event.data.u64 = channels_.size() - 1;
+  if (epoll_ctl(poll_, EPOLL_CTL_ADD, channels_.back()->descriptor(), &event) != 0) fail_errno("epoll_ctl");
+  return channels_.size() - 1;
 }
 
 void WireLoop::flush(size_t index) {
-  if (wires_[index]->wants_to_write()) wires_[index]->flush();
-  if (wires_[index]->wants_to_write() == watched_[index].for_writing) return;
-  watched_[index].for_writing = wires_[index]->wants_to_write();
+  if (channels_[index]->wants_to_write()) channels_[index]->flush();
+  if (channels_[index]->wants_to_write() == watched_[index].for_writing) return;
+  watched_[index].for_writing = channels_[index]->wants_to_write();
   epoll_event event{};
   event.events = watched_[index].for_writing ? EPOLLIN | EPOLLOUT : EPOLLIN;
   event.data.u64 = index;
-  if (epoll_ctl(poll_, EPOLL_CTL_MOD, wires_[index]->descriptor(), &event) != 0) fail_errno("epoll_ctl");
+  if (epoll_ctl(poll_, EPOLL_CTL_MOD, channels_[index]->descriptor(), &event) != 0) fail_errno("epoll_ctl");
 }
 
 void WireLoop::flush() {
@@ -387,7 +335,7 @@ bool WireLoop::turn(const OnMessage& on_message, std::chrono::milliseconds time)
     const size_t index = ready[static_cast<size_t>(i)].data.u64;
     touched_.push_back(index);  // a ping wants an answer
     if ((ready[static_cast<size_t>(i)].events & ~static_cast<uint32_t>(EPOLLOUT)) == 0) continue;
-    wires_[index]->receive([&](uint64_t number, std::string_view text) { on_message(index, number, text); });
+    channels_[index]->receive([&](uint64_t number, std::string_view text) { on_message(index, number, text); });
   }
   flush();
   return count != 0;
@@ -400,34 +348,50 @@ void WireLoop::run(const OnMessage& on_message, const std::function<bool()>& don
 }
 
 // Keeps `window` writes of each connection unanswered: each answer starts the next write. Answers come in order, so
-// the time at which a write was sent is found in a ring by its number; one more place than the window keeps old and
+// the write that an answer belongs to is found in a ring by its number; one more place than the window keeps old and
 // new apart.
 LoadResult run_load(const Address& address, const std::string& space, const Load& load, StatusLine& progress) {
+  struct Sent {
+    Steady::time_point at;
+    uint64_t n;
+  };
   WireLoop loop;
-  std::vector<std::vector<Steady::time_point>> sent_at(load.connections);
-  for (auto& ring : sent_at) ring.resize(load.window + 1);
+  std::vector<std::vector<Sent>> sent(load.connections, std::vector<Sent>(load.window + 1));
   LoadResult result;
   uint64_t started = 0;
+  size_t signed_in = 0;
   std::string path, json;
-  for (size_t i = 0; i < load.connections; ++i) loop.connect(address, space);
+  for (size_t i = 0; i < load.connections; ++i) {
+    loop.connect(address, space);
+    if (load.on_answer) loop.wire(i).allow("permission_denied");
+    if (!load.token.empty()) loop.wire(i).authenticate(load.token);
+  }
+  if (!load.token.empty()) {
+    loop.run([&](size_t, uint64_t number, std::string_view text) { signed_in += number > 0 && is_ok(text) ? 1 : 0; },
+             [&] { return signed_in == load.connections; });
+  }
   const auto begin = Steady::now();
   auto now = begin;
   const auto is_over = [&] { return load.count > 0 ? started == load.count : now - begin >= load.time; };
   const auto start = [&](size_t connection) {
-    load.make(started++, path, json);
-    const uint64_t number = loop.wire(connection).put(path, json);
-    sent_at[connection][number % sent_at[connection].size()] = now;
+    const uint64_t n = started++;
+    load.make(n, path, json);
+    Wire& wire = loop.wire(connection);
+    const uint64_t number = load.action == Load::Action::Put ? wire.put(path, json) : wire.merge(path, json);
+    sent[connection][number % sent[connection].size()] = {now, n};
   };
   for (size_t w = 0; w < load.window; ++w) {
     for (size_t i = 0; i < load.connections && !is_over(); ++i) start(i);
   }
   auto said = begin;
   loop.run(
-      [&](size_t connection, uint64_t number, std::string_view) {
+      [&](size_t connection, uint64_t number, std::string_view text) {
         if (number == 0) return;
         now = Steady::now();
+        const Sent& write = sent[connection][number % sent[connection].size()];
         ++result.writes;
-        result.acks.add(now - sent_at[connection][number % sent_at[connection].size()]);
+        result.acks.add(now - write.at);
+        if (load.on_answer) load.on_answer(write.n, is_ok(text));
         if (!is_over()) start(connection);
         if (now - said < std::chrono::milliseconds(250)) return;
         said = now;

@@ -1,6 +1,6 @@
-// A lean client, so that what is measured is the server: HTTP requests one at a time, and WebSocket connections that
-// one loop drives. It trusts its server: anything unexpected throws std::runtime_error and ends the run. client.cc
-// tells what it leaves out, and why.
+// A lean client, so that what is measured is the server: connections that one loop drives, and WebSockets among them
+// (http.h has the others). The client trusts its server: anything unexpected throws std::runtime_error and ends the
+// run. client.cc tells what is left out, and why.
 //
 // A connection is small, so that ten thousand of them fit beside the server: an idle one holds no buffers.
 //
@@ -9,6 +9,7 @@
 // Thread: one.
 #pragma once
 
+#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -36,17 +37,14 @@ struct Address {
 };
 Address parse_url(std::string_view url);  // http://host:port, https://host:port
 
-struct HttpReply {
-  int status = 0;
-  std::string body;
-};
-// On a connection of its own. Content lengths and chunks are understood. `fields`: more of the head, each with its CRLF.
-HttpReply http(const Address& address, std::string_view method, const std::string& target, std::string_view body = {},
-               std::string_view fields = {});
-
-// Makes the request and returns the body. Throws unless the answer is 2xx.
-std::string http_ok(const Address& address, std::string_view method, const std::string& target,
-                    std::string_view body = {});
+// The number at the start of `text`.
+template <typename Number>
+Number number_in(std::string_view text, int base = 10) {
+  Number number{};
+  if (std::from_chars(text.data(), text.data() + text.size(), number, base).ec != std::errc{})
+    fail("a number was expected");
+  return number;
+}
 
 // Thrown when nobody listens at the address now.
 struct Refused : std::runtime_error {
@@ -71,47 +69,74 @@ class Socket {
   std::optional<ClientTls> tls_;
 };
 
-// One connection that speaks the Firebase protocol.
-class Wire {
+// Sends until all of it is sent; for sockets that block.
+void send_all(Socket& socket, std::string_view bytes);
+
+// One connection of a loop, of whatever protocol: queues what goes out, and cuts what comes in into messages.
+class Channel {
+ public:
+  virtual ~Channel() = default;
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  int descriptor() const { return socket_.descriptor(); }
+  uint64_t bytes_in() const { return bytes_in_; }  // all that came, heads and frames too
+  bool wants_to_write() const { return sent_ < outgoing_.size(); }
+  void flush();  // sends what is queued, as far as that goes now
+
+  // Reads what there is. A message is an answer (with the number of its request, from 1 on) or not asked for (0).
+  using OnMessage = std::function<void(uint64_t number, std::string_view text)>;
+  void receive(const OnMessage& on_message);
+
+ protected:
+  explicit Channel(const Address& address) : socket_(address) {}
+  // Hands out the whole messages at the front of `bytes`; returns how many bytes they are.
+  virtual size_t take(std::string_view bytes, const OnMessage& on_message) = 0;
+
+  Socket socket_;
+  std::string outgoing_;
+
+ private:
+  size_t sent_ = 0;
+  std::string incoming_;
+  uint64_t bytes_in_ = 0;
+};
+
+// One connection that speaks the Firebase protocol. A message of number 0 is the greeting or an event.
+class Wire : public Channel {
  public:
   // Connects and asks for the upgrade. Blocks for the connection. What is queued from here on goes behind the upgrade.
   Wire(const Address& address, const std::string& space);
   void wait_for_greeting();  // blocks
 
-  int descriptor() const { return socket_.descriptor(); }
-  uint64_t bytes_in() const { return bytes_in_; }  // all that came, heads and frames too
-  bool wants_to_write() const { return sent_ < outgoing_.size(); }
+  // Refusals throw, but for those of this status, which are answers like any other; is_ok tells them apart.
+  void allow(std::string_view status);
 
   // Queues a request and returns its number, counted from 1; flush() sends what is queued.
   uint64_t put(std::string_view path, std::string_view json);
+  uint64_t put_if(std::string_view path, std::string_view json, std::string_view hash);  // what a transaction sends
+  uint64_t merge(std::string_view path, std::string_view json);        // an object of paths below `path`
   uint64_t listen(std::string_view path, std::string_view hash = "");  // `hash`: of the value that the client has
   uint64_t unlisten(std::string_view path);
-  void flush();
-
-  // Reads what there is. Every message is an answer (its number; refusals throw), or the greeting or an event (0).
-  using OnMessage = std::function<void(uint64_t number, std::string_view text)>;
-  void receive(const OnMessage& on_message);
+  uint64_t authenticate(std::string_view token);
 
  private:
   uint64_t request(std::string_view action, std::string_view body);
   void add_frame(uint8_t opcode, std::string_view payload);
-  bool take_head();
+  bool take_head(std::string_view bytes, size_t& at) const;
   bool take_frame(std::string_view bytes, size_t& at, uint8_t& opcode, std::string_view& payload) const;
-  void take_messages(const OnMessage& on_message);
+  size_t take(std::string_view bytes, const OnMessage& on_message) override;
   void on_frame(std::string_view text, const OnMessage& on_message);
   void on_text(std::string_view text, const OnMessage& on_message);
 
-  Socket socket_;
-  std::string outgoing_;
-  size_t sent_ = 0;
-  std::string incoming_;
-  std::string pieces_;  // of a long message
+  std::string allowed_;  // as it stands in an answer; "": none
+  std::string pieces_;   // of a long message
   size_t pieces_left_ = 0;
-  uint64_t bytes_in_ = 0;
   bool upgraded_ = false;
   bool greeted_ = false;
   uint64_t last_number_ = 0;
 };
+bool is_ok(std::string_view answer);
 
 // Waits for many connections at once.
 class WireLoop {
@@ -123,11 +148,15 @@ class WireLoop {
 
   size_t connect(const Address& address, const std::string& space);  // waits for the greeting; returns the index
   size_t begin(const Address& address, const std::string& space);    // the greeting comes as a message; the index
-  size_t size() const { return wires_.size(); }
-  Wire& wire(size_t index) {
+  size_t add(std::unique_ptr<Channel> channel);                      // of another kind; returns the index
+  size_t size() const { return channels_.size(); }
+  // The connection of that index, which the caller knows to be of this kind. What it queues is sent in this turn.
+  template <typename Kind>
+  Kind& at(size_t index) {
     touched_.push_back(index);
-    return *wires_[index];
+    return static_cast<Kind&>(*channels_[index]);
   }
+  Wire& wire(size_t index) { return at<Wire>(index); }
 
   // Hands out what comes until `done`, and sends what the calls queue, once for each connection and turn.
   // Throws when nothing at all comes for half a minute.
@@ -144,13 +173,15 @@ class WireLoop {
     bool for_writing = false;
   };
   int poll_;
-  std::vector<std::unique_ptr<Wire>> wires_;
+  std::vector<std::unique_ptr<Channel>> channels_;
   std::vector<Watched> watched_;
   std::vector<size_t> touched_;  // connections that may have something to send
 };
 
 // Writes on `connections`, each with up to `window` unanswered, for a time or a number of writes.
 struct Load {
+  enum class Action : uint8_t { Put, Merge };
+
   size_t connections = 1;
   size_t window = 1;
   Steady::duration time{};  // 0: until `count`
@@ -158,6 +189,10 @@ struct Load {
   // The n-th write (from 0) of all.
   std::function<void(uint64_t n, std::string& path, std::string& json)> make;
   std::string what;  // for the progress line
+  Action action = Action::Put;
+  std::string token{};  // whose the writes are; "": nobody's
+  // Told of the answer to the n-th write; the rules may refuse it then. Without this a refusal throws.
+  std::function<void(uint64_t n, bool is_written)> on_answer{};
 };
 struct LoadResult {
   uint64_t writes = 0;

@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "tools/bench/http.h"
 #include "tools/bench/run.h"
 #include "tools/descriptors.h"
 

@@ -1,17 +1,17 @@
-// Scenarios of many small operations: writes, latency, fanout, embedded.
+// Scenarios of many small writes: writes, latency, embedded.
 //
 //   writes    C connections × W unanswered puts          latency   the same with one of each
-//   fanout    one writer ─▶ L leaves ─▶ N connections, each listening to all of them; a few writes under way
 //   embedded  Namespace::set_async in this process, a Gate bounds what is under way
 //
 // Writes go round 100,000 leaves, so that caches and the log see what an app would do, and each writes a text that
-// differs. The value of a fanout write is the time of writing: each event tells its own age, without a table.
+// differs.
 #include <fmt/format.h>
 
 #include <stdexcept>
 
 #include "db/host.h"
 #include "tools/bench/gate.h"
+#include "tools/bench/meter.h"
 #include "tools/bench/run.h"
 
 namespace hearth::tools {
@@ -19,11 +19,6 @@ namespace {
 
 constexpr uint64_t kLeaves = 100'000;  // different leaves that writes go to
 constexpr std::string_view kText = "sixteen bytes...";
-
-// `before`: the server's CPU before the load. Without a child nobody knows it.
-void add_cpu(Report& report, const Subject& subject, const std::string& name, double before, uint64_t count) {
-  if (subject.is_child() && count > 0) report.add(name, (subject.cpu_micros() - before) / static_cast<double>(count));
-}
 
 // A leaf of its own for each of kLeaves successive writes, spread over a hundred parents, with a text that differs.
 void make_leaf_write(uint64_t n, std::string& path, std::string& json) {
@@ -40,20 +35,15 @@ Report measure_puts(const std::string& name, const BenchFlags& flags, size_t con
   report.set("seconds", std::to_string(flags.time.count()));
   report.set("leaves", std::to_string(kLeaves));
   subject.describe(report);
-  const double cpu = subject.cpu_micros();
+  Meter meter(subject);
   LoadResult result =
       run_load(subject.address(), "bench", {connections, window, flags.time, 0, make_leaf_write, name}, status);
+  meter.stop();
   report.add("writes_per_s", static_cast<double>(result.writes) / seconds_of(result.time));
   report.add("ack", result.acks);
-  add_cpu(report, subject, "server_cpu_us_per_write", cpu, result.writes);
+  meter.add_cpu(report, "server_cpu_us_per_write", result.writes);
+  meter.add_syncs(report, result.writes);
   return report;
-}
-
-// The number at the end of an event's data.
-int64_t number_of_event(std::string_view text) {
-  const size_t at = text.rfind("\"d\":");
-  if (at == std::string_view::npos) throw std::runtime_error("bench: an event without data");
-  return std::strtoll(text.data() + at + 4, nullptr, 10);
 }
 
 }  // namespace
@@ -64,69 +54,6 @@ Report measure_writes(const BenchFlags& flags, Subject& subject, StatusLine& sta
 
 Report measure_latency(const BenchFlags& flags, Subject& subject, StatusLine& status) {
   return measure_puts("latency", flags, 1, 1, subject, status);
-}
-
-// Each listening connection listens to the same few leaves. One more connection writes to them in turn; a write counts
-// as delivered when every connection has its event, and so many are under way at most.
-Report measure_fanout(const BenchFlags& flags, Subject& subject, StatusLine& status) {
-  const size_t connections = std::min(flags.listening_connections, flags.listeners);
-  const size_t leaves = flags.listeners / connections;
-  Report report{"fanout", {}, {}};
-  report.set("listeners", std::to_string(leaves * connections));
-  report.set("connections", std::to_string(connections));
-  report.set("leaves", std::to_string(leaves));
-  report.set("window", std::to_string(flags.fanout_window));
-  report.set("seconds", std::to_string(flags.time.count()));
-  subject.describe(report);
-
-  WireLoop loop;
-  size_t listening = 0;
-  for (size_t i = 0; i < connections; ++i) {
-    const size_t index = loop.connect(subject.address(), "bench");
-    for (size_t leaf = 0; leaf < leaves; ++leaf) loop.wire(index).listen(fmt::format("/fanout/leaf{}", leaf));
-  }
-  const size_t writer = loop.connect(subject.address(), "bench");
-  loop.run([&](size_t, uint64_t number, std::string_view) { listening += number > 0 ? 1 : 0; },
-           [&] { return listening == leaves * connections; });
-
-  const double cpu = subject.cpu_micros();
-  const auto begin = Steady::now();
-  uint64_t writes = 0, acks = 0, events = 0;
-  int64_t last_stamp = 0;
-  Latencies delivery;
-  // The value written is the microsecond of writing, so that each event tells its age; no two are the same.
-  const auto stamp = [&] {
-    return std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - begin).count();
-  };
-  const auto write_more = [&] {
-    while (Steady::now() - begin < flags.time && writes - events / connections < flags.fanout_window) {
-      last_stamp = std::max<int64_t>(last_stamp + 1, stamp());
-      loop.wire(writer).put(fmt::format("/fanout/leaf{}", writes++ % leaves), std::to_string(last_stamp));
-    }
-  };
-  auto said = begin;
-  write_more();
-  loop.run(
-      [&](size_t connection, uint64_t number, std::string_view text) {
-        if (connection == writer) {
-          acks += number > 0 ? 1 : 0;
-          return;
-        }
-        ++events;
-        delivery.add(std::chrono::microseconds(std::max<int64_t>(0, stamp() - number_of_event(text))));
-        if (events % connections != 0) return;
-        write_more();
-        if (Steady::now() - said < std::chrono::milliseconds(250)) return;
-        said = Steady::now();
-        status.say(fmt::format("fanout: {} events in {:.1f} s", events, seconds_of(said - begin)));
-      },
-      [&] { return acks == writes && events == writes * connections; });
-  const double time = seconds_of(Steady::now() - begin);
-  report.add("events_per_s", static_cast<double>(events) / time);
-  report.add("writes_per_s", static_cast<double>(writes) / time);
-  report.add("delivery", delivery);
-  add_cpu(report, subject, "server_cpu_us_per_event", cpu, events);
-  return report;
 }
 
 Report measure_embedded(const BenchFlags& flags, StatusLine& status) {

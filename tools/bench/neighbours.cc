@@ -18,6 +18,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "tools/bench/http.h"
 #include "tools/bench/run.h"
 
 namespace hearth::tools {
@@ -29,7 +30,6 @@ constexpr size_t kFillPart = 50'000;               // children in one request
 constexpr int kNice = 19;
 constexpr double kRatioMax = 4, kQuietEnoughMs = 20;  // within bounds: a p99 of at most the larger
 constexpr std::chrono::milliseconds kPause{4};        // between two rounds of the calm one
-constexpr std::string_view kOwner = "Authorization: Bearer owner\r\n";
 constexpr std::string_view kForm =
     R"({{"rules":{{"items":{{".read":true,".write":true,".indexOn":["n"{}]}},"secret":{{".read":false,".write":false,".indexOn":["n"]}},)"
     R"("one":{{".read":true,".write":true}}}}}})";

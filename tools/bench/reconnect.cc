@@ -16,6 +16,8 @@
 
 #include "db/model/hash.h"
 #include "db/model/json.h"
+#include "tools/bench/http.h"
+#include "tools/bench/meter.h"
 #include "tools/bench/run.h"
 #include "tools/descriptors.h"
 
@@ -54,13 +56,10 @@ void write_leaf(Subject& subject, std::string_view text) {
   http_ok(subject.address(), "PUT", fmt::format("{}/m000000/text.json?ns=bench", kBoard), fmt::format("\"{}\"", text));
 }
 
-// A figure of the server's /.metrics, where each number stands behind its name on a line of its own.
 double figure_of(const Address& address, std::string_view name) {
-  const std::string page = http_ok(address, "GET", "/.metrics");
-  const std::string line = fmt::format("\n{} ", name);
-  const size_t at = page.find(line);
-  if (at == std::string::npos) fail(fmt::format("the server has no figure {}", name));
-  return std::strtod(page.c_str() + at + line.size(), nullptr);
+  const auto figure = ServerFigures(address).find(name);
+  if (!figure) fail(fmt::format("the server has no figure {}", name));
+  return *figure;
 }
 
 class Herd {

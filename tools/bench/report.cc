@@ -23,6 +23,7 @@ double Latencies::milliseconds(double quantile) {
 void Report::add(const std::string& name, Latencies& latencies) {
   add(name + "_p50_ms", latencies.milliseconds(0.5));
   add(name + "_p99_ms", latencies.milliseconds(0.99));
+  add(name + "_p999_ms", latencies.milliseconds(0.999));
   add(name + "_max_ms", latencies.milliseconds(1));
 }
 
@@ -30,7 +31,7 @@ std::string text_of(const Report& report) {
   std::string to = report.scenario + "\n ";
   for (const auto& [name, value] : report.settings) to += fmt::format(" {}={}", name, value);
   to += '\n';
-  for (const auto& figure : report.figures) to += fmt::format("  {:<34} {:>14.2f}\n", figure.name, figure.value);
+  for (const auto& figure : report.figures) to += fmt::format("  {:<34} {:>14.3f}\n", figure.name, figure.value);
   return to;
 }
 

@@ -38,7 +38,7 @@ struct Report {
 
   void set(std::string name, std::string value) { settings.emplace_back(std::move(name), std::move(value)); }
   void add(std::string name, double value) { figures.push_back({std::move(name), value}); }
-  void add(const std::string& name, Latencies& latencies);  // name_p50_ms, name_p99_ms, name_max_ms
+  void add(const std::string& name, Latencies& latencies);  // name_p50_ms, _p99_ms, _p999_ms, _max_ms
 };
 
 std::string text_of(const Report& report);

@@ -26,6 +26,14 @@ struct BenchFlags {
   size_t listeners = 200;  // fanout
   size_t listening_connections = 200;
   size_t fanout_window = 4;
+  size_t rooms = 50;
+  size_t room_listeners = 20;  // of each
+  size_t pipeline = 1;         // get, mixed: requests not yet answered, for each connection
+  size_t contenders = 8;
+  uint64_t wins = 3'000;      // of all contenders
+  size_t accounts = 100'000;  // transfer
+  size_t tellers = 64;
+  size_t teller_window = 40;  // transfers not yet answered, for each
   size_t leaves = 1'000'000;  // tree
   size_t overwrites = 100'000;
   size_t in_flight = 256;            // embedded
@@ -59,6 +67,12 @@ class Subject {
 Report measure_writes(const BenchFlags& flags, Subject& subject, StatusLine& status);
 Report measure_latency(const BenchFlags& flags, Subject& subject, StatusLine& status);
 Report measure_fanout(const BenchFlags& flags, Subject& subject, StatusLine& status);
+Report measure_sse(const BenchFlags& flags, Subject& subject, StatusLine& status);
+Report measure_rooms(const BenchFlags& flags, Subject& subject, StatusLine& status);
+Report measure_get(const BenchFlags& flags, Subject& subject, StatusLine& status);
+Report measure_mixed(const BenchFlags& flags, Subject& subject, StatusLine& status);
+Report measure_contended(const BenchFlags& flags, Subject& subject, StatusLine& status);
+Report measure_transfer(const BenchFlags& flags, Subject& subject, StatusLine& status);
 Report measure_tree(const BenchFlags& flags, Subject& subject, StatusLine& status);
 Report measure_connections(const BenchFlags& flags, Subject& subject, StatusLine& status);
 Report measure_reconnect(const BenchFlags& flags, Subject& subject, StatusLine& status);

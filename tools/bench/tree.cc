@@ -13,16 +13,17 @@
 #include <csignal>
 #include <stdexcept>
 
+#include "tools/bench/http.h"
 #include "tools/bench/run.h"
 
 namespace hearth::tools {
 namespace {
 
 constexpr size_t kLeavesOfAnObject = 10;
-constexpr int kRounds = 10;
+constexpr int kLeafRounds = 10;
 constexpr uint64_t kWritesAlone = 100;        // of a round, one at a time
 constexpr uint64_t kWritesPipelined = 1'000;  // of a round
-constexpr size_t kWindow = 32;
+constexpr size_t kLeafWindow = 32;
 
 std::string object_name(uint64_t index) { return fmt::format("object{:06}", index); }
 
@@ -69,7 +70,7 @@ class LeafWriter {
     run(kWritesAlone, 1, alone);
     Latencies ignored;
     const double cpu = subject_.cpu_micros();
-    run(kWritesPipelined, kWindow, ignored);
+    run(kWritesPipelined, kLeafWindow, ignored);
     const double pipelined = (subject_.cpu_micros() - cpu) / static_cast<double>(kWritesPipelined);
     cost_.alone_ms = measured_ ? std::min(cost_.alone_ms, alone.milliseconds(0.5)) : alone.milliseconds(0.5);
     cost_.pipelined_us = measured_ ? std::min(cost_.pipelined_us, pipelined) : pipelined;
@@ -80,7 +81,7 @@ class LeafWriter {
  private:
   void run(uint64_t count, size_t window, Latencies& latencies) {
     uint64_t written = 0, answered = 0, events = 0;
-    std::array<Steady::time_point, kWindow + 1> sent_at;
+    std::array<Steady::time_point, kLeafWindow + 1> sent_at;
     const auto write = [&] {
       sent_at[written++ % sent_at.size()] = Steady::now();
       loop_.wire(0).put(leaf_, std::to_string(++value_));
@@ -112,8 +113,8 @@ void compare(Report& report, const std::string& when, Subject& subject, const st
              const std::string& leaf, StatusLine& status) {
   LeafWriter empty(subject, empty_space, leaf);
   LeafWriter big(subject, "big", leaf);
-  for (int round = 0; round < kRounds; ++round) {
-    status.say(fmt::format("tree: leaf writes {}, round {} of {}", when, round + 1, kRounds));
+  for (int round = 0; round < kLeafRounds; ++round) {
+    status.say(fmt::format("tree: leaf writes {}, round {} of {}", when, round + 1, kLeafRounds));
     empty.measure();
     big.measure();
   }
@@ -152,8 +153,8 @@ Report measure_tree(const BenchFlags& flags, Subject& subject, StatusLine& statu
   report.set("leaves", std::to_string(objects * kLeavesOfAnObject));
   report.set("json_bytes", std::to_string(json.size()));
   report.set("overwrites", std::to_string(flags.overwrites));
-  report.set("leaf_writes", fmt::format("best of {} x ({} alone, {} with window {})", kRounds, kWritesAlone,
-                                        kWritesPipelined, kWindow));
+  report.set("leaf_writes", fmt::format("best of {} x ({} alone, {} with window {})", kLeafRounds, kWritesAlone,
+                                        kWritesPipelined, kLeafWindow));
   subject.describe(report);
 
   status.say("tree: PUT");
