@@ -120,6 +120,7 @@ void Shard::release(bool durable, const Error& error) {
   std::vector<Outgoing> releases;
   releases.swap(releases_);
   uint64_t events = 0, revocations = 0;
+  std::vector<std::shared_ptr<Conversation>> told;  // and wait to be woken
   for (Outgoing& release : releases) {
     if (!durable) {
       if (auto* answer = std::get_if<Answer>(&release.item)) {
@@ -137,13 +138,19 @@ void Shard::release(bool durable, const Error& error) {
     }
     if (release.done != nullptr) {
       release.done(std::get<Answer>(std::move(release.item)));
-    } else if (!release.conversation->story.append(std::move(release.item))) {
+      continue;
+    }
+    if (std::holds_alternative<Answer>(release.item)) release.conversation->answered_in = group_;
+    bool wants_wake = false;
+    if (!release.conversation->story.append(std::move(release.item), wants_wake)) {
       counted_.slow_listeners.add();
       // The story has ended itself; the shard ends the rest of the conversation in its turn.
       const std::shared_ptr<NamespaceState>& space = release.conversation->space;
       space->shard.submit({space, release.conversation, 0, EndRequest{}, nullptr});
     }
+    if (wants_wake) told.push_back(std::move(release.conversation));
   }
+  wake_told(std::move(told));
   if (events > 0) counted_.events.add(events);
   if (revocations > 0) counted_.revocations.add(revocations);
 }
@@ -259,6 +266,7 @@ void Shard::handle(ShardRequest& request, WriteRequest& what) {
     }
     releases_.resize(told);  // whatever was noted before it failed
     end_listeners_if_unmatched(space);
+    note_contest(request, what, reply.status);
     count(reply.status);
     return answer(request, std::move(reply));
   }
@@ -269,6 +277,7 @@ void Shard::handle(ShardRequest& request, WriteRequest& what) {
   if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
   reply.sequence = accepted.value().record.sequence;
   reply.time = accepted.value().record.time;
+  note_contest(request, what, reply.status);
   count(reply.status);
   if (write.wants_value) {
     const TreeView& view = committer_.view(space.tree);

@@ -66,6 +66,8 @@ inline constexpr double kTurnOfRequest = 1.0 / 256;  // the least that a request
 inline constexpr size_t kUnlistensPerStep = 1'000;   // of a session that ends
 inline constexpr size_t kSettleHereMax = 1'000;      // positions that a scan has found, more are settled as heavy
 inline constexpr size_t kHeavyShards = 2;
+inline constexpr std::chrono::microseconds kContestWait{300};
+inline constexpr uint64_t kContestGroups = 8;  // after a stale write its namespace's shard looks who is told first
 inline constexpr int kHeavyNice = 5;                  // of a heavy shard's thread (setpriority)
 inline constexpr size_t kWriteBytesMax = 512u << 20;  // of rows, one write
 
@@ -281,6 +283,9 @@ class Shard {
   void resume(ShardRequest& request, const Listen& listen, std::vector<Overwrite> missed);
   std::optional<std::vector<Overwrite>> missed_since(NamespaceState& space, const Listen& listen) const;
   void release(bool durable, const Error& error);
+  void note_contest(const ShardRequest& request, const WriteRequest& write, const Result<void>& verdict);
+  void wake_told(std::vector<std::shared_ptr<Conversation>> told);
+  void wake_late();
   void tell_swapped(NamespaceState& space, const Path& at, const TreeView& before);
   void end_listeners(NamespaceState& space, const std::string& why);
   void end_listeners_if_unmatched(NamespaceState& space);
@@ -317,6 +322,8 @@ class Shard {
   size_t next_sweep_ = 1'000;                        // size of latest_ at which those that are gone are taken out
   uint64_t group_ = 1;
   std::vector<Outgoing> releases_;
+  uint64_t stale_in_ = 0;                                  // the last group with a stale write; 0: none
+  std::vector<std::shared_ptr<Conversation>> late_wakes_;  // winners that are told with the next group (shard_contest.cc)
   std::optional<Error> unmatched_;  // why listeners could not be matched with the write that is being handled
   std::vector<std::chrono::steady_clock::time_point>
       accepted_;                                           // when they were submitted: the writes that this group takes

@@ -44,6 +44,11 @@ void Shard::work() {
       std::unique_lock lock(mutex_);
       // With turns left there is work already, and the inbox is only emptied.
       if (turns_.empty()) {
+        if (!late_wakes_.empty() && !more_.wait_for(lock, kContestWait, [this] { return !inbox_.empty(); })) {
+          lock.unlock();
+          wake_late();
+          lock.lock();
+        }
         more_.wait(lock, [this] { return !inbox_.empty() || !back_.empty() || (closing_ && away_ == 0); });
       }
       came.swap(inbox_);

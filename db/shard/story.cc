@@ -96,24 +96,33 @@ void Story::overflow() {
 }
 
 bool Story::append(Item item) {
-  bool wake = false;
-  bool taken = true;
+  bool wants_wake = false;
+  const bool taken = append(std::move(item), wants_wake);
+  if (wants_wake) wake_();
+  return taken;
+}
+
+bool Story::append(Item item, bool& wants_wake) {
+  const std::lock_guard lock(mutex_);
+  if (!closed_) {
+    Entry entry;
+    if (fits(item, entry)) {
+      entry.item = std::move(item);
+      entries_.push_back(std::move(entry));
+    } else {
+      overflow();
+    }
+    wants_wake = should_wake();
+  }
+  return !std::exchange(overflowed_, false);
+}
+
+void Story::wake() {
   {
     const std::lock_guard lock(mutex_);
-    if (!closed_) {
-      Entry entry;
-      if (fits(item, entry)) {
-        entry.item = std::move(item);
-        entries_.push_back(std::move(entry));
-      } else {
-        overflow();
-      }
-      wake = should_wake();
-    }
-    taken = !std::exchange(overflowed_, false);
+    if (waiting() == 0) return;
   }
-  if (wake) wake_();
-  return taken;
+  wake_();
 }
 
 uint64_t Story::keep_place() {

@@ -46,6 +46,9 @@ class Story {
   // when all stories together hold too many events. The queue is then replaced by a single Ended, and later items are
   // dropped.
   bool append(Item item);
+  // The same, but who wakes the owner is the caller, soon, by wake(), when `wants_wake` says so.
+  bool append(Item item, bool& wants_wake);
+  void wake();  // unless all was taken meanwhile
   uint64_t keep_place();
   void fill(uint64_t place, Item item);  // when this overflows the story, the next append() returns false
   // Takes what is ready, up to kTakeItemsMax and kTakeBytesMax; calls `wake` when something is left.
