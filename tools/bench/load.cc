@@ -80,6 +80,7 @@ Report measure_embedded(const BenchFlags& flags, StatusLine& status) {
   std::string failure;  // by the thread of callbacks alone
   const auto begin = Steady::now();
   const auto cpu = own_cpu();
+  const uint64_t syncs = database->figures().store.log_syncs;
   auto said = begin;
   uint64_t writes = 0;
   std::string path, json;
@@ -102,6 +103,8 @@ Report measure_embedded(const BenchFlags& flags, StatusLine& status) {
   report.add("writes_per_s", static_cast<double>(writes) / time);
   report.add("ack", acks);
   report.add("cpu_us_per_write", (own_cpu() - cpu).count() / static_cast<double>(writes));
+  report.add("fsyncs_per_write",
+             static_cast<double>(database->figures().store.log_syncs - syncs) / static_cast<double>(writes));
   return report;
 }
 
