@@ -44,7 +44,6 @@ void fail(std::string_view what) { throw std::runtime_error(fmt::format("bench: 
 namespace {
 
 constexpr size_t kReadBytes = 64 * 1024;
-constexpr std::chrono::seconds kSilenceMax{30};
 constexpr int kSilenceMilliseconds = static_cast<int>(std::chrono::milliseconds(kSilenceMax).count());
 constexpr uint8_t kTextFrame = 1, kCloseFrame = 8, kPingFrame = 9, kPongFrame = 10;
 

@@ -138,6 +138,9 @@ class Wire : public Channel {
 };
 bool is_ok(std::string_view answer);
 
+// A server that says nothing at all for so long does not answer.
+inline constexpr std::chrono::seconds kSilenceMax{30};
+
 // Waits for many connections at once.
 class WireLoop {
  public:
