@@ -77,7 +77,7 @@ Address parse_url(std::string_view url) {
   return {std::string(host), std::string(url.substr(colon + 1)), is_tls};
 }
 
-Socket::Socket(const Address& address) : descriptor_(-1) {
+Socket::Socket(const Address& address) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;

@@ -65,7 +65,7 @@ class Socket {
   bool read_some(std::string& to);            // false: would block. Throws at the end of the stream
 
  private:
-  int descriptor_;
+  int descriptor_ = -1;
   std::optional<ClientTls> tls_;
 };
 

@@ -6,10 +6,9 @@
 //
 // A client never waits and has one put under way. Clients that are answered in one turn of the loop try again in an
 // order that is drawn: all are equally fast, and neither the kernel's order nor the loop's makes one of them the winner.
-//
-// The event that tells of another client's win comes before the refusal
-// that it caused (net/wire/protocol.md §7.1), so each try is made with the newest value that this client could know. The
-// SDK gives a transaction up after 25 tries; this client goes on, and counts.
+// The event that tells of another client's win comes before the refusal that it caused (net/wire/protocol.md §7.1), so
+// each try is made with the newest value that this client could know. The SDK gives a transaction up after 25 tries;
+// this client goes on, and counts.
 //
 // One client's puts, one at a time on a leaf of its own, are measured in the same run: half before and half after.
 #include <fmt/format.h>
