@@ -44,7 +44,6 @@ void fail(std::string_view what) { throw std::runtime_error(fmt::format("bench: 
 namespace {
 
 constexpr size_t kReadBytes = 64 * 1024;
-constexpr std::chrono::seconds kSilenceMax{30};
 constexpr int kSilenceMilliseconds = static_cast<int>(std::chrono::milliseconds(kSilenceMax).count());
 constexpr uint8_t kTextFrame = 1, kCloseFrame = 8, kPingFrame = 9, kPongFrame = 10;
 
@@ -78,7 +77,7 @@ Address parse_url(std::string_view url) {
   return {std::string(host), std::string(url.substr(colon + 1)), is_tls};
 }
 
-Socket::Socket(const Address& address) : descriptor_(-1) {
+Socket::Socket(const Address& address) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;

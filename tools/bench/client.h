@@ -65,7 +65,7 @@ class Socket {
   bool read_some(std::string& to);            // false: would block. Throws at the end of the stream
 
  private:
-  int descriptor_;
+  int descriptor_ = -1;
   std::optional<ClientTls> tls_;
 };
 
@@ -137,6 +137,9 @@ class Wire : public Channel {
   uint64_t last_number_ = 0;
 };
 bool is_ok(std::string_view answer);
+
+// A server that says nothing at all for so long does not answer.
+inline constexpr std::chrono::seconds kSilenceMax{30};
 
 // Waits for many connections at once.
 class WireLoop {

@@ -4,14 +4,19 @@
 //                   ▲                                                                         └─ datastale: again
 //                   └── an event of the server, before either answer
 //
-// A client never waits and has one put under way. The event that tells of another client's win comes before the refusal
-// that it caused (net/wire/protocol.md §7.1), so each try is made with the newest value that this client could know. The
-// SDK gives a transaction up after 25 tries; this client goes on, and counts.
+// A client never waits and has one put under way. Clients that are answered in one turn of the loop try again in an
+// order that is drawn: all are equally fast, and neither the kernel's order nor the loop's makes one of them the winner.
+// The event that tells of another client's win comes before the refusal that it caused (net/wire/protocol.md §7.1), so
+// each try is made with the newest value that this client could know. The SDK gives a transaction up after 25 tries;
+// this client goes on, and counts.
 //
 // One client's puts, one at a time on a leaf of its own, are measured in the same run: half before and half after.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
+#include <random>
+#include <utility>
 
 #include "db/model/hash.h"
 #include "tools/bench/http.h"
@@ -45,28 +50,33 @@ class Contest {
   void run(uint64_t wins, StatusLine& status) {
     const auto begin = Steady::now();
     auto said = begin;
-    size_t under_way = clients_.size();
-    for (size_t i = 0; i < clients_.size(); ++i) begin_transaction(i);
-    loop_.run(
-        [&](size_t i, uint64_t number, std::string_view text) {
-          if (number == 0) return hear(i, text);
-          const bool is_won = is_ok(text);
-          const bool is_over = won >= wins;
-          won += is_won ? 1 : 0;
-          if (!is_over) count(i, is_won);
-          if (!is_over && won == wins) time = Steady::now() - begin;
-          if (won >= wins) {
-            --under_way;
-          } else if (is_won) {
-            begin_transaction(i);
-          } else {
-            attempt(i);
-          }
-          if (Steady::now() - said < std::chrono::milliseconds(250)) return;
-          said = Steady::now();
-          status.say(fmt::format("contended: {} of {} wins", won, wins));
-        },
-        [&] { return under_way == 0; });
+    size_t under_way = 0;
+    std::vector<size_t> due(clients_.size());  // who tries next
+    std::iota(due.begin(), due.end(), size_t{0});
+    for (Client& client : clients_) client.began = begin;
+    const auto on_message = [&](size_t i, uint64_t number, std::string_view text) {
+      if (number == 0) return hear(i, text);
+      --under_way;
+      const bool is_won = is_ok(text);
+      if (won < wins) {
+        due.push_back(i);
+        count(i, is_won);
+        if (won + 1 == wins && is_won) time = Steady::now() - begin;
+      }
+      won += is_won ? 1 : 0;
+    };
+    while (won < wins || under_way > 0) {
+      std::shuffle(due.begin(), due.end(), random_);
+      for (const size_t i : std::exchange(due, {})) {
+        if (won >= wins) break;
+        attempt(i);
+        ++under_way;
+      }
+      if (!loop_.turn(on_message, kSilenceMax)) fail("the server has been silent for too long");
+      if (Steady::now() - said < std::chrono::milliseconds(250)) continue;
+      said = Steady::now();
+      status.say(fmt::format("contended: {} of {} wins", won, wins));
+    }
   }
 
   // By clients, sorted.
@@ -98,11 +108,6 @@ class Contest {
     if (value < clients_[i].value) fail(fmt::format("the counter went back to {}", value));
     clients_[i].value = value;
   }
-  void begin_transaction(size_t i) {
-    clients_[i].began = Steady::now();
-    clients_[i].tries = 0;
-    attempt(i);
-  }
   void attempt(size_t i) {
     Client& client = clients_[i];
     ++client.tries;
@@ -116,10 +121,14 @@ class Contest {
     ++client.wins;
     tries_max = std::max(tries_max, client.tries);
     past_sdk_tries += client.tries > kTriesOfTheSdk ? 1 : 0;
-    transactions.add(Steady::now() - client.began);
+    const auto now = Steady::now();
+    transactions.add(now - client.began);
+    client.began = now;
+    client.tries = 0;
   }
 
   WireLoop loop_;
+  std::mt19937 random_{1};
   std::vector<Client> clients_;  // by their place in the loop
 };
 

@@ -88,7 +88,7 @@ class RestLoad {
     const bool is_put = mix_ == Mix::WithWrites && n % kEvery == kPutAt;
     if (is_put) ++versions_[leaf];
     const std::string target = fmt::format("/rest/k{}.json?ns=bench", leaf);
-    RestConnection& rest = loop_.at<RestConnection>(connection);
+    auto& rest = loop_.at<RestConnection>(connection);
     const uint64_t number =
         is_put ? rest.request("PUT", target, text_of_leaf(leaf, versions_[leaf])) : rest.request("GET", target);
     client.asked[number % client.asked.size()] = {now_, leaf, versions_[leaf], is_put};

@@ -106,7 +106,7 @@ class Bank {
     int64_t total = 0;
     size_t count = 0;
     for (auto child = accounts.value().children(); !child.done(); child.next(), ++count) {
-      const size_t index = number_in<size_t>(std::string_view(child.key()).substr(1));
+      const auto index = number_in<size_t>(std::string_view(child.key()).substr(1));
       const int64_t balance = child.value().as_integer();
       total += balance;
       if (index >= balances_.size() || balance != balances_[index] || balance < 0) {
