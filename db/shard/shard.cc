@@ -34,12 +34,6 @@
 namespace hearth::db {
 namespace {
 
-size_t bytes_of(const Write& write) {
-  size_t bytes = 0;
-  for (const Overwrite& overwrite : write.overwrites) bytes += overwrite.value.byte_count();
-  return bytes;
-}
-
 // Whether this is the last item of a listener or a conversation. It is told even when the commit failed, because the
 // listener or the conversation is gone in any case.
 bool is_last(const Item& item) {
@@ -80,24 +74,6 @@ void Shard::close() {
   }
   more_.notify_one();
   thread_.join();
-}
-
-void Shard::submit(ShardRequest request) {
-  if (const auto* write = std::get_if<WriteRequest>(&request.what)) {
-    request.submitted = std::chrono::steady_clock::now();
-    request.bytes = bytes_of(write->write);
-  }
-  std::list<ShardRequest> one;
-  one.push_back(std::move(request));
-  bool first = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (closing_) return;
-    first = inbox_.empty();
-    inbox_.splice(inbox_.end(), one);
-  }
-  // Only the first: the thread takes the whole inbox at a time.
-  if (first) more_.notify_one();
 }
 
 // Indexes follow what the settings ask for a step at a time, among the requests of others.

@@ -58,6 +58,7 @@
 namespace hearth::db {
 
 inline constexpr size_t kGroupRequestsMax = 4'096;
+inline constexpr size_t kSubmittedMax = 32;         // requests that an io thread keeps until the end of its turn
 inline constexpr size_t kGroupBytesMax = 4u << 20;  // of values; one larger write makes a group of its own
 inline constexpr int64_t kBuildChildren = 200;      // of an index, built in one group
 // What one namespace may do before the next has its turn. A step may be longer, up to kStepMax; it is waited for then.
@@ -190,12 +191,15 @@ class Shard {
 
   // Takes a request of a namespace whose home this shard is. Once the shard is closing, the request is dropped:
   // nobody is inside the database any more who could wait for it (Engine::close).
-  void submit(ShardRequest request);
+  void submit(ShardRequest request);  // in a MailBatch: at its end
   void add_to(Figures& figures) const;  // what this shard has counted. Thread: any
   ListenerRegistry::Count& registered() { return counted_.registered; }
   const std::shared_ptr<Gauge>& remembered() const { return remembered_; }
 
  private:
+  struct Submitted;
+  void take(std::list<ShardRequest>& requests);
+
   // Something to be said once the group is durable.
   struct Outgoing {
     std::shared_ptr<Conversation> conversation;

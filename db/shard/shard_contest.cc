@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "db/base/mail_batch.h"
 #include "db/shard/shard.h"
 
 namespace hearth::db {
@@ -32,7 +33,9 @@ void Shard::note_contest(const ShardRequest& request, const WriteRequest& write,
   }
 }
 
+// The letters to one io thread leave together.
 void Shard::wake_told(std::vector<std::shared_ptr<Conversation>> told) {
+  const MailBatch batch;
   if (stale_in_ == 0 || group_ - stale_in_ > kContestGroups) {
     for (const auto& conversation : told) conversation->story.wake();
     return wake_late();

@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "db/base/mail_batch.h"
 #include "db/shard/shard.h"
 
 namespace hearth::db {
@@ -31,7 +32,54 @@ double turns_of(const Work& work) {
                    part(work.evaluations, kTurn.evaluations), kTurnOfRequest});
 }
 
+size_t bytes_of(const Write& write) {
+  size_t bytes = 0;
+  for (const Overwrite& overwrite : write.overwrites) bytes += overwrite.value.byte_count();
+  return bytes;
+}
+
 }  // namespace
+
+// What an io thread submits in one turn, for each shard. A shard need not wait for the end of a long turn.
+struct Shard::Submitted final : MailBatch::Part {
+  void add(Shard& shard, std::list<ShardRequest>& request) {
+    auto of = std::find_if(requests.begin(), requests.end(), [&](const auto& one) { return one.first == &shard; });
+    if (of == requests.end()) of = requests.insert(of, {&shard, {}});
+    of->second.splice(of->second.end(), request);
+    if (of->second.size() >= kSubmittedMax) shard.take(of->second);
+  }
+  void deliver() override {
+    for (auto& [shard, list] : std::exchange(requests, {})) {
+      if (!list.empty()) shard->take(list);
+    }
+  }
+  std::vector<std::pair<Shard*, std::list<ShardRequest>>> requests;
+};
+
+void Shard::submit(ShardRequest request) {
+  if (const auto* write = std::get_if<WriteRequest>(&request.what)) {
+    request.submitted = std::chrono::steady_clock::now();
+    request.bytes = bytes_of(write->write);
+  }
+  std::list<ShardRequest> one;
+  one.push_back(std::move(request));
+  if (!MailBatch::is_open()) return take(one);
+  thread_local Submitted submitted;
+  submitted.add(*this, one);
+  MailBatch::add(submitted);
+}
+
+void Shard::take(std::list<ShardRequest>& requests) {
+  bool first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closing_) return;
+    first = inbox_.empty();
+    inbox_.splice(inbox_.end(), requests);
+  }
+  // Only the first: the thread takes the whole inbox at a time.
+  if (first) more_.notify_one();
+}
 
 void Shard::work() {
   // The priority of this thread alone: Linux counts threads as processes here. Where that is not allowed, heavy work

@@ -15,7 +15,8 @@
 //
 // Three ways to run something on the thread, from far to near:
 // - post(): from any thread. The mailbox is one vector behind a mutex. Only the post that finds it empty wakes the
-//   loop, so a burst of a thousand answers costs one wake.
+//   loop, so a burst of a thousand answers costs one wake. What one thread posts in a db::MailBatch comes in one go: of
+//   a shard all that a group tells, of an io thread what it asks in a turn.
 // - schedule(), Deadline: at a time. All timers of a thread share one map and one timer of Asio.
 // - later(): in this turn, when the functions on the stack have returned. A connection uses it to tell its protocol
 //   that it is gone, so that the protocol is not destroyed within its own call.
@@ -30,6 +31,10 @@
 #include "net/http/io_loop.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "db/base/mail_batch.h"
 
 namespace hearth::net::http {
 namespace {
@@ -45,8 +50,8 @@ void IoLoop::start() {
 
 void IoLoop::stop() {
   {
-    const std::lock_guard lock(mutex_);
-    stopped_ = true;
+    const std::lock_guard lock(mailbox_->mutex);
+    mailbox_->is_stopped = true;
   }
   io_->stop();
 }
@@ -56,13 +61,13 @@ void IoLoop::join() {
 }
 
 void IoLoop::forget_work() {
-  // Destructors of tasks may schedule, cancel and post. Nothing that they post is kept (stopped_), and timers that
+  // Destructors of tasks may schedule, cancel and post. Nothing that they post is kept (is_stopped), and timers that
   // they cancel are looked for in timers_; so each container is emptied before its members are destroyed, and io_
   // goes last.
   std::vector<Letter> mail;
   {
-    const std::lock_guard lock(mutex_);
-    mail.swap(mailbox_);
+    const std::lock_guard lock(mailbox_->mutex);
+    mail.swap(mailbox_->letters);
   }
   mail.clear();
   std::exchange(later_, {}).clear();
@@ -72,16 +77,41 @@ void IoLoop::forget_work() {
   io_.reset();
 }
 
-void IoLoop::post(Letter letter) {
-  bool was_empty = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopped_) return;
-    was_empty = mailbox_.empty();
-    mailbox_.push_back(std::move(letter));
-    // Under the lock, so that the io_context is there: forget_work comes after stopped_.
-    if (was_empty) asio::post(*io_, [this] { take_mail(); });
+// What this thread posts in one batch, for each loop.
+struct IoLoop::Posted final : db::MailBatch::Part {
+  void add(const std::shared_ptr<Mailbox>& mailbox, Letter&& letter) {
+    auto to = std::find_if(letters.begin(), letters.end(), [&](const auto& one) { return one.first == mailbox; });
+    if (to == letters.end()) to = letters.insert(to, {mailbox, {}});
+    to->second.push_back(std::move(letter));
   }
+  void deliver() override {
+    for (auto& [mailbox, list] : std::exchange(letters, {})) mailbox->take(list);
+  }
+  std::vector<std::pair<std::shared_ptr<Mailbox>, std::vector<Letter>>> letters;
+};
+
+void IoLoop::post(Letter letter) {
+  if (db::MailBatch::is_open()) {
+    thread_local Posted posted;
+    posted.add(mailbox_, std::move(letter));
+    return db::MailBatch::add(posted);
+  }
+  std::vector<Letter> one;
+  one.push_back(std::move(letter));
+  mailbox_->take(one);
+}
+
+void IoLoop::Mailbox::take(std::vector<Letter>& come) {
+  const std::lock_guard lock(mutex);
+  if (is_stopped) return;
+  const bool was_empty = letters.empty();
+  if (was_empty) {
+    letters.swap(come);
+  } else {
+    std::move(come.begin(), come.end(), std::back_inserter(letters));
+  }
+  // Under the lock, so that the loop and its io_context are there: forget_work() comes after is_stopped.
+  if (was_empty) asio::post(*loop.io_, [&to = loop] { to.take_mail(); });
 }
 
 // Ends one step: compares what this thread did in it (db/base/step.h) with the most of any step so far.
@@ -111,8 +141,8 @@ db::Work IoLoop::longest_step() const {
 void IoLoop::take_mail() {
   std::vector<Letter> mail;
   {
-    const std::lock_guard lock(mutex_);
-    mail.swap(mailbox_);
+    const std::lock_guard lock(mailbox_->mutex);
+    mail.swap(mailbox_->letters);
   }
   for (Letter& letter : mail) {
     if (letter.shared != nullptr) {
@@ -179,9 +209,14 @@ void IoLoop::finish_turn() {
 void IoLoop::run() {
   current_loop = this;
   const auto until_stopped = asio::make_work_guard(*io_);
-  while (io_->run_one() > 0) {
-    end_step();
-    for (int count = 1; count < kEventsPerTurnMax && io_->poll_one() > 0; ++count) end_step();
+  for (bool goes_on = true; goes_on;) {
+    {
+      const db::MailBatch batch;  // what is asked in this turn, before its answers are sent
+      goes_on = io_->run_one() > 0;
+      end_step();
+      for (int count = 1; count < kEventsPerTurnMax && io_->poll_one() > 0; ++count) end_step();
+    }
+    const db::MailBatch batch;
     finish_turn();
   }
   current_loop = nullptr;

@@ -45,7 +45,7 @@ class IoLoop {
     Task task;
     std::shared_ptr<const Task> shared;
   };
-  void post(Letter letter);  // thread: any
+  void post(Letter letter);  // thread: any. In a MailBatch: at its end
 
   Timer schedule(std::chrono::milliseconds delay, Task task);
   void unschedule(Time due, uint64_t id);
@@ -65,6 +65,16 @@ class IoLoop {
   std::array<char, 16u << 10>& record_buffer() { return record_buffer_; }  // for one record of TLS, decrypted
 
  private:
+  // Where letters come in. Outlives the loop while a thread that has letters for it is about to pass them on.
+  struct Mailbox {
+    explicit Mailbox(IoLoop& of) : loop(of) {}
+    void take(std::vector<Letter>& come);  // thread: any
+    std::mutex mutex;                      // Guards letters and is_stopped.
+    std::vector<Letter> letters;
+    bool is_stopped = false;  // the loop takes no more, and may be gone
+    IoLoop& loop;
+  };
+  struct Posted;
   void run();
   void run_step(Task& task);
   void end_step();
@@ -86,9 +96,7 @@ class IoLoop {
   std::thread thread_;
   std::atomic<uint64_t> rows_max_ = 0, bytes_max_ = 0, evaluations_max_ = 0;  // of one step; written by the thread
 
-  std::mutex mutex_;  // Guards mailbox_ and stopped_.
-  std::vector<Letter> mailbox_;
-  bool stopped_ = false;
+  const std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>(*this);
 };
 
 // A point in time that moves often and is seldom reached. Moving it later costs nothing but a store.
