@@ -6,8 +6,8 @@
 //   NoLeaf    none does; there may be something below
 //   Nothing   neither here nor below
 //
-//   key ─▶ hash ─▶ bucket   tags   ▪▪▪▪▪▪▪▪       eight places of 128 bytes; what is longer has none
-//                           places [tree key leaf] …     a new one takes the place of one that is drawn by lot
+//   key ─▶ hash ─▶ two buckets   tags   ▪▪▪▪▪▪▪▪       eight places of 128 bytes; what is longer has none
+//                                places [tree key leaf] …     a new one takes an empty place, or that of one drawn by lot
 //
 // A fixed table, as memory that is asked for at the start and becomes real with use. Nothing is allocated or freed
 // later, so that no write has to wait for another one's memory.
@@ -19,6 +19,7 @@
 // Thread: its shard's.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -61,7 +62,9 @@ class LeafCache {
   struct Bucket;
   Place* place_of(uint64_t tree, std::string_view key, uint64_t tag) const;
   uint64_t tag_of(uint64_t tree, std::string_view key) const;
-  Bucket& bucket_of(uint64_t tag) const;
+  std::array<Bucket*, 2> buckets_of(uint64_t tag) const;
+  Place& new_place(uint64_t tag);
+  void drop(Place& place, uint64_t tag);
 
   struct Free {
     void operator()(Bucket* buckets) const;
