@@ -80,6 +80,7 @@ const std::map<std::string, std::string> kWrappers = {
 
 // Headers whose test has another name: parts of something that is tested as a whole.
 const std::map<std::string, std::string> kTestedIn = {
+    {"db/commit/cached_view.h", "tests/db/commit/leaf_cache_test.cc"},
     {"db/store/snapshot.h", "tests/db/store/tree_store_test.cc"},
     {"db/store/snapshot_state.h", "tests/db/store/tree_store_test.cc"},
     {"db/calls/callbacks.h", "tests/db/closing_test.cc"},

@@ -18,6 +18,7 @@
 #include <algorithm>
 
 #include "db/base/step.h"
+#include "db/commit/cached_view.h"
 #include "db/store/row_key.h"
 
 namespace hearth::db {
@@ -51,77 +52,6 @@ class HashingView final : public TreeView {
   Tree& tree_;
 };
 
-// What is on disk, without asking the disk for what the cache knows. A row counts for the step as if it were read: what
-// a request may do must not hang on what others asked before.
-class CachedView final : public TreeView {
- public:
-  CachedView(const TreeView& base, LeafCache& cache, const Tree& tree) : base_(base), cache_(cache), tree_(tree) {}
-
-  Result<std::optional<std::string>> leaf(std::string_view key) const override {
-    if (const auto known = cache_.find(tree_.leaves, key)) {
-      if (Step::here().is_over()) return step_is_over();
-      Step::here().count_row(known->leaf.size());
-      return known->kind == LeafCache::Kind::Leaf ? std::optional<std::string>(known->leaf) : std::nullopt;
-    }
-    ASSIGN_OR_RETURN(auto found, base_.leaf(key));
-    if (found) {
-      cache_.learn(tree_.leaves, key, LeafCache::Kind::Leaf, *found);
-    } else {
-      cache_.learn(tree_.leaves, key, LeafCache::Kind::NoLeaf);
-    }
-    return found;
-  }
-
-  // Of scans those of a whole node are known: whether nothing is there, or a leaf. A leaf may have a priority, which is
-  // a row of its own, so where priorities are, the store is asked.
-  Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override {
-    if (upto.size() != from.size() + 1 || upto.back() != kPastChildren || !upto.starts_with(from)) {
-      return base_.scan(from, upto, row);
-    }
-    const auto known = cache_.find(tree_.leaves, from);
-    if (known && known->kind == LeafCache::Kind::Nothing) return count_known({});
-    if (known && known->kind == LeafCache::Kind::Leaf && !tree_.head.has_priorities) {
-      const std::string leaf(known->leaf);  // what `row` does may change the cache
-      RETURN_IF_ERROR(count_known(from.size() + leaf.size()));
-      row(from, leaf);
-      return {};
-    }
-    bool is_first = true;
-    RETURN_IF_ERROR(base_.scan(from, upto, [&](std::string_view key, std::string_view leaf) {
-      if (std::exchange(is_first, false)) {
-        if (key == from) {
-          cache_.learn(tree_.leaves, from, LeafCache::Kind::Leaf, leaf);
-        } else {
-          cache_.learn(tree_.leaves, from, LeafCache::Kind::NoLeaf);
-        }
-      }
-      return row(key, leaf);
-    }));
-    if (is_first) cache_.learn(tree_.leaves, from, LeafCache::Kind::Nothing);
-    return {};
-  }
-  Result<Row> last(std::string_view from, std::string_view upto) const override { return base_.last(from, upto); }
-  Result<void> scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const override {
-    return base_.scan_down(from, upto, row);
-  }
-
- private:
-  // A seek, and a row if there is one.
-  static Result<void> count_known(std::optional<size_t> bytes) {
-    Step& step = Step::here();
-    if (step.is_over()) return step_is_over();
-    step.count_row(0);
-    if (!bytes) return {};
-    if (step.is_over()) return step_is_over();
-    step.count_row(kTableAndNumber + *bytes);
-    return {};
-  }
-
-  const TreeView& base_;
-  LeafCache& cache_;
-  const Tree& tree_;
-};
-
 }  // namespace
 
 // The settings of a tree with everything accepted so far, and with what a write would add.
@@ -152,7 +82,7 @@ struct Committer::PendingTree {
   PendingTree(Committer& committer, Tree& of)
       : tree(of),
         base(committer.durable(), of.number),
-        known(base, committer.leaf_cache_, of),
+        known(base, committer.durable(), committer.leaf_cache_, of),
         overlay(known),
         index_base(committer.durable(), of.number, Table::Index),
         index_rows(index_base),

@@ -124,13 +124,13 @@ void LeafCache::drop(Place& place, uint64_t tag) {
 std::optional<LeafCache::Known> LeafCache::find(uint64_t tree, std::string_view key) const {
   if (bucket_count_ == 0) return {};
   const Place* place = place_of(tree, key, tag_of(tree, key));
-  (place != nullptr ? hits_ : misses_).add();
   if (place == nullptr) return {};
   return Known{place->kind, place->leaf()};
 }
 
 void LeafCache::learn(uint64_t tree, std::string_view key, Kind kind, std::string_view leaf) {
   if (bucket_count_ == 0) return;
+  if (kind == Kind::NoLeaf && !Place::has_room(key, leaf)) leaf = {};
   const uint64_t tag = tag_of(tree, key);
   Place* place = place_of(tree, key, tag);
   if (!Place::has_room(key, leaf)) {
@@ -158,16 +158,25 @@ void LeafCache::follow(uint64_t tree, std::string_view key, std::optional<std::s
   for (size_t length = 0; length < key.size();) {
     const std::string_view above = key.substr(0, length);
     const size_t next = segment_length(key.substr(length));
-    Place* place = place_of(tree, above, tag_of(tree, above));
-    // Behind the last segment there may be the mark of a priority: it says of its node that there is something, which
-    // may be a leaf.
-    if (place != nullptr && (place->kind == Kind::Nothing || (place->kind == Kind::Leaf && next > 0))) {
-      place->kind = Kind::NoLeaf;
-      place->leaf_bytes = 0;
-    }
-    if (next == 0) return;
+    if (Place* place = place_of(tree, above, tag_of(tree, above))) note_child(*place, key.substr(length, next));
+    if (next == 0) return;  // behind the last segment: the mark of a priority
     length += next;
   }
+}
+
+// Of a place that has a row below it: the one of this child, or, without a segment, that of its priority, which says that
+// there is something and may stand beside a leaf.
+void LeafCache::note_child(Place& place, std::string_view segment) {
+  if (segment.empty()) {
+    if (place.kind == Kind::Nothing) place.kind = Kind::NoLeaf;
+    return;
+  }
+  const bool is_first = place.kind != Kind::NoLeaf;  // there was nothing below it
+  if (!is_first && (place.leaf_bytes == 0 || segment <= place.leaf())) return;
+  place.kind = Kind::NoLeaf;
+  const bool fits = Place::has_room(place.key(), segment);
+  place.leaf_bytes = fits ? static_cast<uint8_t>(segment.size()) : 0;
+  if (fits) std::memcpy(place.bytes + place.key_bytes, segment.data(), segment.size());
 }
 
 }  // namespace hearth::db

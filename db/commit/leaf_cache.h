@@ -3,11 +3,14 @@
 // a neighbour of it.
 //
 //   Leaf      a leaf stands here, and this is it
-//   NoLeaf    none does; there may be something below
+//   NoLeaf    none does; there may be something below, but no child behind the one that is named, if one is
 //   Nothing   neither here nor below
 //
 //   key ─▶ hash ─▶ two buckets   tags   ▪▪▪▪▪▪▪▪       eight places of 128 bytes; what is longer has none
 //                                places [tree key leaf] …     a new one takes an empty place, or that of one drawn by lot
+//
+// The last child matters because clients make keys that ascend with time: a new message comes behind all others, and to
+// know the last one is to know that the new one is not there yet. The name stays when the last child goes; it is a bound.
 //
 // A fixed table, as memory that is asked for at the start and becomes real with use. Nothing is allocated or freed
 // later, so that no write has to wait for another one's memory.
@@ -35,7 +38,9 @@ class LeafCache {
   enum class Kind : uint8_t { Leaf, NoLeaf, Nothing };
   struct Known {
     Kind kind;
-    std::string_view leaf;  // valid until the cache is changed
+    // Of a Leaf itself; of NoLeaf the segment of the last child that there may be, or "" when that is not known. Valid
+    // until the cache is changed.
+    std::string_view leaf;
   };
 
   explicit LeafCache(size_t bytes_max);  // with too little for one bucket nothing is ever known
@@ -54,7 +59,9 @@ class LeafCache {
   static constexpr size_t kPlaceBytes = 128;
   size_t place_count() const;
   size_t byte_count() const;  // of places that are filled. Thread: any
-  uint64_t hits() const { return hits_.value(); }  // thread: any
+  // Questions that were answered from here, and those for which the store was asked. Thread of hits(), misses(): any.
+  void count(bool is_known) { (is_known ? hits_ : misses_).add(); }
+  uint64_t hits() const { return hits_.value(); }
   uint64_t misses() const { return misses_.value(); }
 
  private:
@@ -65,13 +72,14 @@ class LeafCache {
   std::array<Bucket*, 2> buckets_of(uint64_t tag) const;
   Place& new_place(uint64_t tag);
   void drop(Place& place, uint64_t tag);
+  static void note_child(Place& place, std::string_view segment);
 
   struct Free {
     void operator()(Bucket* buckets) const;
   };
   std::unique_ptr<Bucket[], Free> buckets_;
   size_t bucket_count_ = 0;
-  mutable Counter hits_, misses_;
+  Counter hits_, misses_;
   Gauge filled_;
 };
 

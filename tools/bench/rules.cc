@@ -103,7 +103,8 @@ double cpu_of_writes(rules::Guard& guard, const rules::Auth& auth, const BenchFl
     gate.enter();
     ++n;
     db::Write write;
-    write.base = db::Path::parse(fmt::format("rooms/r{}/m{}", n % kRooms, n)).value();
+    // Keys ascend with time, as those that push() makes.
+    write.base = db::Path::parse(fmt::format("rooms/r{}/m{:010}", n % kRooms, n)).value();
     write.overwrites.push_back({write.base, db::Slot::Value, message(n)});
     guard.write("bench", auth, std::move(write), [&](const db::Answer& answer) {
       if (!answer.status.ok()) failure = answer.status.error().message;

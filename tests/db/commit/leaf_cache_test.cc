@@ -40,6 +40,7 @@ struct Model {
         return;
       case Kind::NoLeaf:
         CHECK(row == rows.end());
+        if (!known->leaf.empty()) CHECK(last_child(key) <= known->leaf);
         return;
       case Kind::Nothing: {
         const auto at = rows.lower_bound(key);
@@ -48,12 +49,19 @@ struct Model {
       }
     }
   }
+  // "" when there is none.
+  std::string last_child(const std::string& key) const {
+    const auto after = rows.lower_bound(key + kPastChildren);
+    if (after == rows.begin() || !is_below(std::prev(after)->first, key)) return "";
+    const std::string_view below = std::string_view(std::prev(after)->first).substr(key.size());
+    return std::string(below.substr(0, segment_length(below)));
+  }
   // What a look at the store would teach.
-  void learn(LeafCache& cache, uint64_t tree, const std::string& key) const {
+  void learn(LeafCache& cache, uint64_t tree, const std::string& key, bool with_last) const {
     const auto at = rows.lower_bound(key);
     if (at == rows.end() || !is_below(at->first, key)) return cache.learn(tree, key, Kind::Nothing);
     if (at->first == key) return cache.learn(tree, key, Kind::Leaf, at->second);
-    cache.learn(tree, key, Kind::NoLeaf);
+    cache.learn(tree, key, Kind::NoLeaf, with_last ? last_child(key) : "");
   }
 };
 
@@ -108,7 +116,7 @@ TEST_CASE("leaf cache: what it says of a row is true, through puts, removals and
       }
       cache.follow(tree, row, put ? std::optional<std::string_view>(*put) : std::nullopt);
     }
-    for (int i = 0; i < 3; ++i) model.learn(cache, tree, encode_path(path(nodes[random.below(nodes.size())])));
+    for (int i = 0; i < 3; ++i) model.learn(cache, tree, encode_path(path(nodes[random.below(nodes.size())])), random.chance(0.5));
     for (const std::string& node : nodes) {
       INFO("round " << round << ", " << node);
       const std::string key = encode_path(path(node));
@@ -119,7 +127,9 @@ TEST_CASE("leaf cache: what it says of a row is true, through puts, removals and
     }
   }
   CHECK(cache.byte_count() <= bytes);
-  CHECK((cache.hits() > 0) == (bytes > 0));
+  size_t known = 0;
+  for (const std::string& node : nodes) known += cache.find(tree, encode_path(path(node))).has_value() ? 1 : 0;
+  CHECK((known > 0) == (bytes > 0));
 }
 
 TEST_CASE("leaf cache: a place that was written before, and a new one beside others, cost no look at the store") {
@@ -142,12 +152,42 @@ TEST_CASE("leaf cache: a place that was written before, and a new one beside oth
   };
   CHECK(misses("rooms/one/a", Value::integer(1)) == 4);  // itself, and three above
   CHECK(misses("rooms/one/a", Value::integer(2)) == 0);
-  CHECK(misses("rooms/one/b", Value::integer(2)) == 1);  // whether it is there
-  CHECK(misses("rooms/one/b/below", Value::integer(3)) == 1);
+  CHECK(misses("rooms/one/c", Value::integer(2)) == 1);  // whether it is there; and the last child of "one" is learned
+  CHECK(misses("rooms/one/d", Value::integer(2)) == 0);  // it comes behind the last
+  CHECK(misses("rooms/one/b", Value::integer(2)) == 1);
+  CHECK(misses("rooms/one/d/below", Value::integer(3)) == 0);  // a leaf has no children
   CHECK(committer.view(tree).read(path("rooms"), 1'000).value() ==
-        parse_value(R"({"one":{"a":2,"b":{"below":3}}})", {}).value());
+        parse_value(R"({"one":{"a":2,"b":2,"c":2,"d":{"below":3}}})", {}).value());
   REQUIRE(committer.commit().ok());
-  CHECK(misses("rooms/one/b", Value::integer(4)) == 0);  // no leaf stands there, but something may: one scan
-  CHECK(misses("rooms/one", Value()) == 0);
+  CHECK(misses("rooms/one/d", Value::integer(4)) == 1);  // no leaf stands there, but something may: one scan
+  CHECK(misses("rooms/two/x", Value::integer(5)) == 1);  // it, and then the last room is known, which is before "two"
+  CHECK(misses("rooms/two/y", Value::integer(5)) == 0);  // two was made here, so its last child is known
+  CHECK(misses("rooms/two", Value()) == 1);
+  CHECK(misses("rooms/one", Value()) == 1);
   CHECK_FALSE(committer.view(tree).exists(path("rooms")).value());
+}
+
+TEST_CASE("leaf cache: messages whose keys ascend are written without a look at the store") {
+  const TempFolder folder;
+  const auto store = TreeStore::open({folder.path(), 1, nullptr}).value();
+  Committer committer(*store, TreeStore::Durability::Os);
+  Tree tree;
+  tree.name = "chat";
+  tree.number = 1;
+  const auto write = [&](int number) {
+    Write one;
+    const std::string at = "rooms/r/m" + std::to_string(100'000 + number);
+    one.overwrites.push_back({path(at), Slot::Value, parse_value(R"({"by":"ada","text":"hello"})", {}).value()});
+    REQUIRE(committer.write(tree, one, Timestamp(1), nullptr).ok());
+  };
+  for (int group = 0; group < 50; ++group) {
+    const uint64_t before = committer.leaf_cache().misses();
+    for (int i = 0; i < 10; ++i) write(group * 10 + i);
+    REQUIRE(committer.commit().ok());
+    if (group > 1) CHECK(committer.leaf_cache().misses() == before);
+  }
+  size_t children = 0;
+  for (auto child = committer.view(tree).read(path("rooms/r"), 1 << 20).value().children(); !child.done(); child.next())
+    ++children;
+  CHECK(children == 500);
 }
