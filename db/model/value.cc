@@ -369,6 +369,7 @@ Value Value::with(const Path& path, const Value& value) const {
   // A node that lost its last child is gone, and its priority with it.
   for (size_t depth = path.depth(); depth-- > 0;) {
     const auto [low, high] = result.range_of(above[depth]);
+    if (low == high) continue;  // it had no priority and is gone; the node above it may have lost its last child
     // Exactly one row is left at or below this node, and it is the priority: nobody is there to have it.
     if (high - low != 1 || result.rows_->key(low).substr(result.skip_) != above[depth] + kPriorityByte) break;
     ValueBuilder pruned;

@@ -77,7 +77,9 @@ class QueueRows {
   DisconnectQueue restored(const std::string& session) const {
     DisconnectQueue queue(session);
     for (const auto& [key, rows] : rows_) {
-      REQUIRE(queue.restore(std::string_view(key).substr(kTableAndNumber + session.size() + 1), rows).ok());
+      const auto done = queue.restore(std::string_view(key).substr(kTableAndNumber + session.size() + 1), rows);
+      INFO((done.ok() ? "" : done.error().message));
+      REQUIRE(done.ok());
     }
     return queue;
   }

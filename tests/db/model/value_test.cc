@@ -238,6 +238,7 @@ TEST_CASE("A set follows the rules of db/model/data-model.md §1") {
       {"the last child takes its parents along", R"({"a":{"b":{"c":1}},"d":2})", "a/b/c", "null", R"({"d":2})"},
       {"and their priorities", R"({"a":{".priority":1,"b":{".priority":2,"c":1}},"d":2})", "a/b/c", "null",
        R"({"d":2})"},
+      {"past nodes that have none", R"({"a":{".priority":1,"b":{"c":{"e":1}}},"d":2})", "a/b/c/e", "null", R"({"d":2})"},
       {"up to the root", R"({".priority":9,"a":{".priority":1,"b":1}})", "a/b", "null", "null"},
       {"a sibling keeps the parent", R"({".priority":9,"a":{".priority":1,"b":1,"c":2}})", "a/b", "null",
        R"({".priority":9,"a":{".priority":1,"c":2}})"},
@@ -275,6 +276,7 @@ TEST_CASE("Random sets, at any depth of any slice, agree with a tree of maps") {
       set(node, at, written);
       INFO(before << " with " << at.slashed() << " = " << text(written));
       REQUIRE(text(value) == text(node));
+      REQUIRE(value == json(text(node)));  // and has no row that says nothing
       const Path looked = random.path();
       Value by_children = value;
       for (const std::string_view key : looked.keys()) by_children = by_children.child(key);
