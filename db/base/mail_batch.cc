@@ -26,11 +26,12 @@ void MailBatch::end() {
 
 bool MailBatch::is_open() { return open_batch != nullptr; }
 
-void MailBatch::add(Part& part) {
+void MailBatch::add(Part& part, Order order) {
   invariant(open_batch != nullptr, "parts are added to an open batch");
   if (part.is_added_) return;
   part.is_added_ = true;
-  open_batch->parts_.push_back(&part);
+  auto& parts = open_batch->parts_;
+  parts.insert(order == Order::First ? parts.begin() : parts.end(), &part);
 }
 
 }  // namespace hearth::db

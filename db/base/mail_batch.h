@@ -31,7 +31,9 @@ class MailBatch {
   MailBatch& operator=(const MailBatch&) = delete;
 
   static bool is_open();
-  static void add(Part& part);  // Precondition: is_open()
+  // Parts that are First are delivered before the others: an answer to a letter must not overtake what was asked before.
+  enum class Order : unsigned char { First, Then };
+  static void add(Part& part, Order order = Order::Then);  // Precondition: is_open()
 
  private:
   void end();

@@ -109,7 +109,9 @@ bool CachedView::is_behind(std::string_view key, std::string_view& unsure) const
       below = above;
       continue;
     }
-    if (known->kind != LeafCache::Kind::NoLeaf) return true;  // there is nothing, or a leaf, which has no children
+    // A leaf has no children. But it may have a priority: then no segment follows, only the mark.
+    if (known->kind == LeafCache::Kind::Leaf) return segment_length(below.substr(above.size())) > 0;
+    if (known->kind == LeafCache::Kind::Nothing) return true;
     if (known->leaf.empty()) unsure = above;
     if (known->leaf.empty() || below.substr(above.size()) <= known->leaf) return false;
     if (below.size() < key.size()) cache_.learn(tree_.leaves, below, LeafCache::Kind::Nothing);
@@ -118,20 +120,28 @@ bool CachedView::is_behind(std::string_view key, std::string_view& unsure) const
   return false;
 }
 
-// Looks for the last child. Not for the request, so that nothing is counted and no file is asked. Returns whether it
-// was found.
+// Looks for the last child. Not for the request, so that nothing is counted and no file is asked. Returns whether what is
+// below the parent is known now.
 bool CachedView::learn_last(std::string_view parent) const {
   const Step::Trial trial({1, 1u << 20, 1});
   const std::string from = row_key(Table::Data, tree_.number, parent);
-  bool is_found = false;
+  std::optional<std::string> last;
   const auto looked = snapshot_->scan_down(from, from + kPastChildren, [&](std::string_view key, std::string_view) {
-    key.remove_prefix(from.size());
-    const size_t length = segment_length(key);
-    is_found = length > 0;
-    if (is_found) cache_.learn(tree_.leaves, parent, LeafCache::Kind::NoLeaf, key.substr(0, length));
+    last = key.substr(from.size());
     return false;
   });
-  return looked.ok() && is_found;
+  if (!looked.ok()) {
+    // Too many erased rows are in the way, or a file. That is not tried again for each write: no child is behind this.
+    cache_.learn(tree_.leaves, parent, LeafCache::Kind::NoLeaf, std::string_view(&kPastChildren, 1));
+    return false;
+  }
+  if (!last) {
+    cache_.learn(tree_.leaves, parent, LeafCache::Kind::Nothing);
+    return true;
+  }
+  const size_t length = segment_length(*last);
+  if (length > 0) cache_.learn(tree_.leaves, parent, LeafCache::Kind::NoLeaf, std::string_view(*last).substr(0, length));
+  return length > 0;
 }
 
 }  // namespace hearth::db

@@ -5,9 +5,10 @@
 // before others, and a sixth of the rows would be forgotten while a fifth of the places is empty.
 #include "db/commit/leaf_cache.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
 
@@ -47,21 +48,25 @@ struct LeafCache::Bucket {
   uint64_t lot;  // which of the places goes next, by lot
 };
 
-void LeafCache::Free::operator()(Bucket* buckets) const { std::free(buckets); }
+void LeafCache::Unmap::operator()(Bucket* buckets) const { (void)::munmap(buckets, bytes); }
 
-LeafCache::LeafCache(size_t bytes_max) {
+LeafCache::LeafCache(size_t bytes_max) : buckets_max_(bytes_max / sizeof(Bucket)), buckets_(nullptr, Unmap()) {
   static_assert(sizeof(Place) == kPlaceBytes);
-  if (bytes_max < sizeof(Bucket)) return;
-  bucket_count_ = bytes_max / sizeof(Bucket);
-  // calloc and not new: the pages come when they are first written, and are zero.
-  buckets_.reset(static_cast<Bucket*>(std::calloc(bucket_count_, sizeof(Bucket))));
-  if (buckets_ == nullptr) bucket_count_ = 0;
+  begin(std::min(buckets_max_, kFirstBytes / sizeof(Bucket)));
 }
 LeafCache::~LeafCache() = default;
 
-size_t LeafCache::place_count() const { return bucket_count_ * kPlaces; }
-
-size_t LeafCache::byte_count() const { return static_cast<size_t>(filled_.value()) * kPlaceBytes; }
+// With an empty table of that size. Without memory for it everything stays as it is.
+void LeafCache::begin(size_t bucket_count) {
+  if (bucket_count == 0) return;
+  const size_t bytes = bucket_count * sizeof(Bucket);
+  void* pages = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) return;
+  buckets_ = std::unique_ptr<Bucket[], Unmap>(static_cast<Bucket*>(pages), Unmap{bytes});
+  bytes_.add(static_cast<int64_t>(bytes) - bytes_.value());
+  bucket_count_ = bucket_count;
+  filled_ = 0;
+}
 
 uint64_t LeafCache::new_tree() {
   static std::atomic<uint64_t> last = 0;
@@ -93,6 +98,9 @@ LeafCache::Place* LeafCache::place_of(uint64_t tree, std::string_view key, uint6
 
 // A place in the emptier of the two buckets. When both are full, one of the first is given up.
 LeafCache::Place& LeafCache::new_place(uint64_t tag) {
+  if (filled_ > bucket_count_ * kPlaces / 5 * 3 && bucket_count_ < buckets_max_) {
+    begin(std::min(buckets_max_, 2 * bucket_count_));
+  }
   Bucket* best = nullptr;
   size_t best_empty = 0;
   for (Bucket* bucket : buckets_of(tag)) {
@@ -106,7 +114,7 @@ LeafCache::Place& LeafCache::new_place(uint64_t tag) {
     index = draw(best->lot);
   } else {
     index = static_cast<size_t>(std::find(best->tags, best->tags + kPlaces, 0) - best->tags);
-    filled_.add();
+    ++filled_;
   }
   best->tags[index] = tag;
   return best->places[index];
@@ -116,7 +124,7 @@ void LeafCache::drop(Place& place, uint64_t tag) {
   for (Bucket* bucket : buckets_of(tag)) {
     if (&place < bucket->places || &place >= bucket->places + kPlaces) continue;
     bucket->tags[&place - bucket->places] = 0;
-    filled_.add(-1);
+    --filled_;
     return;
   }
 }

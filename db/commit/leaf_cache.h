@@ -12,8 +12,8 @@
 // The last child matters because clients make keys that ascend with time: a new message comes behind all others, and to
 // know the last one is to know that the new one is not there yet. The name stays when the last child goes; it is a bound.
 //
-// A fixed table, as memory that is asked for at the start and becomes real with use. Nothing is allocated or freed
-// later, so that no write has to wait for another one's memory.
+// The table begins small and doubles when it is three fifths full, up to its limit. A larger table begins empty: that costs
+// each row one more look at the store, and no write has to wait while rows are moved.
 //
 // It tells what is durable: the committer changes it with each commit (follow()), and what the store is asked meanwhile
 // is learned. `tree` is a number that a tree has for as long as its shard knows all that happens to it; with a new
@@ -57,8 +57,8 @@ class LeafCache {
   void follow(uint64_t tree, std::string_view key, std::optional<std::string_view> leaf);
 
   static constexpr size_t kPlaceBytes = 128;
-  size_t place_count() const;
-  size_t byte_count() const;  // of places that are filled. Thread: any
+  static constexpr size_t kFirstBytes = 256u << 10;  // of the table, until it grows
+  size_t byte_count() const { return static_cast<size_t>(bytes_.value()); }  // of the table. Thread: any
   // Questions that were answered from here, and those for which the store was asked. Thread of hits(), misses(): any.
   void count(bool is_known) { (is_known ? hits_ : misses_).add(); }
   uint64_t hits() const { return hits_.value(); }
@@ -74,13 +74,19 @@ class LeafCache {
   void drop(Place& place, uint64_t tag);
   static void note_child(Place& place, std::string_view segment);
 
-  struct Free {
+  void begin(size_t bucket_count);
+
+  const size_t buckets_max_;
+  // Pages of its own and not malloc's: they come as they are used, are zero, and go back to the system at once.
+  struct Unmap {
+    size_t bytes = 0;
     void operator()(Bucket* buckets) const;
   };
-  std::unique_ptr<Bucket[], Free> buckets_;
+  std::unique_ptr<Bucket[], Unmap> buckets_;
   size_t bucket_count_ = 0;
+  size_t filled_ = 0;  // places
   Counter hits_, misses_;
-  Gauge filled_;
+  Gauge bytes_;
 };
 
 }  // namespace hearth::db

@@ -32,9 +32,10 @@ class Body {
   enum class Kind : uint8_t { Put, Merge };
   // A way to serialise a body. Each protocol has constants of its own; the address of one is what tells it from others.
   struct Form {
-    const char* name;
+    const char* name = nullptr;
+    bool is_one_of_many = false;  // of a protocol that has more than a few, one for each length of path or the like
   };
-  static constexpr size_t kFormsMax = 4;
+  static constexpr size_t kFormsMax = 4;  // and as many of those that are one of many
 
   static std::shared_ptr<const Body> put(Path path, Slot slot, Value value);
   static std::shared_ptr<const Body> merge(Path path, std::vector<std::pair<std::string, Value>> entries);
@@ -63,7 +64,7 @@ class Body {
     SharedBytes bytes;
   };
   mutable std::mutex mutex_;  // Guards what is made.
-  mutable std::array<Made, kFormsMax> made_;
+  mutable std::array<Made, 2 * kFormsMax> made_;  // the second half is for those that are one of many
 };
 
 // The JSON text of the value (Put), or of the object of entries (Merge), in either style (db/model/json.h).

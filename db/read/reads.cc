@@ -128,6 +128,8 @@ void tell(ReadJob& job, Answer answer) {
 // out longer, or that needs a file, has cost kReadHereMax in vain. Its verdict stands, for the snapshot is the same.
 bool answer_here(ReadJob& job) {
   if (job.read.query) return false;  // its check asks for an index once, and a trial may be given up
+  // A client may ask many times in one go; whatever is beyond this share of the thread's step waits its turn in the pool.
+  if (Step::here().done().exceeds(kReadsHereMax)) return false;
   Answer answer;
   {
     const Step::Trial trial(kReadHereMax);

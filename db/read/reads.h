@@ -50,6 +50,8 @@ using ReadTimes = PerThread<TimeHistogram>;
 
 // What a read may do on the thread that asks before it goes to the pool (Read::is_here_if_short).
 inline constexpr Work kReadHereMax{100, 64u << 10, 2'000};
+// What the thread may have done in its step before a read goes to the pool at once.
+inline constexpr Work kReadsHereMax{300, 128u << 10, 5'000};
 
 // Answers the read by `done`, with 0 as the answer's `request`. `times` is told how long the read took, waiting
 // included. `times` and `budget` (of large answers) outlive the readers. Errors: those of the read; Unavailable: too

@@ -65,8 +65,11 @@ void Shard::submit(ShardRequest request) {
   one.push_back(std::move(request));
   if (!MailBatch::is_open()) return take(one);
   thread_local Submitted submitted;
+  // Whoever gives a conversation its label asks at once whether the label was revoked before, so the label is not kept.
+  const bool is_urgent = std::holds_alternative<LabelRequest>(one.front().what);
   submitted.add(*this, one);
-  MailBatch::add(submitted);
+  if (is_urgent) return submitted.deliver();
+  MailBatch::add(submitted, MailBatch::Order::First);
 }
 
 void Shard::take(std::list<ShardRequest>& requests) {
@@ -105,6 +108,7 @@ void Shard::work() {
     if (turns_.empty() && came.empty() && back.empty()) return;  // closing, and nothing is left
     for (const auto& [space, done] : back) take_back(space, done);
     take_in(came);
+    if (turns_.empty()) wake_late();  // what came was passed on, and no group follows
     if (!turns_.empty()) run_group();
   }
 }
@@ -184,6 +188,7 @@ Shard::Next Shard::take_turn(const std::shared_ptr<NamespaceState>& space) {
     // A swap and a removal change the store beside the committer, which must have nothing pending.
     const bool is_alone = swap != nullptr || std::holds_alternative<RemoveRequest>(request.what);
     if (is_alone && forming_.requests > 0) return Next::Full;
+    if (is_alone) wake_late();  // it may wait for other shards
     if (forming_.bytes > 0 && forming_.bytes + request.bytes > kGroupBytesMax) return Next::Full;
     // The bound on what one group makes the others wait for, and on what one failed fsync takes along.
     if (forming_.requests == kGroupRequestsMax || forming_.work.exceeds(with_.step_max)) return Next::Full;
@@ -274,6 +279,8 @@ void Shard::finish_group() {
     // In front, in their order: nothing that came later may overtake them.
     line.requests.splice(line.requests.begin(), line.carried);
   }
+  // What another shard is given is not looked at here any more, conversations that are still to be woken among it.
+  if (!leaving_.empty() || is_heavy()) wake_late();
   for (const std::shared_ptr<NamespaceState>& space : std::exchange(leaving_, {})) send_away(space);
   for (const std::shared_ptr<NamespaceState>& space : std::exchange(in_group_, {})) {
     if (is_heavy() && line_of(*space).requests.empty()) {

@@ -131,6 +131,8 @@ Result<void> counted(const Scan& scan) {
   RETURN_IF_ERROR(scan([&](std::string_view key, std::string_view leaf) {
     is_stopped = step.is_over();
     if (!is_stopped) step.count_row(key.size() + leaf.size());
+    // A trial that a row has ended is given up before the row is copied.
+    is_stopped = is_stopped || (step.is_in_memory() && step.is_over());
     return !is_stopped;
   }));
   if (is_stopped) return step_is_over();

@@ -38,6 +38,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   void send(Bytes&& bytes) {
     if (state_ != State::Open) return;
     outbox_.add(std::forward<Bytes>(bytes));
+    if (backlog_bytes() > hub_.limits.backlog_bytes_pause) is_behind_ = true;  // until flush() finds little left
     mark_dirty();
   }
   size_t backlog_bytes() const { return outbox_.bytes() + (tls_ ? tls_->unsent().size() : 0); }

@@ -66,7 +66,11 @@ std::string event_tail(std::string_view id) {
 // Streams of one style at one path hear the same text; those above that path another one for each length. A body keeps
 // the first few forms that it is asked for, and streams at more places than these have their text made each time.
 db::SharedBytes event_text(const db::Body& body, db::JsonStyle style, const db::Path& base, db::Counter* made) {
-  static constexpr std::array<std::array<db::Body::Form, db::kDepthMax + 1>, 2> kForms{};
+  static constexpr auto kForms = [] {
+    std::array<std::array<db::Body::Form, db::kDepthMax + 1>, 2> forms{};
+    for (auto& of_style : forms) of_style.fill({"event text", true});
+    return forms;
+  }();
   const db::SharedBytes data = event_data(body, style, made);
   if (data->empty()) return data;
   return body.bytes(kForms[style == db::JsonStyle::Plain ? 0 : 1][base.depth()], [&](const db::Body& own) {

@@ -287,6 +287,26 @@ TEST_CASE("Flood: large values that are asked for and not read", "[flood]") {
   CHECK(server.ask({.target = "/large.json"}).status == 200);
 }
 
+TEST_CASE("Flood: thousands of GETs in one go, of a client that reads nothing", "[flood]") {
+  Flooded server({"--threads", "1", "--max-request-rate", "0"});
+  REQUIRE(server.set("/v", "\"" + std::string(50'000, 'x') + "\""));
+  REQUIRE(server.set("/small", "1"));
+  const size_t before = server.memory();
+  HttpClient deaf(server.port(), "127.0.0.1", 4096);
+  deaf.set_patience(std::chrono::milliseconds(500));  // then the server takes no more
+  std::thread flood([&] {
+    for (int i = 0; i < 6'000; ++i) {
+      if (!deaf.send("GET /v.json?ns=default HTTP/1.1\r\nHost: x\r\n\r\n")) return;
+    }
+  });
+  for (int i = 0; i < 300; ++i) CHECK(server.ask({.target = "/small.json?ns=default"}).body == "1");
+  // What is not read is not made: 6,000 answers would be 300 MB.
+  CHECK(server.most_memory() < before + 60 * kMega);
+  // db::kReadsHereMax and one read, the 64 kB that were heard, and what was sent; net/http/io_pool.h has the bound.
+  CHECK(server.figure("hearth_longest_io_step{thread=\"0\",of=\"bytes\"}") < 1.5 * kMega);
+  flood.join();
+}
+
 TEST_CASE("Flood: pings", "[flood]") {
   Flooded server({"--max-request-rate", "2000"});
   auto client = sdk_client(server);

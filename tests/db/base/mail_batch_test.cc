@@ -10,8 +10,11 @@ namespace {
 struct Counted : MailBatch::Part {
   void deliver() override {
     ++delivered;
+    at = ++last;
     was_open = MailBatch::is_open();
   }
+  static inline int last = 0;
+  int at = 0;
   int delivered = 0;
   bool was_open = false;
 };
@@ -41,6 +44,8 @@ TEST_CASE("MailBatch: each part is delivered once, at the end of the outermost",
   {
     const MailBatch batch;
     MailBatch::add(one);
+    MailBatch::add(other, MailBatch::Order::First);
   }
   CHECK(one.delivered == 2);
+  CHECK(other.at < one.at);
 }

@@ -41,7 +41,7 @@ class Refusing final : public Precondition {
 // A database with one thread for reads, which waits until open().
 class House {
  public:
-  explicit House(size_t waiting_of_one_max = 100) {
+  explicit House(size_t waiting_of_one_max = 10'000) {
     options_.folder = folder_.path();
     options_.readers = 1;
     options_.reads_waiting_of_one_max = waiting_of_one_max;
@@ -137,6 +137,7 @@ TEST_CASE("Reads: one that is short, and in memory, is answered by the thread th
     read.path = at(path);
     read.query = std::move(query);
     read.wants_hash = true;
+    Step::here().begin(kNoLimit);  // as an io thread does for each event
     auto answer = house.ask("t", path, read);
     if (answer.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return false;
     const Answer found = answer.get();
@@ -154,6 +155,18 @@ TEST_CASE("Reads: one that is short, and in memory, is answered by the thread th
   CHECK_FALSE(is_here("many"));
   CHECK_FALSE(is_here("long"));
   CHECK_FALSE(is_here("few", by_n(3)));
+  // A thread that has answered much in one step leaves the rest to the pool.
+  size_t answered = 0;
+  Step::here().begin(kNoLimit);
+  for (int i = 0; i < 1'000; ++i) {
+    Read read = here;
+    read.path = at("few/k3/n");
+    auto answer = house.ask("t", "again", read);
+    answered += answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready ? 1 : 0;
+  }
+  CHECK(answered > 10);
+  CHECK(answered < kReadsHereMax.rows);
+  Step::here().begin(kNoLimit);
   Read denied = here;
   denied.check = std::make_shared<const Refusing>();
   Answer refused;
