@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <functional>
 
 #include "db/model/key_order.h"
@@ -149,11 +148,11 @@ void LeafCache::learn(uint64_t tree, std::string_view key, Kind kind, std::strin
     place = &new_place(tag);
     place->tree = tree;
     place->key_bytes = static_cast<uint8_t>(key.size());
-    std::memcpy(place->bytes, key.data(), key.size());
+    key.copy(place->bytes, key.size());
   }
   place->kind = kind;
   place->leaf_bytes = static_cast<uint8_t>(leaf.size());
-  std::memcpy(place->bytes + key.size(), leaf.data(), leaf.size());
+  leaf.copy(place->bytes + key.size(), leaf.size());
 }
 
 // A leaf that is erased leaves a place without a leaf; whether something is below is not known, for the same commit may
@@ -184,7 +183,7 @@ void LeafCache::note_child(Place& place, std::string_view segment) {
   place.kind = Kind::NoLeaf;
   const bool fits = Place::has_room(place.key(), segment);
   place.leaf_bytes = fits ? static_cast<uint8_t>(segment.size()) : 0;
-  if (fits) std::memcpy(place.bytes + place.key_bytes, segment.data(), segment.size());
+  if (fits) segment.copy(place.bytes + place.key_bytes, segment.size());
 }
 
 }  // namespace hearth::db
