@@ -8,11 +8,14 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <future>
+#include <optional>
+#include <thread>
 
 #include "db/base/random.h"
 #include "db/child_events.h"
 #include "db/host.h"
 #include "db/model/hash.h"
+#include "db/base/mail_batch.h"
 #include "tests/db/talk.h"
 #include "tests/support/lossy_env.h"
 
@@ -259,6 +262,24 @@ TEST_CASE("Client: all conversations of a label are ended, in order, and no othe
     talk->client->read(4, get(""));
     CHECK(talk->until(4) == Words{R"(a4 ={"a":1,"gone":1})"});
   }
+
+  // A label counts from the call on, also within a turn whose other requests are passed on at its end: whoever labels a
+  // conversation asks right after that whether the label is still good.
+  std::optional<Talk> late;
+  Answer ended;
+  {
+    const MailBatch batch;
+    late.emplace(*database);
+    late->client->set_label("ada");
+    std::thread([&] {
+      std::promise<Answer> told;
+      database->end_conversations("t", "ada", {ErrorCode::InvalidToken, "enough"},
+                                  [&](Answer got) { told.set_value(std::move(got)); });
+      ended = told.get_future().get();
+    }).join();
+  }
+  CHECK(ended.value == Value::integer(1));
+  CHECK(late->until(99) == Words{"end"});
 }
 
 // The process that is killed in the test below, which starts it: a fork alone would share this one's dead threads.
