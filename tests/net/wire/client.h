@@ -28,6 +28,7 @@ class Server {
         guard_(*database_, std::move(options)),
         verifier_(guard_, std::move(auth)) {}
   ~Server() {
+    verifier_.replace({});  // as the real one: a thread that fetches keys asks the guard
     database_.reset();
     std::filesystem::remove_all(folder_);
   }
