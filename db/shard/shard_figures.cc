@@ -50,8 +50,9 @@ void Shard::handle(ShardRequest& request, StatsRequest& what) {
   };
   // What only the shard knows is taken down now; the rows are read on a thread for long jobs.
   job.run = [snapshot = committer_.durable(), number = space.tree.number, path = what.path, to = what.to,
-             done = request.done](Turn&) {  // it reads 200,000 rows at most, and has no view
+             store = &with_.store, done = request.done](Turn&) {  // it reads 200,000 rows at most, and has no view
     Answer reply;
+    store->flush_for_estimates();
     Result<Stats> sizes = measure(*snapshot, number, path);
     if (sizes.ok()) {
       sizes.value().sessions = to->sessions;

@@ -294,6 +294,15 @@ void TreeStore::flush() {
   (void)rocks_->db->Flush(options);
 }
 
+void TreeStore::flush_for_estimates() {
+  uint64_t bytes = 0;
+  (void)rocks_->db->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &bytes);
+  if (bytes <= kEstimatedInMemoryMax) return;
+  rocksdb::FlushOptions options;
+  options.allow_write_stall = true;
+  (void)rocks_->db->Flush(options);  // one that fails shows at the next commit
+}
+
 Result<void> TreeStore::write_batch(const RowSource& source, Durability durability) {
   rocksdb::WriteBatch batch;
   rocksdb::Status status;

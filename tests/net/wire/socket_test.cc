@@ -129,16 +129,19 @@ class Threads {
   }
   ~Threads() { io.stop(); }
 
-  // On the home thread, to its end.
+  // On the home thread, to its end. What the task has asked is with its shard then: the second letter is passed on at the
+  // end of the turn, behind that.
   void run(const std::function<void()>& task) {
     std::mutex mutex;
     std::condition_variable changed;
     bool done = false;
     io.post(0, [&] {
       task();
-      const std::lock_guard lock(mutex);
-      done = true;
-      changed.notify_one();
+      io.post(0, [&] {
+        const std::lock_guard lock(mutex);
+        done = true;
+        changed.notify_one();
+      });
     });
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return done; });
