@@ -41,6 +41,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
     if (backlog_bytes() > hub_.limits.backlog_bytes_pause) is_behind_ = true;  // until flush() finds little left
     mark_dirty();
   }
+  bool is_behind() const { return is_behind_; }  // the client has more to read than it may have before more is made
   size_t backlog_bytes() const { return outbox_.bytes() + (tls_ ? tls_->unsent().size() : 0); }
 
   // Says whether the protocol wants more bytes. None come either while too much waits to be sent, or the client is

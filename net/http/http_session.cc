@@ -67,7 +67,7 @@ HttpSession::~HttpSession() = default;
 // ---- requests ----
 
 void HttpSession::on_bytes(std::string_view bytes) {
-  if (phase_ != Phase::Reading) return keep(bytes);
+  if (phase_ != Phase::Reading || !held_.empty()) return keep(bytes);
   read(bytes);
 }
 
@@ -85,11 +85,11 @@ void HttpSession::read_held() {
   read(bytes);
 }
 
-// Phase::Reading. Goes on as long as requests are answered at once.
+// Phase::Reading. Goes on while requests are answered at once and the client reads the answers; else on_drained() does.
 void HttpSession::read(std::string_view bytes) {
   const auto self = shared_from_this();
   is_reading_ = true;
-  while (phase_ == Phase::Reading && !bytes.empty()) {
+  while (phase_ == Phase::Reading && !bytes.empty() && !connection_->is_behind()) {
     const Limits& limits = connection_->hub().limits;
     if (!reader_) {
       reader_ = std::make_unique<RequestReader>(limits);
@@ -120,7 +120,7 @@ void HttpSession::read(std::string_view bytes) {
   is_reading_ = false;
   if (websocket_) {
     std::exchange(websocket_, nullptr)->start(bytes);
-  } else if (phase_ == Phase::Reading && has_ended_) {
+  } else if (phase_ == Phase::Reading && has_ended_ && bytes.empty()) {
     connection_->close_after_sending();
   } else if (!bytes.empty() && phase_ != Phase::Over) {
     keep(bytes);
@@ -243,7 +243,7 @@ void HttpSession::on_end() {
   has_ended_ = true;
   switch (phase_) {
     case Phase::Reading:
-      connection_->close_after_sending();
+      if (held_.empty()) connection_->close_after_sending();  // else read() does, when it has answered those
       break;
     case Phase::Streaming:
       connection_->close();

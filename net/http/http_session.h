@@ -45,6 +45,9 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   void on_bytes(std::string_view bytes) override;
   void on_end() override;
   void on_sent() override;
+  void on_drained() override {
+    if (phase_ == Phase::Reading && !is_reading_) read_held();
+  }
   void on_server_closing() override;
   void on_gone() override;
 
