@@ -330,10 +330,7 @@ Result<std::vector<JsonEntry>> JsonNode::to_entries(const Path& base) const {
   // Names are compared as written: "a/b" and "a//b" stay two entries here, and check_overlap() refuses them.
   std::unordered_map<std::string_view, size_t> places;  // in entries: of equal keys the last wins
   for (const auto& [name, node] : fields()) {
-    std::string_view place = name;
-    if (place == ".priority" || place.ends_with("/.priority"))
-      place.remove_suffix(std::string_view(".priority").size());
-    ASSIGN_OR_RETURN(const Path below, Path::parse(place));
+    ASSIGN_OR_RETURN(const Path below, Path::parse(node_of(name)));
     ASSIGN_OR_RETURN(const Path whole, base.join(below));
     ASSIGN_OR_RETURN(Value value, node.to_value(whole));
     const auto [at, added] = places.emplace(name, entries.size());

@@ -143,4 +143,11 @@ Path Path::prefix(size_t depth) const {
   return path;
 }
 
+std::string_view node_of(std::string_view path_text) {
+  static constexpr std::string_view kPriority = ".priority";
+  if (!path_text.ends_with(kPriority)) return path_text;
+  const std::string_view node = path_text.substr(0, path_text.size() - kPriority.size());
+  return node.empty() || node.ends_with('/') ? node : path_text;
+}
+
 }  // namespace hearth::db

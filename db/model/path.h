@@ -56,6 +56,10 @@ class Path {
   size_t depth_ = 0;
 };
 
+// The text without a last segment ".priority", which names the priority of the node before it and no child; as it is when
+// it has none.
+std::string_view node_of(std::string_view path_text);
+
 }  // namespace hearth::db
 
 template <>

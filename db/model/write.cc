@@ -165,13 +165,11 @@ Result<Value> read_rows(Reader& in) {
 
 // "/.priority" at the end addresses the priority alone. Slashes at the end are ignored, as everywhere in paths.
 Result<Overwrite> make_overwrite(std::string_view path_text, Value value) {
-  static constexpr std::string_view kPriority = ".priority";
   std::string_view text = path_text;
   while (text.ends_with('/')) text.remove_suffix(1);
-  const Slot slot = text == kPriority || text.ends_with("/.priority") ? Slot::Priority : Slot::Value;
-  if (slot == Slot::Priority) text.remove_suffix(kPriority.size());
-  ASSIGN_OR_RETURN(Path path, Path::parse(text));
-  return make_overwrite(std::move(path), slot, std::move(value));
+  const std::string_view node = node_of(text);
+  ASSIGN_OR_RETURN(Path path, Path::parse(node));
+  return make_overwrite(std::move(path), node == text ? Slot::Value : Slot::Priority, std::move(value));
 }
 
 Result<Overwrite> make_overwrite(Path path, Slot slot, Value value) {

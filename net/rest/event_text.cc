@@ -12,16 +12,10 @@ namespace {
 
 constexpr std::string_view kPriority = ".priority";
 
-bool is_priority(std::string_view path) {
-  if (!path.ends_with(kPriority)) return false;
-  path.remove_suffix(kPriority.size());
-  return path.empty() || path.ends_with('/');
-}
-
 std::string merge_text(const db::Body& body, db::JsonStyle style) {
   std::string text;
   for (const auto& [path, value] : body.entries()) {
-    if (style == db::JsonStyle::Plain && is_priority(path)) continue;
+    if (style == db::JsonStyle::Plain && db::node_of(path) != path) continue;
     text += text.empty() ? '{' : ',';
     db::append_json_string(path, text);
     text += ':';

@@ -45,19 +45,6 @@ std::string_view without_slashes(std::string_view path) {
   return path;
 }
 
-// The node that is written: `.priority` at the end names its priority.
-struct Place {
-  std::string_view node;
-  db::Slot slot;
-};
-Place place_of(std::string_view path) {
-  path = without_slashes(path);
-  if (path == ".priority") return {{}, db::Slot::Priority};
-  if (!path.ends_with("/.priority")) return {path, db::Slot::Value};
-  path.remove_suffix(std::string_view("/.priority").size());
-  return {path, db::Slot::Priority};
-}
-
 // `.info` lives in the client. SDK: core/util/validation.ts, "Can't modify data under /.info/".
 Result<void> check_not_info(std::string_view path) {
   path = without_slashes(path);
@@ -97,11 +84,12 @@ Result<void> expect(const JsonNode& body, const Path& path, std::vector<std::sha
 Result<db::Overwrite> overwrite_of(const JsonNode& body) {
   ASSIGN_OR_RETURN(const std::string_view text, path_text(body));
   RETURN_IF_ERROR(check_not_info(text));
-  const Place place = place_of(text);
-  ASSIGN_OR_RETURN(Path node, Path::parse(place.node));
+  const std::string_view place = without_slashes(text);
+  const db::Slot slot = db::node_of(place) == place ? db::Slot::Value : db::Slot::Priority;
+  ASSIGN_OR_RETURN(Path node, Path::parse(db::node_of(place)));
   ASSIGN_OR_RETURN(const JsonNode data, data_of(body));
   ASSIGN_OR_RETURN(db::Value value, data.to_value(node));
-  return db::make_overwrite(std::move(node), place.slot, std::move(value));
+  return db::make_overwrite(std::move(node), slot, std::move(value));
 }
 
 // Demands that a value stands at the path, without which a priority has no place. Costs a look at one row.
