@@ -9,6 +9,8 @@
 // Thread: each has its own. A thread that holds a batch must not wait for the answer to a letter.
 #pragma once
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace hearth::db {
@@ -39,6 +41,25 @@ class MailBatch {
   void end();
   std::vector<Part*> parts_;
   MailBatch* const outer_;
+};
+
+// What a thread keeps in a batch, by whom it is for. `To` is a pointer to what has take(Letters&).
+template <typename To, typename Letters>
+class KeptMail final : public MailBatch::Part {
+ public:
+  Letters& of(const To& to) {
+    auto kept = std::find_if(kept_.begin(), kept_.end(), [&](const auto& one) { return one.first == to; });
+    if (kept == kept_.end()) kept = kept_.insert(kept, {to, Letters()});
+    return kept->second;
+  }
+  void deliver() override {
+    for (auto& [to, letters] : std::exchange(kept_, {})) {
+      if (!letters.empty()) to->take(letters);
+    }
+  }
+
+ private:
+  std::vector<std::pair<To, Letters>> kept_;
 };
 
 }  // namespace hearth::db

@@ -67,8 +67,9 @@ inline constexpr double kTurnOfRequest = 1.0 / 256;  // the least that a request
 inline constexpr size_t kUnlistensPerStep = 1'000;   // of a session that ends
 inline constexpr size_t kSettleHereMax = 1'000;      // positions that a scan has found, more are settled as heavy
 inline constexpr size_t kHeavyShards = 2;
+// Groups after a stale write in which a shard looks who is told first, and the most that a winner waits for another group.
+inline constexpr uint64_t kContestGroups = 8;
 inline constexpr std::chrono::microseconds kContestWait{300};
-inline constexpr uint64_t kContestGroups = 8;  // after a stale write its namespace's shard looks who is told first
 inline constexpr int kHeavyNice = 5;                  // of a heavy shard's thread (setpriority)
 inline constexpr size_t kWriteBytesMax = 512u << 20;  // of rows, one write
 
@@ -191,15 +192,13 @@ class Shard {
 
   // Takes a request of a namespace whose home this shard is. Once the shard is closing, the request is dropped:
   // nobody is inside the database any more who could wait for it (Engine::close).
-  void submit(ShardRequest request);  // in a MailBatch: at its end
-  void add_to(Figures& figures) const;  // what this shard has counted. Thread: any
+  void submit(ShardRequest request);             // in a MailBatch: at its end
+  void take(std::list<ShardRequest>& requests);  // likewise, at once; they were submitted
+  void add_to(Figures& figures) const;           // what this shard has counted. Thread: any
   ListenerRegistry::Count& registered() { return counted_.registered; }
   const std::shared_ptr<Gauge>& remembered() const { return remembered_; }
 
  private:
-  struct Submitted;
-  void take(std::list<ShardRequest>& requests);
-
   // Something to be said once the group is durable.
   struct Outgoing {
     std::shared_ptr<Conversation> conversation;
@@ -327,7 +326,7 @@ class Shard {
   uint64_t group_ = 1;
   std::vector<Outgoing> releases_;
   uint64_t stale_in_ = 0;                                  // the last group with a stale write; 0: none
-  std::vector<std::shared_ptr<Conversation>> late_wakes_;  // winners that are told with the next group (shard_contest.cc)
+  std::vector<std::shared_ptr<Conversation>> late_wakes_;  // who are woken with the next group (shard_contest.cc)
   std::optional<Error> unmatched_;  // why listeners could not be matched with the write that is being handled
   std::vector<std::chrono::steady_clock::time_point>
       accepted_;                                           // when they were submitted: the writes that this group takes

@@ -40,22 +40,6 @@ size_t bytes_of(const Write& write) {
 
 }  // namespace
 
-// What an io thread submits in one turn, for each shard. A shard need not wait for the end of a long turn.
-struct Shard::Submitted final : MailBatch::Part {
-  void add(Shard& shard, std::list<ShardRequest>& request) {
-    auto of = std::find_if(requests.begin(), requests.end(), [&](const auto& one) { return one.first == &shard; });
-    if (of == requests.end()) of = requests.insert(of, {&shard, {}});
-    of->second.splice(of->second.end(), request);
-    if (of->second.size() >= kSubmittedMax) shard.take(of->second);
-  }
-  void deliver() override {
-    for (auto& [shard, list] : std::exchange(requests, {})) {
-      if (!list.empty()) shard->take(list);
-    }
-  }
-  std::vector<std::pair<Shard*, std::list<ShardRequest>>> requests;
-};
-
 void Shard::submit(ShardRequest request) {
   if (const auto* write = std::get_if<WriteRequest>(&request.what)) {
     request.submitted = std::chrono::steady_clock::now();
@@ -64,11 +48,13 @@ void Shard::submit(ShardRequest request) {
   std::list<ShardRequest> one;
   one.push_back(std::move(request));
   if (!MailBatch::is_open()) return take(one);
-  thread_local Submitted submitted;
+  thread_local KeptMail<Shard*, std::list<ShardRequest>> submitted;
   // Whoever gives a conversation its label asks at once whether the label was revoked before, so the label is not kept.
   const bool is_urgent = std::holds_alternative<LabelRequest>(one.front().what);
-  submitted.add(*this, one);
+  std::list<ShardRequest>& kept = submitted.of(this);
+  kept.splice(kept.end(), one);
   if (is_urgent) return submitted.deliver();
+  if (kept.size() >= kSubmittedMax) take(kept);  // a shard need not wait for the end of a long turn
   MailBatch::add(submitted, MailBatch::Order::First);
 }
 
@@ -108,8 +94,11 @@ void Shard::work() {
     if (turns_.empty() && came.empty() && back.empty()) return;  // closing, and nothing is left
     for (const auto& [space, done] : back) take_back(space, done);
     take_in(came);
-    if (turns_.empty()) wake_late();  // what came was passed on, and no group follows
-    if (!turns_.empty()) run_group();
+    if (turns_.empty()) {
+      wake_late();  // what came was passed on, and no group follows
+    } else {
+      run_group();
+    }
   }
 }
 

@@ -77,23 +77,10 @@ void IoLoop::forget_work() {
   io_.reset();
 }
 
-// What this thread posts in one batch, for each loop.
-struct IoLoop::Posted final : db::MailBatch::Part {
-  void add(const std::shared_ptr<Mailbox>& mailbox, Letter&& letter) {
-    auto to = std::find_if(letters.begin(), letters.end(), [&](const auto& one) { return one.first == mailbox; });
-    if (to == letters.end()) to = letters.insert(to, {mailbox, {}});
-    to->second.push_back(std::move(letter));
-  }
-  void deliver() override {
-    for (auto& [mailbox, list] : std::exchange(letters, {})) mailbox->take(list);
-  }
-  std::vector<std::pair<std::shared_ptr<Mailbox>, std::vector<Letter>>> letters;
-};
-
 void IoLoop::post(Letter letter) {
   if (db::MailBatch::is_open()) {
-    thread_local Posted posted;
-    posted.add(mailbox_, std::move(letter));
+    thread_local db::KeptMail<std::shared_ptr<Mailbox>, std::vector<Letter>> posted;
+    posted.of(mailbox_).push_back(std::move(letter));
     return db::MailBatch::add(posted);
   }
   std::vector<Letter> one;

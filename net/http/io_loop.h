@@ -74,7 +74,6 @@ class IoLoop {
     bool is_stopped = false;  // the loop takes no more, and may be gone
     IoLoop& loop;
   };
-  struct Posted;
   void run();
   void run_step(Task& task);
   void end_step();
