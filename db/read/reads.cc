@@ -101,17 +101,16 @@ Answer answer_read(ReadJob& job, const SnapshotView& whole, const TreeView& view
 Answer answer_read(ReadJob& job, Turn& turn) {
   const SnapshotView whole(job.snapshot, job.number);
   const TurnView view(whole, turn);
-  Answer answer = answer_read(job, whole, view, [&job, &turn](const Head& head) {
+  return answer_read(job, whole, view, [&job, &turn](const Head& head) {
     job.is_allowed = true;
     turn.set_foresight([&job, has_priorities = head.has_priorities] {
       return reads_all(job, has_priorities) && bytes_at(job) > kReadSliceBytes;
     });
   });
-  if (job.read.wants_hash && answer.status.ok() && !turn.is_over()) answer.hash = exact_hash(answer.value);
-  return answer;
 }
 
 void tell(ReadJob& job, Answer answer) {
+  if (job.read.wants_hash && answer.status.ok()) answer.hash = exact_hash(answer.value);
   job.times.mine().observe(std::chrono::steady_clock::now() - job.begin);
   // A large answer needs room in the budget; without it the value is dropped here, and the client is told to try again.
   if (auto lease = lease_for(answer.value, job.budget); lease.ok()) {
@@ -136,7 +135,6 @@ bool answer_here(ReadJob& job) {
     const SnapshotView whole(job.snapshot, job.number);
     answer = answer_read(job, whole, whole, [&job](const Head&) { job.is_allowed = !Step::here().is_over(); });
     if (Step::here().is_over()) return false;
-    if (job.read.wants_hash && answer.status.ok()) answer.hash = exact_hash(answer.value);
   }
   tell(job, std::move(answer));
   return true;
