@@ -74,12 +74,13 @@ Result<void> Snapshot::scan(std::string_view from, std::string_view upto, const 
   const Step& step = Step::here();
   if (cursor == nullptr || cursor->is_limited != step.is_limited() || cursor->is_in_memory != step.is_in_memory()) {
     cursor.reset(new Cursor{{}, step.is_limited(), step.is_in_memory(), nullptr});
-    rocksdb::ReadOptions options = state_->read_options();
-    options.iterate_upper_bound = &cursor->upper;
-    cursor->upper = slice(upto);
-    cursor->at.reset(state_->db->NewIterator(options));
   }
   cursor->upper = slice(upto);
+  if (cursor->at == nullptr) {
+    rocksdb::ReadOptions options = state_->read_options();
+    options.iterate_upper_bound = &cursor->upper;
+    cursor->at.reset(state_->db->NewIterator(options));
+  }
   rocksdb::Iterator& at = *cursor->at;
   for (at.Seek(slice(from)); at.Valid(); at.Next()) {
     if (!row(view(at.key()), view(at.value()))) return {};

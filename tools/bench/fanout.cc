@@ -128,6 +128,14 @@ class Audience {
   Latencies delivery_;
 };
 
+void measure(Audience& audience, bool is_streams, const BenchFlags& flags, Subject& subject, StatusLine& status,
+             Report& report) {
+  audience.wait(is_streams);
+  Meter meter(subject);
+  audience.run(flags.time, flags.fanout_window, status);
+  audience.tell(report, meter);
+}
+
 constexpr std::string_view kSocketValue = R"("d":)", kStreamValue = R"("data":)";
 
 enum class By : uint8_t { Sockets, Streams };
@@ -148,10 +156,7 @@ Report measure_audience(const std::string& name, By by, const BenchFlags& flags,
     if (by == By::Sockets) audience.add_socket(subject.address(), 0, leaves);
     for (size_t leaf = 0; by == By::Streams && leaf < leaves; ++leaf) audience.add_stream(subject.address(), leaf);
   }
-  audience.wait(by == By::Streams);
-  Meter meter(subject);
-  audience.run(flags.time, flags.fanout_window, status);
-  audience.tell(report, meter);
+  measure(audience, by == By::Streams, flags, subject, status, report);
   return report;
 }
 
@@ -178,10 +183,7 @@ Report measure_rooms(const BenchFlags& flags, Subject& subject, StatusLine& stat
   for (size_t i = 0; i < flags.rooms * flags.room_listeners; ++i) {
     audience.add_socket(subject.address(), i % flags.rooms, 1);
   }
-  audience.wait(false);
-  Meter meter(subject);
-  audience.run(flags.time, flags.fanout_window, status);
-  audience.tell(report, meter);
+  measure(audience, false, flags, subject, status, report);
   return report;
 }
 

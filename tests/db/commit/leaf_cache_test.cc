@@ -65,6 +65,27 @@ struct Model {
   }
 };
 
+// A namespace on a store of its own.
+struct Scene {
+  explicit Scene(size_t cache_bytes = kLeafCacheBytes)
+      : committer(*store, TreeStore::Durability::Os, {}, {}, nullptr, cache_bytes) {
+    tree.name = "chat";
+    tree.number = 1;
+  }
+  void write(const std::string& at, Value value) {
+    Write one;
+    one.overwrites.push_back({path(at), Slot::Value, std::move(value)});
+    REQUIRE(committer.write(tree, one, Timestamp(1), nullptr).ok());
+  }
+  void commit() { REQUIRE(committer.commit().ok()); }
+  uint64_t misses() const { return committer.leaf_cache().misses(); }
+
+  const TempFolder folder;
+  const std::unique_ptr<TreeStore> store = TreeStore::open({folder.path(), 1, nullptr}).value();
+  Committer committer;
+  Tree tree;
+};
+
 }  // namespace
 
 TEST_CASE("leaf cache: what it says of a row is true, through puts, removals and full buckets") {
@@ -116,7 +137,8 @@ TEST_CASE("leaf cache: what it says of a row is true, through puts, removals and
       }
       cache.follow(tree, row, put ? std::optional<std::string_view>(*put) : std::nullopt);
     }
-    for (int i = 0; i < 3; ++i) model.learn(cache, tree, encode_path(path(nodes[random.below(nodes.size())])), random.chance(0.5));
+    for (int i = 0; i < 3; ++i)
+      model.learn(cache, tree, encode_path(path(nodes[random.below(nodes.size())])), random.chance(0.5));
     for (const std::string& node : nodes) {
       INFO("round " << round << ", " << node);
       const std::string key = encode_path(path(node));
@@ -136,13 +158,9 @@ TEST_CASE("leaf cache: a tree seen with it is the tree on disk, priorities inclu
   const uint64_t seed = seed_of_run();
   INFO("TEST_SEED=" << seed);
   RandomTree random(seed);
-  const TempFolder folder;
-  const auto store = TreeStore::open({folder.path(), 1, nullptr}).value();
-  const size_t bytes = GENERATE(size_t{0}, size_t{2'400}, size_t{1} << 20);
-  Committer committer(*store, TreeStore::Durability::Os, {}, {}, nullptr, bytes);
-  Tree tree;
-  tree.name = "chat";
-  tree.number = 1;
+  Scene scene(GENERATE(size_t{0}, size_t{2'400}, size_t{1} << 20));
+  Committer& committer = scene.committer;
+  Tree& tree = scene.tree;
   const std::vector<std::string> nodes = {"", "a", "a/x", "a/x/deep", "a/12", "7", "7/x", "7/x/deep", "c", "c/y"};
   for (int round = 0; round < 1'500; ++round) {
     Write write;
@@ -169,22 +187,12 @@ TEST_CASE("leaf cache: a tree seen with it is the tree on disk, priorities inclu
 }
 
 TEST_CASE("leaf cache: a place that was written before, and a new one beside others, cost no look at the store") {
-  const TempFolder folder;
-  const auto store = TreeStore::open({folder.path(), 1, nullptr}).value();
-  Committer committer(*store, TreeStore::Durability::Os);
-  Tree tree;
-  tree.name = "chat";
-  tree.number = 1;
-  const auto write = [&](const std::string& at, Value value) {
-    Write one;
-    one.overwrites.push_back({path(at), Slot::Value, std::move(value)});
-    REQUIRE(committer.write(tree, one, Timestamp(1), nullptr).ok());
-    REQUIRE(committer.commit().ok());
-  };
+  Scene scene;
   const auto misses = [&](const std::string& at, Value value) {
-    const uint64_t before = committer.leaf_cache().misses();
-    write(at, std::move(value));
-    return committer.leaf_cache().misses() - before;
+    const uint64_t before = scene.misses();
+    scene.write(at, std::move(value));
+    scene.commit();
+    return scene.misses() - before;
   };
   CHECK(misses("rooms/one/a", Value::integer(1)) == 4);  // itself, and three above
   CHECK(misses("rooms/one/a", Value::integer(2)) == 0);
@@ -192,15 +200,15 @@ TEST_CASE("leaf cache: a place that was written before, and a new one beside oth
   CHECK(misses("rooms/one/d", Value::integer(2)) == 0);  // it comes behind the last
   CHECK(misses("rooms/one/b", Value::integer(2)) == 1);
   CHECK(misses("rooms/one/d/below", Value::integer(3)) == 0);  // a leaf has no children
-  CHECK(committer.view(tree).read(path("rooms"), 1'000).value() ==
+  CHECK(scene.committer.view(scene.tree).read(path("rooms"), 1'000).value() ==
         parse_value(R"({"one":{"a":2,"b":2,"c":2,"d":{"below":3}}})", {}).value());
-  REQUIRE(committer.commit().ok());
+  scene.commit();
   CHECK(misses("rooms/one/d", Value::integer(4)) == 1);  // no leaf stands there, but something may: one scan
   CHECK(misses("rooms/two/x", Value::integer(5)) == 1);  // it, and then the last room is known, which is before "two"
   CHECK(misses("rooms/two/y", Value::integer(5)) == 0);  // two was made here, so its last child is known
   CHECK(misses("rooms/two", Value()) == 1);
   CHECK(misses("rooms/one", Value()) == 1);
-  CHECK_FALSE(committer.view(tree).exists(path("rooms")).value());
+  CHECK_FALSE(scene.committer.view(scene.tree).exists(path("rooms")).value());
 }
 
 TEST_CASE("leaf cache: it grows as it is filled, up to its limit, and most of what fits is known") {
@@ -226,28 +234,18 @@ TEST_CASE("leaf cache: it grows as it is filled, up to its limit, and most of wh
 }
 
 TEST_CASE("leaf cache: messages whose keys ascend are written without a look at the store") {
-  const TempFolder folder;
-  const auto store = TreeStore::open({folder.path(), 1, nullptr}).value();
-  Committer committer(*store, TreeStore::Durability::Os);
-  Tree tree;
-  tree.name = "chat";
-  tree.number = 1;
-  const auto write = [&](int number) {
-    Write one;
-    const std::string at = "rooms/r/m" + std::to_string(100'000 + number);
-    one.overwrites.push_back({path(at), Slot::Value, parse_value(R"({"by":"ada","text":"hello"})", {}).value()});
-    REQUIRE(committer.write(tree, one, Timestamp(1), nullptr).ok());
-  };
+  Scene scene;
+  const Value message = parse_value(R"({"by":"ada","text":"hello"})", {}).value();
   uint64_t before = 0;
   for (int group = 0; group < 50; ++group) {
-    if (group == 2) before = committer.leaf_cache().misses();
-    for (int i = 0; i < 10; ++i) write(group * 10 + i);
-    REQUIRE(committer.commit().ok());
+    if (group == 2) before = scene.misses();
+    for (int i = 0; i < 10; ++i) scene.write("rooms/r/m" + std::to_string(100'000 + group * 10 + i), message);
+    scene.commit();
   }
   // 480 messages; when the table grows, the places above them are looked up once more.
-  CHECK(committer.leaf_cache().misses() - before < 20);
+  CHECK(scene.misses() - before < 20);
   size_t children = 0;
-  for (auto child = committer.view(tree).read(path("rooms/r"), 1 << 20).value().children(); !child.done(); child.next())
-    ++children;
+  const Value room = scene.committer.view(scene.tree).read(path("rooms/r"), 1 << 20).value();
+  for (auto child = room.children(); !child.done(); child.next()) ++children;
   CHECK(children == 500);
 }
