@@ -140,7 +140,8 @@ bool CachedView::learn_last(std::string_view parent) const {
     return true;
   }
   const size_t length = segment_length(*last);
-  if (length > 0) cache_.learn(tree_.leaves, parent, LeafCache::Kind::NoLeaf, std::string_view(*last).substr(0, length));
+  if (length > 0)
+    cache_.learn(tree_.leaves, parent, LeafCache::Kind::NoLeaf, std::string_view(*last).substr(0, length));
   return length > 0;
 }
 

@@ -57,7 +57,7 @@ class LeafCache {
   void follow(uint64_t tree, std::string_view key, std::optional<std::string_view> leaf);
 
   static constexpr size_t kPlaceBytes = 128;
-  static constexpr size_t kFirstBytes = 256u << 10;  // of the table, until it grows
+  static constexpr size_t kFirstBytes = 256u << 10;                          // of the table, until it grows
   size_t byte_count() const { return static_cast<size_t>(bytes_.value()); }  // of the table. Thread: any
   // Questions that were answered from here, and those for which the store was asked. Thread of hits(), misses(): any.
   void count(bool is_known) { (is_known ? hits_ : misses_).add(); }

@@ -63,7 +63,7 @@ class Body {
     std::atomic<const Form*> form = nullptr;  // set once, after `bytes`
     SharedBytes bytes;
   };
-  mutable std::mutex mutex_;  // Guards what is made.
+  mutable std::mutex mutex_;                      // Guards what is made.
   mutable std::array<Made, 2 * kFormsMax> made_;  // the second half is for those that are one of many
 };
 

@@ -56,11 +56,11 @@ struct Conversation final : Audience {
   std::shared_ptr<const Precondition> queue_check;  // asked again when it is written; null: allowed
   std::map<uint64_t, std::unique_ptr<Subscription>> subscriptions;  // by the owner's id
   uint64_t held_in = 0;                                             // the group that holds something for it to be told
-  uint64_t carried_in = 0;  // the group in which a request of it had to wait for the next
+  uint64_t carried_in = 0;   // the group in which a request of it had to wait for the next
   uint64_t won_in = 0;       // the last group that took a conditional write of it
   uint64_t answered_in = 0;  // the last group that answered it
   uint64_t late_in = 0;      // the last group that told it something and left it asleep (shard_contest.cc)
-  uint32_t losses = 0;      // conditional writes that were refused as stale since it won
+  uint32_t losses = 0;       // conditional writes that were refused as stale since it won
   bool ended = false;
 };
 

@@ -16,7 +16,8 @@ class Waker {
  public:
   // Each wake() runs `task` on the home thread. `task` should hold its object weakly and lock it only there, so that
   // the object is destroyed on no other thread.
-  Waker(IoPool& io, size_t thread, std::function<void()> task) : io_(&io), thread_(thread), task_(std::make_shared<const Task>(std::move(task))) {}
+  Waker(IoPool& io, size_t thread, std::function<void()> task)
+      : io_(&io), thread_(thread), task_(std::make_shared<const Task>(std::move(task))) {}
 
   void wake() {
     const std::lock_guard lock(mutex_);

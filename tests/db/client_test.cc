@@ -11,11 +11,11 @@
 #include <optional>
 #include <thread>
 
+#include "db/base/mail_batch.h"
 #include "db/base/random.h"
 #include "db/child_events.h"
 #include "db/host.h"
 #include "db/model/hash.h"
-#include "db/base/mail_batch.h"
 #include "tests/db/talk.h"
 #include "tests/support/lossy_env.h"
 
