@@ -93,6 +93,7 @@ const std::map<std::string, std::string> kTestedIn = {
     {"db/shard/swap.h", "tests/db/upkeep/backups_test.cc"},
     {"db/model/namespace_name.h", "tests/db/database_test.cc"},
     {"db/model/precondition.h", "tests/db/model/tree_view_test.cc"},
+    {"db/model/row_pattern.h", "tests/db/model/row_filter_test.cc"},
     {"db/model/stats.h", "tests/db/read/stats_test.cc"},
     {"rules/language/part_counts.h", "tests/rules/coverage_test.cc"},
     {"net/c/hearth.h", "tests/installed/app.c"},
