@@ -29,6 +29,25 @@ void Client::unlisten(uint64_t request, uint64_t listener) {
 void Client::recheck(uint64_t listener, std::shared_ptr<const Precondition> check) {
   submit(conversation_, 0, RecheckRequest{listener, std::move(check)});
 }
+void Client::listen_rows(uint64_t request, uint64_t listener, RowListen listen) {
+  submit(conversation_, request, ListenRowsRequest{listener, std::move(listen)});
+}
+void Client::recheck_rows(uint64_t listener, std::shared_ptr<const RowCheck> check) {
+  submit(conversation_, 0, RecheckRowsRequest{listener, std::move(check)});
+}
+void Client::join(uint64_t request, uint64_t listener, TopicJoin join) {
+  submit(conversation_, request, JoinRequest{listener, std::move(join)});
+}
+void Client::recheck_topic(uint64_t listener, std::shared_ptr<const Precondition> may_be,
+                           std::shared_ptr<const Precondition> may_speak) {
+  submit(conversation_, 0, RecheckTopicRequest{listener, std::move(may_be), std::move(may_speak)});
+}
+void Client::say(uint64_t request, uint64_t listener, std::shared_ptr<TopicMessage> message) {
+  submit(conversation_, request, SayRequest{listener, std::move(message)});
+}
+void Client::announce(uint64_t request, uint64_t listener, std::vector<TopicAnnouncement> announcements) {
+  submit(conversation_, request, AnnounceRequest{listener, std::move(announcements)});
+}
 void Client::on_disconnect(uint64_t request, Disconnect disconnect, std::shared_ptr<const Precondition> check) {
   submit(conversation_, request, DisconnectRequest{std::move(disconnect), std::move(check)});
 }

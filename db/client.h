@@ -37,6 +37,16 @@ class Client {
   void listen(uint64_t request, uint64_t listener, Listen listen);
   void unlisten(uint64_t request, uint64_t listener);
   void recheck(uint64_t listener, std::shared_ptr<const Precondition> check);  // its new check
+  // Rows and topics have listeners' ids, and end by unlisten().
+  void listen_rows(uint64_t request, uint64_t listener, RowListen listen);
+  void recheck_rows(uint64_t listener, std::shared_ptr<const RowCheck> check);
+  void join(uint64_t request, uint64_t listener, TopicJoin join);
+  void recheck_topic(uint64_t listener, std::shared_ptr<const Precondition> may_be,
+                     std::shared_ptr<const Precondition> may_speak);
+  // Errors of both answers: NotFound (not in the topic), PermissionDenied, TooLarge. The message is its topic's from
+  // here on.
+  void say(uint64_t request, uint64_t listener, std::shared_ptr<TopicMessage> message);
+  void announce(uint64_t request, uint64_t listener, std::vector<TopicAnnouncement> announcements);
   void on_disconnect(uint64_t request, Disconnect disconnect, std::shared_ptr<const Precondition> check);
   void recheck_disconnect(std::shared_ptr<const Precondition> check);  // the new check of what is queued
   void reply(uint64_t request, Result<void> status);

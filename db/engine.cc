@@ -377,6 +377,15 @@ void Engine::write(const std::string& name, Write write, std::function<void(Answ
   where->shard.submit({where, nullptr, 0, WriteRequest{std::move(write)}, std::move(done)});
 }
 
+void Engine::say(const std::string& name, std::string topic, std::shared_ptr<const Precondition> may_speak,
+                 std::shared_ptr<TopicMessage> message, bool is_kept, std::function<void(Answer)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_answer());
+  const std::shared_ptr<NamespaceState> where = space(name);
+  SayRequest say{0, std::move(message), std::move(topic), std::move(may_speak), is_kept};
+  where->shard.submit({where, nullptr, 0, std::move(say), std::move(done)});
+}
+
 // `done` gets what `ask` says of the namespace, or what `refusal` makes of an error; nothing of what `ask` says when
 // its turn is over.
 template <typename Refusal, typename Done, typename Ask>
@@ -456,6 +465,9 @@ Figures Engine::figures() const {
   figures.answer_bytes = answers_.bytes();
   figures.answers_refused = answers_.refused();
   figures.event_bytes = static_cast<uint64_t>(std::max<int64_t>(memory_->events->bytes.value(), 0));
+  figures.topics = static_cast<uint64_t>(memory_->topics.topics.value());
+  figures.topic_members = static_cast<uint64_t>(memory_->topics.members.value());
+  figures.topic_bytes = static_cast<uint64_t>(memory_->topics.bytes.value());
   figures.disconnect_bytes = static_cast<uint64_t>(memory_->disconnect_bytes.value());
   figures.listener_bytes = static_cast<uint64_t>(memory_->listeners.bytes.value());
   memory_->add_to(figures.memory_limits_reached);

@@ -54,6 +54,8 @@ class Engine {
                                                  std::function<void()> wake);
   void read(const std::string& name, Read read, std::function<void(Answer)> done);
   void write(const std::string& name, Write write, std::function<void(Answer)> done);
+  void say(const std::string& name, std::string topic, std::shared_ptr<const Precondition> may_speak,
+           std::shared_ptr<TopicMessage> message, bool is_kept, std::function<void(Answer)> done);
   void judge(const std::string& name, Write write, std::function<void(Answer)> done);
   void setting(const std::string& name, std::string which,
                std::function<void(Result<std::optional<std::string>>)> done);

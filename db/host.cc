@@ -44,6 +44,11 @@ void Host::write(const std::string& name, Write write, std::function<void(Answer
   engine_->write(name, std::move(write), std::move(done));
 }
 
+void Host::say(const std::string& name, std::string topic, std::shared_ptr<const Precondition> may_speak,
+               std::shared_ptr<TopicMessage> message, bool is_kept, std::function<void(Answer)> done) {
+  engine_->say(name, std::move(topic), std::move(may_speak), std::move(message), is_kept, std::move(done));
+}
+
 void Host::dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done) {
   const Gate::Pass pass(engine_->gate());
   if (!pass) return done(closed_error());

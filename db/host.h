@@ -32,6 +32,9 @@ class Host final : public Database {
   void end_conversations(const std::string& name, std::string label, Error reason, std::function<void(Answer)> done);
   void read(const std::string& name, Read read, std::function<void(Answer)> done);
   void write(const std::string& name, Write write, std::function<void(Answer)> done);
+  // Says something in a topic without being in it. `may_speak`: null: it may. Errors: PermissionDenied, Unavailable.
+  void say(const std::string& name, std::string topic, std::shared_ptr<const Precondition> may_speak,
+           std::shared_ptr<TopicMessage> message, bool is_kept, std::function<void(Answer)> done);
   // Would it be taken? Writes nothing.
   void judge(const std::string& name, Write write, std::function<void(Answer)> done);
   // After a restart, what sessions of the killed process had queued is judged by the condition that `revive` makes of

@@ -181,6 +181,36 @@ db::Result<void> Asker::may_read(const db::Moment& moment, const db::Path& path,
   return verdict;
 }
 
+db::Result<bool> Asker::sees(const db::Moment& moment, const db::Path& path) const {
+  static const QueryFacts plain;
+  if (is_past(moment)) return false;
+  if (is_admin_) return true;
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Ruleset> ruleset, book_->in_force(moment.settings));
+  if (ruleset == nullptr) return book_->options().is_open;
+  Question question = this->question(moment);
+  question.query = &plain;
+  book_->verdicts().reads.add();
+  return ruleset->may_read(moment.before, path, question);
+}
+
+RowAccess::RowAccess(Asker asker, const Auth& auth)
+    : asker_(std::move(asker)),
+      word_((auth.kind == Auth::Kind::Admin ? "admin" : auth.variable) + " " +
+            std::to_string(auth.expires.value_or(std::chrono::seconds(0)).count())) {}
+
+db::Result<void> MaySpeak::check(const db::Moment& moment) const {
+  const std::vector<db::Overwrite> nothing{{path_, db::Slot::Value, {}}};
+  db::Moment as_write{moment.before, moment.now, moment.settings};
+  as_write.after = &moment.before;
+  as_write.overwrites = nothing;
+  return asker_.may_write(as_write);
+}
+
+std::optional<db::Timestamp> MaySpeak::lapses() const {
+  if (!asker_.expires()) return {};
+  return *asker_.expires();
+}
+
 db::Result<void> Asker::may_write(const db::Moment& moment) const {
   db::invariant(moment.after != nullptr, "writes are judged on the tree before and the tree after");
   if (is_admin_ && !is_past(moment)) return {};

@@ -12,6 +12,7 @@
 #include "db/model/path.h"
 #include "db/model/precondition.h"
 #include "db/model/query.h"
+#include "db/model/row_change.h"
 #include "rules/auth.h"
 #include "rules/rulebook.h"
 
@@ -31,6 +32,9 @@ class Asker {
   bool is_past(const db::Moment& moment) const { return expires_ && moment.now.wall >= *expires_; }
 
   db::Result<void> may_read(const db::Moment& moment, const db::Path& path, const QueryFacts& query) const;
+  // The same, asked of one row after the other: not counted as a denial, nor told of. Who is past their time sees
+  // nothing. Errors: Io.
+  db::Result<bool> sees(const db::Moment& moment, const db::Path& path) const;
   db::Result<void> may_write(const db::Moment& moment) const;
   // Errors: PermissionDenied where the write would be denied whatever the tree after it is. Otherwise may_write()
   // decides (db::Precondition::begin).
@@ -134,6 +138,33 @@ class ReadersOnly final : public db::Precondition {
 
  private:
   const std::shared_ptr<const db::Precondition> condition_;
+  const Asker asker_;
+  const db::Path path_;
+};
+
+// Of rows those that the asker may read, each by itself.
+class RowAccess final : public db::RowCheck {
+ public:
+  RowAccess(Asker asker, const Auth& auth);
+  db::Result<bool> may_read(const db::Moment& moment, const db::Path& row) const override {
+    return asker_.sees(moment, row);
+  }
+  std::string_view asker() const override { return word_; }
+
+ private:
+  const Asker asker_;
+  const std::string word_;
+};
+
+// Whether the asker may write at a path where nothing is written: to speak in a topic that the path stands for. Rules see
+// no new data there.
+class MaySpeak final : public db::Precondition {
+ public:
+  MaySpeak(Asker asker, db::Path path) : asker_(std::move(asker)), path_(std::move(path)) {}
+  db::Result<void> check(const db::Moment& moment) const override;
+  std::optional<db::Timestamp> lapses() const override;
+
+ private:
   const Asker asker_;
   const db::Path path_;
 };

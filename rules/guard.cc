@@ -132,6 +132,10 @@ void Session::set_auth(Auth auth) {
   for (const auto& [listener, one] : listeners_) {
     client_->recheck(listener, read_access(one.path, one.query));
   }
+  for (const auto& [listener, path] : topics_) {
+    client_->recheck_topic(listener, path ? read_access(*path, {}) : nullptr, may_speak(path));
+  }
+  for (const uint64_t listener : rows_) client_->recheck_rows(listener, row_access());
   client_->recheck_disconnect(lasting_write_access());
   label();
 }
@@ -166,8 +170,39 @@ void Session::listen(uint64_t request, uint64_t listener, db::Listen listen) {
   client_->listen(request, listener, std::move(listen));
 }
 
+std::shared_ptr<const db::RowCheck> Session::row_access() const {
+  return asker_ ? std::make_shared<const RowAccess>(*asker_, auth_) : nullptr;
+}
+
+std::shared_ptr<const db::Precondition> Session::may_speak(const std::optional<db::Path>& path) const {
+  return path && asker_ ? std::make_shared<const MaySpeak>(*asker_, *path) : nullptr;
+}
+
+void Session::listen_rows(uint64_t request, uint64_t listener, db::RowListen listen) {
+  rows_.insert(listener);
+  listen.check = row_access();
+  client_->listen_rows(request, listener, std::move(listen));
+}
+
+void Session::join(uint64_t request, uint64_t listener, db::TopicJoin join, std::optional<db::Path> judged_by) {
+  if (judged_by) join.may_be = read_access(*judged_by, {});
+  join.may_speak = may_speak(judged_by);
+  topics_[listener] = std::move(judged_by);
+  client_->join(request, listener, std::move(join));
+}
+
+void Session::say(uint64_t request, uint64_t listener, std::shared_ptr<db::TopicMessage> message) {
+  client_->say(request, listener, std::move(message));
+}
+
+void Session::announce(uint64_t request, uint64_t listener, std::vector<db::TopicAnnouncement> announcements) {
+  client_->announce(request, listener, std::move(announcements));
+}
+
 void Session::unlisten(uint64_t request, uint64_t listener) {
   listeners_.erase(listener);
+  topics_.erase(listener);
+  rows_.erase(listener);
   client_->unlisten(request, listener);
 }
 
@@ -264,6 +299,14 @@ void Guard::write(const std::string& name, const Auth& auth, db::Write write, Do
         std::make_shared<const ReadAccess>(book_, asker, write.base, write.selection, Unindexed::Refused));
   }
   put(name, std::move(write), std::move(done));
+}
+
+void Guard::say(const std::string& name, const Auth& auth, std::string topic, std::optional<db::Path> judged_by,
+                std::shared_ptr<db::TopicMessage> message, bool is_kept, Done done) {
+  std::shared_ptr<const db::Precondition> may_speak;
+  const auto asker = asker_of(book_, name, auth);
+  if (judged_by && asker) may_speak = std::make_shared<const MaySpeak>(*asker, std::move(*judged_by));
+  database_.say(name, std::move(topic), std::move(may_speak), std::move(message), is_kept, std::move(done));
 }
 
 db::Result<std::unique_ptr<Session>> Guard::open(const std::string& name, Auth auth, std::string_view replaces,

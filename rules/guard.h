@@ -9,6 +9,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,7 +56,14 @@ class Session {
   void write(uint64_t request, db::Write write);
   void read(uint64_t request, db::Read read);
   void listen(uint64_t request, uint64_t listener, db::Listen listen);  // `listener`: chosen by the caller, unique here
-  void unlisten(uint64_t request, uint64_t listener);                   // no event of it follows the answer
+  void unlisten(uint64_t request, uint64_t listener);                   // or leaves; no event of it follows the answer
+  // Rows of tables: those that `auth` may read, at each change. No first value: read, once this is answered.
+  void listen_rows(uint64_t request, uint64_t listener, db::RowListen listen);
+  // Topics. `judged_by`: the path whose `.read` says who may be there, and whose `.write` says who may speak there;
+  // nothing: everyone may both. Both are asked again as they change; who may not be there any more hears Revoked.
+  void join(uint64_t request, uint64_t listener, db::TopicJoin join, std::optional<db::Path> judged_by);
+  void say(uint64_t request, uint64_t listener, std::shared_ptr<db::TopicMessage> message);
+  void announce(uint64_t request, uint64_t listener, std::vector<db::TopicAnnouncement> announcements);
   void on_disconnect(uint64_t request, db::Disconnect disconnect);
   void reply(uint64_t request, db::Result<void> status);  // an answer in its turn that needs nothing from the database
 
@@ -73,6 +82,8 @@ class Session {
     db::SharedQuery query;  // none, as it mostly is
   };
   std::shared_ptr<const ReadAccess> read_access(const db::Path& path, const db::SharedQuery& query) const;
+  std::shared_ptr<const db::RowCheck> row_access() const;
+  std::shared_ptr<const db::Precondition> may_speak(const std::optional<db::Path>& path) const;
   std::shared_ptr<const db::Precondition> lasting_write_access() const;  // also after a restart
   void label();
 
@@ -85,6 +96,8 @@ class Session {
   const Expired expired_;
   bool is_labelled_ = false;  // by the user's name, so that kick() finds it
   std::map<uint64_t, Listening> listeners_;
+  std::map<uint64_t, std::optional<db::Path>> topics_;  // what each is judged by; of listeners that are topics
+  std::set<uint64_t> rows_;                             // listeners to rows
   std::map<uint64_t, std::shared_ptr<const ReadAccess>> queries_;  // by request, until it is answered
 };
 
@@ -128,6 +141,10 @@ class Guard {
   using Done = std::function<void(db::Answer)>;
   void read(const std::string& name, const Auth& auth, db::Read read, Done done);
   void write(const std::string& name, const Auth& auth, db::Write write, Done done);
+
+  // Says something in a topic without being in it, judged as Session::join says. `is_kept`: for those who come later.
+  void say(const std::string& name, const Auth& auth, std::string topic, std::optional<db::Path> judged_by,
+           std::shared_ptr<db::TopicMessage> message, bool is_kept, Done done);
 
   // `wake` is called, on any thread, when take() has gone from nothing to something; it must only pass the word on.
   // `expired`: what becomes of its reads and listeners once `auth` is past its time; who sees to it in time hears

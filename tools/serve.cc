@@ -114,6 +114,9 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
   size("--max-namespace-listeners-size", memory.space_listener_bytes_max, "Of one namespace's listeners", "512MB");
   number("--max-total-listeners", memory.listeners_max, "Listeners in total");
   size("--max-total-listeners-size", memory.listener_bytes_max, "Of all listeners", "1GB");
+  size("--max-namespace-topics-size", memory.space_topic_bytes_max,
+       "Of topics in one namespace: who is there, and what is kept of what was said", "64MB");
+  size("--max-total-topics-size", memory.topic_bytes_max, "Of the same in total", "256MB");
   size("--max-disconnect-size", memory.session_disconnect_bytes_max, "Of what one connection wants written at its end",
        "16MB");
   size("--max-namespace-disconnect-size", memory.space_disconnect_bytes_max, "Of the same in one namespace", "64MB");

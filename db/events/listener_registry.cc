@@ -177,8 +177,23 @@ ListenerRegistry::Added ListenerRegistry::add(Subscription& subscription) {
   return added;
 }
 
+void ListenerRegistry::add_right(Subscription& subscription) {
+  subscription.is_right_ = true;
+  rights_.insert(&subscription);
+  ++count_;
+  subscription.counted_bytes_ = subscription.byte_count();
+  count_bytes(static_cast<int64_t>(subscription.counted_bytes_));
+  if (subscription.audience != nullptr) subscription.audience->listener_bytes += subscription.counted_bytes_;
+}
+
 void ListenerRegistry::remove(Subscription& subscription) {
   unwatch(subscription);
+  if (std::exchange(subscription.is_right_, false)) {
+    rights_.erase(&subscription);
+    --count_;
+    count_bytes(-static_cast<int64_t>(subscription.counted_bytes_));
+    if (subscription.audience != nullptr) subscription.audience->listener_bytes -= subscription.counted_bytes_;
+  }
   Node* node = subscription.node;
   if (node == nullptr) return;
   View* view = subscription.view_;
@@ -245,7 +260,12 @@ Result<void> ListenerRegistry::check(Subscription& subscription, const Moment& m
   return {};
 }
 
-void ListenerRegistry::collect_all(std::unordered_set<Subscription*>& to) { collect_checked(root_, to); }
+void ListenerRegistry::collect_all(std::unordered_set<Subscription*>& to) {
+  collect_checked(root_, to);
+  for (Subscription* right : rights_) {
+    if (right->check != nullptr) to.insert(right);
+  }
+}
 
 void ListenerRegistry::collect_watchers(const Path& path, std::unordered_set<Subscription*>& to) {
   if (watched_ == 0) return;

@@ -39,7 +39,11 @@ struct Subscription {
   Path path;
   std::shared_ptr<const Precondition> check;  // null: always allowed
   SharedQuery query;                          // none, as it mostly is: to everything at the path
-  size_t bytes_beside = 0;                    // that others keep for it
+  // What the right is for: to listen at the path, to be in a topic, or to speak there (db/shard/shard_topics.cc). The
+  // two of a topic are in the registry for their checks alone.
+  enum class For : uint8_t { Listener, Topic, Speaking };
+  For purpose = For::Listener;
+  size_t bytes_beside = 0;  // that others keep for it
 
   View* view() const { return view_; }                               // once it is in the registry, of one with a query
   bool has_lapsed(Timestamp wall) const { return wall >= lapses_; }  // `check` has, and was not asked since
@@ -53,6 +57,7 @@ struct Subscription {
   size_t index = 0;                    // in its node's list, or its view's
   std::vector<struct Node*> watching;  // what `check` read
   size_t counted_bytes_ = 0;           // of its audience
+  bool is_right_ = false;              // in the registry by add_right()
 };
 
 struct Node {
@@ -83,7 +88,9 @@ class ListenerRegistry {
   // View::open(). ToView: the subscription joined a view that was there.
   Added add(Subscription& subscription);
   void remove(Subscription& subscription);  // also when it is not in
-  bool empty() const { return count_ == 0; }
+  // One that is told nothing of changes: its check alone is asked again, and it can be revoked.
+  void add_right(Subscription& subscription);
+  bool empty() const { return count_ == 0; }  // rights count
   size_t size() const { return count_; }
   size_t byte_count() const { return bytes_; }            // about what all this holds in memory
   size_t view_byte_count() const { return view_bytes_; }  // part of it: that of views
@@ -118,6 +125,7 @@ class ListenerRegistry {
   Count* const counted_ = nullptr;
   Node root_;
   std::set<View*> scans_;
+  std::unordered_set<Subscription*> rights_;
   std::unordered_map<uint64_t, View*> views_;  // by number
   uint64_t last_view_ = 0;
   size_t bytes_ = 0;

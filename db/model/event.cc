@@ -1,8 +1,6 @@
 // Bodies: what listeners are told, made once and shared by all of them.
 #include "db/model/event.h"
 
-#include <span>
-
 namespace hearth::db {
 
 std::shared_ptr<const Body> Body::put(Path path, Slot slot, Value value) {
@@ -33,25 +31,6 @@ size_t Body::byte_count() const {
   size_t bytes = sizeof *this + value_.byte_count();
   for (const auto& [path, value] : entries_) bytes += path.size() + value.byte_count();
   return bytes;
-}
-
-// Several io threads may serve listeners of one body at once. The first of them serialises; the others wait for it
-// instead of doing the same work again. What is there already is found without the mutex.
-SharedBytes Body::bytes(const Form& form, const std::function<std::string(const Body&)>& make) const {
-  const std::span<Made> places = std::span(made_).subspan(form.is_one_of_many ? kFormsMax : 0, kFormsMax);
-  for (const Made& made : places) {
-    if (made.form.load(std::memory_order_acquire) == &form) return made.bytes;
-  }
-  const std::lock_guard lock(mutex_);
-  for (Made& made : places) {
-    const Form* of = made.form.load(std::memory_order_relaxed);
-    if (of == &form) return made.bytes;
-    if (of != nullptr) continue;
-    made.bytes = std::make_shared<const std::string>(make(*this));
-    made.form.store(&form, std::memory_order_release);
-    return made.bytes;
-  }
-  return std::make_shared<const std::string>(make(*this));
 }
 
 }  // namespace hearth::db

@@ -2,12 +2,9 @@
 // Immutable; crosses threads freely.
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,25 +14,20 @@
 #include "db/base/budget.h"
 #include "db/base/clock.h"
 #include "db/base/result.h"
+#include "db/model/forms.h"
 #include "db/model/path.h"
+#include "db/model/row_change.h"
+#include "db/model/topic.h"
 #include "db/model/value.h"
 #include "db/model/write.h"
 
 namespace hearth::db {
 
-using SharedBytes = std::shared_ptr<const std::string>;
-
-// "At `path` is now this": shared by all who are told, and serialised once for each of the first kFormsMax forms that are
-// asked for.
+// "At `path` is now this": shared by all who are told, and serialised once for each of its forms.
 class Body {
  public:
   enum class Kind : uint8_t { Put, Merge };
-  // A way to serialise a body. Each protocol has constants of its own; the address of one is what tells it from others.
-  struct Form {
-    const char* name = nullptr;
-    bool is_one_of_many = false;  // of a protocol that has more than a few, one for each length of path or the like
-  };
-  static constexpr size_t kFormsMax = 4;  // and as many of those that are one of many
+  using Form = db::Form;
 
   static std::shared_ptr<const Body> put(Path path, Slot slot, Value value);
   static std::shared_ptr<const Body> merge(Path path, std::vector<std::pair<std::string, Value>> entries);
@@ -49,8 +41,11 @@ class Body {
 
   size_t byte_count() const;      // about what it holds in memory
   std::string told_path() const;  // path().text(), with "/.priority" behind it for that slot
-  // Made by `make` for the first who asks for the form, shared from then on. `form` outlives the body. Thread: any.
-  SharedBytes bytes(const Form& form, const std::function<std::string(const Body&)>& make) const;
+  // Made by `make` of the body, for the first who asks for the form. `form` outlives the body. Thread: any.
+  template <typename Make>
+  SharedBytes bytes(const Form& form, const Make& make) const {
+    return forms_.bytes(form, [&] { return make(*this); });
+  }
 
  private:
   Body() = default;
@@ -59,12 +54,7 @@ class Body {
   Path path_;
   Value value_;
   std::vector<std::pair<std::string, Value>> entries_;
-  struct Made {
-    std::atomic<const Form*> form = nullptr;  // set once, after `bytes`
-    SharedBytes bytes;
-  };
-  mutable std::mutex mutex_;                      // Guards what is made.
-  mutable std::array<Made, 2 * kFormsMax> made_;  // the second half is for those that are one of many
+  Forms forms_;
 };
 
 // The JSON text of the value (Put), or of the object of entries (Merge), in either style (db/model/json.h).
@@ -104,6 +94,6 @@ struct Ended {
   Error reason;
 };
 
-using Item = std::variant<Answer, Event, Ended>;
+using Item = std::variant<Answer, Event, Ended, RowEvent, TopicEvent>;
 
 }  // namespace hearth::db

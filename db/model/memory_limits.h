@@ -33,6 +33,10 @@ struct MemoryLimits {
   // its part of it.
   uint64_t leaf_cache_bytes_max = 64u << 20;
 
+  // Topics: who is in them, what they say of themselves, and what is kept of what was said (db/topics/topics.h).
+  uint64_t space_topic_bytes_max = 64u << 20;
+  uint64_t topic_bytes_max = 256u << 20;
+
   // Events that sessions have not taken, of all together. Past it a session that has more than a little waiting is
   // ended.
   uint64_t event_bytes_max = 1024u << 20;
@@ -50,9 +54,11 @@ enum class MemoryLimit : uint8_t {
   NamespaceDisconnectSize,
   TotalDisconnectSize,
   RememberedSize,
+  NamespaceTopicsSize,
+  TotalTopicsSize,
   EventsSize,
 };
-inline constexpr std::array<std::string_view, 11> kMemoryLimitNames = {
+inline constexpr std::array<std::string_view, 13> kMemoryLimitNames = {
     "query_size",
     "listeners_size",
     "namespace_listeners",
@@ -63,6 +69,8 @@ inline constexpr std::array<std::string_view, 11> kMemoryLimitNames = {
     "namespace_disconnect_size",
     "total_disconnect_size",
     "remembered_size",
+    "namespace_topics_size",
+    "total_topics_size",
     "events_size",
 };
 using MemoryLimitsReached = std::array<uint64_t, kMemoryLimitNames.size()>;  // how often
@@ -79,6 +87,8 @@ inline std::array<uint64_t, kMemoryLimitNames.size()> values_of(const MemoryLimi
           limits.space_disconnect_bytes_max,
           limits.disconnect_bytes_max,
           limits.remembered_bytes_max,
+          limits.space_topic_bytes_max,
+          limits.topic_bytes_max,
           limits.event_bytes_max};
 }
 

@@ -31,9 +31,7 @@ using Op = RowCondition::Op;
 
 enum class Truth : uint8_t { False, Unknown, True };
 Truth truth(bool is_true) { return is_true ? Truth::True : Truth::False; }
-Truth negation(Truth of) {
-  return of == Truth::Unknown ? of : truth(of == Truth::False);
-}
+Truth negation(Truth of) { return of == Truth::Unknown ? of : truth(of == Truth::False); }
 
 // <0, 0 or >0; nothing: they cannot be compared.
 std::optional<int> compare(const RowColumn& column, const Value& value, std::string_view operand) {
@@ -177,9 +175,8 @@ Value column_of(const RowColumn& column, std::string_view key, const Value& row)
 }
 
 bool matches(const RowFilter& filter, std::string_view key, const Value& row) {
-  return std::all_of(filter.begin(), filter.end(), [&](const RowCondition& condition) {
-    return judge(condition, key, row) == Truth::True;
-  });
+  return std::all_of(filter.begin(), filter.end(),
+                     [&](const RowCondition& condition) { return judge(condition, key, row) == Truth::True; });
 }
 
 bool matches(const RowExpression& expression, std::string_view key, const Value& row) {

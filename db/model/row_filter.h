@@ -26,11 +26,11 @@
 
 namespace hearth::db {
 
-inline constexpr size_t kRowFilterBytesMax = 64u << 10;   // of one filter's text
-inline constexpr size_t kRowConditionsMax = 100;          // of one filter
-inline constexpr size_t kRowOperandsMax = 1'000;          // of one condition: `in`
-inline constexpr size_t kRowLogicDepthMax = 10;           // "and" in "or" in …
-inline constexpr size_t kRowPatternBytesMax = 256;        // of what like, ilike, match and imatch look for
+inline constexpr size_t kRowFilterBytesMax = 64u << 10;    // of one filter's text
+inline constexpr size_t kRowConditionsMax = 100;           // of one filter
+inline constexpr size_t kRowOperandsMax = 1'000;           // of one condition: `in`
+inline constexpr size_t kRowLogicDepthMax = 10;            // "and" in "or" in …
+inline constexpr size_t kRowPatternBytesMax = 256;         // of what like, ilike, match and imatch look for
 inline constexpr int64_t kRowPatternMemoryMax = 64 << 10;  // of one that is compiled
 inline constexpr size_t kPatternTextBytesMax = 64u << 10;  // a longer text of a row is unknown to a pattern
 

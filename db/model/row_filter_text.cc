@@ -67,7 +67,8 @@ class Reader {
       ASSIGN_OR_RETURN(name, quoted());
     } else {
       const size_t from = at_;
-      while (!at_end() && ends.find(text_[at_]) == std::string_view::npos && !text_.substr(at_).starts_with("->")) ++at_;
+      while (!at_end() && ends.find(text_[at_]) == std::string_view::npos && !text_.substr(at_).starts_with("->"))
+        ++at_;
       name = text_.substr(from, at_ - from);
     }
     if (!check_key(name).ok()) return wrong(name.empty() ? "a column is missing" : "no column has such a name");
@@ -159,7 +160,8 @@ class Reader {
     condition.op = known->second;
     if (take("(any)")) condition.of = Of::Any;
     if (take("(all)")) condition.of = Of::All;
-    if (condition.of != Of::One && !takes_several(condition.op)) return wrong("this operator takes no \"any\" or \"all\"");
+    if (condition.of != Of::One && !takes_several(condition.op))
+      return wrong("this operator takes no \"any\" or \"all\"");
     if (!take(".")) return wrong("expected \".\" behind the operator");
     return {};
   }

@@ -56,8 +56,7 @@ Result<std::shared_ptr<const RowPattern>> RowPattern::compile(Op op, std::string
   options.set_max_mem(kRowPatternMemoryMax);
   auto compiled = std::make_unique<const re2::RE2>(is_like ? of_like(pattern) : std::string(pattern), options);
   if (!compiled->ok()) {
-    return Error{ErrorCode::InvalidArgument,
-                 "the pattern is too large, or no expression of RE2: " + compiled->error()};
+    return Error{ErrorCode::InvalidArgument, "the pattern is too large, or no expression of RE2: " + compiled->error()};
   }
   return std::shared_ptr<const RowPattern>(new RowPattern(std::move(compiled), is_like));
 }

@@ -22,6 +22,8 @@ bool is_own(MemoryLimit limit) {
     case MemoryLimit::NamespaceDisconnectSize:
     case MemoryLimit::TotalDisconnectSize:
     case MemoryLimit::RememberedSize:
+    case MemoryLimit::NamespaceTopicsSize:
+    case MemoryLimit::TotalTopicsSize:
     case MemoryLimit::EventsSize:
       return false;
   }

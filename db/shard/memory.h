@@ -13,6 +13,7 @@
 #include "db/events/listener_registry.h"
 #include "db/model/memory_limits.h"
 #include "db/shard/story.h"
+#include "db/topics/topics.h"
 
 namespace hearth::db {
 
@@ -29,6 +30,7 @@ struct Memory {
   const MemoryLimits limits;
   ListenerRegistry::Count listeners;
   Gauge disconnect_bytes;
+  Topics::Count topics;
   const std::shared_ptr<EventBudget> events;  // stories may outlive us
   void count_forgotten() { reached_[static_cast<size_t>(MemoryLimit::RememberedSize)].add(); }
 

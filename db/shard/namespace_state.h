@@ -19,9 +19,11 @@
 #include "db/commit/committer.h"
 #include "db/commit/disconnect_queue.h"
 #include "db/events/listener_registry.h"
+#include "db/events/row_registry.h"
 #include "db/model/hash.h"
 #include "db/read/fair_pool.h"
 #include "db/shard/story.h"
+#include "db/topics/topics.h"
 
 namespace hearth::db {
 
@@ -40,6 +42,20 @@ inline constexpr size_t kLargeValueBytesMax =
 inline constexpr size_t kLargeValuesMax = 64;  // that are
 inline constexpr size_t kLargeValuesBytesMax = 16 << 20;  // of all these; their texts take as much again
 
+// One that is in a topic: with the right to be there, and the right to speak there, which is asked for when it speaks.
+struct TopicPlace final : TopicMember {
+  uint64_t id = 0;  // the owner's
+  Subscription being, speaking;
+  bool may_speak = false;  // it was asked, and nothing that it read has changed
+  bool is_kept = false;    // what is said here is
+};
+
+// What few conversations have beside listeners.
+struct OtherListeners {
+  std::map<uint64_t, std::unique_ptr<RowSubscription>> rows;  // by the owner's id
+  std::map<uint64_t, std::unique_ptr<TopicPlace>> topics;     // the same
+};
+
 // One conversation's state at its shard. `story`, `is_gone` and the constants are for any thread, the rest for the
 // shard's.
 struct Conversation final : Audience {
@@ -55,7 +71,9 @@ struct Conversation final : Audience {
   std::unique_ptr<const std::string> label;         // Client::set_label; null for the many that have none
   std::shared_ptr<const Precondition> queue_check;  // asked again when it is written; null: allowed
   std::map<uint64_t, std::unique_ptr<Subscription>> subscriptions;  // by the owner's id
-  uint64_t held_in = 0;                                             // the group that holds something for it to be told
+  std::unique_ptr<OtherListeners> others;                           // null for the many that have none
+  OtherListeners& other() { return *(others == nullptr ? others = std::make_unique<OtherListeners>() : others); }
+  uint64_t held_in = 0;      // the group that holds something for it to be told
   uint64_t carried_in = 0;   // the group in which a request of it had to wait for the next
   uint64_t won_in = 0;       // the last group that took a conditional write of it
   uint64_t answered_in = 0;  // the last group that answered it
@@ -165,6 +183,8 @@ struct NamespaceState {
   Shard& shard;
   Tree tree;
   ListenerRegistry registry;
+  RowRegistry rows;
+  std::unique_ptr<Topics> topics;  // null: there are none
   std::unordered_map<std::string, std::weak_ptr<Conversation>> sessions;
   // Sessions of a dead process, for as long as they may come back.
   std::unordered_map<std::string, std::shared_ptr<DisconnectQueue>> orphans;

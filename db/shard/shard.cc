@@ -45,7 +45,7 @@ bool is_last(const Item& item) {
 
 NamespaceState::NamespaceState(std::string name, uint32_t number, bool named, std::shared_ptr<Shard> at,
                                ListenerRegistry::Count& counted, std::shared_ptr<Gauge> kept_bytes_of_all)
-    : home(std::move(at)), shard(*home), registry(counted), kept(std::move(kept_bytes_of_all)) {
+    : home(std::move(at)), shard(*home), registry(counted), rows(counted), kept(std::move(kept_bytes_of_all)) {
   tree.name = std::move(name);
   tree.number = number;
   tree.named = named;
@@ -111,6 +111,8 @@ void Shard::release(bool durable, const Error& error) {
     if (const auto* event = std::get_if<Event>(&release.item)) {
       ++events;
       if (event->kind == Event::Kind::Revoked) ++revocations;
+    } else if (std::holds_alternative<RowEvent>(release.item) || std::holds_alternative<TopicEvent>(release.item)) {
+      ++events;
     }
     if (release.done != nullptr) {
       release.done(std::get<Answer>(std::move(release.item)));
@@ -150,9 +152,19 @@ void Shard::handle(ShardRequest& request) {
 
 Result<void> Shard::note_change(NamespaceState& space, const Accepted& accepted, const Difference& difference,
                                 const TreeView& before, const TreeView& after) {
+  // Rows first: they are only looked at, so that all of this can still be given up when the step is over.
+  ASSIGN_OR_RETURN(std::vector<RowNotification> rows,
+                   space.rows.match(difference, accepted.record.sequence, before, after));
   ASSIGN_OR_RETURN(const std::vector<Notification> told, match(space.registry, difference, before, after));
+  for (RowNotification& one : rows) {
+    tell(std::static_pointer_cast<Conversation>(one.subscription->audience), std::move(one.event));
+  }
   for (const Notification& one : told) {
     const auto conversation = std::static_pointer_cast<Conversation>(one.subscription->audience);
+    if (one.subscription->purpose != Subscription::For::Listener) {
+      lose_right(space, conversation, one);
+      continue;
+    }
     Event event;
     event.listener = one.subscription->id;
     event.sequence = accepted.record.sequence;
@@ -419,6 +431,7 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
 }
 
 void Shard::handle(ShardRequest& request, UnlistenRequest& what) {
+  if (request.conversation->others != nullptr) leave(*request.space, *request.conversation, what.listener);
   auto& subscriptions = request.conversation->subscriptions;
   if (const auto found = subscriptions.find(what.listener); found != subscriptions.end()) {
     request.space->registry.remove(*found->second);

@@ -90,6 +90,33 @@ struct RecheckRequest {
   uint64_t listener;
   std::shared_ptr<const Precondition> check;
 };
+struct ListenRowsRequest {
+  uint64_t listener;
+  RowListen listen;
+};
+struct RecheckRowsRequest {
+  uint64_t listener;
+  std::shared_ptr<const RowCheck> check;
+};
+struct JoinRequest {  // a topic
+  uint64_t listener;
+  TopicJoin join;
+};
+struct RecheckTopicRequest {
+  uint64_t listener;
+  std::shared_ptr<const Precondition> may_be, may_speak;
+};
+struct SayRequest {  // in the topic that the listener is in; without a conversation, in the one that is named
+  uint64_t listener;
+  std::shared_ptr<TopicMessage> message;
+  std::string topic{};
+  std::shared_ptr<const Precondition> may_speak{};
+  bool is_kept = false;
+};
+struct AnnounceRequest {
+  uint64_t listener;
+  std::vector<TopicAnnouncement> announcements;
+};
 struct DisconnectRequest {
   Disconnect disconnect;
   std::shared_ptr<const Precondition> check;
@@ -149,7 +176,8 @@ struct ShardRequest {
   std::shared_ptr<Conversation> conversation;  // null: a request by itself
   uint64_t id = 0;
   std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
-               RecheckDisconnectRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest,
+               RecheckDisconnectRequest, ListenRowsRequest, RecheckRowsRequest, JoinRequest, RecheckTopicRequest,
+               SayRequest, AnnounceRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest,
                CreateRequest, RemoveRequest, StatsRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
                OrphanRequest, RunQueueRequest>
       what;
@@ -214,6 +242,7 @@ class Shard {
     Gauge sessions;
     Counter slow_listeners;
     Counter disconnect_writes_queued, disconnect_writes_run;
+    Counter topic_messages;  // said, not told
     ListenerRegistry::Count registered;
     Gauge waiting;                                    // requests in lines
     Counter moved;                                    // times that a namespace went to a heavy shard
@@ -249,6 +278,12 @@ class Shard {
   void handle(ShardRequest& request, ListenRequest& listen);
   void handle(ShardRequest& request, UnlistenRequest& unlisten);
   void handle(ShardRequest& request, RecheckRequest& recheck);
+  void handle(ShardRequest& request, ListenRowsRequest& listen);
+  void handle(ShardRequest& request, RecheckRowsRequest& recheck);
+  void handle(ShardRequest& request, JoinRequest& join);
+  void handle(ShardRequest& request, RecheckTopicRequest& recheck);
+  void handle(ShardRequest& request, SayRequest& say);
+  void handle(ShardRequest& request, AnnounceRequest& announce);
   void handle(ShardRequest& request, DisconnectRequest& disconnect);
   void handle(ShardRequest& request, RecheckDisconnectRequest& recheck);
   void handle(ShardRequest& request, ReplyRequest& reply);
@@ -267,8 +302,16 @@ class Shard {
   void handle(ShardRequest& request, RunQueueRequest& run);
 
   void answer(const ShardRequest& request, Answer answer);
+  void answer_with(const ShardRequest& request, Result<void> status);
   void tell(const std::shared_ptr<Conversation>& conversation, Item item);
   bool unlisten_some(Conversation& conversation);
+  Moment moment_of(NamespaceState& space);
+  Result<void> may_speak(NamespaceState& space, TopicPlace& place);
+  void tell_topic(const Topic& topic, const std::shared_ptr<const TopicMessage>& message, const TopicPlace* speaker);
+  bool leave(NamespaceState& space, Conversation& conversation, uint64_t listener);
+  void leave_topic(NamespaceState& space, TopicPlace& place);
+  void lose_right(NamespaceState& space, const std::shared_ptr<Conversation>& conversation, const Notification& lost);
+  Result<void> room_in_topics(const NamespaceState& space, size_t bytes);
   void end(const std::shared_ptr<Conversation>& conversation);
   void end_told(const std::vector<std::shared_ptr<Conversation>>& conversations, const Error& reason);
   void refuse_removed(const ShardRequest& request);

@@ -20,7 +20,17 @@ bool Shard::unlisten_some(Conversation& conversation) {
     subscriptions.erase(subscriptions.begin());
     Step::here().count_row(0);
   }
-  again_ = !subscriptions.empty();
+  if (OtherListeners* others = conversation.others.get()) {
+    size_t count = 0;
+    for (; count < kUnlistensPerStep && !others->rows.empty(); ++count) {
+      leave(*conversation.space, conversation, others->rows.begin()->first);
+    }
+    for (; count < kUnlistensPerStep && !others->topics.empty(); ++count) {
+      leave(*conversation.space, conversation, others->topics.begin()->first);
+    }
+    if (others->rows.empty() && others->topics.empty()) conversation.others.reset();
+  }
+  again_ = !subscriptions.empty() || conversation.others != nullptr;
   return again_;
 }
 
@@ -49,6 +59,11 @@ void Shard::end(const std::shared_ptr<Conversation>& conversation) {
   for (auto& [id, subscription] : conversation->subscriptions) space.registry.remove(*subscription);
   Step::here().count({conversation->subscriptions.size(), 0, 0});
   conversation->subscriptions.clear();
+  if (OtherListeners* others = conversation->others.get()) {
+    while (!others->rows.empty()) leave(space, *conversation, others->rows.begin()->first);
+    while (!others->topics.empty()) leave(space, *conversation, others->topics.begin()->first);
+    conversation->others.reset();
+  }
   space.sessions.erase(conversation->id);
   if (conversation->queue == nullptr) return;
   run_next(conversation->space, std::move(conversation->queue), std::move(conversation->queue_check));

@@ -94,6 +94,13 @@ void Shard::end_listeners(NamespaceState& space, const std::string& why) {
       tell(conversation, std::move(event));
     }
     conversation->subscriptions.clear();
+    if (conversation->others == nullptr) continue;
+    for (const auto& [listener, rows] : conversation->others->rows) {
+      RowEvent event;
+      event.listener = listener;
+      event.is_missed = true;
+      tell(conversation, std::move(event));
+    }
   }
 }
 

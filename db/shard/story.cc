@@ -31,14 +31,26 @@ size_t bytes_of(const Item& item) {
   if (const auto* answer = std::get_if<Answer>(&item)) {
     return sizeof(Item) + answer->value.byte_count() + (answer->first != nullptr ? answer->first->byte_count() : 0);
   }
+  if (const auto* event = std::get_if<RowEvent>(&item)) {
+    return sizeof(Item) + (event->change != nullptr ? event->change->byte_count() : 0);
+  }
+  if (const auto* event = std::get_if<TopicEvent>(&item)) return sizeof(Item) + event->message->byte_count();
   return sizeof(Item);
+}
+
+// Of what `users` share, the part of each.
+template <typename Shared>
+size_t part_of_shared(const std::shared_ptr<Shared>& what) {
+  if (what == nullptr) return sizeof(Item);
+  return sizeof(Item) + what->byte_count() / static_cast<size_t>(std::max(what.use_count(), 1L));
 }
 
 // About how much memory the item stands for: of a body its part, shared by all who have the body now.
 size_t part_of(const Item& item) {
-  const auto* event = std::get_if<Event>(&item);
-  if (event == nullptr || event->body == nullptr) return sizeof(Item);
-  return sizeof(Item) + event->body->byte_count() / static_cast<size_t>(std::max(event->body.use_count(), 1L));
+  if (const auto* event = std::get_if<Event>(&item)) return part_of_shared(event->body);
+  if (const auto* event = std::get_if<RowEvent>(&item)) return part_of_shared(event->change);
+  if (const auto* event = std::get_if<TopicEvent>(&item)) return part_of_shared(event->message);
+  return sizeof(Item);
 }
 
 }  // namespace

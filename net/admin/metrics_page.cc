@@ -186,9 +186,9 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
               std::move(reached));
   to.gauges("hearth_memory_bytes", "Bytes that are held in memory, about, of what has a limit (hearth help limits).",
             {sample("of", "listeners", figures.listener_bytes), sample("of", "disconnect", figures.disconnect_bytes),
-             sample("of", "remembered", figures.remembered_bytes), sample("of", "answers", figures.answer_bytes),
-             sample("of", "events", figures.event_bytes), sample("of", "outbound", stats.outbox_bytes),
-             sample("of", "leaf_cache", figures.leaf_cache_bytes)});
+             sample("of", "topics", figures.topic_bytes), sample("of", "remembered", figures.remembered_bytes),
+             sample("of", "answers", figures.answer_bytes), sample("of", "events", figures.event_bytes),
+             sample("of", "outbound", stats.outbox_bytes), sample("of", "leaf_cache", figures.leaf_cache_bytes)});
   to.counters("hearth_leaf_cache_lookups_total",
               "Rows that a write or its rules asked for: known to the shard (hit), or looked up in the store (miss).",
               {sample("result", "hit", figures.leaf_cache_hits), sample("result", "miss", figures.leaf_cache_misses)});
@@ -209,6 +209,9 @@ void add_clients(const db::Figures& figures, const http::Stats& stats, uint64_t 
              figures.revocations);
   to.counter("hearth_event_bodies_serialised_total",
              "Event bodies that were turned into text. Far fewer than events: listeners share them.", serialised);
+  to.gauge("hearth_topics", "Topics that somebody is in, or that keep what was said.", figures.topics);
+  to.gauge("hearth_topic_members", "Places that clients have in topics.", figures.topic_members);
+  to.counter("hearth_topic_messages_total", "Messages that were said in topics.", figures.topic_messages);
   to.counter("hearth_on_disconnect_queued_total", "Writes that clients queued for the end of their connection.",
              figures.disconnect_writes_queued);
   to.counter("hearth_on_disconnect_run_total", "Writes that were run at the end of connections.",

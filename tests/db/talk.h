@@ -92,6 +92,8 @@ class Talk {
       const std::string name = "e" + std::to_string(event->listener) + " ";
       return name + (event->kind == Event::Kind::Revoked ? "revoked" : body_text(*event->body));
     }
+    if (const auto* event = std::get_if<RowEvent>(&item)) return row_word(*event);
+    if (const auto* event = std::get_if<TopicEvent>(&item)) return topic_word(*event);
     const auto& answer = std::get<Answer>(item);
     std::string line = "a" + std::to_string(answer.request);
     if (!answer.status.ok()) return line + " refused";
@@ -100,6 +102,27 @@ class Talk {
   }
 
  private:
+  // "r<listener> <bindings> <table>/<key> <before> -> <after>"
+  static std::string row_word(const RowEvent& event) {
+    std::string line = "r" + std::to_string(event.listener) + " ";
+    if (event.is_missed) return line + "missed";
+    const RowChange& change = *event.change;
+    line += std::to_string(event.bindings) + " " + change.table.text() + "/" + change.key + " ";
+    return line + (event.shows_before ? text(change.before) : "?") + " -> " + text(change.after);
+  }
+  // "t<listener> <event>=<bytes>", "t<listener> +key=value -key=value", "t<listener> all key=value"
+  static std::string topic_word(const TopicEvent& event) {
+    const TopicMessage& message = *event.message;
+    std::string line = "t" + std::to_string(event.listener);
+    if (message.kind == TopicMessage::Kind::Said) {
+      return line + " " + message.event + "=" + message.bytes + (event.is_replayed ? " again" : "");
+    }
+    const bool is_all = message.kind == TopicMessage::Kind::Present;
+    if (is_all) line += " all";
+    for (const TopicEntry& entry : message.joined) line += (is_all ? " " : " +") + entry.key + "=" + entry.value;
+    for (const TopicEntry& entry : message.left) line += " -" + entry.key + "=" + entry.value;
+    return line;
+  }
   static std::string body_text(const Body& body) {
     if (body.kind() == Body::Kind::Put) return body.told_path() + "=" + text(body.value());
     std::string line = body.path().text() + "+";

@@ -34,22 +34,65 @@ bool logic_holds(const std::string& text) {
 }  // namespace
 
 TEST_CASE("RowFilter: a value compares as what the row has", "[model]") {
-  for (const std::string yes :
-       {"n=eq.5", "n=eq.5.0", "n=eq.5e0", "text=eq.5", "big=eq.9007199254740993", "half=eq.0.5", "half=eq..5", "neg=eq.-3",
-        "n=neq.6", "n=neq.five", "text=neq.5.0", "n=gt.4", "n=gte.5", "n=lt.40", "n=lte.5", "n=not.gt.5", "neg=lt.-2",
-        "big=gt.9007199254740992", "big=lt.9007199254740994", "done=eq.true", "done=eq.t", "not=eq.f", "done=gt.false",
-        "done=neq.f", "word=gt.Zebra", "word=lt.ä", "empty=eq.", "n=in.(1,5)", "n=not.in.(1,2)", "text=in.(5)",
-        "word=in.(a,\"Äpfel & Birnen\")", "o->a->b=eq.7", "o->>t=eq.x", "o->a->>b=eq.7", "o->l->>1=eq.q",
-        "n=eq.5,text=eq.5,done=is.true", "n=eq(any).{4,5}", "n=gt(all).{3,4}", "done=is.true", "not=is.false",
-        "gone=is.null", "gone=is.unknown", "n=is.not_null", "n=not.is.null", "n=is.NOT_NULL", "gone=isdistinct.5",
-        "n=isdistinct.6", "n=not.isdistinct.5", "o=not.is.null", "", "  "}) {
+  for (const std::string yes : {"n=eq.5",
+                                "n=eq.5.0",
+                                "n=eq.5e0",
+                                "text=eq.5",
+                                "big=eq.9007199254740993",
+                                "half=eq.0.5",
+                                "half=eq..5",
+                                "neg=eq.-3",
+                                "n=neq.6",
+                                "n=neq.five",
+                                "text=neq.5.0",
+                                "n=gt.4",
+                                "n=gte.5",
+                                "n=lt.40",
+                                "n=lte.5",
+                                "n=not.gt.5",
+                                "neg=lt.-2",
+                                "big=gt.9007199254740992",
+                                "big=lt.9007199254740994",
+                                "done=eq.true",
+                                "done=eq.t",
+                                "not=eq.f",
+                                "done=gt.false",
+                                "done=neq.f",
+                                "word=gt.Zebra",
+                                "word=lt.ä",
+                                "empty=eq.",
+                                "n=in.(1,5)",
+                                "n=not.in.(1,2)",
+                                "text=in.(5)",
+                                "word=in.(a,\"Äpfel & Birnen\")",
+                                "o->a->b=eq.7",
+                                "o->>t=eq.x",
+                                "o->a->>b=eq.7",
+                                "o->l->>1=eq.q",
+                                "n=eq.5,text=eq.5,done=is.true",
+                                "n=eq(any).{4,5}",
+                                "n=gt(all).{3,4}",
+                                "done=is.true",
+                                "not=is.false",
+                                "gone=is.null",
+                                "gone=is.unknown",
+                                "n=is.not_null",
+                                "n=not.is.null",
+                                "n=is.NOT_NULL",
+                                "gone=isdistinct.5",
+                                "n=isdistinct.6",
+                                "n=not.isdistinct.5",
+                                "o=not.is.null",
+                                "",
+                                "  "}) {
     INFO(yes);
     CHECK(holds(yes));
   }
-  for (const std::string no :
-       {"n=eq.6", "n=eq.05x", "n=eq.five", "text=eq.5.0", "big=eq.9007199254740992", "n=neq.5", "n=gt.5", "n=lt.five",
-        "n=not.lt.five", "done=eq.1", "done=eq.false", "n=in.()", "n=in.(1,2)", "n=not.in.(5)", "n=eq.5,done=eq.f",
-        "n=eq(all).{4,5}", "n=is.true", "n=is.null", "n=eq.", "n=eq. 5", "n=eq.nan", "n=eq.inf", "n=eq.+5", "word=eq.äpfel"}) {
+  for (const std::string no : {"n=eq.6",          "n=eq.05x",  "n=eq.five",  "text=eq.5.0",   "big=eq.9007199254740992",
+                               "n=neq.5",         "n=gt.5",    "n=lt.five",  "n=not.lt.five", "done=eq.1",
+                               "done=eq.false",   "n=in.()",   "n=in.(1,2)", "n=not.in.(5)",  "n=eq.5,done=eq.f",
+                               "n=eq(all).{4,5}", "n=is.true", "n=is.null",  "n=eq.",         "n=eq. 5",
+                               "n=eq.nan",        "n=eq.inf",  "n=eq.+5",    "word=eq.äpfel"}) {
     INFO(no);
     CHECK_FALSE(holds(no));
   }
@@ -83,14 +126,15 @@ TEST_CASE("RowFilter: the column id is the key, in the order of keys", "[model]"
 
 TEST_CASE("RowFilter: patterns", "[model]") {
   for (const std::string yes :
-       {"word=like.Ä%", "word=like.Ä*", "word=like.*Birnen", "word=like._pfel % Birnen", "word=like.%&%", "word=ilike.ä%BIRNEN",
-        "word=not.like.B%", "word=like(any).{B%,Ä%}", "word=like(all).{Ä%,%n}", "word=match.^Ä", "word=match.B[a-z]+n$",
-        "word=imatch.BIRNEN", "lines=like.one%two", "lines=match.e.t", "text=like.5", "empty=like.%", "empty=like."}) {
+       {"word=like.Ä%", "word=like.Ä*", "word=like.*Birnen", "word=like._pfel % Birnen", "word=like.%&%",
+        "word=ilike.ä%BIRNEN", "word=not.like.B%", "word=like(any).{B%,Ä%}", "word=like(all).{Ä%,%n}", "word=match.^Ä",
+        "word=match.B[a-z]+n$", "word=imatch.BIRNEN", "lines=like.one%two", "lines=match.e.t", "text=like.5",
+        "empty=like.%", "empty=like."}) {
     INFO(yes);
     CHECK(holds(yes));
   }
-  for (const std::string no : {"word=like.pfel", "word=like.Ä", "word=like.ä%", "word=match.^B", "n=like.5", "n=not.like.5",
-                               "word=like.\\%", "word=like..*", "word=ilike(all).{ä%,%x}"}) {
+  for (const std::string no : {"word=like.pfel", "word=like.Ä", "word=like.ä%", "word=match.^B", "n=like.5",
+                               "n=not.like.5", "word=like.\\%", "word=like..*", "word=ilike(all).{ä%,%x}"}) {
     INFO(no);
     CHECK_FALSE(holds(no));
   }
@@ -199,8 +243,9 @@ TEST_CASE("RowFilter: equality() names the keys under which an index of filters 
     const std::string filter = "n=eq." + operand;
     const auto index = keys(filter);
     REQUIRE(index);
-    for (const std::string value : {"5", "\"5\"", "5.5", "\"5.0\"", "true", "\"true\"", "false", "\"f\"", "\"x\"", "\"\"", "0.5",
-                                    "0", "1000", "\"1e3\"", "9007199254740993", "9007199254740992", "null", "{\"a\":1}"}) {
+    for (const std::string value :
+         {"5", "\"5\"", "5.5", "\"5.0\"", "true", "\"true\"", "false", "\"f\"", "\"x\"", "\"\"", "0.5", "0", "1000",
+          "\"1e3\"", "9007199254740993", "9007199254740992", "null", "{\"a\":1}"}) {
       INFO(operand << " and " << value);
       const Value one = json("{\"n\":" + value + ",\"z\":1}");
       const std::string key = equality_key(one.child("n"));
