@@ -32,7 +32,9 @@ inline constexpr size_t kRowOperandsMax = 1'000;           // of one condition: 
 inline constexpr size_t kRowLogicDepthMax = 10;            // "and" in "or" in …
 inline constexpr size_t kRowPatternBytesMax = 256;         // of what like, ilike, match and imatch look for
 inline constexpr int64_t kRowPatternMemoryMax = 64 << 10;  // of one that is compiled
-inline constexpr size_t kPatternTextBytesMax = 64u << 10;  // a longer text of a row is unknown to a pattern
+// Bytes of a row's text, times the steps of the pattern's program (some ten for a word and two wildcards): some 20 ms at
+// worst. A longer text is unknown to the pattern.
+inline constexpr size_t kPatternWorkMax = 4u << 20;
 
 inline constexpr std::string_view kRowId = "id";
 

@@ -2,6 +2,8 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
+
 namespace hearth::db {
 namespace {
 
@@ -39,7 +41,9 @@ std::string of_like(std::string_view pattern) {
 }  // namespace
 
 RowPattern::RowPattern(std::unique_ptr<const re2::RE2> compiled, bool is_whole)
-    : compiled_(std::move(compiled)), is_whole_(is_whole) {}
+    : compiled_(std::move(compiled)),
+      steps_(static_cast<size_t>(std::max(1, compiled_->ProgramSize()))),
+      is_whole_(is_whole) {}
 RowPattern::~RowPattern() = default;
 
 Result<std::shared_ptr<const RowPattern>> RowPattern::compile(Op op, std::string_view pattern) {
@@ -61,7 +65,8 @@ Result<std::shared_ptr<const RowPattern>> RowPattern::compile(Op op, std::string
   return std::shared_ptr<const RowPattern>(new RowPattern(std::move(compiled), is_like));
 }
 
-bool RowPattern::matches(std::string_view text) const {
+std::optional<bool> RowPattern::occurs_in(std::string_view text) const {
+  if (text.size() > kPatternWorkMax / steps_) return {};
   const re2::StringPiece piece(text.data(), text.size());
   return is_whole_ ? re2::RE2::FullMatch(piece, *compiled_) : re2::RE2::PartialMatch(piece, *compiled_);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,12 +21,13 @@ class RowPattern {
   // `op`: one of the four. Errors: InvalidArgument: too long, or no expression of RE2.
   static Result<std::shared_ptr<const RowPattern>> compile(RowCondition::Op op, std::string_view pattern);
   ~RowPattern();
-  // Takes time in proportion to the text.
-  bool matches(std::string_view text) const;
+  // Nothing: that would be more work than kPatternWorkMax.
+  std::optional<bool> occurs_in(std::string_view text) const;
 
  private:
   RowPattern(std::unique_ptr<const re2::RE2> compiled, bool is_whole);
   const std::unique_ptr<const re2::RE2> compiled_;
+  const size_t steps_;
   const bool is_whole_;  // like: from the first character to the last
 };
 
