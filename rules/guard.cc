@@ -354,6 +354,67 @@ void Guard::set_own_indexes(const std::string& name, const Auth& auth, std::stri
   put(name, std::move(write), std::move(done));
 }
 
+void Guard::setting(const std::string& name, const Auth& auth, const SettingKind& kind, Done done) {
+  if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
+  tell_setting(name, kind.name, std::string(options_.dev ? kind.unset_in_dev : kind.unset), std::move(done));
+}
+
+void Guard::set_setting(const std::string& name, const Auth& auth, const SettingKind& kind, std::string text,
+                        Done done) {
+  if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
+  db::Write write;
+  if (text == "null") {
+    write.settings.push_back({std::string(kind.name), std::nullopt});
+  } else {
+    SpaceSettings checked;
+    if (const auto read = read_setting(kind, text, checked); !read.ok()) return done(answer_of(read.error()));
+    write.settings.push_back({std::string(kind.name), std::move(text)});
+  }
+  put(name, std::move(write), [known = settings_, name, done = std::move(done)](db::Answer answer) {
+    known->forget(name);
+    done(std::move(answer));
+  });
+}
+
+// One document after the other is read into `to`; then it is known.
+struct Guard::SettingsRead {
+  db::Host& database;
+  const std::shared_ptr<KnownSettings> known;
+  const bool dev;
+  const std::string name;
+  const uint64_t epoch;
+  SettingsDone done;
+  std::shared_ptr<SpaceSettings> to = std::make_shared<SpaceSettings>();
+  size_t bytes = 0;
+
+  static void go_on(const std::shared_ptr<SettingsRead>& self, size_t kind) {
+    if (kind == setting_kinds().size()) {
+      self->known->add(self->name, self->to, self->bytes, self->epoch);
+      return self->done(std::shared_ptr<const SpaceSettings>(self->to));
+    }
+    const SettingKind& one = setting_kinds()[kind];
+    self->database.setting(
+        self->name, std::string(one.name), [self, kind, &one](const db::Result<std::optional<std::string>>& text) {
+          if (!text.ok()) return self->done(text.error());
+          const std::string_view unset = self->dev ? one.unset_in_dev : one.unset;
+          const std::string_view says = text.value() ? std::string_view(*text.value()) : unset;
+          self->bytes += says.size();
+          if (const auto read = read_setting(one, says, *self->to); !read.ok()) {
+            return self->done(db::Error{db::ErrorCode::Corruption, "The setting " + std::string(one.name) + " of " +
+                                                                       self->name + ": " + read.error().message});
+          }
+          go_on(self, kind + 1);
+        });
+  }
+};
+
+void Guard::space_settings(const std::string& name, SettingsDone done) {
+  if (auto known = settings_->find(name); known != nullptr) return done(std::move(known));
+  SettingsRead::go_on(std::make_shared<SettingsRead>(
+                          SettingsRead{database_, settings_, options_.dev, name, settings_->epoch(), std::move(done)}),
+                      0);
+}
+
 void Guard::set_rules(const std::string& name, const Auth& auth, std::string text, Install install, Done done) {
   if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
   auto compiled = Ruleset::compile(text);
@@ -490,6 +551,7 @@ db::Result<void> Guard::remove(const Auth& auth, std::string_view name) {
   RETURN_IF_ERROR(database_.remove(stored));
   // Only now: until it is removed, its tokens stay revoked.
   revoked_.forget(stored);
+  settings_->forget(stored);
   return {};
 }
 
@@ -541,7 +603,10 @@ void Guard::restore(const Auth& auth, const std::string& id, db::RestoreRequest 
     if (!restored.ok()) return done(std::move(restored));
     // A new namespace brings along who was signed out of it. This thread is of restores alone, and may wait.
     std::vector<std::string> names;
-    for (const db::RestoredTree& tree : restored.value()) names.push_back(tree.space);
+    for (const db::RestoredTree& tree : restored.value()) {
+      names.push_back(tree.space);
+      settings_->forget(tree.space);
+    }
     const db::Result<void> loaded = load_revoked(names);
     done(loaded.ok() ? std::move(restored) : Restored(loaded.error()));
   });

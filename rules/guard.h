@@ -27,6 +27,7 @@
 #include "rules/language/explanation.h"
 #include "rules/revoked.h"
 #include "rules/rulebook.h"
+#include "rules/space_settings.h"
 #include "rules/trial.h"
 
 namespace hearth::db {
@@ -167,6 +168,17 @@ class Guard {
   void own_indexes(const std::string& name, const Auth& auth, Done done);
   void set_own_indexes(const std::string& name, const Auth& auth, std::string text, Done done);
 
+  // For admins. A document of rules/space_settings.h as it was set, or the one that holds: the answer's value, a
+  // string. Setting one checks it; "null" unsets. Errors: PermissionDenied, Io; of setting InvalidData, the text is
+  // all that is wrong, TooLarge.
+  void setting(const std::string& name, const Auth& auth, const SettingKind& kind, Done done);
+  void set_setting(const std::string& name, const Auth& auth, const SettingKind& kind, std::string text, Done done);
+  // What all these documents of a namespace say: for whoever serves it, not for its clients. `done` is called at once
+  // where that is known, else once, on any thread. Whoever asks after a set was answered gets what was set. Errors:
+  // Io, Corruption.
+  using SettingsDone = std::function<void(db::Result<std::shared_ptr<const SpaceSettings>>)>;
+  void space_settings(const std::string& name, SettingsDone done);
+
   // For admins. Ends all sessions of that user here, with InvalidToken, and has tokens refused that were issued up to
   // now, also after a restart. The answer's value: how many sessions. Errors: PermissionDenied, InvalidArgument, Io.
   void kick(const std::string& name, const Auth& auth, const std::string& uid, Done done);
@@ -217,6 +229,7 @@ class Guard {
   db::Result<std::vector<std::string>> namespaces(const Auth& auth) const;
 
  private:
+  struct SettingsRead;
   db::Result<void> load_revoked(const std::vector<std::string>& names);
   void put(const std::string& name, db::Write write, Done done);
   void tell_setting(const std::string& name, std::string_view which, std::string unset, Done done);
@@ -226,6 +239,7 @@ class Guard {
   const std::shared_ptr<Rulebook> book_;
   std::mutex kicks_;  // One kick after the other, so that the row that is written last knows of all.
   mutable Revoked revoked_;
+  const std::shared_ptr<KnownSettings> settings_ = std::make_shared<KnownSettings>();
 };
 
 }  // namespace hearth::rules

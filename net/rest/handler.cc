@@ -172,7 +172,7 @@ class RestHandler::Core {
   void serve(const std::shared_ptr<Call>& call);
   void serve_rules(const std::shared_ptr<Call>& call);
   void set_rules(const std::shared_ptr<Call>& call);
-  void serve_own_indexes(const std::shared_ptr<Call>& call);
+  void serve_setting(const std::shared_ptr<Call>& call);
   void explain(const std::shared_ptr<Call>& call);
   void tell_coverage(const Call& call);
   void work(const std::shared_ptr<Call>& call, std::function<void()> task);
@@ -279,6 +279,7 @@ void RestHandler::Core::dispatch(const std::shared_ptr<Call>& call) {
     case Endpoint::Coverage:
     case Endpoint::Indexes:
     case Endpoint::OwnIndexes:
+    case Endpoint::Setting:
     case Endpoint::Kick:
       return serve(call);
   }
@@ -344,7 +345,8 @@ void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
     case Endpoint::Coverage:
       return tell_coverage(*call);
     case Endpoint::OwnIndexes:
-      return serve_own_indexes(call);
+    case Endpoint::Setting:
+      return serve_setting(call);
     case Endpoint::Kick:
       return kick(call);
     case Endpoint::Indexes:
@@ -414,18 +416,24 @@ void RestHandler::Core::set_rules(const std::shared_ptr<Call>& call) {
                         }));
 }
 
-void RestHandler::Core::serve_own_indexes(const std::shared_ptr<Call>& call) {
+void RestHandler::Core::serve_setting(const std::shared_ptr<Call>& call) {
   const bool is_set = call->request.method == Method::Put;
-  auto told = waiting_.expect([call, is_set](const db::Answer& answer) {
+  const rules::SettingKind* const kind = call->request.setting;  // null: its indexes
+  auto told = waiting_.expect([call, is_set, kind](const db::Answer& answer) {
     if (!answer.status.ok()) return fail(*call, answer.status.error());
-    if (is_set) log_act(*call, "indexes set");
+    if (is_set) log_act(*call, kind != nullptr ? std::string(kind->name) + " set" : "indexes set");
     http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
     reply.body = is_set ? R"({"status":"ok"})" : std::string(answer.value.as_string());
     call->exchange->respond(std::move(reply));
   });
+  if (!is_set && kind != nullptr) return with_.guard.setting(call->space, call->auth, *kind, std::move(told));
   if (!is_set) return with_.guard.own_indexes(call->space, call->auth, std::move(told));
-  if (call->exchange->request().body.empty()) return fail(*call, {ErrorCode::InvalidData, "Error: No data supplied."});
-  with_.guard.set_own_indexes(call->space, call->auth, std::move(call->exchange->request().body), std::move(told));
+  std::string text = std::move(call->exchange->request().body);
+  if (text.empty()) return fail(*call, {ErrorCode::InvalidData, "Error: No data supplied."});
+  if (kind != nullptr) {
+    return with_.guard.set_setting(call->space, call->auth, *kind, std::move(text), std::move(told));
+  }
+  with_.guard.set_own_indexes(call->space, call->auth, std::move(text), std::move(told));
 }
 
 void RestHandler::Core::kick(const std::shared_ptr<Call>& call) {

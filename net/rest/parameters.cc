@@ -31,6 +31,7 @@ Names own_parameters(Endpoint endpoint, Method method) {
     case Endpoint::Health:
     case Endpoint::Databases:
     case Endpoint::OwnIndexes:
+    case Endpoint::Setting:
     case Endpoint::Kick:
     case Endpoint::Dump:
     case Endpoint::DumpPart:

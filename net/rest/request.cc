@@ -225,6 +225,15 @@ Parser::Step Parser::endpoint() {
     if (!allowed) return refuse(405, "Method not allowed here.");
     return {};
   };
+  if (first == ".settings" && segments.size() == 2 && segments[1].ends_with(".json")) {
+    const std::string_view name = segments[1];
+    to_.setting = rules::find_setting_kind(name.substr(0, name.size() - 5));
+    if (to_.setting != nullptr) {
+      to_.endpoint = Endpoint::Setting;
+      if (to_.method == Method::Get || to_.method == Method::Put) return {};
+      return refuse(405, "Method not allowed here; use GET or PUT.");
+    }
+  }
   for (const Fixed& one : kFixed) {
     if (segments.size() != (one.name.empty() ? 1 : 2) || first != one.folder ||
         (segments.size() == 2 && segments[1] != one.name))
@@ -360,7 +369,7 @@ Parser::Step Parser::stream() {
   const bool asks = contains_ignoring_case(from_.header("Accept").value_or(""), "text/event-stream");
   if (!asks || from_.method == "HEAD" || to_.method != Method::Get) return {};
   if (to_.endpoint == Endpoint::Rules || to_.endpoint == Endpoint::Info || to_.endpoint == Endpoint::Coverage ||
-      to_.endpoint == Endpoint::Indexes || to_.endpoint == Endpoint::OwnIndexes) {
+      to_.endpoint == Endpoint::Indexes || to_.endpoint == Endpoint::OwnIndexes || to_.endpoint == Endpoint::Setting) {
     return refuse(400, "This location can't be streamed.");
   }
   if (to_.endpoint != Endpoint::Data) return {};
@@ -423,6 +432,7 @@ const char* deed_of(const RestRequest& request) {
       return "rules";
     case Endpoint::Indexes:
     case Endpoint::OwnIndexes:
+    case Endpoint::Setting:
       return "indexes";
     case Endpoint::Explain:
     case Endpoint::Coverage:

@@ -16,6 +16,7 @@
 #include "db/model/write.h"
 #include "net/http/request.h"
 #include "net/rest/target.h"
+#include "rules/space_settings.h"
 
 namespace hearth::net::rest {
 
@@ -29,6 +30,7 @@ enum class Endpoint : uint8_t {
   Databases,   // /.inspect/databases.json
   Rules,       // /.settings/rules.json
   OwnIndexes,  // /.settings/indexes.json
+  Setting,     // /.settings/NAME.json, a document of rules/space_settings.h
   Kick,        // /.settings/kick.json
   Dump,        // /.settings/dump (upkeep.h)
   DumpPart,    // /.settings/dump.json
@@ -59,11 +61,12 @@ struct RestRequest {
   std::optional<db::Query> query{};
   db::Projection projection{};
   bool shallow = false;
-  bool strict = false;   // rules: without comments
-  bool dry_run = false;  // rules: only checked
-  bool as_text = false;  // explain, coverage: for people
-  std::string callback;  // a JavaScript function; "": none
-  std::string download;  // a file's name; "": none
+  const rules::SettingKind* setting = nullptr;  // of Endpoint::Setting
+  bool strict = false;                          // rules: without comments
+  bool dry_run = false;                         // rules: only checked
+  bool as_text = false;                         // explain, coverage: for people
+  std::string callback;                         // a JavaScript function; "": none
+  std::string download;                         // a file's name; "": none
 
   bool wants_etag = false;
   std::optional<std::string> if_match;       // hashes; "" is null's

@@ -242,6 +242,30 @@ TEST_CASE("REST: `owner` is an admin to programs and to pages of this machine, t
   }
 }
 
+TEST_CASE("REST: /.settings/realtime.json is checked, kept as it was set, and for admins", "[net][rest]") {
+  RestServer server;
+  const std::string owner = "Authorization: Bearer owner\r\n", at = "/.settings/realtime.json";
+  CHECK(server.get(at, owner).body == R"({"public": true})");
+  const std::string text = "{\"channels\": \"/c\"} // private ones alone";
+  const HttpReply set = server.put(at, text, owner);
+  CHECK(set.status == 200);
+  CHECK(set.body == R"({"status":"ok"})");
+  CHECK(server.get(at, owner).body == text);
+  CHECK(server.get(at + "?ns=other", owner).body == R"({"public": true})");
+  const HttpReply wrong = server.put(at, R"({"chanels": "/c"})", owner);
+  CHECK(wrong.status == 400);
+  CHECK_THAT(wrong.body, Catch::Contains(R"(1:2: unknown member \"chanels\"; there are \"public\" and \"channels\")"));
+  CHECK(server.put(at, "", owner).status == 400);
+  CHECK(server.get(at, owner).body == text);
+  CHECK(server.get(at).status == 401);
+  CHECK(server.put(at, "{}").status == 401);
+  CHECK(server.ask({.method = "DELETE", .target = at, .headers = owner}).status == 405);
+  CHECK(server.get("/.settings/own_indexes.json", owner).status == 501);
+  CHECK(server.get(at, owner + "Accept: text/event-stream\r\n").status == 400);
+  CHECK(server.put(at, "null", owner).status == 200);
+  CHECK(server.get(at, owner).body == R"({"public": true})");
+}
+
 TEST_CASE("REST: kick is for admins, and ends what a user has", "[net][rest]") {
   const Signer one = Signer::ec("one");
   KeyServer keys(key_set_of({one.jwk()}));

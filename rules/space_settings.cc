@@ -1,0 +1,110 @@
+// The kinds of documents, and how each is read. read_setting() does what all kinds have in common: the limit, the
+// syntax, the object, and members that are there twice.
+#include "rules/space_settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+#include <utility>
+
+namespace hearth::rules {
+namespace {
+
+using db::Error;
+using db::ErrorCode;
+
+constexpr size_t kKnownOverhead = 256;  // of an entry of KnownSettings, in bytes, about
+
+db::Result<void> read_realtime(const SettingText& from, SpaceSettings& to) {
+  RealtimeSettings realtime;
+  for (const TextMember& member : from.root.members) {
+    const TextNode& value = member.value;
+    if (member.key == "public") {
+      if (value.kind != TextNode::Kind::Boolean) return from.wrong(value.at, R"("public" must be true or false)");
+      realtime.public_channels = value.boolean;
+    } else if (member.key == "channels") {
+      if (value.kind != TextNode::Kind::String || !value.text.starts_with('/'))
+        return from.wrong(value.at, R"("channels" must be a path, as "/channels")");
+      auto path = db::Path::parse(value.text);
+      if (!path.ok()) return from.wrong(value.at, path.error().message);
+      realtime.channels = std::move(path).value();
+    } else {
+      return from.unknown(member, R"("public" and "channels")");
+    }
+  }
+  to.realtime = std::move(realtime);
+  return {};
+}
+
+}  // namespace
+
+db::Error SettingText::wrong(Offset at, std::string_view what) const {
+  return {ErrorCode::InvalidData, error_line(text, at, what)};
+}
+
+db::Error SettingText::unknown(const TextMember& member, std::string_view known) const {
+  return wrong(member.at, fmt::format(R"(unknown member "{:.64}"; there are {})", member.key, known));
+}
+
+const std::vector<SettingKind>& setting_kinds() {
+  static const std::vector<SettingKind> kinds = {
+      {"realtime", R"({"public": false})", R"({"public": true})", read_realtime},
+  };
+  return kinds;
+}
+
+const SettingKind* find_setting_kind(std::string_view name) {
+  const auto& kinds = setting_kinds();
+  const auto found = std::find_if(kinds.begin(), kinds.end(), [&](const SettingKind& one) { return one.name == name; });
+  return found != kinds.end() ? &*found : nullptr;
+}
+
+db::Result<void> read_setting(const SettingKind& kind, std::string_view text, SpaceSettings& to) {
+  if (text.size() > kSpaceSettingBytesMax) {
+    return Error{ErrorCode::TooLarge,
+                 fmt::format("/.settings/{}.json has at most {} bytes.", kind.name, kSpaceSettingBytesMax)};
+  }
+  ASSIGN_OR_RETURN(const TextNode root, parse_text(text));
+  const SettingText from{text, root};
+  if (root.kind != TextNode::Kind::Object) return from.wrong(root.at, "an object is expected");
+  std::set<std::string_view> seen;
+  for (const TextMember& member : root.members) {
+    if (!seen.insert(member.key).second)
+      return from.wrong(member.at, fmt::format(R"("{:.64}" is here twice)", member.key));
+  }
+  return kind.read(from, to);
+}
+
+std::shared_ptr<const SpaceSettings> KnownSettings::find(std::string_view space) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = spaces_.find(space);
+  return found != spaces_.end() ? found->second : nullptr;
+}
+
+uint64_t KnownSettings::epoch() const {
+  const std::shared_lock lock(mutex_);
+  return epoch_;
+}
+
+void KnownSettings::add(const std::string& space, std::shared_ptr<const SpaceSettings> settings, size_t text_bytes,
+                        uint64_t epoch) {
+  const size_t bytes = space.size() + text_bytes + kKnownOverhead;
+  const std::unique_lock lock(mutex_);
+  if (epoch != epoch_) return;
+  if (bytes_ + bytes > kBytesMax) {
+    spaces_.clear();
+    bytes_ = 0;
+  }
+  if (spaces_.emplace(space, std::move(settings)).second) bytes_ += bytes;
+}
+
+// What it weighed is not counted off: being full comes earlier then, and is harmless.
+void KnownSettings::forget(std::string_view space) {
+  const std::unique_lock lock(mutex_);
+  ++epoch_;
+  if (const auto found = spaces_.find(space); found != spaces_.end()) spaces_.erase(found);
+}
+
+}  // namespace hearth::rules

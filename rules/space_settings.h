@@ -1,0 +1,83 @@
+// Documents of JSON by which an operator sets how a namespace is served, one for each subject: /.settings/NAME.json.
+// Each kind has a row in the table of space_settings.cc: its name, what holds while nobody has set it, and a function
+// that reads the document into SpaceSettings. A further kind is one more row and one more member.
+//
+//   name        document                                     while it is unset
+//   realtime    {"public": true|false, "channels": "/path"}  {"public": true} in development, else {"public": false}
+//
+// Comments are allowed. A member that nobody knows is an error, as is a second one of the same name. The text is kept
+// as it was set, in the namespace's settings (db/model/settings.h) under the same name.
+//
+// Values; pure, but for KnownSettings. Thread: any.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "db/base/result.h"
+#include "db/model/path.h"
+#include "rules/language/text.h"
+
+namespace hearth::rules {
+
+inline constexpr size_t kSpaceSettingBytesMax = 64u << 10;  // of one document
+
+// Which realtime channels there are. A client names a channel by a topic.
+struct RealtimeSettings {
+  bool public_channels = false;        // those that everybody may join, by any topic
+  std::optional<db::Path> channels{};  // private ones: the rules at this path and the topic say who may; nothing: none
+};
+
+struct SpaceSettings {
+  RealtimeSettings realtime{};
+};
+
+// A document that is being read. `root` is an object, and no member of it is there twice.
+struct SettingText {
+  std::string_view text;
+  const TextNode& root;
+
+  // InvalidData "LINE:COLUMN: what\n".
+  db::Error wrong(Offset at, std::string_view what) const;
+  // The mistake of a member that the kind does not have. `known`: the names of those that it has, for the reader.
+  db::Error unknown(const TextMember& member, std::string_view known) const;
+};
+
+struct SettingKind {
+  std::string_view name;
+  std::string_view unset;         // the document that holds until one is set
+  std::string_view unset_in_dev;  // the same, in development
+  db::Result<void> (*read)(const SettingText& from, SpaceSettings& to);
+};
+
+const std::vector<SettingKind>& setting_kinds();
+const SettingKind* find_setting_kind(std::string_view name);  // null: there is none of that name
+
+// Reads a document of that kind into its member of `to`. Errors: InvalidData "LINE:COLUMN: what\n"; TooLarge.
+db::Result<void> read_setting(const SettingKind& kind, std::string_view text, SpaceSettings& to);
+
+// The settings of namespaces that were asked for lately, as read. They are forgotten when somebody sets one of them;
+// what was begun to be read before that is not kept. Bounded; when it is full, it begins anew.
+class KnownSettings {
+ public:
+  static constexpr size_t kBytesMax = 16u << 20;  // of texts and names, about
+
+  std::shared_ptr<const SpaceSettings> find(std::string_view space) const;  // null: not known
+  uint64_t epoch() const;                                                   // to be taken before reading begins
+  void add(const std::string& space, std::shared_ptr<const SpaceSettings> settings, size_t text_bytes, uint64_t epoch);
+  void forget(std::string_view space);
+
+ private:
+  mutable std::shared_mutex mutex_;  // Guards all below.
+  std::map<std::string, std::shared_ptr<const SpaceSettings>, std::less<>> spaces_;
+  size_t bytes_ = 0;
+  uint64_t epoch_ = 0;
+};
+
+}  // namespace hearth::rules
