@@ -24,6 +24,7 @@ const std::set<std::string> kNotOurs = {".git", "build", "node_modules", "hearth
 const std::map<std::string, std::set<std::string>> kArrows = {
     {"db/base", {}},
     {"db/model", {"db/base"}},
+    {"db/documents", {"db/base", "db/model"}},
     {"db/store", {"db/base", "db/model"}},
     {"db/commit", {"db/base", "db/model", "db/store"}},
     {"db/dump", {"db/base", "db/model", "db/store"}},

@@ -1,0 +1,101 @@
+#include "db/documents/update.h"
+
+#include <algorithm>
+
+namespace hearth::db::documents {
+
+StructReader::StructReader(const Update& update, const Section& section)
+    : offset_(section.offset),
+      from_(update.bytes().substr(section.offset, section.offset_end - section.offset)),
+      client_(section.client),
+      clock_(section.first),
+      left_(section.structs) {
+  from_.trust();
+}
+
+bool StructReader::next(Struct& to) {
+  while (left_ > 0) {
+    --left_;
+    to = read_struct(client_, clock_, from_);
+    invariant(from_.ok(), "an Update was parsed before it is read");
+    clock_ = to.end();
+    if (to.length > 0) return true;
+  }
+  return false;
+}
+
+Result<Update> Update::parse(std::string_view bytes) { return parse_bytes(bytes, false); }
+Result<Update> Update::parse_own(std::string_view bytes) { return parse_bytes(bytes, true); }
+
+Result<Update> Update::parse_bytes(std::string_view bytes, bool is_own) {
+  if (bytes.size() > kUpdateBytesMax) return Error{ErrorCode::TooLarge, "The update is too large."};
+  Update update(bytes);
+  Reader from(bytes);
+  if (is_own) from.trust();
+  for (uint64_t sections = from.var_uint(); sections > 0 && from.ok(); --sections) {
+    Section section{};
+    section.structs = from.var_uint();
+    section.client = from.var_uint();
+    section.first = from.var_uint();
+    section.offset = from.offset();
+    section.can_be_copied = true;
+    bool is_begun = false;
+    uint64_t clock = section.first;
+    for (uint64_t left = section.structs; left > 0 && from.ok(); --left) {
+      const Struct read = read_struct(section.client, clock, from);
+      if (read.kind == Kind::Skip) ++update.skips_;
+      if (read.kind == Kind::Skip || read.length == 0) {
+        section.can_be_copied = false;
+      } else {
+        if (!is_begun) section.start = read.clock;
+        section.end = read.end();
+        is_begun = true;
+      }
+      clock = read.end();
+    }
+    section.offset_end = from.offset();
+    if (is_begun) update.sections_.push_back(section);
+  }
+  for (uint64_t clients = from.var_uint(); clients > 0 && from.ok(); --clients) {
+    const uint64_t client = from.var_uint();
+    for (uint64_t ranges = from.var_uint(); ranges > 0 && from.ok(); --ranges) {
+      const uint64_t clock = from.var_uint();
+      const uint64_t length = from.var_uint();
+      if (length > kIntegerMax - clock) from.fail("A clock is too large");
+      if (length > 0 && from.ok()) update.deletes_.push_back({client, {clock, clock + length}});
+    }
+  }
+  if (from.ok() && !from.is_at_end()) from.fail("There are bytes behind the end");
+  if (!from.ok()) return from.error();
+  return update;
+}
+
+Result<StateVector> StateVector::parse(std::string_view bytes) {
+  StateVector vector;
+  Reader from(bytes);
+  for (uint64_t count = from.var_uint(); count > 0 && from.ok(); --count) {
+    const uint64_t client = from.var_uint();
+    const uint64_t clock = from.var_uint();
+    if (from.ok()) vector.set(client, clock);
+  }
+  if (from.ok() && !from.is_at_end()) from.fail("There are bytes behind the end");
+  if (!from.ok()) return from.error();
+  return vector;
+}
+
+uint64_t StateVector::clock(uint64_t client) const {
+  const auto found = clocks_.find(client);
+  return found == clocks_.end() ? 0 : found->second;
+}
+
+std::string StateVector::encode() const {
+  std::string bytes;
+  append_var_uint(clocks_.size(), bytes);
+  for (auto at = clocks_.rbegin(); at != clocks_.rend(); ++at) {
+    append_var_uint(at->first, bytes);
+    append_var_uint(at->second, bytes);
+  }
+  return bytes;
+}
+
+}  // namespace hearth::db::documents

@@ -1,0 +1,197 @@
+// db/documents against the published yjs: whatever C++ makes of updates, a Y.Doc that applies it is the Y.Doc that applied
+// the updates. HEARTH_SEED repeats a run, HEARTH_STEPS sets how many documents there are.
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import * as Y from 'yjs';
+import { Random } from './support/random.mjs';
+import { declare, history, picture } from './support/yjs_documents.mjs';
+import { YjsPipe } from './support/yjs_pipe.mjs';
+
+const seed = Number(process.env.HEARTH_SEED ?? Date.now() % 1_000_000);
+const documents = Number(process.env.HEARTH_STEPS ?? (process.env.HEARTH_LONG ? 4_000 : 50));
+const pipe = new YjsPipe(after);
+
+// Replicas as they are at first: after each update from elsewhere yjs tidies up formats, and where a part of the document
+// is missing yet that deletes some that are needed, so replicas would come apart by themselves.
+const docOf = (updates, options) => {
+  const doc = declare(new Y.Doc(options));
+  doc.on('beforeTransaction', (transaction) => Object.defineProperty(transaction, '_needFormattingCleanup', { get: () => false, set() {} }));
+  for (const update of updates) Y.applyUpdate(doc, update);
+  return doc;
+};
+const isWhole = (doc) => doc.store.pendingStructs === null && doc.store.pendingDs === null;
+const shuffled = (random, list) => {
+  const all = [...list];
+  for (let i = all.length - 1; i > 0; i -= 1) {
+    const j = random.below(i + 1);
+    [all[i], all[j]] = [all[j], all[i]];
+  }
+  return all;
+};
+// The next clock that is not within a character of two units.
+function wholeCharacter(update, client, clock) {
+  const found = Y.decodeUpdate(update).structs.find(({ id, length }) => id.client === client && id.clock < clock && clock < id.clock + length);
+  return /^[\udc00-\udfff]/.test(found?.content?.str?.slice(clock - found.id.clock) ?? '') ? clock + 1 : clock;
+}
+const stateVector = (entries) => Y.encodeStateVector(new Map(entries));
+
+// Calls check(random, history) for many documents; a failure names the seed.
+async function forDocuments(count, check, shape = {}) {
+  for (let i = 0; i < count; i += 1) {
+    const number = seed + i;
+    try {
+      const random = new Random(number);
+      await check(random, history(random, { replicas: 1 + random.below(4), steps: 10 + random.below(80), ...shape }));
+    } catch (error) {
+      error.message = `HEARTH_SEED=${number}: ${error.message}`;
+      throw error;
+    }
+  }
+}
+
+const same = (a, b, what) => {
+  assert.equal(picture(a), picture(b), what);
+  assert.deepEqual(Y.decodeStateVector(Y.encodeStateVector(a)), Y.decodeStateVector(Y.encodeStateVector(b)), what);
+  assert.ok(isWhole(a) && isWhole(b), what);
+};
+
+test('the merge of updates is the document, in any order, however grouped, and again', async () => {
+  await forDocuments(documents, async (random, { updates, last }) => {
+    const expected = docOf([Y.encodeStateAsUpdate(last)]);
+    const merged = await pipe.ask('m', ...shuffled(random, updates));
+    same(docOf([merged]), expected, 'all at once');
+    same(docOf([merged], { gc: false }), expected, 'without garbage collection');
+    let one = new Uint8Array([0, 0]);
+    for (const update of shuffled(random, updates)) one = await pipe.ask('m', one, update);
+    same(docOf([one]), expected, 'one by one');
+    const half = random.below(updates.length);
+    const groups = [await pipe.ask('m', ...updates.slice(half)), await pipe.ask('m', ...updates.slice(0, half))];
+    same(docOf([await pipe.ask('m', ...groups)]), expected, 'in two groups');
+    assert.deepEqual(await pipe.ask('m', merged, merged), merged, 'with itself');
+    assert.deepEqual(await pipe.ask('m', merged), merged, 'alone');
+    assert.deepEqual(await pipe.ask('v', merged), Y.encodeStateVector(expected));
+    assert.deepEqual(await pipe.ask('v', merged), Y.encodeStateVectorFromUpdate(merged));
+    for (const update of updates) assert.ok(await pipe.asks('h', merged, update), 'an echo adds nothing');
+    assert.ok(await pipe.asks('e', merged) === (updates.length === 0 || Y.decodeUpdate(merged).structs.length === 0));
+  });
+});
+
+test('an update adds something when a replica would change by it', async () => {
+  await forDocuments(documents / 2, async (random, { updates }) => {
+    const state = [];
+    for (const update of updates) {
+      const before = await pipe.ask('m', ...state);
+      const knows = await pipe.asks('h', before, update);
+      const after_ = Y.mergeUpdates([before, update]);
+      const structs = (bytes) => Y.decodeUpdate(bytes).structs.filter((struct) => struct.constructor.name !== 'Skip').reduce((sum, { length }) => sum + length, 0);
+      const deletes = (bytes) => [...Y.decodeUpdate(bytes).ds.clients.values()].flat().reduce((sum, { len }) => sum + len, 0);
+      assert.equal(knows, structs(before) === structs(after_) && deletes(before) === deletes(after_));
+      if (random.below(3)) state.push(update);
+    }
+  });
+});
+
+test('what a replica lacks brings it up to date, wherever it is', async () => {
+  await forDocuments(documents, async (random, { updates, moments, last }) => {
+    const expected = docOf([Y.encodeStateAsUpdate(last)]);
+    const merged = await pipe.ask('m', ...shuffled(random, updates));
+    const compacted = await pipe.ask('c', ...updates);
+    for (const moment of moments) {
+      const vector = Y.encodeStateVectorFromUpdate(moment);
+      same(docOf([moment, await pipe.ask('d', vector, merged)]), expected, 'of the merge');
+      same(docOf([moment, await pipe.ask('d', vector, ...updates)]), expected, 'of all updates');
+      same(docOf([moment, await pipe.ask('d', vector, compacted)]), expected, 'of what is compact');
+    }
+    // Any vector at all, also of clients that nobody knows, and within structs.
+    const vector = stateVector([...Y.decodeStateVector(Y.encodeStateVector(last))].filter(() => random.below(3))
+      .map(([client, clock]) => [client, wholeCharacter(merged, client, random.below(clock + 3))]).concat([[99, 7]]));
+    for (const bytes of [merged, compacted]) {
+      const [ours, theirs] = [docOf([await pipe.ask('d', vector, bytes)]), docOf([Y.diffUpdate(bytes, vector)])];
+      assert.equal(picture(ours), picture(theirs), 'what can be applied of it');
+      assert.deepEqual(Y.encodeStateVector(ours), Y.encodeStateVector(theirs));
+      Y.applyUpdate(ours, merged);
+      same(ours, expected, 'and the rest');
+    }
+    const nothing = await pipe.ask('d', Y.encodeStateVector(last), merged);
+    assert.equal(Y.decodeUpdate(nothing).structs.length, 0);
+  });
+});
+
+test('what is compact is the same document, and goes on', async () => {
+  let [before, after_] = [0, 0];
+  await forDocuments(documents, async (random, { updates, last }) => {
+    const expected = docOf([Y.encodeStateAsUpdate(last)]);
+    const merged = await pipe.ask('m', ...updates);
+    const compacted = await pipe.ask('c', ...shuffled(random, updates));
+    before += merged.length;
+    after_ += compacted.length;
+    same(docOf([compacted]), expected, 'whole');
+    same(docOf([compacted], { gc: false }), expected, 'without garbage collection');
+    assert.deepEqual(await pipe.ask('c', compacted), compacted, 'again');
+    const decoded = Y.decodeUpdate(compacted);
+    for (const { id, length, content } of decoded.structs) {
+      if (!content || content.constructor.name === 'ContentDeleted') continue;
+      const ranges = decoded.ds.clients.get(id.client) ?? [];
+      assert.ok(!ranges.some(({ clock, len }) => clock < id.clock + length && id.clock < clock + len), 'no content of what is deleted');
+    }
+    assert.deepEqual(await pipe.ask('v', compacted), await pipe.ask('v', merged));
+    // Compact in the middle, at any time, with holes.
+    let state = new Uint8Array([0, 0]);
+    for (const update of shuffled(random, updates)) {
+      state = await pipe.ask('m', state, update);
+      if (random.below(4) === 0) state = await pipe.ask('c', state);
+    }
+    same(docOf([state]), expected, 'on the way');
+    same(docOf([await pipe.ask('c', state)]), expected, 'on the way and at the end');
+    same(docOf(shuffled(random, [compacted, ...updates])), expected, 'beside what it was made of');
+  });
+  assert.ok(after_ < 0.9 * before, `${before} bytes became ${after_}`);
+});
+
+test('updates with holes are what yjs makes of them', async () => {
+  await forDocuments(documents, async (random, { updates, last }) => {
+    const expected = docOf([Y.encodeStateAsUpdate(last)]);
+    const some = updates.slice(0, -1).filter(() => random.below(3));
+    const merged = await pipe.ask('m', ...shuffled(random, some));
+    const compacted = await pipe.ask('c', merged);
+    const plainly = docOf(some);
+    assert.equal(picture(docOf([merged])), picture(plainly));
+    assert.equal(picture(docOf([compacted])), picture(plainly));
+    assert.deepEqual(await pipe.ask('v', merged), Y.encodeStateVectorFromUpdate(merged));
+    same(docOf([merged, ...updates]), expected, 'then all');
+    same(docOf([compacted, await pipe.ask('m', ...updates)]), expected, 'then all, merged');
+  });
+});
+
+test('format 2 comes in', async () => {
+  await forDocuments(documents, async (random, { updatesV2, last }) => {
+    const expected = docOf([Y.encodeStateAsUpdate(last)]);
+    const updates = [];
+    for (const update of updatesV2) updates.push(await pipe.ask('2', update));
+    same(docOf([await pipe.ask('m', ...updates)]), expected, 'all updates');
+    same(docOf([await pipe.ask('2', Y.encodeStateAsUpdateV2(last))]), expected, 'a state');
+    same(docOf([await pipe.ask('2', Y.mergeUpdatesV2(updatesV2))]), expected, 'a merge');
+  });
+});
+
+test('bytes that are no update are refused, and what is taken yjs can apply', async () => {
+  let taken = 0;
+  await forDocuments(documents / 4, async (random, { last }) => {
+    const bytes = Y.encodeStateAsUpdate(last);
+    for (let i = 0; i < 40; i += 1) {
+      const broken = Uint8Array.from(bytes);
+      for (let j = random.below(3); j >= 0; j -= 1) broken[random.below(broken.length)] = random.below(256);
+      const cut = random.below(4) ? broken : broken.subarray(0, random.below(broken.length));
+      const merged = await pipe.ask('m', cut).catch((error) => assert.match(error.message, / at byte \d+\.$|too many holes/));
+      if (!merged) continue;
+      taken += 1;
+      try {
+        docOf([merged]);
+      } catch (error) {
+        error.message += ` of ${Buffer.from(cut).toString('hex')}`;
+        throw error;
+      }
+    }
+  }, { steps: 15 });
+  assert.ok(taken > documents / 10, `${taken} taken`);
+});
