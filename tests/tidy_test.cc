@@ -87,6 +87,7 @@ const std::map<std::string, std::string> kTestedIn = {
     {"db/store/snapshot_state.h", "tests/db/store/tree_store_test.cc"},
     {"db/calls/callbacks.h", "tests/db/closing_test.cc"},
     {"db/child_events.h", "tests/db/database_test.cc"},
+    {"db/documents/item.h", "tests/db/documents/document_test.cc"},
     {"db/dump/bytes.h", "tests/db/dump/dump_file_test.cc"},
     {"db/engine.h", "tests/db/database_test.cc"},
     {"db/host.h", "tests/db/client_test.cc"},

@@ -24,13 +24,24 @@ void skip_within(Reader& from, size_t depth) {
     case AnyTag::Undefined:
     case AnyTag::Null:
     case AnyTag::True:
-    case AnyTag::False: return;
-    case AnyTag::Integer: from.var_int(); return;
-    case AnyTag::Float: from.bytes(4); return;
+    case AnyTag::False:
+      return;
+    case AnyTag::Integer:
+      from.var_int();
+      return;
+    case AnyTag::Float:
+      from.bytes(4);
+      return;
     case AnyTag::Double:
-    case AnyTag::BigInt: from.bytes(8); return;
-    case AnyTag::Text: from.var_string(); return;
-    case AnyTag::Bytes: from.var_buf(); return;
+    case AnyTag::BigInt:
+      from.bytes(8);
+      return;
+    case AnyTag::Text:
+      from.var_string();
+      return;
+    case AnyTag::Bytes:
+      from.var_buf();
+      return;
     case AnyTag::Object:
     case AnyTag::Array: {
       if (depth == kNestingMax) return from.fail("A value is nested too deeply");
@@ -68,14 +79,26 @@ void append_json_of(Reader& from, std::string& to) {
   const AnyTag tag = kTag(from.byte());
   switch (tag) {
     case AnyTag::Undefined:  // in an array
-    case AnyTag::Null: to += "null"; return;
-    case AnyTag::True: to += "true"; return;
-    case AnyTag::False: to += "false"; return;
+    case AnyTag::Null:
+      to += "null";
+      return;
+    case AnyTag::True:
+      to += "true";
+      return;
+    case AnyTag::False:
+      to += "false";
+      return;
     case AnyTag::Integer:
     case AnyTag::Float:
-    case AnyTag::Double: append_number(number_of(tag, from), to, "null"); return;
-    case AnyTag::BigInt: to.append("\"").append(bigint_of(from)).append("\""); return;
-    case AnyTag::Text: append_json_string(from.var_string(), to); return;
+    case AnyTag::Double:
+      append_number(number_of(tag, from), to, "null");
+      return;
+    case AnyTag::BigInt:
+      to.append("\"").append(bigint_of(from)).append("\"");
+      return;
+    case AnyTag::Text:
+      append_json_string(from.var_string(), to);
+      return;
     case AnyTag::Bytes: {  // as an Uint8Array: {"0":1,"1":2}
       to += '{';
       size_t index = 0;
@@ -123,15 +146,29 @@ void append_json_of(Reader& from, std::string& to) {
 void append_text_of(Reader& from, std::string& to, bool is_in_array) {
   const AnyTag tag = kTag(from.byte());
   switch (tag) {
-    case AnyTag::Undefined: to += is_in_array ? "" : "undefined"; return;
-    case AnyTag::Null: to += is_in_array ? "" : "null"; return;
-    case AnyTag::True: to += "true"; return;
-    case AnyTag::False: to += "false"; return;
+    case AnyTag::Undefined:
+      to += is_in_array ? "" : "undefined";
+      return;
+    case AnyTag::Null:
+      to += is_in_array ? "" : "null";
+      return;
+    case AnyTag::True:
+      to += "true";
+      return;
+    case AnyTag::False:
+      to += "false";
+      return;
     case AnyTag::Integer:
     case AnyTag::Float:
-    case AnyTag::Double: append_number(number_of(tag, from), to, nullptr); return;
-    case AnyTag::BigInt: to += bigint_of(from); return;
-    case AnyTag::Text: to += from.var_string(); return;
+    case AnyTag::Double:
+      append_number(number_of(tag, from), to, nullptr);
+      return;
+    case AnyTag::BigInt:
+      to += bigint_of(from);
+      return;
+    case AnyTag::Text:
+      to += from.var_string();
+      return;
     case AnyTag::Bytes: {
       bool is_first = true;
       for (const char c : from.var_buf()) {
@@ -249,13 +286,20 @@ class JsonScan {
   bool value(size_t depth) {
     blanks();
     switch (next()) {
-      case '{': return list('}', depth);
-      case '[': return list(']', depth);
-      case '"': return string();
-      case 't': return take("true");
-      case 'f': return take("false");
-      case 'n': return take("null");
-      default: return number();
+      case '{':
+        return list('}', depth);
+      case '[':
+        return list(']', depth);
+      case '"':
+        return string();
+      case 't':
+        return take("true");
+      case 'f':
+        return take("false");
+      case 'n':
+        return take("null");
+      default:
+        return number();
     }
   }
 

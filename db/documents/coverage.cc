@@ -8,7 +8,7 @@ namespace {
 
 // The clocks of a section that are in no hole.
 std::vector<Range> runs_of(const Update& update, const Section& section) {
-  if (section.can_be_copied) return {{section.start, section.end}};
+  if (!section.has_holes) return {{section.start, section.end}};
   std::vector<Range> runs;
   StructReader reader(update, section);
   for (Struct next; reader.next(next);) {
@@ -42,9 +42,8 @@ bool Coverage::has(const Update& update) const {
       if (!has_all(structs_, section.client, run)) return false;
     }
   }
-  return std::all_of(update.deletes().begin(), update.deletes().end(), [&](const DeletedRange& range) {
-    return has_all(deletes_, range.client, range.clocks);
-  });
+  return std::all_of(update.deletes().begin(), update.deletes().end(),
+                     [&](const DeletedRange& range) { return has_all(deletes_, range.client, range.clocks); });
 }
 
 StateVector Coverage::state_vector() const {

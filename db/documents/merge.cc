@@ -98,7 +98,8 @@ class Writer {
     });
     size_t count = 0;
     for (const DeletedRange& next : deletes_) {
-      if (count > 0 && deletes_[count - 1].client == next.client && deletes_[count - 1].clocks.end >= next.clocks.start) {
+      if (count > 0 && deletes_[count - 1].client == next.client &&
+          deletes_[count - 1].clocks.end >= next.clocks.start) {
         deletes_[count - 1].clocks.end = std::max(deletes_[count - 1].clocks.end, next.clocks.end);
       } else {
         deletes_[count++] = next;
@@ -160,7 +161,7 @@ class Writer {
     const uint64_t covered = end_.value_or(known_);
     if (current.end() > covered) {
       const bool is_whole = current.clock >= covered;
-      if (is_whole && form_ == Form::Plain && place.section->can_be_copied && place.section->end <= next) {
+      if (is_whole && form_ == Form::Plain && !place.section->has_holes && place.section->end <= next) {
         copy_rest(place);
         return false;
       }
@@ -256,8 +257,8 @@ class Writer {
 
   const StateVector& from_;
   const Form form_;
-  std::vector<Piece> pieces_;           // by client, the highest first
-  std::vector<DeletedRange> deletes_;   // likewise; united
+  std::vector<Piece> pieces_;          // by client, the highest first
+  std::vector<DeletedRange> deletes_;  // likewise; united
   std::string out_;
   size_t skips_ = 0;
 

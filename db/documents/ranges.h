@@ -1,6 +1,7 @@
 // Clocks of one client, as ranges: in order, none empty, none touching the next. Pure.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

@@ -58,7 +58,9 @@ void read_content(Struct& to, Reader& from) {
   switch (to.kind) {
     case Kind::Gc:
     case Kind::Skip:
-    case Kind::Deleted: to.length = from.var_uint(); return;
+    case Kind::Deleted:
+      to.length = from.var_uint();
+      return;
     case Kind::String:
       to.content = from.var_string();
       to.length = utf16_length(to.content);
@@ -69,13 +71,19 @@ void read_content(Struct& to, Reader& from) {
       start = from.offset();
       skip_elements(to.kind, to.length, from);
       break;
-    case Kind::Binary: from.var_buf(); break;
-    case Kind::Embed: read_json(from); break;
+    case Kind::Binary:
+      from.var_buf();
+      break;
+    case Kind::Embed:
+      read_json(from);
+      break;
     case Kind::Format:
       from.var_string();
       read_json(from);
       break;
-    case Kind::Type: read_type(from); break;
+    case Kind::Type:
+      read_type(from);
+      break;
     case Kind::Document: {
       from.var_string();
       const size_t options = from.offset();
@@ -127,6 +135,7 @@ Struct read_struct(uint64_t client, uint64_t clock, Reader& from) {
   }
   read_content(read, from);
   if (!from.ok()) return read;
+  if (read.length == 0) from.fail("A struct is empty");
   if (read.length > kIntegerMax - clock) from.fail("A clock is too large");
   read.raw = from.since(start);
   return read;
@@ -160,7 +169,9 @@ void append_struct(const Struct& from, std::string& to) {
   switch (from.kind) {
     case Kind::Gc:
     case Kind::Skip:
-    case Kind::Deleted: append_var_uint(from.length, to); return;
+    case Kind::Deleted:
+      append_var_uint(from.length, to);
+      return;
     case Kind::String: {
       const size_t halves = (from.begins_with_half ? 1U : 0U) + (from.ends_with_half ? 1U : 0U);
       append_var_uint(from.content.size() + halves * kHalf.size(), to);
@@ -170,12 +181,15 @@ void append_struct(const Struct& from, std::string& to) {
       return;
     }
     case Kind::Json:
-    case Kind::Any: append_var_uint(from.length, to); break;
+    case Kind::Any:
+      append_var_uint(from.length, to);
+      break;
     case Kind::Binary:
     case Kind::Embed:
     case Kind::Format:
     case Kind::Type:
-    case Kind::Document: break;
+    case Kind::Document:
+      break;
   }
   to += from.content;
 }
@@ -230,7 +244,8 @@ Struct deleted(const Struct& from) {
 bool can_join(const Struct& first, const Struct& second) {
   if (first.kind != second.kind || first.client != second.client || first.end() != second.clock) return false;
   switch (first.kind) {
-    case Kind::Gc: return true;
+    case Kind::Gc:
+      return true;
     case Kind::String:
     case Kind::Any:
     case Kind::Deleted:
@@ -241,7 +256,8 @@ bool can_join(const Struct& first, const Struct& second) {
     case Kind::Format:
     case Kind::Type:
     case Kind::Document:
-    case Kind::Skip: return false;
+    case Kind::Skip:
+      return false;
   }
   return false;
 }

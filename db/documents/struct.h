@@ -77,9 +77,9 @@ struct Struct {
   bool is_item() const { return kind != Kind::Gc && kind != Kind::Skip; }
 };
 
-// The next struct of `client`, which begins at `clock`. A length of 0 is possible: such a struct stands for nothing.
-// Refused, for each would make every client fail that applies it: what JavaScript can't parse, kinds and types that do
-// not exist, clocks past kIntegerMax, and what refers to a later clock of its own client. Precondition: from.ok().
+// The next struct of `client`, which begins at `clock`. Refused, for each would make every client fail that applies it:
+// what JavaScript can't parse, kinds and types that do not exist, what is empty, clocks past kIntegerMax, and what refers
+// to a later clock of its own client. Precondition: from.ok().
 Struct read_struct(uint64_t client, uint64_t clock, Reader& from);
 
 void append_struct(const Struct& from, std::string& to);

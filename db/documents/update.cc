@@ -14,14 +14,12 @@ StructReader::StructReader(const Update& update, const Section& section)
 }
 
 bool StructReader::next(Struct& to) {
-  while (left_ > 0) {
-    --left_;
-    to = read_struct(client_, clock_, from_);
-    invariant(from_.ok(), "an Update was parsed before it is read");
-    clock_ = to.end();
-    if (to.length > 0) return true;
-  }
-  return false;
+  if (left_ == 0) return false;
+  --left_;
+  to = read_struct(client_, clock_, from_);
+  invariant(from_.ok(), "an Update was parsed before it is read");
+  clock_ = to.end();
+  return true;
 }
 
 Result<Update> Update::parse(std::string_view bytes) { return parse_bytes(bytes, false); }
@@ -38,14 +36,13 @@ Result<Update> Update::parse_bytes(std::string_view bytes, bool is_own) {
     section.client = from.var_uint();
     section.first = from.var_uint();
     section.offset = from.offset();
-    section.can_be_copied = true;
     bool is_begun = false;
     uint64_t clock = section.first;
     for (uint64_t left = section.structs; left > 0 && from.ok(); --left) {
       const Struct read = read_struct(section.client, clock, from);
-      if (read.kind == Kind::Skip) ++update.skips_;
-      if (read.kind == Kind::Skip || read.length == 0) {
-        section.can_be_copied = false;
+      if (read.kind == Kind::Skip) {
+        ++update.skips_;
+        section.has_holes = true;
       } else {
         if (!is_begun) section.start = read.clock;
         section.end = read.end();
@@ -61,13 +58,20 @@ Result<Update> Update::parse_bytes(std::string_view bytes, bool is_own) {
     for (uint64_t ranges = from.var_uint(); ranges > 0 && from.ok(); --ranges) {
       const uint64_t clock = from.var_uint();
       const uint64_t length = from.var_uint();
+      if (from.ok() && length == 0) from.fail("A range is empty");
       if (length > kIntegerMax - clock) from.fail("A clock is too large");
-      if (length > 0 && from.ok()) update.deletes_.push_back({client, {clock, clock + length}});
+      if (from.ok()) update.deletes_.push_back({client, {clock, clock + length}});
     }
   }
   if (from.ok() && !from.is_at_end()) from.fail("There are bytes behind the end");
   if (!from.ok()) return from.error();
   return update;
+}
+
+Update Update::without_deletes() const {
+  Update structs = *this;
+  structs.deletes_.clear();
+  return structs;
 }
 
 Result<StateVector> StateVector::parse(std::string_view bytes) {

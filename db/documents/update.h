@@ -31,13 +31,13 @@ inline constexpr std::string_view kEmptyStateVector{"\0", 1};
 // A client's structs within an update.
 struct Section {
   uint64_t client;
-  uint64_t start;      // its first clock that is not in a hole
-  uint64_t end;        // behind its last one
-  uint64_t first;      // the clock at which its bytes begin
-  uint64_t structs;    // on the wire
-  size_t offset;       // of the first struct
-  size_t offset_end;   // behind the last one
-  bool can_be_copied;  // no holes and nothing empty in it
+  uint64_t start;     // its first clock that is not in a hole
+  uint64_t end;       // behind its last one
+  uint64_t first;     // the clock at which its bytes begin
+  uint64_t structs;   // holes too
+  size_t offset;      // of the first struct
+  size_t offset_end;  // behind the last one
+  bool has_holes;
 };
 
 struct DeletedRange {
@@ -59,6 +59,7 @@ class Update {
   const std::vector<DeletedRange>& deletes() const { return deletes_; }  // as written
   bool is_empty() const { return sections_.empty() && deletes_.empty(); }
   size_t skips() const { return skips_; }
+  Update without_deletes() const;
 
  private:
   explicit Update(std::string_view bytes) : bytes_(bytes) {}
@@ -70,14 +71,14 @@ class Update {
   size_t skips_ = 0;
 };
 
-// Reads the structs of a section, in order of clocks; those that stand for nothing are passed over. Thread: one.
+// Reads the structs of a section, in order of clocks. Thread: one.
 class StructReader {
  public:
   StructReader(const Update& update, const Section& section);
   // False behind the last one.
   bool next(Struct& to);
   size_t offset() const { return offset_ + from_.offset(); }  // in the update's bytes
-  uint64_t left() const { return left_; }                     // structs on the wire that are not read yet
+  uint64_t left() const { return left_; }                     // structs that are not read yet
 
  private:
   size_t offset_;

@@ -236,9 +236,13 @@ class Converter {
 
   void fill(Struct& made, std::string& content) {
     switch (made.kind) {
-      case Kind::Skip: made.length = rest_.var_uint(); return;
+      case Kind::Skip:
+        made.length = rest_.var_uint();
+        return;
       case Kind::Gc:
-      case Kind::Deleted: made.length = lengths_.next(); return;
+      case Kind::Deleted:
+        made.length = lengths_.next();
+        return;
       case Kind::String: {
         const Text text = texts_.next();
         made.content = text.content;
@@ -259,8 +263,12 @@ class Converter {
         if (rest_.ok()) made.content = rest_.since(start);
         return;
       }
-      case Kind::Binary: append_var_buf(rest_.var_buf(), content); break;
-      case Kind::Embed: append_value_as_json(content); break;
+      case Kind::Binary:
+        append_var_buf(rest_.var_buf(), content);
+        break;
+      case Kind::Embed:
+        append_value_as_json(content);
+        break;
       case Kind::Format:
         append_var_buf(key(), content);
         append_value_as_json(content);

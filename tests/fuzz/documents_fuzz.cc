@@ -1,6 +1,8 @@
 // What clients of Yjs send: whatever it is, what is made of it is an update again, and says the same.
+#include "db/documents/any.h"
 #include "db/documents/awareness.h"
 #include "db/documents/coverage.h"
+#include "db/documents/document.h"
 #include "db/documents/update.h"
 #include "db/documents/update_v2.h"
 #include "tests/fuzz/fuzz.h"
@@ -31,7 +33,22 @@ void check_same(const std::vector<Update>& updates, const std::string& made, con
   invariant(coverage_of(updates) == coverage_of(std::span(&parsed.value(), 1)), what);
 }
 
+std::optional<std::string> read(std::span<const Update> updates) {
+  Document document(DocumentLimits{.steps_max = 1'000'000});
+  for (const Update& update : updates) {
+    if (!document.apply(update).ok()) return std::nullopt;
+  }
+  for (const RootKind kind : {RootKind::Text, RootKind::Delta, RootKind::Map, RootKind::Array, RootKind::Xml}) {
+    for (const std::string& root : document.roots()) document.to_json(root, kind, 1 << 20);
+  }
+  const auto json = document.to_json(RootKinds{}, 1 << 20);
+  if (!json.ok()) return std::nullopt;
+  invariant(is_json(json.value()) || json.value().size() > 100, "what is read is JSON");  // deep ones are long
+  return json.value();
+}
+
 void check(const std::vector<Update>& updates) {
+  read(updates);
   const auto merged = merge(updates);
   if (!merged.ok()) return;
   check_same(updates, merged.value(), "a merge has what was merged");

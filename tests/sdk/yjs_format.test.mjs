@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import * as Y from 'yjs';
 import { Random } from './support/random.mjs';
-import { declare, history, picture } from './support/yjs_documents.mjs';
+import { declare, history, picture, roots, sorted } from './support/yjs_documents.mjs';
 import { YjsPipe } from './support/yjs_pipe.mjs';
 
 const seed = Number(process.env.HEARTH_SEED ?? Date.now() % 1_000_000);
@@ -174,24 +174,61 @@ test('format 2 comes in', async () => {
   });
 });
 
-test('bytes that are no update are refused, and what is taken yjs can apply', async () => {
+const kinds = Object.entries(roots).map(([name, kind]) => Buffer.from(`${name} ${kind}`));
+const seen = (json) => sorted(JSON.parse(Buffer.from(json).toString()));
+
+test('a document is read as yjs reads it, whole, and from its updates in any order', async () => {
+  await forDocuments(documents, async (random, { updates, last }) => {
+    const expected = picture(docOf([Y.encodeStateAsUpdate(last)]));
+    const nothing = Buffer.alloc(0);
+    const read = async (...some) => seen(await pipe.ask('r', ...kinds, nothing, ...some));
+    assert.equal(await read(Y.encodeStateAsUpdate(last)), expected, 'a state of yjs');
+    assert.equal(await read(...shuffled(random, updates)), expected, 'updates in any order');
+    assert.equal(await read(await pipe.ask('c', ...updates)), expected, 'what is compact');
+    assert.equal(await read(await pipe.ask('m', ...shuffled(random, updates))), expected, 'what is merged');
+    // With parts that are missing, as yjs shows them.
+    const some = shuffled(random, updates.slice(0, -1).filter(() => random.below(3)));
+    assert.equal(await read(...some), picture(docOf(some)), 'a part');
+    assert.equal(await read(await pipe.ask('c', ...some), ...updates), expected, 'a part, then all');
+  });
+});
+
+test('a document is read after each update', async () => {
+  await forDocuments(documents / 5, async (random, { updates }) => {
+    const doc = docOf([]);
+    await pipe.ask('o');
+    for (const update of random.below(2) ? updates : shuffled(random, updates)) {
+      Y.applyUpdate(doc, update);
+      await pipe.ask('u', update);
+      assert.equal(seen(await pipe.ask('j', ...kinds)), picture(doc));
+    }
+  });
+});
+
+test('bytes that are no update are refused, and what is taken yjs can apply, and shows it alike', async () => {
   let taken = 0;
-  await forDocuments(documents / 4, async (random, { last }) => {
-    const bytes = Y.encodeStateAsUpdate(last);
-    for (let i = 0; i < 40; i += 1) {
-      const broken = Uint8Array.from(bytes);
-      for (let j = random.below(3); j >= 0; j -= 1) broken[random.below(broken.length)] = random.below(256);
-      const cut = random.below(4) ? broken : broken.subarray(0, random.below(broken.length));
-      const merged = await pipe.ask('m', cut).catch((error) => assert.match(error.message, / at byte \d+\.$|too many holes/));
+  await forDocuments(documents / 2, async (random, { updates, last }) => {
+    const good = Y.encodeStateAsUpdate(last);
+    for (let i = 0; i < 30; i += 1) {
+      const broken = Uint8Array.from(random.below(2) ? good : random.pick(updates));
+      for (let j = random.below(3); j >= 0; j -= 1) broken[random.below(broken.length)] = random.below(2) ? random.below(256) : random.below(4);
+      const bytes = random.below(6) ? broken : broken.subarray(0, random.below(broken.length));
+      const given = random.below(2) ? [bytes] : [good, bytes];
+      const merged = await pipe.ask('m', ...given).catch((error) => assert.match(error.message, / at byte \d+\.$|too many holes/));
       if (!merged) continue;
       taken += 1;
       try {
-        docOf([merged]);
+        const doc = docOf(given);
+        Y.encodeStateAsUpdate(doc);
+        Y.encodeStateAsUpdateV2(doc);
+        const json = JSON.parse(Buffer.from(await pipe.ask('r', ...kinds, Buffer.alloc(0), ...given)).toString());
+        assert.equal(sorted(Object.fromEntries(Object.keys(roots).map((name) => [name, json[name]]))), picture(doc));
+        docOf([merged, await pipe.ask('c', ...given)]);
       } catch (error) {
-        error.message += ` of ${Buffer.from(cut).toString('hex')}`;
+        error.message += ` of ${given.map((one) => Buffer.from(one).toString('hex'))}`;
         throw error;
       }
     }
   }, { steps: 15 });
-  assert.ok(taken > documents / 10, `${taken} taken`);
+  assert.ok(taken > documents, `${taken} taken`);
 });

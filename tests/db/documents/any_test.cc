@@ -70,8 +70,8 @@ TEST_CASE("Any: each kind as JSON and as text", "[db][documents]") {
 }
 
 TEST_CASE("Any: what lib0 can't read is a mistake, and so is what is nested too deeply", "[db][documents]") {
-  for (const char* hex : {"", "73", "80", "00", "77 02 61", "7c 0000", "76 01 0161", "75 05 7e", "75 ffffffffffffff0f 7e",
-                          "76 01 01ff 7e", "74 05 00"}) {
+  for (const char* hex : {"", "73", "80", "00", "77 02 61", "7c 0000", "76 01 0161", "75 05 7e",
+                          "75 ffffffffffffff0f 7e", "76 01 01ff 7e", "74 05 00"}) {
     INFO(hex);
     const std::string bytes = from_hex(hex);
     Reader from(bytes);
@@ -88,13 +88,15 @@ TEST_CASE("Any: what lib0 can't read is a mistake, and so is what is nested too 
 }
 
 TEST_CASE("Any: JSON is what JSON.parse takes", "[db][documents]") {
-  for (const char* text : {"null", " true ", "0", "-0", "-1.5e+10", "1e400", "\"\"", "\"a\\u00e9\\n\"", "\"\\ud83d\"", "[]", "{}",
-                           "[1, 2 ,[3]]", "{\"a\" : {\"b\":[null]} , \"a\":1}", "\"é😀\"", "\t[\r\n]"}) {
+  for (const char* text : {"null", " true ", "0", "-0", "-1.5e+10", "1e400", "\"\"", "\"a\\u00e9\\n\"", "\"\\ud83d\"",
+                           "[]", "{}", "[1, 2 ,[3]]", "{\"a\" : {\"b\":[null]} , \"a\":1}", "\"é😀\"", "\t[\r\n]"}) {
     INFO(text);
     CHECK(is_json(text));
   }
-  for (const char* text : {"", " ", "undefined", "nul", "01", "1.", ".5", "1e", "+1", "-", "'a'", "\"a", "\"\\x\"", "\"\\u12g4\"", "\"\\",
-                           "\"a\nb\"", "[", "[1,]", "[1 2]", "{a:1}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "null null", "NaN", "}"}) {
+  for (const char* text :
+       {"",      " ",     "undefined", "nul",      "01",          "1.",        ".5",       "1e", "+1",
+        "-",     "'a'",   "\"a",       "\"\\x\"",  "\"\\u12g4\"", "\"\\",      "\"a\nb\"", "[",  "[1,]",
+        "[1 2]", "{a:1}", "{\"a\"}",   "{\"a\":}", "{\"a\":1,}",  "null null", "NaN",      "}"}) {
     INFO(text);
     CHECK_FALSE(is_json(text));
   }

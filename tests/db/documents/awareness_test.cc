@@ -23,7 +23,8 @@ TEST_CASE("Awareness: what a client says of itself is read, and written byte for
 }
 
 TEST_CASE("Awareness: what no client could read, and what is too much, is refused", "[db][documents]") {
-  for (const char* hex : {"", "01", "01 01 01", "01 01 01 05 6e", "01 01 01 01 78", "01 01 01 00", "01 01 01 02 c328", "00 00"}) {
+  for (const char* hex :
+       {"", "01", "01 01 01", "01 01 01 05 6e", "01 01 01 01 78", "01 01 01 00", "01 01 01 02 c328", "00 00"}) {
     INFO(hex);
     const auto entries = parse_awareness(from_hex(hex));
     REQUIRE_FALSE(entries.ok());

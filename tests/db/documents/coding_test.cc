@@ -85,7 +85,8 @@ TEST_CASE("Coding: the length of a text is JavaScript's, and a place in it may b
   const std::string text = "hé😀x";
   CHECK(utf16_length("") == 0);
   CHECK(utf16_length(text) == 5);
-  const std::vector<std::pair<size_t, bool>> places = {{0, false}, {1, false}, {3, false}, {3, true}, {7, false}, {8, false}};
+  const std::vector<std::pair<size_t, bool>> places = {{0, false}, {1, false}, {3, false},
+                                                       {3, true},  {7, false}, {8, false}};
   for (uint64_t units = 0; units < places.size(); ++units) {
     INFO(units);
     const Utf16Place place = utf16_place(text, units);

@@ -79,6 +79,10 @@ TEST_CASE("Struct: what would make a client of Yjs fail is refused", "[db][docum
            Case{"44 01 06 01 61", "refers to a later one"},
            Case{"04 00 01 09 01 61", "refers to a later one"},
            Case{"00 ffffffffffffff0f", "A clock is too large"},
+           Case{"00 00", "is empty"},
+           Case{"0a 00", "is empty"},
+           Case{"84 01 00 00", "is empty"},
+           Case{"88 01 00 00", "is empty"},
            Case{"83 01 00 ff01 00", "past the end"},
            Case{"88 01 00 ffffffff0f 7e", "end too early"},
        }) {
@@ -150,10 +154,10 @@ TEST_CASE("Struct: neighbours are joined when cutting could have made them", "[d
   const std::string first = from_hex("c4 02 00 03 00 02 6869");
   for (const Case& at : {
            Case{"c4 01 06 03 00 01 78", 7, true},
-           Case{"c4 01 06 03 00 01 78", 8, false},   // a hole between
-           Case{"c4 01 05 03 00 01 78", 7, false},   // put elsewhere
-           Case{"84 01 06 01 78", 7, false},         // before something else
-           Case{"c8 01 06 03 00 01 7e", 7, false},   // of another kind
+           Case{"c4 01 06 03 00 01 78", 8, false},  // a hole between
+           Case{"c4 01 05 03 00 01 78", 7, false},  // put elsewhere
+           Case{"84 01 06 01 78", 7, false},        // before something else
+           Case{"c8 01 06 03 00 01 7e", 7, false},  // of another kind
            Case{"c4 02 06 03 00 01 78", 7, false},
        }) {
     INFO(at.second << " at " << at.clock);

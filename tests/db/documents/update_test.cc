@@ -96,7 +96,7 @@ TEST_CASE("Update: a state vector counts what a replica could apply", "[db][docu
   CHECK(state_vector(updates_of(edits())).encode() == yjs_vector("sv/A"));
   CHECK(state_vector({}).encode() == kEmptyStateVector);
   CHECK(state_vector(updates_of({yjs_vector("merge/A1+A3-gap")})).clock(1) == 2);  // up to the hole
-  CHECK(state_vector(updates_of({edits()[3]})).clocks().empty());                // not from the beginning
+  CHECK(state_vector(updates_of({edits()[3]})).clocks().empty());                  // not from the beginning
   CHECK(StateVector::parse(yjs_vector("sv/A")).value().clock(1) == 16);
   CHECK(StateVector::parse(from_hex("02 05 01 ac02 03")).value().encode() == from_hex("02 ac02 03 05 01"));
   for (const char* hex : {"", "01", "01 01", "02 01 01", "00 00", "ffffffffffffff0f 01 01"}) {
@@ -133,9 +133,10 @@ TEST_CASE("Update: more holes than kSkipsMax are too many", "[db][documents]") {
 }
 
 TEST_CASE("Update: clients and deletes in any order and in pieces are as if in one", "[db][documents]") {
-  // Client 1 has two sections, its deletes are in pieces that overlap, and something is empty.
-  const std::string odd = from_hex("03 01 01 02 84 01 01 01 63 | 01 09 00 00 02 | 02 01 00 04 01 01 74 00 04 01 01 74 02 6162 |"
-                                   "02 01 04 01 01 00 01 02 01 02 00 | 09 01 00 01");
+  // Client 1 has two sections, its deletes are in pieces that overlap.
+  const std::string odd = from_hex(
+      "03 01 01 02 84 01 01 01 63 | 01 09 00 00 02 | 01 01 00 04 01 01 74 02 6162 |"
+      "02 01 03 01 01 00 01 02 01 | 09 01 00 01");
   CHECK(merged({odd}) == from_hex("02 01 09 00 00 02 | 02 01 00 04 01 01 74 02 6162 84 01 01 01 63 |"
                                   "02 09 01 00 01 01 01 00 03"));
   CHECK(state_vector(updates_of({odd})).clock(1) == 3);
@@ -161,7 +162,8 @@ TEST_CASE("Update: what is deleted loses its content, in the middle of a text to
   CHECK(compacted({text, from_hex("00 01 07 01 00 06")}) == from_hex("01 01 07 00 01 01 01 74 06 01 07 01 00 06"));
   CHECK(compacted({text, from_hex("00 01 07 01 04 63")}) ==  // further than it goes
         from_hex("01 02 07 00 04 01 01 74 04 61626364 81 07 03 02 01 07 01 04 63"));
-  CHECK(compacted({text, from_hex("00 01 08 01 00 06")}) == from_hex("01 01 07 00 04 01 01 74 06 616263646566 01 08 01 00 06"));
+  CHECK(compacted({text, from_hex("00 01 08 01 00 06")}) ==
+        from_hex("01 01 07 00 04 01 01 74 06 616263646566 01 08 01 00 06"));
   // One key that is set again and again: only the last value is left.
   std::vector<std::string> sets = {from_hex("01 01 07 00 28 01 01 6d 01 6b 01 77 02 7631 00")};
   for (size_t i = 1; i < 100; ++i) {
@@ -189,6 +191,7 @@ TEST_CASE("Update: bytes that are none are refused, with the place", "[db][docum
            Case{"ffffffffffffff0f 00", "The bytes end too early at byte 9."},
            Case{"01 02 01 ffffffffffffff0f 00 01 00 01 00", "A clock is too large at byte 13."},
            Case{"00 01 01 ffffffff0f 00 01", "The bytes end too early at byte 10."},
+           Case{"00 01 01 01 05 00", "A range is empty at byte 6."},
            Case{"00 01 01 01 01 ffffffffffffff0f", "A clock is too large at byte 13."},
            Case{"01 01 01 00 04 01 01 74 05 6869 00", "A length reaches past the end at byte 9."},
        }) {

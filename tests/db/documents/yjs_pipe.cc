@@ -6,12 +6,17 @@
 //   d diff      state vector, updates         c compact        updates
 //   2 from_v2   update                        h has            state, update → "1" or "0"
 //   a awareness update, written again         e is empty       update → "1" or "0"
+//   r read      n × "name kind", an empty one, updates: applied one by one to a new document → its JSON
+//   o open      a document that stays         u apply to it    updates
+//   j its JSON  n × "name kind"
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "db/documents/awareness.h"
 #include "db/documents/coverage.h"
+#include "db/documents/document.h"
 #include "db/documents/update.h"
 #include "db/documents/update_v2.h"
 
@@ -38,24 +43,62 @@ Result<std::string> has(const Words& words) {
   return std::string(coverage.has(updates.at(1)) ? "1" : "0");
 }
 
+std::unique_ptr<Document> open_document;
+constexpr size_t kJsonMax = 64 << 20;
+
+RootKinds kinds_of(const Words& words) {
+  RootKinds kinds;
+  for (const std::string_view word : words) {
+    if (word.empty()) break;
+    const size_t space = word.rfind(' ');
+    kinds.emplace(word.substr(0, space), root_kind_named(word.substr(space + 1)).value_or(RootKind::Guess));
+  }
+  return kinds;
+}
+
+Result<std::string> apply_all(Document& document, const Words& words, size_t from) {
+  for (size_t i = from; i < words.size(); ++i) {
+    ASSIGN_OR_RETURN(const Update update, Update::parse(words[i]));
+    RETURN_IF_ERROR(document.apply(update));
+  }
+  return std::string();
+}
+
+Result<std::string> read(const Words& words) {
+  const RootKinds kinds = kinds_of(words);
+  Document document;
+  RETURN_IF_ERROR(apply_all(document, words, kinds.size() + 1));
+  return document.to_json(kinds, kJsonMax);
+}
+
 Result<std::string> answer(char command, const Words& words) {
   if (command == '2') return from_v2(words.at(0), 64 << 20);
   if (command == 'h') return has(words);
+  if (command == 'r') return read(words);
+  if (command == 'o') open_document = std::make_unique<Document>();
+  if (command == 'o') return std::string();
+  if (command == 'u') return apply_all(*open_document, words, 0);
+  if (command == 'j') return open_document->to_json(kinds_of(words), kJsonMax);
   if (command == 'a') {
     ASSIGN_OR_RETURN(const std::vector<AwarenessEntry> entries, parse_awareness(words.at(0)));
     return encode_awareness(entries);
   }
   ASSIGN_OR_RETURN(const std::vector<Update> updates, parse_all(words, command == 'd' ? 1 : 0));
   switch (command) {
-    case 'm': return merge(updates);
-    case 'c': return compact(updates);
-    case 'v': return state_vector(updates).encode();
-    case 'e': return std::string(updates.at(0).is_empty() ? "1" : "0");
+    case 'm':
+      return merge(updates);
+    case 'c':
+      return compact(updates);
+    case 'v':
+      return state_vector(updates).encode();
+    case 'e':
+      return std::string(updates.at(0).is_empty() ? "1" : "0");
     case 'd': {
       ASSIGN_OR_RETURN(const StateVector from, StateVector::parse(words.at(0)));
       return diff(updates, from);
     }
-    default: return Error{ErrorCode::InvalidArgument, "No such command."};
+    default:
+      return Error{ErrorCode::InvalidArgument, "No such command."};
   }
 }
 

@@ -70,7 +70,7 @@ export function plain(value) {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 }
 
-const xmlOf = (child) => (child instanceof Y.XmlHook ? String(child) : plain(child));
+const xmlOf = (child) => (child instanceof Y.XmlFragment || child instanceof Y.Text ? plain(child) : String(child));
 
 function plainMap(map) {
   const object = {};
