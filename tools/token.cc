@@ -23,13 +23,15 @@ struct TokenFlags {
   std::string issuer;       // of it, by name or `iss`; with secret_file, the `iss`
   std::string audience;     // with secret_file
   std::string uid;
+  std::string role;    // of a Supabase project
   std::string claims;  // JSON of an object
   std::chrono::seconds expires{3600};
 };
 
 // A config of the flags alone, so that what is wrong with a secret is said in one place.
 net::Issuer issuer_of_flags(const TokenFlags& flags) {
-  if (flags.issuer.empty())
+  const bool is_key = !flags.role.empty() && flags.role != net::kAuthenticatedRole;  // which has no issuer of its own
+  if (flags.issuer.empty() && !is_key)
     throw std::runtime_error("--issuer is missing: the `iss` that the server's --auth-config has for this secret");
   const auto read = net::fetch_file(flags.secret_file);
   if (!read.ok()) throw std::runtime_error(read.error().message);
@@ -41,6 +43,10 @@ net::Issuer issuer_of_flags(const TokenFlags& flags) {
   net::Issuer issuer;
   issuer.name = issuer.issuer = flags.issuer;
   if (!flags.audience.empty()) issuer.audiences = {flags.audience};
+  if (!flags.role.empty()) {
+    issuer.shape = net::Shape::Supabase;
+    if (issuer.audiences.empty()) issuer.audiences = {std::string(net::kAuthenticatedRole)};
+  }
   issuer.secret = std::move(key).value();
   issuer.uid = {"sub"};
   return issuer;
@@ -50,11 +56,15 @@ net::Issuer issuer_of_config(const TokenFlags& flags) {
   auto config = net::load_auth_config(flags.auth_config);
   if (!config.ok()) throw std::runtime_error(config.error().message);
   std::string names;
+  net::Issuer* project = nullptr;  // the one of shape supabase, if there is one alone
+  size_t projects = 0;
   for (net::Issuer& one : config.value().issuers) {
     if (!one.secret) continue;
     if (one.name == flags.issuer || one.issuer == flags.issuer) return std::move(one);
     names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", one.name);
+    if (one.shape == net::Shape::Supabase && ++projects == 1) project = &one;
   }
+  if (!flags.role.empty() && flags.issuer.empty() && projects == 1) return std::move(*project);
   throw std::runtime_error(
       fmt::format("--issuer: {} has a secret for: {}", flags.auth_config, names.empty() ? "none" : names));
 }
@@ -63,7 +73,8 @@ int token(const TokenFlags& flags) {
   if (flags.secret_file.empty() == flags.auth_config.empty())
     throw std::runtime_error("give --secret-file or --auth-config");
   const net::Issuer issuer = flags.auth_config.empty() ? issuer_of_flags(flags) : issuer_of_config(flags);
-  net::Minting what{flags.uid, flags.claims.empty() ? "{}" : flags.claims, flags.expires};
+  if (flags.uid.empty() && flags.role.empty()) throw std::runtime_error("--uid is missing (or --role)");
+  net::Minting what{flags.uid, flags.claims.empty() ? "{}" : flags.claims, flags.expires, flags.role};
   const auto made = net::mint_token(issuer, what, db::SystemClock().now());
   if (!made.ok()) throw std::runtime_error(made.error().message);
   fmt::print("{}\n", made.value());
@@ -75,7 +86,11 @@ int token(const TokenFlags& flags) {
 void add_token(CLI::App& program, Chosen& chosen) {
   const auto flags = std::make_shared<TokenFlags>();
   CLI::App* command = program.add_subcommand("token", "Makes a token that a server with --auth-config believes");
-  command->add_option("--uid", flags->uid, "Who the bearer is: auth.uid in the rules")->required();
+  command->add_option("--uid", flags->uid, "Who the bearer is: auth.uid in the rules");
+  command
+      ->add_option("--role", flags->role,
+                   "Of an issuer of shape supabase: anon or service_role makes a key, authenticated a user's token")
+      ->check(CLI::IsMember({"anon", "authenticated", "service_role"}));
   command->add_option("--secret-file", flags->secret_file, "The secret to sign with; spaces at its end do not count")
       ->check(CLI::ExistingFile);
   command->add_option("--auth-config", flags->auth_config, "The server's file, instead: it has the secret of --issuer")
@@ -97,7 +112,12 @@ void add_token(CLI::App& program, Chosen& chosen) {
 
 A plain issuer's token is a custom token as Firebase's admin SDKs make them: {iss, aud, sub, uid, iat, exp, claims}. What
 --claims says is found at auth.token.NAME. For issuers of another shape the claims stand beside the rest, as that provider
-has them. Whoever has the secret can be anybody: keep it where the server and your backend read it, and nowhere else.
+has them. With --role anon or service_role it makes a key of a Supabase project, as createClient(url, key) takes one;
+an --issuer is needed only where there are several of shape supabase.
+
+  hearth token --auth-config auth.json --role anon --expires 3650d
+
+Whoever has the secret can be anybody: keep it where the server and your backend read it, and nowhere else.
 
 Exit status: 0, or 1 with one line that says what is wrong.)");
   command->callback([flags, &chosen] { chosen.run = [flags] { return token(*flags); }; });

@@ -10,6 +10,9 @@
 // Two demands protect against believing too much: keys come over TLS, or from this machine; published keys need an
 // audience, since the same keys sign for other customers of the provider.
 //
+// A Supabase project may have keys that are no tokens ("keys"). They are secrets as others: only their digests are kept,
+// and no error quotes one.
+//
 // Key files are read here once, only to find mistakes early; KeySource reads them again while the server runs.
 // Secrets are read here and stay.
 #include "net/auth/auth_config.h"
@@ -21,6 +24,7 @@
 #include <filesystem>
 #include <set>
 
+#include "net/auth/good_tokens.h"
 #include "net/auth/key_source.h"
 #include "rules/language/text.h"
 
@@ -45,6 +49,7 @@ constexpr ShapeRow kShapes[] = {{"plain", Shape::Plain, "issuer"},
                                 {"supabase", Shape::Supabase, "url"},
                                 {"auth0", Shape::Auth0, "domain"},
                                 {"keycloak", Shape::Keycloak, "issuer"}};
+constexpr std::string_view kOfSupabase[] = {"keys", "keys_file", "service_role"};
 constexpr std::string_view kCommon[] = {"shape",    "audience",   "secret_file", "secret", "jwks_file",
                                         "jwks_url", "namespaces", "skew",        "claims", "name"};
 
@@ -96,6 +101,9 @@ class Reader {
         if (other.issuer == issuer.issuer) return wrong(one.at, fmt::format(R"(two issuers are "{}")", issuer.issuer));
         if (other.name == issuer.name)
           return wrong(one.at, fmt::format(R"(two issuers have the name "{}")", issuer.name));
+        for (const ProjectKey& key : issuer.project_keys) {
+          if (has_key(other.project_keys, key)) return wrong(one.at, "two issuers have the same key (keys)");
+        }
       }
       config.issuers.push_back(std::move(issuer));
     }
@@ -171,6 +179,7 @@ class Reader {
     }
     RETURN_IF_ERROR(read_limits(node, to));
     RETURN_IF_ERROR(read_claims(node, to));
+    if (to.shape == Shape::Supabase) RETURN_IF_ERROR(read_project(node, to));
     ASSIGN_OR_RETURN(to.name, text(node, "name"));
     if (to.name.empty()) to.name = to.issuer;
     return to;
@@ -180,10 +189,13 @@ class Reader {
     std::set<std::string_view> seen;
     for (const rules::TextMember& one : node.members) {
       const bool is_known =
-          one.key == row.own || std::find(std::begin(kCommon), std::end(kCommon), one.key) != std::end(kCommon);
+          one.key == row.own || std::find(std::begin(kCommon), std::end(kCommon), one.key) != std::end(kCommon) ||
+          (row.shape == Shape::Supabase &&
+           std::find(std::begin(kOfSupabase), std::end(kOfSupabase), one.key) != std::end(kOfSupabase));
       if (!is_known) {
-        return wrong(one.at, fmt::format(R"(unknown member "{}"; an issuer of shape {} has {}, {})", one.key, row.name,
-                                         row.own, fmt::join(kCommon, ", ")));
+        const std::string more = row.shape == Shape::Supabase ? fmt::format(", {}", fmt::join(kOfSupabase, ", ")) : "";
+        return wrong(one.at, fmt::format(R"(unknown member "{}"; an issuer of shape {} has {}, {}{})", one.key,
+                                         row.name, row.own, fmt::join(kCommon, ", "), more));
       }
       if (!seen.insert(one.key).second) return wrong(one.at, fmt::format(R"("{}" is here twice)", one.key));
     }
@@ -275,6 +287,58 @@ class Reader {
         return wrong(skew->at, fmt::format(R"("skew" must be whole seconds, at most {})", kSkewMax.count()));
       }
       to.skew = std::chrono::seconds(static_cast<int64_t>(seconds));
+    }
+    return {};
+  }
+
+  static bool has_key(const std::vector<ProjectKey>& keys, const ProjectKey& key) {
+    return std::any_of(keys.begin(), keys.end(), [&](const ProjectKey& one) { return one.digest == key.digest; });
+  }
+
+  // What only a Supabase project has: keys that are no tokens, and what its service role may do.
+  db::Result<void> read_project(const TextNode& node, Issuer& to) const {
+    ASSIGN_OR_RETURN(const std::string role, text(node, kServiceRole));
+    if (!role.empty()) {
+      const rules::Offset at = member(node, kServiceRole)->at;
+      if (role != "admin") return wrong(at, R"("service_role" can be "admin"; without it, it is a user without uid)");
+      if (!to.namespaces.empty())
+        return wrong(at, R"("service_role" is "admin" in all namespaces; "namespaces" can't be there too)");
+      to.service_is_admin = true;
+    }
+    ASSIGN_OR_RETURN(const std::string file, text(node, "keys_file"));
+    const TextNode* const keys = member(node, "keys");
+    if (file.empty()) return keys == nullptr ? db::Result<void>() : read_project_keys(*keys, to, text_);
+    const rules::Offset at = member(node, "keys_file")->at;
+    if (keys != nullptr) return wrong(at, R"("keys_file" or "keys", not both)");
+    const auto read = read_(file);
+    if (!read.ok()) return wrong(at, read.error().message);
+    const auto parsed = rules::parse_text(read.value());
+    db::Result<void> done = parsed.ok() ? read_project_keys(parsed.value(), to, read.value()) : parsed.error();
+    if (done.ok()) return done;
+    std::string what = done.error().message;
+    while (what.ends_with('\n')) what.pop_back();
+    return wrong(at, fmt::format("{}:{}", file, what));
+  }
+
+  // `text`: where `keys` stands. Errors do not quote keys.
+  static db::Result<void> read_project_keys(const TextNode& keys, Issuer& to, std::string_view text) {
+    const auto wrong = [&](rules::Offset at, std::string_view what) {
+      return Error{ErrorCode::InvalidData, rules::error_line(text, at, what)};
+    };
+    if (keys.kind != TextNode::Kind::Object || keys.members.size() > kProjectKeysMax)
+      return wrong(keys.at, fmt::format(R"(keys are an object, {{"sb_…": role}}, of at most {})", kProjectKeysMax));
+    for (const rules::TextMember& one : keys.members) {
+      if (!one.key.starts_with(kProjectKeyStart))
+        return wrong(one.at, R"(a key begins with "sb_"; one that is a token is verified by the secret)");
+      const std::string& role = one.value.text;
+      if (one.value.kind != TextNode::Kind::String || (role != kAnonRole && role != kServiceRole))
+        return wrong(one.value.at, R"(a key's role is "anon" or "service_role")");
+      if (one.key.size() > kSecretBytesMax || (role == kServiceRole && one.key.size() < kSecretBytesMin))
+        return wrong(one.at, fmt::format("a key of service_role is a secret: it has {} to {} bytes", kSecretBytesMin,
+                                         kSecretBytesMax));
+      const ProjectKey key{GoodTokens::digest_of(one.key), role == kAnonRole ? kAnonRole : kServiceRole};
+      if (has_key(to.project_keys, key)) return wrong(one.at, "this key is here twice");
+      to.project_keys.push_back(key);
     }
     return {};
   }

@@ -11,12 +11,15 @@
 //     "namespaces": a list; without it the tokens are good for all
 //     "skew":       seconds that clocks may differ, 60
 //     "claims":     {"uid": claim, "provider": claim}     claim := its name | the names on the way to it, a list
+//     "keys_file" or "keys":  {key: "anon" | "service_role"}; keys are texts that begin with "sb_"; of supabase alone
+//     "service_role": "admin"     who has this role is an admin; of supabase alone, and without "namespaces"
 //     "name":       for people and `hearth token`; without it, `iss`
 //   }
 //
 // Values. Thread: any.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -31,12 +34,25 @@
 namespace hearth::net {
 
 inline constexpr size_t kIssuersMax = 64;
+inline constexpr size_t kProjectKeysMax = 100;  // of one issuer
 inline constexpr std::chrono::seconds kSkew{60};
 inline constexpr std::chrono::seconds kSkewMax{600};
 
 enum class Shape : uint8_t { Plain, Firebase, Supabase, Auth0, Keycloak };
 
 using ClaimPath = std::vector<std::string>;  // names of members, outermost first; empty: no claim
+
+// What the bearer of a Supabase project's key or token may be, as its claim `role` says it.
+inline constexpr std::string_view kAnonRole = "anon";                    // nobody
+inline constexpr std::string_view kAuthenticatedRole = "authenticated";  // a user
+inline constexpr std::string_view kServiceRole = "service_role";         // the app's own backend
+
+// A key of a Supabase project that is no token: "sb_publishable_…", "sb_secret_…". Only its SHA-256 is kept.
+struct ProjectKey {
+  std::array<uint8_t, 32> digest;
+  std::string_view role;  // kAnonRole or kServiceRole
+};
+inline constexpr std::string_view kProjectKeyStart = "sb_";
 
 struct Issuer {
   std::string name;
@@ -49,6 +65,8 @@ struct Issuer {
   std::chrono::seconds skew = kSkew;
   ClaimPath uid;
   ClaimPath provider;
+  std::vector<ProjectKey> project_keys{};
+  bool service_is_admin = false;
 };
 
 struct AuthConfig {

@@ -7,12 +7,17 @@
 // both directions. Published keys sign tokens for all customers of a provider, which is why the audience counts
 // (auth_config.cc demands one then).
 //
+// Tokens of a Supabase project say their bearer's role, which comes before all else: `anon` is nobody, so that
+// `auth != null` in a rule keeps its meaning; `service_role` is a user without uid, or an admin where the issuer says so.
+//
 // What rules see as `auth` is {uid, provider, token: all claims}, as in Firebase. A custom token is what Firebase
 // turns into an ID token, so its claims are moved to where they would be there.
 #include "net/auth/claims.h"
 
 #include <algorithm>
 #include <cmath>
+
+#include "db/base/invariant.h"
 
 namespace hearth::net {
 
@@ -130,7 +135,36 @@ Verdict legacy_user(const JsonNode& claims, const Issuer* issuer) {
   return Accepted{rules::Auth{rules::Auth::Kind::User, data->to_text(), {}}, std::string(data->text("uid"))};
 }
 
+// Docs of Supabase, "Understanding API keys": the app's backend. Rules see {provider, token}, and no uid.
+Accepted service_user(const std::string& claims) {
+  std::string variable = R"({"provider":"custom","token":)";
+  variable += claims;
+  variable += "}";
+  return Accepted{rules::Auth{rules::Auth::Kind::User, std::move(variable), {}}};
+}
+
+// Who has that role of a project. Nothing: a user, whom the claims name.
+std::optional<Accepted> bearer_of(const Issuer& issuer, std::string_view role, const std::string& claims) {
+  if (role == kAnonRole) return Accepted{rules::Auth{}};
+  if (role != kServiceRole) return std::nullopt;
+  if (issuer.service_is_admin && issuer.namespaces.empty())
+    return Accepted{rules::Auth::admin("service_role of " + issuer.name)};
+  return service_user(claims);
+}
+
+bool is_believed_in(const Issuer& issuer, std::string_view space) {
+  return issuer.namespaces.empty() ||
+         std::find(issuer.namespaces.begin(), issuer.namespaces.end(), space) != issuer.namespaces.end();
+}
+
+Refused not_believed_there() {
+  return refuse(Reason::Namespace, "Auth token is of an issuer that is not believed in this namespace.");
+}
+
 Verdict user_of(const Issuer& issuer, const JsonNode& claims) {
+  if (issuer.shape == Shape::Supabase) {
+    if (auto bearer = bearer_of(issuer, claims.text("role"), claims.to_text())) return std::move(*bearer);
+  }
   std::string_view uid = text_at(claims, issuer.uid);
   std::string_view provider = text_at(claims, issuer.provider);
   std::string token;
@@ -202,10 +236,9 @@ bool is_legacy(const JsonNode& claims) {
 
 Verdict judge_claims(const Issuer& issuer, const JsonNode& claims, std::string_view space, db::Timestamp now) {
   const bool is_old = is_legacy(claims) && issuer.shape == Shape::Plain && issuer.secret;
-  if (!issuer.namespaces.empty() &&
-      std::find(issuer.namespaces.begin(), issuer.namespaces.end(), space) == issuer.namespaces.end()) {
-    return refuse(Reason::Namespace, "Auth token is of an issuer that is not believed in this namespace.");
-  }
+  const bool is_key =
+      issuer.shape == Shape::Supabase && issuer.secret && is_of_project_key(claims.text("iss")) && !claims.field("aud");
+  if (!is_believed_in(issuer, space)) return not_believed_there();
   const Date issued = date_of(claims, "iat");
   const Date from = date_of(claims, "nbf");
   Date until = date_of(claims, "exp");
@@ -221,7 +254,7 @@ Verdict judge_claims(const Issuer& issuer, const JsonNode& claims, std::string_v
   if (from.at && *from.at > latest) return refuse(Reason::NotYet, "Auth token is not valid yet (nbf).");
   if (issued.at && *issued.at > latest)
     return refuse(Reason::NotYet, "Auth token was made in the future (iat); are the clocks right?");
-  if (!is_old && !issuer.audiences.empty() && !has_audience(claims, issuer)) {
+  if (!is_old && !is_key && !issuer.audiences.empty() && !has_audience(claims, issuer)) {
     return refuse(Reason::Audience, "Auth token is for another audience (aud).");
   }
   Verdict verdict = is_old ? legacy_user(claims, &issuer) : user_of(issuer, claims);
@@ -232,7 +265,23 @@ Verdict judge_claims(const Issuer& issuer, const JsonNode& claims, std::string_v
   return verdict;
 }
 
-Verdict believe_claims(const JsonNode& claims) {
+bool is_of_project_key(std::string_view issuer) {
+  return issuer == kProjectKeyIssuer || issuer == "supabase-demo";  // the latter: of a project on a developer's machine
+}
+
+Verdict bearer_of(const Issuer& issuer, const ProjectKey& key, std::string_view space) {
+  if (!is_believed_in(issuer, space)) return not_believed_there();
+  auto bearer = bearer_of(issuer, key.role, R"({"role":"service_role"})");
+  db::invariant(bearer.has_value(), "a key is of one of two roles");
+  return std::move(*bearer);
+}
+
+Verdict believe_claims(const JsonNode& claims, DevRoles roles) {
+  if (roles != DevRoles::Unread) {
+    const std::string_view role = claims.text("role");
+    if (role == kAnonRole || (role == kServiceRole && roles == DevRoles::Lowered)) return Accepted{rules::Auth{}};
+    if (role == kServiceRole) return service_user(claims.to_text());
+  }
   if (is_legacy(claims)) return legacy_user(claims, nullptr);
   // An ID token that has a claim named `uid` names its user in `user_id`.
   if (is_custom(claims) && !claims.field("user_id")) {

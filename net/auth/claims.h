@@ -56,13 +56,29 @@ using Verdict = std::variant<Accepted, Refused>;
 // A refusal with an error of InvalidToken.
 Refused refuse(Reason reason, std::string text);
 
-// A token that `issuer` signed, used in that namespace.
+// A token that `issuer` signed, used in that namespace. Where the issuer is a Supabase project, the claim `role` says who
+// the bearer is (auth_config.h).
 Verdict judge_claims(const Issuer& issuer, const db::JsonNode& claims, std::string_view space, db::Timestamp now);
 
 // Whether it is a token as Firebase's first SDKs made them: {v: 0, d: auth, admin}.
 bool is_legacy(const db::JsonNode& claims);
 
+// Whether a key of a Supabase project has that issuer: before a project had issuers of its own, all keys had one
+// name, and neither `sub` nor `aud`. Whose key it is, the secret says that verifies it.
+inline constexpr std::string_view kProjectKeyIssuer = "supabase";
+bool is_of_project_key(std::string_view issuer);
+
+// Who has a key of that role, which is no token.
+Verdict bearer_of(const Issuer& issuer, const ProjectKey& key, std::string_view space);
+
+// What the claim `role` of a token that nobody verified is worth, in development.
+enum class DevRoles : uint8_t {
+  Unread,   // nothing: at the doors of clients to which a role means nothing
+  Lowered,  // kServiceRole makes nobody
+  Believed,
+};
+
 // In development: the user that the token names, whoever signed it, and whatever its times.
-Verdict believe_claims(const db::JsonNode& claims);
+Verdict believe_claims(const db::JsonNode& claims, DevRoles roles = DevRoles::Unread);
 
 }  // namespace hearth::net

@@ -16,7 +16,16 @@ db::Result<std::string> mint_token(const Issuer& issuer, const Minting& what, db
   if (!issuer.secret) {
     return Error{ErrorCode::InvalidArgument, fmt::format(R"(the issuer "{}" has no secret to sign with)", issuer.name)};
   }
-  if (what.uid.empty() || what.uid.size() > kUidBytesMax) {
+  const bool is_key = what.role == kAnonRole || what.role == kServiceRole;
+  if (!what.role.empty()) {
+    if (issuer.shape != Shape::Supabase)
+      return Error{ErrorCode::InvalidArgument, "roles are for issuers of shape supabase"};
+    if (!is_key && what.role != kAuthenticatedRole)
+      return Error{ErrorCode::InvalidArgument, "a role is anon, authenticated or service_role"};
+    if (is_key && !what.uid.empty())
+      return Error{ErrorCode::InvalidArgument, fmt::format("who has a key of {} is no user: no uid", what.role)};
+  }
+  if (!is_key && (what.uid.empty() || what.uid.size() > kUidBytesMax)) {
     return Error{ErrorCode::InvalidArgument, fmt::format("a uid has 1 to {} bytes", kUidBytesMax)};
   }
   const auto document = db::JsonDocument::parse(what.claims);
@@ -25,17 +34,23 @@ db::Result<std::string> mint_token(const Issuer& issuer, const Minting& what, db
   }
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now).count();
   std::string to = R"({"iss":)";
-  db::append_json_string(issuer.issuer, to);
-  if (!issuer.audiences.empty()) {
+  db::append_json_string(is_key ? kProjectKeyIssuer : std::string_view(issuer.issuer), to);
+  if (!is_key && !issuer.audiences.empty()) {
     to += R"(,"aud":)";
     db::append_json_string(issuer.audiences.front(), to);
   }
-  to += R"(,"sub":)";
-  db::append_json_string(what.uid, to);
+  if (!is_key) {
+    to += R"(,"sub":)";
+    db::append_json_string(what.uid, to);
+  }
+  if (!what.role.empty()) {
+    to += R"(,"role":)";
+    db::append_json_string(what.role, to);
+  }
   to += fmt::format(R"(,"iat":{},"exp":{})", seconds, seconds + what.life.count());
   // A custom token names its user in `uid`; other tokens in the claim that the issuer is configured to read.
   const bool is_custom = issuer.shape == Shape::Plain && issuer.uid == ClaimPath{"sub"};
-  if (is_custom || issuer.uid != ClaimPath{"sub"}) {
+  if (is_custom || (!is_key && issuer.uid != ClaimPath{"sub"})) {
     const std::string name = is_custom ? "uid" : issuer.uid.front();
     if (issuer.uid.size() > 1) {
       return Error{
@@ -53,7 +68,7 @@ db::Result<std::string> mint_token(const Issuer& issuer, const Minting& what, db
   }
   for (const auto& [name, value] : document.value().root().fields()) {
     for (const std::string_view taken : {"iss", "aud", "sub", "iat", "exp", "nbf", "uid", "user_id", "firebase"}) {
-      if (name == taken)
+      if (name == taken || (name == "role" && !what.role.empty()))
         return Error{ErrorCode::InvalidArgument, fmt::format(R"("{}" is not a claim to be given)", name)};
     }
     if (is_custom) continue;

@@ -3,9 +3,12 @@
 //   what it is                         development                        otherwise
 //   the admin secret                   admin                              admin
 //   `owner`                            admin                              refused
+//   a key of a Supabase project        its role                           its role
 //   an unsigned token (alg "none")     the user it names                  refused
 //   a signed token, no config          the user it names, not verified    refused
 //   a signed token, with a config      verified: the user it names, until it expires (both)
+//
+// A Supabase client's door asks a little more of development (Asker): any key is nobody's there.
 //
 // A token with an `iss` is judged as that issuer's. A legacy token {v, d, admin} has none: it belongs to the issuer
 // whose secret signed it. The key decides by which algorithm a token is verified. `jwk`, `jku`, `x5u` and `x5c` in a
@@ -65,6 +68,11 @@ struct Asker {
 
   std::string address{};         // as text; "": nobody's
   bool is_behind_proxy = false;  // behind a proxy that is not trusted: the address is the proxy's
+
+  // Of a Supabase client's door; they mean something in development alone. What an unverified role is worth. With
+  // anything but Unread, `owner` is no word there.
+  DevRoles dev_roles = DevRoles::Unread;
+  bool any_key = false;  // a credential that proves nothing is nobody's, and no mistake
 };
 
 class Verifier {
@@ -139,6 +147,9 @@ class Verifier {
                                       const Asker& asker, Last last) const;
   Verdict judge_legacy(const Jwt& token, const db::JsonNode& claims, std::string_view credential,
                        std::string_view space, const Asker& asker) const;
+  Verdict judge_project_token(const Jwt& token, const db::JsonNode& claims, std::string_view credential,
+                              std::string_view space, const Asker& asker) const;
+  Verdict judge_project_key(std::string_view key, std::string_view space) const;
   Signature signature_of(const Key& key, std::string_view credential, const Asker& asker) const;
   db::Result<rules::Auth> conclude(Verdict verdict, std::string_view space, const Asker& asker) const;
   void count_failure(Reason reason, const Asker& asker) const;

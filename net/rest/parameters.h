@@ -5,10 +5,12 @@
 #include <optional>
 #include <string>
 
+#include "net/http/target.h"
 #include "net/rest/request.h"
-#include "net/rest/target.h"
 
 namespace hearth::net::rest {
+
+using http::Target;
 
 // Returns the sentence that refuses the first unknown parameter of a PUT, POST, PATCH or DELETE, by name. Nothing:
 // all are known.

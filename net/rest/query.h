@@ -6,9 +6,11 @@
 
 #include "db/base/result.h"
 #include "db/model/query.h"
-#include "net/rest/target.h"
+#include "net/http/target.h"
 
 namespace hearth::net::rest {
+
+using http::Target;
 
 enum class Shallow : bool { No, Yes };
 

@@ -135,7 +135,7 @@ std::variant<RestRequest, Refusal> Parser::parse() {
     to_.endpoint = Endpoint::Preflight;
     return std::move(to_);
   }
-  auto target = parse_target(from_.target);
+  auto target = http::parse_target(from_.target);
   if (!target.ok()) return refuse(400, target.error().message);
   target_ = std::move(target).value();
   Step refused = method();

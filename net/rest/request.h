@@ -15,10 +15,12 @@
 #include "db/model/query.h"
 #include "db/model/write.h"
 #include "net/http/request.h"
-#include "net/rest/target.h"
+#include "net/http/target.h"
 #include "rules/space_settings.h"
 
 namespace hearth::net::rest {
+
+using http::Target;
 
 inline constexpr std::chrono::minutes kTimeoutMax{15};  // of a read
 

@@ -18,8 +18,8 @@
 #include "db/model/namespace_name.h"
 #include "net/error_reply.h"
 #include "net/http/log.h"
+#include "net/http/target.h"
 #include "net/rest/reply.h"
-#include "net/rest/target.h"
 
 namespace hearth::net::rest {
 namespace {
@@ -28,6 +28,7 @@ using db::Error;
 using db::ErrorCode;
 constexpr size_t kDumpNameBytesMax = 64;
 
+using http::Target;
 using Exchange = std::shared_ptr<http::Exchange>;
 
 void fail(const Exchange& exchange, const Error& error) {
@@ -42,7 +43,7 @@ void tell(const Exchange& exchange, std::string json) {
 
 // The parameters of the request. Its target has been parsed before, so it parses.
 Target target_of(const http::Exchange& exchange) {
-  auto target = parse_target(exchange.request().target);
+  auto target = http::parse_target(exchange.request().target);
   return target.ok() ? std::move(target).value() : Target();
 }
 

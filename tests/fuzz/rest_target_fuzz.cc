@@ -5,7 +5,7 @@
 using namespace hearth::net;
 
 FUZZ_TARGET(rest_target) {
-  const auto target = rest::parse_target(bytes);
+  const auto target = http::parse_target(bytes);
   http::Request request;
   request.target = bytes;
   for (const char* method : {"GET", "PUT", "PATCH", "DELETE", "OPTIONS"}) {

@@ -160,7 +160,8 @@ TEST_CASE("KnownSettings: what was begun to be read before a change is not kept;
   CHECK(known.find("a") == nullptr);
   known.add("a", settings, 0, known.epoch());
   CHECK(known.find("a") == settings);
-  for (int i = 0; i < 40; ++i) known.add("n" + std::to_string(i), settings, KnownSettings::kBytesMax / 20, known.epoch());
+  for (int i = 0; i < 40; ++i)
+    known.add("n" + std::to_string(i), settings, KnownSettings::kBytesMax / 20, known.epoch());
   int kept = 0;
   for (int i = 0; i < 40; ++i) kept += known.find("n" + std::to_string(i)) != nullptr ? 1 : 0;
   CHECK(kept >= 1);

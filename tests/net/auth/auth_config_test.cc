@@ -21,6 +21,8 @@ db::Result<std::string> read_file(const std::string& path) {
       {"token.secret", kSecret + " \n"},
       {"short.secret", "short\n"},
       {"keys.json", test::key_set_of({test::Signer::ec("k").jwk()})},
+      {"keys.list", "{\n  // of the app\n  \"sb_publishable_a\": \"anon\",\n}"},
+      {"wrong.list", "{\n \"sb_publishable_a\": \"anyone\"}"},
       {"public.pem", test::Signer::rsa("k").pem()},
   };
   const auto found = files.find(path);
@@ -218,6 +220,30 @@ TEST_CASE("AuthConfig: a mistake is told with its place and what to do", "[auth]
        R"(1:69: "skew" must be whole seconds, at most 600)"},
       {R"({"issuer": "a", "secret_file": "token.secret", "claims": {"token": "x"}})",
        R"(1:72: unknown member "token"; there are "uid" and "provider"; auth.token has all claims)"},
+      {R"({"issuer": "a", "secret_file": "token.secret", "service_role": "admin"})",
+       R"(1:61: unknown member "service_role"; an issuer of shape plain has issuer, shape, audience, secret_file, secret, )"
+       R"(jwks_file, jwks_url, namespaces, skew, claims, name)"},
+      {R"({"shape": "supabase", "url": "https://a", "service_role": "user"})",
+       R"(1:72: "service_role" can be "admin"; without it, it is a user without uid)"},
+      {R"({"shape": "supabase", "url": "https://a", "service_role": "admin", "namespaces": ["a"]})",
+       R"(1:72: "service_role" is "admin" in all namespaces; "namespaces" can't be there too)"},
+      {R"({"shape": "supabase", "url": "https://a", "keys": ["sb_a"]})",
+       R"(1:64: keys are an object, {"sb_…": role}, of at most 100)"},
+      {R"({"shape": "supabase", "url": "https://a", "keys": {"a": "anon"}})",
+       R"(1:65: a key begins with "sb_"; one that is a token is verified by the secret)"},
+      {R"({"shape": "supabase", "url": "https://a", "keys": {"sb_a": "authenticated"}})",
+       R"(1:73: a key's role is "anon" or "service_role")"},
+      {R"({"shape": "supabase", "url": "https://a", "keys": {"sb_secret_x": "service_role"}})",
+       "1:65: a key of service_role is a secret: it has 32 to 4096 bytes"},
+      {R"({"shape": "supabase", "url": "https://a", "keys": {"sb_a": "anon", "sb_a": "anon"}})",
+       "1:81: this key is here twice"},
+      {R"({"shape": "supabase", "url": "https://a", "keys": {}, "keys_file": "keys.list"})",
+       R"(1:81: "keys_file" or "keys", not both)"},
+      {R"({"shape": "supabase", "url": "https://a", "keys_file": "none"})", "1:69: cannot read none"},
+      {R"({"shape": "supabase", "url": "https://a", "keys_file": "wrong.list"})",
+       R"(1:69: wrong.list:2:22: a key's role is "anon" or "service_role")"},
+      {R"({"shape": "supabase", "url": "https://a", "keys_file": "short.secret"})",
+       "1:69: short.secret:1:1: Parse error."},
       {R"({"issuer": "a", "secret_file": "token.secret", "claims": {"uid": []}})",
        R"(1:79: "uid" must be text or a list of texts)"},
   };
@@ -227,6 +253,21 @@ TEST_CASE("AuthConfig: a mistake is told with its place and what to do", "[auth]
     REQUIRE_FALSE(config.ok());
     CHECK(config.error() == db::Error{db::ErrorCode::InvalidData, c.told + "\n"});
   }
+}
+
+TEST_CASE("AuthConfig: a Supabase project's keys are kept as digests, with their roles", "[auth]") {
+  const std::string key = "sb_secret_0123456789abcdef0123456789";
+  const Issuer issuer = issuer_of(R"({"shape": "supabase", "url": "https://a", "service_role": "admin", "keys": {")" +
+                                  key + R"(": "service_role", "sb_publishable_a": "anon"}})");
+  CHECK(issuer.service_is_admin);
+  REQUIRE(issuer.project_keys.size() == 2);
+  CHECK(issuer.project_keys[0].role == kServiceRole);
+  CHECK(issuer.project_keys[1].role == kAnonRole);
+  CHECK(issuer.project_keys[0].digest != issuer.project_keys[1].digest);
+  const Issuer of_file = issuer_of(R"({"shape": "supabase", "url": "https://a", "keys_file": "keys.list"})");
+  REQUIRE(of_file.project_keys.size() == 1);
+  CHECK(of_file.project_keys[0].digest == issuer.project_keys[1].digest);
+  CHECK_FALSE(of_file.service_is_admin);
 }
 
 TEST_CASE("AuthConfig: the file as a whole", "[auth]") {
@@ -251,6 +292,9 @@ TEST_CASE("AuthConfig: the file as a whole", "[auth]") {
       {"{\"issuers\": [" + one + ",\n" + R"({"issuer": "b", "name": "a", "secret_file": "token.secret"}]})",
        R"(2:1: two issuers have the name "a")"},
       {many(kIssuersMax + 1), "1:13: at most 64 issuers"},
+      {"{\"issuers\": [{\"shape\": \"supabase\", \"url\": \"https://a\", \"keys_file\": \"keys.list\"},\n"
+       "{\"shape\": \"supabase\", \"url\": \"https://b\", \"keys\": {\"sb_publishable_a\": \"anon\"}}]}",
+       "2:1: two issuers have the same key (keys)"},
   };
   for (const Case& c : cases) {
     INFO(c.text);

@@ -7,7 +7,7 @@ using namespace hearth::net::rest;
 namespace {
 // The query's text (db::Query), or what refuses it.
 std::string told(const std::string& parameters, Shallow shallow = Shallow::No) {
-  const auto target = parse_target("/a.json?" + parameters);
+  const auto target = hearth::net::http::parse_target("/a.json?" + parameters);
   REQUIRE(target.ok());
   const auto query = parse_query(target.value(), shallow);
   if (!query.ok()) return query.error().message;

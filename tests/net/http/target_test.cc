@@ -1,14 +1,14 @@
-#include "net/rest/target.h"
+#include "net/http/target.h"
 
 #include <catch2/catch.hpp>
 
-using hearth::net::rest::parse_target;
-using hearth::net::rest::Target;
+using hearth::net::http::parse_target;
+using hearth::net::http::Target;
 
 using Segments = std::vector<std::string>;
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 
-TEST_CASE("Target: targets are taken as clients send them", "[net][rest]") {
+TEST_CASE("Target: targets are taken as clients send them", "[net][http]") {
   struct Case {
     std::string text;
     Segments segments;
@@ -41,14 +41,14 @@ TEST_CASE("Target: targets are taken as clients send them", "[net][rest]") {
   }
 }
 
-TEST_CASE("Target: an escape that is none is refused", "[net][rest]") {
+TEST_CASE("Target: an escape that is none is refused", "[net][http]") {
   for (const std::string text : {"/%", "/%4", "/a%zz", "/%4g/b", "/a?b=%", "/a?%zz=1", "/a?b=%4"}) {
     INFO(text);
     CHECK(!parse_target(text).ok());
   }
 }
 
-TEST_CASE("Target: of equal names the first counts", "[net][rest]") {
+TEST_CASE("Target: of equal names the first counts", "[net][http]") {
   const Target target = parse_target("/a?x=1&x=2&y=").value();
   CHECK(target.parameter("x") == "1");
   CHECK(target.parameter("y") == "");

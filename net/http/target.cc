@@ -1,11 +1,11 @@
 // A target taken apart. It is cut at "/", "&" and "=" first and decoded afterwards, so that an escaped slash stays
 // part of a key. "+" is a blank in the query and itself in the path. Of equal names the first counts, and all are
 // kept.
-#include "net/rest/target.h"
+#include "net/http/target.h"
 
 #include <algorithm>
 
-namespace hearth::net::rest {
+namespace hearth::net::http {
 namespace {
 
 enum class Plus : unsigned char { Plus, Blank };
@@ -88,4 +88,4 @@ db::Result<Target> parse_target(std::string_view text) {
   return target;
 }
 
-}  // namespace hearth::net::rest
+}  // namespace hearth::net::http

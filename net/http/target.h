@@ -14,7 +14,7 @@
 
 #include "db/base/result.h"
 
-namespace hearth::net::rest {
+namespace hearth::net::http {
 
 struct Target {
   std::vector<std::string> segments;  // decoded, so an escaped "/" may be in them
@@ -27,4 +27,4 @@ struct Target {
 // Errors: InvalidPath, InvalidArgument: an escape that is none ("%zz").
 db::Result<Target> parse_target(std::string_view text);
 
-}  // namespace hearth::net::rest
+}  // namespace hearth::net::http
