@@ -1,8 +1,9 @@
 // The parts of a server, in the order in which they are built, and in reverse the order in which they may go.
 //
-//   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ rest, wire ─▶ metrics, front ─▶ listeners
+//   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ rest, wire, supabase ─▶ metrics, front ─▶ listeners
 //                                                           │
-//   a request: page allowed? ─▶ wire: /.ws, /.lp ─▶ metrics ─▶ front ─▶ rest: everything else
+//   a request: page allowed? ─▶ wire: /.ws, /.lp ─▶ supabase: …/realtime/v1, …/rest/v1 ─▶ metrics ─▶ front
+//                                                                                          ─▶ rest: everything else
 //
 // Each part holds references to those before it, which is why Parts is one struct whose members are destroyed from
 // the last to the first. The handlers ask in turn whether a request is theirs; REST is last because it takes all that
@@ -36,6 +37,7 @@
 #include "net/http/log.h"
 #include "net/http/origin.h"
 #include "net/rest/handler.h"
+#include "net/supabase/services.h"
 #include "net/wire/acceptor.h"
 #include "rules/guard.h"
 
@@ -125,6 +127,8 @@ struct Server::Parts {
         rest(guard, verifier, io, workers, {.serialised = &serialised}),
         wire(guard, verifier, io, workers, &serialised, options.wire_limits, options.may_deflate, half_received,
              options.limits),
+        supabase(guard, verifier, io, workers, options.wire_limits.message_bytes_max, options.may_deflate,
+                 half_received),
         metrics({.guard = guard,
                  .verifier = verifier,
                  .workers = workers,
@@ -146,7 +150,8 @@ struct Server::Parts {
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
     if (!origins.allows(exchange->request(), own)) return refuse(*exchange);
-    if (wire.accept(exchange) || metrics.accept(exchange, admin::MetricsPage::For::Admins) || front.accept(exchange))
+    if (wire.accept(exchange) || supabase.accept(exchange) ||
+        metrics.accept(exchange, admin::MetricsPage::For::Admins) || front.accept(exchange))
       return;
     rest.handle(std::move(exchange));
   }
@@ -187,6 +192,7 @@ struct Server::Parts {
   db::Counter serialised;  // bodies of events
   RestHandler rest;
   wire::Acceptor wire;
+  supabase::Services supabase;
   admin::MetricsPage metrics;
   const admin::FrontPage front;
   std::unique_ptr<http::Listener> listener;

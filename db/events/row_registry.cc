@@ -140,9 +140,7 @@ class RowRegistry::Matching {
  private:
   bool is_table(const Path& path) const { return registry_.tables_.contains(path.text()); }
   bool is_parent(const Path& path) const { return registry_.parents_.contains(path.text()); }
-  Touched& touched(const Path& table) {
-    return touched_.try_emplace(table.text(), Touched{table}).first->second;
-  }
+  Touched& touched(const Path& table) { return touched_.try_emplace(table.text(), Touched{table}).first->second; }
   Result<void> touch_tables_of(const Path& parent);
   Result<void> look_at(const Touched& touched, const std::string& key);
   Result<Value> read_after(const Path& row) const;
@@ -292,8 +290,7 @@ void RowRegistry::Matching::collect(const Path& table, const std::string& key, c
   if (found != registry_.parents_.end()) collect_from(found->second, key, row, to);
 }
 
-Result<bool> RowRegistry::Matching::may_read(const RowSubscription& subscription, const TreeView& view,
-                                             const Path& row,
+Result<bool> RowRegistry::Matching::may_read(const RowSubscription& subscription, const TreeView& view, const Path& row,
                                              std::map<std::string, bool, std::less<>>& known) const {
   const RowCheck* check = subscription.what.check.get();
   if (check == nullptr) return true;

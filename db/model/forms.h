@@ -39,7 +39,7 @@ class Forms {
     std::atomic<const Form*> form = nullptr;  // set once, after `bytes`
     SharedBytes bytes;
   };
-  mutable std::mutex mutex_;                  // Guards what is made.
+  mutable std::mutex mutex_;                 // Guards what is made.
   mutable std::array<Made, 2 * kMax> made_;  // the second half is for those that are one of many
 };
 

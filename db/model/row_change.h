@@ -63,9 +63,9 @@ struct RowBinding {
 inline constexpr size_t kRowBindingsMax = 64;  // of one listener: a set of them is a word of bits
 
 struct RowListen {
-  std::vector<RowBinding> bindings;  // at most kRowBindingsMax
+  std::vector<RowBinding> bindings;       // at most kRowBindingsMax
   std::shared_ptr<const RowCheck> check;  // null: may read everything
-  size_t bytes_beside = 0;  // that the caller keeps in memory for this listener
+  size_t bytes_beside = 0;                // that the caller keeps in memory for this listener
 };
 
 // A row that a listener asked for has changed.

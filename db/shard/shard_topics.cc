@@ -29,7 +29,7 @@ void Shard::handle(ShardRequest& request, ListenRowsRequest& what) {
   NamespaceState& space = *request.space;
   if (what.listen.bindings.size() > kRowBindingsMax) {
     return answer_with(request, Error{ErrorCode::TooLarge, "A listener has at most " + std::to_string(kRowBindingsMax) +
-                                                          " bindings to rows."});
+                                                               " bindings to rows."});
   }
   auto subscription = std::make_unique<RowSubscription>();
   subscription->audience = request.conversation;
@@ -142,7 +142,8 @@ void Shard::handle(ShardRequest& request, SayRequest& what) {
   if (request.conversation != nullptr) {
     OtherListeners& others = request.conversation->other();
     const auto found = others.topics.find(what.listener);
-    if (found == others.topics.end()) return answer_with(request, Error{ErrorCode::NotFound, "It is not in the topic."});
+    if (found == others.topics.end())
+      return answer_with(request, Error{ErrorCode::NotFound, "It is not in the topic."});
     speaker = found->second.get();
     topic = speaker->topic;
     is_kept = speaker->is_kept;
@@ -162,6 +163,7 @@ void Shard::handle(ShardRequest& request, SayRequest& what) {
   if (is_kept) {
     what.message->time = with_.clock.now();
     if (space.topics == nullptr) space.topics = std::make_unique<Topics>(with_.memory->topics);
+    what.message->number = space.topics->next_number();
     const std::string name = topic != nullptr ? topic->name : what.topic;
     space.topics->keep(name, what.message);
     topic = space.topics->find(name);

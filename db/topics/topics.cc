@@ -189,8 +189,8 @@ void Topics::announce_clocked(TopicMember& member, const TopicAnnouncement& one,
     member.keys.push_back(one.key);
   }
   const TopicEntry before{one.key, *one.clock, 0, entry.value};
-  count_bytes(topic, static_cast<int64_t>(one.is_gone ? 0 : one.value.size()) -
-                         static_cast<int64_t>(entry.value.size()));
+  count_bytes(topic,
+              static_cast<int64_t>(one.is_gone ? 0 : one.value.size()) - static_cast<int64_t>(entry.value.size()));
   entry.version = *one.clock;
   entry.value = one.is_gone ? std::string() : one.value;
   const bool was_gone = std::exchange(entry.is_gone, one.is_gone);

@@ -31,9 +31,10 @@
 
 namespace hearth::db {
 
-inline constexpr size_t kTopicMemberBytes = 1'536;  // about what a member holds in memory, with what the layers above keep
-inline constexpr size_t kTopicBytes = 512;          // a topic, beside its name
-inline constexpr size_t kTopicEntriesMax = 64;      // of one member
+inline constexpr size_t kTopicMemberBytes =
+    1'536;                                      // about what a member holds in memory, with what the layers above keep
+inline constexpr size_t kTopicBytes = 512;      // a topic, beside its name
+inline constexpr size_t kTopicEntriesMax = 64;  // of one member
 inline constexpr std::chrono::milliseconds kGoneClockTime{60'000};  // that the clock of who has gone is remembered
 // What was said, kept for those who come later: of one topic, and of all that nobody is in.
 inline constexpr size_t kTopicKeptMessages = 256;
@@ -65,8 +66,8 @@ struct Topic {
   std::map<std::string, std::vector<Entry>, std::less<>> entries;  // by key
   std::deque<std::shared_ptr<const TopicMessage>> kept;
   size_t kept_bytes = 0;
-  size_t bytes = 0;  // about what it holds in memory, members included
-  Timestamp swept{};  // when clocks of those who have gone were last looked at
+  size_t bytes = 0;                                 // about what it holds in memory, members included
+  Timestamp swept{};                                // when clocks of those who have gone were last looked at
   std::optional<std::list<Topic*>::iterator> idle;  // among those that nobody is in
 };
 
@@ -89,7 +90,8 @@ class Topics {
   Result<Message> announce(TopicMember& member, const std::vector<TopicAnnouncement>& all, Timestamp now);
   Message present(const Topic& topic) const;
 
-  Topic* find(std::string_view name) const;  // null: there is none
+  Topic* find(std::string_view name) const;          // null: there is none
+  uint64_t next_number() { return ++last_number_; }  // of what is kept
   void keep(const std::string& name, Message message);
   // What was said after `since`, the oldest first; the newest `most` of it.
   std::vector<Message> kept_since(const Topic& topic, Timestamp since, size_t most) const;

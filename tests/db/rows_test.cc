@@ -86,8 +86,8 @@ TEST_CASE("Rows: one event for a row and commit, before the write's answer, with
                                     {"todos/a/t", Value::string("y")},
                                     {"todos/b/n", Value::integer(1)},
                                     {"other/x", Value::integer(1)}}));
-  CHECK(talk.until(4) == Words{R"(r7 1 todos/a {"n":2,"t":"x"} -> {"n":3,"t":"y"})", R"(r7 1 todos/b null -> {"n":1})",
-                               "a4"});
+  CHECK(talk.until(4) ==
+        Words{R"(r7 1 todos/a {"n":2,"t":"x"} -> {"n":3,"t":"y"})", R"(r7 1 todos/b null -> {"n":1})", "a4"});
   talk.client->write(5, set("todos", json(R"({"a":{"n":3,"t":"y"},"c":5})")));
   CHECK(talk.until(5) == Words{R"(r7 1 todos/b {"n":1} -> null)", "r7 1 todos/c null -> 5", "a5"});
   talk.client->write(6, set("", Value()));
@@ -98,7 +98,8 @@ TEST_CASE("Rows: one event for a row and commit, before the write's answer, with
   CHECK(talk.until(9) == Words{"a7", "a8", "a9"});
 }
 
-TEST_CASE("Rows: filters judge the row after, of a deletion the row before; kinds and bindings are told apart", "[db]") {
+TEST_CASE("Rows: filters judge the row after, of a deletion the row before; kinds and bindings are told apart",
+          "[db]") {
   const TempFolder folder;
   const auto database = open(folder);
   Talk talk(*database);
@@ -132,12 +133,12 @@ TEST_CASE("Rows: every table below a path, and a table that lies deeper", "[db]"
   talk.client->write(2, set("a/1/x", Value::integer(1)));
   CHECK(talk.until(2) == Words{R"(r7 1 a/1 null -> {"x":1})", "a2"});
   talk.client->write(3, set("shop/orders/o1", json(R"({"n":1})")));
-  CHECK(talk.until(3) == Words{R"(r7 1 shop/orders null -> {"o1":{"n":1}})",
-                               R"(r7 2 shop/orders/o1 null -> {"n":1})", "a3"});
+  CHECK(talk.until(3) ==
+        Words{R"(r7 1 shop/orders null -> {"o1":{"n":1}})", R"(r7 2 shop/orders/o1 null -> {"n":1})", "a3"});
   talk.client->write(4, set("", json(R"({"b":{"k":1}})")));
   CHECK(talk.until(4) == Words{R"(r7 1 a/1 {"x":1} -> null)", "r7 1 b/k null -> 1",
-                               R"(r7 1 shop/orders {"o1":{"n":1}} -> null)",
-                               R"(r7 2 shop/orders/o1 {"n":1} -> null)", "a4"});
+                               R"(r7 1 shop/orders {"o1":{"n":1}} -> null)", R"(r7 2 shop/orders/o1 {"n":1} -> null)",
+                               "a4"});
 }
 
 TEST_CASE("Rows: each is for those who may read it, before and after", "[db]") {
@@ -160,8 +161,8 @@ TEST_CASE("Rows: each is for those who may read it, before and after", "[db]") {
   CHECK(ada.until(9) == Words{R"(r1 1 t/x null -> {"owner":"ada"})", R"(r2 1 t/x null -> {"owner":"ada"})",
                               R"(r1 1 t/x {"owner":"ada"} -> {"n":1,"owner":"ada"})",
                               R"(r2 1 t/x {"owner":"ada"} -> {"n":1,"owner":"ada"})", "a9"});
-  CHECK(ben.until(9) == Words{R"(r1 1 t/x ? -> {"n":1,"owner":"ben"})",
-                              R"(r1 1 t/x {"n":1,"owner":"ben"} -> null)", "a9"});
+  CHECK(ben.until(9) ==
+        Words{R"(r1 1 t/x ? -> {"n":1,"owner":"ben"})", R"(r1 1 t/x {"n":1,"owner":"ben"} -> null)", "a9"});
   // A verdict is for all listeners of one asker, and most commits ask twice.
   CHECK(of_ada->asked <= 6);
 }
@@ -239,10 +240,19 @@ TEST_CASE("Rows: random writes are told as a comparison of all rows before and a
   for (uint64_t request = 2; request < 400; ++request) {
     Write write;
     switch (random.below(6)) {
-      case 0: write = set(pick({"a", "b/c"}), random.below(3) == 0 ? Value() : Value::object({{"x", row()}, {"y", row()}})); break;
-      case 1: write = set(pick({"", "b"}), random.below(2) == 0 ? Value() : Value::object({{"a", Value::object({{"x", row()}})}, {"c", Value::object({{"z", row()}})}})); break;
-      case 2: write = set(pick({"a/x/k", "a/y/v", "b/c/x/k"}), Value::integer(static_cast<int64_t>(random.below(3)))); break;
-      default: write = update("", {{"a/" + pick({"x", "y", "z"}), row()}, {"b/c/" + pick({"x", "y"}), row()}});
+      case 0:
+        write = set(pick({"a", "b/c"}), random.below(3) == 0 ? Value() : Value::object({{"x", row()}, {"y", row()}}));
+        break;
+      case 1:
+        write = set(pick({"", "b"}), random.below(2) == 0 ? Value()
+                                                          : Value::object({{"a", Value::object({{"x", row()}})},
+                                                                           {"c", Value::object({{"z", row()}})}}));
+        break;
+      case 2:
+        write = set(pick({"a/x/k", "a/y/v", "b/c/x/k"}), Value::integer(static_cast<int64_t>(random.below(3))));
+        break;
+      default:
+        write = update("", {{"a/" + pick({"x", "y", "z"}), row()}, {"b/c/" + pick({"x", "y"}), row()}});
     }
     talk.client->write(request, write);
     const auto items = talk.items_until(request);
@@ -329,7 +339,8 @@ TEST_CASE("Topics: a member that is gone leaves, and the others hear it", "[db]"
   CHECK(words == Words{"t5 all", "t5 +ben=2", "t5 -ben=2"});
 }
 
-TEST_CASE("Topics: a right that is lost ends the place; the right to speak is asked for once until it may change", "[db]") {
+TEST_CASE("Topics: a right that is lost ends the place; the right to speak is asked for once until it may change",
+          "[db]") {
   const TempFolder folder;
   const auto database = open(folder);
   Talk ada(*database), admin(*database);

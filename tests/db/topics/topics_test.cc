@@ -22,7 +22,9 @@ std::string word(const Topics::Message& message) {
 TopicAnnouncement say(std::string key, std::string value, std::optional<uint64_t> clock = {}) {
   return {std::move(key), std::move(value), false, clock};
 }
-TopicAnnouncement gone(std::string key, std::optional<uint64_t> clock = {}) { return {std::move(key), "", true, clock}; }
+TopicAnnouncement gone(std::string key, std::optional<uint64_t> clock = {}) {
+  return {std::move(key), "", true, clock};
+}
 
 struct Room {
   Topics::Count count;

@@ -174,7 +174,8 @@ TEST_CASE("Credentials: what proves nothing is refused, and is nobody in no case
   CHECK(told(door, "sb_publishable_abc", user_token("ada", "1600000000")) == "Auth token is expired.");
   CHECK(told(door, "sb_publishable_abc", "x.y.z") == "Could not parse auth token.");
   // A user's token is still for its audience, and a legacy key is of no other algorithm.
-  CHECK(told(door, project().sign(R"({"iss":"https://p.example/auth/v1","role":"authenticated","sub":"a","exp":4000000000})")) ==
+  CHECK(told(door, project().sign(
+                       R"({"iss":"https://p.example/auth/v1","role":"authenticated","sub":"a","exp":4000000000})")) ==
         "Auth token is for another audience (aud).");
   CHECK(told(door, project().sign(R"({"iss":"supabase","aud":"x","role":"anon","exp":4000000000})")) ==
         "Auth token is for another audience (aud).");
@@ -185,8 +186,9 @@ TEST_CASE("Credentials: what proves nothing is refused, and is nobody in no case
 TEST_CASE("Credentials: an issuer of another shape knows no roles, and no project's keys", "[net][supabase]") {
   const Door door(Door::Mode::Closed, test::issuers({R"({"issuer": "own", "secret_file": "s"})"}));
   CHECK(told(door, legacy("service_role")) == "Auth token has a wrong signature.");
-  CHECK(told(door, project().sign(R"({"iss":"own","sub":"ada","role":"service_role","exp":4000000000})")) ==
-        R"(user {"uid":"ada","provider":"custom","token":{"iss":"own","sub":"ada","role":"service_role","exp":4000000000}})");
+  CHECK(
+      told(door, project().sign(R"({"iss":"own","sub":"ada","role":"service_role","exp":4000000000})")) ==
+      R"(user {"uid":"ada","provider":"custom","token":{"iss":"own","sub":"ada","role":"service_role","exp":4000000000}})");
   CHECK(told(door, project().sign(R"({"iss":"own","role":"anon","exp":4000000000})")) == "Auth token names no user.");
 }
 
@@ -223,9 +225,9 @@ TEST_CASE("Credentials: in development any key is anon's, and tokens are as they
   for (const bool with_issuer : {false, true}) {
     INFO(with_issuer);
     const Door door(Door::Mode::Dev, with_issuer ? test::issuers({kProject}) : Verifier::Options());
-    for (const std::string& key : {std::string(), std::string("x"), std::string("owner"), std::string("sb_x"),
-                                   std::string("a.b.c"), unsigned_token(R"({"role":"anon"})"), unsigned_token("{}"),
-                                   legacy("anon")}) {
+    for (const std::string& key :
+         {std::string(), std::string("x"), std::string("owner"), std::string("sb_x"), std::string("a.b.c"),
+          unsigned_token(R"({"role":"anon"})"), unsigned_token("{}"), legacy("anon")}) {
       INFO(key);
       CHECK(told(door, key) == "nobody");
     }
@@ -280,22 +282,25 @@ TEST_CASE("Credentials: an unsigned service_role counts from this machine alone"
 TEST_CASE("Credentials: a token whose key is to be fetched is proven later", "[net][supabase]") {
   const Signer idp = Signer::ec("one");
   test::KeyServer keys(test::key_set_of({idp.jwk()}));
-  Verifier::Options options = test::issuers(
-      {R"({"shape": "supabase", "url": "https://p.example", "jwks_url": ")" + keys.url() + R"("})"});
+  Verifier::Options options =
+      test::issuers({R"({"shape": "supabase", "url": "https://p.example", "jwks_url": ")" + keys.url() + R"("})"});
   options.fetch_url = test::fetch_keys;
   const Door door(Door::Mode::Closed, std::move(options));
   const auto token = [&](const Signer& by) {
-    return by.sign(R"({"iss":"https://p.example/auth/v1","aud":"authenticated","role":"authenticated","sub":"ada","exp":4000000000})");
+    return by.sign(
+        R"({"iss":"https://p.example/auth/v1","aud":"authenticated","role":"authenticated","sub":"ada","exp":4000000000})");
   };
   CHECK(told(door, "x", token(idp)).starts_with("user {\"uid\":\"ada\""));
-  CHECK(told(door, "x", token(Signer::ec("two"))) == "Auth token is signed by a key (kid) that its issuer does not have.");
+  CHECK(told(door, "x", token(Signer::ec("two"))) ==
+        "Auth token is signed by a key (kid) that its issuer does not have.");
 }
 
 TEST_CASE("Credentials: an address that guesses keys hears so, and the right key is right", "[net][supabase]") {
   Verifier::Options options = test::issuers({kProject});
   options.failed_logins_per_minute = 5;
   const Door door(Door::Mode::Closed, std::move(options));
-  for (int i = 0; i < 5; ++i) CHECK(told(door, "sb_secret_" + std::to_string(i)) == "This key (apikey) is not known here.");
+  for (int i = 0; i < 5; ++i)
+    CHECK(told(door, "sb_secret_" + std::to_string(i)) == "This key (apikey) is not known here.");
   CHECK(told(door, "sb_secret_6") == "Too many wrong credentials came from this address; try again in a minute.");
   CHECK(door.verifier().is_guessing("127.0.0.1"));
   CHECK(told(door, kSecretKey) == kService);

@@ -1,0 +1,455 @@
+// A channel's life. What it is told by its session becomes frames here; what all members of a topic hear alike is made
+// once for all of them (db/model/forms.h).
+#include "net/supabase/realtime_channel.h"
+
+#include <utility>
+
+#include "db/base/random.h"
+#include "net/http/websocket_frame.h"
+#include "net/supabase/channel_name.h"
+#include "net/supabase/row_text.h"
+
+namespace hearth::net::supabase {
+namespace {
+
+constexpr uint64_t kTopicListener = 1, kRowListener = 2;
+constexpr uint64_t kJoinRequest = 1, kListenRequest = 2;
+
+constexpr db::Form kRowForm{"supabase row"}, kRowKeyForm{"supabase row, key only"};
+constexpr db::Form kSaidBinary{"phoenix broadcast"}, kSaidText{"phoenix broadcast text"},
+    kSaidOld{"phoenix broadcast 1.0"};
+constexpr db::Form kDiffForm{"phoenix presence"}, kOldDiffForm{"phoenix presence 1.0"};
+
+std::string token_trouble(const db::Error& error) {
+  return (error.code == db::ErrorCode::Unavailable ? "RealtimeRestarting: " : "InvalidJWTToken: ") + error.message;
+}
+
+// {"key":{"metas":[{…,"phx_ref":"…"}]}}; entries of one key stand together.
+std::string metas_of(const std::vector<db::TopicEntry>& entries) {
+  std::map<std::string_view, std::string> by_key;
+  for (const db::TopicEntry& entry : entries) {
+    std::string& metas = by_key[entry.key];
+    if (!metas.empty()) metas += ',';
+    metas.append(entry.value, 0, entry.value.size() - 1);  // an object's text, but for its "}"
+    if (metas.back() != '{') metas += ',';
+    metas += R"("phx_ref":")" + std::to_string(entry.version) + '"';
+    if (entry.replaces != 0) metas += R"(,"phx_ref_prev":")" + std::to_string(entry.replaces) + '"';
+    metas += '}';
+  }
+  std::string text = "{";
+  for (const auto& [key, metas] : by_key) {
+    if (text.size() > 1) text += ',';
+    db::append_json_string(key, text);
+    text += R"(:{"metas":[)" + metas + "]}";
+  }
+  return text + "}";
+}
+
+std::string broadcast_payload(const db::TopicMessage& message, std::string_view meta) {
+  std::string text = R"({"type":"broadcast","event":)";
+  db::append_json_string(message.event, text);
+  text += R"(,"payload":)";
+  text += message.bytes;
+  if (!meta.empty()) {
+    text += R"(,"meta":)";
+    text += meta;
+  }
+  return text + "}";
+}
+
+}  // namespace
+
+RealtimeChannel::RealtimeChannel(RealtimeCarrier& carrier, Place place, Credentials credentials,
+                                 const PhoenixMessage& join)
+    : carrier_(carrier),
+      place_(std::move(place)),
+      credentials_(std::move(credentials)),
+      topic_(join.topic),
+      name_(join.topic.substr(std::min(join.topic.size(), kTopicStart.size()))),
+      join_ref_(join.join_ref ? join.join_ref : join.ref),  // 1.0 clients of old name it in `ref` alone
+      ref_(join.ref) {}
+
+// ---- joining ----
+
+void RealtimeChannel::start(const db::JsonNode& payload) {
+  auto config = join_config_of(payload);
+  if (!config.ok()) return refuse(config.error().message);
+  config_ = std::move(config).value();
+  if (config_.presence_key.empty()) config_.presence_key = db::random_hex(16);
+  if (!config_.access_token.empty()) credentials_ = credentials_.with_token(config_.access_token);
+  prove(place_.verifier, credentials_, place_.space,
+        [weak = weak_from_this(), io = &place_.home.io, thread = place_.home.thread](db::Result<rules::Auth> auth) {
+          if (io->is_home(thread)) {
+            if (const auto self = weak.lock()) self->on_proven(std::move(auth));
+            return;
+          }
+          io->post(thread, [weak, auth = std::move(auth)]() mutable {
+            if (const auto self = weak.lock()) self->on_proven(std::move(auth));
+          });
+        });
+}
+
+void RealtimeChannel::on_proven(db::Result<rules::Auth> auth) {
+  if (is_over_) return;
+  if (!auth.ok()) return refuse(token_trouble(auth.error()));
+  auth_ = std::move(auth).value();
+  place_.home.guard.space_settings(
+      place_.space, [weak = weak_from_this(), io = &place_.home.io, thread = place_.home.thread](
+                        const db::Result<std::shared_ptr<const rules::SpaceSettings>>& settings) {
+        if (io->is_home(thread)) {
+          if (const auto self = weak.lock()) self->on_settings(settings);
+          return;
+        }
+        io->post(thread, [weak, settings] {
+          if (const auto self = weak.lock()) self->on_settings(settings);
+        });
+      });
+}
+
+void RealtimeChannel::on_settings(const db::Result<std::shared_ptr<const rules::SpaceSettings>>& settings) {
+  if (is_over_) return;
+  if (!settings.ok()) return refuse("UnableToConnectToProject: " + settings.error().message);
+  auto judged = judged_by(settings.value()->realtime, name_, config_.is_private);
+  if (!judged.ok()) return refuse(judged.error().message);
+  auto home = HomeSession::open(place_.home, place_.space, std::move(*auth_), *this);
+  auth_.reset();
+  if (!home.ok()) return refuse("UnableToConnectToProject: " + home.error().message);
+  home_ = std::move(home).value();
+  // A token that was verified late may have been revoked meanwhile; from here on a kick finds the session.
+  if (const auto good = place_.verifier.still_good(home_->session().auth(), place_.space); !good.ok()) {
+    return refuse(token_trouble(good.error()));
+  }
+  db::TopicJoin join;
+  join.topic = topic_in_database(name_, config_.is_private);
+  join.hears_entries = config_.has_presence;
+  join.hears_itself = config_.hears_itself;
+  join.is_kept = config_.is_private;
+  join.since = config_.replay_since;
+  join.since_max = config_.replay_max;
+  db::RowListen rows;
+  for (unsigned i = 0; i < config_.changes.size(); ++i) {
+    const ChangesBinding& binding = config_.changes[i];
+    if (!binding.wrong.empty()) continue;
+    db::RowBinding row;
+    row.is_every_table = binding.table.empty();
+    if (!row.is_every_table) {
+      const auto table = db::Path().child(binding.table);
+      if (!table.ok()) {
+        config_.changes[i].wrong = "There is no table `" + binding.table + "`: a name of a table is a key.";
+        continue;
+      }
+      row.table = table.value();
+    }
+    row.kinds = binding.kinds;
+    row.filter = binding.filter;
+    rows.bindings.push_back(std::move(row));
+    listened_.push_back(i);
+  }
+  last_request_ = kListenRequest;
+  answers_due_ = 1 + (rows.bindings.empty() ? 0 : 1);
+  const bool has_rows = !rows.bindings.empty();
+  home_->session().join(kJoinRequest, kTopicListener, std::move(join), std::move(judged).value());
+  if (has_rows) home_->session().listen_rows(kListenRequest, kRowListener, std::move(rows));
+}
+
+void RealtimeChannel::refuse(std::string_view reason) {
+  reply(ref_, "error", phoenix_reason(reason));
+  const auto self = shared_from_this();
+  end();
+  carrier_.remove(topic_);
+}
+
+void RealtimeChannel::on_joined() {
+  is_joined_ = true;
+  std::string response = R"({"postgres_changes":[)";
+  for (size_t i = 0; i < config_.changes.size(); ++i) {
+    if (i > 0) response += ',';
+    response += config_.changes[i].echo;
+    if (response.back() != '{') response += ',';
+    response += R"("id":)" + std::to_string(i + 1) + '}';
+    config_.changes[i].echo = {};
+  }
+  reply(ref_, "ok", response + "]}");
+  std::string wrong;
+  for (const ChangesBinding& binding : config_.changes) {
+    if (wrong.empty()) wrong = binding.wrong;
+  }
+  if (!wrong.empty()) {
+    system("postgres_changes", "error", wrong);
+  } else if (!config_.changes.empty()) {
+    system("postgres_changes", "ok", "Subscribed to PostgreSQL");
+  }
+}
+
+// ---- what the client says ----
+
+uint64_t RealtimeChannel::ask(const PhoenixMessage& message, bool is_told, size_t bytes, bool is_plain) {
+  asked_[++last_request_] = {message.ref, is_told, is_plain, bytes};
+  carrier_.on_asked(bytes);
+  return last_request_;
+}
+
+void RealtimeChannel::on_message(PhoenixMessage&& message) {
+  if (is_over_) return;
+  if (message.event == "access_token" && message.payload) return on_token(*message.payload);
+  if (!is_joined_) {
+    if (early_.size() < kEarlyMessagesMax) return early_.push_back(std::move(message));
+    return reply(message.ref, "error", phoenix_reason("The channel is not joined yet."));
+  }
+  if (message.event == "broadcast") return on_broadcast(std::move(message));
+  if (message.event == "presence") return on_presence(message);
+  reply(message.ref, "error", phoenix_reason("There is no event " + message.event + " of a channel."));
+}
+
+void RealtimeChannel::on_token(const db::JsonNode& payload) {
+  const std::string token(payload.text("access_token"));
+  if (!is_token(token) || token == credentials_.token) return;
+  credentials_ = credentials_.with_token(token);
+  if (home_ == nullptr) return;  // it is joining, and keeps the right of the token it came with
+  const uint64_t turn = ++token_turn_;
+  prove(place_.verifier, credentials_, place_.space,
+        [weak = weak_from_this(), turn, io = &place_.home.io,
+         thread = place_.home.thread](db::Result<rules::Auth> auth) {
+          io->post(thread, [weak, turn, auth = std::move(auth)]() mutable {
+            const auto self = weak.lock();
+            if (self == nullptr || self->home_ == nullptr || turn != self->token_turn_) return;
+            if (!auth.ok()) return self->close(auth.error().message);
+            self->home_->set_auth(std::move(auth).value());
+            const auto good = self->place_.verifier.still_good(self->home_->session().auth(), self->place_.space);
+            if (!good.ok()) self->close(good.error().message);
+          });
+        });
+}
+
+void RealtimeChannel::on_broadcast(PhoenixMessage&& message) {
+  auto said = std::make_shared<db::TopicMessage>();
+  if (message.payload) {
+    said->event = message.payload->text("event");
+    const auto payload = message.payload->field("payload");
+    said->bytes = payload ? payload->to_text() : "{}";
+  } else {
+    said->event = std::move(message.broadcast_event);
+    said->bytes = std::move(message.bytes);
+    said->is_binary = !message.is_json;
+  }
+  const uint64_t request = ask(message, config_.acks, said->byte_count());
+  home_->session().say(request, kTopicListener, std::move(said));
+}
+
+void RealtimeChannel::on_presence(const PhoenixMessage& message) {
+  if (!message.payload) return;
+  std::string event(message.payload->text("event"));
+  for (char& c : event) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  db::TopicAnnouncement announcement;
+  announcement.key = config_.presence_key;
+  if (event == "track") {
+    const auto payload = message.payload->field("payload");
+    if (payload && !payload->is_null() && !payload->is_object()) {
+      return reply(message.ref, "error", phoenix_reason("Presence track payload must be a map"));
+    }
+    announcement.value = payload && payload->is_object() ? payload->to_text() : "{}";
+    if (announcement.value.size() > kPresenceBytesMax) {
+      return reply(message.ref, "error", phoenix_reason("Presence track payload is larger than 65,536 bytes"));
+    }
+  } else if (event == "untrack") {
+    announcement.is_gone = true;
+  } else {
+    return reply(message.ref, "error", phoenix_reason("Unknown presence event: " + event));
+  }
+  const uint64_t request = ask(message, true, announcement.value.size(), true);
+  home_->session().announce(request, kTopicListener, {std::move(announcement)});
+}
+
+void RealtimeChannel::leave(const std::optional<std::string>& ref) {
+  reply(ref, "ok", "{}");
+  carrier_.send({join_ref_, join_ref_, topic_, "phx_close", "{}"});
+  end();
+}
+
+void RealtimeChannel::replace() {
+  carrier_.send({join_ref_, join_ref_, topic_, "phx_close", "{}"});
+  end();
+}
+
+void RealtimeChannel::pump() {
+  if (home_ != nullptr) home_->pump();
+}
+
+// For good: the client does not join again by itself.
+void RealtimeChannel::close(std::string_view why) {
+  if (is_over_) return;
+  if (!is_joined_) return refuse(why);
+  system("system", "error", why);
+  carrier_.send({join_ref_, std::nullopt, topic_, "phx_close", "{}"});
+  const auto self = shared_from_this();
+  end();
+  carrier_.remove(topic_);
+}
+
+// The client joins again after a second, and its app reads anew what it shows.
+void RealtimeChannel::fail() {
+  if (is_over_) return;
+  carrier_.send({join_ref_, std::nullopt, topic_, "phx_error", "{}"});
+  const auto self = shared_from_this();
+  end();
+  carrier_.remove(topic_);
+}
+
+void RealtimeChannel::end() {
+  is_over_ = true;
+  for (const auto& [request, asked] : std::exchange(asked_, {})) carrier_.on_answered(asked.bytes);
+  if (const auto home = std::exchange(home_, nullptr)) home->end();
+  held_.clear();
+  early_.clear();
+}
+
+// ---- what the session says ----
+
+void RealtimeChannel::reply(const std::optional<std::string>& ref, std::string_view status, std::string_view response) {
+  carrier_.send({join_ref_, ref, topic_, "phx_reply", phoenix_status(status, response)});
+}
+
+void RealtimeChannel::system(std::string_view extension, std::string_view status, std::string_view message) {
+  std::string payload = R"({"extension":")" + std::string(extension) + R"(","status":")" + std::string(status) +
+                        R"(","message":)";
+  db::append_json_string(message, payload);
+  payload += R"(,"channel":)";
+  db::append_json_string(name_, payload);
+  carrier_.send({join_ref_, std::nullopt, topic_, "system", payload + "}"});
+}
+
+void RealtimeChannel::on_items(std::vector<db::Item>&& items) {
+  const auto self = shared_from_this();
+  for (db::Item& item : items) {
+    if (is_over_) return;
+    const auto* answer = std::get_if<db::Answer>(&item);
+    if (!is_joined_ && answer == nullptr && !std::holds_alternative<db::Ended>(item)) {
+      held_.push_back(std::move(item));
+      continue;
+    }
+    if (const auto* ended = std::get_if<db::Ended>(&item)) {
+      // A namespace that went is not to be joined again; a client that read too slowly may try.
+      if (ended->reason.code == db::ErrorCode::NotFound || ended->reason.code == db::ErrorCode::InvalidToken) {
+        return close(ended->reason.message);
+      }
+      return is_joined_ ? fail() : refuse(ended->reason.message);
+    }
+    std::visit([this](const auto& one) {
+      if constexpr (!std::is_same_v<std::decay_t<decltype(one)>, db::Ended>) tell(one);
+    }, item);
+  }
+}
+
+void RealtimeChannel::tell(const db::Answer& answer) {
+  if (answer.request <= kListenRequest) {
+    if (!answer.status.ok()) {
+      const bool is_denied = answer.status.error().code == db::ErrorCode::PermissionDenied;
+      return refuse(is_denied ? refusal_of_private(name_) : answer.status.error().message);
+    }
+    if (--answers_due_ > 0) return;
+    on_joined();
+    std::vector<db::Item> held = std::exchange(held_, {});
+    if (!held.empty()) on_items(std::move(held));
+    for (PhoenixMessage& early : std::exchange(early_, {})) on_message(std::move(early));
+    return;
+  }
+  const auto found = asked_.find(answer.request);
+  if (found == asked_.end()) return;
+  const Asked asked = std::move(found->second);
+  asked_.erase(found);
+  carrier_.on_answered(asked.bytes);
+  if (!asked.is_told) return;
+  if (answer.status.ok()) return reply(asked.ref, "ok", "{}");
+  const bool is_denied = answer.status.error().code == db::ErrorCode::PermissionDenied;
+  reply(asked.ref, "error", asked.is_plain && is_denied ? "{}" : phoenix_reason(answer.status.error().message));
+}
+
+void RealtimeChannel::tell(const db::Event& event) {
+  if (event.kind == db::Event::Kind::Revoked) close(refusal_of_private(name_));
+}
+
+std::string RealtimeChannel::table_name(const db::Path& table) const {
+  return table.is_root() ? std::string() : std::string(table.keys().back());
+}
+
+void RealtimeChannel::tell(const db::RowEvent& event) {
+  if (event.is_missed) return fail();
+  // Bindings that want the same columns are told by one message.
+  std::map<const std::vector<std::string>*, std::string> ids;
+  std::vector<const std::vector<std::string>*> order;
+  for (unsigned bit = 0; bit < listened_.size(); ++bit) {
+    if ((event.bindings >> bit & 1) == 0) continue;
+    const std::vector<std::string>* columns = &config_.changes[listened_[bit]].columns;
+    for (const auto* known : order) {
+      if (*known == *columns) columns = known;
+    }
+    std::string& list = ids[columns];
+    if (list.empty()) {
+      order.push_back(columns);
+    } else {
+      list += ',';
+    }
+    list += std::to_string(listened_[bit] + 1);
+  }
+  for (const auto* columns : order) tell_rows(*event.change, event.shows_before, *columns, ids[columns]);
+}
+
+void RealtimeChannel::tell_rows(const db::RowChange& change, bool shows_before,
+                                const std::vector<std::string>& columns, const std::string& ids) {
+  db::SharedBytes data;
+  if (columns.empty()) {
+    data = change.forms.bytes(shows_before ? kRowForm : kRowKeyForm,
+                              [&] { return row_change_text(change, shows_before, {}); });
+  } else {
+    data = std::make_shared<const std::string>(row_change_text(change, shows_before, columns));
+  }
+  std::string payload = R"({"ids":[)";
+  payload.reserve(96 + ids.size() + data->size());
+  payload += ids;
+  payload += R"(],"data":{"schema":"public","table":)";
+  db::append_json_string(table_name(change.table), payload);
+  payload += ',';
+  payload += *data;
+  payload += "}}";
+  carrier_.send({std::nullopt, std::nullopt, topic_, "postgres_changes", payload});
+}
+
+void RealtimeChannel::tell(const db::TopicEvent& event) {
+  if (event.message->kind == db::TopicMessage::Kind::Said) return tell_said(event);
+  tell_entries(*event.message);
+}
+
+void RealtimeChannel::tell_said(const db::TopicEvent& event) {
+  const db::TopicMessage& message = *event.message;
+  const bool fits = topic_.size() <= kPhoenixNameMax && message.event.size() <= kPhoenixNameMax;
+  const bool is_binary = carrier_.version() == PhoenixVersion::Two && fits;
+  if (!is_binary && message.is_binary) return;  // there is no way to say it
+  std::string meta;
+  if (event.is_replayed) meta = R"({"replayed":true,"id":")" + std::to_string(message.number) + R"("})";
+  const auto make = [&] {
+    if (is_binary) {
+      return http::frame_binary(phoenix_broadcast(topic_, message.event, meta, !message.is_binary, message.bytes));
+    }
+    return http::frame_text(phoenix_text(
+        {std::nullopt, std::nullopt, topic_, "broadcast", broadcast_payload(message, meta)}, carrier_.version()));
+  };
+  if (event.is_replayed) return carrier_.send(std::make_shared<const std::string>(make()));
+  const db::Form& form =
+      is_binary ? kSaidBinary : carrier_.version() == PhoenixVersion::Two ? kSaidText : kSaidOld;
+  carrier_.send(message.forms.bytes(form, make));
+}
+
+void RealtimeChannel::tell_entries(const db::TopicMessage& message) {
+  if (message.kind == db::TopicMessage::Kind::Present) {
+    return carrier_.send({join_ref_, std::nullopt, topic_, "presence_state", metas_of(message.joined)});
+  }
+  const db::Form& form = carrier_.version() == PhoenixVersion::Two ? kDiffForm : kOldDiffForm;
+  carrier_.send(message.forms.bytes(form, [&] {
+    const std::string payload =
+        R"({"joins":)" + metas_of(message.joined) + R"(,"leaves":)" + metas_of(message.left) + "}";
+    return http::frame_text(
+        phoenix_text({std::nullopt, std::nullopt, topic_, "presence_diff", payload}, carrier_.version()));
+  }));
+}
+
+}  // namespace hearth::net::supabase

@@ -1,0 +1,173 @@
+// A client's conversation with the rights of its Auth (the drawing is in guard.cc). It keeps what is needed to ask again:
+// the paths and queries of its listeners, and what its topics are judged by, for the day on which its Auth changes.
+#include <algorithm>
+#include <utility>
+
+#include "db/client.h"
+#include "rules/guard.h"
+#include "rules/guarding.h"
+
+namespace hearth::rules {
+namespace {
+
+// Auth as text, for what is judged after a restart: {"auth": the variable or null, "admin": true, "expires": seconds}.
+std::string memo_of(const Auth& auth) {
+  // On disk, with the session's queue: names may be added here, and none may change its meaning.
+  std::string memo = R"({"auth":)" + (auth.variable.empty() ? "null" : auth.variable);
+  if (auth.kind == Auth::Kind::Admin) memo += R"(,"admin":true)";
+  if (auth.expires) memo += R"(,"expires":)" + std::to_string(auth.expires->count());
+  return memo + "}";
+}
+
+}  // namespace
+
+std::optional<Asker> asker_of(const std::shared_ptr<Rulebook>& book, const std::string& space, const Auth& auth) {
+  if (auth.kind == Auth::Kind::Admin && !auth.expires) return {};
+  return Asker(book, space, auth);
+}
+
+// The order matters: preconditions are wrapped, not replaced, and `access` comes after them (db/commit/evaluate.cc).
+void guard_write(db::Write& write, const std::optional<Asker>& asker) {
+  if (!asker) return;
+  for (auto& condition : write.preconditions) {
+    condition = std::make_shared<const ReadersOnly>(std::move(condition), *asker, write.base);
+  }
+  if (write.wants_value) {
+    std::vector<db::Path> sums;
+    for (const db::Overwrite& overwrite : write.overwrites) {
+      if (overwrite.value.has_increments()) sums.push_back(overwrite.path);
+    }
+    if (!sums.empty()) write.shows = std::make_shared<const MayRead>(*asker, std::move(sums));
+  }
+  write.access = std::make_shared<const WriteAccess>(*asker);
+}
+
+Session::Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book, std::string space, Auth auth,
+                 Unindexed unindexed, Expired expired)
+    : client_(std::move(client)),
+      book_(std::move(book)),
+      space_(std::move(space)),
+      auth_(std::move(auth)),
+      asker_(asker_of(book_, space_, auth_)),
+      unindexed_(unindexed),
+      expired_(expired) {
+  label();
+}
+Session::~Session() = default;
+
+const std::string& Session::id() const { return client_->id(); }
+
+std::shared_ptr<const ReadAccess> Session::read_access(const db::Path& path, const db::SharedQuery& query) const {
+  // An admin's plain read needs no check. With a query there is one, for the missing index.
+  if (!asker_ && !query) return nullptr;
+  return std::make_shared<const ReadAccess>(book_, asker_, path, query, unindexed_, expired_);
+}
+
+std::shared_ptr<const db::Precondition> Session::lasting_write_access() const {
+  return asker_ ? std::make_shared<const WriteAccess>(*asker_, memo_of(auth_)) : nullptr;
+}
+
+void Session::set_auth(Auth auth) {
+  auth_ = std::move(auth);
+  asker_ = asker_of(book_, space_, auth_);
+  for (const auto& [listener, one] : listeners_) {
+    client_->recheck(listener, read_access(one.path, one.query));
+  }
+  for (const auto& [listener, path] : topics_) {
+    client_->recheck_topic(listener, path ? read_access(*path, {}) : nullptr, may_speak(path));
+  }
+  for (const uint64_t listener : rows_) client_->recheck_rows(listener, row_access());
+  client_->recheck_disconnect(lasting_write_access());
+  label();
+}
+
+void Session::label() {
+  std::string uid = asker_ ? asker_->uid() : std::string();
+  if (uid.empty() && !is_labelled_) return;
+  is_labelled_ = !uid.empty();
+  // In its turn among the requests: a kick that comes now finds the session by its old or its new name, not by none.
+  client_->set_label(std::move(uid));
+}
+
+void Session::write(uint64_t request, db::Write write) {
+  guard_write(write, asker_);
+  // A session of a removed namespace must not make it again.
+  write.only_existing = !book_->options().is_open;
+  client_->write(request, std::move(write));
+}
+
+void Session::read(uint64_t request, db::Read read) {
+  const auto access = read_access(read.path, read.query);
+  if (read.query) queries_[request] = access;
+  read.check = access;
+  client_->read(request, std::move(read));
+}
+
+void Session::listen(uint64_t request, uint64_t listener, db::Listen listen) {
+  const auto access = read_access(listen.path, listen.query);
+  if (listen.query) queries_[request] = access;
+  listen.check = access;
+  listeners_[listener] = {listen.path, listen.query};
+  client_->listen(request, listener, std::move(listen));
+}
+
+std::shared_ptr<const db::RowCheck> Session::row_access() const {
+  return asker_ ? std::make_shared<const RowAccess>(*asker_, auth_) : nullptr;
+}
+
+std::shared_ptr<const db::Precondition> Session::may_speak(const std::optional<db::Path>& path) const {
+  return path && asker_ ? std::make_shared<const MaySpeak>(*asker_, *path) : nullptr;
+}
+
+void Session::listen_rows(uint64_t request, uint64_t listener, db::RowListen listen) {
+  rows_.insert(listener);
+  listen.check = row_access();
+  client_->listen_rows(request, listener, std::move(listen));
+}
+
+void Session::join(uint64_t request, uint64_t listener, db::TopicJoin join, std::optional<db::Path> judged_by) {
+  if (judged_by) join.may_be = read_access(*judged_by, {});
+  join.may_speak = may_speak(judged_by);
+  topics_[listener] = std::move(judged_by);
+  client_->join(request, listener, std::move(join));
+}
+
+void Session::say(uint64_t request, uint64_t listener, std::shared_ptr<db::TopicMessage> message) {
+  client_->say(request, listener, std::move(message));
+}
+
+void Session::announce(uint64_t request, uint64_t listener, std::vector<db::TopicAnnouncement> announcements) {
+  client_->announce(request, listener, std::move(announcements));
+}
+
+void Session::unlisten(uint64_t request, uint64_t listener) {
+  listeners_.erase(listener);
+  topics_.erase(listener);
+  rows_.erase(listener);
+  client_->unlisten(request, listener);
+}
+
+void Session::on_disconnect(uint64_t request, db::Disconnect disconnect) {
+  client_->on_disconnect(request, std::move(disconnect), lasting_write_access());
+}
+
+void Session::reply(uint64_t request, db::Result<void> status) { client_->reply(request, std::move(status)); }
+std::function<void()> Session::waker() const { return client_->waker(); }
+
+std::vector<db::Item> Session::take() {
+  std::vector<db::Item> items = client_->take();
+  if (queries_.empty()) return items;
+  for (db::Item& item : items) {
+    auto* answer = std::get_if<db::Answer>(&item);
+    if (answer == nullptr) continue;
+    // The answer itself does not know of indexes; the check that was asked for it does.
+    const auto query = queries_.find(answer->request);
+    if (query == queries_.end()) continue;
+    answer->no_index = query->second->no_index();
+    queries_.erase(query);
+  }
+  return items;
+}
+void Session::end() { client_->end(); }
+
+}  // namespace hearth::rules
