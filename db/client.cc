@@ -48,6 +48,12 @@ void Client::say(uint64_t request, uint64_t listener, std::shared_ptr<TopicMessa
 void Client::announce(uint64_t request, uint64_t listener, std::vector<TopicAnnouncement> announcements) {
   submit(conversation_, request, AnnounceRequest{listener, std::move(announcements)});
 }
+void Client::open_document(uint64_t request, uint64_t listener, DocumentOpen open) {
+  submit(conversation_, request, OpenDocumentRequest{listener, std::move(open)});
+}
+void Client::append(uint64_t request, uint64_t listener, std::string update) {
+  submit(conversation_, request, AppendRequest{listener, std::move(update)});
+}
 void Client::on_disconnect(uint64_t request, Disconnect disconnect, std::shared_ptr<const Precondition> check) {
   submit(conversation_, request, DisconnectRequest{std::move(disconnect), std::move(check)});
 }

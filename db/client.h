@@ -47,6 +47,12 @@ class Client {
   // here on.
   void say(uint64_t request, uint64_t listener, std::shared_ptr<TopicMessage> message);
   void announce(uint64_t request, uint64_t listener, std::vector<TopicAnnouncement> announcements);
+  // A Yjs document: its updates are the answer's `document`, and what comes later is said in its topic (kUpdateSaid).
+  // Revoked, when it was removed: NotFound. Errors: PermissionDenied; InvalidArgument, data stands there; TooLarge.
+  void open_document(uint64_t request, uint64_t listener, DocumentOpen open);
+  // Answered once it is on disk; what the document has already is answered too, and told to nobody. Precondition: the
+  // update is well-formed (db/documents/update.h). Errors: PermissionDenied, NotFound, TooLarge, InvalidArgument.
+  void append(uint64_t request, uint64_t listener, std::string update);
   void on_disconnect(uint64_t request, Disconnect disconnect, std::shared_ptr<const Precondition> check);
   void recheck_disconnect(std::shared_ptr<const Precondition> check);  // the new check of what is queued
   void reply(uint64_t request, Result<void> status);

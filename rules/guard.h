@@ -65,6 +65,10 @@ class Session {
   void join(uint64_t request, uint64_t listener, db::TopicJoin join, std::optional<db::Path> judged_by);
   void say(uint64_t request, uint64_t listener, std::shared_ptr<db::TopicMessage> message);
   void announce(uint64_t request, uint64_t listener, std::vector<db::TopicAnnouncement> announcements);
+  // A Yjs document, judged by the rules of its path: `.read` to open it, `.write` to change it and to announce. It is a
+  // topic (db/model/document_updates.h), left by unlisten().
+  void open_document(uint64_t request, uint64_t listener, db::Path path);
+  void append(uint64_t request, uint64_t listener, std::string update);  // well-formed
   void on_disconnect(uint64_t request, db::Disconnect disconnect);
   void reply(uint64_t request, db::Result<void> status);  // an answer in its turn that needs nothing from the database
 

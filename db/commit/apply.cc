@@ -41,7 +41,34 @@ Result<void> apply_set(const Effect& effect, Overlay& tree, const OldRows* known
   return {};
 }
 
+Result<void> apply_to_documents(const Effect& effect, Overlay& documents) {
+  const std::string base = encode_path(effect.path);
+  if (effect.kind == Effect::Kind::Forget) {
+    documents.replace(base, base + kPastChildren, base, {});
+    return {};
+  }
+  const auto number = static_cast<uint64_t>(effect.value.as_integer());
+  std::string row = document_row(base, number);
+  if (effect.kind == Effect::Kind::Compact) {
+    std::vector<std::string> old;
+    RETURN_IF_ERROR(documents.scan(document_row(base, 0), row + '\0', [&](std::string_view key, std::string_view) {
+      old.emplace_back(key);
+      return true;
+    }));
+    for (std::string& key : old) documents.erase(std::move(key));
+  }
+  documents.put(std::move(row), effect.name);
+  return {};
+}
+
 }  // namespace
+
+std::string document_row(std::string_view encoded_path, uint64_t number) {
+  std::string row(encoded_path);
+  row += '\0';
+  append_sequence(number, row);
+  return row;
+}
 
 Result<OldRows> old_rows(const TreeView& tree, const std::string& encoded_path) {
   OldRows found;
@@ -111,6 +138,11 @@ Result<void> apply(const Effect& effect, Pending& to, const OldRows* known) {
     case Effect::Kind::BuildIndex:
       invariant(to.indexes != nullptr, "whoever applies this kind has the indexes");
       return build(static_cast<uint64_t>(effect.value.as_integer()), to.tree, *to.indexes);
+    case Effect::Kind::Append:
+    case Effect::Kind::Compact:
+    case Effect::Kind::Forget:
+      invariant(to.documents != nullptr, "whoever applies these kinds has the documents");
+      return apply_to_documents(effect, *to.documents);
   }
   invariant(false, "every kind of effect is applied");
   return {};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "db/base/result.h"
@@ -21,8 +22,9 @@ struct Pending {
   uint32_t number;  // of the namespace
   Overlay& tree;
   Batch& rows;
-  std::string& rules;          // Head::rules
-  Indexes* indexes = nullptr;  // may be null where effects only set: follow() adds their index rows
+  std::string& rules;            // Head::rules
+  Overlay* documents = nullptr;  // rows of documents; null where no effect concerns them
+  Indexes* indexes = nullptr;    // may be null where effects only set: follow() adds their index rows
 };
 
 // The keys of the rows at and below a path, up to kPointRowsMax of them.
@@ -35,6 +37,9 @@ Result<OldRows> old_rows(const TreeView& tree, const std::string& encoded_path);
 // `known`: old_rows of a Set's path, when already read. Errors: Io, Corruption.
 Result<void> apply(const Effect& effect, Pending& to, const OldRows* known = nullptr);
 Result<void> apply(const Record& record, Pending& to);
+
+// The key of an update's row among those of documents: below the table and the namespace's number (db/store/row_key.h).
+std::string document_row(std::string_view encoded_path, uint64_t number);
 
 // The key of a queued on_disconnect row (db/store/row_key.h).
 std::string queue_key(uint32_t number, const std::string& session, const Path& path, Slot slot);

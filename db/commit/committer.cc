@@ -24,6 +24,11 @@
 namespace hearth::db {
 namespace {
 
+bool is_of_documents(const Effect& effect) {
+  return effect.kind == Effect::Kind::Append || effect.kind == Effect::Kind::Compact ||
+         effect.kind == Effect::Kind::Forget;
+}
+
 // A tree whose hashes are remembered.
 // Conditional writes of one path come again and again; accept() forgets what a write touched, so a known hash is right.
 class HashingView final : public TreeView {
@@ -98,7 +103,17 @@ struct Committer::PendingTree {
   IndexedView indexed;
   HashingView view;
   GroupSettings settings;
+  std::optional<SnapshotView> documents_base;
+  std::optional<Overlay> documents;  // once somebody asks for them
   bool changed = false;
+
+  Overlay& with_documents(const Committer& committer) {
+    if (!documents) {
+      documents_base.emplace(committer.durable(), tree.number, Table::Document);
+      documents.emplace(*documents_base);
+    }
+    return *documents;
+  }
 };
 
 // The namespace as a write would make it, until the write is accepted.
@@ -111,9 +126,13 @@ struct Committer::After {
   Overlay tree;
   Overlay index_rows;
   Indexes indexes;
+  std::optional<Overlay> documents;
   Batch beside;
   std::string rules;
-  Pending pending(uint32_t number) { return {number, tree, beside, rules, &indexes}; }
+  Pending pending(uint32_t number) {
+    return {number, tree, beside, rules, documents ? &*documents : nullptr, &indexes};
+  }
+  void with_documents(const Overlay& of_group) { documents.emplace(static_cast<const TreeView&>(of_group)); }
 };
 
 // The group as rows: names, heads, queues, data, settings, in the order of their tables.
@@ -125,6 +144,7 @@ class Committer::Rows final : public RowSource {
     size_t count = group_.rows_.row_count();
     for (const auto& [number, pending] : group_.pending_) {
       count += 1 + pending->overlay.row_count() + pending->index_rows.row_count();
+      if (pending->documents) count += pending->documents->row_count();
     }
     return count;
   }
@@ -137,6 +157,11 @@ class Committer::Rows final : public RowSource {
     for (const auto& [number, pending] : group_.pending_) {
       const std::string prefix = row_key(Table::Index, number);
       for (const auto& [from, upto] : pending->index_rows.emptied()) ranges.emplace_back(prefix + from, prefix + upto);
+    }
+    for (const auto& [number, pending] : group_.pending_) {
+      if (!pending->documents) continue;
+      const std::string prefix = row_key(Table::Document, number);
+      for (const auto& [from, upto] : pending->documents->emptied()) ranges.emplace_back(prefix + from, prefix + upto);
     }
     return ranges;
   }
@@ -155,6 +180,9 @@ class Committer::Rows final : public RowSource {
     for (const auto& [number, pending] : group_.pending_) changes(Table::Data, number, pending->overlay, put);
     beside(Table::Setting, Table::Index);
     for (const auto& [number, pending] : group_.pending_) changes(Table::Index, number, pending->index_rows, put);
+    for (const auto& [number, pending] : group_.pending_) {
+      if (pending->documents) changes(Table::Document, number, *pending->documents, put);
+    }
   }
 
  private:
@@ -171,7 +199,7 @@ class Committer::Rows final : public RowSource {
 };
 
 // Removes everything that a namespace has.
-// Two rows and four range tombstones, however large the namespace is. The number is not used again while this process
+// Two rows and five range tombstones, however large the namespace is. The number is not used again while this process
 // lives.
 class Committer::AllOf final : public RowSource {
  public:
@@ -179,7 +207,7 @@ class Committer::AllOf final : public RowSource {
   size_t row_count() const override { return 2; }
   std::vector<std::pair<std::string, std::string>> ranges() const override {
     std::vector<std::pair<std::string, std::string>> ranges;
-    for (const Table table : {Table::Disconnect, Table::Data, Table::Setting, Table::Index}) {
+    for (const Table table : {Table::Disconnect, Table::Data, Table::Setting, Table::Index, Table::Document}) {
       ranges.emplace_back(row_key(table, tree_.number), row_key(table, tree_.number + 1));
     }
     return ranges;
@@ -259,11 +287,14 @@ bool Committer::dirty(const Tree& tree) const {
 
 const TreeView& Committer::view(Tree& tree) { return pending(tree).view; }
 const Settings& Committer::settings(Tree& tree) { return pending(tree).settings; }
+const TreeView& Committer::documents(Tree& tree) { return pending(tree).with_documents(*this); }
 
 Result<void> Committer::judge(Tree& tree, const Write& write, Timestamp now) {
   RETURN_IF_ERROR(load(tree));
-  const PendingTree& at = pending(tree);
-  return db::judge(write, {at.view, at.settings, tree.head.has_priorities}, Times::after(tree.head.time, now));
+  PendingTree& at = pending(tree);
+  const TreeView* documents = tree.head.has_documents ? &at.with_documents(*this) : nullptr;
+  return db::judge(write, {at.view, at.settings, tree.head.has_priorities, documents},
+                   Times::after(tree.head.time, now));
 }
 
 void Committer::name(Tree& tree) {
@@ -277,8 +308,9 @@ void Committer::name(Tree& tree) {
 Result<void> Committer::admit(PendingTree& at, const Overlay& after, bool at_rest) {
   const uint32_t number = at.tree.number;
   const auto scan = [this, number]() -> Usage::Scan {
-    return [snapshot = durable(), number](const TreeView::RowFunction& row) {
-      return SnapshotView(snapshot, number).scan("", "\xff", row);
+    return [snapshot = durable(), number](const TreeView::RowFunction& row) -> Result<void> {
+      RETURN_IF_ERROR(SnapshotView(snapshot, number).scan("", "\xff", row));
+      return SnapshotView(snapshot, number, Table::Document).scan("", "\xff", row);
     };
   };
   // The scan is of the durable snapshot, so it may run on another thread, later.
@@ -300,6 +332,10 @@ void Committer::accept(PendingTree& pending, After&& after, const Accepted& acce
   if (accepted.configures) tree.is_reconciled = false;
   pending.overlay.absorb(std::move(after.tree));
   pending.index_rows.absorb(std::move(after.index_rows));
+  if (after.documents && !after.documents->empty()) {
+    tree.head.has_documents = true;
+    pending.with_documents(*this).absorb(std::move(*after.documents));
+  }
   rows_.take(std::move(after.beside));
   pending.changed = true;
   ++accepted_;
@@ -341,23 +377,31 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
   accepted.record = {tree.head.sequence, now.server, {}};
 
   After after(at);  // taken in as a whole, or not at all
+  const bool for_documents = std::any_of(also.begin(), also.end(), is_of_documents);
+  if (tree.head.has_documents || for_documents) after.with_documents(at.with_documents(*this));
+  const TreeView* documents = after.documents ? &*at.documents : nullptr;
   Settled all;
   for (const Write& write : writes) {
     if (refused == Refused::Returned) {
       Pending to = after.pending(tree.number);
-      ASSIGN_OR_RETURN(all, evaluate(write, {at.view, at.settings, tree.head.has_priorities}, to, now));
+      ASSIGN_OR_RETURN(all, evaluate(write, {at.view, at.settings, tree.head.has_priorities, documents}, to, now));
       break;
     }
     // Each is judged on the state that the ones before it left; one that is refused does not stop the others.
     // An overlay of its own for each, over what the earlier ones left: a refused one takes nothing along.
     const TreeView& left = after.tree;
     Overlay single(left);
-    Pending to{tree.number, single, after.beside, after.rules, nullptr};
+    std::optional<Overlay> single_documents;
+    if (after.documents) single_documents.emplace(static_cast<const TreeView&>(*after.documents));
+    Pending to{tree.number, single, after.beside, after.rules, single_documents ? &*single_documents : nullptr,
+               nullptr};
     const bool has_priorities = tree.head.has_priorities || all.writes_priorities;
-    Result<Settled> settled = evaluate(write, {left, at.settings, has_priorities}, to, now);
+    const TreeView* documents_left = after.documents ? &*after.documents : nullptr;
+    Result<Settled> settled = evaluate(write, {left, at.settings, has_priorities, documents_left}, to, now);
     if (Step::here().is_over()) return step_is_over();  // of this one nothing is known
     if (!settled.ok()) continue;
     after.tree.absorb(std::move(single));
+    if (single_documents) after.documents->absorb(std::move(*single_documents));
     std::move(settled.value().effects.begin(), settled.value().effects.end(), std::back_inserter(all.effects));
     std::move(settled.value().changed.begin(), settled.value().changed.end(), std::back_inserter(all.changed));
     all.writes_priorities = all.writes_priorities || settled.value().writes_priorities;
@@ -377,6 +421,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
       RETURN_IF_ERROR(admit(at, after.tree, at_rest));
     }
   }
+  if (quota_.is_set() && after.documents) tree.usage.note(*after.documents);
   RETURN_IF_ERROR(follow(all.effects, at.view, after.tree, after.indexes));
   if (Step::here().is_over()) return step_is_over();
 
@@ -398,6 +443,9 @@ Result<void> Committer::replay(Tree& tree, const Record& record) {
   RETURN_IF_ERROR(load(tree));
   PendingTree& at = pending(tree);
   After after(at);
+  if (std::any_of(record.effects.begin(), record.effects.end(), is_of_documents)) {
+    after.with_documents(at.with_documents(*this));
+  }
   Pending to = after.pending(tree.number);
   RETURN_IF_ERROR(apply(record, to));
   RETURN_IF_ERROR(follow(record.effects, at.view, after.tree, after.indexes));

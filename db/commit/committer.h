@@ -121,6 +121,7 @@ class Committer final {
   // The tree with everything accepted so far, and its settings.
   const TreeView& view(Tree& tree);
   const Settings& settings(Tree& tree);
+  const TreeView& documents(Tree& tree);  // rows of documents (document_row), with everything accepted so far
 
   // Errors: the store's. On error no write of the group may be acknowledged, and no refusal either.
   Result<void> commit();

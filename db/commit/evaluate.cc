@@ -12,6 +12,8 @@
 // - What does not change anything leaves no effect: no event, no sequence number, no row.
 #include "db/commit/evaluate.h"
 
+#include <optional>
+
 #include "db/model/key_order.h"
 #include "db/model/select.h"
 #include "db/model/server_value.h"
@@ -32,6 +34,7 @@ class Evaluation {
   Result<void> set_priority(const Overwrite& overwrite);
   Result<void> drop_priorities_of_emptied();
   Result<void> configure(const Setting& setting);
+  Result<void> spare_documents(const TreeView& documents, const Overwrite& overwrite);
   Settled settled() && { return std::move(settled_); }
 
  private:
@@ -165,6 +168,32 @@ Result<void> Evaluation::configure(const Setting& setting) {
   return effect({Effect::Kind::Configure, Path(), text, Slot::Value, setting.name});
 }
 
+// Documents are changed by their own clients alone. What is removed, or set above them, takes them along.
+Result<void> Evaluation::spare_documents(const TreeView& documents, const Overwrite& overwrite) {
+  if (overwrite.slot == Slot::Priority) return {};
+  const auto any_in = [&](const std::string& from, const std::string& upto) -> Result<bool> {
+    bool found = false;
+    RETURN_IF_ERROR(documents.scan(from, upto, [&](std::string_view, std::string_view) {
+      found = true;
+      return false;
+    }));
+    return found;
+  };
+  for (size_t depth = 0; depth <= overwrite.path.depth(); ++depth) {
+    if (depth == overwrite.path.depth() && overwrite.value.is_null()) break;
+    const Path at = overwrite.path.prefix(depth);
+    const std::string encoded = encode_path(at);
+    ASSIGN_OR_RETURN(const bool exists, any_in(document_row(encoded, 0), encoded + '\1'));
+    if (!exists) continue;
+    return Error{ErrorCode::InvalidArgument,
+                 "There is a Yjs document at " + at.slashed() +
+                     ", which its own clients change; nothing else is written there. To remove it, remove its path."};
+  }
+  const std::string encoded = encode_path(overwrite.path);
+  ASSIGN_OR_RETURN(const bool exists, any_in(encoded, encoded + kPastChildren));
+  return exists ? effect({Effect::Kind::Forget, overwrite.path, {}, Slot::Value, {}}) : Result<void>();
+}
+
 // A null for each child that the write's query selects.
 Result<std::vector<Overwrite>> removals(const Write& write, const Found& found) {
   ASSIGN_OR_RETURN(const auto positions, select(found.tree, write.base, *write.selection, found.has_priorities));
@@ -212,15 +241,23 @@ Result<Settled> evaluate(const Write& write, const Found& found, Pending& after,
     granted.resize(overwrites.size());
     RETURN_IF_ERROR(write.access->check({found.tree, now, found.settings, &after.tree, overwrites, &granted}));
   }
+  // Last: who may not write here is not told what stands here.
+  if (found.documents != nullptr) {
+    for (const Overwrite& overwrite : overwrites) {
+      RETURN_IF_ERROR(evaluation.spare_documents(*found.documents, overwrite));
+    }
+  }
   return std::move(evaluation).settled();
 }
 
 // A dry run: the same evaluation into an overlay that nobody takes in.
 Result<void> judge(const Write& write, const Found& found, Times now) {
   Overlay after(found.tree);
+  std::optional<Overlay> documents;
+  if (found.documents != nullptr) documents.emplace(*found.documents);
   Batch rows;
   std::string rules;
-  Pending to{0, after, rows, rules, nullptr};
+  Pending to{0, after, rows, rules, documents ? &*documents : nullptr, nullptr};
   ASSIGN_OR_RETURN(const Settled settled, evaluate(write, found, to, now));
   return {};
 }

@@ -16,7 +16,8 @@ namespace hearth::db {
 struct Found {
   const TreeView& tree;
   const Settings& settings;
-  bool has_priorities;  // some node of the namespace may have one
+  bool has_priorities;                  // some node of the namespace may have one
+  const TreeView* documents = nullptr;  // their rows; null: the namespace has none
 };
 
 struct Settled {

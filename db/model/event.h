@@ -14,6 +14,7 @@
 #include "db/base/budget.h"
 #include "db/base/clock.h"
 #include "db/base/result.h"
+#include "db/model/document_updates.h"
 #include "db/model/forms.h"
 #include "db/model/path.h"
 #include "db/model/row_change.h"
@@ -87,6 +88,8 @@ struct Answer {
   bool resumed = false;
   Lease lease{};          // of a large value: held until the client has it (Database::Options::answer_bytes_max)
   bool no_index = false;  // of a query: no index has its order, so it may become slow
+  std::shared_ptr<const DocumentUpdates> document{};  // of opening one
+  bool may_speak = false;                             // the same: it may be changed
 };
 
 // The conversation is over, by no wish of its owner: another connection took its session, or the namespace went.

@@ -89,6 +89,7 @@ struct Figures {
   uint64_t listener_bytes = 0;   // now: about what listeners hold, with their queries and windows
   uint64_t topics = 0, topic_members = 0, topic_bytes = 0;  // now
   uint64_t topic_messages = 0;                              // said
+  uint64_t document_updates = 0, document_compactions = 0;  // of Yjs documents
   uint64_t disconnect_bytes = 0;                            // now: of what sessions have queued for their end
   uint64_t event_bytes = 0;                                 // now: of events that sessions have not taken
   uint64_t remembered_bytes = 0;  // now: of first values, hashes and changed paths that are kept to spare work

@@ -37,6 +37,9 @@ struct MemoryLimits {
   uint64_t space_topic_bytes_max = 64u << 20;
   uint64_t topic_bytes_max = 256u << 20;
 
+  // Of one Yjs document, as it is stored: it is read as a whole for each client that opens it.
+  uint64_t document_bytes_max = 64u << 20;
+
   // Events that sessions have not taken, of all together. Past it a session that has more than a little waiting is
   // ended.
   uint64_t event_bytes_max = 1024u << 20;
@@ -56,9 +59,10 @@ enum class MemoryLimit : uint8_t {
   RememberedSize,
   NamespaceTopicsSize,
   TotalTopicsSize,
+  DocumentSize,
   EventsSize,
 };
-inline constexpr std::array<std::string_view, 13> kMemoryLimitNames = {
+inline constexpr std::array<std::string_view, 14> kMemoryLimitNames = {
     "query_size",
     "listeners_size",
     "namespace_listeners",
@@ -71,6 +75,7 @@ inline constexpr std::array<std::string_view, 13> kMemoryLimitNames = {
     "remembered_size",
     "namespace_topics_size",
     "total_topics_size",
+    "document_size",
     "events_size",
 };
 using MemoryLimitsReached = std::array<uint64_t, kMemoryLimitNames.size()>;  // how often
@@ -89,6 +94,7 @@ inline std::array<uint64_t, kMemoryLimitNames.size()> values_of(const MemoryLimi
           limits.remembered_bytes_max,
           limits.space_topic_bytes_max,
           limits.topic_bytes_max,
+          limits.document_bytes_max,
           limits.event_bytes_max};
 }
 

@@ -8,7 +8,7 @@
 // record := version:1 = 1  sequence:varint  time:varint  count:varint  effect*
 // effect := kind:1  path:bytes  slot:1  name:bytes  rows
 // kind   := 's' Set  'p' SetPriority  'u' Unleaf  'e' Enqueue  'd' Dequeue  'q' QueuedBy  'c' Configure  'x' Reindex
-//         | 'b' BuildIndex                                                                       as Effect::Kind
+//         | 'b' BuildIndex  'a' Append  'k' Compact  'f' Forget                               as Effect::Kind
 // rows   := count:varint ( key:bytes leaf:bytes )*
 // bytes  := length:varint byte*                                          path and keys as encoded (key_order.h)
 #include "db/model/write.h"
@@ -84,6 +84,12 @@ char letter(Effect::Kind kind) {
       return 'x';
     case Effect::Kind::BuildIndex:
       return 'b';
+    case Effect::Kind::Append:
+      return 'a';
+    case Effect::Kind::Compact:
+      return 'k';
+    case Effect::Kind::Forget:
+      return 'f';
   }
   invariant(false, "every kind has a letter");
   return 0;
@@ -326,6 +332,15 @@ Result<Record> Record::decode(std::string_view bytes) {
         break;
       case 'b':
         effect.kind = Effect::Kind::BuildIndex;
+        break;
+      case 'a':
+        effect.kind = Effect::Kind::Append;
+        break;
+      case 'k':
+        effect.kind = Effect::Kind::Compact;
+        break;
+      case 'f':
+        effect.kind = Effect::Kind::Forget;
         break;
       default:
         return bad_record("unknown effect");

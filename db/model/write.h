@@ -96,12 +96,15 @@ struct Effect {
     Configure,    // the setting `name` becomes the string `value` (null: unset)
     Reindex,      // the secondary indexes are those of the string `value` (db/model/index.h, parse_indexes)
     BuildIndex,   // the next `value` children get their rows in the first index that is not complete
+    Append,       // the document at `path` gets the update `name`, whose number is `value`
+    Compact,      // what the document at `path` has up to the update of number `value` becomes the one update `name`
+    Forget,       // there are no documents at `path` and below
   };
   Kind kind = Kind::Set;
   Path path;
   Value value;
   Slot slot = Slot::Value;  // Enqueue, Dequeue
-  std::string name;         // of the session (Enqueue, Dequeue, QueuedBy) or the setting (Configure)
+  std::string name;         // of the session (Enqueue, Dequeue, QueuedBy) or the setting (Configure); an update's bytes
 };
 
 struct Record {

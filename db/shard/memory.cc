@@ -14,6 +14,7 @@ bool is_own(MemoryLimit limit) {
     case MemoryLimit::QuerySize:
     case MemoryLimit::ListenersSize:
     case MemoryLimit::DisconnectSize:
+    case MemoryLimit::DocumentSize:
       return true;
     case MemoryLimit::NamespaceListeners:
     case MemoryLimit::NamespaceListenersSize:

@@ -18,6 +18,7 @@
 #include "db/base/metrics.h"
 #include "db/commit/committer.h"
 #include "db/commit/disconnect_queue.h"
+#include "db/documents/coverage.h"
 #include "db/events/listener_registry.h"
 #include "db/events/row_registry.h"
 #include "db/model/hash.h"
@@ -48,7 +49,26 @@ struct TopicPlace final : TopicMember {
   Subscription being, speaking;
   bool may_speak = false;  // it was asked, and nothing that it read has changed
   bool is_kept = false;    // what is said here is
+  std::string document{};  // the path text of the one that the topic is for; "" and is_document false: none
+  bool is_document = false;
 };
+
+// A Yjs document that somebody has open.
+struct OpenDocument {
+  Path path;
+  size_t members = 0;
+  bool is_known = false;  // what follows has been read
+  uint64_t rows = 0, bytes = 0;
+  uint64_t rows_since = 0, bytes_since = 0;  // that came since it was compacted
+  bool is_compacting = false;
+  std::optional<documents::Coverage> coverage{};  // of what it has; nothing: not known, or too large
+  std::weak_ptr<const DocumentUpdates> read{};    // as it was read last, while somebody still has that
+  uint64_t changed = 0;                           // the number of its last update, if one came while it was open
+};
+inline constexpr size_t kCoverageBytesMax = 1u << 20;
+inline constexpr uint64_t kCompactRows = 200;          // updates since, at which a document is compacted
+inline constexpr uint64_t kCompactBytes = 256u << 10;  // or bytes, and as many as it had
+inline constexpr uint64_t kCompactRowsAtEnd = 20;      // when nobody has it open any more
 
 // What few conversations have beside listeners.
 struct OtherListeners {
@@ -184,7 +204,9 @@ struct NamespaceState {
   Tree tree;
   ListenerRegistry registry;
   RowRegistry rows;
-  std::unique_ptr<Topics> topics;  // null: there are none
+  std::unique_ptr<Topics> topics;                              // null: there are none
+  std::map<std::string, OpenDocument, std::less<>> documents;  // that are open, by path text
+  std::vector<Path> compactions;                               // of documents, to begin when the group is durable
   std::unordered_map<std::string, std::weak_ptr<Conversation>> sessions;
   // Sessions of a dead process, for as long as they may come back.
   std::unordered_map<std::string, std::shared_ptr<DisconnectQueue>> orphans;

@@ -261,6 +261,7 @@ void Shard::handle(ShardRequest& request, WriteRequest& what) {
   const Step::Whole whole;
   // From here on the write is part of the group.
 
+  if (space.tree.head.has_documents) end_removed_documents(space, accepted.value().record);
   accepted_.push_back(request.submitted);
   if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
   reply.sequence = accepted.value().record.sequence;

@@ -117,6 +117,25 @@ struct AnnounceRequest {
   uint64_t listener;
   std::vector<TopicAnnouncement> announcements;
 };
+struct OpenDocumentRequest {
+  uint64_t listener;
+  DocumentOpen open;
+};
+struct ReadDocumentRequest {  // what a reader has found of a document that was opened
+  std::string path;
+  std::shared_ptr<const DocumentUpdates> updates;
+  std::optional<documents::Coverage> coverage;
+};
+struct AppendRequest {  // to the document that the listener has open; well-formed
+  uint64_t listener;
+  std::string update;
+};
+struct CompactRequest {  // a document's updates up to `upto` are this one
+  Path path;
+  uint64_t upto;
+  uint64_t rows;  // that they were
+  Result<std::string> update;
+};
 struct DisconnectRequest {
   Disconnect disconnect;
   std::shared_ptr<const Precondition> check;
@@ -177,9 +196,9 @@ struct ShardRequest {
   uint64_t id = 0;
   std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
                RecheckDisconnectRequest, ListenRowsRequest, RecheckRowsRequest, JoinRequest, RecheckTopicRequest,
-               SayRequest, AnnounceRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest,
-               CreateRequest, RemoveRequest, StatsRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
-               OrphanRequest, RunQueueRequest>
+               SayRequest, AnnounceRequest, OpenDocumentRequest, ReadDocumentRequest, AppendRequest, CompactRequest,
+               ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest, CreateRequest, RemoveRequest,
+               StatsRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest, OrphanRequest, RunQueueRequest>
       what;
   std::function<void(Answer)> done;                   // without a conversation
   std::chrono::steady_clock::time_point submitted{};  // writes
@@ -242,7 +261,9 @@ class Shard {
     Gauge sessions;
     Counter slow_listeners;
     Counter disconnect_writes_queued, disconnect_writes_run;
-    Counter topic_messages;  // said, not told
+    Counter topic_messages;    // said, not told
+    Counter document_updates;  // that were appended
+    Counter compactions;       // of documents
     ListenerRegistry::Count registered;
     Gauge waiting;                                    // requests in lines
     Counter moved;                                    // times that a namespace went to a heavy shard
@@ -284,6 +305,10 @@ class Shard {
   void handle(ShardRequest& request, RecheckTopicRequest& recheck);
   void handle(ShardRequest& request, SayRequest& say);
   void handle(ShardRequest& request, AnnounceRequest& announce);
+  void handle(ShardRequest& request, OpenDocumentRequest& open);
+  void handle(ShardRequest& request, ReadDocumentRequest& read);
+  void handle(ShardRequest& request, AppendRequest& append);
+  void handle(ShardRequest& request, CompactRequest& compact);
   void handle(ShardRequest& request, DisconnectRequest& disconnect);
   void handle(ShardRequest& request, RecheckDisconnectRequest& recheck);
   void handle(ShardRequest& request, ReplyRequest& reply);
@@ -306,11 +331,20 @@ class Shard {
   void tell(const std::shared_ptr<Conversation>& conversation, Item item);
   bool unlisten_some(Conversation& conversation);
   Moment moment_of(NamespaceState& space);
+  Result<void> enter(const ShardRequest& request, uint64_t listener, const TopicJoin& join);
+  void greet(const ShardRequest& request, uint64_t listener, const TopicJoin& join);
   Result<void> may_speak(NamespaceState& space, TopicPlace& place);
   void tell_topic(const Topic& topic, const std::shared_ptr<const TopicMessage>& message, const TopicPlace* speaker);
   bool leave(NamespaceState& space, Conversation& conversation, uint64_t listener);
   void leave_topic(NamespaceState& space, TopicPlace& place);
   void lose_right(NamespaceState& space, const std::shared_ptr<Conversation>& conversation, const Notification& lost);
+  Result<void> may_have_document(NamespaceState& space, const Path& path);
+  void read_document(const ShardRequest& request, OpenDocument& document, Answer answer);
+  void compact(NamespaceState& space, OpenDocument& document);
+  void start_compactions(const std::shared_ptr<NamespaceState>& space);
+  void leave_document(NamespaceState& space, TopicPlace& place);
+  void end_documents(NamespaceState& space, const Path& at, const Error& why);
+  void end_removed_documents(NamespaceState& space, const Record& record);
   Result<void> room_in_topics(const NamespaceState& space, size_t bytes);
   void end(const std::shared_ptr<Conversation>& conversation);
   void end_told(const std::vector<std::shared_ptr<Conversation>>& conversations, const Error& reason);

@@ -102,6 +102,7 @@ void Shard::handle(ShardRequest& request, RunQueueRequest& what) {
   queue.keep();
   count_queue(space, queue);
   if (!done.ok()) return end_listeners_if_unmatched(space);
+  if (space.tree.head.has_documents) end_removed_documents(space, done.value().record);
   counted_.disconnect_writes_run.add(writes.size());
 }
 

@@ -124,6 +124,8 @@ void Shard::add_to(Figures& figures) const {
   figures.remembered_bytes += static_cast<uint64_t>(std::max<int64_t>(remembered_->value(), 0));
   figures.slow_listeners += counted_.slow_listeners.value();
   figures.disconnect_writes_queued += counted_.disconnect_writes_queued.value();
+  figures.document_updates += counted_.document_updates.value();
+  figures.document_compactions += counted_.compactions.value();
   figures.topic_messages += counted_.topic_messages.value();
   figures.disconnect_writes_run += counted_.disconnect_writes_run.value();
   figures.namespaces_moved += counted_.moved.value();

@@ -37,6 +37,7 @@ void Shard::handle(ShardRequest& request, SwapRequest& what) {
       if (!space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
       space.tree.named = true;
       tell_swapped(space, place.at, SnapshotView(before, space.tree.number));
+      end_documents(space, place.at, {ErrorCode::Unavailable, "The document was replaced by a restore."});
       if (place.space->line.group == group_) continue;
       place.space->line.group = group_;
       in_group_.push_back(place.space);

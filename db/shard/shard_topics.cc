@@ -68,15 +68,37 @@ Result<void> Shard::room_in_topics(const NamespaceState& space, size_t bytes) {
 }
 
 void Shard::handle(ShardRequest& request, JoinRequest& what) {
+  Answer reply;
+  Result<void> entered = enter(request, what.listener, what.join);
+  if (Step::here().is_over()) return;
+  if (!entered.ok()) return answer_with(request, std::move(entered));
+  reply.sequence = request.space->tree.head.sequence;
+  answer(request, std::move(reply));
+  greet(request, what.listener, what.join);
+}
+
+// What a new member hears first: what was said before, and who is there.
+void Shard::greet(const ShardRequest& request, uint64_t listener, const TopicJoin& join) {
+  const Topics& topics = *request.space->topics;
+  const Topic& topic = *request.conversation->other().topics.at(listener)->topic;
+  if (join.since) {
+    for (const auto& message : topics.kept_since(topic, *join.since, join.since_max)) {
+      tell(request.conversation, TopicEvent{listener, message, true});
+    }
+  }
+  if (join.hears_entries) tell(request.conversation, TopicEvent{listener, topics.present(topic), false});
+}
+
+// The conversation is in the topic from here on, unless it may not, or the step is over.
+Result<void> Shard::enter(const ShardRequest& request, uint64_t listener, const TopicJoin& join) {
   NamespaceState& space = *request.space;
   Conversation& conversation = *request.conversation;
-  TopicJoin& join = what.join;
-  if (Result<void> loaded = committer_.load(space.tree); !loaded.ok()) return answer_with(request, std::move(loaded));
+  RETURN_IF_ERROR(committer_.load(space.tree));
   auto place = std::make_unique<TopicPlace>();
-  place->id = what.listener;
+  place->id = listener;
   for (Subscription* right : {&place->being, &place->speaking}) {
     right->audience = request.conversation;
-    right->id = what.listener;
+    right->id = listener;
   }
   place->being.purpose = Subscription::For::Topic;
   place->being.check = join.may_be;
@@ -85,32 +107,20 @@ void Shard::handle(ShardRequest& request, JoinRequest& what) {
   place->hears_entries = join.hears_entries;
   place->hears_itself = join.hears_itself;
   place->is_kept = join.is_kept;
-  if (Result<void> room = room_in_topics(space, kTopicMemberBytes + kTopicBytes + 2 * join.topic.size()); !room.ok()) {
-    return answer_with(request, std::move(room));
-  }
+  RETURN_IF_ERROR(room_in_topics(space, kTopicMemberBytes + kTopicBytes + 2 * join.topic.size()));
   Result<void> allowed = check(space, place->being);
   if (Step::here().is_over() || !allowed.ok()) {
     space.registry.remove(place->being);  // it may have noted what the check looked at
-    if (Step::here().is_over()) return;
-    return answer_with(request, std::move(allowed));
+    return allowed;
   }
   const Step::Whole whole;
-  leave(space, conversation, what.listener);
+  leave(space, conversation, listener);
   if (space.topics == nullptr) space.topics = std::make_unique<Topics>(with_.memory->topics);
   space.registry.add_right(place->being);
   space.registry.add_right(place->speaking);
   space.topics->join(*place, join.topic);
-  const Topic& topic = *place->topic;
-  Answer reply;
-  reply.sequence = space.tree.head.sequence;
-  answer(request, std::move(reply));
-  if (join.since) {
-    for (const auto& message : space.topics->kept_since(topic, *join.since, join.since_max)) {
-      tell(request.conversation, TopicEvent{what.listener, message, true});
-    }
-  }
-  if (join.hears_entries) tell(request.conversation, TopicEvent{what.listener, space.topics->present(topic), false});
-  conversation.other().topics[what.listener] = std::move(place);
+  conversation.other().topics[listener] = std::move(place);
+  return {};
 }
 
 // What is known of the right to speak is true until something that it read has changed (lose_right), or its time is over.
@@ -236,6 +246,7 @@ void Shard::lose_right(NamespaceState& space, const std::shared_ptr<Conversation
 }
 
 void Shard::leave_topic(NamespaceState& space, TopicPlace& place) {
+  if (place.is_document) leave_document(space, place);
   space.registry.remove(place.being);
   space.registry.remove(place.speaking);
   const std::string name = place.topic != nullptr ? place.topic->name : std::string();

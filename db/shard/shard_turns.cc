@@ -253,6 +253,7 @@ void Shard::run_group() {
   for (const std::shared_ptr<NamespaceState>& space : in_group_) {
     if (durable.ok()) maintain(space);
     start_scans(space);
+    if (!space->compactions.empty()) start_compactions(space);
     note_use(space);
   }
   forget_oldest();
@@ -324,8 +325,9 @@ bool Shard::must_wait(const ShardRequest& request) const {
   if (std::holds_alternative<ScannedRequest>(request.what)) return committer_.dirty(request.space->tree);
   if (request.conversation == nullptr) return false;
   if (request.conversation->carried_in == group_) return true;
-  const bool reads =
-      std::holds_alternative<ReadRequest>(request.what) || std::holds_alternative<ListenRequest>(request.what);
+  const bool reads = std::holds_alternative<ReadRequest>(request.what) ||
+                     std::holds_alternative<ListenRequest>(request.what) ||
+                     std::holds_alternative<OpenDocumentRequest>(request.what);
   return reads && (committer_.dirty(request.space->tree) || request.conversation->held_in == group_);
 }
 

@@ -9,17 +9,29 @@
 //          | 0x05 data        rest = number:4 BE path [0x00]                         → leaf (db/model/value.h)
 //          | 0x06 setting     rest = number:4 BE name                                → text
 //          | 0x07 index       rest = number:4 BE row                                 → db/model/index.h
+//          | 0x08 document    rest = number:4 BE path 0x00 sequence:8 BE             → update (db/documents/update.h)
 //
 // `path` is encoded (db/model/key_order.h), a last 0x00 marks a priority. On disk. Never renumber.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace hearth::db {
 
-enum class Table : char { Store = 1, Name = 2, Head = 3, Disconnect = 4, Data = 5, Setting = 6, Index = 7, End = 8 };
+enum class Table : char {
+  Store = 1,
+  Name = 2,
+  Head = 3,
+  Disconnect = 4,
+  Data = 5,
+  Setting = 6,
+  Index = 7,
+  Document = 8,
+  End = 9
+};
 
 inline void append_number(uint32_t number, std::string& to) {
   for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(number >> shift);
@@ -43,6 +55,10 @@ inline std::string row_key(Table table, uint32_t number, std::string_view rest =
   append_number(number, key);
   key += rest;
   return key;
+}
+
+inline void append_sequence(uint64_t sequence, std::string& to) {
+  for (int shift = 56; shift >= 0; shift -= 8) to += static_cast<char>(sequence >> shift);
 }
 
 inline constexpr size_t kTableAndNumber = 5;  // bytes before the path of a data row

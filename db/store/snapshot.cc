@@ -36,7 +36,7 @@ std::string Head::encode() const {
   std::string bytes(1, '\x01');
   append_u64(sequence, bytes);
   append_u64(static_cast<uint64_t>(time.count()), bytes);
-  bytes += static_cast<char>(has_priorities ? 1 : 0);
+  bytes += static_cast<char>((has_priorities ? 1 : 0) | (has_documents ? 2 : 0));
   bytes += rules;
   return bytes;
 }
@@ -49,6 +49,7 @@ Result<Head> Head::decode(std::string_view bytes) {
   head.sequence = read_u64(bytes.substr(1));
   head.time = Timestamp(static_cast<int64_t>(read_u64(bytes.substr(9))));
   head.has_priorities = (bytes[17] & 1) != 0;
+  head.has_documents = (bytes[17] & 2) != 0;
   head.rules = bytes.substr(kFixedBytes);
   return head;
 }

@@ -23,7 +23,8 @@ struct Head {
   uint64_t sequence = 0;
   Timestamp time{};
   bool has_priorities = false;
-  std::string rules;  // text_digest of the setting; "" when unset
+  bool has_documents = false;  // some path has or had one
+  std::string rules;           // text_digest of the setting; "" when unset
 
   std::string encode() const;
   static Result<Head> decode(std::string_view bytes);  // Errors: Corruption

@@ -1,7 +1,7 @@
 // All namespaces' rows on disk. Writes go in as sorted batches, one at a time for each shard; reads see a Snapshot.
 //
 //   head := version:1 = 1  sequence:8 BE  time:8 BE  flags:1  [ rules:16 ]
-//   flags: bit 0: some node has or had a priority. rules: the digest of that setting, when it is set
+//   flags: bit 0: some node has or had a priority; bit 1: some path has or had a document. rules: the digest of that setting, when it is set
 //
 // On disk. Never renumber. A commit that fails leaves the store broken: it is not known what is on disk, so nothing
 // more is written until a restart has looked. Thread: any. Blocks on disk.
@@ -32,7 +32,8 @@
 namespace hearth::db {
 
 // From format 2 on a store has index rows: an older Hearth would change the data and leave them as they are.
-inline constexpr uint32_t kStoreFormat = 3;
+// From format 4 on it may have documents, which an older Hearth would leave out of dumps and write over.
+inline constexpr uint32_t kStoreFormat = 4;
 inline constexpr std::chrono::milliseconds kRoomLookInterval{100};
 // The disk counts as having room again when an eighth of the reserve is free above it: else the operator would be
 // told of every byte that crosses the line.

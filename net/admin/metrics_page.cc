@@ -212,6 +212,9 @@ void add_clients(const db::Figures& figures, const http::Stats& stats, uint64_t 
   to.gauge("hearth_topics", "Topics that somebody is in, or that keep what was said.", figures.topics);
   to.gauge("hearth_topic_members", "Places that clients have in topics.", figures.topic_members);
   to.counter("hearth_topic_messages_total", "Messages that were said in topics.", figures.topic_messages);
+  to.counter("hearth_document_updates_total", "Updates of Yjs documents that were stored.", figures.document_updates);
+  to.counter("hearth_document_compactions_total", "Times that a document's updates were joined.",
+             figures.document_compactions);
   to.counter("hearth_on_disconnect_queued_total", "Writes that clients queued for the end of their connection.",
              figures.disconnect_writes_queued);
   to.counter("hearth_on_disconnect_run_total", "Writes that were run at the end of connections.",

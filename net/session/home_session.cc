@@ -50,7 +50,8 @@ void HomeSession::watch_expiry() {
   expiry_ = http::IoPool::schedule(left, [this] {
     const auto self = shared_from_this();
     if (owner_ == nullptr) return;
-    if (place_.clock.now() < *session_->auth().expires) return watch_expiry();  // a long time, or the clock was set back
+    if (place_.clock.now() < *session_->auth().expires)
+      return watch_expiry();  // a long time, or the clock was set back
     owner_->on_expired();
   });
 }

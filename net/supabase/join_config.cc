@@ -99,9 +99,9 @@ db::Result<JoinConfig> join_config_of(const db::JsonNode& payload) {
     for (const db::JsonNode& one : changes->elements()) {
       if (!one.is_object()) continue;
       if (join.changes.size() == db::kRowBindingsMax) {
-        return db::Error{db::ErrorCode::InvalidArgument, "A channel has at most " +
-                                                             std::to_string(db::kRowBindingsMax) +
-                                                             " bindings to postgres_changes."};
+        return db::Error{
+            db::ErrorCode::InvalidArgument,
+            "A channel has at most " + std::to_string(db::kRowBindingsMax) + " bindings to postgres_changes."};
       }
       join.changes.push_back(binding_of(one));
     }

@@ -16,13 +16,13 @@
 
 namespace hearth::net::supabase {
 
-inline constexpr size_t kReplayMax = 25;         // messages that are said again at a join
-inline constexpr size_t kPresenceKeyMax = 256;   // bytes
+inline constexpr size_t kReplayMax = 25;        // messages that are said again at a join
+inline constexpr size_t kPresenceKeyMax = 256;  // bytes
 inline constexpr std::string_view kSchema = "public";
 
 struct ChangesBinding {
-  std::string echo{};                  // the binding as the client sent it, JSON text of an object without its "}"
-  std::string table{};                 // "": every table
+  std::string echo{};   // the binding as the client sent it, JSON text of an object without its "}"
+  std::string table{};  // "": every table
   uint8_t kinds = db::kEveryRowKind;
   db::RowFilter filter{};
   std::vector<std::string> columns{};  // none: all

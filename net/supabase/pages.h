@@ -12,7 +12,8 @@ inline constexpr const char* kPageMethods = "GET, HEAD, POST, PUT, PATCH, DELETE
 
 inline void allow_pages(http::Response& response) {
   response.headers.emplace_back("Access-Control-Allow-Origin", "*");
-  response.headers.emplace_back("Access-Control-Expose-Headers", "Content-Range, Range-Unit, Location, Preference-Applied");
+  response.headers.emplace_back("Access-Control-Expose-Headers",
+                                "Content-Range, Range-Unit, Location, Preference-Applied");
 }
 
 // To OPTIONS.

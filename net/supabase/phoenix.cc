@@ -44,7 +44,8 @@ db::Result<PhoenixMessage> parse_phoenix_text(std::string&& text, PhoenixVersion
   std::array<std::optional<db::JsonNode>, 5> parts;  // join_ref, ref, topic, event, payload
   if (version == PhoenixVersion::Two) {
     const auto elements = root.elements();
-    if (elements.size() != parts.size()) return wrong("A message is a list of join_ref, ref, topic, event and payload.");
+    if (elements.size() != parts.size())
+      return wrong("A message is a list of join_ref, ref, topic, event and payload.");
     for (size_t i = 0; i < parts.size(); ++i) parts[i] = elements[i];
   } else {
     if (!root.is_object()) return wrong("A message is an object of topic, event, payload and ref.");
@@ -61,7 +62,8 @@ db::Result<PhoenixMessage> parse_phoenix_text(std::string&& text, PhoenixVersion
 }
 
 db::Result<PhoenixMessage> parse_phoenix_binary(std::string_view frame) {
-  if (frame.size() < kPushHead || frame[0] != kPush) return wrong("A binary message is a broadcast: 03 and its lengths.");
+  if (frame.size() < kPushHead || frame[0] != kPush)
+    return wrong("A binary message is a broadcast: 03 and its lengths.");
   const auto byte = [&](size_t at) { return static_cast<size_t>(static_cast<unsigned char>(frame[at])); };
   const std::array<size_t, 5> lengths = {byte(1), byte(2), byte(3), byte(4), byte(5)};
   const size_t encoding = byte(6);

@@ -64,7 +64,8 @@ db::Result<std::vector<Broadcast>> broadcasts_of(const Project& project, http::R
     ASSIGN_OR_RETURN(const auto document, db::JsonDocument::parse(std::move(request.body)));
     const auto messages = document.root().field("messages");
     const auto elements = messages ? messages->elements() : std::vector<db::JsonNode>();
-    if (elements.empty()) return Error{ErrorCode::InvalidData, "The body is {\"messages\": [{topic, event, payload}]}."};
+    if (elements.empty())
+      return Error{ErrorCode::InvalidData, "The body is {\"messages\": [{topic, event, payload}]}."};
     if (elements.size() > kBroadcastMessagesMax) {
       return Error{ErrorCode::InvalidData, "A request has at most 100 messages."};
     }
@@ -109,7 +110,8 @@ void Realtime::handle(const std::shared_ptr<http::Exchange>& exchange, Project p
   const bool is_broadcast = project.rest.size() >= 2 && project.rest[0] == "api" && project.rest[1] == "broadcast" &&
                             (project.rest.size() == 2 || (project.rest.size() == 5 && project.rest[3] == "events"));
   if (!is_socket && !is_broadcast) {
-    return exchange->respond(refused(404, "There is no such endpoint: the realtime service has /websocket and /api/broadcast."));
+    return exchange->respond(
+        refused(404, "There is no such endpoint: the realtime service has /websocket and /api/broadcast."));
   }
   if (is_broadcast && request.method != "POST") return exchange->respond(refused(405, "A broadcast is a POST."));
   const auto space = with_.guard.resolve(project.space);
@@ -158,7 +160,8 @@ void Realtime::open_socket(const std::shared_ptr<http::Exchange>& exchange, cons
 void Realtime::broadcast(const std::shared_ptr<http::Exchange>& exchange, const Ask& ask, const rules::Auth& auth,
                          const rules::RealtimeSettings& settings) {
   auto parsed = broadcasts_of(ask.project, exchange->request());
-  if (!parsed.ok()) return exchange->respond(refused(error_reply(parsed.error().code).http_status, parsed.error().message));
+  if (!parsed.ok())
+    return exchange->respond(refused(error_reply(parsed.error().code).http_status, parsed.error().message));
   std::vector<Broadcast> all = std::move(parsed).value();
   std::vector<std::optional<db::Path>> paths;
   for (const Broadcast& one : all) {

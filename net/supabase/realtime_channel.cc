@@ -93,17 +93,17 @@ void RealtimeChannel::on_proven(db::Result<rules::Auth> auth) {
   if (is_over_) return;
   if (!auth.ok()) return refuse(token_trouble(auth.error()));
   auth_ = std::move(auth).value();
-  place_.home.guard.space_settings(
-      place_.space, [weak = weak_from_this(), io = &place_.home.io, thread = place_.home.thread](
-                        const db::Result<std::shared_ptr<const rules::SpaceSettings>>& settings) {
-        if (io->is_home(thread)) {
-          if (const auto self = weak.lock()) self->on_settings(settings);
-          return;
-        }
-        io->post(thread, [weak, settings] {
-          if (const auto self = weak.lock()) self->on_settings(settings);
-        });
-      });
+  place_.home.guard.space_settings(place_.space,
+                                   [weak = weak_from_this(), io = &place_.home.io, thread = place_.home.thread](
+                                       const db::Result<std::shared_ptr<const rules::SpaceSettings>>& settings) {
+                                     if (io->is_home(thread)) {
+                                       if (const auto self = weak.lock()) self->on_settings(settings);
+                                       return;
+                                     }
+                                     io->post(thread, [weak, settings] {
+                                       if (const auto self = weak.lock()) self->on_settings(settings);
+                                     });
+                                   });
 }
 
 void RealtimeChannel::on_settings(const db::Result<std::shared_ptr<const rules::SpaceSettings>>& settings) {
@@ -207,18 +207,18 @@ void RealtimeChannel::on_token(const db::JsonNode& payload) {
   credentials_ = credentials_.with_token(token);
   if (home_ == nullptr) return;  // it is joining, and keeps the right of the token it came with
   const uint64_t turn = ++token_turn_;
-  prove(place_.verifier, credentials_, place_.space,
-        [weak = weak_from_this(), turn, io = &place_.home.io,
-         thread = place_.home.thread](db::Result<rules::Auth> auth) {
-          io->post(thread, [weak, turn, auth = std::move(auth)]() mutable {
-            const auto self = weak.lock();
-            if (self == nullptr || self->home_ == nullptr || turn != self->token_turn_) return;
-            if (!auth.ok()) return self->close(auth.error().message);
-            self->home_->set_auth(std::move(auth).value());
-            const auto good = self->place_.verifier.still_good(self->home_->session().auth(), self->place_.space);
-            if (!good.ok()) self->close(good.error().message);
-          });
+  prove(
+      place_.verifier, credentials_, place_.space,
+      [weak = weak_from_this(), turn, io = &place_.home.io, thread = place_.home.thread](db::Result<rules::Auth> auth) {
+        io->post(thread, [weak, turn, auth = std::move(auth)]() mutable {
+          const auto self = weak.lock();
+          if (self == nullptr || self->home_ == nullptr || turn != self->token_turn_) return;
+          if (!auth.ok()) return self->close(auth.error().message);
+          self->home_->set_auth(std::move(auth).value());
+          const auto good = self->place_.verifier.still_good(self->home_->session().auth(), self->place_.space);
+          if (!good.ok()) self->close(good.error().message);
         });
+      });
 }
 
 void RealtimeChannel::on_broadcast(PhoenixMessage&& message) {
@@ -310,8 +310,8 @@ void RealtimeChannel::reply(const std::optional<std::string>& ref, std::string_v
 }
 
 void RealtimeChannel::system(std::string_view extension, std::string_view status, std::string_view message) {
-  std::string payload = R"({"extension":")" + std::string(extension) + R"(","status":")" + std::string(status) +
-                        R"(","message":)";
+  std::string payload =
+      R"({"extension":")" + std::string(extension) + R"(","status":")" + std::string(status) + R"(","message":)";
   db::append_json_string(message, payload);
   payload += R"(,"channel":)";
   db::append_json_string(name_, payload);
@@ -334,9 +334,11 @@ void RealtimeChannel::on_items(std::vector<db::Item>&& items) {
       }
       return is_joined_ ? fail() : refuse(ended->reason.message);
     }
-    std::visit([this](const auto& one) {
-      if constexpr (!std::is_same_v<std::decay_t<decltype(one)>, db::Ended>) tell(one);
-    }, item);
+    std::visit(
+        [this](const auto& one) {
+          if constexpr (!std::is_same_v<std::decay_t<decltype(one)>, db::Ended>) tell(one);
+        },
+        item);
   }
 }
 
@@ -394,8 +396,8 @@ void RealtimeChannel::tell(const db::RowEvent& event) {
   for (const auto* columns : order) tell_rows(*event.change, event.shows_before, *columns, ids[columns]);
 }
 
-void RealtimeChannel::tell_rows(const db::RowChange& change, bool shows_before,
-                                const std::vector<std::string>& columns, const std::string& ids) {
+void RealtimeChannel::tell_rows(const db::RowChange& change, bool shows_before, const std::vector<std::string>& columns,
+                                const std::string& ids) {
   db::SharedBytes data;
   if (columns.empty()) {
     data = change.forms.bytes(shows_before ? kRowForm : kRowKeyForm,
@@ -434,8 +436,7 @@ void RealtimeChannel::tell_said(const db::TopicEvent& event) {
         {std::nullopt, std::nullopt, topic_, "broadcast", broadcast_payload(message, meta)}, carrier_.version()));
   };
   if (event.is_replayed) return carrier_.send(std::make_shared<const std::string>(make()));
-  const db::Form& form =
-      is_binary ? kSaidBinary : carrier_.version() == PhoenixVersion::Two ? kSaidText : kSaidOld;
+  const db::Form& form = is_binary ? kSaidBinary : carrier_.version() == PhoenixVersion::Two ? kSaidText : kSaidOld;
   carrier_.send(message.forms.bytes(form, make));
 }
 

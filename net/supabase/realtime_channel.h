@@ -72,7 +72,7 @@ class RealtimeChannel final : public HomeSession::Owner, public std::enable_shar
  private:
   struct Asked {
     std::optional<std::string> ref;
-    bool is_told = true;   // the answer, also when it is an error
+    bool is_told = true;    // the answer, also when it is an error
     bool is_plain = false;  // an error is told without its reason: presence
     size_t bytes = 0;
   };
@@ -106,14 +106,14 @@ class RealtimeChannel final : public HomeSession::Owner, public std::enable_shar
   const std::optional<std::string> join_ref_;
   const std::optional<std::string> ref_;  // of the join
   JoinConfig config_{};
-  std::optional<rules::Auth> auth_{};  // proven, until the session has it
+  std::optional<rules::Auth> auth_{};    // proven, until the session has it
   std::shared_ptr<HomeSession> home_{};  // null before and after
-  std::vector<unsigned> listened_{};   // which of config_.changes the session's bindings are
+  std::vector<unsigned> listened_{};     // which of config_.changes the session's bindings are
   bool is_joined_ = false;
   bool is_over_ = false;
-  size_t answers_due_ = 0;  // of the two that make a join
-  std::vector<db::Item> held_{};           // that came before the reply
-  std::vector<PhoenixMessage> early_{};    // that the client said before the reply
+  size_t answers_due_ = 0;               // of the two that make a join
+  std::vector<db::Item> held_{};         // that came before the reply
+  std::vector<PhoenixMessage> early_{};  // that the client said before the reply
   uint64_t last_request_ = 0;
   uint64_t token_turn_ = 0;  // of the latest access_token
   std::map<uint64_t, Asked> asked_{};

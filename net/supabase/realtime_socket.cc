@@ -18,11 +18,7 @@ namespace hearth::net::supabase {
 
 RealtimeSocket::RealtimeSocket(const RealtimeSurroundings& with, size_t thread, std::string space,
                                PhoenixVersion version, Credentials credentials, std::string_view peer)
-    : with_(with),
-      thread_(thread),
-      space_(std::move(space)),
-      version_(version),
-      credentials_(std::move(credentials)) {
+    : with_(with), thread_(thread), space_(std::move(space)), version_(version), credentials_(std::move(credentials)) {
   if (with_.half_received != nullptr) asked_.emplace(with_.half_received, http::HalfReceived::owner_of(peer));
 }
 
@@ -78,8 +74,7 @@ void RealtimeSocket::on_message(std::string&& message, http::MessageKind kind) {
   hold_back();
   with_.workers.run([weak = weak_from_this(), io = &with_.io, thread = thread_, version = version_,
                      text = std::make_shared<std::string>(std::move(message))] {
-    const auto parsed =
-        std::make_shared<db::Result<PhoenixMessage>>(parse_phoenix_text(std::move(*text), version));
+    const auto parsed = std::make_shared<db::Result<PhoenixMessage>>(parse_phoenix_text(std::move(*text), version));
     io->post(thread, [weak, parsed] {
       const auto self = weak.lock();
       if (self == nullptr || self->socket_ == nullptr) return;
@@ -93,7 +88,8 @@ void RealtimeSocket::on_message(std::string&& message, http::MessageKind kind) {
 void RealtimeSocket::accept(db::Result<PhoenixMessage>&& parsed) {
   if (!parsed.ok()) {
     with_.counts.refused_messages.add();
-    if (++malformed_ >= kMalformedMax) socket_->close(http::CloseCode::InvalidData, parsed.error().message.substr(0, 100));
+    if (++malformed_ >= kMalformedMax)
+      socket_->close(http::CloseCode::InvalidData, parsed.error().message.substr(0, 100));
     return;
   }
   PhoenixMessage message = std::move(parsed).value();

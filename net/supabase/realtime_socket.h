@@ -86,7 +86,7 @@ class RealtimeSocket final : public http::WebSocketHandler,
   const Credentials credentials_;
   std::shared_ptr<http::WebSocket> socket_{};  // null before start and after on_close
   std::map<std::string, std::shared_ptr<RealtimeChannel>, std::less<>> channels_{};  // by topic
-  std::optional<http::HalfReceived::Share> asked_{};  // nothing: nobody counts
+  std::optional<http::HalfReceived::Share> asked_{};                                 // nothing: nobody counts
   size_t asked_count_ = 0, asked_bytes_ = 0;
   size_t malformed_ = 0;
   bool is_parsing_ = false;

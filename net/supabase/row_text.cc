@@ -54,8 +54,8 @@ std::string iso_time(db::Timestamp time) {
   const auto seconds = static_cast<std::time_t>(time.count() / 1'000);
   std::tm parts{};
   gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                     parts.tm_hour, parts.tm_min, parts.tm_sec, time.count() % 1'000);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, time.count() % 1'000);
 }
 
 std::string row_change_text(const db::RowChange& change, bool shows_before, const std::vector<std::string>& columns) {

@@ -61,11 +61,11 @@ TEST_CASE("Phoenix: a broadcast as the client sends it, and as it is told", "[su
 
 TEST_CASE("Phoenix: a broadcast that would break who hears it is refused", "[supabase]") {
   CHECK_FALSE(parse_phoenix_binary("").ok());
-  CHECK_FALSE(parse_phoenix_binary(bytes({3, 0, 0, 1, 1, 0})).ok());                           // cut
-  CHECK_FALSE(parse_phoenix_binary(bytes({4, 0, 0, 1, 1, 0, 1}) + "te{}").ok());               // not a client's
-  CHECK_FALSE(parse_phoenix_binary(bytes({3, 0, 0, 9, 1, 0, 1}) + "te{}").ok());               // a length past the end
-  CHECK_FALSE(parse_phoenix_binary(bytes({3, 0, 0, 1, 1, 0, 2}) + "te{}").ok());               // an encoding that is none
-  CHECK_FALSE(parse_phoenix_binary(bytes({3, 0, 0, 1, 1, 0, 1}) + "te{").ok());                // no JSON
+  CHECK_FALSE(parse_phoenix_binary(bytes({3, 0, 0, 1, 1, 0})).ok());              // cut
+  CHECK_FALSE(parse_phoenix_binary(bytes({4, 0, 0, 1, 1, 0, 1}) + "te{}").ok());  // not a client's
+  CHECK_FALSE(parse_phoenix_binary(bytes({3, 0, 0, 9, 1, 0, 1}) + "te{}").ok());  // a length past the end
+  CHECK_FALSE(parse_phoenix_binary(bytes({3, 0, 0, 1, 1, 0, 2}) + "te{}").ok());  // an encoding that is none
+  CHECK_FALSE(parse_phoenix_binary(bytes({3, 0, 0, 1, 1, 0, 1}) + "te{").ok());   // no JSON
   CHECK_FALSE(parse_phoenix_binary(bytes({3, 0, 0, 1, 1, 0, 1}) + "te\"" + bytes({255, '"'})).ok());  // no UTF-8
   CHECK_FALSE(parse_phoenix_binary(bytes({3, 0, 0, 1, 1, 0, 1, 255}) + "e{}").ok());
 }
