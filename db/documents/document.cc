@@ -176,19 +176,18 @@ bool Document::integrate_or_wait(Cursors& cursors, std::vector<Id>& stack) {
     block(cursor, {top.client, current.clock - 1});
     return false;
   }
-  if (current.end() > end) {
-    if (const std::optional<Id> missing = missing_of(current)) {
-      const auto other = cursors.find(missing->client);
-      if (other == cursors.end() || other->second.is_done || other->second.is_on_stack) {
-        block(cursor, *missing);
-        return false;
-      }
-      other->second.is_on_stack = true;
-      stack.push_back(*missing);
-      return true;
+  // As in Yjs also where all of it is there already: then somebody has used a clock twice.
+  if (const std::optional<Id> missing = missing_of(current)) {
+    const auto other = cursors.find(missing->client);
+    if (other == cursors.end() || other->second.is_done || other->second.is_on_stack) {
+      block(cursor, *missing);
+      return false;
     }
-    integrate(current.clock < end ? without_front(current, end - current.clock) : current);
+    other->second.is_on_stack = true;
+    stack.push_back(*missing);
+    return true;
   }
+  if (current.end() > end) integrate(current.clock < end ? without_front(current, end - current.clock) : current);
   cursor.advance();
   return true;
 }
