@@ -1,8 +1,8 @@
 // The parts of a server, in the order in which they are built, and in reverse the order in which they may go.
 //
-//   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ rest, wire, supabase ─▶ metrics, front ─▶ listeners
+//   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ rest, wire, supabase, yjs ─▶ metrics, front ─▶ listeners
 //                                                           │
-//   a request: page allowed? ─▶ wire: /.ws, /.lp ─▶ supabase: …/realtime/v1, …/rest/v1 ─▶ metrics ─▶ front
+//   a request: page allowed? ─▶ wire: /.ws, /.lp ─▶ supabase: …/realtime/v1, …/rest/v1 ─▶ yjs: …/yjs ─▶ metrics ─▶ front
 //                                                                                          ─▶ rest: everything else
 //
 // Each part holds references to those before it, which is why Parts is one struct whose members are destroyed from
@@ -39,6 +39,7 @@
 #include "net/rest/handler.h"
 #include "net/supabase/services.h"
 #include "net/wire/acceptor.h"
+#include "net/yjs/acceptor.h"
 #include "rules/guard.h"
 
 namespace hearth::net {
@@ -129,6 +130,7 @@ struct Server::Parts {
              options.limits),
         supabase(guard, verifier, io, workers, options.wire_limits.message_bytes_max, options.may_deflate,
                  half_received),
+        yjs(guard, verifier, io, workers, options.wire_limits.message_bytes_max, options.may_deflate, half_received),
         metrics({.guard = guard,
                  .verifier = verifier,
                  .workers = workers,
@@ -150,7 +152,7 @@ struct Server::Parts {
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
     if (!origins.allows(exchange->request(), own)) return refuse(*exchange);
-    if (wire.accept(exchange) || supabase.accept(exchange) ||
+    if (wire.accept(exchange) || supabase.accept(exchange) || yjs.accept(exchange) ||
         metrics.accept(exchange, admin::MetricsPage::For::Admins) || front.accept(exchange))
       return;
     rest.handle(std::move(exchange));
@@ -193,6 +195,7 @@ struct Server::Parts {
   RestHandler rest;
   wire::Acceptor wire;
   supabase::Services supabase;
+  yjs::Acceptor yjs;
   admin::MetricsPage metrics;
   const admin::FrontPage front;
   std::unique_ptr<http::Listener> listener;

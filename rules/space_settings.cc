@@ -38,7 +38,29 @@ db::Result<void> read_realtime(const SettingText& from, SpaceSettings& to) {
   return {};
 }
 
+db::Result<void> read_documents(const SettingText& from, SpaceSettings& to) {
+  DocumentSettings documents;
+  for (const TextMember& member : from.root.members) {
+    const TextNode& value = member.value;
+    if (member.key != "paths") return from.unknown(member, R"("paths")");
+    if (value.kind != TextNode::Kind::Array) return from.wrong(value.at, R"("paths" must be a list, as ["/notes"])");
+    for (const TextNode& one : value.elements) {
+      if (one.kind != TextNode::Kind::String || !one.text.starts_with('/'))
+        return from.wrong(one.at, R"(a path is expected, as "/notes")");
+      auto path = db::Path::parse(one.text);
+      if (!path.ok()) return from.wrong(one.at, path.error().message);
+      documents.paths.push_back(std::move(path).value());
+    }
+  }
+  to.documents = std::move(documents);
+  return {};
+}
+
 }  // namespace
+
+bool DocumentSettings::allows(const db::Path& path) const {
+  return std::any_of(paths.begin(), paths.end(), [&](const db::Path& one) { return one.contains(path); });
+}
 
 db::Error SettingText::wrong(Offset at, std::string_view what) const {
   return {ErrorCode::InvalidData, error_line(text, at, what)};
@@ -51,6 +73,7 @@ db::Error SettingText::unknown(const TextMember& member, std::string_view known)
 const std::vector<SettingKind>& setting_kinds() {
   static const std::vector<SettingKind> kinds = {
       {"realtime", R"({"public": false})", R"({"public": true})", read_realtime},
+      {"documents", R"({"paths": []})", R"({"paths": ["/"]})", read_documents},
   };
   return kinds;
 }

@@ -4,6 +4,7 @@
 //
 //   name        document                                     while it is unset
 //   realtime    {"public": true|false, "channels": "/path"}  {"public": true} in development, else {"public": false}
+//   documents   {"paths": ["/path", …]}                      {"paths": ["/"]} in development, else {"paths": []}
 //
 // Comments are allowed. A member that nobody knows is an error, as is a second one of the same name. The text is kept
 // as it was set, in the namespace's settings (db/model/settings.h) under the same name.
@@ -34,8 +35,15 @@ struct RealtimeSettings {
   std::optional<db::Path> channels{};  // private ones: the rules at this path and the topic say who may; nothing: none
 };
 
+// Where Yjs documents may be: at and below these paths. The root: everywhere.
+struct DocumentSettings {
+  std::vector<db::Path> paths{};
+  bool allows(const db::Path& path) const;
+};
+
 struct SpaceSettings {
   RealtimeSettings realtime{};
+  DocumentSettings documents{};
 };
 
 // A document that is being read. `root` is an object, and no member of it is there twice.

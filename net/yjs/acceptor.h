@@ -1,0 +1,42 @@
+// Accepts the sockets of Yjs clients: y-websocket at /yjs/ROOM, Hocuspocus at /yjs, both also below /ns/NAME. Thread: the
+// exchange's home.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "net/http/exchange.h"
+#include "net/yjs/sockets.h"
+
+namespace hearth::net::yjs {
+
+class Acceptor {
+ public:
+  Acceptor(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers,
+           size_t message_bytes_max, bool may_deflate, std::shared_ptr<http::HalfReceived> half_received)
+      : with_{.guard = guard,
+              .verifier = verifier,
+              .clock = clock_,
+              .io = io,
+              .workers = workers,
+              .counts = counts_,
+              .message_bytes_max = message_bytes_max,
+              .half_received = std::move(half_received)},
+        may_deflate_(may_deflate),
+        rooms_(io.size()) {}
+
+  // Returns false when the exchange is none of these.
+  bool accept(const std::shared_ptr<http::Exchange>& exchange);
+  const YjsCounts& counts() const { return counts_; }
+
+ private:
+  const db::SystemClock clock_;
+  YjsCounts counts_;
+  const YjsSurroundings with_;
+  const bool may_deflate_;
+  std::vector<AwarenessRooms> rooms_;  // of each io thread
+};
+
+}  // namespace hearth::net::yjs

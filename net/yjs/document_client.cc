@@ -1,0 +1,383 @@
+// A place's life. What all clients of a document hear alike, an update, is framed once (db/model/forms.h).
+#include "net/yjs/document_client.h"
+
+#include <utility>
+
+#include "db/documents/update_v2.h"
+#include "net/http/websocket_frame.h"
+#include "net/yjs/room.h"
+
+namespace hearth::net::yjs {
+namespace {
+
+constexpr uint64_t kListener = 1, kReadListener = 2;
+constexpr uint64_t kOpenRequest = 1;
+constexpr db::Form kUpdateForm{"yjs update"}, kNamedUpdateForm{"hocuspocus update"};
+
+// What v2 bytes may come to.
+constexpr size_t kUpdateBytesMax = 64u << 20;
+
+std::string document_name(std::string_view name) { return std::string(name.substr(0, name.find('\0'))); }
+
+// An update as it is stored: format 1. Some clients write format 2.
+db::Result<std::string> checked_update(std::string update) {
+  const auto parsed = db::documents::Update::parse(update);
+  if (parsed.ok()) return update;
+  auto converted = db::documents::from_v2(update, kUpdateBytesMax);
+  if (!converted.ok()) return parsed.error();
+  RETURN_IF_ERROR(db::documents::Update::parse(converted.value()));
+  return converted;
+}
+
+db::Result<std::vector<db::documents::Update>> parsed(const db::DocumentUpdates& document) {
+  std::vector<db::documents::Update> all;
+  all.reserve(document.updates.size());
+  for (const std::string& update : document.updates) {
+    ASSIGN_OR_RETURN(db::documents::Update one, db::documents::Update::parse_own(update));
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+}  // namespace
+
+DocumentClient::DocumentClient(DocumentCarrier& carrier, DocumentPlace place, Dialect dialect, std::string name)
+    : carrier_(carrier),
+      place_(std::move(place)),
+      dialect_(dialect),
+      name_(std::move(name)),
+      head_(dialect == Dialect::Hocuspocus ? hocuspocus_head(name_) : std::string()),
+      has_own_head_(name_.find('\0') != std::string::npos) {}
+
+// What is long is done by a worker, and `then` is called here with its result, unless the place is gone by then.
+template <typename Work, typename Then>
+void DocumentClient::run(size_t bytes, Work work, Then then) {
+  if (bytes <= kInlineBytes) return then(*this, work());
+  place_.workers.run([weak = weak_from_this(), io = &place_.home.io, thread = place_.home.thread,
+                      work = std::move(work), then = std::move(then)]() mutable {
+    auto done = std::make_shared<decltype(work())>(work());
+    io->post(thread, [weak, done, then = std::move(then)] {
+      const auto self = weak.lock();
+      if (self != nullptr && !self->is_over_) then(*self, std::move(*done));
+    });
+  });
+}
+
+// ---- coming and going ----
+
+void DocumentClient::start(std::string credential) {
+  has_started_ = true;
+  const auto path = path_of_room(document_name(name_));
+  if (!path.ok()) return leave(Leaving::Denied, "A document's name is a path of keys: " + path.error().message);
+  path_ = path.value();
+  prove(std::move(credential));
+}
+
+void DocumentClient::prove(std::string credential) {
+  const uint64_t turn = ++token_turn_;
+  const auto take = [weak = weak_from_this(), turn, io = &place_.home.io,
+                     thread = place_.home.thread](db::Result<rules::Auth> auth) {
+    const auto go_on = [weak, turn](db::Result<rules::Auth> proven) {
+      const auto self = weak.lock();
+      if (self != nullptr && turn == self->token_turn_) self->on_proven(std::move(proven));
+    };
+    if (io->is_home(thread)) return go_on(std::move(auth));
+    io->post(thread, [go_on, auth = std::move(auth)]() mutable { go_on(std::move(auth)); });
+  };
+  if (credential.empty()) return take(rules::Auth());
+  if (credential == kOwner && place_.verifier.is_dev() && place_.whence != http::Whence::Here) {
+    return take(place_.whence == http::Whence::OtherPage ? foreign_owner() : owner_by_name());
+  }
+  if (auto verdict = place_.verifier.verify(credential, place_.space, place_.asker)) return take(std::move(*verdict));
+  place_.verifier.verify_late(std::move(credential), place_.space, place_.asker, take);
+}
+
+void DocumentClient::on_proven(db::Result<rules::Auth> auth) {
+  if (is_over_) return;
+  if (!auth.ok()) return leave(auth.error());
+  if (home_ != nullptr) {
+    home_->set_auth(std::move(auth).value());
+    const auto good = place_.verifier.still_good(home_->session().auth(), place_.space);
+    if (!good.ok()) leave(good.error());
+    return;
+  }
+  auth_ = std::move(auth).value();
+  place_.home.guard.space_settings(
+      place_.space, [weak = weak_from_this(), io = &place_.home.io, thread = place_.home.thread](
+                        const db::Result<std::shared_ptr<const rules::SpaceSettings>>& settings) {
+        if (io->is_home(thread)) {
+          if (const auto self = weak.lock()) self->on_settings(settings);
+          return;
+        }
+        io->post(thread, [weak, settings] {
+          if (const auto self = weak.lock()) self->on_settings(settings);
+        });
+      });
+}
+
+void DocumentClient::on_settings(const db::Result<std::shared_ptr<const rules::SpaceSettings>>& settings) {
+  if (is_over_ || home_ != nullptr) return;
+  if (!settings.ok()) return leave(settings.error());
+  if (!settings.value()->documents.allows(path_)) {
+    return leave(Leaving::Denied, "No documents are at " + path_.slashed() +
+                                      "; the operator allows them in /.settings/documents.json.");
+  }
+  auto home = HomeSession::open(place_.home, place_.space, std::move(*auth_), *this);
+  auth_.reset();
+  if (!home.ok()) return leave(home.error());
+  home_ = std::move(home).value();
+  const auto good = place_.verifier.still_good(home_->session().auth(), place_.space);
+  if (!good.ok()) return leave(good.error());
+  home_->session().open_document(kOpenRequest, kListener, path_);
+}
+
+void DocumentClient::on_token(std::string credential) {
+  if (!has_started_) return start(std::move(credential));
+  if (!is_over_) prove(std::move(credential));
+}
+
+void DocumentClient::on_expired() { leave(Leaving::Expired, "Auth token is expired."); }
+
+void DocumentClient::leave(const db::Error& error) {
+  using db::ErrorCode;
+  switch (error.code) {
+    case ErrorCode::InvalidToken:
+    case ErrorCode::ExpiredToken:
+      return leave(Leaving::Expired, error.message);
+    case ErrorCode::NotFound:
+      return leave(Leaving::Removed, error.message);
+    case ErrorCode::PermissionDenied:
+    case ErrorCode::InvalidArgument:
+    case ErrorCode::InvalidPath:
+      return leave(Leaving::Denied, error.message);
+    case ErrorCode::InvalidData:
+      return leave(Leaving::Malformed, error.message);
+    case ErrorCode::TooLarge:
+      return leave(Leaving::TooLarge, error.message);
+    case ErrorCode::Stale:
+    case ErrorCode::Unsupported:
+    case ErrorCode::Timeout:
+    case ErrorCode::Unavailable:
+    case ErrorCode::Locked:
+    case ErrorCode::Io:
+    case ErrorCode::Corruption:
+      return leave(Leaving::TryAgain, "The server can't serve the document now.");
+  }
+}
+
+void DocumentClient::leave(Leaving why, const std::string& words) {
+  if (is_over_) return;
+  const auto self = shared_from_this();
+  end();
+  carrier_.on_leaving(name_, why, words);
+}
+
+void DocumentClient::end() {
+  is_over_ = true;
+  is_open_ = false;
+  announce_timer_.cancel();
+  if (const auto room = std::exchange(room_, nullptr)) room->leave(*this);
+  for (const auto& [request, asked] : std::exchange(asked_, {})) carrier_.on_answered(asked.bytes);
+  if (const auto home = std::exchange(home_, nullptr)) home->end();
+  document_.reset();
+  early_.clear();
+}
+
+void DocumentClient::pump() {
+  if (home_ != nullptr) home_->pump();
+}
+
+// ---- what the client says ----
+
+void DocumentClient::on_message(const Message& message) {
+  if (is_over_) return;
+  if (!is_open_) {
+    early_bytes_ += message.body.size();
+    if (early_bytes_ > kEarlyBytesMax || early_.size() >= kEarlyMessagesMax) {
+      return leave(Leaving::TryAgain, "Too much was said before the document was open.");
+    }
+    early_.emplace_back(message.kind, message.body);
+    return;
+  }
+  switch (message.kind) {
+    case Message::Kind::Step1:
+      return on_step1(message.body);
+    case Message::Kind::Update:
+      return on_update(std::string(message.body));
+    case Message::Kind::Awareness:
+      return on_awareness(message.body);
+    case Message::Kind::QueryAwareness:
+    case Message::Kind::Token:
+    case Message::Kind::Close:
+    case Message::Kind::Other:
+      return;
+  }
+}
+
+void DocumentClient::on_step1(std::string_view state_vector) {
+  auto from = db::documents::StateVector::parse(state_vector);
+  if (!from.ok()) return leave(from.error());
+  if (const auto document = std::exchange(document_, nullptr)) {
+    return answer_step1(document, std::move(from).value());
+  }
+  // Asked again: the document is read again, as another listener of the same session.
+  const uint64_t request = ++last_request_;
+  asked_[request] = {false, 0, std::move(from).value()};
+  carrier_.on_asked(0);
+  home_->session().open_document(request, kReadListener, path_);
+}
+
+void DocumentClient::answer_step1(std::shared_ptr<const db::DocumentUpdates> document,
+                                  db::documents::StateVector from) {
+  run(
+      document->bytes,
+      [document, from = std::move(from)]() -> db::Result<std::string> {
+        ASSIGN_OR_RETURN(const auto updates, parsed(*document));
+        return db::documents::diff(updates, from);
+      },
+      [](DocumentClient& self, db::Result<std::string> update) {
+        if (!update.ok()) return self.leave(update.error());
+        self.carrier_.send(step2_message(self.head_, update.value()));
+      });
+}
+
+void DocumentClient::on_update(std::string update) {
+  const size_t bytes = update.size();
+  run(
+      bytes, [update = std::move(update)]() mutable { return checked_update(std::move(update)); },
+      [](DocumentClient& self, db::Result<std::string> checked) {
+        if (!checked.ok()) return self.leave(Leaving::Malformed, "This is no update: " + checked.error().message);
+        self.append(std::move(checked).value());
+      });
+}
+
+void DocumentClient::append(std::string update) {
+  if (update == db::documents::kEmptyUpdate) {
+    if (dialect_ == Dialect::Hocuspocus) carrier_.send(status_message(head_, true));
+    return;
+  }
+  const uint64_t request = ++last_request_;
+  asked_[request] = {true, update.size(), {}};
+  carrier_.on_asked(update.size());
+  home_->session().append(request, kListener, std::move(update));
+}
+
+void DocumentClient::on_awareness(std::string_view awareness) {
+  const auto entries = db::documents::parse_awareness(awareness);
+  if (!entries.ok()) return leave(Leaving::Malformed, "This is no awareness: " + entries.error().message);
+  for (const db::documents::AwarenessEntry& entry : entries.value()) {
+    if (!room_->is_news(entry)) continue;
+    db::TopicAnnouncement one;
+    one.key = std::to_string(entry.client);
+    one.is_gone = entry.is_gone();
+    if (!one.is_gone) one.value = entry.state;
+    one.clock = entry.clock;
+    if (announcements_.size() >= kAnnouncementsMax) return;
+    announcements_[entry.client] = std::move(one);
+  }
+  if (announcements_.empty() || is_announcing_) return;
+  announce();
+}
+
+// At once when the last time is long ago, else when it is.
+void DocumentClient::announce() {
+  std::vector<db::TopicAnnouncement> all;
+  for (auto& [client, one] : std::exchange(announcements_, {})) all.push_back(std::move(one));
+  is_announcing_ = true;
+  announce_timer_ = http::IoPool::schedule(kAnnounceInterval, [this] {
+    is_announcing_ = false;
+    if (!announcements_.empty()) announce();
+  });
+  home_->session().announce(0, kListener, std::move(all));
+}
+
+// ---- what the session says ----
+
+void DocumentClient::on_items(std::vector<db::Item>&& items) {
+  const auto self = shared_from_this();
+  for (const db::Item& item : items) {
+    if (is_over_) return;
+    if (const auto* answer = std::get_if<db::Answer>(&item)) {
+      on_answer(*answer);
+    } else if (const auto* told = std::get_if<db::TopicEvent>(&item)) {
+      tell(*told);
+    } else if (const auto* event = std::get_if<db::Event>(&item)) {
+      if (event->kind == db::Event::Kind::Revoked && event->listener == kListener) leave(*event->error);
+    } else if (const auto* ended = std::get_if<db::Ended>(&item)) {
+      // A client that read too slowly may come back; the document is as large as it was.
+      if (ended->reason.code == db::ErrorCode::TooLarge) return leave(Leaving::TryAgain, ended->reason.message);
+      leave(ended->reason);
+    }
+  }
+}
+
+void DocumentClient::on_answer(const db::Answer& answer) {
+  if (answer.request == kOpenRequest) return on_open(answer);
+  const auto found = asked_.find(answer.request);
+  if (found == asked_.end()) return;
+  Asked asked = std::move(found->second);
+  asked_.erase(found);
+  carrier_.on_answered(asked.bytes);
+  if (!asked.is_edit) {
+    if (!answer.status.ok()) return leave(answer.status.error());
+    home_->session().unlisten(0, kReadListener);
+    return answer_step1(answer.document, std::move(*asked.from));
+  }
+  if (!answer.status.ok()) return refuse_edit(answer.status.error());
+  if (dialect_ == Dialect::Hocuspocus) carrier_.send(status_message(head_, true));
+}
+
+void DocumentClient::on_open(const db::Answer& answer) {
+  if (!answer.status.ok()) return leave(answer.status.error());
+  document_ = answer.document;
+  room_ = place_.rooms.room(place_.space, path_.text());
+  room_->join(*this);
+  if (dialect_ == Dialect::Hocuspocus) carrier_.send(authenticated_message(head_, answer.may_speak));
+  run(
+      document_->bytes,
+      [document = document_]() -> db::Result<std::string> {
+        ASSIGN_OR_RETURN(const auto updates, parsed(*document));
+        return db::documents::state_vector(updates).encode();
+      },
+      [](DocumentClient& self, db::Result<std::string> vector) {
+        if (!vector.ok()) return self.leave(vector.error());
+        self.carrier_.send(step1_message(self.head_, vector.value()));
+        self.is_open_ = true;
+        for (const auto& [kind, body] : std::exchange(self.early_, {})) self.on_message({kind, body});
+      });
+}
+
+// An edit that is not taken. The client keeps it all the same, so it has to be told.
+void DocumentClient::refuse_edit(const db::Error& error) {
+  if (dialect_ == Dialect::Hocuspocus) carrier_.send(status_message(head_, false));
+  if (error.code == db::ErrorCode::PermissionDenied) {
+    if (dialect_ == Dialect::YWebsocket && !std::exchange(was_denied_, true)) {
+      carrier_.send(denied_message(head_, "permission denied", false));
+    }
+    return;
+  }
+  if (error.code == db::ErrorCode::NotFound) return;  // it hears by itself that the document is gone
+  leave(error);
+}
+
+void DocumentClient::tell(const db::TopicEvent& event) {
+  if (event.listener != kListener) return;
+  const db::TopicMessage& message = *event.message;
+  if (message.kind == db::TopicMessage::Kind::Said) {
+    const auto make = [&] { return http::frame_binary(update_message(head_, message.bytes)); };
+    if (has_own_head_) return carrier_.send(std::make_shared<const std::string>(make()));
+    const db::Form& form = dialect_ == Dialect::Hocuspocus ? kNamedUpdateForm : kUpdateForm;
+    return carrier_.send(message.forms.bytes(form, make));
+  }
+  if (room_ == nullptr) return;
+  room_->note(message);
+  if (message.kind == db::TopicMessage::Kind::Present && !message.joined.empty()) {
+    tell_awareness(awareness_of(message));
+  }
+}
+
+void DocumentClient::tell_awareness(const std::string& awareness) {
+  if (!is_over_) carrier_.send(awareness_message(head_, awareness));
+}
+
+}  // namespace hearth::net::yjs
