@@ -45,6 +45,7 @@ void Client::recheck_topic(uint64_t listener, std::shared_ptr<const Precondition
 void Client::say(uint64_t request, uint64_t listener, std::shared_ptr<TopicMessage> message) {
   submit(conversation_, request, SayRequest{listener, std::move(message)});
 }
+void Client::hear_entries(uint64_t listener) { submit(conversation_, 0, HearEntriesRequest{listener}); }
 void Client::announce(uint64_t request, uint64_t listener, std::vector<TopicAnnouncement> announcements) {
   submit(conversation_, request, AnnounceRequest{listener, std::move(announcements)});
 }

@@ -43,6 +43,8 @@ class Client {
   void join(uint64_t request, uint64_t listener, TopicJoin join);
   void recheck_topic(uint64_t listener, std::shared_ptr<const Precondition> may_be,
                      std::shared_ptr<const Precondition> may_speak);
+  // Entries are heard from here on: first Present, then Changed. No answer.
+  void hear_entries(uint64_t listener);
   // Errors of both answers: NotFound (not in the topic), PermissionDenied, TooLarge. The message is its topic's from
   // here on.
   void say(uint64_t request, uint64_t listener, std::shared_ptr<TopicMessage> message);

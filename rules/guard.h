@@ -65,6 +65,7 @@ class Session {
   void join(uint64_t request, uint64_t listener, db::TopicJoin join, std::optional<db::Path> judged_by);
   void say(uint64_t request, uint64_t listener, std::shared_ptr<db::TopicMessage> message);
   void announce(uint64_t request, uint64_t listener, std::vector<db::TopicAnnouncement> announcements);
+  void hear_entries(uint64_t listener);  // of a topic it is in, from here on; Present first
   // A Yjs document, judged by the rules of its path: `.read` to open it, `.write` to change it and to announce. It is a
   // topic (db/model/document_updates.h), left by unlisten().
   void open_document(uint64_t request, uint64_t listener, db::Path path);

@@ -142,13 +142,14 @@ void Session::announce(uint64_t request, uint64_t listener, std::vector<db::Topi
 
 void Session::open_document(uint64_t request, uint64_t listener, db::Path path) {
   db::DocumentOpen open;
-  open.join.hears_entries = true;
   open.join.may_be = read_access(path, {});
   open.join.may_speak = may_speak(path);
   topics_[listener] = path;
   open.path = std::move(path);
   client_->open_document(request, listener, std::move(open));
 }
+
+void Session::hear_entries(uint64_t listener) { client_->hear_entries(listener); }
 
 void Session::append(uint64_t request, uint64_t listener, std::string update) {
   client_->append(request, listener, std::move(update));

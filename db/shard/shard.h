@@ -113,6 +113,9 @@ struct SayRequest {  // in the topic that the listener is in; without a conversa
   std::shared_ptr<const Precondition> may_speak{};
   bool is_kept = false;
 };
+struct HearEntriesRequest {  // from here on, beginning with all that there are
+  uint64_t listener;
+};
 struct AnnounceRequest {
   uint64_t listener;
   std::vector<TopicAnnouncement> announcements;
@@ -196,9 +199,10 @@ struct ShardRequest {
   uint64_t id = 0;
   std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
                RecheckDisconnectRequest, ListenRowsRequest, RecheckRowsRequest, JoinRequest, RecheckTopicRequest,
-               SayRequest, AnnounceRequest, OpenDocumentRequest, ReadDocumentRequest, AppendRequest, CompactRequest,
-               ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest, CreateRequest, RemoveRequest,
-               StatsRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest, OrphanRequest, RunQueueRequest>
+               SayRequest, HearEntriesRequest, AnnounceRequest, OpenDocumentRequest, ReadDocumentRequest, AppendRequest,
+               CompactRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest, CreateRequest,
+               RemoveRequest, StatsRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest, OrphanRequest,
+               RunQueueRequest>
       what;
   std::function<void(Answer)> done;                   // without a conversation
   std::chrono::steady_clock::time_point submitted{};  // writes
@@ -304,6 +308,7 @@ class Shard {
   void handle(ShardRequest& request, JoinRequest& join);
   void handle(ShardRequest& request, RecheckTopicRequest& recheck);
   void handle(ShardRequest& request, SayRequest& say);
+  void handle(ShardRequest& request, HearEntriesRequest& hear);
   void handle(ShardRequest& request, AnnounceRequest& announce);
   void handle(ShardRequest& request, OpenDocumentRequest& open);
   void handle(ShardRequest& request, ReadDocumentRequest& read);

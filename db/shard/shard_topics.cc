@@ -182,6 +182,13 @@ void Shard::handle(ShardRequest& request, SayRequest& what) {
   answer_with(request, {});
 }
 
+void Shard::handle(ShardRequest& request, HearEntriesRequest& what) {
+  const auto& topics = request.conversation->other().topics;
+  const auto found = topics.find(what.listener);
+  if (found == topics.end() || std::exchange(found->second->hears_entries, true)) return;
+  tell(request.conversation, TopicEvent{what.listener, request.space->topics->present(*found->second->topic), false});
+}
+
 void Shard::handle(ShardRequest& request, AnnounceRequest& what) {
   NamespaceState& space = *request.space;
   OtherListeners& others = request.conversation->other();

@@ -1,13 +1,16 @@
 #include "net/yjs/awareness_room.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
+
+#include "db/documents/awareness.h"
+#include "db/documents/coding.h"
 
 namespace hearth::net::yjs {
 namespace {
 
-constexpr size_t kKnownMax = 10'000;  // clients whose clocks a room remembers
-constexpr std::string_view kGone = "null";
+constexpr const char* kGone = "null";
 
 uint64_t client_of(const db::TopicEntry& entry) {
   uint64_t client = 0;
@@ -17,58 +20,107 @@ uint64_t client_of(const db::TopicEntry& entry) {
 
 }  // namespace
 
-bool AwarenessRoom::is_news(const db::documents::AwarenessEntry& entry) const {
-  const auto known = known_.find(entry.client);
-  if (known == known_.end()) return entry.clock > 0;
-  if (entry.clock != known->second.clock) return entry.clock > known->second.clock;
-  return entry.is_gone() && !known->second.is_gone;
+void AwarenessRoom::join(Member& member) {
+  members_.push_back(&member);
+  if (ear_ == nullptr) {
+    ear_ = &member;
+    return member.be_ear();
+  }
+  if (!is_ready_) return;  // it is told with all others
+  std::set<uint64_t> present;
+  for (const auto& [client, known] : known_) {
+    if (!known.is_gone()) present.insert(client);
+  }
+  if (!present.empty()) member.tell_awareness(awareness_of(present));
 }
 
-void AwarenessRoom::add(const db::TopicEntry& entry, bool is_gone) {
-  const uint64_t client = client_of(entry);
-  if (known_.size() >= kKnownMax) known_.clear();
-  const auto [known, is_new] = known_.try_emplace(client, Known{entry.version, is_gone});
-  if (!is_new) {
-    const bool is_newer = entry.version > known->second.clock ||
-                          (entry.version == known->second.clock && is_gone && !known->second.is_gone);
-    if (!is_newer) return;  // another member's session has said it
-    known->second = {entry.version, is_gone};
+void AwarenessRoom::leave(Member& member) {
+  std::erase(members_, &member);
+  if (ear_ != &member) return;
+  ear_ = members_.empty() ? nullptr : members_.front();
+  is_ready_ = false;
+  if (ear_ != nullptr) ear_->be_ear();
+}
+
+bool AwarenessRoom::is_news(uint64_t client, uint64_t clock, bool is_gone) const {
+  const auto known = known_.find(client);
+  if (known == known_.end()) return clock > 0;
+  if (clock != known->second.clock) return clock > known->second.clock;
+  return is_gone && !known->second.is_gone();
+}
+
+bool AwarenessRoom::has_news(std::string_view awareness) const {
+  db::documents::Reader from(awareness);
+  for (uint64_t left = from.var_uint(); left > 0 && from.ok(); --left) {
+    const uint64_t client = from.var_uint(), clock = from.var_uint();
+    const std::string_view state = from.var_buf();
+    if (from.ok() && is_news(client, clock, state == kGone)) return true;
   }
-  waiting_[client] = {entry.version, is_gone ? std::string(kGone) : entry.value};
+  return !from.ok() || !from.is_at_end();
+}
+
+// Returns whether it was news.
+bool AwarenessRoom::learn(uint64_t client, uint64_t clock, const std::string& state) {
+  const bool is_gone = state == kGone;
+  if (known_.size() >= kKnownClientsMax && !known_.contains(client)) {
+    std::erase_if(known_, [](const auto& one) { return one.second.is_gone(); });
+  }
+  const auto [known, is_new] = known_.try_emplace(client, Known{clock, state});
+  if (is_new) return true;
+  const bool is_newer =
+      clock > known->second.clock || (clock == known->second.clock && is_gone && !known->second.is_gone());
+  if (is_newer) known->second = {clock, state};
+  return is_newer;
 }
 
 void AwarenessRoom::note(const db::TopicMessage& message) {
-  if (message.kind == db::TopicMessage::Kind::Present) {
-    // Told to the one who came, by itself; the others have it.
-    for (const db::TopicEntry& entry : message.joined) known_.try_emplace(client_of(entry), Known{entry.version, false});
-    return;
+  std::set<uint64_t> there;
+  for (const db::TopicEntry& entry : message.joined) {
+    const uint64_t client = client_of(entry);
+    there.insert(client);
+    if (learn(client, entry.version, entry.value)) changed_.insert(client);
   }
-  for (const db::TopicEntry& entry : message.joined) add(entry, false);
-  for (const db::TopicEntry& entry : message.left) add(entry, true);
-  if (waiting_.empty() || std::exchange(is_scheduled_, true)) return;
+  for (const db::TopicEntry& entry : message.left) {
+    if (learn(client_of(entry), entry.version, kGone)) changed_.insert(client_of(entry));
+  }
+  if (message.kind != db::TopicMessage::Kind::Present) return schedule();
+  // All that there are. Who is not among them has gone while nobody heard.
+  is_ready_ = true;
+  for (auto& [client, known] : known_) {
+    if (known.is_gone() || there.contains(client)) continue;
+    known.state = kGone;
+    changed_.insert(client);
+  }
+  if (!changed_.empty()) flush();
+}
+
+void AwarenessRoom::schedule() {
+  if (changed_.empty() || std::exchange(is_scheduled_, true)) return;
   timer_ = http::IoPool::schedule(kAwarenessDelay, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->flush();
   });
 }
 
+std::string AwarenessRoom::awareness_of(const std::set<uint64_t>& clients) const {
+  std::vector<db::documents::AwarenessEntry> entries;
+  entries.reserve(clients.size());
+  for (const uint64_t client : clients) {
+    const Known& known = known_.at(client);
+    entries.push_back({client, known.clock, known.state});
+  }
+  return db::documents::encode_awareness(entries);
+}
+
 void AwarenessRoom::flush() {
   is_scheduled_ = false;
-  const auto waiting = std::exchange(waiting_, {});
-  std::vector<db::documents::AwarenessEntry> entries;
-  entries.reserve(waiting.size());
-  for (const auto& [client, one] : waiting) entries.push_back({client, one.clock, one.state});
-  const std::string awareness = db::documents::encode_awareness(entries);
+  timer_.cancel();
+  std::erase_if(changed_, [this](uint64_t client) { return !known_.contains(client); });
+  if (changed_.empty()) return;
+  const std::string awareness = awareness_of(std::exchange(changed_, {}));
   const std::vector<Member*> members = members_;  // one may end while it is told
   for (Member* member : members) {
     if (std::find(members_.begin(), members_.end(), member) != members_.end()) member->tell_awareness(awareness);
   }
-}
-
-std::string awareness_of(const db::TopicMessage& message) {
-  std::vector<db::documents::AwarenessEntry> entries;
-  for (const db::TopicEntry& entry : message.joined) entries.push_back({client_of(entry), entry.version, entry.value});
-  for (const db::TopicEntry& entry : message.left) entries.push_back({client_of(entry), entry.version, kGone});
-  return entries.empty() ? std::string() : db::documents::encode_awareness(entries);
 }
 
 std::shared_ptr<AwarenessRoom> AwarenessRooms::room(const std::string& space, const std::string& path) {

@@ -1,68 +1,71 @@
 // Awareness of one document, for all its clients on one io thread. Stock clients send back whatever they hear, so of N
-// clients that see one move N words come in: what is known already ends here, without a word to the shard. And what is
-// told within kAwarenessDelay leaves as one message, made once for all clients of the thread.
+// clients that see one move N words come in: what is known already ends here, without a word to the shard. One of the
+// clients, the ear, hears of the document's entries for all of them; what it hears within kAwarenessDelay leaves as one
+// message, made once.
 //
-//   client ─▶ is_news()? ─ no: dropped ─▶ shard (db/topics) ─▶ every client's session ─▶ note(): the first of them adds it
-//                                                                         after kAwarenessDelay: one message ─▶ clients
+//   client ─▶ has_news()? ─ no: dropped ─▶ shard (db/topics) ─▶ the ear's session ─▶ note()
+//                                                                after kAwarenessDelay: one message ─▶ all clients
+//
+// When the ear goes, another client takes its place, and hears first of all entries that there are: what has changed in
+// between is told then, so nothing is missed.
 //
 // Thread: the home io thread of its clients.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
-#include "db/documents/awareness.h"
 #include "db/model/topic.h"
-#include "net/http/bytes.h"
 #include "net/http/io_pool.h"
 
 namespace hearth::net::yjs {
 
 inline constexpr std::chrono::milliseconds kAwarenessDelay{5};
+inline constexpr size_t kKnownClientsMax = 10'000;  // of one document, that are remembered
 
 class AwarenessRoom : public std::enable_shared_from_this<AwarenessRoom> {
  public:
   class Member {
    public:
     virtual ~Member() = default;
+    virtual void be_ear() = 0;  // hear of the entries from here on (rules::Session::hear_entries)
     virtual void tell_awareness(const std::string& awareness) = 0;
   };
-  void join(Member& member) { members_.push_back(&member); }
-  void leave(Member& member) { std::erase(members_, &member); }
-  bool empty() const { return members_.empty(); }
+  void join(Member& member);  // it is told who is there, once that is known
+  void leave(Member& member);
 
-  // Whether an entry of a client's may be news to anybody.
-  bool is_news(const db::documents::AwarenessEntry& entry) const;
-  // What a session has heard; each message comes once for each member.
+  // Whether a client's awareness update may be news to anybody: a look at its clocks alone. What is no update is news.
+  bool has_news(std::string_view awareness) const;
+  bool is_news(uint64_t client, uint64_t clock, bool is_gone) const;
+  // What the ear has heard.
   void note(const db::TopicMessage& message);
 
  private:
   struct Known {
     uint64_t clock = 0;
-    bool is_gone = false;
+    std::string state{};  // JSON text; "null": gone
+    bool is_gone() const { return state == "null"; }
   };
-  struct Waiting {
-    uint64_t clock;
-    std::string state;  // "null": gone
-  };
-  void add(const db::TopicEntry& entry, bool is_gone);
+  bool learn(uint64_t client, uint64_t clock, const std::string& state);
+  void schedule();
   void flush();
+  std::string awareness_of(const std::set<uint64_t>& clients) const;
 
   std::vector<Member*> members_;
+  Member* ear_ = nullptr;
+  bool is_ready_ = false;  // the ear has heard who is there
   std::unordered_map<uint64_t, Known> known_;
-  std::map<uint64_t, Waiting> waiting_;
+  std::set<uint64_t> changed_;  // that are to be told
   http::Timer timer_;
   bool is_scheduled_ = false;
 };
-
-// The entries of a message, as one awareness update; "": there are none.
-std::string awareness_of(const db::TopicMessage& message);
 
 // The rooms of one io thread, by namespace and path.
 class AwarenessRooms {

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "db/documents/awareness.h"
 #include "db/documents/update_v2.h"
 #include "net/http/websocket_frame.h"
 #include "net/yjs/room.h"
@@ -102,25 +103,25 @@ void DocumentClient::on_proven(db::Result<rules::Auth> auth) {
     return;
   }
   auth_ = std::move(auth).value();
-  place_.home.guard.space_settings(
-      place_.space, [weak = weak_from_this(), io = &place_.home.io, thread = place_.home.thread](
-                        const db::Result<std::shared_ptr<const rules::SpaceSettings>>& settings) {
-        if (io->is_home(thread)) {
-          if (const auto self = weak.lock()) self->on_settings(settings);
-          return;
-        }
-        io->post(thread, [weak, settings] {
-          if (const auto self = weak.lock()) self->on_settings(settings);
-        });
-      });
+  place_.home.guard.space_settings(place_.space,
+                                   [weak = weak_from_this(), io = &place_.home.io, thread = place_.home.thread](
+                                       const db::Result<std::shared_ptr<const rules::SpaceSettings>>& settings) {
+                                     if (io->is_home(thread)) {
+                                       if (const auto self = weak.lock()) self->on_settings(settings);
+                                       return;
+                                     }
+                                     io->post(thread, [weak, settings] {
+                                       if (const auto self = weak.lock()) self->on_settings(settings);
+                                     });
+                                   });
 }
 
 void DocumentClient::on_settings(const db::Result<std::shared_ptr<const rules::SpaceSettings>>& settings) {
   if (is_over_ || home_ != nullptr) return;
   if (!settings.ok()) return leave(settings.error());
   if (!settings.value()->documents.allows(path_)) {
-    return leave(Leaving::Denied, "No documents are at " + path_.slashed() +
-                                      "; the operator allows them in /.settings/documents.json.");
+    return leave(Leaving::Denied,
+                 "No documents are at " + path_.slashed() + "; the operator allows them in /.settings/documents.json.");
   }
   auto home = HomeSession::open(place_.home, place_.space, std::move(*auth_), *this);
   auth_.reset();
@@ -263,10 +264,11 @@ void DocumentClient::append(std::string update) {
 }
 
 void DocumentClient::on_awareness(std::string_view awareness) {
+  if (!room_->has_news(awareness)) return;  // as most of what stock clients say
   const auto entries = db::documents::parse_awareness(awareness);
   if (!entries.ok()) return leave(Leaving::Malformed, "This is no awareness: " + entries.error().message);
   for (const db::documents::AwarenessEntry& entry : entries.value()) {
-    if (!room_->is_news(entry)) continue;
+    if (!room_->is_news(entry.client, entry.clock, entry.is_gone())) continue;
     db::TopicAnnouncement one;
     one.key = std::to_string(entry.client);
     one.is_gone = entry.is_gone();
@@ -330,8 +332,6 @@ void DocumentClient::on_answer(const db::Answer& answer) {
 void DocumentClient::on_open(const db::Answer& answer) {
   if (!answer.status.ok()) return leave(answer.status.error());
   document_ = answer.document;
-  room_ = place_.rooms.room(place_.space, path_.text());
-  room_->join(*this);
   if (dialect_ == Dialect::Hocuspocus) carrier_.send(authenticated_message(head_, answer.may_speak));
   run(
       document_->bytes,
@@ -343,6 +343,8 @@ void DocumentClient::on_open(const db::Answer& answer) {
         if (!vector.ok()) return self.leave(vector.error());
         self.carrier_.send(step1_message(self.head_, vector.value()));
         self.is_open_ = true;
+        self.room_ = self.place_.rooms.room(self.place_.space, self.path_.text());
+        self.room_->join(self);
         for (const auto& [kind, body] : std::exchange(self.early_, {})) self.on_message({kind, body});
       });
 }
@@ -369,11 +371,11 @@ void DocumentClient::tell(const db::TopicEvent& event) {
     const db::Form& form = dialect_ == Dialect::Hocuspocus ? kNamedUpdateForm : kUpdateForm;
     return carrier_.send(message.forms.bytes(form, make));
   }
-  if (room_ == nullptr) return;
-  room_->note(message);
-  if (message.kind == db::TopicMessage::Kind::Present && !message.joined.empty()) {
-    tell_awareness(awareness_of(message));
-  }
+  if (room_ != nullptr) room_->note(message);
+}
+
+void DocumentClient::be_ear() {
+  if (home_ != nullptr) home_->session().hear_entries(kListener);
 }
 
 void DocumentClient::tell_awareness(const std::string& awareness) {

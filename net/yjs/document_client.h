@@ -28,10 +28,10 @@
 
 namespace hearth::net::yjs {
 
-inline constexpr size_t kInlineBytes = 64u << 10;         // larger updates, and documents, are a worker's work
-inline constexpr size_t kEarlyBytesMax = 5u << 20;        // that a client says before its document is open
-inline constexpr size_t kEarlyMessagesMax = 1'000;        // the same in messages
-inline constexpr size_t kAnnouncementsMax = 64;            // clients that one connection speaks for
+inline constexpr size_t kInlineBytes = 64u << 10;                  // larger updates, and documents, are a worker's work
+inline constexpr size_t kEarlyBytesMax = 5u << 20;                 // that a client says before its document is open
+inline constexpr size_t kEarlyMessagesMax = 1'000;                 // the same in messages
+inline constexpr size_t kAnnouncementsMax = 64;                    // clients that one connection speaks for
 inline constexpr std::chrono::milliseconds kAnnounceInterval{10};  // of one client's awareness, at the least
 
 // Why a client is in a document no more.
@@ -87,6 +87,7 @@ class DocumentClient final : public HomeSession::Owner,
   bool is_full() const override { return carrier_.is_full(); }
   void on_items(std::vector<db::Item>&& items) override;
   void on_expired() override;
+  void be_ear() override;
   void tell_awareness(const std::string& awareness) override;
 
  private:
@@ -117,7 +118,7 @@ class DocumentClient final : public HomeSession::Owner,
   const DocumentPlace place_;
   const Dialect dialect_;
   const std::string name_;
-  const std::string head_;  // of messages
+  const std::string head_;     // of messages
   bool has_own_head_ = false;  // another than others of the same document
   db::Path path_{};
   std::optional<rules::Auth> auth_{};

@@ -18,9 +18,9 @@
 namespace hearth::net::yjs {
 
 struct Room {
-  std::string space{};   // as the client names it, not checked; "": the default one
-  std::string name{};    // decoded, keys separated by "/"; "": none is named
-  std::string token{};   // the parameter `token`; "": none
+  std::string space{};  // as the client names it, not checked; "": the default one
+  std::string name{};   // decoded, keys separated by "/"; "": none is named
+  std::string token{};  // the parameter `token`; "": none
 };
 
 bool is_for_room(std::string_view target);

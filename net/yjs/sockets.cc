@@ -72,8 +72,9 @@ void YjsSocket::on_message(std::string&& frame, http::MessageKind kind) {
   if (kind != http::MessageKind::Binary) {
     return socket_->close(http::CloseCode::Unsupported, "This protocol is spoken in binary frames.");
   }
-  // A small message always finds room.
-  if (share_ && share_->hold(asked_bytes_ + frame.size()) && frame.size() > 1'024) {
+  // A small message always finds room, and is not counted while little is under way.
+  const bool is_small = frame.size() <= 1'024;
+  if (share_ && (!is_small || asked_bytes_ > 65'536) && share_->hold(asked_bytes_ + frame.size()) && !is_small) {
     http::tell_of_limit("pending_size");
     return socket_->close(http::CloseCode::TryAgainLater, "The server has no room for this message now.");
   }

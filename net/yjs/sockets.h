@@ -20,11 +20,11 @@
 
 namespace hearth::net::yjs {
 
-inline constexpr size_t kDocumentsMax = 100;                // of one Hocuspocus socket
-inline constexpr size_t kAskedMax = 512;                    // edits that wait for the disk, of one socket
-inline constexpr size_t kAskedBytesMax = 4u << 20;          // the same in bytes
+inline constexpr size_t kDocumentsMax = 100;                     // of one Hocuspocus socket
+inline constexpr size_t kAskedMax = 512;                         // edits that wait for the disk, of one socket
+inline constexpr size_t kAskedBytesMax = 4u << 20;               // the same in bytes
 inline constexpr std::chrono::milliseconds kSilenceMax{20'000};  // clients wait 30 s
-inline constexpr size_t kWordsMax = 120;                    // bytes of the reason of a close frame
+inline constexpr size_t kWordsMax = 120;                         // bytes of the reason of a close frame
 
 struct YjsCounts {
   db::Gauge documents;  // places of clients
@@ -44,7 +44,9 @@ struct YjsSurroundings {
   std::shared_ptr<http::HalfReceived> half_received{};  // as the listener's; null: nobody counts
 };
 
-class YjsSocket : public http::WebSocketHandler, public DocumentCarrier, public std::enable_shared_from_this<YjsSocket> {
+class YjsSocket : public http::WebSocketHandler,
+                  public DocumentCarrier,
+                  public std::enable_shared_from_this<YjsSocket> {
  public:
   YjsSocket(const YjsSurroundings& with, DocumentPlace place, std::string_view peer);
 

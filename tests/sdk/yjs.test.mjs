@@ -82,7 +82,8 @@ test('one move among clients that echo is told to each once, unchanged', async (
   clients[0].provider.awareness.setLocalStateField('x', 1);
   await until(() => clients.every(({ provider }) => [...provider.awareness.getStates().values()].some(({ x }) => x === 1)), 'the move');
   await new Promise((resolve) => setTimeout(resolve, 200));
-  assert.equal((await messages()) - before, 6);
+  // One client of each of the two io threads hears for all of its thread.
+  assert.ok((await messages()) - before <= 2);
   const clocks = clients.map(({ provider }) => provider.awareness.meta.get(clients[0].doc.clientID).clock);
   assert.ok(clocks.every((clock) => clock === clocks[0]));
 });

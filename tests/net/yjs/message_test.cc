@@ -36,8 +36,8 @@ TEST_CASE("Yjs messages: as clients send them", "[yjs]") {
 }
 
 TEST_CASE("Yjs messages: what is none is an error", "[yjs]") {
-  for (const std::string& text : {bytes({}), bytes({0}), bytes({0, 2}), bytes({0, 2, 200}), bytes({0, 9, 0}), bytes({1, 5, 0}),
-                                  bytes({2, 0, 9, 1}), std::string(20, '\xff')}) {
+  for (const std::string& text : {bytes({}), bytes({0}), bytes({0, 2}), bytes({0, 2, 200}), bytes({0, 9, 0}),
+                                  bytes({1, 5, 0}), bytes({2, 0, 9, 1}), std::string(20, '\xff')}) {
     INFO(hearth::db::to_hex(text));
     CHECK_FALSE(parse_message(text).ok());
   }

@@ -21,7 +21,8 @@ TEST_CASE("Rooms: the namespace, the name and the token of a target", "[yjs]") {
 }
 
 TEST_CASE("Rooms: what is somebody else's", "[yjs]") {
-  for (const char* target : {"/", "/yjsx", "/yjs.json", "/yjs/a.json", "/ns/shop/yjs/a.json", "/ns//yjs", "/ns/yjs", "/.ws"}) {
+  for (const char* target :
+       {"/", "/yjsx", "/yjs.json", "/yjs/a.json", "/ns/shop/yjs/a.json", "/ns//yjs", "/ns/yjs", "/.ws"}) {
     INFO(target);
     CHECK_FALSE(is_for_room(target));
   }
