@@ -98,8 +98,9 @@ Result<Change> read_body(const RestRequest& request, std::string&& body, std::st
                  "Data to write exceeds the maximum size that can be modified with a single request."};
   }
   if (request.if_match) {
-    change.write.preconditions.push_back(std::make_shared<db::EtagIs>(request.path, *request.if_match));
-    change.write.wants_value = true;  // 412 carries the current value
+    const db::Path& at = request.if_match_at ? *request.if_match_at : request.path;
+    change.write.preconditions.push_back(std::make_shared<db::EtagIs>(at, *request.if_match));
+    change.write.wants_value |= !request.if_match_at;  // 412 carries the current value
   }
   return change;
 }

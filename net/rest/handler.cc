@@ -125,7 +125,8 @@ void tell_written(Call& call, const db::Answer& answer) {
   rest::Change& change = call.change;
   constexpr db::JsonStyle kPlain = db::JsonStyle::Plain;
   if (!answer.status.ok()) {
-    if (answer.status.error().code != ErrorCode::Stale) return fail(call, answer.status.error());
+    // What stands at a PATCH's path may be large, and is not what its condition was about.
+    if (answer.status.error().code != ErrorCode::Stale || request.if_match_at) return fail(call, answer.status.error());
     // REST docs, "Conditional requests": 412 carries the current value and its ETag.
     return rest::respond_json(*call.exchange, request, 412, rest::json_source(answer.value, kPlain), Etag::Told,
                               answer.hash);

@@ -21,7 +21,9 @@ constexpr Names kQuery = " orderBy startAt startAfter endAt endBefore equalTo li
 Names own_parameters(Endpoint endpoint, Method method) {
   switch (endpoint) {
     case Endpoint::Data:
-      return method == Method::Delete ? kQuery : " shallow ";  // harmless: shallow only says how to answer
+      if (method == Method::Delete) return kQuery;
+      return method == Method::Patch ? " shallow ifMatchAt "
+                                     : " shallow ";  // harmless: shallow only says how to answer
     case Endpoint::Rules:
       return " dryRun ";
     case Endpoint::Restore:

@@ -316,8 +316,15 @@ Parser::Step Parser::parameters() {
 // net/rest/http-api.md §8, the matrix.
 Parser::Step Parser::conditions() {
   if (const auto wants = from_.header("X-Firebase-ETag")) to_.wants_etag = http::equals_ignoring_case(*wants, "true");
+  const auto at = to_.method == Method::Patch ? target_.parameter("ifMatchAt") : std::nullopt;
+  if (at) {
+    auto path = db::Path::parse(to_.path.text() + "/" + std::string(*at));
+    if (!path.ok()) return refuse(400, path.error().message);
+    to_.if_match_at = std::move(path).value();
+    if (!from_.header("If-Match")) return refuse(400, "ifMatchAt says where if-match must hold, and there is none.");
+  }
   if (const auto tag = from_.header("If-Match")) {
-    if (to_.method != Method::Put && to_.method != Method::Delete) {
+    if (to_.method != Method::Put && to_.method != Method::Delete && !at) {
       return refuse(400, "if-match is not supported for " + std::string(name_of(to_.method)) + " requests.");
     }
     if (tag->empty() || *tag == "*") return refuse(400, "if-match must be exactly one ETag.");

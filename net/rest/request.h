@@ -72,6 +72,7 @@ struct RestRequest {
 
   bool wants_etag = false;
   std::optional<std::string> if_match;       // hashes; "" is null's
+  std::optional<db::Path> if_match_at;       // of a PATCH: where if_match must hold; else at `path`
   std::optional<std::string> if_none_match;  // GET alone
 
   std::optional<std::chrono::milliseconds> timeout;
