@@ -70,6 +70,42 @@ TEST_CASE("identity: hearth token makes what serve --auth-config believes", "[sc
   CHECK(errors.find(kSecret) == std::string::npos);
 }
 
+TEST_CASE("identity: hearth token --role makes keys of a Supabase project, and its users' tokens", "[scripts]") {
+  const Place place;
+  write(place.config,
+        R"({"issuers": [{"shape": "supabase", "url": "http://127.0.0.1:9000", "secret_file": "token.secret"},
+                                      {"issuer": "backend", "secret_file": "token.secret"}]})");
+  write(place.rules, R"x({"rules": {"nobody": {".read": "auth == null"}, "ada": {".read": "auth.uid == 'ada'"},
+      "backend": {".read": "auth != null && auth.uid == null && auth.token.role == 'service_role'"}}})x");
+  Server server(place.flags());
+  INFO("stderr: " << server.program().errors());
+  REQUIRE(server.port() != 0);
+  const auto made = [](std::vector<std::string> words) {
+    words.insert(words.begin(), "token");
+    const Told told = run(words);
+    INFO(told.errors);
+    REQUIRE(told.status == 0);
+    return told.output.substr(0, told.output.size() - 1);
+  };
+  struct Case {
+    std::vector<std::string> who;
+    std::string may_read;
+  };
+  const std::vector<Case> cases = {{{"--role", "anon"}, "nobody"},
+                                   {{"--role", "service_role"}, "backend"},
+                                   {{"--role", "authenticated", "--uid", "ada"}, "ada"}};
+  for (const Case& c : cases) {
+    INFO(c.may_read);
+    std::vector<std::string> by_config = {"--auth-config", place.config}, by_secret = {"--secret-file", place.secret};
+    for (auto* words : {&by_config, &by_secret}) words->insert(words->end(), c.who.begin(), c.who.end());
+    if (c.may_read == "ada") by_secret.insert(by_secret.end(), {"--issuer", "http://127.0.0.1:9000/auth/v1"});
+    for (const std::string& token : {made(by_config), made(by_secret)}) {
+      for (const std::string path : {"nobody", "backend", "ada"})
+        CHECK(status_of(server, path, token) == (path == c.may_read ? 200 : 401));
+    }
+  }
+}
+
 TEST_CASE("identity: hearth token says in one line what is wrong", "[scripts]") {
   const Place place;
   struct Case {
@@ -78,6 +114,10 @@ TEST_CASE("identity: hearth token says in one line what is wrong", "[scripts]") 
   };
   const std::vector<Case> cases = {
       {{"--uid", "ada"}, "give --secret-file or --auth-config"},
+      {{"--auth-config", place.config, "--issuer", "backend"}, "--uid is missing (or --role)"},
+      {{"--auth-config", place.config, "--issuer", "backend", "--role", "anon"},
+       "roles are for issuers of shape supabase"},
+      {{"--secret-file", place.secret, "--role", "anon", "--uid", "ada"}, "who has a key of anon is no user: no uid"},
       {{"--uid", "ada", "--secret-file", place.secret},
        "--issuer is missing: the `iss` that the server's --auth-config has for this secret"},
       {{"--uid", "ada", "--auth-config", place.config},
