@@ -18,6 +18,7 @@
 
 #include <vector>
 
+#include "db/base/step.h"
 #include "db/model/index.h"
 #include "db/model/write.h"
 
@@ -109,6 +110,35 @@ db::Result<void> ReadAccess::check_index(const db::Moment& moment) const {
   }
   return db::Error{db::ErrorCode::InvalidArgument, "Index not defined, add \".indexOn\": \"" + order +
                                                        "\", for path \"" + path_.slashed() + "\", to the rules"};
+}
+
+db::Result<Sight> Sight::of(const std::optional<Asker>& asker, const db::Moment& moment) {
+  Sight sight(moment);
+  if (!asker || (asker->is_admin_ && !asker->is_past(moment))) {
+    sight.sees_everything_ = true;
+    return sight;
+  }
+  ASSIGN_OR_RETURN(sight.ruleset_, asker->book_->in_force(moment.settings));
+  if (sight.ruleset_ == nullptr) {
+    sight.sees_everything_ = asker->book_->options().is_open;
+    return sight;
+  }
+  sight.variable_ = asker->variable_;
+  sight.question_ = asker->question(moment);
+  sight.coverage_ = asker->book_->coverage(asker->space_, sight.ruleset_);
+  sight.question_.coverage = sight.coverage_.get();
+  return sight;
+}
+
+db::Result<bool> Sight::sees(const db::Path& path) const {
+  if (sees_everything_ || ruleset_ == nullptr) return sees_everything_;
+  const uint64_t before = db::Step::here().done().evaluations;
+  auto verdict = ruleset_->may_read(moment_->before, path, question_);
+  evaluated_ += db::Step::here().done().evaluations - before;
+  if (evaluated_ > kStepsMax + kStepsPerRow * ++asked_) {
+    return db::Error{db::ErrorCode::TooLarge, "The rules take too long for so many rows: ask for fewer at a time."};
+  }
+  return verdict;
 }
 
 Asker::Asker(std::shared_ptr<Rulebook> book, std::string space, const Auth& auth)

@@ -51,12 +51,35 @@ class Asker {
   template <typename Judge>
   db::Result<Explanation> explain(const db::Moment& moment, Counted counted, const Judge& judge) const;
   Question question(const db::Moment& moment) const;
+  friend class Sight;
 
   std::shared_ptr<Rulebook> book_;
   std::string space_;
   std::shared_ptr<const AuthVariable> variable_;  // null: signed out
   bool is_admin_;
   std::optional<std::chrono::seconds> expires_;  // from then on, signed out
+};
+
+// What somebody may read at one moment, asked of many paths. Denials are not told to Options::on_denied and not counted:
+// what is not seen is no refusal. All that is asked of one is one operation (kStepsMax, and kStepsPerRow for each path).
+// Thread: one at a time. The moment outlives it.
+class Sight {
+ public:
+  // `asker`: nothing for an admin. Errors: Io.
+  static db::Result<Sight> of(const std::optional<Asker>& asker, const db::Moment& moment);
+  bool sees_everything() const { return sees_everything_; }  // without a look: an admin, or open
+  // Errors: TooLarge: the rules have taken too long; Io.
+  db::Result<bool> sees(const db::Path& path) const;
+
+ private:
+  Sight(const db::Moment& moment) : moment_(&moment) {}
+  const db::Moment* moment_;
+  std::shared_ptr<const Ruleset> ruleset_;  // null: everything or nothing
+  std::shared_ptr<Coverage> coverage_;
+  std::shared_ptr<const AuthVariable> variable_;
+  Question question_;
+  bool sees_everything_ = false;
+  mutable uint64_t asked_ = 0, evaluated_ = 0;
 };
 
 // A query as rules see it (rules/language.md §9).

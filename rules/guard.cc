@@ -4,6 +4,7 @@
 //   write        ─▶ WriteAccess  inside the commit, on the trees before and after (guard_write)
 //                   ReadersOnly  around a compare-and-set: its verdict is for those who may read
 //                   MayRead      before a sum is shown: the answer to an increment tells what stood there
+//   rows         ─▶ RowReading, RowsAre, RowsAccess: a row that may not be read is as if it were not there
 //   onDisconnect ─▶ WriteAccess with a memo: it may be asked by a process that has never seen the session
 //   for admins   ─▶ denied here, at once
 //
@@ -148,6 +149,20 @@ void Guard::say(const std::string& name, const Auth& auth, std::string topic, st
   const auto asker = asker_of(book_, name, auth);
   if (judged_by && asker) may_speak = std::make_shared<const MaySpeak>(*asker, std::move(*judged_by));
   database_.say(name, std::move(topic), std::move(may_speak), std::move(message), is_kept, std::move(done));
+}
+
+void Guard::read_rows(const std::string& name, const Auth& auth, db::Read read, db::RowQuery query, Done done) {
+  read.reading = std::make_shared<const RowReading>(asker_of(book_, name, auth), read.path, std::move(query));
+  database_.read(name, std::move(read), std::move(done));
+}
+
+void Guard::write_rows(const std::string& name, const Auth& auth, db::Write write, ExpectedRows expected, Done done) {
+  const auto asker = asker_of(book_, name, auth);
+  const auto rows = std::make_shared<const ExpectedRows>(std::move(expected));
+  guard_write(write, asker);
+  write.preconditions.push_back(std::make_shared<const RowsAre>(asker, rows));
+  if (asker && !rows->shown.empty()) write.access = std::make_shared<const RowsAccess>(*asker, rows);
+  put(name, std::move(write), std::move(done));
 }
 
 db::Result<std::unique_ptr<Session>> Guard::open(const std::string& name, Auth auth, std::string_view replaces,

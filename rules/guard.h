@@ -26,6 +26,7 @@
 #include "rules/auth.h"
 #include "rules/language/explanation.h"
 #include "rules/revoked.h"
+#include "rules/row_access.h"
 #include "rules/rulebook.h"
 #include "rules/space_settings.h"
 #include "rules/trial.h"
@@ -151,6 +152,11 @@ class Guard {
   // Says something in a topic without being in it, judged as Session::join says. `is_kept`: for those who come later.
   void say(const std::string& name, const Auth& auth, std::string topic, std::optional<db::Path> judged_by,
            std::shared_ptr<db::TopicMessage> message, bool is_kept, Done done);
+  // Rows of the table `read.path` that `auth` may read: the answer's value is db::to_value(FoundRows). Of `read` the path,
+  // the limits, `client` and `is_unwanted` count. Errors: of db::find_rows.
+  void read_rows(const std::string& name, const Auth& auth, db::Read read, db::RowQuery query, Done done);
+  // A write of rows of one table, when they are as expected. Errors: of RowsAre (rules/row_access.h), and of the write.
+  void write_rows(const std::string& name, const Auth& auth, db::Write write, ExpectedRows expected, Done done);
 
   // `wake` is called, on any thread, when take() has gone from nothing to something; it must only pass the word on.
   // `expired`: what becomes of its reads and listeners once `auth` is past its time; who sees to it in time hears

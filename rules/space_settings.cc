@@ -56,10 +56,33 @@ db::Result<void> read_documents(const SettingText& from, SpaceSettings& to) {
   return {};
 }
 
+db::Result<void> read_tables(const SettingText& from, SpaceSettings& to) {
+  TableSettings tables;
+  for (const TextMember& member : from.root.members) {
+    const TextNode& value = member.value;
+    if (!db::check_key(member.key).ok()) return from.wrong(member.at, "no table can have this name");
+    if (value.kind != TextNode::Kind::String || !value.text.starts_with('/'))
+      return from.wrong(value.at, R"(a table must be a path, as "/shop/orders")");
+    auto path = db::Path::parse(value.text);
+    if (!path.ok()) return from.wrong(value.at, path.error().message);
+    if (path.value().is_root()) return from.wrong(value.at, "the root can be no table");
+    if (tables.aliases.size() >= kTableAliasesMax)
+      return from.wrong(member.at, fmt::format("there are more than {} tables", kTableAliasesMax));
+    tables.aliases.emplace(member.key, std::move(path).value());
+  }
+  to.tables = std::move(tables);
+  return {};
+}
+
 }  // namespace
 
 bool DocumentSettings::allows(const db::Path& path) const {
   return std::any_of(paths.begin(), paths.end(), [&](const db::Path& one) { return one.contains(path); });
+}
+
+db::Result<db::Path> TableSettings::path_of(std::string_view table) const {
+  if (const auto alias = aliases.find(table); alias != aliases.end()) return alias->second;
+  return db::Path().child(table);
 }
 
 db::Error SettingText::wrong(Offset at, std::string_view what) const {
@@ -74,6 +97,7 @@ const std::vector<SettingKind>& setting_kinds() {
   static const std::vector<SettingKind> kinds = {
       {"realtime", R"({"public": false})", R"({"public": true})", read_realtime},
       {"documents", R"({"paths": []})", R"({"paths": ["/"]})", read_documents},
+      {"tables", "{}", "{}", read_tables},
   };
   return kinds;
 }

@@ -3,6 +3,7 @@
 // that reads the document into SpaceSettings. A further kind is one more row and one more member.
 //
 //   name        document                                     while it is unset
+//   tables      {"TABLE": "/path", …}                        {}
 //   realtime    {"public": true|false, "channels": "/path"}  {"public": true} in development, else {"public": false}
 //   documents   {"paths": ["/path", …]}                      {"paths": ["/"]} in development, else {"paths": []}
 //
@@ -28,6 +29,7 @@
 namespace hearth::rules {
 
 inline constexpr size_t kSpaceSettingBytesMax = 64u << 10;  // of one document
+inline constexpr size_t kTableAliasesMax = 500;
 
 // Which realtime channels there are. A client names a channel by a topic.
 struct RealtimeSettings {
@@ -41,9 +43,18 @@ struct DocumentSettings {
   bool allows(const db::Path& path) const;
 };
 
+// The tables that Supabase clients name. Every child of the root is one, unless an alias has its name.
+struct TableSettings {
+  std::map<std::string, db::Path, std::less<>> aliases{};
+
+  // Where the rows of a table lie. Errors: InvalidPath: no table can have that name.
+  db::Result<db::Path> path_of(std::string_view table) const;
+};
+
 struct SpaceSettings {
   RealtimeSettings realtime{};
   DocumentSettings documents{};
+  TableSettings tables{};
 };
 
 // A document that is being read. `root` is an object, and no member of it is there twice.

@@ -15,6 +15,15 @@
 
 namespace hearth::db {
 
+// What a read answers that asks for something else than the value at a path. Thread: any; may be asked again, and has no
+// effect.
+class Reading {
+ public:
+  virtual ~Reading() = default;
+  // `moment.before`: the snapshot that answers; each look at it is work of the read's turn. Errors: are the answer.
+  virtual Result<Value> read(const Moment& moment, bool has_priorities, size_t bytes_max) const = 0;
+};
+
 struct Read {
   Path path;
   Slot slot = Slot::Value;       // Priority: the priority of what is there, alone
@@ -25,6 +34,7 @@ struct Read {
   std::optional<std::chrono::milliseconds> timeout;  // Errors: Timeout
   std::shared_ptr<const Precondition> check;         // null: allowed
   Projection projection{};                           // of each child those paths alone
+  std::shared_ptr<const Reading> reading{};          // is answered instead; of the others above only the limits count
   // A read by itself: if it is short and all it needs is in memory, it is answered within the call, on the thread that
   // asks.
   bool is_here_if_short = false;

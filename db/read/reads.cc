@@ -56,7 +56,7 @@ struct ReadJob {
 // Whether nothing but the size of what is at the path bounds what is read.
 // With bytes_at() this foresees a long read after its first rows, before a slice of it is done in vain.
 bool reads_all(const ReadJob& job, bool has_priorities) {
-  if (job.read.shallow || job.read.slot == Slot::Priority) return false;
+  if (job.read.shallow || job.read.slot == Slot::Priority || job.read.reading != nullptr) return false;
   if (!job.read.query || !job.read.query->is_filtered()) return true;
   const auto seeks =
       selects_by_seek(SnapshotView(job.snapshot, job.number), job.read.path, *job.read.query, has_priorities);
@@ -88,7 +88,11 @@ Answer answer_read(ReadJob& job, const SnapshotView& whole, const TreeView& view
   if (!answer.status.ok()) return answer;
   answer.sequence = head.value().sequence;
   on_allowed(head.value());
-  Result<Value> value = read_value(view, read, head.value().has_priorities);
+  const bool has_priorities = head.value().has_priorities;
+  Result<Value> value = read.reading != nullptr
+                            ? read.reading->read({view, Times::after(head.value().time, job.now), settings},
+                                                 has_priorities, read.bytes_max)
+                            : read_value(view, read, has_priorities);
   if (!value.ok()) {
     answer.status = value.error();
     return answer;

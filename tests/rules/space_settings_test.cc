@@ -168,3 +168,27 @@ TEST_CASE("KnownSettings: what was begun to be read before a change is not kept;
   CHECK(kept < 20);
   CHECK(known.find("a") == nullptr);
 }
+
+TEST_CASE("settings: tables.json names paths, and every other child of the root is a table too", "[rules]") {
+  const auto told = [](std::string_view text, std::string_view table) {
+    SpaceSettings to;
+    const auto read = read_setting(*find_setting_kind("tables"), text, to);
+    if (!read.ok()) return read.error().message;
+    const auto path = to.tables.path_of(table);
+    return path.ok() ? path.value().slashed() : path.error().message.substr(0, 12);
+  };
+  CHECK(told("{}", "todos") == "/todos");
+  CHECK(told(R"({"orders": "/shop/orders"})", "orders") == "/shop/orders");
+  CHECK(told(R"({"orders": "/shop/orders"})", "todos") == "/todos");
+  CHECK(told("{}", "a.b") == "Invalid path");
+  CHECK(told("{}", "") == "Invalid path");
+  CHECK(told(R"({"a/b": "/x"})", "") == "1:2: no table can have this name\n");
+  CHECK(told(R"({"a": "x"})", "") == "1:7: a table must be a path, as \"/shop/orders\"\n");
+  CHECK(told(R"({"a": "/"})", "") == "1:7: the root can be no table\n");
+  CHECK(told(R"({"a": 5})", "").starts_with("1:7: a table must be a path"));
+  CHECK(told(R"({"a": "/x.y"})", "").starts_with("1:7: Invalid path"));
+  std::string many = "{\"t0\": \"/x\"";
+  for (size_t i = 1; i < kTableAliasesMax; ++i) many += ",\"t" + std::to_string(i) + "\": \"/x\"";
+  CHECK(told(many + "}", "t7") == "/x");
+  CHECK(told(many + ", \"more\": \"/x\"}", "").find("more than 500 tables") != std::string::npos);
+}
