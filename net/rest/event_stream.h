@@ -20,9 +20,9 @@
 #include "db/base/thread_pool.h"
 #include "net/http/exchange.h"
 #include "net/http/io_pool.h"
+#include "net/http/pending_answers.h"
 #include "net/http/stream.h"
 #include "net/http/waker.h"
-#include "net/rest/pending_answers.h"
 #include "net/rest/request.h"
 #include "rules/guard.h"
 
@@ -36,7 +36,7 @@ struct Surroundings {
   http::IoPool& io;
   db::ThreadPool& workers;
   const db::Clock& clock;
-  PendingAnswers& waiting;
+  http::PendingAnswers& waiting;
   std::chrono::milliseconds keep_alive;  // between two keep-alive events
   db::Counter* serialised = nullptr;     // counts events that were turned into text; null: nobody counts
 };

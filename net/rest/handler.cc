@@ -36,10 +36,10 @@
 #include "db/model/push_id.h"
 #include "net/http/log.h"
 #include "net/http/origin.h"
+#include "net/http/pending_answers.h"
+#include "net/http/presence.h"
 #include "net/rest/body.h"
 #include "net/rest/event_stream.h"
-#include "net/rest/pending_answers.h"
-#include "net/rest/presence.h"
 #include "net/rest/reply.h"
 #include "net/rest/request.h"
 #include "net/rest/upkeep.h"
@@ -185,7 +185,7 @@ class RestHandler::Core {
   const Verifier& verifier_;
   const db::SystemClock system_clock_;
   db::PushIdGenerator push_ids_;
-  rest::PendingAnswers waiting_;
+  http::PendingAnswers waiting_;
   const rest::Surroundings with_;
 };
 
@@ -520,7 +520,7 @@ void RestHandler::Core::read(const std::shared_ptr<Call>& call) {
   if (request.wait && request.if_none_match) {
     return rest::ValueWait::start(with_, call->exchange, request, std::move(read), call->space, call->auth, tell);
   }
-  const auto presence = std::make_shared<rest::Presence>(std::chrono::steady_clock::now());
+  const auto presence = std::make_shared<http::Presence>(std::chrono::steady_clock::now());
   call->exchange->set_on_leaving([presence](http::Leaving who) {
     if (who == http::Leaving::Client) presence->leave();
   });

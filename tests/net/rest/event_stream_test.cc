@@ -262,7 +262,7 @@ TEST_CASE("stream: one whose credential expires is told so, and ends", "[net][re
   namespace rest = hearth::net::rest;
   RestServer server;  // for its database; the streams here are opened as whom the test says
   const db::SystemClock clock;
-  rest::PendingAnswers waiting;
+  http::PendingAnswers waiting;
   http::IoPool io(1);
   db::ThreadPool workers(1);
   const rest::Surroundings with{.guard = *server.guard,
@@ -293,7 +293,7 @@ TEST_CASE("stream: what is committed once its credential is past its time it doe
   namespace rest = hearth::net::rest;
   db::ManualClock clock(std::chrono::seconds(1'000'000));  // the timer waits for an hour
   RestServer server(RestServer::Mode::Dev, std::chrono::seconds(30), {}, &clock);
-  rest::PendingAnswers waiting;
+  http::PendingAnswers waiting;
   http::IoPool io(1);
   db::ThreadPool workers(1);
   const rest::Surroundings with{.guard = *server.guard,

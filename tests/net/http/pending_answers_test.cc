@@ -1,13 +1,13 @@
-#include "net/rest/pending_answers.h"
+#include "net/http/pending_answers.h"
 
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <thread>
 
 using hearth::db::Answer;
-using hearth::net::rest::PendingAnswers;
+using hearth::net::http::PendingAnswers;
 
-TEST_CASE("PendingAnswers: an answer finds what waits for it, once", "[net][rest]") {
+TEST_CASE("PendingAnswers: an answer finds what waits for it, once", "[net][http]") {
   PendingAnswers waiting;
   int calls = 0;
   uint64_t told = 0;
@@ -23,7 +23,7 @@ TEST_CASE("PendingAnswers: an answer finds what waits for it, once", "[net][rest
   CHECK(calls == 1);
 }
 
-TEST_CASE("PendingAnswers: after close an answer finds nothing, and what waited is gone", "[net][rest]") {
+TEST_CASE("PendingAnswers: after close an answer finds nothing, and what waited is gone", "[net][http]") {
   const auto token = std::make_shared<int>(1);
   std::function<void(Answer)> late;
   bool called = false;
@@ -42,7 +42,7 @@ TEST_CASE("PendingAnswers: after close an answer finds nothing, and what waited 
   CHECK(!called);
 }
 
-TEST_CASE("PendingAnswers: anything may be waited for", "[net][rest]") {
+TEST_CASE("PendingAnswers: anything may be waited for", "[net][http]") {
   std::function<void(int)> done, late;
   int told = 0;
   {
@@ -57,7 +57,7 @@ TEST_CASE("PendingAnswers: anything may be waited for", "[net][rest]") {
   CHECK(told == 5);
 }
 
-TEST_CASE("PendingAnswers: what is held lives until it is let go", "[net][rest]") {
+TEST_CASE("PendingAnswers: what is held lives until it is let go", "[net][http]") {
   PendingAnswers waiting;
   const auto token = std::make_shared<int>(1);
   const uint64_t first = waiting.hold(token);
@@ -70,7 +70,7 @@ TEST_CASE("PendingAnswers: what is held lives until it is let go", "[net][rest]"
   CHECK(token.use_count() == 1);
 }
 
-TEST_CASE("PendingAnswers: close waits for what is running, and nothing runs after it", "[net][rest]") {
+TEST_CASE("PendingAnswers: close waits for what is running, and nothing runs after it", "[net][http]") {
   for (int round = 0; round < 50; ++round) {
     std::atomic<bool> is_closed = false;
     std::atomic<int> ran_late = 0;

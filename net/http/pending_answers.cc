@@ -7,11 +7,11 @@
 // The function that the guard keeps owns only the State. So whatever `then` holds (exchanges, `this` of a handler) is
 // destroyed by the answer that takes it or by close(), both while the server is alive, and never by a guard that
 // drops a callback later.
-#include "net/rest/pending_answers.h"
+#include "net/http/pending_answers.h"
 
 #include <utility>
 
-namespace hearth::net::rest {
+namespace hearth::net::http {
 
 std::shared_ptr<void> PendingAnswers::begin(State& state, uint64_t id) {
   const std::lock_guard lock(state.mutex);
@@ -55,4 +55,4 @@ void PendingAnswers::close() {
   lock.unlock();
 }
 
-}  // namespace hearth::net::rest
+}  // namespace hearth::net::http

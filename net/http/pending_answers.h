@@ -11,9 +11,9 @@
 #include <unordered_map>
 #include <utility>
 
-#include "rules/guard.h"
+#include "db/model/event.h"
 
-namespace hearth::net::rest {
+namespace hearth::net::http {
 
 class PendingAnswers {
  public:
@@ -23,7 +23,9 @@ class PendingAnswers {
   PendingAnswers& operator=(const PendingAnswers&) = delete;
 
   // Returns a function for the guard to call once. It runs `then`, unless close() came first.
-  rules::Guard::Done expect(rules::Guard::Done then) { return expect_a<db::Answer>(std::move(then)); }
+  std::function<void(db::Answer)> expect(std::function<void(db::Answer)> then) {
+    return expect_a<db::Answer>(std::move(then));
+  }
   // Likewise, for answers of other types.
   template <typename T>
   std::function<void(T)> expect_a(std::function<void(T)> then) {
@@ -59,4 +61,4 @@ class PendingAnswers {
   const std::shared_ptr<State> state_;
 };
 
-}  // namespace hearth::net::rest
+}  // namespace hearth::net::http

@@ -1,10 +1,10 @@
-#include "net/rest/presence.h"
+#include "net/http/presence.h"
 
 #include <catch2/catch.hpp>
 
-using namespace hearth::net::rest;
+using namespace hearth::net::http;
 
-TEST_CASE("Presence: who has hung up is waited with for a moment, who is there for ever", "[net][rest]") {
+TEST_CASE("Presence: who has hung up is waited with for a moment, who is there for ever", "[net][http]") {
   const Presence::Moment asked{};
   Presence presence(asked);
   CHECK_FALSE(presence.is_over(asked + std::chrono::hours(1)));

@@ -6,7 +6,7 @@
 #include <atomic>
 #include <chrono>
 
-namespace hearth::net::rest {
+namespace hearth::net::http {
 
 inline constexpr std::chrono::seconds kHangUpGrace{1};
 
@@ -23,4 +23,4 @@ class Presence {
   std::atomic<bool> has_left_ = false;
 };
 
-}  // namespace hearth::net::rest
+}  // namespace hearth::net::http
