@@ -172,7 +172,10 @@ std::optional<bool> boolean_of_operand(std::string_view operand) {
 }
 
 Value column_of(const RowColumn& column, std::string_view key, const Value& row) {
-  Value value = column.name == kRowId ? Value::string(key) : row.child(column.name);
+  Value value = column.name == kRowId      ? Value::string(key)
+                : !row.is_leaf()           ? row.child(column.name)
+                : column.name == kRowValue ? row.without_priority()
+                                           : Value();
   for (const std::string& below : column.below) value = value.child(below);
   if (column.as_text && !value.is_null()) value = Value::string(text_of(value));
   return value;

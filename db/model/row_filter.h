@@ -37,6 +37,7 @@ inline constexpr int64_t kRowPatternMemoryMax = 64 << 10;  // of one that is com
 inline constexpr size_t kPatternWorkMax = 4u << 20;
 
 inline constexpr std::string_view kRowId = "id";
+inline constexpr std::string_view kRowValue = "value";  // the column of a row that is a leaf
 
 struct RowColumn {
   std::string name;

@@ -167,7 +167,8 @@ void collect(const RowExpression& where, std::vector<const RowCondition*>& to) {
 
 // The child path whose index has the column; "": none can.
 std::string index_path(const RowColumn& column) {
-  if (column.as_text || column.is_id()) return {};
+  // Rows that are leaves have the column `value`, and stand in an index of a child of that name as null.
+  if (column.as_text || column.is_id() || column.name == kRowValue) return {};
   std::string path = column.name;
   for (const std::string& key : column.below) path += "/" + key;
   return path;
@@ -427,7 +428,7 @@ Result<void> Finder::take(FoundRow row) {
 Error Finder::too_many() const {
   std::string text = "This looks at more than " + std::to_string(kRowsLookedAtMax) + " rows of " + table_.slashed();
   if (!missing_.empty()) {
-    text += ". Index not defined, add \".indexOn\": \"" + missing_ + "\", for path \"" + table_.slashed() +
+    text += ", and no index helps yet: add \".indexOn\": \"" + missing_ + "\", for path \"" + table_.slashed() +
             "\", to the rules";
   } else {
     text += ": ask for fewer at a time, by a limit and a condition on what they are ordered by";

@@ -15,7 +15,8 @@ bool Services::accept(const std::shared_ptr<http::Exchange>& exchange) {
       realtime_.handle(exchange, std::move(project).value());
       return true;
     case Service::Rest:
-      return false;
+      rows_.handle(exchange, std::move(project).value());
+      return true;
   }
   return false;
 }

@@ -6,6 +6,7 @@
 
 #include "net/supabase/project.h"
 #include "net/supabase/realtime.h"
+#include "net/supabase/rows_handler.h"
 
 namespace hearth::net::supabase {
 
@@ -13,7 +14,8 @@ class Services {
  public:
   Services(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers,
            size_t message_bytes_max, bool may_deflate, std::shared_ptr<http::HalfReceived> half_received)
-      : realtime_(guard, verifier, io, workers, message_bytes_max, may_deflate, std::move(half_received)) {}
+      : realtime_(guard, verifier, io, workers, message_bytes_max, may_deflate, std::move(half_received)),
+        rows_(guard, verifier, io, workers) {}
 
   // Returns false when the exchange is for none of them.
   bool accept(const std::shared_ptr<http::Exchange>& exchange);
@@ -21,6 +23,7 @@ class Services {
 
  private:
   Realtime realtime_;
+  RowsHandler rows_;
 };
 
 }  // namespace hearth::net::supabase

@@ -124,6 +124,12 @@ TEST_CASE("RowFilter: the column id is the key, in the order of keys", "[model]"
   CHECK(holds("id=like.k_"));
 }
 
+TEST_CASE("RowFilter: a row that is a leaf has one column, value", "[model]") {
+  CHECK(matches(parse_row_filter("value=gt.4,id=eq.k,n=is.null").value(), "k", json("5")));
+  CHECK_FALSE(matches(parse_row_filter("value=gt.5").value(), "k", json("5")));
+  CHECK_FALSE(matches(parse_row_filter("value=is.null").value(), "k", json("5")));
+}
+
 TEST_CASE("RowFilter: patterns", "[model]") {
   for (const std::string yes :
        {"word=like.Ä%", "word=like.Ä*", "word=like.*Birnen", "word=like._pfel % Birnen", "word=like.%&%",

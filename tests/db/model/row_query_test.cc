@@ -226,7 +226,8 @@ TEST_CASE("RowQuery: more rows than may be looked at are refused, with the index
   query.where = all_of("(n.eq.1)");
   CHECK(found(ValueView(most), query) == " of 10000");
   CHECK(found(ValueView(more), query) ==
-        "This looks at more than 10000 rows of /t. Index not defined, add \".indexOn\": \"n\", for path \"/t\", to the "
+        "This looks at more than 10000 rows of /t, and no index helps yet: add \".indexOn\": \"n\", for path \"/t\", "
+        "to the "
         "rules");
   CHECK(found(IndexedView(more, {"n"}), query).find("ask for fewer at a time") != std::string::npos);
   query.where = {};
