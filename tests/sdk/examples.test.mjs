@@ -130,14 +130,62 @@ test('react-list: an item is shown before the server has answered, and one that 
   assert.deepEqual(Object.values(await get(server, 'list', '/items.json')), [{ text: 'tea' }, { text: 'milk' }]);
 });
 
-test('react-list: its packages are those that are tested here', () => {
+test('three-clients: one tree, by Firebase, Supabase and Yjs in one page, and one write that removes all of it', async (t) => {
+  const hook = (end) => t.after(end);
+  const server = await startServer(hook, 'three-clients', tabs.port);
+  const url = await npmStart(hook, 'three-clients');
+  const [mine, other] = [await tabs.open(hook, url), await tabs.open(hook, url)];
+  const notes = (tab, wanted) =>
+    tab.waitForFunction((text) => document.querySelector('#notes').value === text, {}, wanted);
+  for (const tab of [mine, other]) {
+    await shows(tab, '#supabase', ['SUBSCRIBED']);
+    await shows(tab, '#yjs', ['synced']);
+  }
+
+  // By Firebase in one tab, and by curl: both are in all lists, and told to Supabase in all tabs.
+  await say(mine, '#text', 'tea');
+  for (const tab of [mine, other]) await shows(tab, '#todos li', ['tea']);
+  await write(server, 'three', 'PUT', '/todos/a.json', { text: 'from curl' });
+  await write(server, 'three', 'PATCH', '/todos/a.json', { text: 'again' });
+  for (const tab of [mine, other]) {
+    await shows(tab, '#todos li', ['tea', 'again']);
+    await shows(tab, '#changes li', ['INSERT tea', 'INSERT from curl', 'UPDATE again']);
+  }
+
+  // One set of rules: what they refuse is told to nobody.
+  await say(other, '#text', 'longer than forty characters, which the rules refuse');
+  await shows(other, '#problem', ['Not written: PERMISSION_DENIED: Permission denied']);
+  await shows(other, '#todos li', ['tea', 'again']);
+
+  // Both write the notes.
+  await mine.type('#notes', 'hé😀 one');
+  await notes(other, 'hé😀 one');
+  await other.focus('#notes');
+  await other.keyboard.press('Home');
+  await other.keyboard.type('two ');
+  for (const tab of [mine, other]) await notes(tab, 'two hé😀 one');
+
+  // One write, and it is gone for all three; notes begin anew.
+  await other.click('#clear');
+  for (const tab of [mine, other]) {
+    await shows(tab, '#todos li', []);
+    await tab.waitForFunction(() => document.querySelectorAll('#changes li').length === 5);
+    assert.deepEqual((await texts(tab, '#changes li')).slice(3).sort(), ['DELETE again', 'DELETE tea']);
+    await notes(tab, '');
+    await shows(tab, '#yjs', ['synced']);
+  }
+  await mine.type('#notes', 'anew');
+  await notes(other, 'anew');
+});
+
+test('react-list, three-clients: their packages are those that are tested here', () => {
   const versions = (folder) => {
     const { dependencies, devDependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
     return { ...dependencies, ...devDependencies };
   };
   const tested = versions(import.meta.dirname);
-  for (const [name, version] of Object.entries(versions(folderOf('react-list')))) {
-    assert.equal(tested[name], version, name);
+  for (const name of ['react-list', 'three-clients']) {
+    for (const [one, version] of Object.entries(versions(folderOf(name)))) assert.equal(tested[one], version, one);
   }
 });
 
