@@ -26,6 +26,7 @@
 #include <charconv>
 #include <utility>
 
+#include "db/base/mail_batch.h"
 #include "db/model/hash.h"
 #include "db/model/namespace_name.h"
 #include "db/model/select.h"
@@ -97,6 +98,10 @@ void Shard::release(bool durable, const Error& error) {
   releases.swap(releases_);
   uint64_t events = 0, revocations = 0;
   std::vector<std::shared_ptr<Conversation>> told;  // and wait to be woken
+  // Answers to requests by themselves leave behind the events of their group, so that an app which listens and writes by
+  // two connections hears of its write first. What one io thread is told leaves as one message.
+  const MailBatch batch;
+  std::vector<Outgoing*> answers;
   for (Outgoing& release : releases) {
     if (!durable) {
       if (auto* answer = std::get_if<Answer>(&release.item)) {
@@ -115,7 +120,7 @@ void Shard::release(bool durable, const Error& error) {
       ++events;
     }
     if (release.done != nullptr) {
-      release.done(std::get<Answer>(std::move(release.item)));
+      answers.push_back(&release);
       continue;
     }
     if (std::holds_alternative<Answer>(release.item)) release.conversation->answered_in = group_;
@@ -129,6 +134,7 @@ void Shard::release(bool durable, const Error& error) {
     if (wants_wake) told.push_back(std::move(release.conversation));
   }
   wake_told(std::move(told));
+  for (Outgoing* answer : answers) answer->done(std::get<Answer>(std::move(answer->item)));
   if (events > 0) counted_.events.add(events);
   if (revocations > 0) counted_.revocations.add(revocations);
 }

@@ -126,30 +126,45 @@ void RealtimeChannel::on_settings(const db::Result<std::shared_ptr<const rules::
   join.is_kept = config_.is_private;
   join.since = config_.replay_since;
   join.since_max = config_.replay_max;
-  db::RowListen rows;
-  for (unsigned i = 0; i < config_.changes.size(); ++i) {
-    const ChangesBinding& binding = config_.changes[i];
-    if (!binding.wrong.empty()) continue;
-    db::RowBinding row;
-    row.is_every_table = binding.table.empty();
-    if (!row.is_every_table) {
-      const auto table = db::Path().child(binding.table);
-      if (!table.ok()) {
-        config_.changes[i].wrong = "There is no table `" + binding.table + "`: a name of a table is a key.";
-        continue;
-      }
-      row.table = table.value();
-    }
-    row.kinds = binding.kinds;
-    row.filter = binding.filter;
-    rows.bindings.push_back(std::move(row));
-    listened_.push_back(i);
-  }
+  db::RowListen rows = rows_to_listen(settings.value()->tables);
   last_request_ = kListenRequest;
   answers_due_ = 1 + (rows.bindings.empty() ? 0 : 1);
   const bool has_rows = !rows.bindings.empty();
   home_->session().join(kJoinRequest, kTopicListener, std::move(join), std::move(judged).value());
   if (has_rows) home_->session().listen_rows(kListenRequest, kRowListener, std::move(rows));
+}
+
+// The session's bindings, for those of the client that can match something. One to all tables is one to the children of
+// the root, and one to each table that has a name of its own.
+db::RowListen RealtimeChannel::rows_to_listen(const rules::TableSettings& tables) {
+  db::RowListen rows;
+  const auto add = [&](unsigned index, db::Path table, bool is_every_table) {
+    const ChangesBinding& binding = config_.changes[index];
+    rows.bindings.push_back({std::move(table), is_every_table, binding.kinds, binding.filter});
+    listened_.push_back(index);
+  };
+  for (const auto& [name, path] : tables.aliases) aliases_[path.text()] = name;
+  for (unsigned i = 0; i < config_.changes.size(); ++i) {
+    ChangesBinding& binding = config_.changes[i];
+    if (!binding.wrong.empty()) continue;
+    if (binding.table.empty()) {
+      if (rows.bindings.size() + tables.aliases.size() >= db::kRowBindingsMax) {
+        binding.wrong = "There are too many tables for a binding to all of them.";
+        continue;
+      }
+      add(i, {}, true);
+      for (const auto& [name, path] : tables.aliases) add(i, path, false);
+      continue;
+    }
+    const auto table = tables.path_of(binding.table);
+    if (!table.ok() || rows.bindings.size() == db::kRowBindingsMax) {
+      binding.wrong = "There is no table `" + binding.table +
+                      "`: " + (table.ok() ? "the channel has too many bindings." : table.error().message);
+      continue;
+    }
+    add(i, table.value(), false);
+  }
+  return rows;
 }
 
 void RealtimeChannel::refuse(std::string_view reason) {
@@ -371,6 +386,7 @@ void RealtimeChannel::tell(const db::Event& event) {
 }
 
 std::string RealtimeChannel::table_name(const db::Path& table) const {
+  if (const auto alias = aliases_.find(table.text()); alias != aliases_.end()) return alias->second;
   return table.is_root() ? std::string() : std::string(table.keys().back());
 }
 

@@ -78,6 +78,7 @@ class RealtimeChannel final : public HomeSession::Owner, public std::enable_shar
   };
   void on_proven(db::Result<rules::Auth> auth);
   void on_settings(const db::Result<std::shared_ptr<const rules::SpaceSettings>>& settings);
+  db::RowListen rows_to_listen(const rules::TableSettings& tables);
   void refuse(std::string_view reason);
   void on_joined();
   void close(std::string_view why);
@@ -106,9 +107,10 @@ class RealtimeChannel final : public HomeSession::Owner, public std::enable_shar
   const std::optional<std::string> join_ref_;
   const std::optional<std::string> ref_;  // of the join
   JoinConfig config_{};
-  std::optional<rules::Auth> auth_{};    // proven, until the session has it
-  std::shared_ptr<HomeSession> home_{};  // null before and after
-  std::vector<unsigned> listened_{};     // which of config_.changes the session's bindings are
+  std::optional<rules::Auth> auth_{};             // proven, until the session has it
+  std::shared_ptr<HomeSession> home_{};           // null before and after
+  std::vector<unsigned> listened_{};              // which of config_.changes the session's bindings are
+  std::map<std::string, std::string> aliases_{};  // names of tables that lie elsewhere, by path text
   bool is_joined_ = false;
   bool is_over_ = false;
   size_t answers_due_ = 0;               // of the two that make a join

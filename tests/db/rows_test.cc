@@ -285,6 +285,26 @@ TEST_CASE("Rows: random writes are told as a comparison of all rows before and a
   }
 }
 
+TEST_CASE("Rows: a listener is woken before a write by itself is answered", "[db]") {
+  const TempFolder folder;
+  const auto database = open(folder);
+  std::atomic<bool> is_woken = false;
+  const auto client = database->client("t", "", [&] { is_woken = true; }).value();
+  client->listen_rows(1, 1, rows_of({table("t")}));
+  for (int i = 0; i < 100; ++i) {
+    for (int tries = 0; client->take().empty() && i == 0; ++tries) {
+      REQUIRE(tries < 5'000);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    while (!client->take().empty()) {
+    }
+    is_woken = false;
+    std::promise<bool> done;
+    database->write("t", set("t/x", Value::integer(i)), [&](const Answer&) { done.set_value(is_woken); });
+    CHECK(done.get_future().get());
+  }
+}
+
 TEST_CASE("Topics: what is said is told to those who are there, in order with events and answers", "[db]") {
   const TempFolder folder;
   const auto database = open(folder);

@@ -59,6 +59,20 @@ test('filters and kinds choose; bindings of one channel are told apart', async (
   assert.deepEqual(all.items.map(({ table, eventType }) => `${table} ${eventType}`), ['t INSERT', 't INSERT', 't UPDATE', 't DELETE', 'other INSERT']);
 });
 
+test('a table that lies elsewhere has the name that the operator gave it', async () => {
+  const namespace = newNamespace();
+  const settings = await fetch(`${server.url}/.settings/tables.json?ns=${namespace}`, { method: 'PUT', headers: { Authorization: 'Bearer owner' }, body: JSON.stringify({ orders: '/shop/orders' }) });
+  assert.equal(settings.status, 200);
+  const channel = connect(server, namespace).channel('aliases');
+  const orders = changes(channel, { table: 'orders' });
+  const all = changes(channel, { table: '*' });
+  await joined(channel);
+  await set(ref(open(server.port, namespace), 'shop/orders/o1'), { n: 1 });
+  await all.until(is(2), 'both names');
+  assert.deepEqual(orders.items.map(({ table, now }) => [table, now]), [['orders', { id: 'o1', n: 1 }]]);
+  assert.deepEqual(all.items.map(({ table }) => table).sort(), ['orders', 'shop']);
+});
+
 test('a filter that cannot be read is told, and the channel lives', async () => {
   const namespace = newNamespace();
   const client = connect(server, namespace);
