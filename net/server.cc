@@ -146,6 +146,15 @@ struct Server::Parts {
                        return admin::MetricsPage::Wire{polls.open, polls.opened, reached.long_polls.value(),
                                                        reached.listeners.value(), reached.message_size.value()};
                      },
+                 .other_clients =
+                     [this] {
+                       const auto& channels = supabase.realtime_counts();
+                       const auto& documents = yjs.counts();
+                       return admin::MetricsPage::OtherClients{
+                           static_cast<uint64_t>(channels.channels.value()), channels.joins.value(),
+                           channels.refused_messages.value(), static_cast<uint64_t>(documents.documents.value()),
+                           documents.refused.value()};
+                     },
                  .limits = limits_of(options),
                  .serialised = serialised}),
         front(guard, verifier, workers) {}

@@ -438,7 +438,12 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
 }
 
 void Shard::handle(ShardRequest& request, UnlistenRequest& what) {
-  if (request.conversation->others != nullptr) leave(*request.space, *request.conversation, what.listener);
+  if (OtherListeners* others = request.conversation->others.get()) {
+    const auto topic = others->topics.find(what.listener);
+    if (topic != others->topics.end()) Step::here().foresee({topic->second->topic->members.size(), 0, 0});
+    if (Step::here().is_over()) return;
+    leave(*request.space, *request.conversation, what.listener);
+  }
   auto& subscriptions = request.conversation->subscriptions;
   if (const auto found = subscriptions.find(what.listener); found != subscriptions.end()) {
     request.space->registry.remove(*found->second);

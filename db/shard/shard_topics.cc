@@ -108,6 +108,8 @@ Result<void> Shard::enter(const ShardRequest& request, uint64_t listener, const 
   place->hears_itself = join.hears_itself;
   place->is_kept = join.is_kept;
   RETURN_IF_ERROR(room_in_topics(space, kTopicMemberBytes + kTopicBytes + 2 * join.topic.size()));
+  const Topic* known = space.topics != nullptr ? space.topics->find(join.topic) : nullptr;
+  if (known != nullptr && join.hears_entries) Step::here().foresee({known->entries.size(), 0, 0});
   Result<void> allowed = check(space, place->being);
   if (Step::here().is_over() || !allowed.ok()) {
     space.registry.remove(place->being);  // it may have noted what the check looked at
@@ -185,7 +187,10 @@ void Shard::handle(ShardRequest& request, SayRequest& what) {
 void Shard::handle(ShardRequest& request, HearEntriesRequest& what) {
   const auto& topics = request.conversation->other().topics;
   const auto found = topics.find(what.listener);
-  if (found == topics.end() || std::exchange(found->second->hears_entries, true)) return;
+  if (found == topics.end() || found->second->hears_entries) return;
+  Step::here().foresee({found->second->topic->entries.size(), 0, 0});
+  if (Step::here().is_over()) return;
+  found->second->hears_entries = true;
   tell(request.conversation, TopicEvent{what.listener, request.space->topics->present(*found->second->topic), false});
 }
 
@@ -267,8 +272,10 @@ void Shard::leave_topic(NamespaceState& space, TopicPlace& place) {
 }
 
 // Ends a listener to rows or a place in a topic. False: there was none of that id.
+// What is told of it is part of the same step, however many are told.
 bool Shard::leave(NamespaceState& space, Conversation& conversation, uint64_t listener) {
   if (conversation.others == nullptr) return false;
+  const Step::Whole whole;
   OtherListeners& others = *conversation.others;
   if (const auto rows = others.rows.find(listener); rows != others.rows.end()) {
     space.rows.remove(*rows->second);

@@ -372,6 +372,15 @@ std::string MetricsPage::text() const {
   Families families;
   families.gauges("hearth_build_info", "1, of this version.", {sample("version", HEARTH_VERSION, 1)});
   const Wire wire = from_.wire();
+  const OtherClients others = from_.other_clients();
+  families.gauge("hearth_realtime_channels", "Channels that Supabase clients have joined.", others.channels);
+  families.counter("hearth_realtime_joins_total", "Joins of channels, also those that were refused.",
+                   others.channels_joined);
+  families.counter("hearth_realtime_messages_refused_total",
+                   "Messages of Supabase clients that were none, or found no room.", others.channel_messages_refused);
+  families.gauge("hearth_documents_open", "Yjs documents that clients have open, each client's.", others.documents);
+  families.counter("hearth_documents_refused_total",
+                   "Yjs documents that a client was not given, or was taken away from.", others.documents_refused);
   add_traffic(stats, wire, families);
   add_limits(from_.limits, stats, wire, from_.verifier.counts(), database, families);
   families.gauge("hearth_worker_tasks_waiting", "Tasks that take long (parsing, compressing) that no thread has begun.",

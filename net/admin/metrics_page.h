@@ -35,6 +35,14 @@ class MetricsPage {
     uint64_t listens_refused = 0;   // for the number of listeners
     uint64_t messages_refused = 0;  // for their size
   };
+  // Figures of the other families of clients.
+  struct OtherClients {
+    uint64_t channels = 0;  // of Supabase clients, now
+    uint64_t channels_joined = 0;
+    uint64_t channel_messages_refused = 0;
+    uint64_t documents = 0;  // that Yjs clients have open, each client's
+    uint64_t documents_refused = 0;
+  };
   // Limits that are set, each with the name of its flag.
   using Limits = std::vector<std::pair<std::string_view, uint64_t>>;
   // All outlive the page.
@@ -44,6 +52,7 @@ class MetricsPage {
     db::ThreadPool& workers;
     std::function<http::Stats()> traffic;  // of the listener that serves clients
     std::function<Wire()> wire;
+    std::function<OtherClients()> other_clients;
     Limits limits;
     const db::Counter& serialised;  // bodies of events
   };

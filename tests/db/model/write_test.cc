@@ -24,7 +24,7 @@ Record random_record(RandomTree& random) {
   record.time = Timestamp(static_cast<int64_t>(random.below(size_t{1} << 43)));
   for (size_t count = random.below(5); count > 0; --count) {
     Effect effect;
-    effect.kind = static_cast<Effect::Kind>(random.below(9));
+    effect.kind = static_cast<Effect::Kind>(random.below(12));
     effect.path = random.path();
     switch (effect.kind) {
       case Effect::Kind::Set:
@@ -58,6 +58,13 @@ Record random_record(RandomTree& random) {
         break;
       case Effect::Kind::BuildIndex:
         effect.value = Value::integer(500);
+        break;
+      case Effect::Kind::Append:
+      case Effect::Kind::Compact:
+        effect.value = Value::integer(static_cast<int64_t>(random.below(1000)));
+        effect.name = std::string("\0\0\xff", 3);  // bytes
+        break;
+      case Effect::Kind::Forget:
         break;
     }
     record.effects.push_back(std::move(effect));

@@ -71,7 +71,7 @@ class Large final : public RowSource {
     return {{row_key(Table::Data, 1, "0"), row_key(Table::Data, 1, "9")}};
   }
   void rows(const PutFunction& put) const override {
-    put(row_key(Table::Head, 1), Head{count_, {}, false, {}}.encode());
+    put(row_key(Table::Head, 1), Head{count_, {}, false, false, {}}.encode());
     for (size_t i = 0; i < count_; ++i) put(row_key(Table::Data, 1, numbered(i)), value_);
   }
 
@@ -100,10 +100,12 @@ size_t files_ending(const std::string& folder, const std::string& end) {
 }  // namespace
 
 TEST_CASE("A head reads back as it was written, and damage is refused", "[store]") {
-  const Head head{0x0102030405060708, Timestamp(1'700'000'000'123), true, {}};
-  const Head ruled{7, Timestamp(8), false, std::string(kTextDigestBytes, 'r')};
+  const Head head{0x0102030405060708, Timestamp(1'700'000'000'123), true, false, {}};
+  const Head ruled{7, Timestamp(8), false, true, std::string(kTextDigestBytes, 'r')};
   CHECK(Head::decode(ruled.encode()).value().rules == ruled.rules);
   CHECK(Head::decode(ruled.encode()).value().sequence == 7);
+  CHECK(Head::decode(ruled.encode()).value().has_documents);
+  CHECK_FALSE(Head::decode(head.encode()).value().has_documents);
   CHECK(Head::decode(ruled.encode() + "x").error().code == ErrorCode::Corruption);
   const std::string bytes = head.encode();
   CHECK(bytes == "\x01\x01\x02\x03\x04\x05\x06\x07\x08\x00\x00\x01\x8b\xcf\xe5\x68\x7b\x01"s);
