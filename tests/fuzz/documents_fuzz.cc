@@ -39,7 +39,7 @@ std::optional<std::string> read(std::span<const Update> updates) {
     if (!document.apply(update).ok()) return std::nullopt;
   }
   for (const RootKind kind : {RootKind::Text, RootKind::Delta, RootKind::Map, RootKind::Array, RootKind::Xml}) {
-    for (const std::string& root : document.roots()) document.to_json(root, kind, 1 << 20);
+    for (const std::string& root : document.roots()) (void)document.to_json(root, kind, 1 << 20);
   }
   const auto json = document.to_json(RootKinds{}, 1 << 20);
   if (!json.ok()) return std::nullopt;
