@@ -58,9 +58,10 @@ void YjsSocket::start(std::shared_ptr<http::WebSocket> socket) {
   watch_silence();
 }
 
+// Who was told something right after a look, and nothing since, is silent for two intervals.
 void YjsSocket::watch_silence() {
   has_spoken_ = false;
-  silence_ = http::IoPool::schedule(kSilenceMax, [this] {
+  silence_ = http::IoPool::schedule(kSilenceMax / 2, [this] {
     if (socket_ == nullptr) return;
     if (!has_spoken_) keep_alive();
     watch_silence();

@@ -23,7 +23,7 @@ namespace hearth::net::yjs {
 inline constexpr size_t kDocumentsMax = 100;                     // of one Hocuspocus socket
 inline constexpr size_t kAskedMax = 512;                         // edits that wait for the disk, of one socket
 inline constexpr size_t kAskedBytesMax = 4u << 20;               // the same in bytes
-inline constexpr std::chrono::milliseconds kSilenceMax{20'000};  // clients wait 30 s
+inline constexpr std::chrono::milliseconds kSilenceMax{26'000};  // clients wait 30 s
 inline constexpr size_t kWordsMax = 120;                         // bytes of the reason of a close frame
 
 struct YjsCounts {
