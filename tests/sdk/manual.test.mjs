@@ -9,7 +9,7 @@ const server = await Server.start(after);
 const desk = new Desk(after, server.port);
 const ending = '\nsetTimeout(() => process.exit(), 60_000);\n';
 
-const firstLines = block('supabase', 'save\nthis as `todos.mjs`', 'js');
+const firstLines = block('supabase', 'save this as `todos.mjs`', 'js');
 
 test('supabase: the first lines write and read rows, and hear what curl writes', async () => {
   const app = desk.run('todos.mjs', firstLines);
@@ -19,7 +19,7 @@ test('supabase: the first lines write and read rows, and hear what curl writes',
 });
 
 test('yjs: y-websocket writes, Hocuspocus reads, curl removes', async () => {
-  const writer = desk.run('notes.mjs', block('yjs', 'save this as\n`notes.mjs`', 'js'));
+  const writer = desk.run('notes.mjs', block('yjs', 'save this as `notes.mjs`', 'js'));
   await writer.until(/^hello $/m);
   const reader = desk.run('hocuspocus.mjs', block('yjs', 'as `hocuspocus.mjs`', 'js'));
   await reader.until(/^hello $/m);
@@ -41,7 +41,7 @@ test('presence: who is here, and a cursor by a channel and by HTTP; names by awa
   await desk.shell(block('presence', 'By HTTP', 'sh'));
   for (const who of [ada, ben]) await who.until(/cursor { x: 3 }/);
 
-  const notes = block('yjs', 'save this as\n`notes.mjs`', 'js');
+  const notes = block('yjs', 'save this as `notes.mjs`', 'js');
   const cursors = block('presence', '## Yjs', 'js');
   const one = desk.run('one.mjs', notes + cursors);
   await one.until(/\[ 'Ada' \]/);
@@ -99,7 +99,7 @@ test('supabase, yjs: outside of development, settings and rules open what tokens
   assert.doesNotMatch(ada.output, /id: '1'/);
 
   // A document.
-  const notes = block('yjs', 'save this as\n`notes.mjs`', 'js')
+  const notes = block('yjs', 'save this as `notes.mjs`', 'js')
     .replace('127.0.0.1:9000/yjs', '127.0.0.1:9000/ns/shop/yjs')
     .replace("'notes/today'", "process.env.ROOM")
     .replace('{ WebSocketPolyfill', '{ params: { token: process.env.TOKEN }, WebSocketPolyfill');

@@ -9,10 +9,11 @@ import { soon } from './soon.mjs';
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
-// The first block of the language behind `mark` in a chapter.
+// The first block of the language behind `mark` in a chapter, wherever that text breaks its lines.
 export function block(chapter, mark, language) {
   const text = readFileSync(at(`../../tools/manual/${chapter}.md`), 'utf8');
-  const begin = text.indexOf(mark);
+  const words = mark.split(' ').map((word) => word.replace(/[^\w]/g, '\\$&'));
+  const begin = text.search(new RegExp(words.join('\\s+')));
   if (begin < 0) throw new Error(`the chapter ${chapter} has no “${mark}”`);
   const [, body] = new RegExp(`^ *\`\`\`${language}\\n([^]*?)^ *\`\`\``, 'm').exec(text.slice(begin));
   return body;
