@@ -351,6 +351,7 @@ class Shard {
   void end_documents(NamespaceState& space, const Path& at, const Error& why);
   void end_removed_documents(NamespaceState& space, const Record& record);
   Result<void> room_in_topics(const NamespaceState& space, size_t bytes);
+  bool has_room_to_keep(const NamespaceState& space, size_t bytes) const;
   void end(const std::shared_ptr<Conversation>& conversation);
   void end_told(const std::vector<std::shared_ptr<Conversation>>& conversations, const Error& reason);
   void refuse_removed(const ShardRequest& request);

@@ -67,6 +67,13 @@ Result<void> Shard::room_in_topics(const NamespaceState& space, size_t bytes) {
   return {};
 }
 
+bool Shard::has_room_to_keep(const NamespaceState& space, size_t bytes) const {
+  const Memory& memory = *with_.memory;
+  const uint64_t here = (space.topics != nullptr ? space.topics->byte_count() : 0) + bytes;
+  const uint64_t all = static_cast<uint64_t>(memory.topics.bytes.value()) + bytes;
+  return here <= memory.limits.space_topic_bytes_max / 2 && all <= memory.limits.topic_bytes_max / 2;
+}
+
 void Shard::handle(ShardRequest& request, JoinRequest& what) {
   Answer reply;
   Result<void> entered = enter(request, what.listener, what.join);
@@ -166,7 +173,8 @@ void Shard::handle(ShardRequest& request, SayRequest& what) {
     if (space.topics != nullptr) topic = space.topics->find(what.topic);
   }
   if (Step::here().is_over()) return;
-  if (verdict.ok() && is_kept) verdict = room_in_topics(space, what.message->byte_count());
+  // What was said is the first to go short: half of the room is for those who are there.
+  is_kept = is_kept && has_room_to_keep(space, what.message->byte_count());
   if (!verdict.ok()) return answer_with(request, std::move(verdict));
   if (topic != nullptr) Step::here().foresee({topic->members.size(), 0, 0});
   if (Step::here().is_over()) return;

@@ -86,7 +86,8 @@ class Topics {
   // The member is in no topic from here on. Returns what is to be told to those who are still there; null: nothing.
   Message leave(TopicMember& member, Timestamp now);
 
-  // Returns what is new, to be told to all members; null: nothing is. Errors: TooLarge, more than kTopicEntriesMax.
+  // Returns what is new, to be told to all members; null: nothing is. Of more than kTopicEntriesMax the rest is left out.
+  // Errors: TooLarge, nothing found room.
   Result<Message> announce(TopicMember& member, const std::vector<TopicAnnouncement>& all, Timestamp now);
   Message present(const Topic& topic) const;
 

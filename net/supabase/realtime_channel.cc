@@ -132,6 +132,7 @@ void RealtimeChannel::on_settings(const db::Result<std::shared_ptr<const rules::
   const bool has_rows = !rows.bindings.empty();
   home_->session().join(kJoinRequest, kTopicListener, std::move(join), std::move(judged).value());
   if (has_rows) home_->session().listen_rows(kListenRequest, kRowListener, std::move(rows));
+  if (std::exchange(has_newer_token_, false)) renew();
 }
 
 // The session's bindings, for those of the client that can match something. One to all tables is one to the children of
@@ -220,7 +221,14 @@ void RealtimeChannel::on_token(const db::JsonNode& payload) {
   const std::string token(payload.text("access_token"));
   if (!is_token(token) || token == credentials_.token) return;
   credentials_ = credentials_.with_token(token);
-  if (home_ == nullptr) return;  // it is joining, and keeps the right of the token it came with
+  if (home_ == nullptr) {
+    has_newer_token_ = true;
+    return;
+  }
+  renew();
+}
+
+void RealtimeChannel::renew() {
   const uint64_t turn = ++token_turn_;
   prove(
       place_.verifier, credentials_, place_.space,

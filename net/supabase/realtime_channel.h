@@ -84,6 +84,7 @@ class RealtimeChannel final : public HomeSession::Owner, public std::enable_shar
   void close(std::string_view why);
   void fail();
   void on_token(const db::JsonNode& payload);
+  void renew();
   void on_broadcast(PhoenixMessage&& message);
   void on_presence(const PhoenixMessage& message);
   uint64_t ask(const PhoenixMessage& message, bool is_told, size_t bytes, bool is_plain = false);
@@ -117,7 +118,8 @@ class RealtimeChannel final : public HomeSession::Owner, public std::enable_shar
   std::vector<db::Item> held_{};         // that came before the reply
   std::vector<PhoenixMessage> early_{};  // that the client said before the reply
   uint64_t last_request_ = 0;
-  uint64_t token_turn_ = 0;  // of the latest access_token
+  uint64_t token_turn_ = 0;       // of the latest access_token
+  bool has_newer_token_ = false;  // it came while the one before was being proven
   std::map<uint64_t, Asked> asked_{};
 };
 

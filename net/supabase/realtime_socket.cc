@@ -39,6 +39,7 @@ void RealtimeSocket::on_asked(size_t bytes) {
 void RealtimeSocket::on_answered(size_t bytes) {
   --asked_count_;
   asked_bytes_ -= bytes;
+  share_what_is_asked();
   hold_back();
 }
 
@@ -52,6 +53,11 @@ void RealtimeSocket::hold_back() {
   } else {
     socket_->resume();
   }
+}
+
+// What has been answered, or needs no answer, takes no room from others.
+void RealtimeSocket::share_what_is_asked() {
+  if (asked_ && !is_parsing_) (void)asked_->hold(asked_bytes_);
 }
 
 // Whether the server has room for a message of that size. A small one always has.
@@ -68,8 +74,12 @@ void RealtimeSocket::on_message(std::string&& message, http::MessageKind kind) {
   if (!has_room(message.size())) {
     return socket_->close(http::CloseCode::TryAgainLater, "The server has no room for this message now.");
   }
-  if (kind == http::MessageKind::Binary) return accept(parse_phoenix_binary(message));
-  if (message.size() <= kInlineBytes) return accept(parse_phoenix_text(std::move(message), version_));
+  if (kind == http::MessageKind::Binary || message.size() <= kInlineBytes) {
+    const auto self = shared_from_this();
+    accept(kind == http::MessageKind::Binary ? parse_phoenix_binary(message)
+                                             : parse_phoenix_text(std::move(message), version_));
+    return share_what_is_asked();
+  }
   is_parsing_ = true;
   hold_back();
   with_.workers.run([weak = weak_from_this(), io = &with_.io, thread = thread_, version = version_,
@@ -80,6 +90,7 @@ void RealtimeSocket::on_message(std::string&& message, http::MessageKind kind) {
       if (self == nullptr || self->socket_ == nullptr) return;
       self->is_parsing_ = false;
       self->accept(std::move(*parsed));
+      self->share_what_is_asked();
       self->hold_back();
     });
   });

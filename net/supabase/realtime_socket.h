@@ -77,6 +77,7 @@ class RealtimeSocket final : public http::WebSocketHandler,
   void join(const PhoenixMessage& message);
   void refuse(const PhoenixMessage& message, std::string_view reason);
   void hold_back();
+  void share_what_is_asked();
   bool has_room(size_t more);
 
   const RealtimeSurroundings with_;

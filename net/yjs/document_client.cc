@@ -64,6 +64,18 @@ void DocumentClient::run(size_t bytes, Work work, Then then) {
   });
 }
 
+void DocumentClient::begin_work(size_t bytes) {
+  work_.insert(bytes);
+  carrier_.on_asked(bytes);
+}
+
+void DocumentClient::end_work(size_t bytes) {
+  const auto found = work_.find(bytes);
+  if (found == work_.end()) return;
+  work_.erase(found);
+  carrier_.on_answered(bytes);
+}
+
 // ---- coming and going ----
 
 void DocumentClient::start(std::string credential) {
@@ -179,6 +191,7 @@ void DocumentClient::end() {
   announce_timer_.cancel();
   if (const auto room = std::exchange(room_, nullptr)) room->leave(*this);
   for (const auto& [request, asked] : std::exchange(asked_, {})) carrier_.on_answered(asked.bytes);
+  for (const size_t bytes : std::exchange(work_, {})) carrier_.on_answered(bytes);
   if (const auto home = std::exchange(home_, nullptr)) home->end();
   document_.reset();
   early_.clear();
@@ -198,6 +211,7 @@ void DocumentClient::on_message(const Message& message) {
       return leave(Leaving::TryAgain, "Too much was said before the document was open.");
     }
     early_.emplace_back(message.kind, message.body);
+    begin_work(message.body.size());
     return;
   }
   switch (message.kind) {
@@ -223,13 +237,14 @@ void DocumentClient::on_step1(std::string_view state_vector) {
   }
   // Asked again: the document is read again, as another listener of the same session.
   const uint64_t request = ++last_request_;
-  asked_[request] = {false, 0, std::move(from).value()};
-  carrier_.on_asked(0);
+  asked_[request] = {false, kStep1Bytes, std::move(from).value()};
+  carrier_.on_asked(kStep1Bytes);
   home_->session().open_document(request, kReadListener, path_);
 }
 
 void DocumentClient::answer_step1(std::shared_ptr<const db::DocumentUpdates> document,
                                   db::documents::StateVector from) {
+  if (document->bytes > kInlineBytes) begin_work(kStep1Bytes);
   run(
       document->bytes,
       [document, from = std::move(from)]() -> db::Result<std::string> {
@@ -239,16 +254,19 @@ void DocumentClient::answer_step1(std::shared_ptr<const db::DocumentUpdates> doc
       [](DocumentClient& self, db::Result<std::string> update) {
         if (!update.ok()) return self.leave(update.error());
         self.carrier_.send(step2_message(self.head_, update.value()));
+        self.end_work(kStep1Bytes);
       });
 }
 
 void DocumentClient::on_update(std::string update) {
   const size_t bytes = update.size();
+  if (bytes > kInlineBytes) begin_work(bytes);
   run(
       bytes, [update = std::move(update)]() mutable { return checked_update(std::move(update)); },
-      [](DocumentClient& self, db::Result<std::string> checked) {
+      [bytes](DocumentClient& self, db::Result<std::string> checked) {
         if (!checked.ok()) return self.leave(Leaving::Malformed, "This is no update: " + checked.error().message);
         self.append(std::move(checked).value());
+        self.end_work(bytes);
       });
 }
 
@@ -274,7 +292,7 @@ void DocumentClient::on_awareness(std::string_view awareness) {
     one.is_gone = entry.is_gone();
     if (!one.is_gone) one.value = entry.state;
     one.clock = entry.clock;
-    if (announcements_.size() >= kAnnouncementsMax) return;
+    if (announcements_.size() >= kAnnouncementsMax && !announcements_.contains(entry.client)) continue;
     announcements_[entry.client] = std::move(one);
   }
   if (announcements_.empty() || is_announcing_) return;
@@ -345,7 +363,12 @@ void DocumentClient::on_open(const db::Answer& answer) {
         self.is_open_ = true;
         self.room_ = self.place_.rooms.room(self.place_.space, self.path_.text());
         self.room_->join(self);
-        for (const auto& [kind, body] : std::exchange(self.early_, {})) self.on_message({kind, body});
+        for (const auto& [kind, body] : std::exchange(self.early_, {})) {
+          self.end_work(body.size());
+          self.on_message({kind, body});
+        }
+        // A client need never ask for it. A large one is read again when it does.
+        if (self.document_ != nullptr && self.document_->bytes > kReadKeptMax) self.document_.reset();
       });
 }
 

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,9 +29,12 @@
 
 namespace hearth::net::yjs {
 
-inline constexpr size_t kInlineBytes = 64u << 10;                  // larger updates, and documents, are a worker's work
-inline constexpr size_t kEarlyBytesMax = 5u << 20;                 // that a client says before its document is open
-inline constexpr size_t kEarlyMessagesMax = 1'000;                 // the same in messages
+inline constexpr size_t kInlineBytes = 64u << 10;   // larger updates, and documents, are a worker's work
+inline constexpr size_t kEarlyBytesMax = 5u << 20;  // that a client says before its document is open
+inline constexpr size_t kEarlyMessagesMax = 1'000;  // the same in messages
+inline constexpr size_t kReadKeptMax = 1u << 20;    // of a document that is kept for a first step 1 yet to come
+// What a step 1 counts for until it is answered: the socket reads no further, so one at a time is under way.
+inline constexpr size_t kStep1Bytes = (4u << 20) + 1;
 inline constexpr size_t kAnnouncementsMax = 64;                    // clients that one connection speaks for
 inline constexpr std::chrono::milliseconds kAnnounceInterval{10};  // of one client's awareness, at the least
 
@@ -105,6 +109,8 @@ class DocumentClient final : public HomeSession::Owner,
   void on_open(const db::Answer& answer);
   void on_step1(std::string_view state_vector);
   void answer_step1(std::shared_ptr<const db::DocumentUpdates> document, db::documents::StateVector from);
+  void begin_work(size_t bytes);  // of a worker: it counts as what was asked, until end_work
+  void end_work(size_t bytes);    // nothing, if it had not begun
   void on_update(std::string update);
   void append(std::string update);
   void on_awareness(std::string_view awareness);
@@ -137,6 +143,7 @@ class DocumentClient final : public HomeSession::Owner,
   uint64_t last_request_ = 1;
   uint64_t token_turn_ = 0;
   std::map<uint64_t, Asked> asked_{};
+  std::multiset<size_t> work_{};  // bytes of what workers have
 };
 
 }  // namespace hearth::net::yjs

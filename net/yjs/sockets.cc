@@ -81,6 +81,12 @@ void YjsSocket::on_message(std::string&& frame, http::MessageKind kind) {
   }
   const auto self = shared_from_this();
   on_frame(frame);
+  share_what_is_asked();
+}
+
+// What has been answered, or needs no answer, takes no room from others.
+void YjsSocket::share_what_is_asked() {
+  if (share_) (void)share_->hold(asked_bytes_);
 }
 
 void YjsSocket::send(std::string_view message) {
@@ -102,6 +108,7 @@ void YjsSocket::on_asked(size_t bytes) {
 void YjsSocket::on_answered(size_t bytes) {
   --asked_count_;
   asked_bytes_ -= bytes;
+  share_what_is_asked();
   hold_back();
 }
 
@@ -175,6 +182,7 @@ void HocuspocusSocket::on_frame(std::string_view frame) {
   if (frame == kPong) return;
   db::documents::Reader from(frame);
   const std::string name(from.var_string());
+  if (from.ok() && name.size() > kNameBytesMax) from.fail("a document's name has at most 16 kB");
   if (!from.ok()) return close(static_cast<uint16_t>(http::CloseCode::InvalidData), from.error().message);
   const auto message = parse_message(frame.substr(from.offset()));
   if (!message.ok()) return close(static_cast<uint16_t>(http::CloseCode::InvalidData), message.error().message);

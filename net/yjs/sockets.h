@@ -21,6 +21,7 @@
 namespace hearth::net::yjs {
 
 inline constexpr size_t kDocumentsMax = 100;                     // of one Hocuspocus socket
+inline constexpr size_t kNameBytesMax = 16u << 10;               // of a document; as of a target
 inline constexpr size_t kAskedMax = 512;                         // edits that wait for the disk, of one socket
 inline constexpr size_t kAskedBytesMax = 4u << 20;               // the same in bytes
 inline constexpr std::chrono::milliseconds kSilenceMax{26'000};  // clients wait 30 s
@@ -73,6 +74,7 @@ class YjsSocket : public http::WebSocketHandler,
 
  private:
   void hold_back();
+  void share_what_is_asked();
   void watch_silence();
 
   std::optional<http::HalfReceived::Share> share_{};

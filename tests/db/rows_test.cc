@@ -422,6 +422,28 @@ TEST_CASE("Topics: said from outside, kept, and told again to who comes later", 
   CHECK_FALSE(say("fourth", true, std::make_shared<WhileEmpty>("silent")));
 }
 
+TEST_CASE("Topics: what is kept of what was said never keeps anybody out", "[db]") {
+  const TempFolder folder;
+  Database::Options options;
+  options.folder = folder.path();
+  options.memory.topic_bytes_max = 40'000;
+  const auto database = Host::open(options).value();
+  Talk talk(*database);
+  for (uint64_t i = 1; i <= 40; ++i) {
+    const std::string topic = "t" + std::to_string(i);
+    TopicJoin kept = join(topic, false);
+    kept.is_kept = true;
+    talk.client->join(2 * i, i, kept);
+    talk.until(2 * i);
+    talk.client->say(2 * i + 1, i, said("hi", std::string(5'000, 'x')));
+    CHECK(talk.until(2 * i + 1).back() == "a" + std::to_string(2 * i + 1));
+    talk.client->unlisten(0, i);
+  }
+  CHECK(database->figures().topic_bytes <= 22'000);
+  talk.client->join(1'000, 1'000, join("more", false));
+  CHECK(talk.until(1'000).back() == "a1000");
+}
+
 TEST_CASE("Topics: memory has a limit, which names its flag", "[db]") {
   const TempFolder folder;
   Database::Options options;

@@ -100,6 +100,10 @@ TEST_CASE("Topics: a member announces a bounded number of entries", "[topics]") 
   for (size_t i = 0; i < kTopicEntriesMax; ++i) CHECK(room.announce(a, say(std::to_string(i), "x", 1)) != "nothing");
   CHECK(room.topics.announce(a, {say("more", "x", 1)}, kNow).error().code == ErrorCode::TooLarge);
   CHECK(room.topics.announce(a, {say("0", "y", 2)}, kNow).ok());
+  // What finds room is told, also beside what is left out.
+  const auto some = room.topics.announce(a, {say("0", "z", 3), say("more", "x", 1), say("1", "z", 2)}, kNow);
+  REQUIRE((some.ok() && some.value() != nullptr));
+  CHECK(some.value()->joined.size() == 2);
   CHECK(room.topics.leave(a, kNow)->left.size() == kTopicEntriesMax);
   CHECK(room.count.bytes.value() == 0);
 }
