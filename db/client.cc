@@ -64,6 +64,9 @@ void Client::recheck_disconnect(std::shared_ptr<const Precondition> check) {
 void Client::reply(uint64_t request, Result<void> status) {
   submit(conversation_, request, ReplyRequest{std::move(status)});
 }
+void Client::await_commit(uint64_t request, uint64_t since) {
+  submit(conversation_, request, AwaitCommitRequest{since});
+}
 void Client::set_label(std::string label) { submit(conversation_, 0, LabelRequest{std::move(label)}); }
 // Weak: whoever holds a waker must not keep a conversation alive whose client has gone.
 std::function<void()> Client::waker() const {

@@ -58,6 +58,9 @@ class Client {
   void on_disconnect(uint64_t request, Disconnect disconnect, std::shared_ptr<const Precondition> check);
   void recheck_disconnect(std::shared_ptr<const Precondition> check);  // the new check of what is queued
   void reply(uint64_t request, Result<void> status);
+  // Answered, with its sequence, once a commit of the namespace after `since` is durable. What comes behind it waits: a
+  // conversation that waits does nothing else. Errors: Unavailable, too many wait.
+  void await_commit(uint64_t request, uint64_t since);
   // A word by which Host::end_conversations finds this one; "" for none. In its turn, as requests are.
   void set_label(std::string label);
 

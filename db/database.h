@@ -40,6 +40,7 @@
 #include "db/base/result.h"
 #include "db/model/event.h"
 #include "db/model/figures.h"
+#include "db/model/history.h"
 #include "db/model/index.h"
 #include "db/model/memory_limits.h"
 #include "db/model/namespace_name.h"
@@ -172,6 +173,7 @@ class Database {
     // After that, what is known of a namespace that nobody uses is forgotten.
     std::chrono::milliseconds space_idle_time{600'000};
     UsualIndexes indexes;          // of namespaces whose settings name none (db/model/index.h)
+    HistoryPlan history;           // the same: how much of what happened is kept (db/model/history.h)
     const Clock* clock = nullptr;  // null: the system's; must outlive the database and its handles
     std::function<void(const ClockStep&)> on_clock_step{};  // db/base/clock_steps.h; any thread, and soon back
     std::function<void(std::function<void()>)> run;         // passes on where callbacks run; empty: a thread of ours

@@ -29,6 +29,7 @@
 
 #include "db/base/random.h"
 #include "db/model/index.h"
+#include "db/read/changes.h"
 #include "db/read/reads.h"
 #include "db/store/row_key.h"
 
@@ -51,7 +52,6 @@ Engine::Engine(Database::Options options)
       clock_(options_.clock != nullptr ? options_.clock : &system_clock_),
       steady_(options_.clock != nullptr ? options_.clock : &steady_clock_),
       clock_steps_(options_.on_clock_step, *clock_, steady_clock_),
-      life_(random_hex(8)),
       memory_(std::make_shared<Memory>(options_.memory)),
       answers_(options_.answer_bytes_max) {}
 
@@ -68,6 +68,7 @@ Result<void> Engine::start() {
   for (const auto& [name, number] : names_) next_number_ = std::max(next_number_, number + 1);
   const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
   store_id_ = store_->id();
+  life_ = store_->life();
   const size_t readers = std::max<size_t>(options_.readers, 1);
   FairPool::Options scans;
   scans.threads = kScanThreads;
@@ -114,8 +115,8 @@ Result<void> Engine::start() {
                                          step_of_rows(options_.step_rows_max),
                                          *clock_,
                                          clock_steps_,
-                                         life_,
                                          options_.indexes,
+                                         options_.history,
                                          on_named,
                                          on_removed,
                                          on_revive};
@@ -283,13 +284,38 @@ void Engine::forget_idle_spaces() {
   next_sweep_ = spaces_.size() + kSpacesInMemoryMax / 10;  // or a full map of busy ones would be swept each time
 }
 
+// A log is trimmed by the commits that make it longer. Of a namespace that nobody writes it becomes too old all the same.
+void Engine::trim_idle_logs() {
+  std::set<uint32_t> numbers;
+  (void)store_->snapshot()->scan(row_key(Table::History, ""), row_key(Table::Log, ""), [&](std::string_view key, auto) {
+    if (key.size() == kTableAndNumber) numbers.insert(read_number(key.substr(1)));
+    return true;
+  });
+  std::vector<std::string> names;
+  {
+    const std::shared_lock lock(mutex_);
+    for (const auto& [name, number] : names_) {
+      if (numbers.contains(number)) names.push_back(name);
+    }
+  }
+  for (const std::string& name : names) {
+    const std::shared_ptr<NamespaceState> where = space(name);
+    where->shard.submit({where, nullptr, 0, TrimRequest{}, nullptr});
+  }
+}
+
 void Engine::forget_long_idle_spaces(const std::stop_token& stopping) {
   const auto period = std::clamp<std::chrono::milliseconds>(options_.space_idle_time / 4, std::chrono::milliseconds(20),
                                                             std::chrono::seconds(15));
   std::mutex mutex;
   std::condition_variable_any never;
   std::unique_lock waiting(mutex);
+  auto trim_at = std::chrono::steady_clock::now() + kTrimIdleLogsPart * options_.space_idle_time;
   while (!never.wait_for(waiting, stopping, period, [] { return false; }) && !stopping.stop_requested()) {
+    if (std::chrono::steady_clock::now() >= trim_at) {
+      trim_at += kTrimIdleLogsPart * options_.space_idle_time;
+      trim_idle_logs();
+    }
     const int64_t now =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
             .count();
@@ -421,6 +447,17 @@ void Engine::setting(const std::string& name, std::string which,
       *where, [](const Error& error) { return Text(error); }, std::move(done),
       [this, where, which = std::move(which)](Turn&) {
         return SnapshotSettings(store_->snapshot(), where->tree.number).text(which);
+      });
+}
+
+void Engine::changes(const std::string& name, ChangesRead read, std::function<void(Result<ChangesPage>)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_error());
+  const std::shared_ptr<NamespaceState> where = space(name);
+  run_job(
+      *where, [](const Error& error) { return Result<ChangesPage>(error); }, std::move(done),
+      [this, where, read = std::move(read)](Turn& turn) {
+        return read_changes(read, *store_, store_->snapshot(), where->tree.number, turn);
       });
 }
 

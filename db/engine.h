@@ -16,6 +16,7 @@
 #include "db/calls/gate.h"
 #include "db/calls/turns.h"
 #include "db/database.h"
+#include "db/model/change.h"
 #include "db/read/reads.h"
 #include "db/shard/shard.h"
 #include "db/upkeep/backups.h"
@@ -30,6 +31,9 @@ inline Error closed_error() {
 
 // Namespaces kept in memory; above, those that nobody uses are forgotten until they are asked for again.
 inline constexpr size_t kSpacesInMemoryMax = 10'000;
+
+// Logs of namespaces that nobody writes are looked at after so many times Options::space_idle_time.
+inline constexpr int kTrimIdleLogsPart = 6;
 
 class Engine {
  public:
@@ -60,6 +64,7 @@ class Engine {
   void setting(const std::string& name, std::string which,
                std::function<void(Result<std::optional<std::string>>)> done);
 
+  void changes(const std::string& name, ChangesRead read, std::function<void(Result<ChangesPage>)> done);
   void revive_by(Revive revive);
   void stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done);
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
@@ -85,6 +90,7 @@ class Engine {
   template <typename Refusal, typename Done, typename Ask>
   void run_job(const NamespaceState& space, Refusal refusal, Done done, Ask ask);
   void forget_idle_spaces();  // under mutex_, held alone
+  void trim_idle_logs();
   void forget_long_idle_spaces(const std::stop_token& stopping);
 
   void end_all_conversations();  // when nothing runs any more but callbacks

@@ -36,6 +36,10 @@ void Host::setting(const std::string& name, std::string which,
   engine_->setting(name, std::move(which), std::move(done));
 }
 
+void Host::changes(const std::string& name, ChangesRead read, std::function<void(Result<ChangesPage>)> done) {
+  engine_->changes(name, std::move(read), std::move(done));
+}
+
 void Host::indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done) {
   engine_->indexes(name, std::move(done));
 }

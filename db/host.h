@@ -16,6 +16,7 @@
 
 #include "db/client.h"
 #include "db/database.h"
+#include "db/model/change.h"
 #include "db/model/dump_request.h"
 #include "db/model/figures.h"
 
@@ -43,6 +44,8 @@ class Host final : public Database {
   void revive_by(Revive revive);
   void setting(const std::string& name, std::string which,
                std::function<void(Result<std::optional<std::string>>)> done);
+  // What happened in a namespace that keeps history, a page at a time (db/read/changes.h has its errors).
+  void changes(const std::string& name, ChangesRead read, std::function<void(Result<ChangesPage>)> done);
   // The indexes of a namespace, and how far they are built. Those that the settings ask for and that are not planned
   // yet have the id 0.
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);

@@ -18,7 +18,7 @@
 #include <algorithm>
 
 #include "db/base/step.h"
-#include "db/commit/cached_view.h"
+#include "db/commit/pending_tree.h"
 #include "db/store/row_key.h"
 
 namespace hearth::db {
@@ -29,111 +29,7 @@ bool is_of_documents(const Effect& effect) {
          effect.kind == Effect::Kind::Forget;
 }
 
-// A tree whose hashes are remembered.
-// Conditional writes of one path come again and again; accept() forgets what a write touched, so a known hash is right.
-class HashingView final : public TreeView {
- public:
-  HashingView(const TreeView& view, Tree& tree) : view_(view), tree_(tree) {}
-  Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override {
-    return view_.scan(from, upto, row);
-  }
-  Result<std::optional<std::string>> leaf(std::string_view key) const override { return view_.leaf(key); }
-  Result<Row> last(std::string_view from, std::string_view upto) const override { return view_.last(from, upto); }
-  Result<void> scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const override {
-    return view_.scan_down(from, upto, row);
-  }
-  Result<std::optional<IndexRows>> index(const Path& collection, const Query& query) const override {
-    return view_.index(collection, query);
-  }
-  Result<std::string> hash(const Path& path, size_t bytes_max) const override {
-    if (const auto known = tree_.hashes.find(path.text()); known != tree_.hashes.end()) return known->second;
-    ASSIGN_OR_RETURN(std::string found, TreeView::hash(path, bytes_max));
-    remember_hash(tree_, path.text(), found);
-    return found;
-  }
-
- private:
-  const TreeView& view_;
-  Tree& tree_;
-};
-
 }  // namespace
-
-// The settings of a tree with everything accepted so far, and with what a write would add.
-// Newest first: the write's own settings, the group's, then the store's.
-class Committer::GroupSettings final : public Settings {
- public:
-  GroupSettings(const Committer& committer, uint32_t number, const std::string& rules, const Batch* added = nullptr)
-      : committer_(committer), number_(number), rules_(rules), added_(added) {}
-  Result<std::string> rules_digest() const override { return rules_; }
-  Result<std::optional<std::string>> text(std::string_view name) const override {
-    const std::string key = row_key(Table::Setting, number_, name);
-    for (const Batch* batch : {added_, &committer_.rows_}) {
-      if (batch == nullptr) continue;
-      if (const auto* pending = batch->find(key)) return *pending;
-    }
-    return committer_.durable()->get(key);
-  }
-
- private:
-  const Committer& committer_;
-  const uint32_t number_;
-  const std::string& rules_;
-  const Batch* added_;
-};
-
-// Made at the first use in a group, gone with commit(). The members refer to each other, in the order of declaration.
-struct Committer::PendingTree {
-  PendingTree(Committer& committer, Tree& of)
-      : tree(of),
-        base(committer.durable(), of.number),
-        known(base, committer.durable(), committer.leaf_cache_, of),
-        overlay(known),
-        index_base(committer.durable(), of.number, Table::Index),
-        index_rows(index_base),
-        indexed(overlay, of.plan, index_rows),
-        view(indexed, of),
-        settings(committer, of.number, of.head.rules) {}
-  Tree& tree;
-  SnapshotView base;
-  CachedView known;
-  Overlay overlay;
-  SnapshotView index_base;
-  Overlay index_rows;
-  IndexedView indexed;
-  HashingView view;
-  GroupSettings settings;
-  std::optional<SnapshotView> documents_base;
-  std::optional<Overlay> documents;  // once somebody asks for them
-  bool changed = false;
-
-  Overlay& with_documents(const Committer& committer) {
-    if (!documents) {
-      documents_base.emplace(committer.durable(), tree.number, Table::Document);
-      documents.emplace(*documents_base);
-    }
-    return *documents;
-  }
-};
-
-// The namespace as a write would make it, until the write is accepted.
-struct Committer::After {
-  explicit After(const PendingTree& at)
-      : tree(at.view),
-        index_rows(static_cast<const TreeView&>(at.index_rows)),
-        indexes{at.tree.plan, index_rows},
-        rules(at.tree.head.rules) {}
-  Overlay tree;
-  Overlay index_rows;
-  Indexes indexes;
-  std::optional<Overlay> documents;
-  Batch beside;
-  std::string rules;
-  Pending pending(uint32_t number) {
-    return {number, tree, beside, rules, documents ? &*documents : nullptr, &indexes};
-  }
-  void with_documents(const Overlay& of_group) { documents.emplace(static_cast<const TreeView&>(of_group)); }
-};
 
 // The group as rows: names, heads, queues, data, settings, in the order of their tables.
 // The order is that of the keys, which RowSource promises and a file needs.
@@ -145,6 +41,7 @@ class Committer::Rows final : public RowSource {
     for (const auto& [number, pending] : group_.pending_) {
       count += 1 + pending->overlay.row_count() + pending->index_rows.row_count();
       if (pending->documents) count += pending->documents->row_count();
+      count += pending->log_rows.size();
     }
     return count;
   }
@@ -162,6 +59,9 @@ class Committer::Rows final : public RowSource {
       if (!pending->documents) continue;
       const std::string prefix = row_key(Table::Document, number);
       for (const auto& [from, upto] : pending->documents->emptied()) ranges.emplace_back(prefix + from, prefix + upto);
+    }
+    for (const auto& [number, pending] : group_.pending_) {
+      if (pending->ends_log) ranges.emplace_back(row_key(Table::Log, number), row_key(Table::Log, number + 1));
     }
     return ranges;
   }
@@ -183,6 +83,11 @@ class Committer::Rows final : public RowSource {
     for (const auto& [number, pending] : group_.pending_) {
       if (pending->documents) changes(Table::Document, number, *pending->documents, put);
     }
+    beside(Table::History, Table::Log);
+    for (const auto& [number, pending] : group_.pending_) {
+      const std::string prefix = row_key(Table::Log, number);
+      for (const auto& [row, value] : pending->log_rows) put(prefix + row, value);
+    }
   }
 
  private:
@@ -199,7 +104,7 @@ class Committer::Rows final : public RowSource {
 };
 
 // Removes everything that a namespace has.
-// Two rows and five range tombstones, however large the namespace is. The number is not used again while this process
+// Two rows and seven range tombstones, however large the namespace is. The number is not used again while this process
 // lives.
 class Committer::AllOf final : public RowSource {
  public:
@@ -207,7 +112,8 @@ class Committer::AllOf final : public RowSource {
   size_t row_count() const override { return 2; }
   std::vector<std::pair<std::string, std::string>> ranges() const override {
     std::vector<std::pair<std::string, std::string>> ranges;
-    for (const Table table : {Table::Disconnect, Table::Data, Table::Setting, Table::Index, Table::Document}) {
+    for (const Table table :
+         {Table::Disconnect, Table::Data, Table::Setting, Table::Index, Table::Document, Table::History, Table::Log}) {
       ranges.emplace_back(row_key(table, tree_.number), row_key(table, tree_.number + 1));
     }
     return ranges;
@@ -222,12 +128,13 @@ class Committer::AllOf final : public RowSource {
 };
 
 Committer::Committer(TreeStore& store, TreeStore::Durability durability, Quota quota, Usage::InBackground in_background,
-                     ClockSteps* steps, size_t leaf_cache_bytes)
+                     ClockSteps* steps, size_t leaf_cache_bytes, HistoryPlan history)
     : store_(store),
       durability_(durability),
       quota_(quota),
       in_background_(std::move(in_background)),
       steps_(steps),
+      history_(history),
       leaf_cache_(leaf_cache_bytes) {}
 Committer::~Committer() = default;
 
@@ -248,6 +155,7 @@ void Committer::forget(Tree& tree) {
   tree.hashes.clear();
   tree.leaves = LeafCache::new_tree();
   tree.usage = Usage();
+  tree.log = {};
 }
 
 Result<void> Committer::remove(Tree& tree) {
@@ -259,7 +167,9 @@ Result<void> Committer::remove(Tree& tree) {
   return {};
 }
 
-Result<void> Committer::load(Tree& tree) {
+Result<void> Committer::load(Tree& tree) { return load(tree, nullptr); }
+
+Result<void> Committer::load(Tree& tree, const Restored* restored) {
   if (tree.loaded) return {};
   ASSIGN_OR_RETURN(const auto row, durable()->get(row_key(Table::Head, tree.number)));
   if (row) {
@@ -270,6 +180,7 @@ Result<void> Committer::load(Tree& tree) {
     ASSIGN_OR_RETURN(IndexPlan stored, IndexPlan::decode(*plan));
     tree.plan = std::make_shared<const IndexPlan>(std::move(stored));
   }
+  RETURN_IF_ERROR(load_log(tree, restored));
   tree.loaded = true;
   return {};
 }
@@ -321,12 +232,12 @@ Result<void> Committer::admit(PendingTree& at, const Overlay& after, bool at_res
 }
 
 // From here on what `accepted` says is part of the group: later writes are judged against it.
-void Committer::accept(PendingTree& pending, After&& after, const Accepted& accepted, bool writes_priorities) {
+void Committer::accept(PendingTree& pending, After&& after, const Accepted& accepted, const Told& told) {
   Tree& tree = pending.tree;
   invariant(accepted.record.sequence == tree.head.sequence + 1, "records come in their order, without gaps");
   tree.head.sequence = accepted.record.sequence;
   tree.head.time = accepted.record.time;
-  tree.head.has_priorities = tree.head.has_priorities || writes_priorities;
+  tree.head.has_priorities = tree.head.has_priorities || told.writes_priorities;
   tree.head.rules = std::move(after.rules);
   tree.plan = std::move(after.indexes.plan);
   if (accepted.configures) tree.is_reconciled = false;
@@ -341,6 +252,7 @@ void Committer::accept(PendingTree& pending, After&& after, const Accepted& acce
   ++accepted_;
   for (const Overwrite& changed : accepted.changed) forget_related(tree.hashes, changed.path);
   name(tree);
+  if (tree.log.plan.is_on() || tree.log.state || accepted.configures) keep_log(pending, accepted, told);
 }
 
 Result<Accepted> Committer::write(Tree& tree, const Write& write, Timestamp now, const Tell& tell) {
@@ -435,7 +347,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
     // Once somebody was told, the step goes on to its end: tell() looks whether it is over before that.
     RETURN_IF_ERROR(tell(accepted, at.view, shown, GroupSettings(*this, tree.number, after.rules, &after.beside)));
   }
-  accept(at, std::move(after), accepted, all.writes_priorities);
+  accept(at, std::move(after), accepted, {all.writes_priorities, writes.size() == 1 ? &writes.front() : nullptr});
   return accepted;
 }
 
@@ -455,7 +367,7 @@ Result<void> Committer::replay(Tree& tree, const Record& record) {
     accepted.changed.push_back({effect.path, Slot::Value, {}});
     writes_priorities = writes_priorities || effect.value.has_priorities();
   }
-  accept(at, std::move(after), accepted, writes_priorities);
+  accept(at, std::move(after), accepted, {writes_priorities, nullptr});
   return {};
 }
 
@@ -492,6 +404,7 @@ Result<void> Committer::commit() {
     if (done.ok()) {
       count(rows.row_count());
       remember_rows();
+      cut_logs();
     }
   }
   // Whether it worked or not: what waited is either on disk or lost.

@@ -23,10 +23,20 @@
 #include "db/commit/leaf_cache.h"
 #include "db/commit/overlay.h"
 #include "db/commit/quota.h"
+#include "db/log/log_entry.h"
+#include "db/model/history.h"
 #include "db/model/write.h"
 #include "db/store/tree_store.h"
 
 namespace hearth::db {
+
+// What a committer knows of a namespace's log.
+struct TreeLog {
+  HistoryPlan plan;
+  std::optional<LogState> state;  // nothing: none is kept
+  uint64_t offset = 0;            // behind its last entry
+  Timestamp trimmed{};            // when it was looked at last, by the clock
+};
 
 // A namespace as its committer knows it. Belongs to the shard.
 struct Tree {
@@ -38,6 +48,7 @@ struct Tree {
   PlanPointer plan = std::make_shared<const IndexPlan>();  // the same
   Usage usage;
   bool is_reconciled = false;  // the plan is what the settings ask for
+  TreeLog log;
   // In the committer's LeafCache. Another one when something else than this committer may have changed the tree.
   uint64_t leaves = LeafCache::new_tree();
   // Hashes of subtrees as they are now, pending writes included; what a write touches is forgotten.
@@ -94,9 +105,10 @@ class Committer final {
 
   // `in_background` runs long jobs on other threads, as long as the committer lives. `steps` is told when the clock
   // is behind; it may be null.
+  // `history`: of namespaces whose settings name none.
   Committer(TreeStore& store, TreeStore::Durability durability, Quota quota = {},
             Usage::InBackground in_background = {}, ClockSteps* steps = nullptr,
-            size_t leaf_cache_bytes = kLeafCacheBytes);
+            size_t leaf_cache_bytes = kLeafCacheBytes, HistoryPlan history = {});
   ~Committer();
 
   // `tell` sees the trees before and after an accepted write that changed something, while both exist. `settings`:
@@ -114,7 +126,13 @@ class Committer final {
   Result<void> has_room(Tree& tree, const Size& by);
   Result<void> replay(Tree& tree, const Record& record);  // of another store with this history
   Result<void> load(Tree& tree);                          // its head, unless it is there
-  void name(Tree& tree);                                  // gives it its row
+  // load() of a tree that a restore has made another at `at`, by the head's commit: the log says so, with the next
+  // commit(). Precondition: forget() was called.
+  Result<void> load_restored(Tree& tree, const Path& at, Timestamp now);
+  // Whether the log may be longer than its plan allows: then trim() makes it shorter with the next commit().
+  bool wants_trim(const Tree& tree, Timestamp now) const;
+  Result<void> trim(Tree& tree, Timestamp now);
+  void name(Tree& tree);  // gives it its row
 
   bool dirty(const Tree& tree) const;  // something of it waits for commit()
   bool empty() const { return pending_.empty(); }
@@ -143,6 +161,7 @@ class Committer final {
   struct PendingTree;
   class Rows;
   class GroupSettings;
+  class HashingView;
   class AllOf;
   enum class Refused : uint8_t { Returned, LeftOut };
   Result<Accepted> write_all(Tree& tree, std::span<const Write> writes, std::vector<Effect> also, Timestamp wall,
@@ -150,7 +169,19 @@ class Committer final {
   PendingTree& pending(Tree& tree);
   struct After;
   Result<void> admit(PendingTree& at, const Overlay& after, bool at_rest);
-  void accept(PendingTree& pending, After&& after, const Accepted& accepted, bool writes_priorities);
+  struct Told;
+  void accept(PendingTree& pending, After&& after, const Accepted& accepted, const Told& told);
+  void keep_log(PendingTree& pending, const Accepted& accepted, const Told& told);
+  void append_entry(PendingTree& pending, LogEntry entry);
+  void begin_log(PendingTree& pending, uint64_t cut);
+  void end_log(PendingTree& pending);
+  struct Restored {
+    const Path& at;
+    Timestamp wall;
+  };
+  Result<void> load(Tree& tree, const Restored* restored);
+  Result<void> load_log(Tree& tree, const Restored* restored);
+  void cut_logs();
   void count(size_t rows);  // of the group, which is durable
   void remember_rows();
 
@@ -159,6 +190,8 @@ class Committer final {
   const Quota quota_;
   const Usage::InBackground in_background_;
   ClockSteps* const steps_;
+  const HistoryPlan history_;
+  bool is_life_written_ = false;                              // of this run, since a log of ours has entries of it
   std::map<uint32_t, std::unique_ptr<PendingTree>> pending_;  // by number, the order of rows
   Batch rows_;                                                // names, queues and settings
   uint64_t accepted_ = 0;                                     // records since the last commit()

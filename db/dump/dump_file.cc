@@ -9,7 +9,7 @@
 // told end() of a namespace knows that it was whole.
 #include "db/dump/dump_file.h"
 
-#include "db/dump/bytes.h"
+#include "db/base/bytes.h"
 #include "db/model/value.h"
 #include "db/store/row_key.h"
 

@@ -19,8 +19,8 @@
 #include <memory>
 #include <queue>
 
+#include "db/base/bytes.h"
 #include "db/dump/block.h"
-#include "db/dump/bytes.h"
 
 namespace hearth::db {
 namespace {

@@ -12,7 +12,7 @@
 namespace hearth::db {
 namespace {
 
-constexpr double kTwo63 = 9223372036854775808.0;
+constexpr double kPastInt64 = 9223372036854775808.0;
 
 // Plain decimals for 1e-6 ≤ |value| < 10^plain_digits_max, else d.ddde±x. `value` is not 0.
 void append_decimal(double value, int plain_digits_max, std::string& to) {
@@ -53,9 +53,9 @@ void append_decimal(double value, int plain_digits_max, std::string& to) {
 }  // namespace
 
 bool is_inexact(int64_t value) {
-  constexpr double kTwo63 = 9223372036854775808.0;
+  constexpr double kPastInt64 = 9223372036854775808.0;
   const auto nearest = static_cast<double>(value);
-  return nearest >= kTwo63 || static_cast<int64_t>(nearest) != value;
+  return nearest >= kPastInt64 || static_cast<int64_t>(nearest) != value;
 }
 
 void append_integer(int64_t value, std::string& to) {
@@ -73,7 +73,7 @@ void append_javascript_number(double value, std::string& to) {
 }
 
 void append_json_number(double value, std::string& to) {
-  if (value == std::trunc(value) && value >= -kTwo63 && value < kTwo63) {
+  if (value == std::trunc(value) && value >= -kPastInt64 && value < kPastInt64) {
     append_integer(static_cast<int64_t>(value), to);
   } else {
     // JavaScript writes up to 21 digits. A whole number that comes here does not fit int64, and clients that read

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 
+#include "db/base/bytes.h"
 #include "db/model/key_order.h"
 #include "db/model/leaf.h"
 
@@ -25,44 +26,6 @@ namespace {
 constexpr char kRecordVersion = 1;
 
 Error bad_record(const char* what) { return {ErrorCode::Corruption, std::string("record: ") + what}; }
-
-void append_varint(uint64_t value, std::string& to) {
-  for (; value >= 0x80; value >>= 7) to += static_cast<char>(value | 0x80);
-  to += static_cast<char>(value);
-}
-
-void append_bytes(std::string_view bytes, std::string& to) {
-  append_varint(bytes.size(), to);
-  to += bytes;
-}
-
-struct Reader {
-  std::string_view rest;
-  bool good = true;
-
-  uint64_t varint() {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      if (rest.empty()) break;
-      const auto byte = static_cast<unsigned char>(rest.front());
-      rest.remove_prefix(1);
-      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-      if (byte < 0x80) return value;
-    }
-    good = false;
-    return 0;
-  }
-  std::string_view bytes() {
-    const uint64_t size = varint();
-    if (!good || size > rest.size()) {
-      good = false;
-      return {};
-    }
-    const std::string_view found = rest.substr(0, size);
-    rest.remove_prefix(size);
-    return found;
-  }
-};
 
 char letter(Effect::Kind kind) {
   switch (kind) {
@@ -151,19 +114,19 @@ class RowsCheck {
   std::string_view awaited_;  // an object whose priority was seen, and no child yet
 };
 
-Result<Value> read_rows(Reader& in) {
+Result<Value> read_rows(ByteReader& in) {
   ValueBuilder builder;
   RowsCheck check;
   const uint64_t rows = in.varint();
   for (uint64_t row = 0; row < rows; ++row) {
     const std::string_view key = in.bytes();
     const std::string_view leaf = in.bytes();
-    if (!in.good) return bad_record("cut short");
+    if (!in.ok()) return bad_record("cut short");
     RETURN_IF_ERROR(check.add(key, leaf));
     builder.add(key, leaf);
   }
   RETURN_IF_ERROR(check.end());
-  if (!in.good) return bad_record("cut short");
+  if (!in.ok()) return bad_record("cut short");
   return std::move(builder).build();
 }
 
@@ -281,7 +244,13 @@ Result<Write> make_update(std::string_view path, std::vector<std::pair<std::stri
 }
 
 std::string Record::encode() const {
-  std::string bytes(1, kRecordVersion);
+  std::string bytes;
+  append_to(bytes);
+  return bytes;
+}
+
+void Record::append_to(std::string& bytes) const {
+  bytes += kRecordVersion;
   append_varint(sequence, bytes);
   append_varint(static_cast<uint64_t>(time.count()), bytes);
   append_varint(effects.size(), bytes);
@@ -292,20 +261,19 @@ std::string Record::encode() const {
     append_bytes(effect.name, bytes);
     append_rows(effect.value, bytes);
   }
-  return bytes;
 }
 
 Result<Record> Record::decode(std::string_view bytes) {
   if (bytes.empty() || bytes.front() != kRecordVersion) return bad_record("unknown version");
-  Reader in{bytes.substr(1)};
+  ByteReader in(bytes.substr(1));
   Record record;
   record.sequence = in.varint();
   record.time = Timestamp(static_cast<int64_t>(in.varint()));
   const uint64_t count = in.varint();
-  for (uint64_t i = 0; i < count && in.good; ++i) {
-    if (in.rest.empty()) return bad_record("cut short");
+  for (uint64_t i = 0; i < count && in.ok(); ++i) {
+    if (in.done()) return bad_record("cut short");
     Effect effect;
-    switch (in.rest.front()) {
+    switch (in.byte()) {
       case 's':
         effect.kind = Effect::Kind::Set;
         break;
@@ -345,16 +313,15 @@ Result<Record> Record::decode(std::string_view bytes) {
       default:
         return bad_record("unknown effect");
     }
-    in.rest.remove_prefix(1);
     ASSIGN_OR_RETURN(effect.path, decode_path(in.bytes()));
-    if (in.rest.empty() || in.rest.front() > 1) return bad_record("unknown slot");
-    effect.slot = static_cast<Slot>(in.rest.front());
-    in.rest.remove_prefix(1);
+    const char slot = in.byte();
+    if (!in.ok() || slot < 0 || slot > 1) return bad_record("unknown slot");
+    effect.slot = static_cast<Slot>(slot);
     effect.name = in.bytes();
     ASSIGN_OR_RETURN(effect.value, read_rows(in));
     record.effects.push_back(std::move(effect));
   }
-  if (!in.good || !in.rest.empty()) return bad_record("cut short");
+  if (!in.ok() || !in.done()) return bad_record("cut short");
   return record;
 }
 
@@ -366,9 +333,9 @@ std::string encode_rows(const Value& value) {
 }
 
 Result<Value> decode_rows(std::string_view bytes) {
-  Reader in{bytes};
+  ByteReader in(bytes);
   ASSIGN_OR_RETURN(Value value, read_rows(in));
-  if (!in.rest.empty()) return bad_record("bytes behind the rows");
+  if (!in.done()) return bad_record("bytes behind the rows");
   return value;
 }
 

@@ -6,9 +6,8 @@
 //   record := version:1 = 1  sequence  time  effect*
 //   effect := …                                    grammar in write.cc
 //
-// Nothing keeps records today, neither on disk nor in a log. Tests show that applying encoded records to an empty
-// store gives the same rows: a follower could be fed that way. Once something keeps records, their letters must never
-// be renumbered.
+// The log keeps records (db/log), so their letters are never renumbered. Tests show that applying encoded records to an
+// empty store gives the same rows: a follower could be fed that way.
 #pragma once
 
 #include <cstdint>
@@ -62,6 +61,7 @@ struct Write {
   // Asked before a written value is shown, because the value may tell of what stood there (an increment does); null:
   // the writer may see it. When it refuses, the answer comes without the value.
   std::shared_ptr<const Precondition> shows{};
+  std::string by{};  // who writes, for the log: `auth.uid`; empty: an administrator, the app itself, or nobody
   // The answer carries a value: after Stale what stands at `base`, else what was written there. Of several overwrites
   // only those that had server values are shown; a priority is shown on a leaf `true`.
   bool wants_value = false;
@@ -113,6 +113,7 @@ struct Record {
   std::vector<Effect> effects;
 
   std::string encode() const;
+  void append_to(std::string& bytes) const;              // the same, behind what is there
   static Result<Record> decode(std::string_view bytes);  // Errors: Corruption
 };
 

@@ -227,7 +227,14 @@ struct NamespaceState {
   std::deque<std::pair<uint64_t, Overwrite>> missed;  // values left out
   size_t missed_bytes = 0;                            // about what they hold in memory
   uint64_t missed_from = 0;
-  bool missed_known = false;    // `missed_from` has been set
+  bool missed_known = false;  // `missed_from` has been set
+  // Those who wait for the next commit, with the place of their answer.
+  struct Awaiting {
+    std::weak_ptr<Conversation> conversation;
+    uint64_t place;
+    uint64_t request;
+  };
+  std::vector<Awaiting> awaiting;
   bool is_removed = false;      // whoever still has it is refused; the name means another from here on
   bool is_maintained = false;   // a MaintainRequest is on its way, or failed
   bool waits_for_room = false;  // the same, for the disk was too full to build an index

@@ -61,7 +61,7 @@ Shard::Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> 
           [this](const std::function<void()>& job) {
             with_.scans.run({{}, [job](Turn&) { job(); }, [](const Error&) {}});
           },
-          &with_.clock_steps, heavy.empty() ? 0 : with_.leaf_cache_bytes_max) {
+          &with_.clock_steps, heavy.empty() ? 0 : with_.leaf_cache_bytes_max, with_.history) {
   counted_.registered.in_all = &with_.memory->listeners;
   thread_ = std::thread([this] { work(); });
 }
@@ -296,60 +296,6 @@ void Shard::handle(ShardRequest& request, ReadRequest& what) {
              answer.request = id;
              conversation->story.fill(place, std::move(answer));
            });
-}
-
-std::optional<std::vector<Overwrite>> Shard::missed_since(NamespaceState& space, const Listen& listen) const {
-  const std::string_view id = *listen.resume;
-  // "life:sequence" (Guard::event_id). Sequences of another life of the database mean nothing here.
-  const size_t colon = id.rfind(':');
-  uint64_t since = 0;
-  if (colon == std::string_view::npos || id.substr(0, colon) != with_.life) return {};
-  const auto parsed = std::from_chars(id.data() + colon + 1, id.data() + id.size(), since);
-  if (parsed.ec != std::errc() || parsed.ptr != id.data() + id.size()) return {};
-  if (since > space.tree.head.sequence) return {};
-  // A gap: something changed that is not remembered, so the client gets everything.
-  if (since < space.tree.head.sequence && (!space.missed_known || since < space.missed_from)) return {};
-  std::vector<Overwrite> missed;
-  for (const auto& [sequence, overwrite] : space.missed) {
-    if (sequence <= since) continue;
-    if (listen.path.contains(overwrite.path)) {
-      missed.push_back(overwrite);
-    } else if (overwrite.slot == Slot::Value && overwrite.path.contains(listen.path)) {
-      return std::vector<Overwrite>{{listen.path, Slot::Value, {}}};  // all of it, perhaps
-    }
-  }
-  return missed;
-}
-
-void Shard::resume(ShardRequest& request, const Listen& listen, std::vector<Overwrite> missed) {
-  const uint64_t place = request.conversation->story.keep_place();
-  FairPool::Job job;
-  job.payer = request.conversation->payer();
-  job.is_unwanted = [conversation = request.conversation] { return conversation->is_gone.load(); };
-  job.refuse = [conversation = request.conversation, place, id = request.id](const Error& error) {
-    Answer answer;
-    answer.request = id;
-    answer.status = error;
-    conversation->story.fill(place, std::move(answer));
-  };
-  job.run = [snapshot = committer_.durable(), conversation = request.conversation, place, id = request.id,
-             path = listen.path, missed = std::move(missed), sequence = request.space->tree.head.sequence](Turn& turn) {
-    const SnapshotView whole(snapshot, conversation->space->tree.number);
-    const TurnView view(whole, turn);
-    Answer answer;
-    answer.request = id;
-    answer.sequence = sequence;
-    answer.resumed = true;
-    Result<std::shared_ptr<const Body>> change = net_change(view, path, missed);
-    if (turn.is_over()) return;
-    if (change.ok()) {
-      answer.first = change.value();
-    } else {
-      answer.status = change.error();
-    }
-    conversation->story.fill(place, std::move(answer));
-  };
-  with_.readers.run(std::move(job));
 }
 
 // `asks`: the conversation that asks first, and whose share of the turns is used; others may wait for the same value.

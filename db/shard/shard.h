@@ -167,6 +167,10 @@ struct StatsRequest {     // of the tree at a path
   Path path;
   std::shared_ptr<Stats> to;  // there once it is answered, if that is ok
 };
+struct TrimRequest {};       // of the log, to what its plan allows
+struct AwaitCommitRequest {  // answered once a commit after `since` is durable
+  uint64_t since;
+};
 struct MaintainRequest {};  // the next step to the indexes that the settings ask for
 struct ScannedRequest {     // what a view wanted to be found
   uint64_t view;            // its number
@@ -201,8 +205,8 @@ struct ShardRequest {
                RecheckDisconnectRequest, ListenRowsRequest, RecheckRowsRequest, JoinRequest, RecheckTopicRequest,
                SayRequest, HearEntriesRequest, AnnounceRequest, OpenDocumentRequest, ReadDocumentRequest, AppendRequest,
                CompactRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest, CreateRequest,
-               RemoveRequest, StatsRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest, OrphanRequest,
-               RunQueueRequest>
+               RemoveRequest, StatsRequest, TrimRequest, AwaitCommitRequest, MaintainRequest, ScannedRequest,
+               SwapRequest, AdoptRequest, OrphanRequest, RunQueueRequest>
       what;
   std::function<void(Answer)> done;                   // without a conversation
   std::chrono::steady_clock::time_point submitted{};  // writes
@@ -226,8 +230,8 @@ class Shard {
     Work step_max;  // of one request, unless the shard is heavy
     const Clock& clock;
     ClockSteps& clock_steps;
-    const std::string& life;      // Host::life
     const UsualIndexes& indexes;  // Options::indexes
+    HistoryPlan history;          // Options::history
     // A namespace exists from now on. Called on the shard's thread.
     std::function<void(const std::string& name, uint32_t number)> on_named;
     // A namespace does not exist any more; `sequence`: of its last write. Called on the shard's thread.
@@ -250,6 +254,11 @@ class Shard {
   const std::shared_ptr<Gauge>& remembered() const { return remembered_; }
 
  private:
+  // What a stream that comes back has missed: the changed paths themselves, or from where on the log has them.
+  struct Missed {
+    std::vector<Overwrite> paths{};
+    std::optional<uint64_t> logged_since{};
+  };
   // Something to be said once the group is durable.
   struct Outgoing {
     std::shared_ptr<Conversation> conversation;
@@ -324,6 +333,8 @@ class Shard {
   void handle(ShardRequest& request, CreateRequest& create);
   void handle(ShardRequest& request, RemoveRequest& remove);
   void handle(ShardRequest& request, StatsRequest& stats);
+  void handle(ShardRequest& request, TrimRequest& trim);
+  void handle(ShardRequest& request, AwaitCommitRequest& wait);
   void handle(ShardRequest& request, MaintainRequest& maintain);
   void handle(ShardRequest& request, ScannedRequest& scanned);
   void handle(ShardRequest& request, SwapRequest& swap);
@@ -366,8 +377,10 @@ class Shard {
   void read_first(const std::shared_ptr<FirstValue>& first, const NamespaceState& space, const Conversation& asks);
   void first_of_view(ShardRequest& request, const Listen& listen, Subscription& subscription,
                      ListenerRegistry::Added added);
-  void resume(ShardRequest& request, const Listen& listen, std::vector<Overwrite> missed);
-  std::optional<std::vector<Overwrite>> missed_since(NamespaceState& space, const Listen& listen) const;
+  void resume(ShardRequest& request, const Listen& listen, Missed missed);
+  void trim_if_long(const std::shared_ptr<NamespaceState>& space);
+  static void tell_awaiting(NamespaceState& space, const Result<void>& status);
+  std::optional<Missed> missed_since(NamespaceState& space, const Listen& listen) const;
   void release(bool durable, const Error& error);
   void note_contest(const ShardRequest& request, const WriteRequest& write, const Result<void>& verdict);
   void wake_told(std::vector<std::shared_ptr<Conversation>> told);

@@ -51,7 +51,7 @@ void Shard::tell_swapped(NamespaceState& space, const Path& at, const TreeView& 
   space.firsts.clear();
   space.view_firsts.clear();
   const size_t told = releases_.size();
-  Result<void> status = committer_.load(space.tree);
+  Result<void> status = committer_.load_restored(space.tree, at, with_.clock.now());
   if (status.ok()) {
     const SnapshotView after(committer_.durable(), space.tree.number);
     const SnapshotSettings settings(committer_.durable(), space.tree.number);

@@ -252,6 +252,8 @@ void Shard::run_group() {
   ++group_;
   for (const std::shared_ptr<NamespaceState>& space : in_group_) {
     if (durable.ok()) maintain(space);
+    if (durable.ok()) trim_if_long(space);
+    if (!space->awaiting.empty() && durable.ok()) tell_awaiting(*space, {});
     start_scans(space);
     if (!space->compactions.empty()) start_compactions(space);
     note_use(space);

@@ -3,6 +3,7 @@
 #include "db/store/rocks.h"
 
 #include <rocksdb/cache.h>
+#include <rocksdb/compaction_filter.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
@@ -102,7 +103,8 @@ Error opening_error(const rocksdb::Status& status, const std::string& folder) {
 }
 
 Result<std::unique_ptr<rocksdb::DB>> open_rocks(const std::string& folder, rocksdb::Env* environment,
-                                                std::shared_ptr<rocksdb::EventListener> listener) {
+                                                std::shared_ptr<rocksdb::EventListener> listener,
+                                                std::shared_ptr<rocksdb::CompactionFilterFactory> filters) {
   // The environment of a test may have no folder on the real disk.
   if (environment == nullptr) {
     std::error_code failed;
@@ -112,6 +114,7 @@ Result<std::unique_ptr<rocksdb::DB>> open_rocks(const std::string& folder, rocks
   rocksdb::Options options = rocks_options(environment);
   if (environment == nullptr) options.info_log = open_store_log(folder);
   if (listener != nullptr) options.listeners.push_back(std::move(listener));
+  options.compaction_filter_factory = std::move(filters);
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(options, folder, &opened);
   if (!status.ok()) return opening_error(status, folder);

@@ -10,6 +10,7 @@
 #include "db/base/result.h"
 
 namespace rocksdb {
+class CompactionFilterFactory;
 class DB;
 class Env;
 class EventListener;
@@ -39,8 +40,9 @@ rocksdb::Options rocks_options(rocksdb::Env* environment, Memory memory = Memory
 // Why a store could not be opened, as one line that says what to do about it. Errors: Locked, Io, Corruption.
 Error opening_error(const rocksdb::Status& status, const std::string& folder);
 
-// `listener`: may be null. Errors: of opening_error.
+// `listener`, `filters`: may be null. Errors: of opening_error.
 Result<std::unique_ptr<rocksdb::DB>> open_rocks(const std::string& folder, rocksdb::Env* environment,
-                                                std::shared_ptr<rocksdb::EventListener> listener = nullptr);
+                                                std::shared_ptr<rocksdb::EventListener> listener = nullptr,
+                                                std::shared_ptr<rocksdb::CompactionFilterFactory> filters = nullptr);
 
 }  // namespace hearth::db

@@ -2,7 +2,7 @@
 // (names, queues of lost connections) lies together.
 //
 //   key   := table:1 rest
-//   table := 0x01 store       rest = "format" | "id" | "shards"                      → text
+//   table := 0x01 store       rest = "format" | "id" | "shards" | "life" index:4 BE  → text
 //          | 0x02 name        rest = name of a namespace                             → number:4 BE
 //          | 0x03 head        rest = number:4 BE                                     → head (tree_store.h)
 //          | 0x04 disconnect  rest = number:4 BE session 0x00 path [0x00]            → value rows (disconnect_queue.h)
@@ -10,6 +10,8 @@
 //          | 0x06 setting     rest = number:4 BE name                                → text
 //          | 0x07 index       rest = number:4 BE row                                 → db/model/index.h
 //          | 0x08 document    rest = number:4 BE path 0x00 sequence:8 BE             → update (db/documents/update.h)
+//          | 0x09 history     rest = number:4 BE                                     → how far the log reaches (db/log)
+//          | 0x0a log         rest = number:4 BE sequence:8 BE [part:4 BE]           → entry (db/log/log_entry.h)
 //
 // `path` is encoded (db/model/key_order.h), a last 0x00 marks a priority. On disk. Never renumber.
 #pragma once
@@ -30,7 +32,9 @@ enum class Table : char {
   Setting = 6,
   Index = 7,
   Document = 8,
-  End = 9
+  History = 9,
+  Log = 10,
+  End = 11
 };
 
 inline void append_number(uint32_t number, std::string& to) {
@@ -59,6 +63,10 @@ inline std::string row_key(Table table, uint32_t number, std::string_view rest =
 
 inline void append_sequence(uint64_t sequence, std::string& to) {
   for (int shift = 56; shift >= 0; shift -= 8) to += static_cast<char>(sequence >> shift);
+}
+
+inline uint64_t read_sequence(std::string_view bytes) {  // precondition: at least 8 bytes
+  return static_cast<uint64_t>(read_number(bytes)) << 32 | read_number(bytes.substr(4));
 }
 
 inline constexpr size_t kTableAndNumber = 5;  // bytes before the path of a data row

@@ -11,6 +11,7 @@
 #include "db/store/tree_store.h"
 
 #include <fmt/format.h>
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 #include <rocksdb/sst_file_writer.h>
@@ -29,6 +30,7 @@
 #include "db/model/hash.h"
 #include "db/model/index.h"
 #include "db/model/key_order.h"
+#include "db/store/cut_filter.h"
 #include "db/store/patient_files.h"
 #include "db/store/rocks.h"
 #include "db/store/row_key.h"
@@ -40,6 +42,7 @@ namespace hearth::db {
 
 struct TreeStore::Rocks {
   StoreWatch watch;
+  CutFilters cuts;
   std::unique_ptr<rocksdb::DB> db;
   std::string folder;
   rocksdb::Env* environment;
@@ -87,7 +90,7 @@ Result<std::optional<Identity>> read_identity(const Snapshot& now) {
     return std::optional<Identity>();
   }
   // An older store is opened, and marked with our format: from then on an older Hearth refuses it.
-  const bool is_older = *format == "1" || *format == "2" || *format == "3";
+  const bool is_older = *format == "1" || *format == "2" || *format == "3" || *format == "4";
   if (!is_older && *format != std::to_string(kStoreFormat)) {
     return Error{ErrorCode::Unsupported, "the store has format " + *format + ", this Hearth reads format " +
                                              std::to_string(kStoreFormat) +
@@ -101,6 +104,24 @@ Result<std::optional<Identity>> read_identity(const Snapshot& now) {
     return Error{ErrorCode::Corruption, "the store's own rows (id, shards) are missing or damaged; restore a backup"};
   }
   return std::optional(Identity{*format, *id, count});
+}
+
+constexpr std::string_view kLife = "life";
+
+std::string life_key(uint32_t index) {
+  std::string key = row_key(Table::Store, kLife);
+  append_number(index, key);
+  return key;
+}
+
+Result<std::map<uint32_t, std::string>> read_lives(const Snapshot& now) {
+  std::map<uint32_t, std::string> lives;
+  const std::string prefix = row_key(Table::Store, kLife);
+  RETURN_IF_ERROR(now.scan(prefix, prefix + '\xff', [&](auto key, auto value) {
+    if (key.size() == prefix.size() + 4) lives.emplace(read_number(key.substr(prefix.size())), value);
+    return true;
+  }));
+  return lives;
 }
 
 Result<std::map<std::string, uint32_t>> read_names(const Snapshot& now) {
@@ -121,7 +142,7 @@ Result<std::unique_ptr<TreeStore>> TreeStore::open(const Options& options) {
   auto* environment = static_cast<rocksdb::Env*>(options.environment);
   auto rocks = std::make_unique<Rocks>();
   rocks->watch.tell(options.on_notice);
-  ASSIGN_OR_RETURN(rocks->db, open_rocks(options.folder, environment, rocks->watch.listener()));
+  ASSIGN_OR_RETURN(rocks->db, open_rocks(options.folder, environment, rocks->watch.listener(), rocks->cuts.factory()));
   rocks->folder = options.folder;
   rocks->environment = environment != nullptr ? environment : patient_environment();
   // Files that were staged, uploaded or checkpointed when a process died belong to nobody.
@@ -139,7 +160,52 @@ Result<std::unique_ptr<TreeStore>> TreeStore::open(const Options& options) {
   store->on_notice_ = options.on_notice;
   RETURN_IF_ERROR(store->read_or_make_identity(options.shards));
   ASSIGN_OR_RETURN(store->names_, read_names(*store->snapshot()));
+  RETURN_IF_ERROR(store->begin_life());
   return store;
+}
+
+Result<void> TreeStore::begin_life() {
+  const auto now = snapshot();
+  ASSIGN_OR_RETURN(lives_, read_lives(*now));
+  life_index_ = (lives_.empty() ? 0 : lives_.rbegin()->first) + 1;
+  lives_.emplace(life_index_, random_hex(8));
+  bool has_logs = false;
+  RETURN_IF_ERROR(now->scan(row_key(Table::History, ""), row_key(Table::Log, ""), [&](auto, auto) {
+    has_logs = true;
+    return false;
+  }));
+  if (!has_logs) return {};
+  Batch batch;
+  const auto [key, value] = life_row();
+  batch.put(key, value);
+  for (; lives_.size() > kLivesMax; lives_.erase(lives_.begin())) batch.erase(life_key(lives_.begin()->first));
+  return commit(batch, Durability::Synced);
+}
+
+const std::string& TreeStore::life() const { return lives_.at(life_index_); }
+
+std::optional<uint32_t> TreeStore::life_index_of(std::string_view life) const {
+  // The newest are asked for most.
+  for (auto at = lives_.rbegin(); at != lives_.rend(); ++at) {
+    if (at->second == life) return at->first;
+  }
+  return {};
+}
+
+const std::string* TreeStore::life_of(uint32_t index) const {
+  const auto found = lives_.find(index);
+  return found == lives_.end() ? nullptr : &found->second;
+}
+
+std::pair<std::string, std::string> TreeStore::life_row() const { return {life_key(life_index_), life()}; }
+
+void TreeStore::cut_log(uint32_t number, uint64_t cut) {
+  rocks_->cuts.cut(number, cut);
+  std::string from = row_key(Table::Log, number), upto = from;
+  append_sequence(cut + 1, upto);
+  const rocksdb::Slice begin = slice(from), end = slice(upto);
+  // What can't be removed now goes by compaction.
+  (void)rocksdb::DeleteFilesInRange(rocks_->db.get(), rocks_->db->DefaultColumnFamily(), &begin, &end, false);
 }
 
 Result<void> TreeStore::read_or_make_identity(uint32_t shards) {

@@ -33,7 +33,9 @@ namespace hearth::db {
 
 // From format 2 on a store has index rows: an older Hearth would change the data and leave them as they are.
 // From format 4 on it may have documents, which an older Hearth would leave out of dumps and write over.
-inline constexpr uint32_t kStoreFormat = 4;
+// From format 5 on it may have logs, which an older Hearth would not go on with.
+inline constexpr uint32_t kStoreFormat = 5;
+inline constexpr size_t kLivesMax = 4'096;  // runs of a database that its store remembers
 inline constexpr std::chrono::milliseconds kRoomLookInterval{100};
 // The disk counts as having room again when an eighth of the reserve is free above it: else the operator would be
 // told of every byte that crosses the line.
@@ -125,6 +127,18 @@ class TreeStore {
   uint32_t shards() const { return shards_; }
   const std::map<std::string, uint32_t>& names_at_open() const { return names_; }
 
+  // Runs of the database. Sequences of a namespace count on from one to the next, but for a folder that was put back to
+  // an older state: so an id that outlives a run says of which run it is (db/log/log_reader.h). `life`: unguessable, new
+  // at every open. Runs are numbered in their order, from 1. One that has
+  // a log is remembered, by its row: from the open on where there was a log, else from the first entry on.
+  const std::string& life() const;
+  uint32_t life_index() const { return life_index_; }
+  std::optional<uint32_t> life_index_of(std::string_view life) const;  // nothing: no run that is remembered
+  const std::string* life_of(uint32_t index) const;                    // null: the same
+  std::pair<std::string, std::string> life_row() const;                // key and value
+  // Entries up to `cut` are not read any more, and go. Blocks on disk.
+  void cut_log(uint32_t number, uint64_t cut);
+
   // Errors: Io; also when an earlier commit failed. After an error nothing of the batch may be told.
   Result<void> commit(const RowSource& rows, Durability durability);
   std::shared_ptr<const Snapshot> snapshot() const;
@@ -157,6 +171,7 @@ class TreeStore {
   explicit TreeStore(std::unique_ptr<Rocks> rocks);
   void tell_of_room(uint64_t left) const;
   Result<void> read_or_make_identity(uint32_t shards);
+  Result<void> begin_life();
   Result<void> write_batch(const RowSource& source, Durability durability);
   Result<void> ingest(const RowSource& source);
   Error break_store(const Error& cause);
@@ -166,6 +181,8 @@ class TreeStore {
   std::string id_;
   uint32_t shards_ = 1;
   std::map<std::string, uint32_t> names_;
+  std::map<uint32_t, std::string> lives_;  // by their numbers; the last one is this
+  uint32_t life_index_ = 0;
   uint64_t free_bytes_min_ = 0;
   mutable std::atomic<int64_t> looked_at_{INT64_MIN};  // room(), by the steady clock
   mutable std::atomic<uint64_t> free_bytes_{UINT64_MAX};

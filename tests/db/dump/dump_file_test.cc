@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <random>
 
-#include "db/dump/bytes.h"
+#include "db/base/bytes.h"
 #include "db/model/json.h"
 #include "tests/support/byte_source.h"
 #include "tests/support/random_tree.h"

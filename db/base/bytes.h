@@ -1,5 +1,5 @@
-// The small grammar that dumps are written in: numbers, and bytes behind their length. A reader that is given damaged
-// bytes says so by ok() and reads nothing more.
+// The small grammar of what is kept in bytes (records, the log, dumps): numbers, and bytes behind their length. A reader
+// that is given damaged bytes says so by ok() and reads nothing more.
 //
 //   varint := 7 bits a byte, low ones first, 0x80: more follow
 //   bytes  := length:varint byte*
@@ -49,6 +49,12 @@ class ByteReader {
     return found;
   }
 
+  char byte() {  // 0 where there is none
+    const std::string_view one = fixed(1);
+    return one.empty() ? '\0' : one.front();
+  }
+
+  std::string_view rest() { return fixed(left_.size()); }
   bool done() const { return left_.empty(); }
   bool ok() const { return ok_; }
 

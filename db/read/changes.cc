@@ -1,0 +1,106 @@
+// The log as changes. What concerns documents, queues, settings and indexes is in the log too, and is passed over: the feed
+// tells of the tree.
+#include "db/read/changes.h"
+
+#include <charconv>
+#include <utility>
+
+#include "db/log/log_reader.h"
+
+namespace hearth::db {
+namespace {
+
+Error is_unknown() {
+  return {ErrorCode::NotFound,
+          "What happened since then is not known any more, or never was: the id is from before the log begins, or of "
+          "another store. Read the data anew, and go on with since=0 or the id of that read."};
+}
+
+// What `effect` means at and below `path`.
+void add_places(const Effect& effect, const Path& path, std::vector<PlaceChange>& to) {
+  const bool is_set = effect.kind == Effect::Kind::Set;
+  if (!is_set && effect.kind != Effect::Kind::SetPriority) return;
+  const Slot slot = is_set ? Slot::Value : Slot::Priority;
+  if (path.contains(effect.path)) {
+    to.push_back({effect.path, slot, is_set ? effect.value : effect.value.priority(), false});
+  } else if (is_set && effect.path.contains(path)) {
+    to.push_back({path, slot, effect.value.at(path.relative_to(effect.path)), false});
+  }
+}
+
+Change change_of(LogEntry&& entry, const Path& path) {
+  Change change;
+  change.time = entry.record.time;
+  change.by = std::move(entry.by);
+  if (entry.kind == LogEntry::Kind::Restore) {
+    if (path.contains(entry.base)) change.places.push_back({entry.base, Slot::Value, {}, true});
+    if (!path.contains(entry.base) && entry.base.contains(path)) change.places.push_back({path, Slot::Value, {}, true});
+    return change;
+  }
+  for (const Effect& effect : entry.record.effects) add_places(effect, path, change.places);
+  return change;
+}
+
+}  // namespace
+
+std::optional<EventId> parse_event_id(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return {};
+  EventId id{std::string(text.substr(0, colon)), 0};
+  const auto parsed = std::from_chars(text.data() + colon + 1, text.data() + text.size(), id.sequence);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return {};
+  return id;
+}
+
+Result<ChangesPage> read_changes(const ChangesRead& read, const TreeStore& store,
+                                 const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Turn& turn) {
+  const LogReader log(snapshot, number);
+  ASSIGN_OR_RETURN(const auto state, log.state());
+  if (!state) {
+    return Error{ErrorCode::InvalidArgument,
+                 "This namespace keeps no history: start the server with --history 24h,1GB, or set "
+                 "/.settings/history.json."};
+  }
+  ASSIGN_OR_RETURN(const Head head, SnapshotSettings(snapshot, number).head());
+  // Of an entry: the run that wrote it stays the same, so its id does too.
+  const auto id_of = [&](uint32_t life, uint64_t sequence) {
+    const std::string* name = store.life_of(life);
+    return (name != nullptr ? *name : store.life()) + ":" + std::to_string(sequence);
+  };
+  ChangesPage page;
+  page.sequence = state->cut;
+  page.next = id_of(store.life_index(), state->cut);  // where there are no entries
+  if (read.since != "0") {
+    const auto id = parse_event_id(read.since);
+    if (!id) {
+      return Error{ErrorCode::InvalidArgument, "since must be 0 or an id that this feed or an event stream gave."};
+    }
+    const auto life = store.life_index_of(id->life);
+    if (!life) return is_unknown();
+    ASSIGN_OR_RETURN(const bool knows, log.knows(*state, head.sequence, *life, id->sequence));
+    if (!knows) return is_unknown();
+    page.sequence = id->sequence;
+    page.next = read.since;
+  }
+  size_t bytes = 0;
+  bool is_full = false;
+  const Result<void> done = log.read(page.sequence, [&](LogEntry&& entry, uint64_t size) {
+    if (!turn.spend(work_of_row(size))) return false;
+    page.sequence = entry.record.sequence;
+    page.next = id_of(entry.life, page.sequence);
+    Change change = change_of(std::move(entry), read.path);
+    if (!change.places.empty()) {
+      change.id = page.next;
+      page.changes.push_back(std::move(change));
+      bytes += size;
+    }
+    is_full = page.changes.size() >= read.changes_max || bytes >= read.bytes_max;
+    return !is_full;
+  });
+  if (turn.is_over()) return turn.error();
+  if (!done.ok()) return done.error().code == ErrorCode::NotFound ? is_unknown() : done.error();
+  page.is_end = !is_full || page.sequence == head.sequence;
+  return page;
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,169 @@
+// What a shard does with a namespace's log (db/log): event streams that come back are told from it what they missed, it is
+// made shorter when it has become too long, and whoever follows it hears that there is more.
+//
+//   Last-Event-ID LIFE:SEQUENCE
+//        │   this run, and the paths since are remembered      net change from memory
+//        │   else: is there a log that knows the id?           net change from the log, read by a reader
+//        ▼   else                                              the whole value
+//
+// An id that is not known is never skipped over: it costs the client the whole value, and no change.
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "db/log/log_reader.h"
+#include "db/read/changes.h"
+#include "db/read/reads.h"
+#include "db/shard/shard.h"
+
+namespace hearth::db {
+namespace {
+
+constexpr size_t kAwaitingMax = 1'000;  // of one namespace, that wait for its next commit
+
+// The part of what was missed that concerns `path`. When all of it may have changed, that alone.
+class MissedBelow {
+ public:
+  explicit MissedBelow(const Path& path) : path_(path) {}
+  // Returns whether more can change anything.
+  bool add(const Overwrite& overwrite) {
+    if (path_.contains(overwrite.path)) {
+      found_.push_back({overwrite.path, overwrite.slot, {}});
+    } else if (overwrite.slot == Slot::Value && overwrite.path.contains(path_)) {
+      return all();
+    }
+    return found_.size() <= kNetChangePathsMax || all();
+  }
+  bool all() {
+    found_ = {{path_, Slot::Value, {}}};
+    return false;
+  }
+  std::vector<Overwrite> take() { return std::move(found_); }
+
+ private:
+  const Path& path_;
+  std::vector<Overwrite> found_;
+};
+
+// Errors: those of LogReader::read; of the turn, when it is over.
+Result<std::vector<Overwrite>> missed_by_log(const LogReader& log, uint64_t since, const Path& path, Turn& turn) {
+  MissedBelow missed(path);
+  RETURN_IF_ERROR(log.read(since, [&](LogEntry&& entry, uint64_t size) {
+    if (!turn.spend(work_of_row(size))) return false;
+    if (entry.kind == LogEntry::Kind::Restore) return missed.add({entry.base, Slot::Value, {}});
+    return std::all_of(entry.record.effects.begin(), entry.record.effects.end(), [&](const Effect& effect) {
+      if (effect.kind == Effect::Kind::Set) return missed.add({effect.path, Slot::Value, {}});
+      if (effect.kind == Effect::Kind::SetPriority) return missed.add({effect.path, Slot::Priority, {}});
+      return true;
+    });
+  }));
+  if (turn.is_over()) return turn.error();
+  return missed.take();
+}
+
+}  // namespace
+
+std::optional<Shard::Missed> Shard::missed_since(NamespaceState& space, const Listen& listen) const {
+  const auto id = parse_event_id(*listen.resume);
+  if (!id) return {};
+  const uint64_t head = space.tree.head.sequence;
+  const bool is_of_this_run = id->life == with_.store.life();
+  if (is_of_this_run && id->sequence > head) return {};
+  if (is_of_this_run && (id->sequence == head || (space.missed_known && id->sequence >= space.missed_from))) {
+    MissedBelow missed(listen.path);
+    for (const auto& [sequence, overwrite] : space.missed) {
+      if (sequence > id->sequence && !missed.add(overwrite)) break;
+    }
+    return Missed{missed.take(), {}};
+  }
+  // Something changed that is not remembered.
+  const auto life = with_.store.life_index_of(id->life);
+  if (!life || !space.tree.log.state) return {};
+  const LogReader log(committer_.durable(), space.tree.number);
+  const Result<bool> knows = log.knows(*space.tree.log.state, head, *life, id->sequence);
+  if (!knows.ok() || !knows.value()) return {};
+  return Missed{{}, id->sequence};
+}
+
+void Shard::resume(ShardRequest& request, const Listen& listen, Missed missed) {
+  const uint64_t place = request.conversation->story.keep_place();
+  FairPool::Job job;
+  job.payer = request.conversation->payer();
+  job.is_unwanted = [conversation = request.conversation] { return conversation->is_gone.load(); };
+  job.refuse = [conversation = request.conversation, place, id = request.id](const Error& error) {
+    Answer answer;
+    answer.request = id;
+    answer.status = error;
+    conversation->story.fill(place, std::move(answer));
+  };
+  job.run = [snapshot = committer_.durable(), conversation = request.conversation, place, id = request.id,
+             path = listen.path, missed = std::move(missed), sequence = request.space->tree.head.sequence](Turn& turn) {
+    const uint32_t number = conversation->space->tree.number;
+    const SnapshotView whole(snapshot, number);
+    const TurnView view(whole, turn);
+    Answer answer;
+    answer.request = id;
+    answer.sequence = sequence;
+    answer.resumed = true;
+    std::vector<Overwrite> paths = missed.paths;
+    if (missed.logged_since) {
+      auto logged = missed_by_log(LogReader(snapshot, number), *missed.logged_since, path, turn);
+      if (turn.is_over()) return;
+      // A log that was cut meanwhile, or can't be read, says nothing: then all of it may have changed.
+      paths = logged.ok() ? std::move(logged).value() : std::vector<Overwrite>{{path, Slot::Value, {}}};
+    }
+    Result<std::shared_ptr<const Body>> change = net_change(view, path, paths);
+    if (turn.is_over()) return;
+    if (change.ok()) {
+      answer.first = change.value();
+    } else {
+      answer.status = change.error();
+    }
+    conversation->story.fill(place, std::move(answer));
+  };
+  with_.readers.run(std::move(job));
+}
+
+void Shard::trim_if_long(const std::shared_ptr<NamespaceState>& space) {
+  if (!committer_.wants_trim(space->tree, with_.clock.now())) return;
+  space->tree.log.trimmed = with_.clock.now();  // until it is done, nobody asks again
+  space->shard.submit({space, nullptr, 0, TrimRequest{}, nullptr});
+}
+
+void Shard::handle(ShardRequest& request, TrimRequest&) {
+  const Step::Whole whole;  // a search by halves
+  // One that can't be read stays as it is; whoever reads it is told.
+  const Result<void> trimmed = committer_.trim(request.space->tree, with_.clock.now());
+  answer_with(request, trimmed);
+}
+
+void Shard::handle(ShardRequest& request, AwaitCommitRequest& what) {
+  NamespaceState& space = *request.space;
+  if (const Result<void> loaded = committer_.load(space.tree); !loaded.ok()) return answer_with(request, loaded);
+  if (space.tree.head.sequence > what.since) {
+    Answer reply;
+    reply.sequence = space.tree.head.sequence;
+    return answer(request, std::move(reply));  // with its group: then it is durable
+  }
+  std::erase_if(space.awaiting, [](const NamespaceState::Awaiting& one) {
+    const auto conversation = one.conversation.lock();
+    return conversation == nullptr || conversation->is_gone;
+  });
+  if (space.awaiting.size() >= kAwaitingMax) {
+    return answer_with(request, Error{ErrorCode::Unavailable, "Too many follow this namespace's changes already."});
+  }
+  space.awaiting.push_back({request.conversation, request.conversation->story.keep_place(), request.id});
+}
+
+// Whoever waits for a commit is answered with the sequence of the last one.
+void Shard::tell_awaiting(NamespaceState& space, const Result<void>& status) {
+  for (NamespaceState::Awaiting& one : std::exchange(space.awaiting, {})) {
+    Answer reply;
+    reply.request = one.request;
+    reply.sequence = space.tree.head.sequence;
+    reply.status = status;
+    if (const auto conversation = one.conversation.lock()) conversation->story.fill(one.place, std::move(reply));
+  }
+}
+
+}  // namespace hearth::db
