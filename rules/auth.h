@@ -20,6 +20,11 @@ struct Auth {
   std::optional<std::chrono::seconds>
       issued{};  // when a User's token was made, since the epoch; nothing: it does not say
 
+  // The user, for the log of what was written; "": an administrator, or nobody.
+  const std::string& user() const {
+    static const std::string nobody;
+    return kind == Kind::User ? name : nobody;
+  }
   static Auth admin(std::string name = {}) { return {Kind::Admin, {}, {}, std::move(name)}; }
   // Whether they may do the same: the name is for people.
   friend bool operator==(const Auth& a, const Auth& b) {

@@ -134,6 +134,7 @@ void Guard::put(const std::string& name, db::Write write, Done done) {
 void Guard::write(const std::string& name, const Auth& auth, db::Write write, Done done) {
   const auto asker = asker_of(book_, name, auth);
   guard_write(write, asker);
+  write.by = auth.user();
   if (write.selection) {
     // What it removes tells what is there, so it is for those who may read that; before anything is looked for.
     write.preconditions.insert(
@@ -160,6 +161,7 @@ void Guard::write_rows(const std::string& name, const Auth& auth, db::Write writ
   const auto asker = asker_of(book_, name, auth);
   const auto rows = std::make_shared<const ExpectedRows>(std::move(expected));
   guard_write(write, asker);
+  write.by = auth.user();
   write.preconditions.push_back(std::make_shared<const RowsAre>(asker, rows));
   if (asker && !rows->shown.empty()) write.access = std::make_shared<const RowsAccess>(*asker, rows);
   put(name, std::move(write), std::move(done));
@@ -221,10 +223,16 @@ void Guard::set_setting(const std::string& name, const Auth& auth, const Setting
   db::Write write;
   if (text == "null") {
     write.settings.push_back({std::string(kind.name), std::nullopt});
+    if (kind.name == kHistoryKind) write.settings.push_back({std::string(db::kHistorySetting), std::nullopt});
   } else {
     SpaceSettings checked;
     if (const auto read = read_setting(kind, text, checked); !read.ok()) return done(answer_of(read.error()));
     write.settings.push_back({std::string(kind.name), std::move(text)});
+    // What the database goes by, in the same commit.
+    if (kind.name == kHistoryKind) {
+      auto plan = checked.history ? std::optional(db::history_text(*checked.history)) : std::nullopt;
+      write.settings.push_back({std::string(db::kHistorySetting), std::move(plan)});
+    }
   }
   put(name, std::move(write), [known = settings_, name, done = std::move(done)](db::Answer answer) {
     known->forget(name);
@@ -415,6 +423,12 @@ void Guard::stats(const std::string& name, const Auth& auth, db::Path path,
                   std::function<void(db::Result<db::Stats>)> done) {
   if (auth.kind != Auth::Kind::Admin) return done(denied());
   database_.stats(name, std::move(path), std::move(done));
+}
+
+void Guard::changes(const std::string& name, const Auth& auth, db::ChangesRead read,
+                    std::function<void(db::Result<db::ChangesPage>)> done) {
+  if (auth.kind != Auth::Kind::Admin) return done(denied());
+  database_.changes(name, std::move(read), std::move(done));
 }
 
 void Guard::compact(const Auth& auth, std::function<void(db::Result<db::Compacted>)> done) {

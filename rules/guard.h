@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "db/base/result.h"
+#include "db/model/change.h"
 #include "db/model/dump_request.h"
 #include "db/model/event.h"
 #include "db/model/figures.h"
@@ -72,6 +73,9 @@ class Session {
   void open_document(uint64_t request, uint64_t listener, db::Path path);
   void append(uint64_t request, uint64_t listener, std::string update);  // well-formed
   void on_disconnect(uint64_t request, db::Disconnect disconnect);
+  // Answered once a commit after `since` is durable, with its sequence. For admins, whose session does nothing else:
+  // what comes behind it waits. Errors: PermissionDenied; Unavailable, too many wait.
+  void await_commit(uint64_t request, uint64_t since);
   void reply(uint64_t request, db::Result<void> status);  // an answer in its turn that needs nothing from the database
 
   std::function<void()> waker() const;  // calls `wake` as long as the session lasts; any thread
@@ -231,6 +235,8 @@ class Guard {
   db::Result<void> remove(const Auth& auth, std::string_view name);
   // For admins: db::Host's functions of these names.
   void stats(const std::string& name, const Auth& auth, db::Path path, std::function<void(db::Result<db::Stats>)> done);
+  void changes(const std::string& name, const Auth& auth, db::ChangesRead read,
+               std::function<void(db::Result<db::ChangesPage>)> done);
   void compact(const Auth& auth, std::function<void(db::Result<db::Compacted>)> done);
 
   // The id of an event for Listen::resume.

@@ -91,6 +91,7 @@ void Session::label() {
 
 void Session::write(uint64_t request, db::Write write) {
   guard_write(write, asker_);
+  write.by = auth_.user();
   // A session of a removed namespace must not make it again.
   write.only_existing = !book_->options().is_open;
   client_->write(request, std::move(write));
@@ -167,6 +168,11 @@ void Session::on_disconnect(uint64_t request, db::Disconnect disconnect) {
 }
 
 void Session::reply(uint64_t request, db::Result<void> status) { client_->reply(request, std::move(status)); }
+void Session::await_commit(uint64_t request, uint64_t since) {
+  if (auth_.kind != Auth::Kind::Admin) return client_->reply(request, denied());
+  client_->await_commit(request, since);
+}
+
 std::function<void()> Session::waker() const { return client_->waker(); }
 
 std::vector<db::Item> Session::take() {

@@ -56,6 +56,38 @@ db::Result<void> read_documents(const SettingText& from, SpaceSettings& to) {
   return {};
 }
 
+db::Result<void> read_history(const SettingText& from, SpaceSettings& to) {
+  db::HistoryPlan plan;
+  bool is_off = false;
+  for (const TextMember& member : from.root.members) {
+    const TextNode& value = member.value;
+    if (member.key == "off" || member.key == "versions") {
+      if (value.kind != TextNode::Kind::Boolean) return from.wrong(value.at, "true or false is expected");
+      (member.key == "off" ? is_off : plan.versions) = value.boolean;
+    } else if (member.key == "age" || member.key == "size") {
+      if (value.kind != TextNode::Kind::String) return from.wrong(value.at, R"(a text is expected, as "24h" or "1GB")");
+      const auto age = member.key == "age" ? db::parse_age(value.text) : db::Timestamp();
+      if (!age.ok()) return from.wrong(value.at, age.error().message);
+      const auto size = member.key == "size" ? db::parse_history_size(value.text) : uint64_t{0};
+      if (!size.ok()) return from.wrong(value.at, size.error().message);
+      (member.key == "age") ? void(plan.age = age.value()) : void(plan.bytes = size.value());
+    } else {
+      return from.unknown(member, R"("age", "size", "versions" and "off")");
+    }
+  }
+  to.history.reset();
+  if (from.root.members.empty()) return {};
+  if (is_off) {
+    if (from.root.members.size() > 1) return from.wrong(from.root.at, R"("off" goes with nothing else)");
+    to.history = db::HistoryPlan();
+    return {};
+  }
+  if (plan.age.count() == 0 || plan.bytes == 0)
+    return from.wrong(from.root.at, R"(history has an "age" and a "size", as "24h" and "1GB"; or {"off": true})");
+  to.history = plan;
+  return {};
+}
+
 db::Result<void> read_tables(const SettingText& from, SpaceSettings& to) {
   TableSettings tables;
   for (const TextMember& member : from.root.members) {
@@ -98,6 +130,7 @@ const std::vector<SettingKind>& setting_kinds() {
       {"realtime", R"({"public": false})", R"({"public": true})", read_realtime},
       {"documents", R"({"paths": []})", R"({"paths": ["/"]})", read_documents},
       {"tables", "{}", "{}", read_tables},
+      {kHistoryKind, "{}", "{}", read_history},
   };
   return kinds;
 }

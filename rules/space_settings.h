@@ -5,6 +5,7 @@
 //   name        document                                     while it is unset
 //   tables      {"TABLE": "/path", …}                        {}
 //   realtime    {"public": true|false, "channels": "/path"}  {"public": true} in development, else {"public": false}
+//   history     {"age": "24h", "size": "1GB"}                {}: as the server was started; {"off": true}: none
 //   documents   {"paths": ["/path", …]}                      {"paths": ["/"]} in development, else {"paths": []}
 //
 // Comments are allowed. A member that nobody knows is an error, as is a second one of the same name. The text is kept
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "db/base/result.h"
+#include "db/model/history.h"
 #include "db/model/path.h"
 #include "rules/language/text.h"
 
@@ -51,7 +53,10 @@ struct TableSettings {
   db::Result<db::Path> path_of(std::string_view table) const;
 };
 
+inline constexpr std::string_view kHistoryKind = "history";
+
 struct SpaceSettings {
+  std::optional<db::HistoryPlan> history{};  // nothing: as the server was started
   RealtimeSettings realtime{};
   DocumentSettings documents{};
   TableSettings tables{};

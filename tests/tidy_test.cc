@@ -97,6 +97,7 @@ const std::map<std::string, std::string> kTestedIn = {
     {"db/log/log_reader.h", "tests/db/changes_test.cc"},
     {"db/model/change.h", "tests/db/changes_test.cc"},
     {"db/read/changes.h", "tests/db/changes_test.cc"},
+    {"net/rest/change_feed.h", "tests/sdk/history.test.mjs"},
     {"db/store/snapshot.h", "tests/db/store/tree_store_test.cc"},
     {"db/store/snapshot_state.h", "tests/db/store/tree_store_test.cc"},
     {"db/calls/callbacks.h", "tests/db/closing_test.cc"},

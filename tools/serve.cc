@@ -204,6 +204,15 @@ void add_serve(CLI::App& program, Chosen& chosen) {
                    "A file of security rules: set in each --namespace, and in force where none are set")
       ->check(CLI::ExistingFile);
   command
+      ->add_option_function<std::string>(
+          "--history",
+          [flags](const std::string& text) { flags->history = or_throw(db::parse_history(text), "--history"); },
+          "What happened is kept for that long and up to that size, in each namespace that has not set its own: for "
+          "event "
+          "streams that come back, and for the change feed")
+      ->type_name("AGE,SIZE")
+      ->default_str("off");
+  command
       ->add_option("--indexes", flags->indexes,
                    "A file of indexes beside those of the rules, for namespaces that have not set their own: "
                    R"([{"at": "/rooms/$room", "by": ["author", "sent"]}])")

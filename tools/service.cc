@@ -192,6 +192,7 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   options.on_notice = NoticeLog();
   options.memory = flags.memory;
   options.space_idle_time = flags.namespace_idle_time;
+  options.history = flags.history;
   database_ = or_throw(db::Host::open(std::move(options)), fmt::format("cannot open {}", flags.data));
   guard_ = std::make_unique<rules::Guard>(*database_, std::move(guard));
   for (const std::string& flag : flags.namespaces) {

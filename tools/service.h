@@ -25,6 +25,7 @@ struct ServeFlags {
   std::vector<std::string> namespaces;
   db::SyncMode sync = db::SyncMode::Group;
   std::string rules;                      // a file: of the namespaces named, and of those that have none of their own
+  db::HistoryPlan history;                // of namespaces that have not set their own
   std::string indexes;                    // a file: of namespaces that have not set their own
   bool allow_unindexed = false;           // REST answers queries without an index too
   size_t failed_logins_per_minute = 100;  // guesses of one address; 0: any number

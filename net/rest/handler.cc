@@ -39,6 +39,7 @@
 #include "net/http/pending_answers.h"
 #include "net/http/presence.h"
 #include "net/rest/body.h"
+#include "net/rest/change_feed.h"
 #include "net/rest/event_stream.h"
 #include "net/rest/reply.h"
 #include "net/rest/request.h"
@@ -282,6 +283,7 @@ void RestHandler::Core::dispatch(const std::shared_ptr<Call>& call) {
     case Endpoint::OwnIndexes:
     case Endpoint::Setting:
     case Endpoint::Kick:
+    case Endpoint::Changes:
       return serve(call);
   }
 }
@@ -334,6 +336,10 @@ void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
     return call->exchange->respond(rest::refusal_reply(refusal));
   }
   call->space = std::move(space).value();
+  if (call->request.endpoint == Endpoint::Changes) {
+    return rest::ChangeFeed::start(with_, std::move(call->exchange), std::move(call->request), call->space,
+                                   std::move(call->auth));
+  }
   if (call->request.streams) {
     return rest::EventStream::start(with_, std::move(call->exchange), std::move(call->request), call->space,
                                     std::move(call->auth));
@@ -365,6 +371,7 @@ void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
     case Endpoint::Namespace:
     case Endpoint::Stats:
     case Endpoint::Compact:
+    case Endpoint::Changes:
       break;
   }
   if (call->request.method == Method::Get) return read(call);

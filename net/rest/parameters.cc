@@ -43,6 +43,7 @@ Names own_parameters(Endpoint endpoint, Method method) {
     case Endpoint::Explain:
     case Endpoint::Coverage:
     case Endpoint::Indexes:
+    case Endpoint::Changes:
     case Endpoint::Preflight:
       return kNone;
   }

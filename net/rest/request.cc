@@ -116,6 +116,7 @@ class Parser {
   Step method();
   Step endpoint();
   Step path(std::vector<std::string> segments);
+  Step changes();
   Step parameters();
   Step output();
   Step conditions();
@@ -213,6 +214,7 @@ constexpr Fixed kFixed[] = {
     {".settings", "restore.json", Endpoint::Restore, Method::Post, Method::Put},
     {".settings", "namespace.json", Endpoint::Namespace, Method::Put, Method::Delete},
     {".settings", "compact.json", Endpoint::Compact, Method::Post, Method::Post},
+    {".changes", "", Endpoint::Changes, Method::Get, Method::Get},
 };
 
 }  // namespace
@@ -242,6 +244,7 @@ Parser::Step Parser::endpoint() {
                       ? contains_ignoring_case(from_.header("Accept").value_or(""), "text/plain")
                       : one.endpoint == Endpoint::Coverage && one.name == "coverage";
     to_.endpoint = one.endpoint;
+    if (one.endpoint == Endpoint::Changes && to_.method == Method::Get) return changes();
     if (to_.method == one.method || to_.method == one.other_method) return {};
     std::string both(name_of(one.method));
     if (one.other_method != one.method) both += " or " + std::string(name_of(one.other_method));
@@ -264,6 +267,35 @@ Parser::Step Parser::endpoint() {
     to_.endpoint = Endpoint::Info;
   }
   return path(std::move(segments));
+}
+
+// What the change feed is asked. Only a stream sends Last-Event-ID, which is newer than its URL.
+Parser::Step Parser::changes() {
+  to_.streams = contains_ignoring_case(from_.header("Accept").value_or(""), "text/event-stream");
+  for (const std::string_view known : {"since", "path", "wait"}) {
+    if (std::count_if(target_.parameters.begin(), target_.parameters.end(),
+                      [&](const auto& one) { return one.first == known; }) > 1)
+      return refuse(400, std::string(known) + " is there twice.");
+  }
+  std::optional<std::string> since;
+  if (to_.streams) since = from_.header("Last-Event-ID");
+  if (!since || since->empty()) since = target_.parameter("since");
+  if (!since || since->empty()) {
+    return refuse(400, "since is missing: 0 for all that the log has, or the id of the last change that was seen.");
+  }
+  to_.since = *since;
+  if (is("before", "true")) return refuse(501, "before is not supported: the log holds new values alone.");
+  if (const auto text = target_.parameter("path")) {
+    auto path = db::Path::parse(*text);
+    if (!path.ok()) return refuse(400, path.error().message);
+    to_.path = std::move(path).value();
+  }
+  if (const auto text = target_.parameter("wait")) {
+    to_.wait = parse_timeout(*text);
+    if (!to_.wait || to_.streams)
+      return refuse(400, "wait must be a positive duration of at most 15min, as 25s; a stream waits anyway");
+  }
+  return {};
 }
 
 // The path, and for reads and deletes what selects and shapes the value. What excludes each other is refused by name.
@@ -452,6 +484,8 @@ const char* deed_of(const RestRequest& request) {
       return "stats";
     case Endpoint::Compact:
       return "compact";
+    case Endpoint::Changes:
+      return "changes";
     case Endpoint::Info:
     case Endpoint::Health:
     case Endpoint::Databases:

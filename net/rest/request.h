@@ -43,6 +43,7 @@ enum class Endpoint : uint8_t {
   Explain,     // /.inspect/explain.json (rules/trial.h)
   Coverage,    // /.inspect/coverage, or .json
   Indexes,     // /.inspect/indexes.json
+  Changes,     // /.changes (change_feed.h)
   Preflight,   // OPTIONS of anything
 };
 enum class Method : uint8_t { Get, Put, Post, Patch, Delete };
@@ -78,6 +79,8 @@ struct RestRequest {
   std::optional<std::chrono::milliseconds> timeout;
   std::optional<std::chrono::milliseconds> wait;  // for a value with another hash than if_none_match
   size_t write_bytes_max = SIZE_MAX;
+
+  std::string since;  // changes: an id, or "0"
 
   bool streams = false;
   bool event_ids = false;

@@ -192,3 +192,25 @@ TEST_CASE("settings: tables.json names paths, and every other child of the root 
   CHECK(told(many + "}", "t7") == "/x");
   CHECK(told(many + ", \"more\": \"/x\"}", "").find("more than 500 tables") != std::string::npos);
 }
+
+TEST_CASE("settings: history.json is a plan, off, or as the server was started", "[rules]") {
+  const SettingKind& kind = *find_setting_kind("history");
+  const auto plan_of = [&](std::string_view text) {
+    SpaceSettings settings;
+    const auto read = read_setting(kind, text, settings);
+    INFO((read.ok() ? "" : read.error().message));
+    REQUIRE(read.ok());
+    return settings.history ? hearth::db::history_text(*settings.history) : "";
+  };
+  CHECK(plan_of(R"({"age": "24h", "size": "1GB"})") == "1d,1GB");
+  CHECK(plan_of(R"({"age": "90s", "size": "1MB", "versions": true})") == "90s,1MB,versions");
+  CHECK(plan_of(R"({"off": true})") == "off");
+  CHECK(plan_of("{}").empty());
+  for (const char* text :
+       {R"({"age": "24h"})", R"({"size": "1GB"})", R"({"age": 24, "size": "1GB"})", R"({"off": true, "age": "1h"})",
+        R"({"off": false})", R"({"age": "1h", "size": "1GB", "versions": "yes"})", R"({"keep": "1h"})"}) {
+    INFO(text);
+    SpaceSettings settings;
+    CHECK_FALSE(read_setting(kind, text, settings).ok());
+  }
+}

@@ -328,3 +328,25 @@ TEST_CASE("Request: queries are for reading and for removing", "[net][rest]") {
   CHECK(refused(ask("GET", "/a.json?limitToFirst=1")).text ==
         "orderBy must be defined when other query parameters are defined");
 }
+
+TEST_CASE("Request: what the change feed is asked", "[net][rest]") {
+  const RestRequest lines = accepted(ask("GET", "/.changes?since=0&path=/a/b&wait=25s&ns=shop"));
+  CHECK(lines.endpoint == Endpoint::Changes);
+  CHECK(lines.since == "0");
+  CHECK(lines.path.text() == "a/b");
+  CHECK(lines.wait == std::chrono::seconds(25));
+  CHECK_FALSE(lines.streams);
+  const RestRequest stream =
+      accepted(ask("GET", "/.changes?since=old:1", {{"Accept", "text/event-stream"}, {"Last-Event-ID", "new:2"}}));
+  CHECK(stream.streams);
+  CHECK(stream.since == "new:2");
+  // A header that lines have nothing to do with.
+  CHECK(accepted(ask("GET", "/.changes?since=old:1", {{"Last-Event-ID", "new:2"}})).since == "old:1");
+  CHECK(refused(ask("GET", "/.changes")).text ==
+        "since is missing: 0 for all that the log has, or the id of the last change that was seen.");
+  CHECK(refused(ask("GET", "/.changes?since=0&since=1")).text == "since is there twice.");
+  CHECK(refused(ask("GET", "/.changes?since=0&path=/a.b")).status == 400);
+  CHECK(refused(ask("GET", "/.changes?since=0&wait=never")).status == 400);
+  CHECK(refused(ask("GET", "/.changes?since=0&before=true")).status == 501);
+  CHECK(refused(ask("POST", "/.changes?since=0")).status == 405);
+}

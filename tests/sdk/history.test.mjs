@@ -1,0 +1,176 @@
+// The change feed over HTTP, and event streams that come back: nothing is missed and nothing is told twice, whoever dies.
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { Random } from './support/random.mjs';
+import { Server, soon } from './support/server.mjs';
+
+const history = ['--dev', '--history', '24h,1GB'];
+const isLong = Boolean(process.env.HEARTH_LONG);
+
+async function put(server, path, value) {
+  const reply = await fetch(`${server.url}${path}.json?auth=owner`, { method: 'PUT', body: JSON.stringify(value) });
+  assert.equal(reply.status, 200, await reply.text());
+}
+
+async function lines(server, query) {
+  const reply = await fetch(`${server.url}/.changes?auth=owner&${query}`);
+  const text = await reply.text();
+  if (reply.status !== 200) return { status: reply.status, error: JSON.parse(text).error };
+  const all = text.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  const { next } = all.pop();
+  assert.ok(next, 'the last line says where to go on');
+  return { changes: all, next };
+}
+
+// The events of a stream, one after the other, until `stop` is called or the stream ends.
+async function* events(url, headers, stop) {
+  const reply = await fetch(url, { headers: { accept: 'text/event-stream', ...headers }, signal: stop });
+  assert.equal(reply.status, 200);
+  let text = '';
+  for await (const chunk of reply.body.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+      const event = Object.fromEntries(text.slice(0, end).split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]));
+      text = text.slice(end + 2);
+      yield event;
+    }
+  }
+}
+
+test('the feed tells each commit once, by path, and waits when asked to', async () => {
+  const server = await Server.start(after, history);
+  await put(server, '/orders/1', { item: 'tea', count: 2 });
+  await put(server, '/users/ada', { name: 'Ada' });
+  await fetch(`${server.url}/orders/1.json`, { method: 'PATCH', body: '{"count": 3, "note/text": "soon"}' });
+  const all = await lines(server, 'since=0');
+  assert.deepEqual(all.changes.map((one) => one.changes), [
+    [{ path: '/orders/1', value: { count: 2, item: 'tea' } }],
+    [{ path: '/users/ada', value: { name: 'Ada' } }],
+    [{ path: '/orders/1/count', value: 3 }, { path: '/orders/1/note/text', value: 'soon' }],
+  ]);
+  assert.equal(all.changes[2].id, all.next);
+  assert.ok(Math.abs(all.changes[0].time - Date.now()) < 60_000);
+  assert.equal((await lines(server, 'since=0&path=/users')).changes.length, 1);
+  assert.deepEqual((await lines(server, 'since=0&path=/orders/1/note')).changes.map((one) => one.changes), [
+    [{ path: '/orders/1/note', value: null }],
+    [{ path: '/orders/1/note/text', value: 'soon' }],
+  ]);
+  const waiting = lines(server, `since=${all.next}&wait=60s`);
+  await put(server, '/users/bob', true);
+  assert.deepEqual((await soon(waiting, 'the change')).changes.map((one) => one.changes), [[{ path: '/users/bob', value: true }]]);
+  const inVain = await lines(server, `since=${(await lines(server, 'since=0')).next}&wait=100ms`);
+  assert.deepEqual(inVain.changes, []);
+  // A path that is left alone: whoever waits there is not told of others.
+  const elsewhere = lines(server, `since=${inVain.next}&path=/none&wait=300ms`);
+  await put(server, '/users/cy', true);
+  assert.deepEqual((await elsewhere).changes, []);
+});
+
+test('who wrote is told, where it is known', async () => {
+  const server = await Server.start(after, history);
+  const token = `${btoa('{"alg":"none"}')}.${btoa('{"sub":"ada","user_id":"ada","iat":1,"exp":9999999999}')}.`.replaceAll('=', '');
+  await fetch(`${server.url}/a.json?auth=${token}`, { method: 'PUT', body: '1' });
+  await put(server, '/b', 2);
+  const { changes } = await lines(server, 'since=0');
+  assert.deepEqual(changes.map((one) => one.by), ['ada', undefined]);
+});
+
+test('the feed is for admins, an id of nobody is gone, and without history it says what to do', async () => {
+  const server = await Server.start(after, history);
+  await put(server, '/a', 1);
+  assert.equal((await fetch(`${server.url}/.changes?since=0`)).status, 401);
+  const gone = await lines(server, 'since=0123456789abcdef:1');
+  assert.equal(gone.status, 410);
+  assert.match(gone.error, /not known any more/);
+  const bare = await Server.start(after);
+  await put(bare, '/a', 1);
+  const off = await lines(bare, 'since=0');
+  assert.equal(off.status, 400);
+  assert.match(off.error, /--history 24h,1GB/);
+  await fetch(`${bare.url}/.settings/history.json?auth=owner`, { method: 'PUT', body: '{"age": "1h", "size": "10MB"}' });
+  await put(bare, '/a', 2);
+  assert.deepEqual((await lines(bare, 'since=0')).changes.map((one) => one.changes), [[{ path: '/a', value: 2 }]]);
+});
+
+test('a stream of changes and streams of values go on over kills of the server and of themselves', async (t) => {
+  const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  t.diagnostic(`TEST_SEED=${seed}`);
+  const random = new Random(seed);
+  const server = await Server.start(after, history);
+  const kills = isLong ? 200 : 12;
+  const written = new Map(); // by the sequence that the feed gives it
+  let count = 0;
+  await put(server, '/n/0', 0);
+
+  const feed = { next: '0', seen: [] };
+  const values = { id: undefined, tree: undefined, whole: 0 };
+  const follow = async (stop) => {
+    try {
+      for await (const event of events(`${server.url}/.changes?auth=owner&since=${feed.next}&path=/n`, {}, stop)) {
+        if (event.event !== 'change') continue;
+        const change = JSON.parse(event.data);
+        assert.equal(event.id, change.id);
+        feed.next = event.id;
+        feed.seen.push(...change.changes);
+      }
+    } catch (error) {
+      if (error instanceof assert.AssertionError) throw error;
+    }
+  };
+  const listen = async (stop) => {
+    try {
+      const headers = values.id ? { 'last-event-id': values.id } : {};
+      for await (const event of events(`${server.url}/n.json?auth=owner&eventIds=true`, headers, stop)) {
+        if (event.event !== 'put' && event.event !== 'patch') continue;
+        const { path, data } = JSON.parse(event.data);
+        if (event.event === 'put' && path === '/') values.whole++, (values.tree = data);
+        else if (event.event === 'put') values.tree[path.slice(1)] = data;
+        else for (const [key, value] of Object.entries(data)) values.tree[key] = value;
+        values.id = event.id;
+      }
+    } catch (error) {
+      if (error instanceof assert.AssertionError) throw error;
+    }
+  };
+  const until = async (holds, what) => {
+    for (let tries = 0; !holds(); tries++) {
+      assert.ok(tries < 1_000, what);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+
+  let stops = new AbortController();
+  let following = [follow(stops.signal), listen(stops.signal)];
+  const again = () => {
+    stops.abort();
+    stops = new AbortController();
+    following = [...following, follow(stops.signal), listen(stops.signal)];
+  };
+  for (let kill = 0; kill < kills; kill++) {
+    for (let more = 1 + random.below(20); more > 0; more--) {
+      const key = `k${random.below(8)}`;
+      await put(server, `/n/${key}`, ++count);
+      written.set(count, key);
+      if (random.below(3) === 0) await put(server, '/elsewhere', count);
+    }
+    const who = random.below(3);
+    if (who > 0) {
+      await server.kill();
+      await server.start();
+      again();
+    } else {
+      again();
+    }
+  }
+  const last = [...written.keys()].at(-1);
+  await until(() => feed.seen.at(-1)?.value === last, 'the feed has the last write');
+  // Each change once, in order.
+  assert.deepEqual(feed.seen.map((one) => one.value), [0, ...written.keys()]);
+  assert.deepEqual(feed.seen.slice(1).map((one) => one.path), [...written.values()].map((key) => `/n/${key}`));
+  const now = await (await fetch(`${server.url}/n.json`)).json();
+  await until(() => JSON.stringify(Object.entries(values.tree ?? {}).sort()) === JSON.stringify(Object.entries(now).sort()), 'the listener has the value');
+  // The first one was told the whole value, and nobody after that: the log knew where each was.
+  assert.equal(values.whole, 1);
+  stops.abort();
+  await Promise.all(following);
+});
