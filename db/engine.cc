@@ -30,6 +30,7 @@
 #include "db/base/random.h"
 #include "db/model/index.h"
 #include "db/read/changes.h"
+#include "db/read/past.h"
 #include "db/read/reads.h"
 #include "db/store/row_key.h"
 
@@ -393,7 +394,7 @@ void Engine::read(const std::string& name, Read read, std::function<void(Answer)
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
   run_read(*readers_, read_times_, answers_, std::move(read), store_->snapshot(), where->tree.number, clock_->now(),
-           std::move(done));
+           std::move(done), store_.get());
 }
 
 void Engine::write(const std::string& name, Write write, std::function<void(Answer)> done) {
@@ -457,7 +458,55 @@ void Engine::changes(const std::string& name, ChangesRead read, std::function<vo
   run_job(
       *where, [](const Error& error) { return Result<ChangesPage>(error); }, std::move(done),
       [this, where, read = std::move(read)](Turn& turn) {
-        return read_changes(read, *store_, store_->snapshot(), where->tree.number, turn);
+        return read_changes(read, *store_, store_->snapshot(), where->tree.number, options_.history, turn);
+      });
+}
+
+void Engine::purge(const std::string& name, Path path, std::function<void(Answer)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_answer());
+  const std::shared_ptr<NamespaceState> where = space(name);
+  PurgeRequest purge;
+  purge.purge.path = std::move(path);
+  // What is gone is gone from the disk too when the answer is told: files of versions and of the log are written anew.
+  auto rewrite = [this, where, done = std::move(done)](const Answer& answer) {
+    if (!answer.status.ok()) return done(answer);
+    FairPool::Job job;
+    job.payer = {where->tree.number, 0};
+    job.refuse = [done](const Error& error) { done(answer_of(error)); };
+    job.run = [this, where, done, answer](Turn&) {
+      store_->rewrite_history(where->tree.number);
+      done(answer);
+    };
+    scans_->run(std::move(job));
+  };
+  where->shard.submit({where, nullptr, 0, std::move(purge), std::move(rewrite)});
+}
+
+void Engine::undo(const std::string& name, EventId id, std::string by, std::function<void(Answer)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_answer());
+  const std::shared_ptr<NamespaceState> where = space(name);
+  run_job(
+      *where, [](const Error& error) { return Result<Write>(error); },
+      [where, by = std::move(by), done](Result<Write> write) {
+        if (!write.ok()) return done(answer_of(write.error()));
+        write.value().by = by;
+        where->shard.submit({where, nullptr, 0, WriteRequest{std::move(write).value()}, done});
+      },
+      [this, where, id = std::move(id)](Turn& turn) {
+        return undo_of(id, *store_, store_->snapshot(), where->tree.number, turn);
+      });
+}
+
+void Engine::history(const std::string& name, HistoryRead read, std::function<void(Result<PathHistory>)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_error());
+  const std::shared_ptr<NamespaceState> where = space(name);
+  run_job(
+      *where, [](const Error& error) { return Result<PathHistory>(error); }, std::move(done),
+      [this, where, read = std::move(read)](Turn& turn) {
+        return read_history(read, *store_, store_->snapshot(), where->tree.number, turn);
       });
 }
 

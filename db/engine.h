@@ -65,6 +65,9 @@ class Engine {
                std::function<void(Result<std::optional<std::string>>)> done);
 
   void changes(const std::string& name, ChangesRead read, std::function<void(Result<ChangesPage>)> done);
+  void purge(const std::string& name, Path path, std::function<void(Answer)> done);
+  void undo(const std::string& name, EventId id, std::string by, std::function<void(Answer)> done);
+  void history(const std::string& name, HistoryRead read, std::function<void(Result<PathHistory>)> done);
   void revive_by(Revive revive);
   void stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done);
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);

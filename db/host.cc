@@ -40,6 +40,18 @@ void Host::changes(const std::string& name, ChangesRead read, std::function<void
   engine_->changes(name, std::move(read), std::move(done));
 }
 
+void Host::purge(const std::string& name, Path path, std::function<void(Answer)> done) {
+  engine_->purge(name, std::move(path), std::move(done));
+}
+
+void Host::undo(const std::string& name, EventId id, std::string by, std::function<void(Answer)> done) {
+  engine_->undo(name, std::move(id), std::move(by), std::move(done));
+}
+
+void Host::history(const std::string& name, HistoryRead read, std::function<void(Result<PathHistory>)> done) {
+  engine_->history(name, std::move(read), std::move(done));
+}
+
 void Host::indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done) {
   engine_->indexes(name, std::move(done));
 }

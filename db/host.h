@@ -46,6 +46,13 @@ class Host final : public Database {
                std::function<void(Result<std::optional<std::string>>)> done);
   // What happened in a namespace that keeps history, a page at a time (db/read/changes.h has its errors).
   void changes(const std::string& name, ChangesRead read, std::function<void(Result<ChangesPage>)> done);
+  // Takes one commit back, as an ordinary write. Errors: of undo_of (db/read/past.h); Stale: something has changed since.
+  void undo(const std::string& name, EventId id, std::string by, std::function<void(Answer)> done);
+  // Removes what was at and below a path from the log and from the past, for good, also on disk; what is there now stays. The
+  // answer's value: commits that said something of it. Errors: NotFound, Io.
+  void purge(const std::string& name, Path path, std::function<void(Answer)> done);
+  // The values that a path had, where versions are kept (db/read/past.h has its errors). Read::at reads one moment.
+  void history(const std::string& name, HistoryRead read, std::function<void(Result<PathHistory>)> done);
   // The indexes of a namespace, and how far they are built. Those that the settings ask for and that are not planned
   // yet have the id 0.
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);

@@ -122,7 +122,13 @@ void Guard::read(const std::string& name, const Auth& auth, db::Read read, Done 
     // A request can still be refused for its missing index; a listener that runs cannot.
     read.check = std::make_shared<const ReadAccess>(book_, asker, read.path, read.query, Unindexed::Refused);
   }
-  database_.read(name, std::move(read), std::move(done));
+  if (read.at == nullptr) return database_.read(name, std::move(read), std::move(done));
+  const db::Path path = read.path;
+  if_past_is_open(name, auth, path,
+                  [this, name, read = std::move(read), done = std::move(done)](const db::Result<void>& open) {
+                    if (!open.ok()) return done(answer_of(open.error()));
+                    database_.read(name, read, done);
+                  });
 }
 
 // Outside of development a write makes no namespace: it may come after the namespace was removed.
@@ -423,6 +429,51 @@ void Guard::stats(const std::string& name, const Auth& auth, db::Path path,
                   std::function<void(db::Result<db::Stats>)> done) {
   if (auth.kind != Auth::Kind::Admin) return done(denied());
   database_.stats(name, std::move(path), std::move(done));
+}
+
+void Guard::purge(const std::string& name, const Auth& auth, db::Path path, Done done) {
+  if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
+  database_.purge(name, std::move(path), std::move(done));
+}
+
+void Guard::undo(const std::string& name, const Auth& auth, db::EventId id, Done done) {
+  if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
+  database_.undo(name, std::move(id), auth.user(), std::move(done));
+}
+
+// The past may show what was deleted, and what was there before somebody was let in. So it is for admins, and where an
+// operator has said so for whoever may read the present.
+void Guard::if_past_is_open(const std::string& name, const Auth& auth, const db::Path& path,
+                            std::function<void(db::Result<void>)> done) {
+  if (auth.kind == Auth::Kind::Admin) return done({});
+  space_settings(name, [path,
+                        done = std::move(done)](const db::Result<std::shared_ptr<const SpaceSettings>>& settings) {
+    if (!settings.ok()) return done(settings.error());
+    const auto& open = settings.value()->past_open;
+    const bool is_open = std::any_of(open.begin(), open.end(), [&](const db::Path& one) { return one.contains(path); });
+    done(is_open ? db::Result<void>() : db::Result<void>(denied()));
+  });
+}
+
+void Guard::history(const std::string& name, const Auth& auth, db::HistoryRead read,
+                    std::function<void(db::Result<db::PathHistory>)> done) {
+  if (auth.kind == Auth::Kind::Admin) return database_.history(name, std::move(read), std::move(done));
+  // Whoever reads the past has to be one who may read the present: asked by a read that answers nothing.
+  db::Read trial;
+  trial.path = read.path;
+  trial.shallow = true;
+  trial.query = db::Query::by_key();
+  trial.query->limit = db::Limit::First;
+  trial.query->count = 1;
+  trial.check = std::make_shared<const ReadAccess>(book_, asker_of(book_, name, auth), read.path, std::nullopt,
+                                                   Unindexed::Refused);
+  if_past_is_open(name, auth, read.path, [this, name, trial, read, done](const db::Result<void>& open) {
+    if (!open.ok()) return done(open.error());
+    database_.read(name, trial, [this, name, read, done](const db::Answer& may) {
+      if (!may.status.ok()) return done(may.status.error());
+      database_.history(name, read, done);
+    });
+  });
 }
 
 void Guard::changes(const std::string& name, const Auth& auth, db::ChangesRead read,

@@ -235,6 +235,11 @@ class Guard {
   db::Result<void> remove(const Auth& auth, std::string_view name);
   // For admins: db::Host's functions of these names.
   void stats(const std::string& name, const Auth& auth, db::Path path, std::function<void(db::Result<db::Stats>)> done);
+  void purge(const std::string& name, const Auth& auth, db::Path path, Done done);
+  void undo(const std::string& name, const Auth& auth, db::EventId id, Done done);
+  // For admins, and where /.settings/history.json opens the path for whoever may read it now; the same of Read::at.
+  void history(const std::string& name, const Auth& auth, db::HistoryRead read,
+               std::function<void(db::Result<db::PathHistory>)> done);
   void changes(const std::string& name, const Auth& auth, db::ChangesRead read,
                std::function<void(db::Result<db::ChangesPage>)> done);
   void compact(const Auth& auth, std::function<void(db::Result<db::Compacted>)> done);
@@ -247,6 +252,8 @@ class Guard {
 
  private:
   struct SettingsRead;
+  void if_past_is_open(const std::string& name, const Auth& auth, const db::Path& path,
+                       std::function<void(db::Result<void>)> done);
   db::Result<void> load_revoked(const std::vector<std::string>& names);
   void put(const std::string& name, db::Write write, Done done);
   void tell_setting(const std::string& name, std::string_view which, std::string unset, Done done);

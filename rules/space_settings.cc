@@ -38,19 +38,24 @@ db::Result<void> read_realtime(const SettingText& from, SpaceSettings& to) {
   return {};
 }
 
+db::Result<std::vector<db::Path>> read_paths(const SettingText& from, const TextNode& list) {
+  std::vector<db::Path> paths;
+  if (list.kind != TextNode::Kind::Array) return from.wrong(list.at, R"(a list of paths is expected, as ["/notes"])");
+  for (const TextNode& one : list.elements) {
+    if (one.kind != TextNode::Kind::String || !one.text.starts_with('/'))
+      return from.wrong(one.at, R"(a path is expected, as "/notes")");
+    auto path = db::Path::parse(one.text);
+    if (!path.ok()) return from.wrong(one.at, path.error().message);
+    paths.push_back(std::move(path).value());
+  }
+  return paths;
+}
+
 db::Result<void> read_documents(const SettingText& from, SpaceSettings& to) {
   DocumentSettings documents;
   for (const TextMember& member : from.root.members) {
-    const TextNode& value = member.value;
     if (member.key != "paths") return from.unknown(member, R"("paths")");
-    if (value.kind != TextNode::Kind::Array) return from.wrong(value.at, R"("paths" must be a list, as ["/notes"])");
-    for (const TextNode& one : value.elements) {
-      if (one.kind != TextNode::Kind::String || !one.text.starts_with('/'))
-        return from.wrong(one.at, R"(a path is expected, as "/notes")");
-      auto path = db::Path::parse(one.text);
-      if (!path.ok()) return from.wrong(one.at, path.error().message);
-      documents.paths.push_back(std::move(path).value());
-    }
+    ASSIGN_OR_RETURN(documents.paths, read_paths(from, member.value));
   }
   to.documents = std::move(documents);
   return {};
@@ -58,6 +63,7 @@ db::Result<void> read_documents(const SettingText& from, SpaceSettings& to) {
 
 db::Result<void> read_history(const SettingText& from, SpaceSettings& to) {
   db::HistoryPlan plan;
+  std::vector<db::Path> open;
   bool is_off = false;
   for (const TextMember& member : from.root.members) {
     const TextNode& value = member.value;
@@ -71,10 +77,13 @@ db::Result<void> read_history(const SettingText& from, SpaceSettings& to) {
       const auto size = member.key == "size" ? db::parse_history_size(value.text) : uint64_t{0};
       if (!size.ok()) return from.wrong(value.at, size.error().message);
       (member.key == "age") ? void(plan.age = age.value()) : void(plan.bytes = size.value());
+    } else if (member.key == "open") {
+      ASSIGN_OR_RETURN(open, read_paths(from, value));
     } else {
-      return from.unknown(member, R"("age", "size", "versions" and "off")");
+      return from.unknown(member, R"("age", "size", "versions", "open" and "off")");
     }
   }
+  to.past_open = std::move(open);
   to.history.reset();
   if (from.root.members.empty()) return {};
   if (is_off) {

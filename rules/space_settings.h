@@ -5,7 +5,8 @@
 //   name        document                                     while it is unset
 //   tables      {"TABLE": "/path", …}                        {}
 //   realtime    {"public": true|false, "channels": "/path"}  {"public": true} in development, else {"public": false}
-//   history     {"age": "24h", "size": "1GB"}                {}: as the server was started; {"off": true}: none
+//   history     {"age": "24h", "size": "1GB",                {}: as the server was started; {"off": true}: none
+//                "versions": true|false, "open": ["/path"]}
 //   documents   {"paths": ["/path", …]}                      {"paths": ["/"]} in development, else {"paths": []}
 //
 // Comments are allowed. A member that nobody knows is an error, as is a second one of the same name. The text is kept
@@ -57,6 +58,7 @@ inline constexpr std::string_view kHistoryKind = "history";
 
 struct SpaceSettings {
   std::optional<db::HistoryPlan> history{};  // nothing: as the server was started
+  std::vector<db::Path> past_open{};  // below these the past is for whoever may read the present; else for admins
   RealtimeSettings realtime{};
   DocumentSettings documents{};
   TableSettings tables{};

@@ -31,6 +31,7 @@ void add_dump(CLI::App& program, Chosen& chosen);
 void add_restore(CLI::App& program, Chosen& chosen);
 void add_bench(CLI::App& program, Chosen& chosen);
 void add_data_commands(CLI::App& program, Chosen& chosen);  // get, watch, set, and so on
+void add_past_commands(CLI::App& program, Chosen& chosen);  // changes, history, undo, purge
 void add_help(CLI::App& program, Chosen& chosen);
 
 // For the commands that ask a server: which one, and as whom. Returns the option of the URL.

@@ -141,6 +141,7 @@ class DataCommands : public std::enable_shared_from_this<DataCommands> {
   bool json_ = false;
   // get
   bool shallow_ = false, export_ = false, pretty_ = false;
+  std::string at_;
   std::string order_by_, start_at_, end_at_, equal_to_;
   size_t limit_to_first_ = 0, limit_to_last_ = 0;
   // set, update, push
@@ -193,8 +194,11 @@ void DataCommands::add_reads(CLI::App& program) {
   get->add_option("--equal-to", equal_to_, "The same");
   get->add_option("--limit-to-first", limit_to_first_, "With --order-by")->check(CLI::PositiveNumber);
   get->add_option("--limit-to-last", limit_to_last_, "With --order-by")->check(CLI::PositiveNumber);
+  get->add_option("--at", at_,
+                  "What was there then: an id of a change, milliseconds since 1970, or 2026-11-30T16:00:00Z");
   get->footer(std::string(R"(
   hearth get /rooms/tea
+  hearth get /rooms/tea --at 2026-11-30T16:00:00Z
   hearth get /messages --order-by sent --start-at 1700000000000 --limit-to-last 10
   hearth get / --shallow --ns chat)") +
               "\n" + kHowToSayIt);
@@ -282,6 +286,7 @@ they had queued for their end is not written. The room on disk comes back by and
 // newline is added only when the answer does not end in one.
 int DataCommands::get() const {
   RestRequest request{.path = path_of(path_)};
+  if (!at_.empty()) request.query.emplace_back("at", at_);
   if (shallow_) request.query.emplace_back("shallow", "true");
   if (export_) request.query.emplace_back("format", "export");
   if (pretty_ || (!json_ && is_terminal(STDOUT_FILENO))) request.query.emplace_back("print", "pretty");

@@ -41,7 +41,8 @@ class Committer::Rows final : public RowSource {
     for (const auto& [number, pending] : group_.pending_) {
       count += 1 + pending->overlay.row_count() + pending->index_rows.row_count();
       if (pending->documents) count += pending->documents->row_count();
-      count += pending->log_rows.size();
+      count += pending->log_rows.size() + pending->version_rows.size();
+      count += pending->erased_versions.size() + pending->erased_log.size();
     }
     return count;
   }
@@ -62,6 +63,13 @@ class Committer::Rows final : public RowSource {
     }
     for (const auto& [number, pending] : group_.pending_) {
       if (pending->ends_log) ranges.emplace_back(row_key(Table::Log, number), row_key(Table::Log, number + 1));
+    }
+    for (const auto& [number, pending] : group_.pending_) {
+      const std::string prefix = row_key(Table::Version, number);
+      for (const auto& [from, upto] : pending->purged) ranges.emplace_back(prefix + from, prefix + upto);
+      if (pending->ends_versions) {
+        ranges.emplace_back(row_key(Table::Version, number), row_key(Table::Version, number + 1));
+      }
     }
     return ranges;
   }
@@ -85,12 +93,28 @@ class Committer::Rows final : public RowSource {
     }
     beside(Table::History, Table::Log);
     for (const auto& [number, pending] : group_.pending_) {
-      const std::string prefix = row_key(Table::Log, number);
-      for (const auto& [row, value] : pending->log_rows) put(prefix + row, value);
+      sorted(Table::Log, number, pending->erased_log, pending->log_rows, put);
+    }
+    for (const auto& [number, pending] : group_.pending_) {
+      sorted(Table::Version, number, pending->erased_versions, pending->version_rows, put);
     }
   }
 
  private:
+  // Rows that came in no order. What is erased and put is put.
+  static void sorted(Table table, uint32_t number, const std::vector<std::string>& erased,
+                     const std::vector<std::pair<std::string, std::string>>& rows, const PutFunction& put) {
+    if (erased.empty() && rows.empty()) return;
+    std::map<std::string_view, std::optional<std::string_view>> all;
+    for (const std::string& row : erased) all[row] = std::nullopt;
+    for (const auto& [row, value] : rows) all[row] = value;
+    std::string key = row_key(table, number);
+    for (const auto& [row, value] : all) {
+      key.resize(kTableAndNumber);
+      key += row;
+      put(key, value);
+    }
+  }
   static void changes(Table table, uint32_t number, const Overlay& overlay, const PutFunction& put) {
     std::string key = row_key(table, number);
     overlay.changes([&](std::string_view row, std::optional<std::string_view> value) {
@@ -104,7 +128,7 @@ class Committer::Rows final : public RowSource {
 };
 
 // Removes everything that a namespace has.
-// Two rows and seven range tombstones, however large the namespace is. The number is not used again while this process
+// Two rows and eight range tombstones, however large the namespace is. The number is not used again while this process
 // lives.
 class Committer::AllOf final : public RowSource {
  public:
@@ -112,8 +136,8 @@ class Committer::AllOf final : public RowSource {
   size_t row_count() const override { return 2; }
   std::vector<std::pair<std::string, std::string>> ranges() const override {
     std::vector<std::pair<std::string, std::string>> ranges;
-    for (const Table table :
-         {Table::Disconnect, Table::Data, Table::Setting, Table::Index, Table::Document, Table::History, Table::Log}) {
+    for (const Table table : {Table::Disconnect, Table::Data, Table::Setting, Table::Index, Table::Document,
+                              Table::History, Table::Log, Table::Version}) {
       ranges.emplace_back(row_key(table, tree_.number), row_key(table, tree_.number + 1));
     }
     return ranges;
@@ -235,6 +259,8 @@ Result<void> Committer::admit(PendingTree& at, const Overlay& after, bool at_res
 void Committer::accept(PendingTree& pending, After&& after, const Accepted& accepted, const Told& told) {
   Tree& tree = pending.tree;
   invariant(accepted.record.sequence == tree.head.sequence + 1, "records come in their order, without gaps");
+  if (tree.log.plan.versions && !tree.log.state && accepted.record.sequence == 1) begin_with_versions(pending);
+  if (tree.log.state) keep_versions(pending, after, accepted.record);
   tree.head.sequence = accepted.record.sequence;
   tree.head.time = accepted.record.time;
   tree.head.has_priorities = tree.head.has_priorities || told.writes_priorities;

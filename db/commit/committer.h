@@ -24,6 +24,7 @@
 #include "db/commit/overlay.h"
 #include "db/commit/quota.h"
 #include "db/log/log_entry.h"
+#include "db/log/versions.h"
 #include "db/model/history.h"
 #include "db/model/write.h"
 #include "db/store/tree_store.h"
@@ -33,9 +34,11 @@ namespace hearth::db {
 // What a committer knows of a namespace's log.
 struct TreeLog {
   HistoryPlan plan;
-  std::optional<LogState> state;  // nothing: none is kept
-  uint64_t offset = 0;            // behind its last entry
-  Timestamp trimmed{};            // when it was looked at last, by the clock
+  std::optional<LogState> state;          // nothing: none is kept
+  uint64_t offset = 0;                    // behind its last entry
+  Timestamp trimmed{};                    // when it was looked at last, by the clock
+  bool is_carrying = false;               // a carry() is on its way
+  std::unique_ptr<VersionSweep> sweep{};  // of versions that no moment needs any more; null: there is none to be done
 };
 
 // A namespace as its committer knows it. Belongs to the shard.
@@ -132,7 +135,23 @@ class Committer final {
   // Whether the log may be longer than its plan allows: then trim() makes it shorter with the next commit().
   bool wants_trim(const Tree& tree, Timestamp now) const;
   Result<void> trim(Tree& tree, Timestamp now);
+  // Whether there is something to be done for the versions: data to be carried over, or versions to be erased. carry()
+  // does up to `rows` of it, with the next commit().
+  bool wants_carry(const Tree& tree) const;
+  Result<void> carry(Tree& tree, size_t rows);
   void name(Tree& tree);  // gives it its row
+
+  // The next step of removing what was at and below `path` from the past, with the next commit(): what is there now
+  // stays, as of now. Errors: Io, Corruption.
+  struct Purge {
+    Path path;
+    bool has_begun = false;
+    std::string row{};                // of the data that is put again as of now: the next
+    std::optional<uint64_t> since{};  // of the log that is written anew: what comes next
+    bool is_done = false;
+    uint64_t commits = 0;  // whose entries said something of it
+  };
+  Result<void> purge(Tree& tree, Purge& purge);
 
   bool dirty(const Tree& tree) const;  // something of it waits for commit()
   bool empty() const { return pending_.empty(); }
@@ -175,6 +194,11 @@ class Committer final {
   void append_entry(PendingTree& pending, LogEntry entry);
   void begin_log(PendingTree& pending, uint64_t cut);
   void end_log(PendingTree& pending);
+  void begin_with_versions(PendingTree& pending);
+  void begin_versions(PendingTree& pending);
+  void end_versions(PendingTree& pending);
+  void keep_versions(PendingTree& pending, const After& after, const Record& record);
+  void put_state(Tree& tree);
   struct Restored {
     const Path& at;
     Timestamp wall;

@@ -12,6 +12,7 @@
 
 #include "db/commit/pending_tree.h"
 #include "db/log/log_reader.h"
+#include "db/model/key_order.h"
 #include "db/store/row_key.h"
 
 namespace hearth::db {
@@ -20,6 +21,8 @@ namespace {
 // The log is looked at when it may be an eighth too long, or too old by an eighth.
 constexpr uint64_t kTrimPart = 8;
 constexpr Timestamp kTrimPauseMin{1'000};
+constexpr size_t kPurgeRows = 200;          // and entries, of one step
+constexpr uint64_t kPurgeBytes = 1u << 20;  // of entries
 
 }  // namespace
 
@@ -56,7 +59,13 @@ Result<void> Committer::load_log(Tree& tree, const Restored* restored) {
       entry.wall = restored->wall;
       entry.base = restored->at;
       entry.record = {head, tree.head.time, {}};
-      append_entry(pending(tree), std::move(entry));
+      PendingTree& at = pending(tree);
+      append_entry(at, std::move(entry));
+      // What the restore brought has no versions, and what it took away no marks: they begin anew.
+      if (state.versions != LogState::Versions::None) {
+        end_versions(at);
+        begin_versions(at);
+      }
       return {};
     }
   }
@@ -69,7 +78,7 @@ void Committer::begin_log(PendingTree& at, uint64_t cut) {
   if (tree.log.state) end_log(at);
   tree.log.state = LogState{cut, 0};
   tree.log.offset = 0;
-  rows_.put(row_key(Table::History, tree.number), tree.log.state->encode());
+  put_state(tree);
   at.changed = true;
   if (is_life_written_) return;
   is_life_written_ = true;
@@ -81,6 +90,7 @@ void Committer::end_log(PendingTree& at) {
   at.ends_log = true;
   at.log_rows.clear();
   at.cut.reset();
+  if (at.tree.log.state && at.tree.log.state->versions != LogState::Versions::None) end_versions(at);
   at.tree.log.state.reset();
   at.tree.log.offset = 0;
   rows_.erase(row_key(Table::History, at.tree.number));
@@ -111,6 +121,9 @@ void Committer::keep_log(PendingTree& at, const Accepted& accepted, const Told& 
     return;
   }
   if (!tree.log.state) begin_log(at, accepted.record.sequence - 1);
+  const bool has_versions = tree.log.state->versions != LogState::Versions::None;
+  if (tree.log.plan.versions && !has_versions) begin_versions(at);
+  if (!tree.log.plan.versions && has_versions) end_versions(at);
   LogEntry entry;
   entry.wall = accepted.wall;
   entry.record = accepted.record;
@@ -125,6 +138,182 @@ void Committer::keep_log(PendingTree& at, const Accepted& accepted, const Told& 
 Result<void> Committer::load_restored(Tree& tree, const Path& at, Timestamp now) {
   const Restored restored{at, now};
   return load(tree, &restored);
+}
+
+void Committer::put_state(Tree& tree) { rows_.put(row_key(Table::History, tree.number), tree.log.state->encode()); }
+
+// Before the first commit of all, there is nothing to be carried over.
+void Committer::begin_with_versions(PendingTree& at) {
+  begin_log(at, 0);
+  at.tree.log.state->versions = LogState::Versions::Known;
+  put_state(at.tree);
+}
+
+// The commit that is being accepted is in the tree already, and is carried over with the rest.
+void Committer::begin_versions(PendingTree& at) {
+  LogState& state = *at.tree.log.state;
+  state.versions = LogState::Versions::Carried;
+  state.carried.clear();
+  put_state(at.tree);
+  at.changed = true;
+}
+
+void Committer::end_versions(PendingTree& at) {
+  at.ends_versions = true;
+  at.version_rows.clear();
+  at.erased_versions.clear();
+  at.tree.log.sweep.reset();
+  at.tree.log.state->versions = LogState::Versions::None;
+  put_state(at.tree);
+  at.changed = true;
+}
+
+// The rows that the commit puts or takes away are its versions. Where it emptied ranges, each path that it set has a mark:
+// it took away what was there, and what it put has the mark's own sequence.
+void Committer::keep_versions(PendingTree& at, const After& after, const Record& record) {
+  if (at.tree.log.state->versions == LogState::Versions::None) return;
+  after.tree.changes([&](std::string_view key, std::optional<std::string_view> leaf) {
+    at.version_rows.emplace_back(version_row_of(key, record.sequence), leaf.value_or(std::string_view()));
+  });
+  if (!after.tree.has_ranges()) return;
+  for (const Effect& effect : record.effects) {
+    if (effect.kind != Effect::Kind::Set) continue;
+    at.version_rows.emplace_back(version_row(encode_path(effect.path), VersionKind::Mark, record.sequence), "");
+  }
+}
+
+bool Committer::wants_carry(const Tree& tree) const {
+  const TreeLog& log = tree.log;
+  if (!log.state || log.is_carrying) return false;
+  return log.state->versions == LogState::Versions::Carried || log.sweep != nullptr;
+}
+
+Result<void> Committer::carry(Tree& tree, size_t rows) {
+  RETURN_IF_ERROR(load(tree));
+  tree.log.is_carrying = false;
+  if (!tree.log.state) return {};
+  LogState& state = *tree.log.state;
+  PendingTree& at = pending(tree);
+  if (state.versions == LogState::Versions::Carried) {
+    size_t seen = 0;
+    std::string next;
+    RETURN_IF_ERROR(at.view.scan(state.carried, "\xff", [&](std::string_view key, std::string_view leaf) {
+      if (seen++ == rows) {
+        next = key;
+        return false;
+      }
+      at.version_rows.emplace_back(version_row_of(key, 0), leaf);
+      return true;
+    }));
+    if (next.empty()) {
+      state.versions = LogState::Versions::Known;
+      state.versions_from = tree.head.sequence;
+    }
+    state.carried = std::move(next);
+    put_state(tree);
+    at.changed = true;
+    return {};
+  }
+  if (tree.log.sweep == nullptr) return {};
+  RETURN_IF_ERROR(tree.log.sweep->step(*durable(), tree.number, rows, [&](std::string row) {
+    at.erased_versions.push_back(std::move(row));
+    at.changed = true;
+  }));
+  if (tree.log.sweep->is_done()) {
+    const bool is_behind = tree.log.sweep->cut() < state.cut;
+    tree.log.sweep = is_behind ? std::make_unique<VersionSweep>(state.cut) : nullptr;
+  }
+  return {};
+}
+
+namespace {
+
+// Takes what is at and below `path` out of an effect. Returns whether it said something of it.
+bool purge_effect(const Path& path, Effect& effect, std::vector<Effect>& to) {
+  const bool is_of_data = effect.kind == Effect::Kind::Set || effect.kind == Effect::Kind::SetPriority ||
+                          effect.kind == Effect::Kind::Unleaf;
+  if (!is_of_data || effect.name == kPurged) {
+    to.push_back(std::move(effect));
+    return false;
+  }
+  Effect purged{Effect::Kind::Set, path, {}, Slot::Value, std::string(kPurged)};
+  if (path.contains(effect.path)) {
+    // Several places below are one: not even their keys stay.
+    const bool is_there =
+        std::any_of(to.begin(), to.end(), [&](const Effect& one) { return one.name == kPurged && one.path == path; });
+    if (!is_there) to.push_back(std::move(purged));
+    return true;
+  }
+  const bool is_above = effect.kind == Effect::Kind::Set && effect.path.contains(path);
+  const bool says_something = is_above && !effect.value.at(path.relative_to(effect.path)).is_null();
+  if (says_something) effect.value = effect.value.with(path.relative_to(effect.path), {});
+  to.push_back(std::move(effect));
+  if (says_something) to.push_back(std::move(purged));
+  return says_something;
+}
+
+}  // namespace
+
+Result<void> Committer::purge(Tree& tree, Purge& purge) {
+  RETURN_IF_ERROR(load(tree));
+  if (!tree.log.state) {
+    purge.is_done = true;
+    return {};
+  }
+  const LogState& state = *tree.log.state;
+  PendingTree& at = pending(tree);
+  const std::string base = encode_path(purge.path);
+  if (!purge.has_begun) {
+    purge.has_begun = true;
+    purge.row = base;
+    purge.since = state.cut;
+    at.purged.emplace_back(base + kPriorityMark, base + kPastChildren);
+    // What waits in this group is of the past as well: it is put again with the rest.
+    std::erase_if(at.version_rows, [&](const auto& row) { return row.first.starts_with(base); });
+    at.changed = true;
+    return {};
+  }
+  if (!purge.row.empty() && state.versions != LogState::Versions::None) {
+    size_t seen = 0;
+    std::string next;
+    RETURN_IF_ERROR(at.view.scan(purge.row, base + kPastChildren, [&](std::string_view key, std::string_view leaf) {
+      if (seen++ == kPurgeRows) {
+        next = key;
+        return false;
+      }
+      at.version_rows.emplace_back(version_row_of(key, tree.head.sequence), leaf);
+      return true;
+    }));
+    purge.row = std::move(next);
+    at.changed = true;
+    return {};
+  }
+  const uint64_t since = std::max(*purge.since, state.cut);
+  uint64_t last = since, bytes = 0;
+  RETURN_IF_ERROR(LogReader(durable(), tree.number).read(since, [&](LogEntry&& entry, uint64_t size) {
+    last = entry.record.sequence;
+    bytes += size;
+    std::vector<Effect> effects;
+    bool says_something = entry.base != purge.path && purge.path.contains(entry.base);
+    if (says_something) entry.base = purge.path;
+    for (Effect& effect : entry.record.effects) says_something |= purge_effect(purge.path, effect, effects);
+    entry.record.effects = std::move(effects);
+    if (says_something) {
+      ++purge.commits;
+      // The rows of a longer entry go.
+      for (uint64_t part = 1; part * kPartBytes < size; ++part) {
+        at.erased_log.push_back(log_row(last, static_cast<uint32_t>(part)));
+      }
+      each_log_row(last, entry.encode(), [&](std::string row, std::string value) {
+        at.log_rows.emplace_back(std::move(row), std::move(value));
+      });
+      at.changed = true;
+    }
+    return last - since < kPurgeRows && bytes < kPurgeBytes;
+  }));
+  purge.is_done = last == since || last >= tree.head.sequence;
+  purge.since = last;
+  return {};
 }
 
 bool Committer::wants_trim(const Tree& tree, Timestamp now) const {
@@ -145,8 +334,12 @@ Result<void> Committer::trim(Tree& tree, Timestamp now) {
   ASSIGN_OR_RETURN(const LogState trimmed, reader.trimmed(*log.state, log.plan, {tree.head.sequence, log.offset}, now));
   if (trimmed.cut <= log.state->cut) return {};
   PendingTree& at = pending(tree);
-  log.state = trimmed;
-  rows_.put(row_key(Table::History, tree.number), trimmed.encode());
+  log.state->cut = trimmed.cut;
+  log.state->cut_offset = trimmed.cut_offset;
+  put_state(tree);
+  if (log.state->versions == LogState::Versions::Known && log.sweep == nullptr) {
+    log.sweep = std::make_unique<VersionSweep>(trimmed.cut);
+  }
   at.cut = trimmed.cut;
   at.changed = true;
   return {};

@@ -96,6 +96,11 @@ struct Committer::PendingTree {
   // Of the log: entries as rows below its table and the number, in their order, and what was there is removed first.
   std::vector<std::pair<std::string, std::string>> log_rows;
   bool ends_log = false;
+  std::vector<std::pair<std::string, std::string>> version_rows;  // the same of versions, in no order
+  std::vector<std::string> erased_versions;                       // rows
+  std::vector<std::string> erased_log;                            // the same of the log
+  std::vector<std::pair<std::string, std::string>> purged;        // ranges of versions, emptied before rows are put
+  bool ends_versions = false;
   std::optional<uint64_t> cut;  // trim() has moved it
   bool changed = false;
 

@@ -81,6 +81,9 @@ std::string LogState::encode() const {
   std::string bytes(1, kStateVersion);
   append_varint(cut, bytes);
   append_varint(cut_offset, bytes);
+  bytes += static_cast<char>(versions);
+  append_varint(versions_from, bytes);
+  append_bytes(carried, bytes);
   return bytes;
 }
 
@@ -90,7 +93,12 @@ Result<LogState> LogState::decode(std::string_view bytes) {
   if (in.byte() != kStateVersion) return Error{ErrorCode::Corruption, "the row that says how far the log reaches"};
   state.cut = in.varint();
   state.cut_offset = in.varint();
-  if (!in.ok()) return Error{ErrorCode::Corruption, "the row that says how far the log reaches"};
+  const char versions = in.byte();
+  state.versions = static_cast<LogState::Versions>(versions);
+  state.versions_from = in.varint();
+  state.carried = in.bytes();
+  if (!in.ok() || versions < 0 || versions > static_cast<char>(LogState::Versions::Known))
+    return Error{ErrorCode::Corruption, "the row that says how far the log reaches"};
   return state;
 }
 

@@ -16,8 +16,10 @@
 // On disk, and what other machines will be sent. Never renumber. Pure.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -62,10 +64,23 @@ void each_log_row(uint64_t sequence, std::string_view entry,
                   const std::function<void(std::string key, std::string value)>& row);
 
 // What stands in Table::History while a log is kept. Commits from `cut` on are in it: those after `cut`, up to the head.
-//   row := version:1 = 1 cut:varint cut_offset:varint
+//   row := version:1 = 1 cut:varint cut_offset:varint versions:1 from:varint carried:bytes
 struct LogState {
+  // Values by their paths (versions.h). While they are carried over, commits add theirs, and the data that stood there before
+  // is copied in slices; from the end of that on they are known.
+  enum class Versions : uint8_t { None, Carried, Known };
+
   uint64_t cut = 0;         // the last sequence that is not in it
   uint64_t cut_offset = 0;  // the offset of the entry behind it
+  Versions versions = Versions::None;
+  uint64_t versions_from = 0;  // Known: the first sequence that they are known of
+  std::string carried{};       // Carried: the data row to go on with
+
+  // The first moment that can be read, or nothing: the past is not known.
+  std::optional<uint64_t> past_from() const {
+    if (versions != Versions::Known) return {};
+    return std::max(cut, versions_from);
+  }
 
   std::string encode() const;
   static Result<LogState> decode(std::string_view bytes);  // Errors: Corruption

@@ -27,6 +27,7 @@ struct PlaceChange {
   Slot slot = Slot::Value;
   Value value;               // that is there now; null: nothing
   bool is_restored = false;  // `value` is not known: a restore brought it, and it is to be read anew
+  bool is_purged = false;    // the same: an administrator has removed it from history
 };
 
 struct Change {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "db/model/past.h"
 #include "db/model/path.h"
 #include "db/model/precondition.h"
 #include "db/model/projection.h"
@@ -35,6 +36,7 @@ struct Read {
   std::shared_ptr<const Precondition> check;         // null: allowed
   Projection projection{};                           // of each child those paths alone
   std::shared_ptr<const Reading> reading{};          // is answered instead; of the others above only the limits count
+  std::shared_ptr<const PastMoment> at{};  // what was there then; a read by itself, whose `check` is of the present
   // A read by itself: if it is short and all it needs is in memory, it is answered within the call, on the thread that
   // asks.
   bool is_here_if_short = false;

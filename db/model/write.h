@@ -104,8 +104,12 @@ struct Effect {
   Path path;
   Value value;
   Slot slot = Slot::Value;  // Enqueue, Dequeue
-  std::string name;         // of the session (Enqueue, Dequeue, QueuedBy) or the setting (Configure); an update's bytes
+  // Of the session (Enqueue, Dequeue, QueuedBy) or the setting (Configure); an update's bytes. Of a Set in the log
+  // kPurged: what was set there, or below, was removed from history for good, and `value` says nothing.
+  std::string name;
 };
+
+inline constexpr std::string_view kPurged = "purged";
 
 struct Record {
   uint64_t sequence = 0;  // of the namespace, without gaps, from 1

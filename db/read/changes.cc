@@ -2,7 +2,6 @@
 // tells of the tree.
 #include "db/read/changes.h"
 
-#include <charconv>
 #include <utility>
 
 #include "db/log/log_reader.h"
@@ -19,12 +18,17 @@ Error is_unknown() {
 // What `effect` means at and below `path`.
 void add_places(const Effect& effect, const Path& path, std::vector<PlaceChange>& to) {
   const bool is_set = effect.kind == Effect::Kind::Set;
+  if (is_set && effect.name == kPurged) {
+    if (path.contains(effect.path)) to.push_back({effect.path, Slot::Value, {}, false, true});
+    if (!path.contains(effect.path) && effect.path.contains(path)) to.push_back({path, Slot::Value, {}, false, true});
+    return;
+  }
   if (!is_set && effect.kind != Effect::Kind::SetPriority) return;
   const Slot slot = is_set ? Slot::Value : Slot::Priority;
   if (path.contains(effect.path)) {
-    to.push_back({effect.path, slot, is_set ? effect.value : effect.value.priority(), false});
+    to.push_back({effect.path, slot, is_set ? effect.value : effect.value.priority(), false, false});
   } else if (is_set && effect.path.contains(path)) {
-    to.push_back({path, slot, effect.value.at(path.relative_to(effect.path)), false});
+    to.push_back({path, slot, effect.value.at(path.relative_to(effect.path)), false, false});
   }
 }
 
@@ -33,8 +37,9 @@ Change change_of(LogEntry&& entry, const Path& path) {
   change.time = entry.record.time;
   change.by = std::move(entry.by);
   if (entry.kind == LogEntry::Kind::Restore) {
-    if (path.contains(entry.base)) change.places.push_back({entry.base, Slot::Value, {}, true});
-    if (!path.contains(entry.base) && entry.base.contains(path)) change.places.push_back({path, Slot::Value, {}, true});
+    if (path.contains(entry.base)) change.places.push_back({entry.base, Slot::Value, {}, true, false});
+    if (!path.contains(entry.base) && entry.base.contains(path))
+      change.places.push_back({path, Slot::Value, {}, true, false});
     return change;
   }
   for (const Effect& effect : entry.record.effects) add_places(effect, path, change.places);
@@ -43,25 +48,25 @@ Change change_of(LogEntry&& entry, const Path& path) {
 
 }  // namespace
 
-std::optional<EventId> parse_event_id(std::string_view text) {
-  const size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return {};
-  EventId id{std::string(text.substr(0, colon)), 0};
-  const auto parsed = std::from_chars(text.data() + colon + 1, text.data() + text.size(), id.sequence);
-  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return {};
-  return id;
-}
-
 Result<ChangesPage> read_changes(const ChangesRead& read, const TreeStore& store,
-                                 const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Turn& turn) {
+                                 const std::shared_ptr<const Snapshot>& snapshot, uint32_t number,
+                                 const HistoryPlan& usual, Turn& turn) {
   const LogReader log(snapshot, number);
   ASSIGN_OR_RETURN(const auto state, log.state());
+  const SnapshotSettings settings(snapshot, number);
+  ASSIGN_OR_RETURN(const Head head, settings.head());
   if (!state) {
+    HistoryPlan plan = usual;
+    ASSIGN_OR_RETURN(const auto own, settings.text(kHistorySetting));
+    if (own) {
+      ASSIGN_OR_RETURN(plan, parse_history(*own));
+    }
+    if (plan.is_on() && read.since == "0") return ChangesPage{{}, "0", head.sequence, true};
+    if (plan.is_on()) return is_unknown();
     return Error{ErrorCode::InvalidArgument,
                  "This namespace keeps no history: start the server with --history 24h,1GB, or set "
                  "/.settings/history.json."};
   }
-  ASSIGN_OR_RETURN(const Head head, SnapshotSettings(snapshot, number).head());
   // Of an entry: the run that wrote it stays the same, so its id does too.
   const auto id_of = [&](uint32_t life, uint64_t sequence) {
     const std::string* name = store.life_of(life);

@@ -16,21 +16,18 @@
 
 #include "db/base/result.h"
 #include "db/model/change.h"
+#include "db/model/history.h"
+#include "db/model/past.h"
 #include "db/read/fair_pool.h"
 #include "db/store/tree_store.h"
 
 namespace hearth::db {
 
-// "life:sequence", which names a moment of a namespace (Host::life). Nothing: it is none.
-struct EventId {
-  std::string life;
-  uint64_t sequence = 0;
-};
-std::optional<EventId> parse_event_id(std::string_view text);
-
 // Errors: InvalidArgument (no log is kept here; `since` is no id), NotFound (an id of another life, or from before the
 // log begins), Io, Corruption; of the turn, when it is over.
+// `usual`: the plan of namespaces that have set none. Where it is on, and nothing was written since, the log is empty.
 Result<ChangesPage> read_changes(const ChangesRead& read, const TreeStore& store,
-                                 const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Turn& turn);
+                                 const std::shared_ptr<const Snapshot>& snapshot, uint32_t number,
+                                 const HistoryPlan& usual, Turn& turn);
 
 }  // namespace hearth::db

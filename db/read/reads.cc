@@ -13,9 +13,11 @@
 #include <string>
 
 #include "db/commit/evaluate.h"
+#include "db/log/versions.h"
 #include "db/model/hash.h"
 #include "db/model/key_order.h"
 #include "db/model/select.h"
+#include "db/read/past.h"
 #include "db/store/row_key.h"
 
 namespace hearth::db {
@@ -48,6 +50,7 @@ struct ReadJob {
   ReadTimes& times;
   Budget& budget;
   std::chrono::steady_clock::time_point begin;
+  const TreeStore* store;  // for a moment of the past
   // A second try on another pool does not ask again: the same snapshot gives the same verdict, and verdicts are
   // counted.
   bool is_allowed = false;  // its check has been asked, of this snapshot
@@ -101,8 +104,25 @@ Answer answer_read(ReadJob& job, const SnapshotView& whole, const TreeView& view
   return answer;
 }
 
+// What was there at a moment of the past. The check is asked of the present: who may read it there now.
+Answer answer_past(ReadJob& job, Turn& turn) {
+  Answer answer;
+  const SnapshotView whole(job.snapshot, job.number);
+  const Result<uint64_t> sequence = sequence_at(*job.read.at, *job.store, job.snapshot, job.number);
+  if (!sequence.ok()) {
+    answer.status = sequence.error();
+    return answer;
+  }
+  const PastView past(job.snapshot, job.number, sequence.value());
+  const TurnView view(past, turn);
+  answer = answer_read(job, whole, view, [&job](const Head&) { job.is_allowed = true; });
+  answer.sequence = sequence.value();
+  return answer;
+}
+
 // The answer must not be told when the turn is over.
 Answer answer_read(ReadJob& job, Turn& turn) {
+  if (job.read.at != nullptr) return answer_past(job, turn);
   const SnapshotView whole(job.snapshot, job.number);
   const TurnView view(whole, turn);
   return answer_read(job, whole, view, [&job, &turn](const Head& head) {
@@ -130,7 +150,8 @@ void tell(ReadJob& job, Answer answer) {
 // that a pool would take, so they are answered where they were asked. Returns whether the read was. A read that turns
 // out longer, or that needs a file, has cost kReadHereMax in vain. Its verdict stands, for the snapshot is the same.
 bool answer_here(ReadJob& job) {
-  if (job.read.query) return false;  // its check asks for an index once, and a trial may be given up
+  if (job.read.query || job.read.at != nullptr)
+    return false;  // its check asks for an index once, and a trial may be given up
   // A client may ask many times in one go; whatever is beyond this share of the thread's step waits its turn in the pool.
   if (Step::here().done().exceeds(kReadsHereMax)) return false;
   Answer answer;
@@ -204,14 +225,14 @@ Result<Lease> lease_for(const Value& value, Budget& budget) {
 }
 
 void run_read(FairPool& readers, ReadTimes& times, Budget& budget, Read read, std::shared_ptr<const Snapshot> snapshot,
-              uint32_t number, Timestamp now, std::function<void(Answer)> done) {
+              uint32_t number, Timestamp now, std::function<void(Answer)> done, const TreeStore* store) {
   const auto begin = std::chrono::steady_clock::now();
   FairPool::Job job;
   job.payer = {number, read.client};
   job.is_unwanted = read.is_unwanted;
   if (read.timeout) job.deadline = begin + *read.timeout;
   const auto one = std::make_shared<ReadJob>(
-      ReadJob{std::move(read), std::move(snapshot), number, now, std::move(done), times, budget, begin});
+      ReadJob{std::move(read), std::move(snapshot), number, now, std::move(done), times, budget, begin, store});
   if (one->read.is_here_if_short && answer_here(*one)) return;
   job.run = [one](Turn& turn) {
     Answer answer = answer_read(*one, turn);

@@ -56,8 +56,9 @@ inline constexpr Work kReadsHereMax{300, 128u << 10, 5'000};
 // Answers the read by `done`, with 0 as the answer's `request`. `times` is told how long the read took, waiting
 // included. `times` and `budget` (of large answers) outlive the readers. Errors: those of the read; Unavailable: too
 // much waits.
+// `store`: for Read::at; it outlives the readers.
 void run_read(FairPool& readers, ReadTimes& times, Budget& budget, Read read, std::shared_ptr<const Snapshot> snapshot,
-              uint32_t number, Timestamp now, std::function<void(Answer)> done);
+              uint32_t number, Timestamp now, std::function<void(Answer)> done, const TreeStore* store = nullptr);
 
 // Whether the write would be accepted on that state; nothing is written.
 Answer answer_judge(const Write& write, const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Timestamp now,

@@ -167,7 +167,11 @@ struct StatsRequest {     // of the tree at a path
   Path path;
   std::shared_ptr<Stats> to;  // there once it is answered, if that is ok
 };
-struct TrimRequest {};       // of the log, to what its plan allows
+struct TrimRequest {};   // of the log, to what its plan allows
+struct CarryRequest {};  // the next step for the versions of the namespace
+struct PurgeRequest {    // a path from the namespace's past; the answer's value: commits that said something of it
+  Committer::Purge purge;
+};
 struct AwaitCommitRequest {  // answered once a commit after `since` is durable
   uint64_t since;
 };
@@ -205,8 +209,8 @@ struct ShardRequest {
                RecheckDisconnectRequest, ListenRowsRequest, RecheckRowsRequest, JoinRequest, RecheckTopicRequest,
                SayRequest, HearEntriesRequest, AnnounceRequest, OpenDocumentRequest, ReadDocumentRequest, AppendRequest,
                CompactRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest, CreateRequest,
-               RemoveRequest, StatsRequest, TrimRequest, AwaitCommitRequest, MaintainRequest, ScannedRequest,
-               SwapRequest, AdoptRequest, OrphanRequest, RunQueueRequest>
+               RemoveRequest, StatsRequest, TrimRequest, CarryRequest, PurgeRequest, AwaitCommitRequest,
+               MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest, OrphanRequest, RunQueueRequest>
       what;
   std::function<void(Answer)> done;                   // without a conversation
   std::chrono::steady_clock::time_point submitted{};  // writes
@@ -334,6 +338,8 @@ class Shard {
   void handle(ShardRequest& request, RemoveRequest& remove);
   void handle(ShardRequest& request, StatsRequest& stats);
   void handle(ShardRequest& request, TrimRequest& trim);
+  void handle(ShardRequest& request, CarryRequest& carry);
+  void handle(ShardRequest& request, PurgeRequest& purge);
   void handle(ShardRequest& request, AwaitCommitRequest& wait);
   void handle(ShardRequest& request, MaintainRequest& maintain);
   void handle(ShardRequest& request, ScannedRequest& scanned);
@@ -378,7 +384,7 @@ class Shard {
   void first_of_view(ShardRequest& request, const Listen& listen, Subscription& subscription,
                      ListenerRegistry::Added added);
   void resume(ShardRequest& request, const Listen& listen, Missed missed);
-  void trim_if_long(const std::shared_ptr<NamespaceState>& space);
+  void keep_history(const std::shared_ptr<NamespaceState>& space);
   static void tell_awaiting(NamespaceState& space, const Result<void>& status);
   std::optional<Missed> missed_since(NamespaceState& space, const Listen& listen) const;
   void release(bool durable, const Error& error);

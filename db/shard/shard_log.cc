@@ -19,6 +19,7 @@
 namespace hearth::db {
 namespace {
 
+constexpr size_t kCarryRows = 200;      // of versions, that are carried over or looked at in one group
 constexpr size_t kAwaitingMax = 1'000;  // of one namespace, that wait for its next commit
 
 // The part of what was missed that concerns `path`. When all of it may have changed, that alone.
@@ -124,7 +125,11 @@ void Shard::resume(ShardRequest& request, const Listen& listen, Missed missed) {
   with_.readers.run(std::move(job));
 }
 
-void Shard::trim_if_long(const std::shared_ptr<NamespaceState>& space) {
+void Shard::keep_history(const std::shared_ptr<NamespaceState>& space) {
+  if (committer_.wants_carry(space->tree)) {
+    space->tree.log.is_carrying = true;
+    space->shard.submit({space, nullptr, 0, CarryRequest{}, nullptr});
+  }
   if (!committer_.wants_trim(space->tree, with_.clock.now())) return;
   space->tree.log.trimmed = with_.clock.now();  // until it is done, nobody asks again
   space->shard.submit({space, nullptr, 0, TrimRequest{}, nullptr});
@@ -135,6 +140,33 @@ void Shard::handle(ShardRequest& request, TrimRequest&) {
   // One that can't be read stays as it is; whoever reads it is told.
   const Result<void> trimmed = committer_.trim(request.space->tree, with_.clock.now());
   answer_with(request, trimmed);
+}
+
+void Shard::handle(ShardRequest& request, CarryRequest&) {
+  const Step::Whole whole;
+  // With a full disk nothing is carried over; the next commit asks again.
+  if (!with_.store.room().ok()) {
+    request.space->tree.log.is_carrying = false;
+    return;
+  }
+  answer_with(request, committer_.carry(request.space->tree, kCarryRows));
+}
+
+// A step in a group of its own: the next one reads what is durable.
+void Shard::handle(ShardRequest& request, PurgeRequest& what) {
+  const Step::Whole whole;
+  if (!request.space->tree.named) return answer_with(request, no_such_namespace());
+  if (const Result<void> done = committer_.purge(request.space->tree, what.purge); !done.ok()) {
+    return answer_with(request, done);
+  }
+  if (!what.purge.is_done) {
+    request.space->shard.submit(
+        {request.space, request.conversation, request.id, std::move(what), std::move(request.done)});
+    return;
+  }
+  Answer reply;
+  reply.value = Value::integer(static_cast<int64_t>(what.purge.commits));
+  answer(request, std::move(reply));
 }
 
 void Shard::handle(ShardRequest& request, AwaitCommitRequest& what) {

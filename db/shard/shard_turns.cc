@@ -252,7 +252,7 @@ void Shard::run_group() {
   ++group_;
   for (const std::shared_ptr<NamespaceState>& space : in_group_) {
     if (durable.ok()) maintain(space);
-    if (durable.ok()) trim_if_long(space);
+    if (durable.ok()) keep_history(space);
     if (!space->awaiting.empty() && durable.ok()) tell_awaiting(*space, {});
     start_scans(space);
     if (!space->compactions.empty()) start_compactions(space);

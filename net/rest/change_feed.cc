@@ -32,14 +32,18 @@ std::string event_of(std::string_view name, std::string_view data, std::string_v
 
 }  // namespace
 
+void append_commit(std::string_view id, db::Timestamp time, std::string_view by, std::string& to) {
+  to += R"({"id":)";
+  db::append_json_string(id, to);
+  to += R"(,"time":)" + std::to_string(time.count());
+  if (by.empty()) return;
+  to += R"(,"by":)";
+  db::append_json_string(by, to);
+}
+
 std::string change_line(const db::Change& change) {
-  std::string line = R"({"id":)";
-  db::append_json_string(change.id, line);
-  line += R"(,"time":)" + std::to_string(change.time.count());
-  if (!change.by.empty()) {
-    line += R"(,"by":)";
-    db::append_json_string(change.by, line);
-  }
+  std::string line;
+  append_commit(change.id, change.time, change.by, line);
   line += R"(,"changes":[)";
   bool is_first = true;
   for (const db::PlaceChange& place : change.places) {
@@ -48,8 +52,13 @@ std::string change_line(const db::Change& change) {
     std::string path = place.path.slashed();
     if (place.slot == db::Slot::Priority) path += path.ends_with('/') ? ".priority" : "/.priority";
     db::append_json_string(path, line);
-    line +=
-        place.is_restored ? R"(,"restored":true)" : R"(,"value":)" + db::to_json(place.value, db::JsonStyle::Export);
+    if (place.is_restored) {
+      line += R"(,"restored":true)";
+    } else if (place.is_purged) {
+      line += R"(,"purged":true)";
+    } else {
+      line += R"(,"value":)" + db::to_json(place.value, db::JsonStyle::Export);
+    }
     line += '}';
   }
   return line += "]}";

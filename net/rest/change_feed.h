@@ -5,6 +5,7 @@
 //
 //   line  := {"id":ID,"time":ms[,"by":uid],"changes":[place,…]} LF
 //   place := {"path":"/a/b","value":…} | {"path":"/a/b/.priority","value":…} | {"path":"/a","restored":true}
+//          | {"path":"/a","purged":true}
 //
 // An id that is not known any more is answered 410; a stream whose reader fell behind the log hears `event: gone` and ends.
 // Thread: the home io thread of its connection.
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "db/model/change.h"
 #include "net/http/exchange.h"
@@ -29,6 +31,9 @@ inline constexpr size_t kFeedBacklogBytes = 4u << 20;  // of one reader; above, 
 
 // One change as a line without its end. Pure.
 std::string change_line(const db::Change& change);
+
+// Begins a line of JSON: {"id":ID,"time":ms[,"by":uid]
+void append_commit(std::string_view id, db::Timestamp time, std::string_view by, std::string& to);
 
 class ChangeFeed final : public std::enable_shared_from_this<ChangeFeed> {
  public:

@@ -41,6 +41,7 @@
 #include "net/rest/body.h"
 #include "net/rest/change_feed.h"
 #include "net/rest/event_stream.h"
+#include "net/rest/past.h"
 #include "net/rest/reply.h"
 #include "net/rest/request.h"
 #include "net/rest/upkeep.h"
@@ -284,6 +285,8 @@ void RestHandler::Core::dispatch(const std::shared_ptr<Call>& call) {
     case Endpoint::Setting:
     case Endpoint::Kick:
     case Endpoint::Changes:
+    case Endpoint::Undo:
+    case Endpoint::Purge:
       return serve(call);
   }
 }
@@ -356,6 +359,10 @@ void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
       return serve_setting(call);
     case Endpoint::Kick:
       return kick(call);
+    case Endpoint::Undo:
+      return rest::serve_undo(with_, call->exchange, call->space, call->auth);
+    case Endpoint::Purge:
+      return rest::serve_purge(with_, call->exchange, call->space, call->auth);
     case Endpoint::Indexes:
       return with_.guard.indexes(call->space, call->auth,
                                  waiting_.expect([call](const db::Answer& answer) { tell_read(*call, answer); }));
@@ -509,6 +516,9 @@ void RestHandler::Core::answer(size_t bytes, std::function<void()> task) {
 
 void RestHandler::Core::read(const std::shared_ptr<Call>& call) {
   const rest::RestRequest& request = call->request;
+  if (request.past_values > 0) {
+    return rest::serve_history(with_, call->exchange, call->request, call->space, call->auth);
+  }
   db::Read read;
   read.path = request.path;
   read.slot = request.slot;
@@ -518,6 +528,7 @@ void RestHandler::Core::read(const std::shared_ptr<Call>& call) {
   read.shallow = request.shallow && !read.wants_hash;
   read.timeout = request.timeout;
   read.is_here_if_short = true;
+  read.at = request.at;
   // Turns of reads are shared out by client. All connections of one address are one client, however many they are.
   read.client = std::hash<std::string>()(call->exchange->request().peer);
   const auto tell = [this, call](db::Answer answer) {

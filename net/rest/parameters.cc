@@ -44,6 +44,8 @@ Names own_parameters(Endpoint endpoint, Method method) {
     case Endpoint::Coverage:
     case Endpoint::Indexes:
     case Endpoint::Changes:
+    case Endpoint::Undo:
+    case Endpoint::Purge:
     case Endpoint::Preflight:
       return kNone;
   }

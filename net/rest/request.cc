@@ -106,9 +106,9 @@ bool take_suffix(std::vector<std::string>& segments) {
 }
 
 // One step for each part of a request; nothing means that the step has no objection.
-class Parser {
+class RequestParser {
  public:
-  explicit Parser(const http::Request& from) : from_(from) {}
+  explicit RequestParser(const http::Request& from) : from_(from) {}
   std::variant<RestRequest, Refusal> parse();
 
  private:
@@ -117,6 +117,7 @@ class Parser {
   Step endpoint();
   Step path(std::vector<std::string> segments);
   Step changes();
+  Step past();
   Step parameters();
   Step output();
   Step conditions();
@@ -131,7 +132,7 @@ class Parser {
   RestRequest to_;
 };
 
-std::variant<RestRequest, Refusal> Parser::parse() {
+std::variant<RestRequest, Refusal> RequestParser::parse() {
   if (from_.method == "OPTIONS") {
     to_.endpoint = Endpoint::Preflight;
     return std::move(to_);
@@ -141,8 +142,8 @@ std::variant<RestRequest, Refusal> Parser::parse() {
   target_ = std::move(target).value();
   Step refused = method();
   if (!refused) refused = output();
-  for (const auto step :
-       {&Parser::endpoint, &Parser::parameters, &Parser::conditions, &Parser::limits, &Parser::stream}) {
+  for (const auto step : {&RequestParser::endpoint, &RequestParser::parameters, &RequestParser::conditions,
+                          &RequestParser::limits, &RequestParser::stream, &RequestParser::past}) {
     if (!refused) refused = (this->*step)();
   }
   if (refused) {
@@ -156,7 +157,7 @@ std::variant<RestRequest, Refusal> Parser::parse() {
   return std::move(to_);
 }
 
-Parser::Step Parser::method() {
+RequestParser::Step RequestParser::method() {
   static constexpr std::string_view kUnknown =
       "Method not allowed; use GET, PUT, POST, PATCH, DELETE, HEAD or OPTIONS.";
   auto method = method_named(from_.method == "HEAD" ? "GET" : from_.method);
@@ -174,7 +175,7 @@ Parser::Step Parser::method() {
   return {};
 }
 
-Parser::Step Parser::output() {
+RequestParser::Step RequestParser::output() {
   if (is("print", "pretty")) to_.print = Print::Pretty;
   if (is("print", "silent")) to_.print = Print::Silent;
   if (is("format", "export")) to_.style = db::JsonStyle::Export;
@@ -215,11 +216,13 @@ constexpr Fixed kFixed[] = {
     {".settings", "namespace.json", Endpoint::Namespace, Method::Put, Method::Delete},
     {".settings", "compact.json", Endpoint::Compact, Method::Post, Method::Post},
     {".changes", "", Endpoint::Changes, Method::Get, Method::Get},
+    {".changes", "undo.json", Endpoint::Undo, Method::Post, Method::Post},
+    {".changes", "purge.json", Endpoint::Purge, Method::Post, Method::Post},
 };
 
 }  // namespace
 
-Parser::Step Parser::endpoint() {
+RequestParser::Step RequestParser::endpoint() {
   std::vector<std::string> segments = target_.segments;
   const std::string first = segments.empty() ? "" : segments.front();
   const auto only = [&](Endpoint endpoint, bool allowed) -> Step {
@@ -270,7 +273,7 @@ Parser::Step Parser::endpoint() {
 }
 
 // What the change feed is asked. Only a stream sends Last-Event-ID, which is newer than its URL.
-Parser::Step Parser::changes() {
+RequestParser::Step RequestParser::changes() {
   to_.streams = contains_ignoring_case(from_.header("Accept").value_or(""), "text/event-stream");
   for (const std::string_view known : {"since", "path", "wait"}) {
     if (std::count_if(target_.parameters.begin(), target_.parameters.end(),
@@ -299,7 +302,7 @@ Parser::Step Parser::changes() {
 }
 
 // The path, and for reads and deletes what selects and shapes the value. What excludes each other is refused by name.
-Parser::Step Parser::path(std::vector<std::string> segments) {
+RequestParser::Step RequestParser::path(std::vector<std::string> segments) {
   if (!segments.empty() && segments.back() == ".priority" && to_.endpoint == Endpoint::Data) {
     segments.pop_back();
     to_.slot = db::Slot::Priority;
@@ -336,7 +339,7 @@ Parser::Step Parser::path(std::vector<std::string> segments) {
   return {};
 }
 
-Parser::Step Parser::parameters() {
+RequestParser::Step RequestParser::parameters() {
   if (auto text = refused_parameter(target_, to_.endpoint, to_.method)) return refuse(400, std::move(*text));
   if (to_.endpoint != Endpoint::Rules || to_.method != Method::Put) return {};
   const std::string_view dry = target_.parameter("dryRun").value_or("false");
@@ -346,7 +349,7 @@ Parser::Step Parser::parameters() {
 }
 
 // net/rest/http-api.md §8, the matrix.
-Parser::Step Parser::conditions() {
+RequestParser::Step RequestParser::conditions() {
   if (const auto wants = from_.header("X-Firebase-ETag")) to_.wants_etag = http::equals_ignoring_case(*wants, "true");
   const auto at = to_.method == Method::Patch ? target_.parameter("ifMatchAt") : std::nullopt;
   if (at) {
@@ -381,7 +384,34 @@ Parser::Step Parser::conditions() {
   return {};
 }
 
-Parser::Step Parser::limits() {
+// Reads of the past (tools/manual/history.md).
+RequestParser::Step RequestParser::past() {
+  if (to_.method != Method::Get || to_.endpoint != Endpoint::Data) return {};
+  const auto at = target_.parameter("at");
+  const bool wants_history = is("history", "true");
+  if (!at && !wants_history) return {};
+  if (to_.wait || to_.streams)
+    return refuse(400, "The past does not change: at and history take no wait, and can't be streamed.");
+  if (at) {
+    auto moment = db::parse_moment(*at);
+    if (!moment.ok()) return refuse(400, moment.error().message);
+    to_.at = std::make_shared<const db::PastMoment>(std::move(moment).value());
+  }
+  if (!wants_history) return {};
+  if (at || to_.query || to_.shallow || to_.slot == db::Slot::Priority || !to_.projection.empty() || to_.wants_etag) {
+    return refuse(400, "history is of a whole value: it takes no at, query, select, shallow, ETag or .priority.");
+  }
+  to_.past_values = 100;
+  if (const auto text = target_.parameter("values")) {
+    const auto [end, failed] = std::from_chars(text->data(), text->data() + text->size(), to_.past_values);
+    if (failed != std::errc() || end != text->data() + text->size() || to_.past_values == 0 ||
+        to_.past_values > db::kPastValuesMax)
+      return refuse(400, "values must be a number from 1 to 1000.");
+  }
+  return {};
+}
+
+RequestParser::Step RequestParser::limits() {
   // Clients for small devices send `timeout` with writes too, where it means nothing.
   if (const auto text = target_.parameter("timeout"); text && to_.method == Method::Get) {
     to_.timeout = parse_timeout(*text);
@@ -404,7 +434,7 @@ Parser::Step Parser::limits() {
   return {};
 }
 
-Parser::Step Parser::stream() {
+RequestParser::Step RequestParser::stream() {
   const bool asks = contains_ignoring_case(from_.header("Accept").value_or(""), "text/event-stream");
   if (!asks || from_.method == "HEAD" || to_.method != Method::Get) return {};
   if (to_.endpoint == Endpoint::Rules || to_.endpoint == Endpoint::Info || to_.endpoint == Endpoint::Coverage ||
@@ -447,7 +477,9 @@ std::string_view name_of(Method method) {
   return "";
 }
 
-std::variant<RestRequest, Refusal> parse_request(const http::Request& request) { return Parser(request).parse(); }
+std::variant<RestRequest, Refusal> parse_request(const http::Request& request) {
+  return RequestParser(request).parse();
+}
 
 std::optional<std::string> credential_of(const http::Headers& headers, const Target& target) {
   if (const auto token = http::bearer_token(headers)) return std::string(*token);
@@ -486,6 +518,10 @@ const char* deed_of(const RestRequest& request) {
       return "compact";
     case Endpoint::Changes:
       return "changes";
+    case Endpoint::Undo:
+      return "undo";
+    case Endpoint::Purge:
+      return "purge";
     case Endpoint::Info:
     case Endpoint::Health:
     case Endpoint::Databases:

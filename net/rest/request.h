@@ -4,12 +4,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
 #include "db/model/json.h"
+#include "db/model/past.h"
 #include "db/model/path.h"
 #include "db/model/projection.h"
 #include "db/model/query.h"
@@ -44,6 +46,8 @@ enum class Endpoint : uint8_t {
   Coverage,    // /.inspect/coverage, or .json
   Indexes,     // /.inspect/indexes.json
   Changes,     // /.changes (change_feed.h)
+  Undo,        // /.changes/undo.json (past.h)
+  Purge,       // /.changes/purge.json
   Preflight,   // OPTIONS of anything
 };
 enum class Method : uint8_t { Get, Put, Post, Patch, Delete };
@@ -80,7 +84,9 @@ struct RestRequest {
   std::optional<std::chrono::milliseconds> wait;  // for a value with another hash than if_none_match
   size_t write_bytes_max = SIZE_MAX;
 
-  std::string since;  // changes: an id, or "0"
+  std::string since;                         // changes: an id, or "0"
+  std::shared_ptr<const db::PastMoment> at;  // GET: what was there then
+  size_t past_values = 0;                    // GET: so many of the values that the path had; 0: what is there
 
   bool streams = false;
   bool event_ids = false;

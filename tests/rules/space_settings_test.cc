@@ -204,11 +204,13 @@ TEST_CASE("settings: history.json is a plan, off, or as the server was started",
   };
   CHECK(plan_of(R"({"age": "24h", "size": "1GB"})") == "1d,1GB");
   CHECK(plan_of(R"({"age": "90s", "size": "1MB", "versions": true})") == "90s,1MB,versions");
+  CHECK(plan_of(R"({"age": "1h", "size": "1MB", "versions": true, "open": ["/rooms"]})") == "1h,1MB,versions");
   CHECK(plan_of(R"({"off": true})") == "off");
   CHECK(plan_of("{}").empty());
   for (const char* text :
        {R"({"age": "24h"})", R"({"size": "1GB"})", R"({"age": 24, "size": "1GB"})", R"({"off": true, "age": "1h"})",
-        R"({"off": false})", R"({"age": "1h", "size": "1GB", "versions": "yes"})", R"({"keep": "1h"})"}) {
+        R"({"off": false})", R"({"age": "1h", "size": "1GB", "versions": "yes"})", R"({"keep": "1h"})",
+        R"({"age": "1h", "size": "1GB", "open": "/rooms"})"}) {
     INFO(text);
     SpaceSettings settings;
     CHECK_FALSE(read_setting(kind, text, settings).ok());

@@ -92,6 +92,54 @@ test('the feed is for admins, an id of nobody is gone, and without history it sa
   assert.deepEqual((await lines(bare, 'since=0')).changes.map((one) => one.changes), [[{ path: '/a', value: 2 }]]);
 });
 
+test('what was there can be read, listed and put back, by admins, and where a setting opens it', async () => {
+  const server = await Server.start(after, ['--dev', '--history', '24h,1GB,versions']);
+  const get = async (query, auth = '&auth=owner') => {
+    const reply = await fetch(`${server.url}/${query}${auth}`);
+    return { status: reply.status, body: await reply.json() };
+  };
+  await put(server, '/rooms/tea', { topic: 'tea', seats: 4 });
+  await put(server, '/rooms/tea/seats', 6);
+  await put(server, '/rooms', null);
+  const { changes } = await lines(server, 'since=0');
+  assert.deepEqual((await get(`rooms.json?at=${changes[0].id}`)).body, { tea: { topic: 'tea', seats: 4 } });
+  assert.deepEqual((await get(`rooms/tea/seats.json?at=${changes[1].id}`)).body, 6);
+  assert.deepEqual((await get(`rooms.json?at=${changes[1].id}&shallow=true`)).body, { tea: true });
+  assert.equal((await get(`rooms.json?at=${changes[2].id}`)).body, null);
+  assert.deepEqual((await get(`rooms.json?at=${new Date(changes[2].time - 1).toISOString()}`)).body.tea.topic, 'tea');
+  const history = (await get('rooms/tea/seats.json?history=true')).body;
+  assert.deepEqual(history.values.map((one) => one.value), [4, 6, null]);
+  assert.deepEqual(history.values.map((one) => one.id), changes.map((one) => one.id));
+  assert.equal(history.complete, true);
+  assert.deepEqual((await get('rooms/tea/seats.json?history=true&values=1')).body, {
+    before: 6,
+    complete: false,
+    values: [{ id: changes[2].id, time: history.values[2].time, value: null }],
+  });
+
+  // The removal is taken back; then it stays, for it is not the last word any more.
+  const undo = (id, auth = 'owner') =>
+    fetch(`${server.url}/.changes/undo.json?auth=${auth}`, { method: 'POST', body: JSON.stringify({ id }) });
+  assert.equal((await undo(changes[2].id)).status, 200);
+  assert.deepEqual((await get('rooms.json?')).body, { tea: { topic: 'tea', seats: 6 } });
+  assert.equal((await undo(changes[2].id)).status, 412);
+  assert.equal((await undo('0123456789abcdef:1')).status, 404);
+  assert.equal((await undo('yesterday')).status, 400);
+
+  // The present may be read by all here. The past may not, until a setting says so.
+  for (const query of [`rooms.json?at=${changes[0].id}`, 'rooms.json?history=true']) assert.equal((await get(query, '')).status, 401, query);
+  const token = `${btoa('{"alg":"none"}')}.${btoa('{"sub":"ada","user_id":"ada","iat":1,"exp":9999999999}')}.`.replaceAll('=', '');
+  assert.equal((await undo(changes[0].id, token)).status, 401);
+  const opened = { age: '24h', size: '1GB', versions: true, open: ['/rooms/tea'] };
+  await fetch(`${server.url}/.settings/history.json?auth=owner`, { method: 'PUT', body: JSON.stringify(opened) });
+  assert.deepEqual((await get(`rooms/tea/seats.json?at=${changes[0].id}`, '')).body, 4);
+  assert.equal((await get('rooms/tea.json?history=true', '')).status, 200);
+  assert.equal((await get(`rooms.json?at=${changes[0].id}`, '')).status, 401);
+  await fetch(`${server.url}/.settings/rules.json?auth=owner`, { method: 'PUT', body: '{"rules": {".read": false}}' });
+  assert.equal((await get(`rooms/tea/seats.json?at=${changes[0].id}`, '')).status, 401);
+  assert.equal((await get('rooms/tea.json?history=true', '')).status, 401);
+});
+
 test('a stream of changes and streams of values go on over kills of the server and of themselves', async (t) => {
   const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
   t.diagnostic(`TEST_SEED=${seed}`);

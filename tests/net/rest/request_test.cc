@@ -350,3 +350,22 @@ TEST_CASE("Request: what the change feed is asked", "[net][rest]") {
   CHECK(refused(ask("GET", "/.changes?since=0&before=true")).status == 501);
   CHECK(refused(ask("POST", "/.changes?since=0")).status == 405);
 }
+
+TEST_CASE("Request: moments of the past", "[net][rest]") {
+  const RestRequest at = accepted(ask("GET", "/a.json?at=755d81a1b36c7d6e:12"));
+  REQUIRE(at.at);
+  CHECK(at.at->id->sequence == 12);
+  CHECK(accepted(ask("GET", "/a.json?at=2026-11-30T16:22:06Z")).at->time.count() == 1'796'055'726'000);
+  CHECK(accepted(ask("GET", "/a.json?history=true")).past_values == 100);
+  CHECK(accepted(ask("GET", "/a.json?history=true&values=7")).past_values == 7);
+  CHECK(accepted(ask("GET", "/a.json?values=7")).past_values == 0);
+  for (const char* target : {"/a.json?at=yesterday", "/a.json?at=0&wait=5s", "/a.json?history=true&at=0",
+                             "/a.json?history=true&shallow=true", "/a.json?history=true&values=0",
+                             "/a.json?history=true&values=1001", "/a.json?history=true&values=x"}) {
+    INFO(target);
+    CHECK(refused(ask("GET", target)).status == 400);
+  }
+  CHECK(refused(ask("GET", "/a.json?at=0", {{"Accept", "text/event-stream"}})).status == 400);
+  // A write that names a moment is one that does not do what it says.
+  CHECK(refused(ask("PUT", "/a.json?at=0")).status == 400);
+}
