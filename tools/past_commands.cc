@@ -82,8 +82,9 @@ void PastCommands::add_to(CLI::App& program) {
   history->add_option("path", path_, "Where")->required();
   history->add_option("--values", values_, "So many of the latest")->check(CLI::Range(1, 1'000))->capture_default_str();
 
-  CLI::App* changes = add(program, "changes", "Prints what happened: a line of JSON for each commit, and where to go on",
-                          [this] { return this->changes(); });
+  CLI::App* changes =
+      add(program, "changes", "Prints what happened: a line of JSON for each commit, and where to go on",
+          [this] { return this->changes(); });
   changes->add_option("path", path_, "Only what concerns this place")->capture_default_str();
   changes->add_option("--since", since_, "An id: what came after it; 0: all that the log has")->capture_default_str();
   changes->add_flag("--follow", follow_, "Goes on with what happens, until it is interrupted");
@@ -115,9 +116,8 @@ int PastCommands::history() const {
     const auto when =
         std::chrono::system_clock::time_point(std::chrono::milliseconds(entry.child("time").as_integer()));
     const std::string by = entry.child("by").is_null() ? "" : fmt::format(" by {}", entry.child("by").as_string());
-    put_out(fmt::format("{:%Y-%m-%dT%H:%M:%S}Z  {}{}  {}\n",
-                            fmt::gmtime(std::chrono::system_clock::to_time_t(when)), entry.child("id").as_string(), by,
-                            db::to_json(entry.child("value"), db::JsonStyle::Plain)));
+    put_out(fmt::format("{:%Y-%m-%dT%H:%M:%S}Z  {}{}  {}\n", fmt::gmtime(std::chrono::system_clock::to_time_t(when)),
+                        entry.child("id").as_string(), by, db::to_json(entry.child("value"), db::JsonStyle::Plain)));
   }
   return 0;
 }
@@ -156,7 +156,9 @@ int PastCommands::undo() const {
   const std::string reply =
       ask_ok(target_, {.method = "POST", .path = "/.changes/undo.json", .body = object_of("id", id_)});
   if (json_) put_out(reply + "\n");
-  if (!json_) remark("taken back, as commit " + std::string(db::parse_value(std::string(reply), {}).value().child("id").as_string()));
+  if (!json_)
+    remark("taken back, as commit " +
+           std::string(db::parse_value(std::string(reply), {}).value().child("id").as_string()));
   return 0;
 }
 

@@ -64,16 +64,15 @@ void serve_history(const Surroundings& with, const PastExchange& exchange, const
                      with.waiting.expect_a<db::Result<db::PathHistory>>(
                          [&workers = with.workers, exchange, request](db::Result<db::PathHistory> found) {
                            if (!found.ok()) return refuse_with(exchange, found.error());
-                           const auto history =
-                               std::make_shared<const db::PathHistory>(std::move(found).value());
+                           const auto history = std::make_shared<const db::PathHistory>(std::move(found).value());
                            workers.run([exchange, request, history] {
-                             respond_json(*exchange, request, 200,
-                                          json_source(history_text(*history, request.style)));
+                             respond_json(*exchange, request, 200, json_source(history_text(*history, request.style)));
                            });
                          }));
 }
 
-void serve_undo(const Surroundings& with, const PastExchange& exchange, const std::string& space, const rules::Auth& auth) {
+void serve_undo(const Surroundings& with, const PastExchange& exchange, const std::string& space,
+                const rules::Auth& auth) {
   const auto text = body_text_of(exchange, "id");
   const auto id = text ? db::parse_event_id(*text) : std::nullopt;
   if (!id) return refuse_with(exchange, {ErrorCode::InvalidData, R"(Expected {"id": …}, of the commit to take back.)"});

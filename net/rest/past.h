@@ -21,8 +21,8 @@ namespace hearth::net::rest {
 std::string history_text(const db::PathHistory& history, db::JsonStyle style);  // pure
 
 // `space`: a name as the guard resolved it.
-void serve_history(const Surroundings& with, const std::shared_ptr<http::Exchange>& exchange, const RestRequest& request,
-                   const std::string& space, const rules::Auth& auth);
+void serve_history(const Surroundings& with, const std::shared_ptr<http::Exchange>& exchange,
+                   const RestRequest& request, const std::string& space, const rules::Auth& auth);
 void serve_undo(const Surroundings& with, const std::shared_ptr<http::Exchange>& exchange, const std::string& space,
                 const rules::Auth& auth);
 void serve_purge(const Surroundings& with, const std::shared_ptr<http::Exchange>& exchange, const std::string& space,

@@ -87,7 +87,7 @@ Subject::Subject(const BenchFlags& flags) : flags_(flags) {
 void Subject::start() {
   std::vector<std::string> words = {"--dev", "--data", folder_->path() + "/data", "--port",
                                     child_ ? child_->address().port : "0", "--host", "127.0.0.1", "--sync", flags_.sync,
-                                    "--threads", std::to_string(flags_.threads),
+                                    "--history", flags_.history, "--threads", std::to_string(flags_.threads),
                                     // The limit for one client would be what is measured.
                                     "--max-request-rate", "0", "--log-level", "error"};
   if (flags_.tls) {
@@ -104,6 +104,7 @@ double Subject::cpu_micros() const {
 void Subject::describe(Report& report) const {
   if (child_ == nullptr) return report.set("server", flags_.url);
   report.set("sync", flags_.sync);
+  if (flags_.history != "off") report.set("history", flags_.history);
   report.set("threads", std::to_string(flags_.threads));
   report.set("tls", flags_.tls ? "yes" : "no");
   report.set("folder", fmt::format("{}{}", folder_->path(), file_system_note(folder_->path())));
@@ -163,6 +164,7 @@ void add_bench(CLI::App& program, Chosen& chosen) {
       "Measure this running server, as 'hearth serve --dev --max-request-rate 0' or another that speaks Firebase's "
       "protocol, without its CPU and memory; the limit of requests for one connection would be what is measured");
   command->add_option("--folder", flags->folder, "Where the new data folder is made; it is removed afterwards");
+  command->add_option("--history", flags->history, "As of serve")->capture_default_str();
   command->add_option("--sync", flags->sync, "As of serve")
       ->check(CLI::IsMember({"group", "os"}))
       ->capture_default_str();

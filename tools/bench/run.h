@@ -18,6 +18,7 @@ struct BenchFlags {
   std::string url;     // a running `hearth serve --dev`; empty: one is started for the run
   std::string folder;  // where the temporary data folder is made; empty: the system's
   std::string sync = "group";
+  std::string history = "off";
   size_t threads = 2;  // of the server that is started
   bool tls = false;    // spoken to it
   std::chrono::seconds time{5};
