@@ -111,6 +111,7 @@ Result<void> Engine::start() {
                                          memory_,
                                          options_.memory.remembered_bytes_max / store_->shards(),
                                          options_.memory.leaf_cache_bytes_max / store_->shards(),
+                                         options_.memory.resume_bytes_max / store_->shards(),
                                          answers_,
                                          Quota{options_.namespace_rows_max, options_.namespace_bytes_max},
                                          step_of_rows(options_.step_rows_max),

@@ -128,6 +128,9 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
   size("--max-remembered-size", memory.remembered_bytes_max,
        "Of first values, hashes and changed paths that are kept to spare work; past it the oldest are forgotten",
        "256MB");
+  size("--max-resume-size", memory.resume_bytes_max,
+       "Of hashes by which SDKs name the value that they had, with --history; past it the oldest get the whole value",
+       "32MB");
   size("--max-leaf-cache-size", memory.leaf_cache_bytes_max,
        "Of rows that a write asks for and the server knows; past it some are forgotten", "64MB");
   seconds("--max-namespace-idle-time", flags.namespace_idle_time,

@@ -29,6 +29,10 @@ struct MemoryLimits {
   // back. Each shard has its part of it, and forgets first what belongs to the namespace that was used longest ago.
   uint64_t remembered_bytes_max = 256u << 20;
 
+  // Of hashes by which clients name the value that they had when they left (db/shard/resume_points.h), of namespaces that
+  // keep history; each shard has its part of it.
+  uint64_t resume_bytes_max = 32u << 20;
+
   // Of what shards know of single rows, to spare a write its look at the store (db/commit/leaf_cache.h); each shard has
   // its part of it.
   uint64_t leaf_cache_bytes_max = 64u << 20;

@@ -61,7 +61,8 @@ Shard::Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> 
           [this](const std::function<void()>& job) {
             with_.scans.run({{}, [job](Turn&) { job(); }, [](const Error&) {}});
           },
-          &with_.clock_steps, heavy.empty() ? 0 : with_.leaf_cache_bytes_max, with_.history) {
+          &with_.clock_steps, heavy.empty() ? 0 : with_.leaf_cache_bytes_max, with_.history),
+      resume_points_(with_.resume_bytes_max) {
   counted_.registered.in_all = &with_.memory->listeners;
   thread_ = std::thread([this] { work(); });
 }
@@ -352,6 +353,11 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
   }
   const bool wants_hash = listen.hash && !listen.hash->empty();
   const uint64_t sequence = space.tree.head.sequence;
+  if (wants_hash && space.tree.log.state) {
+    // What changed since is told where the log has it; nothing, where nothing did.
+    const auto since = resume_points_.find(space.tree.number, listen.path.text(), *listen.hash);
+    if (since && *since >= space.tree.log.state->cut) return resume(request, listen, Missed{{}, *since});
+  }
   if (wants_hash) {
     const auto known = space.tree.hashes.find(listen.path.text());
     // The hash is remembered for transactions: the client has the value, and nothing is read at all.
@@ -363,8 +369,13 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
   std::shared_ptr<FirstValue>& first = space.firsts[listen.path.text()];
   if (first != nullptr) {
     const auto hashes = first->hashes();
-    if (wants_hash && hashes)
+    if (wants_hash && hashes) {
       remember_hash(space.tree, listen.path.text(), hashes->exact);  // transactions ask for it too
+      if (space.tree.log.state) {
+        resume_points_.add(space.tree.number, listen.path.text(), hashes->exact, sequence);
+        resume_points_.add(space.tree.number, listen.path.text(), hashes->javascript, sequence);
+      }
+    }
     if (first->wait(waiter)) return;
   }
   first = std::make_shared<FirstValue>(

@@ -34,6 +34,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <thread>
@@ -53,6 +54,7 @@
 #include "db/shard/index_watch.h"
 #include "db/shard/memory.h"
 #include "db/shard/namespace_state.h"
+#include "db/shard/resume_points.h"
 #include "db/shard/swap.h"
 
 namespace hearth::db {
@@ -172,6 +174,12 @@ struct CarryRequest {};  // the next step for the versions of the namespace
 struct PurgeRequest {    // a path from the namespace's past; the answer's value: commits that said something of it
   Committer::Purge purge;
 };
+struct
+    HashedRequest {  // what stood at the path after the commit `sequence`, as a client left; no hashes: it can't be known
+  std::string path;
+  std::optional<NodeHashes> hashes;
+  uint64_t sequence;
+};
 struct AwaitCommitRequest {  // answered once a commit after `since` is durable
   uint64_t since;
 };
@@ -209,7 +217,7 @@ struct ShardRequest {
                RecheckDisconnectRequest, ListenRowsRequest, RecheckRowsRequest, JoinRequest, RecheckTopicRequest,
                SayRequest, HearEntriesRequest, AnnounceRequest, OpenDocumentRequest, ReadDocumentRequest, AppendRequest,
                CompactRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest, CreateRequest,
-               RemoveRequest, StatsRequest, TrimRequest, CarryRequest, PurgeRequest, AwaitCommitRequest,
+               RemoveRequest, StatsRequest, TrimRequest, CarryRequest, PurgeRequest, HashedRequest, AwaitCommitRequest,
                MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest, OrphanRequest, RunQueueRequest>
       what;
   std::function<void(Answer)> done;                   // without a conversation
@@ -229,6 +237,7 @@ class Shard {
     std::shared_ptr<Memory> memory;
     uint64_t remembered_bytes_max;  // this shard's part
     uint64_t leaf_cache_bytes_max;  // the same; a heavy shard has none
+    uint64_t resume_bytes_max;      // the same
     Budget& answers;
     Quota quota;
     Work step_max;  // of one request, unless the shard is heavy
@@ -340,6 +349,7 @@ class Shard {
   void handle(ShardRequest& request, TrimRequest& trim);
   void handle(ShardRequest& request, CarryRequest& carry);
   void handle(ShardRequest& request, PurgeRequest& purge);
+  void handle(ShardRequest& request, HashedRequest& hashed);
   void handle(ShardRequest& request, AwaitCommitRequest& wait);
   void handle(ShardRequest& request, MaintainRequest& maintain);
   void handle(ShardRequest& request, ScannedRequest& scanned);
@@ -384,6 +394,7 @@ class Shard {
   void first_of_view(ShardRequest& request, const Listen& listen, Subscription& subscription,
                      ListenerRegistry::Added added);
   void resume(ShardRequest& request, const Listen& listen, Missed missed);
+  void note_leaving(Conversation& conversation, const Subscription& subscription);
   void keep_history(const std::shared_ptr<NamespaceState>& space);
   static void tell_awaiting(NamespaceState& space, const Result<void>& status);
   std::optional<Missed> missed_since(NamespaceState& space, const Listen& listen) const;
@@ -419,6 +430,8 @@ class Shard {
   uint64_t scans_begun_ = 0;
   Committer committer_;
   IndexWatch index_watch_;
+  ResumePoints resume_points_;
+  std::set<std::pair<uint32_t, std::string>> hashing_;  // namespaces and paths whose values are being hashed
   Counted counted_;
   LargeValues large_values_;
   const std::shared_ptr<Gauge> remembered_ =

@@ -16,6 +16,7 @@ void Shard::handle(ShardRequest& request, EndRequest&) {
 bool Shard::unlisten_some(Conversation& conversation) {
   auto& subscriptions = conversation.subscriptions;
   for (size_t count = 0; count < kUnlistensPerStep && !subscriptions.empty(); ++count) {
+    note_leaving(conversation, *subscriptions.begin()->second);
     conversation.space->registry.remove(*subscriptions.begin()->second);
     subscriptions.erase(subscriptions.begin());
     Step::here().count_row(0);
@@ -56,7 +57,10 @@ void Shard::end(const std::shared_ptr<Conversation>& conversation) {
   conversation->is_gone = true;
   counted_.sessions.add(-1);
   NamespaceState& space = *conversation->space;
-  for (auto& [id, subscription] : conversation->subscriptions) space.registry.remove(*subscription);
+  for (auto& [id, subscription] : conversation->subscriptions) {
+    note_leaving(*conversation, *subscription);
+    space.registry.remove(*subscription);
+  }
   Step::here().count({conversation->subscriptions.size(), 0, 0});
   conversation->subscriptions.clear();
   if (OtherListeners* others = conversation->others.get()) {

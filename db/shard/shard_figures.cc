@@ -121,6 +121,7 @@ void Shard::add_to(Figures& figures) const {
   figures.leaf_cache_bytes += leaves.byte_count();
   figures.leaf_cache_hits += leaves.hits();
   figures.leaf_cache_misses += leaves.misses();
+  figures.resume_bytes += resume_points_.bytes();
   figures.remembered_bytes += static_cast<uint64_t>(std::max<int64_t>(remembered_->value(), 0));
   figures.slow_listeners += counted_.slow_listeners.value();
   figures.disconnect_writes_queued += counted_.disconnect_writes_queued.value();

@@ -19,8 +19,11 @@
 namespace hearth::db {
 namespace {
 
-constexpr size_t kCarryRows = 200;      // of versions, that are carried over or looked at in one group
-constexpr size_t kAwaitingMax = 1'000;  // of one namespace, that wait for its next commit
+constexpr size_t kCarryRows = 200;             // of versions, that are carried over or looked at in one group
+constexpr size_t kHashingMax = 8;              // values at a time that clients have left, of a shard
+constexpr size_t kResumeBytesMin = 4u << 10;   // a smaller value is told again
+constexpr size_t kResumeBytesMax = 64u << 20;  // a larger one is not read for a hash
+constexpr size_t kAwaitingMax = 1'000;         // of one namespace, that wait for its next commit
 
 // The part of what was missed that concerns `path`. When all of it may have changed, that alone.
 class MissedBelow {
@@ -123,6 +126,49 @@ void Shard::resume(ShardRequest& request, const Listen& listen, Missed missed) {
     conversation->story.fill(place, std::move(answer));
   };
   with_.readers.run(std::move(job));
+}
+
+// A client that leaves may come back with the hash of what it had. Which that is, is found out by a reader, of what is
+// durable now, for a few paths at a time: whoever has something smaller is told it again, and so is whoever is not looked at.
+void Shard::note_leaving(Conversation& conversation, const Subscription& subscription) {
+  const std::shared_ptr<NamespaceState>& space = conversation.space;
+  if (!space->tree.log.state || subscription.query || subscription.purpose != Subscription::For::Listener) return;
+  if (committer_.dirty(space->tree) || hashing_.size() >= kHashingMax) return;
+  const std::string path = subscription.path.text();
+  const uint32_t number = space->tree.number;
+  const uint64_t sequence = space->tree.head.sequence;
+  if (const auto first = space->firsts.find(path); first != space->firsts.end()) {
+    if (const auto hashes = first->second->hashes()) {
+      resume_points_.add(number, path, hashes->exact, sequence);
+      resume_points_.add(number, path, hashes->javascript, sequence);
+      return;
+    }
+  }
+  // One that is being hashed, or was at this sequence, is not hashed again for the next client.
+  if (!hashing_.emplace(number, path).second) return;
+  const auto tell = [space, path, sequence](std::optional<NodeHashes> hashes) {
+    space->shard.submit({space, nullptr, 0, HashedRequest{path, std::move(hashes), sequence}, nullptr});
+  };
+  FairPool::Job job;
+  job.payer = {number, 0};
+  job.refuse = [tell](const Error&) { tell({}); };
+  job.run = [snapshot = committer_.durable(), number, at = subscription.path, tell](Turn& turn) {
+    const SnapshotView whole(snapshot, number);
+    const TurnView view(whole, turn);
+    const Result<Value> value = view.read(at, kResumeBytesMax);
+    if (turn.is_over()) return;
+    const bool is_worth_it = value.ok() && value.value().byte_count() >= kResumeBytesMin;
+    tell(is_worth_it ? std::optional(node_hashes(value.value())) : std::nullopt);
+  };
+  with_.scans.run(std::move(job));
+}
+
+void Shard::handle(ShardRequest& request, HashedRequest& what) {
+  const uint32_t number = request.space->tree.number;
+  hashing_.erase({number, what.path});
+  if (!what.hashes) return;
+  resume_points_.add(number, what.path, what.hashes->exact, what.sequence);
+  resume_points_.add(number, what.path, what.hashes->javascript, what.sequence);
 }
 
 void Shard::keep_history(const std::shared_ptr<NamespaceState>& space) {

@@ -187,8 +187,9 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
   to.gauges("hearth_memory_bytes", "Bytes that are held in memory, about, of what has a limit (hearth help limits).",
             {sample("of", "listeners", figures.listener_bytes), sample("of", "disconnect", figures.disconnect_bytes),
              sample("of", "topics", figures.topic_bytes), sample("of", "remembered", figures.remembered_bytes),
-             sample("of", "answers", figures.answer_bytes), sample("of", "events", figures.event_bytes),
-             sample("of", "outbound", stats.outbox_bytes), sample("of", "leaf_cache", figures.leaf_cache_bytes)});
+             sample("of", "resume", figures.resume_bytes), sample("of", "answers", figures.answer_bytes),
+             sample("of", "events", figures.event_bytes), sample("of", "outbound", stats.outbox_bytes),
+             sample("of", "leaf_cache", figures.leaf_cache_bytes)});
   to.counters("hearth_leaf_cache_lookups_total",
               "Rows that a write or its rules asked for: known to the shard (hit), or looked up in the store (miss).",
               {sample("result", "hit", figures.leaf_cache_hits), sample("result", "miss", figures.leaf_cache_misses)});

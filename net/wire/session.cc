@@ -303,7 +303,8 @@ void Session::on_answer(db::Answer&& answer, std::vector<Outgoing>& to) {
     case Form::Listen:
       // `ok` says that the view is complete, so the value goes first (§6.2).
       if (const auto at = listenings_.find(pending.listener); at != listenings_.end() && answer.first != nullptr) {
-        to.push_back(Push{std::move(answer.first), at->second.tag, std::move(answer.lease), pending.known});
+        to.push_back(Push{std::move(answer.first), at->second.tag, std::move(answer.lease),
+                          answer.resumed ? nullptr : pending.known});
       }
       to.push_back(Text{ok_text(pending.number, answer.no_index ? R"({"w":["no_index"]})" : "{}")});
       return;

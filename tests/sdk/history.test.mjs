@@ -1,10 +1,14 @@
 // The change feed over HTTP, and event streams that come back: nothing is missed and nothing is told twice, whoever dies.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { get, goOffline, goOnline, onValue, ref, set } from '@firebase/database';
+import { closeApps, open, Story } from './support/apps.mjs';
+import { Proxy } from './support/proxy.mjs';
 import { Random } from './support/random.mjs';
 import { Server, soon } from './support/server.mjs';
 
 const history = ['--dev', '--history', '24h,1GB'];
+after(closeApps);
 const isLong = Boolean(process.env.HEARTH_LONG);
 
 async function put(server, path, value) {
@@ -138,6 +142,35 @@ test('what was there can be read, listed and put back, by admins, and where a se
   await fetch(`${server.url}/.settings/rules.json?auth=owner`, { method: 'PUT', body: '{"rules": {".read": false}}' });
   assert.equal((await get(`rooms/tea/seats.json?at=${changes[0].id}`, '')).status, 401);
   assert.equal((await get('rooms/tea.json?history=true', '')).status, 401);
+});
+
+test('an SDK that comes back to a large value is sent what changed', async (t) => {
+  const server = await Server.start(after, history);
+  const proxy = await Proxy.start(t, server.port);
+  const writer = open(server.port, 'default');
+  const large = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`k${i}`, { text: 'x'.repeat(1_000), n: i + 0.5 }]));
+  await set(ref(writer, 'big'), large);
+  const reader = open(proxy.port, 'default');
+  const heard = new Story();
+  onValue(ref(reader, 'big'), (snapshot) => heard.add(snapshot.val()));
+  await heard.until((items) => items.length > 0, 'the first value');
+  const sent = (connection) => proxy.of(connection).filter((one) => one.from === 'server').reduce((sum, one) => sum + JSON.stringify(one.message).length, 0);
+  const whole = sent(1);
+  assert.ok(whole > 1_000_000, `${whole} bytes`);
+  const resume = async () => Number(/^hearth_memory_bytes{of="resume"} (\d+)/m.exec(await (await fetch(`${server.url}/.metrics`, { headers: { Authorization: 'Bearer owner' } })).text())[1]);
+  goOffline(reader);
+  for (let tries = 0; (await resume()) === 0; tries++) {
+    assert.ok(tries < 500, 'the server knows what it had');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  await set(ref(writer, 'big/k7/text'), 'changed');
+  await set(ref(writer, 'big/k8'), null);
+  await set(ref(writer, 'big/new'), { n: 1 });
+  goOnline(reader);
+  await heard.until((items) => items.at(-1).new && !items.at(-1).k8 && items.at(-1).k7.text === 'changed', 'what changed');
+  assert.deepEqual(heard.items.at(-1), (await get(ref(writer, 'big'))).val());
+  const again = proxy.of(2).length > 0 ? sent(2) : sent(1) - whole;
+  assert.ok(again < whole * 0.02, `${again} bytes of ${whole}`);
 });
 
 test('a stream of changes and streams of values go on over kills of the server and of themselves', async (t) => {
