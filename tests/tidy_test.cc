@@ -145,7 +145,6 @@ const std::map<std::string, std::string> kTestedIn = {
     {"net/supabase/realtime_socket.h", "tests/sdk/supabase_realtime.test.mjs"},
     {"net/supabase/services.h", "tests/sdk/supabase_realtime.test.mjs"},
     {"net/yjs/acceptor.h", "tests/sdk/yjs.test.mjs"},
-    {"net/yjs/awareness_room.h", "tests/sdk/yjs.test.mjs"},
     {"net/yjs/document_client.h", "tests/sdk/yjs.test.mjs"},
     {"net/yjs/sockets.h", "tests/sdk/yjs.test.mjs"},
     {"net/wire/acceptor.h", "tests/net/wire/long_poll_test.cc"},

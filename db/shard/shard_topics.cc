@@ -214,18 +214,18 @@ void Shard::handle(ShardRequest& request, AnnounceRequest& what) {
     bytes += one.key.size() + one.value.size();
     adds = adds || !one.is_gone;
   }
-  // Who has lost the right may still take away what it announced.
   Result<void> verdict = adds ? may_speak(space, place) : Result<void>();
   if (Step::here().is_over()) return;
   if (verdict.ok() && adds) verdict = room_in_topics(space, bytes);
-  if (!verdict.ok()) return answer_with(request, std::move(verdict));
   Step::here().foresee({place.topic->members.size(), 0, 0});
   if (Step::here().is_over()) return;
   const Step::Whole whole;
+  // Who has lost the right, or finds no room, may still take away what it announced.
+  if (!verdict.ok()) std::erase_if(what.announcements, [](const TopicAnnouncement& one) { return !one.is_gone; });
   const auto news = space.topics->announce(place, what.announcements, with_.clock.now());
   if (!news.ok()) return answer_with(request, news.error());
   if (news.value() != nullptr) tell_topic(*place.topic, news.value(), nullptr);
-  answer_with(request, {});
+  answer_with(request, std::move(verdict));
 }
 
 void Shard::handle(ShardRequest& request, RecheckTopicRequest& what) {

@@ -189,7 +189,7 @@ void Topics::announce_clocked(TopicMember& member, const TopicAnnouncement& one,
   const bool is_newer = *one.clock > entry.version;
   const bool ends = one.is_gone && !entry.is_gone && *one.clock == entry.version;
   if (!is_newer && !ends) return;
-  if (entry.owner == nullptr) {
+  if (entry.owner == nullptr && !one.is_gone) {  // who says that somebody has gone speaks for nobody
     entry.owner = &member;
     member.keys.push_back(one.key);
   }

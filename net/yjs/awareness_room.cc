@@ -22,11 +22,14 @@ uint64_t client_of(const db::TopicEntry& entry) {
 
 void AwarenessRoom::join(Member& member) {
   members_.push_back(&member);
-  if (ear_ == nullptr) {
-    ear_ = &member;
-    return member.be_ear();
-  }
-  if (!is_ready_) return;  // it is told with all others
+  if (is_ready_) return tell_present(member);
+  newcomers_.push_back(&member);
+  if (ear_ != nullptr) return;
+  ear_ = &member;
+  member.be_ear();
+}
+
+void AwarenessRoom::tell_present(Member& member) const {
   std::set<uint64_t> present;
   for (const auto& [client, known] : known_) {
     if (!known.is_gone()) present.insert(client);
@@ -36,6 +39,7 @@ void AwarenessRoom::join(Member& member) {
 
 void AwarenessRoom::leave(Member& member) {
   std::erase(members_, &member);
+  std::erase(newcomers_, &member);
   if (ear_ != &member) return;
   ear_ = members_.empty() ? nullptr : members_.front();
   is_ready_ = false;
@@ -63,7 +67,7 @@ bool AwarenessRoom::has_news(std::string_view awareness) const {
 bool AwarenessRoom::learn(uint64_t client, uint64_t clock, const std::string& state) {
   const bool is_gone = state == kGone;
   if (known_.size() >= kKnownClientsMax && !known_.contains(client)) {
-    std::erase_if(known_, [](const auto& one) { return one.second.is_gone(); });
+    std::erase_if(known_, [this](const auto& one) { return one.second.is_gone() && !changed_.contains(one.first); });
   }
   const auto [known, is_new] = known_.try_emplace(client, Known{clock, state});
   if (is_new) return true;
@@ -91,7 +95,12 @@ void AwarenessRoom::note(const db::TopicMessage& message) {
     known.state = kGone;
     changed_.insert(client);
   }
-  if (!changed_.empty()) flush();
+  flush();
+  while (!newcomers_.empty()) {
+    Member& newcomer = *newcomers_.back();
+    newcomers_.pop_back();
+    tell_present(newcomer);
+  }
 }
 
 void AwarenessRoom::schedule() {
@@ -114,12 +123,14 @@ std::string AwarenessRoom::awareness_of(const std::set<uint64_t>& clients) const
 void AwarenessRoom::flush() {
   is_scheduled_ = false;
   timer_.cancel();
-  std::erase_if(changed_, [this](uint64_t client) { return !known_.contains(client); });
   if (changed_.empty()) return;
   const std::string awareness = awareness_of(std::exchange(changed_, {}));
   const std::vector<Member*> members = members_;  // one may end while it is told
+  const auto is_in = [](const std::vector<Member*>& all, const Member* one) {
+    return std::find(all.begin(), all.end(), one) != all.end();
+  };
   for (Member* member : members) {
-    if (std::find(members_.begin(), members_.end(), member) != members_.end()) member->tell_awareness(awareness);
+    if (is_in(members_, member) && !is_in(newcomers_, member)) member->tell_awareness(awareness);
   }
 }
 

@@ -56,9 +56,11 @@ class AwarenessRoom : public std::enable_shared_from_this<AwarenessRoom> {
   bool learn(uint64_t client, uint64_t clock, const std::string& state);
   void schedule();
   void flush();
+  void tell_present(Member& member) const;
   std::string awareness_of(const std::set<uint64_t>& clients) const;
 
   std::vector<Member*> members_;
+  std::vector<Member*> newcomers_;  // of them, that came while the ear had not heard who is there
   Member* ear_ = nullptr;
   bool is_ready_ = false;  // the ear has heard who is there
   std::unordered_map<uint64_t, Known> known_;

@@ -287,12 +287,16 @@ void DocumentClient::on_awareness(std::string_view awareness) {
   if (!entries.ok()) return leave(Leaving::Malformed, "This is no awareness: " + entries.error().message);
   for (const db::documents::AwarenessEntry& entry : entries.value()) {
     if (!room_->is_news(entry.client, entry.clock, entry.is_gone())) continue;
+    // The first ones are spoken for until the end, so no others can take their room.
+    if (!speaks_for_.contains(entry.client)) {
+      if (entry.is_gone() || speaks_for_.size() >= kAnnouncementsMax) continue;
+      speaks_for_.insert(entry.client);
+    }
     db::TopicAnnouncement one;
     one.key = std::to_string(entry.client);
     one.is_gone = entry.is_gone();
     if (!one.is_gone) one.value = entry.state;
     one.clock = entry.clock;
-    if (announcements_.size() >= kAnnouncementsMax && !announcements_.contains(entry.client)) continue;
     announcements_[entry.client] = std::move(one);
   }
   if (announcements_.empty() || is_announcing_) return;
@@ -394,7 +398,7 @@ void DocumentClient::tell(const db::TopicEvent& event) {
     const db::Form& form = dialect_ == Dialect::Hocuspocus ? kNamedUpdateForm : kUpdateForm;
     return carrier_.send(message.forms.bytes(form, make));
   }
-  if (room_ != nullptr) room_->note(message);
+  if (const auto room = room_) room->note(message);
 }
 
 void DocumentClient::be_ear() {

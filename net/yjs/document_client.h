@@ -133,7 +133,8 @@ class DocumentClient final : public HomeSession::Owner,
   std::shared_ptr<const db::DocumentUpdates> document_{};  // as it was when it was opened, for the first step 1
   std::vector<std::pair<Message::Kind, std::string>> early_{};
   size_t early_bytes_ = 0;
-  std::map<uint64_t, db::TopicAnnouncement> announcements_{};  // that wait, by client
+  std::set<uint64_t> speaks_for_{};                            // clients; kAnnouncementsMax
+  std::map<uint64_t, db::TopicAnnouncement> announcements_{};  // that wait, of those
   http::Timer announce_timer_;
   bool is_announcing_ = false;
   bool has_started_ = false;

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import * as Y from 'yjs';
 import { newNamespace } from './support/apps.mjs';
 import { rest } from './support/rest.mjs';
-import { awareness, endSockets, figures, hears, memory, named, nothingLeft, phoenix, socketAt, step1, token, update, varBuf } from './support/rude.mjs';
+import { awareness, endSockets, figures, hears, memory, named, nothingLeft, phoenix, saidOf, socketAt, step1, token, update, varBuf } from './support/rude.mjs';
 import { Server, soon } from './support/server.mjs';
 import { sign } from './support/supabase.mjs';
 import { closeYjs, synced, until, yWebsocket } from './support/yjs.mjs';
@@ -334,6 +334,30 @@ test('updates at the limits: of a document, and before it is open', async () => 
   await until(() => isClosed || early.heard.items.length > 3_000, 'all answers, or the end');
   for (const one of [fits, small, early]) one.end();
   await nothingLeft(own);
+});
+
+test('floods of awareness: clients too many take no other along', async () => {
+  const namespace = newNamespace();
+  const [one, other] = [await socketAt(server, `/ns/${namespace}/yjs/d`), await socketAt(server, `/ns/${namespace}/yjs/d`)];
+  for (const each of [one, other]) each.socket.send(step1);
+  await until(() => [one, other].every((each) => texts(each).length === 2), 'both to be synced');
+  const heard = () => other.heard.items.filter((frame) => frame[0] === 1).flatMap(saidOf);
+  const mine = 4_711;
+  const moved = (clock) => until(() => heard().some((entry) => entry[0] === mine && entry[1] === clock), `move ${clock}`);
+  const many = Array.from({ length: 63 }, (_, i) => [i + 1, 1, { i }]);
+  one.socket.send(awareness([...many, [mine, 1, {}]]));
+  await until(() => new Set(heard().map(([client]) => client)).size === 64, 'all 64');
+  // One message with some too many; then mine behind thousands that wait; then in one message with hundreds.
+  one.socket.send(awareness([[900_000, 1, {}], [mine, 2, {}], [900_001, 1, {}]]));
+  await moved(2);
+  for (let i = 0; i < 3_000; ++i) one.socket.send(awareness([[800_000 + i, 1, {}]]));
+  one.socket.send(awareness([[900_000, 2, {}], [mine, 3, {}], [900_001, 2, {}]]));
+  await moved(3);
+  one.socket.send(awareness([...Array.from({ length: 900 }, (_, i) => [700_000 + i, 1, {}]), [mine, 4, {}]]));
+  await moved(4);
+  assert.equal(new Set(heard().map(([client]) => client)).size, 64);
+  for (const each of [one, other]) each.end();
+  await nothingLeft(server);
 });
 
 test('two hundred sockets in one room hear each other once, and go', async () => {

@@ -78,6 +78,18 @@ TEST_CASE("Topics: of entries with clocks only newer ones pass, and only their o
   CHECK(room.announce(b, say("7", "b's", 5)) == "+7=b's ");
 }
 
+TEST_CASE("Topics: who says that somebody has gone takes no room for it, and does not own them", "[topics]") {
+  Room room;
+  TopicMember a, b, c;
+  for (TopicMember* one : {&a, &b, &c}) room.topics.join(*one, "t");
+  CHECK(room.announce(a, say("7", "x", 1)) == "+7=x ");
+  CHECK(word(room.topics.leave(a, kNow)) == "-7=x ");
+  CHECK(room.announce(b, gone("7", 2)) == "nothing");
+  CHECK(b.keys.empty());
+  CHECK(room.announce(c, say("7", "old", 2)) == "nothing");  // its clock counts
+  CHECK(room.announce(c, say("7", "y", 3)) == "+7=y ");
+}
+
 TEST_CASE("Topics: the clock of who has gone is forgotten after a while", "[topics]") {
   Room room;
   TopicMember a, b, c;

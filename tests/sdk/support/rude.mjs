@@ -71,6 +71,24 @@ export function awareness(all) {
   const entries = all.map(([client, clock, state]) => Buffer.concat([varUint(client), varUint(clock), varBuf(JSON.stringify(state))]));
   return Buffer.concat([Buffer.from([1]), varBuf(Buffer.concat([varUint(all.length), ...entries]))]);
 }
+// The same entries of a frame of awareness, of small states.
+export function saidOf(frame) {
+  let at = 1;
+  const next = () => {
+    let number = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = frame[at++];
+      number += (byte & 127) * scale;
+      if (byte < 128) return number;
+    }
+  };
+  next(); // bytes
+  return Array.from({ length: next() }, () => {
+    const [client, clock, length] = [next(), next(), next()];
+    at += length;
+    return [client, clock, JSON.parse(frame.subarray(at - length, at).toString())];
+  });
+}
 // A frame of Hocuspocus.
 export const named = (name, message) => Buffer.concat([varBuf(name), message]);
 
