@@ -39,8 +39,8 @@ writeFileSync(
   join(folder, 'auth.json'),
   JSON.stringify({ issuers: spaces.map((space) => ({ shape: 'supabase', url: urlOf(space), secret: secretOf(space), namespaces: [space] })) }),
 );
-const server = await Server.start(after, ['--auth-config', join(folder, 'auth.json'), ...spaces.flatMap((space) => ['--namespace', space])]);
 after(closeClients);
+const server = await Server.start(after, ['--auth-config', join(folder, 'auth.json'), ...spaces.flatMap((space) => ['--namespace', space])]);
 after(closeYjs);
 
 const later = Math.floor(Date.now() / 1000) + 36_000;

@@ -12,8 +12,8 @@ const secret = 'a-secret-of-a-project-that-is-long-enough';
 const folder = mkdtempSync(join(tmpdir(), 'hearth-supabase-'));
 writeFileSync(join(folder, 'project.secret'), secret);
 writeFileSync(join(folder, 'auth.json'), JSON.stringify({ issuers: [{ shape: 'supabase', url: 'https://project.supabase.co', secret_file: 'project.secret', skew: 0 }] }));
-const server = await Server.start(after, ['--auth-config', join(folder, 'auth.json'), '--namespace', 'shop']);
 after(closeClients);
+const server = await Server.start(after, ['--auth-config', join(folder, 'auth.json'), '--namespace', 'shop']);
 
 const later = Math.floor(Date.now() / 1000) + 3_600;
 const anon = sign(secret, { iss: 'supabase', role: 'anon', exp: later });

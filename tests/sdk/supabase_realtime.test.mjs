@@ -6,11 +6,11 @@ import WebSocket from 'ws';
 import { closeApps, newNamespace, open, Story } from './support/apps.mjs';
 import { rest } from './support/rest.mjs';
 import { Server, soon } from './support/server.mjs';
-import { changes, closeClients, connect, joined, subscribe } from './support/supabase.mjs';
+import { changes, closeClients, connect, disconnect, joined, subscribe } from './support/supabase.mjs';
 
+after(closeClients);
 const server = await Server.start(after);
 after(closeApps);
-after(closeClients);
 
 const is = (count) => (items) => items.length >= count;
 
@@ -161,7 +161,7 @@ test('presence: sync, join and leave, a change of what one says, and a client th
   await one.story.until((all) => all.includes('leave ben tired'), 'ben to go');
   await two.channel.track({ mood: 'back' });
   await one.story.until((all) => all.includes('join ben back'), 'ben to come back');
-  await ben.realtime.disconnect();
+  disconnect(ben);
   await one.story.until((all) => all.includes('leave ben back'), 'ben to be gone');
   // One that is killed says nothing.
   const { socket, say } = await raw(namespace);
