@@ -124,6 +124,10 @@ class Verifier {
 
   // Whether `address` has guessed at secrets too often.
   bool is_guessing(std::string_view address) const { return guesses_.is_over(address); }
+  // Whether that is why `address` was refused so: then the answer is 429.
+  bool is_guessing(std::string_view address, const db::Error& refusal) const {
+    return refusal.code == db::ErrorCode::Unavailable && is_guessing(address);
+  }
 
   // From here on tokens of these issuers are believed. Keys stay known where the place that they come from stays the
   // same.

@@ -242,7 +242,7 @@ void RestHandler::Core::on_verdict(const std::shared_ptr<Call>& call, db::Result
               {{"connection", call->exchange->request().connection},
                {"peer", call->exchange->request().peer},
                {"reason", auth.error().message}});
-    if (auth.error().code == ErrorCode::Unavailable && verifier_.is_guessing(call->exchange->request().peer)) {
+    if (verifier_.is_guessing(call->exchange->request().peer, auth.error())) {
       http::Response reply =
           rest::refusal_reply({.status = 429, .text = auth.error().message, .callback = call->request.callback});
       reply.headers.emplace_back("Retry-After", "60");

@@ -18,8 +18,8 @@ namespace {
 
 constexpr std::chrono::seconds kSilenceMax{60};  // as upstream
 
-http::Response refused(const db::Error& error) {
-  http::Response response = refusal(error, Service::Realtime);
+http::Response refused(const db::Error& error, bool is_guessing = false) {
+  http::Response response = refusal(error, Service::Realtime, is_guessing);
   allow_pages(response);
   return response;
 }
@@ -122,7 +122,10 @@ void Realtime::handle(const std::shared_ptr<http::Exchange>& exchange, Project p
   ask->project = std::move(project);
   prove(with_.verifier, ask->credentials, ask->space, [this, exchange, ask, is_socket](db::Result<rules::Auth> auth) {
     const auto go_on = [this, exchange, ask, is_socket, auth = std::move(auth)] {
-      if (!auth.ok()) return exchange->respond(refused(auth.error()));
+      if (!auth.ok()) {
+        const bool is_guessing = with_.verifier.is_guessing(exchange->request().peer, auth.error());
+        return exchange->respond(refused(auth.error(), is_guessing));
+      }
       if (const auto good = with_.verifier.still_good(auth.value(), ask->space); !good.ok()) {
         return exchange->respond(refused(good.error()));
       }

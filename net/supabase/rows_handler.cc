@@ -267,8 +267,8 @@ void RowsHandler::Core::on_verdict(const SharedCall& call, db::Result<rules::Aut
     const http::Request& from = call->exchange->request();
     http::log(http::LogLevel::Debug, "credential refused",
               {{"connection", from.connection}, {"peer", from.peer}, {"reason", auth.error().message}});
-    const bool is_guessing = auth.error().code == ErrorCode::Unavailable && verifier_.is_guessing(from.peer);
-    return call->exchange->respond(refusal(auth.error(), Service::Rest, is_guessing));
+    return call->exchange->respond(
+        refusal(auth.error(), Service::Rest, verifier_.is_guessing(from.peer, auth.error())));
   }
   call->auth = std::move(auth).value();
   guard_.space_settings(call->space,
