@@ -228,17 +228,12 @@ RowAccess::RowAccess(Asker asker, const Auth& auth)
       word_((auth.kind == Auth::Kind::Admin ? "admin" : auth.variable) + " " +
             std::to_string(auth.expires.value_or(std::chrono::seconds(0)).count())) {}
 
-db::Result<void> MaySpeak::check(const db::Moment& moment) const {
-  const std::vector<db::Overwrite> nothing{{path_, db::Slot::Value, {}}};
+db::Result<void> Asker::may_speak(const db::Moment& moment, const db::Path& path) const {
+  const std::vector<db::Overwrite> nothing{{path, db::Slot::Value, {}}};
   db::Moment as_write{moment.before, moment.now, moment.settings};
   as_write.after = &moment.before;
   as_write.overwrites = nothing;
-  return asker_.may_write(as_write);
-}
-
-std::optional<db::Timestamp> MaySpeak::lapses() const {
-  if (!asker_.expires()) return {};
-  return *asker_.expires();
+  return may_write(as_write);
 }
 
 db::Result<void> Asker::may_write(const db::Moment& moment) const {

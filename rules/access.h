@@ -36,6 +36,9 @@ class Asker {
   // nothing. Errors: Io.
   db::Result<bool> sees(const db::Moment& moment, const db::Path& path) const;
   db::Result<void> may_write(const db::Moment& moment) const;
+  // Whether the asker may write at a path where nothing is written: to speak in a topic that the path stands for. Rules
+  // see no new data there.
+  db::Result<void> may_speak(const db::Moment& moment, const db::Path& path) const;
   // Errors: PermissionDenied where the write would be denied whatever the tree after it is. Otherwise may_write()
   // decides (db::Precondition::begin).
   db::Result<void> may_begin(const db::Moment& moment) const;
@@ -179,13 +182,11 @@ class RowAccess final : public db::RowCheck {
   const std::string word_;
 };
 
-// Whether the asker may write at a path where nothing is written: to speak in a topic that the path stands for. Rules see
-// no new data there.
+// Asker::may_speak of somebody who is not in the topic.
 class MaySpeak final : public db::Precondition {
  public:
   MaySpeak(Asker asker, db::Path path) : asker_(std::move(asker)), path_(std::move(path)) {}
-  db::Result<void> check(const db::Moment& moment) const override;
-  std::optional<db::Timestamp> lapses() const override;
+  db::Result<void> check(const db::Moment& moment) const override { return asker_.may_speak(moment, path_); }
 
  private:
   const Asker asker_;

@@ -5,6 +5,7 @@
 //                   ReadersOnly  around a compare-and-set: its verdict is for those who may read
 //                   MayRead      before a sum is shown: the answer to an increment tells what stood there
 //   rows         ─▶ RowReading, RowsAre, RowsAccess: a row that may not be read is as if it were not there
+//   topics       ─▶ TopicAccess  the settings say which path's rules judge; again when either changes
 //   onDisconnect ─▶ WriteAccess with a memo: it may be asked by a process that has never seen the session
 //   for admins   ─▶ denied here, at once
 //
@@ -76,7 +77,8 @@ Guard::Guard(db::Host& database, Options options)
       options_(std::move(options)),
       book_(std::make_shared<Rulebook>(Rulebook::Options{options_.dev, options_.rules, options_.dev,
                                                          options_.needs_indexes, options_.own_indexes,
-                                                         options_.on_denied})) {
+                                                         options_.on_denied})),
+      settings_(std::make_shared<KnownSettings>(options_.dev)) {
   database_.revive_by([book = book_](const std::string& name, const std::string& memo) {
     return std::make_shared<const WriteAccess>(Asker(book, name, auth_of(memo)));
   });
@@ -176,7 +178,7 @@ void Guard::write_rows(const std::string& name, const Auth& auth, db::Write writ
 db::Result<std::unique_ptr<Session>> Guard::open(const std::string& name, Auth auth, std::string_view replaces,
                                                  std::function<void()> wake, Unindexed unindexed, Expired expired) {
   ASSIGN_OR_RETURN(auto client, database_.client(name, replaces, std::move(wake)));
-  return std::make_unique<Session>(std::move(client), book_, name, std::move(auth), unindexed, expired);
+  return std::make_unique<Session>(std::move(client), book_, settings_, name, std::move(auth), unindexed, expired);
 }
 
 void Guard::rules(const std::string& name, const Auth& auth, Done done) {
@@ -220,7 +222,7 @@ void Guard::set_own_indexes(const std::string& name, const Auth& auth, std::stri
 
 void Guard::setting(const std::string& name, const Auth& auth, const SettingKind& kind, Done done) {
   if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
-  tell_setting(name, kind.name, std::string(options_.dev ? kind.unset_in_dev : kind.unset), std::move(done));
+  tell_setting(name, kind.name, std::string(settings_->unset(kind)), std::move(done));
 }
 
 void Guard::set_setting(const std::string& name, const Auth& auth, const SettingKind& kind, std::string text,
@@ -250,7 +252,6 @@ void Guard::set_setting(const std::string& name, const Auth& auth, const Setting
 struct Guard::SettingsRead {
   db::Host& database;
   const std::shared_ptr<KnownSettings> known;
-  const bool dev;
   const std::string name;
   const uint64_t epoch;
   SettingsDone done;
@@ -266,8 +267,7 @@ struct Guard::SettingsRead {
     self->database.setting(
         self->name, std::string(one.name), [self, kind, &one](const db::Result<std::optional<std::string>>& text) {
           if (!text.ok()) return self->done(text.error());
-          const std::string_view unset = self->dev ? one.unset_in_dev : one.unset;
-          const std::string_view says = text.value() ? std::string_view(*text.value()) : unset;
+          const std::string_view says = text.value() ? std::string_view(*text.value()) : self->known->unset(one);
           self->bytes += says.size();
           if (const auto read = read_setting(one, says, *self->to); !read.ok()) {
             return self->done(db::Error{db::ErrorCode::Corruption, "The setting " + std::string(one.name) + " of " +
@@ -280,9 +280,8 @@ struct Guard::SettingsRead {
 
 void Guard::space_settings(const std::string& name, SettingsDone done) {
   if (auto known = settings_->find(name); known != nullptr) return done(std::move(known));
-  SettingsRead::go_on(std::make_shared<SettingsRead>(
-                          SettingsRead{database_, settings_, options_.dev, name, settings_->epoch(), std::move(done)}),
-                      0);
+  SettingsRead::go_on(
+      std::make_shared<SettingsRead>(SettingsRead{database_, settings_, name, settings_->epoch(), std::move(done)}), 0);
 }
 
 void Guard::set_rules(const std::string& name, const Auth& auth, std::string text, Install install, Done done) {

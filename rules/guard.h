@@ -30,6 +30,7 @@
 #include "rules/row_access.h"
 #include "rules/rulebook.h"
 #include "rules/space_settings.h"
+#include "rules/topic_access.h"
 #include "rules/trial.h"
 
 namespace hearth::db {
@@ -43,8 +44,8 @@ namespace hearth::rules {
 // of the calls; what comes back is one story, in commit order. Thread: its owner's, one at a time.
 class Session {
  public:
-  Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book, std::string space, Auth auth,
-          Unindexed unindexed, Expired expired);
+  Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book, std::shared_ptr<KnownSettings> settings,
+          std::string space, Auth auth, Unindexed unindexed, Expired expired);
   ~Session();  // as end()
 
   const std::string& space() const { return space_; }  // the namespace
@@ -62,14 +63,15 @@ class Session {
   void unlisten(uint64_t request, uint64_t listener);                   // or leaves; no event of it follows the answer
   // Rows of tables: those that `auth` may read, at each change. No first value: read, once this is answered.
   void listen_rows(uint64_t request, uint64_t listener, db::RowListen listen);
-  // Topics. `judged_by`: the path whose `.read` says who may be there, and whose `.write` says who may speak there;
-  // nothing: everyone may both. Both are asked again as they change; who may not be there any more hears Revoked.
-  void join(uint64_t request, uint64_t listener, db::TopicJoin join, std::optional<db::Path> judged_by);
+  // Topics. `judged_by`: the path whose `.read` says who may be there, and whose `.write` says who may speak there, by
+  // the settings of the moment. All of this is asked again as it changes, the settings too; who may not be there any more
+  // hears Revoked.
+  void join(uint64_t request, uint64_t listener, db::TopicJoin join, JudgedBy judged_by);
   void say(uint64_t request, uint64_t listener, std::shared_ptr<db::TopicMessage> message);
   void announce(uint64_t request, uint64_t listener, std::vector<db::TopicAnnouncement> announcements);
   void hear_entries(uint64_t listener);  // of a topic it is in, from here on; Present first
-  // A Yjs document, judged by the rules of its path: `.read` to open it, `.write` to change it and to announce. It is a
-  // topic (db/model/document_updates.h), left by unlisten().
+  // A Yjs document, judged by the rules of its path: `.read` to open it, `.write` to change it and to announce. Where the
+  // settings allow no documents it is PermissionDenied. It is a topic (db/model/document_updates.h), left by unlisten().
   void open_document(uint64_t request, uint64_t listener, db::Path path);
   void append(uint64_t request, uint64_t listener, std::string update);  // well-formed
   void on_disconnect(uint64_t request, db::Disconnect disconnect);
@@ -94,12 +96,13 @@ class Session {
   };
   std::shared_ptr<const ReadAccess> read_access(const db::Path& path, const db::SharedQuery& query) const;
   std::shared_ptr<const db::RowCheck> row_access() const;
-  std::shared_ptr<const db::Precondition> may_speak(const std::optional<db::Path>& path) const;
+  std::shared_ptr<const TopicRight> topic_right(const JudgedBy& judged_by) const;
   std::shared_ptr<const db::Precondition> lasting_write_access() const;  // also after a restart
   void label();
 
   std::unique_ptr<db::Client> client_;
   const std::shared_ptr<Rulebook> book_;
+  const std::shared_ptr<KnownSettings> settings_;
   const std::string space_;
   Auth auth_;
   std::optional<Asker> asker_;  // nothing: an admin
@@ -107,8 +110,8 @@ class Session {
   const Expired expired_;
   bool is_labelled_ = false;  // by the user's name, so that kick() finds it
   std::map<uint64_t, Listening> listeners_;
-  std::map<uint64_t, std::optional<db::Path>> topics_;  // what each is judged by; of listeners that are topics
-  std::set<uint64_t> rows_;                             // listeners to rows
+  std::map<uint64_t, JudgedBy> topics_;                            // of listeners that are topics
+  std::set<uint64_t> rows_;                                        // listeners to rows
   std::map<uint64_t, std::shared_ptr<const ReadAccess>> queries_;  // by request, until it is answered
 };
 
@@ -263,7 +266,7 @@ class Guard {
   const std::shared_ptr<Rulebook> book_;
   std::mutex kicks_;  // One kick after the other, so that the row that is written last knows of all.
   mutable Revoked revoked_;
-  const std::shared_ptr<KnownSettings> settings_ = std::make_shared<KnownSettings>();
+  const std::shared_ptr<KnownSettings> settings_;
 };
 
 }  // namespace hearth::rules

@@ -19,6 +19,13 @@ std::string memo_of(const Auth& auth) {
   return memo + "}";
 }
 
+std::shared_ptr<const db::Precondition> to_be(const std::shared_ptr<const TopicRight>& right) {
+  return std::make_shared<const TopicAccess>(TopicAccess::To::Be, right);
+}
+std::shared_ptr<const db::Precondition> to_speak(const std::shared_ptr<const TopicRight>& right) {
+  return std::make_shared<const TopicAccess>(TopicAccess::To::Speak, right);
+}
+
 }  // namespace
 
 std::optional<Asker> asker_of(const std::shared_ptr<Rulebook>& book, const std::string& space, const Auth& auth) {
@@ -42,10 +49,12 @@ void guard_write(db::Write& write, const std::optional<Asker>& asker) {
   write.access = std::make_shared<const WriteAccess>(*asker);
 }
 
-Session::Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book, std::string space, Auth auth,
-                 Unindexed unindexed, Expired expired)
+Session::Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book,
+                 std::shared_ptr<KnownSettings> settings, std::string space, Auth auth, Unindexed unindexed,
+                 Expired expired)
     : client_(std::move(client)),
       book_(std::move(book)),
+      settings_(std::move(settings)),
       space_(std::move(space)),
       auth_(std::move(auth)),
       asker_(asker_of(book_, space_, auth_)),
@@ -73,8 +82,9 @@ void Session::set_auth(Auth auth) {
   for (const auto& [listener, one] : listeners_) {
     client_->recheck(listener, read_access(one.path, one.query));
   }
-  for (const auto& [listener, path] : topics_) {
-    client_->recheck_topic(listener, path ? read_access(*path, {}) : nullptr, may_speak(path));
+  for (const auto& [listener, judged_by] : topics_) {
+    const auto right = topic_right(judged_by);
+    client_->recheck_topic(listener, to_be(right), to_speak(right));
   }
   for (const uint64_t listener : rows_) client_->recheck_rows(listener, row_access());
   client_->recheck_disconnect(lasting_write_access());
@@ -116,8 +126,8 @@ std::shared_ptr<const db::RowCheck> Session::row_access() const {
   return asker_ ? std::make_shared<const RowAccess>(*asker_, auth_) : nullptr;
 }
 
-std::shared_ptr<const db::Precondition> Session::may_speak(const std::optional<db::Path>& path) const {
-  return path && asker_ ? std::make_shared<const MaySpeak>(*asker_, *path) : nullptr;
+std::shared_ptr<const TopicRight> Session::topic_right(const JudgedBy& judged_by) const {
+  return std::make_shared<const TopicRight>(TopicRight{settings_, asker_, judged_by});
 }
 
 void Session::listen_rows(uint64_t request, uint64_t listener, db::RowListen listen) {
@@ -126,9 +136,10 @@ void Session::listen_rows(uint64_t request, uint64_t listener, db::RowListen lis
   client_->listen_rows(request, listener, std::move(listen));
 }
 
-void Session::join(uint64_t request, uint64_t listener, db::TopicJoin join, std::optional<db::Path> judged_by) {
-  if (judged_by) join.may_be = read_access(*judged_by, {});
-  join.may_speak = may_speak(judged_by);
+void Session::join(uint64_t request, uint64_t listener, db::TopicJoin join, JudgedBy judged_by) {
+  const auto right = topic_right(judged_by);
+  join.may_be = to_be(right);
+  join.may_speak = to_speak(right);
   topics_[listener] = std::move(judged_by);
   client_->join(request, listener, std::move(join));
 }
@@ -142,10 +153,16 @@ void Session::announce(uint64_t request, uint64_t listener, std::vector<db::Topi
 }
 
 void Session::open_document(uint64_t request, uint64_t listener, db::Path path) {
+  JudgedBy judged_by = [path](const SpaceSettings& settings) -> db::Result<std::optional<db::Path>> {
+    if (settings.documents.allows(path)) return std::optional(path);
+    return db::Error{db::ErrorCode::PermissionDenied, "No documents are at " + path.slashed() +
+                                                          "; the operator allows them in /.settings/documents.json."};
+  };
+  const auto right = topic_right(judged_by);
   db::DocumentOpen open;
-  open.join.may_be = read_access(path, {});
-  open.join.may_speak = may_speak(path);
-  topics_[listener] = path;
+  open.join.may_be = to_be(right);
+  open.join.may_speak = to_speak(right);
+  topics_[listener] = std::move(judged_by);
   open.path = std::move(path);
   client_->open_document(request, listener, std::move(open));
 }

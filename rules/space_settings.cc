@@ -9,6 +9,8 @@
 #include <set>
 #include <utility>
 
+#include "db/base/step.h"
+
 namespace hearth::rules {
 namespace {
 
@@ -166,10 +168,44 @@ db::Result<void> read_setting(const SettingKind& kind, std::string_view text, Sp
   return kind.read(from, to);
 }
 
+void KnownSettings::Kept::add(const std::string& name, std::shared_ptr<const SpaceSettings> one, size_t bytes_of_it) {
+  if (bytes + bytes_of_it > kBytesMax) {
+    settings.clear();
+    bytes = 0;
+  }
+  if (settings.emplace(name, std::move(one)).second) bytes += bytes_of_it;
+}
+
+db::Result<std::shared_ptr<const SpaceSettings>> KnownSettings::in_force(const db::Settings& settings) {
+  std::string texts;
+  std::vector<std::string> each;
+  for (const SettingKind& kind : setting_kinds()) {
+    ASSIGN_OR_RETURN(auto text, settings.text(kind.name));
+    each.push_back(text ? std::move(*text) : std::string(unset(kind)));
+    texts += each.back();
+    texts += '\0';
+  }
+  db::Step::here().count({each.size(), texts.size(), 0});
+  {
+    const std::shared_lock lock(mutex_);
+    if (const auto found = read_.settings.find(texts); found != read_.settings.end()) return found->second;
+  }
+  const auto made = std::make_shared<SpaceSettings>();
+  for (size_t i = 0; i < each.size(); ++i) {
+    const SettingKind& kind = setting_kinds()[i];
+    if (const auto read = read_setting(kind, each[i], *made); !read.ok()) {
+      return Error{ErrorCode::Corruption, fmt::format("The setting {}: {}", kind.name, read.error().message)};
+    }
+  }
+  const std::unique_lock lock(mutex_);
+  read_.add(texts, made, texts.size() + kKnownOverhead);
+  return std::shared_ptr<const SpaceSettings>(made);
+}
+
 std::shared_ptr<const SpaceSettings> KnownSettings::find(std::string_view space) const {
   const std::shared_lock lock(mutex_);
-  const auto found = spaces_.find(space);
-  return found != spaces_.end() ? found->second : nullptr;
+  const auto found = spaces_.settings.find(space);
+  return found != spaces_.settings.end() ? found->second : nullptr;
 }
 
 uint64_t KnownSettings::epoch() const {
@@ -179,21 +215,15 @@ uint64_t KnownSettings::epoch() const {
 
 void KnownSettings::add(const std::string& space, std::shared_ptr<const SpaceSettings> settings, size_t text_bytes,
                         uint64_t epoch) {
-  const size_t bytes = space.size() + text_bytes + kKnownOverhead;
   const std::unique_lock lock(mutex_);
-  if (epoch != epoch_) return;
-  if (bytes_ + bytes > kBytesMax) {
-    spaces_.clear();
-    bytes_ = 0;
-  }
-  if (spaces_.emplace(space, std::move(settings)).second) bytes_ += bytes;
+  if (epoch == epoch_) spaces_.add(space, std::move(settings), space.size() + text_bytes + kKnownOverhead);
 }
 
 // What it weighed is not counted off: being full comes earlier then, and is harmless.
 void KnownSettings::forget(std::string_view space) {
   const std::unique_lock lock(mutex_);
   ++epoch_;
-  if (const auto found = spaces_.find(space); found != spaces_.end()) spaces_.erase(found);
+  if (const auto found = spaces_.settings.find(space); found != spaces_.settings.end()) spaces_.settings.erase(found);
 }
 
 }  // namespace hearth::rules

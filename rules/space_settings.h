@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,6 +28,7 @@
 #include "db/base/result.h"
 #include "db/model/history.h"
 #include "db/model/path.h"
+#include "db/model/settings.h"
 #include "rules/language/text.h"
 
 namespace hearth::rules {
@@ -88,11 +90,23 @@ const SettingKind* find_setting_kind(std::string_view name);  // null: there is 
 // Reads a document of that kind into its member of `to`. Errors: InvalidData "LINE:COLUMN: what\n"; TooLarge.
 db::Result<void> read_setting(const SettingKind& kind, std::string_view text, SpaceSettings& to);
 
+// Which path's rules judge a topic, as the settings of the moment say it; nothing: everybody may be there and speak.
+// Errors: there is no such topic. Thread: any.
+using JudgedBy = std::function<db::Result<std::optional<db::Path>>(const SpaceSettings&)>;
+
 // The settings of namespaces that were asked for lately, as read. They are forgotten when somebody sets one of them;
-// what was begun to be read before that is not kept. Bounded; when it is full, it begins anew.
+// what was begun to be read before that is not kept. Documents that were read once are known by their texts, too.
+// Bounded; when it is full, it begins anew.
 class KnownSettings {
  public:
-  static constexpr size_t kBytesMax = 16u << 20;  // of texts and names, about
+  static constexpr size_t kBytesMax = 16u << 20;  // of texts and names, about; of each of the two
+
+  explicit KnownSettings(bool dev) : dev_(dev) {}
+
+  // What holds at a moment: the texts decide, whatever was asked for before. Looks at one row for each kind. Errors: Io;
+  // Corruption: a stored text is no such document, as after a downgrade.
+  db::Result<std::shared_ptr<const SpaceSettings>> in_force(const db::Settings& settings);
+  std::string_view unset(const SettingKind& kind) const { return dev_ ? kind.unset_in_dev : kind.unset; }
 
   std::shared_ptr<const SpaceSettings> find(std::string_view space) const;  // null: not known
   uint64_t epoch() const;                                                   // to be taken before reading begins
@@ -100,9 +114,15 @@ class KnownSettings {
   void forget(std::string_view space);
 
  private:
+  struct Kept {
+    std::map<std::string, std::shared_ptr<const SpaceSettings>, std::less<>> settings;
+    size_t bytes = 0;
+    void add(const std::string& name, std::shared_ptr<const SpaceSettings> one, size_t bytes_of_it);
+  };
+  const bool dev_;
   mutable std::shared_mutex mutex_;  // Guards all below.
-  std::map<std::string, std::shared_ptr<const SpaceSettings>, std::less<>> spaces_;
-  size_t bytes_ = 0;
+  Kept spaces_;                      // by name
+  Kept read_;                        // by the texts of all kinds
   uint64_t epoch_ = 0;
 };
 

@@ -19,21 +19,21 @@ db::Result<std::optional<db::Path>> judged_by(const rules::RealtimeSettings& set
   using db::ErrorCode;
   if (!is_private) {
     if (settings.public_channels) return std::optional<db::Path>();
-    return Error{ErrorCode::PermissionDenied,
+    return Error{ErrorCode::Unsupported,
                  "PrivateOnly: This project has no public channels; its operator allows them in "
                  "/.settings/realtime.json."};
   }
   if (!settings.channels) {
-    return Error{ErrorCode::PermissionDenied, refusal_of_private(name) +
-                                                  " (the project has no private channels; its operator names the path "
-                                                  "of their rules in /.settings/realtime.json)"};
+    return Error{ErrorCode::Unsupported, refusal_of_private(name) +
+                                             " (the project has no private channels; its operator names the path "
+                                             "of their rules in /.settings/realtime.json)"};
   }
   db::Path path = *settings.channels;
   for (size_t from = 0; from <= name.size();) {
     const size_t end = std::min(name.find('/', from), name.size());
     const auto child = path.child(name.substr(from, end - from));
     if (!child.ok()) {
-      return Error{ErrorCode::PermissionDenied,
+      return Error{ErrorCode::Unsupported,
                    refusal_of_private(name) + " (the name of a private channel is a path of keys)"};
     }
     path = child.value();

@@ -18,7 +18,7 @@ namespace hearth::net::supabase {
 
 std::string topic_in_database(std::string_view name, bool is_private);
 
-// Nothing for a public channel. Errors: PermissionDenied, in the words of a `reason`: there is no such channel.
+// Nothing for a public channel. Errors: Unsupported, in the words of a `reason`: there is no such channel.
 db::Result<std::optional<db::Path>> judged_by(const rules::RealtimeSettings& settings, std::string_view name,
                                               bool is_private);
 

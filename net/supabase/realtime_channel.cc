@@ -2,6 +2,7 @@
 // once for all of them (db/model/forms.h).
 #include "net/supabase/realtime_channel.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "db/base/random.h"
@@ -130,13 +131,37 @@ void RealtimeChannel::on_settings(const db::Result<std::shared_ptr<const rules::
   last_request_ = kListenRequest;
   answers_due_ = 1 + (rows.bindings.empty() ? 0 : 1);
   const bool has_rows = !rows.bindings.empty();
-  home_->session().join(kJoinRequest, kTopicListener, std::move(join), std::move(judged).value());
+  home_->session().join(kJoinRequest, kTopicListener, std::move(join), judged_at_any_time(settings.value()->tables));
   if (has_rows) home_->session().listen_rows(kListenRequest, kRowListener, std::move(rows));
   if (std::exchange(has_newer_token_, false)) renew();
 }
 
 // The session's bindings, for those of the client that can match something. One to all tables is one to the children of
 // the root, and one to each table that has a name of its own.
+// Asked by the shard at the join, and again with each change of the settings. What a binding's table means is settled at
+// the join; when it would be another, the client has to join again.
+rules::JudgedBy RealtimeChannel::judged_at_any_time(const rules::TableSettings& tables) const {
+  bool names_every_table = false;
+  std::map<std::string, db::Path> named;
+  for (const ChangesBinding& binding : config_.changes) {
+    if (!binding.wrong.empty()) continue;
+    names_every_table = names_every_table || binding.table.empty();
+    if (const auto path = tables.path_of(binding.table); path.ok()) named.emplace(binding.table, path.value());
+  }
+  auto every = names_every_table ? std::optional(tables.aliases) : std::nullopt;
+  return [name = name_, is_private = config_.is_private, named = std::move(named),
+          every = std::move(every)](const rules::SpaceSettings& settings) -> db::Result<std::optional<db::Path>> {
+    const auto is_moved = [&](const auto& table) {
+      const auto now = settings.tables.path_of(table.first);
+      return !now.ok() || now.value() != table.second;
+    };
+    if ((every && *every != settings.tables.aliases) || std::any_of(named.begin(), named.end(), is_moved)) {
+      return db::Error{db::ErrorCode::Stale, "The project's tables are others now: join again."};
+    }
+    return judged_by(settings.realtime, name, is_private);
+  };
+}
+
 db::RowListen RealtimeChannel::rows_to_listen(const rules::TableSettings& tables) {
   db::RowListen rows;
   const auto add = [&](unsigned index, db::Path table, bool is_every_table) {
@@ -274,6 +299,8 @@ void RealtimeChannel::on_presence(const PhoenixMessage& message) {
     if (announcement.value.size() > kPresenceBytesMax) {
       return reply(message.ref, "error", phoenix_reason("Presence track payload is larger than 65,536 bytes"));
     }
+    // Who is seen sees the others from then on, as upstream; the client has to know first who is there.
+    if (!std::exchange(config_.has_presence, true)) home_->session().hear_entries(kTopicListener);
   } else if (event == "untrack") {
     announcement.is_gone = true;
   } else {
@@ -389,8 +416,15 @@ void RealtimeChannel::tell(const db::Answer& answer) {
   reply(asked.ref, "error", asked.is_plain && is_denied ? "{}" : phoenix_reason(answer.status.error().message));
 }
 
+// By the rules, by the settings, or because a table lies elsewhere now.
 void RealtimeChannel::tell(const db::Event& event) {
-  if (event.kind == db::Event::Kind::Revoked) close(refusal_of_private(name_));
+  if (event.kind != db::Event::Kind::Revoked) return;
+  const db::Error& why = *event.error;
+  if (why.code == db::ErrorCode::PermissionDenied) return close(refusal_of_private(name_));
+  if (why.code == db::ErrorCode::ExpiredToken) return on_expired();
+  if (why.code != db::ErrorCode::Stale) return close(why.message);
+  system("postgres_changes", "error", why.message);
+  fail();
 }
 
 std::string RealtimeChannel::table_name(const db::Path& table) const {

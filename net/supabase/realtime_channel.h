@@ -78,6 +78,7 @@ class RealtimeChannel final : public HomeSession::Owner, public std::enable_shar
   };
   void on_proven(db::Result<rules::Auth> auth);
   void on_settings(const db::Result<std::shared_ptr<const rules::SpaceSettings>>& settings);
+  rules::JudgedBy judged_at_any_time(const rules::TableSettings& tables) const;
   db::RowListen rows_to_listen(const rules::TableSettings& tables);
   void refuse(std::string_view reason);
   void on_joined();

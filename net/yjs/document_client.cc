@@ -114,29 +114,7 @@ void DocumentClient::on_proven(db::Result<rules::Auth> auth) {
     if (!good.ok()) leave(good.error());
     return;
   }
-  auth_ = std::move(auth).value();
-  place_.home.guard.space_settings(place_.space,
-                                   [weak = weak_from_this(), io = &place_.home.io, thread = place_.home.thread](
-                                       const db::Result<std::shared_ptr<const rules::SpaceSettings>>& settings) {
-                                     if (io->is_home(thread)) {
-                                       if (const auto self = weak.lock()) self->on_settings(settings);
-                                       return;
-                                     }
-                                     io->post(thread, [weak, settings] {
-                                       if (const auto self = weak.lock()) self->on_settings(settings);
-                                     });
-                                   });
-}
-
-void DocumentClient::on_settings(const db::Result<std::shared_ptr<const rules::SpaceSettings>>& settings) {
-  if (is_over_ || home_ != nullptr) return;
-  if (!settings.ok()) return leave(settings.error());
-  if (!settings.value()->documents.allows(path_)) {
-    return leave(Leaving::Denied,
-                 "No documents are at " + path_.slashed() + "; the operator allows them in /.settings/documents.json.");
-  }
-  auto home = HomeSession::open(place_.home, place_.space, std::move(*auth_), *this);
-  auth_.reset();
+  auto home = HomeSession::open(place_.home, place_.space, std::move(auth).value(), *this);
   if (!home.ok()) return leave(home.error());
   home_ = std::move(home).value();
   const auto good = place_.verifier.still_good(home_->session().auth(), place_.space);

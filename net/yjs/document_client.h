@@ -1,8 +1,8 @@
 // A client's place in one document, whatever it speaks: who it is, what it may, the steps of a sync, edits and awareness.
 //
-//   start ─▶ prove the credential ─▶ may documents be there? ─▶ session: open_document
-//            nothing is said before                              │ answered: the document is loaded
-//   early messages wait ─────────────────────────────────────────▶ step 1, awareness of who is there
+//   start ─▶ prove the credential ─▶ session: open_document
+//            nothing is said before    │ answered: documents may be there, it may be read, it is loaded
+//   early messages wait ───────────────▶ step 1, awareness of who is there
 //   the client's step 1 ─▶ the difference, as step 2      edits ─▶ Session::append ─▶ on disk ─▶ told to all
 //
 // Thread: the home of its socket.
@@ -102,7 +102,6 @@ class DocumentClient final : public HomeSession::Owner,
   };
   void prove(std::string credential);
   void on_proven(db::Result<rules::Auth> auth);
-  void on_settings(const db::Result<std::shared_ptr<const rules::SpaceSettings>>& settings);
   void leave(Leaving why, const std::string& words);
   void leave(const db::Error& error);
   void on_answer(const db::Answer& answer);
@@ -127,7 +126,6 @@ class DocumentClient final : public HomeSession::Owner,
   const std::string head_;     // of messages
   bool has_own_head_ = false;  // another than others of the same document
   db::Path path_{};
-  std::optional<rules::Auth> auth_{};
   std::shared_ptr<HomeSession> home_{};
   std::shared_ptr<AwarenessRoom> room_{};
   std::shared_ptr<const db::DocumentUpdates> document_{};  // as it was when it was opened, for the first step 1

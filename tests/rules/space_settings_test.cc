@@ -152,7 +152,7 @@ TEST_CASE("settings: a namespace that is removed and made again has none", "[rul
 }
 
 TEST_CASE("KnownSettings: what was begun to be read before a change is not kept; it never holds too much", "[rules]") {
-  KnownSettings known;
+  KnownSettings known(false);
   const auto settings = std::make_shared<const SpaceSettings>();
   const uint64_t before = known.epoch();
   known.forget("a");
@@ -167,6 +167,26 @@ TEST_CASE("KnownSettings: what was begun to be read before a change is not kept;
   CHECK(kept >= 1);
   CHECK(kept < 20);
   CHECK(known.find("a") == nullptr);
+}
+
+TEST_CASE("KnownSettings: the texts of the moment decide, and are read once", "[rules]") {
+  struct Texts final : db::Settings {
+    db::Result<std::string> rules_digest() const override { return std::string(); }
+    db::Result<std::optional<std::string>> text(std::string_view name) const override {
+      return name == "realtime" ? realtime : std::nullopt;
+    }
+    std::optional<std::string> realtime{};
+  } texts;
+  KnownSettings known(false), dev(true);
+  const auto unset = known.in_force(texts).value();
+  CHECK_FALSE(unset->realtime.public_channels);
+  CHECK(dev.in_force(texts).value()->realtime.public_channels);
+  texts.realtime = R"({"public": true})";
+  CHECK(known.in_force(texts).value()->realtime.public_channels);
+  texts.realtime = std::nullopt;
+  CHECK(known.in_force(texts).value() == unset);
+  texts.realtime = "{";
+  CHECK(known.in_force(texts).error().code == ErrorCode::Corruption);
 }
 
 TEST_CASE("settings: tables.json names paths, and every other child of the root is a table too", "[rules]") {

@@ -146,6 +146,109 @@ test('private broadcasts are said again to who comes later', async () => {
   assert.ok(items.every(({ meta }) => meta.replayed === true));
 });
 
+// A server of its own, whose settings may change.
+async function settled(settings) {
+  const own = await Server.start(after, ['--auth-config', join(folder, 'auth.json'), '--namespace', 'shop']);
+  const set = async (path, value) => {
+    const answer = await fetch(`${own.url}${path}.json?ns=shop`, { method: 'PUT', headers: { Authorization: `Bearer ${own.secret}` }, body: JSON.stringify(value) });
+    assert.equal(answer.status, 200, await answer.text());
+  };
+  for (const [path, value] of Object.entries(settings)) await set(path, value);
+  const open = async (name, config, listen = () => {}) => {
+    const client = connect(own, 'shop', { key: anon, token: () => tokenOf('ada') });
+    await client.realtime.setAuth();
+    const channel = client.channel(name, { config });
+    const system = new Story();
+    channel.on('system', {}, ({ status, message }) => system.add({ status, message }));
+    const heard = listen(channel);
+    return { channel, system, heard, statuses: await joined(channel) };
+  };
+  // It is told why, is closed, and does not come back.
+  const closes = async ({ statuses, system }, why) => {
+    await statuses.until((all) => all.includes('CLOSED'), 'the end');
+    assert.match(system.items.at(-1).message, why);
+    assert.equal(system.items.at(-1).status, 'error');
+    assert.equal(statuses.items.filter((status) => status === 'SUBSCRIBED').length, 1);
+  };
+  return { own, set, open, closes };
+}
+
+test('channels that the operator takes away end at once, and others are judged by where they are now', async () => {
+  const member = { '.read': 'root.child("members/" + $topic + "/" + auth.uid).exists()', '.write': 'auth != null' };
+  const { set, open, closes } = await settled({
+    '/.settings/rules': { rules: { channels: { $topic: member }, rooms: { kept: { '.read': true, '.write': false } } } },
+    '/.settings/realtime': { public: true, channels: '/channels' },
+    '/members': { kept: { ada: 'x' }, lost: { ada: 'x' } },
+  });
+  const config = { private: true, broadcast: { ack: true, self: true } };
+  const said = (channel) => channel.send({ type: 'broadcast', event: 'e', payload: {} });
+  const [everybody, kept, lost] = [await open('all', {}), await open('kept', config), await open('lost', config)];
+  assert.equal(await said(kept.channel), 'ok');
+  await set('/.settings/realtime', { public: false, channels: '/rooms' });
+  await closes(everybody, /^PrivateOnly/);
+  await closes(lost, /^Unauthorized/);
+  // The one that stays is judged at its new path: there it may be heard, and nobody may speak.
+  assert.equal(await said(kept.channel), 'error');
+  await set('/.settings/rules', { rules: { rooms: { kept: { '.read': true, '.write': true } } } });
+  assert.equal(await said(kept.channel), 'ok');
+  await set('/.settings/realtime', { public: true });
+  await closes(kept, /^Unauthorized.*no private channels/);
+});
+
+test('a table that is moved: the channel errs, joins again, and hears where the table is now', async () => {
+  const { set, open } = await settled({
+    '/.settings/rules': { rules: { '.read': true } },
+    '/.settings/realtime': { public: true },
+    '/.settings/tables': { orders: '/shop/orders', other: '/x/other' },
+  });
+  const orders = await open('o', {}, (channel) => changes(channel, { table: 'orders' }));
+  const other = await open('p', {}, (channel) => changes(channel, { table: 'other' }));
+  await set('/shop/orders/1', { n: 1 });
+  await orders.heard.until(is(1), 'the first row');
+  const again = (count) => orders.statuses.until((all) => all.filter((status) => status === 'SUBSCRIBED').length === count, `join ${count}`);
+  await set('/.settings/tables', { orders: '/store/orders', other: '/x/other' });
+  await again(2);
+  assert.ok(orders.statuses.items.some((status) => status.startsWith('CHANNEL_ERROR')));
+  assert.ok(orders.system.items.some(({ status, message }) => status === 'error' && /tables are others/.test(message)));
+  await set('/shop/orders/2', { n: 2 });
+  await set('/store/orders/3', { n: 3 });
+  await orders.heard.until(is(2), 'the row of the new place');
+  await set('/.settings/tables', { other: '/x/other' }); // the name means /orders from here on
+  await again(3);
+  await set('/store/orders/4', { n: 4 });
+  await set('/orders/5', { n: 5 });
+  await orders.heard.until(is(3), 'the row of the table of that name');
+  assert.deepEqual(orders.heard.items.map(({ now }) => now.n), [1, 3, 5]);
+  // Who listens to another table notices nothing.
+  await set('/x/other/1', { n: 6 });
+  await other.heard.until(is(1), 'its row');
+  assert.deepEqual(other.statuses.items, ['SUBSCRIBED']);
+});
+
+test('an address that guesses keys is answered 429, by sockets and by rows, and who is right gets in', async () => {
+  const own = await Server.start(after, ['--auth-config', join(folder, 'auth.json'), '--namespace', 'shop', '--failed-logins', '6']);
+  const asks = async (path, key) => {
+    const answer = await fetch(`${own.url}/ns/shop${path}`, { headers: { apikey: key } });
+    const text = await answer.text();
+    return { status: answer.status, wait: answer.headers.get('retry-after'), body: JSON.parse(text || 'null') };
+  };
+  const socket = '/realtime/v1/websocket?vsn=2.0.0', broadcast = '/realtime/v1/api/broadcast/x/events/y', rows = '/rest/v1/todos';
+  const guesses = [];
+  for (let i = 0; i < 6; ++i) guesses.push((await asks([socket, rows][i % 2], `sb_secret_${i}`)).status);
+  assert.deepEqual(guesses, [401, 401, 401, 401, 401, 401]);
+  for (const path of [socket, rows]) {
+    const { status, wait, body } = await asks(path, 'sb_secret_more');
+    assert.equal(status, 429, path);
+    assert.equal(wait, '60');
+    assert.match(body.error ?? body.message, /^Too many wrong credentials/);
+  }
+  const answer = await fetch(`${own.url}/ns/shop${broadcast}`, { method: 'POST', body: '{}', headers: { apikey: 'sb_secret_more' } });
+  assert.equal(answer.status, 429);
+  assert.equal((await asks(rows, anon)).status, 200);
+  await fetch(`${own.url}/.settings/realtime.json?ns=shop`, { method: 'PUT', headers: { Authorization: `Bearer ${own.secret}` }, body: '{"public": true}' });
+  await joined(connect(own, 'shop', { key: anon }).channel('x'));
+});
+
 test('pages of other origins may ask', async () => {
   const answer = await fetch(`${server.url}/ns/shop/realtime/v1/api/broadcast`, { method: 'OPTIONS', headers: { Origin: 'https://app.example', 'Access-Control-Request-Headers': 'apikey' } });
   assert.equal(answer.status, 204);

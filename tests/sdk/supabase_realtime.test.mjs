@@ -7,6 +7,7 @@ import { closeApps, newNamespace, open, Story } from './support/apps.mjs';
 import { rest } from './support/rest.mjs';
 import { Server, soon } from './support/server.mjs';
 import { changes, closeClients, connect, disconnect, joined, subscribe } from './support/supabase.mjs';
+import { until } from './support/yjs.mjs';
 
 after(closeClients);
 const server = await Server.start(after);
@@ -170,6 +171,22 @@ test('presence: sync, join and leave, a change of what one says, and a client th
   await one.story.until((all) => all.includes('join cy short'), 'the third to come');
   socket.terminate();
   await one.story.until((all) => all.includes('leave cy short'), 'the third to be gone');
+});
+
+test('who tracks without having asked for presence is seen, and sees the others from then on', async () => {
+  const namespace = newNamespace();
+  const [ada, ben] = [connect(server, namespace), connect(server, namespace)];
+  const a = ada.channel('room', { config: { presence: { key: 'ada' } } }).on('presence', { event: 'sync' }, () => {});
+  const b = ben.channel('room', { config: { presence: { key: 'ben', enabled: false } } });
+  await Promise.all([joined(a), joined(b)]);
+  const present = (channel) => Object.keys(channel.presenceState()).sort().join();
+  assert.equal(await a.track({ at: 1 }), 'ok');
+  assert.equal(present(b), '');
+  assert.equal(await b.track({ at: 2 }), 'ok');
+  await until(() => present(a) === 'ada,ben', 'ben to be seen');
+  assert.equal(present(b), 'ada,ben'); // by the time that the answer is there
+  await a.untrack();
+  await until(() => present(b) === 'ben', 'ada to go');
 });
 
 test('removeChannel frees the channel on the server; leaving is told to those who stay', async () => {

@@ -277,3 +277,25 @@ test('rights: who may not read is closed with 4403, who may not write with no to
   const nowhere = yWebsocket(own, 'nowhere', 'notes/n', { token: own.secret });
   assert.equal((await nowhere.closed.until((all) => all.length > 0, 'the close'))[0].code, 4404);
 });
+
+test('documents that the operator takes away: 4403 for those who have one open, and others stay', async () => {
+  const namespace = newNamespace();
+  const set = async (paths) => {
+    const answer = await rest(server, namespace, 'PUT', '/.settings/documents.json', { body: JSON.stringify({ paths }), headers: { Authorization: 'Bearer owner' } });
+    assert.equal(answer.status, 200, answer.text);
+  };
+  await set(['/notes', '/plans']);
+  const [lost, kept] = [yWebsocket(server, namespace, 'notes/a'), yWebsocket(server, namespace, 'plans/a')];
+  const [gone, other] = [hocuspocus(server, namespace, 'notes/a'), hocuspocus(server, namespace, 'plans/a')];
+  await Promise.all([lost, kept, gone, other].map(synced));
+  await set(['/plans/a']);
+  const [{ code, reason }] = await lost.closed.until((all) => all.length > 0, 'the close');
+  assert.equal(code, 4403);
+  assert.match(reason, /documents\.json/);
+  await gone.failures.until((all) => all.length > 0, 'the denial');
+  kept.doc.getText('t').insert(0, 'still');
+  await until(() => text(other) === 'still', 'the edit');
+  assert.equal(kept.closed.items.length + other.failures.items.length, 0);
+  const [refused] = await yWebsocket(server, namespace, 'notes/b').closed.until((all) => all.length > 0, 'a refusal');
+  assert.equal(refused.code, 4403);
+});
