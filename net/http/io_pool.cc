@@ -55,6 +55,13 @@ Timer IoPool::schedule(std::chrono::milliseconds delay, Task task) {
   return loop->schedule(delay, std::move(task));
 }
 
+// The tasks of later() run before connections flush, and those that they add run behind that (IoLoop::finish_turn).
+void IoPool::after_flush(Task task) {
+  IoLoop* loop = IoLoop::current();
+  db::invariant(loop != nullptr, "connections are flushed by io threads");
+  loop->later([loop, task = std::move(task)]() mutable { loop->later(std::move(task)); });
+}
+
 bool IoPool::is_home(size_t thread) const { return IoLoop::current() == loops_[thread].get(); }
 
 db::Work IoPool::longest_step(size_t thread) const { return loops_[thread]->longest_step(); }

@@ -71,6 +71,10 @@ class IoPool {
   // On an io thread only, and for it.
   [[nodiscard]] static Timer schedule(std::chrono::milliseconds delay, Task task);
 
+  // On an io thread only: runs `task` there when what its connections have to say by now has been sent, as far as the
+  // kernel takes it.
+  static void after_flush(Task task);
+
   // Whether this is that thread of this pool.
   bool is_home(size_t thread) const;
 

@@ -20,13 +20,14 @@ inline constexpr size_t kBroadcastMessagesMax = 100;  // of one request
 
 class Realtime {
  public:
-  Realtime(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers,
+  Realtime(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers, RowFence& fence,
            size_t message_bytes_max, bool may_deflate, std::shared_ptr<http::HalfReceived> half_received)
       : with_{.guard = guard,
               .verifier = verifier,
               .clock = clock_,
               .io = io,
               .workers = workers,
+              .fence = fence,
               .counts = counts_,
               .message_bytes_max = std::min(message_bytes_max, kRealtimeMessageMax),
               .half_received = std::move(half_received)},

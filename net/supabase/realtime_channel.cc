@@ -132,7 +132,10 @@ void RealtimeChannel::on_settings(const db::Result<std::shared_ptr<const rules::
   answers_due_ = 1 + (rows.bindings.empty() ? 0 : 1);
   const bool has_rows = !rows.bindings.empty();
   home_->session().join(kJoinRequest, kTopicListener, std::move(join), judged_at_any_time(settings.value()->tables));
-  if (has_rows) home_->session().listen_rows(kListenRequest, kRowListener, std::move(rows));
+  if (!has_rows) return;
+  place_.fence.add(place_.space, place_.home.thread);
+  hears_rows_ = true;
+  home_->session().listen_rows(kListenRequest, kRowListener, std::move(rows));
   if (std::exchange(has_newer_token_, false)) renew();
 }
 
@@ -349,6 +352,7 @@ void RealtimeChannel::end() {
   is_over_ = true;
   for (const auto& [request, asked] : std::exchange(asked_, {})) carrier_.on_answered(asked.bytes);
   if (const auto home = std::exchange(home_, nullptr)) home->end();
+  if (std::exchange(hears_rows_, false)) place_.fence.remove(place_.space, place_.home.thread);
   held_.clear();
   early_.clear();
 }

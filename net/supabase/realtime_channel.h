@@ -26,6 +26,7 @@
 #include "net/supabase/credentials.h"
 #include "net/supabase/join_config.h"
 #include "net/supabase/phoenix.h"
+#include "net/supabase/row_fence.h"
 #include "rules/guard.h"
 
 namespace hearth::net::supabase {
@@ -53,6 +54,7 @@ class RealtimeChannel final : public HomeSession::Owner, public std::enable_shar
   struct Place {
     HomeSession::Place home;
     const Verifier& verifier;
+    RowFence& fence;
     std::string space;
   };
   RealtimeChannel(RealtimeCarrier& carrier, Place place, Credentials credentials, const PhoenixMessage& join);
@@ -113,6 +115,7 @@ class RealtimeChannel final : public HomeSession::Owner, public std::enable_shar
   std::shared_ptr<HomeSession> home_{};           // null before and after
   std::vector<unsigned> listened_{};              // which of config_.changes the session's bindings are
   std::map<std::string, std::string> aliases_{};  // names of tables that lie elsewhere, by path text
+  bool hears_rows_ = false;                       // as place_.fence knows it
   bool is_joined_ = false;
   bool is_over_ = false;
   size_t answers_due_ = 0;               // of the two that make a join

@@ -147,7 +147,8 @@ void RealtimeSocket::join(const PhoenixMessage& message) {
   }
   with_.counts.joins.add();
   with_.counts.channels.add();
-  const RealtimeChannel::Place place{{with_.guard, with_.io, with_.clock, thread_}, with_.verifier, space_};
+  const RealtimeChannel::Place place{
+      {with_.guard, with_.io, with_.clock, thread_}, with_.verifier, with_.fence, space_};
   const auto channel = std::make_shared<RealtimeChannel>(*this, place, credentials_, message);
   channels_[message.topic] = channel;
   channel->start(*message.payload);

@@ -45,6 +45,7 @@ struct RealtimeSurroundings {
   const db::Clock& clock;
   http::IoPool& io;
   db::ThreadPool& workers;
+  RowFence& fence;
   RealtimeCounts& counts;
   size_t message_bytes_max = kRealtimeMessageMax;
   size_t backlog_bytes_pause = http::Limits{}.backlog_bytes_pause;

@@ -190,11 +190,13 @@ void tell_changed(const Call& call, std::vector<db::FoundRow> rows) {
 
 class RowsHandler::Core {
  public:
-  Core(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers, const db::Clock* clock)
+  Core(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers, RowFence& fence,
+       const db::Clock* clock)
       : guard_(guard),
         verifier_(verifier),
         io_(io),
         workers_(workers),
+        fence_(fence),
         clock_(clock != nullptr ? *clock : system_clock_) {}
 
   void handle(const std::shared_ptr<http::Exchange>& exchange, Project project);
@@ -218,6 +220,7 @@ class RowsHandler::Core {
   const Verifier& verifier_;
   http::IoPool& io_;
   db::ThreadPool& workers_;
+  RowFence& fence_;
   const db::SystemClock system_clock_;
   const db::Clock& clock_;
   db::PushIdGenerator push_ids_;
@@ -381,10 +384,12 @@ void RowsHandler::Core::commit(const SharedCall& call) {
 
 void RowsHandler::Core::on_written(const SharedCall& call, const db::Answer& answer) {
   if (answer.status.ok()) {
-    const size_t bytes = call->request.shows_rows() ? byte_count(call->change.rows) : 0;
-    return this->answer(bytes, [call, value = answer.value] {
-      settle(call->change, value);
-      tell_changed(*call, std::move(call->change.rows));
+    return fence_.pass(call->space, call->exchange->thread(), [this, call, value = answer.value] {
+      const size_t bytes = call->request.shows_rows() ? byte_count(call->change.rows) : 0;
+      this->answer(bytes, [call, value] {
+        settle(call->change, value);
+        tell_changed(*call, std::move(call->change.rows));
+      });
     });
   }
   const Error& error = answer.status.error();
@@ -413,8 +418,8 @@ void RowsHandler::Core::on_denied(const SharedCall& call) {
 }
 
 RowsHandler::RowsHandler(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers,
-                         const db::Clock* clock)
-    : core_(std::make_unique<Core>(guard, verifier, io, workers, clock)) {}
+                         RowFence& fence, const db::Clock* clock)
+    : core_(std::make_unique<Core>(guard, verifier, io, workers, fence, clock)) {}
 RowsHandler::~RowsHandler() = default;
 
 void RowsHandler::handle(const std::shared_ptr<http::Exchange>& exchange, Project project) {

@@ -14,6 +14,7 @@
 #include "net/http/exchange.h"
 #include "net/http/io_pool.h"
 #include "net/supabase/project.h"
+#include "net/supabase/row_fence.h"
 #include "rules/guard.h"
 
 namespace hearth::net::supabase {
@@ -24,7 +25,7 @@ class RowsHandler {
  public:
   // The references outlive the handler; the io threads and the workers are done with its requests before it goes.
   // `clock`: null: the system's.
-  RowsHandler(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers,
+  RowsHandler(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers, RowFence& fence,
               const db::Clock* clock = nullptr);
   ~RowsHandler();  // answers of the guard that are still to come go nowhere
   RowsHandler(const RowsHandler&) = delete;

@@ -1,7 +1,9 @@
 #include "net/http/io_pool.h"
 
 #include <catch2/catch.hpp>
+#include <future>
 
+#include "net/http/io_loop.h"
 #include "tests/net/http/http_fixture.h"
 
 using namespace hearth::test;
@@ -54,6 +56,32 @@ TEST_CASE("A task may post to its own thread, and what it posts comes later", "[
   REQUIRE(done.wait());
   io.stop();
   CHECK(order == "first second");
+}
+
+TEST_CASE("What is to run after a flush runs when all that was said before it has been sent", "[net][http]") {
+  struct Sender final : http::Flushable {
+    explicit Sender(std::string& to) : story(to) {}
+    void flush() override { story += "sent "; }
+    std::string& story;
+  };
+  std::string story;
+  const auto sender = std::make_shared<Sender>(story);
+  http::IoPool io(1);
+  io.start();
+  std::promise<void> done;
+  io.post(0, [&] {
+    http::IoLoop& loop = io.loop(0);
+    loop.mark_dirty(sender);
+    http::IoPool::after_flush([&] {
+      story += "after ";
+      done.set_value();
+    });
+    loop.later([&] { story += "later "; });
+  });
+  done.get_future().get();
+  io.stop();
+  io.join();
+  CHECK(story == "later sent after ");
 }
 
 TEST_CASE("Timers fire in order of their time, and not when they are gone", "[net][http]") {
