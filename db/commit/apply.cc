@@ -63,13 +63,6 @@ Result<void> apply_to_documents(const Effect& effect, Overlay& documents) {
 
 }  // namespace
 
-std::string document_row(std::string_view encoded_path, uint64_t number) {
-  std::string row(encoded_path);
-  row += '\0';
-  append_sequence(number, row);
-  return row;
-}
-
 Result<OldRows> old_rows(const TreeView& tree, const std::string& encoded_path) {
   OldRows found;
   RETURN_IF_ERROR(tree.scan(encoded_path, encoded_path + kPastChildren, [&](std::string_view key, std::string_view) {

@@ -38,9 +38,6 @@ Result<OldRows> old_rows(const TreeView& tree, const std::string& encoded_path);
 Result<void> apply(const Effect& effect, Pending& to, const OldRows* known = nullptr);
 Result<void> apply(const Record& record, Pending& to);
 
-// The key of an update's row among those of documents: below the table and the namespace's number (db/store/row_key.h).
-std::string document_row(std::string_view encoded_path, uint64_t number);
-
 // The key of a queued on_disconnect row (db/store/row_key.h).
 std::string queue_key(uint32_t number, const std::string& session, const Path& path, Slot slot);
 

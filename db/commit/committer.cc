@@ -240,7 +240,10 @@ void Committer::name(Tree& tree) {
   tree.named = true;
 }
 
-Result<void> Committer::admit(PendingTree& at, const Overlay& after, bool at_rest) {
+// `documents`: as the write would make them; null: the namespace has none.
+Result<void> Committer::admit(PendingTree& at, const Overlay& after, const Overlay* documents, bool at_rest) {
+  std::vector<TableChange> changes{{at.view, after}};
+  if (documents != nullptr) changes.push_back({at.with_documents(*this), *documents});
   const uint32_t number = at.tree.number;
   const auto scan = [this, number]() -> Usage::Scan {
     return [snapshot = durable(), number](const TreeView::RowFunction& row) -> Result<void> {
@@ -249,8 +252,7 @@ Result<void> Committer::admit(PendingTree& at, const Overlay& after, bool at_res
     };
   };
   // The scan is of the durable snapshot, so it may run on another thread, later.
-  const Result<void> admitted =
-      at.tree.usage.admit(quota_, at.tree.name, at.view, after, at_rest, scan, in_background_);
+  const Result<void> admitted = at.tree.usage.admit(quota_, at.tree.name, changes, at_rest, scan, in_background_);
   if (!admitted.ok() && admitted.error().code == ErrorCode::TooLarge) counted_.over_quota.add();
   return admitted;
 }
@@ -298,7 +300,9 @@ Result<void> Committer::has_room(Tree& tree, const Size& by) {
   if (!quota_.is_set()) return {};
   RETURN_IF_ERROR(load(tree));
   PendingTree& at = pending(tree);
-  return tree.usage.has_room(quota_, tree.name, at.view, by);
+  std::vector<const TreeView*> tables{&at.view};
+  if (tree.head.has_documents) tables.push_back(&at.with_documents(*this));
+  return tree.usage.has_room(quota_, tree.name, tables, by);
 }
 
 Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes, std::vector<Effect> also,
@@ -355,11 +359,11 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
     // Writes of a client's end were admitted when they were queued.
     if (refused == Refused::LeftOut) {
       tree.usage.note(after.tree);
+      if (after.documents) tree.usage.note(*after.documents);
     } else {
-      RETURN_IF_ERROR(admit(at, after.tree, at_rest));
+      RETURN_IF_ERROR(admit(at, after.tree, after.documents ? &*after.documents : nullptr, at_rest));
     }
   }
-  if (quota_.is_set() && after.documents) tree.usage.note(*after.documents);
   RETURN_IF_ERROR(follow(all.effects, at.view, after.tree, after.indexes));
   if (Step::here().is_over()) return step_is_over();
 

@@ -187,7 +187,7 @@ class Committer final {
                              const Tell& tell, Refused refused);
   PendingTree& pending(Tree& tree);
   struct After;
-  Result<void> admit(PendingTree& at, const Overlay& after, bool at_rest);
+  Result<void> admit(PendingTree& at, const Overlay& after, const Overlay* documents, bool at_rest);
   struct Told;
   void accept(PendingTree& pending, After&& after, const Accepted& accepted, const Told& told);
   void keep_log(PendingTree& pending, const Accepted& accepted, const Told& told);

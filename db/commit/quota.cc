@@ -27,6 +27,7 @@
 #include <atomic>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace hearth::db {
 namespace {
@@ -47,17 +48,16 @@ Size put_by(const Overlay& after) {
   return added;
 }
 
-// The size of all that a write takes away; nothing when that is too much to look at.
-Result<std::optional<Size>> removed_by(const TreeView& before, const Overlay& after) {
-  Size removed;
-  size_t looked_at = 0;
+// Adds the size of all that a write takes away. False when that is too much to look at.
+Result<bool> add_removed(const TableChange& change, size_t& looked_at, Size& removed) {
+  const auto& [before, after] = change;
   const auto ranges = after.emptied();
   for (const auto& [from, upto] : ranges) {
     RETURN_IF_ERROR(before.scan(from, upto, [&](std::string_view key, std::string_view leaf) {
       removed.add(size_of(key, leaf));
       return ++looked_at <= kLookRowsMax;
     }));
-    if (looked_at > kLookRowsMax) return std::optional<Size>();
+    if (looked_at > kLookRowsMax) return false;
   }
   Result<void> read;
   auto range = ranges.begin();  // the first that may hold the key: both come in order
@@ -74,6 +74,17 @@ Result<std::optional<Size>> removed_by(const TreeView& before, const Overlay& af
     }
   });
   RETURN_IF_ERROR(read);
+  return true;
+}
+
+// Nothing when it is too much to look at.
+Result<std::optional<Size>> removed_by(std::span<const TableChange> changes) {
+  Size removed;
+  size_t looked_at = 0;
+  for (const TableChange& change : changes) {
+    ASSIGN_OR_RETURN(const bool is_all, add_removed(change, looked_at, removed));
+    if (!is_all) return std::optional<Size>();
+  }
   return std::optional<Size>(removed);
 }
 
@@ -124,12 +135,14 @@ void Usage::take_count() {
   is_loose_ = is_since_loose_;
 }
 
-Result<void> Usage::count_here(const TreeView& view) {
+Result<void> Usage::count_here(std::span<const TreeView* const> tables) {
   Size size;
-  RETURN_IF_ERROR(view.scan("", kAfterAllRows, [&](std::string_view key, std::string_view leaf) {
-    size.add(size_of(key, leaf));
-    return size.rows <= static_cast<int64_t>(kCountHereRowsMax);
-  }));
+  for (const TreeView* table : tables) {
+    RETURN_IF_ERROR(table->scan("", kAfterAllRows, [&](std::string_view key, std::string_view leaf) {
+      size.add(size_of(key, leaf));
+      return size.rows <= static_cast<int64_t>(kCountHereRowsMax);
+    }));
+  }
   if (size.rows > static_cast<int64_t>(kCountHereRowsMax)) {
     wants_count_ = true;
     return {};
@@ -140,10 +153,12 @@ Result<void> Usage::count_here(const TreeView& view) {
   return {};
 }
 
-Result<void> Usage::admit(const Quota& quota, const std::string& name, const TreeView& before, const Overlay& after,
+Result<void> Usage::admit(const Quota& quota, const std::string& name, std::span<const TableChange> changes,
                           bool at_rest, const std::function<Scan()>& scan, const InBackground& in_background) {
+  std::vector<const TreeView*> tables;
+  for (const TableChange& change : changes) tables.push_back(&change.before);
   take_count();
-  if (!is_known_ && count_ == nullptr && !wants_count_) RETURN_IF_ERROR(count_here(before));
+  if (!is_known_ && count_ == nullptr && !wants_count_) RETURN_IF_ERROR(count_here(tables));
   if (wants_count_ && at_rest && count_ == nullptr) {
     wants_count_ = false;
     since_ = {};
@@ -160,7 +175,8 @@ Result<void> Usage::admit(const Quota& quota, const std::string& name, const Tre
     });
   }
 
-  Size by = put_by(after);
+  Size by;
+  for (const TableChange& change : changes) by.add(put_by(change.after));
   Size then = size_;
   then.add(by);
   const bool is_far = is_known_ && count_ == nullptr && !wants_count_ && is_far_from(quota, then, is_loose_);
@@ -170,8 +186,8 @@ Result<void> Usage::admit(const Quota& quota, const std::string& name, const Tre
     return {};
   }
   // Of the tree before the write; the write itself is added below.
-  if (is_known_ && is_loose_ && count_ == nullptr && !wants_count_) RETURN_IF_ERROR(count_here(before));
-  ASSIGN_OR_RETURN(const auto removed, removed_by(before, after));
+  if (is_known_ && is_loose_ && count_ == nullptr && !wants_count_) RETURN_IF_ERROR(count_here(tables));
+  ASSIGN_OR_RETURN(const auto removed, removed_by(changes));
   if (removed) by.add({-removed->rows, -removed->bytes});
   then = size_;
   then.add(by);
@@ -182,14 +198,16 @@ Result<void> Usage::admit(const Quota& quota, const std::string& name, const Tre
   return {};
 }
 
-Result<void> Usage::has_room(const Quota& quota, const std::string& name, const TreeView& before, const Size& by) {
+Result<void> Usage::has_room(const Quota& quota, const std::string& name, std::span<const TreeView* const> tables,
+                             const Size& by) {
   take_count();
-  if (!is_known_ && count_ == nullptr && !wants_count_) RETURN_IF_ERROR(count_here(before));
+  if (!is_known_ && count_ == nullptr && !wants_count_) RETURN_IF_ERROR(count_here(tables));
   Size then = size_;
   then.add(by);
-  if (fits(quota, then)) return {};
+  // As in admit(), which then has nothing to count: it may be called where a step cannot end.
+  if (is_far_from(quota, then, is_loose_)) return {};
   if (is_known_ && is_loose_ && count_ == nullptr && !wants_count_) {
-    RETURN_IF_ERROR(count_here(before));
+    RETURN_IF_ERROR(count_here(tables));
     then = size_;
     then.add(by);
   }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "db/base/result.h"
@@ -18,8 +19,8 @@
 
 namespace hearth::db {
 
-// Of one namespace; 0: any number. Rows are leaves and priorities; their bytes are those of keys and values as they are
-// kept, before compression. Indexes are not counted.
+// Of one namespace; 0: any number. Rows are leaves, priorities and updates of documents; their bytes are those of keys and
+// values as they are kept, before compression. Indexes are not counted.
 struct Quota {
   uint64_t rows_max = 0;
   uint64_t bytes_max = 0;
@@ -37,25 +38,33 @@ struct Size {
   }
 };
 
+// Rows of a namespace in one of its tables, as they are and as a write would make them.
+struct TableChange {
+  const TreeView& before;
+  const Overlay& after;
+};
+
 class Usage {
  public:
   using InBackground = std::function<void(std::function<void()>)>;
   // All rows of the namespace as it is on disk. Called in the background.
   using Scan = std::function<Result<void>(const TreeView::RowFunction& row)>;
 
-  // Whether a write that turns `before` into `after` may be made; if so, it is counted. `at_rest`: `before` is what
-  // is on disk, and nothing of the namespace is pending. Errors: TooLarge.
-  Result<void> admit(const Quota& quota, const std::string& name, const TreeView& before, const Overlay& after,
-                     bool at_rest, const std::function<Scan()>& scan, const InBackground& in_background);
-  // Whether there is room for rows and bytes that will come later; they are not counted yet. Errors: TooLarge, Io.
-  Result<void> has_room(const Quota& quota, const std::string& name, const TreeView& before, const Size& by);
+  // Whether a write that makes these changes may be made; if so, it is counted. They are of all tables that count.
+  // `at_rest`: what is `before` is on disk, and nothing of the namespace is pending. Errors: TooLarge.
+  Result<void> admit(const Quota& quota, const std::string& name, std::span<const TableChange> changes, bool at_rest,
+                     const std::function<Scan()>& scan, const InBackground& in_background);
+  // Whether there is room for rows and bytes that will come later; they are not counted yet. `tables`: all that count.
+  // Errors: TooLarge, Io.
+  Result<void> has_room(const Quota& quota, const std::string& name, std::span<const TreeView* const> tables,
+                        const Size& by);
   // Counts a write that is taken whatever the quota says.
   void note(const Overlay& after);
 
  private:
   struct Count;
   void take_count();
-  Result<void> count_here(const TreeView& view);
+  Result<void> count_here(std::span<const TreeView* const> tables);
 
   Size size_;  // at most
   bool is_known_ = false;

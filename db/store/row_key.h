@@ -71,6 +71,25 @@ inline uint64_t read_sequence(std::string_view bytes) {  // precondition: at lea
   return static_cast<uint64_t>(read_number(bytes)) << 32 | read_number(bytes.substr(4));
 }
 
+// The key of an update's row, below table and number.
+inline std::string document_row(std::string_view encoded_path, uint64_t sequence) {
+  std::string row(encoded_path);
+  row += '\0';
+  append_sequence(sequence, row);
+  return row;
+}
+
+struct DocumentRow {
+  std::string_view path;  // encoded
+  uint64_t sequence;
+};
+// Nothing: it is not the key of an update. Whether the path is one is not looked at.
+inline std::optional<DocumentRow> read_document_row(std::string_view row) {
+  constexpr size_t kTail = 9;  // the mark and the sequence
+  if (row.size() < kTail || row[row.size() - kTail] != '\0') return {};
+  return DocumentRow{row.substr(0, row.size() - kTail), read_sequence(row.substr(row.size() - 8))};
+}
+
 inline constexpr size_t kTableAndNumber = 5;  // bytes before the path of a data row
 
 }  // namespace hearth::db

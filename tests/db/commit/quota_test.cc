@@ -6,6 +6,8 @@
 
 #include "db/commit/committer.h"
 #include "db/model/json.h"
+#include "db/model/key_order.h"
+#include "db/store/row_key.h"
 #include "tests/support/temp_folder.h"
 
 using namespace hearth::db;
@@ -31,6 +33,25 @@ struct Fixture {
     if (accepted.ok()) return "";
     CHECK(accepted.error().code == ErrorCode::TooLarge);
     return accepted.error().message;
+  }
+  // An update of a document, which is as many bytes as it says: nothing here looks into it.
+  bool appends(std::string_view path, size_t bytes) {
+    const auto accepted = committer.queue(
+        tree,
+        {{Effect::Kind::Append, Path::parse(path).value(), Value::integer(static_cast<int64_t>(tree.head.sequence + 1)),
+          Slot::Value, std::string(bytes, 'u')}},
+        Timestamp(1));
+    return accepted.ok();
+  }
+  // All updates of a document become one.
+  void compacts(std::string_view path, size_t bytes) {
+    REQUIRE(
+        committer
+            .queue(tree,
+                   {{Effect::Kind::Compact, Path::parse(path).value(),
+                     Value::integer(static_cast<int64_t>(tree.head.sequence)), Slot::Value, std::string(bytes, 'u')}},
+                   Timestamp(1))
+            .ok());
   }
   bool takes(std::string_view path, std::string json) { return set(path, std::move(json)).empty(); }
   void commit() { REQUIRE(committer.commit().ok()); }
@@ -161,4 +182,67 @@ TEST_CASE("Quota: a count that nobody waits for any more ends", "[commit][limits
   at.commit();
   at.tree = Tree();
   at.run_jobs();
+}
+
+TEST_CASE("Quota: updates of documents are rows, to the byte, whatever becomes of them", "[commit][limits]") {
+  const size_t key = document_row(encode_path(Path::parse("d").value()), 1).size();
+  SECTION("rows") {
+    Fixture at({3, 0});
+    CHECK(at.takes("a", "1"));
+    CHECK(at.appends("d", 10));
+    if (GENERATE(true, false)) at.commit();
+    CHECK(at.appends("d", 10));
+    CHECK(!at.appends("d", 10));
+    CHECK(!at.appends("e", 10));
+    CHECK(!at.takes("b", "1"));
+    at.compacts("d", 15);  // two are one
+    CHECK(at.appends("e", 10));
+    CHECK(!at.takes("b", "1"));
+    CHECK(at.takes("d", "null"));  // the document goes
+    CHECK(at.takes("b", "1"));
+    CHECK(!at.takes("c", "1"));
+  }
+  SECTION("bytes") {
+    Fixture at({0, 2 * key + 1'000});
+    CHECK(!at.appends("d", 1'001 + key));
+    CHECK(at.appends("d", 600));
+    at.commit();
+    CHECK(!at.appends("d", 401));
+    CHECK(at.appends("d", 400));
+    CHECK(!at.takes("a", "1"));
+    at.compacts("d", 500);
+    CHECK(!at.appends("d", 501));
+    CHECK(at.appends("d", 500));
+    SECTION("a new process finds it as full") {
+      at.commit();
+      Tree again;
+      again.name = "full";
+      again.number = 1;
+      at.tree = std::move(again);
+      CHECK(!at.appends("d", 0));
+      CHECK(at.takes("d", "null"));
+      CHECK(at.appends("d", 1'000 + key));
+    }
+  }
+  SECTION("far from the limit and near it again") {
+    Fixture at({0, 100'000});
+    for (int i = 0; i < 50; ++i) {
+      CHECK(at.appends("d", 3'000));
+      at.compacts("d", 3'000);
+      at.commit();
+    }
+    CHECK(at.appends("d", 100'000 - 3'000 - 2 * key));
+    CHECK(!at.appends("d", 0));
+  }
+  SECTION("room is asked for beforehand in the same way") {
+    Fixture at({0, 2 * key + 1'000});
+    CHECK(at.appends("d", 600));
+    const auto has_room = [&](size_t bytes) {
+      return at.committer.has_room(at.tree, {1, static_cast<int64_t>(key + bytes)}).ok();
+    };
+    CHECK(has_room(400));
+    CHECK(!has_room(401));
+    CHECK(at.takes("d", "null"));
+    CHECK(has_room(1'000 + key));
+  }
 }

@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "db/model/key_order.h"
+#include "db/model/path.h"
+
 using namespace hearth::db;
 using namespace std::string_literals;
 
@@ -44,4 +47,18 @@ TEST_CASE("Keys sort by table, then by number, then by what is behind it", "[sto
   };
   CHECK(std::is_sorted(ordered.begin(), ordered.end()));
   CHECK(std::adjacent_find(ordered.begin(), ordered.end()) == ordered.end());
+}
+
+TEST_CASE("Row key: an update of a document is behind its path, in the order of numbers, and before what is below it") {
+  const std::string path = encode_path(Path::parse("notes/a").value());
+  const std::string first = document_row(path, 0xff), second = document_row(path, 0x100);
+  CHECK(first < second);
+  CHECK(second < encode_path(Path::parse("notes/a/b").value()));
+  CHECK(first > path);
+  const auto read = read_document_row(second);
+  REQUIRE(read);
+  CHECK(read->path == path);
+  CHECK(read->sequence == 0x100);
+  CHECK_FALSE(read_document_row(path));
+  CHECK_FALSE(read_document_row(std::string_view(second).substr(second.size() - 8)));
 }
