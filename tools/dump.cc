@@ -65,20 +65,28 @@ std::string counted(uint64_t count, std::string_view one, std::string_view many)
   return fmt::format("{} {}", count, count == 1 ? one : many);
 }
 
-std::string line_of(const std::string& name, const db::Path& path, uint64_t leaves, const std::string& digest) {
-  const std::string line = name + (path.is_root() ? "" : path.slashed()) + ": " + counted(leaves, "leaf", "leaves");
+std::string line_of(const std::string& name, const db::Path& path, uint64_t leaves, uint64_t documents,
+                    const std::string& digest) {
+  std::string line = name + (path.is_root() ? "" : path.slashed()) + ": " + counted(leaves, "leaf", "leaves");
+  if (documents > 0) line += ", " + counted(documents, "Yjs document", "Yjs documents");
   return digest.empty() ? line : line + ", sha256 " + digest;
 }
 
 std::string line_of(const std::string& name, const db::Path& path, const db::DumpedRows& rows) {
-  return line_of(name, path, rows.leaves, db::to_hex(rows.digest));
+  return line_of(name, path, rows.leaves, rows.documents, db::to_hex(rows.digest));
 }
 
 // Where words go: standard output, or standard error when the dump itself goes to standard output.
 std::FILE* told_of(const DumpFlags& flags) { return flags.out == "-" ? stderr : stdout; }
 
+// On standard error, whatever the output is: what is not in a backup is to be seen.
+void warn_of_documents() {
+  fmt::print(stderr, "Note: there are Yjs documents too, which JSON has no place for; --format native has them.\n");
+}
+
 void dump_of_folder(const DumpFlags& flags, const db::DumpRequest& request) {
   const auto dumper = or_throw(db::dump_folder(flags.data, request, db::SystemClock().now()), "cannot dump");
+  if (dumper->leaves_documents_out()) warn_of_documents();
   OutputFile out(flags.out);
   Progress progress("dump");
   std::string piece;
@@ -134,6 +142,13 @@ class DumpPart {
   std::optional<double> part_;  // nothing: an older server, or the dump has not begun
 };
 
+bool has_documents(const Target& server, const db::Path& path) {
+  const std::string body = ask_ok(server, {.path = "/.inspect/stats.json", .query = {{"path", path.text()}}});
+  const auto stats = or_throw(db::JsonDocument::parse(body), "the server's answer");
+  const auto documents = stats.root().is_object() ? stats.root().field("documents") : std::nullopt;
+  return documents && !documents->elements().empty();
+}
+
 void dump_of_server(const DumpFlags& flags, const db::DumpRequest& request) {
   const bool is_native = request.format == db::DumpFormat::Native;
   RestRequest asked{.path = "/.settings/dump", .query = {{"format", is_native ? "native" : "json"}}};
@@ -153,6 +168,7 @@ void dump_of_server(const DumpFlags& flags, const db::DumpRequest& request) {
   const uint64_t leaves = flags.out == "-" ? 0 : check_and_tell(flags, out);
   out.finish();
   fmt::print(told_of(flags), "{}: {}\n", flags.out, figures(out.byte_count(), leaves, time));
+  if (!is_native && has_documents(server, request.path)) warn_of_documents();
 }
 
 // A folder that no server has open. The number of shards matters only when the folder is new.
@@ -182,6 +198,9 @@ std::vector<db::RestoredTree> restored_of(const std::string& body) {
     tree.space = one.text("ns");
     tree.path = or_throw(db::Path::parse(one.text("path")), "the server's answer");
     if (const auto leaves = one.field("leaves")) tree.leaves = static_cast<uint64_t>(leaves->integer().value_or(0));
+    if (const auto documents = one.field("documents")) {
+      tree.documents = static_cast<uint64_t>(documents->integer().value_or(0));
+    }
     tree.digest = one.text("digest");
     trees.push_back(std::move(tree));
   }
@@ -259,7 +278,7 @@ int restore(const RestoreFlags& flags) {
   uint64_t leaves = 0;
   for (const db::RestoredTree& tree : trees) {
     leaves += tree.leaves;
-    fmt::print("{}\n", line_of(tree.space, tree.path, tree.leaves, tree.digest));
+    fmt::print("{}\n", line_of(tree.space, tree.path, tree.leaves, tree.documents, tree.digest));
   }
   fmt::print("{} is restored: {}\n", flags.file, figures(file.byte_count(), leaves, progress.time()));
   return 0;

@@ -43,10 +43,11 @@ int fsck(const FsckFlags& flags) {
   const db::FsckReport& report = done.value();
   const bool is_well = report.problems == 0;
   if (flags.json) {
-    fmt::print(R"({{"namespaces":{},"rows":{},"index_rows":{},"problems":{},"told":{},"repaired":{}}})"
-               "\n",
-               report.namespaces, report.rows, report.index_rows, report.problems, json_list(report.told),
-               json_list(report.repaired));
+    fmt::print(
+        R"({{"namespaces":{},"rows":{},"index_rows":{},"documents":{},"updates":{},"problems":{},"told":{},"repaired":{}}})"
+        "\n",
+        report.namespaces, report.rows, report.index_rows, report.documents, report.updates, report.problems,
+        json_list(report.told), json_list(report.repaired));
     return is_well ? 0 : 1;
   }
   for (const std::string& one : report.told) fmt::print("{}\n", one);
@@ -54,8 +55,9 @@ int fsck(const FsckFlags& flags) {
   for (const std::string& name : report.repaired) {
     fmt::print("{}: its indexes are removed; they are built again when it is next used\n", name);
   }
-  fmt::print("{} namespaces, {} rows, {} rows of indexes: {}\n", report.namespaces, report.rows, report.index_rows,
-             is_well ? "all is well" : fmt::format("{} problems", report.problems));
+  const std::string documents = report.documents > 0 ? fmt::format(", {} Yjs documents", report.documents) : "";
+  fmt::print("{} namespaces, {} rows, {} rows of indexes{}: {}\n", report.namespaces, report.rows, report.index_rows,
+             documents, is_well ? "all is well" : fmt::format("{} problems", report.problems));
   if (!is_well && report.repaired.empty()) {
     fmt::print("{}\n", flags.repair ? "Data cannot be made up: restore a backup." : "--repair makes indexes again.");
   }
@@ -72,7 +74,8 @@ void add_fsck(CLI::App& program, Chosen& chosen) {
   command->add_flag("--json", flags->json, "For scripts");
   command->footer(
       R"(Reads every row: keys are paths, values are values, none has children, each index has what follows from the data and nothing
-else, and counts what there is. Data that is wrong is told by its path and left as it is: restore a backup.
+else, and counts what there is; Yjs documents are well-formed, and where one is there are no data. Data that is wrong is
+told by its path and left as it is: restore a backup.
 
 Exit status: 0 when all is well, 1 when not, also when it has been repaired.)");
   command->callback([flags, &chosen] { chosen.run = [flags] { return fsck(*flags); }; });

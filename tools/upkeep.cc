@@ -111,14 +111,12 @@ std::string json_of_server(const UpkeepFlags& flags) {
 
 // A line for the place itself and one for each place below it. The first line is the whole, of which the others are
 // shares; bars are for terminals, since scripts take --json.
-void tell_sizes(const db::JsonNode& stats) {
+void tell_sizes(const db::JsonNode& sizes, std::string_view counted) {
   const bool has_bars = ::isatty(STDOUT_FILENO) == 1;
-  const auto sizes = stats.field("sizes");
-  if (!sizes) throw std::runtime_error("the server's answer has no sizes");
   uint64_t all = 0;
   db::Path top;
-  fmt::print("{:>10} {:>6} {:>14} {:>12}  path\n", "bytes", "share", "leaves", "children");
-  for (const db::JsonNode& one : sizes->elements()) {
+  fmt::print("{:>10} {:>6} {:>14} {:>12}  path\n", "bytes", "share", counted, "children");
+  for (const db::JsonNode& one : sizes.elements()) {
     const db::Path path = path_in(one);
     const uint64_t bytes = number_in(one, "bytes");
     if (all == 0) {
@@ -135,7 +133,7 @@ void tell_sizes(const db::JsonNode& stats) {
     for (size_t i = 0; has_bars && !is_top && i < static_cast<size_t>(share * kShareWidth + 0.5); ++i) bar += "█";
     const uint64_t children = number_in(one, "children");
     fmt::print("{:>10} {:>4.0f} % {:>14} {:>12}  {}{}\n", fmt::format("{}{}", about, bytes_text(bytes)), share * 100,
-               fmt::format("{}{}", about, count_text(number_in(one, "leaves"))),
+               fmt::format("{}{}", about, count_text(number_in(one, counted))),
                children == 0 ? "" : fmt::format("{}{}", count_text(children), more), shown(name), bar);
   }
 }
@@ -150,7 +148,15 @@ int stats(const UpkeepFlags& flags) {
   const db::JsonDocument document = or_throw(db::JsonDocument::parse(json), "the server's answer");
   const db::JsonNode root = document.root();
   if (!root.is_object()) throw std::runtime_error("the server's answer makes no sense: " + json);
-  tell_sizes(root);
+  const auto sizes = root.field("sizes");
+  if (!sizes) throw std::runtime_error("the server's answer has no sizes");
+  tell_sizes(*sizes, "leaves");
+  const auto documents = root.field("documents");  // an older server says nothing of them
+  if (documents && !documents->elements().empty()) {
+    fmt::print("\n");
+    tell_sizes(*documents, "documents");
+    fmt::print("\n{} of documents on disk.", bytes_text(number_in(root, "documentDiskBytes")));
+  }
   fmt::print("\n{} of it on disk. The namespace: indexes {} on disk, sequence {}",
              bytes_text(number_in(root, "diskBytes")), bytes_text(number_in(root, "indexDiskBytes")),
              number_in(root, "sequence"));
@@ -211,6 +217,7 @@ void add_stats(CLI::App& program, Chosen& chosen) {
       R"(Below each path its largest children, down to 1 % of the whole. Bytes are those of keys and values, as the limit of a namespace
 counts them. What is small is read; of what is large the store is asked, and '~' marks what is about right. At most 200,000
 rows are read, at whatever size, beside the reads of others. '+' marks a number of children that was not counted to its end.
+Yjs documents have a table of their own, if there are any.
 
   hearth stats --ns chat
   hearth stats /rooms --ns chat

@@ -1,6 +1,6 @@
 // The native dump, written and read as a sequence of parts, one in each block (the grammar stands in dump_file.h).
 //
-//   magic version  [F names …] [S space] [R rows] [R rows] … [E digest]  [S …] [R …] [E …]  [L]   nothing behind it
+//   magic version  [F names …] [S space] [R rows] [D updates] … [E digest]  [S …] [R …] [E …]  [L]   nothing behind it
 //                       │          └─ check_, digest_ begin      └─ they are compared, and end
 //                       └─ says which namespaces come, in order; `last` says that none was lost
 //
@@ -10,6 +10,8 @@
 #include "db/dump/dump_file.h"
 
 #include "db/base/bytes.h"
+#include "db/base/invariant.h"
+#include "db/documents/update.h"
 #include "db/model/value.h"
 #include "db/store/row_key.h"
 
@@ -19,22 +21,37 @@ namespace {
 constexpr char kFile = 'F';
 constexpr char kSpace = 'S';
 constexpr char kRows = 'R';
+constexpr char kDocuments = 'D';
 constexpr char kEnd = 'E';
 constexpr char kLast = 'L';
 
 Error damaged(const std::string& how) { return {ErrorCode::Corruption, "the dump is damaged: " + how}; }
 
+// Adds an update as one row, and says how many bytes that is.
+uint64_t add_to(Sha256& digest, std::string_view key, std::string_view update) {
+  std::string head;
+  append_bytes(key, head);
+  append_varint(update.size(), head);
+  digest.add(head);
+  digest.add(update);
+  return head.size() + update.size();
+}
+
 class Reading {
  public:
-  Reading(const ByteSource& source, DumpVisitor& visitor) : blocks_(source, "the dump"), visitor_(visitor) {}
+  Reading(const ByteSource& source, uint32_t version, DumpVisitor& visitor)
+      : blocks_(source, "the dump"), has_documents_(version > 1), visitor_(visitor) {}
   Result<void> run();
 
  private:
   Result<void> space(ByteReader in);
   Result<void> rows(std::string_view bytes);
+  Result<void> documents(ByteReader in);
+  Result<void> document(std::string_view key, std::string_view update);
   Result<void> end(ByteReader in);
 
   BlockReader blocks_;
+  const bool has_documents_;  // the version
   DumpVisitor& visitor_;
   bool begun_ = false;
   bool finished_ = false;
@@ -43,6 +60,10 @@ class Reading {
   std::optional<TreeCheck> check_;  // while a namespace is open
   std::optional<Sha256> digest_;
   uint64_t bytes_ = 0;
+  uint64_t sequence_ = 0;   // of the namespace
+  std::string cut_key_;     // of an update that goes on in the next part
+  std::string cut_update_;  // what has come of it
+  uint64_t left_ = 0;       // and what has not
 };
 
 Result<void> Reading::run() {
@@ -54,8 +75,10 @@ Result<void> Reading::run() {
     const std::string_view rest = block->substr(1);
     // The order of parts as one line: the head once and first, rows and end within a namespace, the others between
     // namespaces.
-    const bool fits = kind == kFile ? !begun_ : kind == kRows || kind == kEnd ? check_.has_value() : begun_ && !check_;
-    if (!fits) return damaged("its parts are out of order");
+    const bool is_within = kind == kRows || kind == kDocuments || kind == kEnd;
+    const bool fits = kind == kFile ? !begun_ : is_within ? check_.has_value() : begun_ && !check_;
+    if (!fits || (left_ > 0 && kind != kDocuments)) return damaged("its parts are out of order");
+    if (kind == kDocuments && !has_documents_) return damaged("it has a part of an unknown kind");
     switch (kind) {
       case kFile: {
         begun_ = true;
@@ -76,6 +99,9 @@ Result<void> Reading::run() {
         break;
       case kRows:
         RETURN_IF_ERROR(rows(rest));
+        break;
+      case kDocuments:
+        RETURN_IF_ERROR(documents(ByteReader(rest)));
         break;
       case kEnd:
         RETURN_IF_ERROR(end(ByteReader(rest)));
@@ -119,6 +145,7 @@ Result<void> Reading::space(ByteReader in) {
   check_.emplace();
   digest_.emplace();
   bytes_ = 0;
+  sequence_ = space.sequence;
   ++spaces_;
   return visitor_.space(space);
 }
@@ -139,6 +166,39 @@ Result<void> Reading::rows(std::string_view bytes) {
   return {};
 }
 
+Result<void> Reading::documents(ByteReader in) {
+  while (!in.done()) {
+    const std::string_view key = in.bytes();
+    const uint64_t left = in.varint();
+    const std::string_view piece = in.bytes();
+    if (!in.ok()) break;
+    if (left_ > 0 && (key != cut_key_ || piece.empty() || piece.size() > left_ || left != left_ - piece.size())) {
+      return damaged("an update of a document does not go on");
+    }
+    if (left_ == 0 && left == 0) {
+      RETURN_IF_ERROR(document(key, piece));
+      continue;
+    }
+    if (left > documents::kUpdateBytesMax) return damaged("an update of a document is too long");
+    cut_key_ = key;
+    cut_update_ += piece;
+    left_ = left;
+    if (left_ > 0) continue;
+    RETURN_IF_ERROR(document(cut_key_, cut_update_));
+    cut_update_ = std::string();
+  }
+  if (!in.ok()) return damaged("its documents make no sense");
+  return {};
+}
+
+Result<void> Reading::document(std::string_view key, std::string_view update) {
+  // As a row, whole: independent of how the update was cut into pieces.
+  bytes_ += add_to(*digest_, key, update);
+  RETURN_IF_ERROR(check_->add_document(key, update));
+  if (check_->last_sequence() > sequence_) return damaged("an update of a document is later than its namespace");
+  return visitor_.document(key, update);
+}
+
 Result<void> Reading::end(ByteReader in) {
   RETURN_IF_ERROR(check_->finish());
   DumpedRows said;
@@ -146,10 +206,17 @@ Result<void> Reading::end(ByteReader in) {
   said.leaves = in.varint();
   said.bytes = in.varint();
   said.digest = in.fixed(kDigestBytes);
+  if (has_documents_) {
+    said.documents = in.varint();
+    said.updates = in.varint();
+  }
   if (!in.ok() || !in.done()) return damaged("the end of a namespace makes no sense");
   if (said.digest != std::move(*digest_).finish()) return damaged("the rows of a namespace have another digest");
   if (said.rows != check_->row_count() || said.leaves != check_->leaf_count() || said.bytes != bytes_) {
     return damaged("a namespace has another number of rows");
+  }
+  if (said.documents != check_->document_count() || said.updates != check_->update_count()) {
+    return damaged("a namespace has another number of documents");
   }
   check_.reset();
   digest_.reset();
@@ -183,37 +250,67 @@ void DumpWriter::space(const DumpedSpace& space, std::string& to) {
     append_bytes(setting.text.value_or(""), raw);
   }
   blocks_.write(raw, to);
-  // rows_ keeps its first byte, the part's kind, from here on; flush_rows() cuts back to it.
-  rows_.assign(1, kRows);
+  // part_ keeps its first byte, the part's kind, from here on; flush() cuts back to it.
+  part_.assign(1, kRows);
+  document_.clear();
   digest_.emplace();
   counted_ = {};
 }
 
-// The digest is of what is written, so it is taken here and not row by row.
-void DumpWriter::flush_rows(std::string& to) {
-  if (rows_.size() == 1) return;
-  digest_->add(std::string_view(rows_).substr(1));
-  counted_.bytes += rows_.size() - 1;
-  blocks_.write(rows_, to);
-  rows_.resize(1);
+// The digest of rows is of what is written, so it is taken here and not row by row.
+void DumpWriter::flush(std::string& to) {
+  if (part_.size() == 1) return;
+  if (part_.front() == kRows) {
+    digest_->add(std::string_view(part_).substr(1));
+    counted_.bytes += part_.size() - 1;
+  }
+  blocks_.write(part_, to);
+  part_.resize(1);
+}
+
+void DumpWriter::begin_part(char kind, std::string& to) {
+  if (part_.front() == kind) return;
+  flush(to);
+  part_.front() = kind;
 }
 
 void DumpWriter::row(std::string_view key, std::string_view leaf, std::string& to) {
-  append_bytes(key, rows_);
-  append_bytes(leaf, rows_);
+  begin_part(kRows, to);
+  append_bytes(key, part_);
+  append_bytes(leaf, part_);
   ++counted_.rows;
   if (!is_priority_key(key)) ++counted_.leaves;
-  if (rows_.size() >= kRowsBlockBytes) flush_rows(to);
+  if (part_.size() >= kRowsBlockBytes) flush(to);
+}
+
+void DumpWriter::document(std::string_view key, std::string_view update, std::string& to) {
+  begin_part(kDocuments, to);
+  const auto row = read_document_row(key);
+  invariant(row.has_value(), "whoever dumps documents has looked at their keys");
+  if (counted_.updates == 0 || row->path != document_) ++counted_.documents;
+  document_ = row->path;
+  ++counted_.updates;
+  counted_.bytes += add_to(*digest_, key, update);
+  do {
+    const std::string_view piece = update.substr(0, kUpdatePieceBytes);
+    update.remove_prefix(piece.size());
+    append_bytes(key, part_);
+    append_varint(update.size(), part_);
+    append_bytes(piece, part_);
+    if (part_.size() >= kRowsBlockBytes) flush(to);
+  } while (!update.empty());
 }
 
 DumpedRows DumpWriter::end(std::string& to) {
-  flush_rows(to);
+  flush(to);
   counted_.digest = std::move(*digest_).finish();
   std::string raw(1, kEnd);
   append_varint(counted_.rows, raw);
   append_varint(counted_.leaves, raw);
   append_varint(counted_.bytes, raw);
   raw += counted_.digest;
+  append_varint(counted_.documents, raw);
+  append_varint(counted_.updates, raw);
   blocks_.write(raw, to);
   return counted_;
 }
@@ -231,12 +328,13 @@ Result<void> read_dump(const ByteSource& source, DumpVisitor& visitor) {
   }
   if (got < head.size()) return damaged("it is cut short");
   const uint32_t version = read_number(read.substr(kDumpMagic.size()));
-  if (version != kDumpVersion) {
+  if (version < kDumpVersionOldest || version > kDumpVersion) {
     return Error{ErrorCode::Unsupported, "the dump has format " + std::to_string(version) +
-                                             ", this Hearth reads format " + std::to_string(kDumpVersion) +
+                                             ", this Hearth reads formats " + std::to_string(kDumpVersionOldest) +
+                                             " to " + std::to_string(kDumpVersion) +
                                              "; use the version that made it, or a newer one"};
   }
-  return Reading(source, visitor).run();
+  return Reading(source, version, visitor).run();
 }
 
 }  // namespace hearth::db

@@ -3,7 +3,10 @@
 //
 //   targets_   shop            chat                   game
 //              ├──────────────┤├────────▲────────────┤├────────────┤
-//                               cursor_ ┘ the key where the next piece begins; "": the namespace is not begun
+//                               cursor_ ┘ the key where the next piece begins
+//
+// Documents lie in a table of their own, and come in one order with the rows of the tree: so a reader sees by the keys that
+// pass by that none stands where data are (TreeCheck). Many rows of one table in a row are one scan.
 #include "db/dump/dumper.h"
 
 #include <fmt/format.h>
@@ -14,6 +17,11 @@
 #include "db/store/row_key.h"
 
 namespace hearth::db {
+namespace {
+
+const std::string kAll(1, kPastChildren);  // behind all keys of a tree
+
+}  // namespace
 
 Dumper::Dumper(Frozen from, DumpRequest request, Timestamp now)
     : from_(std::move(from)), request_(std::move(request)), now_(now) {}
@@ -39,27 +47,52 @@ Result<std::unique_ptr<Dumper>> Dumper::make(Frozen from, const DumpRequest& req
                  fmt::format("a dump is of at most {} namespaces; dump them one by one", kDumpSpacesMax)};
   }
   for (const Target& target : targets) {
-    const std::string prefix = dumper->prefix(target);
-    dumper->store_bytes_ += dumper->from_.snapshot->bytes_between(prefix, prefix + kPastChildren);
+    dumper->store_bytes_ += dumper->bytes_between(target, "", kAll);
+    // Known before the first piece, so that whoever takes the dump can be told.
+    if (request.format != DumpFormat::Json) continue;
+    ASSIGN_OR_RETURN(const auto document, dumper->next_key(Table::Document, target, ""));
+    dumper->leaves_out_ = document.has_value();
   }
   return dumper;
 }
 
-std::string Dumper::prefix(const Target& target) const {
-  return row_key(Table::Data, target.number, encode_path(request_.path));
+std::string Dumper::prefix(Table table, const Target& target) const {
+  return row_key(table, target.number, encode_path(request_.path));
+}
+
+// Of both tables, from one key behind the prefix to another.
+uint64_t Dumper::bytes_between(const Target& target, std::string_view from, std::string_view upto) const {
+  uint64_t bytes = 0;
+  for (const Table table : {Table::Data, Table::Document}) {
+    const std::string base = prefix(table, target);
+    bytes += from_.snapshot->bytes_between(base + std::string(from), base + std::string(upto));
+  }
+  return bytes;
+}
+
+Result<std::optional<std::string>> Dumper::next_key(Table table, const Target& target, std::string_view from) const {
+  const std::string base = prefix(table, target);
+  std::optional<std::string> found;
+  RETURN_IF_ERROR(from_.snapshot->scan(base + std::string(from), base + kAll, [&](std::string_view key, auto) {
+    found = key.substr(base.size());
+    return false;
+  }));
+  return found;
 }
 
 // What RocksDB says of sizes is a guess, and another one each time.
 // So part_ never goes back, and is 1 only at the end.
 void Dumper::measure() {
   uint64_t bytes = done_bytes_;
-  if (!cursor_.empty()) bytes += from_.snapshot->bytes_between(prefix(targets_[at_]), cursor_);
+  if (is_in_space_) bytes += bytes_between(targets_[at_], "", cursor_);
   const double part = store_bytes_ == 0 ? 0 : static_cast<double>(bytes) / static_cast<double>(store_bytes_);
   part_ = at_ == targets_.size() ? 1 : std::clamp(part, part_, 1.0);
 }
 
 Result<void> Dumper::begin_space(const Target& target, std::string& to) {
-  cursor_ = prefix(target);
+  is_in_space_ = true;
+  cursor_.clear();
+  has_documents_ = request_.format == DumpFormat::Native;
   rows_ = 0;
   space_leaves_ = 0;
   if (request_.format == DumpFormat::Json) return {};
@@ -96,15 +129,15 @@ void Dumper::row(std::string_view key, std::string_view leaf, std::string& to) {
 }
 
 void Dumper::end_space(const Target& target, std::string& to) {
-  DumpedRows counted{rows_, space_leaves_, 0, ""};
+  DumpedRows counted{rows_, space_leaves_, 0, "", 0, 0};
   if (request_.format == DumpFormat::Json) {
     json_.finish(to);
   } else {
     counted = writer_.end(to);
   }
   done_.emplace_back(target.name, std::move(counted));
-  done_bytes_ += from_.snapshot->bytes_between(prefix(target), prefix(target) + kPastChildren);
-  cursor_.clear();
+  done_bytes_ += bytes_between(target, "", kAll);
+  is_in_space_ = false;
   ++at_;
 }
 
@@ -124,24 +157,55 @@ Result<bool> Dumper::next(std::string& to) {
     return is_native;
   }
   const Target& target = targets_[at_];
-  if (cursor_.empty()) RETURN_IF_ERROR(begin_space(target, to));
-  const std::string base = prefix(target);
-  size_t read = 0;
-  bool more = false;
-  RETURN_IF_ERROR(from_.snapshot->scan(cursor_, base + kPastChildren, [&](std::string_view key, std::string_view leaf) {
-    // Asked before the row is written: the cursor is the first row that was not.
-    if (read >= kDumpPieceBytes) {
-      cursor_ = key;
-      more = true;
-      return false;
-    }
-    read += key.size() + leaf.size();
-    row(key.substr(base.size()), leaf, to);
-    return true;
-  }));
-  if (!more) end_space(target, to);
+  if (!is_in_space_) RETURN_IF_ERROR(begin_space(target, to));
+  ASSIGN_OR_RETURN(const bool has_more, next_rows(target, to));
+  if (!has_more) end_space(target, to);
   measure();
   return true;
+}
+
+// False when none are left. In turns: rows of the tree up to the next document, documents up to the next row.
+Result<bool> Dumper::next_rows(const Target& target, std::string& to) {
+  size_t read = 0;
+  bool is_full = false;
+  const auto scan = [&](Table table, const std::string& upto, const auto& take) {
+    const std::string base = prefix(table, target);
+    return from_.snapshot->scan(base + cursor_, base + upto, [&](std::string_view key, std::string_view value) {
+      key.remove_prefix(base.size());
+      // Asked before the row is written: the cursor is the first row that was not.
+      is_full = read >= kDumpPieceBytes;
+      if (is_full) cursor_ = key;
+      if (is_full) return false;
+      read += key.size() + value.size();
+      return take(key, value);
+    });
+  };
+  for (;;) {
+    std::optional<std::string> next;
+    if (has_documents_) {
+      ASSIGN_OR_RETURN(next, next_key(Table::Document, target, cursor_));
+    }
+    has_documents_ = next.has_value();
+    RETURN_IF_ERROR(scan(Table::Data, next.value_or(kAll), [&](std::string_view key, std::string_view leaf) {
+      row(key, leaf, to);
+      return true;
+    }));
+    if (is_full || !next) return is_full;
+    cursor_ = *next;
+    ASSIGN_OR_RETURN(next, next_key(Table::Data, target, cursor_));
+    bool is_well = true;
+    RETURN_IF_ERROR(scan(Table::Document, next.value_or(kAll), [&](std::string_view key, std::string_view update) {
+      is_well = read_document_row(key).has_value();
+      if (is_well) writer_.document(key, update, to);
+      return is_well;
+    }));
+    if (!is_well) {
+      return Error{ErrorCode::Corruption,
+                   fmt::format("{}: a row of documents whose key is none; see hearth fsck", target.name)};
+    }
+    if (is_full) return true;
+    cursor_ = next.value_or(kAll);
+  }
 }
 
 }  // namespace hearth::db

@@ -1,9 +1,12 @@
 // A frozen store → a dump, piece by piece: whoever takes the pieces sets the pace. Between two pieces nothing is held
-// open but the files of the frozen store. Memory: of one piece. Thread: one at a time. Blocks on disk.
+// open but the files of the frozen store. Memory: of one piece, which may end with one large update of a document. JSON
+// is the tree alone: Yjs documents have no place in it. Thread: one at a time. Blocks on disk.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,6 +32,8 @@ class Dumper {
   // What is done so far. `digest` only in a native dump.
   const std::vector<std::pair<std::string, DumpedRows>>& spaces() const { return done_; }
   uint64_t leaf_count() const { return leaves_; }
+  // There are documents at the path asked for or below it, and they are left out, for the dump is JSON.
+  bool leaves_documents_out() const { return leaves_out_; }
   double part() const { return part_; }  // of the work, 0 to 1, about; never less than before
 
  private:
@@ -37,8 +42,11 @@ class Dumper {
     uint32_t number;
   };
   Dumper(Frozen from, DumpRequest request, Timestamp now);
-  std::string prefix(const Target& target) const;
+  std::string prefix(Table table, const Target& target) const;
+  uint64_t bytes_between(const Target& target, std::string_view from, std::string_view upto) const;
+  Result<std::optional<std::string>> next_key(Table table, const Target& target, std::string_view from) const;
   Result<void> begin_space(const Target& target, std::string& to);
+  Result<bool> next_rows(const Target& target, std::string& to);
   void measure();
   void row(std::string_view key, std::string_view leaf, std::string& to);
   void end_space(const Target& target, std::string& to);
@@ -47,8 +55,11 @@ class Dumper {
   const DumpRequest request_;
   const Timestamp now_;
   std::vector<Target> targets_;
-  size_t at_ = 0;       // in targets_
-  std::string cursor_;  // where in it the next piece begins; "": it is not begun
+  size_t at_ = 0;               // in targets_
+  std::string cursor_;          // where in it the next piece begins, behind the prefix
+  bool has_documents_ = false;  // behind the cursor, maybe
+  bool is_in_space_ = false;    // it is begun
+  bool leaves_out_ = false;
   bool begun_ = false;
   bool finished_ = false;
   DumpWriter writer_;

@@ -1,23 +1,17 @@
 // A restore: everything slow first, seen by nobody; then one moment.
 //
-//   source ─▶ read_any ─▶ Staging (a DumpVisitor) ─▶ Staged: files beside the store      as long as it takes
+//   source ─▶ read_any ─▶ Staging (a DumpVisitor) ─▶ two Lanes ─▶ Staged: files beside the store    as long as it takes
 //                          checked row by row,        │
 //                          to the last digest         │   swap_in(): heads, names, settings (add_beside)
 //                                                     └──────▶ one commit takes in all files       a moment
 //   an error before the commit: the files go, the store is as it was
-//
-// Files. The store is fastest when its files do not overlap, and each file costs something. So namespaces share files:
-//
-//   in the order of their numbers (is_sorted_)      rows go to the shared file as they come
-//   in another order:  small, ≤ 1 MB                held, then sorted; staged at the end into shared files
-//                      larger                       files of its own, at once (stage_held)
-//   Between two small ones that would share a file there may be a large one: the file is sealed there (stage_sorted).
 //
 // What else a restore means:
 // - Indexes are emptied (empty_indexes): their rows belong to the old data. The shard builds them anew.
 // - A sequence only grows, so that event ids of before are not taken for later ones.
 // - Whoever was signed out stays so, whatever the dump says.
 // - Leaves above the place make room; priorities above it go, when the restore leaves nothing below them.
+// - Yjs documents at the place and below it go, as data do, whatever the file has instead.
 #include "db/dump/restore.h"
 
 #include <fmt/format.h>
@@ -25,9 +19,10 @@
 #include <algorithm>
 #include <set>
 
+#include "db/base/invariant.h"
 #include "db/base/text.h"
 #include "db/dump/json_rows.h"
-#include "db/dump/row_sorter.h"
+#include "db/dump/lane.h"
 #include "db/model/hash.h"
 #include "db/model/key_order.h"
 #include "db/store/row_key.h"
@@ -35,42 +30,65 @@
 namespace hearth::db {
 namespace {
 
-// Asked twice: early, to spare the work, and in the moment of the swap, when it counts.
-Result<void> check_is_empty(const TreeStore& store, const RestoredSpace& space) {
-  const SnapshotView view(store.snapshot(), space.number);
-  ASSIGN_OR_RETURN(const bool exists, view.exists(space.at));
-  if (!exists) return {};
-  return Error{ErrorCode::InvalidArgument, fmt::format("there is data at {} of the namespace {}; replace it "
-                                                       "(--replace, replace=true), or restore into another path or "
-                                                       "namespace",
-                                                       space.at.slashed(), space.name)};
+Result<bool> any_in(const TreeView& rows, const std::string& from, const std::string& upto) {
+  bool found = false;
+  RETURN_IF_ERROR(rows.scan(from, upto, [&](std::string_view, std::string_view) {
+    found = true;
+    return false;
+  }));
+  return found;
+}
+
+Error in_the_way(std::string_view what, const Path& at, const std::string& space, std::string_view remedy) {
+  return {ErrorCode::InvalidArgument,
+          fmt::format("there is {} at {} of the namespace {}; {}", what, at.slashed(), space, remedy)};
+}
+
+// Whether a tree may come to stand there. Asked twice: early, to spare the work, and in the moment of the swap, when it
+// counts. What is at the place or below it goes, if that was said. A document above it stays and has nothing below it,
+// and documents have no value above them, as when a client opens one.
+Result<void> check_place(const TreeStore& store, const RestoredSpace& space, Existing existing) {
+  const auto snapshot = store.snapshot();
+  const SnapshotView tree(snapshot, space.number);
+  const SnapshotView documents(snapshot, space.number, Table::Document);
+  for (size_t depth = 0; depth < space.at.depth(); ++depth) {
+    const Path above = space.at.prefix(depth);
+    const std::string base = encode_path(above);
+    ASSIGN_OR_RETURN(const bool is_document, any_in(documents, document_row(base, 0), base + '\1'));
+    if (is_document) return in_the_way("a Yjs document", above, space.name, "nothing is restored below one");
+    if (space.rows.documents == 0) continue;
+    ASSIGN_OR_RETURN(const auto leaf, tree.leaf(base));
+    if (leaf) return in_the_way("a value", above, space.name, "no Yjs document is restored below one");
+  }
+  if (existing == Existing::Replace) return {};
+  constexpr std::string_view kRemedy =
+      "replace it (--replace, replace=true), or restore into another path or namespace";
+  ASSIGN_OR_RETURN(const bool has_data, tree.exists(space.at));
+  if (has_data) return in_the_way("data", space.at, space.name, kRemedy);
+  ASSIGN_OR_RETURN(const bool has_documents, documents.exists(space.at));
+  if (has_documents) return in_the_way("a Yjs document", space.at, space.name, kRemedy);
+  return {};
 }
 
 }  // namespace
 
-RestoredTree RestoredSpace::said() const { return {name, at, rows.leaves, to_hex(rows.digest)}; }
+RestoredTree RestoredSpace::said() const { return {name, at, rows.leaves, to_hex(rows.digest), rows.documents}; }
 
-// Takes what is read, and stages what was asked for, in files that namespaces share: how many there are follows the
-// bytes. Where the namespaces come in the order of their numbers, as they do to a new store, their rows go there at
-// once. Else those of small ones are sorted first, and each larger one has files of its own.
+// Takes what is read, and stages what was asked for: rows of trees in one lane, those of documents in another.
 class Restore::Staging final : public DumpVisitor {
  public:
   Staging(const RestoreRequest& request, TreeStore& store, const std::string& folder, const NumberOf& number_of)
-      : request_(request), store_(store), number_of_(number_of), sorter_(folder), staged(store.stage()) {}
+      : request_(request), store_(store), number_of_(number_of), tree_(store, folder), documents_(store, folder) {}
 
   Result<void> begin(const DumpInfo& info) override;
   Result<void> space(const DumpedSpace& space) override;
   Result<void> row(std::string_view key, std::string_view leaf) override;
+  Result<void> document(std::string_view key, std::string_view update) override;
   Result<void> end(const DumpedRows& rows) override;
-  Result<void> finish();  // what is staged is all
+  Result<std::unique_ptr<Staged>> finish();  // what is staged is all
 
  private:
-  struct Range {
-    std::string from, upto;
-  };
-  Result<void> stage_held();
-  Result<void> stage_sorted();
-  Result<void> empty_indexes();
+  Result<void> empty_indexes(Staged& staged);
 
   const RestoreRequest& request_;
   TreeStore& store_;
@@ -78,20 +96,13 @@ class Restore::Staging final : public DumpVisitor {
   bool is_only_one_ = false;  // in the file
   bool takes_ = false;        // the namespace being read
   std::string key_;
-  size_t prefix_bytes_ = 0;         // of key_
+  std::string document_key_;
+  size_t prefix_bytes_ = 0;         // of both
+  bool has_documents_ = false;      // the namespace being read
   std::optional<TreeCheck> below_;  // of a tree that comes to stand below another path
-
-  bool is_sorted_ = true;  // namespaces come in the order of their numbers
-  Range range_;            // that the namespace being read fills
-  bool is_held_ = false;   // its rows so far are in held_, for they are few
-  std::vector<std::pair<std::string, std::string>> held_;
-  size_t held_bytes_ = 0;
-  RowSorter sorter_;                // of the rows of small namespaces
-  std::vector<Range> small_;        // that they fill
-  std::vector<std::string> large_;  // where those begin that have files of their own
+  Lane tree_, documents_;
 
  public:
-  std::unique_ptr<Staged> staged;
   std::vector<RestoredSpace> spaces;
 };
 
@@ -116,7 +127,10 @@ Result<void> Restore::Staging::begin(const DumpInfo& info) {
   uint32_t last = 0;
   for (const std::string& name : info.spaces) {
     ASSIGN_OR_RETURN(const uint32_t number, number_of_(name));
-    is_sorted_ = is_sorted_ && number > last;
+    if (number <= last) {
+      tree_.expect_no_order();
+      documents_.expect_no_order();
+    }
     last = number;
   }
   return {};
@@ -130,18 +144,16 @@ Result<void> Restore::Staging::space(const DumpedSpace& space) {
   target.at = request_.into.value_or(space.path);
   target.dumped = space;
   ASSIGN_OR_RETURN(target.number, number_of_(target.name));
-  if (request_.existing == Existing::Refuse) RETURN_IF_ERROR(check_is_empty(store_, target));
+  RETURN_IF_ERROR(check_place(store_, target, request_.existing));
   // The reader has checked the rows as a tree at the root; below another path they may be too deep or too long.
   below_.reset();
   if (!target.at.is_root()) below_.emplace(target.at.depth(), target.at.text().size());
   key_ = row_key(Table::Data, target.number, encode_path(target.at));
+  document_key_ = row_key(Table::Document, target.number, encode_path(target.at));
   prefix_bytes_ = key_.size();
-  range_ = {key_, key_ + kPastChildren};
+  has_documents_ = false;
   spaces.push_back(std::move(target));
-  is_held_ = !is_sorted_;
-  held_.clear();
-  held_bytes_ = 0;
-  return is_held_ ? Result<void>() : staged->begin(range_.from, range_.upto);
+  return tree_.begin(key_, key_ + kPastChildren);
 }
 
 Result<void> Restore::Staging::row(std::string_view key, std::string_view leaf) {
@@ -149,72 +161,58 @@ Result<void> Restore::Staging::row(std::string_view key, std::string_view leaf) 
   if (below_) RETURN_IF_ERROR(below_->add(key, leaf));
   key_.resize(prefix_bytes_);
   key_ += key;
-  if (!is_held_) return staged->put(key_, leaf);
-  held_.emplace_back(key_, leaf);
-  held_bytes_ += key_.size() + leaf.size();
-  return held_bytes_ > kSharedSpaceBytesMax ? stage_held() : Result<void>();
+  return tree_.put(key_, leaf);
 }
 
-Result<void> Restore::Staging::stage_held() {
-  is_held_ = false;
-  large_.push_back(range_.from);
-  RETURN_IF_ERROR(staged->begin(range_.from, range_.upto, Staged::Sharing::No));
-  for (const auto& [key, leaf] : held_) RETURN_IF_ERROR(staged->put(key, leaf));
-  held_.clear();
-  return {};
+Result<void> Restore::Staging::document(std::string_view key, std::string_view update) {
+  if (!takes_) return {};
+  RestoredSpace& target = spaces.back();
+  if (below_) RETURN_IF_ERROR(below_->add_document(key, update));
+  const auto row = read_document_row(key);
+  invariant(row.has_value(), "the reader has checked the keys");
+  if (target.at.is_root() && row->path.empty()) {
+    return Error{ErrorCode::InvalidArgument,
+                 "the file has one document, which has no place at the root; say where it "
+                 "goes (--into, into=PATH)"};
+  }
+  target.last_update = std::max(target.last_update, row->sequence);
+  document_key_.resize(prefix_bytes_);
+  // Only now, for most namespaces have none.
+  if (!std::exchange(has_documents_, true)) {
+    RETURN_IF_ERROR(documents_.begin(document_key_, document_key_ + kPastChildren));
+  }
+  document_key_ += key;
+  return documents_.put(document_key_, update);
 }
 
 Result<void> Restore::Staging::end(const DumpedRows& rows) {
   if (!takes_) return {};
   spaces.back().rows = rows;
-  // Small ones end here in the sorter, whose rows are staged by finish().
-  if (!is_held_) return staged->end();
-  for (const auto& [key, leaf] : held_) RETURN_IF_ERROR(sorter_.add(key, leaf));
-  small_.push_back(range_);
-  return {};
+  if (has_documents_) RETURN_IF_ERROR(documents_.end());
+  return tree_.end();
 }
 
-Result<void> Restore::Staging::finish() {
-  RETURN_IF_ERROR(stage_sorted());
-  return empty_indexes();
+Result<std::unique_ptr<Staged>> Restore::Staging::finish() {
+  RETURN_IF_ERROR(tree_.finish());
+  RETURN_IF_ERROR(documents_.finish());
+  RETURN_IF_ERROR(empty_indexes(tree_.staged()));
+  RETURN_IF_ERROR(tree_.staged().take(documents_.staged()));
+  return std::move(tree_).take();
 }
 
-// No file reaches over another's rows: RocksDB could not put those where they are read fastest.
-Result<void> Restore::Staging::stage_sorted() {
-  std::sort(small_.begin(), small_.end(), [](const Range& a, const Range& b) { return a.from < b.from; });
-  std::sort(large_.begin(), large_.end());
-  size_t begun = 0, passed = 0;
-  const auto begin_next = [&]() -> Result<void> {
-    if (begun > 0) RETURN_IF_ERROR(staged->end());
-    const Range& range = small_[begun++];
-    const size_t before = passed;
-    while (passed < large_.size() && large_[passed] < range.from) ++passed;
-    if (passed > before) RETURN_IF_ERROR(staged->seal());
-    return staged->begin(range.from, range.upto);
-  };
-  RETURN_IF_ERROR(sorter_.drain([&](std::string_view key, std::string_view leaf) -> Result<void> {
-    // An empty namespace has a range and no row: it is begun and ended, so that its old rows go.
-    while (begun == 0 || key >= small_[begun - 1].upto) RETURN_IF_ERROR(begin_next());
-    return staged->put(key, leaf);
-  }));
-  while (begun < small_.size()) RETURN_IF_ERROR(begin_next());
-  return begun > 0 ? staged->end() : Result<void>();
-}
-
-Result<void> Restore::Staging::empty_indexes() {
+Result<void> Restore::Staging::empty_indexes(Staged& staged) {
   std::vector<uint32_t> numbers;
   for (const RestoredSpace& space : spaces) numbers.push_back(space.number);
   std::sort(numbers.begin(), numbers.end());
-  RETURN_IF_ERROR(staged->seal());
   for (size_t i = 0; i < numbers.size();) {
     size_t upto = i + 1;
     // Neighbouring numbers are one range: a dump of 100,000 namespaces must not make as many tombstones.
     while (upto < numbers.size() && numbers[upto] == numbers[upto - 1] + 1) ++upto;
-    RETURN_IF_ERROR(staged->begin(row_key(Table::Index, numbers[i]), row_key(Table::Index, numbers[upto - 1] + 1)));
-    RETURN_IF_ERROR(staged->end());
+    RETURN_IF_ERROR(staged.begin(row_key(Table::Index, numbers[i]), row_key(Table::Index, numbers[upto - 1] + 1)));
+    RETURN_IF_ERROR(staged.end());
     i = upto;
   }
-  return staged->seal();
+  return staged.seal();
 }
 
 Restore::Restore(TreeStore& store, Existing existing, std::unique_ptr<Staged> staged, std::vector<RestoredSpace> spaces)
@@ -229,9 +227,8 @@ Result<std::unique_ptr<Restore>> Restore::stage(const ByteSource& source, const 
                                                 const NumberOf& number_of) {
   Staging staging(request, store, folder, number_of);
   RETURN_IF_ERROR(read_any(source, folder, staging));
-  RETURN_IF_ERROR(staging.finish());
-  return std::unique_ptr<Restore>(
-      new Restore(store, request.existing, std::move(staging.staged), std::move(staging.spaces)));
+  ASSIGN_OR_RETURN(std::unique_ptr<Staged> staged, staging.finish());
+  return std::unique_ptr<Restore>(new Restore(store, request.existing, std::move(staged), std::move(staging.spaces)));
 }
 
 // The rows beside the tree, and those above it that give way (db/model/data-model.md §1).
@@ -247,6 +244,9 @@ Result<void> Restore::add_beside(const RestoredSpace& space, Timestamp now, Batc
   // A time ahead of the clock came from one that was wrong: it is not carried on.
   head.time = std::max(time_after(head.time, now), space.is_whole() ? time_after(space.dumped.time, now) : now);
   head.has_priorities = head.has_priorities || space.rows.rows > space.rows.leaves;
+  // An update that comes later has a higher number than all that are there: its number is its key.
+  head.sequence = std::max(head.sequence, space.last_update);
+  head.has_documents = head.has_documents || space.rows.documents > 0;
 
   if (space.is_whole()) {
     // Whoever was signed out here stays so: a dump does not bring old tokens back.
@@ -291,12 +291,32 @@ Result<void> Restore::add_beside(const RestoredSpace& space, Timestamp now, Batc
   return {};
 }
 
+// Documents that the file has none instead of. They are looked for now, for they may have come while rows were staged.
+Result<void> Restore::empty_documents() {
+  std::vector<std::pair<std::string, std::string>> ranges;
+  const auto snapshot = store_.snapshot();
+  for (const RestoredSpace& space : spaces_) {
+    if (space.rows.documents > 0) continue;
+    ASSIGN_OR_RETURN(const bool exists, SnapshotView(snapshot, space.number, Table::Document).exists(space.at));
+    if (!exists) continue;
+    const std::string base = row_key(Table::Document, space.number, encode_path(space.at));
+    ranges.emplace_back(base, base + kPastChildren);
+  }
+  std::sort(ranges.begin(), ranges.end());
+  for (const auto& [from, upto] : ranges) {
+    RETURN_IF_ERROR(staged_->begin(from, upto));
+    RETURN_IF_ERROR(staged_->end());
+  }
+  return staged_->seal();
+}
+
 Result<void> Restore::swap_in(Timestamp now) {
   Batch beside;
   for (const RestoredSpace& space : spaces_) {
-    if (existing_ == Existing::Refuse) RETURN_IF_ERROR(check_is_empty(store_, space));
+    RETURN_IF_ERROR(check_place(store_, space, existing_));
     RETURN_IF_ERROR(add_beside(space, now, beside));
   }
+  RETURN_IF_ERROR(empty_documents());
   RETURN_IF_ERROR(staged_->add(beside));
   return store_.commit(*staged_);
 }
@@ -314,6 +334,7 @@ Result<DumpContents> verify_dump(const ByteSource& source, const std::string& fo
       return {};
     }
     Result<void> row(std::string_view, std::string_view) override { return {}; }
+    Result<void> document(std::string_view, std::string_view) override { return {}; }
     Result<void> end(const DumpedRows& rows) override {
       contents_.spaces.back().second = rows;
       return {};

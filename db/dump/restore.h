@@ -23,15 +23,13 @@
 
 namespace hearth::db {
 
-// When namespaces come in no order, one that is at most this large is held in memory, and shares files with others.
-inline constexpr size_t kSharedSpaceBytesMax = 1u << 20;
-
 struct RestoredSpace {
   std::string name;
   uint32_t number = 0;
   Path at;             // of what is replaced
   DumpedSpace dumped;  // as the file has it
   DumpedRows rows{};
+  uint64_t last_update = 0;  // the highest sequence of an update of a document
   // A whole namespace, whose settings are those of the file from now on.
   bool is_whole() const { return at.is_root() && dumped.path.is_root() && !dumped.name.empty(); }
   RestoredTree said() const;
@@ -42,14 +40,14 @@ class Restore {
   // The number of the namespace of that name, which may be a new one. Errors: InvalidArgument when the name is none.
   using NumberOf = std::function<Result<uint32_t>(const std::string& name)>;
 
-  // Errors: of read_any; InvalidArgument: data is there, or the request does not fit the file; NotFound: not in the
+  // Errors: of read_any; InvalidArgument: data or a document is there, or the request does not fit the file; NotFound: not in the
   // file; Unavailable: the disk is full.
   static Result<std::unique_ptr<Restore>> stage(const ByteSource& source, const RestoreRequest& request,
                                                 TreeStore& store, const std::string& folder, const NumberOf& number_of);
   ~Restore();
 
   // Precondition: nobody commits anything to these namespaces during the call. Writes that came before it, also while
-  // rows were staged, are part of what is replaced. Errors: InvalidArgument (data has come), the store's.
+  // rows were staged, are part of what is replaced. Errors: InvalidArgument (data or a document has come), the store's.
   Result<void> swap_in(Timestamp now);
 
   const std::vector<RestoredSpace>& spaces() const;
@@ -58,6 +56,7 @@ class Restore {
  private:
   class Staging;
   Restore(TreeStore& store, Existing existing, std::unique_ptr<Staged> staged, std::vector<RestoredSpace> spaces);
+  Result<void> empty_documents();
   Result<void> add_beside(const RestoredSpace& space, Timestamp now, Batch& to) const;
 
   TreeStore& store_;

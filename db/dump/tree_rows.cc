@@ -7,10 +7,12 @@
 #include <algorithm>
 
 #include "db/base/invariant.h"
+#include "db/documents/update.h"
 #include "db/model/json.h"
 #include "db/model/key_order.h"
 #include "db/model/leaf.h"
 #include "db/model/tree_view.h"
+#include "db/store/row_key.h"
 
 namespace hearth::db {
 namespace {
@@ -65,7 +67,8 @@ Error TreeCheck::wrong(const std::string& what) const {
 }
 
 // The part of the path that the last row had too has been looked at.
-Result<void> TreeCheck::take_path(std::string_view path) {
+Result<void> TreeCheck::take_key(std::string_view key, std::string_view path) {
+  if (row_count_ + update_count_ > 0 && key <= std::string_view(key_)) return wrong("keys that do not ascend");
   const size_t most = std::min(path.size(), key_.size());
   const size_t common = static_cast<size_t>(
       std::mismatch(path.begin(), path.begin() + static_cast<ptrdiff_t>(most), key_.begin()).first - path.begin());
@@ -93,15 +96,33 @@ Result<void> TreeCheck::take_path(std::string_view path) {
   if (base_depth_ + segments_.size() > kDepthMax)
     return wrong("more than " + std::to_string(kDepthMax) + " keys in a path");
   if (path_bytes > kPathBytesMax) return wrong("a path of more than " + std::to_string(kPathBytesMax) + " bytes");
+  key_ += key.substr(path.size());
+  return {};
+}
+
+Result<void> TreeCheck::add_document(std::string_view key, std::string_view update) {
+  const auto row = read_document_row(key);
+  if (!row) return wrong("an update of a document with a key that is none, behind what is");
+  RETURN_IF_ERROR(take_key(key, row->path));
+  if (row->sequence == 0) return wrong("an update of a document without a number");
+  if (const auto parsed = documents::Update::parse(update); !parsed.ok()) {
+    return wrong("a damaged update of a document (" + parsed.error().message + ")");
+  }
+  if (has_leaf_ && row->path.starts_with(leaf_)) return wrong("a document at or below a value");
+  if (!around_ || !row->path.starts_with(*around_)) around_ = row->path;
+  if (update_count_ == 0 || row->path != document_) ++document_count_;
+  document_ = row->path;
+  ++update_count_;
+  last_sequence_ = std::max(last_sequence_, row->sequence);
   return {};
 }
 
 Result<void> TreeCheck::add(std::string_view key, std::string_view leaf) {
-  if (row_count_ > 0 && key <= std::string_view(key_)) return wrong("keys that do not ascend");
   const bool is_priority = is_priority_key(key);
   const std::string_view path = is_priority ? key.substr(0, key.size() - 1) : key;
-  RETURN_IF_ERROR(take_path(path));
+  RETURN_IF_ERROR(take_key(key, path));
   if (!is_settled(leaf)) return wrong("a damaged or unsettled leaf");
+  if (around_ && path.starts_with(*around_)) return wrong("a value at or below a document");
   if (owes_ && !path.starts_with(owed_)) return wrong("a priority of nothing before what is");
   const bool is_below_leaf = has_leaf_ && path.starts_with(leaf_);
   if (is_below_leaf && !(is_priority && path.size() == leaf_.size())) return wrong("something below a leaf");
@@ -111,7 +132,6 @@ Result<void> TreeCheck::add(std::string_view key, std::string_view leaf) {
     // A leaf's priority comes right behind the leaf. Any other is an object's, and owes it a child.
     owes_ = !is_below_leaf;
     if (owes_) owed_ = path;
-    key_ += kPriorityMark;
   } else {
     owes_ = false;
     leaf_ = path;

@@ -39,6 +39,7 @@ struct RestoredTree {
   Path path;
   uint64_t leaves = 0;
   std::string digest;  // in hex; "" of JSON
+  uint64_t documents = 0;
 };
 
 }  // namespace hearth::db

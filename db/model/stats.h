@@ -9,18 +9,21 @@
 
 namespace hearth::db {
 
-inline constexpr uint64_t kStatsStepsMax = 200'000;  // rows read and seeks made for one; what is larger is estimated
-inline constexpr uint64_t kStatsRowsPerNode = 32;    // of a child, before the rest of it is estimated
-inline constexpr size_t kStatsChildrenMax = 10;      // of one node, the largest, that are told
-inline constexpr size_t kStatsNodesMax = 60;         // in all
-inline constexpr double kStatsShareMin = 0.01;       // of the whole; what is smaller is not told
-inline constexpr size_t kStatsListenedMax = 20;      // paths with listeners that are told
+// Rows read and seeks made for a tree, and as many for its documents; what is larger is estimated.
+inline constexpr uint64_t kStatsStepsMax = 200'000;
+inline constexpr uint64_t kStatsBytesPerStep = 1'024;  // a long row counts as several
+inline constexpr uint64_t kStatsRowsPerNode = 32;      // of a child, before the rest of it is estimated
+inline constexpr uint64_t kStatsBytesPerNode = 4u << 20;
+inline constexpr size_t kStatsChildrenMax = 10;          // of one node, the largest, that are told
+inline constexpr size_t kStatsNodesMax = 60;             // in all
+inline constexpr double kStatsShareMin = 0.01;           // of the whole; what is smaller is not told
+inline constexpr size_t kStatsListenedMax = 20;          // paths with listeners that are told
 inline constexpr size_t kStatsListenedLookMax = 10'000;  // paths with listeners that are looked at
 
-// What lies at a path. Bytes are those of keys and values, as a namespace's quota counts them.
+// What lies at a path and below it. Bytes are those of keys and values, as a namespace's quota counts them.
 struct SizeAt {
   Path path;
-  uint64_t leaves = 0;
+  uint64_t leaves = 0;  // or Yjs documents
   uint64_t bytes = 0;
   uint64_t children = 0;
   bool is_exact = true;         // `leaves` and `bytes`; else they are about right
@@ -34,7 +37,9 @@ struct ListenersAt {
 
 struct Stats {
   std::vector<SizeAt> sizes;  // the path asked for, then below each node its largest children, in their order of size
-  uint64_t disk_bytes = 0;    // of the tree there, compressed, about
+  std::vector<SizeAt> documents;  // the same of the Yjs documents there; empty: there are none
+  uint64_t disk_bytes = 0;        // of the tree there, compressed, about
+  uint64_t document_disk_bytes = 0;
   uint64_t index_disk_bytes = 0;  // of the namespace's indexes
   uint64_t steps = 0;             // rows read and seeks made for it
   uint64_t sequence = 0;
@@ -43,8 +48,9 @@ struct Stats {
   std::vector<ListenersAt> listened;  // the paths with most listeners, of those looked at
 };
 
-// {"sequence","diskBytes","indexDiskBytes","connections","listeners",
-//  "sizes":[{"path","leaves","bytes","children","exact","allChildren"}…],"listened":[{"path","listeners"}…]}
+// {"sequence","diskBytes","documentDiskBytes","indexDiskBytes","connections","listeners",
+//  "sizes":[{"path","leaves","bytes","children","exact","allChildren"}…],
+//  "documents":[{"path","documents","bytes","children","exact","allChildren"}…],"listened":[{"path","listeners"}…]}
 std::string to_json(const Stats& stats);
 
 }  // namespace hearth::db

@@ -55,20 +55,21 @@ void keep(Node& parent, std::unique_ptr<Node> child) {
 
 class Measuring {
  public:
-  Measuring(const Snapshot& snapshot, uint32_t number, const Path& path, uint64_t steps_max)
-      : snapshot_(snapshot), prefix_(row_key(Table::Data, number)), steps_max_(steps_max) {
+  // Of the tree (Table::Data), or of documents (Table::Document), which then are what is counted in place of leaves.
+  Measuring(const Snapshot& snapshot, Table table, uint32_t number, const Path& path, uint64_t steps_max)
+      : snapshot_(snapshot), table_(table), prefix_(row_key(table, number)), steps_max_(steps_max) {
     root_.row = encode_path(path);
   }
 
-  Result<Stats> run() {
+  Result<std::vector<SizeAt>> run() {
     ASSIGN_OR_RETURN(const bool is_all, read_all());
     if (!is_all) RETURN_IF_ERROR(estimate());
-    Stats stats;
-    stats.disk_bytes = disk_bytes(root_.row, root_.row + kPastChildren);
-    stats.steps = steps_;
-    RETURN_IF_ERROR(tell(stats));
-    return stats;
+    std::vector<SizeAt> sizes;
+    RETURN_IF_ERROR(tell(sizes));
+    return sizes;
   }
+  uint64_t disk_bytes() const { return disk_bytes(root_.row, root_.row + kPastChildren); }
+  uint64_t steps() const { return steps_; }
 
  private:
   uint64_t disk_bytes(std::string_view from, std::string_view upto) const {
@@ -78,13 +79,21 @@ class Measuring {
     steps_ += kStepsPerSeek;
     return snapshot_.scan(prefix_ + std::string(from), prefix_ + std::string(upto),
                           [&](std::string_view key, std::string_view leaf) {
-                            ++steps_;
+                            steps_ += 1 + leaf.size() / kStatsBytesPerStep;
                             return row(key.substr(kTableAndNumber), leaf);
                           });
   }
-  static void add(Node& to, std::string_view rest, std::string_view key, std::string_view leaf) {
-    if (rest.empty() || rest.front() != kPriorityMark) ++to.size.leaves;
+  // A document is counted with the first of its updates.
+  void add(Node& to, std::string_view rest, std::string_view key, std::string_view leaf) {
     to.size.bytes += key.size() + leaf.size();
+    if (table_ == Table::Data) {
+      if (rest.empty() || rest.front() != kPriorityMark) ++to.size.leaves;
+      return;
+    }
+    const auto row = read_document_row(key);
+    if (!row || row->path == document_) return;
+    document_ = row->path;
+    ++to.size.leaves;
   }
 
   // Reads everything, with at most half of the steps. When these are not enough, what was read says how many leaves
@@ -129,6 +138,7 @@ class Measuring {
     bytes_per_byte_ = static_cast<double>(root_.size.bytes) / on_disk;
     root_.size = {};
     root_.children.clear();
+    document_.clear();
     return false;
   }
 
@@ -167,6 +177,7 @@ class Measuring {
     for (bool has_more = true; has_more;) {
       std::unique_ptr<Node> child;
       uint64_t rows = 0;
+      bool leaps = false;
       const auto finish = [&] {
         if (child == nullptr) return;
         ++node.size.children;
@@ -194,13 +205,14 @@ class Measuring {
           rows = 0;
         }
         add(*child, rest.substr(length), key, leaf);
-        return ++rows <= kStatsRowsPerNode;
+        leaps = ++rows > kStatsRowsPerNode || child->size.bytes > kStatsBytesPerNode;
+        return !leaps;
       }));
       // A node is at least as large as what was read of it.
       node.size.leaves = std::max(node.size.leaves, read.size.leaves);
       node.size.bytes = std::max(node.size.bytes, read.size.bytes);
       if (is_cut) return {};
-      has_more = child != nullptr && rows > kStatsRowsPerNode;
+      has_more = leaps;
       if (has_more) {
         from = child->row + kPastChildren;
         guess(*child);
@@ -217,7 +229,7 @@ class Measuring {
     return {};
   }
 
-  Result<void> tell(Stats& stats) const {
+  Result<void> tell(std::vector<SizeAt>& to) const {
     std::vector<const Node*> found = {&root_};
     const auto least = static_cast<uint64_t>(static_cast<double>(root_.size.bytes) * kStatsShareMin);
     for (size_t i = 0; i < found.size(); ++i) {
@@ -230,35 +242,48 @@ class Measuring {
     for (const Node* node : found) sizes.push_back(node->size.bytes);
     std::sort(sizes.begin(), sizes.end(), std::greater<>());
     const uint64_t smallest = sizes[std::min(sizes.size(), kStatsNodesMax) - 1];
-    return tell(root_, std::max(least, smallest), stats);
+    return tell(root_, std::max(least, smallest), to);
   }
-  static Result<void> tell(const Node& node, uint64_t smallest, Stats& stats) {
-    if (stats.sizes.size() >= kStatsNodesMax) return {};
-    stats.sizes.push_back(node.size);
-    ASSIGN_OR_RETURN(stats.sizes.back().path, decode_path(node.row));
+  static Result<void> tell(const Node& node, uint64_t smallest, std::vector<SizeAt>& to) {
+    if (to.size() >= kStatsNodesMax) return {};
+    to.push_back(node.size);
+    ASSIGN_OR_RETURN(to.back().path, decode_path(node.row));
     for (const auto& child : node.children) {
-      if (child->size.bytes >= smallest) RETURN_IF_ERROR(tell(*child, smallest, stats));
+      if (child->size.bytes >= smallest) RETURN_IF_ERROR(tell(*child, smallest, to));
     }
     return {};
   }
 
   const Snapshot& snapshot_;
+  const Table table_;
   const std::string prefix_;
   const uint64_t steps_max_;
   uint64_t steps_ = 0;
   Node root_;
+  std::string document_;                             // path of the last one
   double leaves_per_byte_ = 0, bytes_per_byte_ = 0;  // on disk
 };
 
 }  // namespace
 
 Result<Stats> measure(const Snapshot& snapshot, uint32_t number, const Path& path, uint64_t steps_max) {
-  ASSIGN_OR_RETURN(Stats stats, Measuring(snapshot, number, path, steps_max).run());
+  Stats stats;
+  Measuring tree(snapshot, Table::Data, number, path, steps_max);
+  ASSIGN_OR_RETURN(stats.sizes, tree.run());
+  stats.disk_bytes = tree.disk_bytes();
+  stats.steps = tree.steps();
   stats.index_disk_bytes = snapshot.bytes_between(row_key(Table::Index, number), row_key(Table::Index, number + 1));
   ASSIGN_OR_RETURN(const auto head, snapshot.get(row_key(Table::Head, number)));
   if (head) {
     ASSIGN_OR_RETURN(const Head known, Head::decode(*head));
     stats.sequence = known.sequence;
+    if (known.has_documents) {
+      Measuring documents(snapshot, Table::Document, number, path, steps_max);
+      ASSIGN_OR_RETURN(stats.documents, documents.run());
+      if (stats.documents.front().bytes == 0) stats.documents.clear();
+      stats.document_disk_bytes = documents.disk_bytes();
+      stats.steps += documents.steps();
+    }
   }
   return stats;
 }
@@ -270,17 +295,26 @@ Result<Stats> measure_folder(const std::string& folder, const std::string& name,
   return measure(*frozen.snapshot, found->second, path);
 }
 
-std::string to_json(const Stats& stats) {
-  std::string text =
-      fmt::format(R"({{"sequence":{},"diskBytes":{},"indexDiskBytes":{},"connections":{},"listeners":{},"sizes":[)",
-                  stats.sequence, stats.disk_bytes, stats.index_disk_bytes, stats.sessions, stats.listeners);
-  for (const SizeAt& one : stats.sizes) {
-    text += text.back() == '[' ? R"({"path":)" : R"(,{"path":)";
-    append_json_string(one.path.slashed(), text);
-    text += fmt::format(R"(,"leaves":{},"bytes":{},"children":{},"exact":{},"allChildren":{}}})", one.leaves, one.bytes,
-                        one.children, one.is_exact, one.is_all_children);
+static void append_sizes(std::string_view name, std::string_view counted, const std::vector<SizeAt>& sizes,
+                         std::string& to) {
+  to += fmt::format(R"("{}":[)", name);
+  for (const SizeAt& one : sizes) {
+    to += to.back() == '[' ? R"({"path":)" : R"(,{"path":)";
+    append_json_string(one.path.slashed(), to);
+    to += fmt::format(R"(,"{}":{},"bytes":{},"children":{},"exact":{},"allChildren":{}}})", counted, one.leaves,
+                      one.bytes, one.children, one.is_exact, one.is_all_children);
   }
-  text += R"(],"listened":[)";
+  to += "],";
+}
+
+std::string to_json(const Stats& stats) {
+  std::string text = fmt::format(
+      R"({{"sequence":{},"diskBytes":{},"documentDiskBytes":{},"indexDiskBytes":{},"connections":{},"listeners":{},)",
+      stats.sequence, stats.disk_bytes, stats.document_disk_bytes, stats.index_disk_bytes, stats.sessions,
+      stats.listeners);
+  append_sizes("sizes", "leaves", stats.sizes, text);
+  append_sizes("documents", "documents", stats.documents, text);
+  text += R"("listened":[)";
   for (const ListenersAt& one : stats.listened) {
     text += text.back() == '[' ? R"({"path":)" : R"(,{"path":)";
     append_json_string(one.path.slashed(), text);

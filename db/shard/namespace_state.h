@@ -55,6 +55,7 @@ struct TopicPlace final : TopicMember {
 
 // A Yjs document that somebody has open.
 struct OpenDocument {
+  uint64_t id = 0;  // among all that were ever opened in its namespace
   Path path;
   size_t members = 0;
   bool is_known = false;  // what follows has been read
@@ -206,7 +207,9 @@ struct NamespaceState {
   RowRegistry rows;
   std::unique_ptr<Topics> topics;                              // null: there are none
   std::map<std::string, OpenDocument, std::less<>> documents;  // that are open, by path text
-  std::vector<Path> compactions;                               // of documents, to begin when the group is durable
+  uint64_t documents_opened = 0;
+  uint64_t restores = 0;          // that have replaced something here
+  std::vector<Path> compactions;  // of documents, to begin when the group is durable
   std::unordered_map<std::string, std::weak_ptr<Conversation>> sessions;
   // Sessions of a dead process, for as long as they may come back.
   std::unordered_map<std::string, std::shared_ptr<DisconnectQueue>> orphans;

@@ -128,6 +128,7 @@ struct OpenDocumentRequest {
 };
 struct ReadDocumentRequest {  // what a reader has found of a document that was opened
   std::string path;
+  uint64_t id;  // of the OpenDocument
   std::shared_ptr<const DocumentUpdates> updates;
   std::optional<documents::Coverage> coverage;
 };
@@ -137,6 +138,7 @@ struct AppendRequest {  // to the document that the listener has open; well-form
 };
 struct CompactRequest {  // a document's updates up to `upto` are this one
   Path path;
+  uint64_t restores;  // of the namespace, when they were read
   uint64_t upto;
   uint64_t rows;  // that they were
   Result<std::string> update;

@@ -71,7 +71,7 @@ Result<void> Shard::may_have_document(NamespaceState& space, const Path& path) {
   if (path.is_root()) return Error{ErrorCode::InvalidArgument, "A Yjs document has a path; this is the root."};
   ASSIGN_OR_RETURN(const bool exists, tree.exists(path));
   if (exists) return refusal(path);
-  for (size_t depth = 1; depth < path.depth(); ++depth) {
+  for (size_t depth = 0; depth < path.depth(); ++depth) {
     const Path above = path.prefix(depth);
     ASSIGN_OR_RETURN(const auto leaf, tree.leaf(encode_path(above)));
     if (leaf) return refusal(above);
@@ -108,6 +108,7 @@ void Shard::handle(ShardRequest& request, OpenDocumentRequest& what) {
     return answer_with(request, std::move(fine));
   }
   OpenDocument& document = space.documents[what.open.path.text()];
+  if (document.id == 0) document.id = ++space.documents_opened;
   document.path = what.open.path;
   ++document.members;
   place.document = what.open.path.text();
@@ -135,7 +136,7 @@ void Shard::read_document(const ShardRequest& request, OpenDocument& document, A
     conversation->story.fill(place, std::move(refusal));
   };
   job.run = [space = request.space, conversation = request.conversation, place, answer = std::move(answer),
-             snapshot = committer_.durable(), path = document.path,
+             snapshot = committer_.durable(), path = document.path, id = document.id,
              most = with_.memory->limits.document_bytes_max](Turn& turn) mutable {
     const SnapshotView whole(snapshot, space->tree.number, Table::Document);
     auto updates = read_updates(TurnView(whole, turn), path, most);
@@ -143,7 +144,7 @@ void Shard::read_document(const ShardRequest& request, OpenDocument& document, A
     if (updates.ok()) {
       answer.document = std::make_shared<const DocumentUpdates>(std::move(updates).value());
       auto coverage = coverage_of(*answer.document);
-      ReadDocumentRequest read{path.text(), answer.document, {}};
+      ReadDocumentRequest read{path.text(), id, answer.document, {}};
       if (coverage.ok()) read.coverage = std::move(coverage).value();
       // Before the answer: what the client sends then finds it known.
       space->shard.submit({space, nullptr, 0, std::move(read), nullptr});
@@ -157,7 +158,8 @@ void Shard::read_document(const ShardRequest& request, OpenDocument& document, A
 
 void Shard::handle(ShardRequest& request, ReadDocumentRequest& what) {
   const auto found = request.space->documents.find(what.path);
-  if (found == request.space->documents.end()) return;
+  // What was read may be of one that was removed since, and what is there now be another one of the same path.
+  if (found == request.space->documents.end() || found->second.id != what.id) return;
   OpenDocument& document = found->second;
   document.read = what.updates;
   // Once it is known it is kept right by each append; a reader may have looked before the last of them.
@@ -202,13 +204,13 @@ void Shard::handle(ShardRequest& request, AppendRequest& what) {
       return answer_with(request, std::move(fine));
     }
   }
-  if (Result<void> fits = committer_.has_room(space.tree, {1, static_cast<int64_t>(what.update.size())}); !fits.ok()) {
-    return answer_with(request, std::move(fits));
-  }
+  const uint64_t number = space.tree.head.sequence + 1;
+  const Size by{1, static_cast<int64_t>(document_row(encode_path(document.path), number).size() + what.update.size())};
+  Result<void> fits = committer_.has_room(space.tree, by);
   if (Step::here().is_over()) return;
+  if (!fits.ok()) return answer_with(request, std::move(fits));
   const Step::Whole whole;
   const bool was_named = space.tree.named;
-  const uint64_t number = space.tree.head.sequence + 1;
   const auto accepted = committer_.queue(
       space.tree,
       {{Effect::Kind::Append, document.path, Value::integer(static_cast<int64_t>(number)), Slot::Value, what.update}},
@@ -245,8 +247,9 @@ void Shard::compact(NamespaceState& space, OpenDocument& document) {
 // What is on disk by now is joined on a thread for what takes long; what comes meanwhile stays as it is.
 void Shard::start_compactions(const std::shared_ptr<NamespaceState>& space) {
   for (const Path& path : std::exchange(space->compactions, {})) {
-    const auto tell = [space, path](uint64_t upto, uint64_t rows, Result<std::string> update) {
-      space->shard.submit({space, nullptr, 0, CompactRequest{path, upto, rows, std::move(update)}, nullptr});
+    const auto tell = [space, path, restores = space->restores](uint64_t upto, uint64_t rows,
+                                                                Result<std::string> update) {
+      space->shard.submit({space, nullptr, 0, CompactRequest{path, restores, upto, rows, std::move(update)}, nullptr});
     };
     FairPool::Job job;
     job.payer = {space->tree.number, 0};
@@ -272,9 +275,11 @@ void Shard::handle(ShardRequest& request, CompactRequest& what) {
   OpenDocument* document = found == space.documents.end() ? nullptr : &found->second;
   if (document != nullptr) document->is_compacting = false;
   if (!what.update.ok() || what.rows < 2 || !committer_.load(space.tree).ok()) return;
-  // It may have been removed since, and made anew.
+  // It may have been removed since, and made anew: then no row has that number, but after a restore one may.
+  if (what.restores != space.restores) return;
   const auto last = committer_.documents(space.tree).leaf(document_row(encode_path(path), what.upto));
   if (Step::here().is_over() || !last.ok() || !last.value()) return;
+  (void)committer_.has_room(space.tree, {});  // what there is to be counted is, while the step can end
   Step::here().foresee({2 * what.rows, what.update.value().size(), 0});
   if (Step::here().is_over()) return;
   const Step::Whole whole;

@@ -36,8 +36,10 @@ void Shard::handle(ShardRequest& request, SwapRequest& what) {
       committer_.forget(space.tree);
       if (!space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
       space.tree.named = true;
+      ++space.restores;
       tell_swapped(space, place.at, SnapshotView(before, space.tree.number));
-      end_documents(space, place.at, {ErrorCode::Unavailable, "The document was replaced by a restore."});
+      // As of a removed one: clients that came back by themselves would add what they still have to what was restored.
+      end_documents(space, place.at, {ErrorCode::NotFound, "The document was replaced by a restore."});
       if (place.space->line.group == group_) continue;
       place.space->line.group = group_;
       in_group_.push_back(place.space);

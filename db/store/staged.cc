@@ -19,6 +19,10 @@
 #include <rocksdb/sst_file_reader.h>
 #include <rocksdb/sst_file_writer.h>
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "db/store/rocks.h"
 
 namespace hearth::db {
@@ -125,6 +129,15 @@ Result<void> Staged::add(const Batch& rows) {
   });
   if (done.ok()) done = seal();
   return done;
+}
+
+Result<void> Staged::take(Staged& other) {
+  RETURN_IF_ERROR(seal());
+  RETURN_IF_ERROR(other.seal());
+  std::move(other.disk_->paths.begin(), other.disk_->paths.end(), std::back_inserter(disk_->paths));
+  other.disk_->paths.clear();
+  disk_->bytes += std::exchange(other.disk_->bytes, 0);
+  return {};
 }
 
 }  // namespace hearth::db

@@ -42,6 +42,7 @@ class Staged {
   Result<void> end();
   Result<void> seal();                            // what comes has a file of its own; checks what is on disk
   Result<void> add(const Batch& rows);            // rows outside of all ranges; seals before and after
+  Result<void> take(Staged& other);               // its files too, from here on; no range of either is open
   const std::vector<std::string>& paths() const;  // of its files
   size_t byte_count() const;                      // of them, when sealed
 

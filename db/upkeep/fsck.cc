@@ -1,8 +1,9 @@
 // Goes through a store and compares what is there with what can be.
 //
 //   for each name     head: can it be read?        data: paths, leaves, no value with children, no priority of nothing
+//                     documents: paths, updates, their numbers; nothing of the tree at their paths, above or below
 //                     indexes: each row that the data ask for is looked up; more rows than that are for nothing
-//   numbers           data and index rows of a number that no name has
+//   numbers           rows of data, documents and indexes of a number that no name has
 //
 // Indexes are never compared as lists. check_index() derives each expected row from the data and looks it up, and
 // counts it; with as many rows there as were expected, and every expected one found, there is no other. So memory
@@ -22,6 +23,7 @@
 #include <string_view>
 #include <utility>
 
+#include "db/documents/update.h"
 #include "db/model/index.h"
 #include "db/model/key_order.h"
 #include "db/model/leaf.h"
@@ -63,13 +65,14 @@ class Check {
     for (const auto& [number, name] : names) {
       ++report_.namespaces;
       name_ = name;
-      RETURN_IF_ERROR(check_head(number));
+      ASSIGN_OR_RETURN(const auto head, check_head(number));
       RETURN_IF_ERROR(check_data(number));
+      RETURN_IF_ERROR(check_documents(number, head));
       const uint64_t before = report_.problems;
       RETURN_IF_ERROR(check_indexes(number));
       if (report_.problems > before) wrong.insert(number);
     }
-    for (const Table table : {Table::Data, Table::Index}) RETURN_IF_ERROR(check_strays(table, names));
+    for (const Table table : {Table::Data, Table::Index, Table::Document}) RETURN_IF_ERROR(check_strays(table, names));
     return wrong;
   }
 
@@ -86,12 +89,13 @@ class Check {
     if (++seen_ % kRowsPerWord == 0 && progress_) progress_(seen_);
   }
 
-  Result<void> check_head(uint32_t number) {
+  // Nothing: it cannot be read.
+  Result<std::optional<Head>> check_head(uint32_t number) {
     const Result<Head> head = SnapshotSettings(snapshot_, number).head();
-    if (head.ok()) return {};
+    if (head.ok()) return std::optional<Head>(head.value());
     if (head.error().code != ErrorCode::Corruption) return head.error();
     problem(fmt::format("{}: its head cannot be read: {}", name_, head.error().message));
-    return {};
+    return std::optional<Head>();
   }
 
   // A value has no children, and a priority stands beside something.
@@ -128,6 +132,56 @@ class Check {
         });
     if (lonely) problem(at(*lonely) + ": a priority of nothing");
     return done;
+  }
+
+  // Updates are well-formed, and where a document is, the tree has nothing.
+  Result<void> check_documents(uint32_t number, const std::optional<Head>& head) {
+    const SnapshotView tree(snapshot_, number);
+    const uint64_t before = report_.updates;
+    std::string last;  // path of a document
+    Result<void> looked;
+    const auto done = SnapshotView(snapshot_, number, Table::Document)
+                          .scan("", kAfterAllRows, [&](std::string_view key, std::string_view update) {
+                            saw_row();
+                            ++report_.updates;
+                            const auto row = read_document_row(key);
+                            if (!row || row->path.empty() || !decode_path(row->path).ok()) {
+                              problem(fmt::format("{}: an update of a document whose key is none", name_));
+                              return true;
+                            }
+                            if (row->path != last) {
+                              last = row->path;
+                              ++report_.documents;
+                              looked = check_place(tree, last);
+                            }
+                            if (row->sequence == 0 || (head && row->sequence > head->sequence)) {
+                              problem(fmt::format("{}: an update of number {}, in a namespace of {} commits", at(last),
+                                                  row->sequence, head ? head->sequence : 0));
+                            }
+                            if (const auto parsed = documents::Update::parse(update); !parsed.ok()) {
+                              problem(fmt::format("{}: an update of a document: {}", at(last), parsed.error().message));
+                            }
+                            return looked.ok();
+                          });
+    RETURN_IF_ERROR(done);
+    RETURN_IF_ERROR(looked);
+    if (report_.updates > before && head && !head->has_documents) {
+      problem(fmt::format("{}: has documents, and its head knows of none", name_));
+    }
+    return {};
+  }
+
+  // Of a document: nothing of the tree is at its path or below, and no value above it.
+  Result<void> check_place(const TreeView& tree, std::string_view path) {
+    ASSIGN_OR_RETURN(const Path place, decode_path(path));
+    ASSIGN_OR_RETURN(const bool exists, tree.exists(place));
+    if (exists) problem(at(path) + ": a document where there is data");
+    for (size_t depth = 0; depth < place.depth(); ++depth) {
+      const std::string above = encode_path(place.prefix(depth));
+      ASSIGN_OR_RETURN(const auto leaf, tree.leaf(above));
+      if (leaf) problem(fmt::format("{}: a document below the value at {}", at(path), place.prefix(depth).slashed()));
+    }
+    return {};
   }
 
   // Checks each index against the rows that follow from the data, and that it has no others.

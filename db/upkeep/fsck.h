@@ -1,6 +1,6 @@
 // Upkeep of a data folder that nobody has open. fsck goes through it and says what in it cannot be: rows that mean
-// nothing, values with children, names without a head, indexes that do not follow from the data. In bounded memory,
-// whatever its size.
+// nothing, values with children, names without a head, indexes that do not follow from the data, Yjs documents that no
+// client could read or that stand where data are. In bounded memory, whatever its size.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,8 @@ struct FsckReport {
   uint64_t namespaces = 0;
   uint64_t rows = 0;  // of data
   uint64_t index_rows = 0;
+  uint64_t documents = 0;
+  uint64_t updates = 0;  // of them
   uint64_t problems = 0;
   std::vector<std::string> told{};      // the first of them, a sentence each
   std::vector<std::string> repaired{};  // namespaces whose indexes will be built anew

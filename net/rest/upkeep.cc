@@ -84,7 +84,7 @@ std::string restored_text(const std::vector<db::RestoredTree>& trees) {
     db::append_json_string(tree.space, text);
     text += R"(,"path":)";
     db::append_json_string(tree.path.slashed(), text);
-    text += fmt::format(R"(,"leaves":{},"digest":"{}"}})", tree.leaves, tree.digest);
+    text += fmt::format(R"(,"leaves":{},"documents":{},"digest":"{}"}})", tree.leaves, tree.documents, tree.digest);
   }
   return text + "]}";
 }
@@ -140,6 +140,7 @@ void restore(const Surroundings& with, const Exchange& exchange, const Target& t
                     {{"ns", tree.space},
                      {"path", tree.path.slashed()},
                      {"leaves", tree.leaves},
+                     {"documents", tree.documents},
                      {"by", auth.name},
                      {"connection", exchange->request().connection}});
         }

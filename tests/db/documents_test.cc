@@ -4,31 +4,16 @@
 
 #include "db/documents/update.h"
 #include "db/model/document_updates.h"
+#include "db/model/key_order.h"
+#include "db/store/row_key.h"
 #include "tests/db/talk.h"
+#include "tests/support/yjs_update.h"
 
 using namespace hearth::test;
 
 namespace {
 
 DocumentOpen document(std::string_view path) { return {at(path), {}}; }
-
-// An update in which the client inserts one letter into the root text "t", behind what it has inserted before.
-std::string letter(uint8_t client, uint8_t clock, char c = 'x') {
-  std::string bytes{1, 1};
-  bytes += static_cast<char>(client);
-  bytes += static_cast<char>(clock);
-  if (clock == 0) {
-    bytes += std::string("\x04\x01\x01t", 4);
-  } else {
-    bytes += static_cast<char>(0x84);
-    bytes += static_cast<char>(client);
-    bytes += static_cast<char>(clock - 1);
-  }
-  bytes += '\x01';
-  bytes += c;
-  bytes += '\0';
-  return bytes;
-}
 
 const Answer& answer_in(const std::vector<Item>& items) { return std::get<Answer>(items.back()); }
 
@@ -37,6 +22,27 @@ std::shared_ptr<const DocumentUpdates> open_it(Talk& talk, uint64_t request, uin
   const auto items = talk.items_until(request);
   REQUIRE(answer_in(items).status.ok());
   return answer_in(items).document;
+}
+
+std::string dump(Host& database, const DumpRequest& request) {
+  std::promise<Result<DumpPieces>> begun;
+  database.dump(request, [&](Result<DumpPieces> pieces) { begun.set_value(std::move(pieces)); });
+  const auto pieces = begun.get_future().get();
+  REQUIRE(pieces.ok());
+  std::string text;
+  while (pieces.value()(text).value()) {
+  }
+  return text;
+}
+
+// What is wrong with it; "": nothing.
+std::string restore(Host& database, const std::string& text, const RestoreRequest& request) {
+  const std::string id = database.begin_upload().value();
+  REQUIRE(database.upload(id, 0, text).ok());
+  std::promise<Result<std::vector<RestoredTree>>> told;
+  database.restore(id, request, [&](auto result) { told.set_value(std::move(result)); });
+  const auto done = told.get_future().get();
+  return done.ok() ? "" : done.error().message;
 }
 
 ErrorCode refusal(Talk& talk, uint64_t request) {
@@ -98,6 +104,13 @@ TEST_CASE("Documents: data and documents do not stand at one place", "[db]") {
     ++request;
     talk.client->open_document(request, request, document(path));
     CHECK(refusal(talk, request) == ErrorCode::InvalidArgument);
+  }
+  {
+    Talk scalar(*database, "", "scalar");
+    scalar.client->write(1, set("", Value::integer(1)));
+    scalar.until(1);
+    scalar.client->open_document(2, 5, document("x"));
+    CHECK(refusal(scalar, 2) == ErrorCode::InvalidArgument);
   }
   open_it(talk, 2, 5, "docs/a/b");
   open_it(talk, 3, 6, "docs/later");
@@ -219,4 +232,104 @@ TEST_CASE("Documents: who leaves hears no more, and removing a namespace removes
   REQUIRE(database->remove("t").ok());
   Talk late(*database);
   CHECK(open_it(late, 1, 1, "d")->updates.empty());
+}
+
+TEST_CASE("Documents: a restore ends those that it replaces, as a removal does, and what it brings is opened", "[db]") {
+  const TempFolder folder, other;
+  std::string kept;
+  {
+    const auto database = open(folder);
+    Talk ada(*database);
+    open_it(ada, 1, 5, "docs/a");
+    ada.client->append(2, 5, letter(1, 0));
+    ada.client->append(3, 5, letter(1, 1));
+    ada.items_until(3);
+    kept = dump(*database, {"t", at("docs"), DumpFormat::Native});
+    ada.client->append(4, 5, letter(1, 2));
+    open_it(ada, 5, 6, "docs/empty");
+    open_it(ada, 6, 7, "beside");
+    ada.client->append(7, 7, letter(1, 0));
+    ada.items_until(7);
+
+    CHECK(restore(*database, kept, {}) != "");
+    ada.client->append(8, 5, letter(1, 3));
+    CHECK(answer_in(ada.items_until(8)).status.ok());
+    REQUIRE(restore(*database, kept, {{}, {}, Existing::Replace}) == "");
+
+    ada.client->reply(9, {});
+    std::set<uint64_t> ended;
+    for (const Item& item : ada.items_until(9)) {
+      const auto* event = std::get_if<Event>(&item);
+      if (event == nullptr) continue;
+      CHECK(event->kind == Event::Kind::Revoked);
+      CHECK(event->error->code == ErrorCode::NotFound);
+      ended.insert(event->listener);
+    }
+    CHECK(ended == std::set<uint64_t>{5, 6});
+    // The same bytes as before it are news again, for they are not in what was restored.
+    CHECK(open_it(ada, 10, 8, "docs/a")->updates == std::vector<std::string>{letter(1, 0), letter(1, 1)});
+    ada.client->append(11, 8, letter(1, 1));
+    ada.client->append(12, 8, letter(1, 2));
+    ada.items_until(12);
+    ada.client->append(13, 7, letter(1, 1));
+    ada.items_until(13);
+    Talk late(*database);
+    CHECK(open_it(late, 1, 1, "docs/a")->updates.size() == 3);
+    CHECK(open_it(late, 2, 2, "beside")->updates.size() == 2);
+    // Data do not come to stand where a document is.
+    late.client->write(3, set("docs/a", Value::integer(1)));
+    CHECK(refusal(late, 3) == ErrorCode::InvalidArgument);
+    REQUIRE(restore(*database, "{\"x\":1}", {"t", at("docs"), Existing::Replace}) == "");
+    late.client->write(4, set("docs/a", Value::integer(1)));
+    CHECK(answer_in(late.items_until(4)).status.ok());
+  }
+  // Into a namespace that never was, under another sequence: what is edited there is behind what was restored.
+  {
+    const auto database = open(other);
+    REQUIRE(restore(*database, kept, {"new", at("copy"), Existing::Refuse}) == "");
+    Talk talk(*database, "", "new");
+    CHECK(open_it(talk, 1, 1, "copy/a")->updates.size() == 2);
+    talk.client->append(2, 1, letter(2, 0));
+    talk.items_until(2);
+    talk.client->write(3, set("copy/a/b", Value::integer(1)));
+    CHECK(refusal(talk, 3) == ErrorCode::InvalidArgument);
+  }
+  const auto database = open(other);
+  Talk talk(*database, "", "new");
+  CHECK(open_it(talk, 1, 1, "copy/a")->updates == std::vector<std::string>{letter(1, 0), letter(1, 1), letter(2, 0)});
+}
+
+TEST_CASE("Documents: those of a namespace are counted, by path, with their bytes", "[db]") {
+  const TempFolder folder;
+  const auto database = open(folder);
+  Talk ada(*database);
+  const auto stats = [&](const char* path) {
+    std::promise<Result<Stats>> found;
+    database->stats("t", at(path), [&](const Result<Stats>& stats) { found.set_value(stats); });
+    return found.get_future().get().value();
+  };
+  ada.client->write(1, set("data/x", Value::integer(1)));
+  ada.until(1);
+  CHECK(stats("").documents.empty());
+  open_it(ada, 2, 5, "docs/a");
+  open_it(ada, 3, 6, "docs/b");
+  for (uint8_t clock = 0; clock < 10; ++clock) ada.client->append(10u + clock, 5, letter(1, clock));
+  ada.client->append(30, 6, letter(1, 0));
+  ada.items_until(30);
+  const size_t row = document_row(encode_path(at("docs/a")), 1).size();
+  const Stats all = stats("");
+  REQUIRE(all.documents.size() == 4);
+  CHECK(all.documents[0].leaves == 2);
+  CHECK(all.documents[1].path.text() == "docs");
+  CHECK(all.documents[1].children == 2);
+  CHECK(all.documents[2].path.text() == "docs/a");
+  CHECK(all.documents[2].leaves == 1);
+  CHECK(all.documents[2].bytes == 10 * row + letter(1, 0).size() + 9 * letter(1, 1).size());
+  CHECK(all.documents[3].bytes == row + letter(1, 0).size());
+  CHECK(all.documents[0].bytes == all.documents[2].bytes + all.documents[3].bytes);
+  CHECK(all.documents[0].is_exact);
+  CHECK(all.sizes[0].leaves == 1);
+  CHECK(stats("docs/b").documents.size() == 1);
+  CHECK(stats("data").documents.empty());
+  CHECK(to_json(all).find(R"("documents":[{"path":"/","documents":2,)") != std::string::npos);
 }

@@ -150,7 +150,7 @@ TEST_CASE("fsck: says that a folder is well, and has to have it for itself", "[s
   CHECK(hearth.server().stop(SIGTERM) == 0);
   CHECK(output_of(run({"fsck", "--data", hearth.data()})) == "1 namespaces, 2 rows, 0 rows of indexes: all is well\n");
   CHECK(output_of(run({"fsck", "--data", hearth.data(), "--json"})) ==
-        R"({"namespaces":1,"rows":2,"index_rows":0,"problems":0,"told":[],"repaired":[]})"
+        R"({"namespaces":1,"rows":2,"index_rows":0,"documents":0,"updates":0,"problems":0,"told":[],"repaired":[]})"
         "\n");
   const Told mistyped = run({"fsck", "--data", hearth.file("dta")});
   CHECK(mistyped.status == 1);

@@ -10,7 +10,12 @@
 #include <random>
 #include <thread>
 
+#include "db/dump/dump_file.h"
+#include "db/model/key_order.h"
+#include "db/model/value.h"
+#include "db/store/row_key.h"
 #include "tests/scripts/program.h"
+#include "tests/support/yjs_update.h"
 
 using hearth::test::Connection;
 using hearth::test::contents;
@@ -261,7 +266,7 @@ TEST_CASE("dump: damaged, cut, foreign and newer files are refused with one line
   std::string newer = good;
   newer[15] = 9;
   std::vector<std::pair<std::string, std::string>> files = {
-      {newer, "the dump has format 9, this Hearth reads format 1"},
+      {newer, "the dump has format 9, this Hearth reads formats 1 to 2"},
       {"SQLite format 3", "this is neither a dump of Hearth nor JSON"},
       {"", "this is neither a dump of Hearth nor JSON"},
       {good + "x", "the dump is damaged"},
@@ -397,4 +402,77 @@ TEST_CASE("dump: a backup of many namespaces is restored with few open files, in
   }
   CHECK(count_of(folder / "a", ".sst") < before + 10);
   CHECK(json_of(folder / "a", "n1999") == "{\"x\":2999}\n");
+}
+
+TEST_CASE("dump: Yjs documents go the whole way, and every command says how many there are", "[scripts]") {
+  using hearth::db::document_row;
+  const Folder folder;
+  // What no command makes is made here: a dump with three documents, one of them larger than a block.
+  {
+    const auto path = [](std::string_view text) {
+      return hearth::db::encode_path(hearth::db::Path::parse(text).value());
+    };
+    hearth::db::DumpWriter writer;
+    std::string bytes;
+    writer.begin({{}, "0.1.0", "a store", {"chat"}}, bytes);
+    writer.space({"chat", {}, 9, {}, false, {}}, bytes);
+    writer.row(path("data/x"), hearth::db::encode_leaf(hearth::db::Value::integer(1)), bytes);
+    writer.document(document_row(path("notes/a"), 3), hearth::test::letter(1, 0), bytes);
+    writer.document(document_row(path("notes/a"), 4), hearth::test::letter(1, 1), bytes);
+    writer.document(document_row(path("notes/b"), 5), hearth::test::insertion(1, 0, std::string(20'000'000, 'x')),
+                    bytes);
+    writer.document(document_row(path("other"), 9), hearth::test::letter(2, 0), bytes);
+    writer.end(bytes);
+    writer.last(bytes);
+    write(folder / "made", bytes);
+  }
+  const auto told = [](std::vector<std::string> words) {
+    const Told told = run(std::move(words));
+    INFO(told.output << told.errors);
+    REQUIRE(told.status == 0);
+    return told;
+  };
+  const std::string line = told({"dump", "verify", folder / "made"}).output;
+  CHECK(line.starts_with("chat: 1 leaf, 3 Yjs documents, sha256 "));
+  const std::string digest = line.substr(line.find("sha256 "), 7 + 64);
+  const auto has = [](const std::string& text, const std::string& part) {
+    INFO(text << " has no " << part);
+    CHECK(text.find(part) != std::string::npos);
+  };
+  has(told({"restore", "--data", folder / "data", folder / "made"}).output, "chat: 1 leaf, 3 Yjs documents, " + digest);
+  has(told({"fsck", "--data", folder / "data"}).output, "1 rows, 0 rows of indexes, 3 Yjs documents: all is well");
+  has(told({"fsck", "--data", folder / "data", "--json"}).output, R"("documents":3,"updates":4,"problems":0)");
+  const std::string stats = told({"stats", "--data", folder / "data", "--ns", "chat"}).output;
+  has(stats, " documents     children  path\n");
+  has(stats, "notes\n");
+  has(told({"stats", "--data", folder / "data", "--ns", "chat", "--json", "/notes"}).output,
+      R"("documents":[{"path":"/notes","documents":2,)");
+  has(told({"dump", "--data", folder / "data", "--out", folder / "again"}).output, digest);
+  const Told json =
+      told({"dump", "--data", folder / "data", "--ns", "chat", "--format", "json", "--out", folder / "json"});
+  CHECK(contents(folder / "json") == "{\"data\":{\"x\":1}}\n");
+  CHECK(json.errors == "Note: there are Yjs documents too, which JSON has no place for; --format native has them.\n");
+  must_fail({"restore", "--data", folder / "data", "--ns", "chat", "--into", "notes/a/b", "--replace", folder / "json"},
+            "there is a Yjs document at /notes/a of the namespace chat");
+
+  // The same by a server.
+  Server server({"--data", folder / "served", "--dev", "--log-level", "off"});
+  REQUIRE(server.port() != 0);
+  const std::string url = url_of(server);
+  has(told({"restore", "--url", url, folder / "again"}).output, "chat: 1 leaf, 3 Yjs documents, " + digest);
+  has(told({"dump", "--url", url, "--out", folder / "third"}).output, digest);
+  has(told({"dump", "--url", url, "--ns", "chat", "--path", "notes", "--out", folder / "notes"}).output,
+      "chat/notes: 0 leaves, 2 Yjs documents, sha256 ");
+  CHECK(told({"dump", "--url", url, "--ns", "chat", "--format", "json", "--out", folder / "json"}).errors ==
+        json.errors);
+  CHECK(told({"dump", "--url", url, "--ns", "chat", "--path", "data", "--format", "json", "--out", folder / "j"})
+            .errors == "");
+  has(told({"stats", "--url", url, "--ns", "chat", "--json"}).output, R"("documents":[{"path":"/","documents":3,)");
+  CHECK(ask(server, "PUT", "/notes/a/x.json?ns=chat", "1").status == 400);
+  must_fail({"restore", "--url", url, "--ns", "chat", "--into", "notes", folder / "json"},
+            "there is a Yjs document at /notes of the namespace chat; replace it");
+  must({"restore", "--url", url, "--ns", "chat", "--into", "notes", "--replace", folder / "json"});
+  has(told({"stats", "--url", url, "--ns", "chat", "--json"}).output, R"("documents":[{"path":"/","documents":1,)");
+  must({"restore", "--url", url, "--ns", "chat", "--into", "notes", "--replace", folder / "notes"});
+  has(told({"dump", "--url", url, "--out", folder / "fourth"}).output, digest);
 }

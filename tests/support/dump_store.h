@@ -32,6 +32,7 @@ struct SpaceRows {
   db::Value value;
   uint64_t sequence = 1;
   std::map<std::string, std::string> settings{};
+  std::map<std::pair<std::string, uint64_t>, std::string> updates{};  // of Yjs documents, by path and sequence
 };
 
 inline void add_space(const SpaceRows& space, db::Batch& batch) {
@@ -42,12 +43,31 @@ inline void add_space(const SpaceRows& space, db::Batch& batch) {
   head.sequence = space.sequence;
   head.time = db::Timestamp(1000);
   head.has_priorities = space.value.has_priorities();
+  head.has_documents = !space.updates.empty();
   batch.put(db::row_key(db::Table::Head, space.number), head.encode());
   for (const auto& [name, text] : space.settings) batch.put(db::row_key(db::Table::Setting, space.number, name), text);
   for (size_t i = 0; i < space.value.row_count(); ++i) {
     const db::Value::Row row = space.value.row(i);
     batch.put(db::row_key(db::Table::Data, space.number, row.key), row.leaf);
   }
+  for (const auto& [place, update] : space.updates) {
+    const std::string path = db::encode_path(at(place.first));
+    batch.put(db::row_key(db::Table::Document, space.number, db::document_row(path, place.second)), update);
+  }
+}
+
+inline std::map<std::pair<std::string, uint64_t>, std::string> updates_of(const db::TreeStore& store, uint32_t number) {
+  std::map<std::pair<std::string, uint64_t>, std::string> updates;
+  const db::SnapshotView view(store.snapshot(), number, db::Table::Document);
+  REQUIRE(view.scan("", "\xff",
+                    [&](std::string_view key, std::string_view update) {
+                      const auto row = db::read_document_row(key);
+                      REQUIRE(row);
+                      updates[{db::decode_path(row->path).value().text(), row->sequence}] = update;
+                      return true;
+                    })
+              .ok());
+  return updates;
 }
 
 inline void put_space(db::TreeStore& store, const SpaceRows& space) {

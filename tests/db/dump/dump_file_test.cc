@@ -5,8 +5,11 @@
 
 #include "db/base/bytes.h"
 #include "db/model/json.h"
+#include "db/model/key_order.h"
+#include "db/store/row_key.h"
 #include "tests/support/byte_source.h"
 #include "tests/support/random_tree.h"
+#include "tests/support/yjs_update.h"
 
 using namespace hearth::db;
 using namespace hearth::test;
@@ -17,6 +20,7 @@ struct ReadSpace {
   DumpedSpace head;
   Value value;
   DumpedRows rows;
+  std::vector<std::pair<std::string, std::string>> updates{};  // of documents, by key
 };
 
 // What is read of a dump, in memory.
@@ -29,12 +33,16 @@ struct Collector final : DumpVisitor {
     return {};
   }
   Result<void> space(const DumpedSpace& space) override {
-    spaces.push_back({space, {}, {}});
+    spaces.push_back({space, {}, {}, {}});
     builder.emplace();
     return {};
   }
   Result<void> row(std::string_view key, std::string_view leaf) override {
     builder->add(key, leaf);
+    return {};
+  }
+  Result<void> document(std::string_view key, std::string_view update) override {
+    spaces.back().updates.emplace_back(key, update);
     return {};
   }
   Result<void> end(const DumpedRows& rows) override {
@@ -156,10 +164,10 @@ TEST_CASE("What is no dump, a newer one, or one whose parts are right and in the
   CHECK(refusal("").code == ErrorCode::InvalidData);
   CHECK(refusal("SQLite format 3").code == ErrorCode::InvalidData);
   std::string newer = bytes;
-  newer[kDumpMagic.size() + 3] = 2;
+  newer[kDumpMagic.size() + 3] = 3;
   CHECK(refusal(newer).code == ErrorCode::Unsupported);
   CHECK(refusal(newer).message ==
-        "the dump has format 2, this Hearth reads format 1; use the version that made it, or a newer one");
+        "the dump has format 3, this Hearth reads formats 1 to 2; use the version that made it, or a newer one");
 
   const std::string head = bytes.substr(0, kDumpMagic.size() + 4);
   const auto of_blocks = [&](const std::vector<std::string>& blocks) {
@@ -209,4 +217,149 @@ TEST_CASE("Numbers of any size read back, and cut ones do not") {
   ByteReader endless("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
   (void)endless.varint();
   CHECK_FALSE(endless.ok());
+}
+
+namespace {
+
+std::string document(const std::string& path, uint64_t sequence) {
+  return document_row(encode_path(Path::parse(path).value()), sequence);
+}
+
+// A dump of one namespace of sequence 9 with these rows and updates, in the order of their keys.
+std::string dump_of_rows(const std::map<std::string, std::string>& rows,
+                         const std::map<std::string, std::string>& updates) {
+  DumpWriter writer;
+  std::string bytes;
+  writer.begin({{}, "0.1.0", "a store", {"chat"}}, bytes);
+  writer.space({"chat", {}, 9, {}, false, {}}, bytes);
+  auto update = updates.begin();
+  for (const auto& [key, leaf] : rows) {
+    for (; update != updates.end() && update->first < key; ++update)
+      writer.document(update->first, update->second, bytes);
+    writer.row(key, leaf, bytes);
+  }
+  for (; update != updates.end(); ++update) writer.document(update->first, update->second, bytes);
+  writer.end(bytes);
+  writer.last(bytes);
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("Documents read back among the rows, however large an update is, and the digest is of them too") {
+  const std::string leaf = encode_leaf(Value::integer(1));
+  const std::map<std::string, std::string> rows = {{encode_path(Path::parse("a").value()), leaf},
+                                                   {encode_path(Path::parse("m").value()), leaf},
+                                                   {encode_path(Path::parse("z").value()), leaf}};
+  std::map<std::string, std::string> updates = {{document("b", 1), insertion(1, 0, "small")},
+                                                {document("n", 9), letter(1, 0)}};
+  const auto digest_and_check = [&] {
+    Collector read;
+    const std::string bytes = dump_of_rows(rows, updates);
+    const auto done = read_dump(source_of(bytes, 100'000), read);
+    INFO((done.ok() ? "" : done.error().message));
+    REQUIRE(done.ok());
+    REQUIRE(read.spaces.size() == 1);
+    CHECK(std::map<std::string, std::string>(read.spaces[0].updates.begin(), read.spaces[0].updates.end()) == updates);
+    CHECK(read.spaces[0].rows.rows == 3);
+    CHECK(read.spaces[0].rows.updates == updates.size());
+    return read.spaces[0].rows;
+  };
+  const DumpedRows small = digest_and_check();
+  CHECK(small.documents == 2);
+  updates[document("n", 9)] = letter(1, 0, 'y');
+  CHECK(digest_and_check().digest != small.digest);
+  // Around the size of a piece, and more than a block can have.
+  for (const size_t size : {kUpdatePieceBytes - 20, kUpdatePieceBytes, 2 * kUpdatePieceBytes, kBlockBytesMax + 5}) {
+    INFO(size);
+    updates[document("n", 3)] = insertion(2, 0, std::string(size, 'x'));
+    CHECK(digest_and_check().documents == 2);
+  }
+}
+
+TEST_CASE("Every flipped bit and every cut of a dump with documents is found") {
+  const std::string bytes = dump_of_rows({}, {{document("b", 1), letter(1, 0)}});
+  CHECK(refusal(bytes).message == "");
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string flipped = bytes;
+      flipped[at] = static_cast<char>(flipped[at] ^ (1 << bit));
+      INFO("bit " << bit << " of byte " << at);
+      CHECK(refusal(flipped).message != "");
+    }
+    INFO("cut after " << at << " bytes");
+    CHECK(refusal(bytes.substr(0, at)).message != "");
+  }
+}
+
+TEST_CASE("What no Hearth would have written of documents is refused, though every checksum is right") {
+  const std::string leaf = encode_leaf(Value::integer(1));
+  CHECK(refusal(dump_of_rows({{encode_path(Path::parse("a").value()), leaf}}, {{document("a/b", 1), letter(1, 0)}}))
+            .message == "the rows are no tree: a document at or below a value at /a/b");
+  CHECK(refusal(dump_of_rows({}, {{document("a", 10), letter(1, 0)}})).message ==
+        "the dump is damaged: an update of a document is later than its namespace");
+  CHECK(refusal(dump_of_rows({}, {{document("a", 1), "x"}}))
+            .message.starts_with("the rows are no tree: a damaged update of a document"));
+
+  const auto of_parts = [&](uint32_t version, const std::vector<std::string>& parts) {
+    std::string bytes(kDumpMagic);
+    append_number(version, bytes);
+    BlockWriter writer;
+    writer.write("F" + std::string("\0\0\0\1\0", 5), bytes);
+    writer.write("S" + std::string("\0\0\x9\0\0\0", 6), bytes);
+    for (const std::string& part : parts) writer.write(part, bytes);
+    return refusal(bytes).message;
+  };
+  const auto part_of = [](const std::string& key, uint64_t left, std::string_view piece) {
+    std::string part = "D";
+    append_bytes(key, part);
+    append_varint(left, part);
+    append_bytes(piece, part);
+    return part;
+  };
+  const std::string update = letter(1, 0);
+  const std::string_view front = std::string_view(update).substr(0, 4), back = std::string_view(update).substr(4);
+  const std::string a = document("a", 1), b = document("b", 1);
+  const std::string does_not = "the dump is damaged: an update of a document does not go on";
+  const std::string early = "the dump is damaged: it ends too early; it was not written or copied to its end";
+  CHECK(of_parts(2, {part_of(a, back.size(), front), part_of(a, 0, back)}) == early);
+  CHECK(of_parts(2, {part_of(a, back.size(), front), part_of(b, 0, back)}) == does_not);
+  CHECK(of_parts(2, {part_of(a, back.size() + 1, front), part_of(a, 0, back)}) == does_not);
+  CHECK(of_parts(2, {part_of(a, back.size(), front), part_of(a, back.size(), "")}) == does_not);
+  CHECK(of_parts(2, {part_of(a, back.size(), front), "R"}) == "the dump is damaged: its parts are out of order");
+  CHECK(of_parts(2, {part_of(a, uint64_t{1} << 40, front)}) ==
+        "the dump is damaged: an update of a document is too long");
+  CHECK(of_parts(1, {part_of(a, 0, update)}) == "the dump is damaged: it has a part of an unknown kind");
+}
+
+TEST_CASE("A dump of version 1 reads, with the digest that it has today") {
+  const Value tree = json(R"({"a":1,"b":{".value":2,".priority":"p"}})");
+  Collector now;
+  REQUIRE(read_dump(source_of(dump_of({{{"chat", {}, 9, {}, true, {}}, tree}})), now).ok());
+  // As a Hearth that knew of no documents wrote it.
+  std::string rows = "R";
+  for (size_t i = 0; i < tree.row_count(); ++i) {
+    append_bytes(tree.row(i).key, rows);
+    append_bytes(tree.row(i).leaf, rows);
+  }
+  std::string end = "E";
+  append_varint(now.spaces[0].rows.rows, end);
+  append_varint(now.spaces[0].rows.leaves, end);
+  append_varint(now.spaces[0].rows.bytes, end);
+  end += now.spaces[0].rows.digest;
+  std::string bytes(kDumpMagic);
+  append_number(1, bytes);
+  BlockWriter writer;
+  writer.write("F" + std::string("\0\5"
+                                 "0.1.0\0\1\4chat",
+                                 14),
+               bytes);
+  writer.write("S" + std::string("\4chat\0\x9\0\1\0", 10), bytes);
+  for (const std::string& part : {rows, end, std::string("L")}) writer.write(part, bytes);
+  Collector read;
+  const auto done = read_dump(source_of(bytes), read);
+  INFO((done.ok() ? "" : done.error().message));
+  REQUIRE(done.ok());
+  CHECK(read.spaces[0].value == tree);
+  CHECK(read.spaces[0].rows.documents == 0);
 }

@@ -6,6 +6,7 @@
 #include "tests/support/byte_source.h"
 #include "tests/support/dump_store.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/yjs_update.h"
 
 using namespace hearth::db;
 using namespace hearth::test;
@@ -135,4 +136,80 @@ TEST_CASE("A namespace with more settings than a dump has room for is refused, o
   const auto dumper = Dumper::make(open_frozen(folder.path()).value(), {}, Timestamp(5));
   std::string text;
   CHECK(dumper.value()->next(text).error().code == ErrorCode::TooLarge);
+}
+
+TEST_CASE("A dump has the documents at its path and below it; JSON has none, and that is known before its first byte") {
+  const TempFolder folder;
+  const std::map<std::pair<std::string, uint64_t>, std::string> updates = {{{"docs/a", 3}, letter(1, 0)},
+                                                                           {{"docs/a", 4}, letter(1, 1)},
+                                                                           {{"docs/a/b", 5}, letter(2, 0)},
+                                                                           {{"other", 6}, letter(3, 0)}};
+  make_store(folder.path(),
+             {{"chat", 1, json(R"({"docs":{"z":1},"p":2})"), 7, {}, updates}, {"plain", 2, Value::integer(1), 1}});
+  const auto documents = [&](const std::string& path) {
+    const auto contents =
+        verify_dump(source_of(dump(folder.path(), request("chat", path, DumpFormat::Native))), folder.path());
+    INFO((contents.ok() ? "" : contents.error().message));
+    REQUIRE(contents.ok());
+    const DumpedRows& rows = contents.value().spaces[0].second;
+    return std::pair(rows.documents, rows.updates);
+  };
+  CHECK(documents("") == std::pair<uint64_t, uint64_t>(3, 4));
+  CHECK(documents("docs") == std::pair<uint64_t, uint64_t>(2, 3));
+  CHECK(documents("docs/a") == std::pair<uint64_t, uint64_t>(2, 3));
+  CHECK(documents("docs/a/b") == std::pair<uint64_t, uint64_t>(1, 1));
+  CHECK(documents("p") == std::pair<uint64_t, uint64_t>(0, 0));
+  CHECK(dump(folder.path(), request("chat", "", DumpFormat::Json)) == R"({"docs":{"z":1},"p":2})"
+                                                                      "\n");
+  const auto leaves_out = [&](const std::string& space, const std::string& path, DumpFormat format) {
+    const auto dumper = Dumper::make(open_frozen(folder.path()).value(), request(space, path, format), Timestamp(5));
+    REQUIRE(dumper.ok());
+    return dumper.value()->leaves_documents_out();
+  };
+  CHECK(leaves_out("chat", "", DumpFormat::Json));
+  CHECK(leaves_out("chat", "docs/a/b", DumpFormat::Json));
+  CHECK_FALSE(leaves_out("chat", "p", DumpFormat::Json));
+  CHECK_FALSE(leaves_out("plain", "", DumpFormat::Json));
+  CHECK_FALSE(leaves_out("chat", "", DumpFormat::Native));
+}
+
+TEST_CASE("Many documents come in pieces of about one size, however they lie among the data") {
+  const TempFolder folder;
+  std::vector<std::pair<std::string, Value>> children;
+  std::map<std::pair<std::string, uint64_t>, std::string> updates;
+  uint64_t sequence = 0;
+  const int which = GENERATE(0, 1, 2);  // documents alone, beside each row, behind many rows
+  for (int i = 0; i < 3'000; ++i) {
+    const std::string name = std::to_string(10'000 + i);
+    if (which == 1) children.emplace_back("k" + name, Value::object({{"data", Value::string(std::string(300, 'x'))}}));
+    if (which == 2) children.emplace_back("a" + name, Value::string(std::string(300, 'x')));
+    for (int k = 0; k < 3; ++k) {
+      updates[{"k" + name + "/notes", ++sequence}] =
+          insertion(1, static_cast<uint64_t>(k) * 200, std::string(200, 'y'));
+    }
+  }
+  make_store(folder.path(), {{"chat", 1, Value::object(children), sequence, {}, updates}});
+  const auto dumper =
+      Dumper::make(open_frozen(folder.path()).value(), request("chat", "", DumpFormat::Native), Timestamp(5));
+  REQUIRE(dumper.ok());
+  std::string text;
+  size_t pieces = 0;
+  double part = 0;
+  for (;; ++pieces) {
+    std::string piece;
+    const auto more = dumper.value()->next(piece);
+    REQUIRE(more.ok());
+    text += piece;
+    if (!more.value()) break;
+    CHECK(piece.size() < 2 * kDumpPieceBytes);
+    CHECK(dumper.value()->part() >= part);
+    part = dumper.value()->part();
+  }
+  CHECK(pieces >= 3);
+  const auto contents = verify_dump(source_of(text, 1 << 16), folder.path());
+  INFO((contents.ok() ? "" : contents.error().message));
+  REQUIRE(contents.ok());
+  CHECK(contents.value().spaces[0].second.documents == 3'000);
+  CHECK(contents.value().spaces[0].second.updates == 9'000);
+  CHECK(contents.value().spaces[0].second.leaves == children.size());
 }

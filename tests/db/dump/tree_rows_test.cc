@@ -6,7 +6,9 @@
 #include "db/base/text.h"
 #include "db/model/json.h"
 #include "db/model/key_order.h"
+#include "db/store/row_key.h"
 #include "tests/support/random_tree.h"
+#include "tests/support/yjs_update.h"
 
 using namespace hearth::db;
 using namespace hearth::test;
@@ -119,4 +121,61 @@ TEST_CASE("SHA-256 of pieces is that of the whole") {
   digest.add("bc");
   CHECK(to_hex(std::move(digest).finish()) ==
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");  // FIPS 180-2
+}
+
+TEST_CASE("Documents stand where the tree has nothing, and their updates are updates") {
+  const std::string leaf = encode_leaf(Value::integer(1));
+  const auto document = [](const std::string& path, uint64_t sequence) { return document_row(key(path), sequence); };
+  struct Row {
+    char kind;  // 'd': of a document
+    std::string at, value;
+  };
+  const struct {
+    std::vector<Row> rows;
+    std::string told;
+  } cases[] = {
+      {{{'r', key("a"), leaf}, {'d', document("b", 7), letter(1, 0)}, {'d', document("b", 8), letter(1, 1)}}, ""},
+      {{{'d', document("a", 1), letter(1, 0)}, {'d', document("a/b", 1), letter(1, 0)}, {'r', key("b"), leaf}}, ""},
+      {{{'r', priority("a"), encode_leaf(Value::string("p"))},
+        {'d', document("a/b", 1), letter(1, 0)},
+        {'r', key("a/c"), leaf}},
+       ""},
+      {{{'d', document("b", 256), letter(1, 0)}, {'d', document("b", 512), letter(1, 1)}}, ""},
+      {{{'r', key("a"), leaf}, {'d', document("a", 1), letter(1, 0)}},
+       "the rows are no tree: a document at or below a value at /a"},
+      {{{'r', key("a"), leaf}, {'d', document("a/b", 1), letter(1, 0)}},
+       "the rows are no tree: a document at or below a value at /a/b"},
+      {{{'d', document("a", 1), letter(1, 0)}, {'r', key("a/b"), leaf}},
+       "the rows are no tree: a value at or below a document at /a/b"},
+      {{{'d', document("a", 1), letter(1, 0)}, {'d', document("a/b", 1), letter(1, 0)}, {'r', key("a/c"), leaf}},
+       "the rows are no tree: a value at or below a document at /a/c"},
+      {{{'d', document("a", 1), "nonsense"}}, "the rows are no tree: a damaged update of a document ("},
+      {{{'d', document("a", 0), letter(1, 0)}}, "the rows are no tree: an update of a document without a number at /a"},
+      {{{'d', document("a", 2), letter(1, 0)}, {'d', document("a", 1), letter(1, 1)}},
+       "the rows are no tree: keys that do not ascend at /a"},
+      {{{'d', key("a"), letter(1, 0)}}, "the rows are no tree: an update of a document with a key that is none"},
+      {{{'d', "\x07" + document("", 1), letter(1, 0)}}, "the rows are no tree: a key that is no path at /"},
+  };
+  for (const auto& one : cases) {
+    INFO(one.told);
+    TreeCheck check;
+    std::string told;
+    for (const Row& row : one.rows) {
+      const auto added = row.kind == 'd' ? check.add_document(row.at, row.value) : check.add(row.at, row.value);
+      if (told.empty() && !added.ok()) told = added.error().message;
+    }
+    if (one.told.empty()) {
+      CHECK(told.empty());
+      CHECK(check.finish().ok());
+    } else {
+      CHECK(told.starts_with(one.told));
+    }
+  }
+  TreeCheck counted;
+  REQUIRE(counted.add_document(document("a", 3), letter(1, 0)).ok());
+  REQUIRE(counted.add_document(document("a", 9), letter(1, 1)).ok());
+  REQUIRE(counted.add_document(document("b", 4), letter(1, 0)).ok());
+  CHECK(counted.document_count() == 2);
+  CHECK(counted.update_count() == 3);
+  CHECK(counted.last_sequence() == 9);
 }

@@ -10,6 +10,7 @@
 #include "db/model/json.h"
 #include "tests/db/talk.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/yjs_update.h"
 
 using namespace hearth::db;
 using namespace hearth::test;
@@ -236,4 +237,35 @@ TEST_CASE("Shard: a restore waits until its namespace is home", "[db][turns]") {
   REQUIRE(result.ok());
   REQUIRE(space.set("end", Value::integer(1)).ok());
   CHECK(space.get("old").value().child_count() == 10);
+}
+
+TEST_CASE("Shard: what was read of a document that was removed meanwhile is not taken for the one that came after it",
+          "[db][documents]") {
+  const TempFolder folder;
+  {
+    const auto database = open_one_shard(folder);
+    Talk talk(*database);
+    talk.client->open_document(1, 5, {at("d"), {}});
+    talk.client->append(2, 5, letter(1, 0));
+    talk.items_until(2);
+  }
+  const auto database = open_one_shard(folder);
+  Talk ada(*database), ben(*database), admin(*database);
+  ada.client->reply(1, {}), ben.client->reply(1, {}), admin.client->reply(1, {});
+  ada.items_until(1), ben.items_until(1), admin.items_until(1);
+  Answered answered(*database);
+  const auto hold = hold_shard(answered);
+  // All three are in line before a reader has anything to say to the shard.
+  ada.client->open_document(2, 5, {at("d"), {}});
+  admin.client->write(2, set("d", Value()));
+  ben.client->open_document(2, 5, {at("d"), {}});
+  hold->let_go();
+  answered.all();
+  CHECK(admin.until(2) == std::vector<std::string>{"a2"});
+  REQUIRE(std::get<Answer>(ben.items_until(2).back()).document->updates.empty());
+  ben.client->append(3, 5, letter(1, 0));  // what the removed one had is news to this one
+  ben.items_until(3);
+  Talk late(*database);
+  late.client->open_document(1, 5, {at("d"), {}});
+  CHECK(std::get<Answer>(late.items_until(1).back()).document->updates == std::vector<std::string>{letter(1, 0)});
 }

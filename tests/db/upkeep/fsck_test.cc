@@ -12,6 +12,7 @@
 #include "db/store/row_key.h"
 #include "db/store/tree_store.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/yjs_update.h"
 
 using namespace hearth::db;
 using hearth::test::TempFolder;
@@ -187,4 +188,77 @@ TEST_CASE("fsck: an index that does not follow from the data is found, and made 
   const FsckReport after = report_of(folder.path());
   CHECK(after.problems == 0);
   CHECK(after.index_rows == kChildren + 3 + 2 + 1);
+}
+
+TEST_CASE("fsck: documents are looked through, and what cannot be of them is told by its path", "[db][fsck]") {
+  struct Case {
+    const char* what;
+    std::function<void(uint32_t number, Head& head, Batch& batch)> harm;
+    std::string told;
+  };
+  const auto row = [](uint32_t number, const char* path, uint64_t sequence) {
+    return row_key(Table::Document, number, document_row(encoded(path), sequence));
+  };
+  const std::string leaf = encode_leaf(Value::integer(1));
+  const std::string update = hearth::test::letter(1, 0);
+  const std::vector<Case> cases = {
+      {"nothing", [](uint32_t, Head&, Batch&) {}, ""},
+      {"an update that is none", [&](uint32_t n, Head&, Batch& batch) { batch.put(row(n, "docs/x", 1), "none"); },
+       "other: /docs/x: an update of a document: "},
+      {"a key that is none",
+       [&](uint32_t n, Head&, Batch& batch) { batch.put(row_key(Table::Document, n, encoded("docs/x")), update); },
+       "other: an update of a document whose key is none"},
+      {"a path that is none",
+       [&](uint32_t n, Head&, Batch& batch) {
+         batch.put(row_key(Table::Document, n, document_row("\x02 x", 1)), update);
+       },
+       "other: an update of a document whose key is none"},
+      {"at the root", [&](uint32_t n, Head&, Batch& batch) { batch.put(row(n, "", 1), update); },
+       "other: an update of a document whose key is none"},
+      {"a number to come", [&](uint32_t n, Head&, Batch& batch) { batch.put(row(n, "docs/x", 9), update); },
+       "other: /docs/x: an update of number 9, in a namespace of 5 commits"},
+      {"a number that is none", [&](uint32_t n, Head&, Batch& batch) { batch.put(row(n, "docs/x", 0), update); },
+       "other: /docs/x: an update of number 0, in a namespace of 5 commits"},
+      {"data at it",
+       [&](uint32_t n, Head&, Batch& batch) { batch.put(row_key(Table::Data, n, encoded("docs/a")), leaf); },
+       "other: /docs/a: a document where there is data"},
+      {"data below it",
+       [&](uint32_t n, Head&, Batch& batch) { batch.put(row_key(Table::Data, n, encoded("docs/a/b/c")), leaf); },
+       "other: /docs/a: a document where there is data"},
+      {"a value above it", [&](uint32_t n, Head&, Batch& batch) { batch.put(row(n, "a/doc", 2), update); },
+       "other: /a/doc: a document below the value at /a"},
+      {"a head that knows of none", [](uint32_t, Head& head, Batch&) { head.has_documents = false; },
+       "other: has documents, and its head knows of none"},
+      {"updates of nobody", [&](uint32_t, Head&, Batch& batch) { batch.put(row(4'711, "d", 1), update); },
+       "rows of number 4711, which no namespace has"},
+  };
+  for (const Case& c : cases) {
+    INFO(c.what);
+    TempFolder folder;
+    {
+      Database::Options options;
+      options.folder = folder.path();
+      REQUIRE(Host::open(options).value()->space("other").value().set("a", Value::boolean(true)).ok());
+    }
+    harm(folder.path(), [&](const TreeStore& store, Batch& batch) {
+      const uint32_t number = number_of(store, "other");
+      batch.put(row(number, "docs/a", 2), update);
+      batch.put(row(number, "docs/a", 3), hearth::test::letter(1, 1));
+      Head head;
+      head.sequence = 5;
+      head.has_documents = true;
+      c.harm(number, head, batch);
+      batch.put(row_key(Table::Head, number), head.encode());
+    });
+    const FsckReport report = report_of(folder.path(), Repair::Yes);
+    CHECK(report.repaired.empty());
+    CHECK(report.problems == (c.told.empty() ? 0 : 1));
+    if (c.told.empty()) {
+      CHECK(report.documents == 1);
+      CHECK(report.updates == 2);
+    } else {
+      REQUIRE(!report.told.empty());
+      CHECK_THAT(report.told.front(), Catch::StartsWith(c.told));
+    }
+  }
 }
