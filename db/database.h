@@ -169,6 +169,8 @@ class Database {
     // values.
     uint64_t namespace_rows_max = 0;
     uint64_t namespace_bytes_max = 0;
+    // Of the answers that are kept for writes with a key (Once), in one namespace: past it the oldest are dropped early.
+    uint64_t kept_answers_bytes_max = 64u << 20;
     MemoryLimits memory;  // of what clients may hold
     // After that, what is known of a namespace that nobody uses is forgotten.
     std::chrono::milliseconds space_idle_time{600'000};

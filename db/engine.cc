@@ -44,6 +44,25 @@ Answer answer_of(Error error) {
 }
 Answer closed_answer() { return answer_of(closed_error()); }
 
+// The namespaces that have answers which are too old. One seek for each that keeps any.
+std::set<uint32_t> with_old_answers(const Snapshot& snapshot, Timestamp now) {
+  std::set<uint32_t> numbers;
+  std::string from = row_key(Table::Answer, "");
+  for (bool is_found = true; is_found;) {
+    is_found = false;
+    (void)snapshot.scan(from, row_key(Table::End, ""), [&](std::string_view key, std::string_view bytes) {
+      if (key.size() < kTableAndNumber) return false;
+      const uint32_t number = read_number(key.substr(1));
+      const Result<KeptAnswer> oldest = KeptAnswer::decode(bytes);
+      if (oldest.ok() && now - oldest.value().wall > kAnswerAge) numbers.insert(number);
+      from = row_key(Table::Answer, number + 1);
+      is_found = number != UINT32_MAX;
+      return false;
+    });
+  }
+  return numbers;
+}
+
 }  // namespace
 
 // A test that moves the clock moves `steady_` with it; only the watch on clock steps has the real steady clock.
@@ -119,6 +138,7 @@ Result<void> Engine::start() {
                                          clock_steps_,
                                          options_.indexes,
                                          options_.history,
+                                         options_.kept_answers_bytes_max,
                                          on_named,
                                          on_removed,
                                          on_revive};
@@ -286,10 +306,12 @@ void Engine::forget_idle_spaces() {
   next_sweep_ = spaces_.size() + kSpacesInMemoryMax / 10;  // or a full map of busy ones would be swept each time
 }
 
-// A log is trimmed by the commits that make it longer. Of a namespace that nobody writes it becomes too old all the same.
-void Engine::trim_idle_logs() {
-  std::set<uint32_t> numbers;
-  (void)store_->snapshot()->scan(row_key(Table::History, ""), row_key(Table::Log, ""), [&](std::string_view key, auto) {
+// A log is trimmed by the commits that make it longer, and so are kept answers. Of a namespace that nobody writes they become
+// too old all the same.
+void Engine::trim_idle() {
+  const auto snapshot = store_->snapshot();
+  std::set<uint32_t> numbers = with_old_answers(*snapshot, clock_->now());
+  (void)snapshot->scan(row_key(Table::History, ""), row_key(Table::Log, ""), [&](std::string_view key, auto) {
     if (key.size() == kTableAndNumber) numbers.insert(read_number(key.substr(1)));
     return true;
   });
@@ -316,7 +338,7 @@ void Engine::forget_long_idle_spaces(const std::stop_token& stopping) {
   while (!never.wait_for(waiting, stopping, period, [] { return false; }) && !stopping.stop_requested()) {
     if (std::chrono::steady_clock::now() >= trim_at) {
       trim_at += kTrimIdleLogsPart * options_.space_idle_time;
-      trim_idle_logs();
+      trim_idle();
     }
     const int64_t now =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
@@ -566,6 +588,7 @@ Figures Engine::figures() const {
   figures.scans = scans_->figures();
   figures.store = store_->figures();
   const std::shared_lock lock(mutex_);
+  figures.kept_answers_bytes_max = options_.kept_answers_bytes_max;
   figures.namespaces = names_.size();
   figures.namespaces_in_memory = spaces_.size();
   return figures;

@@ -32,7 +32,7 @@ inline Error closed_error() {
 // Namespaces kept in memory; above, those that nobody uses are forgotten until they are asked for again.
 inline constexpr size_t kSpacesInMemoryMax = 10'000;
 
-// Logs of namespaces that nobody writes are looked at after so many times Options::space_idle_time.
+// Logs and kept answers of namespaces that nobody writes are looked at after so many times Options::space_idle_time.
 inline constexpr int kTrimIdleLogsPart = 6;
 
 class Engine {
@@ -93,7 +93,7 @@ class Engine {
   template <typename Refusal, typename Done, typename Ask>
   void run_job(const NamespaceState& space, Refusal refusal, Done done, Ask ask);
   void forget_idle_spaces();  // under mutex_, held alone
-  void trim_idle_logs();
+  void trim_idle();
   void forget_long_idle_spaces(const std::stop_token& stopping);
 
   void end_all_conversations();  // when nothing runs any more but callbacks

@@ -40,6 +40,8 @@ inline ErrorReply error_reply(db::ErrorCode code) {
       return {401, "invalid_token"};
     case ErrorCode::ExpiredToken:
       return {401, "expired_token"};
+    case ErrorCode::KeyReused:
+      return {422, "failure"};
   }
   return {500, "failure"};
 }

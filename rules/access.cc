@@ -251,6 +251,15 @@ db::Result<void> Asker::may_write(const db::Moment& moment) const {
   return verdict;
 }
 
+db::Result<bool> Asker::has_right_to_write(const db::Moment& moment) const {
+  if (is_admin_ && !is_past(moment)) return true;
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Ruleset> ruleset, book_->in_force(moment.settings));
+  if (ruleset == nullptr) return book_->options().is_open;
+  Question question = this->question(moment);
+  question.only_rights = true;
+  return ruleset->may_write(moment.before, *moment.after, targets_of(moment), question);
+}
+
 db::Result<void> Asker::may_begin(const db::Moment& moment) const {
   if (is_admin_ && !is_past(moment)) return {};
   db::Result<void> verdict = ask(moment, [&](const Ruleset& ruleset, Question& question) {

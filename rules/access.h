@@ -39,6 +39,9 @@ class Asker {
   // Whether the asker may write at a path where nothing is written: to speak in a topic that the path stands for. Rules
   // see no new data there.
   db::Result<void> may_speak(const db::Moment& moment, const db::Path& path) const;
+  // Whether `.write` rules let the asker do it; `.validate` rules, which judge the data, are not asked. A no is not counted
+  // as a denial, nor told of. Errors: Io.
+  db::Result<bool> has_right_to_write(const db::Moment& moment) const;
   // Errors: PermissionDenied where the write would be denied whatever the tree after it is. Otherwise may_write()
   // decides (db::Precondition::begin).
   db::Result<void> may_begin(const db::Moment& moment) const;
@@ -141,6 +144,20 @@ class WriteAccess final : public db::Precondition {
  private:
   const Asker asker_;
   const std::string memo_;  // of writes that may have to wait for a restart: Auth as text
+};
+
+// The right to write, asked of who comes again with a key (db::Once::may_still): what would be written was written before, so
+// it is not judged again.
+class MayStillWrite final : public db::Precondition {
+ public:
+  explicit MayStillWrite(Asker asker) : asker_(std::move(asker)) {}
+  db::Result<void> check(const db::Moment& moment) const override {
+    ASSIGN_OR_RETURN(const bool may, asker_.has_right_to_write(moment));
+    return may ? db::Result<void>() : denied();
+  }
+
+ private:
+  const Asker asker_;
 };
 
 // A compare-and-set that tells nobody what they may not read. Askers who may read the path are told the plain

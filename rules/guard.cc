@@ -3,6 +3,7 @@
 //   read, listen ─▶ ReadAccess   at the snapshot that answers; again when what it looked at changes
 //   write        ─▶ WriteAccess  inside the commit, on the trees before and after (guard_write)
 //                   ReadersOnly  around a compare-and-set: its verdict is for those who may read
+//                   MayStillWrite  instead of both, where a key says that it was done before
 //                   MayRead      before a sum is shown: the answer to an increment tells what stood there
 //   rows         ─▶ RowReading, RowsAre, RowsAccess: a row that may not be read is as if it were not there
 //   topics       ─▶ TopicAccess  the settings say which path's rules judge; again when either changes
@@ -145,9 +146,10 @@ void Guard::write(const std::string& name, const Auth& auth, db::Write write, Do
   write.by = auth.user();
   if (write.selection) {
     // What it removes tells what is there, so it is for those who may read that; before anything is looked for.
-    write.preconditions.insert(
-        write.preconditions.begin(),
-        std::make_shared<const ReadAccess>(book_, asker, write.base, write.selection, Unindexed::Refused));
+    const auto may_select =
+        std::make_shared<const ReadAccess>(book_, asker, write.base, write.selection, Unindexed::Refused);
+    write.preconditions.insert(write.preconditions.begin(), may_select);
+    if (write.once != nullptr) write.once->may_select = may_select;
   }
   put(name, std::move(write), std::move(done));
 }

@@ -329,7 +329,7 @@ class Ruleset::Decision {
         if (is_granted) grant = node->write;
       }
       // Also above the written place: a write below may break what a .validate above asks for.
-      if (node->validate != nullptr) {
+      if (node->validate != nullptr && !question_.only_rights) {
         ASSIGN_OR_RETURN(const bool is_valid, valid(*node, way.at(depth)));
         if (!is_valid) return false;
       }
@@ -338,7 +338,7 @@ class Ruleset::Decision {
     }
     if (!is_granted) return no_grant(target);
     // A written priority has nothing below it.
-    if (node != nullptr && node->validates_below && target.slot == db::Slot::Value) {
+    if (!question_.only_rights && node != nullptr && node->validates_below && target.slot == db::Slot::Value) {
       keys_ = way.keys;
       encoded_ = way.encoded;
       ASSIGN_OR_RETURN(const bool is_valid, descend(*node, *target.value));

@@ -47,6 +47,7 @@ void guard_write(db::Write& write, const std::optional<Asker>& asker) {
     if (!sums.empty()) write.shows = std::make_shared<const MayRead>(*asker, std::move(sums));
   }
   write.access = std::make_shared<const WriteAccess>(*asker);
+  if (write.once != nullptr) write.once->may_still = std::make_shared<const MayStillWrite>(*asker);
 }
 
 Session::Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> book,

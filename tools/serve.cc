@@ -135,6 +135,10 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
        "Of rows that a write asks for and the server knows; past it some are forgotten", "64MB");
   seconds("--max-namespace-idle-time", flags.namespace_idle_time,
           "After that what is known of a namespace that nobody uses is forgotten");
+  size("--max-idempotency-size", flags.kept_answers_bytes_max,
+       "Of the answers to writes with an Idempotency-Key that one namespace keeps for 24 h; past it the oldest go "
+       "sooner",
+       "64MB");
   size("--max-namespace-size", flags.namespace_bytes_max, "Keys and values of one namespace; 0: any number", "0");
 }
 

@@ -188,6 +188,7 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   options.reads_waiting_of_one_max = flags.reads_waiting_of_one_max;
   options.namespace_rows_max = flags.namespace_rows_max;
   options.namespace_bytes_max = flags.namespace_bytes_max;
+  options.kept_answers_bytes_max = flags.kept_answers_bytes_max;
   options.on_clock_step = log_clock_step;
   options.on_notice = NoticeLog();
   options.memory = flags.memory;

@@ -42,6 +42,7 @@ struct ServeFlags {
   size_t reads_waiting_of_one_max = db::Database::Options().reads_waiting_of_one_max;
   uint64_t namespace_rows_max = 0;  // 0: any number
   uint64_t namespace_bytes_max = 0;
+  uint64_t kept_answers_bytes_max = 64u << 20;
   db::MemoryLimits memory;
   std::chrono::milliseconds namespace_idle_time{600'000};
   std::chrono::seconds disconnect_grace{15};

@@ -23,6 +23,7 @@ enum class ErrorCode : uint8_t {
   Unsupported,       // known to the protocol, not to this server
   InvalidToken,      // a credential that proves nothing
   ExpiredToken,      // a credential that did
+  KeyReused,         // a key that was for another request (db::Once)
 };
 
 struct Error {

@@ -98,6 +98,7 @@ class Committer::Rows final : public RowSource {
     for (const auto& [number, pending] : group_.pending_) {
       sorted(Table::Version, number, pending->erased_versions, pending->version_rows, put);
     }
+    beside(Table::Answer, Table::End);
   }
 
  private:
@@ -137,7 +138,7 @@ class Committer::AllOf final : public RowSource {
   std::vector<std::pair<std::string, std::string>> ranges() const override {
     std::vector<std::pair<std::string, std::string>> ranges;
     for (const Table table : {Table::Disconnect, Table::Data, Table::Setting, Table::Index, Table::Document,
-                              Table::History, Table::Log, Table::Version}) {
+                              Table::History, Table::Log, Table::Version, Table::Answer}) {
       ranges.emplace_back(row_key(table, tree_.number), row_key(table, tree_.number + 1));
     }
     return ranges;
@@ -152,13 +153,14 @@ class Committer::AllOf final : public RowSource {
 };
 
 Committer::Committer(TreeStore& store, TreeStore::Durability durability, Quota quota, Usage::InBackground in_background,
-                     ClockSteps* steps, size_t leaf_cache_bytes, HistoryPlan history)
+                     ClockSteps* steps, size_t leaf_cache_bytes, HistoryPlan history, uint64_t answers_bytes_max)
     : store_(store),
       durability_(durability),
       quota_(quota),
       in_background_(std::move(in_background)),
       steps_(steps),
       history_(history),
+      answers_bytes_max_(answers_bytes_max),
       leaf_cache_(leaf_cache_bytes) {}
 Committer::~Committer() = default;
 
@@ -180,6 +182,7 @@ void Committer::forget(Tree& tree) {
   tree.leaves = LeafCache::new_tree();
   tree.usage = Usage();
   tree.log = {};
+  tree.answers = {};
 }
 
 Result<void> Committer::remove(Tree& tree) {

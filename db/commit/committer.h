@@ -20,6 +20,7 @@
 #include "db/base/metrics.h"
 #include "db/base/result.h"
 #include "db/commit/evaluate.h"
+#include "db/commit/kept_answer.h"
 #include "db/commit/leaf_cache.h"
 #include "db/commit/overlay.h"
 #include "db/commit/quota.h"
@@ -41,6 +42,15 @@ struct TreeLog {
   std::unique_ptr<VersionSweep> sweep{};  // of versions that no moment needs any more; null: there is none to be done
 };
 
+// What a committer knows of the answers that a namespace keeps (kept_answer.h).
+struct TreeAnswers {
+  bool is_loaded = false;
+  bool is_trimming = false;               // the shard has asked itself to
+  uint64_t first = 0, next = 0;           // numbers of the oldest that may be there, and of the next that comes
+  uint64_t first_offset = 0, offset = 0;  // of the same
+  Timestamp oldest{};                     // when the oldest came
+};
+
 // A namespace as its committer knows it. Belongs to the shard.
 struct Tree {
   std::string name;
@@ -52,6 +62,7 @@ struct Tree {
   Usage usage;
   bool is_reconciled = false;  // the plan is what the settings ask for
   TreeLog log;
+  TreeAnswers answers;
   // In the committer's LeafCache. Another one when something else than this committer may have changed the tree.
   uint64_t leaves = LeafCache::new_tree();
   // Hashes of subtrees as they are now, pending writes included; what a write touches is forgotten.
@@ -82,7 +93,8 @@ void forget_related(Map& map, const Path& path) {
   while (at != map.end() && std::string_view(at->first).starts_with(below)) at = map.erase(at);
 }
 
-inline constexpr size_t kLeafCacheBytes = 16u << 20;  // of a committer that nobody has given another limit
+inline constexpr uint64_t kAnswersBytesMax = 64u << 20;  // likewise, of the answers kept for one namespace
+inline constexpr size_t kLeafCacheBytes = 16u << 20;     // of a committer that nobody has given another limit
 
 // What an accepted write did.
 struct Accepted {
@@ -101,8 +113,9 @@ class Committer final {
   struct alignas(kCacheLineBytes) Counted {
     Counter commits;
     Counter rows;
-    Counter index_rows;  // part of them
-    Counter over_quota;  // writes that were refused, for the size of their namespace
+    Counter index_rows;       // part of them
+    Counter over_quota;       // writes that were refused, for the size of their namespace
+    Counter answers_dropped;  // before their time
     Histogram<kGroupBounds> group_size;
   };
 
@@ -111,7 +124,8 @@ class Committer final {
   // `history`: of namespaces whose settings name none.
   Committer(TreeStore& store, TreeStore::Durability durability, Quota quota = {},
             Usage::InBackground in_background = {}, ClockSteps* steps = nullptr,
-            size_t leaf_cache_bytes = kLeafCacheBytes, HistoryPlan history = {});
+            size_t leaf_cache_bytes = kLeafCacheBytes, HistoryPlan history = {},
+            uint64_t answers_bytes_max = kAnswersBytesMax);
   ~Committer();
 
   // `tell` sees the trees before and after an accepted write that changed something, while both exist. `settings`:
@@ -139,6 +153,14 @@ class Committer final {
   // does up to `rows` of it, with the next commit().
   bool wants_carry(const Tree& tree) const;
   Result<void> carry(Tree& tree, size_t rows);
+  // What a write with a key was answered, if it came before. Errors: of Once::may_still; KeyReused; Io, Corruption.
+  Result<std::optional<KeptAnswer>> first_answer(Tree& tree, const Write& write, Timestamp now);
+  // With the next commit(), as what was accepted. Precondition: first_answer() found nothing. `offset` is filled in.
+  void keep_answer(Tree& tree, KeptAnswer kept);
+  // Drops the oldest answers, with the next commit(): those that are too old, and while there are too many bytes of them.
+  // Some at a time; returns whether there is more to drop.
+  bool wants_trim_answers(const Tree& tree, Timestamp now) const;
+  Result<bool> trim_answers(Tree& tree, Timestamp now);
   void name(Tree& tree);  // gives it its row
 
   // The next step of removing what was at and below `path` from the past, with the next commit(): what is there now
@@ -206,6 +228,9 @@ class Committer final {
   Result<void> load(Tree& tree, const Restored* restored);
   Result<void> load_log(Tree& tree, const Restored* restored);
   void cut_logs();
+  Result<std::optional<std::string>> row(const std::string& key) const;  // with everything accepted so far
+  Result<void> load_answers(Tree& tree);
+  Result<void> may_hear(Tree& tree, const Write& write, const KeptAnswer& kept, Timestamp now);
   void count(size_t rows);  // of the group, which is durable
   void remember_rows();
 
@@ -215,9 +240,10 @@ class Committer final {
   const Usage::InBackground in_background_;
   ClockSteps* const steps_;
   const HistoryPlan history_;
+  const uint64_t answers_bytes_max_;
   bool is_life_written_ = false;                              // of this run, since a log of ours has entries of it
   std::map<uint32_t, std::unique_ptr<PendingTree>> pending_;  // by number, the order of rows
-  Batch rows_;                                                // names, queues and settings
+  Batch rows_;                                                // names, queues, settings and answers
   uint64_t accepted_ = 0;                                     // records since the last commit()
   Counted counted_;
   LeafCache leaf_cache_;

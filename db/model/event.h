@@ -90,6 +90,8 @@ struct Answer {
   bool no_index = false;  // of a query: no index has its order, so it may become slow
   std::shared_ptr<const DocumentUpdates> document{};  // of opening one
   bool may_speak = false;                             // the same: it may be changed
+  // Of a write that was done before with the same key (Write::once): the base of that one. Null: it is done now.
+  std::shared_ptr<const Path> first_base{};
 };
 
 // The conversation is over, by no wish of its owner: another connection took its session, or the namespace went.

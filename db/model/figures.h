@@ -63,9 +63,13 @@ struct Figures {
   uint64_t writes_failed = 0;        // anything else
   uint64_t writes_without_room = 0;  // part of those: the disk is as full as it may be
   uint64_t writes_over_quota = 0;    // part of those: their namespace is as large as it may be
-  uint64_t commits = 0;              // durable, each a record of one namespace
-  Distribution group_size{};         // commits that became durable together
-  Distribution commit_time{};        // nanoseconds, of a write: from its acceptance to being durable
+  // Writes with a key (db::Once): those that were the first with it, those that were answered as one before them, and
+  // those whose key had come with something else. Answers that were dropped before their time, for the room they took.
+  uint64_t answers_kept = 0, answers_repeated = 0, keys_reused = 0, answers_dropped = 0;
+  uint64_t kept_answers_bytes_max = 0;  // Database::Options
+  uint64_t commits = 0;                 // durable, each a record of one namespace
+  Distribution group_size{};            // commits that became durable together
+  Distribution commit_time{};           // nanoseconds, of a write: from its acceptance to being durable
   uint64_t rows_written = 0;
   uint64_t index_rows_written = 0;  // part of them
   Distribution read_time{};         // nanoseconds, of a read: from when it was asked for until its value was there

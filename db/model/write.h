@@ -48,6 +48,18 @@ struct Disconnect {
   std::vector<Overwrite> overwrites;  // Put: one; Merge: its locations
 };
 
+// The key of a write that is to be done once, however often it comes: the first one's answer is kept for kAnswerAge, and
+// whoever comes again with the key is told that, and writes nothing. Only a write that was accepted is kept.
+struct Once {
+  std::string key;    // a text_digest (db/model/hash.h) of the key and of all that it is scoped to
+  std::string asked;  // likewise of what is asked for: whoever comes with something else is refused (KeyReused)
+  // For those who come again, instead of Write::access and preconditions: whether they may still write there. Asked of the
+  // tree as it is, and where it refuses, of the tree without what stands where the write goes. Null: they may.
+  std::shared_ptr<const Precondition> may_still{};
+  std::shared_ptr<const Precondition> may_select{};  // of a selection, before that; null: they may
+};
+inline constexpr Timestamp kAnswerAge = std::chrono::hours(24);
+
 struct Write {
   std::vector<Overwrite> overwrites;  // no path equal to or above another (check_overlap)
   bool merge = false;                 // asked for as an update: told as one
@@ -61,6 +73,7 @@ struct Write {
   // Asked before a written value is shown, because the value may tell of what stood there (an increment does); null:
   // the writer may see it. When it refuses, the answer comes without the value.
   std::shared_ptr<const Precondition> shows{};
+  std::shared_ptr<Once> once{};  // null: done each time
   std::string by{};  // who writes, for the log: `auth.uid`; empty: an administrator, the app itself, or nobody
   // The answer carries a value: after Stale what stands at `base`, else what was written there. Of several overwrites
   // only those that had server values are shown; a priority is shown on a leaf `true`.

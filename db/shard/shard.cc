@@ -61,7 +61,7 @@ Shard::Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> 
           [this](const std::function<void()>& job) {
             with_.scans.run({{}, [job](Turn&) { job(); }, [](const Error&) {}});
           },
-          &with_.clock_steps, heavy.empty() ? 0 : with_.leaf_cache_bytes_max, with_.history),
+          &with_.clock_steps, heavy.empty() ? 0 : with_.leaf_cache_bytes_max, with_.history, with_.answers_bytes_max),
       resume_points_(with_.resume_bytes_max) {
   counted_.registered.in_all = &with_.memory->listeners;
   thread_ = std::thread([this] { work(); });
@@ -227,6 +227,7 @@ void Shard::handle(ShardRequest& request, WriteRequest& what) {
     count(reply.status);
     return answer(request, std::move(reply));
   }
+  if (write.once != nullptr && is_answered_before(request, write)) return;
   // With a full disk removals are still taken: they are the way out.
   const bool adds = !write.settings.empty() || std::any_of(write.overwrites.begin(), write.overwrites.end(),
                                                            [](const Overwrite& one) { return !one.value.is_null(); });
@@ -270,7 +271,6 @@ void Shard::handle(ShardRequest& request, WriteRequest& what) {
 
   if (space.tree.head.has_documents) end_removed_documents(space, accepted.value().record);
   accepted_.push_back(request.submitted);
-  if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
   reply.sequence = accepted.value().record.sequence;
   reply.time = accepted.value().record.time;
   note_contest(request, what, reply.status);
@@ -283,6 +283,8 @@ void Shard::handle(ShardRequest& request, WriteRequest& what) {
     Result<Value> value = is_shown ? read_written(view, write) : Value();
     if (value.ok()) reply.value = std::move(value).value();
   }
+  if (write.once != nullptr) keep_answer(space, write, reply);
+  if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
   answer(request, std::move(reply));
 }
 

@@ -72,8 +72,9 @@ inline constexpr size_t kHeavyShards = 2;
 // Groups after a stale write in which a shard looks who is told first, and the most that a winner waits for another group.
 inline constexpr uint64_t kContestGroups = 8;
 inline constexpr std::chrono::microseconds kContestWait{300};
-inline constexpr int kHeavyNice = 5;                  // of a heavy shard's thread (setpriority)
-inline constexpr size_t kWriteBytesMax = 512u << 20;  // of rows, one write
+inline constexpr int kHeavyNice = 5;                   // of a heavy shard's thread (setpriority)
+inline constexpr size_t kWriteBytesMax = 512u << 20;   // of rows, one write
+inline constexpr size_t kKeptSumsBytesMax = 1u << 20;  // of a write with a key whose answer has sums in it
 
 struct WriteRequest {
   Write write;
@@ -171,7 +172,7 @@ struct StatsRequest {     // of the tree at a path
   Path path;
   std::shared_ptr<Stats> to;  // there once it is answered, if that is ok
 };
-struct TrimRequest {};   // of the log, to what its plan allows
+struct TrimRequest {};   // of the log and of kept answers, to what is allowed
 struct CarryRequest {};  // the next step for the versions of the namespace
 struct PurgeRequest {    // a path from the namespace's past; the answer's value: commits that said something of it
   Committer::Purge purge;
@@ -247,6 +248,7 @@ class Shard {
     ClockSteps& clock_steps;
     const UsualIndexes& indexes;  // Options::indexes
     HistoryPlan history;          // Options::history
+    uint64_t answers_bytes_max;   // Options::kept_answers_bytes_max
     // A namespace exists from now on. Called on the shard's thread.
     std::function<void(const std::string& name, uint32_t number)> on_named;
     // A namespace does not exist any more; `sequence`: of its last write. Called on the shard's thread.
@@ -284,6 +286,7 @@ class Shard {
   // Counted on the shard's thread.
   struct alignas(kCacheLineBytes) Counted {
     Counter writes, writes_denied, writes_stale, writes_failed, writes_without_room;
+    Counter answers_kept, answers_repeated, keys_reused;
     TimeHistogram commit_time;
     Counter events, revocations;
     Gauge sessions;
@@ -398,6 +401,8 @@ class Shard {
   void resume(ShardRequest& request, const Listen& listen, Missed missed);
   void note_leaving(Conversation& conversation, const Subscription& subscription);
   void keep_history(const std::shared_ptr<NamespaceState>& space);
+  bool is_answered_before(const ShardRequest& request, const Write& write);
+  void keep_answer(NamespaceState& space, const Write& write, const Answer& reply);
   static void tell_awaiting(NamespaceState& space, const Result<void>& status);
   std::optional<Missed> missed_since(NamespaceState& space, const Listen& listen) const;
   void release(bool durable, const Error& error);

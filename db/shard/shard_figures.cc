@@ -89,6 +89,7 @@ void Shard::count(const Result<void>& verdict) {
     case ErrorCode::Corruption:
     case ErrorCode::InvalidToken:
     case ErrorCode::ExpiredToken:
+    case ErrorCode::KeyReused:
       return counted_.writes_failed.add();
   }
 }
@@ -103,6 +104,7 @@ void Shard::add_to(Figures& figures) const {
   const Committer::Counted& committed = committer_.counted();
   figures.commits += committed.commits.value();
   figures.writes_over_quota += committed.over_quota.value();
+  figures.answers_dropped += committed.answers_dropped.value();
   figures.rows_written += committed.rows.value();
   figures.index_rows_written += committed.index_rows.value();
   committed.group_size.add_to(figures.group_size);
@@ -112,6 +114,9 @@ void Shard::add_to(Figures& figures) const {
   figures.writes_failed += counted_.writes_failed.value();
   figures.writes_without_room += counted_.writes_without_room.value();
   counted_.commit_time.add_to(figures.commit_time);
+  figures.answers_kept += counted_.answers_kept.value();
+  figures.answers_repeated += counted_.answers_repeated.value();
+  figures.keys_reused += counted_.keys_reused.value();
   figures.events += counted_.events.value();
   figures.revocations += counted_.revocations.value();
   figures.sessions += counted_.sessions.value();

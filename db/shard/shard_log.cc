@@ -172,19 +172,29 @@ void Shard::handle(ShardRequest& request, HashedRequest& what) {
 }
 
 void Shard::keep_history(const std::shared_ptr<NamespaceState>& space) {
-  if (committer_.wants_carry(space->tree)) {
-    space->tree.log.is_carrying = true;
+  Tree& tree = space->tree;
+  const Timestamp now = with_.clock.now();
+  if (committer_.wants_carry(tree)) {
+    tree.log.is_carrying = true;
     space->shard.submit({space, nullptr, 0, CarryRequest{}, nullptr});
   }
-  if (!committer_.wants_trim(space->tree, with_.clock.now())) return;
-  space->tree.log.trimmed = with_.clock.now();  // until it is done, nobody asks again
+  const bool trims_answers = !tree.answers.is_trimming && committer_.wants_trim_answers(tree, now);
+  if (!trims_answers && !committer_.wants_trim(tree, now)) return;
+  tree.log.trimmed = now;  // until it is done, nobody asks again
+  tree.answers.is_trimming = tree.answers.is_trimming || trims_answers;
   space->shard.submit({space, nullptr, 0, TrimRequest{}, nullptr});
 }
 
 void Shard::handle(ShardRequest& request, TrimRequest&) {
   const Step::Whole whole;  // a search by halves
   // One that can't be read stays as it is; whoever reads it is told.
-  const Result<void> trimmed = committer_.trim(request.space->tree, with_.clock.now());
+  Tree& tree = request.space->tree;
+  Result<void> trimmed = committer_.trim(tree, with_.clock.now());
+  const Result<bool> more = committer_.trim_answers(tree, with_.clock.now());
+  again_ = more.ok() && more.value();
+  if (again_) return;
+  tree.answers.is_trimming = false;
+  if (trimmed.ok() && !more.ok()) trimmed = more.error();
   answer_with(request, trimmed);
 }
 

@@ -13,6 +13,7 @@
 //          | 0x09 history     rest = number:4 BE                                     → how far the log reaches (db/log)
 //          | 0x0a log         rest = number:4 BE sequence:8 BE [part:4 BE]           → entry (db/log/log_entry.h)
 //          | 0x0b version     rest = number:4 BE path 0x00 kind:1 ~sequence:8 BE      → leaf, or nothing (db/log/versions.h)
+//          | 0x0c answer      rest = number:4 BE row                                 → db/commit/kept_answer.h
 //
 // `path` is encoded (db/model/key_order.h), a last 0x00 marks a priority. On disk. Never renumber.
 #pragma once
@@ -36,7 +37,8 @@ enum class Table : char {
   History = 9,
   Log = 10,
   Version = 11,
-  End = 12
+  Answer = 12,
+  End = 13
 };
 
 inline void append_number(uint32_t number, std::string& to) {

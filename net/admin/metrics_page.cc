@@ -159,6 +159,7 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
   for (size_t i = 0; i < memory_limits.size(); ++i) {
     most.push_back(sample("limit", std::string(db::kMemoryLimitNames[i]), memory_limits[i]));
   }
+  most.push_back(sample("limit", "idempotency_size", figures.kept_answers_bytes_max));
   to.gauges("hearth_limit",
             "What there may be at most, by the flag that sets it (--max-…): a number, bytes or seconds; 0: any number.",
             std::move(most));
@@ -176,6 +177,7 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
   reached.push_back(sample("limit", "waiting_reads", figures.reads.refused + figures.scans.refused));
   reached.push_back(sample("limit", "listener_backlog", figures.slow_listeners));
   reached.push_back(sample("limit", "namespace", figures.writes_over_quota));
+  reached.push_back(sample("limit", "idempotency_size", figures.answers_dropped));
   reached.push_back(sample("limit", "disk_reserve", figures.writes_without_room));
   for (size_t i = 0; i < db::kMemoryLimitNames.size(); ++i) {
     reached.push_back(sample("limit", std::string(db::kMemoryLimitNames[i]), figures.memory_limits_reached[i]));
@@ -248,6 +250,11 @@ void add_writes(const db::Figures& figures, Families& to) {
               {sample("result", "accepted", figures.writes - std::min(refused, figures.writes)),
                sample("result", "denied", figures.writes_denied), sample("result", "stale", figures.writes_stale),
                sample("result", "failed", figures.writes_failed)});
+  to.counters("hearth_idempotency_total",
+              "Writes with an Idempotency-Key, by what became of them; first: done, and the answer is kept; repeated: "
+              "answered as the first one; refused: the key had come with something else.",
+              {sample("result", "first", figures.answers_kept), sample("result", "repeated", figures.answers_repeated),
+               sample("result", "refused", figures.keys_reused)});
   to.counter("hearth_commits_total", "Commits that are durable, each of one namespace.", figures.commits);
   to.histogram("hearth_commit_group_size", "How many commits became durable together, by one sync of the log.",
                figures.group_size);

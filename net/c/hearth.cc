@@ -143,6 +143,7 @@ hearth_status status_of(ErrorCode code) {
     case ErrorCode::NotFound:
     case ErrorCode::InvalidToken:
     case ErrorCode::ExpiredToken:
+    case ErrorCode::KeyReused:
       return HEARTH_REFUSED;
   }
   return HEARTH_REFUSED;

@@ -41,6 +41,7 @@
 #include "net/rest/body.h"
 #include "net/rest/change_feed.h"
 #include "net/rest/event_stream.h"
+#include "net/rest/idempotency.h"
 #include "net/rest/past.h"
 #include "net/rest/reply.h"
 #include "net/rest/request.h"
@@ -67,6 +68,8 @@ struct Call {
   std::string space;
   rules::Auth auth;
   rest::Change change;
+  std::shared_ptr<db::Once> once{};            // null: it has no key
+  std::shared_ptr<const void> is_under_way{};  // the key is; let go before the answer, so that a retry meets no 409
 };
 
 // A shallow read that wants the ETag of the whole value has to read the whole value; its keys are taken here.
@@ -133,6 +136,8 @@ void tell_written(Call& call, const db::Answer& answer) {
     return rest::respond_json(*call.exchange, request, 412, rest::json_source(answer.value, kPlain), Etag::Told,
                               answer.hash);
   }
+  const auto repeat = answer.first_base != nullptr ? rest::Repeat::Yes : rest::Repeat::No;
+  if (repeat == rest::Repeat::Yes && request.method == Method::Post) change.key = answer.first_base->last();
   rest::settle(change, request, answer);
   const Etag etag = request.wants_etag ? Etag::Told : Etag::Untold;
   rest::JsonSource body;
@@ -145,7 +150,7 @@ void tell_written(Call& call, const db::Answer& answer) {
   } else {
     body = rest::json_source(std::move(change.value), kPlain);
   }
-  rest::respond_json(*call.exchange, request, 200, std::move(body), etag, change.hash);
+  rest::respond_json(*call.exchange, request, 200, std::move(body), etag, change.hash, repeat);
 }
 
 }  // namespace
@@ -187,6 +192,7 @@ class RestHandler::Core {
   const Verifier& verifier_;
   const db::SystemClock system_clock_;
   db::PushIdGenerator push_ids_;
+  rest::KeysUnderWay keys_;
   http::PendingAnswers waiting_;
   const rest::Surroundings with_;
 };
@@ -388,6 +394,7 @@ void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
 // Runs `task` on a worker. When too much waits for workers, the request is refused with 503.
 void RestHandler::Core::work(const std::shared_ptr<Call>& call, std::function<void()> task) {
   if (!with_.workers.try_run(std::move(task))) {
+    call->is_under_way.reset();
     fail(*call, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
   }
 }
@@ -547,6 +554,11 @@ void RestHandler::Core::read(const std::shared_ptr<Call>& call) {
 }
 
 void RestHandler::Core::write(const std::shared_ptr<Call>& call) {
+  if (call->request.idempotency_key) {
+    call->once = rest::once_of(call->request, call->exchange->request(), call->space, call->auth);
+    call->is_under_way = keys_.take(call->once->key);
+    if (call->is_under_way == nullptr) return call->exchange->respond(rest::under_way_reply());
+  }
   if (call->exchange->request().body.size() <= rest::kInlineBytesMax) return write_body(call);
   work(call, [this, call] { write_body(call); });
 }
@@ -554,15 +566,21 @@ void RestHandler::Core::write(const std::shared_ptr<Call>& call) {
 // The body is moved out of the exchange and freed as soon as it is parsed: the request stays until it is answered.
 void RestHandler::Core::write_body(const std::shared_ptr<Call>& call) {
   http::Request& from = call->exchange->request();
+  if (call->once != nullptr) call->once->asked = rest::digest_of_asked(call->request, from.body);
   const std::string push_id = call->request.method == Method::Post ? push_ids_.next(with_.clock.now()) : "";
   auto change = rest::read_body(call->request, std::move(from.body), from.header("Content-Type").value_or(""), push_id);
   db::give_back(from.body);
-  if (!change.ok()) return fail(*call, change.error());
+  if (!change.ok()) {
+    call->is_under_way.reset();
+    return fail(*call, change.error());
+  }
   call->change = std::move(change).value();
+  call->change.write.once = call->once;
   size_t bytes = 0;
   for (const db::Overwrite& overwrite : call->change.write.overwrites) bytes += overwrite.value.byte_count();
   with_.guard.write(call->space, call->auth, call->change.write,
                     waiting_.expect([this, call, bytes](db::Answer answer) {
+                      call->is_under_way.reset();
                       const size_t all = bytes + answer.value.byte_count();
                       this->answer(all, [call, answer = std::move(answer)] { tell_written(*call, answer); });
                     }));

@@ -39,6 +39,7 @@ std::string_view words_for(const db::Error& error) {
     case ErrorCode::Unsupported:
     case ErrorCode::InvalidToken:
     case ErrorCode::ExpiredToken:
+    case ErrorCode::KeyReused:
       return error.message;
   }
   return error.message;
@@ -90,17 +91,17 @@ http::Response refusal_reply(const Refusal& refusal) {
 http::Response preflight_reply(const http::Headers& asked) {
   http::Response response = reply_head(200, "");
   response.headers.emplace_back("Access-Control-Allow-Methods", kMethods);
-  response.headers.emplace_back(
-      "Access-Control-Allow-Headers",
-      http::find_header(asked, "Access-Control-Request-Headers")
-          .value_or("authorization, content-type, if-match, if-none-match, x-firebase-etag, x-http-method-override"));
+  response.headers.emplace_back("Access-Control-Allow-Headers",
+                                http::find_header(asked, "Access-Control-Request-Headers")
+                                    .value_or("authorization, content-type, idempotency-key, if-match, if-none-match, "
+                                              "x-firebase-etag, x-http-method-override"));
   response.headers.emplace_back("Access-Control-Max-Age", "86400");
   response.headers.emplace_back("Allow", kMethods);
   return response;
 }
 
 void respond_json(http::Exchange& exchange, const RestRequest& request, int status, JsonSource body, Etag etag,
-                  std::string_view hash) {
+                  std::string_view hash, Repeat repeat) {
   const bool is_silent = request.print == Print::Silent && status == 200;
   const bool has_body = !is_silent && status != 304;
   const bool is_script = !request.callback.empty();
@@ -108,8 +109,12 @@ void respond_json(http::Exchange& exchange, const RestRequest& request, int stat
   if (is_script) head.headers.emplace_back("X-Content-Type-Options", "nosniff");
   if (etag == Etag::Told) {
     head.headers.emplace_back("ETag", etag_of(hash));
-    head.headers.emplace_back("Access-Control-Expose-Headers", "ETag");
   }
+  if (repeat == Repeat::Yes) head.headers.emplace_back("Idempotency-Replayed", "true");
+  const std::string_view shown = etag == Etag::Told      ? repeat == Repeat::Yes ? "ETag, Idempotency-Replayed" : "ETag"
+                                 : repeat == Repeat::Yes ? "Idempotency-Replayed"
+                                                         : "";
+  if (!shown.empty()) head.headers.emplace_back("Access-Control-Expose-Headers", shown);
   if (!request.download.empty()) {
     head.headers.emplace_back("Content-Disposition", "attachment; filename=\"" + request.download + "\"");
   }

@@ -25,9 +25,10 @@ http::Response refusal_reply(const Refusal& refusal);
 http::Response preflight_reply(const http::Headers& asked);
 
 enum class Etag : uint8_t { Untold, Told };
+enum class Repeat : uint8_t { No, Yes };  // Yes: it was done before, with the same key (idempotency.h)
 
 // Answers with JSON, or with 204 for `print=silent`. `hash`: of the value that the ETag is for.
 void respond_json(http::Exchange& exchange, const RestRequest& request, int status, JsonSource body,
-                  Etag etag = Etag::Untold, std::string_view hash = {});
+                  Etag etag = Etag::Untold, std::string_view hash = {}, Repeat repeat = Repeat::No);
 
 }  // namespace hearth::net::rest

@@ -1,6 +1,6 @@
 // A REST request becomes a typed Request, or a refusal.
 //
-//   method ─▶ output ─▶ endpoint ─▶ path, query, select ─▶ parameters ─▶ conditions ─▶ limits ─▶ stream
+//   method ─▶ output ─▶ endpoint ─▶ path, query, select ─▶ parameters ─▶ conditions, key ─▶ limits ─▶ stream
 //
 // The steps run in this order because each relies on the ones before: how an error is told (JSONP, output()) must be
 // known before anything can be refused, and what a parameter means depends on the endpoint. A step that refuses ends
@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "net/host_namespace.h"
+#include "net/rest/idempotency.h"
 #include "net/rest/parameters.h"
 #include "net/rest/query.h"
 
@@ -121,6 +122,7 @@ class RequestParser {
   Step parameters();
   Step output();
   Step conditions();
+  Step idempotency();
   Step limits();
   Step stream();
 
@@ -142,8 +144,9 @@ std::variant<RestRequest, Refusal> RequestParser::parse() {
   target_ = std::move(target).value();
   Step refused = method();
   if (!refused) refused = output();
-  for (const auto step : {&RequestParser::endpoint, &RequestParser::parameters, &RequestParser::conditions,
-                          &RequestParser::limits, &RequestParser::stream, &RequestParser::past}) {
+  for (const auto step :
+       {&RequestParser::endpoint, &RequestParser::parameters, &RequestParser::conditions, &RequestParser::idempotency,
+        &RequestParser::limits, &RequestParser::stream, &RequestParser::past}) {
     if (!refused) refused = (this->*step)();
   }
   if (refused) {
@@ -409,6 +412,16 @@ RequestParser::Step RequestParser::past() {
       return refuse(400, "values must be a number from 1 to 1000.");
   }
   return {};
+}
+
+// A promise that is not kept must not be taken: a key is refused where nothing would come of it. A GET changes nothing.
+RequestParser::Step RequestParser::idempotency() {
+  if (to_.method == Method::Get) return {};
+  auto key = idempotency_key_of(from_.headers);
+  if (!key.ok()) return refuse(400, key.error().message);
+  to_.idempotency_key = std::move(key).value();
+  if (!to_.idempotency_key || to_.endpoint == Endpoint::Data || to_.endpoint == Endpoint::Upload) return {};
+  return refuse(400, "Idempotency-Key is for writes of data; this request has no use for it.");
 }
 
 RequestParser::Step RequestParser::limits() {

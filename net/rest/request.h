@@ -76,9 +76,10 @@ struct RestRequest {
   std::string download;                         // a file's name; "": none
 
   bool wants_etag = false;
-  std::optional<std::string> if_match;       // hashes; "" is null's
-  std::optional<db::Path> if_match_at;       // of a PATCH: where if_match must hold; else at `path`
-  std::optional<std::string> if_none_match;  // GET alone
+  std::optional<std::string> if_match;           // hashes; "" is null's
+  std::optional<db::Path> if_match_at;           // of a PATCH: where if_match must hold; else at `path`
+  std::optional<std::string> if_none_match;      // GET alone
+  std::optional<std::string> idempotency_key{};  // of a write (idempotency.h)
 
   std::optional<std::chrono::milliseconds> timeout;
   std::optional<std::chrono::milliseconds> wait;  // for a value with another hash than if_none_match

@@ -145,6 +145,7 @@ void DocumentClient::leave(const db::Error& error) {
       return leave(Leaving::Malformed, error.message);
     case ErrorCode::TooLarge:
       return leave(Leaving::TooLarge, error.message);
+    case ErrorCode::KeyReused:
     case ErrorCode::Stale:
     case ErrorCode::Unsupported:
     case ErrorCode::Timeout:

@@ -51,6 +51,7 @@ struct Question {
   const QueryFacts* query = nullptr;  // null: as a plain read
   PartCounts* coverage = nullptr;
   Explanation* explanation = nullptr;
+  bool only_rights = false;    // of a write: .write alone is asked, and no .validate
   bool* is_invalid = nullptr;  // set when a .validate rule is why the answer is no
   std::vector<bool>* granted =
       nullptr;  // of each target, whether may_begin() has found its grant; null: nobody notes it

@@ -66,7 +66,8 @@ TEST_CASE("reply: a preflight allows what it asks for, or what clients need", "[
   const http::Response plain = preflight_reply({});
   const auto allowed = http::find_header(plain.headers, "Access-Control-Allow-Headers");
   REQUIRE(allowed);
-  CHECK_THAT(std::string(*allowed), Catch::Contains("authorization") && Catch::Contains("x-firebase-etag"));
+  CHECK_THAT(std::string(*allowed), Catch::Contains("authorization") && Catch::Contains("x-firebase-etag") &&
+                                        Catch::Contains("idempotency-key"));
 }
 
 TEST_CASE("reply: long bodies leave in pieces, short ones say their length", "[net][rest]") {
