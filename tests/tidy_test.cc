@@ -34,7 +34,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"db/read", {"db/base", "db/model", "db/store", "db/log", "db/commit"}},
     {"db/shard",
      {"db/base", "db/model", "db/store", "db/log", "db/commit", "db/events", "db/topics", "db/documents", "db/read"}},
-    {"db/upkeep", {"db/base", "db/model", "db/store", "db/commit", "db/documents", "db/dump", "db/shard"}},
+    {"db/upkeep", {"db/base", "db/model", "db/store", "db/log", "db/commit", "db/documents", "db/dump", "db/shard"}},
     {"db/calls", {"db/base", "db/model"}},
     {"db", {"db/base", "db/model", "db/store", "db/calls", "db/read", "db/shard", "db/upkeep"}},
     {"rules/language", {"db/base", "db/model"}},

@@ -160,6 +160,9 @@ int stats(const UpkeepFlags& flags) {
   fmt::print("\n{} of it on disk. The namespace: indexes {} on disk, sequence {}",
              bytes_text(number_in(root, "diskBytes")), bytes_text(number_in(root, "indexDiskBytes")),
              number_in(root, "sequence"));
+  if (const auto history = number_in(root, "historyDiskBytes"); history > 0) {
+    fmt::print(", history {} on disk", bytes_text(history));
+  }
   if (!is_online) {
     fmt::print("\n");
     return 0;

@@ -273,6 +273,9 @@ Result<Stats> measure(const Snapshot& snapshot, uint32_t number, const Path& pat
   stats.disk_bytes = tree.disk_bytes();
   stats.steps = tree.steps();
   stats.index_disk_bytes = snapshot.bytes_between(row_key(Table::Index, number), row_key(Table::Index, number + 1));
+  for (const Table table : {Table::Log, Table::Version}) {
+    stats.history_disk_bytes += snapshot.bytes_between(row_key(table, number), row_key(table, number + 1));
+  }
   ASSIGN_OR_RETURN(const auto head, snapshot.get(row_key(Table::Head, number)));
   if (head) {
     ASSIGN_OR_RETURN(const Head known, Head::decode(*head));
@@ -309,9 +312,9 @@ static void append_sizes(std::string_view name, std::string_view counted, const 
 
 std::string to_json(const Stats& stats) {
   std::string text = fmt::format(
-      R"({{"sequence":{},"diskBytes":{},"documentDiskBytes":{},"indexDiskBytes":{},"connections":{},"listeners":{},)",
-      stats.sequence, stats.disk_bytes, stats.document_disk_bytes, stats.index_disk_bytes, stats.sessions,
-      stats.listeners);
+      R"({{"sequence":{},"diskBytes":{},"documentDiskBytes":{},"indexDiskBytes":{},"historyDiskBytes":{},"connections":{},"listeners":{},)",
+      stats.sequence, stats.disk_bytes, stats.document_disk_bytes, stats.index_disk_bytes, stats.history_disk_bytes,
+      stats.sessions, stats.listeners);
   append_sizes("sizes", "leaves", stats.sizes, text);
   append_sizes("documents", "documents", stats.documents, text);
   text += R"("listened":[)";

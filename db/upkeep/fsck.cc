@@ -24,6 +24,8 @@
 #include <utility>
 
 #include "db/documents/update.h"
+#include "db/log/log_reader.h"
+#include "db/log/versions.h"
 #include "db/model/index.h"
 #include "db/model/key_order.h"
 #include "db/model/leaf.h"
@@ -68,11 +70,13 @@ class Check {
       ASSIGN_OR_RETURN(const auto head, check_head(number));
       RETURN_IF_ERROR(check_data(number));
       RETURN_IF_ERROR(check_documents(number, head));
+      RETURN_IF_ERROR(check_history(number, head));
       const uint64_t before = report_.problems;
       RETURN_IF_ERROR(check_indexes(number));
       if (report_.problems > before) wrong.insert(number);
     }
-    for (const Table table : {Table::Data, Table::Index, Table::Document}) RETURN_IF_ERROR(check_strays(table, names));
+    for (const Table table : {Table::Data, Table::Index, Table::Document, Table::History, Table::Log, Table::Version})
+      RETURN_IF_ERROR(check_strays(table, names));
     return wrong;
   }
 
@@ -180,6 +184,53 @@ class Check {
       const std::string above = encode_path(place.prefix(depth));
       ASSIGN_OR_RETURN(const auto leaf, tree.leaf(above));
       if (leaf) problem(fmt::format("{}: a document below the value at {}", at(path), place.prefix(depth).slashed()));
+    }
+    return {};
+  }
+
+  // Every commit behind the cut has its entry, and the past as of now is the present.
+  Result<void> check_history(uint32_t number, const std::optional<Head>& head) {
+    const LogReader log(snapshot_, number);
+    const auto state = log.state();
+    if (!state.ok() && state.error().code != ErrorCode::Corruption) return state.error();
+    if (!state.ok() || !head) {
+      if (!state.ok()) problem(fmt::format("{}: {} cannot be read", name_, state.error().message));
+      return {};
+    }
+    if (!state.value()) return {};
+    uint64_t last = state.value()->cut;
+    const Result<void> read = log.read(last, [&](LogEntry&& entry, uint64_t) {
+      saw_row();
+      last = entry.record.sequence;
+      return true;
+    });
+    if (!read.ok() && read.error().code == ErrorCode::Io) return read.error();
+    if (!read.ok() || last != head->sequence) {
+      problem(fmt::format("{}: its log ends at commit {}, and there are {}{}", name_, last, head->sequence,
+                          read.ok() ? "" : ": " + read.error().message));
+    }
+    if (state.value()->versions != LogState::Versions::Known) return {};
+    struct Sum {
+      uint64_t rows = 0;
+      size_t sum = 0;
+    };
+    const auto sum_of = [&](const TreeView& view) -> Result<Sum> {
+      Sum all;
+      RETURN_IF_ERROR(view.scan("", kAfterAllRows, [&](std::string_view key, std::string_view leaf) {
+        saw_row();
+        ++all.rows;
+        all.sum = all.sum * 31 + std::hash<std::string_view>()(key) * 7 + std::hash<std::string_view>()(leaf);
+        return true;
+      }));
+      return all;
+    };
+    ASSIGN_OR_RETURN(const Sum past, sum_of(PastView(snapshot_, number, head->sequence)));
+    ASSIGN_OR_RETURN(const Sum present, sum_of(SnapshotView(snapshot_, number)));
+    if (past.rows != present.rows || past.sum != present.sum) {
+      problem(
+          fmt::format("{}: the latest of its past, {} rows, is not what is there, {} rows; switch \"versions\" off and "
+                      "on again",
+                      name_, past.rows, present.rows));
     }
     return {};
   }

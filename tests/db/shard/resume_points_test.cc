@@ -4,7 +4,8 @@
 
 using namespace hearth::db;
 
-TEST_CASE("ResumePoints: a hash means the latest commit at which the value had it, in its namespace and at its path", "[shard]") {
+TEST_CASE("ResumePoints: a hash means the latest commit at which the value had it, in its namespace and at its path",
+          "[shard]") {
   ResumePoints points(1u << 20);
   points.add(1, "a", "hash", 5);
   CHECK(points.find(1, "a", "hash") == 5);

@@ -6,6 +6,8 @@
 #include <thread>
 
 #include "db/host.h"
+#include "db/log/log_entry.h"
+#include "db/log/versions.h"
 #include "db/model/index.h"
 #include "db/model/key_order.h"
 #include "db/model/leaf.h"
@@ -261,4 +263,45 @@ TEST_CASE("fsck: documents are looked through, and what cannot be of them is tol
       CHECK_THAT(report.told.front(), Catch::StartsWith(c.told));
     }
   }
+}
+
+TEST_CASE("fsck: a log with a gap, and a past that is not the present, are problems", "[db][history]") {
+  const TempFolder folder;
+  Database::Options options;
+  options.folder = folder.path();
+  options.sync = SyncMode::Os;
+  options.history = {std::chrono::hours(24), 1'000'000, true};
+  uint32_t number = 0;
+  {
+    const auto database = Host::open(options).value();
+    const Namespace space = database->space("t").value();
+    REQUIRE(space.set("a", Value::integer(1)).ok());
+    REQUIRE(space.set("b", Value::integer(2)).ok());
+    REQUIRE(space.set("c", Value::integer(3)).ok());
+  }
+  CHECK(fsck(folder.path(), Repair::No).value().problems == 0);
+  const auto change = [&](const std::function<void(Batch&)>& what) {
+    TreeStore::Options store;
+    store.folder = folder.path();
+    const auto opened = TreeStore::open(store).value();
+    number = opened->names_at_open().at("t");
+    Batch batch;
+    what(batch);
+    REQUIRE(opened->commit(batch, TreeStore::Durability::Os).ok());
+  };
+  change([&](Batch& batch) {
+    batch.put(row_key(Table::Version, number, version_row(encode_path(Path::parse("d").value()), VersionKind::Leaf, 3)),
+              encode_leaf(Value::integer(4)));
+  });
+  const FsckReport past = fsck(folder.path(), Repair::No).value();
+  REQUIRE(past.problems == 1);
+  CHECK(past.told[0].find("the latest of its past, 4 rows") != std::string::npos);
+  change([&](Batch& batch) {
+    batch.erase(
+        row_key(Table::Version, number, version_row(encode_path(Path::parse("d").value()), VersionKind::Leaf, 3)));
+    batch.erase(row_key(Table::Log, number, log_row(2)));
+  });
+  const FsckReport gap = fsck(folder.path(), Repair::No).value();
+  REQUIRE(gap.problems == 1);
+  CHECK(gap.told[0].find("its log ends at commit 1, and there are 3") != std::string::npos);
 }
