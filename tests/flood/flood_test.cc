@@ -167,6 +167,7 @@ TEST_CASE("Flood: a listener that never reads, under a writer", "[flood]") {
   CHECK(server.reached("listener_backlog") + server.reached("backlog_size") + server.reached("send_time") == 1);
   for (int i = 0; i < 300;) {  // all of it, in order
     const auto frame = reader->take_frame();
+    if (frame.opcode == 9) continue;  // a ping: it has read nothing while all that was written
     REQUIRE(frame.opcode == 1);
     if (frame.payload.find(R"("p":"counter","d":)" + std::to_string(i) + "}") != std::string::npos) ++i;
   }

@@ -67,7 +67,9 @@ TEST_CASE("Model check: the tree is the reference's after every write, and a rep
   Tree tree;
   tree.name = "t";
   tree.number = 1;
-  Tree copy = tree;
+  Tree copy;
+  copy.name = tree.name;
+  copy.number = tree.number;
   ReferenceTree reference;
   for (int step = 0; step < 3000; ++step) {
     const Write write = write_of(random);

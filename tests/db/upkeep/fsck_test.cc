@@ -274,7 +274,7 @@ TEST_CASE("fsck: a log with a gap, and a past that is not the present, are probl
   uint32_t number = 0;
   {
     const auto database = Host::open(options).value();
-    const Namespace space = database->space("t").value();
+    Namespace space = database->space("t").value();
     REQUIRE(space.set("a", Value::integer(1)).ok());
     REQUIRE(space.set("b", Value::integer(2)).ok());
     REQUIRE(space.set("c", Value::integer(3)).ok());
