@@ -170,6 +170,7 @@ class Committer final {
     bool has_begun = false;
     std::string row{};                // of the data that is put again as of now: the next
     std::optional<uint64_t> since{};  // of the log that is written anew: what comes next
+    uint64_t upto = 0;                // and the last, which was the head
     bool is_done = false;
     uint64_t commits = 0;  // whose entries said something of it
   };

@@ -267,6 +267,7 @@ Result<void> Committer::purge(Tree& tree, Purge& purge) {
     purge.has_begun = true;
     purge.row = base;
     purge.since = state.cut;
+    purge.upto = tree.head.sequence;
     at.purged.emplace_back(base + kPriorityMark, base + kPastChildren);
     // What waits in this group is of the past as well: it is put again with the rest.
     std::erase_if(at.version_rows, [&](const auto& row) { return row.first.starts_with(base); });
@@ -311,7 +312,8 @@ Result<void> Committer::purge(Tree& tree, Purge& purge) {
     }
     return last - since < kPurgeRows && bytes < kPurgeBytes;
   }));
-  purge.is_done = last == since || last >= tree.head.sequence;
+  // What was written since it has begun is of the present. The entries before that are durable with the next group.
+  purge.is_done = last >= purge.upto;
   purge.since = last;
   return {};
 }
@@ -324,14 +326,18 @@ bool Committer::wants_trim(const Tree& tree, Timestamp now) const {
   return now - log.trimmed > std::max(kTrimPauseMin, log.plan.age / static_cast<int64_t>(kTrimPart));
 }
 
-// Reads what is durable: the entries of a group that is being formed are the newest, and stay.
+// Looks at what is durable: entries of a group that is being formed are not there yet, and are the newest, which stay.
 Result<void> Committer::trim(Tree& tree, Timestamp now) {
   RETURN_IF_ERROR(load(tree));
   TreeLog& log = tree.log;
   if (!log.state) return {};
   log.trimmed = now;
   const LogReader reader(durable(), tree.number);
-  ASSIGN_OR_RETURN(const LogState trimmed, reader.trimmed(*log.state, log.plan, {tree.head.sequence, log.offset}, now));
+  ASSIGN_OR_RETURN(const Head head, SnapshotSettings(durable(), tree.number).head());
+  ASSIGN_OR_RETURN(const auto last, reader.head_of(head.sequence));
+  if (!last) return {};  // it is empty, or what is durable is of before it
+  const LogReader::End end{head.sequence, last->entry.offset + last->size};
+  ASSIGN_OR_RETURN(const LogState trimmed, reader.trimmed(*log.state, log.plan, end, now));
   if (trimmed.cut <= log.state->cut) return {};
   PendingTree& at = pending(tree);
   log.state->cut = trimmed.cut;

@@ -3,7 +3,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(layers base model documents store commit dump events topics read shard upkeep calls db language rules auth http session rest wire supabase yjs admin server c)
+get_property(layers GLOBAL PROPERTY HEARTH_LAYERS)  # all that hearth_library() has made
 foreach(layer ${layers})
   get_target_property(type hearth_${layer} TYPE)
   if(type STREQUAL STATIC_LIBRARY)
