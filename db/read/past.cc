@@ -29,7 +29,8 @@ std::string rfc3339(Timestamp time) {
 Result<uint64_t> first_known(const std::optional<LogState>& state) {
   if (!state || state->versions == LogState::Versions::None) {
     return Error{ErrorCode::InvalidArgument,
-                 "This namespace keeps no values of the past: start the server with --history 24h,1GB,versions, or set "
+                 "This namespace keeps no values of the past, or nothing was written since they are kept: start the "
+                 "server with --history 24h,1GB,versions, or set "
                  "/.settings/history.json with \"versions\": true."};
   }
   if (const auto from = state->past_from()) return *from;

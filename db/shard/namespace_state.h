@@ -234,6 +234,7 @@ struct NamespaceState {
   // Those who wait for the next commit, with the place of their answer.
   struct Awaiting {
     std::weak_ptr<Conversation> conversation;
+    uint64_t since;  // for one after it
     uint64_t place;
     uint64_t request;
   };

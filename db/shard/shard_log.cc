@@ -240,12 +240,16 @@ void Shard::handle(ShardRequest& request, AwaitCommitRequest& what) {
   if (space.awaiting.size() >= kAwaitingMax) {
     return answer_with(request, Error{ErrorCode::Unavailable, "Too many follow this namespace's changes already."});
   }
-  space.awaiting.push_back({request.conversation, request.conversation->story.keep_place(), request.id});
+  space.awaiting.push_back({request.conversation, what.since, request.conversation->story.keep_place(), request.id});
 }
 
 // Whoever waits for a commit is answered with the sequence of the last one.
 void Shard::tell_awaiting(NamespaceState& space, const Result<void>& status) {
   for (NamespaceState::Awaiting& one : std::exchange(space.awaiting, {})) {
+    if (status.ok() && space.tree.head.sequence <= one.since) {  // its group had no commit
+      space.awaiting.push_back(std::move(one));
+      continue;
+    }
     Answer reply;
     reply.request = one.request;
     reply.sequence = space.tree.head.sequence;
