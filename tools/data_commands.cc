@@ -32,6 +32,7 @@
 #include "db/model/json.h"
 #include "tools/commands.h"
 #include "tools/dump_file.h"
+#include "tools/output.h"
 #include "tools/rest_client.h"
 #include "tools/rules_file.h"
 
@@ -51,18 +52,6 @@ For admins: without --token the admin secret in --data is used, if it can be rea
 development believes. HEARTH_URL and HEARTH_TOKEN stand for --url and --token.
 
 Exit status: 0, or 1 with one line that says what is wrong.)";
-
-bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
-
-void note(const std::string& text) {
-  if (is_terminal(STDERR_FILENO)) fmt::print(stderr, "{}\n", text);
-}
-
-// Throws when standard output is gone, as behind `| head`: the command then ends with an error and not in silence.
-void print_bytes(std::string_view bytes) {
-  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size())
-    throw std::runtime_error("cannot write to standard output");
-}
 
 std::string text_of(std::istream& from) { return {std::istreambuf_iterator<char>(from), {}}; }
 

@@ -15,6 +15,7 @@
 
 #include "db/model/json.h"
 #include "tools/commands.h"
+#include "tools/output.h"
 #include "tools/rest_client.h"
 
 namespace hearth::tools {
@@ -23,15 +24,6 @@ namespace {
 constexpr const char* kWhoMay = R"(
 For admins: without --token the admin secret in --data is used, if it can be read, and else 'owner', which a server in
 development believes. HEARTH_URL and HEARTH_TOKEN stand for --url and --token.)";
-
-void put_out(std::string_view bytes) {
-  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size())
-    throw std::runtime_error("cannot write to standard output");
-}
-
-void remark(const std::string& text) {
-  if (::isatty(STDERR_FILENO) == 1) fmt::print(stderr, "{}\n", text);
-}
 
 // {"name":"text"}
 std::string object_of(std::string_view name, std::string_view text) {
@@ -104,20 +96,21 @@ int PastCommands::history() const {
   request.query.emplace_back("history", "true");
   request.query.emplace_back("values", std::to_string(values_));
   const std::string reply = ask_ok(target_, request);
-  if (json_ || !(::isatty(STDOUT_FILENO) == 1)) {
-    put_out(reply + "\n");
+  if (json_ || !is_terminal(STDOUT_FILENO)) {
+    print_bytes(reply + "\n");
     return 0;
   }
   const db::Value all = db::parse_value(std::string(reply), {}).value();
-  if (!all.child("complete").as_boolean()) remark(fmt::format("the latest {}; --values shows more", values_));
-  put_out(fmt::format("{:<24}  {}\n", "before", db::to_json(all.child("before"), db::JsonStyle::Plain)));
+  if (!all.child("complete").as_boolean()) note(fmt::format("the latest {}; --values shows more", values_));
+  print_bytes(fmt::format("{:<24}  {}\n", "before", db::to_json(all.child("before"), db::JsonStyle::Plain)));
   for (auto one = all.child("values").children(); !one.done(); one.next()) {
     const db::Value entry = one.value();
     const auto when =
         std::chrono::system_clock::time_point(std::chrono::milliseconds(entry.child("time").as_integer()));
     const std::string by = entry.child("by").is_null() ? "" : fmt::format(" by {}", entry.child("by").as_string());
-    put_out(fmt::format("{:%Y-%m-%dT%H:%M:%S}Z  {}{}  {}\n", fmt::gmtime(std::chrono::system_clock::to_time_t(when)),
-                        entry.child("id").as_string(), by, db::to_json(entry.child("value"), db::JsonStyle::Plain)));
+    print_bytes(fmt::format("{:%Y-%m-%dT%H:%M:%S}Z  {}{}  {}\n",
+                            fmt::gmtime(std::chrono::system_clock::to_time_t(when)), entry.child("id").as_string(), by,
+                            db::to_json(entry.child("value"), db::JsonStyle::Plain)));
   }
   return 0;
 }
@@ -136,12 +129,12 @@ int PastCommands::changes() const {
       last += bytes;
       const size_t end = last.rfind('\n', last.size() - 2);
       if (end == std::string::npos) return true;
-      put_out(std::string_view(last).substr(0, end + 1));
+      print_bytes(std::string_view(last).substr(0, end + 1));
       last.erase(0, end + 1);
       return true;
     });
     if (!follow_) {
-      put_out(last);
+      print_bytes(last);
       return 0;
     }
     (void)std::fflush(stdout);
@@ -155,20 +148,20 @@ int PastCommands::changes() const {
 int PastCommands::undo() const {
   const std::string reply =
       ask_ok(target_, {.method = "POST", .path = "/.changes/undo.json", .body = object_of("id", id_)});
-  if (json_) put_out(reply + "\n");
+  if (json_) print_bytes(reply + "\n");
   if (!json_)
-    remark("taken back, as commit " +
-           std::string(db::parse_value(std::string(reply), {}).value().child("id").as_string()));
+    note("taken back, as commit " +
+         std::string(db::parse_value(std::string(reply), {}).value().child("id").as_string()));
   return 0;
 }
 
 int PastCommands::purge() const {
   const std::string reply =
       ask_ok(target_, {.method = "POST", .path = "/.changes/purge.json", .body = object_of("path", path_of(path_))});
-  if (json_) put_out(reply + "\n");
+  if (json_) print_bytes(reply + "\n");
   if (!json_) {
-    remark(fmt::format("{} is gone from history; commits that had said something of it: {}", path_of(path_),
-                       db::parse_value(std::string(reply), {}).value().child("commits").as_integer()));
+    note(fmt::format("{} is gone from history; commits that had said something of it: {}", path_of(path_),
+                     db::parse_value(std::string(reply), {}).value().child("commits").as_integer()));
   }
   return 0;
 }

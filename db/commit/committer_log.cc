@@ -29,10 +29,7 @@ constexpr uint64_t kPurgeBytes = 1u << 20;  // of entries
 Result<void> Committer::load_log(Tree& tree, const Restored* restored) {
   ASSIGN_OR_RETURN(const auto setting, durable()->get(row_key(Table::Setting, tree.number, kHistorySetting)));
   tree.log = {};
-  tree.log.plan = history_;
-  if (setting) {
-    ASSIGN_OR_RETURN(tree.log.plan, parse_history(*setting));
-  }
+  ASSIGN_OR_RETURN(tree.log.plan, plan_of(setting, history_));
   const LogReader reader(durable(), tree.number);
   ASSIGN_OR_RETURN(tree.log.state, reader.state());
   if (!tree.log.state) return {};

@@ -105,15 +105,6 @@ Result<std::optional<std::string>> PastView::leaf(std::string_view key) const {
   return found;
 }
 
-Result<TreeView::Row> PastView::last(std::string_view from, std::string_view upto) const {
-  Row found;
-  RETURN_IF_ERROR(scan(from, upto, [&](std::string_view key, std::string_view leaf) {
-    found.emplace(key, leaf);
-    return true;
-  }));
-  return found;
-}
-
 // Marks lie before what they concern, so the range is read forward and told backward.
 Result<void> PastView::scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const {
   std::vector<std::pair<std::string, std::string>> rows;

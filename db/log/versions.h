@@ -53,7 +53,6 @@ class PastView final : public TreeView {
       : snapshot_(std::move(snapshot)), number_(number), sequence_(sequence) {}
   Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override;
   Result<std::optional<std::string>> leaf(std::string_view key) const override;
-  Result<Row> last(std::string_view from, std::string_view upto) const override;
   Result<void> scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const override;
 
  private:

@@ -75,6 +75,11 @@ Result<HistoryPlan> parse_history(std::string_view text) {
   return plan;
 }
 
+Result<HistoryPlan> plan_of(const std::optional<std::string>& setting, const HistoryPlan& usual) {
+  if (!setting) return usual;
+  return parse_history(*setting);
+}
+
 std::string history_text(const HistoryPlan& plan) {
   if (!plan.is_on()) return "off";
   return in_units(static_cast<uint64_t>(plan.age.count()), kAges) + "," + in_units(plan.bytes, kSizes) +

@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,8 @@ struct HistoryPlan {
 
 // Errors: InvalidArgument, with what is expected.
 Result<HistoryPlan> parse_history(std::string_view text);
+// Of a namespace: what its setting says, or else `usual`. Errors: as parse_history.
+Result<HistoryPlan> plan_of(const std::optional<std::string>& setting, const HistoryPlan& usual);
 Result<Timestamp> parse_age(std::string_view text);
 Result<uint64_t> parse_history_size(std::string_view text);
 std::string history_text(const HistoryPlan& plan);  // that parse_history reads

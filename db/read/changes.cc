@@ -56,11 +56,8 @@ Result<ChangesPage> read_changes(const ChangesRead& read, const TreeStore& store
   const SnapshotSettings settings(snapshot, number);
   ASSIGN_OR_RETURN(const Head head, settings.head());
   if (!state) {
-    HistoryPlan plan = usual;
     ASSIGN_OR_RETURN(const auto own, settings.text(kHistorySetting));
-    if (own) {
-      ASSIGN_OR_RETURN(plan, parse_history(*own));
-    }
+    ASSIGN_OR_RETURN(const HistoryPlan plan, plan_of(own, usual));
     if (plan.is_on() && read.since == "0") return ChangesPage{{}, "0", head.sequence, true};
     if (plan.is_on()) return is_unknown();
     return Error{ErrorCode::InvalidArgument,

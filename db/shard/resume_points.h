@@ -13,6 +13,7 @@
 #include <unordered_map>
 
 #include "db/base/metrics.h"
+#include "db/model/hash.h"
 
 namespace hearth::db {
 
@@ -34,6 +35,12 @@ class ResumePoints {
     points_.push_back({std::move(key), sequence});
     known_[points_.back().key] = std::prev(points_.end());
     while (static_cast<uint64_t>(bytes_.value()) > bytes_max_) drop_oldest();
+  }
+
+  // The same, by either way in which a client may say it.
+  void add(uint32_t space, std::string_view path, const NodeHashes& hashes, uint64_t sequence) {
+    add(space, path, hashes.exact, sequence);
+    if (hashes.javascript != hashes.exact) add(space, path, hashes.javascript, sequence);
   }
 
   std::optional<uint64_t> find(uint32_t space, std::string_view path, std::string_view hash) const {

@@ -373,10 +373,7 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
     const auto hashes = first->hashes();
     if (wants_hash && hashes) {
       remember_hash(space.tree, listen.path.text(), hashes->exact);  // transactions ask for it too
-      if (space.tree.log.state) {
-        resume_points_.add(space.tree.number, listen.path.text(), hashes->exact, sequence);
-        resume_points_.add(space.tree.number, listen.path.text(), hashes->javascript, sequence);
-      }
+      if (space.tree.log.state) resume_points_.add(space.tree.number, listen.path.text(), *hashes, sequence);
     }
     if (first->wait(waiter)) return;
   }

@@ -139,8 +139,7 @@ void Shard::note_leaving(Conversation& conversation, const Subscription& subscri
   const uint64_t sequence = space->tree.head.sequence;
   if (const auto first = space->firsts.find(path); first != space->firsts.end()) {
     if (const auto hashes = first->second->hashes()) {
-      resume_points_.add(number, path, hashes->exact, sequence);
-      resume_points_.add(number, path, hashes->javascript, sequence);
+      resume_points_.add(number, path, *hashes, sequence);
       return;
     }
   }
@@ -167,8 +166,7 @@ void Shard::handle(ShardRequest& request, HashedRequest& what) {
   const uint32_t number = request.space->tree.number;
   hashing_.erase({number, what.path});
   if (!what.hashes) return;
-  resume_points_.add(number, what.path, what.hashes->exact, what.sequence);
-  resume_points_.add(number, what.path, what.hashes->javascript, what.sequence);
+  resume_points_.add(number, what.path, *what.hashes, what.sequence);
 }
 
 void Shard::keep_history(const std::shared_ptr<NamespaceState>& space) {
