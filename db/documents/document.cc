@@ -216,6 +216,8 @@ void Document::integrate(const Struct& piece) {
   if (piece.kind == Kind::Gc) return integrate_gc(piece);
   Item* left = piece.origin ? &clean_end(*piece.origin) : nullptr;
   Item* right = piece.right_origin ? &clean_start(*piece.right_origin) : nullptr;
+  // Both may be of one item, which is cut for the second time then.
+  if (left != nullptr && right != nullptr) left = &clean_end(*piece.origin);
   if ((left != nullptr && left->parent == nullptr) || (right != nullptr && right->parent == nullptr)) {
     return integrate_gc(piece);
   }

@@ -404,9 +404,11 @@ class Printer {
         }
         return;
       }
+      case Kind::Format:
+        if (is_last_only) to += "undefined";  // as an attribute it has no element
+        return;
       case Kind::Gc:
       case Kind::Deleted:
-      case Kind::Format:
       case Kind::Skip:
         return;
     }
@@ -468,7 +470,8 @@ class Printer {
     to.append("<").append(name);
     std::vector<std::pair<std::string_view, const Item*>> attributes;
     for (const auto& [key, entry] : of.entries) {
-      if (entry.last != nullptr && entry.last->is_visible()) attributes.emplace_back(key, entry.last);
+      if (entry.last == nullptr || entry.last->is_deleted || entry.last->kind == Kind::Gc) continue;
+      attributes.emplace_back(key, entry.last);
     }
     std::sort(attributes.begin(), attributes.end(),
               [](const auto& a, const auto& b) { return utf16_less(a.first, b.first); });

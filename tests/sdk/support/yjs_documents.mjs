@@ -21,11 +21,14 @@ export function declare(doc) {
 // Neighbours of equal attributes as one: where yjs cuts depends on who has tidied up, which is no part of the document.
 export function joined(delta) {
   const ops = [];
+  let isText = false; // the last one: a text within the text is none of its letters
   for (const op of delta) {
-    const insert = typeof op.insert === 'string' ? op.insert : plain(op.insert);
+    const wasText = isText;
+    isText = typeof op.insert === 'string';
+    const insert = isText ? op.insert : plain(op.insert);
     const attributes = op.attributes && Object.keys(op.attributes).length ? JSON.parse(JSON.stringify(op.attributes)) : undefined;
     const last = ops.at(-1);
-    if (last && typeof last.insert === 'string' && typeof insert === 'string' && sorted(last.attributes) === sorted(attributes)) last.insert += insert;
+    if (wasText && isText && sorted(last.attributes) === sorted(attributes)) last.insert += insert;
     else ops.push(attributes ? { insert, attributes } : { insert });
   }
   return ops;
