@@ -89,6 +89,7 @@ class Engine {
   Result<void> adopt_orphans();
   void end_orphans(const std::stop_token& stopping);
   Result<void> resume_indexes();
+  Result<void> resume_mirrors(const Snapshot& snapshot);
   Result<void> ask_shard(const std::string& name, decltype(ShardRequest::what) what);  // waits for the answer
   template <typename Refusal, typename Done, typename Ask>
   void run_job(const NamespaceState& space, Refusal refusal, Done done, Ask ask);

@@ -234,6 +234,7 @@ void Guard::set_setting(const std::string& name, const Auth& auth, const Setting
   if (text == "null") {
     write.settings.push_back({std::string(kind.name), std::nullopt});
     if (kind.name == kHistoryKind) write.settings.push_back({std::string(db::kHistorySetting), std::nullopt});
+    if (kind.name == kDocumentsKind) write.settings.push_back({std::string(db::kMirrorsSetting), std::nullopt});
   } else {
     SpaceSettings checked;
     if (const auto read = read_setting(kind, text, checked); !read.ok()) return done(answer_of(read.error()));
@@ -242,6 +243,10 @@ void Guard::set_setting(const std::string& name, const Auth& auth, const Setting
     if (kind.name == kHistoryKind) {
       auto plan = checked.history ? std::optional(db::history_text(*checked.history)) : std::nullopt;
       write.settings.push_back({std::string(db::kHistorySetting), std::move(plan)});
+    }
+    if (kind.name == kDocumentsKind) {
+      std::string plan = db::document_plan_text(checked.documents.plan);
+      write.settings.push_back({std::string(db::kMirrorsSetting), plan.empty() ? std::nullopt : std::optional(plan)});
     }
   }
   put(name, std::move(write), [known = settings_, name, done = std::move(done)](db::Answer answer) {

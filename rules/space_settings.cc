@@ -53,11 +53,49 @@ db::Result<std::vector<db::Path>> read_paths(const SettingText& from, const Text
   return paths;
 }
 
+db::Result<db::MirrorRoots> read_roots(const SettingText& from, const TextNode& value) {
+  db::MirrorRoots roots;
+  if (value.kind != TextNode::Kind::Object)
+    return from.wrong(value.at, R"(roots and their kinds are expected, as {"title": "text"}, or {} for none)");
+  for (const TextMember& root : value.members) {
+    if (root.value.kind != TextNode::Kind::String || !db::is_mirror_kind(root.value.text))
+      return from.wrong(root.value.at, R"(a kind is expected: "text", "delta", "map", "array" or "xml")");
+    if (!roots.emplace(root.key, root.value.text).second) return from.wrong(root.at, "this root is here twice");
+    if (roots.size() > db::kMirrorRootsMax)
+      return from.wrong(root.at, fmt::format("there are more than {} roots", db::kMirrorRootsMax));
+  }
+  return roots;
+}
+
+db::Result<db::DocumentPlan> read_document_plan(const SettingText& from, const TextNode& value) {
+  db::DocumentPlan plan;
+  if (value.kind != TextNode::Kind::Object)
+    return from.wrong(
+        value.at,
+        R"(paths and what of the documents there is kept as JSON is expected, as {"/notes": {"title": "text"}})");
+  for (const TextMember& member : value.members) {
+    if (!member.key.starts_with('/')) return from.wrong(member.at, R"(a path is expected, as "/notes")");
+    auto path = db::Path::parse(member.key);
+    if (!path.ok()) return from.wrong(member.at, path.error().message);
+    for (const auto& [other, roots] : plan.places) {
+      if (other == path.value()) return from.wrong(member.at, "this path is here twice");
+    }
+    ASSIGN_OR_RETURN(db::MirrorRoots roots, read_roots(from, member.value));
+    plan.places.emplace_back(std::move(path).value(), std::move(roots));
+  }
+  return plan;
+}
+
 db::Result<void> read_documents(const SettingText& from, SpaceSettings& to) {
   DocumentSettings documents;
   for (const TextMember& member : from.root.members) {
-    if (member.key != "paths") return from.unknown(member, R"("paths")");
-    ASSIGN_OR_RETURN(documents.paths, read_paths(from, member.value));
+    if (member.key == "json") {
+      ASSIGN_OR_RETURN(documents.plan, read_document_plan(from, member.value));
+    } else if (member.key == "paths") {
+      ASSIGN_OR_RETURN(documents.paths, read_paths(from, member.value));
+    } else {
+      return from.unknown(member, R"("paths" and "json")");
+    }
   }
   to.documents = std::move(documents);
   return {};
@@ -139,7 +177,7 @@ db::Error SettingText::unknown(const TextMember& member, std::string_view known)
 const std::vector<SettingKind>& setting_kinds() {
   static const std::vector<SettingKind> kinds = {
       {"realtime", R"({"public": false})", R"({"public": true})", read_realtime},
-      {"documents", R"({"paths": []})", R"({"paths": ["/"]})", read_documents},
+      {kDocumentsKind, R"({"paths": []})", R"({"paths": ["/"]})", read_documents},
       {"tables", "{}", "{}", read_tables},
       {kHistoryKind, "{}", "{}", read_history},
   };

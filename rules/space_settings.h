@@ -7,7 +7,8 @@
 //   realtime    {"public": true|false, "channels": "/path"}  {"public": true} in development, else {"public": false}
 //   history     {"age": "24h", "size": "1GB",                {}: as the server was started; {"off": true}: none
 //                "versions": true|false, "open": ["/path"]}
-//   documents   {"paths": ["/path", …]}                      {"paths": ["/"]} in development, else {"paths": []}
+//   documents   {"paths": ["/path", …],                      {"paths": ["/"]} in development, else {"paths": []}
+//                "json": {"/path": {"ROOT": "KIND", …}, …}}
 //
 // Comments are allowed. A member that nobody knows is an error, as is a second one of the same name. The text is kept
 // as it was set, in the namespace's settings (db/model/settings.h) under the same name.
@@ -26,6 +27,7 @@
 #include <vector>
 
 #include "db/base/result.h"
+#include "db/model/document_plan.h"
 #include "db/model/history.h"
 #include "db/model/path.h"
 #include "db/model/settings.h"
@@ -45,6 +47,7 @@ struct RealtimeSettings {
 // Where Yjs documents may be: at and below these paths. The root: everywhere.
 struct DocumentSettings {
   std::vector<db::Path> paths{};
+  db::DocumentPlan plan{};  // of those that stand in the tree as JSON too
   bool allows(const db::Path& path) const;
 };
 
@@ -57,6 +60,7 @@ struct TableSettings {
 };
 
 inline constexpr std::string_view kHistoryKind = "history";
+inline constexpr std::string_view kDocumentsKind = "documents";
 
 struct SpaceSettings {
   std::optional<db::HistoryPlan> history{};  // nothing: as the server was started

@@ -96,6 +96,8 @@ const std::map<std::string, std::string> kTestedIn = {
     {"db/commit/pending_tree.h", "tests/db/commit/committer_test.cc"},
     {"db/log/log_reader.h", "tests/db/changes_test.cc"},
     {"db/model/change.h", "tests/db/changes_test.cc"},
+    {"db/model/document_plan.h", "tests/db/documents/tree_value_test.cc"},
+    {"db/shard/mirrors.h", "tests/db/mirrors_test.cc"},
     {"db/log/versions.h", "tests/db/past_test.cc"},
     {"db/read/past.h", "tests/db/past_test.cc"},
     {"db/read/changes.h", "tests/db/changes_test.cc"},

@@ -162,6 +162,12 @@ class Committer final {
   bool wants_trim_answers(const Tree& tree, Timestamp now) const;
   Result<bool> trim_answers(Tree& tree, Timestamp now);
   void name(Tree& tree);  // gives it its row
+  // Which documents' JSON lacks something that the document has, with the next commit() (committer_mirrors.cc).
+  void mark_mirror(const Tree& tree, const Path& document, bool is_behind);
+  Result<std::vector<Path>> marked_mirrors(const Tree& tree, size_t most) const;
+  // The plan (kMirrorsSetting) by which all documents were gone through last; "" and nothing: by none.
+  Result<std::optional<std::string>> mirrored_by(const Tree& tree) const;
+  void set_mirrored_by(const Tree& tree, const std::string& plan);
 
   // The next step of removing what was at and below `path` from the past, with the next commit(): what is there now
   // stays, as of now. Errors: Io, Corruption.

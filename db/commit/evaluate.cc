@@ -170,7 +170,7 @@ Result<void> Evaluation::configure(const Setting& setting) {
 
 // Documents are changed by their own clients alone. What is removed, or set above them, takes them along.
 Result<void> Evaluation::spare_documents(const TreeView& documents, const Overwrite& overwrite) {
-  if (overwrite.slot == Slot::Priority) return {};
+  const bool is_removal = overwrite.slot == Slot::Value && overwrite.value.is_null();
   const auto any_in = [&](const std::string& from, const std::string& upto) -> Result<bool> {
     bool found = false;
     RETURN_IF_ERROR(documents.scan(from, upto, [&](std::string_view, std::string_view) {
@@ -180,7 +180,7 @@ Result<void> Evaluation::spare_documents(const TreeView& documents, const Overwr
     return found;
   };
   for (size_t depth = 0; depth <= overwrite.path.depth(); ++depth) {
-    if (depth == overwrite.path.depth() && overwrite.value.is_null()) break;
+    if (depth == overwrite.path.depth() && is_removal) break;
     const Path at = overwrite.path.prefix(depth);
     const std::string encoded = encode_path(at);
     ASSIGN_OR_RETURN(const bool exists, any_in(document_row(encoded, 0), encoded + '\1'));
@@ -189,6 +189,7 @@ Result<void> Evaluation::spare_documents(const TreeView& documents, const Overwr
                  "There is a Yjs document at " + at.slashed() +
                      ", which its own clients change; nothing else is written there. To remove it, remove its path."};
   }
+  if (overwrite.slot == Slot::Priority) return {};
   const std::string encoded = encode_path(overwrite.path);
   ASSIGN_OR_RETURN(const bool exists, any_in(encoded, encoded + kPastChildren));
   return exists ? effect({Effect::Kind::Forget, overwrite.path, {}, Slot::Value, {}}) : Result<void>();
@@ -242,7 +243,7 @@ Result<Settled> evaluate(const Write& write, const Found& found, Pending& after,
     RETURN_IF_ERROR(write.access->check({found.tree, now, found.settings, &after.tree, overwrites, &granted}));
   }
   // Last: who may not write here is not told what stands here.
-  if (found.documents != nullptr) {
+  if (found.documents != nullptr && !write.is_mirror) {
     for (const Overwrite& overwrite : overwrites) {
       RETURN_IF_ERROR(evaluation.spare_documents(*found.documents, overwrite));
     }

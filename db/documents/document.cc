@@ -74,15 +74,40 @@ std::vector<std::string> Document::roots() const {
   return names;
 }
 
-std::vector<std::string> Document::take_changed_roots() {
-  for (const std::string& name : changed_roots_) roots_.find(name)->second->is_changed = false;
-  return std::exchange(changed_roots_, {});
+DocumentPlace Document::place_of(const Type& type, const Entry* entry, const RootKinds& kinds) {
+  DocumentPlace place;
+  const Type* at = &type;
+  const auto take = [&](const Entry* key, bool is_map) {
+    if (key == nullptr || !is_map) {
+      place.keys.clear();
+    } else {
+      place.keys.emplace_back(key->key);
+    }
+  };
+  for (const Item* holds = at->item; holds != nullptr; holds = at->item) {
+    take(entry, at->kind == TypeKind::Map || at->kind == TypeKind::XmlHook);
+    at = holds->parent;
+    entry = holds->entry;
+  }
+  const auto kind = kinds.find(at->name);
+  take(entry, kind != kinds.end() && kind->second == RootKind::Map);
+  std::reverse(place.keys.begin(), place.keys.end());
+  place.root = at->name;
+  return place;
 }
 
-void Document::remember_changed(const Type* type) {
-  if (type->root->is_changed) return;
-  type->root->is_changed = true;
-  changed_roots_.emplace_back(type->root->name);
+std::vector<DocumentPlace> Document::take_changed(const RootKinds& kinds) {
+  std::vector<DocumentPlace> places;
+  for (const auto& [type, entry] : std::exchange(changed_, {})) {
+    places.push_back(place_of(*type, entry, kinds));
+  }
+  std::sort(places.begin(), places.end());
+  const auto is_within = [](const DocumentPlace& outer, const DocumentPlace& inner) {
+    return outer.root == inner.root && outer.keys.size() <= inner.keys.size() &&
+           std::equal(outer.keys.begin(), outer.keys.end(), inner.keys.begin());
+  };
+  places.erase(std::unique(places.begin(), places.end(), is_within), places.end());
+  return places;
 }
 
 Type& Document::root_of(std::string_view name) {
@@ -229,9 +254,13 @@ void Document::integrate(const Struct& piece) {
   } else {
     parent = piece.root ? &root_of(*piece.root) : lines_.at(piece.parent->client).find(piece.parent->clock).type;
     if (parent == nullptr) return integrate_gc(piece);  // deleted, or no type
-    if (piece.has_key) entry = &parent->entries.try_emplace(std::string(piece.key)).first->second;
+    if (piece.has_key) {
+      const auto place = parent->entries.try_emplace(std::string(piece.key)).first;
+      place->second.key = place->first;
+      entry = &place->second;
+    }
   }
-  remember_changed(parent);
+  changed_.emplace(parent, entry);
   if (entry == nullptr && join_to_left(piece, left, right)) return;
 
   Item& item = add_item(lines_[piece.client], {piece.client, piece.clock}, piece.length);
@@ -446,7 +475,7 @@ void Document::remove(uint64_t client, Range clocks) {
 // With all that is in it, which is Gc from here on.
 void Document::remove(Item& item) {
   if (item.is_deleted) return;
-  remember_changed(item.parent);
+  changed_.emplace(item.parent, item.entry);
   std::vector<Item*> stack = {&item};
   const auto push_all = [&](Item* first) {
     for (; first != nullptr; first = first->right) stack.push_back(first);
@@ -457,6 +486,9 @@ void Document::remove(Item& item) {
     if (Type* type = std::exchange(next.type, nullptr)) {
       push_all(std::exchange(type->start, nullptr));
       for (const auto& entry : type->entries) push_all(entry.second.first);
+      const auto of_it = [&](const auto& changed) { return changed.first == type; };
+      const auto first = changed_.lower_bound({type, nullptr});
+      changed_.erase(first, std::find_if_not(first, changed_.end(), of_it));
       type->entries.clear();
       type->item = nullptr;
     }

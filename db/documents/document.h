@@ -7,8 +7,10 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "db/base/result.h"
@@ -30,6 +32,13 @@ using RootKinds = std::map<std::string, RootKind, std::less<>>;
 
 // "text", "delta", "map", "array", "xml".
 std::optional<RootKind> root_kind_named(std::string_view name);
+
+// A place in a document that is addressed by keys: a root, or what stands at a key of a map. No place leads through a list.
+struct DocumentPlace {
+  std::string root;
+  std::vector<std::string> keys{};  // of maps, from the root on
+  auto operator<=>(const DocumentPlace&) const = default;
+};
 
 inline constexpr size_t kReadDepthMax = 200;  // of types in one another, to be read
 
@@ -58,9 +67,13 @@ class Document {
   // One root.
   Result<std::string> to_json(std::string_view root, RootKind kind, size_t bytes_max) const;
 
+  // What stands at a place of a root that is read as a map; "null" where nothing does.
+  Result<std::string> to_json(const DocumentPlace& place, size_t bytes_max) const;
+
   std::vector<std::string> roots() const;
-  // Roots in which anything was inserted or deleted since this was last asked.
-  std::vector<std::string> take_changed_roots();
+  // The innermost places in which anything was inserted or deleted since this was last asked, in order, none within
+  // another. `kinds`: roots that are read as maps have places within; of another root it is the root itself.
+  std::vector<DocumentPlace> take_changed(const RootKinds& kinds);
 
   StateVector state_vector() const;
   bool has_pending() const { return !pending_.empty(); }
@@ -89,7 +102,7 @@ class Document {
   Item& cut(Item& item, uint64_t count);
   void cut_content(Item& item, Item& rest, uint64_t count);
   Type& root_of(std::string_view name);
-  void remember_changed(const Type* type);
+  static DocumentPlace place_of(const Type& type, const Entry* entry, const RootKinds& kinds);
 
   void apply_deletes(const Update& update);
   void remove(uint64_t client, Range clocks);
@@ -100,7 +113,7 @@ class Document {
   std::deque<Item> items_;  // stay where they are
   std::deque<Type> types_;
   std::map<std::string, Type*, std::less<>> roots_;
-  std::vector<std::string> changed_roots_;
+  std::set<std::pair<const Type*, const Entry*>> changed_;  // the entry of a map, or null: the list
   std::map<uint64_t, Line> lines_;
   std::map<uint64_t, Ranges> deletes_;    // all that were heard of, also of what has not come yet
   std::string pending_;                   // an update: structs that wait

@@ -2,6 +2,7 @@
 // where those throw (null as a child of XML) there is its name as text. Two ways in, both over the same lists of items:
 // append_json() writes a value of JSON, append_text() what String(value) would be in JavaScript.
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "db/documents/any.h"
@@ -79,6 +80,18 @@ class Printer {
     }
   }
 
+  // What stands at the keys of maps in one another, the outermost of which is `type`.
+  void at(const Type* type, std::span<const std::string> keys) {
+    const Item* item = nullptr;
+    for (const std::string& key : keys) {
+      item = type == nullptr ? nullptr : value_of(*type, key);
+      const bool is_map = item != nullptr && item->kind == Kind::Type &&
+                          (item->type->kind == TypeKind::Map || item->type->kind == TypeKind::XmlHook);
+      type = is_map ? item->type : nullptr;
+    }
+    if (item == nullptr || !last_value(*item, keys.size())) out_ += "null";
+  }
+
   std::string& out() { return out_; }
 
   Result<std::string> finish() {
@@ -88,6 +101,12 @@ class Printer {
   }
 
  private:
+  static const Item* value_of(const Type& map, const std::string& key) {
+    const auto entry = map.entries.find(key);
+    const Item* item = entry == map.entries.end() ? nullptr : entry->second.last;
+    return item != nullptr && item->is_visible() ? item : nullptr;
+  }
+
   static RootKind guess(const Type& type) {
     bool has_elements = false;
     for (const Item* item = type.start; item != nullptr; item = item->right) {
@@ -548,6 +567,14 @@ Result<std::string> Document::to_json(std::string_view root, RootKind kind, size
   const auto found = roots_.find(root);
   Printer printer(bytes_max);
   printer.root(found == roots_.end() ? nullptr : found->second, kind);
+  return printer.finish();
+}
+
+Result<std::string> Document::to_json(const DocumentPlace& place, size_t bytes_max) const {
+  if (place.keys.empty()) return to_json(place.root, RootKind::Map, bytes_max);
+  const auto found = roots_.find(place.root);
+  Printer printer(bytes_max);
+  printer.at(found == roots_.end() ? nullptr : found->second, place.keys);
   return printer.finish();
 }
 

@@ -62,6 +62,7 @@ struct Item {
 
 // A key of a map: all that was ever set there. The last one is the value, unless it is deleted.
 struct Entry {
+  std::string_view key;  // as the map has it
   Item* first = nullptr;
   Item* last = nullptr;
 };
@@ -73,7 +74,6 @@ struct Type {
   std::string_view name;            // of a root
   Item* start = nullptr;            // of the list
   std::map<std::string, Entry, std::less<>> entries;
-  bool is_changed = false;  // of a root
 };
 
 // Items of a client by clock, from 0 on without holes. Finding and putting in cost a logarithm and a small copy: they lie in

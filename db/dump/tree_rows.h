@@ -66,8 +66,7 @@ class TreeCheck {
   bool has_leaf_ = false;
   std::string owed_;  // path of a priority that still needs a leaf below it
   bool owes_ = false;
-  std::optional<std::string> around_;  // path of the last document that was in no other one
-  std::string document_;               // path of the last one
+  std::string document_;  // path of the last one
   uint64_t document_count_ = 0;
   uint64_t update_count_ = 0;
   uint64_t last_sequence_ = 0;

@@ -91,12 +91,13 @@ struct Figures {
   uint64_t answer_bytes = 0;     // now: of large values that clients have not taken
   uint64_t answers_refused = 0;  // because it would have been too much
   uint64_t listener_bytes = 0;   // now: about what listeners hold, with their queries and windows
-  uint64_t topics = 0, topic_members = 0, topic_bytes = 0;  // now
-  uint64_t topic_messages = 0;                              // said
-  uint64_t document_updates = 0, document_compactions = 0;  // of Yjs documents
-  uint64_t disconnect_bytes = 0;                            // now: of what sessions have queued for their end
-  uint64_t event_bytes = 0;                                 // now: of events that sessions have not taken
-  uint64_t resume_bytes = 0;                                // now: of hashes of clients that may come back
+  uint64_t topics = 0, topic_members = 0, topic_bytes = 0;        // now
+  uint64_t topic_messages = 0;                                    // said
+  uint64_t document_updates = 0, document_compactions = 0;        // of Yjs documents
+  uint64_t document_json_writes = 0, document_json_failures = 0;  // of their JSON in the tree
+  uint64_t disconnect_bytes = 0;                                  // now: of what sessions have queued for their end
+  uint64_t event_bytes = 0;                                       // now: of events that sessions have not taken
+  uint64_t resume_bytes = 0;                                      // now: of hashes of clients that may come back
   uint64_t remembered_bytes = 0;  // now: of first values, hashes and changed paths that are kept to spare work
   uint64_t leaf_cache_bytes = 0;  // now: of the tables of rows that shards know without asking the store
   uint64_t leaf_cache_hits = 0, leaf_cache_misses = 0;

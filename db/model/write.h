@@ -75,6 +75,8 @@ struct Write {
   std::shared_ptr<const Precondition> shows{};
   std::shared_ptr<Once> once{};  // null: done each time
   std::string by{};  // who writes, for the log: `auth.uid`; empty: an administrator, the app itself, or nobody
+  // What the database itself keeps at the path of a Yjs document, where nobody else may write.
+  bool is_mirror = false;
   // The answer carries a value: after Stale what stands at `base`, else what was written there. Of several overwrites
   // only those that had server values are shown; a priority is shown on a leaf `true`.
   bool wants_value = false;

@@ -23,6 +23,7 @@
 #include "db/events/row_registry.h"
 #include "db/model/hash.h"
 #include "db/read/fair_pool.h"
+#include "db/shard/mirrors.h"
 #include "db/shard/story.h"
 #include "db/topics/topics.h"
 
@@ -208,8 +209,12 @@ struct NamespaceState {
   std::unique_ptr<Topics> topics;                              // null: there are none
   std::map<std::string, OpenDocument, std::less<>> documents;  // that are open, by path text
   uint64_t documents_opened = 0;
-  uint64_t restores = 0;          // that have replaced something here
-  std::vector<Path> compactions;  // of documents, to begin when the group is durable
+  uint64_t restores = 0;             // that have replaced something here
+  std::vector<Path> compactions;     // of documents, to begin when the group is durable
+  std::unique_ptr<Mirrors> mirrors;  // of documents; null: none are asked for, or nobody has looked
+  bool mirrors_known = false;        // somebody has
+  bool mirrors_asked = false;        // somebody will
+  uint64_t mirror_jobs = 0;          // begun, since ever
   std::unordered_map<std::string, std::weak_ptr<Conversation>> sessions;
   // Sessions of a dead process, for as long as they may come back.
   std::unordered_map<std::string, std::shared_ptr<DisconnectQueue>> orphans;

@@ -84,6 +84,9 @@ void Shard::maintain(const std::shared_ptr<NamespaceState>& space) {
   if (!tree.named || !tree.loaded) return;
   index_watch_.look(tree.name, tree.number, *tree.plan, with_.store.on_notice(),
                     [&](const Index& index) { return count_in(*committer_.durable(), tree.number, index); });
+  if (tree.head.has_documents && !space->mirrors_known && !std::exchange(space->mirrors_asked, true)) {
+    space->shard.submit({space, nullptr, 0, MirrorsRequest{}, nullptr});
+  }
   if (space->is_maintained) return;
   if (tree.is_reconciled && !tree.plan->is_building()) return;
   space->is_maintained = true;
@@ -270,6 +273,7 @@ void Shard::handle(ShardRequest& request, WriteRequest& what) {
   // From here on the write is part of the group.
 
   if (space.tree.head.has_documents) end_removed_documents(space, accepted.value().record);
+  if (accepted.value().configures) space.mirrors_known = space.mirrors_asked = false;  // its plan may be another
   accepted_.push_back(request.submitted);
   reply.sequence = accepted.value().record.sequence;
   reply.time = accepted.value().record.time;

@@ -221,7 +221,8 @@ struct ShardRequest {
                SayRequest, HearEntriesRequest, AnnounceRequest, OpenDocumentRequest, ReadDocumentRequest, AppendRequest,
                CompactRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest, CreateRequest,
                RemoveRequest, StatsRequest, TrimRequest, CarryRequest, PurgeRequest, HashedRequest, AwaitCommitRequest,
-               MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest, OrphanRequest, RunQueueRequest>
+               MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest, OrphanRequest, RunQueueRequest,
+               MirrorsRequest, MirrorSliceRequest, MirrorRequest>
       what;
   std::function<void(Answer)> done;                   // without a conversation
   std::chrono::steady_clock::time_point submitted{};  // writes
@@ -295,6 +296,8 @@ class Shard {
     Counter topic_messages;    // said, not told
     Counter document_updates;  // that were appended
     Counter compactions;       // of documents
+    Counter mirrors_written;   // commits of documents' JSON
+    Counter mirrors_failed;    // documents whose JSON can't stand in the tree
     ListenerRegistry::Count registered;
     Gauge waiting;                                    // requests in lines
     Counter moved;                                    // times that a namespace went to a heavy shard
@@ -362,6 +365,9 @@ class Shard {
   void handle(ShardRequest& request, AdoptRequest& adopt);
   void handle(ShardRequest& request, OrphanRequest& orphan);
   void handle(ShardRequest& request, RunQueueRequest& run);
+  void handle(ShardRequest& request, MirrorsRequest& look);
+  void handle(ShardRequest& request, MirrorSliceRequest& slice);
+  void handle(ShardRequest& request, MirrorRequest& mirror);
 
   void answer(const ShardRequest& request, Answer answer);
   void answer_with(const ShardRequest& request, Result<void> status);
@@ -375,11 +381,23 @@ class Shard {
   bool leave(NamespaceState& space, Conversation& conversation, uint64_t listener);
   void leave_topic(NamespaceState& space, TopicPlace& place);
   void lose_right(NamespaceState& space, const std::shared_ptr<Conversation>& conversation, const Notification& lost);
+  Result<bool> has_data_of_its_own(NamespaceState& space, const Path& path);
   Result<void> may_have_document(NamespaceState& space, const Path& path);
   void read_document(const ShardRequest& request, OpenDocument& document, Answer answer);
   void compact(NamespaceState& space, OpenDocument& document);
   void start_compactions(const std::shared_ptr<NamespaceState>& space);
   void leave_document(NamespaceState& space, TopicPlace& place);
+  Mirrors* mirrors_of(NamespaceState& space);
+  static void begin_mirror(Mirrors& mirrors, Mirror& mirror);
+  static void drop_replica(Mirrors& mirrors, Mirror& mirror);
+  static void leave_mirror(NamespaceState& space, const std::string& document);
+  void note_update(NamespaceState& space, const Path& document);
+  static void note_other_documents(NamespaceState& space, const Path& at);
+  void start_mirrors(const std::shared_ptr<NamespaceState>& space);
+  void read_slice(const std::shared_ptr<NamespaceState>& space);
+  void end_pass_if_done(NamespaceState& space);
+  Result<void> remove_mirror(NamespaceState& space, const Path& at);
+  Result<void> write_mirror(NamespaceState& space, const Path& at, std::vector<Overwrite> overwrites);
   void end_documents(NamespaceState& space, const Path& at, const Error& why);
   void end_removed_documents(NamespaceState& space, const Record& record);
   Result<void> room_in_topics(const NamespaceState& space, size_t bytes);

@@ -23,6 +23,7 @@ namespace hearth::db {
 namespace {
 
 constexpr Work kAppendWork{4, 0, 0};
+constexpr size_t kDocumentsBelowMax = 100;  // that are looked at, when one is opened above them
 
 // Reads all updates. Errors: Io, TooLarge.
 Result<DocumentUpdates> read_updates(const TreeView& rows, const Path& path, uint64_t bytes_max) {
@@ -61,6 +62,37 @@ Error is_removed() { return {ErrorCode::NotFound, "The document was removed."}; 
 
 }  // namespace
 
+// Whether the tree has something at the path or below it that is not the JSON of documents below it. Of very many documents
+// it says so without having looked at all.
+Result<bool> Shard::has_data_of_its_own(NamespaceState& space, const Path& path) {
+  const TreeView& tree = committer_.view(space.tree);
+  const std::string base = encode_path(path);
+  std::string from = base;
+  for (size_t looked = 0; looked < kDocumentsBelowMax; ++looked) {
+    std::optional<std::string> found;
+    RETURN_IF_ERROR(tree.scan(from, base + kPastChildren, [&](std::string_view key, std::string_view) {
+      found = std::string(key);
+      return false;
+    }));
+    if (!found) return false;
+    if (!space.tree.head.has_documents) return true;
+    const TreeView& documents = committer_.documents(space.tree);
+    bool is_in_document = false;
+    for (size_t end = base.size(); !is_in_document;) {
+      const size_t length = segment_length(std::string_view(*found).substr(end));
+      if (length == 0) return true;
+      end += length;
+      from = found->substr(0, end);
+      RETURN_IF_ERROR(documents.scan(document_row(from, 0), from + '\1', [&](auto, auto) {
+        is_in_document = true;
+        return false;
+      }));
+    }
+    from += kPastChildren;
+  }
+  return true;
+}
+
 // Whether a document may stand there: nothing of the tree is at the path, above it as a leaf, or below it.
 Result<void> Shard::may_have_document(NamespaceState& space, const Path& path) {
   const TreeView& tree = committer_.view(space.tree);
@@ -69,8 +101,8 @@ Result<void> Shard::may_have_document(NamespaceState& space, const Path& path) {
                  "There is data at " + at.slashed() + "; a Yjs document stands where the tree has nothing."};
   };
   if (path.is_root()) return Error{ErrorCode::InvalidArgument, "A Yjs document has a path; this is the root."};
-  ASSIGN_OR_RETURN(const bool exists, tree.exists(path));
-  if (exists) return refusal(path);
+  ASSIGN_OR_RETURN(const bool has_data, has_data_of_its_own(space, path));
+  if (has_data) return refusal(path);
   for (size_t depth = 0; depth < path.depth(); ++depth) {
     const Path above = path.prefix(depth);
     ASSIGN_OR_RETURN(const auto leaf, tree.leaf(encode_path(above)));
@@ -232,6 +264,7 @@ void Shard::handle(ShardRequest& request, AppendRequest& what) {
   Answer reply;
   reply.sequence = number;
   answer(request, std::move(reply));
+  note_update(space, document.path);
   const bool is_long = document.rows_since >= kCompactRows ||
                        (document.bytes_since >= kCompactBytes && document.bytes_since * 2 >= document.bytes);
   if (is_long) compact(space, document);
@@ -304,6 +337,7 @@ void Shard::leave_document(NamespaceState& space, TopicPlace& place) {
     compact(space, found->second);
   }
   space.documents.erase(found);
+  leave_mirror(space, place.document);
 }
 
 // Those who have documents at the path or below it open hear why they have not any more.
@@ -334,7 +368,9 @@ void Shard::end_documents(NamespaceState& space, const Path& at, const Error& wh
 
 void Shard::end_removed_documents(NamespaceState& space, const Record& record) {
   for (const Effect& effect : record.effects) {
-    if (effect.kind == Effect::Kind::Forget) end_documents(space, effect.path, is_removed());
+    if (effect.kind != Effect::Kind::Forget) continue;
+    note_other_documents(space, effect.path);
+    end_documents(space, effect.path, is_removed());
   }
 }
 

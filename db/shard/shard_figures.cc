@@ -132,6 +132,8 @@ void Shard::add_to(Figures& figures) const {
   figures.disconnect_writes_queued += counted_.disconnect_writes_queued.value();
   figures.document_updates += counted_.document_updates.value();
   figures.document_compactions += counted_.compactions.value();
+  figures.document_json_writes += counted_.mirrors_written.value();
+  figures.document_json_failures += counted_.mirrors_failed.value();
   figures.topic_messages += counted_.topic_messages.value();
   figures.disconnect_writes_run += counted_.disconnect_writes_run.value();
   figures.namespaces_moved += counted_.moved.value();

@@ -193,7 +193,8 @@ void Shard::forget_missed(NamespaceState& space) {
 void Shard::note_use(const std::shared_ptr<NamespaceState>& space) {
   if (is_heavy()) return;  // home does, when the namespace is back
   if (space->tree.hashes.empty()) space->tree.hash_bytes = 0;
-  const size_t now = space->missed_bytes + space->tree.hash_bytes;
+  const size_t replicas = space->mirrors == nullptr ? 0 : space->mirrors->replica_bytes;
+  const size_t now = space->missed_bytes + space->tree.hash_bytes + replicas;
   remembered_->add(static_cast<int64_t>(now) - static_cast<int64_t>(space->kept_bytes));
   space->kept_bytes = now;
   if (space->latest) {
@@ -226,6 +227,9 @@ void Shard::forget_oldest() {
     space->tree.hashes.clear();
     space->tree.hash_bytes = 0;
     forget_missed(*space);
+    if (space->mirrors != nullptr) {
+      for (auto& [path, mirror] : space->mirrors->all) drop_replica(*space->mirrors, mirror);
+    }
     space->had_streams = space->had_streams && !space->sessions.empty();
     remembered_->add(-static_cast<int64_t>(space->kept_bytes));
     space->kept_bytes = 0;

@@ -39,6 +39,9 @@ void Shard::handle(ShardRequest& request, SwapRequest& what) {
       ++space.restores;
       tell_swapped(space, place.at, SnapshotView(before, space.tree.number));
       // As of a removed one: clients that came back by themselves would add what they still have to what was restored.
+      note_other_documents(space, place.at);
+      space.mirrors_known = space.mirrors_asked = false;
+      if (space.tree.head.has_documents) committer_.set_mirrored_by(space.tree, std::string(kNoMirrorsPlan));
       end_documents(space, place.at, {ErrorCode::NotFound, "The document was replaced by a restore."});
       if (place.space->line.group == group_) continue;
       place.space->line.group = group_;

@@ -256,6 +256,7 @@ void Shard::run_group() {
     if (!space->awaiting.empty() && durable.ok()) tell_awaiting(*space, {});
     start_scans(space);
     if (!space->compactions.empty()) start_compactions(space);
+    if (durable.ok()) start_mirrors(space);
     note_use(space);
   }
   forget_oldest();

@@ -14,6 +14,7 @@
 //          | 0x0a log         rest = number:4 BE sequence:8 BE [part:4 BE]           → entry (db/log/log_entry.h)
 //          | 0x0b version     rest = number:4 BE path 0x00 kind:1 ~sequence:8 BE      → leaf, or nothing (db/log/versions.h)
 //          | 0x0c answer      rest = number:4 BE row                                 → db/commit/kept_answer.h
+//          | 0x0d mirror      rest = number:4 BE [path]                              → db/commit/committer_mirrors.cc
 //
 // `path` is encoded (db/model/key_order.h), a last 0x00 marks a priority. On disk. Never renumber.
 #pragma once
@@ -38,7 +39,8 @@ enum class Table : char {
   Log = 10,
   Version = 11,
   Answer = 12,
-  End = 13
+  Mirror = 13,
+  End = 14
 };
 
 inline void append_number(uint32_t number, std::string& to) {

@@ -90,7 +90,7 @@ Result<std::optional<Identity>> read_identity(const Snapshot& now) {
     return std::optional<Identity>();
   }
   // An older store is opened, and marked with our format: from then on an older Hearth refuses it.
-  const bool is_older = *format == "1" || *format == "2" || *format == "3" || *format == "4";
+  const bool is_older = *format == "1" || *format == "2" || *format == "3" || *format == "4" || *format == "5";
   if (!is_older && *format != std::to_string(kStoreFormat)) {
     return Error{ErrorCode::Unsupported, "the store has format " + *format + ", this Hearth reads format " +
                                              std::to_string(kStoreFormat) +

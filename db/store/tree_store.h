@@ -34,7 +34,8 @@ namespace hearth::db {
 // From format 2 on a store has index rows: an older Hearth would change the data and leave them as they are.
 // From format 4 on it may have documents, which an older Hearth would leave out of dumps and write over.
 // From format 5 on it may have logs, which an older Hearth would not go on with.
-inline constexpr uint32_t kStoreFormat = 5;
+// From format 6 on documents may stand in the tree too, which an older Hearth would not keep up.
+inline constexpr uint32_t kStoreFormat = 6;
 inline constexpr size_t kLivesMax = 4'096;  // runs of a database that its store remembers
 inline constexpr std::chrono::milliseconds kRoomLookInterval{100};
 // The disk counts as having room again when an eighth of the reserve is free above it: else the operator would be

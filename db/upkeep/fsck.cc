@@ -138,10 +138,12 @@ class Check {
     return done;
   }
 
-  // Updates are well-formed, and where a document is, the tree has nothing.
+  // Updates are well-formed, and where a document is, the tree has nothing, or what the document has as JSON.
   Result<void> check_documents(uint32_t number, const std::optional<Head>& head) {
     const SnapshotView tree(snapshot_, number);
     const uint64_t before = report_.updates;
+    const auto plan = snapshot_->get(row_key(Table::Mirror, number));
+    const bool has_json = plan.ok() && plan.value().has_value();
     std::string last;  // path of a document
     Result<void> looked;
     const auto done = SnapshotView(snapshot_, number, Table::Document)
@@ -156,7 +158,7 @@ class Check {
                             if (row->path != last) {
                               last = row->path;
                               ++report_.documents;
-                              looked = check_place(tree, last);
+                              looked = check_place(tree, last, has_json);
                             }
                             if (row->sequence == 0 || (head && row->sequence > head->sequence)) {
                               problem(fmt::format("{}: an update of number {}, in a namespace of {} commits", at(last),
@@ -175,11 +177,12 @@ class Check {
     return {};
   }
 
-  // Of a document: nothing of the tree is at its path or below, and no value above it.
-  Result<void> check_place(const TreeView& tree, std::string_view path) {
+  // Of a document: nothing of the tree is at its path or below, unless documents have their JSON there, and no value above
+  // it.
+  Result<void> check_place(const TreeView& tree, std::string_view path, bool has_json) {
     ASSIGN_OR_RETURN(const Path place, decode_path(path));
     ASSIGN_OR_RETURN(const bool exists, tree.exists(place));
-    if (exists) problem(at(path) + ": a document where there is data");
+    if (exists && !has_json) problem(at(path) + ": a document where there is data");
     for (size_t depth = 0; depth < place.depth(); ++depth) {
       const std::string above = encode_path(place.prefix(depth));
       ASSIGN_OR_RETURN(const auto leaf, tree.leaf(above));

@@ -218,6 +218,10 @@ void add_clients(const db::Figures& figures, const http::Stats& stats, uint64_t 
   to.counter("hearth_document_updates_total", "Updates of Yjs documents that were stored.", figures.document_updates);
   to.counter("hearth_document_compactions_total", "Times that a document's updates were joined.",
              figures.document_compactions);
+  to.counter("hearth_document_json_writes_total", "Commits that brought a document's JSON up to date.",
+             figures.document_json_writes);
+  to.counter("hearth_document_json_failures_total",
+             "Documents whose JSON could not stand in the tree, and was removed.", figures.document_json_failures);
   to.counter("hearth_on_disconnect_queued_total", "Writes that clients queued for the end of their connection.",
              figures.disconnect_writes_queued);
   to.counter("hearth_on_disconnect_run_total", "Writes that were run at the end of connections.",

@@ -224,6 +224,41 @@ test('a document is read after each update', async () => {
   });
 });
 
+// What a mirror would do: it keeps the document's JSON, and writes what is said to have changed.
+test('the places that changed are all that changed, and no more than the keys that were set', async () => {
+  let places = 0;
+  await forDocuments(documents / 5, async (random, { updates }) => {
+    const doc = docOf([]);
+    await pipe.ask('o');
+    await pipe.ask('k', ...kinds);
+    const json = async (command) => JSON.parse(Buffer.from(await pipe.ask(command, ...kinds)).toString());
+    const kept = await json('j');
+    for (const update of random.below(2) ? updates : shuffled(random, updates)) {
+      const before = picture(doc);
+      Y.applyUpdate(doc, update);
+      await pipe.ask('u', update);
+      const changed = await json('k');
+      for (const [root, keys, value] of changed) {
+        places += keys.length > 0;
+        assert.ok(root === 'map' || keys.length === 0);
+        let at = kept;
+        const way = [root, ...keys];
+        for (const key of way.slice(0, -1)) at = at?.[key];
+        if (typeof at !== 'object' || at === null) continue; // there is no map any more
+        if (value === null && !(way.at(-1) in at)) continue;
+        at[way.at(-1)] = value;
+      }
+      const now = await json('j');
+      // null and nothing are the same in a tree.
+      const withoutNull = (value) => JSON.stringify(value, (_, inner) => (inner && typeof inner === 'object' && !Array.isArray(inner)
+        ? Object.fromEntries(Object.entries(inner).filter(([, child]) => child !== null).sort(([a], [b]) => (a < b ? -1 : 1))) : inner));
+      for (const root of Object.keys(roots)) assert.equal(withoutNull(kept[root] ?? null), withoutNull(now[root]), root);
+      if (picture(doc) === before) assert.ok(changed.length <= 5);
+    }
+  });
+  assert.ok(places > documents / 2, `${places} places within maps`);
+});
+
 // From the same seed each time: where a hostile struct has its neighbours in the wrong order, what yjs shows depends on which
 // items it happens to have joined (about one of 100,000 such updates reads differently).
 test('bytes that are no update are refused, and what is taken yjs can apply, and shows it alike', async () => {

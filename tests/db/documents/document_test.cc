@@ -78,16 +78,31 @@ TEST_CASE("Document: updates in any order are the same document, and wait for wh
   CHECK(read(document, "content") == R"("hi!")");
 }
 
-TEST_CASE("Document: it says which roots have changed", "[db][documents]") {
+TEST_CASE("Document: it says which places have changed, within roots that are maps", "[db][documents]") {
   Document document;
+  const RootKinds kinds = {{"content", RootKind::Text}, {"metadata", RootKind::Map}};
+  const auto changed = [&] {
+    std::vector<std::string> places;
+    for (const DocumentPlace& place : document.take_changed(kinds)) {
+      std::string text = place.root;
+      for (const std::string& key : place.keys) text += "/" + key;
+      places.push_back(text + "=" + document.to_json(place, kMax).value());
+    }
+    return places;
+  };
   feed(document, yjs_vector("update/A1-text-insert-hi"));
-  CHECK(document.take_changed_roots() == std::vector<std::string>{"content"});
+  CHECK(document.take_changed(kinds) == std::vector<DocumentPlace>{{"content"}});
   feed(document, yjs_vector("update/A1-text-insert-hi"));
-  CHECK(document.take_changed_roots().empty());
+  CHECK(document.take_changed(kinds).empty());
   feed(document, yjs_vector("update/A3-delete-h"));
-  CHECK(document.take_changed_roots() == std::vector<std::string>{"content"});
+  CHECK(document.take_changed(kinds) == std::vector<DocumentPlace>{{"content"}});
   feed(document, yjs_vector("merge/A1..A11"));
-  CHECK(document.take_changed_roots() == std::vector<std::string>{"content", "metadata", "list"});
+  const auto places = changed();
+  REQUIRE(places.size() == 4);  // "list", of which nothing is said, as a whole
+  CHECK(places[0].starts_with("content="));
+  CHECK(places[1].starts_with("list="));
+  CHECK(places[2] == R"(metadata/nested={"k":5})");
+  CHECK(places[3] == R"(metadata/title="U")");
 }
 
 TEST_CASE("Document: those who insert at one place come in order of clients, whoever is heard first",

@@ -8,7 +8,7 @@
 //   a awareness update, written again         e is empty       update → "1" or "0"
 //   r read      n × "name kind", an empty one, updates: applied one by one to a new document → its JSON
 //   o open      a document that stays         u apply to it    updates
-//   j its JSON  n × "name kind"
+//   j its JSON  n × "name kind"                k what changed since k was asked: [["root", ["key", …], JSON], …]   n × "name kind"
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -19,6 +19,7 @@
 #include "db/documents/document.h"
 #include "db/documents/update.h"
 #include "db/documents/update_v2.h"
+#include "db/model/json.h"
 
 using namespace hearth::db;
 using namespace hearth::db::documents;
@@ -71,6 +72,28 @@ Result<std::string> read(const Words& words) {
   return document.to_json(kinds, kJsonMax);
 }
 
+Result<std::string> changed(const Words& words) {
+  const RootKinds kinds = kinds_of(words);
+  std::string out = "[";
+  for (const DocumentPlace& place : open_document->take_changed(kinds)) {
+    const auto kind = kinds.find(place.root);
+    if (kind == kinds.end()) continue;
+    out += out.size() == 1 ? "[" : ",[";
+    append_json_string(place.root, out);
+    out += ",[";
+    for (const std::string& key : place.keys) {
+      if (out.back() != '[') out += ',';
+      append_json_string(key, out);
+    }
+    out += "],";
+    ASSIGN_OR_RETURN(const std::string json, place.keys.empty()
+                                                 ? open_document->to_json(place.root, kind->second, kJsonMax)
+                                                 : open_document->to_json(place, kJsonMax));
+    out += json + ']';
+  }
+  return out + ']';
+}
+
 Result<std::string> answer(char command, const Words& words) {
   if (command == '2') return from_v2(words.at(0), 64 << 20);
   if (command == 'h') return has(words);
@@ -78,6 +101,7 @@ Result<std::string> answer(char command, const Words& words) {
   if (command == 'o') open_document = std::make_unique<Document>();
   if (command == 'o') return std::string();
   if (command == 'u') return apply_all(*open_document, words, 0);
+  if (command == 'k') return changed(words);
   if (command == 'j') return open_document->to_json(kinds_of(words), kJsonMax);
   if (command == 'a') {
     ASSIGN_OR_RETURN(const std::vector<AwarenessEntry> entries, parse_awareness(words.at(0)));
