@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <future>
 #include <mutex>
 
@@ -194,6 +195,60 @@ void Namespace::get_async(std::string_view path, std::function<void(Result<Value
       done(answer.status.ok() ? Result<Value>(answer.value) : Result<Value>(answer.status.error()));
     });
   });
+}
+
+namespace {
+
+// Waits for a commit after `since`, or until then: a conversation that asks for nothing else. Errors: as await_commit.
+Result<void> await_commit(Engine& engine, const std::string& name, uint64_t since,
+                          std::chrono::steady_clock::time_point until) {
+  struct Woken {
+    std::mutex mutex;  // Guards `is_woken`.
+    std::condition_variable changed;
+    bool is_woken = false;
+  };
+  const auto woken = std::make_shared<Woken>();
+  ASSIGN_OR_RETURN(auto conversation, engine.converse(name, "", [woken] {
+    const std::lock_guard lock(woken->mutex);
+    woken->is_woken = true;
+    woken->changed.notify_all();
+  }));
+  Client client(std::move(conversation));
+  client.await_commit(1, since);
+  for (;;) {
+    for (const Item& item : client.take()) {
+      if (const auto* answer = std::get_if<Answer>(&item)) return answer->status;
+      if (const auto* ended = std::get_if<Ended>(&item)) return ended->reason;
+    }
+    std::unique_lock lock(woken->mutex);
+    if (!woken->changed.wait_until(lock, until, [&] { return woken->is_woken; })) return {};
+    woken->is_woken = false;
+  }
+}
+
+}  // namespace
+
+Result<ChangesPage> Namespace::changes(const ChangesRead& read, std::chrono::milliseconds patience) const {
+  if (state_->engine->callbacks().is_here()) return would_wait_for_itself();
+  const auto until = std::chrono::steady_clock::now() + patience;
+  ChangesRead next = read;
+  for (;;) {
+    std::promise<Result<ChangesPage>> promise;
+    state_->engine->changes(state_->name, next, [&](Result<ChangesPage> page) { promise.set_value(std::move(page)); });
+    ASSIGN_OR_RETURN(ChangesPage page, promise.get_future().get());
+    const bool is_over = std::chrono::steady_clock::now() >= until;
+    if (!page.changes.empty() || (page.is_end && is_over)) return page;
+    // Only changes of others came, or nothing: on from there.
+    next.since = page.next;
+    if (page.is_end) RETURN_IF_ERROR(await_commit(*state_->engine, state_->name, page.sequence, until));
+  }
+}
+
+void Namespace::changes_async(ChangesRead read, std::function<void(Result<ChangesPage>)> done) const {
+  state_->engine->changes(state_->name, std::move(read),
+                          [&callbacks = state_->engine->callbacks(), done = std::move(done)](Result<ChangesPage> page) {
+                            callbacks.add([done, page = std::move(page)] { done(page); });
+                          });
 }
 
 // One listener: a conversation of its own, whose items are handled where callbacks run.

@@ -26,6 +26,7 @@
 // Errors are values (db/base/result.h). Nothing here throws, logs or handles signals.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -38,6 +39,7 @@
 #include "db/base/clock.h"
 #include "db/base/clock_steps.h"
 #include "db/base/result.h"
+#include "db/model/change.h"
 #include "db/model/event.h"
 #include "db/model/figures.h"
 #include "db/model/history.h"
@@ -130,6 +132,13 @@ class Namespace {
   // by among them, or child events come in the order of what is left.
   [[nodiscard]] Result<Listener> listen(std::string_view path, const Query& query, ListenerCallbacks callbacks,
                                         Projection projection = {});
+
+  // What happened here and where, commit by commit, from the log that Options::history keeps: a page of what came after
+  // `read.since` ("0": all that there is). Whoever stores `next` together with what came of the page sees each change once.
+  // Where there is nothing yet it waits for something, for `patience`; then the page is empty. Errors: of
+  // db/read/changes.h; NotFound: since then the log was cut, so what the app has is to be read anew.
+  Result<ChangesPage> changes(const ChangesRead& read, std::chrono::milliseconds patience = {}) const;
+  void changes_async(ChangesRead read, std::function<void(Result<ChangesPage>)> done) const;  // does not wait for more
 
   // The secondary indexes of this tree: [{"at": "/rooms/$room/messages", "by": "sent"}, …]; `by`: a child path, a
   // list of them, or ".value". They are built while writes go on; until one is complete, queries are answered without

@@ -50,7 +50,7 @@ std::set<uint32_t> with_old_answers(const Snapshot& snapshot, Timestamp now) {
   std::string from = row_key(Table::Answer, "");
   for (bool is_found = true; is_found;) {
     is_found = false;
-    (void)snapshot.scan(from, row_key(Table::End, ""), [&](std::string_view key, std::string_view bytes) {
+    (void)snapshot.scan(from, row_key(Table::Beside, ""), [&](std::string_view key, std::string_view bytes) {
       if (key.size() < kTableAndNumber) return false;
       const uint32_t number = read_number(key.substr(1));
       const Result<KeptAnswer> oldest = KeptAnswer::decode(bytes);
@@ -87,6 +87,7 @@ Result<void> Engine::start() {
   names_ = store_->names_at_open();
   for (const auto& [name, number] : names_) next_number_ = std::max(next_number_, number + 1);
   const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
+  RETURN_IF_ERROR(erase_strays_beside());
   store_id_ = store_->id();
   life_ = store_->life();
   const size_t readers = std::max<size_t>(options_.readers, 1);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <shared_mutex>
 #include <stop_token>
@@ -16,6 +17,7 @@
 #include "db/calls/gate.h"
 #include "db/calls/turns.h"
 #include "db/database.h"
+#include "db/model/beside.h"
 #include "db/model/change.h"
 #include "db/read/reads.h"
 #include "db/shard/shard.h"
@@ -68,6 +70,9 @@ class Engine {
   void purge(const std::string& name, Path path, std::function<void(Answer)> done);
   void undo(const std::string& name, EventId id, std::string by, std::function<void(Answer)> done);
   void history(const std::string& name, HistoryRead read, std::function<void(Result<PathHistory>)> done);
+  Result<BesideRows> beside(const std::string& name, const BesideRead& read);
+  Result<void> keep_beside(const std::string& name, const BesideWrite& write);
+  Result<std::vector<std::string>> with_rows_beside();
   void revive_by(Revive revive);
   void stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done);
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
@@ -87,6 +92,8 @@ class Engine {
   explicit Engine(Database::Options options);
   Result<void> start();
   Result<void> adopt_orphans();
+  Result<void> erase_strays_beside();
+  std::optional<uint32_t> number_of(const std::string& name) const;  // nothing: it does not exist
   void end_orphans(const std::stop_token& stopping);
   Result<void> resume_indexes();
   Result<void> resume_mirrors(const Snapshot& snapshot);

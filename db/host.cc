@@ -52,6 +52,16 @@ void Host::history(const std::string& name, HistoryRead read, std::function<void
   engine_->history(name, std::move(read), std::move(done));
 }
 
+Result<BesideRows> Host::beside(const std::string& name, const BesideRead& read) const {
+  return engine_->beside(name, read);
+}
+
+Result<void> Host::keep_beside(const std::string& name, const BesideWrite& write) {
+  return engine_->keep_beside(name, write);
+}
+
+Result<std::vector<std::string>> Host::with_rows_beside() const { return engine_->with_rows_beside(); }
+
 void Host::indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done) {
   engine_->indexes(name, std::move(done));
 }

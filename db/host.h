@@ -16,6 +16,7 @@
 
 #include "db/client.h"
 #include "db/database.h"
+#include "db/model/beside.h"
 #include "db/model/change.h"
 #include "db/model/dump_request.h"
 #include "db/model/figures.h"
@@ -53,6 +54,11 @@ class Host final : public Database {
   void purge(const std::string& name, Path path, std::function<void(Answer)> done);
   // The values that a path had, where versions are kept (db/read/past.h has its errors). Read::at reads one moment.
   void history(const std::string& name, HistoryRead read, std::function<void(Result<PathHistory>)> done);
+  // Rows beside a namespace's tree (db/model/beside.h), and the names of those that have any. Block on the disk. Errors:
+  // NotFound (no such namespace), Io, Unavailable.
+  Result<BesideRows> beside(const std::string& name, const BesideRead& read) const;
+  Result<void> keep_beside(const std::string& name, const BesideWrite& write);
+  Result<std::vector<std::string>> with_rows_beside() const;
   // The indexes of a namespace, and how far they are built. Those that the settings ask for and that are not planned
   // yet have the id 0.
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);

@@ -1,6 +1,6 @@
 // The parts of a server, in the order in which they are built, and in reverse the order in which they may go.
 //
-//   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ rest, wire, supabase, yjs ─▶ metrics, front ─▶ listeners
+//   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ rest, wire, supabase, yjs, webhooks ─▶ metrics, front ─▶ listeners
 //                                                           │
 //   a request: page allowed? ─▶ wire: /.ws, /.lp ─▶ supabase: …/realtime/v1, …/rest/v1 ─▶ yjs: …/yjs ─▶ metrics ─▶ front
 //                                                                                          ─▶ rest: everything else
@@ -12,6 +12,7 @@
 // stop() takes it apart in steps, so that when it returns nothing of this server asks the guard any more:
 // - drain: no new connections; requests are answered, the rest is told goodbye, within `patience`.
 // - finish_work: tasks that workers had may still post to io threads.
+// - webhooks: nothing is sent any more. What was under way is sent again by the next start.
 // - the listeners go, then the io threads end: from here on nothing new can begin.
 // - verifier.replace({}): requests that wait for a key are refused; their callbacks find no io thread and are
 //   dropped.
@@ -38,6 +39,8 @@
 #include "net/http/origin.h"
 #include "net/rest/handler.h"
 #include "net/supabase/services.h"
+#include "net/webhooks/api.h"
+#include "net/webhooks/deliverer.h"
 #include "net/wire/acceptor.h"
 #include "net/yjs/acceptor.h"
 #include "rules/guard.h"
@@ -115,7 +118,7 @@ admin::MetricsPage::Limits limits_of(const Server::Options& options) {
 }  // namespace
 
 struct Server::Parts {
-  Parts(rules::Guard& guard, Options& options, http::OriginList allowed)
+  Parts(rules::Guard& guard, Options& options, http::OriginList allowed, std::unique_ptr<webhooks::Deliverer> hooks)
       : origins(std::move(allowed)),
         own(guard.dev() ? http::OriginList::Own::Here : http::OriginList::Own::Anywhere),
         patience(options.patience),
@@ -131,6 +134,8 @@ struct Server::Parts {
         supabase(guard, verifier, io, workers, options.wire_limits.message_bytes_max, options.may_deflate,
                  half_received),
         yjs(guard, verifier, io, workers, options.wire_limits.message_bytes_max, options.may_deflate, half_received),
+        deliverer(std::move(hooks)),
+        hook_api(guard, verifier, io, *deliverer),
         metrics({.guard = guard,
                  .verifier = verifier,
                  .workers = workers,
@@ -155,13 +160,25 @@ struct Server::Parts {
                            channels.refused_messages.value(), static_cast<uint64_t>(documents.documents.value()),
                            documents.refused.value()};
                      },
+                 .webhooks =
+                     [this] {
+                       const auto& counts = deliverer->counts();
+                       return admin::MetricsPage::Webhooks{counts.hooks,
+                                                           counts.under_way,
+                                                           counts.delivered.value(),
+                                                           counts.failed.value(),
+                                                           counts.dead.value(),
+                                                           counts.missed.value(),
+                                                           counts.dropped.value(),
+                                                           std::chrono::milliseconds(counts.waiting_since)};
+                     },
                  .limits = limits_of(options),
                  .serialised = serialised}),
         front(guard, verifier, workers) {}
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
     if (!origins.allows(exchange->request(), own)) return refuse(*exchange);
-    if (wire.accept(exchange) || supabase.accept(exchange) || yjs.accept(exchange) ||
+    if (wire.accept(exchange) || supabase.accept(exchange) || yjs.accept(exchange) || hook_api.accept(exchange) ||
         metrics.accept(exchange, admin::MetricsPage::For::Admins) || front.accept(exchange))
       return;
     rest.handle(std::move(exchange));
@@ -205,6 +222,8 @@ struct Server::Parts {
   wire::Acceptor wire;
   supabase::Services supabase;
   yjs::Acceptor yjs;
+  const std::unique_ptr<webhooks::Deliverer> deliverer;
+  webhooks::Api hook_api;
   admin::MetricsPage metrics;
   const admin::FrontPage front;
   std::unique_ptr<http::Listener> listener;
@@ -221,7 +240,9 @@ Server::~Server() { stop(); }
 
 db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options options) {
   ASSIGN_OR_RETURN(auto origins, http::OriginList::parse(options.origins));
-  std::unique_ptr<Server> server(new Server(std::make_unique<Parts>(guard, options, std::move(origins))));
+  ASSIGN_OR_RETURN(auto hooks, webhooks::Deliverer::open(guard, options.webhooks));
+  std::unique_ptr<Server> server(
+      new Server(std::make_unique<Parts>(guard, options, std::move(origins), std::move(hooks))));
   Parts& parts = *server->parts_;
   parts.io.start();
   if (options.watch) {
@@ -250,6 +271,7 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
   parts.port = parts.listener->port();
   parts.url = parts.listener->url();
   parts.counting = parts.listener.get();
+  RETURN_IF_ERROR(parts.deliverer->start());
   return server;
 }
 
@@ -268,6 +290,8 @@ void Server::stop() {
     if (*listener != nullptr) (*listener)->drain(parts_->patience);
   }
   parts_->finish_work();
+  parts_->hook_api.close();
+  parts_->deliverer->stop();
   // From here on nobody counts what the listener has counted.
   parts_->listener.reset();
   parts_->watch_listener.reset();

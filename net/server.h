@@ -2,6 +2,7 @@
 //
 //   GET /.ws, as an upgrade     net/wire
 //   GET /.metrics, and / of a browser   net/admin
+//   /.webhooks…                 net/webhooks
 //   everything else             net/rest
 //
 // Thread: its owner's. The server has threads of its own: io threads, each the home of some connections, and workers
@@ -18,6 +19,7 @@
 #include "db/base/result.h"
 #include "net/auth/auth_config.h"
 #include "net/http/limits.h"
+#include "net/webhooks/options.h"
 #include "net/wire/limits.h"
 
 namespace hearth::rules {
@@ -56,6 +58,7 @@ class Server {
     std::string tls_certificate{}, tls_key{};    // PEM files; both or none
     std::vector<std::string> trusted_proxies{};  // "10.0.0.1", "fd00::/8": their X-Forwarded headers are believed
     bool proxy_protocol = false;                 // and each connection of theirs begins with a PROXY header
+    WebhookOptions webhooks{};                   // where changes may be sent
   };
 
   // Answers from here on. `guard` outlives the server's stop(). Errors: when the address is taken or not ours, or a

@@ -488,6 +488,21 @@ void Guard::changes(const std::string& name, const Auth& auth, db::ChangesRead r
   database_.changes(name, std::move(read), std::move(done));
 }
 
+db::Result<db::BesideRows> Guard::beside(const std::string& name, const Auth& auth, const db::BesideRead& read) const {
+  if (auth.kind != Auth::Kind::Admin) return denied();
+  return database_.beside(name, read);
+}
+
+db::Result<void> Guard::keep_beside(const std::string& name, const Auth& auth, const db::BesideWrite& write) {
+  if (auth.kind != Auth::Kind::Admin) return denied();
+  return database_.keep_beside(name, write);
+}
+
+db::Result<std::vector<std::string>> Guard::with_rows_beside(const Auth& auth) const {
+  if (auth.kind != Auth::Kind::Admin) return denied();
+  return database_.with_rows_beside();
+}
+
 void Guard::compact(const Auth& auth, std::function<void(db::Result<db::Compacted>)> done) {
   if (auth.kind != Auth::Kind::Admin) return done(denied());
   database_.compact(std::move(done));

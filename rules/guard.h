@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "db/base/result.h"
+#include "db/model/beside.h"
 #include "db/model/change.h"
 #include "db/model/dump_request.h"
 #include "db/model/event.h"
@@ -245,6 +246,9 @@ class Guard {
                std::function<void(db::Result<db::PathHistory>)> done);
   void changes(const std::string& name, const Auth& auth, db::ChangesRead read,
                std::function<void(db::Result<db::ChangesPage>)> done);
+  db::Result<db::BesideRows> beside(const std::string& name, const Auth& auth, const db::BesideRead& read) const;
+  db::Result<void> keep_beside(const std::string& name, const Auth& auth, const db::BesideWrite& write);
+  db::Result<std::vector<std::string>> with_rows_beside(const Auth& auth) const;
   void compact(const Auth& auth, std::function<void(db::Result<db::Compacted>)> done);
 
   // The id of an event for Listen::resume.

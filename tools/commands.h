@@ -10,6 +10,10 @@ class App;
 class Option;
 }  // namespace CLI
 
+namespace hearth::net {
+struct WebhookOptions;
+}
+
 namespace hearth::tools {
 
 // What the command line asks for. The command that the command line names fills this in while the line is parsed.
@@ -32,7 +36,10 @@ void add_restore(CLI::App& program, Chosen& chosen);
 void add_bench(CLI::App& program, Chosen& chosen);
 void add_data_commands(CLI::App& program, Chosen& chosen);  // get, watch, set, and so on
 void add_past_commands(CLI::App& program, Chosen& chosen);  // changes, history, undo, purge
+void add_webhook(CLI::App& program, Chosen& chosen);
 void add_help(CLI::App& program, Chosen& chosen);
+
+void add_webhook_flags(CLI::App& serve, net::WebhookOptions& options);  // of `hearth serve`
 
 // For the commands that ask a server: which one, and as whom. Returns the option of the URL.
 CLI::Option* add_server(CLI::App& command, std::string& url, std::string& token);

@@ -278,6 +278,7 @@ void add_serve(CLI::App& program, Chosen& chosen) {
   command
       ->add_option("--metrics-host", flags->metrics_host, "The one address of that port; without it, 127.0.0.1 and ::1")
       ->needs(metrics_port);
+  add_webhook_flags(*command, flags->webhooks);
   add_limits(*command, *flags);
   command->add_option("--threads", flags->threads, "Threads that serve connections; 0: one for each core")
       ->check(CLI::Range(0, 1024))

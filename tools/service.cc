@@ -243,6 +243,7 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   net_options.tls_key = flags.tls_key;
   net_options.trusted_proxies = flags.trusted_proxies;
   net_options.proxy_protocol = flags.proxy_protocol;
+  net_options.webhooks = flags.webhooks;
   if (flags.proxy_protocol && flags.trusted_proxies.empty()) {
     throw std::runtime_error("--proxy-protocol needs --trusted-proxy: from whom else would the headers be believed?");
   }

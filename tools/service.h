@@ -51,6 +51,7 @@ struct ServeFlags {
   std::string tls_key;
   std::vector<std::string> trusted_proxies;
   bool proxy_protocol = false;
+  net::WebhookOptions webhooks;
   std::string log_level = "info";
   std::string log_format = "text";
   std::optional<uint16_t> metrics_port;  // of its own; nothing: none

@@ -129,7 +129,7 @@ class Committer::Rows final : public RowSource {
 };
 
 // Removes everything that a namespace has.
-// Two rows and ten range tombstones, however large the namespace is. The number is not used again while this process
+// Two rows and a range tombstone for each table, however large the namespace is. The number is not used again while this process
 // lives.
 class Committer::AllOf final : public RowSource {
  public:
@@ -138,7 +138,7 @@ class Committer::AllOf final : public RowSource {
   std::vector<std::pair<std::string, std::string>> ranges() const override {
     std::vector<std::pair<std::string, std::string>> ranges;
     for (const Table table : {Table::Disconnect, Table::Data, Table::Setting, Table::Index, Table::Document,
-                              Table::History, Table::Log, Table::Version, Table::Answer, Table::Mirror}) {
+                              Table::History, Table::Log, Table::Version, Table::Answer, Table::Mirror, Table::Beside}) {
       ranges.emplace_back(row_key(table, tree_.number), row_key(table, tree_.number + 1));
     }
     return ranges;

@@ -178,9 +178,13 @@ class Committer final {
     std::optional<uint64_t> since{};  // of the log that is written anew: what comes next
     uint64_t upto = 0;                // and the last, which was the head
     bool is_done = false;
-    uint64_t commits = 0;  // whose entries said something of it
+    uint64_t commits = 0;                // whose entries said something of it
+    bool has_answers = true;             // kept ones are still to be looked at,
+    std::optional<uint64_t> arrival{};   // from this one on
+    std::optional<uint64_t> arrivals{};  // up to, and without
   };
   Result<void> purge(Tree& tree, Purge& purge);
+  Result<void> purge_answers(Tree& tree, Purge& purge);  // the part of it that drops kept answers
 
   bool dirty(const Tree& tree) const;  // something of it waits for commit()
   bool empty() const { return pending_.empty(); }

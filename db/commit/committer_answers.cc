@@ -160,4 +160,30 @@ Result<bool> Committer::trim_answers(Tree& tree, Timestamp now) {
   return false;
 }
 
+// What was answered to a write at or below the path, and of a write above it what only the tree knew, is of the path's past too:
+// a retry of such a write is done again.
+Result<void> Committer::purge_answers(Tree& tree, Purge& purge) {
+  RETURN_IF_ERROR(load_answers(tree));
+  if (!purge.arrivals) purge.arrivals = tree.answers.next;
+  uint64_t at = std::max(purge.arrival.value_or(0), tree.answers.first);
+  for (size_t seen = 0; at < *purge.arrivals; ++at) {
+    if (seen++ == kAnswersDroppedMax) {
+      purge.arrival = at;
+      return {};
+    }
+    const std::string place = row_key(Table::Answer, tree.number, answer_row(at));
+    ASSIGN_OR_RETURN(const auto bytes, row(place));
+    if (!bytes) continue;
+    ASSIGN_OR_RETURN(const KeptAnswer kept, KeptAnswer::decode(*bytes));
+    const bool is_above = kept.base.contains(purge.path) && !kept.value.is_null();
+    if (!is_above && !purge.path.contains(kept.base)) continue;
+    rows_.erase(place);
+    const std::string by_key = row_key(Table::Answer, tree.number, answer_key_row(kept.key));
+    ASSIGN_OR_RETURN(const auto arrival, row(by_key));
+    if (arrival && arrival->size() == 8 && read_sequence(*arrival) == at) rows_.erase(by_key);
+  }
+  purge.has_answers = false;
+  return {};
+}
+
 }  // namespace hearth::db

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "db/base/clock.h"
@@ -11,14 +13,17 @@
 
 namespace hearth::db {
 
+inline constexpr std::string_view kSinceNow = "now";
+inline constexpr size_t kBeforeBytesMax = 16u << 20;   // of one value from before
 inline constexpr size_t kChangesPageBytes = 4u << 20;  // of entries, about: the one that passes it is the last
 
 struct ChangesRead {
-  std::string since;  // an id "life:sequence"; "0": the begin of the log
+  std::string since;  // an id "life:sequence"; "0": the begin of the log; kSinceNow: nothing of what was, only `next`
   Path path{};        // what is at, below or above it; what is above is told as what it means there
   size_t changes_max = 1'000;
   // Of one page. A single change may be larger: it is told whole.
   size_t bytes_max = kChangesPageBytes;
+  bool before = false;  // what stood there before is told too; for namespaces that keep versions
 };
 
 // What one commit did at one place.
@@ -28,6 +33,9 @@ struct PlaceChange {
   Value value;               // that is there now; null: nothing
   bool is_restored = false;  // `value` is not known: a restore brought it, and it is to be read anew
   bool is_purged = false;    // the same: an administrator has removed it from history
+  // With ChangesRead::before: what stood there. Nothing: that is not known, as it was from before versions were kept, or it
+  // is larger than kBeforeBytesMax.
+  std::optional<Value> before{};
 };
 
 struct Change {
@@ -41,7 +49,10 @@ struct ChangesPage {
   std::vector<Change> changes;
   std::string next;       // the id to go on with: of the last commit that was looked at
   uint64_t sequence = 0;  // the same as a number
-  bool is_end = false;    // nothing came after `next` before the page was read
+  // Of the first commit that was looked at, also if it did nothing at that path. "": there was none.
+  std::string first{};
+  uint64_t first_sequence = 0;
+  bool is_end = false;  // nothing came after `next` before the page was read
 };
 
 }  // namespace hearth::db

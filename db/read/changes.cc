@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "db/log/log_reader.h"
+#include "db/read/past.h"
 
 namespace hearth::db {
 namespace {
@@ -46,6 +47,22 @@ Change change_of(LogEntry&& entry, const Path& path) {
   return change;
 }
 
+// What stood at the places of a change before it. `first`: the first sequence whose tree is known.
+Result<void> add_before(Change& change, uint64_t sequence, uint64_t first, size_t& bytes,
+                        const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Turn& turn) {
+  if (sequence <= first) return {};
+  for (PlaceChange& place : change.places) {
+    if (place.is_purged) continue;
+    auto was = value_after(sequence - 1, place.path, kBeforeBytesMax, snapshot, number, turn);
+    if (turn.is_over()) return turn.error();
+    if (!was.ok() && was.error().code == ErrorCode::TooLarge) continue;
+    if (!was.ok()) return was.error();
+    place.before = place.slot == Slot::Value ? std::move(was).value() : was.value().priority();
+    bytes += place.before->byte_count();
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ChangesPage> read_changes(const ChangesRead& read, const TreeStore& store,
@@ -58,7 +75,13 @@ Result<ChangesPage> read_changes(const ChangesRead& read, const TreeStore& store
   if (!state) {
     ASSIGN_OR_RETURN(const auto own, settings.text(kHistorySetting));
     ASSIGN_OR_RETURN(const HistoryPlan plan, plan_of(own, usual));
-    if (plan.is_on() && read.since == "0") return ChangesPage{{}, "0", head.sequence, true};
+    if (plan.is_on() && (read.since == "0" || read.since == kSinceNow)) {
+      ChangesPage page;
+      page.next = "0";
+      page.sequence = head.sequence;
+      page.is_end = true;
+      return page;
+    }
     if (plan.is_on()) return is_unknown();
     return Error{ErrorCode::InvalidArgument,
                  "This namespace keeps no history: start the server with --history 24h,1GB, or set "
@@ -72,10 +95,21 @@ Result<ChangesPage> read_changes(const ChangesRead& read, const TreeStore& store
   ChangesPage page;
   page.sequence = state->cut;
   page.next = id_of(store.life_index(), state->cut);  // where there are no entries
+  uint64_t first_past = 0;
+  if (read.before) {
+    ASSIGN_OR_RETURN(first_past, first_known_past(snapshot, number));
+  }
+  if (read.since == kSinceNow) {
+    page.sequence = head.sequence;
+    page.next = id_of(store.life_index(), head.sequence);
+    page.is_end = true;
+    return page;
+  }
   if (read.since != "0") {
     const auto id = parse_event_id(read.since);
     if (!id) {
-      return Error{ErrorCode::InvalidArgument, "since must be 0 or an id that this feed or an event stream gave."};
+      return Error{ErrorCode::InvalidArgument,
+                   "since must be 0, now, or an id that this feed or an event stream gave."};
     }
     const auto life = store.life_index_of(id->life);
     if (!life) return is_unknown();
@@ -86,12 +120,16 @@ Result<ChangesPage> read_changes(const ChangesRead& read, const TreeStore& store
   }
   size_t bytes = 0;
   bool is_full = false;
+  Result<void> before;
   const Result<void> done = log.read(page.sequence, [&](LogEntry&& entry, uint64_t size) {
     if (!turn.spend(work_of_row(size))) return false;
     page.sequence = entry.record.sequence;
     page.next = id_of(entry.life, page.sequence);
+    if (page.first.empty()) page.first = page.next, page.first_sequence = page.sequence;
     Change change = change_of(std::move(entry), read.path);
     if (!change.places.empty()) {
+      if (read.before) before = add_before(change, page.sequence, first_past, bytes, snapshot, number, turn);
+      if (!before.ok()) return false;
       change.id = page.next;
       page.changes.push_back(std::move(change));
       bytes += size;
@@ -100,6 +138,7 @@ Result<ChangesPage> read_changes(const ChangesRead& read, const TreeStore& store
     return !is_full;
   });
   if (turn.is_over()) return turn.error();
+  RETURN_IF_ERROR(before);
   if (!done.ok()) return done.error().code == ErrorCode::NotFound ? is_unknown() : done.error();
   page.is_end = !is_full || page.sequence == head.sequence;
   return page;

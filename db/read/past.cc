@@ -140,6 +140,17 @@ Result<Write> undo_of(const EventId& id, const TreeStore& store, const std::shar
   return write;
 }
 
+Result<uint64_t> first_known_past(const std::shared_ptr<const Snapshot>& snapshot, uint32_t number) {
+  ASSIGN_OR_RETURN(const auto state, LogReader(snapshot, number).state());
+  return first_known(state);
+}
+
+Result<Value> value_after(uint64_t sequence, const Path& path, size_t bytes_max,
+                          const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Turn& turn) {
+  const PastView past(snapshot, number, sequence);
+  return TurnView(past, turn).read(path, bytes_max);
+}
+
 Result<PathHistory> read_history(const HistoryRead& read, const TreeStore& store,
                                  const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Turn& turn) {
   const LogReader log(snapshot, number);

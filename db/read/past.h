@@ -28,6 +28,12 @@ Result<uint64_t> sequence_at(const PastMoment& moment, const TreeStore& store,
 Result<Write> undo_of(const EventId& id, const TreeStore& store, const std::shared_ptr<const Snapshot>& snapshot,
                       uint32_t number, Turn& turn);
 
+// The first sequence whose tree can be read. Errors: InvalidArgument (no versions are kept), Unavailable.
+Result<uint64_t> first_known_past(const std::shared_ptr<const Snapshot>& snapshot, uint32_t number);
+// What stood at a place after the commit `sequence`, which is known. Errors: TooLarge, Io, Corruption.
+Result<Value> value_after(uint64_t sequence, const Path& path, size_t bytes_max,
+                          const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Turn& turn);
+
 // Errors: the same; TooLarge; of the turn, when it is over.
 Result<PathHistory> read_history(const HistoryRead& read, const TreeStore& store,
                                  const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Turn& turn);

@@ -374,6 +374,25 @@ void add_process(const ProcessFigures& process, Families& to) {
            static_cast<double>(process.started.count()) / 1e3);
 }
 
+void add_webhooks(const MetricsPage::Webhooks& webhooks, Families& families) {
+  families.gauge("hearth_webhooks", "Webhooks that there are, also those that are paused.", webhooks.hooks);
+  families.gauge("hearth_webhook_attempts", "Messages of webhooks that are being sent.", webhooks.under_way);
+  families.counter("hearth_webhook_delivered_total", "Messages of webhooks that their receivers took.",
+                   webhooks.delivered);
+  families.counter("hearth_webhook_failures_total", "Attempts to deliver a message that failed; it is tried again.",
+                   webhooks.failed);
+  families.counter("hearth_webhook_dead_total", "Messages of webhooks that were given up.", webhooks.dead);
+  families.counter("hearth_webhook_missed_total",
+                   "Times that changes were cut from the log before a webhook was told of them.", webhooks.missed);
+  families.counter("hearth_webhook_dead_dropped_total", "Dead letters that went, for there were too many.",
+                   webhooks.dropped);
+  const auto now =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+  const bool waits = webhooks.waiting_since.count() > 0 && now > webhooks.waiting_since;
+  families.gauge("hearth_webhook_lag_seconds", "Age of the oldest change that waits for a webhook's receiver.",
+                 waits ? seconds(now - webhooks.waiting_since) : 0.0);
+}
+
 }  // namespace
 
 // Figures are read one after the other while the server works, so they are not of one moment.
@@ -393,6 +412,7 @@ std::string MetricsPage::text() const {
   families.gauge("hearth_documents_open", "Yjs documents that clients have open, each client's.", others.documents);
   families.counter("hearth_documents_refused_total",
                    "Yjs documents that a client was not given, or was taken away from.", others.documents_refused);
+  add_webhooks(from_.webhooks(), families);
   add_traffic(stats, wire, families);
   add_limits(from_.limits, stats, wire, from_.verifier.counts(), database, families);
   families.gauge("hearth_worker_tasks_waiting", "Tasks that take long (parsing, compressing) that no thread has begun.",

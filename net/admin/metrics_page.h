@@ -7,6 +7,7 @@
 // Thread: any.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -43,6 +44,11 @@ class MetricsPage {
     uint64_t documents = 0;  // that Yjs clients have open, each client's
     uint64_t documents_refused = 0;
   };
+  struct Webhooks {
+    uint64_t hooks = 0, under_way = 0;  // now
+    uint64_t delivered = 0, failed = 0, dead = 0, missed = 0, dropped = 0;
+    std::chrono::milliseconds waiting_since{0};  // the time of the oldest change that waits; 0: none does
+  };
   // Limits that are set, each with the name of its flag.
   using Limits = std::vector<std::pair<std::string_view, uint64_t>>;
   // All outlive the page.
@@ -53,6 +59,7 @@ class MetricsPage {
     std::function<http::Stats()> traffic;  // of the listener that serves clients
     std::function<Wire()> wire;
     std::function<OtherClients()> other_clients;
+    std::function<Webhooks()> webhooks;
     Limits limits;
     const db::Counter& serialised;  // bodies of events
   };

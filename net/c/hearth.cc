@@ -35,6 +35,7 @@
 #include "db/host.h"
 #include "db/model/json.h"
 #include "net/http/log.h"
+#include "net/rest/change_feed.h"
 #include "net/server.h"
 #include "rules/guard.h"
 
@@ -263,6 +264,9 @@ hearth_status hearth_open(const char* folder, const hearth_options* options, hea
     ASSIGN_OR_RETURN(wanted.folder, text_of(folder, "The folder"));
     if (options != nullptr && options->survives_kill_only != 0) wanted.sync = hearth::db::SyncMode::Os;
     if (options != nullptr && options->readers > 0) wanted.readers = options->readers;
+    if (options != nullptr && options->history != nullptr) {
+      ASSIGN_OR_RETURN(wanted.history, hearth::db::parse_history(options->history));
+    }
     std::shared_ptr<Loop> loop;
     if (options != nullptr && options->wake != nullptr) {
       loop = std::make_shared<Loop>(options->wake, options->wake_user);
@@ -496,6 +500,24 @@ void hearth_unlisten(hearth_listener* listener) {
   }
   listener->listener.stop();
   delete listener;
+}
+
+hearth_status hearth_changes(hearth_database* database, const char* space, const char* path, const char* since,
+                             unsigned wait_ms, char** lines, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(const auto at, place_of(database, space, path != nullptr ? path : ""));
+    hearth::db::ChangesRead read;
+    ASSIGN_OR_RETURN(read.since, text_of(since, "The id of the last change"));
+    ASSIGN_OR_RETURN(read.path, hearth::db::Path::parse(at.path));
+    ASSIGN_OR_RETURN(const auto page, at.tree.changes(read, std::chrono::milliseconds(wait_ms)));
+    if (lines == nullptr) return {};
+    std::string text;
+    for (const auto& change : page.changes) text += hearth::net::rest::change_line(change) + "\n";
+    text += R"({"next":)";
+    hearth::db::append_json_string(page.next, text);
+    *lines = copy_of(text + "}\n");
+    return {};
+  });
 }
 
 hearth_status hearth_serve(hearth_database* database, const hearth_serve_options* options, hearth_server** server,

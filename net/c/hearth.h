@@ -55,6 +55,7 @@ typedef struct hearth_options {
   // waits after none did. It should only pass the word on, to an eventfd or a loop's async handle.
   void (*wake)(void* wake_user);
   void* wake_user;
+  const char* history;  // how much of what happened is kept, as "24h,1GB" or "24h,1GB,versions"; NULL: nothing
 } hearth_options;
 
 const char* hearth_version(void);
@@ -113,6 +114,14 @@ typedef void (*hearth_told)(void* user, const char* json, const char* why);
 hearth_status hearth_listen(hearth_database* database, const char* space, const char* path, hearth_told told,
                             void* user, hearth_listener** listener, hearth_error* error);
 void hearth_unlisten(hearth_listener* listener);  // outside of callbacks, none runs once this has returned
+
+// What happened, commit by commit, at, below or above `path` (NULL: anywhere), after the id `since` ("0": all that the log of
+// hearth_options.history has). Where there is nothing yet it waits for something, `wait_ms` at most. `lines`: JSON, one line
+// for each change and a last one, {"next":ID}, which says where to go on: as `GET /.changes` of a server. Who stores that id
+// together with what came of the lines sees each change once. HEARTH_REFUSED: the log was cut since, or the id is of no
+// use here; what the app has is to be read anew.
+hearth_status hearth_changes(hearth_database* database, const char* space, const char* path, const char* since,
+                             unsigned wait_ms, char** lines, hearth_error* error);
 
 // Security rules of a namespace, which is made if there is none: the JSON text that the Firebase console has. They bind the
 // clients of servers, and the calls for somebody; all other calls here are the app's own, and may do everything. Waits for the

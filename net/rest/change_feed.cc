@@ -59,6 +59,7 @@ std::string change_line(const db::Change& change) {
     } else {
       line += R"(,"value":)" + db::to_json(place.value, db::JsonStyle::Export);
     }
+    if (place.before) line += R"(,"before":)" + db::to_json(*place.before, db::JsonStyle::Export);
     line += '}';
   }
   return line += "]}";
@@ -116,6 +117,7 @@ void ChangeFeed::ask() {
   db::ChangesRead read;
   read.since = next_;
   read.path = request_.path;
+  read.before = request_.before;
   with_.guard.changes(space_, auth_, std::move(read),
                       with_.waiting.expect_a<db::Result<db::ChangesPage>>(
                           [self = shared_from_this()](db::Result<db::ChangesPage> page) {
@@ -168,8 +170,11 @@ void ChangeFeed::tell(const db::ChangesPage& page) {
 void ChangeFeed::go_on(const db::ChangesPage& page) {
   if (!page.is_end) {
     if (stream_->backlog_bytes() <= kFeedBacklogBytes) return ask();
-    later_ = http::IoPool::schedule(kLater, [this, page = db::ChangesPage{{}, page.next, page.sequence, false}] {
-      if (session_ != nullptr) go_on(page);
+    db::ChangesPage read;  // what was told of it is not held
+    read.next = page.next;
+    read.sequence = page.sequence;
+    later_ = http::IoPool::schedule(kLater, [this, read = std::move(read)] {
+      if (session_ != nullptr) go_on(read);
     });
     return;
   }

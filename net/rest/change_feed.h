@@ -5,7 +5,7 @@
 //
 //   line  := {"id":ID,"time":ms[,"by":uid],"changes":[place,…]} LF
 //   place := {"path":"/a/b","value":…} | {"path":"/a/b/.priority","value":…} | {"path":"/a","restored":true}
-//          | {"path":"/a","purged":true}
+//          | {"path":"/a","purged":true}                with before=true each, but the last: …,"before":value, where known
 //
 // An id that is not known any more is answered 410; a stream whose reader fell behind the log hears `event: gone` and ends.
 // Thread: the home io thread of its connection.

@@ -278,7 +278,7 @@ RequestParser::Step RequestParser::endpoint() {
 // What the change feed is asked. Only a stream sends Last-Event-ID, which is newer than its URL.
 RequestParser::Step RequestParser::changes() {
   to_.streams = contains_ignoring_case(from_.header("Accept").value_or(""), "text/event-stream");
-  for (const std::string_view known : {"since", "path", "wait"}) {
+  for (const std::string_view known : {"since", "path", "wait", "before"}) {
     if (std::count_if(target_.parameters.begin(), target_.parameters.end(),
                       [&](const auto& one) { return one.first == known; }) > 1)
       return refuse(400, std::string(known) + " is there twice.");
@@ -290,7 +290,9 @@ RequestParser::Step RequestParser::changes() {
     return refuse(400, "since is missing: 0 for all that the log has, or the id of the last change that was seen.");
   }
   to_.since = *since;
-  if (is("before", "true")) return refuse(501, "before is not supported: the log holds new values alone.");
+  const std::string_view before = target_.parameter("before").value_or("false");
+  to_.before = before == "true";
+  if (!to_.before && before != "false") return refuse(400, "before must be true or false.");
   if (const auto text = target_.parameter("path")) {
     auto path = db::Path::parse(*text);
     if (!path.ok()) return refuse(400, path.error().message);

@@ -85,7 +85,8 @@ struct RestRequest {
   std::optional<std::chrono::milliseconds> wait;  // for a value with another hash than if_none_match
   size_t write_bytes_max = SIZE_MAX;
 
-  std::string since;                         // changes: an id, or "0"
+  std::string since;                         // changes: an id, "0" or "now"
+  bool before = false;                       // changes: what stood there before, too
   std::shared_ptr<const db::PastMoment> at;  // GET: what was there then
   size_t past_values = 0;                    // GET: so many of the values that the path had; 0: what is there
 

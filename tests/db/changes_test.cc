@@ -2,6 +2,8 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <future>
+#include <map>
+#include <random>
 #include <thread>
 
 #include "db/log/log_reader.h"
@@ -407,4 +409,109 @@ TEST_CASE("Changes: applied one after the other they make the tree; random, over
   }
   follow();
   CHECK(follower.value() == reference.value());
+}
+
+TEST_CASE("Changes: since now there is nothing, and what comes after it", "[db][history]") {
+  const TempFolder folder;
+  const auto database = open_with(folder.path());
+  put(*database, "a", Value::integer(1));
+  const ChangesPage now = changes(*database, "now").value();
+  CHECK(now.changes.empty());
+  CHECK(now.is_end);
+  CHECK(now.next == id_now(*database));
+  put(*database, "a", Value::integer(2));
+  CHECK(told(changes(*database, now.next).value()) == Words{"a=2"});
+  // Where nothing was ever written there is no id yet.
+  CHECK(changes(*database, "now", "", 10, "empty").value().next == "0");
+  // The first entry that was looked at is told, whatever it was about.
+  const ChangesPage elsewhere = changes(*database, "0", "b").value();
+  CHECK(elsewhere.changes.empty());
+  CHECK(elsewhere.first == changes(*database, "0").value().changes.front().id);
+  CHECK(elsewhere.first_sequence == parse_event_id(elsewhere.first)->sequence);
+}
+
+TEST_CASE("Changes: what stood there before, as the reference tree had it", "[db][history]") {
+  const TempFolder folder;
+  Opening with;
+  with.history.versions = true;
+  const auto database = open_with(folder.path(), with);
+  const auto ask = [&](std::string since, std::string_view path) {
+    ChangesRead read;
+    read.since = std::move(since);
+    read.path = at(path);
+    read.before = true;
+    std::promise<Result<ChangesPage>> done;
+    database->changes("t", std::move(read), [&](Result<ChangesPage> page) { done.set_value(std::move(page)); });
+    return done.get_future().get();
+  };
+  put(*database, "first", Value::boolean(true));
+  for (int tries = 0; !ask("0", "").ok(); ++tries) {
+    REQUIRE(tries < 2'000);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  const std::string begin = id_now(*database);
+  std::mt19937 random(Catch::rngSeed());
+  const auto space = [&] { return database->space("t").value(); };
+  const uint64_t first = parse_event_id(begin)->sequence;
+  std::map<uint64_t, Value> trees = {{first, space().get("").value()}};  // by the commit after which they were
+  for (int i = 0; i < 200; ++i) {
+    std::string path(1, static_cast<char>('a' + random() % 3));
+    if (random() % 2 == 0) path += std::string("/") + static_cast<char>('a' + random() % 3);
+    const auto value = random() % 4 == 0 ? Value() : Value::integer(static_cast<int64_t>(random() % 1'000));
+    const uint64_t sequence = space().set(path, value).value().sequence;
+    trees[sequence] = space().get("").value();
+  }
+  const ChangesPage page = ask(begin, "").value();
+  for (const Change& change : page.changes) {
+    const uint64_t sequence = parse_event_id(change.id)->sequence;
+    for (const PlaceChange& place : change.places) {
+      INFO(change.id << " " << place.path.text());
+      REQUIRE(place.before);
+      CHECK(text(*place.before) == text(trees.at(sequence - 1).at(place.path)));
+      CHECK(text(place.value) == text(trees.at(sequence).at(place.path)));
+    }
+  }
+  CHECK(page.changes.size() > 100);
+}
+
+TEST_CASE("Changes: before is refused where no versions are kept, with what to do", "[db][history]") {
+  const TempFolder folder;
+  const auto database = open_with(folder.path());
+  put(*database, "a", Value::integer(1));
+  ChangesRead read;
+  read.since = "0";
+  read.before = true;
+  const auto page = database->space("t").value().changes(read);
+  REQUIRE_FALSE(page.ok());
+  CHECK(page.error().code == ErrorCode::InvalidArgument);
+  CHECK(page.error().message.find("24h,1GB,versions") != std::string::npos);
+}
+
+TEST_CASE("Changes: an app waits for what comes, and is told of its path alone", "[db][history]") {
+  const TempFolder folder;
+  const auto database = open_with(folder.path());
+  Namespace space = database->space("t").value();
+  REQUIRE(space.set("b", Value::integer(1)).ok());
+  ChangesRead read;
+  read.since = "now";
+  read.path = at("a");
+  CHECK(space.changes(read, std::chrono::milliseconds(30)).value().changes.empty());
+  read.since = space.changes(read).value().next;
+  auto waiting = std::async(std::launch::async, [&] { return space.changes(read, std::chrono::seconds(20)); });
+  REQUIRE(space.set("b", Value::integer(2)).ok());
+  REQUIRE(space.set("a/x", Value::integer(3)).ok());
+  CHECK(told(waiting.get().value()) == Words{"a/x=3"});
+  std::promise<Result<ChangesPage>> later;
+  space.changes_async(read, [&](Result<ChangesPage> page) { later.set_value(std::move(page)); });
+  CHECK(told(later.get_future().get().value()) == Words{"a/x=3"});
+  // In a callback it would wait for itself; and the end of the database ends a wait.
+  std::promise<ErrorCode> within;
+  space.set_async("a/x", Value::integer(4), [&](const auto&) { within.set_value(space.changes(read).error().code); });
+  CHECK(within.get_future().get() == ErrorCode::InvalidArgument);
+  read.since = "now";
+  read.since = space.changes(read).value().next;
+  auto cut = std::async(std::launch::async, [&] { return space.changes(read, std::chrono::seconds(20)); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  database->close();
+  CHECK(cut.get().error().code == ErrorCode::Unavailable);
 }

@@ -271,3 +271,25 @@ TEST_CASE("Once: after a power cut a key is there with its write, or neither is"
     }
   }
 }
+
+TEST_CASE("Once: what is purged from the past is forgotten here too: answers of writes at or below the path",
+          "[db][once]") {
+  const TempFolder folder;
+  {
+    const auto database = opened(options_of(folder));
+    REQUIRE(write(*database, with_key(set("users/ada/n", plus(1)), once("below"))).status.ok());
+    REQUIRE(write(*database, with_key(set("users", json(R"({"ada":{"n":1}})")), once("above"))).status.ok());
+    REQUIRE(write(*database, with_key(set("users/bob", Value::integer(1)), once("beside"))).status.ok());
+    for (int i = 0; i < 1'200; ++i) {  // more than a step looks at
+      REQUIRE(
+          write(*database, with_key(set("users/ada/n", Value::integer(i)), once("k" + std::to_string(i)))).status.ok());
+    }
+    std::promise<Answer> done;
+    database->purge("t", at("users/ada"), [&](Answer answer) { done.set_value(std::move(answer)); });
+    REQUIRE(done.get_future().get().status.ok());
+    CHECK(write(*database, with_key(set("users/bob", Value::integer(1)), once("beside"))).first_base != nullptr);
+    CHECK(write(*database, with_key(set("users/ada/n", plus(1)), once("below"))).first_base == nullptr);
+    CHECK(write(*database, with_key(set("users/ada/n", Value::integer(7)), once("k7"))).first_base == nullptr);
+  }
+  CHECK(answer_rows(folder) == 2 * 4);
+}

@@ -166,6 +166,36 @@ static void use_rules(hearth_database* database) {
   CHECK(hearth_set(database, "club", "notes/bob", "1", &error) == HEARTH_OK); /* the app's own */
 }
 
+/* What happened, as lines; from where the last page ended there is nothing more, until something happens. */
+static void use_changes(const char* folder) {
+  hearth_error error;
+  hearth_options options;
+  hearth_database* database = NULL;
+  char *lines = NULL, *more = NULL, since[64] = "";
+  memset(&options, 0, sizeof options);
+  options.history = "a while";
+  CHECK(hearth_open(folder, &options, &database, &error) == HEARTH_INVALID_ARGUMENT);
+  options.history = "24h,1MB";
+  CHECK(hearth_open(folder, &options, &database, &error) == HEARTH_OK);
+  CHECK(hearth_set(database, "log", "a", "{\"b\":1}", &error) == HEARTH_OK);
+  CHECK(hearth_set(database, "log", "c", "2", &error) == HEARTH_OK);
+  CHECK(hearth_changes(database, "log", "a", "0", 0, &lines, &error) == HEARTH_OK);
+  CHECK(strstr(lines, "\"changes\":[{\"path\":\"/a\",\"value\":{\"b\":1}}]}\n{\"next\":\"") != NULL);
+  CHECK(strstr(lines, "/c") == NULL);
+  if (sscanf(strstr(lines, "{\"next\":\""), "{\"next\":\"%63[^\"]", since) != 1) abort();
+  CHECK(hearth_changes(database, "log", NULL, since, 10, &more, &error) == HEARTH_OK);
+  CHECK(strncmp(more, "{\"next\":", 8) == 0);
+  hearth_free(more);
+  CHECK(hearth_remove(database, "log", "a/b", &error) == HEARTH_OK);
+  CHECK(hearth_changes(database, "log", NULL, since, 60000, &more, &error) == HEARTH_OK);
+  CHECK(strstr(more, "[{\"path\":\"/a/b\",\"value\":null}]") != NULL);
+  hearth_free(more);
+  hearth_free(lines);
+  CHECK(hearth_changes(database, "log", NULL, "0123456789abcdef:1", 0, &lines, &error) == HEARTH_REFUSED);
+  CHECK(hearth_changes(database, "log", NULL, NULL, 0, &lines, &error) == HEARTH_INVALID_ARGUMENT);
+  hearth_close(database);
+}
+
 int main(int argc, char** argv) {
   const char* folder = argc > 1 ? argv[1] : "app-c-data";
   hearth_database* database = NULL;
@@ -243,6 +273,7 @@ int main(int argc, char** argv) {
   hearth_free(json);
   hearth_close(database);
   use_loop(folder);
+  use_changes(folder);
   printf(failures == 0 ? "all is well\n" : "%d failures\n", failures);
   return failures == 0 ? 0 : 1;
 }

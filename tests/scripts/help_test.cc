@@ -157,6 +157,8 @@ TEST_CASE("help: --help of each command names a chapter that there is", "[script
                                                           {"remove"},
                                                           {"import"},
                                                           {"export"},
+                                                          {"webhook"},
+                                                          {"webhook", "add"},
                                                           {"namespace"},
                                                           {"namespace", "list"}};
   for (std::vector<std::string> words : commands) {

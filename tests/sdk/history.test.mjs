@@ -96,6 +96,33 @@ test('the feed is for admins, an id of nobody is gone, and without history it sa
   assert.deepEqual((await lines(bare, 'since=0')).changes.map((one) => one.changes), [[{ path: '/a', value: 2 }]]);
 });
 
+test('the feed tells what stood there before where versions are kept, and begins now when it is asked to', async () => {
+  const server = await Server.start(after, ['--dev', '--history', '24h,1GB,versions']);
+  await put(server, '/a', { n: 1, t: 'tea' });
+  const { next, changes: none } = await lines(server, 'since=now');
+  assert.deepEqual(none, []);
+  for (let tries = 0; (await lines(server, `since=${next}&before=true`)).status === 503; tries++) {
+    assert.ok(tries < 500, 'the past is known');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  await put(server, '/a/n', 2);
+  await fetch(`${server.url}/.json?auth=owner`, { method: 'PATCH', body: '{"a/t": null, "b": 1}' });
+  await put(server, '/', null);
+  const { changes } = await lines(server, `since=${next}&before=true`);
+  assert.deepEqual(changes.map((one) => one.changes), [
+    [{ path: '/a/n', value: 2, before: 1 }],
+    [{ path: '/a/t', value: null, before: 'tea' }, { path: '/b', value: 1, before: null }],
+    [{ path: '/', value: null, before: { a: { n: 2 }, b: 1 } }],
+  ]);
+  assert.equal(changes[2].id, (await lines(server, 'since=now')).next);
+  assert.equal((await lines(server, `since=${next}&before=perhaps`)).status, 400);
+  const bare = await Server.start(after, history);
+  await put(bare, '/a', 1);
+  const refused = await lines(bare, 'since=0&before=true');
+  assert.equal(refused.status, 400);
+  assert.match(refused.error, /24h,1GB,versions/);
+});
+
 test('what was there can be read, listed and put back, by admins, and where a setting opens it', async () => {
   const server = await Server.start(after, ['--dev', '--history', '24h,1GB,versions']);
   const get = async (query, auth = '&auth=owner') => {

@@ -1,0 +1,98 @@
+// Rows beside trees. They go to the store past the shards, which know nothing of them. So a row may come just after its
+// namespace was removed: it is nobody's then, for the number is not used again while the process lives, and the next open
+// erases it before a number is given out.
+#include <algorithm>
+#include <mutex>
+
+#include "db/engine.h"
+#include "db/store/row_key.h"
+
+namespace hearth::db {
+namespace {
+
+Error no_such_space(const std::string& name) { return {ErrorCode::NotFound, "There is no namespace " + name + "."}; }
+
+// One seek for each number that has any.
+std::vector<uint32_t> numbers_with_rows(const Snapshot& snapshot) {
+  std::vector<uint32_t> numbers;
+  std::string from = row_key(Table::Beside, "");
+  for (bool is_found = true; is_found;) {
+    is_found = false;
+    (void)snapshot.scan(from, row_key(Table::End, ""), [&](std::string_view key, std::string_view) {
+      if (key.size() < kTableAndNumber) return false;
+      numbers.push_back(read_number(key.substr(1)));
+      from = row_key(Table::Beside, numbers.back() + 1);
+      is_found = numbers.back() != UINT32_MAX;
+      return false;
+    });
+  }
+  return numbers;
+}
+
+}  // namespace
+
+Result<void> Engine::erase_strays_beside() {
+  std::set<uint32_t> known;
+  for (const auto& [name, number] : names_) known.insert(number);
+  const auto snapshot = store_->snapshot();
+  Batch strays;
+  for (const uint32_t number : numbers_with_rows(*snapshot)) {
+    if (known.contains(number)) continue;
+    RETURN_IF_ERROR(snapshot->scan(row_key(Table::Beside, number), row_key(Table::Beside, number + 1),
+                                   [&](std::string_view key, std::string_view) {
+                                     strays.erase(std::string(key));
+                                     return true;
+                                   }));
+  }
+  return strays.row_count() == 0 ? Result<void>() : store_->commit(strays, TreeStore::Durability::Os);
+}
+
+std::optional<uint32_t> Engine::number_of(const std::string& name) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = names_.find(name);
+  return found == names_.end() ? std::nullopt : std::optional(found->second);
+}
+
+Result<BesideRows> Engine::beside(const std::string& name, const BesideRead& read) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return closed_error();
+  const auto number = number_of(name);
+  if (!number) return no_such_space(name);
+  BesideRows rows;
+  const std::string from = row_key(Table::Beside, *number, read.prefix);
+  RETURN_IF_ERROR(store_->snapshot()->scan(from, row_key(Table::Beside, *number + 1),
+                                           [&](std::string_view key, std::string_view value) {
+                                             if (!key.starts_with(from) || rows.size() >= read.rows_max) return false;
+                                             rows.emplace(key.substr(kTableAndNumber), value);
+                                             return true;
+                                           }));
+  return rows;
+}
+
+Result<void> Engine::keep_beside(const std::string& name, const BesideWrite& write) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return closed_error();
+  const auto number = number_of(name);
+  if (!number) return no_such_space(name);
+  Batch batch;
+  for (const auto& [row, value] : write.rows) {
+    const std::string key = row_key(Table::Beside, *number, row);
+    value ? batch.put(key, *value) : batch.erase(key);
+  }
+  const bool is_synced = write.until == BesideWrite::Until::Disk && options_.sync == SyncMode::Group;
+  return store_->commit(batch, is_synced ? TreeStore::Durability::Synced : TreeStore::Durability::Os);
+}
+
+Result<std::vector<std::string>> Engine::with_rows_beside() {
+  const Gate::Pass pass(gate_);
+  if (!pass) return closed_error();
+  const std::vector<uint32_t> numbers = numbers_with_rows(*store_->snapshot());
+  std::vector<std::string> names;
+  const std::shared_lock lock(mutex_);
+  for (const auto& [name, number] : names_) {
+    if (std::binary_search(numbers.begin(), numbers.end(), number)) names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,146 @@
+// One thread with all hooks. What comes from elsewhere comes as mail; what has to be asked elsewhere (pages of the log,
+// commits, names, TLS) is asked without waiting, but for rows of the store, which are small.
+//
+//   shard: a commit ─▶ Session's wake ─▶ mail ─▶ HookLine::pump ─┐
+//   reader: a page ──────────────────▶ mail ─▶ HookLine::on_page ┤
+//   REST: ask() ─────────────────────▶ mail ─▶ Asks ─────────────┤
+//                                                                ▼
+//      ┌─▶ mail ─▶ each hook: go() ─▶ Poster::run, until mail, an answer or the next retry ─▶ on_sent ─┐
+//      └───────────────────────────────────────────────────────────────────────────────────────────────┘
+//
+// A receiver that does not answer costs its own hook an attempt's time, and the server one of `at_once_max` attempts.
+#include "net/webhooks/deliverer.h"
+
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "net/http/log.h"
+#include "net/webhooks/asks.h"
+#include "net/webhooks/hook_line.h"
+
+namespace hearth::net::webhooks {
+namespace {
+constexpr std::chrono::seconds kTurnMax{60};
+}  // namespace
+
+class Deliverer::Core {
+ public:
+  Core(rules::Guard& guard, WebhookOptions options, Reach reach, Counts& counts)
+      : shared_{guard, std::move(options), std::move(reach), counts}, asks_(shared_, lines_) {
+    shared_.mail = std::make_shared<Mailbox>([this] { shared_.poster.wake(); });
+  }
+
+  db::Result<void> load() {
+    ASSIGN_OR_RETURN(const auto spaces, shared_.guard.with_rows_beside(deliverer_auth()));
+    for (const std::string& space : spaces) {
+      const auto rows = shared_.guard.beside(space, deliverer_auth(), {config_row(""), SIZE_MAX});
+      if (!rows.ok()) return rows.error();
+      for (const auto& [key, bytes] : rows.value()) {
+        const std::string id = key.substr(1);
+        auto config = HookConfig::decode(bytes);
+        ASSIGN_OR_RETURN(const auto states, shared_.guard.beside(space, deliverer_auth(), {state_row(id), 1}));
+        auto state = states.empty() ? db::Result<HookState>(HookState()) : HookState::decode(states.begin()->second);
+        if (!config.ok() || !state.ok()) {
+          http::log(http::LogLevel::Error, "a webhook's rows cannot be read; it is left out",
+                    {{"ns", space}, {"webhook", id}});
+          continue;
+        }
+        lines_[id] =
+            std::make_shared<HookLine>(shared_, space, id, std::move(config).value(), std::move(state).value());
+      }
+    }
+    shared_.counts.hooks = lines_.size();
+    return {};
+  }
+  bool has_hooks() const { return !lines_.empty(); }
+
+  void begin() {
+    const std::lock_guard lock(mutex_);
+    if (is_stopping_ || thread_.joinable()) return;
+    thread_ = std::thread([this] { run(); });
+  }
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      is_stopping_ = true;
+    }
+    shared_.poster.wake();
+    if (thread_.joinable()) thread_.join();
+    shared_.mail->close();
+    for (const auto& [id, line] : lines_) line->tidy({}, true);
+    lines_.clear();
+    shared_.sent.clear();
+  }
+  void ask(Ask ask, Done done) {
+    shared_.mail->post([this, ask = std::move(ask), done = std::move(done)] { asks_.answer(ask, done); });
+    begin();
+  }
+
+ private:
+  void run() {
+    while (!is_stopping_) {
+      for (const auto& task : shared_.mail->take()) task();
+      const auto now = std::chrono::steady_clock::now();
+      auto next = now + std::chrono::seconds(kTurnMax);
+      int64_t since = 0;
+      // Each begins once: who finds no room now is the first the next time.
+      auto at = lines_.upper_bound(last_);
+      for (size_t i = 0; i < lines_.size(); ++i, ++at) {
+        if (at == lines_.end()) at = lines_.begin();
+        HookLine& line = *at->second;
+        const bool had_room = shared_.has_room();
+        line.go(now);
+        line.tidy(now, false);
+        if (had_room) last_ = at->first;
+        if (const auto due = line.due()) next = std::min(next, *due);
+        const int64_t waiting = line.waiting_since().count();
+        if (waiting > 0 && (since == 0 || waiting < since)) since = waiting;
+      }
+      std::erase_if(lines_, [](const auto& one) { return one.second->is_gone(); });
+      shared_.counts.hooks = lines_.size();
+      shared_.counts.under_way = shared_.poster.under_way();
+      shared_.counts.waiting_since = since;
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - now);
+      for (http::Posted& posted : shared_.poster.run(std::max(left, std::chrono::milliseconds(1)))) {
+        const auto found = shared_.sent.find(posted.id);
+        if (found == shared_.sent.end()) continue;
+        const auto done = std::move(found->second);
+        shared_.sent.erase(found);
+        done(std::move(posted));
+      }
+    }
+  }
+
+  Shared shared_;
+  HookLines lines_;
+  Asks asks_;
+  std::string last_;  // the hook that went last
+  std::mutex mutex_;  // Guards thread_ until it is joined.
+  std::atomic<bool> is_stopping_ = false;
+  std::thread thread_;
+};
+
+db::Result<std::unique_ptr<Deliverer>> Deliverer::open(rules::Guard& guard, WebhookOptions options) {
+  ASSIGN_OR_RETURN(Reach reach, Reach::parse(options.hosts, options.private_too));
+  std::unique_ptr<Deliverer> deliverer(new Deliverer());
+  deliverer->core_ = std::make_unique<Core>(guard, std::move(options), std::move(reach), deliverer->counts_);
+  return deliverer;
+}
+
+Deliverer::Deliverer() = default;
+Deliverer::~Deliverer() { stop(); }
+
+db::Result<void> Deliverer::start() {
+  RETURN_IF_ERROR(core_->load());
+  if (core_->has_hooks()) core_->begin();
+  return {};
+}
+
+void Deliverer::stop() {
+  if (core_ != nullptr) core_->stop();
+}
+
+void Deliverer::ask(Ask ask, Done done) { core_->ask(std::move(ask), std::move(done)); }
+
+}  // namespace hearth::net::webhooks

@@ -1,0 +1,96 @@
+#include "net/webhooks/message.h"
+
+#include <fmt/format.h>
+
+#include <ctime>
+
+#include "db/base/random.h"
+#include "db/model/json.h"
+#include "net/rest/change_feed.h"
+
+namespace hearth::net::webhooks {
+namespace {
+
+std::string body_of(std::string_view type, std::string_view space, db::Timestamp time, std::string_view data) {
+  std::string body = fmt::format(R"({{"type":"{}","timestamp":"{}","namespace":)", type, rfc3339(time));
+  db::append_json_string(space, body);
+  return body.append(R"(,"data":)").append(data) += '}';
+}
+
+// About, and not too little: nothing is made into text only to be thrown away.
+size_t bytes_of(const db::Change& change) {
+  size_t bytes = 0;
+  for (const db::PlaceChange& place : change.places) {
+    bytes += place.path.text().size() + place.value.byte_count();
+    if (place.before) bytes += place.before->byte_count();
+  }
+  return bytes;
+}
+
+std::string line_without_values(const db::Change& change) {
+  std::string line;
+  rest::append_commit(change.id, change.time, change.by, line);
+  line += R"(,"changes":[)";
+  for (const db::PlaceChange& place : change.places) {
+    line += line.back() == '[' ? R"({"path":)" : R"(,{"path":)";
+    std::string path = place.path.slashed();
+    if (place.slot == db::Slot::Priority) path += path.ends_with('/') ? ".priority" : "/.priority";
+    db::append_json_string(path, line);
+    line += R"(,"tooLarge":true})";
+  }
+  return line += "]}";
+}
+
+}  // namespace
+
+std::string rfc3339(db::Timestamp time) {
+  const std::time_t seconds = time.count() / 1'000;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, time.count() % 1'000);
+}
+
+WebhookMessage change_message(std::string_view hook, std::string_view space, const db::Path& path,
+                              const db::Change& change, size_t body_bytes_max) {
+  WebhookMessage message;
+  message.id = fmt::format("{}:{}", hook, change.id);
+  message.change = change.id;
+  message.time = change.time;
+  if (bytes_of(change) <= body_bytes_max)
+    message.body = body_of("change", space, change.time, rest::change_line(change));
+  if (!message.body.empty() && message.body.size() <= body_bytes_max) return message;
+  message.body = body_of("change", space, change.time, line_without_values(change));
+  if (message.body.size() <= body_bytes_max) return message;
+  db::Change only = change;
+  only.places = {{path, db::Slot::Value, {}, false, false, {}}};
+  message.body = body_of("change", space, change.time, line_without_values(only));
+  return message;
+}
+
+WebhookMessage missed_message(std::string_view hook, std::string_view space, std::string_view after,
+                              std::string_view before, db::Timestamp now) {
+  WebhookMessage message;
+  message.id = fmt::format("{}:missed:{}:{}", hook, after, before.empty() ? "now" : before);
+  message.time = now;
+  std::string data = R"({"after":)";
+  db::append_json_string(after, data);
+  data += R"(,"before":)";
+  if (before.empty()) {
+    data += "null";
+  } else {
+    db::append_json_string(before, data);
+  }
+  message.body = body_of("missed", space, now, data + "}");
+  return message;
+}
+
+WebhookMessage test_message(std::string_view hook, std::string_view space, db::Timestamp now) {
+  WebhookMessage message;
+  message.id = fmt::format("{}:test:{}", hook, db::random_hex(8));
+  message.time = now;
+  message.body = body_of("test", space, now, fmt::format(R"({{"webhook":"{}"}})", hook));
+  return message;
+}
+
+}  // namespace hearth::net::webhooks

@@ -1,0 +1,50 @@
+#include "net/webhooks/signature.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <algorithm>
+#include <array>
+
+#include "db/base/invariant.h"
+#include "db/base/random.h"
+#include "db/base/text.h"
+
+namespace hearth::net::webhooks {
+namespace {
+constexpr std::string_view kPrefix = "whsec_";
+constexpr size_t kSecretBytes = 32, kSecretBytesMin = 24, kSecretBytesMax = 64;
+}  // namespace
+
+std::string make_secret() {
+  std::array<char, kSecretBytes> bytes{};
+  db::random_bytes(bytes.data(), bytes.size());
+  return std::string(kPrefix) + db::base64({bytes.data(), bytes.size()});
+}
+
+std::optional<std::string> secret_bytes(std::string_view secret) {
+  if (!secret.starts_with(kPrefix)) return {};
+  std::string text(secret.substr(kPrefix.size()));
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  auto bytes = db::decode_base64url(text);
+  if (!bytes || bytes->size() < kSecretBytesMin || bytes->size() > kSecretBytesMax) return {};
+  return bytes;
+}
+
+std::string signature_of(std::string_view secret, std::string_view id, int64_t seconds, std::string_view body) {
+  const auto key = secret_bytes(secret);
+  db::invariant(key.has_value(), "secrets are made here, and read from our own rows");
+  std::string signed_text(id);
+  signed_text += '.';
+  signed_text += std::to_string(seconds);
+  signed_text += '.';
+  signed_text += body;
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  HMAC(EVP_sha256(), key->data(), static_cast<int>(key->size()),
+       reinterpret_cast<const unsigned char*>(signed_text.data()), signed_text.size(), digest.data(), &size);
+  return "v1," + db::base64({reinterpret_cast<const char*>(digest.data()), size});
+}
+
+}  // namespace hearth::net::webhooks
