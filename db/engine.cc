@@ -44,25 +44,6 @@ Answer answer_of(Error error) {
 }
 Answer closed_answer() { return answer_of(closed_error()); }
 
-// The namespaces that have answers which are too old. One seek for each that keeps any.
-std::set<uint32_t> with_old_answers(const Snapshot& snapshot, Timestamp now) {
-  std::set<uint32_t> numbers;
-  std::string from = row_key(Table::Answer, "");
-  for (bool is_found = true; is_found;) {
-    is_found = false;
-    (void)snapshot.scan(from, row_key(Table::Beside, ""), [&](std::string_view key, std::string_view bytes) {
-      if (key.size() < kTableAndNumber) return false;
-      const uint32_t number = read_number(key.substr(1));
-      const Result<KeptAnswer> oldest = KeptAnswer::decode(bytes);
-      if (oldest.ok() && now - oldest.value().wall > kAnswerAge) numbers.insert(number);
-      from = row_key(Table::Answer, number + 1);
-      is_found = number != UINT32_MAX;
-      return false;
-    });
-  }
-  return numbers;
-}
-
 }  // namespace
 
 // A test that moves the clock moves `steady_` with it; only the watch on clock steps has the real steady clock.
@@ -73,6 +54,7 @@ Engine::Engine(Database::Options options)
       steady_(options_.clock != nullptr ? options_.clock : &steady_clock_),
       clock_steps_(options_.on_clock_step, *clock_, steady_clock_),
       memory_(std::make_shared<Memory>(options_.memory)),
+      alarms_(*steady_, options_.clock != nullptr, [this](const auto& name, Alarms::For what) { ring(name, what); }),
       answers_(options_.answer_bytes_max) {}
 
 Result<std::shared_ptr<Engine>> Engine::open(const Database::Options& options) {
@@ -142,7 +124,8 @@ Result<void> Engine::start() {
                                          options_.kept_answers_bytes_max,
                                          on_named,
                                          on_removed,
-                                         on_revive};
+                                         on_revive,
+                                         alarms_};
   // A shard needs the heavy ones from its first request on.
   for (size_t i = 0; i < kHeavyShards; ++i) heavy_shards_.push_back(std::make_shared<Shard>(dependencies));
   for (uint32_t i = 0; i < store_->shards(); ++i)
@@ -151,6 +134,7 @@ Result<void> Engine::start() {
                                        [this](const std::string& name) { return space(name); });
   RETURN_IF_ERROR(adopt_orphans());
   idle_spaces_go_ = std::jthread([this](const std::stop_token& stopping) { forget_long_idle_spaces(stopping); });
+  RETURN_IF_ERROR(resume_expiry());
   return resume_indexes();
 }
 
@@ -178,7 +162,7 @@ Result<void> Engine::resume_mirrors(const Snapshot& snapshot) {
   std::string from = row_key(Table::Mirror, "");
   for (bool is_more = true; is_more;) {
     is_more = false;
-    RETURN_IF_ERROR(snapshot.scan(from, row_key(Table::End, ""), [&](std::string_view key, std::string_view) {
+    RETURN_IF_ERROR(snapshot.scan(from, end_of_table(Table::Mirror), [&](std::string_view key, std::string_view) {
       is_more = true;
       const uint32_t number = read_number(key.substr(1));
       if (key.size() == kTableAndNumber) {  // by which plan it was done
@@ -264,6 +248,7 @@ void Engine::close() {
   orphans_end_ = {};
   orphans_.clear();
   idle_spaces_go_ = {};
+  alarms_.close();
   backups_.reset();  // a restore's moment needs its shards
   for (const auto& shard : shards_) shard->close();
   for (const auto& shard : heavy_shards_) shard->close();
@@ -293,6 +278,7 @@ void Engine::end_all_conversations() {
       conversation->subscriptions.clear();  // they hold it
     }
     space->openings.clear();  // likewise
+    space->throttles.clear();
   }
 }
 
@@ -330,28 +316,6 @@ void Engine::forget_idle_spaces() {
   if (spaces_.size() <= kSpacesInMemoryMax || spaces_.size() < next_sweep_) return;
   std::erase_if(spaces_, [](const auto& entry) { return entry.second.use_count() == 1; });
   next_sweep_ = spaces_.size() + kSpacesInMemoryMax / 10;  // or a full map of busy ones would be swept each time
-}
-
-// A log is trimmed by the commits that make it longer, and so are kept answers. Of a namespace that nobody writes they become
-// too old all the same.
-void Engine::trim_idle() {
-  const auto snapshot = store_->snapshot();
-  std::set<uint32_t> numbers = with_old_answers(*snapshot, clock_->now());
-  (void)snapshot->scan(row_key(Table::History, ""), row_key(Table::Log, ""), [&](std::string_view key, auto) {
-    if (key.size() == kTableAndNumber) numbers.insert(read_number(key.substr(1)));
-    return true;
-  });
-  std::vector<std::string> names;
-  {
-    const std::shared_lock lock(mutex_);
-    for (const auto& [name, number] : names_) {
-      if (numbers.contains(number)) names.push_back(name);
-    }
-  }
-  for (const std::string& name : names) {
-    const std::shared_ptr<NamespaceState> where = space(name);
-    where->shard.submit({where, nullptr, 0, TrimRequest{}, nullptr});
-  }
 }
 
 void Engine::forget_long_idle_spaces(const std::stop_token& stopping) {

@@ -97,6 +97,8 @@ class Engine {
   void end_orphans(const std::stop_token& stopping);
   Result<void> resume_indexes();
   Result<void> resume_mirrors(const Snapshot& snapshot);
+  Result<void> resume_expiry();
+  void ring(const std::string& name, Alarms::For what);
   Result<void> ask_shard(const std::string& name, decltype(ShardRequest::what) what);  // waits for the answer
   template <typename Refusal, typename Done, typename Ask>
   void run_job(const NamespaceState& space, Refusal refusal, Done done, Ask ask);
@@ -121,6 +123,7 @@ class Engine {
   ReadTimes read_times_;
   FirstValueCounts first_values_;
   const std::shared_ptr<Memory> memory_;
+  Alarms alarms_;
   Budget answers_;                                    // that are large
   std::unique_ptr<FairPool> scans_;                   // for what takes longer than a slice; outlives the readers
   std::unique_ptr<FairPool> readers_;                 // where reads begin

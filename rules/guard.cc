@@ -235,6 +235,7 @@ void Guard::set_setting(const std::string& name, const Auth& auth, const Setting
     write.settings.push_back({std::string(kind.name), std::nullopt});
     if (kind.name == kHistoryKind) write.settings.push_back({std::string(db::kHistorySetting), std::nullopt});
     if (kind.name == kDocumentsKind) write.settings.push_back({std::string(db::kMirrorsSetting), std::nullopt});
+    if (kind.name == kPathsKind) write.settings.push_back({std::string(db::kPathPlanSetting), std::nullopt});
   } else {
     SpaceSettings checked;
     if (const auto read = read_setting(kind, text, checked); !read.ok()) return done(answer_of(read.error()));
@@ -247,6 +248,10 @@ void Guard::set_setting(const std::string& name, const Auth& auth, const Setting
     if (kind.name == kDocumentsKind) {
       std::string plan = db::document_plan_text(checked.documents.plan);
       write.settings.push_back({std::string(db::kMirrorsSetting), plan.empty() ? std::nullopt : std::optional(plan)});
+    }
+    if (kind.name == kPathsKind) {
+      auto plan = checked.paths != nullptr ? std::optional(checked.paths->text()) : std::nullopt;
+      write.settings.push_back({std::string(db::kPathPlanSetting), std::move(plan)});
     }
   }
   put(name, std::move(write), [known = settings_, name, done = std::move(done)](db::Answer answer) {

@@ -180,6 +180,7 @@ const std::vector<SettingKind>& setting_kinds() {
       {kDocumentsKind, R"({"paths": []})", R"({"paths": ["/"]})", read_documents},
       {"tables", "{}", "{}", read_tables},
       {kHistoryKind, "{}", "{}", read_history},
+      {kPathsKind, "{}", "{}", read_path_settings},
   };
   return kinds;
 }

@@ -7,6 +7,7 @@
 //   realtime    {"public": true|false, "channels": "/path"}  {"public": true} in development, else {"public": false}
 //   history     {"age": "24h", "size": "1GB",                {}: as the server was started; {"off": true}: none
 //                "versions": true|false, "open": ["/path"]}
+//   paths       {"rooms": {"$room": {".ttl": 86400}}}        {}; db/model/path_plan.h
 //   documents   {"paths": ["/path", …],                      {"paths": ["/"]} in development, else {"paths": []}
 //                "json": {"/path": {"ROOT": "KIND", …}, …}}
 //
@@ -30,6 +31,7 @@
 #include "db/model/document_plan.h"
 #include "db/model/history.h"
 #include "db/model/path.h"
+#include "db/model/path_plan.h"
 #include "db/model/settings.h"
 #include "rules/language/text.h"
 
@@ -61,10 +63,12 @@ struct TableSettings {
 
 inline constexpr std::string_view kHistoryKind = "history";
 inline constexpr std::string_view kDocumentsKind = "documents";
+inline constexpr std::string_view kPathsKind = "paths";
 
 struct SpaceSettings {
   std::optional<db::HistoryPlan> history{};  // nothing: as the server was started
   std::vector<db::Path> past_open{};  // below these the past is for whoever may read the present; else for admins
+  std::shared_ptr<const db::PathPlan> paths{};  // null: nothing is set
   RealtimeSettings realtime{};
   DocumentSettings documents{};
   TableSettings tables{};
@@ -87,6 +91,9 @@ struct SettingKind {
   std::string_view unset_in_dev;  // the same, in development
   db::Result<void> (*read)(const SettingText& from, SpaceSettings& to);
 };
+
+// The kind "paths" (path_settings.cc).
+db::Result<void> read_path_settings(const SettingText& from, SpaceSettings& to);
 
 const std::vector<SettingKind>& setting_kinds();
 const SettingKind* find_setting_kind(std::string_view name);  // null: there is none of that name

@@ -74,8 +74,9 @@ void add_fsck(CLI::App& program, Chosen& chosen) {
   command->add_flag("--json", flags->json, "For scripts");
   command->footer(
       R"(Reads every row: keys are paths, values are values, none has children, each index has what follows from the data and nothing
-else, and counts what there is; Yjs documents are well-formed, and where one is there are no data. Data that is wrong is
-told by its path and left as it is: restore a backup.
+else, and counts what there is; what is kept of the ages of children (chapter paths) is right; Yjs documents are
+well-formed, and where one is there are no data. Data that is wrong is told by its path and left as it is: restore a
+backup.
 
 Exit status: 0 when all is well, 1 when not, also when it has been repaired.)");
   command->callback([flags, &chosen] { chosen.run = [flags] { return fsck(*flags); }; });

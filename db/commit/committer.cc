@@ -43,6 +43,7 @@ class Committer::Rows final : public RowSource {
       if (pending->documents) count += pending->documents->row_count();
       count += pending->log_rows.size() + pending->version_rows.size();
       count += pending->erased_versions.size() + pending->erased_log.size();
+      if (pending->expiry) count += pending->expiry->row_count();
     }
     return count;
   }
@@ -71,6 +72,11 @@ class Committer::Rows final : public RowSource {
         ranges.emplace_back(row_key(Table::Version, number), row_key(Table::Version, number + 1));
       }
     }
+    for (const auto& [number, pending] : group_.pending_) {
+      if (!pending->expiry) continue;
+      const std::string prefix = row_key(Table::Expiry, number);
+      for (const auto& [from, upto] : pending->expiry->emptied()) ranges.emplace_back(prefix + from, prefix + upto);
+    }
     return ranges;
   }
   void rows(const PutFunction& put) const override {
@@ -98,7 +104,10 @@ class Committer::Rows final : public RowSource {
     for (const auto& [number, pending] : group_.pending_) {
       sorted(Table::Version, number, pending->erased_versions, pending->version_rows, put);
     }
-    beside(Table::Answer, Table::End);
+    beside(Table::Answer, Table::Expiry);
+    for (const auto& [number, pending] : group_.pending_) {
+      if (pending->expiry) changes(Table::Expiry, number, *pending->expiry, put);
+    }
   }
 
  private:
@@ -138,7 +147,8 @@ class Committer::AllOf final : public RowSource {
   std::vector<std::pair<std::string, std::string>> ranges() const override {
     std::vector<std::pair<std::string, std::string>> ranges;
     for (const Table table : {Table::Disconnect, Table::Data, Table::Setting, Table::Index, Table::Document,
-                              Table::History, Table::Log, Table::Version, Table::Answer, Table::Mirror, Table::Beside}) {
+                              Table::History, Table::Log, Table::Version, Table::Answer, Table::Mirror, Table::Beside,
+                              Table::Expiry}) {
       ranges.emplace_back(row_key(table, tree_.number), row_key(table, tree_.number + 1));
     }
     return ranges;
@@ -183,6 +193,7 @@ void Committer::forget(Tree& tree) {
   tree.usage = Usage();
   tree.log = {};
   tree.answers = {};
+  tree.expiry = {};
 }
 
 Result<void> Committer::remove(Tree& tree) {
@@ -208,6 +219,7 @@ Result<void> Committer::load(Tree& tree, const Restored* restored) {
     tree.plan = std::make_shared<const IndexPlan>(std::move(stored));
   }
   RETURN_IF_ERROR(load_log(tree, restored));
+  RETURN_IF_ERROR(load_expiry(tree));
   tree.loaded = true;
   return {};
 }
@@ -279,6 +291,7 @@ void Committer::accept(PendingTree& pending, After&& after, const Accepted& acce
     pending.with_documents(*this).absorb(std::move(*after.documents));
   }
   rows_.take(std::move(after.beside));
+  if (after.expiry || accepted.configures) keep_expiry(pending, after, accepted);
   pending.changed = true;
   ++accepted_;
   for (const Overwrite& changed : accepted.changed) forget_related(tree.hashes, changed.path);
@@ -368,6 +381,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
     }
   }
   RETURN_IF_ERROR(follow(all.effects, at.view, after.tree, after.indexes));
+  RETURN_IF_ERROR(follow_expiry(at, after, all.effects, now.server));
   if (Step::here().is_over()) return step_is_over();
 
   accepted.record = {tree.head.sequence + 1, now.server, std::move(all.effects)};
@@ -394,7 +408,10 @@ Result<void> Committer::replay(Tree& tree, const Record& record) {
   Pending to = after.pending(tree.number);
   RETURN_IF_ERROR(apply(record, to));
   RETURN_IF_ERROR(follow(record.effects, at.view, after.tree, after.indexes));
-  Accepted accepted{record, {}, false, record.time};
+  RETURN_IF_ERROR(follow_expiry(at, after, record.effects, record.time));
+  const bool configures = std::any_of(record.effects.begin(), record.effects.end(),
+                                      [](const Effect& effect) { return effect.kind == Effect::Kind::Configure; });
+  Accepted accepted{record, {}, configures, record.time};
   bool writes_priorities = false;
   for (const Effect& effect : record.effects) {
     accepted.changed.push_back({effect.path, Slot::Value, {}});

@@ -20,6 +20,7 @@
 #include "db/base/metrics.h"
 #include "db/base/result.h"
 #include "db/commit/evaluate.h"
+#include "db/commit/expiry.h"
 #include "db/commit/kept_answer.h"
 #include "db/commit/leaf_cache.h"
 #include "db/commit/overlay.h"
@@ -51,6 +52,14 @@ struct TreeAnswers {
   Timestamp oldest{};                     // when the oldest came
 };
 
+// What a committer knows of the ages of a namespace's children, and of all that is set for its paths.
+struct TreeExpiry {
+  ExpiryPointer plan = std::make_shared<const ExpiryPlan>();  // `paths` is null: nothing is set
+  std::map<uint32_t, Timestamp> fronts;                       // Ages::fronts
+  Timestamp due = Timestamp::max();   // about when the next child is too old, of those that the last look did not see
+  Timestamp look = Timestamp::max();  // the shard's: when it looks again
+};
+
 // A namespace as its committer knows it. Belongs to the shard.
 struct Tree {
   std::string name;
@@ -63,6 +72,7 @@ struct Tree {
   bool is_reconciled = false;  // the plan is what the settings ask for
   TreeLog log;
   TreeAnswers answers;
+  TreeExpiry expiry;
   // In the committer's LeafCache. Another one when something else than this committer may have changed the tree.
   uint64_t leaves = LeafCache::new_tree();
   // Hashes of subtrees as they are now, pending writes included; what a write touches is forgotten.
@@ -161,6 +171,10 @@ class Committer final {
   // Some at a time; returns whether there is more to drop.
   bool wants_trim_answers(const Tree& tree, Timestamp now) const;
   Result<bool> trim_answers(Tree& tree, Timestamp now);
+  // What was there before a ttl was set gets its rows, `count` children at a time, with the next commit().
+  Result<void> take_up_ages(Tree& tree, size_t count, Timestamp now);
+  // Children that are too old, by their rows. Nothing is removed; leftovers go with the next commit().
+  Result<Expired> expired(Tree& tree, Timestamp now, const ExpiryBounds& bounds);
   void name(Tree& tree);  // gives it its row
   // Which documents' JSON lacks something that the document has, with the next commit() (committer_mirrors.cc).
   void mark_mirror(const Tree& tree, const Path& document, bool is_behind);
@@ -238,6 +252,9 @@ class Committer final {
   };
   Result<void> load(Tree& tree, const Restored* restored);
   Result<void> load_log(Tree& tree, const Restored* restored);
+  Result<void> load_expiry(Tree& tree);
+  Result<void> follow_expiry(PendingTree& pending, After& after, const std::vector<Effect>& effects, Timestamp time);
+  void keep_expiry(PendingTree& pending, After& after, const Record& record);
   void cut_logs();
   Result<std::optional<std::string>> row(const std::string& key) const;  // with everything accepted so far
   Result<void> load_answers(Tree& tree);

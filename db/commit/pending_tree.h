@@ -93,6 +93,8 @@ struct Committer::PendingTree {
   GroupSettings settings;
   std::optional<SnapshotView> documents_base;
   std::optional<Overlay> documents;  // once somebody asks for them
+  std::optional<SnapshotView> expiry_base;
+  std::optional<Overlay> expiry;  // the same
   // Of the log: entries as rows below its table and the number, in their order, and what was there is removed first.
   std::vector<std::pair<std::string, std::string>> log_rows;
   bool ends_log = false;
@@ -111,6 +113,13 @@ struct Committer::PendingTree {
     }
     return *documents;
   }
+  Overlay& with_expiry(const Committer& committer) {
+    if (!expiry) {
+      expiry_base.emplace(committer.durable(), tree.number, Table::Expiry);
+      expiry.emplace(*expiry_base);
+    }
+    return *expiry;
+  }
 };
 
 // The namespace as a write would make it, until the write is accepted.
@@ -124,6 +133,9 @@ struct Committer::After {
   Overlay index_rows;
   Indexes indexes;
   std::optional<Overlay> documents;
+  std::optional<Overlay> expiry;  // where it concerns a path with a ttl
+  ExpiryPointer expiry_plan;
+  Timestamp due = Timestamp::max();
   Batch beside;
   std::string rules;
   Pending pending(uint32_t number) {

@@ -23,6 +23,7 @@
 #include "db/base/text.h"
 #include "db/dump/json_rows.h"
 #include "db/dump/lane.h"
+#include "db/model/expiry.h"
 #include "db/model/hash.h"
 #include "db/model/key_order.h"
 #include "db/store/row_key.h"
@@ -89,6 +90,7 @@ class Restore::Staging final : public DumpVisitor {
 
  private:
   Result<void> empty_indexes(Staged& staged);
+  Result<void> empty_ages(Staged& staged);
 
   const RestoreRequest& request_;
   TreeStore& store_;
@@ -196,6 +198,7 @@ Result<std::unique_ptr<Staged>> Restore::Staging::finish() {
   RETURN_IF_ERROR(tree_.finish());
   RETURN_IF_ERROR(documents_.finish());
   RETURN_IF_ERROR(empty_indexes(tree_.staged()));
+  RETURN_IF_ERROR(empty_ages(tree_.staged()));
   RETURN_IF_ERROR(tree_.staged().take(documents_.staged()));
   return std::move(tree_).take();
 }
@@ -211,6 +214,22 @@ Result<void> Restore::Staging::empty_indexes(Staged& staged) {
     RETURN_IF_ERROR(staged.begin(row_key(Table::Index, numbers[i]), row_key(Table::Index, numbers[upto - 1] + 1)));
     RETURN_IF_ERROR(staged.end());
     i = upto;
+  }
+  return staged.seal();
+}
+
+// Of whole namespaces: their settings are the dump's, and so is what has an age. What came with the restore is since then.
+Result<void> Restore::Staging::empty_ages(Staged& staged) {
+  std::set<uint32_t> numbers;
+  for (const RestoredSpace& space : spaces) {
+    if (space.is_whole()) numbers.insert(space.number);
+  }
+  for (auto at = numbers.begin(); at != numbers.end();) {
+    const uint32_t from = *at;
+    uint32_t upto = from;
+    for (; at != numbers.end() && *at == upto; ++at) ++upto;
+    RETURN_IF_ERROR(staged.begin(row_key(Table::Expiry, from), row_key(Table::Expiry, upto)));
+    RETURN_IF_ERROR(staged.end());
   }
   return staged.seal();
 }
@@ -310,6 +329,31 @@ Result<void> Restore::empty_documents() {
   return staged_->seal();
 }
 
+// At a path of a namespace that goes on: what is known of the ages there goes, and is to be taken up anew.
+Result<void> Restore::renew_ages(Batch& to) {
+  std::vector<std::pair<std::string, std::string>> ranges;
+  const auto snapshot = store_.snapshot();
+  for (const RestoredSpace& space : spaces_) {
+    if (space.is_whole()) continue;
+    ASSIGN_OR_RETURN(const auto row, snapshot->get(row_key(Table::Expiry, space.number, kExpiryPlanRow)));
+    if (!row) continue;
+    ASSIGN_OR_RETURN(ExpiryPlan plan, ExpiryPlan::decode(*row));
+    const std::string base = encode_path(space.at);
+    for (ExpiryRule& rule : plan.rules) {
+      const std::string from = row_key(Table::Expiry, space.number, since_row(rule.id, base));
+      ranges.emplace_back(from, from + kPastChildren);
+      rule.take_up_later({base, base + kPastChildren});
+    }
+    to.put(row_key(Table::Expiry, space.number, kExpiryPlanRow), plan.encode());
+  }
+  std::sort(ranges.begin(), ranges.end());
+  for (const auto& [from, upto] : ranges) {
+    RETURN_IF_ERROR(staged_->begin(from, upto, Staged::Sharing::No));  // plans lie between
+    RETURN_IF_ERROR(staged_->end());
+  }
+  return staged_->seal();
+}
+
 Result<void> Restore::swap_in(Timestamp now) {
   Batch beside;
   for (const RestoredSpace& space : spaces_) {
@@ -317,6 +361,7 @@ Result<void> Restore::swap_in(Timestamp now) {
     RETURN_IF_ERROR(add_beside(space, now, beside));
   }
   RETURN_IF_ERROR(empty_documents());
+  RETURN_IF_ERROR(renew_ages(beside));
   RETURN_IF_ERROR(staged_->add(beside));
   return store_.commit(*staged_);
 }

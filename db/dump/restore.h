@@ -57,6 +57,7 @@ class Restore {
   class Staging;
   Restore(TreeStore& store, Existing existing, std::unique_ptr<Staged> staged, std::vector<RestoredSpace> spaces);
   Result<void> empty_documents();
+  Result<void> renew_ages(Batch& to);
   Result<void> add_beside(const RestoredSpace& space, Timestamp now, Batch& to) const;
 
   TreeStore& store_;

@@ -207,6 +207,12 @@ Result<Value> View::read(const TreeView& tree, bool has_priorities) const {
   return read_children(tree, path_, window(), kReadBytesMax);
 }
 
+Result<BodyPointer> View::whole(const TreeView& tree, bool has_priorities) const {
+  if (state_ != State::Open) return BodyPointer();
+  ASSIGN_OR_RETURN(const Value value, read(tree, has_priorities));
+  return Body::put(path_, Slot::Value, value);
+}
+
 Result<BodyPointer> View::change_all(TouchedChildren& touched, bool has_priorities) {
   missed_all_ = true;
   if (state_ != State::Open) {

@@ -82,6 +82,10 @@ class View {
   Result<void> open(const TreeView& tree, bool has_priorities);
   bool is_open() const { return state_ != State::Opening; }
 
+  // All that it shows, as an event. Null: it shows too little until a scan is settled, which then tells it. Errors: as
+  // select().
+  Result<std::shared_ptr<const Body>> whole(const TreeView& tree, bool has_priorities) const;
+
   // Applies a commit. Returns the event for those who listen (what left, what entered and what changed within, as one
   // step), or null when they see no difference. A window that lost more than its reserve shows less and wants a scan;
   // what the scan finds is told when it is settled. Errors: as select().

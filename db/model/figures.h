@@ -67,6 +67,8 @@ struct Figures {
   // those whose key had come with something else. Answers that were dropped before their time, for the room they took.
   uint64_t answers_kept = 0, answers_repeated = 0, keys_reused = 0, answers_dropped = 0;
   uint64_t kept_answers_bytes_max = 0;  // Database::Options
+  uint64_t expired = 0;                 // children that were removed for their age (db/model/path_plan.h)
+  uint64_t expiry_untaken = 0;          // namespaces, of some children of which the age is not known yet
   uint64_t commits = 0;                 // durable, each a record of one namespace
   Distribution group_size{};            // commits that became durable together
   Distribution commit_time{};           // nanoseconds, of a write: from its acceptance to being durable
@@ -79,12 +81,13 @@ struct Figures {
   uint64_t first_values_read = 0;
   uint64_t first_values_hashed = 0;
 
-  uint64_t sessions = 0;        // now
-  uint64_t listeners = 0;       // now
-  uint64_t views = 0;           // now: queries that are listened to, each once for all their listeners
-  uint64_t events = 0;          // told to listeners
-  uint64_t revocations = 0;     // part of them
-  uint64_t slow_listeners = 0;  // sessions that were ended because too much waited for them
+  uint64_t sessions = 0;         // now
+  uint64_t listeners = 0;        // now
+  uint64_t views = 0;            // now: queries that are listened to, each once for all their listeners
+  uint64_t events = 0;           // told to listeners
+  uint64_t revocations = 0;      // part of them
+  uint64_t events_withheld = 0;  // for a throttle: told as one with others
+  uint64_t slow_listeners = 0;   // sessions that were ended because too much waited for them
   uint64_t disconnect_writes_queued = 0;
   uint64_t disconnect_writes_run = 0;
 

@@ -55,7 +55,7 @@ uint64_t read_big_endian(std::string_view bytes) {
   return value;
 }
 
-void append_bytes(std::string_view bytes, std::string& to) {
+void append_sized(std::string_view bytes, std::string& to) {
   append_u32(static_cast<uint32_t>(bytes.size()), to);
   to += bytes;
 }
@@ -197,9 +197,9 @@ std::string IndexPlan::encode() const {
     bytes += index.spec.order == Order::Value ? '\1' : '\0';
     std::string children = index.spec.child.text();
     for (const Path& path : index.spec.then) children.append("\n").append(path.text());
-    append_bytes(children, bytes);
-    append_bytes(index.spec.pattern(), bytes);
-    append_bytes(index.built, bytes);
+    append_sized(children, bytes);
+    append_sized(index.spec.pattern(), bytes);
+    append_sized(index.built, bytes);
   }
   return bytes;
 }

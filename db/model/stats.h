@@ -40,7 +40,7 @@ struct Stats {
   std::vector<SizeAt> documents;  // the same of the Yjs documents there; empty: there are none
   uint64_t disk_bytes = 0;        // of the tree there, compressed, about
   uint64_t document_disk_bytes = 0;
-  uint64_t index_disk_bytes = 0;    // of the namespace's indexes
+  uint64_t index_disk_bytes = 0;    // of the namespace's indexes, and of the ages of children
   uint64_t history_disk_bytes = 0;  // of its log, and of the values of the past
   uint64_t steps = 0;               // rows read and seeks made for it
   uint64_t sequence = 0;

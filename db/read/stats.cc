@@ -273,6 +273,7 @@ Result<Stats> measure(const Snapshot& snapshot, uint32_t number, const Path& pat
   stats.disk_bytes = tree.disk_bytes();
   stats.steps = tree.steps();
   stats.index_disk_bytes = snapshot.bytes_between(row_key(Table::Index, number), row_key(Table::Index, number + 1));
+  stats.index_disk_bytes += snapshot.bytes_between(row_key(Table::Expiry, number), row_key(Table::Expiry, number + 1));
   for (const Table table : {Table::Log, Table::Version}) {
     stats.history_disk_bytes += snapshot.bytes_between(row_key(table, number), row_key(table, number + 1));
   }

@@ -25,6 +25,7 @@
 #include "db/read/fair_pool.h"
 #include "db/shard/mirrors.h"
 #include "db/shard/story.h"
+#include "db/shard/throttle.h"
 #include "db/topics/topics.h"
 
 namespace hearth::db {
@@ -244,6 +245,8 @@ struct NamespaceState {
     uint64_t request;
   };
   std::vector<Awaiting> awaiting;
+  Throttles throttles;
+  bool is_taking_up = false;    // counted as one of which some children have no rows of their age yet
   bool is_removed = false;      // whoever still has it is refused; the name means another from here on
   bool is_maintained = false;   // a MaintainRequest is on its way, or failed
   bool waits_for_room = false;  // the same, for the disk was too full to build an index

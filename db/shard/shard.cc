@@ -169,6 +169,21 @@ Result<void> Shard::note_change(NamespaceState& space, const Accepted& accepted,
   for (RowNotification& one : rows) {
     tell(std::static_pointer_cast<Conversation>(one.subscription->audience), std::move(one.event));
   }
+  // Those of one place stand behind each other; what is told them is decided once.
+  const Subscription* asked = nullptr;
+  const Body* asked_of = nullptr;
+  bool is_withheld = false;
+  const auto withholds = [&](const Subscription& subscription, const Body& body) {
+    const auto& paths = space.tree.expiry.plan->paths;
+    if (paths == nullptr || !paths->has_throttle()) return false;
+    const bool is_same = asked != nullptr && asked_of == &body && asked->view() == subscription.view() &&
+                         asked->path == subscription.path;
+    if (!is_same) is_withheld = withhold(space, subscription, body);
+    asked = &subscription;
+    asked_of = &body;
+    if (is_withheld) counted_.events_withheld.add();
+    return is_withheld;
+  };
   for (const Notification& one : told) {
     const auto conversation = std::static_pointer_cast<Conversation>(one.subscription->audience);
     if (one.subscription->purpose != Subscription::For::Listener) {
@@ -180,6 +195,7 @@ Result<void> Shard::note_change(NamespaceState& space, const Accepted& accepted,
     event.sequence = accepted.record.sequence;
     event.body = one.body;
     if (const View* view = one.subscription->view(); view != nullptr) space.view_firsts.erase(view->number);
+    if (!one.revoked && withholds(*one.subscription, *one.body)) continue;
     if (one.revoked) {
       event.kind = Event::Kind::Revoked;
       event.error = one.revoked;
@@ -267,7 +283,7 @@ void Shard::handle(ShardRequest& request, WriteRequest& what) {
     end_listeners_if_unmatched(space);
     note_contest(request, what, reply.status);
     count(reply.status);
-    return answer(request, std::move(reply));
+    return answer_write(request, write, std::move(reply));
   }
   const Step::Whole whole;
   // From here on the write is part of the group.
@@ -289,7 +305,7 @@ void Shard::handle(ShardRequest& request, WriteRequest& what) {
   }
   if (write.once != nullptr) keep_answer(space, write, reply);
   if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
-  answer(request, std::move(reply));
+  answer_write(request, write, std::move(reply));
 }
 
 void Shard::handle(ShardRequest& request, ReadRequest& what) {

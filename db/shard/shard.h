@@ -51,11 +51,13 @@
 #include "db/model/stats.h"
 #include "db/read/fair_pool.h"
 #include "db/read/reads.h"
+#include "db/shard/alarms.h"
 #include "db/shard/index_watch.h"
 #include "db/shard/memory.h"
 #include "db/shard/namespace_state.h"
 #include "db/shard/resume_points.h"
 #include "db/shard/swap.h"
+#include "db/shard/throttle.h"
 
 namespace hearth::db {
 
@@ -174,7 +176,13 @@ struct StatsRequest {     // of the tree at a path
 };
 struct TrimRequest {};   // of the log and of kept answers, to what is allowed
 struct CarryRequest {};  // the next step for the versions of the namespace
-struct PurgeRequest {    // a path from the namespace's past; the answer's value: commits that said something of it
+struct ExpireRequest {   // removes children that are too old, some of them
+  size_t removed = 0;    // so far, where each is a commit of its own
+};
+struct ThrottleRequest {  // tells what was withheld long enough
+  ThrottleKey after{};    // the last one that was told
+};
+struct PurgeRequest {  // a path from the namespace's past; the answer's value: commits that said something of it
   Committer::Purge purge;
 };
 struct
@@ -220,9 +228,9 @@ struct ShardRequest {
                RecheckDisconnectRequest, ListenRowsRequest, RecheckRowsRequest, JoinRequest, RecheckTopicRequest,
                SayRequest, HearEntriesRequest, AnnounceRequest, OpenDocumentRequest, ReadDocumentRequest, AppendRequest,
                CompactRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest, CreateRequest,
-               RemoveRequest, StatsRequest, TrimRequest, CarryRequest, PurgeRequest, HashedRequest, AwaitCommitRequest,
-               MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest, OrphanRequest, RunQueueRequest,
-               MirrorsRequest, MirrorSliceRequest, MirrorRequest>
+               RemoveRequest, StatsRequest, TrimRequest, CarryRequest, ExpireRequest, ThrottleRequest, PurgeRequest,
+               HashedRequest, AwaitCommitRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
+               OrphanRequest, RunQueueRequest, MirrorsRequest, MirrorSliceRequest, MirrorRequest>
       what;
   std::function<void(Answer)> done;                   // without a conversation
   std::chrono::steady_clock::time_point submitted{};  // writes
@@ -256,6 +264,7 @@ class Shard {
     std::function<void(const std::string& name, uint64_t sequence)> on_removed;
     // Host::revive_by. Called on the shard's thread.
     std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)> revive;
+    Alarms& alarms;
   };
   // `heavy`: where long requests go; empty: this is a heavy shard itself, which no namespace has as its home. They are
   // closed after it.
@@ -288,8 +297,11 @@ class Shard {
   struct alignas(kCacheLineBytes) Counted {
     Counter writes, writes_denied, writes_stale, writes_failed, writes_without_room;
     Counter answers_kept, answers_repeated, keys_reused;
+    Counter expired;         // children that were removed for their age
+    Gauge spaces_taking_up;  // namespaces of which some children have no rows of their age yet
     TimeHistogram commit_time;
     Counter events, revocations;
+    Counter events_withheld;  // for a throttle: they are told as one with others
     Gauge sessions;
     Counter slow_listeners;
     Counter disconnect_writes_queued, disconnect_writes_run;
@@ -356,6 +368,8 @@ class Shard {
   void handle(ShardRequest& request, StatsRequest& stats);
   void handle(ShardRequest& request, TrimRequest& trim);
   void handle(ShardRequest& request, CarryRequest& carry);
+  void handle(ShardRequest& request, ExpireRequest& expire);
+  void handle(ShardRequest& request, ThrottleRequest& throttle);
   void handle(ShardRequest& request, PurgeRequest& purge);
   void handle(ShardRequest& request, HashedRequest& hashed);
   void handle(ShardRequest& request, AwaitCommitRequest& wait);
@@ -381,7 +395,6 @@ class Shard {
   bool leave(NamespaceState& space, Conversation& conversation, uint64_t listener);
   void leave_topic(NamespaceState& space, TopicPlace& place);
   void lose_right(NamespaceState& space, const std::shared_ptr<Conversation>& conversation, const Notification& lost);
-  Result<bool> has_data_of_its_own(NamespaceState& space, const Path& path);
   Result<void> may_have_document(NamespaceState& space, const Path& path);
   void read_document(const ShardRequest& request, OpenDocument& document, Answer answer);
   void compact(NamespaceState& space, OpenDocument& document);
@@ -411,7 +424,6 @@ class Shard {
   Result<void> note_change(NamespaceState& space, const Accepted& accepted, const Difference& difference,
                            const TreeView& before, const TreeView& after);
   Result<void> check(NamespaceState& space, Subscription& subscription);
-  void revoke_those_lapsed(NamespaceState& space, const View& view);
   Committer::Tell teller(NamespaceState& space, bool merge, const Path& base);
   void read_first(const std::shared_ptr<FirstValue>& first, const NamespaceState& space, const Conversation& asks);
   void first_of_view(ShardRequest& request, const Listen& listen, Subscription& subscription,
@@ -419,6 +431,15 @@ class Shard {
   void resume(ShardRequest& request, const Listen& listen, Missed missed);
   void note_leaving(Conversation& conversation, const Subscription& subscription);
   void keep_history(const std::shared_ptr<NamespaceState>& space);
+  void watch_expiry(NamespaceState& space);
+  bool withhold(NamespaceState& space, const Subscription& subscription, const Body& body);
+  static Throttled* withheld_from(NamespaceState& space, const Conversation& conversation, const Write& write);
+  void answer_write(const ShardRequest& request, const Write& write, Answer reply);
+  Result<std::shared_ptr<const Body>> what_was_withheld(NamespaceState& space, const ThrottleKey& key,
+                                                        const Throttled& one);
+  static std::vector<Subscription*> throttled_listeners(NamespaceState& space, const ThrottleKey& key,
+                                                        const Throttled& one);
+  void revoke_lapsed(NamespaceState& space, const std::vector<Subscription*>& subscriptions);
   bool is_answered_before(const ShardRequest& request, const Write& write);
   void keep_answer(NamespaceState& space, const Write& write, const Answer& reply);
   static void tell_awaiting(NamespaceState& space, const Result<void>& status);

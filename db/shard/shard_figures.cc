@@ -117,6 +117,10 @@ void Shard::add_to(Figures& figures) const {
   figures.answers_kept += counted_.answers_kept.value();
   figures.answers_repeated += counted_.answers_repeated.value();
   figures.keys_reused += counted_.keys_reused.value();
+  figures.expired += counted_.expired.value();
+  // Of one that went to a heavy shard meanwhile: one more there, one less here.
+  figures.expiry_untaken += static_cast<uint64_t>(counted_.spaces_taking_up.value());
+  figures.events_withheld += counted_.events_withheld.value();
   figures.events += counted_.events.value();
   figures.revocations += counted_.revocations.value();
   figures.sessions += counted_.sessions.value();

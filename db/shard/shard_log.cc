@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "db/log/log_reader.h"
+#include "db/model/namespace_name.h"
 #include "db/read/changes.h"
 #include "db/read/reads.h"
 #include "db/shard/shard.h"

@@ -253,6 +253,7 @@ void Shard::run_group() {
   for (const std::shared_ptr<NamespaceState>& space : in_group_) {
     if (durable.ok()) maintain(space);
     if (durable.ok()) keep_history(space);
+    if (durable.ok()) watch_expiry(*space);
     if (!space->awaiting.empty() && durable.ok()) tell_awaiting(*space, {});
     start_scans(space);
     if (!space->compactions.empty()) start_compactions(space);

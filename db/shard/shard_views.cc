@@ -173,10 +173,11 @@ void Shard::refuse_view(NamespaceState& space, View& view, const std::vector<Nam
   }
 }
 
-// A scan takes time: a listener whose right was limited in time is asked again before it hears what the scan found.
-void Shard::revoke_those_lapsed(NamespaceState& space, const View& view) {
+// A scan takes time, and so does a throttle: a listener whose right was limited in time is asked again before it hears what
+// was found.
+void Shard::revoke_lapsed(NamespaceState& space, const std::vector<Subscription*>& subscriptions) {
   const Timestamp wall = with_.clock.now();
-  for (Subscription* subscription : std::vector<Subscription*>(view.subscriptions)) {  // the view goes with the last
+  for (Subscription* subscription : subscriptions) {
     if (!subscription->has_lapsed(wall)) continue;
     const Result<void> verdict = check(space, *subscription);
     if (verdict.ok()) continue;
@@ -206,14 +207,14 @@ void Shard::handle(ShardRequest& request, ScannedRequest& what) {
       what.scanned.ok() ? view->settle(std::move(what.scanned).value(), committer_.view(space.tree), has_priorities)
                         : what.scanned.error();
   if (!settled.ok()) return refuse_view(space, *view, take_openings(space, key), settled.error());
-  revoke_those_lapsed(space, *view);
+  revoke_lapsed(space, std::vector<Subscription*>(view->subscriptions));  // the view goes with the last
   view = space.registry.find_view(key);
   if (view == nullptr) return;  // it went with the last; those who wait for it are answered at the group's end
   if (view->wants_scan()) space.registry.want_scan(*view);
   space.registry.count_opened(*view);
   if (!view->is_open()) return;
-  if (settled.value() != nullptr) {
-    space.view_firsts.erase(key);
+  if (settled.value() != nullptr) space.view_firsts.erase(key);
+  if (settled.value() != nullptr && !withhold(space, *view->subscriptions.front(), *settled.value())) {
     for (Subscription* subscription : view->subscriptions) {
       Event event;
       event.listener = subscription->id;

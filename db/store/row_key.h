@@ -16,6 +16,7 @@
 //          | 0x0c answer      rest = number:4 BE row                                 → db/commit/kept_answer.h
 //          | 0x0d mirror      rest = number:4 BE [path]                              → db/commit/committer_mirrors.cc
 //          | 0x0e beside      rest = number:4 BE row                                 → of whoever serves it (net/webhooks)
+//          | 0x0f expiry      rest = number:4 BE row                                 → db/model/expiry.h
 //
 // `path` is encoded (db/model/key_order.h), a last 0x00 marks a priority. On disk. Never renumber.
 #pragma once
@@ -42,7 +43,8 @@ enum class Table : char {
   Answer = 12,
   Mirror = 13,
   Beside = 14,
-  End = 15
+  Expiry = 15,
+  End = 16
 };
 
 inline void append_number(uint32_t number, std::string& to) {
@@ -68,6 +70,9 @@ inline std::string row_key(Table table, uint32_t number, std::string_view rest =
   key += rest;
   return key;
 }
+
+// Behind all rows of the table, whichever tables come later.
+inline std::string end_of_table(Table table) { return {static_cast<char>(static_cast<char>(table) + 1)}; }
 
 inline void append_sequence(uint64_t sequence, std::string& to) {
   for (int shift = 56; shift >= 0; shift -= 8) to += static_cast<char>(sequence >> shift);

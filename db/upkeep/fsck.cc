@@ -2,6 +2,7 @@
 //
 //   for each name     head: can it be read?        data: paths, leaves, no value with children, no priority of nothing
 //                     documents: paths, updates, their numbers; nothing of the tree at their paths, above or below
+//                     ages: each row by path has its child and its row by time; each child that has an age, its row
 //                     indexes: each row that the data ask for is looked up; more rows than that are for nothing
 //   numbers           rows of data, documents and indexes of a number that no name has
 //
@@ -9,8 +10,8 @@
 // counts it; with as many rows there as were expected, and every expected one found, there is no other. So memory
 // stays small however large the index is.
 //
-// Repair touches only what can be derived: the index rows of a wrong namespace are removed, with their plan, and the
-// next start builds the indexes anew (Engine::resume_indexes). Data that are wrong are told, never changed.
+// Repair touches only what can be derived: the rows of indexes and ages of a wrong namespace are removed, with their plans,
+// and the next start builds them anew (Engine::resume_indexes). Data that are wrong are told, never changed.
 #include "db/upkeep/fsck.h"
 
 #include <fmt/format.h>
@@ -26,6 +27,7 @@
 #include "db/documents/update.h"
 #include "db/log/log_reader.h"
 #include "db/log/versions.h"
+#include "db/model/expiry.h"
 #include "db/model/index.h"
 #include "db/model/key_order.h"
 #include "db/model/leaf.h"
@@ -73,9 +75,11 @@ class Check {
       RETURN_IF_ERROR(check_history(number, head));
       const uint64_t before = report_.problems;
       RETURN_IF_ERROR(check_indexes(number));
+      RETURN_IF_ERROR(check_ages(number));
       if (report_.problems > before) wrong.insert(number);
     }
-    for (const Table table : {Table::Data, Table::Index, Table::Document, Table::History, Table::Log, Table::Version})
+    for (const Table table :
+         {Table::Data, Table::Index, Table::Document, Table::History, Table::Log, Table::Version, Table::Expiry})
       RETURN_IF_ERROR(check_strays(table, names));
     return wrong;
   }
@@ -314,6 +318,77 @@ class Check {
     return expected;
   }
 
+  // What is since when, against the tree. Rows by time that nothing agrees with are leftovers, and no mistake.
+  Result<void> check_ages(uint32_t number) {
+    ASSIGN_OR_RETURN(const auto setting, SnapshotSettings(snapshot_, number).text(kPathPlanSetting));
+    const SnapshotView rows(snapshot_, number, Table::Expiry);
+    ASSIGN_OR_RETURN(const auto stored, rows.leaf(kExpiryPlanRow));
+    if (!setting || !stored) return {};  // a plan that is not there is made at the next start
+    Result<PathPlan> paths = PathPlan::parse(*setting);
+    Result<ExpiryPlan> plan = ExpiryPlan::decode(*stored);
+    if (!paths.ok() || !plan.ok()) {
+      problem(fmt::format("{}: {}", name_, paths.ok() ? plan.error().message : paths.error().message));
+      return {};
+    }
+    if (!plan.value().attach(std::make_shared<const PathPlan>(std::move(paths).value()))) return {};  // the same
+    const SnapshotView tree(snapshot_, number);
+    for (const ExpiryRule& rule : plan.value().rules) {
+      ASSIGN_OR_RETURN(const uint64_t expected, check_children(tree, rows, plan.value(), rule));
+      uint64_t there = 0;
+      Result<void> looked;
+      RETURN_IF_ERROR(rows.scan(since_row(rule.id, ""), since_row(rule.id + 1, ""), [&](auto key, auto bytes) {
+        saw_row();
+        const auto row = read_since_row(key);
+        const Result<Timestamp> since = decode_since(bytes);
+        ++report_.expiry_rows;
+        if (!row || !since.ok()) {
+          problem(fmt::format("{}: a row of an age that is none", name_));
+          return true;
+        }
+        there += is_untaken(rule, row->child) ? 0 : 1;
+        const auto by_time =
+            SnapshotView(snapshot_, number, Table::Expiry).leaf(due_row(rule.id, since.value(), row->child));
+        if (!by_time.ok()) looked = by_time.error();
+        if (by_time.ok() && !by_time.value()) problem(at(row->child) + ": its age has no row by time");
+        return looked.ok();
+      }));
+      RETURN_IF_ERROR(looked);
+      if (there > expected)
+        problem(fmt::format("{}: {} rows of ages for nothing that is there", name_, there - expected));
+    }
+    return {};
+  }
+  static bool is_untaken(const ExpiryRule& rule, std::string_view child) {
+    return std::any_of(rule.untaken.begin(), rule.untaken.end(),
+                       [&](const auto& range) { return range.first <= child && child < range.second; });
+  }
+
+  // How many rows the rule must have, of children that were taken up.
+  Result<uint64_t> check_children(const TreeView& tree, const TreeView& rows, const ExpiryPlan& plan,
+                                  const ExpiryRule& rule) {
+    uint64_t expected = 0;
+    std::string from;
+    for (;;) {
+      ASSIGN_OR_RETURN(const auto child, next_child(tree, rule.spec, from, kAfterAllRows));
+      if (!child) return expected;
+      saw_row();
+      const std::string path = child->path();
+      from = path + kPastChildren;
+      ASSIGN_OR_RETURN(const Path place, decode_path(path));
+      if (is_untaken(rule, path) || plan.rule_of_child(place.keys()) != &rule) continue;
+      ASSIGN_OR_RETURN(const auto since, rows.leaf(since_row(rule.id, path)));
+      if (rule.is_by_write()) {
+        ++expected;
+        if (!since) problem(at(path) + ": has no row of its age");
+        continue;
+      }
+      ASSIGN_OR_RETURN(const auto leaf, tree.leaf(path + encode_path(rule.spec.child)));
+      const bool has_age = leaf && decode_leaf(*leaf).ok() && decode_leaf(*leaf).value().is_number();
+      expected += has_age ? 1 : 0;
+      if (has_age != since.has_value()) problem(at(path) + ": its age is not what it says");
+    }
+  }
+
   // Rows of numbers that no namespace has.
   Result<void> check_strays(Table table, const std::map<uint32_t, std::string>& names) {
     std::string from = row_key(table, "");
@@ -354,6 +429,7 @@ Result<FsckReport> fsck(const std::string& folder, Repair repair, const std::fun
   for (const auto& [name, number] : store->names_at_open()) {
     if (!wrong.contains(number)) continue;
     emptied.add(row_key(Table::Index, number), row_key(Table::Index, number + 1));
+    emptied.add(row_key(Table::Expiry, number), row_key(Table::Expiry, number + 1));
     report.repaired.push_back(name);
   }
   RETURN_IF_ERROR(store->commit(emptied, TreeStore::Durability::Synced));

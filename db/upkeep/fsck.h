@@ -19,11 +19,12 @@ struct FsckReport {
   uint64_t namespaces = 0;
   uint64_t rows = 0;  // of data
   uint64_t index_rows = 0;
+  uint64_t expiry_rows = 0;  // since when children are
   uint64_t documents = 0;
   uint64_t updates = 0;  // of them
   uint64_t problems = 0;
   std::vector<std::string> told{};      // the first of them, a sentence each
-  std::vector<std::string> repaired{};  // namespaces whose indexes will be built anew
+  std::vector<std::string> repaired{};  // namespaces whose indexes and ages will be made anew
 };
 
 enum class Repair : uint8_t { No, Yes };  // Yes: what is derived is removed where it is wrong, to be made again

@@ -208,6 +208,8 @@ void add_clients(const db::Figures& figures, const http::Stats& stats, uint64_t 
   to.gauge("hearth_listeners", "Listeners: one for each path or query that a session listens to.", figures.listeners);
   to.gauge("hearth_views", "Queries that are listened to, each once for all its listeners.", figures.views);
   to.counter("hearth_events_total", "Events that listeners were told.", figures.events);
+  to.counter("hearth_events_withheld_total", "Events that a throttle has made one with others.",
+             figures.events_withheld);
   to.counter("hearth_revocations_total", "Part of the events: listeners that lost the right to read.",
              figures.revocations);
   to.counter("hearth_event_bodies_serialised_total",
@@ -259,6 +261,8 @@ void add_writes(const db::Figures& figures, Families& to) {
               "answered as the first one; refused: the key had come with something else.",
               {sample("result", "first", figures.answers_kept), sample("result", "repeated", figures.answers_repeated),
                sample("result", "refused", figures.keys_reused)});
+  to.counter("hearth_expired_total", "Children that were removed for their age.", figures.expired);
+  to.gauge("hearth_expiry_untaken", "Namespaces in which some children have no age yet.", figures.expiry_untaken);
   to.counter("hearth_commits_total", "Commits that are durable, each of one namespace.", figures.commits);
   to.histogram("hearth_commit_group_size", "How many commits became durable together, by one sync of the log.",
                figures.group_size);

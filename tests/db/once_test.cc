@@ -67,7 +67,7 @@ AnswerRows answers_in(const TempFolder& folder) {
     rows.bytes += key.size() + value.size();
     return ++rows.count > 0;
   };
-  REQUIRE(frozen.snapshot->scan(row_key(Table::Answer, ""), row_key(Table::End, ""), add).ok());
+  REQUIRE(frozen.snapshot->scan(row_key(Table::Answer, ""), row_key(Table::Expiry, ""), add).ok());
   return rows;
 }
 size_t answer_rows(const TempFolder& folder) { return answers_in(folder).count; }

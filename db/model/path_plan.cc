@@ -1,0 +1,155 @@
+// Plans of paths: a trie of patterns, and the same as lines.
+#include "db/model/path_plan.h"
+
+#include <charconv>
+
+namespace hearth::db {
+namespace {
+
+constexpr std::string_view kAny = "$";
+
+Error not_a_plan(std::string_view line) {
+  return {ErrorCode::InvalidArgument, "no line of a plan of paths: " + std::string(line.substr(0, 64))};
+}
+
+// Up to the separator, which is taken off too; all of it, where there is none.
+std::string_view take_until(char separator, std::string_view& rest) {
+  const size_t end = std::min(rest.find(separator), rest.size());
+  const std::string_view taken = rest.substr(0, end);
+  rest.remove_prefix(std::min(end + 1, rest.size()));
+  return taken;
+}
+
+}  // namespace
+
+struct PathPlan::Node {
+  std::map<std::string, std::unique_ptr<Node>, std::less<>> children;
+  PathSettings settings;
+  bool is_named = false;  // it was added, and is not only above one that was
+
+  const Node* child(std::string_view key) const {
+    if (children.empty()) return nullptr;
+    if (const auto found = children.find(key); found != children.end()) return found->second.get();
+    const auto any = children.find(kAny);
+    return any != children.end() ? any->second.get() : nullptr;
+  }
+};
+
+PathPlan::PathPlan() : root_(std::make_unique<Node>()) {}
+PathPlan::PathPlan(PathPlan&&) noexcept = default;
+PathPlan& PathPlan::operator=(PathPlan&&) noexcept = default;
+PathPlan::~PathPlan() = default;
+
+PathSettings& PathPlan::add(std::span<const std::string> pattern) {
+  Node* at = root_.get();
+  for (const std::string& key : pattern) {
+    auto& child = at->children[key];
+    if (child == nullptr) child = std::make_unique<Node>();
+    at = child.get();
+  }
+  at->is_named = true;
+  return at->settings;
+}
+
+std::optional<PathPlan::Found> PathPlan::aged_above(std::span<const std::string_view> keys) const {
+  const Node* at = root_.get();
+  for (size_t depth = 0; at != nullptr && depth < keys.size(); ++depth) {
+    if (at->settings.ttl) return Found{&at->settings, depth};
+    at = at->child(keys[depth]);
+  }
+  return {};
+}
+
+const PathSettings* PathPlan::find(std::span<const std::string_view> keys) const {
+  const Node* at = root_.get();
+  for (size_t depth = 0; at != nullptr && depth < keys.size(); ++depth) at = at->child(keys[depth]);
+  return at != nullptr && at->is_named ? &at->settings : nullptr;
+}
+
+std::optional<Timestamp> PathPlan::throttle_of(std::span<const std::string_view> keys) const {
+  if (!has_throttle_) return {};
+  const Node* at = root_.get();
+  for (size_t depth = 0; at != nullptr; ++depth) {
+    if (at->settings.throttle) return at->settings.throttle;
+    if (depth == keys.size()) break;
+    at = at->child(keys[depth]);
+  }
+  return {};
+}
+
+void PathPlan::collect(const Node& node, Pattern& at, std::vector<Entry>& to) {
+  if (node.is_named) to.push_back({at, &node.settings});
+  for (const auto& [key, child] : node.children) {  // at most kDepthMax deep
+    at.push_back(key);
+    collect(*child, at, to);
+    at.pop_back();
+  }
+}
+
+std::vector<PathPlan::Entry> PathPlan::all() const {
+  std::vector<Entry> entries;
+  Pattern at;
+  collect(*root_, at, entries);
+  return entries;
+}
+
+std::string pattern_text(std::span<const std::string> pattern) {
+  std::string text;
+  for (const std::string& key : pattern) text.append("/").append(key);
+  return text.empty() ? "/" : text;
+}
+
+std::string PathPlan::text() const {
+  std::string text;
+  for (const Entry& entry : all()) {
+    text += pattern_text(entry.at);
+    const PathSettings& settings = *entry.settings;
+    if (settings.ttl) text += "\tttl\t" + std::to_string(settings.ttl->count());
+    if (settings.throttle) text += "\tthrottle\t" + std::to_string(settings.throttle->count());
+    if (!settings.ttl_by.is_root()) text += "\tby\t" + settings.ttl_by.text();
+    text += '\n';
+  }
+  return text;
+}
+
+Result<PathPlan> PathPlan::parse(std::string_view text) {
+  PathPlan plan;
+  while (!text.empty()) {
+    const std::string_view line = take_until('\n', text);
+    std::string_view rest = line;
+    std::string_view path = take_until('\t', rest);
+    if (!path.starts_with('/')) return not_a_plan(line);
+    path.remove_prefix(1);
+    Pattern pattern;
+    while (!path.empty()) {
+      pattern.emplace_back(take_until('/', path));
+      if (pattern.back() != kAny && !check_key(pattern.back()).ok()) return not_a_plan(line);
+    }
+    if (pattern.size() > kDepthMax) return not_a_plan(line);
+    PathSettings& settings = plan.add(pattern);
+    while (!rest.empty()) {
+      const std::string_view name = take_until('\t', rest);
+      const std::string_view value = take_until('\t', rest);
+      if (name == "by") {
+        Result<Path> by = Path::parse(value);
+        if (!by.ok()) return not_a_plan(line);
+        settings.ttl_by = std::move(by).value();
+        continue;
+      }
+      int64_t number = -1;
+      const auto [end, failed] = std::from_chars(value.data(), value.data() + value.size(), number);
+      const bool is_number = failed == std::errc() && end == value.data() + value.size() && number >= 0;
+      if (name == "ttl" && is_number && Timestamp(number) <= kTtlMax) {
+        settings.ttl = Timestamp(number);
+      } else if (name == "throttle" && is_number && Timestamp(number) <= kThrottleMax) {
+        settings.throttle = Timestamp(number);
+      } else {
+        return not_a_plan(line);
+      }
+    }
+    plan.has_throttle_ = plan.has_throttle_ || settings.throttle.has_value();
+  }
+  return plan;
+}
+
+}  // namespace hearth::db
