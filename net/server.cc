@@ -172,6 +172,7 @@ struct Server::Parts {
                                                            counts.dropped.value(),
                                                            std::chrono::milliseconds(counts.waiting_since)};
                      },
+                 .backups = options.backups,
                  .limits = limits_of(options),
                  .serialised = serialised}),
         front(guard, verifier, workers) {}

@@ -11,12 +11,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "db/base/result.h"
+#include "db/model/figures.h"
 #include "net/auth/auth_config.h"
 #include "net/http/limits.h"
 #include "net/webhooks/options.h"
@@ -59,6 +61,7 @@ class Server {
     std::vector<std::string> trusted_proxies{};  // "10.0.0.1", "fd00::/8": their X-Forwarded headers are believed
     bool proxy_protocol = false;                 // and each connection of theirs begins with a PROXY header
     WebhookOptions webhooks{};                   // where changes may be sent
+    std::function<db::BackupFigures()> backups{};  // null: none are made
   };
 
   // Answers from here on. `guard` outlives the server's stop(). Errors: when the address is taken or not ours, or a

@@ -33,6 +33,7 @@ void add_stats(CLI::App& program, Chosen& chosen);
 void add_compact(CLI::App& program, Chosen& chosen);
 void add_dump(CLI::App& program, Chosen& chosen);
 void add_restore(CLI::App& program, Chosen& chosen);
+void add_backup(CLI::App& program, Chosen& chosen);
 void add_bench(CLI::App& program, Chosen& chosen);
 void add_data_commands(CLI::App& program, Chosen& chosen);  // get, watch, set, and so on
 void add_past_commands(CLI::App& program, Chosen& chosen);  // changes, history, undo, purge

@@ -1,8 +1,8 @@
-// `hearth dump`, `hearth dump verify` and `hearth restore`.
+// `hearth dump` and `hearth dump verify`.
 //
 //   of a folder   db::dump_folder ─▶ pieces ─▶ NAME.part ─▶ NAME
 //   of a server   GET /.settings/dump ─▶ NAME.part ─▶ read again and checked ─▶ NAME
-//   restore       pieces of 8 MB with their offset ─▶ PUT … PUT ─▶ POST: the server checks all and puts it in place
+//   incremental   the same, and what it continues is told: of a server, by the body of a POST
 //
 // A backup that nobody has read is a hope. What came over a network is therefore read again before it gets its name;
 // the digest that is printed is of the rows, so it can be compared with what `restore` and `dump verify` print.
@@ -17,18 +17,24 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "db/base/clock.h"
 #include "db/base/random.h"
-#include "db/base/text.h"
-#include "db/database.h"
+#include "db/dump/chain.h"
 #include "db/dump/folder.h"
 #include "db/model/json.h"
+#include "db/model/namespace_name.h"
+#include "db/model/past.h"
+#include "tools/backup/index.h"
 #include "tools/commands.h"
 #include "tools/dump_file.h"
+#include "tools/dump_lines.h"
 #include "tools/or_throw.h"
 #include "tools/progress.h"
 #include "tools/rest_client.h"
+#include "tools/take_dump.h"
 
 namespace hearth::tools {
 namespace {
@@ -41,39 +47,13 @@ struct DumpFlags {
   std::string space;
   std::string path;
   db::DumpFormat format = db::DumpFormat::Native;
-  std::string file;  // verify
+  std::string since;               // a file, or an id of a commit: what an incremental one continues
+  std::vector<std::string> files;  // verify
 };
 
-struct RestoreFlags {
-  std::string file;  // "-": standard input
-  std::string url = usual_url();
-  std::string token = env("HEARTH_TOKEN");
-  std::string data;  // a folder, instead of the url
-  std::string space;
-  std::optional<std::string> into;
-  bool replace = false;
-};
-
-constexpr size_t kUploadPieceBytes = 8u << 20;
-
-std::optional<std::string> space_of(const std::string& flag) {
+std::optional<std::string> dumped_space(const std::string& flag) {
   if (flag.empty()) return {};
   return or_throw(db::check_namespace_name(flag), "--ns " + flag);
-}
-
-std::string counted(uint64_t count, std::string_view one, std::string_view many) {
-  return fmt::format("{} {}", count, count == 1 ? one : many);
-}
-
-std::string line_of(const std::string& name, const db::Path& path, uint64_t leaves, uint64_t documents,
-                    const std::string& digest) {
-  std::string line = name + (path.is_root() ? "" : path.slashed()) + ": " + counted(leaves, "leaf", "leaves");
-  if (documents > 0) line += ", " + counted(documents, "Yjs document", "Yjs documents");
-  return digest.empty() ? line : line + ", sha256 " + digest;
-}
-
-std::string line_of(const std::string& name, const db::Path& path, const db::DumpedRows& rows) {
-  return line_of(name, path, rows.leaves, rows.documents, db::to_hex(rows.digest));
 }
 
 // Where words go: standard output, or standard error when the dump itself goes to standard output.
@@ -97,8 +77,12 @@ void dump_of_folder(const DumpFlags& flags, const db::DumpRequest& request) {
   }
   out.write(piece);
   out.finish();
-  for (const auto& [name, rows] : dumper->spaces())
-    fmt::print(told_of(flags), "{}\n", line_of(name, request.path, rows));
+  for (const auto& [name, rows] : dumper->spaces()) {
+    // Of an incremental dump, one without rows may be as it was.
+    const bool has_entries = request.since != nullptr && (rows.entries > 0 || rows.rows + rows.updates == 0);
+    fmt::print(told_of(flags), "{}\n",
+               has_entries ? entries_line(name, rows.entries) : line_of(name, request.path, rows));
+  }
   fmt::print(told_of(flags), "{}: {}\n", flags.out, figures(out.byte_count(), dumper->leaf_count(), progress.time()));
 }
 
@@ -111,7 +95,11 @@ uint64_t check_and_tell(const DumpFlags& flags, const OutputFile& out) {
   uint64_t leaves = 0;
   for (const auto& [space, rows] : contents.spaces) {
     leaves += rows.leaves;
-    fmt::print("{}\n", line_of(contents.is_native ? space.name : flags.space, space.path, rows));
+    fmt::print("{}\n", space.has_entries ? entries_line(space.name, rows.entries)
+                                         : line_of(contents.is_native ? space.name : flags.space, space.path, rows));
+    if (contents.info.is_incremental && !space.has_entries) {
+      fmt::print("{}: it is there as a whole, for its log does not tell what came since\n", space.name);
+    }
   }
   return leaves;
 }
@@ -151,7 +139,8 @@ bool has_documents(const Target& server, const db::Path& path) {
 
 void dump_of_server(const DumpFlags& flags, const db::DumpRequest& request) {
   const bool is_native = request.format == db::DumpFormat::Native;
-  RestRequest asked{.path = "/.settings/dump", .query = {{"format", is_native ? "native" : "json"}}};
+  RestRequest asked = dump_request_of(request.since);
+  if (!is_native) asked.query = {{"format", "json"}};
   if (!request.path.is_root()) asked.query.emplace_back("path", request.path.text());
   const Target server{.url = flags.url, .space = request.space.value_or(""), .token = flags.token};
   const std::string name = db::random_hex(8);
@@ -171,75 +160,32 @@ void dump_of_server(const DumpFlags& flags, const db::DumpRequest& request) {
   if (!is_native && has_documents(server, request.path)) warn_of_documents();
 }
 
-// A folder that no server has open. The number of shards matters only when the folder is new.
-std::vector<db::RestoredTree> restore_folder(const RestoreFlags& flags, InputFile& file,
-                                             const db::RestoreRequest& request, Progress& progress) {
-  db::TreeStore::Options options;
-  options.shards = static_cast<uint32_t>(db::Database::Options().shards);
-  options.free_bytes_min = db::Database::Options().free_bytes_min;
-  std::vector<db::RestoredTree> trees;
-  for (const db::RestoredSpace& space :
-       or_throw(db::restore_folder(flags.data, file.source(progress), request, options, db::SystemClock().now()),
-                "cannot restore " + flags.file)) {
-    trees.push_back(space.said());
+// What `--incremental-since` names: the positions in the head of a dump, or a commit of one namespace.
+std::shared_ptr<const db::DumpBase> base_named(const DumpFlags& flags) {
+  if (flags.since.empty()) return nullptr;
+  if (const auto id = db::parse_event_id(flags.since)) {
+    if (flags.space.empty()) throw std::runtime_error("--ns is required: an id is of a commit of one namespace");
+    auto base = std::make_shared<db::DumpBase>();
+    base->positions[*dumped_space(flags.space)] = flags.since;
+    return base;
   }
-  return trees;
-}
-
-// Reads what the server says it has restored. Text that is none of that ends the command: nobody should trust such a
-// restore.
-std::vector<db::RestoredTree> restored_of(const std::string& body) {
-  std::vector<db::RestoredTree> trees;
-  const auto document = or_throw(db::JsonDocument::parse(body), "the server's answer");
-  const auto list = document.root().is_object() ? document.root().field("restored") : std::nullopt;
-  if (!list) throw std::runtime_error("the server's answer makes no sense: " + body);
-  for (const db::JsonNode& one : list->elements()) {
-    db::RestoredTree tree;
-    tree.space = one.text("ns");
-    tree.path = or_throw(db::Path::parse(one.text("path")), "the server's answer");
-    if (const auto leaves = one.field("leaves")) tree.leaves = static_cast<uint64_t>(leaves->integer().value_or(0));
-    if (const auto documents = one.field("documents")) {
-      tree.documents = static_cast<uint64_t>(documents->integer().value_or(0));
-    }
-    tree.digest = one.text("digest");
-    trees.push_back(std::move(tree));
+  InputFile file(flags.since);
+  Progress progress("read");
+  const db::DumpInfo info = or_throw(db::read_dump_info(file.source(progress)), flags.since);
+  if (info.id.empty()) {
+    throw std::runtime_error(
+        flags.since + ": it was made by a Hearth without incremental dumps, so none continues it; make a full one");
   }
-  return trees;
-}
-
-// Pieces are sent one after the other, each an own request below the server's limit of bodies. Only the last request
-// restores: until then nothing of the server's data has changed.
-std::vector<db::RestoredTree> restore_server(const RestoreFlags& flags, InputFile& file,
-                                             const db::RestoreRequest& request, Progress& progress) {
-  const Target server{.url = flags.url, .space = request.space.value_or(""), .token = flags.token};
-  const std::string path = "/.settings/restore.json";
-  const std::string begun = ask_ok(server, {.method = "POST", .path = path});
-  const auto document = or_throw(db::JsonDocument::parse(begun), "the server's answer");
-  const std::string id(document.root().is_object() ? document.root().text("upload") : "");
-  if (id.empty()) throw std::runtime_error(flags.url + " does not know of restores: " + begun);
-  const db::ByteSource source = file.source(progress);
-  std::string piece(kUploadPieceBytes, '\0');
-  for (uint64_t at = 0;;) {
-    const size_t got = or_throw(db::read_fully(source, piece.data(), piece.size()), "cannot restore " + flags.file);
-    if (got == 0) break;
-    ask_ok(server, {.method = "PUT",
-                    .path = path,
-                    .query = {{"upload", id}, {"at", std::to_string(at)}},
-                    .body = piece.substr(0, got)});
-    at += got;
-  }
-  RestRequest asked{.method = "POST", .path = path, .query = {{"upload", id}}};
-  if (request.into) asked.query.emplace_back("into", request.into->text());
-  if (request.existing == db::Existing::Replace) asked.query.emplace_back("replace", "true");
-  return restored_of(ask_ok(server, asked));
+  return base_of(info, flags.space);
 }
 
 int dump(const DumpFlags& flags) {
   if (flags.out.empty()) throw std::runtime_error("--out is required: the file to write, or - for standard output");
   db::DumpRequest request;
-  request.space = space_of(flags.space);
+  request.space = dumped_space(flags.space);
   request.path = or_throw(db::Path::parse(flags.path), "--path " + flags.path);
   request.format = flags.format;
+  request.since = base_named(flags);
   if (!request.space && request.format == db::DumpFormat::Json)
     throw std::runtime_error("--ns is required: JSON is of one namespace");
   if (flags.data.empty()) {
@@ -250,37 +196,38 @@ int dump(const DumpFlags& flags) {
   return 0;
 }
 
-// Checks a file without any database: its blocks, its rows and its digests.
-int verify_dump(const DumpFlags& flags) {
-  InputFile file(flags.file);
-  Progress progress("verify");
+// Checks files without any database: their blocks, rows and digests; and of several, that each continues the one before
+// it.
+int verify_dumps(const DumpFlags& flags) {
   const std::string folder = std::filesystem::temp_directory_path();
-  const db::DumpContents contents = or_throw(db::verify_dump(file.source(progress), folder), flags.file);
-  uint64_t leaves = 0;
-  for (const auto& [space, rows] : contents.spaces) {
-    leaves += rows.leaves;
-    const std::string line = line_of(contents.is_native ? space.name : "JSON", space.path, rows);
-    fmt::print("{}{}\n", line, contents.is_native ? fmt::format(", sequence {}", space.sequence) : "");
+  std::vector<db::ChainFile> chain;
+  std::map<std::string, std::string> positions;  // at the end of the last file
+  for (const std::string& name : flags.files) {
+    InputFile file(name);
+    Progress progress("verify");
+    const db::DumpContents contents = or_throw(db::verify_dump(file.source(progress), folder), name);
+    uint64_t leaves = 0;
+    std::map<std::string, std::string> reached;
+    for (const auto& [space, rows] : contents.spaces) {
+      leaves += rows.leaves;
+      const std::string line = space.has_entries ? entries_line(space.name, rows.entries)
+                                                 : line_of(contents.is_native ? space.name : "JSON", space.path, rows);
+      fmt::print("{}{}\n", line, contents.is_native ? fmt::format(", sequence {}", space.sequence) : "");
+      if (!chain.empty() && space.has_entries && positions[space.name] != space.base) {
+        throw std::runtime_error(fmt::format("{} continues {} at {}, and {} ends at {}; give the dump between them too",
+                                             name, space.name, space.base.empty() ? "its begin" : space.base,
+                                             chain.back().name,
+                                             positions[space.name].empty() ? "none" : positions[space.name]));
+      }
+      reached[space.name] = space.position;
+    }
+    positions = std::move(reached);
+    chain.push_back({name, contents.info});
+    if (flags.files.size() > 1) or_throw(db::check_chain(chain), "the dumps do not fit together");
+    const std::string since =
+        contents.info.is_incremental ? fmt::format(", and continues the dump {}", contents.info.base) : "";
+    fmt::print("{} is whole{}: {}\n", name, since, figures(file.byte_count(), leaves, progress.time()));
   }
-  fmt::print("{} is whole: {}\n", flags.file, figures(file.byte_count(), leaves, progress.time()));
-  return 0;
-}
-
-int restore(const RestoreFlags& flags) {
-  db::RestoreRequest request;
-  request.space = space_of(flags.space);
-  if (flags.into) request.into = or_throw(db::Path::parse(*flags.into), "--into " + *flags.into);
-  request.existing = flags.replace ? db::Existing::Replace : db::Existing::Refuse;
-  InputFile file(flags.file);
-  Progress progress("restore");
-  const auto trees = flags.data.empty() ? restore_server(flags, file, request, progress)
-                                        : restore_folder(flags, file, request, progress);
-  uint64_t leaves = 0;
-  for (const db::RestoredTree& tree : trees) {
-    leaves += tree.leaves;
-    fmt::print("{}\n", line_of(tree.space, tree.path, tree.leaves, tree.documents, tree.digest));
-  }
-  fmt::print("{} is restored: {}\n", flags.file, figures(file.byte_count(), leaves, progress.time()));
   return 0;
 }
 
@@ -301,37 +248,21 @@ void add_dump(CLI::App& program, Chosen& chosen) {
                    "'native': compressed and checked, with settings; 'json': of one namespace, as Firebase exports it")
       ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case).description("native|json"))
       ->default_str("native");
-  CLI::App* verify = command->add_subcommand("verify", "Reads a dump to its end and says what is in it");
-  verify->add_option("file", flags->file, "The dump, native or JSON; '-': standard input")->required();
+  command
+      ->add_option("--incremental-since", flags->since,
+                   "Only what came since that dump, or that commit of --ns: what the log tells (serve --history)")
+      ->type_name("FILE|ID");
+  CLI::App* verify = command->add_subcommand(
+      "verify", "Reads a dump to its end and says what is in it; of several, whether each continues the one before it");
+  verify->add_option("file", flags->files, "The dumps, native or JSON; '-': standard input")->required();
   command->footer(
       R"(The file appears under its name when it is whole; until then it is FILE.part.
 
 Exit status: 0, or 1 with one line that says what is wrong.)");
   command->callback([flags, &chosen, command] {
     const bool verifies = !command->get_subcommands().empty();
-    chosen.run = [flags, verifies] { return verifies ? verify_dump(*flags) : dump(*flags); };
+    chosen.run = [flags, verifies] { return verifies ? verify_dumps(*flags) : dump(*flags); };
   });
-  add_chapter(*command, "dump");
-}
-
-void add_restore(CLI::App& program, Chosen& chosen) {
-  const auto flags = std::make_shared<RestoreFlags>();
-  CLI::App* command =
-      program.add_subcommand("restore", "Fills namespaces from a dump or a JSON file: all of it, or nothing");
-  command->add_option("file", flags->file, "The dump, or JSON as Firebase exports it; '-': standard input")->required();
-  add_server(*command, flags->url, flags->token);
-  command->add_option("--data", flags->data,
-                      "A data folder that no server has open, made when missing; instead of --url");
-  command->add_option("--ns", flags->space,
-                      "Of JSON or a dump of one namespace: its name from now on. Of a dump of several: which one");
-  command->add_option("--into", flags->into, "The path where the tree goes; without it, where it was taken from");
-  command->add_flag("--replace", flags->replace, "Replace the data that is there; without it, that is refused");
-  command->footer(
-      R"(The file is read to its end and checked before anyone sees anything of it. A native dump of a whole namespace brings its
-rules and indexes with it; JSON and the dump of a path do not.
-
-Exit status: 0, or 1 with one line that says what is wrong, and nothing is changed.)");
-  command->callback([flags, &chosen] { chosen.run = [flags] { return restore(*flags); }; });
   add_chapter(*command, "dump");
 }
 

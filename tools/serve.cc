@@ -142,6 +142,26 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
   size("--max-namespace-size", flags.namespace_bytes_max, "Keys and values of one namespace; 0: any number", "0");
 }
 
+void add_backups(CLI::App& command, ServeFlags& flags) {
+  CLI::Option* target = command.add_option("--backup", flags.backup.target,
+                                           "Backups are made into that folder, or s3://bucket/prefix "
+                                           "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION): "
+                                           "what came since the last one, which --history tells");
+  target->type_name("TARGET");
+  const auto age = [&](const char* name, auto& time, const char* text, const char* usual) {
+    command
+        .add_option_function<std::string>(
+            name, [&time, name](const std::string& given) { time = or_throw(db::parse_age(given), name); }, text)
+        ->needs(target)
+        ->type_name("AGE")
+        ->default_str(usual);
+  };
+  age("--backup-every", flags.backup.every, "How often: 10m, 1h", "1h");
+  age("--backup-keep", flags.backup.policy.keep, "Moments that old can be restored, as 7d; without it, all, for ever",
+      "");
+  age("--backup-full-every", flags.backup.policy.full_every, "A full dump again, at the latest", "7d");
+}
+
 int serve(const ServeFlags& flags) {
   using net::http::log;
   using net::http::LogLevel;
@@ -279,6 +299,7 @@ void add_serve(CLI::App& program, Chosen& chosen) {
       ->add_option("--metrics-host", flags->metrics_host, "The one address of that port; without it, 127.0.0.1 and ::1")
       ->needs(metrics_port);
   add_webhook_flags(*command, flags->webhooks);
+  add_backups(*command, *flags);
   add_limits(*command, *flags);
   command->add_option("--threads", flags->threads, "Threads that serve connections; 0: one for each core")
       ->check(CLI::Range(0, 1024))

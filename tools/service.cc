@@ -247,6 +247,13 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   if (flags.proxy_protocol && flags.trusted_proxies.empty()) {
     throw std::runtime_error("--proxy-protocol needs --trusted-proxy: from whom else would the headers be believed?");
   }
+  if (!flags.backup.target.empty()) {
+    if (!flags.history.is_on()) {
+      log(LogLevel::Warn, "--backup without --history: of a namespace that changed each backup has all");
+    }
+    backups_ = std::make_unique<BackupSchedule>(*guard_, flags.backup);
+    net_options.backups = [backups = backups_.get()] { return backups->figures(); };
+  }
   server_ = or_throw(net::Server::start(*guard_, std::move(net_options)), "cannot listen");
   if (has_certificate()) log_certificate();
 }
@@ -287,6 +294,7 @@ void Service::reload_auth() {
 
 void Service::stop() {
   database_->give_up_compaction();  // else the server would wait for the client that asked for it
+  if (backups_ != nullptr) backups_->stop();
   server_->stop();
   // Nobody asks the guard any more. The database finishes what it has accepted, and lets go of the folder.
   database_.reset();

@@ -13,6 +13,7 @@
 #include "net/server.h"
 #include "net/wire/limits.h"
 #include "rules/guard.h"
+#include "tools/backup/schedule.h"
 
 namespace hearth::tools {
 
@@ -57,6 +58,7 @@ struct ServeFlags {
   std::optional<uint16_t> metrics_port;  // of its own; nothing: none
   std::string metrics_host;              // "": both loopback addresses
   size_t threads = 0;                    // that serve connections; 0: as many as there are cores
+  BackupFlags backup;
 };
 
 void start_log(const std::string& level, const std::string& format = "text");  // to standard error
@@ -83,6 +85,7 @@ class Service {
   const std::string certificate_;  // the file; "" without TLS
   std::unique_ptr<db::Host> database_;
   std::unique_ptr<rules::Guard> guard_;
+  std::unique_ptr<BackupSchedule> backups_;  // null: none are made
   std::unique_ptr<net::Server> server_;
 };
 

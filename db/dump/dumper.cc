@@ -5,14 +5,16 @@
 //              ├──────────────┤├────────▲────────────┤├────────────┤
 //                               cursor_ ┘ the key where the next piece begins
 //
-// Documents lie in a table of their own, and come in one order with the rows of the tree: so a reader sees by the keys that
-// pass by that none stands where data are (TreeCheck). Many rows of one table in a row are one scan.
+// Documents lie in a table of their own, and come in one order with the rows of the tree: so a reader sees by the keys
+// that pass by that none stands where data are (TreeCheck). Many rows of one table in a row are one scan.
 #include "db/dump/dumper.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "db/base/random.h"
+#include "db/log/log_reader.h"
 #include "db/model/key_order.h"
 #include "db/store/row_key.h"
 
@@ -23,14 +25,16 @@ const std::string kAll(1, kPastChildren);  // behind all keys of a tree
 
 }  // namespace
 
-Dumper::Dumper(Frozen from, DumpRequest request, Timestamp now)
-    : from_(std::move(from)), request_(std::move(request)), now_(now) {}
+Dumper::Dumper(Frozen from, DumpRequest request) : from_(std::move(from)), request_(std::move(request)) {}
 
 Result<std::unique_ptr<Dumper>> Dumper::make(Frozen from, const DumpRequest& request, Timestamp now) {
+  if (request.since != nullptr && (request.format == DumpFormat::Json || !request.path.is_root())) {
+    return Error{ErrorCode::InvalidArgument, "an incremental dump is native, and of whole namespaces"};
+  }
   if (!request.path.is_root() && !request.space) {
     return Error{ErrorCode::InvalidArgument, "a path is of one namespace; say which"};
   }
-  std::unique_ptr<Dumper> dumper(new Dumper(std::move(from), request, now));
+  std::unique_ptr<Dumper> dumper(new Dumper(std::move(from), request));
   for (const auto& [name, number] : dumper->from_.names) {
     if (!request.space || *request.space == name) dumper->targets_.push_back({name, number});
   }
@@ -45,6 +49,24 @@ Result<std::unique_ptr<Dumper>> Dumper::make(Frozen from, const DumpRequest& req
   if (targets.size() > kDumpSpacesMax) {
     return Error{ErrorCode::TooLarge,
                  fmt::format("a dump is of at most {} namespaces; dump them one by one", kDumpSpacesMax)};
+  }
+  DumpInfo& info = dumper->info_;
+  info = {now, HEARTH_VERSION, dumper->from_.id};
+  info.id = random_hex(kDumpIdBytes);
+  if (request.since != nullptr) {
+    info.is_incremental = true;
+    info.base = request.since->id;
+    info.base_made = request.since->made;
+    info.lives = dumper->from_.lives;
+  }
+  for (Target& target : targets) {
+    // The position of a whole namespace: what is below a path is continued by nothing.
+    if (request.format == DumpFormat::Native && request.path.is_root()) {
+      ASSIGN_OR_RETURN(target.standing, standing_of(dumper->from_, target.name, target.number, request.since.get()));
+      dumper->read_ += target.standing.read_count;
+    }
+    info.spaces.push_back(target.name);
+    info.positions.push_back(target.standing.position);
   }
   for (const Target& target : targets) {
     dumper->store_bytes_ += dumper->bytes_between(target, "", kAll);
@@ -63,6 +85,11 @@ std::string Dumper::prefix(Table table, const Target& target) const {
 // Of both tables, from one key behind the prefix to another.
 uint64_t Dumper::bytes_between(const Target& target, std::string_view from, std::string_view upto) const {
   uint64_t bytes = 0;
+  // Of entries, all that are to come: where in them a key is, makes no sense.
+  if (target.standing.has_entries) {
+    return from_.snapshot->bytes_between(row_key(Table::Log, target.number, log_row(target.standing.since + 1)),
+                                         row_key(Table::Log, target.number + 1));
+  }
   for (const Table table : {Table::Data, Table::Document}) {
     const std::string base = prefix(table, target);
     bytes += from_.snapshot->bytes_between(base + std::string(from), base + std::string(upto));
@@ -84,7 +111,7 @@ Result<std::optional<std::string>> Dumper::next_key(Table table, const Target& t
 // So part_ never goes back, and is 1 only at the end.
 void Dumper::measure() {
   uint64_t bytes = done_bytes_;
-  if (is_in_space_) bytes += bytes_between(targets_[at_], "", cursor_);
+  if (is_in_space_ && !targets_[at_].standing.has_entries) bytes += bytes_between(targets_[at_], "", cursor_);
   const double part = store_bytes_ == 0 ? 0 : static_cast<double>(bytes) / static_cast<double>(store_bytes_);
   part_ = at_ == targets_.size() ? 1 : std::clamp(part, part_, 1.0);
 }
@@ -99,6 +126,14 @@ Result<void> Dumper::begin_space(const Target& target, std::string& to) {
   const SnapshotSettings settings(from_.snapshot, target.number);
   ASSIGN_OR_RETURN(const Head head, settings.head());
   DumpedSpace space{target.name, request_.path, head.sequence, head.time, head.has_priorities, {}};
+  space.has_entries = target.standing.has_entries;
+  space.since = target.standing.since;
+  space.base = target.standing.base;
+  last_ = space.since;
+  if (space.has_entries) {
+    writer_.space(space, to);
+    return {};
+  }
   // A part of a tree is dumped without settings: rules of the whole would mean something else below a path.
   if (request_.path.is_root()) {
     const std::string from = row_key(Table::Setting, target.number);
@@ -117,6 +152,7 @@ Result<void> Dumper::begin_space(const Target& target, std::string& to) {
 
 void Dumper::row(std::string_view key, std::string_view leaf, std::string& to) {
   ++rows_;
+  ++read_;
   if (!is_priority_key(key)) {
     ++leaves_;
     ++space_leaves_;
@@ -129,7 +165,7 @@ void Dumper::row(std::string_view key, std::string_view leaf, std::string& to) {
 }
 
 void Dumper::end_space(const Target& target, std::string& to) {
-  DumpedRows counted{rows_, space_leaves_, 0, "", 0, 0};
+  DumpedRows counted{rows_, space_leaves_, 0, "", 0, 0, 0};
   if (request_.format == DumpFormat::Json) {
     json_.finish(to);
   } else {
@@ -144,11 +180,7 @@ void Dumper::end_space(const Target& target, std::string& to) {
 Result<bool> Dumper::next(std::string& to) {
   if (finished_) return false;
   const bool is_native = request_.format == DumpFormat::Native;
-  if (!begun_ && is_native) {
-    DumpInfo info{now_, HEARTH_VERSION, from_.id};
-    for (const Target& target : targets_) info.spaces.push_back(target.name);
-    writer_.begin(info, to);
-  }
+  if (!begun_ && is_native) writer_.begin(info_, to);
   begun_ = true;
   if (at_ == targets_.size()) {
     finished_ = true;
@@ -158,10 +190,27 @@ Result<bool> Dumper::next(std::string& to) {
   }
   const Target& target = targets_[at_];
   if (!is_in_space_) RETURN_IF_ERROR(begin_space(target, to));
-  ASSIGN_OR_RETURN(const bool has_more, next_rows(target, to));
+  ASSIGN_OR_RETURN(const bool has_more, target.standing.has_entries ? next_entries(target, to) : next_rows(target, to));
   if (!has_more) end_space(target, to);
   measure();
   return true;
+}
+
+// False when none are left.
+Result<bool> Dumper::next_entries(const Target& target, std::string& to) {
+  size_t read = 0;
+  bool is_full = false;
+  const LogReader log(from_.snapshot, target.number);
+  RETURN_IF_ERROR(log.read(last_, [&](LogEntry&& entry, uint64_t size) {
+    is_full = read >= kDumpPieceBytes;
+    if (is_full) return false;
+    read += size;
+    ++read_;
+    last_ = entry.record.sequence;
+    writer_.entry(entry.encode(), to);
+    return true;
+  }));
+  return is_full;
 }
 
 // False when none are left. In turns: rows of the tree up to the next document, documents up to the next row.
@@ -196,6 +245,7 @@ Result<bool> Dumper::next_rows(const Target& target, std::string& to) {
     bool is_well = true;
     RETURN_IF_ERROR(scan(Table::Document, next.value_or(kAll), [&](std::string_view key, std::string_view update) {
       is_well = read_document_row(key).has_value();
+      ++read_;
       if (is_well) writer_.document(key, update, to);
       return is_well;
     }));

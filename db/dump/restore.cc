@@ -78,8 +78,14 @@ RestoredTree RestoredSpace::said() const { return {name, at, rows.leaves, to_hex
 // Takes what is read, and stages what was asked for: rows of trees in one lane, those of documents in another.
 class Restore::Staging final : public DumpVisitor {
  public:
-  Staging(const RestoreRequest& request, TreeStore& store, const std::string& folder, const NumberOf& number_of)
-      : request_(request), store_(store), number_of_(number_of), tree_(store, folder), documents_(store, folder) {}
+  Staging(const RestoreRequest& request, TreeStore& store, const std::string& folder, const NumberOf& number_of,
+          Incremental incremental)
+      : request_(request),
+        store_(store),
+        number_of_(number_of),
+        incremental_(incremental),
+        tree_(store, folder),
+        documents_(store, folder) {}
 
   Result<void> begin(const DumpInfo& info) override;
   Result<void> space(const DumpedSpace& space) override;
@@ -95,6 +101,7 @@ class Restore::Staging final : public DumpVisitor {
   const RestoreRequest& request_;
   TreeStore& store_;
   const NumberOf& number_of_;
+  const Incremental incremental_;
   bool is_only_one_ = false;  // in the file
   bool takes_ = false;        // the namespace being read
   std::string key_;
@@ -109,6 +116,12 @@ class Restore::Staging final : public DumpVisitor {
 };
 
 Result<void> Restore::Staging::begin(const DumpInfo& info) {
+  if (info.is_incremental && incremental_ == Incremental::Refused) {
+    return Error{ErrorCode::InvalidArgument,
+                 fmt::format("this is an incremental dump, which continues {}; give that one too, the full one first: "
+                             "hearth restore FULL INCREMENTAL…",
+                             info.base.empty() ? "another one" : "the dump " + info.base)};
+  }
   const std::set<std::string> names(info.spaces.begin(), info.spaces.end());
   if (names.size() != info.spaces.size()) return Error{ErrorCode::InvalidData, "the dump has a namespace twice"};
   // With one namespace in the file `space` is its new name; with several it says which of them is taken.
@@ -139,7 +152,7 @@ Result<void> Restore::Staging::begin(const DumpInfo& info) {
 }
 
 Result<void> Restore::Staging::space(const DumpedSpace& space) {
-  takes_ = !request_.space || is_only_one_ || space.name == *request_.space;
+  takes_ = (!request_.space || is_only_one_ || space.name == *request_.space) && !space.has_entries;
   if (!takes_) return {};
   RestoredSpace target;
   target.name = request_.space.value_or(space.name);
@@ -242,9 +255,9 @@ const std::vector<RestoredSpace>& Restore::spaces() const { return spaces_; }
 size_t Restore::file_count() const { return staged_->paths().size(); }
 
 Result<std::unique_ptr<Restore>> Restore::stage(const ByteSource& source, const RestoreRequest& request,
-                                                TreeStore& store, const std::string& folder,
-                                                const NumberOf& number_of) {
-  Staging staging(request, store, folder, number_of);
+                                                TreeStore& store, const std::string& folder, const NumberOf& number_of,
+                                                Incremental incremental) {
+  Staging staging(request, store, folder, number_of, incremental);
   RETURN_IF_ERROR(read_any(source, folder, staging));
   ASSIGN_OR_RETURN(std::unique_ptr<Staged> staged, staging.finish());
   return std::unique_ptr<Restore>(new Restore(store, request.existing, std::move(staged), std::move(staging.spaces)));

@@ -40,10 +40,15 @@ class Restore {
   // The number of the namespace of that name, which may be a new one. Errors: InvalidArgument when the name is none.
   using NumberOf = std::function<Result<uint32_t>(const std::string& name)>;
 
-  // Errors: of read_any; InvalidArgument: data or a document is there, or the request does not fit the file; NotFound: not in the
-  // file; Unavailable: the disk is full.
+  // What of an incremental dump (DumpInfo::is_incremental) is taken: nothing, for it continues another one; or those of
+  // its namespaces that are in it as a whole. Its entries are for db/upkeep/fold.h.
+  enum class Incremental : uint8_t { Refused, Wholes };
+
+  // Errors: of read_any; InvalidArgument: data or a document is there, or the request does not fit the file; NotFound:
+  // not in the file; Unavailable: the disk is full.
   static Result<std::unique_ptr<Restore>> stage(const ByteSource& source, const RestoreRequest& request,
-                                                TreeStore& store, const std::string& folder, const NumberOf& number_of);
+                                                TreeStore& store, const std::string& folder, const NumberOf& number_of,
+                                                Incremental incremental = Incremental::Refused);
   ~Restore();
 
   // Precondition: nobody commits anything to these namespaces during the call. Writes that came before it, also while

@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "db/base/clock.h"
 #include "db/base/result.h"
 #include "db/model/path.h"
 
@@ -13,11 +16,21 @@ namespace hearth::db {
 
 enum class DumpFormat : uint8_t { Native, Json };
 
+// The dump that an incremental one continues. A position is an event id, LIFE:SEQUENCE: that commit, and all before it, are
+// in the dump. "": it is not known.
+struct DumpBase {
+  std::string id;                                // of its file; "": it is known by positions alone
+  Timestamp made{};                              // 0: not known
+  std::map<std::string, std::string> positions;  // of its namespaces
+};
+
 struct DumpRequest {
   std::optional<std::string> space;  // nothing: all
   Path path;                         // the tree there, alone; needs a namespace
   DumpFormat format = DumpFormat::Native;
   std::string name{};  // by which Host::dump_part says how far it is; "": nobody asks
+  // Only what happened since that one: the log's entries, or the whole of a namespace whose log does not tell. Null: all.
+  std::shared_ptr<const DumpBase> since{};
 };
 
 // Appends the next piece of a dump, about a megabyte. False when nothing was left. Thread: one at a time. Blocks on

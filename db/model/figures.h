@@ -122,4 +122,14 @@ struct Figures {
   StoreFigures store{};
 };
 
+// Of backups that a server makes on a schedule.
+struct BackupFigures {
+  bool is_on = false;
+  bool is_failing = false;  // the last try
+  uint64_t done = 0;
+  uint64_t failed = 0;
+  uint64_t bytes = 0;   // written
+  int64_t last_ms = 0;  // since 1970, when the newest was made; 0: there is none
+};
+
 }  // namespace hearth::db

@@ -1,8 +1,11 @@
 // Moments as text.
 #include "db/model/past.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <chrono>
+#include <ctime>
 
 namespace hearth::db {
 namespace {
@@ -87,6 +90,14 @@ std::optional<EventId> parse_event_id(std::string_view text) {
   const auto parsed = std::from_chars(text.data() + colon + 1, text.data() + text.size(), id.sequence);
   if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return {};
   return id;
+}
+
+std::string rfc3339(Timestamp time) {
+  const std::time_t seconds = time.count() / 1'000;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, time.count() % 1'000);
 }
 
 Result<PastMoment> parse_moment(std::string_view text) {

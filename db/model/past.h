@@ -31,6 +31,7 @@ struct PastMoment {
   std::optional<EventId> id;
   Timestamp time{};  // where there is no id
 };
+std::string rfc3339(Timestamp time);  // 2026-11-30T16:00:00.123Z
 // Errors: InvalidArgument.
 Result<PastMoment> parse_moment(std::string_view text);
 

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 #include <map>
 
 #include "db/log/log_reader.h"
@@ -16,14 +15,6 @@
 
 namespace hearth::db {
 namespace {
-
-std::string rfc3339(Timestamp time) {
-  const std::time_t seconds = time.count() / 1'000;
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, time.count() % 1'000);
-}
 
 // The first sequence that can be read. Errors: InvalidArgument, Unavailable.
 Result<uint64_t> first_known(const std::optional<LogState>& state) {

@@ -282,6 +282,7 @@ Result<Frozen> open_frozen(const std::string& folder, Afterwards afterwards) {
   ASSIGN_OR_RETURN(const auto identity, read_identity(*frozen.snapshot));
   if (identity) frozen.id = identity->id;
   ASSIGN_OR_RETURN(frozen.names, read_names(*frozen.snapshot));
+  ASSIGN_OR_RETURN(frozen.lives, read_lives(*frozen.snapshot));
   return frozen;
 }
 
@@ -485,7 +486,10 @@ Result<Frozen> TreeStore::checkpoint() {
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
   if (status.ok()) status = checkpoint->CreateCheckpoint(folder);
   if (!status.ok()) return to_error(status, "making a checkpoint in " + folder);
-  return open_frozen(folder, Afterwards::Remove);
+  ASSIGN_OR_RETURN(Frozen frozen, open_frozen(folder, Afterwards::Remove));
+  frozen.lives.emplace(life_index_, life());
+  frozen.running = life();
+  return frozen;
 }
 
 }  // namespace hearth::db

@@ -102,6 +102,8 @@ struct Frozen {
   std::shared_ptr<const Snapshot> snapshot;
   std::string id;
   std::map<std::string, uint32_t> names;
+  std::map<uint32_t, std::string> lives{};  // runs of the database that are remembered, by their numbers
+  std::string running{};                    // of a checkpoint: the run that made it
 };
 enum class Afterwards : uint8_t { Keep, Remove };  // the folder, when the snapshot goes
 // A folder whose name was mistyped is not made. Errors: NotFound.

@@ -330,6 +330,16 @@ void add_rules(const rules::Figures& figures, Families& to) {
        sample("kind", "validate", figures.writes_invalid)});
 }
 
+void add_backups(const db::BackupFigures& backups, Families& families) {
+  families.counter("hearth_backups_total", "Backups that --backup has written.", backups.done);
+  families.counter("hearth_backup_failures_total", "Backups that failed; they were tried again.", backups.failed);
+  families.counter("hearth_backup_bytes_total", "Bytes of the backups that were written.", backups.bytes);
+  families.gauge("hearth_backup_failing", "1: the last try to make a backup failed.", backups.is_failing ? 1 : 0);
+  families.gauge("hearth_backup_last_success_seconds",
+                 "When the newest backup of the target was made, in seconds since 1970; 0: there is none.",
+                 static_cast<double>(backups.last_ms) / 1'000);
+}
+
 // RocksDB's own figures and what we time around it. Look first at write stalls and long syncs when writes are slow.
 void add_store(const db::StoreFigures& store, Families& to) {
   to.gauge("hearth_store_broken", "1: a write to disk failed, and all are refused until a restart.",
@@ -427,6 +437,7 @@ std::string MetricsPage::text() const {
   add_reads(database, families);
   add_rules(figures, families);
   add_store(database.store, families);
+  if (from_.backups) add_backups(from_.backups(), families);
   add_process(process_figures(), families);
   return prometheus::TextSerializer().Serialize(families.all());
 }

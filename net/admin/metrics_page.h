@@ -60,6 +60,7 @@ class MetricsPage {
     std::function<Wire()> wire;
     std::function<OtherClients()> other_clients;
     std::function<Webhooks()> webhooks;
+    std::function<db::BackupFigures()> backups{};  // null: none are made
     Limits limits;
     const db::Counter& serialised;  // bodies of events
   };

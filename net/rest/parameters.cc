@@ -26,6 +26,9 @@ Names own_parameters(Endpoint endpoint, Method method) {
                                      : " shallow ";  // harmless: shallow only says how to answer
     case Endpoint::Rules:
       return " dryRun ";
+    case Endpoint::Dump:
+    case Endpoint::DumpPart:
+      return " path format name ";
     case Endpoint::Restore:
       return " upload at into replace ";
     case Endpoint::Upload:
@@ -35,8 +38,6 @@ Names own_parameters(Endpoint endpoint, Method method) {
     case Endpoint::OwnIndexes:
     case Endpoint::Setting:
     case Endpoint::Kick:
-    case Endpoint::Dump:
-    case Endpoint::DumpPart:
     case Endpoint::Namespace:
     case Endpoint::Compact:
     case Endpoint::Stats:

@@ -213,7 +213,7 @@ constexpr Fixed kFixed[] = {
     {".settings", "rules.json", Endpoint::Rules, Method::Get, Method::Put},
     {".settings", "indexes.json", Endpoint::OwnIndexes, Method::Get, Method::Put},
     {".settings", "kick.json", Endpoint::Kick, Method::Post, Method::Post},
-    {".settings", "dump", Endpoint::Dump, Method::Get, Method::Get},
+    {".settings", "dump", Endpoint::Dump, Method::Get, Method::Post},
     {".settings", "dump.json", Endpoint::DumpPart, Method::Get, Method::Get},
     {".settings", "restore.json", Endpoint::Restore, Method::Post, Method::Put},
     {".settings", "namespace.json", Endpoint::Namespace, Method::Put, Method::Delete},

@@ -65,6 +65,27 @@ db::Result<db::DumpRequest> dump_request(const Target& target) {
   return request;
 }
 
+// What an incremental dump continues, as the body of its request.
+db::Result<std::shared_ptr<const db::DumpBase>> dump_base(std::string_view body) {
+  ASSIGN_OR_RETURN(const db::JsonDocument document, db::JsonDocument::parse(body));
+  const auto since = document.root().is_object() ? document.root().field("since") : std::nullopt;
+  const auto spaces = since && since->is_object() ? since->field("positions") : std::nullopt;
+  if (!spaces || !spaces->is_object()) {
+    return Error{
+        ErrorCode::InvalidArgument,
+        R"(The body says what the dump continues: {"since": {"id": "…", "positions": {"NAMESPACE": "LIFE:SEQUENCE"}}}.)"};
+  }
+  auto base = std::make_shared<db::DumpBase>();
+  base->id = since->text("id");
+  if (const auto made = since->field("made")) base->made = db::Timestamp(made->integer().value_or(0));
+  for (const auto& [name, position] : spaces->fields()) {
+    const auto text = position.string();
+    if (!text) return Error{ErrorCode::InvalidArgument, "A position is a text, LIFE:SEQUENCE."};
+    base->positions.emplace(name, *text);
+  }
+  return std::shared_ptr<const db::DumpBase>(std::move(base));
+}
+
 db::Result<db::RestoreRequest> restore_request(const Target& target) {
   db::RestoreRequest request;
   ASSIGN_OR_RETURN(request.space, space_of(target));
@@ -194,6 +215,12 @@ void serve_compact(const Surroundings& with, const Exchange& exchange, const rul
 void serve_dump(const Surroundings& with, const Exchange& exchange, const rules::Auth& auth) {
   auto request = dump_request(target_of(*exchange));
   if (!request.ok()) return fail(exchange, request.error());
+  // A body says that the dump is an incremental one.
+  if (exchange->request().method == "POST") {
+    auto since = dump_base(exchange->request().body);
+    if (!since.ok()) return fail(exchange, since.error());
+    request.value().since = std::move(since).value();
+  }
   const bool is_native = request.value().format == db::DumpFormat::Native;
   with.guard.dump(auth, std::move(request).value(),
                   with.waiting.expect_a<db::Result<db::DumpPieces>>(

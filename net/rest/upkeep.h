@@ -6,6 +6,7 @@
 //   POST   /.settings/compact.json                                 → {"bytesBefore":…,"bytesAfter":…}, when it is done
 //
 //   GET  /.settings/dump?ns=NAME&path=PATH&format=native|json      → the file, in pieces; without ns all namespaces
+//   POST /.settings/dump?ns=NAME   {"since":{"id":ID,"made":MS,"positions":{NAME:"LIFE:SEQUENCE",…}}}   → an incremental one
 //        …&name=NAME: then GET /.settings/dump.json?name=NAME says how far it is → {"part":0.42}; 404: none is under way
 //   POST /.settings/restore.json                                   → {"upload":"ID"}
 //   PUT  /.settings/restore.json?upload=ID&at=BYTES                the next piece of the file, which goes on at that byte

@@ -223,7 +223,12 @@ TEST_CASE("dump: what the endpoints are asked wrongly is answered in words", "[s
     std::string says;
   } cases[] = {
       {"GET", "/.settings/dump", "", "nobody", 401, "Could not parse auth token."},
-      {"PUT", "/.settings/dump", "", "owner", 405, "Method not allowed here; use GET."},
+      {"PUT", "/.settings/dump", "", "owner", 405, "Method not allowed here; use GET or POST."},
+      {"POST", "/.settings/dump", "{}", "owner", 400, "The body says what the dump continues"},
+      {"POST", "/.settings/dump", R"({"since":{"positions":{"a":7}}})", "owner", 400, "A position is a text"},
+      {"POST", "/.settings/dump?ns=a&path=b", R"({"since":{"positions":{}}})", "owner", 400,
+       "an incremental dump is native"},
+      {"POST", "/.settings/dump", R"({"since":{"positions":{}}})", "nobody", 401, "Could not parse auth token."},
       {"GET", "/.settings/dump?format=xml", "", "owner", 400, "format is native or json."},
       {"GET", "/.settings/dump?ns=No!", "", "owner", 400, "A namespace's name has only letters"},
       {"GET", "/.settings/dump?ns=nobody", "", "owner", 404, "there is no namespace nobody"},
@@ -266,7 +271,7 @@ TEST_CASE("dump: damaged, cut, foreign and newer files are refused with one line
   std::string newer = good;
   newer[15] = 9;
   std::vector<std::pair<std::string, std::string>> files = {
-      {newer, "the dump has format 9, this Hearth reads formats 1 to 2"},
+      {newer, "the dump has format 9, this Hearth reads formats 1 to 3"},
       {"SQLite format 3", "this is neither a dump of Hearth nor JSON"},
       {"", "this is neither a dump of Hearth nor JSON"},
       {good + "x", "the dump is damaged"},

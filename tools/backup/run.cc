@@ -1,0 +1,165 @@
+// The order of a backup, so that whoever is killed anywhere leaves an index that is right:
+//
+//   index: the file's name is trash ─▶ the file ─▶ index: it is there, and the tip ─▶ index: what may go is trash ─▶ removed
+//
+//   F1 ◀─ i2 ◀─ i3 ◀─ i4b            a full dump is due at 4: F4a first, then i4b, which closes the chain before it and is
+//                F4a ◀─ i5           a little later; so no moment lies between two chains. The tip is F4a.
+#include "tools/backup/run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <stdexcept>
+
+#include "db/base/text.h"
+#include "db/dump/tree_rows.h"
+#include "db/model/past.h"
+#include "tools/or_throw.h"
+
+namespace hearth::tools {
+namespace {
+
+// The target has dumps of another store: what they have is not continued.
+struct OtherStore {};
+
+std::string file_name(const db::DumpInfo& info) {
+  std::string time = db::rfc3339(info.made);
+  time.erase(std::remove(time.begin(), time.end(), ':'), time.end());
+  time.erase(std::remove(time.begin(), time.end(), '-'), time.end());
+  return fmt::format("{}-{}-{}.hdump", time, info.is_incremental ? "incremental" : "full", info.id.substr(0, 8));
+}
+
+class Run {
+ public:
+  Run(BackupTarget& target, const TakeDump& take, BackupIndex index)
+      : target_(target), take_(take), index_(std::move(index)) {}
+
+  void remove_trash() {
+    if (index_.trash.empty()) return;
+    for (const std::string& name : index_.trash) target_.remove(name);
+    index_.trash.clear();
+    save_index(target_, index_);
+  }
+
+  // `tip`: the file that an incremental one continues; null: a full one. Becomes the tip if it is to.
+  BackupFile write(const BackupFile* tip, bool becomes_tip) {
+    std::shared_ptr<const db::DumpBase> since;
+    if (tip != nullptr) since = base_of(read_info(target_, tip->name));
+    const std::string store = tip == nullptr ? "" : tip->info.store;
+    BackupFile file;
+    db::Sha256 digest;
+    std::unique_ptr<BackupTarget::Writing> writing;
+    std::string head;  // what has come before the name is known
+    const auto put = [&](std::string_view bytes) {
+      digest.add(bytes);
+      file.bytes += bytes.size();
+      writing->write(bytes);
+    };
+    take_(since, [&](std::string_view piece) {
+      if (writing != nullptr) return put(piece);
+      head += piece;
+      auto info = info_of(head);
+      if (!info) return;
+      if (tip != nullptr && info->store != store) throw OtherStore();
+      info->spaces.clear();
+      info->positions.clear();
+      info->lives.clear();
+      file.info = std::move(*info);
+      file.name = file_name(file.info);
+      index_.trash.push_back(file.name);
+      save_index(target_, index_);
+      writing = target_.begin(file.name);
+      put(head);
+      head.clear();
+    });
+    if (writing == nullptr) throw std::runtime_error("what came is no dump");
+    writing->finish();
+    file.sha256 = db::to_hex(std::move(digest).finish());
+    std::erase(index_.trash, file.name);
+    index_.files.push_back(file);
+    if (becomes_tip) index_.tip = file.name;
+    save_index(target_, index_);
+    return file;
+  }
+
+  size_t prune(db::Timestamp from) {
+    const auto chain = index_.chain_files();
+    std::set<std::string> gone;
+    for (const size_t at : db::unneeded(chain, from)) gone.insert(chain[at].name);
+    if (gone.empty()) return 0;
+    std::erase_if(index_.files, [&](const BackupFile& file) { return gone.contains(file.name); });
+    index_.trash.insert(index_.trash.end(), gone.begin(), gone.end());
+    save_index(target_, index_);
+    remove_trash();
+    return gone.size();
+  }
+
+  // Whether the next dump is to be a full one.
+  bool is_full_due(const BackupPolicy& policy, db::Timestamp now) const {
+    const BackupFile* full = nullptr;
+    uint64_t bytes = 0;  // of incremental dumps since then
+    for (const BackupFile& file : index_.files) {
+      if (!file.info.is_incremental) {
+        full = &file;
+        bytes = 0;
+      } else if (full != nullptr && file.info.base_made >= full->info.made) {
+        bytes += file.bytes;  // what closes the chain before it is none of its own
+      }
+    }
+    if (full == nullptr || index_.find(index_.tip) == nullptr) return true;
+    return now - full->info.made >= policy.full_every || bytes >= std::max(full->bytes, kIncrementsBytesMin);
+  }
+
+  std::optional<BackupFile> tip() const {
+    const BackupFile* found = index_.find(index_.tip);
+    return found == nullptr ? std::nullopt : std::optional(*found);
+  }
+
+ private:
+  // Nothing: there is more to come of it.
+  static std::optional<db::DumpInfo> info_of(const std::string& head) {
+    auto info = info_in(head);
+    if (info.ok()) return std::move(info).value();
+    if (head.size() > kDumpHeadBytesMax) throw std::runtime_error("what came is no dump: " + info.error().message);
+    return {};
+  }
+
+  BackupTarget& target_;
+  const TakeDump& take_;
+  BackupIndex index_;
+};
+
+}  // namespace
+
+BackupDone run_backup(BackupTarget& target, const std::string& where, const TakeDump& take, const BackupPolicy& policy,
+                      db::Timestamp now) {
+  target.lock();
+  Run run(target, take, load_index(target, where));
+  run.remove_trash();
+  BackupDone done;
+  const auto tip = run.tip();
+  bool is_full = run.is_full_due(policy, now);
+  if (!is_full) {
+    try {
+      done.written.push_back(run.write(&*tip, true));
+    } catch (const OtherStore&) {
+      is_full = true;
+    }
+  }
+  if (is_full) {
+    done.written.push_back(run.write(nullptr, true));
+    try {
+      if (tip && tip->info.store == done.written.front().info.store) {
+        done.written.push_back(run.write(&*tip, false));
+      }
+    } catch (const OtherStore&) {
+      // It was made anew within this moment.
+    }
+  }
+  if (policy.keep.count() > 0) done.removed = run.prune(now - policy.keep);
+  return done;
+}
+
+}  // namespace hearth::tools
