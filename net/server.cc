@@ -1,8 +1,9 @@
 // The parts of a server, in the order in which they are built, and in reverse the order in which they may go.
 //
-//   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ rest, wire, supabase, yjs, webhooks ─▶ metrics, front ─▶ listeners
+//   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ rest, wire, supabase, yjs, webhooks ─▶ metrics, api, console, front ─▶
+//   listeners
 //                                                           │
-//   a request: page allowed? ─▶ wire: /.ws, /.lp ─▶ supabase: …/realtime/v1, …/rest/v1 ─▶ yjs: …/yjs ─▶ metrics ─▶ front
+//   a request: page allowed? ─▶ wire: /.ws, /.lp ─▶ supabase: …/realtime/v1, …/rest/v1 ─▶ yjs: …/yjs ─▶ metrics ─▶ api ─▶ console ─▶ front
 //                                                                                          ─▶ rest: everything else
 //
 // Each part holds references to those before it, which is why Parts is one struct whose members are destroyed from
@@ -29,6 +30,8 @@
 #include <utility>
 
 #include "db/base/metrics.h"
+#include "net/admin/api.h"
+#include "net/admin/console.h"
 #include "net/admin/front_page.h"
 #include "net/admin/metrics_page.h"
 #include "net/auth/verifier.h"
@@ -175,12 +178,15 @@ struct Server::Parts {
                  .backups = options.backups,
                  .limits = limits_of(options),
                  .serialised = serialised}),
-        front(guard, verifier, workers) {}
+        api(guard, verifier, [this] { return counting.load(); }),
+        console(guard, workers, options.console),
+        front(guard, verifier, workers, console.is_there()) {}
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
     if (!origins.allows(exchange->request(), own)) return refuse(*exchange);
     if (wire.accept(exchange) || supabase.accept(exchange) || yjs.accept(exchange) || hook_api.accept(exchange) ||
-        metrics.accept(exchange, admin::MetricsPage::For::Admins) || front.accept(exchange))
+        metrics.accept(exchange, admin::MetricsPage::For::Admins) || api.accept(exchange) || console.accept(exchange) ||
+        front.accept(exchange))
       return;
     rest.handle(std::move(exchange));
   }
@@ -226,6 +232,8 @@ struct Server::Parts {
   const std::unique_ptr<webhooks::Deliverer> deliverer;
   webhooks::Api hook_api;
   admin::MetricsPage metrics;
+  const admin::Api api;
+  const admin::Console console;
   const admin::FrontPage front;
   std::unique_ptr<http::Listener> listener;
   std::unique_ptr<http::Listener> watch_listener;

@@ -1,7 +1,7 @@
 // Serves a Guard to the network: REST, event streams and the Firebase protocol, on one port. Start reading here.
 //
 //   GET /.ws, as an upgrade     net/wire
-//   GET /.metrics, and / of a browser   net/admin
+//   GET /.metrics, /.console, and / of a browser   net/admin
 //   /.webhooks…                 net/webhooks
 //   everything else             net/rest
 //
@@ -26,6 +26,10 @@
 
 namespace hearth::rules {
 class Guard;
+}
+
+namespace hearth::net::admin {
+struct ConsoleFile;
 }
 
 namespace hearth::net {
@@ -59,6 +63,8 @@ class Server {
     std::chrono::milliseconds patience{10'000};  // of stop(), with requests that are being answered
     std::string tls_certificate{}, tls_key{};    // PEM files; both or none
     std::vector<std::string> trusted_proxies{};  // "10.0.0.1", "fd00::/8": their X-Forwarded headers are believed
+    const std::vector<admin::ConsoleFile>* console =
+        nullptr;                  // of /.console (net/admin/console.h); null: there is none
     bool proxy_protocol = false;                 // and each connection of theirs begins with a PROXY header
     WebhookOptions webhooks{};                   // where changes may be sent
     std::function<db::BackupFigures()> backups{};  // null: none are made

@@ -24,6 +24,7 @@
 #include "net/http/log.h"
 #include "net/http/repeats.h"
 #include "rules/warnings.h"
+#include "tools/console_files.h"
 #include "tools/descriptors.h"
 #include "tools/notify.h"
 #include "tools/or_throw.h"
@@ -237,6 +238,7 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   net_options.failed_logins_per_minute = flags.failed_logins_per_minute;
   net_options.verify_time_max = flags.verify_time_max;
   net_options.dev_hosts = flags.dev_hosts;
+  net_options.console = &console_files();
   if (flags.metrics_port) net_options.watch = {flags.metrics_host, *flags.metrics_port};
   net_options.io_threads = flags.threads > 0 ? flags.threads : std::max(1u, std::thread::hardware_concurrency());
   net_options.tls_certificate = flags.tls_certificate;

@@ -70,6 +70,7 @@ std::string FrontPage::html(const http::Request& request, bool shows_names) cons
   command("", "/people.json", "print=pretty");
   command("-N -H 'Accept: text/event-stream' ", "/people.json", "");
   to += "</pre>\n";
+  if (has_console_) to += "<p>Or look at it in the <a href=\"/.console\">console</a>.</p>\n";
   if (!is_dev) {
     to +=
         "<p><code>TOKEN</code> is a user's token, or the admin secret, which is in the file <code>admin-secret</code> "

@@ -20,8 +20,8 @@ inline constexpr size_t kNamesShownMax = 100;
 class FrontPage {
  public:
   // All outlive the page.
-  FrontPage(const rules::Guard& guard, const Verifier& verifier, db::ThreadPool& workers)
-      : guard_(guard), verifier_(verifier), workers_(workers) {}
+  FrontPage(const rules::Guard& guard, const Verifier& verifier, db::ThreadPool& workers, bool has_console)
+      : guard_(guard), verifier_(verifier), workers_(workers), has_console_(has_console) {}
 
   // Answers it, now or later. False when the request is for something else. On the exchange's home thread.
   bool accept(const std::shared_ptr<http::Exchange>& exchange) const;
@@ -32,6 +32,7 @@ class FrontPage {
   const rules::Guard& guard_;
   const Verifier& verifier_;
   db::ThreadPool& workers_;
+  const bool has_console_;
 };
 
 // What a client calls the server, as it may stand in a command and in HTML: "chat.example.com:9000". Any other is replaced.

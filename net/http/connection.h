@@ -7,6 +7,7 @@
 // Thread: its home io thread.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,6 +67,8 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   uint64_t id() const { return id_; }  // unique in this process
   const Peer& peer() const { return peer_; }
   bool is_secure() const { return tls_ != nullptr; }
+  const char* kind() const { return protocol_ == nullptr ? "greeting" : protocol_->kind(); }
+  std::chrono::steady_clock::time_point opened_at() const { return opened_at_; }
 
   // Counts one request or frame of the client. A client above Limits::request_rate_max is not read from for a while.
   void count_request();
@@ -110,6 +113,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   std::string greeting_;             // a PROXY header that is not whole yet
   Deadline patience_;                // for a client that does not greet, takes nothing, or does not close after us
   const uint64_t id_;
+  const std::chrono::steady_clock::time_point opened_at_ = std::chrono::steady_clock::now();
   Peer peer_;
   IoLoop::Time next_request_at_{};  // if it kept to Limits::request_rate_max, less a second
   Timer throttle_;

@@ -42,6 +42,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   explicit HttpSession(Connection& connection);
   ~HttpSession() override;
 
+  const char* kind() const override { return phase_ == Phase::Streaming ? "event stream" : "HTTP"; }
   void on_bytes(std::string_view bytes) override;
   void on_end() override;
   void on_sent() override;

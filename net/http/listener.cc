@@ -253,6 +253,48 @@ Stats Listener::stats() const {
   return stats;
 }
 
+namespace {
+
+// Goes from thread to thread with what has been seen so far; each looks at its own connections.
+void look_from(const std::shared_ptr<Hub>& hub, size_t thread, std::vector<SeenConnection> seen,
+               std::function<void(std::vector<SeenConnection>)> told) {
+  if (thread == hub->threads.size()) return told(std::move(seen));
+  hub->io.post(thread, [hub, thread, seen = std::move(seen), told = std::move(told)]() mutable {
+    const auto now = std::chrono::steady_clock::now();
+    size_t count = 0;
+    for (const auto& [key, connection] : hub->threads[thread].connections) {
+      if (count++ == kSeenConnectionsMax) break;
+      seen.push_back({connection->id(), connection->peer().text, connection->kind(),
+                      std::chrono::duration_cast<std::chrono::seconds>(now - connection->opened_at()),
+                      connection->backlog_bytes(), connection->is_secure()});
+    }
+    look_from(hub, thread + 1, std::move(seen), std::move(told));
+  });
+}
+
+void cut_from(const std::shared_ptr<Hub>& hub, size_t thread, uint64_t number, std::function<void(bool)> told) {
+  if (thread == hub->threads.size()) return told(false);
+  hub->io.post(thread, [hub, thread, number, told = std::move(told)]() mutable {
+    for (const auto& [key, connection] : hub->threads[thread].connections) {
+      if (connection->id() != number) continue;
+      const std::shared_ptr<Connection> cut = connection;  // closing it takes it out of the map
+      cut->close();
+      return told(true);
+    }
+    cut_from(hub, thread + 1, number, std::move(told));
+  });
+}
+
+}  // namespace
+
+void Listener::look(std::function<void(std::vector<SeenConnection>)> told) const {
+  look_from(impl_->hub, 0, {}, std::move(told));
+}
+
+void Listener::cut(uint64_t number, std::function<void(bool)> told) const {
+  cut_from(impl_->hub, 0, number, std::move(told));
+}
+
 void Listener::drain(std::chrono::milliseconds patience) {
   if (std::exchange(impl_->is_drained, true)) return;
   const std::shared_ptr<Hub> hub = impl_->hub;

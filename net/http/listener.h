@@ -56,6 +56,17 @@ struct Stats {
 
 class HalfReceived;
 
+// A connection, as those see it who run the server.
+struct SeenConnection {
+  uint64_t number = 0;      // as in the log
+  std::string peer{};       // its address
+  std::string_view kind{};  // "HTTP", "event stream", "WebSocket"
+  std::chrono::seconds age{};
+  size_t waiting_bytes = 0;  // to be sent
+  bool is_secure = false;
+};
+inline constexpr size_t kSeenConnectionsMax = 1'000;  // of each io thread: more are not looked at in one step
+
 class Listener {
  public:
   struct Options {
@@ -85,6 +96,10 @@ class Listener {
   db::Result<void> reload_certificate();
   std::string certificate_validity() const;
   Stats stats() const;  // any thread
+  // Who is there: `told` hears it once, on an io thread; never, if the server closes before. Any thread.
+  void look(std::function<void(std::vector<SeenConnection>)> told) const;
+  // Cuts the connection of that number, as if the network had. `told` hears whether there is one; as above.
+  void cut(uint64_t number, std::function<void(bool)> told) const;
 
   // Accepts no more, closes what is idle, lets requests be answered, ends streams, says goodbye (1001) to WebSockets;
   // what is left after `patience` is cut. Not on an io thread. Afterwards the handler is not called any more.

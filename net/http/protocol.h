@@ -9,6 +9,8 @@ class Protocol {
  public:
   virtual ~Protocol() = default;
 
+  // What a person would call it, a literal: "HTTP", "event stream", "WebSocket".
+  virtual const char* kind() const = 0;
   // Bytes that came. The protocol takes all of them: it keeps what it cannot handle yet, and turns reading off before
   // that grows too large.
   virtual void on_bytes(std::string_view bytes) = 0;

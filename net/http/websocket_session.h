@@ -28,6 +28,7 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   // `bytes` came behind the request.
   void start(std::string_view bytes);
 
+  const char* kind() const override { return "WebSocket"; }
   void on_bytes(std::string_view bytes) override;
   void on_end() override;
   void on_sent() override { sent_at_ = std::chrono::steady_clock::now(); }

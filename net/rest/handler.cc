@@ -536,6 +536,7 @@ void RestHandler::Core::read(const std::shared_ptr<Call>& call) {
   read.timeout = request.timeout;
   read.is_here_if_short = true;
   read.at = request.at;
+  read.reading = request.reading;
   // Turns of reads are shared out by client. All connections of one address are one client, however many they are.
   read.client = std::hash<std::string>()(call->exchange->request().peer);
   const auto tell = [this, call](db::Answer answer) {

@@ -20,6 +20,7 @@
 #include "net/host_namespace.h"
 #include "net/rest/idempotency.h"
 #include "net/rest/parameters.h"
+#include "net/rest/peek.h"
 #include "net/rest/query.h"
 
 namespace hearth::net::rest {
@@ -185,7 +186,9 @@ RequestParser::Step RequestParser::output() {
   to_.strict = is("format", "strict");
   if (to_.method != Method::Get) return {};
   to_.shallow = is("shallow", "true");
-  if (to_.shallow) to_.style = db::JsonStyle::Export;  // clients take the keys of the answer: it is never an array
+  to_.peeks = is("shallow", "leaves");
+  // Clients take the keys of the answer: it is never an array.
+  if (to_.shallow || to_.peeks) to_.style = db::JsonStyle::Export;
   if (const auto name = target_.parameter("download")) to_.download = file_name(*name);
   if (const auto name = target_.parameter("callback")) {
     if (!is_callback(*name)) return refuse(400, "callback must be the name of a JavaScript function.");
@@ -322,10 +325,10 @@ RequestParser::Step RequestParser::path(std::vector<std::string> segments) {
   }
   if (to_.method != Method::Get && to_.method != Method::Delete) return {};
   if (to_.endpoint != Endpoint::Data) return {};
-  auto query = parse_query(target_, to_.shallow ? Shallow::Yes : Shallow::No);
+  auto query = parse_query(target_, to_.shallow || to_.peeks ? Shallow::Yes : Shallow::No);
   if (!query.ok()) return refuse(400, query.error().message);
   to_.query = std::move(query).value();
-  if (to_.query && to_.query->counts && (to_.shallow || to_.method != Method::Get)) {
+  if (to_.query && to_.query->counts && (to_.shallow || to_.peeks || to_.method != Method::Get)) {
     return refuse(400, "count is for GET requests, without shallow.");
   }
   // A query that only orders selects everything. A client that means to delete everything can do so without a query.
@@ -335,11 +338,13 @@ RequestParser::Step RequestParser::path(std::vector<std::string> segments) {
   if (const auto text = target_.parameter("select"); text && to_.method == Method::Get) {
     auto projection = db::parse_projection(*text);
     if (!projection.ok()) return refuse(400, projection.error().message);
-    if (to_.shallow || to_.slot == db::Slot::Priority || (to_.query && to_.query->counts)) {
+    if (to_.shallow || to_.peeks || to_.slot == db::Slot::Priority || (to_.query && to_.query->counts)) {
       return refuse(400, "select is for values; it can't be used with shallow, count or a .priority.");
     }
     to_.projection = std::move(projection).value();
   }
+  if (to_.peeks && to_.slot == db::Slot::Priority) return refuse(400, "A .priority has no children to look at.");
+  if (to_.peeks) to_.reading = peek_of(to_.path, to_.query);
   if (to_.query && to_.slot == db::Slot::Priority) return refuse(400, "A .priority can't be queried.");
   return {};
 }
@@ -403,7 +408,8 @@ RequestParser::Step RequestParser::past() {
     to_.at = std::make_shared<const db::PastMoment>(std::move(moment).value());
   }
   if (!wants_history) return {};
-  if (at || to_.query || to_.shallow || to_.slot == db::Slot::Priority || !to_.projection.empty() || to_.wants_etag) {
+  if (at || to_.query || to_.shallow || to_.peeks || to_.slot == db::Slot::Priority || !to_.projection.empty() ||
+      to_.wants_etag) {
     return refuse(400, "history is of a whole value: it takes no at, query, select, shallow, ETag or .priority.");
   }
   to_.past_values = 100;
@@ -439,6 +445,7 @@ RequestParser::Step RequestParser::limits() {
     if (to_.slot == db::Slot::Priority || (to_.query && to_.query->counts) || target_.parameter("callback")) {
       return refuse(400, "wait is for values; it can't be used with count, callback or a .priority.");
     }
+    if (to_.peeks) return refuse(400, "shallow=leaves takes no wait.");
     to_.wants_etag = true;  // the client needs it for its next wait
   }
   if (const auto name = target_.parameter("writeSizeLimit"); name && to_.method != Method::Get) {
@@ -457,6 +464,7 @@ RequestParser::Step RequestParser::stream() {
     return refuse(400, "This location can't be streamed.");
   }
   if (to_.endpoint != Endpoint::Data) return {};
+  if (to_.peeks) return refuse(400, "shallow=leaves can't be streamed; shallow=true can.");
   if (to_.shallow) {
     if (!to_.query) to_.query = db::Query::by_key();
     to_.query->keys_only = true;
@@ -550,7 +558,7 @@ const char* deed_of(const RestRequest& request) {
   if (request.streams) return selects ? "listen with a query" : "listen";
   switch (request.method) {
     case Method::Get:
-      return selects ? "read with a query" : request.shallow ? "shallow read" : "read";
+      return selects ? "read with a query" : request.shallow || request.peeks ? "shallow read" : "read";
     case Method::Delete:
       return selects ? "remove with a query" : "remove";
     case Method::Patch:

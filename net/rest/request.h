@@ -15,6 +15,7 @@
 #include "db/model/path.h"
 #include "db/model/projection.h"
 #include "db/model/query.h"
+#include "db/model/read.h"
 #include "db/model/write.h"
 #include "net/http/request.h"
 #include "net/http/target.h"
@@ -68,12 +69,14 @@ struct RestRequest {
   std::optional<db::Query> query{};
   db::Projection projection{};
   bool shallow = false;
-  const rules::SettingKind* setting = nullptr;  // of Endpoint::Setting
-  bool strict = false;                          // rules: without comments
-  bool dry_run = false;                         // rules: only checked
-  bool as_text = false;                         // explain, coverage: for people
-  std::string callback;                         // a JavaScript function; "": none
-  std::string download;                         // a file's name; "": none
+  bool peeks = false;                            // shallow=leaves; `shallow` is then false
+  std::shared_ptr<const db::Reading> reading{};  // of one that peeks (peek.h)
+  const rules::SettingKind* setting = nullptr;   // of Endpoint::Setting
+  bool strict = false;                           // rules: without comments
+  bool dry_run = false;                          // rules: only checked
+  bool as_text = false;                          // explain, coverage: for people
+  std::string callback;                          // a JavaScript function; "": none
+  std::string download;                          // a file's name; "": none
 
   bool wants_etag = false;
   std::optional<std::string> if_match;           // hashes; "" is null's

@@ -34,6 +34,10 @@ if nm -DC --defined-only "$library" | cut -d' ' -f3- | grep -vE '^(hearth|((type
   echo "libhearth.so shows what is not Hearth's" >&2
   exit 1
 fi
+if grep -aq hearth_console_file "$(find "$work/prefix" -name libhearth.a)"; then
+  echo "libhearth.a has the console's files, which are the program's alone" >&2
+  exit 1
+fi
 readelf -d "$library" | grep -q 'soname: \[libhearth.so.0.1\]'
 
 config="$work/prefix/lib/pkgconfig"

@@ -1,0 +1,451 @@
+// The page "Rules": who may read and write what. Errors where they are, as one types; why somebody may or may not; what
+// has been asked so far; and what would change before it does.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { admin, namespace, Refused, text as fetchText } from './api.js';
+import { parseJson, parsePath, textOf, toJson } from './path.js';
+import { about, attempt, isAdmin, path, say, session } from './state.js';
+import { ForAdmins } from './health.jsx';
+import { Button, Dialog, Field } from './ui.jsx';
+
+const kNone = `{
+  "rules": {
+    ".read": "auth != null",
+    ".write": false
+  }
+}
+`;
+
+// "3:7: Unknown variable 'nul'." → where and what.
+export function errorsOf(message, isWarning = false) {
+  return message
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => {
+      const match = /^(?:[^:\s]*:)?(\d+):(\d+):\s*(.*)$/.exec(line);
+      return match
+        ? { line: Number(match[1]), column: Number(match[2]), text: match[3], isWarning }
+        : { line: 1, column: 1, text: line, isWarning };
+    });
+}
+
+async function check(text) {
+  try {
+    const { value } = await admin('PUT', '/.settings/rules.json', {
+      query: { ns: namespace.value, dryRun: 'true' },
+      body: text,
+    });
+    return (value?.warnings ?? []).flatMap((one) => errorsOf(one, true));
+  } catch (error) {
+    if (error instanceof Refused && error.status === 400) return errorsOf(error.message);
+    return [{ line: 1, column: 1, text: error.message }];
+  }
+}
+
+function Verdict({ found, show }) {
+  return (
+    <div class="verdict" role="status">
+      <p class={found.allowed ? 'good' : 'bad'}>
+        <b>{found.allowed ? 'Allowed' : 'Denied'}</b> {found.reason}
+      </p>
+      {found.rules.map((rule, i) => (
+        <details key={i} open={found.rules.length <= 4 || rule.outcome !== 'true'}>
+          <summary>
+            <span class={`outcome ${rule.outcome}`}>{rule.outcome}</span> <code>{rule.rule}</code> at{' '}
+            <code dir="auto">{rule.pattern}</code>
+            {rule.path !== rule.pattern && (
+              <>
+                {' '}
+                for <code dir="auto">{rule.path}</code>
+              </>
+            )}
+            <button
+              type="button"
+              class="link"
+              onClick={(event) => {
+                event.preventDefault();
+                show(rule.line, rule.column);
+              }}
+            >
+              line {rule.line}
+            </button>
+          </summary>
+          {rule.why && <p class="warning">{rule.why}</p>}
+          <table>
+            <tbody>
+              {rule.parts.map((part, j) => (
+                <tr key={j} class={j === rule.parts.length - 1 ? 'whole' : ''}>
+                  <td>
+                    <code dir="auto">{part.source}</code>
+                  </td>
+                  <td>
+                    <code dir="auto">{part.value}</code>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+          {rule.partsLeftOut > 0 && <p>{rule.partsLeftOut} more parts are left out.</p>}
+        </details>
+      ))}
+      {found.rulesLeftOut > 0 && <p>{found.rulesLeftOut} more rules are left out.</p>}
+    </div>
+  );
+}
+
+function Trial({ show, isChanged }) {
+  const [does, setDoes] = useState('read');
+  const [where, setWhere] = useState(textOf(path.value));
+  const [value, setValue] = useState('{}');
+  const [who, setWho] = useState('user');
+  const [uid, setUid] = useState('ada');
+  const [auth, setAuth] = useState('{"uid": "ada", "token": {"admin": true}}');
+  const [found, setFound] = useState(null);
+  const [error, setError] = useState('');
+  const ask = async (event) => {
+    event.preventDefault();
+    setError('');
+    try {
+      const question = { [does === 'delete' ? 'write' : does]: textOf(parsePath(where)) };
+      if (does === 'write' || does === 'update') question.value = parseJson(value);
+      if (does === 'delete') question.value = null;
+      question.auth = who === 'out' ? null : who === 'user' ? { uid } : parseJson(auth);
+      setFound(
+        (await admin('POST', '/.inspect/explain.json', { query: { ns: namespace.value }, body: toJson(question) }))
+          .value,
+      );
+    } catch (failure) {
+      setFound(null);
+      setError(failure.message);
+    }
+  };
+  return (
+    <div class="card">
+      <form class="form" onSubmit={ask}>
+        <h2>May they?</h2>
+        <Field label="Who">
+          <select value={who} onChange={(event) => setWho(event.target.value)}>
+            <option value="user">a user</option>
+            <option value="out">somebody signed out</option>
+            <option value="token">a whole auth variable</option>
+          </select>
+        </Field>
+        {who === 'user' && (
+          <Field label="User id">
+            <input value={uid} onInput={(event) => setUid(event.target.value)} />
+          </Field>
+        )}
+        {who === 'token' && (
+          <Field label="auth" wide>
+            <input class="code" value={auth} spellcheck={false} onInput={(event) => setAuth(event.target.value)} />
+          </Field>
+        )}
+        <Field label="Does">
+          <select value={does} onChange={(event) => setDoes(event.target.value)}>
+            <option value="read">read</option>
+            <option value="write">write</option>
+            <option value="update">update</option>
+            <option value="delete">delete</option>
+          </select>
+        </Field>
+        <Field label="Where" wide>
+          <input class="code" value={where} spellcheck={false} onInput={(event) => setWhere(event.target.value)} />
+        </Field>
+        {(does === 'write' || does === 'update') && (
+          <Field label="Value" wide>
+            <textarea
+              class="code"
+              rows={3}
+              spellcheck={false}
+              value={value}
+              onInput={(event) => setValue(event.target.value)}
+            />
+          </Field>
+        )}
+        <button type="submit" class="button main">
+          Ask
+        </button>
+        {isChanged && <p class="warning">This asks the rules in force, without your changes.</p>}
+      </form>
+      {error && (
+        <p class="error" role="alert">
+          {error}
+        </p>
+      )}
+      {found && <Verdict found={found} show={show} />}
+    </div>
+  );
+}
+
+function Indexes() {
+  const [all, setAll] = useState([]);
+  useEffect(() => {
+    let isGone = false;
+    const ask = () =>
+      attempt(async () => {
+        const { value } = await admin('GET', '/.inspect/indexes.json', { query: { ns: namespace.value } });
+        if (!isGone) setAll(value ?? []);
+      });
+    ask();
+    const timer = setInterval(() => document.visibilityState === 'visible' && ask(), 4_000);
+    return () => {
+      isGone = true;
+      clearInterval(timer);
+    };
+  }, [namespace.value]);
+  return (
+    <div class="card">
+      <h2>Indexes</h2>
+      {all.length === 0 ? (
+        <p>
+          None is declared. A query by a child wants one: <code>".indexOn": ["sent"]</code> beside the rules of its
+          collection.
+        </p>
+      ) : (
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Of</th>
+              <th scope="col">By</th>
+              <th scope="col">State</th>
+            </tr>
+          </thead>
+          <tbody>
+            {all.map((one, i) => (
+              <tr key={i}>
+                <th scope="row" dir="auto">
+                  {one.at}
+                </th>
+                <td>{[one.by].flat().join(', ')}</td>
+                <td>
+                  {one.complete === true
+                    ? 'complete'
+                    : one.complete === false
+                      ? `being built${one.children === undefined ? '' : `, ${one.children} children so far`}`
+                      : String(one.state ?? 'planned')}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </div>
+  );
+}
+
+function Publish({ before, after, onClose, onDone }) {
+  const host = useRef();
+  const [error, setError] = useState('');
+  useEffect(() => {
+    let view;
+    let isGone = false;
+    import('./editor.js').then(({ Difference }) => {
+      if (!isGone) view = new Difference(host.current, before, after);
+    });
+    return () => {
+      isGone = true;
+      view?.end();
+    };
+  }, []);
+  const publish = async () => {
+    try {
+      await admin('PUT', '/.settings/rules.json', { query: { ns: namespace.value }, body: after });
+      say('The rules are in force.', {
+        label: 'Back to the old ones',
+        undo:
+          before === ''
+            ? undefined
+            : () =>
+                attempt(async () => {
+                  await admin('PUT', '/.settings/rules.json', { query: { ns: namespace.value }, body: before });
+                  say('The old rules are in force again.');
+                  onDone(before);
+                }),
+      });
+      onDone(after);
+      onClose();
+    } catch (failure) {
+      setError(failure.message);
+    }
+  };
+  return (
+    <Dialog title={`Publish these rules for ${namespace.value}?`} onClose={onClose} wide>
+      <p>From then on they decide. Listeners who may not listen any more are told so.</p>
+      <div class="editor difference" ref={host} />
+      {error && (
+        <p class="error" role="alert">
+          {error}
+        </p>
+      )}
+      <footer>
+        <Button onClick={onClose}>Cancel</Button>
+        <Button kind="main" onClick={publish}>
+          Publish
+        </Button>
+      </footer>
+    </Dialog>
+  );
+}
+
+export function RulesPage() {
+  const host = useRef();
+  const editor = useRef();
+  const [inForce, setInForce] = useState('');
+  const [text, setText] = useState('');
+  const [errors, setErrors] = useState([]);
+  const [isShaded, setShaded] = useState(false);
+  const [isPublishing, setPublishing] = useState(false);
+  const [trouble, setTrouble] = useState('');
+  useEffect(() => {
+    if (!isAdmin.value) return undefined;
+    let isGone = false;
+    attempt(async () => {
+      let now = '';
+      try {
+        now = await fetchText('GET', '/.settings/rules.json', { query: { ns: namespace.value } });
+      } catch (error) {
+        if (error.status !== 404) setTrouble(error.message);
+      }
+      if (now === 'null') now = '';
+      const { Editor } = await import('./editor.js');
+      if (isGone) return;
+      setInForce(now);
+      setText(now === '' ? kNone : now);
+      editor.current = new Editor(host.current, {
+        text: now === '' ? kNone : now,
+        label: `Rules of ${namespace.value}`,
+        onChange: setText,
+        check: async (asked) => {
+          const found = await check(asked);
+          if (!isGone) setErrors(found);
+          return found;
+        },
+      });
+    });
+    return () => {
+      isGone = true;
+      editor.current?.end();
+      editor.current = undefined;
+    };
+  }, [namespace.value, session.value]);
+
+  const isChanged = text !== (inForce === '' ? kNone : inForce);
+  useEffect(() => {
+    if (!isShaded || isChanged) {
+      editor.current?.cover(null);
+      return undefined;
+    }
+    let isGone = false;
+    const ask = async () => {
+      try {
+        const { value } = await admin('GET', '/.inspect/coverage.json', { query: { ns: namespace.value } });
+        if (!isGone) editor.current?.cover(value.rules);
+      } catch (error) {
+        if (!isGone) {
+          setShaded(false);
+          say(error.message, { isBad: true });
+        }
+      }
+    };
+    ask();
+    const timer = setInterval(ask, 3_000);
+    return () => {
+      isGone = true;
+      clearInterval(timer);
+    };
+  }, [isShaded, isChanged, text]);
+
+  if (!isAdmin.value)
+    return (
+      <section class="page">
+        <ForAdmins what="The page of the rules" />
+      </section>
+    );
+  const bad = errors.filter((one) => !one.isWarning);
+  return (
+    <section class="page rules-page" aria-label="Rules">
+      <div class="card editor-card">
+        <div class="bar">
+          <h2>Rules of {namespace.value}</h2>
+          <span class={`state ${bad.length > 0 ? 'bad' : isChanged ? 'changed' : ''}`} role="status">
+            {bad.length > 0
+              ? `${bad.length} ${bad.length === 1 ? 'error' : 'errors'}`
+              : isChanged
+                ? 'changed, and correct'
+                : inForce === ''
+                  ? 'none are set'
+                  : 'in force'}
+          </span>
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={isShaded}
+              disabled={isChanged}
+              onChange={(event) => setShaded(event.target.checked)}
+            />{' '}
+            Coverage
+          </label>
+          <Button
+            disabled={!isChanged}
+            onClick={() => {
+              editor.current.text = inForce === '' ? kNone : inForce;
+            }}
+          >
+            Revert
+          </Button>
+          <Button
+            kind="main"
+            disabled={bad.length > 0 || (!isChanged && inForce !== '')}
+            onClick={() => setPublishing(true)}
+          >
+            Publish…
+          </Button>
+        </div>
+        {trouble && (
+          <p class="error" role="alert">
+            {trouble}
+          </p>
+        )}
+        {inForce === '' && (
+          <p class="note">
+            No rules are set:{' '}
+            {about.value.dev ? 'with --dev everyone may do everything.' : 'nobody but an admin may do anything.'}
+          </p>
+        )}
+        <div class="editor" ref={host} />
+        {bad.length > 0 && (
+          <ul class="errors">
+            {bad.slice(0, 20).map((one, i) => (
+              <li key={i}>
+                <button type="button" class="link" onClick={() => editor.current.show(one.line, one.column)}>
+                  {one.line}:{one.column}
+                </button>{' '}
+                {one.text}
+              </li>
+            ))}
+          </ul>
+        )}
+        {isShaded && (
+          <p class="note">
+            <i class="shade both" /> true and false <i class="shade one" /> only one of both <i class="shade none" />{' '}
+            never asked
+          </p>
+        )}
+      </div>
+      <div class="side">
+        <Trial show={(line, column) => editor.current?.show(line, column)} isChanged={isChanged} />
+        <Indexes />
+      </div>
+      {isPublishing && (
+        <Publish
+          before={inForce}
+          after={text}
+          onClose={() => setPublishing(false)}
+          onDone={(now) => {
+            setInForce(now);
+            if (editor.current && editor.current.text !== now) editor.current.text = now;
+          }}
+        />
+      )}
+    </section>
+  );
+}

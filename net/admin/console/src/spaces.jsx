@@ -1,0 +1,264 @@
+// The page "Namespaces": which there are, making and removing one, dumps and restores, and the settings of the one that
+// is shown.
+import { useEffect, useState } from 'preact/hooks';
+import { admin, namespace, request } from './api.js';
+import { parseJson } from './path.js';
+import { attempt, go, isAdmin, loadSpaces, say, session, spaces } from './state.js';
+import { ForAdmins } from './health.jsx';
+import { Button, bytes, Dialog, Field, save } from './ui.jsx';
+
+const kPiece = 8_000_000; // of a file that is restored, in one request
+
+// To disk as it comes where the browser can do that; else by way of its memory.
+async function dump(name, format, tell) {
+  const file = `${name}.${format === 'json' ? 'json' : 'hearth'}`;
+  let target;
+  if (window.showSaveFilePicker !== undefined) {
+    try {
+      target = await (await window.showSaveFilePicker({ suggestedName: file })).createWritable();
+    } catch (error) {
+      if (error.name === 'AbortError') return;
+    }
+  }
+  const answer = await request('GET', '/.settings/dump', { query: { ns: name, format }, own: true });
+  if (!answer.ok) throw new Error(`The server refused: ${(await answer.text()).slice(0, 300)}`);
+  const parts = [];
+  let size = 0;
+  const reader = answer.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (target !== undefined) await target.write(value);
+    else parts.push(value);
+    tell(`${bytes(size)} of ${name}`);
+  }
+  if (target !== undefined) await target.close();
+  else save(file, parts, 'application/octet-stream');
+  say(`Dumped ${name}: ${bytes(size)}.`);
+}
+
+async function restore(name, file, replace, tell) {
+  const {
+    value: { upload },
+  } = await admin('POST', '/.settings/restore.json');
+  for (let at = 0; at < file.size; at += kPiece) {
+    tell(`${bytes(at)} of ${bytes(file.size)} sent`);
+    await admin('PUT', '/.settings/restore.json', {
+      query: { upload, at },
+      body: await file.slice(at, at + kPiece).arrayBuffer(),
+    });
+  }
+  tell('restoring…');
+  const query = { upload, ns: name };
+  if (replace) query.replace = 'true';
+  const { value } = await admin('POST', '/.settings/restore.json', { query });
+  say(`Restored ${value.restored.map((one) => `${one.ns}${one.path}`).join(', ')}.`);
+}
+
+function RemoveSpace({ name, onClose, onDone }) {
+  const [typed, setTyped] = useState('');
+  const does = (event) => {
+    event.preventDefault();
+    attempt(async () => {
+      await admin('DELETE', '/.settings/namespace.json', { query: { ns: name } });
+      say(`Deleted ${name}.`);
+      onDone();
+    });
+    onClose();
+  };
+  return (
+    <Dialog title={`Delete the namespace ${name}?`} onClose={onClose}>
+      <form onSubmit={does}>
+        <p>All of its data, rules and settings go. A dump that was made before brings them back; nothing else does.</p>
+        <Field label={`Type ${name} to go on`}>
+          <input value={typed} autofocus onInput={(event) => setTyped(event.target.value)} />
+        </Field>
+        <footer>
+          <Button onClick={onClose}>Cancel</Button>
+          <button type="submit" class="button danger" disabled={typed !== name}>
+            Delete
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}
+
+const settings = [
+  ['indexes', 'Orders of several children', '[{"at": "/messages", "by": ["author/id", "sent"]}]'],
+  ['history', 'What is kept of the past', '{"age": "7d", "size": "1GB", "versions": true}'],
+  ['realtime', 'Channels of Supabase clients', '{"public": false, "channels": "/channels"}'],
+  ['tables', 'Tables of Supabase clients', '{"orders": "/shop/orders"}'],
+  ['documents', 'Where Yjs documents may be', '{"paths": ["/notes"]}'],
+];
+
+function Setting({ name, label, example }) {
+  const [text, setText] = useState('');
+  const [error, setError] = useState('');
+  const load = async () => {
+    try {
+      const { value } = await admin('GET', `/.settings/${name}.json`, { query: { ns: namespace.value } });
+      setText(JSON.stringify(value));
+      setError('');
+    } catch (failure) {
+      setError(failure.message);
+    }
+  };
+  useEffect(() => {
+    load();
+  }, [namespace.value]);
+  const does = async (event) => {
+    event.preventDefault();
+    try {
+      parseJson(text);
+      await admin('PUT', `/.settings/${name}.json`, { query: { ns: namespace.value }, body: text });
+      setError('');
+      say(`Set: ${label.toLowerCase()}.`);
+    } catch (failure) {
+      setError(failure.message);
+    }
+  };
+  return (
+    <form class="form setting" onSubmit={does}>
+      <Field
+        label={label}
+        hint={
+          <>
+            As <code>{example}</code>
+          </>
+        }
+        wide
+      >
+        <input class="code" spellcheck={false} value={text} onInput={(event) => setText(event.target.value)} />
+      </Field>
+      <button type="submit" class="button">
+        Set
+      </button>
+      {error && (
+        <p class="error" role="alert">
+          {error}
+        </p>
+      )}
+    </form>
+  );
+}
+
+export function SpacesPage() {
+  const [name, setName] = useState('');
+  const [gone, setGone] = useState(null);
+  const [progress, setProgress] = useState('');
+  const [replaces, setReplaces] = useState(false);
+  useEffect(() => {
+    if (isAdmin.value) attempt(loadSpaces);
+  }, [session.value]);
+  if (!isAdmin.value)
+    return (
+      <section class="page">
+        <ForAdmins what="The list of namespaces" />
+      </section>
+    );
+  const create = (event) => {
+    event.preventDefault();
+    attempt(async () => {
+      const { value } = await admin('PUT', '/.settings/namespace.json', { query: { ns: name } });
+      say(value.created ? `Made ${name}.` : `There is a namespace ${name} already.`);
+      setName('');
+      await loadSpaces();
+    });
+  };
+  const during = (action) =>
+    attempt(async () => {
+      try {
+        await action();
+      } finally {
+        setProgress('');
+      }
+    });
+  return (
+    <section class="page" aria-label="Namespaces">
+      <div class="card">
+        <h2>Namespaces</h2>
+        {progress && (
+          <p role="status">
+            <progress aria-label="Progress" /> {progress}
+          </p>
+        )}
+        <div class="scroll" tabIndex={0} role="region" aria-label="Namespaces">
+          <table>
+            <tbody>
+              {(spaces.value ?? []).map((one) => (
+                <tr key={one}>
+                  <th scope="row">
+                    <button
+                      type="button"
+                      class="link"
+                      onClick={() => {
+                        namespace.value = one;
+                        go('data', [], one);
+                      }}
+                    >
+                      {one}
+                    </button>
+                    {one === namespace.value && <span class="badge">shown</span>}
+                  </th>
+                  <td class="actions">
+                    <Button
+                      kind="small"
+                      onClick={() => during(() => dump(one, 'native', setProgress))}
+                      aria-label={`Dump ${one}`}
+                    >
+                      Dump
+                    </Button>
+                    <Button
+                      kind="small"
+                      onClick={() => during(() => dump(one, 'json', setProgress))}
+                      aria-label={`Dump ${one} as JSON`}
+                    >
+                      as JSON
+                    </Button>
+                    <Button kind="small danger" onClick={() => setGone(one)} aria-label={`Delete ${one}`}>
+                      Delete
+                    </Button>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+        <form class="form" onSubmit={create}>
+          <Field label="A new namespace">
+            <input value={name} required pattern="[A-Za-z0-9_\-]+" onInput={(event) => setName(event.target.value)} />
+          </Field>
+          <button type="submit" class="button main">
+            Make it
+          </button>
+        </form>
+      </div>
+      <div class="card form">
+        <h2>Restore into {namespace.value}</h2>
+        <Field label="A dump, or JSON">
+          <input
+            type="file"
+            onChange={(event) => {
+              const file = event.target.files[0];
+              event.target.value = '';
+              if (file) during(() => restore(namespace.value, file, replaces, setProgress));
+            }}
+          />
+        </Field>
+        <label class="check">
+          <input type="checkbox" checked={replaces} onChange={(event) => setReplaces(event.target.checked)} /> Replace
+          what is there
+        </label>
+      </div>
+      <div class="card">
+        <h2>Settings of {namespace.value}</h2>
+        {settings.map(([one, label, example]) => (
+          <Setting key={one} name={one} label={label} example={example} />
+        ))}
+      </div>
+      {gone !== null && <RemoveSpace name={gone} onClose={() => setGone(null)} onDone={() => attempt(loadSpaces)} />}
+    </section>
+  );
+}

@@ -1,0 +1,311 @@
+// The console's pages of data against the real server, in Chromium: the tree and queries, and what they cost.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { after, test } from 'node:test';
+import { adminOf, openConsole, owner, rooms, row, rules, startBrowser } from './support/console.mjs';
+import { expectSoon } from './support/expect_soon.mjs';
+import { rest } from './support/rest.mjs';
+import { program, Server } from './support/server.mjs';
+
+const server = await Server.start(after, ['--dev', '--history', '1h,100MB,versions']);
+const browser = await startBrowser(after);
+const { put, get } = adminOf(server);
+
+// ---- the tree
+
+test('a leaf is edited in its place with its type, and put back; not if somebody changed it meanwhile', async () => {
+  await put('edit', '/.json', { a: { n: 1, text: 'x', with: { '.value': 5, '.priority': 2 } } });
+  const { page, wrongs } = await openConsole(browser, server, '#data?ns=edit&path=/a');
+  await row(page, '/a/n').locator('.edit').click();
+  await page.getByLabel('Value of n').fill('2.5');
+  await page.keyboard.press('Enter');
+  await expectSoon(() => get('edit', '/a/n.json'), 2.5);
+  await row(page, '/a/n').getByText('2.5').waitFor();
+  await page.getByRole('status').getByRole('button', { name: 'Undo' }).click();
+  await expectSoon(() => get('edit', '/a/n.json'), 1);
+
+  // Another type.
+  await row(page, '/a/text').locator('.edit').click();
+  await page.getByLabel('Type').selectOption('boolean');
+  await page.getByLabel('Value of text').selectOption('false');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expectSoon(() => get('edit', '/a/text.json'), false);
+
+  // Somebody else writes between the look and the save.
+  const looked = page.waitForResponse((answer) => answer.url().includes('/a/n.json'));
+  await row(page, '/a/n').locator('.edit').click();
+  await looked;
+  await put('edit', '/a/n.json', 77);
+  await page.getByLabel('Value of n').fill('8');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alert').getByText('changed meanwhile, to 77').waitFor();
+  assert.equal(await get('edit', '/a/n.json'), 77);
+  await page.keyboard.press('Escape');
+
+  // And between a change and its undo.
+  await row(page, '/a/with').locator('.edit').click();
+  await page.getByLabel('Value of with').fill('6');
+  await page.keyboard.press('Enter');
+  await expectSoon(() => get('edit', '/a/with.json', 'format=export'), { '.value': 6, '.priority': 2 }); // the priority stays
+  await put('edit', '/a/with.json', 9);
+  await page.getByRole('status').getByRole('button', { name: 'Undo' }).last().click();
+  await page.getByText('has changed since, so it was not put back').waitFor();
+  assert.equal(await get('edit', '/a/with.json'), 9);
+  assert.deepEqual(wrongs, []);
+});
+
+test('children are added, moved, given priorities, deleted and brought back; keys are checked', async () => {
+  await put('change', '/.json', { list: { one: { v: 1 } } });
+  const { page, wrongs } = await openConsole(browser, server, '#data?ns=change');
+  await row(page, '/list').click();
+  await page.getByRole('tree').press('ArrowRight');
+  await page.getByRole('tree').press('a');
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Key').fill('a.b');
+  await dialog.getByLabel('Value').fill('hello');
+  await dialog.getByRole('button', { name: 'Add' }).click();
+  await dialog.getByRole('alert').getByText('may not have “.”').waitFor();
+  await dialog.getByLabel('Key').fill('one');
+  await dialog.getByRole('button', { name: 'Add' }).click();
+  await dialog.getByRole('alert').getByText('There is a child of that key already.').waitFor();
+  await dialog.getByLabel('Key').fill('größe 🎉');
+  await dialog.getByRole('button', { name: 'Add' }).click();
+  await row(page, '/list/größe 🎉').getByText('"hello"').waitFor();
+
+  await row(page, '/list/größe 🎉').click();
+  await page.getByRole('tree').press('F2');
+  await dialog.getByLabel('New path').fill('/list/one');
+  await dialog.getByRole('button', { name: 'Move' }).click();
+  await dialog.getByRole('alert').getByText('Something is at /list/one already.').waitFor();
+  await dialog.getByLabel('New path').fill('/moved/zürich');
+  await dialog.getByRole('button', { name: 'Move' }).click();
+  await expectSoon(() => get('change', '/.json'), { list: { one: { v: 1 } }, moved: { zürich: 'hello' } });
+
+  await row(page, '/list/one').click({ button: 'right' });
+  await page.getByRole('menuitem', { name: 'Priority…' }).click();
+  await dialog.getByLabel('Priority').fill('7');
+  await dialog.getByRole('button', { name: 'Set' }).click();
+  await expectSoon(() => get('change', '/list/one/.priority.json'), 7);
+  await row(page, '/list/one').locator('.badge').getByText('7').waitFor();
+
+  await row(page, '/list/one').click();
+  await page.getByRole('tree').press('Delete');
+  await dialog.getByText('1 values').waitFor();
+  await dialog.getByRole('button', { name: 'Delete' }).click();
+  await expectSoon(() => get('change', '/list.json'), null);
+  await page.getByRole('status').getByRole('button', { name: 'Undo' }).last().click();
+  await expectSoon(() => get('change', '/list.json', 'format=export'), { one: { '.priority': 7, v: 1 } });
+
+  await row(page, '/moved').click();
+  await page.getByRole('tree').press('c');
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), '/moved');
+  assert.deepEqual(wrongs, []);
+});
+
+test('JSON is imported beside what is there or instead of it, with integers that JavaScript would round; and exported', async () => {
+  await put('import', '/.json', { keep: 1 });
+  const { page, wrongs } = await openConsole(browser, server, '#data?ns=import');
+  await row(page, '/keep').waitFor();
+  await page.getByRole('button', { name: 'Import' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('JSON').fill('{"big": 9007199254740993, "more": [1, 2]}');
+  await dialog.getByRole('button', { name: 'Merge' }).click();
+  await expectSoon(
+    async () => (await rest(server, 'import', 'GET', '/.json', { headers: owner })).text,
+    '{"big":9007199254740993,"keep":1,"more":[1,2]}',
+  );
+  await row(page, '/big').getByText('9007199254740993').waitFor();
+  await page.getByRole('button', { name: 'Import' }).click();
+  await dialog.getByLabel('JSON').fill('{"only": ');
+  await dialog.getByLabel('It is replaced').check();
+  await dialog.getByRole('button', { name: 'Replace' }).click();
+  await dialog.getByRole('alert').getByText('That is not JSON').waitFor();
+  await dialog.getByLabel('JSON').fill('{"only": {"this": 9007199254740995}}');
+  await dialog.getByRole('button', { name: 'Replace' }).click();
+  await expectSoon(
+    async () => (await rest(server, 'import', 'GET', '/.json', { headers: owner })).text,
+    '{"only":{"this":9007199254740995}}',
+  );
+  const coming = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Export' }).click();
+  const file = await coming;
+  assert.equal(file.suggestedFilename(), 'import.json');
+  assert.equal(readFileSync(await file.path(), 'utf8').replace(/\s/g, ''), '{"only":{"this":9007199254740995}}');
+  assert.deepEqual(wrongs, []);
+});
+
+test('what others change is seen, who changed it is said, and what does not change costs a 304', async () => {
+  await put('live', '/.json', { a: 1, deep: { b: { c: 1 } } });
+  const { page, wrongs, answered } = await openConsole(browser, server, '#data?ns=live');
+  await row(page, '/a').getByText('1').waitFor();
+  await expectSoon(() => answered.some((line) => line.startsWith('304 GET /.json?ns=live')), true);
+  await expectSoon(() => answered.some((line) => line.startsWith('200 GET /.changes?ns=live')), true);
+  const as = `auth_variable_override=${encodeURIComponent('{"uid":"ada"}')}`;
+  await rest(server, 'live', 'PUT', '/a.json', { headers: owner, query: as, body: '2' });
+  await row(page, '/a').getByText('2').waitFor();
+  await rest(server, 'live', 'PUT', '/new.json', { headers: owner, body: '"ü"' });
+  await row(page, '/new').getByText('"ü"').waitFor();
+  // Below a child that is closed: the nearest row says so.
+  await rest(server, 'live', 'PUT', '/deep/b/c.json', { headers: owner, body: '2' });
+  await expectSoon(async () => /changed at/.test((await row(page, '/deep').getAttribute('title')) ?? ''), true);
+  await rest(server, 'live', 'DELETE', '/a.json', { headers: owner });
+  await row(page, '/a').waitFor({ state: 'detached' });
+  assert.deepEqual(wrongs, []);
+});
+
+const many = process.env.HEARTH_LONG ? 1_000_000 : 20_000;
+test(`${many} children: opened, scrolled to the end and into the middle, and searched, in windows of 200`, async (t) => {
+  const key = (i) => `k${String(i).padStart(7, '0')}`;
+  await put('many', '/list.json', `{${Array.from({ length: many }, (_, i) => `"${key(i)}":${i}`).join(',')}}`);
+  const memory = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))[1]);
+  const before = memory();
+  const { page, context, wrongs, asked } = await openConsole(browser, server, '#data?ns=many&path=/list');
+  const inspector = await context.newCDPSession(page);
+  await inspector.send('Performance.enable');
+  let since = 0;
+  const busy = async (what) => {
+    const { metrics } = await inspector.send('Performance.getMetrics');
+    const all = metrics.find(({ name }) => name === 'TaskDuration').value;
+    t.diagnostic(`${what}: the page's thread was busy for ${Math.round((all - since) * 1000)} ms`);
+    since = all;
+  };
+  await row(page, `/list/${key(0)}`).waitFor();
+  const total = new RegExp(`^(about )?[\\d,]+$`);
+  await row(page, '/list').locator('.hint').getByText(total).waitFor();
+  const reads = () => asked.splice(0).filter((line) => line.startsWith('GET /list.json'));
+  const elements = () => page.evaluate(() => document.querySelectorAll('*').length);
+  const opening = reads();
+  await busy('opened');
+  assert.ok(
+    opening.every((line) => /limitTo(First|Last)=[24]00/.test(line)),
+    opening.join('\n'),
+  );
+  assert.ok((await elements()) < 800);
+  await page.getByRole('tree').press('End');
+  await row(page, `/list/${key(many - 1)}`).waitFor();
+  await busy('scrolled to the end');
+  await page.evaluate(() => {
+    const tree = document.querySelector('[role=tree]');
+    tree.scrollTop = tree.scrollHeight / 2;
+  });
+  const middle = page.locator('[role=treeitem]').nth(8);
+  await expectSoon(async () => {
+    const at = Number((await middle.getAttribute('data-path'))?.slice('/list/k'.length));
+    return at > many * 0.4 && at < many * 0.6;
+  }, true);
+  await busy('scrolled into the middle');
+  const box = page.getByRole('searchbox');
+  const wanted = key(Math.floor(many * 0.7)).slice(0, 5);
+  await box.fill(wanted);
+  await box.press('Enter');
+  await row(page, `/list/${wanted.padEnd(8, '0')}`).waitFor();
+  await busy('searched');
+  t.diagnostic(`the server's memory: ${before} kB before, ${memory()} kB after`);
+  const scrolling = reads();
+  assert.ok(
+    scrolling.every((line) => /limitTo(First|Last)=[24]00/.test(line)),
+    scrolling.join('\n'),
+  );
+  assert.ok((await elements()) < 800);
+  t.diagnostic(`${opening.length} reads to open, ${scrolling.length} to look at four places`);
+  assert.deepEqual(wrongs, []);
+});
+
+// Whatever stands in a key or a value is text.
+test('markup, scripts and marks of direction in keys and values do nothing, wherever they are shown', async () => {
+  const evil = [
+    '<img src=x onerror=alert(1)>',
+    '</script><script>alert(2)</script>',
+    'javascript:alert(3)',
+    '" onmouseover="alert(4)',
+    "'-alert(5)-'",
+    '{{constructor.constructor("alert(6)")()}}',
+    '\u202etxt.exe',
+    '&lt;b&gt;',
+    '${alert(7)}',
+  ];
+  const asKey = (text) => text.replace(/[.#$[\]/]/g, '_');
+  const values = Object.fromEntries(evil.map((text, i) => [`v${i}`, text]));
+  const keys = Object.fromEntries(evil.map((text) => [asKey(text), { inner: text }]));
+  await put('evil', '/.json', {
+    values,
+    keys,
+    list: evil.map((text, i) => ({ [asKey(text)]: text, n: i })),
+    __proto__x: 1,
+  });
+  await rest(server, 'evil', 'PUT', '/__proto__.json', { headers: owner, body: '{"polluted":true}' });
+  await put(
+    'evil',
+    '/.settings/rules.json',
+    '{"rules":{"values":{"$v":{".read":"data.val() == \'<img src=x onerror=alert(8)>\'"}}, "keys": {".read": true}, ".write": true}}',
+  );
+  const { page, wrongs } = await openConsole(browser, server, '#data?ns=evil');
+  await row(page, '/keys').click();
+  await page.getByRole('tree').press('ArrowRight');
+  await row(page, `/keys/${asKey(evil[0])}`).click();
+  await page.getByRole('tree').press('ArrowRight');
+  await row(page, `/keys/${asKey(evil[0])}/inner`)
+    .getByText(JSON.stringify(evil[0]))
+    .waitFor();
+  await page.getByRole('tree').press('m');
+  await page.getByRole('menuitem', { name: 'Edit as JSON…' }).click();
+  await page.getByRole('dialog').waitFor();
+  await page.keyboard.press('Escape');
+  await row(page, '/values').click();
+  await page.getByRole('tree').press('ArrowRight');
+  for (const i of evil.keys()) await row(page, `/values/v${i}`).waitFor();
+  await row(page, '/values/v2').hover();
+  await page.goto(`${server.url}/.console#query?ns=evil&path=/list`);
+  await page.getByRole('button', { name: 'Run' }).click();
+  await page.getByRole('cell', { name: evil[2] }).first().waitFor();
+  await page.goto(`${server.url}/.console#rules?ns=evil&path=/values/v0`);
+  await page.getByRole('button', { name: 'Ask' }).click();
+  await page.getByText('Denied', { exact: true }).waitFor();
+  await page.goto(`${server.url}/.console#history?ns=evil&path=${encodeURIComponent('/values')}`);
+  await page.getByLabel('Value then').getByText('onerror').waitFor();
+  await page.goto(`${server.url}/.console#health?ns=evil`);
+  await page.getByRole('region', { name: 'Sizes of paths' }).waitFor();
+  assert.equal(await page.locator('img, iframe, object, embed, a[href^="javascript:"]').count(), 0);
+  assert.equal(await page.evaluate(() => ({}).polluted), undefined);
+  assert.deepEqual(wrongs, []);
+});
+
+// ---- queries
+
+test('a query has its answer in its order, and is the same as REST URL, for the SDK and as a command', async () => {
+  await put('query', '/.json', { rooms });
+  await put('query', '/.settings/rules.json', rules);
+  const { page, wrongs } = await openConsole(browser, server, '#query?ns=query&path=/rooms/tea/messages');
+  await page.getByLabel('Order').selectOption('child');
+  await page.getByLabel('Child', { exact: true }).fill('sent');
+  await page.getByLabel('From').fill('2');
+  await page.getByRole('button', { name: 'Run' }).click();
+  await page.getByText('2 found').waitFor();
+  assert.deepEqual(await page.locator('tbody th').allTextContents(), ['m3', 'm1']);
+  const curl = await page.getByLabel('REST', { exact: true }).textContent();
+  const url = /'(.*)'/.exec(curl)[1];
+  assert.deepEqual(Object.keys(await (await fetch(url, { headers: owner })).json()), ['m1', 'm3']);
+  assert.match(
+    await page.getByLabel('Firebase SDK', { exact: true }).textContent(),
+    /query\(ref\(database, "\/rooms\/tea\/messages"\), orderByChild\("sent"\), startAt\(2\), limitToFirst\(50\)\)/,
+  );
+  const command = await page.getByLabel('Command', { exact: true }).textContent();
+  const words = command.replace(/^hearth /, '');
+  assert.deepEqual(
+    Object.keys(
+      JSON.parse(execFileSync('sh', ['-c', `"$0" ${words} --json --token owner`, program], { encoding: 'utf8' })),
+    ),
+    ['m1', 'm3'],
+  );
+  await page.getByLabel('Only count them').check();
+  await page.getByRole('button', { name: 'Run' }).click();
+  await page.locator('p.number').getByText('2').waitFor();
+  await page.getByLabel('Child', { exact: true }).fill('text');
+  await page.getByRole('button', { name: 'Run' }).click();
+  await page
+    .getByRole('alert')
+    .getByText(/Index not defined/)
+    .waitFor();
+  assert.deepEqual(wrongs, []);
+});
