@@ -18,7 +18,7 @@ std::vector<uint32_t> numbers_with_rows(const Snapshot& snapshot) {
   std::string from = row_key(Table::Beside, "");
   for (bool is_found = true; is_found;) {
     is_found = false;
-    (void)snapshot.scan(from, row_key(Table::End, ""), [&](std::string_view key, std::string_view) {
+    (void)snapshot.scan(from, end_of_table(Table::Beside), [&](std::string_view key, std::string_view) {
       if (key.size() < kTableAndNumber) return false;
       numbers.push_back(read_number(key.substr(1)));
       from = row_key(Table::Beside, numbers.back() + 1);

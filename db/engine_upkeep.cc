@@ -14,7 +14,7 @@ std::set<uint32_t> with_old_answers(const Snapshot& snapshot, Timestamp now) {
   std::string from = row_key(Table::Answer, "");
   for (bool is_found = true; is_found;) {
     is_found = false;
-    (void)snapshot.scan(from, row_key(Table::Expiry, ""), [&](std::string_view key, std::string_view bytes) {
+    (void)snapshot.scan(from, end_of_table(Table::Answer), [&](std::string_view key, std::string_view bytes) {
       if (key.size() < kTableAndNumber) return false;
       const uint32_t number = read_number(key.substr(1));
       const Result<KeptAnswer> oldest = KeptAnswer::decode(bytes);

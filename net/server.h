@@ -64,9 +64,9 @@ class Server {
     std::string tls_certificate{}, tls_key{};    // PEM files; both or none
     std::vector<std::string> trusted_proxies{};  // "10.0.0.1", "fd00::/8": their X-Forwarded headers are believed
     const std::vector<admin::ConsoleFile>* console =
-        nullptr;                  // of /.console (net/admin/console.h); null: there is none
-    bool proxy_protocol = false;                 // and each connection of theirs begins with a PROXY header
-    WebhookOptions webhooks{};                   // where changes may be sent
+        nullptr;                                   // of /.console (net/admin/console.h); null: there is none
+    bool proxy_protocol = false;                   // and each connection of theirs begins with a PROXY header
+    WebhookOptions webhooks{};                     // where changes may be sent
     std::function<db::BackupFigures()> backups{};  // null: none are made
   };
 

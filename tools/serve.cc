@@ -13,6 +13,7 @@
 #include "net/http/log.h"
 #include "tools/commands.h"
 #include "tools/notify.h"
+#include "tools/or_throw.h"
 #include "tools/service.h"
 #include "tools/trim.h"
 

@@ -146,9 +146,9 @@ class Committer::AllOf final : public RowSource {
   size_t row_count() const override { return 2; }
   std::vector<std::pair<std::string, std::string>> ranges() const override {
     std::vector<std::pair<std::string, std::string>> ranges;
-    for (const Table table : {Table::Disconnect, Table::Data, Table::Setting, Table::Index, Table::Document,
-                              Table::History, Table::Log, Table::Version, Table::Answer, Table::Mirror, Table::Beside,
-                              Table::Expiry}) {
+    for (const Table table :
+         {Table::Disconnect, Table::Data, Table::Setting, Table::Index, Table::Document, Table::History, Table::Log,
+          Table::Version, Table::Answer, Table::Mirror, Table::Beside, Table::Expiry}) {
       ranges.emplace_back(row_key(table, tree_.number), row_key(table, tree_.number + 1));
     }
     return ranges;
@@ -291,7 +291,7 @@ void Committer::accept(PendingTree& pending, After&& after, const Accepted& acce
     pending.with_documents(*this).absorb(std::move(*after.documents));
   }
   rows_.take(std::move(after.beside));
-  if (after.expiry || accepted.configures) keep_expiry(pending, after, accepted);
+  keep_expiry(pending, after, accepted.record);
   pending.changed = true;
   ++accepted_;
   for (const Overwrite& changed : accepted.changed) forget_related(tree.hashes, changed.path);
@@ -409,9 +409,7 @@ Result<void> Committer::replay(Tree& tree, const Record& record) {
   RETURN_IF_ERROR(apply(record, to));
   RETURN_IF_ERROR(follow(record.effects, at.view, after.tree, after.indexes));
   RETURN_IF_ERROR(follow_expiry(at, after, record.effects, record.time));
-  const bool configures = std::any_of(record.effects.begin(), record.effects.end(),
-                                      [](const Effect& effect) { return effect.kind == Effect::Kind::Configure; });
-  Accepted accepted{record, {}, configures, record.time};
+  Accepted accepted{record, {}, false, record.time};
   bool writes_priorities = false;
   for (const Effect& effect : record.effects) {
     accepted.changed.push_back({effect.path, Slot::Value, {}});

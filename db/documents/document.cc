@@ -58,6 +58,16 @@ uint64_t Document::end_of(uint64_t client) const {
   return found == lines_.end() ? 0 : found->second.end();
 }
 
+std::optional<RootKind> root_kind_named(std::string_view name) {
+  static const std::map<std::string_view, RootKind> kinds = {{"text", RootKind::Text},
+                                                             {"delta", RootKind::Delta},
+                                                             {"map", RootKind::Map},
+                                                             {"array", RootKind::Array},
+                                                             {"xml", RootKind::Xml}};
+  const auto found = kinds.find(name);
+  return found == kinds.end() ? std::nullopt : std::optional(found->second);
+}
+
 StateVector Document::state_vector() const {
   StateVector vector;
   for (const auto& [client, line] : lines_) vector.set(client, line.end());

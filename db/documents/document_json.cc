@@ -553,16 +553,6 @@ class Printer {
 
 }  // namespace
 
-std::optional<RootKind> root_kind_named(std::string_view name) {
-  static const std::map<std::string_view, RootKind> kinds = {{"text", RootKind::Text},
-                                                             {"delta", RootKind::Delta},
-                                                             {"map", RootKind::Map},
-                                                             {"array", RootKind::Array},
-                                                             {"xml", RootKind::Xml}};
-  const auto found = kinds.find(name);
-  return found == kinds.end() ? std::nullopt : std::optional(found->second);
-}
-
 Result<std::string> Document::to_json(std::string_view root, RootKind kind, size_t bytes_max) const {
   const auto found = roots_.find(root);
   Printer printer(bytes_max);

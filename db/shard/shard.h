@@ -395,6 +395,7 @@ class Shard {
   bool leave(NamespaceState& space, Conversation& conversation, uint64_t listener);
   void leave_topic(NamespaceState& space, TopicPlace& place);
   void lose_right(NamespaceState& space, const std::shared_ptr<Conversation>& conversation, const Notification& lost);
+  Result<bool> has_data_of_its_own(NamespaceState& space, const Path& path);
   Result<void> may_have_document(NamespaceState& space, const Path& path);
   void read_document(const ShardRequest& request, OpenDocument& document, Answer answer);
   void compact(NamespaceState& space, OpenDocument& document);

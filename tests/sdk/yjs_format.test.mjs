@@ -205,9 +205,10 @@ test('a document is read as yjs reads it, whole, and from its updates in any ord
     assert.equal(await read(...shuffled(random, updates)), expected, 'updates in any order');
     assert.equal(await read(await pipe.ask('c', ...updates)), expected, 'what is compact');
     assert.equal(await read(await pipe.ask('m', ...shuffled(random, updates))), expected, 'what is merged');
-    // With parts that are missing, as yjs shows them.
+    // With parts that are missing, as yjs shows those that are there when it gets them at once; one by one it does not show all
+    // of them (findings/yjs-waits-for-what-it-does-not-need.sh).
     const some = shuffled(random, updates.slice(0, -1).filter(() => random.below(3)));
-    assert.equal(await read(...some), picture(docOf(some)), 'a part');
+    assert.equal(await read(...some), picture(docOf(some.length ? [Y.mergeUpdates(some)] : [])), 'a part');
     assert.equal(await read(await pipe.ask('c', ...some), ...updates), expected, 'a part, then all');
   });
 });
