@@ -185,6 +185,29 @@ test('what does not fit into the tree is not there, and comes back when it fits'
   await settled(namespace, '/notes/one', { meta: { a: 1 } });
 });
 
+test('what a killed server left behind is brought up to date by the next one, with nobody there', async () => {
+  const own = await Server.start(after);
+  const namespace = newNamespace();
+  const answer = await rest(own, namespace, 'PUT', '/.settings/documents.json', { body: JSON.stringify({ paths: ['/'], json: { '/d': { title: 'text' } } }), headers: admin });
+  assert.equal(answer.status, 200, answer.text);
+  const expected = {};
+  for (let round = 0; round < 10; round += 1) {
+    const editor = hocuspocus(own, namespace, `d/r${round}`);
+    await synced(editor);
+    // The first edit is brought over; the second one is on disk as the server dies, and its JSON mostly not.
+    editor.doc.getText('title').insert(0, 'a');
+    await eventually(async () => assert.equal(await get(namespace, `/d/r${round}/title`, own), 'a'));
+    editor.doc.getText('title').insert(1, 'b'.repeat(100_000));
+    await until(() => !editor.provider.hasUnsyncedChanges, 'the edit');
+    const killed = own.kill();
+    editor.provider.destroy();
+    await killed;
+    await own.start();
+    expected[`r${round}`] = { title: `a${'b'.repeat(100_000)}` };
+    await eventually(async () => assert.deepEqual(await get(namespace, '/d', own), expected));
+  }
+});
+
 test('random documents over kills and restarts: what stands in the tree is what yjs shows', async () => {
   const own = await Server.start(after);
   const namespace = newNamespace();
