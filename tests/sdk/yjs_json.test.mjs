@@ -5,11 +5,12 @@ import { after, test } from 'node:test';
 import * as fb from 'firebase/database';
 import * as Y from 'yjs';
 import { closeApps, newNamespace, open } from './support/apps.mjs';
+import { expectSoon } from './support/expect_soon.mjs';
 import { Random } from './support/random.mjs';
 import { rest } from './support/rest.mjs';
 import { Server } from './support/server.mjs';
 import { closeYjs, hocuspocus, synced, until, yWebsocket } from './support/yjs.mjs';
-import { declare, history, joined, plain, roots, sorted } from './support/yjs_documents.mjs';
+import { contentOf, declare, history, roots } from './support/yjs_documents.mjs';
 
 const server = await Server.start(after);
 after(closeYjs);
@@ -23,18 +24,7 @@ async function ask(namespace, json, paths = ['/']) {
 }
 const get = async (namespace, path, of = server) => JSON.parse((await rest(of, namespace, 'GET', `${path}.json`, { headers: admin })).text);
 
-// As soon as `check()` does not throw; then its last error.
-async function eventually(check, patience = 20_000) {
-  for (const end = Date.now() + patience; ;) {
-    try {
-      return await check();
-    } catch (error) {
-      if (Date.now() > end) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-const settled = (namespace, path, expected) => eventually(async () => assert.deepEqual(await get(namespace, path), expected));
+const settled = (namespace, path, expected, of = server) => expectSoon(() => get(namespace, path, of), expected);
 
 // As the tree has it: keys that no child may have are escaped, and what is null or empty is not there.
 function asTree(value) {
@@ -48,15 +38,7 @@ function asTree(value) {
 const noArrays = (value) => (value && typeof value === 'object'
   ? Object.fromEntries(Object.entries(value).filter(([, child]) => child !== null).map(([key, child]) => [key, noArrays(child)])) : value);
 
-function shown(doc) {
-  return asTree({
-    text: doc.getText('text').toString(),
-    rich: joined(doc.getText('rich').toDelta()),
-    map: plain(doc.getMap('map')),
-    list: plain(doc.getArray('list')),
-    xml: plain(doc.getXmlFragment('xml')),
-  });
-}
+const shown = (doc) => asTree(contentOf(doc));
 
 test('a document is JSON for REST and the Firebase SDK, as it is edited; events say what changed', async () => {
   const namespace = newNamespace();
@@ -147,7 +129,7 @@ test('rules read it, of a document and elsewhere', async () => {
   const comment = () => rest(own, 'docs', 'PUT', '/comments/one.json', { body: '"hi"' });
   assert.equal((await comment()).status, 401);
   note.doc.getMap('meta').set('open', true);
-  await eventually(async () => assert.equal((await comment()).status, 200));
+  await expectSoon(async () => (await comment()).status, 200);
 });
 
 test('documents that were there before the setting, another setting, and none', async () => {
@@ -196,7 +178,7 @@ test('what a killed server left behind is brought up to date by the next one, wi
     await synced(editor);
     // The first edit is brought over; the second one is on disk as the server dies, and its JSON mostly not.
     editor.doc.getText('title').insert(0, 'a');
-    await eventually(async () => assert.equal(await get(namespace, `/d/r${round}/title`, own), 'a'));
+    await settled(namespace, `/d/r${round}/title`, 'a', own);
     editor.doc.getText('title').insert(1, 'b'.repeat(100_000));
     await until(() => !editor.provider.hasUnsyncedChanges, 'the edit');
     const killed = own.kill();
@@ -204,7 +186,7 @@ test('what a killed server left behind is brought up to date by the next one, wi
     await killed;
     await own.start();
     expected[`r${round}`] = { title: `a${'b'.repeat(100_000)}` };
-    await eventually(async () => assert.deepEqual(await get(namespace, '/d', own), expected));
+    await settled(namespace, '/d', expected, own);
   }
 });
 
@@ -231,10 +213,12 @@ test('random documents over kills and restarts: what stands in the tree is what 
     }
     await until(() => editor.provider.isSynced && !editor.provider.hasUnsyncedChanges, 'all edits');
     const expected = shown(declare(editor.doc));
-    await eventually(async () => {
-      const now = noArrays(await get(namespace, `/${room}`, own));
-      assert.equal(sorted(now), sorted(noArrays(expected)), `HEARTH_SEED=${seed + round}`);
-    });
+    try {
+      await expectSoon(async () => noArrays(await get(namespace, `/${room}`, own)), noArrays(expected));
+    } catch (error) {
+      error.message += ` HEARTH_SEED=${seed + round}`;
+      throw error;
+    }
     editor.provider.destroy();
   }
 });

@@ -85,14 +85,16 @@ function plainMap(map) {
 }
 
 // All that can be seen of a document.
-export function picture(doc) {
-  return sorted({
+export const picture = (doc) => sorted(contentOf(doc));
+
+export function contentOf(doc) {
+  return {
     text: doc.getText('text').toString(),
     rich: joined(doc.getText('rich').toDelta()),
     map: plain(doc.getMap('map')),
     list: plain(doc.getArray('list')),
     xml: plain(doc.getXmlFragment('xml')),
-  });
+  };
 }
 
 const unitsOf = (text) => text.toDelta().flatMap(({ insert }) => (typeof insert === 'string' ? insert.split('') : ['']));
