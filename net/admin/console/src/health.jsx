@@ -2,9 +2,9 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { admin, namespace } from './api.js';
 import { charts, latest, samples, ticks, trouble, value, watch } from './metrics.js';
-import { textOf } from './path.js';
+import { parsePath, textOf } from './path.js';
 import { attempt, hrefOf, isAdmin, isDark, path, say, session } from './state.js';
-import { Button, bytes, count, Empty, Field, seconds } from './ui.jsx';
+import { Button, bytes, count, Empty, Field, seconds, Trouble } from './ui.jsx';
 
 const shows = {
   rate: (one) => (one >= 10 || one === 0 ? count(Math.round(one)) : one.toFixed(1)),
@@ -74,10 +74,12 @@ function Tile({ label, value: shown, kind = '' }) {
 
 export function ForAdmins({ what }) {
   return (
-    <Empty title={`${what} is for admins`}>
-      Sign in with the admin secret, which is in the file <code>admin-secret</code> of the server’s data folder, to see
-      it.
-    </Empty>
+    <section class="page">
+      <Empty title={`${what} is for admins`}>
+        Sign in with the admin secret, which is in the file <code>admin-secret</code> of the server’s data folder, to see
+        it.
+      </Empty>
+    </section>
   );
 }
 
@@ -97,21 +99,13 @@ export function HealthPage() {
     if (isAdmin.value) measure();
   }, [namespace.value, path.value, session.value]);
   if (!isAdmin.value)
-    return (
-      <section class="page">
-        <ForAdmins what="Health" />
-      </section>
-    );
+    return <ForAdmins what="Health" />;
   const figures = latest.value;
   const broken = figures !== null && value(figures, 'hearth_store_broken') > 0;
   const largest = sizes?.sizes[0]?.bytes ?? 0;
   return (
     <section class="page" aria-label="Health">
-      {trouble.value && (
-        <p class="error card" role="alert">
-          {trouble.value}
-        </p>
-      )}
+      <Trouble text={trouble.value} isCard />
       {figures !== null && (
         <div class="tiles">
           <Tile label="Store" value={broken ? 'broken' : 'healthy'} kind={broken ? 'bad' : 'good'} />
@@ -167,14 +161,7 @@ export function HealthPage() {
                   {sizes.sizes.map((one) => (
                     <tr key={one.path}>
                       <th scope="row" dir="auto">
-                        <a
-                          href={hrefOf(
-                            'data',
-                            one.path.split('/').filter((key) => key !== ''),
-                          )}
-                        >
-                          {one.path}
-                        </a>
+                        <a href={hrefOf('data', parsePath(one.path))}>{one.path}</a>
                       </th>
                       <td class="number">
                         {one.exact ? '' : '≈ '}
@@ -318,11 +305,7 @@ export function PeoplePage() {
     };
   }, [namespace.value, session.value]);
   if (!isAdmin.value)
-    return (
-      <section class="page">
-        <ForAdmins what="Who is connected" />
-      </section>
-    );
+    return <ForAdmins what="Who is connected" />;
   const kick = (event) => {
     event.preventDefault();
     attempt(async () => {
@@ -373,14 +356,7 @@ export function PeoplePage() {
               {stats.listened.map((one) => (
                 <tr key={one.path}>
                   <th scope="row" dir="auto">
-                    <a
-                      href={hrefOf(
-                        'data',
-                        one.path.split('/').filter((key) => key !== ''),
-                      )}
-                    >
-                      {one.path}
-                    </a>
+                    <a href={hrefOf('data', parsePath(one.path))}>{one.path}</a>
                   </th>
                   <td class="number">{count(one.listeners)}</td>
                 </tr>

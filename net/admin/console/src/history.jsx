@@ -5,7 +5,7 @@ import { watchChanges } from './changes.js';
 import { parsePath, textOf, toJson } from './path.js';
 import { attempt, go, hrefOf, isAdmin, path, say, session } from './state.js';
 import { ForAdmins } from './health.jsx';
-import { Button, clock, Empty, Field, moment } from './ui.jsx';
+import { Button, clock, Empty, Field, moment, Trouble } from './ui.jsx';
 
 const kShown = 300; // commits that the page keeps
 
@@ -67,11 +67,7 @@ function Past() {
         </button>
         <Button onClick={load}>Reload</Button>
       </form>
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
+      <Trouble text={error} />
       {found !== null && found.values.length === 0 && <p>Nothing happened here since history is kept.</p>}
       {one !== undefined && (
         <div class="past">
@@ -157,11 +153,7 @@ function Activity() {
           {isPaused ? 'Go on' : 'Stop'}
         </Button>
       </div>
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
+      <Trouble text={error} />
       {!error && commits.length === 0 && (
         <p>{isPaused ? 'Stopped: nothing is read from the server.' : 'Waiting for the next commit…'}</p>
       )}
@@ -248,11 +240,7 @@ export function HistoryPage() {
     ask();
   }, [namespace.value, session.value]);
   if (!isAdmin.value)
-    return (
-      <section class="page">
-        <ForAdmins what="History" />
-      </section>
-    );
+    return <ForAdmins what="History" />;
   return (
     <section class="page" aria-label="History">
       {is === 'off' && <SwitchOn onDone={ask} />}

@@ -16,7 +16,7 @@ import { SpacesPage } from './spaces.jsx';
 import { about, attempt, begin, go, hrefOf, isAdmin, page, session, signIn, signOut, spaces, theme } from './state.js';
 import { parseJson } from './path.js';
 import { TreePage } from './tree.jsx';
-import { Button, Dialog, Field, Flame, Icon, IconButton, Sayings } from './ui.jsx';
+import { Button, Dialog, Field, Flame, Icon, IconButton, Sayings, Trouble } from './ui.jsx';
 
 const parts = [
   ['data', 'Data', TreePage],
@@ -83,11 +83,7 @@ function SignIn() {
           <input type="checkbox" checked={isKept} onChange={(event) => setKept(event.target.checked)} /> Keep it until
           this tab is closed
         </label>
-        {error && (
-          <p class="error" role="alert">
-            {error}
-          </p>
-        )}
+        <Trouble text={error} />
         <button type="submit" class="button main">
           Sign in
         </button>
@@ -143,11 +139,7 @@ function AsWhom({ onClose }) {
             <textarea class="code" rows={4} value={whole} onInput={(event) => setWhole(event.target.value)} />
           </Field>
         )}
-        {error && (
-          <p class="error" role="alert">
-            {error}
-          </p>
-        )}
+        <Trouble text={error} />
         <footer>
           <Button onClick={onClose}>Cancel</Button>
           <button type="submit" class="button main">

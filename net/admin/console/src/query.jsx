@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { data, namespace, viewAs } from './api.js';
 import { compareKeys, parseJson, parsePath, Raw, textOf, toJson, urlOf } from './path.js';
 import { go, path } from './state.js';
-import { Button, count, Field, Snippet } from './ui.jsx';
+import { Button, count, Field, Snippet, Trouble } from './ui.jsx';
 
 const kShown = 500;
 
@@ -260,11 +260,7 @@ export function QueryPage() {
         </button>
         <Button onClick={() => go('data', at)}>Show in the tree</Button>
       </form>
-      {answer?.error && (
-        <p class="error card" role="alert">
-          {answer.error}
-        </p>
-      )}
+      <Trouble text={answer?.error} isCard />
       {answer && !answer.error && (
         <div class="card">
           <h2>

@@ -5,7 +5,7 @@ import { admin, namespace, Refused, text as fetchText } from './api.js';
 import { parseJson, parsePath, textOf, toJson } from './path.js';
 import { about, attempt, isAdmin, path, say, session } from './state.js';
 import { ForAdmins } from './health.jsx';
-import { Button, Dialog, Field } from './ui.jsx';
+import { Button, Dialog, Field, Trouble } from './ui.jsx';
 
 const kNone = `{
   "rules": {
@@ -166,11 +166,7 @@ function Trial({ show, isChanged }) {
         </button>
         {isChanged && <p class="warning">This asks the rules in force, without your changes.</p>}
       </form>
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
+      <Trouble text={error} />
       {found && <Verdict found={found} show={show} />}
     </div>
   );
@@ -271,11 +267,7 @@ function Publish({ before, after, onClose, onDone }) {
     <Dialog title={`Publish these rules for ${namespace.value}?`} onClose={onClose} wide>
       <p>From then on they decide. Listeners who may not listen any more are told so.</p>
       <div class="editor difference" ref={host} />
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
+      <Trouble text={error} />
       <footer>
         <Button onClick={onClose}>Cancel</Button>
         <Button kind="main" onClick={publish}>
@@ -355,11 +347,7 @@ export function RulesPage() {
   }, [isShaded, isChanged, text]);
 
   if (!isAdmin.value)
-    return (
-      <section class="page">
-        <ForAdmins what="The page of the rules" />
-      </section>
-    );
+    return <ForAdmins what="The page of the rules" />;
   const bad = errors.filter((one) => !one.isWarning);
   return (
     <section class="page rules-page" aria-label="Rules">
@@ -400,11 +388,7 @@ export function RulesPage() {
             Publish…
           </Button>
         </div>
-        {trouble && (
-          <p class="error" role="alert">
-            {trouble}
-          </p>
-        )}
+        <Trouble text={trouble} />
         {inForce === '' && (
           <p class="note">
             No rules are set:{' '}

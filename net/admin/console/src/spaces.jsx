@@ -5,7 +5,7 @@ import { admin, namespace, request } from './api.js';
 import { parseJson } from './path.js';
 import { attempt, go, isAdmin, loadSpaces, say, session, spaces } from './state.js';
 import { ForAdmins } from './health.jsx';
-import { Button, bytes, Dialog, Field, save } from './ui.jsx';
+import { Button, bytes, Dialog, Field, save, Trouble } from './ui.jsx';
 
 const kPiece = 8_000_000; // of a file that is restored, in one request
 
@@ -135,11 +135,7 @@ function Setting({ name, label, example }) {
       <button type="submit" class="button">
         Set
       </button>
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
+      <Trouble text={error} />
     </form>
   );
 }
@@ -153,11 +149,7 @@ export function SpacesPage() {
     if (isAdmin.value) attempt(loadSpaces);
   }, [session.value]);
   if (!isAdmin.value)
-    return (
-      <section class="page">
-        <ForAdmins what="The list of namespaces" />
-      </section>
-    );
+    return <ForAdmins what="The list of namespaces" />;
   const create = (event) => {
     event.preventDefault();
     attempt(async () => {

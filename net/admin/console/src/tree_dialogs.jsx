@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { attempt, say } from './state.js';
 import { parseJson, parsePath, textOf, toJson, typeOf, valueFrom, whyNoKey } from './path.js';
 import { bring, isLarge, move, nothing, read, remove, set, setPriority, size } from './tree_actions.js';
-import { Button, bytes, count, Dialog, Field } from './ui.jsx';
+import { Button, bytes, count, Dialog, Field, Trouble } from './ui.jsx';
 
 const types = ['text', 'number', 'boolean', 'JSON'];
 
@@ -27,11 +27,7 @@ function Form({ title, onClose, does, label, kind = 'main', children, wide }) {
     <Dialog title={title} onClose={onClose} wide={wide}>
       <form onSubmit={submit}>
         {children}
-        {error && (
-          <p class="error" role="alert">
-            {error}
-          </p>
-        )}
+        <Trouble text={error} />
         <footer>
           <Button onClick={onClose}>Cancel</Button>
           <button type="submit" class={`button ${kind}`} disabled={isBusy}>

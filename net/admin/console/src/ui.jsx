@@ -215,6 +215,14 @@ export const Snippet = ({ label, text }) => (
   </div>
 );
 
+// What went wrong; nothing, when nothing did.
+export const Trouble = ({ text, isCard }) =>
+  text ? (
+    <p class={isCard ? 'error card' : 'error'} role="alert">
+      {text}
+    </p>
+  ) : null;
+
 export function Empty({ title, children }) {
   return (
     <div class="empty">
