@@ -14,16 +14,13 @@
 #include <string_view>
 
 #include "db/model/json.h"
+#include "tools/admin_texts.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/rest_client.h"
 
 namespace hearth::tools {
 namespace {
-
-constexpr const char* kWhoMay = R"(
-For admins: without --token the admin secret in --data is used, if it can be read, and else 'owner', which a server in
-development believes. HEARTH_URL and HEARTH_TOKEN stand for --url and --token.)";
 
 // {"name":"text"}
 std::string object_of(std::string_view name, std::string_view text) {
@@ -62,7 +59,7 @@ CLI::App* PastCommands::add(CLI::App& program, const std::string& name, const st
   command->add_option("--data", target_.data, "The server's data folder, for the admin secret in it")
       ->capture_default_str();
   command->add_flag("--json", json_, "For scripts: nothing but JSON on standard output");
-  command->footer(kWhoMay);
+  command->footer(kWhoMayAsk);
   command->callback([self = shared_from_this(), run = std::move(run)] { self->chosen_.run = run; });
   add_chapter(*command, "history");
   return command;
@@ -105,11 +102,9 @@ int PastCommands::history() const {
   print_bytes(fmt::format("{:<24}  {}\n", "before", db::to_json(all.child("before"), db::JsonStyle::Plain)));
   for (auto one = all.child("values").children(); !one.done(); one.next()) {
     const db::Value entry = one.value();
-    const auto when =
-        std::chrono::system_clock::time_point(std::chrono::milliseconds(entry.child("time").as_integer()));
     const std::string by = entry.child("by").is_null() ? "" : fmt::format(" by {}", entry.child("by").as_string());
-    print_bytes(fmt::format("{:%Y-%m-%dT%H:%M:%S}Z  {}{}  {}\n",
-                            fmt::gmtime(std::chrono::system_clock::to_time_t(when)), entry.child("id").as_string(), by,
+    print_bytes(fmt::format("{}  {}{}  {}\n", moment_text(entry.child("time").as_integer()),
+                            entry.child("id").as_string(), by,
                             db::to_json(entry.child("value"), db::JsonStyle::Plain)));
   }
   return 0;

@@ -15,6 +15,7 @@
 #include "db/model/history.h"
 #include "db/model/json.h"
 #include "net/webhooks/options.h"
+#include "tools/admin_texts.h"
 #include "tools/commands.h"
 #include "tools/or_throw.h"
 #include "tools/output.h"
@@ -22,15 +23,6 @@
 
 namespace hearth::tools {
 namespace {
-
-constexpr const char* kWhoMayHook = R"(
-For admins: without --token the admin secret in --data is used, if it can be read, and else 'owner', which a server in
-development believes. HEARTH_URL and HEARTH_TOKEN stand for --url and --token.)";
-
-std::string moment_text(int64_t ms) {
-  const auto when = std::chrono::system_clock::time_point(std::chrono::milliseconds(ms));
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(when)));
-}
 
 std::string body_with(std::initializer_list<std::pair<std::string_view, std::string_view>> members) {
   std::string json = "{";
@@ -76,7 +68,7 @@ CLI::App* WebhookCommands::command(CLI::App& webhook, const std::string& name, c
   command->add_option("--data", target_.data, "The server's data folder, for the admin secret in it")
       ->capture_default_str();
   command->add_flag("--json", json_, "For scripts: nothing but JSON on standard output");
-  command->footer(kWhoMayHook);
+  command->footer(kWhoMayAsk);
   command->callback([self = shared_from_this(), run = std::move(run)] { self->chosen_.run = run; });
   return command;
 }
