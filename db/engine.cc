@@ -152,30 +152,23 @@ Result<void> Engine::resume_indexes() {
     const std::shared_ptr<NamespaceState> where = space(name);
     where->shard.submit({where, nullptr, 0, MaintainRequest{}, nullptr});
   }
-  return resume_mirrors(*snapshot);
+  return resume_mirrors(snapshot);
 }
 
 // And with documents whose JSON lacked something when the process died.
-Result<void> Engine::resume_mirrors(const Snapshot& snapshot) {
-  std::map<uint32_t, std::string> names;
-  for (const auto& [name, number] : names_) names[number] = name;
-  std::string from = row_key(Table::Mirror, "");
-  for (bool is_more = true; is_more;) {
-    is_more = false;
-    RETURN_IF_ERROR(snapshot.scan(from, end_of_table(Table::Mirror), [&](std::string_view key, std::string_view) {
-      is_more = true;
-      const uint32_t number = read_number(key.substr(1));
-      if (key.size() == kTableAndNumber) {  // by which plan it was done
-        from = std::string(key) + '\0';
-        return false;
-      }
-      from = row_key(Table::Mirror, number + 1);
-      const auto name = names.find(number);
-      if (name == names.end()) return false;
-      const std::shared_ptr<NamespaceState> where = space(name->second);
-      where->shard.submit({where, nullptr, 0, MirrorsRequest{}, nullptr});
-      return false;
-    }));
+Result<void> Engine::resume_mirrors(const std::shared_ptr<const Snapshot>& snapshot) {
+  std::set<uint32_t> marked;
+  Result<void> looked;
+  RETURN_IF_ERROR(snapshot->first_rows(Table::Mirror, [&](uint32_t number, std::string_view) {
+    const auto any = SnapshotView(snapshot, number, Table::Mirror).any("\x01", "\xff");
+    if (!any.ok()) looked = any.error();
+    if (any.ok() && any.value()) marked.insert(number);
+  }));
+  RETURN_IF_ERROR(looked);
+  for (const auto& [name, number] : std::map<std::string, uint32_t>(names_)) {
+    if (!marked.contains(number)) continue;
+    const std::shared_ptr<NamespaceState> where = space(name);
+    where->shard.submit({where, nullptr, 0, MirrorsRequest{}, nullptr});
   }
   return {};
 }

@@ -96,7 +96,7 @@ class Engine {
   std::optional<uint32_t> number_of(const std::string& name) const;  // nothing: it does not exist
   void end_orphans(const std::stop_token& stopping);
   Result<void> resume_indexes();
-  Result<void> resume_mirrors(const Snapshot& snapshot);
+  Result<void> resume_mirrors(const std::shared_ptr<const Snapshot>& snapshot);
   Result<void> resume_expiry();
   void ring(const std::string& name, Alarms::For what);
   Result<void> ask_shard(const std::string& name, decltype(ShardRequest::what) what);  // waits for the answer

@@ -12,20 +12,9 @@ namespace {
 
 Error no_such_space(const std::string& name) { return {ErrorCode::NotFound, "There is no namespace " + name + "."}; }
 
-// One seek for each number that has any.
 std::vector<uint32_t> numbers_with_rows(const Snapshot& snapshot) {
   std::vector<uint32_t> numbers;
-  std::string from = row_key(Table::Beside, "");
-  for (bool is_found = true; is_found;) {
-    is_found = false;
-    (void)snapshot.scan(from, end_of_table(Table::Beside), [&](std::string_view key, std::string_view) {
-      if (key.size() < kTableAndNumber) return false;
-      numbers.push_back(read_number(key.substr(1)));
-      from = row_key(Table::Beside, numbers.back() + 1);
-      is_found = numbers.back() != UINT32_MAX;
-      return false;
-    });
-  }
+  (void)snapshot.first_rows(Table::Beside, [&](uint32_t number, std::string_view) { numbers.push_back(number); });
   return numbers;
 }
 

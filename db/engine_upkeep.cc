@@ -11,19 +11,10 @@ namespace {
 // The namespaces that have answers which are too old. One seek for each that keeps any.
 std::set<uint32_t> with_old_answers(const Snapshot& snapshot, Timestamp now) {
   std::set<uint32_t> numbers;
-  std::string from = row_key(Table::Answer, "");
-  for (bool is_found = true; is_found;) {
-    is_found = false;
-    (void)snapshot.scan(from, end_of_table(Table::Answer), [&](std::string_view key, std::string_view bytes) {
-      if (key.size() < kTableAndNumber) return false;
-      const uint32_t number = read_number(key.substr(1));
-      const Result<KeptAnswer> oldest = KeptAnswer::decode(bytes);
-      if (oldest.ok() && now - oldest.value().wall > kAnswerAge) numbers.insert(number);
-      from = row_key(Table::Answer, number + 1);
-      is_found = number != UINT32_MAX;
-      return false;
-    });
-  }
+  (void)snapshot.first_rows(Table::Answer, [&](uint32_t number, std::string_view bytes) {
+    const Result<KeptAnswer> oldest = KeptAnswer::decode(bytes);
+    if (oldest.ok() && now - oldest.value().wall > kAnswerAge) numbers.insert(number);
+  });
   return numbers;
 }
 

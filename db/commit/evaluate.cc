@@ -171,19 +171,11 @@ Result<void> Evaluation::configure(const Setting& setting) {
 // Documents are changed by their own clients alone. What is removed, or set above them, takes them along.
 Result<void> Evaluation::spare_documents(const TreeView& documents, const Overwrite& overwrite) {
   const bool is_removal = overwrite.slot == Slot::Value && overwrite.value.is_null();
-  const auto any_in = [&](const std::string& from, const std::string& upto) -> Result<bool> {
-    bool found = false;
-    RETURN_IF_ERROR(documents.scan(from, upto, [&](std::string_view, std::string_view) {
-      found = true;
-      return false;
-    }));
-    return found;
-  };
   for (size_t depth = 0; depth <= overwrite.path.depth(); ++depth) {
     if (depth == overwrite.path.depth() && is_removal) break;
     const Path at = overwrite.path.prefix(depth);
     const std::string encoded = encode_path(at);
-    ASSIGN_OR_RETURN(const bool exists, any_in(document_row(encoded, 0), encoded + '\1'));
+    ASSIGN_OR_RETURN(const bool exists, documents.any(document_row(encoded, 0), encoded + '\1'));
     if (!exists) continue;
     return Error{ErrorCode::InvalidArgument,
                  "There is a Yjs document at " + at.slashed() +
@@ -191,7 +183,7 @@ Result<void> Evaluation::spare_documents(const TreeView& documents, const Overwr
   }
   if (overwrite.slot == Slot::Priority) return {};
   const std::string encoded = encode_path(overwrite.path);
-  ASSIGN_OR_RETURN(const bool exists, any_in(encoded, encoded + kPastChildren));
+  ASSIGN_OR_RETURN(const bool exists, documents.any(encoded, encoded + kPastChildren));
   return exists ? effect({Effect::Kind::Forget, overwrite.path, {}, Slot::Value, {}}) : Result<void>();
 }
 

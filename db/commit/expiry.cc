@@ -70,15 +70,6 @@ void put_plan(ExpiryPlan plan, Ages& ages) {
   ages.plan = std::make_shared<const ExpiryPlan>(std::move(plan));
 }
 
-Result<bool> exists_in(const TreeView& tree, const std::string& encoded) {
-  bool found = false;
-  RETURN_IF_ERROR(tree.scan(encoded, encoded + kPastChildren, [&](std::string_view, std::string_view) {
-    found = true;
-    return false;
-  }));
-  return found;
-}
-
 std::string encoded_prefix(const Path& path, size_t depth) { return encode_path(path.prefix(depth)); }
 
 class FollowingAges {
@@ -139,7 +130,7 @@ Result<std::optional<Timestamp>> FollowingAges::since_now(const ExpiryRule& rule
                                                           bool is_there) const {
   if (!rule.is_by_write()) return time_in(after_, child + encode_path(rule.spec.child));
   if (!is_there) {
-    ASSIGN_OR_RETURN(is_there, exists_in(after_, child));
+    ASSIGN_OR_RETURN(is_there, after_.any(child, child + kPastChildren));
   }
   return is_there ? std::optional(time_) : std::nullopt;
 }

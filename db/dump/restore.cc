@@ -31,15 +31,6 @@
 namespace hearth::db {
 namespace {
 
-Result<bool> any_in(const TreeView& rows, const std::string& from, const std::string& upto) {
-  bool found = false;
-  RETURN_IF_ERROR(rows.scan(from, upto, [&](std::string_view, std::string_view) {
-    found = true;
-    return false;
-  }));
-  return found;
-}
-
 Error in_the_way(std::string_view what, const Path& at, const std::string& space, std::string_view remedy) {
   return {ErrorCode::InvalidArgument,
           fmt::format("there is {} at {} of the namespace {}; {}", what, at.slashed(), space, remedy)};
@@ -55,7 +46,7 @@ Result<void> check_place(const TreeStore& store, const RestoredSpace& space, Exi
   for (size_t depth = 0; depth < space.at.depth(); ++depth) {
     const Path above = space.at.prefix(depth);
     const std::string base = encode_path(above);
-    ASSIGN_OR_RETURN(const bool is_document, any_in(documents, document_row(base, 0), base + '\1'));
+    ASSIGN_OR_RETURN(const bool is_document, documents.any(document_row(base, 0), base + '\1'));
     if (is_document) return in_the_way("a Yjs document", above, space.name, "nothing is restored below one");
     if (space.rows.documents == 0) continue;
     ASSIGN_OR_RETURN(const auto leaf, tree.leaf(base));

@@ -393,22 +393,6 @@ Result<IndexEntry> decode_index_entry(std::string_view bytes, size_t values) {
   return entry;
 }
 
-namespace {
-
-// Whether the node exists at all: a node is there exactly when some row is at or below its path.
-Result<bool> anything_at(const TreeView& tree, std::string_view encoded) {
-  bool found = false;
-  std::string upto(encoded);
-  upto += kPastChildren;
-  RETURN_IF_ERROR(tree.scan(encoded, upto, [&](std::string_view, std::string_view) {
-    found = true;
-    return false;
-  }));
-  return found;
-}
-
-}  // namespace
-
 Result<std::optional<Position>> find_place(const TreeView& tree, std::string_view encoded_child, Order order,
                                            const Path& child, std::span<const Path> then) {
   Position position;
@@ -422,7 +406,7 @@ Result<std::optional<Position>> find_place(const TreeView& tree, std::string_vie
     }
     // A priority is a row of its own and never an object.
     if (order == Order::Priority) return {};
-    ASSIGN_OR_RETURN(const bool is_object, anything_at(tree, at));
+    ASSIGN_OR_RETURN(const bool is_object, tree.any(at, at + kPastChildren));
     if (is_object) value = any_object();
     exists = exists || is_object;
     return {};
@@ -436,7 +420,7 @@ Result<std::optional<Position>> find_place(const TreeView& tree, std::string_vie
   }
   // A child without what it is ordered by still has a place, with null: it exists as soon as anything lies below it.
   if (!exists) {
-    ASSIGN_OR_RETURN(exists, anything_at(tree, base));
+    ASSIGN_OR_RETURN(exists, tree.any(base, base + kPastChildren));
   }
   if (!exists) return std::optional<Position>();
   return std::optional(std::move(position));

@@ -55,14 +55,18 @@ Result<Value> TreeView::read(std::string_view encoded, size_t bytes_max) const {
   return std::move(builder).build();
 }
 
-Result<bool> TreeView::exists(const Path& path) const {
-  const std::string from = encode_path(path);
+Result<bool> TreeView::any(std::string_view from, std::string_view upto) const {
   bool found = false;
-  RETURN_IF_ERROR(scan(from, from + kPastChildren, [&](std::string_view, std::string_view) {
+  RETURN_IF_ERROR(scan(from, upto, [&](std::string_view, std::string_view) {
     found = true;
     return false;
   }));
   return found;
+}
+
+Result<bool> TreeView::exists(const Path& path) const {
+  const std::string from = encode_path(path);
+  return any(from, from + kPastChildren);
 }
 
 Result<Value> TreeView::shallow(const Path& path, size_t bytes_max) const {

@@ -60,6 +60,9 @@ class TreeView {
   // The same by encoded path, without the check of a Path.
   Result<Value> read(std::string_view encoded, size_t bytes_max) const;
 
+  // Whether there is a row in [from, upto): one seek.
+  Result<bool> any(std::string_view from, std::string_view upto) const;
+
   // Whether anything lies at `path`: one seek.
   Result<bool> exists(const Path& path) const;
 

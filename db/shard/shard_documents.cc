@@ -83,10 +83,7 @@ Result<bool> Shard::has_data_of_its_own(NamespaceState& space, const Path& path)
       if (length == 0) return true;
       end += length;
       from = found->substr(0, end);
-      RETURN_IF_ERROR(documents.scan(document_row(from, 0), from + '\1', [&](auto, auto) {
-        is_in_document = true;
-        return false;
-      }));
+      ASSIGN_OR_RETURN(is_in_document, documents.any(document_row(from, 0), from + '\1'));
     }
     from += kPastChildren;
   }
@@ -123,14 +120,14 @@ void Shard::handle(ShardRequest& request, OpenDocumentRequest& what) {
   Result<void> fine;
   if (!space.tree.head.has_documents || !space.documents.contains(what.open.path.text())) {
     const std::string base = encode_path(what.open.path);
-    bool exists = false;
-    if (space.tree.head.has_documents) {
-      fine = committer_.documents(space.tree).scan(document_row(base, 0), base + '\1', [&](auto, auto) {
-        exists = true;
-        return false;
-      });
+    Result<bool> exists = false;
+    if (space.tree.head.has_documents)
+      exists = committer_.documents(space.tree).any(document_row(base, 0), base + '\1');
+    if (!exists.ok()) {
+      fine = exists.error();
+    } else if (!exists.value()) {
+      fine = may_have_document(space, what.open.path);
     }
-    if (fine.ok() && !exists) fine = may_have_document(space, what.open.path);
   }
   TopicPlace& place = *request.conversation->other().topics.at(what.listener);
   Answer reply;

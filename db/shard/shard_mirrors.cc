@@ -71,15 +71,12 @@ Result<Value> value_of(const documents::Document& document, std::string_view roo
   return documents::tree_value(json);
 }
 
-// Whether there are documents at the path or below it.
-Result<bool> any_documents(const TreeView& documents, const Path& at) { return documents.exists(at); }
-
 Result<void> append_place(const MirrorJob& job, const documents::Document& document, const documents::RootKinds& kinds,
                           const documents::DocumentPlace& place, std::vector<Overwrite>& writes) {
   const auto kind = kinds.find(place.root);
   if (kind == kinds.end()) return {};
   ASSIGN_OR_RETURN(Path at, job.path.child(documents::tree_key(place.root)));
-  ASSIGN_OR_RETURN(const bool is_others, any_documents(job.documents, at));
+  ASSIGN_OR_RETURN(const bool is_others, job.documents.exists(at));
   if (is_others) return {};
   for (const std::string& key : place.keys) {
     ASSIGN_OR_RETURN(at, at.child(documents::tree_key(key)));
@@ -105,7 +102,7 @@ Result<void> append_all(const MirrorJob& job, const Value& now, std::vector<Over
   }
   for (const std::string& key : keys) {
     ASSIGN_OR_RETURN(const Path at, job.path.child(key));
-    ASSIGN_OR_RETURN(const bool is_others, any_documents(job.documents, at));
+    ASSIGN_OR_RETURN(const bool is_others, job.documents.exists(at));
     if (!is_others) RETURN_IF_ERROR(documents::append_differences(old.child(key), now.child(key), at, writes));
   }
   return {};
@@ -119,11 +116,7 @@ Result<std::vector<Overwrite>> writes_of(const MirrorJob& job, std::shared_ptr<R
   const std::string base = encode_path(job.path);
   if (job.roots == nullptr) {
     replica.reset();
-    bool exists = false;
-    RETURN_IF_ERROR(job.documents.scan(document_row(base, 0), base + '\1', [&](auto, auto) {
-      exists = true;
-      return false;
-    }));
+    ASSIGN_OR_RETURN(const bool exists, job.documents.any(document_row(base, 0), base + '\1'));
     if (exists) RETURN_IF_ERROR(append_all(job, {}, writes));
     return writes;
   }
@@ -185,11 +178,12 @@ Mirrors* Shard::mirrors_of(NamespaceState& space) {
   if (std::exchange(space.mirrors_known, true)) return space.mirrors.get();
   const auto text = committer_.settings(space.tree).text(kMirrorsSetting);
   const auto done = committer_.mirrored_by(space.tree);
-  auto plan = parse_document_plan(text.ok() ? text.value().value_or("") : "");
-  if (!text.ok() || !done.ok() || !plan.ok()) return space.mirrors.get();
+  if (!text.ok() || !done.ok()) return space.mirrors.get();
   const std::string wanted = text.value().value_or("");
   // Another setting was set.
   if (space.mirrors != nullptr && space.mirrors->text == wanted && done.value() == wanted) return space.mirrors.get();
+  auto plan = parse_document_plan(wanted);
+  if (!plan.ok()) return space.mirrors.get();
   const uint64_t epoch = space.mirrors == nullptr ? 1 : space.mirrors->epoch + 1;
   space.mirrors.reset();
   if (wanted.empty() && !done.value()) return nullptr;
@@ -267,14 +261,15 @@ void Shard::start_mirrors(const std::shared_ptr<NamespaceState>& space) {
                            MirrorRequest{path, job, epoch, restores, changes, std::move(replica), std::move(writes)},
                            nullptr});
     };
-    mirrors.replica_bytes -= std::exchange(mirror.replica_bytes, 0);
+    std::shared_ptr<Replica> kept = std::move(mirror.replica);
+    drop_replica(mirrors, mirror);
     const MirrorRoots* roots = mirrors.plan.of(mirror.path);
     FairPool::Job job;
     job.payer = {space->tree.number, 0};
     job.refuse = [tell](const Error& error) { tell(nullptr, error); };
     job.run = [tell, space, snapshot = committer_.durable(), path = mirror.path,
                roots = roots == nullptr ? std::optional<MirrorRoots>() : std::optional(*roots),
-               replica = std::move(mirror.replica)](Turn& turn) mutable {
+               replica = std::move(kept)](Turn& turn) mutable {
       const SnapshotView documents(snapshot, space->tree.number, Table::Document);
       const SnapshotView tree(snapshot, space->tree.number);
       const TurnView documents_in_turn(documents, turn), tree_in_turn(tree, turn);
@@ -394,7 +389,7 @@ Result<void> Shard::remove_mirror(NamespaceState& space, const Path& at) {
   if (roots == nullptr) return {};
   for (const auto& [root, kind] : *roots) {
     ASSIGN_OR_RETURN(Path below, at.child(documents::tree_key(root)));
-    ASSIGN_OR_RETURN(const bool is_others, any_documents(committer_.documents(space.tree), below));
+    ASSIGN_OR_RETURN(const bool is_others, committer_.documents(space.tree).exists(below));
     if (!is_others) writes.push_back({std::move(below), Slot::Value, {}});
   }
   return write_mirror(space, at, std::move(writes));

@@ -89,6 +89,22 @@ Result<void> Snapshot::scan(std::string_view from, std::string_view upto, const 
   return State::outcome(at.status());
 }
 
+Result<void> Snapshot::first_rows(Table table, const NumberFunction& row) const {
+  std::string from = row_key(table, "");
+  for (bool is_found = true; is_found;) {
+    is_found = false;
+    RETURN_IF_ERROR(scan(from, end_of_table(table), [&](std::string_view key, std::string_view value) {
+      if (key.size() < kTableAndNumber) return false;
+      const uint32_t number = read_number(key.substr(1));
+      row(number, value);
+      from = row_key(table, number + 1);
+      is_found = number != UINT32_MAX;
+      return false;
+    }));
+  }
+  return {};
+}
+
 Result<std::optional<std::string>> Snapshot::get(std::string_view key) const {
   const rocksdb::ReadOptions options = state_->read_options();
   rocksdb::PinnableSlice value;

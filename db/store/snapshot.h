@@ -48,6 +48,10 @@ class Snapshot {
   // another one.
   Result<void> scan(std::string_view from, std::string_view upto, const TreeView::RowFunction& row,
                     CursorPointer& cursor) const;
+  // Calls `row(number, value)` with the first row of each namespace that has any in the table, in order of numbers: one seek
+  // for each.
+  using NumberFunction = std::function<void(uint32_t number, std::string_view value)>;
+  Result<void> first_rows(Table table, const NumberFunction& row) const;
   Result<std::optional<std::string>> get(std::string_view key) const;
   uint64_t bytes_between(std::string_view from, std::string_view upto) const;  // on disk, about
   Result<void> scan_down(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const;
