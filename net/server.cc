@@ -37,9 +37,9 @@
 #include "net/auth/verifier.h"
 #include "net/http/fetch.h"
 #include "net/http/half_received.h"
-#include "net/http/listener.h"
 #include "net/http/log.h"
 #include "net/http/origin.h"
+#include "net/http/serve.h"
 #include "net/rest/handler.h"
 #include "net/supabase/services.h"
 #include "net/webhooks/api.h"
@@ -259,8 +259,8 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
     watching.host = std::move(options.watch->host);
     watching.port = options.watch->port;
     watching.limits = watch_limits();
-    auto opened = http::Listener::open(parts.io, parts.workers, watching,
-                                       [&parts](auto exchange) { parts.handle_watcher(std::move(exchange)); });
+    auto opened = http::serve(parts.io, parts.workers, watching,
+                              [&parts](auto exchange) { parts.handle_watcher(std::move(exchange)); });
     if (!opened.ok()) return db::Error{opened.error().code, "for metrics: " + opened.error().message};
     parts.watch_listener = std::move(opened).value();
     parts.watch_url = parts.watch_listener->url();
@@ -273,10 +273,8 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
   listening.trusted_proxies = std::move(options.trusted_proxies);
   listening.proxy_protocol = options.proxy_protocol;
   listening.half_received = parts.half_received;
-  listening.host_names = std::move(options.dev_hosts);
-  ASSIGN_OR_RETURN(parts.listener, http::Listener::open(parts.io, parts.workers, listening, [&parts](auto exchange) {
-                     parts.handle(std::move(exchange));
-                   }));
+  const auto handle = [&parts](auto exchange) { parts.handle(std::move(exchange)); };
+  ASSIGN_OR_RETURN(parts.listener, http::serve(parts.io, parts.workers, listening, handle, options.dev_hosts));
   parts.port = parts.listener->port();
   parts.url = parts.listener->url();
   parts.counting = parts.listener.get();

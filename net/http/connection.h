@@ -14,10 +14,10 @@
 #include <string_view>
 #include <utility>
 
-#include "net/http/forwarded.h"
 #include "net/http/hub.h"
 #include "net/http/io_loop.h"
 #include "net/http/outbox.h"
+#include "net/http/peer.h"
 #include "net/http/protocol.h"
 #include "net/http/tls.h"
 

@@ -29,6 +29,12 @@ using ChunkSource = std::function<Pull(std::string& chunk)>;
 
 enum class Leaving : unsigned char { Client, Server };
 
+class Exchange;
+
+// Called on the connection's home thread with a request that is complete, its body included and inflated. Must not
+// block. Bad requests never get here: they are answered with 4xx and {"error": "…"}.
+using Handler = std::function<void(std::shared_ptr<Exchange>)>;
+
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
   // For net/http itself.

@@ -1,6 +1,6 @@
 // The port: accepts connections, gives each a home, and lets them all go at the end.
 //
-//   Door (IPv4) ─┐ accept4, up to 64 a turn        ┌─▶ begin() on thread 0 ─▶ Connection ─▶ HttpSession
+//   Door (IPv4) ─┐ accept4, up to 64 a turn        ┌─▶ begin() on thread 0 ─▶ Connection ─▶ a Protocol: HttpSession
 //   Door (IPv6) ─┴─▶ hand_over: too many? whose? ──┼─▶ post ─▶ begin() on thread 1
 //     both live on thread 0                        └─▶ …       round robin
 //
@@ -17,7 +17,7 @@
 // - Each thread tells its connections to leave, and remembers is_closing for those that a mailbox still holds.
 // - We wait until all have gone, or `patience` is over.
 // - Every thread answers once: its mailbox has been worked through, so no connection can begin any more.
-// - What is left is cut, and counted down to 0. Then no handler is called any more, and what it refers to may go.
+// - What is left is cut, and counted down to 0. Then no protocol is called any more, and what protocols refer to may go.
 #include "net/http/listener.h"
 
 #include <fmt/format.h>
@@ -36,7 +36,9 @@
 #include "db/base/invariant.h"
 #include "net/http/addresses.h"
 #include "net/http/connection.h"
-#include "net/http/http_session.h"
+#include "net/http/half_received.h"
+#include "net/http/hub.h"
+#include "net/http/io_loop.h"
 #include "net/http/log.h"
 #include "net/http/repeats.h"
 
@@ -80,7 +82,7 @@ void begin(Hub& hub, size_t thread, Fd fd, bool is_v6) {
   home.counters.connections.store(home.connections.size(), std::memory_order_relaxed);
   Counters::add(home.counters.accepted);
   log(LogLevel::Debug, "connection opened", {{"connection", connection->id()}, {"peer", connection->peer().text}});
-  connection->start(std::make_shared<HttpSession>(*connection));
+  connection->start(hub.make_protocol(*connection));
 }
 
 // One listening socket. Its home is the first io thread.
@@ -175,9 +177,9 @@ Listener::Listener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Listener::~Listener() { drain(std::chrono::milliseconds(0)); }
 
 db::Result<std::unique_ptr<Listener>> Listener::open(IoPool& io, db::ThreadPool& workers, const Options& options,
-                                                     Handler handler) {
+                                                     MakeProtocol make_protocol) {
   auto impl = std::make_unique<Impl>();
-  impl->hub = std::make_shared<Hub>(io, workers, options.limits, std::move(handler), options.half_received);
+  impl->hub = std::make_shared<Hub>(io, workers, options.limits, std::move(make_protocol), options.half_received);
   if (!options.tls.empty()) {
     ASSIGN_OR_RETURN(impl->hub->tls, TlsCertificate::load(options.tls));
   }
@@ -186,7 +188,6 @@ db::Result<std::unique_ptr<Listener>> Listener::open(IoPool& io, db::ThreadPool&
     impl->hub->trusted_proxies.push_back(network);
   }
   impl->hub->proxy_protocol = options.proxy_protocol;
-  ASSIGN_OR_RETURN(impl->hub->host_names, HostNames::parse(options.host_names));
   ASSIGN_OR_RETURN(Bound bound, bind_addresses(options.host, options.port));
   impl->port = bound.port;
   std::string host = options.host.empty() ? bound.sockets.front().address : options.host;

@@ -2,7 +2,6 @@
 // it says otherwise.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -13,46 +12,13 @@
 
 #include "db/base/result.h"
 #include "db/base/thread_pool.h"
-#include "net/http/exchange.h"
+#include "net/http/counters.h"
 #include "net/http/io_pool.h"
 #include "net/http/limits.h"
+#include "net/http/protocol.h"
 #include "net/http/tls.h"
 
 namespace hearth::net::http {
-
-// Called on the connection's home thread with a request that is complete, its body included and inflated. Must not
-// block. Bad requests never get here: they are answered with 4xx and {"error": "…"}.
-using Handler = std::function<void(std::shared_ptr<Exchange>)>;
-
-// Requests are counted by method, and by the class of their answers' status: 1xx (a WebSocket) to 5xx.
-inline constexpr std::array<std::string_view, 8> kCountedMethods = {"GET",   "HEAD",   "PUT",     "POST",
-                                                                    "PATCH", "DELETE", "OPTIONS", "other"};
-inline constexpr size_t kStatusClasses = 5;
-
-struct Stats {
-  uint64_t connections = 0;  // open now
-  uint64_t accepted = 0;
-  uint64_t refused = 0;  // over connections_max
-  uint64_t requests = 0;
-  uint64_t bad_requests = 0;
-  uint64_t websockets = 0;    // opened, ever
-  uint64_t streams = 0;       // opened, ever
-  uint64_t slow_readers = 0;  // disconnected for it
-  uint64_t bytes_in = 0;
-  uint64_t bytes_out = 0;
-  uint64_t sends = 0;                     // system calls
-  uint64_t greeted = 0;                   // TLS handshakes and PROXY headers that were completed
-  uint64_t bad_greetings = 0;             // handshakes and headers that were broken or too slow
-  uint64_t no_descriptors = 0;            // times that accepting paused for want of a descriptor
-  uint64_t requests_open = 0;             // being answered now
-  uint64_t streams_open = 0;              // now
-  uint64_t websockets_open = 0;           // now
-  uint64_t outbox_bytes = 0;              // waiting to be sent now
-  uint64_t half_received_bytes = 0;       // held now of what is not whole, or not answered (half_received.h)
-  std::vector<db::Work> longest_steps{};  // of each io thread, since the start (kIoStepMax)
-  std::array<uint64_t, kLimitNames.size()> limits_reached{};  // by Limit
-  std::array<std::array<uint64_t, kStatusClasses>, kCountedMethods.size()> answers{};
-};
 
 class HalfReceived;
 
@@ -76,13 +42,12 @@ class Listener {
     TlsFiles tls{};                                 // empty: none
     std::vector<std::string> trusted_proxies{};     // "10.0.0.1", "fd00::/8": whose X-Forwarded headers count
     bool proxy_protocol = false;                    // each connection of a trusted proxy begins with a PROXY header
-    std::vector<std::string> host_names{};          // of this machine, beside those that always are (origin.h)
     std::shared_ptr<HalfReceived> half_received{};  // shared with others; null: one of its own, as `limits` say
   };
 
   // Accepts from here on. `io` has been started; it and `workers` outlive the listener.
   static db::Result<std::unique_ptr<Listener>> open(IoPool& io, db::ThreadPool& workers, const Options& options,
-                                                    Handler handler);
+                                                    MakeProtocol make_protocol);
 
   ~Listener();  // drains with no patience
   Listener(const Listener&) = delete;
@@ -102,7 +67,7 @@ class Listener {
   void cut(uint64_t number, std::function<void(bool)> told) const;
 
   // Accepts no more, closes what is idle, lets requests be answered, ends streams, says goodbye (1001) to WebSockets;
-  // what is left after `patience` is cut. Not on an io thread. Afterwards the handler is not called any more.
+  // what is left after `patience` is cut. Not on an io thread. Afterwards no protocol is made or called any more.
   void drain(std::chrono::milliseconds patience);
 
  private:

@@ -1,9 +1,13 @@
 // The protocol that a connection carries: HTTP at first, a WebSocket perhaps later. Thread: the connection's home.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string_view>
 
 namespace hearth::net::http {
+
+class Connection;
 
 class Protocol {
  public:
@@ -25,5 +29,8 @@ class Protocol {
   // The connection is gone. The last call; may come from within a call into the connection.
   virtual void on_gone() = 0;
 };
+
+// Makes what a new connection speaks at first, on the connection's home thread.
+using MakeProtocol = std::function<std::shared_ptr<Protocol>(Connection&)>;
 
 }  // namespace hearth::net::http

@@ -78,12 +78,9 @@ Bytef* bytes_of(const char* text) { return reinterpret_cast<Bytef*>(const_cast<c
 
 }  // namespace
 
-bool offers_deflate(const Headers& headers) {
-  for (const auto& [name, value] : headers) {
-    if (!equals_ignoring_case(name, "Sec-WebSocket-Extensions")) continue;
-    for (std::string_view rest = value; !rest.empty();) {
-      if (can_be_met(take_item(rest, ','))) return true;
-    }
+bool offers_deflate(std::string_view extensions) {
+  while (!extensions.empty()) {
+    if (can_be_met(take_item(extensions, ','))) return true;
   }
   return false;
 }

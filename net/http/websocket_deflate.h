@@ -8,15 +8,14 @@
 #include <string_view>
 
 #include "db/base/result.h"
-#include "net/http/gzip.h"
-#include "net/http/request.h"
+#include "net/http/bytes.h"
 
 namespace hearth::net::http {
 
 inline constexpr size_t kDeflateBytesMin = 256;  // below it, compressing does not pay
 
-// Whether one of the offers in Sec-WebSocket-Extensions can be met, by kDeflateAnswer.
-bool offers_deflate(const Headers& headers);
+// Whether one of the offers in the value of a Sec-WebSocket-Extensions field can be met, by kDeflateAnswer.
+bool offers_deflate(std::string_view extensions);
 inline constexpr std::string_view kDeflateAnswer =
     "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 

@@ -19,7 +19,6 @@
 
 #include "db/base/step.h"
 #include "db/model/json.h"
-#include "net/http/request.h"
 #include "net/http/websocket_deflate.h"
 
 namespace hearth::net::http {

@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "net/http/gzip.h"
+#include "net/http/bytes.h"
 #include "net/http/websocket.h"
 #include "net/http/websocket_deflate.h"
 

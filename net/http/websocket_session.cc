@@ -39,7 +39,6 @@
 #include "db/base/give_back.h"
 #include "db/base/text.h"
 #include "db/model/hash.h"
-#include "net/http/response_head.h"
 #include "net/http/websocket_deflate.h"
 
 namespace hearth::net::http {

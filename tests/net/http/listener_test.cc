@@ -1,4 +1,4 @@
-#include "net/http/listener.h"
+#include "net/http/serve.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -40,14 +40,14 @@ TEST_CASE("Listener: both loopback addresses have the same port", "[net][http]")
 
 TEST_CASE("Listener: a taken port is told in words", "[net][http]") {
   Fixture server(echo);
-  auto other = Listener::open(server.io, server.workers, {.port = server.port()}, echo);
+  auto other = serve(server.io, server.workers, {.port = server.port()}, echo);
   REQUIRE_FALSE(other.ok());
   CHECK(other.error().message ==
         fmt::format("port {} on 127.0.0.1 is taken by another program; choose another port", server.port()));
-  auto nowhere = Listener::open(server.io, server.workers, {.host = "192.0.2.1"}, echo);
+  auto nowhere = serve(server.io, server.workers, {.host = "192.0.2.1"}, echo);
   REQUIRE_FALSE(nowhere.ok());
   CHECK(nowhere.error().message == "this machine has no address 192.0.2.1");
-  auto nonsense = Listener::open(server.io, server.workers, {.host = "no such host"}, echo);
+  auto nonsense = serve(server.io, server.workers, {.host = "no such host"}, echo);
   REQUIRE_FALSE(nonsense.ok());
   CHECK(nonsense.error().code == db::ErrorCode::InvalidArgument);
 }
@@ -97,7 +97,7 @@ TEST_CASE("Listener: connections have numbers of their own, of all listeners of 
     exchange->respond(std::move(response));
   };
   Fixture server(tell_number, {}, 2);
-  const auto other = Listener::open(server.io, server.workers, {}, tell_number).value();
+  const auto other = serve(server.io, server.workers, {}, tell_number).value();
   std::set<std::string> numbers;
   for (int i = 0; i < 4; ++i) {
     for (const uint16_t port : {server.port(), other->port()}) {
