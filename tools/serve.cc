@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "net/http/log.h"
+#include "net/io/log.h"
 #include "tools/commands.h"
 #include "tools/notify.h"
 #include "tools/or_throw.h"

@@ -7,7 +7,7 @@
 
 #include "db/model/json.h"
 #include "net/admin/metrics_page.h"
-#include "net/http/log.h"
+#include "net/io/log.h"
 
 namespace hearth::net::admin {
 namespace {

@@ -15,7 +15,7 @@
 
 #include "net/auth/verifier.h"
 #include "net/http/exchange.h"
-#include "net/http/listener.h"
+#include "net/io/listener.h"
 #include "rules/guard.h"
 
 namespace hearth::net::admin {

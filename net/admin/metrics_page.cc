@@ -165,7 +165,7 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
             std::move(most));
   std::vector<Families::Sample> reached;
   for (size_t limit = 0; limit < http::kLimitNames.size(); ++limit) {
-    // net/wire limits a message of several frames, net/http one frame: to an operator it is one limit.
+    // net/wire limits a message of several frames, net/websocket one frame: to an operator it is one limit.
     const uint64_t by_wire = static_cast<http::Limit>(limit) == http::Limit::MessageSize ? wire.messages_refused : 0;
     reached.push_back(sample("limit", std::string(http::kLimitNames[limit]), stats.limits_reached[limit] + by_wire));
   }

@@ -16,7 +16,7 @@
 
 #include "db/base/invariant.h"
 #include "net/http/http_session.h"
-#include "net/http/websocket_deflate.h"
+#include "net/websocket/deflate.h"
 
 namespace hearth::net::http {
 

@@ -14,7 +14,7 @@
 
 #include "net/http/request.h"
 #include "net/http/stream.h"
-#include "net/http/websocket.h"
+#include "net/websocket/websocket.h"
 
 namespace hearth::net::http {
 

@@ -18,7 +18,7 @@
 #include <optional>
 #include <string_view>
 
-#include "net/http/field_value.h"
+#include "net/io/field_value.h"
 
 namespace hearth::net::http {
 namespace {

@@ -4,8 +4,8 @@
 // hop is believed as long as the one that names it is a trusted proxy, and the first that is none is the client.
 #pragma once
 
-#include "net/http/peer.h"
 #include "net/http/request.h"
+#include "net/io/peer.h"
 
 namespace hearth::net::http {
 

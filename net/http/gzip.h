@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "db/base/result.h"
-#include "net/http/bytes.h"
+#include "net/io/bytes.h"
 
 namespace hearth::net::http {
 

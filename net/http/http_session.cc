@@ -9,7 +9,7 @@
 
 #include "db/base/give_back.h"
 #include "net/http/forwarded.h"
-#include "net/http/log.h"
+#include "net/io/log.h"
 
 namespace hearth::net::http {
 namespace {

@@ -25,14 +25,14 @@
 #include <string_view>
 #include <type_traits>
 
-#include "net/http/connection.h"
 #include "net/http/exchange.h"
 #include "net/http/gzip.h"
-#include "net/http/half_received.h"
 #include "net/http/origin.h"
 #include "net/http/request_reader.h"
 #include "net/http/response_head.h"
-#include "net/http/websocket_session.h"
+#include "net/io/connection.h"
+#include "net/io/half_received.h"
+#include "net/websocket/session.h"
 
 namespace hearth::net::http {
 

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "net/http/bytes.h"
-#include "net/http/field_value.h"
+#include "net/io/bytes.h"
+#include "net/io/field_value.h"
 
 namespace hearth::net::http {
 

@@ -7,7 +7,7 @@
 
 #include "db/base/result.h"
 #include "net/http/exchange.h"
-#include "net/http/listener.h"
+#include "net/io/listener.h"
 
 namespace hearth::net::http {
 

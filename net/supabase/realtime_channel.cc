@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "db/base/random.h"
-#include "net/http/websocket_frame.h"
 #include "net/supabase/channel_name.h"
 #include "net/supabase/row_text.h"
+#include "net/websocket/frame.h"
 
 namespace hearth::net::supabase {
 namespace {

@@ -10,7 +10,7 @@
 
 #include <charconv>
 
-#include "net/http/field_value.h"
+#include "net/io/field_value.h"
 
 namespace hearth::net::supabase {
 namespace {

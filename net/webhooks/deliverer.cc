@@ -15,7 +15,7 @@
 #include <thread>
 #include <utility>
 
-#include "net/http/log.h"
+#include "net/io/log.h"
 #include "net/webhooks/asks.h"
 #include "net/webhooks/hook_line.h"
 

@@ -22,7 +22,7 @@
 
 #include "db/base/random.h"
 #include "db/model/json.h"
-#include "net/http/log.h"
+#include "net/io/log.h"
 #include "net/webhooks/back_off.h"
 #include "net/webhooks/signature.h"
 

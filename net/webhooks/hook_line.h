@@ -16,7 +16,7 @@
 #include "db/base/clock.h"
 #include "db/model/beside.h"
 #include "db/model/change.h"
-#include "net/http/poster.h"
+#include "net/outgoing/poster.h"
 #include "net/webhooks/deliverer.h"
 #include "net/webhooks/hook.h"
 #include "net/webhooks/mailbox.h"

@@ -23,7 +23,7 @@
 #include <vector>
 
 #include "db/model/topic.h"
-#include "net/http/io_pool.h"
+#include "net/io/io_pool.h"
 
 namespace hearth::net::yjs {
 

@@ -5,7 +5,7 @@
 
 #include "db/documents/awareness.h"
 #include "db/documents/update_v2.h"
-#include "net/http/websocket_frame.h"
+#include "net/websocket/frame.h"
 #include "net/yjs/room.h"
 
 namespace hearth::net::yjs {

@@ -37,7 +37,7 @@
 #include "db/model/key_order.h"
 #include "db/model/select.h"
 #include "net/http/request_reader.h"
-#include "net/http/websocket_frame.h"
+#include "net/websocket/frame.h"
 #include "net/wire/message.h"
 #include "net/wire/reply.h"
 #include "rules/ruleset.h"

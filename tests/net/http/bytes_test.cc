@@ -5,8 +5,8 @@
 #include <random>
 
 #include "net/http/gzip.h"
-#include "net/http/outbox.h"
-#include "net/http/websocket_frame.h"
+#include "net/io/outbox.h"
+#include "net/websocket/frame.h"
 #include "tests/support/http_client.h"
 #include "tests/support/random_tree.h"
 

@@ -9,8 +9,8 @@
 
 #include "db/host.h"
 #include "db/model/json.h"
-#include "net/http/half_received.h"
 #include "net/http/serve.h"
+#include "net/io/half_received.h"
 #include "net/supabase/services.h"
 #include "tests/support/ask.h"
 #include "tests/support/http_client.h"
