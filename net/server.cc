@@ -3,12 +3,11 @@
 //   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ rest, wire, supabase, yjs, webhooks ─▶ metrics, api, console, front ─▶
 //   listeners
 //                                                           │
-//   a request: page allowed? ─▶ wire: /.ws, /.lp ─▶ supabase: …/realtime/v1, …/rest/v1 ─▶ yjs: …/yjs ─▶ metrics ─▶ api ─▶ console ─▶ front
-//                                                                                          ─▶ rest: everything else
+//   a request: page allowed? ─▶ whose path? (router.h) ─▶ wire | supabase | yjs | webhooks | metrics | api | console | front
+//                                                         └─▶ rest: everything else, and what those leave to it
 //
 // Each part holds references to those before it, which is why Parts is one struct whose members are destroyed from
-// the last to the first. The handlers ask in turn whether a request is theirs; REST is last because it takes all that
-// is left.
+// the last to the first.
 //
 // stop() takes it apart in steps, so that when it returns nothing of this server asks the guard any more:
 // - drain: no new connections; requests are answered, the rest is told goodbye, within `patience`.
@@ -41,6 +40,7 @@
 #include "net/io/log.h"
 #include "net/outgoing/fetch.h"
 #include "net/rest/handler.h"
+#include "net/router.h"
 #include "net/supabase/services.h"
 #include "net/webhooks/api.h"
 #include "net/webhooks/deliverer.h"
@@ -184,10 +184,31 @@ struct Server::Parts {
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
     if (!origins.allows(exchange->request(), own)) return refuse(*exchange);
-    if (wire.accept(exchange) || supabase.accept(exchange) || yjs.accept(exchange) || hook_api.accept(exchange) ||
-        metrics.accept(exchange, admin::MetricsPage::For::Admins) || api.accept(exchange) || console.accept(exchange) ||
-        front.accept(exchange))
-      return;
+    switch (owner_of(exchange->request().target)) {
+      case Owner::Wire:
+        return wire.handle(exchange);
+      case Owner::Supabase:
+        return supabase.handle(exchange);
+      case Owner::Yjs:
+        return yjs.handle(exchange);
+      case Owner::Webhooks:
+        if (hook_api.accept(exchange)) return;
+        break;
+      case Owner::Metrics:
+        if (metrics.accept(exchange, admin::MetricsPage::For::Admins)) return;
+        break;
+      case Owner::AdminApi:
+        if (api.accept(exchange)) return;
+        break;
+      case Owner::Console:
+        if (console.accept(exchange)) return;
+        break;
+      case Owner::FrontPage:
+        if (front.accept(exchange)) return;
+        break;
+      case Owner::Rest:
+        break;
+    }
     rest.handle(std::move(exchange));
   }
 
