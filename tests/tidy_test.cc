@@ -66,11 +66,11 @@ const std::map<std::string, std::set<std::string>> kArrows = {
       "net/supabase", "net/yjs", "net/admin", "net/webhooks"}},
     {"net/c", {"db/base", "db/model", "db", "rules", "net", "net/io/log.h", "net/rest/change_feed.h"}},
     {"tools/bench", {"db/base", "db/model", "db", "rules", "net", "net/auth", "net/io", "net/wire/limits.h", "tools"}},
-    {"tools/backup", {"db/base", "db/model", "db/dump", "rules", "net/io", "tools"}},
+    {"tools/backup", {"db/base", "db/model", "db/dump", "rules", "net/io", "net/outgoing", "tools"}},
     {"tools",
      {"db/base", "db/model", "db/dump", "db/read", "db/upkeep", "db", "rules", "rules/language/text.h", "net",
-      "net/admin/console.h", "net/auth", "net/io", "net/webhooks/options.h", "net/wire/limits.h", "tools/backup",
-      "tools/bench"}},
+      "net/admin/console.h", "net/auth", "net/io", "net/outgoing", "net/webhooks/options.h", "net/wire/limits.h",
+      "tools/backup", "tools/bench"}},
 };
 
 // Files that may include less than their folder.
@@ -94,11 +94,12 @@ const std::map<std::string, std::set<std::string>> kLibraries = {
     {"prometheus/", {"net/admin"}},
     {"CLI/", {"tools", "tools/bench"}},
     {"cjose/", {"net/auth", "tests"}},
-    {"curl/", {"net/outgoing", "tools", "tools/backup"}},
+    {"curl/", {"net/outgoing"}},
     {"catch2/", {"tests"}},
 };
 const std::map<std::string, std::string> kWrappers = {
     {"db/store/snapshot_state.h", "what the two files that make snapshots share"},
+    {"net/outgoing/curl.h", "the one place that sets libcurl up"},
     {"net/io/asio.h", "the one place that names what is used of Asio"},
 };
 
@@ -162,6 +163,7 @@ const std::map<std::string, std::string> kTestedIn = {
     {"net/http/response_head.h", "tests/net/http/exchange_test.cc"},
     {"net/http/serve.h", "tests/net/io/listener_test.cc"},
     {"net/websocket/frame.h", "tests/net/http/bytes_test.cc"},
+    {"net/outgoing/curl.h", "tests/net/outgoing/fetch_test.cc"},
     {"net/admin/api.h", "tests/sdk/console.test.mjs"},
     {"net/admin/console.h", "tests/sdk/console.test.mjs"},
     {"net/rest/peek.h", "tests/scripts/peek.script"},

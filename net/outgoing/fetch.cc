@@ -1,21 +1,17 @@
 // One GET by libcurl, for the published keys of issuers. It blocks, so its callers have threads of their own
 // (net/auth/key_source.h).
 //
-// What is fetched decides who may sign in. So redirects are not followed, only http and https are spoken, the size
-// and the time have limits, and TLS checks the name and the chain (libcurl's defaults). on_progress() is called at
-// least once a second; that is how a server that stops does not wait for somebody else's.
+// What is fetched decides who may sign in. So size and time have limits, beside what curl.h sets for all requests.
+// on_progress() is called at least once a second; that is how a server that stops does not wait for somebody else's.
 #include "net/outgoing/fetch.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <charconv>
-#include <cstdlib>
-#include <memory>
 #include <string_view>
 
-#include "net/http/request.h"
 #include "net/io/field_value.h"
+#include "net/outgoing/curl.h"
 
 namespace hearth::net::http {
 
@@ -52,10 +48,6 @@ int on_progress(void* to, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return static_cast<Transfer*>(to)->stop ? 1 : 0;
 }
 
-struct Cleanup {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-};
-
 }  // namespace
 
 std::chrono::seconds max_age_of(std::string_view cache_control) {
@@ -76,24 +68,16 @@ std::chrono::seconds max_age_of(std::string_view cache_control) {
 }
 
 db::Result<Document> fetch(const std::string& url, const Fetching& limits, const std::atomic<bool>& stop) {
-  static const CURLcode is_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-  const std::unique_ptr<CURL, Cleanup> handle(is_ready == CURLE_OK ? curl_easy_init() : nullptr);
+  const CurlHandle handle = new_curl();
   if (handle == nullptr) return Error{ErrorCode::Io, "libcurl could not be started"};
   CURL* const curl = handle.get();
   Transfer transfer{limits, stop};
   char reason[CURL_ERROR_SIZE] = "";
-  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-  // auth_config.cc allows http:// for this machine only: no proxy can stand between.
-  if (url.starts_with("http://")) curl_easy_setopt(curl, CURLOPT_PROXY, "");
-  if (const char* authorities = std::getenv("SSL_CERT_FILE")) curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(curl, CURLOPT_USERAGENT, "hearth/" HEARTH_VERSION);
+  set_up(curl, reason);
+  set_url(curl, url);  // auth_config.cc allows http:// for this machine only
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(limits.time_max.count()));
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(limits.time_max.count()));
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);  // does not wait for a name server that is slow
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
@@ -106,7 +90,7 @@ db::Result<Document> fetch(const std::string& url, const Fetching& limits, const
   if (transfer.is_too_large) {
     return Error{ErrorCode::TooLarge, fmt::format("the answer is larger than {} bytes", limits.body_bytes_max)};
   }
-  if (code != CURLE_OK) return Error{ErrorCode::Io, *reason != 0 ? reason : curl_easy_strerror(code)};
+  if (code != CURLE_OK) return Error{ErrorCode::Io, reason_of(code, reason)};
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   if (status != 200) return Error{ErrorCode::Io, fmt::format("it answers {}", status)};

@@ -7,7 +7,7 @@
 // the address that it was shown. A connection that is used again was opened so too.
 #include "net/outgoing/poster.h"
 
-#include <curl/curl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "net/io/field_value.h"
+#include "net/outgoing/curl.h"
 
 namespace hearth::net::http {
 namespace {
@@ -80,18 +81,13 @@ struct PostTransfer {
   Posting posting;
   Posted posted;
   ParsedUrl url;
-  CURL* handle = nullptr;
-  curl_slist* fields = nullptr;
+  CurlHandle handle{};
+  CurlFields fields{};
   size_t head_bytes = 0;
   bool has_enough = false;  // the answer's body is longer than what is read of it
   std::string refused{};    // why an address was not connected to
   std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
   char reason[CURL_ERROR_SIZE] = "";
-
-  ~PostTransfer() {
-    curl_slist_free_all(fields);
-    curl_easy_cleanup(handle);
-  }
 };
 
 size_t on_post_body(char* bytes, size_t, size_t count, void* to) {
@@ -164,8 +160,7 @@ struct Poster::Parts {
 };
 
 Poster::Poster() : parts_(std::make_unique<Parts>()) {
-  static const CURLcode is_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (is_ready == CURLE_OK) parts_->multi = curl_multi_init();
+  if (start_curl()) parts_->multi = curl_multi_init();
   if (parts_->multi != nullptr) curl_multi_setopt(parts_->multi, CURLMOPT_MAXCONNECTS, kConnectionsKept);
 }
 
@@ -182,32 +177,29 @@ void Poster::post(uint64_t id, Posting posting) {
   transfer->posting = std::move(posting);
   transfer->posted.id = id;
   auto url = parsed(transfer->posting.url);
-  transfer->handle = url.ok() && parts_->multi != nullptr ? curl_easy_init() : nullptr;
+  if (url.ok() && parts_->multi != nullptr) transfer->handle = new_curl();
   if (transfer->handle == nullptr) {
     transfer->posted.failure = url.ok() ? "libcurl could not be started" : url.error().message;
     parts_->failed.push_back(std::move(transfer->posted));
     return;
   }
   transfer->url = std::move(url).value();
-  CURL* const curl = transfer->handle;
+  CURL* const curl = transfer->handle.get();
   const Posting& what = transfer->posting;
   for (const auto& [name, value] : what.headers) {
-    transfer->fields = curl_slist_append(transfer->fields, (name + ": " + value).c_str());
+    transfer->fields.add(name + ": " + value);
   }
-  transfer->fields = curl_slist_append(transfer->fields, "Expect:");  // the body is sent without being asked for
+  transfer->fields.add("Expect:");  // the body is sent without being asked for
+  set_up(curl, transfer->reason);
   curl_easy_setopt(curl, CURLOPT_CURLU, transfer->url.get());
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl, CURLOPT_PROXY, "");  // nor one of the environment
-  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(curl, CURLOPT_USERAGENT, "hearth/" HEARTH_VERSION);
-  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, transfer->fields);
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, transfer->fields.get());
   curl_easy_setopt(curl, CURLOPT_POST, 1L);
   curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(what.body.size()));
   curl_easy_setopt(curl, CURLOPT_POSTFIELDS, what.body.data());
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(what.time_max.count()));
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(what.time_max.count()));
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);  // does not wait for a name server that is slow
   if (!what.authorities.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, what.authorities.c_str());
   curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
@@ -216,7 +208,6 @@ void Poster::post(uint64_t id, Posting posting) {
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer.get());
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_post_header);
   curl_easy_setopt(curl, CURLOPT_HEADERDATA, transfer.get());
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, transfer->reason);
   curl_multi_add_handle(parts_->multi, curl);
   parts_->transfers.emplace(curl, std::move(transfer));
 }
@@ -239,7 +230,7 @@ std::vector<Posted> Poster::run(std::chrono::milliseconds time_max) {
       if (code == CURLE_OK || transfer.has_enough) {
         transfer.posted.status = static_cast<int>(status);
       } else {
-        const char* why = *transfer.reason != 0 ? transfer.reason : curl_easy_strerror(code);
+        const char* why = reason_of(code, transfer.reason);
         transfer.posted.failure = !transfer.refused.empty()                   ? transfer.refused
                                   : transfer.head_bytes > kAnswerHeadBytesMax ? "the answer's head is too long"
                                                                               : why;

@@ -38,7 +38,7 @@ struct Posting {
   std::string body{};
   std::chrono::milliseconds time_max{15'000};  // for all of it
   size_t answer_bytes_max = 64u << 10;         // the rest is not read
-  std::string authorities{};                   // a file, PEM; "": the system's
+  std::string authorities{};                   // a file, PEM; "": as of all requests (curl.h)
   // Errors: why not. May be empty.
   std::function<db::Result<void>(const IpAddress&)> may_connect{};
 };
