@@ -151,29 +151,35 @@ struct Server::Parts {
                      [this] {
                        const auto polls = wire.poll_stats();
                        const auto& reached = wire.limits_reached();
-                       return admin::MetricsPage::Wire{polls.open, polls.opened, reached.long_polls.value(),
-                                                       reached.listeners.value(), reached.message_size.value()};
+                       return admin::MetricsPage::Wire{.polls_open = polls.open,
+                                                       .polls_opened = polls.opened,
+                                                       .polls_refused = reached.long_polls.value(),
+                                                       .listens_refused = reached.listeners.value(),
+                                                       .messages_refused = reached.message_size.value()};
                      },
                  .other_clients =
                      [this] {
                        const auto& channels = supabase.realtime_counts();
                        const auto& documents = yjs.counts();
                        return admin::MetricsPage::OtherClients{
-                           static_cast<uint64_t>(channels.channels.value()), channels.joins.value(),
-                           channels.refused_messages.value(), static_cast<uint64_t>(documents.documents.value()),
-                           documents.refused.value()};
+                           .channels = static_cast<uint64_t>(channels.channels.value()),
+                           .channels_joined = channels.joins.value(),
+                           .channel_messages_refused = channels.refused_messages.value(),
+                           .documents = static_cast<uint64_t>(documents.documents.value()),
+                           .documents_refused = documents.refused.value()};
                      },
                  .webhooks =
                      [this] {
                        const auto& counts = deliverer->counts();
-                       return admin::MetricsPage::Webhooks{counts.hooks,
-                                                           counts.under_way,
-                                                           counts.delivered.value(),
-                                                           counts.failed.value(),
-                                                           counts.dead.value(),
-                                                           counts.missed.value(),
-                                                           counts.dropped.value(),
-                                                           std::chrono::milliseconds(counts.waiting_since)};
+                       return admin::MetricsPage::Webhooks{
+                           .hooks = counts.hooks,
+                           .under_way = counts.under_way,
+                           .delivered = counts.delivered.value(),
+                           .failed = counts.failed.value(),
+                           .dead = counts.dead.value(),
+                           .missed = counts.missed.value(),
+                           .dropped = counts.dropped.value(),
+                           .waiting_since = std::chrono::milliseconds(counts.waiting_since)};
                      },
                  .backups = options.backups,
                  .limits = limits_of(options),

@@ -76,9 +76,12 @@ class Explainer final : public db::Precondition {
 Guard::Guard(db::Host& database, Options options)
     : database_(database),
       options_(std::move(options)),
-      book_(std::make_shared<Rulebook>(Rulebook::Options{options_.dev, options_.rules, options_.dev,
-                                                         options_.needs_indexes, options_.own_indexes,
-                                                         options_.on_denied})),
+      book_(std::make_shared<Rulebook>(Rulebook::Options{.is_open = options_.dev,
+                                                         .fallback = options_.rules,
+                                                         .covers = options_.dev,
+                                                         .needs_indexes = options_.needs_indexes,
+                                                         .own_indexes = options_.own_indexes,
+                                                         .on_denied = options_.on_denied})),
       settings_(std::make_shared<KnownSettings>(options_.dev)) {
   database_.revive_by([book = book_](const std::string& name, const std::string& memo) {
     return std::make_shared<const WriteAccess>(Asker(book, name, auth_of(memo)));

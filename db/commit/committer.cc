@@ -351,8 +351,11 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
     Overlay single(left);
     std::optional<Overlay> single_documents;
     if (after.documents) single_documents.emplace(static_cast<const TreeView&>(*after.documents));
-    Pending to{tree.number, single, after.beside, after.rules, single_documents ? &*single_documents : nullptr,
-               nullptr};
+    Pending to{.number = tree.number,
+               .tree = single,
+               .rows = after.beside,
+               .rules = after.rules,
+               .documents = single_documents ? &*single_documents : nullptr};
     const bool has_priorities = tree.head.has_priorities || all.writes_priorities;
     const TreeView* documents_left = after.documents ? &*after.documents : nullptr;
     Result<Settled> settled = evaluate(write, {left, at.settings, has_priorities, documents_left}, to, now);

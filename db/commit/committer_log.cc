@@ -233,7 +233,7 @@ bool purge_effect(const Path& path, Effect& effect, std::vector<Effect>& to) {
     to.push_back(std::move(effect));
     return false;
   }
-  Effect purged{Effect::Kind::Set, path, {}, Slot::Value, std::string(kPurged)};
+  Effect purged{.kind = Effect::Kind::Set, .path = path, .name = std::string(kPurged)};
   if (path.contains(effect.path)) {
     // Several places below are one: not even their keys stay.
     const bool is_there =

@@ -139,7 +139,12 @@ struct Committer::After {
   Batch beside;
   std::string rules;
   Pending pending(uint32_t number) {
-    return {number, tree, beside, rules, documents ? &*documents : nullptr, &indexes};
+    return {.number = number,
+            .tree = tree,
+            .rows = beside,
+            .rules = rules,
+            .documents = documents ? &*documents : nullptr,
+            .indexes = &indexes};
   }
   void with_documents(const Overlay& of_group) { documents.emplace(static_cast<const TreeView&>(of_group)); }
 };

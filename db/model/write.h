@@ -116,12 +116,12 @@ struct Effect {
     Forget,       // there are no documents at `path` and below
   };
   Kind kind = Kind::Set;
-  Path path;
-  Value value;
+  Path path{};
+  Value value{};
   Slot slot = Slot::Value;  // Enqueue, Dequeue
   // Of the session (Enqueue, Dequeue, QueuedBy) or the setting (Configure); an update's bytes. Of a Set in the log
   // kPurged: what was set there, or below, was removed from history for good, and `value` says nothing.
-  std::string name;
+  std::string name{};
 };
 
 inline constexpr std::string_view kPurged = "purged";

@@ -340,7 +340,7 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
   NamespaceState& space = *request.space;
   Listen& listen = what.listen;
   if (const Result<void> loaded = committer_.load(space.tree); !loaded.ok()) {
-    return answer(request, {0, loaded, 0, {}, {}, {}, nullptr, false});
+    return answer(request, {.status = loaded});
   }
   auto subscription = std::make_unique<Subscription>();
   subscription->audience = conversation;
@@ -350,12 +350,12 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
   subscription->bytes_beside = listen.bytes_beside;
   if (listen.query && listen.query->is_filtered()) subscription->query = listen.query;
   if (const Result<void> room = room_to_listen(space, *conversation, *subscription); !room.ok()) {
-    return answer(request, {0, room, 0, {}, {}, {}, nullptr, false});
+    return answer(request, {.status = room});
   }
   const Result<void> allowed = check(space, *subscription);
   if (Step::here().is_over())
     return space.registry.remove(*subscription);  // it may have noted what the check looked at
-  if (!allowed.ok()) return answer(request, {0, allowed, 0, {}, {}, {}, nullptr, false});
+  if (!allowed.ok()) return answer(request, {.status = allowed});
   // Added before the first value is read: no later commit can slip through between the two.
   Subscription& added = *subscription;
   const ListenerRegistry::Added how = space.registry.add(added);
@@ -384,7 +384,7 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
     const auto known = space.tree.hashes.find(listen.path.text());
     // The hash is remembered for transactions: the client has the value, and nothing is read at all.
     if (known != space.tree.hashes.end() && known->second == *listen.hash) {
-      return answer(request, {0, {}, sequence, {}, {}, known->second, nullptr, false});
+      return answer(request, {.sequence = sequence, .hash = known->second});
     }
   }
   FirstValue::Waiter waiter{conversation, conversation->story.keep_place(), request.id, listen.hash};
@@ -480,9 +480,7 @@ void Shard::handle(ShardRequest& request, RecheckDisconnectRequest& what) {
   if (!accepted.ok()) return;
 }
 
-void Shard::handle(ShardRequest& request, ReplyRequest& what) {
-  answer(request, {0, what.status, 0, {}, {}, {}, nullptr, false});
-}
+void Shard::handle(ShardRequest& request, ReplyRequest& what) { answer(request, {.status = what.status}); }
 
 void Shard::handle(ShardRequest& request, BeginRequest& what) {
   NamespaceState& space = *request.space;
@@ -549,13 +547,13 @@ void Shard::handle(ShardRequest& request, MaintainRequest&) {
   Tree& tree = space.tree;
   space.is_maintained = true;  // if something fails, until a restart: nothing but speed depends on it
   if (!committer_.load(tree).ok()) return;
-  Effect next{Effect::Kind::BuildIndex, {}, Value::integer(kBuildChildren), Slot::Value, {}};
+  Effect next{.kind = Effect::Kind::BuildIndex, .value = Value::integer(kBuildChildren)};
   if (!tree.is_reconciled) {
     const auto wanted = wanted_indexes(committer_.settings(tree), with_.indexes);
     if (!wanted.ok()) return;
     tree.is_reconciled = is_current(*tree.plan, wanted.value());
     if (!tree.is_reconciled)
-      next = {Effect::Kind::Reindex, {}, Value::string(indexes_text(wanted.value())), Slot::Value, {}};
+      next = {.kind = Effect::Kind::Reindex, .value = Value::string(indexes_text(wanted.value()))};
   }
   if (tree.is_reconciled && !tree.plan->is_building()) {
     space.is_maintained = false;

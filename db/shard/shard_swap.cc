@@ -139,7 +139,7 @@ void Shard::refuse_removed(const ShardRequest& request) {
     request.conversation->ended = true;
     return tell(request.conversation, Ended{error});
   }
-  answer(request, {0, error, 0, {}, {}, {}, nullptr, false});
+  answer(request, {.status = error});
 }
 
 }  // namespace hearth::db

@@ -93,7 +93,7 @@ void Shard::first_of_view(ShardRequest& request, const Listen& listen, Subscript
       space.registry.remove(subscription);
       conversation->subscriptions.erase(subscription.id);
       if (Step::here().is_over()) return;
-      return answer(request, {0, opened, 0, {}, {}, {}, nullptr, false});
+      return answer(request, {.status = opened});
     }
     if (view.wants_scan()) space.registry.want_scan(view);
   }
@@ -101,7 +101,7 @@ void Shard::first_of_view(ShardRequest& request, const Listen& listen, Subscript
   if (const Result<void> room = room_to_listen(space, *conversation, 0, 0); !room.ok()) {  // for what it shows
     space.registry.remove(subscription);
     conversation->subscriptions.erase(subscription.id);
-    return answer(request, {0, room, 0, {}, {}, {}, nullptr, false});
+    return answer(request, {.status = room});
   }
   std::vector<NamespaceState::PendingListen>& openings = space.openings[key];
   openings.push_back(

@@ -63,7 +63,7 @@ WebhookMessage change_message(std::string_view hook, std::string_view space, con
   message.body = body_of("change", space, change.time, line_without_values(change));
   if (message.body.size() <= body_bytes_max) return message;
   db::Change only = change;
-  only.places = {{path, db::Slot::Value, {}, false, false, {}}};
+  only.places = {{.path = path}};
   message.body = body_of("change", space, change.time, line_without_values(only));
   return message;
 }

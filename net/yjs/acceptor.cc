@@ -36,13 +36,13 @@ void Acceptor::handle(const std::shared_ptr<http::Exchange>& exchange) {
   std::string credential = std::move(room.value().token);
   if (credential.empty()) credential = http::bearer_token(request.headers).value_or("");
   const size_t thread = exchange->thread();
-  const DocumentPlace place{{with_.guard, with_.io, with_.clock, thread},
-                            with_.verifier,
-                            with_.workers,
-                            rooms_.at(thread),
-                            space.value(),
-                            Asker(request.peer, request.is_behind_stranger),
-                            http::whence_of(request)};
+  const DocumentPlace place{.home = {with_.guard, with_.io, with_.clock, thread},
+                            .verifier = with_.verifier,
+                            .workers = with_.workers,
+                            .rooms = rooms_.at(thread),
+                            .space = space.value(),
+                            .asker = Asker(request.peer, request.is_behind_stranger),
+                            .whence = http::whence_of(request)};
   std::shared_ptr<YjsSocket> handler;
   if (room.value().name.empty()) {
     handler = std::make_shared<HocuspocusSocket>(with_, place, request.peer);
