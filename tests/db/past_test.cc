@@ -7,9 +7,7 @@
 
 #include "db/log/versions.h"
 #include "db/read/past.h"
-#include "db/store/tree_store.h"
-#include "db/upkeep/fsck.h"
-#include "tests/db/talk.h"
+#include "tests/support/open_host.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/reference_tree.h"
 
@@ -21,22 +19,9 @@ constexpr HistoryPlan kPlan{std::chrono::hours(24), 1'000'000'000, true};
 
 std::unique_ptr<Host> open_with(const std::string& folder, const HistoryPlan& plan = kPlan,
                                 const Clock* clock = nullptr) {
-  Database::Options options;
-  options.folder = folder;
-  options.shards = 2;
-  options.sync = SyncMode::Os;
+  Database::Options options = host_options(folder, clock);
   options.history = plan;
-  options.clock = clock;
-  auto opened = Host::open(options);
-  INFO((opened.ok() ? "" : opened.error().message));
-  REQUIRE(opened.ok());
-  return std::move(opened).value();
-}
-
-Answer write(Host& database, Write write) {
-  std::promise<Answer> done;
-  database.write("t", std::move(write), [&](Answer answer) { done.set_value(std::move(answer)); });
-  return done.get_future().get();
+  return open_host(options);
 }
 
 std::string put(Host& database, std::string_view path, Value value) {
@@ -267,7 +252,7 @@ TEST_CASE("Past: what is purged is gone from the log, the past and the disk, and
     put(*database, "users/ada/name", Value::string("Ada"));
     CHECK(then(*database, kept, "users/ada/name") == R"("Countess")");
   }
-  CHECK(fsck(folder.path(), Repair::No).value().problems == 0);
+  check_folder(folder.path());
   // The store's own log has the old rows for as long as it is not used up, so the files are looked at.
   for (const auto& file : std::filesystem::directory_iterator(folder.path())) {
     if (file.path().extension() != ".sst") continue;
@@ -375,5 +360,5 @@ TEST_CASE("Past: every moment is the reference's own; random, over restarts, rem
   for (int tries = 0; tries < 50; ++tries) REQUIRE(write(*database, set("last", Value::integer(tries))).status.ok());
   database.reset();
   CHECK(version_rows(folder.path()) < 120);
-  CHECK(fsck(folder.path(), Repair::No).value().problems == 0);
+  check_folder(folder.path());
 }
