@@ -126,8 +126,11 @@ std::string to_json(const Value& value, JsonStyle style);
 std::string to_pretty_json(const Value& value, JsonStyle style);
 
 void append_json_string(std::string_view utf8, std::string& to);  // with quotes
-void append_json_number(double value, std::string& to);           // db/model/number_text.h
-void append_json_leaf(std::string_view leaf, std::string& to);    // a stored leaf (db/model/value.h)
+// The same of bytes that nobody has checked, as parts of a request in an error: where they are no UTF-8, what is not ASCII
+// becomes "?".
+void append_json_string_of_any(std::string_view bytes, std::string& to);
+void append_json_number(double value, std::string& to);         // db/model/number_text.h
+void append_json_leaf(std::string_view leaf, std::string& to);  // a stored leaf (db/model/value.h)
 
 // Whether text is well-formed UTF-8.
 bool is_utf8(std::string_view text);

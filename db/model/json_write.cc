@@ -59,6 +59,14 @@ void append_leaf_of(const Value& value, std::string& to) { append_json_leaf(valu
 
 }  // namespace
 
+void append_json_string_of_any(std::string_view bytes, std::string& to) {
+  if (is_utf8(bytes)) return append_json_string(bytes, to);
+  std::string clean(bytes);
+  std::replace_if(
+      clean.begin(), clean.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; }, '?');
+  append_json_string(clean, to);
+}
+
 void append_json_string(std::string_view utf8, std::string& to) {
   static constexpr char kDigits[] = "0123456789abcdef";
   to += '"';

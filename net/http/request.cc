@@ -47,7 +47,7 @@ Response error_response(int status, std::string_view message) {
   response.headers.emplace_back("Cache-Control", "no-cache");
   if (status == 503) response.headers.emplace_back("Retry-After", "1");
   response.body = "{\n  \"error\" : ";
-  db::append_json_string(message, response.body);
+  db::append_json_string_of_any(message, response.body);
   response.body += "\n}\n";
   return response;
 }

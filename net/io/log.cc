@@ -81,14 +81,6 @@ const char* journal_level(LogLevel level) {
   return "<7>";
 }
 
-void append_string(std::string_view text, std::string& to) {
-  if (db::is_utf8(text)) return db::append_json_string(text, to);
-  std::string clean(text);
-  std::replace_if(
-      clean.begin(), clean.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; }, '?');
-  db::append_json_string(clean, to);
-}
-
 bool is_plain(std::string_view text) {
   static constexpr std::string_view kMarks = "._:/@+-[]";
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
@@ -105,7 +97,7 @@ void append_value(const LogField& field, LogFormat format, std::string& to) {
   if (format == LogFormat::Text && is_plain(text)) {
     to += text;
   } else {
-    append_string(text, to);
+    db::append_json_string_of_any(text, to);
   }
 }
 
@@ -113,16 +105,16 @@ using Fields = std::span<const LogField>;
 
 std::string json_text(std::string_view message, Fields fields, std::string_view detail) {
   std::string line;
-  append_string(message, line);
+  db::append_json_string_of_any(message, line);
   for (const LogField& field : fields) {
     line += ',';
-    append_string(field.key, line);
+    db::append_json_string_of_any(field.key, line);
     line += ':';
     append_value(field, LogFormat::Json, line);
   }
   if (!detail.empty()) {
     line += ",\"detail\":";
-    append_string(detail, line);
+    db::append_json_string_of_any(detail, line);
   }
   return line;
 }
@@ -130,7 +122,7 @@ std::string json_text(std::string_view message, Fields fields, std::string_view 
 std::string line_of(LogFormat format, std::string_view message, Fields fields, std::string_view detail) {
   if (format == LogFormat::Json) return json_text(message, fields, detail);
   std::string line;
-  append_string(message, line);  // escapes line breaks, so that no client can begin a line
+  db::append_json_string_of_any(message, line);  // escapes line breaks, so that no client can begin a line
   line = line.substr(1, line.size() - 2);
   for (const LogField& field : fields) {
     line.append(" ").append(field.key).append("=");
