@@ -436,6 +436,37 @@ Result<Value> read_children(const TreeView& tree, const Path& path, const std::v
   return read_selected(tree, path, positions, bytes_max, projection, nullptr);
 }
 
+Result<Value> read_window(const TreeView& tree, const Path& path, const Query& query,
+                          const std::vector<Position>& positions, size_t bytes_max) {
+  Copies copies(bytes_max);
+  std::optional<TreeView::IndexRows> index;
+  if (!positions.empty() && (query.order == Order::Child || query.order == Order::Value)) {
+    ASSIGN_OR_RETURN(index, tree.index(path, query));
+  }
+  if (index && index->covers) {
+    std::string from = index->base;
+    std::string upto = index->base;
+    const Position& first = positions.front();
+    const Position& last = positions.back();
+    bool is_whole = append_index_values(first.value, first.rest, from);
+    is_whole = append_index_values(last.value, last.rest, upto) && is_whole;
+    append_segment(first.key, from);
+    append_segment(last.key, upto);
+    Result<void> failed;
+    size_t rows = 0;
+    const auto add = [&](std::string_view row, std::string_view copy) {
+      const auto entry = decode_index_entry(row.substr(index->base.size()), query.then.size() + 1);
+      if (!entry.ok()) failed = entry.error();
+      if (entry.ok()) copies.add(entry.value().segment, copy);
+      return entry.ok() && ++rows < positions.size();
+    };
+    // Texts that are cut have no exact place: then each child is looked for.
+    if (is_whole) RETURN_IF_ERROR(index->rows->scan(from, upto + '\0', add));
+    RETURN_IF_ERROR(failed);
+  }
+  return read_selected(tree, path, positions, bytes_max, {}, &copies);
+}
+
 Result<Value> read_query(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
                          size_t bytes_max, const Projection& projection) {
   if (query.counts) {

@@ -114,6 +114,8 @@ void same_selection(const TreeView& indexed, const Value& whole, const Path& pat
   const auto all_read = read_query(plain, path, query, true, bytes_max, projection);
   REQUIRE(read.ok() == all_read.ok());
   if (read.ok()) REQUIRE(read.value() == all_read.value());
+  REQUIRE(read_window(indexed, path, query, by_index.value(), kReadBytesMax).value() ==
+          read_children(plain, path, by_scan.value(), kReadBytesMax).value());
 }
 
 }  // namespace
@@ -378,6 +380,11 @@ TEST_CASE("Reindex: along an index that covers a query reads nothing but it, unl
               .value());
     CHECK(rows.rows <= 51);
     CHECK(data.rows == found + 1);  // whether the collection is a leaf was looked at
+    const auto window = select(tree, at("/l"), last, false).value();
+    data.rows = rows.rows = 0;
+    CHECK(read_window(tree, at("/l"), last, window, kReadBytesMax).value() == value);
+    CHECK(rows.rows <= 51);
+    CHECK(data.rows == found);
   };
   read(2);  // the rows of the large one
   fixture.write(put("/l/k199/x", Value::integer(2)));
