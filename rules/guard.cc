@@ -392,6 +392,7 @@ void Guard::indexes(const std::string& name, const Auth& auth, Done done) {
       std::vector<std::pair<std::string, db::Value>> one = {{"at", db::Value::string(index.spec.pattern())},
                                                             {"by", db::Value::string(index.spec.by())},
                                                             {"complete", db::Value::boolean(index.is_complete)}};
+      if (index.spec.covers) one.emplace_back("covers", db::Value::boolean(true));
       if (index.id == 0) one.emplace_back("planned", db::Value::boolean(true));
       if (!index.built.empty()) {
         const auto built = db::decode_path(std::string_view(index.built).substr(0, index.built.size() - 1));

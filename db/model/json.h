@@ -105,6 +105,7 @@ class JsonWriter {
 
  private:
   struct Open;
+  Value::Row take_row();  // the row at at_; from here on that is the next one
   void write_row(std::string& to);
   void write_priority(std::string& to);
   void write_leaf(std::string& to);
@@ -115,8 +116,10 @@ class JsonWriter {
   Value value_;
   JsonStyle style_;
   bool done_ = false;
-  size_t at_ = 0;           // the row to be written next
-  std::vector<Open> open_;  // objects and arrays around it, outermost first
+  size_t at_ = 0;              // the row to be written next
+  Value::Row row_{};           // that row; empty behind the last
+  std::string_view before_{};  // the key of the row before it
+  std::vector<Open> open_;     // objects and arrays around it, outermost first
   std::string name_;
 };
 

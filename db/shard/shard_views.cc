@@ -131,8 +131,8 @@ void Shard::tell_first(NamespaceState& space, View& view, std::vector<NamespaceS
       show = [keys = keys_of(view.window())](const TreeView&) { return keys; };
     } else if (view.is_limited()) {
       // The window is copied: the view moves on while a reader reads, and the snapshot belongs to this window.
-      show = [path = view.path(), shown = view.window()](const TreeView& tree) {
-        return read_children(tree, path, shown, kReadBytesMax);
+      show = [path = view.path(), query = view.query(), shown = view.window()](const TreeView& tree) {
+        return read_window(tree, path, query, shown, kReadBytesMax);
       };
     } else {
       show = [path = view.path(), query = view.query(), has_priorities = space.tree.head.has_priorities](

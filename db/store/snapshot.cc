@@ -229,7 +229,7 @@ Result<std::optional<TreeView::IndexRows>> SnapshotView::index(const Path& colle
   ASSIGN_OR_RETURN(const IndexPlan plan, IndexPlan::decode(*bytes));
   const Index* found = plan.find(collection.keys(), query);
   if (found == nullptr) return std::optional<IndexRows>();
-  return std::optional(IndexRows{rows, index_prefix(found->id, encode_path(collection)) + '\0'});
+  return std::optional(IndexRows{rows, index_prefix(found->id, encode_path(collection)) + '\0', found->spec.covers});
 }
 
 }  // namespace hearth::db
