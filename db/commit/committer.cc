@@ -312,6 +312,21 @@ Result<Accepted> Committer::queue(Tree& tree, std::vector<Effect> effects, Times
   return write_all(tree, {}, std::move(effects), now, nullptr, Refused::Returned);
 }
 
+Result<void> Committer::derive(Tree& tree, const Effect& effect) {
+  invariant(effect.kind == Effect::Kind::Reindex || effect.kind == Effect::Kind::BuildIndex, "index rows alone");
+  RETURN_IF_ERROR(store_.health());
+  RETURN_IF_ERROR(load(tree));
+  PendingTree& at = pending(tree);
+  After after(at);
+  Pending to = after.pending(tree.number);
+  RETURN_IF_ERROR(apply(effect, to));
+  if (Step::here().is_over()) return step_is_over();
+  tree.plan = std::move(after.indexes.plan);
+  at.index_rows.absorb(std::move(after.index_rows));
+  at.changed = true;
+  return {};
+}
+
 Result<void> Committer::has_room(Tree& tree, const Size& by) {
   if (!quota_.is_set()) return {};
   RETURN_IF_ERROR(load(tree));

@@ -149,6 +149,9 @@ class Committer final {
                               const Tell& tell);
   Result<void> judge(Tree& tree, const Write& write, Timestamp now);  // whether write() would take it; changes nothing
   Result<Accepted> queue(Tree& tree, std::vector<Effect> effects, Timestamp now);  // none that sets anything
+  // What this store alone has, for it follows from the rest: Reindex or BuildIndex, with the next commit(). It is no
+  // commit of the namespace: it has no sequence, and no log tells of it. Errors: Io, Corruption; those of a step.
+  Result<void> derive(Tree& tree, const Effect& effect);
   // Whether the namespace may become that much larger (Quota). Errors: TooLarge, Io.
   Result<void> has_room(Tree& tree, const Size& by);
   Result<void> replay(Tree& tree, const Record& record);  // of another store with this history

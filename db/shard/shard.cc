@@ -565,7 +565,7 @@ void Shard::handle(ShardRequest& request, MaintainRequest&) {
     space.waits_for_room = true;
     return;
   }
-  if (!committer_.queue(tree, {std::move(next)}, with_.clock.now()).ok()) return;
+  if (!committer_.derive(tree, next).ok()) return;
   tree.is_reconciled = true;
   space.is_maintained = false;
 }
