@@ -71,6 +71,7 @@ Result<void> Engine::start() {
   const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
   if (options_.log != nullptr) {
     ASSIGN_OR_RETURN(logs_, take_logs(*options_.log, *store_->snapshot(), store_->shards()));
+    ASSIGN_OR_RETURN(next_sequences_, removed_in(*store_->snapshot()));
   }
   RETURN_IF_ERROR(erase_strays_beside());
   store_id_ = store_->id();

@@ -142,10 +142,10 @@ class Committer::Rows final : public RowSource {
 // lives.
 class Committer::AllOf final : public RowSource {
  public:
-  // `applied`: the row that says so of the log, if there is one.
-  AllOf(const Tree& tree, std::optional<std::pair<std::string, std::string>> applied)
-      : tree_(tree), applied_(std::move(applied)) {}
-  size_t row_count() const override { return applied_ ? 3 : 2; }
+  // `beside`: rows of the store that say so, in their order.
+  AllOf(const Tree& tree, std::vector<std::pair<std::string, std::string>> beside)
+      : tree_(tree), beside_(std::move(beside)) {}
+  size_t row_count() const override { return 2 + beside_.size(); }
   std::vector<std::pair<std::string, std::string>> ranges() const override {
     std::vector<std::pair<std::string, std::string>> ranges;
     for (const Table table :
@@ -156,14 +156,14 @@ class Committer::AllOf final : public RowSource {
     return ranges;
   }
   void rows(const PutFunction& put) const override {
-    if (applied_) put(applied_->first, applied_->second);
+    for (const auto& [key, value] : beside_) put(key, value);
     put(row_key(Table::Name, tree_.name), std::nullopt);
     put(row_key(Table::Head, tree_.number), std::nullopt);
   }
 
  private:
   const Tree& tree_;
-  const std::optional<std::pair<std::string, std::string>> applied_;
+  const std::vector<std::pair<std::string, std::string>> beside_;
 };
 
 Committer::Committer(TreeStore& store, TreeStore::Durability durability, Quota quota, Usage::InBackground in_background,
@@ -202,22 +202,24 @@ void Committer::forget(Tree& tree) {
   tree.expiry = {};
 }
 
-Result<void> Committer::remove(Tree& tree) {
+Result<void> Committer::remove(Tree& tree, std::optional<uint64_t> goes_on) {
   RETURN_IF_ERROR(load(tree));  // whose sequence is asked for afterwards
   std::vector<std::unique_lock<std::mutex>> turns;
-  std::optional<std::pair<std::string, std::string>> applied;
+  std::vector<std::pair<std::string, std::string>> beside;
   if (logs_ != nullptr) {
     BatchEntry entry;
     entry.kind = BatchEntry::Kind::Remove;
     entry.sequence = tree.head.sequence + 1;  // an id of before it means no moment of the next one
-    seal(tree, entry);
+    goes_on = entry.sequence;
+    seal(tree, std::move(entry));
     const Result<void> appended = append_sealed(turns);
     rows_ = Batch();
     if (!appended.ok()) return appended;
     const ShardLog& log = logs_->of(tree.number);
-    applied = applied_row(log.shard(), log.last());
+    beside.push_back(applied_row(log.shard(), log.last()));
   }
-  RETURN_IF_ERROR(store_.commit(AllOf(tree, std::move(applied)), durability_));
+  if (goes_on) beside.push_back(removed_row(tree.name, *goes_on));
+  RETURN_IF_ERROR(store_.commit(AllOf(tree, std::move(beside)), durability_));
   refresh();
   before_.clear();
   forget(tree);
@@ -277,7 +279,7 @@ void Committer::name(Tree& tree) {
     BatchEntry entry;
     entry.kind = BatchEntry::Kind::Create;
     entry.sequence = tree.head.sequence;
-    seal(tree, entry);
+    seal(tree, std::move(entry));
   }
   std::string number;
   append_number(tree.number, number);

@@ -230,9 +230,10 @@ class Committer final {
   // kept pins removed rows on disk. The next durable() takes a fresh one. Precondition: nothing waits for commit().
   void refresh();
   void forget(Tree& tree);  // what is known of it: it is another now
-  // At once, on disk too: the name, and everything that it has. Precondition: nothing waits for commit(). Errors: as of
-  // commit(); then nothing is removed.
-  Result<void> remove(Tree& tree);
+  // At once, on disk too: the name, and everything that it has. `goes_on`: where the next namespace of that name goes on, to
+  // be kept for later processes; with a log of ours it is. Precondition: nothing waits for commit(). Errors: as of commit();
+  // then nothing is removed.
+  Result<void> remove(Tree& tree, std::optional<uint64_t> goes_on = {});
 
   // The store without what waits for commit(). Kept from the first call until commit() or refresh().
   const std::shared_ptr<const Snapshot>& durable() const;
@@ -276,7 +277,7 @@ class Committer final {
   Result<void> load_answers(Tree& tree);
   Result<void> may_hear(Tree& tree, const Write& write, const KeptAnswer& kept, Timestamp now);
   Result<void> replay(Tree& tree, const LogEntry& entry, bool follows_settings);
-  void seal(const Tree& tree, const BatchEntry& entry);
+  void seal(const Tree& tree, BatchEntry entry);
   void seal_commit(const Tree& tree, const Accepted& accepted, const Told& told);
   Result<void> append_sealed(std::vector<std::unique_lock<std::mutex>>& turns);
   Result<std::string> seal_file(const Tree& tree, const Path& at, const std::string& file);

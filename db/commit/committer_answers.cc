@@ -125,7 +125,7 @@ void Committer::keep_answer(Tree& tree, KeptAnswer kept) {
     BatchEntry entry;
     entry.kind = BatchEntry::Kind::Answer;
     entry.answer = bytes;
-    seal(tree, entry);
+    seal(tree, std::move(entry));
   }
   std::string arrival;
   append_sequence(answers.next, arrival);

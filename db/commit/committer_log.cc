@@ -257,7 +257,7 @@ Result<void> Committer::purge(Tree& tree, Purge& purge) {
     BatchEntry entry;
     entry.kind = BatchEntry::Kind::Purge;
     entry.at = purge.path;
-    seal(tree, entry);
+    seal(tree, std::move(entry));
   }
   if (purge.has_answers) return purge_answers(tree, purge);
   if (!tree.log.state) {

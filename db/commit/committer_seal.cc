@@ -20,10 +20,9 @@ void Committer::note_before(Tree& tree) {
   if (logs_ != nullptr) before_.try_emplace(&tree, Before{tree.head, tree.named});
 }
 
-void Committer::seal(const Tree& tree, const BatchEntry& entry) {
-  BatchEntry named = entry;
-  named.name = tree.name;
-  named.append_to(sealed_[logs_->of(tree.number).shard()]);
+void Committer::seal(const Tree& tree, BatchEntry entry) {
+  entry.name = tree.name;
+  entry.append_to(sealed_[logs_->of(tree.number).shard()]);
 }
 
 void Committer::seal_commit(const Tree& tree, const Accepted& accepted, const Told& told) {
@@ -37,7 +36,7 @@ void Committer::seal_commit(const Tree& tree, const Accepted& accepted, const To
     entry.commit.by = told.write->by;
   }
   sealed_at_ = accepted.wall;
-  seal(tree, entry);
+  seal(tree, std::move(entry));
 }
 
 // A group of a heavy shard may be of several logs. Where a later one refuses, an earlier one has its part already: that log
@@ -100,7 +99,7 @@ void Committer::seal_restored(Tree& tree, const Path& at, Timestamp now) {
     }
   }
   sealed_at_ = now;
-  if (digest.ok() && read.ok()) return seal(tree, entry);
+  if (digest.ok() && read.ok()) return seal(tree, std::move(entry));
   const auto turn = log.turn();
   log.lose("a restore could not be put into it: " + (digest.ok() ? read.error() : digest.error()).message);
 }

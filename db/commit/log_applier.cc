@@ -144,7 +144,7 @@ Result<void> LogApplier::apply_entry(BatchEntry&& entry) {
       RETURN_IF_ERROR(committer_.commit());
       const auto found = trees_.find(entry.name);
       if (found == trees_.end()) return {};  // the process died between the removal and the row that says so
-      RETURN_IF_ERROR(committer_.remove(found->second));
+      RETURN_IF_ERROR(committer_.remove(found->second, entry.sequence));
       trees_.erase(found);
       return {};
     }

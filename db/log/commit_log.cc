@@ -31,6 +31,8 @@ class FirstAnswer {
   std::optional<CommitLog::Appended> answer_;
 };
 
+constexpr std::string_view kRemoved = "removed/";
+
 std::string applied_key(uint32_t shard) {
   std::string key = row_key(Table::Store, "applied");
   append_number(shard, key);
@@ -136,6 +138,28 @@ Result<LogPosition> applied_in(const Snapshot& snapshot, uint32_t shard) {
   last.epoch = read_sequence(std::string_view(*row).substr(8));
   last.id = row->substr(16);
   return last;
+}
+
+std::pair<std::string, std::string> removed_row(const std::string& name, uint64_t sequence) {
+  std::string value;
+  append_sequence(sequence, value);
+  return {row_key(Table::Store, kRemoved) + name, std::move(value)};
+}
+
+Result<std::map<std::string, uint64_t>> removed_in(const Snapshot& snapshot) {
+  std::map<std::string, uint64_t> removed;
+  const std::string from = row_key(Table::Store, kRemoved);
+  Result<void> read;
+  RETURN_IF_ERROR(snapshot.scan(from, from + '\xff', [&](std::string_view key, std::string_view value) {
+    if (value.size() != 8) {
+      read = Error{ErrorCode::Corruption, "the row that says where a removed namespace goes on"};
+      return false;
+    }
+    removed[std::string(key.substr(from.size()))] = read_sequence(value);
+    return true;
+  }));
+  RETURN_IF_ERROR(read);
+  return removed;
 }
 
 }  // namespace hearth::db

@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -101,5 +102,11 @@ Result<ShardLogs> take_logs(CommitLog& log, const Snapshot& snapshot, uint32_t s
 //   applied := sequence:8 BE epoch:8 BE id:16
 std::pair<std::string, std::string> applied_row(uint32_t shard, const LogPosition& last);
 Result<LogPosition> applied_in(const Snapshot& snapshot, uint32_t shard);  // Errors: Io, Corruption
+
+// Of a removed name, where its next namespace goes on: an event id means one moment only, and the ids of a log outlive the
+// process. The row stays when there is a namespace of that name again.
+//   removed := sequence:8 BE
+std::pair<std::string, std::string> removed_row(const std::string& name, uint64_t sequence);
+Result<std::map<std::string, uint64_t>> removed_in(const Snapshot& snapshot);
 
 }  // namespace hearth::db
