@@ -4,6 +4,7 @@
 #include <future>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "db/commit/log_applier.h"
 #include "db/dump/folder.h"
@@ -398,4 +399,36 @@ TEST_CASE("Replay: a write that the log does not take is refused, and changes no
   CHECK_FALSE(space.set("a", Value::integer(3)).ok());  // the shard is another's
   CHECK(space.get("a").value() == Value::integer(1));
   CHECK(database->health().ok());  // of the store nothing is known to be wrong
+}
+
+TEST_CASE("Replay: an index is each store's own: building one uses no sequence, and no batch tells of it",
+          "[db][replay]") {
+  const TempFolder folder;
+  MemoryLog log;
+  auto database = Host::open(options_of(folder.path(), &log, {})).value();
+  Namespace space = database->space("t").value();
+  std::vector<std::pair<std::string, Value>> players;
+  for (int i = 0; i < 1'000; ++i) {
+    players.emplace_back("p" + std::to_string(i), Value::object({{"score", Value::integer(i)}}));
+  }
+  REQUIRE(space.set("players", Value::object(players)).value().sequence == 1);
+  Write indexes;
+  indexes.settings = {{std::string(kIndexesSetting), R"([{"at":"/players","by":"score"}])"}};
+  std::promise<Answer> set;
+  database->write("t", std::move(indexes), [&](Answer answer) { set.set_value(std::move(answer)); });
+  REQUIRE(set.get_future().get().sequence == 2);
+  const auto is_built = [&] {
+    std::promise<Result<IndexPlan>> told;
+    database->indexes("t", [&](Result<IndexPlan> plan) { told.set_value(std::move(plan)); });
+    const auto plan = told.get_future().get();
+    REQUIRE(plan.ok());
+    return !plan.value().indexes.empty() && !plan.value().is_building();
+  };
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!is_built()) {
+    REQUIRE(std::chrono::steady_clock::now() < until);
+    std::this_thread::yield();
+  }
+  CHECK(space.set("players/p1/score", Value::integer(7)).value().sequence == 3);
+  CHECK(log.batches(0).size() + log.batches(1).size() == 3);
 }
