@@ -494,6 +494,7 @@ Result<void> Committer::commit() {
   pending_.clear();
   rows_ = Batch();
   accepted_ = 0;
+  sealed_.clear();  // where the store was broken before
   before_.clear();
   if (!changes) return {};
   if (!done.ok()) return done.error();
