@@ -69,6 +69,10 @@ Result<void> Engine::start() {
   names_ = store_->names_at_open();
   for (const auto& [name, number] : names_) next_number_ = std::max(next_number_, number + 1);
   const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
+  if (options_.log != nullptr) {
+    ASSIGN_OR_RETURN(logs_, take_logs(*options_.log, *store_->snapshot(), store_->shards()));
+    ASSIGN_OR_RETURN(next_sequences_, removed_in(*store_->snapshot()));
+  }
   RETURN_IF_ERROR(erase_strays_beside());
   store_id_ = store_->id();
   life_ = store_->life();
@@ -125,7 +129,8 @@ Result<void> Engine::start() {
                                          on_named,
                                          on_removed,
                                          on_revive,
-                                         alarms_};
+                                         alarms_,
+                                         options_.log != nullptr ? &logs_ : nullptr};
   // A shard needs the heavy ones from its first request on.
   for (size_t i = 0; i < kHeavyShards; ++i) heavy_shards_.push_back(std::make_shared<Shard>(dependencies));
   for (uint32_t i = 0; i < store_->shards(); ++i)

@@ -120,6 +120,7 @@ class Engine {
   std::string life_;
   std::string store_id_;
   std::unique_ptr<TreeStore> store_;
+  ShardLogs logs_;  // of Options::log
   ReadTimes read_times_;
   FirstValueCounts first_values_;
   const std::shared_ptr<Memory> memory_;

@@ -25,6 +25,7 @@
 #include "db/commit/leaf_cache.h"
 #include "db/commit/overlay.h"
 #include "db/commit/quota.h"
+#include "db/log/commit_log.h"
 #include "db/log/log_entry.h"
 #include "db/log/versions.h"
 #include "db/model/history.h"
@@ -131,11 +132,12 @@ class Committer final {
 
   // `in_background` runs long jobs on other threads, as long as the committer lives. `steps` is told when the clock
   // is behind; it may be null.
-  // `history`: of namespaces whose settings name none.
+  // `history`: of namespaces whose settings name none. `logs`: a group is appended there before it is on disk here; null: it
+  // is not, and costs nothing more.
   Committer(TreeStore& store, TreeStore::Durability durability, Quota quota = {},
             Usage::InBackground in_background = {}, ClockSteps* steps = nullptr,
             size_t leaf_cache_bytes = kLeafCacheBytes, HistoryPlan history = {},
-            uint64_t answers_bytes_max = kAnswersBytesMax);
+            uint64_t answers_bytes_max = kAnswersBytesMax, const ShardLogs* logs = nullptr);
   ~Committer();
 
   // `tell` sees the trees before and after an accepted write that changed something, while both exist. `settings`:
@@ -149,10 +151,23 @@ class Committer final {
                               const Tell& tell);
   Result<void> judge(Tree& tree, const Write& write, Timestamp now);  // whether write() would take it; changes nothing
   Result<Accepted> queue(Tree& tree, std::vector<Effect> effects, Timestamp now);  // none that sets anything
+  // What this store alone has, for it follows from the rest: Reindex or BuildIndex, with the next commit(). It is no
+  // commit of the namespace: it has no sequence, and no log tells of it. Errors: Io, Corruption; those of a step.
+  Result<void> derive(Tree& tree, const Effect& effect);
   // Whether the namespace may become that much larger (Quota). Errors: TooLarge, Io.
   Result<void> has_room(Tree& tree, const Size& by);
-  Result<void> replay(Tree& tree, const Record& record);  // of another store with this history
-  Result<void> load(Tree& tree);                          // its head, unless it is there
+  // What another store has accepted, as it stands in a log (log_applier.h). A record alone does not begin a log here, nor end
+  // one, whatever it sets. Errors: Corruption, where it does not fit here; Io.
+  Result<void> replay(Tree& tree, const Record& record);
+  Result<void> replay(Tree& tree, const LogEntry& entry);
+  Result<void> replay_answer(Tree& tree, KeptAnswer kept);
+  void replay_beside(const Tree& tree, const std::map<std::string, std::optional<std::string>>& rows);
+  void put_applied(uint32_t shard, const LogPosition& last);  // with the next commit()
+  void discard();  // what waits for commit(); what is known of its trees goes
+  // The log is told that the namespace was made another at `at`, by the next commit(). Precondition: load_restored().
+  // Where that can't be done the log is lost.
+  void seal_restored(Tree& tree, const Path& at, Timestamp now);
+  Result<void> load(Tree& tree);  // its head, unless it is there
   // load() of a tree that a restore has made another at `at`, by the head's commit: the log says so, with the next
   // commit(). Precondition: forget() was called.
   Result<void> load_restored(Tree& tree, const Path& at, Timestamp now);
@@ -193,6 +208,7 @@ class Committer final {
     uint64_t upto = 0;                // and the last, which was the head
     bool is_done = false;
     uint64_t commits = 0;                // whose entries said something of it
+    bool is_sealed = false;              // the log was told
     bool has_answers = true;             // kept ones are still to be looked at,
     std::optional<uint64_t> arrival{};   // from this one on
     std::optional<uint64_t> arrivals{};  // up to, and without
@@ -214,9 +230,10 @@ class Committer final {
   // kept pins removed rows on disk. The next durable() takes a fresh one. Precondition: nothing waits for commit().
   void refresh();
   void forget(Tree& tree);  // what is known of it: it is another now
-  // At once, on disk too: the name, and everything that it has. Precondition: nothing waits for commit(). Errors: as of
-  // commit(); then nothing is removed.
-  Result<void> remove(Tree& tree);
+  // At once, on disk too: the name, and everything that it has. `goes_on`: where the next namespace of that name goes on, to
+  // be kept for later processes; with a log of ours it is. Precondition: nothing waits for commit(). Errors: as of commit();
+  // then nothing is removed.
+  Result<void> remove(Tree& tree, std::optional<uint64_t> goes_on = {});
 
   // The store without what waits for commit(). Kept from the first call until commit() or refresh().
   const std::shared_ptr<const Snapshot>& durable() const;
@@ -259,6 +276,12 @@ class Committer final {
   Result<std::optional<std::string>> row(const std::string& key) const;  // with everything accepted so far
   Result<void> load_answers(Tree& tree);
   Result<void> may_hear(Tree& tree, const Write& write, const KeptAnswer& kept, Timestamp now);
+  Result<void> replay(Tree& tree, const LogEntry& entry, bool follows_settings);
+  void seal(const Tree& tree, BatchEntry entry);
+  void seal_commit(const Tree& tree, const Accepted& accepted, const Told& told);
+  Result<void> append_sealed(std::vector<std::unique_lock<std::mutex>>& turns);
+  Result<std::string> seal_file(const Tree& tree, const Path& at, const std::string& file);
+  void note_before(Tree& tree);
   void count(size_t rows);  // of the group, which is durable
   void remember_rows();
 
@@ -269,6 +292,15 @@ class Committer final {
   ClockSteps* const steps_;
   const HistoryPlan history_;
   const uint64_t answers_bytes_max_;
+  const ShardLogs* const logs_;
+  std::map<uint32_t, std::string> sealed_;  // entries of the group, by shard
+  Timestamp sealed_at_{};
+  // Of the group's trees, as they were before it: where the log takes another's batch, the group is void.
+  struct Before {
+    Head head;
+    bool named;
+  };
+  std::map<Tree*, Before> before_;
   bool is_life_written_ = false;                              // of this run, since a log of ours has entries of it
   std::map<uint32_t, std::unique_ptr<PendingTree>> pending_;  // by number, the order of rows
   Batch rows_;                                                // names, queues, settings and answers

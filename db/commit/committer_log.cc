@@ -253,6 +253,12 @@ bool purge_effect(const Path& path, Effect& effect, std::vector<Effect>& to) {
 
 Result<void> Committer::purge(Tree& tree, Purge& purge) {
   RETURN_IF_ERROR(load(tree));
+  if (logs_ != nullptr && !std::exchange(purge.is_sealed, true)) {
+    BatchEntry entry;
+    entry.kind = BatchEntry::Kind::Purge;
+    entry.at = purge.path;
+    seal(tree, std::move(entry));
+  }
   if (purge.has_answers) return purge_answers(tree, purge);
   if (!tree.log.state) {
     purge.is_done = true;

@@ -109,11 +109,13 @@ struct Effect {
     Dequeue,      // it will not
     QueuedBy,     // what the session `name` has queued is judged by what the string `value` tells of (null: by nothing)
     Configure,    // the setting `name` becomes the string `value` (null: unset)
-    Reindex,      // the secondary indexes are those of the string `value` (db/model/index.h, parse_indexes)
-    BuildIndex,   // the next `value` children get their rows in the first index that is not complete
-    Append,       // the document at `path` gets the update `name`, whose number is `value`
-    Compact,      // what the document at `path` has up to the update of number `value` becomes the one update `name`
-    Forget,       // there are no documents at `path` and below
+    // Of this store alone (Committer::derive): in no record, but for those that were written before it was so.
+    Reindex,     // the secondary indexes are those of the string `value` (db/model/index.h, parse_indexes)
+    BuildIndex,  // the next `value` children get their rows in the first index that is not complete
+    // Of a record again.
+    Append,   // the document at `path` gets the update `name`, whose number is `value`
+    Compact,  // what the document at `path` has up to the update of number `value` becomes the one update `name`
+    Forget,   // there are no documents at `path` and below
   };
   Kind kind = Kind::Set;
   Path path{};

@@ -1,5 +1,5 @@
-// The log as changes. What concerns documents, queues, settings and indexes is in the log too, and is passed over: the feed
-// tells of the tree.
+// The log as changes. What concerns documents, queues and settings is in the log too, and is passed over: the feed tells of the
+// tree. So are indexes in what was written by a Hearth that built them by commits.
 #include "db/read/changes.h"
 
 #include <utility>

@@ -61,7 +61,8 @@ Shard::Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> 
           [this](const std::function<void()>& job) {
             with_.scans.run({{}, [job](Turn&) { job(); }, [](const Error&) {}});
           },
-          &with_.clock_steps, heavy.empty() ? 0 : with_.leaf_cache_bytes_max, with_.history, with_.answers_bytes_max),
+          &with_.clock_steps, heavy.empty() ? 0 : with_.leaf_cache_bytes_max, with_.history, with_.answers_bytes_max,
+          with_.logs),
       resume_points_(with_.resume_bytes_max) {
   counted_.registered.in_all = &with_.memory->listeners;
   thread_ = std::thread([this] { work(); });
@@ -563,7 +564,7 @@ void Shard::handle(ShardRequest& request, MaintainRequest&) {
     space.waits_for_room = true;
     return;
   }
-  if (!committer_.queue(tree, {std::move(next)}, with_.clock.now()).ok()) return;
+  if (!committer_.derive(tree, next).ok()) return;
   tree.is_reconciled = true;
   space.is_maintained = false;
 }

@@ -265,6 +265,7 @@ class Shard {
     // Host::revive_by. Called on the shard's thread.
     std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)> revive;
     Alarms& alarms;
+    const ShardLogs* logs;  // null: there are none
   };
   // `heavy`: where long requests go; empty: this is a heavy shard itself, which no namespace has as its home. They are
   // closed after it.

@@ -38,6 +38,7 @@ void Shard::handle(ShardRequest& request, SwapRequest& what) {
       space.tree.named = true;
       ++space.restores;
       tell_swapped(space, place.at, SnapshotView(before, space.tree.number));
+      committer_.seal_restored(space.tree, place.at, with_.clock.now());
       // As of a removed one: clients that came back by themselves would add what they still have to what was restored.
       note_other_documents(space, place.at);
       space.mirrors_known = space.mirrors_asked = false;

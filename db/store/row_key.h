@@ -3,6 +3,7 @@
 //
 //   key   := table:1 rest
 //   table := 0x01 store       rest = "format" | "id" | "shards" | "life" index:4 BE  → text
+//                                | "applied" shard:4 BE | "removed/" name          → db/log/commit_log.h, where there is a log
 //          | 0x02 name        rest = name of a namespace                             → number:4 BE
 //          | 0x03 head        rest = number:4 BE                                     → head (tree_store.h)
 //          | 0x04 disconnect  rest = number:4 BE session 0x00 path [0x00]            → value rows (disconnect_queue.h)
