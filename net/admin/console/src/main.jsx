@@ -43,6 +43,8 @@ const parts = [
   ['spaces', 'Namespaces', later(async () => (await import('./spaces.jsx')).SpacesPage)],
 ];
 
+const isNarrow = matchMedia('(max-width: 700px)'); // the list of pages is then a row that scrolls (lists.css)
+
 function ThemeButton() {
   const next = { auto: 'light', light: 'dark', dark: 'auto' };
   const icon = { auto: 'auto', light: 'sun', dark: 'moon' }[theme.value];
@@ -205,6 +207,7 @@ function Frame() {
     document.title = `${label} · ${namespace.value || 'Hearth'}`;
   }, [label, namespace.value]);
   useEffect(() => {
+    if (!isNarrow.matches) return;
     document.querySelector('.rail [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   }, [label]);
   const who =
