@@ -126,7 +126,8 @@ void Guard::read(const std::string& name, const Auth& auth, db::Read read, Done 
   const auto asker = asker_of(book_, name, auth);
   if (asker || read.query) {
     // A request can still be refused for its missing index; a listener that runs cannot.
-    read.check = std::make_shared<const ReadAccess>(book_, asker, read.path, read.query, Unindexed::Refused);
+    read.check = std::make_shared<const ReadAccess>(book_, asker, read.path, read.query, Unindexed::Refused,
+                                                    Expired::SignedOut, name);
   }
   if (read.at == nullptr) return database_.read(name, std::move(read), std::move(done));
   const db::Path path = read.path;
@@ -149,8 +150,8 @@ void Guard::write(const std::string& name, const Auth& auth, db::Write write, Do
   write.by = auth.user();
   if (write.selection) {
     // What it removes tells what is there, so it is for those who may read that; before anything is looked for.
-    const auto may_select =
-        std::make_shared<const ReadAccess>(book_, asker, write.base, write.selection, Unindexed::Refused);
+    const auto may_select = std::make_shared<const ReadAccess>(book_, asker, write.base, write.selection,
+                                                               Unindexed::Refused, Expired::SignedOut, name);
     write.preconditions.insert(write.preconditions.begin(), may_select);
     if (write.once != nullptr) write.once->may_select = may_select;
   }

@@ -218,6 +218,9 @@ class Guard {
   // path that has its row, until it is complete. Errors: PermissionDenied, Io.
   void indexes(const std::string& name, const Auth& auth, Done done);
 
+  // The latest queries that were asked for an order that no index has. For whoever serves the namespace: rights are not asked here.
+  std::vector<UnindexedQuery> unindexed(const std::string& name) const { return book_->unindexed().of(name); }
+
   // How often each part of the rules was evaluated since they were set or the server was started; null: nothing was
   // counted. Counted in `dev` alone.
   std::shared_ptr<const Coverage> coverage(const std::string& name) const { return book_->coverage(name); }

@@ -167,16 +167,29 @@ test(`${many} children: opened, scrolled to the end and into the middle, and sea
   const busy = async (what) => {
     const { metrics } = await inspector.send('Performance.getMetrics');
     const all = metrics.find(({ name }) => name === 'TaskDuration').value;
-    t.diagnostic(`${what}: the page's thread was busy for ${Math.round((all - since) * 1000)} ms`);
+    const time = Math.round((all - since) * 1000);
+    t.diagnostic(`${what}: the page's thread was busy for ${time} ms`);
     since = all;
+    return time;
   };
   await row(page, `/list/${key(0)}`).waitFor();
   const total = new RegExp(`^(about )?[\\d,]+$`);
   await row(page, '/list').locator('.hint').getByText(total).waitFor();
   const reads = () => asked.splice(0).filter((line) => line.startsWith('GET /list.json'));
   const elements = () => page.evaluate(() => document.querySelectorAll('*').length);
+  // Before the first rows stand the page's files and two questions: who may, and which namespaces there are.
+  const first = asked.findIndex((line) => line.startsWith('GET /list.json'));
+  const files = asked.slice(0, first).filter((line) => line.startsWith('GET /.console'));
+  assert.deepEqual(asked.slice(0, first).filter((line) => !files.includes(line)), ['GET /.inspect/databases.json']);
+  assert.ok(files.length <= 6, files.join('\n')); // the page, its styles, three files of code, about.json
   const opening = reads();
-  await busy('opened');
+  const opened = await busy('opened');
+  const painted = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0].startTime);
+  t.diagnostic(`first paint after ${Math.round(painted)} ms`);
+  if (process.env.HEARTH_LONG) {
+    assert.ok(opened < 200, `opening took ${opened} ms of the page's thread`);
+    assert.ok(painted < 300, `the first paint came after ${painted} ms`);
+  }
   assert.ok(
     opening.every((line) => /limitTo(First|Last)=[24]00/.test(line)),
     opening.join('\n'),

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 import { rest } from './rest.mjs';
+import { patience } from './soon.mjs';
 
 const program =
   process.env.CHROMIUM_BIN ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path));
@@ -28,7 +29,7 @@ export async function startBrowser(after) {
 // A page of the console in a profile of its own. What goes wrong in it is in `wrongs`: errors of scripts, what the policy of the
 // page forbids, dialogs (as alert() would open). What it asks for is in `asked`: method and decoded target; `answered` has them
 // behind the status, once the head of the answer is there.
-export async function openConsole(browser, server, hash = '', look = looks[0]) {
+export async function openConsole(browser, server, hash = '', look = looks[0], at = '/.console') {
   const { name, ...options } = look;
   const context = await browser.newContext({
     ...options,
@@ -37,7 +38,7 @@ export async function openConsole(browser, server, hash = '', look = looks[0]) {
     acceptDownloads: true,
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(2 * patience); // a busy machine is no fault of the page
   const wrongs = [];
   const asked = [];
   page.on('pageerror', (error) => wrongs.push(error.stack));
@@ -62,7 +63,7 @@ export async function openConsole(browser, server, hash = '', look = looks[0]) {
   // While one works on the sources: files of a folder instead of those in the program, with the program's headers.
   const built = process.env.HEARTH_CONSOLE_BUILT;
   if (built !== undefined) await page.route('**/.console**', (route) => answerFrom(route, built, server));
-  await page.goto(`${server.url}/.console${hash}`);
+  await page.goto(`${server.url}${at}${hash}`);
   return { page, context, wrongs, asked, answered };
 }
 
