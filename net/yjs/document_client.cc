@@ -278,19 +278,21 @@ void DocumentClient::on_awareness(std::string_view awareness) {
     one.clock = entry.clock;
     announcements_[entry.client] = std::move(one);
   }
-  if (announcements_.empty() || is_announcing_) return;
-  announce();
+  if (announcements_.empty() || waits_to_announce_) return;
+  // At once when the last time is long ago, else when it is.
+  const auto left = announced_at_ + kAnnounceInterval - std::chrono::steady_clock::now();
+  if (left.count() <= 0) return announce();
+  waits_to_announce_ = true;
+  announce_timer_ = http::IoPool::schedule(std::chrono::ceil<std::chrono::milliseconds>(left), [this] {
+    waits_to_announce_ = false;
+    announce();
+  });
 }
 
-// At once when the last time is long ago, else when it is.
 void DocumentClient::announce() {
   std::vector<db::TopicAnnouncement> all;
   for (auto& [client, one] : std::exchange(announcements_, {})) all.push_back(std::move(one));
-  is_announcing_ = true;
-  announce_timer_ = http::IoPool::schedule(kAnnounceInterval, [this] {
-    is_announcing_ = false;
-    if (!announcements_.empty()) announce();
-  });
+  announced_at_ = std::chrono::steady_clock::now();
   home_->session().announce(0, kListener, std::move(all));
 }
 
@@ -384,8 +386,10 @@ void DocumentClient::be_ear() {
   if (home_ != nullptr) home_->session().hear_entries(kListener);
 }
 
-void DocumentClient::tell_awareness(const std::string& awareness) {
-  if (!is_over_) carrier_.send(awareness_message(head_, awareness));
+void DocumentClient::tell_awareness(const AwarenessTold& told) {
+  if (is_over_) return;
+  if (has_own_head_) return carrier_.send(awareness_message(head_, told.bytes()));
+  carrier_.send(told.frame(head_));
 }
 
 }  // namespace hearth::net::yjs

@@ -92,7 +92,7 @@ class DocumentClient final : public HomeSession::Owner,
   void on_items(std::vector<db::Item>&& items) override;
   void on_expired() override;
   void be_ear() override;
-  void tell_awareness(const std::string& awareness) override;
+  void tell_awareness(const AwarenessTold& told) override;
 
  private:
   struct Asked {
@@ -133,8 +133,9 @@ class DocumentClient final : public HomeSession::Owner,
   size_t early_bytes_ = 0;
   std::set<uint64_t> speaks_for_{};                            // clients; kAnnouncementsMax
   std::map<uint64_t, db::TopicAnnouncement> announcements_{};  // that wait, of those
+  std::chrono::steady_clock::time_point announced_at_{};
   http::Timer announce_timer_;
-  bool is_announcing_ = false;
+  bool waits_to_announce_ = false;
   bool has_started_ = false;
   bool is_open_ = false;
   bool is_over_ = false;

@@ -10,6 +10,7 @@
 namespace db = hearth::db;
 using hearth::net::http::IoPool;
 using hearth::net::yjs::AwarenessRoom;
+using hearth::net::yjs::AwarenessTold;
 using hearth::net::yjs::kKnownClientsMax;
 
 namespace {
@@ -17,14 +18,19 @@ namespace {
 // A client of the room, and what it was told: "7:2=state" each.
 struct Client final : AwarenessRoom::Member {
   void be_ear() override { ++ears; }
-  void tell_awareness(const std::string& awareness) override {
-    const auto entries = db::documents::parse_awareness(awareness, {.entries_max = 2 * kKnownClientsMax});
+  void tell_awareness(const AwarenessTold& now) override {
+    ++messages;
+    last = now.bytes();
+    frame = now.frame(head);
+    const auto entries = db::documents::parse_awareness(now.bytes(), {.entries_max = 2 * kKnownClientsMax});
     for (const auto& entry : entries.value()) {
       told += std::to_string(entry.client) + ":" + std::to_string(entry.clock) + "=" + std::string(entry.state) + " ";
     }
   }
   std::string heard() { return std::exchange(told, {}); }
-  int ears = 0;
+  int ears = 0, messages = 0;
+  std::string head{}, last{};
+  hearth::net::http::SharedBytes frame{};
   std::string told{};
 };
 
@@ -107,4 +113,57 @@ TEST_CASE("AwarenessRoom: who has gone is told also when too many are remembered
     room->note(*message(kPresent, many));  // tells what waits
   });
   CHECK(a.heard().starts_with("7:1=null 1000000:1="));
+}
+
+TEST_CASE("AwarenessRoom: moves within the window are one message for each client, framed once for all", "[net][yjs]") {
+  const auto room = std::make_shared<AwarenessRoom>();
+  std::vector<Client> clients(20);
+  for (size_t i = 15; i < clients.size(); ++i) clients[i].head = "\x04room";  // Hocuspocus
+  std::promise<void> told;
+  IoPool io(1);
+  io.start();
+  hearth::net::http::Timer later;
+  io.post(0, [&] {
+    for (Client& one : clients) room->join(one);
+    room->note(*message(kPresent, {}));
+    for (uint64_t i = 1; i <= 20; ++i) room->note(*message(kChanged, {entry(i, 1, "{\"x\":1}")}));
+    for (uint64_t i = 1; i <= 20; ++i) room->note(*message(kChanged, {entry(i, 2, "{\"x\":2}")}));
+    later = IoPool::schedule(2 * hearth::net::yjs::kAwarenessDelay, [&] { told.set_value(); });
+  });
+  told.get_future().get();
+  io.stop();
+  io.join();
+  std::string all;
+  for (uint64_t i = 1; i <= 20; ++i) all += std::to_string(i) + ":2={\"x\":2} ";
+  for (Client& one : clients) {
+    CHECK(one.messages == 1);
+    CHECK(one.heard() == all);
+  }
+  CHECK(clients[0].frame == clients[14].frame);
+  CHECK(clients[15].frame == clients[19].frame);
+  CHECK(clients[0].frame->size() + 5 == clients[15].frame->size());
+}
+
+TEST_CASE("AwarenessRoom: what clients send back is no news: the same bytes, a part of them, or older clocks",
+          "[net][yjs]") {
+  const auto room = std::make_shared<AwarenessRoom>();
+  Client a;
+  on_io_thread([&] {
+    room->join(a);
+    room->note(*message(kPresent, {entry(7, 1), entry(8, 4)}));
+  });
+  const auto encoded = [](std::vector<db::documents::AwarenessEntry> entries) {
+    return db::documents::encode_awareness(entries);
+  };
+  CHECK_FALSE(room->has_news(a.last));
+  CHECK_FALSE(room->has_news(encoded({{7, 1, "1"}})));
+  CHECK_FALSE(room->has_news(encoded({{8, 3, "1"}, {7, 1, "1"}})));
+  CHECK(room->has_news(encoded({{7, 2, "1"}})));
+  CHECK(room->has_news(encoded({{7, 1, "null"}})));
+  CHECK(room->has_news(encoded({{9, 1, "1"}})));
+  CHECK(room->has_news(a.last + "x"));
+  CHECK(room->has_news(""));  // no update at all
+  const std::string echo = a.last;
+  on_io_thread([&] { room->note(*message(kPresent, {entry(8, 5)})); });  // 7 has gone
+  CHECK_FALSE(room->has_news(echo));
 }
