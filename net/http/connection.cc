@@ -48,8 +48,9 @@
 namespace hearth::net::http {
 namespace {
 constexpr size_t kPiecesPerSend = 64;
-constexpr size_t kRecordBytesPerSend = 64u << 10;  // encrypted ahead of the kernel, give or take a record
-constexpr size_t kSendBytesPerStep = 1u << 20;     // of one connection; then others of its thread have their turn
+constexpr int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT;  // of each send
+constexpr size_t kRecordBytesPerSend = 64u << 10;        // encrypted ahead of the kernel, give or take a record
+constexpr size_t kSendBytesPerStep = 1u << 20;           // of one connection; then others of its thread have their turn
 static_assert(kSendBytesPerStep + kRecordBytesPerSend <= kIoStepMax.bytes);
 
 constexpr std::string_view kTooManyOfOne =
@@ -308,7 +309,10 @@ std::optional<Connection::Sent> Connection::send_pieces() {
     msghdr message{};
     message.msg_iov = pieces.data();
     message.msg_iovlen = outbox_.gather(pieces.data(), pieces.size());
-    const ssize_t sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    // Mostly there is one piece, and the kernel need not be told of a list.
+    const ssize_t sent = message.msg_iovlen == 1
+                             ? ::send(socket_.get(), pieces[0].iov_base, pieces[0].iov_len, kSendFlags)
+                             : ::sendmsg(socket_.get(), &message, kSendFlags);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return {};
     all.is_kernel_full = sent < 0;
@@ -332,7 +336,7 @@ std::optional<Connection::Sent> Connection::send_records() {
     if (state_ == State::Sending && outbox_.empty()) tls_->end();
     const std::string_view bytes = tls_->unsent();
     if (bytes.empty() || all.bytes >= kSendBytesPerStep) return all;
-    const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), kSendFlags);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return {};
     all.is_kernel_full = sent < 0;
