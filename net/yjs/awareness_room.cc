@@ -51,6 +51,7 @@ void AwarenessRoom::tell_present(Member& member) const {
 void AwarenessRoom::leave(Member& member) {
   std::erase(members_, &member);
   std::erase(newcomers_, &member);
+  std::erase(speakers_, &member);
   if (ear_ != &member) return;
   ear_ = members_.empty() ? nullptr : members_.front();
   is_ready_ = false;
@@ -117,9 +118,28 @@ void AwarenessRoom::note(const db::TopicMessage& message) {
 
 void AwarenessRoom::schedule() {
   if (changed_.empty() || std::exchange(is_scheduled_, true)) return;
-  timer_ = http::IoPool::schedule(kAwarenessDelay, [weak = weak_from_this()] {
+  // Not from within this call: what comes in the same turn belongs to it.
+  const bool was_quiet = std::chrono::steady_clock::now() - told_at_ > kAwarenessQuiet;
+  const auto delay = was_quiet ? std::chrono::milliseconds(0) : kAwarenessDelay;
+  timer_ = http::IoPool::schedule(delay, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->flush();
   });
+}
+
+void AwarenessRoom::speak(Member& member) {
+  speakers_.push_back(&member);
+  if (is_about_to_speak_) return;
+  if (std::chrono::steady_clock::now() - spoken_at_ > kAwarenessQuiet) return let_speak();
+  is_about_to_speak_ = true;
+  speak_timer_ = http::IoPool::schedule(kAwarenessDelay, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->let_speak();
+  });
+}
+
+void AwarenessRoom::let_speak() {
+  is_about_to_speak_ = false;
+  spoken_at_ = std::chrono::steady_clock::now();
+  for (Member* member : std::exchange(speakers_, {})) member->announce();
 }
 
 std::string AwarenessRoom::awareness_of(const std::set<uint64_t>& clients) const {
@@ -138,6 +158,7 @@ void AwarenessRoom::flush() {
   if (changed_.empty()) return;
   const AwarenessTold told(awareness_of(std::exchange(changed_, {})));
   last_told_ = told.bytes();
+  told_at_ = std::chrono::steady_clock::now();
   const std::vector<Member*> members = members_;  // one may end while it is told
   const auto is_in = [](const std::vector<Member*>& all, const Member* one) {
     return std::find(all.begin(), all.end(), one) != all.end();

@@ -167,7 +167,6 @@ void DocumentClient::leave(Leaving why, const std::string& words) {
 void DocumentClient::end() {
   is_over_ = true;
   is_open_ = false;
-  announce_timer_.cancel();
   if (const auto room = std::exchange(room_, nullptr)) room->leave(*this);
   for (const auto& [request, asked] : std::exchange(asked_, {})) carrier_.on_answered(asked.bytes);
   for (const size_t bytes : std::exchange(work_, {})) carrier_.on_answered(bytes);
@@ -278,22 +277,14 @@ void DocumentClient::on_awareness(std::string_view awareness) {
     one.clock = entry.clock;
     announcements_[entry.client] = std::move(one);
   }
-  if (announcements_.empty() || waits_to_announce_) return;
-  // At once when the last time is long ago, else when it is.
-  const auto left = announced_at_ + kAnnounceInterval - std::chrono::steady_clock::now();
-  if (left.count() <= 0) return announce();
-  waits_to_announce_ = true;
-  announce_timer_ = http::IoPool::schedule(std::chrono::ceil<std::chrono::milliseconds>(left), [this] {
-    waits_to_announce_ = false;
-    announce();
-  });
+  if (!announcements_.empty() && !std::exchange(waits_to_announce_, true)) room_->speak(*this);
 }
 
 void DocumentClient::announce() {
+  waits_to_announce_ = false;
   std::vector<db::TopicAnnouncement> all;
   for (auto& [client, one] : std::exchange(announcements_, {})) all.push_back(std::move(one));
-  announced_at_ = std::chrono::steady_clock::now();
-  home_->session().announce(0, kListener, std::move(all));
+  if (home_ != nullptr) home_->session().announce(0, kListener, std::move(all));
 }
 
 // ---- what the session says ----

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <future>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "db/documents/awareness.h"
@@ -18,6 +19,7 @@ namespace {
 // A client of the room, and what it was told: "7:2=state" each.
 struct Client final : AwarenessRoom::Member {
   void be_ear() override { ++ears; }
+  void announce() override { ++announced; }
   void tell_awareness(const AwarenessTold& now) override {
     ++messages;
     last = now.bytes();
@@ -28,7 +30,7 @@ struct Client final : AwarenessRoom::Member {
     }
   }
   std::string heard() { return std::exchange(told, {}); }
-  int ears = 0, messages = 0;
+  int ears = 0, messages = 0, announced = 0;
   std::string head{}, last{};
   hearth::net::http::SharedBytes frame{};
   std::string told{};
@@ -166,4 +168,53 @@ TEST_CASE("AwarenessRoom: what clients send back is no news: the same bytes, a p
   const std::string echo = a.last;
   on_io_thread([&] { room->note(*message(kPresent, {entry(8, 5)})); });  // 7 has gone
   CHECK_FALSE(room->has_news(echo));
+}
+
+TEST_CASE("AwarenessRoom: the first word after a silence waits for nothing, later ones leave together", "[net][yjs]") {
+  IoPool io(1);
+  io.start();
+  // How many have been let speak: at once, and when the window is over; nothing where this thread had to wait meanwhile,
+  // for then it was silent.
+  const auto run = [&]() -> std::optional<std::string> {
+    const auto room = std::make_shared<AwarenessRoom>();
+    std::vector<Client> clients(20);
+    std::string story;
+    std::promise<void> told;
+    bool was_quick = false;
+    std::vector<hearth::net::http::Timer> timers;
+    const auto count = [&] {
+      int all = 0;
+      for (const Client& one : clients) all += one.announced;
+      story += std::to_string(all) + " ";
+    };
+    io.post(0, [&] {
+      const auto begun = std::chrono::steady_clock::now();
+      for (Client& one : clients) room->join(one);
+      room->note(*message(kPresent, {}));
+      room->speak(clients[0]);
+      count();
+      for (Client& one : clients) room->speak(one);
+      room->leave(clients[7]);
+      count();
+      was_quick = std::chrono::steady_clock::now() - begun < hearth::net::yjs::kAwarenessQuiet;
+      timers.push_back(IoPool::schedule(2 * hearth::net::yjs::kAwarenessDelay, [&] {
+        count();
+        told.set_value();
+      }));
+    });
+    told.get_future().get();
+    std::promise<void> over;
+    io.post(0, [&] {
+      timers.clear();
+      over.set_value();
+    });
+    over.get_future().get();
+    return was_quick ? std::optional(story) : std::nullopt;
+  };
+  std::optional<std::string> story;
+  for (int i = 0; i < 100 && !story; ++i) story = run();
+  io.stop();
+  io.join();
+  REQUIRE(story);
+  CHECK(*story == "1 1 20 ");
 }
