@@ -56,8 +56,14 @@ Result<void> Engine::resume_expiry() {
 void Engine::ring(const std::string& name, Alarms::For what) {
   if (!exists(name)) return;
   const std::shared_ptr<NamespaceState> where = space(name);
-  if (what == Alarms::For::Throttle) return where->shard.submit({where, nullptr, 0, ThrottleRequest{}, nullptr});
-  where->shard.submit({where, nullptr, 0, ExpireRequest{}, nullptr});
+  switch (what) {
+    case Alarms::For::Expiry:
+      return where->shard.submit({where, nullptr, 0, ExpireRequest{}, nullptr});
+    case Alarms::For::Throttle:
+      return where->shard.submit({where, nullptr, 0, ThrottleRequest{}, nullptr});
+    case Alarms::For::Mirrors:
+      return where->shard.submit({where, nullptr, 0, MirrorsRequest{}, nullptr});
+  }
 }
 
 }  // namespace hearth::db

@@ -404,6 +404,7 @@ class Shard {
   void leave_document(NamespaceState& space, TopicPlace& place);
   Mirrors* mirrors_of(NamespaceState& space);
   static void begin_mirror(Mirrors& mirrors, Mirror& mirror);
+  void put_off_mirrors(NamespaceState& space);
   static void drop_replica(Mirrors& mirrors, Mirror& mirror);
   static void leave_mirror(NamespaceState& space, const std::string& document);
   void note_update(NamespaceState& space, const Path& document);

@@ -2,17 +2,17 @@
 //
 //   Hub::threads[i].connections ══▶ Connection ══▶ Protocol         HttpSession first, perhaps later a WebSocketSession
 //                                    │   ▲  │         │
-//   async_wait, IoLoop::dirty_ ══════╪═══╡  │         ├──▶ Connection*   raw; null from Protocol::on_gone() on
-//                                    │   │  │         └══▶ what it answers with: HttpStream, WebSocketHandler
+//   IoLoop::dirty_, later_ ══════════╪═══╡  │         ├──▶ Connection*   raw; null from Protocol::on_gone() on
+//   epoll ──────────────────────────▶│   │  │         └══▶ what it answers with: HttpStream, WebSocketHandler
 //                                    │   │  └══▶ TlsSession, Outbox, timers
 //                                    └───┘ leaves the map in shut(), by loop_.later
 //   Exchange, HttpStream, Waker ┄┄▶ HttpSession, WireSocket               weak; locked on the home thread only
 //
 //   ══▶ owns (shared_ptr, unique_ptr, member)   ──▶ points, does not own   ┄┄▶ weak_ptr
 //
-// The arrows are drawn so that no circle of owners exists. The map owns a connection while it is open. A wait for the
-// socket and the list of connections to flush own it for as long as they need it, so `this` is valid in every
-// callback. A protocol points back with a raw pointer, and on_gone() is the one moment at which it must drop that
+// The arrows are drawn so that no circle of owners exists. The map owns a connection while it is open, and later_ until
+// the turn in which it was closed is over: no event is told after that, so `this` is valid in every callback. The list
+// of connections to flush owns it for as long as it needs it. A protocol points back with a raw pointer, and on_gone() is the one moment at which it must drop that
 // pointer.
 //
 //              greeted         close_after_sending()        all is sent            the client's FIN, or time is over
@@ -31,7 +31,9 @@
 // Read on: protocol.h (what a protocol is told), io_loop.cc (the turn), outbox.cc, http_session.h.
 #include "net/io/connection.h"
 
+#include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -46,8 +48,9 @@
 namespace hearth::net::http {
 namespace {
 constexpr size_t kPiecesPerSend = 64;
-constexpr size_t kRecordBytesPerSend = 64u << 10;  // encrypted ahead of the kernel, give or take a record
-constexpr size_t kSendBytesPerStep = 1u << 20;     // of one connection; then others of its thread have their turn
+constexpr int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT;  // of each send
+constexpr size_t kRecordBytesPerSend = 64u << 10;        // encrypted ahead of the kernel, give or take a record
+constexpr size_t kSendBytesPerStep = 1u << 20;           // of one connection; then others of its thread have their turn
 static_assert(kSendBytesPerStep + kRecordBytesPerSend <= kIoStepMax.bytes);
 
 constexpr std::string_view kTooManyOfOne =
@@ -58,20 +61,21 @@ constexpr std::string_view kSpeakTls =
     "Connection: close\r\n\r\nThis port speaks TLS: use https://\r\n";
 }  // namespace
 
-Connection::Connection(Hub& hub, IoLoop& loop, tcp::socket socket)
+Connection::Connection(Hub& hub, IoLoop& loop, Fd socket)
     : hub_(hub),
       loop_(loop),
       socket_(std::move(socket)),
+      watch_(loop, *this),
       outbox_(&counters().outbox_bytes),
       patience_(loop, [this] { on_patience_lost(); }),
       id_(hub.io.next_connection()) {
   // Nagle's delay would hold back small events. The outbox gathers what belongs together already.
-  SystemError ignored;
-  socket_.set_option(tcp::no_delay(true), ignored);
+  const int yes = 1;
+  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   // A client that has vanished acknowledges nothing. By default the kernel would retry for a quarter of an hour.
   const int stall = static_cast<int>(hub_.limits.send_stall_max.count());
-  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &stall, sizeof stall);
-  if (const auto address = IpAddress::of_peer(socket_.native_handle())) {
+  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &stall, sizeof stall);
+  if (const auto address = IpAddress::of_peer(socket_.get())) {
     peer_ = {*address, address->text(), address->is_loopback(), contains(hub_.trusted_proxies, *address)};
   }
   // Only a trusted proxy may say who its client is. Anybody else's PROXY header would be read as a broken request.
@@ -100,18 +104,37 @@ void Connection::set_reading(bool wanted) {
   update_reading();
 }
 
-// Waits for bytes when somebody wants them. One wait is in flight at most (waits_to_read_): a wait that is no longer
-// wanted is not cancelled, on_readable() ignores it. In Sending and Lingering the input is read too, in order to be
-// discarded.
+// In Sending and Lingering the input is read too, in order to be discarded.
+bool Connection::wants_to_read() const {
+  if (state_ == State::Closed || has_ended_) return false;
+  return state_ != State::Open || (reading_wanted_ && !is_behind_ && !is_throttled_);
+}
+
+uint32_t Connection::wanted_events() const {
+  return (wants_to_read() ? EPOLLIN : 0u) | (waits_to_write_ ? EPOLLOUT : 0u);
+}
+
+void Connection::watch(uint32_t events) {
+  if (state_ != State::Closed && !watch_.set(socket_.get(), events)) close();
+}
+
+// An event that is wanted no more is not taken back at once, since most are wanted again before they come: on_ready()
+// takes it back when it has come in vain.
 void Connection::update_reading() {
-  const bool wanted =
-      state_ == State::Open ? reading_wanted_ && !is_behind_ && !is_throttled_ : state_ != State::Closed;
-  if (!wanted || waits_to_read_ || has_ended_) return;
-  waits_to_read_ = true;
-  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](SystemError failed) {
-    self->waits_to_read_ = false;
-    if (!failed) self->on_readable();
-  });
+  if (wants_to_read()) watch(watch_.events() | EPOLLIN);
+}
+
+void Connection::on_ready(uint32_t events) {
+  if (state_ == State::Closed) return;
+  const bool is_broken = (events & (EPOLLERR | EPOLLHUP)) != 0;  // recv() or send() will say how
+  const bool may_write = waits_to_write_ && (is_broken || (events & EPOLLOUT) != 0);
+  const bool may_read = wants_to_read() && (is_broken || (events & EPOLLIN) != 0);
+  if (may_write) {
+    waits_to_write_ = false;
+    mark_dirty();
+  }
+  if (may_read) on_readable();
+  if (!may_write && !may_read) watch(wanted_events());
 }
 
 // One recv() of at most 64 kB a turn, into the buffer of the loop: an idle connection has no buffer of its own, and a
@@ -119,9 +142,8 @@ void Connection::update_reading() {
 void Connection::on_readable() {
   if (state_ == State::Closed) return;
   if (state_ == State::Sending || state_ == State::Lingering) return discard_input();
-  if (state_ == State::Open && (!reading_wanted_ || is_behind_ || is_throttled_)) return;
   auto& buffer = loop_.read_buffer();
-  const ssize_t got = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
+  const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
   if (got > 0) {
     Counters::add(counters().bytes_in, static_cast<uint64_t>(got));
     db::Step::here().count({0, static_cast<uint64_t>(got), 0});
@@ -131,7 +153,6 @@ void Connection::on_readable() {
   } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
     return close();
   }
-  update_reading();
 }
 
 // The client's FIN. It may still read (RFC 9112 §9.6 allows a half-closed connection), so what that means is the
@@ -273,11 +294,10 @@ void Connection::break_off() {
 // In Sending and Lingering. Errors and the client's FIN end the connection only when nothing is left to be sent.
 void Connection::discard_input() {
   auto& buffer = loop_.read_buffer();
-  const ssize_t got = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
+  const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
   if (got == 0) has_ended_ = true;
   const bool failed = got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
   if (failed || (has_ended_ && state_ == State::Lingering)) return close();
-  update_reading();
 }
 
 // Gives the kernel what it takes, up to 64 pieces in one system call and kSendBytesPerStep in all: sending more would
@@ -289,7 +309,10 @@ std::optional<Connection::Sent> Connection::send_pieces() {
     msghdr message{};
     message.msg_iov = pieces.data();
     message.msg_iovlen = outbox_.gather(pieces.data(), pieces.size());
-    const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    // Mostly there is one piece, and the kernel need not be told of a list.
+    const ssize_t sent = message.msg_iovlen == 1
+                             ? ::send(socket_.get(), pieces[0].iov_base, pieces[0].iov_len, kSendFlags)
+                             : ::sendmsg(socket_.get(), &message, kSendFlags);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return {};
     all.is_kernel_full = sent < 0;
@@ -313,7 +336,7 @@ std::optional<Connection::Sent> Connection::send_records() {
     if (state_ == State::Sending && outbox_.empty()) tls_->end();
     const std::string_view bytes = tls_->unsent();
     if (bytes.empty() || all.bytes >= kSendBytesPerStep) return all;
-    const ssize_t sent = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), kSendFlags);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return {};
     all.is_kernel_full = sent < 0;
@@ -377,12 +400,8 @@ void Connection::update_backlog() {
 }
 
 void Connection::wait_to_write() {
-  if (waits_to_write_) return;
   waits_to_write_ = true;
-  socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](SystemError failed) {
-    self->waits_to_write_ = false;
-    if (!failed && self->state_ != State::Closed) self->mark_dirty();
-  });
+  watch(watch_.events() | EPOLLOUT);
 }
 
 void Connection::close_after_sending() {
@@ -405,8 +424,7 @@ void Connection::leave() {
 void Connection::take_leave() {
   if (has_ended_) return close();
   state_ = State::Lingering;
-  SystemError ignored;
-  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  ::shutdown(socket_.get(), SHUT_WR);
   patience_.set(hub_.limits.linger_time_max);
   update_reading();
 }
@@ -435,8 +453,8 @@ void Connection::tell_of_slowness(Limit limit) {
 // A linger time of 0 makes the kernel send RST instead of FIN: the client sees that a body is cut off, and not that
 // it ended.
 void Connection::reset() {
-  SystemError ignored;
-  if (state_ != State::Closed) socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+  const linger at_once{1, 0};
+  if (state_ != State::Closed) ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   shut();
 }
 
@@ -449,14 +467,14 @@ void Connection::close() {
   shut();
 }
 
-// The end of every connection, once. The socket closes now, which also ends the waits for it. The rest happens later
+// The end of every connection, once. The socket closes now, and so leaves epoll. The rest happens later
 // in this turn, when no function of the connection or its protocol is on the stack. connection_count falls last:
 // Listener::drain() waits for it, and the Hub may go when it is 0.
 void Connection::shut() {
   if (state_ == State::Closed) return;
   state_ = State::Closed;
-  SystemError ignored;
-  socket_.close(ignored);
+  socket_ = Fd();
+  watch_.forget();
   outbox_.clear();
   patience_.clear();
   throttle_.cancel();

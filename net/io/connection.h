@@ -23,9 +23,9 @@
 
 namespace hearth::net::http {
 
-class Connection : public Flushable, public std::enable_shared_from_this<Connection> {
+class Connection : public Flushable, public Waiting, public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Hub& hub, IoLoop& loop, tcp::socket socket);
+  Connection(Hub& hub, IoLoop& loop, Fd socket);  // non-blocking
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -57,6 +57,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   bool is_closed() const { return state_ != State::Open; }  // or closing
 
   void flush() override;
+  void on_ready(uint32_t events) override;
 
   // The server is closing: the connection ends as soon as its protocol allows it.
   void leave();
@@ -80,6 +81,9 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   enum class State : unsigned char { Greeting, Open, Sending, Lingering, Closed };
 
   void mark_dirty();
+  bool wants_to_read() const;
+  uint32_t wanted_events() const;
+  void watch(uint32_t events);
   void update_reading();
   void on_readable();
   void discard_input();
@@ -106,7 +110,8 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
 
   Hub& hub_;
   IoLoop& loop_;
-  tcp::socket socket_;
+  Fd socket_;
+  Watch watch_;
   std::shared_ptr<Protocol> protocol_;
   Outbox outbox_;
   std::unique_ptr<TlsSession> tls_;  // null: plain
@@ -124,7 +129,6 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   bool has_heard_records_ = false;  // of TLS
   bool is_dirty_ = false;
   bool reading_wanted_ = true;
-  bool waits_to_read_ = false;
   bool waits_to_write_ = false;
   bool has_ended_ = false;  // the client has sent its last byte
   bool is_behind_ = false;  // too much waited, and it is not little yet

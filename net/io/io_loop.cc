@@ -1,10 +1,10 @@
 // The turn of an io thread.
 //
 //   ┌──────────────────────────── one turn ─────────────────────────────────────────────────────┐
-//   │  run_one(), then poll_one() up to 255 times            finish_turn()                      │
+//   │  epoll_wait(): up to 256 sockets                        finish_turn()                     │
 //   │                                                                                           │
-//   │    socket is readable, writable ──┐                     later_ ─▶ tasks ───┐              │
-//   │    mailbox_: tasks of post() ─────┼─▶ sessions run ─▶   dirty_ ─▶ flush() ─┴─ until both  │
+//   │    mailbox_: tasks of post() ─────┐                     later_ ─▶ tasks ───┐              │
+//   │    socket is readable, writable ──┼─▶ sessions run ─▶   dirty_ ─▶ flush() ─┴─ until both  │
 //   │    timers_: what is due ──────────┘   and send()                              are empty   │
 //   └───────────────────────────────────────────────────────────────────────────────────────────┘
 //
@@ -14,33 +14,59 @@
 // (db/store/machine-facts.md §1.1).
 //
 // Three ways to run something on the thread, from far to near:
-// - post(): from any thread. The mailbox is one vector behind a mutex. Only the post that finds it empty wakes the
-//   loop, so a burst of a thousand answers costs one wake. What one thread posts in a db::MailBatch comes in one go: of
-//   a shard all that a group tells, of an io thread what it asks in a turn.
-// - schedule(), Deadline: at a time. All timers of a thread share one map and one timer of Asio.
+// - post(): from any thread. The mailbox is one vector behind a mutex. Only the post that finds the loop asleep wakes it,
+//   so a burst of a thousand answers costs one wake, and what the loop posts to itself costs none. What one thread posts
+//   in a db::MailBatch comes in one go: of a shard all that a group tells, of an io thread what it asks in a turn.
+// - schedule(), Deadline: at a time. All timers of a thread share one map, and its first is how long the loop waits:
+//   a timer costs no system call.
 // - later(): in this turn, when the functions on the stack have returned. A connection uses it to tell its protocol
 //   that it is gone, so that the protocol is not destroyed within its own call.
 //
-// A turn has at most kEventsPerTurnMax events. Each event, letter, timer and flush is a step for which others have to
-// wait, so each has a limit (kIoStepMax); end_step() measures steps for /.metrics. What is longer goes on in a step of
-// its own, by post(). finish_turn() repeats until nothing is left: later() may send, flush() may close, and a close is
-// told by later(). It ends because a connection closes once.
+// A socket is put into epoll when it is first waited for and stays there, so a read costs no other system call
+// (class Watch). Who is told of an event is a raw pointer: a connection is destroyed by finish_turn() at the earliest,
+// when all events of the turn have been told, and a closed socket leaves epoll by itself.
+//
+// Each event, letter, timer and flush is a step for which others have to wait, so each has a limit (kIoStepMax);
+// end_step() measures steps for /.metrics. What is longer goes on in a step of its own, by post(). finish_turn() repeats
+// until nothing is left: later() may send, flush() may close, and a close is told by later(). It ends because a connection
+// closes once.
 //
 // Stopping: stop() lets no new task in, join() waits, and forget_work() destroys what never ran. IoPool joins all
 // loops before the first forgets its work, since a task of one loop may own something whose home is another.
 #include "net/io/io_loop.h"
 
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
+#include <system_error>
 #include <utility>
 
 #include "db/base/mail_batch.h"
 
 namespace hearth::net::http {
 namespace {
-constexpr int kEventsPerTurnMax = 256;
+constexpr size_t kEventsPerTurnMax = 256;
+constexpr std::chrono::milliseconds kWaitMax{60'000};  // of one system call
 thread_local IoLoop* current_loop = nullptr;
+
+Fd opened(int fd, const char* what) {
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), what);
+  return Fd(fd);
+}
 }  // namespace
+
+IoLoop::IoLoop(size_t index)
+    : index_(index),
+      poller_(opened(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
+      bell_(opened(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {
+  // Edge-triggered: each write wakes once, and nobody has to read.
+  epoll_event ring{EPOLLIN | EPOLLET, {nullptr}};
+  if (::epoll_ctl(poller_.get(), EPOLL_CTL_ADD, bell_.get(), &ring) != 0) (void)opened(-1, "epoll_ctl");
+}
 
 IoLoop* IoLoop::current() { return current_loop; }
 
@@ -53,7 +79,12 @@ void IoLoop::stop() {
     const std::lock_guard lock(mailbox_->mutex);
     mailbox_->is_stopped = true;
   }
-  io_->stop();
+  wake();
+}
+
+void IoLoop::wake() {
+  const uint64_t one = 1;
+  (void)!::write(bell_.get(), &one, sizeof one);
 }
 
 void IoLoop::join() {
@@ -62,8 +93,7 @@ void IoLoop::join() {
 
 void IoLoop::forget_work() {
   // Destructors of tasks may schedule, cancel and post. Nothing that they post is kept (is_stopped), and timers that
-  // they cancel are looked for in timers_; so each container is emptied before its members are destroyed, and io_
-  // goes last.
+  // they cancel are looked for in timers_; so each container is emptied before its members are destroyed.
   std::vector<Letter> mail;
   {
     const std::lock_guard lock(mailbox_->mutex);
@@ -73,8 +103,6 @@ void IoLoop::forget_work() {
   std::exchange(later_, {}).clear();
   std::exchange(dirty_, {}).clear();
   std::exchange(timers_, {}).clear();
-  alarm_.reset();
-  io_.reset();
 }
 
 void IoLoop::post(Letter letter) {
@@ -91,14 +119,13 @@ void IoLoop::post(Letter letter) {
 void IoLoop::Mailbox::take(std::vector<Letter>& come) {
   const std::lock_guard lock(mutex);
   if (is_stopped) return;
-  const bool was_empty = letters.empty();
-  if (was_empty) {
+  if (letters.empty()) {
     letters.swap(come);
   } else {
     std::move(come.begin(), come.end(), std::back_inserter(letters));
   }
-  // Under the lock, so that the loop and its io_context are there: forget_work() comes after is_stopped.
-  if (was_empty) asio::post(*loop.io_, [&to = loop] { to.take_mail(); });
+  // Under the lock, so that the loop is there: it goes after is_stopped.
+  if (std::exchange(is_asleep, false)) loop.wake();
 }
 
 // Ends one step: compares what this thread did in it (db/base/step.h) with the most of any step so far.
@@ -124,11 +151,14 @@ db::Work IoLoop::longest_step() const {
           evaluations_max_.load(std::memory_order_relaxed)};
 }
 
-// Tasks run without the lock, so they may post. What they post is mail of its own, for which Asio is woken again.
-void IoLoop::take_mail() {
+// Tasks run without the lock, so they may post. What they post is mail of the next turn. Returns false when the loop is
+// stopped.
+bool IoLoop::take_mail() {
   std::vector<Letter> mail;
   {
     const std::lock_guard lock(mailbox_->mutex);
+    mailbox_->is_asleep = false;
+    if (mailbox_->is_stopped) return false;
     mail.swap(mailbox_->letters);
   }
   for (Letter& letter : mail) {
@@ -140,13 +170,13 @@ void IoLoop::take_mail() {
       run_step(letter.task);
     }
   }
+  return true;
 }
 
 Timer IoLoop::schedule(std::chrono::milliseconds delay, Task task) {
   const Time due = std::chrono::steady_clock::now() + delay;
   const uint64_t id = ++last_timer_;
   timers_.emplace(std::pair(due, id), std::move(task));
-  set_alarm();
   return Timer(*this, due, id);
 }
 
@@ -155,29 +185,14 @@ void IoLoop::unschedule(Time due, uint64_t id) {
   const auto node = timers_.extract(std::pair(due, id));
 }
 
-// Sets Asio's one timer to the earliest of ours. It is never moved back: when the earliest is cancelled, the alarm
-// fires once for nothing, which is cheaper than a system call for every cancelled timer.
-void IoLoop::set_alarm() {
-  if (!alarm_ || timers_.empty()) return;
-  const Time due = timers_.begin()->first.first;
-  if (due >= alarm_due_) return;
-  alarm_due_ = due;
-  alarm_->expires_at(due);
-  alarm_->async_wait([this](SystemError failed) {
-    if (failed) return;  // moved
-    alarm_due_ = Time::max();
-    run_timers();
-  });
-}
-
 // Each task is taken out before it runs: it may cancel its own timer, or schedule others.
 void IoLoop::run_timers() {
+  if (timers_.empty()) return;
   const Time now = std::chrono::steady_clock::now();
   while (!timers_.empty() && timers_.begin()->first.first <= now) {
     auto node = timers_.extract(timers_.begin());
     run_step(node.mapped());
   }
-  set_alarm();
 }
 
 void IoLoop::finish_turn() {
@@ -193,20 +208,51 @@ void IoLoop::finish_turn() {
   }
 }
 
+// Waits until a socket is ready, a letter comes or a timer is due. Returns how many `events` there are.
+int IoLoop::wait(std::span<epoll_event> events) {
+  auto patience = kWaitMax;
+  if (!timers_.empty()) {
+    const auto left = timers_.begin()->first.first - std::chrono::steady_clock::now();
+    patience = std::clamp(std::chrono::ceil<std::chrono::milliseconds>(left), std::chrono::milliseconds(0), kWaitMax);
+  }
+  {
+    const std::lock_guard lock(mailbox_->mutex);
+    if (!mailbox_->letters.empty() || mailbox_->is_stopped) patience = std::chrono::milliseconds(0);
+    mailbox_->is_asleep = patience.count() > 0;
+  }
+  return ::epoll_wait(poller_.get(), events.data(), static_cast<int>(events.size()),
+                      static_cast<int>(patience.count()));  // -1: a signal came
+}
+
 void IoLoop::run() {
   current_loop = this;
-  const auto until_stopped = asio::make_work_guard(*io_);
-  for (bool goes_on = true; goes_on;) {
+  std::array<epoll_event, kEventsPerTurnMax> events;
+  for (;;) {
+    const int count = wait(events);
     {
       const db::MailBatch batch;  // what is asked in this turn, before its answers are sent
-      goes_on = io_->run_one() > 0;
-      end_step();
-      for (int count = 1; count < kEventsPerTurnMax && io_->poll_one() > 0; ++count) end_step();
+      if (!take_mail()) break;
+      for (int i = 0; i < count; ++i) {
+        const epoll_event& event = events[static_cast<size_t>(i)];
+        if (event.data.ptr == nullptr) continue;  // the bell
+        static_cast<Waiting*>(event.data.ptr)->on_ready(event.events);
+        end_step();
+      }
+      run_timers();
     }
     const db::MailBatch batch;
     finish_turn();
   }
   current_loop = nullptr;
+}
+
+bool Watch::set(int fd, uint32_t events) {
+  if (events == events_) return true;
+  epoll_event wanted{events, {&waiting_}};
+  const int change = events_ == 0 ? EPOLL_CTL_ADD : events == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
+  if (::epoll_ctl(loop_.poller(), change, fd, &wanted) != 0) return false;
+  events_ = events;
+  return true;
 }
 
 Timer::Timer(Timer&& other) noexcept : loop_(std::exchange(other.loop_, nullptr)), due_(other.due_), id_(other.id_) {}

@@ -1,4 +1,4 @@
-// One io thread from inside, for the .cc files that speak Asio. Thread: its own, unless it says otherwise.
+// One io thread from inside, for the .cc files that have sockets. Thread: its own, unless it says otherwise.
 #pragma once
 
 #include <array>
@@ -6,14 +6,16 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
+#include <span>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "db/base/step.h"
-#include "net/io/asio.h"
+#include "net/io/addresses.h"
 #include "net/io/io_pool.h"
+
+struct epoll_event;
 
 namespace hearth::net::http {
 
@@ -24,11 +26,33 @@ class Flushable {
   virtual void flush() = 0;
 };
 
+// An object with a socket that the loop waits for.
+class Waiting {
+ public:
+  virtual ~Waiting() = default;
+  virtual void on_ready(uint32_t events) = 0;  // EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP
+};
+
+// Which events of a socket the loop tells of, from each turn in which they last to the next (level-triggered). Costs a
+// system call only when they change, so who does not want an event for a while may as well ignore it once.
+class Watch {
+ public:
+  explicit Watch(IoLoop& loop, Waiting& waiting) : loop_(loop), waiting_(waiting) {}
+  [[nodiscard]] bool set(int fd, uint32_t events);  // false: the kernel has no room for it
+  uint32_t events() const { return events_; }
+  void forget() { events_ = 0; }  // the socket is closed, and so is the watch
+
+ private:
+  IoLoop& loop_;
+  Waiting& waiting_;
+  uint32_t events_ = 0;
+};
+
 class IoLoop {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  explicit IoLoop(size_t index) : index_(index) {}
+  explicit IoLoop(size_t index);  // throws std::system_error when there are no descriptors left
   IoLoop(const IoLoop&) = delete;
   IoLoop& operator=(const IoLoop&) = delete;
 
@@ -59,7 +83,7 @@ class IoLoop {
   db::Work longest_step() const;
 
   size_t index() const { return index_; }
-  asio::io_context& io() { return *io_; }
+  int poller() const { return poller_.get(); }  // of epoll
   // Shared by all connections of the thread: what it holds is valid until the function that the loop called returns.
   std::array<char, 64u << 10>& read_buffer() { return read_buffer_; }
   std::array<char, 16u << 10>& record_buffer() { return record_buffer_; }  // for one record of TLS, decrypted
@@ -69,23 +93,24 @@ class IoLoop {
   struct Mailbox {
     explicit Mailbox(IoLoop& of) : loop(of) {}
     void take(std::vector<Letter>& come);  // thread: any
-    std::mutex mutex;                      // Guards letters and is_stopped.
+    std::mutex mutex;                      // Guards what follows.
     std::vector<Letter> letters;
+    bool is_asleep = false;   // the loop waits, and has to be woken
     bool is_stopped = false;  // the loop takes no more, and may be gone
     IoLoop& loop;
   };
   void run();
+  int wait(std::span<epoll_event> events);
+  void wake();
   void run_step(Task& task);
   void end_step();
-  void take_mail();
+  bool take_mail();
   void run_timers();
-  void set_alarm();
   void finish_turn();
 
   const size_t index_;
-  std::optional<asio::io_context> io_{std::in_place, 1};
-  std::optional<asio::steady_timer> alarm_{std::in_place, *io_};
-  Time alarm_due_ = Time::max();
+  const Fd poller_;  // of epoll
+  const Fd bell_;    // an eventfd: written to wake the loop, and never read
   std::map<std::pair<Time, uint64_t>, Task> timers_;
   uint64_t last_timer_ = 0;
   std::vector<Task> later_;

@@ -21,6 +21,7 @@
 #include "net/io/listener.h"
 
 #include <fmt/format.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -64,20 +65,14 @@ size_t descriptors_for_connections() {
 }
 
 // Makes the connection of `fd`. Runs on the thread that is to be its home. connection_count has been raised for it.
-void begin(Hub& hub, size_t thread, Fd fd, bool is_v6) {
+void begin(Hub& hub, size_t thread, Fd fd) {
   Hub::Thread& home = hub.threads[thread];
   IoLoop& loop = hub.io.loop(thread);
-  tcp::socket socket(loop.io());
-  SystemError failed;
-  socket.assign(is_v6 ? tcp::v6() : tcp::v4(), fd.get(), failed);
-  if (failed || home.is_closing) {
-    if (!failed) fd.release();
+  if (home.is_closing) {
     hub.connection_count.fetch_sub(1);
     return;
   }
-  // The socket owns the descriptor from here on.
-  fd.release();
-  const auto connection = std::make_shared<Connection>(hub, loop, std::move(socket));
+  const auto connection = std::make_shared<Connection>(hub, loop, std::move(fd));
   home.connections.emplace(connection.get(), connection);
   home.counters.connections.store(home.connections.size(), std::memory_order_relaxed);
   Counters::add(home.counters.accepted);
@@ -86,45 +81,45 @@ void begin(Hub& hub, size_t thread, Fd fd, bool is_v6) {
 }
 
 // One listening socket. Its home is the first io thread.
-class Door : public std::enable_shared_from_this<Door> {
+class Door : public Waiting {
  public:
   Door(std::shared_ptr<Hub> hub, BoundSocket&& bound)
-      : hub_(std::move(hub)), loop_(hub_->io.loop(0)), is_v6_(bound.is_v6), socket_(loop_.io()) {
-    SystemError failed;
-    socket_.assign(is_v6_ ? tcp::v6() : tcp::v4(), bound.fd.release(), failed);
-    db::invariant(!failed, "a socket that was just bound can be waited for");
-  }
+      : hub_(std::move(hub)), loop_(hub_->io.loop(0)), socket_(std::move(bound.fd)), watch_(loop_, *this) {}
 
   void wait() {
-    if (!socket_.is_open()) return;
-    socket_.async_wait(tcp::acceptor::wait_read, [self = shared_from_this()](SystemError failed) {
-      if (!failed) self->accept();
-    });
+    if (socket_.get() >= 0 && !watch_.set(socket_.get(), EPOLLIN)) rest();
   }
 
   void close() {
-    SystemError ignored;
-    socket_.close(ignored);
+    socket_ = Fd();
+    watch_.forget();
     pause_.cancel();
+  }
+
+  void on_ready(uint32_t) override {
+    if (socket_.get() >= 0) accept();
   }
 
  private:
   void accept() {
-    for (int count = 0; count < kAcceptsPerTurnMax && socket_.is_open(); ++count) {
-      Fd fd(::accept4(socket_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    for (int count = 0; count < kAcceptsPerTurnMax; ++count) {
+      Fd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (fd.get() < 0) {
         const bool is_short = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
         if (is_short) {
           note_no_descriptors(std::strerror(errno));
-          pause_ = loop_.schedule(kAcceptPause, [this] { wait(); });
-          return;
+          return rest();
         }
-        if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return;
         continue;  // this client is gone already (ECONNABORTED and its like): the next one
       }
       hand_over(std::move(fd));
     }
-    wait();
+  }
+
+  void rest() {
+    (void)watch_.set(socket_.get(), 0);
+    pause_ = loop_.schedule(kAcceptPause, [this] { wait(); });
   }
 
   void note_no_descriptors(std::string_view why) {
@@ -148,16 +143,16 @@ class Door : public std::enable_shared_from_this<Door> {
     // Raised before the connection exists, so that drain() waits for those in mailboxes too.
     hub_->connection_count.fetch_add(1);
     const size_t thread = hub_->next_thread++ % hub_->threads.size();
-    if (thread == loop_.index()) return begin(*hub_, thread, std::move(fd), is_v6_);
-    hub_->io.post(thread, [hub = hub_, thread, fd = std::make_shared<Fd>(std::move(fd)), is_v6 = is_v6_] {
-      begin(*hub, thread, std::move(*fd), is_v6);
+    if (thread == loop_.index()) return begin(*hub_, thread, std::move(fd));
+    hub_->io.post(thread, [hub = hub_, thread, fd = std::make_shared<Fd>(std::move(fd))] {
+      begin(*hub, thread, std::move(*fd));
     });
   }
 
   const std::shared_ptr<Hub> hub_;
   IoLoop& loop_;
-  const bool is_v6_;
-  tcp::acceptor socket_;
+  Fd socket_;
+  Watch watch_;
   Timer pause_;
   Repeats told_{kDescriptorsTold};
 };

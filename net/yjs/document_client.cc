@@ -167,7 +167,6 @@ void DocumentClient::leave(Leaving why, const std::string& words) {
 void DocumentClient::end() {
   is_over_ = true;
   is_open_ = false;
-  announce_timer_.cancel();
   if (const auto room = std::exchange(room_, nullptr)) room->leave(*this);
   for (const auto& [request, asked] : std::exchange(asked_, {})) carrier_.on_answered(asked.bytes);
   for (const size_t bytes : std::exchange(work_, {})) carrier_.on_answered(bytes);
@@ -278,20 +277,14 @@ void DocumentClient::on_awareness(std::string_view awareness) {
     one.clock = entry.clock;
     announcements_[entry.client] = std::move(one);
   }
-  if (announcements_.empty() || is_announcing_) return;
-  announce();
+  if (!announcements_.empty() && !std::exchange(waits_to_announce_, true)) room_->speak(*this);
 }
 
-// At once when the last time is long ago, else when it is.
 void DocumentClient::announce() {
+  waits_to_announce_ = false;
   std::vector<db::TopicAnnouncement> all;
   for (auto& [client, one] : std::exchange(announcements_, {})) all.push_back(std::move(one));
-  is_announcing_ = true;
-  announce_timer_ = http::IoPool::schedule(kAnnounceInterval, [this] {
-    is_announcing_ = false;
-    if (!announcements_.empty()) announce();
-  });
-  home_->session().announce(0, kListener, std::move(all));
+  if (home_ != nullptr) home_->session().announce(0, kListener, std::move(all));
 }
 
 // ---- what the session says ----
@@ -384,8 +377,10 @@ void DocumentClient::be_ear() {
   if (home_ != nullptr) home_->session().hear_entries(kListener);
 }
 
-void DocumentClient::tell_awareness(const std::string& awareness) {
-  if (!is_over_) carrier_.send(awareness_message(head_, awareness));
+void DocumentClient::tell_awareness(const AwarenessTold& told) {
+  if (is_over_) return;
+  if (has_own_head_) return carrier_.send(awareness_message(head_, told.bytes()));
+  carrier_.send(told.frame(head_));
 }
 
 }  // namespace hearth::net::yjs

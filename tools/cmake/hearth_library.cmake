@@ -14,7 +14,6 @@ if(CMAKE_UNITY_BUILD)
   target_compile_options(hearth_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endif()
 target_compile_definitions(hearth_flags INTERFACE HEARTH_VERSION="${PROJECT_VERSION}"
-  BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
   SPDLOG_FMT_EXTERNAL SPDLOG_COMPILED_LIB)
 target_link_libraries(hearth_flags INTERFACE Threads::Threads)
 if(HEARTH_SANITIZE)
@@ -33,7 +32,7 @@ if(HEARTH_SANITIZE)
     target_compile_options(hearth_flags INTERFACE -Wno-maybe-uninitialized)
   endif()
   if(HEARTH_SANITIZE MATCHES thread)
-    # Asio's fences, which TSan does not see: tests/tsan.supp says what comes of it.
+    # Fences in headers of others, which TSan does not see.
     target_compile_options(hearth_flags INTERFACE -Wno-tsan)
   endif()
 endif()

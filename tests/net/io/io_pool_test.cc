@@ -1,5 +1,8 @@
 #include "net/io/io_pool.h"
 
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
 #include <catch2/catch.hpp>
 #include <future>
 
@@ -144,4 +147,96 @@ TEST_CASE("What is posted to a pool that has stopped never runs, and is destroye
   }
   CHECK(*held == 0);
   CHECK(held.use_count() == 1);
+}
+
+namespace {
+
+// Hears of one end of a pair of sockets; what comes is written to the other.
+struct Heard final : http::Waiting {
+  explicit Heard(http::IoLoop& on) : loop(on), watch(on, *this) {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
+    here = http::Fd(ends[0]);
+    there = http::Fd(ends[1]);
+  }
+  void on_ready(uint32_t) override {
+    ++times;
+    if (next) next();
+  }
+  size_t take() const {
+    char bytes[16];
+    const ssize_t got = ::recv(here.get(), bytes, sizeof bytes, 0);
+    return got < 0 ? 0 : static_cast<size_t>(got);
+  }
+  void say(size_t bytes) const { (void)!::send(there.get(), "0123456789", bytes, 0); }
+
+  http::IoLoop& loop;
+  http::Watch watch;
+  http::Fd here, there;
+  int times = 0;
+  std::function<void()> next;
+};
+
+}  // namespace
+
+TEST_CASE("A socket is told of in each turn while it has something, and not while nobody wants to hear",
+          "[net][http]") {
+  http::IoPool io(1);
+  std::optional<Heard> heard(std::in_place, io.loop(0));
+  std::string story;
+  Signal done;
+  std::vector<http::Timer> timers;
+  // What is left of ten bytes after each time it was told; then silence; then told of it again, though nothing came.
+  heard->next = [&] {
+    if (heard->times < 3) return;
+    heard->take();
+    story += "told " + std::to_string(heard->times);
+    (void)heard->watch.set(heard->here.get(), 0);
+    heard->say(1);
+    heard->next = [&] { story += " too soon"; };
+    timers.push_back(http::IoPool::schedule(20ms, [&] {
+      story += " silence";
+      heard->next = [&] {
+        story += " again";
+        (void)heard->watch.set(heard->here.get(), 0);
+        done.set();
+      };
+      (void)heard->watch.set(heard->here.get(), EPOLLIN);
+    }));
+  };
+  io.start();
+  io.post(0, [&] {
+    heard->say(10);
+    (void)heard->watch.set(heard->here.get(), EPOLLIN);
+  });
+  REQUIRE(done.wait());
+  io.post(0, [&] { timers.clear(); });
+  io.stop();
+  io.join();
+  CHECK(story == "told 3 silence again");
+  CHECK(heard->times == 4);
+}
+
+TEST_CASE("A thread that sleeps is woken by a letter and by nothing else; timers of a thread fire without one",
+          "[net][http]") {
+  http::IoPool io(1);
+  io.start();
+  Signal first, second;
+  std::vector<http::Timer> timers;
+  io.post(0, [&] {
+    timers.push_back(http::IoPool::schedule(10ms, [&] { first.set(); }));
+    timers.push_back(http::IoPool::schedule(1h, [] {}));
+  });
+  REQUIRE(first.wait());
+  // It waits for an hour now. Each letter comes by itself.
+  for (int i = 0; i < 1'000; ++i) {
+    const auto heard = std::make_shared<std::promise<void>>();
+    io.post(0, [heard] { heard->set_value(); });
+    heard->get_future().get();
+  }
+  io.post(0, [&] {
+    timers.clear();
+    second.set();
+  });
+  REQUIRE(second.wait());
 }
