@@ -38,7 +38,7 @@ void Engine::trim_idle() {
   }
   for (const std::string& name : names) {
     const std::shared_ptr<NamespaceState> where = space(name);
-    where->shard.submit({where, nullptr, 0, TrimRequest{}, nullptr});
+    where->shard.submit({.space = where, .what = TrimRequest{}});
   }
 }
 
@@ -56,8 +56,8 @@ Result<void> Engine::resume_expiry() {
 void Engine::ring(const std::string& name, Alarms::For what) {
   if (!exists(name)) return;
   const std::shared_ptr<NamespaceState> where = space(name);
-  if (what == Alarms::For::Throttle) return where->shard.submit({where, nullptr, 0, ThrottleRequest{}, nullptr});
-  where->shard.submit({where, nullptr, 0, ExpireRequest{}, nullptr});
+  if (what == Alarms::For::Throttle) return where->shard.submit({.space = where, .what = ThrottleRequest{}});
+  where->shard.submit({.space = where, .what = ExpireRequest{}});
 }
 
 }  // namespace hearth::db
