@@ -155,7 +155,7 @@ Result<void> Engine::resume_indexes() {
     const auto wanted = wanted_indexes(SnapshotSettings(snapshot, number), options_.indexes);
     if (wanted.ok() && is_current(plan, wanted.value()) && !plan.is_building()) continue;
     const std::shared_ptr<NamespaceState> where = space(name);
-    where->shard.submit({where, nullptr, 0, MaintainRequest{}, nullptr});
+    where->shard.submit({.space = where, .what = MaintainRequest{}});
   }
   return resume_mirrors(snapshot);
 }
@@ -173,7 +173,7 @@ Result<void> Engine::resume_mirrors(const std::shared_ptr<const Snapshot>& snaps
   for (const auto& [name, number] : std::map<std::string, uint32_t>(names_)) {
     if (!marked.contains(number)) continue;
     const std::shared_ptr<NamespaceState> where = space(name);
-    where->shard.submit({where, nullptr, 0, MirrorsRequest{}, nullptr});
+    where->shard.submit({.space = where, .what = MirrorsRequest{}});
   }
   return {};
 }
@@ -210,7 +210,7 @@ Result<void> Engine::adopt_orphans() {
     const auto name = names.find(whose.first);
     if (name == names.end()) continue;
     const std::shared_ptr<NamespaceState> where = space(name->second);
-    where->shard.submit({where, nullptr, 0, AdoptRequest{whose.second, queue}, nullptr});
+    where->shard.submit({.space = where, .what = AdoptRequest{whose.second, queue}});
     orphans_.emplace_back(where, whose.second);
   }
   if (!orphans_.empty())
@@ -225,8 +225,7 @@ void Engine::end_orphans(const std::stop_token& stopping) {
   // A sleep that close() can end: the stop token wakes it.
   never.wait_for(lock, stopping, options_.disconnect_grace, [] { return false; });
   if (stopping.stop_requested()) return;  // the rows stay, for the next start
-  for (const auto& [where, session] : orphans_)
-    where->shard.submit({where, nullptr, 0, OrphanRequest{session}, nullptr});
+  for (const auto& [where, session] : orphans_) where->shard.submit({.space = where, .what = OrphanRequest{session}});
   orphans_.clear();
 }
 
@@ -368,7 +367,7 @@ Result<void> Engine::ask_shard(const std::string& name, decltype(ShardRequest::w
   // waiting.
   std::promise<Result<void>> done;
   where->shard.submit(
-      {where, nullptr, 0, std::move(what), [&](const Answer& answer) { done.set_value(answer.status); }});
+      {.space = where, .what = std::move(what), .done = [&](const Answer& answer) { done.set_value(answer.status); }});
   return done.get_future().get();
 }
 
@@ -388,7 +387,7 @@ Result<std::shared_ptr<Conversation>> Engine::converse(const std::string& name, 
   // The request is submitted before anybody has the conversation: so it is the first of its line of requests.
   auto conversation = std::make_shared<Conversation>(random_hex(16), space(name), std::move(wake), memory_->events);
   conversation->space->shard.submit(
-      {conversation->space, conversation, 0, BeginRequest{std::string(replaces)}, nullptr});
+      {.space = conversation->space, .conversation = conversation, .what = BeginRequest{std::string(replaces)}});
   return conversation;
 }
 
@@ -397,7 +396,8 @@ void Engine::end_conversations(const std::string& name, std::string label, Error
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
-  where->shard.submit({where, nullptr, 0, EndLabelledRequest{std::move(label), std::move(reason)}, std::move(done)});
+  where->shard.submit(
+      {.space = where, .what = EndLabelledRequest{std::move(label), std::move(reason)}, .done = std::move(done)});
 }
 
 void Engine::read(const std::string& name, Read read, std::function<void(Answer)> done) {
@@ -412,7 +412,7 @@ void Engine::write(const std::string& name, Write write, std::function<void(Answ
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
-  where->shard.submit({where, nullptr, 0, WriteRequest{std::move(write)}, std::move(done)});
+  where->shard.submit({.space = where, .what = WriteRequest{std::move(write)}, .done = std::move(done)});
 }
 
 void Engine::say(const std::string& name, std::string topic, std::shared_ptr<const Precondition> may_speak,
@@ -420,8 +420,12 @@ void Engine::say(const std::string& name, std::string topic, std::shared_ptr<con
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
-  SayRequest say{0, std::move(message), std::move(topic), std::move(may_speak), is_kept};
-  where->shard.submit({where, nullptr, 0, std::move(say), std::move(done)});
+  SayRequest say{.listener = 0,
+                 .message = std::move(message),
+                 .topic = std::move(topic),
+                 .may_speak = std::move(may_speak),
+                 .is_kept = is_kept};
+  where->shard.submit({.space = where, .what = std::move(say), .done = std::move(done)});
 }
 
 // `done` gets what `ask` says of the namespace, or what `refusal` makes of an error; nothing of what `ask` says when
@@ -491,7 +495,7 @@ void Engine::purge(const std::string& name, Path path, std::function<void(Answer
     };
     scans_->run(std::move(job));
   };
-  where->shard.submit({where, nullptr, 0, std::move(purge), std::move(rewrite)});
+  where->shard.submit({.space = where, .what = std::move(purge), .done = std::move(rewrite)});
 }
 
 void Engine::undo(const std::string& name, EventId id, std::string by, std::function<void(Answer)> done) {
@@ -503,7 +507,7 @@ void Engine::undo(const std::string& name, EventId id, std::string by, std::func
       [where, by = std::move(by), done](Result<Write> write) {
         if (!write.ok()) return done(answer_of(write.error()));
         write.value().by = by;
-        where->shard.submit({where, nullptr, 0, WriteRequest{std::move(write).value()}, done});
+        where->shard.submit({.space = where, .what = WriteRequest{std::move(write).value()}, .done = done});
       },
       [this, where, id = std::move(id)](Turn& turn) {
         return undo_of(id, *store_, store_->snapshot(), where->tree.number, turn);
@@ -529,7 +533,7 @@ void Engine::stats(const std::string& name, Path path, std::function<void(Result
   auto tell = [found, done = std::move(done)](const Answer& answer) {
     done(answer.status.ok() ? Result<Stats>(std::move(*found)) : Result<Stats>(answer.status.error()));
   };
-  where->shard.submit({where, nullptr, 0, StatsRequest{std::move(path), found}, std::move(tell)});
+  where->shard.submit({.space = where, .what = StatsRequest{std::move(path), found}, .done = std::move(tell)});
 }
 
 void Engine::indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done) {

@@ -38,7 +38,7 @@ void Engine::trim_idle() {
   }
   for (const std::string& name : names) {
     const std::shared_ptr<NamespaceState> where = space(name);
-    where->shard.submit({where, nullptr, 0, TrimRequest{}, nullptr});
+    where->shard.submit({.space = where, .what = TrimRequest{}});
   }
 }
 
@@ -58,11 +58,11 @@ void Engine::ring(const std::string& name, Alarms::For what) {
   const std::shared_ptr<NamespaceState> where = space(name);
   switch (what) {
     case Alarms::For::Expiry:
-      return where->shard.submit({where, nullptr, 0, ExpireRequest{}, nullptr});
+      return where->shard.submit({.space = where, .what = ExpireRequest{}});
     case Alarms::For::Throttle:
-      return where->shard.submit({where, nullptr, 0, ThrottleRequest{}, nullptr});
+      return where->shard.submit({.space = where, .what = ThrottleRequest{}});
     case Alarms::For::Mirrors:
-      return where->shard.submit({where, nullptr, 0, MirrorsRequest{}, nullptr});
+      return where->shard.submit({.space = where, .what = MirrorsRequest{}});
   }
 }
 

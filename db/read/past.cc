@@ -1,4 +1,20 @@
-// What is known of the past begins where the log does, and not before the versions were carried over.
+// A moment is an id (STORE:SEQUENCE, of an event or an answer) or a time. Both become a sequence, and a PastView of it is
+// read as any other tree.
+//
+//   carried over          the log's oldest entry                         head
+//   ─────┼──────────────────────┼──────────────────────────────────────────┼──▶ sequences
+//        │ nothing is known     │ first: its tree is the first that is known
+//
+//   time ─▶ binary search: the last commit whose entry is not later, by what the clock said then (LogEntry::wall). Where the
+//           clock was set back, times of entries fall, and one of the commits around that time is found.
+//
+// What is known of the past begins where the log does, and not before the versions were carried over. Whoever asks for less
+// than that is told from when on there is an answer: nothing is guessed, and an empty value always means that nothing was
+// there.
+//
+// undo_of() makes a write of the difference between two views, one before the commit and one after it. It carries the hash
+// of what the commit left at each place, so it is refused where something has changed since (Stale), and is a commit like
+// any other, which can be taken back in turn.
 #include "db/read/past.h"
 
 #include <fmt/format.h>

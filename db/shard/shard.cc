@@ -86,12 +86,12 @@ void Shard::maintain(const std::shared_ptr<NamespaceState>& space) {
   index_watch_.look(tree.name, tree.number, *tree.plan, with_.store.on_notice(),
                     [&](const Index& index) { return count_in(*committer_.durable(), tree.number, index); });
   if (tree.head.has_documents && !space->mirrors_known && !std::exchange(space->mirrors_asked, true)) {
-    space->shard.submit({space, nullptr, 0, MirrorsRequest{}, nullptr});
+    space->shard.submit({.space = space, .what = MirrorsRequest{}});
   }
   if (space->is_maintained) return;
   if (tree.is_reconciled && !tree.plan->is_building()) return;
   space->is_maintained = true;
-  space->shard.submit({space, nullptr, 0, MaintainRequest{}, nullptr});  // when it is closing, a start goes on with it
+  space->shard.submit({.space = space, .what = MaintainRequest{}});  // when it is closing, a start goes on with it
 }
 
 void Shard::release(bool durable, const Error& error) {
@@ -134,7 +134,7 @@ void Shard::release(bool durable, const Error& error) {
       counted_.slow_listeners.add();
       // The story has ended itself; the shard ends the rest of the conversation in its turn.
       const std::shared_ptr<NamespaceState>& space = release.conversation->space;
-      space->shard.submit({space, release.conversation, 0, EndRequest{}, nullptr});
+      space->shard.submit({.space = space, .conversation = release.conversation, .what = EndRequest{}});
     }
     if (wants_wake) told.push_back(std::move(release.conversation));
   }
@@ -219,13 +219,13 @@ Result<void> Shard::check(NamespaceState& space, Subscription& subscription) {
 Committer::Tell Shard::teller(NamespaceState& space, bool merge, const Path& base) {
   return [this, &space, merge, &base](const Accepted& accepted, const TreeView& before, const TreeView& after,
                                       const Settings& settings) {
-    const Difference difference{accepted.changed,
-                                merge,
-                                base,
-                                space.tree.head.has_priorities,
-                                {accepted.record.time, accepted.wall},
-                                settings,
-                                accepted.configures};
+    const Difference difference{.changed = accepted.changed,
+                                .merge = merge,
+                                .base = base,
+                                .has_priorities = space.tree.head.has_priorities,
+                                .now = {accepted.record.time, accepted.wall},
+                                .settings = settings,
+                                .configures = accepted.configures};
     Result<void> noted = note_change(space, accepted, difference, before, after);
     if (!noted.ok()) unmatched_ = noted.error();
     return noted;

@@ -222,7 +222,7 @@ struct RunQueueRequest {  // a session has ended: what it has queued is written
 
 struct ShardRequest {
   std::shared_ptr<NamespaceState> space;
-  std::shared_ptr<Conversation> conversation;  // null: a request by itself
+  std::shared_ptr<Conversation> conversation{};  // null: a request by itself
   uint64_t id = 0;
   std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
                RecheckDisconnectRequest, ListenRowsRequest, RecheckRowsRequest, JoinRequest, RecheckTopicRequest,
@@ -231,8 +231,8 @@ struct ShardRequest {
                RemoveRequest, StatsRequest, TrimRequest, CarryRequest, ExpireRequest, ThrottleRequest, PurgeRequest,
                HashedRequest, AwaitCommitRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
                OrphanRequest, RunQueueRequest, MirrorsRequest, MirrorSliceRequest, MirrorRequest>
-      what;
-  std::function<void(Answer)> done;                   // without a conversation
+      what{};
+  std::function<void(Answer)> done{};                 // without a conversation
   std::chrono::steady_clock::time_point submitted{};  // writes
   size_t bytes = 0;                                   // writes: of their values
 };

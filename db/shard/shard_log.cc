@@ -147,7 +147,7 @@ void Shard::note_leaving(Conversation& conversation, const Subscription& subscri
   // One that is being hashed, or was at this sequence, is not hashed again for the next client.
   if (!hashing_.emplace(number, path).second) return;
   const auto tell = [space, path, sequence](std::optional<NodeHashes> hashes) {
-    space->shard.submit({space, nullptr, 0, HashedRequest{path, std::move(hashes), sequence}, nullptr});
+    space->shard.submit({.space = space, .what = HashedRequest{path, std::move(hashes), sequence}});
   };
   FairPool::Job job;
   job.payer = {number, 0};
@@ -175,13 +175,13 @@ void Shard::keep_history(const std::shared_ptr<NamespaceState>& space) {
   const Timestamp now = with_.clock.now();
   if (committer_.wants_carry(tree)) {
     tree.log.is_carrying = true;
-    space->shard.submit({space, nullptr, 0, CarryRequest{}, nullptr});
+    space->shard.submit({.space = space, .what = CarryRequest{}});
   }
   const bool trims_answers = !tree.answers.is_trimming && committer_.wants_trim_answers(tree, now);
   if (!trims_answers && !committer_.wants_trim(tree, now)) return;
   tree.log.trimmed = now;  // until it is done, nobody asks again
   tree.answers.is_trimming = tree.answers.is_trimming || trims_answers;
-  space->shard.submit({space, nullptr, 0, TrimRequest{}, nullptr});
+  space->shard.submit({.space = space, .what = TrimRequest{}});
 }
 
 void Shard::handle(ShardRequest& request, TrimRequest&) {
@@ -215,8 +215,11 @@ void Shard::handle(ShardRequest& request, PurgeRequest& what) {
     return answer_with(request, done);
   }
   if (!what.purge.is_done) {
-    request.space->shard.submit(
-        {request.space, request.conversation, request.id, std::move(what), std::move(request.done)});
+    request.space->shard.submit({.space = request.space,
+                                 .conversation = request.conversation,
+                                 .id = request.id,
+                                 .what = std::move(what),
+                                 .done = std::move(request.done)});
     return;
   }
   Answer reply;

@@ -281,9 +281,14 @@ void Shard::start_mirrors(const std::shared_ptr<NamespaceState>& space) {
     const auto tell = [space, path = mirror.path, job = mirror.job, epoch = mirrors.epoch, restores = space->restores,
                        changes = mirror.changes](std::shared_ptr<Replica> replica,
                                                  Result<std::vector<Overwrite>> writes) {
-      space->shard.submit({space, nullptr, 0,
-                           MirrorRequest{path, job, epoch, restores, changes, std::move(replica), std::move(writes)},
-                           nullptr});
+      space->shard.submit({.space = space,
+                           .what = MirrorRequest{.path = path,
+                                                 .job = job,
+                                                 .epoch = epoch,
+                                                 .restores = restores,
+                                                 .changes = changes,
+                                                 .replica = std::move(replica),
+                                                 .writes = std::move(writes)}});
     };
     std::shared_ptr<Replica> kept = std::move(mirror.replica);
     drop_replica(mirrors, mirror);
@@ -313,8 +318,8 @@ void Shard::read_slice(const std::shared_ptr<NamespaceState>& space) {
   mirrors.pass->is_reading = true;
   const auto tell = [space, epoch = mirrors.epoch](std::vector<Path> documents, std::optional<std::string> next,
                                                    Result<void> status) {
-    space->shard.submit({space, nullptr, 0,
-                         MirrorSliceRequest{epoch, std::move(documents), std::move(next), std::move(status)}, nullptr});
+    space->shard.submit(
+        {.space = space, .what = MirrorSliceRequest{epoch, std::move(documents), std::move(next), std::move(status)}});
   };
   FairPool::Job job;
   job.payer = {space->tree.number, 0};

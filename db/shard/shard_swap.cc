@@ -65,8 +65,13 @@ void Shard::tell_swapped(NamespaceState& space, const Path& at, const TreeView& 
     Accepted accepted;
     accepted.record = {head.sequence, head.time, {}};
     accepted.changed.push_back({at, Slot::Value, {}});
-    Difference difference{accepted.changed, false, at, head.has_priorities, {head.time, with_.clock.now()},
-                          settings,         true};
+    Difference difference{.changed = accepted.changed,
+                          .merge = false,
+                          .base = at,
+                          .has_priorities = head.has_priorities,
+                          .now = {head.time, with_.clock.now()},
+                          .settings = settings,
+                          .configures = true};
     // The whole tree may be large: only what somebody listens to is read.
     difference.is_unread = true;
     status = note_change(space, accepted, difference, before, after);

@@ -63,7 +63,7 @@ void Shard::start_scans(const std::shared_ptr<NamespaceState>& space) {
     const uint64_t number = ++scans_begun_;
     view->begin_scan(number);
     const auto tell = [space, id = view->number, number](Result<View::Scanned> scanned) {
-      space->shard.submit({space, nullptr, 0, ScannedRequest{id, number, std::move(scanned)}, nullptr});
+      space->shard.submit({.space = space, .what = ScannedRequest{id, number, std::move(scanned)}});
     };
     FairPool::Job job;
     job.payer = {space->tree.number, 0};  // whoever listens to it

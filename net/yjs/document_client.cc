@@ -1,4 +1,23 @@
-// A place's life. What all clients of a document hear alike, an update, is framed once (db/model/forms.h).
+// A client's place in one document: coming and going, what the client says, what the session says.
+//
+//   client                     DocumentClient                                 session, shard
+//   token ───────────────────▶ prove ─▶ HomeSession ── open_document ───────▶ may it be read? all its updates
+//   step 1 (what I have) ────▶ early_                       on_open ◀──────── the updates, as they are now
+//          ◀─ step 1 (what the server has) ─ state_vector      │ is_open_: from here on edits are told as they come
+//          ◀─ step 2 (what you lack) ─────── diff(updates, step 1)
+//   step 2, update ──────────▶ checked_update ── append ────────────────────▶ may it be written? on disk, then told to others
+//          ◀─ update ─────────────────────────────────────────────────────── what others wrote
+//
+// The updates that came with the answer (document_) are kept for the client's first step 1, which stock clients send at
+// once. A later one reads the document again, as a second listener that is ended when it has its answer.
+//
+// What is more than kInlineBytes is parsed, compared and converted by a worker (run). So the order of two edits of one
+// client may change when the first is large. Yjs does not mind: an update that needs another waits for it.
+//
+// begin_work() and asked_ count what is under way, by bytes; the socket reads no further when it is much. Awareness is told
+// to the room of the io thread (awareness_room.h), and to the shard at most once in kAnnounceInterval.
+//
+// What all clients of a document hear alike, an update, is framed once (db/model/forms.h).
 #include "net/yjs/document_client.h"
 
 #include <utility>
