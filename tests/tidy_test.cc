@@ -79,7 +79,7 @@ const std::map<std::string, std::set<std::string>> kFileArrows = {
 // Heavy or revealing headers: where they may be included, and always in .cc files only, but for kWrappers.
 const std::map<std::string, std::set<std::string>> kLibraries = {
     {"rocksdb/", {"db/store", "tests"}},
-    {"simdjson", {"db/model"}},
+    {"simdjson", {"db/model", "tests"}},
     {"boost/", {"db/dump", "net/auth", "net/http", "net/rest", "net/wire", "net", "tests"}},
     {"openssl/",
      {"db/dump", "db/model", "net/auth", "net/http", "net/webhooks", "rules", "tools", "tools/bench", "tests"}},
