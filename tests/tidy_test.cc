@@ -85,8 +85,13 @@ const std::map<std::string, std::set<std::string>> kFileArrows = {
 // Heavy or revealing headers: where they may be included, and always in .cc files only, but for kWrappers.
 const std::map<std::string, std::set<std::string>> kLibraries = {
     {"rocksdb/", {"db/store", "tests"}},
+<<<<<<< HEAD
     {"simdjson", {"db/model"}},
     {"boost/", {"db/dump", "net/io", "net/http", "tests"}},
+=======
+    {"simdjson", {"db/model", "tests"}},
+    {"boost/", {"db/dump", "net/auth", "net/http", "net/rest", "net/wire", "net", "tests"}},
+>>>>>>> covering
     {"openssl/",
      {"db/dump", "db/model", "net/auth", "net/io", "net/websocket", "net/webhooks", "rules", "tools", "tools/bench",
       "tests"}},
