@@ -70,6 +70,7 @@ Result<void> Engine::start() {
   for (const auto& [name, number] : names_) next_number_ = std::max(next_number_, number + 1);
   const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
   RETURN_IF_ERROR(erase_strays_beside());
+  const std::shared_ptr<const Snapshot> beginning = store_->snapshot();
   store_id_ = store_->id();
   life_ = store_->life();
   const size_t readers = std::max<size_t>(options_.readers, 1);
@@ -125,13 +126,15 @@ Result<void> Engine::start() {
                                          on_named,
                                          on_removed,
                                          on_revive,
-                                         alarms_};
+                                         alarms_,
+                                         beginning_};
   // A shard needs the heavy ones from its first request on.
   for (size_t i = 0; i < kHeavyShards; ++i) heavy_shards_.push_back(std::make_shared<Shard>(dependencies));
   for (uint32_t i = 0; i < store_->shards(); ++i)
     shards_.push_back(std::make_shared<Shard>(dependencies, heavy_shards_));
   backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, *steady_,
                                        [this](const std::string& name) { return space(name); });
+  RETURN_IF_ERROR(take_up_hashes(beginning));
   RETURN_IF_ERROR(adopt_orphans());
   idle_spaces_go_ = std::jthread([this](const std::stop_token& stopping) { forget_long_idle_spaces(stopping); });
   RETURN_IF_ERROR(resume_expiry());
@@ -256,6 +259,7 @@ void Engine::close() {
     spaces_.clear();
     revive_ = nullptr;
   }
+  beginning_.let_go();
   store_.reset();
   is_closed_ = true;
   is_closed_.notify_all();
@@ -323,6 +327,7 @@ void Engine::forget_long_idle_spaces(const std::stop_token& stopping) {
       trim_at += kTrimIdleLogsPart * options_.space_idle_time;
       trim_idle();
     }
+    end_beginning();
     const int64_t now =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
             .count();
@@ -472,6 +477,7 @@ void Engine::purge(const std::string& name, Path path, std::function<void(Answer
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
+  beginning_.let_go();  // it has what is to go
   PurgeRequest purge;
   purge.purge.path = std::move(path);
   // What is gone is gone from the disk too when the answer is told: files of versions and of the log are written anew.

@@ -104,6 +104,7 @@ const std::map<std::string, std::string> kTestedIn = {
     {"db/model/beside.h", "tests/db/beside_test.cc"},
     {"db/model/change.h", "tests/db/changes_test.cc"},
     {"db/model/document_plan.h", "tests/db/documents/tree_value_test.cc"},
+    {"db/shard/beginning.h", "tests/db/resume_test.cc"},
     {"db/shard/mirrors.h", "tests/db/mirrors_test.cc"},
     {"net/webhooks/api.h", "tests/sdk/webhooks.test.mjs"},
     {"net/webhooks/asks.h", "tests/sdk/webhooks.test.mjs"},

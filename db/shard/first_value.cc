@@ -9,6 +9,9 @@
 // Who can be served: whoever names no hash (the value will do); whoever names one, if this read computes hashes, or
 // knows them. A client whose hash matches gets no value, also when the value was let go.
 //
+// One that looks back (Earlier) knows the value of an earlier moment too. Whoever names that one's hash is told what became
+// of it; that is found out once for all of them.
+//
 // A commit takes the FirstValue out of the space's map (forget_related). Those who wait in it keep it: it answers
 // with the value of the sequence at which they asked, and the events behind their places are what came after.
 //
@@ -33,8 +36,9 @@ bool FirstValue::wait(Waiter& waiter) {
       return can_compare;
     }
     // Done, but the value was let go, or can't be compared: another one has to be read.
-    if (status_.ok() && !(names_it && hashes_ && hashes_->contain(*waiter.hash)) &&
-        (body_ == nullptr || !can_compare)) {
+    const bool needs_value = !(names_it && ((hashes_ && hashes_->contain(*waiter.hash)) ||
+                                            (earlier_hashes_ && earlier_hashes_->contain(*waiter.hash))));
+    if (status_.ok() && needs_value && (body_ == nullptr || !can_compare)) {
       return false;
     }
     body = body_;
@@ -70,7 +74,7 @@ void FirstValue::fail(const Error& error) {
   }
 }
 
-void FirstValue::read(const TreeView& view, const Turn* turn) {
+void FirstValue::read(const TreeView& view, Turn* turn, const Earlier* earlier) {
   const Result<Value> value = show_(view);
   if (turn != nullptr && turn->is_over()) return;
   counts_.reads.add();
@@ -80,6 +84,19 @@ void FirstValue::read(const TreeView& view, const Turn* turn) {
     counts_.hashes.add();
     hashes = node_hashes(value.value());
   }
+  std::optional<NodeHashes> had;
+  std::shared_ptr<const Body> change;
+  if (value.ok() && earlier != nullptr && turn != nullptr) {
+    had = earlier->hashes(*turn);
+    if (had && !turn->is_over()) {
+      Result<std::shared_ptr<const Body>> since = earlier->change(*turn);
+      if (since.ok()) change = std::move(since).value();
+      const bool is_large = change != nullptr && change->byte_count() > kLargeValueBytesMax;
+      if (!since.ok() || is_large) had.reset();  // they get the value
+    }
+    if (turn->is_over()) return;
+    if (!had) change.reset();
+  }
   std::shared_ptr<const Body> body;
   if (value.ok()) body = Body::put(path_, Slot::Value, value.value());
   std::vector<Waiter> waiters;
@@ -88,6 +105,9 @@ void FirstValue::read(const TreeView& view, const Turn* turn) {
     done_ = true;
     status_ = value.ok() ? Result<void>() : value.error();
     hashes_ = std::move(hashes);
+    earlier_hashes_ = std::move(had);
+    change_ = std::move(change);
+    if (change_ != nullptr) keep(kept_bytes_ + 2 * change_->byte_count());
     if (value.ok() && value.value().byte_count() <= kLargeValueBytesMax) {
       body_ = body;
       keep(kept_bytes_ + 2 * body->byte_count());  // its text takes as much again
@@ -108,7 +128,12 @@ void FirstValue::answer(const Waiter& waiter, const std::shared_ptr<const Body>&
     // "" is the hash of null.
     const bool has_it =
         waiter.hash && (waiter.hash->empty() ? body->value().is_null() : hashes_->contain(*waiter.hash));
-    if (!has_it) tell(body, answer);
+    if (!has_it && waiter.hash && earlier_hashes_ && earlier_hashes_->contain(*waiter.hash)) {
+      answer.resumed = true;
+      answer.first = change_;
+    } else if (!has_it) {
+      tell(body, answer);
+    }
   }
   waiter.conversation->story.fill(waiter.place, std::move(answer));
 }
@@ -144,6 +169,8 @@ size_t FirstValue::large_bytes() {
 void FirstValue::let_go() {
   const std::lock_guard lock(mutex_);
   body_.reset();
+  earlier_hashes_.reset();  // the shard has noted them
+  change_.reset();
   keep(kFirstValueBytes + path_.text().size());
 }
 
