@@ -487,7 +487,7 @@ void Engine::purge(const std::string& name, Path path, std::function<void(Answer
     job.payer = {where->tree.number, 0};
     job.refuse = [done](const Error& error) { done(answer_of(error)); };
     job.run = [this, where, done, answer](Turn&) {
-      store_->rewrite_history(where->tree.number);
+      store_->rewrite(where->tree.number, {Table::Log, Table::Version, Table::Beside});
       done(answer);
     };
     scans_->run(std::move(job));

@@ -22,6 +22,7 @@ struct BesideWrite {
   enum class Until : uint8_t { Disk, Kernel };
   std::map<std::string, std::optional<std::string>> rows{};  // nothing: erased
   Until until = Until::Disk;
+  bool is_for_good = false;  // what was there before is gone from the files too when it returns: a purge
 };
 
 }  // namespace hearth::db

@@ -126,7 +126,9 @@ TEST_CASE("Resume: those who come at once share the look, and one who has what i
     now = tree.value();
   }
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {node_hash(large_value()), "a1 big+ k7=1"}, {node_hash(now), "a1"}, {node_hash(Value::integer(1)), "a1 big=" + text(now)}};
+      {node_hash(large_value()), "a1 big+ k7=1"},
+      {node_hash(now), "a1"},
+      {node_hash(Value::integer(1)), "a1 big=" + text(now)}};
   std::vector<std::unique_ptr<Talk>> herd;
   for (size_t i = 0; i < 30; ++i) {
     herd.push_back(std::make_unique<Talk>(*database));
@@ -207,8 +209,9 @@ TEST_CASE("Resume: what the log has no more, or never had, is told as a whole", 
   CHECK(database->figures().resume_bytes == 0);
 }
 
-TEST_CASE("Resume: whoever comes back with whatever it had is told what makes it the same; random, over restarts and cuts",
-          "[db][history]") {
+TEST_CASE(
+    "Resume: whoever comes back with whatever it had is told what makes it the same; random, over restarts and cuts",
+    "[db][history]") {
   const uint64_t seed = seed_of_run();
   INFO("TEST_SEED=" << seed);
   RandomTree random(seed);
