@@ -441,12 +441,15 @@ void Committer::remember_rows() {
   }
 }
 
+bool Committer::has_changes() const {
+  return rows_.row_count() > 0 ||
+         std::any_of(pending_.begin(), pending_.end(), [](const auto& pending) { return pending.second->changed; });
+}
+
 Result<void> Committer::commit() {
   const Rows rows(*this);
   Result<void> done = store_.health();
-  const bool changes = rows_.row_count() > 0 || std::any_of(pending_.begin(), pending_.end(), [](const auto& pending) {
-                         return pending.second->changed;
-                       });
+  const bool changes = has_changes();
   if (changes && done.ok()) {
     done = store_.commit(rows, durability_);
     if (done.ok()) {

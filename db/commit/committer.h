@@ -206,6 +206,7 @@ class Committer final {
 
   bool dirty(const Tree& tree) const;  // something of it waits for commit()
   bool empty() const { return pending_.empty(); }
+  bool has_changes() const;  // commit() would write something
   // The tree with everything accepted so far, and its settings.
   const TreeView& view(Tree& tree);
   const Settings& settings(Tree& tree);

@@ -15,8 +15,8 @@
 // Thread: its shard's, but for bytes().
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <list>
 #include <optional>
 #include <set>
@@ -74,11 +74,18 @@ class ResumePoints {
   // Hashes of what was at, above and below that path mean nothing any more.
   void forget(uint32_t space, const Path& path) {
     const std::string rows = row_key(Table::Beside, space, kPointRows);
+    const auto contains = [](std::string_view above, std::string_view below) {
+      return above.empty() ||
+             (below.starts_with(above) && (below.size() == above.size() || below[above.size()] == '/'));
+    };
     for (auto at = points_.begin(); at != points_.end();) {
-      const std::string_view rest = std::string_view(at->key).substr(std::min(at->key.size(), rows.size()));
-      const auto of = at->key.starts_with(rows) ? Path::parse(rest.substr(0, rest.find('\0'))) : Result<Path>(Error{});
-      const bool is_concerned = of.ok() && (of.value().contains(path) || path.contains(of.value()));
-      is_concerned ? void(at = drop(at)) : void(++at);
+      const std::string_view key = at->key;
+      bool is_concerned = key.starts_with(rows);
+      if (is_concerned) {
+        const std::string_view of = key.substr(rows.size(), key.find('\0', rows.size()) - rows.size());
+        is_concerned = contains(of, path.text()) || contains(path.text(), of);
+      }
+      at = is_concerned ? drop(at) : std::next(at);
     }
   }
 

@@ -124,6 +124,7 @@ std::optional<Shard::Missed> Shard::missed_since(NamespaceState& space, const Li
   const auto life = with_.store.life_index_of(id->life);
   if (!life || !space.tree.log.state) return {};
   const LogReader log(committer_.durable(), space.tree.number);
+  const Step::Whole all;
   const Result<bool> knows = log.knows(*space.tree.log.state, head, *life, id->sequence);
   if (!knows.ok() || !knows.value()) return {};
   return Missed{{}, id->sequence};
@@ -209,6 +210,7 @@ void Shard::handle(ShardRequest& request, HashedRequest& what) {
 
 // The commit at which the value had that hash, where the log has all that came after it.
 std::optional<uint64_t> Shard::known_hash(NamespaceState& space, const Path& path, const std::string& hash) const {
+  const Step::Whole all;  // a look or two, when the listener is there already
   const LogState& state = *space.tree.log.state;
   const uint64_t head = space.tree.head.sequence;
   const auto point = resume_points_.find(space.tree.number, path.text(), hash);
@@ -233,6 +235,7 @@ std::shared_ptr<const FirstValue::Earlier> Shard::look_back(const std::shared_pt
   const uint32_t number = space->tree.number;
   const std::pair what{number, std::hash<std::string>()(path.text())};
   if (looked_back_.size() >= kLookedBackMax || looked_back_.contains(what)) return nullptr;
+  const Step::Whole all;
   const Result<Head> began = SnapshotSettings(then, number).head();
   if (!began.ok()) return nullptr;
   const uint64_t since = began.value().sequence, head = space->tree.head.sequence;
@@ -306,7 +309,7 @@ void Shard::handle(ShardRequest& request, CarryRequest&) {
 void Shard::handle(ShardRequest& request, PurgeRequest& what) {
   const Step::Whole whole;
   if (!request.space->tree.named) return answer_with(request, no_such_namespace());
-  resume_points_.forget(request.space->tree.number, what.purge.path);
+  if (!what.purge.arrivals) resume_points_.forget(request.space->tree.number, what.purge.path);  // its first step
   if (const Result<void> done = committer_.purge(request.space->tree, what.purge); !done.ok()) {
     return answer_with(request, done);
   }

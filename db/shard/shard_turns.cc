@@ -247,7 +247,7 @@ void Shard::run_group() {
 
   // Before the commit, because what it tells belongs to this group.
   for (const std::shared_ptr<NamespaceState>& space : in_group_) end_large_views(*space);
-  if (!committer_.empty()) save_resume_points();
+  if (resume_points_.has_unsaved() && committer_.has_changes()) save_resume_points();
   const Result<void> durable = committer_.commit();
   // From here on the group is durable, and may be told to anyone, in order.
 
