@@ -70,9 +70,9 @@ Result<void> Engine::start() {
   for (const auto& [name, number] : names_) next_number_ = std::max(next_number_, number + 1);
   const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
   RETURN_IF_ERROR(erase_strays_beside());
-  const std::shared_ptr<const Snapshot> beginning = store_->snapshot();
   store_id_ = store_->id();
   life_ = store_->life();
+  const std::shared_ptr<const Snapshot> beginning = store_->snapshot();
   const size_t readers = std::max<size_t>(options_.readers, 1);
   FairPool::Options scans;
   scans.threads = kScanThreads;
@@ -115,6 +115,7 @@ Result<void> Engine::start() {
                                          options_.memory.remembered_bytes_max / store_->shards(),
                                          options_.memory.leaf_cache_bytes_max / store_->shards(),
                                          options_.memory.resume_bytes_max / store_->shards(),
+                                         beginning_,
                                          answers_,
                                          Quota{options_.namespace_rows_max, options_.namespace_bytes_max},
                                          step_of_rows(options_.step_rows_max),
@@ -126,8 +127,7 @@ Result<void> Engine::start() {
                                          on_named,
                                          on_removed,
                                          on_revive,
-                                         alarms_,
-                                         beginning_};
+                                         alarms_};
   // A shard needs the heavy ones from its first request on.
   for (size_t i = 0; i < kHeavyShards; ++i) heavy_shards_.push_back(std::make_shared<Shard>(dependencies));
   for (uint32_t i = 0; i < store_->shards(); ++i)

@@ -255,6 +255,7 @@ class Shard {
     uint64_t remembered_bytes_max;  // this shard's part
     uint64_t leaf_cache_bytes_max;  // the same; a heavy shard has none
     uint64_t resume_bytes_max;      // the same
+    const Beginning& beginning;
     Budget& answers;
     Quota quota;
     Work step_max;  // of one request, unless the shard is heavy
@@ -270,7 +271,6 @@ class Shard {
     // Host::revive_by. Called on the shard's thread.
     std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)> revive;
     Alarms& alarms;
-    const Beginning& beginning;
   };
   // `heavy`: where long requests go; empty: this is a heavy shard itself, which no namespace has as its home. They are
   // closed after it.
