@@ -36,9 +36,8 @@ bool FirstValue::wait(Waiter& waiter) {
       return can_compare;
     }
     // Done, but the value was let go, or can't be compared: another one has to be read.
-    const bool needs_value = !(names_it && ((hashes_ && hashes_->contain(*waiter.hash)) ||
-                                            (earlier_hashes_ && earlier_hashes_->contain(*waiter.hash))));
-    if (status_.ok() && needs_value && (body_ == nullptr || !can_compare)) {
+    const bool has_it = names_it && hashes_ && hashes_->contain(*waiter.hash);
+    if (status_.ok() && !has_it && had_by(waiter, earlier_) == nullptr && (body_ == nullptr || !can_compare)) {
       return false;
     }
     body = body_;
@@ -84,18 +83,13 @@ void FirstValue::read(const TreeView& view, Turn* turn, const Earlier* earlier) 
     counts_.hashes.add();
     hashes = node_hashes(value.value());
   }
-  std::optional<NodeHashes> had;
-  std::shared_ptr<const Body> change;
+  std::vector<Had> had;
   if (value.ok() && earlier != nullptr && turn != nullptr) {
-    had = earlier->hashes(*turn);
-    if (had && !turn->is_over()) {
-      Result<std::shared_ptr<const Body>> since = earlier->change(*turn);
-      if (since.ok()) change = std::move(since).value();
-      const bool is_large = change != nullptr && change->byte_count() > kLargeValueBytesMax;
-      if (!since.ok() || is_large) had.reset();  // they get the value
-    }
+    had = (*earlier)(*turn);
     if (turn->is_over()) return;
-    if (!had) change.reset();
+    // Who would be told a large one gets the value.
+    std::erase_if(
+        had, [](const Had& one) { return one.change != nullptr && one.change->byte_count() > kLargeValueBytesMax; });
   }
   std::shared_ptr<const Body> body;
   if (value.ok()) body = Body::put(path_, Slot::Value, value.value());
@@ -105,9 +99,10 @@ void FirstValue::read(const TreeView& view, Turn* turn, const Earlier* earlier) 
     done_ = true;
     status_ = value.ok() ? Result<void>() : value.error();
     hashes_ = std::move(hashes);
-    earlier_hashes_ = std::move(had);
-    change_ = std::move(change);
-    if (change_ != nullptr) keep(kept_bytes_ + 2 * change_->byte_count());
+    earlier_ = std::move(had);
+    for (const Had& one : earlier_) {
+      if (one.change != nullptr) keep(kept_bytes_ + 2 * one.change->byte_count());
+    }
     if (value.ok() && value.value().byte_count() <= kLargeValueBytesMax) {
       body_ = body;
       keep(kept_bytes_ + 2 * body->byte_count());  // its text takes as much again
@@ -128,14 +123,29 @@ void FirstValue::answer(const Waiter& waiter, const std::shared_ptr<const Body>&
     // "" is the hash of null.
     const bool has_it =
         waiter.hash && (waiter.hash->empty() ? body->value().is_null() : hashes_->contain(*waiter.hash));
-    if (!has_it && waiter.hash && earlier_hashes_ && earlier_hashes_->contain(*waiter.hash)) {
-      answer.resumed = true;
-      answer.first = change_;
-    } else if (!has_it) {
-      tell(body, answer);
-    }
+    if (!has_it) tell_change_or_value(waiter, body, answer);
   }
   waiter.conversation->story.fill(waiter.place, std::move(answer));
+}
+
+const FirstValue::Had* FirstValue::had_by(const Waiter& waiter, const std::vector<Had>& earlier) {
+  if (!waiter.hash || waiter.hash->empty()) return nullptr;
+  const auto found =
+      std::find_if(earlier.begin(), earlier.end(), [&](const Had& one) { return one.hashes.contain(*waiter.hash); });
+  return found == earlier.end() ? nullptr : &*found;
+}
+
+// `body` is null where wait() found what the waiter had.
+void FirstValue::tell_change_or_value(const Waiter& waiter, const std::shared_ptr<const Body>& body, Answer& answer) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const Had* had = had_by(waiter, earlier_)) {
+      answer.resumed = true;
+      answer.first = had->change;
+      return;
+    }
+  }
+  tell(body, answer);
 }
 
 // All who are told at the same time share one lease.
@@ -169,8 +179,7 @@ size_t FirstValue::large_bytes() {
 void FirstValue::let_go() {
   const std::lock_guard lock(mutex_);
   body_.reset();
-  earlier_hashes_.reset();  // the shard has noted them
-  change_.reset();
+  earlier_.clear();  // the shard has noted them
   keep(kFirstValueBytes + path_.text().size());
 }
 

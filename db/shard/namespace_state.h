@@ -123,13 +123,13 @@ class FirstValue {
   };
   // `show`: what of it is read. `hashes`: when it is known what they are.
   using Show = std::function<Result<Value>(const TreeView& view)>;
-  // What stood here at an earlier moment, which clients may still have (Shard::look_back). `hashes` finds out what its
-  // hashes are; nothing: it is not worth it, or can't be read. `change` is what became of it since. Both do nothing that
-  // counts when the turn is over.
-  struct Earlier {
-    std::function<std::optional<NodeHashes>(Turn& turn)> hashes;
-    std::function<Result<std::shared_ptr<const Body>>(Turn& turn)> change;
+  // What stood here at an earlier moment, which clients may still have, and what became of it since.
+  struct Had {
+    NodeHashes hashes;
+    std::shared_ptr<const Body> change{};  // null: nothing
   };
+  // Finds that out (Shard::look_back). What it gives when the turn is over does not count.
+  using Earlier = std::function<std::vector<Had>(Turn& turn)>;
   FirstValue(Path path, Show show, bool wants_hash, uint64_t sequence, std::optional<NodeHashes> hashes,
              FirstValueCounts& counts, Budget& answers, std::shared_ptr<Gauge> kept, bool looks_back = false)
       : path_(std::move(path)),
@@ -163,6 +163,8 @@ class FirstValue {
  private:
   void keep(size_t bytes);  // that many now
   void answer(const Waiter& waiter, const std::shared_ptr<const Body>& body);
+  static const Had* had_by(const Waiter& waiter, const std::vector<Had>& earlier);
+  void tell_change_or_value(const Waiter& waiter, const std::shared_ptr<const Body>& body, Answer& answer);
   void tell(const std::shared_ptr<const Body>& body, Answer& answer);
 
   const Path path_;
@@ -180,10 +182,9 @@ class FirstValue {
   std::vector<Waiter> waiters_;
   Result<void> status_;
   std::optional<NodeHashes> hashes_;
-  std::optional<NodeHashes> earlier_hashes_;
-  std::shared_ptr<const Body> change_;  // for those who name one of these; null: nothing changed
-  std::shared_ptr<const Body> body_;    // null: not done, or it was large, and is gone
-  std::weak_ptr<const void> lease_;     // of those who were told and have not read it yet
+  std::vector<Had> earlier_;
+  std::shared_ptr<const Body> body_;  // null: not done, or it was large, and is gone
+  std::weak_ptr<const void> lease_;   // of those who were told and have not read it yet
 };
 
 // The latest first values of a shard. Of the large ones only kLargeValuesBytesMax bytes are kept. Thread: the shard's.

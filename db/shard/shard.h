@@ -191,7 +191,7 @@ struct
   std::string path;
   std::optional<NodeHashes> hashes;
   uint64_t sequence;
-  enum class When : uint8_t { Left, Began } when = When::Left;  // as a client left, as the process began
+  enum class When : uint8_t { Left, Began } when = When::Left;  // as a client left; as the process began, none last
 };
 struct ResumePointsRequest {  // rows of resume_points.h that an earlier process has written
   std::vector<std::pair<std::string, std::string>> rows;

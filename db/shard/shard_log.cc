@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "db/log/log_reader.h"
+#include "db/log/versions.h"
 #include "db/model/namespace_name.h"
 #include "db/read/changes.h"
 #include "db/read/reads.h"
@@ -29,6 +30,7 @@ constexpr size_t kCarryRows = 200;             // of versions, that are carried 
 constexpr size_t kHashingMax = 8;              // values at a time that clients have left, of a shard
 constexpr size_t kResumeBytesMin = 4u << 10;   // a smaller value is told again
 constexpr size_t kResumeBytesMax = 64u << 20;  // a larger one is not read for a hash
+constexpr size_t kUntoldMax = 3;               // commits of a path that a killed process may not have told
 constexpr uint64_t kResumeLogMax = 64u << 20;  // bytes of the log; who missed more is told all of it
 constexpr size_t kAwaitingMax = 1'000;         // of one namespace, that wait for its next commit
 
@@ -103,6 +105,18 @@ std::optional<NodeHashes> hashes_of(const TreeView& view, const Path& path) {
   const Result<Value> value = view.read(path, kResumeBytesMax);
   if (!value.ok() || value.value().byte_count() < kResumeBytesMin) return {};
   return node_hashes(value.value());
+}
+
+// The latest commits that changed something at the path, where what was there before them can be read.
+std::vector<uint64_t> last_changes(const Snapshot& snapshot, uint32_t number, const Path& path, Turn& turn) {
+  const auto row = snapshot.get(row_key(Table::History, number));
+  if (!row.ok() || !row.value()) return {};
+  const auto state = LogState::decode(*row.value());
+  const auto from = state.ok() ? state.value().past_from() : std::nullopt;
+  if (!from) return {};
+  auto changed = versions_of(snapshot, number, path, *from, kUntoldMax,
+                             [&](size_t bytes) { return turn.spend(work_of_row(bytes)); });
+  return changed.ok() ? std::move(changed).value() : std::vector<uint64_t>{};
 }
 
 }  // namespace
@@ -200,9 +214,8 @@ void Shard::note_leaving(Conversation& conversation, const Subscription& subscri
 
 void Shard::handle(ShardRequest& request, HashedRequest& what) {
   const uint32_t number = request.space->tree.number;
-  if (what.when == HashedRequest::When::Left) {
-    hashing_.erase({number, what.path});
-  } else {
+  if (what.when == HashedRequest::When::Left) hashing_.erase({number, what.path});
+  if (what.when == HashedRequest::When::Began && !what.hashes) {
     looked_back_.emplace(number, std::hash<std::string>()(what.path));
   }
   if (what.hashes) resume_points_.add(number, what.path, *what.hashes, {what.sequence, with_.store.life_index()});
@@ -223,8 +236,9 @@ std::optional<uint64_t> Shard::known_hash(NamespaceState& space, const Path& pat
   return point->sequence;
 }
 
-// What clients have here that were connected as the last process ended: what stood here as this one began. Null: that is
-// known already, or there is nothing to be found out.
+// What clients have here that were connected as the last process ended: what stood here as this one began; or before one of
+// the last changes, which a process that was killed may have kept and not told, where versions are kept. Null: that is known
+// already, or there is nothing to be found out.
 std::shared_ptr<const FirstValue::Earlier> Shard::look_back(const std::shared_ptr<NamespaceState>& space,
                                                             const Path& path) {
   const std::shared_ptr<const Snapshot> then = with_.beginning.get();
@@ -240,19 +254,28 @@ std::shared_ptr<const FirstValue::Earlier> Shard::look_back(const std::shared_pt
   if (!began.ok()) return nullptr;
   const uint64_t since = began.value().sequence, head = space->tree.head.sequence;
   if (since == head || since < space->tree.log.state->cut) return nullptr;
-  auto earlier = std::make_shared<FirstValue::Earlier>();
-  earlier->hashes = [then, number, path, space, since](Turn& turn) {
-    const SnapshotView whole(then, number);
-    std::optional<NodeHashes> hashes = hashes_of(TurnView(whole, turn), path);
-    if (turn.is_over()) return std::optional<NodeHashes>();
-    HashedRequest found{path.text(), hashes, since, HashedRequest::When::Began};
-    space->shard.submit({space, nullptr, 0, std::move(found), nullptr});
-    return hashes;
+  const auto look = [then, now = committer_.durable(), number, path, space, since, head](Turn& turn) {
+    std::vector<FirstValue::Had> all;
+    const auto add = [&](const TreeView& then_there, uint64_t sequence) {
+      std::optional<NodeHashes> hashes = hashes_of(TurnView(then_there, turn), path);
+      if (!hashes || turn.is_over()) return;
+      auto change = change_since(now, number, sequence, head, path, turn);
+      if (turn.is_over()) return;
+      space->shard.submit(
+          {space, nullptr, 0, HashedRequest{path.text(), hashes, sequence, HashedRequest::When::Began}, nullptr});
+      if (change.ok()) all.push_back({*hashes, std::move(change).value()});
+    };
+    add(SnapshotView(then, number), since);
+    for (const uint64_t changed : last_changes(*then, number, path, turn)) {
+      if (!turn.is_over()) add(PastView(then, number, changed - 1), changed - 1);
+    }
+    if (turn.is_over()) return all;
+    // Nobody has to look here again.
+    space->shard.submit(
+        {space, nullptr, 0, HashedRequest{path.text(), {}, since, HashedRequest::When::Began}, nullptr});
+    return all;
   };
-  earlier->change = [now = committer_.durable(), number, path, since, head](Turn& turn) {
-    return change_since(now, number, since, head, path, turn);
-  };
-  return earlier;
+  return std::make_shared<const FirstValue::Earlier>(look);
 }
 
 void Shard::handle(ShardRequest&, ResumePointsRequest& what) {

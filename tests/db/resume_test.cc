@@ -14,12 +14,13 @@ using namespace hearth::test;
 namespace {
 
 std::unique_ptr<Host> open_kept(const TempFolder& folder, const Clock* clock = nullptr,
-                                uint64_t history_bytes = 1'000'000'000, uint64_t resume_bytes = 32u << 20) {
+                                uint64_t history_bytes = 1'000'000'000, uint64_t resume_bytes = 32u << 20,
+                                bool versions = false) {
   Database::Options options;
   options.folder = folder.path();
   options.shards = 2;
   options.sync = SyncMode::Os;
-  options.history = {std::chrono::hours(24), history_bytes, false};
+  options.history = {std::chrono::hours(24), history_bytes, versions};
   options.memory.resume_bytes_max = resume_bytes;
   options.clock = clock;
   return Host::open(options).value();
@@ -107,6 +108,26 @@ TEST_CASE("Resume: who was connected as the process ended is told what changed s
   CHECK(told_back(*database, "big", node_hash(Value::string("else"))) == "whole");
   CHECK(told_back(*database, "big/k9", hash) == "whole");
   CHECK(database->figures().first_values_read < 5);
+}
+
+TEST_CASE("Resume: who was not told of the last commits of a process that was killed, where versions are kept",
+          "[db][history]") {
+  for (const bool versions : {false, true}) {
+    INFO(versions);
+    const TempFolder folder;
+    const auto open_again = [&] { return open_kept(folder, nullptr, 1'000'000'000, 32u << 20, versions); };
+    {
+      const auto database = open_again();
+      write_kept(*database, set("big", large_value()));
+      write_kept(*database, set_leaf("big/k1", 1));
+      write_kept(*database, set_leaf("other", 1));
+      write_kept(*database, set_leaf("big/k2", 2));
+    }
+    const auto database = open_again();
+    write_kept(*database, set_leaf("big/k3", 3));
+    const std::string word = told_back(*database, "big", node_hash(large_value()));
+    CHECK(word == (versions ? "net big+ k1=1 k2=2 k3=3" : "whole"));
+  }
 }
 
 TEST_CASE("Resume: those who come at once share the look, and one who has what is there now is told nothing",
@@ -218,7 +239,9 @@ TEST_CASE(
   const TempFolder folder;
   ManualClock clock{Timestamp(1'700'000'000'000)};
   const Path path = at("big");
-  auto database = open_kept(folder, &clock, 60'000);
+  const bool versions = random.chance(0.5);
+  INFO("versions: " << versions);
+  auto database = open_kept(folder, &clock, 60'000, 32u << 20, versions);
   ReferenceTree tree;
   const auto change = [&](std::vector<Overwrite> overwrites) {
     if (overwrites.empty()) return;
@@ -274,7 +297,7 @@ TEST_CASE(
         if (random.chance(0.5)) here.clear();
         database.reset();
         here.clear();
-        database = open_kept(folder, &clock, 60'000);
+        database = open_kept(folder, &clock, 60'000, 32u << 20, versions);
         break;
       default:
         clock.advance(std::chrono::seconds(2));
