@@ -76,6 +76,7 @@ Result<void> Engine::start() {
   RETURN_IF_ERROR(erase_strays_beside());
   store_id_ = store_->id();
   life_ = store_->life();
+  const std::shared_ptr<const Snapshot> beginning = store_->snapshot();
   const size_t readers = std::max<size_t>(options_.readers, 1);
   FairPool::Options scans;
   scans.threads = kScanThreads;
@@ -118,6 +119,7 @@ Result<void> Engine::start() {
                                          options_.memory.remembered_bytes_max / store_->shards(),
                                          options_.memory.leaf_cache_bytes_max / store_->shards(),
                                          options_.memory.resume_bytes_max / store_->shards(),
+                                         beginning_,
                                          answers_,
                                          Quota{options_.namespace_rows_max, options_.namespace_bytes_max},
                                          step_of_rows(options_.step_rows_max),
@@ -137,6 +139,7 @@ Result<void> Engine::start() {
     shards_.push_back(std::make_shared<Shard>(dependencies, heavy_shards_));
   backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, *steady_,
                                        [this](const std::string& name) { return space(name); });
+  RETURN_IF_ERROR(take_up_hashes(beginning));
   RETURN_IF_ERROR(adopt_orphans());
   idle_spaces_go_ = std::jthread([this](const std::stop_token& stopping) { forget_long_idle_spaces(stopping); });
   RETURN_IF_ERROR(resume_expiry());
@@ -260,6 +263,7 @@ void Engine::close() {
     spaces_.clear();
     revive_ = nullptr;
   }
+  beginning_.let_go();
   store_.reset();
   is_closed_ = true;
   is_closed_.notify_all();
@@ -327,6 +331,7 @@ void Engine::forget_long_idle_spaces(const std::stop_token& stopping) {
       trim_at += kTrimIdleLogsPart * options_.space_idle_time;
       trim_idle();
     }
+    end_beginning();
     const int64_t now =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
             .count();
@@ -481,6 +486,7 @@ void Engine::purge(const std::string& name, Path path, std::function<void(Answer
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
+  beginning_.let_go();  // it has what is to go
   PurgeRequest purge;
   purge.purge.path = std::move(path);
   // What is gone is gone from the disk too when the answer is told: files of versions and of the log are written anew.
@@ -490,7 +496,7 @@ void Engine::purge(const std::string& name, Path path, std::function<void(Answer
     job.payer = {where->tree.number, 0};
     job.refuse = [done](const Error& error) { done(answer_of(error)); };
     job.run = [this, where, done, answer](Turn&) {
-      store_->rewrite_history(where->tree.number);
+      store_->rewrite(where->tree.number, {Table::Log, Table::Version, Table::Beside});
       done(answer);
     };
     scans_->run(std::move(job));

@@ -83,7 +83,9 @@ Result<void> Engine::keep_beside(const std::string& name, const BesideWrite& wri
     batch.put(row, last);
   }
   const bool is_synced = write.until == BesideWrite::Until::Disk && options_.sync == SyncMode::Group;
-  return store_->commit(batch, is_synced ? TreeStore::Durability::Synced : TreeStore::Durability::Os);
+  RETURN_IF_ERROR(store_->commit(batch, is_synced ? TreeStore::Durability::Synced : TreeStore::Durability::Os));
+  if (write.is_for_good) store_->rewrite(*number, {Table::Beside});
+  return {};
 }
 
 Result<std::vector<std::string>> Engine::with_rows_beside() {

@@ -449,7 +449,23 @@ void Guard::stats(const std::string& name, const Auth& auth, db::Path path,
 
 void Guard::purge(const std::string& name, const Auth& auth, db::Path path, Done done) {
   if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
-  database_.purge(name, std::move(path), std::move(done));
+  Purged purged;
+  {
+    const std::lock_guard lock(purges_);
+    purged = purged_;
+  }
+  if (purged == nullptr) return database_.purge(name, std::move(path), std::move(done));
+  database_.purge(
+      name, path, [name, path, purged = std::move(purged), done = std::move(done)](const db::Answer& answer) {
+        if (!answer.status.ok()) return done(answer);
+        purged(name, path,
+               [answer, done](const db::Result<void>& rest) { done(rest.ok() ? answer : answer_of(rest.error())); });
+      });
+}
+
+void Guard::when_purged(Purged purged) {
+  const std::lock_guard lock(purges_);
+  purged_ = std::move(purged);
 }
 
 void Guard::undo(const std::string& name, const Auth& auth, db::EventId id, Done done) {

@@ -85,13 +85,8 @@ const std::map<std::string, std::set<std::string>> kFileArrows = {
 // Heavy or revealing headers: where they may be included, and always in .cc files only, but for kWrappers.
 const std::map<std::string, std::set<std::string>> kLibraries = {
     {"rocksdb/", {"db/store", "tests"}},
-<<<<<<< HEAD
-    {"simdjson", {"db/model"}},
-    {"boost/", {"db/dump", "net/io", "net/http", "tests"}},
-=======
     {"simdjson", {"db/model", "tests"}},
-    {"boost/", {"db/dump", "net/auth", "net/http", "net/rest", "net/wire", "net", "tests"}},
->>>>>>> covering
+    {"boost/", {"db/dump", "net/io", "net/http", "tests"}},
     {"openssl/",
      {"db/dump", "db/model", "net/auth", "net/io", "net/websocket", "net/webhooks", "rules", "tools", "tools/bench",
       "tests"}},
@@ -116,6 +111,7 @@ const std::map<std::string, std::string> kTestedIn = {
     {"db/model/beside.h", "tests/db/beside_test.cc"},
     {"db/model/change.h", "tests/db/changes_test.cc"},
     {"db/model/document_plan.h", "tests/db/documents/tree_value_test.cc"},
+    {"db/shard/beginning.h", "tests/db/resume_test.cc"},
     {"db/shard/mirrors.h", "tests/db/mirrors_test.cc"},
     {"net/webhooks/api.h", "tests/sdk/webhooks.test.mjs"},
     {"net/webhooks/asks.h", "tests/sdk/webhooks.test.mjs"},

@@ -471,6 +471,11 @@ void Committer::remember_rows() {
   }
 }
 
+bool Committer::has_changes() const {
+  return rows_.row_count() > 0 ||
+         std::any_of(pending_.begin(), pending_.end(), [](const auto& pending) { return pending.second->changed; });
+}
+
 Result<void> Committer::commit() {
   Result<void> done = store_.health();
   std::vector<std::unique_lock<std::mutex>> turns;  // until the rows are in the store
@@ -482,9 +487,7 @@ Result<void> Committer::commit() {
     }
   }
   const Rows rows(*this);
-  const bool changes = rows_.row_count() > 0 || std::any_of(pending_.begin(), pending_.end(), [](const auto& pending) {
-                         return pending.second->changed;
-                       });
+  const bool changes = has_changes();
   if (changes && done.ok()) {
     done = store_.commit(rows, durability_);
     if (done.ok()) {

@@ -191,6 +191,10 @@ class Committer final {
   // Children that are too old, by their rows. Nothing is removed; leftovers go with the next commit().
   Result<Expired> expired(Tree& tree, Timestamp now, const ExpiryBounds& bounds);
   void name(Tree& tree);  // gives it its row
+  // A row that the shard keeps beside a tree, with the next commit(); nothing: it is erased.
+  void put_beside(const std::string& key, const std::optional<std::string>& value) {
+    value ? rows_.put(key, *value) : rows_.erase(key);
+  }
   // Which documents' JSON lacks something that the document has, with the next commit() (committer_mirrors.cc).
   void mark_mirror(const Tree& tree, const Path& document, bool is_behind);
   Result<std::vector<Path>> marked_mirrors(const Tree& tree, size_t most) const;
@@ -218,6 +222,7 @@ class Committer final {
 
   bool dirty(const Tree& tree) const;  // something of it waits for commit()
   bool empty() const { return pending_.empty(); }
+  bool has_changes() const;  // commit() would write something
   // The tree with everything accepted so far, and its settings.
   const TreeView& view(Tree& tree);
   const Settings& settings(Tree& tree);

@@ -323,15 +323,16 @@ void Shard::handle(ShardRequest& request, ReadRequest& what) {
 }
 
 // `asks`: the conversation that asks first, and whose share of the turns is used; others may wait for the same value.
-void Shard::read_first(const std::shared_ptr<FirstValue>& first, const NamespaceState& space,
-                       const Conversation& asks) {
+void Shard::read_first(const std::shared_ptr<FirstValue>& first, const NamespaceState& space, const Conversation& asks,
+                       std::shared_ptr<const FirstValue::Earlier> earlier) {
   FairPool::Job job;
   job.payer = asks.payer();
   job.is_unwanted = [first] { return first->is_unwanted(); };
   job.refuse = [first](const Error& error) { first->fail(error); };
-  job.run = [first, snapshot = committer_.durable(), number = space.tree.number](Turn& turn) {
+  job.run = [first, snapshot = committer_.durable(), number = space.tree.number,
+             earlier = std::move(earlier)](Turn& turn) {
     const SnapshotView whole(snapshot, number);
-    first->read(TurnView(whole, turn), &turn);
+    first->read(TurnView(whole, turn), &turn, earlier.get());
   };
   with_.readers.run(std::move(job));
 }
@@ -378,8 +379,9 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
   const uint64_t sequence = space.tree.head.sequence;
   if (wants_hash && space.tree.log.state) {
     // What changed since is told where the log has it; nothing, where nothing did.
-    const auto since = resume_points_.find(space.tree.number, listen.path.text(), *listen.hash);
-    if (since && *since >= space.tree.log.state->cut) return resume(request, listen, Missed{{}, *since});
+    if (const auto since = known_hash(space, listen.path, *listen.hash)) {
+      return resume(request, listen, Missed{{}, *since});
+    }
   }
   if (wants_hash) {
     const auto known = space.tree.hashes.find(listen.path.text());
@@ -390,20 +392,25 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
   }
   FirstValue::Waiter waiter{conversation, conversation->story.keep_place(), request.id, listen.hash};
   std::shared_ptr<FirstValue>& first = space.firsts[listen.path.text()];
+  auto earlier = wants_hash && space.tree.log.state ? look_back(request.space, listen.path) : nullptr;
   if (first != nullptr) {
     const auto hashes = first->hashes();
     if (wants_hash && hashes) {
       remember_hash(space.tree, listen.path.text(), hashes->exact);  // transactions ask for it too
-      if (space.tree.log.state) resume_points_.add(space.tree.number, listen.path.text(), *hashes, sequence);
+      if (space.tree.log.state) {
+        resume_points_.add(space.tree.number, listen.path.text(), *hashes, {sequence, with_.store.life_index()});
+      }
     }
-    if (first->wait(waiter)) return;
+    const bool is_known = hashes && wants_hash && hashes->contain(*listen.hash);
+    if ((earlier == nullptr || is_known || first->looks_back()) && first->wait(waiter)) return;
   }
   first = std::make_shared<FirstValue>(
       listen.path, [path = listen.path](const TreeView& view) { return view.read(path, kReadBytesMax); }, wants_hash,
-      sequence, first == nullptr ? std::nullopt : first->hashes(), with_.first_values, with_.answers, space.kept);
+      sequence, first == nullptr ? std::nullopt : first->hashes(), with_.first_values, with_.answers, space.kept,
+      earlier != nullptr);
   first->wait(waiter);
   large_values_.add(first);
-  read_first(first, space, *conversation);
+  read_first(first, space, *conversation, std::move(earlier));
   if (space.firsts.size() > kFirstValuesMax) {
     // All but this one: when there are too many, hashes are kept and values go.
     std::erase_if(space.firsts, [&, own = listen.path.text()](const auto& entry) {

@@ -52,6 +52,7 @@
 #include "db/read/fair_pool.h"
 #include "db/read/reads.h"
 #include "db/shard/alarms.h"
+#include "db/shard/beginning.h"
 #include "db/shard/index_watch.h"
 #include "db/shard/memory.h"
 #include "db/shard/namespace_state.h"
@@ -186,10 +187,14 @@ struct PurgeRequest {  // a path from the namespace's past; the answer's value: 
   Committer::Purge purge;
 };
 struct
-    HashedRequest {  // what stood at the path after the commit `sequence`, as a client left; no hashes: it can't be known
+    HashedRequest {  // what stood at the path after the commit `sequence`; no hashes: it can't be known, or need not be
   std::string path;
   std::optional<NodeHashes> hashes;
   uint64_t sequence;
+  enum class When : uint8_t { Left, Began } when = When::Left;  // as a client left; as the process began, none last
+};
+struct ResumePointsRequest {  // rows of resume_points.h that an earlier process has written
+  std::vector<std::pair<std::string, std::string>> rows;
 };
 struct AwaitCommitRequest {  // answered once a commit after `since` is durable
   uint64_t since;
@@ -229,7 +234,7 @@ struct ShardRequest {
                SayRequest, HearEntriesRequest, AnnounceRequest, OpenDocumentRequest, ReadDocumentRequest, AppendRequest,
                CompactRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest, CreateRequest,
                RemoveRequest, StatsRequest, TrimRequest, CarryRequest, ExpireRequest, ThrottleRequest, PurgeRequest,
-               HashedRequest, AwaitCommitRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
+               HashedRequest, ResumePointsRequest, AwaitCommitRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
                OrphanRequest, RunQueueRequest, MirrorsRequest, MirrorSliceRequest, MirrorRequest>
       what{};
   std::function<void(Answer)> done{};                 // without a conversation
@@ -250,6 +255,7 @@ class Shard {
     uint64_t remembered_bytes_max;  // this shard's part
     uint64_t leaf_cache_bytes_max;  // the same; a heavy shard has none
     uint64_t resume_bytes_max;      // the same
+    const Beginning& beginning;
     Budget& answers;
     Quota quota;
     Work step_max;  // of one request, unless the shard is heavy
@@ -373,6 +379,7 @@ class Shard {
   void handle(ShardRequest& request, ThrottleRequest& throttle);
   void handle(ShardRequest& request, PurgeRequest& purge);
   void handle(ShardRequest& request, HashedRequest& hashed);
+  void handle(ShardRequest& request, ResumePointsRequest& known);
   void handle(ShardRequest& request, AwaitCommitRequest& wait);
   void handle(ShardRequest& request, MaintainRequest& maintain);
   void handle(ShardRequest& request, ScannedRequest& scanned);
@@ -428,10 +435,14 @@ class Shard {
                            const TreeView& before, const TreeView& after);
   Result<void> check(NamespaceState& space, Subscription& subscription);
   Committer::Tell teller(NamespaceState& space, bool merge, const Path& base);
-  void read_first(const std::shared_ptr<FirstValue>& first, const NamespaceState& space, const Conversation& asks);
+  void read_first(const std::shared_ptr<FirstValue>& first, const NamespaceState& space, const Conversation& asks,
+                  std::shared_ptr<const FirstValue::Earlier> earlier = nullptr);
   void first_of_view(ShardRequest& request, const Listen& listen, Subscription& subscription,
                      ListenerRegistry::Added added);
   void resume(ShardRequest& request, const Listen& listen, Missed missed);
+  std::optional<uint64_t> known_hash(NamespaceState& space, const Path& path, const std::string& hash) const;
+  std::shared_ptr<const FirstValue::Earlier> look_back(const std::shared_ptr<NamespaceState>& space, const Path& path);
+  void save_resume_points();
   void note_leaving(Conversation& conversation, const Subscription& subscription);
   void keep_history(const std::shared_ptr<NamespaceState>& space);
   void watch_expiry(NamespaceState& space);
@@ -481,6 +492,7 @@ class Shard {
   IndexWatch index_watch_;
   ResumePoints resume_points_;
   std::set<std::pair<uint32_t, std::string>> hashing_;  // namespaces and paths whose values are being hashed
+  std::set<std::pair<uint32_t, size_t>> looked_back_;   // and hashes of paths: their values of the beginning were
   Counted counted_;
   LargeValues large_values_;
   const std::shared_ptr<Gauge> remembered_ =

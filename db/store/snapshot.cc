@@ -105,6 +105,11 @@ Result<void> Snapshot::first_rows(Table table, const NumberFunction& row) const 
   return {};
 }
 
+uint64_t Snapshot::rows_since() const {
+  return state_->snapshot == nullptr ? 0
+                                     : state_->db->GetLatestSequenceNumber() - state_->snapshot->GetSequenceNumber();
+}
+
 Result<std::optional<std::string>> Snapshot::get(std::string_view key) const {
   const rocksdb::ReadOptions options = state_->read_options();
   rocksdb::PinnableSlice value;

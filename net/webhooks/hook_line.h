@@ -75,6 +75,8 @@ class HookLine final : public std::enable_shared_from_this<HookLine> {
   db::Result<void> resume();
   db::Result<std::string> rotate();  // the new secret
   db::Result<void> remove();
+  // What it has of that path, in letters and in memory, is no more; from the disk too.
+  db::Result<void> purge(const db::Path& path);
   void forget_letter(uint64_t bytes);            // one that is erased by a write, which is kept by
   db::Result<void> keep(db::BesideWrite write);  // this, with the state
 

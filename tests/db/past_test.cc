@@ -122,6 +122,23 @@ TEST_CASE("Past: what was where, by id and by time", "[db][history]") {
   CHECK(text(read_at(*database, one, keys).value) == R"({"b":true,"c":true})");
 }
 
+TEST_CASE("Past: of what was never written all of the past is known: nothing was there", "[db][history]") {
+  for (const HistoryPlan& plan : {kPlan, HistoryPlan{}}) {
+    const TempFolder folder;
+    const auto database = open_with(folder.path(), plan);
+    CHECK(then(*database, "0", "a") == "null");
+    CHECK(then(*database, "2100-01-01T00:00:00Z", "") == "null");
+    CHECK(refusal(*database, database->life() + ":1") == ErrorCode::NotFound);
+    const PathHistory history = history_of(*database, "a").value();
+    CHECK(values(history) == Words{"null"});
+    CHECK(history.is_whole);
+    if (!plan.is_on()) continue;
+    const std::string first = put(*database, "a", Value::integer(1));
+    CHECK(then(*database, "0", "a") == "null");
+    CHECK(then(*database, first, "a") == "1");
+  }
+}
+
 TEST_CASE("Past: the values of one path, with who and when", "[db][history]") {
   const TempFolder folder;
   ManualClock clock{Timestamp(1'700'000'000'000)};
