@@ -72,6 +72,7 @@ void Client::set_origin(const Origin& origin) {
   conversation_->connection.store(origin.connection, std::memory_order_relaxed);
   conversation_->protocol.store(origin.protocol, std::memory_order_relaxed);
 }
+Origin Client::origin() const { return conversation_->origin(); }
 void Client::set_admin(bool is_admin) { conversation_->is_admin.store(is_admin, std::memory_order_relaxed); }
 // Weak: whoever holds a waker must not keep a conversation alive whose client has gone.
 std::function<void()> Client::waker() const {

@@ -69,6 +69,7 @@ class Client {
   // a store.
   void set_origin(const Origin& origin);
   void set_admin(bool is_admin);
+  Origin origin() const;
 
   // Calls `wake`, from any thread and as long as the conversation lasts, for an owner that hears from elsewhere too.
   std::function<void()> waker() const;

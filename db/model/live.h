@@ -15,23 +15,23 @@
 
 namespace hearth::db {
 
-inline constexpr size_t kLiveLooksMax = 5'000;        // sessions, paths or topics that are looked at
-inline constexpr size_t kLiveSessionsMax = 200;       // that are told with what they have
+inline constexpr size_t kLiveLooksMax = 5'000;          // sessions, paths or topics that are looked at
+inline constexpr size_t kLiveSessionsMax = 200;         // that are told with what they have
 inline constexpr size_t kLiveSessionsBriefMax = 5'000;  // that are told by their counts
-inline constexpr size_t kLivePartsMax = 100;          // listeners, topics and queued writes of one session
-inline constexpr size_t kLivePartsInAllMax = 2'000;   // of all sessions of one answer
+inline constexpr size_t kLivePartsMax = 100;            // listeners, topics and queued writes of one session
+inline constexpr size_t kLivePartsInAllMax = 2'000;     // of all sessions of one answer
 inline constexpr size_t kLivePathsMax = 500;
 inline constexpr size_t kLiveTopicsMax = 500;
-inline constexpr size_t kLiveMembersMax = 200;        // of one topic; and so many entries
-inline constexpr size_t kLiveKeptMax = 100;           // messages that a topic keeps
-inline constexpr size_t kLiveTextBytesMax = 4u << 10;   // of an entry or a message; more is cut
+inline constexpr size_t kLiveMembersMax = 200;         // of one topic; and so many entries
+inline constexpr size_t kLiveKeptMax = 100;            // messages that a topic keeps
+inline constexpr size_t kLiveTextBytesMax = 4u << 10;  // of an entry or a message; more is cut
 inline constexpr size_t kLiveDocumentsMax = 1'000;
 inline constexpr size_t kLiveDocumentBytesMax = 1u << 20;  // of one document's JSON
 
 // How a session came: what its owner has said of itself (Client::set_origin).
 struct Origin {
-  uint64_t connection = 0;     // its number, as in the log; 0: not known
-  const char* protocol = "";   // a literal: "firebase", "supabase", "yjs", "rest"
+  uint64_t connection = 0;    // its number, as in the log; 0: not known
+  const char* protocol = "";  // a literal: "firebase", "supabase", "yjs", "rest"
 };
 
 struct LiveSession {
@@ -66,7 +66,7 @@ struct LiveTopic {
   std::string name;
   size_t members = 0, entries = 0, kept = 0, bytes = 0;
   // Of one that is asked for by itself.
-  std::vector<LiveSession> people{};  // without what they have
+  std::vector<LiveSession> people{};   // without what they have
   std::vector<Text> said_of_itself{};  // its entries
   std::vector<Text> messages{};        // the latest that it keeps
 };

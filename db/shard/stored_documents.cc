@@ -16,8 +16,8 @@ namespace hearth::db {
 namespace {
 
 constexpr uint64_t kListedUpdatesMax = 20'000;
-constexpr size_t kContentBytesMax = 16u << 20;       // of the updates of a document that is read
-constexpr size_t kContentStepsMax = 5'000'000;       // of one update (documents::DocumentLimits)
+constexpr size_t kContentBytesMax = 16u << 20;  // of the updates of a document that is read
+constexpr size_t kContentStepsMax = 5'000'000;  // of one update (documents::DocumentLimits)
 
 }  // namespace
 
