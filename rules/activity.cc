@@ -72,8 +72,8 @@ std::string_view name_of(ActivityEntry::Verdict verdict) {
 }
 
 size_t ActivityEntry::byte_count() const {
-  size_t bytes = sizeof *this + space.size() + protocol.size() + peer.size() + user.size() + path.size() +
-                 reason.size();
+  size_t bytes =
+      sizeof *this + space.size() + protocol.size() + peer.size() + user.size() + path.size() + reason.size();
   if (rule) bytes += rule->pattern.size() + rule->path.size() + rule->source.size() + rule->why.size();
   return bytes;
 }

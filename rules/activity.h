@@ -58,7 +58,7 @@ struct ActivityEntry {
   uint64_t number = 0;  // counts up
   db::Timestamp time{};
   std::string space{};
-  std::string protocol{};  // "": not known
+  std::string protocol{};   // "": not known
   uint64_t connection = 0;  // 0: not known
   std::string peer{};       // an address; of refused credentials
   std::string user{};
