@@ -8,6 +8,17 @@
 
 namespace hearth::db {
 
+// Whoever uses a namespace holds it, so one that the map alone holds has no session.
+std::vector<std::string> Engine::names_in_use(size_t most) const {
+  std::vector<std::string> names;
+  const std::shared_lock lock(mutex_);
+  for (const auto& [name, space] : spaces_) {
+    if (names.size() >= most) break;
+    if (space.use_count() > 1) names.push_back(name);
+  }
+  return names;
+}
+
 void Engine::live(const std::string& name, LiveAsk ask, std::function<void(Result<Live>)> done) {
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());

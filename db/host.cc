@@ -75,6 +75,8 @@ void Host::say(const std::string& name, std::string topic, std::shared_ptr<const
   engine_->say(name, std::move(topic), std::move(may_speak), std::move(message), is_kept, std::move(done));
 }
 
+std::vector<std::string> Host::names_in_use(size_t most) const { return engine_->names_in_use(most); }
+
 void Host::live(const std::string& name, LiveAsk ask, std::function<void(Result<Live>)> done) {
   engine_->live(name, std::move(ask), std::move(done));
 }

@@ -64,6 +64,8 @@ class Host final : public Database {
   // yet have the id 0.
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
 
+  // Namespaces that somebody uses now, in the order of their names; some of them.
+  std::vector<std::string> names_in_use(size_t most) const;
   // What lives in a namespace beside its tree. Errors: NotFound: no such topic; Unavailable.
   void live(const std::string& name, LiveAsk ask, std::function<void(Result<Live>)> done);
   // The Yjs documents that are stored, in the order of their rows, some behind `after` (the root: from the first on); and

@@ -274,6 +274,7 @@ class Guard {
 
   // What lives in a namespace beside its tree, and what is asked of the server. For admins: db::Host's functions of these
   // names. `activity`: whoever shows it asks first whether it is for an admin.
+  std::vector<std::string> names_in_use(const Auth& auth, size_t most) const;
   void live(const std::string& name, const Auth& auth, db::LiveAsk ask, std::function<void(db::Result<db::Live>)> done);
   void documents(const std::string& name, const Auth& auth, db::Path after, size_t most,
                  std::function<void(db::Result<db::DocumentsPage>)> done);

@@ -27,6 +27,10 @@ Guard::Done Guard::watched(const std::string& name, const Auth& auth, const std:
   };
 }
 
+std::vector<std::string> Guard::names_in_use(const Auth& auth, size_t most) const {
+  return auth.kind == Auth::Kind::Admin ? database_.names_in_use(most) : std::vector<std::string>();
+}
+
 void Guard::live(const std::string& name, const Auth& auth, db::LiveAsk ask,
                  std::function<void(db::Result<db::Live>)> done) {
   if (auth.kind != Auth::Kind::Admin) return done(denied());

@@ -93,7 +93,9 @@ LiveTopic brief(const Topic& topic) {
 }
 
 LiveTopic::Text cut(std::string name, const std::string& text, bool is_binary, Timestamp time) {
-  return {std::move(name), is_binary ? std::string() : text.substr(0, kLiveTextBytesMax), text.size(), is_binary, time};
+  size_t end = std::min(text.size(), kLiveTextBytesMax);  // at a character
+  while (end > 0 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return {std::move(name), is_binary ? std::string() : text.substr(0, end), text.size(), is_binary, time};
 }
 
 void add_topic(const Topic& topic, Live& to) {
@@ -107,7 +109,7 @@ void add_topic(const Topic& topic, Live& to) {
   for (const auto& [key, entries] : topic.entries) {
     for (const Topic::Entry& entry : entries) {
       if (told.said_of_itself.size() >= kLiveMembersMax) return;
-      if (!entry.is_gone) told.said_of_itself.push_back(cut(key, entry.value, entry.has_clock, {}));
+      if (!entry.is_gone) told.said_of_itself.push_back(cut(key, entry.value, false, {}));
     }
   }
   const size_t first = topic.kept.size() - std::min(topic.kept.size(), kLiveKeptMax);
