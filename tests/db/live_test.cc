@@ -109,7 +109,8 @@ TEST_CASE("Live: lists end at their bounds, and the counts beside them do not", 
   auto database = open(folder);
   Talk ada(*database);
   for (uint64_t i = 1; i <= kLivePartsMax + 20; ++i) listen(ada, i, "/at/" + std::to_string(i));
-  for (uint64_t i = 1; i <= kLivePartsMax + 20; ++i) queue(ada, 1'000 + i, "/q/" + std::to_string(i), Value::integer(1));
+  for (uint64_t i = 1; i <= kLivePartsMax + 20; ++i)
+    queue(ada, 1'000 + i, "/q/" + std::to_string(i), Value::integer(1));
   const auto session = live_of(*database, ask_for(LiveAsk::What::Sessions)).value().sessions.at(0);
   CHECK(session.listeners.size() == kLivePartsMax);
   CHECK(session.listener_count == kLivePartsMax + 20);

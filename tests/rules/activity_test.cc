@@ -178,11 +178,14 @@ TEST_CASE("Activity: a session's requests are there, with how it came; those of 
   std::mutex mutex;
   std::condition_variable more;
   bool is_woken = false;
-  const auto session = place.guard->open("demo", user("ada"), "", [&] {
-    const std::lock_guard lock(mutex);
-    is_woken = true;
-    more.notify_one();
-  }).value();
+  const auto session = place.guard
+                           ->open("demo", user("ada"), "",
+                                  [&] {
+                                    const std::lock_guard lock(mutex);
+                                    is_woken = true;
+                                    more.notify_one();
+                                  })
+                           .value();
   session->came_by({7, "firebase"});
   const auto wait_for = [&](uint64_t request) {
     for (;;) {

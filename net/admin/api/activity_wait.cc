@@ -150,7 +150,8 @@ void ActivityWait::answer() {
   next_.cancel();
   http::Response reply;
   reply.headers = {{"Content-Type", "application/json; charset=utf-8"}, {"Cache-Control", "no-store"}};
-  reply.body = activity_text(activity_.since(filter_.since, [this](const auto& entry) { return filter_.wants(entry); }));
+  reply.body =
+      activity_text(activity_.since(filter_.since, [this](const auto& entry) { return filter_.wants(entry); }));
   exchange->respond(std::move(reply));
 }
 

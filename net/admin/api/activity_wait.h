@@ -26,7 +26,7 @@ inline constexpr std::chrono::milliseconds kActivityWaitMax{30'000};
 struct ActivityFilter {
   std::string space{};
   std::optional<uint64_t> since{};
-  std::string path{};  // at or below it; "": any
+  std::string path{};                                      // at or below it; "": any
   std::set<std::string, std::less<>> kinds{}, verdicts{};  // none: all
   std::chrono::milliseconds wait{0};
 

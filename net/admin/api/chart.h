@@ -50,8 +50,9 @@ class Chart {
  public:
   // The columns, in the order of their values in a sample; the first is the time.
   static constexpr std::array<std::string_view, 18> kColumns = {
-      "time",     "commits",     "writes",   "events",    "requests", "commit_p50", "commit_p99", "sync_p50", "sync_p99",
-      "read_p50", "read_p99",    "connections", "sessions", "listeners", "memory", "store", "disk_free", "stalled"};
+      "time",       "commits",   "writes",   "events",   "requests",  "commit_p50",
+      "commit_p99", "sync_p50",  "sync_p99", "read_p50", "read_p99",  "connections",
+      "sessions",   "listeners", "memory",   "store",    "disk_free", "stalled"};
 
   Chart() = default;
   Chart(const Chart&) = delete;

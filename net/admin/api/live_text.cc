@@ -216,8 +216,7 @@ std::string documents_text(const db::DocumentsPage& page) {
     text += '}';
   }
   text += ']';
-  json_text_or_null(text, "next",
-                    page.is_last || page.documents.empty() ? "" : page.documents.back().path.slashed());
+  json_text_or_null(text, "next", page.is_last || page.documents.empty() ? "" : page.documents.back().path.slashed());
   return text + "}";
 }
 

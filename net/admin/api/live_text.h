@@ -12,7 +12,7 @@
 
 namespace hearth::net::admin {
 
-inline constexpr size_t kShownValueBytesMax = 512;           // of a value's JSON; more is cut
+inline constexpr size_t kShownValueBytesMax = 512;            // of a value's JSON; more is cut
 inline constexpr size_t kShownValueMadeBytesMax = 64u << 10;  // a larger value is not even made into text
 
 // A session, and the namespace that it is in.

@@ -61,13 +61,13 @@ void set_rules(const rest::Surroundings& with, const AdminCall& call) {
   }
   if (!warnings.empty()) warnings += ']';
   with.guard.set_rules(call->space, call->auth, std::move(text), install,
-                        with.waiting.expect([call, install, warnings](const db::Answer& answer) {
-                          if (!answer.status.ok()) return refuse_call(*call, answer.status.error());
-                          if (install == rules::Install::Yes) log_setting(*call, "rules set");
-                          http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
-                          reply.body = R"({"status":"ok")" + warnings + "}";
-                          call->exchange->respond(std::move(reply));
-                        }));
+                       with.waiting.expect([call, install, warnings](const db::Answer& answer) {
+                         if (!answer.status.ok()) return refuse_call(*call, answer.status.error());
+                         if (install == rules::Install::Yes) log_setting(*call, "rules set");
+                         http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
+                         reply.body = R"({"status":"ok")" + warnings + "}";
+                         call->exchange->respond(std::move(reply));
+                       }));
 }
 
 void explain_now(const rest::Surroundings& with, const AdminCall& call) {
@@ -75,14 +75,14 @@ void explain_now(const rest::Surroundings& with, const AdminCall& call) {
   if (!question.ok()) return refuse_call(*call, question.error());
   const auto explanation = std::make_shared<rules::Explanation>();
   with.guard.explain(call->space, call->auth, question.value().as, std::move(question.value().trial), explanation,
-                      with.waiting.expect([call, explanation](const db::Answer& answer) {
-                        if (!answer.status.ok()) return refuse_call(*call, answer.status.error());
-                        const bool as_text = call->request.as_text;
-                        http::Response reply = rest::reply_head(
-                            200, as_text ? "text/plain; charset=utf-8" : "application/json; charset=utf-8");
-                        reply.body = as_text ? rules::to_text(*explanation) : rules::to_json(*explanation);
-                        call->exchange->respond(std::move(reply));
-                      }));
+                     with.waiting.expect([call, explanation](const db::Answer& answer) {
+                       if (!answer.status.ok()) return refuse_call(*call, answer.status.error());
+                       const bool as_text = call->request.as_text;
+                       http::Response reply = rest::reply_head(
+                           200, as_text ? "text/plain; charset=utf-8" : "application/json; charset=utf-8");
+                       reply.body = as_text ? rules::to_text(*explanation) : rules::to_json(*explanation);
+                       call->exchange->respond(std::move(reply));
+                     }));
 }
 
 }  // namespace
@@ -171,7 +171,7 @@ void tell_coverage(const rest::Surroundings& with, const AdminCall& call) {
   if (coverage == nullptr) {
     return call->exchange->respond(
         rest::refusal_reply({404, with.guard.dev() ? "No rules of this namespace have been evaluated yet."
-                                                    : "Rule coverage is counted with --dev only."}));
+                                                   : "Rule coverage is counted with --dev only."}));
   }
   const bool as_page = call->request.as_text;
   http::Response reply =

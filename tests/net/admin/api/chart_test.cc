@@ -64,8 +64,7 @@ TEST_CASE("Chart: rates are of the time that has passed, and the first sample ha
   chart.add(figures_at(1'105, 250));
   chart.add(figures_at(1'105, 260));  // no time has passed
   chart.add(figures_at(1'110, 10));   // the counters began anew
-  CHECK(column(chart, "time") ==
-        std::vector<std::string>{"1000000", "1005000", "1105000", "1105000", "1110000"});
+  CHECK(column(chart, "time") == std::vector<std::string>{"1000000", "1005000", "1105000", "1105000", "1110000"});
   CHECK(column(chart, "commits") == std::vector<std::string>{"null", "20", "1", "null", "null"});
   CHECK(column(chart, "commit_p50") == std::vector<std::string>(5, "null"));
   CHECK(column(chart, "disk_free") == std::vector<std::string>(5, "null"));

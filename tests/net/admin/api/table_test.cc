@@ -24,7 +24,8 @@ std::string line_of(const Row& row) {
 
 }  // namespace
 
-TEST_CASE("admin table: each row is in the chapter, in its order, and each row of the chapter is in the table", "[admin]") {
+TEST_CASE("admin table: each row is in the chapter, in its order, and each row of the chapter is in the table",
+          "[admin]") {
   std::vector<std::string> documented;
   std::ifstream chapter(HEARTH_SOURCE_DIR "/tools/manual/admin-api.md");
   for (std::string line; std::getline(chapter, line);) {
