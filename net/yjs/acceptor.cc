@@ -38,7 +38,7 @@ bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) {
   std::string credential = std::move(room.value().token);
   if (credential.empty()) credential = http::bearer_token(request.headers).value_or("");
   const size_t thread = exchange->thread();
-  const DocumentPlace place{{with_.guard, with_.io, with_.clock, thread},
+  const DocumentPlace place{{with_.guard, with_.io, with_.clock, thread, {request.connection, "yjs"}},
                             with_.verifier,
                             with_.workers,
                             rooms_.at(thread),
