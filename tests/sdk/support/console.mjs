@@ -70,7 +70,7 @@ export async function openConsole(browser, server, hash = '', look = looks[0], a
 const types = { js: 'text/javascript', css: 'text/css', html: 'text/html; charset=utf-8' };
 
 async function answerFrom(route, built, server) {
-  const name = new URL(route.request().url()).pathname.replace(/^\/\.console\/?/, '') || 'index.html';
+  const name = new URL(route.request().url()).pathname.replace(/^(\/ns\/[^/]+)?\/\.console\/?/, '') || 'index.html';
   if (!existsSync(`${built}/${name}`)) return route.continue();
   const policy = (await fetch(`${server.url}/.console`)).headers.get('Content-Security-Policy');
   const headers = { 'Content-Security-Policy': policy, 'Content-Type': types[name.slice(name.lastIndexOf('.') + 1)] };
