@@ -391,6 +391,7 @@ Result<std::shared_ptr<Conversation>> Engine::converse(const std::string& name, 
   if (!pass) return closed_error();
   // The request is submitted before anybody has the conversation: so it is the first of its line of requests.
   auto conversation = std::make_shared<Conversation>(random_hex(16), space(name), std::move(wake), memory_->events);
+  conversation->since = clock_->now();
   conversation->space->shard.submit(
       {.space = conversation->space, .conversation = conversation, .what = BeginRequest{std::string(replaces)}});
   return conversation;

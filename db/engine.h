@@ -75,6 +75,10 @@ class Engine {
   Result<std::vector<std::string>> with_rows_beside();
   void revive_by(Revive revive);
   void let_beginning_go() { beginning_.let_go(); }
+  std::vector<std::string> names_in_use(size_t most) const;
+  void live(const std::string& name, LiveAsk ask, std::function<void(Result<Live>)> done);
+  void documents(const std::string& name, Path after, size_t most, std::function<void(Result<DocumentsPage>)> done);
+  void document(const std::string& name, Path path, std::function<void(Result<DocumentContent>)> done);
   void stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done);
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
 

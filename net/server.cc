@@ -1,6 +1,6 @@
 // The parts of a server, in the order in which they are built, and in reverse the order in which they may go.
 //
-//   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ rest, wire, supabase, yjs, webhooks ─▶ metrics, api, console, front ─▶
+//   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ api ─▶ rest, wire, supabase, yjs, webhooks ─▶ metrics, console, front ─▶
 //   listeners
 //                                                           │
 //   a request: page allowed? ─▶ whose path? (router.h) ─▶ wire | supabase | yjs | webhooks | metrics | api | console | front
@@ -12,6 +12,7 @@
 // stop() takes it apart in steps, so that when it returns nothing of this server asks the guard any more:
 // - drain: no new connections; requests are answered, the rest is told goodbye, within `patience`.
 // - finish_work: tasks that workers had may still post to io threads.
+// - the admin API: answers that are still to come go nowhere, and nothing is sampled for charts.
 // - webhooks: nothing is sent any more. What was under way is sent again by the next start.
 // - the listeners go, then the io threads end: from here on nothing new can begin.
 // - verifier.replace({}): requests that wait for a key are refused; their callbacks find no io thread and are
@@ -29,7 +30,7 @@
 #include <utility>
 
 #include "db/base/metrics.h"
-#include "net/admin/api.h"
+#include "net/admin/api/api.h"
 #include "net/admin/console.h"
 #include "net/admin/front_page.h"
 #include "net/admin/metrics_page.h"
@@ -131,7 +132,12 @@ struct Server::Parts {
         half_received(std::make_shared<http::HalfReceived>(options.limits.pending_bytes_max,
                                                            options.limits.pending_bytes_per_address_max)),
         verifier(guard, verifier_options(std::move(options.auth), options)),
-        rest(guard, verifier, io, workers, {.serialised = &serialised}),
+        api({.guard = guard,
+             .verifier = verifier,
+             .io = io,
+             .workers = workers,
+             .listener = [this] { return counting.load(); }}),
+        rest(guard, verifier, io, workers, {.serialised = &serialised, .desk = &api}),
         wire(guard, verifier, io, workers, &serialised, options.wire_limits, options.may_deflate, half_received,
              options.limits),
         supabase(guard, verifier, io, workers, options.wire_limits.message_bytes_max, options.may_deflate,
@@ -184,7 +190,6 @@ struct Server::Parts {
                  .backups = options.backups,
                  .limits = limits_of(options),
                  .serialised = serialised}),
-        api(guard, verifier, [this] { return counting.load(); }),
         console(guard, workers, options.console),
         front(guard, verifier, workers, console.is_there()) {}
 
@@ -252,6 +257,7 @@ struct Server::Parts {
   const std::shared_ptr<http::HalfReceived> half_received;
   Verifier verifier;
   db::Counter serialised;  // bodies of events
+  admin::Api api;          // what REST hands over, too
   RestHandler rest;
   wire::Acceptor wire;
   supabase::Services supabase;
@@ -259,7 +265,6 @@ struct Server::Parts {
   const std::unique_ptr<webhooks::Deliverer> deliverer;
   webhooks::Api hook_api;
   admin::MetricsPage metrics;
-  const admin::Api api;
   const admin::Console console;
   const admin::FrontPage front;
   std::unique_ptr<http::Listener> listener;
@@ -306,6 +311,11 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
   parts.url = parts.listener->url();
   parts.counting = parts.listener.get();
   RETURN_IF_ERROR(parts.deliverer->start());
+  parts.api.chart().start(parts.io, parts.workers, [&parts, &guard] {
+    const auto figures = guard.figures(rules::Auth::admin());
+    return admin::ChartFigures{db::SystemClock().now(), figures.ok() ? figures.value().database : db::Figures(),
+                               parts.counting.load()->stats(), admin::process_figures()};
+  });
   return server;
 }
 
@@ -320,11 +330,13 @@ std::string Server::certificate_validity() const { return parts_->listener->cert
 
 void Server::stop() {
   if (std::exchange(parts_->is_stopped, true)) return;
+  parts_->api.chart().stop();
   for (auto* listener : {&parts_->listener, &parts_->watch_listener}) {
     if (*listener != nullptr) (*listener)->drain(parts_->patience);
   }
   parts_->finish_work();
   parts_->hook_api.close();
+  parts_->api.close();
   parts_->deliverer->stop();
   // From here on nobody counts what the listener has counted.
   parts_->listener.reset();

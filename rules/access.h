@@ -52,7 +52,7 @@ class Asker {
 
  private:
   template <typename Judge>
-  db::Result<void> ask(const db::Moment& moment, const Judge& judge) const;
+  db::Result<void> ask(const db::Moment& moment, const db::Path& at, const Judge& judge) const;
   enum class Counted : uint8_t { No, Yes };  // by the coverage
   template <typename Judge>
   db::Result<Explanation> explain(const db::Moment& moment, Counted counted, const Judge& judge) const;

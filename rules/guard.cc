@@ -81,7 +81,8 @@ Guard::Guard(db::Host& database, Options options)
                                                          .covers = options_.dev,
                                                          .needs_indexes = options_.needs_indexes,
                                                          .own_indexes = options_.own_indexes,
-                                                         .on_denied = options_.on_denied})),
+                                                         .on_denied = options_.on_denied,
+                                                         .activity_bytes_max = options_.activity_bytes_max})),
       settings_(std::make_shared<KnownSettings>(options_.dev)) {
   database_.revive_by([book = book_](const std::string& name, const std::string& memo) {
     return std::make_shared<const WriteAccess>(Asker(book, name, auth_of(memo)));
@@ -124,6 +125,9 @@ db::Result<std::string> Guard::resolve(std::string_view name) const {
 
 void Guard::read(const std::string& name, const Auth& auth, db::Read read, Done done) {
   const auto asker = asker_of(book_, name, auth);
+  if (activity().is_on()) {
+    done = watched(name, auth, asker, ActivityEntry::Kind::Read, read.path.slashed(), std::move(done));
+  }
   if (asker || read.query) {
     // A request can still be refused for its missing index; a listener that runs cannot.
     read.check = std::make_shared<const ReadAccess>(book_, asker, read.path, read.query, Unindexed::Refused,
@@ -146,6 +150,10 @@ void Guard::put(const std::string& name, db::Write write, Done done) {
 
 void Guard::write(const std::string& name, const Auth& auth, db::Write write, Done done) {
   const auto asker = asker_of(book_, name, auth);
+  if (activity().is_on()) {
+    const db::Path& at = write.overwrites.empty() ? write.base : write.overwrites.front().path;
+    done = watched(name, auth, asker, ActivityEntry::Kind::Write, at.slashed(), std::move(done));
+  }
   guard_write(write, asker);
   write.by = auth.user();
   if (write.selection) {
@@ -162,17 +170,25 @@ void Guard::say(const std::string& name, const Auth& auth, std::string topic, st
                 std::shared_ptr<db::TopicMessage> message, bool is_kept, Done done) {
   std::shared_ptr<const db::Precondition> may_speak;
   const auto asker = asker_of(book_, name, auth);
+  if (activity().is_on()) done = watched(name, auth, asker, ActivityEntry::Kind::Topic, topic, std::move(done));
   if (judged_by && asker) may_speak = std::make_shared<const MaySpeak>(*asker, std::move(*judged_by));
   database_.say(name, std::move(topic), std::move(may_speak), std::move(message), is_kept, std::move(done));
 }
 
 void Guard::read_rows(const std::string& name, const Auth& auth, db::Read read, db::RowQuery query, Done done) {
-  read.reading = std::make_shared<const RowReading>(asker_of(book_, name, auth), read.path, std::move(query));
+  const auto asker = asker_of(book_, name, auth);
+  if (activity().is_on()) {
+    done = watched(name, auth, asker, ActivityEntry::Kind::Rows, read.path.slashed(), std::move(done));
+  }
+  read.reading = std::make_shared<const RowReading>(asker, read.path, std::move(query));
   database_.read(name, std::move(read), std::move(done));
 }
 
 void Guard::write_rows(const std::string& name, const Auth& auth, db::Write write, ExpectedRows expected, Done done) {
   const auto asker = asker_of(book_, name, auth);
+  if (activity().is_on()) {
+    done = watched(name, auth, asker, ActivityEntry::Kind::Rows, expected.table.slashed(), std::move(done));
+  }
   const auto rows = std::make_shared<const ExpectedRows>(std::move(expected));
   guard_write(write, asker);
   write.by = auth.user();

@@ -45,6 +45,7 @@ struct ServeFlags {
   uint64_t namespace_bytes_max = 0;
   uint64_t kept_answers_bytes_max = 64u << 20;
   db::MemoryLimits memory;
+  size_t activity_bytes_max = rules::kActivityBytesMax;
   std::chrono::milliseconds namespace_idle_time{600'000};
   std::chrono::seconds disconnect_grace{15};
   std::string auth_config;      // a file: whose signed tokens are believed

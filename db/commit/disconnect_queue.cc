@@ -159,6 +159,14 @@ std::vector<Overwrite> DisconnectQueue::overwrites() const {
   return all;
 }
 
+std::vector<Overwrite> DisconnectQueue::first(size_t most) const {
+  std::vector<Overwrite> some;
+  for (auto entry = entries_.begin(); entry != entries_.end() && some.size() < most; ++entry) {
+    some.push_back(entry->second);
+  }
+  return some;
+}
+
 std::vector<Effect> DisconnectQueue::sign(const std::string& memo) {
   // An empty queue needs nobody's rights, and its memo row must go with its last entry.
   const std::string wanted = entries_.empty() ? "" : memo;

@@ -22,6 +22,7 @@
 #include "db/events/listener_registry.h"
 #include "db/events/row_registry.h"
 #include "db/model/hash.h"
+#include "db/model/live.h"
 #include "db/read/fair_pool.h"
 #include "db/shard/mirrors.h"
 #include "db/shard/story.h"
@@ -87,6 +88,14 @@ struct Conversation final : Audience {
       : id(std::move(session)), space(std::move(with)), story(std::move(wake), std::move(events)) {}
   const std::string id;
   const std::shared_ptr<NamespaceState> space;
+  Timestamp since{};  // constant once others know of it
+  // Who has it, for those who run the server: said by the owner, on any thread (Client::set_origin, set_admin).
+  std::atomic<uint64_t> connection = 0;
+  std::atomic<const char*> protocol = "";
+  std::atomic<bool> is_admin = false;
+  Origin origin() const {
+    return {connection.load(std::memory_order_relaxed), protocol.load(std::memory_order_relaxed)};
+  }
   Payer payer() const;  // whose share of the readers' turns it takes
   Story story;
   std::atomic<bool> is_gone = false;                // nobody hears the story any more

@@ -48,6 +48,7 @@
 #include "db/commit/committer.h"
 #include "db/events/match.h"
 #include "db/model/figures.h"
+#include "db/model/live.h"
 #include "db/model/stats.h"
 #include "db/read/fair_pool.h"
 #include "db/read/reads.h"
@@ -175,6 +176,10 @@ struct StatsRequest {     // of the tree at a path
   Path path;
   std::shared_ptr<Stats> to;  // there once it is answered, if that is ok
 };
+struct LiveRequest {  // what lives in the namespace (shard_live.cc)
+  LiveAsk ask;
+  std::shared_ptr<Live> to;  // there once it is answered, if that is ok
+};
 struct TrimRequest {};   // of the log and of kept answers, to what is allowed
 struct CarryRequest {};  // the next step for the versions of the namespace
 struct ExpireRequest {   // removes children that are too old, some of them
@@ -233,7 +238,7 @@ struct ShardRequest {
                RecheckDisconnectRequest, ListenRowsRequest, RecheckRowsRequest, JoinRequest, RecheckTopicRequest,
                SayRequest, HearEntriesRequest, AnnounceRequest, OpenDocumentRequest, ReadDocumentRequest, AppendRequest,
                CompactRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest, CreateRequest,
-               RemoveRequest, StatsRequest, TrimRequest, CarryRequest, ExpireRequest, ThrottleRequest, PurgeRequest,
+               RemoveRequest, StatsRequest, LiveRequest, TrimRequest, CarryRequest, ExpireRequest, ThrottleRequest, PurgeRequest,
                HashedRequest, ResumePointsRequest, AwaitCommitRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
                OrphanRequest, RunQueueRequest, MirrorsRequest, MirrorSliceRequest, MirrorRequest>
       what{};
@@ -373,6 +378,7 @@ class Shard {
   void handle(ShardRequest& request, CreateRequest& create);
   void handle(ShardRequest& request, RemoveRequest& remove);
   void handle(ShardRequest& request, StatsRequest& stats);
+  void handle(ShardRequest& request, LiveRequest& live);
   void handle(ShardRequest& request, TrimRequest& trim);
   void handle(ShardRequest& request, CarryRequest& carry);
   void handle(ShardRequest& request, ExpireRequest& expire);

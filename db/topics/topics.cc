@@ -44,6 +44,12 @@ void Topics::count_bytes(Topic& topic, int64_t bytes) {
   counted_.bytes.add(bytes);
 }
 
+void Topics::each(const std::function<bool(const Topic&)>& look) const {
+  for (const auto& [name, topic] : topics_) {
+    if (!look(*topic)) return;
+  }
+}
+
 Topic* Topics::find(std::string_view name) const {
   const auto found = topics_.find(name);
   return found == topics_.end() ? nullptr : found->second.get();

@@ -426,6 +426,10 @@ std::string MetricsPage::text() const {
   families.gauge("hearth_documents_open", "Yjs documents that clients have open, each client's.", others.documents);
   families.counter("hearth_documents_refused_total",
                    "Yjs documents that a client was not given, or was taken away from.", others.documents_refused);
+  families.gauge("hearth_activity_bytes", "Bytes of requests that are kept while somebody looks at them.",
+                 from_.guard.activity().byte_count());
+  families.counter("hearth_activity_total", "Requests that were kept while somebody looked at them.",
+                   from_.guard.activity().recorded());
   add_webhooks(from_.webhooks(), families);
   add_traffic(stats, wire, families);
   add_limits(from_.limits, stats, wire, from_.verifier.counts(), database, families);

@@ -26,7 +26,8 @@ class ValueWait final : public std::enable_shared_from_this<ValueWait> {
   static void start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, const RestRequest& request,
                     db::Read read, const std::string& space, rules::Auth auth, Tell tell);
 
-  ValueWait(const Surroundings& with, size_t thread, const RestRequest& request, db::Read read, Tell tell);
+  ValueWait(const Surroundings& with, const http::Exchange& exchange, const RestRequest& request, db::Read read,
+            Tell tell);
   ~ValueWait();
 
  private:
@@ -39,6 +40,7 @@ class ValueWait final : public std::enable_shared_from_this<ValueWait> {
 
   const Surroundings with_;
   const size_t thread_;
+  const uint64_t connection_;  // its number
   const RestRequest request_;
   const db::Read read_;
   const Tell tell_;

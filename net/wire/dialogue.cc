@@ -68,6 +68,7 @@ db::Result<std::string> Dialogue::open(const Upgrade& upgrade, size_t thread) {
 void Dialogue::carry_by(Transport& transport, size_t thread) {
   db::invariant(thread == thread_, "a dialogue is carried on the thread that it was left to");
   transport_ = &transport;
+  if (session_) session_->carried_by(transport.connection());
   held_back_ = false;
   watch_expiry();
   pump();

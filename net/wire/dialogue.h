@@ -71,7 +71,8 @@ class Transport {
   virtual void on_sent_all() {}           // nothing waits to be serialised
   // The client has said that it sends no more by this transport (§10.4). What it said before has been handled.
   virtual void on_end_of_transmission() {}
-  virtual void close() = 0;  // the dialogue is over, and all of it has been sent
+  virtual void close() = 0;                          // the dialogue is over, and all of it has been sent
+  virtual uint64_t connection() const { return 0; }  // its number; 0: it has none of its own
 };
 
 class Dialogue : public std::enable_shared_from_this<Dialogue> {

@@ -36,7 +36,7 @@ void Acceptor::handle(const std::shared_ptr<http::Exchange>& exchange) {
   std::string credential = std::move(room.value().token);
   if (credential.empty()) credential = http::bearer_token(request.headers).value_or("");
   const size_t thread = exchange->thread();
-  const DocumentPlace place{.home = {with_.guard, with_.io, with_.clock, thread},
+  const DocumentPlace place{.home = {with_.guard, with_.io, with_.clock, thread, {request.connection, "yjs"}},
                             .verifier = with_.verifier,
                             .workers = with_.workers,
                             .rooms = rooms_.at(thread),

@@ -34,6 +34,12 @@ async function houseOf(space) {
   return house;
 }
 const link = (page, name) => page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true });
+// Knocks until the page shows it: what comes before the server has begun to record is not there.
+const knockUntil = (house, database, key, line) =>
+  expectSoon(async () => {
+    await house.knock(database, key);
+    return (await line.count()) > 0;
+  }, true);
 const asks = (asked, path) => asked.filter((line) => line.startsWith(`GET ${path}`));
 
 // ---- all of them, in all looks
@@ -60,9 +66,8 @@ test('pages of the running server: in all looks without serious faults, and mark
       };
       await page.getByText('Waiting for the next request…').waitFor();
       await check('activity, empty');
-      await house.knock(ada, evil);
-      const denied = page.getByRole('row').filter({ hasText: 'denied' }).first();
-      await denied.getByRole('link', { name: `/secret/${evil}` }).waitFor();
+      const denied = page.getByRole('row').filter({ hasText: `/secret/${evil}` }).last();
+      await knockUntil(house, ada, evil, denied);
       await denied.locator('summary').click();
       await denied.getByText(`ada ${evil}`).waitFor();
       await check('activity');
@@ -115,8 +120,8 @@ test('activity: what is denied and why, what fails, filtered by text, kind, path
   const rows = page.getByRole('region', { name: 'Requests' }).locator('tbody tr');
   const shows = (text) => rows.filter({ hasText: text });
   await page.getByText('Waiting for the next request…').waitFor();
-  await house.knock(eve, 'one');
-  const denied = shows('/secret/one').first();
+  const denied = shows('/secret/one').last();
+  await knockUntil(house, eve, 'one', denied);
   await denied.locator('summary').click();
   await denied.getByText('eve', { exact: true }).waitFor();
   await denied.locator('code.block').getByText('false').waitFor();
@@ -142,7 +147,7 @@ test('activity: what is denied and why, what fails, filtered by text, kind, path
   await page.getByLabel('At or below').press('Enter');
   await shows('/secret/one').first().waitFor();
 
-  // Paused: the question under way is ended, and what comes is shown once one goes on.
+  // Paused: the question under way is ended, and there is none until one goes on.
   const before = ended.length;
   await page.getByRole('button', { name: 'Pause' }).click();
   await page.getByText('Paused: the server is not asked').waitFor();
@@ -152,7 +157,7 @@ test('activity: what is denied and why, what fails, filtered by text, kind, path
   assert.equal(await shows('/secret/two').count(), 0);
   assert.equal(asks(asked, '/.inspect/activity.json').length, askedThen);
   await page.getByRole('button', { name: 'Go on' }).click();
-  await shows('/secret/two').first().waitFor();
+  await knockUntil(house, eve, 'three', shows('/secret/three').first());
 
   // Hidden: the same, without a word.
   const seen = async (state) =>
@@ -164,8 +169,7 @@ test('activity: what is denied and why, what fails, filtered by text, kind, path
   await seen('hidden');
   await expectSoon(() => ended.length > beforeHiding, true);
   await seen('visible');
-  await house.knock(eve, 'three');
-  await shows('/secret/three').first().waitFor();
+  await knockUntil(house, eve, 'four', shows('/secret/four').first());
   // Left.
   const beforeLeaving = ended.length;
   await link(page, 'Query').click();
@@ -205,7 +209,7 @@ test('channels: who is in one, and what they say of themselves, as it changes', 
   await channel.track({ mood: 'tired' });
   await page.getByRole('region', { name: 'Presence' }).getByText('"mood":"tired"').waitFor();
   await page.getByLabel('With this text').fill('coffee');
-  await page.getByRole('region', { name: 'Channels' }).waitFor({ state: 'detached' });
+  await page.getByRole('region', { name: 'List of channels' }).waitFor({ state: 'detached' });
   assert.deepEqual(wrongs, []);
 });
 
@@ -250,7 +254,7 @@ test('webhooks: added with a secret that is shown once, tested, paused; dead let
   await dialog.waitFor({ state: 'detached' });
   assert.ok(!(await page.content()).includes(secret), 'it is shown once');
   const [{ id }] = await house.ask('GET', '/.webhooks.json');
-  const state = page.getByRole('region', { name: 'Webhooks' }).locator('.badge');
+  const state = page.getByRole('region', { name: 'List of webhooks' }).locator('.badge');
 
   receiver.answer = () => 200;
   await page.getByRole('button', { name: `Test ${id}` }).click();
@@ -379,6 +383,6 @@ test('all pages are reached and used by the keyboard alone', async () => {
   await page.getByRole('dialog').getByRole('button', { name: 'I have it' }).waitFor();
   await page.keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
-  await page.getByRole('region', { name: 'Webhooks' }).waitFor();
+  await page.getByRole('region', { name: 'List of webhooks' }).waitFor();
   assert.deepEqual(wrongs, []);
 });

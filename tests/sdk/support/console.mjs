@@ -70,7 +70,7 @@ export async function openConsole(browser, server, hash = '', look = looks[0], a
 const types = { js: 'text/javascript', css: 'text/css', html: 'text/html; charset=utf-8' };
 
 async function answerFrom(route, built, server) {
-  const name = new URL(route.request().url()).pathname.replace(/^\/\.console\/?/, '') || 'index.html';
+  const name = new URL(route.request().url()).pathname.replace(/^(\/ns\/[^/]+)?\/\.console\/?/, '') || 'index.html';
   if (!existsSync(`${built}/${name}`)) return route.continue();
   const policy = (await fetch(`${server.url}/.console`)).headers.get('Content-Security-Policy');
   const headers = { 'Content-Security-Policy': policy, 'Content-Type': types[name.slice(name.lastIndexOf('.') + 1)] };
@@ -119,3 +119,18 @@ export const rooms = {
   },
   coffee: { seats: 9, members: { bob: true } },
 };
+
+// Runs `does`, and says how many milliseconds of its processor the thread of the page spent meanwhile, which a busy machine does not
+// lengthen. It is that of the renderer that asked this server for something.
+export async function threadTime(browser, server, does) {
+  await browser.startTracing(undefined, { categories: ['toplevel', 'devtools.timeline'] });
+  await does();
+  const { traceEvents } = JSON.parse(await browser.stopTracing());
+  const asked = traceEvents.find(({ name, args }) => name === 'ResourceSendRequest' && args.data.url.startsWith(server.url));
+  const thread = traceEvents.find(
+    ({ name, pid, args }) => name === 'thread_name' && args.name === 'CrRendererMain' && pid === asked?.pid,
+  );
+  return traceEvents
+    .filter(({ ph, pid, tid, name }) => ph === 'X' && pid === thread.pid && tid === thread.tid && name.endsWith('::RunTask'))
+    .reduce((sum, { tdur }) => sum + (tdur ?? 0) / 1000, 0);
+}

@@ -114,7 +114,7 @@ export function ChannelsPage() {
           </p>
         )}
         {shown.length > 0 && (
-          <Table label="Channels" heads={['Name', 'Kind', '#Members', '#Presence', '#Kept', '#Memory']}>
+          <Table label="List of channels" heads={['Name', 'Kind', '#Members', '#Presence', '#Kept', '#Memory']}>
             {shown.map((one) => (
               <tr key={`${one.family} ${one.name}`}>
                 <th scope="row">

@@ -91,7 +91,7 @@ export function DocumentsPage() {
           </div>
           <Trouble text={error} />
           {documents !== null && (
-            <Table label="Documents" heads={['Path', '#Updates', '#Bytes']}>
+            <Table label="List of documents" heads={['Path', '#Updates', '#Bytes']}>
               {documents.map((one) => (
                 <tr key={one.path}>
                   <th scope="row">

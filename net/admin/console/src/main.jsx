@@ -14,14 +14,14 @@ import { TreePage } from './tree.jsx';
 import { Button, Dialog, Field, Flame, Icon, IconButton, Sayings, Trouble } from './ui.jsx';
 
 // A page whose code comes when somebody opens it, so that the tree is there sooner.
-function later(load) {
+function later(name) {
   let Page;
   return function Later() {
     const [, setThere] = useState(false);
     useEffect(() => {
       if (Page !== undefined) return;
       attempt(async () => {
-        Page = await load();
+        Page = (await import('./pages.jsx'))[name];
         setThere(true);
       });
     }, []);
@@ -31,16 +31,16 @@ function later(load) {
 
 const parts = [
   ['data', 'Data', TreePage],
-  ['query', 'Query', later(async () => (await import('./query.jsx')).QueryPage)],
-  ['rules', 'Rules', later(async () => (await import('./rules.jsx')).RulesPage)],
-  ['history', 'History', later(async () => (await import('./history.jsx')).HistoryPage)],
-  ['activity', 'Activity', later(async () => (await import('./activity.jsx')).ActivityPage)],
-  ['people', 'People', later(async () => (await import('./people.jsx')).PeoplePage)],
-  ['channels', 'Channels', later(async () => (await import('./channels.jsx')).ChannelsPage)],
-  ['documents', 'Documents', later(async () => (await import('./documents.jsx')).DocumentsPage)],
-  ['webhooks', 'Webhooks', later(async () => (await import('./webhooks.jsx')).WebhooksPage)],
-  ['health', 'Health', later(async () => (await import('./health.jsx')).HealthPage)],
-  ['spaces', 'Namespaces', later(async () => (await import('./spaces.jsx')).SpacesPage)],
+  ['query', 'Query', later('QueryPage')],
+  ['rules', 'Rules', later('RulesPage')],
+  ['history', 'History', later('HistoryPage')],
+  ['activity', 'Activity', later('ActivityPage')],
+  ['people', 'People', later('PeoplePage')],
+  ['channels', 'Channels', later('ChannelsPage')],
+  ['documents', 'Documents', later('DocumentsPage')],
+  ['webhooks', 'Webhooks', later('WebhooksPage')],
+  ['health', 'Health', later('HealthPage')],
+  ['spaces', 'Namespaces', later('SpacesPage')],
 ];
 
 const isNarrow = matchMedia('(max-width: 700px)'); // the list of pages is then a row that scrolls (lists.css)

@@ -179,7 +179,7 @@ function Hooks({ hooks, again, show }) {
       {hooks.length === 0 ? (
         <p>There is none: changes of this namespace are sent nowhere.</p>
       ) : (
-        <Table label="Webhooks" heads={['Sends to', 'State', '#Delivered', 'Last answer', '#Dead letters', '']}>
+        <Table label="List of webhooks" heads={['Sends to', 'State', '#Delivered', 'Last answer', '#Dead letters', '']}>
           {hooks.map((hook) => (
             <Hook key={hook.id} hook={hook} isOpen={opened === hook.id} act={actsOf(hook)} />
           ))}

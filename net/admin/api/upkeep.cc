@@ -8,7 +8,7 @@
 // comes in pieces below the limit of bodies, each with its offset: a piece that is sent twice is noticed. Everything
 // that blocks on the disk runs on workers or on threads of the database, never on an io thread. Rights are checked by
 // the guard. serve_stats() asks itself too, before it tells whether a namespace exists.
-#include "net/rest/upkeep.h"
+#include "net/admin/api/upkeep.h"
 
 #include <fmt/format.h>
 
@@ -21,7 +21,7 @@
 #include "net/io/log.h"
 #include "net/rest/reply.h"
 
-namespace hearth::net::rest {
+namespace hearth::net::admin {
 namespace {
 
 using db::Error;
@@ -29,6 +29,9 @@ using db::ErrorCode;
 constexpr size_t kDumpNameBytesMax = 64;
 
 using http::Target;
+using rest::Method;
+using rest::reply_head;
+using rest::Surroundings;
 using Exchange = std::shared_ptr<http::Exchange>;
 
 void fail(const Exchange& exchange, const Error& error) {
@@ -171,7 +174,10 @@ void restore(const Surroundings& with, const Exchange& exchange, const Target& t
 
 }  // namespace
 
-void serve_namespace(const Surroundings& with, const Exchange& exchange, Method method, const rules::Auth& auth) {
+void serve_namespace(const Surroundings& with, const AdminCall& call) {
+  const Exchange& exchange = call->exchange;
+  const Method method = call->request.method;
+  const rules::Auth& auth = call->auth;
   std::string name(target_of(*exchange).parameter("ns").value_or(""));
   if (name.empty()) return fail(exchange, {ErrorCode::InvalidArgument, "ns is the name of the namespace."});
   work(with, exchange, [&guard = with.guard, exchange, method, auth, name = std::move(name)] {
@@ -188,7 +194,9 @@ void serve_namespace(const Surroundings& with, const Exchange& exchange, Method 
   });
 }
 
-void serve_stats(const Surroundings& with, const Exchange& exchange, const rules::Auth& auth) {
+void serve_stats(const Surroundings& with, const AdminCall& call) {
+  const Exchange& exchange = call->exchange;
+  const rules::Auth& auth = call->auth;
   if (auth.kind != rules::Auth::Kind::Admin) return fail(exchange, {ErrorCode::PermissionDenied, "Permission denied"});
   const Target target = target_of(*exchange);
   const auto space = with.guard.resolve(target.parameter("ns").value_or(""));
@@ -202,7 +210,9 @@ void serve_stats(const Surroundings& with, const Exchange& exchange, const rules
                    }));
 }
 
-void serve_compact(const Surroundings& with, const Exchange& exchange, const rules::Auth& auth) {
+void serve_compact(const Surroundings& with, const AdminCall& call) {
+  const Exchange& exchange = call->exchange;
+  const rules::Auth& auth = call->auth;
   with.guard.compact(
       auth, with.waiting.expect_a<db::Result<db::Compacted>>([exchange, auth](const db::Result<db::Compacted>& done) {
         if (!done.ok()) return fail(exchange, done.error());
@@ -212,7 +222,9 @@ void serve_compact(const Surroundings& with, const Exchange& exchange, const rul
       }));
 }
 
-void serve_dump(const Surroundings& with, const Exchange& exchange, const rules::Auth& auth) {
+void serve_dump(const Surroundings& with, const AdminCall& call) {
+  const Exchange& exchange = call->exchange;
+  const rules::Auth& auth = call->auth;
   auto request = dump_request(target_of(*exchange));
   if (!request.ok()) return fail(exchange, request.error());
   // A body says that the dump is an incremental one.
@@ -240,14 +252,19 @@ void serve_dump(const Surroundings& with, const Exchange& exchange, const rules:
                       }));
 }
 
-void tell_dump_part(const Surroundings& with, const Exchange& exchange, const rules::Auth& auth) {
+void tell_dump_part(const Surroundings& with, const AdminCall& call) {
+  const Exchange& exchange = call->exchange;
+  const rules::Auth& auth = call->auth;
   const db::Result<double> part =
       with.guard.dump_part(auth, std::string(target_of(*exchange).parameter("name").value_or("")));
   if (!part.ok()) return fail(exchange, part.error());
   tell(exchange, fmt::format(R"({{"part":{:.4f}}})", part.value()));
 }
 
-void serve_restore(const Surroundings& with, const Exchange& exchange, Method method, const rules::Auth& auth) {
+void serve_restore(const Surroundings& with, const AdminCall& call) {
+  const Exchange& exchange = call->exchange;
+  const Method method = call->request.method;
+  const rules::Auth& auth = call->auth;
   const Target target = target_of(*exchange);
   if (target.has("upload")) {
     return method == Method::Put ? take_piece(with, exchange, target, auth) : restore(with, exchange, target, auth);
@@ -261,4 +278,4 @@ void serve_restore(const Surroundings& with, const Exchange& exchange, Method me
   });
 }
 
-}  // namespace hearth::net::rest
+}  // namespace hearth::net::admin

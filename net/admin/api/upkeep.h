@@ -18,20 +18,17 @@
 
 #include <memory>
 
-#include "net/http/exchange.h"
-#include "net/rest/event_stream.h"
-#include "net/rest/request.h"
-#include "rules/auth.h"
+#include "net/rest/desk.h"
 
-namespace hearth::net::rest {
+namespace hearth::net::admin {
 
-void serve_namespace(const Surroundings& with, const std::shared_ptr<http::Exchange>& exchange, Method method,
-                     const rules::Auth& auth);
-void serve_stats(const Surroundings& with, const std::shared_ptr<http::Exchange>& exchange, const rules::Auth& auth);
-void serve_compact(const Surroundings& with, const std::shared_ptr<http::Exchange>& exchange, const rules::Auth& auth);
-void serve_dump(const Surroundings& with, const std::shared_ptr<http::Exchange>& exchange, const rules::Auth& auth);
-void tell_dump_part(const Surroundings& with, const std::shared_ptr<http::Exchange>& exchange, const rules::Auth& auth);
-void serve_restore(const Surroundings& with, const std::shared_ptr<http::Exchange>& exchange, Method method,
-                   const rules::Auth& auth);
+using AdminCall = std::shared_ptr<rest::DeskCall>;
 
-}  // namespace hearth::net::rest
+void serve_namespace(const rest::Surroundings& with, const AdminCall& call);
+void serve_stats(const rest::Surroundings& with, const AdminCall& call);
+void serve_compact(const rest::Surroundings& with, const AdminCall& call);
+void serve_dump(const rest::Surroundings& with, const AdminCall& call);
+void tell_dump_part(const rest::Surroundings& with, const AdminCall& call);
+void serve_restore(const rest::Surroundings& with, const AdminCall& call);
+
+}  // namespace hearth::net::admin
