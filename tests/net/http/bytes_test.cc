@@ -197,7 +197,7 @@ TEST_CASE("The largest piece does not count against a reader, and shared bytes a
 TEST_CASE("A small shared message that goes alone is not copied, and becomes one piece with what joins it",
           "[net][http]") {
   const auto shared = std::make_shared<const std::string>("shared");
-  http::Outbox outbox;
+  Outbox outbox;
   iovec pieces[8];
   outbox.add(shared);
   CHECK(shared.use_count() == 2);
