@@ -5,7 +5,8 @@
 //              sent            sent │ to be sent: bytes_
 //
 // An event goes to hundreds of listeners, so its bytes are made once and shared. A piece costs an iovec and 48 bytes
-// or more of memory, so small bytes are copied into the piece at the end instead (kCopyBytesMax). gather() hands up
+// or more of memory, so small bytes are copied into the piece at the end instead (kCopyBytesMax), unless they are shared
+// and there is none yet. gather() hands up
 // to 64 pieces to one sendmsg(); without TLS nothing is copied again. With TLS, front() joins small pieces so that
 // they become one record.
 //
@@ -33,7 +34,10 @@ namespace hearth::net::http {
 
 void Outbox::add(std::string_view bytes) {
   if (bytes.empty()) return;
-  // Small bytes join the last piece, so they overtake nothing.
+  // Small bytes join the last piece, so they overtake nothing. A small shared one becomes our own for that.
+  if (first_ < pieces_.size() && pieces_.back().shared && pieces_.back().shared->size() <= kCopyBytesMax) {
+    pieces_.back().own = *std::exchange(pieces_.back().shared, nullptr);
+  }
   const bool joins = first_ < pieces_.size() && !pieces_.back().shared &&
                      pieces_.back().own.size() + bytes.size() <= kOwnPieceBytesMax;
   if (!joins) pieces_.emplace_back();
@@ -43,7 +47,9 @@ void Outbox::add(std::string_view bytes) {
 }
 
 void Outbox::add(SharedBytes bytes) {
-  if (bytes->size() <= kCopyBytesMax) return add(std::string_view(*bytes));
+  const bool is_alone = first_ == pieces_.size();  // mostly nothing joins it before it is sent
+  if (bytes->size() <= kCopyBytesMax && !is_alone) return add(std::string_view(*bytes));
+  if (bytes->empty()) return;
   const size_t size = bytes->size();
   pieces_.emplace_back();
   pieces_.back().shared = std::move(bytes);

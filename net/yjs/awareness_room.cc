@@ -66,7 +66,8 @@ bool AwarenessRoom::is_news(uint64_t client, uint64_t clock, bool is_gone) const
 }
 
 bool AwarenessRoom::has_news(std::string_view awareness) const {
-  if (!awareness.empty() && awareness == last_told_) return false;
+  if (!awareness.empty() && std::find(last_told_.begin(), last_told_.end(), awareness) != last_told_.end())
+    return false;
   db::documents::Reader from(awareness);
   for (uint64_t left = from.var_uint(); left > 0 && from.ok(); --left) {
     const uint64_t client = from.var_uint(), clock = from.var_uint();
@@ -157,7 +158,7 @@ void AwarenessRoom::flush() {
   timer_.cancel();
   if (changed_.empty()) return;
   const AwarenessTold told(awareness_of(std::exchange(changed_, {})));
-  last_told_ = told.bytes();
+  last_told_[told_count_++ % last_told_.size()] = told.bytes();
   told_at_ = std::chrono::steady_clock::now();
   const std::vector<Member*> members = members_;  // one may end while it is told
   const auto is_in = [](const std::vector<Member*>& all, const Member* one) {

@@ -18,6 +18,7 @@
 // Thread: the home io thread of its clients.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -91,7 +92,9 @@ class AwarenessRoom : public std::enable_shared_from_this<AwarenessRoom> {
   bool is_ready_ = false;  // the ear has heard who is there
   std::unordered_map<uint64_t, Known> known_;
   std::set<uint64_t> changed_;  // that are to be told
-  std::string last_told_;       // to all, of what is known since
+  // What was told to all lately, which most clients send back.
+  std::array<std::string, 3> last_told_{};
+  size_t told_count_ = 0;
   std::chrono::steady_clock::time_point told_at_{};
   http::Timer timer_;
   bool is_scheduled_ = false;
