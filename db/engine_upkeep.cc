@@ -57,6 +57,7 @@ void Engine::ring(const std::string& name, Alarms::For what) {
   if (!exists(name)) return;
   const std::shared_ptr<NamespaceState> where = space(name);
   if (what == Alarms::For::Throttle) return where->shard.submit({where, nullptr, 0, ThrottleRequest{}, nullptr});
+  if (what == Alarms::For::Ephemeral) return where->shard.submit({where, nullptr, 0, LapseRequest{}, nullptr});
   where->shard.submit({where, nullptr, 0, ExpireRequest{}, nullptr});
 }
 

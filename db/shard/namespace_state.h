@@ -23,6 +23,7 @@
 #include "db/events/row_registry.h"
 #include "db/model/hash.h"
 #include "db/read/fair_pool.h"
+#include "db/shard/holders.h"
 #include "db/shard/mirrors.h"
 #include "db/shard/story.h"
 #include "db/shard/throttle.h"
@@ -101,6 +102,7 @@ struct Conversation final : Audience {
   uint64_t won_in = 0;       // the last group that took a conditional write of it
   uint64_t answered_in = 0;  // the last group that answered it
   uint64_t late_in = 0;      // the last group that told it something and left it asleep (shard_contest.cc)
+  uint64_t holder = 0;       // of what it has written at ephemeral paths; 0: nothing
   uint32_t losses = 0;       // conditional writes that were refused as stale since it won
   bool ended = false;
 };
@@ -246,6 +248,7 @@ struct NamespaceState {
   };
   std::vector<Awaiting> awaiting;
   Throttles throttles;
+  Holders holders;              // of ephemeral values
   bool is_taking_up = false;    // counted as one of which some children have no rows of their age yet
   bool is_removed = false;      // whoever still has it is refused; the name means another from here on
   bool is_maintained = false;   // a MaintainRequest is on its way, or failed
