@@ -20,7 +20,7 @@ using namespace hearth::test;
 
 namespace {
 
-constexpr std::string_view kPlan = "/a/$/b\tephemeral\t1\n/2\tephemeral\t1\n";
+constexpr std::string_view kEphemeralPlan = "/a/$/b\tephemeral\t1\n/2\tephemeral\t1\n";
 
 std::unique_ptr<Host> opened_with_ephemeral(const std::string& folder, const Clock* clock = nullptr,
                                             uint64_t bytes_max = 16u << 20) {
@@ -54,12 +54,12 @@ Write with_ttl(Write write, std::chrono::milliseconds ttl) {
   return write;
 }
 
-std::string shown(Host& database, std::string_view path) {
+std::string shown_at(Host& database, std::string_view path) {
   return text(database.space("t").value().get(path).value());
 }
 
 template <typename Is>
-bool comes(const Is& is, ManualClock* clock = nullptr) {
+bool becomes_so(const Is& is, ManualClock* clock = nullptr) {
   for (int i = 0; i < 10'000; ++i) {
     if (is()) return true;
     if (clock != nullptr) clock->advance(Timestamp(10));
@@ -68,7 +68,7 @@ bool comes(const Is& is, ManualClock* clock = nullptr) {
   return is();
 }
 
-std::string refusal(const Answer& answer) { return answer.status.ok() ? "taken" : answer.status.error().message; }
+std::string said_of(const Answer& answer) { return answer.status.ok() ? "taken" : answer.status.error().message; }
 
 // Each byte of each file of the folder.
 bool is_anywhere(const std::string& folder, const std::string& marker) {
@@ -170,9 +170,9 @@ TEST_CASE("Ephemeral: random writes, ends of connections and restarts leave what
   int writers = 0;
   for (int round = 0; round < 6; ++round) {
     auto database = opened_with_ephemeral(folder.path());
-    if (round == 0) REQUIRE(set_paths(*database, std::string(kPlan)).status.ok());
+    if (round == 0) REQUIRE(set_paths(*database, std::string(kEphemeralPlan)).status.ok());
     expected.restart();
-    REQUIRE(shown(*database, "") == expected.all());
+    REQUIRE(shown_at(*database, "") == expected.all());
     Talk reader(*database);
     reader.client->listen(1, 1, listen_to(""));
     ReferenceTree heard;
@@ -185,7 +185,7 @@ TEST_CASE("Ephemeral: random writes, ends of connections and restarts leave what
       if (random.chance(0.06)) {
         expected.end(talk->first);
         talks.erase(talk);
-        REQUIRE(comes([&] { return shown(*database, "") == expected.all(); }));
+        REQUIRE(becomes_so([&] { return shown_at(*database, "") == expected.all(); }));
       } else {
         Write write;
         const bool is_update = random.chance(0.3);
@@ -201,19 +201,19 @@ TEST_CASE("Ephemeral: random writes, ends of connections and restarts leave what
         for (const Overwrite& one : write.overwrites) expected.set(one.path, one.value, talk->first);
         talk->second->client->write(9, std::move(write));
         const auto items = talk->second->items_until(9);
-        INFO(refusal(std::get<Answer>(items.back())));
+        INFO(said_of(std::get<Answer>(items.back())));
         REQUIRE(std::get<Answer>(items.back()).status.ok());
       }
       reader.client->reply(2, {});
       follow(heard, reader.items_until(2));
       INFO("round " << round << ", step " << step);
-      REQUIRE(shown(*database, "") == expected.all());
+      REQUIRE(shown_at(*database, "") == expected.all());
       REQUIRE(text(heard.value()) == expected.all());
       // Part of it, and by keys, over both.
       const Path part = some_path(random);
       ReferenceTree whole;
       whole.set(Path(), json(expected.all()));
-      REQUIRE(shown(*database, part.text()) == text(whole.value(part)));
+      REQUIRE(shown_at(*database, part.text()) == text(whole.value(part)));
     }
     talks.clear();
     reader.client->end();
@@ -239,7 +239,7 @@ TEST_CASE("Ephemeral: nothing of 10,000 writes is in the folder, nor in the log,
   // One that concerns both.
   talk.client->write(3, set("rooms/b", json(R"({"name":"namemarker","cursors":{"keymarker":"valuemarker"}})")));
   CHECK(std::get<Answer>(talk.items_until(3).back()).sequence == sequence + 1);
-  CHECK(shown(*database, "rooms/b") == R"({"cursors":{"keymarker":"valuemarker"},"name":"namemarker"})");
+  CHECK(shown_at(*database, "rooms/b") == R"({"cursors":{"keymarker":"valuemarker"},"name":"namemarker"})");
   CHECK(database->figures().ephemeral_values >= 200);
   CHECK(database->figures().ephemeral_writes >= 10'000);
   ChangesRead read;
@@ -263,69 +263,69 @@ TEST_CASE("Ephemeral: nothing of 10,000 writes is in the folder, nor in the log,
   CHECK_FALSE(is_anywhere(folder.path(), "valuemarker"));
   CHECK_FALSE(is_anywhere(folder.path(), "keymarker"));
   database = opened_with_ephemeral(folder.path());
-  CHECK(shown(*database, "rooms") == R"({"a":{"name":"A"},"b":{"name":"namemarker"}})");
+  CHECK(shown_at(*database, "rooms") == R"({"a":{"name":"A"},"b":{"name":"namemarker"}})");
 }
 
 TEST_CASE("Ephemeral: what is written with a ttl goes when it is over, unless it is said again", "[db][ephemeral]") {
   const TempFolder folder;
   ManualClock clock(Timestamp(1'700'000'000'000));
   const auto database = opened_with_ephemeral(folder.path(), &clock);
-  REQUIRE(set_paths(*database, std::string(kPlan)).status.ok());
+  REQUIRE(set_paths(*database, std::string(kEphemeralPlan)).status.ok());
   using std::chrono::seconds;
   REQUIRE(write_alone(*database, with_ttl(set("2/x", json("1")), seconds(10))).status.ok());
   REQUIRE(write_alone(*database, with_ttl(set("2/y", json("1")), seconds(10))).status.ok());
   clock.advance(Timestamp(9'000));
   REQUIRE(write_alone(*database, with_ttl(set("2/y", json("1")), seconds(60))).status.ok());  // the same value
-  CHECK(shown(*database, "2") == R"({"x":1,"y":1})");
+  CHECK(shown_at(*database, "2") == R"({"x":1,"y":1})");
   Talk reader(*database);
   reader.client->listen(1, 7, listen_to("2"));
   CHECK(reader.until(1) == Words{R"(a1 2={"x":1,"y":1})"});
-  REQUIRE(comes([&] { return shown(*database, "2") == R"({"y":1})"; }, &clock));
+  REQUIRE(becomes_so([&] { return shown_at(*database, "2") == R"({"y":1})"; }, &clock));
   reader.client->reply(2, {});
   CHECK(reader.until(2) == Words{"e7 2/x=null", "a2"});
   clock.advance(Timestamp(60'000));
-  REQUIRE(comes([&] { return shown(*database, "2") == "null"; }, &clock));
+  REQUIRE(becomes_so([&] { return shown_at(*database, "2") == "null"; }, &clock));
 }
 
 TEST_CASE("Ephemeral: what is not done there is refused with a reason, and changes nothing", "[db][ephemeral]") {
   const TempFolder folder;
   const auto database = opened_with_ephemeral(folder.path());
-  REQUIRE(set_paths(*database, std::string(kPlan)).status.ok());
+  REQUIRE(set_paths(*database, std::string(kEphemeralPlan)).status.ok());
   const auto holds = [](const std::string& message, std::string_view part) {
     INFO(message);
     CHECK(message.find(part) != std::string::npos);
   };
   using std::chrono::milliseconds;
-  holds(refusal(write_alone(*database, set("2/x", json("1")))), "?ttl=SECONDS");
-  holds(refusal(write_alone(*database, set("a", json(R"({"k":{"b":1}})")))), "/a/k/b is ephemeral");
-  holds(refusal(write_alone(*database, with_ttl(set("2/x", json("1")), milliseconds(60'001)))), "at most 60 seconds");
-  holds(refusal(write_alone(*database, with_ttl(set("c", json("1")), milliseconds(5'000)))), "and this is not");
+  holds(said_of(write_alone(*database, set("2/x", json("1")))), "?ttl=SECONDS");
+  holds(said_of(write_alone(*database, set("a", json(R"({"k":{"b":1}})")))), "/a/k/b is ephemeral");
+  holds(said_of(write_alone(*database, with_ttl(set("2/x", json("1")), milliseconds(60'001)))), "at most 60 seconds");
+  holds(said_of(write_alone(*database, with_ttl(set("c", json("1")), milliseconds(5'000)))), "and this is not");
   Talk talk(*database);
   Write conditional = set("2/x", json("1"));
   conditional.preconditions.push_back(std::make_shared<HashIs>(at("2/x"), ""));
   talk.client->write(1, std::move(conditional));
-  holds(refusal(std::get<Answer>(talk.items_until(1).back())), "transactions");
+  holds(said_of(std::get<Answer>(talk.items_until(1).back())), "transactions");
   talk.client->write(2, set("2/x", json(R"({".value":1,".priority":2})")));
-  holds(refusal(std::get<Answer>(talk.items_until(2).back())), "no priorities");
+  holds(said_of(std::get<Answer>(talk.items_until(2).back())), "no priorities");
   talk.client->on_disconnect(3, {Disconnect::Kind::Put, at("2/x"), {{at("2/x"), Slot::Value, {}}}}, nullptr);
-  holds(refusal(std::get<Answer>(talk.items_until(3).back())), "onDisconnect");
+  holds(said_of(std::get<Answer>(talk.items_until(3).back())), "onDisconnect");
   talk.client->on_disconnect(4, {Disconnect::Kind::Put, at("a/k"), {{at("a/k"), Slot::Value, json(R"({"b":1})")}}},
                              nullptr);
-  holds(refusal(std::get<Answer>(talk.items_until(4).back())), "onDisconnect");
+  holds(said_of(std::get<Answer>(talk.items_until(4).back())), "onDisconnect");
   DocumentOpen open;
   open.path = at("2/x");
   talk.client->open_document(5, 5, std::move(open));
-  holds(refusal(std::get<Answer>(talk.items_until(5).back())), "ephemeral");
-  CHECK(shown(*database, "") == "null");
+  holds(said_of(std::get<Answer>(talk.items_until(5).back())), "ephemeral");
+  CHECK(shown_at(*database, "") == "null");
   // A namespace that has no ephemeral path.
   REQUIRE(set_paths(*database, std::nullopt).status.ok());
-  holds(refusal(write_alone(*database, with_ttl(set("c", json("1")), milliseconds(5'000)))), "has none");
+  holds(said_of(write_alone(*database, with_ttl(set("c", json("1")), milliseconds(5'000)))), "has none");
 }
 
 TEST_CASE("Ephemeral: past the limit a write that makes it more is refused, and others are taken", "[db][ephemeral]") {
   const TempFolder folder;
   const auto database = opened_with_ephemeral(folder.path(), nullptr, 20'000);
-  REQUIRE(set_paths(*database, std::string(kPlan)).status.ok());
+  REQUIRE(set_paths(*database, std::string(kEphemeralPlan)).status.ok());
   Talk talk(*database);
   size_t taken = 0;
   std::string last;
@@ -352,11 +352,11 @@ TEST_CASE("Ephemeral: a path becomes ephemeral where nothing is on disk, and wha
   const TempFolder folder;
   const auto database = opened_with_ephemeral(folder.path());
   REQUIRE(write_alone(*database, set("a/k/b/x", json("1"))).status.ok());
-  const std::string why = refusal(set_paths(*database, std::string(kPlan)));
+  const std::string why = said_of(set_paths(*database, std::string(kEphemeralPlan)));
   INFO(why);
   CHECK(why.find("There is data on disk at /a/k/b") != std::string::npos);
   REQUIRE(write_alone(*database, set("a/k/b", json("null"))).status.ok());
-  REQUIRE(set_paths(*database, std::string(kPlan)).status.ok());
+  REQUIRE(set_paths(*database, std::string(kEphemeralPlan)).status.ok());
   Talk talk(*database);
   talk.client->write(1, set("", json(R"({"2":{"x":1},"a":{"k":{"b":2,"c":3}}})")));
   talk.client->listen(2, 7, listen_to(""));
@@ -364,10 +364,10 @@ TEST_CASE("Ephemeral: a path becomes ephemeral where nothing is on disk, and wha
   REQUIRE(set_paths(*database, std::string("/2\tephemeral\t1\n")).status.ok());
   talk.client->reply(3, {});
   CHECK(talk.until(3) == Words{"e7 a/k/b=null", "a3"});
-  CHECK(shown(*database, "") == R"({"2":{"x":1},"a":{"k":{"c":3}}})");
+  CHECK(shown_at(*database, "") == R"({"2":{"x":1},"a":{"k":{"c":3}}})");
   REQUIRE(write_alone(*database, set("a/k/b", json("5"))).status.ok());  // it is as any other path now
   talk.client->end();
-  REQUIRE(comes([&] { return shown(*database, "") == R"({"a":{"k":{"b":5,"c":3}}})"; }));
+  REQUIRE(becomes_so([&] { return shown_at(*database, "") == R"({"a":{"k":{"b":5,"c":3}}})"; }));
 }
 
 TEST_CASE("Ephemeral: queries find what is in memory, with an index and without", "[db][ephemeral]") {
@@ -375,7 +375,7 @@ TEST_CASE("Ephemeral: queries find what is in memory, with an index and without"
   const auto database = opened_with_ephemeral(folder.path());
   Namespace space = database->space("t").value();
   REQUIRE(space.set_indexes(R"([{"at":"/a","by":"n"},{"at":"/2","by":"n"}])").ok());
-  REQUIRE(set_paths(*database, std::string(kPlan)).status.ok());
+  REQUIRE(set_paths(*database, std::string(kEphemeralPlan)).status.ok());
   for (int i = 0; i < 20; ++i) {
     REQUIRE(space.set("a/k" + std::to_string(i), json(R"({"n":)" + std::to_string(i) + "}")).ok());
   }
@@ -394,7 +394,7 @@ TEST_CASE("Ephemeral: queries find what is in memory, with an index and without"
   query.count = 1;
   CHECK(text(space.get("2", query).value()) == R"({"q":{"n":7}})");
   talk.client->end();
-  REQUIRE(comes([&] { return shown(*database, "a/new") == "null"; }));
+  REQUIRE(becomes_so([&] { return shown_at(*database, "a/new") == "null"; }));
   query.count = 2;
   CHECK(text(space.get("a", query).value()) == R"({"k0":{"n":0},"k1":{"n":1}})");
   database->close();

@@ -27,7 +27,8 @@ using Paths = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("Holders: what a holder wrote goes with it, but for what others wrote there since", "[db][shard][ephemeral]") {
+TEST_CASE("Holders: what a holder wrote goes with it, but for what others wrote there since",
+          "[db][shard][ephemeral]") {
   Holders holders;
   EphemeralRows rows;
   const uint64_t ada = holders.next(), bob = holders.next();
