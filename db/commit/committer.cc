@@ -472,7 +472,7 @@ Result<void> Committer::replay(Tree& tree, const Record& record) {
   RETURN_IF_ERROR(apply(record, to));
   RETURN_IF_ERROR(follow(record.effects, at.durable_view(), WithoutEphemeral(after.tree, after.paths), after.indexes));
   RETURN_IF_ERROR(follow_expiry(at, after, record.effects, record.time));
-  Accepted accepted{record, {}, false, record.time};
+  Accepted accepted{record, {}, false, false, record.time};
   bool writes_priorities = false;
   for (const Effect& effect : record.effects) {
     accepted.changed.push_back({effect.path, Slot::Value, {}});

@@ -134,8 +134,9 @@ inline constexpr size_t kLeafCacheBytes = 16u << 20;     // of a committer that 
 struct Accepted {
   Record record;  // no effects: nothing changed, no sequence was used
   std::vector<Overwrite> changed;
-  bool configures = false;  // some setting is another now
-  Timestamp wall{};         // what the clock said; `record` has the server time, which is mostly the same
+  bool configures = false;    // some setting is another now
+  bool is_ephemeral = false;  // all of it: `record` has the sequence of the commit before
+  Timestamp wall{};           // what the clock said; `record` has the server time, which is mostly the same
 };
 
 // Commits that became durable together.

@@ -37,7 +37,7 @@ std::shared_ptr<const Snapshot> Committer::readable(const Tree& tree) const {
 
 const EphemeralRows& Committer::ephemeral(Tree& tree) { return pending(tree).ephemeral; }
 
-// What is not ephemeral any more goes, and whoever listens hears so. What becomes so may have nothing on disk.
+// What is not ephemeral any more, or by another place, goes, and whoever listens hears so. What becomes so may have nothing on disk.
 Result<void> Committer::replan_ephemeral(PendingTree& at, After& after, Settled& all) {
   const Effect* effect = path_plan_effect(all);
   if (effect == nullptr) return {};
@@ -50,7 +50,7 @@ Result<void> Committer::replan_ephemeral(PendingTree& at, After& after, Settled&
     const std::string& key = row.row()->key;
     Step::here().count_row(key.size());
     const auto place = after.paths != nullptr ? after.paths->ephemeral_place(key) : std::nullopt;
-    if (!place || next.is_ephemeral(key)) {
+    if (!place || next.ephemeral_place(key) == place) {
       row.next();
       continue;
     }
@@ -88,6 +88,7 @@ Result<void> Committer::keep_ephemeral(PendingTree& at, After& after, const std:
 // Nothing of it is for the disk: it has the sequence of the last commit, and leaves head and log alone.
 Result<Accepted> Committer::accept_ephemeral(PendingTree& at, After&& after, Accepted accepted, const Tell& tell) {
   Tree& tree = at.tree;
+  accepted.is_ephemeral = true;
   if (Step::here().is_over()) return step_is_over();
   if (tell != nullptr && !accepted.changed.empty()) {
     const IndexedView shown(after.tree, after.indexes.plan, after.index_rows, after.paths);

@@ -209,7 +209,7 @@ Result<void> Shard::note_change(NamespaceState& space, const Accepted& accepted,
     tell(conversation, std::move(event));
   }
   for (const Overwrite& changed : accepted.changed) forget_related(space.firsts, changed.path);
-  remember_missed(space, accepted);
+  if (!accepted.is_ephemeral) remember_missed(space, accepted);
   return {};
 }
 
