@@ -339,7 +339,7 @@ void Engine::forget_long_idle_spaces(const std::stop_token& stopping) {
     const std::unique_lock lock(mutex_);
     std::erase_if(spaces_, [&](const auto& entry) {
       NamespaceState& space = *entry.second;
-      const bool is_used = entry.second.use_count() > 1;
+      const bool is_used = entry.second.use_count() > 1 || !space.tree.ephemeral.shown->empty();
       // Two looks are needed: the first finds it unused and takes the time, a later one finds it still unused.
       if (is_used || space.idle_since == 0) {
         space.idle_since = is_used ? 0 : now;
@@ -406,11 +406,18 @@ void Engine::end_conversations(const std::string& name, std::string label, Error
       {.space = where, .what = EndLabelledRequest{std::move(label), std::move(reason)}, .done = std::move(done)});
 }
 
+// The rows in memory are taken first: the snapshot may be newer than they are, and is never older.
+std::shared_ptr<const Snapshot> Engine::readable(const NamespaceState& space) const {
+  const EphemeralRows rows = space.tree.ephemeral.shown->rows();
+  const auto snapshot = store_->snapshot();
+  return rows.empty() ? snapshot : snapshot->with(rows);
+}
+
 void Engine::read(const std::string& name, Read read, std::function<void(Answer)> done) {
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
-  run_read(*readers_, read_times_, answers_, std::move(read), store_->snapshot(), where->tree.number, clock_->now(),
+  run_read(*readers_, read_times_, answers_, std::move(read), readable(*where), where->tree.number, clock_->now(),
            std::move(done), store_.get());
 }
 
@@ -455,7 +462,7 @@ void Engine::judge(const std::string& name, Write write, std::function<void(Answ
   run_job(
       *where, [](const Error& error) { return answer_of(error); }, std::move(done),
       [this, where, write = std::move(write), now = clock_->now()](Turn& turn) {
-        return answer_judge(write, store_->snapshot(), where->tree.number, now, turn);
+        return answer_judge(write, readable(*where), where->tree.number, now, turn);
       });
 }
 

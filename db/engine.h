@@ -105,6 +105,7 @@ class Engine {
   Result<void> resume_mirrors(const std::shared_ptr<const Snapshot>& snapshot);
   Result<void> resume_expiry();
   void ring(const std::string& name, Alarms::For what);
+  std::shared_ptr<const Snapshot> readable(const NamespaceState& space) const;
   Result<void> ask_shard(const std::string& name, decltype(ShardRequest::what) what);  // waits for the answer
   template <typename Refusal, typename Done, typename Ask>
   void run_job(const NamespaceState& space, Refusal refusal, Done done, Ask ask);

@@ -96,6 +96,8 @@ void Engine::ring(const std::string& name, Alarms::For what) {
       return where->shard.submit({.space = where, .what = ExpireRequest{}});
     case Alarms::For::Throttle:
       return where->shard.submit({.space = where, .what = ThrottleRequest{}});
+    case Alarms::For::Ephemeral:
+      return where->shard.submit({.space = where, .what = LapseRequest{}});
     case Alarms::For::Mirrors:
       return where->shard.submit({.space = where, .what = MirrorsRequest{}});
   }

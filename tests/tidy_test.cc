@@ -108,6 +108,7 @@ const std::map<std::string, std::string> kWrappers = {
 // Headers whose test has another name: parts of something that is tested as a whole.
 const std::map<std::string, std::string> kTestedIn = {
     {"db/commit/cached_view.h", "tests/db/commit/leaf_cache_test.cc"},
+    {"db/commit/ephemeral.h", "tests/db/ephemeral_test.cc"},
     {"db/commit/expiry.h", "tests/db/expiry_test.cc"},
     {"db/commit/pending_tree.h", "tests/db/commit/committer_test.cc"},
     {"db/log/log_reader.h", "tests/db/changes_test.cc"},

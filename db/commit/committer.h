@@ -8,9 +8,11 @@
 // Thread: its shard's.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +21,7 @@
 #include "db/base/clock_steps.h"
 #include "db/base/metrics.h"
 #include "db/base/result.h"
+#include "db/commit/ephemeral.h"
 #include "db/commit/evaluate.h"
 #include "db/commit/expiry.h"
 #include "db/commit/kept_answer.h"
@@ -61,6 +64,26 @@ struct TreeExpiry {
   Timestamp look = Timestamp::max();  // the shard's: when it looks again
 };
 
+// Rows in memory alone, for those who read a namespace's tree beside its shard. Thread: any.
+class ShownEphemeral {
+ public:
+  void show(EphemeralRows rows);
+  EphemeralRows rows() const;
+  bool empty() const { return !has_any_.load(std::memory_order_acquire); }
+
+ private:
+  std::atomic<bool> has_any_ = false;
+  mutable std::mutex mutex_;  // Guards rows_.
+  EphemeralRows rows_;
+};
+
+// What a namespace has in memory alone (ephemeral.h), as of the last group.
+struct TreeEphemeral {
+  EphemeralRows rows;
+  size_t holder_bytes = 0;  // the shard's: about what it knows of those for whom they stay
+  std::shared_ptr<ShownEphemeral> shown = std::make_shared<ShownEphemeral>();
+};
+
 // A namespace as its committer knows it. Belongs to the shard.
 struct Tree {
   std::string name;
@@ -74,6 +97,7 @@ struct Tree {
   TreeLog log;
   TreeAnswers answers;
   TreeExpiry expiry;
+  TreeEphemeral ephemeral;
   // In the committer's LeafCache. Another one when something else than this committer may have changed the tree.
   uint64_t leaves = LeafCache::new_tree();
   // Hashes of subtrees as they are now, pending writes included; what a write touches is forgotten.
@@ -111,8 +135,9 @@ inline constexpr size_t kLeafCacheBytes = 16u << 20;     // of a committer that 
 struct Accepted {
   Record record;  // no effects: nothing changed, no sequence was used
   std::vector<Overwrite> changed;
-  bool configures = false;  // some setting is another now
-  Timestamp wall{};         // what the clock said; `record` has the server time, which is mostly the same
+  bool configures = false;    // some setting is another now
+  bool is_ephemeral = false;  // all of it: `record` has the sequence of the commit before
+  Timestamp wall{};           // what the clock said; `record` has the server time, which is mostly the same
 };
 
 // Commits that became durable together.
@@ -127,6 +152,8 @@ class Committer final {
     Counter index_rows;       // part of them
     Counter over_quota;       // writes that were refused, for the size of their namespace
     Counter answers_dropped;  // before their time
+    Counter ephemeral_writes;
+    Gauge ephemeral_rows, ephemeral_bytes;  // in memory alone, now
     Histogram<kGroupBounds> group_size;
   };
 
@@ -235,6 +262,13 @@ class Committer final {
   // kept pins removed rows on disk. The next durable() takes a fresh one. Precondition: nothing waits for commit().
   void refresh();
   void forget(Tree& tree);  // what is known of it: it is another now
+  // What is in memory alone at and below the path is gone. Precondition: nothing waits for commit().
+  void drop_ephemeral(Tree& tree, const Path& at);
+  // The rows in memory alone, with everything accepted so far.
+  const EphemeralRows& ephemeral(Tree& tree);
+  // Asked before a write makes them more: what they would hold in memory. Errors: what the write is refused with.
+  using EphemeralRoom = std::function<Result<void>(uint64_t bytes)>;
+  void limit_ephemeral(EphemeralRoom room) { ephemeral_room_ = std::move(room); }
   // At once, on disk too: the name, and everything that it has. `goes_on`: where the next namespace of that name goes on, to
   // be kept for later processes; with a log of ours it is. Precondition: nothing waits for commit(). Errors: as of commit();
   // then nothing is removed.
@@ -242,6 +276,8 @@ class Committer final {
 
   // The store without what waits for commit(). Kept from the first call until commit() or refresh().
   const std::shared_ptr<const Snapshot>& durable() const;
+  // The same, with what the tree has in memory alone, as of the last group: for those who read it.
+  std::shared_ptr<const Snapshot> readable(const Tree& tree) const;
   const Counted& counted() const { return counted_; }  // thread: any
   const LeafCache& leaf_cache() const { return leaf_cache_; }
 
@@ -257,6 +293,12 @@ class Committer final {
   PendingTree& pending(Tree& tree);
   struct After;
   Result<void> admit(PendingTree& at, const Overlay& after, const Overlay* documents, bool at_rest);
+  Result<void> admit(PendingTree& at, const TreeView& before, const Overlay& after, const Overlay* documents,
+                     bool at_rest);
+  Result<void> replan_ephemeral(PendingTree& at, After& after, Settled& all);
+  Result<void> keep_ephemeral(PendingTree& at, After& after, const std::vector<Path>& puts, uint64_t holder);
+  Result<Accepted> accept_ephemeral(PendingTree& at, After&& after, Accepted accepted, const Tell& tell);
+  void show_ephemeral();
   struct Told;
   void accept(PendingTree& pending, After&& after, const Accepted& accepted, const Told& told);
   void keep_log(PendingTree& pending, const Accepted& accepted, const Told& told);
@@ -310,6 +352,7 @@ class Committer final {
   std::map<uint32_t, std::unique_ptr<PendingTree>> pending_;  // by number, the order of rows
   Batch rows_;                                                // names, queues, settings and answers
   uint64_t accepted_ = 0;                                     // records since the last commit()
+  EphemeralRoom ephemeral_room_;
   Counted counted_;
   LeafCache leaf_cache_;
   mutable std::shared_ptr<const Snapshot> durable_;  // null: nobody has asked since

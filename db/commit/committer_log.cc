@@ -170,6 +170,7 @@ void Committer::end_versions(PendingTree& at) {
 void Committer::keep_versions(PendingTree& at, const After& after, const Record& record) {
   if (at.tree.log.state->versions == LogState::Versions::None) return;
   after.tree.changes([&](std::string_view key, std::optional<std::string_view> leaf) {
+    if (after.paths != nullptr && after.paths->is_ephemeral(key)) return;
     at.version_rows.emplace_back(version_row_of(key, record.sequence), leaf.value_or(std::string_view()));
   });
   if (!after.tree.has_ranges()) return;
@@ -194,7 +195,7 @@ Result<void> Committer::carry(Tree& tree, size_t rows) {
   if (state.versions == LogState::Versions::Carried) {
     size_t seen = 0;
     std::string next;
-    RETURN_IF_ERROR(at.view.scan(state.carried, "\xff", [&](std::string_view key, std::string_view leaf) {
+    RETURN_IF_ERROR(at.durable_view().scan(state.carried, "\xff", [&](std::string_view key, std::string_view leaf) {
       if (seen++ == rows) {
         next = key;
         return false;
@@ -281,14 +282,15 @@ Result<void> Committer::purge(Tree& tree, Purge& purge) {
   if (!purge.row.empty() && state.versions != LogState::Versions::None) {
     size_t seen = 0;
     std::string next;
-    RETURN_IF_ERROR(at.view.scan(purge.row, base + kPastChildren, [&](std::string_view key, std::string_view leaf) {
-      if (seen++ == kPurgeRows) {
-        next = key;
-        return false;
-      }
-      at.version_rows.emplace_back(version_row_of(key, tree.head.sequence), leaf);
-      return true;
-    }));
+    RETURN_IF_ERROR(
+        at.durable_view().scan(purge.row, base + kPastChildren, [&](std::string_view key, std::string_view leaf) {
+          if (seen++ == kPurgeRows) {
+            next = key;
+            return false;
+          }
+          at.version_rows.emplace_back(version_row_of(key, tree.head.sequence), leaf);
+          return true;
+        }));
     purge.row = std::move(next);
     at.changed = true;
     return {};

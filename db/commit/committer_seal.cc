@@ -155,18 +155,18 @@ Result<void> Committer::replay(Tree& tree, const LogEntry& entry, bool follows_s
   }
   PendingTree& at = pending(tree);
   After after(at);
-  const auto is_of_documents = [](const Effect& effect) {
+  const auto touches_documents = [](const Effect& effect) {
     return effect.kind == Effect::Kind::Append || effect.kind == Effect::Kind::Compact ||
            effect.kind == Effect::Kind::Forget;
   };
-  if (std::any_of(record.effects.begin(), record.effects.end(), is_of_documents)) {
+  if (std::any_of(record.effects.begin(), record.effects.end(), touches_documents)) {
     after.with_documents(at.with_documents(*this));
   }
   Pending to = after.pending(tree.number);
   RETURN_IF_ERROR(apply(record, to));
-  RETURN_IF_ERROR(follow(record.effects, at.view, after.tree, after.indexes));
+  RETURN_IF_ERROR(follow(record.effects, at.durable_view(), WithoutEphemeral(after.tree, after.paths), after.indexes));
   RETURN_IF_ERROR(follow_expiry(at, after, record.effects, record.time));
-  Accepted accepted{record, {}, false, entry.wall};
+  Accepted accepted{.record = record, .wall = entry.wall};
   bool writes_priorities = false;
   for (const Effect& effect : record.effects) {
     accepted.changed.push_back({effect.path, Slot::Value, {}});

@@ -14,6 +14,7 @@
 
 #include <optional>
 
+#include "db/commit/ephemeral.h"
 #include "db/model/key_order.h"
 #include "db/model/select.h"
 #include "db/model/server_value.h"
@@ -26,6 +27,7 @@ class Evaluation {
   Evaluation(const Found& found, Pending& after, Timestamp now)
       : before_(found.tree),
         settings_(found.settings),
+        paths_(found.paths),
         after_(after),
         has_priorities_(found.has_priorities),
         now_(now) {}
@@ -50,6 +52,7 @@ class Evaluation {
   // Never changes, unlike after_.tree, which each effect() changes at once.
   const TreeView& before_;
   const Settings& settings_;
+  const PathPlan* const paths_;
   Pending& after_;
   // When no node of the namespace ever had a priority, the upward walks for each removal are spared.
   bool has_priorities_;
@@ -116,7 +119,8 @@ Result<void> Evaluation::set(const Overwrite& overwrite) {
 
 Result<void> Evaluation::set_priority(const Overwrite& overwrite) {
   const std::string base = encode_path(overwrite.path);
-  ASSIGN_OR_RETURN(const bool exists, after_.tree.exists(overwrite.path));
+  // A priority is on disk: it is of what is there too.
+  ASSIGN_OR_RETURN(const bool exists, WithoutEphemeral(after_.tree, paths_).exists(overwrite.path));
   if (!exists) return {};  // nothing to have a priority
   // A leaf that carries the priority brings it to its stored form, and server values to theirs.
   const Value carrier = Value::boolean(true).with_priority(overwrite.value);
@@ -136,7 +140,8 @@ Result<void> Evaluation::set_priority(const Overwrite& overwrite) {
 Result<bool> Evaluation::has_children_or_leaf(const Path& path) const {
   const std::string base = encode_path(path);
   bool found = false;
-  RETURN_IF_ERROR(after_.tree.scan(base, base + kPastChildren, [&](std::string_view key, std::string_view) {
+  const WithoutEphemeral tree(after_.tree, paths_);
+  RETURN_IF_ERROR(tree.scan(base, base + kPastChildren, [&](std::string_view key, std::string_view) {
     found = key.size() != base.size() + 1 || key.back() != kPriorityMark;
     return !found;
   }));

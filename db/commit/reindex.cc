@@ -294,6 +294,7 @@ Result<void> build(uint64_t count, const TreeView& tree, Indexes& indexes) {
 }
 
 Result<std::optional<TreeView::IndexRows>> IndexedView::index(const Path& collection, const Query& query) const {
+  if (paths_ != nullptr && paths_->touches_ephemeral(collection)) return std::optional<IndexRows>();
   const Index* found = plan_ == nullptr ? nullptr : plan_->find(collection.keys(), query);
   if (found == nullptr) return std::optional<IndexRows>();
   // Not owned: it lives as long as this view.

@@ -10,6 +10,7 @@
 // empty store gives the same rows: a follower could be fed that way.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -77,6 +78,10 @@ struct Write {
   std::string by{};  // who writes, for the log: `auth.uid`; empty: an administrator, the app itself, or nobody
   // What the database itself keeps at the path of a Yjs document, where nobody else may write.
   bool is_mirror = false;
+  // How long what it puts at ephemeral paths (db/model/path_plan.h) stays, for one that is asked for without a session; 0:
+  // until the session ends. `holder`: for whom it stays (db/shard/holders.h), by the shard.
+  std::chrono::milliseconds ttl{0};
+  uint64_t holder = 0;
   // The answer carries a value: after Stale what stands at `base`, else what was written there. Of several overwrites
   // only those that had server values are shown; a priority is shown on a leaf `true`.
   bool wants_value = false;

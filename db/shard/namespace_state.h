@@ -24,6 +24,7 @@
 #include "db/model/hash.h"
 #include "db/model/live.h"
 #include "db/read/fair_pool.h"
+#include "db/shard/holders.h"
 #include "db/shard/mirrors.h"
 #include "db/shard/story.h"
 #include "db/shard/throttle.h"
@@ -110,6 +111,7 @@ struct Conversation final : Audience {
   uint64_t won_in = 0;       // the last group that took a conditional write of it
   uint64_t answered_in = 0;  // the last group that answered it
   uint64_t late_in = 0;      // the last group that told it something and left it asleep (shard_contest.cc)
+  uint64_t holder = 0;       // of what it has written at ephemeral paths; 0: nothing
   uint32_t losses = 0;       // conditional writes that were refused as stale since it won
   bool ended = false;
 };
@@ -268,6 +270,7 @@ struct NamespaceState {
   };
   std::vector<Awaiting> awaiting;
   Throttles throttles;
+  Holders holders;              // of ephemeral values
   bool is_taking_up = false;    // counted as one of which some children have no rows of their age yet
   bool is_removed = false;      // whoever still has it is refused; the name means another from here on
   bool is_maintained = false;   // a MaintainRequest is on its way, or failed

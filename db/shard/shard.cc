@@ -64,6 +64,11 @@ Shard::Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> 
           &with_.clock_steps, heavy.empty() ? 0 : with_.leaf_cache_bytes_max, with_.history, with_.answers_bytes_max,
           with_.logs),
       resume_points_(with_.resume_bytes_max) {
+  committer_.limit_ephemeral([memory = with_.memory](uint64_t bytes) -> Result<void> {
+    const uint64_t most = memory->limits.space_ephemeral_bytes_max;
+    if (bytes <= most) return {};
+    return memory->refuse(MemoryLimit::EphemeralSize, "What is ephemeral in this namespace", bytes, most);
+  });
   counted_.registered.in_all = &with_.memory->listeners;
   thread_ = std::thread([this] { work(); });
 }
@@ -205,7 +210,7 @@ Result<void> Shard::note_change(NamespaceState& space, const Accepted& accepted,
     tell(conversation, std::move(event));
   }
   for (const Overwrite& changed : accepted.changed) forget_related(space.firsts, changed.path);
-  remember_missed(space, accepted);
+  if (!accepted.is_ephemeral) remember_missed(space, accepted);
   return {};
 }
 
@@ -244,6 +249,12 @@ void Shard::handle(ShardRequest& request, WriteRequest& what) {
   }
   if (write.only_existing && !space.tree.named) {
     reply.status = no_such_namespace();
+    count(reply.status);
+    return answer(request, std::move(reply));
+  }
+  if (const Result<void> held = take_hold(request, what.write); !held.ok()) {
+    if (Step::here().is_over()) return;
+    reply.status = held.error();
     count(reply.status);
     return answer(request, std::move(reply));
   }
@@ -289,6 +300,8 @@ void Shard::handle(ShardRequest& request, WriteRequest& what) {
   const Step::Whole whole;
   // From here on the write is part of the group.
 
+  if (write.holder != 0) keep_hold(space, write);
+
   if (space.tree.head.has_documents) end_removed_documents(space, accepted.value().record);
   if (accepted.value().configures) space.mirrors_known = space.mirrors_asked = false;  // its plan may be another
   accepted_.push_back(request.submitted);
@@ -314,8 +327,8 @@ void Shard::handle(ShardRequest& request, ReadRequest& what) {
   const uint64_t place = request.conversation->story.keep_place();
   what.read.client = request.conversation->payer().client;
   what.read.is_unwanted = [conversation = request.conversation] { return conversation->is_gone.load(); };
-  run_read(with_.readers, with_.read_times, with_.answers, std::move(what.read), committer_.durable(),
-           request.space->tree.number, with_.clock.now(),
+  run_read(with_.readers, with_.read_times, with_.answers, std::move(what.read),
+           committer_.readable(request.space->tree), request.space->tree.number, with_.clock.now(),
            [conversation = request.conversation, place, id = request.id](Answer answer) {
              answer.request = id;
              conversation->story.fill(place, std::move(answer));
@@ -329,7 +342,7 @@ void Shard::read_first(const std::shared_ptr<FirstValue>& first, const Namespace
   job.payer = asks.payer();
   job.is_unwanted = [first] { return first->is_unwanted(); };
   job.refuse = [first](const Error& error) { first->fail(error); };
-  job.run = [first, snapshot = committer_.durable(), number = space.tree.number,
+  job.run = [first, snapshot = committer_.readable(space.tree), number = space.tree.number,
              earlier = std::move(earlier)](Turn& turn) {
     const SnapshotView whole(snapshot, number);
     first->read(TurnView(whole, turn), &turn, earlier.get());
@@ -372,12 +385,16 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
   // From here on every later commit is told, behind the place that is kept for the first value.
 
   if (added.query) return first_of_view(request, listen, added, how);
-  if (listen.resume) {
+  // What comes and goes in memory has no sequence, and nobody knows afterwards what it was.
+  const auto& paths = space.tree.expiry.plan->paths;
+  const bool is_partly_ephemeral = paths != nullptr && paths->touches_ephemeral(listen.path);
+  if (listen.resume && !is_partly_ephemeral) {
     if (auto missed = missed_since(space, listen)) return resume(request, listen, std::move(*missed));
   }
   const bool wants_hash = listen.hash && !listen.hash->empty();
   const uint64_t sequence = space.tree.head.sequence;
-  if (wants_hash && space.tree.log.state) {
+  const bool has_points = space.tree.log.state && !is_partly_ephemeral;
+  if (wants_hash && has_points) {
     // What changed since is told where the log has it; nothing, where nothing did.
     if (const auto since = known_hash(space, listen.path, *listen.hash)) {
       return resume(request, listen, Missed{{}, *since});
@@ -397,7 +414,7 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
     const auto hashes = first->hashes();
     if (wants_hash && hashes) {
       remember_hash(space.tree, listen.path.text(), hashes->exact);  // transactions ask for it too
-      if (space.tree.log.state) {
+      if (has_points) {
         resume_points_.add(space.tree.number, listen.path.text(), *hashes, {sequence, with_.store.life_index()});
       }
     }
@@ -458,7 +475,9 @@ void Shard::handle(ShardRequest& request, RecheckRequest& what) {
 void Shard::handle(ShardRequest& request, DisconnectRequest& what) {
   NamespaceState& space = *request.space;
   Answer reply;
-  if (what.check != nullptr) {
+  reply.status = may_queue(space, what.disconnect);
+  if (Step::here().is_over()) return;
+  if (what.check != nullptr && reply.status.ok()) {
     // Judged now as if it ended now, and again when it does.
     Write trial;
     trial.overwrites = what.disconnect.overwrites;

@@ -188,7 +188,11 @@ struct ExpireRequest {   // removes children that are too old, some of them
 struct ThrottleRequest {  // tells what was withheld long enough
   ThrottleKey after{};    // the last one that was told
 };
-struct PurgeRequest {  // a path from the namespace's past; the answer's value: commits that said something of it
+struct ReleaseRequest {  // ephemeral values of a conversation that has ended
+  uint64_t holder;
+};
+struct LapseRequest {};  // removes ephemeral values whose ttl is over
+struct PurgeRequest {    // a path from the namespace's past; the answer's value: commits that said something of it
   Committer::Purge purge;
 };
 struct
@@ -238,7 +242,8 @@ struct ShardRequest {
                RecheckDisconnectRequest, ListenRowsRequest, RecheckRowsRequest, JoinRequest, RecheckTopicRequest,
                SayRequest, HearEntriesRequest, AnnounceRequest, OpenDocumentRequest, ReadDocumentRequest, AppendRequest,
                CompactRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest, CreateRequest,
-               RemoveRequest, StatsRequest, LiveRequest, TrimRequest, CarryRequest, ExpireRequest, ThrottleRequest, PurgeRequest,
+               RemoveRequest, StatsRequest, LiveRequest, TrimRequest, CarryRequest, ExpireRequest, ThrottleRequest, ReleaseRequest,
+               LapseRequest, PurgeRequest,
                HashedRequest, ResumePointsRequest, AwaitCommitRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
                OrphanRequest, RunQueueRequest, MirrorsRequest, MirrorSliceRequest, MirrorRequest>
       what{};
@@ -383,6 +388,8 @@ class Shard {
   void handle(ShardRequest& request, CarryRequest& carry);
   void handle(ShardRequest& request, ExpireRequest& expire);
   void handle(ShardRequest& request, ThrottleRequest& throttle);
+  void handle(ShardRequest& request, ReleaseRequest& release);
+  void handle(ShardRequest& request, LapseRequest& lapse);
   void handle(ShardRequest& request, PurgeRequest& purge);
   void handle(ShardRequest& request, HashedRequest& hashed);
   void handle(ShardRequest& request, ResumePointsRequest& known);
@@ -452,6 +459,12 @@ class Shard {
   void note_leaving(Conversation& conversation, const Subscription& subscription);
   void keep_history(const std::shared_ptr<NamespaceState>& space);
   void watch_expiry(NamespaceState& space);
+  Result<void> take_hold(ShardRequest& request, Write& write);
+  void keep_hold(NamespaceState& space, const Write& write);
+  bool release_held(NamespaceState& space, uint64_t holder);
+  void release_at_end(const std::shared_ptr<NamespaceState>& space, uint64_t holder);
+  void watch_holders(NamespaceState& space);
+  Result<void> may_queue(NamespaceState& space, const Disconnect& disconnect);
   bool withhold(NamespaceState& space, const Subscription& subscription, const Body& body);
   static Throttled* withheld_from(NamespaceState& space, const Conversation& conversation, const Write& write);
   void answer_write(const ShardRequest& request, const Write& write, Answer reply);

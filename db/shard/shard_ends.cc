@@ -69,6 +69,7 @@ void Shard::end(const std::shared_ptr<Conversation>& conversation) {
     conversation->others.reset();
   }
   space.sessions.erase(conversation->id);
+  if (conversation->holder != 0) release_at_end(conversation->space, conversation->holder);
   if (conversation->queue == nullptr) return;
   run_next(conversation->space, std::move(conversation->queue), std::move(conversation->queue_check));
 }

@@ -155,8 +155,9 @@ void Shard::resume(ShardRequest& request, const Listen& listen, Missed missed) {
     answer.status = error;
     conversation->story.fill(place, std::move(answer));
   };
-  job.run = [snapshot = committer_.durable(), conversation = request.conversation, place, id = request.id,
-             path = listen.path, missed = std::move(missed), sequence = request.space->tree.head.sequence](Turn& turn) {
+  job.run = [snapshot = committer_.readable(request.space->tree), conversation = request.conversation, place,
+             id = request.id, path = listen.path, missed = std::move(missed),
+             sequence = request.space->tree.head.sequence](Turn& turn) {
     const uint32_t number = conversation->space->tree.number;
     Answer answer;
     answer.request = id;
@@ -185,6 +186,8 @@ void Shard::resume(ShardRequest& request, const Listen& listen, Missed missed) {
 void Shard::note_leaving(Conversation& conversation, const Subscription& subscription) {
   const std::shared_ptr<NamespaceState>& space = conversation.space;
   if (!space->tree.log.state || subscription.query || subscription.purpose != Subscription::For::Listener) return;
+  const auto& paths = space->tree.expiry.plan->paths;
+  if (paths != nullptr && paths->touches_ephemeral(subscription.path)) return;
   if (committer_.dirty(space->tree) || hashing_.size() >= kHashingMax) return;
   const std::string path = subscription.path.text();
   const uint32_t number = space->tree.number;

@@ -68,8 +68,8 @@ void Shard::start_scans(const std::shared_ptr<NamespaceState>& space) {
     FairPool::Job job;
     job.payer = {space->tree.number, 0};  // whoever listens to it
     job.refuse = [tell](const Error& error) { tell(error); };
-    job.run = [tell, space, snapshot = committer_.durable(), path = view->path(), query = view->scan_query(),
-               has_priorities = space->tree.head.has_priorities](Turn& turn) {
+    job.run = [tell, space, snapshot = committer_.readable(space->tree), path = view->path(),
+               query = view->scan_query(), has_priorities = space->tree.head.has_priorities](Turn& turn) {
       const SnapshotView whole(snapshot, space->tree.number);
       auto scanned = View::scan(TurnView(whole, turn), path, query, has_priorities);
       if (!turn.is_over()) tell(std::move(scanned));
