@@ -166,7 +166,7 @@ Result<void> Committer::replay(Tree& tree, const LogEntry& entry, bool follows_s
   RETURN_IF_ERROR(apply(record, to));
   RETURN_IF_ERROR(follow(record.effects, at.durable_view(), WithoutEphemeral(after.tree, after.paths), after.indexes));
   RETURN_IF_ERROR(follow_expiry(at, after, record.effects, record.time));
-  Accepted accepted{.record = record, .wall = entry.wall};
+  Accepted accepted{.record = record, .changed = {}, .wall = entry.wall};
   bool writes_priorities = false;
   for (const Effect& effect : record.effects) {
     accepted.changed.push_back({effect.path, Slot::Value, {}});
