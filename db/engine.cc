@@ -433,11 +433,8 @@ void Engine::say(const std::string& name, std::string topic, std::shared_ptr<con
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
-  SayRequest say{.listener = 0,
-                 .message = std::move(message),
-                 .topic = std::move(topic),
-                 .may_speak = std::move(may_speak),
-                 .is_kept = is_kept};
+  SayRequest say{0, std::move(message), std::move(topic), std::move(may_speak)};
+  say.is_kept = is_kept;
   where->shard.submit({.space = where, .what = std::move(say), .done = std::move(done)});
 }
 

@@ -41,7 +41,7 @@ inline constexpr std::array<Route, 14> kRoutes = {{
     {"/.webhooks.json", Match::Whole, Owner::Webhooks},
     {"/.webhooks", Match::Folder, Owner::Webhooks},
     {"/.metrics", Match::Whole, Owner::Metrics},
-    {"/.inspect", Match::Folder, Owner::AdminApi},  // net/admin: of the server; what is of a namespace is REST's
+    {"/.inspect", Match::Folder, Owner::AdminApi},  // net/admin: what it leaves is REST's
     {"/.settings", Match::Folder, Owner::AdminApi},
     {"/.console", Match::Folder, Owner::Console},
     {"/", Match::Whole, Owner::FrontPage},  // for what shows HTML; to others it is the root of the tree

@@ -1,4 +1,4 @@
-#include "db/base/descriptors.h"
+#include "db/base/store_descriptors.h"
 
 #include <catch2/catch.hpp>
 
