@@ -11,6 +11,7 @@
 #include "db/model/json.h"
 #include "net/http/serve.h"
 #include "net/io/half_received.h"
+#include "net/router.h"
 #include "net/supabase/services.h"
 #include "tests/support/ask.h"
 #include "tests/support/http_client.h"
@@ -40,7 +41,8 @@ class RowsServer {
                       std::make_shared<net::http::HalfReceived>(size_t{64} << 20, size_t{64} << 20));
     io_.start();
     listener_ = net::http::serve(io_, workers_, {}, [this](std::shared_ptr<net::http::Exchange> exchange) {
-                  if (!services_->accept(exchange)) exchange->respond(net::http::error_response(404, "not rows"));
+                  if (net::owner_of(exchange->request().target) == net::Owner::Supabase) return services_->handle(exchange);
+                  exchange->respond(net::http::error_response(404, "not rows"));
                 }).value();
   }
   ~RowsServer() { stop(); }

@@ -26,7 +26,7 @@ struct Fixture {
   explicit Fixture(std::shared_ptr<hearth::net::http::HalfReceived> budget = nullptr,
                    const hearth::net::http::Limits& limits = {}) {
     http = std::make_unique<HttpFixture>(
-        [this](std::shared_ptr<hearth::net::http::Exchange> exchange) { acceptor->accept(exchange); },
+        [this](std::shared_ptr<hearth::net::http::Exchange> exchange) { acceptor->handle(exchange); },
         hearth::net::http::Limits{}, 4);
     acceptor = std::make_unique<Acceptor>(server.guard(), server.verifier(), http->io, http->workers, nullptr, Limits{},
                                           false, std::move(budget), limits);
