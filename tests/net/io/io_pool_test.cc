@@ -161,7 +161,8 @@ struct Heard final : http::Waiting {
   }
   void on_ready(uint32_t) override {
     ++times;
-    if (next) next();
+    const auto now = next;  // it may put another in its place
+    if (now) now();
   }
   size_t take() const {
     char bytes[16];
