@@ -9,7 +9,8 @@ namespace {
 
 template <typename What>
 void submit(const std::shared_ptr<Conversation>& conversation, uint64_t request, What what) {
-  conversation->space->shard.submit({conversation->space, conversation, request, std::move(what), nullptr});
+  conversation->space->shard.submit(
+      {.space = conversation->space, .conversation = conversation, .id = request, .what = std::move(what)});
 }
 
 }  // namespace
@@ -68,6 +69,12 @@ void Client::await_commit(uint64_t request, uint64_t since) {
   submit(conversation_, request, AwaitCommitRequest{since});
 }
 void Client::set_label(std::string label) { submit(conversation_, 0, LabelRequest{std::move(label)}); }
+void Client::set_origin(const Origin& origin) {
+  conversation_->connection.store(origin.connection, std::memory_order_relaxed);
+  conversation_->protocol.store(origin.protocol, std::memory_order_relaxed);
+}
+Origin Client::origin() const { return conversation_->origin(); }
+void Client::set_admin(bool is_admin) { conversation_->is_admin.store(is_admin, std::memory_order_relaxed); }
 // Weak: whoever holds a waker must not keep a conversation alive whose client has gone.
 std::function<void()> Client::waker() const {
   return [weak = std::weak_ptr(conversation_)] {

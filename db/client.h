@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "db/model/event.h"
+#include "db/model/live.h"
 #include "db/model/read.h"
 #include "db/model/write.h"
 
@@ -63,6 +64,12 @@ class Client {
   void await_commit(uint64_t request, uint64_t since);
   // A word by which Host::end_conversations finds this one; "" for none. In its turn, as requests are.
   void set_label(std::string label);
+
+  // How it came and whether an admin has it, for those who run the server. No request: it may be said at any time, and costs
+  // a store.
+  void set_origin(const Origin& origin);
+  void set_admin(bool is_admin);
+  Origin origin() const;
 
   // Calls `wake`, from any thread and as long as the conversation lasts, for an owner that hears from elsewhere too.
   std::function<void()> waker() const;

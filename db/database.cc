@@ -437,6 +437,7 @@ void Database::stats(const std::string& name, Path path, std::function<void(Resu
 void Database::compact(std::function<void(Result<Compacted>)> done) {
   const Gate::Pass pass(engine_->gate());
   if (!pass) return done(closed_error());
+  engine_->let_beginning_go();  // it pins what is to go
   engine_->backups().compact(std::move(done));
 }
 

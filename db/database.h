@@ -55,6 +55,7 @@
 namespace hearth::db {
 
 class Client;
+class CommitLog;
 class Engine;
 
 enum class SyncMode {
@@ -200,6 +201,8 @@ class Database {
     std::function<void(std::function<void()>)> run;         // passes on where callbacks run; empty: a thread of ours
     OnNotice on_notice;           // hears what an operator should know (db/model/notice.h); empty: nobody
     void* environment = nullptr;  // tests: a rocksdb::Env*
+    // Takes what is committed before it is on disk (db/log/commit_log.h); must outlive the database. Null: there is none.
+    CommitLog* log = nullptr;
   };
 
   // Errors: Locked (another process has it), Io, Corruption (naming what is wrong), Unsupported (a newer format).

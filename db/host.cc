@@ -75,6 +75,21 @@ void Host::say(const std::string& name, std::string topic, std::shared_ptr<const
   engine_->say(name, std::move(topic), std::move(may_speak), std::move(message), is_kept, std::move(done));
 }
 
+std::vector<std::string> Host::names_in_use(size_t most) const { return engine_->names_in_use(most); }
+
+void Host::live(const std::string& name, LiveAsk ask, std::function<void(Result<Live>)> done) {
+  engine_->live(name, std::move(ask), std::move(done));
+}
+
+void Host::documents(const std::string& name, Path after, size_t most,
+                     std::function<void(Result<DocumentsPage>)> done) {
+  engine_->documents(name, std::move(after), most, std::move(done));
+}
+
+void Host::document(const std::string& name, Path path, std::function<void(Result<DocumentContent>)> done) {
+  engine_->document(name, std::move(path), std::move(done));
+}
+
 void Host::dump(DumpRequest request, std::function<void(Result<DumpPieces>)> done) {
   const Gate::Pass pass(engine_->gate());
   if (!pass) return done(closed_error());

@@ -20,6 +20,7 @@
 #include "db/model/change.h"
 #include "db/model/dump_request.h"
 #include "db/model/figures.h"
+#include "db/model/live.h"
 
 namespace hearth::db {
 
@@ -62,6 +63,15 @@ class Host final : public Database {
   // The indexes of a namespace, and how far they are built. Those that the settings ask for and that are not planned
   // yet have the id 0.
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
+
+  // Namespaces that somebody uses now, in the order of their names; some of them.
+  std::vector<std::string> names_in_use(size_t most) const;
+  // What lives in a namespace beside its tree. Errors: NotFound: no such topic; Unavailable.
+  void live(const std::string& name, LiveAsk ask, std::function<void(Result<Live>)> done);
+  // The Yjs documents that are stored, in the order of their rows, some behind `after` (the root: from the first on); and
+  // what one says. Errors: NotFound, TooLarge (kLiveDocumentBytesMax), Io, Unavailable.
+  void documents(const std::string& name, Path after, size_t most, std::function<void(Result<DocumentsPage>)> done);
+  void document(const std::string& name, Path path, std::function<void(Result<DocumentContent>)> done);
 
   // A dump of what was committed before the call, taken piece by piece while writes go on. Errors: NotFound,
   // InvalidArgument, Unavailable (too many at a time).

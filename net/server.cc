@@ -1,18 +1,18 @@
 // The parts of a server, in the order in which they are built, and in reverse the order in which they may go.
 //
-//   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ rest, wire, supabase, yjs, webhooks ─▶ metrics, api, console, front ─▶
+//   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ api ─▶ rest, wire, supabase, yjs, webhooks ─▶ metrics, console, front ─▶
 //   listeners
 //                                                           │
-//   a request: page allowed? ─▶ wire: /.ws, /.lp ─▶ supabase: …/realtime/v1, …/rest/v1 ─▶ yjs: …/yjs ─▶ metrics ─▶ api ─▶ console ─▶ front
-//                                                                                          ─▶ rest: everything else
+//   a request: page allowed? ─▶ whose path? (router.h) ─▶ wire | supabase | yjs | webhooks | metrics | api | console | front
+//                                                         └─▶ rest: everything else, and what those leave to it
 //
 // Each part holds references to those before it, which is why Parts is one struct whose members are destroyed from
-// the last to the first. The handlers ask in turn whether a request is theirs; REST is last because it takes all that
-// is left.
+// the last to the first.
 //
 // stop() takes it apart in steps, so that when it returns nothing of this server asks the guard any more:
 // - drain: no new connections; requests are answered, the rest is told goodbye, within `patience`.
 // - finish_work: tasks that workers had may still post to io threads.
+// - the admin API: answers that are still to come go nowhere, and nothing is sampled for charts.
 // - webhooks: nothing is sent any more. What was under way is sent again by the next start.
 // - the listeners go, then the io threads end: from here on nothing new can begin.
 // - verifier.replace({}): requests that wait for a key are refused; their callbacks find no io thread and are
@@ -30,17 +30,18 @@
 #include <utility>
 
 #include "db/base/metrics.h"
-#include "net/admin/api.h"
+#include "net/admin/api/api.h"
 #include "net/admin/console.h"
 #include "net/admin/front_page.h"
 #include "net/admin/metrics_page.h"
 #include "net/auth/verifier.h"
-#include "net/http/fetch.h"
-#include "net/http/half_received.h"
-#include "net/http/listener.h"
-#include "net/http/log.h"
 #include "net/http/origin.h"
+#include "net/http/serve.h"
+#include "net/io/half_received.h"
+#include "net/io/log.h"
+#include "net/outgoing/fetch.h"
 #include "net/rest/handler.h"
+#include "net/router.h"
 #include "net/supabase/services.h"
 #include "net/webhooks/api.h"
 #include "net/webhooks/deliverer.h"
@@ -131,7 +132,12 @@ struct Server::Parts {
         half_received(std::make_shared<http::HalfReceived>(options.limits.pending_bytes_max,
                                                            options.limits.pending_bytes_per_address_max)),
         verifier(guard, verifier_options(std::move(options.auth), options)),
-        rest(guard, verifier, io, workers, {.serialised = &serialised}),
+        api({.guard = guard,
+             .verifier = verifier,
+             .io = io,
+             .workers = workers,
+             .listener = [this] { return counting.load(); }}),
+        rest(guard, verifier, io, workers, {.serialised = &serialised, .desk = &api}),
         wire(guard, verifier, io, workers, &serialised, options.wire_limits, options.may_deflate, half_received,
              options.limits),
         supabase(guard, verifier, io, workers, options.wire_limits.message_bytes_max, options.may_deflate,
@@ -151,43 +157,69 @@ struct Server::Parts {
                      [this] {
                        const auto polls = wire.poll_stats();
                        const auto& reached = wire.limits_reached();
-                       return admin::MetricsPage::Wire{polls.open, polls.opened, reached.long_polls.value(),
-                                                       reached.listeners.value(), reached.message_size.value()};
+                       return admin::MetricsPage::Wire{.polls_open = polls.open,
+                                                       .polls_opened = polls.opened,
+                                                       .polls_refused = reached.long_polls.value(),
+                                                       .listens_refused = reached.listeners.value(),
+                                                       .messages_refused = reached.message_size.value()};
                      },
                  .other_clients =
                      [this] {
                        const auto& channels = supabase.realtime_counts();
                        const auto& documents = yjs.counts();
                        return admin::MetricsPage::OtherClients{
-                           static_cast<uint64_t>(channels.channels.value()), channels.joins.value(),
-                           channels.refused_messages.value(), static_cast<uint64_t>(documents.documents.value()),
-                           documents.refused.value()};
+                           .channels = static_cast<uint64_t>(channels.channels.value()),
+                           .channels_joined = channels.joins.value(),
+                           .channel_messages_refused = channels.refused_messages.value(),
+                           .documents = static_cast<uint64_t>(documents.documents.value()),
+                           .documents_refused = documents.refused.value()};
                      },
                  .webhooks =
                      [this] {
                        const auto& counts = deliverer->counts();
-                       return admin::MetricsPage::Webhooks{counts.hooks,
-                                                           counts.under_way,
-                                                           counts.delivered.value(),
-                                                           counts.failed.value(),
-                                                           counts.dead.value(),
-                                                           counts.missed.value(),
-                                                           counts.dropped.value(),
-                                                           std::chrono::milliseconds(counts.waiting_since)};
+                       return admin::MetricsPage::Webhooks{
+                           .hooks = counts.hooks,
+                           .under_way = counts.under_way,
+                           .delivered = counts.delivered.value(),
+                           .failed = counts.failed.value(),
+                           .dead = counts.dead.value(),
+                           .missed = counts.missed.value(),
+                           .dropped = counts.dropped.value(),
+                           .waiting_since = std::chrono::milliseconds(counts.waiting_since)};
                      },
                  .backups = options.backups,
                  .limits = limits_of(options),
                  .serialised = serialised}),
-        api(guard, verifier, [this] { return counting.load(); }),
         console(guard, workers, options.console),
         front(guard, verifier, workers, console.is_there()) {}
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
     if (!origins.allows(exchange->request(), own)) return refuse(*exchange);
-    if (wire.accept(exchange) || supabase.accept(exchange) || yjs.accept(exchange) || hook_api.accept(exchange) ||
-        metrics.accept(exchange, admin::MetricsPage::For::Admins) || api.accept(exchange) || console.accept(exchange) ||
-        front.accept(exchange))
-      return;
+    switch (owner_of(exchange->request().target)) {
+      case Owner::Wire:
+        return wire.handle(exchange);
+      case Owner::Supabase:
+        return supabase.handle(exchange);
+      case Owner::Yjs:
+        return yjs.handle(exchange);
+      case Owner::Webhooks:
+        if (hook_api.accept(exchange)) return;
+        break;
+      case Owner::Metrics:
+        if (metrics.accept(exchange, admin::MetricsPage::For::Admins)) return;
+        break;
+      case Owner::AdminApi:
+        if (api.accept(exchange)) return;
+        break;
+      case Owner::Console:
+        if (console.accept(exchange)) return;
+        break;
+      case Owner::FrontPage:
+        if (front.accept(exchange)) return;
+        break;
+      case Owner::Rest:
+        break;
+    }
     rest.handle(std::move(exchange));
   }
 
@@ -225,6 +257,7 @@ struct Server::Parts {
   const std::shared_ptr<http::HalfReceived> half_received;
   Verifier verifier;
   db::Counter serialised;  // bodies of events
+  admin::Api api;          // what REST hands over, too
   RestHandler rest;
   wire::Acceptor wire;
   supabase::Services supabase;
@@ -232,7 +265,6 @@ struct Server::Parts {
   const std::unique_ptr<webhooks::Deliverer> deliverer;
   webhooks::Api hook_api;
   admin::MetricsPage metrics;
-  const admin::Api api;
   const admin::Console console;
   const admin::FrontPage front;
   std::unique_ptr<http::Listener> listener;
@@ -259,8 +291,8 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
     watching.host = std::move(options.watch->host);
     watching.port = options.watch->port;
     watching.limits = watch_limits();
-    auto opened = http::Listener::open(parts.io, parts.workers, watching,
-                                       [&parts](auto exchange) { parts.handle_watcher(std::move(exchange)); });
+    auto opened = http::serve(parts.io, parts.workers, watching,
+                              [&parts](auto exchange) { parts.handle_watcher(std::move(exchange)); });
     if (!opened.ok()) return db::Error{opened.error().code, "for metrics: " + opened.error().message};
     parts.watch_listener = std::move(opened).value();
     parts.watch_url = parts.watch_listener->url();
@@ -273,14 +305,17 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
   listening.trusted_proxies = std::move(options.trusted_proxies);
   listening.proxy_protocol = options.proxy_protocol;
   listening.half_received = parts.half_received;
-  listening.host_names = std::move(options.dev_hosts);
-  ASSIGN_OR_RETURN(parts.listener, http::Listener::open(parts.io, parts.workers, listening, [&parts](auto exchange) {
-                     parts.handle(std::move(exchange));
-                   }));
+  const auto handle = [&parts](auto exchange) { parts.handle(std::move(exchange)); };
+  ASSIGN_OR_RETURN(parts.listener, http::serve(parts.io, parts.workers, listening, handle, options.dev_hosts));
   parts.port = parts.listener->port();
   parts.url = parts.listener->url();
   parts.counting = parts.listener.get();
   RETURN_IF_ERROR(parts.deliverer->start());
+  parts.api.chart().start(parts.io, parts.workers, [&parts, &guard] {
+    const auto figures = guard.figures(rules::Auth::admin());
+    return admin::ChartFigures{db::SystemClock().now(), figures.ok() ? figures.value().database : db::Figures(),
+                               parts.counting.load()->stats(), admin::process_figures()};
+  });
   return server;
 }
 
@@ -295,11 +330,13 @@ std::string Server::certificate_validity() const { return parts_->listener->cert
 
 void Server::stop() {
   if (std::exchange(parts_->is_stopped, true)) return;
+  parts_->api.chart().stop();
   for (auto* listener : {&parts_->listener, &parts_->watch_listener}) {
     if (*listener != nullptr) (*listener)->drain(parts_->patience);
   }
   parts_->finish_work();
   parts_->hook_api.close();
+  parts_->api.close();
   parts_->deliverer->stop();
   // From here on nobody counts what the listener has counted.
   parts_->listener.reset();

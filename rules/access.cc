@@ -38,6 +38,12 @@ std::vector<Target> targets_of(const db::Moment& moment) {
   return targets;
 }
 
+// Of a write of several places the first stands for all.
+const db::Path& place_of(const db::Moment& moment) {
+  static const db::Path root;
+  return moment.overwrites.empty() ? root : moment.overwrites.front().path;
+}
+
 // Whether the bound includes a child that has just the bound's first value. In an order by several children more
 // values follow.
 bool is_inclusive(const std::optional<db::Bound>& bound) {
@@ -99,6 +105,7 @@ db::Result<void> ReadAccess::check_index(const db::Moment& moment) const {
   }
   // Read by Session::take() on another thread, for the warning that SDKs print.
   no_index_.store(true, std::memory_order_relaxed);
+  if (!filter_->space.empty()) book_->unindexed().note(filter_->space, path_, query, moment.now.wall);
   if (unindexed_ == Unindexed::Noted || !book_->options().needs_indexes) return {};
   if (!query.then.empty()) {
     db::IndexSpec spec;
@@ -161,12 +168,13 @@ Question Asker::question(const db::Moment& moment) const {
   return question;
 }
 
-// `judge(ruleset, question)` evaluates.
+// `judge(ruleset, question)` evaluates. `at`: by which a denial is put together with its request (Activity).
 template <typename Judge>
-db::Result<void> Asker::ask(const db::Moment& moment, const Judge& judge) const {
+db::Result<void> Asker::ask(const db::Moment& moment, const db::Path& at, const Judge& judge) const {
   ASSIGN_OR_RETURN(const std::shared_ptr<const Ruleset> ruleset, book_->in_force(moment.settings));
   if (ruleset == nullptr) {
     if (book_->options().is_open) return {};
+    if (book_->activity().is_on()) book_->activity().note_denial(space_, uid(), at.slashed(), Explanation());
     return denied();
   }
   Question question = this->question(moment);
@@ -175,10 +183,12 @@ db::Result<void> Asker::ask(const db::Moment& moment, const Judge& judge) const 
   question.coverage = coverage.get();
   ASSIGN_OR_RETURN(const bool is_allowed, judge(*ruleset, question));
   if (is_allowed) return {};
-  if (book_->options().on_denied != nullptr) {
+  const bool is_watched = book_->activity().is_on();
+  if (is_watched || book_->options().on_denied != nullptr) {
     // Judged once more, with an explanation for whoever runs the server.
     ASSIGN_OR_RETURN(const Explanation why, explain(moment, Counted::No, judge));
-    book_->options().on_denied(space_, why);
+    if (book_->options().on_denied != nullptr) book_->options().on_denied(space_, why);
+    if (is_watched) book_->activity().note_denial(space_, uid(), at.slashed(), why);
   }
   return denied();
 }
@@ -201,7 +211,7 @@ db::Result<Explanation> Asker::explain(const db::Moment& moment, Counted counted
 
 db::Result<void> Asker::may_read(const db::Moment& moment, const db::Path& path, const QueryFacts& query) const {
   if (is_admin_ && !is_past(moment)) return {};
-  db::Result<void> verdict = ask(moment, [&](const Ruleset& ruleset, Question& question) {
+  db::Result<void> verdict = ask(moment, path, [&](const Ruleset& ruleset, Question& question) {
     question.query = &query;
     return ruleset.may_read(moment.before, path, question);
   });
@@ -240,7 +250,7 @@ db::Result<void> Asker::may_write(const db::Moment& moment) const {
   db::invariant(moment.after != nullptr, "writes are judged on the tree before and the tree after");
   if (is_admin_ && !is_past(moment)) return {};
   bool is_invalid = false;
-  db::Result<void> verdict = ask(moment, [&](const Ruleset& ruleset, Question& question) {
+  db::Result<void> verdict = ask(moment, place_of(moment), [&](const Ruleset& ruleset, Question& question) {
     question.is_invalid = &is_invalid;
     question.granted = moment.granted;
     return ruleset.may_write(moment.before, *moment.after, targets_of(moment), question);
@@ -262,7 +272,7 @@ db::Result<bool> Asker::has_right_to_write(const db::Moment& moment) const {
 
 db::Result<void> Asker::may_begin(const db::Moment& moment) const {
   if (is_admin_ && !is_past(moment)) return {};
-  db::Result<void> verdict = ask(moment, [&](const Ruleset& ruleset, Question& question) {
+  db::Result<void> verdict = ask(moment, place_of(moment), [&](const Ruleset& ruleset, Question& question) {
     question.granted = moment.granted;
     return ruleset.may_begin(moment.before, targets_of(moment), question);
   });

@@ -76,9 +76,13 @@ class Explainer final : public db::Precondition {
 Guard::Guard(db::Host& database, Options options)
     : database_(database),
       options_(std::move(options)),
-      book_(std::make_shared<Rulebook>(Rulebook::Options{options_.dev, options_.rules, options_.dev,
-                                                         options_.needs_indexes, options_.own_indexes,
-                                                         options_.on_denied})),
+      book_(std::make_shared<Rulebook>(Rulebook::Options{.is_open = options_.dev,
+                                                         .fallback = options_.rules,
+                                                         .covers = options_.dev,
+                                                         .needs_indexes = options_.needs_indexes,
+                                                         .own_indexes = options_.own_indexes,
+                                                         .on_denied = options_.on_denied,
+                                                         .activity_bytes_max = options_.activity_bytes_max})),
       settings_(std::make_shared<KnownSettings>(options_.dev)) {
   database_.revive_by([book = book_](const std::string& name, const std::string& memo) {
     return std::make_shared<const WriteAccess>(Asker(book, name, auth_of(memo)));
@@ -121,9 +125,13 @@ db::Result<std::string> Guard::resolve(std::string_view name) const {
 
 void Guard::read(const std::string& name, const Auth& auth, db::Read read, Done done) {
   const auto asker = asker_of(book_, name, auth);
+  if (activity().is_on()) {
+    done = watched(name, auth, asker, ActivityEntry::Kind::Read, read.path.slashed(), std::move(done));
+  }
   if (asker || read.query) {
     // A request can still be refused for its missing index; a listener that runs cannot.
-    read.check = std::make_shared<const ReadAccess>(book_, asker, read.path, read.query, Unindexed::Refused);
+    read.check = std::make_shared<const ReadAccess>(book_, asker, read.path, read.query, Unindexed::Refused,
+                                                    Expired::SignedOut, name);
   }
   if (read.at == nullptr) return database_.read(name, std::move(read), std::move(done));
   const db::Path path = read.path;
@@ -142,12 +150,16 @@ void Guard::put(const std::string& name, db::Write write, Done done) {
 
 void Guard::write(const std::string& name, const Auth& auth, db::Write write, Done done) {
   const auto asker = asker_of(book_, name, auth);
+  if (activity().is_on()) {
+    const db::Path& at = write.overwrites.empty() ? write.base : write.overwrites.front().path;
+    done = watched(name, auth, asker, ActivityEntry::Kind::Write, at.slashed(), std::move(done));
+  }
   guard_write(write, asker);
   write.by = auth.user();
   if (write.selection) {
     // What it removes tells what is there, so it is for those who may read that; before anything is looked for.
-    const auto may_select =
-        std::make_shared<const ReadAccess>(book_, asker, write.base, write.selection, Unindexed::Refused);
+    const auto may_select = std::make_shared<const ReadAccess>(book_, asker, write.base, write.selection,
+                                                               Unindexed::Refused, Expired::SignedOut, name);
     write.preconditions.insert(write.preconditions.begin(), may_select);
     if (write.once != nullptr) write.once->may_select = may_select;
   }
@@ -158,17 +170,25 @@ void Guard::say(const std::string& name, const Auth& auth, std::string topic, st
                 std::shared_ptr<db::TopicMessage> message, bool is_kept, Done done) {
   std::shared_ptr<const db::Precondition> may_speak;
   const auto asker = asker_of(book_, name, auth);
+  if (activity().is_on()) done = watched(name, auth, asker, ActivityEntry::Kind::Topic, topic, std::move(done));
   if (judged_by && asker) may_speak = std::make_shared<const MaySpeak>(*asker, std::move(*judged_by));
   database_.say(name, std::move(topic), std::move(may_speak), std::move(message), is_kept, std::move(done));
 }
 
 void Guard::read_rows(const std::string& name, const Auth& auth, db::Read read, db::RowQuery query, Done done) {
-  read.reading = std::make_shared<const RowReading>(asker_of(book_, name, auth), read.path, std::move(query));
+  const auto asker = asker_of(book_, name, auth);
+  if (activity().is_on()) {
+    done = watched(name, auth, asker, ActivityEntry::Kind::Rows, read.path.slashed(), std::move(done));
+  }
+  read.reading = std::make_shared<const RowReading>(asker, read.path, std::move(query));
   database_.read(name, std::move(read), std::move(done));
 }
 
 void Guard::write_rows(const std::string& name, const Auth& auth, db::Write write, ExpectedRows expected, Done done) {
   const auto asker = asker_of(book_, name, auth);
+  if (activity().is_on()) {
+    done = watched(name, auth, asker, ActivityEntry::Kind::Rows, expected.table.slashed(), std::move(done));
+  }
   const auto rows = std::make_shared<const ExpectedRows>(std::move(expected));
   guard_write(write, asker);
   write.by = auth.user();
@@ -389,6 +409,7 @@ void Guard::indexes(const std::string& name, const Auth& auth, Done done) {
       std::vector<std::pair<std::string, db::Value>> one = {{"at", db::Value::string(index.spec.pattern())},
                                                             {"by", db::Value::string(index.spec.by())},
                                                             {"complete", db::Value::boolean(index.is_complete)}};
+      if (index.spec.covers) one.emplace_back("covers", db::Value::boolean(true));
       if (index.id == 0) one.emplace_back("planned", db::Value::boolean(true));
       if (!index.built.empty()) {
         const auto built = db::decode_path(std::string_view(index.built).substr(0, index.built.size() - 1));
@@ -444,7 +465,23 @@ void Guard::stats(const std::string& name, const Auth& auth, db::Path path,
 
 void Guard::purge(const std::string& name, const Auth& auth, db::Path path, Done done) {
   if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
-  database_.purge(name, std::move(path), std::move(done));
+  Purged purged;
+  {
+    const std::lock_guard lock(purges_);
+    purged = purged_;
+  }
+  if (purged == nullptr) return database_.purge(name, std::move(path), std::move(done));
+  database_.purge(
+      name, path, [name, path, purged = std::move(purged), done = std::move(done)](const db::Answer& answer) {
+        if (!answer.status.ok()) return done(answer);
+        purged(name, path,
+               [answer, done](const db::Result<void>& rest) { done(rest.ok() ? answer : answer_of(rest.error())); });
+      });
+}
+
+void Guard::when_purged(Purged purged) {
+  const std::lock_guard lock(purges_);
+  purged_ = std::move(purged);
 }
 
 void Guard::undo(const std::string& name, const Auth& auth, db::EventId id, Done done) {

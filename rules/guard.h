@@ -5,6 +5,7 @@
 // Thread: any, unless said otherwise. No call waits for the disk; answers come by callback or by Session::take.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,10 +22,12 @@
 #include "db/model/dump_request.h"
 #include "db/model/event.h"
 #include "db/model/figures.h"
+#include "db/model/live.h"
 #include "db/model/read.h"
 #include "db/model/stats.h"
 #include "db/model/write.h"
 #include "rules/access.h"
+#include "rules/activity.h"
 #include "rules/auth.h"
 #include "rules/language/explanation.h"
 #include "rules/revoked.h"
@@ -51,6 +54,9 @@ class Session {
 
   const std::string& space() const { return space_; }  // the namespace
   const std::string& id() const;                       // unguessable, URL-safe: a capability for `ls=`
+
+  // How it came, for those who run the server.
+  void came_by(const db::Origin& origin);
 
   // From here on requests, and what on_disconnect has queued, are judged as `auth`'s; listeners that it may not
   // have get Revoked.
@@ -95,6 +101,16 @@ class Session {
     db::Path path;
     db::SharedQuery query;  // none, as it mostly is
   };
+  // What is under way while somebody looks (activity.h).
+  struct Watched {
+    ActivityEntry entry;
+    std::chrono::steady_clock::time_point since;
+  };
+  static constexpr size_t kWatchedMax = 1'000;
+  void watch(uint64_t request, ActivityEntry::Kind kind, const db::Path& path, std::string_view topic = {});
+  ActivityEntry entry_of(ActivityEntry::Kind kind) const;
+  void tell_watched(const std::vector<db::Item>& items);
+
   std::shared_ptr<const ReadAccess> read_access(const db::Path& path, const db::SharedQuery& query) const;
   std::shared_ptr<const db::RowCheck> row_access() const;
   std::shared_ptr<const TopicRight> topic_right(const JudgedBy& judged_by) const;
@@ -114,6 +130,7 @@ class Session {
   std::map<uint64_t, JudgedBy> topics_;                            // of listeners that are topics
   std::set<uint64_t> rows_;                                        // listeners to rows
   std::map<uint64_t, std::shared_ptr<const ReadAccess>> queries_;  // by request, until it is answered
+  std::unique_ptr<std::map<uint64_t, Watched>> watched_;           // the same; null, as it mostly is: nobody looks
 };
 
 // What the server has done since its start, and what there is now.
@@ -140,6 +157,7 @@ class Guard {
     std::shared_ptr<const Ruleset> rules{};  // of namespaces that have none of their own; may be null
     // Is told why something was denied: for the eyes of whoever runs the server. Any thread; may be empty.
     std::function<void(std::string_view space, const Explanation&)> on_denied{};
+    size_t activity_bytes_max = kActivityBytesMax;  // of requests that are kept while somebody looks (activity.h)
   };
   Guard(db::Host& database, Options options);
 
@@ -218,6 +236,9 @@ class Guard {
   // path that has its row, until it is complete. Errors: PermissionDenied, Io.
   void indexes(const std::string& name, const Auth& auth, Done done);
 
+  // The latest queries that were asked for an order that no index has. For whoever serves the namespace: rights are not asked here.
+  std::vector<UnindexedQuery> unindexed(const std::string& name) const { return book_->unindexed().of(name); }
+
   // How often each part of the rules was evaluated since they were set or the server was started; null: nothing was
   // counted. Counted in `dev` alone.
   std::shared_ptr<const Coverage> coverage(const std::string& name) const { return book_->coverage(name); }
@@ -240,6 +261,11 @@ class Guard {
   // For admins: db::Host's functions of these names.
   void stats(const std::string& name, const Auth& auth, db::Path path, std::function<void(db::Result<db::Stats>)> done);
   void purge(const std::string& name, const Auth& auth, db::Path path, Done done);
+  // Whoever keeps something of the past beside a tree lets go of it with a purge: called when the past is gone, before its
+  // `done`; calls its own `done` once. Null: nobody does. One that was replaced may still be called once more.
+  using Purged =
+      std::function<void(const std::string& name, const db::Path& path, std::function<void(db::Result<void>)> done)>;
+  void when_purged(Purged purged);
   void undo(const std::string& name, const Auth& auth, db::EventId id, Done done);
   // For admins, and where /.settings/history.json opens the path for whoever may read it now; the same of Read::at.
   void history(const std::string& name, const Auth& auth, db::HistoryRead read,
@@ -254,6 +280,16 @@ class Guard {
   // The id of an event for Listen::resume.
   std::string event_id(uint64_t sequence) const;
 
+  // What lives in a namespace beside its tree, and what is asked of the server. For admins: db::Host's functions of these
+  // names. `activity`: whoever shows it asks first whether it is for an admin.
+  std::vector<std::string> names_in_use(const Auth& auth, size_t most) const;
+  void live(const std::string& name, const Auth& auth, db::LiveAsk ask, std::function<void(db::Result<db::Live>)> done);
+  void documents(const std::string& name, const Auth& auth, db::Path after, size_t most,
+                 std::function<void(db::Result<db::DocumentsPage>)> done);
+  void document(const std::string& name, const Auth& auth, db::Path path,
+                std::function<void(db::Result<db::DocumentContent>)> done);
+  Activity& activity() const { return book_->activity(); }
+
   // Names of all namespaces that exist, sorted. Errors: PermissionDenied.
   db::Result<std::vector<std::string>> namespaces(const Auth& auth) const;
 
@@ -262,11 +298,15 @@ class Guard {
   void if_past_is_open(const std::string& name, const Auth& auth, const db::Path& path,
                        std::function<void(db::Result<void>)> done);
   db::Result<void> load_revoked(const std::vector<std::string>& names);
+  Done watched(const std::string& name, const Auth& auth, const std::optional<Asker>& asker, ActivityEntry::Kind kind,
+               std::string path, Done done) const;
   void put(const std::string& name, db::Write write, Done done);
   void tell_setting(const std::string& name, std::string_view which, std::string unset, Done done);
 
   db::Host& database_;
   const Options options_;
+  std::mutex purges_;  // Guards purged_.
+  Purged purged_;
   const std::shared_ptr<Rulebook> book_;
   std::mutex kicks_;  // One kick after the other, so that the row that is written last knows of all.
   mutable Revoked revoked_;

@@ -14,9 +14,11 @@
 #include "db/base/metrics.h"
 #include "db/base/result.h"
 #include "db/model/settings.h"
+#include "rules/activity.h"
 #include "rules/coverage.h"
 #include "rules/language/explanation.h"
 #include "rules/ruleset.h"
+#include "rules/unindexed.h"
 
 namespace hearth::rules {
 
@@ -38,8 +40,9 @@ class Rulebook {
     bool needs_indexes = true;                  // Unindexed::Refused means it
     std::string own_indexes{};                  // of namespaces that have not set theirs (db/model/index.h)
     std::function<void(std::string_view space, const Explanation&)> on_denied{};  // is told why; may be empty
+    size_t activity_bytes_max = kActivityBytesMax;
   };
-  explicit Rulebook(Options options) : options_(std::move(options)) {}
+  explicit Rulebook(Options options) : options_(std::move(options)), activity_(options_.activity_bytes_max) {}
 
   // Null: none are set. Errors: Io; Corruption when the stored text does not compile, as after a downgrade.
   db::Result<std::shared_ptr<const Ruleset>> in_force(const db::Settings& settings);
@@ -48,6 +51,8 @@ class Rulebook {
   const Options& options() const { return options_; }
   Verdicts& verdicts() { return verdicts_.mine(); }
   const db::PerThread<Verdicts>& all_verdicts() const { return verdicts_; }
+  UnindexedQueries& unindexed() { return unindexed_; }
+  Activity& activity() { return activity_; }
 
   // The counts of the namespace's rules that were in force when they were last asked; null when nothing is counted.
   std::shared_ptr<Coverage> coverage(std::string_view space, const std::shared_ptr<const Ruleset>& ruleset);
@@ -57,6 +62,8 @@ class Rulebook {
   using Kept = std::list<std::pair<std::string, std::shared_ptr<const Ruleset>>>;  // digest; latest use first
   const Options options_;
   db::PerThread<Verdicts> verdicts_;
+  UnindexedQueries unindexed_;
+  Activity activity_;
   mutable std::mutex mutex_;  // Guards all below.
   Kept kept_;
   std::map<std::string, Kept::iterator, std::less<>> by_digest_;

@@ -62,6 +62,7 @@ Session::Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> b
       unindexed_(unindexed),
       expired_(expired) {
   label();
+  if (auth_.kind == Auth::Kind::Admin) client_->set_admin(true);
 }
 Session::~Session() = default;
 
@@ -70,7 +71,7 @@ const std::string& Session::id() const { return client_->id(); }
 std::shared_ptr<const ReadAccess> Session::read_access(const db::Path& path, const db::SharedQuery& query) const {
   // An admin's plain read needs no check. With a query there is one, for the missing index.
   if (!asker_ && !query) return nullptr;
-  return std::make_shared<const ReadAccess>(book_, asker_, path, query, unindexed_, expired_);
+  return std::make_shared<const ReadAccess>(book_, asker_, path, query, unindexed_, expired_, space_);
 }
 
 std::shared_ptr<const db::Precondition> Session::lasting_write_access() const {
@@ -89,8 +90,11 @@ void Session::set_auth(Auth auth) {
   }
   for (const uint64_t listener : rows_) client_->recheck_rows(listener, row_access());
   client_->recheck_disconnect(lasting_write_access());
+  client_->set_admin(auth_.kind == Auth::Kind::Admin);
   label();
 }
+
+void Session::came_by(const db::Origin& origin) { client_->set_origin(origin); }
 
 void Session::label() {
   std::string uid = asker_ ? asker_->uid() : std::string();
@@ -101,6 +105,9 @@ void Session::label() {
 }
 
 void Session::write(uint64_t request, db::Write write) {
+  if (book_->activity().is_on()) {
+    watch(request, ActivityEntry::Kind::Write, write.overwrites.empty() ? write.base : write.overwrites.front().path);
+  }
   guard_write(write, asker_);
   write.by = auth_.user();
   // A session of a removed namespace must not make it again.
@@ -109,6 +116,7 @@ void Session::write(uint64_t request, db::Write write) {
 }
 
 void Session::read(uint64_t request, db::Read read) {
+  if (book_->activity().is_on()) watch(request, ActivityEntry::Kind::Read, read.path);
   const auto access = read_access(read.path, read.query);
   if (read.query) queries_[request] = access;
   read.check = access;
@@ -116,6 +124,7 @@ void Session::read(uint64_t request, db::Read read) {
 }
 
 void Session::listen(uint64_t request, uint64_t listener, db::Listen listen) {
+  if (book_->activity().is_on()) watch(request, ActivityEntry::Kind::Listen, listen.path);
   const auto access = read_access(listen.path, listen.query);
   if (listen.query) queries_[request] = access;
   listen.check = access;
@@ -132,12 +141,14 @@ std::shared_ptr<const TopicRight> Session::topic_right(const JudgedBy& judged_by
 }
 
 void Session::listen_rows(uint64_t request, uint64_t listener, db::RowListen listen) {
+  if (book_->activity().is_on()) watch(request, ActivityEntry::Kind::Rows, db::Path());
   rows_.insert(listener);
   listen.check = row_access();
   client_->listen_rows(request, listener, std::move(listen));
 }
 
 void Session::join(uint64_t request, uint64_t listener, db::TopicJoin join, JudgedBy judged_by) {
+  if (book_->activity().is_on()) watch(request, ActivityEntry::Kind::Topic, db::Path(), join.topic);
   const auto right = topic_right(judged_by);
   join.may_be = to_be(right);
   join.may_speak = to_speak(right);
@@ -146,6 +157,7 @@ void Session::join(uint64_t request, uint64_t listener, db::TopicJoin join, Judg
 }
 
 void Session::say(uint64_t request, uint64_t listener, std::shared_ptr<db::TopicMessage> message) {
+  if (book_->activity().is_on()) watch(request, ActivityEntry::Kind::Topic, db::Path(), message->event);
   client_->say(request, listener, std::move(message));
 }
 
@@ -154,6 +166,7 @@ void Session::announce(uint64_t request, uint64_t listener, std::vector<db::Topi
 }
 
 void Session::open_document(uint64_t request, uint64_t listener, db::Path path) {
+  if (book_->activity().is_on()) watch(request, ActivityEntry::Kind::Document, path);
   JudgedBy judged_by = [path](const SpaceSettings& settings) -> db::Result<std::optional<db::Path>> {
     if (settings.documents.allows(path)) return std::optional(path);
     return db::Error{db::ErrorCode::PermissionDenied, "No documents are at " + path.slashed() +
@@ -182,6 +195,10 @@ void Session::unlisten(uint64_t request, uint64_t listener) {
 }
 
 void Session::on_disconnect(uint64_t request, db::Disconnect disconnect) {
+  if (book_->activity().is_on()) {
+    const bool is_of_one = disconnect.overwrites.empty();
+    watch(request, ActivityEntry::Kind::OnDisconnect, is_of_one ? disconnect.path : disconnect.overwrites.front().path);
+  }
   client_->on_disconnect(request, std::move(disconnect), lasting_write_access());
 }
 
@@ -195,6 +212,7 @@ std::function<void()> Session::waker() const { return client_->waker(); }
 
 std::vector<db::Item> Session::take() {
   std::vector<db::Item> items = client_->take();
+  if (watched_ != nullptr) tell_watched(items);
   if (queries_.empty()) return items;
   for (db::Item& item : items) {
     auto* answer = std::get_if<db::Answer>(&item);
@@ -208,5 +226,49 @@ std::vector<db::Item> Session::take() {
   return items;
 }
 void Session::end() { client_->end(); }
+
+ActivityEntry Session::entry_of(ActivityEntry::Kind kind) const {
+  const db::Origin origin = client_->origin();
+  ActivityEntry entry;
+  entry.time = db::SystemClock().now();
+  entry.space = space_;
+  entry.protocol = origin.protocol;
+  entry.connection = origin.connection;
+  entry.user = asker_ ? asker_->uid() : "";
+  entry.is_admin = auth_.kind == Auth::Kind::Admin;
+  entry.kind = kind;
+  return entry;
+}
+
+// `topic`: instead of a path, of what has none.
+void Session::watch(uint64_t request, ActivityEntry::Kind kind, const db::Path& path, std::string_view topic) {
+  if (watched_ == nullptr) watched_ = std::make_unique<std::map<uint64_t, Watched>>();
+  if (watched_->size() >= kWatchedMax) return;
+  Watched one{entry_of(kind), std::chrono::steady_clock::now()};
+  one.entry.path = topic.empty() ? path.slashed() : std::string(topic);
+  watched_->insert_or_assign(request, std::move(one));
+}
+
+void Session::tell_watched(const std::vector<db::Item>& items) {
+  Activity& activity = book_->activity();
+  for (const db::Item& item : items) {
+    if (const auto* answer = std::get_if<db::Answer>(&item)) {
+      const auto found = watched_->find(answer->request);
+      if (found == watched_->end()) continue;
+      ActivityEntry entry = std::move(found->second.entry);
+      entry.took = std::chrono::steady_clock::now() - found->second.since;
+      watched_->erase(found);
+      activity.add(std::move(entry), answer->status);
+    } else if (const auto* event = std::get_if<db::Event>(&item);
+               event != nullptr && event->kind == db::Event::Kind::Revoked && event->error) {
+      const auto listening = listeners_.find(event->listener);
+      if (listening == listeners_.end()) continue;
+      ActivityEntry entry = entry_of(ActivityEntry::Kind::Listen);
+      entry.path = listening->second.path.slashed();
+      activity.add(std::move(entry), *event->error);
+    }
+  }
+  if (watched_->empty() && !activity.is_on()) watched_.reset();
+}
 
 }  // namespace hearth::rules

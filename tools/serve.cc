@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "net/http/log.h"
+#include "net/io/log.h"
 #include "tools/commands.h"
 #include "tools/notify.h"
 #include "tools/or_throw.h"
@@ -136,6 +136,9 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
        "32MB");
   size("--max-leaf-cache-size", memory.leaf_cache_bytes_max,
        "Of rows that a write asks for and the server knows; past it some are forgotten", "64MB");
+  size("--max-activity-size", flags.activity_bytes_max,
+       "Of the latest requests, which are kept while somebody looks at the console's Activity; past it the oldest go",
+       "1MB");
   seconds("--max-namespace-idle-time", flags.namespace_idle_time,
           "After that what is known of a namespace that nobody uses is forgotten");
   size("--max-idempotency-size", flags.kept_answers_bytes_max,

@@ -21,8 +21,8 @@
 #include <stdexcept>
 #include <thread>
 
-#include "net/http/log.h"
-#include "net/http/repeats.h"
+#include "net/io/log.h"
+#include "net/io/repeats.h"
 #include "rules/warnings.h"
 #include "tools/console_files.h"
 #include "tools/descriptors.h"
@@ -123,6 +123,7 @@ rules::Guard::Options guard_options(const ServeFlags& flags) {
     or_throw(db::parse_indexes(options.own_indexes), flags.indexes);
   }
   options.needs_indexes = !flags.allow_unindexed;
+  options.activity_bytes_max = flags.activity_bytes_max;
   if (flags.dev) {
     options.on_denied = [limit = std::make_shared<net::http::Repeats>(kDenialInterval)](std::string_view space,
                                                                                         const rules::Explanation& why) {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "db/host.h"
-#include "net/http/limits.h"
+#include "net/io/limits.h"
 #include "net/server.h"
 #include "net/wire/limits.h"
 #include "rules/guard.h"
@@ -45,6 +45,7 @@ struct ServeFlags {
   uint64_t namespace_bytes_max = 0;
   uint64_t kept_answers_bytes_max = 64u << 20;
   db::MemoryLimits memory;
+  size_t activity_bytes_max = rules::kActivityBytesMax;
   std::chrono::milliseconds namespace_idle_time{600'000};
   std::chrono::seconds disconnect_grace{15};
   std::string auth_config;      // a file: whose signed tokens are believed

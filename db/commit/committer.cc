@@ -169,8 +169,10 @@ class Committer::Rows final : public RowSource {
 // lives.
 class Committer::AllOf final : public RowSource {
  public:
-  explicit AllOf(const Tree& tree) : tree_(tree) {}
-  size_t row_count() const override { return 2; }
+  // `beside`: rows of the store that say so, in their order.
+  AllOf(const Tree& tree, std::vector<std::pair<std::string, std::string>> beside)
+      : tree_(tree), beside_(std::move(beside)) {}
+  size_t row_count() const override { return 2 + beside_.size(); }
   std::vector<std::pair<std::string, std::string>> ranges() const override {
     std::vector<std::pair<std::string, std::string>> ranges;
     for (const Table table :
@@ -181,16 +183,19 @@ class Committer::AllOf final : public RowSource {
     return ranges;
   }
   void rows(const PutFunction& put) const override {
+    for (const auto& [key, value] : beside_) put(key, value);
     put(row_key(Table::Name, tree_.name), std::nullopt);
     put(row_key(Table::Head, tree_.number), std::nullopt);
   }
 
  private:
   const Tree& tree_;
+  const std::vector<std::pair<std::string, std::string>> beside_;
 };
 
 Committer::Committer(TreeStore& store, TreeStore::Durability durability, Quota quota, Usage::InBackground in_background,
-                     ClockSteps* steps, size_t leaf_cache_bytes, HistoryPlan history, uint64_t answers_bytes_max)
+                     ClockSteps* steps, size_t leaf_cache_bytes, HistoryPlan history, uint64_t answers_bytes_max,
+                     const ShardLogs* logs)
     : store_(store),
       durability_(durability),
       quota_(quota),
@@ -198,6 +203,7 @@ Committer::Committer(TreeStore& store, TreeStore::Durability durability, Quota q
       steps_(steps),
       history_(history),
       answers_bytes_max_(answers_bytes_max),
+      logs_(logs),
       leaf_cache_(leaf_cache_bytes) {}
 Committer::~Committer() = default;
 
@@ -223,10 +229,26 @@ void Committer::forget(Tree& tree) {
   tree.expiry = {};
 }
 
-Result<void> Committer::remove(Tree& tree) {
+Result<void> Committer::remove(Tree& tree, std::optional<uint64_t> goes_on) {
   RETURN_IF_ERROR(load(tree));  // whose sequence is asked for afterwards
-  RETURN_IF_ERROR(store_.commit(AllOf(tree), durability_));
+  std::vector<std::unique_lock<std::mutex>> turns;
+  std::vector<std::pair<std::string, std::string>> beside;
+  if (logs_ != nullptr) {
+    BatchEntry entry;
+    entry.kind = BatchEntry::Kind::Remove;
+    entry.sequence = tree.head.sequence + 1;  // an id of before it means no moment of the next one
+    goes_on = entry.sequence;
+    seal(tree, std::move(entry));
+    const Result<void> appended = append_sealed(turns);
+    rows_ = Batch();
+    if (!appended.ok()) return appended;
+    const ShardLog& log = logs_->of(tree.number);
+    beside.push_back(applied_row(log.shard(), log.last()));
+  }
+  if (goes_on) beside.push_back(removed_row(tree.name, *goes_on));
+  RETURN_IF_ERROR(store_.commit(AllOf(tree, std::move(beside)), durability_));
   refresh();
+  before_.clear();
   drop_ephemeral(tree, Path());
   forget(tree);
   tree.named = false;
@@ -254,7 +276,10 @@ Result<void> Committer::load(Tree& tree, const Restored* restored) {
 
 Committer::PendingTree& Committer::pending(Tree& tree) {
   auto& found = pending_[tree.number];
-  if (found == nullptr) found = std::make_unique<PendingTree>(*this, tree);
+  if (found == nullptr) {
+    note_before(tree);
+    found = std::make_unique<PendingTree>(*this, tree);
+  }
   return *found;
 }
 
@@ -277,6 +302,13 @@ Result<void> Committer::judge(Tree& tree, const Write& write, Timestamp now) {
 
 void Committer::name(Tree& tree) {
   if (tree.named) return;
+  if (logs_ != nullptr) {
+    note_before(tree);
+    BatchEntry entry;
+    entry.kind = BatchEntry::Kind::Create;
+    entry.sequence = tree.head.sequence;
+    seal(tree, std::move(entry));
+  }
   std::string number;
   append_number(tree.number, number);
   rows_.put(row_key(Table::Name, tree.name), number);
@@ -314,6 +346,8 @@ Result<void> Committer::admit(PendingTree& at, const TreeView& before, const Ove
 void Committer::accept(PendingTree& pending, After&& after, const Accepted& accepted, const Told& told) {
   Tree& tree = pending.tree;
   invariant(accepted.record.sequence == tree.head.sequence + 1, "records come in their order, without gaps");
+  name(tree);
+  if (logs_ != nullptr) seal_commit(tree, accepted, told);
   if (tree.log.plan.versions && !tree.log.state && accepted.record.sequence == 1) begin_with_versions(pending);
   if (tree.log.state) keep_versions(pending, after, accepted.record);
   tree.head.sequence = accepted.record.sequence;
@@ -337,7 +371,6 @@ void Committer::accept(PendingTree& pending, After&& after, const Accepted& acce
   }
   ++accepted_;
   for (const Overwrite& changed : accepted.changed) forget_related(tree.hashes, changed.path);
-  name(tree);
   if (tree.log.plan.is_on() || tree.log.state || accepted.configures) keep_log(pending, accepted, told);
 }
 
@@ -352,6 +385,21 @@ Result<Accepted> Committer::write_each(Tree& tree, const std::vector<Write>& wri
 
 Result<Accepted> Committer::queue(Tree& tree, std::vector<Effect> effects, Timestamp now) {
   return write_all(tree, {}, std::move(effects), now, nullptr, Refused::Returned);
+}
+
+Result<void> Committer::derive(Tree& tree, const Effect& effect) {
+  invariant(effect.kind == Effect::Kind::Reindex || effect.kind == Effect::Kind::BuildIndex, "index rows alone");
+  RETURN_IF_ERROR(store_.health());
+  RETURN_IF_ERROR(load(tree));
+  PendingTree& at = pending(tree);
+  After after(at);
+  Pending to = after.pending(tree.number);
+  RETURN_IF_ERROR(apply(effect, to));
+  if (Step::here().is_over()) return step_is_over();
+  tree.plan = std::move(after.indexes.plan);
+  at.index_rows.absorb(std::move(after.index_rows));
+  at.changed = true;
+  return {};
 }
 
 Result<void> Committer::has_room(Tree& tree, const Size& by) {
@@ -400,8 +448,12 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
     Overlay single(left);
     std::optional<Overlay> single_documents;
     if (after.documents) single_documents.emplace(static_cast<const TreeView&>(*after.documents));
-    Pending to{tree.number, single,     after.beside, after.rules, single_documents ? &*single_documents : nullptr,
-               nullptr,     after.paths};
+    Pending to{.number = tree.number,
+               .tree = single,
+               .rows = after.beside,
+               .rules = after.rules,
+               .documents = single_documents ? &*single_documents : nullptr,
+               .paths = after.paths};
     const bool has_priorities = tree.head.has_priorities || all.writes_priorities;
     const TreeView* documents_left = after.documents ? &*after.documents : nullptr;
     Result<Settled> settled =
@@ -461,27 +513,6 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
   return accepted;
 }
 
-Result<void> Committer::replay(Tree& tree, const Record& record) {
-  RETURN_IF_ERROR(load(tree));
-  PendingTree& at = pending(tree);
-  After after(at);
-  if (std::any_of(record.effects.begin(), record.effects.end(), is_of_documents)) {
-    after.with_documents(at.with_documents(*this));
-  }
-  Pending to = after.pending(tree.number);
-  RETURN_IF_ERROR(apply(record, to));
-  RETURN_IF_ERROR(follow(record.effects, at.durable_view(), WithoutEphemeral(after.tree, after.paths), after.indexes));
-  RETURN_IF_ERROR(follow_expiry(at, after, record.effects, record.time));
-  Accepted accepted{record, {}, false, false, record.time};
-  bool writes_priorities = false;
-  for (const Effect& effect : record.effects) {
-    accepted.changed.push_back({effect.path, Slot::Value, {}});
-    writes_priorities = writes_priorities || effect.value.has_priorities();
-  }
-  accept(at, std::move(after), accepted, {writes_priorities, nullptr});
-  return {};
-}
-
 void Committer::count(size_t rows) {
   counted_.rows.add(rows);
   for (const auto& [number, pending] : pending_) counted_.index_rows.add(pending->index_rows.row_count());
@@ -504,12 +535,23 @@ void Committer::remember_rows() {
   }
 }
 
+bool Committer::has_changes() const {
+  return rows_.row_count() > 0 ||
+         std::any_of(pending_.begin(), pending_.end(), [](const auto& pending) { return pending.second->changed; });
+}
+
 Result<void> Committer::commit() {
-  const Rows rows(*this);
   Result<void> done = store_.health();
-  const bool changes = rows_.row_count() > 0 || std::any_of(pending_.begin(), pending_.end(), [](const auto& pending) {
-                         return pending.second->changed;
-                       });
+  std::vector<std::unique_lock<std::mutex>> turns;  // until the rows are in the store
+  if (!sealed_.empty() && done.ok()) {
+    if (const Result<void> appended = append_sealed(turns); !appended.ok()) {
+      // Nothing is wrong with this store: what it has is true, and the group never was.
+      discard();
+      return appended;
+    }
+  }
+  const Rows rows(*this);
+  const bool changes = has_changes();
   const bool changes_memory = std::any_of(pending_.begin(), pending_.end(),
                                           [](const auto& pending) { return pending.second->changes_ephemeral; });
   if (changes && done.ok()) {
@@ -527,6 +569,8 @@ Result<void> Committer::commit() {
   pending_.clear();
   rows_ = Batch();
   accepted_ = 0;
+  sealed_.clear();  // where the store was broken before
+  before_.clear();
   if (!changes && !changes_memory) return {};
   if (!done.ok()) return done.error();
   durable_.reset();  // the old one goes when its last reader does

@@ -28,6 +28,7 @@
 #include "db/commit/leaf_cache.h"
 #include "db/commit/overlay.h"
 #include "db/commit/quota.h"
+#include "db/log/commit_log.h"
 #include "db/log/log_entry.h"
 #include "db/log/versions.h"
 #include "db/model/history.h"
@@ -158,11 +159,12 @@ class Committer final {
 
   // `in_background` runs long jobs on other threads, as long as the committer lives. `steps` is told when the clock
   // is behind; it may be null.
-  // `history`: of namespaces whose settings name none.
+  // `history`: of namespaces whose settings name none. `logs`: a group is appended there before it is on disk here; null: it
+  // is not, and costs nothing more.
   Committer(TreeStore& store, TreeStore::Durability durability, Quota quota = {},
             Usage::InBackground in_background = {}, ClockSteps* steps = nullptr,
             size_t leaf_cache_bytes = kLeafCacheBytes, HistoryPlan history = {},
-            uint64_t answers_bytes_max = kAnswersBytesMax);
+            uint64_t answers_bytes_max = kAnswersBytesMax, const ShardLogs* logs = nullptr);
   ~Committer();
 
   // `tell` sees the trees before and after an accepted write that changed something, while both exist. `settings`:
@@ -176,10 +178,23 @@ class Committer final {
                               const Tell& tell);
   Result<void> judge(Tree& tree, const Write& write, Timestamp now);  // whether write() would take it; changes nothing
   Result<Accepted> queue(Tree& tree, std::vector<Effect> effects, Timestamp now);  // none that sets anything
+  // What this store alone has, for it follows from the rest: Reindex or BuildIndex, with the next commit(). It is no
+  // commit of the namespace: it has no sequence, and no log tells of it. Errors: Io, Corruption; those of a step.
+  Result<void> derive(Tree& tree, const Effect& effect);
   // Whether the namespace may become that much larger (Quota). Errors: TooLarge, Io.
   Result<void> has_room(Tree& tree, const Size& by);
-  Result<void> replay(Tree& tree, const Record& record);  // of another store with this history
-  Result<void> load(Tree& tree);                          // its head, unless it is there
+  // What another store has accepted, as it stands in a log (log_applier.h). A record alone does not begin a log here, nor end
+  // one, whatever it sets. Errors: Corruption, where it does not fit here; Io.
+  Result<void> replay(Tree& tree, const Record& record);
+  Result<void> replay(Tree& tree, const LogEntry& entry);
+  Result<void> replay_answer(Tree& tree, KeptAnswer kept);
+  void replay_beside(const Tree& tree, const std::map<std::string, std::optional<std::string>>& rows);
+  void put_applied(uint32_t shard, const LogPosition& last);  // with the next commit()
+  void discard();  // what waits for commit(); what is known of its trees goes
+  // The log is told that the namespace was made another at `at`, by the next commit(). Precondition: load_restored().
+  // Where that can't be done the log is lost.
+  void seal_restored(Tree& tree, const Path& at, Timestamp now);
+  Result<void> load(Tree& tree);  // its head, unless it is there
   // load() of a tree that a restore has made another at `at`, by the head's commit: the log says so, with the next
   // commit(). Precondition: forget() was called.
   Result<void> load_restored(Tree& tree, const Path& at, Timestamp now);
@@ -203,6 +218,10 @@ class Committer final {
   // Children that are too old, by their rows. Nothing is removed; leftovers go with the next commit().
   Result<Expired> expired(Tree& tree, Timestamp now, const ExpiryBounds& bounds);
   void name(Tree& tree);  // gives it its row
+  // A row that the shard keeps beside a tree, with the next commit(); nothing: it is erased.
+  void put_beside(const std::string& key, const std::optional<std::string>& value) {
+    value ? rows_.put(key, *value) : rows_.erase(key);
+  }
   // Which documents' JSON lacks something that the document has, with the next commit() (committer_mirrors.cc).
   void mark_mirror(const Tree& tree, const Path& document, bool is_behind);
   Result<std::vector<Path>> marked_mirrors(const Tree& tree, size_t most) const;
@@ -220,6 +239,7 @@ class Committer final {
     uint64_t upto = 0;                // and the last, which was the head
     bool is_done = false;
     uint64_t commits = 0;                // whose entries said something of it
+    bool is_sealed = false;              // the log was told
     bool has_answers = true;             // kept ones are still to be looked at,
     std::optional<uint64_t> arrival{};   // from this one on
     std::optional<uint64_t> arrivals{};  // up to, and without
@@ -229,6 +249,7 @@ class Committer final {
 
   bool dirty(const Tree& tree) const;  // something of it waits for commit()
   bool empty() const { return pending_.empty(); }
+  bool has_changes() const;  // commit() would write something
   // The tree with everything accepted so far, and its settings.
   const TreeView& view(Tree& tree);
   const Settings& settings(Tree& tree);
@@ -248,9 +269,10 @@ class Committer final {
   // Asked before a write makes them more: what they would hold in memory. Errors: what the write is refused with.
   using EphemeralRoom = std::function<Result<void>(uint64_t bytes)>;
   void limit_ephemeral(EphemeralRoom room) { ephemeral_room_ = std::move(room); }
-  // At once, on disk too: the name, and everything that it has. Precondition: nothing waits for commit(). Errors: as of
-  // commit(); then nothing is removed.
-  Result<void> remove(Tree& tree);
+  // At once, on disk too: the name, and everything that it has. `goes_on`: where the next namespace of that name goes on, to
+  // be kept for later processes; with a log of ours it is. Precondition: nothing waits for commit(). Errors: as of commit();
+  // then nothing is removed.
+  Result<void> remove(Tree& tree, std::optional<uint64_t> goes_on = {});
 
   // The store without what waits for commit(). Kept from the first call until commit() or refresh().
   const std::shared_ptr<const Snapshot>& durable() const;
@@ -301,6 +323,12 @@ class Committer final {
   Result<std::optional<std::string>> row(const std::string& key) const;  // with everything accepted so far
   Result<void> load_answers(Tree& tree);
   Result<void> may_hear(Tree& tree, const Write& write, const KeptAnswer& kept, Timestamp now);
+  Result<void> replay(Tree& tree, const LogEntry& entry, bool follows_settings);
+  void seal(const Tree& tree, BatchEntry entry);
+  void seal_commit(const Tree& tree, const Accepted& accepted, const Told& told);
+  Result<void> append_sealed(std::vector<std::unique_lock<std::mutex>>& turns);
+  Result<std::string> seal_file(const Tree& tree, const Path& at, const std::string& file);
+  void note_before(Tree& tree);
   void count(size_t rows);  // of the group, which is durable
   void remember_rows();
 
@@ -311,6 +339,15 @@ class Committer final {
   ClockSteps* const steps_;
   const HistoryPlan history_;
   const uint64_t answers_bytes_max_;
+  const ShardLogs* const logs_;
+  std::map<uint32_t, std::string> sealed_;  // entries of the group, by shard
+  Timestamp sealed_at_{};
+  // Of the group's trees, as they were before it: where the log takes another's batch, the group is void.
+  struct Before {
+    Head head;
+    bool named;
+  };
+  std::map<Tree*, Before> before_;
   bool is_life_written_ = false;                              // of this run, since a log of ours has entries of it
   std::map<uint32_t, std::unique_ptr<PendingTree>> pending_;  // by number, the order of rows
   Batch rows_;                                                // names, queues, settings and answers

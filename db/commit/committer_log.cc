@@ -234,7 +234,7 @@ bool purge_effect(const Path& path, Effect& effect, std::vector<Effect>& to) {
     to.push_back(std::move(effect));
     return false;
   }
-  Effect purged{Effect::Kind::Set, path, {}, Slot::Value, std::string(kPurged)};
+  Effect purged{.kind = Effect::Kind::Set, .path = path, .name = std::string(kPurged)};
   if (path.contains(effect.path)) {
     // Several places below are one: not even their keys stay.
     const bool is_there =
@@ -254,6 +254,12 @@ bool purge_effect(const Path& path, Effect& effect, std::vector<Effect>& to) {
 
 Result<void> Committer::purge(Tree& tree, Purge& purge) {
   RETURN_IF_ERROR(load(tree));
+  if (logs_ != nullptr && !std::exchange(purge.is_sealed, true)) {
+    BatchEntry entry;
+    entry.kind = BatchEntry::Kind::Purge;
+    entry.at = purge.path;
+    seal(tree, std::move(entry));
+  }
   if (purge.has_answers) return purge_answers(tree, purge);
   if (!tree.log.state) {
     purge.is_done = true;

@@ -57,7 +57,8 @@ DisconnectQueue::Entries::iterator DisconnectQueue::above(const Path& path) {
 void DisconnectQueue::remove_at_and_below(const std::string& key, std::vector<Effect>& effects) {
   auto at = entries_.lower_bound(key);
   while (at != entries_.end() && std::string_view(at->first).starts_with(key)) {
-    effects.push_back({Effect::Kind::Dequeue, at->second.path, {}, at->second.slot, session_});
+    effects.push_back(
+        {.kind = Effect::Kind::Dequeue, .path = at->second.path, .slot = at->second.slot, .name = session_});
     at = erase_entry(at);
   }
 }
@@ -108,7 +109,11 @@ void DisconnectQueue::keep() {
 }
 
 void DisconnectQueue::store(Overwrite overwrite, std::vector<Effect>& effects) {
-  effects.push_back({Effect::Kind::Enqueue, overwrite.path, overwrite.value, overwrite.slot, session_});
+  effects.push_back({.kind = Effect::Kind::Enqueue,
+                     .path = overwrite.path,
+                     .value = overwrite.value,
+                     .slot = overwrite.slot,
+                     .name = session_});
   std::string key = key_of(overwrite.path, overwrite.slot);
   put_entry(std::move(key), std::move(overwrite));
 }
@@ -139,7 +144,7 @@ void DisconnectQueue::cancel(const Path& path, std::vector<Effect>& effects) {
   for (auto covering = above(path); covering != entries_.end(); covering = above(path)) {
     const Overwrite whole = covering->second;
     if (!whole.value.is_object()) return;
-    effects.push_back({Effect::Kind::Dequeue, whole.path, {}, whole.slot, session_});
+    effects.push_back({.kind = Effect::Kind::Dequeue, .path = whole.path, .slot = whole.slot, .name = session_});
     erase_entry(covering);
     for (auto child = whole.value.children(); !child.done(); child.next()) {
       const Result<Path> at = whole.path.child(child.key());
@@ -154,13 +159,21 @@ std::vector<Overwrite> DisconnectQueue::overwrites() const {
   return all;
 }
 
+std::vector<Overwrite> DisconnectQueue::first(size_t most) const {
+  std::vector<Overwrite> some;
+  for (auto entry = entries_.begin(); entry != entries_.end() && some.size() < most; ++entry) {
+    some.push_back(entry->second);
+  }
+  return some;
+}
+
 std::vector<Effect> DisconnectQueue::sign(const std::string& memo) {
   // An empty queue needs nobody's rights, and its memo row must go with its last entry.
   const std::string wanted = entries_.empty() ? "" : memo;
   if (wanted == memo_) return {};
   if (!undo_memo_) undo_memo_ = memo_;
   memo_ = wanted;
-  return {{Effect::Kind::QueuedBy, {}, memo_.empty() ? Value() : Value::string(memo_), Slot::Value, session_}};
+  return {{.kind = Effect::Kind::QueuedBy, .value = memo_.empty() ? Value() : Value::string(memo_), .name = session_}};
 }
 
 std::vector<Effect> DisconnectQueue::clear() {

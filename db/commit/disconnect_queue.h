@@ -35,7 +35,9 @@ class DisconnectQueue {
   size_t undo_count() const { return undo_.size(); }  // entries that undo() would put back or remove
   // One write for each entry, in key order, and the effects that remove them all.
   std::vector<Overwrite> overwrites() const;
+  std::vector<Overwrite> first(size_t most) const;  // the same, some of them
   std::vector<Effect> clear();
+  size_t size() const { return entries_.size(); }
   bool empty() const { return entries_.empty(); }
   // What the queue would add to its namespace (rows, and bytes of keys and values), and about what it holds in memory.
   size_t row_count() const { return rows_; }

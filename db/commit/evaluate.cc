@@ -79,7 +79,7 @@ Result<void> Evaluation::unleaf_ancestors(const Path& path) {
     const Path ancestor = path.prefix(depth);
     ASSIGN_OR_RETURN(const auto leaf, after_.tree.leaf(encode_path(ancestor)));
     // One at most: above a leaf there are only objects.
-    if (leaf) return effect({Effect::Kind::Unleaf, ancestor, {}, Slot::Value, {}});
+    if (leaf) return effect({.kind = Effect::Kind::Unleaf, .path = ancestor});
   }
   return {};
 }
@@ -112,7 +112,7 @@ Result<void> Evaluation::set(const Overwrite& overwrite) {
   // Where rows lie no leaf stands above, so that nothing has to be looked up. The locations of one write never lie above each
   // other, so what it has done before changes nothing of that.
   if (!value.is_null() && old.keys.empty()) RETURN_IF_ERROR(unleaf_ancestors(overwrite.path));
-  RETURN_IF_ERROR(effect({Effect::Kind::Set, overwrite.path, value, Slot::Value, {}}, &old));
+  RETURN_IF_ERROR(effect({.kind = Effect::Kind::Set, .path = overwrite.path, .value = value}, &old));
   settled_.changed.push_back({overwrite.path, Slot::Value, std::move(value)});
   return {};
 }
@@ -131,8 +131,8 @@ Result<void> Evaluation::set_priority(const Overwrite& overwrite) {
   ASSIGN_OR_RETURN(const auto stored, after_.tree.leaf(base + kPriorityMark));
   if (stored.value_or("") == wanted) return {};
   if (!priority.is_null()) settled_.writes_priorities = true;
-  RETURN_IF_ERROR(
-      effect({Effect::Kind::SetPriority, overwrite.path, priority.is_null() ? Value() : resolved, Slot::Value, {}}));
+  RETURN_IF_ERROR(effect(
+      {.kind = Effect::Kind::SetPriority, .path = overwrite.path, .value = priority.is_null() ? Value() : resolved}));
   settled_.changed.push_back({overwrite.path, Slot::Priority, priority});
   return {};
 }
@@ -159,7 +159,7 @@ Result<void> Evaluation::drop_priorities_of_emptied() {
       ASSIGN_OR_RETURN(const bool alive, has_children_or_leaf(ancestor));
       if (alive) break;
       ASSIGN_OR_RETURN(const auto priority, after_.tree.leaf(encode_path(ancestor) + kPriorityMark));
-      if (priority) RETURN_IF_ERROR(effect({Effect::Kind::SetPriority, ancestor, {}, Slot::Value, {}}));
+      if (priority) RETURN_IF_ERROR(effect({.kind = Effect::Kind::SetPriority, .path = ancestor}));
     }
   }
   return {};
@@ -170,7 +170,7 @@ Result<void> Evaluation::configure(const Setting& setting) {
   if (old == setting.text) return {};
   settled_.configures = true;
   const Value text = setting.text ? Value::string(*setting.text) : Value();
-  return effect({Effect::Kind::Configure, Path(), text, Slot::Value, setting.name});
+  return effect({.kind = Effect::Kind::Configure, .value = text, .name = setting.name});
 }
 
 // Documents are changed by their own clients alone. What is removed, or set above them, takes them along.
@@ -189,7 +189,7 @@ Result<void> Evaluation::spare_documents(const TreeView& documents, const Overwr
   if (overwrite.slot == Slot::Priority) return {};
   const std::string encoded = encode_path(overwrite.path);
   ASSIGN_OR_RETURN(const bool exists, documents.any(encoded, encoded + kPastChildren));
-  return exists ? effect({Effect::Kind::Forget, overwrite.path, {}, Slot::Value, {}}) : Result<void>();
+  return exists ? effect({.kind = Effect::Kind::Forget, .path = overwrite.path}) : Result<void>();
 }
 
 // A null for each child that the write's query selects.
@@ -255,7 +255,7 @@ Result<void> judge(const Write& write, const Found& found, Times now) {
   if (found.documents != nullptr) documents.emplace(*found.documents);
   Batch rows;
   std::string rules;
-  Pending to{0, after, rows, rules, documents ? &*documents : nullptr, nullptr};
+  Pending to{.number = 0, .tree = after, .rows = rows, .rules = rules, .documents = documents ? &*documents : nullptr};
   ASSIGN_OR_RETURN(const Settled settled, evaluate(write, found, to, now));
   return {};
 }

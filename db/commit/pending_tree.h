@@ -160,7 +160,13 @@ struct Committer::After {
   EphemeralRows ephemeral;
   const PathPlan* paths;  // as the write found it; null: nothing is ephemeral
   Pending pending(uint32_t number) {
-    return {number, tree, beside, rules, documents ? &*documents : nullptr, &indexes, paths};
+    return {.number = number,
+            .tree = tree,
+            .rows = beside,
+            .rules = rules,
+            .documents = documents ? &*documents : nullptr,
+            .indexes = &indexes,
+            .paths = paths};
   }
   void with_documents(const Overlay& of_group) { documents.emplace(static_cast<const TreeView&>(of_group)); }
 };

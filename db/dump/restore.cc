@@ -65,7 +65,9 @@ Result<void> check_place(const TreeStore& store, const RestoredSpace& space, Exi
 
 }  // namespace
 
-RestoredTree RestoredSpace::said() const { return {name, at, rows.leaves, to_hex(rows.digest), rows.documents}; }
+RestoredTree RestoredSpace::said() const {
+  return {.space = name, .path = at, .leaves = rows.leaves, .digest = to_hex(rows.digest), .documents = rows.documents};
+}
 
 // Takes what is read, and stages what was asked for: rows of trees in one lane, those of documents in another.
 class Restore::Staging final : public DumpVisitor {

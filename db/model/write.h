@@ -114,19 +114,21 @@ struct Effect {
     Dequeue,      // it will not
     QueuedBy,     // what the session `name` has queued is judged by what the string `value` tells of (null: by nothing)
     Configure,    // the setting `name` becomes the string `value` (null: unset)
-    Reindex,      // the secondary indexes are those of the string `value` (db/model/index.h, parse_indexes)
-    BuildIndex,   // the next `value` children get their rows in the first index that is not complete
-    Append,       // the document at `path` gets the update `name`, whose number is `value`
-    Compact,      // what the document at `path` has up to the update of number `value` becomes the one update `name`
-    Forget,       // there are no documents at `path` and below
+    // Of this store alone (Committer::derive): in no record, but for those that were written before it was so.
+    Reindex,     // the secondary indexes are those of the string `value` (db/model/index.h, parse_indexes)
+    BuildIndex,  // the next `value` children get their rows in the first index that is not complete
+    // Of a record again.
+    Append,   // the document at `path` gets the update `name`, whose number is `value`
+    Compact,  // what the document at `path` has up to the update of number `value` becomes the one update `name`
+    Forget,   // there are no documents at `path` and below
   };
   Kind kind = Kind::Set;
-  Path path;
-  Value value;
+  Path path{};
+  Value value{};
   Slot slot = Slot::Value;  // Enqueue, Dequeue
   // Of the session (Enqueue, Dequeue, QueuedBy) or the setting (Configure); an update's bytes. Of a Set in the log
   // kPurged: what was set there, or below, was removed from history for good, and `value` says nothing.
-  std::string name;
+  std::string name{};
 };
 
 inline constexpr std::string_view kPurged = "purged";

@@ -22,6 +22,7 @@
 #include "db/events/listener_registry.h"
 #include "db/events/row_registry.h"
 #include "db/model/hash.h"
+#include "db/model/live.h"
 #include "db/read/fair_pool.h"
 #include "db/shard/holders.h"
 #include "db/shard/mirrors.h"
@@ -88,6 +89,14 @@ struct Conversation final : Audience {
       : id(std::move(session)), space(std::move(with)), story(std::move(wake), std::move(events)) {}
   const std::string id;
   const std::shared_ptr<NamespaceState> space;
+  Timestamp since{};  // constant once others know of it
+  // Who has it, for those who run the server: said by the owner, on any thread (Client::set_origin, set_admin).
+  std::atomic<uint64_t> connection = 0;
+  std::atomic<const char*> protocol = "";
+  std::atomic<bool> is_admin = false;
+  Origin origin() const {
+    return {connection.load(std::memory_order_relaxed), protocol.load(std::memory_order_relaxed)};
+  }
   Payer payer() const;  // whose share of the readers' turns it takes
   Story story;
   std::atomic<bool> is_gone = false;                // nobody hears the story any more
@@ -125,8 +134,15 @@ class FirstValue {
   };
   // `show`: what of it is read. `hashes`: when it is known what they are.
   using Show = std::function<Result<Value>(const TreeView& view)>;
+  // What stood here at an earlier moment, which clients may still have, and what became of it since.
+  struct Had {
+    NodeHashes hashes;
+    std::shared_ptr<const Body> change{};  // null: nothing
+  };
+  // Finds that out (Shard::look_back). What it gives when the turn is over does not count.
+  using Earlier = std::function<std::vector<Had>(Turn& turn)>;
   FirstValue(Path path, Show show, bool wants_hash, uint64_t sequence, std::optional<NodeHashes> hashes,
-             FirstValueCounts& counts, Budget& answers, std::shared_ptr<Gauge> kept)
+             FirstValueCounts& counts, Budget& answers, std::shared_ptr<Gauge> kept, bool looks_back = false)
       : path_(std::move(path)),
         show_(std::move(show)),
         sequence_(sequence),
@@ -134,6 +150,7 @@ class FirstValue {
         counts_(counts),
         answers_(answers),
         kept_(std::move(kept)),
+        looks_back_(looks_back),
         hashes_(std::move(hashes)) {
     keep(kFirstValueBytes + path_.text().size());
   }
@@ -145,17 +162,20 @@ class FirstValue {
   // value cannot serve it (it was let go, or its hash is unknown); the caller then makes a new FirstValue.
   bool wait(Waiter& waiter);
   // Reads the value and answers all who wait, on a reader's thread. Does nothing when `turn` is over afterwards: the
-  // view spends its work there. Null: there is no turn.
-  void read(const TreeView& view, const Turn* turn = nullptr);
+  // view spends its work there. Null: there is no turn. `earlier`: if it looks back.
+  void read(const TreeView& view, Turn* turn = nullptr, const Earlier* earlier = nullptr);
   void fail(const Error& error);       // instead of read(), once: answers all with the error; later waiters are refused
   bool is_unwanted();                  // whether all who waited have gone; if so, it is as after fail(). Thread: any
   std::optional<NodeHashes> hashes();  // once they are known
-  size_t large_bytes();                // bytes of the kept value; 0 for a small one
-  void let_go();                       // drops the kept value
+  bool looks_back() const { return looks_back_; }
+  size_t large_bytes();  // bytes of the kept value; 0 for a small one
+  void let_go();         // drops the kept value
 
  private:
   void keep(size_t bytes);  // that many now
   void answer(const Waiter& waiter, const std::shared_ptr<const Body>& body);
+  static const Had* had_by(const Waiter& waiter, const std::vector<Had>& earlier);
+  void tell_change_or_value(const Waiter& waiter, const std::shared_ptr<const Body>& body, Answer& answer);
   void tell(const std::shared_ptr<const Body>& body, Answer& answer);
 
   const Path path_;
@@ -165,13 +185,15 @@ class FirstValue {
   FirstValueCounts& counts_;
   Budget& answers_;
   const std::shared_ptr<Gauge> kept_;  // of the shard
-  size_t kept_bytes_ = 0;              // of that; by whoever makes it, then under mutex_
-  std::mutex mutex_;                   // Guards all below; what is done does not change, but for body_ and lease_.
+  const bool looks_back_;
+  size_t kept_bytes_ = 0;  // of that; by whoever makes it, then under mutex_
+  std::mutex mutex_;       // Guards all below; what is done does not change, but for body_ and lease_.
   bool done_ = false;
   bool failed_ = false;  // done, and nothing was read
   std::vector<Waiter> waiters_;
   Result<void> status_;
   std::optional<NodeHashes> hashes_;
+  std::vector<Had> earlier_;
   std::shared_ptr<const Body> body_;  // null: not done, or it was large, and is gone
   std::weak_ptr<const void> lease_;   // of those who were told and have not read it yet
 };

@@ -41,6 +41,7 @@ void Shard::handle(ShardRequest& request, SwapRequest& what) {
       space.tree.named = true;
       ++space.restores;
       tell_swapped(space, place.at, SnapshotView(before[index], space.tree.number));
+      committer_.seal_restored(space.tree, place.at, with_.clock.now());
       // As of a removed one: clients that came back by themselves would add what they still have to what was restored.
       note_other_documents(space, place.at);
       space.mirrors_known = space.mirrors_asked = false;
@@ -67,8 +68,13 @@ void Shard::tell_swapped(NamespaceState& space, const Path& at, const TreeView& 
     Accepted accepted;
     accepted.record = {head.sequence, head.time, {}};
     accepted.changed.push_back({at, Slot::Value, {}});
-    Difference difference{accepted.changed, false, at, head.has_priorities, {head.time, with_.clock.now()},
-                          settings,         true};
+    Difference difference{.changed = accepted.changed,
+                          .merge = false,
+                          .base = at,
+                          .has_priorities = head.has_priorities,
+                          .now = {head.time, with_.clock.now()},
+                          .settings = settings,
+                          .configures = true};
     // The whole tree may be large: only what somebody listens to is read.
     difference.is_unread = true;
     status = note_change(space, accepted, difference, before, after);
@@ -142,7 +148,7 @@ void Shard::refuse_removed(const ShardRequest& request) {
     request.conversation->ended = true;
     return tell(request.conversation, Ended{error});
   }
-  answer(request, {0, error, 0, {}, {}, {}, nullptr, false});
+  answer(request, {.status = error});
 }
 
 }  // namespace hearth::db

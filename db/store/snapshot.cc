@@ -110,6 +110,11 @@ Result<void> Snapshot::first_rows(Table table, const NumberFunction& row) const 
   return {};
 }
 
+uint64_t Snapshot::rows_since() const {
+  return state_->snapshot == nullptr ? 0
+                                     : state_->db->GetLatestSequenceNumber() - state_->snapshot->GetSequenceNumber();
+}
+
 Result<std::optional<std::string>> Snapshot::get(std::string_view key) const {
   const rocksdb::ReadOptions options = state_->read_options();
   rocksdb::PinnableSlice value;
@@ -235,7 +240,7 @@ Result<std::optional<TreeView::IndexRows>> SnapshotView::index(const Path& colle
   ASSIGN_OR_RETURN(const IndexPlan plan, IndexPlan::decode(*bytes));
   const Index* found = plan.find(collection.keys(), query);
   if (found == nullptr) return std::optional<IndexRows>();
-  return std::optional(IndexRows{rows, index_prefix(found->id, base) + '\0'});
+  return std::optional(IndexRows{rows, index_prefix(found->id, base) + '\0', found->spec.covers});
 }
 
 }  // namespace hearth::db

@@ -59,6 +59,7 @@ class Snapshot {
   Result<std::optional<std::string>> get(std::string_view key) const;
   uint64_t bytes_between(std::string_view from, std::string_view upto) const;  // on disk, about
   Result<void> scan_down(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const;
+  uint64_t rows_since() const;  // written to the store after this moment, all namespaces'
 
  private:
   std::shared_ptr<const State> state_;

@@ -44,6 +44,12 @@ void Topics::count_bytes(Topic& topic, int64_t bytes) {
   counted_.bytes.add(bytes);
 }
 
+void Topics::each(const std::function<bool(const Topic&)>& look) const {
+  for (const auto& [name, topic] : topics_) {
+    if (!look(*topic)) return;
+  }
+}
+
 Topic* Topics::find(std::string_view name) const {
   const auto found = topics_.find(name);
   return found == topics_.end() ? nullptr : found->second.get();
@@ -178,7 +184,7 @@ void Topics::announce_clocked(TopicMember& member, const TopicAnnouncement& one,
   const auto found = topic.entries.find(one.key);
   if (found == topic.entries.end()) {
     if (one.is_gone || *one.clock == 0) return;  // who never says anything is not there: the known clock is 0
-    topic.entries[one.key].push_back({&member, *one.clock, one.value, true, false, {}});
+    topic.entries[one.key].push_back({.owner = &member, .version = *one.clock, .value = one.value, .has_clock = true});
     count_bytes(topic, static_cast<int64_t>(bytes_of(one.key, one.value)));
     member.keys.push_back(one.key);
     told.joined.push_back({one.key, *one.clock, 0, one.value});
@@ -228,7 +234,7 @@ void Topics::announce_own(TopicMember& member, const TopicAnnouncement& one, Top
   if (own != nullptr && own->value == one.value) return;
   const uint64_t version = ++last_version_;
   if (own == nullptr) {
-    topic.entries[one.key].push_back({&member, version, one.value, false, false, {}});
+    topic.entries[one.key].push_back({.owner = &member, .version = version, .value = one.value});
     count_bytes(topic, static_cast<int64_t>(bytes_of(one.key, one.value)));
     member.keys.push_back(one.key);
     told.joined.push_back({one.key, version, 0, one.value});

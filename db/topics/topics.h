@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -91,7 +92,10 @@ class Topics {
   Result<Message> announce(TopicMember& member, const std::vector<TopicAnnouncement>& all, Timestamp now);
   Message present(const Topic& topic) const;
 
-  Topic* find(std::string_view name) const;          // null: there is none
+  Topic* find(std::string_view name) const;  // null: there is none
+  size_t size() const { return topics_.size(); }
+  // In the order of their names, until `look` returns false.
+  void each(const std::function<bool(const Topic&)>& look) const;
   uint64_t next_number() { return ++last_number_; }  // of what is kept
   void keep(const std::string& name, Message message);
   // What was said after `since`, the oldest first; the newest `most` of it.

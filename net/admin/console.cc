@@ -3,15 +3,19 @@
 #include "net/admin/console.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "db/model/json.h"
+#include "db/model/namespace_name.h"
 #include "net/http/gzip.h"
+#include "net/http/target.h"
 
 namespace hearth::net::admin {
 namespace {
 
 constexpr std::string_view kFolder = "/.console";
+constexpr std::string_view kSpaceStart = "/ns/";
 constexpr std::string_view kIndex = "index.html";
 constexpr std::string_view kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -35,8 +39,9 @@ http::Headers strict_headers(std::string_view type, std::string_view keep) {
           {"X-Frame-Options", "DENY"}};
 }
 
-std::string about(const rules::Guard& guard) {
-  const auto space = guard.resolve("");
+// `shown`: the namespace that the page is of; "": the default one.
+std::string about(const rules::Guard& guard, const std::string& shown) {
+  const auto space = shown.empty() ? guard.resolve("") : db::Result<std::string>(shown);
   std::string text = R"({"version":)";
   db::append_json_string(HEARTH_VERSION, text);
   text += guard.dev() ? R"(,"dev":true,"namespace":)" : R"(,"dev":false,"namespace":)";
@@ -50,7 +55,15 @@ bool Console::accept(const std::shared_ptr<http::Exchange>& exchange) const {
   const http::Request& request = exchange->request();
   std::string_view name(request.target);
   name = name.substr(0, name.find('?'));
-  if (!is_there() || !name.starts_with(kFolder)) return false;
+  if (!is_there()) return false;
+  std::optional<std::string_view> space;  // as it stands in the target
+  if (name.starts_with(kSpaceStart)) {
+    const size_t end = name.find('/', kSpaceStart.size());
+    if (end == std::string_view::npos) return false;
+    space = name.substr(kSpaceStart.size(), end - kSpaceStart.size());
+    name.remove_prefix(end);
+  }
+  if (!name.starts_with(kFolder)) return false;
   name.remove_prefix(kFolder.size());
   if (!name.empty() && name.front() != '/') return false;
   if (!name.empty()) name.remove_prefix(1);
@@ -67,10 +80,27 @@ bool Console::accept(const std::shared_ptr<http::Exchange>& exchange) const {
         "site's: if it is this server's, start it with --dev-host NAME (or HEARTH_DEV_HOST)."));
     return true;
   }
+  // The page reads from its address which namespace that is; its other files stand where they always do.
+  if (space && !name.empty() && name != "about.json") {
+    exchange->respond(http::error_response(404, "There is no such file of the console."));
+    return true;
+  }
   if (name == "about.json") {
+    std::string shown(space.value_or(""));
+    if (space) {
+      const auto target = http::parse_target(request.target);
+      const bool is_read = target.ok() && target.value().segments.size() > 1;
+      const auto known = db::check_namespace_name(is_read ? target.value().segments[1] : shown);
+      if (!known.ok()) {
+        exchange->respond(
+            http::error_response(404, "There can be no namespace of this name: " + known.error().message));
+        return true;
+      }
+      shown = known.value();
+    }
     http::Response reply;
     reply.headers = strict_headers("application/json; charset=utf-8", "no-store");
-    reply.body = about(guard_);
+    reply.body = about(guard_, shown);
     exchange->respond(std::move(reply));
     return true;
   }

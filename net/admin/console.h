@@ -3,6 +3,7 @@
 //
 //   /.console, /.console/        index.html
 //   /.console/NAME               a file; its name holds a hash of what is in it, so that it may be kept for ever
+//   /ns/NAME/.console            index.html too, which then shows that namespace; and /ns/NAME/.console/about.json
 //   /.console/about.json         {"version","dev","namespace"}: what the page must know before anybody has signed in
 //
 // The page is not trusted: it asks what any client asks, and who signs in there is judged by the same rules. In

@@ -165,7 +165,7 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
             std::move(most));
   std::vector<Families::Sample> reached;
   for (size_t limit = 0; limit < http::kLimitNames.size(); ++limit) {
-    // net/wire limits a message of several frames, net/http one frame: to an operator it is one limit.
+    // net/wire limits a message of several frames, net/websocket one frame: to an operator it is one limit.
     const uint64_t by_wire = static_cast<http::Limit>(limit) == http::Limit::MessageSize ? wire.messages_refused : 0;
     reached.push_back(sample("limit", std::string(http::kLimitNames[limit]), stats.limits_reached[limit] + by_wire));
   }
@@ -429,6 +429,10 @@ std::string MetricsPage::text() const {
   families.gauge("hearth_documents_open", "Yjs documents that clients have open, each client's.", others.documents);
   families.counter("hearth_documents_refused_total",
                    "Yjs documents that a client was not given, or was taken away from.", others.documents_refused);
+  families.gauge("hearth_activity_bytes", "Bytes of requests that are kept while somebody looks at them.",
+                 from_.guard.activity().byte_count());
+  families.counter("hearth_activity_total", "Requests that were kept while somebody looked at them.",
+                   from_.guard.activity().recorded());
   add_webhooks(from_.webhooks(), families);
   add_traffic(stats, wire, families);
   add_limits(from_.limits, stats, wire, from_.verifier.counts(), database, families);

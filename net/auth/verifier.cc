@@ -321,6 +321,14 @@ db::Result<rules::Auth> Verifier::conclude(Verdict verdict, std::string_view spa
           {ErrorCode::Unavailable, "Too many wrong credentials came from this address; try again in a minute."}};
     }
     count_failure(refused->reason, asker);
+    if (guard_.activity().is_on()) {
+      rules::ActivityEntry entry;
+      entry.time = clock_.now();
+      entry.space = space;
+      entry.peer = asker.address;
+      entry.kind = rules::ActivityEntry::Kind::SignIn;
+      guard_.activity().add(std::move(entry), refused->error);
+    }
     return refused->error;
   }
   counts_.accepted.fetch_add(1, std::memory_order_relaxed);

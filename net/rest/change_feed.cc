@@ -96,6 +96,7 @@ void ChangeFeed::begin() {
       space_, auth_, "", [waker = waker_] { waker->wake(); }, rules::Unindexed::Refused, rules::Expired::Refused);
   if (!session.ok()) return refuse(session.error());
   session_ = std::move(session).value();
+  session_->came_by({exchange_->request().connection, "rest"});
   held_ = with_.waiting.hold(shared_from_this());
   if (request_.wait) {
     over_ = http::IoPool::schedule(*request_.wait, [this] {

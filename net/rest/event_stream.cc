@@ -74,6 +74,7 @@ void EventStream::begin(const std::string& space, rules::Auth auth) {
       rules::Expired::Refused);
   if (!session.ok()) return refuse(session.error());
   session_ = std::move(session).value();
+  session_->came_by({exchange_->request().connection, "rest"});
   // From here on a kick finds this session. One that came between the verdict and now has to be asked for.
   if (with_.guard.is_revoked(space, proven)) {
     return refuse({db::ErrorCode::InvalidToken, "Auth token was revoked: its user has been signed out since."});

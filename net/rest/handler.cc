@@ -34,21 +34,19 @@
 #include "db/base/give_back.h"
 #include "db/model/hash.h"
 #include "db/model/push_id.h"
-#include "net/http/log.h"
 #include "net/http/origin.h"
 #include "net/http/pending_answers.h"
 #include "net/http/presence.h"
+#include "net/io/log.h"
 #include "net/rest/body.h"
 #include "net/rest/change_feed.h"
+#include "net/rest/desk.h"
 #include "net/rest/event_stream.h"
 #include "net/rest/idempotency.h"
 #include "net/rest/past.h"
 #include "net/rest/reply.h"
 #include "net/rest/request.h"
-#include "net/rest/upkeep.h"
 #include "net/rest/value_wait.h"
-#include "rules/language/text.h"
-#include "rules/warnings.h"
 
 namespace hearth::net {
 
@@ -62,11 +60,7 @@ using db::Error;
 using db::ErrorCode;
 
 // One request with all that its steps need: what was asked, by whom, in which namespace, and for writes the change.
-struct Call {
-  std::shared_ptr<http::Exchange> exchange;
-  rest::RestRequest request;
-  std::string space;
-  rules::Auth auth;
+struct Call : rest::DeskCall {
   rest::Change change;
   std::shared_ptr<db::Once> once{};            // null: it has no key
   std::shared_ptr<const void> is_under_way{};  // the key is; let go before the answer, so that a retry meets no 409
@@ -92,15 +86,6 @@ void fail(const Call& call, const Error& error) {
                {"error", error.message}});
   }
   call.exchange->respond(rest::error_reply_of(error, call.request.callback));
-}
-
-// Logs what an admin did, and which one.
-void log_act(const Call& call, std::string_view what) {
-  http::log(http::LogLevel::Info, what,
-            {{"ns", call.space},
-             {"by", call.auth.name},
-             {"connection", call.exchange->request().connection},
-             {"peer", call.exchange->request().peer}});
 }
 
 // The lease counts a large value in memory. It is held by the source of the body, so it ends when the last piece has
@@ -159,6 +144,7 @@ class RestHandler::Core {
  public:
   Core(rules::Guard& guard, const Verifier& verifier, http::IoPool& io, db::ThreadPool& workers, Options options)
       : verifier_(verifier),
+        desk_(options.desk),
         with_{.guard = guard,
               .io = io,
               .workers = workers,
@@ -173,16 +159,10 @@ class RestHandler::Core {
   void authenticate(const std::shared_ptr<Call>& call);
   void on_verdict(const std::shared_ptr<Call>& call, db::Result<rules::Auth> auth);
   void dispatch(const std::shared_ptr<Call>& call);
-  void kick(const std::shared_ptr<Call>& call);
   void tell_health(Call& call);
-  void tell_databases(Call& call);
   void tell_info(Call& call);
   void serve(const std::shared_ptr<Call>& call);
-  void serve_rules(const std::shared_ptr<Call>& call);
-  void set_rules(const std::shared_ptr<Call>& call);
-  void serve_setting(const std::shared_ptr<Call>& call);
-  void explain(const std::shared_ptr<Call>& call);
-  void tell_coverage(const Call& call);
+  void hand_over(const std::shared_ptr<Call>& call);
   void work(const std::shared_ptr<Call>& call, std::function<void()> task);
   void read(const std::shared_ptr<Call>& call);
   void write(const std::shared_ptr<Call>& call);
@@ -190,6 +170,7 @@ class RestHandler::Core {
   void answer(size_t bytes, std::function<void()> task);
 
   const Verifier& verifier_;
+  rest::Desk* const desk_;  // null: there is none
   const db::SystemClock system_clock_;
   db::PushIdGenerator push_ids_;
   rest::KeysUnderWay keys_;
@@ -261,40 +242,17 @@ void RestHandler::Core::on_verdict(const std::shared_ptr<Call>& call, db::Result
 }
 
 void RestHandler::Core::dispatch(const std::shared_ptr<Call>& call) {
-  switch (call->request.endpoint) {
-    case Endpoint::Preflight:
-    case Endpoint::Health:
-      return;
-    case Endpoint::Databases:
-      return tell_databases(*call);
-    case Endpoint::Info:
-      return tell_info(*call);
-    case Endpoint::Dump:
-      return rest::serve_dump(with_, call->exchange, call->auth);
-    case Endpoint::DumpPart:
-      return rest::tell_dump_part(with_, call->exchange, call->auth);
-    case Endpoint::Restore:
-      return rest::serve_restore(with_, call->exchange, call->request.method, call->auth);
-    case Endpoint::Namespace:
-      return rest::serve_namespace(with_, call->exchange, call->request.method, call->auth);
-    case Endpoint::Stats:
-      return rest::serve_stats(with_, call->exchange, call->auth);
-    case Endpoint::Compact:
-      return rest::serve_compact(with_, call->exchange, call->auth);
-    case Endpoint::Data:
-    case Endpoint::Upload:
-    case Endpoint::Rules:
-    case Endpoint::Explain:
-    case Endpoint::Coverage:
-    case Endpoint::Indexes:
-    case Endpoint::OwnIndexes:
-    case Endpoint::Setting:
-    case Endpoint::Kick:
-    case Endpoint::Changes:
-    case Endpoint::Undo:
-    case Endpoint::Purge:
-      return serve(call);
-  }
+  const Endpoint endpoint = call->request.endpoint;
+  if (endpoint == Endpoint::Info) return tell_info(*call);
+  if (rest::is_of_one_namespace(endpoint)) return serve(call);
+  hand_over(call);
+}
+
+// What is for administrators. Without a desk there is nothing of the kind.
+void RestHandler::Core::hand_over(const std::shared_ptr<Call>& call) {
+  if (desk_ != nullptr && desk_->serves(call->request.endpoint)) return desk_->serve(with_, call);
+  call->exchange->respond(
+      rest::refusal_reply({.status = 404, .text = "Not found.", .callback = call->request.callback}));
 }
 
 void RestHandler::Core::tell_health(Call& call) {
@@ -311,19 +269,6 @@ void RestHandler::Core::tell_health(Call& call) {
   }
   text += '}';
   rest::respond_json(*call.exchange, call.request, health.ok() ? 200 : 503, rest::json_source(std::move(text)));
-}
-
-void RestHandler::Core::tell_databases(Call& call) {
-  const auto names = with_.guard.namespaces(call.auth);
-  if (!names.ok()) return fail(call, names.error());
-  std::string text = "[";
-  for (const std::string& name : names.value()) {
-    text += text.size() > 1 ? R"(,{"name":)" : R"({"name":)";
-    db::append_json_string(name, text);
-    text += '}';
-  }
-  text += ']';
-  rest::respond_json(*call.exchange, call.request, 200, rest::json_source(std::move(text)));
 }
 
 // Clients make these up for themselves (net/rest/http-api.md §12.5).
@@ -353,40 +298,8 @@ void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
     return rest::EventStream::start(with_, std::move(call->exchange), std::move(call->request), call->space,
                                     std::move(call->auth));
   }
-  switch (call->request.endpoint) {
-    case Endpoint::Rules:
-      return serve_rules(call);
-    case Endpoint::Explain:
-      return work(call, [this, call] { explain(call); });
-    case Endpoint::Coverage:
-      return tell_coverage(*call);
-    case Endpoint::OwnIndexes:
-    case Endpoint::Setting:
-      return serve_setting(call);
-    case Endpoint::Kick:
-      return kick(call);
-    case Endpoint::Undo:
-      return rest::serve_undo(with_, call->exchange, call->space, call->auth);
-    case Endpoint::Purge:
-      return rest::serve_purge(with_, call->exchange, call->space, call->auth);
-    case Endpoint::Indexes:
-      return with_.guard.indexes(call->space, call->auth,
-                                 waiting_.expect([call](const db::Answer& answer) { tell_read(*call, answer); }));
-    case Endpoint::Data:
-    case Endpoint::Upload:
-    case Endpoint::Preflight:
-    case Endpoint::Health:
-    case Endpoint::Databases:
-    case Endpoint::Info:
-    case Endpoint::Dump:
-    case Endpoint::DumpPart:
-    case Endpoint::Restore:
-    case Endpoint::Namespace:
-    case Endpoint::Stats:
-    case Endpoint::Compact:
-    case Endpoint::Changes:
-      break;
-  }
+  const bool is_of_data = call->request.endpoint == Endpoint::Data || call->request.endpoint == Endpoint::Upload;
+  if (!is_of_data) return hand_over(call);
   if (call->request.method == Method::Get) return read(call);
   write(call);
 }
@@ -397,121 +310,6 @@ void RestHandler::Core::work(const std::shared_ptr<Call>& call, std::function<vo
     call->is_under_way.reset();
     fail(*call, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
   }
-}
-
-// net/rest/http-api.md §12.1.
-void RestHandler::Core::serve_rules(const std::shared_ptr<Call>& call) {
-  if (call->auth.kind != rules::Auth::Kind::Admin) {
-    return fail(*call, {ErrorCode::PermissionDenied, "Permission denied"});
-  }
-  if (call->request.method == Method::Put) return work(call, [this, call] { set_rules(call); });
-  with_.guard.rules(call->space, call->auth, waiting_.expect([call](const db::Answer& answer) {
-    if (!answer.status.ok()) return fail(*call, answer.status.error());
-    http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
-    reply.body = answer.value.as_string();
-    if (call->request.strict) {
-      auto strict = rules::strict_json(reply.body);
-      if (!strict.ok()) return fail(*call, strict.error());
-      reply.body = std::move(strict).value();
-    }
-    call->exchange->respond(std::move(reply));
-  }));
-}
-
-void RestHandler::Core::set_rules(const std::shared_ptr<Call>& call) {
-  std::string text = std::move(call->exchange->request().body);
-  if (text.empty()) return fail(*call, {ErrorCode::InvalidData, "Error: No data supplied."});
-  const auto install = call->request.dry_run ? rules::Install::OnlyCheck : rules::Install::Yes;
-  std::string warnings;
-  for (const std::string& warning : rules::warnings_of(text)) {
-    warnings += warnings.empty() ? R"(,"warnings":[)" : ",";
-    db::append_json_string(warning, warnings);
-  }
-  if (!warnings.empty()) warnings += ']';
-  with_.guard.set_rules(call->space, call->auth, std::move(text), install,
-                        waiting_.expect([call, install, warnings](const db::Answer& answer) {
-                          if (!answer.status.ok()) return fail(*call, answer.status.error());
-                          if (install == rules::Install::Yes) log_act(*call, "rules set");
-                          http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
-                          reply.body = R"({"status":"ok")" + warnings + "}";
-                          call->exchange->respond(std::move(reply));
-                        }));
-}
-
-void RestHandler::Core::serve_setting(const std::shared_ptr<Call>& call) {
-  const bool is_set = call->request.method == Method::Put;
-  const rules::SettingKind* const kind = call->request.setting;  // null: its indexes
-  auto told = waiting_.expect([call, is_set, kind](const db::Answer& answer) {
-    if (!answer.status.ok()) return fail(*call, answer.status.error());
-    if (is_set) log_act(*call, kind != nullptr ? std::string(kind->name) + " set" : "indexes set");
-    http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
-    reply.body = is_set ? R"({"status":"ok"})" : std::string(answer.value.as_string());
-    call->exchange->respond(std::move(reply));
-  });
-  if (!is_set && kind != nullptr) return with_.guard.setting(call->space, call->auth, *kind, std::move(told));
-  if (!is_set) return with_.guard.own_indexes(call->space, call->auth, std::move(told));
-  std::string text = std::move(call->exchange->request().body);
-  if (text.empty()) return fail(*call, {ErrorCode::InvalidData, "Error: No data supplied."});
-  if (kind != nullptr) {
-    return with_.guard.set_setting(call->space, call->auth, *kind, std::move(text), std::move(told));
-  }
-  with_.guard.set_own_indexes(call->space, call->auth, std::move(text), std::move(told));
-}
-
-void RestHandler::Core::kick(const std::shared_ptr<Call>& call) {
-  if (call->auth.kind != rules::Auth::Kind::Admin) {
-    return fail(*call, {ErrorCode::PermissionDenied, "Permission denied"});
-  }
-  const auto body = db::JsonDocument::parse(call->exchange->request().body);
-  const auto uid = body.ok() ? body.value().root().field("uid") : std::nullopt;
-  if (!uid || !uid->string())
-    return fail(*call, {ErrorCode::InvalidData, R"(Expected {"uid": …}, the user to sign out.)"});
-  std::string user(*uid->string());
-  with_.guard.kick(call->space, call->auth, user, waiting_.expect([call, user](const db::Answer& answer) {
-    if (!answer.status.ok()) return fail(*call, answer.status.error());
-    http::log(http::LogLevel::Info, "user signed out",
-              {{"ns", call->space},
-               {"uid", user},
-               {"connections", answer.value.as_integer()},
-               {"by", call->auth.name},
-               {"connection", call->exchange->request().connection},
-               {"peer", call->exchange->request().peer}});
-    http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
-    reply.body = fmt::format(R"({{"kicked":{}}})", answer.value.as_integer());
-    call->exchange->respond(std::move(reply));
-  }));
-}
-
-void RestHandler::Core::explain(const std::shared_ptr<Call>& call) {
-  auto question = rules::read_trial(std::move(call->exchange->request().body));
-  if (!question.ok()) return fail(*call, question.error());
-  const auto explanation = std::make_shared<rules::Explanation>();
-  with_.guard.explain(call->space, call->auth, question.value().as, std::move(question.value().trial), explanation,
-                      waiting_.expect([call, explanation](const db::Answer& answer) {
-                        if (!answer.status.ok()) return fail(*call, answer.status.error());
-                        const bool as_text = call->request.as_text;
-                        http::Response reply = rest::reply_head(
-                            200, as_text ? "text/plain; charset=utf-8" : "application/json; charset=utf-8");
-                        reply.body = as_text ? rules::to_text(*explanation) : rules::to_json(*explanation);
-                        call->exchange->respond(std::move(reply));
-                      }));
-}
-
-void RestHandler::Core::tell_coverage(const Call& call) {
-  if (!with_.guard.dev() && call.auth.kind != rules::Auth::Kind::Admin) {
-    return fail(call, {ErrorCode::PermissionDenied, "Permission denied"});
-  }
-  const auto coverage = with_.guard.coverage(call.space);
-  if (coverage == nullptr) {
-    return call.exchange->respond(
-        rest::refusal_reply({404, with_.guard.dev() ? "No rules of this namespace have been evaluated yet."
-                                                    : "Rule coverage is counted with --dev only."}));
-  }
-  const bool as_page = call.request.as_text;
-  http::Response reply =
-      rest::reply_head(200, as_page ? "text/html; charset=utf-8" : "application/json; charset=utf-8");
-  reply.body = as_page ? coverage->to_html() : coverage->to_json();
-  call.exchange->respond(std::move(reply));
 }
 
 // Runs `task` here, or on a worker when it has much to do. Answers of the guard come on threads of shards and

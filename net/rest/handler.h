@@ -15,8 +15,12 @@
 #include "db/base/thread_pool.h"
 #include "net/auth/verifier.h"
 #include "net/http/exchange.h"
-#include "net/http/io_pool.h"
+#include "net/io/io_pool.h"
 #include "rules/guard.h"
+
+namespace hearth::net::rest {
+class Desk;
+}
 
 namespace hearth::net {
 
@@ -26,6 +30,7 @@ class RestHandler {
     const db::Clock* clock = nullptr;              // null: the system's
     std::chrono::milliseconds keep_alive{30'000};  // of streams
     db::Counter* serialised = nullptr;             // counts events of streams that were turned into text; may be null
+    rest::Desk* desk = nullptr;                    // for what is for administrators (net/rest/desk.h); null: 404
   };
 
   // The references outlive the handler; the io threads and the workers are done with its requests before it goes.

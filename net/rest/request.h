@@ -37,7 +37,7 @@ enum class Endpoint : uint8_t {
   OwnIndexes,  // /.settings/indexes.json
   Setting,     // /.settings/NAME.json, a document of rules/space_settings.h
   Kick,        // /.settings/kick.json
-  Dump,        // /.settings/dump (upkeep.h)
+  Dump,        // /.settings/dump
   DumpPart,    // /.settings/dump.json
   Restore,     // /.settings/restore.json
   Namespace,   // /.settings/namespace.json

@@ -21,15 +21,21 @@ constexpr uint64_t kRead = 2;
 
 void ValueWait::start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, const RestRequest& request,
                       db::Read read, const std::string& space, rules::Auth auth, Tell tell) {
-  const auto wait = std::make_shared<ValueWait>(with, exchange->thread(), request, std::move(read), std::move(tell));
+  const auto wait = std::make_shared<ValueWait>(with, *exchange, request, std::move(read), std::move(tell));
   exchange->set_on_leaving([weak = std::weak_ptr(wait)](http::Leaving) {
     if (const auto self = weak.lock()) self->finish_unchanged();
   });
   wait->begin(space, std::move(auth));
 }
 
-ValueWait::ValueWait(const Surroundings& with, size_t thread, const RestRequest& request, db::Read read, Tell tell)
-    : with_(with), thread_(thread), request_(request), read_(std::move(read)), tell_(std::move(tell)) {}
+ValueWait::ValueWait(const Surroundings& with, const http::Exchange& exchange, const RestRequest& request,
+                     db::Read read, Tell tell)
+    : with_(with),
+      thread_(exchange.thread()),
+      connection_(exchange.request().connection),
+      request_(request),
+      read_(std::move(read)),
+      tell_(std::move(tell)) {}
 
 ValueWait::~ValueWait() {
   if (waker_ != nullptr) waker_->detach();
@@ -48,6 +54,7 @@ void ValueWait::begin(const std::string& space, rules::Auth auth) {
     return tell_(std::move(refused));
   }
   session_ = std::move(session).value();
+  session_->came_by({connection_, "rest"});
   held_ = with_.waiting.hold(shared_from_this());
   over_ = http::IoPool::schedule(*request_.wait, [this] { finish_unchanged(); });
   db::Listen listen;

@@ -9,8 +9,8 @@
 
 #include "db/model/event.h"
 #include "net/http/exchange.h"
-#include "net/http/io_pool.h"
-#include "net/http/waker.h"
+#include "net/io/io_pool.h"
+#include "net/io/waker.h"
 #include "net/rest/event_stream.h"
 #include "net/rest/request.h"
 #include "rules/guard.h"
@@ -26,7 +26,8 @@ class ValueWait final : public std::enable_shared_from_this<ValueWait> {
   static void start(const Surroundings& with, std::shared_ptr<http::Exchange> exchange, const RestRequest& request,
                     db::Read read, const std::string& space, rules::Auth auth, Tell tell);
 
-  ValueWait(const Surroundings& with, size_t thread, const RestRequest& request, db::Read read, Tell tell);
+  ValueWait(const Surroundings& with, const http::Exchange& exchange, const RestRequest& request, db::Read read,
+            Tell tell);
   ~ValueWait();
 
  private:
@@ -39,6 +40,7 @@ class ValueWait final : public std::enable_shared_from_this<ValueWait> {
 
   const Surroundings with_;
   const size_t thread_;
+  const uint64_t connection_;  // its number
   const RestRequest request_;
   const db::Read read_;
   const Tell tell_;

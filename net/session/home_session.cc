@@ -15,6 +15,7 @@ db::Result<std::shared_ptr<HomeSession>> HomeSession::open(const Place& place, c
   });
   ASSIGN_OR_RETURN(home->session_,
                    place.guard.open(space, std::move(auth), "", [waker = home->waker_] { waker->wake(); }));
+  home->session_->came_by(place.origin);
   home->watch_expiry();
   return home;
 }

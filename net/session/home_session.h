@@ -17,8 +17,9 @@
 #include "db/base/clock.h"
 #include "db/base/result.h"
 #include "db/model/event.h"
-#include "net/http/io_pool.h"
-#include "net/http/waker.h"
+#include "db/model/live.h"
+#include "net/io/io_pool.h"
+#include "net/io/waker.h"
 #include "rules/guard.h"
 
 namespace hearth::net {
@@ -36,7 +37,8 @@ class HomeSession : public std::enable_shared_from_this<HomeSession> {
     rules::Guard& guard;
     http::IoPool& io;
     const db::Clock& clock;
-    size_t thread;  // the calling one
+    size_t thread;        // the calling one
+    db::Origin origin{};  // for those who run the server
   };
 
   // Errors: as Guard::open. `space` as Guard::resolve gave it.

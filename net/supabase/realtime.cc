@@ -156,7 +156,7 @@ void Realtime::open_socket(const std::shared_ptr<http::Exchange>& exchange, cons
   options.word_interval = kHeartbeatInterval;
   options.may_deflate = may_deflate_;
   const auto handler = std::make_shared<RealtimeSocket>(with_, exchange->thread(), ask.space, version, ask.credentials,
-                                                        exchange->request().peer);
+                                                        exchange->request().peer, exchange->request().connection);
   if (auto socket = exchange->accept_websocket(handler, options)) handler->start(std::move(socket));
 }
 

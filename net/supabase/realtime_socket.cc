@@ -11,14 +11,20 @@
 
 #include <utility>
 
-#include "net/http/limit_log.h"
-#include "net/http/websocket_frame.h"
+#include "net/io/limit_log.h"
+#include "net/websocket/frame.h"
 
 namespace hearth::net::supabase {
 
 RealtimeSocket::RealtimeSocket(const RealtimeSurroundings& with, size_t thread, std::string space,
-                               PhoenixVersion version, Credentials credentials, std::string_view peer)
-    : with_(with), thread_(thread), space_(std::move(space)), version_(version), credentials_(std::move(credentials)) {
+                               PhoenixVersion version, Credentials credentials, std::string_view peer,
+                               uint64_t connection)
+    : with_(with),
+      thread_(thread),
+      connection_(connection),
+      space_(std::move(space)),
+      version_(version),
+      credentials_(std::move(credentials)) {
   if (with_.half_received != nullptr) asked_.emplace(with_.half_received, http::HalfReceived::owner_of(peer));
 }
 
@@ -147,8 +153,10 @@ void RealtimeSocket::join(const PhoenixMessage& message) {
   }
   with_.counts.joins.add();
   with_.counts.channels.add();
-  const RealtimeChannel::Place place{
-      {with_.guard, with_.io, with_.clock, thread_}, with_.verifier, with_.fence, space_};
+  const RealtimeChannel::Place place{.home = {with_.guard, with_.io, with_.clock, thread_, {connection_, "supabase"}},
+                                     .verifier = with_.verifier,
+                                     .fence = with_.fence,
+                                     .space = space_};
   const auto channel = std::make_shared<RealtimeChannel>(*this, place, credentials_, message);
   channels_[message.topic] = channel;
   channel->start(*message.payload);

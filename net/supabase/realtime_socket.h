@@ -13,13 +13,13 @@
 #include "db/base/metrics.h"
 #include "db/base/thread_pool.h"
 #include "net/auth/verifier.h"
-#include "net/http/half_received.h"
-#include "net/http/io_pool.h"
-#include "net/http/limits.h"
-#include "net/http/websocket.h"
+#include "net/io/half_received.h"
+#include "net/io/io_pool.h"
+#include "net/io/limits.h"
 #include "net/supabase/credentials.h"
 #include "net/supabase/phoenix.h"
 #include "net/supabase/realtime_channel.h"
+#include "net/websocket/websocket.h"
 #include "rules/guard.h"
 
 namespace hearth::net::supabase {
@@ -57,7 +57,7 @@ class RealtimeSocket final : public http::WebSocketHandler,
                              public std::enable_shared_from_this<RealtimeSocket> {
  public:
   RealtimeSocket(const RealtimeSurroundings& with, size_t thread, std::string space, PhoenixVersion version,
-                 Credentials credentials, std::string_view peer);
+                 Credentials credentials, std::string_view peer, uint64_t connection);
 
   void start(std::shared_ptr<http::WebSocket> socket) { socket_ = std::move(socket); }
 
@@ -83,6 +83,7 @@ class RealtimeSocket final : public http::WebSocketHandler,
 
   const RealtimeSurroundings with_;
   const size_t thread_;
+  const uint64_t connection_;  // its number
   const std::string space_;
   const PhoenixVersion version_;
   const Credentials credentials_;

@@ -36,8 +36,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "net/http/limit_log.h"
-#include "net/http/log.h"
+#include "net/io/limit_log.h"
+#include "net/io/log.h"
 
 namespace hearth::net::wire {
 
@@ -68,6 +68,7 @@ db::Result<std::string> Dialogue::open(const Upgrade& upgrade, size_t thread) {
 void Dialogue::carry_by(Transport& transport, size_t thread) {
   db::invariant(thread == thread_, "a dialogue is carried on the thread that it was left to");
   transport_ = &transport;
+  if (session_) session_->carried_by(transport.connection());
   held_back_ = false;
   watch_expiry();
   pump();

@@ -23,10 +23,10 @@
 #include "db/base/result.h"
 #include "db/base/thread_pool.h"
 #include "net/auth/verifier.h"
-#include "net/http/half_received.h"
-#include "net/http/io_pool.h"
-#include "net/http/limits.h"
-#include "net/http/waker.h"
+#include "net/io/half_received.h"
+#include "net/io/io_pool.h"
+#include "net/io/limits.h"
+#include "net/io/waker.h"
 #include "net/wire/frame.h"
 #include "net/wire/session.h"
 #include "net/wire/upgrade.h"
@@ -71,7 +71,8 @@ class Transport {
   virtual void on_sent_all() {}           // nothing waits to be serialised
   // The client has said that it sends no more by this transport (§10.4). What it said before has been handled.
   virtual void on_end_of_transmission() {}
-  virtual void close() = 0;  // the dialogue is over, and all of it has been sent
+  virtual void close() = 0;                          // the dialogue is over, and all of it has been sent
+  virtual uint64_t connection() const { return 0; }  // its number; 0: it has none of its own
 };
 
 class Dialogue : public std::enable_shared_from_this<Dialogue> {

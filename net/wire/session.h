@@ -88,6 +88,8 @@ class Session {
           LimitsReached* reached = nullptr);
 
   const std::string& id() const { return data_->id(); }
+  // The number of the connection that carries it; 0: polls do, each by one of its own.
+  void carried_by(uint64_t connection) { data_->came_by({connection, "firebase"}); }
 
   // The first message to a client. `host`: the address that the client shall come back to.
   std::string hello(db::Timestamp now, std::string_view host) const { return hello_text(now, host, data_->id()); }

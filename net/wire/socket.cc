@@ -29,6 +29,7 @@ WireSocket::WireSocket(const Surroundings& with, const Polls& polls, size_t thre
     : with_(with),
       polls_(polls),
       thread_(thread),
+      connection_(upgrade.connection),
       upgrade_(std::make_unique<const Upgrade>(std::move(upgrade))),
       reader_(with.limits.message_bytes_max) {}
 

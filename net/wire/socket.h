@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "net/http/websocket.h"
+#include "net/websocket/websocket.h"
 #include "net/wire/dialogue.h"
 #include "net/wire/frame.h"
 #include "net/wire/polls.h"
@@ -50,6 +50,7 @@ class WireSocket final : public http::WebSocketHandler,
   Make maker() const override { return socket_->is_deflated() ? packed_frames_of : static_cast<Make>(frames_of); }
   void hold_back(bool held) override;
   void close() override { socket_->close(http::CloseCode::GoingAway); }
+  uint64_t connection() const override { return connection_; }
 
  private:
   void refuse(const db::Error& why);
@@ -63,6 +64,7 @@ class WireSocket final : public http::WebSocketHandler,
   const Surroundings with_;
   const Polls& polls_;
   const size_t thread_;
+  const uint64_t connection_;
   std::unique_ptr<const Upgrade> upgrade_;   // null once the dialogue is here
   std::shared_ptr<http::WebSocket> socket_;  // null before start and after on_close
   std::shared_ptr<Dialogue> dialogue_;       // null when there was no hello, and until it is handed over

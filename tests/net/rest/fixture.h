@@ -9,8 +9,9 @@
 #include <utility>
 
 #include "db/host.h"
+#include "net/admin/api/api.h"
 #include "net/auth/verifier.h"
-#include "net/http/listener.h"
+#include "net/http/serve.h"
 #include "net/rest/handler.h"
 #include "rules/guard.h"
 #include "tests/support/ask.h"
@@ -37,9 +38,11 @@ class RestServer {
     guard_options.default_namespace = "default";
     guard.emplace(*database, std::move(guard_options));
     verifier_.emplace(*guard, std::move(auth));
-    handler_.emplace(*guard, *verifier_, io_, workers_, RestHandler::Options{nullptr, keep_alive});
+    desk_.emplace(net::admin::Api::Sources{*guard, *verifier_, io_, workers_, [] { return nullptr; }});
+    handler_.emplace(*guard, *verifier_, io_, workers_,
+                     RestHandler::Options{.clock = nullptr, .keep_alive = keep_alive, .desk = &*desk_});
     io_.start();
-    listener_ = net::http::Listener::open(io_, workers_, {}, [this](std::shared_ptr<net::http::Exchange> exchange) {
+    listener_ = net::http::serve(io_, workers_, {}, [this](std::shared_ptr<net::http::Exchange> exchange) {
                   handler_->handle(std::move(exchange));
                 }).value();
   }
@@ -88,6 +91,7 @@ class RestServer {
   IoPool io_{2};
   db::ThreadPool workers_{kWorkers};
   std::optional<net::Verifier> verifier_;
+  std::optional<net::admin::Api> desk_;
   std::optional<RestHandler> handler_;
   std::unique_ptr<net::http::Listener> listener_;
 };

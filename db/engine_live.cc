@@ -1,0 +1,64 @@
+// What lives in a namespace beside its tree, as it is asked for: what its shard knows, and Yjs documents, which are read from
+// the disk on a thread for long jobs.
+#include <utility>
+
+#include "db/engine.h"
+#include "db/shard/stored_documents.h"
+#include "db/store/snapshot.h"
+
+namespace hearth::db {
+
+// Whoever uses a namespace holds it, so one that the map alone holds has no session.
+std::vector<std::string> Engine::names_in_use(size_t most) const {
+  std::vector<std::string> names;
+  const std::shared_lock lock(mutex_);
+  for (const auto& [name, space] : spaces_) {
+    if (names.size() >= most) break;
+    if (space.use_count() > 1) names.push_back(name);
+  }
+  return names;
+}
+
+void Engine::live(const std::string& name, LiveAsk ask, std::function<void(Result<Live>)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_error());
+  const std::shared_ptr<NamespaceState> where = space(name);
+  const auto found = std::make_shared<Live>();
+  auto tell = [found, done = std::move(done)](const Answer& answer) {
+    done(answer.status.ok() ? Result<Live>(std::move(*found)) : Result<Live>(answer.status.error()));
+  };
+  where->shard.submit({where, nullptr, 0, LiveRequest{std::move(ask), found}, std::move(tell)});
+}
+
+void Engine::documents(const std::string& name, Path after, size_t most,
+                       std::function<void(Result<DocumentsPage>)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_error());
+  const std::shared_ptr<NamespaceState> where = space(name);
+  FairPool::Job job;
+  job.payer = {where->tree.number, 0};
+  job.refuse = [done](const Error& error) { done(error); };
+  job.run = [this, where, after = std::move(after), most, done](Turn& turn) {
+    const SnapshotView rows(store_->snapshot(), where->tree.number, Table::Document);
+    auto page = list_documents(TurnView(rows, turn), after, most);
+    if (!turn.is_over()) done(std::move(page));
+  };
+  scans_->run(std::move(job));
+}
+
+void Engine::document(const std::string& name, Path path, std::function<void(Result<DocumentContent>)> done) {
+  const Gate::Pass pass(gate_);
+  if (!pass) return done(closed_error());
+  const std::shared_ptr<NamespaceState> where = space(name);
+  FairPool::Job job;
+  job.payer = {where->tree.number, 0};
+  job.refuse = [done](const Error& error) { done(error); };
+  job.run = [this, where, path = std::move(path), done](Turn& turn) {
+    const SnapshotView rows(store_->snapshot(), where->tree.number, Table::Document);
+    auto content = read_document_content(TurnView(rows, turn), path);
+    if (!turn.is_over()) done(std::move(content));
+  };
+  scans_->run(std::move(job));
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,158 @@
+#include "net/admin/api/activity_wait.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include "net/admin/api/json_text.h"
+
+namespace hearth::net::admin {
+namespace {
+
+using Kind = rules::ActivityEntry::Kind;
+using Verdict = rules::ActivityEntry::Verdict;
+
+std::optional<uint64_t> whole_number(std::string_view text) {
+  uint64_t number = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || read.ec != std::errc() || read.ptr != text.data() + text.size()) return {};
+  return number;
+}
+
+// "read,write" → {"read", "write"}. Errors: a word that is none of `known`.
+db::Result<std::set<std::string, std::less<>>> words_of(std::string_view text, std::string_view name,
+                                                        const std::vector<std::string_view>& known) {
+  std::set<std::string, std::less<>> words;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(','), text.size());
+    const std::string_view word = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (std::find(known.begin(), known.end(), word) == known.end()) {
+      return db::Error{db::ErrorCode::InvalidArgument,
+                       fmt::format("{} is one or more of {}, with commas between.", name, fmt::join(known, ", "))};
+    }
+    words.emplace(word);
+  }
+  return words;
+}
+
+void append_entry(std::string& to, const rules::ActivityEntry& entry) {
+  next_json(to);
+  to += '{';
+  json_number(to, "n", entry.number);
+  json_number(to, "time", static_cast<uint64_t>(entry.time.count()));
+  json_text_or_null(to, "ns", entry.space);
+  json_text_or_null(to, "protocol", entry.protocol);
+  json_name(to, "connection");
+  to += entry.connection == 0 ? "null" : std::to_string(entry.connection);
+  json_text_or_null(to, "peer", entry.peer);
+  json_text_or_null(to, "user", entry.user);
+  json_flag(to, "admin", entry.is_admin);
+  json_text(to, "kind", name_of(entry.kind));
+  json_text_or_null(to, "path", entry.path);
+  json_text(to, "verdict", name_of(entry.verdict));
+  json_text_or_null(to, "reason", entry.reason);
+  json_name(to, "rule");
+  if (entry.rule) {
+    to += '{';
+    json_text(to, "kind", entry.rule->kind);
+    json_text(to, "at", entry.rule->pattern);
+    json_text(to, "path", entry.rule->path);
+    json_text(to, "source", entry.rule->source);
+    json_number(to, "line", entry.rule->line);
+    json_number(to, "column", entry.rule->column);
+    json_text(to, "why", entry.rule->why);
+    to += '}';
+  } else {
+    to += "null";
+  }
+  json_name(to, "ms");
+  to += fmt::format("{:.3f}}}", std::chrono::duration<double, std::milli>(entry.took).count());
+}
+
+}  // namespace
+
+db::Result<ActivityFilter> ActivityFilter::parse(const http::Target& target, std::string space) {
+  ActivityFilter filter;
+  filter.space = std::move(space);
+  if (const auto since = target.parameter("since")) {
+    filter.since = whole_number(*since);
+    if (!filter.since) return db::Error{db::ErrorCode::InvalidArgument, "since is the number of an entry."};
+  }
+  filter.path = target.parameter("path").value_or("");
+  while (filter.path.ends_with('/')) filter.path.pop_back();
+  if (!filter.path.empty() && !filter.path.starts_with('/')) filter.path.insert(0, 1, '/');
+  std::vector<std::string_view> kinds, verdicts;
+  for (auto kind = Kind::Read; kind <= Kind::SignIn; kind = static_cast<Kind>(static_cast<int>(kind) + 1)) {
+    kinds.push_back(name_of(kind));
+  }
+  for (const auto verdict : {Verdict::Ok, Verdict::Denied, Verdict::Failed}) verdicts.push_back(name_of(verdict));
+  ASSIGN_OR_RETURN(filter.kinds, words_of(target.parameter("kind").value_or(""), "kind", kinds));
+  ASSIGN_OR_RETURN(filter.verdicts, words_of(target.parameter("verdict").value_or(""), "verdict", verdicts));
+  if (auto wait = target.parameter("wait")) {
+    const bool is_in_seconds = wait->ends_with('s') && !wait->ends_with("ms");
+    wait->remove_suffix(is_in_seconds ? 1 : wait->ends_with("ms") ? 2 : 0);
+    const auto number = whole_number(*wait);
+    if (!number || *number > static_cast<uint64_t>(kActivityWaitMax.count())) {
+      return db::Error{db::ErrorCode::InvalidArgument, "wait is a time, at most 30s: \"25s\", \"500ms\"."};
+    }
+    filter.wait = std::min(std::chrono::milliseconds(*number * (is_in_seconds ? 1'000 : 1)), kActivityWaitMax);
+  }
+  return filter;
+}
+
+bool ActivityFilter::wants(const rules::ActivityEntry& entry) const {
+  if (!space.empty() && entry.space != space) return false;
+  if (!kinds.empty() && !kinds.contains(name_of(entry.kind))) return false;
+  if (!verdicts.empty() && !verdicts.contains(name_of(entry.verdict))) return false;
+  if (path.empty()) return true;
+  return entry.path.starts_with(path) && (entry.path.size() == path.size() || entry.path[path.size()] == '/');
+}
+
+std::string activity_text(const rules::Activity::Page& page) {
+  std::string text = fmt::format(R"({{"seconds":{},"next":{},"missed":{},"entries":[)", rules::kActivityTime.count(),
+                                 page.next, page.missed);
+  for (const rules::ActivityEntry& entry : page.entries) append_entry(text, entry);
+  return text + "]}";
+}
+
+void ActivityWait::start(rules::Activity& activity, std::shared_ptr<http::Exchange> exchange, ActivityFilter filter) {
+  activity.look();
+  const auto wait = std::make_shared<ActivityWait>(activity, exchange, std::move(filter));
+  if (wait->filter_.wait.count() > 0) {
+    exchange->set_on_leaving([weak = std::weak_ptr(wait)](http::Leaving) {
+      if (const auto self = weak.lock()) self->answer();
+    });
+  }
+  wait->look();
+}
+
+// The timer keeps this alive until it has answered.
+void ActivityWait::look() {
+  if (exchange_ == nullptr) return;
+  if (std::chrono::steady_clock::now() >= until_) return answer();
+  const uint64_t last = activity_.last();
+  if (last != looked_to_) {
+    looked_to_ = last;
+    const auto page = activity_.since(filter_.since, [this](const auto& entry) { return filter_.wants(entry); });
+    if (!page.entries.empty() || page.missed > 0) return answer();
+  }
+  next_ = http::IoPool::schedule(kActivityLookInterval, [self = shared_from_this()] { self->look(); });
+}
+
+void ActivityWait::answer() {
+  if (exchange_ == nullptr) return;
+  const auto self = shared_from_this();  // the timer may be the last that holds it
+  const auto exchange = std::exchange(exchange_, nullptr);
+  next_.cancel();
+  http::Response reply;
+  reply.headers = {{"Content-Type", "application/json; charset=utf-8"}, {"Cache-Control", "no-store"}};
+  reply.body =
+      activity_text(activity_.since(filter_.since, [this](const auto& entry) { return filter_.wants(entry); }));
+  exchange->respond(std::move(reply));
+}
+
+}  // namespace hearth::net::admin

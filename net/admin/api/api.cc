@@ -1,0 +1,290 @@
+// Rights come first: who is no admin hears 401, whatever else is wrong with the request, and learns of no namespace whether it is
+// there. Connections are looked at on their own threads, one thread after the other (http::Listener::look), so no thread waits
+// for another; what sessions have is asked of their shards, and becomes text on a worker.
+#include "net/admin/api/api.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <mutex>
+#include <optional>
+
+#include "db/model/json.h"
+#include "net/admin/api/activity_wait.h"
+#include "net/admin/api/live_text.h"
+#include "net/error_reply.h"
+#include "net/io/log.h"
+#include "net/http/origin.h"
+
+namespace hearth::net::admin {
+namespace {
+
+using db::Error;
+using db::ErrorCode;
+
+void tell_api(const std::shared_ptr<http::Exchange>& exchange, std::string json) {
+  http::Response reply;
+  reply.headers = {{"Content-Type", "application/json; charset=utf-8"}, {"Cache-Control", "no-store"}};
+  reply.body = std::move(json);
+  exchange->respond(std::move(reply));
+}
+
+void refuse_api(const std::shared_ptr<http::Exchange>& exchange, const Error& error) {
+  const int status = error.code == ErrorCode::TooLarge ? 413 : error_reply(error.code).http_status;
+  exchange->respond(http::error_response(status, error.message));
+}
+
+void refuse_stranger(const std::shared_ptr<http::Exchange>& exchange) {
+  http::Response reply = http::error_response(401, "Permission denied");
+  reply.headers.emplace_back("WWW-Authenticate", "Bearer");
+  exchange->respond(std::move(reply));
+}
+
+const Row* row_of(std::string_view path, std::string_view method, std::string& allowed) {
+  const Row* found = nullptr;
+  for (const Row& row : admin_table()) {
+    if (row.answer == nullptr || row.path != path) continue;
+    allowed += (allowed.empty() ? "" : " or ") + std::string(row.method);
+    if (row.method == method) found = &row;
+  }
+  return found;
+}
+
+std::optional<uint64_t> number_in(std::string_view text) {
+  uint64_t number = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || read.ec != std::errc() || read.ptr != text.data() + text.size()) return {};
+  return number;
+}
+
+}  // namespace
+
+bool Api::accept(const std::shared_ptr<http::Exchange>& exchange) {
+  const http::Request& request = exchange->request();
+  std::string_view path = request.target;
+  if (!path.starts_with("/.inspect/") && !path.starts_with("/.settings/")) return false;
+  path = path.substr(0, path.find('?'));
+  std::string allowed;
+  const Row* row = row_of(path, request.method, allowed);
+  if (allowed.empty() || request.method == "OPTIONS") return false;
+  exchange->set_deed("admin");
+  if (row == nullptr) {
+    exchange->respond(http::error_response(405, "Method not allowed here; use " + allowed + "."));
+    return true;
+  }
+  const auto call = std::make_shared<ApiCall>();
+  call->exchange = exchange;
+  call->row = row;
+  auto target = http::parse_target(request.target);
+  if (!target.ok()) {
+    refuse_api(exchange, target.error());
+    return true;
+  }
+  call->target = std::move(target).value();
+  // An empty `ns` names none: that is the whole server where a row can be about that, and else the default one.
+  const std::string_view name = call->target.parameter("ns").value_or("");
+  const bool is_of_all =
+      row->right == Right::Server || row->answer == &Api::tell_connections || row->answer == &Api::tell_activity;
+  if (row->right == Right::Namespace && !(name.empty() && is_of_all)) {
+    auto space = with_.guard.resolve(name);
+    if (space.ok()) {
+      call->space = std::move(space).value();
+    } else {
+      call->named = space.error();
+    }
+  }
+  authenticate(call);
+  return true;
+}
+
+void Api::authenticate(const Call& call) {
+  const http::Request& request = call->exchange->request();
+  const auto token = http::bearer_token(request.headers);
+  const bool is_here = http::whence_of(request) == http::Whence::Here;
+  if (!token) {
+    const bool is_own_machine = with_.guard.dev() && request.peer_is_loopback && is_here;
+    return on_verdict(call, is_own_machine ? rules::Auth::admin("this machine") : rules::Auth());
+  }
+  if (*token == kOwner && with_.guard.dev() && !is_here) return refuse_stranger(call->exchange);
+  const Asker asker(request.peer, request.is_behind_stranger);
+  if (const auto verdict = with_.verifier.verify(*token, call->space, asker)) return on_verdict(call, *verdict);
+  with_.verifier.verify_late(std::string(*token), call->space, asker,
+                             waiting_.expect_a<db::Result<rules::Auth>>([this, call](db::Result<rules::Auth> auth) {
+                               with_.io.post(call->exchange->thread(), [this, call, auth] { on_verdict(call, auth); });
+                             }));
+}
+
+void Api::on_verdict(const Call& call, const db::Result<rules::Auth>& auth) {
+  if (!auth.ok() && with_.verifier.is_guessing(call->exchange->request().peer, auth.error())) {
+    http::Response reply = http::error_response(429, auth.error().message);
+    reply.headers.emplace_back("Retry-After", "60");
+    return call->exchange->respond(std::move(reply));
+  }
+  if (!auth.ok() || auth.value().kind != rules::Auth::Kind::Admin) return refuse_stranger(call->exchange);
+  // From here on an admin asks.
+  if (!call->named.ok()) return refuse_api(call->exchange, call->named.error());
+  call->auth = auth.value();
+  (this->*call->row->answer)(call);
+}
+
+bool Api::serves(rest::Endpoint endpoint) const {
+  const auto table = admin_table();
+  return std::any_of(table.begin(), table.end(), [&](const Row& row) { return row.endpoint == endpoint; });
+}
+
+// REST has refused other methods. One address has several settings, which are served alike.
+void Api::serve(const rest::Surroundings& with, const std::shared_ptr<rest::DeskCall>& call) {
+  for (const Row& row : admin_table()) {
+    if (row.endpoint == call->request.endpoint) return row.serve(with, call);
+  }
+}
+
+void Api::tell_table(const Call& call) { tell_api(call->exchange, table_text()); }
+void Api::tell_figures(const Call& call) { tell_api(call->exchange, chart_.text()); }
+
+// What all namespaces have said of their sessions, until the last one has.
+void Api::tell_connections(const Call& call) {
+  const http::Listener* listener = with_.listener();
+  if (listener == nullptr) return refuse_api(call->exchange, {ErrorCode::Unavailable, "The server is starting."});
+  struct Gathering {
+    std::mutex mutex;  // Guards all below.
+    std::vector<http::SeenConnection> seen;
+    std::vector<SessionIn> sessions;
+    size_t left = 1;  // namespaces, and the list of them
+  };
+  const auto all = std::make_shared<Gathering>();
+  const auto came = [this, call, all] {
+    {
+      const std::lock_guard lock(all->mutex);
+      if (--all->left > 0) return;
+    }
+    with_.workers.run([call, all] {
+      tell_api(call->exchange, connections_text(all->seen, call->exchange->request().connection, all->sessions,
+                                                !call->space.empty(), db::SystemClock().now()));
+    });
+  };
+  listener->look(waiting_.expect_a<std::vector<http::SeenConnection>>(
+      [this, call, all, came](std::vector<http::SeenConnection> seen) {
+        std::vector<std::string> names = {call->space};
+        if (call->space.empty()) names = with_.guard.names_in_use(call->auth, kNamespacesLookedMax);
+        {
+          const std::lock_guard lock(all->mutex);
+          all->seen = std::move(seen);
+          all->left += names.size();
+        }
+        db::LiveAsk ask;
+        ask.what = db::LiveAsk::What::SessionsBrief;
+        for (const std::string& name : names) {
+          with_.guard.live(name, call->auth, ask,
+                           waiting_.expect_a<db::Result<db::Live>>([all, came, name](db::Result<db::Live> live) {
+                             if (live.ok()) {
+                               const std::lock_guard lock(all->mutex);
+                               for (db::LiveSession& one : live.value().sessions) {
+                                 all->sessions.emplace_back(name, std::move(one));
+                               }
+                             }
+                             came();
+                           }));
+        }
+        came();
+      }));
+}
+
+void Api::cut(const Call& call) {
+  const http::Listener* listener = with_.listener();
+  if (listener == nullptr) return refuse_api(call->exchange, {ErrorCode::Unavailable, "The server is starting."});
+  const auto& exchange = call->exchange;
+  const auto body = db::JsonDocument::parse(exchange->request().body);
+  const auto field = body.ok() ? body.value().root().field("connection") : std::nullopt;
+  const auto number = field ? field->integer() : std::nullopt;
+  if (!number || *number < 0) {
+    return exchange->respond(http::error_response(400, R"(Expected {"connection": …}, the number of one.)"));
+  }
+  const auto wanted = static_cast<uint64_t>(*number);
+  listener->cut(wanted, [exchange, wanted](bool is_cut) {
+    if (is_cut) {
+      http::log(http::LogLevel::Info, "connection cut",
+                {{"cut", static_cast<int64_t>(wanted)},
+                 {"connection", static_cast<int64_t>(exchange->request().connection)},
+                 {"peer", exchange->request().peer}});
+    }
+    tell_api(exchange, is_cut ? R"({"cut":true})" : R"({"cut":false})");
+  });
+}
+
+void Api::live(const Call& call, db::LiveAsk ask, std::string (*text)(const db::Live& live)) {
+  with_.guard.live(call->space, call->auth, std::move(ask),
+                   waiting_.expect_a<db::Result<db::Live>>([this, call, text](db::Result<db::Live> found) {
+                     if (!found.ok()) return refuse_api(call->exchange, found.error());
+                     with_.workers.run([call, text, live = std::make_shared<const db::Live>(std::move(found).value())] {
+                       tell_api(call->exchange, text(*live));
+                     });
+                   }));
+}
+
+void Api::tell_sessions(const Call& call) {
+  db::LiveAsk ask;
+  if (const auto connection = call->target.parameter("connection")) {
+    ask.connection = number_in(*connection);
+    if (!ask.connection) {
+      return refuse_api(call->exchange, {ErrorCode::InvalidArgument, "connection is the number of one."});
+    }
+  }
+  live(call, std::move(ask), sessions_text);
+}
+
+void Api::tell_listeners(const Call& call) {
+  db::LiveAsk ask;
+  ask.what = db::LiveAsk::What::Paths;
+  live(call, std::move(ask), listeners_text);
+}
+
+void Api::tell_unindexed(const Call& call) {
+  tell_api(call->exchange, rules::unindexed_text(with_.guard.unindexed(call->space)));
+}
+
+void Api::tell_topics(const Call& call) {
+  db::LiveAsk ask;
+  ask.what = db::LiveAsk::What::Topics;
+  const auto topic = call->target.parameter("topic");
+  if (!topic) return live(call, std::move(ask), topics_text);
+  ask.what = db::LiveAsk::What::Topic;
+  ask.topic = *topic;
+  live(call, std::move(ask), [](const db::Live& live) { return topic_text(live.topics.front()); });
+}
+
+void Api::tell_documents(const Call& call) {
+  auto after = db::Path::parse(call->target.parameter("after").value_or(""));
+  if (!after.ok()) return refuse_api(call->exchange, after.error());
+  const auto limit = number_in(call->target.parameter("limit").value_or("100"));
+  if (!limit || *limit == 0 || *limit > db::kLiveDocumentsMax) {
+    return refuse_api(call->exchange, {ErrorCode::InvalidArgument,
+                                       fmt::format("limit is a number from 1 to {}.", db::kLiveDocumentsMax)});
+  }
+  with_.guard.documents(call->space, call->auth, std::move(after).value(), *limit,
+                        waiting_.expect_a<db::Result<db::DocumentsPage>>([call](db::Result<db::DocumentsPage> page) {
+                          if (!page.ok()) return refuse_api(call->exchange, page.error());
+                          tell_api(call->exchange, documents_text(page.value()));
+                        }));
+}
+
+void Api::tell_document(const Call& call) {
+  auto path = db::Path::parse(call->target.parameter("path").value_or(""));
+  if (!path.ok()) return refuse_api(call->exchange, path.error());
+  with_.guard.document(
+      call->space, call->auth, std::move(path).value(),
+      waiting_.expect_a<db::Result<db::DocumentContent>>([call](db::Result<db::DocumentContent> found) {
+        if (!found.ok()) return refuse_api(call->exchange, found.error());
+        tell_api(call->exchange, document_text(found.value()));
+      }));
+}
+
+void Api::tell_activity(const Call& call) {
+  auto filter = ActivityFilter::parse(call->target, call->space);
+  if (!filter.ok()) return refuse_api(call->exchange, filter.error());
+  ActivityWait::start(with_.guard.activity(), call->exchange, std::move(filter).value());
+}
+
+}  // namespace hearth::net::admin
