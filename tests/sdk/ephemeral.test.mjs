@@ -79,9 +79,16 @@ test('after 10,000 writes nothing of them is in the data folder, and after kill 
   const bob = open(server.port, namespace);
   await set(ref(ada, 'rooms/a/name'), 'durablemarker');
   const heard = values(ref(bob, 'rooms/a/cursors'));
+  const counts = async () => {
+    const { text } = await rest(server, namespace, 'GET', '/.metrics', { headers: owner });
+    return text.match(/^hearth_(commits_total|fsync_seconds_count) \d+$/gm);
+  };
+  const before = await counts();
+  assert.equal(before.length, 2);
   for (let i = 0; i < 10_000; i += 100) {
     await Promise.all(Array.from({ length: 100 }, (_, k) => set(ref(ada, `rooms/a/cursors/keymarker${k % 10}`), { at: i + k, who: 'valuemarker' })));
   }
+  assert.deepEqual(await counts(), before); // no commit, and nothing waited for the disk
   await update(ref(ada), { 'rooms/a/size': 3, 'rooms/a/cursors/keymarker0/at': 'last' }); // both in one
   await heard.until((items) => items.at(-1)?.keymarker0?.at === 'last', 'the last one');
   assert.equal(isInFolder(server.data, 'durablemarker'), true);
