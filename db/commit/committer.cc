@@ -138,6 +138,7 @@ class Committer::Rows final : public RowSource {
 
   // Whether all of the range is in memory alone. One that a cut has left may begin behind an ephemeral place.
   static bool is_in_memory(const PendingTree& pending, std::string_view from, std::string_view upto) {
+    if (!pending.changed) return true;
     const PathPlan* paths = ephemeral_of(pending.tree);
     if (paths == nullptr || pending.replans_ephemeral) return false;
     const auto place = paths->ephemeral_place(from);
@@ -145,6 +146,7 @@ class Committer::Rows final : public RowSource {
   }
   // Where the group has changed what is ephemeral, a row that it removed was on disk or was not: whichever it is now.
   void data_changes(const PendingTree& pending, const PutFunction& put) const {
+    if (!pending.changed) return;  // what it has is in memory alone, or nothing
     const PathPlan* paths = ephemeral_of(pending.tree);
     const bool is_replanned = pending.replans_ephemeral;
     if (paths == nullptr && !is_replanned) return changes(Table::Data, pending.tree.number, pending.overlay, put);

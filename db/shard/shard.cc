@@ -409,7 +409,7 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
   }
   FirstValue::Waiter waiter{conversation, conversation->story.keep_place(), request.id, listen.hash};
   std::shared_ptr<FirstValue>& first = space.firsts[listen.path.text()];
-  auto earlier = wants_hash && space.tree.log.state ? look_back(request.space, listen.path) : nullptr;
+  auto earlier = wants_hash && has_points ? look_back(request.space, listen.path) : nullptr;
   if (first != nullptr) {
     const auto hashes = first->hashes();
     if (wants_hash && hashes) {

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { get, goOffline, onDisconnect, onValue, orderByChild, limitToFirst, query, ref, remove, runTransaction, set, setWithPriority, update } from '@firebase/database';
 import { closeApps, newNamespace, open, values } from './support/apps.mjs';
 import { expectSoon } from './support/expect_soon.mjs';
+import { LongPoll } from './support/long_poll.mjs';
 import { block } from './support/manual.mjs';
 import { rest, stream } from './support/rest.mjs';
 import { Server, soon } from './support/server.mjs';
@@ -27,8 +28,8 @@ async function setPaths(namespace, paths) {
 }
 const usual = { rooms: { $room: { cursors: { '.ephemeral': true } } }, typing: { '.ephemeral': true } };
 
-async function cursor(namespace, path, transport = 'socket') {
-  const child = fork(cursorProcess, [`${server.port}`, namespace, path, transport]);
+async function cursor(namespace, path) {
+  const child = fork(cursorProcess, [`${server.port}`, namespace, path]);
   after(() => child.kill('SIGKILL'));
   await soon(once(child, 'message'), 'the cursor to be written');
   return child;
@@ -41,31 +42,35 @@ function isInFolder(folder, marker) {
   });
 }
 
-for (const transport of ['socket', 'poll']) {
-  test(`a cursor is seen by others, and gone when its client is killed (${transport})`, async () => {
-    const namespace = newNamespace();
-    await setPaths(namespace, usual);
-    const bob = open(server.port, namespace);
-    await set(ref(bob, 'rooms/a/name'), 'A');
-    const cursors = values(ref(bob, 'rooms/a/cursors'));
-    const above = values(ref(bob, 'rooms'));
-    const below = values(ref(bob, 'rooms/a/cursors/ada/x'));
-    const events = await stream(server, namespace, '/rooms/a.json');
-    const ada = await cursor(namespace, 'rooms/a/cursors/ada', transport);
-    await cursors.until((items) => items.at(-1)?.ada?.y === 2, 'the cursor');
-    await above.until((items) => items.at(-1)?.a?.cursors?.ada?.x === 1, 'the cursor, above');
-    await below.until((items) => items.at(-1) === 1, 'a part of it');
-    await events.events.until((items) => JSON.stringify(items).includes('cursors/ada'), 'the cursor in a stream');
-    assert.deepEqual(JSON.parse((await rest(server, namespace, 'GET', '/rooms/a.json')).text), { name: 'A', cursors: { ada: { x: 1, y: 2 } } });
-    assert.deepEqual(JSON.parse((await rest(server, namespace, 'GET', '/rooms/a.json?shallow=true')).text), { name: true, cursors: true });
-    ada.kill('SIGKILL');
-    await cursors.until((items) => items.at(-1) === null, 'that it is gone');
-    await above.until((items) => items.at(-1)?.a && !('cursors' in items.at(-1).a), 'that it is gone above');
-    await below.until((items) => items.at(-1) === null, 'that the part of it is gone');
-    assert.deepEqual((await get(ref(bob, 'rooms'))).val(), { a: { name: 'A' } });
-    events.close();
-  });
-}
+test('a cursor is seen by others, and gone when its client is killed', async () => {
+  const namespace = newNamespace();
+  await setPaths(namespace, usual);
+  const bob = open(server.port, namespace);
+  await set(ref(bob, 'rooms/a/name'), 'A');
+  const cursors = values(ref(bob, 'rooms/a/cursors'));
+  const above = values(ref(bob, 'rooms'));
+  const below = values(ref(bob, 'rooms/a/cursors/ada/x'));
+  const poll = await LongPoll.open(server.port, namespace);
+  await poll.request('q', { p: '/rooms/a/cursors', h: '' });
+  assert.equal((await poll.request('p', { p: '/rooms/a/cursors/eve', d: 1 })).s, 'ok');
+  const events = await stream(server, namespace, '/rooms/a.json');
+  const ada = await cursor(namespace, 'rooms/a/cursors/ada');
+  await cursors.until((items) => items.at(-1)?.ada?.y === 2, 'the cursor');
+  await above.until((items) => items.at(-1)?.a?.cursors?.ada?.x === 1, 'the cursor, above');
+  await below.until((items) => items.at(-1) === 1, 'a part of it');
+  await events.events.until((items) => JSON.stringify(items).includes('cursors/ada'), 'the cursor in a stream');
+  await poll.heard.until((items) => JSON.stringify(items).includes('cursors/ada'), 'the cursor by long polling');
+  assert.equal((await poll.request('p', { p: '/rooms/a/cursors/eve', d: null })).s, 'ok');
+  assert.deepEqual(JSON.parse((await rest(server, namespace, 'GET', '/rooms/a.json')).text), { name: 'A', cursors: { ada: { x: 1, y: 2 } } });
+  assert.deepEqual(JSON.parse((await rest(server, namespace, 'GET', '/rooms/a.json', { query: 'shallow=true' })).text), { name: true, cursors: true });
+  ada.kill('SIGKILL');
+  await cursors.until((items) => items.at(-1) === null, 'that it is gone');
+  await above.until((items) => items.at(-1)?.a && !('cursors' in items.at(-1).a), 'that it is gone above');
+  await below.until((items) => items.at(-1) === null, 'that the part of it is gone');
+  assert.deepEqual((await get(ref(bob, 'rooms'))).val(), { a: { name: 'A' } });
+  events.close();
+  poll.isOver = true;
+});
 
 test('after 10,000 writes nothing of them is in the data folder, and after kill -9 of the server they are gone', async () => {
   const namespace = newNamespace();
@@ -74,9 +79,16 @@ test('after 10,000 writes nothing of them is in the data folder, and after kill 
   const bob = open(server.port, namespace);
   await set(ref(ada, 'rooms/a/name'), 'durablemarker');
   const heard = values(ref(bob, 'rooms/a/cursors'));
+  const counts = async () => {
+    const { text } = await rest(server, namespace, 'GET', '/.metrics', { headers: owner });
+    return text.match(/^hearth_(commits_total|fsync_seconds_count) \d+$/gm);
+  };
+  const before = await counts();
+  assert.equal(before.length, 2);
   for (let i = 0; i < 10_000; i += 100) {
     await Promise.all(Array.from({ length: 100 }, (_, k) => set(ref(ada, `rooms/a/cursors/keymarker${k % 10}`), { at: i + k, who: 'valuemarker' })));
   }
+  assert.deepEqual(await counts(), before); // no commit, and nothing waited for the disk
   await update(ref(ada), { 'rooms/a/size': 3, 'rooms/a/cursors/keymarker0/at': 'last' }); // both in one
   await heard.until((items) => items.at(-1)?.keymarker0?.at === 'last', 'the last one');
   assert.equal(isInFolder(server.data, 'durablemarker'), true);
@@ -93,23 +105,23 @@ test('a ttl says how long what REST writes stays', async () => {
   await setPaths(namespace, usual);
   const bob = open(server.port, namespace);
   const heard = values(ref(bob, 'typing'));
-  assert.equal((await rest(server, namespace, 'PUT', '/typing/ada.json?ttl=1', { body: 'true' })).status, 200);
-  assert.equal((await rest(server, namespace, 'PATCH', '/typing.json?ttl=60', { body: '{"bob": true}' })).status, 200);
+  assert.equal((await rest(server, namespace, 'PUT', '/typing/ada.json', { query: 'ttl=1', body: 'true' })).status, 200);
+  assert.equal((await rest(server, namespace, 'PATCH', '/typing.json', { query: 'ttl=60', body: '{"bob": true}' })).status, 200);
   await heard.until((items) => items.at(-1)?.ada && items.at(-1)?.bob, 'both');
   await heard.until((items) => items.at(-1)?.bob && !items.at(-1)?.ada, 'that the first is gone');
   assert.equal((await rest(server, namespace, 'DELETE', '/typing.json')).status, 200);
   await heard.until((items) => items.at(-1) === null, 'that both are gone');
-  for (const [target, why] of [
+  for (const [target, why, query] of [
     ['/typing/ada.json', /ephemeral.*\?ttl=SECONDS/],
-    ['/typing/ada.json?ttl=61', /ttl must be a whole number of seconds, from 1 to 60/],
-    ['/typing/ada.json?ttl=0', /ttl must be/],
-    ['/rooms/a/name.json?ttl=5', /ttl is for what is written at ephemeral paths/],
+    ['/typing/ada.json', /ttl must be a whole number of seconds, from 1 to 60/, 'ttl=61'],
+    ['/typing/ada.json', /ttl must be/, 'ttl=0'],
+    ['/rooms/a/name.json', /ttl is for what is written at ephemeral paths/, 'ttl=5'],
   ]) {
-    const { status, text } = await rest(server, namespace, 'PUT', target, { body: '1' });
+    const { status, text } = await rest(server, namespace, 'PUT', target, { query, body: '1' });
     assert.equal(status, 400, text);
     assert.match(JSON.parse(text).error, why);
   }
-  const etag = await rest(server, namespace, 'PUT', '/typing/ada.json?ttl=5', { body: '1', headers: { 'if-match': 'null_etag' } });
+  const etag = await rest(server, namespace, 'PUT', '/typing/ada.json', { query: 'ttl=5', body: '1', headers: { 'if-match': 'null_etag' } });
   assert.match(etag.text, /conditional/);
 });
 
@@ -130,7 +142,7 @@ test('onDisconnect, transactions and priorities are refused there, and a limit h
 });
 
 test('rules judge ephemeral writes and reads as any others', async () => {
-  const own = await Server.start(after, []);
+  const own = await Server.start(after, ['--namespace', 'default']);
   const admin = { Authorization: `Bearer ${own.secret}` };
   const put = async (path, body) => {
     const { status, text } = await rest(own, 'default', 'PUT', path, { body: JSON.stringify(body), headers: admin });

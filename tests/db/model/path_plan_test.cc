@@ -61,7 +61,8 @@ TEST_CASE("PathPlan: what lies at an ephemeral place or below is ephemeral, and 
   CHECK(PathPlan::parse(plan.text()).value().text() == plan.text());
   CHECK(plan.has_ephemeral());
   const auto place = [&](std::string_view path) {
-    const auto found = plan.ephemeral_place(encode_path(at(path)));
+    const std::string key = encode_path(at(path));
+    const auto found = plan.ephemeral_place(key);
     return found ? decode_path(*found).value().text() : "-";
   };
   CHECK(place("rooms/a/cursors") == "rooms/a/cursors");
