@@ -105,6 +105,7 @@ db::Result<void> ReadAccess::check_index(const db::Moment& moment) const {
   }
   // Read by Session::take() on another thread, for the warning that SDKs print.
   no_index_.store(true, std::memory_order_relaxed);
+  if (!filter_->space.empty()) book_->unindexed().note(filter_->space, path_, query, moment.now.wall);
   if (unindexed_ == Unindexed::Noted || !book_->options().needs_indexes) return {};
   if (!query.then.empty()) {
     db::IndexSpec spec;

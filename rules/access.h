@@ -102,14 +102,15 @@ enum class Expired : uint8_t { SignedOut, Refused };
 
 class ReadAccess final : public db::Precondition {
  public:
-  // `asker`: nothing for an admin, who is asked for the index alone.
+  // `asker`: nothing for an admin, who is asked for the index alone. `space`: of the namespace; a query without an index is
+  // remembered by it.
   ReadAccess(std::shared_ptr<Rulebook> book, std::optional<Asker> asker, db::Path path,
              const db::SharedQuery& query = {}, Unindexed unindexed = Unindexed::Noted,
-             Expired expired = Expired::SignedOut)
+             Expired expired = Expired::SignedOut, std::string_view space = {})
       : book_(std::move(book)),
         asker_(std::move(asker)),
         path_(std::move(path)),
-        filter_(query ? std::make_unique<const Filter>(Filter{query, facts_of(*query)}) : nullptr),
+        filter_(query ? std::make_unique<const Filter>(Filter{query, facts_of(*query), std::string(space)}) : nullptr),
         unindexed_(unindexed),
         expired_(expired) {}
   // Errors: PermissionDenied, ExpiredToken (Expired::Refused), InvalidArgument (Unindexed::Refused), Io.
@@ -121,6 +122,7 @@ class ReadAccess final : public db::Precondition {
   struct Filter {
     db::SharedQuery query;
     QueryFacts facts;
+    std::string space;
   };
   db::Result<void> check_index(const db::Moment& moment) const;
 

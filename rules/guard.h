@@ -236,6 +236,9 @@ class Guard {
   // path that has its row, until it is complete. Errors: PermissionDenied, Io.
   void indexes(const std::string& name, const Auth& auth, Done done);
 
+  // The latest queries that were asked for an order that no index has. For whoever serves the namespace: rights are not asked here.
+  std::vector<UnindexedQuery> unindexed(const std::string& name) const { return book_->unindexed().of(name); }
+
   // How often each part of the rules was evaluated since they were set or the server was started; null: nothing was
   // counted. Counted in `dev` alone.
   std::shared_ptr<const Coverage> coverage(const std::string& name) const { return book_->coverage(name); }
@@ -258,6 +261,11 @@ class Guard {
   // For admins: db::Host's functions of these names.
   void stats(const std::string& name, const Auth& auth, db::Path path, std::function<void(db::Result<db::Stats>)> done);
   void purge(const std::string& name, const Auth& auth, db::Path path, Done done);
+  // Whoever keeps something of the past beside a tree lets go of it with a purge: called when the past is gone, before its
+  // `done`; calls its own `done` once. Null: nobody does. One that was replaced may still be called once more.
+  using Purged =
+      std::function<void(const std::string& name, const db::Path& path, std::function<void(db::Result<void>)> done)>;
+  void when_purged(Purged purged);
   void undo(const std::string& name, const Auth& auth, db::EventId id, Done done);
   // For admins, and where /.settings/history.json opens the path for whoever may read it now; the same of Read::at.
   void history(const std::string& name, const Auth& auth, db::HistoryRead read,
@@ -297,6 +305,8 @@ class Guard {
 
   db::Host& database_;
   const Options options_;
+  std::mutex purges_;  // Guards purged_.
+  Purged purged_;
   const std::shared_ptr<Rulebook> book_;
   std::mutex kicks_;  // One kick after the other, so that the row that is written last knows of all.
   mutable Revoked revoked_;

@@ -18,6 +18,7 @@
 #include "rules/coverage.h"
 #include "rules/language/explanation.h"
 #include "rules/ruleset.h"
+#include "rules/unindexed.h"
 
 namespace hearth::rules {
 
@@ -50,6 +51,7 @@ class Rulebook {
   const Options& options() const { return options_; }
   Verdicts& verdicts() { return verdicts_.mine(); }
   const db::PerThread<Verdicts>& all_verdicts() const { return verdicts_; }
+  UnindexedQueries& unindexed() { return unindexed_; }
   Activity& activity() { return activity_; }
 
   // The counts of the namespace's rules that were in force when they were last asked; null when nothing is counted.
@@ -60,6 +62,7 @@ class Rulebook {
   using Kept = std::list<std::pair<std::string, std::shared_ptr<const Ruleset>>>;  // digest; latest use first
   const Options options_;
   db::PerThread<Verdicts> verdicts_;
+  UnindexedQueries unindexed_;
   Activity activity_;
   mutable std::mutex mutex_;  // Guards all below.
   Kept kept_;

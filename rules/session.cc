@@ -71,7 +71,7 @@ const std::string& Session::id() const { return client_->id(); }
 std::shared_ptr<const ReadAccess> Session::read_access(const db::Path& path, const db::SharedQuery& query) const {
   // An admin's plain read needs no check. With a query there is one, for the missing index.
   if (!asker_ && !query) return nullptr;
-  return std::make_shared<const ReadAccess>(book_, asker_, path, query, unindexed_, expired_);
+  return std::make_shared<const ReadAccess>(book_, asker_, path, query, unindexed_, expired_, space_);
 }
 
 std::shared_ptr<const db::Precondition> Session::lasting_write_access() const {

@@ -154,7 +154,7 @@ TEST_CASE("Access: a query whose order has no index is refused to readers, admin
   query.limit = db::Limit::First;
   query.count = 2;
   const auto check = [&](std::optional<Asker> asker, const char* path, Unindexed unindexed = Unindexed::Refused) {
-    const ReadAccess access(world.book, std::move(asker), at(path), query, unindexed);
+    const ReadAccess access(world.book, std::move(asker), at(path), query, unindexed, Expired::SignedOut, "shop");
     const auto verdict = access.check(moment);
     return verdict.ok() ? (access.no_index() ? "noted" : "ok") : verdict.error().message;
   };
@@ -180,6 +180,13 @@ TEST_CASE("Access: a query whose order has no index is refused to readers, admin
   query.then = {at("a/b")};
   CHECK(check(std::nullopt, "list") ==
         "Index not defined, add it to /.settings/indexes.json: [{\"at\":\"/list\",\"by\":[\"n\",\"a/b\"]}]");
+  // What no index has is remembered, of those alone who may read there.
+  const auto wanted = world.book->unindexed().of("shop");
+  REQUIRE(wanted.size() == 3);
+  CHECK(wanted[0].by == std::vector<std::string>{"n", "a/b"});
+  CHECK(wanted[1].by == std::vector<std::string>{".value"});
+  CHECK(wanted[2].by == std::vector<std::string>{"a/c"});
+  CHECK(wanted[2].times == 3);
 }
 
 TEST_CASE("Access: queries as rules see them", "[rules]") {  // rules/language.md §9

@@ -47,7 +47,7 @@ test('the page is small, its headers are strict, and its files are kept by those
   const again = await rest(server, 'x', 'GET', '/.console', { headers: { 'If-None-Match': page.headers.etag } });
   assert.deepEqual([again.status, again.text], [304, '']);
   const names = [...html.matchAll(/"\/\.console\/([\w.-]+)"/g)].map(([, name]) => name);
-  assert.equal(names.length, 2);
+  assert.ok(names.length >= 2);
   for (const name of names) {
     const file = await rest(server, 'x', 'GET', `/.console/${name}`);
     assert.equal(file.status, 200);
@@ -113,13 +113,18 @@ for (const look of looks) {
       Query: 'Run',
       Rules: 'Ask',
       History: 'Reload',
-      Health: 'Measure again',
+      Activity: 'Pause',
       People: 'Sign out',
+      Channels: null,
+      Documents: null,
+      Webhooks: 'Add it',
+      Health: 'Measure again',
       Namespaces: 'Make it',
     };
     for (const [name, button] of Object.entries(links)) {
-      await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name }).click();
-      await page.getByRole('button', { name: button, exact: true }).first().waitFor();
+      await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();
+      if (button !== null) await page.getByRole('button', { name: button, exact: true }).first().waitFor();
+      else await page.getByText(/No channel is open|No document is stored/).waitFor();
       if (name === 'Rules') await page.getByRole('textbox', { name: 'Rules of looks' }).waitFor();
       if (name === 'Health') await page.locator('.chart canvas').nth(3).waitFor();
       await check(name);
@@ -202,7 +207,7 @@ test('health draws what the server counts; namespaces are made, dumped, restored
   const { page, wrongs } = await openConsole(browser, server, '#health?ns=house');
   await put('house', '/.json', { a: { b: 1 } });
   await page.getByText('healthy').waitFor();
-  const commits = page.getByRole('img', { name: /^Commits a second: now [\d.]+/ });
+  const commits = page.getByRole('img', { name: /^Commits and writes a second: now commits [\d.]+/ });
   await commits.waitFor();
   await page.getByRole('button', { name: 'Measure again' }).click();
   await page.getByRole('link', { name: '/a/b' }).waitFor();

@@ -15,7 +15,7 @@
 #include "net/admin/api/activity_wait.h"
 #include "net/admin/api/live_text.h"
 #include "net/error_reply.h"
-#include "net/http/log.h"
+#include "net/io/log.h"
 #include "net/http/origin.h"
 
 namespace hearth::net::admin {
@@ -239,6 +239,10 @@ void Api::tell_listeners(const Call& call) {
   db::LiveAsk ask;
   ask.what = db::LiveAsk::What::Paths;
   live(call, std::move(ask), listeners_text);
+}
+
+void Api::tell_unindexed(const Call& call) {
+  tell_api(call->exchange, rules::unindexed_text(with_.guard.unindexed(call->space)));
 }
 
 void Api::tell_topics(const Call& call) {

@@ -19,8 +19,8 @@
 #include "net/admin/api/table.h"
 #include "net/auth/verifier.h"
 #include "net/http/exchange.h"
-#include "net/http/io_pool.h"
-#include "net/http/listener.h"
+#include "net/io/io_pool.h"
+#include "net/io/listener.h"
 #include "net/http/pending_answers.h"
 #include "net/http/target.h"
 #include "net/rest/desk.h"
@@ -66,6 +66,7 @@ class Api final : public rest::Desk {
   void cut(const Call& call);
   void tell_sessions(const Call& call);
   void tell_listeners(const Call& call);
+  void tell_unindexed(const Call& call);
   void tell_activity(const Call& call);
   void tell_topics(const Call& call);
   void tell_documents(const Call& call);

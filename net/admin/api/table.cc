@@ -41,6 +41,7 @@ const auto kTable = std::to_array<Row>({
     {"GET", "/.inspect/coverage.json", kSpace, "Which rules were evaluated.", Endpoint::Coverage, tell_coverage},
     {"GET", "/.inspect/indexes.json", kSpace, "The indexes, and how far each is built.", Endpoint::Indexes,
      tell_indexes},
+    {"GET", "/.inspect/unindexed.json", kSpace, "Queries that found no index.", {}, nullptr, &Api::tell_unindexed},
     {"GET", "/.settings/indexes.json", kSpace, "Orders by several children.", Endpoint::OwnIndexes, serve_setting},
     {"PUT", "/.settings/indexes.json", kSpace, "Sets them.", Endpoint::OwnIndexes, serve_setting},
     {"GET", "/.settings/realtime.json", kSpace, "Which channels Supabase clients may join.", Endpoint::Setting,

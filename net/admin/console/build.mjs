@@ -10,7 +10,7 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const folder = `${here}built/`;
 const kBytesMax = 250_000; // of all files, gzipped
 
-const { outputFiles } = await build({
+const { outputFiles, metafile } = await build({
   absWorkingDir: here,
   entryPoints: { main: 'src/main.jsx' },
   outdir: 'built',
@@ -26,12 +26,20 @@ const { outputFiles } = await build({
   chunkNames: '[name]-[hash]',
   legalComments: 'none',
   write: false,
+  metafile: true,
 });
 const files = new Map(
   outputFiles.map(({ path, contents }) => [path.slice(path.lastIndexOf('/') + 1), Buffer.from(contents)]),
 );
 const named = (start, end) => [...files.keys()].find((name) => name.startsWith(start) && name.endsWith(end));
+// What the main file imports is asked for together with it.
+const [, entry] = Object.entries(metafile.outputs).find(([, output]) => output.entryPoint === 'src/main.jsx');
+const preloads = entry.imports
+  .filter(({ kind }) => kind === 'import-statement')
+  .map(({ path }) => `<link rel="modulepreload" href="/.console/${path.slice(path.lastIndexOf('/') + 1)}">\n`)
+  .sort();
 const index = readFileSync(`${here}index.html`, 'utf8')
+  .replace('PRELOADS', preloads.join(''))
   .replace('STYLE', named('main-', '.css'))
   .replace('MAIN', named('main-', '.js'));
 files.set('index.html', Buffer.from(index));

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 import { rest } from './rest.mjs';
+import { patience } from './soon.mjs';
 
 const program =
   process.env.CHROMIUM_BIN ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path));
@@ -28,7 +29,7 @@ export async function startBrowser(after) {
 // A page of the console in a profile of its own. What goes wrong in it is in `wrongs`: errors of scripts, what the policy of the
 // page forbids, dialogs (as alert() would open). What it asks for is in `asked`: method and decoded target; `answered` has them
 // behind the status, once the head of the answer is there.
-export async function openConsole(browser, server, hash = '', look = looks[0]) {
+export async function openConsole(browser, server, hash = '', look = looks[0], at = '/.console') {
   const { name, ...options } = look;
   const context = await browser.newContext({
     ...options,
@@ -37,7 +38,7 @@ export async function openConsole(browser, server, hash = '', look = looks[0]) {
     acceptDownloads: true,
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(2 * patience); // a busy machine is no fault of the page
   const wrongs = [];
   const asked = [];
   page.on('pageerror', (error) => wrongs.push(error.stack));
@@ -62,14 +63,14 @@ export async function openConsole(browser, server, hash = '', look = looks[0]) {
   // While one works on the sources: files of a folder instead of those in the program, with the program's headers.
   const built = process.env.HEARTH_CONSOLE_BUILT;
   if (built !== undefined) await page.route('**/.console**', (route) => answerFrom(route, built, server));
-  await page.goto(`${server.url}/.console${hash}`);
+  await page.goto(`${server.url}${at}${hash}`);
   return { page, context, wrongs, asked, answered };
 }
 
 const types = { js: 'text/javascript', css: 'text/css', html: 'text/html; charset=utf-8' };
 
 async function answerFrom(route, built, server) {
-  const name = new URL(route.request().url()).pathname.replace(/^\/\.console\/?/, '') || 'index.html';
+  const name = new URL(route.request().url()).pathname.replace(/^(\/ns\/[^/]+)?\/\.console\/?/, '') || 'index.html';
   if (!existsSync(`${built}/${name}`)) return route.continue();
   const policy = (await fetch(`${server.url}/.console`)).headers.get('Content-Security-Policy');
   const headers = { 'Content-Security-Policy': policy, 'Content-Type': types[name.slice(name.lastIndexOf('.') + 1)] };
@@ -118,3 +119,18 @@ export const rooms = {
   },
   coffee: { seats: 9, members: { bob: true } },
 };
+
+// Runs `does`, and says how many milliseconds of its processor the thread of the page spent meanwhile, which a busy machine does not
+// lengthen. It is that of the renderer that asked this server for something.
+export async function threadTime(browser, server, does) {
+  await browser.startTracing(undefined, { categories: ['toplevel', 'devtools.timeline'] });
+  await does();
+  const { traceEvents } = JSON.parse(await browser.stopTracing());
+  const asked = traceEvents.find(({ name, args }) => name === 'ResourceSendRequest' && args.data.url.startsWith(server.url));
+  const thread = traceEvents.find(
+    ({ name, pid, args }) => name === 'thread_name' && args.name === 'CrRendererMain' && pid === asked?.pid,
+  );
+  return traceEvents
+    .filter(({ ph, pid, tid, name }) => ph === 'X' && pid === thread.pid && tid === thread.tid && name.endsWith('::RunTask'))
+    .reduce((sum, { tdur }) => sum + (tdur ?? 0) / 1000, 0);
+}

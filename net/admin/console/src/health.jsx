@@ -1,10 +1,13 @@
-// The pages "Health" (figures, charts, sizes) and "People" (who is connected, and to what).
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { admin, namespace } from './api.js';
-import { charts, latest, samples, ticks, trouble, value, watch } from './metrics.js';
+// The page "Health": figures, charts of the server's last 15 minutes, and what is large.
+import { useEffect, useRef } from 'preact/hooks';
+import { admin, namespace, text } from './api.js';
+import { charts, dataOf, parse, value } from './metrics.js';
 import { parsePath, textOf } from './path.js';
-import { attempt, hrefOf, isAdmin, isDark, path, say, session } from './state.js';
-import { Button, bytes, count, Empty, Field, seconds, Trouble } from './ui.jsx';
+import { usePolled } from './poll.js';
+import { hrefOf, isAdmin, isDark, path, session } from './state.js';
+import { age, Button, bytes, count, ForAdmins, seconds, Table, Tile, Trouble } from './ui.jsx';
+
+const kEvery = 5_000; // as the server samples
 
 const shows = {
   rate: (one) => (one >= 10 || one === 0 ? count(Math.round(one)) : one.toFixed(1)),
@@ -15,11 +18,12 @@ const shows = {
 };
 const colors = { light: ['#c4521b', '#2f6f8f'], dark: ['#ff8f4f', '#6db6d6'] };
 
-function ChartCard({ index }) {
-  const { title, unit, series } = charts[index];
+function ChartCard({ chart: { title, unit, series }, data }) {
   const element = useRef();
   const chart = useRef();
+  const latest = useRef();
   const dark = isDark.value;
+  latest.current = data;
   useEffect(() => {
     let isGone = false;
     import('./charts.js').then(({ Chart }) => {
@@ -29,7 +33,7 @@ function ChartCard({ index }) {
         series.map(([label], i) => ({ label, color: colors[dark ? 'dark' : 'light'][i], show: shows[unit] })),
         { isDark: dark },
       );
-      chart.current.set([samples.times, ...samples.of[index]]);
+      chart.current.set(latest.current);
     });
     return () => {
       isGone = true;
@@ -37,14 +41,10 @@ function ChartCard({ index }) {
       chart.current = undefined;
     };
   }, [dark]);
-  useEffect(() => chart.current?.set([samples.times, ...samples.of[index]]), [ticks.value]);
-  const now = samples.of[index].map((row) => row[row.length - 1]);
-  const words = series
-    .map(
-      ([label], i) =>
-        `${series.length > 1 ? `${label} ` : ''}${now[i] === undefined || now[i] === null ? '–' : shows[unit](now[i])}`,
-    )
-    .join(', ');
+  useEffect(() => chart.current?.set(data), [data]);
+  const now = data.slice(1).map((column) => column[column.length - 1] ?? null);
+  const shown = now.map((one) => (one === null ? '–' : shows[unit](one)));
+  const words = series.map(([label], i) => `${series.length > 1 ? `${label} ` : ''}${shown[i]}`).join(', ');
   return (
     <figure class="card chart" role="img" aria-label={`${title}: now ${words}`}>
       <figcaption>
@@ -53,7 +53,7 @@ function ChartCard({ index }) {
           {series.map(([label], i) => (
             <span key={label} class={`now of${i}`}>
               {series.length > 1 && <small>{label} </small>}
-              {now[i] === undefined || now[i] === null ? '–' : shows[unit](now[i])}
+              {shown[i]}
             </span>
           ))}
         </b>
@@ -63,318 +63,103 @@ function ChartCard({ index }) {
   );
 }
 
-function Tile({ label, value: shown, kind = '' }) {
+function Tiles({ figures }) {
+  const isBroken = value(figures, 'hearth_store_broken') > 0;
+  const start = value(figures, 'process_start_time_seconds');
   return (
-    <div class={`tile ${kind}`}>
-      <span>{label}</span>
-      <b>{shown}</b>
+    <div class="tiles">
+      <Tile label="Store" value={isBroken ? 'broken' : 'healthy'} kind={isBroken ? 'bad' : 'good'} />
+      <Tile label="Up for" value={start > 0 ? age(Math.max(0, Date.now() / 1000 - start)) : '–'} />
+      <Tile label="Connections" value={count(value(figures, 'hearth_connections'))} />
+      <Tile label="Listeners" value={count(value(figures, 'hearth_listeners'))} />
+      <Tile label="Memory" value={bytes(value(figures, 'process_resident_memory_bytes'))} />
+      <Tile
+        label="Data on disk"
+        value={bytes(value(figures, 'hearth_store_sst_bytes') + value(figures, 'hearth_store_wal_bytes'))}
+      />
+      <Tile label="Disk free" value={bytes(value(figures, 'hearth_store_disk_free_bytes'))} />
+      <Tile label="Cut off as slow" value={count(value(figures, 'hearth_slow_readers_total'))} />
     </div>
   );
 }
 
-export function ForAdmins({ what }) {
-  return (
-    <section class="page">
-      <Empty title={`${what} is for admins`}>
-        Sign in with the admin secret, which is in the file <code>admin-secret</code> of the server’s data folder, to see
-        it.
-      </Empty>
-    </section>
-  );
-}
-
-export function HealthPage() {
-  useEffect(() => {
-    if (isAdmin.value) watch();
-  }, [isAdmin.value]);
-  const [sizes, setSizes] = useState(null);
-  const measure = () =>
-    attempt(async () => {
-      setSizes(
-        (await admin('GET', '/.inspect/stats.json', { query: { ns: namespace.value, path: textOf(path.value) } }))
-          .value,
-      );
-    });
-  useEffect(() => {
-    if (isAdmin.value) measure();
-  }, [namespace.value, path.value, session.value]);
-  if (!isAdmin.value)
-    return <ForAdmins what="Health" />;
-  const figures = latest.value;
-  const broken = figures !== null && value(figures, 'hearth_store_broken') > 0;
-  const largest = sizes?.sizes[0]?.bytes ?? 0;
-  return (
-    <section class="page" aria-label="Health">
-      <Trouble text={trouble.value} isCard />
-      {figures !== null && (
-        <div class="tiles">
-          <Tile label="Store" value={broken ? 'broken' : 'healthy'} kind={broken ? 'bad' : 'good'} />
-          <Tile label="Up for" value={upFor(figures)} />
-          <Tile label="Connections" value={count(value(figures, 'hearth_connections'))} />
-          <Tile label="Listeners" value={count(value(figures, 'hearth_listeners'))} />
-          <Tile label="Memory" value={bytes(value(figures, 'process_resident_memory_bytes'))} />
-          <Tile
-            label="Data on disk"
-            value={bytes(value(figures, 'hearth_store_sst_bytes') + value(figures, 'hearth_store_wal_bytes'))}
-          />
-          <Tile label="Disk free" value={bytes(value(figures, 'hearth_store_disk_free_bytes'))} />
-          <Tile label="Cut off as slow" value={count(value(figures, 'hearth_slow_readers_total'))} />
-        </div>
-      )}
-      <div class="charts">
-        {charts.map((_, i) => (
-          <ChartCard key={i} index={i} />
-        ))}
-      </div>
-      <p class="foot">
-        Charts show what this page has seen while it was open, up to 15 minutes. Prometheus keeps more:{' '}
-        <code>/.metrics</code>.
-      </p>
-      <div class="card">
-        <h2>
-          What is large in {namespace.value || 'this namespace'}{' '}
-          <Button kind="small" onClick={measure}>
-            Measure again
-          </Button>
-        </h2>
-        {sizes !== null && (
-          <>
-            <p>
-              {count(sizes.sizes[0]?.leaves ?? 0)} values, {bytes(largest)}; on disk {bytes(sizes.diskBytes)}, indexes{' '}
-              {bytes(sizes.indexDiskBytes)}, history {bytes(sizes.historyDiskBytes)}.
-            </p>
-            <div class="scroll" tabIndex={0} role="region" aria-label="Sizes of paths">
-              <table>
-                <thead>
-                  <tr>
-                    <th scope="col">Path</th>
-                    <th scope="col" class="number">
-                      Values
-                    </th>
-                    <th scope="col" class="number">
-                      Bytes
-                    </th>
-                    <th scope="col">Share</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {sizes.sizes.map((one) => (
-                    <tr key={one.path}>
-                      <th scope="row" dir="auto">
-                        <a href={hrefOf('data', parsePath(one.path))}>{one.path}</a>
-                      </th>
-                      <td class="number">
-                        {one.exact ? '' : '≈ '}
-                        {count(one.leaves)}
-                      </td>
-                      <td class="number">
-                        {one.exact ? '' : '≈ '}
-                        {bytes(one.bytes)}
-                      </td>
-                      <td>
-                        <meter min="0" max={largest || 1} value={one.bytes} aria-label={`Share of ${one.path}`} />
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
-          </>
-        )}
-      </div>
-    </section>
-  );
-}
-
-function upFor(figures) {
-  const start = value(figures, 'process_start_time_seconds');
-  if (!(start > 0)) return '–';
-  const minutes = Math.max(0, Date.now() / 60_000 - start / 60);
-  if (minutes < 60) return `${Math.floor(minutes)} min`;
-  return minutes < 48 * 60
-    ? `${Math.floor(minutes / 60)} h ${Math.floor(minutes % 60)} min`
-    : `${Math.floor(minutes / 1440)} days`;
-}
-
-const kConnectionsShown = 500;
-
-function Connections({ yours, connections }) {
-  const cut = (number) =>
-    attempt(async () => {
-      const { value: done } = await admin('POST', '/.settings/cut.json', {
-        body: JSON.stringify({ connection: number }),
-      });
-      say(done.cut ? `Cut connection ${number}.` : `Connection ${number} was gone already.`);
-    });
-  const age = (all) =>
-    all < 60
-      ? `${all} s`
-      : all < 3600
-        ? `${Math.floor(all / 60)} min`
-        : `${Math.floor(all / 3600)} h ${Math.floor((all % 3600) / 60)} min`;
-  const rows = [...connections]
-    .sort((a, b) => b.waiting - a.waiting || a.number - b.number)
-    .slice(0, kConnectionsShown);
+function Sizes() {
+  const at = textOf(path.value);
+  const space = namespace.value;
+  const ask = async (signal) =>
+    (await admin('GET', '/.inspect/stats.json', { query: { ns: space, path: at }, signal })).value;
+  const { value: found, error, again } = usePolled(ask, 0, [space, at, session.value]);
+  const largest = found?.sizes[0]?.bytes ?? 0;
   return (
     <div class="card">
       <h2>
-        Connections
-        <small>
-          {' '}
-          of the whole server
-          {connections.length > rows.length ? `, ${rows.length} of ${count(connections.length)}` : ''}
-        </small>
+        What is large in {space || 'this namespace'}{' '}
+        <Button kind="small" onClick={again}>
+          Measure again
+        </Button>
       </h2>
-      <div class="scroll" tabIndex={0} role="region" aria-label="Connections">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Number</th>
-              <th scope="col">By</th>
-              <th scope="col">Address</th>
-              <th scope="col" class="number">
-                For
-              </th>
-              <th scope="col" class="number">
-                Waiting to be sent
-              </th>
-              <th scope="col">
-                <span class="unseen">Actions</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((one) => (
-              <tr key={one.number}>
-                <th scope="row">
-                  {one.number}
-                  {one.number === yours && <span class="badge">this page</span>}
+      <Trouble text={error} />
+      {found !== null && (
+        <>
+          <p>
+            {count(found.sizes[0]?.leaves ?? 0)} values, {bytes(largest)}; on disk {bytes(found.diskBytes)}, indexes{' '}
+            {bytes(found.indexDiskBytes)}, history {bytes(found.historyDiskBytes)}.
+          </p>
+          <Table label="Sizes of paths" heads={['Path', '#Values', '#Bytes', 'Share']}>
+            {found.sizes.map((one) => (
+              <tr key={one.path}>
+                <th scope="row" dir="auto">
+                  <a href={hrefOf('data', parsePath(one.path))}>{one.path}</a>
                 </th>
-                <td>
-                  {one.kind}
-                  {one.secure ? ', TLS' : ''}
+                <td class="number">
+                  {one.exact ? '' : '≈ '}
+                  {count(one.leaves)}
+                </td>
+                <td class="number">
+                  {one.exact ? '' : '≈ '}
+                  {bytes(one.bytes)}
                 </td>
                 <td>
-                  <code>{one.peer}</code>
-                </td>
-                <td class="number">{age(one.seconds)}</td>
-                <td class="number">{bytes(one.waiting)}</td>
-                <td class="actions">
-                  <Button kind="small" onClick={() => cut(one.number)} aria-label={`Cut connection ${one.number}`}>
-                    Cut
-                  </Button>
+                  <meter min="0" max={largest || 1} value={one.bytes} aria-label={`Share of ${one.path}`} />
                 </td>
               </tr>
             ))}
-          </tbody>
-        </table>
-      </div>
+          </Table>
+        </>
+      )}
     </div>
   );
 }
 
-const transports = { websocket: 'WebSockets', event_stream: 'Event streams', long_poll: 'Long polling' };
+async function look(signal) {
+  const [page, ring] = await Promise.all([
+    text('GET', '/.metrics', { signal }),
+    admin('GET', '/.inspect/figures.json', { signal }),
+  ]);
+  const { columns } = ring.value;
+  return { figures: parse(page), data: charts.map((chart) => dataOf(chart, columns)) };
+}
 
-export function PeoplePage() {
-  const [stats, setStats] = useState(null);
-  const [uid, setUid] = useState('');
-  const [connected, setConnected] = useState(null);
-  useEffect(() => {
-    if (!isAdmin.value) return undefined;
-    watch();
-    let isGone = false;
-    const ask = async () => {
-      if (document.visibilityState !== 'visible') return;
-      try {
-        const { value: found } = await admin('GET', '/.inspect/stats.json', {
-          query: { ns: namespace.value, path: '/hearth-console-nothing' },
-        });
-        const { value: there } = await admin('GET', '/.inspect/connections.json');
-        if (isGone) return;
-        setStats(found);
-        setConnected(there);
-      } catch {
-        // said by the health page
-      }
-    };
-    ask();
-    const timer = setInterval(ask, 3_000);
-    return () => {
-      isGone = true;
-      clearInterval(timer);
-    };
-  }, [namespace.value, session.value]);
-  if (!isAdmin.value)
-    return <ForAdmins what="Who is connected" />;
-  const kick = (event) => {
-    event.preventDefault();
-    attempt(async () => {
-      const { value: done } = await admin('POST', '/.settings/kick.json', {
-        query: { ns: namespace.value },
-        body: JSON.stringify({ uid }),
-      });
-      say(`Signed ${uid} out: ${done.kicked} connections ended.`);
-      setUid('');
-    });
-  };
-  const figures = latest.value;
+export function HealthPage() {
+  const { value: found, error } = usePolled(isAdmin.value ? look : null, kEvery, [session.value]);
+  if (!isAdmin.value) return <ForAdmins what="Health" />;
   return (
-    <section class="page" aria-label="People">
-      <div class="tiles">
-        <Tile label={`Sessions in ${namespace.value}`} value={stats === null ? '–' : count(stats.connections)} />
-        <Tile label={`Listeners in ${namespace.value}`} value={stats === null ? '–' : count(stats.listeners)} />
-        {figures !== null &&
-          Object.entries(transports).map(([name, label]) => (
-            <Tile
-              key={name}
-              label={`${label}, server`}
-              value={count(value(figures, 'hearth_transports', { transport: name }))}
-            />
-          ))}
-        {figures !== null && (
-          <Tile label="Supabase channels" value={count(value(figures, 'hearth_realtime_channels'))} />
-        )}
-        {figures !== null && <Tile label="Yjs documents open" value={count(value(figures, 'hearth_documents_open'))} />}
-        {figures !== null && <Tile label="In topics" value={count(value(figures, 'hearth_topic_members'))} />}
-      </div>
-      {connected !== null && <Connections {...connected} />}
-      <div class="card">
-        <h2>Listened to</h2>
-        {stats === null || stats.listened.length === 0 ? (
-          <p>Nobody listens in this namespace.</p>
-        ) : (
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Path</th>
-                <th scope="col" class="number">
-                  Listeners
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {stats.listened.map((one) => (
-                <tr key={one.path}>
-                  <th scope="row" dir="auto">
-                    <a href={hrefOf('data', parsePath(one.path))}>{one.path}</a>
-                  </th>
-                  <td class="number">{count(one.listeners)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        )}
-      </div>
-      <form class="card form" onSubmit={kick}>
-        <h2>Sign a user out</h2>
-        <Field label="User id">
-          <input value={uid} required onInput={(event) => setUid(event.target.value)} />
-        </Field>
-        <button type="submit" class="button danger">
-          Sign out
-        </button>
-        <p>All connections of that user in {namespace.value} end, and tokens from before now are refused there.</p>
-      </form>
+    <section class="page health" aria-label="Health">
+      <Trouble text={error} isCard />
+      {found !== null && (
+        <>
+          <Tiles figures={found.figures} />
+          <div class="charts">
+            {charts.map((chart, i) => (
+              <ChartCard key={chart.title} chart={chart} data={found.data[i]} />
+            ))}
+          </div>
+          <p class="foot">
+            The server’s own last 15 minutes. Prometheus keeps more: <code>/.metrics</code>.
+          </p>
+        </>
+      )}
+      <Sizes />
     </section>
   );
 }

@@ -4,8 +4,8 @@ import { admin, data, namespace } from './api.js';
 import { watchChanges } from './changes.js';
 import { parsePath, textOf, toJson } from './path.js';
 import { attempt, go, hrefOf, isAdmin, path, say, session } from './state.js';
-import { ForAdmins } from './health.jsx';
-import { Button, clock, Empty, Field, moment, Trouble } from './ui.jsx';
+import { ValueAt } from './value_at.jsx';
+import { Button, clock, Empty, Field, ForAdmins, moment, Table, Trouble } from './ui.jsx';
 
 const kShown = 300; // commits that the page keeps
 
@@ -107,7 +107,7 @@ function Past() {
   );
 }
 
-function Activity() {
+function Commits() {
   const [commits, setCommits] = useState([]);
   const [isPaused, setPaused] = useState(false);
   const [filter, setFilter] = useState('');
@@ -158,46 +158,32 @@ function Activity() {
         <p>{isPaused ? 'Stopped: nothing is read from the server.' : 'Waiting for the next commit…'}</p>
       )}
       {matches.length > 0 && (
-        <div class="scroll" tabIndex={0} role="region" aria-label="Commits">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">When</th>
-                <th scope="col">Who</th>
-                <th scope="col">What</th>
-                <th scope="col">
-                  <span class="unseen">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {matches.map((commit) => (
-                <tr key={commit.id}>
-                  <td class="time">{clock(commit.time)}</td>
-                  <td dir="auto">{commit.by ?? '–'}</td>
-                  <td>
-                    {commit.changes.slice(0, 5).map((change, i) => (
-                      <div key={i} class="change">
-                        <a dir="auto" href={hrefOf('history', parsePath(change.path))}>
-                          {change.path}
-                        </a>{' '}
-                        <code dir="auto">
-                          {change.restored ? 'restored' : change.purged ? 'purged' : short(change.value)}
-                        </code>
-                      </div>
-                    ))}
-                    {commit.changes.length > 5 && <div>and {commit.changes.length - 5} more places</div>}
-                  </td>
-                  <td>
-                    <Button kind="small" onClick={() => takeBack(commit.id)}>
-                      Undo
-                    </Button>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table label="Commits" heads={['When', 'Who', 'What', '']}>
+          {matches.map((commit) => (
+            <tr key={commit.id}>
+              <td class="time">{clock(commit.time)}</td>
+              <td dir="auto">{commit.by ?? '–'}</td>
+              <td>
+                {commit.changes.slice(0, 5).map((change, i) => (
+                  <div key={i} class="change">
+                    <a dir="auto" href={hrefOf('history', parsePath(change.path))}>
+                      {change.path}
+                    </a>{' '}
+                    <code dir="auto">
+                      {change.restored ? 'restored' : change.purged ? 'purged' : short(change.value)}
+                    </code>
+                  </div>
+                ))}
+                {commit.changes.length > 5 && <div>and {commit.changes.length - 5} more places</div>}
+              </td>
+              <td>
+                <Button kind="small" onClick={() => takeBack(commit.id)}>
+                  Undo
+                </Button>
+              </td>
+            </tr>
+          ))}
+        </Table>
       )}
     </div>
   );
@@ -239,15 +225,15 @@ export function HistoryPage() {
   useEffect(() => {
     ask();
   }, [namespace.value, session.value]);
-  if (!isAdmin.value)
-    return <ForAdmins what="History" />;
+  if (!isAdmin.value) return <ForAdmins what="History" />;
   return (
     <section class="page" aria-label="History">
       {is === 'off' && <SwitchOn onDone={ask} />}
       {is === 'on' && (
         <>
           <Past />
-          <Activity />
+          <ValueAt key={textOf(path.value)} />
+          <Commits />
         </>
       )}
     </section>

@@ -6,27 +6,44 @@ import './style.css';
 import './parts.css';
 import './pages.css';
 import './small.css';
+import './lists.css';
 import { credential, isReachable, namespace, viewAs } from './api.js';
-import { HealthPage, PeoplePage } from './health.jsx';
-import { HistoryPage } from './history.jsx';
-import { unwatch } from './metrics.js';
-import { QueryPage } from './query.jsx';
-import { RulesPage } from './rules.jsx';
-import { SpacesPage } from './spaces.jsx';
 import { about, attempt, begin, go, hrefOf, isAdmin, page, session, signIn, signOut, spaces, theme } from './state.js';
 import { parseJson } from './path.js';
 import { TreePage } from './tree.jsx';
 import { Button, Dialog, Field, Flame, Icon, IconButton, Sayings, Trouble } from './ui.jsx';
 
+// A page whose code comes when somebody opens it, so that the tree is there sooner.
+function later(name) {
+  let Page;
+  return function Later() {
+    const [, setThere] = useState(false);
+    useEffect(() => {
+      if (Page !== undefined) return;
+      attempt(async () => {
+        Page = (await import('./pages.jsx'))[name];
+        setThere(true);
+      });
+    }, []);
+    return Page === undefined ? <section class="page" aria-busy="true" /> : <Page />;
+  };
+}
+
 const parts = [
   ['data', 'Data', TreePage],
-  ['query', 'Query', QueryPage],
-  ['rules', 'Rules', RulesPage],
-  ['history', 'History', HistoryPage],
-  ['health', 'Health', HealthPage],
-  ['people', 'People', PeoplePage],
-  ['spaces', 'Namespaces', SpacesPage],
+  ['query', 'Query', later('QueryPage')],
+  ['rules', 'Rules', later('RulesPage')],
+  ['history', 'History', later('HistoryPage')],
+  ['activity', 'Activity', later('ActivityPage')],
+  ['people', 'People', later('PeoplePage')],
+  ['channels', 'Channels', later('ChannelsPage')],
+  ['documents', 'Documents', later('DocumentsPage')],
+  ['webhooks', 'Webhooks', later('WebhooksPage')],
+  ['health', 'Health', later('HealthPage')],
+  ['spaces', 'Namespaces', later('SpacesPage')],
 ];
+
+const isNarrow = matchMedia('(max-width: 700px)'); // the list of pages is then a row that scrolls (lists.css)
 
 function ThemeButton() {
   const next = { auto: 'light', light: 'dark', dark: 'auto' };
@@ -189,6 +206,10 @@ function Frame() {
   useEffect(() => {
     document.title = `${label} · ${namespace.value || 'Hearth'}`;
   }, [label, namespace.value]);
+  useEffect(() => {
+    if (!isNarrow.matches) return;
+    document.querySelector('.rail [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [label]);
   const who =
     viewAs.value === null
       ? null
@@ -229,10 +250,7 @@ function Frame() {
           <IconButton
             icon="out"
             label="Sign out"
-            onClick={() => {
-              unwatch();
-              signOut();
-            }}
+            onClick={signOut}
           />
         )}
       </header>

@@ -4,8 +4,8 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { admin, namespace, Refused, text as fetchText } from './api.js';
 import { parseJson, parsePath, textOf, toJson } from './path.js';
 import { about, attempt, isAdmin, path, say, session } from './state.js';
-import { ForAdmins } from './health.jsx';
-import { Button, Dialog, Field, Trouble } from './ui.jsx';
+import { Indexes } from './indexes.jsx';
+import { Button, Dialog, Field, ForAdmins, Trouble } from './ui.jsx';
 
 const kNone = `{
   "rules": {
@@ -172,62 +172,6 @@ function Trial({ show, isChanged }) {
   );
 }
 
-function Indexes() {
-  const [all, setAll] = useState([]);
-  useEffect(() => {
-    let isGone = false;
-    const ask = () =>
-      attempt(async () => {
-        const { value } = await admin('GET', '/.inspect/indexes.json', { query: { ns: namespace.value } });
-        if (!isGone) setAll(value ?? []);
-      });
-    ask();
-    const timer = setInterval(() => document.visibilityState === 'visible' && ask(), 4_000);
-    return () => {
-      isGone = true;
-      clearInterval(timer);
-    };
-  }, [namespace.value]);
-  return (
-    <div class="card">
-      <h2>Indexes</h2>
-      {all.length === 0 ? (
-        <p>
-          None is declared. A query by a child wants one: <code>".indexOn": ["sent"]</code> beside the rules of its
-          collection.
-        </p>
-      ) : (
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Of</th>
-              <th scope="col">By</th>
-              <th scope="col">State</th>
-            </tr>
-          </thead>
-          <tbody>
-            {all.map((one, i) => (
-              <tr key={i}>
-                <th scope="row" dir="auto">
-                  {one.at}
-                </th>
-                <td>{[one.by].flat().join(', ')}</td>
-                <td>
-                  {one.complete === true
-                    ? 'complete'
-                    : one.complete === false
-                      ? `being built${one.children === undefined ? '' : `, ${one.children} children so far`}`
-                      : String(one.state ?? 'planned')}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-    </div>
-  );
-}
-
 function Publish({ before, after, onClose, onDone }) {
   const host = useRef();
   const [error, setError] = useState('');
@@ -346,8 +290,7 @@ export function RulesPage() {
     };
   }, [isShaded, isChanged, text]);
 
-  if (!isAdmin.value)
-    return <ForAdmins what="The page of the rules" />;
+  if (!isAdmin.value) return <ForAdmins what="The page of the rules" />;
   const bad = errors.filter((one) => !one.isWarning);
   return (
     <section class="page rules-page" aria-label="Rules">

@@ -1,87 +1,33 @@
 // The page "Namespaces": which there are, making and removing one, dumps and restores, and the settings of the one that
 // is shown.
 import { useEffect, useState } from 'preact/hooks';
-import { admin, namespace, request } from './api.js';
+import { admin, namespace } from './api.js';
 import { parseJson } from './path.js';
 import { attempt, go, isAdmin, loadSpaces, say, session, spaces } from './state.js';
-import { ForAdmins } from './health.jsx';
-import { Button, bytes, Dialog, Field, save, Trouble } from './ui.jsx';
-
-const kPiece = 8_000_000; // of a file that is restored, in one request
-
-// To disk as it comes where the browser can do that; else by way of its memory.
-async function dump(name, format, tell) {
-  const file = `${name}.${format === 'json' ? 'json' : 'hearth'}`;
-  let target;
-  if (window.showSaveFilePicker !== undefined) {
-    try {
-      target = await (await window.showSaveFilePicker({ suggestedName: file })).createWritable();
-    } catch (error) {
-      if (error.name === 'AbortError') return;
-    }
-  }
-  const answer = await request('GET', '/.settings/dump', { query: { ns: name, format }, own: true });
-  if (!answer.ok) throw new Error(`The server refused: ${(await answer.text()).slice(0, 300)}`);
-  const parts = [];
-  let size = 0;
-  const reader = answer.body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.length;
-    if (target !== undefined) await target.write(value);
-    else parts.push(value);
-    tell(`${bytes(size)} of ${name}`);
-  }
-  if (target !== undefined) await target.close();
-  else save(file, parts, 'application/octet-stream');
-  say(`Dumped ${name}: ${bytes(size)}.`);
-}
-
-async function restore(name, file, replace, tell) {
-  const {
-    value: { upload },
-  } = await admin('POST', '/.settings/restore.json');
-  for (let at = 0; at < file.size; at += kPiece) {
-    tell(`${bytes(at)} of ${bytes(file.size)} sent`);
-    await admin('PUT', '/.settings/restore.json', {
-      query: { upload, at },
-      body: await file.slice(at, at + kPiece).arrayBuffer(),
-    });
-  }
-  tell('restoring…');
-  const query = { upload, ns: name };
-  if (replace) query.replace = 'true';
-  const { value } = await admin('POST', '/.settings/restore.json', { query });
-  say(`Restored ${value.restored.map((one) => `${one.ns}${one.path}`).join(', ')}.`);
-}
+import { dump, restore } from './transfer.js';
+import { Button, Field, ForAdmins, FormDialog, Trouble } from './ui.jsx';
 
 function RemoveSpace({ name, onClose, onDone }) {
   const [typed, setTyped] = useState('');
-  const does = (event) => {
-    event.preventDefault();
-    attempt(async () => {
-      await admin('DELETE', '/.settings/namespace.json', { query: { ns: name } });
-      say(`Deleted ${name}.`);
-      onDone();
-    });
-    onClose();
+  const does = async () => {
+    await admin('DELETE', '/.settings/namespace.json', { query: { ns: name } });
+    say(`Deleted ${name}.`);
+    onDone();
   };
   return (
-    <Dialog title={`Delete the namespace ${name}?`} onClose={onClose}>
-      <form onSubmit={does}>
-        <p>All of its data, rules and settings go. A dump that was made before brings them back; nothing else does.</p>
-        <Field label={`Type ${name} to go on`}>
-          <input value={typed} autofocus onInput={(event) => setTyped(event.target.value)} />
-        </Field>
-        <footer>
-          <Button onClick={onClose}>Cancel</Button>
-          <button type="submit" class="button danger" disabled={typed !== name}>
-            Delete
-          </button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={`Delete the namespace ${name}?`}
+      onClose={onClose}
+      does={does}
+      label="Delete"
+      kind="danger"
+      isOff={typed !== name}
+    >
+      <p>All of its data, rules and settings go. A dump that was made before brings them back; nothing else does.</p>
+      <Field label={`Type ${name} to go on`}>
+        <input value={typed} autofocus onInput={(event) => setTyped(event.target.value)} />
+      </Field>
+    </FormDialog>
   );
 }
 
@@ -143,13 +89,12 @@ function Setting({ name, label, example }) {
 export function SpacesPage() {
   const [name, setName] = useState('');
   const [gone, setGone] = useState(null);
-  const [progress, setProgress] = useState('');
+  const [progress, setProgress] = useState(null); // { text, part }
   const [replaces, setReplaces] = useState(false);
   useEffect(() => {
     if (isAdmin.value) attempt(loadSpaces);
   }, [session.value]);
-  if (!isAdmin.value)
-    return <ForAdmins what="The list of namespaces" />;
+  if (!isAdmin.value) return <ForAdmins what="The list of namespaces" />;
   const create = (event) => {
     event.preventDefault();
     attempt(async () => {
@@ -164,16 +109,16 @@ export function SpacesPage() {
       try {
         await action();
       } finally {
-        setProgress('');
+        setProgress(null);
       }
     });
   return (
     <section class="page" aria-label="Namespaces">
       <div class="card">
         <h2>Namespaces</h2>
-        {progress && (
+        {progress !== null && (
           <p role="status">
-            <progress aria-label="Progress" /> {progress}
+            <progress aria-label="Progress" value={progress.part} /> {progress.text}
           </p>
         )}
         <div class="scroll" tabIndex={0} role="region" aria-label="Namespaces">

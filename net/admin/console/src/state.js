@@ -4,9 +4,24 @@ import { computed, effect, signal } from '@preact/signals';
 import { admin, credential, namespace, Refused, request, viewAs } from './api.js';
 import { parsePath, textOf } from './path.js';
 
-export const pages = ['data', 'query', 'rules', 'history', 'health', 'people', 'spaces'];
+export const pages = [
+  'data',
+  'query',
+  'rules',
+  'history',
+  'activity',
+  'people',
+  'channels',
+  'documents',
+  'webhooks',
+  'health',
+  'spaces',
+];
 
 // ---- the route
+
+// The page may have been asked for as that of one namespace: /ns/NAME/.console.
+const own = /^\/ns\/([^/]+)\/\.console/.exec(location.pathname)?.[1];
 
 function read() {
   const [name, rest] = location.hash.replace(/^#\/?/, '').split('?');
@@ -14,7 +29,7 @@ function read() {
   return {
     page: pages.includes(name) ? name : 'data',
     path: parsePath(parameters.get('path') ?? '/'),
-    namespace: parameters.get('ns') ?? '',
+    namespace: parameters.get('ns') ?? (own === undefined ? '' : decodeURIComponent(own)),
   };
 }
 const first = read();

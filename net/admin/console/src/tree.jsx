@@ -235,7 +235,7 @@ export function TreePage() {
   useEffect(() => {
     setChosen(tree.root);
     setEdited(null);
-    scroller.current.scrollTop = 0;
+    if (box.top > 0) scroller.current.scrollTop = 0; // asked for needlessly it would lay the page out twice
   }, [tree]);
   useEffect(() => {
     const watch = new ResizeObserver(([{ target }]) =>

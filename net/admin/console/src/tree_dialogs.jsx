@@ -3,41 +3,9 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { attempt, say } from './state.js';
 import { parseJson, parsePath, textOf, toJson, typeOf, valueFrom, whyNoKey } from './path.js';
 import { bring, isLarge, move, nothing, read, remove, set, setPriority, size } from './tree_actions.js';
-import { Button, bytes, count, Dialog, Field, Trouble } from './ui.jsx';
+import { bytes, count, Field, FormDialog } from './ui.jsx';
 
 const types = ['text', 'number', 'boolean', 'JSON'];
-
-// Asks for a value; `does` throws when it does not go, and then the dialog stays.
-function Form({ title, onClose, does, label, kind = 'main', children, wide }) {
-  const [error, setError] = useState('');
-  const [isBusy, setBusy] = useState(false);
-  const submit = async (event) => {
-    event.preventDefault();
-    setBusy(true);
-    setError('');
-    try {
-      await does();
-      onClose();
-    } catch (failure) {
-      setError(failure.message);
-      setBusy(false);
-    }
-  };
-  return (
-    <Dialog title={title} onClose={onClose} wide={wide}>
-      <form onSubmit={submit}>
-        {children}
-        <Trouble text={error} />
-        <footer>
-          <Button onClick={onClose}>Cancel</Button>
-          <button type="submit" class={`button ${kind}`} disabled={isBusy}>
-            {label}
-          </button>
-        </footer>
-      </form>
-    </Dialog>
-  );
-}
 
 function Value({ text, type, setText, setType, rows = 4 }) {
   return (
@@ -91,12 +59,12 @@ function AddDialog({ path, onClose }) {
     }
   };
   return (
-    <Form title={`Add a child to ${textOf(path)}`} onClose={onClose} does={does} label="Add">
+    <FormDialog title={`Add a child to ${textOf(path)}`} onClose={onClose} does={does} label="Add">
       <Field label="Key">
         <input class="code" value={key} spellcheck={false} autofocus onInput={(event) => setKey(event.target.value)} />
       </Field>
       <Value {...{ text, setText, type, setType }} />
-    </Form>
+    </FormDialog>
   );
 }
 
@@ -127,9 +95,9 @@ function EditDialog({ path, onClose }) {
     );
   };
   return (
-    <Form title={`Edit ${textOf(path)}`} onClose={onClose} does={does} label="Save" wide>
+    <FormDialog title={`Edit ${textOf(path)}`} onClose={onClose} does={does} label="Save" wide>
       <Value {...{ text, setText, type, setType }} rows={14} />
-    </Form>
+    </FormDialog>
   );
 }
 
@@ -142,11 +110,11 @@ function MoveDialog({ path, onClose }) {
     return move(path, target);
   };
   return (
-    <Form title={`Rename or move ${textOf(path)}`} onClose={onClose} does={does} label="Move">
+    <FormDialog title={`Rename or move ${textOf(path)}`} onClose={onClose} does={does} label="Move">
       <Field label="New path" hint="In one commit, and only if nothing is there and this is still what it was.">
         <input class="code" value={to} spellcheck={false} autofocus onInput={(event) => setTo(event.target.value)} />
       </Field>
-    </Form>
+    </FormDialog>
   );
 }
 
@@ -164,11 +132,11 @@ function PriorityDialog({ path, now, onClose }) {
     await setPriority(path, value);
   };
   return (
-    <Form title={`Priority of ${textOf(path)}`} onClose={onClose} does={does} label="Set">
+    <FormDialog title={`Priority of ${textOf(path)}`} onClose={onClose} does={does} label="Set">
       <Field label="Priority" hint="A number or a text; nothing: no priority.">
         <input class="code" value={text} autofocus onInput={(event) => setText(event.target.value)} />
       </Field>
-    </Form>
+    </FormDialog>
   );
 }
 
@@ -191,7 +159,7 @@ function ImportDialog({ path, text: given = '', onClose }) {
     await bring(path, value, how);
   };
   return (
-    <Form
+    <FormDialog
       title={`Import into ${textOf(path)}`}
       onClose={onClose}
       does={does}
@@ -227,14 +195,14 @@ function ImportDialog({ path, text: given = '', onClose }) {
       <Field label="File">
         <input type="file" accept=".json,application/json" onChange={(event) => take(event.target.files[0])} />
       </Field>
-    </Form>
+    </FormDialog>
   );
 }
 
 function RemoveDialog({ path, measured, onClose }) {
   const does = () => remove(path, { keep: !isLarge(measured) });
   return (
-    <Form title={`Delete ${textOf(path)}?`} onClose={onClose} does={does} label="Delete" kind="danger">
+    <FormDialog title={`Delete ${textOf(path)}?`} onClose={onClose} does={does} label="Delete" kind="danger">
       <p>
         {measured === undefined
           ? 'Everything below it goes too.'
@@ -245,7 +213,7 @@ function RemoveDialog({ path, measured, onClose }) {
           That is more than this page keeps, so it cannot be undone here. Where history is on, “History” can.
         </p>
       )}
-    </Form>
+    </FormDialog>
   );
 }
 

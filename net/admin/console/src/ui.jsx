@@ -11,6 +11,10 @@ const icons = {
   health: 'M1.5 8.5h3l2-5 3 9 2-4h3',
   people:
     'M5.8 7.3a2.3 2.3 0 1 0 0-4.6 2.3 2.3 0 0 0 0 4.6zM1.6 13.2c0-2.4 1.8-4 4.2-4s4.2 1.6 4.2 4M10.4 2.9a2.3 2.3 0 0 1 0 4.3M11.6 9.5c1.7.5 2.8 1.8 2.8 3.7',
+  activity: 'M2.5 4h2M6.5 4h7M2.5 8h2M6.5 8h7M2.5 12h2M6.5 12h4',
+  channels: 'M8 9.2a1.2 1.2 0 1 0 0-2.4 1.2 1.2 0 0 0 0 2.4zM5.2 10.8a4 4 0 0 1 0-5.6M10.8 5.2a4 4 0 0 1 0 5.6M3.1 12.9a7 7 0 0 1 0-9.8M12.9 3.1a7 7 0 0 1 0 9.8',
+  documents: 'M3.5 1.8h6l3 3v9.4h-9zM9.5 1.8v3h3M5.5 8h5M5.5 11h5',
+  webhooks: 'M2.5 8h8M7.5 4.5L11 8l-3.5 3.5M13.5 2.5v11',
   spaces: 'M2.5 2.5h4.5v4.5h-4.5zM9 2.5h4.5v4.5H9zM2.5 9h4.5v4.5h-4.5zM9 9h4.5v4.5H9z',
   more: 'M3.2 8h.1M8 8h.1M12.8 8h.1',
   right: 'M6 3.5L10.5 8 6 12.5',
@@ -91,6 +95,38 @@ export function Dialog({ title, onClose, children, wide }) {
       </header>
       {children}
     </dialog>
+  );
+}
+
+// A dialog that asks for something; `does` throws when it does not go, and then the dialog stays. `isOff`: not yet.
+export function FormDialog({ title, onClose, does, label, kind = 'main', isOff, children, wide }) {
+  const [error, setError] = useState('');
+  const [isBusy, setBusy] = useState(false);
+  const submit = async (event) => {
+    event.preventDefault();
+    setBusy(true);
+    setError('');
+    try {
+      await does();
+      onClose();
+    } catch (failure) {
+      setError(failure.message);
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog title={title} onClose={onClose} wide={wide}>
+      <form onSubmit={submit}>
+        {children}
+        <Trouble text={error} />
+        <footer>
+          <Button onClick={onClose}>Cancel</Button>
+          <button type="submit" class={`button ${kind}`} disabled={isBusy || isOff}>
+            {label}
+          </button>
+        </footer>
+      </form>
+    </Dialog>
   );
 }
 
@@ -223,6 +259,31 @@ export const Trouble = ({ text, isCard }) =>
     </p>
   ) : null;
 
+// A table that scrolls by itself. `heads`: texts; one that begins with "#" stands above numbers, "" above what can be done.
+export const Table = ({ label, heads, children }) => (
+  <div class="scroll" tabIndex={0} role="region" aria-label={label}>
+    <table>
+      <thead>
+        <tr>
+          {heads.map((head) => (
+            <th key={head} scope="col" class={head.startsWith('#') ? 'number' : undefined}>
+              {head === '' ? <span class="unseen">Actions</span> : head.replace('#', '')}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>{children}</tbody>
+    </table>
+  </div>
+);
+
+export const Tile = ({ label, value, kind = '' }) => (
+  <div class={`tile ${kind}`}>
+    <span>{label}</span>
+    <b>{value}</b>
+  </div>
+);
+
 export function Empty({ title, children }) {
   return (
     <div class="empty">
@@ -232,10 +293,20 @@ export function Empty({ title, children }) {
   );
 }
 
+export const ForAdmins = ({ what }) => (
+  <section class="page">
+    <Empty title={`${what} is for admins`}>
+      Sign in with the admin secret, which is in the file <code>admin-secret</code> of the server’s data folder, to see
+      it.
+    </Empty>
+  </section>
+);
+
 export const clock = (time) => new Date(time).toLocaleTimeString([], { hour12: false });
 export const moment = (time) =>
   new Date(time).toLocaleString([], { dateStyle: 'medium', timeStyle: 'medium', hour12: false });
 export const count = (number) => Number(number).toLocaleString('en');
+export const few = (number, word) => `${count(number)} ${word}${number === 1 ? '' : 's'}`;
 export function bytes(number) {
   if (!(number >= 1000)) return `${Math.round(number)} B`;
   const power = Math.min(4, Math.floor(Math.log10(number) / 3));
@@ -246,4 +317,11 @@ export function seconds(number) {
   if (!(number > 0)) return '0';
   if (number < 0.001) return `${Math.round(number * 1e6)} µs`;
   return number < 1 ? `${(number * 1e3).toFixed(number < 0.01 ? 1 : 0)} ms` : `${number.toFixed(1)} s`;
+}
+export function age(all) {
+  if (all < 60) return `${Math.floor(all)} s`;
+  if (all < 3600) return `${Math.floor(all / 60)} min`;
+  return all < 172_800
+    ? `${Math.floor(all / 3600)} h ${Math.floor((all % 3600) / 60)} min`
+    : `${Math.floor(all / 86_400)} days`;
 }
