@@ -9,7 +9,8 @@ namespace {
 
 template <typename What>
 void submit(const std::shared_ptr<Conversation>& conversation, uint64_t request, What what) {
-  conversation->space->shard.submit({conversation->space, conversation, request, std::move(what), nullptr});
+  conversation->space->shard.submit(
+      {.space = conversation->space, .conversation = conversation, .id = request, .what = std::move(what)});
 }
 
 }  // namespace

@@ -130,6 +130,21 @@ Result<Written> Namespace::update(std::string_view path, std::vector<std::pair<s
   return written(answer);
 }
 
+Result<Written> Namespace::set(std::string_view path, Value value, const WriteOptions& options) {
+  ASSIGN_OR_RETURN(Write write, make_write(path, std::move(value)));
+  write.ttl = options.ttl;
+  ASSIGN_OR_RETURN(const Answer answer, state_->wait(std::move(write)));
+  return written(answer);
+}
+
+Result<Written> Namespace::update(std::string_view path, std::vector<std::pair<std::string, Value>> entries,
+                                  const WriteOptions& options) {
+  ASSIGN_OR_RETURN(Write write, make_update(path, std::move(entries)));
+  write.ttl = options.ttl;
+  ASSIGN_OR_RETURN(const Answer answer, state_->wait(std::move(write)));
+  return written(answer);
+}
+
 Result<std::string> Namespace::push(std::string_view path, Value value) {
   std::string key = state_->push_ids.next(state_->engine->clock().now());
   RETURN_IF_ERROR(set(std::string(path) + "/" + key, std::move(value)));
@@ -170,6 +185,12 @@ Result<Value> Namespace::transaction(std::string_view path,
 
 void Namespace::set_async(std::string_view path, Value value, Done done) {
   state_->start(make_write(path, std::move(value)), std::move(done));
+}
+
+void Namespace::set_async(std::string_view path, Value value, const WriteOptions& options, Done done) {
+  Result<Write> write = make_write(path, std::move(value));
+  if (write.ok()) write.value().ttl = options.ttl;
+  state_->start(std::move(write), std::move(done));
 }
 
 void Namespace::update_async(std::string_view path, std::vector<std::pair<std::string, Value>> entries, Done done) {
@@ -416,6 +437,7 @@ void Database::stats(const std::string& name, Path path, std::function<void(Resu
 void Database::compact(std::function<void(Result<Compacted>)> done) {
   const Gate::Pass pass(engine_->gate());
   if (!pass) return done(closed_error());
+  engine_->let_beginning_go();  // it pins what is to go
   engine_->backups().compact(std::move(done));
 }
 

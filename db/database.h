@@ -55,6 +55,7 @@
 namespace hearth::db {
 
 class Client;
+class CommitLog;
 class Engine;
 
 enum class SyncMode {
@@ -89,6 +90,12 @@ class Listener {
   std::shared_ptr<State> state_;
 };
 
+// For what is written at ephemeral paths (db/model/path_plan.h): it is in memory alone, and goes after that long, 60 seconds
+// at most. A Client's stays until it ends (db/client.h).
+struct WriteOptions {
+  std::chrono::milliseconds ttl{0};
+};
+
 struct Written {
   uint64_t sequence = 0;
   Timestamp time{};
@@ -103,6 +110,9 @@ class Namespace {
   Result<Value> get(std::string_view path) const;
   Result<Written> set(std::string_view path, Value value);                                            // null removes
   Result<Written> update(std::string_view path, std::vector<std::pair<std::string, Value>> entries);  // all or nothing
+  Result<Written> set(std::string_view path, Value value, const WriteOptions& options);
+  Result<Written> update(std::string_view path, std::vector<std::pair<std::string, Value>> entries,
+                         const WriteOptions& options);
   Result<std::string> push(std::string_view path, Value value);  // the new child's key
   Result<Written> remove(std::string_view path);
   // Of the children at the path: those that the query selects; how many; removing them, in one commit.
@@ -119,6 +129,7 @@ class Namespace {
   // The same without waiting: `done` is called back (see Threads, Closing), after the write is durable.
   using Done = std::function<void(Result<Written>)>;
   void set_async(std::string_view path, Value value, Done done = {});
+  void set_async(std::string_view path, Value value, const WriteOptions& options, Done done = {});
   void update_async(std::string_view path, std::vector<std::pair<std::string, Value>> entries, Done done = {});
   std::string push_async(std::string_view path, Value value, Done done = {});
   void remove_async(std::string_view path, Done done = {});
@@ -190,6 +201,8 @@ class Database {
     std::function<void(std::function<void()>)> run;         // passes on where callbacks run; empty: a thread of ours
     OnNotice on_notice;           // hears what an operator should know (db/model/notice.h); empty: nobody
     void* environment = nullptr;  // tests: a rocksdb::Env*
+    // Takes what is committed before it is on disk (db/log/commit_log.h); must outlive the database. Null: there is none.
+    CommitLog* log = nullptr;
   };
 
   // Errors: Locked (another process has it), Io, Corruption (naming what is wrong), Unsupported (a newer format).

@@ -69,9 +69,14 @@ Result<void> Engine::start() {
   names_ = store_->names_at_open();
   for (const auto& [name, number] : names_) next_number_ = std::max(next_number_, number + 1);
   const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
+  if (options_.log != nullptr) {
+    ASSIGN_OR_RETURN(logs_, take_logs(*options_.log, *store_->snapshot(), store_->shards()));
+    ASSIGN_OR_RETURN(next_sequences_, removed_in(*store_->snapshot()));
+  }
   RETURN_IF_ERROR(erase_strays_beside());
   store_id_ = store_->id();
   life_ = store_->life();
+  const std::shared_ptr<const Snapshot> beginning = store_->snapshot();
   const size_t readers = std::max<size_t>(options_.readers, 1);
   FairPool::Options scans;
   scans.threads = kScanThreads;
@@ -114,6 +119,7 @@ Result<void> Engine::start() {
                                          options_.memory.remembered_bytes_max / store_->shards(),
                                          options_.memory.leaf_cache_bytes_max / store_->shards(),
                                          options_.memory.resume_bytes_max / store_->shards(),
+                                         beginning_,
                                          answers_,
                                          Quota{options_.namespace_rows_max, options_.namespace_bytes_max},
                                          step_of_rows(options_.step_rows_max),
@@ -125,13 +131,15 @@ Result<void> Engine::start() {
                                          on_named,
                                          on_removed,
                                          on_revive,
-                                         alarms_};
+                                         alarms_,
+                                         options_.log != nullptr ? &logs_ : nullptr};
   // A shard needs the heavy ones from its first request on.
   for (size_t i = 0; i < kHeavyShards; ++i) heavy_shards_.push_back(std::make_shared<Shard>(dependencies));
   for (uint32_t i = 0; i < store_->shards(); ++i)
     shards_.push_back(std::make_shared<Shard>(dependencies, heavy_shards_));
   backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, *steady_,
                                        [this](const std::string& name) { return space(name); });
+  RETURN_IF_ERROR(take_up_hashes(beginning));
   RETURN_IF_ERROR(adopt_orphans());
   idle_spaces_go_ = std::jthread([this](const std::stop_token& stopping) { forget_long_idle_spaces(stopping); });
   RETURN_IF_ERROR(resume_expiry());
@@ -150,7 +158,7 @@ Result<void> Engine::resume_indexes() {
     const auto wanted = wanted_indexes(SnapshotSettings(snapshot, number), options_.indexes);
     if (wanted.ok() && is_current(plan, wanted.value()) && !plan.is_building()) continue;
     const std::shared_ptr<NamespaceState> where = space(name);
-    where->shard.submit({where, nullptr, 0, MaintainRequest{}, nullptr});
+    where->shard.submit({.space = where, .what = MaintainRequest{}});
   }
   return resume_mirrors(snapshot);
 }
@@ -168,7 +176,7 @@ Result<void> Engine::resume_mirrors(const std::shared_ptr<const Snapshot>& snaps
   for (const auto& [name, number] : std::map<std::string, uint32_t>(names_)) {
     if (!marked.contains(number)) continue;
     const std::shared_ptr<NamespaceState> where = space(name);
-    where->shard.submit({where, nullptr, 0, MirrorsRequest{}, nullptr});
+    where->shard.submit({.space = where, .what = MirrorsRequest{}});
   }
   return {};
 }
@@ -205,7 +213,7 @@ Result<void> Engine::adopt_orphans() {
     const auto name = names.find(whose.first);
     if (name == names.end()) continue;
     const std::shared_ptr<NamespaceState> where = space(name->second);
-    where->shard.submit({where, nullptr, 0, AdoptRequest{whose.second, queue}, nullptr});
+    where->shard.submit({.space = where, .what = AdoptRequest{whose.second, queue}});
     orphans_.emplace_back(where, whose.second);
   }
   if (!orphans_.empty())
@@ -220,8 +228,7 @@ void Engine::end_orphans(const std::stop_token& stopping) {
   // A sleep that close() can end: the stop token wakes it.
   never.wait_for(lock, stopping, options_.disconnect_grace, [] { return false; });
   if (stopping.stop_requested()) return;  // the rows stay, for the next start
-  for (const auto& [where, session] : orphans_)
-    where->shard.submit({where, nullptr, 0, OrphanRequest{session}, nullptr});
+  for (const auto& [where, session] : orphans_) where->shard.submit({.space = where, .what = OrphanRequest{session}});
   orphans_.clear();
 }
 
@@ -256,6 +263,7 @@ void Engine::close() {
     spaces_.clear();
     revive_ = nullptr;
   }
+  beginning_.let_go();
   store_.reset();
   is_closed_ = true;
   is_closed_.notify_all();
@@ -323,6 +331,7 @@ void Engine::forget_long_idle_spaces(const std::stop_token& stopping) {
       trim_at += kTrimIdleLogsPart * options_.space_idle_time;
       trim_idle();
     }
+    end_beginning();
     const int64_t now =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
             .count();
@@ -330,7 +339,7 @@ void Engine::forget_long_idle_spaces(const std::stop_token& stopping) {
     const std::unique_lock lock(mutex_);
     std::erase_if(spaces_, [&](const auto& entry) {
       NamespaceState& space = *entry.second;
-      const bool is_used = entry.second.use_count() > 1;
+      const bool is_used = entry.second.use_count() > 1 || !space.tree.ephemeral.shown->empty();
       // Two looks are needed: the first finds it unused and takes the time, a later one finds it still unused.
       if (is_used || space.idle_since == 0) {
         space.idle_since = is_used ? 0 : now;
@@ -363,7 +372,7 @@ Result<void> Engine::ask_shard(const std::string& name, decltype(ShardRequest::w
   // waiting.
   std::promise<Result<void>> done;
   where->shard.submit(
-      {where, nullptr, 0, std::move(what), [&](const Answer& answer) { done.set_value(answer.status); }});
+      {.space = where, .what = std::move(what), .done = [&](const Answer& answer) { done.set_value(answer.status); }});
   return done.get_future().get();
 }
 
@@ -384,7 +393,7 @@ Result<std::shared_ptr<Conversation>> Engine::converse(const std::string& name, 
   auto conversation = std::make_shared<Conversation>(random_hex(16), space(name), std::move(wake), memory_->events);
   conversation->since = clock_->now();
   conversation->space->shard.submit(
-      {conversation->space, conversation, 0, BeginRequest{std::string(replaces)}, nullptr});
+      {.space = conversation->space, .conversation = conversation, .what = BeginRequest{std::string(replaces)}});
   return conversation;
 }
 
@@ -393,14 +402,22 @@ void Engine::end_conversations(const std::string& name, std::string label, Error
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
-  where->shard.submit({where, nullptr, 0, EndLabelledRequest{std::move(label), std::move(reason)}, std::move(done)});
+  where->shard.submit(
+      {.space = where, .what = EndLabelledRequest{std::move(label), std::move(reason)}, .done = std::move(done)});
+}
+
+// The rows in memory are taken first: the snapshot may be newer than they are, and is never older.
+std::shared_ptr<const Snapshot> Engine::readable(const NamespaceState& space) const {
+  const EphemeralRows rows = space.tree.ephemeral.shown->rows();
+  const auto snapshot = store_->snapshot();
+  return rows.empty() ? snapshot : snapshot->with(rows);
 }
 
 void Engine::read(const std::string& name, Read read, std::function<void(Answer)> done) {
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
-  run_read(*readers_, read_times_, answers_, std::move(read), store_->snapshot(), where->tree.number, clock_->now(),
+  run_read(*readers_, read_times_, answers_, std::move(read), readable(*where), where->tree.number, clock_->now(),
            std::move(done), store_.get());
 }
 
@@ -408,7 +425,7 @@ void Engine::write(const std::string& name, Write write, std::function<void(Answ
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
-  where->shard.submit({where, nullptr, 0, WriteRequest{std::move(write)}, std::move(done)});
+  where->shard.submit({.space = where, .what = WriteRequest{std::move(write)}, .done = std::move(done)});
 }
 
 void Engine::say(const std::string& name, std::string topic, std::shared_ptr<const Precondition> may_speak,
@@ -416,8 +433,9 @@ void Engine::say(const std::string& name, std::string topic, std::shared_ptr<con
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
-  SayRequest say{0, std::move(message), std::move(topic), std::move(may_speak), is_kept};
-  where->shard.submit({where, nullptr, 0, std::move(say), std::move(done)});
+  SayRequest say{0, std::move(message), std::move(topic), std::move(may_speak)};
+  say.is_kept = is_kept;
+  where->shard.submit({.space = where, .what = std::move(say), .done = std::move(done)});
 }
 
 // `done` gets what `ask` says of the namespace, or what `refusal` makes of an error; nothing of what `ask` says when
@@ -441,7 +459,7 @@ void Engine::judge(const std::string& name, Write write, std::function<void(Answ
   run_job(
       *where, [](const Error& error) { return answer_of(error); }, std::move(done),
       [this, where, write = std::move(write), now = clock_->now()](Turn& turn) {
-        return answer_judge(write, store_->snapshot(), where->tree.number, now, turn);
+        return answer_judge(write, readable(*where), where->tree.number, now, turn);
       });
 }
 
@@ -473,6 +491,7 @@ void Engine::purge(const std::string& name, Path path, std::function<void(Answer
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
+  beginning_.let_go();  // it has what is to go
   PurgeRequest purge;
   purge.purge.path = std::move(path);
   // What is gone is gone from the disk too when the answer is told: files of versions and of the log are written anew.
@@ -482,12 +501,12 @@ void Engine::purge(const std::string& name, Path path, std::function<void(Answer
     job.payer = {where->tree.number, 0};
     job.refuse = [done](const Error& error) { done(answer_of(error)); };
     job.run = [this, where, done, answer](Turn&) {
-      store_->rewrite_history(where->tree.number);
+      store_->rewrite(where->tree.number, {Table::Log, Table::Version, Table::Beside});
       done(answer);
     };
     scans_->run(std::move(job));
   };
-  where->shard.submit({where, nullptr, 0, std::move(purge), std::move(rewrite)});
+  where->shard.submit({.space = where, .what = std::move(purge), .done = std::move(rewrite)});
 }
 
 void Engine::undo(const std::string& name, EventId id, std::string by, std::function<void(Answer)> done) {
@@ -499,7 +518,7 @@ void Engine::undo(const std::string& name, EventId id, std::string by, std::func
       [where, by = std::move(by), done](Result<Write> write) {
         if (!write.ok()) return done(answer_of(write.error()));
         write.value().by = by;
-        where->shard.submit({where, nullptr, 0, WriteRequest{std::move(write).value()}, done});
+        where->shard.submit({.space = where, .what = WriteRequest{std::move(write).value()}, .done = done});
       },
       [this, where, id = std::move(id)](Turn& turn) {
         return undo_of(id, *store_, store_->snapshot(), where->tree.number, turn);
@@ -525,7 +544,7 @@ void Engine::stats(const std::string& name, Path path, std::function<void(Result
   auto tell = [found, done = std::move(done)](const Answer& answer) {
     done(answer.status.ok() ? Result<Stats>(std::move(*found)) : Result<Stats>(answer.status.error()));
   };
-  where->shard.submit({where, nullptr, 0, StatsRequest{std::move(path), found}, std::move(tell)});
+  where->shard.submit({.space = where, .what = StatsRequest{std::move(path), found}, .done = std::move(tell)});
 }
 
 void Engine::indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done) {

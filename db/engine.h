@@ -74,6 +74,7 @@ class Engine {
   Result<void> keep_beside(const std::string& name, const BesideWrite& write);
   Result<std::vector<std::string>> with_rows_beside();
   void revive_by(Revive revive);
+  void let_beginning_go() { beginning_.let_go(); }
   std::vector<std::string> names_in_use(size_t most) const;
   void live(const std::string& name, LiveAsk ask, std::function<void(Result<Live>)> done);
   void documents(const std::string& name, Path after, size_t most, std::function<void(Result<DocumentsPage>)> done);
@@ -99,15 +100,18 @@ class Engine {
   Result<void> erase_strays_beside();
   std::optional<uint32_t> number_of(const std::string& name) const;  // nothing: it does not exist
   void end_orphans(const std::stop_token& stopping);
+  Result<void> take_up_hashes(const std::shared_ptr<const Snapshot>& snapshot);
   Result<void> resume_indexes();
   Result<void> resume_mirrors(const std::shared_ptr<const Snapshot>& snapshot);
   Result<void> resume_expiry();
   void ring(const std::string& name, Alarms::For what);
+  std::shared_ptr<const Snapshot> readable(const NamespaceState& space) const;
   Result<void> ask_shard(const std::string& name, decltype(ShardRequest::what) what);  // waits for the answer
   template <typename Refusal, typename Done, typename Ask>
   void run_job(const NamespaceState& space, Refusal refusal, Done done, Ask ask);
   void forget_idle_spaces();  // under mutex_, held alone
   void trim_idle();
+  void end_beginning();  // once it is long ago
   void forget_long_idle_spaces(const std::stop_token& stopping);
 
   void end_all_conversations();  // when nothing runs any more but callbacks
@@ -124,10 +128,13 @@ class Engine {
   std::string life_;
   std::string store_id_;
   std::unique_ptr<TreeStore> store_;
+  ShardLogs logs_;  // of Options::log
   ReadTimes read_times_;
   FirstValueCounts first_values_;
   const std::shared_ptr<Memory> memory_;
   Alarms alarms_;
+  Beginning beginning_;
+  std::chrono::steady_clock::time_point begun_{};
   Budget answers_;                                    // that are large
   std::unique_ptr<FairPool> scans_;                   // for what takes longer than a slice; outlives the readers
   std::unique_ptr<FairPool> readers_;                 // where reads begin

@@ -68,8 +68,24 @@ Result<void> Engine::keep_beside(const std::string& name, const BesideWrite& wri
     const std::string key = row_key(Table::Beside, *number, row);
     value ? batch.put(key, *value) : batch.erase(key);
   }
+  std::unique_lock<std::mutex> turn;
+  if (options_.log != nullptr) {
+    ShardLog& log = logs_.of(*number);
+    BatchEntry entry;
+    entry.kind = BatchEntry::Kind::Beside;
+    entry.name = name;
+    entry.beside = write.rows;
+    std::string entries;
+    entry.append_to(entries);
+    turn = log.turn();
+    RETURN_IF_ERROR(log.append(entries, clock_->now()));
+    const auto [row, last] = applied_row(log.shard(), log.last());
+    batch.put(row, last);
+  }
   const bool is_synced = write.until == BesideWrite::Until::Disk && options_.sync == SyncMode::Group;
-  return store_->commit(batch, is_synced ? TreeStore::Durability::Synced : TreeStore::Durability::Os);
+  RETURN_IF_ERROR(store_->commit(batch, is_synced ? TreeStore::Durability::Synced : TreeStore::Durability::Os));
+  if (write.is_for_good) store_->rewrite(*number, {Table::Beside});
+  return {};
 }
 
 Result<std::vector<std::string>> Engine::with_rows_beside() {

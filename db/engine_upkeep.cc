@@ -38,8 +38,43 @@ void Engine::trim_idle() {
   }
   for (const std::string& name : names) {
     const std::shared_ptr<NamespaceState> where = space(name);
-    where->shard.submit({where, nullptr, 0, TrimRequest{}, nullptr});
+    where->shard.submit({.space = where, .what = TrimRequest{}});
   }
+}
+
+// What clients of the process before this one may still have, where history is kept: hashes that it noted, and the tree as it
+// left it. Whoever comes finds all of it there, for nobody is served yet.
+Result<void> Engine::take_up_hashes(const std::shared_ptr<const Snapshot>& snapshot) {
+  bool has_logs = false;
+  RETURN_IF_ERROR(snapshot->first_rows(Table::History, [&](uint32_t, std::string_view) { has_logs = true; }));
+  if (!has_logs) return {};
+  begun_ = std::chrono::steady_clock::now();
+  beginning_.keep(snapshot);
+  for (const auto& [name, number] : std::map<std::string, uint32_t>(names_)) {
+    const std::string from = row_key(Table::Beside, number, kPointRows);
+    ResumePointsRequest known;
+    std::shared_ptr<NamespaceState> where;
+    const auto pass_on = [&, name = name] {
+      if (known.rows.empty()) return;
+      if (where == nullptr) where = space(name);
+      where->shard.submit({where, nullptr, 0, std::exchange(known, {}), nullptr});
+    };
+    RETURN_IF_ERROR(snapshot->scan(from, row_key(Table::Beside, number + 1), [&](auto key, auto value) {
+      if (!key.starts_with(from)) return false;
+      known.rows.emplace_back(key, value);
+      if (known.rows.size() >= kPointsSavedMax) pass_on();
+      return true;
+    }));
+    pass_on();
+  }
+  return {};
+}
+
+void Engine::end_beginning() {
+  const auto beginning = beginning_.get();
+  if (beginning == nullptr) return;
+  const bool is_long_ago = std::chrono::steady_clock::now() - begun_ >= kBeginningKept;
+  if (is_long_ago || beginning->rows_since() > kBeginningRowsMax) beginning_.let_go();
 }
 
 // Children may have become too old while the database was closed. The looks come one after the other, in each shard's turn.
@@ -56,8 +91,16 @@ Result<void> Engine::resume_expiry() {
 void Engine::ring(const std::string& name, Alarms::For what) {
   if (!exists(name)) return;
   const std::shared_ptr<NamespaceState> where = space(name);
-  if (what == Alarms::For::Throttle) return where->shard.submit({where, nullptr, 0, ThrottleRequest{}, nullptr});
-  where->shard.submit({where, nullptr, 0, ExpireRequest{}, nullptr});
+  switch (what) {
+    case Alarms::For::Expiry:
+      return where->shard.submit({.space = where, .what = ExpireRequest{}});
+    case Alarms::For::Throttle:
+      return where->shard.submit({.space = where, .what = ThrottleRequest{}});
+    case Alarms::For::Ephemeral:
+      return where->shard.submit({.space = where, .what = LapseRequest{}});
+    case Alarms::For::Mirrors:
+      return where->shard.submit({.space = where, .what = MirrorsRequest{}});
+  }
 }
 
 }  // namespace hearth::db

@@ -3,12 +3,11 @@
 //   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ api ─▶ rest, wire, supabase, yjs, webhooks ─▶ metrics, console, front ─▶
 //   listeners
 //                                                           │
-//   a request: page allowed? ─▶ wire: /.ws, /.lp ─▶ supabase: …/realtime/v1, …/rest/v1 ─▶ yjs: …/yjs ─▶ metrics ─▶ api ─▶ console ─▶ front
-//                                                                                          ─▶ rest: everything else
+//   a request: page allowed? ─▶ whose path? (router.h) ─▶ wire | supabase | yjs | webhooks | metrics | api | console | front
+//                                                         └─▶ rest: everything else, and what those leave to it
 //
 // Each part holds references to those before it, which is why Parts is one struct whose members are destroyed from
-// the last to the first. The handlers ask in turn whether a request is theirs; REST is last because it takes all that
-// is left.
+// the last to the first.
 //
 // stop() takes it apart in steps, so that when it returns nothing of this server asks the guard any more:
 // - drain: no new connections; requests are answered, the rest is told goodbye, within `patience`.
@@ -36,12 +35,13 @@
 #include "net/admin/front_page.h"
 #include "net/admin/metrics_page.h"
 #include "net/auth/verifier.h"
-#include "net/http/fetch.h"
-#include "net/http/half_received.h"
-#include "net/http/listener.h"
-#include "net/http/log.h"
 #include "net/http/origin.h"
+#include "net/http/serve.h"
+#include "net/io/half_received.h"
+#include "net/io/log.h"
+#include "net/outgoing/fetch.h"
 #include "net/rest/handler.h"
+#include "net/router.h"
 #include "net/supabase/services.h"
 #include "net/webhooks/api.h"
 #include "net/webhooks/deliverer.h"
@@ -157,29 +157,35 @@ struct Server::Parts {
                      [this] {
                        const auto polls = wire.poll_stats();
                        const auto& reached = wire.limits_reached();
-                       return admin::MetricsPage::Wire{polls.open, polls.opened, reached.long_polls.value(),
-                                                       reached.listeners.value(), reached.message_size.value()};
+                       return admin::MetricsPage::Wire{.polls_open = polls.open,
+                                                       .polls_opened = polls.opened,
+                                                       .polls_refused = reached.long_polls.value(),
+                                                       .listens_refused = reached.listeners.value(),
+                                                       .messages_refused = reached.message_size.value()};
                      },
                  .other_clients =
                      [this] {
                        const auto& channels = supabase.realtime_counts();
                        const auto& documents = yjs.counts();
                        return admin::MetricsPage::OtherClients{
-                           static_cast<uint64_t>(channels.channels.value()), channels.joins.value(),
-                           channels.refused_messages.value(), static_cast<uint64_t>(documents.documents.value()),
-                           documents.refused.value()};
+                           .channels = static_cast<uint64_t>(channels.channels.value()),
+                           .channels_joined = channels.joins.value(),
+                           .channel_messages_refused = channels.refused_messages.value(),
+                           .documents = static_cast<uint64_t>(documents.documents.value()),
+                           .documents_refused = documents.refused.value()};
                      },
                  .webhooks =
                      [this] {
                        const auto& counts = deliverer->counts();
-                       return admin::MetricsPage::Webhooks{counts.hooks,
-                                                           counts.under_way,
-                                                           counts.delivered.value(),
-                                                           counts.failed.value(),
-                                                           counts.dead.value(),
-                                                           counts.missed.value(),
-                                                           counts.dropped.value(),
-                                                           std::chrono::milliseconds(counts.waiting_since)};
+                       return admin::MetricsPage::Webhooks{
+                           .hooks = counts.hooks,
+                           .under_way = counts.under_way,
+                           .delivered = counts.delivered.value(),
+                           .failed = counts.failed.value(),
+                           .dead = counts.dead.value(),
+                           .missed = counts.missed.value(),
+                           .dropped = counts.dropped.value(),
+                           .waiting_since = std::chrono::milliseconds(counts.waiting_since)};
                      },
                  .backups = options.backups,
                  .limits = limits_of(options),
@@ -189,10 +195,31 @@ struct Server::Parts {
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
     if (!origins.allows(exchange->request(), own)) return refuse(*exchange);
-    if (wire.accept(exchange) || supabase.accept(exchange) || yjs.accept(exchange) || hook_api.accept(exchange) ||
-        metrics.accept(exchange, admin::MetricsPage::For::Admins) || api.accept(exchange) || console.accept(exchange) ||
-        front.accept(exchange))
-      return;
+    switch (owner_of(exchange->request().target)) {
+      case Owner::Wire:
+        return wire.handle(exchange);
+      case Owner::Supabase:
+        return supabase.handle(exchange);
+      case Owner::Yjs:
+        return yjs.handle(exchange);
+      case Owner::Webhooks:
+        if (hook_api.accept(exchange)) return;
+        break;
+      case Owner::Metrics:
+        if (metrics.accept(exchange, admin::MetricsPage::For::Admins)) return;
+        break;
+      case Owner::AdminApi:
+        if (api.accept(exchange)) return;
+        break;
+      case Owner::Console:
+        if (console.accept(exchange)) return;
+        break;
+      case Owner::FrontPage:
+        if (front.accept(exchange)) return;
+        break;
+      case Owner::Rest:
+        break;
+    }
     rest.handle(std::move(exchange));
   }
 
@@ -264,8 +291,8 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
     watching.host = std::move(options.watch->host);
     watching.port = options.watch->port;
     watching.limits = watch_limits();
-    auto opened = http::Listener::open(parts.io, parts.workers, watching,
-                                       [&parts](auto exchange) { parts.handle_watcher(std::move(exchange)); });
+    auto opened = http::serve(parts.io, parts.workers, watching,
+                              [&parts](auto exchange) { parts.handle_watcher(std::move(exchange)); });
     if (!opened.ok()) return db::Error{opened.error().code, "for metrics: " + opened.error().message};
     parts.watch_listener = std::move(opened).value();
     parts.watch_url = parts.watch_listener->url();
@@ -278,10 +305,8 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
   listening.trusted_proxies = std::move(options.trusted_proxies);
   listening.proxy_protocol = options.proxy_protocol;
   listening.half_received = parts.half_received;
-  listening.host_names = std::move(options.dev_hosts);
-  ASSIGN_OR_RETURN(parts.listener, http::Listener::open(parts.io, parts.workers, listening, [&parts](auto exchange) {
-                     parts.handle(std::move(exchange));
-                   }));
+  const auto handle = [&parts](auto exchange) { parts.handle(std::move(exchange)); };
+  ASSIGN_OR_RETURN(parts.listener, http::serve(parts.io, parts.workers, listening, handle, options.dev_hosts));
   parts.port = parts.listener->port();
   parts.url = parts.listener->url();
   parts.counting = parts.listener.get();

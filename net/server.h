@@ -20,7 +20,7 @@
 #include "db/base/result.h"
 #include "db/model/figures.h"
 #include "net/auth/auth_config.h"
-#include "net/http/limits.h"
+#include "net/io/limits.h"
 #include "net/webhooks/options.h"
 #include "net/wire/limits.h"
 
@@ -51,8 +51,8 @@ class Server {
     uint16_t port = 9000;  // 0: picks one, the same for all addresses
     http::Limits limits{};
     wire::Limits wire_limits{};
-    bool may_deflate = false;               // WebSockets, if their clients offer it (net/http/websocket_deflate.h)
-    size_t failed_logins_per_minute = 100;  // guesses of one address (net/auth/verifier.h); 0: any number
+    bool may_deflate = false;                        // WebSockets, if their clients offer it (net/websocket/deflate.h)
+    size_t failed_logins_per_minute = 100;           // guesses of one address (net/auth/verifier.h); 0: any number
     std::chrono::milliseconds verify_time_max{100};  // a second, for one address' tokens; 0: any
     std::vector<std::string> dev_hosts{};  // names of this machine in development (HostNames, net/http/origin.h)
     std::vector<std::string> origins{};    // of pages that may use it (net/http/origin.h); none: all

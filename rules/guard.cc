@@ -76,9 +76,13 @@ class Explainer final : public db::Precondition {
 Guard::Guard(db::Host& database, Options options)
     : database_(database),
       options_(std::move(options)),
-      book_(std::make_shared<Rulebook>(Rulebook::Options{options_.dev, options_.rules, options_.dev,
-                                                         options_.needs_indexes, options_.own_indexes,
-                                                         options_.on_denied, options_.activity_bytes_max})),
+      book_(std::make_shared<Rulebook>(Rulebook::Options{.is_open = options_.dev,
+                                                         .fallback = options_.rules,
+                                                         .covers = options_.dev,
+                                                         .needs_indexes = options_.needs_indexes,
+                                                         .own_indexes = options_.own_indexes,
+                                                         .on_denied = options_.on_denied,
+                                                         .activity_bytes_max = options_.activity_bytes_max})),
       settings_(std::make_shared<KnownSettings>(options_.dev)) {
   database_.revive_by([book = book_](const std::string& name, const std::string& memo) {
     return std::make_shared<const WriteAccess>(Asker(book, name, auth_of(memo)));
@@ -405,6 +409,7 @@ void Guard::indexes(const std::string& name, const Auth& auth, Done done) {
       std::vector<std::pair<std::string, db::Value>> one = {{"at", db::Value::string(index.spec.pattern())},
                                                             {"by", db::Value::string(index.spec.by())},
                                                             {"complete", db::Value::boolean(index.is_complete)}};
+      if (index.spec.covers) one.emplace_back("covers", db::Value::boolean(true));
       if (index.id == 0) one.emplace_back("planned", db::Value::boolean(true));
       if (!index.built.empty()) {
         const auto built = db::decode_path(std::string_view(index.built).substr(0, index.built.size() - 1));
@@ -460,7 +465,23 @@ void Guard::stats(const std::string& name, const Auth& auth, db::Path path,
 
 void Guard::purge(const std::string& name, const Auth& auth, db::Path path, Done done) {
   if (auth.kind != Auth::Kind::Admin) return done(answer_of(denied()));
-  database_.purge(name, std::move(path), std::move(done));
+  Purged purged;
+  {
+    const std::lock_guard lock(purges_);
+    purged = purged_;
+  }
+  if (purged == nullptr) return database_.purge(name, std::move(path), std::move(done));
+  database_.purge(
+      name, path, [name, path, purged = std::move(purged), done = std::move(done)](const db::Answer& answer) {
+        if (!answer.status.ok()) return done(answer);
+        purged(name, path,
+               [answer, done](const db::Result<void>& rest) { done(rest.ok() ? answer : answer_of(rest.error())); });
+      });
+}
+
+void Guard::when_purged(Purged purged) {
+  const std::lock_guard lock(purges_);
+  purged_ = std::move(purged);
 }
 
 void Guard::undo(const std::string& name, const Auth& auth, db::EventId id, Done done) {

@@ -261,6 +261,11 @@ class Guard {
   // For admins: db::Host's functions of these names.
   void stats(const std::string& name, const Auth& auth, db::Path path, std::function<void(db::Result<db::Stats>)> done);
   void purge(const std::string& name, const Auth& auth, db::Path path, Done done);
+  // Whoever keeps something of the past beside a tree lets go of it with a purge: called when the past is gone, before its
+  // `done`; calls its own `done` once. Null: nobody does. One that was replaced may still be called once more.
+  using Purged =
+      std::function<void(const std::string& name, const db::Path& path, std::function<void(db::Result<void>)> done)>;
+  void when_purged(Purged purged);
   void undo(const std::string& name, const Auth& auth, db::EventId id, Done done);
   // For admins, and where /.settings/history.json opens the path for whoever may read it now; the same of Read::at.
   void history(const std::string& name, const Auth& auth, db::HistoryRead read,
@@ -300,6 +305,8 @@ class Guard {
 
   db::Host& database_;
   const Options options_;
+  std::mutex purges_;  // Guards purged_.
+  Purged purged_;
   const std::shared_ptr<Rulebook> book_;
   std::mutex kicks_;  // One kick after the other, so that the row that is written last knows of all.
   mutable Revoked revoked_;

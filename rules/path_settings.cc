@@ -2,7 +2,7 @@
 // name there, and what begins with a dot is set for the path itself:
 //
 //   { "rooms": { "$room": { "messages": { ".ttl": 86400, ".ttlBy": "sent" },
-//                           "cursors":  { ".throttle": 50 } } } }
+//                           "cursors":  { ".throttle": 50, ".ephemeral": true } } } }
 //
 // A second document beside the rules, for those have to stay what Firebase takes.
 #include <fmt/format.h>
@@ -18,7 +18,7 @@
 namespace hearth::rules {
 namespace {
 
-constexpr std::string_view kKnownSettings = R"(".ttl", ".ttlBy" and ".throttle")";
+constexpr std::string_view kKnownSettings = R"(".ttl", ".ttlBy", ".throttle" and ".ephemeral")";
 
 // A whole number; nothing: it is none, or out of bounds.
 std::optional<int64_t> whole_number(const TextNode& value, int64_t least, int64_t most) {
@@ -38,6 +38,7 @@ class PathSettingsReader {
  private:
   db::Result<void> read_own(const TextNode& node);
   db::Result<void> read_ttl(const TextMember* ttl, const TextMember* by, db::PathSettings& to) const;
+  db::Result<void> read_ephemeral(const TextMember* ephemeral, const TextMember* ttl, db::PathSettings& to) const;
   db::Result<void> read_child(const TextMember& member, std::set<std::string>& seen);
 
   const SettingText& from_;
@@ -45,7 +46,8 @@ class PathSettingsReader {
   size_t patterns_ = 0;
   std::vector<std::string> at_;     // keys; "$": any
   std::vector<std::string> names_;  // the same as they were written
-  std::string aged_, throttled_;    // the path above, as it was written, that has a ttl, a throttle; "": none
+  // The path above, as it was written, that has a ttl, a throttle, is ephemeral; "": none.
+  std::string aged_, throttled_, ephemeral_;
 };
 
 db::Result<void> PathSettingsReader::read_ttl(const TextMember* ttl, const TextMember* by, db::PathSettings& to) const {
@@ -74,9 +76,28 @@ db::Result<void> PathSettingsReader::read_ttl(const TextMember* ttl, const TextM
   return {};
 }
 
+// `false` is as if it were not there.
+db::Result<void> PathSettingsReader::read_ephemeral(const TextMember* ephemeral, const TextMember* ttl,
+                                                    db::PathSettings& to) const {
+  if (ttl != nullptr && !ephemeral_.empty()) {
+    return from_.wrong(ttl->at, fmt::format(R"(what is at {:.200} is ephemeral, and has no ".ttl")", ephemeral_));
+  }
+  if (ephemeral == nullptr) return {};
+  if (ephemeral->value.kind != TextNode::Kind::Boolean)
+    return from_.wrong(ephemeral->value.at, R"(".ephemeral" must be true)");
+  if (!ephemeral->value.boolean) return {};
+  if (at_.empty()) return from_.wrong(ephemeral->at, "the root can't be ephemeral; name the paths below it that are");
+  if (ttl != nullptr) return from_.wrong(ttl->at, R"(what is ephemeral has no ".ttl")");
+  if (!ephemeral_.empty()) {
+    return from_.wrong(ephemeral->at, fmt::format("all that is below {:.200} is ephemeral already", ephemeral_));
+  }
+  to.is_ephemeral = true;
+  return {};
+}
+
 // What is set for the path itself.
 db::Result<void> PathSettingsReader::read_own(const TextNode& node) {
-  const TextMember *ttl = nullptr, *by = nullptr, *throttle = nullptr;
+  const TextMember *ttl = nullptr, *by = nullptr, *throttle = nullptr, *ephemeral = nullptr;
   bool has_children = false;
   for (const TextMember& member : node.members) {
     if (!member.key.starts_with('.')) {
@@ -88,16 +109,17 @@ db::Result<void> PathSettingsReader::read_own(const TextNode& node) {
     } else if (member.key == ".throttle") {
       throttle = &member;
     } else if (member.key == ".ephemeral") {
-      return from_.wrong(member.at, R"(".ephemeral" is not there yet: what is written is kept on disk everywhere)");
+      ephemeral = &member;
     } else {
       return from_.unknown(member, kKnownSettings);
     }
   }
-  const bool is_set = ttl != nullptr || by != nullptr || throttle != nullptr;
+  const bool is_set = ttl != nullptr || by != nullptr || throttle != nullptr || ephemeral != nullptr;
   if (!is_set && (has_children || at_.empty())) return {};  // what is below says it all
   if (++patterns_ > db::kPathPatternsMax)
     return from_.wrong(node.at, fmt::format("there are more than {} paths", db::kPathPatternsMax));
   db::PathSettings& settings = plan_.add(at_);
+  RETURN_IF_ERROR(read_ephemeral(ephemeral, ttl, settings));
   RETURN_IF_ERROR(read_ttl(ttl, by, settings));
   if (throttle == nullptr) return {};
   constexpr int64_t kMost = db::kThrottleMax.count();
@@ -143,16 +165,18 @@ db::Result<void> PathSettingsReader::read(const TextNode& node) {
       return from_.wrong(member.at, fmt::format(R"("{:.64}" is here twice)", member.key));
   }
   RETURN_IF_ERROR(read_own(node));
-  const std::string aged = aged_, throttled = throttled_;
+  const std::string aged = aged_, throttled = throttled_, ephemeral = ephemeral_;
   for (const TextMember& member : node.members) {
     if (member.key == ".ttl") aged_ = db::pattern_text(names_);
     if (member.key == ".throttle") throttled_ = db::pattern_text(names_);
+    if (member.key == ".ephemeral" && member.value.boolean) ephemeral_ = db::pattern_text(names_);
   }
   for (const TextMember& member : node.members) {
     if (!member.key.starts_with('.')) RETURN_IF_ERROR(read_child(member, seen));
   }
   aged_ = aged;
   throttled_ = throttled;
+  ephemeral_ = ephemeral;
   return {};
 }
 

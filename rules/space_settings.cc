@@ -19,6 +19,14 @@ using db::ErrorCode;
 
 constexpr size_t kKnownOverhead = 256;  // of an entry of KnownSettings, in bytes, about
 
+// `expected`: what to say of something else.
+db::Result<db::Path> read_path(const SettingText& from, const TextNode& value, std::string_view expected) {
+  if (value.kind != TextNode::Kind::String || !value.text.starts_with('/')) return from.wrong(value.at, expected);
+  auto path = db::Path::parse(value.text);
+  if (!path.ok()) return from.wrong(value.at, path.error().message);
+  return path;
+}
+
 db::Result<void> read_realtime(const SettingText& from, SpaceSettings& to) {
   RealtimeSettings realtime;
   for (const TextMember& member : from.root.members) {
@@ -27,11 +35,7 @@ db::Result<void> read_realtime(const SettingText& from, SpaceSettings& to) {
       if (value.kind != TextNode::Kind::Boolean) return from.wrong(value.at, R"("public" must be true or false)");
       realtime.public_channels = value.boolean;
     } else if (member.key == "channels") {
-      if (value.kind != TextNode::Kind::String || !value.text.starts_with('/'))
-        return from.wrong(value.at, R"("channels" must be a path, as "/channels")");
-      auto path = db::Path::parse(value.text);
-      if (!path.ok()) return from.wrong(value.at, path.error().message);
-      realtime.channels = std::move(path).value();
+      ASSIGN_OR_RETURN(realtime.channels, read_path(from, value, R"("channels" must be a path, as "/channels")"));
     } else {
       return from.unknown(member, R"("public" and "channels")");
     }
@@ -44,11 +48,8 @@ db::Result<std::vector<db::Path>> read_paths(const SettingText& from, const Text
   std::vector<db::Path> paths;
   if (list.kind != TextNode::Kind::Array) return from.wrong(list.at, R"(a list of paths is expected, as ["/notes"])");
   for (const TextNode& one : list.elements) {
-    if (one.kind != TextNode::Kind::String || !one.text.starts_with('/'))
-      return from.wrong(one.at, R"(a path is expected, as "/notes")");
-    auto path = db::Path::parse(one.text);
-    if (!path.ok()) return from.wrong(one.at, path.error().message);
-    paths.push_back(std::move(path).value());
+    ASSIGN_OR_RETURN(db::Path path, read_path(from, one, R"(a path is expected, as "/notes")"));
+    paths.push_back(std::move(path));
   }
   return paths;
 }
@@ -142,14 +143,11 @@ db::Result<void> read_tables(const SettingText& from, SpaceSettings& to) {
   for (const TextMember& member : from.root.members) {
     const TextNode& value = member.value;
     if (!db::check_key(member.key).ok()) return from.wrong(member.at, "no table can have this name");
-    if (value.kind != TextNode::Kind::String || !value.text.starts_with('/'))
-      return from.wrong(value.at, R"(a table must be a path, as "/shop/orders")");
-    auto path = db::Path::parse(value.text);
-    if (!path.ok()) return from.wrong(value.at, path.error().message);
-    if (path.value().is_root()) return from.wrong(value.at, "the root can be no table");
+    ASSIGN_OR_RETURN(db::Path path, read_path(from, value, R"(a table must be a path, as "/shop/orders")"));
+    if (path.is_root()) return from.wrong(value.at, "the root can be no table");
     if (tables.aliases.size() >= kTableAliasesMax)
       return from.wrong(member.at, fmt::format("there are more than {} tables", kTableAliasesMax));
-    tables.aliases.emplace(member.key, std::move(path).value());
+    tables.aliases.emplace(member.key, std::move(path));
   }
   to.tables = std::move(tables);
   return {};

@@ -59,7 +59,7 @@ const reaches = (from, to) => [...includes.get(from)].some((other) => other === 
 const arrows = [...includes].flatMap(([from, others]) =>
   [...others].filter((to) => ![...others].some((other) => other !== to && reaches(other, to))).map((to) => [from, to]));
 
-const [wide, tall, boxWidth, boxHeight, gap] = [950, 64, 118, 30, 16];
+const [tall, boxWidth, boxHeight, gap] = [64, 118, 30, 16];
 const lefts = { db: 16, rules: 300, net: 434, tools: 816 };
 const places = new Map();
 const taken = {};
@@ -68,6 +68,7 @@ for (const [folder, row] of [...heights].sort()) {
   const column = (taken[`${kind} ${row}`] = (taken[`${kind} ${row}`] ?? -1) + 1);
   places.set(folder, { x: lefts[kind] + column * (boxWidth + gap), y: (top - row) * tall + 10 });
 }
+const wide = Math.max(...[...places.values()].map(({ x }) => x)) + boxWidth + gap;
 const kinds = { db: '#2f6f9f', rules: '#7a5195', net: '#b8552e', tools: '#4b7f3a' };
 const lines = arrows.map(([from, to]) => {
   const [a, b] = [places.get(from), places.get(to)];

@@ -30,6 +30,7 @@ struct BackupCommandFlags {
   std::string data;  // a folder, instead of the url
   std::string keep;
   std::string full_every = "7d";
+  bool takes_over = false;
   bool json = false;
 };
 
@@ -38,6 +39,7 @@ int back_up(const BackupCommandFlags& flags) {
   BackupPolicy policy;
   if (!flags.keep.empty()) policy.keep = or_throw(db::parse_age(flags.keep), "--keep");
   policy.full_every = or_throw(db::parse_age(flags.full_every), "--full-every");
+  policy.takes_over = flags.takes_over;
   const std::atomic<bool> never{false};
   const auto target = open_target(flags.target, never);
   Progress progress("backup");
@@ -96,6 +98,8 @@ void add_backup(CLI::App& program, Chosen& chosen) {
   command->add_option("--full-every", flags->full_every, "A full dump again, at the latest")
       ->type_name("AGE")
       ->capture_default_str();
+  command->add_flag("--take-over", flags->takes_over,
+                    "Goes on in a target that has backups of another store, which is gone");
   CLI::App* list = command->add_subcommand("list", "Says what a target has");
   list->add_option("target", flags->target, "The target")->required();
   list->add_flag("--json", flags->json, "For scripts");

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "db/base/descriptors.h"
+#include "db/base/store_descriptors.h"
 
 namespace hearth::tools {
 namespace {

@@ -11,7 +11,6 @@
 // Errors are what a person reads: why, and what to do about it.
 #include "tools/rest_client.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -25,6 +24,7 @@
 #include <utility>
 
 #include "db/model/json.h"
+#include "net/outgoing/curl.h"
 
 namespace hearth::tools {
 namespace {
@@ -78,9 +78,7 @@ size_t on_body(char* bytes, size_t, size_t count, void* to) {
   return count;
 }
 
-struct Cleanup {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
 
@@ -151,37 +149,26 @@ std::string percent_encoded(std::string_view text, std::string_view kept) {
 }
 
 RestReply ask(const Target& target, const RestRequest& request, const TakeBytes& take) {
-  static const CURLcode is_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-  const std::unique_ptr<CURL, Cleanup> handle(is_ready == CURLE_OK ? curl_easy_init() : nullptr);
+  const net::http::CurlHandle handle = net::http::new_curl();
   if (handle == nullptr) throw std::runtime_error("libcurl could not be started");
   CURL* const curl = handle.get();
   Transfer transfer{curl, take};
   char reason[CURL_ERROR_SIZE] = "";
   const std::string url = url_of(target, request);
-  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-  if (url.starts_with("http://")) curl_easy_setopt(curl, CURLOPT_PROXY, "");
-  if (const char* authorities = std::getenv("SSL_CERT_FILE")) curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(curl, CURLOPT_USERAGENT, "hearth/" HEARTH_VERSION);
+  net::http::set_up(curl, reason);
+  net::http::set_url(curl, url);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSecondsMax);
   curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
   curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
 
-  std::unique_ptr<curl_slist, Cleanup> fields;
-  const auto add = [&](const std::string& field) {
-    curl_slist* const longer = curl_slist_append(fields.get(), field.c_str());
-    if (longer == nullptr) throw std::bad_alloc();
-    fields.release();
-    fields.reset(longer);
-  };
-  add("Authorization: Bearer " + usual_token(target.token, target.data, target.url));
-  add("Expect:");
-  for (const std::string& field : request.fields) add(field);
+  net::http::CurlFields fields;
+  fields.add("Authorization: Bearer " + usual_token(target.token, target.data, target.url));
+  fields.add("Expect:");
+  for (const std::string& field : request.fields) fields.add(field);
 
-  std::unique_ptr<std::FILE, Cleanup> file;
+  std::unique_ptr<std::FILE, CloseFile> file;
   if (!request.body_file.empty()) {
     file.reset(std::fopen(request.body_file.c_str(), "rb"));
     if (file == nullptr) throw std::runtime_error("cannot read " + request.body_file);
@@ -190,7 +177,7 @@ RestReply ask(const Target& target, const RestRequest& request, const TakeBytes&
     curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE,
                      static_cast<curl_off_t>(std::filesystem::file_size(request.body_file)));
   } else if (!request.body.empty()) {
-    add("Content-Type: application/json");
+    fields.add("Content-Type: application/json");
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
   }
@@ -202,7 +189,7 @@ RestReply ask(const Target& target, const RestRequest& request, const TakeBytes&
   if (transfer.was_ended || code == CURLE_OK) return std::move(transfer.reply);
   // A server may refuse before it has read everything, and close. Its refusal says more than "connection reset".
   if (transfer.reply.status >= 400 && !transfer.reply.body.empty()) return std::move(transfer.reply);
-  const std::string why = *reason != 0 ? reason : curl_easy_strerror(code);
+  const std::string why = net::http::reason_of(code, reason);
   throw std::runtime_error(
       code == CURLE_COULDNT_CONNECT
           ? fmt::format("cannot reach {}: {}; is 'hearth serve' running there? (--url)", target.url, why)

@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "net/http/log.h"
+#include "net/io/log.h"
 #include "tools/commands.h"
 #include "tools/notify.h"
 #include "tools/or_throw.h"
@@ -118,6 +118,8 @@ void add_limits(CLI::App& command, ServeFlags& flags) {
   size("--max-namespace-topics-size", memory.space_topic_bytes_max,
        "Of topics in one namespace: who is there, and what is kept of what was said", "64MB");
   size("--max-total-topics-size", memory.topic_bytes_max, "Of the same in total", "256MB");
+  size("--max-ephemeral-size", memory.space_ephemeral_bytes_max,
+       "Of what lies at ephemeral paths in one namespace; it is in memory alone", "16MB");
   size("--max-document-size", memory.document_bytes_max, "Of one Yjs document, as it is stored", "64MB");
   size("--max-disconnect-size", memory.session_disconnect_bytes_max, "Of what one connection wants written at its end",
        "16MB");

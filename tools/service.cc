@@ -21,8 +21,8 @@
 #include <stdexcept>
 #include <thread>
 
-#include "net/http/log.h"
-#include "net/http/repeats.h"
+#include "net/io/log.h"
+#include "net/io/repeats.h"
 #include "rules/warnings.h"
 #include "tools/console_files.h"
 #include "tools/descriptors.h"

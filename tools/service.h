@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "db/host.h"
-#include "net/http/limits.h"
+#include "net/io/limits.h"
 #include "net/server.h"
 #include "net/wire/limits.h"
 #include "rules/guard.h"

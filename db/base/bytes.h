@@ -1,5 +1,6 @@
 // The small grammar of what is kept in bytes (records, the log, dumps): numbers, and bytes behind their length. A reader
-// that is given damaged bytes says so by ok() and reads nothing more.
+// that is given damaged bytes says so by ok() and reads nothing more. What strangers send as updates of documents is read by
+// db/documents/coding.h.
 //
 //   varint := 7 bits a byte, low ones first, 0x80: more follow
 //   bytes  := length:varint byte*

@@ -69,8 +69,7 @@ template <const auto& kBounds>
 class Histogram {
  public:
   void observe(uint64_t value) {
-    const size_t bucket =
-        static_cast<size_t>(std::lower_bound(kBounds.begin(), kBounds.end(), value) - kBounds.begin());
+    const auto bucket = static_cast<size_t>(std::lower_bound(kBounds.begin(), kBounds.end(), value) - kBounds.begin());
     counts_[bucket].add();
     sum_.add(value);
   }

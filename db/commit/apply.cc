@@ -7,6 +7,7 @@
 #include "db/commit/apply.h"
 
 #include "db/commit/disconnect_queue.h"
+#include "db/commit/ephemeral.h"
 #include "db/model/hash.h"
 #include "db/model/key_order.h"
 #include "db/store/row_key.h"
@@ -130,7 +131,7 @@ Result<void> apply(const Effect& effect, Pending& to, const OldRows* known) {
       return reindex(effect.value.as_string(), *to.indexes);
     case Effect::Kind::BuildIndex:
       invariant(to.indexes != nullptr, "whoever applies this kind has the indexes");
-      return build(static_cast<uint64_t>(effect.value.as_integer()), to.tree, *to.indexes);
+      return build(static_cast<uint64_t>(effect.value.as_integer()), WithoutEphemeral(to.tree, to.paths), *to.indexes);
     case Effect::Kind::Append:
     case Effect::Kind::Compact:
     case Effect::Kind::Forget:

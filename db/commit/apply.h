@@ -9,6 +9,7 @@
 #include "db/base/result.h"
 #include "db/commit/overlay.h"
 #include "db/commit/reindex.h"
+#include "db/model/path_plan.h"
 #include "db/model/write.h"
 #include "db/store/tree_store.h"
 
@@ -22,9 +23,10 @@ struct Pending {
   uint32_t number;  // of the namespace
   Overlay& tree;
   Batch& rows;
-  std::string& rules;            // Head::rules
-  Overlay* documents = nullptr;  // rows of documents; null where no effect concerns them
-  Indexes* indexes = nullptr;    // may be null where effects only set: follow() adds their index rows
+  std::string& rules;               // Head::rules
+  Overlay* documents = nullptr;     // rows of documents; null where no effect concerns them
+  Indexes* indexes = nullptr;       // may be null where effects only set: follow() adds their index rows
+  const PathPlan* paths = nullptr;  // what of the tree is ephemeral, and in no index; null: nothing
 };
 
 // The keys of the rows at and below a path, up to kPointRowsMax of them.

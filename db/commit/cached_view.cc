@@ -130,6 +130,11 @@ bool CachedView::learn_last(std::string_view parent) const {
     last = key.substr(from.size());
     return false;
   });
+  const auto* in_memory = snapshot_->ephemeral().last(parent, std::string(parent) + kPastChildren);
+  if (looked.ok() && in_memory != nullptr) {
+    const std::string_view below = std::string_view(in_memory->key).substr(parent.size());
+    if (!last || *last < below) last = below;
+  }
   if (!looked.ok()) {
     // Too many erased rows are in the way, or a file. That is not tried again for each write: no child is behind this.
     cache_.learn(tree_.leaves, parent, LeafCache::Kind::NoLeaf, std::string_view(&kPastChildren, 1));

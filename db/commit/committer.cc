@@ -4,8 +4,8 @@
 //   Write ─▶ evaluate ─▶ quota ─▶ follow (indexes) ─▶ tell (listeners) ─▶ accept() ─▶ PendingTree ─▶ commit(): Rows
 //              └─ refused, or its step is over: After is dropped, nothing is to be undone      one batch, one fsync
 //
-//   what a write sees      After.tree ─▶ PendingTree.overlay ─▶ PendingTree.base (durable())
-//                          this write    the group so far        what is on disk, for the whole group
+//   what a write sees      After.tree ─▶ PendingTree.overlay ─▶ PendingTree.base (readable())
+//                          this write    the group so far        what is on disk, for the whole group, and in memory alone
 //
 // - A write is judged on everything that was accepted before it, durable or not. The price: when commit() fails, the
 //   whole group fails, refusals included, for they were judged against writes that will never have happened.
@@ -51,7 +51,9 @@ class Committer::Rows final : public RowSource {
     std::vector<std::pair<std::string, std::string>> ranges;
     for (const auto& [number, pending] : group_.pending_) {
       const std::string prefix = row_key(Table::Data, number);
-      for (const auto& [from, upto] : pending->overlay.emptied()) ranges.emplace_back(prefix + from, prefix + upto);
+      for (const auto& [from, upto] : pending->overlay.emptied()) {
+        if (!is_in_memory(*pending, from, upto)) ranges.emplace_back(prefix + from, prefix + upto);
+      }
     }
     for (const auto& [number, pending] : group_.pending_) {
       const std::string prefix = row_key(Table::Index, number);
@@ -91,7 +93,7 @@ class Committer::Rows final : public RowSource {
       if (pending->changed) put(row_key(Table::Head, number), pending->tree.head.encode());
     }
     beside(Table::Head, Table::Data);
-    for (const auto& [number, pending] : group_.pending_) changes(Table::Data, number, pending->overlay, put);
+    for (const auto& [number, pending] : group_.pending_) data_changes(*pending, put);
     beside(Table::Setting, Table::Index);
     for (const auto& [number, pending] : group_.pending_) changes(Table::Index, number, pending->index_rows, put);
     for (const auto& [number, pending] : group_.pending_) {
@@ -134,6 +136,31 @@ class Committer::Rows final : public RowSource {
     });
   }
 
+  // Whether all of the range is in memory alone. One that a cut has left may begin behind an ephemeral place.
+  static bool is_in_memory(const PendingTree& pending, std::string_view from, std::string_view upto) {
+    const PathPlan* paths = ephemeral_of(pending.tree);
+    if (paths == nullptr || pending.replans_ephemeral) return false;
+    const auto place = paths->ephemeral_place(from);
+    return place && upto <= std::string(*place) + kPastChildren;
+  }
+  // Where the group has changed what is ephemeral, a row that it removed was on disk or was not: whichever it is now.
+  void data_changes(const PendingTree& pending, const PutFunction& put) const {
+    const PathPlan* paths = ephemeral_of(pending.tree);
+    const bool is_replanned = pending.replans_ephemeral;
+    if (paths == nullptr && !is_replanned) return changes(Table::Data, pending.tree.number, pending.overlay, put);
+    const SnapshotView disk(group_.durable(), pending.tree.number);
+    changes(Table::Data, pending.tree.number, pending.overlay,
+            [&](std::string_view key, std::optional<std::string_view> value) {
+              const std::string_view row = key.substr(kTableAndNumber);
+              if (is_replanned && !value) {
+                const auto old = disk.leaf(row);
+                if (!old.ok() || old.value()) put(key, value);
+              } else if (paths == nullptr || !paths->is_ephemeral(row)) {
+                put(key, value);
+              }
+            });
+  }
+
   const Committer& group_;
 };
 
@@ -142,8 +169,10 @@ class Committer::Rows final : public RowSource {
 // lives.
 class Committer::AllOf final : public RowSource {
  public:
-  explicit AllOf(const Tree& tree) : tree_(tree) {}
-  size_t row_count() const override { return 2; }
+  // `beside`: rows of the store that say so, in their order.
+  AllOf(const Tree& tree, std::vector<std::pair<std::string, std::string>> beside)
+      : tree_(tree), beside_(std::move(beside)) {}
+  size_t row_count() const override { return 2 + beside_.size(); }
   std::vector<std::pair<std::string, std::string>> ranges() const override {
     std::vector<std::pair<std::string, std::string>> ranges;
     for (const Table table :
@@ -154,16 +183,19 @@ class Committer::AllOf final : public RowSource {
     return ranges;
   }
   void rows(const PutFunction& put) const override {
+    for (const auto& [key, value] : beside_) put(key, value);
     put(row_key(Table::Name, tree_.name), std::nullopt);
     put(row_key(Table::Head, tree_.number), std::nullopt);
   }
 
  private:
   const Tree& tree_;
+  const std::vector<std::pair<std::string, std::string>> beside_;
 };
 
 Committer::Committer(TreeStore& store, TreeStore::Durability durability, Quota quota, Usage::InBackground in_background,
-                     ClockSteps* steps, size_t leaf_cache_bytes, HistoryPlan history, uint64_t answers_bytes_max)
+                     ClockSteps* steps, size_t leaf_cache_bytes, HistoryPlan history, uint64_t answers_bytes_max,
+                     const ShardLogs* logs)
     : store_(store),
       durability_(durability),
       quota_(quota),
@@ -171,6 +203,7 @@ Committer::Committer(TreeStore& store, TreeStore::Durability durability, Quota q
       steps_(steps),
       history_(history),
       answers_bytes_max_(answers_bytes_max),
+      logs_(logs),
       leaf_cache_(leaf_cache_bytes) {}
 Committer::~Committer() = default;
 
@@ -196,10 +229,27 @@ void Committer::forget(Tree& tree) {
   tree.expiry = {};
 }
 
-Result<void> Committer::remove(Tree& tree) {
+Result<void> Committer::remove(Tree& tree, std::optional<uint64_t> goes_on) {
   RETURN_IF_ERROR(load(tree));  // whose sequence is asked for afterwards
-  RETURN_IF_ERROR(store_.commit(AllOf(tree), durability_));
+  std::vector<std::unique_lock<std::mutex>> turns;
+  std::vector<std::pair<std::string, std::string>> beside;
+  if (logs_ != nullptr) {
+    BatchEntry entry;
+    entry.kind = BatchEntry::Kind::Remove;
+    entry.sequence = tree.head.sequence + 1;  // an id of before it means no moment of the next one
+    goes_on = entry.sequence;
+    seal(tree, std::move(entry));
+    const Result<void> appended = append_sealed(turns);
+    rows_ = Batch();
+    if (!appended.ok()) return appended;
+    const ShardLog& log = logs_->of(tree.number);
+    beside.push_back(applied_row(log.shard(), log.last()));
+  }
+  if (goes_on) beside.push_back(removed_row(tree.name, *goes_on));
+  RETURN_IF_ERROR(store_.commit(AllOf(tree, std::move(beside)), durability_));
   refresh();
+  before_.clear();
+  drop_ephemeral(tree, Path());
   forget(tree);
   tree.named = false;
   return {};
@@ -226,13 +276,16 @@ Result<void> Committer::load(Tree& tree, const Restored* restored) {
 
 Committer::PendingTree& Committer::pending(Tree& tree) {
   auto& found = pending_[tree.number];
-  if (found == nullptr) found = std::make_unique<PendingTree>(*this, tree);
+  if (found == nullptr) {
+    note_before(tree);
+    found = std::make_unique<PendingTree>(*this, tree);
+  }
   return *found;
 }
 
 bool Committer::dirty(const Tree& tree) const {
   const auto found = pending_.find(tree.number);
-  return found != pending_.end() && found->second->changed;
+  return found != pending_.end() && (found->second->changed || found->second->changes_ephemeral);
 }
 
 const TreeView& Committer::view(Tree& tree) { return pending(tree).view; }
@@ -243,12 +296,19 @@ Result<void> Committer::judge(Tree& tree, const Write& write, Timestamp now) {
   RETURN_IF_ERROR(load(tree));
   PendingTree& at = pending(tree);
   const TreeView* documents = tree.head.has_documents ? &at.with_documents(*this) : nullptr;
-  return db::judge(write, {at.view, at.settings, tree.head.has_priorities, documents},
+  return db::judge(write, {at.view, at.settings, tree.head.has_priorities, documents, ephemeral_of(tree)},
                    Times::after(tree.head.time, now));
 }
 
 void Committer::name(Tree& tree) {
   if (tree.named) return;
+  if (logs_ != nullptr) {
+    note_before(tree);
+    BatchEntry entry;
+    entry.kind = BatchEntry::Kind::Create;
+    entry.sequence = tree.head.sequence;
+    seal(tree, std::move(entry));
+  }
   std::string number;
   append_number(tree.number, number);
   rows_.put(row_key(Table::Name, tree.name), number);
@@ -257,7 +317,17 @@ void Committer::name(Tree& tree) {
 
 // `documents`: as the write would make them; null: the namespace has none.
 Result<void> Committer::admit(PendingTree& at, const Overlay& after, const Overlay* documents, bool at_rest) {
-  std::vector<TableChange> changes{{at.view, after}};
+  const PathPlan* paths = ephemeral_of(at.tree);
+  if (paths == nullptr) return admit(at, at.view, after, documents, at_rest);
+  const WithoutEphemeral before = at.durable_view();  // what is in memory alone is not counted
+  Overlay durable_after(static_cast<const TreeView&>(before));
+  copy_durable(after, *paths, durable_after);
+  return admit(at, before, durable_after, documents, at_rest);
+}
+
+Result<void> Committer::admit(PendingTree& at, const TreeView& before, const Overlay& after, const Overlay* documents,
+                              bool at_rest) {
+  std::vector<TableChange> changes{{before, after}};
   if (documents != nullptr) changes.push_back({at.with_documents(*this), *documents});
   const uint32_t number = at.tree.number;
   const auto scan = [this, number]() -> Usage::Scan {
@@ -276,6 +346,8 @@ Result<void> Committer::admit(PendingTree& at, const Overlay& after, const Overl
 void Committer::accept(PendingTree& pending, After&& after, const Accepted& accepted, const Told& told) {
   Tree& tree = pending.tree;
   invariant(accepted.record.sequence == tree.head.sequence + 1, "records come in their order, without gaps");
+  name(tree);
+  if (logs_ != nullptr) seal_commit(tree, accepted, told);
   if (tree.log.plan.versions && !tree.log.state && accepted.record.sequence == 1) begin_with_versions(pending);
   if (tree.log.state) keep_versions(pending, after, accepted.record);
   tree.head.sequence = accepted.record.sequence;
@@ -293,9 +365,12 @@ void Committer::accept(PendingTree& pending, After&& after, const Accepted& acce
   rows_.take(std::move(after.beside));
   keep_expiry(pending, after, accepted.record);
   pending.changed = true;
+  if (after.paths != nullptr) {
+    pending.ephemeral = std::move(after.ephemeral);
+    pending.changes_ephemeral = true;
+  }
   ++accepted_;
   for (const Overwrite& changed : accepted.changed) forget_related(tree.hashes, changed.path);
-  name(tree);
   if (tree.log.plan.is_on() || tree.log.state || accepted.configures) keep_log(pending, accepted, told);
 }
 
@@ -312,11 +387,27 @@ Result<Accepted> Committer::queue(Tree& tree, std::vector<Effect> effects, Times
   return write_all(tree, {}, std::move(effects), now, nullptr, Refused::Returned);
 }
 
+Result<void> Committer::derive(Tree& tree, const Effect& effect) {
+  invariant(effect.kind == Effect::Kind::Reindex || effect.kind == Effect::Kind::BuildIndex, "index rows alone");
+  RETURN_IF_ERROR(store_.health());
+  RETURN_IF_ERROR(load(tree));
+  PendingTree& at = pending(tree);
+  After after(at);
+  Pending to = after.pending(tree.number);
+  RETURN_IF_ERROR(apply(effect, to));
+  if (Step::here().is_over()) return step_is_over();
+  tree.plan = std::move(after.indexes.plan);
+  at.index_rows.absorb(std::move(after.index_rows));
+  at.changed = true;
+  return {};
+}
+
 Result<void> Committer::has_room(Tree& tree, const Size& by) {
   if (!quota_.is_set()) return {};
   RETURN_IF_ERROR(load(tree));
   PendingTree& at = pending(tree);
-  std::vector<const TreeView*> tables{&at.view};
+  const WithoutEphemeral durable_view = at.durable_view();
+  std::vector<const TreeView*> tables{&durable_view};
   if (tree.head.has_documents) tables.push_back(&at.with_documents(*this));
   return tree.usage.has_room(quota_, tree.name, tables, by);
 }
@@ -339,23 +430,34 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
   if (tree.head.has_documents || for_documents) after.with_documents(at.with_documents(*this));
   const TreeView* documents = after.documents ? &*at.documents : nullptr;
   Settled all;
+  std::vector<Path> ephemeral_places;  // at which the write puts something
   for (const Write& write : writes) {
     if (refused == Refused::Returned) {
+      if (after.paths != nullptr) {
+        ASSIGN_OR_RETURN(ephemeral_places, ephemeral_puts(write, *after.paths));
+      }
       Pending to = after.pending(tree.number);
-      ASSIGN_OR_RETURN(all, evaluate(write, {at.view, at.settings, tree.head.has_priorities, documents}, to, now));
+      ASSIGN_OR_RETURN(
+          all, evaluate(write, {at.view, at.settings, tree.head.has_priorities, documents, after.paths}, to, now));
       break;
     }
+    if (after.paths != nullptr && !ephemeral_puts(write, *after.paths).ok()) continue;
     // Each is judged on the state that the ones before it left; one that is refused does not stop the others.
     // An overlay of its own for each, over what the earlier ones left: a refused one takes nothing along.
     const TreeView& left = after.tree;
     Overlay single(left);
     std::optional<Overlay> single_documents;
     if (after.documents) single_documents.emplace(static_cast<const TreeView&>(*after.documents));
-    Pending to{tree.number, single, after.beside, after.rules, single_documents ? &*single_documents : nullptr,
-               nullptr};
+    Pending to{.number = tree.number,
+               .tree = single,
+               .rows = after.beside,
+               .rules = after.rules,
+               .documents = single_documents ? &*single_documents : nullptr,
+               .paths = after.paths};
     const bool has_priorities = tree.head.has_priorities || all.writes_priorities;
     const TreeView* documents_left = after.documents ? &*after.documents : nullptr;
-    Result<Settled> settled = evaluate(write, {left, at.settings, has_priorities, documents_left}, to, now);
+    Result<Settled> settled =
+        evaluate(write, {left, at.settings, has_priorities, documents_left, after.paths}, to, now);
     if (Step::here().is_over()) return step_is_over();  // of this one nothing is known
     if (!settled.ok()) continue;
     after.tree.absorb(std::move(single));
@@ -369,6 +471,19 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
     RETURN_IF_ERROR(apply(effect, to));
     all.effects.push_back(std::move(effect));
   }
+  if (all.configures) RETURN_IF_ERROR(replan_ephemeral(at, after, all));
+  if (after.paths != nullptr) {
+    RETURN_IF_ERROR(keep_ephemeral(at, after, ephemeral_places, writes.empty() ? 0 : writes.front().holder));
+    accepted.changed = std::move(all.changed);
+    const bool changes_any = !all.effects.empty();
+    all.effects = durable_effects(std::move(all.effects), *after.paths);
+    if (changes_any && all.effects.empty()) return accept_ephemeral(at, std::move(after), std::move(accepted), tell);
+    if (!changes_any && !ephemeral_places.empty()) {  // it says again what is there: that stays for it from here on
+      at.ephemeral = std::move(after.ephemeral);
+      at.changes_ephemeral = true;
+    }
+    all.changed = std::move(accepted.changed);
+  }
   // Nothing changed: no sequence is used, and nobody is told.
   if (all.effects.empty()) return accepted;
   if (quota_.is_set()) {
@@ -380,7 +495,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
       RETURN_IF_ERROR(admit(at, after.tree, after.documents ? &*after.documents : nullptr, at_rest));
     }
   }
-  RETURN_IF_ERROR(follow(all.effects, at.view, after.tree, after.indexes));
+  RETURN_IF_ERROR(follow(all.effects, at.durable_view(), WithoutEphemeral(after.tree, after.paths), after.indexes));
   RETURN_IF_ERROR(follow_expiry(at, after, all.effects, now.server));
   if (Step::here().is_over()) return step_is_over();
 
@@ -390,33 +505,12 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
   if (tell != nullptr && (!accepted.changed.empty() || accepted.configures)) {
     // Set early, for tell() looks at it; if the write fails now, the flag stays, and costs some speed only.
     tree.head.has_priorities = tree.head.has_priorities || all.writes_priorities;
-    const IndexedView shown(after.tree, after.indexes.plan, after.index_rows);
+    const IndexedView shown(after.tree, after.indexes.plan, after.index_rows, after.paths);
     // Once somebody was told, the step goes on to its end: tell() looks whether it is over before that.
     RETURN_IF_ERROR(tell(accepted, at.view, shown, GroupSettings(*this, tree.number, after.rules, &after.beside)));
   }
   accept(at, std::move(after), accepted, {all.writes_priorities, writes.size() == 1 ? &writes.front() : nullptr});
   return accepted;
-}
-
-Result<void> Committer::replay(Tree& tree, const Record& record) {
-  RETURN_IF_ERROR(load(tree));
-  PendingTree& at = pending(tree);
-  After after(at);
-  if (std::any_of(record.effects.begin(), record.effects.end(), is_of_documents)) {
-    after.with_documents(at.with_documents(*this));
-  }
-  Pending to = after.pending(tree.number);
-  RETURN_IF_ERROR(apply(record, to));
-  RETURN_IF_ERROR(follow(record.effects, at.view, after.tree, after.indexes));
-  RETURN_IF_ERROR(follow_expiry(at, after, record.effects, record.time));
-  Accepted accepted{record, {}, false, record.time};
-  bool writes_priorities = false;
-  for (const Effect& effect : record.effects) {
-    accepted.changed.push_back({effect.path, Slot::Value, {}});
-    writes_priorities = writes_priorities || effect.value.has_priorities();
-  }
-  accept(at, std::move(after), accepted, {writes_priorities, nullptr});
-  return {};
 }
 
 void Committer::count(size_t rows) {
@@ -441,25 +535,43 @@ void Committer::remember_rows() {
   }
 }
 
+bool Committer::has_changes() const {
+  return rows_.row_count() > 0 ||
+         std::any_of(pending_.begin(), pending_.end(), [](const auto& pending) { return pending.second->changed; });
+}
+
 Result<void> Committer::commit() {
-  const Rows rows(*this);
   Result<void> done = store_.health();
-  const bool changes = rows_.row_count() > 0 || std::any_of(pending_.begin(), pending_.end(), [](const auto& pending) {
-                         return pending.second->changed;
-                       });
+  std::vector<std::unique_lock<std::mutex>> turns;  // until the rows are in the store
+  if (!sealed_.empty() && done.ok()) {
+    if (const Result<void> appended = append_sealed(turns); !appended.ok()) {
+      // Nothing is wrong with this store: what it has is true, and the group never was.
+      discard();
+      return appended;
+    }
+  }
+  const Rows rows(*this);
+  const bool changes = has_changes();
+  const bool changes_memory = std::any_of(pending_.begin(), pending_.end(),
+                                          [](const auto& pending) { return pending.second->changes_ephemeral; });
   if (changes && done.ok()) {
     done = store_.commit(rows, durability_);
     if (done.ok()) {
       count(rows.row_count());
-      remember_rows();
       cut_logs();
     }
   }
-  // Whether it worked or not: what waited is either on disk or lost.
+  if ((changes || changes_memory) && done.ok()) {
+    remember_rows();
+    show_ephemeral();
+  }
+  // Whether it worked or not: what waited is either on disk, or in memory, or lost.
   pending_.clear();
   rows_ = Batch();
   accepted_ = 0;
-  if (!changes) return {};
+  sealed_.clear();  // where the store was broken before
+  before_.clear();
+  if (!changes && !changes_memory) return {};
   if (!done.ok()) return done.error();
   durable_.reset();  // the old one goes when its last reader does
   return {};

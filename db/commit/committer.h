@@ -8,9 +8,11 @@
 // Thread: its shard's.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,12 +21,14 @@
 #include "db/base/clock_steps.h"
 #include "db/base/metrics.h"
 #include "db/base/result.h"
+#include "db/commit/ephemeral.h"
 #include "db/commit/evaluate.h"
 #include "db/commit/expiry.h"
 #include "db/commit/kept_answer.h"
 #include "db/commit/leaf_cache.h"
 #include "db/commit/overlay.h"
 #include "db/commit/quota.h"
+#include "db/log/commit_log.h"
 #include "db/log/log_entry.h"
 #include "db/log/versions.h"
 #include "db/model/history.h"
@@ -60,6 +64,26 @@ struct TreeExpiry {
   Timestamp look = Timestamp::max();  // the shard's: when it looks again
 };
 
+// Rows in memory alone, for those who read a namespace's tree beside its shard. Thread: any.
+class ShownEphemeral {
+ public:
+  void show(EphemeralRows rows);
+  EphemeralRows rows() const;
+  bool empty() const { return !has_any_.load(std::memory_order_acquire); }
+
+ private:
+  std::atomic<bool> has_any_ = false;
+  mutable std::mutex mutex_;  // Guards rows_.
+  EphemeralRows rows_;
+};
+
+// What a namespace has in memory alone (ephemeral.h), as of the last group.
+struct TreeEphemeral {
+  EphemeralRows rows;
+  size_t holder_bytes = 0;  // the shard's: about what it knows of those for whom they stay
+  std::shared_ptr<ShownEphemeral> shown = std::make_shared<ShownEphemeral>();
+};
+
 // A namespace as its committer knows it. Belongs to the shard.
 struct Tree {
   std::string name;
@@ -73,6 +97,7 @@ struct Tree {
   TreeLog log;
   TreeAnswers answers;
   TreeExpiry expiry;
+  TreeEphemeral ephemeral;
   // In the committer's LeafCache. Another one when something else than this committer may have changed the tree.
   uint64_t leaves = LeafCache::new_tree();
   // Hashes of subtrees as they are now, pending writes included; what a write touches is forgotten.
@@ -110,8 +135,9 @@ inline constexpr size_t kLeafCacheBytes = 16u << 20;     // of a committer that 
 struct Accepted {
   Record record;  // no effects: nothing changed, no sequence was used
   std::vector<Overwrite> changed;
-  bool configures = false;  // some setting is another now
-  Timestamp wall{};         // what the clock said; `record` has the server time, which is mostly the same
+  bool configures = false;    // some setting is another now
+  bool is_ephemeral = false;  // all of it: `record` has the sequence of the commit before
+  Timestamp wall{};           // what the clock said; `record` has the server time, which is mostly the same
 };
 
 // Commits that became durable together.
@@ -126,16 +152,19 @@ class Committer final {
     Counter index_rows;       // part of them
     Counter over_quota;       // writes that were refused, for the size of their namespace
     Counter answers_dropped;  // before their time
+    Counter ephemeral_writes;
+    Gauge ephemeral_rows, ephemeral_bytes;  // in memory alone, now
     Histogram<kGroupBounds> group_size;
   };
 
   // `in_background` runs long jobs on other threads, as long as the committer lives. `steps` is told when the clock
   // is behind; it may be null.
-  // `history`: of namespaces whose settings name none.
+  // `history`: of namespaces whose settings name none. `logs`: a group is appended there before it is on disk here; null: it
+  // is not, and costs nothing more.
   Committer(TreeStore& store, TreeStore::Durability durability, Quota quota = {},
             Usage::InBackground in_background = {}, ClockSteps* steps = nullptr,
             size_t leaf_cache_bytes = kLeafCacheBytes, HistoryPlan history = {},
-            uint64_t answers_bytes_max = kAnswersBytesMax);
+            uint64_t answers_bytes_max = kAnswersBytesMax, const ShardLogs* logs = nullptr);
   ~Committer();
 
   // `tell` sees the trees before and after an accepted write that changed something, while both exist. `settings`:
@@ -149,10 +178,23 @@ class Committer final {
                               const Tell& tell);
   Result<void> judge(Tree& tree, const Write& write, Timestamp now);  // whether write() would take it; changes nothing
   Result<Accepted> queue(Tree& tree, std::vector<Effect> effects, Timestamp now);  // none that sets anything
+  // What this store alone has, for it follows from the rest: Reindex or BuildIndex, with the next commit(). It is no
+  // commit of the namespace: it has no sequence, and no log tells of it. Errors: Io, Corruption; those of a step.
+  Result<void> derive(Tree& tree, const Effect& effect);
   // Whether the namespace may become that much larger (Quota). Errors: TooLarge, Io.
   Result<void> has_room(Tree& tree, const Size& by);
-  Result<void> replay(Tree& tree, const Record& record);  // of another store with this history
-  Result<void> load(Tree& tree);                          // its head, unless it is there
+  // What another store has accepted, as it stands in a log (log_applier.h). A record alone does not begin a log here, nor end
+  // one, whatever it sets. Errors: Corruption, where it does not fit here; Io.
+  Result<void> replay(Tree& tree, const Record& record);
+  Result<void> replay(Tree& tree, const LogEntry& entry);
+  Result<void> replay_answer(Tree& tree, KeptAnswer kept);
+  void replay_beside(const Tree& tree, const std::map<std::string, std::optional<std::string>>& rows);
+  void put_applied(uint32_t shard, const LogPosition& last);  // with the next commit()
+  void discard();  // what waits for commit(); what is known of its trees goes
+  // The log is told that the namespace was made another at `at`, by the next commit(). Precondition: load_restored().
+  // Where that can't be done the log is lost.
+  void seal_restored(Tree& tree, const Path& at, Timestamp now);
+  Result<void> load(Tree& tree);  // its head, unless it is there
   // load() of a tree that a restore has made another at `at`, by the head's commit: the log says so, with the next
   // commit(). Precondition: forget() was called.
   Result<void> load_restored(Tree& tree, const Path& at, Timestamp now);
@@ -176,6 +218,10 @@ class Committer final {
   // Children that are too old, by their rows. Nothing is removed; leftovers go with the next commit().
   Result<Expired> expired(Tree& tree, Timestamp now, const ExpiryBounds& bounds);
   void name(Tree& tree);  // gives it its row
+  // A row that the shard keeps beside a tree, with the next commit(); nothing: it is erased.
+  void put_beside(const std::string& key, const std::optional<std::string>& value) {
+    value ? rows_.put(key, *value) : rows_.erase(key);
+  }
   // Which documents' JSON lacks something that the document has, with the next commit() (committer_mirrors.cc).
   void mark_mirror(const Tree& tree, const Path& document, bool is_behind);
   Result<std::vector<Path>> marked_mirrors(const Tree& tree, size_t most) const;
@@ -193,6 +239,7 @@ class Committer final {
     uint64_t upto = 0;                // and the last, which was the head
     bool is_done = false;
     uint64_t commits = 0;                // whose entries said something of it
+    bool is_sealed = false;              // the log was told
     bool has_answers = true;             // kept ones are still to be looked at,
     std::optional<uint64_t> arrival{};   // from this one on
     std::optional<uint64_t> arrivals{};  // up to, and without
@@ -202,6 +249,7 @@ class Committer final {
 
   bool dirty(const Tree& tree) const;  // something of it waits for commit()
   bool empty() const { return pending_.empty(); }
+  bool has_changes() const;  // commit() would write something
   // The tree with everything accepted so far, and its settings.
   const TreeView& view(Tree& tree);
   const Settings& settings(Tree& tree);
@@ -214,12 +262,22 @@ class Committer final {
   // kept pins removed rows on disk. The next durable() takes a fresh one. Precondition: nothing waits for commit().
   void refresh();
   void forget(Tree& tree);  // what is known of it: it is another now
-  // At once, on disk too: the name, and everything that it has. Precondition: nothing waits for commit(). Errors: as of
-  // commit(); then nothing is removed.
-  Result<void> remove(Tree& tree);
+  // What is in memory alone at and below the path is gone. Precondition: nothing waits for commit().
+  void drop_ephemeral(Tree& tree, const Path& at);
+  // The rows in memory alone, with everything accepted so far.
+  const EphemeralRows& ephemeral(Tree& tree);
+  // Asked before a write makes them more: what they would hold in memory. Errors: what the write is refused with.
+  using EphemeralRoom = std::function<Result<void>(uint64_t bytes)>;
+  void limit_ephemeral(EphemeralRoom room) { ephemeral_room_ = std::move(room); }
+  // At once, on disk too: the name, and everything that it has. `goes_on`: where the next namespace of that name goes on, to
+  // be kept for later processes; with a log of ours it is. Precondition: nothing waits for commit(). Errors: as of commit();
+  // then nothing is removed.
+  Result<void> remove(Tree& tree, std::optional<uint64_t> goes_on = {});
 
   // The store without what waits for commit(). Kept from the first call until commit() or refresh().
   const std::shared_ptr<const Snapshot>& durable() const;
+  // The same, with what the tree has in memory alone, as of the last group: for those who read it.
+  std::shared_ptr<const Snapshot> readable(const Tree& tree) const;
   const Counted& counted() const { return counted_; }  // thread: any
   const LeafCache& leaf_cache() const { return leaf_cache_; }
 
@@ -235,6 +293,12 @@ class Committer final {
   PendingTree& pending(Tree& tree);
   struct After;
   Result<void> admit(PendingTree& at, const Overlay& after, const Overlay* documents, bool at_rest);
+  Result<void> admit(PendingTree& at, const TreeView& before, const Overlay& after, const Overlay* documents,
+                     bool at_rest);
+  Result<void> replan_ephemeral(PendingTree& at, After& after, Settled& all);
+  Result<void> keep_ephemeral(PendingTree& at, After& after, const std::vector<Path>& puts, uint64_t holder);
+  Result<Accepted> accept_ephemeral(PendingTree& at, After&& after, Accepted accepted, const Tell& tell);
+  void show_ephemeral();
   struct Told;
   void accept(PendingTree& pending, After&& after, const Accepted& accepted, const Told& told);
   void keep_log(PendingTree& pending, const Accepted& accepted, const Told& told);
@@ -259,6 +323,12 @@ class Committer final {
   Result<std::optional<std::string>> row(const std::string& key) const;  // with everything accepted so far
   Result<void> load_answers(Tree& tree);
   Result<void> may_hear(Tree& tree, const Write& write, const KeptAnswer& kept, Timestamp now);
+  Result<void> replay(Tree& tree, const LogEntry& entry, bool follows_settings);
+  void seal(const Tree& tree, BatchEntry entry);
+  void seal_commit(const Tree& tree, const Accepted& accepted, const Told& told);
+  Result<void> append_sealed(std::vector<std::unique_lock<std::mutex>>& turns);
+  Result<std::string> seal_file(const Tree& tree, const Path& at, const std::string& file);
+  void note_before(Tree& tree);
   void count(size_t rows);  // of the group, which is durable
   void remember_rows();
 
@@ -269,10 +339,20 @@ class Committer final {
   ClockSteps* const steps_;
   const HistoryPlan history_;
   const uint64_t answers_bytes_max_;
+  const ShardLogs* const logs_;
+  std::map<uint32_t, std::string> sealed_;  // entries of the group, by shard
+  Timestamp sealed_at_{};
+  // Of the group's trees, as they were before it: where the log takes another's batch, the group is void.
+  struct Before {
+    Head head;
+    bool named;
+  };
+  std::map<Tree*, Before> before_;
   bool is_life_written_ = false;                              // of this run, since a log of ours has entries of it
   std::map<uint32_t, std::unique_ptr<PendingTree>> pending_;  // by number, the order of rows
   Batch rows_;                                                // names, queues, settings and answers
   uint64_t accepted_ = 0;                                     // records since the last commit()
+  EphemeralRoom ephemeral_room_;
   Counted counted_;
   LeafCache leaf_cache_;
   mutable std::shared_ptr<const Snapshot> durable_;  // null: nobody has asked since

@@ -121,6 +121,12 @@ void Committer::keep_answer(Tree& tree, KeptAnswer kept) {
   }
   kept.offset = answers.offset;
   const std::string bytes = kept.encode();
+  if (logs_ != nullptr) {
+    BatchEntry entry;
+    entry.kind = BatchEntry::Kind::Answer;
+    entry.answer = bytes;
+    seal(tree, std::move(entry));
+  }
   std::string arrival;
   append_sequence(answers.next, arrival);
   rows_.put(row_key(Table::Answer, tree.number, answer_row(answers.next)), bytes);

@@ -38,7 +38,7 @@ Result<void> Committer::follow_expiry(PendingTree& at, After& after, const std::
   if (expiry.plan->rules.empty()) return {};
   after.expiry.emplace(static_cast<const TreeView&>(at.with_expiry(*this)));
   Ages ages{expiry.plan, *after.expiry, expiry.fronts};
-  RETURN_IF_ERROR(follow_ages(effects, time, after.tree, ages));
+  RETURN_IF_ERROR(follow_ages(effects, time, WithoutEphemeral(after.tree, after.paths), ages));
   after.expiry_plan = std::move(ages.plan);
   after.due = ages.due;
   return {};
@@ -60,6 +60,7 @@ void Committer::keep_expiry(PendingTree& at, After& after, const Record& record)
       if (!read.ok()) continue;  // it was refused before it came here
       paths = std::make_shared<const PathPlan>(std::move(read).value());
     }
+    at.replans_ephemeral = true;
     Ages ages{expiry.plan, at.with_expiry(*this), expiry.fronts};
     set_paths(std::move(paths), ages);
     expiry.plan = std::move(ages.plan);
@@ -71,7 +72,7 @@ Result<void> Committer::take_up_ages(Tree& tree, size_t count, Timestamp now) {
   RETURN_IF_ERROR(load(tree));
   PendingTree& at = pending(tree);
   Ages ages{tree.expiry.plan, at.with_expiry(*this), tree.expiry.fronts};
-  RETURN_IF_ERROR(take_up(count, Times::after(tree.head.time, now).server, at.view, ages));
+  RETURN_IF_ERROR(take_up(count, Times::after(tree.head.time, now).server, at.durable_view(), ages));
   tree.expiry.plan = std::move(ages.plan);
   tree.expiry.due = std::min(tree.expiry.due, ages.due);
   at.changed = true;
@@ -83,7 +84,7 @@ Result<Expired> Committer::expired(Tree& tree, Timestamp now, const ExpiryBounds
   PendingTree& at = pending(tree);
   Overlay& rows = at.with_expiry(*this);
   Ages ages{tree.expiry.plan, rows, tree.expiry.fronts};
-  Result<Expired> found = find_expired(now, bounds, at.view, ages);
+  Result<Expired> found = find_expired(now, bounds, at.durable_view(), ages);
   at.changed = at.changed || !rows.empty();
   if (found.ok()) tree.expiry.due = found.value().has_more ? Timestamp(0) : found.value().due;
   return found;

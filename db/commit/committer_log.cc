@@ -170,6 +170,7 @@ void Committer::end_versions(PendingTree& at) {
 void Committer::keep_versions(PendingTree& at, const After& after, const Record& record) {
   if (at.tree.log.state->versions == LogState::Versions::None) return;
   after.tree.changes([&](std::string_view key, std::optional<std::string_view> leaf) {
+    if (after.paths != nullptr && after.paths->is_ephemeral(key)) return;
     at.version_rows.emplace_back(version_row_of(key, record.sequence), leaf.value_or(std::string_view()));
   });
   if (!after.tree.has_ranges()) return;
@@ -194,7 +195,7 @@ Result<void> Committer::carry(Tree& tree, size_t rows) {
   if (state.versions == LogState::Versions::Carried) {
     size_t seen = 0;
     std::string next;
-    RETURN_IF_ERROR(at.view.scan(state.carried, "\xff", [&](std::string_view key, std::string_view leaf) {
+    RETURN_IF_ERROR(at.durable_view().scan(state.carried, "\xff", [&](std::string_view key, std::string_view leaf) {
       if (seen++ == rows) {
         next = key;
         return false;
@@ -233,7 +234,7 @@ bool purge_effect(const Path& path, Effect& effect, std::vector<Effect>& to) {
     to.push_back(std::move(effect));
     return false;
   }
-  Effect purged{Effect::Kind::Set, path, {}, Slot::Value, std::string(kPurged)};
+  Effect purged{.kind = Effect::Kind::Set, .path = path, .name = std::string(kPurged)};
   if (path.contains(effect.path)) {
     // Several places below are one: not even their keys stay.
     const bool is_there =
@@ -253,6 +254,12 @@ bool purge_effect(const Path& path, Effect& effect, std::vector<Effect>& to) {
 
 Result<void> Committer::purge(Tree& tree, Purge& purge) {
   RETURN_IF_ERROR(load(tree));
+  if (logs_ != nullptr && !std::exchange(purge.is_sealed, true)) {
+    BatchEntry entry;
+    entry.kind = BatchEntry::Kind::Purge;
+    entry.at = purge.path;
+    seal(tree, std::move(entry));
+  }
   if (purge.has_answers) return purge_answers(tree, purge);
   if (!tree.log.state) {
     purge.is_done = true;
@@ -275,14 +282,15 @@ Result<void> Committer::purge(Tree& tree, Purge& purge) {
   if (!purge.row.empty() && state.versions != LogState::Versions::None) {
     size_t seen = 0;
     std::string next;
-    RETURN_IF_ERROR(at.view.scan(purge.row, base + kPastChildren, [&](std::string_view key, std::string_view leaf) {
-      if (seen++ == kPurgeRows) {
-        next = key;
-        return false;
-      }
-      at.version_rows.emplace_back(version_row_of(key, tree.head.sequence), leaf);
-      return true;
-    }));
+    RETURN_IF_ERROR(
+        at.durable_view().scan(purge.row, base + kPastChildren, [&](std::string_view key, std::string_view leaf) {
+          if (seen++ == kPurgeRows) {
+            next = key;
+            return false;
+          }
+          at.version_rows.emplace_back(version_row_of(key, tree.head.sequence), leaf);
+          return true;
+        }));
     purge.row = std::move(next);
     at.changed = true;
     return {};

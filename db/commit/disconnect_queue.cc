@@ -57,7 +57,8 @@ DisconnectQueue::Entries::iterator DisconnectQueue::above(const Path& path) {
 void DisconnectQueue::remove_at_and_below(const std::string& key, std::vector<Effect>& effects) {
   auto at = entries_.lower_bound(key);
   while (at != entries_.end() && std::string_view(at->first).starts_with(key)) {
-    effects.push_back({Effect::Kind::Dequeue, at->second.path, {}, at->second.slot, session_});
+    effects.push_back(
+        {.kind = Effect::Kind::Dequeue, .path = at->second.path, .slot = at->second.slot, .name = session_});
     at = erase_entry(at);
   }
 }
@@ -108,7 +109,11 @@ void DisconnectQueue::keep() {
 }
 
 void DisconnectQueue::store(Overwrite overwrite, std::vector<Effect>& effects) {
-  effects.push_back({Effect::Kind::Enqueue, overwrite.path, overwrite.value, overwrite.slot, session_});
+  effects.push_back({.kind = Effect::Kind::Enqueue,
+                     .path = overwrite.path,
+                     .value = overwrite.value,
+                     .slot = overwrite.slot,
+                     .name = session_});
   std::string key = key_of(overwrite.path, overwrite.slot);
   put_entry(std::move(key), std::move(overwrite));
 }
@@ -139,7 +144,7 @@ void DisconnectQueue::cancel(const Path& path, std::vector<Effect>& effects) {
   for (auto covering = above(path); covering != entries_.end(); covering = above(path)) {
     const Overwrite whole = covering->second;
     if (!whole.value.is_object()) return;
-    effects.push_back({Effect::Kind::Dequeue, whole.path, {}, whole.slot, session_});
+    effects.push_back({.kind = Effect::Kind::Dequeue, .path = whole.path, .slot = whole.slot, .name = session_});
     erase_entry(covering);
     for (auto child = whole.value.children(); !child.done(); child.next()) {
       const Result<Path> at = whole.path.child(child.key());
@@ -168,7 +173,7 @@ std::vector<Effect> DisconnectQueue::sign(const std::string& memo) {
   if (wanted == memo_) return {};
   if (!undo_memo_) undo_memo_ = memo_;
   memo_ = wanted;
-  return {{Effect::Kind::QueuedBy, {}, memo_.empty() ? Value() : Value::string(memo_), Slot::Value, session_}};
+  return {{.kind = Effect::Kind::QueuedBy, .value = memo_.empty() ? Value() : Value::string(memo_), .name = session_}};
 }
 
 std::vector<Effect> DisconnectQueue::clear() {

@@ -14,6 +14,7 @@
 
 #include <optional>
 
+#include "db/commit/ephemeral.h"
 #include "db/model/key_order.h"
 #include "db/model/select.h"
 #include "db/model/server_value.h"
@@ -26,6 +27,7 @@ class Evaluation {
   Evaluation(const Found& found, Pending& after, Timestamp now)
       : before_(found.tree),
         settings_(found.settings),
+        paths_(found.paths),
         after_(after),
         has_priorities_(found.has_priorities),
         now_(now) {}
@@ -50,6 +52,7 @@ class Evaluation {
   // Never changes, unlike after_.tree, which each effect() changes at once.
   const TreeView& before_;
   const Settings& settings_;
+  const PathPlan* const paths_;
   Pending& after_;
   // When no node of the namespace ever had a priority, the upward walks for each removal are spared.
   bool has_priorities_;
@@ -76,7 +79,7 @@ Result<void> Evaluation::unleaf_ancestors(const Path& path) {
     const Path ancestor = path.prefix(depth);
     ASSIGN_OR_RETURN(const auto leaf, after_.tree.leaf(encode_path(ancestor)));
     // One at most: above a leaf there are only objects.
-    if (leaf) return effect({Effect::Kind::Unleaf, ancestor, {}, Slot::Value, {}});
+    if (leaf) return effect({.kind = Effect::Kind::Unleaf, .path = ancestor});
   }
   return {};
 }
@@ -109,14 +112,15 @@ Result<void> Evaluation::set(const Overwrite& overwrite) {
   // Where rows lie no leaf stands above, so that nothing has to be looked up. The locations of one write never lie above each
   // other, so what it has done before changes nothing of that.
   if (!value.is_null() && old.keys.empty()) RETURN_IF_ERROR(unleaf_ancestors(overwrite.path));
-  RETURN_IF_ERROR(effect({Effect::Kind::Set, overwrite.path, value, Slot::Value, {}}, &old));
+  RETURN_IF_ERROR(effect({.kind = Effect::Kind::Set, .path = overwrite.path, .value = value}, &old));
   settled_.changed.push_back({overwrite.path, Slot::Value, std::move(value)});
   return {};
 }
 
 Result<void> Evaluation::set_priority(const Overwrite& overwrite) {
   const std::string base = encode_path(overwrite.path);
-  ASSIGN_OR_RETURN(const bool exists, after_.tree.exists(overwrite.path));
+  // A priority is on disk: it is of what is there too.
+  ASSIGN_OR_RETURN(const bool exists, WithoutEphemeral(after_.tree, paths_).exists(overwrite.path));
   if (!exists) return {};  // nothing to have a priority
   // A leaf that carries the priority brings it to its stored form, and server values to theirs.
   const Value carrier = Value::boolean(true).with_priority(overwrite.value);
@@ -127,8 +131,8 @@ Result<void> Evaluation::set_priority(const Overwrite& overwrite) {
   ASSIGN_OR_RETURN(const auto stored, after_.tree.leaf(base + kPriorityMark));
   if (stored.value_or("") == wanted) return {};
   if (!priority.is_null()) settled_.writes_priorities = true;
-  RETURN_IF_ERROR(
-      effect({Effect::Kind::SetPriority, overwrite.path, priority.is_null() ? Value() : resolved, Slot::Value, {}}));
+  RETURN_IF_ERROR(effect(
+      {.kind = Effect::Kind::SetPriority, .path = overwrite.path, .value = priority.is_null() ? Value() : resolved}));
   settled_.changed.push_back({overwrite.path, Slot::Priority, priority});
   return {};
 }
@@ -136,7 +140,8 @@ Result<void> Evaluation::set_priority(const Overwrite& overwrite) {
 Result<bool> Evaluation::has_children_or_leaf(const Path& path) const {
   const std::string base = encode_path(path);
   bool found = false;
-  RETURN_IF_ERROR(after_.tree.scan(base, base + kPastChildren, [&](std::string_view key, std::string_view) {
+  const WithoutEphemeral tree(after_.tree, paths_);
+  RETURN_IF_ERROR(tree.scan(base, base + kPastChildren, [&](std::string_view key, std::string_view) {
     found = key.size() != base.size() + 1 || key.back() != kPriorityMark;
     return !found;
   }));
@@ -154,7 +159,7 @@ Result<void> Evaluation::drop_priorities_of_emptied() {
       ASSIGN_OR_RETURN(const bool alive, has_children_or_leaf(ancestor));
       if (alive) break;
       ASSIGN_OR_RETURN(const auto priority, after_.tree.leaf(encode_path(ancestor) + kPriorityMark));
-      if (priority) RETURN_IF_ERROR(effect({Effect::Kind::SetPriority, ancestor, {}, Slot::Value, {}}));
+      if (priority) RETURN_IF_ERROR(effect({.kind = Effect::Kind::SetPriority, .path = ancestor}));
     }
   }
   return {};
@@ -165,7 +170,7 @@ Result<void> Evaluation::configure(const Setting& setting) {
   if (old == setting.text) return {};
   settled_.configures = true;
   const Value text = setting.text ? Value::string(*setting.text) : Value();
-  return effect({Effect::Kind::Configure, Path(), text, Slot::Value, setting.name});
+  return effect({.kind = Effect::Kind::Configure, .value = text, .name = setting.name});
 }
 
 // Documents are changed by their own clients alone. What is removed, or set above them, takes them along.
@@ -184,7 +189,7 @@ Result<void> Evaluation::spare_documents(const TreeView& documents, const Overwr
   if (overwrite.slot == Slot::Priority) return {};
   const std::string encoded = encode_path(overwrite.path);
   ASSIGN_OR_RETURN(const bool exists, documents.any(encoded, encoded + kPastChildren));
-  return exists ? effect({Effect::Kind::Forget, overwrite.path, {}, Slot::Value, {}}) : Result<void>();
+  return exists ? effect({.kind = Effect::Kind::Forget, .path = overwrite.path}) : Result<void>();
 }
 
 // A null for each child that the write's query selects.
@@ -250,7 +255,7 @@ Result<void> judge(const Write& write, const Found& found, Times now) {
   if (found.documents != nullptr) documents.emplace(*found.documents);
   Batch rows;
   std::string rules;
-  Pending to{0, after, rows, rules, documents ? &*documents : nullptr, nullptr};
+  Pending to{.number = 0, .tree = after, .rows = rows, .rules = rules, .documents = documents ? &*documents : nullptr};
   ASSIGN_OR_RETURN(const Settled settled, evaluate(write, found, to, now));
   return {};
 }

@@ -7,6 +7,7 @@
 #include "db/base/clock.h"
 #include "db/base/result.h"
 #include "db/commit/apply.h"
+#include "db/model/path_plan.h"
 #include "db/model/tree_view.h"
 #include "db/model/write.h"
 
@@ -18,6 +19,7 @@ struct Found {
   const Settings& settings;
   bool has_priorities;                  // some node of the namespace may have one
   const TreeView* documents = nullptr;  // their rows; null: the namespace has none
+  const PathPlan* paths = nullptr;      // what of the tree is ephemeral; null: nothing
 };
 
 struct Settled {

@@ -19,6 +19,12 @@
 
 namespace hearth::db {
 
+// What of a namespace is ephemeral; null: nothing.
+inline const PathPlan* ephemeral_of(const Tree& tree) {
+  const auto& paths = tree.expiry.plan->paths;
+  return paths != nullptr && paths->has_ephemeral() ? paths.get() : nullptr;
+}
+
 // A tree whose hashes are remembered.
 // Conditional writes of one path come again and again; accept() forgets what a write touched, so a known hash is right.
 class Committer::HashingView final : public TreeView {
@@ -33,6 +39,8 @@ class Committer::HashingView final : public TreeView {
     return view_.scan_down(from, upto, row);
   }
   Result<std::optional<IndexRows>> index(const Path& collection, const Query& query) const override {
+    const PathPlan* paths = ephemeral_of(tree_);
+    if (paths != nullptr && paths->touches_ephemeral(collection)) return std::optional<IndexRows>();
     return view_.index(collection, query);
   }
   Result<std::string> hash(const Path& path, size_t bytes_max) const override {
@@ -74,15 +82,18 @@ class Committer::GroupSettings final : public Settings {
 struct Committer::PendingTree {
   PendingTree(Committer& committer, Tree& of)
       : tree(of),
-        base(committer.durable(), of.number),
-        known(base, committer.durable(), committer.leaf_cache_, of),
+        readable(committer.readable(of)),
+        base(readable, of.number),
+        known(base, readable, committer.leaf_cache_, of),
         overlay(known),
         index_base(committer.durable(), of.number, Table::Index),
         index_rows(index_base),
         indexed(overlay, of.plan, index_rows),
         view(indexed, of),
-        settings(committer, of.number, of.head.rules) {}
+        settings(committer, of.number, of.head.rules),
+        ephemeral(of.ephemeral.rows) {}
   Tree& tree;
+  std::shared_ptr<const Snapshot> readable;
   SnapshotView base;
   CachedView known;
   Overlay overlay;
@@ -91,6 +102,9 @@ struct Committer::PendingTree {
   IndexedView indexed;
   HashingView view;
   GroupSettings settings;
+  EphemeralRows ephemeral;         // with everything accepted so far; the overlay has them too
+  bool changes_ephemeral = false;  // they are others now
+  bool replans_ephemeral = false;  // the group has changed what is ephemeral
   std::optional<SnapshotView> documents_base;
   std::optional<Overlay> documents;  // once somebody asks for them
   std::optional<SnapshotView> expiry_base;
@@ -105,6 +119,9 @@ struct Committer::PendingTree {
   bool ends_versions = false;
   std::optional<uint64_t> cut;  // trim() has moved it
   bool changed = false;
+
+  // The tree with everything accepted so far, without what is in memory alone.
+  WithoutEphemeral durable_view() const { return {view, ephemeral_of(tree)}; }
 
   Overlay& with_documents(const Committer& committer) {
     if (!documents) {
@@ -128,7 +145,9 @@ struct Committer::After {
       : tree(at.view),
         index_rows(static_cast<const TreeView&>(at.index_rows)),
         indexes{at.tree.plan, index_rows},
-        rules(at.tree.head.rules) {}
+        rules(at.tree.head.rules),
+        ephemeral(at.ephemeral),
+        paths(ephemeral_of(at.tree)) {}
   Overlay tree;
   Overlay index_rows;
   Indexes indexes;
@@ -138,8 +157,16 @@ struct Committer::After {
   Timestamp due = Timestamp::max();
   Batch beside;
   std::string rules;
+  EphemeralRows ephemeral;
+  const PathPlan* paths;  // as the write found it; null: nothing is ephemeral
   Pending pending(uint32_t number) {
-    return {number, tree, beside, rules, documents ? &*documents : nullptr, &indexes};
+    return {.number = number,
+            .tree = tree,
+            .rows = beside,
+            .rules = rules,
+            .documents = documents ? &*documents : nullptr,
+            .indexes = &indexes,
+            .paths = paths};
   }
   void with_documents(const Overlay& of_group) { documents.emplace(static_cast<const TreeView&>(of_group)); }
 };

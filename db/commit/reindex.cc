@@ -7,6 +7,9 @@
 //   /rooms/a/messages/m1/sent               within a child              move(): the place is read from the tree after
 //   /users/ada                              elsewhere                   nothing
 //
+// A row of an index that covers has a copy of its child's rows (index.h). Then a child is also moved, to the same place,
+// when only its priority or something that it is not ordered by was written.
+//
 //   before   m1 at 12 ─┐                    index   │ 7·m4 │ 12·m1 │ 15·m2 │  count 3
 //   after    m1 at 20  └─▶ move():                         erase             put 20·m1, count stays
 //
@@ -43,10 +46,17 @@ Result<std::optional<Position>> place_in(const TreeView& tree, const IndexedChil
 }
 
 // The index row of a child that exists.
-Result<std::string> row_in(const TreeView& tree, const IndexedChild& child, const Index& index) {
+struct IndexRow {
+  std::string key, copy;
+};
+Result<IndexRow> row_in(const TreeView& tree, const IndexedChild& child, const Index& index) {
   ASSIGN_OR_RETURN(const auto place, place_in(tree, child, index.spec));
   invariant(place.has_value(), "a row was found below the child");
-  return row_of(index.id, child, *place);
+  IndexRow row{row_of(index.id, child, *place), {}};
+  if (index.spec.covers) {
+    ASSIGN_OR_RETURN(row.copy, copy_of_child(tree, child.path()));
+  }
+  return row;
 }
 
 void put_plan(IndexPlan plan, Indexes& indexes) {
@@ -88,9 +98,11 @@ class Following {
   std::map<std::string, int64_t> counts_;  // what collections gain, encoded
 };
 
-// Priorities concern no index (make_index), and an Unleaf at or above a collection removes a leaf that had no children.
+// No index is ordered by priorities (make_index), so they concern copies alone; those at or above a collection, none. An
+// Unleaf there removes a leaf that had no children.
 void Following::note(const Effect& effect) {
-  if (effect.kind != Effect::Kind::Set && effect.kind != Effect::Kind::Unleaf) return;
+  const bool sets_priority = effect.kind == Effect::Kind::SetPriority && spec_.covers;
+  if (effect.kind != Effect::Kind::Set && effect.kind != Effect::Kind::Unleaf && !sets_priority) return;
   const std::vector<std::string_view> keys = effect.path.keys();
   const size_t depth = spec_.at.size();
   if (!spec_.matches_start(std::span(keys).first(std::min(keys.size(), depth)))) return;
@@ -126,8 +138,8 @@ Result<void> Following::replace(const std::string& base) {
   for (;;) {
     ASSIGN_OR_RETURN(const auto child, next_child(after_, spec_, at, base + kPastChildren));
     if (!child || !index_.holds(child->path())) break;
-    ASSIGN_OR_RETURN(std::string row, row_in(after_, *child, index_));
-    fresh.emplace_back(std::move(row), "");
+    ASSIGN_OR_RETURN(IndexRow row, row_in(after_, *child, index_));
+    fresh.emplace_back(std::move(row.key), std::move(row.copy));
     ++counts[child->collection];
     // Behind all rows of that child.
     at = child->path() + kPastChildren;
@@ -158,9 +170,17 @@ Result<void> Following::move(const Touch& touch) {
   if (old.has_value() != now.has_value()) counts_[child.collection] += now ? 1 : -1;
   std::string old_row = old ? row_of(index_.id, child, *old) : std::string();
   std::string row = now ? row_of(index_.id, child, *now) : std::string();
-  if (row == old_row) return {};
-  if (old) rows_.erase(std::move(old_row));
-  if (now) rows_.put(std::move(row), "");
+  if (row == old_row && !spec_.covers) return {};
+  std::string copy;
+  if (now && spec_.covers) {
+    if (touch.value != nullptr) {
+      copy = copy_of_child(*touch.value);
+    } else {
+      ASSIGN_OR_RETURN(copy, copy_of_child(after_, child.path()));
+    }
+  }
+  if (old && row != old_row) rows_.erase(std::move(old_row));
+  if (now) rows_.put(std::move(row), copy);
   return {};
 }
 
@@ -254,8 +274,8 @@ Result<void> build(uint64_t count, const TreeView& tree, Indexes& indexes) {
       break;
     }
     const std::string path = child->path();
-    ASSIGN_OR_RETURN(std::string row, row_in(tree, *child, *index));
-    indexes.rows.put(std::move(row), "");
+    ASSIGN_OR_RETURN(IndexRow row, row_in(tree, *child, *index));
+    indexes.rows.put(std::move(row.key), row.copy);
     ++counts[child->collection];
     // From here on writes below this child keep its row (Index::holds).
     index->built = path + kPastChildren;
@@ -274,11 +294,12 @@ Result<void> build(uint64_t count, const TreeView& tree, Indexes& indexes) {
 }
 
 Result<std::optional<TreeView::IndexRows>> IndexedView::index(const Path& collection, const Query& query) const {
+  if (paths_ != nullptr && paths_->touches_ephemeral(collection)) return std::optional<IndexRows>();
   const Index* found = plan_ == nullptr ? nullptr : plan_->find(collection.keys(), query);
   if (found == nullptr) return std::optional<IndexRows>();
   // Not owned: it lives as long as this view.
   return std::optional(IndexRows{std::shared_ptr<const TreeView>(std::shared_ptr<void>(), &rows_),
-                                 index_prefix(found->id, encode_path(collection)) + '\0'});
+                                 index_prefix(found->id, encode_path(collection)) + '\0', found->spec.covers});
 }
 
 }  // namespace hearth::db

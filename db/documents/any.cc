@@ -1,3 +1,20 @@
+// One value, read once from left to right, in three ways: over it (skip), as JSON, and as the text that JavaScript makes of
+// it. All three walk the same grammar; what differs is what JavaScript says where JSON has no word:
+//
+//                     JSON.stringify              String(value)
+//   undefined         left out of an object,      "undefined"; nothing in an array
+//                     null in an array
+//   NaN, ±Infinity    null                        "NaN", "Infinity", "-Infinity"
+//   bigint            its digits as a text        its digits           (stringify itself would throw)
+//   bytes             {"0":1,"1":2}               "1,2"
+//   object            {…}                         "[object Object]"
+//   array             […]                         its elements, with commas between and no brackets
+//
+// Only skip_any() reads what a stranger wrote: it fails at the first mistake, and limits the nesting. The other two are
+// given what it has passed, so they trust the bytes (Reader::trust), and recurse no deeper than it allowed.
+//
+// JsonScan is for texts that clients claim to be JSON (formats, embeds, awareness). It builds nothing, for the text is kept
+// as it came.
 #include "db/documents/any.h"
 
 #include <bit>

@@ -1,5 +1,6 @@
 #include "db/documents/coding.h"
 
+#include "db/base/bytes.h"
 #include "db/model/json.h"
 
 namespace hearth::db::documents {
@@ -74,10 +75,7 @@ std::string_view Reader::var_string() {
   return text;
 }
 
-void append_var_uint(uint64_t value, std::string& to) {
-  for (; value >= 0x80; value >>= 7) to.push_back(static_cast<char>((value & 0x7f) | 0x80));
-  to.push_back(static_cast<char>(value));
-}
+void append_var_uint(uint64_t value, std::string& to) { append_varint(value, to); }
 
 void append_var_int(Reader::Integer value, std::string& to) {
   uint64_t rest = value.magnitude >> 6;

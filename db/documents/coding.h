@@ -1,4 +1,6 @@
-// The bytes that Yjs is made of (the encoding of npm's lib0): numbers, texts and buffers. Pure.
+// The bytes that Yjs is made of (the encoding of npm's lib0): numbers, texts and buffers. Numbers are spelled as those of
+// db/base/bytes.h, which is for what we write ourselves; this is for what strangers wrote: it says where the mistake is,
+// stops at what JavaScript can count, and knows signs and UTF-8. Pure.
 //
 //   var_uint   := 7 bits a byte, lowest first; the highest bit says that more follow; at most 2^53 − 1
 //   var_int    := the first byte has 6 bits, bit 6 says "negative"; then as var_uint; −0 exists

@@ -1,6 +1,12 @@
 // A document as JSON, and XML within it as text. What comes out is what yjs's toJSON(), toString() and toDelta() give;
-// where those throw (null as a child of XML) there is its name as text. Two ways in, both over the same lists of items:
-// append_json() writes a value of JSON, append_text() what String(value) would be in JavaScript.
+// where those throw (null as a child of XML) there is its name as text. Two ways, both over the same lists of items: JSON
+// into out_, and what String(value) would be in JavaScript, into any text.
+//   Type.start ─▶ item ─▶ item ─▶ item ─▶ …      a list: elements, letters, formats; what was deleted is passed over
+//   Type.entries: key ─▶ its last item           a map; the items before it were overwritten
+//   "He" [bold:true] "llo" [bold:null] "!"       toDelta: He · llo {bold:true} · !         toString in XML: He<bold>llo</bold>!
+//
+// A root has no kind of its own: who reads says it, or it is guessed. `depth` and bytes_max_ end what is nested too deeply or is
+// small on disk and large as JSON; both set a flag, and finish() says so: the functions between need no error of their own.
 #include <algorithm>
 #include <span>
 #include <utility>

@@ -25,7 +25,7 @@ struct Place {  // a section that is being read
   const Section* section;
   size_t order;
   StructReader reader;
-  Struct current;
+  Struct current{};
 };
 
 // The heap's top is the piece that begins first; of equal ones that of the first update.
@@ -135,7 +135,10 @@ class Writer {
     std::vector<Place> places;
     for (const Piece& piece : pieces) {
       if (piece.section->end <= known_) continue;
-      Place place{piece.update, piece.section, piece.order, StructReader(*piece.update, *piece.section), {}};
+      Place place{.update = piece.update,
+                  .section = piece.section,
+                  .order = piece.order,
+                  .reader = StructReader(*piece.update, *piece.section)};
       if (advance(place)) places.push_back(std::move(place));
     }
     std::make_heap(places.begin(), places.end(), comes_later);

@@ -198,7 +198,7 @@ std::vector<size_t> unneeded(const std::vector<ChainFile>& files, Timestamp from
   for (size_t i = 0; i < files.size(); ++i) {
     if (!files[i].info.is_incremental && files[i].info.made <= from && (full == kNoFile || is_newer(files, i, full))) {
       full = i;
-    };
+    }
   }
   if (full == kNoFile) return {};
   // A moment from then on begins with that one, or with one that is newer: so whatever continues an older one is not

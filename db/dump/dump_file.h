@@ -86,8 +86,8 @@ struct DumpedSpace {
 struct DumpedRows {
   uint64_t rows = 0;
   uint64_t leaves = 0;
-  uint64_t bytes = 0;  // of rows and updates, uncompressed
-  std::string digest;  // kDigestBytes
+  uint64_t bytes = 0;    // of rows and updates, uncompressed
+  std::string digest{};  // kDigestBytes
   uint64_t documents = 0;
   uint64_t updates = 0;  // of them
   uint64_t entries = 0;  // of the log; then there are none of the others

@@ -125,7 +125,11 @@ Result<void> Dumper::begin_space(const Target& target, std::string& to) {
   if (request_.format == DumpFormat::Json) return {};
   const SnapshotSettings settings(from_.snapshot, target.number);
   ASSIGN_OR_RETURN(const Head head, settings.head());
-  DumpedSpace space{target.name, request_.path, head.sequence, head.time, head.has_priorities, {}};
+  DumpedSpace space{.name = target.name,
+                    .path = request_.path,
+                    .sequence = head.sequence,
+                    .time = head.time,
+                    .has_priorities = head.has_priorities};
   space.has_entries = target.standing.has_entries;
   space.since = target.standing.since;
   space.base = target.standing.base;
@@ -165,7 +169,7 @@ void Dumper::row(std::string_view key, std::string_view leaf, std::string& to) {
 }
 
 void Dumper::end_space(const Target& target, std::string& to) {
-  DumpedRows counted{rows_, space_leaves_, 0, "", 0, 0, 0};
+  DumpedRows counted{.rows = rows_, .leaves = space_leaves_};
   if (request_.format == DumpFormat::Json) {
     json_.finish(to);
   } else {

@@ -26,6 +26,7 @@
 #include "db/model/expiry.h"
 #include "db/model/hash.h"
 #include "db/model/key_order.h"
+#include "db/model/path_plan.h"
 #include "db/store/row_key.h"
 
 namespace hearth::db {
@@ -64,7 +65,9 @@ Result<void> check_place(const TreeStore& store, const RestoredSpace& space, Exi
 
 }  // namespace
 
-RestoredTree RestoredSpace::said() const { return {name, at, rows.leaves, to_hex(rows.digest), rows.documents}; }
+RestoredTree RestoredSpace::said() const {
+  return {.space = name, .path = at, .leaves = rows.leaves, .digest = to_hex(rows.digest), .documents = rows.documents};
+}
 
 // Takes what is read, and stages what was asked for: rows of trees in one lane, those of documents in another.
 class Restore::Staging final : public DumpVisitor {
@@ -86,6 +89,7 @@ class Restore::Staging final : public DumpVisitor {
   Result<std::unique_ptr<Staged>> finish();  // what is staged is all
 
  private:
+  Result<void> read_paths(const RestoredSpace& target);
   Result<void> empty_indexes(Staged& staged);
   Result<void> empty_ages(Staged& staged);
 
@@ -99,6 +103,7 @@ class Restore::Staging final : public DumpVisitor {
   std::string document_key_;
   size_t prefix_bytes_ = 0;         // of both
   bool has_documents_ = false;      // the namespace being read
+  std::optional<PathPlan> paths_;   // of the namespace being read, where something of it is ephemeral
   std::optional<TreeCheck> below_;  // of a tree that comes to stand below another path
   Lane tree_, documents_;
 
@@ -158,8 +163,26 @@ Result<void> Restore::Staging::space(const DumpedSpace& space) {
   document_key_ = row_key(Table::Document, target.number, encode_path(target.at));
   prefix_bytes_ = key_.size();
   has_documents_ = false;
+  RETURN_IF_ERROR(read_paths(target));
   spaces.push_back(std::move(target));
   return tree_.begin(key_, key_ + kPastChildren);
+}
+
+// As it will be: a whole namespace brings its settings.
+Result<void> Restore::Staging::read_paths(const RestoredSpace& target) {
+  paths_.reset();
+  std::optional<std::string> text;
+  if (target.is_whole()) {
+    for (const Setting& setting : target.dumped.settings) {
+      if (setting.name == kPathPlanSetting) text = setting.text;
+    }
+  } else {
+    ASSIGN_OR_RETURN(text, SnapshotSettings(store_.snapshot(), target.number).text(kPathPlanSetting));
+  }
+  if (!text) return {};
+  ASSIGN_OR_RETURN(PathPlan plan, PathPlan::parse(*text));
+  if (plan.has_ephemeral()) paths_ = std::move(plan);
+  return {};
 }
 
 Result<void> Restore::Staging::row(std::string_view key, std::string_view leaf) {
@@ -167,6 +190,15 @@ Result<void> Restore::Staging::row(std::string_view key, std::string_view leaf) 
   if (below_) RETURN_IF_ERROR(below_->add(key, leaf));
   key_.resize(prefix_bytes_);
   key_ += key;
+  if (paths_) {
+    if (const auto place = paths_->ephemeral_place(std::string_view(key_).substr(kTableAndNumber))) {
+      ASSIGN_OR_RETURN(const Path path, decode_path(*place));
+      return Error{ErrorCode::InvalidData,
+                   fmt::format("the file has data at {}, which is ephemeral here, and never on disk "
+                               "(/.settings/paths.json)",
+                               path.slashed())};
+    }
+  }
   return tree_.put(key_, leaf);
 }
 

@@ -204,7 +204,7 @@ Result<Value> View::read(const TreeView& tree, bool has_priorities) const {
   if (query_.counts) return Value::integer(static_cast<int64_t>(count_));
   if (!is_limited()) return read_query(tree, path_, query_, has_priorities, kReadBytesMax);
   if (query_.keys_only) return keys_of(window());
-  return read_children(tree, path_, window(), kReadBytesMax);
+  return read_window(tree, path_, query_, window(), kReadBytesMax);
 }
 
 Result<BodyPointer> View::whole(const TreeView& tree, bool has_priorities) const {

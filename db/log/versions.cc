@@ -1,6 +1,20 @@
 // Reading the past is one pass over the versions of a range. Marks come before what lies below them, so the pass knows
 // every mark that concerns a row when it comes to the row; those above the range are looked up first, one seek for each
 // key of the path.
+//
+//   at 10, over        /a  mark@9        marks: /a@9
+//                      /a/b leaf@12      later than 10: passed over
+//                      /a/b leaf@3       the newest up to 10, but older than the mark: gone
+//                      /a/c leaf@9       not older than the mark, which its own commit made: there
+//                      /d  leaf@2        no longer below /a, so its mark is dropped; there
+//
+// `marks` is a stack of the marks above the row that is being looked at. Each has the newest sequence of itself and of those
+// below it on the stack, so one comparison says whether a row is gone.
+//
+// The sweep is the same pass with another question: whether a moment from the cut on can see a row. Of each place the
+// newest row up to the cut stays, and all older ones go. A mark or a removal stays until the pass has left its place, since
+// what it hides is erased in the pass; then it says nothing any more, and goes too. The pass stops after some rows and goes
+// on at from_, with what it knew in at_, has_settled_, removal_ and marks_.
 #include "db/log/versions.h"
 
 #include <algorithm>

@@ -28,9 +28,9 @@ struct ChangesRead {
 
 // What one commit did at one place.
 struct PlaceChange {
-  Path path;
+  Path path{};
   Slot slot = Slot::Value;
-  Value value;               // that is there now; null: nothing
+  Value value{};             // that is there now; null: nothing
   bool is_restored = false;  // `value` is not known: a restore brought it, and it is to be read anew
   bool is_purged = false;    // the same: an administrator has removed it from history
   // With ChangesRead::before: what stood there. Nothing: that is not known, as it was from before versions were kept, or it

@@ -77,14 +77,14 @@ struct Event {
 // To one request.
 struct Answer {
   uint64_t request = 0;  // the id given with it
-  Result<void> status;
+  Result<void> status{};
   uint64_t sequence = 0;  // of the state that the answer speaks of
   Timestamp time{};       // writes: the server time they were resolved with
-  Value value;            // reads; writes that asked for it
-  std::string hash;       // reads that asked for it; of `value`, when a Stale write asked for that ("" is null's)
+  Value value{};          // reads; writes that asked for it
+  std::string hash{};     // reads that asked for it; of `value`, when a Stale write asked for that ("" is null's)
   // Listens: the first value (a Put at the listener's path) or, when resumed, the net change (Put or Merge); nothing
   // when the client's hash or sequence shows that it has all there is.
-  std::shared_ptr<const Body> first;
+  std::shared_ptr<const Body> first{};
   bool resumed = false;
   Lease lease{};          // of a large value: held until the client has it (Database::Options::answer_bytes_max)
   bool no_index = false;  // of a query: no index has its order, so it may become slow

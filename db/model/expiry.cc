@@ -1,4 +1,15 @@
-// Rows of ages, and their plan.
+// Rows of ages, and the plan that says of which paths there are such rows.
+//
+//   /.settings/paths.json ─▶ PathPlan ─▶ for_paths() ─▶ ExpiryPlan: a rule, with an id, for each path that has a ttl
+//                                                         │ kept as the row 'p'
+//   a restart: the row 'p' ─▶ decode() ─▶ attach(PathPlan of the settings) ─▶ the same rules, or: make another plan
+//
+// A rule's rows begin with its id and not with its pattern, so a pattern that goes and comes back finds no rows of before.
+// Ids are never used twice. A rule that is new, or that is in both plans when the settings change, has everything untaken:
+// the shard goes through its children, a slice at a time, and gives rows to those that have none (db/shard/shard_expiry.cc).
+//
+// `untaken` only ever grows by what a write could not count one by one, as a large subtree that was put at once. More than
+// kUntakenRangesMax ranges become the one that covers them: to look at a child again costs time and changes nothing.
 #include "db/model/expiry.h"
 
 #include <algorithm>

@@ -69,9 +69,11 @@ struct Figures {
   uint64_t kept_answers_bytes_max = 0;  // Database::Options
   uint64_t expired = 0;                 // children that were removed for their age (db/model/path_plan.h)
   uint64_t expiry_untaken = 0;          // namespaces, of some children of which the age is not known yet
-  uint64_t commits = 0;                 // durable, each a record of one namespace
-  Distribution group_size{};            // commits that became durable together
-  Distribution commit_time{};           // nanoseconds, of a write: from its acceptance to being durable
+  uint64_t ephemeral_writes = 0;        // of which nothing went to disk (db/model/path_plan.h)
+  uint64_t ephemeral_values = 0, ephemeral_bytes = 0;  // now: leaves at ephemeral paths, and about what they hold
+  uint64_t commits = 0;                                // durable, each a record of one namespace
+  Distribution group_size{};                           // commits that became durable together
+  Distribution commit_time{};                          // nanoseconds, of a write: from its acceptance to being durable
   uint64_t rows_written = 0;
   uint64_t index_rows_written = 0;  // part of them
   Distribution read_time{};         // nanoseconds, of a read: from when it was asked for until its value was there

@@ -4,7 +4,7 @@
 // rows and reads nothing of the children themselves.
 //
 //    id:4     collection        00   value ( value )*      segment of the child
-//   00000007  02 'chat' 00      00   04 dddddddd dddd rr   02 'm17' 00           → ""
+//   00000007  02 'chat' 00      00   04 dddddddd dddd rr   02 'm17' 00           → "", or the rows of m17
 //   └────── one range ──────────────┘└ sorts by order ────┘└ then by key, which also says whose row this is
 //
 // What must hold, and what breaks otherwise:
@@ -29,6 +29,9 @@ namespace hearth::db {
 namespace {
 
 constexpr char kPlanVersion = 1;
+constexpr char kPlanVersionCovers = 2;  // some index covers
+constexpr uint64_t kOrderByValue = 1;   // bits of an index's order
+constexpr uint64_t kOrderCovers = 2;
 
 enum class ValueTag : char { Null = 1, False = 2, True = 3, Number = 4, Text = 5, Object = 6 };
 constexpr char kTextEnd = '\x00';
@@ -101,7 +104,33 @@ std::vector<std::string> split_pattern(std::string_view text) {
   return keys;
 }
 
+// Adds the index, or lets the one that is there for the same order cover too.
+void add_spec(IndexSpec spec, std::vector<IndexSpec>& specs) {
+  const auto same = [&](const IndexSpec& one) { return one.is_same_order(spec); };
+  const auto found = std::find_if(specs.begin(), specs.end(), same);
+  if (found == specs.end()) return specs.push_back(std::move(spec));
+  found->covers = found->covers || spec.covers;
+}
+
+void append_copied(std::string_view bytes, std::string& to) {
+  to += static_cast<char>(bytes.size() >> 8);
+  to += static_cast<char>(bytes.size());
+  to += bytes;
+}
+
+// Adds one row to a copy. False: it would be too long.
+bool add_to_copy(std::string_view key, std::string_view leaf, std::string& copy) {
+  if (copy.size() + key.size() + leaf.size() + 4 > kCopyBytesMax) return false;
+  append_copied(key, copy);
+  append_copied(leaf, copy);
+  return true;
+}
+
 }  // namespace
+
+bool IndexSpec::is_same_order(const IndexSpec& other) const {
+  return at == other.at && order == other.order && child == other.child && then == other.then;
+}
 
 bool IndexSpec::matches_start(std::span<const std::string_view> keys) const {
   if (keys.size() > at.size()) return false;
@@ -148,7 +177,8 @@ Result<std::vector<IndexSpec>> parse_indexes(std::string_view json) {
     if (!one.is_object()) return bad;
     const auto at = one.field("at");
     const auto by = one.field("by");
-    if (!at || !by || !at->string()) return bad;
+    const auto covers = one.field("covers");
+    if (!at || !by || !at->string() || (covers && !covers->boolean())) return bad;
     const std::vector<std::string> pattern = split_pattern(*at->string());
     auto spec = make_index(pattern, by->string().value_or(".value"));
     if (!spec) return bad;
@@ -156,7 +186,8 @@ Result<std::vector<IndexSpec>> parse_indexes(std::string_view json) {
       spec->order = Order::Child;
       if (!read_order(*by, spec->child, spec->then)) return bad;
     }
-    if (std::find(specs.begin(), specs.end(), *spec) == specs.end()) specs.push_back(std::move(*spec));
+    spec->covers = covers && *covers->boolean();
+    add_spec(std::move(*spec), specs);
   }
   return specs;
 }
@@ -167,7 +198,7 @@ Result<std::vector<IndexSpec>> wanted_indexes(const Settings& settings, const Us
   ASSIGN_OR_RETURN(std::vector<IndexSpec> specs, parse_indexes(of_rules.value_or(usual.of_rules)));
   ASSIGN_OR_RETURN(const std::vector<IndexSpec> more, parse_indexes(own.value_or(usual.own)));
   for (const IndexSpec& spec : more) {
-    if (std::find(specs.begin(), specs.end(), spec) == specs.end()) specs.push_back(spec);
+    add_spec(spec, specs);
   }
   return specs;
 }
@@ -183,18 +214,21 @@ std::string indexes_text(const std::vector<IndexSpec>& specs) {
     append_json_string(spec.order == Order::Value ? ".value" : spec.child.text(), text);
     for (const Path& path : spec.then) append_json_string(path.text(), text += ',');
     if (!spec.then.empty()) text += ']';
+    if (spec.covers) text += ",\"covers\":true";
     text += '}';
   }
   return text + "]";
 }
 
 std::string IndexPlan::encode() const {
-  std::string bytes(1, kPlanVersion);
+  const bool covers = std::any_of(indexes.begin(), indexes.end(), [](const Index& one) { return one.spec.covers; });
+  std::string bytes(1, covers ? kPlanVersionCovers : kPlanVersion);
   append_u32(next_id, bytes);
   for (const Index& index : indexes) {
     append_u32(index.id, bytes);
     bytes += index.is_complete ? '\1' : '\0';
-    bytes += index.spec.order == Order::Value ? '\1' : '\0';
+    bytes += static_cast<char>((index.spec.order == Order::Value ? kOrderByValue : 0) |
+                               (index.spec.covers ? kOrderCovers : 0));
     std::string children = index.spec.child.text();
     for (const Path& path : index.spec.then) children.append("\n").append(path.text());
     append_sized(children, bytes);
@@ -205,7 +239,8 @@ std::string IndexPlan::encode() const {
 }
 
 Result<IndexPlan> IndexPlan::decode(std::string_view bytes) {
-  if (bytes.empty() || bytes.front() != kPlanVersion) return corrupt("the plan's version");
+  if (bytes.empty() || (bytes.front() != kPlanVersion && bytes.front() != kPlanVersionCovers))
+    return corrupt("the plan's version");
   Reader in{bytes.substr(1)};
   IndexPlan plan;
   plan.next_id = static_cast<uint32_t>(in.number(4));
@@ -213,7 +248,9 @@ Result<IndexPlan> IndexPlan::decode(std::string_view bytes) {
     Index index;
     index.id = static_cast<uint32_t>(in.number(4));
     index.is_complete = in.number(1) == 1;
-    index.spec.order = in.number(1) == 1 ? Order::Value : Order::Child;
+    const uint64_t order = in.number(1);
+    index.spec.order = (order & kOrderByValue) != 0 ? Order::Value : Order::Child;
+    index.spec.covers = (order & kOrderCovers) != 0;
     std::string_view children = in.take(in.number(4));
     for (bool is_first = true; is_first || !children.empty(); is_first = false) {
       const size_t end = std::min(children.find('\n'), children.size());
@@ -239,12 +276,15 @@ bool IndexPlan::is_building() const {
 // An index that is still being built is never used: its missing rows would look like missing children.
 const Index* IndexPlan::find(std::span<const std::string_view> collection, const Query& query) const {
   const bool counts_all = query.counts && !query.start && !query.end;
+  const Index* found = nullptr;
   for (const Index& index : indexes) {
     const bool fits = counts_all || (index.spec.order == query.order && index.spec.child == query.child &&
                                      index.spec.then == query.then);
-    if (index.is_complete && fits && index.spec.matches(collection)) return &index;
+    if (!index.is_complete || !fits || !index.spec.matches(collection)) continue;
+    if (index.spec.covers) return &index;
+    if (found == nullptr) found = &index;
   }
-  return nullptr;
+  return found;
 }
 
 std::string index_prefix(uint32_t id, std::string_view encoded_path) {
@@ -391,6 +431,37 @@ Result<IndexEntry> decode_index_entry(std::string_view bytes, size_t values) {
   entry.segment = rest;
   if (rest.empty() || segment_length(rest) != rest.size()) return corrupt("its end is no key");
   return entry;
+}
+
+Result<std::string> copy_of_child(const TreeView& tree, std::string_view encoded_child) {
+  std::string copy;
+  RETURN_IF_ERROR(tree.scan(encoded_child, std::string(encoded_child) + kPastChildren,
+                            [&](std::string_view key, std::string_view leaf) {
+                              const bool fits = add_to_copy(key.substr(encoded_child.size()), leaf, copy);
+                              if (!fits) copy.clear();
+                              return fits;
+                            }));
+  return copy;
+}
+
+std::string copy_of_child(const Value& child) {
+  std::string copy;
+  for (size_t i = 0; i < child.row_count(); ++i) {
+    const Value::Row row = child.row(i);
+    if (!add_to_copy(row.key, row.leaf, copy)) return {};
+  }
+  return copy;
+}
+
+Result<void> read_copy(std::string_view copy, const std::function<void(std::string_view, std::string_view)>& row) {
+  Reader in{copy};
+  while (!in.rest.empty()) {
+    const std::string_view key = in.take(in.number(2));
+    const std::string_view leaf = in.take(in.number(2));
+    if (!in.good || leaf.empty()) return corrupt("a copy of a child's rows is cut short");
+    row(key, leaf);
+  }
+  return {};
 }
 
 Result<std::optional<Position>> find_place(const TreeView& tree, std::string_view encoded_child, Order order,

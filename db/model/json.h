@@ -105,6 +105,7 @@ class JsonWriter {
 
  private:
   struct Open;
+  Value::Row take_row();  // the row at at_; from here on that is the next one
   void write_row(std::string& to);
   void write_priority(std::string& to);
   void write_leaf(std::string& to);
@@ -115,8 +116,10 @@ class JsonWriter {
   Value value_;
   JsonStyle style_;
   bool done_ = false;
-  size_t at_ = 0;           // the row to be written next
-  std::vector<Open> open_;  // objects and arrays around it, outermost first
+  size_t at_ = 0;              // the row to be written next
+  Value::Row row_{};           // that row; empty behind the last
+  std::string_view before_{};  // the key of the row before it
+  std::vector<Open> open_;     // objects and arrays around it, outermost first
   std::string name_;
 };
 
@@ -126,8 +129,11 @@ std::string to_json(const Value& value, JsonStyle style);
 std::string to_pretty_json(const Value& value, JsonStyle style);
 
 void append_json_string(std::string_view utf8, std::string& to);  // with quotes
-void append_json_number(double value, std::string& to);           // db/model/number_text.h
-void append_json_leaf(std::string_view leaf, std::string& to);    // a stored leaf (db/model/value.h)
+// The same of bytes that nobody has checked, as parts of a request in an error: where they are no UTF-8, what is not ASCII
+// becomes "?".
+void append_json_string_of_any(std::string_view bytes, std::string& to);
+void append_json_number(double value, std::string& to);         // db/model/number_text.h
+void append_json_leaf(std::string_view leaf, std::string& to);  // a stored leaf (db/model/value.h)
 
 // Whether text is well-formed UTF-8.
 bool is_utf8(std::string_view text);

@@ -10,8 +10,13 @@
 //   b/d      { and b's {        ,"d":3
 //   (end)    { and b's {        }}
 //
+// Each row is looked up once, and kept until the next one is (row_): a tree of small leaves is mostly keys, and what is
+// done for each of them is what a large answer costs.
+//
 // Whether an object is an array must be known before its first child is written. is_array() looks ahead through the
 // object's rows, and gives up at the first key that is no index, or when too few rows are left to make it dense enough.
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 #include "db/model/json.h"
@@ -57,19 +62,55 @@ bool is_array(const Value& value, size_t row, size_t prefix) {
 
 void append_leaf_of(const Value& value, std::string& to) { append_json_leaf(value.row(0).leaf, to); }
 
+constexpr uint64_t kOfEach = 0x0101010101010101;  // times a byte: eight of it
+
+bool is_plain(char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; }
+
+// The same of eight bytes at once. A byte is found where subtracting takes its high bit from the byte above; that may
+// find others above it in vain, and never misses one.
+bool are_plain(uint64_t bytes) {
+  const auto below = [](uint64_t each, uint64_t limit) { return (each - kOfEach * limit) & ~each; };
+  const uint64_t found = below(bytes, 0x20) | below(bytes ^ (kOfEach * '"'), 1) | below(bytes ^ (kOfEach * '\\'), 1);
+  return (found & (kOfEach * 0x80)) == 0;
+}
+
+// How many bytes from `from` on are in JSON text what they are.
+size_t plain_bytes(std::string_view utf8, size_t from) {
+  size_t at = from;
+  for (uint64_t bytes = 0; utf8.size() - at >= sizeof bytes; at += sizeof bytes) {
+    std::memcpy(&bytes, utf8.data() + at, sizeof bytes);
+    if (!are_plain(bytes)) break;
+  }
+  while (at < utf8.size() && is_plain(utf8[at])) ++at;
+  return at - from;
+}
+
+// Whether a text segment's bytes are the key's, and in JSON text what they are.
+bool is_plain_key(std::string_view text) {
+  // Above ASCII some bytes stand for others (key_order.h).
+  const bool is_ascii = std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
+  return is_ascii && plain_bytes(text, 0) == text.size();
+}
+
 }  // namespace
+
+void append_json_string_of_any(std::string_view bytes, std::string& to) {
+  if (is_utf8(bytes)) return append_json_string(bytes, to);
+  std::string clean(bytes);
+  std::replace_if(
+      clean.begin(), clean.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; }, '?');
+  append_json_string(clean, to);
+}
 
 void append_json_string(std::string_view utf8, std::string& to) {
   static constexpr char kDigits[] = "0123456789abcdef";
   to += '"';
-  size_t from = 0;
-  for (size_t i = 0; i < utf8.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(utf8[i]);
-    if (byte >= 0x20 && byte != '"' && byte != '\\') [[likely]] {
-      continue;
-    }
-    to += utf8.substr(from, i - from);
-    from = i + 1;
+  for (size_t from = 0;;) {
+    const size_t plain = plain_bytes(utf8, from);
+    to.append(utf8.data() + from, plain);
+    from += plain;
+    if (from == utf8.size()) break;
+    const auto byte = static_cast<unsigned char>(utf8[from++]);
     to += '\\';
     switch (byte) {
       case '"':
@@ -97,7 +138,6 @@ void append_json_string(std::string_view utf8, std::string& to) {
         to += kDigits[byte & 15];
     }
   }
-  to += utf8.substr(from);
   to += '"';
 }
 
@@ -133,7 +173,9 @@ struct JsonWriter::Open {
   uint32_t count = 0;  // members or elements written
 };
 
-JsonWriter::JsonWriter(Value value, JsonStyle style) : value_(std::move(value)), style_(style) {}
+JsonWriter::JsonWriter(Value value, JsonStyle style) : value_(std::move(value)), style_(style) {
+  if (!value_.is_null()) row_ = value_.row(0);
+}
 JsonWriter::~JsonWriter() = default;
 
 bool JsonWriter::next(std::string& chunk, size_t bytes) {
@@ -148,15 +190,21 @@ bool JsonWriter::next(std::string& chunk, size_t bytes) {
   return true;
 }
 
+Value::Row JsonWriter::take_row() {
+  const Value::Row taken = row_;
+  before_ = taken.key;
+  row_ = ++at_ < value_.row_count() ? value_.row(at_) : Value::Row{};
+  return taken;
+}
+
 void JsonWriter::write_row(std::string& to) {
-  const std::string_view key = value_.row(at_).key;
+  const std::string_view key = row_.key;
   if (key.empty()) return write_leaf(to);  // the value is a leaf
   if (open_.empty()) {
     open(0, to);
   } else {
     // Objects stay open as long as the last two rows agree on the whole path to them.
-    const std::string_view before = value_.row(at_ - 1).key;
-    while (key.substr(0, open_.back().prefix) != before.substr(0, open_.back().prefix)) close(to);
+    while (key.substr(0, open_.back().prefix) != before_.substr(0, open_.back().prefix)) close(to);
   }
   // From here on the innermost open object contains this row, and `prefix` bytes of its key are told.
   for (size_t prefix = open_.back().prefix;;) {
@@ -172,7 +220,7 @@ void JsonWriter::write_row(std::string& to) {
 
 // Writes the row at at_ as the priority of the innermost open object: no child of that is written yet.
 void JsonWriter::write_priority(std::string& to) {
-  const Value::Row row = value_.row(at_++);
+  const Value::Row row = take_row();
   if (style_ == JsonStyle::Plain) return;
   to += R"(".priority":)";
   append_json_leaf(row.leaf, to);
@@ -181,11 +229,10 @@ void JsonWriter::write_priority(std::string& to) {
 
 // Writes the leaf at at_, and its priority, if the next row is that.
 void JsonWriter::write_leaf(std::string& to) {
-  const Value::Row row = value_.row(at_++);
-  const bool more = at_ < value_.row_count();
-  const Value::Row next = more ? value_.row(at_) : Value::Row{};
-  const bool has_priority = more && next.key.size() == row.key.size() + 1 && next.key.starts_with(row.key);
-  if (has_priority) ++at_;
+  const Value::Row row = take_row();
+  const Value::Row next = row_;  // an empty key: there is none
+  const bool has_priority = next.key.size() == row.key.size() + 1 && next.key.starts_with(row.key);
+  if (has_priority) take_row();
   if (!has_priority || style_ == JsonStyle::Plain) return append_json_leaf(row.leaf, to);
   to += R"({".value":)";
   append_json_leaf(row.leaf, to);
@@ -195,7 +242,8 @@ void JsonWriter::write_leaf(std::string& to) {
 }
 
 void JsonWriter::open(size_t prefix, std::string& to) {
-  const bool array = style_ == JsonStyle::Plain && is_array(value_, at_, prefix);
+  // One whose first key is a text is told from an array at once.
+  const bool array = style_ == JsonStyle::Plain && row_.key[prefix] != kTextSegment && is_array(value_, at_, prefix);
   open_.push_back({.prefix = prefix, .is_array = array});
   to += array ? '[' : '{';
 }
@@ -213,6 +261,11 @@ void JsonWriter::name(std::string_view segment, std::string& to) {
   }
   if (top.count++ > 0) to += ',';
   if (top.is_array) return;
+  const std::string_view text = segment.substr(1, segment.size() - 2);
+  if (segment.front() == kTextSegment && is_plain_key(text)) {
+    to.append(1, '"').append(text).append("\":", 2);
+    return;
+  }
   name_.clear();
   append_key(segment, name_);
   append_json_string(name_, to);

@@ -33,7 +33,6 @@ namespace hearth::db {
 namespace {
 
 constexpr char kIntegerTag = '\x01';
-constexpr char kTextTag = '\x02';
 // Lengths of 255 and more share one value of the length byte, and are then told apart by two more bytes. Keys end at
 // 768 bytes, but "000…01" may use them all.
 constexpr size_t kLongLength = 255;
@@ -115,7 +114,7 @@ void append_segment(std::string_view key, std::string& to) {
     to += '\0';
     return;
   }
-  to += kTextTag;
+  to += kTextSegment;
   for (const char c : key) to += remap_utf16(c);
   to += '\0';
 }
@@ -130,7 +129,7 @@ std::string encode_path(const Path& path) {
 // For any bytes: rows come from disk and from dumps, and a damaged one must read as 0 and never past its end.
 size_t segment_length(std::string_view encoded) {
   if (encoded.empty()) return 0;
-  if (encoded.front() == kTextTag) {
+  if (encoded.front() == kTextSegment) {
     const size_t end = encoded.find('\0');
     return end == std::string_view::npos || end == 1 ? 0 : end + 1;
   }
@@ -145,7 +144,7 @@ size_t segment_length(std::string_view encoded) {
 }
 
 void append_key(std::string_view segment, std::string& to) {
-  if (segment.front() == kTextTag) {
+  if (segment.front() == kTextSegment) {
     for (const char c : segment.substr(1, segment.size() - 2)) to += unmap_utf16(c);
     return;
   }

@@ -17,6 +17,8 @@
 
 namespace hearth::db {
 
+inline constexpr char kTextSegment = '\x02';  // its first byte
+
 // <0, 0 or >0, as memcmp. SDK: core/util/util.ts nameCompare; ties of equal integer and length by raw bytes.
 int compare_keys(std::string_view a, std::string_view b);
 

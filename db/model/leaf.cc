@@ -5,6 +5,8 @@
 #include <bit>
 #include <cmath>
 
+#include "db/base/bytes.h"
+
 namespace hearth::db {
 namespace {
 
@@ -41,9 +43,8 @@ double double_of_leaf(std::string_view leaf) {
 
 void append_integer_leaf(int64_t value, std::string& to) {
   to += byte_of(LeafTag::Integer);
-  uint64_t zigzag = static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63);
-  for (; zigzag >= 0x80; zigzag >>= 7) to += static_cast<char>(zigzag | 0x80);
-  to += static_cast<char>(zigzag);
+  const auto zigzag = static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63);
+  append_varint(zigzag, to);
 }
 
 void append_double_leaf(double value, std::string& to) {

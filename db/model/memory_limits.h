@@ -41,6 +41,9 @@ struct MemoryLimits {
   uint64_t space_topic_bytes_max = 64u << 20;
   uint64_t topic_bytes_max = 256u << 20;
 
+  // What lies at ephemeral paths (db/model/path_plan.h), of one namespace.
+  uint64_t space_ephemeral_bytes_max = 16u << 20;
+
   // Of one Yjs document, as it is stored: it is read as a whole for each client that opens it.
   uint64_t document_bytes_max = 64u << 20;
 
@@ -65,8 +68,9 @@ enum class MemoryLimit : uint8_t {
   TotalTopicsSize,
   DocumentSize,
   EventsSize,
+  EphemeralSize,
 };
-inline constexpr std::array<std::string_view, 14> kMemoryLimitNames = {
+inline constexpr std::array<std::string_view, 15> kMemoryLimitNames = {
     "query_size",
     "listeners_size",
     "namespace_listeners",
@@ -81,6 +85,7 @@ inline constexpr std::array<std::string_view, 14> kMemoryLimitNames = {
     "total_topics_size",
     "document_size",
     "events_size",
+    "ephemeral_size",
 };
 using MemoryLimitsReached = std::array<uint64_t, kMemoryLimitNames.size()>;  // how often
 
@@ -99,7 +104,8 @@ inline std::array<uint64_t, kMemoryLimitNames.size()> values_of(const MemoryLimi
           limits.space_topic_bytes_max,
           limits.topic_bytes_max,
           limits.document_bytes_max,
-          limits.event_bytes_max};
+          limits.event_bytes_max,
+          limits.space_ephemeral_bytes_max};
 }
 
 }  // namespace hearth::db

@@ -1,7 +1,10 @@
 // Plans of paths: a trie of patterns, and the same as lines.
 #include "db/model/path_plan.h"
 
+#include <algorithm>
 #include <charconv>
+
+#include "db/model/key_order.h"
 
 namespace hearth::db {
 namespace {
@@ -77,6 +80,80 @@ std::optional<Timestamp> PathPlan::throttle_of(std::span<const std::string_view>
   return {};
 }
 
+std::optional<std::string_view> PathPlan::ephemeral_place(std::string_view key) const {
+  if (!has_ephemeral_) return {};
+  const Node* at = root_.get();
+  size_t length = 0;
+  std::string name;
+  for (size_t next = segment_length(key); next > 0; next = segment_length(key.substr(length))) {
+    name.clear();
+    append_key(key.substr(length, next), name);
+    at = at->child(name);
+    if (at == nullptr) return {};
+    length += next;
+    if (at->settings.is_ephemeral) return key.substr(0, length);
+  }
+  return {};
+}
+
+bool PathPlan::has_ephemeral_below(const Node& node) {
+  return node.settings.is_ephemeral || std::any_of(node.children.begin(), node.children.end(), [](const auto& child) {
+           return has_ephemeral_below(*child.second);
+         });
+}
+
+bool PathPlan::touches_ephemeral(const Path& path) const {
+  if (!has_ephemeral_) return false;
+  const Node* at = root_.get();
+  for (const std::string_view key : path.keys()) {
+    if (at->settings.is_ephemeral) return true;
+    at = at->child(key);
+    if (at == nullptr) return false;
+  }
+  return has_ephemeral_below(*at);
+}
+
+Result<std::optional<std::string>> PathPlan::first_ephemeral(const TreeView& tree) const {
+  if (!has_ephemeral_) return std::optional<std::string>();
+  return first_ephemeral(*root_, "", tree);
+}
+
+// At most kDepthMax deep. One seek for each child that a "$" stands for, and for each name.
+Result<std::optional<std::string>> PathPlan::first_ephemeral(const Node& node, const std::string& at,
+                                                             const TreeView& tree) {
+  if (node.settings.is_ephemeral) {
+    ASSIGN_OR_RETURN(const bool has_any, tree.any(at, at + kPastChildren));
+    return has_any ? std::optional(at) : std::nullopt;
+  }
+  for (const auto& [key, child] : node.children) {
+    if (key == kAny || !has_ephemeral_below(*child)) continue;
+    std::string below = at;
+    append_segment(key, below);
+    ASSIGN_OR_RETURN(auto found, first_ephemeral(*child, below, tree));
+    if (found) return found;
+  }
+  const auto any = node.children.find(kAny);
+  if (any == node.children.end() || !has_ephemeral_below(*any->second)) return std::optional<std::string>();
+  std::string from = at;
+  for (bool is_more = true; is_more;) {
+    is_more = false;
+    std::string below;
+    RETURN_IF_ERROR(tree.scan(from, at + kPastChildren, [&](std::string_view key, std::string_view) {
+      const size_t length = segment_length(key.substr(at.size()));
+      if (length == 0) return true;  // a leaf, or a priority, of the path itself
+      below.assign(key.substr(0, at.size() + length));
+      is_more = true;
+      return false;
+    }));
+    if (!is_more) break;
+    from = below + kPastChildren;
+    if (node.child(decode_segment(std::string_view(below).substr(at.size()))) != any->second.get()) continue;
+    ASSIGN_OR_RETURN(auto found, first_ephemeral(*any->second, below, tree));
+    if (found) return found;
+  }
+  return std::optional<std::string>();
+}
+
 void PathPlan::collect(const Node& node, Pattern& at, std::vector<Entry>& to) {
   if (node.is_named) to.push_back({at, &node.settings});
   for (const auto& [key, child] : node.children) {  // at most kDepthMax deep
@@ -106,6 +183,7 @@ std::string PathPlan::text() const {
     const PathSettings& settings = *entry.settings;
     if (settings.ttl) text += "\tttl\t" + std::to_string(settings.ttl->count());
     if (settings.throttle) text += "\tthrottle\t" + std::to_string(settings.throttle->count());
+    if (settings.is_ephemeral) text += "\tephemeral\t1";
     if (!settings.ttl_by.is_root()) text += "\tby\t" + settings.ttl_by.text();
     text += '\n';
   }
@@ -143,11 +221,14 @@ Result<PathPlan> PathPlan::parse(std::string_view text) {
         settings.ttl = Timestamp(number);
       } else if (name == "throttle" && is_number && Timestamp(number) <= kThrottleMax) {
         settings.throttle = Timestamp(number);
+      } else if (name == "ephemeral" && is_number && number == 1 && !pattern.empty()) {
+        settings.is_ephemeral = true;
       } else {
         return not_a_plan(line);
       }
     }
     plan.has_throttle_ = plan.has_throttle_ || settings.throttle.has_value();
+    plan.has_ephemeral_ = plan.has_ephemeral_ || settings.is_ephemeral;
   }
   return plan;
 }

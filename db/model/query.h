@@ -1,6 +1,10 @@
 // A query: of the children of a path those in a range of an order, and of these the first or last so many
 // (db/model/data-model.md §4-§6). A value; pure.
 //
+//   orderBy, startAt …, limitToLast    read by net/rest/query.h and net/wire/message.h
+//        └─▶ Query ─┬─▶ db/model/select.h     a read: what it finds, and how many
+//                   └─▶ db/events/view.h      a listener: what it shows, commit by commit
+//
 // Each child has a position in the order: the value it is ordered by, then its key. Positions are totally ordered. An
 // order by several children (ours) compares the values one after the other.
 #pragma once

@@ -21,6 +21,9 @@
 // - Texts are cut in index rows. A run of rows that share a cut text is in key order, so the walk may stop only at
 //   the end of the run. Stopping within it would return the 50 smallest keys instead of the 50 smallest texts.
 // - Memory follows the limit, or kSelectionMax, and never the collection.
+//
+// What is selected is then read: of each child one seek and its rows. An index that covers has given a copy of them on
+// the way (Copies), and such a child is not looked at again.
 #include "db/model/select.h"
 
 #include <algorithm>
@@ -99,6 +102,30 @@ class Taker {
   std::set<Position, PositionLess> kept_;
   size_t count_ = 0;
   size_t scanned_ = 0;
+};
+
+// What a walk along an index that covers has seen of the children it selected, until they are read. Holds a little more
+// than may be read at most, for then the read is refused anyway.
+class Copies {
+ public:
+  explicit Copies(size_t bytes_max) : bytes_max_(bytes_max) {}
+  void add(std::string_view segment, std::string_view copy) {
+    if (copy.empty() || bytes_ > bytes_max_) return;
+    bytes_ += copy.size();
+    all_.emplace_back(segment, copy);
+  }
+  void sort() { std::sort(all_.begin(), all_.end()); }
+  // The copy of that child, or nothing. Asked in ascending order, after sort().
+  const std::string* find(std::string_view segment) {
+    while (at_ < all_.size() && all_[at_].first < segment) ++at_;
+    return at_ < all_.size() && all_[at_].first == segment ? &all_[at_].second : nullptr;
+  }
+
+ private:
+  const size_t bytes_max_;
+  size_t bytes_ = 0;
+  size_t at_ = 0;
+  std::vector<std::pair<std::string, std::string>> all_;  // by encoded segment
 };
 
 // Narrows [from, upto) to the keys that the query's bounds allow, where positions have no values. False: none is left.
@@ -244,7 +271,7 @@ std::string index_edge(const Query& query, bool is_start) {
 // Along the rows of an index. Texts that are cut sort by their keys alone: all that begin alike are read and kept in
 // order.
 Result<void> select_by_index(const TreeView& tree, const TreeView::IndexRows& index, const std::string& base,
-                             const Query& query, const Position* beyond, Taker& taker) {
+                             const Query& query, const Position* beyond, Taker& taker, Copies* copies) {
   std::string from = index.base + index_edge(query, true);
   std::string upto = index.base + index_edge(query, false);
   if (beyond != nullptr) {
@@ -261,7 +288,7 @@ Result<void> select_by_index(const TreeView& tree, const TreeView::IndexRows& in
   Result<void> failed;
   std::string run;  // what cut rows share
   const std::vector<std::string> ordered_by = encoded_order(query);
-  const TreeView::RowFunction take = [&](std::string_view row, std::string_view) {
+  const TreeView::RowFunction take = [&](std::string_view row, std::string_view copy) {
     row.remove_prefix(index.base.size());
     Result<IndexEntry> decoded = decode_index_entry(row, ordered_by.size());
     if (!decoded.ok()) {
@@ -284,8 +311,12 @@ Result<void> select_by_index(const TreeView& tree, const TreeView::IndexRows& in
       }
       if (!failed.ok()) return false;
     }
+    const size_t before = taker.count();
     failed = taker.take(
         {std::move(entry.values[0]), decode_segment(entry.segment), {entry.values.begin() + 1, entry.values.end()}});
+    // Of a run of cut texts any number may come, and few be kept.
+    const bool is_kept = entry.cut_bytes == 0 && taker.count() > before;
+    if (copies != nullptr && index.covers && is_kept) copies->add(entry.segment, copy);
     return failed.ok();
   };
   RETURN_IF_ERROR(query.limit == Limit::Last ? index.rows->scan_down(from, upto, take)
@@ -298,14 +329,14 @@ bool is_by_key(const Query& query, bool has_priorities) {
 }
 
 Result<void> take_all(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
-                      const Position* beyond, Taker& taker) {
+                      const Position* beyond, Taker& taker, Copies* copies = nullptr) {
   const std::string base = encode_path(path);
   ASSIGN_OR_RETURN(const auto leaf, tree.leaf(base));
   // A leaf has no children, and a query of a leaf selects nothing.
   if (leaf) return {};
   if (is_by_key(query, has_priorities)) return select_by_key(tree, base, query, beyond, taker);
   ASSIGN_OR_RETURN(const auto index, tree.index(path, query));
-  if (index) return select_by_index(tree, *index, base, query, beyond, taker);
+  if (index) return select_by_index(tree, *index, base, query, beyond, taker, copies);
   return select_by_scan(tree, base, query, taker);
 }
 
@@ -351,8 +382,11 @@ Value keys_of(const std::vector<Position>& positions) {
   return Value::object(keys);
 }
 
-Result<Value> read_children(const TreeView& tree, const Path& path, const std::vector<Position>& positions,
-                            size_t bytes_max, const Projection& projection) {
+namespace {
+
+// `copies`: children that need not be looked for; null: there are none.
+Result<Value> read_selected(const TreeView& tree, const Path& path, const std::vector<Position>& positions,
+                            size_t bytes_max, const Projection& projection, Copies* copies) {
   const std::string base = encode_path(path);
   std::vector<std::string> segments;
   segments.reserve(positions.size());
@@ -368,21 +402,69 @@ Result<Value> read_children(const TreeView& tree, const Path& path, const std::v
               parts.end());
   ValueBuilder builder;
   bool fits = true;
+  if (copies != nullptr) copies->sort();
+  std::string row;
   for (const std::string& segment : segments) {
-    for (const std::string& part : parts) {
-      const std::string from = base + segment + part;
+    const std::string* copy = copies == nullptr ? nullptr : copies->find(segment);
+    if (copy != nullptr) {
+      RETURN_IF_ERROR(read_copy(*copy, [&](std::string_view below, std::string_view leaf) {
+        const auto holds = [below](const std::string& part) { return below.starts_with(part); };
+        if (std::any_of(parts.begin(), parts.end(), holds)) builder.add(row.assign(segment).append(below), leaf);
+      }));
+      fits = builder.byte_count() <= bytes_max;
+    }
+    for (size_t i = 0; i < parts.size() && copy == nullptr && fits; ++i) {
+      const std::string from = base + segment + parts[i];
       RETURN_IF_ERROR(tree.scan(from, from + kPastChildren, [&](std::string_view key, std::string_view leaf) {
         builder.add(key.substr(base.size()), leaf);
         fits = builder.byte_count() <= bytes_max;
         return fits;
       }));
-      if (!fits) {
-        return Error{ErrorCode::TooLarge,
-                     "Data requested exceeds the maximum size that can be accessed with a single request."};
-      }
+    }
+    if (!fits) {
+      return Error{ErrorCode::TooLarge,
+                   "Data requested exceeds the maximum size that can be accessed with a single request."};
     }
   }
   return std::move(builder).build();
+}
+
+}  // namespace
+
+Result<Value> read_children(const TreeView& tree, const Path& path, const std::vector<Position>& positions,
+                            size_t bytes_max, const Projection& projection) {
+  return read_selected(tree, path, positions, bytes_max, projection, nullptr);
+}
+
+Result<Value> read_window(const TreeView& tree, const Path& path, const Query& query,
+                          const std::vector<Position>& positions, size_t bytes_max) {
+  Copies copies(bytes_max);
+  std::optional<TreeView::IndexRows> index;
+  if (!positions.empty() && (query.order == Order::Child || query.order == Order::Value)) {
+    ASSIGN_OR_RETURN(index, tree.index(path, query));
+  }
+  if (index && index->covers) {
+    std::string from = index->base;
+    std::string upto = index->base;
+    const Position& first = positions.front();
+    const Position& last = positions.back();
+    bool is_whole = append_index_values(first.value, first.rest, from);
+    is_whole = append_index_values(last.value, last.rest, upto) && is_whole;
+    append_segment(first.key, from);
+    append_segment(last.key, upto);
+    Result<void> failed;
+    size_t rows = 0;
+    const auto add = [&](std::string_view row, std::string_view copy) {
+      const auto entry = decode_index_entry(row.substr(index->base.size()), query.then.size() + 1);
+      if (!entry.ok()) failed = entry.error();
+      if (entry.ok()) copies.add(entry.value().segment, copy);
+      return entry.ok() && ++rows < positions.size();
+    };
+    // Texts that are cut have no exact place: then each child is looked for.
+    if (is_whole) RETURN_IF_ERROR(index->rows->scan(from, upto + '\0', add));
+    RETURN_IF_ERROR(failed);
+  }
+  return read_selected(tree, path, positions, bytes_max, {}, &copies);
 }
 
 Result<Value> read_query(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
@@ -407,8 +489,10 @@ Result<Value> read_query(const TreeView& tree, const Path& path, const Query& qu
     ASSIGN_OR_RETURN(const std::vector<Position> all, select(tree, path, Query::by_key(), has_priorities));
     return read_children(tree, path, all, bytes_max, projection);
   }
-  ASSIGN_OR_RETURN(const std::vector<Position> positions, select(tree, path, query, has_priorities));
-  return read_children(tree, path, positions, bytes_max, projection);
+  Taker taker(query, nullptr);
+  Copies copies(bytes_max);
+  RETURN_IF_ERROR(take_all(tree, path, query, has_priorities, nullptr, taker, &copies));
+  return read_selected(tree, path, std::move(taker).positions(), bytes_max, projection, &copies);
 }
 
 }  // namespace hearth::db

@@ -41,6 +41,9 @@ Result<uint64_t> count(const TreeView& tree, const Path& path, const Query& quer
 Result<Value> read_query(const TreeView& tree, const Path& path, const Query& query, bool has_priorities,
                          size_t bytes_max, const Projection& projection = {});
 Value keys_of(const std::vector<Position>& positions);  // as Query::keys_only
+// The same of positions that are neighbours in the query's order, which an index that covers may save the looks at.
+Result<Value> read_window(const TreeView& tree, const Path& path, const Query& query,
+                          const std::vector<Position>& positions, size_t bytes_max);
 Result<Value> read_children(const TreeView& tree, const Path& path, const std::vector<Position>& positions,
                             size_t bytes_max, const Projection& projection = {});
 

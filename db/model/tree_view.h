@@ -45,6 +45,7 @@ class TreeView {
   struct IndexRows {
     std::shared_ptr<const TreeView> rows;
     std::string base;
+    bool covers = false;  // a row's value is a copy of the child's rows, or "" where that would be too long
   };
   virtual Result<std::optional<IndexRows>> index(const Path& collection, const Query& query) const;
 

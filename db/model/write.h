@@ -10,6 +10,7 @@
 // empty store gives the same rows: a follower could be fed that way.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -77,6 +78,10 @@ struct Write {
   std::string by{};  // who writes, for the log: `auth.uid`; empty: an administrator, the app itself, or nobody
   // What the database itself keeps at the path of a Yjs document, where nobody else may write.
   bool is_mirror = false;
+  // How long what it puts at ephemeral paths (db/model/path_plan.h) stays, for one that is asked for without a session; 0:
+  // until the session ends. `holder`: for whom it stays (db/shard/holders.h), by the shard.
+  std::chrono::milliseconds ttl{0};
+  uint64_t holder = 0;
   // The answer carries a value: after Stale what stands at `base`, else what was written there. Of several overwrites
   // only those that had server values are shown; a priority is shown on a leaf `true`.
   bool wants_value = false;
@@ -109,19 +114,21 @@ struct Effect {
     Dequeue,      // it will not
     QueuedBy,     // what the session `name` has queued is judged by what the string `value` tells of (null: by nothing)
     Configure,    // the setting `name` becomes the string `value` (null: unset)
-    Reindex,      // the secondary indexes are those of the string `value` (db/model/index.h, parse_indexes)
-    BuildIndex,   // the next `value` children get their rows in the first index that is not complete
-    Append,       // the document at `path` gets the update `name`, whose number is `value`
-    Compact,      // what the document at `path` has up to the update of number `value` becomes the one update `name`
-    Forget,       // there are no documents at `path` and below
+    // Of this store alone (Committer::derive): in no record, but for those that were written before it was so.
+    Reindex,     // the secondary indexes are those of the string `value` (db/model/index.h, parse_indexes)
+    BuildIndex,  // the next `value` children get their rows in the first index that is not complete
+    // Of a record again.
+    Append,   // the document at `path` gets the update `name`, whose number is `value`
+    Compact,  // what the document at `path` has up to the update of number `value` becomes the one update `name`
+    Forget,   // there are no documents at `path` and below
   };
   Kind kind = Kind::Set;
-  Path path;
-  Value value;
+  Path path{};
+  Value value{};
   Slot slot = Slot::Value;  // Enqueue, Dequeue
   // Of the session (Enqueue, Dequeue, QueuedBy) or the setting (Configure); an update's bytes. Of a Set in the log
   // kPurged: what was set there, or below, was removed from history for good, and `value` says nothing.
-  std::string name;
+  std::string name{};
 };
 
 inline constexpr std::string_view kPurged = "purged";

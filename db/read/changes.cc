@@ -1,5 +1,5 @@
-// The log as changes. What concerns documents, queues, settings and indexes is in the log too, and is passed over: the feed
-// tells of the tree.
+// The log as changes. What concerns documents, queues and settings is in the log too, and is passed over: the feed tells of the
+// tree. So are indexes in what was written by a Hearth that built them by commits.
 #include "db/read/changes.h"
 
 #include <utility>
@@ -20,16 +20,16 @@ Error is_unknown() {
 void add_places(const Effect& effect, const Path& path, std::vector<PlaceChange>& to) {
   const bool is_set = effect.kind == Effect::Kind::Set;
   if (is_set && effect.name == kPurged) {
-    if (path.contains(effect.path)) to.push_back({effect.path, Slot::Value, {}, false, true});
-    if (!path.contains(effect.path) && effect.path.contains(path)) to.push_back({path, Slot::Value, {}, false, true});
+    if (path.contains(effect.path)) to.push_back({.path = effect.path, .is_purged = true});
+    if (!path.contains(effect.path) && effect.path.contains(path)) to.push_back({.path = path, .is_purged = true});
     return;
   }
   if (!is_set && effect.kind != Effect::Kind::SetPriority) return;
   const Slot slot = is_set ? Slot::Value : Slot::Priority;
   if (path.contains(effect.path)) {
-    to.push_back({effect.path, slot, is_set ? effect.value : effect.value.priority(), false, false});
+    to.push_back({.path = effect.path, .slot = slot, .value = is_set ? effect.value : effect.value.priority()});
   } else if (is_set && effect.path.contains(path)) {
-    to.push_back({path, slot, effect.value.at(path.relative_to(effect.path)), false, false});
+    to.push_back({.path = path, .slot = slot, .value = effect.value.at(path.relative_to(effect.path))});
   }
 }
 
@@ -38,9 +38,9 @@ Change change_of(LogEntry&& entry, const Path& path) {
   change.time = entry.record.time;
   change.by = std::move(entry.by);
   if (entry.kind == LogEntry::Kind::Restore) {
-    if (path.contains(entry.base)) change.places.push_back({entry.base, Slot::Value, {}, true, false});
+    if (path.contains(entry.base)) change.places.push_back({.path = entry.base, .is_restored = true});
     if (!path.contains(entry.base) && entry.base.contains(path))
-      change.places.push_back({path, Slot::Value, {}, true, false});
+      change.places.push_back({.path = path, .is_restored = true});
     return change;
   }
   for (const Effect& effect : entry.record.effects) add_places(effect, path, change.places);

@@ -1,4 +1,20 @@
-// What is known of the past begins where the log does, and not before the versions were carried over.
+// A moment is an id (STORE:SEQUENCE, of an event or an answer) or a time. Both become a sequence, and a PastView of it is
+// read as any other tree.
+//
+//   carried over          the log's oldest entry                         head
+//   ─────┼──────────────────────┼──────────────────────────────────────────┼──▶ sequences
+//        │ nothing is known     │ first: its tree is the first that is known
+//
+//   time ─▶ binary search: the last commit whose entry is not later, by what the clock said then (LogEntry::wall). Where the
+//           clock was set back, times of entries fall, and one of the commits around that time is found.
+//
+// What is known of the past begins where the log does, and not before the versions were carried over. Whoever asks for less
+// than that is told from when on there is an answer: nothing is guessed, and an empty value always means that nothing was
+// there.
+//
+// undo_of() makes a write of the difference between two views, one before the commit and one after it. It carries the hash
+// of what the commit left at each place, so it is refused where something has changed since (Stale), and is a commit like
+// any other, which can be taken back in turn.
 #include "db/read/past.h"
 
 #include <fmt/format.h>
@@ -29,6 +45,12 @@ Result<uint64_t> first_known(const std::optional<LogState>& state) {
                "What was there before history was switched on is still being carried over; try again soon."};
 }
 
+// Of a namespace that was never written, all of the past is known, whatever is kept: nothing was there.
+Result<uint64_t> first_known(const std::optional<LogState>& state, const Head& head) {
+  if (!state && head.sequence == 0) return uint64_t{0};
+  return first_known(state);
+}
+
 Result<uint64_t> too_early(const LogReader& log, uint64_t first, uint64_t head) {
   std::string since = "the present";
   if (first < head) {
@@ -45,17 +67,18 @@ Result<uint64_t> sequence_at(const PastMoment& moment, const TreeStore& store,
                              const std::shared_ptr<const Snapshot>& snapshot, uint32_t number) {
   const LogReader log(snapshot, number);
   ASSIGN_OR_RETURN(const auto state, log.state());
-  ASSIGN_OR_RETURN(const uint64_t first, first_known(state));
   ASSIGN_OR_RETURN(const Head head, SnapshotSettings(snapshot, number).head());
+  ASSIGN_OR_RETURN(const uint64_t first, first_known(state, head));
   if (moment.id) {
     const auto life = store.life_index_of(moment.id->life);
-    if (life) {
+    if (life && state) {
       ASSIGN_OR_RETURN(const bool knows, log.knows(*state, head.sequence, *life, moment.id->sequence));
       if (knows && moment.id->sequence >= first) return moment.id->sequence;
       if (knows) return too_early(log, first, head.sequence);
     }
     return Error{ErrorCode::NotFound, "This id is not known any more, or it is of another store."};
   }
+  if (!state) return first;
   // The last commit up to then: everything up to `before` was then, nothing from `later` on.
   uint64_t before = first, later = head.sequence + 1;
   while (before + 1 < later) {
@@ -146,7 +169,8 @@ Result<PathHistory> read_history(const HistoryRead& read, const TreeStore& store
                                  const std::shared_ptr<const Snapshot>& snapshot, uint32_t number, Turn& turn) {
   const LogReader log(snapshot, number);
   ASSIGN_OR_RETURN(const auto state, log.state());
-  ASSIGN_OR_RETURN(const uint64_t first, first_known(state));
+  ASSIGN_OR_RETURN(const Head head, SnapshotSettings(snapshot, number).head());
+  ASSIGN_OR_RETURN(const uint64_t first, first_known(state, head));
   const size_t most = std::min(read.values_max, kPastValuesMax);
   // One more than is told, whose value is what was before.
   ASSIGN_OR_RETURN(std::vector<uint64_t> sequences,

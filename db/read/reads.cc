@@ -231,8 +231,15 @@ void run_read(FairPool& readers, ReadTimes& times, Budget& budget, Read read, st
   job.payer = {number, read.client};
   job.is_unwanted = read.is_unwanted;
   if (read.timeout) job.deadline = begin + *read.timeout;
-  const auto one = std::make_shared<ReadJob>(
-      ReadJob{std::move(read), std::move(snapshot), number, now, std::move(done), times, budget, begin, store});
+  const auto one = std::make_shared<ReadJob>(ReadJob{.read = std::move(read),
+                                                     .snapshot = std::move(snapshot),
+                                                     .number = number,
+                                                     .now = now,
+                                                     .done = std::move(done),
+                                                     .times = times,
+                                                     .budget = budget,
+                                                     .begin = begin,
+                                                     .store = store});
   if (one->read.is_here_if_short && answer_here(*one)) return;
   job.run = [one](Turn& turn) {
     Answer answer = answer_read(*one, turn);

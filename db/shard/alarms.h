@@ -1,5 +1,6 @@
-// Wakes somebody for a namespace at a time: when a child of it becomes too old, when listeners may hear again. One thread
-// for all, which is there from the first alarm on.
+// Wakes somebody for a namespace at a time: when a child of it becomes too old, when listeners may hear again, when an
+// ephemeral value has been there for its time, when what failed for a moment is tried again. One thread for all, which is
+// there from the first alarm on.
 //
 // Thread: any. What rings runs on the thread of the alarms, and only passes the word on.
 #pragma once
@@ -20,7 +21,7 @@ namespace hearth::db {
 
 class Alarms {
  public:
-  enum class For : uint8_t { Expiry, Throttle };
+  enum class For : uint8_t { Expiry, Throttle, Ephemeral, Mirrors };
   // `clock`: a steady one, or one that a test moves: then it is looked at every few milliseconds.
   using Ring = std::function<void(const std::string& space, For what)>;
   Alarms(const Clock& clock, bool is_moved_by_hand, Ring ring)

@@ -9,6 +9,9 @@
 // Who can be served: whoever names no hash (the value will do); whoever names one, if this read computes hashes, or
 // knows them. A client whose hash matches gets no value, also when the value was let go.
 //
+// One that looks back (Earlier) knows the value of an earlier moment too. Whoever names that one's hash is told what became
+// of it; that is found out once for all of them.
+//
 // A commit takes the FirstValue out of the space's map (forget_related). Those who wait in it keep it: it answers
 // with the value of the sequence at which they asked, and the events behind their places are what came after.
 //
@@ -33,8 +36,8 @@ bool FirstValue::wait(Waiter& waiter) {
       return can_compare;
     }
     // Done, but the value was let go, or can't be compared: another one has to be read.
-    if (status_.ok() && !(names_it && hashes_ && hashes_->contain(*waiter.hash)) &&
-        (body_ == nullptr || !can_compare)) {
+    const bool has_it = names_it && hashes_ && hashes_->contain(*waiter.hash);
+    if (status_.ok() && !has_it && had_by(waiter, earlier_) == nullptr && (body_ == nullptr || !can_compare)) {
       return false;
     }
     body = body_;
@@ -70,7 +73,7 @@ void FirstValue::fail(const Error& error) {
   }
 }
 
-void FirstValue::read(const TreeView& view, const Turn* turn) {
+void FirstValue::read(const TreeView& view, Turn* turn, const Earlier* earlier) {
   const Result<Value> value = show_(view);
   if (turn != nullptr && turn->is_over()) return;
   counts_.reads.add();
@@ -80,6 +83,14 @@ void FirstValue::read(const TreeView& view, const Turn* turn) {
     counts_.hashes.add();
     hashes = node_hashes(value.value());
   }
+  std::vector<Had> had;
+  if (value.ok() && earlier != nullptr && turn != nullptr) {
+    had = (*earlier)(*turn);
+    if (turn->is_over()) return;
+    // Who would be told a large one gets the value.
+    std::erase_if(
+        had, [](const Had& one) { return one.change != nullptr && one.change->byte_count() > kLargeValueBytesMax; });
+  }
   std::shared_ptr<const Body> body;
   if (value.ok()) body = Body::put(path_, Slot::Value, value.value());
   std::vector<Waiter> waiters;
@@ -88,6 +99,10 @@ void FirstValue::read(const TreeView& view, const Turn* turn) {
     done_ = true;
     status_ = value.ok() ? Result<void>() : value.error();
     hashes_ = std::move(hashes);
+    earlier_ = std::move(had);
+    for (const Had& one : earlier_) {
+      if (one.change != nullptr) keep(kept_bytes_ + 2 * one.change->byte_count());
+    }
     if (value.ok() && value.value().byte_count() <= kLargeValueBytesMax) {
       body_ = body;
       keep(kept_bytes_ + 2 * body->byte_count());  // its text takes as much again
@@ -108,9 +123,29 @@ void FirstValue::answer(const Waiter& waiter, const std::shared_ptr<const Body>&
     // "" is the hash of null.
     const bool has_it =
         waiter.hash && (waiter.hash->empty() ? body->value().is_null() : hashes_->contain(*waiter.hash));
-    if (!has_it) tell(body, answer);
+    if (!has_it) tell_change_or_value(waiter, body, answer);
   }
   waiter.conversation->story.fill(waiter.place, std::move(answer));
+}
+
+const FirstValue::Had* FirstValue::had_by(const Waiter& waiter, const std::vector<Had>& earlier) {
+  if (!waiter.hash || waiter.hash->empty()) return nullptr;
+  const auto found =
+      std::find_if(earlier.begin(), earlier.end(), [&](const Had& one) { return one.hashes.contain(*waiter.hash); });
+  return found == earlier.end() ? nullptr : &*found;
+}
+
+// `body` is null where wait() found what the waiter had.
+void FirstValue::tell_change_or_value(const Waiter& waiter, const std::shared_ptr<const Body>& body, Answer& answer) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const Had* had = had_by(waiter, earlier_)) {
+      answer.resumed = true;
+      answer.first = had->change;
+      return;
+    }
+  }
+  tell(body, answer);
 }
 
 // All who are told at the same time share one lease.
@@ -144,6 +179,7 @@ size_t FirstValue::large_bytes() {
 void FirstValue::let_go() {
   const std::lock_guard lock(mutex_);
   body_.reset();
+  earlier_.clear();  // the shard has noted them
   keep(kFirstValueBytes + path_.text().size());
 }
 

@@ -17,7 +17,8 @@ void IndexWatch::look(const std::string& space, uint32_t number, const IndexPlan
   if (!tell || (!is_watched && !plan.is_building())) return;
   for (const Index& index : plan.indexes) {
     const auto found = begun_.find({number, index.id});
-    Notice notice{Notice::Kind::IndexBegun, index.spec.pattern(), space, index.spec.by(), {}, {}};
+    Notice notice{
+        .kind = Notice::Kind::IndexBegun, .what = index.spec.pattern(), .space = space, .by = index.spec.by()};
     if (!index.is_complete && found == begun_.end()) {
       begun_[{number, index.id}] = now;
       tell(notice);

@@ -26,6 +26,7 @@ bool is_own(MemoryLimit limit) {
     case MemoryLimit::NamespaceTopicsSize:
     case MemoryLimit::TotalTopicsSize:
     case MemoryLimit::EventsSize:
+    case MemoryLimit::EphemeralSize:
       return false;
   }
   return false;

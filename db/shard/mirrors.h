@@ -2,6 +2,7 @@
 // being brought up to date, or that somebody edits. Thread: the shard's.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -22,6 +23,8 @@ namespace hearth::db {
 inline constexpr size_t kMirrorJobsMax = 4;     // under way, of a namespace
 inline constexpr size_t kMirrorSlice = 32;      // documents that a pass looks at, until it goes on
 inline constexpr size_t kMirrorMarksMax = 500;  // documents left behind by a crash, above which all are gone through
+// What fails for a moment (no room on the disk, a full pool) is tried again after so long, and each time after twice that.
+inline constexpr std::chrono::milliseconds kMirrorRetryMin{250}, kMirrorRetryMax{60'000};
 inline constexpr std::string_view kNoMirrorsPlan =
     "?";  // as the plan that was done last: what stands there is not known
 
@@ -50,18 +53,20 @@ struct Mirrors {
   std::deque<std::string> starts{};                  // whose jobs begin when a group is durable
   size_t running = 0;
   size_t replica_bytes = 0;
+  std::chrono::milliseconds retry{};  // after which what failed was tried again; 0: nothing has failed since it worked
 
   // All documents are gone through, some at a time, in the order of their rows.
   struct Pass {
     std::string next{};  // an encoded path; where the reader goes on
     size_t waiting = 0;  // mirrors of this slice
     bool is_reading = false;
+    bool is_put_off = false;  // it could not be read, and is tried again
     bool is_at_end = false;
   };
   std::optional<Pass> pass{};
 };
 
-struct MirrorsRequest {};    // looks what is to be done
+struct MirrorsRequest {};    // looks what is to be done, and tries again what failed
 struct MirrorSliceRequest {  // what a pass goes on with
   uint64_t epoch;
   std::vector<Path> documents;

@@ -24,6 +24,7 @@
 #include "db/model/hash.h"
 #include "db/model/live.h"
 #include "db/read/fair_pool.h"
+#include "db/shard/holders.h"
 #include "db/shard/mirrors.h"
 #include "db/shard/story.h"
 #include "db/shard/throttle.h"
@@ -110,6 +111,7 @@ struct Conversation final : Audience {
   uint64_t won_in = 0;       // the last group that took a conditional write of it
   uint64_t answered_in = 0;  // the last group that answered it
   uint64_t late_in = 0;      // the last group that told it something and left it asleep (shard_contest.cc)
+  uint64_t holder = 0;       // of what it has written at ephemeral paths; 0: nothing
   uint32_t losses = 0;       // conditional writes that were refused as stale since it won
   bool ended = false;
 };
@@ -132,8 +134,15 @@ class FirstValue {
   };
   // `show`: what of it is read. `hashes`: when it is known what they are.
   using Show = std::function<Result<Value>(const TreeView& view)>;
+  // What stood here at an earlier moment, which clients may still have, and what became of it since.
+  struct Had {
+    NodeHashes hashes;
+    std::shared_ptr<const Body> change{};  // null: nothing
+  };
+  // Finds that out (Shard::look_back). What it gives when the turn is over does not count.
+  using Earlier = std::function<std::vector<Had>(Turn& turn)>;
   FirstValue(Path path, Show show, bool wants_hash, uint64_t sequence, std::optional<NodeHashes> hashes,
-             FirstValueCounts& counts, Budget& answers, std::shared_ptr<Gauge> kept)
+             FirstValueCounts& counts, Budget& answers, std::shared_ptr<Gauge> kept, bool looks_back = false)
       : path_(std::move(path)),
         show_(std::move(show)),
         sequence_(sequence),
@@ -141,6 +150,7 @@ class FirstValue {
         counts_(counts),
         answers_(answers),
         kept_(std::move(kept)),
+        looks_back_(looks_back),
         hashes_(std::move(hashes)) {
     keep(kFirstValueBytes + path_.text().size());
   }
@@ -152,17 +162,20 @@ class FirstValue {
   // value cannot serve it (it was let go, or its hash is unknown); the caller then makes a new FirstValue.
   bool wait(Waiter& waiter);
   // Reads the value and answers all who wait, on a reader's thread. Does nothing when `turn` is over afterwards: the
-  // view spends its work there. Null: there is no turn.
-  void read(const TreeView& view, const Turn* turn = nullptr);
+  // view spends its work there. Null: there is no turn. `earlier`: if it looks back.
+  void read(const TreeView& view, Turn* turn = nullptr, const Earlier* earlier = nullptr);
   void fail(const Error& error);       // instead of read(), once: answers all with the error; later waiters are refused
   bool is_unwanted();                  // whether all who waited have gone; if so, it is as after fail(). Thread: any
   std::optional<NodeHashes> hashes();  // once they are known
-  size_t large_bytes();                // bytes of the kept value; 0 for a small one
-  void let_go();                       // drops the kept value
+  bool looks_back() const { return looks_back_; }
+  size_t large_bytes();  // bytes of the kept value; 0 for a small one
+  void let_go();         // drops the kept value
 
  private:
   void keep(size_t bytes);  // that many now
   void answer(const Waiter& waiter, const std::shared_ptr<const Body>& body);
+  static const Had* had_by(const Waiter& waiter, const std::vector<Had>& earlier);
+  void tell_change_or_value(const Waiter& waiter, const std::shared_ptr<const Body>& body, Answer& answer);
   void tell(const std::shared_ptr<const Body>& body, Answer& answer);
 
   const Path path_;
@@ -172,13 +185,15 @@ class FirstValue {
   FirstValueCounts& counts_;
   Budget& answers_;
   const std::shared_ptr<Gauge> kept_;  // of the shard
-  size_t kept_bytes_ = 0;              // of that; by whoever makes it, then under mutex_
-  std::mutex mutex_;                   // Guards all below; what is done does not change, but for body_ and lease_.
+  const bool looks_back_;
+  size_t kept_bytes_ = 0;  // of that; by whoever makes it, then under mutex_
+  std::mutex mutex_;       // Guards all below; what is done does not change, but for body_ and lease_.
   bool done_ = false;
   bool failed_ = false;  // done, and nothing was read
   std::vector<Waiter> waiters_;
   Result<void> status_;
   std::optional<NodeHashes> hashes_;
+  std::vector<Had> earlier_;
   std::shared_ptr<const Body> body_;  // null: not done, or it was large, and is gone
   std::weak_ptr<const void> lease_;   // of those who were told and have not read it yet
 };
@@ -255,6 +270,7 @@ struct NamespaceState {
   };
   std::vector<Awaiting> awaiting;
   Throttles throttles;
+  Holders holders;              // of ephemeral values
   bool is_taking_up = false;    // counted as one of which some children have no rows of their age yet
   bool is_removed = false;      // whoever still has it is refused; the name means another from here on
   bool is_maintained = false;   // a MaintainRequest is on its way, or failed

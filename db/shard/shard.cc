@@ -61,8 +61,14 @@ Shard::Shard(Dependencies dependencies, std::span<const std::shared_ptr<Shard>> 
           [this](const std::function<void()>& job) {
             with_.scans.run({{}, [job](Turn&) { job(); }, [](const Error&) {}});
           },
-          &with_.clock_steps, heavy.empty() ? 0 : with_.leaf_cache_bytes_max, with_.history, with_.answers_bytes_max),
+          &with_.clock_steps, heavy.empty() ? 0 : with_.leaf_cache_bytes_max, with_.history, with_.answers_bytes_max,
+          with_.logs),
       resume_points_(with_.resume_bytes_max) {
+  committer_.limit_ephemeral([memory = with_.memory](uint64_t bytes) -> Result<void> {
+    const uint64_t most = memory->limits.space_ephemeral_bytes_max;
+    if (bytes <= most) return {};
+    return memory->refuse(MemoryLimit::EphemeralSize, "What is ephemeral in this namespace", bytes, most);
+  });
   counted_.registered.in_all = &with_.memory->listeners;
   thread_ = std::thread([this] { work(); });
 }
@@ -85,12 +91,12 @@ void Shard::maintain(const std::shared_ptr<NamespaceState>& space) {
   index_watch_.look(tree.name, tree.number, *tree.plan, with_.store.on_notice(),
                     [&](const Index& index) { return count_in(*committer_.durable(), tree.number, index); });
   if (tree.head.has_documents && !space->mirrors_known && !std::exchange(space->mirrors_asked, true)) {
-    space->shard.submit({space, nullptr, 0, MirrorsRequest{}, nullptr});
+    space->shard.submit({.space = space, .what = MirrorsRequest{}});
   }
   if (space->is_maintained) return;
   if (tree.is_reconciled && !tree.plan->is_building()) return;
   space->is_maintained = true;
-  space->shard.submit({space, nullptr, 0, MaintainRequest{}, nullptr});  // when it is closing, a start goes on with it
+  space->shard.submit({.space = space, .what = MaintainRequest{}});  // when it is closing, a start goes on with it
 }
 
 void Shard::release(bool durable, const Error& error) {
@@ -133,7 +139,7 @@ void Shard::release(bool durable, const Error& error) {
       counted_.slow_listeners.add();
       // The story has ended itself; the shard ends the rest of the conversation in its turn.
       const std::shared_ptr<NamespaceState>& space = release.conversation->space;
-      space->shard.submit({space, release.conversation, 0, EndRequest{}, nullptr});
+      space->shard.submit({.space = space, .conversation = release.conversation, .what = EndRequest{}});
     }
     if (wants_wake) told.push_back(std::move(release.conversation));
   }
@@ -204,7 +210,7 @@ Result<void> Shard::note_change(NamespaceState& space, const Accepted& accepted,
     tell(conversation, std::move(event));
   }
   for (const Overwrite& changed : accepted.changed) forget_related(space.firsts, changed.path);
-  remember_missed(space, accepted);
+  if (!accepted.is_ephemeral) remember_missed(space, accepted);
   return {};
 }
 
@@ -218,13 +224,13 @@ Result<void> Shard::check(NamespaceState& space, Subscription& subscription) {
 Committer::Tell Shard::teller(NamespaceState& space, bool merge, const Path& base) {
   return [this, &space, merge, &base](const Accepted& accepted, const TreeView& before, const TreeView& after,
                                       const Settings& settings) {
-    const Difference difference{accepted.changed,
-                                merge,
-                                base,
-                                space.tree.head.has_priorities,
-                                {accepted.record.time, accepted.wall},
-                                settings,
-                                accepted.configures};
+    const Difference difference{.changed = accepted.changed,
+                                .merge = merge,
+                                .base = base,
+                                .has_priorities = space.tree.head.has_priorities,
+                                .now = {accepted.record.time, accepted.wall},
+                                .settings = settings,
+                                .configures = accepted.configures};
     Result<void> noted = note_change(space, accepted, difference, before, after);
     if (!noted.ok()) unmatched_ = noted.error();
     return noted;
@@ -243,6 +249,12 @@ void Shard::handle(ShardRequest& request, WriteRequest& what) {
   }
   if (write.only_existing && !space.tree.named) {
     reply.status = no_such_namespace();
+    count(reply.status);
+    return answer(request, std::move(reply));
+  }
+  if (const Result<void> held = take_hold(request, what.write); !held.ok()) {
+    if (Step::here().is_over()) return;
+    reply.status = held.error();
     count(reply.status);
     return answer(request, std::move(reply));
   }
@@ -288,6 +300,8 @@ void Shard::handle(ShardRequest& request, WriteRequest& what) {
   const Step::Whole whole;
   // From here on the write is part of the group.
 
+  if (write.holder != 0) keep_hold(space, write);
+
   if (space.tree.head.has_documents) end_removed_documents(space, accepted.value().record);
   if (accepted.value().configures) space.mirrors_known = space.mirrors_asked = false;  // its plan may be another
   accepted_.push_back(request.submitted);
@@ -313,8 +327,8 @@ void Shard::handle(ShardRequest& request, ReadRequest& what) {
   const uint64_t place = request.conversation->story.keep_place();
   what.read.client = request.conversation->payer().client;
   what.read.is_unwanted = [conversation = request.conversation] { return conversation->is_gone.load(); };
-  run_read(with_.readers, with_.read_times, with_.answers, std::move(what.read), committer_.durable(),
-           request.space->tree.number, with_.clock.now(),
+  run_read(with_.readers, with_.read_times, with_.answers, std::move(what.read),
+           committer_.readable(request.space->tree), request.space->tree.number, with_.clock.now(),
            [conversation = request.conversation, place, id = request.id](Answer answer) {
              answer.request = id;
              conversation->story.fill(place, std::move(answer));
@@ -322,15 +336,16 @@ void Shard::handle(ShardRequest& request, ReadRequest& what) {
 }
 
 // `asks`: the conversation that asks first, and whose share of the turns is used; others may wait for the same value.
-void Shard::read_first(const std::shared_ptr<FirstValue>& first, const NamespaceState& space,
-                       const Conversation& asks) {
+void Shard::read_first(const std::shared_ptr<FirstValue>& first, const NamespaceState& space, const Conversation& asks,
+                       std::shared_ptr<const FirstValue::Earlier> earlier) {
   FairPool::Job job;
   job.payer = asks.payer();
   job.is_unwanted = [first] { return first->is_unwanted(); };
   job.refuse = [first](const Error& error) { first->fail(error); };
-  job.run = [first, snapshot = committer_.durable(), number = space.tree.number](Turn& turn) {
+  job.run = [first, snapshot = committer_.readable(space.tree), number = space.tree.number,
+             earlier = std::move(earlier)](Turn& turn) {
     const SnapshotView whole(snapshot, number);
-    first->read(TurnView(whole, turn), &turn);
+    first->read(TurnView(whole, turn), &turn, earlier.get());
   };
   with_.readers.run(std::move(job));
 }
@@ -340,7 +355,7 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
   NamespaceState& space = *request.space;
   Listen& listen = what.listen;
   if (const Result<void> loaded = committer_.load(space.tree); !loaded.ok()) {
-    return answer(request, {0, loaded, 0, {}, {}, {}, nullptr, false});
+    return answer(request, {.status = loaded});
   }
   auto subscription = std::make_unique<Subscription>();
   subscription->audience = conversation;
@@ -350,12 +365,12 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
   subscription->bytes_beside = listen.bytes_beside;
   if (listen.query && listen.query->is_filtered()) subscription->query = listen.query;
   if (const Result<void> room = room_to_listen(space, *conversation, *subscription); !room.ok()) {
-    return answer(request, {0, room, 0, {}, {}, {}, nullptr, false});
+    return answer(request, {.status = room});
   }
   const Result<void> allowed = check(space, *subscription);
   if (Step::here().is_over())
     return space.registry.remove(*subscription);  // it may have noted what the check looked at
-  if (!allowed.ok()) return answer(request, {0, allowed, 0, {}, {}, {}, nullptr, false});
+  if (!allowed.ok()) return answer(request, {.status = allowed});
   // Added before the first value is read: no later commit can slip through between the two.
   Subscription& added = *subscription;
   const ListenerRegistry::Added how = space.registry.add(added);
@@ -370,39 +385,49 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
   // From here on every later commit is told, behind the place that is kept for the first value.
 
   if (added.query) return first_of_view(request, listen, added, how);
-  if (listen.resume) {
+  // What comes and goes in memory has no sequence, and nobody knows afterwards what it was.
+  const auto& paths = space.tree.expiry.plan->paths;
+  const bool is_partly_ephemeral = paths != nullptr && paths->touches_ephemeral(listen.path);
+  if (listen.resume && !is_partly_ephemeral) {
     if (auto missed = missed_since(space, listen)) return resume(request, listen, std::move(*missed));
   }
   const bool wants_hash = listen.hash && !listen.hash->empty();
   const uint64_t sequence = space.tree.head.sequence;
-  if (wants_hash && space.tree.log.state) {
+  const bool has_points = space.tree.log.state && !is_partly_ephemeral;
+  if (wants_hash && has_points) {
     // What changed since is told where the log has it; nothing, where nothing did.
-    const auto since = resume_points_.find(space.tree.number, listen.path.text(), *listen.hash);
-    if (since && *since >= space.tree.log.state->cut) return resume(request, listen, Missed{{}, *since});
+    if (const auto since = known_hash(space, listen.path, *listen.hash)) {
+      return resume(request, listen, Missed{{}, *since});
+    }
   }
   if (wants_hash) {
     const auto known = space.tree.hashes.find(listen.path.text());
     // The hash is remembered for transactions: the client has the value, and nothing is read at all.
     if (known != space.tree.hashes.end() && known->second == *listen.hash) {
-      return answer(request, {0, {}, sequence, {}, {}, known->second, nullptr, false});
+      return answer(request, {.sequence = sequence, .hash = known->second});
     }
   }
   FirstValue::Waiter waiter{conversation, conversation->story.keep_place(), request.id, listen.hash};
   std::shared_ptr<FirstValue>& first = space.firsts[listen.path.text()];
+  auto earlier = wants_hash && space.tree.log.state ? look_back(request.space, listen.path) : nullptr;
   if (first != nullptr) {
     const auto hashes = first->hashes();
     if (wants_hash && hashes) {
       remember_hash(space.tree, listen.path.text(), hashes->exact);  // transactions ask for it too
-      if (space.tree.log.state) resume_points_.add(space.tree.number, listen.path.text(), *hashes, sequence);
+      if (has_points) {
+        resume_points_.add(space.tree.number, listen.path.text(), *hashes, {sequence, with_.store.life_index()});
+      }
     }
-    if (first->wait(waiter)) return;
+    const bool is_known = hashes && wants_hash && hashes->contain(*listen.hash);
+    if ((earlier == nullptr || is_known || first->looks_back()) && first->wait(waiter)) return;
   }
   first = std::make_shared<FirstValue>(
       listen.path, [path = listen.path](const TreeView& view) { return view.read(path, kReadBytesMax); }, wants_hash,
-      sequence, first == nullptr ? std::nullopt : first->hashes(), with_.first_values, with_.answers, space.kept);
+      sequence, first == nullptr ? std::nullopt : first->hashes(), with_.first_values, with_.answers, space.kept,
+      earlier != nullptr);
   first->wait(waiter);
   large_values_.add(first);
-  read_first(first, space, *conversation);
+  read_first(first, space, *conversation, std::move(earlier));
   if (space.firsts.size() > kFirstValuesMax) {
     // All but this one: when there are too many, hashes are kept and values go.
     std::erase_if(space.firsts, [&, own = listen.path.text()](const auto& entry) {
@@ -450,7 +475,9 @@ void Shard::handle(ShardRequest& request, RecheckRequest& what) {
 void Shard::handle(ShardRequest& request, DisconnectRequest& what) {
   NamespaceState& space = *request.space;
   Answer reply;
-  if (what.check != nullptr) {
+  reply.status = may_queue(space, what.disconnect);
+  if (Step::here().is_over()) return;
+  if (what.check != nullptr && reply.status.ok()) {
     // Judged now as if it ended now, and again when it does.
     Write trial;
     trial.overwrites = what.disconnect.overwrites;
@@ -480,9 +507,7 @@ void Shard::handle(ShardRequest& request, RecheckDisconnectRequest& what) {
   if (!accepted.ok()) return;
 }
 
-void Shard::handle(ShardRequest& request, ReplyRequest& what) {
-  answer(request, {0, what.status, 0, {}, {}, {}, nullptr, false});
-}
+void Shard::handle(ShardRequest& request, ReplyRequest& what) { answer(request, {.status = what.status}); }
 
 void Shard::handle(ShardRequest& request, BeginRequest& what) {
   NamespaceState& space = *request.space;
@@ -549,13 +574,13 @@ void Shard::handle(ShardRequest& request, MaintainRequest&) {
   Tree& tree = space.tree;
   space.is_maintained = true;  // if something fails, until a restart: nothing but speed depends on it
   if (!committer_.load(tree).ok()) return;
-  Effect next{Effect::Kind::BuildIndex, {}, Value::integer(kBuildChildren), Slot::Value, {}};
+  Effect next{.kind = Effect::Kind::BuildIndex, .value = Value::integer(kBuildChildren)};
   if (!tree.is_reconciled) {
     const auto wanted = wanted_indexes(committer_.settings(tree), with_.indexes);
     if (!wanted.ok()) return;
     tree.is_reconciled = is_current(*tree.plan, wanted.value());
     if (!tree.is_reconciled)
-      next = {Effect::Kind::Reindex, {}, Value::string(indexes_text(wanted.value())), Slot::Value, {}};
+      next = {.kind = Effect::Kind::Reindex, .value = Value::string(indexes_text(wanted.value()))};
   }
   if (tree.is_reconciled && !tree.plan->is_building()) {
     space.is_maintained = false;
@@ -565,7 +590,7 @@ void Shard::handle(ShardRequest& request, MaintainRequest&) {
     space.waits_for_room = true;
     return;
   }
-  if (!committer_.queue(tree, {std::move(next)}, with_.clock.now()).ok()) return;
+  if (!committer_.derive(tree, next).ok()) return;
   tree.is_reconciled = true;
   space.is_maintained = false;
 }

@@ -53,6 +53,7 @@
 #include "db/read/fair_pool.h"
 #include "db/read/reads.h"
 #include "db/shard/alarms.h"
+#include "db/shard/beginning.h"
 #include "db/shard/index_watch.h"
 #include "db/shard/memory.h"
 #include "db/shard/namespace_state.h"
@@ -187,14 +188,22 @@ struct ExpireRequest {   // removes children that are too old, some of them
 struct ThrottleRequest {  // tells what was withheld long enough
   ThrottleKey after{};    // the last one that was told
 };
-struct PurgeRequest {  // a path from the namespace's past; the answer's value: commits that said something of it
+struct ReleaseRequest {  // ephemeral values of a conversation that has ended
+  uint64_t holder;
+};
+struct LapseRequest {};  // removes ephemeral values whose ttl is over
+struct PurgeRequest {    // a path from the namespace's past; the answer's value: commits that said something of it
   Committer::Purge purge;
 };
 struct
-    HashedRequest {  // what stood at the path after the commit `sequence`, as a client left; no hashes: it can't be known
+    HashedRequest {  // what stood at the path after the commit `sequence`; no hashes: it can't be known, or need not be
   std::string path;
   std::optional<NodeHashes> hashes;
   uint64_t sequence;
+  enum class When : uint8_t { Left, Began } when = When::Left;  // as a client left; as the process began, none last
+};
+struct ResumePointsRequest {  // rows of resume_points.h that an earlier process has written
+  std::vector<std::pair<std::string, std::string>> rows;
 };
 struct AwaitCommitRequest {  // answered once a commit after `since` is durable
   uint64_t since;
@@ -227,17 +236,18 @@ struct RunQueueRequest {  // a session has ended: what it has queued is written
 
 struct ShardRequest {
   std::shared_ptr<NamespaceState> space;
-  std::shared_ptr<Conversation> conversation;  // null: a request by itself
+  std::shared_ptr<Conversation> conversation{};  // null: a request by itself
   uint64_t id = 0;
   std::variant<WriteRequest, ReadRequest, ListenRequest, UnlistenRequest, RecheckRequest, DisconnectRequest,
                RecheckDisconnectRequest, ListenRowsRequest, RecheckRowsRequest, JoinRequest, RecheckTopicRequest,
                SayRequest, HearEntriesRequest, AnnounceRequest, OpenDocumentRequest, ReadDocumentRequest, AppendRequest,
                CompactRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest, CreateRequest,
-               RemoveRequest, StatsRequest, LiveRequest, TrimRequest, CarryRequest, ExpireRequest, ThrottleRequest,
-               PurgeRequest, HashedRequest, AwaitCommitRequest, MaintainRequest, ScannedRequest, SwapRequest,
-               AdoptRequest, OrphanRequest, RunQueueRequest, MirrorsRequest, MirrorSliceRequest, MirrorRequest>
-      what;
-  std::function<void(Answer)> done;                   // without a conversation
+               RemoveRequest, StatsRequest, LiveRequest, TrimRequest, CarryRequest, ExpireRequest, ThrottleRequest, ReleaseRequest,
+               LapseRequest, PurgeRequest,
+               HashedRequest, ResumePointsRequest, AwaitCommitRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
+               OrphanRequest, RunQueueRequest, MirrorsRequest, MirrorSliceRequest, MirrorRequest>
+      what{};
+  std::function<void(Answer)> done{};                 // without a conversation
   std::chrono::steady_clock::time_point submitted{};  // writes
   size_t bytes = 0;                                   // writes: of their values
 };
@@ -255,6 +265,7 @@ class Shard {
     uint64_t remembered_bytes_max;  // this shard's part
     uint64_t leaf_cache_bytes_max;  // the same; a heavy shard has none
     uint64_t resume_bytes_max;      // the same
+    const Beginning& beginning;
     Budget& answers;
     Quota quota;
     Work step_max;  // of one request, unless the shard is heavy
@@ -270,6 +281,7 @@ class Shard {
     // Host::revive_by. Called on the shard's thread.
     std::function<std::shared_ptr<const Precondition>(const std::string& name, const std::string& memo)> revive;
     Alarms& alarms;
+    const ShardLogs* logs;  // null: there are none
   };
   // `heavy`: where long requests go; empty: this is a heavy shard itself, which no namespace has as its home. They are
   // closed after it.
@@ -376,8 +388,11 @@ class Shard {
   void handle(ShardRequest& request, CarryRequest& carry);
   void handle(ShardRequest& request, ExpireRequest& expire);
   void handle(ShardRequest& request, ThrottleRequest& throttle);
+  void handle(ShardRequest& request, ReleaseRequest& release);
+  void handle(ShardRequest& request, LapseRequest& lapse);
   void handle(ShardRequest& request, PurgeRequest& purge);
   void handle(ShardRequest& request, HashedRequest& hashed);
+  void handle(ShardRequest& request, ResumePointsRequest& known);
   void handle(ShardRequest& request, AwaitCommitRequest& wait);
   void handle(ShardRequest& request, MaintainRequest& maintain);
   void handle(ShardRequest& request, ScannedRequest& scanned);
@@ -409,6 +424,7 @@ class Shard {
   void leave_document(NamespaceState& space, TopicPlace& place);
   Mirrors* mirrors_of(NamespaceState& space);
   static void begin_mirror(Mirrors& mirrors, Mirror& mirror);
+  void put_off_mirrors(NamespaceState& space);
   static void drop_replica(Mirrors& mirrors, Mirror& mirror);
   static void leave_mirror(NamespaceState& space, const std::string& document);
   void note_update(NamespaceState& space, const Path& document);
@@ -432,13 +448,23 @@ class Shard {
                            const TreeView& before, const TreeView& after);
   Result<void> check(NamespaceState& space, Subscription& subscription);
   Committer::Tell teller(NamespaceState& space, bool merge, const Path& base);
-  void read_first(const std::shared_ptr<FirstValue>& first, const NamespaceState& space, const Conversation& asks);
+  void read_first(const std::shared_ptr<FirstValue>& first, const NamespaceState& space, const Conversation& asks,
+                  std::shared_ptr<const FirstValue::Earlier> earlier = nullptr);
   void first_of_view(ShardRequest& request, const Listen& listen, Subscription& subscription,
                      ListenerRegistry::Added added);
   void resume(ShardRequest& request, const Listen& listen, Missed missed);
+  std::optional<uint64_t> known_hash(NamespaceState& space, const Path& path, const std::string& hash) const;
+  std::shared_ptr<const FirstValue::Earlier> look_back(const std::shared_ptr<NamespaceState>& space, const Path& path);
+  void save_resume_points();
   void note_leaving(Conversation& conversation, const Subscription& subscription);
   void keep_history(const std::shared_ptr<NamespaceState>& space);
   void watch_expiry(NamespaceState& space);
+  Result<void> take_hold(ShardRequest& request, Write& write);
+  void keep_hold(NamespaceState& space, const Write& write);
+  bool release_held(NamespaceState& space, uint64_t holder);
+  void release_at_end(const std::shared_ptr<NamespaceState>& space, uint64_t holder);
+  void watch_holders(NamespaceState& space);
+  Result<void> may_queue(NamespaceState& space, const Disconnect& disconnect);
   bool withhold(NamespaceState& space, const Subscription& subscription, const Body& body);
   static Throttled* withheld_from(NamespaceState& space, const Conversation& conversation, const Write& write);
   void answer_write(const ShardRequest& request, const Write& write, Answer reply);
@@ -485,6 +511,7 @@ class Shard {
   IndexWatch index_watch_;
   ResumePoints resume_points_;
   std::set<std::pair<uint32_t, std::string>> hashing_;  // namespaces and paths whose values are being hashed
+  std::set<std::pair<uint32_t, size_t>> looked_back_;   // and hashes of paths: their values of the beginning were
   Counted counted_;
   LargeValues large_values_;
   const std::shared_ptr<Gauge> remembered_ =

@@ -98,6 +98,9 @@ Result<void> Shard::may_have_document(NamespaceState& space, const Path& path) {
                  "There is data at " + at.slashed() + "; a Yjs document stands where the tree has nothing."};
   };
   if (path.is_root()) return Error{ErrorCode::InvalidArgument, "A Yjs document has a path; this is the root."};
+  if (const auto& paths = space.tree.expiry.plan->paths; paths != nullptr && paths->is_ephemeral(encode_path(path)))
+    return Error{ErrorCode::InvalidArgument,
+                 "What is at " + path.slashed() + " is ephemeral, and a Yjs document is kept."};
   ASSIGN_OR_RETURN(const bool has_data, has_data_of_its_own(space, path));
   if (has_data) return refusal(path);
   for (size_t depth = 0; depth < path.depth(); ++depth) {
@@ -176,7 +179,7 @@ void Shard::read_document(const ShardRequest& request, OpenDocument& document, A
       ReadDocumentRequest read{path.text(), id, answer.document, {}};
       if (coverage.ok()) read.coverage = std::move(coverage).value();
       // Before the answer: what the client sends then finds it known.
-      space->shard.submit({space, nullptr, 0, std::move(read), nullptr});
+      space->shard.submit({.space = space, .what = std::move(read)});
     } else {
       answer.status = updates.error();
     }
@@ -240,10 +243,12 @@ void Shard::handle(ShardRequest& request, AppendRequest& what) {
   if (!fits.ok()) return answer_with(request, std::move(fits));
   const Step::Whole whole;
   const bool was_named = space.tree.named;
-  const auto accepted = committer_.queue(
-      space.tree,
-      {{Effect::Kind::Append, document.path, Value::integer(static_cast<int64_t>(number)), Slot::Value, what.update}},
-      with_.clock.now());
+  const auto accepted = committer_.queue(space.tree,
+                                         {{.kind = Effect::Kind::Append,
+                                           .path = document.path,
+                                           .value = Value::integer(static_cast<int64_t>(number)),
+                                           .name = what.update}},
+                                         with_.clock.now());
   if (!accepted.ok()) return answer_with(request, accepted.error());
   if (!was_named && space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
   counted_.document_updates.add();
@@ -279,7 +284,10 @@ void Shard::start_compactions(const std::shared_ptr<NamespaceState>& space) {
   for (const Path& path : std::exchange(space->compactions, {})) {
     const auto tell = [space, path, restores = space->restores](uint64_t upto, uint64_t rows,
                                                                 Result<std::string> update) {
-      space->shard.submit({space, nullptr, 0, CompactRequest{path, restores, upto, rows, std::move(update)}, nullptr});
+      space->shard.submit(
+          {.space = space,
+           .what = CompactRequest{
+               .path = path, .restores = restores, .upto = upto, .rows = rows, .update = std::move(update)}});
     };
     FairPool::Job job;
     job.payer = {space->tree.number, 0};
@@ -315,8 +323,10 @@ void Shard::handle(ShardRequest& request, CompactRequest& what) {
   const Step::Whole whole;
   const size_t bytes = what.update.value().size();
   const auto done = committer_.queue(space.tree,
-                                     {{Effect::Kind::Compact, path, Value::integer(static_cast<int64_t>(what.upto)),
-                                       Slot::Value, std::move(what.update).value()}},
+                                     {{.kind = Effect::Kind::Compact,
+                                       .path = path,
+                                       .value = Value::integer(static_cast<int64_t>(what.upto)),
+                                       .name = std::move(what.update).value()}},
                                      with_.clock.now());
   if (!done.ok()) return;
   counted_.compactions.add();

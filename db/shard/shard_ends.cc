@@ -69,6 +69,7 @@ void Shard::end(const std::shared_ptr<Conversation>& conversation) {
     conversation->others.reset();
   }
   space.sessions.erase(conversation->id);
+  if (conversation->holder != 0) release_at_end(conversation->space, conversation->holder);
   if (conversation->queue == nullptr) return;
   run_next(conversation->space, std::move(conversation->queue), std::move(conversation->queue_check));
 }
@@ -78,7 +79,7 @@ void Shard::run_next(const std::shared_ptr<NamespaceState>& space, std::shared_p
                      std::shared_ptr<const Precondition> check) {
   if (queue->empty()) return;
   Line& line = line_of(*space);
-  line.requests.push_front({space, nullptr, 0, RunQueueRequest{std::move(queue), std::move(check)}, nullptr});
+  line.requests.push_front({.space = space, .what = RunQueueRequest{std::move(queue), std::move(check)}});
   counted_.waiting.add();
   if (is_heavy()) --space->done_away;  // it is counted when it is done, and was not sent
 }

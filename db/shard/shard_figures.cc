@@ -105,6 +105,10 @@ void Shard::add_to(Figures& figures) const {
   figures.commits += committed.commits.value();
   figures.writes_over_quota += committed.over_quota.value();
   figures.answers_dropped += committed.answers_dropped.value();
+  figures.ephemeral_writes += committed.ephemeral_writes.value();
+  // Of a namespace that was at a heavy shard, part is counted there.
+  figures.ephemeral_values += static_cast<uint64_t>(committed.ephemeral_rows.value());
+  figures.ephemeral_bytes += static_cast<uint64_t>(committed.ephemeral_bytes.value());
   figures.rows_written += committed.rows.value();
   figures.index_rows_written += committed.index_rows.value();
   committed.group_size.add_to(figures.group_size);

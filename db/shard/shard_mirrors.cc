@@ -13,9 +13,12 @@
 // A job that has no replica reads the document anew and compares all of it. That heals whatever was there: after a crash
 // (marks), a restore, and where the setting is another than before: then a pass goes through all documents, and notes on disk by
 // which plan it has done so. What begins before a document is removed or restored is thrown away (Mirrors::epoch).
+// What fails for a moment (the disk has no room, the pool is full) is tried again by an alarm, after kMirrorRetryMin and then
+// ever later; an edit of the document tries it at once.
 //
 // Where the JSON cannot stand in the tree (it is too deep, too large, or the namespace is full) there is none: better no value
 // than an old one.
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -178,7 +181,11 @@ Mirrors* Shard::mirrors_of(NamespaceState& space) {
   if (std::exchange(space.mirrors_known, true)) return space.mirrors.get();
   const auto text = committer_.settings(space.tree).text(kMirrorsSetting);
   const auto done = committer_.mirrored_by(space.tree);
-  if (!text.ok() || !done.ok()) return space.mirrors.get();
+  if (!text.ok() || !done.ok()) {
+    space.mirrors_known = false;
+    put_off_mirrors(space);
+    return space.mirrors.get();
+  }
   const std::string wanted = text.value().value_or("");
   // Another setting was set.
   if (space.mirrors != nullptr && space.mirrors->text == wanted && done.value() == wanted) return space.mirrors.get();
@@ -238,7 +245,24 @@ void Shard::drop_replica(Mirrors& mirrors, Mirror& mirror) {
 
 void Shard::handle(ShardRequest& request, MirrorsRequest&) {
   const Step::Whole whole;
-  if (request.space->tree.named && committer_.load(request.space->tree).ok()) (void)mirrors_of(*request.space);
+  NamespaceState& space = *request.space;
+  if (!space.tree.named) return;
+  if (!committer_.load(space.tree).ok()) return put_off_mirrors(space);
+  Mirrors* mirrors = mirrors_of(space);
+  if (mirrors == nullptr) return;
+  if (mirrors->pass) mirrors->pass->is_put_off = false;
+  for (auto& [text, mirror] : mirrors->all) {
+    if (mirror.is_behind || mirror.is_of_pass) begin_mirror(*mirrors, mirror);
+  }
+}
+
+void Shard::put_off_mirrors(NamespaceState& space) {
+  auto retry = kMirrorRetryMin;
+  if (space.mirrors != nullptr) {
+    retry = std::clamp(2 * space.mirrors->retry, kMirrorRetryMin, kMirrorRetryMax);
+    space.mirrors->retry = retry;
+  }
+  with_.alarms.set(space.tree.name, Alarms::For::Mirrors, retry);
 }
 
 // From the end of a group on, so that a job sees all that was accepted.
@@ -257,9 +281,14 @@ void Shard::start_mirrors(const std::shared_ptr<NamespaceState>& space) {
     const auto tell = [space, path = mirror.path, job = mirror.job, epoch = mirrors.epoch, restores = space->restores,
                        changes = mirror.changes](std::shared_ptr<Replica> replica,
                                                  Result<std::vector<Overwrite>> writes) {
-      space->shard.submit({space, nullptr, 0,
-                           MirrorRequest{path, job, epoch, restores, changes, std::move(replica), std::move(writes)},
-                           nullptr});
+      space->shard.submit({.space = space,
+                           .what = MirrorRequest{.path = path,
+                                                 .job = job,
+                                                 .epoch = epoch,
+                                                 .restores = restores,
+                                                 .changes = changes,
+                                                 .replica = std::move(replica),
+                                                 .writes = std::move(writes)}});
     };
     std::shared_ptr<Replica> kept = std::move(mirror.replica);
     drop_replica(mirrors, mirror);
@@ -285,11 +314,12 @@ void Shard::start_mirrors(const std::shared_ptr<NamespaceState>& space) {
 void Shard::read_slice(const std::shared_ptr<NamespaceState>& space) {
   Mirrors& mirrors = *space->mirrors;
   if (!mirrors.pass || mirrors.pass->is_reading || mirrors.pass->is_at_end || mirrors.pass->waiting > 0) return;
+  if (mirrors.pass->is_put_off) return;
   mirrors.pass->is_reading = true;
   const auto tell = [space, epoch = mirrors.epoch](std::vector<Path> documents, std::optional<std::string> next,
                                                    Result<void> status) {
-    space->shard.submit({space, nullptr, 0,
-                         MirrorSliceRequest{epoch, std::move(documents), std::move(next), std::move(status)}, nullptr});
+    space->shard.submit(
+        {.space = space, .what = MirrorSliceRequest{epoch, std::move(documents), std::move(next), std::move(status)}});
   };
   FairPool::Job job;
   job.payer = {space->tree.number, 0};
@@ -312,7 +342,11 @@ void Shard::handle(ShardRequest& request, MirrorSliceRequest& what) {
   Mirrors& mirrors = *space.mirrors;
   Mirrors::Pass& pass = *mirrors.pass;
   pass.is_reading = false;
-  if (!what.status.ok()) return;            // what can't be read is asked for again when something else is done here
+  if (!what.status.ok()) {
+    pass.is_put_off = true;
+    return put_off_mirrors(space);
+  }
+  mirrors.retry = {};
   if (what.epoch != mirrors.epoch) return;  // the slice is read again
   for (const Path& path : what.documents) {
     Mirror& mirror = mirrors.all[path.text()];
@@ -361,7 +395,8 @@ void Shard::handle(ShardRequest& request, MirrorRequest& what) {
   --mirrors.running;
   mirror.job = 0;
   if (!is_current) return begin_mirror(mirrors, mirror);  // of another document, or by another plan
-  if (!written.ok()) return;                              // its mark stays, and the next update begins anew
+  if (!written.ok()) return put_off_mirrors(space);       // its mark stays
+  mirrors.retry = {};
   const bool is_done = mirror.changes == what.changes;
   if (is_done) {
     committer_.mark_mirror(space.tree, what.path, false);

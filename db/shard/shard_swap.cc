@@ -25,19 +25,23 @@ namespace hearth::db {
 
 void Shard::handle(ShardRequest& request, SwapRequest& what) {
   const Step::Whole whole;  // a restore's moment: all shards concerned wait for it
-  const std::shared_ptr<const Snapshot> before = committer_.durable();
+  std::vector<std::shared_ptr<const Snapshot>> before;
+  for (const SwapRequest::Place& place : what.places) before.push_back(committer_.readable(place.space->tree));
   Answer reply;
   reply.status = what.swap->meet();
   if (reply.status.ok()) {
     committer_.refresh();
     // Everything that is known of these namespaces is of another tree now: head, plan, hashes, sizes, first values.
-    for (const SwapRequest::Place& place : what.places) {
+    for (size_t index = 0; index < what.places.size(); ++index) {
+      const SwapRequest::Place& place = what.places[index];
       NamespaceState& space = *place.space;
+      committer_.drop_ephemeral(space.tree, place.at);
       committer_.forget(space.tree);
       if (!space.tree.named) named_.emplace_back(space.tree.name, space.tree.number);
       space.tree.named = true;
       ++space.restores;
-      tell_swapped(space, place.at, SnapshotView(before, space.tree.number));
+      tell_swapped(space, place.at, SnapshotView(before[index], space.tree.number));
+      committer_.seal_restored(space.tree, place.at, with_.clock.now());
       // As of a removed one: clients that came back by themselves would add what they still have to what was restored.
       note_other_documents(space, place.at);
       space.mirrors_known = space.mirrors_asked = false;
@@ -58,14 +62,19 @@ void Shard::tell_swapped(NamespaceState& space, const Path& at, const TreeView& 
   const size_t told = releases_.size();
   Result<void> status = committer_.load_restored(space.tree, at, with_.clock.now());
   if (status.ok()) {
-    const SnapshotView after(committer_.durable(), space.tree.number);
+    const SnapshotView after(committer_.readable(space.tree), space.tree.number);
     const SnapshotSettings settings(committer_.durable(), space.tree.number);
     const Head& head = space.tree.head;
     Accepted accepted;
     accepted.record = {head.sequence, head.time, {}};
     accepted.changed.push_back({at, Slot::Value, {}});
-    Difference difference{accepted.changed, false, at, head.has_priorities, {head.time, with_.clock.now()},
-                          settings,         true};
+    Difference difference{.changed = accepted.changed,
+                          .merge = false,
+                          .base = at,
+                          .has_priorities = head.has_priorities,
+                          .now = {head.time, with_.clock.now()},
+                          .settings = settings,
+                          .configures = true};
     // The whole tree may be large: only what somebody listens to is read.
     difference.is_unread = true;
     status = note_change(space, accepted, difference, before, after);
@@ -139,7 +148,7 @@ void Shard::refuse_removed(const ShardRequest& request) {
     request.conversation->ended = true;
     return tell(request.conversation, Ended{error});
   }
-  answer(request, {0, error, 0, {}, {}, {}, nullptr, false});
+  answer(request, {.status = error});
 }
 
 }  // namespace hearth::db

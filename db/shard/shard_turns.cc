@@ -91,7 +91,11 @@ void Shard::work() {
       came.swap(inbox_);
       back.swap(back_);
     }
-    if (turns_.empty() && came.empty() && back.empty()) return;  // closing, and nothing is left
+    if (turns_.empty() && came.empty() && back.empty()) {  // closing, and nothing is left
+      save_resume_points();
+      (void)committer_.commit();  // what is not saved costs time, and nothing else
+      return;
+    }
     for (const auto& [space, done] : back) take_back(space, done);
     take_in(came);
     if (turns_.empty()) {
@@ -243,6 +247,7 @@ void Shard::run_group() {
 
   // Before the commit, because what it tells belongs to this group.
   for (const std::shared_ptr<NamespaceState>& space : in_group_) end_large_views(*space);
+  if (resume_points_.has_unsaved() && committer_.has_changes()) save_resume_points();
   const Result<void> durable = committer_.commit();
   // From here on the group is durable, and may be told to anyone, in order.
 

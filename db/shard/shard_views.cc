@@ -63,13 +63,13 @@ void Shard::start_scans(const std::shared_ptr<NamespaceState>& space) {
     const uint64_t number = ++scans_begun_;
     view->begin_scan(number);
     const auto tell = [space, id = view->number, number](Result<View::Scanned> scanned) {
-      space->shard.submit({space, nullptr, 0, ScannedRequest{id, number, std::move(scanned)}, nullptr});
+      space->shard.submit({.space = space, .what = ScannedRequest{id, number, std::move(scanned)}});
     };
     FairPool::Job job;
     job.payer = {space->tree.number, 0};  // whoever listens to it
     job.refuse = [tell](const Error& error) { tell(error); };
-    job.run = [tell, space, snapshot = committer_.durable(), path = view->path(), query = view->scan_query(),
-               has_priorities = space->tree.head.has_priorities](Turn& turn) {
+    job.run = [tell, space, snapshot = committer_.readable(space->tree), path = view->path(),
+               query = view->scan_query(), has_priorities = space->tree.head.has_priorities](Turn& turn) {
       const SnapshotView whole(snapshot, space->tree.number);
       auto scanned = View::scan(TurnView(whole, turn), path, query, has_priorities);
       if (!turn.is_over()) tell(std::move(scanned));
@@ -93,7 +93,7 @@ void Shard::first_of_view(ShardRequest& request, const Listen& listen, Subscript
       space.registry.remove(subscription);
       conversation->subscriptions.erase(subscription.id);
       if (Step::here().is_over()) return;
-      return answer(request, {0, opened, 0, {}, {}, {}, nullptr, false});
+      return answer(request, {.status = opened});
     }
     if (view.wants_scan()) space.registry.want_scan(view);
   }
@@ -101,7 +101,7 @@ void Shard::first_of_view(ShardRequest& request, const Listen& listen, Subscript
   if (const Result<void> room = room_to_listen(space, *conversation, 0, 0); !room.ok()) {  // for what it shows
     space.registry.remove(subscription);
     conversation->subscriptions.erase(subscription.id);
-    return answer(request, {0, room, 0, {}, {}, {}, nullptr, false});
+    return answer(request, {.status = room});
   }
   std::vector<NamespaceState::PendingListen>& openings = space.openings[key];
   openings.push_back(
@@ -131,8 +131,8 @@ void Shard::tell_first(NamespaceState& space, View& view, std::vector<NamespaceS
       show = [keys = keys_of(view.window())](const TreeView&) { return keys; };
     } else if (view.is_limited()) {
       // The window is copied: the view moves on while a reader reads, and the snapshot belongs to this window.
-      show = [path = view.path(), shown = view.window()](const TreeView& tree) {
-        return read_children(tree, path, shown, kReadBytesMax);
+      show = [path = view.path(), query = view.query(), shown = view.window()](const TreeView& tree) {
+        return read_window(tree, path, query, shown, kReadBytesMax);
       };
     } else {
       show = [path = view.path(), query = view.query(), has_priorities = space.tree.head.has_priorities](

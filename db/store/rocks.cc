@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "db/base/descriptors.h"
+#include "db/base/store_descriptors.h"
 #include "db/store/patient_files.h"
 #include "db/store/store_log.h"
 

@@ -3,6 +3,7 @@
 //
 //   key   := table:1 rest
 //   table := 0x01 store       rest = "format" | "id" | "shards" | "life" index:4 BE  → text
+//                                | "applied" shard:4 BE | "removed/" name          → db/log/commit_log.h, where there is a log
 //          | 0x02 name        rest = name of a namespace                             → number:4 BE
 //          | 0x03 head        rest = number:4 BE                                     → head (tree_store.h)
 //          | 0x04 disconnect  rest = number:4 BE session 0x00 path [0x00]            → value rows (disconnect_queue.h)
@@ -15,7 +16,7 @@
 //          | 0x0b version     rest = number:4 BE path 0x00 kind:1 ~sequence:8 BE      → leaf, or nothing (db/log/versions.h)
 //          | 0x0c answer      rest = number:4 BE row                                 → db/commit/kept_answer.h
 //          | 0x0d mirror      rest = number:4 BE [path]                              → db/commit/committer_mirrors.cc
-//          | 0x0e beside      rest = number:4 BE row                                 → of whoever serves it (net/webhooks)
+//          | 0x0e beside      rest = number:4 BE row                                 → of whoever serves it (net/webhooks, db/shard/resume_points.h)
 //          | 0x0f expiry      rest = number:4 BE row                                 → db/model/expiry.h
 //
 // `path` is encoded (db/model/key_order.h), a last 0x00 marks a priority. On disk. Never renumber.

@@ -54,8 +54,13 @@ Result<Head> Head::decode(std::string_view bytes) {
   return head;
 }
 
-Snapshot::Snapshot(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Snapshot::Snapshot(std::shared_ptr<const State> state, EphemeralRows ephemeral)
+    : state_(std::move(state)), ephemeral_(std::move(ephemeral)) {}
 Snapshot::~Snapshot() = default;
+
+std::shared_ptr<const Snapshot> Snapshot::with(EphemeralRows ephemeral) const {
+  return std::make_shared<const Snapshot>(state_, std::move(ephemeral));
+}
 
 // RocksDB looks at the bound through a pointer, and looks anew at each Seek.
 struct Snapshot::Cursor {
@@ -103,6 +108,11 @@ Result<void> Snapshot::first_rows(Table table, const NumberFunction& row) const 
     }));
   }
   return {};
+}
+
+uint64_t Snapshot::rows_since() const {
+  return state_->snapshot == nullptr ? 0
+                                     : state_->db->GetLatestSequenceNumber() - state_->snapshot->GetSequenceNumber();
 }
 
 Result<std::optional<std::string>> Snapshot::get(std::string_view key) const {
@@ -160,9 +170,12 @@ Result<void> counted(const Scan& scan) {
 }  // namespace
 
 SnapshotView::SnapshotView(std::shared_ptr<const Snapshot> snapshot, uint32_t number, Table table)
-    : snapshot_(std::move(snapshot)), number_(number), prefix_(row_key(table, number)) {}
+    : snapshot_(std::move(snapshot)),
+      number_(number),
+      ephemeral_(table == Table::Data && !snapshot_->ephemeral().empty() ? &snapshot_->ephemeral() : nullptr),
+      prefix_(row_key(table, number)) {}
 
-Result<void> SnapshotView::scan(std::string_view from, std::string_view upto, const RowFunction& row) const {
+Result<void> SnapshotView::scan_disk(std::string_view from, std::string_view upto, const RowFunction& row) const {
   const std::string lower = prefix_ + std::string(from);
   const std::string upper = prefix_ + std::string(upto);
   // Taken for this scan, so that one within it makes its own.
@@ -182,6 +195,10 @@ Result<void> SnapshotView::scan(std::string_view from, std::string_view upto, co
 Result<std::optional<std::string>> SnapshotView::leaf(std::string_view key) const {
   Step& step = Step::here();
   if (step.is_over()) return step_is_over();
+  if (const auto* row = ephemeral_ != nullptr ? ephemeral_->find(key) : nullptr; row != nullptr) {
+    step.count_row(row->leaf.size());
+    return std::optional<std::string>(row->leaf);
+  }
   std::string whole = prefix_;
   auto found = snapshot_->get(whole.append(key));
   step.count_row(found.ok() && found.value() ? found.value()->size() : 0);
@@ -202,7 +219,7 @@ Result<std::optional<std::string>> SnapshotSettings::text(std::string_view name)
   return snapshot_->get(row_key(Table::Setting, number_, name));
 }
 
-Result<void> SnapshotView::scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const {
+Result<void> SnapshotView::scan_down_disk(std::string_view from, std::string_view upto, const RowFunction& row) const {
   std::string lower = prefix_;
   std::string upper = prefix_;
   return counted([&](const auto& count) {
@@ -213,23 +230,17 @@ Result<void> SnapshotView::scan_down(std::string_view from, std::string_view upt
   });
 }
 
-Result<TreeView::Row> SnapshotView::last(std::string_view from, std::string_view upto) const {
-  Row found;
-  RETURN_IF_ERROR(scan_down(from, upto, [&](std::string_view key, std::string_view leaf) {
-    found.emplace(key, leaf);
-    return false;
-  }));
-  return found;
-}
-
 Result<std::optional<TreeView::IndexRows>> SnapshotView::index(const Path& collection, const Query& query) const {
+  // An index has what is on disk alone (db/commit/ephemeral.h).
+  const std::string base = encode_path(collection);
+  if (has_ephemeral(base, base + kPastChildren)) return std::optional<IndexRows>();
   const auto rows = std::make_shared<const SnapshotView>(snapshot_, number_, Table::Index);
   ASSIGN_OR_RETURN(const auto bytes, rows->leaf(kPlanRow));
   if (!bytes) return std::optional<IndexRows>();
   ASSIGN_OR_RETURN(const IndexPlan plan, IndexPlan::decode(*bytes));
   const Index* found = plan.find(collection.keys(), query);
   if (found == nullptr) return std::optional<IndexRows>();
-  return std::optional(IndexRows{rows, index_prefix(found->id, encode_path(collection)) + '\0'});
+  return std::optional(IndexRows{rows, index_prefix(found->id, base) + '\0', found->spec.covers});
 }
 
 }  // namespace hearth::db

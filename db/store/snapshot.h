@@ -12,6 +12,7 @@
 #include "db/base/result.h"
 #include "db/model/settings.h"
 #include "db/model/tree_view.h"
+#include "db/store/ephemeral_rows.h"
 #include "db/store/row_key.h"
 
 namespace hearth::db {
@@ -30,7 +31,8 @@ struct Head {
   static Result<Head> decode(std::string_view bytes);  // Errors: Corruption
 };
 
-// The store at one moment. Short-lived: it pins what is deleted meanwhile. Must not outlive its TreeStore.
+// The store at one moment. Short-lived: it pins what is deleted meanwhile. Must not outlive its TreeStore. One that was made
+// by with() is for those who read a namespace's tree: it has what is in memory alone too, which only SnapshotView shows.
 class Snapshot {
  public:
   struct State;
@@ -41,8 +43,10 @@ class Snapshot {
   };
   using CursorPointer = std::unique_ptr<Cursor, DropCursor>;
 
-  explicit Snapshot(std::unique_ptr<State> state);
+  explicit Snapshot(std::shared_ptr<const State> state, EphemeralRows ephemeral = {});
   ~Snapshot();
+  std::shared_ptr<const Snapshot> with(EphemeralRows ephemeral) const;  // the same moment
+  const EphemeralRows& ephemeral() const { return ephemeral_; }
   Result<void> scan(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const;
   // The same with a cursor that is kept in `cursor`, which this snapshot outlives. A scan within the scan has to have
   // another one.
@@ -55,12 +59,15 @@ class Snapshot {
   Result<std::optional<std::string>> get(std::string_view key) const;
   uint64_t bytes_between(std::string_view from, std::string_view upto) const;  // on disk, about
   Result<void> scan_down(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const;
+  uint64_t rows_since() const;  // written to the store after this moment, all namespaces'
 
  private:
-  std::unique_ptr<State> state_;
+  std::shared_ptr<const State> state_;
+  const EphemeralRows ephemeral_;
 };
 
-// One namespace's tree in a snapshot, or its index rows (Table::Index).
+// One namespace's tree in a snapshot, or its index rows (Table::Index). The tree shows what is in memory alone as if it were
+// on disk (snapshot_ephemeral.cc).
 class SnapshotView final : public TreeView {
  public:
   SnapshotView(std::shared_ptr<const Snapshot> snapshot, uint32_t number, Table table = Table::Data);
@@ -71,8 +78,15 @@ class SnapshotView final : public TreeView {
   Result<std::optional<IndexRows>> index(const Path& collection, const Query& query) const override;
 
  private:
+  bool has_ephemeral(std::string_view from, std::string_view upto) const {
+    return ephemeral_ != nullptr && ephemeral_->any(from, upto);
+  }
+  Result<void> scan_disk(std::string_view from, std::string_view upto, const RowFunction& row) const;
+  Result<void> scan_down_disk(std::string_view from, std::string_view upto, const RowFunction& row) const;
+
   std::shared_ptr<const Snapshot> snapshot_;
   uint32_t number_;
+  const EphemeralRows* ephemeral_;  // null: there are none, or this is another table
   std::string prefix_;
   mutable Snapshot::CursorPointer cursor_;  // null while a scan has it, and before the first
 };

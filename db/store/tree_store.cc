@@ -199,13 +199,13 @@ const std::string* TreeStore::life_of(uint32_t index) const {
 
 std::pair<std::string, std::string> TreeStore::life_row() const { return {life_key(life_index_), life()}; }
 
-void TreeStore::rewrite_history(uint32_t number) {
+void TreeStore::rewrite(uint32_t number, std::initializer_list<Table> tables) {
   if (!health().ok()) return;
   (void)rocks_->db->Flush(rocksdb::FlushOptions());
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
-  for (const Table table : {Table::Log, Table::Version}) {
+  for (const Table table : tables) {
     const std::string from = row_key(table, number), upto = row_key(table, number + 1);
     const rocksdb::Slice begin = slice(from), end = slice(upto);
     (void)rocks_->db->CompactRange(options, &begin, &end);

@@ -141,8 +141,8 @@ class TreeStore {
   std::pair<std::string, std::string> life_row() const;                // key and value
   // Entries up to `cut` are not read any more, and go. Blocks on disk.
   void cut_log(uint32_t number, uint64_t cut);
-  // Writes the files of the log and the versions anew, without what was overwritten or removed. Blocks on disk.
-  void rewrite_history(uint32_t number);
+  // Writes the files of these tables' rows of a namespace anew, without what was overwritten or removed. Blocks on disk.
+  void rewrite(uint32_t number, std::initializer_list<Table> tables);
 
   // Errors: Io; also when an earlier commit failed. After an error nothing of the batch may be told.
   Result<void> commit(const RowSource& rows, Durability durability);

@@ -184,7 +184,7 @@ void Topics::announce_clocked(TopicMember& member, const TopicAnnouncement& one,
   const auto found = topic.entries.find(one.key);
   if (found == topic.entries.end()) {
     if (one.is_gone || *one.clock == 0) return;  // who never says anything is not there: the known clock is 0
-    topic.entries[one.key].push_back({&member, *one.clock, one.value, true, false, {}});
+    topic.entries[one.key].push_back({.owner = &member, .version = *one.clock, .value = one.value, .has_clock = true});
     count_bytes(topic, static_cast<int64_t>(bytes_of(one.key, one.value)));
     member.keys.push_back(one.key);
     told.joined.push_back({one.key, *one.clock, 0, one.value});
@@ -234,7 +234,7 @@ void Topics::announce_own(TopicMember& member, const TopicAnnouncement& one, Top
   if (own != nullptr && own->value == one.value) return;
   const uint64_t version = ++last_version_;
   if (own == nullptr) {
-    topic.entries[one.key].push_back({&member, version, one.value, false, false, {}});
+    topic.entries[one.key].push_back({.owner = &member, .version = version, .value = one.value});
     count_bytes(topic, static_cast<int64_t>(bytes_of(one.key, one.value)));
     member.keys.push_back(one.key);
     told.joined.push_back({one.key, version, 0, one.value});

@@ -237,7 +237,7 @@ Result<std::vector<RestoredTree>> Backups::run(const std::string& path, const Re
   for (auto& [shard, its] : places) {
     const std::shared_ptr<NamespaceState> first = its.front().space;
     auto done = [&to = told[next++]](const Answer& answer) { to.set_value(answer.status); };
-    shard->submit({first, nullptr, 0, SwapRequest{swap, std::move(its)}, std::move(done)});
+    shard->submit({.space = first, .what = SwapRequest{swap, std::move(its)}, .done = std::move(done)});
   }
   Result<void> status;
   for (auto& one : told) {

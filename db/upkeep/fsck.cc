@@ -311,6 +311,10 @@ class Check {
       row += child->segment;
       ASSIGN_OR_RETURN(const auto found, rows.leaf(row));
       if (!place || !found) problem(fmt::format("{}: is not in {}", at(child->path()), what));
+      if (index.spec.covers && found) {
+        ASSIGN_OR_RETURN(const std::string copy, copy_of_child(tree, child->path()));
+        if (*found != copy) problem(fmt::format("{}: {} has another copy of it", at(child->path()), what));
+      }
       // Behind everything of that child.
       from = child->path() + '\xff';
     }

@@ -165,7 +165,7 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
             std::move(most));
   std::vector<Families::Sample> reached;
   for (size_t limit = 0; limit < http::kLimitNames.size(); ++limit) {
-    // net/wire limits a message of several frames, net/http one frame: to an operator it is one limit.
+    // net/wire limits a message of several frames, net/websocket one frame: to an operator it is one limit.
     const uint64_t by_wire = static_cast<http::Limit>(limit) == http::Limit::MessageSize ? wire.messages_refused : 0;
     reached.push_back(sample("limit", std::string(http::kLimitNames[limit]), stats.limits_reached[limit] + by_wire));
   }
@@ -191,7 +191,7 @@ void add_limits(const MetricsPage::Limits& limits, const http::Stats& stats, con
              sample("of", "topics", figures.topic_bytes), sample("of", "remembered", figures.remembered_bytes),
              sample("of", "resume", figures.resume_bytes), sample("of", "answers", figures.answer_bytes),
              sample("of", "events", figures.event_bytes), sample("of", "outbound", stats.outbox_bytes),
-             sample("of", "leaf_cache", figures.leaf_cache_bytes)});
+             sample("of", "leaf_cache", figures.leaf_cache_bytes), sample("of", "ephemeral", figures.ephemeral_bytes)});
   to.counters("hearth_leaf_cache_lookups_total",
               "Rows that a write or its rules asked for: known to the shard (hit), or looked up in the store (miss).",
               {sample("result", "hit", figures.leaf_cache_hits), sample("result", "miss", figures.leaf_cache_misses)});
@@ -262,6 +262,9 @@ void add_writes(const db::Figures& figures, Families& to) {
               {sample("result", "first", figures.answers_kept), sample("result", "repeated", figures.answers_repeated),
                sample("result", "refused", figures.keys_reused)});
   to.counter("hearth_expired_total", "Children that were removed for their age.", figures.expired);
+  to.counter("hearth_ephemeral_writes_total", "Writes at ephemeral paths, of which nothing went to disk.",
+             figures.ephemeral_writes);
+  to.gauge("hearth_ephemeral_values", "Leaves at ephemeral paths.", figures.ephemeral_values);
   to.gauge("hearth_expiry_untaken", "Namespaces in which some children have no age yet.", figures.expiry_untaken);
   to.counter("hearth_commits_total", "Commits that are durable, each of one namespace.", figures.commits);
   to.histogram("hearth_commit_group_size", "How many commits became durable together, by one sync of the log.",

@@ -19,7 +19,7 @@
 #include "db/base/thread_pool.h"
 #include "net/auth/verifier.h"
 #include "net/http/exchange.h"
-#include "net/http/listener.h"
+#include "net/io/listener.h"
 #include "rules/guard.h"
 
 namespace hearth::net::admin {

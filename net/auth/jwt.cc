@@ -50,13 +50,13 @@ db::Result<Jwt> decode_jwt(std::string_view token) {
     if (!kid->string()) return unparsable();
     key_id = *kid->string();
   }
-  return Jwt{std::move(*header),
-             std::move(*claims),
-             std::string(*algorithm->string()),
-             std::move(key_id),
-             head.field("crit").has_value(),
-             !names_are_unique(head) || !names_are_unique(body),
-             std::move(*signature)};
+  return Jwt{.header = std::move(*header),
+             .claims = std::move(*claims),
+             .algorithm = std::string(*algorithm->string()),
+             .key_id = std::move(key_id),
+             .has_critical = head.field("crit").has_value(),
+             .is_ambiguous = !names_are_unique(head) || !names_are_unique(body),
+             .signature = std::move(*signature)};
 }
 
 }  // namespace hearth::net

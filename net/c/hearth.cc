@@ -34,7 +34,7 @@
 
 #include "db/host.h"
 #include "db/model/json.h"
-#include "net/http/log.h"
+#include "net/io/log.h"
 #include "net/rest/change_feed.h"
 #include "net/server.h"
 #include "rules/guard.h"

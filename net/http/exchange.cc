@@ -11,11 +11,12 @@
 // destructor.
 #include "net/http/exchange.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "db/base/invariant.h"
 #include "net/http/http_session.h"
-#include "net/http/websocket_deflate.h"
+#include "net/websocket/deflate.h"
 
 namespace hearth::net::http {
 
@@ -100,7 +101,10 @@ std::shared_ptr<WebSocket> Exchange::accept_websocket(std::shared_ptr<WebSocketH
     return nullptr;
   }
   // From here on the options say what has been agreed on, not what the server would like.
-  options.may_deflate = options.may_deflate && offers_deflate(request_.headers);
+  const auto offers = [](const auto& field) {
+    return equals_ignoring_case(field.first, "Sec-WebSocket-Extensions") && offers_deflate(field.second);
+  };
+  options.may_deflate = options.may_deflate && std::any_of(request_.headers.begin(), request_.headers.end(), offers);
   take_answer();
   return session ? session->answer_websocket(*key, std::move(handler), options) : nullptr;
 }

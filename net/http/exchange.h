@@ -14,7 +14,7 @@
 
 #include "net/http/request.h"
 #include "net/http/stream.h"
-#include "net/http/websocket.h"
+#include "net/websocket/websocket.h"
 
 namespace hearth::net::http {
 
@@ -28,6 +28,12 @@ enum class Pull : unsigned char { More, Last, Failed };
 using ChunkSource = std::function<Pull(std::string& chunk)>;
 
 enum class Leaving : unsigned char { Client, Server };
+
+class Exchange;
+
+// Called on the connection's home thread with a request that is complete, its body included and inflated. Must not
+// block. Bad requests never get here: they are answered with 4xx and {"error": "…"}.
+using Handler = std::function<void(std::shared_ptr<Exchange>)>;
 
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:

@@ -15,9 +15,10 @@
 #include "net/http/forwarded.h"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 
-#include "net/http/field_value.h"
+#include "net/io/field_value.h"
 
 namespace hearth::net::http {
 namespace {
@@ -46,12 +47,6 @@ bool says_proxy(const Headers& headers) {
 }
 
 }  // namespace
-
-// The source is loopback only if proxy and client both are: a proxy elsewhere that says 127.0.0.1 means itself.
-Peer peer_behind(const Peer& proxy, const std::optional<IpAddress>& source, const IpNetworks& trusted) {
-  if (!source) return {proxy.address, proxy.text, false, false};
-  return {*source, source->text(), proxy.is_loopback && source->is_loopback(), contains(trusted, *source)};
-}
 
 void set_origin(Request& request, const Peer& peer, const IpNetworks& trusted) {
   request.peer = peer.text;

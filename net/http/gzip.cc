@@ -15,8 +15,8 @@
 #include <new>
 
 #include "db/base/invariant.h"
-#include "net/http/field_value.h"
 #include "net/http/request.h"
+#include "net/io/field_value.h"
 
 namespace hearth::net::http {
 namespace {

@@ -1,12 +1,12 @@
 // gzip and deflate bodies, by zlib. Pure; may take long: for worker threads.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "db/base/result.h"
+#include "net/io/bytes.h"
 
 namespace hearth::net::http {
 
@@ -18,7 +18,6 @@ bool accepts_gzip(std::string_view accept_encoding);
 // The body of a request with that Content-Encoding ("gzip", "x-gzip", "deflate"), with kBodyPaddingBytes free behind
 // it. Errors: InvalidData (not such data, or cut off), TooLarge (more than `bytes_max`), Unsupported (another
 // encoding), Unavailable: `may_hold` has been asked for the bytes that it takes now, and has said no.
-using MayHold = std::function<bool(size_t bytes)>;
 db::Result<std::string> inflate_body(std::string_view body, std::string_view encoding, size_t bytes_max,
                                      const MayHold& may_hold = {});
 

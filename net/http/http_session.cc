@@ -5,11 +5,11 @@
 // held). So after such a call a function returns, or looks at phase_ and connection_ again.
 #include "net/http/http_session.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "db/base/give_back.h"
-#include "net/http/log.h"
+#include "net/http/forwarded.h"
+#include "net/io/log.h"
 
 namespace hearth::net::http {
 namespace {
@@ -37,11 +37,6 @@ const char* place_of(std::string_view target) {
   }
   return "data";
 }
-
-size_t counted_method(std::string_view method) {
-  const auto found = std::find(kCountedMethods.begin(), kCountedMethods.end(), method);
-  return std::min(static_cast<size_t>(found - kCountedMethods.begin()), kCountedMethods.size() - 1);
-}
 }  // namespace
 
 // A body that is made while it is sent. Its source is called on a worker, one call at a time.
@@ -53,9 +48,10 @@ struct HttpSession::LongBody {
   bool has_head_left = false;
 };
 
-HttpSession::HttpSession(Connection& connection)
+HttpSession::HttpSession(Connection& connection, const HttpService& service)
     : connection_(&connection),
       loop_(connection.loop()),
+      service_(service),
       deadline_(loop_, [this] { on_deadline(); }),
       share_(connection.hub().half_received),
       pace_(connection.hub().limits.body_stall_max, connection.hub().limits.receive_pace_min) {
@@ -134,8 +130,8 @@ bool HttpSession::on_head() {
   // A trusted proxy passes on its client's bytes: they are charged to that client, if the proxy names it.
   const Peer& peer = connection_->peer();
   if (peer.is_trusted) share_.give_to(request.peer == peer.text ? std::nullopt : HalfReceived::owner_of(request.peer));
-  request.host_is_here = connection_->hub().host_names.are_of(request);
-  request.page_is_listed = connection_->hub().host_names.list_page_of(request);
+  request.host_is_here = service_.host_names.are_of(request);
+  request.page_is_listed = service_.host_names.list_page_of(request);
   is_head_ = request.method == "HEAD";
   method_ = counted_method(request.method);
   is_http_1_0_ = reader_->is_http_1_0();
@@ -222,7 +218,7 @@ void HttpSession::on_inflated(const Inflating& done) {
 
 void HttpSession::dispatch(Request&& request) {
   Hub& hub = connection_->hub();
-  hub.handler(std::make_shared<Exchange>(hub.io, loop_.index(), weak_from_this(), std::move(request)));
+  service_.handler(std::make_shared<Exchange>(hub.io, loop_.index(), weak_from_this(), std::move(request)));
 }
 
 // The budget has no room, or the client was too slow. Either has been counted.

@@ -25,21 +25,28 @@
 #include <string_view>
 #include <type_traits>
 
-#include "net/http/connection.h"
 #include "net/http/exchange.h"
 #include "net/http/gzip.h"
-#include "net/http/half_received.h"
+#include "net/http/origin.h"
 #include "net/http/request_reader.h"
 #include "net/http/response_head.h"
-#include "net/http/websocket_session.h"
+#include "net/io/connection.h"
+#include "net/io/half_received.h"
+#include "net/websocket/session.h"
 
 namespace hearth::net::http {
 
 class HttpStream;
 
+// What the requests of a port are for. Outlives its sessions; nothing in it changes.
+struct HttpService {
+  Handler handler;
+  HostNames host_names;  // of this machine
+};
+
 class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSession> {
  public:
-  explicit HttpSession(Connection& connection);
+  HttpSession(Connection& connection, const HttpService& service);
   ~HttpSession() override;
 
   const char* kind() const override { return phase_ == Phase::Streaming ? "event stream" : "HTTP"; }
@@ -115,6 +122,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
 
   Connection* connection_;  // null when it is gone
   IoLoop& loop_;
+  const HttpService& service_;
   std::unique_ptr<RequestReader> reader_;  // null between requests
   std::string held_;                       // of requests to come
   Deadline deadline_;                      // for what the client must do next, or for a long answer as a whole

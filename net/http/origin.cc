@@ -21,7 +21,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "net/http/ip_address.h"
+#include "net/io/ip_address.h"
 
 namespace hearth::net::http {
 

@@ -1,21 +1,13 @@
 // Words of a request and an answer that several files need: header look-ups, the bearer token, the error body, reason
-// phrases. Header names compare as ASCII: a locale must never decide whether a field is Content-Length.
+// phrases.
 //
 // Headers are a list and no map: a request has some ten of them, and their order is the order in which they were sent,
 // which X-Forwarded-For needs (forwarded.cc).
 #include "net/http/request.h"
 
-#include <algorithm>
-
 #include "db/model/json.h"
-#include "net/http/field_value.h"
 
 namespace hearth::net::http {
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
 
 std::optional<std::string_view> find_header(const Headers& headers, std::string_view name) {
   for (const auto& [key, value] : headers) {
@@ -55,7 +47,7 @@ Response error_response(int status, std::string_view message) {
   response.headers.emplace_back("Cache-Control", "no-cache");
   if (status == 503) response.headers.emplace_back("Retry-After", "1");
   response.body = "{\n  \"error\" : ";
-  db::append_json_string(message, response.body);
+  db::append_json_string_of_any(message, response.body);
   response.body += "\n}\n";
   return response;
 }

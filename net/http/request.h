@@ -8,13 +8,12 @@
 #include <utility>
 #include <vector>
 
-#include "net/http/bytes.h"
+#include "net/io/bytes.h"
+#include "net/io/field_value.h"
 
 namespace hearth::net::http {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
-
-bool equals_ignoring_case(std::string_view a, std::string_view b);  // ASCII
 
 // The first header of that name, in any case.
 std::optional<std::string_view> find_header(const Headers& headers, std::string_view name);
@@ -24,9 +23,6 @@ bool header_has_token(const Headers& headers, std::string_view name, std::string
 
 // The token behind "Authorization: Bearer ", if there is one (RFC 6750 §2.1).
 std::optional<std::string_view> bearer_token(const Headers& headers);
-
-// Free bytes behind every body, so that simdjson can parse it in place (its SIMDJSON_PADDING).
-inline constexpr size_t kBodyPaddingBytes = 64;
 
 struct Request {
   std::string method;  // as sent: "GET"

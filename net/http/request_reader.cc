@@ -43,7 +43,7 @@ constexpr size_t kChunkExtensionBytesMax = 256;
 constexpr size_t kReserveBytesMax = 1u << 20;  // for a body that has only been announced
 constexpr size_t kReserveTimes = 8;            // past that, as many times what has come
 constexpr std::string_view kLineEnd = "\r\n";
-constexpr std::string_view kLastChunk = "0\r\n";
+constexpr std::string_view kLastChunkSize = "0\r\n";
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 
 bool is_control(char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; }
@@ -279,7 +279,7 @@ RequestReader::Found RequestReader::take_body(std::string_view& bytes) {
     const std::string_view all = had > 0 ? held_ : bytes;
     std::string_view rest = all;
     // Beast 1.81 asserts that it sees more than this when it looks again for the end of a body without chunks.
-    const bool is_too_early = had > 0 && all.size() == kLastChunk.size() + 1 && all.starts_with(kLastChunk);
+    const bool is_too_early = had > 0 && all.size() == kLastChunkSize.size() + 1 && all.starts_with(kLastChunkSize);
     const bool needs_more = is_too_early || !parser_->parse(rest);
     if (error_status_ != 0) return Found::Error;
     if (needs_more) {

@@ -18,8 +18,8 @@
 #include <string>
 #include <string_view>
 
-#include "net/http/limits.h"
 #include "net/http/request.h"
+#include "net/io/limits.h"
 
 namespace hearth::net::http {
 

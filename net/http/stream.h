@@ -6,7 +6,7 @@
 #include <memory>
 #include <string_view>
 
-#include "net/http/bytes.h"
+#include "net/io/bytes.h"
 
 namespace hearth::net::http {
 

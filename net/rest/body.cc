@@ -73,6 +73,7 @@ Result<Change> read_body(const RestRequest& request, std::string&& body, std::st
                          std::string_view push_id) {
   Change change;
   change.write.base = request.path;
+  change.write.ttl = request.ttl;
   if (request.endpoint == Endpoint::Upload) {
     RETURN_IF_ERROR(take_first_part(body, content_type));
   } else if (request.method == Method::Post) {

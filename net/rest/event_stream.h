@@ -19,10 +19,10 @@
 #include "db/base/metrics.h"
 #include "db/base/thread_pool.h"
 #include "net/http/exchange.h"
-#include "net/http/io_pool.h"
 #include "net/http/pending_answers.h"
 #include "net/http/stream.h"
-#include "net/http/waker.h"
+#include "net/io/io_pool.h"
+#include "net/io/waker.h"
 #include "net/rest/request.h"
 #include "rules/guard.h"
 

@@ -15,7 +15,7 @@
 #include "db/base/thread_pool.h"
 #include "net/auth/verifier.h"
 #include "net/http/exchange.h"
-#include "net/http/io_pool.h"
+#include "net/io/io_pool.h"
 #include "rules/guard.h"
 
 namespace hearth::net::rest {

@@ -22,8 +22,8 @@ Names own_parameters(Endpoint endpoint, Method method) {
   switch (endpoint) {
     case Endpoint::Data:
       if (method == Method::Delete) return kQuery;
-      return method == Method::Patch ? " shallow ifMatchAt "
-                                     : " shallow ";  // harmless: shallow only says how to answer
+      return method == Method::Patch ? " shallow ifMatchAt ttl "
+                                     : " shallow ttl ";  // harmless: shallow only says how to answer
     case Endpoint::Rules:
       return " dryRun ";
     case Endpoint::Dump:

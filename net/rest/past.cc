@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "db/model/json.h"
-#include "net/http/log.h"
+#include "net/io/log.h"
 #include "net/rest/change_feed.h"
 #include "net/rest/reply.h"
 

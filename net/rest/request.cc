@@ -67,6 +67,14 @@ std::optional<std::chrono::milliseconds> parse_timeout(std::string_view text) {
 }
 
 // net/rest/http-api.md §4: what one write may bring.
+std::optional<std::chrono::milliseconds> parse_ttl(std::string_view text) {
+  uint32_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size() || count == 0) return {};
+  const std::chrono::seconds ttl(count);
+  return ttl <= db::kEphemeralTtlMax ? std::optional<std::chrono::milliseconds>(ttl) : std::nullopt;
+}
+
 std::optional<size_t> parse_write_size_limit(std::string_view name) {
   if (name.size() >= 2 && name.front() == '"' && name.back() == '"') name = name.substr(1, name.size() - 2);
   if (name == "tiny") return size_t{1} << 20;
@@ -452,6 +460,11 @@ RequestParser::Step RequestParser::limits() {
     const auto limit = parse_write_size_limit(*name);
     if (!limit) return refuse(400, "writeSizeLimit must be tiny, small, medium, large or unlimited");
     to_.write_bytes_max = *limit;
+  }
+  if (const auto text = target_.parameter("ttl"); text && to_.method != Method::Get) {
+    const auto seconds = parse_ttl(*text);
+    if (!seconds) return refuse(400, "ttl must be a whole number of seconds, from 1 to 60");
+    to_.ttl = *seconds;
   }
   return {};
 }

@@ -87,6 +87,7 @@ struct RestRequest {
   std::optional<std::chrono::milliseconds> timeout;
   std::optional<std::chrono::milliseconds> wait;  // for a value with another hash than if_none_match
   size_t write_bytes_max = SIZE_MAX;
+  std::chrono::milliseconds ttl{0};  // of what a write puts at ephemeral paths; 0: it says none
 
   std::string since;                         // changes: an id, "0" or "now"
   bool before = false;                       // changes: what stood there before, too

@@ -9,8 +9,8 @@
 
 #include "db/model/event.h"
 #include "net/http/exchange.h"
-#include "net/http/io_pool.h"
-#include "net/http/waker.h"
+#include "net/io/io_pool.h"
+#include "net/io/waker.h"
 #include "net/rest/event_stream.h"
 #include "net/rest/request.h"
 #include "rules/guard.h"

@@ -18,8 +18,8 @@
 #include "db/base/result.h"
 #include "db/model/event.h"
 #include "db/model/live.h"
-#include "net/http/io_pool.h"
-#include "net/http/waker.h"
+#include "net/io/io_pool.h"
+#include "net/io/waker.h"
 #include "rules/guard.h"
 
 namespace hearth::net {

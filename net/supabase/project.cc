@@ -1,13 +1,11 @@
-// The target is looked at twice: as it came, to see whose it is, and taken apart. Both looks must agree. The first one
-// goes by raw text, so an escape within "rest", "v1" or "ns" makes it somebody else's: no client writes one there.
+// The target is looked at twice: as it came, to see whose it is (net/router.h, and which service here), and taken apart.
+// Both looks must agree. The first one goes by raw text, so an escape within "rest", "v1" or "ns" makes it somebody else's.
 #include "net/supabase/project.h"
 
 #include "net/host_namespace.h"
 
 namespace hearth::net::supabase {
 namespace {
-
-constexpr std::string_view kSpaceStart = "/ns/";
 
 // What stands behind `start` and an "/" or nothing; nothing: it does not begin so.
 std::optional<std::string_view> behind(std::string_view path, std::string_view start) {
@@ -23,36 +21,18 @@ std::optional<Service> service_of(std::string_view path) {
   return std::nullopt;
 }
 
-// "/ns/NAME" and what follows; an empty NAME is none.
-struct Place {
-  std::optional<std::string_view> space;
-  std::string_view path;
-};
-Place place_of(std::string_view target) {
-  const std::string_view path = target.substr(0, target.find('?'));
-  if (!path.starts_with(kSpaceStart)) return {std::nullopt, path};
-  const size_t end = path.find('/', kSpaceStart.size());
-  if (end == std::string_view::npos || end == kSpaceStart.size()) return {std::nullopt, path};
-  return {path.substr(kSpaceStart.size(), end - kSpaceStart.size()), path.substr(end)};
-}
-
 }  // namespace
-
-bool is_for_project(std::string_view target) {
-  const Place place = place_of(target);
-  return !place.path.ends_with(".json") && service_of(place.path).has_value();
-}
 
 db::Result<Project> project_of(std::string_view target, std::string_view host) {
   Project project;
-  const Place place = place_of(target);
+  const NamedPath place = split_namespace(target.substr(0, target.find('?')));
   project.service = service_of(place.path).value_or(Service::Rest);
   ASSIGN_OR_RETURN(project.target, http::parse_target(target));
   auto& segments = project.target.segments;
-  const size_t begun = place.space ? 2 : 0;  // of these segments the raw text has said that they are there
-  if (place.space) project.space = segments[1];
+  const size_t begun = place.name ? 2 : 0;  // of these segments the raw text has said that they are there
+  if (place.name) project.space = segments[1];
   project.rest.assign(segments.begin() + static_cast<std::ptrdiff_t>(begun + 2), segments.end());
-  if (!place.space) project.space = project.target.parameter("ns").value_or("");
+  if (!place.name) project.space = project.target.parameter("ns").value_or("");
   if (project.space.empty()) project.space = namespace_of_host(host);
   return project;
 }

@@ -29,11 +29,7 @@ struct Project {
   http::Target target{};            // whole: for its parameters
 };
 
-// The cheap question, which says whose errors a request gets: whether a target is one of those above. What is not is
-// somebody else's.
-bool is_for_project(std::string_view target);
-
-// Precondition: is_for_project. Errors: InvalidPath, InvalidArgument: an escape that is none ("%zz").
+// Precondition: the target is one of those above (owner_of() in net/router.h is Supabase). Errors: InvalidPath, InvalidArgument: an escape that is none ("%zz").
 db::Result<Project> project_of(std::string_view target, std::string_view host);
 
 }  // namespace hearth::net::supabase

@@ -33,7 +33,7 @@ class Realtime {
               .half_received = std::move(half_received)},
         may_deflate_(may_deflate) {}
 
-  // Precondition: is_for_project(target), and the service is Realtime.
+  // Precondition: the service is Realtime.
   void handle(const std::shared_ptr<http::Exchange>& exchange, Project project);
   const RealtimeCounts& counts() const { return counts_; }
 

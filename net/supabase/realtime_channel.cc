@@ -1,14 +1,29 @@
-// A channel's life. What it is told by its session becomes frames here; what all members of a topic hear alike is made
-// once for all of them (db/model/forms.h).
+// A channel's life, in the order of the file: joining, what the client says, what the session says.
+//
+//   start ─▶ prove ─▶ on_proven ─▶ space_settings ─▶ on_settings ─▶ HomeSession: join, listen_rows
+//                                                                     │ two answers (one without rows)
+//   early_: what the client says meanwhile ◀── until on_joined() ──▶ held_: what the session says meanwhile
+//
+// prove() and space_settings() may answer at once, on this thread, or later on another: then their answer is posted to the
+// home thread, with a weak pointer, as the socket may be gone by then. A token that comes during the join is kept
+// (has_newer_token_) and proven as soon as there is a session; token_turn_ makes that of several proofs under way the last
+// one counts.
+//
+// Each request of the client is in asked_ until the session has answered it, with its bytes, which the socket counts: when
+// they are many, it reads no further. end() gives all of them back. Calls that end a channel hold a pointer to it first,
+// since the carrier forgets it within them.
+//
+// What all members of a topic hear alike is framed once for all of them, in the form of the protocol's version
+// (db/model/forms.h): a broadcast to 1,000 members is one frame that is shared.
 #include "net/supabase/realtime_channel.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "db/base/random.h"
-#include "net/http/websocket_frame.h"
 #include "net/supabase/channel_name.h"
 #include "net/supabase/row_text.h"
+#include "net/websocket/frame.h"
 
 namespace hearth::net::supabase {
 namespace {
@@ -132,15 +147,14 @@ void RealtimeChannel::on_settings(const db::Result<std::shared_ptr<const rules::
   answers_due_ = 1 + (rows.bindings.empty() ? 0 : 1);
   const bool has_rows = !rows.bindings.empty();
   home_->session().join(kJoinRequest, kTopicListener, std::move(join), judged_at_any_time(settings.value()->tables));
-  if (!has_rows) return;
-  place_.fence.add(place_.space, place_.home.thread);
-  hears_rows_ = true;
-  home_->session().listen_rows(kListenRequest, kRowListener, std::move(rows));
+  if (has_rows) {
+    place_.fence.add(place_.space, place_.home.thread);
+    hears_rows_ = true;
+    home_->session().listen_rows(kListenRequest, kRowListener, std::move(rows));
+  }
   if (std::exchange(has_newer_token_, false)) renew();
 }
 
-// The session's bindings, for those of the client that can match something. One to all tables is one to the children of
-// the root, and one to each table that has a name of its own.
 // Asked by the shard at the join, and again with each change of the settings. What a binding's table means is settled at
 // the join; when it would be another, the client has to join again.
 rules::JudgedBy RealtimeChannel::judged_at_any_time(const rules::TableSettings& tables) const {
@@ -165,6 +179,8 @@ rules::JudgedBy RealtimeChannel::judged_at_any_time(const rules::TableSettings& 
   };
 }
 
+// The session's bindings, for those of the client that can match something. One to all tables is one to the children of
+// the root, and one to each table that has a name of its own.
 db::RowListen RealtimeChannel::rows_to_listen(const rules::TableSettings& tables) {
   db::RowListen rows;
   const auto add = [&](unsigned index, db::Path table, bool is_every_table) {

@@ -11,8 +11,8 @@
 
 #include <utility>
 
-#include "net/http/limit_log.h"
-#include "net/http/websocket_frame.h"
+#include "net/io/limit_log.h"
+#include "net/websocket/frame.h"
 
 namespace hearth::net::supabase {
 

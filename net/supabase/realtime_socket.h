@@ -13,13 +13,13 @@
 #include "db/base/metrics.h"
 #include "db/base/thread_pool.h"
 #include "net/auth/verifier.h"
-#include "net/http/half_received.h"
-#include "net/http/io_pool.h"
-#include "net/http/limits.h"
-#include "net/http/websocket.h"
+#include "net/io/half_received.h"
+#include "net/io/io_pool.h"
+#include "net/io/limits.h"
 #include "net/supabase/credentials.h"
 #include "net/supabase/phoenix.h"
 #include "net/supabase/realtime_channel.h"
+#include "net/websocket/websocket.h"
 #include "rules/guard.h"
 
 namespace hearth::net::supabase {

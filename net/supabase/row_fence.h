@@ -23,7 +23,7 @@
 #include <string_view>
 #include <vector>
 
-#include "net/http/io_pool.h"
+#include "net/io/io_pool.h"
 
 namespace hearth::net::supabase {
 

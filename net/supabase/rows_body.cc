@@ -5,7 +5,7 @@
 #include <set>
 
 #include "db/model/json.h"
-#include "net/http/field_value.h"
+#include "net/io/field_value.h"
 
 namespace hearth::net::supabase {
 namespace {

@@ -22,9 +22,10 @@ namespace {
 using Duplicates = RowsRequest::Duplicates;
 
 RowsError empty_row(std::string_view table, std::string_view key) {
-  return {400, "23502", fmt::format("null value in every column of a row of \"{:.100}\" but its id", table),
-          fmt::format("The row \"{:.200}\" would have no column that is not null.", key),
-          "A row needs a column beside its id."};
+  return {.code = "23502",
+          .message = fmt::format("null value in every column of a row of \"{:.100}\" but its id", table),
+          .details = fmt::format("The row \"{:.200}\" would have no column that is not null.", key),
+          .hint = "A row needs a column beside its id."};
 }
 
 RowsError of(const db::Error& error) {
@@ -163,11 +164,9 @@ Planned plan_insert(const RowsRequest& request, const db::Path& table, const std
       if (request.duplicates == Duplicates::Refused) {
         return exists_already(request.table, "Key (id)=(" + key + ") already exists.");
       }
-      return RowsError{400,
-                       "21000",
-                       "ON CONFLICT DO UPDATE command cannot affect row a second time",
-                       {},
-                       "Ensure that no rows proposed for insertion within the same command have the same id."};
+      return RowsError{.code = "21000",
+                       .message = "ON CONFLICT DO UPDATE command cannot affect row a second time",
+                       .hint = "Ensure that no rows proposed for insertion within the same command have the same id."};
     }
     std::optional<RowsError> refused;
     if (found == there.end()) {
@@ -186,11 +185,9 @@ Planned plan_update(const RowsRequest& request, const db::Path& table, const Sen
   if (sent.columns.empty() && !sent.key) return std::move(planner).plan();
   for (const db::FoundRow& row : seen) {
     if (sent.key && *sent.key != row.key) {
-      return RowsError{400,
-                       "0A000",
-                       "The id of a row cannot be changed",
-                       {},
-                       "Insert a row with the other id, and delete this one."};
+      return RowsError{.code = "0A000",
+                       .message = "The id of a row cannot be changed",
+                       .hint = "Insert a row with the other id, and delete this one."};
     }
     if (auto refused = planner.change_row(row, sent, {})) return std::move(*refused);
   }

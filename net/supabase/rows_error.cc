@@ -22,7 +22,7 @@ std::string body_of(const RowsError& error) {
     if (text.empty() && is_nullable) {
       body += "null";
     } else {
-      db::append_json_string(text, body);
+      db::append_json_string_of_any(text, body);  // a request's escapes may decode to any bytes
     }
   };
   add("code", error.code, false);

@@ -28,9 +28,9 @@
 
 #include "db/base/give_back.h"
 #include "db/model/push_id.h"
-#include "net/http/log.h"
 #include "net/http/pending_answers.h"
 #include "net/http/presence.h"
+#include "net/io/log.h"
 #include "net/supabase/credentials.h"
 #include "net/supabase/pages.h"
 #include "net/supabase/project.h"

@@ -12,7 +12,7 @@
 #include "db/base/thread_pool.h"
 #include "net/auth/verifier.h"
 #include "net/http/exchange.h"
-#include "net/http/io_pool.h"
+#include "net/io/io_pool.h"
 #include "net/supabase/project.h"
 #include "net/supabase/row_fence.h"
 #include "rules/guard.h"

@@ -10,7 +10,7 @@
 
 #include <charconv>
 
-#include "net/http/field_value.h"
+#include "net/io/field_value.h"
 
 namespace hearth::net::supabase {
 namespace {
@@ -82,11 +82,10 @@ Parser::Step Parser::table() {
 Parser::Step Parser::schema() {
   const auto name = from_.header(to_.method == Method::Read ? "Accept-Profile" : "Content-Profile");
   if (!name || *name == "public") return {};
-  return RowsError{406,
-                   "PGRST106",
-                   fmt::format("Invalid schema: {:.100}", *name),
-                   {},
-                   "Only the following schemas are exposed: public"};
+  return RowsError{.status = 406,
+                   .code = "PGRST106",
+                   .message = fmt::format("Invalid schema: {:.100}", *name),
+                   .hint = "Only the following schemas are exposed: public"};
 }
 
 Parser::Step Parser::form() {

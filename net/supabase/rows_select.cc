@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "db/model/json.h"
-#include "net/http/field_value.h"
+#include "net/io/field_value.h"
 #include "net/supabase/row_text.h"
 
 namespace hearth::net::supabase {

@@ -2,23 +2,16 @@
 
 namespace hearth::net::supabase {
 
-bool Services::accept(const std::shared_ptr<http::Exchange>& exchange) {
+void Services::handle(const std::shared_ptr<http::Exchange>& exchange) {
   const http::Request& request = exchange->request();
-  if (!is_for_project(request.target)) return false;
   auto project = project_of(request.target, request.host());
-  if (!project.ok()) {
-    exchange->respond(refusal(project.error(), Service::Rest));
-    return true;
-  }
+  if (!project.ok()) return exchange->respond(refusal(project.error(), Service::Rest));
   switch (project.value().service) {
     case Service::Realtime:
-      realtime_.handle(exchange, std::move(project).value());
-      return true;
+      return realtime_.handle(exchange, std::move(project).value());
     case Service::Rest:
-      rows_.handle(exchange, std::move(project).value());
-      return true;
+      return rows_.handle(exchange, std::move(project).value());
   }
-  return false;
 }
 
 }  // namespace hearth::net::supabase

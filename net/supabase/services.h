@@ -19,8 +19,8 @@ class Services {
         realtime_(guard, verifier, io, workers, fence_, message_bytes_max, may_deflate, std::move(half_received)),
         rows_(guard, verifier, io, workers, fence_) {}
 
-  // Returns false when the exchange is for none of them.
-  bool accept(const std::shared_ptr<http::Exchange>& exchange);
+  // Precondition: owner_of() of its target is Supabase (net/router.h).
+  void handle(const std::shared_ptr<http::Exchange>& exchange);
   const RealtimeCounts& realtime_counts() const { return realtime_.counts(); }
   const RowFence& fence() const { return fence_; }
 

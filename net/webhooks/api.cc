@@ -7,9 +7,9 @@
 #include "db/model/json.h"
 #include "net/error_reply.h"
 #include "net/host_namespace.h"
-#include "net/http/log.h"
 #include "net/http/origin.h"
 #include "net/http/target.h"
+#include "net/io/log.h"
 #include "net/rest/reply.h"
 #include "net/rest/request.h"
 

@@ -13,8 +13,8 @@
 
 #include "net/auth/verifier.h"
 #include "net/http/exchange.h"
-#include "net/http/io_pool.h"
 #include "net/http/pending_answers.h"
+#include "net/io/io_pool.h"
 #include "net/webhooks/deliverer.h"
 #include "rules/guard.h"
 

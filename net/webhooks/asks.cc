@@ -1,3 +1,13 @@
+// What an administrator asks, answered on the deliverer's thread, between two turns of its loop: so nothing here has to be
+// locked, and nothing here may wait for more than rows of the store.
+//
+//   List, Dead, Pause, Resume, Remove, Rotate, Clear    at once: from memory, and rows beside the tree
+//   Add      ─▶ Guard::changes: where does the log begin? ─▶ by the mailbox ─▶ conclude_add
+//   Test     ─▶ Poster ─▶ its answer, some seconds later
+//   Retry    ─▶ Poster ─▶ taken? the letter goes. It is looked for again first: it may have been cleared meanwhile
+//
+// Tests and retries have a number of their own beside the attempts of hooks (kAsksAtOnceMax), so that an administrator gets
+// an answer when all that may be sent at once is under way.
 #include "net/webhooks/asks.h"
 
 #include <fmt/format.h>

@@ -15,7 +15,7 @@
 #include <thread>
 #include <utility>
 
-#include "net/http/log.h"
+#include "net/io/log.h"
 #include "net/webhooks/asks.h"
 #include "net/webhooks/hook_line.h"
 
@@ -55,12 +55,25 @@ class Deliverer::Core {
   }
   bool has_hooks() const { return !lines_.empty(); }
 
+  // Until stop() the guard's purges reach the letters too.
+  void follow_purges() {
+    shared_.guard.when_purged([this, mail = shared_.mail, begun = begun_](const std::string& space,
+                                                                          const db::Path& path,
+                                                                          std::function<void(db::Result<void>)> done) {
+      // Without a thread there are no hooks. A task runs while this is there; the mailbox knows until when.
+      const bool is_taken = *begun && mail->post([this, space, path, done] { done(purge(space, path)); });
+      if (!is_taken) done({});
+    });
+  }
+
   void begin() {
     const std::lock_guard lock(mutex_);
     if (is_stopping_ || thread_.joinable()) return;
+    *begun_ = true;
     thread_ = std::thread([this] { run(); });
   }
   void stop() {
+    shared_.guard.when_purged(nullptr);
     {
       const std::lock_guard lock(mutex_);
       is_stopping_ = true;
@@ -78,6 +91,14 @@ class Deliverer::Core {
   }
 
  private:
+  db::Result<void> purge(const std::string& space, const db::Path& path) {
+    for (const auto& [id, line] : lines_) {
+      if (line->space() != space || !line->is_still_there()) continue;
+      RETURN_IF_ERROR(line->purge(path));
+    }
+    return {};
+  }
+
   void run() {
     while (!is_stopping_) {
       for (const auto& task : shared_.mail->take()) task();
@@ -118,6 +139,7 @@ class Deliverer::Core {
   std::string last_;  // the hook that went last
   std::mutex mutex_;  // Guards thread_ until it is joined.
   std::atomic<bool> is_stopping_ = false;
+  const std::shared_ptr<std::atomic<bool>> begun_ = std::make_shared<std::atomic<bool>>(false);  // the thread
   std::thread thread_;
 };
 
@@ -133,6 +155,7 @@ Deliverer::~Deliverer() { stop(); }
 
 db::Result<void> Deliverer::start() {
   RETURN_IF_ERROR(core_->load());
+  core_->follow_purges();
   if (core_->has_hooks()) core_->begin();
   return {};
 }

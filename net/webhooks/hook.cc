@@ -1,3 +1,6 @@
+// Rows as JSON. What is empty or 0 is not written, and what is not there reads as empty or 0: so members can be added, and a
+// row of before stays good. A secret that cannot be read makes the row corrupt, as a message that nobody can check is worse
+// than none.
 #include "net/webhooks/hook.h"
 
 #include <algorithm>

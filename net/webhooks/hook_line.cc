@@ -22,7 +22,7 @@
 
 #include "db/base/random.h"
 #include "db/model/json.h"
-#include "net/http/log.h"
+#include "net/io/log.h"
 #include "net/webhooks/back_off.h"
 #include "net/webhooks/signature.h"
 
@@ -418,6 +418,32 @@ db::Result<void> HookLine::remove() {
   is_gone_ = true;
   session_ = nullptr;
   return {};
+}
+
+// The log has it no more, so what is read again is right. A message that is under way may have been heard already.
+db::Result<void> HookLine::purge(const db::Path& path) {
+  for (WebhookMessage& message : messages_) {
+    if (auto body = purged_body(message.body, path)) message.body = std::move(*body);
+  }
+  if (phase_ == Phase::Reading) {
+    ++round_;
+    phase_ = Phase::Ready;
+  }
+  ASSIGN_OR_RETURN(const db::BesideRows letters, with_.guard.beside(space_, deliverer_auth(), {letters_row(id_)}));
+  db::BesideWrite write;
+  for (const auto& [key, bytes] : letters) {
+    ASSIGN_OR_RETURN(DeadLetter letter, DeadLetter::decode(bytes));
+    auto body = purged_body(letter.body, path);
+    if (!body) continue;
+    letter.body = std::move(*body);
+    std::string row = letter.encode();
+    state_.dead_bytes += row.size();
+    state_.dead_bytes -= std::min<uint64_t>(state_.dead_bytes, bytes.size());
+    write.rows[key] = std::move(row);
+  }
+  if (write.rows.empty()) return {};
+  write.is_for_good = true;
+  return keep(std::move(write));
 }
 
 std::string HookLine::describe() const {

@@ -16,7 +16,7 @@
 #include "db/base/clock.h"
 #include "db/model/beside.h"
 #include "db/model/change.h"
-#include "net/http/poster.h"
+#include "net/outgoing/poster.h"
 #include "net/webhooks/deliverer.h"
 #include "net/webhooks/hook.h"
 #include "net/webhooks/mailbox.h"
@@ -75,6 +75,8 @@ class HookLine final : public std::enable_shared_from_this<HookLine> {
   db::Result<void> resume();
   db::Result<std::string> rotate();  // the new secret
   db::Result<void> remove();
+  // What it has of that path, in letters and in memory, is no more; from the disk too.
+  db::Result<void> purge(const db::Path& path);
   void forget_letter(uint64_t bytes);            // one that is erased by a write, which is kept by
   db::Result<void> keep(db::BesideWrite write);  // this, with the state
 

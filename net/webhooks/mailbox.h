@@ -14,11 +14,13 @@ class Mailbox {
   // `wake`: called with each task, under the lock; it must only pass the word on.
   explicit Mailbox(std::function<void()> wake) : wake_(std::move(wake)) {}
 
-  void post(std::function<void()> task) {
+  // False: it is closed, and the task is dropped.
+  bool post(std::function<void()> task) {
     const std::lock_guard lock(mutex_);
-    if (is_closed_) return;
+    if (is_closed_) return false;
     tasks_.push_back(std::move(task));
     wake_();
+    return true;
   }
   std::vector<std::function<void()>> take() {
     const std::lock_guard lock(mutex_);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <ctime>
+#include <utility>
 
 #include "db/base/random.h"
 #include "db/model/json.h"
@@ -63,9 +64,44 @@ WebhookMessage change_message(std::string_view hook, std::string_view space, con
   message.body = body_of("change", space, change.time, line_without_values(change));
   if (message.body.size() <= body_bytes_max) return message;
   db::Change only = change;
-  only.places = {{path, db::Slot::Value, {}, false, false, {}}};
+  only.places = {{.path = path}};
   message.body = body_of("change", space, change.time, line_without_values(only));
   return message;
+}
+
+std::optional<std::string> purged_body(std::string_view body, const db::Path& path) {
+  const auto document = db::JsonDocument::parse(body);
+  if (!document.ok()) return {};
+  const auto data = document.value().root().field("data");
+  const auto changes = data ? data->field("changes") : std::nullopt;
+  if (!changes) return {};
+  std::string places;
+  bool is_told = false, is_said = false;
+  for (const db::JsonNode& change : changes->elements()) {
+    const auto at = db::Path::parse(db::node_of(change.text("path")));
+    const bool is_above = at.ok() && at.value().contains(path) && at.value() != path;
+    const bool is_below = at.ok() && path.contains(at.value());
+    std::string place = change.to_text();
+    if (is_above || is_below) {
+      is_said = true;
+      if (is_below && std::exchange(is_told, true)) continue;  // its places below are one
+      place = R"({"path":)";
+      db::append_json_string(is_above ? at.value().slashed() : path.slashed(), place);
+      place += R"(,"purged":true})";
+    }
+    places += (places.empty() ? "" : ",") + place;
+  }
+  if (!is_said) return {};
+  const auto fields = [](const db::JsonNode& node, std::string_view other, const std::string& with) {
+    std::string json = "{";
+    for (const auto& [name, value] : node.fields()) {
+      if (json.size() > 1) json += ',';
+      db::append_json_string(name, json);
+      json += ':' + (name == other ? with : value.to_text());
+    }
+    return json + "}";
+  };
+  return fields(document.value().root(), "data", fields(*data, "changes", "[" + places + "]"));
 }
 
 WebhookMessage missed_message(std::string_view hook, std::string_view space, std::string_view after,

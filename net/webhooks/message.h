@@ -8,6 +8,7 @@
 // Pure, but for what says the time.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,10 @@ WebhookMessage change_message(std::string_view hook, std::string_view space, con
 WebhookMessage missed_message(std::string_view hook, std::string_view space, std::string_view after,
                               std::string_view before, db::Timestamp now);
 WebhookMessage test_message(std::string_view hook, std::string_view space, db::Timestamp now);
+
+// Of a "change" body: without what was at, above and below the path, as {"path":…,"purged":true}. Nothing: it says nothing of
+// that, or is of another type.
+std::optional<std::string> purged_body(std::string_view body, const db::Path& path);
 
 std::string rfc3339(db::Timestamp time);
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "net/http/public_address.h"
+#include "net/outgoing/public_address.h"
 
 namespace hearth::net::webhooks {
 namespace {

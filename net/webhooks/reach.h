@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "db/base/result.h"
-#include "net/http/ip_address.h"
-#include "net/http/poster.h"
+#include "net/io/ip_address.h"
+#include "net/outgoing/poster.h"
 
 namespace hearth::net::webhooks {
 

@@ -1,4 +1,4 @@
-// The first look at a request: is it of this protocol, and by which transport. The limits of silence are those of the
+// The first look at a request: by which transport it comes. The limits of silence are those of the
 // SDKs (socket.h). A frame may be a little larger than a message, so that a message that is too large reaches
 // MessageReader, which can refuse it by its number; beyond that the WebSocket is closed.
 #include "net/wire/acceptor.h"
@@ -10,14 +10,11 @@
 
 namespace hearth::net::wire {
 
-bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) {
+void Acceptor::handle(const std::shared_ptr<http::Exchange>& exchange) {
   const http::Request& request = exchange->request();
-  if (is_poll_target(request.target)) {
-    polls_.handle(exchange);
-    return true;
-  }
+  if (is_poll_target(request.target)) return polls_.handle(exchange);
   auto upgrade = parse_upgrade(request.target, request.host());
-  if (!upgrade) return false;
+  if (!upgrade) return exchange->respond(http::error_response(404, "Not found."));  // the router gives us no such path
   set_asker(*upgrade, request);
   const auto handler = std::make_shared<WireSocket>(with_, polls_, exchange->thread(), std::move(*upgrade));
   http::WebSocketOptions options;
@@ -29,7 +26,6 @@ bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) {
   options.word_delay_max = kWordDelayMax;
   options.answers_pings = answers_pings(request);
   if (auto socket = exchange->accept_websocket(handler, options)) handler->start(std::move(socket));
-  return true;
 }
 
 }  // namespace hearth::net::wire

@@ -31,8 +31,8 @@ class Acceptor {
               .receive_stall_max = http_limits.body_stall_max},
         polls_(with_) {}
 
-  // Returns false when the exchange is not of this protocol. On the exchange's home thread.
-  bool accept(const std::shared_ptr<http::Exchange>& exchange);
+  // Precondition: owner_of() of its target is Wire (net/router.h). On the exchange's home thread.
+  void handle(const std::shared_ptr<http::Exchange>& exchange);
 
   // Ends the sessions of long polls, which no connection keeps. The io threads and the workers have ended.
   void close() { polls_.clear(); }

@@ -36,8 +36,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "net/http/limit_log.h"
-#include "net/http/log.h"
+#include "net/io/limit_log.h"
+#include "net/io/log.h"
 
 namespace hearth::net::wire {
 

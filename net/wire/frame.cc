@@ -11,8 +11,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "net/http/websocket_deflate.h"
-#include "net/http/websocket_frame.h"
+#include "net/websocket/deflate.h"
+#include "net/websocket/frame.h"
 
 namespace hearth::net::wire {
 

@@ -23,7 +23,7 @@
 #include <vector>
 
 #include "net/http/exchange.h"
-#include "net/http/half_received.h"
+#include "net/io/half_received.h"
 #include "net/wire/dialogue.h"
 #include "net/wire/poll_request.h"
 #include "net/wire/poll_text.h"

@@ -8,7 +8,7 @@
 
 #include <utility>
 
-#include "net/http/limit_log.h"
+#include "net/io/limit_log.h"
 #include "net/wire/long_poll.h"
 #include "net/wire/poll_text.h"
 

@@ -31,8 +31,8 @@
 
 #include <utility>
 
-#include "net/http/limit_log.h"
-#include "net/http/log.h"
+#include "net/io/limit_log.h"
+#include "net/io/log.h"
 #include "net/wire/frame.h"
 #include "net/wire/reply.h"
 

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "net/http/websocket.h"
+#include "net/websocket/websocket.h"
 #include "net/wire/dialogue.h"
 #include "net/wire/frame.h"
 #include "net/wire/polls.h"

@@ -17,9 +17,8 @@ class RefusedSocket final : public http::WebSocketHandler {
 
 }  // namespace
 
-bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) {
+void Acceptor::handle(const std::shared_ptr<http::Exchange>& exchange) {
   const http::Request& request = exchange->request();
-  if (!is_for_room(request.target)) return false;
   http::WebSocketOptions options;
   options.message_bytes_max = with_.message_bytes_max;
   options.idle_time_max = kIdleTimeMax;
@@ -29,7 +28,6 @@ bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) {
     if (auto socket = exchange->accept_websocket(std::make_shared<RefusedSocket>(), options)) {
       socket->close(static_cast<http::CloseCode>(code), why.substr(0, kWordsMax));
     }
-    return true;
   };
   auto room = room_of(request.target, request.host());
   if (!room.ok()) return refuse(4400, room.error().message);
@@ -38,13 +36,13 @@ bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) {
   std::string credential = std::move(room.value().token);
   if (credential.empty()) credential = http::bearer_token(request.headers).value_or("");
   const size_t thread = exchange->thread();
-  const DocumentPlace place{{with_.guard, with_.io, with_.clock, thread, {request.connection, "yjs"}},
-                            with_.verifier,
-                            with_.workers,
-                            rooms_.at(thread),
-                            space.value(),
-                            Asker(request.peer, request.is_behind_stranger),
-                            http::whence_of(request)};
+  const DocumentPlace place{.home = {with_.guard, with_.io, with_.clock, thread, {request.connection, "yjs"}},
+                            .verifier = with_.verifier,
+                            .workers = with_.workers,
+                            .rooms = rooms_.at(thread),
+                            .space = space.value(),
+                            .asker = Asker(request.peer, request.is_behind_stranger),
+                            .whence = http::whence_of(request)};
   std::shared_ptr<YjsSocket> handler;
   if (room.value().name.empty()) {
     handler = std::make_shared<HocuspocusSocket>(with_, place, request.peer);
@@ -53,7 +51,6 @@ bool Acceptor::accept(const std::shared_ptr<http::Exchange>& exchange) {
                                                  std::move(credential));
   }
   if (auto socket = exchange->accept_websocket(handler, options)) handler->start(std::move(socket));
-  return true;
 }
 
 }  // namespace hearth::net::yjs

@@ -27,8 +27,8 @@ class Acceptor {
         may_deflate_(may_deflate),
         rooms_(io.size()) {}
 
-  // Returns false when the exchange is none of these.
-  bool accept(const std::shared_ptr<http::Exchange>& exchange);
+  // Precondition: owner_of() of its target is Yjs (net/router.h).
+  void handle(const std::shared_ptr<http::Exchange>& exchange);
   const YjsCounts& counts() const { return counts_; }
 
  private:

@@ -6,6 +6,8 @@
 
 #include "db/documents/awareness.h"
 #include "db/documents/coding.h"
+#include "net/websocket/frame.h"
+#include "net/yjs/message.h"
 
 namespace hearth::net::yjs {
 namespace {
@@ -19,6 +21,15 @@ uint64_t client_of(const db::TopicEntry& entry) {
 }
 
 }  // namespace
+
+http::SharedBytes AwarenessTold::frame(const std::string& head) const {
+  for (const auto& [known, frame] : frames_) {
+    if (known == head) return frame;
+  }
+  auto made = std::make_shared<const std::string>(http::frame_binary(awareness_message(head, bytes_)));
+  frames_.emplace_back(head, made);
+  return made;
+}
 
 void AwarenessRoom::join(Member& member) {
   members_.push_back(&member);
@@ -34,12 +45,13 @@ void AwarenessRoom::tell_present(Member& member) const {
   for (const auto& [client, known] : known_) {
     if (!known.is_gone()) present.insert(client);
   }
-  if (!present.empty()) member.tell_awareness(awareness_of(present));
+  if (!present.empty()) member.tell_awareness(AwarenessTold(awareness_of(present)));
 }
 
 void AwarenessRoom::leave(Member& member) {
   std::erase(members_, &member);
   std::erase(newcomers_, &member);
+  std::erase(speakers_, &member);
   if (ear_ != &member) return;
   ear_ = members_.empty() ? nullptr : members_.front();
   is_ready_ = false;
@@ -54,6 +66,8 @@ bool AwarenessRoom::is_news(uint64_t client, uint64_t clock, bool is_gone) const
 }
 
 bool AwarenessRoom::has_news(std::string_view awareness) const {
+  if (!awareness.empty() && std::find(last_told_.begin(), last_told_.end(), awareness) != last_told_.end())
+    return false;
   db::documents::Reader from(awareness);
   for (uint64_t left = from.var_uint(); left > 0 && from.ok(); --left) {
     const uint64_t client = from.var_uint(), clock = from.var_uint();
@@ -105,9 +119,28 @@ void AwarenessRoom::note(const db::TopicMessage& message) {
 
 void AwarenessRoom::schedule() {
   if (changed_.empty() || std::exchange(is_scheduled_, true)) return;
-  timer_ = http::IoPool::schedule(kAwarenessDelay, [weak = weak_from_this()] {
+  // Not from within this call: what comes in the same turn belongs to it.
+  const bool was_quiet = std::chrono::steady_clock::now() - told_at_ > kAwarenessQuiet;
+  const auto delay = was_quiet ? std::chrono::milliseconds(0) : kAwarenessDelay;
+  timer_ = http::IoPool::schedule(delay, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->flush();
   });
+}
+
+void AwarenessRoom::speak(Member& member) {
+  speakers_.push_back(&member);
+  if (is_about_to_speak_) return;
+  if (std::chrono::steady_clock::now() - spoken_at_ > kAwarenessQuiet) return let_speak();
+  is_about_to_speak_ = true;
+  speak_timer_ = http::IoPool::schedule(kAwarenessDelay, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->let_speak();
+  });
+}
+
+void AwarenessRoom::let_speak() {
+  is_about_to_speak_ = false;
+  spoken_at_ = std::chrono::steady_clock::now();
+  for (Member* member : std::exchange(speakers_, {})) member->announce();
 }
 
 std::string AwarenessRoom::awareness_of(const std::set<uint64_t>& clients) const {
@@ -124,13 +157,15 @@ void AwarenessRoom::flush() {
   is_scheduled_ = false;
   timer_.cancel();
   if (changed_.empty()) return;
-  const std::string awareness = awareness_of(std::exchange(changed_, {}));
+  const AwarenessTold told(awareness_of(std::exchange(changed_, {})));
+  last_told_[told_count_++ % last_told_.size()] = told.bytes();
+  told_at_ = std::chrono::steady_clock::now();
   const std::vector<Member*> members = members_;  // one may end while it is told
   const auto is_in = [](const std::vector<Member*>& all, const Member* one) {
     return std::find(all.begin(), all.end(), one) != all.end();
   };
   for (Member* member : members) {
-    if (is_in(members_, member) && !is_in(newcomers_, member)) member->tell_awareness(awareness);
+    if (is_in(members_, member) && !is_in(newcomers_, member)) member->tell_awareness(told);
   }
 }
 

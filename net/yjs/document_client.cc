@@ -1,11 +1,30 @@
-// A place's life. What all clients of a document hear alike, an update, is framed once (db/model/forms.h).
+// A client's place in one document: coming and going, what the client says, what the session says.
+//
+//   client                     DocumentClient                                 session, shard
+//   token ───────────────────▶ prove ─▶ HomeSession ── open_document ───────▶ may it be read? all its updates
+//   step 1 (what I have) ────▶ early_                       on_open ◀──────── the updates, as they are now
+//          ◀─ step 1 (what the server has) ─ state_vector      │ is_open_: from here on edits are told as they come
+//          ◀─ step 2 (what you lack) ─────── diff(updates, step 1)
+//   step 2, update ──────────▶ checked_update ── append ────────────────────▶ may it be written? on disk, then told to others
+//          ◀─ update ─────────────────────────────────────────────────────── what others wrote
+//
+// The updates that came with the answer (document_) are kept for the client's first step 1, which stock clients send at
+// once. A later one reads the document again, as a second listener that is ended when it has its answer.
+//
+// What is more than kInlineBytes is parsed, compared and converted by a worker (run). So the order of two edits of one
+// client may change when the first is large. Yjs does not mind: an update that needs another waits for it.
+//
+// begin_work() and asked_ count what is under way, by bytes; the socket reads no further when it is much. Awareness is told
+// to the room of the io thread (awareness_room.h), and to the shard at most once in kAnnounceInterval.
+//
+// What all clients of a document hear alike, an update, is framed once (db/model/forms.h).
 #include "net/yjs/document_client.h"
 
 #include <utility>
 
 #include "db/documents/awareness.h"
 #include "db/documents/update_v2.h"
-#include "net/http/websocket_frame.h"
+#include "net/websocket/frame.h"
 #include "net/yjs/room.h"
 
 namespace hearth::net::yjs {
@@ -167,7 +186,6 @@ void DocumentClient::leave(Leaving why, const std::string& words) {
 void DocumentClient::end() {
   is_over_ = true;
   is_open_ = false;
-  announce_timer_.cancel();
   if (const auto room = std::exchange(room_, nullptr)) room->leave(*this);
   for (const auto& [request, asked] : std::exchange(asked_, {})) carrier_.on_answered(asked.bytes);
   for (const size_t bytes : std::exchange(work_, {})) carrier_.on_answered(bytes);
@@ -278,20 +296,14 @@ void DocumentClient::on_awareness(std::string_view awareness) {
     one.clock = entry.clock;
     announcements_[entry.client] = std::move(one);
   }
-  if (announcements_.empty() || is_announcing_) return;
-  announce();
+  if (!announcements_.empty() && !std::exchange(waits_to_announce_, true)) room_->speak(*this);
 }
 
-// At once when the last time is long ago, else when it is.
 void DocumentClient::announce() {
+  waits_to_announce_ = false;
   std::vector<db::TopicAnnouncement> all;
   for (auto& [client, one] : std::exchange(announcements_, {})) all.push_back(std::move(one));
-  is_announcing_ = true;
-  announce_timer_ = http::IoPool::schedule(kAnnounceInterval, [this] {
-    is_announcing_ = false;
-    if (!announcements_.empty()) announce();
-  });
-  home_->session().announce(0, kListener, std::move(all));
+  if (home_ != nullptr) home_->session().announce(0, kListener, std::move(all));
 }
 
 // ---- what the session says ----
@@ -384,8 +396,10 @@ void DocumentClient::be_ear() {
   if (home_ != nullptr) home_->session().hear_entries(kListener);
 }
 
-void DocumentClient::tell_awareness(const std::string& awareness) {
-  if (!is_over_) carrier_.send(awareness_message(head_, awareness));
+void DocumentClient::tell_awareness(const AwarenessTold& told) {
+  if (is_over_) return;
+  if (has_own_head_) return carrier_.send(awareness_message(head_, told.bytes()));
+  carrier_.send(told.frame(head_));
 }
 
 }  // namespace hearth::net::yjs

@@ -35,8 +35,7 @@ inline constexpr size_t kEarlyMessagesMax = 1'000;  // the same in messages
 inline constexpr size_t kReadKeptMax = 1u << 20;    // of a document that is kept for a first step 1 yet to come
 // What a step 1 counts for until it is answered: the socket reads no further, so one at a time is under way.
 inline constexpr size_t kStep1Bytes = (4u << 20) + 1;
-inline constexpr size_t kAnnouncementsMax = 64;                    // clients that one connection speaks for
-inline constexpr std::chrono::milliseconds kAnnounceInterval{10};  // of one client's awareness, at the least
+inline constexpr size_t kAnnouncementsMax = 64;  // clients that one connection speaks for
 
 // Why a client is in a document no more.
 enum class Leaving : uint8_t {
@@ -92,7 +91,8 @@ class DocumentClient final : public HomeSession::Owner,
   void on_items(std::vector<db::Item>&& items) override;
   void on_expired() override;
   void be_ear() override;
-  void tell_awareness(const std::string& awareness) override;
+  void announce() override;
+  void tell_awareness(const AwarenessTold& told) override;
 
  private:
   struct Asked {
@@ -113,7 +113,6 @@ class DocumentClient final : public HomeSession::Owner,
   void on_update(std::string update);
   void append(std::string update);
   void on_awareness(std::string_view awareness);
-  void announce();
   void refuse_edit(const db::Error& error);
   void tell(const db::TopicEvent& event);
   template <typename Work, typename Then>
@@ -133,8 +132,7 @@ class DocumentClient final : public HomeSession::Owner,
   size_t early_bytes_ = 0;
   std::set<uint64_t> speaks_for_{};                            // clients; kAnnouncementsMax
   std::map<uint64_t, db::TopicAnnouncement> announcements_{};  // that wait, of those
-  http::Timer announce_timer_;
-  bool is_announcing_ = false;
+  bool waits_to_announce_ = false;
   bool has_started_ = false;
   bool is_open_ = false;
   bool is_over_ = false;

@@ -23,8 +23,7 @@ struct Room {
   std::string token{};  // the parameter `token`; "": none
 };
 
-bool is_for_room(std::string_view target);
-// Precondition: is_for_room. Errors: InvalidPath, InvalidArgument: an escape that is none ("%zz").
+// Precondition: the target is one of those above (owner_of() in net/router.h is Yjs). Errors: InvalidPath, InvalidArgument: an escape that is none ("%zz").
 db::Result<Room> room_of(std::string_view target, std::string_view host);
 
 // Errors: InvalidPath: the name is no path of keys, or is empty.

@@ -15,7 +15,7 @@
 #include <utility>
 
 #include "db/documents/coding.h"
-#include "net/http/limit_log.h"
+#include "net/io/limit_log.h"
 
 namespace hearth::net::yjs {
 namespace {

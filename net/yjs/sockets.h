@@ -13,9 +13,9 @@
 #include <string_view>
 
 #include "db/base/metrics.h"
-#include "net/http/half_received.h"
-#include "net/http/limits.h"
-#include "net/http/websocket.h"
+#include "net/io/half_received.h"
+#include "net/io/limits.h"
+#include "net/websocket/websocket.h"
 #include "net/yjs/document_client.h"
 
 namespace hearth::net::yjs {

@@ -2,6 +2,7 @@
 //
 //   node tests/bench/families.mjs            prints one table, after about two minutes
 //   node tests/bench/families.mjs --peers    beside the servers of y-websocket and Hocuspocus, which npm brings to a temporary folder
+//   node tests/bench/families.mjs --cursors  moves of cursors alone, beside the server of y-websocket, as a ratio; half a minute
 //
 // The clients speak by themselves, so that this process is not what is measured: CPU is that of the server process
 // (/proc/PID/stat), the lowest of three runs; ratios are of one run. The server is build/release/bin/hearth, or $HEARTH_BIN.
@@ -197,7 +198,7 @@ async function rows({ pid, port }, kind, listeners = 50, count = 3_000, filters 
   return { us: (cpu / count) * 1e6 };
 }
 
-async function peers() {
+async function peers(wanted = /./) {
   const folder = mkdtempSync(join(tmpdir(), 'yjs-peers-'));
   ends.push(() => rmSync(folder, { recursive: true, force: true }));
   execFileSync('npm', ['install', '--silent', '--prefix', folder, 'y-websocket@2.1.0', 'y-leveldb@0.2.0', 'yjs@13.6.33', '@hocuspocus/server@4.7.0'], { stdio: 'ignore' });
@@ -211,11 +212,14 @@ async function peers() {
   };
   const script = join(folder, 'node_modules/y-websocket/bin/server.cjs');
   const hocuspocus = (free) => ['--input-type=module', '-e', `import { Server } from '@hocuspocus/server'; new Server({ port: ${free}, address: '127.0.0.1', quiet: true }).listen();`];
-  return [
-    await begin('y-websocket 2.1, in memory', () => [script], {}, '', false),
-    await begin('y-websocket 2.1, LevelDB', () => [script], { YPERSISTENCE: join(folder, 'level') }, '', false),
-    await begin('Hocuspocus 4.7, in memory', hocuspocus, {}, '', true),
+  const all = [
+    ['y-websocket 2.1, in memory', () => [script], {}, '', false],
+    ['y-websocket 2.1, LevelDB', () => [script], { YPERSISTENCE: join(folder, 'level') }, '', false],
+    ['Hocuspocus 4.7, in memory', hocuspocus, {}, '', true],
   ];
+  const begun = [];
+  for (const one of all) if (wanted.test(one[0])) begun.push(await begin(...one));
+  return begun;
 }
 
 const lowest = async (measure, of = ({ us }) => us) => {
@@ -228,7 +232,25 @@ const lowest = async (measure, of = ({ us }) => us) => {
 };
 const line = (...columns) => console.log(`| ${columns.join(' | ')} |`);
 
-try {
+// Rounds of both servers are interleaved, so that what else the machine does falls on both.
+async function cursorsBeside() {
+  const own = await hearth();
+  const [peer] = await peers(/y-websocket.*memory/);
+  const [ours, theirs] = [[], []];
+  for (let i = 0; i < 5; ++i) {
+    ours.push(await cursors(own));
+    theirs.push(await cursors(peer));
+  }
+  const low = (all) => all.reduce((a, b) => (b.us < a.us ? b : a));
+  const ratios = ours.map(({ us }, i) => us / theirs[i].us).sort((a, b) => a - b);
+  line('server', 'a cursor move among 20 clients that echo', 'messages of a move');
+  line('---', '---', '---');
+  line('Hearth', `${low(ours).us.toFixed(0)} us`, low(ours).perMove.toFixed(1));
+  line(peer.name, `${low(theirs).us.toFixed(0)} us`, low(theirs).perMove.toFixed(1));
+  console.log(`\nratio of the lowest: ${(low(ours).us / low(theirs).us).toFixed(2)}; of each round: ${ratios.map((one) => one.toFixed(2)).join(' ')}`);
+}
+
+async function all() {
   const own = { name: 'Hearth, on disk before it is told', ...(await hearth()) };
   const others = process.argv.includes('--peers') ? await peers() : [];
   line('server', 'an edit to one of 50 clients, 8 under way', 'a cursor move among 20 clients that echo', 'messages of a move', 'a room with one client');
@@ -251,6 +273,10 @@ try {
   line('1,000 filters, none of which it is for', `${unheard.us.toFixed(1)} us`, `${(unheard.us / bare.us).toFixed(2)} of nobody`);
   line('50 Firebase listeners', `${firebase.us.toFixed(1)} us`, `${((firebase.us - bare.us) / 50).toFixed(2)} us an event`);
   line('50 Supabase listeners', `${supabase.us.toFixed(1)} us`, `${((supabase.us - bare.us) / 50).toFixed(2)} us an event, ${((supabase.us - bare.us) / (firebase.us - bare.us)).toFixed(2)} of Firebase`);
+}
+
+try {
+  await (process.argv.includes('--cursors') ? cursorsBeside() : all());
 } finally {
   for (const end of ends.reverse()) await end();
 }

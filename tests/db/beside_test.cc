@@ -5,29 +5,19 @@
 
 #include "db/store/row_key.h"
 #include "db/store/tree_store.h"
-#include "tests/db/talk.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/open_host.h"
 
 using namespace hearth::test;
 
 namespace {
 
 std::unique_ptr<Host> open_for_rows(const std::string& folder) {
-  Database::Options options;
-  options.folder = folder;
-  options.shards = 2;
+  Database::Options options = host_options(folder);
   options.history = {std::chrono::hours(24), 1'000'000, false};
-  return Host::open(options).value();
+  return open_host(options);
 }
 
-uint64_t rows_beside(const std::string& folder) {
-  const auto frozen = open_frozen(folder).value();
-  uint64_t rows = 0;
-  REQUIRE(
-      frozen.snapshot->scan(row_key(Table::Beside, ""), row_key(Table::End, ""), [&](auto, auto) { return ++rows > 0; })
-          .ok());
-  return rows;
-}
+size_t rows_beside(const std::string& folder) { return rows_on_disk(folder, Table::Beside, Table::End); }
 
 }  // namespace
 

@@ -8,9 +8,7 @@
 
 #include "db/log/log_reader.h"
 #include "db/read/changes.h"
-#include "db/store/tree_store.h"
-#include "db/upkeep/fsck.h"
-#include "tests/db/talk.h"
+#include "tests/support/open_host.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/reference_tree.h"
 
@@ -24,22 +22,9 @@ struct Opening {
 };
 
 std::unique_ptr<Host> open_with(const std::string& folder, const Opening& with = {}) {
-  Database::Options options;
-  options.folder = folder;
-  options.shards = 2;
-  options.sync = SyncMode::Os;
+  Database::Options options = host_options(folder, with.clock);
   options.history = with.history;
-  options.clock = with.clock;
-  auto opened = Host::open(options);
-  INFO((opened.ok() ? "" : opened.error().message));
-  REQUIRE(opened.ok());
-  return std::move(opened).value();
-}
-
-Answer write(Host& database, Write write, const std::string& space = "t") {
-  std::promise<Answer> done;
-  database.write(space, std::move(write), [&](Answer answer) { done.set_value(std::move(answer)); });
-  return done.get_future().get();
+  return open_host(options);
 }
 
 void put(Host& database, std::string_view path, Value value) {
@@ -237,7 +222,7 @@ TEST_CASE("Changes: without history nothing is kept, and a log that is given up 
     put(*database, "a", Value::integer(5));
     CHECK(told(changes(*database, "0").value()) == Words{"a=5"});
   }
-  CHECK(fsck(folder.path(), Repair::No).value().problems == 0);
+  check_folder(folder.path());
 }
 
 TEST_CASE("Changes: the log is cut by its size and by its age", "[db][history]") {
@@ -272,7 +257,7 @@ TEST_CASE("Changes: the log is cut by its size and by its age", "[db][history]")
     REQUIRE(done.get_future().get().ok());
   }
   CHECK(log_rows(folder.path()) == 1 + 2);
-  CHECK(fsck(folder.path(), Repair::No).value().problems == 0);
+  check_folder(folder.path());
 }
 
 TEST_CASE("Changes: what is too old goes from a namespace that nobody writes, too", "[db][history]") {

@@ -7,10 +7,8 @@
 #include <thread>
 
 #include "db/model/expiry.h"
-#include "db/store/tree_store.h"
-#include "db/upkeep/fsck.h"
-#include "tests/db/talk.h"
 #include "tests/support/lossy_env.h"
+#include "tests/support/open_host.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/reference_tree.h"
 
@@ -22,22 +20,10 @@ constexpr Timestamp kBegin{1'700'000'000'000};
 constexpr std::string_view kMessages = "/rooms/$/messages\tttl\t60000\n";
 
 std::unique_ptr<Host> opened(const std::string& folder, const Clock& clock, void* environment = nullptr) {
-  Database::Options options;
-  options.folder = folder;
-  options.shards = 2;
-  options.sync = environment == nullptr ? SyncMode::Os : SyncMode::Group;
-  options.clock = &clock;
+  Database::Options options = host_options(folder, &clock);
+  if (environment != nullptr) options.sync = SyncMode::Group;
   options.environment = environment;
-  auto database = Host::open(options);
-  INFO((database.ok() ? "" : database.error().message));
-  REQUIRE(database.ok());
-  return std::move(database).value();
-}
-
-Answer write(Host& database, Write write) {
-  const auto done = std::make_shared<std::promise<Answer>>();
-  database.write("t", std::move(write), [done](Answer answer) { done->set_value(std::move(answer)); });
-  return done->get_future().get();
+  return open_host(options);
 }
 
 void put(Host& database, std::string_view path, std::string value) {
@@ -59,10 +45,6 @@ void plan(Host& database, ManualClock& clock, std::optional<std::string> text) {
   }
 }
 
-std::string stored(Host& database, std::string_view path) {
-  return text(database.space("t").value().get(path).value());
-}
-
 // The clock goes on until it is so, up to 2 s.
 template <typename Is>
 bool settles(ManualClock& clock, const Is& is) {
@@ -74,22 +56,7 @@ bool settles(ManualClock& clock, const Is& is) {
   return is();
 }
 
-void check_folder(const std::string& folder, void* environment = nullptr) {
-  const auto report = fsck(folder, Repair::No, {}, environment);
-  INFO((report.ok() ? "" : report.error().message));
-  REQUIRE(report.ok());
-  for (const std::string& one : report.value().told) UNSCOPED_INFO(one);
-  REQUIRE(report.value().problems == 0);
-}
-
-size_t expiry_rows(const std::string& folder) {
-  const auto frozen = open_frozen(folder).value();
-  size_t rows = 0;
-  REQUIRE(
-      frozen.snapshot->scan(row_key(Table::Expiry, ""), row_key(Table::End, ""), [&](auto, auto) { return ++rows > 0; })
-          .ok());
-  return rows;
-}
+size_t expiry_rows(const std::string& folder) { return rows_on_disk(folder, Table::Expiry, Table::End); }
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 #include "db/model/document_plan.h"
 #include "db/model/document_updates.h"
 #include "tests/db/talk.h"
+#include "tests/support/lossy_env.h"
 #include "tests/support/yjs_update.h"
 
 using namespace hearth::test;
@@ -13,7 +14,15 @@ using namespace hearth::test;
 namespace {
 
 struct House {
-  explicit House(const TempFolder& folder) : database(open(folder)), talk(std::make_unique<Talk>(*database)) {}
+  explicit House(const TempFolder& folder, LossyEnv* disk = nullptr)
+      : database(opened(folder, disk)), talk(std::make_unique<Talk>(*database)) {}
+
+  static std::unique_ptr<Host> opened(const TempFolder& folder, LossyEnv* disk) {
+    Database::Options options;
+    options.folder = folder.path();
+    options.environment = disk == nullptr ? nullptr : static_cast<rocksdb::Env*>(disk);
+    return Host::open(options).value();
+  }
 
   void plan(std::string_view text) {
     Write write;
@@ -26,10 +35,13 @@ struct House {
     return std::get<Answer>(talk->items_until(request).back()).status.ok();
   }
   void edit(std::string_view path, uint8_t client, uint8_t clock, char letter_typed = 'x') {
+    edit(path, letter(client, clock, letter_typed));
+  }
+  void edit(std::string_view path, std::string update) {
     const uint64_t listener = ++request;
     talk->client->open_document(++request, listener, DocumentOpen{at(path), {}});
     talk->items_until(request);
-    talk->client->append(++request, listener, letter(client, clock, letter_typed));
+    talk->client->append(++request, listener, std::move(update));
     REQUIRE(std::get<Answer>(talk->items_until(request).back()).status.ok());
   }
   Value read(std::string_view path) {
@@ -165,4 +177,32 @@ TEST_CASE("Mirrors: another plan goes over all documents, and nothing is left wi
   house.plan("");
   house.becomes("", {});
   CHECK_FALSE(house.write("notes/3/t", Value::string("z")));  // it is a document still
+}
+
+TEST_CASE("Mirrors: what can't be read for a moment is tried again, though nobody edits anything", "[db]") {
+  const TempFolder folder;
+  const std::string long_text(200'000, 'x');  // no block of the store's has it beside anything else
+  const auto wait_for = [](const auto& condition) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!condition() && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return condition();
+  };
+  {
+    House house(folder);
+    house.edit("notes/a", insertion(1, 0, long_text));
+    house.edit("notes/b", insertion(1, 0, long_text));
+  }
+  LossyEnv disk;
+  House next(folder, &disk);
+  REQUIRE(next.write("x", Value::integer(1)));  // the namespace is loaded
+  disk.fail_reads(true);
+  next.plan(R"({"/notes":{"t":"text"}})");
+  REQUIRE(wait_for([&] { return disk.failed_reads() > 0; }));
+  CHECK(next.database->figures().document_json_writes == 0);
+  disk.fail_reads(false);
+  REQUIRE(wait_for([&] { return next.database->figures().document_json_writes == 2; }));
+  CHECK(next.read("notes/a/t") == Value::string(long_text));
+  CHECK(next.read("notes/b/t") == Value::string(long_text));
 }

@@ -7,8 +7,8 @@
 
 #include "db/commit/kept_answer.h"
 #include "db/store/tree_store.h"
-#include "tests/db/talk.h"
 #include "tests/support/lossy_env.h"
+#include "tests/support/open_host.h"
 #include "tests/support/random_tree.h"
 
 using namespace hearth::test;
@@ -16,19 +16,7 @@ using namespace hearth::test;
 namespace {
 
 Database::Options options_of(const TempFolder& folder, const Clock* clock = nullptr) {
-  Database::Options options;
-  options.folder = folder.path();
-  options.shards = 2;
-  options.sync = SyncMode::Os;
-  options.clock = clock;
-  return options;
-}
-
-std::unique_ptr<Host> opened(Database::Options options) {
-  auto opened = Host::open(options);
-  INFO((opened.ok() ? "" : opened.error().message));
-  REQUIRE(opened.ok());
-  return std::move(opened).value();
+  return host_options(folder.path(), clock);
 }
 
 std::shared_ptr<Once> once(std::string key, std::string asked = "the same") {
@@ -42,18 +30,6 @@ Write with_key(Write write, std::shared_ptr<Once> once) {
   write.once = std::move(once);
   for (const Overwrite& one : write.overwrites) write.wants_value |= one.value.has_increments();
   return write;
-}
-
-std::future<Answer> ask(Host& database, Write write) {
-  const auto done = std::make_shared<std::promise<Answer>>();
-  database.write("t", std::move(write), [done](Answer answer) { done->set_value(std::move(answer)); });
-  return done->get_future();
-}
-
-Answer write(Host& database, Write write) { return ask(database, std::move(write)).get(); }
-
-std::string stored(Host& database, std::string_view path) {
-  return text(database.space("t").value().get(path).value());
 }
 
 // Rows of kept answers, of both kinds, and the bytes of their keys and values, once the database is closed.
@@ -78,7 +54,7 @@ Value plus(int64_t by) { return json(R"({".sv":{"increment":)" + std::to_string(
 
 TEST_CASE("Once: who comes again is told what the first was told, and nothing changes", "[db][once]") {
   const TempFolder folder;
-  auto database = opened(options_of(folder));
+  auto database = open_host(options_of(folder));
   const Answer first = write(*database, with_key(set("n", plus(2)), once("k")));
   REQUIRE(first.status.ok());
   CHECK(text(first.value) == "2");
@@ -87,7 +63,7 @@ TEST_CASE("Once: who comes again is told what the first was told, and nothing ch
   // Also after a restart: it is in the store.
   if (GENERATE(false, true)) {
     database.reset();
-    database = opened(options_of(folder));
+    database = open_host(options_of(folder));
   }
   const Answer again = write(*database, with_key(set("n", plus(2)), once("k")));
   REQUIRE(again.status.ok());
@@ -109,7 +85,7 @@ TEST_CASE("Once: who comes again is told what the first was told, and nothing ch
 
 TEST_CASE("Once: a push that comes again by another name is told the first one's", "[db][once]") {
   const TempFolder folder;
-  const auto database = opened(options_of(folder));
+  const auto database = open_host(options_of(folder));
   REQUIRE(write(*database, with_key(set("list/one", Value::integer(1)), once("k"))).status.ok());
   const Answer again = write(*database, with_key(set("list/two", Value::integer(1)), once("k")));
   REQUIRE(again.first_base != nullptr);
@@ -119,7 +95,7 @@ TEST_CASE("Once: a push that comes again by another name is told the first one's
 
 TEST_CASE("Once: a write that changed nothing is kept, one that was refused is not", "[db][once]") {
   const TempFolder folder;
-  const auto database = opened(options_of(folder));
+  const auto database = open_host(options_of(folder));
   REQUIRE(write(*database, set("x", Value::integer(5))).status.ok());
   REQUIRE(write(*database, with_key(set("x", Value::integer(5)), once("same"))).status.ok());
   REQUIRE(write(*database, set("x", Value::integer(6))).status.ok());
@@ -138,7 +114,7 @@ TEST_CASE("Once: a write that changed nothing is kept, one that was refused is n
 
 TEST_CASE("Once: of many that come at the same time one is done", "[db][once]") {
   const TempFolder folder;
-  const auto database = opened(options_of(folder));
+  const auto database = open_host(options_of(folder));
   std::vector<std::future<Answer>> answers;
   for (int i = 0; i < 50; ++i) answers.push_back(ask(*database, with_key(set("n", plus(1)), once("k"))));
   int first = 0;
@@ -156,7 +132,7 @@ TEST_CASE("Once: a key is forgotten after a day, and its rows go", "[db][once]")
   const TempFolder folder;
   ManualClock clock(std::chrono::hours(1'000'000));
   {
-    const auto database = opened(options_of(folder, &clock));
+    const auto database = open_host(options_of(folder, &clock));
     REQUIRE(write(*database, with_key(set("n", plus(1)), once("k"))).status.ok());
     clock.advance(kAnswerAge - Timestamp(1));
     CHECK(write(*database, with_key(set("n", plus(1)), once("k"))).first_base != nullptr);
@@ -177,7 +153,7 @@ TEST_CASE("Once: what is too old goes where nothing is written, too", "[db][once
   Database::Options options = options_of(folder, &clock);
   options.space_idle_time = std::chrono::milliseconds(20);
   {
-    const auto database = opened(options);
+    const auto database = open_host(options);
     for (int i = 0; i < 1'200; ++i) {
       REQUIRE(write(*database, with_key(set("n", Value::integer(i)), once(std::to_string(i)))).status.ok());
     }
@@ -197,7 +173,7 @@ TEST_CASE("Once: a namespace keeps as many bytes as it may, the oldest go first 
   Database::Options options = options_of(folder);
   options.kept_answers_bytes_max = 20'000;
   {
-    const auto database = opened(options);
+    const auto database = open_host(options);
     for (int i = 0; i < 1'000; ++i) {
       REQUIRE(write(*database, with_key(set("n", plus(1)), once(std::to_string(i)))).status.ok());
     }
@@ -210,7 +186,7 @@ TEST_CASE("Once: a namespace keeps as many bytes as it may, the oldest go first 
   CHECK(rows.count > 100);
   CHECK(rows.bytes <= options.kept_answers_bytes_max * 9 / 8 + 200);  // looked at when it is an eighth too much
   // Sums of which there would be much to keep are refused before anything is done.
-  const auto database = opened(options);
+  const auto database = open_host(options);
   Write large = set("large", json(R"({"n":{".sv":{"increment":1}},"text":")" + std::string(1u << 20, 'x') + "\"}"));
   CHECK(write(*database, with_key(large, once("large"))).status.error().code == ErrorCode::TooLarge);
   CHECK(stored(*database, "large") == "null");
@@ -221,7 +197,7 @@ TEST_CASE("Once: a namespace keeps as many bytes as it may, the oldest go first 
 TEST_CASE("Once: a removed namespace takes its keys along", "[db][once]") {
   const TempFolder folder;
   {
-    const auto database = opened(options_of(folder));
+    const auto database = open_host(options_of(folder));
     REQUIRE(write(*database, with_key(set("n", plus(1)), once("k"))).status.ok());
     REQUIRE(database->remove("t").ok());
     // A write that changes nothing makes the namespace: else its key would be a row of nobody's.
@@ -247,7 +223,7 @@ TEST_CASE("Once: after a power cut a key is there with its write, or neither is"
     std::set<std::string> acknowledged;
     for (int life = 0; life < 3; ++life) {
       {
-        const auto database = opened(options);
+        const auto database = open_host(options);
         const auto cut_at = life < 2 ? random.below(kKeys) : kKeys;
         for (size_t i = 0; i < kKeys; ++i) {
           if (i == cut_at) disk.cut_power();
@@ -276,7 +252,7 @@ TEST_CASE("Once: what is purged from the past is forgotten here too: answers of 
           "[db][once]") {
   const TempFolder folder;
   {
-    const auto database = opened(options_of(folder));
+    const auto database = open_host(options_of(folder));
     REQUIRE(write(*database, with_key(set("users/ada/n", plus(1)), once("below"))).status.ok());
     REQUIRE(write(*database, with_key(set("users", json(R"({"ada":{"n":1}})")), once("above"))).status.ok());
     REQUIRE(write(*database, with_key(set("users/bob", Value::integer(1)), once("beside"))).status.ok());

@@ -7,9 +7,7 @@
 
 #include "db/log/versions.h"
 #include "db/read/past.h"
-#include "db/store/tree_store.h"
-#include "db/upkeep/fsck.h"
-#include "tests/db/talk.h"
+#include "tests/support/open_host.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/reference_tree.h"
 
@@ -21,22 +19,9 @@ constexpr HistoryPlan kPlan{std::chrono::hours(24), 1'000'000'000, true};
 
 std::unique_ptr<Host> open_with(const std::string& folder, const HistoryPlan& plan = kPlan,
                                 const Clock* clock = nullptr) {
-  Database::Options options;
-  options.folder = folder;
-  options.shards = 2;
-  options.sync = SyncMode::Os;
+  Database::Options options = host_options(folder, clock);
   options.history = plan;
-  options.clock = clock;
-  auto opened = Host::open(options);
-  INFO((opened.ok() ? "" : opened.error().message));
-  REQUIRE(opened.ok());
-  return std::move(opened).value();
-}
-
-Answer write(Host& database, Write write) {
-  std::promise<Answer> done;
-  database.write("t", std::move(write), [&](Answer answer) { done.set_value(std::move(answer)); });
-  return done.get_future().get();
+  return open_host(options);
 }
 
 std::string put(Host& database, std::string_view path, Value value) {
@@ -135,6 +120,23 @@ TEST_CASE("Past: what was where, by id and by time", "[db][history]") {
   Read keys = get("a");
   keys.shallow = true;
   CHECK(text(read_at(*database, one, keys).value) == R"({"b":true,"c":true})");
+}
+
+TEST_CASE("Past: of what was never written all of the past is known: nothing was there", "[db][history]") {
+  for (const HistoryPlan& plan : {kPlan, HistoryPlan{}}) {
+    const TempFolder folder;
+    const auto database = open_with(folder.path(), plan);
+    CHECK(then(*database, "0", "a") == "null");
+    CHECK(then(*database, "2100-01-01T00:00:00Z", "") == "null");
+    CHECK(refusal(*database, database->life() + ":1") == ErrorCode::NotFound);
+    const PathHistory history = history_of(*database, "a").value();
+    CHECK(values(history) == Words{"null"});
+    CHECK(history.is_whole);
+    if (!plan.is_on()) continue;
+    const std::string first = put(*database, "a", Value::integer(1));
+    CHECK(then(*database, "0", "a") == "null");
+    CHECK(then(*database, first, "a") == "1");
+  }
 }
 
 TEST_CASE("Past: the values of one path, with who and when", "[db][history]") {
@@ -267,7 +269,7 @@ TEST_CASE("Past: what is purged is gone from the log, the past and the disk, and
     put(*database, "users/ada/name", Value::string("Ada"));
     CHECK(then(*database, kept, "users/ada/name") == R"("Countess")");
   }
-  CHECK(fsck(folder.path(), Repair::No).value().problems == 0);
+  check_folder(folder.path());
   // The store's own log has the old rows for as long as it is not used up, so the files are looked at.
   for (const auto& file : std::filesystem::directory_iterator(folder.path())) {
     if (file.path().extension() != ".sst") continue;
@@ -375,5 +377,5 @@ TEST_CASE("Past: every moment is the reference's own; random, over restarts, rem
   for (int tries = 0; tries < 50; ++tries) REQUIRE(write(*database, set("last", Value::integer(tries))).status.ok());
   database.reset();
   CHECK(version_rows(folder.path()) < 120);
-  CHECK(fsck(folder.path(), Repair::No).value().problems == 0);
+  check_folder(folder.path());
 }

@@ -12,7 +12,7 @@
 #include "db/store/tree_store.h"
 #include "db/upkeep/backups.h"
 #include "db/upkeep/fsck.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/open_host.h"
 
 using namespace hearth::db;
 using namespace hearth::test;
@@ -23,22 +23,11 @@ std::unique_ptr<Host> open(const std::string& folder) {
   Database::Options options;
   options.folder = folder;
   options.sync = SyncMode::Os;
-  auto opened = Host::open(options);
-  INFO((opened.ok() ? "" : opened.error().message));
-  REQUIRE(opened.ok());
-  return std::move(opened).value();
+  return open_host(options);
 }
 
 // Rows of all tables but the store's own.
-size_t rows_in(const std::string& folder) {
-  const auto frozen = open_frozen(folder);
-  REQUIRE(frozen.ok());
-  size_t rows = 0;
-  REQUIRE(frozen.value()
-              .snapshot->scan(row_key(Table::Name, ""), row_key(Table::End, ""), [&](auto, auto) { return ++rows > 0; })
-              .ok());
-  return rows;
-}
+size_t rows_in(const std::string& folder) { return rows_on_disk(folder, Table::Name, Table::End); }
 
 // What a conversation hears, until it ends.
 class Hearing {

@@ -303,7 +303,7 @@ TEST_CASE("Flood: thousands of GETs in one go, of a client that reads nothing", 
   for (int i = 0; i < 300; ++i) CHECK(server.ask({.target = "/small.json?ns=default"}).body == "1");
   // What is not read is not made: 6,000 answers would be 300 MB.
   CHECK(server.most_memory() < before + 60 * kMega);
-  // db::kReadsHereMax and one read, the 64 kB that were heard, and what was sent; net/http/io_pool.h has the bound.
+  // db::kReadsHereMax and one read, the 64 kB that were heard, and what was sent; net/io/io_pool.h has the bound.
   CHECK(server.figure("hearth_longest_io_step{thread=\"0\",of=\"bytes\"}") < 1.5 * kMega);
   flood.join();
 }

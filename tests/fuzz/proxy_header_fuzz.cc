@@ -1,5 +1,5 @@
 // PROXY headers: what is one is one whatever follows, and bytes are missing only as long as they may still come.
-#include "net/http/proxy_header.h"
+#include "net/io/proxy_header.h"
 
 #include "tests/fuzz/fuzz.h"
 

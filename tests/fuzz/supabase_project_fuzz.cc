@@ -1,11 +1,13 @@
 // Targets of Supabase clients. What is theirs by its raw text is theirs when it is taken apart.
 #include "net/supabase/project.h"
+
+#include "net/router.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace hearth::net;
 
 FUZZ_TARGET(supabase_project) {
-  if (!supabase::is_for_project(bytes)) return;
+  if (owner_of(bytes) != Owner::Supabase) return;
   const auto project = supabase::project_of(bytes, "localhost");
   if (!project.ok()) return;
   const auto& segments = project.value().target.segments;

@@ -1,5 +1,5 @@
 // WebSocket frames, whole and in pieces.
-#include "net/http/websocket_frame.h"
+#include "net/websocket/frame.h"
 
 #include <vector>
 

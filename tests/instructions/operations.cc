@@ -37,7 +37,7 @@
 #include "db/model/key_order.h"
 #include "db/model/select.h"
 #include "net/http/request_reader.h"
-#include "net/http/websocket_frame.h"
+#include "net/websocket/frame.h"
 #include "net/wire/message.h"
 #include "net/wire/reply.h"
 #include "rules/ruleset.h"
@@ -97,7 +97,7 @@ struct Store {
   void write(const db::Write& write) { must(committer.write(tree, write, db::Timestamp(++time), nullptr)); }
   void commit() { must(committer.commit()); }
   void effect(db::Effect::Kind kind, const Value& value) {
-    must(committer.queue(tree, {{kind, {}, value, db::Slot::Value, {}}}, db::Timestamp(++time)));
+    must(committer.derive(tree, {kind, {}, value, db::Slot::Value, {}}).ok(), "no index");
     commit();
   }
   void fill() {
@@ -199,7 +199,7 @@ Step read_leaf() {
   };
 }
 
-Step limit_to_last_50() {
+Step limit_to_last_50(bool covers) {
   const auto store = std::make_shared<Store>();
   std::vector<std::pair<std::string, Value>> players;
   for (uint64_t n = 0; n < kPlayers; ++n) {
@@ -208,7 +208,8 @@ Step limit_to_last_50() {
   }
   store->write(put(at("players"), Value::object(players)));
   store->commit();
-  store->effect(db::Effect::Kind::Reindex, Value::string(R"([{"at":"/players","by":"score"}])"));
+  store->effect(db::Effect::Kind::Reindex, Value::string(covers ? R"([{"at":"/players","by":"score","covers":true}])"
+                                                                : R"([{"at":"/players","by":"score"}])"));
   while (store->tree.plan->is_building()) store->effect(db::Effect::Kind::BuildIndex, Value::integer(kPlayers));
   return [store, query = db::Query::by_child("score").limit_to_last(50)](uint64_t) {
     const db::SnapshotView tree(store->committer.durable(), store->tree.number);
@@ -216,6 +217,23 @@ Step limit_to_last_50() {
     const db::IndexedView view(tree, store->tree.plan, rows);
     const Value window = must(db::read_query(view, at("players"), query, false, db::kReadBytesMax));
     must(window.row_count() == 100, "the window is not full");
+  };
+}
+
+// From the rows of an object to the JSON text of it.
+Step read_1000_leaves() {
+  const auto store = std::make_shared<Store>();
+  std::vector<std::pair<std::string, Value>> players;
+  for (uint64_t n = 0; n < 250; ++n) {
+    players.emplace_back(key_of(n), json(fmt::format(R"({{"name":"player {}","score":{},"ratio":{}.25,"online":{}}})",
+                                                     n, n * 7, n, n % 2 == 0)));
+  }
+  store->write(put(at("players"), Value::object(players)));
+  store->commit();
+  return [store](uint64_t) {
+    const db::SnapshotView view(store->committer.durable(), store->tree.number);
+    const Value value = must(view.read(at("players"), db::kReadBytesMax));
+    must(db::to_json(value, db::JsonStyle::Plain).size() > 16'000, "the text is short");
   };
 }
 
@@ -312,7 +330,9 @@ const std::vector<Operation> kOperations = {
     {"overwrite_known", overwrite_known},
     {"add_child", add_child},
     {"read_leaf", read_leaf},
-    {"limit_to_last_50", limit_to_last_50},
+    {"limit_to_last_50", [] { return limit_to_last_50(false); }},
+    {"limit_to_last_50_covered", [] { return limit_to_last_50(true); }},
+    {"read_1000_leaves", read_1000_leaves},
     {"match_among_10", [] { return match_change(10); }},
     {"match_among_10000", [] { return match_change(10'000); }},
     {"push_frame", push_frame},

@@ -14,12 +14,15 @@
 #include "net/server.h"
 #include "rules/guard.h"
 #include "tests/support/raw_client.h"
+#include "tests/support/raw_socket.h"
 #include "tests/support/watchdog.h"
 
 using namespace hearth;
 using hearth::test::ask;
 using hearth::test::Connection;
 using hearth::test::Folder;
+using hearth::test::frame;
+using hearth::test::kUpgrade;
 using hearth::test::Watchdog;
 
 namespace {
@@ -30,17 +33,6 @@ void wait_until(const std::function<bool()>& is_so) {
 }
 
 constexpr std::string_view kStream = "GET /.json HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n";
-constexpr std::string_view kUpgrade =
-    "GET /.ws?v=5&ns=default HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
-// A client's text frame, masked with zero.
-std::string frame(std::string_view text) {
-  std::string bytes = "\x81";
-  bytes += static_cast<char>(0x80 | text.size());
-  return bytes.append(4, '\0').append(text);
-}
-
 }  // namespace
 
 TEST_CASE("Closing: a server goes on, refuses what needs the database, and is stopped before, meanwhile or after",

@@ -7,11 +7,14 @@
 #include "db/host.h"
 #include "rules/guard.h"
 #include "tests/support/raw_client.h"
+#include "tests/support/raw_socket.h"
 
 using hearth::net::Server;
 using hearth::test::ask;
 using hearth::test::Connection;
 using hearth::test::Folder;
+using hearth::test::frame;
+using hearth::test::kUpgrade;
 using hearth::test::Reply;
 namespace db = hearth::db;
 namespace rules = hearth::rules;
@@ -41,17 +44,6 @@ struct Fixture {
   std::unique_ptr<Server> server;
   uint16_t port_ = 0;
 };
-
-constexpr std::string_view kUpgrade =
-    "GET /.ws?v=5&ns=default HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
-// A client's text frame, masked with zero.
-std::string frame(std::string_view text) {
-  std::string bytes = "\x81";
-  bytes += static_cast<char>(0x80 | text.size());
-  return bytes.append(4, '\0').append(text);
-}
 
 }  // namespace
 

@@ -270,6 +270,45 @@ test('a server backs itself up on its schedule, goes on after a restart, and say
   await until('the next one', async () => (await metric('hearth_backup_failing')) === 0);
 });
 
+test('two servers on one target: the second is refused by name, unless it takes over', async () => {
+  const s3 = await S3.start(after, 'backups');
+  for (const [target, environment] of [[newFolder('shared'), {}], ['s3://backups/shared', s3.environment]]) {
+    const [one, two] = [await Server.start(after, history), await Server.start(after, history)];
+    await put(one, '/a', 1);
+    await put(two, '/b', 2);
+    await hearth('backup', target, '--url', one.url, '--keep', '7d', environment);
+    const listed = await hearth('backup', 'list', target, '--json', environment);
+    const refused = await refusal('backup', target, '--url', two.url, '--keep', '7d', environment);
+    assert.match(refused, /has backups of another store \(\w+, this is \w+\)/);
+    assert.match(refused, /--take-over/);
+    assert.equal(await hearth('backup', 'list', target, '--json', environment), listed, 'nothing is another');
+    await put(one, '/a', 2);
+    await hearth('backup', target, '--url', one.url, environment);
+    same(await restored('default', '--from', target, environment), { a: 2 });
+    // The first server is gone, and its data was put into another folder.
+    assert.match(await hearth('backup', target, '--url', two.url, '--take-over', environment), /full/);
+    await put(two, '/b', 3);
+    assert.match(await hearth('backup', target, '--url', two.url, environment), /since/);
+    same(await restored('default', '--from', target, environment), { b: 3 });
+    assert.match(await refusal('backup', target, '--url', one.url, environment), /has backups of another store/);
+  }
+});
+
+test('two backups at once into a bucket: one is given up, and what is there is whole', async () => {
+  const s3 = await S3.start(after, 'backups');
+  const server = await Server.start(after, history);
+  const target = 's3://backups/at once';
+  await put(server, '/a', randomBytes(200_000).toString('base64url'));
+  for (let round = 0; round < 3; ++round) {
+    const both = await Promise.all([1, 2].map(() => run(['backup', target, '--url', server.url], s3.environment)));
+    assert.ok(both.some(({ code }) => code === 0), JSON.stringify(both));
+    for (const { code, errors } of both) if (code !== 0) assert.match(errors, /another backup has been made there meanwhile/);
+    await put(server, '/b', round);
+  }
+  await hearth('backup', target, '--url', server.url, s3.environment);
+  same((await restored('default', '--from', target, s3.environment)).b, 2);
+});
+
 test('backups in an S3 store: signed, in parts where they are large, and nothing of a secret is told', async () => {
   const s3 = await S3.start(after, 'backups');
   const server = await Server.start(after, history);

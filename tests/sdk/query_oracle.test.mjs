@@ -118,23 +118,28 @@ function someWrite(random, isBare) {
   }
 }
 
-// Every other namespace has the indexes that its queries can use.
-async function addIndexes(namespace) {
+// Every other namespace has the indexes that its queries can use, and every other one of these such that cover.
+async function addIndexes(namespace, cover) {
   const rules = { '.read': true, '.write': true, place: { '.indexOn': ['.value', 's', 's/k'] } };
   const headers = { Authorization: 'Bearer owner' };
   const body = JSON.stringify({ rules });
   const stored = await rest(server, namespace, 'PUT', '/.settings/rules.json', { headers, body });
   assert.equal(stored.status, 200, stored.text);
+  if (cover) {
+    const own = JSON.stringify(['.value', 's', 's/k'].map((by) => ({ at: '/place', by, covers: true })));
+    const put = await rest(server, namespace, 'PUT', '/.settings/indexes.json', { headers, body: own });
+    assert.equal(put.status, 200, put.text);
+  }
   for (;;) {
     const answer = await rest(server, namespace, 'GET', '/.inspect/indexes.json', { headers });
     const indexes = JSON.parse(answer.text) ?? [];
-    if (indexes.length === 3 && indexes.every(({ complete }) => complete)) return;
+    if (indexes.length === 3 && indexes.every(({ complete, covers }) => complete && Boolean(covers) === cover)) return;
   }
 }
 
 async function round(number, count, random) {
   const namespace = newNamespace();
-  if (number % 2) await addIndexes(namespace);
+  if (number % 2) await addIndexes(namespace, number % 4 === 3);
   const writer = open(server.port, namespace);
   // Queries of one place share what their app knows of it, unless an app asks one thing only.
   const reader = open(server.port, namespace);

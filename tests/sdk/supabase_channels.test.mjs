@@ -4,6 +4,7 @@ import { writeFileSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import WebSocket from 'ws';
 import { Story } from './support/apps.mjs';
 import { Server, soon } from './support/server.mjs';
 import { changes, closeClients, connect, joined, sign, subscribe } from './support/supabase.mjs';
@@ -126,6 +127,30 @@ test('a token that expires ends the channel; a fresh one in time keeps it', asyn
   await ended.until((all) => all.includes('CLOSED'), 'the end of the one');
   assert.equal(await b.send({ type: 'broadcast', event: 'still', payload: {} }), 'ok');
   assert.ok(!lives.items.includes('CLOSED'));
+});
+
+test('a fresh token counts also when it comes before the channel is joined', async () => {
+  // The join waits for the namespace's settings, and the token comes meanwhile.
+  const { own } = await settled({ '/.settings/realtime': { public: true } });
+  const socket = new WebSocket(`ws://127.0.0.1:${own.port}/ns/shop/realtime/v1/websocket?apikey=${anon}&vsn=2.0.0`);
+  const heard = new Story();
+  socket.on('message', (data) => heard.add(JSON.parse(data)));
+  await soon(new Promise((resolve) => socket.on('open', resolve)), 'the socket to open');
+  const say = (...message) => socket.send(JSON.stringify(message));
+  const brief = tokenOf('ada', { exp: Math.floor(Date.now() / 1000) + 2 });
+  const lasting = tokenOf('ada');
+  say('1', '1', 'realtime:room', 'phx_join', { config: {}, access_token: brief });
+  say('1', '2', 'realtime:room', 'access_token', { access_token: lasting });
+  // Another channel, with the brief token alone: its end says that the time of the brief one is over.
+  say('3', '3', 'realtime:other', 'phx_join', { config: {}, access_token: brief });
+  const isClosed = (topic) => ([, , at, event]) => at === topic && event === 'phx_close';
+  await heard.until((all) => all.some(isClosed('realtime:other')), 'the end of the other channel');
+  say('1', '4', 'realtime:room', 'broadcast', { event: 'x', payload: {} });
+  say(null, '5', 'phoenix', 'heartbeat', {});
+  const all = await heard.until((items) => items.some(([, ref]) => ref === '5'), 'the heartbeat');
+  assert.ok(all.some(([, ref, , event, { status }]) => ref === '1' && event === 'phx_reply' && status === 'ok'));
+  assert.ok(!all.some(isClosed('realtime:room')));
+  socket.close();
 });
 
 test('private broadcasts are said again to who comes later', async () => {

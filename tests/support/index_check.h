@@ -30,7 +30,7 @@ inline void add_collections(const db::Index& index, const db::Value& value, cons
     std::string row = db::index_prefix(index.id, db::encode_path(at)) + '\0';
     db::append_index_place(db::position_of(key, child.value(), query), row);
     db::append_segment(key, row);
-    rows[row] = "";
+    rows[row] = index.spec.covers ? db::copy_of_child(child.value()) : "";
     ++count;
   }
   if (count > 0) rows[db::count_row(index.id, db::encode_path(at))] = db::encode_count(count);

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "net/auth/key_source.h"
-#include "net/http/fetch.h"
+#include "net/outgoing/fetch.h"
 #include "tests/net/http/http_fixture.h"
 
 namespace hearth::test {

@@ -31,6 +31,7 @@ class LossyEnv final : public rocksdb::EnvWrapper {
   }
   void fail_syncs() { syncs_fail_ = true; }
   void fail_reads(bool fail) { reads_fail_ = fail; }  // of data that is not in memory
+  uint64_t failed_reads() const { return failed_reads_; }
   uint64_t syncs() const { return syncs_; }
 
   rocksdb::Status NewWritableFile(const std::string& name, std::unique_ptr<rocksdb::WritableFile>* file,
@@ -108,7 +109,10 @@ class LossyEnv final : public rocksdb::EnvWrapper {
    public:
     ReadFile(LossyEnv& env, std::unique_ptr<rocksdb::RandomAccessFile> real) : env_(env), real_(std::move(real)) {}
     rocksdb::Status Read(uint64_t offset, size_t count, rocksdb::Slice* result, char* to) const override {
-      if (env_.reads_fail_) return rocksdb::Status::IOError("injected: read failed");
+      if (env_.reads_fail_) {
+        ++env_.failed_reads_;
+        return rocksdb::Status::IOError("injected: read failed");
+      }
       return real_->Read(offset, count, result, to);
     }
 
@@ -122,6 +126,7 @@ class LossyEnv final : public rocksdb::EnvWrapper {
   std::atomic<bool> cut_{false};
   std::atomic<bool> syncs_fail_{false};
   std::atomic<bool> reads_fail_{false};
+  std::atomic<uint64_t> failed_reads_{0};
   std::atomic<uint64_t> syncs_{0};
 };
 

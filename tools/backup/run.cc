@@ -4,6 +4,9 @@
 //
 //   F1 ◀─ i2 ◀─ i3 ◀─ i4b            a full dump is due at 4: F4a first, then i4b, which closes the chain before it and is
 //                F4a ◀─ i5           a little later; so no moment lies between two chains. The tip is F4a.
+//
+// A target is one store's. Each dump says of which it is, before anything is written; and an index that another has written
+// since it was read is not written over, where the target has no lock to keep the two apart.
 #include "tools/backup/run.h"
 
 #include <fmt/format.h>
@@ -22,7 +25,9 @@ namespace hearth::tools {
 namespace {
 
 // The target has dumps of another store: what they have is not continued.
-struct OtherStore {};
+struct OtherStore final : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 std::string file_name(const db::DumpInfo& info) {
   std::string time = db::rfc3339(info.made);
@@ -33,21 +38,22 @@ std::string file_name(const db::DumpInfo& info) {
 
 class Run {
  public:
-  Run(BackupTarget& target, const TakeDump& take, BackupIndex index)
-      : target_(target), take_(take), index_(std::move(index)) {}
+  Run(BackupTarget& target, const std::string& where, const TakeDump& take, bool takes_over)
+      : target_(target), where_(where), take_(take), takes_over_(takes_over), saved_(read()) {
+    if (saved_) index_ = BackupIndex::parse(*saved_, where);
+  }
 
   void remove_trash() {
     if (index_.trash.empty()) return;
     for (const std::string& name : index_.trash) target_.remove(name);
     index_.trash.clear();
-    save_index(target_, index_);
+    save();
   }
 
   // `tip`: the file that an incremental one continues; null: a full one. Becomes the tip if it is to.
   BackupFile write(const BackupFile* tip, bool becomes_tip) {
     std::shared_ptr<const db::DumpBase> since;
     if (tip != nullptr) since = base_of(read_info(target_, tip->name));
-    const std::string store = tip == nullptr ? "" : tip->info.store;
     BackupFile file;
     db::Sha256 digest;
     std::unique_ptr<BackupTarget::Writing> writing;
@@ -62,14 +68,15 @@ class Run {
       head += piece;
       auto info = info_of(head);
       if (!info) return;
-      if (tip != nullptr && info->store != store) throw OtherStore();
+      check_store(info->store, tip);
+      remove_trash();  // it is ours
       info->spaces.clear();
       info->positions.clear();
       info->lives.clear();
       file.info = std::move(*info);
       file.name = file_name(file.info);
       index_.trash.push_back(file.name);
-      save_index(target_, index_);
+      save();
       writing = target_.begin(file.name);
       put(head);
       head.clear();
@@ -80,7 +87,7 @@ class Run {
     std::erase(index_.trash, file.name);
     index_.files.push_back(file);
     if (becomes_tip) index_.tip = file.name;
-    save_index(target_, index_);
+    save();
     return file;
   }
 
@@ -91,7 +98,7 @@ class Run {
     if (gone.empty()) return 0;
     std::erase_if(index_.files, [&](const BackupFile& file) { return gone.contains(file.name); });
     index_.trash.insert(index_.trash.end(), gone.begin(), gone.end());
-    save_index(target_, index_);
+    save();
     remove_trash();
     return gone.size();
   }
@@ -118,6 +125,24 @@ class Run {
   }
 
  private:
+  std::optional<std::string> read() { return target_.read(std::string(kIndexName), kIndexBytesMax); }
+  void save() {
+    if (read() != saved_) {
+      throw std::runtime_error(where_ + ": another backup has been made there meanwhile; this one is given up");
+    }
+    save_index(target_, index_);
+    saved_ = index_.to_json();
+  }
+  void check_store(const std::string& store, const BackupFile* tip) const {
+    const BackupFile* last = tip != nullptr ? tip : index_.find(index_.tip);
+    if (last == nullptr && !index_.files.empty()) last = &index_.files.back();
+    if (last == nullptr || last->info.store == store || (takes_over_ && tip == nullptr)) return;
+    throw OtherStore(fmt::format(
+        "{} has backups of another store ({}, this is {}): of two that write there each would remove what the other "
+        "needs. Give this one a target of its own; or, where the other is gone, go on there by `hearth backup "
+        "--take-over`.",
+        where_, last->info.store, store));
+  }
   // Nothing: there is more to come of it.
   static std::optional<db::DumpInfo> info_of(const std::string& head) {
     auto info = info_in(head);
@@ -127,7 +152,10 @@ class Run {
   }
 
   BackupTarget& target_;
+  const std::string& where_;
   const TakeDump& take_;
+  const bool takes_over_;
+  std::optional<std::string> saved_;  // the index as it is there
   BackupIndex index_;
 };
 
@@ -136,8 +164,7 @@ class Run {
 BackupDone run_backup(BackupTarget& target, const std::string& where, const TakeDump& take, const BackupPolicy& policy,
                       db::Timestamp now) {
   target.lock();
-  Run run(target, take, load_index(target, where));
-  run.remove_trash();
+  Run run(target, where, take, policy.takes_over);
   BackupDone done;
   const auto tip = run.tip();
   bool is_full = run.is_full_due(policy, now);
@@ -145,6 +172,7 @@ BackupDone run_backup(BackupTarget& target, const std::string& where, const Take
     try {
       done.written.push_back(run.write(&*tip, true));
     } catch (const OtherStore&) {
+      if (!policy.takes_over) throw;
       is_full = true;
     }
   }

@@ -22,6 +22,7 @@ using TakeDump =
 struct BackupPolicy {
   db::Timestamp keep{};                                   // moments that old can be restored; 0: all of them, for ever
   db::Timestamp full_every = std::chrono::hours(7 * 24);  // at the latest
+  bool takes_over = false;  // a target that has backups of another store goes on with this one's, by a full dump
 };
 
 // Another full dump, when the incremental ones since the last have as many bytes as that, and at least these.

@@ -9,12 +9,10 @@
 // from libcurl here ("Expect:"): libcurl 7.88 signs it all the same, and the store misses it.
 #include "tools/backup/s3.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cctype>
-#include <cstdlib>
 #include <functional>
 #include <optional>
 #include <stdexcept>
@@ -24,6 +22,7 @@
 
 #include "db/base/text.h"
 #include "db/dump/tree_rows.h"
+#include "net/outgoing/curl.h"
 #include "tools/rest_client.h"
 
 namespace hearth::tools {
@@ -87,8 +86,7 @@ class S3Client {
     base_ = endpoint + "/" + (is_in_path ? percent_encoded(bucket) + "/" : "");
     if (!prefix.empty()) base_ += percent_encoded(prefix, "/") + "/";
     where_ = fmt::format("s3://{}/{}", bucket, prefix);
-    static const CURLcode is_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-    handle_.reset(is_ready == CURLE_OK ? curl_easy_init() : nullptr);
+    handle_ = net::http::new_curl();
     if (handle_ == nullptr) throw std::runtime_error("libcurl could not be started");
   }
 
@@ -118,10 +116,6 @@ class S3Client {
   bool is_stopping() const { return stop_; }
 
  private:
-  struct Drop {
-    void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-  };
   struct Transfer {
     const S3Request& request;
     const std::atomic<bool>& stop;
@@ -179,17 +173,11 @@ class S3Client {
     char reason[CURL_ERROR_SIZE] = "";
     const std::string url =
         base_ + percent_encoded(request.key, "/") + (request.query.empty() ? "" : "?" + request.query);
-    curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-    if (url.starts_with("http://")) curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    if (const char* authorities = std::getenv("SSL_CERT_FILE")) curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "hearth/" HEARTH_VERSION);
+    net::http::set_up(curl, reason);
+    net::http::set_url(curl, url);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 15L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(kS3StallMax.count()));
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_s3_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_s3_header);
@@ -209,16 +197,10 @@ class S3Client {
     if (method != "GET") curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request.method);
     db::Sha256 digest;
     digest.add(request.body);
-    std::unique_ptr<curl_slist, Drop> fields;
-    const auto add = [&](const std::string& field) {
-      curl_slist* const longer = curl_slist_append(fields.get(), field.c_str());
-      if (longer == nullptr) throw std::bad_alloc();
-      (void)fields.release();
-      fields.reset(longer);
-    };
-    add("x-amz-content-sha256: " + db::to_hex(std::move(digest).finish()));
-    if (!token_.empty()) add("x-amz-security-token: " + token_);
-    if (method == "PUT" || method == "POST") add("Content-Type: application/octet-stream");
+    net::http::CurlFields fields;
+    fields.add("x-amz-content-sha256: " + db::to_hex(std::move(digest).finish()));
+    if (!token_.empty()) fields.add("x-amz-security-token: " + token_);
+    if (method == "PUT" || method == "POST") fields.add("Content-Type: application/octet-stream");
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields.get());
     const CURLcode code = curl_easy_perform(curl);
     had_bytes = transfer.taken > 0;
@@ -226,7 +208,7 @@ class S3Client {
     if (!transfer.problem.empty()) {
       why = transfer.problem;
     } else if (code != CURLE_OK && !transfer.is_enough) {
-      why = *reason != 0 ? reason : curl_easy_strerror(code);
+      why = net::http::reason_of(code, reason);
     }
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, nullptr);
     return std::move(transfer.answer);
@@ -244,7 +226,7 @@ class S3Client {
   std::string name_, secret_, token_, region_;
   std::string base_;   // of URLs, to the end of the prefix
   std::string where_;  // for people
-  std::unique_ptr<CURL, Drop> handle_;
+  net::http::CurlHandle handle_;
 };
 
 class S3Writing final : public BackupTarget::Writing {

@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "db/base/clock.h"
-#include "net/http/log.h"
+#include "net/io/log.h"
 #include "tools/backup/index.h"
 #include "tools/backup/target.h"
 #include "tools/or_throw.h"

@@ -138,7 +138,7 @@ Steady::duration put_alone(const Address& address, uint64_t count, StatusLine& s
     path = "/contended/alone";
     json = std::to_string(n);
   };
-  return run_load(address, "bench", {1, 1, {}, count, make, "contended: alone"}, status).time;
+  return run_load(address, "bench", {.count = count, .make = make, .what = "contended: alone"}, status).time;
 }
 
 }  // namespace

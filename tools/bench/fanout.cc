@@ -151,7 +151,11 @@ Report measure_audience(const std::string& name, By by, const BenchFlags& flags,
   report.set("seconds", std::to_string(flags.time.count()));
   subject.describe(report);
 
-  Audience audience(subject, {name, name, leaves, connections, by == By::Sockets ? kSocketValue : kStreamValue});
+  Audience audience(subject, {.name = name,
+                              .folder = name,
+                              .leaves = leaves,
+                              .hearers = connections,
+                              .value = by == By::Sockets ? kSocketValue : kStreamValue});
   for (size_t i = 0; i < connections; ++i) {
     if (by == By::Sockets) audience.add_socket(subject.address(), 0, leaves);
     for (size_t leaf = 0; by == By::Streams && leaf < leaves; ++leaf) audience.add_stream(subject.address(), leaf);
@@ -179,7 +183,11 @@ Report measure_rooms(const BenchFlags& flags, Subject& subject, StatusLine& stat
   subject.describe(report);
   need_descriptors(flags.rooms * flags.room_listeners);
 
-  Audience audience(subject, {"rooms", "rooms", flags.rooms, flags.room_listeners, kSocketValue});
+  Audience audience(subject, {.name = "rooms",
+                              .folder = "rooms",
+                              .leaves = flags.rooms,
+                              .hearers = flags.room_listeners,
+                              .value = kSocketValue});
   for (size_t i = 0; i < flags.rooms * flags.room_listeners; ++i) {
     audience.add_socket(subject.address(), i % flags.rooms, 1);
   }

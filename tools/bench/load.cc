@@ -39,8 +39,10 @@ Report measure_puts(const std::string& name, const BenchFlags& flags, size_t con
   // A server of --url may have the leaves of an earlier run, and to write what is there already costs no sync.
   http_ok(subject.address(), "DELETE", "/writes.json?ns=bench");
   Meter meter(subject);
-  LoadResult result =
-      run_load(subject.address(), "bench", {connections, window, flags.time, 0, make_leaf_write, name}, status);
+  LoadResult result = run_load(
+      subject.address(), "bench",
+      {.connections = connections, .window = window, .time = flags.time, .make = make_leaf_write, .what = name},
+      status);
   meter.stop();
   report.add("writes_per_s", static_cast<double>(result.writes) / seconds_of(result.time));
   report.add("ack", result.acks);

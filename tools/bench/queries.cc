@@ -1,6 +1,7 @@
 // The scenario of queries: what they cost with an index and without, at two sizes; what live windows cost the writer.
 //
 //   small (1,000 children), large (--leaves)   last 50, 50 single reads, counts; a write beside a window
+//   large, when its index covers               last 50, and the write
 //   live (2,000 children)                      1,000 windows that are the same, then 1,000 that differ
 //
 // The two sizes show whether a cost depends on the size: with an index it should hardly. The 50 single reads are the
@@ -64,13 +65,13 @@ double peak_mb() {
 }
 
 // Waits until all indexes are complete, and the one of "large" by that child is among them.
-void wait_for_indexes(db::Host& database, const std::string& by) {
+void wait_for_indexes(db::Host& database, const std::string& by, bool covers = false) {
   for (;;) {
     std::promise<bool> promise;
     database.indexes("bench", [&](const db::Result<db::IndexPlan>& plan) {
       bool is_there = false;
       for (const db::Index& index : must(plan).indexes)
-        is_there |= index.spec.pattern() == "/large" && index.spec.by() == by;
+        is_there |= index.spec.pattern() == "/large" && index.spec.by() == by && index.spec.covers == covers;
       promise.set_value(is_there && !plan.value().is_building());
     });
     if (promise.get_future().get()) return;
@@ -243,6 +244,12 @@ Report measure_queries(const BenchFlags& flags, StatusLine& progress) {
   const auto building = Steady::now();
   wait_for_indexes(*database, "other");
   report.add("index_build_children_per_second", leaves / seconds_of(Steady::now() - building));
+  progress.say("queries: building an index that covers");
+  must(space.set_indexes(R"([{"at":"/large","by":"score","covers":true},{"at":"/live","by":"score"}])"));
+  wait_for_indexes(*database, "score", true);
+  const Query last = Query::by_child("score").limit_to_last(kWindow);
+  report.add("large_covered_limit_to_last_50_cpu_us", cpu_of(kRounds, [&] { must(space.get("large", last)); }));
+  report.add("large_covered_write_cpu_us", cpu_of_writes(space, "large", 0, kWrites, -10'000));
   progress.say("queries: live windows");
   add_windows(*database, space, report);
   return report;

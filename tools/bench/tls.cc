@@ -1,6 +1,6 @@
 // TLS for the bench: a certificate for one run, and the client's side on a blocking or non-blocking socket.
 //
-// The client lets OpenSSL read from the socket itself, other than the server (net/http/tls.cc): it drives one loop
+// The client lets OpenSSL read from the socket itself, other than the server (net/io/tls.cc): it drives one loop
 // and may be simple. read_some() takes all that OpenSSL holds, or bytes would wait in it unseen by epoll.
 #include "tools/bench/tls.h"
 

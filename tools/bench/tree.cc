@@ -180,9 +180,13 @@ Report measure_tree(const BenchFlags& flags, Subject& subject, StatusLine& statu
     append_object(index, n + 1, text);
   };
   const double cpu = subject.cpu_micros();
-  LoadResult load =
-      run_load(subject.address(), "big",
-               {flags.connections, flags.window, {}, flags.overwrites, overwrite, "tree: overwrites"}, status);
+  LoadResult load = run_load(subject.address(), "big",
+                             {.connections = flags.connections,
+                              .window = flags.window,
+                              .count = flags.overwrites,
+                              .make = overwrite,
+                              .what = "tree: overwrites"},
+                             status);
   report.add("overwrites_per_s", static_cast<double>(load.writes) / seconds_of(load.time));
   report.add("overwrite_ack", load.acks);
   if (subject.is_child()) {

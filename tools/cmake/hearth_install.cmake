@@ -29,7 +29,7 @@ install(TARGETS hearth_static hearth_shared LIBRARY DESTINATION ${CMAKE_INSTALL_
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 
 # Those that an app may include, and what they include. tests/installed compiles each by itself.
-set(HEARTH_HEADERS db/database.h db/host.h db/client.h rules/guard.h net/server.h net/c/hearth.h net/http/log.h)
+set(HEARTH_HEADERS db/database.h db/host.h db/client.h rules/guard.h net/server.h net/c/hearth.h net/io/log.h)
 execute_process(COMMAND ${CMAKE_CXX_COMPILER} -std=c++20 -MM -I${CMAKE_SOURCE_DIR} -x c++ ${HEARTH_HEADERS}
   WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE found COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL "(db|rules|net)/[a-z0-9_/]+\\.h" headers "${found}")

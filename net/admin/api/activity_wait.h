@@ -13,7 +13,7 @@
 
 #include "db/base/result.h"
 #include "net/http/exchange.h"
-#include "net/http/io_pool.h"
+#include "net/io/io_pool.h"
 #include "net/http/target.h"
 #include "rules/activity.h"
 

@@ -15,7 +15,7 @@
 #include "net/admin/api/activity_wait.h"
 #include "net/admin/api/live_text.h"
 #include "net/error_reply.h"
-#include "net/http/log.h"
+#include "net/io/log.h"
 #include "net/http/origin.h"
 
 namespace hearth::net::admin {

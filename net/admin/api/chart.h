@@ -25,8 +25,8 @@
 #include "db/base/thread_pool.h"
 #include "db/model/figures.h"
 #include "net/admin/process.h"
-#include "net/http/io_pool.h"
-#include "net/http/listener.h"
+#include "net/io/io_pool.h"
+#include "net/io/listener.h"
 #include "rules/guard.h"
 
 namespace hearth::net::admin {

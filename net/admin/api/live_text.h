@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "db/model/live.h"
-#include "net/http/listener.h"
+#include "net/io/listener.h"
 
 namespace hearth::net::admin {
 

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "db/model/json.h"
-#include "net/http/log.h"
+#include "net/io/log.h"
 #include "net/rest/past.h"
 #include "net/rest/reply.h"
 #include "rules/language/text.h"

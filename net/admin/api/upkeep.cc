@@ -17,8 +17,8 @@
 #include "db/model/json.h"
 #include "db/model/namespace_name.h"
 #include "net/error_reply.h"
-#include "net/http/log.h"
 #include "net/http/target.h"
+#include "net/io/log.h"
 #include "net/rest/reply.h"
 
 namespace hearth::net::admin {

@@ -5,6 +5,7 @@
 #include "db/model/json.h"
 #include "db/model/key_order.h"
 #include "db/store/row_key.h"
+#include "tests/support/no_rows.h"
 #include "tests/support/random_tree.h"
 
 using namespace hearth::db;
@@ -15,12 +16,6 @@ namespace {
 
 Path at(std::string_view text) { return Path::parse(text).value(); }
 Value json(std::string text) { return parse_value(std::move(text), Path()).value(); }
-
-class NoRows final : public TreeView {
- public:
-  Result<void> scan(std::string_view, std::string_view, const RowFunction&) const override { return {}; }
-  Result<std::optional<std::string>> leaf(std::string_view) const override { return std::optional<std::string>(); }
-};
 
 // A namespace in memory: overlays alone, over nothing.
 struct Namespace {

@@ -191,6 +191,59 @@ TEST_CASE("Index: a list of them is read and written", "[model][index]") {
   CHECK_FALSE(make_index({}, ".priority"));
 }
 
+TEST_CASE("Index: one that covers is told from one that does not, in lists and on disk", "[model][index]") {
+  const auto specs =
+      parse_indexes(R"([{"at":"/m","by":"n","covers":true},{"at":"/m","by":"k","covers":false}])").value();
+  CHECK(specs[0].covers);
+  CHECK_FALSE(specs[1].covers);
+  CHECK(parse_indexes(indexes_text(specs)).value() == specs);
+  CHECK_FALSE(specs[0] == spec({"m"}, "n"));
+  CHECK(specs[0].is_same_order(spec({"m"}, "n")));
+  CHECK_FALSE(parse_indexes(R"([{"at":"/m","by":"n","covers":1}])").ok());
+  // Of the same order twice there is one index, and it covers if either says so.
+  const auto merged = parse_indexes(R"([{"at":"/m","by":"n"},{"at":"/m","by":"n","covers":true}])").value();
+  REQUIRE(merged.size() == 1);
+  CHECK(merged[0].covers);
+
+  IndexPlan plan;
+  plan.indexes = {{spec({"$"}, "n"), 1, true, {}}, {specs[0], 2, true, {}}, {specs[1], 3, true, {}}};
+  const std::string bytes = plan.encode();
+  CHECK(bytes.front() == 2);  // no version before this one would keep the copies
+  const IndexPlan back = IndexPlan::decode(bytes).value();
+  CHECK(back.indexes[1].spec == specs[0]);
+  CHECK(back.indexes[2].spec == specs[1]);
+  const std::vector<std::string_view> at = {"m"};
+  CHECK(back.find(at, Query::by_child("n")) == &back.indexes[1]);  // both have the order
+  plan.indexes[1].is_complete = false;
+  CHECK(plan.find(at, Query::by_child("n")) == &plan.indexes[0]);
+  plan.indexes.erase(plan.indexes.begin() + 1);
+  CHECK(plan.encode().front() == 1);
+}
+
+TEST_CASE("Index: a copy has a child's rows up to a size, and damage to it is noticed", "[model][index]") {
+  const Value tree = json(R"({"m":{"a":{".value":1,".priority":"p"},"b":{"c":"text"},".priority":3},"n":2})");
+  const ValueView view(tree);
+  for (const char* key : {"m", "n"}) {
+    const Path path = Path::parse(key).value();
+    const std::string copy = copy_of_child(view, encode_path(path)).value();
+    CHECK(copy == copy_of_child(tree.child(key)));
+    ValueBuilder builder;
+    REQUIRE(read_copy(copy, [&](std::string_view row, std::string_view leaf) { builder.add(row, leaf); }).ok());
+    CHECK(std::move(builder).build() == tree.child(key));
+    for (size_t length = 1; length < copy.size(); ++length) {
+      size_t rows = 0;
+      const auto done = read_copy(std::string_view(copy).substr(0, length), [&](auto, auto) { ++rows; });
+      CHECK((!done.ok() || rows < tree.child(key).row_count()));
+    }
+  }
+  const size_t beside = copy_of_child(Value::string("")).size();
+  const Value fits = Value::string(std::string(kCopyBytesMax - beside, 'x'));
+  CHECK(copy_of_child(fits).size() == kCopyBytesMax);
+  const Value large = Value::string(std::string(kCopyBytesMax - beside + 1, 'x'));
+  CHECK(copy_of_child(large).empty());
+  CHECK(copy_of_child(ValueView(large), "").value().empty());
+}
+
 TEST_CASE("Index: the children of all collections of a pattern are found, and no others", "[model][index]") {
   const Value tree =
       json(R"({".priority":1,"a":{".value":1,".priority":2},"rooms":{"1":{"m":{"x":1,"y":{"z":{"w":2}}},"n":7},

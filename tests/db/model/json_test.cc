@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "db/model/json.h"
+#include "db/model/key_order.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/vectors.h"
 
@@ -249,6 +250,41 @@ TEST_CASE("JsonWriter: strings escape what JSON must and nothing else",
   append_json_string(std::string_view("\"\\\0\x01\x1f\b\f\n\r\t/\x7f é😀", 19), text);
   CHECK(text == "\"\\\"\\\\\\u0000\\u0001\\u001f\\b\\f\\n\\r\\t/\x7f é😀\"");
   CHECK(plain(R"({"q\"\\":"v"})") == R"({"q\"\\":"v"})");
+}
+
+TEST_CASE("JsonWriter: a byte is escaped wherever it stands, in strings and in keys", "[db][model]") {
+  const auto escaped = [](std::string_view text) {
+    std::string all;
+    for (const char c : text) {
+      const std::string_view names = "\b\t\n\f\r\"\\";
+      const size_t name = names.find(c);
+      if (name != std::string_view::npos) {
+        all.append(1, '\\').append(1, "btnfr\"\\"[name]);
+      } else if (static_cast<unsigned char>(c) < 0x20) {
+        char code[8];
+        std::snprintf(code, sizeof code, "\\u%04x", static_cast<unsigned>(c));
+        all += code;
+      } else {
+        all += c;
+      }
+    }
+    return all;
+  };
+  for (size_t length = 1; length <= 19; ++length) {
+    for (size_t at = 0; at < length; ++at) {
+      for (int byte = 0; byte < 128; ++byte) {
+        std::string text(length, 'x');
+        text[at] = static_cast<char>(byte);
+        if (byte % 3 == 0) text.insert(length / 2, "é\uF000😀");  // two that have other bytes in segments, too
+        std::string told;
+        append_json_string(text, told);
+        if (told != '"' + escaped(text) + '"') FAIL_CHECK(told << " is not " << escaped(text));
+        if (!check_key(text).ok()) continue;
+        told = to_json(Value::object({{text, Value::boolean(true)}}), JsonStyle::Plain);
+        if (!integer_key(text) && told != "{\"" + escaped(text) + "\":true}") FAIL_CHECK(told);
+      }
+    }
+  }
 }
 
 TEST_CASE("JsonWriter: unresolved server values are told as they were asked for", "[db][model]") {

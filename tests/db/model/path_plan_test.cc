@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "db/model/key_order.h"
+
 using namespace hearth::db;
 
 namespace {
@@ -51,4 +53,33 @@ TEST_CASE("PathPlan: who listens at a path with a throttle, or below, is throttl
   CHECK_FALSE(plan.throttle_of(keys(at("rooms/a"))));
   CHECK_FALSE(plan.throttle_of(keys(at("rooms/a/names"))));
   CHECK_FALSE(PathPlan::parse("/a\tttl\t5\n").value().has_throttle());
+}
+
+TEST_CASE("PathPlan: what lies at an ephemeral place or below is ephemeral, and nothing else", "[model]") {
+  const PathPlan plan =
+      PathPlan::parse("/rooms/$/cursors\tephemeral\t1\n/rooms/lobby\n/typing\tthrottle\t50\tephemeral\t1\n").value();
+  CHECK(PathPlan::parse(plan.text()).value().text() == plan.text());
+  CHECK(plan.has_ephemeral());
+  const auto place = [&](std::string_view path) {
+    const auto found = plan.ephemeral_place(encode_path(at(path)));
+    return found ? decode_path(*found).value().text() : "-";
+  };
+  CHECK(place("rooms/a/cursors") == "rooms/a/cursors");
+  CHECK(place("rooms/a/cursors/ada/x") == "rooms/a/cursors");
+  CHECK(place("typing/7") == "typing");
+  for (const char* path : {"", "rooms", "rooms/a", "rooms/a/names", "rooms/lobby/cursors", "other"}) {
+    INFO(path);
+    CHECK(place(path) == "-");
+  }
+  CHECK(plan.is_ephemeral(encode_path(at("typing/7")) + kPriorityMark));
+  for (const char* path : {"", "rooms", "rooms/a", "rooms/a/cursors/x", "typing", "typing/a/b"}) {
+    INFO(path);
+    CHECK(plan.touches_ephemeral(at(path)));
+  }
+  for (const char* path : {"other", "rooms/lobby", "rooms/lobby/cursors", "rooms/a/names"}) {
+    INFO(path);
+    CHECK_FALSE(plan.touches_ephemeral(at(path)));
+  }
+  CHECK_FALSE(PathPlan::parse("/a\tttl\t5\n").value().has_ephemeral());
+  CHECK_FALSE(PathPlan::parse("/\tephemeral\t1\n").ok());
 }

@@ -13,7 +13,9 @@ class Rung {
   Alarms::Ring ring() {
     return [this](const std::string& space, Alarms::For what) {
       const std::lock_guard lock(mutex_);
-      rung_.push_back(space + (what == Alarms::For::Expiry ? " expiry" : " throttle"));
+      rung_.push_back(space + (what == Alarms::For::Expiry     ? " expiry"
+                               : what == Alarms::For::Throttle ? " throttle"
+                                                               : " mirrors"));
       more_.notify_one();
     };
   }

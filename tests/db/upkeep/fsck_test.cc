@@ -43,7 +43,9 @@ void fill(const std::string& folder) {
   options.sync = SyncMode::Os;
   const auto database = Host::open(options).value();
   Namespace shop = database->space("shop").value();
-  REQUIRE(shop.set_indexes(R"([{"at": "/items/$shop", "by": "price"}, {"at": "/people", "by": ".value"}])").ok());
+  REQUIRE(
+      shop.set_indexes(R"([{"at": "/items/$shop", "by": "price"}, {"at": "/people", "by": ".value", "covers": true}])")
+          .ok());
   for (int i = 0; i < kChildren; ++i) {
     const std::string item = "items/s" + std::to_string(i % 3) + "/i" + std::to_string(i);
     shop.set_async(item + "/price", Value::integer(i % 17));
@@ -152,11 +154,14 @@ TEST_CASE("fsck: what cannot be in the data is told by its path", "[db][fsck]") 
 }
 
 TEST_CASE("fsck: an index that does not follow from the data is found, and made again", "[db][fsck]") {
-  const int how = GENERATE(range(0, 5));
+  const int how = GENERATE(range(0, 6));
   TempFolder folder;
   fill(folder.path());
   harm(folder.path(), [&](const TreeStore& store, Batch& batch) {
     const uint32_t number = number_of(store, "shop");
+    std::string ada = index_prefix(2, encoded("people")) + '\0';
+    append_index_value(Value::integer(3), ada);
+    ada += encoded("ada");
     switch (how) {
       case 0:
         return batch.erase(some_index_row(store, number));
@@ -166,6 +171,8 @@ TEST_CASE("fsck: an index that does not follow from the data is found, and made 
         return batch.put(row_key(Table::Index, number, count_row(1, encoded("items/s0"))), encode_count(7));
       case 3:  // the data has gone on without it
         return batch.put(row_key(Table::Data, number, encoded("items/s0/i0/price")), encode_leaf(Value::integer(99)));
+      case 4:  // a copy of something else
+        return batch.put(row_key(Table::Index, number, ada), copy_of_child(Value::integer(4)));
       default:
         return batch.put(row_key(Table::Index, number, kPlanRow), "no plan");
     }

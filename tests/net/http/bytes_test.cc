@@ -5,8 +5,8 @@
 #include <random>
 
 #include "net/http/gzip.h"
-#include "net/http/outbox.h"
-#include "net/http/websocket_frame.h"
+#include "net/io/outbox.h"
+#include "net/websocket/frame.h"
 #include "tests/support/http_client.h"
 #include "tests/support/random_tree.h"
 
@@ -192,6 +192,26 @@ TEST_CASE("The largest piece does not count against a reader, and shared bytes a
   outbox.sent(large->size());
   CHECK(large.use_count() == 1);
   CHECK(outbox.bytes() == 10);
+}
+
+TEST_CASE("A small shared message that goes alone is not copied, and becomes one piece with what joins it",
+          "[net][http]") {
+  const auto shared = std::make_shared<const std::string>("shared");
+  Outbox outbox;
+  iovec pieces[8];
+  outbox.add(shared);
+  CHECK(shared.use_count() == 2);
+  REQUIRE(outbox.gather(pieces, 8) == 1);
+  CHECK(pieces[0].iov_base == shared->data());
+  outbox.sent(2);
+  outbox.add(std::string_view("own"));
+  CHECK(shared.use_count() == 1);
+  REQUIRE(outbox.gather(pieces, 8) == 1);
+  CHECK(std::string_view(static_cast<char*>(pieces[0].iov_base), pieces[0].iov_len) == "aredown");
+  outbox.sent(7);
+  CHECK(outbox.empty());
+  outbox.add(std::make_shared<const std::string>(""));
+  CHECK(outbox.gather(pieces, 8) == 0);
 }
 
 TEST_CASE("Small messages become one piece", "[net][http]") {

@@ -1,5 +1,5 @@
 // The port: where it is, how connections are spread, and how it ends.
-#include "net/http/listener.h"
+#include "net/http/serve.h"
 
 #include <catch2/catch.hpp>
 #include <map>
@@ -44,7 +44,7 @@ TEST_CASE("A port that is taken, and a host that is not ours, are said clearly",
   HttpFixture server(echo);
   Listener::Options options;
   options.port = server.port();
-  const auto taken = Listener::open(server.io, server.workers, options, echo);
+  const auto taken = serve(server.io, server.workers, options, echo);
   REQUIRE_FALSE(taken.ok());
   INFO(taken.error().message);
   CHECK(taken.error().message.find(std::to_string(server.port())) != std::string::npos);
@@ -52,12 +52,12 @@ TEST_CASE("A port that is taken, and a host that is not ours, are said clearly",
 
   options.port = 0;
   options.host = "192.0.2.1";  // RFC 5737: nobody's
-  const auto foreign = Listener::open(server.io, server.workers, options, echo);
+  const auto foreign = serve(server.io, server.workers, options, echo);
   REQUIRE_FALSE(foreign.ok());
   CHECK(foreign.error().message.find("192.0.2.1") != std::string::npos);
 
   options.host = "no such host";
-  const auto unknown = Listener::open(server.io, server.workers, options, echo);
+  const auto unknown = serve(server.io, server.workers, options, echo);
   REQUIRE_FALSE(unknown.ok());
   CHECK(unknown.error().message.find("no such host") != std::string::npos);
 }
@@ -66,7 +66,7 @@ TEST_CASE("A host that is given is the only one", "[net][http]") {
   HttpFixture server(echo);
   Listener::Options options;
   options.host = "127.0.0.1";
-  const auto opened = Listener::open(server.io, server.workers, options, echo);
+  const auto opened = serve(server.io, server.workers, options, echo);
   REQUIRE(opened.ok());
   HttpClient client(opened.value()->port());
   client.ask("/a");
@@ -74,7 +74,7 @@ TEST_CASE("A host that is given is the only one", "[net][http]") {
   CHECK_FALSE(HttpClient(opened.value()->port(), "::1").is_connected());
 
   options.host = "localhost";
-  const auto by_name = Listener::open(server.io, server.workers, options, echo);
+  const auto by_name = serve(server.io, server.workers, options, echo);
   REQUIRE(by_name.ok());
   CHECK(by_name.value()->url().starts_with("http://localhost:"));
 }

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "net/http/listener.h"
+#include "net/http/serve.h"
 #include "tests/support/tcp_client.h"
 
 namespace hearth::net::http {
@@ -44,7 +44,7 @@ class Fixture {
  public:
   explicit Fixture(Handler handler, Limits limits = {}, size_t threads = 2) : io(threads), workers(2) {
     io.start();
-    auto opened = Listener::open(io, workers, {.limits = limits, .host_names = {"x"}}, std::move(handler));
+    auto opened = serve(io, workers, {.limits = limits}, std::move(handler), {"x"});
     if (!opened.ok()) throw std::runtime_error(opened.error().message);
     listener = std::move(opened).value();
   }

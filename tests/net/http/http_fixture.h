@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "net/http/listener.h"
+#include "net/http/serve.h"
 #include "tests/support/http_client.h"
 
 namespace hearth::test {
@@ -63,13 +63,13 @@ struct HttpFixture {
       : io(threads) {
     io.start();
     options.limits = limits;
-    options.host_names.push_back("test");  // what the clients of tests call it
     if (wire == Wire::Tls) {
       const auto pair = authority().issue("localhost");
       options.tls = {pair.certificate, pair.key};
       client_context = authority().client_context();
     }
-    listener = http::Listener::open(io, workers, options, std::move(handler)).value();
+    // "test": what the clients of tests call it.
+    listener = http::serve(io, workers, options, std::move(handler), {"test"}).value();
   }
   ~HttpFixture() {
     listener.reset();

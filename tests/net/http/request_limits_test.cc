@@ -1,5 +1,5 @@
 // What a client may use up, at each limit and one past it.
-#include "net/http/limits.h"
+#include "net/io/limits.h"
 
 #include <catch2/catch.hpp>
 #include <thread>

@@ -274,7 +274,7 @@ TEST_CASE("stream: one whose credential expires is told so, and ends", "[net][re
   hearth::rules::Auth auth{hearth::rules::Auth::Kind::User, R"({"uid":"ada"})", {}};
   auth.expires = std::chrono::duration_cast<std::chrono::seconds>(clock.now()) + std::chrono::seconds(1);
   io.start();
-  auto listener = http::Listener::open(io, workers, {}, [&](std::shared_ptr<http::Exchange> exchange) {
+  auto listener = http::serve(io, workers, {}, [&](std::shared_ptr<http::Exchange> exchange) {
                     auto request = std::get<rest::RestRequest>(rest::parse_request(exchange->request()));
                     rest::EventStream::start(with, std::move(exchange), std::move(request), "default", auth);
                   }).value();
@@ -304,7 +304,7 @@ TEST_CASE("stream: what is committed once its credential is past its time it doe
                                 .keep_alive = std::chrono::seconds(30)};
   hearth::rules::Auth auth{hearth::rules::Auth::Kind::User, R"({"uid":"ada"})", std::chrono::seconds(1'003'600)};
   io.start();
-  auto listener = http::Listener::open(io, workers, {}, [&](std::shared_ptr<http::Exchange> exchange) {
+  auto listener = http::serve(io, workers, {}, [&](std::shared_ptr<http::Exchange> exchange) {
                     auto request = std::get<rest::RestRequest>(rest::parse_request(exchange->request()));
                     rest::EventStream::start(with, std::move(exchange), std::move(request), "default", auth);
                   }).value();

@@ -11,7 +11,7 @@
 #include "db/host.h"
 #include "net/admin/api/api.h"
 #include "net/auth/verifier.h"
-#include "net/http/listener.h"
+#include "net/http/serve.h"
 #include "net/rest/handler.h"
 #include "rules/guard.h"
 #include "tests/support/ask.h"
@@ -42,7 +42,7 @@ class RestServer {
     handler_.emplace(*guard, *verifier_, io_, workers_,
                      RestHandler::Options{.clock = nullptr, .keep_alive = keep_alive, .desk = &*desk_});
     io_.start();
-    listener_ = net::http::Listener::open(io_, workers_, {}, [this](std::shared_ptr<net::http::Exchange> exchange) {
+    listener_ = net::http::serve(io_, workers_, {}, [this](std::shared_ptr<net::http::Exchange> exchange) {
                   handler_->handle(std::move(exchange));
                 }).value();
   }

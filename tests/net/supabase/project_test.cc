@@ -2,13 +2,15 @@
 
 #include <catch2/catch.hpp>
 
+#include "net/router.h"
+
 using namespace hearth::net::supabase;
 
 namespace {
 
 // "realtime|rest SPACE: segment, …"; "-" for what is somebody else's.
 std::string told(std::string_view target, std::string_view host = "localhost:9000") {
-  if (!is_for_project(target)) return "-";
+  if (hearth::net::owner_of(target) != hearth::net::Owner::Supabase) return "-";
   const auto project = project_of(target, host);
   if (!project.ok()) return project.error().message;
   std::string text = project.value().service == Service::Realtime ? "realtime " : "rest ";

@@ -34,3 +34,9 @@ TEST_CASE("rows: what the database says becomes a status and a code", "[net][sup
   CHECK(error_of({ErrorCode::Io, "/var/lib/secret"}, "todos", nobody).message == "An internal error occurred");
   CHECK(exists_already("todos", "d").message == R"(duplicate key value violates unique constraint "todos_pkey")");
 }
+
+TEST_CASE("rows: an error's body is JSON, whatever the request's escapes have become", "[net][supabase]") {
+  const std::string body = body_of(bad_request("no pattern: \xea\xff(", "\"\x80\""));
+  CHECK(body == R"({"code":"PGRST100","details":"\"?\"","hint":null,"message":"no pattern: ??("})");
+  CHECK(body_of(bad_request("\xc3\xa9")).find("\xc3\xa9") != std::string::npos);
+}

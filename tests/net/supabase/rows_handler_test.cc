@@ -9,8 +9,8 @@
 
 #include "db/host.h"
 #include "db/model/json.h"
-#include "net/http/half_received.h"
-#include "net/http/listener.h"
+#include "net/http/serve.h"
+#include "net/io/half_received.h"
 #include "net/supabase/services.h"
 #include "tests/support/ask.h"
 #include "tests/support/http_client.h"
@@ -39,7 +39,7 @@ class RowsServer {
     services_.emplace(*guard_, *verifier_, io_, workers_, size_t{1} << 20, false,
                       std::make_shared<net::http::HalfReceived>(size_t{64} << 20, size_t{64} << 20));
     io_.start();
-    listener_ = net::http::Listener::open(io_, workers_, {}, [this](std::shared_ptr<net::http::Exchange> exchange) {
+    listener_ = net::http::serve(io_, workers_, {}, [this](std::shared_ptr<net::http::Exchange> exchange) {
                   if (!services_->accept(exchange)) exchange->respond(net::http::error_response(404, "not rows"));
                 }).value();
   }

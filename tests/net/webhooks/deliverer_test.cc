@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <map>
 #include <mutex>
@@ -222,6 +224,60 @@ TEST_CASE("Deliverer: attempts and letters outlive it; a letter's bytes and numb
   }
   CHECK(running.state(id).dead_bytes == 0);
   CHECK(values_of(receiver) == std::vector<int64_t>{4, 5, 6, 7, 8});
+}
+
+TEST_CASE("Deliverer: a purge reaches letters and what waits, and the disk; other letters stay", "[net][webhooks]") {
+  const test::TempFolder folder;
+  Receiver receiver;
+  WebhookOptions options = quick(receiver);
+  options.attempts_max = 2;
+  const auto purge = [](Running& running, const std::string& path) {
+    std::promise<db::Answer> done;
+    running.guard.purge("t", rules::Auth::admin(), db::Path::parse(path).value(),
+                        [&](db::Answer answer) { done.set_value(std::move(answer)); });
+    REQUIRE(done.get_future().get().status.ok());
+  };
+  const auto bodies = [](Running& running, const std::string& id) {
+    std::string all;
+    for (const auto& [key, row] : running.guard.beside("t", rules::Auth::admin(), {letters_row(id)}).value())
+      all += DeadLetter::decode(row).value().body + "\n";
+    return all;
+  };
+  {
+    Running running(folder.path(), options);
+    running.put("a", 0);
+    purge(running, "a");  // where nobody has a webhook
+    receiver.answer(500);
+    const std::string id = running.add(receiver.url());
+    const auto set = [&](const std::string& path, const std::string& value) {
+      REQUIRE(running.database->space("t").value().set(path, db::Value::string(value)).ok());
+    };
+    set("users/ada/name", "SECRET-ADA");
+    set("users", "SECRET-ALL");
+    set("rooms", "tea");
+    REQUIRE(eventually([&] { return running.state(id).dead == 3; }));
+    CHECK(bodies(running, id).find("SECRET-ADA") != std::string::npos);
+    purge(running, "users/ada");
+    const std::string left = bodies(running, id);
+    INFO(left);
+    CHECK(left.find("SECRET") == std::string::npos);
+    CHECK(left.find(R"("changes":[{"path":"/users/ada","purged":true}])") != std::string::npos);
+    CHECK(left.find(R"("changes":[{"path":"/users","purged":true}])") != std::string::npos);
+    CHECK(left.find(R"("changes":[{"path":"/rooms","value":"tea"}])") != std::string::npos);
+    uint64_t bytes = 0;
+    for (const auto& [key, row] : running.guard.beside("t", rules::Auth::admin(), {letters_row(id)}).value())
+      bytes += row.size();
+    CHECK(running.state(id).dead_bytes == bytes);
+    CHECK(running.state(id).dead == 3);
+    running.put("users/bob", 1);  // the data has no secret any more either
+  }
+  for (const auto& file : std::filesystem::directory_iterator(folder.path())) {
+    if (file.path().extension() != ".sst") continue;
+    std::ifstream in(file.path(), std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(in)), {});
+    INFO(file.path());
+    CHECK(bytes.find("SECRET-ADA") == std::string::npos);
+  }
 }
 
 TEST_CASE("Deliverer: where nobody has a webhook there is no thread, and what was asked for after the end is dropped",

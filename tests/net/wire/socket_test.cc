@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "db/model/precondition.h"
-#include "net/http/half_received.h"
-#include "net/http/websocket_frame.h"
+#include "net/io/half_received.h"
+#include "net/websocket/frame.h"
 #include "tests/net/wire/client.h"
 
 using namespace hearth;

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <future>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "db/documents/awareness.h"
@@ -10,6 +11,7 @@
 namespace db = hearth::db;
 using hearth::net::http::IoPool;
 using hearth::net::yjs::AwarenessRoom;
+using hearth::net::yjs::AwarenessTold;
 using hearth::net::yjs::kKnownClientsMax;
 
 namespace {
@@ -17,14 +19,20 @@ namespace {
 // A client of the room, and what it was told: "7:2=state" each.
 struct Client final : AwarenessRoom::Member {
   void be_ear() override { ++ears; }
-  void tell_awareness(const std::string& awareness) override {
-    const auto entries = db::documents::parse_awareness(awareness, {.entries_max = 2 * kKnownClientsMax});
+  void announce() override { ++announced; }
+  void tell_awareness(const AwarenessTold& now) override {
+    ++messages;
+    last = now.bytes();
+    frame = now.frame(head);
+    const auto entries = db::documents::parse_awareness(now.bytes(), {.entries_max = 2 * kKnownClientsMax});
     for (const auto& entry : entries.value()) {
       told += std::to_string(entry.client) + ":" + std::to_string(entry.clock) + "=" + std::string(entry.state) + " ";
     }
   }
   std::string heard() { return std::exchange(told, {}); }
-  int ears = 0;
+  int ears = 0, messages = 0, announced = 0;
+  std::string head{}, last{};
+  hearth::net::http::SharedBytes frame{};
   std::string told{};
 };
 
@@ -107,4 +115,106 @@ TEST_CASE("AwarenessRoom: who has gone is told also when too many are remembered
     room->note(*message(kPresent, many));  // tells what waits
   });
   CHECK(a.heard().starts_with("7:1=null 1000000:1="));
+}
+
+TEST_CASE("AwarenessRoom: moves within the window are one message for each client, framed once for all", "[net][yjs]") {
+  const auto room = std::make_shared<AwarenessRoom>();
+  std::vector<Client> clients(20);
+  for (size_t i = 15; i < clients.size(); ++i) clients[i].head = "\x04room";  // Hocuspocus
+  std::promise<void> told;
+  IoPool io(1);
+  io.start();
+  hearth::net::http::Timer later;
+  io.post(0, [&] {
+    for (Client& one : clients) room->join(one);
+    room->note(*message(kPresent, {}));
+    for (uint64_t i = 1; i <= 20; ++i) room->note(*message(kChanged, {entry(i, 1, "{\"x\":1}")}));
+    for (uint64_t i = 1; i <= 20; ++i) room->note(*message(kChanged, {entry(i, 2, "{\"x\":2}")}));
+    later = IoPool::schedule(2 * hearth::net::yjs::kAwarenessDelay, [&] { told.set_value(); });
+  });
+  told.get_future().get();
+  io.stop();
+  io.join();
+  std::string all;
+  for (uint64_t i = 1; i <= 20; ++i) all += std::to_string(i) + ":2={\"x\":2} ";
+  for (Client& one : clients) {
+    CHECK(one.messages == 1);
+    CHECK(one.heard() == all);
+  }
+  CHECK(clients[0].frame == clients[14].frame);
+  CHECK(clients[15].frame == clients[19].frame);
+  CHECK(clients[0].frame->size() + 5 == clients[15].frame->size());
+}
+
+TEST_CASE("AwarenessRoom: what clients send back is no news: the same bytes, a part of them, or older clocks",
+          "[net][yjs]") {
+  const auto room = std::make_shared<AwarenessRoom>();
+  Client a;
+  on_io_thread([&] {
+    room->join(a);
+    room->note(*message(kPresent, {entry(7, 1), entry(8, 4)}));
+  });
+  const auto encoded = [](std::vector<db::documents::AwarenessEntry> entries) {
+    return db::documents::encode_awareness(entries);
+  };
+  CHECK_FALSE(room->has_news(a.last));
+  CHECK_FALSE(room->has_news(encoded({{7, 1, "1"}})));
+  CHECK_FALSE(room->has_news(encoded({{8, 3, "1"}, {7, 1, "1"}})));
+  CHECK(room->has_news(encoded({{7, 2, "1"}})));
+  CHECK(room->has_news(encoded({{7, 1, "null"}})));
+  CHECK(room->has_news(encoded({{9, 1, "1"}})));
+  CHECK(room->has_news(a.last + "x"));
+  CHECK(room->has_news(""));  // no update at all
+  const std::string echo = a.last;
+  on_io_thread([&] { room->note(*message(kPresent, {entry(8, 5)})); });  // 7 has gone
+  CHECK_FALSE(room->has_news(echo));
+}
+
+TEST_CASE("AwarenessRoom: the first word after a silence waits for nothing, later ones leave together", "[net][yjs]") {
+  IoPool io(1);
+  io.start();
+  // How many have been let speak: at once, and when the window is over; nothing where this thread had to wait meanwhile,
+  // for then it was silent.
+  const auto run = [&]() -> std::optional<std::string> {
+    const auto room = std::make_shared<AwarenessRoom>();
+    std::vector<Client> clients(20);
+    std::string story;
+    std::promise<void> told;
+    bool was_quick = false;
+    std::vector<hearth::net::http::Timer> timers;
+    const auto count = [&] {
+      int all = 0;
+      for (const Client& one : clients) all += one.announced;
+      story += std::to_string(all) + " ";
+    };
+    io.post(0, [&] {
+      const auto begun = std::chrono::steady_clock::now();
+      for (Client& one : clients) room->join(one);
+      room->note(*message(kPresent, {}));
+      room->speak(clients[0]);
+      count();
+      for (Client& one : clients) room->speak(one);
+      room->leave(clients[7]);
+      count();
+      was_quick = std::chrono::steady_clock::now() - begun < hearth::net::yjs::kAwarenessQuiet;
+      timers.push_back(IoPool::schedule(2 * hearth::net::yjs::kAwarenessDelay, [&] {
+        count();
+        told.set_value();
+      }));
+    });
+    told.get_future().get();
+    std::promise<void> over;
+    io.post(0, [&] {
+      timers.clear();
+      over.set_value();
+    });
+    over.get_future().get();
+    return was_quick ? std::optional(story) : std::nullopt;
+  };
+  std::optional<std::string> story;
+  for (int i = 0; i < 100 && !story; ++i) story = run();
+  io.stop();
+  io.join();
+  REQUIRE(story);
+  CHECK(*story == "1 1 20 ");
 }

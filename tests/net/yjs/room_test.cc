@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "net/router.h"
+
 using namespace hearth::net::yjs;
 
 TEST_CASE("Rooms: the namespace, the name and the token of a target", "[yjs]") {
@@ -24,11 +26,11 @@ TEST_CASE("Rooms: what is somebody else's", "[yjs]") {
   for (const char* target :
        {"/", "/yjsx", "/yjs.json", "/yjs/a.json", "/ns/shop/yjs/a.json", "/ns//yjs", "/ns/yjs", "/.ws"}) {
     INFO(target);
-    CHECK_FALSE(is_for_room(target));
+    CHECK(hearth::net::owner_of(target) != hearth::net::Owner::Yjs);
   }
   for (const char* target : {"/yjs", "/yjs/", "/yjs/a", "/ns/shop/yjs", "/ns/shop/yjs/a?x=1", "/yjs?ns=a.json"}) {
     INFO(target);
-    CHECK(is_for_room(target));
+    CHECK(hearth::net::owner_of(target) == hearth::net::Owner::Yjs);
   }
 }
 

@@ -40,6 +40,9 @@ export class Server {
   get pid() {
     return this.#process.pid;
   }
+  get data() {
+    return join(this.#folder, 'data');
+  }
   get errors() {
     return this.#errors;
   }

@@ -1,0 +1,165 @@
+// Appending a batch, and what becomes of it when the answer does not come.
+#include "db/log/commit_log.h"
+
+#include <condition_variable>
+
+#include "db/base/random.h"
+#include "db/store/row_key.h"
+
+namespace hearth::db {
+namespace {
+
+// One answer, from any thread. The log may hold it longer than we wait, and answer again.
+class FirstAnswer {
+ public:
+  void tell(CommitLog::Appended what) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!answer_) answer_ = what;
+    }
+    told_.notify_all();
+  }
+  CommitLog::Appended wait() {
+    std::unique_lock lock(mutex_);
+    told_.wait(lock, [this] { return answer_.has_value(); });
+    return *answer_;
+  }
+
+ private:
+  std::mutex mutex_;  // Guards all below.
+  std::condition_variable told_;
+  std::optional<CommitLog::Appended> answer_;
+};
+
+constexpr std::string_view kRemoved = "removed/";
+
+std::string applied_key(uint32_t shard) {
+  std::string key = row_key(Table::Store, "applied");
+  append_number(shard, key);
+  return key;
+}
+
+}  // namespace
+
+CommitLog::Appended ShardLog::try_append(const BatchHead& head, std::string_view entries) {
+  std::string batch;
+  head.append_to(batch);
+  batch += entries;
+  const auto answer = std::make_shared<FirstAnswer>();
+  log_.append(shard_, last_, head.id, batch, [answer](CommitLog::Appended what) { answer->tell(what); });
+  return answer->wait();
+}
+
+Error ShardLog::lost() const {
+  return {ErrorCode::Unavailable, "The log of this shard takes nothing from this node: " + why_lost_};
+}
+
+Result<void> ShardLog::append(std::string_view entries, Timestamp time) {
+  if (is_lost()) return lost();
+  BatchHead head;
+  head.shard = shard_;
+  head.sequence = last_.sequence + 1;
+  head.prev = last_.id;
+  head.id.resize(kBatchIdBytes);
+  random_bytes(head.id.data(), head.id.size());
+  head.time = time;
+  for (int tries = 0; tries < kSettleTriesMax; ++tries) {
+    head.epoch = last_.epoch;
+    switch (try_append(head, entries)) {
+      case CommitLog::Appended::Accepted:
+        last_ = {head.sequence, head.epoch, head.id};
+        return {};
+      case CommitLog::Appended::Conflict:
+        lose("another node owns the shard");
+        return lost();
+      case CommitLog::Appended::Unknown:
+        break;
+    }
+    const auto begun = log_.begin_epoch(shard_, last_.epoch);
+    // Not even that is known. The batch may be there, so nothing can be appended behind the one before it.
+    if (!begun.ok()) {
+      lose("it is not known what became of the last batch: " + begun.error().message);
+      return lost();
+    }
+    if (!begun.value()) {
+      lose("another node owns the shard");
+      return lost();
+    }
+    // The epoch of the batch is over: it is the last one, or never will be.
+    const LogPosition& found = *begun.value();
+    if (found.id == head.id) {
+      last_ = found;
+      return {};
+    }
+    if (found.id != last_.id) {
+      lose("somebody has appended behind what this node knows");
+      return lost();
+    }
+    last_.epoch = found.epoch;
+  }
+  lose("no answer came, " + std::to_string(kSettleTriesMax) + " times");
+  return lost();
+}
+
+Result<ShardLogs> take_logs(CommitLog& log, const Snapshot& snapshot, uint32_t shards) {
+  ShardLogs taken;
+  for (uint32_t shard = 0; shard < shards; ++shard) {
+    ASSIGN_OR_RETURN(const LogPosition applied, applied_in(snapshot, shard));
+    ASSIGN_OR_RETURN(LogPosition last, log.take(shard));
+    if (last.sequence != applied.sequence || last.id != applied.id) {
+      return Error{ErrorCode::Unavailable,
+                   "the log of shard " + std::to_string(shard) + " is at batch " + std::to_string(last.sequence) +
+                       ", and this store has applied batch " + std::to_string(applied.sequence) +
+                       (applied.sequence < last.sequence ? "; it has to apply what is missing before it takes writes"
+                                                         : "; they are not of one history")};
+    }
+    taken.logs.push_back(std::make_unique<ShardLog>(log, shard, std::move(last)));
+  }
+  return taken;
+}
+
+std::pair<std::string, std::string> applied_row(uint32_t shard, const LogPosition& last) {
+  std::string value;
+  append_sequence(last.sequence, value);
+  append_sequence(last.epoch, value);
+  value += last.id;
+  return {applied_key(shard), std::move(value)};
+}
+
+Result<LogPosition> applied_in(const Snapshot& snapshot, uint32_t shard) {
+  ASSIGN_OR_RETURN(const auto row, snapshot.get(applied_key(shard)));
+  LogPosition last;
+  if (!row) return last;
+  if (row->size() != 8 + 8 + kBatchIdBytes) {
+    return Error{ErrorCode::Corruption,
+                 "the row that says what of the log of shard " + std::to_string(shard) + " is applied"};
+  }
+  last.sequence = read_sequence(*row);
+  last.epoch = read_sequence(std::string_view(*row).substr(8));
+  last.id = row->substr(16);
+  return last;
+}
+
+std::pair<std::string, std::string> removed_row(const std::string& name, uint64_t sequence) {
+  std::string value;
+  append_sequence(sequence, value);
+  return {row_key(Table::Store, kRemoved) + name, std::move(value)};
+}
+
+Result<std::map<std::string, uint64_t>> removed_in(const Snapshot& snapshot) {
+  std::map<std::string, uint64_t> removed;
+  const std::string from = row_key(Table::Store, kRemoved);
+  Result<void> read;
+  RETURN_IF_ERROR(snapshot.scan(from, from + '\xff', [&](std::string_view key, std::string_view value) {
+    if (value.size() != 8) {
+      read = Error{ErrorCode::Corruption, "the row that says where a removed namespace goes on"};
+      return false;
+    }
+    removed[std::string(key.substr(from.size()))] = read_sequence(value);
+    return true;
+  }));
+  RETURN_IF_ERROR(read);
+  return removed;
+}
+
+}  // namespace hearth::db

@@ -1,0 +1,145 @@
+// One io thread from inside, for the .cc files that have sockets. Thread: its own, unless it says otherwise.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "db/base/step.h"
+#include "net/io/addresses.h"
+#include "net/io/io_pool.h"
+
+struct epoll_event;
+
+namespace hearth::net::http {
+
+// An object that has bytes to send at the end of the turn.
+class Flushable {
+ public:
+  virtual ~Flushable() = default;
+  virtual void flush() = 0;
+};
+
+// An object with a socket that the loop waits for.
+class Waiting {
+ public:
+  virtual ~Waiting() = default;
+  virtual void on_ready(uint32_t events) = 0;  // EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP
+};
+
+// Which events of a socket the loop tells of, from each turn in which they last to the next (level-triggered). Costs a
+// system call only when they change, so who does not want an event for a while may as well ignore it once.
+class Watch {
+ public:
+  explicit Watch(IoLoop& loop, Waiting& waiting) : loop_(loop), waiting_(waiting) {}
+  [[nodiscard]] bool set(int fd, uint32_t events);  // false: the kernel has no room for it
+  uint32_t events() const { return events_; }
+  void forget() { events_ = 0; }  // the socket is closed, and so is the watch
+
+ private:
+  IoLoop& loop_;
+  Waiting& waiting_;
+  uint32_t events_ = 0;
+};
+
+class IoLoop {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  explicit IoLoop(size_t index);  // throws std::system_error when there are no descriptors left
+  IoLoop(const IoLoop&) = delete;
+  IoLoop& operator=(const IoLoop&) = delete;
+
+  static IoLoop* current();  // the loop whose thread this is, or null. Thread: any
+
+  // Thread: the pool's owner.
+  void start();
+  void stop();         // soon; no task is taken from here on
+  void join();         // the thread
+  void forget_work();  // after join: destroys what will never run
+
+  // A task of its own, or one that others may post too.
+  struct Letter {
+    Task task;
+    std::shared_ptr<const Task> shared;
+  };
+  void post(Letter letter);  // thread: any. In a MailBatch: at its end
+
+  Timer schedule(std::chrono::milliseconds delay, Task task);
+  void unschedule(Time due, uint64_t id);
+
+  // Runs `task` in this turn, after what is running now.
+  void later(Task task) { later_.push_back(std::move(task)); }
+
+  void mark_dirty(std::shared_ptr<Flushable> what) { dirty_.push_back(std::move(what)); }
+
+  // The most that one event of a socket, letter, timer or flush has done since the start (kIoStepMax). Thread: any.
+  db::Work longest_step() const;
+
+  size_t index() const { return index_; }
+  int poller() const { return poller_.get(); }  // of epoll
+  // Shared by all connections of the thread: what it holds is valid until the function that the loop called returns.
+  std::array<char, 64u << 10>& read_buffer() { return read_buffer_; }
+  std::array<char, 16u << 10>& record_buffer() { return record_buffer_; }  // for one record of TLS, decrypted
+
+ private:
+  // Where letters come in. Outlives the loop while a thread that has letters for it is about to pass them on.
+  struct Mailbox {
+    explicit Mailbox(IoLoop& of) : loop(of) {}
+    void take(std::vector<Letter>& come);  // thread: any
+    std::mutex mutex;                      // Guards what follows.
+    std::vector<Letter> letters;
+    bool is_asleep = false;   // the loop waits, and has to be woken
+    bool is_stopped = false;  // the loop takes no more, and may be gone
+    IoLoop& loop;
+  };
+  void run();
+  int wait(std::span<epoll_event> events);
+  void wake();
+  void run_step(Task& task);
+  void end_step();
+  bool take_mail();
+  void run_timers();
+  void finish_turn();
+
+  const size_t index_;
+  const Fd poller_;  // of epoll
+  const Fd bell_;    // an eventfd: written to wake the loop, and never read
+  std::map<std::pair<Time, uint64_t>, Task> timers_;
+  uint64_t last_timer_ = 0;
+  std::vector<Task> later_;
+  std::vector<std::shared_ptr<Flushable>> dirty_;
+  std::array<char, 64u << 10> read_buffer_{};
+  std::array<char, 16u << 10> record_buffer_{};
+  std::thread thread_;
+  std::atomic<uint64_t> rows_max_ = 0, bytes_max_ = 0, evaluations_max_ = 0;  // of one step; written by the thread
+
+  const std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>(*this);
+};
+
+// A point in time that moves often and is seldom reached. Moving it later costs nothing but a store.
+class Deadline {
+ public:
+  Deadline(IoLoop& loop, Task on_due) : loop_(loop), on_due_(std::move(on_due)) {}
+
+  void set(std::chrono::milliseconds from_now);
+  void set_earlier(std::chrono::milliseconds from_now);  // does nothing when it is due sooner already
+  void clear() { due_ = IoLoop::Time::max(); }
+
+ private:
+  void on_timer();
+
+  IoLoop& loop_;
+  Task on_due_;
+  IoLoop::Time due_ = IoLoop::Time::max();
+  IoLoop::Time timer_due_ = IoLoop::Time::max();
+  Timer timer_;
+};
+
+}  // namespace hearth::net::http

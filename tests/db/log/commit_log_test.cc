@@ -1,0 +1,143 @@
+#include "db/log/commit_log.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/support/memory_log.h"
+#include "tests/support/random_tree.h"
+#include "tests/support/temp_folder.h"
+
+using namespace hearth::db;
+using namespace hearth::test;
+
+namespace {
+
+using Behaviour = MemoryLog::Behaviour;
+
+std::string entries_of(const std::string& name) {
+  BatchEntry entry;
+  entry.kind = BatchEntry::Kind::Create;
+  entry.name = name;
+  std::string bytes;
+  entry.append_to(bytes);
+  return bytes;
+}
+
+Result<void> append(ShardLog& log, const std::string& name) {
+  const auto turn = log.turn();
+  return log.append(entries_of(name), Timestamp(1));
+}
+
+std::vector<std::string> names_in(const MemoryLog& log, uint32_t shard) {
+  std::vector<std::string> names;
+  std::string prev(kBatchIdBytes, '\0');
+  uint64_t sequence = 0, epoch = 0;
+  for (const std::string& batch : log.batches(shard)) {
+    const auto head = read_batch_head(batch);
+    REQUIRE(head.ok());
+    CHECK(head.value().prev == prev);
+    CHECK(head.value().sequence == ++sequence);
+    CHECK(head.value().epoch >= epoch);
+    prev = head.value().id;
+    epoch = head.value().epoch;
+    REQUIRE(read_batch(batch, [&](BatchEntry&& entry) {
+              names.push_back(entry.name);
+              return Result<void>();
+            }).ok());
+  }
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("Shard log: whatever the log does with an append, a batch is there once, in its order, or it is refused",
+          "[log][commit_log]") {
+  const uint64_t seed = seed_of_run();
+  INFO("TEST_SEED=" << seed);
+  RandomTree random(seed);
+  MemoryLog log;
+  static constexpr Behaviour kAll[] = {Behaviour::Honest,       Behaviour::Forgets,         Behaviour::LandsUnknown,
+                                       Behaviour::AnswersTwice, Behaviour::UnknownThenLate, Behaviour::Delays};
+  log.behave = [&] { return random.chance(0.8) ? Behaviour::Honest : kAll[random.below(std::size(kAll))]; };
+  ShardLog shard(log, 2, log.take(2).value());
+  std::vector<std::string> accepted;
+  for (int i = 0; i < 500; ++i) {
+    const std::string name = "n" + std::to_string(i);
+    if (append(shard, name).ok()) accepted.push_back(name);
+    REQUIRE_FALSE(
+        shard.is_lost());  // eight unknown answers in a row do not come by these odds, of any seed that matters
+  }
+  CHECK(accepted.size() == 500);
+  CHECK(names_in(log, 2) == accepted);
+  CHECK(log.wrong == 0);
+}
+
+TEST_CASE("Shard log: after a conflict nothing is appended any more, nor asked", "[log][commit_log]") {
+  MemoryLog log;
+  int asked = 0;
+  log.behave = [&] { return ++asked == 2 ? Behaviour::Conflicts : Behaviour::Honest; };
+  ShardLog shard(log, 0, log.take(0).value());
+  REQUIRE(append(shard, "one").ok());
+  const Result<void> refused = append(shard, "two");
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code == ErrorCode::Unavailable);
+  CHECK(shard.is_lost());
+  CHECK_FALSE(append(shard, "three").ok());
+  CHECK(asked == 2);
+  CHECK(names_in(log, 0) == std::vector<std::string>{"one"});
+}
+
+TEST_CASE("Shard log: where another took the shard while the answer did not come, the batch is refused",
+          "[log][commit_log]") {
+  MemoryLog log;
+  bool is_taken = false;
+  log.behave = [&] { return is_taken ? Behaviour::Forgets : Behaviour::Honest; };
+  ShardLog shard(log, 0, log.take(0).value());
+  REQUIRE(append(shard, "one").ok());
+  is_taken = true;
+  (void)log.take(0);
+  CHECK_FALSE(append(shard, "two").ok());
+  CHECK(shard.is_lost());
+}
+
+TEST_CASE("Shard log: a batch that may be there, and nobody can say, ends it", "[log][commit_log]") {
+  MemoryLog log;
+  ShardLog shard(log, 0, log.take(0).value());
+  log.behave = [] { return Behaviour::LandsUnknown; };
+  log.is_away = true;
+  CHECK_FALSE(append(shard, "one").ok());
+  log.is_away = false;
+  log.behave = [] { return Behaviour::Honest; };
+  CHECK_FALSE(append(shard, "two").ok());  // behind a batch that this node has not applied
+  CHECK(names_in(log, 0) == std::vector<std::string>{"one"});
+}
+
+TEST_CASE("Shard log: a log that never answers is given up after some tries", "[log][commit_log]") {
+  MemoryLog log;
+  int asked = 0;
+  log.behave = [&] { return ++asked > 0 ? Behaviour::Forgets : Behaviour::Honest; };
+  ShardLog shard(log, 0, log.take(0).value());
+  CHECK_FALSE(append(shard, "one").ok());
+  CHECK(asked == kSettleTriesMax);
+}
+
+TEST_CASE("Shard log: a store takes the shards of a log only where it has applied all of it", "[log][commit_log]") {
+  const TempFolder folder;
+  auto store = TreeStore::open({folder.path(), 2, nullptr}).value();
+  MemoryLog log;
+  auto logs = take_logs(log, *store->snapshot(), 2);
+  REQUIRE(logs.ok());
+  ShardLog& shard = logs.value().of(3);
+  CHECK(shard.shard() == 1);
+  REQUIRE(append(shard, "one").ok());
+  const auto behind = take_logs(log, *store->snapshot(), 2);
+  REQUIRE_FALSE(behind.ok());
+  CHECK(behind.error().code == ErrorCode::Unavailable);
+  Batch applied;
+  const auto [key, value] = applied_row(1, shard.last());
+  applied.put(key, value);
+  REQUIRE(store->commit(applied, TreeStore::Durability::Os).ok());
+  const auto again = take_logs(log, *store->snapshot(), 2);
+  REQUIRE(again.ok());
+  CHECK(again.value().of(1).last().sequence == 1);
+  CHECK(again.value().of(1).last().epoch > shard.last().epoch);
+}
