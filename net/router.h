@@ -23,6 +23,7 @@ enum class Match : uint8_t {
   Whole,    // this path and nothing else
   Slashed,  // this path, also with one "/" behind it
   Folder,   // this path, and all below it
+  Page,     // as Folder, and the same below /ns/NAME
   Project,  // as Folder, and the same below /ns/NAME. Not what ends in ".json": that is Firebase's, whatever it begins with
 };
 
@@ -43,7 +44,7 @@ inline constexpr std::array<Route, 14> kRoutes = {{
     {"/.metrics", Match::Whole, Owner::Metrics},
     {"/.inspect", Match::Folder, Owner::AdminApi},  // net/admin: what it leaves is REST's
     {"/.settings", Match::Folder, Owner::AdminApi},
-    {"/.console", Match::Folder, Owner::Console},
+    {"/.console", Match::Page, Owner::Console},
     {"/", Match::Whole, Owner::FrontPage},  // for what shows HTML; to others it is the root of the tree
     {"/.health", Match::Whole, Owner::Rest},
     {"", Match::Folder, Owner::Rest},  // net/rest: data, and what is set and looked at of a namespace
@@ -60,6 +61,8 @@ constexpr bool matches(const Route& route, std::string_view path) {
       return is_below(path) && path.size() <= route.path.size() + 1;
     case Match::Folder:
       return route.path.empty() || is_below(path);
+    case Match::Page:
+      return is_below(split_namespace(path).path);
     case Match::Project:
       return is_below(split_namespace(path).path) && !path.ends_with(".json");
   }

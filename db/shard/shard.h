@@ -242,10 +242,10 @@ struct ShardRequest {
                RecheckDisconnectRequest, ListenRowsRequest, RecheckRowsRequest, JoinRequest, RecheckTopicRequest,
                SayRequest, HearEntriesRequest, AnnounceRequest, OpenDocumentRequest, ReadDocumentRequest, AppendRequest,
                CompactRequest, ReplyRequest, BeginRequest, EndRequest, LabelRequest, EndLabelledRequest, CreateRequest,
-               RemoveRequest, StatsRequest, LiveRequest, TrimRequest, CarryRequest, ExpireRequest, ThrottleRequest, ReleaseRequest,
-               LapseRequest, PurgeRequest,
-               HashedRequest, ResumePointsRequest, AwaitCommitRequest, MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest,
-               OrphanRequest, RunQueueRequest, MirrorsRequest, MirrorSliceRequest, MirrorRequest>
+               RemoveRequest, StatsRequest, LiveRequest, TrimRequest, CarryRequest, ExpireRequest, ThrottleRequest,
+               ReleaseRequest, LapseRequest, PurgeRequest, HashedRequest, ResumePointsRequest, AwaitCommitRequest,
+               MaintainRequest, ScannedRequest, SwapRequest, AdoptRequest, OrphanRequest, RunQueueRequest,
+               MirrorsRequest, MirrorSliceRequest, MirrorRequest>
       what{};
   std::function<void(Answer)> done{};                 // without a conversation
   std::chrono::steady_clock::time_point submitted{};  // writes

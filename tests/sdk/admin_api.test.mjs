@@ -13,7 +13,7 @@ import { closeYjs, synced, yWebsocket } from './support/yjs.mjs';
 after(closeClients);
 after(closeYjs);
 after(closeApps);
-const server = await Server.start(after, ['--dev', '--history', '1h']);
+const server = await Server.start(after, ['--dev']);
 
 const rules = {
   rules: { users: { $uid: { '.read': 'auth.uid == $uid', '.write': 'auth.uid == $uid' } }, open: { '.read': true, '.write': true } },

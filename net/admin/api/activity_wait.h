@@ -13,8 +13,8 @@
 
 #include "db/base/result.h"
 #include "net/http/exchange.h"
-#include "net/io/io_pool.h"
 #include "net/http/target.h"
+#include "net/io/io_pool.h"
 #include "rules/activity.h"
 
 namespace hearth::net::admin {

@@ -15,8 +15,8 @@
 #include "net/admin/api/activity_wait.h"
 #include "net/admin/api/live_text.h"
 #include "net/error_reply.h"
-#include "net/io/log.h"
 #include "net/http/origin.h"
+#include "net/io/log.h"
 
 namespace hearth::net::admin {
 namespace {

@@ -19,10 +19,10 @@
 #include "net/admin/api/table.h"
 #include "net/auth/verifier.h"
 #include "net/http/exchange.h"
-#include "net/io/io_pool.h"
-#include "net/io/listener.h"
 #include "net/http/pending_answers.h"
 #include "net/http/target.h"
+#include "net/io/io_pool.h"
+#include "net/io/listener.h"
 #include "net/rest/desk.h"
 #include "rules/guard.h"
 
