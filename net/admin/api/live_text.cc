@@ -24,7 +24,9 @@ void append_bound(std::string& to, std::string_view name, const std::optional<db
   if (!bound) return;
   to.append("&").append(name).append("=").append(db::to_json(bound->value, db::JsonStyle::Export));
   for (const db::Value& value : bound->rest) to.append(",").append(db::to_json(value, db::JsonStyle::Export));
-  if (bound->key) db::append_json_string(*bound->key, to += ',');
+  // An exclusive bound that leaves out every child of its value has one of these keys.
+  const bool is_whole = !bound->key || *bound->key == db::kMaxKey || *bound->key == db::kMinKey;
+  if (!is_whole) db::append_json_string(*bound->key, to += ',');
 }
 
 // For people, in the words of REST: orderBy="sent"&startAt=3&limitToLast=10.

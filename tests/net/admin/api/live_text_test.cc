@@ -107,6 +107,8 @@ TEST_CASE("live text: a query is told in the words of REST", "[admin]") {
       {db::Query::by_key().start_after(db::Value::string("a\"")).end_at(db::Value::string("c")),
        R"(orderBy="$key"&startAfter="a\""&endAt="c")"},
       {db::Query::by_value().equal_to(db::Value::boolean(true)), R"(orderBy="$value"&equalTo=true)"},
+      {db::Query::by_child("n").start_after(db::Value::integer(1)).end_at(db::Value::integer(2), "k"),
+       R"(orderBy="n"&startAfter=1&endAt=2,"k")"},
       {db::Query::by_priority().limit_to_first(1), R"(orderBy="$priority"&limitToFirst=1)"},
       {several, R"(orderBy="sent","author/id")"}};
   db::Live live;
