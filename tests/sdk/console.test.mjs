@@ -113,18 +113,13 @@ for (const look of looks) {
       Query: 'Run',
       Rules: 'Ask',
       History: 'Reload',
-      Activity: 'Pause',
       People: 'Sign out',
-      Channels: null,
-      Documents: null,
-      Webhooks: 'Add it',
       Health: 'Measure again',
       Namespaces: 'Make it',
     };
     for (const [name, button] of Object.entries(links)) {
       await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();
-      if (button !== null) await page.getByRole('button', { name: button, exact: true }).first().waitFor();
-      else await page.getByText(/No channel is open|No document is stored/).waitFor();
+      await page.getByRole('button', { name: button, exact: true }).first().waitFor();
       if (name === 'Rules') await page.getByRole('textbox', { name: 'Rules of looks' }).waitFor();
       if (name === 'Health') await page.locator('.chart canvas').nth(3).waitFor();
       await check(name);
