@@ -44,6 +44,7 @@ test('the page is small, its headers are strict, and its files are kept by those
   assert.equal(page.headers['access-control-allow-origin'], undefined);
   const html = (await rest(server, 'x', 'GET', '/.console/')).text; // without gzip
   assert.match(html, /^<!doctype html>/);
+  assert.match(html, /<main class="loading"/); // the first paint needs no code
   const again = await rest(server, 'x', 'GET', '/.console', { headers: { 'If-None-Match': page.headers.etag } });
   assert.deepEqual([again.status, again.text], [304, '']);
   const names = [...html.matchAll(/"\/\.console\/([\w.-]+)"/g)].map(([, name]) => name);
