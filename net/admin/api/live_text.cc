@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string_view>
 
 #include "db/model/json.h"
@@ -17,6 +18,45 @@ void cut_text(std::string& to, std::string_view name, std::string_view text) {
   size_t end = std::min(text.size(), kShownValueBytesMax);  // at a character
   while (end > 0 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
   json_text(to, name, text.substr(0, end));
+}
+
+void append_bound(std::string& to, std::string_view name, const std::optional<db::Bound>& bound) {
+  if (!bound) return;
+  to.append("&").append(name).append("=").append(db::to_json(bound->value, db::JsonStyle::Export));
+  for (const db::Value& value : bound->rest) to.append(",").append(db::to_json(value, db::JsonStyle::Export));
+  // An exclusive bound that leaves out every child of its value has one of these keys.
+  const bool is_whole = !bound->key || *bound->key == db::kMaxKey || *bound->key == db::kMinKey;
+  if (!is_whole) db::append_json_string(*bound->key, to += ',');
+}
+
+// For people, in the words of REST: orderBy="sent"&startAt=3&limitToLast=10.
+std::string words_of(const db::Query& query) {
+  std::string to = "orderBy=";
+  switch (query.order) {
+    case db::Order::Key:
+      to += R"("$key")";
+      break;
+    case db::Order::Value:
+      to += R"("$value")";
+      break;
+    case db::Order::Priority:
+      to += R"("$priority")";
+      break;
+    case db::Order::Child:
+      db::append_json_string(query.child.text(), to);
+      break;
+  }
+  for (const db::Path& child : query.then) db::append_json_string(child.text(), to += ',');
+  if (query.start && query.start == query.end) {
+    append_bound(to, "equalTo", query.start);
+  } else {
+    append_bound(to, query.start && query.start->is_inclusive ? "startAt" : "startAfter", query.start);
+    append_bound(to, query.end && query.end->is_inclusive ? "endAt" : "endBefore", query.end);
+  }
+  if (query.limit != db::Limit::None) {
+    to += (query.limit == db::Limit::First ? "&limitToFirst=" : "&limitToLast=") + std::to_string(query.count);
+  }
+  return to;
 }
 
 void append_value(std::string& to, const db::Value& value) {
@@ -49,7 +89,7 @@ void append_session(std::string& to, const db::LiveSession& session) {
     next_json(to);
     to += '{';
     json_text(to, "path", one.path.slashed());
-    json_text_or_null(to, "query", one.query ? one.query->text() : "");
+    json_text_or_null(to, "query", one.query ? words_of(*one.query) : "");
     to += '}';
   }
   to += ']';

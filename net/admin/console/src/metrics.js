@@ -75,7 +75,6 @@ export const charts = [
   },
   { title: 'Memory', unit: 'bytes', series: [['resident', 'memory']] },
   { title: 'Data on disk', unit: 'bytes', series: [['store', 'store']] },
-  { title: 'Processor', unit: 'percent', series: [['processor', 'cpu', 100]] },
   { title: 'Writes held up by the disk', unit: 'percent', series: [['stalled', 'stalled', 0.1]] },
 ];
 

@@ -98,6 +98,29 @@ TEST_CASE("live text: what is queued is cut at a character, and markup is only t
   CHECK(*queued[3].field("bytes")->integer() >= 100'000);
 }
 
+TEST_CASE("live text: a query is told in the words of REST", "[admin]") {
+  db::Query several = db::Query::by_child("sent");
+  several.then = {at("/author/id")};
+  const std::vector<std::pair<db::Query, std::string>> cases = {
+      {db::Query::by_child("sent").start_at(db::Value::integer(3)).limit_to_last(10),
+       R"(orderBy="sent"&startAt=3&limitToLast=10)"},
+      {db::Query::by_key().start_after(db::Value::string("a\"")).end_at(db::Value::string("c")),
+       R"(orderBy="$key"&startAfter="a\""&endAt="c")"},
+      {db::Query::by_value().equal_to(db::Value::boolean(true)), R"(orderBy="$value"&equalTo=true)"},
+      {db::Query::by_child("n").start_after(db::Value::integer(1)).end_at(db::Value::integer(2), "k"),
+       R"(orderBy="n"&startAfter=1&endAt=2,"k")"},
+      {db::Query::by_priority().limit_to_first(1), R"(orderBy="$priority"&limitToFirst=1)"},
+      {several, R"(orderBy="sent","author/id")"}};
+  db::Live live;
+  live.sessions.push_back(session(7, "ada", 0));
+  live.sessions[0].listeners.clear();
+  for (const auto& [query, words] : cases) live.sessions[0].listeners.push_back({at("/a"), query});
+  const auto document = parsed(admin::sessions_text(live));
+  const auto listeners = document.root().field("sessions")->elements().at(0).field("listeners")->elements();
+  REQUIRE(listeners.size() == cases.size());
+  for (size_t i = 0; i < cases.size(); ++i) CHECK(listeners[i].text("query") == cases[i].second);
+}
+
 TEST_CASE("live text: lists of listeners, topics and documents are JSON, empty ones too", "[admin]") {
   for (const std::string& text : {admin::sessions_text({}), admin::listeners_text({}), admin::topics_text({}),
                                   admin::documents_text({}), admin::topic_text({})}) {
