@@ -1,5 +1,15 @@
-// A client's conversation with the rights of its Auth (the drawing is in guard.cc). It keeps what is needed to ask again:
-// the paths and queries of its listeners, and what its topics are judged by, for the day on which its Auth changes.
+// A client's conversation with the rights of its Auth (the drawing is in guard.cc). Each request gets its check here, and the
+// shard asks it: a write's when it is committed, a read's at the snapshot that answers it, a listener's again and again.
+//
+//   write         ReadersOnly around each condition, MayRead for what is shown, WriteAccess behind all of them
+//   read, listen  ReadAccess: the path, the query, and whether an index is missed
+//   rows          RowAccess: each row by itself
+//   topics        TopicRight: settings and rules of the moment decide; two preconditions, to be there and to speak
+//   on_disconnect WriteAccess with a memo of the Auth, as the queue may run when this process is gone
+//
+// set_auth() puts other checks in the place of all that stand. So a session keeps what is needed to make them anew: the paths
+// and queries of its listeners, and what its topics are judged by. The shard takes them up in order with the requests, so no
+// request is judged by an Auth that came later. An admin has no check at all, but for one whose credential ends some day.
 #include <algorithm>
 #include <utility>
 

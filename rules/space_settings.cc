@@ -1,5 +1,15 @@
 // The kinds of documents, and how each is read. read_setting() does what all kinds have in common: the limit, the
 // syntax, the object, and members that are there twice.
+//
+//   PUT /.settings/NAME.json ─▶ read_setting: is it one? ─▶ a setting of the namespace, in a commit as all settings
+//   whoever needs them:  find(name) ─ known ─▶ SpaceSettings
+//                                   └ not ───▶ Guard::space_settings reads the texts ─▶ add(), unless somebody has set one since
+//   a shard, at a commit: in_force(Settings) ─▶ the texts of that very moment; found by their texts, else read
+//
+// There are two ways because there are two questions. A client that comes wants what holds about now, at once, from memory.
+// A commit wants what holds at its place in the order, and may not be a commit off: so it asks by the texts themselves, which
+// costs a row for each kind, and reads none of them twice. `epoch` keeps a slow reader from putting back what was set anew
+// meanwhile: forget() raises it, and what was read under an older one is not kept.
 #include "rules/space_settings.h"
 
 #include <fmt/format.h>
