@@ -310,12 +310,12 @@ TEST_CASE("A name has its row with the first write, or when given", "[commit][co
 TEST_CASE("Remembered hashes are forgotten at, above and below what changes, and only there", "[commit][committer]") {
   Fixture fixture;
   Tree tree = tree_of(1);
+  Tree fresh = tree_of(99);  // another namespace, which remembers nothing. A tree stays for as long as its committer
   const auto hash = [&](std::string_view path) {
     return fixture.committer->view(tree).hash(at(path), kReadBytesMax).value();
   };
   const auto computed = [&](std::string_view path) {
     const Value value = fixture.committer->view(tree).read(at(path), kReadBytesMax).value();
-    Tree fresh = tree_of(99);  // another namespace, which remembers nothing
     Overlay overlay(fixture.committer->view(fresh));
     Batch rows;
     std::string rules;
