@@ -273,6 +273,7 @@ TEST_CASE("Reindex: index rows are each store's own: they use no sequence, and f
   other.reindex(kIndexes);  // later, and in larger steps
   while (other.tree.plan->is_building()) other.build(100);
   play({Effect::Kind::Set, at("/y/a"), Value::integer(8), Slot::Value, {}});
+  while (one.tree.plan->is_building()) one.build(1);
   one.commit();
   other.commit();
   CHECK(rows_of(one.rows()).size() > 5);
