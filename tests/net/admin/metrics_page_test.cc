@@ -454,7 +454,7 @@ TEST_CASE("Metrics: a thousand namespaces, paths and users are no more series", 
   touch(10, 1010);
   const Exposition after = fixture.figures();
   CHECK(after.series().size() == before.series().size());
-  CHECK(after.series().size() < 350);
+  CHECK(after.series().size() < 400);
   for (const auto& [name, value] : after.series()) {
     INFO(name);
     for (const std::string word : {"space1", "path1", "user1", "VERB"}) CHECK(name.find(word) == std::string::npos);
