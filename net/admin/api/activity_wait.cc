@@ -96,10 +96,11 @@ db::Result<ActivityFilter> ActivityFilter::parse(const http::Target& target, std
     const bool is_in_seconds = wait->ends_with('s') && !wait->ends_with("ms");
     wait->remove_suffix(is_in_seconds ? 1 : wait->ends_with("ms") ? 2 : 0);
     const auto number = whole_number(*wait);
-    if (!number || *number > static_cast<uint64_t>(kActivityWaitMax.count())) {
+    const uint64_t most = static_cast<uint64_t>(kActivityWaitMax.count()) / (is_in_seconds ? 1'000 : 1);
+    if (!number || *number > most) {
       return db::Error{db::ErrorCode::InvalidArgument, "wait is a time, at most 30s: \"25s\", \"500ms\"."};
     }
-    filter.wait = std::min(std::chrono::milliseconds(*number * (is_in_seconds ? 1'000 : 1)), kActivityWaitMax);
+    filter.wait = std::chrono::milliseconds(*number * (is_in_seconds ? 1'000 : 1));
   }
   return filter;
 }
