@@ -53,8 +53,8 @@ TEST_CASE("Unindexed: of many the one that was asked longest ago goes; a long on
   CHECK(all[1].by == std::vector<std::string>{"first"});
   CHECK(all[1].times == 2);
   CHECK(all.back().by == std::vector<std::string>{"n2"});
-  std::string deep;
-  for (int i = 0; i < 4; ++i) deep += std::string(600, 'k') + "/";
-  queries.note("a", db::Path::parse(deep).value(), query_by("x"), db::Timestamp(2000));
+  db::Query long_one = query_by("x");
+  long_one.then.assign(3, db::Path::parse(std::string(700, 'k')).value());
+  queries.note("a", at, long_one, db::Timestamp(2000));
   CHECK(queries.of("a")[0].by == std::vector<std::string>{"last"});
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
 import { after, test } from 'node:test';
 import { adminOf, openConsole, owner, rooms, row, rules, startBrowser, threadTime } from './support/console.mjs';
 import { expectSoon } from './support/expect_soon.mjs';
@@ -157,11 +158,12 @@ test('what others change is seen, who changed it is said, and what does not chan
 const many = process.env.HEARTH_LONG ? 1_000_000 : 20_000;
 test(`${many} children: opened, scrolled to the end and into the middle, and searched, in windows of 200`, async (t) => {
   const key = (i) => `k${String(i).padStart(7, '0')}`;
-  await put('many', '/list.json', `{${Array.from({ length: many }, (_, i) => `"${key(i)}":${i}`).join(',')}}`);
+  const body = `{${Array.from({ length: many }, (_, i) => `"${key(i)}":${i}`).join(',')}}`;
+  await rest(server, 'many', 'PUT', '/list.json', { headers: owner, query: 'print=silent', body, patience: 180_000 });
   const memory = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))[1]);
   const before = memory();
   const busy = async (what, does) => {
-    const time = Math.round(await threadTime(browser, server, does));
+    const time = Math.round(await threadTime(browser, '/list.json?ns=many', does));
     t.diagnostic(`${what}: the page's thread was busy for ${time} ms`);
     if (process.env.HEARTH_LONG) assert.ok(time < 200, `${what}: ${time} ms of the page's thread`);
   };
@@ -192,7 +194,8 @@ test(`${many} children: opened, scrolled to the end and into the middle, and sea
     if (!process.env.HEARTH_LONG) break;
   }
   t.diagnostic(`first paint after ${Math.round(painted)} ms`);
-  if (process.env.HEARTH_LONG) assert.ok(painted < 300, `the first paint came after ${painted} ms`);
+  const isBusy = loadavg()[0] > availableParallelism(); // then a time of the clock says nothing of the page
+  if (process.env.HEARTH_LONG && !isBusy) assert.ok(painted < 300, `the first paint came after ${painted} ms`);
   assert.ok(
     opening.every((line) => /limitTo(First|Last)=[24]00/.test(line)),
     opening.join('\n'),

@@ -121,16 +121,16 @@ export const rooms = {
 };
 
 // Runs `does`, and says how many milliseconds of its processor the thread of the page spent meanwhile, which a busy machine does not
-// lengthen. It is that of the renderer that asked this server for something.
-export async function threadTime(browser, server, does) {
+// lengthen. The page is the one that asks for an address with `part` in it meanwhile.
+export async function threadTime(browser, part, does) {
   await browser.startTracing(undefined, { categories: ['toplevel', 'devtools.timeline'] });
   await does();
   const { traceEvents } = JSON.parse(await browser.stopTracing());
-  const asked = traceEvents.find(({ name, args }) => name === 'ResourceSendRequest' && args.data.url.startsWith(server.url));
+  const asked = traceEvents.find(({ name, args }) => name === 'ResourceSendRequest' && args.data.url.includes(part));
   const thread = traceEvents.find(
     ({ name, pid, args }) => name === 'thread_name' && args.name === 'CrRendererMain' && pid === asked?.pid,
   );
   return traceEvents
-    .filter(({ ph, pid, tid, name }) => ph === 'X' && pid === thread.pid && tid === thread.tid && name.endsWith('::RunTask'))
+    .filter(({ ph, pid, tid, name }) => ph === 'X' && pid === thread?.pid && tid === thread?.tid && name.endsWith('::RunTask'))
     .reduce((sum, { tdur }) => sum + (tdur ?? 0) / 1000, 0);
 }
