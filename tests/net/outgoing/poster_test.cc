@@ -1,6 +1,7 @@
 #include "net/outgoing/poster.h"
 
 #include <catch2/catch.hpp>
+#include <map>
 #include <mutex>
 
 #include "tests/net/http/fixture.h"
