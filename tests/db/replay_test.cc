@@ -222,7 +222,7 @@ std::map<std::string, std::string> state_of(const std::string& folder) {
   for (const auto& [name, number] : frozen.value().names) {
     state[name] = "";
     for (const Table table :
-         {Table::Head, Table::Disconnect, Table::Data, Table::Setting, Table::Document, Table::Answer, Table::Beside}) {
+         {Table::Head, Table::Disconnect, Table::Data, Table::Setting, Table::Document, Table::Beside}) {
       const std::string upto = table == Table::Head ? row_key(table, number) + '\0' : row_key(table, number + 1);
       REQUIRE(frozen.value()
                   .snapshot
