@@ -69,10 +69,7 @@ Result<void> Engine::start() {
   names_ = store_->names_at_open();
   for (const auto& [name, number] : names_) next_number_ = std::max(next_number_, number + 1);
   const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
-  if (options_.log != nullptr) {
-    ASSIGN_OR_RETURN(logs_, take_logs(*options_.log, *store_->snapshot(), store_->shards()));
-    ASSIGN_OR_RETURN(next_sequences_, removed_in(*store_->snapshot()));
-  }
+  RETURN_IF_ERROR(take_logs());
   RETURN_IF_ERROR(erase_strays_beside());
   store_id_ = store_->id();
   life_ = store_->life();
@@ -297,6 +294,7 @@ std::shared_ptr<NamespaceState> Engine::space(const std::string& name) {
     const auto known = names_.find(name);
     const bool named = known != names_.end();
     // A number for a name that may never be written: they are counted on, and none is given out twice in one life.
+    if (!named && options_.log != nullptr) next_number_ = number_for(name, next_number_, store_->shards());
     const uint32_t number = named ? known->second : next_number_++;
     const std::shared_ptr<Shard>& shard = shards_[number % shards_.size()];
     // Not by make_shared: a shard remembers it weakly, which would hold its memory.

@@ -96,6 +96,7 @@ class Engine {
  private:
   explicit Engine(Database::Options options);
   Result<void> start();
+  Result<void> take_logs();  // of Options::log, where there is one
   Result<void> adopt_orphans();
   Result<void> erase_strays_beside();
   std::optional<uint32_t> number_of(const std::string& name) const;  // nothing: it does not exist

@@ -1,6 +1,6 @@
-// Rows beside trees. They go to the store past the shards, which know nothing of them. So a row may come just after its
-// namespace was removed: it is nobody's then, for the number is not used again while the process lives, and the next open
-// erases it before a number is given out.
+// Rows beside trees, and the log that a store shares with others. Rows beside go to the store past the shards, which know nothing
+// of them. So a row may come just after its namespace was removed: it is nobody's then, for the number is not used again while the
+// process lives, and the next open erases it before a number is given out.
 #include <algorithm>
 #include <mutex>
 
@@ -34,6 +34,19 @@ Result<void> Engine::erase_strays_beside() {
                                    }));
   }
   return strays.row_count() == 0 ? Result<void>() : store_->commit(strays, TreeStore::Durability::Os);
+}
+
+Result<void> Engine::take_logs() {
+  if (options_.log == nullptr) return {};
+  for (const auto& [name, number] : names_) {
+    if (number % store_->shards() == shard_of(name, store_->shards())) continue;
+    return Error{ErrorCode::InvalidArgument, "the namespace " + name +
+                                                 " was made without a log, and none has its begin; start with an empty "
+                                                 "folder, and bring the namespaces by hearth dump and hearth restore"};
+  }
+  ASSIGN_OR_RETURN(logs_, db::take_logs(*options_.log, *store_->snapshot(), store_->shards()));
+  ASSIGN_OR_RETURN(next_sequences_, removed_in(*store_->snapshot()));
+  return {};
 }
 
 std::optional<uint32_t> Engine::number_of(const std::string& name) const {

@@ -65,7 +65,13 @@ class Ranges {
 }  // namespace
 
 Result<void> LogApplier::start(const std::map<std::string, uint32_t>& names) {
-  for (const auto& [name, number] : names) make_tree(name, number).named = true;
+  ASSIGN_OR_RETURN(const auto removed, removed_in(*committer_.durable()));
+  for (const auto& [name, number] : names) {
+    Tree& tree = make_tree(name, number);
+    tree.named = true;
+    // One that was made again and has no commit yet has no head.
+    if (const auto before = removed.find(name); before != removed.end()) tree.head.sequence = before->second;
+  }
   ASSIGN_OR_RETURN(last_, applied_in(*committer_.durable(), shard_));
   committer_.refresh();
   return {};

@@ -4,6 +4,7 @@
 #include <condition_variable>
 
 #include "db/base/random.h"
+#include "db/model/hash.h"
 #include "db/store/row_key.h"
 
 namespace hearth::db {
@@ -99,6 +100,12 @@ Result<void> ShardLog::append(std::string_view entries, Timestamp time) {
   }
   lose("no answer came, " + std::to_string(kSettleTriesMax) + " times");
   return lost();
+}
+
+uint32_t shard_of(std::string_view name, uint32_t shards) { return read_number(text_digest(name)) % shards; }
+
+uint32_t number_for(std::string_view name, uint32_t from, uint32_t shards) {
+  return from + (shard_of(name, shards) + shards - from % shards) % shards;
 }
 
 Result<ShardLogs> take_logs(CommitLog& log, const Snapshot& snapshot, uint32_t shards) {

@@ -89,6 +89,11 @@ class ShardLog {
   std::string why_lost_;
 };
 
+// Where there is a log, a name is of one shard for ever, the same on all machines: what happens to it has one order. The
+// number that a store gives it is chosen so that number % shards is this.
+uint32_t shard_of(std::string_view name, uint32_t shards);
+uint32_t number_for(std::string_view name, uint32_t from, uint32_t shards);  // the next one, from there on
+
 // Those of a store, by shard. A namespace's is that of its home, wherever it is worked on.
 struct ShardLogs {
   std::vector<std::unique_ptr<ShardLog>> logs;

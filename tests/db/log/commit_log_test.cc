@@ -1,6 +1,7 @@
 #include "db/log/commit_log.h"
 
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "tests/support/memory_log.h"
 #include "tests/support/random_tree.h"
@@ -140,4 +141,22 @@ TEST_CASE("Shard log: a store takes the shards of a log only where it has applie
   REQUIRE(again.ok());
   CHECK(again.value().of(1).last().sequence == 1);
   CHECK(again.value().of(1).last().epoch > shard.last().epoch);
+}
+
+TEST_CASE("Shard log: a name is of one shard for ever, and gets the next number of it", "[log][commit_log]") {
+  CHECK(shard_of("shop", 16) == shard_of("shop", 16));
+  std::set<uint32_t> shards;
+  for (int i = 0; i < 200; ++i) {
+    const std::string name = "n" + std::to_string(i);
+    const uint32_t shard = shard_of(name, 16);
+    shards.insert(shard);
+    for (uint32_t from = 1; from < 40; ++from) {
+      const uint32_t number = number_for(name, from, 16);
+      REQUIRE(number % 16 == shard);
+      REQUIRE(number >= from);
+      REQUIRE(number < from + 16);
+    }
+  }
+  CHECK(shards.size() == 16);
+  CHECK(shard_of("shop", 65'536) == 0x1d3);  // of all machines the same, for as long as there are clusters
 }
