@@ -5,6 +5,7 @@
 #include "db/read/reads.h"
 #include "db/shard/namespace_state.h"
 #include "tests/db/talk.h"
+#include "tests/support/no_rows.h"
 
 using namespace hearth::test;
 
@@ -259,7 +260,7 @@ struct Values {
     const auto show = [bytes](const TreeView&) { return Value::string(std::string(bytes, 'x')); };
     auto value = std::make_shared<FirstValue>(Path(), show, false, 1, std::nullopt, counts, answers, kept);
     large.add(value);
-    value->read(SnapshotView(nullptr, 0));
+    value->read(hearth::test::NoRows());
     return value;
   }
 
