@@ -41,7 +41,8 @@ class RowsServer {
                       std::make_shared<net::http::HalfReceived>(size_t{64} << 20, size_t{64} << 20));
     io_.start();
     listener_ = net::http::serve(io_, workers_, {}, [this](std::shared_ptr<net::http::Exchange> exchange) {
-                  if (net::owner_of(exchange->request().target) == net::Owner::Supabase) return services_->handle(exchange);
+                  if (net::owner_of(exchange->request().target) == net::Owner::Supabase)
+                    return services_->handle(exchange);
                   exchange->respond(net::http::error_response(404, "not rows"));
                 }).value();
   }
