@@ -340,9 +340,9 @@ void Shard::leave_document(NamespaceState& space, TopicPlace& place) {
   place.is_document = false;
   const auto found = space.documents.find(place.document);
   if (found == space.documents.end() || --found->second.members > 0) return;
-  if (found->second.rows_since >= kCompactRowsAtEnd && !found->second.is_compacting) {
-    compact(space, found->second);
-  }
+  // Also while a part of it is being joined: nobody would ask for the rest. Whichever is done last finds what it read, or nothing
+  // to do.
+  if (found->second.rows_since >= kCompactRowsAtEnd) space.compactions.push_back(found->second.path);
   space.documents.erase(found);
   leave_mirror(space, place.document);
 }

@@ -134,9 +134,10 @@ test('any commit of a random history comes back from its backups, over kills of 
     if (round > 0 && random.below(2) === 0) {
       // One that is killed has no part in what comes later.
       const child = spawn(program, ['backup', target, '--url', server.url], { env: { ...process.env, HEARTH_TOKEN: 'owner' }, stdio: 'ignore' });
+      const closed = once(child, 'close'); // it may be done before
       await sleep(random.below(40));
       child.kill('SIGKILL');
-      await once(child, 'close');
+      await closed;
     }
     await hearth('backup', target, '--url', server.url);
   }
