@@ -95,6 +95,7 @@ test('children are added, moved, given priorities, deleted and brought back; key
   await dialog.getByText('1 values').waitFor();
   await dialog.getByRole('button', { name: 'Delete' }).click();
   await expectSoon(() => get('change', '/list.json'), null);
+  await page.getByRole('status').getByText('Deleted /list/one').first().waitFor(); // the undo before it is another's
   await page.getByRole('status').getByRole('button', { name: 'Undo' }).last().click();
   await expectSoon(() => get('change', '/list.json', 'format=export'), { one: { '.priority': 7, v: 1 } });
 
