@@ -436,29 +436,13 @@ void Engine::say(const std::string& name, std::string topic, std::shared_ptr<con
   where->shard.submit({.space = where, .what = std::move(say), .done = std::move(done)});
 }
 
-// `done` gets what `ask` says of the namespace, or what `refusal` makes of an error; nothing of what `ask` says when
-// its turn is over.
-template <typename Refusal, typename Done, typename Ask>
-void Engine::run_job(const NamespaceState& space, Refusal refusal, Done done, Ask ask) {
-  FairPool::Job job;
-  job.payer = {space.tree.number, 0};
-  job.refuse = [refusal, done](const Error& error) { done(refusal(error)); };
-  job.run = [ask, done](Turn& turn) {
-    auto told = ask(turn);
-    if (!turn.is_over()) done(std::move(told));
-  };
-  readers_->run(std::move(job));
-}
-
 void Engine::judge(const std::string& name, Write write, std::function<void(Answer)> done) {
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
-  run_job(
-      *where, [](const Error& error) { return answer_of(error); }, std::move(done),
-      [this, where, write = std::move(write), now = clock_->now()](Turn& turn) {
-        return answer_judge(write, readable(*where), where->tree.number, now, turn);
-      });
+  run_job(*readers_, *where, std::move(done), [this, where, write = std::move(write), now = clock_->now()](Turn& turn) {
+    return answer_judge(write, readable(*where), where->tree.number, now, turn);
+  });
 }
 
 void Engine::setting(const std::string& name, std::string which,
@@ -466,23 +450,18 @@ void Engine::setting(const std::string& name, std::string which,
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
-  using Text = Result<std::optional<std::string>>;
-  run_job(
-      *where, [](const Error& error) { return Text(error); }, std::move(done),
-      [this, where, which = std::move(which)](Turn&) {
-        return SnapshotSettings(store_->snapshot(), where->tree.number).text(which);
-      });
+  run_job(*readers_, *where, std::move(done), [this, where, which = std::move(which)](Turn&) {
+    return SnapshotSettings(store_->snapshot(), where->tree.number).text(which);
+  });
 }
 
 void Engine::changes(const std::string& name, ChangesRead read, std::function<void(Result<ChangesPage>)> done) {
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
-  run_job(
-      *where, [](const Error& error) { return Result<ChangesPage>(error); }, std::move(done),
-      [this, where, read = std::move(read)](Turn& turn) {
-        return read_changes(read, *store_, store_->snapshot(), where->tree.number, options_.history, turn);
-      });
+  run_job(*readers_, *where, std::move(done), [this, where, read = std::move(read)](Turn& turn) {
+    return read_changes(read, *store_, store_->snapshot(), where->tree.number, options_.history, turn);
+  });
 }
 
 void Engine::purge(const std::string& name, Path path, std::function<void(Answer)> done) {
@@ -512,7 +491,7 @@ void Engine::undo(const std::string& name, EventId id, std::string by, std::func
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
   run_job(
-      *where, [](const Error& error) { return Result<Write>(error); },
+      *readers_, *where,
       [where, by = std::move(by), done](Result<Write> write) {
         if (!write.ok()) return done(answer_of(write.error()));
         write.value().by = by;
@@ -527,11 +506,9 @@ void Engine::history(const std::string& name, HistoryRead read, std::function<vo
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
-  run_job(
-      *where, [](const Error& error) { return Result<PathHistory>(error); }, std::move(done),
-      [this, where, read = std::move(read)](Turn& turn) {
-        return read_history(read, *store_, store_->snapshot(), where->tree.number, turn);
-      });
+  run_job(*readers_, *where, std::move(done), [this, where, read = std::move(read)](Turn& turn) {
+    return read_history(read, *store_, store_->snapshot(), where->tree.number, turn);
+  });
 }
 
 void Engine::stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done) {
@@ -549,23 +526,21 @@ void Engine::indexes(const std::string& name, std::function<void(Result<IndexPla
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
-  run_job(
-      *where, [](const Error& error) { return Result<IndexPlan>(error); }, std::move(done),
-      [this, where, usual = options_.indexes](Turn&) -> Result<IndexPlan> {
-        const auto snapshot = store_->snapshot();
-        ASSIGN_OR_RETURN(const auto row, snapshot->get(row_key(Table::Index, where->tree.number, kPlanRow)));
-        IndexPlan plan;
-        if (row) {
-          ASSIGN_OR_RETURN(plan, IndexPlan::decode(*row));
-        }
-        // What the settings ask for becomes part of the plan by a commit of its own, behind theirs.
-        ASSIGN_OR_RETURN(const auto wanted, wanted_indexes(SnapshotSettings(snapshot, where->tree.number), usual));
-        for (const IndexSpec& spec : wanted) {
-          const auto is_it = [&](const Index& index) { return index.spec == spec; };
-          if (std::none_of(plan.indexes.begin(), plan.indexes.end(), is_it)) plan.indexes.push_back({spec});
-        }
-        return plan;
-      });
+  run_job(*readers_, *where, std::move(done), [this, where, usual = options_.indexes](Turn&) -> Result<IndexPlan> {
+    const auto snapshot = store_->snapshot();
+    ASSIGN_OR_RETURN(const auto row, snapshot->get(row_key(Table::Index, where->tree.number, kPlanRow)));
+    IndexPlan plan;
+    if (row) {
+      ASSIGN_OR_RETURN(plan, IndexPlan::decode(*row));
+    }
+    // What the settings ask for becomes part of the plan by a commit of its own, behind theirs.
+    ASSIGN_OR_RETURN(const auto wanted, wanted_indexes(SnapshotSettings(snapshot, where->tree.number), usual));
+    for (const IndexSpec& spec : wanted) {
+      const auto is_it = [&](const Index& index) { return index.spec == spec; };
+      if (std::none_of(plan.indexes.begin(), plan.indexes.end(), is_it)) plan.indexes.push_back({spec});
+    }
+    return plan;
+  });
 }
 
 Figures Engine::figures() const {

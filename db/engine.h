@@ -10,6 +10,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -108,8 +109,8 @@ class Engine {
   void ring(const std::string& name, Alarms::For what);
   std::shared_ptr<const Snapshot> readable(const NamespaceState& space) const;
   Result<void> ask_shard(const std::string& name, decltype(ShardRequest::what) what);  // waits for the answer
-  template <typename Refusal, typename Done, typename Ask>
-  void run_job(const NamespaceState& space, Refusal refusal, Done done, Ask ask);
+  template <typename Done, typename Ask>
+  static void run_job(FairPool& pool, const NamespaceState& space, Done done, Ask ask);
   void forget_idle_spaces();  // under mutex_, held alone
   void trim_idle();
   void end_beginning();  // once it is long ago
@@ -157,5 +158,27 @@ class Engine {
   Revive revive_;
   size_t next_sweep_ = 0;  // size of spaces_ at which the next sweep is worth its time
 };
+
+// `done` gets what `ask(turn)` says of the namespace, or why nobody asks; nothing of what `ask` says when its turn is over.
+template <typename Done, typename Ask>
+void Engine::run_job(FairPool& pool, const NamespaceState& space, Done done, Ask ask) {
+  using Told = std::invoke_result_t<Ask, Turn&>;
+  FairPool::Job job;
+  job.payer = {space.tree.number, 0};
+  job.refuse = [done](const Error& error) {
+    if constexpr (std::is_same_v<Told, Answer>) {
+      Answer answer;
+      answer.status = error;
+      done(std::move(answer));
+    } else {
+      done(Told(error));
+    }
+  };
+  job.run = [ask, done](Turn& turn) {
+    Told told = ask(turn);
+    if (!turn.is_over()) done(std::move(told));
+  };
+  pool.run(std::move(job));
+}
 
 }  // namespace hearth::db

@@ -27,7 +27,7 @@ void Engine::live(const std::string& name, LiveAsk ask, std::function<void(Resul
   auto tell = [found, done = std::move(done)](const Answer& answer) {
     done(answer.status.ok() ? Result<Live>(std::move(*found)) : Result<Live>(answer.status.error()));
   };
-  where->shard.submit({where, nullptr, 0, LiveRequest{std::move(ask), found}, std::move(tell)});
+  where->shard.submit({.space = where, .what = LiveRequest{std::move(ask), found}, .done = std::move(tell)});
 }
 
 void Engine::documents(const std::string& name, Path after, size_t most,
@@ -35,30 +35,20 @@ void Engine::documents(const std::string& name, Path after, size_t most,
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
-  FairPool::Job job;
-  job.payer = {where->tree.number, 0};
-  job.refuse = [done](const Error& error) { done(error); };
-  job.run = [this, where, after = std::move(after), most, done](Turn& turn) {
+  run_job(*scans_, *where, std::move(done), [this, where, after = std::move(after), most](Turn& turn) {
     const SnapshotView rows(store_->snapshot(), where->tree.number, Table::Document);
-    auto page = list_documents(TurnView(rows, turn), after, most);
-    if (!turn.is_over()) done(std::move(page));
-  };
-  scans_->run(std::move(job));
+    return list_documents(TurnView(rows, turn), after, most);
+  });
 }
 
 void Engine::document(const std::string& name, Path path, std::function<void(Result<DocumentContent>)> done) {
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
-  FairPool::Job job;
-  job.payer = {where->tree.number, 0};
-  job.refuse = [done](const Error& error) { done(error); };
-  job.run = [this, where, path = std::move(path), done](Turn& turn) {
+  run_job(*scans_, *where, std::move(done), [this, where, path = std::move(path)](Turn& turn) {
     const SnapshotView rows(store_->snapshot(), where->tree.number, Table::Document);
-    auto content = read_document_content(TurnView(rows, turn), path);
-    if (!turn.is_over()) done(std::move(content));
-  };
-  scans_->run(std::move(job));
+    return read_document_content(TurnView(rows, turn), path);
+  });
 }
 
 }  // namespace hearth::db

@@ -57,7 +57,7 @@ Result<void> Engine::take_up_hashes(const std::shared_ptr<const Snapshot>& snaps
     const auto pass_on = [&, name = name] {
       if (known.rows.empty()) return;
       if (where == nullptr) where = space(name);
-      where->shard.submit({where, nullptr, 0, std::exchange(known, {}), nullptr});
+      where->shard.submit({.space = where, .what = std::exchange(known, {})});
     };
     RETURN_IF_ERROR(snapshot->scan(from, row_key(Table::Beside, number + 1), [&](auto key, auto value) {
       if (!key.starts_with(from)) return false;

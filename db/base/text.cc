@@ -1,7 +1,9 @@
 // Bytes as text. OpenSSL could do part of this, but db/base needs no library. The two alphabets of base64 share one loop.
 #include "db/base/text.h"
 
+#include <charconv>
 #include <cstdint>
+#include <system_error>
 
 namespace hearth::db {
 namespace {
@@ -75,6 +77,13 @@ std::optional<std::string> decode_base64url(std::string_view text) {
 }
 
 // No branch depends on a byte: an attacker who measures time learns nothing of how many were right.
+std::optional<uint64_t> whole_number(std::string_view text) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return {};
+  return number;
+}
+
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   volatile unsigned char difference = 0;

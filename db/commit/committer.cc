@@ -22,14 +22,6 @@
 #include "db/store/row_key.h"
 
 namespace hearth::db {
-namespace {
-
-bool is_of_documents(const Effect& effect) {
-  return effect.kind == Effect::Kind::Append || effect.kind == Effect::Kind::Compact ||
-         effect.kind == Effect::Kind::Forget;
-}
-
-}  // namespace
 
 // The group as rows: names, heads, queues, data, settings, in the order of their tables.
 // The order is that of the keys, which RowSource promises and a file needs.
@@ -139,7 +131,7 @@ class Committer::Rows final : public RowSource {
   // Whether all of the range is in memory alone. One that a cut has left may begin behind an ephemeral place.
   static bool is_in_memory(const PendingTree& pending, std::string_view from, std::string_view upto) {
     if (!pending.changed) return true;
-    const PathPlan* paths = ephemeral_of(pending.tree);
+    const PathPlan* paths = pending.tree.ephemeral_paths();
     if (paths == nullptr || pending.replans_ephemeral) return false;
     const auto place = paths->ephemeral_place(from);
     return place && upto <= std::string(*place) + kPastChildren;
@@ -147,7 +139,7 @@ class Committer::Rows final : public RowSource {
   // Where the group has changed what is ephemeral, a row that it removed was on disk or was not: whichever it is now.
   void data_changes(const PendingTree& pending, const PutFunction& put) const {
     if (!pending.changed) return;  // what it has is in memory alone, or nothing
-    const PathPlan* paths = ephemeral_of(pending.tree);
+    const PathPlan* paths = pending.tree.ephemeral_paths();
     const bool is_replanned = pending.replans_ephemeral;
     if (paths == nullptr && !is_replanned) return changes(Table::Data, pending.tree.number, pending.overlay, put);
     const SnapshotView disk(group_.durable(), pending.tree.number);
@@ -298,7 +290,7 @@ Result<void> Committer::judge(Tree& tree, const Write& write, Timestamp now) {
   RETURN_IF_ERROR(load(tree));
   PendingTree& at = pending(tree);
   const TreeView* documents = tree.head.has_documents ? &at.with_documents(*this) : nullptr;
-  return db::judge(write, {at.view, at.settings, tree.head.has_priorities, documents, ephemeral_of(tree)},
+  return db::judge(write, {at.view, at.settings, tree.head.has_priorities, documents, tree.ephemeral_paths()},
                    Times::after(tree.head.time, now));
 }
 
@@ -319,7 +311,7 @@ void Committer::name(Tree& tree) {
 
 // `documents`: as the write would make them; null: the namespace has none.
 Result<void> Committer::admit(PendingTree& at, const Overlay& after, const Overlay* documents, bool at_rest) {
-  const PathPlan* paths = ephemeral_of(at.tree);
+  const PathPlan* paths = at.tree.ephemeral_paths();
   if (paths == nullptr) return admit(at, at.view, after, documents, at_rest);
   const WithoutEphemeral before = at.durable_view();  // what is in memory alone is not counted
   Overlay durable_after(static_cast<const TreeView&>(before));
@@ -428,7 +420,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
   accepted.record = {tree.head.sequence, now.server, {}};
 
   After after(at);  // taken in as a whole, or not at all
-  const bool for_documents = std::any_of(also.begin(), also.end(), is_of_documents);
+  const bool for_documents = concern_documents(also);
   if (tree.head.has_documents || for_documents) after.with_documents(at.with_documents(*this));
   const TreeView* documents = after.documents ? &*at.documents : nullptr;
   Settled all;

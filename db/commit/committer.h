@@ -103,6 +103,12 @@ struct Tree {
   // Hashes of subtrees as they are now, pending writes included; what a write touches is forgotten.
   std::map<std::string, std::string, std::less<>> hashes;  // by path text
   size_t hash_bytes = 0;                                   // at most what they hold in memory
+
+  // What of it is ephemeral; null: nothing.
+  const PathPlan* ephemeral_paths() const {
+    const auto& paths = expiry.plan->paths;
+    return paths != nullptr && paths->has_ephemeral() ? paths.get() : nullptr;
+  }
 };
 
 inline constexpr size_t kHashesMax = 4096;      // kept for one namespace
@@ -298,7 +304,8 @@ class Committer final {
   Result<void> replan_ephemeral(PendingTree& at, After& after, Settled& all);
   Result<void> keep_ephemeral(PendingTree& at, After& after, const std::vector<Path>& puts, uint64_t holder);
   Result<Accepted> accept_ephemeral(PendingTree& at, After&& after, Accepted accepted, const Tell& tell);
-  void show_ephemeral();
+  void show_ephemeral();                                // of the group
+  void show_ephemeral(Tree& tree, EphemeralRows rows);  // instead of what was there
   struct Told;
   void accept(PendingTree& pending, After&& after, const Accepted& accepted, const Told& told);
   void keep_log(PendingTree& pending, const Accepted& accepted, const Told& told);

@@ -37,7 +37,8 @@ std::shared_ptr<const Snapshot> Committer::readable(const Tree& tree) const {
 
 const EphemeralRows& Committer::ephemeral(Tree& tree) { return pending(tree).ephemeral; }
 
-// What is not ephemeral any more, or by another place, goes, and whoever listens hears so. What becomes so may have nothing on disk.
+// What is not ephemeral any more, or by another place, goes, and whoever listens hears so. What becomes so may have nothing
+// on disk.
 Result<void> Committer::replan_ephemeral(PendingTree& at, After& after, Settled& all) {
   const Effect* effect = path_plan_effect(all);
   if (effect == nullptr) return {};
@@ -60,7 +61,7 @@ Result<void> Committer::replan_ephemeral(PendingTree& at, After& after, Settled&
   for (const std::string& place : gone) {
     ASSIGN_OR_RETURN(Path path, decode_path(place));
     Pending to = after.pending(at.tree.number);
-    Effect removal{Effect::Kind::Set, path, {}, Slot::Value, {}};
+    Effect removal{.kind = Effect::Kind::Set, .path = path};
     RETURN_IF_ERROR(apply(removal, to));
     all.changed.push_back({std::move(path), Slot::Value, {}});
     all.effects.push_back(std::move(removal));
@@ -102,32 +103,30 @@ Result<Accepted> Committer::accept_ephemeral(PendingTree& at, After&& after, Acc
   return accepted;
 }
 
+void Committer::show_ephemeral(Tree& tree, EphemeralRows rows) {
+  TreeEphemeral& ephemeral = tree.ephemeral;
+  counted_.ephemeral_rows.add(static_cast<int64_t>(rows.row_count()) -
+                              static_cast<int64_t>(ephemeral.rows.row_count()));
+  counted_.ephemeral_bytes.add(static_cast<int64_t>(rows.byte_count()) -
+                               static_cast<int64_t>(ephemeral.rows.byte_count()));
+  ephemeral.rows = std::move(rows);
+  ephemeral.shown->show(ephemeral.rows);
+}
+
 // The group is committed: from here on readers see it.
 void Committer::show_ephemeral() {
   for (const auto& [number, pending] : pending_) {
     if (!pending->changes_ephemeral) continue;
-    TreeEphemeral& ephemeral = pending->tree.ephemeral;
-    counted_.ephemeral_rows.add(static_cast<int64_t>(pending->ephemeral.row_count()) -
-                                static_cast<int64_t>(ephemeral.rows.row_count()));
-    counted_.ephemeral_bytes.add(static_cast<int64_t>(pending->ephemeral.byte_count()) -
-                                 static_cast<int64_t>(ephemeral.rows.byte_count()));
-    ephemeral.rows = std::move(pending->ephemeral);
-    ephemeral.shown->show(ephemeral.rows);
+    show_ephemeral(pending->tree, std::move(pending->ephemeral));
   }
 }
 
 void Committer::drop_ephemeral(Tree& tree, const Path& at) {
-  TreeEphemeral& ephemeral = tree.ephemeral;
-  if (ephemeral.rows.empty()) return;
-  EphemeralRows left = ephemeral.rows;
+  if (tree.ephemeral.rows.empty()) return;
+  EphemeralRows left = tree.ephemeral.rows;
   const std::string from = encode_path(at);
   left.erase(from, from + kPastChildren);
-  counted_.ephemeral_rows.add(static_cast<int64_t>(left.row_count()) -
-                              static_cast<int64_t>(ephemeral.rows.row_count()));
-  counted_.ephemeral_bytes.add(static_cast<int64_t>(left.byte_count()) -
-                               static_cast<int64_t>(ephemeral.rows.byte_count()));
-  ephemeral.rows = std::move(left);
-  ephemeral.shown->show(ephemeral.rows);
+  show_ephemeral(tree, std::move(left));
 }
 
 }  // namespace hearth::db

@@ -155,11 +155,7 @@ Result<void> Committer::replay(Tree& tree, const LogEntry& entry, bool follows_s
   }
   PendingTree& at = pending(tree);
   After after(at);
-  const auto touches_documents = [](const Effect& effect) {
-    return effect.kind == Effect::Kind::Append || effect.kind == Effect::Kind::Compact ||
-           effect.kind == Effect::Kind::Forget;
-  };
-  if (std::any_of(record.effects.begin(), record.effects.end(), touches_documents)) {
+  if (concern_documents(record.effects)) {
     after.with_documents(at.with_documents(*this));
   }
   Pending to = after.pending(tree.number);

@@ -2,6 +2,7 @@
 // shard's.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,10 +20,12 @@
 
 namespace hearth::db {
 
-// What of a namespace is ephemeral; null: nothing.
-inline const PathPlan* ephemeral_of(const Tree& tree) {
-  const auto& paths = tree.expiry.plan->paths;
-  return paths != nullptr && paths->has_ephemeral() ? paths.get() : nullptr;
+// Whether any of them is of the rows of documents.
+inline bool concern_documents(const std::vector<Effect>& effects) {
+  return std::any_of(effects.begin(), effects.end(), [](const Effect& effect) {
+    return effect.kind == Effect::Kind::Append || effect.kind == Effect::Kind::Compact ||
+           effect.kind == Effect::Kind::Forget;
+  });
 }
 
 // A tree whose hashes are remembered.
@@ -39,7 +42,7 @@ class Committer::HashingView final : public TreeView {
     return view_.scan_down(from, upto, row);
   }
   Result<std::optional<IndexRows>> index(const Path& collection, const Query& query) const override {
-    const PathPlan* paths = ephemeral_of(tree_);
+    const PathPlan* paths = tree_.ephemeral_paths();
     if (paths != nullptr && paths->touches_ephemeral(collection)) return std::optional<IndexRows>();
     return view_.index(collection, query);
   }
@@ -121,7 +124,7 @@ struct Committer::PendingTree {
   bool changed = false;
 
   // The tree with everything accepted so far, without what is in memory alone.
-  WithoutEphemeral durable_view() const { return {view, ephemeral_of(tree)}; }
+  WithoutEphemeral durable_view() const { return {view, tree.ephemeral_paths()}; }
 
   Overlay& with_documents(const Committer& committer) {
     if (!documents) {
@@ -147,7 +150,7 @@ struct Committer::After {
         indexes{at.tree.plan, index_rows},
         rules(at.tree.head.rules),
         ephemeral(at.ephemeral),
-        paths(ephemeral_of(at.tree)) {}
+        paths(at.tree.ephemeral_paths()) {}
   Overlay tree;
   Overlay index_rows;
   Indexes indexes;

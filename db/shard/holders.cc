@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "db/base/step.h"
-
 #include "db/model/key_order.h"
 
 namespace hearth::db {

@@ -386,7 +386,7 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
 
   if (added.query) return first_of_view(request, listen, added, how);
   // What comes and goes in memory has no sequence, and nobody knows afterwards what it was.
-  const auto& paths = space.tree.expiry.plan->paths;
+  const PathPlan* paths = space.tree.ephemeral_paths();
   const bool is_partly_ephemeral = paths != nullptr && paths->touches_ephemeral(listen.path);
   if (listen.resume && !is_partly_ephemeral) {
     if (auto missed = missed_since(space, listen)) return resume(request, listen, std::move(*missed));

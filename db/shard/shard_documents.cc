@@ -98,7 +98,7 @@ Result<void> Shard::may_have_document(NamespaceState& space, const Path& path) {
                  "There is data at " + at.slashed() + "; a Yjs document stands where the tree has nothing."};
   };
   if (path.is_root()) return Error{ErrorCode::InvalidArgument, "A Yjs document has a path; this is the root."};
-  if (const auto& paths = space.tree.expiry.plan->paths; paths != nullptr && paths->is_ephemeral(encode_path(path)))
+  if (const PathPlan* paths = space.tree.ephemeral_paths(); paths != nullptr && paths->is_ephemeral(encode_path(path)))
     return Error{ErrorCode::InvalidArgument,
                  "What is at " + path.slashed() + " is ephemeral, and a Yjs document is kept."};
   ASSIGN_OR_RETURN(const bool has_data, has_data_of_its_own(space, path));

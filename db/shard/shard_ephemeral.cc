@@ -12,20 +12,12 @@
 #include "db/shard/shard.h"
 
 namespace hearth::db {
-namespace {
-
-const PathPlan* ephemeral_paths(const NamespaceState& space) {
-  const auto& paths = space.tree.expiry.plan->paths;
-  return paths != nullptr && paths->has_ephemeral() ? paths.get() : nullptr;
-}
-
-}  // namespace
 
 // Says with whom goes what the write may put at ephemeral paths. Errors: InvalidArgument.
 Result<void> Shard::take_hold(ShardRequest& request, Write& write) {
   NamespaceState& space = *request.space;
   RETURN_IF_ERROR(committer_.load(space.tree));
-  const bool has_ephemeral = ephemeral_paths(space) != nullptr;
+  const bool has_ephemeral = space.tree.ephemeral_paths() != nullptr;
   if (write.ttl.count() != 0) {
     if (!has_ephemeral) {
       return Error{ErrorCode::InvalidArgument,
@@ -45,7 +37,7 @@ Result<void> Shard::take_hold(ShardRequest& request, Write& write) {
 
 // The write was accepted.
 void Shard::keep_hold(NamespaceState& space, const Write& write) {
-  const PathPlan* paths = ephemeral_paths(space);
+  const PathPlan* paths = space.tree.ephemeral_paths();
   if (paths == nullptr) return;
   const auto puts = ephemeral_puts(write, *paths);
   if (!puts.ok() || puts.value().empty()) return;
@@ -97,7 +89,7 @@ bool Shard::release_held(NamespaceState& space, uint64_t holder) {
 // As the next request of its namespace: one that takes long can be moved to a heavy shard.
 void Shard::release_at_end(const std::shared_ptr<NamespaceState>& space, uint64_t holder) {
   Line& line = line_of(*space);
-  line.requests.push_front({space, nullptr, 0, ReleaseRequest{holder}, nullptr});
+  line.requests.push_front({.space = space, .what = ReleaseRequest{holder}});
   counted_.waiting.add();
   if (is_heavy()) --space->done_away;  // it is counted when it is done, and was not sent
 }
@@ -116,7 +108,7 @@ void Shard::handle(ShardRequest& request, LapseRequest&) {
 // What a session queues for its end is on disk until then; what is ephemeral goes by itself.
 Result<void> Shard::may_queue(NamespaceState& space, const Disconnect& disconnect) {
   RETURN_IF_ERROR(committer_.load(space.tree));
-  const PathPlan* paths = ephemeral_paths(space);
+  const PathPlan* paths = space.tree.ephemeral_paths();
   if (paths == nullptr || disconnect.kind == Disconnect::Kind::Cancel) return {};
   Write trial;
   trial.holder = 1;

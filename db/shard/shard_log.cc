@@ -186,7 +186,7 @@ void Shard::resume(ShardRequest& request, const Listen& listen, Missed missed) {
 void Shard::note_leaving(Conversation& conversation, const Subscription& subscription) {
   const std::shared_ptr<NamespaceState>& space = conversation.space;
   if (!space->tree.log.state || subscription.query || subscription.purpose != Subscription::For::Listener) return;
-  const auto& paths = space->tree.expiry.plan->paths;
+  const PathPlan* paths = space->tree.ephemeral_paths();
   if (paths != nullptr && paths->touches_ephemeral(subscription.path)) return;
   if (committer_.dirty(space->tree) || hashing_.size() >= kHashingMax) return;
   const std::string path = subscription.path.text();
@@ -265,7 +265,7 @@ std::shared_ptr<const FirstValue::Earlier> Shard::look_back(const std::shared_pt
       auto change = change_since(now, number, sequence, head, path, turn);
       if (turn.is_over()) return;
       space->shard.submit(
-          {space, nullptr, 0, HashedRequest{path.text(), hashes, sequence, HashedRequest::When::Began}, nullptr});
+          {.space = space, .what = HashedRequest{path.text(), hashes, sequence, HashedRequest::When::Began}});
       if (change.ok()) all.push_back({*hashes, std::move(change).value()});
     };
     add(SnapshotView(then, number), since);
@@ -274,8 +274,7 @@ std::shared_ptr<const FirstValue::Earlier> Shard::look_back(const std::shared_pt
     }
     if (turn.is_over()) return all;
     // Nobody has to look here again.
-    space->shard.submit(
-        {space, nullptr, 0, HashedRequest{path.text(), {}, since, HashedRequest::When::Began}, nullptr});
+    space->shard.submit({.space = space, .what = HashedRequest{path.text(), {}, since, HashedRequest::When::Began}});
     return all;
   };
   return std::make_shared<const FirstValue::Earlier>(look);

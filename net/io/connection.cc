@@ -12,8 +12,8 @@
 //
 // The arrows are drawn so that no circle of owners exists. The map owns a connection while it is open, and later_ until
 // the turn in which it was closed is over: no event is told after that, so `this` is valid in every callback. The list
-// of connections to flush owns it for as long as it needs it. A protocol points back with a raw pointer, and on_gone() is the one moment at which it must drop that
-// pointer.
+// of connections to flush owns it for as long as it needs it. A protocol points back with a raw pointer, and on_gone() is
+// the one moment at which it must drop that pointer.
 //
 //              greeted         close_after_sending()        all is sent            the client's FIN, or time is over
 //   Greeting ──────────▶ Open ───────────────────────▶ Sending ──────────▶ Lingering ──────────────────────────▶ Closed

@@ -23,6 +23,9 @@ struct DeskCall {
   rules::Auth auth;   // proven; whether it is enough is for the desk to say
 };
 
+// Answers that it failed, in the words of REST. What is a fault of the server's is logged.
+void refuse(const DeskCall& call, const db::Error& error);
+
 class Desk {
  public:
   virtual ~Desk() = default;

@@ -76,18 +76,6 @@ db::Value shallow_of(const db::Value& value) {
   return db::Value::object(children);
 }
 
-void fail(const Call& call, const Error& error) {
-  if (error.code == ErrorCode::Io || error.code == ErrorCode::Corruption) {
-    http::log(http::LogLevel::Error, "request failed",
-              {{"connection", call.exchange->request().connection},
-               {"peer", call.exchange->request().peer},
-               {"ns", call.space},
-               {"path", call.request.path.slashed()},
-               {"error", error.message}});
-  }
-  call.exchange->respond(rest::error_reply_of(error, call.request.callback));
-}
-
 // The lease counts a large value in memory. It is held by the source of the body, so it ends when the last piece has
 // been made.
 rest::JsonSource leased(rest::JsonSource source, db::Lease lease) {
@@ -98,7 +86,7 @@ rest::JsonSource leased(rest::JsonSource source, db::Lease lease) {
 }
 
 void tell_read(const Call& call, db::Answer answer) {
-  if (!answer.status.ok()) return fail(call, answer.status.error());
+  if (!answer.status.ok()) return rest::refuse(call, answer.status.error());
   const rest::RestRequest& request = call.request;
   const bool conditional = request.if_none_match.has_value();
   const Etag etag = request.wants_etag || conditional ? Etag::Told : Etag::Untold;
@@ -116,7 +104,8 @@ void tell_written(Call& call, const db::Answer& answer) {
   constexpr db::JsonStyle kPlain = db::JsonStyle::Plain;
   if (!answer.status.ok()) {
     // What stands at a PATCH's path may be large, and is not what its condition was about.
-    if (answer.status.error().code != ErrorCode::Stale || request.if_match_at) return fail(call, answer.status.error());
+    if (answer.status.error().code != ErrorCode::Stale || request.if_match_at)
+      return rest::refuse(call, answer.status.error());
     // REST docs, "Conditional requests": 412 carries the current value and its ETag.
     return rest::respond_json(*call.exchange, request, 412, rest::json_source(answer.value, kPlain), Etag::Told,
                               answer.hash);
@@ -235,7 +224,7 @@ void RestHandler::Core::on_verdict(const std::shared_ptr<Call>& call, db::Result
       reply.headers.emplace_back("Retry-After", "60");
       return call->exchange->respond(std::move(reply));
     }
-    return fail(*call, auth.error());
+    return rest::refuse(*call, auth.error());
   }
   call->auth = std::move(auth).value();
   dispatch(call);
@@ -285,7 +274,7 @@ void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
   auto space = with_.guard.resolve(call->request.space);
   if (!space.ok()) {
     const bool is_bad_name = space.error().code == ErrorCode::InvalidArgument && !call->request.space.empty();
-    if (!is_bad_name) return fail(*call, space.error());
+    if (!is_bad_name) return rest::refuse(*call, space.error());
     rest::Refusal refusal{.status = 403, .text = "Invalid Firebase database name", .callback = call->request.callback};
     return call->exchange->respond(rest::refusal_reply(refusal));
   }
@@ -308,7 +297,7 @@ void RestHandler::Core::serve(const std::shared_ptr<Call>& call) {
 void RestHandler::Core::work(const std::shared_ptr<Call>& call, std::function<void()> task) {
   if (!with_.workers.try_run(std::move(task))) {
     call->is_under_way.reset();
-    fail(*call, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
+    rest::refuse(*call, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
   }
 }
 
@@ -371,7 +360,7 @@ void RestHandler::Core::write_body(const std::shared_ptr<Call>& call) {
   db::give_back(from.body);
   if (!change.ok()) {
     call->is_under_way.reset();
-    return fail(*call, change.error());
+    return rest::refuse(*call, change.error());
   }
   call->change = std::move(change).value();
   call->change.write.once = call->once;

@@ -17,6 +17,7 @@
 #include <charconv>
 #include <utility>
 
+#include "db/base/text.h"
 #include "net/host_namespace.h"
 #include "net/rest/idempotency.h"
 #include "net/rest/parameters.h"
@@ -68,11 +69,10 @@ std::optional<std::chrono::milliseconds> parse_timeout(std::string_view text) {
 
 // net/rest/http-api.md §4: what one write may bring.
 std::optional<std::chrono::milliseconds> parse_ttl(std::string_view text) {
-  uint32_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc() || end != text.data() + text.size() || count == 0) return {};
-  const std::chrono::seconds ttl(count);
-  return ttl <= db::kEphemeralTtlMax ? std::optional<std::chrono::milliseconds>(ttl) : std::nullopt;
+  const auto seconds = db::whole_number(text);
+  constexpr auto kMost = std::chrono::duration_cast<std::chrono::seconds>(db::kEphemeralTtlMax);
+  if (!seconds || *seconds == 0 || *seconds > static_cast<uint64_t>(kMost.count())) return {};
+  return std::chrono::seconds(*seconds);
 }
 
 std::optional<size_t> parse_write_size_limit(std::string_view name) {

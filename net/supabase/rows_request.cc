@@ -8,8 +8,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
+#include "db/base/text.h"
 #include "net/io/field_value.h"
 
 namespace hearth::net::supabase {
@@ -18,10 +17,8 @@ namespace {
 using Method = RowsRequest::Method;
 
 std::optional<uint64_t> number_in(std::string_view text) {
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty() || number > kRowNumberMax) return {};
-  return number;
+  const auto number = db::whole_number(text);
+  return number && *number <= kRowNumberMax ? number : std::nullopt;
 }
 
 class Parser {

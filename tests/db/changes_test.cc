@@ -8,6 +8,7 @@
 
 #include "db/log/log_reader.h"
 #include "db/read/changes.h"
+#include "tests/support/dumps.h"
 #include "tests/support/open_host.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/reference_tree.h"
@@ -285,11 +286,7 @@ TEST_CASE("Changes: a restore is an entry, and what was before it stays known", 
   {
     const auto database = open_with(folder.path());
     put(*database, "a", json(R"({"b":1})"));
-    std::promise<Result<DumpPieces>> begun;
-    database->dump({}, [&](Result<DumpPieces> pieces) { begun.set_value(std::move(pieces)); });
-    const DumpPieces pieces = begun.get_future().get().value();
-    while (pieces(dumped).value()) {
-    }
+    dumped = dump(*database);
     put(*database, "a/b", Value::integer(2));
     id = id_now(*database);
     RestoreRequest into;

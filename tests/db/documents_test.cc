@@ -7,6 +7,7 @@
 #include "db/model/key_order.h"
 #include "db/store/row_key.h"
 #include "tests/db/talk.h"
+#include "tests/support/dumps.h"
 #include "tests/support/yjs_update.h"
 
 using namespace hearth::test;
@@ -22,17 +23,6 @@ std::shared_ptr<const DocumentUpdates> open_it(Talk& talk, uint64_t request, uin
   const auto items = talk.items_until(request);
   REQUIRE(answer_in(items).status.ok());
   return answer_in(items).document;
-}
-
-std::string dump(Host& database, const DumpRequest& request) {
-  std::promise<Result<DumpPieces>> begun;
-  database.dump(request, [&](Result<DumpPieces> pieces) { begun.set_value(std::move(pieces)); });
-  const auto pieces = begun.get_future().get();
-  REQUIRE(pieces.ok());
-  std::string text;
-  while (pieces.value()(text).value()) {
-  }
-  return text;
 }
 
 // What is wrong with it; "": nothing.

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "db/model/expiry.h"
+#include "tests/support/dumps.h"
 #include "tests/support/lossy_env.h"
 #include "tests/support/open_host.h"
 #include "tests/support/random_tree.h"
@@ -211,15 +212,6 @@ TEST_CASE("Expiry: the log has what was removed; without a ttl nothing is kept",
 TEST_CASE("Expiry: what a dump brings is since its restore, the rest since its write", "[db][expiry]") {
   const TempFolder folder, other;
   ManualClock clock(kBegin);
-  const auto take = [](Host& database, const DumpRequest& request) {
-    std::promise<Result<DumpPieces>> begun;
-    database.dump(request, [&](Result<DumpPieces> pieces) { begun.set_value(std::move(pieces)); });
-    const auto pieces = begun.get_future().get();
-    REQUIRE(pieces.ok());
-    std::string text;
-    while (pieces.value()(text).value()) continue;
-    return text;
-  };
   const auto restore = [](Host& database, const std::string& text, const RestoreRequest& request) {
     const std::string id = database.begin_upload().value();
     REQUIRE(database.upload(id, 0, text).ok());
@@ -234,7 +226,7 @@ TEST_CASE("Expiry: what a dump brings is since its restore, the rest since its w
   put(*database, "rooms/a/messages/m1", "1");
   put(*database, "rooms/b/messages/m1", "1");
   put(*database, "by/x/at", std::to_string(clock.now().count()));
-  const std::string all = take(*database, {});
+  const std::string all = dump(*database);
   clock.advance(Timestamp(40'000));
   // Into a path: what is beside it keeps its age.
   RestoreRequest into;

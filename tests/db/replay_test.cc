@@ -9,6 +9,7 @@
 #include "db/dump/folder.h"
 #include "db/log/log_reader.h"
 #include "tests/db/talk.h"
+#include "tests/support/dumps.h"
 #include "tests/support/memory_log.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/yjs_update.h"
@@ -32,16 +33,9 @@ Database::Options options_of(const std::string& folder, MemoryLog* log, HistoryP
 }
 
 std::string dump_of(Host& database, const std::string& name) {
-  std::promise<Result<DumpPieces>> begun;
   DumpRequest request;
   request.space = name;
-  database.dump(request, [&](Result<DumpPieces> pieces) { begun.set_value(std::move(pieces)); });
-  const auto pieces = begun.get_future().get();
-  REQUIRE(pieces.ok());
-  std::string text;
-  while (pieces.value()(text).value()) {
-  }
-  return text;
+  return dump(database, request);
 }
 
 // What was refused is no part of what happened.

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
+#include "db/base/text.h"
 #include "net/admin/api/json_text.h"
 
 namespace hearth::net::admin {
@@ -14,13 +14,6 @@ namespace {
 
 using Kind = rules::ActivityEntry::Kind;
 using Verdict = rules::ActivityEntry::Verdict;
-
-std::optional<uint64_t> whole_number(std::string_view text) {
-  uint64_t number = 0;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || read.ec != std::errc() || read.ptr != text.data() + text.size()) return {};
-  return number;
-}
 
 // "read,write" → {"read", "write"}. Errors: a word that is none of `known`.
 db::Result<std::set<std::string, std::less<>>> words_of(std::string_view text, std::string_view name,
@@ -79,7 +72,7 @@ db::Result<ActivityFilter> ActivityFilter::parse(const http::Target& target, std
   ActivityFilter filter;
   filter.space = std::move(space);
   if (const auto since = target.parameter("since")) {
-    filter.since = whole_number(*since);
+    filter.since = db::whole_number(*since);
     if (!filter.since) return db::Error{db::ErrorCode::InvalidArgument, "since is the number of an entry."};
   }
   filter.path = target.parameter("path").value_or("");
@@ -95,7 +88,7 @@ db::Result<ActivityFilter> ActivityFilter::parse(const http::Target& target, std
   if (auto wait = target.parameter("wait")) {
     const bool is_in_seconds = wait->ends_with('s') && !wait->ends_with("ms");
     wait->remove_suffix(is_in_seconds ? 1 : wait->ends_with("ms") ? 2 : 0);
-    const auto number = whole_number(*wait);
+    const auto number = db::whole_number(*wait);
     const uint64_t most = static_cast<uint64_t>(kActivityWaitMax.count()) / (is_in_seconds ? 1'000 : 1);
     if (!number || *number > most) {
       return db::Error{db::ErrorCode::InvalidArgument, "wait is a time, at most 30s: \"25s\", \"500ms\"."};
@@ -125,34 +118,37 @@ void ActivityWait::start(rules::Activity& activity, std::shared_ptr<http::Exchan
   const auto wait = std::make_shared<ActivityWait>(activity, exchange, std::move(filter));
   if (wait->filter_.wait.count() > 0) {
     exchange->set_on_leaving([weak = std::weak_ptr(wait)](http::Leaving) {
-      if (const auto self = weak.lock()) self->answer();
+      if (const auto self = weak.lock()) self->answer(self->wanted());
     });
   }
   wait->look();
 }
 
+rules::Activity::Page ActivityWait::wanted() const {
+  return activity_.since(filter_.since, [this](const auto& entry) { return filter_.wants(entry); });
+}
+
 // The timer keeps this alive until it has answered.
 void ActivityWait::look() {
   if (exchange_ == nullptr) return;
-  if (std::chrono::steady_clock::now() >= until_) return answer();
+  if (std::chrono::steady_clock::now() >= until_) return answer(wanted());
   const uint64_t last = activity_.last();
   if (last != looked_to_) {
     looked_to_ = last;
-    const auto page = activity_.since(filter_.since, [this](const auto& entry) { return filter_.wants(entry); });
-    if (!page.entries.empty() || page.missed > 0) return answer();
+    const auto page = wanted();
+    if (!page.entries.empty() || page.missed > 0) return answer(page);
   }
   next_ = http::IoPool::schedule(kActivityLookInterval, [self = shared_from_this()] { self->look(); });
 }
 
-void ActivityWait::answer() {
+void ActivityWait::answer(const rules::Activity::Page& page) {
   if (exchange_ == nullptr) return;
   const auto self = shared_from_this();  // the timer may be the last that holds it
   const auto exchange = std::exchange(exchange_, nullptr);
   next_.cancel();
   http::Response reply;
   reply.headers = {{"Content-Type", "application/json; charset=utf-8"}, {"Cache-Control", "no-store"}};
-  reply.body =
-      activity_text(activity_.since(filter_.since, [this](const auto& entry) { return filter_.wants(entry); }));
+  reply.body = activity_text(page);
   exchange->respond(std::move(reply));
 }
 

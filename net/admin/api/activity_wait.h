@@ -47,7 +47,8 @@ class ActivityWait : public std::enable_shared_from_this<ActivityWait> {
 
  private:
   void look();
-  void answer();
+  void answer(const rules::Activity::Page& page);  // once
+  rules::Activity::Page wanted() const;
 
   rules::Activity& activity_;
   std::shared_ptr<http::Exchange> exchange_;  // null once it is answered

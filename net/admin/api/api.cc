@@ -7,10 +7,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <mutex>
 #include <optional>
 
+#include "db/base/text.h"
 #include "db/model/json.h"
 #include "net/admin/api/activity_wait.h"
 #include "net/admin/api/live_text.h"
@@ -50,13 +50,6 @@ const Row* row_of(std::string_view path, std::string_view method, std::string& a
     if (row.method == method) found = &row;
   }
   return found;
-}
-
-std::optional<uint64_t> number_in(std::string_view text) {
-  uint64_t number = 0;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || read.ec != std::errc() || read.ptr != text.data() + text.size()) return {};
-  return number;
 }
 
 }  // namespace
@@ -227,7 +220,7 @@ void Api::live(const Call& call, db::LiveAsk ask, std::string (*text)(const db::
 void Api::tell_sessions(const Call& call) {
   db::LiveAsk ask;
   if (const auto connection = call->target.parameter("connection")) {
-    ask.connection = number_in(*connection);
+    ask.connection = db::whole_number(*connection);
     if (!ask.connection) {
       return refuse_api(call->exchange, {ErrorCode::InvalidArgument, "connection is the number of one."});
     }
@@ -258,7 +251,7 @@ void Api::tell_topics(const Call& call) {
 void Api::tell_documents(const Call& call) {
   auto after = db::Path::parse(call->target.parameter("after").value_or(""));
   if (!after.ok()) return refuse_api(call->exchange, after.error());
-  const auto limit = number_in(call->target.parameter("limit").value_or("100"));
+  const auto limit = db::whole_number(call->target.parameter("limit").value_or("100"));
   if (!limit || *limit == 0 || *limit > db::kLiveDocumentsMax) {
     return refuse_api(call->exchange, {ErrorCode::InvalidArgument,
                                        fmt::format("limit is a number from 1 to {}.", db::kLiveDocumentsMax)});

@@ -23,18 +23,6 @@ using db::Error;
 using db::ErrorCode;
 using rest::Method;
 
-void refuse_call(const rest::DeskCall& call, const Error& error) {
-  if (error.code == ErrorCode::Io || error.code == ErrorCode::Corruption) {
-    http::log(http::LogLevel::Error, "request failed",
-              {{"connection", call.exchange->request().connection},
-               {"peer", call.exchange->request().peer},
-               {"ns", call.space},
-               {"path", call.request.path.slashed()},
-               {"error", error.message}});
-  }
-  call.exchange->respond(rest::error_reply_of(error, call.request.callback));
-}
-
 // Logs what an admin did, and which one.
 void log_setting(const rest::DeskCall& call, std::string_view what) {
   http::log(http::LogLevel::Info, what,
@@ -47,12 +35,12 @@ void log_setting(const rest::DeskCall& call, std::string_view what) {
 // When too much waits for workers, the request is refused with 503.
 void on_worker(const rest::Surroundings& with, const AdminCall& call, std::function<void()> task) {
   if (!with.workers.try_run(std::move(task)))
-    refuse_call(*call, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
+    rest::refuse(*call, {ErrorCode::Unavailable, "The server is overloaded; try again soon."});
 }
 
 void set_rules(const rest::Surroundings& with, const AdminCall& call) {
   std::string text = std::move(call->exchange->request().body);
-  if (text.empty()) return refuse_call(*call, {ErrorCode::InvalidData, "Error: No data supplied."});
+  if (text.empty()) return rest::refuse(*call, {ErrorCode::InvalidData, "Error: No data supplied."});
   const auto install = call->request.dry_run ? rules::Install::OnlyCheck : rules::Install::Yes;
   std::string warnings;
   for (const std::string& warning : rules::warnings_of(text)) {
@@ -62,7 +50,7 @@ void set_rules(const rest::Surroundings& with, const AdminCall& call) {
   if (!warnings.empty()) warnings += ']';
   with.guard.set_rules(call->space, call->auth, std::move(text), install,
                        with.waiting.expect([call, install, warnings](const db::Answer& answer) {
-                         if (!answer.status.ok()) return refuse_call(*call, answer.status.error());
+                         if (!answer.status.ok()) return rest::refuse(*call, answer.status.error());
                          if (install == rules::Install::Yes) log_setting(*call, "rules set");
                          http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
                          reply.body = R"({"status":"ok")" + warnings + "}";
@@ -72,11 +60,11 @@ void set_rules(const rest::Surroundings& with, const AdminCall& call) {
 
 void explain_now(const rest::Surroundings& with, const AdminCall& call) {
   auto question = rules::read_trial(std::move(call->exchange->request().body));
-  if (!question.ok()) return refuse_call(*call, question.error());
+  if (!question.ok()) return rest::refuse(*call, question.error());
   const auto explanation = std::make_shared<rules::Explanation>();
   with.guard.explain(call->space, call->auth, question.value().as, std::move(question.value().trial), explanation,
                      with.waiting.expect([call, explanation](const db::Answer& answer) {
-                       if (!answer.status.ok()) return refuse_call(*call, answer.status.error());
+                       if (!answer.status.ok()) return rest::refuse(*call, answer.status.error());
                        const bool as_text = call->request.as_text;
                        http::Response reply = rest::reply_head(
                            200, as_text ? "text/plain; charset=utf-8" : "application/json; charset=utf-8");
@@ -89,7 +77,7 @@ void explain_now(const rest::Surroundings& with, const AdminCall& call) {
 
 void tell_databases(const rest::Surroundings& with, const AdminCall& call) {
   const auto names = with.guard.namespaces(call->auth);
-  if (!names.ok()) return refuse_call(*call, names.error());
+  if (!names.ok()) return rest::refuse(*call, names.error());
   std::string text = "[";
   for (const std::string& name : names.value()) {
     text += text.size() > 1 ? R"(,{"name":)" : R"({"name":)";
@@ -103,16 +91,16 @@ void tell_databases(const rest::Surroundings& with, const AdminCall& call) {
 // net/rest/http-api.md §12.1.
 void serve_rules(const rest::Surroundings& with, const AdminCall& call) {
   if (call->auth.kind != rules::Auth::Kind::Admin) {
-    return refuse_call(*call, {ErrorCode::PermissionDenied, "Permission denied"});
+    return rest::refuse(*call, {ErrorCode::PermissionDenied, "Permission denied"});
   }
   if (call->request.method == Method::Put) return on_worker(with, call, [&with, call] { set_rules(with, call); });
   with.guard.rules(call->space, call->auth, with.waiting.expect([call](const db::Answer& answer) {
-    if (!answer.status.ok()) return refuse_call(*call, answer.status.error());
+    if (!answer.status.ok()) return rest::refuse(*call, answer.status.error());
     http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
     reply.body = answer.value.as_string();
     if (call->request.strict) {
       auto strict = rules::strict_json(reply.body);
-      if (!strict.ok()) return refuse_call(*call, strict.error());
+      if (!strict.ok()) return rest::refuse(*call, strict.error());
       reply.body = std::move(strict).value();
     }
     call->exchange->respond(std::move(reply));
@@ -123,7 +111,7 @@ void serve_setting(const rest::Surroundings& with, const AdminCall& call) {
   const bool is_set = call->request.method == Method::Put;
   const rules::SettingKind* const kind = call->request.setting;  // null: its indexes
   auto told = with.waiting.expect([call, is_set, kind](const db::Answer& answer) {
-    if (!answer.status.ok()) return refuse_call(*call, answer.status.error());
+    if (!answer.status.ok()) return rest::refuse(*call, answer.status.error());
     if (is_set) log_setting(*call, kind != nullptr ? std::string(kind->name) + " set" : "indexes set");
     http::Response reply = rest::reply_head(200, "application/json; charset=utf-8");
     reply.body = is_set ? R"({"status":"ok"})" : std::string(answer.value.as_string());
@@ -132,7 +120,7 @@ void serve_setting(const rest::Surroundings& with, const AdminCall& call) {
   if (!is_set && kind != nullptr) return with.guard.setting(call->space, call->auth, *kind, std::move(told));
   if (!is_set) return with.guard.own_indexes(call->space, call->auth, std::move(told));
   std::string text = std::move(call->exchange->request().body);
-  if (text.empty()) return refuse_call(*call, {ErrorCode::InvalidData, "Error: No data supplied."});
+  if (text.empty()) return rest::refuse(*call, {ErrorCode::InvalidData, "Error: No data supplied."});
   if (kind != nullptr) {
     return with.guard.set_setting(call->space, call->auth, *kind, std::move(text), std::move(told));
   }
@@ -141,15 +129,15 @@ void serve_setting(const rest::Surroundings& with, const AdminCall& call) {
 
 void kick(const rest::Surroundings& with, const AdminCall& call) {
   if (call->auth.kind != rules::Auth::Kind::Admin) {
-    return refuse_call(*call, {ErrorCode::PermissionDenied, "Permission denied"});
+    return rest::refuse(*call, {ErrorCode::PermissionDenied, "Permission denied"});
   }
   const auto body = db::JsonDocument::parse(call->exchange->request().body);
   const auto uid = body.ok() ? body.value().root().field("uid") : std::nullopt;
   if (!uid || !uid->string())
-    return refuse_call(*call, {ErrorCode::InvalidData, R"(Expected {"uid": …}, the user to sign out.)"});
+    return rest::refuse(*call, {ErrorCode::InvalidData, R"(Expected {"uid": …}, the user to sign out.)"});
   std::string user(*uid->string());
   with.guard.kick(call->space, call->auth, user, with.waiting.expect([call, user](const db::Answer& answer) {
-    if (!answer.status.ok()) return refuse_call(*call, answer.status.error());
+    if (!answer.status.ok()) return rest::refuse(*call, answer.status.error());
     http::log(http::LogLevel::Info, "user signed out",
               {{"ns", call->space},
                {"uid", user},
@@ -165,7 +153,7 @@ void kick(const rest::Surroundings& with, const AdminCall& call) {
 
 void tell_coverage(const rest::Surroundings& with, const AdminCall& call) {
   if (!with.guard.dev() && call->auth.kind != rules::Auth::Kind::Admin) {
-    return refuse_call(*call, {ErrorCode::PermissionDenied, "Permission denied"});
+    return rest::refuse(*call, {ErrorCode::PermissionDenied, "Permission denied"});
   }
   const auto coverage = with.guard.coverage(call->space);
   if (coverage == nullptr) {
@@ -186,7 +174,7 @@ void explain(const rest::Surroundings& with, const AdminCall& call) {
 
 void tell_indexes(const rest::Surroundings& with, const AdminCall& call) {
   with.guard.indexes(call->space, call->auth, with.waiting.expect([call](const db::Answer& answer) {
-    if (!answer.status.ok()) return refuse_call(*call, answer.status.error());
+    if (!answer.status.ok()) return rest::refuse(*call, answer.status.error());
     rest::respond_json(*call->exchange, call->request, 200, rest::json_source(answer.value, call->request.style));
   }));
 }

@@ -12,8 +12,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
+#include "db/base/text.h"
 #include "db/model/json.h"
 #include "db/model/namespace_name.h"
 #include "net/error_reply.h"
@@ -130,13 +129,12 @@ void work(const Surroundings& with, const Exchange& exchange, std::function<void
 
 void take_piece(const Surroundings& with, const Exchange& exchange, const Target& target, const rules::Auth& auth) {
   const std::string_view at = target.parameter("at").value_or("");
-  uint64_t offset = 0;
-  const auto read = std::from_chars(at.data(), at.data() + at.size(), offset);
-  if (at.empty() || read.ec != std::errc() || read.ptr != at.data() + at.size()) {
+  const auto offset = db::whole_number(at);
+  if (!offset) {
     return fail(exchange, {ErrorCode::InvalidArgument, "at is the byte where this piece begins."});
   }
   const auto id = std::string(*target.parameter("upload"));
-  work(with, exchange, [&guard = with.guard, exchange, auth, id, offset] {
+  work(with, exchange, [&guard = with.guard, exchange, auth, id, offset = *offset] {
     const db::Result<void> done = guard.upload(auth, id, offset, exchange->request().body);
     if (!done.ok()) return fail(exchange, done.error());
     tell(exchange, R"({"status":"ok"})");

@@ -35,3 +35,13 @@ TEST_CASE("Secrets are equal or not", "[base]") {
   CHECK_FALSE(equal_in_constant_time("secret", "secre"));
   CHECK_FALSE(equal_in_constant_time("Secret", "secret"));
 }
+
+TEST_CASE("Text: a whole number is digits from end to end, and no more than 64 bits have", "[base]") {
+  CHECK(whole_number("0") == 0);
+  CHECK(whole_number("007") == 7);
+  CHECK(whole_number("18446744073709551615") == UINT64_MAX);
+  for (const char* wrong : {"", "-1", "+1", " 1", "1 ", "1.0", "0x1", "1e3", "18446744073709551616"}) {
+    INFO(wrong);
+    CHECK_FALSE(whole_number(wrong).has_value());
+  }
+}

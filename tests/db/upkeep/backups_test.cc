@@ -13,6 +13,7 @@
 #include "db/host.h"
 #include "db/model/json.h"
 #include "tests/support/byte_source.h"
+#include "tests/support/dumps.h"
 #include "tests/support/temp_folder.h"
 
 using namespace hearth::db;
@@ -32,27 +33,6 @@ std::unique_ptr<Host> open(const std::string& folder, size_t shards = 4) {
   INFO((opened.ok() ? "" : opened.error().message));
   REQUIRE(opened.ok());
   return std::move(opened).value();
-}
-
-Result<DumpPieces> begin_dump(Host& database, const DumpRequest& request = {}) {
-  std::promise<Result<DumpPieces>> begun;
-  database.dump(request, [&](Result<DumpPieces> pieces) { begun.set_value(std::move(pieces)); });
-  return begun.get_future().get();
-}
-
-std::string take_all(const DumpPieces& pieces) {
-  std::string text;
-  for (;;) {
-    const auto more = pieces(text);
-    REQUIRE(more.ok());
-    if (!more.value()) return text;
-  }
-}
-
-std::string dump(Host& database, const DumpRequest& request = {}) {
-  const auto pieces = begin_dump(database, request);
-  REQUIRE(pieces.ok());
-  return take_all(pieces.value());
 }
 
 Result<std::vector<RestoredTree>> restore(Host& database, const std::string& text, const RestoreRequest& request = {}) {

@@ -10,6 +10,7 @@
 #include "db/dump/folder.h"
 #include "tests/db/talk.h"
 #include "tests/support/byte_source.h"
+#include "tests/support/dumps.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/reference_tree.h"
 #include "tests/support/yjs_update.h"
@@ -73,14 +74,7 @@ File take(Host& database, const std::string& name, const File* since = nullptr) 
     }
     request.since = base;
   }
-  std::promise<Result<DumpPieces>> begun;
-  database.dump(request, [&](Result<DumpPieces> pieces) { begun.set_value(std::move(pieces)); });
-  const auto pieces = begun.get_future().get();
-  INFO((pieces.ok() ? "" : pieces.error().message));
-  REQUIRE(pieces.ok());
-  File file{name, {}};
-  while (pieces.value()(file.text).value()) {
-  }
+  File file{name, dump(database, request)};
   file.info = read_dump_info(source_of(file.text)).value();
   return file;
 }
