@@ -385,6 +385,7 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
   // From here on every later commit is told, behind the place that is kept for the first value.
 
   if (added.query) return first_of_view(request, listen, added, how);
+  if (listen.is_awaiting && withhold_first(space, request, added)) return;
   // What comes and goes in memory has no sequence, and nobody knows afterwards what it was.
   const PathPlan* paths = space.tree.ephemeral_paths();
   const bool is_partly_ephemeral = paths != nullptr && paths->touches_ephemeral(listen.path);

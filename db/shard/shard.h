@@ -404,6 +404,8 @@ class Shard {
   void handle(ShardRequest& request, MirrorSliceRequest& slice);
   void handle(ShardRequest& request, MirrorRequest& mirror);
 
+  void tell_soon_if_full(const NamespaceState& space, const Throttled& one);
+  bool withhold_first(NamespaceState& space, const ShardRequest& request, const Subscription& subscription);
   void answer(const ShardRequest& request, Answer answer);
   void answer_with(const ShardRequest& request, Result<void> status);
   void tell(const std::shared_ptr<Conversation>& conversation, Item item);

@@ -62,6 +62,20 @@ bool Shard::withhold(NamespaceState& space, const Subscription& subscription, co
   return true;
 }
 
+// A client that was told a value a moment ago, and asks for the next one: it would be told each value that way. It is
+// answered when the others are told, and reads then.
+bool Shard::withhold_first(NamespaceState& space, const ShardRequest& request, const Subscription& subscription) {
+  const auto found = space.throttles.find(key_of(subscription));
+  if (found == space.throttles.end() || found->second.due() <= with_.alarms.now()) return false;
+  Answer look;
+  look.request = request.id;
+  look.sequence = space.tree.head.sequence;
+  look.first = Body::put(subscription.path, Slot::Value, Value());
+  found->second.answers.emplace_back(request.conversation, std::move(look));
+  tell_soon_if_full(space, found->second);
+  return true;
+}
+
 // What a write of the conversation is to be answered behind; null: it need not wait.
 Throttled* Shard::withheld_from(NamespaceState& space, const Conversation& conversation, const Write& write) {
   Throttled* last = nullptr;
@@ -91,15 +105,17 @@ Throttled* Shard::withheld_from(NamespaceState& space, const Conversation& conve
   return last;
 }
 
+void Shard::tell_soon_if_full(const NamespaceState& space, const Throttled& one) {
+  if (one.answers.size() >= kWithheldAnswersMax) with_.alarms.set(space.tree.name, Alarms::For::Throttle, {});
+}
+
 void Shard::answer_write(const ShardRequest& request, const Write& write, Answer reply) {
   const bool speaks_of_tree = reply.status.ok() || reply.status.error().code == ErrorCode::Stale;
   if (speaks_of_tree && request.conversation != nullptr && !request.space->throttles.empty()) {
     if (Throttled* behind = withheld_from(*request.space, *request.conversation, write)) {
       reply.request = request.id;
       behind->answers.emplace_back(request.conversation, std::move(reply));
-      if (behind->answers.size() >= kWithheldAnswersMax) {
-        with_.alarms.set(request.space->tree.name, Alarms::For::Throttle, std::chrono::milliseconds(0));
-      }
+      tell_soon_if_full(*request.space, *behind);
       return;
     }
   }
@@ -159,13 +175,14 @@ void Shard::handle(ShardRequest& request, ThrottleRequest& what) {
       ++at;
       continue;
     }
-    if (one.withheld.is_empty()) {
+    if (one.withheld.is_empty() && one.answers.empty()) {
       at = space.throttles.erase(at);
       continue;
     }
     std::vector<Subscription*> listeners = throttled_listeners(space, key, one);
     Step::here().foresee({listeners.size(), 0, 0});
-    const auto body = what_was_withheld(space, key, one);
+    Result<std::shared_ptr<const Body>> body = std::shared_ptr<const Body>();
+    if (!one.withheld.is_empty()) body = what_was_withheld(space, key, one);
     if (Step::here().is_over()) return;
     const Step::Whole whole;
     if (!body.ok()) {

@@ -59,6 +59,7 @@ void ValueWait::begin(const std::string& space, rules::Auth auth) {
   over_ = http::IoPool::schedule(*request_.wait, [this] { finish_unchanged(); });
   db::Listen listen;
   listen.path = request_.path;
+  listen.is_awaiting = true;
   listen.query = request_.query;
   // The hash of what is listened to. The ETag of a part is that part's, which looking at it tells.
   if (!listen.query && request_.projection.empty()) listen.hash = request_.if_none_match;

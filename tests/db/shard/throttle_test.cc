@@ -137,6 +137,35 @@ TEST_CASE("Throttle: the first change at once, the others as one, the answer beh
   CHECK(database->figures().events_withheld == 4);
 }
 
+TEST_CASE("Throttle: who asks for the next value again and again is told as seldom as who listens", "[shard]") {
+  const TempFolder folder;
+  ManualClock clock(kBegin);
+  const auto database = opened(folder, clock);
+  Talk writer(*database), first(*database), second(*database), patient(*database);
+  writer.client->write(1, throttle("/c"));
+  writer.client->write(2, set("c/w", Value::integer(0)));
+  writer.until(2);
+  Listen awaiting = listen_to("c");
+  awaiting.is_awaiting = true;
+  first.client->listen(1, 7, awaiting);
+  CHECK(first.until(1) == Words{"a1={w:0}"});  // nothing was told yet
+  writer.client->write(3, set("c/w", Value::integer(1)));
+  writer.until(3);
+  first.client->reply(2, {});
+  CHECK(first.until(2) == Words{"e7 c/w=1", "a2"});
+  // Told of 1, it asks anew, while there is 2 already.
+  writer.client->write(4, set("c/w", Value::integer(2)));
+  writer.until(4);
+  second.client->listen(1, 8, awaiting);
+  second.client->reply(2, {});
+  CHECK(second.until(2) == Words{"a2"});
+  // An ordinary listener is told the value there is.
+  patient.client->listen(1, 9, listen_to("c"));
+  CHECK(patient.until(1) == Words{"a1={w:2}"});
+  clock.advance(kEvery);
+  CHECK(second.until(1) == Words{"e8 c/w=2", "a1=null"});
+}
+
 TEST_CASE("Throttle: random writes leave every listener with the tree, and it hears seldom", "[shard]") {
   const uint64_t seed = seed_of_run();
   CAPTURE(seed);
