@@ -48,12 +48,12 @@ struct Read {
 
 struct Listen {
   Path path;
-  SharedQuery query{};                // a filtered one (MemoryLimits::query_bytes_max); `resume` is ignored with it
-  size_t bytes_beside = 0;            // that the caller keeps in memory for this listener
-  std::optional<std::string> hash;    // of what the client holds; equal: no first value
-  bool is_awaiting = false;           // the client asks for the next value again and again: a throttle counts for the first, too
-  bool wants_ids = false;             // the client is told the ids of events, and may come back with one
-  std::optional<std::string> resume;  // an event id (event_id) that the client saw; tells what it missed
+  SharedQuery query{};              // a filtered one (MemoryLimits::query_bytes_max); `resume` is ignored with it
+  size_t bytes_beside = 0;          // that the caller keeps in memory for this listener
+  std::optional<std::string> hash;  // of what the client holds; equal: no first value
+  bool is_awaiting = false;  // the client asks for the next value again and again: a throttle counts for the first, too
+  bool wants_ids = false;    // the client is told the ids of events, and may come back with one
+  std::optional<std::string> resume;          // an event id (event_id) that the client saw; tells what it missed
   std::shared_ptr<const Precondition> check;  // asked now, and again when what it read changes; null: allowed
 };
 

@@ -449,7 +449,7 @@ TEST_CASE("A client that does not read is not read from, and hears all when it d
   });
   // Until nothing moves any more: the kernel's buffers are full, and so is what may wait in ours.
   CHECK(eventually([&, heard = -1]() mutable {
-    std::this_thread::sleep_for(150ms);
+    std::this_thread::sleep_for(400ms);
     return std::exchange(heard, server.messages.load()) == server.messages;
   }));
   INFO("heard before anything was read: " << server.messages);
