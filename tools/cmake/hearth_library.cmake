@@ -1,6 +1,6 @@
-# hearth_library(NAME FOLDER [DEPENDS library…] [PRIVATE target…])
+# hearth_library(NAME FOLDER [APART] [DEPENDS library…] [PRIVATE target…])
 #
-# A static library hearth_NAME of the folder's own .cc files (not of its subfolders).
+# A static library hearth_NAME of the folder's own .cc files (not of its subfolders). APART: it is no part of libhearth.
 add_library(hearth_flags INTERFACE)
 target_include_directories(hearth_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(hearth_flags INTERFACE -Wall -Wextra -Wconversion -Wno-sign-conversion -Werror -fno-omit-frame-pointer)
@@ -43,10 +43,12 @@ if(HEARTH_SANITIZE)
 endif()
 
 function(hearth_library name folder)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "APART" "" "DEPENDS;PRIVATE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cc)
   list(TRANSFORM ARG_DEPENDS PREPEND hearth_)
-  set_property(GLOBAL APPEND PROPERTY HEARTH_LAYERS ${name})
+  if(NOT ARG_APART)
+    set_property(GLOBAL APPEND PROPERTY HEARTH_LAYERS ${name})
+  endif()
   if(sources)
     add_library(hearth_${name} STATIC ${sources})
     target_link_libraries(hearth_${name} PUBLIC hearth_flags ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE})
