@@ -146,7 +146,7 @@ PostgresLog::Round PostgresLog::next_round() {
   size_t bytes = 0;
   while (!waiting_.empty()) {
     const size_t size = waiting_.front().stored.size();
-    if (!round.empty() && (size > kAloneFrom || bytes > kAloneFrom || bytes + size > kRoundBytesMax)) break;
+    if (!round.empty() && (size > kAloneFrom || bytes + size > kRoundBytesMax)) break;
     bytes += size;
     round.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
