@@ -27,6 +27,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"db/documents", {"db/base", "db/model"}},
     {"db/store", {"db/base", "db/model"}},
     {"db/log", {"db/base", "db/model", "db/store"}},
+    {"db/log/postgres", {"db/base", "db/model", "db/store", "db/log", "db/cluster"}},
     {"db/commit", {"db/base", "db/model", "db/store", "db/log"}},
     {"db/dump", {"db/base", "db/model", "db/store", "db/log", "db/documents"}},
     {"db/events", {"db/base", "db/model"}},
@@ -98,6 +99,7 @@ const std::map<std::string, std::set<std::string>> kLibraries = {
     {"CLI/", {"tools", "tools/bench"}},
     {"cjose/", {"net/auth", "tests"}},
     {"curl/", {"net/outgoing"}},
+    {"libpq", {"db/log/postgres"}},
     {"catch2/", {"tests"}},
 };
 const std::map<std::string, std::string> kWrappers = {

@@ -1,6 +1,6 @@
-# hearth_library(NAME FOLDER [COLD] [DEPENDS library…] [PRIVATE target…])
+# hearth_library(NAME FOLDER [COLD] [APART] [DEPENDS library…] [PRIVATE target…])
 #
-# A static library hearth_NAME of the folder's own .cc files (not of its subfolders).
+# A static library hearth_NAME of the folder's own .cc files (not of its subfolders). APART: it is no part of libhearth.
 # COLD: nothing of it runs for each read, write or event. It is compiled with -O1, in 60 % of the time.
 add_library(hearth_flags INTERFACE)
 target_include_directories(hearth_flags INTERFACE ${CMAKE_SOURCE_DIR})
@@ -44,10 +44,12 @@ if(HEARTH_SANITIZE)
 endif()
 
 function(hearth_library name folder)
-  cmake_parse_arguments(ARG "COLD" "" "DEPENDS;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "COLD;APART" "" "DEPENDS;PRIVATE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cc)
   list(TRANSFORM ARG_DEPENDS PREPEND hearth_)
-  set_property(GLOBAL APPEND PROPERTY HEARTH_LAYERS ${name})
+  if(NOT ARG_APART)
+    set_property(GLOBAL APPEND PROPERTY HEARTH_LAYERS ${name})
+  endif()
   if(sources)
     add_library(hearth_${name} STATIC ${sources})
     target_link_libraries(hearth_${name} PUBLIC hearth_flags ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE})
