@@ -14,11 +14,12 @@ namespace hearth::db {
 
 struct ShardOwner {
   uint32_t shard = 0;
-  bool is_here = false;  // this node serves it now. False as well while it is being taken: then `node` is this one's name
-  std::string node;      // "": nobody has it at the moment; ask again soon
-  std::string peer;      // host:port, for nodes
-  std::string client;    // host:port, for clients; "": they go by way of us
-  uint64_t epoch = 0;    // of who owns it; a higher one is newer knowledge
+  bool is_here =
+      false;           // this node serves it now. False as well while it is being taken: then `node` is this one's name
+  std::string node;    // "": nobody has it at the moment; ask again soon
+  std::string peer;    // host:port, for nodes
+  std::string client;  // host:port, for clients; "": they go by way of us
+  uint64_t epoch = 0;  // of who owns it; a higher one is newer knowledge
 };
 
 class Directory {
