@@ -109,6 +109,8 @@ void Member::work(uint32_t number, std::unique_lock<std::mutex>& lock) {
     case Order::Kind::Disown:
       disown(number, order);
       break;
+    case Order::Kind::GiveBack:
+      break;  // above: it changes nothing here
   }
   lock.lock();
 }

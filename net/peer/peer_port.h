@@ -25,13 +25,13 @@
 
 namespace hearth::net::peer {
 
-inline constexpr size_t kHandshakesMax = 64;                  // under way, of connections that came; more are closed
+inline constexpr size_t kHandshakesMax = 64;  // under way, of connections that came; more are closed
 inline constexpr std::chrono::milliseconds kHandshakeTimeMax{2'000};
 
 struct PeerTls {
   std::string certificate{};  // PEM, this node's; the same for both directions
   std::string key{};
-  std::string authority{};    // PEM; whose certificates are believed. "": any, for the secret proves who is behind it
+  std::string authority{};  // PEM; whose certificates are believed. "": any, for the secret proves who is behind it
 };
 
 struct PeerOptions {
@@ -40,7 +40,7 @@ struct PeerOptions {
   std::string cluster{};  // its id
   std::string secret{};   // of the cluster
   PeerTls tls{};
-  bool plain = false;     // plain text, also off loopback
+  bool plain = false;  // plain text, also off loopback
 };
 
 // A connection after the handshake. `fd` is the receiver's from then on: blocking, with TCP_NODELAY.
