@@ -8,8 +8,6 @@
 
 namespace hearth::db {
 
-using Level = ClusterOptions::Level;
-
 Member::Member(Parts with, ClusterOptions options)
     : with_(with), options_(std::move(options)), directory_(with_.replica.shards()), shards_(with_.replica.shards()) {}
 

@@ -134,6 +134,7 @@ class Member {
   std::string status_json() const;
 
  private:
+  using Level = ClusterOptions::Level;
   enum class Here : uint8_t { Follows, Taking, Owns, Leaving, Seeding, Stopped };
   struct Order {
     enum class Kind : uint8_t { Take, Leave, Disown, GiveBack } kind = Kind::Take;
@@ -169,7 +170,7 @@ class Member {
   void tell_peers();
   BootTime now() const { return with_.standing.now(); }
   std::chrono::microseconds real(BootTime time) const { return std::chrono::microseconds(time) / options_.pace; }
-  void word(ClusterOptions::Level level, const std::string& text) const;
+  void word(Level level, const std::string& text) const;
   void changed(ClusterChange change);
   bool confirm();  // waits for a renewal that began after this call
 

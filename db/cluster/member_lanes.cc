@@ -13,8 +13,6 @@
 namespace hearth::db {
 namespace {
 
-using Level = ClusterOptions::Level;
-
 constexpr BootTime kTryAgainAfter{500};
 constexpr BootTime kOwnAgainAfter{5'000};  // after a store that would not own
 

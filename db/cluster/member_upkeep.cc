@@ -10,8 +10,6 @@
 namespace hearth::db {
 namespace {
 
-using Level = ClusterOptions::Level;
-
 constexpr BootTime kUpkeepEvery{100};
 constexpr BootTime kSeedAgainAfter{2'000};
 constexpr size_t kCutNodesMin = 2;  // that have a batch on disk before the log may lose it
