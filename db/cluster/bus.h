@@ -10,13 +10,13 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "db/base/result.h"
+#include "db/cluster/figures.h"
 #include "db/log/commit_log.h"
 
 namespace hearth::db {
@@ -30,17 +30,6 @@ struct BusBatch {
 struct BusPeer {
   std::string name;
   std::string address;  // host:port
-};
-
-struct BusFigures {
-  struct Peer {
-    bool is_up = false;
-    uint64_t queued_bytes = 0;
-    uint64_t sent = 0;     // batches
-    uint64_t dropped = 0;  // batches that it has to read from the log
-  };
-  std::map<std::string, Peer> peers;
-  uint64_t received = 0;
 };
 
 class Bus {

@@ -31,10 +31,6 @@
 
 namespace hearth::db {
 
-struct GuardFigures {
-  uint64_t appends = 0, held = 0, released = 0, doubted = 0, cut_off = 0;
-};
-
 class GuardedLog final : public CommitLog {
  public:
   GuardedLog(CommitLog& log, const Standing& standing) : log_(log), standing_(standing) {}

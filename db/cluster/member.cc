@@ -108,13 +108,13 @@ void Member::stop() {
 }
 
 void Member::control() {
-  BootTime next_renew{0}, next_look{0}, next_check = now() + kCheckEvery;
+  BootTime next_renew{0}, next_look{0};
   std::unique_lock lock(mutex_);
   while (!is_stopped_ && !is_out_) {
     const BootTime at = now();
     const bool is_renewing = must_renew_ || at >= next_renew;
-    if (!is_renewing && !must_look_ && at < std::min(next_look, next_check)) {
-      to_look_.wait_for(lock, real(std::min({next_renew, next_look, next_check}) - at));
+    if (!is_renewing && !must_look_ && at < next_look) {
+      to_look_.wait_for(lock, real(std::min(next_renew, next_look) - at));
       continue;
     }
     lock.unlock();
@@ -122,9 +122,6 @@ void Member::control() {
       next_renew = at + kRenewEvery;
       // A look as well after a time that was not good: the owners may have changed.
       if (renew()) next_look = BootTime{0};
-    } else if (at >= next_check) {
-      check();
-      next_check = now() + kCheckEvery;
     } else {
       next_look = at + kLookEvery;
       look();
@@ -181,7 +178,10 @@ bool Member::confirm() {
 }
 
 void Member::check() {
-  auto checked = with_.lease_board.check();
+  auto checked = [&] {
+    const std::lock_guard lock(board_mutex_);
+    return with_.board.check();
+  }();
   if (!checked.ok()) return;  // the renewals tell that it is away
   std::vector<std::string> wrong;
   bool was_wrong = false;

@@ -2,9 +2,9 @@
 // its own to own. All decisions are made from one look at the board; everybody looks at the same board, and each change of an
 // owner is a compare-and-set there, so two nodes that decide the same at once do no harm.
 //
-//   control  ── renew 0.5 s, look 0.25 s, check 10 s ──▶ Board        decides, and gives orders to the lanes
+//   control  ── renew 0.5 s, look 0.25 s ──▶ Board                    decides, and gives orders to the lanes
 //   lanes    ── take, catch up, own, leave, apply ─────▶ Replica      a shard's all on one lane, one after the other
-//   upkeep   ── sync 1 s, cut 10 s, the guard's time                  what may wait
+//   upkeep   ── sync 1 s, check and cut 10 s, the guard's time        what may wait
 //   seeder   ── Bus::ask_seed ─▶ Replica::plant                       for a shard that the log does not reach any more
 //
 //             ┌────────────── wish, drain, balance, stop: Leaving ─────────────┐ disown, give up, nudge
@@ -18,8 +18,9 @@
 // Whose turn it is to take: the one the shard was meant for (a wish), else the first by rendezvous hash at once, the second a
 // second later, and so on: whoever should take and cannot is passed over by itself.
 //
-// Why threads of four kinds: a renewal must not wait for a disk, an apply or another statement. So the lease has a board of
-// its own (its own connections); all others share one, behind a mutex.
+// Why threads of four kinds: a renewal must not wait for a disk, an apply or another statement. So the control thread alone
+// renews and looks, by lease_board; all others share the other one, behind a mutex. They may be the same one, if that has a
+// connection for beats and looks alone.
 #pragma once
 
 #include <array>
@@ -38,6 +39,7 @@
 #include "db/cluster/board.h"
 #include "db/cluster/bus.h"
 #include "db/cluster/directory.h"
+#include "db/cluster/figures.h"
 #include "db/cluster/guarded_log.h"
 #include "db/cluster/lease.h"
 #include "db/cluster/log_bytes.h"
@@ -66,22 +68,6 @@ struct ClusterChange {
   std::string from, to;  // "": nobody
   std::string why;
   BootTime took{0};
-};
-
-struct ClusterFigures {
-  bool is_good = false;
-  BootTime stale{0};
-  uint64_t shards = 0, owned = 0, stopped = 0, seeding = 0;
-  uint64_t nodes = 0, alive = 0;
-  uint64_t behind = 0;  // batches that others have and this node has not applied
-  uint64_t inbox_bytes = 0;
-  uint64_t taken = 0, given_up = 0, lost = 0, seeded = 0;
-  uint64_t told = 0, from_log = 0;  // batches applied, by how they came
-  uint64_t renewals = 0, renewals_failed = 0;
-  BootTime renewal_took{0};  // the last one
-  uint64_t wrong = 0;        // sentences of the last check
-  GuardFigures guard;
-  BusFigures bus;
 };
 
 struct ClusterOptions {

@@ -18,7 +18,7 @@ constexpr int kCutsMax = 50;        // deletes of one shard in one go
 }  // namespace
 
 void Member::upkeep() {
-  BootTime next_sync = now() + kSyncEvery, next_cut = now() + kCutEvery;
+  BootTime next_sync = now() + kSyncEvery, next_cut = now() + kCutEvery, next_check = now() + kCheckEvery;
   std::unique_lock lock(mutex_);
   while (!is_stopped_) {
     changed_.wait_for(lock, real(kUpkeepEvery), [this] { return is_stopped_; });
@@ -30,6 +30,10 @@ void Member::upkeep() {
       const auto synced = with_.replica.sync_applied();
       if (!synced.ok()) word(Level::Error, "What was applied is not on disk: " + synced.error().message);
       next_sync = now() + kSyncEvery;
+    }
+    if (now() >= next_check) {
+      check();
+      next_check = now() + kCheckEvery;
     }
     if (now() >= next_cut) {
       cut();
