@@ -10,7 +10,7 @@ BootTime boot_time() {
   return std::chrono::duration_cast<BootTime>(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
 }
 
-void BeatWatch::begin_look(BootTime now, const Lease& own) {
+void BeatWatch::begin_look(BootTime now, const NodeLease& own) {
   const bool was_good = last_look_ && own.is_good(now) && own.good_since() <= *last_look_;
   counts_ = was_good ? std::min(now - *last_look_, kLookCountsMax) : BootTime{0};
   last_look_ = now;

@@ -35,7 +35,7 @@ inline constexpr BootTime kLookCountsMax{500};   // of one look
 
 BootTime boot_time();  // now
 
-class Lease {
+class NodeLease {
  public:
   // A renewal that was sent after `sent_at` was answered, at `now`.
   void renewed(BootTime sent_at, BootTime now) {
@@ -67,7 +67,7 @@ class Standing {
   }
   BootTime now() const { return clock_(); }
 
-  void set(const Lease& lease) { good_until_ = lease.good_until().count(); }
+  void set(const NodeLease& lease) { good_until_ = lease.good_until().count(); }
   void set_sound(bool is_sound) { is_sound_ = is_sound; }  // what is checked of the engine is as it has to be
 
  private:
@@ -79,7 +79,7 @@ class Standing {
 class BeatWatch {
  public:
   // A look at the board that was answered at `now`.
-  void begin_look(BootTime now, const Lease& own);
+  void begin_look(BootTime now, const NodeLease& own);
   void saw(const std::string& name, const std::string& run, uint64_t beat);
   void end_look();  // forgets those that were not seen
 

@@ -214,7 +214,7 @@ class Member {
   ClusterFacts facts_;
   EngineCheck check_;
   BootTime checked_at_{0}, view_at_{0}, last_gift_{0};
-  Lease lease_;
+  NodeLease lease_;
   BeatWatch watch_;
   std::string own_run_before_;
   std::set<std::string> ended_runs_;  // whose connections were ended

@@ -16,7 +16,6 @@ namespace {
 constexpr BootTime kTryAgainAfter{500};
 constexpr BootTime kOwnAgainAfter{5'000};  // after a store that would not own
 
-// TODO at the merge of NotOwner: the code says so.
 Error not_owner(const std::string& why) {
   return {ErrorCode::Unavailable,
           "Another node of the cluster answers for this namespace now (" + why + "); ask again."};

@@ -22,7 +22,7 @@ struct Owner {
     log.admit(0, 1);
   }
   void renew() {
-    Lease lease;
+    NodeLease lease;
     lease.renewed(now, now.load());
     standing.set(lease);
   }
@@ -171,7 +171,7 @@ TEST_CASE("Guarded log: an answer that comes twice, or after another append, is 
     std::vector<std::function<void(Appended)>> first;
   } inner;
   Standing standing([] { return BootTime(1'000); });
-  Lease lease;
+  NodeLease lease;
   lease.renewed(BootTime(1'000), BootTime(1'000));
   standing.set(lease);
   GuardedLog log(inner, standing);

@@ -9,7 +9,7 @@ namespace {
 // One node that watches another by a clock of the test's.
 struct Watcher {
   BootTime now{1'000'000};
-  Lease lease;
+  NodeLease lease;
   BeatWatch watch;
   uint64_t beat = 1;  // the other's
 
@@ -33,8 +33,8 @@ struct Watcher {
 
 }  // namespace
 
-TEST_CASE("Lease: good from the moment before the renewal was sent, not from its answer", "[cluster][lease]") {
-  Lease lease;
+TEST_CASE("NodeLease: good from the moment before the renewal was sent, not from its answer", "[cluster][lease]") {
+  NodeLease lease;
   CHECK_FALSE(lease.is_good(BootTime(5)));
   lease.renewed(BootTime(10'000), BootTime(10'900));
   CHECK(lease.is_good(BootTime(11'499)));
@@ -47,8 +47,8 @@ TEST_CASE("Lease: good from the moment before the renewal was sent, not from its
   CHECK_FALSE(lease.is_good(BootTime(30'002)));
 }
 
-TEST_CASE("Lease: it is known since when a node has been good without a break", "[cluster][lease]") {
-  Lease lease;
+TEST_CASE("NodeLease: it is known since when a node has been good without a break", "[cluster][lease]") {
+  NodeLease lease;
   lease.renewed(BootTime(1'000), BootTime(1'010));
   CHECK(lease.good_since() == BootTime(1'010));
   lease.renewed(BootTime(1'500), BootTime(1'510));
@@ -136,7 +136,7 @@ TEST_CASE("Standing: a node is good while its lease runs and the engine is sound
   BootTime now{5'000};
   Standing standing([&now] { return now; });
   CHECK_FALSE(standing.is_good());
-  Lease lease;
+  NodeLease lease;
   lease.renewed(now, now);
   standing.set(lease);
   CHECK(standing.is_good());
