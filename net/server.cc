@@ -136,7 +136,8 @@ struct Server::Parts {
              .verifier = verifier,
              .io = io,
              .workers = workers,
-             .listener = [this] { return counting.load(); }}),
+             .listener = [this] { return counting.load(); },
+             .cluster = options.cluster}),
         rest(guard, verifier, io, workers, {.serialised = &serialised, .desk = &api}),
         wire(guard, verifier, io, workers, &serialised, options.wire_limits, options.may_deflate, half_received,
              options.limits),
@@ -188,6 +189,7 @@ struct Server::Parts {
                            .waiting_since = std::chrono::milliseconds(counts.waiting_since)};
                      },
                  .backups = options.backups,
+                 .cluster = options.cluster,
                  .limits = limits_of(options),
                  .serialised = serialised}),
         console(guard, workers, options.console),

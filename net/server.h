@@ -30,7 +30,8 @@ class Guard;
 
 namespace hearth::net::admin {
 struct ConsoleFile;
-}
+struct ClusterDoor;
+}  // namespace hearth::net::admin
 
 namespace hearth::net {
 
@@ -68,6 +69,7 @@ class Server {
     bool proxy_protocol = false;                   // and each connection of theirs begins with a PROXY header
     WebhookOptions webhooks{};                     // where changes may be sent
     std::function<db::BackupFigures()> backups{};  // null: none are made
+    const admin::ClusterDoor* cluster = nullptr;   // outlives it; null: this server is by itself
   };
 
   // Answers from here on. `guard` outlives the server's stop(). Errors: when the address is taken or not ours, or a

@@ -38,6 +38,7 @@ void add_bench(CLI::App& program, Chosen& chosen);
 void add_data_commands(CLI::App& program, Chosen& chosen);  // get, watch, set, and so on
 void add_past_commands(CLI::App& program, Chosen& chosen);  // changes, history, undo, purge
 void add_webhook(CLI::App& program, Chosen& chosen);
+void add_cluster(CLI::App& program, Chosen& chosen);  // cluster init, status, move, and so on
 void add_help(CLI::App& program, Chosen& chosen);
 
 void add_webhook_flags(CLI::App& serve, net::WebhookOptions& options);  // of `hearth serve`

@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
   // In the order in which --help lists them.
   for (const auto add :
        {add_serve, add_rules, add_exec, add_token, add_kick, add_fsck, add_stats, add_compact, add_dump, add_restore,
-        add_backup, add_bench, add_data_commands, add_past_commands, add_webhook, add_help}) {
+        add_backup, add_bench, add_data_commands, add_past_commands, add_webhook, add_cluster, add_help}) {
     add(program, chosen);
   }
   try {

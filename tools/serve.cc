@@ -306,6 +306,7 @@ void add_serve(CLI::App& program, Chosen& chosen) {
       ->needs(metrics_port);
   add_webhook_flags(*command, flags->webhooks);
   add_backups(*command, *flags);
+  add_cluster_flags(*command, flags->cluster);
   add_limits(*command, *flags);
   command->add_option("--threads", flags->threads, "Threads that serve connections; 0: one for each core")
       ->check(CLI::Range(0, 1024))

@@ -109,7 +109,7 @@ class NoticeLog {
 
 // In development denials are explained in the log, once a second for each rule, and there is no admin secret: `owner`
 // is one.
-rules::Guard::Options guard_options(const ServeFlags& flags) {
+rules::Guard::Options guard_options(const ServeFlags& flags, const ClusterNode* cluster) {
   rules::Guard::Options options;
   options.dev = flags.dev;
   if (!flags.namespaces.empty()) {
@@ -133,6 +133,11 @@ rules::Guard::Options guard_options(const ServeFlags& flags) {
       if (*untold == 0) return log(LogLevel::Warn, "denied", {{"ns", space}}, text);
       log(LogLevel::Warn, "denied", {{"ns", space}, {"more_like_it", *untold}}, text);
     };
+    return options;
+  }
+  if (cluster != nullptr) {
+    // One for all nodes: clients ask any of them.
+    options.admin_secret = cluster->admin_secret();
     return options;
   }
   AdminSecret secret = or_throw(load_admin_secret(flags.data), "the admin secret");
@@ -176,12 +181,13 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   for (const std::string& name : flags.namespaces)
     or_throw(db::check_namespace_name(name), fmt::format("--namespace {}", name));
   make_folder(flags.data);
+  if (flags.cluster.is_on()) cluster_ = std::make_unique<ClusterNode>(flags.cluster, flags.data);
   db::Database::Options options;
   options.folder = flags.data;
   options.sync = flags.sync;
   options.disconnect_grace = flags.disconnect_grace;
   options.free_bytes_min = flags.disk_reserve;
-  rules::Guard::Options guard = guard_options(flags);
+  rules::Guard::Options guard = guard_options(flags, cluster_.get());
   if (guard.rules != nullptr) options.indexes.of_rules = db::indexes_text(guard.rules->index_specs());
   options.indexes.own = guard.own_indexes;
   options.answer_bytes_max = flags.answer_bytes_max;
@@ -196,9 +202,12 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
   options.memory = flags.memory;
   options.space_idle_time = flags.namespace_idle_time;
   options.history = flags.history;
+  if (cluster_ != nullptr) cluster_->prepare(options);
   database_ = or_throw(db::Host::open(std::move(options)), fmt::format("cannot open {}", flags.data));
   guard_ = std::make_unique<rules::Guard>(*database_, std::move(guard));
-  for (const std::string& flag : flags.namespaces) {
+  if (cluster_ != nullptr) cluster_->attach(*database_);
+  // A node owns nothing yet: namespaces are made by whoever owns them (ClusterNode).
+  for (const std::string& flag : cluster_ == nullptr ? flags.namespaces : std::vector<std::string>()) {
     const std::string name = or_throw(db::check_namespace_name(flag), flag);
     if (!database_->exists(name)) {
       or_throw(database_->create(name), fmt::format("cannot make the namespace {}", name));
@@ -223,7 +232,7 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
               "with `hearth namespace create NAME`"
             : "clients that name no namespace (ns=NAME in the URL) are refused: --namespace NAME is for those");
   }
-  or_throw(guard_->load_revoked(), "cannot read who was signed out");
+  if (cluster_ == nullptr) or_throw(guard_->load_revoked(), "cannot read who was signed out");
   if (flags.host) net_options.host = *flags.host;
   net_options.port = flags.port;
   net_options.limits = flags.limits;
@@ -257,8 +266,13 @@ Service::Service(const ServeFlags& flags) : auth_config_(flags.auth_config), cer
     backups_ = std::make_unique<BackupSchedule>(*guard_, flags.backup);
     net_options.backups = [backups = backups_.get()] { return backups->figures(); };
   }
+  if (cluster_ != nullptr) cluster_->prepare(net_options);
   server_ = or_throw(net::Server::start(*guard_, std::move(net_options)), "cannot listen");
   if (has_certificate()) log_certificate();
+  if (cluster_ == nullptr) return;
+  std::vector<std::string> names;
+  for (const std::string& flag : flags.namespaces) names.push_back(or_throw(db::check_namespace_name(flag), flag));
+  cluster_->start(*server_, *guard_, std::move(names));
 }
 
 // SIGHUP. A certificate that cannot be loaded changes nothing, or a slip in a renewal would take a running server
@@ -298,9 +312,13 @@ void Service::reload_auth() {
 void Service::stop() {
   database_->give_up_compaction();  // else the server would wait for the client that asked for it
   if (backups_ != nullptr) backups_->stop();
+  // Others own the shards, and what still comes here goes to them, before clients are let go of.
+  if (cluster_ != nullptr) cluster_->give_up();
   server_->stop();
+  if (cluster_ != nullptr) cluster_->close();
   // Nobody asks the guard any more. The database finishes what it has accepted, and lets go of the folder.
   database_.reset();
+  cluster_.reset();
 }
 
 }  // namespace hearth::tools

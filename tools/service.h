@@ -14,6 +14,7 @@
 #include "net/wire/limits.h"
 #include "rules/guard.h"
 #include "tools/backup/schedule.h"
+#include "tools/cluster_serve.h"
 
 namespace hearth::tools {
 
@@ -60,6 +61,7 @@ struct ServeFlags {
   std::string metrics_host;              // "": both loopback addresses
   size_t threads = 0;                    // that serve connections; 0: as many as there are cores
   BackupFlags backup;
+  ClusterFlags cluster;
 };
 
 void start_log(const std::string& level, const std::string& format = "text");  // to standard error
@@ -82,8 +84,9 @@ class Service {
  private:
   void log_certificate() const;
 
-  const std::string auth_config_;  // the file; "" without one
-  const std::string certificate_;  // the file; "" without TLS
+  const std::string auth_config_;         // the file; "" without one
+  const std::string certificate_;         // the file; "" without TLS
+  std::unique_ptr<ClusterNode> cluster_;  // null: a server by itself
   std::unique_ptr<db::Host> database_;
   std::unique_ptr<rules::Guard> guard_;
   std::unique_ptr<BackupSchedule> backups_;  // null: none are made

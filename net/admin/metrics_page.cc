@@ -333,6 +333,51 @@ void add_rules(const rules::Figures& figures, Families& to) {
        sample("kind", "validate", figures.writes_invalid)});
 }
 
+void add_cluster(const db::ClusterFigures& cluster, Families& to) {
+  to.gauge("hearth_cluster_good", "1: this node's lease runs, and the engine is as it has to be.",
+           cluster.is_good ? 1 : 0);
+  to.gauge("hearth_cluster_stale_seconds", "For how long it has not been so; what is read here may be as old.",
+           seconds(cluster.stale));
+  to.gauge("hearth_cluster_nodes", "Nodes that are registered.", cluster.nodes);
+  to.gauge("hearth_cluster_nodes_alive", "Nodes whose beat this one sees move.", cluster.alive);
+  to.gauge("hearth_cluster_shards", "Shards of the cluster.", cluster.shards);
+  to.gauges("hearth_cluster_shards_here", "Shards by what this node does with them; the others are followed.",
+            {sample("is", "owned", cluster.owned), sample("is", "stopped", cluster.stopped),
+             sample("is", "seeding", cluster.seeding)});
+  to.gauge("hearth_cluster_behind_batches", "Batches of the log that this node has not applied.", cluster.behind);
+  to.gauge("hearth_cluster_inbox_bytes", "Of batches that were told and wait to be applied.", cluster.inbox_bytes);
+  to.counters("hearth_cluster_owner_changes_total", "Changes of an owner that this node has part in.",
+              {sample("what", "taken", cluster.taken), sample("what", "given_up", cluster.given_up),
+               sample("what", "lost", cluster.lost)});
+  to.counter("hearth_cluster_seeded_total", "Shards that were taken whole from another node.", cluster.seeded);
+  to.counters("hearth_cluster_batches_total", "Batches of others, by how they came.",
+              {sample("by", "bus", cluster.told), sample("by", "log", cluster.from_log)});
+  to.counters("hearth_cluster_renewals_total", "Renewals of the lease.",
+              {sample("result", "done", cluster.renewals), sample("result", "failed", cluster.renewals_failed)});
+  to.gauge("hearth_cluster_renewal_seconds", "How long the last one took.", seconds(cluster.renewal_took));
+  to.gauge("hearth_cluster_engine_wrong", "What the last check found wrong with the engine; 0: it is as it has to be.",
+           cluster.wrong);
+  const db::GuardFigures& guard = cluster.guard;
+  to.counters(
+      "hearth_cluster_appends_total",
+      "Batches that were appended, and of those: held until the lease ran again, released then, in doubt, cut off.",
+      {sample("what", "begun", guard.appends), sample("what", "held", guard.held),
+       sample("what", "released", guard.released), sample("what", "doubted", guard.doubted),
+       sample("what", "cut_off", guard.cut_off)});
+  uint64_t up = 0, queued = 0, sent = 0, dropped = 0;
+  for (const auto& [_, peer] : cluster.bus.peers) {
+    up += peer.is_up ? 1 : 0;
+    queued += peer.queued_bytes;
+    sent += peer.sent;
+    dropped += peer.dropped;
+  }
+  to.gauge("hearth_cluster_peers_up", "Nodes that this one is connected to.", up);
+  to.gauge("hearth_cluster_peer_queue_bytes", "Of batches that wait to be sent to other nodes.", queued);
+  to.counters("hearth_cluster_peer_batches_total",
+              "Batches for other nodes; dropped: for one that did not keep up or was not there, and reads the log.",
+              {sample("what", "sent", sent), sample("what", "dropped", dropped)});
+}
+
 void add_backups(const db::BackupFigures& backups, Families& families) {
   families.counter("hearth_backups_total", "Backups that --backup has written.", backups.done);
   families.counter("hearth_backup_failures_total", "Backups that failed; they were tried again.", backups.failed);
@@ -445,6 +490,7 @@ std::string MetricsPage::text() const {
   add_rules(figures, families);
   add_store(database.store, families);
   if (from_.backups) add_backups(from_.backups(), families);
+  if (from_.cluster != nullptr) add_cluster(from_.cluster->figures(), families);
   add_process(process_figures(), families);
   return prometheus::TextSerializer().Serialize(families.all());
 }

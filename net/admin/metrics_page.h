@@ -17,6 +17,7 @@
 
 #include "db/base/metrics.h"
 #include "db/base/thread_pool.h"
+#include "net/admin/cluster_door.h"
 #include "net/auth/verifier.h"
 #include "net/http/exchange.h"
 #include "net/io/listener.h"
@@ -61,6 +62,7 @@ class MetricsPage {
     std::function<OtherClients()> other_clients;
     std::function<Webhooks()> webhooks;
     std::function<db::BackupFigures()> backups{};  // null: none are made
+    const ClusterDoor* cluster = nullptr;          // null: the server is part of none
     Limits limits;
     const db::Counter& serialised;  // bodies of events
   };

@@ -207,6 +207,58 @@ void Api::cut(const Call& call) {
   });
 }
 
+// ---- the cluster ----
+
+void Api::tell_cluster(const Call& call) {
+  if (with_.cluster == nullptr) {
+    return call->exchange->respond(http::error_response(404, "This server is part of no cluster."));
+  }
+  with_.workers.run([call, door = with_.cluster] { tell_api(call->exchange, door->status()); });
+}
+
+void Api::ask_cluster(const Call& call) {
+  const auto& exchange = call->exchange;
+  const ClusterDoor* door = with_.cluster;
+  if (door == nullptr) return exchange->respond(http::error_response(404, "This server is part of no cluster."));
+  const auto body = db::JsonDocument::parse(exchange->request().body);
+  const auto text = [&](std::string_view name) -> std::optional<std::string> {
+    const auto field = body.ok() ? body.value().root().field(name) : std::nullopt;
+    const auto said = field ? field->string() : std::nullopt;
+    return said ? std::optional<std::string>(*said) : std::nullopt;
+  };
+  const auto shard_field = body.ok() ? body.value().root().field("move") : std::nullopt;
+  const auto shard = shard_field ? shard_field->integer() : std::nullopt;
+  std::function<db::Result<void>()> ask;
+  if (const auto to = text("to"); shard && *shard >= 0 && *shard <= UINT32_MAX && to) {
+    ask = [door, to = *to, number = static_cast<uint32_t>(*shard)] { return door->move(number, to); };
+  } else if (const auto drained = text("drain")) {
+    ask = [door, node = *drained] { return door->drain(node, true); };
+  } else if (const auto undrained = text("undrain")) {
+    ask = [door, node = *undrained] { return door->drain(node, false); };
+  } else if (const auto forgotten = text("forget")) {
+    ask = [door, node = *forgotten] { return door->forget(node); };
+  } else if (body.ok() && body.value().root().field("reseed")) {
+    ask = [door] {
+      door->reseed();
+      return db::Result<void>();
+    };
+  } else {
+    return exchange->respond(http::error_response(
+        400,
+        R"(Expected {"move": SHARD, "to": NODE}, {"drain": NODE}, {"undrain": NODE}, {"forget": NODE} or {"reseed": true}.)"));
+  }
+  with_.workers.run([exchange, ask = std::move(ask)] {
+    const auto done = ask();
+    if (!done.ok()) {
+      const bool is_away = done.error().code == ErrorCode::Unavailable;
+      return exchange->respond(http::error_response(is_away ? 503 : 400, done.error().message));
+    }
+    http::log(http::LogLevel::Info, "asked of the cluster",
+              {{"what", exchange->request().body}, {"peer", exchange->request().peer}});
+    tell_api(exchange, R"({"asked":true})");
+  });
+}
+
 void Api::live(const Call& call, db::LiveAsk ask, std::string (*text)(const db::Live& live)) {
   with_.guard.live(call->space, call->auth, std::move(ask),
                    waiting_.expect_a<db::Result<db::Live>>([this, call, text](db::Result<db::Live> found) {

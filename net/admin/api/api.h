@@ -17,6 +17,7 @@
 #include "db/model/live.h"
 #include "net/admin/api/chart.h"
 #include "net/admin/api/table.h"
+#include "net/admin/cluster_door.h"
 #include "net/auth/verifier.h"
 #include "net/http/exchange.h"
 #include "net/http/pending_answers.h"
@@ -47,6 +48,7 @@ class Api final : public rest::Desk {
     http::IoPool& io;
     db::ThreadPool& workers;
     std::function<const http::Listener*()> listener;  // of clients; null until it is open
+    const ClusterDoor* cluster = nullptr;             // null: the server is part of none
   };
   // All outlive it.
   explicit Api(Sources with) : with_(std::move(with)) {}
@@ -72,6 +74,8 @@ class Api final : public rest::Desk {
   void tell_documents(const Call& call);
   void tell_document(const Call& call);
   void tell_figures(const Call& call);
+  void tell_cluster(const Call& call);
+  void ask_cluster(const Call& call);
 
  private:
   void authenticate(const Call& call);

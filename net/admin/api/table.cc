@@ -87,6 +87,20 @@ const auto kTable = std::to_array<Row>({
     {"GET", "/.inspect/documents.json", kSpace, "The Yjs documents.", {}, nullptr, &Api::tell_documents},
     {"GET", "/.inspect/document.json", kSpace, "What a Yjs document says.", {}, nullptr, &Api::tell_document},
     {"GET", "/.inspect/figures.json", kServer, "Figures of the last 15 minutes.", {}, nullptr, &Api::tell_figures},
+    {"GET",
+     "/.inspect/cluster",
+     kServer,
+     "The nodes of the cluster, and who owns what.",
+     {},
+     nullptr,
+     &Api::tell_cluster},
+    {"POST",
+     "/.inspect/cluster",
+     kServer,
+     "Moves a shard; drains, forgets or reseeds a node.",
+     {},
+     nullptr,
+     &Api::ask_cluster},
 });
 
 }  // namespace

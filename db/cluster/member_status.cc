@@ -1,0 +1,156 @@
+// What this node knows of its cluster, for people and programs: figures, and the JSON of GET /.inspect/cluster.
+#include <string>
+#include <utility>
+
+#include "db/cluster/member.h"
+#include "db/model/json.h"
+
+namespace hearth::db {
+namespace {
+
+// Members of an object, in order.
+class Members {
+ public:
+  explicit Members(std::string& json) : json_(json) { json_ += '{'; }
+  void close() { json_ += '}'; }
+  std::string& begin(std::string_view name) {
+    if (!is_first_) json_ += ',';
+    is_first_ = false;
+    append_json_string(name, json_);
+    return json_ += ':';
+  }
+  void text(std::string_view name, std::string_view value) { append_json_string(value, begin(name)); }
+  void truth(std::string_view name, bool value) { begin(name) += value ? "true" : "false"; }
+  template <typename Number>
+  void number(std::string_view name, Number value) {
+    begin(name) += std::to_string(value);
+  }
+  void time(std::string_view name, BootTime value) { number(name, value.count()); }
+  void texts(std::string_view name, const std::vector<std::string>& values) {
+    list(name, values, [](const std::string& one, std::string& json) { append_json_string(one, json); });
+  }
+  template <typename List, typename Append>
+  void list(std::string_view name, const List& values, Append append) {
+    std::string& json = begin(name) += '[';
+    bool is_first = true;
+    for (const auto& one : values) {
+      if (!is_first) json += ',';
+      is_first = false;
+      append(one, json);
+    }
+    json += ']';
+  }
+
+ private:
+  std::string& json_;
+  bool is_first_ = true;
+};
+
+}  // namespace
+
+ClusterFigures Member::figures() const {
+  ClusterFigures all;
+  const GuardFigures guard = with_.log.figures();
+  BusFigures bus = with_.bus.figures();
+  const std::lock_guard lock(mutex_);
+  all = counts_;
+  all.is_good = with_.standing.is_good();
+  all.stale = with_.standing.stale().value_or(BootTime{0});
+  all.shards = shards_.size();
+  all.stopped = all.seeding = 0;
+  for (uint32_t number = 0; number < shards_.size(); ++number) {
+    const Shard& shard = shards_[number];
+    all.owned += shard.here == Here::Owns ? 1 : 0;
+    all.stopped += shard.here == Here::Stopped ? 1 : 0;
+    all.seeding += shard.here == Here::Seeding ? 1 : 0;
+    const uint64_t applied = with_.replica.applied(number).sequence;
+    if (shard.seen && shard.seen->last.sequence > applied) all.behind += shard.seen->last.sequence - applied;
+  }
+  all.nodes = view_.nodes.size();
+  for (const ClusterNode& one : view_.nodes) all.alive += watch_.is_alive(one.name) ? 1 : 0;
+  all.inbox_bytes = inbox_bytes_;
+  all.wrong = check_.wrong.size();
+  all.guard = guard;
+  all.bus = std::move(bus);
+  return all;
+}
+
+std::string Member::status_json() const {
+  static constexpr std::array<std::string_view, 6> kHere = {"follows", "taking",  "owns",
+                                                            "leaving", "seeding", "stopped"};
+  const BusFigures bus = with_.bus.figures();
+  const std::lock_guard lock(mutex_);
+  const BootTime at = now();
+  std::string json;
+  Members top(json);
+  top.text("id", facts_.id);
+  top.text("node", options_.node);
+  top.truth("good", with_.standing.is_good());
+  top.time("stale_ms", with_.standing.stale().value_or(BootTime{0}));
+  top.number("format", facts_.format);
+  Members engine(top.begin("engine"));
+  engine.text("durability", check_.durability);
+  engine.number("timeline", check_.timeline);
+  engine.texts("wrong", check_.wrong);
+  engine.texts("warnings", check_.warnings);
+  engine.time("checked_ms", at - checked_at_);
+  engine.close();
+  top.list("nodes", view_.nodes, [&](const ClusterNode& one, std::string& to) {
+    uint64_t owns = 0, behind = 0;
+    for (const ClusterShard& shard : view_.shards) {
+      if (shard.owner == one.name) ++owns;
+      const uint64_t durable = shard.shard < one.durable.size() ? one.durable[shard.shard] : 0;
+      if (shard.last.sequence > durable) behind += shard.last.sequence - durable;
+    }
+    const bool is_self = one.name == options_.node;
+    const auto peer = bus.peers.find(one.name);
+    Members node(to);
+    node.text("name", one.name);
+    node.text("peer", one.peer);
+    node.text("client", one.client);
+    node.truth("alive", is_self ? with_.standing.is_good() : watch_.is_alive(one.name));
+    node.truth("self", is_self);
+    node.truth("drained", one.is_drained);
+    node.number("formats", one.formats);
+    node.number("beat", one.beat);
+    node.time("unmoved_ms", watch_.unmoved(one.name).value_or(BootTime{0}));
+    node.number("owns", owns);
+    node.number("behind", behind);
+    node.text("bus", is_self ? "self" : peer != bus.peers.end() && peer->second.is_up ? "up" : "down");
+    node.close();
+  });
+  top.list("shards", view_.shards, [&](const ClusterShard& one, std::string& to) {
+    Members shard(to);
+    shard.number("shard", one.shard);
+    shard.text("owner", one.owner);
+    shard.number("epoch", one.last.epoch);
+    shard.number("sequence", one.last.sequence);
+    shard.number("cut", one.cut);
+    shard.text("wish", one.wish);
+    if (one.shard < shards_.size()) {
+      shard.text("here", kHere[static_cast<size_t>(shards_[one.shard].here)]);
+      shard.number("applied", with_.replica.applied(one.shard).sequence);
+      shard.text("why", shards_[one.shard].why);
+    }
+    Members durable(shard.begin("durable"));
+    for (const ClusterNode& node : view_.nodes) {
+      durable.number(node.name, one.shard < node.durable.size() ? node.durable[one.shard] : 0);
+    }
+    durable.close();
+    shard.close();
+  });
+  top.list("changes", changes_, [&](const ClusterChange& one, std::string& to) {
+    Members change(to);
+    change.time("ago_ms", at - one.at);
+    change.number("shard", one.shard);
+    change.text("from", one.from);
+    change.text("to", one.to);
+    change.text("why", one.why);
+    change.time("took_ms", one.took);
+    change.close();
+  });
+  top.close();
+  return json;
+}
+
+}  // namespace hearth::db
