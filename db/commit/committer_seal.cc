@@ -48,7 +48,9 @@ Result<void> Committer::append_sealed(std::vector<std::unique_lock<std::mutex>>&
     ShardLog& log = *logs_->logs[shard];
     turns.push_back(log.turn());
     if (const Result<void> done = log.append(entries, sealed_at_); !done.ok()) {
-      for (ShardLog* before : appended) before->lose("a batch was appended that this node has not applied");
+      for (ShardLog* before : appended) {
+        before->lose({ErrorCode::Unavailable, "The log has a batch of this shard that this node has not applied."});
+      }
       return done;
     }
     appended.push_back(&log);
@@ -101,7 +103,8 @@ void Committer::seal_restored(Tree& tree, const Path& at, Timestamp now) {
   sealed_at_ = now;
   if (digest.ok() && read.ok()) return seal(tree, std::move(entry));
   const auto turn = log.turn();
-  log.lose("a restore could not be put into it: " + (digest.ok() ? read.error() : digest.error()).message);
+  log.lose({ErrorCode::Unavailable,
+            "A restore could not be put into the log: " + (digest.ok() ? read.error() : digest.error()).message});
 }
 
 // What the namespace has at and below `at`, and its settings, as rows without its number. Returns the file's digest.

@@ -2,6 +2,7 @@
 #include "db/commit/log_applier.h"
 
 #include <array>
+#include <utility>
 
 #include "db/model/hash.h"
 #include "db/model/key_order.h"
@@ -84,6 +85,14 @@ Tree& LogApplier::make_tree(const std::string& name, uint32_t number) {
   return tree;
 }
 
+Result<void> LogApplier::commit() {
+  RETURN_IF_ERROR(committer_.commit());
+  for (const auto& [name, number] : std::exchange(named_, {})) {
+    if (on_names_.named) on_names_.named(name, number);
+  }
+  return {};
+}
+
 Result<Tree*> LogApplier::tree_of(const std::string& name) {
   const auto found = trees_.find(name);
   if (found == trees_.end()) return does_not_fit(name, "there is no such namespace");
@@ -104,7 +113,7 @@ Result<void> LogApplier::apply(std::string_view batch) {
     RETURN_IF_ERROR(read_batch(batch, [this](BatchEntry&& entry) { return apply_entry(std::move(entry)); }));
     const LogPosition next{head.sequence, head.epoch, head.id};
     committer_.put_applied(shard_, next);
-    RETURN_IF_ERROR(committer_.commit());
+    RETURN_IF_ERROR(commit());
     last_ = next;
     return {};
   };
@@ -125,6 +134,7 @@ Result<void> LogApplier::apply_entry(BatchEntry&& entry) {
       Tree& tree = make_tree(entry.name, number_of_(entry.name));
       tree.head.sequence = entry.sequence;
       committer_.name(tree);
+      named_.emplace_back(tree.name, tree.number);
       return {};
     }
     case BatchEntry::Kind::Commit: {
@@ -147,11 +157,12 @@ Result<void> LogApplier::apply_entry(BatchEntry&& entry) {
     case BatchEntry::Kind::Purge:
       return purge(entry);
     case BatchEntry::Kind::Remove: {
-      RETURN_IF_ERROR(committer_.commit());
+      RETURN_IF_ERROR(commit());
       const auto found = trees_.find(entry.name);
       if (found == trees_.end()) return {};  // the process died between the removal and the row that says so
       RETURN_IF_ERROR(committer_.remove(found->second, entry.sequence));
       trees_.erase(found);
+      if (on_names_.removed) on_names_.removed(entry.name, entry.sequence);
       return {};
     }
   }
@@ -160,7 +171,7 @@ Result<void> LogApplier::apply_entry(BatchEntry&& entry) {
 
 // By files beside the store, so that its size does not matter.
 Result<void> LogApplier::restore(const BatchEntry& entry) {
-  RETURN_IF_ERROR(committer_.commit());
+  RETURN_IF_ERROR(commit());
   const auto found = trees_.find(entry.name);
   Tree& tree = found != trees_.end() ? found->second : make_tree(entry.name, number_of_(entry.name));
   const auto staged = store_.stage();
@@ -187,7 +198,7 @@ Result<void> LogApplier::restore(const BatchEntry& entry) {
   RETURN_IF_ERROR(store_.commit(*staged));
   committer_.refresh();
   committer_.forget(tree);
-  tree.named = true;
+  if (!std::exchange(tree.named, true)) named_.emplace_back(tree.name, tree.number);
   RETURN_IF_ERROR(committer_.load_restored(tree, entry.at, entry.wall));
   committer_.set_mirrored_by(tree, "");  // whoever owns the shard next goes through all documents
   return {};
@@ -198,7 +209,7 @@ Result<void> LogApplier::purge(const BatchEntry& entry) {
   Committer::Purge purge;
   purge.path = entry.at;
   while (!purge.is_done) {
-    RETURN_IF_ERROR(committer_.commit());  // a step reads what is durable
+    RETURN_IF_ERROR(commit());  // a step reads what is durable
     RETURN_IF_ERROR(committer_.purge(*tree, purge));
   }
   return {};

@@ -390,7 +390,7 @@ TEST_CASE("Replay: a write that the log does not take is refused, and changes no
   is_taken = true;
   const auto refused = space.set("a", Value::integer(2));
   REQUIRE_FALSE(refused.ok());
-  CHECK(refused.error().code == ErrorCode::Unavailable);
+  CHECK(refused.error().code == ErrorCode::NotOwner);
   CHECK(space.get("a").value() == Value::integer(1));
   is_taken = false;
   CHECK_FALSE(space.set("a", Value::integer(3)).ok());  // the shard is another's
