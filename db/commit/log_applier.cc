@@ -93,6 +93,15 @@ Result<void> LogApplier::commit() {
   return {};
 }
 
+// What no plan keeps any more goes here as it does where clients are served: for weeks, maybe, nobody else sees to it.
+Result<void> LogApplier::trim(Timestamp now) {
+  for (Tree* tree : std::exchange(changed_, {})) {
+    if (committer_.wants_trim(*tree, now)) RETURN_IF_ERROR(committer_.trim(*tree, now));
+    if (committer_.wants_trim_answers(*tree, now)) RETURN_IF_ERROR(committer_.trim_answers(*tree, now));
+  }
+  return {};
+}
+
 Result<Tree*> LogApplier::tree_of(const std::string& name) {
   const auto found = trees_.find(name);
   if (found == trees_.end()) return does_not_fit(name, "there is no such namespace");
@@ -111,6 +120,7 @@ Result<void> LogApplier::apply(std::string_view batch) {
                                               ", which is the last that this store has applied"};
     }
     RETURN_IF_ERROR(read_batch(batch, [this](BatchEntry&& entry) { return apply_entry(std::move(entry)); }));
+    RETURN_IF_ERROR(trim(head.time));
     const LogPosition next{head.sequence, head.epoch, head.id};
     committer_.put_applied(shard_, next);
     RETURN_IF_ERROR(commit());
@@ -139,6 +149,7 @@ Result<void> LogApplier::apply_entry(BatchEntry&& entry) {
     }
     case BatchEntry::Kind::Commit: {
       ASSIGN_OR_RETURN(Tree * tree, tree_of(entry.name));
+      changed_.insert(tree);
       return committer_.replay(*tree, entry.commit);
     }
     case BatchEntry::Kind::Answer: {
@@ -161,6 +172,7 @@ Result<void> LogApplier::apply_entry(BatchEntry&& entry) {
       const auto found = trees_.find(entry.name);
       if (found == trees_.end()) return {};  // the process died between the removal and the row that says so
       RETURN_IF_ERROR(committer_.remove(found->second, entry.sequence));
+      changed_.erase(&found->second);
       trees_.erase(found);
       if (on_names_.removed) on_names_.removed(entry.name, entry.sequence);
       return {};

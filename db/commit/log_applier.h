@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -63,6 +64,7 @@ class LogApplier {
   Result<Tree*> tree_of(const std::string& name);
   Tree& make_tree(const std::string& name, uint32_t number);
   Result<void> commit();
+  Result<void> trim(Timestamp now);
 
   TreeStore& store_;
   Committer& committer_;
@@ -72,6 +74,7 @@ class LogApplier {
   const OnNames on_names_;
   std::vector<std::pair<std::string, uint32_t>> named_;  // with the next commit()
   std::map<std::string, Tree> trees_;
+  std::set<Tree*> changed_;  // by this batch
   LogPosition last_;
   std::optional<Error> stopped_;
 };
