@@ -34,7 +34,8 @@ Error Follower::not_now() const {
     case State::Planting:
       return {ErrorCode::Unavailable, shard + " is being planted on this node"};
     case State::MustBePlanted:
-      return {ErrorCode::Unavailable, shard + " has to be planted anew on this node, from another one: " + why_stopped_};
+      return {ErrorCode::Unavailable,
+              shard + " has to be planted anew on this node, from another one: " + why_stopped_};
     case State::Follows:
       break;
   }
@@ -44,8 +45,8 @@ Error Follower::not_now() const {
 // What it learns while it applies is thrown away with it, and read from the store again.
 Result<void> Follower::begin_applying() {
   if (applier_ != nullptr) return {};
-  committer_ = std::make_unique<Committer>(store_, TreeStore::Durability::Os, Quota{}, Usage::InBackground{}, nullptr, 0,
-                                           plans_.history, plans_.answers_bytes_max);
+  committer_ = std::make_unique<Committer>(store_, TreeStore::Durability::Os, Quota{}, Usage::InBackground{}, nullptr,
+                                           0, plans_.history, plans_.answers_bytes_max);
   applier_ = std::make_unique<LogApplier>(
       store_, *committer_, shard_,
       [this](const std::string& file, const auto& part) { return (*reads_files_)(file, part); }, names_.number_of,
@@ -145,6 +146,12 @@ Result<LogPosition> Follower::finish() {
   RETURN_IF_ERROR(read_position());
   state_ = State::Follows;
   return last;
+}
+
+void Follower::close() {
+  const std::lock_guard lock(mutex_);
+  stop_applying();
+  planter_.reset();
 }
 
 void Follower::give_up_planting() {

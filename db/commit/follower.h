@@ -59,6 +59,7 @@ class Follower {
   Result<void> add(std::string_view piece);
   Result<LogPosition> finish();
   void give_up_planting();
+  void close();  // the store goes
 
   LogPosition applied() const;
   bool must_be_planted() const { return state_ == State::MustBePlanted || state_ == State::Planting; }

@@ -17,9 +17,9 @@ constexpr uint64_t kFormat = 1;
 constexpr char kFirst = 'S', kRows = 'N', kLast = 'E';
 
 // All that a namespace may have rows in, in the order of their numbers.
-constexpr std::array kTables = {Table::Head,    Table::Disconnect, Table::Data,   Table::Setting, Table::Index,
-                                Table::Document, Table::History,   Table::Log,    Table::Version, Table::Answer,
-                                Table::Mirror,  Table::Beside,     Table::Expiry};
+constexpr std::array kTables = {Table::Head,     Table::Disconnect, Table::Data,  Table::Setting, Table::Index,
+                                Table::Document, Table::History,    Table::Log,   Table::Version, Table::Answer,
+                                Table::Mirror,   Table::Beside,     Table::Expiry};
 
 Error damaged(const char* what) { return {ErrorCode::Corruption, std::string("what a node gave of a shard: ") + what}; }
 
@@ -32,9 +32,7 @@ std::string planting_key(uint32_t shard) {
 // Namespaces with all that they have, by ranges.
 class Uprooted final : public RowSource {
  public:
-  void add(const std::string& name, uint32_t number) {
-    names_.emplace(name, number);
-  }
+  void add(const std::string& name, uint32_t number) { names_.emplace(name, number); }
   size_t size() const { return names_.size(); }
   size_t row_count() const override { return names_.size(); }
   std::vector<std::pair<std::string, std::string>> ranges() const override {

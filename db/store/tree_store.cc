@@ -307,7 +307,11 @@ std::shared_ptr<const Snapshot> TreeStore::snapshot() const {
 
 Result<void> TreeStore::sync() {
   RETURN_IF_ERROR(health());
-  const rocksdb::Status status = rocks_->db->SyncWAL();
+  // What an open has read from an old log is in memory, and that log may not be synced.
+  rocksdb::FlushOptions flushing;
+  flushing.allow_write_stall = true;
+  rocksdb::Status status = was_synced_.exchange(true) ? rocksdb::Status() : rocks_->db->Flush(flushing);
+  if (status.ok()) status = rocks_->db->SyncWAL();
   return status.ok() ? Result<void>() : break_store(to_error(status, "syncing the log"));
 }
 

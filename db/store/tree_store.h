@@ -200,6 +200,7 @@ class TreeStore {
   std::atomic<size_t> tombstones_{0};
   std::atomic<uint64_t> erased_{0};  // rows, one by one, since the last flush that was asked for
   std::atomic<uint64_t> next_file_{0};
+  std::atomic<bool> was_synced_{false};  // by sync()
   std::atomic<bool> broken_{false};
   mutable std::mutex mutex_;  // Guards why_broken_.
   std::string why_broken_;
