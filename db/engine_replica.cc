@@ -124,8 +124,8 @@ Result<void> Engine::begin_owning(uint32_t shard, const LogPosition& last) {
   const Names names = names_of(shard);
   {
     const std::unique_lock lock(mutex_);
-    logs_.logs[shard] = std::make_shared<ShardLog>(
-        *options_.log, shard, last, [this](uint32_t lost, const Error& why) { lose(lost, why); });
+    logs_.logs[shard] = std::make_shared<ShardLog>(*options_.log, shard, last,
+                                                   [this](uint32_t lost, const Error& why) { lose(lost, why); });
   }
   const auto made = std::make_shared<Shard>(dependencies(), heavy_shards_);
   // What has to be there before the first client asks is the first in the lines. Nobody else knows these states yet.

@@ -119,12 +119,14 @@ Result<void> LogApplier::apply(std::string_view batch) {
                                               std::to_string(last_.sequence) + " of shard " + std::to_string(shard_) +
                                               ", which is the last that this store has applied"};
     }
+    was_there_ = false;
     RETURN_IF_ERROR(read_batch(batch, [this](BatchEntry&& entry) { return apply_entry(std::move(entry)); }));
     RETURN_IF_ERROR(trim(head.time));
     const LogPosition next{head.sequence, head.epoch, head.id};
     committer_.put_applied(shard_, next);
     RETURN_IF_ERROR(commit());
     last_ = next;
+    may_be_there_ = false;
     return {};
   };
   Result<void> done = run();
@@ -140,6 +142,7 @@ Result<void> LogApplier::apply_entry(BatchEntry&& entry) {
     case BatchEntry::Kind::Nothing:
       return {};
     case BatchEntry::Kind::Create: {
+      if (may_be_there_ && trees_.contains(entry.name)) return {};
       if (trees_.contains(entry.name)) return does_not_fit(entry.name, "it is there already");
       Tree& tree = make_tree(entry.name, number_of_(entry.name));
       tree.head.sequence = entry.sequence;
@@ -150,9 +153,13 @@ Result<void> LogApplier::apply_entry(BatchEntry&& entry) {
     case BatchEntry::Kind::Commit: {
       ASSIGN_OR_RETURN(Tree * tree, tree_of(entry.name));
       changed_.insert(tree);
+      if (may_be_there_) RETURN_IF_ERROR(committer_.load(*tree));
+      was_there_ = may_be_there_ && entry.commit.record.sequence <= tree->head.sequence;
+      if (was_there_) return {};
       return committer_.replay(*tree, entry.commit);
     }
-    case BatchEntry::Kind::Answer: {
+    case BatchEntry::Kind::Answer: {  // stands behind its commit
+      if (was_there_) return {};
       ASSIGN_OR_RETURN(Tree * tree, tree_of(entry.name));
       ASSIGN_OR_RETURN(KeptAnswer kept, KeptAnswer::decode(entry.answer));
       return committer_.replay_answer(*tree, std::move(kept));

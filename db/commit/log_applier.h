@@ -6,8 +6,8 @@
 //   applier.apply(batch) …                       each behind the one before it; one commit of the store, with the row
 //                                                that says so
 //
-// A restore and a removal are commits of their own within their batch. A process that dies between them and the end of the
-// batch applies it again, which gives the same.
+// A restore, a removal and the steps of a purge are commits of their own within their batch. A process that dies between them
+// and the end of the batch applies it again, and passes over what of it is there: of the first batch after a start alone.
 //
 // It never guesses: a batch that does not follow, or does not fit what is here, stops it for good, with nothing of the
 // batch applied that came before the error in the same commit. Thread: one. Blocks on disk.
@@ -74,7 +74,9 @@ class LogApplier {
   const OnNames on_names_;
   std::vector<std::pair<std::string, uint32_t>> named_;  // with the next commit()
   std::map<std::string, Tree> trees_;
-  std::set<Tree*> changed_;  // by this batch
+  std::set<Tree*> changed_;   // by this batch
+  bool may_be_there_ = true;  // part of this batch
+  bool was_there_ = false;    // its last commit
   LogPosition last_;
   std::optional<Error> stopped_;
 };
