@@ -154,9 +154,9 @@ TEST_CASE("Seed: a half-planted shard is known to be that, and can be planted an
     CHECK(is_half_planted(*to->store->snapshot(), 1).value());
     CHECK_FALSE(is_half_planted(*to->store->snapshot(), 0).value());
     CHECK(applied_in(*to->store->snapshot(), 1).value().sequence == 0);
-    CHECK(seed_shard(to->store->checkpoint().value(), 1, kShards, [](std::string_view) {
-            return Result<void>();
-          }).error().code == ErrorCode::Unavailable);
+    CHECK(seed_shard(to->store->checkpoint().value(), 1, kShards, [](std::string_view) { return Result<void>(); })
+              .error()
+              .code == ErrorCode::Unavailable);
   }
   Planter planter = to->planter(1);
   REQUIRE(planter.begin().ok());
