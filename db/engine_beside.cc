@@ -49,6 +49,13 @@ Result<void> Engine::check_numbers() const {
 Result<void> Engine::take_logs() {
   if (options_.log == nullptr) return {};
   RETURN_IF_ERROR(check_numbers());
+  for (uint32_t shard = 0; shard < store_->shards(); ++shard) {
+    ASSIGN_OR_RETURN(const bool is_half, is_half_planted(*store_->snapshot(), shard));
+    if (!is_half) continue;
+    return Error{ErrorCode::Unavailable, "the shard " + std::to_string(shard) +
+                                             " was restored or planted when the process ended, and is no copy of what "
+                                             "the log has"};
+  }
   ASSIGN_OR_RETURN(logs_, db::take_logs(*options_.log, *store_->snapshot(), store_->shards()));
   ASSIGN_OR_RETURN(next_sequences_, removed_in(*store_->snapshot()));
   return {};

@@ -10,6 +10,7 @@
 
 #include "db/base/random.h"
 #include "db/commit/pending_tree.h"
+#include "db/commit/seed.h"
 #include "db/model/hash.h"
 #include "db/model/key_order.h"
 #include "db/store/row_key.h"
@@ -77,6 +78,20 @@ void Committer::discard() {
   durable_.reset();
 }
 
+Result<void> Committer::begin_restoring(const Tree& tree) {
+  if (logs_ == nullptr) return {};
+  Batch mark;
+  mark.put(planting_row(logs_->of(tree.number).shard()), "1");
+  return store_.commit(mark, TreeStore::Durability::Synced);
+}
+
+Result<void> Committer::give_up_restoring(const Tree& tree) {
+  if (logs_ == nullptr) return {};
+  Batch mark;
+  mark.erase(planting_row(logs_->of(tree.number).shard()));
+  return store_.commit(mark, TreeStore::Durability::Synced);
+}
+
 void Committer::seal_restored(Tree& tree, const Path& at, Timestamp now) {
   if (logs_ == nullptr) return;
   ShardLog& log = logs_->of(tree.number);
@@ -101,7 +116,10 @@ void Committer::seal_restored(Tree& tree, const Path& at, Timestamp now) {
     }
   }
   sealed_at_ = now;
-  if (digest.ok() && read.ok()) return seal(tree, std::move(entry));
+  if (digest.ok() && read.ok()) {
+    rows_.erase(planting_row(log.shard()));
+    return seal(tree, std::move(entry));
+  }
   const auto turn = log.turn();
   log.lose({ErrorCode::Unavailable,
             "A restore could not be put into the log: " + (digest.ok() ? read.error() : digest.error()).message});

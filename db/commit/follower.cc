@@ -8,7 +8,7 @@ Result<void> Follower::start() {
   const std::lock_guard lock(mutex_);
   ASSIGN_OR_RETURN(const bool is_half, is_half_planted(*store_.snapshot(), shard_));
   if (is_half) {
-    why_stopped_ = "it was being planted when the process ended";
+    why_stopped_ = "when the process ended it was being planted, or restored and not yet in the log";
     state_ = State::MustBePlanted;
   }
   return read_position();
@@ -109,7 +109,9 @@ Result<void> Follower::follow_again() {
   const std::lock_guard lock(mutex_);
   if (state_ != State::Owned) return {};
   RETURN_IF_ERROR(read_position());
-  state_ = State::Follows;
+  ASSIGN_OR_RETURN(const bool is_half, is_half_planted(*store_.snapshot(), shard_));
+  if (is_half) why_stopped_ = "a restore was done here that the log has not";
+  state_ = is_half ? State::MustBePlanted : State::Follows;
   return {};
 }
 

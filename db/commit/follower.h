@@ -8,6 +8,7 @@
 //   plant() ─▶ Planting ─ finish() ─▶ Follows
 //                  └─ given up, or the process died ─▶ MustBePlanted
 //   apply(): Corruption ─────────────────────────────▶ MustBePlanted
+//   follow_again(): a restore that the log has not ──▶ MustBePlanted
 //
 // What this store has of the shard is never taken back: where a batch does not follow on what is here, the shard stands still
 // until it is planted. An error that may pass (the disk, a file that can't be read now) leaves it as it was, and the batch may

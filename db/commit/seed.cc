@@ -23,12 +23,6 @@ constexpr std::array kTables = {Table::Head,     Table::Disconnect, Table::Data,
 
 Error damaged(const char* what) { return {ErrorCode::Corruption, std::string("what a node gave of a shard: ") + what}; }
 
-std::string planting_key(uint32_t shard) {
-  std::string key = row_key(Table::Store, "planting");
-  append_number(shard, key);
-  return key;
-}
-
 // Namespaces with all that they have, by ranges.
 class Uprooted final : public RowSource {
  public:
@@ -96,8 +90,14 @@ class Pieces {
 
 }  // namespace
 
+std::string planting_row(uint32_t shard) {
+  std::string key = row_key(Table::Store, "planting");
+  append_number(shard, key);
+  return key;
+}
+
 Result<bool> is_half_planted(const Snapshot& snapshot, uint32_t shard) {
-  ASSIGN_OR_RETURN(const auto row, snapshot.get(planting_key(shard)));
+  ASSIGN_OR_RETURN(const auto row, snapshot.get(planting_row(shard)));
   return row.has_value();
 }
 
@@ -144,7 +144,7 @@ Result<void> seed_shard(const Frozen& from, uint32_t shard, uint32_t shards, con
 
 Result<void> Planter::begin() {
   Batch mark;
-  mark.put(planting_key(shard_), "1");
+  mark.put(planting_row(shard_), "1");
   RETURN_IF_ERROR(store_.commit(mark, TreeStore::Durability::Synced));
   // From here on the shard is known to be none, whatever becomes of this process.
 
@@ -241,7 +241,7 @@ Result<LogPosition> Planter::finish() {
     const auto [row, value] = applied_row(shard_, position_);
     batch.put(row, value);
   }
-  batch.erase(planting_key(shard_));
+  batch.erase(planting_row(shard_));
   // Synced, and with it all that was put before: the store's log keeps its order.
   RETURN_IF_ERROR(store_.commit(batch, TreeStore::Durability::Synced));
   return position_;

@@ -13,7 +13,8 @@
 // Nodes of different versions speak it with each other: never renumber; who finds a format that it does not know refuses it.
 //
 // Half planted. A row of the store, written and synced before anything is erased, says that the shard is being planted. It goes
-// with the commit that ends the planting. A process that dies between has a shard that is known to be none.
+// with the commit that ends the planting. A process that dies between has a shard that is known to be none. The same row stands
+// while a restore is in this store and not yet in the log (Committer::begin_restoring): what is here then, no other node has.
 //
 //   planting := row "planting" shard:4 BE                                     on disk
 //
@@ -38,6 +39,7 @@ inline constexpr size_t kUprootedMax = 100;            // namespaces that are er
 Result<void> seed_shard(const Frozen& from, uint32_t shard, uint32_t shards,
                         const std::function<Result<void>(std::string_view piece)>& take);
 
+std::string planting_row(uint32_t shard);
 Result<bool> is_half_planted(const Snapshot& snapshot, uint32_t shard);
 
 class Planter {

@@ -1,6 +1,6 @@
 // A database as a node of a cluster: several of them on one log, of which one at a time owns a shard and the others follow.
-#include <catch2/catch.hpp>
 #include <atomic>
+#include <catch2/catch.hpp>
 #include <future>
 #include <mutex>
 #include <set>
@@ -327,8 +327,9 @@ TEST_CASE("Replica: who listened at the old owner goes on at the new one by its 
   CHECK(talk.until(2) == Words{R"(a2 a={"x":1,"y":2,"z":3})"});
 }
 
-TEST_CASE("Replica: what a session of a dead owner has queued is written once, when the grace is over, or as it is back",
-          "[db][cluster]") {
+TEST_CASE(
+    "Replica: what a session of a dead owner has queued is written once, when the grace is over, or as it is back",
+    "[db][cluster]") {
   MemoryLog log;
   Node one(log);
   Node two(log, {}, std::chrono::milliseconds(2'000));
@@ -389,7 +390,8 @@ TEST_CASE("Replica: a session whose shard moves leaves its queue to the new owne
   CHECK(log.batches(0).size() == 2);
 }
 
-TEST_CASE("Replica: a shard that was seeded at one node is planted at another, and goes on by the log", "[db][cluster]") {
+TEST_CASE("Replica: a shard that was seeded at one node is planted at another, and goes on by the log",
+          "[db][cluster]") {
   MemoryLog log;
   Node one(log, a_day()), two(log, a_day());
   one.take(0);
@@ -614,11 +616,12 @@ class Campaign {
 
 }  // namespace
 
-TEST_CASE("Replica: whatever the log does and however owners change, all nodes have what was acknowledged, and the same",
-          "[db][cluster]") {
+TEST_CASE(
+    "Replica: whatever the log does and however owners change, all nodes have what was acknowledged, and the same",
+    "[db][cluster]") {
   const char* given = std::getenv("TEST_SEED");
-  const std::vector<uint64_t> seeds = given != nullptr ? std::vector<uint64_t>{seed_of_run()}
-                                                       : std::vector<uint64_t>{1, 2, 3, 4};
+  const std::vector<uint64_t> seeds =
+      given != nullptr ? std::vector<uint64_t>{seed_of_run()} : std::vector<uint64_t>{1, 2, 3, 4};
   for (const uint64_t seed : seeds) {
     INFO("TEST_SEED=" << seed);
     Campaign(seed, seed % 2 == 0 ? a_day() : HistoryPlan{}).run(400);

@@ -34,7 +34,8 @@ inline std::map<std::string, std::string> state_of(const std::string& folder) {
                            std::string row = of + " " + std::to_string(static_cast<int>(what)) + " ";
                            row += key.substr(kTableAndNumber);
                            // Hashes of clients that may come back are noted where they left.
-                           if (what == Table::Beside && key.substr(kTableAndNumber).starts_with(kPointRows)) return true;
+                           if (what == Table::Beside && key.substr(kTableAndNumber).starts_with(kPointRows))
+                             return true;
                            state[row] = value;
                            return true;
                          })
