@@ -202,7 +202,15 @@ class Database {
     OnNotice on_notice;           // hears what an operator should know (db/model/notice.h); empty: nobody
     void* environment = nullptr;  // tests: a rocksdb::Env*
     // Takes what is committed before it is on disk (db/log/commit_log.h); must outlive the database. Null: there is none.
+    // With one all shards are taken at the open, and what is behind the log does not open; or, for a node of a cluster,
+    // all shards are followed until Host::replica() is told to own some. Then `shards` is the cluster's number, and
+    // nothing is synced but by sync_applied(), for the log has it.
     CommitLog* log = nullptr;
+    bool follows = false;
+    std::string cluster_id;  // is Host::life() on all nodes
+    // A shard that was owned is another's, or nobody can say: it takes nothing more, and is to be disowned. Called once for
+    // each owning, at most; any thread, and soon back: it must not call the database.
+    std::function<void(uint32_t shard, const Error& why)> on_lost{};
   };
 
   // Errors: Locked (another process has it), Io, Corruption (naming what is wrong), Unsupported (a newer format).

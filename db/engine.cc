@@ -64,12 +64,12 @@ Result<std::shared_ptr<Engine>> Engine::open(const Database::Options& options) {
 }
 
 Result<void> Engine::start() {
-  ASSIGN_OR_RETURN(store_, TreeStore::open({options_.folder, static_cast<uint32_t>(options_.shards),
-                                            options_.environment, options_.free_bytes_min, options_.on_notice}));
+  ASSIGN_OR_RETURN(store_,
+                   TreeStore::open({options_.folder, static_cast<uint32_t>(options_.shards), options_.environment,
+                                    options_.free_bytes_min, options_.on_notice, options_.cluster_id}));
   names_ = store_->names_at_open();
   for (const auto& [name, number] : names_) next_number_ = std::max(next_number_, number + 1);
-  const auto durability = options_.sync == SyncMode::Group ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
-  RETURN_IF_ERROR(take_logs());
+  RETURN_IF_ERROR(options_.follows ? begin_following() : take_logs());
   RETURN_IF_ERROR(erase_strays_beside());
   store_id_ = store_->id();
   life_ = store_->life();
@@ -87,6 +87,25 @@ Result<void> Engine::start() {
   first.beyond = scans_.get();
   first.nice = 0;
   readers_ = std::make_unique<FairPool>(first);
+  // A shard needs the heavy ones from its first request on.
+  for (size_t i = 0; i < kHeavyShards; ++i) heavy_shards_.push_back(std::make_shared<Shard>(dependencies()));
+  shards_.resize(store_->shards());
+  for (auto& shard : shards_) {
+    if (!options_.follows) shard = std::make_shared<Shard>(dependencies(), heavy_shards_);
+  }
+  backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, *steady_,
+                                       [this](const std::string& name) { return space(name); });
+  const Names names = options_.follows ? Names() : names_;
+  const SpaceOf space_of = [this](const std::string& name) { return space(name); };
+  RETURN_IF_ERROR(take_up_hashes(beginning, names, space_of));
+  RETURN_IF_ERROR(adopt_orphans(names, space_of));
+  idle_spaces_go_ = std::jthread([this](const std::stop_token& stopping) { forget_long_idle_spaces(stopping); });
+  return resume(names);
+}
+
+Shard::Dependencies Engine::dependencies() {
+  const bool is_synced = options_.sync == SyncMode::Group && !options_.follows;
+  const auto durability = is_synced ? TreeStore::Durability::Synced : TreeStore::Durability::Os;
   // Called by shards' threads after the commit: a name exists for others only once it is on disk.
   const auto on_named = [this](const std::string& name, uint32_t number) {
     const std::unique_lock lock(mutex_);
@@ -106,127 +125,35 @@ Result<void> Engine::start() {
     }
     return revive ? revive(name, memo) : nullptr;
   };
-  const Shard::Dependencies dependencies{*store_,
-                                         durability,
-                                         *readers_,
-                                         *scans_,
-                                         read_times_,
-                                         first_values_,
-                                         memory_,
-                                         options_.memory.remembered_bytes_max / store_->shards(),
-                                         options_.memory.leaf_cache_bytes_max / store_->shards(),
-                                         options_.memory.resume_bytes_max / store_->shards(),
-                                         beginning_,
-                                         answers_,
-                                         Quota{options_.namespace_rows_max, options_.namespace_bytes_max},
-                                         step_of_rows(options_.step_rows_max),
-                                         *clock_,
-                                         clock_steps_,
-                                         options_.indexes,
-                                         options_.history,
-                                         options_.kept_answers_bytes_max,
-                                         on_named,
-                                         on_removed,
-                                         on_revive,
-                                         alarms_,
-                                         options_.log != nullptr ? &logs_ : nullptr};
-  // A shard needs the heavy ones from its first request on.
-  for (size_t i = 0; i < kHeavyShards; ++i) heavy_shards_.push_back(std::make_shared<Shard>(dependencies));
-  for (uint32_t i = 0; i < store_->shards(); ++i)
-    shards_.push_back(std::make_shared<Shard>(dependencies, heavy_shards_));
-  backups_ = std::make_unique<Backups>(*store_, options_.folder, *clock_, *steady_,
-                                       [this](const std::string& name) { return space(name); });
-  RETURN_IF_ERROR(take_up_hashes(beginning));
-  RETURN_IF_ERROR(adopt_orphans());
-  idle_spaces_go_ = std::jthread([this](const std::stop_token& stopping) { forget_long_idle_spaces(stopping); });
-  RETURN_IF_ERROR(resume_expiry());
-  return resume_indexes();
-}
-
-// Goes on with the indexes of namespaces that have others than they should, or that are still building them.
-Result<void> Engine::resume_indexes() {
-  const auto snapshot = store_->snapshot();
-  for (const auto& [name, number] : std::map<std::string, uint32_t>(names_)) {
-    ASSIGN_OR_RETURN(const auto row, snapshot->get(row_key(Table::Index, number, kPlanRow)));
-    IndexPlan plan;
-    if (row) {
-      ASSIGN_OR_RETURN(plan, IndexPlan::decode(*row));
-    }
-    const auto wanted = wanted_indexes(SnapshotSettings(snapshot, number), options_.indexes);
-    if (wanted.ok() && is_current(plan, wanted.value()) && !plan.is_building()) continue;
-    const std::shared_ptr<NamespaceState> where = space(name);
-    where->shard.submit({.space = where, .what = MaintainRequest{}});
-  }
-  return resume_mirrors(snapshot);
-}
-
-// And with documents whose JSON lacked something when the process died.
-Result<void> Engine::resume_mirrors(const std::shared_ptr<const Snapshot>& snapshot) {
-  std::set<uint32_t> marked;
-  Result<void> looked;
-  RETURN_IF_ERROR(snapshot->first_rows(Table::Mirror, [&](uint32_t number, std::string_view) {
-    const auto any = SnapshotView(snapshot, number, Table::Mirror).any("\x01", "\xff");
-    if (!any.ok()) looked = any.error();
-    if (any.ok() && any.value()) marked.insert(number);
-  }));
-  RETURN_IF_ERROR(looked);
-  for (const auto& [name, number] : std::map<std::string, uint32_t>(names_)) {
-    if (!marked.contains(number)) continue;
-    const std::shared_ptr<NamespaceState> where = space(name);
-    where->shard.submit({.space = where, .what = MirrorsRequest{}});
-  }
-  return {};
+  return Shard::Dependencies{*store_,
+                             durability,
+                             *readers_,
+                             *scans_,
+                             read_times_,
+                             first_values_,
+                             memory_,
+                             options_.memory.remembered_bytes_max / store_->shards(),
+                             options_.memory.leaf_cache_bytes_max / store_->shards(),
+                             options_.memory.resume_bytes_max / store_->shards(),
+                             beginning_,
+                             answers_,
+                             Quota{options_.namespace_rows_max, options_.namespace_bytes_max},
+                             step_of_rows(options_.step_rows_max),
+                             *clock_,
+                             clock_steps_,
+                             options_.indexes,
+                             options_.history,
+                             options_.kept_answers_bytes_max,
+                             on_named,
+                             on_removed,
+                             on_revive,
+                             alarms_,
+                             options_.log != nullptr ? &logs_ : nullptr};
 }
 
 void Engine::revive_by(Revive revive) {
   const std::unique_lock lock(mutex_);
   revive_ = std::move(revive);
-}
-
-// Takes over the queues of sessions whose process died. These sessions count as ended unless they come back soon.
-Result<void> Engine::adopt_orphans() {
-  std::map<uint32_t, std::string> names;
-  for (const auto& [name, number] : names_) names[number] = name;
-  std::map<std::pair<uint32_t, std::string>, std::shared_ptr<DisconnectQueue>> queues;
-  Result<void> damaged;
-  const std::string from = row_key(Table::Disconnect, "");
-  RETURN_IF_ERROR(
-      store_->snapshot()->scan(from, row_key(Table::Data, ""), [&](std::string_view key, std::string_view rows) {
-        const std::string_view rest = key.substr(std::min(key.size(), kTableAndNumber));
-        // Session ids are hex, so the first zero byte ends one; the path behind it has zeros of its own.
-        const size_t end = rest.find('\0');
-        if (end == std::string_view::npos) {
-          damaged = Error{ErrorCode::Corruption, "a row of a session's disconnect queue has no session"};
-          return false;
-        }
-        const std::string session(rest.substr(0, end));
-        auto& queue = queues[{read_number(key.substr(1)), session}];
-        if (queue == nullptr) queue = std::make_shared<DisconnectQueue>(session);
-        damaged = queue->restore(rest.substr(end + 1), rows);
-        return damaged.ok();
-      }));
-  if (!damaged.ok()) return damaged.error();
-  for (auto& [whose, queue] : queues) {
-    const auto name = names.find(whose.first);
-    if (name == names.end()) continue;
-    const std::shared_ptr<NamespaceState> where = space(name->second);
-    where->shard.submit({.space = where, .what = AdoptRequest{whose.second, queue}});
-    orphans_.emplace_back(where, whose.second);
-  }
-  if (!orphans_.empty())
-    orphans_end_ = std::jthread([this](const std::stop_token& stopping) { end_orphans(stopping); });
-  return {};
-}
-
-void Engine::end_orphans(const std::stop_token& stopping) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock(mutex);
-  // A sleep that close() can end: the stop token wakes it.
-  never.wait_for(lock, stopping, options_.disconnect_grace, [] { return false; });
-  if (stopping.stop_requested()) return;  // the rows stay, for the next start
-  for (const auto& [where, session] : orphans_) where->shard.submit({.space = where, .what = OrphanRequest{session}});
-  orphans_.clear();
 }
 
 Engine::~Engine() {
@@ -247,7 +174,9 @@ void Engine::close() {
   idle_spaces_go_ = {};
   alarms_.close();
   backups_.reset();  // a restore's moment needs its shards
-  for (const auto& shard : shards_) shard->close();
+  for (const auto& shard : shards_) {
+    if (shard != nullptr) shard->close();
+  }
   for (const auto& shard : heavy_shards_) shard->close();
   readers_.reset();  // they pass on to the scans
   scans_.reset();
@@ -261,6 +190,7 @@ void Engine::close() {
     revive_ = nullptr;
   }
   beginning_.let_go();
+  for (const auto& follower : followers_) follower->close();
   store_.reset();
   is_closed_ = true;
   is_closed_.notify_all();
@@ -287,8 +217,10 @@ std::shared_ptr<NamespaceState> Engine::space(const std::string& name) {
       found->second->idle_since = 0;
       return found->second;
     }
+    if (!followers_.empty() && !is_served(name)) return nullptr;
   }
   const std::unique_lock lock(mutex_);
+  if (!followers_.empty() && !is_served(name)) return nullptr;
   std::shared_ptr<NamespaceState>& made = spaces_[name];
   if (made == nullptr) {
     const auto known = names_.find(name);
@@ -296,16 +228,21 @@ std::shared_ptr<NamespaceState> Engine::space(const std::string& name) {
     // A number for a name that may never be written: they are counted on, and none is given out twice in one life.
     if (!named && options_.log != nullptr) next_number_ = number_for(name, next_number_, store_->shards());
     const uint32_t number = named ? known->second : next_number_++;
-    const std::shared_ptr<Shard>& shard = shards_[number % shards_.size()];
-    // Not by make_shared: a shard remembers it weakly, which would hold its memory.
-    made = std::shared_ptr<NamespaceState>(
-        new NamespaceState(name, number, named, shard, shard->registered(), shard->remembered()));
-    if (const auto before = next_sequences_.find(name); before != next_sequences_.end())
-      made->tree.head.sequence = before->second;
+    made = make_space(name, number, named, shards_[number % shards_.size()]);
     std::shared_ptr<NamespaceState> result = made;
     forget_idle_spaces();
     return result;
   }
+  return made;
+}
+
+std::shared_ptr<NamespaceState> Engine::make_space(const std::string& name, uint32_t number, bool named,
+                                                   const std::shared_ptr<Shard>& shard) const {
+  // Not by make_shared: a shard remembers it weakly, which would hold its memory.
+  std::shared_ptr<NamespaceState> made(
+      new NamespaceState(name, number, named, shard, shard->registered(), shard->remembered()));
+  if (const auto before = next_sequences_.find(name); before != next_sequences_.end())
+    made->tree.head.sequence = before->second;
   return made;
 }
 
@@ -366,6 +303,7 @@ Result<void> Engine::ask_shard(const std::string& name, decltype(ShardRequest::w
   const Gate::Pass pass(gate_);
   if (!pass) return closed_error();
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return not_owner_error();
   // On this stack: the shard answers everything that it took before close() goes on, and the pass keeps close()
   // waiting.
   std::promise<Result<void>> done;
@@ -387,8 +325,11 @@ Result<std::shared_ptr<Conversation>> Engine::converse(const std::string& name, 
                                                        std::function<void()> wake) {
   const Gate::Pass pass(gate_);
   if (!pass) return closed_error();
+  std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return not_owner_error();
   // The request is submitted before anybody has the conversation: so it is the first of its line of requests.
-  auto conversation = std::make_shared<Conversation>(random_hex(16), space(name), std::move(wake), memory_->events);
+  auto conversation =
+      std::make_shared<Conversation>(random_hex(16), std::move(where), std::move(wake), memory_->events);
   conversation->since = clock_->now();
   conversation->space->shard.submit(
       {.space = conversation->space, .conversation = conversation, .what = BeginRequest{std::string(replaces)}});
@@ -400,6 +341,7 @@ void Engine::end_conversations(const std::string& name, std::string label, Error
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return done(answer_of(not_owner_error()));
   where->shard.submit(
       {.space = where, .what = EndLabelledRequest{std::move(label), std::move(reason)}, .done = std::move(done)});
 }
@@ -415,6 +357,7 @@ void Engine::read(const std::string& name, Read read, std::function<void(Answer)
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return done(answer_of(not_owner_error()));
   run_read(*readers_, read_times_, answers_, std::move(read), readable(*where), where->tree.number, clock_->now(),
            std::move(done), store_.get());
 }
@@ -423,6 +366,7 @@ void Engine::write(const std::string& name, Write write, std::function<void(Answ
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return done(answer_of(not_owner_error()));
   where->shard.submit({.space = where, .what = WriteRequest{std::move(write)}, .done = std::move(done)});
 }
 
@@ -431,6 +375,7 @@ void Engine::say(const std::string& name, std::string topic, std::shared_ptr<con
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return done(answer_of(not_owner_error()));
   SayRequest say{0, std::move(message), std::move(topic), std::move(may_speak)};
   say.is_kept = is_kept;
   where->shard.submit({.space = where, .what = std::move(say), .done = std::move(done)});
@@ -440,6 +385,7 @@ void Engine::judge(const std::string& name, Write write, std::function<void(Answ
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return done(answer_of(not_owner_error()));
   run_job(*readers_, *where, std::move(done), [this, where, write = std::move(write), now = clock_->now()](Turn& turn) {
     return answer_judge(write, readable(*where), where->tree.number, now, turn);
   });
@@ -450,6 +396,7 @@ void Engine::setting(const std::string& name, std::string which,
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return done(not_owner_error());
   run_job(*readers_, *where, std::move(done), [this, where, which = std::move(which)](Turn&) {
     return SnapshotSettings(store_->snapshot(), where->tree.number).text(which);
   });
@@ -459,6 +406,7 @@ void Engine::changes(const std::string& name, ChangesRead read, std::function<vo
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return done(not_owner_error());
   run_job(*readers_, *where, std::move(done), [this, where, read = std::move(read)](Turn& turn) {
     return read_changes(read, *store_, store_->snapshot(), where->tree.number, options_.history, turn);
   });
@@ -468,6 +416,7 @@ void Engine::purge(const std::string& name, Path path, std::function<void(Answer
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return done(answer_of(not_owner_error()));
   beginning_.let_go();  // it has what is to go
   PurgeRequest purge;
   purge.purge.path = std::move(path);
@@ -490,6 +439,7 @@ void Engine::undo(const std::string& name, EventId id, std::string by, std::func
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_answer());
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return done(answer_of(not_owner_error()));
   run_job(
       *readers_, *where,
       [where, by = std::move(by), done](Result<Write> write) {
@@ -506,6 +456,7 @@ void Engine::history(const std::string& name, HistoryRead read, std::function<vo
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return done(not_owner_error());
   run_job(*readers_, *where, std::move(done), [this, where, read = std::move(read)](Turn& turn) {
     return read_history(read, *store_, store_->snapshot(), where->tree.number, turn);
   });
@@ -515,6 +466,7 @@ void Engine::stats(const std::string& name, Path path, std::function<void(Result
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return done(not_owner_error());
   const auto found = std::make_shared<Stats>();
   auto tell = [found, done = std::move(done)](const Answer& answer) {
     done(answer.status.ok() ? Result<Stats>(std::move(*found)) : Result<Stats>(answer.status.error()));
@@ -526,6 +478,7 @@ void Engine::indexes(const std::string& name, std::function<void(Result<IndexPla
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return done(not_owner_error());
   run_job(*readers_, *where, std::move(done), [this, where, usual = options_.indexes](Turn&) -> Result<IndexPlan> {
     const auto snapshot = store_->snapshot();
     ASSIGN_OR_RETURN(const auto row, snapshot->get(row_key(Table::Index, where->tree.number, kPlanRow)));
@@ -545,7 +498,15 @@ void Engine::indexes(const std::string& name, std::function<void(Result<IndexPla
 
 Figures Engine::figures() const {
   Figures figures;
-  for (const auto& shard : shards_) shard->add_to(figures);
+  std::vector<std::shared_ptr<Shard>> shards;
+  {
+    const std::shared_lock lock(mutex_);
+    figures = past_;
+    shards = shards_;
+  }
+  for (const auto& shard : shards) {
+    if (shard != nullptr) shard->add_to(figures);
+  }
   for (const auto& shard : heavy_shards_) shard->add_to(figures);
   figures.answer_bytes = answers_.bytes();
   figures.answers_refused = answers_.refused();

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,6 +19,8 @@
 #include "db/calls/callbacks.h"
 #include "db/calls/gate.h"
 #include "db/calls/turns.h"
+#include "db/cluster/replica.h"
+#include "db/commit/follower.h"
 #include "db/database.h"
 #include "db/model/beside.h"
 #include "db/model/change.h"
@@ -32,16 +36,20 @@ inline Error closed_error() {
           "The database is closing, or closed; it takes nothing more until it is opened again."};
 }
 
+inline Error not_owner_error() {
+  return {ErrorCode::NotOwner, "Another node of the cluster serves this namespace; ask again."};
+}
+
 // Namespaces kept in memory; above, those that nobody uses are forgotten until they are asked for again.
 inline constexpr size_t kSpacesInMemoryMax = 10'000;
 
 // Logs and kept answers of namespaces that nobody writes are looked at after so many times Options::space_idle_time.
 inline constexpr int kTrimIdleLogsPart = 6;
 
-class Engine {
+class Engine final : public Replica {
  public:
   static Result<std::shared_ptr<Engine>> open(const Database::Options& options);
-  ~Engine();  // close()s
+  ~Engine() override;  // close()s
 
   // Finishes what was let in and closes the store. Handles may hold the engine's memory for as long as they want.
   void close();
@@ -49,8 +57,9 @@ class Engine {
   Gate& gate() { return gate_; }
 
   // After close() every function below fails with closed_error(). Functions with a `done` callback call it before
-  // they return.
-  std::shared_ptr<NamespaceState> space(const std::string& name);  // a valid name (check_namespace_name)
+  // they return. Of a namespace that another node serves they fail with not_owner_error().
+  std::shared_ptr<NamespaceState> space(
+      const std::string& name);  // a valid name (check_namespace_name); null: not here
   std::vector<std::string> names() const;
   bool exists(const std::string& name) const;
   Result<void> create(const std::string& name);
@@ -83,6 +92,20 @@ class Engine {
   void stats(const std::string& name, Path path, std::function<void(Result<Stats>)> done);
   void indexes(const std::string& name, std::function<void(Result<IndexPlan>)> done);
 
+  // As a node of a cluster (engine_replica.cc). Precondition of all: follows().
+  bool follows() const { return !followers_.empty(); }
+  uint32_t shards() const override { return static_cast<uint32_t>(followers_.size()); }
+  LogPosition applied(uint32_t shard) const override;
+  Result<void> apply(uint32_t shard, std::string_view batch, const ReadFile& read_file) override;
+  Result<void> own(uint32_t shard, const LogPosition& last) override;
+  void disown(uint32_t shard, const Error& why) override;
+  bool owns(uint32_t shard) const override { return followers_[shard]->is_owned(); }
+  Result<void> sync_applied() override;
+  uint64_t durable(uint32_t shard) const override { return durable_[shard]; }
+  Result<void> seed(uint32_t shard, const std::function<Result<void>(std::string_view piece)>& take) override;
+  Result<std::unique_ptr<Planting>> plant(uint32_t shard) override;
+  bool must_be_planted(uint32_t shard) const override { return followers_[shard]->must_be_planted(); }
+
   Callbacks& callbacks() { return callbacks_; }
 
   Backups& backups() { return *backups_; }
@@ -97,15 +120,31 @@ class Engine {
  private:
   explicit Engine(Database::Options options);
   Result<void> start();
-  Result<void> take_logs();  // of Options::log, where there is one
-  Result<void> adopt_orphans();
+  Shard::Dependencies dependencies();
+  Result<void> take_logs();            // of Options::log, where there is one
+  Result<void> check_numbers() const;  // that they are of the shards of their names
+  Result<void> begin_following();
+  Follower::Names names_for(uint32_t shard);
+  Result<void> begin_owning(uint32_t shard, const LogPosition& last);
+  void give_up(uint32_t shard, const Error& why);
+  void lose(uint32_t shard, const Error& why);
+  using Names = std::map<std::string, uint32_t>;
+  Names names_of(uint32_t shard) const;
+  using SpaceOf = std::function<std::shared_ptr<NamespaceState>(const std::string& name)>;
+  std::shared_ptr<NamespaceState> make_space(const std::string& name, uint32_t number, bool named,
+                                             const std::shared_ptr<Shard>& shard) const;  // under mutex_
+  bool is_served(const std::string& name) const;                                          // under mutex_
+  Result<uint32_t> served_number(const std::string& name) const;
+  Result<void> adopt_orphans(const Names& names, const SpaceOf& space_of);
   Result<void> erase_strays_beside();
-  std::optional<uint32_t> number_of(const std::string& name) const;  // nothing: it does not exist
   void end_orphans(const std::stop_token& stopping);
-  Result<void> take_up_hashes(const std::shared_ptr<const Snapshot>& snapshot);
-  Result<void> resume_indexes();
-  Result<void> resume_mirrors(const std::shared_ptr<const Snapshot>& snapshot);
-  Result<void> resume_expiry();
+  void drop_orphans(uint32_t shard);
+  Result<void> take_up_hashes(const std::shared_ptr<const Snapshot>& snapshot, const Names& names,
+                              const SpaceOf& space_of);
+  Result<void> resume(const Names& names);  // what goes on by itself
+  Result<void> resume_indexes(const Names& names);
+  Result<void> resume_mirrors(const Names& names, const std::shared_ptr<const Snapshot>& snapshot);
+  Result<void> resume_expiry(const Names& names);
   void ring(const std::string& name, Alarms::For what);
   std::shared_ptr<const Snapshot> readable(const NamespaceState& space) const;
   Result<void> ask_shard(const std::string& name, decltype(ShardRequest::what) what);  // waits for the answer
@@ -119,7 +158,7 @@ class Engine {
   void end_all_conversations();  // when nothing runs any more but callbacks
 
   Database::Options options_;
-  Gate gate_;
+  mutable Gate gate_;
   std::atomic<bool> is_closed_ = false;
   Callbacks callbacks_;
   SystemClock system_clock_;
@@ -136,16 +175,26 @@ class Engine {
   const std::shared_ptr<Memory> memory_;
   Alarms alarms_;
   Beginning beginning_;
-  std::chrono::steady_clock::time_point begun_{};
+  std::atomic<std::chrono::steady_clock::time_point> begun_{};
   Budget answers_;                                    // that are large
   std::unique_ptr<FairPool> scans_;                   // for what takes longer than a slice; outlives the readers
   std::unique_ptr<FairPool> readers_;                 // where reads begin
   std::vector<std::shared_ptr<Shard>> heavy_shards_;  // they outlive the others' threads
-  std::vector<std::shared_ptr<Shard>> shards_;
+  // By number, and empty where all shards are ours. They outlive the shards.
+  std::vector<std::unique_ptr<Follower>> followers_;
+  std::deque<std::mutex> changing_;             // held by who owns or disowns that shard
+  std::deque<std::atomic<uint64_t>> durable_;   // what of the log is synced
+  std::vector<std::shared_ptr<Shard>> shards_;  // null: another node's. Guarded by mutex_ where shards are followed
   std::unique_ptr<Backups> backups_;
   Turns turns_;
-  // Sessions of the process before this one, which may come back until the thread has waited long enough.
-  std::vector<std::pair<std::shared_ptr<NamespaceState>, std::string>> orphans_;
+  // Sessions of a process that has ended, which may come back until the thread has waited long enough; the oldest first.
+  struct Orphans {
+    std::chrono::steady_clock::time_point due;
+    std::vector<std::pair<std::shared_ptr<NamespaceState>, std::string>> sessions;
+  };
+  std::mutex orphans_mutex_;  // Guards these three.
+  std::condition_variable_any orphans_more_;
+  std::deque<Orphans> orphans_;
   std::jthread orphans_end_;
   std::jthread idle_spaces_go_;
   mutable std::shared_mutex mutex_;  // Guards all below.
@@ -156,6 +205,7 @@ class Engine {
   // moment only.
   std::map<std::string, uint64_t> next_sequences_;
   Revive revive_;
+  Figures past_;           // of shards that were disowned
   size_t next_sweep_ = 0;  // size of spaces_ at which the next sweep is worth its time
 };
 

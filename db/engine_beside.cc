@@ -36,33 +36,45 @@ Result<void> Engine::erase_strays_beside() {
   return strays.row_count() == 0 ? Result<void>() : store_->commit(strays, TreeStore::Durability::Os);
 }
 
-Result<void> Engine::take_logs() {
-  if (options_.log == nullptr) return {};
+Result<void> Engine::check_numbers() const {
   for (const auto& [name, number] : names_) {
     if (number % store_->shards() == shard_of(name, store_->shards())) continue;
     return Error{ErrorCode::InvalidArgument, "the namespace " + name +
                                                  " was made without a log, and none has its begin; start with an empty "
                                                  "folder, and bring the namespaces by hearth dump and hearth restore"};
   }
+  return {};
+}
+
+Result<void> Engine::take_logs() {
+  if (options_.log == nullptr) return {};
+  RETURN_IF_ERROR(check_numbers());
+  for (uint32_t shard = 0; shard < store_->shards(); ++shard) {
+    ASSIGN_OR_RETURN(const bool is_half, is_half_planted(*store_->snapshot(), shard));
+    if (!is_half) continue;
+    return Error{ErrorCode::Unavailable, "the shard " + std::to_string(shard) +
+                                             " was restored or planted when the process ended, and is no copy of what "
+                                             "the log has"};
+  }
   ASSIGN_OR_RETURN(logs_, db::take_logs(*options_.log, *store_->snapshot(), store_->shards()));
   ASSIGN_OR_RETURN(next_sequences_, removed_in(*store_->snapshot()));
   return {};
 }
 
-std::optional<uint32_t> Engine::number_of(const std::string& name) const {
+Result<uint32_t> Engine::served_number(const std::string& name) const {
   const std::shared_lock lock(mutex_);
+  if (follows() && !is_served(name)) return not_owner_error();
   const auto found = names_.find(name);
-  return found == names_.end() ? std::nullopt : std::optional(found->second);
+  return found == names_.end() ? Result<uint32_t>(no_such_space(name)) : Result<uint32_t>(found->second);
 }
 
 Result<BesideRows> Engine::beside(const std::string& name, const BesideRead& read) {
   const Gate::Pass pass(gate_);
   if (!pass) return closed_error();
-  const auto number = number_of(name);
-  if (!number) return no_such_space(name);
+  ASSIGN_OR_RETURN(const uint32_t number, served_number(name));
   BesideRows rows;
-  const std::string from = row_key(Table::Beside, *number, read.prefix);
-  RETURN_IF_ERROR(store_->snapshot()->scan(from, row_key(Table::Beside, *number + 1),
+  const std::string from = row_key(Table::Beside, number, read.prefix);
+  RETURN_IF_ERROR(store_->snapshot()->scan(from, row_key(Table::Beside, number + 1),
                                            [&](std::string_view key, std::string_view value) {
                                              if (!key.starts_with(from) || rows.size() >= read.rows_max) return false;
                                              rows.emplace(key.substr(kTableAndNumber), value);
@@ -74,16 +86,21 @@ Result<BesideRows> Engine::beside(const std::string& name, const BesideRead& rea
 Result<void> Engine::keep_beside(const std::string& name, const BesideWrite& write) {
   const Gate::Pass pass(gate_);
   if (!pass) return closed_error();
-  const auto number = number_of(name);
-  if (!number) return no_such_space(name);
+  ASSIGN_OR_RETURN(const uint32_t number, served_number(name));
   Batch batch;
   for (const auto& [row, value] : write.rows) {
-    const std::string key = row_key(Table::Beside, *number, row);
+    const std::string key = row_key(Table::Beside, number, row);
     value ? batch.put(key, *value) : batch.erase(key);
   }
+  std::shared_ptr<ShardLog> held;  // the shard may be disowned meanwhile: then the log takes nothing
   std::unique_lock<std::mutex> turn;
   if (options_.log != nullptr) {
-    ShardLog& log = logs_.of(*number);
+    {
+      const std::shared_lock lock(mutex_);
+      held = logs_.logs[number % logs_.logs.size()];
+    }
+    if (held == nullptr) return not_owner_error();
+    ShardLog& log = *held;
     BatchEntry entry;
     entry.kind = BatchEntry::Kind::Beside;
     entry.name = name;
@@ -95,9 +112,10 @@ Result<void> Engine::keep_beside(const std::string& name, const BesideWrite& wri
     const auto [row, last] = applied_row(log.shard(), log.last());
     batch.put(row, last);
   }
-  const bool is_synced = write.until == BesideWrite::Until::Disk && options_.sync == SyncMode::Group;
+  const bool is_synced =
+      write.until == BesideWrite::Until::Disk && options_.sync == SyncMode::Group && !options_.follows;
   RETURN_IF_ERROR(store_->commit(batch, is_synced ? TreeStore::Durability::Synced : TreeStore::Durability::Os));
-  if (write.is_for_good) store_->rewrite(*number, {Table::Beside});
+  if (write.is_for_good) store_->rewrite(number, {Table::Beside});
   return {};
 }
 
@@ -108,6 +126,7 @@ Result<std::vector<std::string>> Engine::with_rows_beside() {
   std::vector<std::string> names;
   const std::shared_lock lock(mutex_);
   for (const auto& [name, number] : names_) {
+    if (follows() && !is_served(name)) continue;
     if (std::binary_search(numbers.begin(), numbers.end(), number)) names.push_back(name);
   }
   return names;

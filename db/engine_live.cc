@@ -23,6 +23,7 @@ void Engine::live(const std::string& name, LiveAsk ask, std::function<void(Resul
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return done(not_owner_error());
   const auto found = std::make_shared<Live>();
   auto tell = [found, done = std::move(done)](const Answer& answer) {
     done(answer.status.ok() ? Result<Live>(std::move(*found)) : Result<Live>(answer.status.error()));
@@ -35,6 +36,7 @@ void Engine::documents(const std::string& name, Path after, size_t most,
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return done(not_owner_error());
   run_job(*scans_, *where, std::move(done), [this, where, after = std::move(after), most](Turn& turn) {
     const SnapshotView rows(store_->snapshot(), where->tree.number, Table::Document);
     return list_documents(TurnView(rows, turn), after, most);
@@ -45,6 +47,7 @@ void Engine::document(const std::string& name, Path path, std::function<void(Res
   const Gate::Pass pass(gate_);
   if (!pass) return done(closed_error());
   const std::shared_ptr<NamespaceState> where = space(name);
+  if (where == nullptr) return done(not_owner_error());
   run_job(*scans_, *where, std::move(done), [this, where, path = std::move(path)](Turn& turn) {
     const SnapshotView rows(store_->snapshot(), where->tree.number, Table::Document);
     return read_document_content(TurnView(rows, turn), path);

@@ -120,6 +120,8 @@ void Host::restore(const std::string& id, RestoreRequest request,
   engine_->backups().restore(id, std::move(request), std::move(done));
 }
 
+Replica* Host::replica() { return engine_->follows() ? engine_.get() : nullptr; }
+
 void Host::give_up_compaction() {
   const Gate::Pass pass(engine_->gate());
   if (pass) engine_->backups().give_up_compaction();

@@ -24,6 +24,8 @@
 
 namespace hearth::db {
 
+class Replica;
+
 class Host final : public Database {
  public:
   // As Database::open.
@@ -85,10 +87,15 @@ class Host final : public Database {
   void restore(const std::string& id, RestoreRequest request,
                std::function<void(Result<std::vector<RestoredTree>>)> done);
 
+  // This database as a node of a cluster (db/cluster/replica.h); null: Options::follows is not set. Of shards that are not
+  // owned all requests are refused as NotOwner.
+  Replica* replica();
+
   // For a server that is about to stop: whoever waits for a compaction is told, and there will be none.
   void give_up_compaction();
 
-  const std::string& life() const;  // unguessable, new at every open: sequences are resumable within one life
+  const std::string& life()
+      const;  // unguessable, new at every open, or a cluster's: sequences are resumable within one
   const std::string& store_id() const;
   SyncMode sync() const;
   const Clock& clock() const;

@@ -32,6 +32,7 @@ inline ErrorReply error_reply(db::ErrorCode code) {
       return {400, "unavailable"};
     case ErrorCode::Unavailable:
     case ErrorCode::Locked:
+    case ErrorCode::NotOwner:
       return {503, "unavailable"};
     case ErrorCode::Io:
     case ErrorCode::Corruption:

@@ -24,6 +24,7 @@ enum class ErrorCode : uint8_t {
   InvalidToken,      // a credential that proves nothing
   ExpiredToken,      // a credential that did
   KeyReused,         // a key that was for another request (db::Once)
+  NotOwner,  // another node of the cluster answers for this namespace; asked there, or soon again, it is answered
 };
 
 struct Error {

@@ -197,6 +197,10 @@ class Committer final {
   void replay_beside(const Tree& tree, const std::map<std::string, std::optional<std::string>>& rows);
   void put_applied(uint32_t shard, const LogPosition& last);  // with the next commit()
   void discard();  // what waits for commit(); what is known of its trees goes
+  // A restore's moment comes before the log has it: until seal_restored() is on disk, a process that dies has a shard that
+  // is no other node's, and has to be planted anew (seed.h). No log: nothing. Errors: the store's.
+  Result<void> begin_restoring(const Tree& tree);
+  Result<void> give_up_restoring(const Tree& tree);  // its moment did not come
   // The log is told that the namespace was made another at `at`, by the next commit(). Precondition: load_restored().
   // Where that can't be done the log is lost.
   void seal_restored(Tree& tree, const Path& at, Timestamp now);

@@ -10,6 +10,7 @@
 
 #include "db/base/random.h"
 #include "db/commit/pending_tree.h"
+#include "db/commit/seed.h"
 #include "db/model/hash.h"
 #include "db/model/key_order.h"
 #include "db/store/row_key.h"
@@ -48,7 +49,9 @@ Result<void> Committer::append_sealed(std::vector<std::unique_lock<std::mutex>>&
     ShardLog& log = *logs_->logs[shard];
     turns.push_back(log.turn());
     if (const Result<void> done = log.append(entries, sealed_at_); !done.ok()) {
-      for (ShardLog* before : appended) before->lose("a batch was appended that this node has not applied");
+      for (ShardLog* before : appended) {
+        before->lose({ErrorCode::Unavailable, "The log has a batch of this shard that this node has not applied."});
+      }
       return done;
     }
     appended.push_back(&log);
@@ -75,6 +78,20 @@ void Committer::discard() {
   durable_.reset();
 }
 
+Result<void> Committer::begin_restoring(const Tree& tree) {
+  if (logs_ == nullptr) return {};
+  Batch mark;
+  mark.put(planting_row(logs_->of(tree.number).shard()), "1");
+  return store_.commit(mark, TreeStore::Durability::Synced);
+}
+
+Result<void> Committer::give_up_restoring(const Tree& tree) {
+  if (logs_ == nullptr) return {};
+  Batch mark;
+  mark.erase(planting_row(logs_->of(tree.number).shard()));
+  return store_.commit(mark, TreeStore::Durability::Synced);
+}
+
 void Committer::seal_restored(Tree& tree, const Path& at, Timestamp now) {
   if (logs_ == nullptr) return;
   ShardLog& log = logs_->of(tree.number);
@@ -99,9 +116,13 @@ void Committer::seal_restored(Tree& tree, const Path& at, Timestamp now) {
     }
   }
   sealed_at_ = now;
-  if (digest.ok() && read.ok()) return seal(tree, std::move(entry));
+  if (digest.ok() && read.ok()) {
+    rows_.erase(planting_row(log.shard()));
+    return seal(tree, std::move(entry));
+  }
   const auto turn = log.turn();
-  log.lose("a restore could not be put into it: " + (digest.ok() ? read.error() : digest.error()).message);
+  log.lose({ErrorCode::Unavailable,
+            "A restore could not be put into the log: " + (digest.ok() ? read.error() : digest.error()).message});
 }
 
 // What the namespace has at and below `at`, and its settings, as rows without its number. Returns the file's digest.

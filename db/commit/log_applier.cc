@@ -2,6 +2,7 @@
 #include "db/commit/log_applier.h"
 
 #include <array>
+#include <utility>
 
 #include "db/model/hash.h"
 #include "db/model/key_order.h"
@@ -84,6 +85,23 @@ Tree& LogApplier::make_tree(const std::string& name, uint32_t number) {
   return tree;
 }
 
+Result<void> LogApplier::commit() {
+  RETURN_IF_ERROR(committer_.commit());
+  for (const auto& [name, number] : std::exchange(named_, {})) {
+    if (on_names_.named) on_names_.named(name, number);
+  }
+  return {};
+}
+
+// What no plan keeps any more goes here as it does where clients are served: for weeks, maybe, nobody else sees to it.
+Result<void> LogApplier::trim(Timestamp now) {
+  for (Tree* tree : std::exchange(changed_, {})) {
+    if (committer_.wants_trim(*tree, now)) RETURN_IF_ERROR(committer_.trim(*tree, now));
+    if (committer_.wants_trim_answers(*tree, now)) RETURN_IF_ERROR(committer_.trim_answers(*tree, now));
+  }
+  return {};
+}
+
 Result<Tree*> LogApplier::tree_of(const std::string& name) {
   const auto found = trees_.find(name);
   if (found == trees_.end()) return does_not_fit(name, "there is no such namespace");
@@ -101,11 +119,14 @@ Result<void> LogApplier::apply(std::string_view batch) {
                                               std::to_string(last_.sequence) + " of shard " + std::to_string(shard_) +
                                               ", which is the last that this store has applied"};
     }
+    was_there_ = false;
     RETURN_IF_ERROR(read_batch(batch, [this](BatchEntry&& entry) { return apply_entry(std::move(entry)); }));
+    RETURN_IF_ERROR(trim(head.time));
     const LogPosition next{head.sequence, head.epoch, head.id};
     committer_.put_applied(shard_, next);
-    RETURN_IF_ERROR(committer_.commit());
+    RETURN_IF_ERROR(commit());
     last_ = next;
+    may_be_there_ = false;
     return {};
   };
   Result<void> done = run();
@@ -121,17 +142,24 @@ Result<void> LogApplier::apply_entry(BatchEntry&& entry) {
     case BatchEntry::Kind::Nothing:
       return {};
     case BatchEntry::Kind::Create: {
+      if (may_be_there_ && trees_.contains(entry.name)) return {};
       if (trees_.contains(entry.name)) return does_not_fit(entry.name, "it is there already");
       Tree& tree = make_tree(entry.name, number_of_(entry.name));
       tree.head.sequence = entry.sequence;
       committer_.name(tree);
+      named_.emplace_back(tree.name, tree.number);
       return {};
     }
     case BatchEntry::Kind::Commit: {
       ASSIGN_OR_RETURN(Tree * tree, tree_of(entry.name));
+      changed_.insert(tree);
+      if (may_be_there_) RETURN_IF_ERROR(committer_.load(*tree));
+      was_there_ = may_be_there_ && entry.commit.record.sequence <= tree->head.sequence;
+      if (was_there_) return {};
       return committer_.replay(*tree, entry.commit);
     }
-    case BatchEntry::Kind::Answer: {
+    case BatchEntry::Kind::Answer: {  // stands behind its commit
+      if (was_there_) return {};
       ASSIGN_OR_RETURN(Tree * tree, tree_of(entry.name));
       ASSIGN_OR_RETURN(KeptAnswer kept, KeptAnswer::decode(entry.answer));
       return committer_.replay_answer(*tree, std::move(kept));
@@ -147,11 +175,13 @@ Result<void> LogApplier::apply_entry(BatchEntry&& entry) {
     case BatchEntry::Kind::Purge:
       return purge(entry);
     case BatchEntry::Kind::Remove: {
-      RETURN_IF_ERROR(committer_.commit());
+      RETURN_IF_ERROR(commit());
       const auto found = trees_.find(entry.name);
       if (found == trees_.end()) return {};  // the process died between the removal and the row that says so
       RETURN_IF_ERROR(committer_.remove(found->second, entry.sequence));
+      changed_.erase(&found->second);
       trees_.erase(found);
+      if (on_names_.removed) on_names_.removed(entry.name, entry.sequence);
       return {};
     }
   }
@@ -160,7 +190,7 @@ Result<void> LogApplier::apply_entry(BatchEntry&& entry) {
 
 // By files beside the store, so that its size does not matter.
 Result<void> LogApplier::restore(const BatchEntry& entry) {
-  RETURN_IF_ERROR(committer_.commit());
+  RETURN_IF_ERROR(commit());
   const auto found = trees_.find(entry.name);
   Tree& tree = found != trees_.end() ? found->second : make_tree(entry.name, number_of_(entry.name));
   const auto staged = store_.stage();
@@ -187,7 +217,7 @@ Result<void> LogApplier::restore(const BatchEntry& entry) {
   RETURN_IF_ERROR(store_.commit(*staged));
   committer_.refresh();
   committer_.forget(tree);
-  tree.named = true;
+  if (!std::exchange(tree.named, true)) named_.emplace_back(tree.name, tree.number);
   RETURN_IF_ERROR(committer_.load_restored(tree, entry.at, entry.wall));
   committer_.set_mirrored_by(tree, "");  // whoever owns the shard next goes through all documents
   return {};
@@ -198,7 +228,7 @@ Result<void> LogApplier::purge(const BatchEntry& entry) {
   Committer::Purge purge;
   purge.path = entry.at;
   while (!purge.is_done) {
-    RETURN_IF_ERROR(committer_.commit());  // a step reads what is durable
+    RETURN_IF_ERROR(commit());  // a step reads what is durable
     RETURN_IF_ERROR(committer_.purge(*tree, purge));
   }
   return {};

@@ -6,8 +6,8 @@
 //   applier.apply(batch) …                       each behind the one before it; one commit of the store, with the row
 //                                                that says so
 //
-// A restore and a removal are commits of their own within their batch. A process that dies between them and the end of the
-// batch applies it again, which gives the same.
+// A restore, a removal and the steps of a purge are commits of their own within their batch. A process that dies between them
+// and the end of the batch applies it again, and passes over what of it is there: of the first batch after a start alone.
 //
 // It never guesses: a batch that does not follow, or does not fit what is here, stops it for good, with nothing of the
 // batch applied that came before the error in the same commit. Thread: one. Blocks on disk.
@@ -17,14 +17,23 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "db/commit/committer.h"
 #include "db/log/batch.h"
 #include "db/log/commit_log.h"
 
 namespace hearth::db {
+
+// Hears of namespaces that came and went, once that is in the store. Either may be empty.
+struct OnNames {
+  std::function<void(const std::string& name, uint32_t number)> named{};
+  std::function<void(const std::string& name, uint64_t goes_on)> removed{};  // where the next of that name goes on
+};
 
 class LogApplier {
  public:
@@ -33,12 +42,14 @@ class LogApplier {
                                               const std::function<Result<void>(std::string_view part)>& part)>;
   // `number_of`: a new number for a namespace of that name.
   using NumberOf = std::function<uint32_t(const std::string& name)>;
-  LogApplier(TreeStore& store, Committer& committer, uint32_t shard, ReadFile read_file, NumberOf number_of)
+  LogApplier(TreeStore& store, Committer& committer, uint32_t shard, ReadFile read_file, NumberOf number_of,
+             OnNames on_names = {})
       : store_(store),
         committer_(committer),
         shard_(shard),
         read_file_(std::move(read_file)),
-        number_of_(std::move(number_of)) {}
+        number_of_(std::move(number_of)),
+        on_names_(std::move(on_names)) {}
 
   // `names`: the namespaces of the shard that the store has. Errors: Io, Corruption.
   Result<void> start(const std::map<std::string, uint32_t>& names);
@@ -52,13 +63,20 @@ class LogApplier {
   Result<void> purge(const BatchEntry& entry);
   Result<Tree*> tree_of(const std::string& name);
   Tree& make_tree(const std::string& name, uint32_t number);
+  Result<void> commit();
+  Result<void> trim(Timestamp now);
 
   TreeStore& store_;
   Committer& committer_;
   const uint32_t shard_;
   const ReadFile read_file_;
   const NumberOf number_of_;
+  const OnNames on_names_;
+  std::vector<std::pair<std::string, uint32_t>> named_;  // with the next commit()
   std::map<std::string, Tree> trees_;
+  std::set<Tree*> changed_;   // by this batch
+  bool may_be_there_ = true;  // part of this batch
+  bool was_there_ = false;    // its last commit
   LogPosition last_;
   std::optional<Error> stopped_;
 };

@@ -51,12 +51,23 @@ CommitLog::Appended ShardLog::try_append(const BatchHead& head, std::string_view
   return answer->wait();
 }
 
-Error ShardLog::lost() const {
-  return {ErrorCode::Unavailable, "The log of this shard takes nothing from this node: " + why_lost_};
+void ShardLog::lose(Error why) {
+  if (lost_) return;
+  lost_ = std::move(why);
+  if (on_lost_) on_lost_(shard_, *lost_);
 }
 
 Result<void> ShardLog::append(std::string_view entries, Timestamp time) {
-  if (is_lost()) return lost();
+  if (lost_) return *lost_;
+  const auto lose_to_another = [this] {
+    lose({ErrorCode::NotOwner, "Another node owns the shard of this namespace; ask again."});
+    return *lost_;
+  };
+  // The batch may be there or not, so nothing can be appended behind the one before it.
+  const auto lose_count = [this](const std::string& why) {
+    lose({ErrorCode::Unavailable, "It is not known whether this was written, for the log gives no answer: " + why});
+    return *lost_;
+  };
   BatchHead head;
   head.shard = shard_;
   head.sequence = last_.sequence + 1;
@@ -71,35 +82,24 @@ Result<void> ShardLog::append(std::string_view entries, Timestamp time) {
         last_ = {head.sequence, head.epoch, head.id};
         return {};
       case CommitLog::Appended::Conflict:
-        lose("another node owns the shard");
-        return lost();
+        return lose_to_another();
       case CommitLog::Appended::Unknown:
         break;
     }
     const auto begun = log_.begin_epoch(shard_, last_.epoch);
-    // Not even that is known. The batch may be there, so nothing can be appended behind the one before it.
-    if (!begun.ok()) {
-      lose("it is not known what became of the last batch: " + begun.error().message);
-      return lost();
-    }
-    if (!begun.value()) {
-      lose("another node owns the shard");
-      return lost();
-    }
+    if (!begun.ok()) return lose_count(begun.error().message);
+    // Whoever has the shard now knows whether the batch is there. Here that can't be said.
+    if (!begun.value()) return lose_count("another node owns the shard");
     // The epoch of the batch is over: it is the last one, or never will be.
     const LogPosition& found = *begun.value();
     if (found.id == head.id) {
       last_ = found;
       return {};
     }
-    if (found.id != last_.id) {
-      lose("somebody has appended behind what this node knows");
-      return lost();
-    }
+    if (found.id != last_.id) return lose_count("somebody has appended behind what this node knows");
     last_.epoch = found.epoch;
   }
-  lose("no answer came, " + std::to_string(kSettleTriesMax) + " times");
-  return lost();
+  return lose_count("none came, " + std::to_string(kSettleTriesMax) + " times");
 }
 
 uint32_t shard_of(std::string_view name, uint32_t shards) { return read_number(text_digest(name)) % shards; }
@@ -120,7 +120,7 @@ Result<ShardLogs> take_logs(CommitLog& log, const Snapshot& snapshot, uint32_t s
                        (applied.sequence < last.sequence ? "; it has to apply what is missing before it takes writes"
                                                          : "; they are not of one history")};
     }
-    taken.logs.push_back(std::make_unique<ShardLog>(log, shard, std::move(last)));
+    taken.logs.push_back(std::make_shared<ShardLog>(log, shard, std::move(last)));
   }
   return taken;
 }

@@ -60,33 +60,41 @@ inline constexpr int kSettleTriesMax = 8;  // new epochs for one batch, before t
 // A shard's end of the log.
 class ShardLog {
  public:
+  // Told once, by the thread that finds it out, with the turn held: so it only passes the word on.
+  using OnLost = std::function<void(uint32_t shard, const Error& why)>;
   // `last`: what the store has applied; the log has nothing behind it.
-  ShardLog(CommitLog& log, uint32_t shard, LogPosition last) : log_(log), shard_(shard), last_(std::move(last)) {}
+  ShardLog(CommitLog& log, uint32_t shard, LogPosition last, OnLost on_lost = {})
+      : log_(log), shard_(shard), last_(std::move(last)), on_lost_(std::move(on_lost)) {}
 
   // Held from before append() until what was appended is in the store, so that both have the same order.
   std::unique_lock<std::mutex> turn() { return std::unique_lock(mutex_); }
-  // Seals the entries to a batch, and appends it. Precondition: the turn is held. Errors: Unavailable; then nothing of it may
-  // be applied, and everything that comes later is refused as well (is_lost).
+  // Seals the entries to a batch, and appends it. Precondition: the turn is held. Errors: NotOwner, and Unavailable where
+  // nobody knows whether the batch is there; then nothing of it may be applied, and everything that comes later is
+  // refused as well (is_lost).
   Result<void> append(std::string_view entries, Timestamp time);
   Result<void> add_file_part(const std::string& file, std::string_view part) {
     return log_.add_file_part(shard_, file, part);
   }
-  // Something was applied that the log does not have.
-  void lose(const std::string& why) { why_lost_ = why; }
-  bool is_lost() const { return !why_lost_.empty(); }
+  // The store and the log do not have the same any more, or the shard is another's. Precondition: the turn is held.
+  void lose(Error why);
+  // The shard is given up: nothing is appended any more, and nobody is told. Precondition: the turn is held.
+  void end(Error why) {
+    if (!lost_) lost_ = std::move(why);
+  }
+  bool is_lost() const { return lost_.has_value(); }
 
   uint32_t shard() const { return shard_; }
   const LogPosition& last() const { return last_; }
 
  private:
   CommitLog::Appended try_append(const BatchHead& head, std::string_view entries);
-  Error lost() const;
 
   CommitLog& log_;
   const uint32_t shard_;
   std::mutex mutex_;  // Guards all below.
   LogPosition last_;
-  std::string why_lost_;
+  std::optional<Error> lost_;
+  const OnLost on_lost_;
 };
 
 // Where there is a log, a name is of one shard for ever, the same on all machines: what happens to it has one order. The
@@ -95,8 +103,9 @@ uint32_t shard_of(std::string_view name, uint32_t shards);
 uint32_t number_for(std::string_view name, uint32_t from, uint32_t shards);  // the next one, from there on
 
 // Those of a store, by shard. A namespace's is that of its home, wherever it is worked on.
+// Null: the shard is another node's, and nothing of it is written here.
 struct ShardLogs {
-  std::vector<std::unique_ptr<ShardLog>> logs;
+  std::vector<std::shared_ptr<ShardLog>> logs;
   ShardLog& of(uint32_t number) const { return *logs[number % logs.size()]; }
 };
 

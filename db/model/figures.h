@@ -56,6 +56,13 @@ struct Compacted {
 };
 
 struct Figures {
+  // Of a shard that is no more, what it has done counts on.
+  void forget_present() {
+    sessions = listeners = views = 0;
+    ephemeral_values = ephemeral_bytes = expiry_untaken = 0;
+    leaf_cache_bytes = resume_bytes = remembered_bytes = shard_requests_waiting = 0;
+  }
+
   // Writes that were judged: in all, and those that were not accepted.
   uint64_t writes = 0;
   uint64_t writes_denied = 0;        // by rules

@@ -29,7 +29,7 @@ inline constexpr std::string_view kNoMirrorsPlan =
     "?";  // as the plan that was done last: what stands there is not known
 
 // A document read up to its update of number `upto`; one job has it at a time.
-struct Replica {
+struct DocumentReplica {
   documents::Document document;
   uint64_t upto = 0;
 };
@@ -41,7 +41,7 @@ struct Mirror {
   bool is_queued = false;  // among `starts`
   uint64_t job = 0;        // that is under way; 0: none
   bool is_of_pass = false;
-  std::shared_ptr<Replica> replica{};  // null: the next job reads the document anew, and compares all of it
+  std::shared_ptr<DocumentReplica> replica{};  // null: the next job reads the document anew, and compares all of it
   size_t replica_bytes = 0;
 };
 
@@ -79,7 +79,7 @@ struct MirrorRequest {  // what a job made of a document
   uint64_t epoch;
   uint64_t restores;
   uint64_t changes;  // of the Mirror as the job began
-  std::shared_ptr<Replica> replica;
+  std::shared_ptr<DocumentReplica> replica;
   Result<std::vector<Overwrite>> writes;
 };
 

@@ -114,6 +114,9 @@ void Shard::release(bool durable, const Error& error) {
   std::vector<Outgoing*> answers;
   for (Outgoing& release : releases) {
     if (!durable) {
+      // Clients take an answer for the last word: who hears the end instead asks again, where the shard is now.
+      const Conversation* whose = release.conversation.get();
+      if (whose != nullptr && whose->space->shard.is_over() && !is_last(release.item)) continue;
       if (auto* answer = std::get_if<Answer>(&release.item)) {
         const uint64_t request = answer->request;
         *answer = Answer();
@@ -162,6 +165,7 @@ void Shard::answer(const ShardRequest& request, Answer answer) {
 
 void Shard::handle(ShardRequest& request) {
   if (request.conversation != nullptr && request.conversation->ended) return;
+  if (request.space->shard.is_over()) return refuse_over(request);
   if (request.space->is_removed) return refuse_removed(request);
   std::visit([&](auto& what) { handle(request, what); }, request.what);
 }
@@ -471,41 +475,6 @@ void Shard::handle(ShardRequest& request, RecheckRequest& what) {
   event.error = verdict.error();
   subscriptions.erase(found);
   tell(request.conversation, std::move(event));
-}
-
-void Shard::handle(ShardRequest& request, DisconnectRequest& what) {
-  NamespaceState& space = *request.space;
-  Answer reply;
-  reply.status = may_queue(space, what.disconnect);
-  if (Step::here().is_over()) return;
-  if (what.check != nullptr && reply.status.ok()) {
-    // Judged now as if it ended now, and again when it does.
-    Write trial;
-    trial.overwrites = what.disconnect.overwrites;
-    trial.access = what.check;
-    if (what.disconnect.kind == Disconnect::Kind::Cancel) trial.overwrites.clear();
-    reply.status = committer_.judge(space.tree, trial, with_.clock.now());
-    if (Step::here().is_over()) return;
-  }
-  const Step::Whole whole;
-  if (reply.status.ok()) {
-    reply.status = queue_for_end(space, *request.conversation, what);
-  }
-  answer(request, std::move(reply));
-}
-
-void Shard::handle(ShardRequest& request, RecheckDisconnectRequest& what) {
-  const Step::Whole whole;
-  Conversation& conversation = *request.conversation;
-  if (conversation.queue == nullptr || conversation.queue->empty())
-    return;  // what is queued from here on brings its own
-  conversation.queue_check = std::move(what.check);
-  auto effects = conversation.queue->sign(conversation.queue_check == nullptr ? "" : conversation.queue_check->memo());
-  conversation.queue->keep();
-  if (effects.empty()) return;
-  // A store that fails is broken for all: who sees to that is told by the writes that it refuses.
-  const auto accepted = committer_.queue(request.space->tree, std::move(effects), with_.clock.now());
-  if (!accepted.ok()) return;
 }
 
 void Shard::handle(ShardRequest& request, ReplyRequest& what) { answer(request, {.status = what.status}); }

@@ -289,8 +289,16 @@ class Shard {
   ~Shard();      // closed
   void close();  // after what was submitted is done
 
+  // From here on nothing is begun any more: requests are refused with `why`, those that wait too, and whoever converses
+  // hears nothing but the end (shard_over.cc). What is being written is finished, or void. Thread: any; soon back.
+  void stop(const Error& why);
+  bool is_over() const { return is_over_.load(std::memory_order_acquire); }
+  // Those who converse with these namespaces of a shard that was stopped and closed: all of it is over. What they have
+  // queued for their end stays on disk.
+  void end_all(const std::vector<std::shared_ptr<NamespaceState>>& spaces, const Error& why);
+
   // Takes a request of a namespace whose home this shard is. Once the shard is closing, the request is dropped:
-  // nobody is inside the database any more who could wait for it (Engine::close).
+  // nobody is inside the database any more who could wait for it (Engine::close). Where it was stopped, it is refused.
   void submit(ShardRequest request);             // in a MailBatch: at its end
   void take(std::list<ShardRequest>& requests);  // likewise, at once; they were submitted
   void add_to(Figures& figures) const;           // what this shard has counted. Thread: any
@@ -443,6 +451,9 @@ class Shard {
   void end(const std::shared_ptr<Conversation>& conversation);
   void end_told(const std::vector<std::shared_ptr<Conversation>>& conversations, const Error& reason);
   void refuse_removed(const ShardRequest& request);
+  void refuse_over(ShardRequest& request);
+  static void refuse_late(std::list<ShardRequest>& requests, const Error& why);
+  Error why_over() const;
   void end_orphan(const std::shared_ptr<NamespaceState>& space, const std::string& session);
   void run_next(const std::shared_ptr<NamespaceState>& space, std::shared_ptr<DisconnectQueue> queue,
                 std::shared_ptr<const Precondition> check);
@@ -543,11 +554,14 @@ class Shard {
   size_t away_ = 0;                 // namespaces that are at a heavy shard
   std::atomic<size_t> guests_ = 0;  // of a heavy shard: namespaces that are here
 
+  std::atomic<bool> is_over_ = false;  // why_over_ is set
+
   mutable std::mutex mutex_;  // Guards all below but thread_.
   std::condition_variable more_;
   std::list<ShardRequest> inbox_;
   std::vector<std::pair<std::shared_ptr<NamespaceState>, uint64_t>> back_;  // come_back()
   bool closing_ = false;
+  std::optional<Error> why_over_;
   std::thread thread_;
 };
 

@@ -1,4 +1,4 @@
-// How a session ends at its shard, and how what it has queued for its end is written.
+// How a session ends at its shard, and how what it has queued for its end is queued and written.
 //
 //   End, Ended by an admin, replaced ─▶ unlisten_some … ─▶ end() ─▶ run_next(): RunQueueRequest, first in the line
 //   a dead process ─▶ AdoptRequest ─ comes back: BeginRequest, or not: OrphanRequest ─▶ end_orphan() ─▶ run_next()
@@ -33,6 +33,41 @@ bool Shard::unlisten_some(Conversation& conversation) {
   }
   again_ = !subscriptions.empty() || conversation.others != nullptr;
   return again_;
+}
+
+void Shard::handle(ShardRequest& request, DisconnectRequest& what) {
+  NamespaceState& space = *request.space;
+  Answer reply;
+  reply.status = may_queue(space, what.disconnect);
+  if (Step::here().is_over()) return;
+  if (what.check != nullptr && reply.status.ok()) {
+    // Judged now as if it ended now, and again when it does.
+    Write trial;
+    trial.overwrites = what.disconnect.overwrites;
+    trial.access = what.check;
+    if (what.disconnect.kind == Disconnect::Kind::Cancel) trial.overwrites.clear();
+    reply.status = committer_.judge(space.tree, trial, with_.clock.now());
+    if (Step::here().is_over()) return;
+  }
+  const Step::Whole whole;
+  if (reply.status.ok()) {
+    reply.status = queue_for_end(space, *request.conversation, what);
+  }
+  answer(request, std::move(reply));
+}
+
+void Shard::handle(ShardRequest& request, RecheckDisconnectRequest& what) {
+  const Step::Whole whole;
+  Conversation& conversation = *request.conversation;
+  if (conversation.queue == nullptr || conversation.queue->empty())
+    return;  // what is queued from here on brings its own
+  conversation.queue_check = std::move(what.check);
+  auto effects = conversation.queue->sign(conversation.queue_check == nullptr ? "" : conversation.queue_check->memo());
+  conversation.queue->keep();
+  if (effects.empty()) return;
+  // A store that fails is broken for all: who sees to that is told by the writes that it refuses.
+  const auto accepted = committer_.queue(request.space->tree, std::move(effects), with_.clock.now());
+  if (!accepted.ok()) return;
 }
 
 void Shard::handle(ShardRequest& request, AdoptRequest& what) {

@@ -90,6 +90,7 @@ void Shard::count(const Result<void>& verdict) {
     case ErrorCode::InvalidToken:
     case ErrorCode::ExpiredToken:
     case ErrorCode::KeyReused:
+    case ErrorCode::NotOwner:
       return counted_.writes_failed.add();
   }
 }

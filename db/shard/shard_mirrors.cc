@@ -2,7 +2,7 @@
 // rules and listeners see them as they see all data; nobody but the server writes there (Write::is_mirror).
 //
 //   Append ─▶ a mark on disk, in the update's batch                      (the first one that the JSON lacks)
-//      └ end of the group ─▶ a job: new updates ─▶ Replica ─▶ places that changed ─▶ their JSON − what stands there
+//      └ end of the group ─▶ a job: new updates ─▶ DocumentReplica ─▶ places that changed ─▶ their JSON − what stands there
 //   MirrorRequest ◀──────────┘                                            = a few writes
 //      └ one commit, and the mark goes with it, unless an update came meanwhile: then the next job begins
 //
@@ -51,7 +51,7 @@ documents::RootKinds kinds_of(const MirrorRoots& roots) {
 }
 
 // Reads the updates that the replica lacks. Returns whether there are any at all.
-Result<bool> bring_up(const MirrorJob& job, Replica& replica) {
+Result<bool> bring_up(const MirrorJob& job, DocumentReplica& replica) {
   const std::string base = encode_path(job.path);
   bool exists = false;
   Result<void> applied;
@@ -112,10 +112,10 @@ Result<void> append_all(const MirrorJob& job, const Value& now, std::vector<Over
 }
 
 // The writes that bring the tree up to the document. `replica`: null is made.
-Result<std::vector<Overwrite>> writes_of(const MirrorJob& job, std::shared_ptr<Replica>& replica) {
+Result<std::vector<Overwrite>> writes_of(const MirrorJob& job, std::shared_ptr<DocumentReplica>& replica) {
   std::vector<Overwrite> writes;
   const bool is_new = replica == nullptr;
-  if (is_new) replica = std::make_shared<Replica>();
+  if (is_new) replica = std::make_shared<DocumentReplica>();
   const std::string base = encode_path(job.path);
   if (job.roots == nullptr) {
     replica.reset();
@@ -279,7 +279,7 @@ void Shard::start_mirrors(const std::shared_ptr<NamespaceState>& space) {
     mirror.job = ++space->mirror_jobs;
     ++mirrors.running;
     const auto tell = [space, path = mirror.path, job = mirror.job, epoch = mirrors.epoch, restores = space->restores,
-                       changes = mirror.changes](std::shared_ptr<Replica> replica,
+                       changes = mirror.changes](std::shared_ptr<DocumentReplica> replica,
                                                  Result<std::vector<Overwrite>> writes) {
       space->shard.submit({.space = space,
                            .what = MirrorRequest{.path = path,
@@ -290,7 +290,7 @@ void Shard::start_mirrors(const std::shared_ptr<NamespaceState>& space) {
                                                  .replica = std::move(replica),
                                                  .writes = std::move(writes)}});
     };
-    std::shared_ptr<Replica> kept = std::move(mirror.replica);
+    std::shared_ptr<DocumentReplica> kept = std::move(mirror.replica);
     drop_replica(mirrors, mirror);
     const MirrorRoots* roots = mirrors.plan.of(mirror.path);
     FairPool::Job job;

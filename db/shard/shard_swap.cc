@@ -28,7 +28,13 @@ void Shard::handle(ShardRequest& request, SwapRequest& what) {
   std::vector<std::shared_ptr<const Snapshot>> before;
   for (const SwapRequest::Place& place : what.places) before.push_back(committer_.readable(place.space->tree));
   Answer reply;
+  reply.status = committer_.begin_restoring(what.places.front().space->tree);
+  if (!reply.status.ok()) {
+    what.swap->refuse(reply.status.error());
+    return answer(request, std::move(reply));
+  }
   reply.status = what.swap->meet();
+  if (!reply.status.ok()) (void)committer_.give_up_restoring(what.places.front().space->tree);
   if (reply.status.ok()) {
     committer_.refresh();
     // Everything that is known of these namespaces is of another tree now: head, plan, hashes, sizes, first values.

@@ -61,8 +61,13 @@ void Shard::submit(ShardRequest request) {
 void Shard::take(std::list<ShardRequest>& requests) {
   bool first = false;
   {
-    const std::lock_guard lock(mutex_);
-    if (closing_) return;
+    std::unique_lock lock(mutex_);
+    if (closing_) {
+      const std::optional<Error> why = why_over_;
+      lock.unlock();
+      if (why) refuse_late(requests, *why);
+      return;
+    }
     first = inbox_.empty();
     inbox_.splice(inbox_.end(), requests);
   }
@@ -92,7 +97,7 @@ void Shard::work() {
       back.swap(back_);
     }
     if (turns_.empty() && came.empty() && back.empty()) {  // closing, and nothing is left
-      save_resume_points();
+      if (!is_over()) save_resume_points();
       (void)committer_.commit();  // what is not saved costs time, and nothing else
       return;
     }

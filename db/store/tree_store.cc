@@ -160,16 +160,28 @@ Result<std::unique_ptr<TreeStore>> TreeStore::open(const Options& options) {
   store->on_notice_ = options.on_notice;
   RETURN_IF_ERROR(store->read_or_make_identity(options.shards));
   ASSIGN_OR_RETURN(store->names_, read_names(*store->snapshot()));
-  RETURN_IF_ERROR(store->begin_life());
+  RETURN_IF_ERROR(store->begin_life(options.life));
   return store;
 }
 
-Result<void> TreeStore::begin_life() {
+Result<void> TreeStore::begin_life(const std::string& own) {
   const auto now = snapshot();
   ASSIGN_OR_RETURN(lives_, read_lives(*now));
+  if (!own.empty() && !lives_.empty() && lives_.rbegin()->second == own) {
+    life_index_ = lives_.rbegin()->first;
+    return {};
+  }
+  // What is here would be taken for what the cluster has.
+  if (!own.empty() && (!lives_.empty() || !names_.empty())) {
+    return Error{
+        ErrorCode::InvalidArgument,
+        "the data folder " + rocks_->folder +
+            " was not made by this cluster, or was served without it since; start the node with an empty folder, "
+            "and bring namespaces in by hearth dump and hearth restore"};
+  }
   life_index_ = (lives_.empty() ? 0 : lives_.rbegin()->first) + 1;
-  lives_.emplace(life_index_, random_hex(8));
-  bool has_logs = false;
+  lives_.emplace(life_index_, own.empty() ? random_hex(8) : own);
+  bool has_logs = !own.empty();
   RETURN_IF_ERROR(now->scan(row_key(Table::History, ""), row_key(Table::Log, ""), [&](auto, auto) {
     has_logs = true;
     return false;
@@ -291,6 +303,16 @@ std::shared_ptr<const Snapshot> TreeStore::snapshot() const {
   state->db = rocks_->db.get();
   state->snapshot = rocks_->db->GetSnapshot();
   return std::make_shared<Snapshot>(std::move(state));
+}
+
+Result<void> TreeStore::sync() {
+  RETURN_IF_ERROR(health());
+  // What an open has read from an old log is in memory, and that log may not be synced.
+  rocksdb::FlushOptions flushing;
+  flushing.allow_write_stall = true;
+  rocksdb::Status status = was_synced_.exchange(true) ? rocksdb::Status() : rocks_->db->Flush(flushing);
+  if (status.ok()) status = rocks_->db->SyncWAL();
+  return status.ok() ? Result<void>() : break_store(to_error(status, "syncing the log"));
 }
 
 Result<void> TreeStore::health() const {

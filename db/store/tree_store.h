@@ -121,8 +121,9 @@ class TreeStore {
     void* environment = nullptr;  // a rocksdb::Env*, for tests
     uint64_t free_bytes_min = 0;  // see room()
     OnNotice on_notice{};         // may be empty
+    std::string life{};           // of a cluster: its own, the same on all nodes and at every open; "": a new one
   };
-  // Errors: Locked, Io, Corruption, Unsupported (made by a newer Hearth).
+  // Errors: Locked, Io, Corruption, Unsupported (made by a newer Hearth), InvalidArgument (it is not of that cluster).
   static Result<std::unique_ptr<TreeStore>> open(const Options& options);
   ~TreeStore();
 
@@ -133,7 +134,8 @@ class TreeStore {
   // Runs of the database. Sequences of a namespace count on from one to the next, but for a folder that was put back to
   // an older state: so an id that outlives a run says of which run it is (db/log/log_reader.h). `life`: unguessable, new
   // at every open. Runs are numbered in their order, from 1. One that has
-  // a log is remembered, by its row: from the open on where there was a log, else from the first entry on.
+  // a log is remembered, by its row: from the open on where there was a log, else from the first entry on. A cluster is one
+  // run on all its nodes, with the same number (Options::life): no node has a commit that the others have not.
   const std::string& life() const;
   uint32_t life_index() const { return life_index_; }
   std::optional<uint32_t> life_index_of(std::string_view life) const;  // nothing: no run that is remembered
@@ -147,6 +149,8 @@ class TreeStore {
   // Errors: Io; also when an earlier commit failed. After an error nothing of the batch may be told.
   Result<void> commit(const RowSource& rows, Durability durability);
   std::shared_ptr<const Snapshot> snapshot() const;
+  // From here on what was committed by Durability::Os survives a power cut too. Errors: Io; then the store is broken.
+  Result<void> sync();
 
   // For what is too large for one RowSource (staged.h). Errors of commit: as above; the files stay the Staged's.
   std::unique_ptr<Staged> stage(size_t file_bytes_max = kStagedFileBytes);
@@ -176,7 +180,7 @@ class TreeStore {
   explicit TreeStore(std::unique_ptr<Rocks> rocks);
   void tell_of_room(uint64_t left) const;
   Result<void> read_or_make_identity(uint32_t shards);
-  Result<void> begin_life();
+  Result<void> begin_life(const std::string& own);
   Result<void> write_batch(const RowSource& source, Durability durability);
   Result<void> ingest(const RowSource& source);
   Error break_store(const Error& cause);
@@ -196,6 +200,7 @@ class TreeStore {
   std::atomic<size_t> tombstones_{0};
   std::atomic<uint64_t> erased_{0};  // rows, one by one, since the last flush that was asked for
   std::atomic<uint64_t> next_file_{0};
+  std::atomic<bool> was_synced_{false};  // by sync()
   std::atomic<bool> broken_{false};
   mutable std::mutex mutex_;  // Guards why_broken_.
   std::string why_broken_;

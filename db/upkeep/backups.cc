@@ -216,6 +216,9 @@ Result<std::vector<RestoredTree>> Backups::run(const std::string& path, const Re
   const auto number_of = [&](const std::string& name) -> Result<uint32_t> {
     RETURN_IF_ERROR(check_stored_name(name));
     spaces[name] = space_of_(name);
+    if (spaces[name] == nullptr) {
+      return Error{ErrorCode::NotOwner, "Another node of the cluster serves the namespace " + name + "; ask there."};
+    }
     return spaces[name]->tree.number;
   };
   ASSIGN_OR_RETURN(const auto restore, Restore::stage(source, request, store_, folder_, number_of));

@@ -31,6 +31,7 @@ inline constexpr std::chrono::minutes kUploadIdleMax{30};  // without a byte, be
 
 class Backups {
  public:
+  // Null: the namespace is another node's.
   using SpaceOf = std::function<std::shared_ptr<NamespaceState>(const std::string& name)>;
   // `steady`: for how long an upload was left alone.
   Backups(TreeStore& store, std::string folder, const Clock& clock, const Clock& steady, SpaceOf space_of);

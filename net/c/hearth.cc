@@ -130,6 +130,7 @@ hearth_status status_of(ErrorCode code) {
       return HEARTH_TOO_LARGE;
     case ErrorCode::Unavailable:
     case ErrorCode::Timeout:
+    case ErrorCode::NotOwner:
       return HEARTH_UNAVAILABLE;
     case ErrorCode::Io:
       return HEARTH_IO;

@@ -137,6 +137,8 @@ void EventStream::take(const db::Item& item) {
     if (stream_ == nullptr) return refuse(reason);
     if (reason.code == db::ErrorCode::InvalidToken)
       return end(kAuthRevoked);  // an administrator has signed the user out
+    // Another node has the namespace from here on: the client comes back with its last id, and goes on there.
+    if (reason.code == db::ErrorCode::NotOwner) return end({});
     end(cancel_text(reason));
   }
 }
@@ -197,7 +199,7 @@ void EventStream::keep_alive() {
 
 void EventStream::end(std::string_view last_words) {
   session_ = nullptr;
-  stream_->send(last_words);
+  if (!last_words.empty()) stream_->send(last_words);
   stream_->close();  // on_closed() follows
 }
 

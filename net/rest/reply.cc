@@ -40,6 +40,7 @@ std::string_view words_for(const db::Error& error) {
     case ErrorCode::InvalidToken:
     case ErrorCode::ExpiredToken:
     case ErrorCode::KeyReused:
+    case ErrorCode::NotOwner:
       return error.message;
   }
   return error.message;

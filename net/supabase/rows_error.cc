@@ -78,6 +78,7 @@ RowsError error_of(const db::Error& error, std::string_view table, const rules::
     case ErrorCode::Timeout:
     case ErrorCode::Unavailable:
     case ErrorCode::Locked:
+    case ErrorCode::NotOwner:
       return {503, "53000", error.message};
     case ErrorCode::InvalidToken:
       return {401, "PGRST301", error.message};

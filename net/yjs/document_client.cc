@@ -170,6 +170,7 @@ void DocumentClient::leave(const db::Error& error) {
     case ErrorCode::Timeout:
     case ErrorCode::Unavailable:
     case ErrorCode::Locked:
+    case ErrorCode::NotOwner:
     case ErrorCode::Io:
     case ErrorCode::Corruption:
       return leave(Leaving::TryAgain, "The server can't serve the document now.");

@@ -6,8 +6,7 @@
 #include <thread>
 
 #include "db/commit/log_applier.h"
-#include "db/dump/folder.h"
-#include "db/log/log_reader.h"
+#include "tests/db/stores.h"
 #include "tests/db/talk.h"
 #include "tests/support/dumps.h"
 #include "tests/support/memory_log.h"
@@ -208,75 +207,6 @@ class Happenings {
   uint64_t writers_ = 0;
 };
 
-// What of a store is of its clients, without the numbers of its namespaces: all that is not each store's own.
-std::map<std::string, std::string> state_of(const std::string& folder) {
-  const auto frozen = open_frozen(folder);
-  REQUIRE(frozen.ok());
-  std::map<std::string, std::string> state;
-  for (const auto& [name, number] : frozen.value().names) {
-    state[name] = "";
-    for (const Table table :
-         {Table::Head, Table::Disconnect, Table::Data, Table::Setting, Table::Document, Table::Beside}) {
-      const std::string upto = table == Table::Head ? row_key(table, number) + '\0' : row_key(table, number + 1);
-      REQUIRE(frozen.value()
-                  .snapshot
-                  ->scan(row_key(table, number), upto,
-                         [&, of = name, what = table](std::string_view key, std::string_view value) {
-                           std::string row = of + " " + std::to_string(static_cast<int>(what)) + " ";
-                           row += key.substr(kTableAndNumber);
-                           state[row] = value;
-                           return true;
-                         })
-                  .ok());
-    }
-    // Their order is each store's own, once some are gone.
-    REQUIRE(SnapshotView(frozen.value().snapshot, number, Table::Answer)
-                .scan(kAnswersFrom, kAnswersUpto,
-                      [&, of = name](std::string_view, std::string_view value) {
-                        KeptAnswer kept = KeptAnswer::decode(value).value();
-                        kept.offset = 0;
-                        state[of + " answer " + kept.key] = kept.encode();
-                        return true;
-                      })
-                .ok());
-  }
-  return state;
-}
-
-std::map<std::string, std::string> digests_of(const std::string& folder) {
-  std::map<std::string, std::string> digests;
-  auto dumper = dump_folder(folder, {}, Timestamp(1));
-  REQUIRE(dumper.ok());
-  std::string text;
-  while (dumper.value()->next(text).value()) text.clear();
-  for (const auto& [name, rows] : dumper.value()->spaces()) digests[name] = rows.digest;
-  return digests;
-}
-
-// Each entry of each log that is kept, without what is each store's own.
-std::vector<std::string> histories_of(const std::string& folder) {
-  const auto frozen = open_frozen(folder);
-  REQUIRE(frozen.ok());
-  std::vector<std::string> all;
-  for (const auto& [name, number] : frozen.value().names) {
-    const LogReader log(frozen.value().snapshot, number);
-    const auto state = log.state();
-    REQUIRE(state.ok());
-    if (!state.value()) continue;
-    all.push_back(name + " from " + std::to_string(state.value()->cut));
-    REQUIRE(log.read(state.value()->cut,
-                     [&, of = name](LogEntry&& entry, uint64_t) {
-                       entry.life = 0;
-                       entry.offset = 0;
-                       if (entry.kind == LogEntry::Kind::Restore) entry.wall = Timestamp(0);
-                       all.push_back(of + " " + entry.encode());
-                       return true;
-                     })
-                .ok());
-  }
-  return all;
-}
-
 // Applies what the log has to an empty store, whose numbers are others. Every some batches the process ends.
 void replay(const std::string& folder, const MemoryLog& log, HistoryPlan history, RandomTree& random) {
   uint32_t next_number = 1'000;
@@ -390,7 +320,7 @@ TEST_CASE("Replay: a write that the log does not take is refused, and changes no
   is_taken = true;
   const auto refused = space.set("a", Value::integer(2));
   REQUIRE_FALSE(refused.ok());
-  CHECK(refused.error().code == ErrorCode::Unavailable);
+  CHECK(refused.error().code == ErrorCode::NotOwner);
   CHECK(space.get("a").value() == Value::integer(1));
   is_taken = false;
   CHECK_FALSE(space.set("a", Value::integer(3)).ok());  // the shard is another's

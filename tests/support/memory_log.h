@@ -21,6 +21,7 @@ class MemoryLog final : public db::CommitLog {
   enum class Behaviour : uint8_t {
     Honest,
     Conflicts,       // another node has appended before
+    Taken,           // another node has taken the shard before
     Forgets,         // Unknown, and the batch is not there
     LandsUnknown,    // Unknown, and it is
     Delays,          // told by another thread, later
@@ -40,6 +41,7 @@ class MemoryLog final : public db::CommitLog {
     {
       const std::lock_guard lock(mutex_);
       how = behave();
+      if (how == Behaviour::Taken) ++shards_[shard].last.epoch;
       if (how == Behaviour::Conflicts) add(shard, "a batch of another", std::string(db::kBatchIdBytes, 'x'), true);
     }
     switch (how) {
@@ -63,6 +65,7 @@ class MemoryLog final : public db::CommitLog {
       }
       case Behaviour::Honest:
       case Behaviour::Conflicts:
+      case Behaviour::Taken:
         return done(try_append(shard, last, id, batch));
       case Behaviour::AnswersTwice:
         done(try_append(shard, last, id, batch));

@@ -72,18 +72,24 @@ TEST_CASE("Shard log: whatever the log does with an append, a batch is there onc
   CHECK(log.wrong == 0);
 }
 
-TEST_CASE("Shard log: after a conflict nothing is appended any more, nor asked", "[log][commit_log]") {
+TEST_CASE("Shard log: after a conflict nothing is appended any more, nor asked, and somebody is told once",
+          "[log][commit_log]") {
   MemoryLog log;
-  int asked = 0;
+  int asked = 0, told = 0;
   log.behave = [&] { return ++asked == 2 ? Behaviour::Conflicts : Behaviour::Honest; };
-  ShardLog shard(log, 0, log.take(0).value());
+  ShardLog shard(log, 0, log.take(0).value(), [&](uint32_t lost, const Error& why) {
+    CHECK(lost == 0);
+    CHECK(why.code == ErrorCode::NotOwner);
+    ++told;
+  });
   REQUIRE(append(shard, "one").ok());
   const Result<void> refused = append(shard, "two");
   REQUIRE_FALSE(refused.ok());
-  CHECK(refused.error().code == ErrorCode::Unavailable);
+  CHECK(refused.error().code == ErrorCode::NotOwner);
   CHECK(shard.is_lost());
   CHECK_FALSE(append(shard, "three").ok());
   CHECK(asked == 2);
+  CHECK(told == 1);
   CHECK(names_in(log, 0) == std::vector<std::string>{"one"});
 }
 
@@ -98,6 +104,18 @@ TEST_CASE("Shard log: where another took the shard while the answer did not come
   (void)log.take(0);
   CHECK_FALSE(append(shard, "two").ok());
   CHECK(shard.is_lost());
+}
+
+TEST_CASE("Shard log: one that was given up appends nothing, and nobody is told", "[log][commit_log]") {
+  MemoryLog log;
+  ShardLog shard(log, 0, log.take(0).value(), [](uint32_t, const Error&) { FAIL("it was no loss"); });
+  REQUIRE(append(shard, "one").ok());
+  {
+    const auto turn = shard.turn();
+    shard.end({ErrorCode::NotOwner, "given up"});
+  }
+  CHECK(append(shard, "two").error() == Error{ErrorCode::NotOwner, "given up"});
+  CHECK(names_in(log, 0) == std::vector<std::string>{"one"});
 }
 
 TEST_CASE("Shard log: a batch that may be there, and nobody can say, ends it", "[log][commit_log]") {

@@ -1,0 +1,629 @@
+// A database as a node of a cluster: several of them on one log, of which one at a time owns a shard and the others follow.
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <future>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "db/cluster/replica.h"
+#include "db/log/commit_log.h"
+#include "tests/db/stores.h"
+#include "tests/db/talk.h"
+#include "tests/support/memory_log.h"
+#include "tests/support/random_tree.h"
+
+using namespace hearth::test;
+
+namespace {
+
+constexpr uint32_t kShards = 2;
+constexpr const char* kCluster = "0123456789abcdef";
+const Error kMoved{ErrorCode::NotOwner, "The shard moves to another node."};
+constexpr std::chrono::seconds kPatience{60};
+
+HistoryPlan a_day() {
+  HistoryPlan history;
+  history.age = std::chrono::hours(24);
+  history.bytes = 1u << 30;
+  return history;
+}
+
+class Node {
+ public:
+  Node(MemoryLog& log, HistoryPlan history = {}, std::chrono::milliseconds grace = std::chrono::hours(1))
+      : log_(log), history_(history), grace_(grace) {
+    open();
+  }
+  void open() {
+    Database::Options options;
+    options.folder = folder_.path();
+    options.shards = kShards;
+    options.disconnect_grace = grace_;
+    options.log = &log_;
+    options.history = history_;
+    options.follows = true;
+    options.cluster_id = kCluster;
+    options.on_lost = [this](uint32_t shard, const Error&) {
+      const std::lock_guard lock(mutex_);
+      lost_.push_back(shard);
+    };
+    auto opened = Host::open(options);
+    INFO((opened.ok() ? "" : opened.error().message));
+    REQUIRE(opened.ok());
+    host = std::move(opened).value();
+    replica = host->replica();
+    REQUIRE(replica != nullptr);
+  }
+  // As a process that ends: what sessions have queued stays.
+  void close() {
+    host->close();
+    host.reset();
+    replica = nullptr;
+  }
+  void catch_up(uint32_t shard) {
+    const std::vector<std::string> batches = log_.batches(shard);
+    const auto read_file = [this](const std::string& file, const auto& part) { return log_.read_file(file, part); };
+    for (size_t next = replica->applied(shard).sequence; next < batches.size(); ++next) {
+      const Result<void> applied = replica->apply(shard, batches[next], read_file);
+      INFO((applied.ok() ? "" : applied.error().message));
+      REQUIRE(applied.ok());
+    }
+  }
+  // As who has it is gone, or has not heard of it yet.
+  void take(uint32_t shard) {
+    const LogPosition last = log_.take(shard).value();
+    catch_up(shard);
+    const Result<void> owned = replica->own(shard, last);
+    INFO((owned.ok() ? "" : owned.error().message));
+    REQUIRE(owned.ok());
+  }
+  std::vector<uint32_t> lost() const {
+    const std::lock_guard lock(mutex_);
+    return lost_;
+  }
+  Answer write(const std::string& space, Write write) {
+    std::promise<Answer> told;
+    host->write(space, std::move(write), [&](Answer answer) { told.set_value(std::move(answer)); });
+    return told.get_future().get();
+  }
+  Answer read(const std::string& space, std::string_view path) {
+    std::promise<Answer> told;
+    host->read(space, get(path), [&](Answer answer) { told.set_value(std::move(answer)); });
+    return told.get_future().get();
+  }
+  std::string said(const std::string& space, std::string_view path) {
+    const Answer answer = read(space, path);
+    return answer.status.ok() ? text(answer.value) : "refused";
+  }
+  const std::string& folder() const { return folder_.path(); }
+
+  std::unique_ptr<Host> host;
+  Replica* replica = nullptr;
+
+ private:
+  MemoryLog& log_;
+  const HistoryPlan history_;
+  const std::chrono::milliseconds grace_;
+  const TempFolder folder_;
+  mutable std::mutex mutex_;  // Guards lost_.
+  std::vector<uint32_t> lost_;
+};
+
+std::string name_in(uint32_t shard, int which = 0) {
+  for (int i = 0;; ++i) {
+    std::string name = "space" + std::to_string(i);
+    if (shard_of(name, kShards) == shard && which-- == 0) return name;
+  }
+}
+
+bool becomes(const std::function<bool()>& is_so) {
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (!is_so()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return true;
+}
+
+Listen resumed_at(std::string_view path, uint64_t sequence) {
+  Listen listen = listen_to(path);
+  listen.wants_ids = true;
+  listen.resume = std::string(kCluster) + ":" + std::to_string(sequence);
+  return listen;
+}
+
+}  // namespace
+
+TEST_CASE("Replica: who does not own a namespace refuses whatever is asked of it, and knows its name",
+          "[db][cluster]") {
+  MemoryLog log;
+  Node owner(log), other(log);
+  const std::string name = name_in(1);
+  owner.take(1);
+  REQUIRE(owner.write(name, set("a", Value::integer(1))).status.ok());
+  other.catch_up(1);
+  CHECK(other.host->namespaces() == std::vector<std::string>{name});
+  CHECK(other.host->exists(name));
+  Host& host = *other.host;
+  CHECK(other.write(name, set("a", Value::integer(2))).status.error().code == ErrorCode::NotOwner);
+  CHECK(other.write(name_in(0), set("a", Value::integer(2))).status.error().code == ErrorCode::NotOwner);
+  CHECK(other.read(name, "a").status.error().code == ErrorCode::NotOwner);
+  CHECK(host.create("another").error().code == ErrorCode::NotOwner);
+  CHECK(host.remove(name).error().code == ErrorCode::NotOwner);
+  CHECK(host.client(name, "", [] {}).error().code == ErrorCode::NotOwner);
+  CHECK(host.beside(name, {}).error().code == ErrorCode::NotOwner);
+  CHECK(host.keep_beside(name, {}).error().code == ErrorCode::NotOwner);
+  CHECK(host.with_rows_beside().value().empty());
+  const auto is_not_owner = [&](const auto& ask) {
+    std::promise<ErrorCode> told;
+    ask([&](const auto& result) {
+      if constexpr (std::is_same_v<std::decay_t<decltype(result)>, Answer>) {
+        told.set_value(result.status.ok() ? ErrorCode::Io : result.status.error().code);
+      } else {
+        told.set_value(result.ok() ? ErrorCode::Io : result.error().code);
+      }
+    });
+    return told.get_future().get() == ErrorCode::NotOwner;
+  };
+  CHECK(is_not_owner([&](auto done) { host.judge(name, set("a", Value()), done); }));
+  CHECK(is_not_owner([&](auto done) { host.setting(name, "rules", done); }));
+  CHECK(is_not_owner([&](auto done) { host.changes(name, {}, done); }));
+  CHECK(is_not_owner([&](auto done) { host.undo(name, {kCluster, 1}, "", done); }));
+  CHECK(is_not_owner([&](auto done) { host.purge(name, at("a"), done); }));
+  CHECK(is_not_owner([&](auto done) { host.history(name, {}, done); }));
+  CHECK(is_not_owner([&](auto done) { host.indexes(name, done); }));
+  CHECK(is_not_owner([&](auto done) { host.live(name, {}, done); }));
+  CHECK(is_not_owner([&](auto done) { host.documents(name, Path(), 1, done); }));
+  CHECK(is_not_owner([&](auto done) { host.document(name, at("a"), done); }));
+  CHECK(is_not_owner([&](auto done) { host.stats(name, Path(), done); }));
+  CHECK(is_not_owner([&](auto done) { host.end_conversations(name, "label", kMoved, done); }));
+  CHECK(owner.said(name, "a") == "1");
+  CHECK(owner.host->life() == kCluster);
+  CHECK(other.host->life() == kCluster);
+}
+
+TEST_CASE("Replica: a shard is owned behind all that its log has, and followed again by who has disowned it",
+          "[db][cluster]") {
+  MemoryLog log;
+  Node one(log), two(log);
+  const std::string name = name_in(0);
+  one.take(0);
+  CHECK(one.replica->owns(0));
+  CHECK_FALSE(one.replica->owns(1));
+  REQUIRE(one.write(name, set("a", Value::integer(1))).status.ok());
+  const auto too_early = two.replica->own(0, one.replica->applied(0));
+  CHECK(too_early.error().code == ErrorCode::Unavailable);
+  CHECK(too_early.error().message.find("batch 1") != std::string::npos);
+  one.replica->disown(0, kMoved);
+  CHECK_FALSE(one.replica->owns(0));
+  CHECK(one.said(name, "a") == "refused");
+  two.take(0);
+  CHECK(two.said(name, "a") == "1");
+  REQUIRE(two.write(name, set("b", Value::integer(2))).status.ok());
+  one.catch_up(0);
+  two.replica->disown(0, kMoved);
+  one.take(0);
+  CHECK(one.said(name, "") == R"({"a":1,"b":2})");
+  CHECK(one.lost().empty());
+  REQUIRE(one.replica->sync_applied().ok());
+  CHECK(one.replica->durable(0) == 2);
+  CHECK(one.replica->applied(0).sequence == 2);
+  one.close();
+  one.open();
+  CHECK(one.said(name, "a") == "refused");  // at the open nobody is served
+  CHECK(one.replica->durable(0) == 2);
+}
+
+TEST_CASE("Replica: a log that was lost is told once; the group is void, and conversations hear the end and no answer",
+          "[db][cluster]") {
+  MemoryLog log;
+  Node one(log), two(log);
+  const std::string name = name_in(0);
+  one.take(0);
+  REQUIRE(one.write(name, set("a", Value::integer(1))).status.ok());
+  Talk talk(*one.host, "", name);
+  talk.client->listen(1, 10, listen_to("a"));
+  CHECK(talk.until(1) == Words{"a1 a=1"});
+  (void)log.take(0);  // by somebody else
+  talk.client->write(2, set("a", Value::integer(2)));
+  REQUIRE(becomes([&] { return one.lost().size() == 1; }));
+  CHECK(one.write(name, set("a", Value::integer(3))).status.error().code == ErrorCode::NotOwner);
+  CHECK(one.lost() == std::vector<uint32_t>{0});
+  one.replica->disown(0, kMoved);
+  CHECK(talk.until(2) == Words{"end"});
+  CHECK(one.lost() == std::vector<uint32_t>{0});
+  two.take(0);
+  CHECK(two.said(name, "a") == "1");
+  REQUIRE(two.write(name, set("a", Value::integer(4))).status.ok());
+  two.replica->disown(0, kMoved);
+  one.take(0);
+  CHECK(one.said(name, "a") == "4");
+  REQUIRE(one.write(name, set("a", Value::integer(5))).status.ok());
+  // It can be lost again, and that is told again.
+  (void)log.take(0);
+  CHECK(one.write(name, set("a", Value::integer(6))).status.error().code == ErrorCode::NotOwner);
+  CHECK(one.lost() == std::vector<uint32_t>{0, 0});
+  CHECK(one.host->health().ok());
+}
+
+TEST_CASE("Replica: what is written by conversations as the shard goes is taken, or not answered", "[db][cluster]") {
+  MemoryLog log;
+  Node one(log), two(log);
+  const std::string name = name_in(0);
+  one.take(0);
+  Talk talk(*one.host, "", name);
+  std::atomic<int> told{0}, taken{0};
+  constexpr int kWrites = 300;
+  for (int i = 0; i < kWrites; ++i) {
+    talk.client->write(static_cast<uint64_t>(i + 1), set("own/" + std::to_string(i), Value::boolean(true)));
+    one.host->write(name, set("rest/" + std::to_string(i), Value::boolean(true)), [&](const Answer& answer) {
+      if (answer.status.ok()) ++taken;
+      ++told;
+    });
+    if (i == kWrites / 2) one.replica->disown(0, kMoved);
+  }
+  CHECK(becomes([&] { return told == kWrites; }));  // a request by itself is always answered
+  const auto items = talk.items_until(kWrites + 1);
+  CHECK(std::holds_alternative<Ended>(items.back()));
+  int answered = 0;
+  for (const Item& item : items) {
+    const auto* answer = std::get_if<Answer>(&item);
+    if (answer == nullptr) continue;
+    CHECK(answer->status.ok());
+    ++answered;
+  }
+  two.take(0);
+  // What was answered is there. What was not may be, for its answer may have been on its way.
+  const auto count = [&](std::string_view path) {
+    const Answer answer = two.read(name, path);
+    REQUIRE(answer.status.ok());
+    return static_cast<int>(answer.value.child_count());
+  };
+  CHECK(count("own") >= answered);
+  CHECK(count("rest") == taken);
+}
+
+TEST_CASE("Replica: who listened at the old owner goes on at the new one by its id, without gap or repeat",
+          "[db][cluster]") {
+  MemoryLog log;
+  Node one(log, a_day()), two(log, a_day());
+  const std::string name = name_in(1);
+  one.take(1);
+  uint64_t seen = one.write(name, set("a/x", Value::integer(1))).sequence;
+  {
+    Talk talk(*one.host, "", name);
+    Listen listen = listen_to("a");
+    listen.wants_ids = true;
+    talk.client->listen(1, 10, listen);
+    CHECK(talk.until(1) == Words{R"(a1 a={"x":1})"});
+    REQUIRE(one.write(name, set("a/y", Value::integer(2))).status.ok());
+    one.replica->disown(1, kMoved);
+    const auto items = talk.items_until(2);
+    REQUIRE(items.size() == 2);
+    seen = std::get<Event>(items[0]).sequence;
+    CHECK(std::get<Ended>(items[1]).reason == kMoved);
+  }
+  two.take(1);
+  {
+    Talk same(*two.host, "", name);  // nothing has happened
+    same.client->listen(1, 10, resumed_at("a", seen));
+    const auto items = same.items_until(1);
+    CHECK(std::get<Answer>(items.back()).resumed);
+    CHECK(std::get<Answer>(items.back()).first == nullptr);
+  }
+  REQUIRE(two.write(name, set("a/z", Value::integer(3))).status.ok());
+  REQUIRE(two.write(name, set("b", Value::integer(3))).status.ok());
+  one.catch_up(1);
+  two.replica->disown(1, kMoved);
+  one.take(1);
+  Talk talk(*one.host, "", name);
+  talk.client->listen(1, 10, resumed_at("a", seen));
+  const auto items = talk.items_until(1);
+  CHECK(std::get<Answer>(items.back()).resumed);
+  CHECK(Talk::word(items.back()) == "a1 a/z=3");
+  // An id that never was is never skipped over: the whole value.
+  talk.client->listen(2, 20, resumed_at("a", 1000));
+  CHECK(talk.until(2) == Words{R"(a2 a={"x":1,"y":2,"z":3})"});
+}
+
+TEST_CASE(
+    "Replica: what a session of a dead owner has queued is written once, when the grace is over, or as it is back",
+    "[db][cluster]") {
+  MemoryLog log;
+  Node one(log);
+  Node two(log, {}, std::chrono::milliseconds(2'000));
+  const std::string name = name_in(0);
+  const auto queue = [&](Talk& talk, std::string_view path) {
+    Disconnect gone;
+    gone.path = at(path);
+    gone.overwrites = {{gone.path, Slot::Value, Value::string("gone")}};
+    talk.client->on_disconnect(1, gone, nullptr);
+    REQUIRE(talk.until(1) == Words{"a1"});
+  };
+  std::string session;
+  one.take(0);
+  {
+    Talk ada(*one.host, "", name), bob(*one.host, "", name);
+    queue(ada, "ada");
+    queue(bob, "bob");
+    session = bob.client->id();
+    one.host->close();  // as a process that is killed: nobody is left to write it
+  }
+  one.host.reset();
+  two.take(0);
+  CHECK(two.said(name, "") == "null");
+  Talk back(*two.host, session, name);
+  CHECK(becomes([&] { return two.said(name, "bob") == "\"gone\""; }));
+  const Answer before = two.write(name, set("bob", Value::string("back")));
+  REQUIRE(before.status.ok());
+  CHECK(becomes([&] { return two.said(name, "ada") == "\"gone\""; }));
+  const Answer then = two.write(name, set("ada", Value::string("back")));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  CHECK(two.said(name, "") == R"({"ada":"back","bob":"back"})");
+  CHECK(two.write(name, set("c", Value::integer(1))).sequence == then.sequence + 1);  // nothing between
+  // The rows are gone on every node.
+  one.open();
+  one.catch_up(0);
+  two.replica->disown(0, kMoved);
+  one.take(0);
+  CHECK(one.said(name, "ada") == "\"back\"");
+}
+
+TEST_CASE("Replica: a session whose shard moves leaves its queue to the new owner", "[db][cluster]") {
+  MemoryLog log;
+  Node one(log), two(log, {}, std::chrono::milliseconds(200));
+  const std::string name = name_in(0);
+  one.take(0);
+  Talk talk(*one.host, "", name);
+  Disconnect gone;
+  gone.path = at("ada");
+  gone.overwrites = {{gone.path, Slot::Value, Value::string("gone")}};
+  talk.client->on_disconnect(1, gone, nullptr);
+  REQUIRE(talk.until(1) == Words{"a1"});
+  one.replica->disown(0, kMoved);
+  CHECK(talk.until(2) == Words{"end"});
+  talk.client->end();
+  CHECK(log.batches(0).size() == 1);  // not written here
+  two.take(0);
+  CHECK(becomes([&] { return two.said(name, "ada") == "\"gone\""; }));
+  CHECK(log.batches(0).size() == 2);
+}
+
+TEST_CASE("Replica: a shard that was seeded at one node is planted at another, and goes on by the log",
+          "[db][cluster]") {
+  MemoryLog log;
+  Node one(log, a_day()), two(log, a_day());
+  one.take(0);
+  one.take(1);
+  const std::string name = name_in(1), other = name_in(0);
+  RandomTree random(7);
+  for (int i = 0; i < 100; ++i) {
+    Write write;
+    write.base = random.path(2);
+    write.overwrites = random.overwrites(write.base, 1);
+    write.base = write.overwrites.front().path;
+    (void)one.write(name, write);
+  }
+  REQUIRE(one.write(other, set("a", Value::integer(1))).status.ok());
+  REQUIRE(one.host->create("removed").ok());
+  REQUIRE(one.host->remove("removed").ok());
+  const auto seed = [&](Planting& to) {
+    return one.replica->seed(1, [&](std::string_view piece) { return to.add(piece); });
+  };
+  CHECK(one.replica->plant(1).error().code == ErrorCode::Unavailable);  // it is owned
+  {
+    auto planting = two.replica->plant(1).value();  // and given up
+    CHECK(two.replica->must_be_planted(1));
+  }
+  CHECK(two.replica->own(1, {}).error().code == ErrorCode::Unavailable);
+  two.close();
+  two.open();
+  CHECK(two.replica->must_be_planted(1));
+  CHECK_FALSE(two.replica->must_be_planted(0));
+  {
+    auto planting = two.replica->plant(1).value();
+    REQUIRE(one.write(name, set("later", Value::integer(1))).status.ok());
+    REQUIRE(seed(*planting).ok());
+    REQUIRE(one.write(name, set("later", Value::integer(2))).status.ok());  // behind the seed
+    CHECK(planting->finish().value().sequence == two.replica->applied(1).sequence);
+  }
+  CHECK_FALSE(two.replica->must_be_planted(1));
+  CHECK(two.replica->applied(1).sequence + 1 == one.replica->applied(1).sequence);
+  two.catch_up(1);
+  two.catch_up(0);
+  for (const uint32_t shard : {0u, 1u}) one.replica->disown(shard, kMoved);
+  two.take(1);
+  CHECK(two.said(name, "later") == "2");
+  two.close();
+  one.close();
+  CHECK(difference_of(one.folder(), two.folder()).empty());
+  CHECK(digests_of(one.folder()) == digests_of(two.folder()));
+  CHECK(histories_of(one.folder()) == histories_of(two.folder()));
+}
+
+TEST_CASE("Replica: a folder that is not the cluster's is no node of it", "[db][cluster]") {
+  const TempFolder folder;
+  {
+    const auto single = open(folder);
+    REQUIRE(single->create("t").ok());
+    CHECK(single->replica() == nullptr);
+  }
+  MemoryLog log;
+  Database::Options options;
+  options.folder = folder.path();
+  options.shards = kShards;
+  options.log = &log;
+  options.follows = true;
+  options.cluster_id = kCluster;
+  CHECK(Host::open(options).error().code == ErrorCode::InvalidArgument);
+  CHECK(Host::open(options).error().code == ErrorCode::InvalidArgument);  // and the first try has not made it one
+  const TempFolder fresh;
+  options.folder = fresh.path();
+  CHECK(Host::open(options).ok());
+  options.shards = kShards + 1;
+  CHECK(Host::open(options).error().code == ErrorCode::InvalidArgument);
+  options.shards = kShards;
+  options.cluster_id = "fedcba9876543210";
+  CHECK(Host::open(options).error().code == ErrorCode::InvalidArgument);
+}
+
+namespace {
+
+// Three nodes under random writes, whose owners change in every way, on a log that does what it wants.
+class Campaign {
+ public:
+  Campaign(uint64_t seed, HistoryPlan history) : random_(seed), behaves_(seed + 1) {
+    for (int i = 0; i < 3; ++i) nodes_.push_back(std::make_unique<Node>(log_, history));
+    owners_.assign(kShards, nullptr);
+    log_.behave = [this] { return behaviour(); };
+  }
+  void run(int steps) {
+    for (int i = 0; i < steps; ++i) step();
+    is_calm_ = true;
+    REQUIRE(becomes([&] { return told_ == asked_; }));
+    for (uint32_t shard = 0; shard < kShards; ++shard) {
+      change_owner(shard);
+      for (const int number : taken_of(shard)) {
+        INFO("the acknowledged write " << number << " of " << kSteady[shard]);
+        REQUIRE(owners_[shard]->said(kSteady[shard], std::to_string(number)) == "true");
+      }
+      for (const auto& node : nodes_) {
+        if (node.get() != owners_[shard]) settle(*node, shard);
+      }
+    }
+    CHECK(log_.wrong == 0);
+    CHECK(changes_ > 5);
+    CHECK(losses_ > 0);
+    CHECK(refused_ > 0);
+    for (const auto& node : nodes_) node->close();
+    for (size_t i = 1; i < nodes_.size(); ++i) {
+      CHECK(difference_of(nodes_[0]->folder(), nodes_[i]->folder()).empty());
+      CHECK(digests_of(nodes_[0]->folder()) == digests_of(nodes_[i]->folder()));
+      CHECK(histories_of(nodes_[0]->folder()) == histories_of(nodes_[i]->folder()));
+    }
+  }
+
+ private:
+  MemoryLog::Behaviour behaviour() {
+    using Behaviour = MemoryLog::Behaviour;
+    if (is_calm_ || !behaves_.chance(0.15)) return Behaviour::Honest;
+    static constexpr Behaviour kAll[] = {Behaviour::Forgets,      Behaviour::LandsUnknown,    Behaviour::Delays,
+                                         Behaviour::AnswersTwice, Behaviour::UnknownThenLate, Behaviour::Taken};
+    return kAll[behaves_.below(std::size(kAll))];
+  }
+  std::set<int> taken_of(uint32_t shard) {
+    const std::lock_guard lock(mutex_);
+    return taken_[shard];
+  }
+  // A node that had the shard, or follows it: it follows it now, with all that there is.
+  void settle(Node& node, uint32_t shard) {
+    node.replica->disown(shard, kMoved);
+    node.catch_up(shard);
+  }
+  void change_owner(uint32_t shard) {
+    Node* old = owners_[shard];
+    Node* next = nodes_[random_.below(nodes_.size())].get();
+    const size_t how = random_.below(3);
+    if (old != nullptr && (how == 0 || old == next)) old->replica->disown(shard, kMoved);
+    if (old != nullptr && how == 1 && old != next) {  // it dies
+      old->close();
+      for (Node*& owner : owners_) owner = owner == old ? nullptr : owner;
+      old->open();
+    }
+    // Else it does not know that it is over, until its next append.
+    for (const auto& node : nodes_) {
+      if (node.get() == next && next->replica->owns(shard)) next->replica->disown(shard, kMoved);
+    }
+    next->take(shard);
+    owners_[shard] = next;
+    ++changes_;
+    if (old == nullptr || old == next || how != 2) return;
+    // What it takes for its own still is refused, and then it steps down.
+    const std::string name = kSteady[shard];
+    if (old->replica->owns(shard)) {
+      const Answer late = old->write(name, set("late", Value::integer(1)));
+      CHECK_FALSE(late.status.ok());
+    }
+    old->replica->disown(shard, kMoved);
+  }
+
+  void step() {
+    const auto shard = static_cast<uint32_t>(random_.below(kShards));
+    Node*& owner = owners_[shard];
+    if (owner == nullptr || random_.chance(0.03)) return change_owner(shard);
+    const size_t what = random_.below(100);
+    if (what < 10) {  // some follower hears of what there is
+      Node& node = *nodes_[random_.below(nodes_.size())];
+      if (!node.replica->owns(shard)) node.catch_up(shard);
+      return;
+    }
+    if (what < 50) return add(*owner, shard);
+    const std::string name = name_in(shard, static_cast<int>(random_.below(2)));
+    Node& whose = *owner;
+    if (what < 54) return count(whose.host->create(name), shard);
+    if (what < 57) return count(whose.host->remove(name), shard);
+    if (what < 60) {
+      BesideWrite rows;
+      rows.rows["cursor"] = std::to_string(random_.below(100));
+      return count(whose.host->keep_beside(name, rows), shard);
+    }
+    Write write;
+    if (what < 63) {
+      write.settings = {{std::string(kRulesSetting), R"({"rules":{".read":true}})"}};
+    } else {
+      write.base = random_.path(2);
+      write.overwrites = random_.overwrites(write.base, 1);
+      write.base = write.overwrites.front().path;
+    }
+    count(whose.write(name, std::move(write)).status, shard);
+  }
+  // Written without waiting: some are under way when the owner changes.
+  void add(Node& owner, uint32_t shard) {
+    const int number = ++asked_;
+    owner.host->write(kSteady[shard], set(std::to_string(number), Value::boolean(true)),
+                      [this, shard, number](const Answer& answer) {
+                        const std::lock_guard lock(mutex_);
+                        if (answer.status.ok()) {
+                          taken_[shard].insert(number);
+                        } else {
+                          ++refused_;
+                        }
+                        ++told_;
+                      });
+  }
+  // Who is refused for that looks for another owner.
+  void count(const Result<void>& done, uint32_t shard) {
+    if (done.ok()) return;
+    const ErrorCode code = done.error().code;
+    if (code != ErrorCode::NotOwner && code != ErrorCode::Unavailable) return;
+    ++losses_;
+    owners_[shard]->replica->disown(shard, kMoved);
+    owners_[shard] = nullptr;
+  }
+
+  const std::vector<std::string> kSteady = {name_in(0, 2), name_in(1, 2)};
+  RandomTree random_, behaves_;
+  std::atomic<bool> is_calm_{false};
+  MemoryLog log_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::vector<Node*> owners_;
+  int changes_ = 0, losses_ = 0;
+  std::atomic<int> asked_{0}, told_{0}, refused_{0};
+  std::mutex mutex_;  // Guards taken_.
+  std::map<uint32_t, std::set<int>> taken_;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "Replica: whatever the log does and however owners change, all nodes have what was acknowledged, and the same",
+    "[db][cluster]") {
+  const char* given = std::getenv("TEST_SEED");
+  const std::vector<uint64_t> seeds =
+      given != nullptr ? std::vector<uint64_t>{seed_of_run()} : std::vector<uint64_t>{1, 2, 3, 4};
+  for (const uint64_t seed : seeds) {
+    INFO("TEST_SEED=" << seed);
+    Campaign(seed, seed % 2 == 0 ? a_day() : HistoryPlan{}).run(400);
+  }
+}
