@@ -210,7 +210,11 @@ void Listener::adopt(Adopted adopted) {
   const std::shared_ptr<Hub> hub = impl_->hub;
   const int flags = ::fcntl(adopted.socket.get(), F_GETFL);
   if (flags < 0 || ::fcntl(adopted.socket.get(), F_SETFL, flags | O_NONBLOCK) != 0) return;
-  hub->connection_count.fetch_add(1);
+  if (hub->connection_count.fetch_add(1) >= hub->limits.connections_max) {
+    hub->connection_count.fetch_sub(1);
+    tell_of_limit(kLimitNames[static_cast<size_t>(Limit::Connections)]);
+    return;
+  }
   const size_t thread =
       adopted.thread != IoPool::kNone ? adopted.thread : hub->next_thread.fetch_add(1) % hub->threads.size();
   hub->io.post(thread, [hub, thread, adopted = std::make_shared<Adopted>(std::move(adopted))] {

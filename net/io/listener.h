@@ -71,7 +71,8 @@ class Listener {
   // Cuts the connection of that number, as if the network had. `told` hears whether there is one; as above.
   void cut(uint64_t number, std::function<void(bool)> told) const;
 
-  // Makes a connection of a socket that somebody else has connected; `heard` is what was read of it already. Any thread.
+  // Makes a connection of a socket that somebody else has connected; `heard` is what was read of it already.
+  // Closes it when there are Limits::connections_max. Any thread.
   struct Adopted {
     Fd socket;
     std::string heard{};
