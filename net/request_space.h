@@ -26,7 +26,8 @@ struct RequestSpace {
   };
   Of of = Of::Nobody;
   std::string name{};
-  bool is_sdk_socket = false;  // one that can be told to go elsewhere: a WebSocket of the Firebase protocol that begins anew
+  bool is_sdk_socket =
+      false;  // one that can be told to go elsewhere: a WebSocket of the Firebase protocol that begins anew
 };
 
 RequestSpace request_space(const http::Request& request);

@@ -196,6 +196,8 @@ struct Server::Parts {
                            .waiting_since = std::chrono::milliseconds(counts.waiting_since)};
                      },
                  .backups = options.backups,
+                 .relay = options.nodes == nullptr ? std::function<admin::MetricsPage::Relay()>()
+                                                   : [this] { return relay_figures(); },
                  .limits = limits_of(options),
                  .serialised = serialised}),
         console(guard, workers, options.console),
@@ -222,8 +224,9 @@ struct Server::Parts {
   void join_cluster(peer::RelayNodes& nodes, const http::Limits& limits) {
     relay = std::make_unique<peer::Relay>(
         nodes, io, workers, limits,
-        peer::Relay::Hooks{.serve = [this](auto exchange) { serve(std::move(exchange)); },
-                           .redirect = [this](const auto& exchange, const auto& host) { wire.redirect(exchange, host); }});
+        peer::Relay::Hooks{
+            .serve = [this](auto exchange) { serve(std::move(exchange)); },
+            .redirect = [this](const auto& exchange, const auto& host) { wire.redirect(exchange, host); }});
     http::Listener::Options adopting;
     adopting.limits = limits;
     adopting.limits.head_bytes_max += kRelayedHeadBytesMax;
@@ -231,6 +234,21 @@ struct Server::Parts {
     adopting.half_received = half_received;
     adopting.of_nodes = true;
     from_nodes = http::serve_adopted(io, workers, adopting, [this](auto exchange) { handle(std::move(exchange)); });
+  }
+
+  admin::MetricsPage::Relay relay_figures() const {
+    const peer::RelayCounts& counts = relay->counts();
+    return {.requests = counts.requests.value(),
+            .sockets = counts.sockets.value(),
+            .asked_again = counts.asked_again.value(),
+            .redirected = counts.redirected.value(),
+            .unowned = counts.unowned.value(),
+            .unknown = counts.unknown.value(),
+            .cut = counts.cut.value(),
+            .sockets_open = counts.sockets_open.value(),
+            .waiting = counts.waiting.value(),
+            .lines = relay->line_stats(),
+            .from_nodes = from_nodes->stats()};
   }
 
   void serve(std::shared_ptr<http::Exchange> exchange) {

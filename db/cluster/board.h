@@ -35,21 +35,21 @@ struct ClusterFacts {
 
 struct ClusterNode {
   std::string name;
-  std::string run;           // random, new at each start of the process
-  std::string peer;          // host:port, for nodes
-  std::string client;        // host:port, how clients may reach it directly; "": they may not
-  uint32_t formats = 0;      // the highest format of a batch that it can read
+  std::string run;       // random, new at each start of the process
+  std::string peer;      // host:port, for nodes
+  std::string client;    // host:port, how clients may reach it directly; "": they may not
+  uint32_t formats = 0;  // the highest format of a batch that it can read
   uint64_t beat = 0;
-  bool is_drained = false;   // it shall own nothing
+  bool is_drained = false;          // it shall own nothing
   std::vector<uint64_t> durable{};  // by shard: applied, and synced in its store
 };
 
 struct ClusterShard {
   uint32_t shard = 0;
-  LogPosition last;        // of the last batch, and the epoch of who may append behind it
-  std::string owner;       // name of a node; "": it was given up
-  std::string wish;        // name of the node that shall have it; "": whoever
-  uint64_t cut = 0;        // batches up to here may be gone from the log
+  LogPosition last;   // of the last batch, and the epoch of who may append behind it
+  std::string owner;  // name of a node; "": it was given up
+  std::string wish;   // name of the node that shall have it; "": whoever
+  uint64_t cut = 0;   // batches up to here may be gone from the log
 };
 
 struct ClusterView {
@@ -59,9 +59,9 @@ struct ClusterView {
 
 // What is true of the engine, asked anew every 10 s. Each of `wrong` is a sentence for the operator that says what to do.
 struct EngineCheck {
-  std::vector<std::string> wrong;     // a node does not start with it, and stops writing
+  std::vector<std::string> wrong;  // a node does not start with it, and stops writing
   std::vector<std::string> warnings;
-  std::string durability;             // "verified", "attested"
+  std::string durability;  // "verified", "attested"
   uint32_t timeline = 0;
 };
 
@@ -81,10 +81,10 @@ class Board {
   virtual Result<void> end_connections(const std::string& name, const std::string& run) = 0;
   struct Take {
     uint32_t shard = 0;
-    uint64_t epoch = 0;         // as it was seen
-    std::string from;           // its owner as it was seen; "": it was given up
-    uint64_t beat = 0;          // of that owner, as it was seen to stand still; nothing is asked of one that gave up
-    std::string to;             // this node
+    uint64_t epoch = 0;  // as it was seen
+    std::string from;    // its owner as it was seen; "": it was given up
+    uint64_t beat = 0;   // of that owner, as it was seen to stand still; nothing is asked of one that gave up
+    std::string to;      // this node
   };
   // The shard is ours from now on, behind that position. Nothing: something has moved meanwhile.
   virtual Result<std::optional<LogPosition>> take(const Take& take) = 0;
@@ -94,13 +94,14 @@ class Board {
   // Operators' wishes.
   virtual Result<void> wish(uint32_t shard, const std::string& node) = 0;
   virtual Result<void> drain(const std::string& node, bool is_drained) = 0;
-  virtual Result<void> forget(const std::string& node) = 0;         // its row goes; the log is not kept for it any more
-  virtual Result<void> set_format(uint32_t format) = 0;             // Errors: InvalidArgument: a node reads less
+  virtual Result<void> forget(const std::string& node) = 0;  // its row goes; the log is not kept for it any more
+  virtual Result<void> set_format(uint32_t format) = 0;      // Errors: InvalidArgument: a node reads less
 
   // Reading the log, of the primary alone: batches behind `sequence`, some of them, in order. What was read is durable
   // once renew() was answered afterwards.
   virtual Result<std::vector<std::string>> batches(uint32_t shard, uint64_t behind, size_t bytes_max) = 0;
-  virtual Result<void> read_file(const std::string& file, const std::function<Result<void>(std::string_view part)>& part) = 0;
+  virtual Result<void> read_file(const std::string& file,
+                                 const std::function<Result<void>(std::string_view part)>& part) = 0;
   // Batches up to `upto` are of no use any more. Some of them go with each call; the answer says if there are more.
   virtual Result<bool> cut(uint32_t shard, uint64_t epoch, uint64_t upto) = 0;
 };

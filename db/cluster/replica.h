@@ -26,7 +26,7 @@ class Replica {
   virtual ~Replica() = default;
 
   virtual uint32_t shards() const = 0;
-  virtual LogPosition applied(uint32_t shard) const = 0;          // Thread: any
+  virtual LogPosition applied(uint32_t shard) const = 0;  // Thread: any
   // Applies what stands in the log behind what is applied. Blocks. Precondition: the shard is followed. Errors: Corruption,
   // where it does not follow on what is here: then the shard stops, loudly, until it is seeded anew; Io.
   virtual Result<void> apply(uint32_t shard, std::string_view batch, const ReadFile& read_file) = 0;
@@ -35,7 +35,7 @@ class Replica {
   virtual Result<void> own(uint32_t shard, const LogPosition& last) = 0;
   // When it returns nothing of this shard is told any more, and none of its writes is under way. Blocks.
   virtual void disown(uint32_t shard, const Error& why) = 0;
-  virtual bool owns(uint32_t shard) const = 0;                    // Thread: any, and soon back
+  virtual bool owns(uint32_t shard) const = 0;  // Thread: any, and soon back
   // Syncs what was applied; afterwards durable() is what applied() was. Blocks on the disk.
   virtual Result<void> sync_applied() = 0;
   virtual uint64_t durable(uint32_t shard) const = 0;

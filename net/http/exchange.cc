@@ -39,7 +39,8 @@ std::shared_ptr<HttpSession> Exchange::session_at_home() {
 
 void Exchange::respond(Response response) {
   if (response.status == kMisdirected && misdirected_) {
-    return pool_.post(thread_, [self = shared_from_this(), again = std::exchange(misdirected_, nullptr)] { again(self); });
+    return pool_.post(thread_,
+                      [self = shared_from_this(), again = std::exchange(misdirected_, nullptr)] { again(self); });
   }
   take_answer();
   if (pool_.is_home(thread_)) {

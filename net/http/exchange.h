@@ -14,8 +14,8 @@
 
 #include "net/http/passed_answer.h"
 #include "net/http/request.h"
-#include "net/io/protocol.h"
 #include "net/http/stream.h"
+#include "net/io/protocol.h"
 #include "net/websocket/websocket.h"
 
 namespace hearth::net::http {
@@ -56,7 +56,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   // What happens instead of an answer with this status, once, on the home thread: the request was for somebody else, and
   // nothing was done. Set before the handler is given the exchange.
   static constexpr int kMisdirected = 421;
-  void set_on_misdirected(std::function<void(const std::shared_ptr<Exchange>&)> again) { misdirected_ = std::move(again); }
+  void set_on_misdirected(std::function<void(const std::shared_ptr<Exchange>&)> again) {
+    misdirected_ = std::move(again);
+  }
 
   // Says in a word or two what the request does, for the log of slow requests. Home thread. `deed` is a literal: no
   // path, no data.

@@ -73,8 +73,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   std::shared_ptr<HttpStream> answer_stream(int status, const Headers& headers);
   std::shared_ptr<WebSocket> answer_websocket(std::string_view key, std::shared_ptr<WebSocketHandler> handler,
                                               const WebSocketOptions& options);
-  std::shared_ptr<PassedAnswer> answer_passed(int status, const Headers& headers,
-                                              std::shared_ptr<AnswerSource> source);
+  std::shared_ptr<PassedAnswer> answer_passed(int status, const Headers& headers, std::shared_ptr<AnswerSource> source);
   // False when the client has gone.
   bool hand_over(std::string&& head, const MakeProtocol& make);
 
@@ -144,7 +143,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   Deadline deadline_;                      // for what the client must do next, or for a long answer as a whole
   std::shared_ptr<LongBody> long_body_;
   std::shared_ptr<HttpStream> stream_;
-  std::shared_ptr<AnswerSource> source_;  // of an answer that is passed on
+  std::shared_ptr<AnswerSource> source_;                      // of an answer that is passed on
   std::unique_ptr<std::function<void(Leaving)>> on_leaving_;  // of the exchange that is being answered
   std::shared_ptr<WebSocketSession> websocket_;               // until start() has given it the bytes behind the request
   HalfReceived::Share share_;                                 // of what has come, until it is answered

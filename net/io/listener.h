@@ -44,7 +44,8 @@ class Listener {
     std::vector<std::string> trusted_proxies{};     // "10.0.0.1", "fd00::/8": whose X-Forwarded headers count
     bool proxy_protocol = false;                    // each connection of a trusted proxy begins with a PROXY header
     std::shared_ptr<HalfReceived> half_received{};  // shared with others; null: one of its own, as `limits` say
-    bool of_nodes = false;  // its connections are other nodes', who have proved it: what they say of their clients counts
+    bool of_nodes =
+        false;  // its connections are other nodes', who have proved it: what they say of their clients counts
   };
 
   // Accepts from here on. `io` has been started; it and `workers` outlive the listener.

@@ -85,18 +85,18 @@ void Relay::Parts::watch(size_t index) {
 // done then, so it goes where it belongs.
 void Relay::Parts::prepare(const std::shared_ptr<http::Exchange>& exchange, RelayTarget target, Time until) {
   const size_t body_bytes = exchange->request().body.size();
-  exchange->set_on_misdirected([this, target = std::move(target), until,
-                                body_bytes](const std::shared_ptr<http::Exchange>& again) {
-    if (!again->request().relayed_by.empty()) return refuse_relayed(*again, target);
-    const auto now = std::chrono::steady_clock::now();
-    // A handler may have used the body up; then the client has to send it anew.
-    if (again->request().body.size() != body_bytes || now >= until) {
-      counts.unowned.add();
-      return again->respond(http::error_response(503, "This namespace is moving to another node; try again soon."));
-    }
-    counts.asked_again.add();
-    std::make_shared<RelayJourney>(*this, again, target, until)->start();
-  });
+  exchange->set_on_misdirected(
+      [this, target = std::move(target), until, body_bytes](const std::shared_ptr<http::Exchange>& again) {
+        if (!again->request().relayed_by.empty()) return refuse_relayed(*again, target);
+        const auto now = std::chrono::steady_clock::now();
+        // A handler may have used the body up; then the client has to send it anew.
+        if (again->request().body.size() != body_bytes || now >= until) {
+          counts.unowned.add();
+          return again->respond(http::error_response(503, "This namespace is moving to another node; try again soon."));
+        }
+        counts.asked_again.add();
+        std::make_shared<RelayJourney>(*this, again, target, until)->start();
+      });
 }
 
 // One hop and no more: who has asked looks again, or where we say.
@@ -143,6 +143,7 @@ bool Relay::take(const std::shared_ptr<http::Exchange>& exchange, RelayTarget ta
 }
 
 const RelayCounts& Relay::counts() const { return parts_->counts; }
+http::Stats Relay::line_stats() const { return parts_->lines->stats(); }
 
 void Relay::drain(std::chrono::milliseconds patience) {
   if (parts_->dials == nullptr) return;

@@ -27,6 +27,7 @@
 #include "db/base/metrics.h"
 #include "db/base/thread_pool.h"
 #include "net/http/exchange.h"
+#include "net/io/counters.h"
 #include "net/io/io_pool.h"
 #include "net/io/limits.h"
 #include "net/peer/relay_nodes.h"
@@ -40,23 +41,21 @@ inline constexpr std::string_view kOwnerField = "Hearth-Owner";  // of a 503: "N
 
 // What a request is for.
 struct RelayTarget {
-  std::string space{};         // the namespace, as it is stored
-  std::string node{};          // not "": the node itself, whoever owns what: its long polls
-  bool may_redirect = false;   // an SDK's socket: it can be told another host
+  std::string space{};        // the namespace, as it is stored
+  std::string node{};         // not "": the node itself, whoever owns what: its long polls
+  bool may_redirect = false;  // an SDK's socket: it can be told another host
 };
 
 struct RelayCounts {
-  db::Counter requests;      // passed on, without sockets
-  db::Counter sockets;       // likewise, ever
-  db::Gauge sockets_open;    // now
-  db::Gauge waiting;         // requests that wait for an owner, now
-  db::Counter asked_again;   // requests that went to a second node, or came back to this one
-  db::Counter redirected;    // SDKs' sockets that were told the owner's host
-  db::Counter unowned;       // refused with 503: no owner in time, or it could not be reached
-  db::Counter unknown;       // writes answered 503 whose owner was lost while it had them
-  db::Counter cut;           // answers and sockets that ended with their owner
-  db::Counter body_bytes;    // of requests
-  db::Counter answer_bytes;  // of answers' bodies
+  db::Counter requests;     // passed on, without sockets
+  db::Counter sockets;      // likewise, ever
+  db::Gauge sockets_open;   // now
+  db::Gauge waiting;        // requests that wait for an owner, now
+  db::Counter asked_again;  // requests that went to a second node, or came back to this one
+  db::Counter redirected;   // SDKs' sockets that were told the owner's host
+  db::Counter unowned;      // refused with 503: no owner in time, or it could not be reached
+  db::Counter unknown;      // writes answered 503 whose owner was lost while it had them
+  db::Counter cut;          // answers and sockets that ended with their owner
 };
 
 class Relay {
@@ -77,6 +76,7 @@ class Relay {
   bool take(const std::shared_ptr<http::Exchange>& exchange, RelayTarget target);
 
   const RelayCounts& counts() const;
+  http::Stats line_stats() const;  // of the connections to other nodes
 
   // Lets what is under way end, and cuts what is left. Not on an io thread. The server's own connections have ended.
   void drain(std::chrono::milliseconds patience);

@@ -14,7 +14,8 @@ void RelayDials::dial(const std::string& peer, const std::string& node, Told tol
       ++place.under_way;
     }
   }
-  if (is_full) return told(db::Error{db::ErrorCode::Unavailable, "Too many connections to " + node + " are being made."});
+  if (is_full)
+    return told(db::Error{db::ErrorCode::Unavailable, "Too many connections to " + node + " are being made."});
   threads_.run([this, peer] { work(peer); });
 }
 

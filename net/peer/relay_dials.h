@@ -23,7 +23,7 @@
 namespace hearth::net::peer {
 
 inline constexpr size_t kDialThreads = 8;
-inline constexpr size_t kDialsAtOnce = 4;         // of one node
+inline constexpr size_t kDialsAtOnce = 4;           // of one node
 inline constexpr size_t kDialsWaitingMax = 20'000;  // of one node; more are refused
 
 class RelayDials {

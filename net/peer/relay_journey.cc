@@ -30,7 +30,8 @@ namespace {
 using http::equals_ignoring_case;
 
 constexpr std::chrono::milliseconds kLookAgain{25};
-constexpr std::chrono::milliseconds kWriteGrace{1'000};  // for a node that has lost a shard to answer a write all the same
+constexpr std::chrono::milliseconds kWriteGrace{
+    1'000};  // for a node that has lost a shard to answer a write all the same
 constexpr std::chrono::milliseconds kBodyGrace{10'000};  // and to end a long answer
 constexpr size_t kCopiedBodyBytesMax = 4u << 10;
 
@@ -54,7 +55,8 @@ bool is_answered_on(std::string_view name) {
 
 }  // namespace
 
-RelayJourney::RelayJourney(Relay::Parts& relay, std::shared_ptr<http::Exchange> exchange, RelayTarget target, Time until)
+RelayJourney::RelayJourney(Relay::Parts& relay, std::shared_ptr<http::Exchange> exchange, RelayTarget target,
+                           Time until)
     : relay_(relay), exchange_(std::move(exchange)), target_(std::move(target)), until_(until) {}
 
 void RelayJourney::start() {
@@ -145,7 +147,6 @@ void RelayJourney::on_line(std::shared_ptr<RelayLine> line) {
     body = body_;
   }
   if (tries_ == 1 && !exchange_->wants_websocket()) relay_.counts.requests.add();
-  relay_.counts.body_bytes.add(body ? body->size() : request.body.size());
   const auto answers = request.method == "HEAD" ? RelayLine::Body::None : RelayLine::Body::Expected;
   line_->ask(std::move(text), std::move(body), answers, shared_from_this());
   if (has_left_) line_->end_sending();
@@ -200,7 +201,6 @@ void RelayJourney::on_head(RelayAnswer& answer) {
 
 void RelayJourney::on_piece(std::string_view bytes) {
   if (state_ != State::Passing) return;
-  relay_.counts.answer_bytes.add(bytes.size());
   passed_->send(bytes);
   if (passed_->is_behind()) line_->set_reading(false);
 }
@@ -240,7 +240,8 @@ void RelayJourney::on_lost(bool) {
       if (is_read()) return wait();
       relay_.counts.unknown.add();
       return refuse(
-          "The node that was to make this write was lost before it answered: whether it was made is not known. A request "
+          "The node that was to make this write was lost before it answered: whether it was made is not known. A "
+          "request "
           "with the same Idempotency-Key makes it once.");
     case State::Refused:
       return on_refused();

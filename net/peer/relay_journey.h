@@ -34,7 +34,7 @@ struct Relay::Parts {
     struct Socket {
       std::weak_ptr<SpliceEnd> client;
       RelayTarget target;
-      std::string node;  // that it is spliced to
+      std::string node;            // that it is spliced to
       Time ends_at = Time::max();  // its owner has changed
     };
     std::list<Socket> sockets{};
@@ -103,19 +103,19 @@ class RelayJourney final : public RelayAsker,
   const RelayTarget target_;
   const Time until_;
   State state_ = State::Looking;
-  OwnerSeen owner_;                   // that was asked
-  std::optional<OwnerSeen> hint_{};   // whom another node has named
-  std::string refused_by_{};          // what Hearth-Owner said
+  OwnerSeen owner_;                  // that was asked
+  std::optional<OwnerSeen> hint_{};  // whom another node has named
+  std::string refused_by_{};         // what Hearth-Owner said
   std::shared_ptr<RelayLine> line_;
   std::shared_ptr<http::PassedAnswer> passed_;
   http::SharedBytes body_;
   http::Timer again_;
-  Time moved_at_ = Time::max();       // when the owner was seen to be another one
-  std::chrono::milliseconds grace_{}; // from then on
+  Time moved_at_ = Time::max();        // when the owner was seen to be another one
+  std::chrono::milliseconds grace_{};  // from then on
   int tries_ = 0;
   bool has_hinted_ = false;
   bool is_stream_ = false;
-  bool has_left_ = false;             // the client sends no more, and may have gone
+  bool has_left_ = false;  // the client sends no more, and may have gone
 };
 
 }  // namespace hearth::net::peer

@@ -24,8 +24,8 @@ class RelayAsker {
   virtual ~RelayAsker() = default;
   virtual void on_head(RelayAnswer& answer) = 0;
   virtual void on_piece(std::string_view bytes) = 0;
-  virtual void on_whole(bool is_reusable) = 0;     // the last call
-  virtual void on_lost(bool has_begun) = 0;        // the connection is gone before that. The last call
+  virtual void on_whole(bool is_reusable) = 0;  // the last call
+  virtual void on_lost(bool has_begun) = 0;     // the connection is gone before that. The last call
 };
 
 class RelayLine final : public http::Protocol, public std::enable_shared_from_this<RelayLine> {
@@ -35,7 +35,9 @@ class RelayLine final : public http::Protocol, public std::enable_shared_from_th
   enum class Body : uint8_t { Expected, None };  // None: the request was a HEAD
   // Precondition: is_idle().
   void ask(std::string head, http::SharedBytes body, Body answers, std::shared_ptr<RelayAsker> asker);
-  bool is_idle() const { return connection_ != nullptr && !connection_->is_closed() && asker_ == nullptr && !has_ended_; }
+  bool is_idle() const {
+    return connection_ != nullptr && !connection_->is_closed() && asker_ == nullptr && !has_ended_;
+  }
 
   void set_reading(bool wanted) {
     if (connection_ != nullptr) connection_->set_reading(wanted);

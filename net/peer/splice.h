@@ -35,7 +35,7 @@ class SpliceEnd final : public http::Protocol, public std::enable_shared_from_th
   void on_server_closing() override;
   void on_gone() override;
 
-  void close();  // both
+  void close();                                            // both
   uint64_t passed_bytes() const { return passed_bytes_; }  // from here to the other end
 
  private:
