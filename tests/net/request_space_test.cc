@@ -33,7 +33,8 @@ http::Request request_of(const Case& one) {
   request.method = one.method;
   request.target = one.target;
   request.headers = {{"Host", one.host}};
-  if (one.headers == "websocket") request.headers.insert(request.headers.end(), {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}});
+  if (one.headers == "websocket")
+    request.headers.insert(request.headers.end(), {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}});
   return request;
 }
 
@@ -147,7 +148,8 @@ TEST_CASE("RequestSpace: says what each protocol finds by itself", "[net][peer]"
 }
 
 TEST_CASE("RequestSpace: a second transport goes where its session is, and is not sent elsewhere", "[net][peer]") {
-  const RequestSpace found = request_space(request_of({"/.ws?v=5&ns=shop&s=0a1b", "localhost", Of::Space, "shop", "GET", "websocket"}));
+  const RequestSpace found =
+      request_space(request_of({"/.ws?v=5&ns=shop&s=0a1b", "localhost", Of::Space, "shop", "GET", "websocket"}));
   CHECK(found.name == "shop");
   CHECK_FALSE(found.is_sdk_socket);
 }

@@ -77,7 +77,8 @@ TEST_CASE("RelayAnswer: finds the end of an answer, and takes nothing behind it"
 }
 
 TEST_CASE("RelayAnswer: says whether the connection can be asked again", "[net][peer]") {
-  for (const auto& [fields, keeps] : {std::pair("Content-Length: 0\r\n", true), {"Content-Length: 0\r\nConnection: close\r\n", false}, {"", false}}) {
+  for (const auto& [fields, keeps] :
+       {std::pair("Content-Length: 0\r\n", true), {"Content-Length: 0\r\nConnection: close\r\n", false}, {"", false}}) {
     RelayAnswer answer(false);
     const std::string text = std::string("HTTP/1.1 200 OK\r\n") + fields + "\r\n";
     std::string_view bytes = text;

@@ -28,10 +28,8 @@ class TestNodes final : public net::peer::RelayNodes {
   // Who owns `space`, as this node knows; "": nobody. `client`: as OwnerSeen's.
   void give(const std::string& space, const std::string& node, const std::string& client = "") {
     const std::lock_guard lock(mutex_);
-    owners_[space] = {.is_here = node == name_,
-                      .node = node,
-                      .peer = node.empty() ? "" : address_of(node),
-                      .client = client};
+    owners_[space] = {
+        .is_here = node == name_, .node = node, .peer = node.empty() ? "" : address_of(node), .client = client};
   }
   // It is being taken by this node, and not here yet.
   void take(const std::string& space) {
