@@ -3,7 +3,8 @@
 //   origins ─▶ io, workers ─▶ half_received ─▶ verifier ─▶ api ─▶ rest, wire, supabase, yjs, webhooks ─▶ metrics, console, front ─▶
 //   listeners
 //                                                           │
-//   a request: page allowed? ─▶ whose path? (router.h) ─▶ wire | supabase | yjs | webhooks | metrics | api | console | front
+//   a request: page allowed? ─▶ in a cluster: whose namespace? ─▶ another node's: relay
+//                               └▶ whose path? (router.h) ─▶ wire | supabase | yjs | webhooks | metrics | api | console | front
 //                                                         └─▶ rest: everything else, and what those leave to it
 //
 // Each part holds references to those before it, which is why Parts is one struct whose members are destroyed from
@@ -19,6 +20,9 @@
 //   dropped.
 // - finish_work once more, for what the last io tasks gave to workers. Long polls, which no connection stands for,
 //   end last.
+//
+// In a cluster there is a relay, and connections of other nodes come by adopt(). They end behind the clients' own, and the
+// relay's last.
 //
 // The watch port has limits of its own, so that a flood of clients cannot keep an operator from the metrics.
 #include "net/server.h"
@@ -40,6 +44,8 @@
 #include "net/io/half_received.h"
 #include "net/io/log.h"
 #include "net/outgoing/fetch.h"
+#include "net/peer/relay.h"
+#include "net/request_space.h"
 #include "net/rest/handler.h"
 #include "net/router.h"
 #include "net/supabase/services.h"
@@ -93,6 +99,8 @@ Verifier::Options verifier_options(AuthConfig config, const Server::Options& fro
   return options;
 }
 
+constexpr size_t kRelayedHeadBytesMax = 2u << 10, kRelayedFieldsMax = 8;  // that nodes add (net/peer/relay_journey.cc)
+
 uint64_t seconds_of(std::chrono::milliseconds time) {
   return static_cast<uint64_t>(std::chrono::ceil<std::chrono::seconds>(time).count());
 }
@@ -140,7 +148,7 @@ struct Server::Parts {
              .cluster = options.cluster}),
         rest(guard, verifier, io, workers, {.serialised = &serialised, .desk = &api}),
         wire(guard, verifier, io, workers, &serialised, options.wire_limits, options.may_deflate, half_received,
-             options.limits),
+             options.limits, options.nodes == nullptr ? std::string() : options.nodes->own_name()),
         supabase(guard, verifier, io, workers, options.wire_limits.message_bytes_max, options.may_deflate,
                  half_received),
         yjs(guard, verifier, io, workers, options.wire_limits.message_bytes_max, options.may_deflate, half_received),
@@ -190,13 +198,62 @@ struct Server::Parts {
                      },
                  .backups = options.backups,
                  .cluster = options.cluster,
+                 .relay = options.nodes == nullptr ? std::function<admin::MetricsPage::Relay()>()
+                                                   : [this] { return relay_figures(); },
                  .limits = limits_of(options),
                  .serialised = serialised}),
         console(guard, workers, options.console),
-        front(guard, verifier, workers, console.is_there()) {}
+        front(guard, verifier, workers, console.is_there()),
+        guard(guard) {}
 
   void handle(std::shared_ptr<http::Exchange> exchange) {
     if (!origins.allows(exchange->request(), own)) return refuse(*exchange);
+    if (relay != nullptr && goes_elsewhere(exchange)) return;
+    serve(std::move(exchange));
+  }
+
+  // In a cluster. Names that cannot be are refused here as anywhere.
+  bool goes_elsewhere(const std::shared_ptr<http::Exchange>& exchange) {
+    RequestSpace asked = request_space(exchange->request());
+    if (asked.of == RequestSpace::Of::Nobody) return false;
+    if (asked.of == RequestSpace::Of::Node) return relay->take(exchange, {.node = std::move(asked.name)});
+    auto name = guard.stored_name(asked.name);
+    if (!name.ok()) return false;
+    return relay->take(exchange, {.space = std::move(name).value(), .may_redirect = asked.is_sdk_socket});
+  }
+
+  // What clients may do, other nodes may for them; heads are a little longer by what those say of the clients.
+  void join_cluster(peer::RelayNodes& nodes, const http::Limits& limits) {
+    relay = std::make_unique<peer::Relay>(
+        nodes, io, workers, limits,
+        peer::Relay::Hooks{
+            .serve = [this](auto exchange) { serve(std::move(exchange)); },
+            .redirect = [this](const auto& exchange, const auto& host) { wire.redirect(exchange, host); }});
+    http::Listener::Options adopting;
+    adopting.limits = limits;
+    adopting.limits.head_bytes_max += kRelayedHeadBytesMax;
+    adopting.limits.header_fields_max += kRelayedFieldsMax;
+    adopting.half_received = half_received;
+    adopting.of_nodes = true;
+    from_nodes = http::serve_adopted(io, workers, adopting, [this](auto exchange) { handle(std::move(exchange)); });
+  }
+
+  admin::MetricsPage::Relay relay_figures() const {
+    const peer::RelayCounts& counts = relay->counts();
+    return {.requests = counts.requests.value(),
+            .sockets = counts.sockets.value(),
+            .asked_again = counts.asked_again.value(),
+            .redirected = counts.redirected.value(),
+            .unowned = counts.unowned.value(),
+            .unknown = counts.unknown.value(),
+            .cut = counts.cut.value(),
+            .sockets_open = counts.sockets_open.value(),
+            .waiting = counts.waiting.value(),
+            .lines = relay->line_stats(),
+            .from_nodes = from_nodes->stats()};
+  }
+
+  void serve(std::shared_ptr<http::Exchange> exchange) {
     switch (owner_of(exchange->request().target)) {
       case Owner::Wire:
         return wire.handle(exchange);
@@ -271,6 +328,9 @@ struct Server::Parts {
   const admin::FrontPage front;
   std::unique_ptr<http::Listener> listener;
   std::unique_ptr<http::Listener> watch_listener;
+  std::unique_ptr<http::Listener> from_nodes;  // null without a cluster, as is the relay
+  std::unique_ptr<peer::Relay> relay;
+  rules::Guard& guard;
   std::atomic<const http::Listener*> counting = nullptr;  // `listener`, once it is there
   uint16_t port = 0;
   std::string url;
@@ -307,6 +367,7 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
   listening.trusted_proxies = std::move(options.trusted_proxies);
   listening.proxy_protocol = options.proxy_protocol;
   listening.half_received = parts.half_received;
+  if (options.nodes != nullptr) parts.join_cluster(*options.nodes, options.limits);
   const auto handle = [&parts](auto exchange) { parts.handle(std::move(exchange)); };
   ASSIGN_OR_RETURN(parts.listener, http::serve(parts.io, parts.workers, listening, handle, options.dev_hosts));
   parts.port = parts.listener->port();
@@ -323,6 +384,12 @@ db::Result<std::unique_ptr<Server>> Server::start(rules::Guard& guard, Options o
 
 void Server::set_auth(AuthConfig auth) { parts_->verifier.replace(std::move(auth)); }
 
+void Server::adopt(int socket, std::string heard) {
+  http::Fd fd(socket);
+  if (parts_->from_nodes == nullptr) return;
+  parts_->from_nodes->adopt({.socket = std::move(fd), .heard = std::move(heard)});
+}
+
 uint16_t Server::port() const { return parts_->port; }
 std::string Server::url() const { return parts_->url; }
 std::string Server::watch_url() const { return parts_->watch_url; }
@@ -333,9 +400,10 @@ std::string Server::certificate_validity() const { return parts_->listener->cert
 void Server::stop() {
   if (std::exchange(parts_->is_stopped, true)) return;
   parts_->api.chart().stop();
-  for (auto* listener : {&parts_->listener, &parts_->watch_listener}) {
+  for (auto* listener : {&parts_->listener, &parts_->watch_listener, &parts_->from_nodes}) {
     if (*listener != nullptr) (*listener)->drain(parts_->patience);
   }
+  if (parts_->relay != nullptr) parts_->relay->drain(std::chrono::milliseconds(0));
   parts_->finish_work();
   parts_->hook_api.close();
   parts_->api.close();

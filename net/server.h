@@ -45,6 +45,10 @@ struct WatchPort {
   uint16_t port = 0;
 };
 
+namespace peer {
+class RelayNodes;
+}
+
 class Server {
  public:
   struct Options {
@@ -70,6 +74,7 @@ class Server {
     WebhookOptions webhooks{};                     // where changes may be sent
     std::function<db::BackupFigures()> backups{};  // null: none are made
     const admin::ClusterDoor* cluster = nullptr;   // outlives it; null: this server is by itself
+    peer::RelayNodes* nodes = nullptr;             // of a cluster (net/peer/relay_nodes.h); null: this is the only one
   };
 
   // Answers from here on. `guard` outlives the server's stop(). Errors: when the address is taken or not ours, or a
@@ -82,6 +87,10 @@ class Server {
   // From here on these issuers' tokens are believed. Clients that are connected stay. Any thread; may wait for a
   // fetch to give up.
   void set_auth(AuthConfig auth);
+
+  // In a cluster: takes over a connection of another node's, which has proved to be one and speaks HTTP; `heard` is what was
+  // read of it already. Any thread.
+  void adopt(int socket, std::string heard);
 
   uint16_t port() const;
   std::string url() const;        // http://127.0.0.1:9000; with TLS https://…

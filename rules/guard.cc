@@ -106,21 +106,22 @@ std::string_view Guard::sync_mode() const {
 
 db::Result<void> Guard::health() const { return database_.health(); }
 
+db::Result<std::string> Guard::stored_name(std::string_view name) const {
+  if (name.empty()) name = options_.default_namespace;
+  if (!name.empty()) return db::check_namespace_name(name);
+  return db::Error{
+      db::ErrorCode::InvalidArgument,
+      "This server has no namespace for clients that name none: name one by ns=NAME in the URL, or start the server "
+      "with --namespace NAME."};
+}
+
 db::Result<std::string> Guard::resolve(std::string_view name) const {
-  if (name.empty() && options_.default_namespace.empty()) {
-    return db::Error{
-        db::ErrorCode::InvalidArgument,
-        "This server has no namespace for clients that name none: name one by ns=NAME in the URL, or start the server "
-        "with --namespace NAME."};
-  }
-  ASSIGN_OR_RETURN(std::string stored, db::check_namespace_name(name.empty() ? options_.default_namespace : name));
+  ASSIGN_OR_RETURN(std::string stored, stored_name(name));
   // In development any name is a namespace as soon as somebody writes to it.
-  if (!options_.dev && !database_.exists(stored)) {
-    return db::Error{db::ErrorCode::NotFound, "There is no namespace " + stored +
-                                                  " on this server: its operator makes it with " + "--namespace " +
-                                                  stored + ", or by `hearth namespace create " + stored + "`."};
-  }
-  return stored;
+  if (options_.dev || database_.exists(stored)) return stored;
+  return db::Error{db::ErrorCode::NotFound, "There is no namespace " + stored +
+                                                " on this server: its operator makes it with " + "--namespace " +
+                                                stored + ", or by `hearth namespace create " + stored + "`."};
 }
 
 void Guard::read(const std::string& name, const Auth& auth, db::Read read, Done done) {

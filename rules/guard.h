@@ -169,6 +169,8 @@ class Guard {
   // The name as it is stored: lower case; empty becomes the default one.
   // Errors: InvalidArgument (a name that cannot be), NotFound (not in dev, and nobody made it).
   db::Result<std::string> resolve(std::string_view name) const;
+  // The same without looking whether there is one: in a cluster that may be known elsewhere. Errors: InvalidArgument.
+  db::Result<std::string> stored_name(std::string_view name) const;
 
   // One request by itself, answered on any thread, once. Name as resolve() gave it.
   using Done = std::function<void(db::Answer)>;

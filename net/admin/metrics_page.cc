@@ -455,6 +455,30 @@ void add_webhooks(const MetricsPage::Webhooks& webhooks, Families& families) {
                  waits ? seconds(now - webhooks.waiting_since) : 0.0);
 }
 
+void add_relay(const MetricsPage::Relay& relay, Families& families) {
+  families.counter("hearth_relay_requests_total", "Requests that were passed on to the node that owns their namespace.",
+                   relay.requests);
+  families.counter("hearth_relay_sockets_total", "WebSockets that were passed on, ever.", relay.sockets);
+  families.gauge("hearth_relay_sockets", "WebSockets that are passed on.", relay.sockets_open);
+  families.gauge("hearth_relay_waiting", "Requests that wait for a node to own their namespace.", relay.waiting);
+  families.counter("hearth_relay_asked_again_total", "Requests that were for another node than they first went to.",
+                   relay.asked_again);
+  families.counter("hearth_relay_redirected_total", "Sockets of SDKs that were told the owner's host.",
+                   relay.redirected);
+  families.counters("hearth_relay_failures_total", "What ended for want of an owner: requests, answers and sockets.",
+                    {sample("reason", "unowned", relay.unowned), sample("reason", "unknown", relay.unknown),
+                     sample("reason", "cut", relay.cut)});
+  families.counters(
+      "hearth_relay_bytes_total", "Bytes between this node and others, by who began the connection.",
+      {sample("way", "out", relay.lines.bytes_out), sample("way", "back", relay.lines.bytes_in),
+       sample("way", "in", relay.from_nodes.bytes_in), sample("way", "answered", relay.from_nodes.bytes_out)});
+  families.gauge("hearth_relay_waiting_bytes", "Bytes that wait to be sent to other nodes.",
+                 relay.lines.outbox_bytes + relay.from_nodes.outbox_bytes);
+  families.gauge("hearth_relay_lines", "Connections to other nodes for clients' requests.", relay.lines.connections);
+  families.gauge("hearth_relay_from_nodes", "Connections from other nodes for their clients' requests.",
+                 relay.from_nodes.connections);
+}
+
 }  // namespace
 
 // Figures are read one after the other while the server works, so they are not of one moment.
@@ -491,6 +515,7 @@ std::string MetricsPage::text() const {
   add_store(database.store, families);
   if (from_.backups) add_backups(from_.backups(), families);
   if (from_.cluster != nullptr) add_cluster(from_.cluster->figures(), families);
+  if (from_.relay) add_relay(from_.relay(), families);
   add_process(process_figures(), families);
   return prometheus::TextSerializer().Serialize(families.all());
 }

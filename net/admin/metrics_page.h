@@ -50,6 +50,13 @@ class MetricsPage {
     uint64_t delivered = 0, failed = 0, dead = 0, missed = 0, dropped = 0;
     std::chrono::milliseconds waiting_since{0};  // the time of the oldest change that waits; 0: none does
   };
+  // What went to other nodes of a cluster (net/peer/relay.h).
+  struct Relay {
+    uint64_t requests = 0, sockets = 0, asked_again = 0, redirected = 0, unowned = 0, unknown = 0, cut = 0;
+    int64_t sockets_open = 0, waiting = 0;  // now
+    http::Stats lines{};                    // of the connections to other nodes
+    http::Stats from_nodes{};               // of those that came from them
+  };
   // Limits that are set, each with the name of its flag.
   using Limits = std::vector<std::pair<std::string_view, uint64_t>>;
   // All outlive the page.
@@ -63,6 +70,7 @@ class MetricsPage {
     std::function<Webhooks()> webhooks;
     std::function<db::BackupFigures()> backups{};  // null: none are made
     const ClusterDoor* cluster = nullptr;          // null: the server is part of none
+    std::function<Relay()> relay{};                // null: there is no cluster
     Limits limits;
     const db::Counter& serialised;  // bodies of events
   };

@@ -38,6 +38,10 @@ std::shared_ptr<HttpSession> Exchange::session_at_home() {
 }
 
 void Exchange::respond(Response response) {
+  if (response.status == kMisdirected && misdirected_) {
+    return pool_.post(thread_,
+                      [self = shared_from_this(), again = std::exchange(misdirected_, nullptr)] { again(self); });
+  }
   take_answer();
   if (pool_.is_home(thread_)) {
     if (const auto session = session_.lock()) session->answer(std::move(response));
@@ -71,6 +75,18 @@ std::shared_ptr<Stream> Exchange::open_stream(int status, const Headers& headers
   std::shared_ptr<HttpStream> stream = session ? session->answer_stream(status, headers) : nullptr;
   if (!stream) stream = std::make_shared<HttpStream>(pool_.loop(thread_), std::weak_ptr<HttpSession>());
   return stream;
+}
+
+std::shared_ptr<PassedAnswer> Exchange::pass(int status, const Headers& headers, std::shared_ptr<AnswerSource> source) {
+  take_answer();
+  const auto session = session_at_home();
+  return session ? session->answer_passed(status, headers, std::move(source)) : nullptr;
+}
+
+bool Exchange::hand_over(std::string head, const MakeProtocol& make) {
+  take_answer();
+  const auto session = session_at_home();
+  return session && session->hand_over(std::move(head), make);
 }
 
 bool Exchange::wants_websocket() const { return header_has_token(request_.headers, "Upgrade", "websocket"); }

@@ -12,8 +12,10 @@
 #include <memory>
 #include <string>
 
+#include "net/http/passed_answer.h"
 #include "net/http/request.h"
 #include "net/http/stream.h"
+#include "net/io/protocol.h"
 #include "net/websocket/websocket.h"
 
 namespace hearth::net::http {
@@ -51,6 +53,13 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   void respond(Response response);
 
+  // What happens instead of an answer with this status, once, on the home thread: the request was for somebody else, and
+  // nothing was done. Set before the handler is given the exchange.
+  static constexpr int kMisdirected = 421;
+  void set_on_misdirected(std::function<void(const std::shared_ptr<Exchange>&)> again) {
+    misdirected_ = std::move(again);
+  }
+
   // Says in a word or two what the request does, for the log of slow requests. Home thread. `deed` is a literal: no
   // path, no data.
   void set_deed(const char* deed);
@@ -65,6 +74,12 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   // Home thread. Sends the head; what follows is up to the stream. Never null: when the client has gone meanwhile, the
   // stream is closed and says so soon.
   std::shared_ptr<Stream> open_stream(int status, const Headers& headers);
+
+  // Home thread. The answer is another server's, and passed on as it comes. Null when the client has gone: then nothing more
+  // is to be done.
+  std::shared_ptr<PassedAnswer> pass(int status, const Headers& headers, std::shared_ptr<AnswerSource> source);
+  // Home thread. Sends `head`, whole as it is, and gives the connection to another protocol. False when the client has gone.
+  bool hand_over(std::string head, const MakeProtocol& make);
 
   // Whether the request asks for a WebSocket (well or not).
   bool wants_websocket() const;
@@ -81,6 +96,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   const size_t thread_;
   std::weak_ptr<HttpSession> session_;  // locked on its home thread only, so that it is destroyed there
   Request request_;
+  std::function<void(const std::shared_ptr<Exchange>&)> misdirected_;  // null: such an answer is one like others
   std::atomic<bool> answered_ = false;
 };
 

@@ -83,6 +83,23 @@ void set_origin(Request& request, const Peer& peer, const IpNetworks& trusted) {
   if (scheme) request.is_secure = equals_ignoring_case(first_of_list(*scheme), "https");
 }
 
+std::string relayed_text(const Request& request, std::string_view node) {
+  std::string text(node);
+  if (!request.peer_is_loopback) text += ";far";
+  if (request.is_behind_stranger) text += ";stranger";
+  return text;
+}
+
+void set_relayed(Request& request) {
+  std::string_view rest = request.header(kRelayedField).value_or("");
+  request.relayed_by = take_item(rest, ';');
+  while (!rest.empty()) {
+    const std::string_view word = take_item(rest, ';');
+    if (word == "far") request.peer_is_loopback = false;
+    if (word == "stranger") request.is_behind_stranger = true;
+  }
+}
+
 std::string_view Request::host() const {
   if (is_forwarded) {
     const std::string_view forwarded = first_of_list(header("X-Forwarded-Host").value_or(""));

@@ -1,5 +1,5 @@
-// HTTP/1.1 on one connection. The states, and who holds whom, are drawn in http_session.h. Three parts: requests (bytes
-// to a whole request, handed out), answers (whole, long or as a stream), and the stream as its user sees it.
+// HTTP/1.1 on one connection. The states, and who holds whom, are drawn in http_session.h. Two parts: requests (bytes
+// to a whole request, handed out) and answers (whole, long or as a stream). Those of other servers: passed_answer.cc.
 //
 // Any call into the connection may end it, and an answer may begin the next request at once (answered() reads what is
 // held). So after such a call a function returns, or looks at phase_ and connection_ again.
@@ -127,6 +127,7 @@ void HttpSession::read(std::string_view bytes) {
 bool HttpSession::on_head() {
   Request& request = reader_->request();
   set_origin(request, connection_->peer(), connection_->hub().trusted_proxies);
+  if (connection_->hub().of_nodes) set_relayed(request);
   // A trusted proxy passes on its client's bytes: they are charged to that client, if the proxy names it.
   const Peer& peer = connection_->peer();
   if (peer.is_trusted) share_.give_to(request.peer == peer.text ? std::nullopt : HalfReceived::owner_of(request.peer));
@@ -134,7 +135,7 @@ bool HttpSession::on_head() {
   request.page_is_listed = service_.host_names.list_page_of(request);
   is_head_ = request.method == "HEAD";
   method_ = counted_method(request.method);
-  is_http_1_0_ = reader_->is_http_1_0();
+  request.is_http_1_0 = is_http_1_0_ = reader_->is_http_1_0();
   keep_alive_ = reader_->keep_alive() && !is_closing_;
   const auto accepted = request.header("Accept-Encoding");
   accepts_gzip_ = accepted && accepts_gzip(*accepted);
@@ -247,6 +248,11 @@ void HttpSession::on_end() {
     case Phase::Busy:  // the client may still read the answer
       tell_leaving(Leaving::Client);
       break;
+    case Phase::Passing: {
+      const auto source = source_;
+      source->on_client_end();
+      break;
+    }
     case Phase::LongAnswer:
     case Phase::Over:
       break;
@@ -284,6 +290,7 @@ void HttpSession::on_server_closing() {
   if (phase_ == Phase::Reading && !reader_) connection_->close_after_sending();
   if (phase_ == Phase::Streaming) end_stream();
   if (phase_ == Phase::Busy) tell_leaving(Leaving::Server);
+  if (const auto source = source_) source->on_client_end();
 }
 
 void HttpSession::set_on_leaving(std::function<void(Leaving)>&& on_leaving) {
@@ -311,6 +318,7 @@ void HttpSession::on_gone() {
   long_body_.reset();
   db::give_back(held_);
   if (const auto stream = std::exchange(stream_, nullptr)) stream->closed();
+  if (const auto source = std::exchange(source_, nullptr)) source->on_client_gone();
   tell_leaving(Leaving::Client);
 }
 
@@ -558,39 +566,6 @@ std::shared_ptr<WebSocket> HttpSession::answer_websocket(std::string_view key,
   }
   if (was_closing) loop_.later([websocket] { websocket->on_server_closing(); });
   return websocket;
-}
-
-// ---- the stream ----
-
-HttpStream::HttpStream(IoLoop& loop, std::weak_ptr<HttpSession> session)
-    : loop_(loop), session_(std::move(session)), is_closed_(session_.expired()) {}
-
-void HttpStream::send(SharedBytes bytes) {
-  if (const auto session = session_.lock()) session->send_piece(std::move(bytes));
-}
-
-void HttpStream::send(std::string_view bytes) {
-  if (const auto session = session_.lock()) session->send_piece(bytes);
-}
-
-void HttpStream::close() {
-  if (const auto session = session_.lock()) session->end_stream();
-}
-
-size_t HttpStream::backlog_bytes() const {
-  const auto session = session_.lock();
-  return session ? session->backlog_bytes() : 0;
-}
-
-void HttpStream::set_on_closed(std::function<void()> on_closed) {
-  on_closed_ = std::move(on_closed);
-  if (is_closed_ && on_closed_) loop_.later(std::exchange(on_closed_, nullptr));
-}
-
-void HttpStream::closed() {
-  is_closed_ = true;
-  session_.reset();
-  if (on_closed_) loop_.later(std::exchange(on_closed_, nullptr));
 }
 
 }  // namespace hearth::net::http

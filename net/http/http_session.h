@@ -4,7 +4,9 @@
 //   Reading ───────────────▶ Busy ─────────────────────────────────────────▶ Reading; or Over: the connection closes
 //      ▲ held_                ├─ answer_long() ──▶ LongAnswer ─ last piece ─▶
 //      │                      ├─ answer_stream() ▶ Streaming ── end_stream() ▶
-//   bytes that come meanwhile └─ answer_websocket() ▶ Over: a WebSocketSession takes the connection
+//      │                      ├─ answer_passed() ▶ Passing ─── end_passing() ▶
+//   bytes that come meanwhile └─ answer_websocket() ▶ Over: a WebSocketSession takes the connection;
+//                                                        or hand_over(): another protocol does
 //
 // One request is out at a time. Pipelined requests wait in held_ until the one before is answered, so they take
 // effect in the order sent, and answers need no queue. Beyond 64 kB of them the connection is not read any more.
@@ -28,6 +30,7 @@
 #include "net/http/exchange.h"
 #include "net/http/gzip.h"
 #include "net/http/origin.h"
+#include "net/http/passed_answer.h"
 #include "net/http/request_reader.h"
 #include "net/http/response_head.h"
 #include "net/io/connection.h"
@@ -49,12 +52,15 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   HttpSession(Connection& connection, const HttpService& service);
   ~HttpSession() override;
 
-  const char* kind() const override { return phase_ == Phase::Streaming ? "event stream" : "HTTP"; }
+  const char* kind() const override {
+    return phase_ == Phase::Streaming ? "event stream" : phase_ == Phase::Passing ? "relayed HTTP" : "HTTP";
+  }
   void on_bytes(std::string_view bytes) override;
   void on_end() override;
   void on_sent() override;
   void on_drained() override {
     if (phase_ == Phase::Reading && !is_reading_) read_held();
+    if (const auto source = source_) source->on_drained();
   }
   void on_server_closing() override;
   void on_gone() override;
@@ -67,6 +73,9 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   std::shared_ptr<HttpStream> answer_stream(int status, const Headers& headers);
   std::shared_ptr<WebSocket> answer_websocket(std::string_view key, std::shared_ptr<WebSocketHandler> handler,
                                               const WebSocketOptions& options);
+  std::shared_ptr<PassedAnswer> answer_passed(int status, const Headers& headers, std::shared_ptr<AnswerSource> source);
+  // False when the client has gone.
+  bool hand_over(std::string&& head, const MakeProtocol& make);
 
   // Says in a word or two what the request does that is being answered, for the log of slow requests. A literal.
   void set_deed(const char* deed) { deed_ = deed; }
@@ -81,6 +90,12 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
     send_chunk(std::forward<Bytes>(bytes));
   }
   void end_stream();
+  // For the passed answer.
+  void pass(std::string_view bytes);
+  void end_passing();
+  void cut_passing();
+  bool is_behind() const { return connection_ != nullptr && connection_->is_behind(); }
+
   size_t backlog_bytes() const { return connection_ == nullptr ? 0 : connection_->backlog_bytes(); }
 
  private:
@@ -88,7 +103,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   static constexpr size_t kSmallChunkBytes = 8u << 10;
 
   // Reading: between requests or within one. Busy: a request is being inflated or handled, or its answer compressed.
-  enum class Phase : unsigned char { Reading, Busy, LongAnswer, Streaming, Over };
+  enum class Phase : unsigned char { Reading, Busy, LongAnswer, Streaming, Passing, Over };
 
   void read(std::string_view bytes);
   void read_held();
@@ -128,6 +143,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   Deadline deadline_;                      // for what the client must do next, or for a long answer as a whole
   std::shared_ptr<LongBody> long_body_;
   std::shared_ptr<HttpStream> stream_;
+  std::shared_ptr<AnswerSource> source_;                      // of an answer that is passed on
   std::unique_ptr<std::function<void(Leaving)>> on_leaving_;  // of the exchange that is being answered
   std::shared_ptr<WebSocketSession> websocket_;               // until start() has given it the bytes behind the request
   HalfReceived::Share share_;                                 // of what has come, until it is answered

@@ -36,8 +36,11 @@ struct Request {
   bool is_behind_stranger = false;  // by a proxy that is not trusted: X-Forwarded-For is there, `peer` is the proxy
   bool host_is_here = false;        // Host is a name of this machine (HostNames, origin.h)
   bool page_is_listed = false;      // it opens a WebSocket for a page of a name that HostNames lists
-  std::string target_host{};        // the host of a target that was a whole URL, else ""
-  uint64_t connection = 0;          // its number, unique in this process: for the log
+  bool is_http_1_0 = false;         // the client knows no chunks
+  std::string
+      relayed_by{};  // the node of the cluster that passed it on, which has proved to be one; "": a client's own
+  std::string target_host{};  // the host of a target that was a whole URL, else ""
+  uint64_t connection = 0;    // its number, unique in this process: for the log
 
   std::optional<std::string_view> header(std::string_view name) const { return find_header(headers, name); }
   // What the client calls this server, "chat.example.com:9000": Host, or a trusted proxy's X-Forwarded-Host. "": nothing.

@@ -17,4 +17,8 @@ namespace hearth::net::http {
 db::Result<std::unique_ptr<Listener>> serve(IoPool& io, db::ThreadPool& workers, const Listener::Options& options,
                                             Handler handler, const std::vector<std::string>& host_names = {});
 
+// The same for connections that come by Listener::adopt() alone.
+std::unique_ptr<Listener> serve_adopted(IoPool& io, db::ThreadPool& workers, const Listener::Options& options,
+                                        Handler handler);
+
 }  // namespace hearth::net::http

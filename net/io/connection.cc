@@ -78,6 +78,7 @@ Connection::Connection(Hub& hub, IoLoop& loop, Fd socket)
   if (const auto address = IpAddress::of_peer(socket_.get())) {
     peer_ = {*address, address->text(), address->is_loopback(), contains(hub_.trusted_proxies, *address)};
   }
+  if (hub_.of_nodes) peer_.is_trusted = true;
   // Only a trusted proxy may say who its client is. Anybody else's PROXY header would be read as a broken request.
   is_proxied_ = hub_.proxy_protocol && peer_.is_trusted;
   if (hub_.tls) tls_ = hub_.tls->begin();
@@ -370,6 +371,7 @@ void Connection::flush() {
   if (is_done) {
     patience_.clear();
     if (state_ == State::Sending) return take_leave();
+    if (std::exchange(ends_sending_, false)) ::shutdown(socket_.get(), SHUT_WR);
   } else {
     // The clock starts when the kernel first refuses bytes, and starts again with every byte that it takes. The
     // largest piece does not count against the client: one large first value does not make a slow reader.
@@ -409,6 +411,11 @@ void Connection::close_after_sending() {
   state_ = State::Sending;
   update_reading();
   mark_dirty();  // flush goes on from here
+}
+
+void Connection::end_sending() {
+  ends_sending_ = true;
+  if (state_ == State::Open) mark_dirty();
 }
 
 void Connection::leave() {

@@ -51,6 +51,8 @@ class Connection : public Flushable, public Waiting, public std::enable_shared_f
 
   // Sends what waits, and then closes so that the client loses nothing of it, even if the client is still sending.
   void close_after_sending();
+  // Says that we send no more, once what waits has left; what the other end sends is still heard. Without TLS only.
+  void end_sending();
   void tell_of_slowness(Limit limit);                       // counts and logs a slow reader, before it is cut off
   void close();                                             // now; what waits is dropped
   void reset();                                             // close(), and the client sees that the answer was cut off
@@ -131,6 +133,7 @@ class Connection : public Flushable, public Waiting, public std::enable_shared_f
   bool reading_wanted_ = true;
   bool waits_to_write_ = false;
   bool has_ended_ = false;  // the client has sent its last byte
+  bool ends_sending_ = false;
   bool is_behind_ = false;  // too much waited, and it is not little yet
 };
 

@@ -48,12 +48,13 @@ struct Hub {
   const Limits limits;
   const MakeProtocol make_protocol;
   const std::shared_ptr<HalfReceived> half_received;
-  std::unique_ptr<TlsCertificate> tls;  // null: none. Set before the first connection, as are the next two
+  std::unique_ptr<TlsCertificate> tls;  // null: none. Set before the first connection, as are the next three
   IpNetworks trusted_proxies;
   bool proxy_protocol = false;
+  bool of_nodes = false;  // as Listener::Options'
   std::vector<Thread> threads;
   std::atomic<size_t> connection_count = 0;  // handed to a thread and not yet gone
-  size_t next_thread = 0;                    // for the next connection; of the thread that accepts
+  std::atomic<size_t> next_thread = 0;       // for the next connection
 
   AddressCounts addresses;
 

@@ -20,6 +20,7 @@
 // - What is left is cut, and counted down to 0. Then no protocol is called any more, and what protocols refer to may go.
 #include "net/io/listener.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -65,7 +66,7 @@ size_t descriptors_for_connections() {
 }
 
 // Makes the connection of `fd`. Runs on the thread that is to be its home. connection_count has been raised for it.
-void begin(Hub& hub, size_t thread, Fd fd) {
+void begin(Hub& hub, size_t thread, Fd fd, const MakeProtocol& make_protocol, std::string_view heard = {}) {
   Hub::Thread& home = hub.threads[thread];
   IoLoop& loop = hub.io.loop(thread);
   if (home.is_closing) {
@@ -77,7 +78,9 @@ void begin(Hub& hub, size_t thread, Fd fd) {
   home.counters.connections.store(home.connections.size(), std::memory_order_relaxed);
   Counters::add(home.counters.accepted);
   log(LogLevel::Debug, "connection opened", {{"connection", connection->id()}, {"peer", connection->peer().text}});
-  connection->start(hub.make_protocol(*connection));
+  const auto protocol = make_protocol(*connection);
+  connection->start(protocol);
+  if (!heard.empty() && !connection->is_closed()) protocol->on_bytes(heard);
 }
 
 // One listening socket. Its home is the first io thread.
@@ -143,9 +146,9 @@ class Door : public Waiting {
     // Raised before the connection exists, so that drain() waits for those in mailboxes too.
     hub_->connection_count.fetch_add(1);
     const size_t thread = hub_->next_thread++ % hub_->threads.size();
-    if (thread == loop_.index()) return begin(*hub_, thread, std::move(fd));
+    if (thread == loop_.index()) return begin(*hub_, thread, std::move(fd), hub_->make_protocol);
     hub_->io.post(thread, [hub = hub_, thread, fd = std::make_shared<Fd>(std::move(fd))] {
-      begin(*hub, thread, std::move(*fd));
+      begin(*hub, thread, std::move(*fd), hub->make_protocol);
     });
   }
 
@@ -193,6 +196,31 @@ db::Result<std::unique_ptr<Listener>> Listener::open(IoPool& io, db::ThreadPool&
     io.post(0, [door = impl->doors.back()] { door->wait(); });
   }
   return std::unique_ptr<Listener>(new Listener(std::move(impl)));
+}
+
+std::unique_ptr<Listener> Listener::without_port(IoPool& io, db::ThreadPool& workers, const Options& options,
+                                                 MakeProtocol make_protocol) {
+  auto impl = std::make_unique<Impl>();
+  impl->hub = std::make_shared<Hub>(io, workers, options.limits, std::move(make_protocol), options.half_received);
+  impl->hub->of_nodes = options.of_nodes;
+  return std::unique_ptr<Listener>(new Listener(std::move(impl)));
+}
+
+void Listener::adopt(Adopted adopted) {
+  const std::shared_ptr<Hub> hub = impl_->hub;
+  const int flags = ::fcntl(adopted.socket.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(adopted.socket.get(), F_SETFL, flags | O_NONBLOCK) != 0) return;
+  if (hub->connection_count.fetch_add(1) >= hub->limits.connections_max) {
+    hub->connection_count.fetch_sub(1);
+    tell_of_limit(kLimitNames[static_cast<size_t>(Limit::Connections)]);
+    return;
+  }
+  const size_t thread =
+      adopted.thread != IoPool::kNone ? adopted.thread : hub->next_thread.fetch_add(1) % hub->threads.size();
+  hub->io.post(thread, [hub, thread, adopted = std::make_shared<Adopted>(std::move(adopted))] {
+    const MakeProtocol& make = adopted->make_protocol ? adopted->make_protocol : hub->make_protocol;
+    begin(*hub, thread, std::move(adopted->socket), make, adopted->heard);
+  });
 }
 
 uint16_t Listener::port() const { return impl_->port; }

@@ -12,6 +12,7 @@
 
 #include "db/base/result.h"
 #include "db/base/thread_pool.h"
+#include "net/io/addresses.h"
 #include "net/io/counters.h"
 #include "net/io/io_pool.h"
 #include "net/io/limits.h"
@@ -43,11 +44,16 @@ class Listener {
     std::vector<std::string> trusted_proxies{};     // "10.0.0.1", "fd00::/8": whose X-Forwarded headers count
     bool proxy_protocol = false;                    // each connection of a trusted proxy begins with a PROXY header
     std::shared_ptr<HalfReceived> half_received{};  // shared with others; null: one of its own, as `limits` say
+    bool of_nodes =
+        false;  // its connections are other nodes', who have proved it: what they say of their clients counts
   };
 
   // Accepts from here on. `io` has been started; it and `workers` outlive the listener.
   static db::Result<std::unique_ptr<Listener>> open(IoPool& io, db::ThreadPool& workers, const Options& options,
                                                     MakeProtocol make_protocol);
+  // One without a port: its connections come by adopt() alone. Neither TLS nor networks of proxies are looked at.
+  static std::unique_ptr<Listener> without_port(IoPool& io, db::ThreadPool& workers, const Options& options,
+                                                MakeProtocol make_protocol);
 
   ~Listener();  // drains with no patience
   Listener(const Listener&) = delete;
@@ -65,6 +71,16 @@ class Listener {
   void look(std::function<void(std::vector<SeenConnection>)> told) const;
   // Cuts the connection of that number, as if the network had. `told` hears whether there is one; as above.
   void cut(uint64_t number, std::function<void(bool)> told) const;
+
+  // Makes a connection of a socket that somebody else has connected; `heard` is what was read of it already.
+  // Closes it when there are Limits::connections_max. Any thread.
+  struct Adopted {
+    Fd socket;
+    std::string heard{};
+    size_t thread = IoPool::kNone;  // its home; kNone: the next one's turn
+    MakeProtocol make_protocol{};   // for this one; empty: the listener's. Destroyed uncalled when the server closes
+  };
+  void adopt(Adopted adopted);
 
   // Accepts no more, closes what is idle, lets requests be answered, ends streams, says goodbye (1001) to WebSockets;
   // what is left after `patience` is cut. Not on an io thread. Afterwards no protocol is made or called any more.

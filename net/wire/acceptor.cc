@@ -6,9 +6,27 @@
 #include <utility>
 
 #include "net/wire/poll_request.h"
+#include "net/wire/reply.h"
 #include "net/wire/socket.h"
 
 namespace hearth::net::wire {
+namespace {
+
+// Of a client that is told where to go.
+class RedirectedSocket final : public http::WebSocketHandler {
+ public:
+  void on_message(std::string&&, http::MessageKind) override {}
+  void on_close(http::CloseCode) override {}
+};
+
+}  // namespace
+
+void Acceptor::redirect(const std::shared_ptr<http::Exchange>& exchange, const std::string& host) {
+  const auto socket = exchange->accept_websocket(std::make_shared<RedirectedSocket>());
+  if (socket == nullptr) return;
+  socket->send_text(redirect_text(host));
+  socket->close(http::CloseCode::Normal);
+}
 
 void Acceptor::handle(const std::shared_ptr<http::Exchange>& exchange) {
   const http::Request& request = exchange->request();

@@ -52,6 +52,7 @@ struct Surroundings {
   std::shared_ptr<http::HalfReceived> half_received{};  // as the listener's; null: nobody counts
   size_t receive_pace_min = http::Limits{}.receive_pace_min;
   std::chrono::milliseconds receive_stall_max = http::Limits{}.body_stall_max;
+  std::string node{};  // of a cluster: stands in the ids of long polls; "": there is none
 };
 
 // Carries a dialogue to its client. Called on the dialogue's thread.

@@ -83,7 +83,7 @@ bool LongPoll::start(const std::shared_ptr<http::Exchange>& exchange, const Poll
     return false;
   }
   id_ = hello.ok() ? dialogue_->session_id() : "none";
-  std::string script = start_script(request.callback, id_, password_);
+  std::string script = start_script(request.callback, poll_id(id_, with_.node), password_);
   script += data_script_start(0);
   script += script_text(hello.ok() ? hello.value() : shutdown_text(hello.error().message));
   script += kDataScriptEnd;
@@ -100,7 +100,7 @@ void LongPoll::on_poll(std::shared_ptr<http::Exchange> exchange, PollRequest req
     return exchange->respond(script_reply(close_script()));
   switch (request.kind) {
     case PollRequest::Kind::Frame:
-      return exchange->respond(page_reply(leaving_page(id_, password_)));
+      return exchange->respond(page_reply(leaving_page(poll_id(id_, with_.node), password_)));
     case PollRequest::Kind::Disconnect:
       exchange->respond(script_reply(""));
       return end();

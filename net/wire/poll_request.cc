@@ -60,6 +60,10 @@ db::Result<std::vector<Segment>> segments_of(std::string_view query) {
 
 }  // namespace
 
+std::string poll_id(const std::string& session, const std::string& node) {
+  return node.empty() ? session : session + "." + node;
+}
+
 bool is_poll_target(std::string_view target) {
   const std::string_view path = target.substr(0, target.find('?'));
   return path == "/.lp" || path == "/.lp/";
@@ -78,7 +82,9 @@ db::Result<PollRequest> parse_poll(std::string_view target, std::string_view hos
       return Error{ErrorCode::InvalidArgument, "`cb` must be a number: the client's functions are named by it."};
     return request;
   }
-  request.id = query_parameter(query, "id").value_or("");
+  const std::string_view id = query_parameter(query, "id").value_or("");
+  request.id = id.substr(0, id.find('.'));
+  if (request.id.size() < id.size()) request.node = id.substr(request.id.size() + 1);
   request.password = query_parameter(query, "pw").value_or("");
   if (request.id.empty() || request.password.empty()) {
     return Error{ErrorCode::InvalidArgument,

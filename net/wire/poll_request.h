@@ -5,6 +5,8 @@
 //   frame       /.lp?dframe=t&id=…&pw=…                        a page that tells when the client leaves
 //   disconnect  /.lp?disconn=t&id=…&pw=…                       by that page: the client has left
 //
+//   id := SESSION [ "." NODE ]                                 NODE: in a cluster, the node that has the session
+//
 // Pure.
 #pragma once
 
@@ -25,11 +27,15 @@ struct PollRequest {
   Kind kind = Kind::Poll;
   std::string callback;  // of a start: digits, the names of the client's functions end in them
   Upgrade upgrade;       // of a start
-  std::string id;        // of the others
+  std::string id;        // of the others: of the session
+  std::string node;      // which node of a cluster has it; "": there is no cluster
   std::string password;
   uint64_t serial = 0;
   std::vector<Segment> segments;
 };
+
+// What clients send as `id`: the session's own, and behind a dot the node that has it, for polls come by any node.
+std::string poll_id(const std::string& session, const std::string& node);
 
 bool is_poll_target(std::string_view target);
 

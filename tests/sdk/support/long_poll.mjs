@@ -19,6 +19,7 @@ export class LongPoll {
   isOver = false;
   heard = new Story(); // data and cancellations: {a, p, d}
 
+  // `port`: of a server; or a function that gives one for each request.
   static async open(port, namespace) {
     const poll = new LongPoll();
     poll.#port = port;
@@ -34,7 +35,7 @@ export class LongPoll {
   #get(query) {
     return new Promise((resolve, reject) => {
       const path = `/.lp?${query}&ns=${this.#namespace}`;
-      const asked = httpGet({ host: '127.0.0.1', port: this.#port, path, agent: this.#agent }, async (response) => {
+      const asked = httpGet({ host: '127.0.0.1', port: typeof this.#port === 'function' ? this.#port() : this.#port, path, agent: this.#agent }, async (response) => {
         let text = '';
         try {
           for await (const chunk of response.setEncoding('utf8')) text += chunk;

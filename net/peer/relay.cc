@@ -1,0 +1,168 @@
+// What all relayed requests of a server share: idle lines, who is watched, and the first look at a request.
+//
+// Every kWatchInterval each io thread asks the directory of all that it has with other nodes. A socket whose namespace has
+// another owner is closed within kLeavingSpread: its old owner does the same, unless it is stopped.
+#include "net/peer/relay.h"
+
+#include <atomic>
+#include <thread>
+#include <utility>
+
+#include "net/peer/relay_journey.h"
+
+namespace hearth::net::peer {
+namespace {
+
+constexpr std::chrono::milliseconds kWatchInterval{250};
+constexpr std::chrono::milliseconds kDrainStep{2};
+
+}  // namespace
+
+OwnerSeen Relay::Parts::owner_of(const RelayTarget& target) const {
+  if (target.node.empty()) return nodes.owner_of(target.space);
+  if (target.node == nodes.own_name()) return {.is_here = true, .node = target.node};
+  return {.node = target.node, .peer = nodes.peer_of(target.node)};
+}
+
+// The one that was used last: it is the least likely to be closed at the other end.
+std::shared_ptr<RelayLine> Relay::Parts::take_line(const std::string& peer) {
+  const auto found = here().idle.find(peer);
+  if (found == here().idle.end()) return nullptr;
+  while (!found->second.empty()) {
+    auto line = std::move(found->second.back());
+    found->second.pop_back();
+    if (line->is_idle()) return line;
+  }
+  return nullptr;
+}
+
+void Relay::Parts::keep_line(const std::string& peer, std::shared_ptr<RelayLine> line) {
+  if (!line->is_idle()) return;
+  auto& idle = here().idle[peer];
+  if (here().is_closed || idle.size() >= kIdleLinesMax) return line->forget();
+  idle.push_back(std::move(line));
+}
+
+void Relay::Parts::watch(size_t index) {
+  Thread& thread = threads[index];
+  if (thread.is_closed) return;
+  const auto now = std::chrono::steady_clock::now();
+  for (auto at = thread.idle.begin(); at != thread.idle.end();) {
+    std::erase_if(at->second, [&](const auto& line) {
+      const bool is_over = !line->is_idle() || now - line->idle_since() > kIdleLineTimeMax;
+      if (is_over) line->forget();
+      return is_over;
+    });
+    at = at->second.empty() ? thread.idle.erase(at) : std::next(at);
+  }
+  std::vector<std::shared_ptr<RelayJourney>> journeys;  // a copy: what one hears may end others
+  for (const auto& [key, journey] : thread.journeys) journeys.push_back(journey);
+  for (const auto& journey : journeys) journey->watch();
+  std::vector<std::shared_ptr<SpliceEnd>> over;
+  for (auto at = thread.sockets.begin(); at != thread.sockets.end();) {
+    const auto client = at->client.lock();
+    const std::string owner = client ? nodes.owner_of(at->target.space).node : "";
+    if (client && owner.empty()) {
+      ++at;
+      continue;
+    }
+    if (client && owner != at->node && at->ends_at == Time::max()) at->ends_at = now + some_of(kLeavingSpread);
+    if (client && now < at->ends_at) {
+      ++at;
+      continue;
+    }
+    if (client) over.push_back(client);
+    at = thread.sockets.erase(at);
+  }
+  for (const auto& client : over) {
+    counts.cut.add();
+    client->close();
+  }
+  thread.watch = http::IoPool::schedule(kWatchInterval, [this, index] { watch(index); });
+}
+
+// A request that is served here may find that its shard has been given up meanwhile (ErrorCode::NotOwner). Nothing of it was
+// done then, so it goes where it belongs.
+void Relay::Parts::prepare(const std::shared_ptr<http::Exchange>& exchange, RelayTarget target, Time until) {
+  const size_t body_bytes = exchange->request().body.size();
+  exchange->set_on_misdirected(
+      [this, target = std::move(target), until, body_bytes](const std::shared_ptr<http::Exchange>& again) {
+        if (!again->request().relayed_by.empty()) return refuse_relayed(*again, target);
+        const auto now = std::chrono::steady_clock::now();
+        // A handler may have used the body up; then the client has to send it anew.
+        if (again->request().body.size() != body_bytes || now >= until) {
+          counts.unowned.add();
+          return again->respond(http::error_response(503, "This namespace is moving to another node; try again soon."));
+        }
+        counts.asked_again.add();
+        std::make_shared<RelayJourney>(*this, again, target, until)->start();
+      });
+}
+
+// One hop and no more: who has asked looks again, or where we say.
+void Relay::Parts::refuse_relayed(http::Exchange& exchange, const RelayTarget& target) const {
+  const OwnerSeen owner = owner_of(target);
+  http::Response reply = http::error_response(503, "This node does not serve that namespace.");
+  reply.headers.emplace_back(kOwnerField, owner.peer.empty() ? owner.node : owner.node + " " + owner.peer);
+  exchange.respond(std::move(reply));
+}
+
+Relay::Relay(RelayNodes& nodes, http::IoPool& io, db::ThreadPool& workers, const http::Limits& limits, Hooks hooks)
+    : parts_(new Parts{.nodes = nodes,
+                       .io = io,
+                       .hooks = std::move(hooks),
+                       .lines = http::Listener::without_port(io, workers, {.limits = limits}, nullptr),
+                       .threads = std::vector<Parts::Thread>(io.size()),
+                       .counts = {},
+                       .dials = std::make_unique<RelayDials>(nodes)}) {
+  for (size_t thread = 0; thread < io.size(); ++thread) {
+    io.post(thread, [parts = parts_.get(), thread] { parts->watch(thread); });
+  }
+}
+
+Relay::~Relay() { drain(std::chrono::milliseconds(0)); }
+
+bool Relay::take(const std::shared_ptr<http::Exchange>& exchange, RelayTarget target) {
+  const OwnerSeen owner = parts_->owner_of(target);
+  const auto until = std::chrono::steady_clock::now() + kOwnerWaitMax;
+  if (owner.is_here) {
+    parts_->prepare(exchange, std::move(target), until);
+    return false;
+  }
+  if (!exchange->request().relayed_by.empty()) {
+    parts_->refuse_relayed(*exchange, target);
+    return true;
+  }
+  if (target.may_redirect && !owner.client.empty() && owner.node != parts_->nodes.own_name()) {
+    parts_->counts.redirected.add();
+    parts_->hooks.redirect(exchange, owner.client);
+    return true;
+  }
+  std::make_shared<RelayJourney>(*parts_, exchange, std::move(target), until)->start();
+  return true;
+}
+
+const RelayCounts& Relay::counts() const { return parts_->counts; }
+http::Stats Relay::line_stats() const { return parts_->lines->stats(); }
+
+void Relay::drain(std::chrono::milliseconds patience) {
+  if (parts_->dials == nullptr) return;
+  parts_->lines->drain(patience);
+  // What is left of each thread goes there. From then on nobody dials.
+  std::atomic<size_t> answers = 0;
+  for (size_t index = 0; index < parts_->threads.size(); ++index) {
+    parts_->io.post(index, [parts = parts_.get(), index, &answers] {
+      Parts::Thread& thread = parts->threads[index];
+      thread.is_closed = true;
+      thread.watch.cancel();
+      thread.idle.clear();
+      thread.sockets.clear();
+      { const auto journeys = std::exchange(thread.journeys, {}); }
+      answers.fetch_add(1);
+    });
+  }
+  while (answers.load() < parts_->threads.size()) std::this_thread::sleep_for(kDrainStep);
+  parts_->dials.reset();
+}
+
+}  // namespace hearth::net::peer
