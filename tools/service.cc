@@ -89,6 +89,9 @@ class NoticeLog {
       case Kind::IndexBegun:
         return log(LogLevel::Info, "index is being built",
                    {{"ns", notice.space}, {"at", notice.what}, {"by", notice.by}});
+      case Kind::ExpiredStays:
+        return tell(LogLevel::Warn, "expired stays",
+                    "a child that is older than its .ttl stays, for it can't be removed", notice.space + notice.what);
       case Kind::IndexBuilt:
         if (!notice.children) {
           return log(LogLevel::Info, "index built",

@@ -227,6 +227,8 @@ class Committer final {
   Result<void> take_up_ages(Tree& tree, size_t count, Timestamp now);
   // Children that are too old, by their rows. Nothing is removed; leftovers go with the next commit().
   Result<Expired> expired(Tree& tree, Timestamp now, const ExpiryBounds& bounds);
+  // What can't be removed stays, and is looked at again at `due`. Errors: Io, Corruption.
+  Result<void> keep_expired(Tree& tree, const Path& child, Timestamp due);
   void name(Tree& tree);  // gives it its row
   // A row that the shard keeps beside a tree, with the next commit(); nothing: it is erased.
   void put_beside(const std::string& key, const std::optional<std::string>& value) {

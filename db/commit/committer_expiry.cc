@@ -90,4 +90,15 @@ Result<Expired> Committer::expired(Tree& tree, Timestamp now, const ExpiryBounds
   return found;
 }
 
+Result<void> Committer::keep_expired(Tree& tree, const Path& child, Timestamp due) {
+  PendingTree& at = pending(tree);
+  Ages ages{tree.expiry.plan, at.with_expiry(*this), tree.expiry.fronts};
+  const ExpiryRule* rule = ages.plan->rule_of_child(child.keys());
+  if (rule == nullptr) return {};
+  RETURN_IF_ERROR(keep_aged(child, due - *rule->settings->ttl, ages));
+  tree.expiry.due = std::min(tree.expiry.due, due);
+  at.changed = true;
+  return {};
+}
+
 }  // namespace hearth::db

@@ -247,6 +247,15 @@ Result<void> take_up(size_t count, Timestamp time, const TreeView& tree, Ages& a
   return {};
 }
 
+Result<void> keep_aged(const Path& child, Timestamp since, Ages& ages) {
+  const ExpiryRule* rule = ages.plan->rule_of_child(child.keys());
+  if (rule == nullptr) return {};
+  const std::string path = encode_path(child);
+  ASSIGN_OR_RETURN(const auto old, since_in(ages.rows, rule->id, path));
+  if (old) move(*rule, path, old, since, ages);
+  return {};
+}
+
 Result<Expired> find_expired(Timestamp now, const ExpiryBounds& bounds, const TreeView& tree, Ages& ages) {
   Expired expired;
   size_t rows = 0, bytes = 0;

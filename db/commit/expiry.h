@@ -39,6 +39,9 @@ void set_paths(std::shared_ptr<const PathPlan> paths, Ages& ages);
 // Gives the next children that have no row one of that time; looks at up to `count` of them.
 Result<void> take_up(size_t count, Timestamp time, const TreeView& tree, Ages& ages);
 
+// The child stays, though it is too old: from here on it is since `since`. Nothing happens to one that has no age.
+Result<void> keep_aged(const Path& child, Timestamp since, Ages& ages);
+
 // Children that are too old. Leftovers that are met are erased.
 struct ExpiryBounds {
   size_t children;

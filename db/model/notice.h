@@ -18,6 +18,7 @@ struct Notice {
     WritesGoOn,    // after `time`
     IndexBegun,    // an index of `space` at the pattern `what`, by `by`, is being built
     IndexBuilt,    // after `time`
+    ExpiredStays,  // a child of `space` that is older than its ttl can't be removed; `what`: where, and why
   };
   Kind kind = Kind::StoreBroken;
   std::string what{};

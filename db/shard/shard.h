@@ -184,6 +184,7 @@ struct TrimRequest {};   // of the log and of kept answers, to what is allowed
 struct CarryRequest {};  // the next step for the versions of the namespace
 struct ExpireRequest {   // removes children that are too old, some of them
   size_t removed = 0;    // so far, where each is a commit of its own
+  size_t alone = 0;      // that are still looked at one by one, for one of them can't be removed
 };
 struct ThrottleRequest {  // tells what was withheld long enough
   ThrottleKey after{};    // the last one that was told
@@ -472,6 +473,7 @@ class Shard {
   void note_leaving(Conversation& conversation, const Subscription& subscription);
   void keep_history(const std::shared_ptr<NamespaceState>& space);
   void watch_expiry(NamespaceState& space);
+  void keep_too_old(NamespaceState& space, ExpireRequest& what, const Path& child, const Error& why);
   Result<void> take_hold(ShardRequest& request, Write& write);
   void keep_hold(NamespaceState& space, const Write& write);
   bool release_held(NamespaceState& space, uint64_t holder);

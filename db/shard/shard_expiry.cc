@@ -5,6 +5,9 @@
 //                                 ▲                                                  │
 //                                 └──────── take up 200 children, or remove 100 ◀────┘
 //
+// A removal of several that is refused for one of them is tried again one by one. Who can't be removed at all stays, and is
+// tried again after kLookMax; operators are told.
+//
 // Looks are kPause apart, so that what becomes too old one by one goes together, in one commit; kPauseOfMore, while there is
 // more that is too old already, or still to be taken up. A clock that was set back changes nothing for longer than
 // kLookMax.
@@ -58,7 +61,7 @@ void Shard::handle(ShardRequest& request, ExpireRequest& what) {
   ExpiryBounds bounds = kExpiryBounds;
   // Where there are priorities, several removals at once would be told as the whole of what is above them (match.cc): so
   // each is a commit of its own, and the request goes on with the next.
-  if (tree.head.has_priorities) bounds.children = 1;
+  if (tree.head.has_priorities || what.alone > 0) bounds.children = 1;
   const Result<Expired> expired = committer_.expired(tree, now, bounds);
   if (Step::here().is_over()) return;
   if (!expired.ok()) tree.expiry.due = now + kLookMax;
@@ -76,13 +79,37 @@ void Shard::handle(ShardRequest& request, ExpireRequest& what) {
   if (!accepted.ok()) {
     releases_.resize(told);
     end_listeners_if_unmatched(space);
-    tree.expiry.due = now + kLookMax;
+    const bool is_its_own = accepted.error().code == ErrorCode::InvalidArgument;
+    if (is_its_own && write.overwrites.size() > 1) {
+      what.alone = write.overwrites.size();
+      again_ = true;
+    } else if (is_its_own) {
+      keep_too_old(space, what, write.overwrites.front().path, accepted.error());
+    } else {
+      tree.expiry.due = now + kLookMax;
+    }
     return;
   }
   const Step::Whole whole;
   if (tree.head.has_documents) end_removed_documents(space, accepted.value().record);
   counted_.expired.add(write.overwrites.size());
-  again_ = tree.head.has_priorities && expired.value().has_more && ++what.removed < kExpiryBounds.children;
+  if (what.alone > 0) again_ = --what.alone > 0 && expired.value().has_more;
+  if (tree.head.has_priorities) again_ = expired.value().has_more && ++what.removed < kExpiryBounds.children;
+}
+
+// A child that nobody may remove: a part of what a Yjs document says. It stays, and does not keep the others from going.
+void Shard::keep_too_old(NamespaceState& space, ExpireRequest& what, const Path& child, const Error& why) {
+  const Timestamp due = with_.clock.now() + kLookMax;
+  if (!committer_.keep_expired(space.tree, child, due).ok()) {
+    space.tree.expiry.due = due;
+    return;
+  }
+  if (what.alone > 0) --what.alone;
+  again_ = true;
+  const OnNotice& tell = with_.store.on_notice();
+  if (tell) {
+    tell({.kind = Notice::Kind::ExpiredStays, .what = child.slashed() + ": " + why.message, .space = space.tree.name});
+  }
 }
 
 }  // namespace hearth::db

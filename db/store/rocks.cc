@@ -62,8 +62,11 @@ rocksdb::Options rocks_options(rocksdb::Env* environment, Memory memory) {
   // Else indexes and filters stay in memory beside the cache, 1.4 MB for a million rows
   // (db/store/machine-facts.md §3.3).
   table.cache_index_and_filter_blocks = memory == Memory::Little;
-  // A file in which half of so many rows in a row are erased is compacted soon: a seek goes through them one by one.
-  options.table_properties_collector_factories.push_back(rocksdb::NewCompactOnDeletionCollectorFactory(8'192, 4'096));
+  // A file in which nearly all of so many rows in a row are erased is compacted soon. Memory holds fewer than that: so it is one
+  // that compaction has made, with the tombstones of many, and not each that is flushed while much is removed. That would
+  // have all of the next level rewritten again and again (README.md).
+  options.table_properties_collector_factories.push_back(
+      rocksdb::NewCompactOnDeletionCollectorFactory(262'144, 196'608));
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
 }

@@ -3,12 +3,18 @@
 //
 //   SnapshotView::scan ─▶ counted(): a seek, then each row ─▶ Snapshot::scan ─▶ Cursor: bounds moved, Seek, Next …
 //
+// Where very much was erased there may be runs that are known to be empty (empty_runs.h). A scan goes through what is between
+// them, and says where it went through erased rows for long.
+//
 // A row of another namespace or table has another prefix, so the prefix is put before each key and taken off again.
 #include "db/store/snapshot.h"
 
 #include <rocksdb/db.h>
+#include <rocksdb/perf_context.h>
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "db/base/step.h"
 #include "db/model/hash.h"
@@ -29,6 +35,39 @@ void append_u64(uint64_t value, std::string& to) {
 uint64_t read_u64(std::string_view bytes) {
   return static_cast<uint64_t>(read_number(bytes)) << 32 | read_number(bytes.substr(4));
 }
+
+// What of [from, upto) is not known to be empty, in ascending order: one part, nearly always.
+struct Part {
+  std::string_view from, upto;
+};
+template <typename See>
+Result<bool> each_part(std::string_view from, std::string_view upto, const std::vector<EmptyRuns::Run>& runs,
+                       const See& see) {
+  for (const EmptyRuns::Run& run : runs) {
+    if (from < run.from) {
+      ASSIGN_OR_RETURN(const bool goes_on, see(Part{from, run.from}));
+      if (!goes_on) return false;
+    }
+    from = std::max<std::string_view>(from, run.upto);
+  }
+  if (from >= upto) return true;
+  return see(Part{from, upto});
+}
+
+// How many erased rows, and rows that these hide, this thread's iterators have gone through. RocksDB counts them anyway.
+class Skipped {
+ public:
+  Skipped() : counts_(*rocksdb::get_perf_context()), before_(now()) {}
+  void begin_step() { before_ = now(); }
+  bool is_long() const { return now() - before_ >= kRunSkipsMin; }
+
+ private:
+  uint64_t now() const { return counts_.internal_delete_skipped_count + counts_.internal_key_skipped_count; }
+  const rocksdb::PerfContext& counts_;
+  uint64_t before_;
+};
+
+std::string behind(const rocksdb::Slice& key) { return key.ToString() + '\0'; }
 
 }  // namespace
 
@@ -81,17 +120,47 @@ Result<void> Snapshot::scan(std::string_view from, std::string_view upto, const 
   if (cursor == nullptr || cursor->is_limited != step.is_limited() || cursor->is_in_memory != step.is_in_memory()) {
     cursor.reset(new Cursor{{}, step.is_limited(), step.is_in_memory(), nullptr});
   }
-  cursor->upper = slice(upto);
-  if (cursor->at == nullptr) {
+  const std::vector<EmptyRuns::Run> runs = state_->empty_within(from, upto);
+  RETURN_IF_ERROR(each_part(from, upto, runs, [&](const Part& part) -> Result<bool> {
+    cursor->upper = slice(part.upto);
+    if (cursor->at == nullptr) {
+      rocksdb::ReadOptions options = state_->read_options();
+      options.iterate_upper_bound = &cursor->upper;
+      cursor->at.reset(state_->db->NewIterator(options));
+    }
+    rocksdb::Iterator& at = *cursor->at;
+    Skipped skipped;
+    bool is_first = true;
+    for (at.Seek(slice(part.from)); at.Valid(); at.Next()) {
+      if (skipped.is_long()) tell_of_run(part.from, view(at.key()), is_first ? Ends::Both : Ends::Upper);
+      is_first = false;
+      if (!row(view(at.key()), view(at.value()))) return false;
+      skipped.begin_step();
+    }
+    RETURN_IF_ERROR(State::outcome(at.status()));
+    if (skipped.is_long()) tell_of_run(part.from, part.upto, is_first ? Ends::Both : Ends::Upper);
+    return true;
+  }));
+  return {};
+}
+
+// No row was met between the two keys or, where one end alone is known, before it or behind it: the row at the other end is
+// looked for.
+void Snapshot::tell_of_run(std::string_view from, std::string_view upto, Ends known) const {
+  if (state_->empty == nullptr) return;
+  const rocksdb::Slice lower = slice(from), upper = slice(upto);
+  std::string low(from), high(upto);
+  if (known != Ends::Both) {
     rocksdb::ReadOptions options = state_->read_options();
-    options.iterate_upper_bound = &cursor->upper;
-    cursor->at.reset(state_->db->NewIterator(options));
+    options.iterate_lower_bound = &lower;
+    options.iterate_upper_bound = &upper;
+    const std::unique_ptr<rocksdb::Iterator> at(state_->db->NewIterator(options));
+    known == Ends::Upper ? at->SeekToLast() : at->SeekToFirst();
+    if (!at->status().ok()) return;  // too much for this step: somebody else tells of it
+    if (at->Valid())
+      (known == Ends::Upper ? low : high) = known == Ends::Upper ? behind(at->key()) : at->key().ToString();
   }
-  rocksdb::Iterator& at = *cursor->at;
-  for (at.Seek(slice(from)); at.Valid(); at.Next()) {
-    if (!row(view(at.key()), view(at.value()))) return {};
-  }
-  return State::outcome(at.status());
+  state_->empty->tell(low, high, state_->snapshot->GetSequenceNumber());
 }
 
 Result<void> Snapshot::first_rows(Table table, const NumberFunction& row) const {
@@ -125,16 +194,32 @@ Result<std::optional<std::string>> Snapshot::get(std::string_view key) const {
 }
 
 Result<void> Snapshot::scan_down(std::string_view from, std::string_view upto, const TreeView::RowFunction& row) const {
-  const rocksdb::Slice lower = slice(from);
-  const rocksdb::Slice upper = slice(upto);
-  rocksdb::ReadOptions options = state_->read_options();
-  options.iterate_lower_bound = &lower;
-  options.iterate_upper_bound = &upper;
-  const std::unique_ptr<rocksdb::Iterator> at(state_->db->NewIterator(options));
-  for (at->SeekToLast(); at->Valid(); at->Prev()) {
-    if (!row(view(at->key()), view(at->value()))) return {};
+  const std::vector<EmptyRuns::Run> runs = state_->empty_within(from, upto);
+  std::vector<Part> parts;
+  RETURN_IF_ERROR(each_part(from, upto, runs, [&](const Part& part) -> Result<bool> {
+    parts.push_back(part);
+    return true;
+  }));
+  for (; !parts.empty(); parts.pop_back()) {
+    const Part part = parts.back();
+    const rocksdb::Slice lower = slice(part.from);
+    const rocksdb::Slice upper = slice(part.upto);
+    rocksdb::ReadOptions options = state_->read_options();
+    options.iterate_lower_bound = &lower;
+    options.iterate_upper_bound = &upper;
+    const std::unique_ptr<rocksdb::Iterator> at(state_->db->NewIterator(options));
+    Skipped skipped;
+    bool is_first = true;
+    for (at->SeekToLast(); at->Valid(); at->Prev()) {
+      if (skipped.is_long()) tell_of_run(behind(at->key()), part.upto, is_first ? Ends::Both : Ends::Lower);
+      is_first = false;
+      if (!row(view(at->key()), view(at->value()))) return {};
+      skipped.begin_step();
+    }
+    RETURN_IF_ERROR(State::outcome(at->status()));
+    if (skipped.is_long()) tell_of_run(part.from, part.upto, is_first ? Ends::Both : Ends::Lower);
   }
-  return State::outcome(at->status());
+  return {};
 }
 
 uint64_t Snapshot::bytes_between(std::string_view from, std::string_view upto) const {

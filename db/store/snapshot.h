@@ -62,6 +62,9 @@ class Snapshot {
   uint64_t rows_since() const;  // written to the store after this moment, all namespaces'
 
  private:
+  enum class Ends : uint8_t { Both, Lower, Upper };
+  void tell_of_run(std::string_view from, std::string_view upto, Ends known) const;
+
   std::shared_ptr<const State> state_;
   const EphemeralRows ephemeral_;
 };

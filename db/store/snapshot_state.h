@@ -8,8 +8,11 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "db/base/step.h"
+#include "db/store/empty_runs.h"
 #include "db/store/rocks.h"
 #include "db/store/snapshot.h"
 
@@ -18,6 +21,7 @@ namespace hearth::db {
 struct Snapshot::State {
   rocksdb::DB* db = nullptr;
   const rocksdb::Snapshot* snapshot = nullptr;
+  EmptyRuns* empty = nullptr;  // the store's; null: it is frozen
   // A frozen store is read once from end to end: nothing of it is worth keeping in memory.
   // ~State() lets go in this order: the snapshot, the store, its lock, its folder.
   std::unique_ptr<rocksdb::DB> frozen;
@@ -42,6 +46,10 @@ struct Snapshot::State {
       return step_is_over();
     }
     return to_error(status, "reading the store");
+  }
+  std::vector<EmptyRuns::Run> empty_within(std::string_view from, std::string_view upto) const {
+    if (empty == nullptr || !empty->any()) return {};
+    return empty->within(from, upto, snapshot->GetSequenceNumber());
   }
   ~State() {
     if (snapshot != nullptr) db->ReleaseSnapshot(snapshot);

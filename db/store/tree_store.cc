@@ -7,7 +7,8 @@
 // - A file that is taken in is durable at once; commits before it may still be in the unsynced log. So the log is
 //   synced first, or a power cut could keep the later commit and lose the earlier one.
 // - After a failed commit nobody knows what is on disk. break_store() refuses every write until a restart has looked.
-// - Erased rows and range tombstones in memory slow every later seek; flush() moves them to files in time.
+// - Range tombstones in memory slow every later seek; flush() moves them to files in time. Rows that were erased one by one
+//   are stepped over once readers know of them (empty_runs.h): to have them compacted soon costs more than all else.
 #include "db/store/tree_store.h"
 
 #include <fmt/format.h>
@@ -31,6 +32,7 @@
 #include "db/model/index.h"
 #include "db/model/key_order.h"
 #include "db/store/cut_filter.h"
+#include "db/store/empty_runs.h"
 #include "db/store/patient_files.h"
 #include "db/store/rocks.h"
 #include "db/store/row_key.h"
@@ -44,6 +46,7 @@ struct TreeStore::Rocks {
   StoreWatch watch;
   CutFilters cuts;
   std::unique_ptr<rocksdb::DB> db;
+  EmptyRuns empty{[this] { return db->GetLatestSequenceNumber(); }};
   std::string folder;
   rocksdb::Env* environment;
 };
@@ -302,6 +305,7 @@ std::shared_ptr<const Snapshot> TreeStore::snapshot() const {
   auto state = std::make_unique<Snapshot::State>();
   state->db = rocks_->db.get();
   state->snapshot = rocks_->db->GetSnapshot();
+  state->empty = &rocks_->empty;
   return std::make_shared<Snapshot>(std::move(state));
 }
 
@@ -382,14 +386,13 @@ Result<void> TreeStore::commit(const RowSource& rows, Durability durability) {
   const Result<void> done = rows.row_count() >= kIngestRowsMin ? ingest(rows) : write_batch(rows, durability);
   if (!done.ok()) return break_store(done.error());
   tombstones_ += ranges;
-  if (tombstones_.load() >= kTombstonesMax || erased_.load() >= kErasedRowsMax) flush();
+  if (tombstones_.load() >= kTombstonesMax) flush();
   return {};
 }
 
 // Begins a flush and does not wait: writes go on in other memory. A flush that fails shows at the next commit.
 void TreeStore::flush() {
   tombstones_ = 0;
-  erased_ = 0;
   rocksdb::FlushOptions options;
   options.wait = false;
   options.allow_write_stall = true;  // or it would wait until there is none
@@ -411,8 +414,9 @@ Result<void> TreeStore::write_batch(const RowSource& source, Durability durabili
   for (const auto& [from, upto] : source.ranges()) {
     if (status.ok()) status = batch.DeleteRange(slice(from), slice(upto));
   }
+  EmptyRuns::Writing writing(rocks_->empty);
   source.rows([&](std::string_view key, std::optional<std::string_view> value) {
-    if (!value) ++erased_;
+    if (value) writing.put(key);
     if (status.ok()) status = value ? batch.Put(slice(key), slice(*value)) : batch.Delete(slice(key));
   });
   rocksdb::WriteOptions options;
@@ -431,7 +435,9 @@ Result<void> TreeStore::ingest(const RowSource& source) {
   for (const auto& [from, upto] : source.ranges()) {
     if (status.ok()) status = file.DeleteRange(slice(from), slice(upto));
   }
+  EmptyRuns::Writing writing(rocks_->empty);
   source.rows([&](std::string_view key, std::optional<std::string_view> value) {
+    if (value) writing.put(key);
     if (status.ok()) status = value ? file.Put(slice(key), slice(*value)) : file.Delete(slice(key));
   });
   if (status.ok()) status = file.Finish();
@@ -466,6 +472,8 @@ Result<void> TreeStore::commit(Staged& staged) {
   RETURN_IF_ERROR(health());
   RETURN_IF_ERROR(staged.seal());
   if (staged.paths().empty()) return {};
+  EmptyRuns::Writing writing(rocks_->empty);
+  writing.put_anywhere();
   rocksdb::Status status = rocks_->db->SyncWAL();
   rocksdb::IngestExternalFileOptions options;
   options.move_files = true;

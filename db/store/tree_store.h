@@ -49,10 +49,8 @@ inline constexpr uint64_t kEstimatedInMemoryMax = 1u << 20;
 // Range tombstones in memory before a flush (db/store/machine-facts.md §3.2).
 inline constexpr size_t kTombstonesMax = 100;
 // A seek goes through removed rows one by one while these and their tombstone are both in memory. So memory is flushed
-// before a range is removed, when it holds more rows than the first of these, and after the second number of single
-// erasures.
+// before a range is removed, when it holds more rows than this.
 inline constexpr uint64_t kRowsUnderTombstoneMax = 1'000;
-inline constexpr uint64_t kErasedRowsMax = 20'000;
 
 // Files and folders of these names in the data folder are leftovers: the next open removes them, as it does staged
 // files.
@@ -198,7 +196,6 @@ class TreeStore {
   mutable std::atomic<bool> is_short_{false};  // as it was told
   OnNotice on_notice_;
   std::atomic<size_t> tombstones_{0};
-  std::atomic<uint64_t> erased_{0};  // rows, one by one, since the last flush that was asked for
   std::atomic<uint64_t> next_file_{0};
   std::atomic<bool> was_synced_{false};  // by sync()
   std::atomic<bool> broken_{false};

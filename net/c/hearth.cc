@@ -20,6 +20,7 @@
 #include "net/c/hearth.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -244,6 +245,12 @@ hearth::db::Namespace::Done done_of(hearth_done done, void* user) {
   };
 }
 
+// A ttl of 0 would be none. Errors: InvalidArgument
+Result<hearth::db::WriteOptions> for_ms(unsigned ttl_ms) {
+  if (ttl_ms == 0) return Error{ErrorCode::InvalidArgument, "A ttl is 100 to 60,000 milliseconds."};
+  return hearth::db::WriteOptions{std::chrono::milliseconds(ttl_ms)};
+}
+
 std::string json_of(const Value& value) { return hearth::db::to_json(value, hearth::db::JsonStyle::Plain); }
 
 char* copy_of(const std::string& text) {
@@ -307,6 +314,28 @@ hearth_status hearth_update(hearth_database* database, const char* space, const 
   });
 }
 
+hearth_status hearth_set_for(hearth_database* database, const char* space, const char* path, const char* json,
+                             unsigned ttl_ms, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
+    ASSIGN_OR_RETURN(Value value, value_of(json));
+    ASSIGN_OR_RETURN(const auto options, for_ms(ttl_ms));
+    RETURN_IF_ERROR(at.tree.set(at.path, std::move(value), options));
+    return {};
+  });
+}
+
+hearth_status hearth_update_for(hearth_database* database, const char* space, const char* path, const char* json_object,
+                                unsigned ttl_ms, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
+    ASSIGN_OR_RETURN(Entries entries, entries_of(json_object));
+    ASSIGN_OR_RETURN(const auto options, for_ms(ttl_ms));
+    RETURN_IF_ERROR(at.tree.update(at.path, std::move(entries), options));
+    return {};
+  });
+}
+
 hearth_status hearth_remove(hearth_database* database, const char* space, const char* path, hearth_error* error) {
   return hearth_set(database, space, path, "null", error);
 }
@@ -338,6 +367,17 @@ hearth_status hearth_set_async(hearth_database* database, const char* space, con
     ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
     ASSIGN_OR_RETURN(Value value, value_of(json));
     at.tree.set_async(at.path, std::move(value), done_of(done, user));
+    return {};
+  });
+}
+
+hearth_status hearth_set_for_async(hearth_database* database, const char* space, const char* path, const char* json,
+                                   unsigned ttl_ms, hearth_done done, void* user, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
+    ASSIGN_OR_RETURN(Value value, value_of(json));
+    ASSIGN_OR_RETURN(const auto options, for_ms(ttl_ms));
+    at.tree.set_async(at.path, std::move(value), options, done_of(done, user));
     return {};
   });
 }
@@ -395,6 +435,20 @@ hearth_status hearth_set_rules(hearth_database* database, const char* space, con
     RETURN_IF_ERROR(wait_for([&](hearth::rules::Guard::Done done) {
       database->guard->set_rules(tree.name(), hearth::rules::Auth::admin("the app"), std::move(text),
                                  hearth::rules::Install::Yes, std::move(done));
+    }));
+    return {};
+  });
+}
+
+hearth_status hearth_set_paths(hearth_database* database, const char* space, const char* paths, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(const auto tree, space_of(database, space));
+    ASSIGN_OR_RETURN(std::string text, text_of(paths, "The text of what is set for paths"));
+    RETURN_IF_ERROR(database->database->create(tree.name()));
+    RETURN_IF_ERROR(wait_for([&](hearth::rules::Guard::Done done) {
+      database->guard->set_setting(tree.name(), hearth::rules::Auth::admin("the app"),
+                                   *hearth::rules::find_setting_kind(hearth::rules::kPathsKind), std::move(text),
+                                   std::move(done));
     }));
     return {};
   });

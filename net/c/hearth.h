@@ -77,6 +77,13 @@ hearth_status hearth_remove(hearth_database* database, const char* space, const 
 // `key`: the new child's, 20 characters and a NUL.
 hearth_status hearth_push(hearth_database* database, const char* space, const char* path, const char* json,
                           char key[21], hearth_error* error);
+// For paths that /.settings/paths.json makes ephemeral: what is written there is in memory alone, and goes after `ttl_ms`, 100 to
+// 60,000, unless it is written again. It is told without waiting for a disk. Without a ttl nothing can be written there, for an
+// app has no connection that ends. HEARTH_INVALID_ARGUMENT: another number, or the namespace has no such paths.
+hearth_status hearth_set_for(hearth_database* database, const char* space, const char* path, const char* json,
+                             unsigned ttl_ms, hearth_error* error);
+hearth_status hearth_update_for(hearth_database* database, const char* space, const char* path, const char* json_object,
+                                unsigned ttl_ms, hearth_error* error);
 // "null" where nothing stands.
 hearth_status hearth_get(hearth_database* database, const char* space, const char* path, char** json,
                          hearth_error* error);
@@ -89,6 +96,8 @@ hearth_status hearth_set_async(hearth_database* database, const char* space, con
                                hearth_done done, void* user, hearth_error* error);
 hearth_status hearth_update_async(hearth_database* database, const char* space, const char* path,
                                   const char* json_object, hearth_done done, void* user, hearth_error* error);
+hearth_status hearth_set_for_async(hearth_database* database, const char* space, const char* path, const char* json,
+                                   unsigned ttl_ms, hearth_done done, void* user, hearth_error* error);
 hearth_status hearth_remove_async(hearth_database* database, const char* space, const char* path, hearth_done done,
                                   void* user, hearth_error* error);
 hearth_status hearth_push_async(hearth_database* database, const char* space, const char* path, const char* json,
@@ -127,6 +136,9 @@ hearth_status hearth_changes(hearth_database* database, const char* space, const
 // clients of servers, and the calls for somebody; all other calls here are the app's own, and may do everything. Waits for the
 // disk. HEARTH_INVALID_DATA: all that is wrong, as lines "LINE:COLUMN: …".
 hearth_status hearth_set_rules(hearth_database* database, const char* space, const char* rules, hearth_error* error);
+// What is set for paths: how long children stay, how often listeners hear, what is in memory alone. The document of
+// /.settings/paths.json, "{}" for nothing. Otherwise as rules.
+hearth_status hearth_set_paths(hearth_database* database, const char* space, const char* paths, hearth_error* error);
 // For somebody. `auth`: the rules' variable of that name as JSON, {"uid":"ada","token":{}}, or NULL: nobody is signed in.
 // HEARTH_DENIED: the rules say no; without rules nobody may do anything.
 hearth_status hearth_get_as(hearth_database* database, const char* space, const char* path, const char* auth,

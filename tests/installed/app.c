@@ -196,6 +196,36 @@ static void use_changes(const char* folder) {
   hearth_close(database);
 }
 
+/* In memory alone: it goes when its time is over, unless it is said again, and needs a time at all. */
+static void use_ttl(hearth_database* database) {
+  const struct timespec pause = {0, 20000000};
+  hearth_error error;
+  char* json = NULL;
+  int is_gone = 0;
+  CHECK(hearth_set(database, "arena", "score", "7", &error) == HEARTH_OK);
+  CHECK(hearth_set_for(database, "arena", "cursors/ada", "1", 500, &error) == HEARTH_INVALID_ARGUMENT);
+  CHECK(strstr(error.message, "/.settings/paths.json") != NULL); /* no path of it is ephemeral yet */
+  CHECK(hearth_set_paths(database, "arena", "{\"cursors\": {\".ephemeral\": 1}}", &error) == HEARTH_INVALID_DATA);
+  CHECK(strstr(error.message, "1:28: ") != NULL);
+  CHECK(hearth_set_paths(database, "arena", "{\"cursors\": {\".ephemeral\": true}}", &error) == HEARTH_OK);
+  CHECK(hearth_set(database, "arena", "cursors/ada", "1", &error) == HEARTH_INVALID_ARGUMENT);
+  CHECK(hearth_set_for(database, "arena", "cursors/ada", "1", 0, &error) == HEARTH_INVALID_ARGUMENT);
+  CHECK(hearth_set_for(database, "arena", "cursors/ada", "1", 60001, &error) == HEARTH_INVALID_ARGUMENT);
+  CHECK(hearth_update_for(database, "arena", "cursors", "{\"ada/x\":1,\"bob/x\":2}", 60000, &error) == HEARTH_OK);
+  CHECK(hearth_set_for(database, "arena", "cursors/eve", "3", 200, &error) == HEARTH_OK);
+  CHECK(hearth_set_for_async(database, "arena", "cursors/eve", "4", 200, NULL, NULL, &error) == HEARTH_OK);
+  for (int i = 0; i < 1500 && !is_gone; ++i) {
+    nanosleep(&pause, NULL);
+    CHECK(hearth_get(database, "arena", "cursors/eve", &json, &error) == HEARTH_OK);
+    is_gone = json != NULL && strcmp(json, "null") == 0;
+    hearth_free(json);
+  }
+  CHECK(is_gone);
+  CHECK(hearth_get(database, "arena", "", &json, &error) == HEARTH_OK);
+  CHECK(json != NULL && strcmp(json, "{\"cursors\":{\"ada\":{\"x\":1},\"bob\":{\"x\":2}},\"score\":7}") == 0);
+  hearth_free(json);
+}
+
 int main(int argc, char** argv) {
   const char* folder = argc > 1 ? argv[1] : "app-c-data";
   hearth_database* database = NULL;
@@ -265,11 +295,15 @@ int main(int argc, char** argv) {
   hearth_log(HEARTH_LOG_INFO, NULL, NULL);
   hearth_server_stop(server);
   use_rules(database);
+  use_ttl(database);
   CHECK(hearth_remove(database, "shop", "", &error) == HEARTH_OK);
   hearth_close(database);
 
   CHECK(hearth_open(folder, NULL, &database, &error) == HEARTH_OK);
   CHECK(hearth_get(database, "shop", "", &json, &error) == HEARTH_OK && strcmp(json, "null") == 0);
+  hearth_free(json);
+  /* What was in memory alone went with the process's database. */
+  CHECK(hearth_get(database, "arena", "", &json, &error) == HEARTH_OK && strcmp(json, "{\"score\":7}") == 0);
   hearth_free(json);
   hearth_close(database);
   use_loop(folder);

@@ -1,8 +1,9 @@
 // Ephemeral paths with the published SDKs: cursors that are seen at once, go with their writer, and are never on disk.
 import assert from 'node:assert/strict';
-import { fork } from 'node:child_process';
+import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +13,7 @@ import { expectSoon } from './support/expect_soon.mjs';
 import { LongPoll } from './support/long_poll.mjs';
 import { block } from './support/manual.mjs';
 import { rest, stream } from './support/rest.mjs';
-import { Server, soon } from './support/server.mjs';
+import { Server, program, soon } from './support/server.mjs';
 import { changes, closeClients, connect, joined } from './support/supabase.mjs';
 
 after(closeClients);
@@ -140,6 +141,58 @@ test('onDisconnect, transactions and priorities are refused there, and a limit h
   const metrics = await rest(server, namespace, 'GET', '/.metrics', { headers: owner });
   assert.match(metrics.text, /hearth_ephemeral_values [1-9]/);
   await remove(ref(ada, 'typing'));
+});
+
+test('what a restore or an import brings to an ephemeral path is refused with that path, and changes nothing', async () => {
+  const namespace = newNamespace();
+  const folder = mkdtempSync(join(tmpdir(), 'hearth-ephemeral-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = (name, value) => {
+    writeFileSync(join(folder, name), typeof value === 'string' ? value : JSON.stringify(value));
+    return join(folder, name);
+  };
+  const hearth = (...words) => execFileSync(program, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, HEARTH_TOKEN: 'owner' } });
+  const refusal = (...words) => {
+    try {
+      hearth(...words);
+    } catch ({ status, stderr }) {
+      assert.equal(status, 1);
+      return stderr;
+    }
+    return assert.fail(`hearth ${words.join(' ')} is refused`);
+  };
+  const into = (...words) => ['restore', '--url', server.url, '--ns', namespace, '--replace', ...words];
+  await setPaths(namespace, usual);
+  const ada = open(server.port, namespace);
+  await set(ref(ada, 'rooms/a'), { name: 'A', cursors: { ada: 1 } });
+  const before = { rooms: { a: { name: 'A', cursors: { ada: 1 } } } };
+  const all = async () => (await get(ref(ada))).val();
+  // Above such a place, at one, and below one.
+  const isRefused = /data at \/rooms\/a\/cursors, which is ephemeral here, and never on disk/;
+  assert.match(refusal(...into('--into', 'rooms', file('above.json', { a: { name: 'B', cursors: { eve: 2 } } }))), isRefused);
+  assert.match(refusal(...into('--into', 'rooms/a/cursors', file('at.json', { eve: 2 }))), isRefused);
+  assert.match(refusal(...into('--into', 'rooms/a/cursors/eve', file('below.json', '2'))), isRefused);
+  assert.deepEqual(await all(), before);
+  // A dump of another namespace has such data on disk, and these paths are not ephemeral there.
+  const other = newNamespace();
+  await set(ref(open(server.port, other), 'rooms/a'), { name: 'C', cursors: { bob: 3 } });
+  hearth('dump', '--url', server.url, '--ns', other, '--path', 'rooms', '--out', join(folder, 'rooms.hdump'));
+  assert.match(refusal(...into('--into', 'rooms', join(folder, 'rooms.hdump'))), isRefused);
+  assert.deepEqual(await all(), before);
+  // As a whole it brings its own settings: nothing is ephemeral then.
+  hearth('dump', '--url', server.url, '--ns', other, '--out', join(folder, 'other.hdump'));
+  const whole = newNamespace();
+  await setPaths(whole, usual);
+  hearth('restore', '--url', server.url, '--ns', whole, '--replace', join(folder, 'other.hdump'));
+  assert.equal((await rest(server, whole, 'GET', '/rooms/a/cursors/bob.json', { headers: owner })).text, '3');
+  // By one PUT, as other tools import.
+  const put = await rest(server, namespace, 'PUT', '/rooms/a.json', { body: '{"name":"D","cursors":{"eve":4}}', headers: owner });
+  assert.equal(put.status, 400, put.text);
+  assert.match(put.text, /\/rooms\/a\/cursors/);
+  assert.deepEqual(await all(), before);
+  // What brings nothing there is taken, and what was in memory below its place is gone.
+  hearth(...into('--into', 'rooms', file('fine.json', { a: { name: 'E' } })));
+  await expectSoon(all, { rooms: { a: { name: 'E' } } });
 });
 
 test('rules judge ephemeral writes and reads as any others', async () => {

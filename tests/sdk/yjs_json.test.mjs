@@ -167,6 +167,30 @@ test('what does not fit into the tree is not there, and comes back when it fits'
   await settled(namespace, '/notes/one', { meta: { a: 1 } });
 });
 
+test('children within a document that are too old stay, and the log says so; others go', async () => {
+  const own = await Server.start(after);
+  const namespace = newNamespace();
+  const put = async (path, value) => {
+    const answer = await rest(own, namespace, 'PUT', path, { body: JSON.stringify(value), headers: admin });
+    assert.equal(answer.status, 200, answer.text);
+  };
+  await put('/.settings/documents.json', { paths: ['/'], json: { '/notes': { meta: 'map' } } });
+  const editor = hocuspocus(own, namespace, 'notes/one');
+  await synced(editor);
+  editor.doc.getMap('meta').set('a', 1);
+  await settled(namespace, '/notes/one', { meta: { a: 1 } }, own);
+  // No document, so these are data as any.
+  await put('/notes/aaa.json', { x: 1, y: 2 });
+  await put('/notes/zzz.json', { x: 1, y: 2 });
+  await put('/.settings/paths.json', { notes: { $note: { '.ttl': 1 } } });
+  await settled(namespace, '/notes', { one: { meta: { a: 1 } } }, own);
+  await until(() => /older than its \.ttl stays.*\/notes\/one\/meta: There is a Yjs document at \/notes\/one/.test(own.errors), 'the log line');
+  // Those that come later go too, and the document is as it was.
+  await put('/notes/aaa.json', { x: 3 });
+  await settled(namespace, '/notes', { one: { meta: { a: 1 } } }, own);
+  assert.equal(editor.doc.getMap('meta').get('a'), 1);
+});
+
 test('what a killed server left behind is brought up to date by the next one, with nobody there', async () => {
   const own = await Server.start(after);
   const namespace = newNamespace();
