@@ -1,5 +1,5 @@
-// HTTP/1.1 on one connection. The states, and who holds whom, are drawn in http_session.h. Three parts: requests (bytes
-// to a whole request, handed out), answers (whole, long or as a stream), and the stream as its user sees it.
+// HTTP/1.1 on one connection. The states, and who holds whom, are drawn in http_session.h. Two parts: requests (bytes
+// to a whole request, handed out), and answers (whole, long or as a stream). http_session_move.cc takes a session to another thread.
 //
 // Any call into the connection may end it, and an answer may begin the next request at once (answered() reads what is
 // held). So after such a call a function returns, or looks at phase_ and connection_ again.
@@ -558,39 +558,6 @@ std::shared_ptr<WebSocket> HttpSession::answer_websocket(std::string_view key,
   }
   if (was_closing) loop_.later([websocket] { websocket->on_server_closing(); });
   return websocket;
-}
-
-// ---- the stream ----
-
-HttpStream::HttpStream(IoLoop& loop, std::weak_ptr<HttpSession> session)
-    : loop_(loop), session_(std::move(session)), is_closed_(session_.expired()) {}
-
-void HttpStream::send(SharedBytes bytes) {
-  if (const auto session = session_.lock()) session->send_piece(std::move(bytes));
-}
-
-void HttpStream::send(std::string_view bytes) {
-  if (const auto session = session_.lock()) session->send_piece(bytes);
-}
-
-void HttpStream::close() {
-  if (const auto session = session_.lock()) session->end_stream();
-}
-
-size_t HttpStream::backlog_bytes() const {
-  const auto session = session_.lock();
-  return session ? session->backlog_bytes() : 0;
-}
-
-void HttpStream::set_on_closed(std::function<void()> on_closed) {
-  on_closed_ = std::move(on_closed);
-  if (is_closed_ && on_closed_) loop_.later(std::exchange(on_closed_, nullptr));
-}
-
-void HttpStream::closed() {
-  is_closed_ = true;
-  session_.reset();
-  if (on_closed_) loop_.later(std::exchange(on_closed_, nullptr));
 }
 
 }  // namespace hearth::net::http
