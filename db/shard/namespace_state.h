@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <list>
@@ -106,13 +107,15 @@ struct Conversation final : Audience {
   std::map<uint64_t, std::unique_ptr<Subscription>> subscriptions;  // by the owner's id
   std::unique_ptr<OtherListeners> others;                           // null for the many that have none
   OtherListeners& other() { return *(others == nullptr ? others = std::make_unique<OtherListeners>() : others); }
-  uint64_t held_in = 0;      // the group that holds something for it to be told
-  uint64_t carried_in = 0;   // the group in which a request of it had to wait for the next
-  uint64_t won_in = 0;       // the last group that took a conditional write of it
-  uint64_t answered_in = 0;  // the last group that answered it
-  uint64_t late_in = 0;      // the last group that told it something and left it asleep (shard_contest.cc)
-  uint64_t holder = 0;       // of what it has written at ephemeral paths; 0: nothing
-  uint32_t losses = 0;       // conditional writes that were refused as stale since it won
+  uint64_t held_in = 0;     // the group that holds something for it to be told
+  uint64_t carried_in = 0;  // the group in which a request of it had to wait for the next
+  uint64_t holder = 0;      // of what it has written at ephemeral paths; 0: nothing
+  // Of contests.h: where it has last tried a conditional write, and in which group; since when it sleeps.
+  size_t contest = 0;
+  uint64_t tried_in = 0;
+  std::chrono::steady_clock::time_point asleep_since{};
+  uint32_t losses = 0;     // conditional writes that were refused as stale since it won
+  bool is_called = false;  // it was woken to try again
   bool ended = false;
 };
 

@@ -136,7 +136,6 @@ void Shard::release(bool durable, const Error& error) {
       answers.push_back(&release);
       continue;
     }
-    if (std::holds_alternative<Answer>(release.item)) release.conversation->answered_in = group_;
     bool wants_wake = false;
     if (!release.conversation->story.append(std::move(release.item), wants_wake)) {
       counted_.slow_listeners.add();

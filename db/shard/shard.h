@@ -54,6 +54,7 @@
 #include "db/read/reads.h"
 #include "db/shard/alarms.h"
 #include "db/shard/beginning.h"
+#include "db/shard/contests.h"
 #include "db/shard/index_watch.h"
 #include "db/shard/memory.h"
 #include "db/shard/namespace_state.h"
@@ -73,9 +74,6 @@ inline constexpr double kTurnOfRequest = 1.0 / 256;  // the least that a request
 inline constexpr size_t kUnlistensPerStep = 1'000;   // of a session that ends
 inline constexpr size_t kSettleHereMax = 1'000;      // positions that a scan has found, more are settled as heavy
 inline constexpr size_t kHeavyShards = 2;
-// Groups after a stale write in which a shard looks who is told first, and the most that a winner waits for another group.
-inline constexpr uint64_t kContestGroups = 8;
-inline constexpr std::chrono::microseconds kContestWait{300};
 inline constexpr int kHeavyNice = 5;                   // of a heavy shard's thread (setpriority)
 inline constexpr size_t kWriteBytesMax = 512u << 20;   // of rows, one write
 inline constexpr size_t kKeptSumsBytesMax = 1u << 20;  // of a write with a key whose answer has sums in it
@@ -535,8 +533,7 @@ class Shard {
   size_t next_sweep_ = 1'000;                        // size of latest_ at which those that are gone are taken out
   uint64_t group_ = 1;
   std::vector<Outgoing> releases_;
-  uint64_t stale_in_ = 0;                                  // the last group with a stale write; 0: none
-  std::vector<std::shared_ptr<Conversation>> late_wakes_;  // who are woken with the next group (shard_contest.cc)
+  Contests contests_;
   std::optional<Error> unmatched_;  // why listeners could not be matched with the write that is being handled
   std::vector<std::chrono::steady_clock::time_point>
       accepted_;                                           // when they were submitted: the writes that this group takes

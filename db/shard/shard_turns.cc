@@ -86,7 +86,7 @@ void Shard::work() {
       std::unique_lock lock(mutex_);
       // With turns left there is work already, and the inbox is only emptied.
       if (turns_.empty()) {
-        if (!late_wakes_.empty() && !more_.wait_for(lock, kContestWait, [this] { return !inbox_.empty(); })) {
+        if (contests_.has_sleepers() && !more_.wait_for(lock, kContestWait, [this] { return !inbox_.empty(); })) {
           lock.unlock();
           wake_late();
           lock.lock();

@@ -69,6 +69,11 @@ void Exchange::respond_chunked(Response head, ChunkSource source) {
   });
 }
 
+void Exchange::move_to(size_t thread, Handler then) {
+  take_answer();
+  if (const auto session = session_at_home()) session->move_to(thread, std::move(request_), std::move(then));
+}
+
 std::shared_ptr<Stream> Exchange::open_stream(int status, const Headers& headers) {
   take_answer();
   const auto session = session_at_home();

@@ -71,6 +71,11 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   // A body whose length nobody knows yet, in bounded memory; `head.body` is not used.
   void respond_chunked(Response head, ChunkSource source);
 
+  // Home thread; answers this exchange. The connection moves to that io thread if it can: not while an answer is still being
+  // sent, or its client or the server is leaving. There, or else here, `then` is given the same request as another exchange,
+  // not from within this call. It is dropped when the client has gone.
+  void move_to(size_t thread, Handler then);
+
   // Home thread. Sends the head; what follows is up to the stream. Never null: when the client has gone meanwhile, the
   // stream is closed and says so soon.
   std::shared_ptr<Stream> open_stream(int status, const Headers& headers);

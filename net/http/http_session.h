@@ -16,6 +16,9 @@
 // no-ops. A handler may answer at once, within dispatch(), or later from any thread; is_reading_ tells the two apart,
 // so that read() goes on in its own loop and is not entered twice.
 //
+// A request that asks for another thread takes its connection along (move_to): the session ends here, and one there begins
+// as Busy with that request.
+//
 // Long bodies are made by a worker, a piece at a time and never two at once: pull() asks for the next piece when less
 // than backlog_bytes_ahead waits. So a download of any size costs about a megabyte, and a client that does not read
 // stops its source.
@@ -77,6 +80,10 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   // False when the client has gone.
   bool hand_over(std::string&& head, const MakeProtocol& make);
 
+  // The request that is being answered is given to `then`, on that thread if the connection can move there, else here. Not
+  // from within this call. Nothing is when the client has gone.
+  void move_to(size_t thread, Request&& request, Handler&& then);
+
   // Says in a word or two what the request does that is being answered, for the log of slow requests. A literal.
   void set_deed(const char* deed) { deed_ = deed; }
 
@@ -104,6 +111,10 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
 
   // Reading: between requests or within one. Busy: a request is being inflated or handled, or its answer compressed.
   enum class Phase : unsigned char { Reading, Busy, LongAnswer, Streaming, Passing, Over };
+
+  struct Moved;
+  void move(size_t thread, const std::shared_ptr<Moved>& moved);
+  static void arrive(Connection& connection, const HttpService& service, const std::shared_ptr<Moved>& moved);
 
   void read(std::string_view bytes);
   void read_held();

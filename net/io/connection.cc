@@ -21,9 +21,10 @@
 //
 // What holds here:
 // - Only the home thread touches a connection. Others post to the loop, or hold a Waker.
-// - shut() is the only way into Closed, and tells the protocol by loop_.later: a protocol may call close() in the
-//   midst of its own function, and must not be destroyed below its own feet. For the same reason every call into a
+// - shut() and move_to() are the only ways into Closed, and tell the protocol by loop_.later: a protocol may call close()
+//   in the midst of its own function, and must not be destroyed below its own feet. For the same reason every call into a
 //   protocol holds a copy of `protocol_` first: on_bytes() may replace it (switch_to).
+// - A socket that moves to another thread gets a connection of its own there, so that the home of each is one for life.
 // - Bytes that are sent wait in the Outbox until flush(), once in a turn of the loop. send() after Open is a no-op.
 // - Reading stops while the protocol does not want more, while too much waits to be sent (is_behind_), and while the
 //   client asks too often (is_throttled_). TCP then holds the client back; nothing is buffered for it.
@@ -68,7 +69,8 @@ Connection::Connection(Hub& hub, IoLoop& loop, Fd socket)
       watch_(loop, *this),
       outbox_(&counters().outbox_bytes),
       patience_(loop, [this] { on_patience_lost(); }),
-      id_(hub.io.next_connection()) {
+      id_(hub.io.next_connection()),
+      opened_at_(std::chrono::steady_clock::now()) {
   // Nagle's delay would hold back small events. The outbox gathers what belongs together already.
   const int yes = 1;
   ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
@@ -88,6 +90,22 @@ Connection::Connection(Hub& hub, IoLoop& loop, Fd socket)
     patience_.set(hub_.limits.greeting_time_max);
   }
 }
+
+// What was set and asked of the socket on its first thread holds.
+Connection::Connection(Hub& hub, IoLoop& loop, Moving&& moving)
+    : hub_(hub),
+      loop_(loop),
+      socket_(std::move(moving.socket)),
+      watch_(loop, *this),
+      outbox_(&counters().outbox_bytes),
+      tls_(std::move(moving.tls)),
+      patience_(loop, [this] { on_patience_lost(); }),
+      id_(moving.id),
+      opened_at_(moving.opened_at),
+      peer_(std::move(moving.peer)),
+      next_request_at_(moving.next_request_at),
+      state_(State::Open),
+      is_counted_(moving.is_counted) {}
 
 void Connection::start(std::shared_ptr<Protocol> protocol) {
   protocol_ = std::move(protocol);
@@ -474,28 +492,60 @@ void Connection::close() {
   shut();
 }
 
-// The end of every connection, once. The socket closes now, and so leaves epoll. The rest happens later
-// in this turn, when no function of the connection or its protocol is on the stack. connection_count falls last:
-// Listener::drain() waits for it, and the Hub may go when it is 0.
+// The end of every connection that has not moved, once. The socket closes now, and so leaves epoll.
 void Connection::shut() {
   if (state_ == State::Closed) return;
-  state_ = State::Closed;
   socket_ = Fd();
   watch_.forget();
+  if (std::exchange(is_counted_, false)) hub_.addresses.give_back(peer_.address);
+  log(LogLevel::Debug, "connection closed", {{"connection", id_}, {"peer", peer_.text}});
+  let_go(false);
+}
+
+// Happens later in this turn, when no function of the connection or its protocol is on the stack. connection_count falls
+// last: Listener::drain() waits for it, and the Hub may go when it is 0.
+void Connection::let_go(bool has_moved) {
+  state_ = State::Closed;
   outbox_.clear();
   patience_.clear();
   throttle_.cancel();
-  if (std::exchange(is_counted_, false)) hub_.addresses.give_back(peer_.address);
-  log(LogLevel::Debug, "connection closed", {{"connection", id_}, {"peer", peer_.text}});
-  loop_.later([self = shared_from_this()] {
+  loop_.later([self = shared_from_this(), has_moved] {
     const auto protocol = std::move(self->protocol_);
     protocol->on_gone();
     Hub& hub = self->hub_;
     Hub::Thread& home = hub.threads[self->loop_.index()];
     home.connections.erase(self.get());
     home.counters.connections.store(home.connections.size(), std::memory_order_relaxed);
-    hub.connection_count.fetch_sub(1);
+    if (!has_moved) hub.connection_count.fetch_sub(1);
   });
+}
+
+bool Connection::can_move() const {
+  return state_ == State::Open && backlog_bytes() == 0 && !has_ended_ && !is_throttled_ && !is_behind_ &&
+         !hub_.threads[loop_.index()].is_closing;
+}
+
+// The other thread may have closed its connections meanwhile; then this one comes too late, as a new one would
+// (begin(), listener.cc). It counts among the connections all the way, so drain() waits for it.
+void Connection::move_to(size_t thread, Arrive arrive) {
+  if (!watch_.set(socket_.get(), 0)) return close();
+  const auto moving = std::make_shared<Moving>(Moving{std::move(socket_), std::move(tls_), id_, opened_at_, peer_,
+                                                      next_request_at_, std::exchange(is_counted_, false)});
+  log(LogLevel::Debug, "connection moves to another thread", {{"connection", id_}, {"thread", thread}});
+  hub_.io.post(thread, [hub = &hub_, thread, moving, arrive = std::move(arrive)] {
+    Hub::Thread& home = hub->threads[thread];
+    if (home.is_closing) {
+      if (moving->is_counted) hub->addresses.give_back(moving->peer.address);
+      moving->socket = Fd();
+      hub->connection_count.fetch_sub(1);
+      return;
+    }
+    const auto connection = std::make_shared<Connection>(*hub, hub->io.loop(thread), std::move(*moving));
+    home.connections.emplace(connection.get(), connection);
+    home.counters.connections.store(home.connections.size(), std::memory_order_relaxed);
+    arrive(*connection);
+  });
+  let_go(true);
 }
 
 }  // namespace hearth::net::http

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,7 +26,19 @@ namespace hearth::net::http {
 
 class Connection : public Flushable, public Waiting, public std::enable_shared_from_this<Connection> {
  public:
+  // What goes along when a connection moves to another thread.
+  struct Moving {
+    Fd socket;
+    std::unique_ptr<TlsSession> tls;
+    uint64_t id;
+    std::chrono::steady_clock::time_point opened_at;
+    Peer peer;
+    IoLoop::Time next_request_at;
+    bool is_counted;
+  };
+
   Connection(Hub& hub, IoLoop& loop, Fd socket);  // non-blocking
+  Connection(Hub& hub, IoLoop& loop, Moving&& moving);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -57,6 +70,13 @@ class Connection : public Flushable, public Waiting, public std::enable_shared_f
   void close();                                             // now; what waits is dropped
   void reset();                                             // close(), and the client sees that the answer was cut off
   bool is_closed() const { return state_ != State::Open; }  // or closing
+
+  // To the client nothing happens: the socket gets another connection on that thread, which `arrive` starts, and this one is
+  // gone for its protocol. Precondition: can_move().
+  using Arrive = std::function<void(Connection&)>;
+  void move_to(size_t thread, Arrive arrive);
+  // Nothing waits to be sent, the client is read from and has not ended, and the server does not close.
+  bool can_move() const;
 
   void flush() override;
   void on_ready(uint32_t events) override;
@@ -109,6 +129,7 @@ class Connection : public Flushable, public Waiting, public std::enable_shared_f
   void take_leave();
   void on_patience_lost();
   void shut();
+  void let_go(bool has_moved);
 
   Hub& hub_;
   IoLoop& loop_;
@@ -120,7 +141,7 @@ class Connection : public Flushable, public Waiting, public std::enable_shared_f
   std::string greeting_;             // a PROXY header that is not whole yet
   Deadline patience_;                // for a client that does not greet, takes nothing, or does not close after us
   const uint64_t id_;
-  const std::chrono::steady_clock::time_point opened_at_ = std::chrono::steady_clock::now();
+  const std::chrono::steady_clock::time_point opened_at_;
   Peer peer_;
   IoLoop::Time next_request_at_{};  // if it kept to Limits::request_rate_max, less a second
   Timer throttle_;

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "net/http/exchange.h"
+#include "net/yjs/document_homes.h"
+#include "net/yjs/room.h"
 #include "net/yjs/sockets.h"
 
 namespace hearth::net::yjs {
@@ -32,11 +34,17 @@ class Acceptor {
   const YjsCounts& counts() const { return counts_; }
 
  private:
+  // `seat`: of a client whose document is named by the request.
+  void accept(const std::shared_ptr<http::Exchange>& exchange, Room room, const std::string& space,
+              std::shared_ptr<DocumentHomes::Seat> seat);
+  http::WebSocketOptions options() const;
+
   const db::SystemClock clock_;
   YjsCounts counts_;
   const YjsSurroundings with_;
   const bool may_deflate_;
   std::vector<AwarenessRooms> rooms_;  // of each io thread
+  DocumentHomes homes_;
 };
 
 }  // namespace hearth::net::yjs

@@ -120,8 +120,9 @@ void AwarenessRoom::note(const db::TopicMessage& message) {
 void AwarenessRoom::schedule() {
   if (changed_.empty() || std::exchange(is_scheduled_, true)) return;
   // Not from within this call: what comes in the same turn belongs to it.
-  const bool was_quiet = std::chrono::steady_clock::now() - told_at_ > kAwarenessQuiet;
-  const auto delay = was_quiet ? std::chrono::milliseconds(0) : kAwarenessDelay;
+  const auto since = std::chrono::steady_clock::now() - told_at_;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(kAwarenessDelay - since);
+  const auto delay = std::clamp(left, std::chrono::milliseconds(0), kAwarenessDelay);
   timer_ = http::IoPool::schedule(delay, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->flush();
   });

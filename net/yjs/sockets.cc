@@ -170,6 +170,7 @@ void YWebsocketSocket::on_leaving(std::string_view, Leaving why, const std::stri
 
 void YWebsocketSocket::end_documents() {
   const auto document = std::exchange(document_, nullptr);
+  seat_.reset();
   if (document == nullptr) return;
   with_.counts.documents.add(-1);
   document->end();

@@ -17,6 +17,7 @@
 #include "net/io/limits.h"
 #include "net/websocket/websocket.h"
 #include "net/yjs/document_client.h"
+#include "net/yjs/document_homes.h"
 
 namespace hearth::net::yjs {
 
@@ -87,8 +88,11 @@ class YjsSocket : public http::WebSocketHandler,
 class YWebsocketSocket final : public YjsSocket {
  public:
   YWebsocketSocket(const YjsSurroundings& with, DocumentPlace place, std::string_view peer, std::string name,
-                   std::string credential)
-      : YjsSocket(with, std::move(place), peer), name_(std::move(name)), credential_(std::move(credential)) {}
+                   std::string credential, std::shared_ptr<DocumentHomes::Seat> seat)
+      : YjsSocket(with, std::move(place), peer),
+        name_(std::move(name)),
+        credential_(std::move(credential)),
+        seat_(std::move(seat)) {}
   void start(std::shared_ptr<http::WebSocket> socket) override;
   void on_drained() override;
   void on_leaving(std::string_view name, Leaving why, const std::string& words) override;
@@ -100,6 +104,7 @@ class YWebsocketSocket final : public YjsSocket {
 
   const std::string name_;
   std::string credential_;
+  std::shared_ptr<DocumentHomes::Seat> seat_;  // until the socket is closed
   std::shared_ptr<DocumentClient> document_{};
 };
 

@@ -1,0 +1,94 @@
+#include "db/shard/contests.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+namespace hearth::db {
+namespace {
+
+// Two places of one hash share their turns, which costs time and nothing else.
+size_t key_of(const void* space, const Path& path) {
+  const size_t key = std::hash<Path>()(path) ^ (std::hash<const void*>()(space) * 0x9e3779b97f4a7c15u);
+  return key == 0 ? 1 : key;
+}
+
+}  // namespace
+
+void Contests::judged(Conversation& one, const void* space, const Path& path, Verdict verdict, uint64_t group) {
+  one.losses = verdict == Verdict::Stale ? one.losses + 1 : 0;
+  if (std::exchange(one.is_called, false)) {
+    if (const auto called = contests_.find(one.contest); called != contests_.end()) called->second.has_called = false;
+  }
+  // Noted of who wins too: those who are stale for it come behind.
+  one.contest = key_of(space, path);
+  one.tried_in = group;
+  if (verdict == Verdict::Stale) contests_[one.contest].stale_in = group;
+}
+
+void Contests::take(std::deque<std::shared_ptr<Conversation>>& from, Told& to) {
+  to.push_back(std::move(from.front()));
+  from.pop_front();
+  --sleepers_;
+}
+
+void Contests::call(Contest& contest, std::deque<std::shared_ptr<Conversation>>& from, Told& to, Time now) {
+  take(from, to);
+  to.back()->is_called = true;
+  contest.has_called = true;
+  contest.called_at = now;
+}
+
+Contests::Told Contests::wake_now(Told told, uint64_t group, Time now) {
+  if (contests_.empty()) return told;
+  Told others, tired;  // who have nothing to do with it; who have tried in this group
+  for (auto& one : told) {
+    const bool has_tried = one->tried_in == group && contests_.contains(one->contest);
+    (has_tried ? tired : others).push_back(std::move(one));
+  }
+  std::stable_sort(tired.begin(), tired.end(), [](const auto& a, const auto& b) { return a->losses > b->losses; });
+  for (auto& one : tired) {
+    Contest& contest = contests_.at(one->contest);
+    // A contest of one is none.
+    const bool is_alive = contest.has_called || !contest.losers.empty() || !contest.winners.empty() ||
+                          group - contest.stale_in <= kContestGroups;
+    if (!is_alive) {
+      others.push_back(std::move(one));
+      continue;
+    }
+    one->asleep_since = now;
+    (one->losses > 0 ? contest.losers : contest.winners).push_back(std::move(one));
+    ++sleepers_;
+  }
+  Told first;
+  for (auto at = contests_.begin(); at != contests_.end();) {
+    Contest& contest = at->second;
+    if (contest.has_called && now - contest.called_at > kContestWait) contest.has_called = false;
+    if (!contest.has_called && !contest.losers.empty()) {
+      call(contest, contest.losers, first, now);
+    } else if (!contest.has_called && !contest.winners.empty() && contest.winners.front()->tried_in != group) {
+      call(contest, contest.winners, first, now);
+    }
+    for (auto* queue : {&contest.losers, &contest.winners}) {
+      while (!queue->empty() && now - queue->front()->asleep_since > kContestSleepMax) take(*queue, first);
+    }
+    const bool is_over = contest.losers.empty() && contest.winners.empty() && !contest.has_called &&
+                         group - contest.stale_in > kContestGroups;
+    at = is_over ? contests_.erase(at) : std::next(at);
+  }
+  first.insert(first.end(), std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()));
+  return first;
+}
+
+Contests::Told Contests::wake_all() {
+  Told all;
+  if (sleepers_ == 0) return all;
+  for (auto& [key, contest] : contests_) {
+    while (!contest.losers.empty()) take(contest.losers, all);
+    while (!contest.winners.empty()) take(contest.winners, all);
+    contest.has_called = false;
+  }
+  return all;
+}
+
+}  // namespace hearth::db
