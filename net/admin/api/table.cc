@@ -32,6 +32,10 @@ const auto kTable = std::to_array<Row>({
     {"POST", "/.settings/restore.json", kServer, "Begins an upload, or restores one.", Endpoint::Restore,
      serve_restore},
     {"PUT", "/.settings/restore.json", kServer, "The next piece of an upload.", Endpoint::Restore, serve_restore},
+    {"GET", "/.settings/restore.json", kServer, "How far an upload or its restore is.", Endpoint::Restore,
+     serve_restore},
+    {"DELETE", "/.settings/restore.json", kServer, "Gives an upload or its restore up.", Endpoint::Restore,
+     serve_restore},
     // rules and settings
     {"GET", "/.settings/rules.json", kSpace, "The rules in force.", Endpoint::Rules, serve_rules},
     {"PUT", "/.settings/rules.json", kSpace, "Sets the rules, or only checks them.", Endpoint::Rules, serve_rules},
