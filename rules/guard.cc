@@ -312,8 +312,9 @@ struct Guard::SettingsRead {
 
 void Guard::space_settings(const std::string& name, SettingsDone done) {
   if (auto known = settings_->find(name); known != nullptr) return done(std::move(known));
-  SettingsRead::go_on(
-      std::make_shared<SettingsRead>(SettingsRead{database_, settings_, name, settings_->epoch(), std::move(done)}), 0);
+  SettingsRead read{
+      .database = database_, .known = settings_, .name = name, .epoch = settings_->epoch(), .done = std::move(done)};
+  SettingsRead::go_on(std::make_shared<SettingsRead>(std::move(read)), 0);
 }
 
 void Guard::set_rules(const std::string& name, const Auth& auth, std::string text, Install install, Done done) {
