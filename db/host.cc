@@ -113,6 +113,17 @@ Result<void> Host::upload(const std::string& id, uint64_t at, std::string_view b
   return engine_->backups().upload(id, at, bytes);
 }
 
+std::optional<UploadState> Host::upload_state(const std::string& id) const {
+  const Gate::Pass pass(engine_->gate());
+  return pass ? engine_->backups().upload_state(id) : std::nullopt;
+}
+
+Result<void> Host::give_up_upload(const std::string& id) {
+  const Gate::Pass pass(engine_->gate());
+  if (!pass) return closed_error();
+  return engine_->backups().give_up_upload(id);
+}
+
 void Host::restore(const std::string& id, RestoreRequest request,
                    std::function<void(Result<std::vector<RestoredTree>>)> done) {
   const Gate::Pass pass(engine_->gate());

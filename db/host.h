@@ -84,6 +84,8 @@ class Host final : public Database {
   // listens is told as of a set. The first two block on disk. Errors: db/upkeep/backups.h.
   Result<std::string> begin_upload();
   Result<void> upload(const std::string& id, uint64_t at, std::string_view bytes);
+  std::optional<UploadState> upload_state(const std::string& id) const;  // how far it is; nothing: there is none
+  Result<void> give_up_upload(const std::string& id);                    // and its restore
   void restore(const std::string& id, RestoreRequest request,
                std::function<void(Result<std::vector<RestoredTree>>)> done);
 

@@ -96,7 +96,11 @@ bool Activity::is_looked_at() {
 
 void Activity::note_denial(std::string_view space, std::string_view user, std::string_view path,
                            const Explanation& why) {
-  Denial denial{std::string(space), std::string(user), std::string(path), why.reason, rule_of(why)};
+  Denial denial{.space = std::string(space),
+                .user = std::string(user),
+                .path = std::string(path),
+                .reason = why.reason,
+                .rule = rule_of(why)};
   cut(denial.reason);
   const std::lock_guard lock(mutex_);
   if (!is_looked_at()) return;

@@ -313,8 +313,9 @@ struct Guard::SettingsRead {
 
 void Guard::space_settings(const std::string& name, SettingsDone done) {
   if (auto known = settings_->find(name); known != nullptr) return done(std::move(known));
-  SettingsRead::go_on(
-      std::make_shared<SettingsRead>(SettingsRead{database_, settings_, name, settings_->epoch(), std::move(done)}), 0);
+  SettingsRead read{
+      .database = database_, .known = settings_, .name = name, .epoch = settings_->epoch(), .done = std::move(done)};
+  SettingsRead::go_on(std::make_shared<SettingsRead>(std::move(read)), 0);
 }
 
 void Guard::set_rules(const std::string& name, const Auth& auth, std::string text, Install install, Done done) {
@@ -558,43 +559,6 @@ db::Result<std::vector<std::string>> Guard::namespaces(const Auth& auth) const {
     return db::Error{db::ErrorCode::PermissionDenied, "Permission denied"};
   }
   return database_.namespaces();
-}
-
-void Guard::dump(const Auth& auth, db::DumpRequest request, std::function<void(db::Result<db::DumpPieces>)> done) {
-  if (auth.kind != Auth::Kind::Admin) return done(denied());
-  database_.dump(std::move(request), std::move(done));
-}
-
-db::Result<double> Guard::dump_part(const Auth& auth, const std::string& name) const {
-  if (auth.kind != Auth::Kind::Admin) return denied();
-  if (const auto part = database_.dump_part(name)) return *part;
-  return db::Error{db::ErrorCode::NotFound, "No dump of that name is under way."};
-}
-
-db::Result<std::string> Guard::begin_upload(const Auth& auth) {
-  if (auth.kind != Auth::Kind::Admin) return denied();
-  return database_.begin_upload();
-}
-
-db::Result<void> Guard::upload(const Auth& auth, const std::string& id, uint64_t at, std::string_view bytes) {
-  if (auth.kind != Auth::Kind::Admin) return denied();
-  return database_.upload(id, at, bytes);
-}
-
-void Guard::restore(const Auth& auth, const std::string& id, db::RestoreRequest request,
-                    std::function<void(Restored)> done) {
-  if (auth.kind != Auth::Kind::Admin) return done(denied());
-  database_.restore(id, std::move(request), [this, done = std::move(done)](Restored restored) {
-    if (!restored.ok()) return done(std::move(restored));
-    // A new namespace brings along who was signed out of it. This thread is of restores alone, and may wait.
-    std::vector<std::string> names;
-    for (const db::RestoredTree& tree : restored.value()) {
-      names.push_back(tree.space);
-      settings_->forget(tree.space);
-    }
-    const db::Result<void> loaded = load_revoked(names);
-    done(loaded.ok() ? std::move(restored) : Restored(loaded.error()));
-  });
 }
 
 }  // namespace hearth::rules

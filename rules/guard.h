@@ -253,6 +253,8 @@ class Guard {
   db::Result<double> dump_part(const Auth& auth, const std::string& name) const;  // Errors: NotFound: none is under way
   db::Result<std::string> begin_upload(const Auth& auth);
   db::Result<void> upload(const Auth& auth, const std::string& id, uint64_t at, std::string_view bytes);
+  db::Result<db::UploadState> upload_state(const Auth& auth, const std::string& id) const;  // Errors: NotFound
+  db::Result<void> give_up_upload(const Auth& auth, const std::string& id);
   using Restored = db::Result<std::vector<db::RestoredTree>>;
   void restore(const Auth& auth, const std::string& id, db::RestoreRequest request, std::function<void(Restored)> done);
 

@@ -1,6 +1,7 @@
 // `hearth restore`.
 //
-//   a file               pieces of 8 MB with their offset ─▶ PUT … PUT ─▶ POST: the server checks all and puts it in place
+//   a file               pieces of 8 MB with their offset ─▶ PUT … PUT ─▶ POST: the server checks all and puts it in place,
+//                                                                         and is asked how far it is meanwhile (GET)
 //   several, --from,     which make the moment? (db/dump/chain.h) ─▶ fetched ─▶ db::fold into a folder of its own
 //   --to                 ─▶ a dump of that folder, which is sent as a file is
 //   of a folder          the same, and db::restore_folder instead of the server
@@ -11,11 +12,15 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstdio>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -98,6 +103,46 @@ std::vector<db::RestoredTree> restored_of(const std::string& body) {
   return trees;
 }
 
+// Asks the server how far it is with a restore, and shows it: on a thread and a connection of its own, for the request that
+// restores is answered when all is done. Thread: one; the bar is the watching thread's until the destructor has joined it.
+class RestoreWatch {
+ public:
+  RestoreWatch(Target server, std::string upload, uint64_t bytes)
+      : server_(std::move(server)), upload_(std::move(upload)), bytes_(bytes) {}
+
+ private:
+  static constexpr std::chrono::milliseconds kAskInterval{500};
+
+  void watch(const std::stop_token& stop) {
+    Progress progress("restore");
+    std::mutex mutex;
+    std::condition_variable_any over;
+    std::unique_lock lock(mutex);
+    while (!over.wait_for(lock, stop, kAskInterval, [&] { return stop.stop_requested(); })) {
+      if (const auto part = progress.is_due() ? ask_part() : std::nullopt) {
+        progress.show(static_cast<uint64_t>(*part * static_cast<double>(bytes_)), part);
+      }
+    }
+  }
+
+  // Nothing: an older server, or it is over. Progress is not worth a failure.
+  std::optional<double> ask_part() const {
+    try {
+      const RestReply reply = ask(server_, {.path = "/.settings/restore.json", .query = {{"upload", upload_}}});
+      const auto document = db::JsonDocument::parse(reply.body);
+      const auto part = document.ok() ? document.value().root().field("part") : std::nullopt;
+      return part ? part->number() : std::nullopt;
+    } catch (const std::runtime_error&) {
+      return {};
+    }
+  }
+
+  const Target server_;
+  const std::string upload_;
+  const uint64_t bytes_;
+  std::jthread thread_{[this](const std::stop_token& stop) { watch(stop); }};  // the last: joined before the others go
+};
+
 // Pieces are sent one after the other, each an own request below the server's limit of bodies. Only the last request
 // restores: until then nothing of the server's data has changed.
 std::vector<db::RestoredTree> restore_server(const RestoreFlags& flags, const std::string& what,
@@ -109,7 +154,8 @@ std::vector<db::RestoredTree> restore_server(const RestoreFlags& flags, const st
   const std::string id(document.root().is_object() ? document.root().text("upload") : "");
   if (id.empty()) throw std::runtime_error(flags.url + " does not know of restores: " + begun);
   std::string piece(kUploadPieceBytes, '\0');
-  for (uint64_t at = 0;;) {
+  uint64_t at = 0;
+  for (;;) {
     const size_t got = or_throw(db::read_fully(source, piece.data(), piece.size()), "cannot restore " + what);
     if (got == 0) break;
     ask_ok(server, {.method = "PUT",
@@ -121,6 +167,7 @@ std::vector<db::RestoredTree> restore_server(const RestoreFlags& flags, const st
   RestRequest asked{.method = "POST", .path = path, .query = {{"upload", id}}};
   if (request.into) asked.query.emplace_back("into", request.into->text());
   if (request.existing == db::Existing::Replace) asked.query.emplace_back("replace", "true");
+  const RestoreWatch watch(server, id, at);
   return restored_of(ask_ok(server, asked));
 }
 
@@ -139,7 +186,7 @@ uint64_t restore_from(const RestoreFlags& flags, const std::string& what, const 
 
 void restore_file(const RestoreFlags& flags, const std::string& name, const db::RestoreRequest& request) {
   InputFile file(name);
-  Progress progress("restore");
+  Progress progress(flags.data.empty() ? "send" : "restore");
   const uint64_t leaves = restore_from(flags, name, file.source(progress), request);
   fmt::print("{} is restored: {}\n", name, figures(file.byte_count(), leaves, progress.time()));
 }

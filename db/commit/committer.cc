@@ -290,8 +290,12 @@ Result<void> Committer::judge(Tree& tree, const Write& write, Timestamp now) {
   RETURN_IF_ERROR(load(tree));
   PendingTree& at = pending(tree);
   const TreeView* documents = tree.head.has_documents ? &at.with_documents(*this) : nullptr;
-  return db::judge(write, {at.view, at.settings, tree.head.has_priorities, documents, tree.ephemeral_paths()},
-                   Times::after(tree.head.time, now));
+  const Found found{.tree = at.view,
+                    .settings = at.settings,
+                    .has_priorities = tree.head.has_priorities,
+                    .documents = documents,
+                    .paths = tree.ephemeral_paths()};
+  return db::judge(write, found, Times::after(tree.head.time, now));
 }
 
 void Committer::name(Tree& tree) {
@@ -431,8 +435,12 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
         ASSIGN_OR_RETURN(ephemeral_places, ephemeral_puts(write, *after.paths));
       }
       Pending to = after.pending(tree.number);
-      ASSIGN_OR_RETURN(
-          all, evaluate(write, {at.view, at.settings, tree.head.has_priorities, documents, after.paths}, to, now));
+      const Found found{.tree = at.view,
+                        .settings = at.settings,
+                        .has_priorities = tree.head.has_priorities,
+                        .documents = documents,
+                        .paths = after.paths};
+      ASSIGN_OR_RETURN(all, evaluate(write, found, to, now));
       break;
     }
     if (after.paths != nullptr && !ephemeral_puts(write, *after.paths).ok()) continue;
@@ -448,10 +456,12 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
                .rules = after.rules,
                .documents = single_documents ? &*single_documents : nullptr,
                .paths = after.paths};
-    const bool has_priorities = tree.head.has_priorities || all.writes_priorities;
-    const TreeView* documents_left = after.documents ? &*after.documents : nullptr;
-    Result<Settled> settled =
-        evaluate(write, {left, at.settings, has_priorities, documents_left, after.paths}, to, now);
+    const Found found{.tree = left,
+                      .settings = at.settings,
+                      .has_priorities = tree.head.has_priorities || all.writes_priorities,
+                      .documents = after.documents ? &*after.documents : nullptr,
+                      .paths = after.paths};
+    Result<Settled> settled = evaluate(write, found, to, now);
     if (Step::here().is_over()) return step_is_over();  // of this one nothing is known
     if (!settled.ok()) continue;
     after.tree.absorb(std::move(single));

@@ -210,7 +210,11 @@ Result<Settled> evaluate(const Write& write, const Found& found, Pending& after,
   std::vector<bool> granted;
   if (write.access != nullptr && !write.selection) {
     granted.resize(write.overwrites.size());
-    RETURN_IF_ERROR(write.access->begin({found.tree, now, found.settings, nullptr, write.overwrites, &granted}));
+    RETURN_IF_ERROR(write.access->begin({.before = found.tree,
+                                         .now = now,
+                                         .settings = found.settings,
+                                         .overwrites = write.overwrites,
+                                         .granted = &granted}));
   }
   // From here on it may be that the writer may do this.
 
@@ -237,7 +241,12 @@ Result<Settled> evaluate(const Write& write, const Found& found, Pending& after,
 
   if (write.access != nullptr) {
     granted.resize(overwrites.size());
-    RETURN_IF_ERROR(write.access->check({found.tree, now, found.settings, &after.tree, overwrites, &granted}));
+    RETURN_IF_ERROR(write.access->check({.before = found.tree,
+                                         .now = now,
+                                         .settings = found.settings,
+                                         .after = &after.tree,
+                                         .overwrites = overwrites,
+                                         .granted = &granted}));
   }
   // Last: who may not write here is not told what stands here.
   if (found.documents != nullptr && !write.is_mirror) {

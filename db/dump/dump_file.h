@@ -99,6 +99,7 @@ class DumpVisitor {
  public:
   virtual ~DumpVisitor() = default;
   virtual Result<void> begin(const DumpInfo&) { return {}; }
+  virtual void expect(uint64_t) {}  // of JSON, before its first row: how many come, at most
   virtual Result<void> space(const DumpedSpace& space) = 0;
   virtual Result<void> row(std::string_view key, std::string_view leaf) = 0;
   virtual Result<void> document(std::string_view key, std::string_view update) = 0;  // one update of one

@@ -56,6 +56,7 @@ class Tokens {
 
   explicit Tokens(RowSorter& rows) : rows_(rows) {}
   const Result<void>& status() const { return status_; }
+  uint64_t leaf_count() const { return leaf_count_; }  // and of priorities
 
   bool on_document_begin(error_code&) { return true; }
   bool on_document_end(error_code&) { return true; }
@@ -164,6 +165,7 @@ class Tokens {
   std::string path_;
   std::string text_;  // of the token so far
   std::string leaf_;
+  uint64_t leaf_count_ = 0;
 };
 
 // The key of a child becomes part of path_ here; leave() takes it off when the child's value has ended.
@@ -225,6 +227,7 @@ Result<void> Tokens::leaf() {
     path_ += kPriorityMark;
   }
   const Result<void> added = rows_.add(path_, leaf_);
+  ++leaf_count_;
   leave();
   return added;
 }
@@ -323,6 +326,7 @@ Result<void> read_json(const ByteSource& source, const std::string& folder, Dump
     }
     read += text.size();
   }
+  visitor.expect(parser.handler().leaf_count());
   Tree tree(visitor);
   RETURN_IF_ERROR(rows.drain([&](std::string_view key, std::string_view leaf) { return tree.row(key, leaf); }));
   return tree.finish();

@@ -65,6 +65,10 @@ Result<void> check_place(const TreeStore& store, const RestoredSpace& space, Exi
 
 }  // namespace
 
+Error restore_given_up() {
+  return {ErrorCode::NotFound, "the restore was given up while it was under way; nothing is changed"};
+}
+
 RestoredTree RestoredSpace::said() const {
   return {.space = name, .path = at, .leaves = rows.leaves, .digest = to_hex(rows.digest), .documents = rows.documents};
 }
@@ -73,15 +77,17 @@ RestoredTree RestoredSpace::said() const {
 class Restore::Staging final : public DumpVisitor {
  public:
   Staging(const RestoreRequest& request, TreeStore& store, const std::string& folder, const NumberOf& number_of,
-          Incremental incremental)
+          Incremental incremental, RestoreMeter* meter)
       : request_(request),
         store_(store),
         number_of_(number_of),
         incremental_(incremental),
+        meter_(meter),
         tree_(store, folder),
         documents_(store, folder) {}
 
   Result<void> begin(const DumpInfo& info) override;
+  void expect(uint64_t rows) override;
   Result<void> space(const DumpedSpace& space) override;
   Result<void> row(std::string_view key, std::string_view leaf) override;
   Result<void> document(std::string_view key, std::string_view update) override;
@@ -89,6 +95,7 @@ class Restore::Staging final : public DumpVisitor {
   Result<std::unique_ptr<Staged>> finish();  // what is staged is all
 
  private:
+  Result<void> count_row();
   Result<void> read_paths(const RestoredSpace& target);
   Result<void> empty_indexes(Staged& staged);
   Result<void> empty_ages(Staged& staged);
@@ -97,8 +104,9 @@ class Restore::Staging final : public DumpVisitor {
   TreeStore& store_;
   const NumberOf& number_of_;
   const Incremental incremental_;
-  bool is_only_one_ = false;  // in the file
-  bool takes_ = false;        // the namespace being read
+  RestoreMeter* const meter_;  // null: nobody asks
+  bool is_only_one_ = false;   // in the file
+  bool takes_ = false;         // the namespace being read
   std::string key_;
   std::string document_key_;
   size_t prefix_bytes_ = 0;         // of both
@@ -112,6 +120,8 @@ class Restore::Staging final : public DumpVisitor {
 };
 
 Result<void> Restore::Staging::begin(const DumpInfo& info) {
+  // JSON says of no Hearth that it made it.
+  if (meter_ != nullptr && info.hearth.empty()) meter_->sort();
   if (info.is_incremental && incremental_ == Incremental::Refused) {
     return Error{ErrorCode::InvalidArgument,
                  fmt::format("this is an incremental dump, which continues {}; give that one too, the full one first: "
@@ -145,6 +155,17 @@ Result<void> Restore::Staging::begin(const DumpInfo& info) {
     last = number;
   }
   return {};
+}
+
+void Restore::Staging::expect(uint64_t rows) {
+  if (meter_ != nullptr) meter_->expect(rows);
+}
+
+// Counts, and asks whether it is still wanted.
+Result<void> Restore::Staging::count_row() {
+  if (meter_ == nullptr) return {};
+  meter_->row();
+  return meter_->is_given_up() ? Result<void>(restore_given_up()) : Result<void>();
 }
 
 Result<void> Restore::Staging::space(const DumpedSpace& space) {
@@ -186,6 +207,7 @@ Result<void> Restore::Staging::read_paths(const RestoredSpace& target) {
 }
 
 Result<void> Restore::Staging::row(std::string_view key, std::string_view leaf) {
+  RETURN_IF_ERROR(count_row());
   if (!takes_) return {};
   if (below_) RETURN_IF_ERROR(below_->add(key, leaf));
   key_.resize(prefix_bytes_);
@@ -203,6 +225,7 @@ Result<void> Restore::Staging::row(std::string_view key, std::string_view leaf) 
 }
 
 Result<void> Restore::Staging::document(std::string_view key, std::string_view update) {
+  RETURN_IF_ERROR(count_row());
   if (!takes_) return {};
   RestoredSpace& target = spaces.back();
   if (below_) RETURN_IF_ERROR(below_->add_document(key, update));
@@ -279,8 +302,8 @@ size_t Restore::file_count() const { return staged_->paths().size(); }
 
 Result<std::unique_ptr<Restore>> Restore::stage(const ByteSource& source, const RestoreRequest& request,
                                                 TreeStore& store, const std::string& folder, const NumberOf& number_of,
-                                                Incremental incremental) {
-  Staging staging(request, store, folder, number_of, incremental);
+                                                Incremental incremental, RestoreMeter* meter) {
+  Staging staging(request, store, folder, number_of, incremental, meter);
   RETURN_IF_ERROR(read_any(source, folder, staging));
   ASSIGN_OR_RETURN(std::unique_ptr<Staged> staged, staging.finish());
   return std::unique_ptr<Restore>(new Restore(store, request.existing, std::move(staged), std::move(staging.spaces)));

@@ -17,6 +17,7 @@
 #include "db/base/clock.h"
 #include "db/base/result.h"
 #include "db/dump/dump_file.h"
+#include "db/dump/restore_meter.h"
 #include "db/model/dump_request.h"
 #include "db/store/staged.h"
 #include "db/store/tree_store.h"
@@ -35,6 +36,8 @@ struct RestoredSpace {
   RestoredTree said() const;
 };
 
+Error restore_given_up();  // NotFound: what to say when somebody has asked for that
+
 class Restore {
  public:
   // The number of the namespace of that name, which may be a new one. Errors: InvalidArgument when the name is none.
@@ -44,11 +47,13 @@ class Restore {
   // its namespaces that are in it as a whole. Its entries are for db/upkeep/fold.h.
   enum class Incremental : uint8_t { Refused, Wholes };
 
-  // Errors: of read_any; InvalidArgument: data or a document is there, or the request does not fit the file; NotFound:
-  // not in the file; Unavailable: the disk is full.
+  // `meter`: of whoever asks how far it is, or gives it up between two rows. Errors: of read_any; InvalidArgument: data
+  // or a document is there, or the request does not fit the file; NotFound: not in the file, or given up; Unavailable: the
+  // disk is full.
   static Result<std::unique_ptr<Restore>> stage(const ByteSource& source, const RestoreRequest& request,
                                                 TreeStore& store, const std::string& folder, const NumberOf& number_of,
-                                                Incremental incremental = Incremental::Refused);
+                                                Incremental incremental = Incremental::Refused,
+                                                RestoreMeter* meter = nullptr);
   ~Restore();
 
   // Precondition: nobody commits anything to these namespaces during the call. Writes that came before it, also while

@@ -47,6 +47,12 @@ struct RestoreRequest {
   Existing existing = Existing::Refuse;
 };
 
+// A file that comes in pieces, until it is restored or given up.
+struct UploadState {
+  uint64_t bytes = 0;
+  std::optional<double> part{};  // how much of it is restored, 0 to 1, about; nothing: that has not begun
+};
+
 struct RestoredTree {
   std::string space;
   Path path;

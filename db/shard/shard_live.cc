@@ -95,7 +95,11 @@ LiveTopic brief(const Topic& topic) {
 LiveTopic::Text cut(std::string name, const std::string& text, bool is_binary, Timestamp time) {
   size_t end = std::min(text.size(), kLiveTextBytesMax);  // at a character
   while (end > 0 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return {std::move(name), is_binary ? std::string() : text.substr(0, end), text.size(), is_binary, time};
+  return {.name = std::move(name),
+          .text = is_binary ? std::string() : text.substr(0, end),
+          .bytes = text.size(),
+          .is_binary = is_binary,
+          .time = time};
 }
 
 void add_topic(const Topic& topic, Live& to) {

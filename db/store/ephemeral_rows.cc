@@ -33,7 +33,8 @@ EphemeralRows::Link EphemeralRows::make(std::shared_ptr<const Row> row, Link lef
     rows += (*side)->rows;
     bytes += (*side)->bytes;
   }
-  return std::make_shared<const Node>(Node{std::move(row), std::move(left), std::move(right), rows, bytes});
+  return std::make_shared<const Node>(
+      Node{.row = std::move(row), .left = std::move(left), .right = std::move(right), .rows = rows, .bytes = bytes});
 }
 
 void EphemeralRows::split(const Link& node, std::string_view key, Link& below, Link& from) {

@@ -8,7 +8,8 @@
 //
 // - One restore, or one removal of a namespace, at a time (under_way_). Two restores could each hold a shard that the
 //   other one waits for; and a removal would take away the namespace that a restore has asked the number of.
-// - An upload is busy while it is written or restored (take): two callers never write one file.
+// - An upload is busy while it is written or restored (take): two callers never write one file. Who gives one up then
+//   marks it, and it goes when whoever has it is done: a restore looks at its meter at each read and row.
 // - A dump is counted until its pieces go, not until it is made: the disk space of its checkpoint lasts as long.
 #include "db/upkeep/backups.h"
 
@@ -30,6 +31,8 @@ namespace hearth::db {
 namespace {
 
 Error failed(const std::string& doing) { return {ErrorCode::Io, doing + ": " + std::strerror(errno)}; }
+
+Error no_such_upload() { return {ErrorCode::NotFound, "there is no such upload, or it was left alone for too long"}; }
 
 // A file that is closed at the end.
 struct File {
@@ -130,8 +133,7 @@ Result<std::string> Backups::begin_upload() {
 Result<void> Backups::take(const std::string& id, std::optional<uint64_t> at) {
   const std::lock_guard lock(mutex_);
   const auto found = uploads_.find(id);
-  if (found == uploads_.end())
-    return Error{ErrorCode::NotFound, "there is no such upload, or it was left alone for too long"};
+  if (found == uploads_.end()) return no_such_upload();
   if (found->second.is_busy) return Error{ErrorCode::Unavailable, "the upload is being written or restored"};
   if (at && *at != found->second.bytes) {
     return Error{ErrorCode::InvalidArgument, "the upload goes on at byte " + std::to_string(found->second.bytes)};
@@ -149,9 +151,47 @@ Result<void> Backups::upload(const std::string& id, uint64_t at, std::string_vie
   Upload& upload = uploads_.at(id);
   upload.is_busy = false;
   upload.touched = steady_.now();
+  if (upload.is_given_up) {
+    forget(id);
+    return Error{ErrorCode::NotFound, "the upload was given up while it was written"};
+  }
   // After an error the caller begins the same piece again, over what was written of it.
   if (done.ok()) upload.bytes += bytes.size();
   return done;
+}
+
+std::optional<UploadState> Backups::upload_state(const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = uploads_.find(id);
+  if (found == uploads_.end()) return {};
+  const Upload& upload = found->second;
+  return UploadState{upload.bytes, upload.meter == nullptr ? std::nullopt : std::optional(upload.meter->part())};
+}
+
+Result<void> Backups::give_up_upload(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = uploads_.find(id);
+  if (found == uploads_.end()) return no_such_upload();
+  found->second.is_given_up = true;
+  if (found->second.meter != nullptr) found->second.meter->give_up();
+  if (!found->second.is_busy) forget(id);
+  return {};
+}
+
+// Precondition: mutex_ is held, and nobody writes or reads the file.
+void Backups::forget(const std::string& id) {
+  (void)unlink(path_of(id).c_str());
+  uploads_.erase(id);
+}
+
+// Of an upload that is the caller's.
+std::shared_ptr<RestoreMeter> Backups::measure(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  Upload& upload = uploads_.at(id);
+  upload.meter = std::make_shared<RestoreMeter>(upload.bytes);
+  // It may have been given up since it was taken.
+  if (upload.is_given_up) upload.meter->give_up();
+  return upload.meter;
 }
 
 void Backups::restore(const std::string& id, RestoreRequest request,
@@ -159,11 +199,11 @@ void Backups::restore(const std::string& id, RestoreRequest request,
   if (const Result<void> begun = begin("a restore"); !begun.ok()) return done(begun.error());
   restores_.run([this, id, request = std::move(request), done = std::move(done)] {
     const Result<void> taken = take(id, {});
-    auto result = taken.ok() ? run(path_of(id), request) : Result<std::vector<RestoredTree>>(taken.error());
+    auto result =
+        taken.ok() ? run(path_of(id), request, *measure(id)) : Result<std::vector<RestoredTree>>(taken.error());
     if (taken.ok()) {
       const std::lock_guard lock(mutex_);
-      (void)unlink(path_of(id).c_str());
-      uploads_.erase(id);
+      forget(id);
     }
     // Before the caller is told: it may begin the next restore in `done`.
     end();
@@ -203,13 +243,16 @@ void Backups::compact(std::function<void(Result<Compacted>)> done) {
 
 void Backups::give_up_compaction() { is_not_to_compact_ = true; }
 
-Result<std::vector<RestoredTree>> Backups::run(const std::string& path, const RestoreRequest& request) {
+Result<std::vector<RestoredTree>> Backups::run(const std::string& path, const RestoreRequest& request,
+                                               RestoreMeter& meter) {
   const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.number < 0) return failed("reading an upload");
   const ByteSource source = [&](char* to, size_t bytes) -> Result<size_t> {
     if (is_stopping_) return Error{ErrorCode::Unavailable, "the server is stopping"};
+    if (meter.is_given_up()) return restore_given_up();
     const ssize_t count = read(file.number, to, bytes);
     if (count < 0) return failed("reading an upload");
+    meter.read(static_cast<uint64_t>(count));
     return static_cast<size_t>(count);
   };
   std::map<std::string, std::shared_ptr<NamespaceState>> spaces;  // held, so that their numbers stay theirs
@@ -221,7 +264,9 @@ Result<std::vector<RestoredTree>> Backups::run(const std::string& path, const Re
     }
     return spaces[name]->tree.number;
   };
-  ASSIGN_OR_RETURN(const auto restore, Restore::stage(source, request, store_, folder_, number_of));
+  ASSIGN_OR_RETURN(const auto restore,
+                   Restore::stage(source, request, store_, folder_, number_of, Restore::Incremental::Refused, &meter));
+  if (meter.is_given_up()) return restore_given_up();
   // From here on the file is known to be whole. What is left is one moment.
 
   std::vector<RestoredTree> restored;

@@ -19,6 +19,7 @@
 #include "db/base/clock.h"
 #include "db/base/result.h"
 #include "db/base/thread_pool.h"
+#include "db/dump/restore_meter.h"
 #include "db/model/dump_request.h"
 #include "db/shard/namespace_state.h"
 #include "db/store/tree_store.h"
@@ -47,6 +48,10 @@ class Backups {
   // InvalidArgument (`at` is not where the upload ends), Io.
   Result<std::string> begin_upload();
   Result<void> upload(const std::string& id, uint64_t at, std::string_view bytes);
+  std::optional<UploadState> upload_state(const std::string& id) const;  // nothing: there is none, or no more
+  // The upload goes, and so does a restore of it, unless its moment has come: whoever asked for that is told what became
+  // of it. Errors: NotFound.
+  Result<void> give_up_upload(const std::string& id);
   // The upload is gone afterwards. Errors: of Restore; Unavailable: something else is under way.
   void restore(const std::string& id, RestoreRequest request,
                std::function<void(Result<std::vector<RestoredTree>>)> done);
@@ -64,8 +69,12 @@ class Backups {
     uint64_t bytes = 0;
     Timestamp touched{};
     bool is_busy = false;
+    bool is_given_up = false;               // it goes when it is not busy any more
+    std::shared_ptr<RestoreMeter> meter{};  // of its restore
   };
-  Result<std::vector<RestoredTree>> run(const std::string& path, const RestoreRequest& request);
+  Result<std::vector<RestoredTree>> run(const std::string& path, const RestoreRequest& request, RestoreMeter& meter);
+  std::shared_ptr<RestoreMeter> measure(const std::string& id);
+  void forget(const std::string& id);
   std::string path_of(const std::string& id) const;
   Result<void> take(const std::string& id, std::optional<uint64_t> at);
   Result<void> begin(std::string what);
@@ -86,7 +95,7 @@ class Backups {
   std::atomic<bool> is_stopping_ = false;
   std::atomic<bool> is_compacting_ = false;
   std::atomic<bool> is_not_to_compact_ = false;
-  std::mutex mutex_;  // Guards all below.
+  mutable std::mutex mutex_;  // Guards all below.
   std::map<std::string, Upload> uploads_;
   std::string under_way_;  // what; "": nothing
   ThreadPool checkpoints_{1};

@@ -207,31 +207,31 @@ RequestParser::Step RequestParser::output() {
 
 namespace {
 
-// Targets that are no data, as folder and name, with the methods that they take. A single method stands twice.
+// Targets that are no data, as folder and name, with the methods that they take.
 struct Fixed {
   std::string_view folder, name;
   Endpoint endpoint;
-  Method method, other_method;
+  std::array<std::optional<Method>, 4> methods;
 };
 constexpr Fixed kFixed[] = {
-    {".health", "", Endpoint::Health, Method::Get, Method::Get},
-    {".inspect", "databases.json", Endpoint::Databases, Method::Get, Method::Get},
-    {".inspect", "stats.json", Endpoint::Stats, Method::Get, Method::Get},
-    {".inspect", "explain.json", Endpoint::Explain, Method::Post, Method::Post},
-    {".inspect", "coverage", Endpoint::Coverage, Method::Get, Method::Get},
-    {".inspect", "coverage.json", Endpoint::Coverage, Method::Get, Method::Get},
-    {".inspect", "indexes.json", Endpoint::Indexes, Method::Get, Method::Get},
-    {".settings", "rules.json", Endpoint::Rules, Method::Get, Method::Put},
-    {".settings", "indexes.json", Endpoint::OwnIndexes, Method::Get, Method::Put},
-    {".settings", "kick.json", Endpoint::Kick, Method::Post, Method::Post},
-    {".settings", "dump", Endpoint::Dump, Method::Get, Method::Post},
-    {".settings", "dump.json", Endpoint::DumpPart, Method::Get, Method::Get},
-    {".settings", "restore.json", Endpoint::Restore, Method::Post, Method::Put},
-    {".settings", "namespace.json", Endpoint::Namespace, Method::Put, Method::Delete},
-    {".settings", "compact.json", Endpoint::Compact, Method::Post, Method::Post},
-    {".changes", "", Endpoint::Changes, Method::Get, Method::Get},
-    {".changes", "undo.json", Endpoint::Undo, Method::Post, Method::Post},
-    {".changes", "purge.json", Endpoint::Purge, Method::Post, Method::Post},
+    {".health", "", Endpoint::Health, {Method::Get}},
+    {".inspect", "databases.json", Endpoint::Databases, {Method::Get}},
+    {".inspect", "stats.json", Endpoint::Stats, {Method::Get}},
+    {".inspect", "explain.json", Endpoint::Explain, {Method::Post}},
+    {".inspect", "coverage", Endpoint::Coverage, {Method::Get}},
+    {".inspect", "coverage.json", Endpoint::Coverage, {Method::Get}},
+    {".inspect", "indexes.json", Endpoint::Indexes, {Method::Get}},
+    {".settings", "rules.json", Endpoint::Rules, {Method::Get, Method::Put}},
+    {".settings", "indexes.json", Endpoint::OwnIndexes, {Method::Get, Method::Put}},
+    {".settings", "kick.json", Endpoint::Kick, {Method::Post}},
+    {".settings", "dump", Endpoint::Dump, {Method::Get, Method::Post}},
+    {".settings", "dump.json", Endpoint::DumpPart, {Method::Get}},
+    {".settings", "restore.json", Endpoint::Restore, {Method::Post, Method::Put, Method::Get, Method::Delete}},
+    {".settings", "namespace.json", Endpoint::Namespace, {Method::Put, Method::Delete}},
+    {".settings", "compact.json", Endpoint::Compact, {Method::Post}},
+    {".changes", "", Endpoint::Changes, {Method::Get}},
+    {".changes", "undo.json", Endpoint::Undo, {Method::Post}},
+    {".changes", "purge.json", Endpoint::Purge, {Method::Post}},
 };
 
 }  // namespace
@@ -262,10 +262,13 @@ RequestParser::Step RequestParser::endpoint() {
                       : one.endpoint == Endpoint::Coverage && one.name == "coverage";
     to_.endpoint = one.endpoint;
     if (one.endpoint == Endpoint::Changes && to_.method == Method::Get) return changes();
-    if (to_.method == one.method || to_.method == one.other_method) return {};
-    std::string both(name_of(one.method));
-    if (one.other_method != one.method) both += " or " + std::string(name_of(one.other_method));
-    return refuse(405, "Method not allowed here; use " + both + ".");
+    std::string taken;
+    for (const std::optional<Method>& method : one.methods) {
+      if (!method) break;
+      if (to_.method == *method) return {};
+      taken += (taken.empty() ? "" : " or ") + std::string(name_of(*method));
+    }
+    return refuse(405, "Method not allowed here; use " + taken + ".");
   }
   if (first == ".inspect") return refuse(404, "Not found.");
   if (first == ".settings") return refuse(501, "This setting is not supported by this server.");

@@ -331,12 +331,12 @@ void RealtimeChannel::on_presence(const PhoenixMessage& message) {
 
 void RealtimeChannel::leave(const std::optional<std::string>& ref) {
   reply(ref, "ok", "{}");
-  carrier_.send({join_ref_, join_ref_, topic_, "phx_close", "{}"});
+  carrier_.send({.join_ref = join_ref_, .ref = join_ref_, .topic = topic_, .event = "phx_close", .payload = "{}"});
   end();
 }
 
 void RealtimeChannel::replace() {
-  carrier_.send({join_ref_, join_ref_, topic_, "phx_close", "{}"});
+  carrier_.send({.join_ref = join_ref_, .ref = join_ref_, .topic = topic_, .event = "phx_close", .payload = "{}"});
   end();
 }
 
@@ -349,7 +349,7 @@ void RealtimeChannel::close(std::string_view why) {
   if (is_over_) return;
   if (!is_joined_) return refuse(why);
   system("system", "error", why);
-  carrier_.send({join_ref_, std::nullopt, topic_, "phx_close", "{}"});
+  carrier_.send({.join_ref = join_ref_, .topic = topic_, .event = "phx_close", .payload = "{}"});
   const auto self = shared_from_this();
   end();
   carrier_.remove(topic_);
@@ -358,7 +358,7 @@ void RealtimeChannel::close(std::string_view why) {
 // The client joins again after a second, and its app reads anew what it shows.
 void RealtimeChannel::fail() {
   if (is_over_) return;
-  carrier_.send({join_ref_, std::nullopt, topic_, "phx_error", "{}"});
+  carrier_.send({.join_ref = join_ref_, .topic = topic_, .event = "phx_error", .payload = "{}"});
   const auto self = shared_from_this();
   end();
   carrier_.remove(topic_);
@@ -376,7 +376,11 @@ void RealtimeChannel::end() {
 // ---- what the session says ----
 
 void RealtimeChannel::reply(const std::optional<std::string>& ref, std::string_view status, std::string_view response) {
-  carrier_.send({join_ref_, ref, topic_, "phx_reply", phoenix_status(status, response)});
+  carrier_.send({.join_ref = join_ref_,
+                 .ref = ref,
+                 .topic = topic_,
+                 .event = "phx_reply",
+                 .payload = phoenix_status(status, response)});
 }
 
 void RealtimeChannel::system(std::string_view extension, std::string_view status, std::string_view message) {
@@ -385,7 +389,7 @@ void RealtimeChannel::system(std::string_view extension, std::string_view status
   db::append_json_string(message, payload);
   payload += R"(,"channel":)";
   db::append_json_string(name_, payload);
-  carrier_.send({join_ref_, std::nullopt, topic_, "system", payload + "}"});
+  carrier_.send({.join_ref = join_ref_, .topic = topic_, .event = "system", .payload = payload + "}"});
 }
 
 void RealtimeChannel::on_items(std::vector<db::Item>&& items) {
@@ -491,7 +495,7 @@ void RealtimeChannel::tell_rows(const db::RowChange& change, bool shows_before, 
   payload += ',';
   payload += *data;
   payload += "}}";
-  carrier_.send({std::nullopt, std::nullopt, topic_, "postgres_changes", payload});
+  carrier_.send({.topic = topic_, .event = "postgres_changes", .payload = payload});
 }
 
 void RealtimeChannel::tell(const db::TopicEvent& event) {
@@ -511,7 +515,7 @@ void RealtimeChannel::tell_said(const db::TopicEvent& event) {
       return http::frame_binary(phoenix_broadcast(topic_, message.event, meta, !message.is_binary, message.bytes));
     }
     return http::frame_text(phoenix_text(
-        {std::nullopt, std::nullopt, topic_, "broadcast", broadcast_payload(message, meta)}, carrier_.version()));
+        {.topic = topic_, .event = "broadcast", .payload = broadcast_payload(message, meta)}, carrier_.version()));
   };
   if (event.is_replayed) return carrier_.send(std::make_shared<const std::string>(make()));
   const db::Form& form = is_binary ? kSaidBinary : carrier_.version() == PhoenixVersion::Two ? kSaidText : kSaidOld;
@@ -520,14 +524,15 @@ void RealtimeChannel::tell_said(const db::TopicEvent& event) {
 
 void RealtimeChannel::tell_entries(const db::TopicMessage& message) {
   if (message.kind == db::TopicMessage::Kind::Present) {
-    return carrier_.send({join_ref_, std::nullopt, topic_, "presence_state", metas_of(message.joined)});
+    return carrier_.send(
+        {.join_ref = join_ref_, .topic = topic_, .event = "presence_state", .payload = metas_of(message.joined)});
   }
   const db::Form& form = carrier_.version() == PhoenixVersion::Two ? kDiffForm : kOldDiffForm;
   carrier_.send(message.forms.bytes(form, [&] {
     const std::string payload =
         R"({"joins":)" + metas_of(message.joined) + R"(,"leaves":)" + metas_of(message.left) + "}";
     return http::frame_text(
-        phoenix_text({std::nullopt, std::nullopt, topic_, "presence_diff", payload}, carrier_.version()));
+        phoenix_text({.topic = topic_, .event = "presence_diff", .payload = payload}, carrier_.version()));
   }));
 }
 

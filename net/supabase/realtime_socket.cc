@@ -134,7 +134,11 @@ void RealtimeSocket::accept(db::Result<PhoenixMessage>&& parsed) {
 
 void RealtimeSocket::refuse(const PhoenixMessage& message, std::string_view reason) {
   const auto& join_ref = message.join_ref ? message.join_ref : message.ref;
-  send({join_ref, message.ref, message.topic, "phx_reply", phoenix_status("error", phoenix_reason(reason))});
+  send({.join_ref = join_ref,
+        .ref = message.ref,
+        .topic = message.topic,
+        .event = "phx_reply",
+        .payload = phoenix_status("error", phoenix_reason(reason))});
 }
 
 void RealtimeSocket::join(const PhoenixMessage& message) {

@@ -234,7 +234,13 @@ TEST_CASE("dump: what the endpoints are asked wrongly is answered in words", "[s
       {"GET", "/.settings/dump?ns=nobody", "", "owner", 404, "there is no namespace nobody"},
       {"GET", "/.settings/dump?path=a", "", "owner", 400, "a path is of one namespace; say which"},
       {"GET", "/.settings/dump?ns=a&path=a.b", "", "owner", 400, "Invalid path"},
-      {"GET", "/.settings/restore.json", "", "owner", 405, "Method not allowed here; use POST or PUT."},
+      {"PATCH", "/.settings/restore.json", "", "owner", 405,
+       "Method not allowed here; use POST or PUT or GET or DELETE."},
+      {"GET", "/.settings/restore.json", "", "owner", 400, "POST here first"},
+      {"DELETE", "/.settings/restore.json", "", "owner", 400, "POST here first"},
+      {"GET", "/.settings/restore.json?upload=none", "", "owner", 404, "There is no such upload"},
+      {"DELETE", "/.settings/restore.json?upload=none", "", "owner", 404, "there is no such upload"},
+      {"GET", "/.settings/restore.json?upload=" + id, "", "owner", 200, R"({"bytes":0,"part":null})"},
       {"PUT", "/.settings/restore.json", "x", "owner", 400, "POST here first"},
       {"PUT", "/.settings/restore.json?upload=" + id, "x", "owner", 400, "at is the byte where this piece begins."},
       {"PUT", "/.settings/restore.json?upload=" + id + "&at=-1", "x", "owner", 400,
@@ -256,6 +262,18 @@ TEST_CASE("dump: what the endpoints are asked wrongly is answered in words", "[s
   const Reply nobody = server.ask({.target = "/.settings/dump"});
   CHECK(nobody.status == 401);
   CHECK(server.ask({.method = "POST", .target = "/.settings/restore.json"}).status == 401);
+
+  // How far it is, and giving it up: for admins too.
+  const std::string other = ask(server, "POST", "/.settings/restore.json").body.substr(11, 32);
+  const std::string target = "/.settings/restore.json?upload=" + other;
+  CHECK(server.ask({.target = target}).status == 401);
+  CHECK(server.ask({.method = "DELETE", .target = target}).status == 401);
+  CHECK(ask(server, "PUT", target + "&at=0", "{}", "owner").status == 200);
+  CHECK(ask(server, "GET", target, "", "owner").body == R"({"bytes":2,"part":null})");
+  CHECK(ask(server, "DELETE", target, "", "owner").body == R"({"status":"ok"})");
+  CHECK(ask(server, "GET", target, "", "owner").status == 404);
+  CHECK(ask(server, "PUT", target + "&at=2", "x", "owner").status == 404);
+  CHECK(leftovers(folder / "data") == 0);
 }
 
 TEST_CASE("dump: damaged, cut, foreign and newer files are refused with one line, and nothing is changed",

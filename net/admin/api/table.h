@@ -34,6 +34,19 @@ struct Row {
   std::optional<rest::Endpoint> endpoint{};
   void (*serve)(const rest::Surroundings& with, const AdminCall& call) = nullptr;
   void (Api::*answer)(const std::shared_ptr<ApiCall>& call) = nullptr;
+
+  // By a function, where REST parses the request; by the API itself, where it does not.
+  constexpr Row served(rest::Endpoint of, void (*by)(const rest::Surroundings& with, const AdminCall& call)) const {
+    Row row = *this;
+    row.endpoint = of;
+    row.serve = by;
+    return row;
+  }
+  constexpr Row answered(void (Api::*by)(const std::shared_ptr<ApiCall>& call)) const {
+    Row row = *this;
+    row.answer = by;
+    return row;
+  }
 };
 
 std::span<const Row> admin_table();

@@ -141,6 +141,24 @@ void take_piece(const Surroundings& with, const Exchange& exchange, const Target
   });
 }
 
+void tell_upload(const Surroundings& with, const Exchange& exchange, const Target& target, const rules::Auth& auth) {
+  const auto state = with.guard.upload_state(auth, std::string(*target.parameter("upload")));
+  if (!state.ok()) return fail(exchange, state.error());
+  const auto& part = state.value().part;
+  tell(exchange,
+       fmt::format(R"({{"bytes":{},"part":{}}})", state.value().bytes, part ? fmt::format("{:.4f}", *part) : "null"));
+}
+
+// Whoever restores it is told on their own request, and logged there.
+void give_up(const Surroundings& with, const Exchange& exchange, const Target& target, const rules::Auth& auth) {
+  work(with, exchange, [&guard = with.guard, exchange, auth, id = std::string(*target.parameter("upload"))] {
+    const db::Result<void> done = guard.give_up_upload(auth, id);
+    if (!done.ok()) return fail(exchange, done.error());
+    log_act(*exchange, auth, "upload given up");
+    tell(exchange, R"({"status":"ok"})");
+  });
+}
+
 void restore(const Surroundings& with, const Exchange& exchange, const Target& target, const rules::Auth& auth) {
   auto request = restore_request(target);
   if (!request.ok()) return fail(exchange, request.error());
@@ -265,9 +283,19 @@ void serve_restore(const Surroundings& with, const AdminCall& call) {
   const rules::Auth& auth = call->auth;
   const Target target = target_of(*exchange);
   if (target.has("upload")) {
-    return method == Method::Put ? take_piece(with, exchange, target, auth) : restore(with, exchange, target, auth);
+    switch (method) {
+      case Method::Get:
+        return tell_upload(with, exchange, target, auth);
+      case Method::Put:
+        return take_piece(with, exchange, target, auth);
+      case Method::Delete:
+        return give_up(with, exchange, target, auth);
+      case Method::Post:
+      case Method::Patch:
+        return restore(with, exchange, target, auth);
+    }
   }
-  if (method == Method::Put)
+  if (method != Method::Post)
     return fail(exchange, {ErrorCode::InvalidArgument, "POST here first, for the name of an upload."});
   work(with, exchange, [&guard = with.guard, exchange, auth] {
     const db::Result<std::string> id = guard.begin_upload(auth);

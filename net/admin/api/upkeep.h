@@ -10,6 +10,9 @@
 //        …&name=NAME: then GET /.settings/dump.json?name=NAME says how far it is → {"part":0.42}; 404: none is under way
 //   POST /.settings/restore.json                                   → {"upload":"ID"}
 //   PUT  /.settings/restore.json?upload=ID&at=BYTES                the next piece of the file, which goes on at that byte
+//   GET  /.settings/restore.json?upload=ID                         → {"bytes":…,"part":0.42}: how much of it is restored; null:
+//                                     that has not begun; 404: it is over
+//   DELETE /.settings/restore.json?upload=ID                       → {"status":"ok"}: it is given up, and so is its restore
 //   POST /.settings/restore.json?upload=ID&ns=NAME&into=PATH&replace=true
 //                                     → {"restored":[{"ns":…,"path":…,"leaves":…,"digest":…}]}, when it is done
 //

@@ -1,6 +1,7 @@
 // Dumps of a database in use, and restores into one.
 #include "db/upkeep/backups.h"
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <condition_variable>
@@ -337,6 +338,96 @@ TEST_CASE("backups: as many dumps and uploads as there may be, and not one more"
   CHECK(database->upload(ids[0], 3, "d").ok());
   CHECK(database->upload("nobody", 0, "abc").error().code == ErrorCode::NotFound);
   CHECK(database->upload("../x", 0, "abc").error().code == ErrorCode::NotFound);
+}
+
+namespace {
+
+std::string uploaded(Host& database, const std::string& text) {
+  const std::string id = database.begin_upload().value();
+  for (size_t done = 0; done < text.size(); done += 8'000'000) {
+    REQUIRE(database.upload(id, done, std::string_view(text).substr(done, 8'000'000)).ok());
+  }
+  return id;
+}
+
+// So much of it that somebody can look while it is restored, and nothing that compresses well.
+std::string large_json() {
+  std::string text = "{";
+  uint64_t number = 1;
+  for (int i = 0; i < 300'000; ++i) {
+    text += (i == 0 ? "\"k" : ",\"k") + std::to_string(i * 7919LL % 300'000) + "\":\"";
+    for (int k = 0; k < 3; ++k)
+      text += std::to_string(number = number * 6364136223846793005ULL + 1442695040888963407ULL);
+    text += '"';
+  }
+  return text + "}";
+}
+
+}  // namespace
+
+TEST_CASE("backups: a restore says how far it is until it is over, of a native dump and of JSON") {
+  const TempFolder folder;
+  const auto database = open(folder.path());
+  REQUIRE(refusal(*database, large_json(), {"from", {}, Existing::Refuse}) == "");
+  DumpRequest whole;
+  whole.space = "from";
+  const std::string native = take_all(begin_dump(*database, whole).value());
+  for (const std::string& text : {large_json(), native}) {
+    const std::string id = uploaded(*database, text);
+    REQUIRE(database->upload_state(id));
+    CHECK(database->upload_state(id)->bytes == text.size());
+    CHECK_FALSE(database->upload_state(id)->part);
+    std::promise<Result<std::vector<RestoredTree>>> told;
+    auto restored = told.get_future();
+    database->restore(id, {"to", {}, Existing::Replace}, [&](auto result) { told.set_value(std::move(result)); });
+    std::vector<double> parts;
+    while (const auto state = database->upload_state(id)) {
+      if (state->part && (parts.empty() || *state->part != parts.back())) parts.push_back(*state->part);
+      std::this_thread::yield();
+    }
+    REQUIRE(restored.get().ok());
+    INFO(parts.size() << " different parts were seen");
+    CHECK(parts.size() > 5);
+    CHECK(std::is_sorted(parts.begin(), parts.end()));
+    CHECK(std::any_of(parts.begin(), parts.end(), [](double part) { return part > 0.6 && part < 1; }));
+    CHECK(parts.back() <= 1);
+  }
+  CHECK_FALSE(database->upload_state("nobody"));
+}
+
+TEST_CASE("backups: a restore that is given up changes nothing and leaves nothing, and the next one may begin") {
+  const TempFolder folder;
+  const auto database = open(folder.path());
+  Namespace chat = database->space("chat").value();
+  REQUIRE(chat.set("", json(R"({"a":1})")).ok());
+  const std::string text = large_json();
+  // Given up while the file is read, and while its rows come out of the sorter.
+  for (const double when : {0.1, 0.6}) {
+    INFO("at " << when);
+    const std::string id = uploaded(*database, text);
+    std::promise<Result<std::vector<RestoredTree>>> told;
+    auto restored = told.get_future();
+    database->restore(id, {"chat", {}, Existing::Replace}, [&](auto result) { told.set_value(std::move(result)); });
+    for (auto state = database->upload_state(id); state && state->part.value_or(0) < when;) {
+      std::this_thread::yield();
+      state = database->upload_state(id);
+    }
+    CHECK(database->give_up_upload(id).ok());
+    const auto result = restored.get();
+    REQUIRE_FALSE(result.ok());
+    CHECK(result.error().message == "the restore was given up while it was under way; nothing is changed");
+    CHECK_FALSE(database->upload_state(id));
+    CHECK(text_of(chat.get("").value()) == R"({"a":1})");
+    CHECK_FALSE(has_leftovers(folder.path()));
+  }
+  // Before it is restored, the file goes at once.
+  const std::string id = uploaded(*database, text);
+  CHECK(has_leftovers(folder.path()));
+  CHECK(database->give_up_upload(id).ok());
+  CHECK_FALSE(has_leftovers(folder.path()));
+  CHECK(database->give_up_upload(id).error().code == ErrorCode::NotFound);
+  CHECK(database->upload(id, text.size(), "x").error().code == ErrorCode::NotFound);
+  REQUIRE(refusal(*database, R"({"b":2})", {"chat", {}, Existing::Replace}) == "");
 }
 
 TEST_CASE("backups: an upload that was left alone makes room for another") {

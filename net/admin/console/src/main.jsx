@@ -8,7 +8,7 @@ import './pages.css';
 import './small.css';
 import './lists.css';
 import { credential, isReachable, namespace, viewAs } from './api.js';
-import { about, attempt, begin, go, hrefOf, isAdmin, page, session, signIn, signOut, spaces, theme } from './state.js';
+import { about, attempt, begin, cluster, go, hrefOf, isAdmin, page, session, signIn, signOut, spaces, theme } from './state.js';
 import { parseJson } from './path.js';
 import { TreePage } from './tree.jsx';
 import { Button, Dialog, Field, Flame, Icon, IconButton, Sayings, Trouble } from './ui.jsx';
@@ -41,6 +41,7 @@ const parts = [
   ['webhooks', 'Webhooks', later('WebhooksPage')],
   ['health', 'Health', later('HealthPage')],
   ['spaces', 'Namespaces', later('SpacesPage')],
+  ['cluster', 'Cluster', later('ClusterPage')],
 ];
 
 const isNarrow = matchMedia('(max-width: 700px)'); // the list of pages is then a row that scrolls (lists.css)
@@ -255,7 +256,7 @@ function Frame() {
         )}
       </header>
       <nav class="rail" aria-label="Pages">
-        {parts.map(([name, title]) => (
+        {parts.filter(([name]) => name !== 'cluster' || cluster.value).map(([name, title]) => (
           <a key={name} href={hrefOf(name)} aria-current={name === page.value ? 'page' : undefined}>
             <Icon name={name} />
             <span>{title}</span>

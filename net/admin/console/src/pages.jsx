@@ -1,6 +1,7 @@
 // All pages but the tree, in one file that comes when somebody opens the first of them.
 export { ActivityPage } from './activity.jsx';
 export { ChannelsPage } from './channels.jsx';
+export { ClusterPage } from './cluster.jsx';
 export { DocumentsPage } from './documents.jsx';
 export { HealthPage } from './health.jsx';
 export { HistoryPage } from './history.jsx';

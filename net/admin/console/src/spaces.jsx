@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { admin, namespace } from './api.js';
 import { parseJson } from './path.js';
 import { attempt, go, isAdmin, loadSpaces, say, session, spaces } from './state.js';
-import { dump, restore } from './transfer.js';
+import { dump, restore, running } from './transfer.js';
 import { Button, Field, ForAdmins, FormDialog, Trouble } from './ui.jsx';
 
 function RemoveSpace({ name, onClose, onDone }) {
@@ -86,15 +86,35 @@ function Setting({ name, label, example }) {
   );
 }
 
+// The dump or restore that is under way: how far, and a way out.
+function Transfer() {
+  const now = running.value;
+  if (now === null) return null;
+  return (
+    <div class="card transfer">
+      <div class="bar">
+        <h2>{now.title}</h2>
+        <Button kind="small" onClick={now.cancel} disabled={now.cancel === null}>
+          Cancel
+        </Button>
+      </div>
+      <progress aria-label={`${now.title} ${now.phase}`} value={now.part} />
+      <p>
+        <span role="status">{now.phase}</span> {now.part !== undefined && <b>{Math.floor(100 * now.part)} %</b>} {now.text}
+      </p>
+    </div>
+  );
+}
+
 export function SpacesPage() {
   const [name, setName] = useState('');
   const [gone, setGone] = useState(null);
-  const [progress, setProgress] = useState(null); // { text, part }
   const [replaces, setReplaces] = useState(false);
   useEffect(() => {
     if (isAdmin.value) attempt(loadSpaces);
   }, [session.value]);
   if (!isAdmin.value) return <ForAdmins what="The list of namespaces" />;
+  const isBusy = running.value !== null;
   const create = (event) => {
     event.preventDefault();
     attempt(async () => {
@@ -104,23 +124,11 @@ export function SpacesPage() {
       await loadSpaces();
     });
   };
-  const during = (action) =>
-    attempt(async () => {
-      try {
-        await action();
-      } finally {
-        setProgress(null);
-      }
-    });
   return (
     <section class="page" aria-label="Namespaces">
+      <Transfer />
       <div class="card">
         <h2>Namespaces</h2>
-        {progress !== null && (
-          <p role="status">
-            <progress aria-label="Progress" value={progress.part} /> {progress.text}
-          </p>
-        )}
         <div class="scroll" tabIndex={0} role="region" aria-label="Namespaces">
           <table>
             <tbody>
@@ -142,14 +150,16 @@ export function SpacesPage() {
                   <td class="actions">
                     <Button
                       kind="small"
-                      onClick={() => during(() => dump(one, 'native', setProgress))}
+                      onClick={() => attempt(() => dump(one, 'native'))}
+                      disabled={isBusy}
                       aria-label={`Dump ${one}`}
                     >
                       Dump
                     </Button>
                     <Button
                       kind="small"
-                      onClick={() => during(() => dump(one, 'json', setProgress))}
+                      onClick={() => attempt(() => dump(one, 'json'))}
+                      disabled={isBusy}
                       aria-label={`Dump ${one} as JSON`}
                     >
                       as JSON
@@ -177,10 +187,11 @@ export function SpacesPage() {
         <Field label="A dump, or JSON">
           <input
             type="file"
+            disabled={isBusy}
             onChange={(event) => {
               const file = event.target.files[0];
               event.target.value = '';
-              if (file) during(() => restore(namespace.value, file, replaces, setProgress));
+              if (file) restore(namespace.value, file, replaces);
             }}
           />
         </Field>

@@ -16,6 +16,7 @@ export const pages = [
   'webhooks',
   'health',
   'spaces',
+  'cluster', // where there is one
 ];
 
 // ---- the route
@@ -61,7 +62,13 @@ export const session = signal({ is: 'loading' });
 export const about = signal({ version: '', dev: false, namespace: '' });
 export const isAdmin = computed(() => session.value.is === 'in' && session.value.admin);
 export const spaces = signal(null); // names; null: only admins are told
+export const cluster = signal(false); // whether the server is part of one; only admins are told
 const kKept = 'hearth-console';
+
+async function loadCluster() {
+  const answer = await request('GET', '/.inspect/cluster', { own: true });
+  cluster.value = answer.ok;
+}
 
 export async function loadSpaces() {
   const { value } = await admin('GET', '/.inspect/databases.json');
@@ -77,6 +84,7 @@ export async function signIn(token, isKept, space = '') {
   try {
     await loadSpaces();
     session.value = { is: 'in', admin: true };
+    loadCluster().catch(() => {});
   } catch (error) {
     // A user is told no names, so has to say one; its token is tried there.
     const isUser = error instanceof Refused && /permission denied/i.test(error.message) && token !== null;
@@ -105,6 +113,7 @@ export function signOut() {
   credential.value = null;
   viewAs.value = null;
   spaces.value = null;
+  cluster.value = false;
   session.value = { is: 'out' };
 }
 

@@ -16,6 +16,7 @@ const icons = {
   documents: 'M3.5 1.8h6l3 3v9.4h-9zM9.5 1.8v3h3M5.5 8h5M5.5 11h5',
   webhooks: 'M2.5 8h8M7.5 4.5L11 8l-3.5 3.5M13.5 2.5v11',
   spaces: 'M2.5 2.5h4.5v4.5h-4.5zM9 2.5h4.5v4.5H9zM2.5 9h4.5v4.5h-4.5zM9 9h4.5v4.5H9z',
+  cluster: 'M6 2.5h4v3.5h-4zM1.5 10h4v3.5h-4zM10.5 10h4v3.5h-4zM8 6v2.2M3.5 10V8.2h9V10',
   more: 'M3.2 8h.1M8 8h.1M12.8 8h.1',
   right: 'M6 3.5L10.5 8 6 12.5',
   plus: 'M8 3v10M3 8h10',
