@@ -55,9 +55,9 @@ struct HostPort {
 // "10.0.0.1:9100", "[::1]:9100", "n2.example:9100".
 db::Result<HostPort> parse_address(const std::string& text) {
   const size_t colon = text.rfind(':');
-  const auto port =
-      colon == std::string::npos ? std::nullopt : db::whole_number(std::string_view(text).substr(colon + 1));
   std::string host = text.substr(0, colon);
+  std::optional<uint64_t> port;
+  if (colon != std::string::npos) port = db::whole_number(std::string_view(text).substr(colon + 1));
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   if (!port || *port > 65'535 || host.empty()) {
     return Error{ErrorCode::InvalidArgument, fmt::format("'{}' is no HOST:PORT of a node.", text)};
