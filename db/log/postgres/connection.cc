@@ -70,29 +70,31 @@ std::vector<std::string> split(const std::string& list) {
   }
 }
 
-// Takes the server that was connected to from the list. False: there is no other.
-bool leave_out(Given& given, const char* host, const char* port) {
-  std::string* hosts = find(given, "host");
-  std::string* ports = find(given, "port");
-  if (hosts == nullptr) return false;
-  std::vector<std::string> names = split(*hosts);
-  std::vector<std::string> numbers = ports == nullptr ? std::vector<std::string>(1) : split(*ports);
-  if (numbers.size() == 1) numbers.resize(names.size(), numbers.front());
-  if (names.size() < 2 || numbers.size() != names.size() || find(given, "hostaddr") != nullptr) return false;
-  for (size_t i = 0; i < names.size(); ++i) {
-    if (names[i] != host || (!numbers[i].empty() && numbers[i] != port)) continue;
-    names.erase(names.begin() + static_cast<ptrdiff_t>(i));
-    numbers.erase(numbers.begin() + static_cast<ptrdiff_t>(i));
-    hosts->clear();
-    std::string all;
-    for (size_t j = 0; j < names.size(); ++j) {
-      *hosts += (j == 0 ? "" : ",") + names[j];
-      all += (j == 0 ? "" : ",") + numbers[j];
+// One for each host, in their order. libpq would go through them itself, and stop at the first that answers and refuses: a
+// standby that does not have the database yet, or has no connection left.
+std::vector<Given> by_host(const Given& given) {
+  Given rest;
+  std::vector<std::string> hosts(1), ports(1);
+  for (const auto& [keyword, value] : given) {
+    if (keyword == "hostaddr") return {given};
+    if (keyword == "host") {
+      hosts = split(value);
+    } else if (keyword == "port") {
+      ports = split(value);
+    } else {
+      rest.emplace_back(keyword, value);
     }
-    if (ports != nullptr) *ports = all;
-    return true;
   }
-  return false;
+  if (ports.size() == 1) ports.resize(hosts.size(), ports.front());
+  if (ports.size() != hosts.size()) return {given};  // libpq says what is wrong with it
+  std::vector<Given> all;
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    Given one = rest;
+    if (!hosts[i].empty()) one.emplace_back("host", hosts[i]);
+    if (!ports[i].empty()) one.emplace_back("port", ports[i]);
+    all.push_back(std::move(one));
+  }
+  return all;
 }
 
 void append_be(uint64_t value, size_t bytes, std::string& to) {
@@ -239,9 +241,14 @@ Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const Postg
   force("target_session_attrs", "read-write");
   force("client_encoding", "UTF8");
 
-  while (true) {
+  const std::string* password = find(*given, "password");
+  const std::vector<Given> hosts = by_host(*given);
+  const size_t first = target.memory->host();
+  std::string why;
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    const size_t at = (first + i) % hosts.size();
     std::vector<const char*> keywords, values;
-    for (const auto& [keyword, value] : *given) {
+    for (const auto& [keyword, value] : hosts[at]) {
       keywords.push_back(keyword.c_str());
       values.push_back(value.c_str());
     }
@@ -249,18 +256,20 @@ Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const Postg
     values.push_back(nullptr);
     pg_conn* handle = PQconnectdbParams(keywords.data(), values.data(), 0);
     if (handle == nullptr) return unavailable("there is no memory for a connection to the cluster's engine");
-    const std::string* password = find(*given, "password");
     std::unique_ptr<PostgresConnection> made(
         new PostgresConnection(handle, password == nullptr ? "" : *password, target.interrupt));
-    if (PQstatus(handle) != CONNECTION_OK) {
-      return unavailable("the cluster's engine does not answer: " +
-                         made->without_password(line_of(PQerrorMessage(handle))));
+    std::string failed = line_of(PQerrorMessage(handle));
+    if (PQstatus(handle) == CONNECTION_OK) {
+      const Result<void> set = made->set_up(*target.memory);
+      if (set.ok()) {
+        target.memory->prefer_host(at);
+        return made;
+      }
+      failed = set.error().message;
     }
-    const Result<void> set = made->set_up(*target.memory);
-    if (set.ok()) return made;
-    // Another host of the URL may be the one.
-    if (!leave_out(*given, PQhost(handle), PQport(handle))) return set.error();
+    why += (why.empty() ? "" : "; ") + made->without_password(failed);
   }
+  return unavailable("no server of the cluster's engine takes writes: " + why);
 }
 
 PostgresConnection::PostgresConnection(pg_conn* handle, std::string password, int interrupt)

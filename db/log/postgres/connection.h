@@ -15,6 +15,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -46,11 +47,15 @@ class EngineMemory {
   void expect(const std::string& system);  // as the cluster was made in
   std::string system() const;              // "": none was seen
   uint32_t timeline() const;               // the highest that was seen
+  // Which host of the URL was the primary: it is tried first.
+  size_t host() const { return host_; }
+  void prefer_host(size_t host) { host_ = host; }
 
  private:
   mutable std::mutex mutex_;  // Guards all below.
   std::string system_;
   uint32_t timeline_ = 0;
+  std::atomic<size_t> host_ = 0;
 };
 
 struct PostgresTarget {
@@ -106,7 +111,8 @@ class PostgresRows {
 
 class PostgresConnection {
  public:
-  // Connects, sets what has to be set, and asks which engine it is. Blocks for at most about 2 s a host.
+  // Connects to the first host that takes writes and is of this engine, and sets what has to be set. Blocks for at most about
+  // 2 s a host.
   // Errors: Unavailable; InvalidArgument (the URL is none).
   static Result<std::unique_ptr<PostgresConnection>> open(const PostgresTarget& target);
   ~PostgresConnection();
