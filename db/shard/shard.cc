@@ -115,8 +115,15 @@ void Shard::release(bool durable, const Error& error) {
   for (Outgoing& release : releases) {
     if (!durable) {
       // Clients take an answer for the last word: who hears the end instead asks again, where the shard is now.
-      const Conversation* whose = release.conversation.get();
-      if (whose != nullptr && whose->space->shard.is_over() && !is_last(release.item)) continue;
+      const std::shared_ptr<Conversation>& whose = release.conversation;
+      if (whose != nullptr && !is_last(release.item)) {
+        if (whose->space->shard.is_over()) continue;
+        if (is_heavy() && with_.logs != nullptr && with_.store.health().ok()) {  // the log of another guest was lost
+          whose->story.end(error);
+          whose->space->shard.submit({.space = whose->space, .conversation = whose, .what = EndRequest{}});
+          continue;
+        }
+      }
       if (auto* answer = std::get_if<Answer>(&release.item)) {
         const uint64_t request = answer->request;
         *answer = Answer();

@@ -52,7 +52,7 @@ class MemoryLog final : public db::CommitLog {
         return done(Appended::Unknown);
       case Behaviour::UnknownThenLate: {
         const std::lock_guard lock(mutex_);
-        late_.push_back([this, shard, last, id, batch] { return try_append(shard, last, id, batch); });
+        late_[shard].push_back([this, shard, last, id, batch] { return try_append(shard, last, id, batch); });
         break;
       }
       case Behaviour::Delays: {
@@ -93,7 +93,7 @@ class MemoryLog final : public db::CommitLog {
     std::vector<std::function<Appended()>> late;
     {
       const std::lock_guard lock(mutex_);
-      late.swap(late_);
+      late.swap(late_[shard]);
     }
     for (const auto& one : late) wrong += one() == Appended::Accepted ? 1 : 0;
     return begun;
@@ -153,7 +153,7 @@ class MemoryLog final : public db::CommitLog {
   mutable std::mutex mutex_;  // Guards all below.
   std::map<uint32_t, Shard> shards_;
   std::map<std::string, std::vector<std::string>> files_;
-  std::vector<std::function<Appended()>> late_;
+  std::map<uint32_t, std::vector<std::function<Appended()>>> late_;  // by shard
   std::vector<std::thread> later_;
 };
 

@@ -330,6 +330,54 @@ TEST_CASE("Files that a killed process left behind are removed at open", "[store
   CHECK(store->commit(Large(kIngestRowsMin, "x"), kSynced).ok());  // its file has the first one's name
 }
 
+TEST_CASE("A sync keeps what was left to the system before it, also what an open has found", "[store]") {
+  const TempFolder folder;
+  LossyEnv environment;
+  const auto put = [](TreeStore& store, const std::string& row) {
+    Batch batch;
+    batch.put(row_key(Table::Data, 1, row), "1");
+    REQUIRE(store.commit(batch, kOs).ok());
+  };
+  put(*open(folder.path(), &environment), "before");  // a process that is killed: the system has it
+  {
+    const auto store = open(folder.path(), &environment);
+    put(*store, "kept");
+    REQUIRE(store->sync().ok());
+    put(*store, "lost");
+    environment.cut_power();
+  }
+  environment.lose();
+  CHECK(rows_of(*open(folder.path(), &environment), 1) == Rows{{"before", "1"}, {"kept", "1"}});
+}
+
+TEST_CASE("A cluster's life is the same at every open, and a folder with anything else in it is not the cluster's",
+          "[store]") {
+  const TempFolder folder, other;
+  const auto open_in = [](const TempFolder& where, const std::string& life) {
+    TreeStore::Options options;
+    options.folder = where.path();
+    options.life = life;
+    return TreeStore::open(options);
+  };
+  for (int run = 0; run < 3; ++run) {
+    const auto store = open_in(folder, "0123456789abcdef");
+    REQUIRE(store.ok());
+    CHECK(store.value()->life() == "0123456789abcdef");
+    CHECK(store.value()->life_index() == 1);
+    CHECK(store.value()->life_index_of("0123456789abcdef") == 1);
+  }
+  CHECK(open_in(folder, "fedcba9876543210").error().code == ErrorCode::InvalidArgument);
+  {
+    const auto single = open(other.path());
+    Batch name;
+    name.put(row_key(Table::Name, "t"), std::string(4, '\1'));
+    REQUIRE(single->commit(name, kOs).ok());
+  }
+  CHECK(open_in(other, "0123456789abcdef").error().code == ErrorCode::InvalidArgument);
+  CHECK(open_in(other, "0123456789abcdef").error().code == ErrorCode::InvalidArgument);  // nothing was noted
+  CHECK(open_in(other, "").ok());
+}
+
 TEST_CASE("A failed fsync ends writing, not reading, until a restart", "[store]") {
   const TempFolder folder;
   LossyEnv environment;
