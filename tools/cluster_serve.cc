@@ -31,6 +31,9 @@ using net::http::LogLevel;
 
 constexpr std::string_view kFolderFile = "cluster";  // ID NODE: whose data these are
 constexpr size_t kRunBytes = 4;
+// Of one try to settle what is in doubt. The guard goes on trying for as long as the shard is ours to wait for
+// (db/cluster/guarded_log.h), and must hear in between that it is not any more.
+constexpr std::chrono::milliseconds kSettleTime{3'000};
 
 // Data of one cluster must not be given to another, nor those of a server by itself to any: they would be other trees behind
 // the same log.
@@ -157,6 +160,7 @@ ClusterNode::ClusterNode(const ClusterFlags& flags, const std::string& folder)
   claim_folder(folder, facts_.id, flags_.node);
   db::PostgresLog::Options options;
   options.target = target;
+  options.settle_max = kSettleTime;
   options.tell = [](const std::string& trouble) { log(LogLevel::Warn, "the engine", {{"trouble", trouble}}); };
   log_ = std::make_unique<db::PostgresLog>(std::move(options));
   guarded_ = std::make_unique<db::GuardedLog>(*log_, standing_);

@@ -259,7 +259,8 @@ void Member::out(const std::string& why) {
 void Member::lost(uint32_t shard, const std::string& why) {
   const std::lock_guard lock(mutex_);
   invariant(shard < shards_.size(), "only shards of this store are lost");
-  if (shards_[shard].here != Here::Owns) return;
+  // Clients may have written before the take had come to its end; then it is disowned right behind it.
+  if (shards_[shard].here != Here::Owns && shards_[shard].here != Here::Taking) return;
   order(shard, {.kind = Order::Kind::Disown, .why = why, .since = now()});
 }
 

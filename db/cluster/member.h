@@ -51,8 +51,8 @@ inline constexpr BootTime kCheckEvery{10'000};
 inline constexpr BootTime kSyncEvery{1'000};
 inline constexpr BootTime kCutEvery{10'000};
 inline constexpr BootTime kTurnAfter{1'000};             // for whom it is not the turn yet, by place in the ranking
-inline constexpr BootTime kGiftEvery{5'000};             // a shard that is given up so that others have as many
-inline constexpr BootTime kSettledAfter{10'000};         // of being alive: then a node is given some
+inline constexpr BootTime kGiftEvery{2'000};             // a shard that is given up so that others have as many
+inline constexpr BootTime kSettledAfter{5'000};          // of being alive: then a node is given some
 inline constexpr BootTime kLeaveTimeMax{3'000};          // for the last group of a shard that is given up
 inline constexpr BootTime kStopTimeMax{10'000};          // for giving all up
 inline constexpr BootTime kAwayTimeMax{24 * 3'600'000};  // after that the log is not kept for a node that is away

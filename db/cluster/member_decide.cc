@@ -1,7 +1,7 @@
 // What a look at the board means: which shards are lost, given up, taken, read or seeded. Only orders are given here, which
 // lanes carry out; so this is fast, and holds mutex_ throughout.
 //
-// Calm: one shard is given up at a time, a new node gets nothing before it has been alive for 10 s, and a gift that was not
+// Calm: one shard is given up at a time, a new node gets nothing before it has been alive for 5 s, and a gift that was not
 // taken is not repeated soon. Taking is never calm: nobody writes meanwhile.
 #include <algorithm>
 #include <cstdio>

@@ -13,7 +13,8 @@ namespace {
 constexpr BootTime kUpkeepEvery{100};
 constexpr BootTime kSeedAgainAfter{2'000};
 constexpr size_t kCutNodesMin = 2;  // that have a batch on disk before the log may lose it
-constexpr int kCutsMax = 50;        // deletes of one shard in one go
+constexpr std::chrono::milliseconds kCutPause{10};
+constexpr int kCutsMax = 50;  // deletes of one shard in one go
 
 }  // namespace
 
@@ -88,9 +89,12 @@ void Member::cut() {
     }
     const uint64_t epoch = with_.log.epoch(number);
     for (int i = 0; i < kCutsMax; ++i) {
-      const std::lock_guard lock(board_mutex_);
-      const auto is_more = with_.board.cut(number, epoch, upto);
+      const auto is_more = [&] {
+        const std::lock_guard lock(board_mutex_);
+        return with_.board.cut(number, epoch, upto);
+      }();
       if (!is_more.ok() || !is_more.value()) break;
+      std::this_thread::sleep_for(kCutPause);  // takes wait for the board as well
     }
   }
 }

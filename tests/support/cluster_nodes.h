@@ -161,9 +161,23 @@ class RecordingReplica final : public db::Replica {
     for (const auto& [id, _] : shards_[shard].batches) found.push_back(id);
     return found;
   }
-  void forge(uint32_t shard, const db::LogPosition& applied) {
+  // What is on disk: that much is there again after a kill.
+  using Disk = std::vector<std::vector<std::string>>;
+  Disk disk() const {
     const std::lock_guard lock(mutex_);
-    shards_[shard].applied = applied;
+    Disk disk(shards_.size());
+    for (size_t shard = 0; shard < shards_.size(); ++shard) {
+      const Shard& at = shards_[shard];
+      if (at.must_be_planted) continue;
+      for (size_t i = 0; i < at.durable; ++i) disk[shard].push_back(at.batches[i].second);
+    }
+    return disk;
+  }
+  void load(const Disk& disk) {
+    for (uint32_t shard = 0; shard < disk.size(); ++shard) {
+      for (const std::string& batch : disk[shard]) (void)apply(shard, batch, {});
+    }
+    (void)sync_applied();
   }
 
   std::function<void(uint32_t shard)> on_lost;

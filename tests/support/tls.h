@@ -57,6 +57,13 @@ class TestAuthority {
 
   const std::string& folder() const { return folder_.path(); }
 
+  // Its own certificate, as a PEM file.
+  std::string file() const {
+    const std::string path = folder_.path() + "/authority.crt";
+    write(path, [&](FILE* to) { return PEM_write_X509(to, certificate_.get()); });
+    return path;
+  }
+
   // Of clients that trust this authority.
   std::shared_ptr<SSL_CTX> client_context() const {
     std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);

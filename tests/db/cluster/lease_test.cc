@@ -33,7 +33,7 @@ struct Watcher {
 
 }  // namespace
 
-TEST_CASE("NodeLease: good from the moment before the renewal was sent, not from its answer", "[cluster][lease]") {
+TEST_CASE("Lease: good from the moment before the renewal was sent, not from its answer", "[cluster][lease]") {
   NodeLease lease;
   CHECK_FALSE(lease.is_good(BootTime(5)));
   lease.renewed(BootTime(10'000), BootTime(10'900));
@@ -47,7 +47,7 @@ TEST_CASE("NodeLease: good from the moment before the renewal was sent, not from
   CHECK_FALSE(lease.is_good(BootTime(30'002)));
 }
 
-TEST_CASE("NodeLease: it is known since when a node has been good without a break", "[cluster][lease]") {
+TEST_CASE("Lease: it is known since when a node has been good without a break", "[cluster][lease]") {
   NodeLease lease;
   lease.renewed(BootTime(1'000), BootTime(1'010));
   CHECK(lease.good_since() == BootTime(1'010));
@@ -63,7 +63,7 @@ TEST_CASE("Beats: a node whose beat stands still for two seconds of looks has ex
   n1.live(BootTime(3'000), true);
   CHECK(n1.watch.is_alive("n2"));
   CHECK(n1.watch.alive_for("n2") >= BootTime(2'500));
-  n1.live(BootTime(1'750), false);
+  n1.live(BootTime(1'500), false);
   CHECK(n1.watch.is_alive("n2"));
   n1.live(BootTime(750), false);
   CHECK_FALSE(n1.watch.is_alive("n2"));
