@@ -23,6 +23,7 @@
 #include "net/http/forwarded.h"
 #include "net/io/field_value.h"
 #include "net/io/log.h"
+#include "net/io/spread.h"
 
 namespace hearth::net::peer {
 namespace {
@@ -296,7 +297,7 @@ void RelayJourney::splice(RelayAnswer& answer) {
     return owner;
   });
   SpliceEnd::join(client, owner);
-  relay_.here().sockets.push_back({client, target_, owner_.node});
+  relay_.here().sockets.push_back({.spliced = client, .own = {}, .space = target_.space, .node = owner_.node});
   line_ = nullptr;  // it is the splice's
   finish();
 }
@@ -351,7 +352,7 @@ void RelayJourney::watch() {
   if (moved_at_ == Time::max()) {
     moved_at_ = now;
     grace_ = state_ == State::Asked ? (is_read() ? std::chrono::milliseconds(0) : kWriteGrace)
-                                    : (is_stream_ ? some_of(kLeavingSpread) : kBodyGrace);
+                                    : (is_stream_ ? http::some_of(http::kLeavingSpread) : kBodyGrace);
   }
   if (now < moved_at_ + grace_) return;
   const auto line = std::exchange(line_, nullptr);
