@@ -119,7 +119,7 @@ void Relay::Parts::prepare(const std::shared_ptr<http::Exchange>& exchange, Rela
           return again->respond(http::error_response(503, "This namespace is moving to another node; try again soon."));
         }
         counts.asked_again.add();
-        std::make_shared<RelayJourney>(*this, again, target, until)->start();
+        std::make_shared<RelayJourney>(*this, again, target, until)->start(RelayJourney::From::Here);
       });
 }
 
@@ -132,13 +132,14 @@ void Relay::Parts::refuse_relayed(http::Exchange& exchange, const RelayTarget& t
 }
 
 Relay::Relay(RelayNodes& nodes, http::IoPool& io, db::ThreadPool& workers, const http::Limits& limits, Hooks hooks)
-    : parts_(new Parts{.nodes = nodes,
-                       .io = io,
-                       .hooks = std::move(hooks),
-                       .lines = http::Listener::without_port(io, workers, {.limits = limits}, nullptr),
-                       .threads = std::vector<Parts::Thread>(io.size()),
-                       .counts = {},
-                       .dials = std::make_unique<RelayDials>(nodes)}) {
+    : parts_(
+          new Parts{.nodes = nodes,
+                    .io = io,
+                    .hooks = std::move(hooks),
+                    .lines = http::Listener::without_port(io, workers, {.limits = limits, .of_nodes = true}, nullptr),
+                    .threads = std::vector<Parts::Thread>(io.size()),
+                    .counts = {},
+                    .dials = std::make_unique<RelayDials>(nodes)}) {
   for (size_t thread = 0; thread < io.size(); ++thread) {
     io.post(thread, [parts = parts_.get(), thread] { parts->watch(thread); });
   }
@@ -162,7 +163,7 @@ bool Relay::take(const std::shared_ptr<http::Exchange>& exchange, RelayTarget ta
     parts_->hooks.redirect(exchange, owner.client);
     return true;
   }
-  std::make_shared<RelayJourney>(*parts_, exchange, std::move(target), until)->start();
+  std::make_shared<RelayJourney>(*parts_, exchange, std::move(target), until)->start(RelayJourney::From::Client);
   return true;
 }
 

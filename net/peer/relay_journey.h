@@ -75,7 +75,8 @@ class RelayJourney final : public RelayAsker,
   // `until`: when it gives up looking for an owner.
   RelayJourney(Relay::Parts& relay, std::shared_ptr<http::Exchange> exchange, RelayTarget target, Time until);
 
-  void start();
+  enum class From : uint8_t { Client, Here };  // Here: it was served by this node, as if it were the owner
+  void start(From from);
   void go();     // to whoever owns it now
   void watch();  // now and then: is it still with its owner?
 
@@ -120,6 +121,7 @@ class RelayJourney final : public RelayAsker,
   std::chrono::milliseconds grace_{};  // from then on
   int tries_ = 0;
   bool has_hinted_ = false;
+  bool is_back_ = false;  // from this node, and has not looked elsewhere yet
   bool is_stream_ = false;
   bool has_left_ = false;  // the client sends no more, and may have gone
 };
