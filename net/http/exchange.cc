@@ -127,7 +127,9 @@ std::shared_ptr<WebSocket> Exchange::accept_websocket(std::shared_ptr<WebSocketH
   };
   options.may_deflate = options.may_deflate && std::any_of(request_.headers.begin(), request_.headers.end(), offers);
   take_answer();
-  return session ? session->answer_websocket(*key, std::move(handler), options) : nullptr;
+  const auto socket = session ? session->answer_websocket(*key, std::move(handler), options) : nullptr;
+  if (socket != nullptr && opened_) std::exchange(opened_, nullptr)(socket);
+  return socket;
 }
 
 }  // namespace hearth::net::http

@@ -89,6 +89,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   // Whether the request asks for a WebSocket (well or not).
   bool wants_websocket() const;
 
+  // Hears of the WebSocket that this becomes, if it does. Home thread.
+  void set_on_websocket(std::function<void(const std::shared_ptr<WebSocket>&)> opened) { opened_ = std::move(opened); }
+
   // Home thread. Null when there can be none: then the request has been answered (400, 426), or the client has gone.
   // The handler lives until its on_close has returned, and hears nothing before this returns.
   std::shared_ptr<WebSocket> accept_websocket(std::shared_ptr<WebSocketHandler> handler, WebSocketOptions options = {});
@@ -102,6 +105,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   std::weak_ptr<HttpSession> session_;  // locked on its home thread only, so that it is destroyed there
   Request request_;
   std::function<void(const std::shared_ptr<Exchange>&)> misdirected_;  // null: such an answer is one like others
+  std::function<void(const std::shared_ptr<WebSocket>&)> opened_;
   std::atomic<bool> answered_ = false;
 };
 

@@ -1,13 +1,15 @@
 // What all relayed requests of a server share: idle lines, who is watched, and the first look at a request.
 //
-// Every kWatchInterval each io thread asks the directory of all that it has with other nodes. A socket whose namespace has
-// another owner is closed within kLeavingSpread: its old owner does the same, unless it is stopped.
+// Every kWatchInterval each io thread asks the directory of what it has with other nodes. A socket whose namespace has
+// another owner is closed within kLeavingSpread, whether it was served here or passed on: a client of Supabase or Yjs would
+// otherwise ask on the same socket again and again, and an old owner that is stopped closes nothing.
 #include "net/peer/relay.h"
 
 #include <atomic>
 #include <thread>
 #include <utility>
 
+#include "net/io/spread.h"
 #include "net/peer/relay_journey.h"
 
 namespace hearth::net::peer {
@@ -15,6 +17,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kWatchInterval{250};
 constexpr std::chrono::milliseconds kDrainStep{2};
+constexpr std::chrono::seconds kSweepInterval{5};
 
 }  // namespace
 
@@ -58,32 +61,53 @@ void Relay::Parts::watch(size_t index) {
   std::vector<std::shared_ptr<RelayJourney>> journeys;  // a copy: what one hears may end others
   for (const auto& [key, journey] : thread.journeys) journeys.push_back(journey);
   for (const auto& journey : journeys) journey->watch();
-  std::vector<std::shared_ptr<SpliceEnd>> over;
-  for (auto at = thread.sockets.begin(); at != thread.sockets.end();) {
-    const auto client = at->client.lock();
-    const std::string owner = client ? nodes.owner_of(at->target.space).node : "";
-    if (client && owner.empty()) {
-      ++at;
-      continue;
-    }
-    if (client && owner != at->node && at->ends_at == Time::max()) at->ends_at = now + some_of(kLeavingSpread);
-    if (client && now < at->ends_at) {
-      ++at;
-      continue;
-    }
-    if (client) over.push_back(client);
-    at = thread.sockets.erase(at);
-  }
-  for (const auto& client : over) {
-    counts.cut.add();
-    client->close();
-  }
+  watch_sockets(thread, now);
   thread.watch = http::IoPool::schedule(kWatchInterval, [this, index] { watch(index); });
+}
+
+// Sockets whose namespace has another owner than when they were opened. All of them are looked at only when some owner has
+// changed, for there may be hundreds of thousands.
+void Relay::Parts::watch_sockets(Thread& thread, Time now) {
+  const uint64_t fingerprint = nodes.fingerprint();
+  const bool has_changed = std::exchange(thread.fingerprint, fingerprint) != fingerprint;
+  if (now - thread.swept_at > kSweepInterval) {
+    thread.swept_at = now;
+    std::erase_if(thread.sockets, [](const Thread::Socket& socket) { return socket.is_over(); });
+  }
+  if (!has_changed && thread.ending == 0) return;
+  thread.ending = 0;
+  std::vector<std::shared_ptr<SpliceEnd>> spliced;  // closed when the list is whole again
+  std::vector<std::shared_ptr<http::WebSocket>> own;
+  for (Thread::Socket& socket : thread.sockets) {
+    if (socket.is_over()) continue;
+    if (socket.ends_at == Time::max()) {
+      const OwnerSeen owner = nodes.owner_of(socket.space);
+      // What is served here ends with the shard, and its sessions with it. Elsewhere, while nobody has it, its old owner may
+      // still have something to say.
+      const bool stays = socket.own.expired() ? owner.node == socket.node || owner.node.empty() : owner.is_here;
+      if (stays) continue;
+      socket.ends_at = now + http::some_of(http::kLeavingSpread);
+    }
+    ++thread.ending;
+    if (now < socket.ends_at) continue;
+    if (auto end = socket.spliced.lock()) spliced.push_back(std::move(end));
+    if (auto end = socket.own.lock()) own.push_back(std::move(end));
+    socket.spliced.reset();
+    socket.own.reset();
+  }
+  counts.cut.add(spliced.size() + own.size());
+  for (const auto& socket : spliced) socket->close();
+  for (const auto& socket : own) socket->close(http::CloseCode::GoingAway, "The namespace is moving to another node.");
 }
 
 // A request that is served here may find that its shard has been given up meanwhile (ErrorCode::NotOwner). Nothing of it was
 // done then, so it goes where it belongs.
 void Relay::Parts::prepare(const std::shared_ptr<http::Exchange>& exchange, RelayTarget target, Time until) {
+  if (exchange->wants_websocket()) {
+    exchange->set_on_websocket([this, space = target.space](const std::shared_ptr<http::WebSocket>& socket) {
+      here().sockets.push_back({.spliced = {}, .own = socket, .space = space, .node = nodes.own_name()});
+    });
+  }
   const size_t body_bytes = exchange->request().body.size();
   exchange->set_on_misdirected(
       [this, target = std::move(target), until, body_bytes](const std::shared_ptr<http::Exchange>& again) {
@@ -95,7 +119,7 @@ void Relay::Parts::prepare(const std::shared_ptr<http::Exchange>& exchange, Rela
           return again->respond(http::error_response(503, "This namespace is moving to another node; try again soon."));
         }
         counts.asked_again.add();
-        std::make_shared<RelayJourney>(*this, again, target, until)->start();
+        std::make_shared<RelayJourney>(*this, again, target, until)->start(RelayJourney::From::Here);
       });
 }
 
@@ -108,13 +132,14 @@ void Relay::Parts::refuse_relayed(http::Exchange& exchange, const RelayTarget& t
 }
 
 Relay::Relay(RelayNodes& nodes, http::IoPool& io, db::ThreadPool& workers, const http::Limits& limits, Hooks hooks)
-    : parts_(new Parts{.nodes = nodes,
-                       .io = io,
-                       .hooks = std::move(hooks),
-                       .lines = http::Listener::without_port(io, workers, {.limits = limits}, nullptr),
-                       .threads = std::vector<Parts::Thread>(io.size()),
-                       .counts = {},
-                       .dials = std::make_unique<RelayDials>(nodes)}) {
+    : parts_(
+          new Parts{.nodes = nodes,
+                    .io = io,
+                    .hooks = std::move(hooks),
+                    .lines = http::Listener::without_port(io, workers, {.limits = limits, .of_nodes = true}, nullptr),
+                    .threads = std::vector<Parts::Thread>(io.size()),
+                    .counts = {},
+                    .dials = std::make_unique<RelayDials>(nodes)}) {
   for (size_t thread = 0; thread < io.size(); ++thread) {
     io.post(thread, [parts = parts_.get(), thread] { parts->watch(thread); });
   }
@@ -138,7 +163,7 @@ bool Relay::take(const std::shared_ptr<http::Exchange>& exchange, RelayTarget ta
     parts_->hooks.redirect(exchange, owner.client);
     return true;
   }
-  std::make_shared<RelayJourney>(*parts_, exchange, std::move(target), until)->start();
+  std::make_shared<RelayJourney>(*parts_, exchange, std::move(target), until)->start(RelayJourney::From::Client);
   return true;
 }
 

@@ -20,6 +20,7 @@ class RelayDirectory final : public RelayNodes {
 
   const std::string& own_name() const override { return node_; }
   OwnerSeen owner_of(std::string_view space) const override;
+  uint64_t fingerprint() const override;
   std::string peer_of(std::string_view node) const override;
   db::Result<DialedNode> dial(const std::string& peer, const std::string& node) override;
 

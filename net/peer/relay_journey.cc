@@ -23,6 +23,7 @@
 #include "net/http/forwarded.h"
 #include "net/io/field_value.h"
 #include "net/io/log.h"
+#include "net/io/spread.h"
 
 namespace hearth::net::peer {
 namespace {
@@ -59,7 +60,8 @@ RelayJourney::RelayJourney(Relay::Parts& relay, std::shared_ptr<http::Exchange> 
                            Time until)
     : relay_(relay), exchange_(std::move(exchange)), target_(std::move(target)), until_(until) {}
 
-void RelayJourney::start() {
+void RelayJourney::start(From from) {
+  is_back_ = from == From::Here;
   relay_.here().journeys.emplace(this, shared_from_this());
   exchange_->set_deed("relayed");
   exchange_->set_on_leaving([weak = weak_from_this()](http::Leaving) {
@@ -79,6 +81,8 @@ void RelayJourney::go() {
   state_ = State::Looking;
   if (relay_.here().is_closed) return give_up();
   const OwnerSeen owner = hint_ ? *std::exchange(hint_, std::nullopt) : relay_.owner_of(target_);
+  // The directory may not know yet what the database does: then the two would ask each other without a pause.
+  if (owner.is_here && std::exchange(is_back_, false)) return wait();
   if (owner.is_here) return serve_here();
   // Long polls of a node that is gone: here nobody knows them either, and says so in the protocol.
   if (!target_.node.empty() && owner.peer.empty()) return serve_here();
@@ -296,7 +300,7 @@ void RelayJourney::splice(RelayAnswer& answer) {
     return owner;
   });
   SpliceEnd::join(client, owner);
-  relay_.here().sockets.push_back({client, target_, owner_.node});
+  relay_.here().sockets.push_back({.spliced = client, .own = {}, .space = target_.space, .node = owner_.node});
   line_ = nullptr;  // it is the splice's
   finish();
 }
@@ -351,7 +355,7 @@ void RelayJourney::watch() {
   if (moved_at_ == Time::max()) {
     moved_at_ = now;
     grace_ = state_ == State::Asked ? (is_read() ? std::chrono::milliseconds(0) : kWriteGrace)
-                                    : (is_stream_ ? some_of(kLeavingSpread) : kBodyGrace);
+                                    : (is_stream_ ? http::some_of(http::kLeavingSpread) : kBodyGrace);
   }
   if (now < moved_at_ + grace_) return;
   const auto line = std::exchange(line_, nullptr);

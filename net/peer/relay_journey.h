@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -31,13 +30,19 @@ struct Relay::Parts {
   struct Thread {
     std::map<std::string, std::vector<std::shared_ptr<RelayLine>>> idle{};  // by the address of their node
     std::map<const RelayJourney*, std::shared_ptr<RelayJourney>> journeys{};
+    // A client's socket: spliced to the owner's node, or served here.
     struct Socket {
-      std::weak_ptr<SpliceEnd> client;
-      RelayTarget target;
-      std::string node;            // that it is spliced to
+      std::weak_ptr<SpliceEnd> spliced;
+      std::weak_ptr<http::WebSocket> own;
+      std::string space;
+      std::string node;            // the owner's
       Time ends_at = Time::max();  // its owner has changed
+      bool is_over() const { return spliced.expired() && own.expired(); }
     };
-    std::list<Socket> sockets{};
+    std::vector<Socket> sockets{};
+    uint64_t fingerprint = 0;  // of the owners, as the sockets were looked at last
+    size_t ending = 0;         // of sockets
+    Time swept_at{};           // when those that are over were taken out
     http::Timer watch{};
     bool is_closed = false;
   };
@@ -56,6 +61,7 @@ struct Relay::Parts {
   std::shared_ptr<RelayLine> take_line(const std::string& peer);  // an idle one, or null
   void keep_line(const std::string& peer, std::shared_ptr<RelayLine> line);
   void watch(size_t thread);
+  void watch_sockets(Thread& thread, Time now);
   void prepare(const std::shared_ptr<http::Exchange>& exchange, RelayTarget target, Time until);
   void refuse_relayed(http::Exchange& exchange, const RelayTarget& target) const;
 };
@@ -69,7 +75,8 @@ class RelayJourney final : public RelayAsker,
   // `until`: when it gives up looking for an owner.
   RelayJourney(Relay::Parts& relay, std::shared_ptr<http::Exchange> exchange, RelayTarget target, Time until);
 
-  void start();
+  enum class From : uint8_t { Client, Here };  // Here: it was served by this node, as if it were the owner
+  void start(From from);
   void go();     // to whoever owns it now
   void watch();  // now and then: is it still with its owner?
 
@@ -114,6 +121,7 @@ class RelayJourney final : public RelayAsker,
   std::chrono::milliseconds grace_{};  // from then on
   int tries_ = 0;
   bool has_hinted_ = false;
+  bool is_back_ = false;  // from this node, and has not looked elsewhere yet
   bool is_stream_ = false;
   bool has_left_ = false;  // the client sends no more, and may have gone
 };

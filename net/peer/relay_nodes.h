@@ -30,6 +30,8 @@ class RelayNodes {
   virtual const std::string& own_name() const = 0;
   // Soon back, and waits for nothing.
   virtual OwnerSeen owner_of(std::string_view space) const = 0;
+  // Another number whenever somebody else owns something.
+  virtual uint64_t fingerprint() const = 0;
   // Where the node of that name is reached by nodes; "": nobody knows.
   virtual std::string peer_of(std::string_view node) const = 0;
   // Blocks, for some seconds at most.

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "db/base/random.h"
+#include "net/io/spread.h"
 
 namespace hearth::net::peer {
 
@@ -36,7 +36,7 @@ void SpliceEnd::on_end() {
 }
 
 void SpliceEnd::on_server_closing() {
-  leaving_ = http::IoPool::schedule(some_of(kLeavingSpread), [weak = weak_from_this()] {
+  leaving_ = http::IoPool::schedule(http::some_of(http::kLeavingSpread), [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->close();
   });
 }
@@ -54,10 +54,6 @@ void SpliceEnd::on_gone() {
   const auto other = other_.lock();
   if (other != nullptr && other->connection_ != nullptr) other->connection_->close_after_sending();
   if (const auto over = std::exchange(on_over_, nullptr)) over();
-}
-
-std::chrono::milliseconds some_of(std::chrono::milliseconds spread) {
-  return std::chrono::milliseconds(db::random_u64() % (static_cast<uint64_t>(spread.count()) + 1));
 }
 
 }  // namespace hearth::net::peer

@@ -8,7 +8,6 @@
 // Thread: both connections have the same home.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -45,10 +44,5 @@ class SpliceEnd final : public http::Protocol, public std::enable_shared_from_th
   http::Timer leaving_;
   uint64_t passed_bytes_ = 0;
 };
-
-// How long the ends of many sockets are spread over, when a node leaves or a shard moves: their clients come back at once, and
-// not all in one moment. Uniformly at random.
-inline constexpr std::chrono::milliseconds kLeavingSpread{1'500};
-std::chrono::milliseconds some_of(std::chrono::milliseconds spread);
 
 }  // namespace hearth::net::peer

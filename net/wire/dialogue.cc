@@ -38,6 +38,7 @@
 
 #include "net/io/limit_log.h"
 #include "net/io/log.h"
+#include "net/io/spread.h"
 
 namespace hearth::net::wire {
 
@@ -161,7 +162,7 @@ void Dialogue::accept(Incoming&& incoming) {
 
 // Called after everything that may have changed the credential. One timer, only while there is an expiry to wait for.
 void Dialogue::watch_expiry() {
-  if (!session_ || session_->expires() == watched_) return;
+  if (!session_ || over_ || session_->expires() == watched_) return;
   watched_ = session_->expires();
   expiry_.cancel();
   if (!watched_) return;
@@ -223,8 +224,16 @@ void Dialogue::send_queued() {
   if (queue_.empty()) queue_.shrink_to_fit();
   if (sent > 0) transport_->flush();
   if (encoding_) return;
+  // In a cluster mostly a shard has moved, and with it many sessions.
+  if (over_ && !with_.node.empty()) return leave_soon();
   if (over_ || (is_draining_ && session_->unanswered() == 0)) return transport_->close();
   transport_->on_sent_all();
+}
+
+void Dialogue::leave_soon() {
+  expiry_ = http::IoPool::schedule(http::some_of(http::kLeavingSpread), [this] {
+    if (transport_ != nullptr) transport_->close();
+  });
 }
 
 // The transport that a worker's bytes are for is still there afterwards, or there is none: it cannot change meanwhile

@@ -115,6 +115,7 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   void accept(Incoming&& incoming);
   void accept_held();
   void send_queued();
+  void leave_soon();
   void encode(Outgoing&& message);
   void hold_back();
   void drop_held();
@@ -131,7 +132,7 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   std::vector<db::Lease> leases_;                // of large values that the client has not read yet
   std::vector<Outgoing> queue_;                  // messages behind one that a worker serialises
   std::optional<std::chrono::seconds> watched_;  // the expiry that expiry_ is for
-  http::Timer expiry_;
+  http::Timer expiry_;                           // or, when it is over, for the end of its transport
   // Counts requests of the client, from when they have come until they are answered; nothing: nobody counts.
   std::optional<http::HalfReceived::Share> asked_;
   size_t coming_bytes_ = 0;  // of messages that the session has not got yet

@@ -28,12 +28,14 @@ class TestNodes final : public net::peer::RelayNodes {
   // Who owns `space`, as this node knows; "": nobody. `client`: as OwnerSeen's.
   void give(const std::string& space, const std::string& node, const std::string& client = "") {
     const std::lock_guard lock(mutex_);
+    ++changes_;
     owners_[space] = {
         .is_here = node == name_, .node = node, .peer = node.empty() ? "" : address_of(node), .client = client};
   }
   // It is being taken by this node, and not here yet.
   void take(const std::string& space) {
     const std::lock_guard lock(mutex_);
+    ++changes_;
     owners_[space] = {.node = name_, .peer = address_of(name_)};
   }
   void forget(const std::string& node) {
@@ -48,6 +50,7 @@ class TestNodes final : public net::peer::RelayNodes {
     const auto found = owners_.find(std::string(space));
     return found == owners_.end() ? net::peer::OwnerSeen{} : found->second;
   }
+  uint64_t fingerprint() const override { return changes_; }
   std::string peer_of(std::string_view node) const override {
     const std::lock_guard lock(mutex_);
     return doors_.contains(std::string(node)) ? address_of(std::string(node)) : "";
@@ -77,6 +80,7 @@ class TestNodes final : public net::peer::RelayNodes {
   std::map<std::string, Adopt> doors_;
   std::map<std::string, net::peer::OwnerSeen> owners_;
   std::atomic<size_t> dials_ = 0;
+  std::atomic<uint64_t> changes_ = 0;
 };
 
 }  // namespace hearth::test

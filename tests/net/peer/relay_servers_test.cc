@@ -160,6 +160,22 @@ TEST_CASE("Relay: a WebSocket through another node is one with its owner, both w
   }
 }
 
+TEST_CASE("Relay: a socket that is served here ends when its namespace is another node's, and comes back there",
+          "[net][peer]") {
+  Pair pair;
+  HttpClient socket(pair.n1.port());
+  CHECK(socket.upgrade("/.ws?v=5&ns=ours").status == 101);
+  CHECK(socket.take_frame().opcode == 1);
+  pair.give("theirs", "n1");  // others' are nothing to it
+  CHECK(socket.is_silent_for(700ms));
+  pair.give("ours", "n2");
+  CHECK(socket.take_frame().close_code() == 1001);
+  HttpClient again(pair.n1.port());
+  CHECK(again.upgrade("/.ws?v=5&ns=ours").status == 101);
+  CHECK(again.take_frame().opcode == 1);
+  CHECK(again.is_silent_for(700ms));
+}
+
 TEST_CASE("Relay: a long poll goes on at the node that has it, by whichever node its client asks", "[net][peer]") {
   Pair pair;
   const auto start = ask(pair.n1.port(), "/.lp?start=t&ser=1&cb=1&v=5&ns=theirs");
