@@ -33,6 +33,8 @@ struct StoreFigures {
   uint64_t memtable_bytes = 0;
   uint64_t block_cache_bytes = 0;
   uint64_t block_cache_bytes_max = 0;
+  uint64_t empty_runs = 0;  // ranges of erased rows that readers step over (db/store/empty_runs.h)
+  uint64_t empty_run_bytes = 0;
   uint64_t sst_bytes = 0;
   uint64_t level_0_files = 0;
   bool is_flush_pending = false;

@@ -131,9 +131,7 @@ void EmptyRuns::forget_some() {
   }
 }
 
-void EmptyRuns::note_whether_any() {
-  has_any_.store(!runs_.empty() || !guesses_.empty(), std::memory_order_release);
-}
+void EmptyRuns::note_whether_any() { has_any_.store(!runs_.empty() || !guesses_.empty(), std::memory_order_release); }
 
 size_t EmptyRuns::count() const {
   const std::lock_guard lock(mutex_);

@@ -80,9 +80,9 @@ class EmptyRuns {
   using Runs = std::map<std::string, Held, std::less<>>;  // by `upto`; apart from one another
   struct Guess {
     std::string from, upto;
-    uint64_t after;               // the last commit that had begun
-    bool is_settled = false;      // all of those have ended
-    uint64_t settled_since = 0;   // the store's sequence then
+    uint64_t after;              // the last commit that had begun
+    bool is_settled = false;     // all of those have ended
+    uint64_t settled_since = 0;  // the store's sequence then
   };
 
   uint64_t begin();

@@ -360,6 +360,8 @@ void TreeStore::tell_of_room(uint64_t left) const {
 
 StoreFigures TreeStore::figures() const {
   StoreFigures figures = rocks_->watch.figures(*rocks_->db, *rocks_->environment, rocks_->folder);
+  figures.empty_runs = rocks_->empty.count();
+  figures.empty_run_bytes = rocks_->empty.byte_count();
   figures.is_broken = broken_.load(std::memory_order_acquire);
   return figures;
 }

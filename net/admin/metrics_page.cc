@@ -407,6 +407,8 @@ void add_store(const db::StoreFigures& store, Families& to) {
   to.gauge("hearth_store_block_cache_bytes", "Bytes of table files that are kept in memory.", store.block_cache_bytes);
   to.gauge("hearth_store_block_cache_max_bytes", "Limit of the same.", store.block_cache_bytes_max);
   to.gauge("hearth_store_sst_bytes", "Bytes of table files.", store.sst_bytes);
+  to.gauge("hearth_store_empty_runs", "Ranges of erased rows that readers know of and step over.", store.empty_runs);
+  to.gauge("hearth_store_empty_run_bytes", "Bytes of the keys of these.", store.empty_run_bytes);
   to.gauge("hearth_store_level0_files", "Table files that compaction has not sorted in.", store.level_0_files);
   to.gauge("hearth_store_flush_pending", "1: rows in memory wait to become a table file.",
            store.is_flush_pending ? 1 : 0);

@@ -226,6 +226,8 @@ TEST_CASE("A first and a last child stay cheap to find while very many before an
   for (size_t gone = kStep; gone <= kRows / 3; gone += kStep) commit(*store, kRows - gone, kRows - gone + kStep, false);
   for (int i = 0; i < 2; ++i) CHECK(first_of(*store, true).first == numbered(kRows - kRows / 3 - 1));
   CHECK(first_of(*store, true).skipped < 10);
+  CHECK(store->figures().empty_runs == 2);
+  CHECK(store->figures().empty_run_bytes > 0);
   // A row within is found, and not by who looks at the past.
   commit(*store, 77, 78, true);
   CHECK(first_of(*store).first == numbered(77));
@@ -293,8 +295,8 @@ TEST_CASE("Rows that are erased one by one make RocksDB write little: what is le
   const uint64_t stored = store->figures().sst_bytes;
   const uint64_t before = environment.bytes;
   const auto wait = [&] {
-    for (StoreFigures now = store->figures(); now.flushes_running + now.compactions_running > 0 ||
-                                              now.is_flush_pending || now.is_compaction_pending;
+    for (StoreFigures now = store->figures();
+         now.flushes_running + now.compactions_running > 0 || now.is_flush_pending || now.is_compaction_pending;
          now = store->figures()) {
     }
   };
