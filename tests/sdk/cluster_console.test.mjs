@@ -1,12 +1,14 @@
 // The console's page of a cluster, on three real nodes: what it shows is so, and what is asked for there is done.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { Cluster } from './support/cluster.mjs';
 import { looks, openConsole, startBrowser, violations } from './support/console.mjs';
 
-const cluster = await Cluster.start(after);
+const skip = existsSync('/usr/lib/postgresql/15/bin/initdb') ? false : 'no PostgreSQL 15 here: tools/setup cluster';
+const cluster = skip ? null : await Cluster.start(after);
 const browser = await startBrowser(after);
-await cluster.makeSpace('shop');
+await cluster?.makeSpace('shop');
 
 // The page of that node, by whoever has the admin secret.
 async function open(node) {
@@ -24,7 +26,7 @@ async function open(node) {
 const confirm = (page, name) => page.getByRole('dialog').getByRole('button', { name }).click();
 const told = async () => JSON.parse((await cluster.ask(cluster.node(1), 'GET', '/.inspect/cluster')).text);
 
-test('a cluster is seen as it is; a shard is moved, a node is drained and undrained, and one that dies is named', async () => {
+test('a cluster is seen as it is; a shard is moved, a node is drained and undrained, and one that dies is named', { skip }, async () => {
   const { page, wrongs, node, shard } = await open(1);
   await page.getByRole('rowheader', { name: 'n1 this one' }).waitFor();
   for (const name of ['n2', 'n3']) await node(name).getByText('up', { exact: true }).waitFor();
@@ -62,7 +64,7 @@ test('a cluster is seen as it is; a shard is moved, a node is drained and undrai
   assert.deepEqual(wrongs, []);
 });
 
-test('who is no admin sees no cluster', async () => {
+test('who is no admin sees no cluster', { skip }, async () => {
   for (const [method, body] of [['GET'], ['POST', '{"drain":"n1"}']]) {
     const answer = await fetch(`${cluster.node(2).url}/.inspect/cluster`, { method, body });
     assert.equal(answer.status, 401);
