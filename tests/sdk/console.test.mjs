@@ -253,6 +253,62 @@ test('health draws what the server counts; namespaces are made, dumped, restored
   assert.deepEqual(wrongs, []);
 });
 
+test('a restore says how far it is while it is sent and while it is put in place, on other pages too, and is given up in both', async () => {
+  const { page, wrongs, answered } = await openConsole(browser, server, '#spaces?ns=large');
+  await put('large', '/.json', { before: 1 });
+  const leaves = Array.from({ length: 400_000 }, (_, i) => `"k${(i * 7919) % 400_000}":"${String(i * 31).padStart(30, 'x')}"`);
+  const file = { name: 'large.json', mimeType: 'application/json', buffer: Buffer.from(`{${leaves.join(',')}}`) };
+  // All that the page says of it, in order.
+  await page.evaluate(() => {
+    window.seen = [];
+    new MutationObserver(() => {
+      const line = document.querySelector('.transfer p')?.textContent.trim();
+      if (line !== undefined && line !== window.seen.at(-1)) window.seen.push(line);
+    }).observe(document, { subtree: true, childList: true, characterData: true });
+  });
+  const choose = () => page.getByLabel('A dump, or JSON').setInputFiles(file);
+  const cancel = page.getByRole('button', { name: 'Cancel', exact: true });
+  const givenUp = page.getByText('Gave the restore of large.json up; nothing is changed.');
+  const dismissed = async () => {
+    await givenUp.waitFor();
+    await page.getByRole('button', { name: 'Dismiss' }).first().click();
+    await givenUp.waitFor({ state: 'detached' });
+  };
+  await page.getByLabel('Replace what is there').check();
+
+  // While it is sent: the second piece is held up until it is given up.
+  await page.route('**/.settings/restore.json?*at=8000000', () => {});
+  await choose();
+  await page.getByText('1 of 2: sent').waitFor();
+  await expectSoon(() => page.evaluate(() => window.seen.some((line) => /^1 of 2: sent \d+ % 8\.0 MB of \d+ MB$/.test(line))), true);
+  assert.deepEqual(await violations(page), []);
+  await cancel.click();
+  await dismissed();
+  await page.unrouteAll();
+  assert.ok(answered.some((line) => line.startsWith('200 DELETE /.settings/restore.json?upload=')));
+
+  // While it is put in place.
+  await choose();
+  await page.getByText('2 of 2: restored').waitFor();
+  await cancel.click();
+  await dismissed();
+  assert.deepEqual(await get('large', '/.json'), { before: 1 });
+
+  // To its end, while one looks at another page in between.
+  await choose();
+  await page.getByText('1 of 2: sent').waitFor();
+  await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Query', exact: true }).click();
+  await page.getByRole('button', { name: 'Run' }).waitFor();
+  await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Namespaces', exact: true }).click();
+  await page.getByText('Restored large/.').waitFor();
+  assert.equal(await page.locator('.transfer').count(), 0);
+  assert.equal(await get('large', '/k7919.json'), '31'.padStart(30, 'x'));
+  assert.equal(await get('large', '/before.json'), null);
+  const parts = (await page.evaluate(() => window.seen)).flatMap((line) => /^2 of 2: restored (\d+) %/.exec(line)?.[1] ?? []);
+  assert.ok(parts.length > 0, 'how far the server was, was seen');
+  assert.deepEqual(wrongs, []);
+});
+
 // ---- rights
 
 test('as somebody else: what the rules hide is not shown, and the page says why', async () => {

@@ -85,7 +85,8 @@ function Session({ one }) {
   return (
     <details>
       <summary>
-        <b dir="auto">{nameOf(one)}</b> by {protocolOf(one)}
+        <b dir="auto">{nameOf(one)}</b>
+        {protocolOf(one) === '' ? ', of the server itself' : ` by ${protocolOf(one)}`}
         {one.connection === null ? '' : `, connection ${one.connection}`}: {parts.filter(Boolean).join(', ')}
       </summary>
       {one.queued.length > 0 && (

@@ -36,6 +36,7 @@ const settings = [
   ['history', 'What is kept of the past', '{"age": "7d", "size": "1GB", "versions": true}'],
   ['realtime', 'Channels of Supabase clients', '{"public": false, "channels": "/channels"}'],
   ['tables', 'Tables of Supabase clients', '{"orders": "/shop/orders"}'],
+  ['paths', 'How long children stay, how often listeners hear', '{"rooms": {"$room": {"messages": {".ttl": 2592000}}}}'],
   ['documents', 'Where Yjs documents may be', '{"paths": ["/notes"]}'],
 ];
 

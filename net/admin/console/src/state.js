@@ -63,6 +63,7 @@ export const about = signal({ version: '', dev: false, namespace: '' });
 export const isAdmin = computed(() => session.value.is === 'in' && session.value.admin);
 export const spaces = signal(null); // names; null: only admins are told
 export const cluster = signal(false); // whether the server is part of one; only admins are told
+const kClusterAsked = 500; // milliseconds after the sign-in
 const kKept = 'hearth-console';
 
 async function loadCluster() {
@@ -84,7 +85,8 @@ export async function signIn(token, isKept, space = '') {
   try {
     await loadSpaces();
     session.value = { is: 'in', admin: true };
-    loadCluster().catch(() => {});
+    // The tree comes first, unless this is what somebody wants to see.
+    setTimeout(() => loadCluster().catch(() => {}), page.value === 'cluster' ? 0 : kClusterAsked);
   } catch (error) {
     // A user is told no names, so has to say one; its token is tried there.
     const isUser = error instanceof Refused && /permission denied/i.test(error.message) && token !== null;

@@ -1,0 +1,73 @@
+// The console's page of a cluster, on three real nodes: what it shows is so, and what is asked for there is done.
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { after, test } from 'node:test';
+import { Cluster } from './support/cluster.mjs';
+import { looks, openConsole, startBrowser, violations } from './support/console.mjs';
+
+const skip = existsSync('/usr/lib/postgresql/15/bin/initdb') ? false : 'no PostgreSQL 15 here: tools/setup cluster';
+const cluster = skip ? null : await Cluster.start(after);
+const browser = await startBrowser(after);
+await cluster?.makeSpace('shop');
+
+// The page of that node, by whoever has the admin secret.
+async function open(node) {
+  const opened = await openConsole(browser, cluster.node(node), '#cluster?ns=shop', looks[0]);
+  await opened.page.getByLabel('Admin secret or token').fill(cluster.secret);
+  await opened.page.getByRole('button', { name: 'Sign in' }).click();
+  await opened.page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Cluster', exact: true }).waitFor();
+  const line = (label, name) =>
+    opened.page
+      .getByRole('region', { name: label })
+      .getByRole('row')
+      .filter({ has: opened.page.getByRole('rowheader', { name, exact: true }) });
+  return { ...opened, node: (name) => line('Nodes', name), shard: (number) => line('Shards', `${number}`) };
+}
+const confirm = (page, name) => page.getByRole('dialog').getByRole('button', { name }).click();
+const told = async () => JSON.parse((await cluster.ask(cluster.node(1), 'GET', '/.inspect/cluster')).text);
+
+test('a cluster is seen as it is; a shard is moved, a node is drained and undrained, and one that dies is named', { skip }, async () => {
+  const { page, wrongs, node, shard } = await open(1);
+  await page.getByRole('rowheader', { name: 'n1 this one' }).waitFor();
+  for (const name of ['n2', 'n3']) await node(name).getByText('up', { exact: true }).waitFor();
+  await page.getByText('3 of 3').waitFor();
+  const before = await told();
+  assert.equal(await page.getByRole('region', { name: 'Shards' }).getByRole('row').count(), before.shards.length + 1);
+  await page.getByText(`${before.shards.length} of ${before.shards.length}`).waitFor();
+  await page.getByText(before.engine.durability, { exact: true }).waitFor();
+  assert.deepEqual(await violations(page), []);
+
+  // To whoever does not have it.
+  const { owner } = before.shards[0];
+  const to = ['n1', 'n2', 'n3'].find((name) => name !== owner);
+  await page.getByRole('button', { name: 'Move shard 0', exact: true }).click();
+  await page.getByRole('dialog').getByLabel('To').selectOption(to);
+  await confirm(page, 'Move it');
+  await shard(0).getByRole('cell', { name: to, exact: true }).waitFor();
+  assert.equal((await told()).shards[0].owner, to);
+  await page.getByRole('region', { name: 'Changes' }).getByRole('row').filter({ hasText: owner }).first().waitFor();
+
+  await page.getByRole('button', { name: 'Drain n2' }).click();
+  await confirm(page, 'Drain it');
+  await node('n2').getByText('drained', { exact: true }).waitFor();
+  await node('n2').getByText('0 shards').waitFor();
+  assert.ok((await told()).shards.every((one) => one.owner !== 'n2' && one.owner !== ''));
+  await page.getByRole('button', { name: 'Undrain n2' }).click();
+  await node('n2').getByText('up', { exact: true }).waitFor();
+
+  await cluster.tool('kill', 'n3');
+  await node('n3').getByText('not heard of for').waitFor();
+  await page.getByText('2 of 3').waitFor();
+  await page.getByText(`${before.shards.length} of ${before.shards.length}`).waitFor(); // others have taken its shards
+  await cluster.tool('revive', 'n3');
+  await node('n3').getByText('up', { exact: true }).waitFor();
+  assert.deepEqual(wrongs, []);
+});
+
+test('who is no admin sees no cluster', { skip }, async () => {
+  for (const [method, body] of [['GET'], ['POST', '{"drain":"n1"}']]) {
+    const answer = await fetch(`${cluster.node(2).url}/.inspect/cluster`, { method, body });
+    assert.equal(answer.status, 401);
+  }
+  assert.ok((await told()).nodes.every((one) => !one.drained));
+});
