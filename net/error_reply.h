@@ -32,8 +32,9 @@ inline ErrorReply error_reply(db::ErrorCode code) {
       return {400, "unavailable"};
     case ErrorCode::Unavailable:
     case ErrorCode::Locked:
-    case ErrorCode::NotOwner:
       return {503, "unavailable"};
+    case ErrorCode::NotOwner:  // no client sees this: the request is passed on, or is answered 503 (Exchange::kMisdirected)
+      return {421, "unavailable"};
     case ErrorCode::Io:
     case ErrorCode::Corruption:
       return {500, "unavailable"};

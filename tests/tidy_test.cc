@@ -198,6 +198,7 @@ const std::map<std::string, std::string> kTestedIn = {
     {"net/io/peer.h", "tests/net/http/forwarded_test.cc"},
     {"net/io/protocol.h", "tests/net/http/exchange_test.cc"},
     {"net/http/passed_answer.h", "tests/net/peer/relay_test.cc"},
+    {"net/peer/relay_directory.h", "tests/sdk/cluster.test.mjs"},
     {"net/peer/relay_dials.h", "tests/net/peer/relay_test.cc"},
     {"net/peer/relay_journey.h", "tests/net/peer/relay_test.cc"},
     {"net/peer/relay_line.h", "tests/net/peer/relay_test.cc"},

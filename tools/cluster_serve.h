@@ -85,7 +85,7 @@ class ClusterNode {
   db::ClusterFacts facts_{};
   std::unique_ptr<db::PostgresBoard> board_;
   std::unique_ptr<db::PostgresLog> log_;
-  db::Standing standing_;
+  db::NodeStanding standing_;
   std::unique_ptr<db::GuardedLog> guarded_;
   db::Host* host_ = nullptr;
   std::unique_ptr<net::peer::PeerDialer> dialer_;

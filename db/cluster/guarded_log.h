@@ -33,7 +33,7 @@ namespace hearth::db {
 
 class GuardedLog final : public CommitLog {
  public:
-  GuardedLog(CommitLog& log, const Standing& standing) : log_(log), standing_(standing) {}
+  GuardedLog(CommitLog& log, const NodeStanding& standing) : log_(log), standing_(standing) {}
 
   // Called with each batch of ours that is in the log, after its answer was passed on. Set before the first append.
   std::function<void(BusBatch batch)> on_accepted;
@@ -83,7 +83,7 @@ class GuardedLog final : public CommitLog {
   bool must_stop(uint32_t shard);
 
   CommitLog& log_;
-  const Standing& standing_;
+  const NodeStanding& standing_;
   mutable std::mutex mutex_;  // Guards all below.
   std::condition_variable changed_;
   std::map<uint32_t, Shard> shards_;

@@ -54,10 +54,10 @@ class NodeLease {
 };
 
 // The same for all threads of this node: whether it is good, and for how long it has not been.
-class Standing {
+class NodeStanding {
  public:
   using Clock = std::function<BootTime()>;
-  explicit Standing(Clock clock = boot_time) : clock_(std::move(clock)) {}
+  explicit NodeStanding(Clock clock = boot_time) : clock_(std::move(clock)) {}
 
   bool is_good() const { return is_sound_ && clock_().count() < good_until_; }
   // Nothing: it is good. Else how old what is told here may be.

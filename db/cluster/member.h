@@ -77,7 +77,7 @@ struct ClusterOptions {
   BootTime stale_reads_max{30'000};
   size_t lanes = 2;
   uint32_t pace =
-      1;  // tests: the clock of Standing runs so many times as fast as the world, and all waits are as much shorter
+      1;  // tests: the clock of NodeStanding runs so many times as fast as the world, and all waits are as much shorter
   size_t inbox_bytes_max = 64u << 20;  // of batches that were told and are not applied; more are read from the log
   std::function<void(const ClusterChange&)> on_change{};  // any thread
   // What an operator should hear. `is_loud`: it will not go away by itself.
@@ -94,7 +94,7 @@ class Member {
     GuardedLog& log;
     Replica& replica;
     Bus& bus;
-    Standing& standing;
+    NodeStanding& standing;
   };
   // All outlive it.
   Member(Parts with, ClusterOptions options);

@@ -71,7 +71,17 @@ void Exchange::respond_chunked(Response head, ChunkSource source) {
 
 void Exchange::move_to(size_t thread, Handler then) {
   take_answer();
-  if (const auto session = session_at_home()) session->move_to(thread, std::move(request_), std::move(then));
+  const auto session = session_at_home();
+  if (session == nullptr) return;
+  if (misdirected_ || opened_) {  // what was set for this exchange holds for the next one
+    then = [then = std::move(then), misdirected = std::move(misdirected_),
+            opened = std::move(opened_)](std::shared_ptr<Exchange> there) {
+      there->misdirected_ = misdirected;
+      there->opened_ = opened;
+      then(std::move(there));
+    };
+  }
+  session->move_to(thread, std::move(request_), std::move(then));
 }
 
 std::shared_ptr<Stream> Exchange::open_stream(int status, const Headers& headers) {

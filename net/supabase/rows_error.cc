@@ -78,8 +78,9 @@ RowsError error_of(const db::Error& error, std::string_view table, const rules::
     case ErrorCode::Timeout:
     case ErrorCode::Unavailable:
     case ErrorCode::Locked:
-    case ErrorCode::NotOwner:
       return {503, "53000", error.message};
+    case ErrorCode::NotOwner:
+      return {421, "53000", error.message};  // as net/error_reply.h
     case ErrorCode::InvalidToken:
       return {401, "PGRST301", error.message};
     case ErrorCode::ExpiredToken:

@@ -295,7 +295,7 @@ struct MemoryNode {
   MemoryWay way;
   MemoryBoard board, lease_board;
   MemoryShardLog inner;
-  db::Standing standing{fast_time};
+  db::NodeStanding standing{fast_time};
   db::GuardedLog log{inner, standing};
   MemoryBus bus;
   std::mutex words_mutex;  // Guards loud.

@@ -42,7 +42,7 @@ struct Owner {
   MemoryEngine engine{1};
   MemoryWay way;
   MemoryShardLog inner{engine, way, "n1"};
-  Standing standing{[this] { return now.load(); }};
+  NodeStanding standing{[this] { return now.load(); }};
   GuardedLog log{inner, standing};
   std::vector<Appended> answers;
   std::vector<BusBatch> told;
@@ -170,7 +170,7 @@ TEST_CASE("Guarded log: an answer that comes twice, or after another append, is 
     Result<void> add_file_part(uint32_t, const std::string&, std::string_view) override { return {}; }
     std::vector<std::function<void(Appended)>> first;
   } inner;
-  Standing standing([] { return BootTime(1'000); });
+  NodeStanding standing([] { return BootTime(1'000); });
   NodeLease lease;
   lease.renewed(BootTime(1'000), BootTime(1'000));
   standing.set(lease);

@@ -132,9 +132,9 @@ TEST_CASE("Beats: another run of the same name is another life", "[cluster][leas
   CHECK_FALSE(n1.watch.is_alive("n2"));
 }
 
-TEST_CASE("Standing: a node is good while its lease runs and the engine is sound", "[cluster][lease]") {
+TEST_CASE("NodeStanding: a node is good while its lease runs and the engine is sound", "[cluster][lease]") {
   BootTime now{5'000};
-  Standing standing([&now] { return now; });
+  NodeStanding standing([&now] { return now; });
   CHECK_FALSE(standing.is_good());
   NodeLease lease;
   lease.renewed(now, now);
