@@ -24,6 +24,7 @@ TEST_CASE("ErrorReply: every code has a status of HTTP and a word of the Firebas
       {ErrorCode::Io, 500, "unavailable"},
       {ErrorCode::Corruption, 500, "unavailable"},
       {ErrorCode::Locked, 503, "unavailable"},
+      {ErrorCode::NotOwner, 421, "unavailable"},
       {ErrorCode::Unsupported, 400, "failure"},
       {ErrorCode::InvalidToken, 401, "invalid_token"},
       {ErrorCode::ExpiredToken, 401, "expired_token"},
