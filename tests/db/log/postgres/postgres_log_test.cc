@@ -280,4 +280,5 @@ TEST_CASE("PostgreSQL log: while there is no connection nothing is in doubt, and
   CHECK(static_cast<Appended>(answer.load()) == Appended::Unknown);
   CHECK(append(log, 0, next, new_id(), "four") == Appended::Unknown);
   CHECK_FALSE(log.take(0).ok());
+  trio().ask_primary("ALTER DATABASE " + cluster.database() + " ALLOW_CONNECTIONS true");
 }

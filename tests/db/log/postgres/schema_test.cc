@@ -41,7 +41,7 @@ TEST_CASE("Cluster's tables: they are made once, with an id and secrets of their
 }
 
 TEST_CASE("Cluster's tables: of two that make them at once, one does", "[postgres]") {
-  const std::string url = trio().url(trio().make_database());
+  const std::string database = trio().make_database(), url = trio().url(database);
   std::vector<std::optional<Result<ClusterFacts>>> made(4);
   std::vector<std::thread> threads;
   for (auto& one : made) threads.emplace_back([&one, &url] { one = init_cluster(url, 2); });
@@ -52,6 +52,7 @@ TEST_CASE("Cluster's tables: of two that make them at once, one does", "[postgre
     if (!one->ok()) CHECK(one->error().code == ErrorCode::InvalidArgument);
   }
   CHECK(count == 1);
+  trio().give_back(database);
 }
 
 TEST_CASE("Cluster's tables: what cannot be made is refused, and what is missing is said", "[postgres]") {
@@ -74,4 +75,5 @@ TEST_CASE("Cluster's tables: what cannot be made is refused, and what is missing
   const auto strange = init_cluster(url, 2);
   REQUIRE_FALSE(strange.ok());
   CHECK(strange.error().message.find("schema hearth") != std::string::npos);
+  trio().give_back(database);
 }

@@ -20,6 +20,9 @@ class TestCluster {
     REQUIRE(made.ok());
     facts = made.value();
   }
+  ~TestCluster() { trio().give_back(database_); }
+  TestCluster(const TestCluster&) = delete;
+  TestCluster& operator=(const TestCluster&) = delete;
   const std::string& database() const { return database_; }
   const std::string& url() const { return url_; }
   // Each call is another run of the node.
