@@ -144,6 +144,7 @@ class Member {
     std::optional<BootTime> takeable_since{};
     BootTime not_before{0};  // of the next try of what has failed
     bool must_seed = false;
+    bool is_followed_now = false;  // by its lane: nothing else may touch it
     LogBytes bytes{};
   };
 

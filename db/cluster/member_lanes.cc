@@ -73,9 +73,11 @@ void Member::work(uint32_t number, std::unique_lock<std::mutex>& lock) {
   Shard& shard = shards_[number];
   if (!shard.order) {
     shard.has_gap = false;
+    shard.is_followed_now = true;
     lock.unlock();
     follow(number);
     lock.lock();
+    shard.is_followed_now = false;
     return;
   }
   const Order order = std::move(*std::exchange(shard.order, {}));
@@ -192,6 +194,11 @@ Result<void> Member::read_log(uint32_t number, uint64_t upto, bool is_durable) {
                                           std::to_string(behind) + ", and there is a batch " + std::to_string(upto)};
   }
   if (read.empty()) return {};
+  const auto first = read_batch_head(read.front());
+  if (first.ok() && first.value().sequence > behind + 1) {
+    return Error{ErrorCode::NotFound,
+                 "the log of shard " + std::to_string(number) + " begins behind batch " + std::to_string(behind)};
+  }
   if (!is_durable && !confirm()) {
     return Error{ErrorCode::Unavailable, "no renewal was acknowledged behind what was read of the log"};
   }

@@ -107,7 +107,8 @@ void Member::seeder() {
     std::optional<uint32_t> found;
     for (uint32_t number = 0; number < shards_.size() && !found; ++number) {
       const Shard& shard = shards_[number];
-      const bool is_at_rest = (shard.here == Here::Follows || shard.here == Here::Stopped) && !shard.order;
+      const bool is_at_rest =
+          (shard.here == Here::Follows || shard.here == Here::Stopped) && !shard.order && !shard.is_followed_now;
       if (shard.must_seed && is_at_rest && now() >= shard.not_before) found = number;
     }
     std::vector<BusPeer> peers;

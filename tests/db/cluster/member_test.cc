@@ -384,8 +384,8 @@ TEST_CASE("Member: whatever happens to nodes, what was acknowledged is everywher
   for (const auto& [name, node] : cluster.nodes) {
     for (uint32_t shard = 0; shard < kShards; ++shard)
       CHECK(node->replica->ids(shard) == cluster.nodes["n1"]->replica->ids(shard));
-    CHECK(node->replica->wrong.empty());
-    CHECK(node->loud.empty());
+    CHECK(node->replica->wrong == std::vector<std::string>());
+    CHECK(node->loud == std::vector<std::string>());
   }
   for (uint32_t shard = 0; shard < kShards; ++shard) {
     const auto ids = cluster.nodes["n1"]->replica->ids(shard);
