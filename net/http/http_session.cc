@@ -1,5 +1,6 @@
 // HTTP/1.1 on one connection. The states, and who holds whom, are drawn in http_session.h. Two parts: requests (bytes
-// to a whole request, handed out), and answers (whole, long or as a stream). http_session_move.cc takes a session to another thread.
+// to a whole request, handed out), and answers (whole, long or as a stream). http_session_move.cc takes a request to
+// another thread.
 //
 // Any call into the connection may end it, and an answer may begin the next request at once (answered() reads what is
 // held). So after such a call a function returns, or looks at phase_ and connection_ again.
