@@ -18,7 +18,8 @@ size_t key_of(const void* space, const Path& path) {
 void Contests::judged(Conversation& one, const void* space, const Path& path, Verdict verdict, uint64_t group) {
   one.losses = verdict == Verdict::Stale ? one.losses + 1 : 0;
   if (std::exchange(one.is_called, false)) {
-    if (const auto called = contests_.find(one.contest); called != contests_.end()) called->second.has_called = false;
+    const auto known = contests_.find(one.contest);
+    if (known != contests_.end() && known->second.called > 0) --known->second.called;
   }
   // Noted of who wins too: those who are stale for it come behind.
   one.contest = key_of(space, path);
@@ -35,11 +36,11 @@ void Contests::take(std::deque<std::shared_ptr<Conversation>>& from, Told& to) {
 void Contests::call(Contest& contest, std::deque<std::shared_ptr<Conversation>>& from, Told& to, Time now) {
   take(from, to);
   to.back()->is_called = true;
-  contest.has_called = true;
+  ++contest.called;
   contest.called_at = now;
 }
 
-Contests::Told Contests::wake_now(Told told, uint64_t group, Time now) {
+Contests::Told Contests::wake_now(Told told, uint64_t group, Time now, size_t at_once) {
   if (contests_.empty()) return told;
   Told others, tired;  // who have nothing to do with it; who have tried in this group
   for (auto& one : told) {
@@ -50,7 +51,7 @@ Contests::Told Contests::wake_now(Told told, uint64_t group, Time now) {
   for (auto& one : tired) {
     Contest& contest = contests_.at(one->contest);
     // A contest of one is none.
-    const bool is_alive = contest.has_called || !contest.losers.empty() || !contest.winners.empty() ||
+    const bool is_alive = contest.called > 0 || !contest.losers.empty() || !contest.winners.empty() ||
                           group - contest.stale_in <= kContestGroups;
     if (!is_alive) {
       others.push_back(std::move(one));
@@ -63,16 +64,15 @@ Contests::Told Contests::wake_now(Told told, uint64_t group, Time now) {
   Told first;
   for (auto at = contests_.begin(); at != contests_.end();) {
     Contest& contest = at->second;
-    if (contest.has_called && now - contest.called_at > kContestWait) contest.has_called = false;
-    if (!contest.has_called && !contest.losers.empty()) {
-      call(contest, contest.losers, first, now);
-    } else if (!contest.has_called && !contest.winners.empty() && contest.winners.front()->tried_in != group) {
+    if (contest.called > 0 && now - contest.called_at > kContestWait) contest.called = 0;
+    while (contest.called < at_once && !contest.losers.empty()) call(contest, contest.losers, first, now);
+    while (contest.called < at_once && !contest.winners.empty() && contest.winners.front()->tried_in != group) {
       call(contest, contest.winners, first, now);
     }
     for (auto* queue : {&contest.losers, &contest.winners}) {
       while (!queue->empty() && now - queue->front()->asleep_since > kContestSleepMax) take(*queue, first);
     }
-    const bool is_over = contest.losers.empty() && contest.winners.empty() && !contest.has_called &&
+    const bool is_over = contest.losers.empty() && contest.winners.empty() && contest.called == 0 &&
                          group - contest.stale_in > kContestGroups;
     at = is_over ? contests_.erase(at) : std::next(at);
   }
@@ -86,7 +86,7 @@ Contests::Told Contests::wake_all() {
   for (auto& [key, contest] : contests_) {
     while (!contest.losers.empty()) take(contest.losers, all);
     while (!contest.winners.empty()) take(contest.winners, all);
-    contest.has_called = false;
+    contest.called = 0;
   }
   return all;
 }

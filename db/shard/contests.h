@@ -9,7 +9,8 @@
 //   group n+2   C wins                     ─▶  D, then A, then B …
 //
 // So a contest, which is a path where a write was stale a short while ago, is a queue: one who has tried is left asleep until it is its
-// turn, who has lost before who has won. One try for each win is then under way instead of N. Nothing is held back
+// turn, who has lost before who has won. One try for each win is then under way instead of N; where a commit waits for the
+// disk, up to kContestCalled, so that the next group has one whoever is slow. Nothing is held back
 // but the waking: what each is told is in its story already, in its order, and it hears all of it at once.
 //
 // Nobody is waited for in vain. Who is called and does not try within kContestWait, because it is far away or has given up, is
@@ -37,6 +38,7 @@ namespace hearth::db {
 // most that one sleeps.
 inline constexpr uint64_t kContestGroups = 8;
 inline constexpr std::chrono::microseconds kContestWait{300};
+inline constexpr size_t kContestCalled = 3;  // at once, where a commit waits for the disk
 inline constexpr std::chrono::milliseconds kContestSleepMax{5};
 
 class Contests {
@@ -49,7 +51,8 @@ class Contests {
   void judged(Conversation& one, const void* space, const Path& path, Verdict verdict, uint64_t group);
 
   // Of those who were told something in this group: who is to be woken now, in this order. The others sleep on.
-  Told wake_now(Told told, uint64_t group, Time now);
+  // `at_once`: so many may be called and not have tried yet.
+  Told wake_now(Told told, uint64_t group, Time now, size_t at_once = 1);
   // All who sleep.
   Told wake_all();
   bool has_sleepers() const { return sleepers_ > 0; }
@@ -57,8 +60,8 @@ class Contests {
 
  private:
   struct Contest {
-    uint64_t stale_in = 0;    // the last group with a stale write
-    bool has_called = false;  // somebody who has not tried yet
+    uint64_t stale_in = 0;  // the last group with a stale write
+    size_t called = 0;      // who have not tried yet
     Time called_at{};
     std::deque<std::shared_ptr<Conversation>> losers, winners;  // who sleep, the longest first
   };

@@ -17,7 +17,10 @@ void Shard::note_contest(const ShardRequest& request, const WriteRequest& write,
 // The letters to one io thread leave together.
 void Shard::wake_told(std::vector<std::shared_ptr<Conversation>> told) {
   const MailBatch batch;
-  if (!contests_.empty()) told = contests_.wake_now(std::move(told), group_, std::chrono::steady_clock::now());
+  if (!contests_.empty()) {
+    const size_t at_once = with_.durability == TreeStore::Durability::Synced ? kContestCalled : 1;
+    told = contests_.wake_now(std::move(told), group_, std::chrono::steady_clock::now(), at_once);
+  }
   for (const auto& conversation : told) conversation->story.wake();
 }
 

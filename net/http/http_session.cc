@@ -1,5 +1,5 @@
 // HTTP/1.1 on one connection. The states, and who holds whom, are drawn in http_session.h. Two parts: requests (bytes
-// to a whole request, handed out) and answers (whole, long or as a stream). Those of other servers: passed_answer.cc. A session
+// to a whole request, handed out) and answers (whole, long or as a stream). Those of other servers: passed_answer.cc. A request
 // goes to another thread in http_session_move.cc.
 //
 // Any call into the connection may end it, and an answer may begin the next request at once (answered() reads what is

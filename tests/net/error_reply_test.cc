@@ -24,10 +24,11 @@ TEST_CASE("ErrorReply: every code has a status of HTTP and a word of the Firebas
       {ErrorCode::Io, 500, "unavailable"},
       {ErrorCode::Corruption, 500, "unavailable"},
       {ErrorCode::Locked, 503, "unavailable"},
-      {ErrorCode::NotOwner, 421, "unavailable"},
       {ErrorCode::Unsupported, 400, "failure"},
       {ErrorCode::InvalidToken, 401, "invalid_token"},
       {ErrorCode::ExpiredToken, 401, "expired_token"},
+      {ErrorCode::KeyReused, 422, "failure"},
+      {ErrorCode::NotOwner, 421, "unavailable"},
   };
   for (size_t i = 0; i < cases.size(); ++i) {
     INFO("code " << i);
@@ -35,5 +36,5 @@ TEST_CASE("ErrorReply: every code has a status of HTTP and a word of the Firebas
     CHECK(error_reply(cases[i].code).http_status == cases[i].http_status);
     CHECK(error_reply(cases[i].code).wire_status == cases[i].wire_status);
   }
-  CHECK(static_cast<size_t>(ErrorCode::ExpiredToken) + 1 == cases.size());
+  CHECK(static_cast<size_t>(ErrorCode::NotOwner) + 1 == cases.size());
 }

@@ -1,6 +1,6 @@
 // Yjs documents by the published clients: y-websocket and Hocuspocus on the same documents, over cuts, restarts and kills.
 import assert from 'node:assert/strict';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -82,8 +82,8 @@ test('one move among clients that echo is told to each once, unchanged', async (
   clients[0].provider.awareness.setLocalStateField('x', 1);
   await until(() => clients.every(({ provider }) => [...provider.awareness.getStates().values()].some(({ x }) => x === 1)), 'the move');
   await new Promise((resolve) => setTimeout(resolve, 200));
-  // One client of each of the two io threads hears for all of its thread.
-  assert.ok((await messages()) - before <= 2);
+  // All of them live on one io thread, and one of them hears for all.
+  assert.equal((await messages()) - before, 1);
   const clocks = clients.map(({ provider }) => provider.awareness.meta.get(clients[0].doc.clientID).clock);
   assert.ok(clocks.every((clock) => clock === clocks[0]));
 });
@@ -298,4 +298,26 @@ test('documents that the operator takes away: 4403 for those who have one open, 
   assert.equal(kept.closed.items.length + other.failures.items.length, 0);
   const [refused] = await yWebsocket(server, namespace, 'notes/b').closed.until((all) => all.length > 0, 'a refusal');
   assert.equal(refused.code, 4403);
+});
+
+// A room, an ear and a window for each io thread would cost a wake-up of each for every move.
+test('cursors of one document wake one io thread and the shard, and are told together', async () => {
+  const own = await Server.start(after, ['--dev', '--threads', '4', '--max-request-rate', '0']);
+  const clients = Array.from({ length: 12 }, () => yWebsocket(own, 'n', 'room'));
+  await Promise.all(clients.map(synced));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const switches = () => new Map(readdirSync(`/proc/${own.pid}/task`).map((id) => [id, Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(`/proc/${own.pid}/task/${id}/status`, 'utf8'))[1])]));
+  const sends = async () => Number(/^hearth_sends_total(?:\{[^}]*\})? (\d+)/m.exec(await (await fetch(`${own.url}/.metrics`, { headers: { Authorization: 'Bearer owner' } })).text())[1]);
+  const [before, sent] = [switches(), await sends()];
+  let moves = 0;
+  for (let turn = 0; turn < 40; ++turn) {
+    for (const { provider } of clients) provider.awareness.setLocalStateField('x', ++moves);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const woken = [...switches()].filter(([id, count]) => count - (before.get(id) ?? count) >= 20);
+  assert.ok(woken.length <= 2, `${woken.length} threads were woken`);
+  // Twelve moves that come at once are one message to each, two if the window ends between them; alone they would be 144.
+  const perMove = ((await sends()) - sent) / moves;
+  assert.ok(perMove <= 6, `${perMove} sends for a move`);
 });

@@ -38,12 +38,13 @@ struct Race {
     }
     for (const char name : also) told.push_back(clients.at(name));
     now += 1us;
-    return names(contests.wake_now(std::move(told), number++, now));
+    return names(contests.wake_now(std::move(told), number++, now, at_once));
   }
 
   std::map<char, std::shared_ptr<Conversation>> clients;
   Contests contests;
   uint64_t number = 1;
+  size_t at_once = 1;
   Contests::Time now{};
 };
 
@@ -110,4 +111,13 @@ TEST_CASE("Contests: two places have a queue each", "[db]") {
   CHECK(race.group({{'D', true}, {'E', false}, {'F', false}}, "", "m") == "E");
   CHECK(race.group({{'B', true}}, "", "n") == "C");
   CHECK(race.group({{'E', true}}, "", "m") == "F");
+}
+
+TEST_CASE("Contests: where a commit waits for the disk more than one is called", "[db]") {
+  Race race("ABCDE");
+  race.at_once = 2;
+  CHECK(race.group({{'A', true}, {'B', false}, {'C', false}, {'D', false}, {'E', false}}) == "BC");
+  CHECK(race.group({{'B', true}}) == "D");                 // C has not tried yet
+  CHECK(race.group({{'C', true}, {'D', false}}) == "ED");  // who has lost before is longer asleep
+  CHECK(race.group({}) == "");
 }

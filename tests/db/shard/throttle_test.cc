@@ -148,7 +148,7 @@ TEST_CASE("Throttle: who asks for the next value again and again is told as seld
   Listen awaiting = listen_to("c");
   awaiting.is_awaiting = true;
   first.client->listen(1, 7, awaiting);
-  CHECK(first.until(1) == Words{"a1={w:0}"});  // nothing was told yet
+  CHECK(first.until(1) == Words{R"(a1 c={"w":0})"});  // nothing was told yet
   writer.client->write(3, set("c/w", Value::integer(1)));
   writer.until(3);
   first.client->reply(2, {});
@@ -161,9 +161,9 @@ TEST_CASE("Throttle: who asks for the next value again and again is told as seld
   CHECK(second.until(2) == Words{"a2"});
   // An ordinary listener is told the value there is.
   patient.client->listen(1, 9, listen_to("c"));
-  CHECK(patient.until(1) == Words{"a1={w:2}"});
+  CHECK(patient.until(1) == Words{R"(a1 c={"w":2})"});
   clock.advance(kEvery);
-  CHECK(second.until(1) == Words{"e8 c/w=2", "a1=null"});
+  CHECK(second.until(1) == Words{"e8 c+ w=2", "a1 c=null"});
 }
 
 TEST_CASE("Throttle: random writes leave every listener with the tree, and it hears seldom", "[shard]") {

@@ -1,7 +1,7 @@
 // A primary, two standbys and three nodes, by tools/cluster: real processes, which are killed, stopped and started again. And
 // writers and listeners that go on over all of that, as witnesses of what was acknowledged and told.
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -36,6 +36,7 @@ export class Cluster {
 
   static async start(after, { flags = [], failover = false } = {}) {
     const cluster = new Cluster();
+    chmodSync(cluster.#folder, 0o755); // where tests run as root, engines are another user's
     cluster.#base = await freePorts();
     after(() => cluster.end());
     await cluster.tool('start', ...(failover ? ['--failover'] : []), '--', '--log-level', 'warn', ...flags);
