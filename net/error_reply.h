@@ -33,7 +33,8 @@ inline ErrorReply error_reply(db::ErrorCode code) {
     case ErrorCode::Unavailable:
     case ErrorCode::Locked:
       return {503, "unavailable"};
-    case ErrorCode::NotOwner:  // no client sees this: the request is passed on, or is answered 503 (Exchange::kMisdirected)
+    case ErrorCode::
+        NotOwner:  // no client sees this: the request is passed on, or is answered 503 (Exchange::kMisdirected)
       return {421, "unavailable"};
     case ErrorCode::Io:
     case ErrorCode::Corruption:

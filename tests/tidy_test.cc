@@ -151,6 +151,7 @@ const std::map<std::string, std::string> kTestedIn = {
     {"db/cluster/replica.h", "tests/db/cluster_replica_test.cc"},
     {"db/shard/beginning.h", "tests/db/resume_test.cc"},
     {"db/shard/mirrors.h", "tests/db/mirrors_test.cc"},
+    {"net/c/loop.h", "tests/installed/app.c"},
     {"net/webhooks/api.h", "tests/sdk/webhooks.test.mjs"},
     {"net/webhooks/asks.h", "tests/sdk/webhooks.test.mjs"},
     {"net/webhooks/hook_line.h", "tests/net/webhooks/deliverer_test.cc"},

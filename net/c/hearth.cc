@@ -35,6 +35,7 @@
 
 #include "db/host.h"
 #include "db/model/json.h"
+#include "net/c/loop.h"
 #include "net/io/log.h"
 #include "net/rest/change_feed.h"
 #include "net/server.h"
@@ -44,41 +45,7 @@ using hearth::db::Error;
 using hearth::db::ErrorCode;
 using hearth::db::Result;
 using hearth::db::Value;
-
-namespace {
-
-// Callbacks that wait for hearth_poll. A Loop outlives its database, which may still post to it while it closes.
-class Loop {
- public:
-  Loop(void (*wake)(void*), void* user) : wake_(wake), user_(user) {}
-
-  void post(std::function<void()> task) {
-    bool is_first = false;
-    {
-      const std::lock_guard lock(mutex_);
-      is_first = tasks_.empty();
-      tasks_.push_back(std::move(task));
-    }
-    if (is_first) wake_(user_);
-  }
-  size_t run() {
-    std::vector<std::function<void()>> tasks;
-    {
-      const std::lock_guard lock(mutex_);
-      tasks.swap(tasks_);
-    }
-    for (const auto& task : tasks) task();
-    return tasks.size();
-  }
-
- private:
-  void (*const wake_)(void*);
-  void* const user_;
-  std::mutex mutex_;  // Guards tasks_.
-  std::vector<std::function<void()>> tasks_;
-};
-
-}  // namespace
+using hearth::net::c::Loop;
 
 struct hearth_database {
   std::shared_ptr<Loop> loop;                   // null: callbacks have a thread
@@ -294,46 +261,63 @@ void hearth_close(hearth_database* database) {
   delete database;
 }
 
-hearth_status hearth_set(hearth_database* database, const char* space, const char* path, const char* json,
-                         hearth_error* error) {
+namespace {
+
+using MaybeOptions = const Result<hearth::db::WriteOptions>&;
+
+hearth_status set_with(hearth_database* database, const char* space, const char* path, const char* json,
+                       MaybeOptions options, hearth_error* error) {
   return guarded(error, [&]() -> Result<void> {
     ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
     ASSIGN_OR_RETURN(Value value, value_of(json));
-    RETURN_IF_ERROR(at.tree.set(at.path, std::move(value)));
+    if (!options.ok()) return options.error();
+    RETURN_IF_ERROR(at.tree.set(at.path, std::move(value), options.value()));
     return {};
   });
+}
+
+hearth_status update_with(hearth_database* database, const char* space, const char* path, const char* json_object,
+                          MaybeOptions options, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
+    ASSIGN_OR_RETURN(Entries entries, entries_of(json_object));
+    if (!options.ok()) return options.error();
+    RETURN_IF_ERROR(at.tree.update(at.path, std::move(entries), options.value()));
+    return {};
+  });
+}
+
+hearth_status set_async_with(hearth_database* database, const char* space, const char* path, const char* json,
+                             MaybeOptions options, hearth::db::Namespace::Done done, hearth_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
+    ASSIGN_OR_RETURN(Value value, value_of(json));
+    if (!options.ok()) return options.error();
+    at.tree.set_async(at.path, std::move(value), options.value(), std::move(done));
+    return {};
+  });
+}
+
+}  // namespace
+
+hearth_status hearth_set(hearth_database* database, const char* space, const char* path, const char* json,
+                         hearth_error* error) {
+  return set_with(database, space, path, json, hearth::db::WriteOptions(), error);
 }
 
 hearth_status hearth_update(hearth_database* database, const char* space, const char* path, const char* json_object,
                             hearth_error* error) {
-  return guarded(error, [&]() -> Result<void> {
-    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
-    ASSIGN_OR_RETURN(Entries entries, entries_of(json_object));
-    RETURN_IF_ERROR(at.tree.update(at.path, std::move(entries)));
-    return {};
-  });
+  return update_with(database, space, path, json_object, hearth::db::WriteOptions(), error);
 }
 
 hearth_status hearth_set_for(hearth_database* database, const char* space, const char* path, const char* json,
                              unsigned ttl_ms, hearth_error* error) {
-  return guarded(error, [&]() -> Result<void> {
-    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
-    ASSIGN_OR_RETURN(Value value, value_of(json));
-    ASSIGN_OR_RETURN(const auto options, for_ms(ttl_ms));
-    RETURN_IF_ERROR(at.tree.set(at.path, std::move(value), options));
-    return {};
-  });
+  return set_with(database, space, path, json, for_ms(ttl_ms), error);
 }
 
 hearth_status hearth_update_for(hearth_database* database, const char* space, const char* path, const char* json_object,
                                 unsigned ttl_ms, hearth_error* error) {
-  return guarded(error, [&]() -> Result<void> {
-    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
-    ASSIGN_OR_RETURN(Entries entries, entries_of(json_object));
-    ASSIGN_OR_RETURN(const auto options, for_ms(ttl_ms));
-    RETURN_IF_ERROR(at.tree.update(at.path, std::move(entries), options));
-    return {};
-  });
+  return update_with(database, space, path, json_object, for_ms(ttl_ms), error);
 }
 
 hearth_status hearth_remove(hearth_database* database, const char* space, const char* path, hearth_error* error) {
@@ -363,23 +347,12 @@ hearth_status hearth_get(hearth_database* database, const char* space, const cha
 
 hearth_status hearth_set_async(hearth_database* database, const char* space, const char* path, const char* json,
                                hearth_done done, void* user, hearth_error* error) {
-  return guarded(error, [&]() -> Result<void> {
-    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
-    ASSIGN_OR_RETURN(Value value, value_of(json));
-    at.tree.set_async(at.path, std::move(value), done_of(done, user));
-    return {};
-  });
+  return set_async_with(database, space, path, json, hearth::db::WriteOptions(), done_of(done, user), error);
 }
 
 hearth_status hearth_set_for_async(hearth_database* database, const char* space, const char* path, const char* json,
                                    unsigned ttl_ms, hearth_done done, void* user, hearth_error* error) {
-  return guarded(error, [&]() -> Result<void> {
-    ASSIGN_OR_RETURN(auto at, place_of(database, space, path));
-    ASSIGN_OR_RETURN(Value value, value_of(json));
-    ASSIGN_OR_RETURN(const auto options, for_ms(ttl_ms));
-    at.tree.set_async(at.path, std::move(value), options, done_of(done, user));
-    return {};
-  });
+  return set_async_with(database, space, path, json, for_ms(ttl_ms), done_of(done, user), error);
 }
 
 hearth_status hearth_update_async(hearth_database* database, const char* space, const char* path,

@@ -90,7 +90,8 @@ const auto kTable = std::to_array<Row>({
     row("GET", "/.inspect/documents.json", kSpace, "The Yjs documents.").answered(&Api::tell_documents),
     row("GET", "/.inspect/document.json", kSpace, "What a Yjs document says.").answered(&Api::tell_document),
     row("GET", "/.inspect/figures.json", kServer, "Figures of the last 15 minutes.").answered(&Api::tell_figures),
-    row("GET", "/.inspect/cluster", kServer, "The nodes of the cluster, and who owns what.").answered(&Api::tell_cluster),
+    row("GET", "/.inspect/cluster", kServer, "The nodes of the cluster, and who owns what.")
+        .answered(&Api::tell_cluster),
     row("POST", "/.inspect/cluster", kServer, "Moves a shard; drains, forgets or reseeds a node.")
         .answered(&Api::ask_cluster),
 });
