@@ -143,6 +143,14 @@ PostgresLog::Round PostgresLog::next_round() {
   Round round;
   std::unique_lock lock(mutex_);
   arrived_.wait(lock, [this] { return is_closing_ || !waiting_.empty(); });
+  // Those that the last round answered are on their way with their next batch: as long as giving them the processor brings
+  // one, the round waits for it. A second round costs them more, for it begins after this one.
+  for (size_t seen = 0; seen < waiting_.size() && waiting_.size() < last_round_;) {
+    seen = waiting_.size();
+    lock.unlock();
+    std::this_thread::yield();
+    lock.lock();
+  }
   size_t bytes = 0;
   while (!waiting_.empty()) {
     const size_t size = waiting_.front().stored.size();
@@ -153,6 +161,7 @@ PostgresLog::Round PostgresLog::next_round() {
     if (size > kAloneFrom) break;
   }
   lock.unlock();
+  last_round_ = round.size();
   // Rows are locked in one order, whoever else does: no two rounds wait for each other.
   std::sort(round.begin(), round.end(), [](const Waiting& a, const Waiting& b) { return a.shard < b.shard; });
   return round;

@@ -106,6 +106,7 @@ class PostgresLog final : public CommitLog {
 
   std::unique_ptr<PostgresConnection> rounds_;  // of thread_
   std::string told_;                            // of thread_: the last trouble, so that it is told once
+  size_t last_round_ = 0;                       // of thread_: how many appends it had
   std::thread thread_;
 };
 
