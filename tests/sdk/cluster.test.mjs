@@ -40,7 +40,7 @@ after(closeYjs);
 // With sixteen shards, and most of them in use.
 const spaces = Array.from({ length: isLong ? 32 : 12 }, (_, i) => `log-${i}`);
 const secret = 'a-secret-of-a-project-that-is-long-enough';
-const key = sign(secret, { iss: 'http://127.0.0.1/auth/v1', role: 'anon', iat: Math.floor(Date.now() / 1_000), exp: Math.floor(Date.now() / 1_000) + 36_000 });
+const key = sign(secret, { iss: 'http://127.0.0.1/auth/v1', aud: 'authenticated', role: 'anon', iat: Math.floor(Date.now() / 1_000), exp: Math.floor(Date.now() / 1_000) + 36_000 });
 const folder = mkdtempSync(join(tmpdir(), 'hearth-cluster-auth-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 writeFileSync(join(folder, 'project.secret'), secret);
