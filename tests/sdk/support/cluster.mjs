@@ -134,15 +134,16 @@ export class Writer {
   #done;
   #last = Date.now();
 
-  constructor(cluster, space, { pause = 20 } = {}) {
-    this.#done = this.#run(cluster, space, pause);
+  // `patience`: with one request. A node that stands still accepts connections, and answers nothing.
+  constructor(cluster, space, { pause = 20, patience = 1_500 } = {}) {
+    this.#done = this.#run(cluster, space, pause, patience);
   }
 
-  async #run(cluster, space, pause) {
+  async #run(cluster, space, pause, patience) {
     for (let number = 1; !this.#isOver; ++number) {
       const key = `k${String(number).padStart(6, '0')}`;
       for (;;) {
-        const { status, headers, text } = await once(cluster.any().port, 'PUT', `/log/${key}.json?ns=${space}`, `${number}`);
+        const { status, headers, text } = await once(cluster.any().port, 'PUT', `/log/${key}.json?ns=${space}`, `${number}`, {}, patience);
         if (status === 200) break;
         this.refusals.push({ status, headers, text });
         if (this.#isOver) return;
