@@ -32,7 +32,7 @@ using http::equals_ignoring_case;
 
 constexpr std::chrono::milliseconds kLookAgain{25};
 constexpr std::chrono::milliseconds kWriteGrace{
-    1'000};  // for a node that has lost a shard to answer a write all the same
+    500};  // for a node that has lost a shard to answer a write all the same
 constexpr std::chrono::milliseconds kBodyGrace{10'000};  // and to end a long answer
 constexpr size_t kCopiedBodyBytesMax = 4u << 10;
 
