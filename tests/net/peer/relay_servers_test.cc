@@ -156,7 +156,10 @@ TEST_CASE("Relay: a WebSocket through another node is one with its owner, both w
   }
   SECTION("and that another node is the owner now") {
     pair.give("theirs", "n1");
-    CHECK(socket.take_frame().close_code() == 1001);
+    // Its old owner says goodbye, or the node between them does not wait for that: it may be stopped.
+    const auto frame = socket.take_frame();
+    CHECK((frame.opcode == -1 || frame.close_code() == 1001));
+    CHECK(socket.is_closed());
   }
 }
 
