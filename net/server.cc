@@ -390,6 +390,8 @@ void Server::adopt(int socket, std::string heard) {
   parts_->from_nodes->adopt({.socket = std::move(fd), .heard = std::move(heard)});
 }
 
+void Server::moved(std::function<bool(const std::string& space)> is_one) { parts_->deliverer->moved(std::move(is_one)); }
+
 uint16_t Server::port() const { return parts_->port; }
 std::string Server::url() const { return parts_->url; }
 std::string Server::watch_url() const { return parts_->watch_url; }

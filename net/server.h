@@ -91,6 +91,8 @@ class Server {
   // In a cluster: takes over a connection of another node's, which has proved to be one and speaks HTTP; `heard` is what was
   // read of it already. Any thread.
   void adopt(int socket, std::string heard);
+  // In a cluster: the namespaces for which `is_one` have come to this node, or left it. Any thread, until stop().
+  void moved(std::function<bool(const std::string& space)> is_one);
 
   uint16_t port() const;
   std::string url() const;        // http://127.0.0.1:9000; with TLS https://…

@@ -223,6 +223,7 @@ void ClusterNode::prepare(net::Server::Options& options) {
 
 void ClusterNode::start(net::Server& server, rules::Guard& guard, std::vector<std::string> namespaces) {
   guard_ = &guard;
+  server_ = &server;
   namespaces_ = std::move(namespaces);
   port_->on_http([&server](int fd, std::string early, const std::string&) { server.adopt(fd, std::move(early)); });
   // `hearth cluster reseed NODE`.
@@ -245,6 +246,12 @@ void ClusterNode::on_change(const db::ClusterChange& change) {
        {"to", change.to.empty() ? "whoever takes it" : std::string_view(change.to)},
        {"why", change.why},
        {"ms", change.took.count()}});
+  net::Server* server = server_;
+  if (server != nullptr && (change.to == flags_.node || change.from == flags_.node)) {
+    server->moved([&directory = member_->directory(), shard = change.shard](const std::string& space) {
+      return directory.owner_of(space)->shard == shard;
+    });
+  }
   if (change.to != flags_.node) return;
   const std::lock_guard lock(mutex_);
   must_catch_up_ = true;

@@ -96,6 +96,7 @@ class ClusterNode {
   std::unique_ptr<net::peer::RelayDirectory> nodes_;
   net::admin::ClusterDoor door_{};
 
+  std::atomic<net::Server*> server_ = nullptr;  // while it serves
   rules::Guard* guard_ = nullptr;
   std::vector<std::string> namespaces_;
   std::mutex mutex_;  // Guards the next two.

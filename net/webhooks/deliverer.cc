@@ -35,9 +35,11 @@ class Deliverer::Core {
     ASSIGN_OR_RETURN(const auto spaces, shared_.guard.with_rows_beside(deliverer_auth()));
     for (const std::string& space : spaces) {
       const auto rows = shared_.guard.beside(space, deliverer_auth(), {config_row(""), SIZE_MAX});
+      if (!rows.ok() && rows.error().code == db::ErrorCode::NotOwner) continue;
       if (!rows.ok()) return rows.error();
       for (const auto& [key, bytes] : rows.value()) {
         const std::string id = key.substr(1);
+        if (lines_.contains(id)) continue;
         auto config = HookConfig::decode(bytes);
         ASSIGN_OR_RETURN(const auto states, shared_.guard.beside(space, deliverer_auth(), {state_row(id), 1}));
         auto state = states.empty() ? db::Result<HookState>(HookState()) : HookState::decode(states.begin()->second);
@@ -64,6 +66,17 @@ class Deliverer::Core {
       const bool is_taken = *begun && mail->post([this, space, path, done] { done(purge(space, path)); });
       if (!is_taken) done({});
     });
+  }
+
+  void moved(std::function<bool(const std::string& space)> is_one) {
+    shared_.mail->post([this, is_one = std::move(is_one)] {
+      std::erase_if(lines_, [&](const auto& one) { return is_one(one.second->space()); });
+      if (const auto loaded = load(); !loaded.ok()) {
+        http::log(http::LogLevel::Error, "webhooks of a namespace that has come here cannot be read",
+                  {{"why", loaded.error().message}});
+      }
+    });
+    begin();
   }
 
   void begin() {
@@ -163,6 +176,8 @@ db::Result<void> Deliverer::start() {
 void Deliverer::stop() {
   if (core_ != nullptr) core_->stop();
 }
+
+void Deliverer::moved(std::function<bool(const std::string& space)> is_one) { core_->moved(std::move(is_one)); }
 
 void Deliverer::ask(Ask ask, Done done) { core_->ask(std::move(ask), std::move(done)); }
 

@@ -57,6 +57,9 @@ class Deliverer {
 
   // Goes on where the last run ended. Blocks on the disk. Errors: Io, Corruption.
   db::Result<void> start();
+  // In a cluster: the namespaces for which `is_one` have come to this node, or left it. What was known of their webhooks is
+  // forgotten, and those that are served here now go on from what is in the store. Any thread, until stop().
+  void moved(std::function<bool(const std::string& space)> is_one);
   // When it returns nothing is sent, nobody asks the guard, and no `done` is called any more; attempts under way are given up,
   // and made again by the next run.
   void stop();

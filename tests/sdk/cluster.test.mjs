@@ -22,6 +22,7 @@ import { Random } from './support/random.mjs';
 import { stream } from './support/rest.mjs';
 import { program, soon } from './support/server.mjs';
 import { changes, closeClients, connect, joined, sign } from './support/supabase.mjs';
+import { Receiver } from './support/webhook_receiver.mjs';
 import { closeYjs, synced, yWebsocket } from './support/yjs.mjs';
 
 const isLong = Boolean(process.env.HEARTH_LONG);
@@ -46,7 +47,10 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 writeFileSync(join(folder, 'project.secret'), secret);
 const config = join(folder, 'auth.json');
 writeFileSync(config, JSON.stringify({ issuers: [{ shape: 'supabase', url: 'http://127.0.0.1', secret_file: 'project.secret' }] }));
-const cluster = skip ? undefined : await Cluster.start(after, { flags: ['--disconnect-grace', '2', '--auth-config', config] });
+const receiver = await Receiver.start(after);
+const hooks = ['--history', '1h,100MB', '--webhook-host', `127.0.0.1:${receiver.port}`, '--webhook-private', '--webhook-retry', '20ms,100ms'];
+const flags = ['--disconnect-grace', '2', '--auth-config', config, ...hooks];
+const cluster = skip ? undefined : await Cluster.start(after, { flags });
 
 test('any of three nodes makes namespaces that all have', limit, async (t) => {
   t.diagnostic(`TEST_SEED=${seed}`);
@@ -221,6 +225,30 @@ test('onDisconnect of a client whose node dies runs once', limit, async () => {
     assert.deepEqual(heard.items, [0, 1]);
     await closeApp(other);
   }
+});
+
+test('a webhook goes on at the node that has its namespace next', limit, async () => {
+  const ask = (method, target, body) => cluster.ask(cluster.any(), method, target, body, { retries: 40 });
+  const added = await ask('POST', '/.webhooks.json?ns=all', JSON.stringify({ url: receiver.url, path: '/hooked' }));
+  assert.equal(added.status, 200, added.text);
+  const written = [];
+  const write = async () => {
+    for (let i = 0; i < 5; ++i) {
+      written.push(written.length + 1);
+      assert.equal((await ask('PUT', '/hooked.json?ns=all', `${written.length}`)).status, 200);
+    }
+    await receiver.messages.until((items) => items.some(({ body }) => body.data.changes[0].value === written.length), `message ${written.length}`);
+  };
+  await write();
+  for (const number of [1, 2, 3]) {
+    await cluster.tool(number === 2 ? 'leave' : 'kill', `n${number}`);
+    await write();
+    assert.equal(JSON.parse((await ask('GET', '/.webhooks.json?ns=all')).text).length, 1);
+    await cluster.tool('revive', `n${number}`);
+  }
+  // Each at least once, and in order where it came first.
+  const seen = new Map(receiver.messages.items.map(({ id, body }) => [id, body.data.changes[0].value]));
+  assert.deepEqual([...seen.values()], written);
 });
 
 test('at the end all nodes have the same', limit, async (t) => {
