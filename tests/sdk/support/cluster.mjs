@@ -81,7 +81,7 @@ export class Cluster {
   // A namespace in which everybody may do everything, once all nodes know of it.
   async makeSpace(name, settings = {}) {
     const put = async (path, body) => {
-      const { status, text } = await this.ask(this.any(), 'PUT', `${path}?ns=${name}`, body, { retries: 20 });
+      const { status, text } = await this.ask(null, 'PUT', `${path}?ns=${name}`, body, { retries: 20 });
       if (status !== 200) throw new Error(`PUT ${path} of ${name}: ${status} ${text}`);
     };
     await put('/.settings/namespace.json');
@@ -89,11 +89,12 @@ export class Cluster {
     for (const [setting, value] of Object.entries(settings)) await put(`/.settings/${setting}.json`, JSON.stringify(value));
   }
 
-  // One request as an admin. 503 is asked again, as its Retry-After says.
+  // One request as an admin; `node` null: any, another for each try. 503 is asked again, as its Retry-After says, and so is a
+  // node that is not there.
   async ask(node, method, target, body, { retries = 0, patience = 15_000 } = {}) {
     for (let left = retries; ; --left) {
-      const answer = await once(node.port, method, target, body, this.admin, patience);
-      if (answer.status !== 503 || left === 0) return answer;
+      const answer = await once((node ?? this.any()).port, method, target, body, this.admin, patience);
+      if ((answer.status !== 503 && answer.status !== 0) || left === 0) return answer;
       await sleep(250);
     }
   }
