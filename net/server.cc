@@ -246,6 +246,7 @@ struct Server::Parts {
             .redirected = counts.redirected.value(),
             .unowned = counts.unowned.value(),
             .unknown = counts.unknown.value(),
+            .unsure = counts.unsure.value(),
             .cut = counts.cut.value(),
             .sockets_open = counts.sockets_open.value(),
             .waiting = counts.waiting.value(),
@@ -390,7 +391,9 @@ void Server::adopt(int socket, std::string heard) {
   parts_->from_nodes->adopt({.socket = std::move(fd), .heard = std::move(heard)});
 }
 
-void Server::moved(std::function<bool(const std::string& space)> is_one) { parts_->deliverer->moved(std::move(is_one)); }
+void Server::moved(std::function<bool(const std::string& space)> is_one) {
+  parts_->deliverer->moved(std::move(is_one));
+}
 
 uint16_t Server::port() const { return parts_->port; }
 std::string Server::url() const { return parts_->url; }

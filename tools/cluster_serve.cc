@@ -207,7 +207,12 @@ void ClusterNode::attach(db::Host& host) {
   member_ = std::make_unique<db::Member>(db::Member::Parts{*board_, *board_, *guarded_, *replica, *bus_, standing_},
                                          std::move(options));
   told_ = member_.get();
-  nodes_ = std::make_unique<net::peer::RelayDirectory>(flags_.node, member_->directory(), *dialer_);
+  nodes_ = std::make_unique<net::peer::RelayDirectory>(
+      flags_.node, member_->directory(), *dialer_, [this]() -> std::optional<std::chrono::milliseconds> {
+        const auto stale = standing_.stale();
+        if (!stale) return {};
+        return std::chrono::duration_cast<std::chrono::milliseconds>(*stale);
+      });
   door_.status = [this] { return member_->status_json(); };
   door_.figures = [this] { return member_->figures(); };
   door_.move = [this](uint32_t shard, const std::string& to) { return member_->move(shard, to); };

@@ -17,8 +17,7 @@ constexpr BootTime kTryAgainAfter{500};
 constexpr BootTime kOwnAgainAfter{5'000};  // after a store that would not own
 
 Error not_owner(const std::string& why) {
-  return {ErrorCode::NotOwner,
-          "Another node of the cluster answers for this namespace now (" + why + "); ask again."};
+  return {ErrorCode::NotOwner, "Another node of the cluster answers for this namespace now (" + why + "); ask again."};
 }
 
 }  // namespace

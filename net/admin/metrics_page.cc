@@ -468,8 +468,8 @@ void add_relay(const MetricsPage::Relay& relay, Families& families) {
   families.counter("hearth_relay_redirected_total", "Sockets of SDKs that were told the owner's host.",
                    relay.redirected);
   families.counters("hearth_relay_failures_total", "What ended for want of an owner: requests, answers and sockets.",
-                    {sample("reason", "unowned", relay.unowned), sample("reason", "unknown", relay.unknown),
-                     sample("reason", "cut", relay.cut)});
+                    {sample("reason", "unowned", relay.unowned), sample("reason", "unsure", relay.unsure),
+                     sample("reason", "unknown", relay.unknown), sample("reason", "cut", relay.cut)});
   families.counters(
       "hearth_relay_bytes_total", "Bytes between this node and others, by who began the connection.",
       {sample("way", "out", relay.lines.bytes_out), sample("way", "back", relay.lines.bytes_in),

@@ -52,7 +52,7 @@ class MetricsPage {
   };
   // What went to other nodes of a cluster (net/peer/relay.h).
   struct Relay {
-    uint64_t requests = 0, sockets = 0, asked_again = 0, redirected = 0, unowned = 0, unknown = 0, cut = 0;
+    uint64_t requests = 0, sockets = 0, asked_again = 0, redirected = 0, unowned = 0, unknown = 0, unsure = 0, cut = 0;
     int64_t sockets_open = 0, waiting = 0;  // now
     http::Stats lines{};                    // of the connections to other nodes
     http::Stats from_nodes{};               // of those that came from them

@@ -7,8 +7,8 @@
 // client may be gone by then. So the session is held weakly, and locked on its home thread only: if another thread
 // held the last owner for an instant, the session would be destroyed there, beside a loop that runs.
 //
-// answered_ makes "exactly once" a check: a second answer is our bug and aborts, none at all is answered 500 by the
-// destructor.
+// state_ makes "exactly once" a check: a second answer is our bug and aborts, none at all is answered 500 by the
+// destructor. Who gives up answers first, and what the handler says then is dropped (give_up).
 #include "net/http/exchange.h"
 
 #include <algorithm>
@@ -24,13 +24,25 @@ Exchange::Exchange(IoPool& pool, size_t thread, std::weak_ptr<HttpSession> sessi
     : pool_(pool), thread_(thread), session_(std::move(session)), request_(std::move(request)) {}
 
 Exchange::~Exchange() {
-  if (answered_.exchange(true)) return;
+  if (state_.exchange(State::Answered) != State::Open) return;
   pool_.post(thread_, [session = std::move(session_)] {
     if (const auto here = session.lock()) here->answer(error_response(500, "The request was not answered."));
   });
 }
 
-void Exchange::take_answer() { db::invariant(!answered_.exchange(true), "a request is answered once"); }
+bool Exchange::take_answer() {
+  State state = State::Open;
+  if (state_.compare_exchange_strong(state, State::Answered)) return true;
+  db::invariant(state == State::GivenUp, "a request is answered once");
+  return false;
+}
+
+bool Exchange::give_up(Response response) {
+  State state = State::Open;
+  if (!state_.compare_exchange_strong(state, State::GivenUp)) return false;
+  if (const auto session = session_at_home()) session->answer(std::move(response));
+  return true;
+}
 
 std::shared_ptr<HttpSession> Exchange::session_at_home() {
   db::invariant(pool_.is_home(thread_), "streams and WebSockets are opened on their home thread");
@@ -38,11 +50,12 @@ std::shared_ptr<HttpSession> Exchange::session_at_home() {
 }
 
 void Exchange::respond(Response response) {
-  if (response.status == kMisdirected && misdirected_) {
+  if (response.status == kMisdirected && misdirected_ && state_ == State::Open) {
     return pool_.post(thread_,
                       [self = shared_from_this(), again = std::exchange(misdirected_, nullptr)] { again(self); });
   }
-  take_answer();
+  if (!take_answer()) return;
+  if (!fields_.empty()) response.headers.insert(response.headers.end(), fields_.begin(), fields_.end());
   if (pool_.is_home(thread_)) {
     if (const auto session = session_.lock()) session->answer(std::move(response));
     return;
@@ -63,14 +76,15 @@ void Exchange::set_on_leaving(std::function<void(Leaving)> on_leaving) {
 
 // By post() on the home thread too, so that a long answer never begins within HttpSession::read().
 void Exchange::respond_chunked(Response head, ChunkSource source) {
-  take_answer();
+  if (!take_answer()) return;
+  if (!fields_.empty()) head.headers.insert(head.headers.end(), fields_.begin(), fields_.end());
   pool_.post(thread_, [session = session_, head = std::move(head), source = std::move(source)]() mutable {
     if (const auto here = session.lock()) here->answer_long(std::move(head), std::move(source));
   });
 }
 
 void Exchange::move_to(size_t thread, Handler then) {
-  take_answer();
+  if (!take_answer()) return;
   const auto session = session_at_home();
   if (session == nullptr) return;
   if (misdirected_ || opened_) {  // what was set for this exchange holds for the next one
@@ -85,22 +99,21 @@ void Exchange::move_to(size_t thread, Handler then) {
 }
 
 std::shared_ptr<Stream> Exchange::open_stream(int status, const Headers& headers) {
-  take_answer();
-  const auto session = session_at_home();
-  std::shared_ptr<HttpStream> stream = session ? session->answer_stream(status, headers) : nullptr;
+  const auto session = take_answer() ? session_at_home() : nullptr;
+  Headers all = headers;
+  all.insert(all.end(), fields_.begin(), fields_.end());
+  std::shared_ptr<HttpStream> stream = session ? session->answer_stream(status, all) : nullptr;
   if (!stream) stream = std::make_shared<HttpStream>(pool_.loop(thread_), std::weak_ptr<HttpSession>());
   return stream;
 }
 
 std::shared_ptr<PassedAnswer> Exchange::pass(int status, const Headers& headers, std::shared_ptr<AnswerSource> source) {
-  take_answer();
-  const auto session = session_at_home();
+  const auto session = take_answer() ? session_at_home() : nullptr;
   return session ? session->answer_passed(status, headers, std::move(source)) : nullptr;
 }
 
 bool Exchange::hand_over(std::string head, const MakeProtocol& make) {
-  take_answer();
-  const auto session = session_at_home();
+  const auto session = take_answer() ? session_at_home() : nullptr;
   return session && session->hand_over(std::move(head), make);
 }
 
@@ -136,7 +149,7 @@ std::shared_ptr<WebSocket> Exchange::accept_websocket(std::shared_ptr<WebSocketH
     return equals_ignoring_case(field.first, "Sec-WebSocket-Extensions") && offers_deflate(field.second);
   };
   options.may_deflate = options.may_deflate && std::any_of(request_.headers.begin(), request_.headers.end(), offers);
-  take_answer();
+  if (!take_answer()) return nullptr;
   const auto socket = session ? session->answer_websocket(*key, std::move(handler), options) : nullptr;
   if (socket != nullptr && opened_) std::exchange(opened_, nullptr)(socket);
   return socket;

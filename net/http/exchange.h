@@ -53,6 +53,13 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   void respond(Response response);
 
+  // A field of its own in whatever answer there is, but for a WebSocket's. Before the handler is given the exchange.
+  void add_field(std::string name, std::string value) { fields_.emplace_back(std::move(name), std::move(value)); }
+
+  // Home thread. Answers in the place of a handler that does not; what the handler says afterwards is not heard. False: there is
+  // an answer already.
+  bool give_up(Response response);
+
   // What happens instead of an answer with this status, once, on the home thread: the request was for somebody else, and
   // nothing was done. Set before the handler is given the exchange.
   static constexpr int kMisdirected = 421;
@@ -97,7 +104,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   std::shared_ptr<WebSocket> accept_websocket(std::shared_ptr<WebSocketHandler> handler, WebSocketOptions options = {});
 
  private:
-  void take_answer();
+  enum class State : uint8_t { Open, Answered, GivenUp };
+  bool take_answer();  // false: given up, and nothing is to be done
   std::shared_ptr<HttpSession> session_at_home();
 
   IoPool& pool_;
@@ -106,7 +114,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   Request request_;
   std::function<void(const std::shared_ptr<Exchange>&)> misdirected_;  // null: such an answer is one like others
   std::function<void(const std::shared_ptr<WebSocket>&)> opened_;
-  std::atomic<bool> answered_ = false;
+  Headers fields_{};
+  std::atomic<State> state_ = State::Open;
 };
 
 }  // namespace hearth::net::http

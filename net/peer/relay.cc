@@ -19,6 +19,10 @@ constexpr std::chrono::milliseconds kWatchInterval{250};
 constexpr std::chrono::milliseconds kDrainStep{2};
 constexpr std::chrono::seconds kSweepInterval{5};
 
+bool is_write_of(const http::Request& request) {
+  return request.method != "GET" && request.method != "HEAD" && request.method != "OPTIONS";
+}
+
 }  // namespace
 
 OwnerSeen Relay::Parts::owner_of(const RelayTarget& target) const {
@@ -61,8 +65,44 @@ void Relay::Parts::watch(size_t index) {
   std::vector<std::shared_ptr<RelayJourney>> journeys;  // a copy: what one hears may end others
   for (const auto& [key, journey] : thread.journeys) journeys.push_back(journey);
   for (const auto& journey : journeys) journey->watch();
+  watch_writes(thread);
   watch_sockets(thread, now);
   thread.watch = http::IoPool::schedule(kWatchInterval, [this, index] { watch(index); });
+}
+
+// A write waits with its group for the engine. Who waits by HTTP is told that nobody knows.
+void Relay::Parts::watch_writes(Thread& thread) {
+  std::erase_if(thread.writes, [](const auto& write) { return write.expired(); });
+  if (thread.writes.empty() || !nodes.stale()) return;
+  for (const auto& write : std::exchange(thread.writes, {})) {
+    const auto exchange = write.lock();
+    const bool is_told =
+        exchange != nullptr &&
+        exchange->give_up(http::error_response(
+            503,
+            "The cluster's PostgreSQL does not answer: whether this write is made is not known yet. A request with the "
+            "same Idempotency-Key makes it once."));
+    if (is_told) counts.unknown.add();
+  }
+}
+
+// While the engine does not answer.
+bool Relay::Parts::refuse_unsure(http::Exchange& exchange) {
+  const auto stale = nodes.stale();
+  const bool is_write = is_write_of(exchange.request());
+  if (!stale) {
+    if (is_write) here().writes.push_back(exchange.weak_from_this());
+    return false;
+  }
+  if (!is_write) {
+    exchange.add_field(std::string(kStaleField),
+                       std::to_string(std::chrono::ceil<std::chrono::seconds>(*stale).count()));
+    return false;
+  }
+  counts.unsure.add();
+  exchange.respond(http::error_response(
+      503, "The cluster's PostgreSQL does not answer, so nothing can be written; try again soon."));
+  return true;
 }
 
 // Sockets whose namespace has another owner than when they were opened. All of them are looked at only when some owner has
@@ -151,6 +191,7 @@ bool Relay::take(const std::shared_ptr<http::Exchange>& exchange, RelayTarget ta
   const OwnerSeen owner = parts_->owner_of(target);
   const auto until = std::chrono::steady_clock::now() + kOwnerWaitMax;
   if (owner.is_here) {
+    if (parts_->refuse_unsure(*exchange)) return true;
     parts_->prepare(exchange, std::move(target), until);
     return false;
   }

@@ -13,6 +13,10 @@
 // - While nobody owns the namespace, requests wait for kOwnerWaitMax, as they do while their owner is being found out.
 // - Bodies, answers and sockets flow: no more waits here than Limits::backlog_bytes_pause for each connection.
 //
+// - While the engine does not answer, this node is not sure that it still owns anything. Reads are answered and say how old
+//   they may be (`X-Hearth-Stale`, in seconds); writes are 503, and those that wait already are after a moment, too. Sockets
+//   of SDKs are not told: they take a refusal as final.
+//
 // Thread: any, unless it says otherwise; what belongs to a client lives on its connection's home thread.
 #pragma once
 
@@ -37,6 +41,7 @@ namespace hearth::net::peer {
 inline constexpr std::chrono::milliseconds kOwnerWaitMax{2'000};
 inline constexpr size_t kIdleLinesMax = 16;  // to one node, of one io thread
 inline constexpr std::chrono::seconds kIdleLineTimeMax{30};
+inline constexpr std::string_view kStaleField = "X-Hearth-Stale";
 inline constexpr std::string_view kOwnerField = "Hearth-Owner";  // of a 503: "NODE HOST:PORT", as far as it is known
 
 // What a request is for.
@@ -55,6 +60,7 @@ struct RelayCounts {
   db::Counter redirected;   // SDKs' sockets that were told the owner's host
   db::Counter unowned;      // refused with 503: no owner in time, or it could not be reached
   db::Counter unknown;      // writes answered 503 whose owner was lost while it had them
+  db::Counter unsure;       // writes answered 503 while the engine did not answer
   db::Counter cut;          // answers and sockets that ended with their owner
 };
 

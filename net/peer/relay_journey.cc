@@ -316,8 +316,9 @@ void RelayJourney::serve_here() {
   }
   if (tries_ > 0) relay_.counts.asked_again.add();
   const auto exchange = exchange_;
-  relay_.prepare(exchange, target_, until_);
   finish();
+  if (relay_.refuse_unsure(*exchange)) return;
+  relay_.prepare(exchange, target_, until_);
   relay_.hooks.serve(exchange);
 }
 

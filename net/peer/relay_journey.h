@@ -40,9 +40,10 @@ struct Relay::Parts {
       bool is_over() const { return spliced.expired() && own.expired(); }
     };
     std::vector<Socket> sockets{};
-    uint64_t fingerprint = 0;  // of the owners, as the sockets were looked at last
-    size_t ending = 0;         // of sockets
-    Time swept_at{};           // when those that are over were taken out
+    uint64_t fingerprint = 0;                             // of the owners, as the sockets were looked at last
+    size_t ending = 0;                                    // of sockets
+    Time swept_at{};                                      // when those that are over were taken out
+    std::vector<std::weak_ptr<http::Exchange>> writes{};  // that are served here, and may be answered
     http::Timer watch{};
     bool is_closed = false;
   };
@@ -62,6 +63,8 @@ struct Relay::Parts {
   void keep_line(const std::string& peer, std::shared_ptr<RelayLine> line);
   void watch(size_t thread);
   void watch_sockets(Thread& thread, Time now);
+  void watch_writes(Thread& thread);
+  bool refuse_unsure(http::Exchange& exchange);  // false: it is served
   void prepare(const std::shared_ptr<http::Exchange>& exchange, RelayTarget target, Time until);
   void refuse_relayed(http::Exchange& exchange, const RelayTarget& target) const;
 };

@@ -2,7 +2,9 @@
 // dialer of the peer port; tests give it two servers of one process. Thread: any.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +32,8 @@ class RelayNodes {
   virtual const std::string& own_name() const = 0;
   // Soon back, and waits for nothing.
   virtual OwnerSeen owner_of(std::string_view space) const = 0;
+  // Nothing: this node is sure of what it serves. Else for how long it has not been, for the engine does not answer.
+  virtual std::optional<std::chrono::milliseconds> stale() const = 0;
   // Another number whenever somebody else owns something.
   virtual uint64_t fingerprint() const = 0;
   // Where the node of that name is reached by nodes; "": nobody knows.

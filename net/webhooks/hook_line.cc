@@ -345,9 +345,9 @@ void HookLine::set_cursor(std::string id, uint64_t sequence) {
 bool HookLine::is_still_there() {
   const auto rows = with_.guard.beside(space_, deliverer_auth(), {config_row(id_), 1});
   // Another node has the namespace: the webhook goes on there, and here as well if it comes back (Deliverer::moved).
-  const bool is_missing = rows.ok() ? rows.value().empty()
-                                    : rows.error().code == ErrorCode::NotFound ||
-                                          rows.error().code == ErrorCode::NotOwner;
+  const bool is_missing = rows.ok()
+                              ? rows.value().empty()
+                              : rows.error().code == ErrorCode::NotFound || rows.error().code == ErrorCode::NotOwner;
   if (!is_missing) return true;
   is_gone_ = true;
   session_ = nullptr;

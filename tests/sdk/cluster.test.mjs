@@ -125,6 +125,9 @@ async function witness(t, name, times, break_, { silenceMax = 10_000 } = {}) {
     }
     await Promise.all(writers.map((writer) => writer.stop()));
     for (const [w, listener] of listeners.entries()) await listener.until(writers[w].acknowledged.at(-1));
+  } catch (error) {
+    t.diagnostic(await cluster.story());
+    throw error;
   } finally {
     await Promise.all([...writers, ...listeners].map((one) => one.stop()));
   }

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -51,6 +53,11 @@ class TestNodes final : public net::peer::RelayNodes {
     return found == owners_.end() ? net::peer::OwnerSeen{} : found->second;
   }
   uint64_t fingerprint() const override { return changes_; }
+  std::optional<std::chrono::milliseconds> stale() const override {
+    const int64_t time = stale_;
+    return time == 0 ? std::nullopt : std::optional(std::chrono::milliseconds(time));
+  }
+  void set_stale(std::chrono::milliseconds time) { stale_ = time.count(); }  // 0: it is sure
   std::string peer_of(std::string_view node) const override {
     const std::lock_guard lock(mutex_);
     return doors_.contains(std::string(node)) ? address_of(std::string(node)) : "";
@@ -81,6 +88,7 @@ class TestNodes final : public net::peer::RelayNodes {
   std::map<std::string, net::peer::OwnerSeen> owners_;
   std::atomic<size_t> dials_ = 0;
   std::atomic<uint64_t> changes_ = 0;
+  std::atomic<int64_t> stale_ = 0;
 };
 
 }  // namespace hearth::test

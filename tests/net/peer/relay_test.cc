@@ -321,6 +321,66 @@ TEST_CASE("Relay: a request that is served here, and turns out to be another's, 
   relay.drain(0ms);
 }
 
+TEST_CASE("Relay: while the engine is away reads say how old they may be, and writes are told to come again",
+          "[net][peer]") {
+  std::vector<std::shared_ptr<http::Exchange>> held;
+  std::mutex mutex;
+  std::atomic<int> asked = 0;
+  http::IoPool io(1);
+  hearth::db::ThreadPool workers(1);
+  io.start();
+  TestNodes nodes("a");
+  nodes.give("t", "a");
+  Relay relay(nodes, io, workers, {}, {.serve = {}, .redirect = {}});
+  auto listener = http::serve(io, workers, {}, [&](const std::shared_ptr<http::Exchange>& exchange) {
+                    if (relay.take(exchange, {.space = "t"})) return;
+                    if (exchange->request().method == "GET") return exchange->respond(text_response("read"));
+                    ++asked;
+                    const std::lock_guard lock(mutex);
+                    held.push_back(exchange);
+                  }).value();
+  HttpClient waiting(listener->port()), client(listener->port());
+  waiting.ask("/", "", "under way");
+  REQUIRE(eventually([&] { return asked == 1; }));
+  client.ask("/");
+  CHECK_FALSE(client.reply().has("x-hearth-stale"));
+  nodes.set_stale(1'200ms);
+  const auto told = waiting.reply();
+  CHECK(told.status == 503);
+  CHECK(told.has("retry-after: 1"));
+  CHECK_THAT(told.body, Catch::Contains("not known"));
+  client.ask("/");
+  CHECK(client.reply().has("x-hearth-stale: 2\r\n"));
+  client.ask("/", "", "new");
+  const auto refused = client.reply();
+  CHECK(refused.status == 503);
+  CHECK_THAT(refused.body, Catch::Contains("nothing can be written"));
+  CHECK(asked == 1);
+  // What the handler says in the end is heard by nobody: the connection has gone on.
+  waiting.ask("/");
+  CHECK(waiting.reply().body == "read");
+  {
+    const std::lock_guard lock(mutex);
+    held.front()->respond(text_response("late"));
+    held.clear();
+  }
+  waiting.ask("/");
+  CHECK(waiting.reply().body == "read");
+  nodes.set_stale(0ms);
+  client.ask("/", "", "again");
+  REQUIRE(eventually([&] { return asked == 2; }));
+  {
+    const std::lock_guard lock(mutex);
+    held.front()->respond(text_response("written"));
+    held.clear();
+  }
+  CHECK(client.reply().body == "written");
+  listener.reset();
+  relay.drain(0ms);
+  io.stop();
+  io.join();
+}
+
 TEST_CASE("Relay: a client that does not read stops its owner, and no more than the limit waits", "[net][peer]") {
   constexpr size_t kPiece = 64u << 10, kPieces = 1'600;  // 100 MB
   std::atomic<size_t> made = 0;

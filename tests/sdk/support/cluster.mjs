@@ -74,6 +74,12 @@ export class Cluster {
   log(name) {
     return readFileSync(join(this.#folder, 'all', `${name}.log`), 'utf8');
   }
+  // What everybody says at the end, for who has to find out.
+  async story() {
+    const status = await this.tool('status').catch((error) => error.message);
+    const logs = ['n1', 'n2', 'n3'].map((name) => `${name}:\n${this.log(name).split('\n').slice(-40).join('\n')}`);
+    return [status, ...logs].join('\n');
+  }
   get admin() {
     return { Authorization: `Bearer ${this.secret}` };
   }
