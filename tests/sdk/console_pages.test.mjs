@@ -144,7 +144,10 @@ test('activity: what is denied and why, what fails, filtered by text, kind, path
   await page.getByLabel('Kind').selectOption('read');
   await shows('/secret/one').first().waitFor({ state: 'detached' });
   await page.getByLabel('Kind').selectOption('');
+  // What comes while somebody types leaves what was typed.
   await page.getByLabel('At or below').fill('/open');
+  await house.ask('PUT', '/open/meanwhile.json', 1);
+  await shows('/open/meanwhile').first().waitFor();
   await page.getByLabel('At or below').press('Enter');
   await expectSoon(() => shows('/secret/one').count(), 0);
   await shows('/open/free').first().waitFor();

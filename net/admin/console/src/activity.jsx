@@ -116,6 +116,7 @@ export function ActivityPage() {
   const [kind, setKind] = useState('');
   const [verdict, setVerdict] = useState('');
   const [where, setWhere] = useState('');
+  const [typed, setTyped] = useState(''); // of `where`, until it is entered: what comes meanwhile draws the field anew
   const [text, setText] = useState('');
   const [isPaused, setPaused] = useState(false);
   const isSeen = useSeen();
@@ -138,9 +139,10 @@ export function ActivityPage() {
           <Field label="At or below">
             <input
               class="code"
-              value={where}
+              value={typed}
               placeholder="/"
               spellcheck={false}
+              onInput={(event) => setTyped(event.target.value)}
               onChange={(event) => setWhere(event.target.value)}
             />
           </Field>
