@@ -78,12 +78,12 @@ void Backups::dump(DumpRequest request, std::function<void(Result<DumpPieces>)> 
     if (!request.name.empty()) dumps_->parts[request.name] = 0;
   }
   // Counted down when the pieces go.
-  const std::shared_ptr<void> place(nullptr, [dumps = dumps_, name = request.name](void*) {
+  std::shared_ptr<void> place(nullptr, [dumps = dumps_, name = request.name](void*) {
     const std::lock_guard lock(dumps->mutex);
     --dumps->count;
     dumps->parts.erase(name);
   });
-  checkpoints_.run([this, request = std::move(request), done = std::move(done), place] {
+  checkpoints_.run([this, request = std::move(request), done = std::move(done), place = std::move(place)]() mutable {
     const auto make = [&]() -> Result<DumpPieces> {
       ASSIGN_OR_RETURN(Frozen frozen, store_.checkpoint());
       ASSIGN_OR_RETURN(auto made, Dumper::make(std::move(frozen), request, clock_.now()));
@@ -95,7 +95,9 @@ void Backups::dump(DumpRequest request, std::function<void(Result<DumpPieces>)> 
         return more;
       });
     };
-    done(make());
+    Result<DumpPieces> pieces = make();
+    place.reset();  // who has heard may let go of them, and ask for the next dump
+    done(std::move(pieces));
   });
 }
 
