@@ -33,6 +33,7 @@ export class Cluster {
   #folder = mkdtempSync(join(tmpdir(), 'hearth-cluster-test-'));
   #base;
   secret;
+  silent = new Set(); // names of nodes that accept connections, and answer nothing
 
   static async start(after, { flags = [], failover = false } = {}) {
     const cluster = new Cluster();
@@ -65,8 +66,10 @@ export class Cluster {
   get nodes() {
     return [1, 2, 3].map((number) => this.node(number));
   }
+  // One of those that a load balancer would send somebody to.
   any() {
-    return this.node(1 + Math.floor(Math.random() * 3));
+    const there = [1, 2, 3].filter((number) => !this.silent.has(`n${number}`));
+    return this.node(there[Math.floor(Math.random() * there.length)]);
   }
   data(name) {
     return join(this.#folder, 'all', name, 'data');
