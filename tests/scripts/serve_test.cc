@@ -289,16 +289,19 @@ class ByName {
  public:
   ByName(uint16_t port, std::string host) : port_(port), host_(std::move(host)) {}
 
-  int status(const std::string& target, const std::string& headers = "") const {
+  int status(const std::string& target, const std::string& headers = "",
+             HttpClient::Body body = HttpClient::Body::AsSaid) const {
     HttpClient client(port_);
     client.send(head("GET", target) + headers + "\r\n");
-    return client.reply().status;
+    return client.reply(body).status;
   }
   int rules() const { return status("/.settings/rules.json?ns=a", kOwner); }
   int by_query() const { return status("/.settings/rules.json?ns=a&auth=owner"); }
   int metrics() const { return status("/.metrics"); }
   int metrics_as_owner() const { return status("/.metrics", kOwner); }
-  int stream() const { return status("/.json?ns=a", std::string("Accept: text/event-stream\r\n") + kOwner); }
+  int stream() const {  // which has no end
+    return status("/.json?ns=a", std::string("Accept: text/event-stream\r\n") + kOwner, HttpClient::Body::None);
+  }
   bool socket(const std::string& headers = "") const {
     HttpClient client(port_);
     client.send(head("GET", "/.ws?v=5&ns=a") + headers +
