@@ -121,7 +121,7 @@ class Restore::Staging final : public DumpVisitor {
 
 Result<void> Restore::Staging::begin(const DumpInfo& info) {
   // JSON says of no Hearth that it made it.
-  if (meter_ != nullptr && info.hearth.empty()) meter_->sort();
+  if (meter_ != nullptr && !info.hearth.empty()) meter_->stage();
   if (info.is_incremental && incremental_ == Incremental::Refused) {
     return Error{ErrorCode::InvalidArgument,
                  fmt::format("this is an incremental dump, which continues {}; give that one too, the full one first: "

@@ -3,7 +3,8 @@
 //   native   rows are staged as they are read:                    part = bytes read / bytes of the file
 //   JSON     all is read and sorted, and then its rows come out:  half of it is the reading, half are the rows
 //
-// A part of 1 is not the end: files are sealed, and small namespaces in no order sorted, before the moment comes.
+// Until it is known which it is, reading counts half, so that the part never falls. A part of 1 is not the end: files are
+// sealed, and small namespaces in no order sorted, before the moment comes.
 #pragma once
 
 #include <algorithm>
@@ -18,14 +19,14 @@ class RestoreMeter {
 
   // Thread: the one that restores.
   void read(uint64_t bytes) { add(bytes_, bytes); }
-  void sort() { sorts_.store(true, std::memory_order_relaxed); }  // no row comes before all is read
-  void expect(uint64_t rows) { rows_expected_.store(rows, std::memory_order_relaxed); }  // at most, after sort()
+  void stage() { stages_.store(true, std::memory_order_relaxed); }  // rows are staged as they are read
+  void expect(uint64_t rows) { rows_expected_.store(rows, std::memory_order_relaxed); }  // at most, once all is read
   void row() { add(rows_, 1); }
 
   // Thread: any.
   double part() const {
     const double read = share(bytes_.load(std::memory_order_relaxed), file_bytes_);
-    if (!sorts_.load(std::memory_order_relaxed)) return read;
+    if (stages_.load(std::memory_order_relaxed)) return read;
     const uint64_t expected = rows_expected_.load(std::memory_order_relaxed);
     if (expected == kNotKnown) return read / 2;
     return 0.5 + share(rows_.load(std::memory_order_relaxed), expected) / 2;
@@ -47,7 +48,7 @@ class RestoreMeter {
   std::atomic<uint64_t> bytes_ = 0;
   std::atomic<uint64_t> rows_ = 0;
   std::atomic<uint64_t> rows_expected_ = kNotKnown;
-  std::atomic<bool> sorts_ = false;
+  std::atomic<bool> stages_ = false;
   std::atomic<bool> is_given_up_ = false;
 };
 
