@@ -27,6 +27,7 @@ const { outputFiles, metafile } = await build({
   legalComments: 'none',
   write: false,
   metafile: true,
+  preserveSymlinks: true, // a node_modules that is a link makes the same bytes
 });
 const files = new Map(
   outputFiles.map(({ path, contents }) => [path.slice(path.lastIndexOf('/') + 1), Buffer.from(contents)]),
