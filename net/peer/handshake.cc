@@ -1,13 +1,11 @@
 #include "net/peer/handshake.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include <utility>
 #include <vector>
 
 #include "db/base/random.h"
 #include "db/base/text.h"
+#include "db/model/hmac.h"
 
 namespace hearth::net::peer {
 namespace {
@@ -28,14 +26,6 @@ std::vector<std::string_view> words_of(std::string_view line) {
   }
 }
 
-std::string hmac(std::string_view key, std::string_view text) {
-  unsigned char out[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
-       text.size(), out, &size);
-  return db::to_hex({reinterpret_cast<const char*>(out), size});
-}
-
 std::string hello(std::string_view cluster, std::string_view from, std::string_view to) {
   std::string line;
   for (const std::string_view word : {kGreeting, kVersion, cluster, from, to}) line.append(word).append(" ");
@@ -47,7 +37,7 @@ std::string hello(std::string_view cluster, std::string_view from, std::string_v
 std::string Handshake::proof(Side side, std::string_view line) const {
   std::string text = side == Side::Dials ? "dials\n" : "accepts\n";
   text.append(db::to_hex(channel_)).append("\n").append(before_).append(line);
-  return hmac(own_.secret, text);
+  return db::to_hex(db::hmac_sha256(own_.secret, text));
 }
 
 void Handshake::say(std::string line) {

@@ -1,14 +1,12 @@
 #include "net/webhooks/signature.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include <algorithm>
 #include <array>
 
 #include "db/base/invariant.h"
 #include "db/base/random.h"
 #include "db/base/text.h"
+#include "db/model/hmac.h"
 
 namespace hearth::net::webhooks {
 namespace {
@@ -40,11 +38,7 @@ std::string signature_of(std::string_view secret, std::string_view id, int64_t s
   signed_text += std::to_string(seconds);
   signed_text += '.';
   signed_text += body;
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  HMAC(EVP_sha256(), key->data(), static_cast<int>(key->size()),
-       reinterpret_cast<const unsigned char*>(signed_text.data()), signed_text.size(), digest.data(), &size);
-  return "v1," + db::base64({reinterpret_cast<const char*>(digest.data()), size});
+  return "v1," + db::base64(db::hmac_sha256(*key, signed_text));
 }
 
 }  // namespace hearth::net::webhooks
