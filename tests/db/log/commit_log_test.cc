@@ -4,6 +4,7 @@
 #include <set>
 
 #include "tests/support/memory_log.h"
+#include "tests/support/named_batches.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/temp_folder.h"
 
@@ -14,38 +15,15 @@ namespace {
 
 using Behaviour = MemoryLog::Behaviour;
 
-std::string entries_of(const std::string& name) {
-  BatchEntry entry;
-  entry.kind = BatchEntry::Kind::Create;
-  entry.name = name;
-  std::string bytes;
-  entry.append_to(bytes);
-  return bytes;
-}
-
 Result<void> append(ShardLog& log, const std::string& name) {
   const auto turn = log.turn();
-  return log.append(entries_of(name), Timestamp(1));
+  return log.append(entry_named(name), Timestamp(1));
 }
 
 std::vector<std::string> names_in(const MemoryLog& log, uint32_t shard) {
-  std::vector<std::string> names;
-  std::string prev(kBatchIdBytes, '\0');
-  uint64_t sequence = 0, epoch = 0;
-  for (const std::string& batch : log.batches(shard)) {
-    const auto head = read_batch_head(batch);
-    REQUIRE(head.ok());
-    CHECK(head.value().prev == prev);
-    CHECK(head.value().sequence == ++sequence);
-    CHECK(head.value().epoch >= epoch);
-    prev = head.value().id;
-    epoch = head.value().epoch;
-    REQUIRE(read_batch(batch, [&](BatchEntry&& entry) {
-              names.push_back(entry.name);
-              return Result<void>();
-            }).ok());
-  }
-  return names;
+  NamedBatches there;
+  for (const std::string& batch : log.batches(shard)) there.follow(batch);
+  return there.names();
 }
 
 }  // namespace

@@ -8,19 +8,6 @@
 using namespace hearth::db;
 using namespace hearth::test;
 
-namespace {
-
-std::string entry_named(const std::string& name) {
-  BatchEntry entry;
-  entry.kind = BatchEntry::Kind::Create;
-  entry.name = name;
-  std::string bytes;
-  entry.append_to(bytes);
-  return bytes;
-}
-
-}  // namespace
-
 TEST_CASE("Failover: SIGKILL of the primary under load loses nothing that was acknowledged, and doubles nothing",
           "[postgres][failover]") {
   const uint64_t seed = seed_of_run();
@@ -76,22 +63,9 @@ TEST_CASE("Failover: SIGKILL of the primary under load loses nothing that was ac
   for (uint32_t i = 0; i < kShards; ++i) {
     INFO("shard " << i << ": " << lost[i]);
     CHECK(lost[i].empty());  // the owner stays the owner
-    std::vector<std::string> names;
-    std::string prev(kBatchIdBytes, '\0');
-    while (true) {
-      const auto more = must(board.batches(i, names.size(), 1 << 20));
-      if (more.empty()) break;
-      for (const std::string& batch : more) {
-        REQUIRE(must(read_batch_head(batch)).prev == prev);
-        prev = must(read_batch_head(batch)).id;
-        must(read_batch(batch, [&](BatchEntry&& entry) {
-          names.push_back(entry.name);
-          return Result<void>();
-        }));
-      }
-    }
-    CHECK(names == acknowledged[i]);
-    count += names.size();
+    const NamedBatches there = batches_in_engine(board, i);
+    CHECK(there.names() == acknowledged[i]);
+    count += there.names().size();
   }
   CHECK(count > 100);
   WARN(count << " acknowledged over " << rounds << " failovers, " << log.figures().unknown.value() << " in doubt, "

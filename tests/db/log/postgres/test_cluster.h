@@ -8,6 +8,7 @@
 #include "db/log/postgres/postgres_board.h"
 #include "db/log/postgres/postgres_log.h"
 #include "db/log/postgres/schema.h"
+#include "tests/support/named_batches.h"
 #include "tests/support/postgres.h"
 
 namespace hearth::test {
@@ -88,6 +89,15 @@ inline db::CommitLog::Appended append(db::CommitLog& log, uint32_t shard, const 
   std::unique_lock lock(mutex);
   told.wait(lock, [&] { return answer.has_value(); });
   return *answer;
+}
+
+inline NamedBatches batches_in_engine(db::PostgresBoard& board, uint32_t shard) {
+  NamedBatches there;
+  while (true) {
+    const auto more = must(board.batches(shard, there.last().sequence, 1 << 20));
+    if (more.empty()) return there;
+    for (const std::string& batch : more) there.follow(batch);
+  }
 }
 
 inline std::string new_id() {
