@@ -15,6 +15,7 @@
 #include "db/model/value.h"
 #include "db/store/row_key.h"
 #include "tests/scripts/program.h"
+#include "tests/support/random_tree.h"
 #include "tests/support/yjs_update.h"
 
 using hearth::test::Connection;
@@ -295,8 +296,7 @@ TEST_CASE("dump: damaged, cut, foreign and newer files are refused with one line
       {good + "x", "the dump is damaged"},
       {R"({"a":1)", "the JSON is damaged or cut short at byte 6"},
   };
-  const char* seed = std::getenv("TEST_SEED");
-  std::mt19937_64 random(seed != nullptr ? std::strtoull(seed, nullptr, 10) : std::random_device()());
+  std::mt19937_64 random(hearth::test::seed_of_run());
   for (int i = 0; i < 10; ++i) {
     std::string flipped = good;
     const size_t at = 16 + random() % (good.size() - 16);

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Random } from './support/random.mjs';
+import { Random, seedOfRun } from './support/random.mjs';
 import { S3 } from './support/s3.mjs';
 import { program, Server } from './support/server.mjs';
 
@@ -99,7 +99,7 @@ function sorted(value) {
 const same = (a, b, what) => assert.deepEqual(sorted(a ?? {}), sorted(b ?? {}), what);
 
 test('any commit of a random history comes back from its backups, over kills of the server and of the backup', async (t) => {
-  const seed = Number(process.env.TEST_SEED ?? Date.now() % 1e9);
+  const seed = seedOfRun();
   t.diagnostic(`TEST_SEED=${seed}`);
   const random = new Random(seed);
   const server = await Server.start(after, history);

@@ -4,7 +4,7 @@ import { after, test } from 'node:test';
 import { get, goOffline, goOnline, onValue, ref, set } from '@firebase/database';
 import { closeApps, open, Story } from './support/apps.mjs';
 import { Proxy } from './support/proxy.mjs';
-import { Random } from './support/random.mjs';
+import { Random, seedOfRun } from './support/random.mjs';
 import { Server, soon } from './support/server.mjs';
 
 const history = ['--dev', '--history', '24h,1GB'];
@@ -201,7 +201,7 @@ test('an SDK that comes back to a large value is sent what changed', async (t) =
 });
 
 test('a stream of changes and streams of values go on over kills of the server and of themselves', async (t) => {
-  const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  const seed = seedOfRun();
   t.diagnostic(`TEST_SEED=${seed}`);
   const random = new Random(seed);
   const server = await Server.start(after, history);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
 import { newNamespace } from './support/apps.mjs';
-import { Random } from './support/random.mjs';
+import { Random, seedOfRun } from './support/random.mjs';
 import { rest } from './support/rest.mjs';
 import { Server } from './support/server.mjs';
 
@@ -13,7 +13,7 @@ const kKills = isLong ? 60 : 6;
 const kAtATime = 12;
 
 const server = await Server.start(after);
-const seed = Number(process.env.TEST_SEED ?? Date.now() % 2 ** 32);
+const seed = seedOfRun();
 const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 test(`${kRequests} requests, each sent three times over ${kKills} kills, make ${kRequests} children`, async (t) => {

@@ -17,13 +17,13 @@ import WebSocket from 'ws';
 import { document, eventStream, firebase, longPoll, put, supabase, write } from './support/leak_clients.mjs';
 import { groups, keys, randomBinding, randomRow, randomRule, rulesOf, sorted, tables, Tenant, users } from './support/leak_model.mjs';
 import { LongPoll } from './support/long_poll.mjs';
-import { Random } from './support/random.mjs';
+import { Random, seedOfRun } from './support/random.mjs';
 import { rest } from './support/rest.mjs';
 import { Server, soon } from './support/server.mjs';
 import { closeClients, sign } from './support/supabase.mjs';
 import { closeYjs, until } from './support/yjs.mjs';
 
-const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 1e9));
+const seed = seedOfRun();
 const writesMax = Number(process.env.TEST_WRITES ?? (process.env.HEARTH_LONG ? 20_000 : 600));
 const random = new Random(seed);
 const quietEvery = process.env.HEARTH_LONG ? 100 : 25; // writes of a tenant

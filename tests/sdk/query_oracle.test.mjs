@@ -1,5 +1,5 @@
 // Random trees, queries and writes: what an app hears from the server is, write by write, what the SDK's own engine
-// makes of the same writes offline (db/model/data-model.md, "How to re-run"). HEARTH_SEED repeats a run, HEARTH_STEPS
+// makes of the same writes offline (db/model/data-model.md, "How to re-run"). TEST_SEED repeats a run, HEARTH_STEPS
 // sets its length.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
@@ -7,10 +7,10 @@ import { setLogLevel } from '@firebase/app';
 import * as fb from '@firebase/database';
 import { caughtUp, closeApps, closeApp, events, newNamespace, open } from './support/apps.mjs';
 import { rest } from './support/rest.mjs';
-import { Random } from './support/random.mjs';
+import { Random, seedOfRun } from './support/random.mjs';
 import { Server } from './support/server.mjs';
 
-const seed = Number(process.env.HEARTH_SEED ?? Date.now() % 1_000_000);
+const seed = seedOfRun();
 const steps = Number(process.env.HEARTH_STEPS ?? (process.env.HEARTH_LONG ? 50_000 : 20_000));
 const stepsPerRound = 250; // a write that is never acknowledged makes all that follow dearer for the offline engine
 const queriesPerRound = 10;
@@ -196,14 +196,14 @@ async function round(number, count, random) {
     assert.deepEqual(
       segment(heard.items),
       segment(wanted.items),
-      `HEARTH_SEED=${seed}, round ${number}${number % 2 ? ', indexed' : ''}: ${query.words}, at write ${step}: ${words[step]}`,
+      `TEST_SEED=${seed}, round ${number}${number % 2 ? ', indexed' : ''}: ${query.words}, at write ${step}: ${words[step]}`,
     );
   }
   for (const app of [writer, reader, lonely, oracle]) await closeApp(app);
   return asked.length;
 }
 
-test(`queries: ${steps} random writes are heard as the SDK's own engine tells them (HEARTH_SEED=${seed})`, async () => {
+test(`queries: ${steps} random writes are heard as the SDK's own engine tells them (TEST_SEED=${seed})`, async () => {
   const random = new Random(seed);
   let done = 0;
   let queries = 0;

@@ -15,7 +15,7 @@ import * as Y from 'yjs';
 import { Story, closeApps, open } from './support/apps.mjs';
 import { CountingProxy } from './support/counting_proxy.mjs';
 import { expectSoon } from './support/expect_soon.mjs';
-import { Random } from './support/random.mjs';
+import { Random, seedOfRun } from './support/random.mjs';
 import { rest, stream } from './support/rest.mjs';
 import { Server, patience, soon } from './support/server.mjs';
 import { changes, closeClients, connect, subscribe } from './support/supabase.mjs';
@@ -23,7 +23,7 @@ import { closeYjs, synced, until, yWebsocket } from './support/yjs.mjs';
 
 const isLong = Boolean(process.env.HEARTH_LONG);
 const history = ['--dev', '--history', '24h,1GB'];
-const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const seed = seedOfRun();
 after(closeApps);
 after(closeClients);
 after(closeYjs);

@@ -10,7 +10,7 @@ import { Webhook } from 'standardwebhooks';
 import { closeApps } from './support/apps.mjs';
 import { authority, issue, strangeAuthority } from './support/certificates.mjs';
 import { Desk, block } from './support/manual.mjs';
-import { Random } from './support/random.mjs';
+import { Random, seedOfRun } from './support/random.mjs';
 import { Server, program } from './support/server.mjs';
 import { Receiver, ReceiverProcess } from './support/webhook_receiver.mjs';
 
@@ -339,7 +339,7 @@ test('the receiver of the manual verifies, takes what is signed, and nothing els
 });
 
 test('each change comes, in order, over kills of the server and of the receiver, while the log is being cut', async (t) => {
-  const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  const seed = seedOfRun();
   t.diagnostic(`TEST_SEED=${seed}`);
   const random = new Random(seed);
   const receiver = new ReceiverProcess(join(folder, 'received'));

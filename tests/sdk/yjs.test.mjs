@@ -7,6 +7,7 @@ import { after, test } from 'node:test';
 import WebSocket from 'ws';
 import * as Y from 'yjs';
 import { newNamespace, Story } from './support/apps.mjs';
+import { seedOfRun } from './support/random.mjs';
 import { rest } from './support/rest.mjs';
 import { Server, soon } from './support/server.mjs';
 import { sign } from './support/supabase.mjs';
@@ -116,7 +117,7 @@ test('offline edits of both sides meet after a cut; a restart and a kill lose no
 
 test('random edits of four replicas over cuts and kills: all equal in the end', async () => {
   const own = await Server.start(after);
-  let seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 1e9));
+  let seed = seedOfRun();
   console.log(`TEST_SEED=${seed}`);
   const random = (below) => {
     seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;

@@ -1,13 +1,13 @@
 // db/documents against the published yjs: whatever C++ makes of updates, a Y.Doc that applies it is the Y.Doc that applied
-// the updates. HEARTH_SEED repeats a run, HEARTH_STEPS sets how many documents there are.
+// the updates. TEST_SEED repeats a run, HEARTH_STEPS sets how many documents there are.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import * as Y from 'yjs';
-import { Random } from './support/random.mjs';
+import { Random, seedOfRun } from './support/random.mjs';
 import { declare, history, picture, roots, sorted } from './support/yjs_documents.mjs';
 import { YjsPipe } from './support/yjs_pipe.mjs';
 
-const seed = Number(process.env.HEARTH_SEED ?? Date.now() % 1_000_000);
+const seed = seedOfRun();
 const documents = Number(process.env.HEARTH_STEPS ?? (process.env.HEARTH_LONG ? 400 : 40));
 const pipe = new YjsPipe(after);
 
@@ -43,7 +43,7 @@ async function forDocuments(count, check, shape = {}, from = seed) {
       const random = new Random(number);
       await check(random, history(random, { replicas: 1 + random.below(4), steps: 10 + random.below(80), ...shape }));
     } catch (error) {
-      error.message = `HEARTH_SEED=${number}: ${error.message}`;
+      error.message = `TEST_SEED=${number}: ${error.message}`;
       throw error;
     }
   }
@@ -293,6 +293,6 @@ test('bytes that are no update are refused, and what is taken yjs can apply, and
         throw error;
       }
     }
-  }, { steps: 15 }, Number(process.env.HEARTH_SEED ?? 1));
+  }, { steps: 15 }, Number(process.env.TEST_SEED ?? 1));
   assert.ok(taken > documents, `${taken} taken`);
 });

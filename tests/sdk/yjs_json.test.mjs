@@ -6,7 +6,7 @@ import * as fb from 'firebase/database';
 import * as Y from 'yjs';
 import { closeApps, newNamespace, open } from './support/apps.mjs';
 import { expectSoon } from './support/expect_soon.mjs';
-import { Random } from './support/random.mjs';
+import { Random, seedOfRun } from './support/random.mjs';
 import { rest } from './support/rest.mjs';
 import { Server } from './support/server.mjs';
 import { closeYjs, hocuspocus, synced, until, yWebsocket } from './support/yjs.mjs';
@@ -16,7 +16,7 @@ const server = await Server.start(after);
 after(closeYjs);
 after(closeApps);
 const admin = { Authorization: 'Bearer owner' };
-const seed = Number(process.env.HEARTH_SEED ?? Date.now() % 1_000_000);
+const seed = seedOfRun();
 
 async function ask(namespace, json, paths = ['/']) {
   const answer = await rest(server, namespace, 'PUT', '/.settings/documents.json', { body: JSON.stringify({ paths, json }), headers: admin });
@@ -240,7 +240,7 @@ test('random documents over kills and restarts: what stands in the tree is what 
     try {
       await expectSoon(async () => noArrays(await get(namespace, `/${room}`, own)), noArrays(expected));
     } catch (error) {
-      error.message += ` HEARTH_SEED=${seed + round}`;
+      error.message += ` TEST_SEED=${seed + round}`;
       throw error;
     }
     editor.provider.destroy();

@@ -1,3 +1,10 @@
+// What TEST_SEED says. Without it each plain run is the same run, so that it says of a change whether that is right; a long
+// one (HEARTH_LONG) draws a seed, and looks for what no seed has shown yet.
+export function seedOfRun() {
+  if (process.env.TEST_SEED !== undefined) return Number(process.env.TEST_SEED);
+  return process.env.HEARTH_LONG ? Math.floor(Math.random() * 2 ** 31) : 1;
+}
+
 // Numbers that a seed decides, so that a run can be repeated (mulberry32).
 export class Random {
   #state;
