@@ -104,6 +104,9 @@ class Board {
                                  const std::function<Result<void>(std::string_view part)>& part) = 0;
   // Batches up to `upto` are of no use any more. Some of them go with each call; the answer says if there are more.
   virtual Result<bool> cut(uint32_t shard, uint64_t epoch, uint64_t upto) = 0;
+  // Erases the files of the shard that no batch names, and none will: other runs have left them, of restores that came to no
+  // end. False: the shard is not ours by that epoch, and nothing was done.
+  virtual Result<bool> erase_left(uint32_t shard, uint64_t epoch) = 0;
 };
 
 }  // namespace hearth::db

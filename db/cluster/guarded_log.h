@@ -57,6 +57,7 @@ class GuardedLog final : public CommitLog {
   Result<LogPosition> take(uint32_t shard) override { return log_.take(shard); }
   CommitLog& unguarded() { return log_; }
   Result<std::optional<LogPosition>> begin_epoch(uint32_t shard, uint64_t epoch) override;
+  std::string new_file(uint32_t shard) override { return log_.new_file(shard); }
   Result<void> add_file_part(uint32_t shard, const std::string& file, std::string_view part) override {
     return log_.add_file_part(shard, file, part);
   }

@@ -194,6 +194,7 @@ class Member {
   // member_upkeep.cc
   void upkeep();
   void cut();
+  void erase_left();
   std::optional<uint64_t> cut_upto(uint32_t shard) const;  // Precondition: mutex_ is held
   void stop_when_stale(BootTime now);
   void seeder();
@@ -227,6 +228,7 @@ class Member {
   std::deque<ClusterChange> changes_;
   ClusterFigures counts_;  // what is counted, of it
   size_t inbox_bytes_ = 0;
+  std::map<uint32_t, uint64_t> tidied_;  // of the upkeep's thread: by shard, the epoch in which erase_left() was done
   std::vector<std::thread> threads_;
 };
 

@@ -37,6 +37,7 @@ void Member::upkeep() {
       next_check = now() + kCheckEvery;
     }
     if (now() >= next_cut) {
+      erase_left();
       cut();
       next_cut = now() + kCutEvery;
     }
@@ -96,6 +97,21 @@ void Member::cut() {
       if (!is_more.ok() || !is_more.value()) break;
       std::this_thread::sleep_for(kCutPause);  // takes wait for the board as well
     }
+  }
+}
+
+// Once for each time that a shard became ours: those before us may have died in the middle of a restore.
+void Member::erase_left() {
+  for (uint32_t number = 0; number < shards_.size(); ++number) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (is_stopped_ || shards_[number].here != Here::Owns || !with_.standing.is_good()) continue;
+    }
+    const uint64_t epoch = with_.log.epoch(number);
+    if (tidied_[number] == epoch) continue;
+    const std::lock_guard lock(board_mutex_);
+    const auto erased = with_.board.erase_left(number, epoch);
+    if (erased.ok() && erased.value()) tidied_[number] = epoch;
   }
 }
 

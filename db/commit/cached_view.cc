@@ -1,9 +1,10 @@
-// Three questions are answered without the store:
+// Four questions are answered without the store:
 //
 //   leaf(key)         a leaf, or none, at that very key           unleaf_ancestors(), rules
 //   scan of a node    a leaf alone, or nothing                    the old rows of a write, exists()
 //   either, of what   nothing, for it would come behind the       a new message, a new room
 //   is not known      last child of a place above
+//   scan of a node    all of it, while scans are kept             a child that is too old: it is looked at, and then removed
 //
 //   rooms ─ last child "one" ─▶ rooms/two, rooms/two/x, … are nothing, before anybody has looked
 #include "db/commit/cached_view.h"
@@ -80,8 +81,18 @@ Result<void> CachedView::scan(std::string_view from, std::string_view upto, cons
     row(from, leaf);
     return {};
   }
+  if (const auto kept = kept_.find(from); kept != kept_.end()) {
+    RETURN_IF_ERROR(count_known({}));
+    for (const auto& [key, leaf] : kept->second) {
+      if (Step::here().is_over()) return step_is_over();
+      Step::here().count_row(kTableAndNumber + key.size() + leaf.size());
+      if (!row(key, leaf)) break;
+    }
+    return {};
+  }
   const bool is_inner = known && known->kind == LeafCache::Kind::NoLeaf;
-  bool is_first = true;
+  bool is_first = true, is_whole = keeps_;
+  Rows rows;
   RETURN_IF_ERROR(base_.scan(from, upto, [&](std::string_view key, std::string_view leaf) {
     if (std::exchange(is_first, false)) {
       // What is known already may be more: the last child.
@@ -91,8 +102,12 @@ Result<void> CachedView::scan(std::string_view from, std::string_view upto, cons
         cache_.learn(tree_.leaves, from, LeafCache::Kind::NoLeaf);
       }
     }
-    return row(key, leaf);
+    const bool goes_on = row(key, leaf);
+    is_whole = is_whole && goes_on;
+    if (is_whole) rows.emplace_back(key, leaf);
+    return goes_on;
   }));
+  if (is_whole && !is_first) kept_.emplace(from, std::move(rows));
   if (!is_first) return {};
   if (unsure.data() == nullptr || !learn_last(unsure)) cache_.learn(tree_.leaves, from, LeafCache::Kind::Nothing);
   return {};

@@ -2,10 +2,13 @@
 // the step as if it were read: what a request may do must not hang on what others asked before. Thread: its shard's.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "db/commit/committer.h"
 
@@ -24,6 +27,10 @@ class CachedView final : public TreeView {
     return base_.scan_down(from, upto, row);
   }
 
+  // While it keeps scans, what one of a whole node finds is told again to whoever asks for that node until this view ends: for
+  // who looks at nodes before it writes them. Of how much that is, whoever scans is the judge.
+  void keep_scans(bool keeps) { keeps_ = keeps; }
+
  private:
   bool is_behind(std::string_view key, std::string_view& unsure) const;
   bool learn_last(std::string_view parent) const;
@@ -32,6 +39,9 @@ class CachedView final : public TreeView {
   const std::shared_ptr<const Snapshot> snapshot_;
   LeafCache& cache_;
   const Tree& tree_;
+  bool keeps_ = false;
+  using Rows = std::vector<std::pair<std::string, std::string>>;
+  mutable std::map<std::string, Rows, std::less<>> kept_;  // by the node
 };
 
 }  // namespace hearth::db

@@ -509,7 +509,7 @@ Result<Accepted> Committer::write_all(Tree& tree, std::span<const Write> writes,
   if (tell != nullptr && (!accepted.changed.empty() || accepted.configures)) {
     // Set early, for tell() looks at it; if the write fails now, the flag stays, and costs some speed only.
     tree.head.has_priorities = tree.head.has_priorities || all.writes_priorities;
-    const IndexedView shown(after.tree, after.indexes.plan, after.index_rows, after.paths);
+    const IndexedView shown(after.tree, after.indexes.plan, after.index_rows, &after.ephemeral);
     // Once somebody was told, the step goes on to its end: tell() looks whether it is over before that.
     RETURN_IF_ERROR(tell(accepted, at.view, shown, GroupSettings(*this, tree.number, after.rules, &after.beside)));
   }
@@ -548,7 +548,7 @@ Result<void> Committer::commit() {
   Result<void> done = store_.health();
   std::vector<std::unique_lock<std::mutex>> turns;  // until the rows are in the store
   if (!sealed_.empty() && done.ok()) {
-    if (const Result<void> appended = append_sealed(turns); !appended.ok()) {
+    if (Result<void> appended = append_sealed(turns); !appended.ok()) {
       // Nothing is wrong with this store: what it has is true, and the group never was.
       discard();
       return appended;

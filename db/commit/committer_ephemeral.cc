@@ -92,7 +92,7 @@ Result<Accepted> Committer::accept_ephemeral(PendingTree& at, After&& after, Acc
   accepted.is_ephemeral = true;
   if (Step::here().is_over()) return step_is_over();
   if (tell != nullptr && !accepted.changed.empty()) {
-    const IndexedView shown(after.tree, after.indexes.plan, after.index_rows, after.paths);
+    const IndexedView shown(after.tree, after.indexes.plan, after.index_rows, &after.ephemeral);
     RETURN_IF_ERROR(tell(accepted, at.view, shown, GroupSettings(*this, tree.number, after.rules, &after.beside)));
   }
   at.overlay.absorb(std::move(after.tree));

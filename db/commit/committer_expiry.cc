@@ -84,7 +84,9 @@ Result<Expired> Committer::expired(Tree& tree, Timestamp now, const ExpiryBounds
   PendingTree& at = pending(tree);
   Overlay& rows = at.with_expiry(*this);
   Ages ages{tree.expiry.plan, rows, tree.expiry.fronts};
+  at.known.keep_scans(true);  // the removal asks for them again
   Result<Expired> found = find_expired(now, bounds, at.durable_view(), ages);
+  at.known.keep_scans(false);
   at.changed = at.changed || !rows.empty();
   if (found.ok()) tree.expiry.due = found.value().has_more ? Timestamp(0) : found.value().due;
   return found;

@@ -101,7 +101,7 @@ void Committer::seal_restored(Tree& tree, const Path& at, Timestamp now) {
   entry.at = at;
   entry.wall = now;
   entry.head = tree.head.encode();
-  entry.file = random_hex(kBatchIdBytes);
+  entry.file = log.new_file();
   Result<std::string> digest = seal_file(tree, at, entry.file);
   if (digest.ok()) entry.digest = digest.value();
   const SnapshotView view(durable(), tree.number);

@@ -304,6 +304,8 @@ Result<Expired> find_expired(Timestamp now, const ExpiryBounds& bounds, const Tr
         bytes += key.size() + leaf.size();
         return !is_full();
       }));
+      // It is what is there already. So the removal finds it in memory, and need not ask the disk for the same again.
+      ages.rows.put(since_row(rule.id, child), encode_since(since));
       expired.children.push_back(std::move(place));
     }
   }

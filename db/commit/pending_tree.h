@@ -42,8 +42,6 @@ class Committer::HashingView final : public TreeView {
     return view_.scan_down(from, upto, row);
   }
   Result<std::optional<IndexRows>> index(const Path& collection, const Query& query) const override {
-    const PathPlan* paths = tree_.ephemeral_paths();
-    if (paths != nullptr && paths->touches_ephemeral(collection)) return std::optional<IndexRows>();
     return view_.index(collection, query);
   }
   Result<std::string> hash(const Path& path, size_t bytes_max) const override {
@@ -91,7 +89,7 @@ struct Committer::PendingTree {
         overlay(known),
         index_base(committer.durable(), of.number, Table::Index),
         index_rows(index_base),
-        indexed(overlay, of.plan, index_rows),
+        indexed(overlay, of.plan, index_rows, &ephemeral),
         view(indexed, of),
         settings(committer, of.number, of.head.rules),
         ephemeral(of.ephemeral.rows) {}

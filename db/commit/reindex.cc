@@ -31,6 +31,7 @@
 
 #include "db/commit/apply.h"
 #include "db/model/key_order.h"
+#include "db/store/ephemeral_index.h"
 
 namespace hearth::db {
 namespace {
@@ -294,12 +295,22 @@ Result<void> build(uint64_t count, const TreeView& tree, Indexes& indexes) {
 }
 
 Result<std::optional<TreeView::IndexRows>> IndexedView::index(const Path& collection, const Query& query) const {
-  if (paths_ != nullptr && paths_->touches_ephemeral(collection)) return std::optional<IndexRows>();
   const Index* found = plan_ == nullptr ? nullptr : plan_->find(collection.keys(), query);
   if (found == nullptr) return std::optional<IndexRows>();
-  // Not owned: it lives as long as this view.
-  return std::optional(IndexRows{std::shared_ptr<const TreeView>(std::shared_ptr<void>(), &rows_),
-                                 index_prefix(found->id, encode_path(collection)) + '\0', found->spec.covers});
+  // Not owned: they live as long as this view.
+  const auto here = [](const TreeView& view) {
+    return std::shared_ptr<const TreeView>(std::shared_ptr<void>(), &view);
+  };
+  const std::string base = encode_path(collection);
+  if (ephemeral_ != nullptr && ephemeral_->any(base, base + kPastChildren)) {
+    return with_ephemeral({.rows = here(rows_),
+                           .tree = here(tree_),
+                           .disk = std::make_shared<const WithoutRows>(tree_, *ephemeral_),
+                           .ephemeral = *ephemeral_,
+                           .index = *found,
+                           .collection = base});
+  }
+  return std::optional(IndexRows{here(rows_), index_prefix(found->id, base) + '\0', found->spec.covers});
 }
 
 }  // namespace hearth::db

@@ -10,8 +10,8 @@
 #include "db/base/result.h"
 #include "db/commit/overlay.h"
 #include "db/model/index.h"
-#include "db/model/path_plan.h"
 #include "db/model/write.h"
+#include "db/store/ephemeral_rows.h"
 
 namespace hearth::db {
 
@@ -37,9 +37,10 @@ bool is_current(const IndexPlan& plan, const std::vector<IndexSpec>& wanted);
 // A tree with its indexes, whose rows may be pending too. All must outlive it.
 class IndexedView final : public TreeView {
  public:
-  // `paths`: what of the tree is ephemeral, and in no index; null: nothing.
-  IndexedView(const TreeView& tree, const PlanPointer& plan, const TreeView& rows, const PathPlan* paths = nullptr)
-      : tree_(tree), plan_(plan), rows_(rows), paths_(paths) {}
+  // `ephemeral`: what of the tree is in memory alone, and in no index; null: nothing.
+  IndexedView(const TreeView& tree, const PlanPointer& plan, const TreeView& rows,
+              const EphemeralRows* ephemeral = nullptr)
+      : tree_(tree), plan_(plan), rows_(rows), ephemeral_(ephemeral) {}
   Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override {
     return tree_.scan(from, upto, row);
   }
@@ -55,7 +56,7 @@ class IndexedView final : public TreeView {
   const TreeView& tree_;
   const PlanPointer& plan_;
   const TreeView& rows_;
-  const PathPlan* const paths_;
+  const EphemeralRows* const ephemeral_;
 };
 
 }  // namespace hearth::db

@@ -42,6 +42,8 @@ std::string applied_key(uint32_t shard) {
 
 }  // namespace
 
+std::string CommitLog::new_file(uint32_t) { return random_hex(kBatchIdBytes); }
+
 CommitLog::Appended ShardLog::try_append(const BatchHead& head, std::string_view entries) {
   std::string batch;
   head.append_to(batch);

@@ -51,6 +51,8 @@ class CommitLog {
   // Begins a new epoch of the shard, if it still is of the epoch `epoch` and ours: from then on nothing that was appended
   // before and not accepted can come to be. Nothing: it is another's. Blocks. Errors: Unavailable.
   virtual Result<std::optional<LogPosition>> begin_epoch(uint32_t shard, uint64_t epoch) = 0;
+  // The name of a file that a later batch of the shard is to name: no file has it yet.
+  virtual std::string new_file(uint32_t shard);
   // Adds a part to a file that a later batch names. Blocks. Errors: Unavailable.
   virtual Result<void> add_file_part(uint32_t shard, const std::string& file, std::string_view part) = 0;
 };
@@ -72,6 +74,7 @@ class ShardLog {
   // nobody knows whether the batch is there; then nothing of it may be applied, and everything that comes later is
   // refused as well (is_lost).
   Result<void> append(std::string_view entries, Timestamp time);
+  std::string new_file() { return log_.new_file(shard_); }
   Result<void> add_file_part(const std::string& file, std::string_view part) {
     return log_.add_file_part(shard_, file, part);
   }

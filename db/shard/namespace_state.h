@@ -29,6 +29,7 @@
 #include "db/shard/mirrors.h"
 #include "db/shard/story.h"
 #include "db/shard/throttle.h"
+#include "db/shard/withheld_rows.h"
 #include "db/topics/topics.h"
 
 namespace hearth::db {
@@ -273,7 +274,8 @@ struct NamespaceState {
   };
   std::vector<Awaiting> awaiting;
   Throttles throttles;
-  Holders holders;              // of ephemeral values
+  std::map<std::string, ThrottledRows> row_throttles;  // by the table's path text
+  Holders holders;                                     // of ephemeral values
   bool is_taking_up = false;    // counted as one of which some children have no rows of their age yet
   bool is_removed = false;      // whoever still has it is refused; the name means another from here on
   bool is_maintained = false;   // a MaintainRequest is on its way, or failed

@@ -182,8 +182,24 @@ Result<void> Shard::note_change(NamespaceState& space, const Accepted& accepted,
   ASSIGN_OR_RETURN(std::vector<RowNotification> rows,
                    space.rows.match(difference, accepted.record.sequence, before, after));
   ASSIGN_OR_RETURN(const std::vector<Notification> told, match(space.registry, difference, before, after));
+  // Those of one table stand behind each other; what becomes of them is decided once.
+  const RowChange* decided = nullptr;
+  bool are_withheld = false;
   for (RowNotification& one : rows) {
-    tell(std::static_pointer_cast<Conversation>(one.subscription->audience), std::move(one.event));
+    auto conversation = std::static_pointer_cast<Conversation>(one.subscription->audience);
+    const RowChange* change = one.event.change.get();
+    if (change == nullptr) {  // it reads anew, and shall not hear of what was before
+      for (auto& [table, throttled] : space.row_throttles)
+        throttled.withheld.forget({conversation, one.event.listener});
+    } else if (decided == nullptr || decided->table != change->table) {
+      are_withheld = withhold_rows(space, change->table);
+      decided = change;
+    }
+    if (change != nullptr && are_withheld) {
+      keep_rows(space, {std::move(conversation), one.event.listener}, one.event, one.subscription->what.bindings);
+      continue;
+    }
+    tell(conversation, std::move(one.event));
   }
   // Those of one place stand behind each other; what is told them is decided once.
   const Subscription* asked = nullptr;

@@ -184,8 +184,9 @@ struct ExpireRequest {   // removes children that are too old, some of them
   size_t removed = 0;    // so far, where each is a commit of its own
   size_t alone = 0;      // that are still looked at one by one, for one of them can't be removed
 };
-struct ThrottleRequest {  // tells what was withheld long enough
-  ThrottleKey after{};    // the last one that was told
+struct ThrottleRequest {    // tells what was withheld long enough
+  ThrottleKey after{};      // the last one that was told
+  std::string after_table;  // the same of rows
 };
 struct ReleaseRequest {  // ephemeral values of a conversation that has ended
   uint64_t holder;
@@ -479,6 +480,10 @@ class Shard {
   void watch_holders(NamespaceState& space);
   Result<void> may_queue(NamespaceState& space, const Disconnect& disconnect);
   bool withhold(NamespaceState& space, const Subscription& subscription, const Body& body);
+  bool withhold_rows(NamespaceState& space, const Path& table);
+  void keep_rows(NamespaceState& space, const WithheldRows::Listener& listener, const RowEvent& event,
+                 const std::vector<RowBinding>& bindings);
+  bool tell_rows(NamespaceState& space, ThrottleRequest& what);
   static Throttled* withheld_from(NamespaceState& space, const Conversation& conversation, const Write& write);
   void answer_write(const ShardRequest& request, const Write& write, Answer reply);
   Result<std::shared_ptr<const Body>> what_was_withheld(NamespaceState& space, const ThrottleKey& key,

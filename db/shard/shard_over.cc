@@ -76,6 +76,7 @@ void Shard::end_all(const std::vector<std::shared_ptr<NamespaceState>>& spaces, 
     space->documents.clear();
     space->openings.clear();
     space->throttles.clear();
+    space->row_throttles.clear();
     space->awaiting.clear();
     space->firsts.clear();
     space->view_firsts.clear();

@@ -102,6 +102,7 @@ void Shard::end_listeners(NamespaceState& space, const std::string& why) {
   space.firsts.clear();
   space.view_firsts.clear();
   forget_missed(space);
+  space.row_throttles.clear();  // they read anew
   for (const auto& [id, one] : space.sessions) {
     const std::shared_ptr<Conversation> conversation = one.lock();
     if (conversation == nullptr) continue;

@@ -165,6 +165,75 @@ std::vector<Subscription*> Shard::throttled_listeners(NamespaceState& space, con
   return node != nullptr ? node->subscriptions : std::vector<Subscription*>();
 }
 
+// Whether those who listen to rows of the table are not told now. Asked once a table and change.
+bool Shard::withhold_rows(NamespaceState& space, const Path& table) {
+  const auto& paths = space.tree.expiry.plan->paths;
+  const auto every = paths == nullptr ? std::nullopt : paths->throttle_of(table.keys());
+  if (!every) return false;
+  const Timestamp now = with_.alarms.now();
+  ThrottledRows& one = space.row_throttles[table.text()];
+  if (!one.withheld.is_empty() || (one.every.count() > 0 && one.due() > now)) return true;
+  one.every = *every;
+  one.told = now;
+  with_.alarms.set(space.tree.name, Alarms::For::Throttle, *every);
+  return false;
+}
+
+void Shard::keep_rows(NamespaceState& space, const WithheldRows::Listener& listener, const RowEvent& event,
+                      const std::vector<RowBinding>& bindings) {
+  ThrottledRows& one = space.row_throttles[event.change->table.text()];
+  one.withheld.add(listener, event, bindings);
+  counted_.events_withheld.add();
+  if (one.withheld.is_full()) with_.alarms.set(space.tree.name, Alarms::For::Throttle, {});
+}
+
+// The rows of the next table whose time has come. False: there is none. Who may not read a row any more is not told; where the
+// row has gone, who could read it then is.
+bool Shard::tell_rows(NamespaceState& space, ThrottleRequest& what) {
+  const Timestamp now = with_.alarms.now();
+  for (auto at = space.row_throttles.upper_bound(what.after_table); at != space.row_throttles.end();) {
+    ThrottledRows& one = at->second;
+    if (one.due() > now) {
+      ++at;
+      continue;
+    }
+    if (one.withheld.is_empty()) {
+      at = space.row_throttles.erase(at);
+      continue;
+    }
+    auto told = one.withheld.told();
+    Step::here().foresee({told.size(), 0, told.size()});
+    const Moment moment = moment_of(space);
+    std::map<std::pair<std::string, std::string>, bool> known;  // by asker and row
+    std::erase_if(told, [&](const auto& item) {
+      const auto& [listener, event] = item;
+      const Conversation& conversation = *listener.first;
+      if (conversation.ended || conversation.others == nullptr) return true;
+      const auto found = conversation.others->rows.find(listener.second);
+      if (found == conversation.others->rows.end()) return true;
+      const RowCheck* check = found->second->what.check.get();
+      const Result<Path> row = event.change->table.child(event.change->key);
+      if (check == nullptr || event.change->after.is_null() || !row.ok()) return false;
+      const auto [verdict, is_new] = known.try_emplace({std::string(check->asker()), event.change->key}, false);
+      if (is_new) {
+        const Result<bool> is_there = moment.before.exists(row.value());
+        const Result<bool> may = check->may_read(moment, row.value());
+        verdict->second = is_there.ok() && may.ok() && (may.value() || !is_there.value());
+      }
+      return !verdict->second;
+    });
+    if (Step::here().is_over()) return true;
+    const Step::Whole whole;
+    one.withheld = {};
+    one.told = now;
+    for (auto& [listener, event] : told) tell(listener.first, std::move(event));
+    what.after_table = at->first;
+    again_ = true;
+    return true;
+  }
+  return false;
+}
+
 // One place in each step, so that a step that is over has told nothing.
 void Shard::handle(ShardRequest& request, ThrottleRequest& what) {
   NamespaceState& space = *request.space;
@@ -206,8 +275,10 @@ void Shard::handle(ShardRequest& request, ThrottleRequest& what) {
     again_ = true;
     return;
   }
+  if (tell_rows(space, what)) return;
   Timestamp next = Timestamp::max();
   for (const auto& [key, one] : space.throttles) next = std::min(next, one.due());
+  for (const auto& [table, one] : space.row_throttles) next = std::min(next, one.due());
   if (next == Timestamp::max()) return;
   with_.alarms.set(space.tree.name, Alarms::For::Throttle, std::max(next - now, Timestamp(0)));
 }

@@ -287,6 +287,10 @@ bool Shard::leave(NamespaceState& space, Conversation& conversation, uint64_t li
   OtherListeners& others = *conversation.others;
   if (const auto rows = others.rows.find(listener); rows != others.rows.end()) {
     space.rows.remove(*rows->second);
+    if (!space.row_throttles.empty()) {
+      const auto whose = std::static_pointer_cast<Conversation>(rows->second->audience);
+      for (auto& [table, one] : space.row_throttles) one.withheld.forget({whose, listener});
+    }
     Step::here().count_row(0);
     others.rows.erase(rows);
     return true;

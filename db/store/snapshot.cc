@@ -20,6 +20,7 @@
 #include "db/model/hash.h"
 #include "db/model/index.h"
 #include "db/model/key_order.h"
+#include "db/store/ephemeral_index.h"
 #include "db/store/rocks.h"
 #include "db/store/snapshot_state.h"
 
@@ -316,15 +317,22 @@ Result<void> SnapshotView::scan_down_disk(std::string_view from, std::string_vie
 }
 
 Result<std::optional<TreeView::IndexRows>> SnapshotView::index(const Path& collection, const Query& query) const {
-  // An index has what is on disk alone (db/commit/ephemeral.h).
   const std::string base = encode_path(collection);
-  if (has_ephemeral(base, base + kPastChildren)) return std::optional<IndexRows>();
   const auto rows = std::make_shared<const SnapshotView>(snapshot_, number_, Table::Index);
   ASSIGN_OR_RETURN(const auto bytes, rows->leaf(kPlanRow));
   if (!bytes) return std::optional<IndexRows>();
   ASSIGN_OR_RETURN(const IndexPlan plan, IndexPlan::decode(*bytes));
   const Index* found = plan.find(collection.keys(), query);
   if (found == nullptr) return std::optional<IndexRows>();
+  // An index has what is on disk alone (db/commit/ephemeral.h).
+  if (has_ephemeral(base, base + kPastChildren)) {
+    return with_ephemeral({.rows = rows,
+                           .tree = std::make_shared<const SnapshotView>(snapshot_, number_),
+                           .disk = std::make_shared<const SnapshotView>(snapshot_->with({}), number_),
+                           .ephemeral = *ephemeral_,
+                           .index = *found,
+                           .collection = base});
+  }
   return std::optional(IndexRows{rows, index_prefix(found->id, base) + '\0', found->spec.covers});
 }
 

@@ -9,6 +9,7 @@
 #include "db/log/log_reader.h"
 #include "db/read/changes.h"
 #include "tests/support/dumps.h"
+#include "tests/support/lossy_env.h"
 #include "tests/support/open_host.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/reference_tree.h"
@@ -20,11 +21,14 @@ namespace {
 struct Opening {
   HistoryPlan history{std::chrono::hours(24), 1'000'000'000, false};
   const Clock* clock = nullptr;
+  LossyEnv* disk = nullptr;  // then each commit is synced
 };
 
 std::unique_ptr<Host> open_with(const std::string& folder, const Opening& with = {}) {
   Database::Options options = host_options(folder, with.clock);
   options.history = with.history;
+  options.environment = with.disk;
+  if (with.disk != nullptr) options.sync = SyncMode::Group;
   return open_host(options);
 }
 
@@ -353,12 +357,14 @@ TEST_CASE("Changes: whoever waits for a commit is answered by the next one", "[d
   CHECK(std::get<Answer>(waiting.items_until(2).back()).sequence == 2);
 }
 
-TEST_CASE("Changes: applied one after the other they make the tree; random, over restarts and cuts", "[db][history]") {
+TEST_CASE("Changes: applied one after the other they make the tree; random, over restarts and power cuts",
+          "[db][history]") {
   const uint64_t seed = seed_of_run();
   INFO("TEST_SEED=" << seed);
   RandomTree random(seed);
   const TempFolder folder;
-  auto database = open_with(folder.path());
+  LossyEnv disk;
+  auto database = open_with(folder.path(), {.disk = &disk});
   ReferenceTree reference, follower;
   std::string id = "0";
   const auto follow = [&] {
@@ -384,9 +390,12 @@ TEST_CASE("Changes: applied one after the other they make the tree; random, over
       follow();
       REQUIRE(follower.value() == reference.value());
     }
-    if (random.chance(0.02)) {
+    if (random.chance(0.03)) {
+      const bool is_cut = random.chance(0.5);
+      if (is_cut) disk.cut_power();
       database.reset();
-      database = open_with(folder.path());
+      if (is_cut) disk.lose();
+      database = open_with(folder.path(), {.disk = &disk});
     }
   }
   follow();

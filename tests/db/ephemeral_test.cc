@@ -10,11 +10,13 @@
 
 #include "db/commit/ephemeral.h"
 #include "db/model/key_order.h"
+#include "db/model/select.h"
 #include "db/store/tree_store.h"
 #include "db/upkeep/fsck.h"
 #include "tests/db/talk.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/reference_tree.h"
+#include "tests/support/value_view.h"
 
 using namespace hearth::test;
 
@@ -397,6 +399,96 @@ TEST_CASE("Ephemeral: queries find what is in memory, with an index and without"
   REQUIRE(becomes_so([&] { return shown_at(*database, "a/new") == "null"; }));
   query.count = 2;
   CHECK(text(space.get("a", query).value()) == R"({"k0":{"n":0},"k1":{"n":1}})");
+  database->close();
+  check_sound(folder.path());
+}
+
+TEST_CASE("Ephemeral: along an index reads and listeners find what a look at the whole tree finds; random",
+          "[db][ephemeral]") {
+  const uint64_t seed = seed_of_run();
+  INFO("TEST_SEED=" << seed);
+  RandomTree random(seed);
+  const TempFolder folder;
+  const auto database = opened_with_ephemeral(folder.path());
+  Namespace space = database->space("t").value();
+  REQUIRE(space
+              .set_indexes(R"([{"at":"/a","by":"n"},{"at":"/a","by":"b/x"},{"at":"/2","by":"n"},)"
+                           R"({"at":"/2","by":".value","covers":true}])")
+              .ok());
+  REQUIRE(set_paths(*database, std::string(kEphemeralPlan)).status.ok());
+  std::vector<std::pair<std::string, Query>> queries;
+  for (const char* by : {"n", "b/x"}) {
+    const Query query = Query::by_child(by);
+    queries.insert(queries.end(), {{"a", query.limit_to_first(3)},
+                                   {"a", query.limit_to_last(2)},
+                                   {"a", query.start_at(Value::integer(2)).limit_to_first(2)},
+                                   {"a", query.equal_to(Value::integer(1))}});
+  }
+  queries.emplace_back("2", Query::by_child("n").limit_to_last(2));
+  queries.emplace_back("2", Query::by_value().limit_to_first(2));
+  queries.emplace_back("2", Query::by_value().start_at(Value::integer(1)).end_at(Value::integer(3)));
+  Talk reader(*database);
+  std::vector<ReferenceTree> heard(queries.size());
+  const auto hear = [&](const std::vector<Item>& items) {
+    for (const Item& item : items) {
+      const auto* event = std::get_if<Event>(&item);
+      const auto* answer = std::get_if<Answer>(&item);
+      const bool is_first = answer != nullptr && answer->request <= heard.size();
+      if (event != nullptr || is_first) follow(heard[event != nullptr ? event->listener : answer->request - 1], {item});
+    }
+  };
+  for (size_t i = 0; i < queries.size(); ++i) {
+    Listen listen = listen_to(queries[i].first);
+    listen.query = queries[i].second;
+    reader.client->listen(i + 1, i, listen);
+  }
+  hear(reader.items_until(queries.size()));
+  std::map<int, std::unique_ptr<Talk>> talks;
+  uint64_t asked = 1'000;
+  int writers = 0;
+  const auto key = [&] { return "k" + std::to_string(random.below(8)); };
+  const auto number = [&] { return json(std::to_string(random.below(5))); };
+  for (int step = 0; step < 300; ++step) {
+    while (talks.size() < 3) talks.emplace(++writers, std::make_unique<Talk>(*database));
+    auto talk = talks.begin();
+    std::advance(talk, random.below(talks.size()));
+    if (random.chance(0.05)) {
+      talks.erase(talk);
+    } else {
+      const std::vector<std::pair<std::string, Value>> writes = {
+          {"a/" + key() + "/n", number()},
+          {"a/" + key() + "/b/x", number()},
+          {"a/" + key() + "/b", json(R"({"y":1})")},
+          {"a/" + key(), json(R"({"n":2,"b":{"x":3}})")},
+          {"a/" + key(), number()},
+          {"a/" + key(), Value()},
+          {"a/" + key() + "/b", Value()},
+          {"2/" + key(), number()},
+          {"2/" + key() + "/n", number()},
+          {"2/" + key(), Value()},
+      };
+      const auto& [path, value] = writes[random.below(writes.size())];
+      talk->second->client->write(9, set(path, value));
+      talk->second->until(9);
+    }
+    // Ends of connections are told in their own time: then both are looked at again.
+    const auto agree = [&] {
+      reader.client->reply(++asked, {});
+      hear(reader.items_until(asked));
+      for (size_t i = 0; i < queries.size(); ++i) {
+        const auto& [path, query] = queries[i];
+        const Value whole = json(shown_at(*database, path));
+        const std::string expected = text(read_query(ValueView(whole), Path(), query, false, kReadBytesMax).value());
+        if (text(space.get(path, query).value()) != expected) return false;
+        if (text(heard[i].value(at(path))) != expected) return false;
+      }
+      return true;
+    };
+    INFO("step " << step);
+    REQUIRE(becomes_so(agree));
+  }
+  talks.clear();
+  reader.client->end();
   database->close();
   check_sound(folder.path());
 }

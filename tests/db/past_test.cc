@@ -7,6 +7,7 @@
 
 #include "db/log/versions.h"
 #include "db/read/past.h"
+#include "tests/support/lossy_env.h"
 #include "tests/support/open_host.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/reference_tree.h"
@@ -18,9 +19,11 @@ namespace {
 constexpr HistoryPlan kPlan{std::chrono::hours(24), 1'000'000'000, true};
 
 std::unique_ptr<Host> open_with(const std::string& folder, const HistoryPlan& plan = kPlan,
-                                const Clock* clock = nullptr) {
+                                const Clock* clock = nullptr, LossyEnv* disk = nullptr) {
   Database::Options options = host_options(folder, clock);
   options.history = plan;
+  options.environment = disk;
+  if (disk != nullptr) options.sync = SyncMode::Group;
   return open_host(options);
 }
 
@@ -309,14 +312,16 @@ TEST_CASE("Past: a commit is taken back where nothing has changed since", "[db][
   CHECK(undo("feedfeedfeedfeed:1").status.error().code == ErrorCode::NotFound);
 }
 
-TEST_CASE("Past: every moment is the reference's own; random, over restarts, removals and cuts", "[db][history]") {
+TEST_CASE("Past: every moment is the reference's own; random, over restarts, power cuts, removals and cuts of the log",
+          "[db][history]") {
   const uint64_t seed = seed_of_run();
   INFO("TEST_SEED=" << seed);
   RandomTree random(seed);
   const TempFolder folder;
   ManualClock clock{Timestamp(1'700'000'000'000)};
+  LossyEnv disk;
   const HistoryPlan plan{std::chrono::seconds(40), 1'000'000'000, true};
-  auto database = open_with(folder.path(), plan, &clock);
+  auto database = open_with(folder.path(), plan, &clock, &disk);
   ReferenceTree reference;
   struct Then {
     std::string id;
@@ -342,9 +347,12 @@ TEST_CASE("Past: every moment is the reference's own; random, over restarts, rem
     if (answer.status.ok()) reference.apply(one.overwrites);
     moments.push_back({database->life() + ":" + std::to_string(answer.sequence), clock.now(), reference.value()});
     clock.advance(Timestamp(300));
-    if (random.chance(0.02)) {
+    if (random.chance(0.03)) {
+      const bool is_cut = random.chance(0.5);
+      if (is_cut) disk.cut_power();
       database.reset();
-      database = open_with(folder.path(), plan, &clock);
+      if (is_cut) disk.lose();
+      database = open_with(folder.path(), plan, &clock, &disk);
     }
     if (!answer.status.ok() || !random.chance(0.4)) continue;
     const Then& one_of = moments[moments.size() - 1 - random.below(std::min<size_t>(moments.size(), 200))];
@@ -377,5 +385,5 @@ TEST_CASE("Past: every moment is the reference's own; random, over restarts, rem
   for (int tries = 0; tries < 50; ++tries) REQUIRE(write(*database, set("last", Value::integer(tries))).status.ok());
   database.reset();
   CHECK(version_rows(folder.path()) < 120);
-  check_folder(folder.path());
+  check_folder(folder.path(), &disk);
 }

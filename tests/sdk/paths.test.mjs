@@ -8,8 +8,10 @@ import { LongPoll } from './support/long_poll.mjs';
 import { block } from './support/manual.mjs';
 import { rest, stream } from './support/rest.mjs';
 import { Server } from './support/server.mjs';
+import { changes, closeClients, connect, joined } from './support/supabase.mjs';
 
 const isLong = process.env.HEARTH_LONG === '1';
+after(closeClients);
 const server = await Server.start(after);
 after(closeApps);
 
@@ -148,6 +150,37 @@ test(`${writers} writers at 60 Hz: who listens hears at most 20 times a second, 
   await poll.heard.until((items) => is(last)([together(items.map(({ p, d }) => [keys(p, 3), d]))]), 'the last of the poll');
   events.close();
   poll.isOver = true;
+});
+
+test("Supabase's rows are told as seldom, one message for each row that changed, and the last of each", async (t) => {
+  const namespace = newNamespace();
+  await setPaths(namespace, { cursors: { '.throttle': every } });
+  const channel = connect(server, namespace).channel('cursors');
+  const begin = performance.now();
+  const heard = changes(channel, { table: 'cursors' });
+  await joined(channel);
+  const app = open(server.port, namespace);
+  const rows = 5;
+  const updates = isLong ? 600 : 90;
+  for (let n = 1; n <= updates; ++n) {
+    const next = performance.now() + 1000 / 60;
+    await update(ref(app, 'cursors'), Object.fromEntries(Array.from({ length: rows }, (_, row) => [`r${row}/n`, n])));
+    await wait(Math.max(1, next - performance.now()));
+  }
+  await remove(ref(app, 'cursors/r0'));
+  const of = (items, row) => items.filter(({ now, old }) => (now.id ?? old.id) === `r${row}`);
+  await heard.until((items) => of(items, 0).at(-1)?.eventType === 'DELETE', 'the removal');
+  await heard.until((items) => Array.from({ length: rows - 1 }, (_, row) => of(items, row + 1).at(-1)?.now.n === updates).every(Boolean), 'the last of each row');
+  const most = atMost(performance.now() - begin);
+  for (let row = 0; row < rows; ++row) {
+    const told = of(heard.items, row);
+    assert.ok(told.length <= most, `r${row} was told ${told.length} times, and not ${most}`);
+    // Each goes on from the one before: no change is between two of them.
+    for (let i = 1; i < told.length; ++i) {
+      if (told[i].eventType !== 'DELETE') assert.deepEqual(told[i].old, told[i - 1].now);
+    }
+  }
+  t.diagnostic(`${updates} updates of ${rows} rows, ${heard.items.length} messages, at most ${most} of each`);
 });
 
 test('transactions, removals and updates of several paths come out right under a throttle', async () => {

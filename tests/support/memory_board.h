@@ -41,6 +41,7 @@ struct MemoryEngine {
   db::EngineCheck check{.wrong = {}, .warnings = {}, .durability = "verified", .timeline = 1};
   std::vector<std::map<uint64_t, std::string>> batches;  // by shard, by sequence
   std::vector<std::string> ended;                        // runs whose connections were ended
+  std::map<uint32_t, int> tidied;                        // by shard, how often what was left there was erased
 };
 
 // How the way to the engine is, for one node.
@@ -146,6 +147,13 @@ class MemoryBoard final : public db::Board {
       auto& all = engine_.batches[number];
       all.erase(all.begin(), all.upper_bound(upto));
       return false;
+    });
+  }
+  db::Result<bool> erase_left(uint32_t number, uint64_t epoch) override {
+    return call<bool>([&] {
+      const bool is_ours = engine_.view.shards[number].last.epoch == epoch;
+      if (is_ours) ++engine_.tidied[number];
+      return is_ours;
     });
   }
 

@@ -37,6 +37,10 @@ std::string file_of_batch(uint32_t shard, uint64_t sequence, const std::string& 
   return "batch/" + std::to_string(shard) + "/" + std::to_string(sequence) + "/" + which;
 }
 
+std::string files_of_shard(uint32_t shard) { return "file/" + std::to_string(shard) + "/"; }
+
+std::string files_of_run(uint32_t shard, const std::string& run) { return files_of_shard(shard) + run + "/"; }
+
 Result<Envelope> read_envelope(std::string_view stored) {
   ByteReader reader(stored);
   const int form = static_cast<unsigned char>(reader.byte());

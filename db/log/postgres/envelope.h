@@ -31,6 +31,11 @@ struct Envelope {
 // The file of a batch that is in one: batch/SHARD/SEQUENCE/WHICH. Of `hearth_file`, on disk.
 std::string file_of_batch(uint32_t shard, uint64_t sequence, const std::string& which);
 
+// What the names of files of restores begin with, of a shard, and of one run of an owner: file/SHARD/RUN/WHICH. A file that no
+// row names is of use to the run that has begun it, and to nobody else. Of `hearth_file`, on disk.
+std::string files_of_shard(uint32_t shard);
+std::string files_of_run(uint32_t shard, const std::string& run);
+
 // Reads of `stored` what stands before the payload as well when the row was cut short behind it. Errors: Corruption,
 // Unsupported (a form of a newer Hearth).
 Result<Envelope> read_envelope(std::string_view stored);

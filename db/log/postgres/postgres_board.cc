@@ -2,6 +2,7 @@
 #include "db/log/postgres/postgres_board.h"
 
 #include <algorithm>
+#include <set>
 
 #include "db/log/postgres/envelope.h"
 
@@ -51,6 +52,9 @@ constexpr const char* kMoveCut =
 constexpr const char* kRowsWithFiles =
     "SELECT substring(batch FROM 1 FOR 65536) FROM hearth_log WHERE shard = $1 AND seq BETWEEN $2 AND $3"
     " AND get_byte(substring(batch FROM 1 FOR 1), 0) & 4 <> 0";
+constexpr const char* kFilesOfOthers =
+    "SELECT DISTINCT id FROM hearth_file WHERE starts_with(id, $1) AND NOT starts_with(id, $2)";
+constexpr uint64_t kSequenceMax = INT64_MAX;  // of a bigint
 constexpr const char* kEraseNamed = "DELETE FROM hearth_file WHERE id = ANY($1)";
 constexpr const char* kEraseBatches =
     "DELETE FROM hearth_file WHERE CASE WHEN starts_with(id, 'batch/' || $1 || '/')"
@@ -269,8 +273,7 @@ Result<void> PostgresBoard::read_file(const std::string& file,
   }
 }
 
-// Those that rows of the log name, and those that batches of that time were in, whether a row came to name them or not.
-Result<void> PostgresBoard::erase_files(uint32_t shard, uint64_t from, uint64_t upto) {
+Result<std::vector<std::string>> PostgresBoard::files_named(uint32_t shard, uint64_t from, uint64_t upto) {
   ASSIGN_OR_RETURN(const PostgresRows rows,
                    ask(control_, kRowsWithFiles, PostgresValues().int4(shard).int8(from).int8(upto)));
   std::vector<std::string> named;
@@ -278,10 +281,36 @@ Result<void> PostgresBoard::erase_files(uint32_t shard, uint64_t from, uint64_t 
     ASSIGN_OR_RETURN(Envelope envelope, read_envelope(rows.text(i, 0)));
     std::move(envelope.files.begin(), envelope.files.end(), std::back_inserter(named));
   }
+  return named;
+}
+
+// Those that rows of the log name, and those that batches of that time were in, whether a row came to name them or not.
+Result<void> PostgresBoard::erase_files(uint32_t shard, uint64_t from, uint64_t upto) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> named, files_named(shard, from, upto));
   if (!named.empty()) RETURN_IF_ERROR(ask(control_, kEraseNamed, PostgresValues().texts(named)));
   const std::string number = std::to_string(shard);
   RETURN_IF_ERROR(ask(control_, kEraseBatches, PostgresValues().text(number).int8(upto)));
   return {};
+}
+
+// What another run has begun can be named no more once the shard is ours, and whoever comes after us begins files of a later
+// run: so if the shard is still ours after both looks, what the first one saw and the second one did not is of no use.
+Result<bool> PostgresBoard::erase_left(uint32_t shard, uint64_t epoch) {
+  ASSIGN_OR_RETURN(const PostgresRows there,
+                   ask(control_, kFilesOfOthers,
+                       PostgresValues().text(files_of_shard(shard)).text(files_of_run(shard, options_.target.run))));
+  std::set<std::string> left;
+  for (size_t i = 0; i < there.count(); ++i) left.emplace(there.text(i, 0));
+  if (!left.empty()) {
+    ASSIGN_OR_RETURN(const std::vector<std::string> named, files_named(shard, 0, kSequenceMax));
+    for (const std::string& one : named) left.erase(one);
+  }
+  ASSIGN_OR_RETURN(const PostgresRows ours, ask(control_, "SELECT 1 FROM hearth_shard WHERE shard = $1 AND epoch = $2",
+                                                PostgresValues().int4(shard).int8(epoch)));
+  if (ours.count() == 0) return false;
+  if (left.empty()) return true;
+  RETURN_IF_ERROR(ask(control_, kEraseNamed, PostgresValues().texts({left.begin(), left.end()})));
+  return true;
 }
 
 // First the mark, then files, then rows: whatever is interrupted, no row that is still wanted names a file that is gone.

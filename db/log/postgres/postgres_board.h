@@ -47,6 +47,7 @@ class PostgresBoard final : public Board {
   Result<std::vector<std::string>> batches(uint32_t shard, uint64_t behind, size_t bytes_max) override;
   Result<void> read_file(const std::string& file, const std::function<Result<void>(std::string_view)>& part) override;
   Result<bool> cut(uint32_t shard, uint64_t epoch, uint64_t upto) override;
+  Result<bool> erase_left(uint32_t shard, uint64_t epoch) override;
 
  private:
   struct Link {
@@ -56,6 +57,7 @@ class PostgresBoard final : public Board {
   Result<PostgresRows> ask(Link& link, const char* statement, const PostgresValues& values = {});
   Result<PostgresConnection*> open(Link& link);  // Precondition: its mutex is held
   Result<std::string> whole_batch(std::string_view stored);
+  Result<std::vector<std::string>> files_named(uint32_t shard, uint64_t from, uint64_t upto);
   Result<void> erase_files(uint32_t shard, uint64_t from, uint64_t upto);
 
   const Options options_;

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "db/base/invariant.h"
+#include "db/base/random.h"
 #include "db/base/text.h"
 #include "db/log/postgres/envelope.h"
 
@@ -330,6 +331,10 @@ Result<void> PostgresLog::put_part(const std::string& file, uint32_t number, std
   RETURN_IF_ERROR(insist(
       kPutPart, [&] { return PostgresValues().text(file).int4(number).bytes(part); }, unclear));
   return {};
+}
+
+std::string PostgresLog::new_file(uint32_t shard) {
+  return files_of_run(shard, target_.run) + random_hex(kBatchIdBytes);
 }
 
 Result<void> PostgresLog::add_file_part(uint32_t shard, const std::string& file, std::string_view part) {

@@ -62,6 +62,7 @@ class PostgresLog final : public CommitLog {
   Result<LogPosition> take(uint32_t shard) override;
   // Goes on trying for settle_max: while the engine is away, who owns the shard stays its owner.
   Result<std::optional<LogPosition>> begin_epoch(uint32_t shard, uint64_t epoch) override;
+  std::string new_file(uint32_t shard) override;
   Result<void> add_file_part(uint32_t shard, const std::string& file, std::string_view part) override;
 
   const PostgresLogFigures& figures() const { return figures_; }

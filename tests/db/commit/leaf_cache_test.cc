@@ -7,11 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "db/base/step.h"
+#include "db/commit/cached_view.h"
 #include "db/commit/committer.h"
 #include "db/model/json.h"
 #include "db/model/key_order.h"
 #include "tests/support/random_tree.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/value_view.h"
 
 using namespace hearth::db;
 using namespace hearth::test;
@@ -248,4 +251,43 @@ TEST_CASE("leaf cache: messages whose keys ascend are written without a look at 
   const Value room = scene.committer.view(scene.tree).read(path("rooms/r"), 1 << 20).value();
   for (auto child = room.children(); !child.done(); child.next()) ++children;
   CHECK(children == 500);
+}
+
+TEST_CASE("CachedView: while scans are kept, who asks for a node again is told without the disk", "[commit]") {
+  LeafCache cache(1 << 20);
+  Tree tree;
+  const ValueView disk(
+      parse_value(R"({"m":{"a":{"at":1,"text":"x"},"b":{"at":2,"text":"y"},"c":{"at":3}}})", Path()).value());
+  CachedView view(disk, nullptr, cache, tree);
+  const auto scan = [&](std::string_view node, size_t most = 100) {
+    const std::string from = encode_path(path(node));
+    std::vector<std::string> found;
+    const auto done = view.scan(from, from + kPastChildren, [&](std::string_view key, std::string_view) {
+      found.push_back(decode_path(key).value().text());
+      return found.size() < most;
+    });
+    if (!done.ok()) found.push_back("over");
+    return found;
+  };
+  const std::vector<std::string> rows_of_a = {"m/a/at", "m/a/text"};
+  CHECK(scan("m/a") == rows_of_a);
+  CHECK(scan("m/a") == rows_of_a);
+  CHECK(disk.looks == 2);
+  view.keep_scans(true);
+  CHECK(scan("m/a") == rows_of_a);
+  CHECK(scan("m/b", 1).size() == 1);  // the end of it was not seen
+  view.keep_scans(false);
+  CHECK(scan("m/c").size() == 1);
+  disk.looks = 0;
+  CHECK(scan("m/a") == rows_of_a);
+  CHECK(scan("m/a", 1).size() == 1);
+  CHECK(disk.looks == 0);
+  CHECK(scan("m/b").size() == 2);
+  CHECK(scan("m/c").size() == 1);
+  CHECK(disk.looks == 2);
+  // A row counts for the step as if it were read.
+  {
+    const Step::Trial trial(Work{1, 1u << 20, 1});
+    CHECK(scan("m/a") == std::vector<std::string>{"m/a/at", "over"});
+  }
 }

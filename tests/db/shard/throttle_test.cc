@@ -137,6 +137,84 @@ TEST_CASE("Throttle: the first change at once, the others as one, the answer beh
   CHECK(database->figures().events_withheld == 4);
 }
 
+TEST_CASE("Throttle: rows are told as seldom, each as it is by then, and in the order of their last changes",
+          "[shard]") {
+  const TempFolder folder;
+  ManualClock clock(kBegin);
+  const auto database = opened(folder, clock);
+  // Sees rows until something stands at /closed.
+  class Open final : public RowCheck {
+   public:
+    Result<bool> may_read(const Moment& moment, const Path&) const override {
+      ASSIGN_OR_RETURN(const bool is_closed, moment.before.exists(at("closed")));
+      return !is_closed;
+    }
+    std::string_view asker() const override { return "open"; }
+  };
+  const auto rows_of = [](std::string_view table, bool is_every_table, std::shared_ptr<const RowCheck> check = {}) {
+    return RowListen{{{at(table), is_every_table, kEveryRowKind, {}}}, std::move(check), 0};
+  };
+  Talk writer(*database), reader(*database);
+  writer.client->write(1, throttle("/c/$"));
+  writer.until(1);
+  reader.client->listen_rows(1, 7, rows_of("c/t", false));
+  reader.client->listen_rows(2, 8, rows_of("c", true));   // every table of it
+  reader.client->listen_rows(3, 9, rows_of("c", false));  // above: the tables are its rows
+  reader.client->listen_rows(4, 5, rows_of("c/t", false, std::make_shared<Open>()));
+  reader.until(4);
+  uint64_t wrote = 1, asked = 4;
+  const auto put = [&](std::string_view path, Value value) {
+    writer.client->write(++wrote, set(path, std::move(value)));
+    writer.until(wrote);
+  };
+  const auto told = [&] {
+    reader.client->reply(++asked, {});
+    Words words = reader.until(asked);
+    std::erase_if(words, [](const std::string& word) { return word[0] == 'a' || word.starts_with("r9 "); });
+    std::sort(words.begin(), words.end());
+    return words;
+  };
+  // The clock goes on by what is withheld; then it is told soon.
+  const auto told_later = [&] {
+    clock.advance(kEvery);
+    Words words;
+    for (int i = 0; words.empty() && i < 10'000; ++i) {
+      words = told();
+      if (words.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return words;
+  };
+  put("c/t/a", Value::integer(1));
+  CHECK(told() == Words{"r5 1 c/t/a null -> 1", "r7 1 c/t/a null -> 1", "r8 1 c/t/a null -> 1"});
+  for (int i = 2; i <= 5; ++i) put("c/t/a", Value::integer(i));
+  put("c/t/b", Value::integer(1));
+  put("c/t/gone", Value::integer(1));
+  put("c/t/gone", Value());
+  CHECK(told().empty());
+  put("c/other/x", Value::integer(1));  // another table has a time of its own
+  CHECK(told() == Words{"r8 1 c/other/x null -> 1"});
+  CHECK(told_later() == Words{"r5 1 c/t/a 1 -> 5", "r5 1 c/t/b null -> 1", "r7 1 c/t/a 1 -> 5", "r7 1 c/t/b null -> 1",
+                              "r8 1 c/t/a 1 -> 5", "r8 1 c/t/b null -> 1"});
+  // Who listens no more hears nothing of what was withheld, nor does who loses the right to read meanwhile.
+  put("c/t/a", Value::integer(6));
+  CHECK(told().empty());
+  reader.client->unlisten(++asked, 7);
+  reader.client->listen_rows(++asked, 7, rows_of("c/t", false));
+  put("closed", Value::integer(1));
+  CHECK(told_later() == Words{"r8 1 c/t/a 5 -> 6"});
+  // A commit of very many rows is told at once, and nothing older behind it.
+  put("c/t/a", Value::integer(7));
+  CHECK(told().empty());
+  std::vector<std::pair<std::string, Value>> many;
+  for (size_t i = 0; i <= kRowChangesMax; ++i) many.emplace_back("k" + std::to_string(i), Value::integer(1));
+  put("c/t", Value::object(std::move(many)));
+  CHECK(told() == Words{"r5 missed", "r7 missed", "r8 missed"});
+  clock.advance(kEvery);
+  put("c/t/k1", Value::integer(2));
+  const Words last = told();
+  CHECK((last.empty() ? told_later() : last) == Words{"r7 1 c/t/k1 1 -> 2", "r8 1 c/t/k1 1 -> 2"});
+}
+
 TEST_CASE("Throttle: who asks for the next value again and again is told as seldom as who listens", "[shard]") {
   const TempFolder folder;
   ManualClock clock(kBegin);

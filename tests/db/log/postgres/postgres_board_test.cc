@@ -202,6 +202,62 @@ TEST_CASE("Board: files are read in parts, and go with the batch that names them
   CHECK(read(other) == "of another");  // no batch named it yet
 }
 
+TEST_CASE("Board: what restores of other runs have left goes, and nothing that a batch names or will name",
+          "[postgres]") {
+  const TestCluster cluster(12);
+  const auto old_options = cluster.log_options();
+  PostgresLog old(old_options);
+  LogPosition last = must(old.take(1));
+  const auto files = [&] { return cluster.ask("SELECT count(DISTINCT id) FROM hearth_file"); };
+  // One restore came to its batch, one did not, and a neighbour's did not either: its shard begins with the same digit.
+  const std::string named = old.new_file(1), left = old.new_file(1), elsewhere = old.new_file(11);
+  CHECK(named != left);
+  for (const std::string& file : {named, left}) {
+    for (int i = 0; i < 3; ++i) must(old.add_file_part(1, file, "part" + std::to_string(i)));
+  }
+  must(old.add_file_part(11, elsewhere, "part"));
+  const std::string id = new_id();
+  REQUIRE(append(old, 1, last, id, "a restore, of " + named) == Appended::Accepted);
+  last = {last.sequence + 1, last.epoch, id};
+
+  // Its own run may still name what it has begun.
+  auto same_run = cluster.board_options();
+  same_run.target.run = old_options.target.run;
+  PostgresBoard own(same_run);
+  CHECK(must(own.erase_left(1, last.epoch)));
+  CHECK(files() == "3");
+  // Another one that does not own the shard erases nothing.
+  const auto next_options = cluster.log_options();
+  auto next_board = cluster.board_options();
+  next_board.target.run = next_options.target.run;
+  PostgresBoard board(next_board);
+  CHECK_FALSE(must(board.erase_left(1, last.epoch + 1)));
+  CHECK(files() == "3");
+  // The next owner does, and not of what it has begun itself.
+  PostgresLog next(next_options);
+  last = must(next.take(1));
+  const std::string begun = next.new_file(1);
+  must(next.add_file_part(1, begun, "begun"));
+  CHECK(must(board.erase_left(1, last.epoch)));
+  CHECK(files() == "3");
+  CHECK(cluster.ask("SELECT count(*) FROM hearth_file WHERE id = '" + left + "'") == "0");
+  const std::string second = new_id();
+  REQUIRE(append(next, 1, last, second, "a restore, of " + begun) == Appended::Accepted);
+  const auto read = [&](const std::string& name) {
+    std::string whole;
+    must(board.read_file(name, [&](std::string_view part) {
+      whole += part;
+      return Result<void>();
+    }));
+    return whole;
+  };
+  CHECK(read(named) == "part0part1part2");
+  CHECK(read(begun) == "begun");
+  CHECK(read(elsewhere) == "part");
+  must(board.cut(1, last.epoch, 2));
+  CHECK(files() == "1");
+}
+
 TEST_CASE("Board: a batch of many MB is read whole, and leaves nothing when it is cut", "[postgres]") {
   const TestCluster cluster(2);
   PostgresLog log(cluster.log_options());
