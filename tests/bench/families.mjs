@@ -61,22 +61,21 @@ async function edits({ pid, url, isHocuspocus }, listeners = 50, count = 4_000, 
   const at = isHocuspocus ? url : `${url}/${room}`;
   let heard = 0;
   const isUpdate = (data) => data[head.length] === 0 && data[head.length + 1] === 2;
-  const all = await Promise.all(Array.from({ length: listeners }, () => open(at, (data) => { if (isUpdate(data)) ++heard; })));
+  let done;
+  const finished = new Promise((resolve) => (done = resolve));
+  const hear = (data) => { if (isUpdate(data) && ++heard === count * listeners) done(); };
+  const all = await Promise.all(Array.from({ length: listeners }, () => open(at, hear)));
   if (isHocuspocus) for (const socket of all) socket.send(Buffer.from([...head, 2, 0, ...text(''), ...text('4.8.0')]));
   for (const socket of all) socket.send(Buffer.from([...head, 0, 0, 1, 0]));
   let clock = 0;
-  let done;
-  const finished = new Promise((resolve) => (done = resolve));
   const writer = all[0];
   const client = 1 + Math.floor(Math.random() * 1e6);
   const send = () => {
     if (clock < count) writer.send(Buffer.from([...head, 0, 2, ...varBuf(letter(client, clock++))]));
-    else if (heard >= count * listeners) done();
   };
   await pause(300);
   heard = 0;
   writer.on('message', (data) => { if (isUpdate(data)) send(); });
-  all.at(-1).on('message', () => { if (heard >= count * listeners) done(); });
   const before = cpuOf(pid);
   const begun = performance.now();
   for (let i = 0; i < window; ++i) send();
