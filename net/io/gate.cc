@@ -24,7 +24,7 @@ GateLease Gate::take() {
   Gate* gate = free == gates.end() ? nullptr : free->get();
   if (gate == nullptr && gates.size() < kGatesMax) {
     Fd poller(::epoll_create1(EPOLL_CLOEXEC));
-    if (poller.get() < 0) return nullptr;
+    if (poller.get() < 0 || is_kept_for_files(poller)) return nullptr;
     auto made = std::make_unique<Gate>(loop, std::move(poller));
     if (!made->watch(EPOLL_CTL_ADD, true)) return nullptr;
     gate = made.get();

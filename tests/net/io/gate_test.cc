@@ -1,6 +1,8 @@
 #include "net/io/gate.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -198,6 +200,23 @@ TEST_CASE("Gate: a socket leaves it as it came, and one that is given back is op
   });
   CHECK(first == second);
   CHECK(eventually([&] { return thread.speakers[1].heard == 1; }));
+}
+
+TEST_CASE("Gate: there is none where the descriptors that are left are kept for files", "[net][io]") {
+  OneThread thread;
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit low{160, before.rlim_max};  // ten are kept
+  ::setrlimit(RLIMIT_NOFILE, &low);
+  std::vector<int> files;
+  while (files.empty() || files.back() < 149) files.push_back(::open("/dev/null", O_RDONLY));
+  bool was_there = true, is_there = false;
+  thread.run([&] { was_there = http::Gate::take() != nullptr; });
+  for (const int file : files) ::close(file);
+  thread.run([&] { is_there = http::Gate::take() != nullptr; });
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  CHECK_FALSE(was_there);
+  CHECK(is_there);
 }
 
 TEST_CASE("Gate: a thread has no more than kGatesMax", "[net][io]") {
