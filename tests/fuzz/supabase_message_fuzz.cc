@@ -5,9 +5,10 @@
 #include "tests/fuzz/fuzz.h"
 
 using namespace hearth::net::supabase;
-using hearth::test::invariant;
 
 namespace {
+
+using hearth::test::invariant;
 
 void check_text(std::string_view bytes, PhoenixVersion version) {
   const auto message = parse_phoenix_text(std::string(bytes), version);

@@ -6,16 +6,17 @@
 #include "net/yjs/room.h"
 #include "tests/fuzz/fuzz.h"
 
-using namespace hearth;
-using net::yjs::Message;
-using test::invariant;
-
 namespace {
+
+namespace yjs = hearth::net::yjs;
+namespace documents = hearth::db::documents;
+using hearth::test::invariant;
+using Kind = yjs::Message::Kind;
 
 // A room that has heard nothing. Whoever is there has a clock that is not 0.
 void check_awareness(std::string_view body) {
-  const net::yjs::AwarenessRoom room;
-  const auto entries = db::documents::parse_awareness(body);
+  const yjs::AwarenessRoom room;
+  const auto entries = documents::parse_awareness(body);
   if (!entries.ok()) return (void)room.has_news(body);
   bool is_news = false;
   for (const auto& entry : entries.value()) is_news = is_news || entry.clock > 0;
@@ -23,21 +24,21 @@ void check_awareness(std::string_view body) {
 }
 
 void check(std::string_view head, std::string_view bytes) {
-  const auto parsed = net::yjs::parse_message(bytes);
+  const auto parsed = yjs::parse_message(bytes);
   if (!parsed.ok()) return;
-  const Message& message = parsed.value();
+  const yjs::Message& message = parsed.value();
   invariant(message.body.empty() || (message.body.data() >= bytes.data() &&
                                      message.body.data() + message.body.size() <= bytes.data() + bytes.size()),
             "a body is a part of its frame");
   const auto comes_back = [&](const std::string& written) {
-    const auto again = net::yjs::parse_message(std::string_view(written).substr(head.size()));
+    const auto again = yjs::parse_message(std::string_view(written).substr(head.size()));
     invariant(again.ok() && again.value().kind == message.kind && again.value().body == message.body,
               "a message comes back");
   };
-  if (message.kind == Message::Kind::Step1) comes_back(net::yjs::step1_message(head, message.body));
-  if (message.kind == Message::Kind::Update) comes_back(net::yjs::update_message(head, message.body));
-  if (message.kind != Message::Kind::Awareness) return;
-  comes_back(net::yjs::awareness_message(head, message.body));
+  if (message.kind == Kind::Step1) comes_back(yjs::step1_message(head, message.body));
+  if (message.kind == Kind::Update) comes_back(yjs::update_message(head, message.body));
+  if (message.kind != Kind::Awareness) return;
+  comes_back(yjs::awareness_message(head, message.body));
   check_awareness(message.body);
 }
 
@@ -45,10 +46,10 @@ void check(std::string_view head, std::string_view bytes) {
 
 FUZZ_TARGET(yjs_message) {
   check("", bytes);
-  db::documents::Reader from(bytes);
+  documents::Reader from(bytes);
   const std::string_view name = from.var_string();
   if (!from.ok()) return;
-  const auto path = net::yjs::path_of_room(std::string(name.substr(0, name.find('\0'))));
+  const auto path = yjs::path_of_room(std::string(name.substr(0, name.find('\0'))));
   invariant(!path.ok() || !path.value().text().empty(), "a room has a path");
-  check(net::yjs::hocuspocus_head(name), bytes.substr(from.offset()));
+  check(yjs::hocuspocus_head(name), bytes.substr(from.offset()));
 }
