@@ -10,9 +10,11 @@
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -22,6 +24,7 @@ namespace hearth::net::http {
 namespace {
 
 constexpr int kPortTriesMax = 16;  // with ports that the system picked for the first address
+constexpr size_t kDescriptorsKeptMax = 1'000;
 constexpr int kWaitingMax = 4096;  // connections that nobody has accepted yet
 
 struct Address {
@@ -132,6 +135,14 @@ Fd::~Fd() {
 }
 
 int Fd::release() { return std::exchange(fd_, -1); }
+
+// The kernel gives the lowest number that is free, so as many descriptors are in use as the number says.
+bool is_kept_for_files(const Fd& fd) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+  const auto all = static_cast<size_t>(limit.rlim_cur);
+  return static_cast<size_t>(fd.get()) >= all - std::min(all / 16, kDescriptorsKeptMax);
+}
 
 db::Result<Bound> bind_addresses(const std::string& host, uint16_t port) {
   std::vector<Address> addresses;

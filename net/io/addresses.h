@@ -23,6 +23,10 @@ class Fd {
   int fd_;
 };
 
+// Whether so many descriptors are in use that this one is not for connections: a sixteenth of all that the process may have,
+// 1,000 at most, is kept for files.
+bool is_kept_for_files(const Fd& fd);
+
 struct BoundSocket {
   Fd fd;                // listening, non-blocking
   std::string address;  // "127.0.0.1"

@@ -43,6 +43,7 @@
 #include <cctype>
 #include <cerrno>
 
+#include "net/io/gate.h"
 #include "net/io/log.h"
 #include "net/io/proxy_header.h"
 
@@ -135,6 +136,11 @@ uint32_t Connection::wanted_events() const {
 
 void Connection::watch(uint32_t events) {
   if (state_ != State::Closed && !watch_.set(socket_.get(), events)) close();
+}
+
+void Connection::hear_through(Gate* gate) {
+  if (state_ == State::Closed) return;
+  if (!watch_.move_to(socket_.get(), gate == nullptr ? loop_.poller() : gate->poller())) close();
 }
 
 // An event that is wanted no more is not taken back at once, since most are wanted again before they come: on_ready()

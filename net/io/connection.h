@@ -78,6 +78,9 @@ class Connection : public Flushable, public Waiting, public std::enable_shared_f
   // Nothing waits to be sent, the client is read from and has not ended, and the server does not close.
   bool can_move() const;
 
+  // It is heard through the gate from here on; null: as any.
+  void hear_through(Gate* gate);
+
   void flush() override;
   void on_ready(uint32_t events) override;
 

@@ -23,7 +23,7 @@
 //   that it is gone, so that the protocol is not destroyed within its own call.
 //
 // A socket is put into epoll when it is first waited for and stays there, so a read costs no other system call
-// (class Watch). Who is told of an event is a raw pointer: a connection is destroyed by finish_turn() at the earliest,
+// (class Watch); some are waited for together, and not at all times (gate.h). Who is told of an event is a raw pointer: a connection is destroyed by finish_turn() at the earliest,
 // when all events of the turn have been told, and a closed socket leaves epoll by itself.
 //
 // Each event, letter, timer and flush is a step for which others have to wait, so each has a limit (kIoStepMax);
@@ -46,6 +46,7 @@
 #include <utility>
 
 #include "db/base/mail_batch.h"
+#include "net/io/gate.h"
 
 namespace hearth::net::http {
 namespace {
@@ -67,6 +68,8 @@ IoLoop::IoLoop(size_t index)
   epoll_event ring{EPOLLIN | EPOLLET, {nullptr}};
   if (::epoll_ctl(poller_.get(), EPOLL_CTL_ADD, bell_.get(), &ring) != 0) (void)opened(-1, "epoll_ctl");
 }
+
+IoLoop::~IoLoop() = default;
 
 IoLoop* IoLoop::current() { return current_loop; }
 
@@ -128,16 +131,22 @@ void IoLoop::Mailbox::take(std::vector<Letter>& come) {
   if (std::exchange(is_asleep, false)) loop.wake();
 }
 
-// Ends one step: compares what this thread did in it (db/base/step.h) with the most of any step so far.
-void IoLoop::end_step() {
+// Ends one step: compares what this thread did in it (db/base/step.h) with the most of any step so far, and returns it.
+db::Work IoLoop::end_step() {
   const auto raise = [](std::atomic<uint64_t>& to, uint64_t value) {
     if (value > to.load(std::memory_order_relaxed)) to.store(value, std::memory_order_relaxed);
   };
-  const db::Work& done = db::Step::here().done();
+  const db::Work done = db::Step::here().done();
   raise(rows_max_, done.rows);
   raise(bytes_max_, done.bytes);
   raise(evaluations_max_, done.evaluations);
   db::Step::here().begin(db::kNoLimit);
+  return done;
+}
+
+db::Work IoLoop::hear(Waiting& waiting, uint32_t events) {
+  waiting.on_ready(events);
+  return end_step();
 }
 
 void IoLoop::run_step(Task& task) {
@@ -235,8 +244,7 @@ void IoLoop::run() {
       for (int i = 0; i < count; ++i) {
         const epoll_event& event = events[static_cast<size_t>(i)];
         if (event.data.ptr == nullptr) continue;  // the bell
-        static_cast<Waiting*>(event.data.ptr)->on_ready(event.events);
-        end_step();
+        hear(*static_cast<Waiting*>(event.data.ptr), event.events);
       }
       run_timers();
     }
@@ -246,11 +254,21 @@ void IoLoop::run() {
   current_loop = nullptr;
 }
 
+Watch::Watch(IoLoop& loop, Waiting& waiting) : waiting_(waiting), poller_(loop.poller()) {}
+
+bool Watch::move_to(int fd, int poller) {
+  if (poller == poller_) return true;
+  const uint32_t wanted = events_;
+  if (!set(fd, 0)) return false;
+  poller_ = poller;
+  return set(fd, wanted);
+}
+
 bool Watch::set(int fd, uint32_t events) {
   if (events == events_) return true;
   epoll_event wanted{events, {&waiting_}};
   const int change = events_ == 0 ? EPOLL_CTL_ADD : events == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
-  if (::epoll_ctl(loop_.poller(), change, fd, &wanted) != 0) return false;
+  if (::epoll_ctl(poller_, change, fd, &wanted) != 0) return false;
   events_ = events;
   return true;
 }

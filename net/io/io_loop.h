@@ -19,6 +19,8 @@ struct epoll_event;
 
 namespace hearth::net::http {
 
+class Gate;
+
 // An object that has bytes to send at the end of the turn.
 class Flushable {
  public:
@@ -37,14 +39,16 @@ class Waiting {
 // system call only when they change, so who does not want an event for a while may as well ignore it once.
 class Watch {
  public:
-  explicit Watch(IoLoop& loop, Waiting& waiting) : loop_(loop), waiting_(waiting) {}
+  Watch(IoLoop& loop, Waiting& waiting);            // by the loop itself
   [[nodiscard]] bool set(int fd, uint32_t events);  // false: the kernel has no room for it
+  // The socket is waited for by that epoll from here on (gate.h). False: as above, and it is waited for by none.
+  [[nodiscard]] bool move_to(int fd, int poller);
   uint32_t events() const { return events_; }
   void forget() { events_ = 0; }  // the socket is closed, and so is the watch
 
  private:
-  IoLoop& loop_;
   Waiting& waiting_;
+  int poller_;  // the epoll that waits
   uint32_t events_ = 0;
 };
 
@@ -53,6 +57,7 @@ class IoLoop {
   using Time = std::chrono::steady_clock::time_point;
 
   explicit IoLoop(size_t index);  // throws std::system_error when there are no descriptors left
+  ~IoLoop();
   IoLoop(const IoLoop&) = delete;
   IoLoop& operator=(const IoLoop&) = delete;
 
@@ -77,6 +82,9 @@ class IoLoop {
   // Runs `task` in this turn, after what is running now.
   void later(Task task) { later_.push_back(std::move(task)); }
 
+  // Tells of an event, as one step. Returns what was done in it.
+  db::Work hear(Waiting& waiting, uint32_t events);
+
   void mark_dirty(std::shared_ptr<Flushable> what) { dirty_.push_back(std::move(what)); }
 
   // The most that one event of a socket, letter, timer or flush has done since the start (kIoStepMax). Thread: any.
@@ -84,6 +92,7 @@ class IoLoop {
 
   size_t index() const { return index_; }
   int poller() const { return poller_.get(); }  // of epoll
+  std::vector<std::unique_ptr<Gate>>& gates() { return gates_; }
   // Shared by all connections of the thread: what it holds is valid until the function that the loop called returns.
   std::array<char, 64u << 10>& read_buffer() { return read_buffer_; }
   std::array<char, 16u << 10>& record_buffer() { return record_buffer_; }  // for one record of TLS, decrypted
@@ -103,7 +112,7 @@ class IoLoop {
   int wait(std::span<epoll_event> events);
   void wake();
   void run_step(Task& task);
-  void end_step();
+  db::Work end_step();
   bool take_mail();
   void run_timers();
   void finish_turn();
@@ -115,6 +124,7 @@ class IoLoop {
   uint64_t last_timer_ = 0;
   std::vector<Task> later_;
   std::vector<std::shared_ptr<Flushable>> dirty_;
+  std::vector<std::unique_ptr<Gate>> gates_;  // that were ever taken, and stay
   std::array<char, 64u << 10> read_buffer_{};
   std::array<char, 16u << 10> record_buffer_{};
   std::thread thread_;

@@ -23,7 +23,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -55,15 +54,6 @@ constexpr std::chrono::milliseconds kDrainStep{2};
 constexpr std::string_view kTooManyConnections =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 39\r\n"
     "Retry-After: 10\r\nConnection: close\r\n\r\n{\n  \"error\" : \"Too many connections\"\n}\n";
-
-// Connections may use all descriptors but a sixteenth, at most kDescriptorsKeptMax, which is kept for files.
-constexpr size_t kDescriptorsKeptMax = 1'000;
-size_t descriptors_for_connections() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return SIZE_MAX;
-  const auto all = static_cast<size_t>(limit.rlim_cur);
-  return all - std::min(all / 16, kDescriptorsKeptMax);
-}
 
 // Makes the connection of `fd`. Runs on the thread that is to be its home. connection_count has been raised for it.
 void begin(Hub& hub, size_t thread, Fd fd, const MakeProtocol& make_protocol, std::string_view heard = {}) {
@@ -133,8 +123,7 @@ class Door : public Waiting {
   }
 
   void hand_over(Fd fd) {
-    // The kernel gives the lowest number that is free, so as many descriptors are in use as the number says.
-    const bool is_reserved = static_cast<size_t>(fd.get()) >= descriptors_for_connections();
+    const bool is_reserved = is_kept_for_files(fd);
     if (is_reserved) note_no_descriptors("the rest is kept for files");
     if (is_reserved || hub_->connection_count.load() >= hub_->limits.connections_max) {
       hub_->threads[loop_.index()].counters.reach(Limit::Connections);

@@ -44,6 +44,9 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   void pause() override;
   void resume() override;
   void hold(size_t bytes) override;
+  void hear_through(Gate* gate) override {
+    if (connection_ != nullptr) connection_->hear_through(gate);
+  }
   bool is_deflated() const override { return is_deflated_; }
   bool is_closed() const override { return connection_ == nullptr || state_ != State::Open; }
   size_t backlog_bytes() const override { return connection_ == nullptr ? 0 : connection_->backlog_bytes(); }

@@ -13,6 +13,8 @@
 
 namespace hearth::net::http {
 
+class Gate;
+
 enum class MessageKind : uint8_t { Text, Binary };
 
 enum class CloseCode : uint16_t {  // RFC 6455 §7.4.1
@@ -87,6 +89,10 @@ class WebSocket {
   // the socket holds itself, and the message must go on at the pace that Limits demand. 0: there is no such message.
   // Past a limit the socket is closed, not from within this call.
   virtual void hold(size_t bytes) = 0;
+
+  // The client is heard through the gate, together with others (net/io/gate.h); null: as any. A gate outlives the sockets
+  // of its thread.
+  virtual void hear_through(Gate*) {}
 
   virtual bool is_closed() const = 0;  // or closing: nothing more can be sent
   virtual size_t backlog_bytes() const = 0;

@@ -33,6 +33,7 @@ http::SharedBytes AwarenessTold::frame(const std::string& head) const {
 
 void AwarenessRoom::join(Member& member) {
   members_.push_back(&member);
+  if (gate_ != nullptr) member.hear_through(gate_.get());
   if (is_ready_) return tell_present(member);
   newcomers_.push_back(&member);
   if (ear_ != nullptr) return;
@@ -52,6 +53,7 @@ void AwarenessRoom::leave(Member& member) {
   std::erase(members_, &member);
   std::erase(newcomers_, &member);
   std::erase(speakers_, &member);
+  if (gate_ != nullptr) member.hear_through(nullptr);
   if (ear_ != &member) return;
   ear_ = members_.empty() ? nullptr : members_.front();
   is_ready_ = false;
@@ -133,8 +135,17 @@ void AwarenessRoom::speak(Member& member) {
   if (is_about_to_speak_) return;
   if (std::chrono::steady_clock::now() - spoken_at_ > kAwarenessQuiet) return let_speak();
   is_about_to_speak_ = true;
-  speak_timer_ = http::IoPool::schedule(kAwarenessDelay, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->let_speak();
+  auto delay = kAwarenessDelay;
+  if (gate_ != nullptr) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(kAwarenessDelay - gate_->waited());
+    delay = std::clamp(left, std::chrono::milliseconds(0), kAwarenessDelay);
+    gate_->shut(2 * kAwarenessDelay);  // until the timer opens it
+  }
+  speak_timer_ = http::IoPool::schedule(delay, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    if (self->gate_ != nullptr) self->gate_->hear();
+    self->let_speak();
   });
 }
 
@@ -160,7 +171,9 @@ void AwarenessRoom::flush() {
   if (changed_.empty()) return;
   const AwarenessTold told(awareness_of(std::exchange(changed_, {})));
   last_told_[told_count_++ % last_told_.size()] = told.bytes();
-  told_at_ = std::chrono::steady_clock::now();
+  const auto now = std::chrono::steady_clock::now();
+  if (now - std::exchange(told_at_, now) < kGateQuiet) use_gate();
+  if (gate_ != nullptr) gate_->shut(kEchoTime);
   const std::vector<Member*> members = members_;  // one may end while it is told
   const auto is_in = [](const std::vector<Member*>& all, const Member* one) {
     return std::find(all.begin(), all.end(), one) != all.end();
@@ -168,6 +181,24 @@ void AwarenessRoom::flush() {
   for (Member* member : members) {
     if (is_in(members_, member) && !is_in(newcomers_, member)) member->tell_awareness(told);
   }
+}
+
+void AwarenessRoom::use_gate() {
+  if (gate_ != nullptr || members_.size() < kGateMembersMin) return;
+  gate_ = http::Gate::take();
+  if (gate_ == nullptr) return;
+  for (Member* member : members_) member->hear_through(gate_.get());
+  watch_gate();
+}
+
+void AwarenessRoom::watch_gate() {
+  gate_timer_ = http::IoPool::schedule(kGateKept, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    if (std::chrono::steady_clock::now() - self->told_at_ < kGateKept) return self->watch_gate();
+    for (Member* member : self->members_) member->hear_through(nullptr);
+    self->gate_.reset();
+  });
 }
 
 std::shared_ptr<AwarenessRoom> AwarenessRooms::room(const std::string& space, const std::string& path) {

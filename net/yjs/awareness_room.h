@@ -14,6 +14,14 @@
 // have (document_homes.h), a move waits 5 ms at the most: what comes back is what was said together. Where rooms of several
 // threads speak it is 10 ms. Of 20 clients that move 20 times a second, a move costs some seven messages instead of 20.
 //
+// The gate. Each of those messages comes back, and not at once but one after another, so most echoes would find the thread
+// asleep: to wake it costs more than all else that is done for a move. So the clients of a lively room are heard through one
+// gate (net/io/gate.h), which is shut when nothing that is said is of use before it opens:
+//
+//   told to all ─▶ shut for kEchoTime, for the echoes ─▶ first news ─▶ shut until all may speak ─▶ they speak ─▶ told to all
+//
+// What waited at the gate waits so much less for the others. Edits come through the same gate, 5 ms late at the most.
+//
 // When the ear goes, another client takes its place, and hears first of all entries that there are: what has changed in
 // between is told then, so nothing is missed.
 //
@@ -34,12 +42,17 @@
 
 #include "db/model/topic.h"
 #include "net/io/bytes.h"
+#include "net/io/gate.h"
 #include "net/io/io_pool.h"
 
 namespace hearth::net::yjs {
 
 inline constexpr std::chrono::milliseconds kAwarenessDelay{5};
 inline constexpr std::chrono::milliseconds kAwarenessQuiet{20};
+inline constexpr std::chrono::milliseconds kEchoTime{2};       // in which most clients send back what they are told
+inline constexpr std::chrono::milliseconds kGateQuiet{1'000};  // two moves within it, and the room has a gate
+inline constexpr std::chrono::milliseconds kGateKept{10'000};  // without a move, and it has none any more
+inline constexpr size_t kGateMembersMin = 4;
 inline constexpr size_t kKnownClientsMax = 10'000;  // of one document, that are remembered
 
 // What all clients of a room are told alike: the bytes, and the frames made of them, once for each head of a message.
@@ -62,6 +75,7 @@ class AwarenessRoom : public std::enable_shared_from_this<AwarenessRoom> {
     virtual void be_ear() = 0;    // hear of the entries from here on (rules::Session::hear_entries)
     virtual void announce() = 0;  // what was kept for it
     virtual void tell_awareness(const AwarenessTold& told) = 0;
+    virtual void hear_through(http::Gate* gate) = 0;  // its client, and null: as any
   };
   void join(Member& member);  // it is told who is there, once that is known
   void leave(Member& member);
@@ -85,6 +99,8 @@ class AwarenessRoom : public std::enable_shared_from_this<AwarenessRoom> {
   void schedule();
   void flush();
   void let_speak();
+  void use_gate();
+  void watch_gate();
   void tell_present(Member& member) const;
   std::string awareness_of(const std::set<uint64_t>& clients) const;
 
@@ -104,6 +120,8 @@ class AwarenessRoom : public std::enable_shared_from_this<AwarenessRoom> {
   std::chrono::steady_clock::time_point spoken_at_{};
   http::Timer speak_timer_;
   bool is_about_to_speak_ = false;
+  http::GateLease gate_;  // null: few are here, or little moves
+  http::Timer gate_timer_;
 };
 
 // The rooms of one io thread, by namespace and path.

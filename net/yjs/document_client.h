@@ -59,6 +59,7 @@ class DocumentCarrier {
   // What waits for its answer; the socket reads no further when it is much.
   virtual void on_asked(size_t bytes) = 0;
   virtual void on_answered(size_t bytes) = 0;
+  virtual void hear_through(http::Gate* gate) = 0;
   virtual void on_leaving(std::string_view name, Leaving why, const std::string& words) = 0;
 };
 
@@ -93,6 +94,7 @@ class DocumentClient final : public HomeSession::Owner,
   void be_ear() override;
   void announce() override;
   void tell_awareness(const AwarenessTold& told) override;
+  void hear_through(http::Gate* gate) override { carrier_.hear_through(gate); }
 
  private:
   struct Asked {

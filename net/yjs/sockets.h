@@ -96,6 +96,9 @@ class YWebsocketSocket final : public YjsSocket {
   void start(std::shared_ptr<http::WebSocket> socket) override;
   void on_drained() override;
   void on_leaving(std::string_view name, Leaving why, const std::string& words) override;
+  void hear_through(http::Gate* gate) override {
+    if (socket_ != nullptr) socket_->hear_through(gate);
+  }
 
  private:
   void on_frame(std::string_view frame) override;
@@ -113,6 +116,10 @@ class HocuspocusSocket final : public YjsSocket {
   using YjsSocket::YjsSocket;
   void on_drained() override;
   void on_leaving(std::string_view name, Leaving why, const std::string& words) override;
+  // With the room of its only document. Who has several is heard as any: each has a room of its own.
+  void hear_through(http::Gate* gate) override {
+    if (socket_ != nullptr && (gate == nullptr || documents_.size() == 1)) socket_->hear_through(gate);
+  }
 
  private:
   void on_frame(std::string_view frame) override;

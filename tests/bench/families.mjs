@@ -61,22 +61,21 @@ async function edits({ pid, url, isHocuspocus }, listeners = 50, count = 4_000, 
   const at = isHocuspocus ? url : `${url}/${room}`;
   let heard = 0;
   const isUpdate = (data) => data[head.length] === 0 && data[head.length + 1] === 2;
-  const all = await Promise.all(Array.from({ length: listeners }, () => open(at, (data) => { if (isUpdate(data)) ++heard; })));
+  let done;
+  const finished = new Promise((resolve) => (done = resolve));
+  const hear = (data) => { if (isUpdate(data) && ++heard === count * listeners) done(); };
+  const all = await Promise.all(Array.from({ length: listeners }, () => open(at, hear)));
   if (isHocuspocus) for (const socket of all) socket.send(Buffer.from([...head, 2, 0, ...text(''), ...text('4.8.0')]));
   for (const socket of all) socket.send(Buffer.from([...head, 0, 0, 1, 0]));
   let clock = 0;
-  let done;
-  const finished = new Promise((resolve) => (done = resolve));
   const writer = all[0];
   const client = 1 + Math.floor(Math.random() * 1e6);
   const send = () => {
     if (clock < count) writer.send(Buffer.from([...head, 0, 2, ...varBuf(letter(client, clock++))]));
-    else if (heard >= count * listeners) done();
   };
   await pause(300);
   heard = 0;
   writer.on('message', (data) => { if (isUpdate(data)) send(); });
-  all.at(-1).on('message', () => { if (heard >= count * listeners) done(); });
   const before = cpuOf(pid);
   const begun = performance.now();
   for (let i = 0; i < window; ++i) send();
@@ -215,7 +214,7 @@ async function peers(wanted = /./) {
   const all = [
     ['y-websocket 2.1, in memory', () => [script], {}, '', false],
     ['y-websocket 2.1, LevelDB', () => [script], { YPERSISTENCE: join(folder, 'level') }, '', false],
-    ['Hocuspocus 4.7, in memory', hocuspocus, {}, '', true],
+    ['Hocuspocus 4.7, in memory, one edit under way', hocuspocus, {}, '', true],
   ];
   const begun = [];
   for (const one of all) if (wanted.test(one[0])) begun.push(await begin(...one));
@@ -257,7 +256,9 @@ async function all() {
   line('---', '---', '---', '---', '---');
   for (const server of [own, { ...own, name: 'Hearth, by Hocuspocus', isHocuspocus: true }, ...others]) {
     const count = server.pid === own.pid ? 4_000 : 2_000;
-    const edit = await lowest(() => edits(server, 50, count));
+    // Hocuspocus joins edits that come together, so what is told of several could not be counted.
+    const window = server.isHocuspocus && server.pid !== own.pid ? 1 : 8;
+    const edit = await lowest(() => edits(server, 50, count, window));
     const cursor = await lowest(() => cursors(server));
     const room = await rooms(server);
     line(server.name, `${edit.us.toFixed(2)} us, ${Math.round(edit.rate).toLocaleString('en')}/s`, `${cursor.us.toFixed(0)} us`, cursor.perMove.toFixed(1), `${(room / 1024).toFixed(1)} kB`);

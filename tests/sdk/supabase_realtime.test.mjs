@@ -1,11 +1,16 @@
 // Supabase's realtime by its published client: changes of rows, broadcast and presence.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { promisify } from 'node:util';
 import { ref, remove, set, update } from '@firebase/database';
 import WebSocket from 'ws';
 import { closeApps, newNamespace, open, Story } from './support/apps.mjs';
 import { rest } from './support/rest.mjs';
-import { Server, soon } from './support/server.mjs';
+import { program, Server, soon } from './support/server.mjs';
 import { changes, closeClients, connect, disconnect, joined, subscribe } from './support/supabase.mjs';
 import { until } from './support/yjs.mjs';
 
@@ -37,6 +42,33 @@ test('inserts, updates and deletes of any client are heard, with the whole old r
   assert.equal(items[0].table, 'todos');
   assert.equal(items[0].errors, null);
   assert.ok(Math.abs(Date.parse(items[0].commit_timestamp) - Date.now()) < 60_000);
+});
+
+test('a restore is heard as the rows that it changed', async () => {
+  const namespace = newNamespace();
+  const folder = mkdtempSync(join(tmpdir(), 'hearth-rows-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'dump');
+  const hearth = (...words) => promisify(execFile)(program, [...words, '--url', server.url, '--token', 'owner', '--ns', namespace]);
+  const put = async (path, value) => assert.equal((await rest(server, namespace, 'PUT', path, { body: JSON.stringify(value) })).status, 200);
+  await put('/t.json', { kept: { n: 1 }, changed: { n: 1 }, gone: { n: 1 } });
+  await hearth('dump', '--out', file);
+  await put('/t/changed.json', { n: 2 });
+  await put('/t/gone.json', null);
+  await put('/t/new.json', { n: 2 });
+  const channel = connect(server, namespace).channel('restored');
+  const heard = changes(channel, { table: 't' });
+  await joined(channel);
+  await hearth('restore', '--replace', file);
+  const items = await heard.until(is(3), 'three changes');
+  assert.deepEqual(
+    items.map(({ eventType, now, old }) => [eventType, now, old]).sort(),
+    [
+      ['DELETE', {}, { id: 'new', n: 2 }],
+      ['INSERT', { id: 'gone', n: 1 }, {}],
+      ['UPDATE', { id: 'changed', n: 1 }, { id: 'changed', n: 2 }],
+    ],
+  );
 });
 
 test('filters and kinds choose; bindings of one channel are told apart', async () => {

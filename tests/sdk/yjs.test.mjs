@@ -316,9 +316,12 @@ test('cursors of one document wake one io thread and the shard, and are told tog
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
   await new Promise((resolve) => setTimeout(resolve, 200));
-  const woken = [...switches()].filter(([id, count]) => count - (before.get(id) ?? count) >= 20);
+  const woken = [...switches()].map(([id, count]) => count - (before.get(id) ?? count)).filter((times) => times >= 20);
   assert.ok(woken.length <= 2, `${woken.length} threads were woken`);
   // Twelve moves that come at once are one message to each, two if the window ends between them; alone they would be 144.
-  const perMove = ((await sends()) - sent) / moves;
-  assert.ok(perMove <= 6, `${perMove} sends for a move`);
+  const told = (await sends()) - sent;
+  assert.ok(told / moves <= 6, `${told} sends for ${moves} moves`);
+  // Each message comes back. Most of what comes back is heard together (0.25 to 0.5 wake-ups for a message), and not one by one
+  // (0.9 to 1.1).
+  assert.ok(Math.max(...woken) <= 0.7 * told, `${Math.max(...woken)} wake-ups for ${told} messages`);
 });

@@ -117,23 +117,29 @@ test('what a replica lacks brings it up to date, wherever it is', async () => {
   });
 });
 
+// What is compact has no more than yjs keeps of the document, but for the places of what is deleted: where yjs writes that so
+// many clocks are gone, an emptied struct still says where it stood. That is an origin and a right origin of 7 bytes each (5
+// of a client, 2 of a clock), or a parent and a key, in no more bytes; and one byte of its kind and 2 of its length.
+const kEmptiedBytes = 17;
+
 test('what is compact is the same document, and goes on', async () => {
-  let [before, after_] = [0, 0];
   await forDocuments(documents, async (random, { updates, last }) => {
     const expected = docOf([Y.encodeStateAsUpdate(last)]);
     const merged = await pipe.ask('m', ...updates);
     const compacted = await pipe.ask('c', ...shuffled(random, updates));
-    before += merged.length;
-    after_ += compacted.length;
     same(docOf([compacted]), expected, 'whole');
     same(docOf([compacted], { gc: false }), expected, 'without garbage collection');
     assert.deepEqual(await pipe.ask('c', compacted), compacted, 'again');
     const decoded = Y.decodeUpdate(compacted);
+    let emptied = 0;
     for (const { id, length, content } of decoded.structs) {
+      emptied += content?.constructor.name === 'ContentDeleted';
       if (!content || content.constructor.name === 'ContentDeleted') continue;
       const ranges = decoded.ds.clients.get(id.client) ?? [];
       assert.ok(!ranges.some(({ clock, len }) => clock < id.clock + length && id.clock < clock + len), 'no content of what is deleted');
     }
+    const theirs = Y.encodeStateAsUpdate(docOf([merged])).length;
+    assert.ok(compacted.length <= theirs + kEmptiedBytes * emptied, `${compacted.length} bytes, ${theirs} by yjs, ${emptied} emptied`);
     assert.deepEqual(await pipe.ask('v', compacted), await pipe.ask('v', merged));
     // Compact in the middle, at any time, with holes.
     let state = new Uint8Array([0, 0]);
@@ -145,7 +151,6 @@ test('what is compact is the same document, and goes on', async () => {
     same(docOf([await pipe.ask('c', state)]), expected, 'on the way and at the end');
     same(docOf(shuffled(random, [compacted, ...updates])), expected, 'beside what it was made of');
   });
-  assert.ok(after_ < 0.9 * before, `${before} bytes became ${after_}`);
 });
 
 test('what is compact is as small as yjs writes it', async () => {
@@ -228,7 +233,7 @@ test('a document is read after each update', async () => {
 // What a mirror would do: it keeps the document's JSON, and writes what is said to have changed.
 test('the places that changed are all that changed, and no more than the keys that were set', async () => {
   let places = 0;
-  await forDocuments(documents / 5, async (random, { updates }) => {
+  const mirror = async (random, { updates }) => {
     const doc = docOf([]);
     await pipe.ask('o');
     await pipe.ask('k', ...kinds);
@@ -256,8 +261,11 @@ test('the places that changed are all that changed, and no more than the keys th
       for (const root of Object.keys(roots)) assert.equal(withoutNull(kept[root] ?? null), withoutNull(now[root]), root);
       if (picture(doc) === before) assert.ok(changed.length <= 5);
     }
-  });
-  assert.ok(places > documents / 2, `${places} places within maps`);
+  };
+  await forDocuments(documents / 5, mirror);
+  places = 0;
+  await forDocuments(8, mirror, {}, 1); // the same each time, and there are such places in them
+  assert.ok(places > 20, `${places} places within maps`);
 });
 
 // From the same seed each time: where a hostile struct has its neighbours in the wrong order, what yjs shows depends on which

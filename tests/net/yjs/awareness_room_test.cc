@@ -20,6 +20,7 @@ namespace {
 struct Client final : AwarenessRoom::Member {
   void be_ear() override { ++ears; }
   void announce() override { ++announced; }
+  void hear_through(hearth::net::http::Gate* now) override { gate = now; }
   void tell_awareness(const AwarenessTold& now) override {
     ++messages;
     last = now.bytes();
@@ -31,6 +32,7 @@ struct Client final : AwarenessRoom::Member {
   }
   std::string heard() { return std::exchange(told, {}); }
   int ears = 0, messages = 0, announced = 0;
+  hearth::net::http::Gate* gate = nullptr;
   std::string head{}, last{};
   hearth::net::http::SharedBytes frame{};
   std::string told{};
@@ -217,4 +219,44 @@ TEST_CASE("AwarenessRoom: the first word after a silence waits for nothing, late
   io.join();
   REQUIRE(story);
   CHECK(*story == "1 1 20 ");
+}
+
+TEST_CASE("AwarenessRoom: where much moves all clients are heard through one gate, newcomers too, until they leave",
+          "[net][yjs]") {
+  const auto room = std::make_shared<AwarenessRoom>();
+  std::vector<Client> clients(5);
+  std::vector<hearth::net::http::Gate*> at_first, lively, left;
+  bool is_shut = false;
+  const auto gates = [&] {
+    std::vector<hearth::net::http::Gate*> all;
+    for (const Client& one : clients) all.push_back(one.gate);
+    return all;
+  };
+  on_io_thread([&] {
+    for (size_t i = 0; i < 4; ++i) room->join(clients[i]);
+    room->note(*message(kPresent, {entry(7, 1)}));
+    at_first = gates();
+    room->note(*message(kPresent, {entry(7, 2)}));
+    room->join(clients[4]);
+    lively = gates();
+    is_shut = lively[0] != nullptr && lively[0]->is_shut();  // for the time of echoes
+    for (Client& one : clients) room->leave(one);
+    left = gates();
+  });
+  CHECK(at_first == std::vector<hearth::net::http::Gate*>(5, nullptr));
+  CHECK(lively[0] != nullptr);
+  CHECK(lively == std::vector(5, lively[0]));
+  CHECK(is_shut);
+  CHECK(left == at_first);
+}
+
+TEST_CASE("AwarenessRoom: few clients have no gate", "[net][yjs]") {
+  std::vector<Client> clients(hearth::net::yjs::kGateMembersMin - 1);
+  on_io_thread([&] {
+    const auto room = std::make_shared<AwarenessRoom>();
+    for (Client& one : clients) room->join(one);
+    for (uint64_t clock = 1; clock < 5; ++clock) room->note(*message(kPresent, {entry(7, clock)}));
+    for (Client& one : clients) room->leave(one);
+  });
+  for (const Client& one : clients) CHECK(one.gate == nullptr);
 }
