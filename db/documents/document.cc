@@ -1,15 +1,31 @@
-// How an item finds its place (YATA): it was written between two others, its origin and its right origin. Others may have
-// been put there at the same time, by clients that did not know of it:
+// How an item finds its place (YATA): it was written between two others, its origin and its right origin. Others may
+// have been put there at the same time, by clients that did not know of it:
 //
 //      origin  [ o1 ][ o2 ][ o3 ]  right origin            where does x go, on every replica alike?
 //
-// From the origin on each o is passed that belongs before x: one of the same origin by a client of a lower number, or one
-// that hangs (by its own origin) on what is passed already. x goes behind the last of them. Which o hang on which is known
-// by when each was passed: `seen` is a running number, so no sets are needed.
+// From the origin on each o is passed that belongs before x: one of the same origin by a client of a lower number, or
+// one that hangs (by its own origin) on what is passed already. x goes behind the last of them. Which o hang on which
+// is known by when each was passed: `seen` is a running number, so no sets are needed.
 //
-// What came of this is the same for any order of updates in which causes come before effects, and apply() makes such an
-// order: a client's next struct waits until what it refers to is there, on a stack of clients. What waits for something
-// that is not in the update either stays in pending_.
+// The document that comes of this is the same for any order of updates in which causes come before effects. apply()
+// makes such an order:
+//
+//      each client's next struct ─▶ is all here that it names?  yes ─▶ integrate(): cut, find the place, link
+//                                       │ no: another client of this update has it ─▶ that client first (stack)
+//                                       └ no: nobody has it here ─▶ pending_, an update; missing_: what would help
+//
+// pending_ is tried again only when a clock in missing_ has come.
+//
+// A delete is for ever, and may come before what it deletes. So deletes_ has all ranges that were ever heard of, and
+// after each update the structs that have just come (from begun_ on) are compared with it. An item that is deleted
+// keeps its place and loses its content, for others may name it as their origin. What was in a deleted type becomes Gc:
+// it has no parent any more, and a struct that names it as a neighbour is Gc at once.
+//
+// Places that changed. changed_ has a pair for each list, and for each key of a map, that was touched. place_of()
+// climbs from there to the root and gathers the keys of maps; a root is a map where `kinds` says so. Where the climb
+// passes anything else the keys below are dropped: no place leads through a list. Sorted, an outer place stands before
+// those within it, so one pass leaves the outer ones. A type that is removed takes its own pairs out of changed_,
+// because its link to the item above is cut, and it would look like a root.
 #include "db/documents/document.h"
 
 #include <algorithm>
