@@ -1,10 +1,21 @@
 // libcurl's multi interface: one thread, many transfers, names resolved by threads of its own.
 //
-//   post ─▶ easy handle ─▶ multi ─▶ resolver ─▶ open_socket(address): may_connect? ─ no ─▶ the next address, or a failure
-//                                                       └ yes ─▶ a socket for this address ─▶ TLS: name and chain ─▶ POST
+//   post ─▶ easy handle ─▶ multi ─▶ resolver ─▶ open_socket(address): may_connect? ─ no ─▶ the next one, or a failure
+//                                                       └ yes ─▶ a socket for this address ─▶ TLS ─▶ POST
 //
-// open_socket() is where a name that resolves to an inner address is stopped: libcurl connects the socket that it returns to
-// the address that it was shown. A connection that is used again was opened so too.
+// open_socket() is where a name that resolves to an inner address is stopped: libcurl connects the socket that it
+// returns to the address that it was shown. A connection that is used again was opened so too.
+//
+// A PostTransfer has everything that libcurl points at while the transfer runs: the body (which libcurl does not copy),
+// the header lines, the buffer for the reason of a failure. So it stays in `transfers` until its handle has been taken
+// out of the multi handle, and the destructor keeps that order as well. What could not be begun waits in `failed`, and
+// is told by the next run() as any other: post() itself never calls back.
+//
+// An answer is cut where it is long enough: on_post_body() then answers libcurl with an error, `has_enough` says that
+// this was our own wish, and the status counts. A head that is too long is a failure, since no receiver needs one.
+//
+// Redirects are not followed and proxies are not used, those of the environment neither: both would lead to an address
+// that may_connect() has not seen.
 #include "net/outgoing/poster.h"
 
 #include <netinet/in.h>

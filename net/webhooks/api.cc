@@ -1,4 +1,15 @@
 // A request becomes an Ask, or a refusal; who asks is settled before anything of it is looked at.
+//
+//   accept ─▶ a target of webhooks? ─▶ which deed? ─ none: 404, 405
+//     └▶ credential ─▶ Verifier ─ key not known ─▶ verify_late ─▶ back to the exchange's thread ─┐
+//                         └──────────────────────────────────────────────────────────────────────┴▶ on_verdict
+//   on_verdict ─▶ an administrator? ─▶ which namespace? ─▶ the body ─▶ Deliverer::ask ─▶ (its thread) respond
+//
+// accept() looks for the folder's name in the raw target first: nearly all requests are none of webhooks, and are not
+// parsed here for that. A body is parsed only once the asker is known to be an administrator.
+//
+// What an administrator does is logged with the name and the address. Pausing is logged where it is done
+// (HookLine::pause), because a receiver may ask for it too, by 410.
 #include "net/webhooks/api.h"
 
 #include <map>

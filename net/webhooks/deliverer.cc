@@ -9,6 +9,19 @@
 //      └───────────────────────────────────────────────────────────────────────────────────────────────┘
 //
 // A receiver that does not answer costs its own hook an attempt's time, and the server one of `at_once_max` attempts.
+// Each turn begins behind the hook that was last given room: so all hooks get their turn, also when there is never room
+// for all.
+//
+// Who holds whom. The Core owns the hooks, the mailbox and the poster. What is given away (to readers, to sessions)
+// holds the mailbox and a weak pointer to its hook, so it may come back at any time. What runs as mail may use the Core
+// itself: only the Core's thread runs mail.
+//
+// stop() goes in this order: no purges come any more, the thread ends, the mailbox is closed and drops what comes
+// later, each hook keeps its cursor, and attempts under way are dropped. Until the mailbox is closed somebody else may
+// still post.
+//
+// moved() drops the hooks of namespaces that came or went, and load()s again. A namespace that another node has answers
+// NotOwner and is passed over; a hook that is there already is left as it is.
 #include "net/webhooks/deliverer.h"
 
 #include <mutex>

@@ -7,11 +7,27 @@
 //     │         └ cursor unknown ─▶ miss(): a letter, and a message            ├ 410 ─▶ paused
 //     └──── Resting ◀── attempts kept ◀──────────────────────── else ──────────┘ once too often: a letter, cursor kept
 //
-// At least once: the cursor is kept after the receiver has answered, so a kill between the two sends that message again, with
-// the same id. It is not synced: a power cut may take the last cursors, and never one without those after it.
-// In order: a hook has one message under way, and the next one waits for it.
-// Nothing silently: the log is cut by its plan, and does not wait for receivers. A cursor that it has passed becomes a letter
-// and a message that say from where to where, both kept before anything newer is read.
+// At least once: the cursor is kept after the receiver has answered, so a kill between the two sends that message
+// again, with the same id. The cursor is not synced: a power cut may take the last cursors, and never one without those
+// after it. In order: a hook has one message under way, and the next one waits for it. Nothing silently: the log is cut
+// by its plan, and does not wait for receivers. A cursor that the cut has passed becomes a letter and a message that
+// say from where to where, both kept before anything newer is read.
+//
+// Over a restart a hook is its rows: what it is, how far it is, its letters. Messages in memory are a page of the log
+// and can be read again from the cursor, with the same ids; so a rest of a second or more (kPageForgotten) drops them.
+//
+// Two counts of failures. `attempts` is of the message behind the cursor, and makes a letter of it when there are too
+// many. `failures` is of the receiver, in a row, and sets how long the hook rests. After a letter the next message
+// begins with no attempts and the same long rest: a receiver that is down is not asked more often because messages are
+// given up.
+//
+// A letter and the cursor that passes over its message are one write, synced (bury(), then keep()): a kill leaves both
+// or neither. A cursor that has passed over nothing but changes at other paths is kept a second later (moved_), and not
+// with each of those changes.
+//
+// Answers that come too late. What is asked of readers carries the number of the round; pause() and purge() begin a new
+// round, so a page that was asked for before them is dropped. An attempt under way is no part of that: its answer
+// counts, because the receiver has had the message.
 #include "net/webhooks/hook_line.h"
 
 #include <fmt/format.h>
