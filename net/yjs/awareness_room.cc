@@ -1,3 +1,30 @@
+// What a client says about itself passes three sieves, the cheapest first:
+//
+//   has_news()   the very bytes that were told to all lately? (three of them)     an echo, found by comparing
+//                clocks: is any newer than known_?                                an echo, found by clocks alone
+//   is_news()    of each entry, in DocumentClient::on_awareness()                 only news is announced to the shard
+//   learn()      of what the ear hears, in note()                                 only news is told to the room
+//
+// known_ is what the room was told, and nothing else changes it: what a client says is in known_ once it has come back
+// from the shard. So a client that says something twice before that sends it twice, and the shard drops one
+// (db/topics).
+//
+// The ear and the newcomers:
+//
+//   join, no ear       the member is the ear and a newcomer: it is told who is there when the shard has told it
+//   join, not ready    a newcomer: it waits for the same answer
+//   join, ready        it is told at once, from known_
+//   the ear leaves     another member is the ear. is_ready_ is false until Present has come; what changed meanwhile is
+//                      then found by comparing Present with known_, and told to all
+//
+// Present is all that there is. So whoever is in known_ and not in Present has gone while nobody heard, and is told as
+// gone. A newcomer is left out of flush(), for tell_present() tells it everything right afterwards.
+//
+// A member may end while it is told something, and take others along. flush() therefore goes through a copy, and asks
+// of each member whether it is still in the room.
+//
+// known_ is bounded: above kKnownClientsMax those who have gone are forgotten, but for those whose leaving is still to
+// be told.
 #include "net/yjs/awareness_room.h"
 
 #include <algorithm>

@@ -14,8 +14,21 @@
 // What is more than kInlineBytes is parsed, compared and converted by a worker (run). So the order of two edits of one
 // client may change when the first is large. Yjs does not mind: an update that needs another waits for it.
 //
-// begin_work() and asked_ count what is under way, by bytes; the socket reads no further when it is much. Awareness is told
-// to the room of the io thread (awareness_room.h), and to the shard at most once in kAnnounceInterval.
+// begin_work() and asked_ count what is under way, by bytes; the socket reads no further when it is much.
+//
+// Awareness. What the client says of itself and of others passes the room of the io thread (awareness_room.h) first. What
+// is news there waits in announcements_, by client, the newest word of each, until the room says announce(); then the
+// session tells the shard. speaks_for_ has the clients that this connection has spoken for, so that the first ones keep
+// their room: a connection that names ever new clients is heard for kAnnouncementsMax of them.
+//
+// Tokens. A client may bring another token at any time, and several proofs may be under way, some at an issuer's. Each has
+// a number (token_turn_), and only the last one counts: else an older token that is proven late would replace a newer one.
+// After each proof still_good() is asked as well: a token may have been revoked while it was being proven, and a kick does
+// not find a session that is not there yet.
+//
+// What comes late. Workers, issuers and the shard answer by posting to the home thread, with a weak pointer. is_over_ says
+// that the place was left although somebody still holds it; whatever finds it set does nothing. leave() holds a pointer to
+// the place itself, for the carrier forgets it within on_leaving().
 //
 // What all clients of a document hear alike, an update, is framed once (db/model/forms.h).
 #include "net/yjs/document_client.h"
@@ -268,6 +281,8 @@ void DocumentClient::on_update(std::string update) {
       });
 }
 
+// An update that has nothing in it is what a client sends when the server has everything. It is not written; Hocuspocus
+// waits for a word all the same.
 void DocumentClient::append(std::string update) {
   if (update == db::documents::kEmptyUpdate) {
     if (dialect_ == Dialect::Hocuspocus) carrier_.send(status_message(head_, true));
