@@ -4,17 +4,41 @@
 //                                                                     │ two answers (one without rows)
 //   early_: what the client says meanwhile ◀── until on_joined() ──▶ held_: what the session says meanwhile
 //
-// prove() and space_settings() may answer at once, on this thread, or later on another: then their answer is posted to the
-// home thread, with a weak pointer, as the socket may be gone by then. A token that comes during the join is kept
-// (has_newer_token_) and proven as soon as there is a session; token_turn_ makes that of several proofs under way the last
-// one counts.
+// prove() and space_settings() may answer at once, on this thread, or later on another: then their answer is posted to
+// the home thread, with a weak pointer, as the socket may be gone by then. A token that comes during the join is kept
+// (has_newer_token_) and proven as soon as there is a session. When several proofs are under way, token_turn_ makes the
+// last one count.
 //
-// Each request of the client is in asked_ until the session has answered it, with its bytes, which the socket counts: when
-// they are many, it reads no further. end() gives all of them back. Calls that end a channel hold a pointer to it first,
-// since the carrier forgets it within them.
+// Each request of the client is in asked_ until the session has answered it, with its bytes, which the socket counts:
+// when they are many, it reads no further. end() gives all of them back. Calls that end a channel hold a pointer to it
+// first, since the carrier forgets it within them.
 //
 // What all members of a topic hear alike is framed once for all of them, in the form of the protocol's version
-// (db/model/forms.h): a broadcast to 1,000 members is one frame that is shared.
+// (db/model/forms.h): a broadcast to 1,000 members is one frame that is shared. What is said again at a join is framed
+// for the one who joins, as it has its own `meta`.
+//
+// How it ends. What a client does next follows from how it is told:
+//   refuse()    an error as the reply to the join                the join has failed
+//   close()     "system" with the reason, then phx_close         the client does not join again by itself
+//   fail()      phx_error                                        the client joins again after a second
+//   leave()     the client asked for it: reply and phx_close;    replace(): it has joined the same topic again
+//
+// Bindings to rows. The reply to the join numbers the client's bindings from 1, in their order. The session has
+// bindings of its own, since one to all tables is several of them, and one that can match nothing is none:
+//
+//   client's    1: todos, user_id=eq.7      2: every table                    3: a schema that is not there
+//   session's   bit 0: /todos               bit 1: children of the root       none; told by "system" after the join
+//                                           bit 2: /shop/orders (an alias)
+//   listened_   bit ─▶ the client's         0, 1, 1
+//
+// A RowEvent has the bits that match. Bindings that want the same columns are told by one message with all their
+// numbers.
+//
+// Presence. `presence_state` is all who are there; each `presence_diff` says who joined and who left. Whoever says
+// something of itself ("track") hears of the others from then on, so hear_entries() goes to the session before the
+// announcement: the client learns first who is there. An entry's version is its phx_ref; one that replaces another
+// names it as phx_ref_prev. When the session ends, its entries leave. So a client that joins again after phx_error
+// comes back as a new entry.
 #include "net/supabase/realtime_channel.h"
 
 #include <algorithm>
