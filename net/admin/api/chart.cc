@@ -1,5 +1,21 @@
-// Rates and quantiles are those between two samples, so the first sample has none, and neither has one behind a pause in which
-// the server did not get to sample: a rate is always told for the time that has really passed.
+// Rates and quantiles are those between two samples. The first sample has none, and neither has a rate where no time
+// has passed, or where a counter is lower than before. A rate is told for the time that has really passed: where a
+// worker was late, one sample covers more than five seconds, and is right for that span.
+//
+//   samples     s1        s2        s3                   each: the figures since the start
+//   columns     null      s2 − s1   s3 − s2              what is kept: differences, and gauges as they are
+//
+// A quantile of a span is that of a difference of two distributions. It lies in one bucket, and is told as the place
+// within the bucket at which it would lie were all its values spread evenly:
+//
+//   up to       1 ms     2 ms     5 ms
+//   counts      60       30       10           the 0.75th has rank 75: the 15th of 30 in the second bucket, so 1.5 ms
+//
+// Above all bounds nothing but the last bound is known, and that is told.
+//
+// The timer is on one io thread, and the figures are collected by a worker. is_collecting_ lets one collection be under
+// way; a tick that finds it set, or finds no room among the workers, makes no sample. Under mutex_ are before_ and the
+// ring.
 #include "net/admin/api/chart.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,10 @@
-// What a person cannot need in full is cut: a value's JSON at kShownValueBytesMax, and its whole length told beside it.
+// What a person cannot need in full is cut: a value's JSON at kShownValueBytesMax, at the end of a character, and its
+// whole length is told beside it. A value of more than kShownValueMadeBytesMax is not even made into text; its size in
+// memory is told instead.
+//
+// A connection may have several sessions, one for each namespace or channel. connections_text() adds them up by the
+// number of their connection; the name that is shown is that of the first session that says who it is. A session
+// without a connection's number is shown in none.
 #include "net/admin/api/live_text.h"
 
 #include <algorithm>
