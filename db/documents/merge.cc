@@ -46,12 +46,13 @@ struct Place {  // a section that is being read
   Struct current{};
 };
 
-// The heap's top is the piece that begins first; of equal ones that of the first update.
+// Puts the piece that begins first on top of the heap. Of pieces that begin at the same clock that of the first update
+// is on top, so the outcome does not depend on the heap.
 bool comes_later(const Place& a, const Place& b) {
   return a.current.clock != b.current.clock ? a.current.clock > b.current.clock : a.order > b.order;
 }
 
-// To the next one that is no hole.
+// Goes to the next struct that is no hole. Returns false behind the last one.
 bool advance(Place& place) {
   while (place.reader.next(place.current)) {
     if (place.current.kind != Kind::Skip) return true;
@@ -191,7 +192,7 @@ class Writer {
     return advance(place);
   }
 
-  // What is between the last piece and this one is in no update.
+  // Writes a Skip where no update has the clocks between the last piece and this one.
   void begin(uint64_t clock) {
     if (!end_) {
       start_ = clock;

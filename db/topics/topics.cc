@@ -119,7 +119,8 @@ Topics::Message Topics::leave(TopicMember& member, Timestamp now) {
   return unless_empty(std::move(told));
 }
 
-// Of an entry with a clock, the clock stays.
+// Ends the member's entry at `key`. Of an entry with a clock the clock is kept, so that an older word does not bring it
+// back.
 void Topics::take_away(Topic& topic, TopicMember& member, const std::string& key, TopicMessage& told, Timestamp now) {
   const auto found = topic.entries.find(key);
   if (found == topic.entries.end()) return;
@@ -141,7 +142,8 @@ void Topics::take_away(Topic& topic, TopicMember& member, const std::string& key
   if (entries.empty()) topic.entries.erase(found);
 }
 
-// Takes away the clocks of those who left long ago. Looked at seldom, since many may leave at once.
+// Forgets the clocks of entries that went more than kGoneClockTime ago. All entries of the topic are looked at, so that
+// is done once in that time, and not each time that somebody leaves.
 void Topics::forget_gone(Topic& topic, Timestamp now) {
   if (now < topic.swept + kGoneClockTime) return;
   topic.swept = now;

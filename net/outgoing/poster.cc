@@ -56,7 +56,7 @@ std::string part_of(CURLU* url, CURLUPart part, unsigned flags = 0) {
   return copy;
 }
 
-// What both parse_url() and a transfer go by.
+// Parses a URL for parse_url() and for transfers alike, so that what was checked is what is asked.
 db::Result<ParsedUrl> parsed(const std::string& text) {
   if (text.size() > kPostUrlBytesMax) return no_url("it is too long");
   const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
@@ -263,8 +263,8 @@ std::vector<Posted> Poster::run(std::chrono::milliseconds time_max) {
     const auto before = std::chrono::steady_clock::now();
     curl_multi_poll(parts_->multi, nullptr, 0, static_cast<int>(turn.count()), nullptr);
     take();
-    // With nothing under way only wake() ends the wait early. Else the poll may have ended for a socket, or a timer of
-    // libcurl's: whoever called can look at its mail now and then.
+    // With nothing under way the poll ends early only by wake(), so run() returns. With transfers it may also have
+    // ended for a socket or a timer of libcurl; run() returns then too, and the caller looks at its mail.
     if (!done.empty() || parts_->transfers.empty() || std::chrono::steady_clock::now() - before < turn) return done;
   }
 }

@@ -44,7 +44,7 @@ struct Broadcast {
   std::shared_ptr<db::TopicMessage> message = std::make_shared<db::TopicMessage>();
 };
 
-// A client may name the topic with the start that it has on the socket.
+// Clients name a topic with or without the start "realtime:" that it has on the socket.
 std::string topic_name(std::string_view topic) {
   return std::string(topic.starts_with(kTopicStart) ? topic.substr(kTopicStart.size()) : topic);
 }

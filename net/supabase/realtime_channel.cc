@@ -179,8 +179,9 @@ void RealtimeChannel::on_settings(const db::Result<std::shared_ptr<const rules::
   if (std::exchange(has_newer_token_, false)) renew();
 }
 
-// Asked by the shard at the join, and again with each change of the settings. What a binding's table means is settled at
-// the join; when it would be another, the client has to join again.
+// Makes the question that the shard asks at the join, and again with each change of the settings. Where a binding's
+// table lies is settled at the join; when the settings move the table, the channel ends with Stale, and the client
+// joins again.
 rules::JudgedBy RealtimeChannel::judged_at_any_time(const rules::TableSettings& tables) const {
   bool names_every_table = false;
   std::map<std::string, db::Path> named;
@@ -203,8 +204,8 @@ rules::JudgedBy RealtimeChannel::judged_at_any_time(const rules::TableSettings& 
   };
 }
 
-// The session's bindings, for those of the client that can match something. One to all tables is one to the children of
-// the root, and one to each table that has a name of its own.
+// Makes the session's bindings from the client's. A binding to every table is one to the children of the root, and one
+// to each table that has a name of its own (an alias), for such a table may lie deeper.
 db::RowListen RealtimeChannel::rows_to_listen(const rules::TableSettings& tables) {
   db::RowListen rows;
   const auto add = [&](unsigned index, db::Path table, bool is_every_table) {
@@ -342,7 +343,8 @@ void RealtimeChannel::on_presence(const PhoenixMessage& message) {
     if (announcement.value.size() > kPresenceBytesMax) {
       return reply(message.ref, "error", phoenix_reason("Presence track payload is larger than 65,536 bytes"));
     }
-    // Who is seen sees the others from then on, as upstream; the client has to know first who is there.
+    // As upstream, whoever tracks itself sees the others from then on. The client has to hear who is there before it
+    // hears of its own joining, so this comes before the announcement.
     if (!std::exchange(config_.has_presence, true)) home_->session().hear_entries(kTopicListener);
   } else if (event == "untrack") {
     announcement.is_gone = true;
@@ -368,7 +370,7 @@ void RealtimeChannel::pump() {
   if (home_ != nullptr) home_->pump();
 }
 
-// For good: the client does not join again by itself.
+// Ends the channel for good: phx_close tells the client not to join again by itself.
 void RealtimeChannel::close(std::string_view why) {
   if (is_over_) return;
   if (!is_joined_) return refuse(why);
@@ -379,7 +381,7 @@ void RealtimeChannel::close(std::string_view why) {
   carrier_.remove(topic_);
 }
 
-// The client joins again after a second, and its app reads anew what it shows.
+// Ends the channel for now: the client joins again after a second, and its app reads anew what it shows.
 void RealtimeChannel::fail() {
   if (is_over_) return;
   carrier_.send({.join_ref = join_ref_, .topic = topic_, .event = "phx_error", .payload = "{}"});
@@ -464,7 +466,7 @@ void RealtimeChannel::tell(const db::Answer& answer) {
   reply(asked.ref, "error", asked.is_plain && is_denied ? "{}" : phoenix_reason(answer.status.error().message));
 }
 
-// By the rules, by the settings, or because a table lies elsewhere now.
+// The channel has lost its right: by the rules, by the settings, by the end of a token, or because a table was moved.
 void RealtimeChannel::tell(const db::Event& event) {
   if (event.kind != db::Event::Kind::Revoked) return;
   const db::Error& why = *event.error;

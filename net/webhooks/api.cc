@@ -44,7 +44,7 @@ void refuse(http::Exchange& exchange, const Error& error) {
 
 bool is_get(const http::Request& request) { return request.method == "GET" || request.method == "HEAD"; }
 
-// What is done by that request; nothing: it is refused.
+// Says which deed a request asks for; nothing: none, and the request is refused.
 std::optional<What> what_of(const http::Request& request, const http::Target& target) {
   const std::string& last = target.segments.back();
   if (target.segments.size() == 1) return is_get(request) ? What::List : What::Add;
@@ -155,7 +155,8 @@ bool Api::accept(const std::shared_ptr<http::Exchange>& exchange) {
     on_verdict(call, rules::Auth());
     return true;
   }
-  // As REST has it: `owner` is believed of this machine's own pages and of programs only.
+  // As in REST, the credential `owner` of development is believed of programs and of pages of this machine, and not of
+  // pages that come from elsewhere.
   if (*credential == kOwner && guard_.dev()) {
     const http::Whence whence = http::whence_of(request);
     if (whence != http::Whence::Here) {

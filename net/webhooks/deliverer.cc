@@ -75,7 +75,8 @@ class Deliverer::Core {
     shared_.guard.when_purged([this, mail = shared_.mail, begun = begun_](const std::string& space,
                                                                           const db::Path& path,
                                                                           std::function<void(db::Result<void>)> done) {
-      // Without a thread there are no hooks. A task runs while this is there; the mailbox knows until when.
+      // Without a thread there are no hooks, and nothing to purge. The task may use this Core: it runs while the Core
+      // is there, or is dropped when the mailbox closes.
       const bool is_taken = *begun && mail->post([this, space, path, done] { done(purge(space, path)); });
       if (!is_taken) done({});
     });
@@ -131,7 +132,8 @@ class Deliverer::Core {
       const auto now = std::chrono::steady_clock::now();
       auto next = now + std::chrono::seconds(kTurnMax);
       int64_t since = 0;
-      // Each begins once: who finds no room now is the first the next time.
+      // Each turn begins behind the last hook that had room. So a hook that finds no room now comes first in a later
+      // turn.
       auto at = lines_.upper_bound(last_);
       for (size_t i = 0; i < lines_.size(); ++i, ++at) {
         if (at == lines_.end()) at = lines_.begin();

@@ -167,7 +167,7 @@ void HookLine::on_page(db::Result<db::ChangesPage> page) {
   await();
 }
 
-// Where the log begins now.
+// Asks where the log begins now, after it has said that it does not know the cursor.
 void HookLine::find_begin() {
   phase_ = Phase::Reading;
   db::ChangesRead read;
@@ -184,7 +184,7 @@ void HookLine::find_begin() {
                       });
 }
 
-// `page`: of the log's begin.
+// Notes that changes were cut from the log before they were delivered. `page` is the begin of the log as it is now.
 void HookLine::miss(const db::ChangesPage& page) {
   messages_.clear();
   DeadLetter letter;
@@ -227,6 +227,7 @@ void HookLine::await() {
   session_->await_commit(kAwaitRequest, page_sequence_);
 }
 
+// The session has something to say: a commit has come, or the session has ended with its namespace.
 void HookLine::pump() {
   if (session_ == nullptr) return;
   for (const db::Item& item : session_->take()) {
@@ -275,6 +276,8 @@ void HookLine::on_sent(const http::Posted& posted, bool is_missed) {
   (void)keep({});
 }
 
+// The receiver did not take a message. 410 pauses the hook. Retry-After of 429 and 503 may make the rest longer than it
+// would be, up to the longest rest, and never shorter.
 void HookLine::on_failure(const http::Posted& posted, bool is_missed) {
   with_.counts.failed.add();
   ++state_.failed;
@@ -317,7 +320,7 @@ void HookLine::on_failure(const http::Posted& posted, bool is_missed) {
   rest(delay);
 }
 
-// The newest letter stays, however large it is.
+// Adds a letter, and removes the oldest ones when there are too many. The newest letter stays, however large it is.
 void HookLine::bury(DeadLetter letter, db::BesideWrite& write) {
   std::string row = letter.encode();
   ++state_.dead;
@@ -383,6 +386,7 @@ db::Result<void> HookLine::keep(db::BesideWrite write) {
   return kept;
 }
 
+// Keeps a cursor that has moved over changes of others, once a second at the most, and when the deliverer stops.
 void HookLine::tidy(Time now, bool is_last) {
   if (is_gone_ || !moved_ || (!is_last && now - *moved_ < kMovedKept)) return;
   (void)keep({});
@@ -439,7 +443,8 @@ db::Result<void> HookLine::remove() {
   return {};
 }
 
-// The log has it no more, so what is read again is right. A message that is under way may have been heard already.
+// Takes `path` out of all bodies: of messages in memory, and of letters. A page that was asked for before the purge is
+// dropped and read again, as the log has nothing of the path any more. A body under way may have been heard already.
 db::Result<void> HookLine::purge(const db::Path& path) {
   for (WebhookMessage& message : messages_) {
     if (auto body = purged_body(message.body, path)) message.body = std::move(*body);

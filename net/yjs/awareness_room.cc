@@ -129,7 +129,7 @@ void AwarenessRoom::note(const db::TopicMessage& message) {
     if (learn(client_of(entry), entry.version, kGone)) changed_.insert(client_of(entry));
   }
   if (message.kind != db::TopicMessage::Kind::Present) return schedule();
-  // All that there are. Who is not among them has gone while nobody heard.
+  // The message has all entries that there are. A client that is known and not among them has gone while nobody heard.
   is_ready_ = true;
   for (auto& [client, known] : known_) {
     if (known.is_gone() || there.contains(client)) continue;
@@ -146,7 +146,8 @@ void AwarenessRoom::note(const db::TopicMessage& message) {
 
 void AwarenessRoom::schedule() {
   if (changed_.empty() || std::exchange(is_scheduled_, true)) return;
-  // Not from within this call: what comes in the same turn belongs to it.
+  // Not told from within this call, even without a delay: what else comes in this turn of the loop goes into the same
+  // message.
   const auto since = std::chrono::steady_clock::now() - told_at_;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(kAwarenessDelay - since);
   const auto delay = std::clamp(left, std::chrono::milliseconds(0), kAwarenessDelay);

@@ -64,7 +64,8 @@ class Run {
     save();
   }
 
-  // `tip`: the file that an incremental one continues; null: a full one. Becomes the tip if it is to.
+  // Writes one dump, and returns it as the index has it. `tip`: the file that an incremental dump continues; null: a
+  // full dump.
   BackupFile write(const BackupFile* tip, bool becomes_tip) {
     std::shared_ptr<const db::DumpBase> since;
     if (tip != nullptr) since = base_of(read_info(target_, tip->name));
@@ -159,7 +160,7 @@ class Run {
         "--take-over`.",
         where_, last->info.store, store));
   }
-  // Nothing: there is more to come of it.
+  // Reads the info of a dump that has come as far as `head`. Nothing: more has to come first.
   static std::optional<db::DumpInfo> info_of(const std::string& head) {
     auto info = info_in(head);
     if (info.ok()) return std::move(info).value();

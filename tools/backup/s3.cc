@@ -104,7 +104,8 @@ class S3Client {
     if (handle_ == nullptr) throw std::runtime_error("libcurl could not be started");
   }
 
-  // Tries again where the store has a bad moment. Throws when there is no answer, or another than 2xx and 404.
+  // Sends a request, and sends it again where the store is overloaded or does not answer. Returns an answer of 2xx or
+  // 404, and throws for any other, and when there is none.
   S3Answer ask(const S3Request& request) {
     for (int tries = 1;; ++tries) {
       std::string why;
@@ -278,7 +279,8 @@ class S3Writing final : public BackupTarget::Writing {
     list += "</CompleteMultipartUpload>";
     const S3Answer answer = client_.ask({"POST", key_, "uploadId=" + upload_, list});
     require(answer);
-    // It may begin with 200 and find out later.
+    // S3 may answer 200 at once, to keep the connection, and say in the body that putting the parts together has
+    // failed.
     if (answer.body.find("<Error>") != std::string::npos) {
       throw std::runtime_error(
           fmt::format("{}/{}: the store says {}", client_.where(), key_, xml_text(answer.body, "Code")));

@@ -139,7 +139,7 @@ bool Api::serves(rest::Endpoint endpoint) const {
   return std::any_of(table.begin(), table.end(), [&](const Row& row) { return row.endpoint == endpoint; });
 }
 
-// REST has refused other methods. One address has several settings, which are served alike.
+// net/rest has refused other methods already. An endpoint may have several rows, which are served by the same function.
 void Api::serve(const rest::Surroundings& with, const std::shared_ptr<rest::DeskCall>& call) {
   for (const Row& row : admin_table()) {
     if (row.endpoint == call->request.endpoint) return row.serve(with, call);

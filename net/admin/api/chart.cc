@@ -61,7 +61,8 @@ std::optional<double> quantile(const db::Distribution& earlier, const db::Distri
       rank -= counts[i];
       continue;
     }
-    // Between the bounds of the bucket; of what is above all bounds, only that is known.
+    // Within a bucket the values are taken to lie evenly. Of the last bucket, which has no upper bound, the lower one
+    // is told.
     const double lower = i == 0 ? 0 : static_cast<double>(later.bounds[i - 1]);
     if (i >= later.bounds.size()) return lower;
     return lower + (static_cast<double>(later.bounds[i]) - lower) * rank / counts[i];
@@ -76,7 +77,7 @@ void Chart::start(http::IoPool& io, db::ThreadPool& workers, std::function<Chart
   io.post(0, [this] { schedule(); });
 }
 
-// A worker that is late is not asked again; the next sample then covers more time.
+// While a worker is still collecting, no other one is asked; the next sample then covers more time.
 void Chart::schedule() {
   if (is_stopped_) return;
   if (!is_collecting_.exchange(true)) {
@@ -119,7 +120,7 @@ void Chart::add(const ChartFigures& now) {
   put(static_cast<double>(now.process.resident_bytes));
   put(static_cast<double>(data.store.sst_bytes + data.store.log_bytes));
   put(data.store.disk_bytes_free ? std::optional(static_cast<double>(*data.store.disk_bytes_free)) : std::nullopt);
-  // Of each second, how long writes were slowed or stopped.
+  // Milliseconds of each second in which writes were slowed or stopped.
   const auto stalled = [](const db::StoreFigures& store) {
     return static_cast<uint64_t>(
         std::chrono::duration_cast<std::chrono::milliseconds>(store.slowed_time + store.stopped_time).count());

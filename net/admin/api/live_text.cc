@@ -149,7 +149,7 @@ void append_stored(std::string& to, const db::StoredDocument& document) {
   json_number(to, "bytes", document.bytes);
 }
 
-// What all sessions of one connection have together; most have one.
+// The sums of all sessions of one connection. Most connections have one session.
 struct Together {
   const SessionIn* first = nullptr;
   uint64_t sessions = 0, listeners = 0, topics = 0, queued = 0;
@@ -163,7 +163,7 @@ std::string connections_text(const std::vector<http::SeenConnection>& seen, uint
   for (const SessionIn& one : sessions) {
     if (one.second.origin.connection == 0) continue;
     Together& all = by_connection[one.second.origin.connection];
-    // Of several the first that tells who it is stands for all.
+    // Of several sessions, one that says who it is stands for the connection.
     if (all.first == nullptr || (all.first->second.user.empty() && !all.first->second.is_admin)) all.first = &one;
     ++all.sessions;
     all.listeners += one.second.listener_count;
