@@ -1,4 +1,4 @@
-// A request becomes an Ask, or a refusal; who asks is settled before anything of it is looked at.
+// A request becomes an Ask, or a refusal; who asks is settled before the namespace and the body are looked at.
 //
 //   accept ─▶ a target of webhooks? ─▶ which deed? ─ none: 404, 405
 //     └▶ credential ─▶ Verifier ─ key not known ─▶ verify_late ─▶ back to the exchange's thread ─┐

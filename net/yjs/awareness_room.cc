@@ -5,7 +5,7 @@
 //   is_news()    of each entry, in DocumentClient::on_awareness()                 only news is announced to the shard
 //   learn()      of what the ear hears, in note()                                 only news is told to the room
 //
-// known_ is what the room was told, and nothing else changes it: what a client says is in known_ once it has come back
+// known_ is what the ear has heard, and nothing else changes it: what a client says is in known_ once it has come back
 // from the shard. So a client that says something twice before that sends it twice, and the shard drops one
 // (db/topics).
 //

@@ -4,8 +4,9 @@
 //     └▶ authenticate ─▶ on_verdict ─▶ no administrator: 401
 //                                   └▶ the failure of before, if any ─▶ the row's function
 //
-// Rights come first. Whoever is no administrator hears 401, whatever else is wrong with the request. So a failure of
-// the namespace is told after the verdict: a stranger learns of no name whether there is such a namespace.
+// Rights come first. Only what depends on nobody is told before: a method that an address does not have, a target that
+// can't be parsed. A failure of the namespace is told after the verdict: a stranger learns of no name whether there is
+// such a namespace.
 //
 // What is gathered from many. Connections are looked at on their own io threads, one thread after the other
 // (http::Listener::look); sessions are asked of the shards of their namespaces. Nobody waits in a thread for another
