@@ -1,3 +1,19 @@
+// How a denial finds its request. Rules are asked deep below, by a shard or a reader, and the request is answered
+// somewhere else; nothing that both have in hand says which request it is. So the denial waits:
+//
+//   note_denial(space, user, path, why) ─▶ denials_ (the latest kDenialsNotedMax)
+//   add(entry, denied)                  ─▶ take_denial: the latest one of the same namespace and user,
+//                                          first of the same path; topics and rows take one of another path as well
+//
+// A denial is taken by one request at most. One that nobody takes is pushed out by later ones. Two requests that are
+// alike in all three get the same rule in either order.
+//
+// Off and on. is_on() is one relaxed load, and the only thing that a request costs while nobody looks. look() turns it
+// on; nothing turns it off by itself: the first add() or note_denial() after the time drops everything, under the same
+// lock that the entries have. Numbers go on counting over that, so a reader that comes back learns how much it has
+// missed.
+//
+// Limits: entries, their bytes, and the bytes of each text, which is cut at the end of a character.
 #include "rules/activity.h"
 
 #include <algorithm>

@@ -1,3 +1,6 @@
+// Everything is asked of the moment that is judged: its settings, the path that they name for this topic, and the rules
+// at that path. No path means that nobody needs a right, as in a public channel; an error of judged_by() means that
+// there is no such topic any more, and ends whoever is in it. For an administrator the settings count and no rules.
 #include "rules/topic_access.h"
 
 namespace hearth::rules {

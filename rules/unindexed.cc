@@ -1,3 +1,8 @@
+// A list in the order of the latest use, and a map that finds an entry by namespace, path and order. splice() moves an
+// entry to the front without touching it, so the map's iterators stay right. The last entry of the list is the one that
+// goes, and its key is made again from what the list has of it.
+//
+// Two queries that differ in bounds or limits alone are one entry: the same index would serve both.
 #include "rules/unindexed.h"
 
 #include <utility>

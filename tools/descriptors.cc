@@ -1,3 +1,7 @@
+// A connection is a descriptor, and usual soft limits are 1,024 while hard ones are far higher. A program may raise its
+// own soft limit up to the hard one, so nobody has to know `ulimit`. The soft limit is low for programs that use
+// select(), of which this is none; but children inherit it, so what starts others (a pager) asks for the old one
+// (Chosen::keeps_descriptor_limit).
 #include "tools/descriptors.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,6 @@
-// `hearth fsck`: for a data folder that no server has open.
+// `hearth fsck`: for a data folder that no server has open. What is looked at, and in which order, is in
+// db/upkeep/fsck.h; here are the flags, the progress on a terminal, and what is printed. The exit status says whether
+// all was well before any repair.
 #include "db/upkeep/fsck.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,8 @@
 // `hearth help`: prints a chapter of the manual, on a terminal through a pager, or lists the chapters and the commands.
+//
+// The chapters are a part of the program (chapters.h), so the manual is always that of the version at hand, and needs
+// no installation. A pager may be missing, or may end before it has read all: the first is answered by printing the
+// text after all (kNotFound is the shell's word for it), the second by ignoring SIGPIPE.
 #include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,4 +1,5 @@
-// `hearth kick`: signs a user out of a running server.
+// `hearth kick`: signs a user out of a running server. The server does all of it (Guard::kick); the footer below says
+// what that is, and what it is not.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

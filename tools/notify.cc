@@ -1,3 +1,6 @@
+// A name that begins with '@' is an abstract socket: in the address its first byte is 0, and its length is that of the
+// name, with no 0 behind it. Failures are not told: a server that nobody manages, or whose manager has gone, serves all
+// the same.
 #include "tools/notify.h"
 
 #include <fmt/format.h>
@@ -36,6 +39,8 @@ void notify(std::string_view state) {
   ::close(socket);
 }
 
+// $JOURNAL_STREAM alone would not do: a process whose standard error was redirected since has inherited it as well. The
+// file that it names, by device and inode, has to be the one that standard error is.
 bool logs_to_journal() {
   struct stat errors {};
   if (::fstat(STDERR_FILENO, &errors) != 0) return false;

@@ -1,4 +1,16 @@
 // `hearth rules check | test | explain`.
+//
+//   check     a file ─▶ Ruleset::compile ─▶ FILE:LINE:COLUMN: text, as compilers say it
+//   test      a table of cases ─▶ Scene: a database in a folder of its own, with these rules ─▶ Guard::explain for each
+//   explain   a question ─▶ a running server (/.inspect/explain.json), or a folder that no server has open
+//
+// Nothing of this judges rules by itself: they are compiled by Ruleset, and judged by a Guard on a real database, as in
+// a server. So what a test says is what a server would do.
+//
+// A case writes nothing. Guard::explain() judges the tree as it would be, and gives it up; so the cases of a table do
+// not depend on one another, but for `data`, which stays for the cases behind the one that sets it. The Scene's clock
+// stands still, at the table's `now` where it gives one: rules may ask for the time, and a table that passes today has
+// to pass next year.
 #include <fmt/format.h>
 #include <unistd.h>
 

@@ -1,4 +1,13 @@
-// `hearth serve`: serves a data folder until told to stop.
+// `hearth serve`: serves a data folder until told to stop. The flags are here, the wiring is in service.cc.
+//
+//   log ─▶ signals blocked ─▶ Service: opens, guards, listens ─▶ "listening on" and READY=1 ─▶ wait for a signal
+//                                                                    SIGHUP: reads its files again, and waits on
+//                                                                    SIGTERM, SIGINT: STOPPING=1 ─▶ Service::stop()
+//
+// The order matters. A thread inherits the signals that are blocked when it is started, so they are blocked before the
+// first one; a signal that finds a thread with it open ends the process at once. What tells others that the server is
+// there comes after it can be asked: the line on standard output is for scripts, and READY=1 for a service manager.
+// Logs go to standard error.
 #include <fmt/core.h>
 #include <pthread.h>
 

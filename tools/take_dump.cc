@@ -1,3 +1,6 @@
+// The two ways to a dump: of a server, by its admin API, and of a folder that no server has open. Both give a dump of
+// the same form in pieces, and neither holds more than one piece. A full dump is a GET; an incremental one is a POST,
+// for the positions that it begins at are too many for an address.
 #include "tools/take_dump.h"
 
 #include "db/base/clock.h"

@@ -1,4 +1,11 @@
-// `hearth token`: makes a token, signed with a secret.
+// `hearth token`: makes a token, signed with a secret, without asking any server.
+//
+//   --secret-file    an issuer is made of the flags alone
+//   --auth-config    the issuer is the server's own, so a token has the shape that this server expects
+//
+// Both end in an Issuer, and net::mint_token() signs for it; the Verifier reads tokens by the same Issuer. So a token
+// that is made here is believed there, or the flags are refused with a reason. A secret is read from a file and never
+// from a flag, for command lines can be seen by all users of a machine.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

@@ -1,5 +1,11 @@
-// `hearth webhook`, and the flags of `hearth serve` for webhooks. Each command is a request, and what is printed of its answer:
-// what is asked for goes to standard output, and remarks to standard error, as with the data commands.
+// `hearth webhook`, and the flags of `hearth serve` for webhooks. Each command is a request to a running server, and
+// prints what matters of its answer. What was asked for goes to standard output, and remarks go to standard error, as
+// with the data commands.
+//
+// A secret is printed once, on a line of its own, so that a script can take it without parsing. The exit status says
+// whether a receiver took the message: `test` and `retry` fail by it, though the request to the server went well.
+//
+// One object has the flags of all commands, since the command line names one of them. The callbacks of CLI11 share it.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>

@@ -1,3 +1,5 @@
+// Awareness is no part of a document: what a client says with a newer clock replaces what it said before (db/topics).
+// So nothing is merged here, and an entry is judged by itself: its state is JSON, within a limit.
 #include "db/documents/awareness.h"
 
 #include "db/documents/any.h"

@@ -1,3 +1,11 @@
+// Where JavaScript and C++ differ, this file follows JavaScript: a number has at most 53 bits, −0 is not 0, and a
+// text's length is counted in UTF-16 code units.
+//
+// Of UTF-8 the number of units follows from first bytes alone: each byte that is no continuation begins a character,
+// and one of 0xF0 and above begins a character of two units. Texts have been found to be UTF-8 when these are called.
+//
+// Failing is final. A Reader that has failed gives zeros and empty texts, and never goes on behind the mistake; so a
+// caller may read a group of fields and ask once. What is wrong first is what is told.
 #include "db/documents/coding.h"
 
 #include "db/base/bytes.h"

@@ -1,3 +1,19 @@
+// A merge could say whether an update brings anything, at the cost of the whole document. Clocks are enough to say it:
+//
+//      client 7   structs_   [ 0 ─────────── 41 )      [ 44 ── 50 )     a hole of three clocks: they have not come yet
+//                 deletes_        [ 5, 9 )     [ 30, 31 )
+//      an update  "x" at 40                  is here already
+//                 "yz" at 41                 is news: it goes beyond 41
+//                 deletes [ 6, 8 )           is here already
+//                 deletes [ 8, 12 )          is news, for 9, 10 and 11
+//
+// A state vector would not do. It is one number for each client, the end of the first run from 0 on. It is silent about
+// what lies behind a hole, and about deletes; so an update that has come before its causes would count as news each
+// time that it is sent again.
+//
+// A run has no hole inside it, because Ranges joins what touches. So a client whose structs have come without gaps
+// costs one range, however long it has been writing. has_holes() need only look at how many runs there are, and where
+// the first begins.
 #include "db/documents/coverage.h"
 
 #include <algorithm>

@@ -1,15 +1,31 @@
-// How an item finds its place (YATA): it was written between two others, its origin and its right origin. Others may have
-// been put there at the same time, by clients that did not know of it:
+// How an item finds its place (YATA): it was written between two others, its origin and its right origin. Others may
+// have been put there at the same time, by clients that did not know of it:
 //
 //      origin  [ o1 ][ o2 ][ o3 ]  right origin            where does x go, on every replica alike?
 //
-// From the origin on each o is passed that belongs before x: one of the same origin by a client of a lower number, or one
-// that hangs (by its own origin) on what is passed already. x goes behind the last of them. Which o hang on which is known
-// by when each was passed: `seen` is a running number, so no sets are needed.
+// From the origin on each o is passed that belongs before x: one of the same origin by a client of a lower number, or
+// one that hangs (by its own origin) on what is passed already. x goes behind the last of them. Which o hang on which
+// is known by when each was passed: `seen` is a running number, so no sets are needed.
 //
-// What came of this is the same for any order of updates in which causes come before effects, and apply() makes such an
-// order: a client's next struct waits until what it refers to is there, on a stack of clients. What waits for something
-// that is not in the update either stays in pending_.
+// The document that comes of this is the same for any order of updates in which causes come before effects. apply()
+// makes such an order:
+//
+//      each client's next struct ─▶ is all here that it names?  yes ─▶ integrate(): cut, find the place, link
+//                                       │ no: another client of this update has it ─▶ that client first (stack)
+//                                       └ no: nobody has it here ─▶ pending_, an update; missing_: what would help
+//
+// pending_ is tried again only when a clock in missing_ has come.
+//
+// A delete is for ever, and may come before what it deletes. So deletes_ has all ranges that were ever heard of, and
+// after each update the structs that have just come (from begun_ on) are compared with it. An item that is deleted
+// keeps its place and loses its content, for others may name it as their origin. What was in a deleted type becomes Gc:
+// it has no parent any more, and a struct that names it as a neighbour is Gc at once.
+//
+// Places that changed. changed_ has a pair for each list, and for each key of a map, that was touched. place_of()
+// climbs from there to the root and gathers the keys of maps; a root is a map where `kinds` says so. Where the climb
+// passes anything else the keys below are dropped: no place leads through a list. Sorted, an outer place stands before
+// those within it, so one pass leaves the outer ones. A type that is removed takes its own pairs out of changed_,
+// because its link to the item above is cut, and it would look like a root.
 #include "db/documents/document.h"
 
 #include <algorithm>
@@ -188,8 +204,8 @@ void Document::block(Cursor& cursor, Id missing) {
   if (!is_new) place->second = std::min(place->second, missing.clock);
 }
 
-// Integrates what is there of a client, and first what that needs of others. On the stack: which client, and how far it
-// is to come.
+// Integrates the structs of one client, and before each of them what it names of other clients. The stack has the
+// clients that are under way: each with the clock that the one below it on the stack waits for.
 void Document::integrate_client(Cursors& cursors, uint64_t client) {
   std::vector<Id> stack = {{client, kIntegerMax}};
   cursors.at(client).is_on_stack = true;
@@ -200,7 +216,8 @@ void Document::integrate_client(Cursors& cursors, uint64_t client) {
   }
 }
 
-// False when the client on top of the stack is as far as it is to come, or can come.
+// Takes one step for the client on top of the stack. Returns false when nothing more is to be done for it: it has
+// reached the clock that the client below waits for, or its next struct has to wait for a later update.
 bool Document::integrate_or_wait(Cursors& cursors, std::vector<Id>& stack) {
   const Id top = stack.back();
   Cursor& cursor = cursors.at(top.client);
@@ -211,7 +228,8 @@ bool Document::integrate_or_wait(Cursors& cursors, std::vector<Id>& stack) {
     block(cursor, {top.client, current.clock - 1});
     return false;
   }
-  // As in Yjs also where all of it is there already: then somebody has used a clock twice.
+  // Asked also for a struct that is here already, as Yjs does. Such a struct can name something missing only when two
+  // replicas have used the same clock.
   if (const std::optional<Id> missing = missing_of(current)) {
     const auto other = cursors.find(missing->client);
     if (other == cursors.end() || other->second.is_done || other->second.is_on_stack) {
@@ -246,12 +264,13 @@ void Document::integrate_gc(const Struct& piece) {
   add_item(lines_[piece.client], {piece.client, piece.clock}, piece.length).is_deleted = true;
 }
 
-// Precondition: what it refers to is there.
+// Puts a struct into the document. Precondition: what the struct names is there.
 void Document::integrate(const Struct& piece) {
   if (piece.kind == Kind::Gc) return integrate_gc(piece);
   Item* left = piece.origin ? &clean_end(*piece.origin) : nullptr;
   Item* right = piece.right_origin ? &clean_start(*piece.right_origin) : nullptr;
-  // Both may be of one item, which is cut for the second time then.
+  // Both neighbours may have been in one item. Then clean_start() may have cut the item that `left` points to once
+  // more, and `left` has to be looked up again.
   if (left != nullptr && right != nullptr) left = &clean_end(*piece.origin);
   if ((left != nullptr && left->parent == nullptr) || (right != nullptr && right->parent == nullptr)) {
     return integrate_gc(piece);
@@ -284,7 +303,9 @@ void Document::integrate(const Struct& piece) {
   link(item, place_of(item, left, right));
 }
 
-// Letters typed one after another are one item. Precondition: as integrate(); not an entry of a map.
+// Appends a text that was typed right behind the item before it to that item, so that letters typed one after another
+// are one item. Returns false, with nothing done, when the two can't be one. Precondition: as integrate(); not an entry
+// of a map.
 bool Document::join_to_left(const Struct& piece, Item* left, const Item* right) {
   if (piece.kind != Kind::String || left == nullptr || left->kind != Kind::String || left->is_deleted ||
       left->right != right || left->id.client != piece.client || left->end() != piece.clock ||
@@ -302,7 +323,8 @@ bool Document::join_to_left(const Struct& piece, Item* left, const Item* right) 
   return true;
 }
 
-// Behind which item it goes; none: at the front.
+// Returns the item behind which `item` goes; null: it goes to the front. The drawing at the head of the file is about
+// this.
 Item* Document::place_of(const Item& item, Item* left, const Item* right) {
   const bool is_free = left != nullptr ? left->right == right : right != nullptr && right->left == nullptr;
   if (is_free) return left;
@@ -372,7 +394,8 @@ void Document::set_content(Item& item, const Struct& piece) {
 
 // ---- Cutting -----------------------------------------------------------------------------------------------------------
 
-// The item that ends with `last`, which is cut for it. Of Gc, the one that it is in.
+// Returns the item whose last clock is `last`, cutting the item that has that clock where it goes on behind it. A Gc is
+// not cut: it has no place in any list.
 Item& Document::clean_end(const Id& last) {
   Item& item = lines_.at(last.client).find(last.clock);
   if (item.parent != nullptr && last.clock + 1 < item.end()) cut(item, last.clock + 1 - item.id.clock);
@@ -385,7 +408,8 @@ Item& Document::clean_start(const Id& first) {
   return cut(item, first.clock - item.id.clock);
 }
 
-// The second of two.
+// Cuts an item behind its first `count` clocks, and returns the second part, whose origin is the last clock of the
+// first.
 Item& Document::cut(Item& item, uint64_t count) {
   Item& rest = items_.emplace_back();
   rest.id = {item.id.client, item.id.clock + count};
@@ -398,7 +422,7 @@ Item& Document::cut(Item& item, uint64_t count) {
   rest.entry = item.entry;
   rest.kind = item.kind;
   rest.is_deleted = item.is_deleted;
-  // Whoever is passing by has passed both or none.
+  // place_of() may be passing by: it has passed both parts, or neither.
   rest.seen = item.seen;
   cut_content(item, rest, count);
   item.length = count;
@@ -441,7 +465,8 @@ void Document::cut_content(Item& item, Item& rest, uint64_t count) {
 
 // ---- Deletes -----------------------------------------------------------------------------------------------------------
 
-// What is deleted is so for ever, also where it has not come yet.
+// Deletes what the update names, and notes it for what has not come yet. Ranges that are known already are left out
+// first, so a client that sends all of its deletes with each update costs little.
 void Document::apply_deletes(const Update& update) {
   std::map<uint64_t, std::vector<Range>> fresh;
   for (const DeletedRange& range : update.deletes()) {
@@ -455,7 +480,7 @@ void Document::apply_deletes(const Update& update) {
     deletes_[client].add(once.all());
     for (const Range& range : once.all()) remove(client, range);
   }
-  // And what has come in this update was deleted before, perhaps.
+  // Structs that came with this update may have been deleted by an earlier one.
   for (const auto& [client, before] : begun_) {
     const auto known = deletes_.find(client);
     if (known == deletes_.end()) continue;
@@ -466,7 +491,7 @@ void Document::apply_deletes(const Update& update) {
   }
 }
 
-// As far as it is there.
+// Deletes these clocks of a client, as far as they have come. An item that is deleted in part is cut first.
 void Document::remove(uint64_t client, Range clocks) {
   const auto line = lines_.find(client);
   if (line == lines_.end()) return;
@@ -482,7 +507,7 @@ void Document::remove(uint64_t client, Range clocks) {
   }
 }
 
-// With all that is in it, which is Gc from here on.
+// Deletes an item. When it holds a type, all that is in the type becomes Gc.
 void Document::remove(Item& item) {
   if (item.is_deleted) return;
   changed_.emplace(item.parent, item.entry);

@@ -1,3 +1,25 @@
+// An item stands in two orders at a time:
+//
+//      by clock        Line of client 7   blocks_ [ [ 0 "Hel" | 3 "lo" | 5 a map ] [ 6 … ] ]      find(clock)
+//                                                       ▲         ▲
+//      as it is read   Type::start ─────────────────▶ "Hel" ⇄ "XX" ⇄ "lo"                         item.left, item.right
+//                                                               └─ of client 9, in the line of client 9
+//
+// Document::items_ owns all items, and never moves one; lines, types and other items point at them. No item is freed
+// before the document is.
+//
+// A Line has no gap: structs wait until those before them are there. So the item that has a clock is the last one that
+// begins at or before it, and two binary searches find it: among the blocks by their first items, then in one block.
+// Cutting an item puts its second half into the middle of a line. In one vector that would move all that is behind;
+// here it moves a part of one block, and a block that has become longer than kBlockMax is cut in half.
+//
+// A Slice is bytes with a count of how many slices share them. The count is a plain number, as a document belongs to
+// one thread at a time. A text that is cut in two needs no copy: both halves share its bytes. A text that is typed
+// letter by letter is one item that grows (join_to_left in document.cc). append() lets its bytes grow in place, as long
+// as no other slice has a part of them and the slice ends where they end. Else append() has to copy the slice: a small
+// one is copied, a large one is refused, and the new letters become an item of their own.
+//
+// capacity() is 0 while others share the bytes: the last slice that lets go of them is the one that counts them.
 #include "db/documents/item.h"
 
 #include <algorithm>

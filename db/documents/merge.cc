@@ -8,8 +8,26 @@
 // heap of the sections gives the next piece, so the work is a walk over the bytes, and what is held is a place for each
 // section. Where one section is alone for the rest of its clocks, its bytes are copied as they are.
 //
-// compact() puts two steps between taking and writing: what the deletes cover is cut out and emptied, and a piece that
-// goes on where the last one ends is joined to it.
+// No document is needed for this, because a clock means the same in all updates. Two updates may differ in one thing
+// only: one has a struct as it was inserted, and the other without its content, since it was deleted. Either will do,
+// for the deletes say so too. A piece of which the front is written already is cut (without_front, struct.h). The rest
+// then names the clock before it as its origin, as Yjs itself writes it.
+//
+// diff() begins at the clock that the replica lacks, instead of at 0. Where the first piece begins later than that, no
+// Skip is written in front of it: the section begins later, and the replica waits for what is between.
+//
+// compact() puts two steps between taking and writing:
+//
+//      taken     "Hello " "wrld" "!"             deletes  [3, 6)
+//      cut       "Hel" ·3· "wrld" "!"            ·3·: a Deleted of three clocks; write_cut()
+//      joined    "Hel" ·3· "wrld!"               "!" goes on where "wrld" ends, and has the same right origin; join()
+//
+// A deleted struct keeps its clocks, its origins and its parent, and loses its content. It may not vanish: structs of
+// other clients name its clocks as their origins, and would wait for them for ever. What lies in a deleted map or list
+// is emptied where the deletes name it, and not because of its parent: nobody here knows what lies in what.
+//
+// All three write the united deletes of all updates, each range once: a replica that has heard of a delete before it
+// has heard of what is deleted needs it later.
 #include <algorithm>
 #include <optional>
 
@@ -28,12 +46,13 @@ struct Place {  // a section that is being read
   Struct current{};
 };
 
-// The heap's top is the piece that begins first; of equal ones that of the first update.
+// Puts the piece that begins first on top of the heap. Of pieces that begin at the same clock that of the first update
+// is on top, so the outcome does not depend on the heap.
 bool comes_later(const Place& a, const Place& b) {
   return a.current.clock != b.current.clock ? a.current.clock > b.current.clock : a.order > b.order;
 }
 
-// To the next one that is no hole.
+// Goes to the next struct that is no hole. Returns false behind the last one.
 bool advance(Place& place) {
   while (place.reader.next(place.current)) {
     if (place.current.kind != Kind::Skip) return true;
@@ -173,7 +192,7 @@ class Writer {
     return advance(place);
   }
 
-  // What is between the last piece and this one is in no update.
+  // Writes a Skip where no update has the clocks between the last piece and this one.
   void begin(uint64_t clock) {
     if (!end_) {
       start_ = clock;
@@ -187,6 +206,8 @@ class Writer {
     }
   }
 
+  // Precondition: no other section has anything from here to the end of this one, and this one has no hole. Nothing
+  // behind the first struct is parsed.
   void copy_rest(Place& place) {
     begin(place.current.clock);
     append_struct(place.current, body_);

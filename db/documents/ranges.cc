@@ -1,3 +1,9 @@
+// Ranges are sorted, none is empty, and no two of them touch: [3, 5) and [5, 8) are kept as [3, 8). So one range
+// answers has(), and two sets of clocks are equal exactly when their ranges are.
+//
+// Adding has two ways. A few ranges are put in one by one: a binary search finds the place, and the ranges behind it
+// move. Clients mostly write on where they were, so the place is mostly the end, and nothing moves. More than kFew at
+// once are sorted and merged with what is there in one pass: one by one they could move the same ranges many times.
 #include "db/documents/ranges.h"
 
 #include <algorithm>

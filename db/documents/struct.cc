@@ -4,6 +4,20 @@
 //                                                   "cd" at 7, origin 6, right origin Y
 //
 // The second part needs no parent on the wire: whoever has clock 6 knows it. Joining is the way back.
+//
+// `raw` is the struct's bytes as they were read. append_struct() copies them while they are there, so a struct that
+// nobody has changed comes out byte by byte as it came in. Whatever changes a struct has to clear `raw`, or the change
+// is lost.
+//
+// A letter's clock is a UTF-16 code unit, as in JavaScript, and the bytes are UTF-8. A cut may therefore fall into the
+// middle of a character that has two units. Half a character cannot be written in UTF-8; Yjs writes U+FFFD on both
+// sides, so:
+//
+//      "a😀b", four clocks, cut after two   ─▶   content "a", ends_with_half      content "b", begins_with_half
+//                                                written as "a\uFFFD"               written as "\uFFFDb"
+//
+// The content stays a view of the bytes that were read, and two flags stand for the halves. Each part still has two
+// clocks.
 #include "db/documents/struct.h"
 
 #include "db/documents/any.h"

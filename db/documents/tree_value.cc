@@ -1,3 +1,12 @@
+// The tree has a document's JSON as a mirror, and an edit is to write the places that it changed and no others: whoever
+// listens elsewhere in the mirror hears nothing.
+//
+// Both values have their children in the order of keys. differ() walks the two lists side by side, as a merge of sorted
+// lists does: the lower key stands on one side only, and equal keys are compared within. A child that has gone is a
+// write of null. Where either side is no object, the value is written whole, unless the two are equal.
+//
+// More than kDifferencesMax writes are dearer than one large one. differ() stops there, and all that it has gathered
+// for this place is replaced by one write of the whole value.
 #include "db/documents/tree_value.h"
 
 #include <array>
@@ -8,6 +17,7 @@
 namespace hearth::db::documents {
 namespace {
 
+// '%' may not stand there either, since it begins an escape: so two keys never become the same key of the tree.
 bool may_stand_in_key(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return byte >= 0x20 && byte != 0x7f && std::string_view("%.#$[]/").find(c) == std::string_view::npos;

@@ -1,3 +1,29 @@
+// An update of Yjs, read without the document that it changes.
+//
+//   client 7, clock ─▶   0   1   2   3   4   5   6   7   8
+//   one section         [   "abc"  ][ Skip ][ "de"  ]                first 0, start 0, end 7, structs 3, has_holes
+//   deletes                 [ 1, 3 )                [ 7, 9 )
+//
+// Each client counts what it inserts: 0, 1, 2, …. A struct takes one clock for each letter or element that it has, and
+// a clock is never used again. So (client, clock) names one letter for ever, on all replicas, and two updates have the
+// same letter exactly when they have the same client and clock. Everything in this folder rests on that.
+//
+// A section writes the clock of its first struct alone. The clock of each other struct is the sum of the lengths before
+// it. So nobody can find the end of a section, or the beginning of the next one, without reading every struct in
+// between. parse() does that once, and judges each struct while it is there. The Update keeps a few numbers for a
+// section and no struct. StructReader reads the structs again from the same bytes; by then they are known to be
+// well-formed, so the reader trusts texts, and a failure is a fault of ours.
+//
+// A delete is no struct: it is a range of clocks in a list behind the sections, and takes no clock itself. Hence
+// - a state vector, which has one number for each client, says nothing about deletes, and diff() always sends all of
+//   them;
+// - a range may name clocks that this update does not bring, or that nobody here has seen yet.
+//
+// `first` and `start` differ where a section begins with a Skip: the bytes begin at `first`, what was inserted at
+// `start`. A section of Skips alone is not kept. A client may have two sections in one update; nothing here joins them.
+//
+// The counts in front of sections, structs and ranges come from strangers. So each loop asks ok() in every round: "four
+// billion structs", with nothing behind it, ends at the first one.
 #include "db/documents/update.h"
 
 #include <algorithm>

@@ -120,7 +120,7 @@ class TextColumn {
       owes_half_ = false;
       --units;
     }
-    // A cut behind the end gives less, as in JavaScript.
+    // A length that goes beyond the end gives what is left, as in JavaScript.
     const Utf16Place place = utf16_place(rest_, units);
     text.content = rest_.substr(0, place.byte);
     text.ends_with_half = place.splits_pair;

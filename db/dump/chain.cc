@@ -1,5 +1,23 @@
 // From a full dump forward, to whoever continues it. Of two that continue the same one the way that leads further is
 // taken.
+//
+// Links point back: an incremental dump names its base. The chain is wanted forward, so bases_ has the link of each
+// file, and reach_ the newest time to which a way through the file leads; it is found by walking back from each file
+// once. Files come from people and from disks, so links may form a ring: each walk ends after as many steps as there
+// are files.
+//
+//   F1 ◀─ i2 ◀─ i3            reach of F1: 5, since F1 i2 i5 leads there. continued_by(i2) is i5 and not i3
+//          └──── i5
+//
+// A moment is asked for by time or by a commit's id. By an id it is in one file: the first whose position has reached
+// that sequence. By time it may be in the next one as well, since a commit gets its time a little before it is durable;
+// so one file more is taken.
+//
+// check() refuses a file whose base is not among those given, also where the chain would do without it: whoever gives a
+// file means it to be used, and a gap that is passed over in silence would be found out when it is too late.
+//
+// unneeded() keeps a full dump that is at least as old as the oldest moment that is wanted, and everything that hangs
+// on it or on a newer one. Without such a full dump nothing may go.
 #include "db/dump/chain.h"
 
 #include <fmt/format.h>

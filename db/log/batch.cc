@@ -1,5 +1,17 @@
-// Batches as bytes. They come from another machine, or from years ago: every length is checked, and what is damaged or not
-// known is an error and never a guess.
+// Batches as bytes. They come from another machine, or from years ago: every length is checked, and what is damaged or
+// not known is an error and never a guess.
+//
+//   damaged              a length that goes too far, a flag that is neither 0 nor 1: Corruption
+//   of a newer Hearth    another format, another kind of entry: Unsupported, which tells an operator to update
+//
+// A format that is not known is told before anything else is judged: what follows it may mean something else there.
+//
+// read_batch() gives each entry as soon as it is read, so a batch of any size needs no second copy in memory. The
+// price: of a batch that is damaged at its end the first entries have been given already. Whoever takes entries must
+// not rely on them before read_batch() has returned.
+//
+// A name stands in front of what each kind has, but for Nothing. What a kind writes in append_to() and reads in
+// read_entry() has to have the same order; tests/db/log/batch_test.cc takes each kind there and back.
 #include "db/log/batch.h"
 
 #include "db/base/bytes.h"

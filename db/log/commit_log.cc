@@ -1,4 +1,28 @@
 // Appending a batch, and what becomes of it when the answer does not come.
+//
+//   append ─▶ try_append("behind last_, in epoch e, id x")
+//               ├ Accepted ─▶ last_ is this batch
+//               ├ Conflict ─▶ lost: NotOwner
+//               └ Unknown  ─▶ begin_epoch(e) ─▶ a new epoch; and what is the last batch now?
+//                               ├ no answer, or not ours any more ─▶ lost: Unavailable. The batch may be there or not
+//                               ├ x       ─▶ it was taken; last_ is this batch
+//                               ├ last_   ─▶ it never will be there: its epoch is over. append again, with the same id
+//                               └ another ─▶ lost: Unavailable. Somebody has appended
+//
+// The hard case is a batch that is neither there nor refused: it may still be on its way, and come to be after we have
+// looked. A new epoch ends that. A batch of the old epoch is refused from then on, so what is the last one now stays
+// so. That is also why the next try may use the same id: the first one can't arrive behind it. After kSettleTriesMax
+// tries the log is lost as well.
+//
+// What is lost stays lost. `lost_` is the answer to each later append, since batches that were judged on a tree that
+// others do not have may never be appended. The shard has to be taken and caught up with anew, by a new ShardLog.
+//
+// An append blocks the thread that holds the turn until the log has answered. FirstAnswer lives as long as the log
+// keeps the callback: an answer that comes a second time finds it, and changes nothing.
+//
+// take_logs() compares the store with the log before anything is appended. A store that is behind has to apply what it
+// lacks; one that is ahead, or has another batch at the same place, is of another history, and nothing here can mend
+// that.
 #include "db/log/commit_log.h"
 
 #include <condition_variable>

@@ -1,5 +1,12 @@
-// Entries as bytes and as rows. What is read here was written by this house, but perhaps years ago or on another machine:
-// every length is checked, and a damaged entry is Corruption and never a guess.
+// Entries as bytes and as rows. What is read here was written by this house, but perhaps years ago or on another
+// machine: every length is checked, and a damaged entry is Corruption and never a guess.
+//
+//   sequence 7         size 2.5 MB, then the first MB     head: kind, life, offset, wall, told, base, by │ record …
+//   sequence 7, 1      the second MB
+//   sequence 7, 2      the rest
+//
+// The head stands in front of the record, so the first row of an entry says when it was made and where it lies in the
+// log. Searches and trimming read that row alone (What::HeadOnly), however large the entry is.
 #include "db/log/log_entry.h"
 
 #include "db/base/bytes.h"

@@ -1,4 +1,22 @@
 // Reading the log. An entry of several rows is put together as they come.
+//
+// Which ids are known. A client that comes back names the last commit that it has seen, by run and sequence. The
+// sequence alone would not do: a folder that was put back to an older state gives the same sequences to other commits.
+// `life` is the run of the process, and never falls from one entry to the next:
+//
+//   sequence   41   42   43 │ 44   45 │ 46
+//   life        1    1    1 │  2    2 │  3
+//
+//   1:42       known      43 was made in run 1 as well, so the client saw nothing that is not here
+//   2:43       known      it is the moment at which run 2 began: 43 is older than the run, 44 is not
+//   3:44       not known  when run 3 began 45 was there already, so no client of run 3 can have seen 44 as the last one
+//   1:45       not known  45 was made in run 2: what the client saw under this number was another commit
+//
+// The entry `cut` itself is gone, and behind `head` there is none; there only the other side is asked.
+//
+// trimmed() looks by halves for the border between what goes and what stays: times and offsets grow with the sequence.
+// Where the clock was set back there may be several borders, and one of them is found. A row that is missing counts as
+// gone.
 #include "db/log/log_reader.h"
 
 #include "db/store/row_key.h"
@@ -41,6 +59,9 @@ Result<bool> LogReader::knows(const LogState& state, uint64_t head, uint32_t lif
 }
 
 Result<void> LogReader::read(uint64_t since, const std::function<bool(LogEntry&& entry, uint64_t size)>& entry) const {
+  // A row's key has eight bytes of sequence, and behind them the part, but for the first one. Each sequence must follow
+  // the one before it: where one is missing, rows were taken away while this snapshot was read, and the log begins
+  // later.
   const std::string prefix = row_key(Table::Log, number_);
   std::string bytes;  // of an entry that has more rows
   uint64_t size = 0;  // that it will have

@@ -1,4 +1,8 @@
-// Moments as text.
+// Moments as text. Three forms, tried in this order: a time (2026-11-30T16:00:00Z), milliseconds since 1970, and the id
+// of a commit (LIFE:SEQUENCE). No text is two of them: a time has "-", milliseconds have digits alone, and an id has a
+// ":" behind hexadecimal digits, where a time has its first ":" behind a "T" or a blank.
+//
+// A time has to name its offset. "16:00" without one would be the clock of whichever machine reads it.
 #include "db/model/past.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,21 @@
 // Plans of paths: a trie of patterns, and the same as lines.
+//
+//   /rooms/$/messages   ttl          root ─ rooms ─┬─ $ ─ messages (named, ttl)
+//   /rooms/lobby                                   └─ lobby (named, nothing set)
+//
+// A key of a pattern that stands there comes before `$`, at each step for itself and for good: child("lobby") leads to
+// `lobby`, and never tries `$` when it finds nothing below. So /rooms/lobby/messages has no ttl here, and a line
+// without settings is how a plan makes an exception. It is also why a look-up is one walk along the path, as long as
+// the path is deep, whatever the number of patterns.
+//
+// `is_named` tells nodes that are lines from nodes that only lie above one.
+//
+// A plan may have at most one ttl and one throttle on a path (whoever derives the plan sees to that), so the first one
+// that is met from the root is the one. Namespaces without throttles or ephemeral places pay one flag for the question.
+//
+// The text is what is kept, with tabs between and one line for each named node, in the order of the trie. parse(text())
+// gives the same plan, and what can't be a line is refused as a whole, because half a plan would remove what should
+// stay.
 #include "db/model/path_plan.h"
 
 #include <algorithm>

@@ -1,5 +1,22 @@
-// The log as changes. What concerns documents, queues and settings is in the log too, and is passed over: the feed tells of the
-// tree. So are indexes in what was written by a Hearth that built them by commits.
+// The log as changes. What concerns documents, queues and settings is in the log too, and is passed over: the feed
+// tells of the tree. So are indexes in what was written by a Hearth that built them by commits.
+//
+//   since ─▶ is it known? (LogReader::knows) ─▶ entries behind it ─▶ places at, above, below `path` ─▶ changes, `next`
+//
+// A change is told at the place where it was made. Only when that is above the path that was asked for, the path itself
+// is told, with its part of the value. A commit that touched nothing there gives no change, and yet moves `next`: so a
+// reader who asks for a quiet path does not read the same entries again.
+//
+// A page ends when it is full, or with the log. is_end says which: whoever follows the feed asks again at once, or
+// waits for a commit behind page.sequence.
+//
+// An id names the run that wrote the entry, and not the one that reads it. So an id stays the same over restarts. Where
+// there is no entry to name, the present run and the sequence stand for the place.
+//
+// What stood there before (`before`) is read from the versions, by a look for each place. It is left out where the
+// versions do not reach back so far, or where the value is too large, and the change itself is told all the same.
+//
+// A namespace whose log is on and has nothing yet is not unknown: it answers an empty page with "0" to go on from.
 #include "db/read/changes.h"
 
 #include <utility>

@@ -1,4 +1,19 @@
-// Holders and their places.
+// Holders and their places. A holder goes when its session ends or its time is over, and its rows go with it. Which
+// rows those are is not kept: a holder remembers the places where it has written, and released() goes through the rows
+// there and takes those whose holder it is. A row that somebody else has written over since has another holder, and
+// stays.
+//
+//   places      /cursors/ada     /cursors           /cursors/ada lies below another place, and is found there
+//   rows        /cursors/ada/x  holder 7            released(7): all of /cursors/ada is 7's, but not all of /cursors,
+//               /cursors/ben/x  holder 8            so each row of 7 is removed by itself
+//
+// Where all rows of a place are the holder's, one removal of the place stands for them.
+//
+// A session that leaves may hold very many rows. released() stops at kReleasedRowsMax and says by is_all that there is
+// more; the caller removes these, and asks again.
+//
+// Places of a holder that have no row of it any more are dropped when the number of its places has doubled, and not
+// each time: so a client that moves from place to place costs little, and memory follows what it holds.
 #include "db/shard/holders.h"
 
 #include <algorithm>

@@ -1,3 +1,12 @@
+// Runs are held in a map by their end, because they are looked for by a key that may lie in them: the first run that
+// ends behind the key is the only one that can have it. Runs do not overlap, and take() makes one of those that touch.
+//
+// A guess becomes a run in two steps. It is settled once all commits have ended that were under way when it was made
+// (`after`); from then on latest_() is a moment that has them all. A later reader whose snapshot is of that moment, or
+// newer, and which finds the range empty again, has seen that none of these commits put a row there. Commits that began
+// later call put() before they write, and part the guess or the run themselves.
+//
+// has_any_ is read without the lock, so a store without runs costs a reader one load.
 #include "db/store/empty_runs.h"
 
 #include <algorithm>

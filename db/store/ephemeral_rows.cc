@@ -1,5 +1,18 @@
-// A persistent treap. All that changes it is made of two steps: split() cuts it at a key, join() puts two together of which
-// all keys of the first are below those of the second. Both go down one path, about 2 log n nodes deep.
+// A persistent treap. All that changes it is made of two steps: split() cuts it at a key, join() puts two together of
+// which all keys of the first are below those of the second. Both go down one path, about 2 log n nodes deep.
+//
+//   put(x)            split at x  ─▶  below │ from          split at x + '\0'  ─▶  the old x │ above
+//                     join(join(below, x), above)
+//   erase(from, upto) split at both, and join what is outside: a range of any size costs two paths
+//
+// Nodes are never changed once they are made. split() and join() make the nodes of their path anew, and share all
+// others; so whoever has copied the root keeps the tree as it was, and no lock is needed between a reader and the next
+// write. A node is freed with the last tree that has it.
+//
+// `key + '\0'` is the first key behind `key`: with it a single row is a range.
+//
+// Each node counts the rows and the bytes below it, so both are known of any tree at once. Recursion is as deep as the
+// tree, and the ranks keep that low for any order of keys.
 #include "db/store/ephemeral_rows.h"
 
 #include <functional>
@@ -132,6 +145,8 @@ void EphemeralRows::Cursor::next() {
   descend(done->right.get(), "");
 }
 
+// Begins at the root again: the stack has the way to where the cursor is, and the key may lie in another part of the
+// tree.
 void EphemeralRows::Cursor::skip_to(std::string_view key) {
   const Row* at = row();
   if (at == nullptr || at->key >= key) return;

@@ -5,6 +5,28 @@
 //                     newer                      passes; the member owns it from here on
 //   without a clock   the same value again       dropped, nobody is told
 //                     another value              the old one leaves and the new one joins, in one message
+//
+// What a topic promises to those who are in it:
+// - One state and its differences. present() is all that is there; each Changed from then on is what came and what
+//   went. A member that applies them in order has at each moment what present() would tell. An entry that replaces
+//   another names its version (`replaces`), so that no one who watches sees somebody leave and come.
+// - Who leaves takes along what was announced. A member owns its entries by `keys`, and leave() takes each of them
+//   away: so a connection that breaks leaves nobody behind who is not there.
+// - A member changes and takes away its own entries alone. Once an owner has left, others may pass on a newer "gone" of
+//   its client; they do not own the entry by that.
+//
+// Who comes back. Clients of Yjs send all entries that they know, also those of others. A client's entry with an old
+// clock would bring back somebody who has left; so an entry with a clock stays for kGoneClockTime at least, without its
+// value and as gone, and only a newer clock brings it back. It may stay longer: forget_gone() looks when somebody
+// leaves, and seldom.
+//
+// What is kept. A message that is kept for those who come later lies in `kept`, the oldest first. Three limits hold it:
+// messages and bytes of a topic, and bytes of all topics that nobody is in (idle_). Of these the one that was left
+// first goes first, as a whole. A topic that someone is in never goes, so its messages are outside of idle_bytes_ until
+// the last member has left. keep() makes a topic that is not there, and settle() decides whether it stays: so a message
+// that is too large to be kept leaves no empty topic.
+//
+// Nothing here sends anything, and nothing is on disk. The shard tells what these functions return, in its order.
 #include "db/topics/topics.h"
 
 #include <algorithm>
@@ -97,7 +119,8 @@ Topics::Message Topics::leave(TopicMember& member, Timestamp now) {
   return unless_empty(std::move(told));
 }
 
-// Of an entry with a clock, the clock stays.
+// Ends the member's entry at `key`. Of an entry with a clock the clock is kept, so that an older word does not bring it
+// back.
 void Topics::take_away(Topic& topic, TopicMember& member, const std::string& key, TopicMessage& told, Timestamp now) {
   const auto found = topic.entries.find(key);
   if (found == topic.entries.end()) return;
@@ -119,7 +142,8 @@ void Topics::take_away(Topic& topic, TopicMember& member, const std::string& key
   if (entries.empty()) topic.entries.erase(found);
 }
 
-// Takes away the clocks of those who left long ago. Looked at seldom, since many may leave at once.
+// Forgets the clocks of entries that went more than kGoneClockTime ago. All entries of the topic are looked at, so that
+// is done once in that time, and not each time that somebody leaves.
 void Topics::forget_gone(Topic& topic, Timestamp now) {
   if (now < topic.swept + kGoneClockTime) return;
   topic.swept = now;

@@ -1,5 +1,14 @@
 // The headers are as strict as the page can bear: scripts and styles of this server's files alone, nothing inline, no
 // frames around it, and nobody hears where it was.
+//
+// Who may see it. The console's files hold nothing secret, so anybody gets them; what they show they ask of the admin
+// API. In development that API asks this machine for no credential. Then a web site could point its own name at
+// 127.0.0.1 and have its page read everything as "this server" (DNS rebinding). So with --dev the console is shown
+// under IP addresses and localhost, and under names that --dev-host gives, and under no others.
+//
+// index.html is asked for again each time, by its tag; all other files may be kept by browsers for a year, since a
+// build that changes one gives it another name. Files are held compressed, as nearly every client takes gzip; a worker
+// inflates them for one that does not.
 #include "net/admin/console.h"
 
 #include <algorithm>

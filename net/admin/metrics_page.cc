@@ -10,6 +10,11 @@
 // format demands, while ours (db::Distribution) are not; histogram() adds them up. The number of series is bounded:
 // labels have values that this file names.
 //
+// The page has no window. Figures count from the start of the process, and a rate is the difference between two looks
+// of the same reader. So several readers do not disturb each other, and a look that is missed loses nothing but detail.
+// The "longest" gauges are the exception: the most since the start, for a peak between two looks would not be seen
+// otherwise. They never fall. Who wants the last 15 minutes without a Prometheus has net/admin/api/chart.h.
+//
 // Whoever watches polls, perhaps often, so the page is made by a worker, and no lock is held for longer than a copy
 // takes.
 #include "net/admin/metrics_page.h"

@@ -1,3 +1,6 @@
+// What each request of ours sets: http and https only, no redirects, no signals, and the certificates that the
+// environment names. curl_global_init() is not safe to be called by two threads, so a static does it once.
+// CURLOPT_ERRORBUFFER keeps a pointer: `reason` has to live as long as the handle is used.
 #include "net/outgoing/curl.h"
 
 #include <cstdlib>
@@ -31,6 +34,7 @@ void set_up(CURL* curl, char* reason) {
 
 void set_url(CURL* curl, const std::string& url) {
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  // Without TLS a proxy could read and change everything.
   if (url.starts_with("http://")) curl_easy_setopt(curl, CURLOPT_PROXY, "");
 }
 

@@ -1,10 +1,21 @@
 // libcurl's multi interface: one thread, many transfers, names resolved by threads of its own.
 //
-//   post ─▶ easy handle ─▶ multi ─▶ resolver ─▶ open_socket(address): may_connect? ─ no ─▶ the next address, or a failure
-//                                                       └ yes ─▶ a socket for this address ─▶ TLS: name and chain ─▶ POST
+//   post ─▶ easy handle ─▶ multi ─▶ resolver ─▶ open_socket(address): may_connect? ─ no ─▶ the next one, or a failure
+//                                                       └ yes ─▶ a socket for this address ─▶ TLS ─▶ POST
 //
-// open_socket() is where a name that resolves to an inner address is stopped: libcurl connects the socket that it returns to
-// the address that it was shown. A connection that is used again was opened so too.
+// open_socket() is where a name that resolves to an inner address is stopped: libcurl connects the socket that it
+// returns to the address that it was shown. A connection that is used again was opened so too.
+//
+// A PostTransfer has everything that libcurl points at while the transfer runs: the body (which libcurl does not copy),
+// the header lines, the buffer for the reason of a failure. So it stays in `transfers` until its handle has been taken
+// out of the multi handle, and the destructor keeps that order as well. What could not be begun waits in `failed`, and
+// is told by the next run() as any other: post() itself never calls back.
+//
+// An answer is cut where it is long enough: on_post_body() then answers libcurl with an error, `has_enough` says that
+// this was our own wish, and the status counts. A head that is too long is a failure, since no receiver needs one.
+//
+// Redirects are not followed and proxies are not used, those of the environment neither: both would lead to an address
+// that may_connect() has not seen.
 #include "net/outgoing/poster.h"
 
 #include <netinet/in.h>
@@ -45,7 +56,7 @@ std::string part_of(CURLU* url, CURLUPart part, unsigned flags = 0) {
   return copy;
 }
 
-// What both parse_url() and a transfer go by.
+// Parses a URL for parse_url() and for transfers alike, so that what was checked is what is asked.
 db::Result<ParsedUrl> parsed(const std::string& text) {
   if (text.size() > kPostUrlBytesMax) return no_url("it is too long");
   const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
@@ -252,8 +263,8 @@ std::vector<Posted> Poster::run(std::chrono::milliseconds time_max) {
     const auto before = std::chrono::steady_clock::now();
     curl_multi_poll(parts_->multi, nullptr, 0, static_cast<int>(turn.count()), nullptr);
     take();
-    // With nothing under way only wake() ends the wait early. Else the poll may have ended for a socket, or a timer of
-    // libcurl's: whoever called can look at its mail now and then.
+    // With nothing under way the poll ends early only by wake(), so run() returns. With transfers it may also have
+    // ended for a socket or a timer of libcurl; run() returns then too, and the caller looks at its mail.
     if (!done.empty() || parts_->transfers.empty() || std::chrono::steady_clock::now() - before < turn) return done;
   }
 }

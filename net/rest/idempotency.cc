@@ -1,3 +1,17 @@
+// What makes a request "the same": the key, who asks, the namespace, the method, and the target as it was taken apart.
+// All of it becomes one digest (once_of), which is the name under which the answer is kept. What the request asks for
+// (its body, and If-Match) is a second digest (digest_of_asked): the same name with another one is a key that was used
+// twice, and is refused.
+//
+//   scope    key ─ asker ─ namespace ─ method ─ segments ─ parameters        each behind its length
+//            without: auth, access_token, auth_variable_override, ns       what they come to is in the scope by itself
+//
+// Who asks is the user and not the token, because a client that tries again may have got a fresh token in between.
+// Credentials never come into the scope, so nothing that is kept tells of one.
+//
+// KeysUnderWay is about two requests at the same time. The second is answered 409 while the first is under way, for
+// there is no answer yet to repeat. A key is given back by the destructor of what take() returns, so it is given back
+// however a request ends.
 #include "net/rest/idempotency.h"
 
 #include <algorithm>

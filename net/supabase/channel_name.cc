@@ -1,3 +1,9 @@
+// A private and a public channel of the same name are two topics of the database. Else whoever may join the public one
+// would hear what is said in the private one.
+//
+// A public channel is judged by one switch of the settings. A private one is judged by rules: its name is a path below
+// the path that the settings name, so "rooms/tea" is judged by the rules at /channels/rooms/tea where "channels" is
+// "/channels". Without that path, or where the name can be no path, there is no such private channel.
 #include "net/supabase/channel_name.h"
 
 #include <algorithm>

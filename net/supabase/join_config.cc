@@ -1,3 +1,11 @@
+// What a client asks of a channel, read as generously as upstream reads it: flags may be texts, what is not known is
+// passed over. Two kinds of mistakes:
+// - Of one binding: an unknown schema, a filter that can't be read. The binding matches nothing, `wrong` says why, and
+//   the rest of the channel works. The client hears of it after the join, by a "system" message.
+// - Of the whole: a replay that can't be had, a presence key that would break clients, too many bindings. The join is
+//   refused.
+//
+// Each binding is sent back as it came, with an id (`echo`): clients compare the list with their own, by order.
 #include "net/supabase/join_config.h"
 
 #include <algorithm>

@@ -1,5 +1,11 @@
 // Reads and writes what phoenix.h draws. What comes from a client is checked to the last byte: a broadcast that said it
 // was JSON and is none would break whoever it is told to.
+//
+// A text frame's payload stays a part of the document that was parsed: message.payload points into message.document,
+// and both are moved together. A binary broadcast has no payload but bytes, which are told on as they came.
+//
+// Names in a binary frame are measured by one byte each. Whoever makes such a frame has to look whether they fit, and
+// sends text where they do not (RealtimeChannel::tell_said).
 #include "net/supabase/phoenix.h"
 
 #include <array>

@@ -4,6 +4,11 @@
 //                                        │ no: 401       api/broadcast: settings ─▶ Guard::say for each message ─▶ 202
 //                                        ▼
 //                                   {"error": …} before any upgrade, so that a client reads why
+//
+// A broadcast of several messages is no transaction. All of them are parsed, and judged by the settings, before the
+// first one is said; then each is judged by the rules of its own topic. The first refusal is the answer, while others
+// may have been said. Progress sees to it that there is one answer: `left` counts what is under way, and whoever finds
+// is_refused set is silent.
 #include "net/supabase/realtime.h"
 
 #include <utility>
@@ -39,7 +44,7 @@ struct Broadcast {
   std::shared_ptr<db::TopicMessage> message = std::make_shared<db::TopicMessage>();
 };
 
-// A client may name the topic with the start that it has on the socket.
+// Clients name a topic with or without the start "realtime:" that it has on the socket.
 std::string topic_name(std::string_view topic) {
   return std::string(topic.starts_with(kTopicStart) ? topic.substr(kTopicStart.size()) : topic);
 }

@@ -4,17 +4,41 @@
 //                                                                     │ two answers (one without rows)
 //   early_: what the client says meanwhile ◀── until on_joined() ──▶ held_: what the session says meanwhile
 //
-// prove() and space_settings() may answer at once, on this thread, or later on another: then their answer is posted to the
-// home thread, with a weak pointer, as the socket may be gone by then. A token that comes during the join is kept
-// (has_newer_token_) and proven as soon as there is a session; token_turn_ makes that of several proofs under way the last
-// one counts.
+// prove() and space_settings() may answer at once, on this thread, or later on another: then their answer is posted to
+// the home thread, with a weak pointer, as the socket may be gone by then. A token that comes during the join is kept
+// (has_newer_token_) and proven as soon as there is a session. When several proofs are under way, token_turn_ makes the
+// last one count.
 //
-// Each request of the client is in asked_ until the session has answered it, with its bytes, which the socket counts: when
-// they are many, it reads no further. end() gives all of them back. Calls that end a channel hold a pointer to it first,
-// since the carrier forgets it within them.
+// Each request of the client is in asked_ until the session has answered it, with its bytes, which the socket counts:
+// when they are many, it reads no further. end() gives all of them back. Calls that end a channel hold a pointer to it
+// first, since the carrier forgets it within them.
 //
 // What all members of a topic hear alike is framed once for all of them, in the form of the protocol's version
-// (db/model/forms.h): a broadcast to 1,000 members is one frame that is shared.
+// (db/model/forms.h): a broadcast to 1,000 members is one frame that is shared. What is said again at a join is framed
+// for the one who joins, as it has its own `meta`.
+//
+// How it ends. What a client does next follows from how it is told:
+//   refuse()    an error as the reply to the join                the join has failed
+//   close()     "system" with the reason, then phx_close         the client does not join again by itself
+//   fail()      phx_error                                        the client joins again after a second
+//   leave()     the client asked for it: reply and phx_close;    replace(): it has joined the same topic again
+//
+// Bindings to rows. The reply to the join numbers the client's bindings from 1, in their order. The session has
+// bindings of its own, since one to all tables is several of them, and one that can match nothing is none:
+//
+//   client's    1: todos, user_id=eq.7      2: every table                    3: a schema that is not there
+//   session's   bit 0: /todos               bit 1: children of the root       none; told by "system" after the join
+//                                           bit 2: /shop/orders (an alias)
+//   listened_   bit ─▶ the client's         0, 1, 1
+//
+// A RowEvent has the bits that match. Bindings that want the same columns are told by one message with all their
+// numbers.
+//
+// Presence. `presence_state` is all who are there; each `presence_diff` says who joined and who left. Whoever says
+// something of itself ("track") hears of the others from then on, so hear_entries() goes to the session before the
+// announcement: the client learns first who is there. An entry's version is its phx_ref; one that replaces another
+// names it as phx_ref_prev. When the session ends, its entries leave. So a client that joins again after phx_error
+// comes back as a new entry.
 #include "net/supabase/realtime_channel.h"
 
 #include <algorithm>
@@ -155,8 +179,9 @@ void RealtimeChannel::on_settings(const db::Result<std::shared_ptr<const rules::
   if (std::exchange(has_newer_token_, false)) renew();
 }
 
-// Asked by the shard at the join, and again with each change of the settings. What a binding's table means is settled at
-// the join; when it would be another, the client has to join again.
+// Makes the question that the shard asks at the join, and again with each change of the settings. Where a binding's
+// table lies is settled at the join; when the settings move the table, the channel ends with Stale, and the client
+// joins again.
 rules::JudgedBy RealtimeChannel::judged_at_any_time(const rules::TableSettings& tables) const {
   bool names_every_table = false;
   std::map<std::string, db::Path> named;
@@ -179,8 +204,8 @@ rules::JudgedBy RealtimeChannel::judged_at_any_time(const rules::TableSettings& 
   };
 }
 
-// The session's bindings, for those of the client that can match something. One to all tables is one to the children of
-// the root, and one to each table that has a name of its own.
+// Makes the session's bindings from the client's. A binding to every table is one to the children of the root, and one
+// to each table that has a name of its own (an alias), for such a table may lie deeper.
 db::RowListen RealtimeChannel::rows_to_listen(const rules::TableSettings& tables) {
   db::RowListen rows;
   const auto add = [&](unsigned index, db::Path table, bool is_every_table) {
@@ -318,7 +343,8 @@ void RealtimeChannel::on_presence(const PhoenixMessage& message) {
     if (announcement.value.size() > kPresenceBytesMax) {
       return reply(message.ref, "error", phoenix_reason("Presence track payload is larger than 65,536 bytes"));
     }
-    // Who is seen sees the others from then on, as upstream; the client has to know first who is there.
+    // As upstream, whoever tracks itself sees the others from then on. The client has to hear who is there before it
+    // hears of its own joining, so this comes before the announcement.
     if (!std::exchange(config_.has_presence, true)) home_->session().hear_entries(kTopicListener);
   } else if (event == "untrack") {
     announcement.is_gone = true;
@@ -344,7 +370,7 @@ void RealtimeChannel::pump() {
   if (home_ != nullptr) home_->pump();
 }
 
-// For good: the client does not join again by itself.
+// Ends the channel for good: phx_close tells the client not to join again by itself.
 void RealtimeChannel::close(std::string_view why) {
   if (is_over_) return;
   if (!is_joined_) return refuse(why);
@@ -355,7 +381,7 @@ void RealtimeChannel::close(std::string_view why) {
   carrier_.remove(topic_);
 }
 
-// The client joins again after a second, and its app reads anew what it shows.
+// Ends the channel for now: the client joins again after a second, and its app reads anew what it shows.
 void RealtimeChannel::fail() {
   if (is_over_) return;
   carrier_.send({.join_ref = join_ref_, .topic = topic_, .event = "phx_error", .payload = "{}"});
@@ -440,7 +466,7 @@ void RealtimeChannel::tell(const db::Answer& answer) {
   reply(asked.ref, "error", asked.is_plain && is_denied ? "{}" : phoenix_reason(answer.status.error().message));
 }
 
-// By the rules, by the settings, or because a table lies elsewhere now.
+// The channel has lost its right: by the rules, by the settings, by the end of a token, or because a table was moved.
 void RealtimeChannel::tell(const db::Event& event) {
   if (event.kind != db::Event::Kind::Revoked) return;
   const db::Error& why = *event.error;

@@ -61,7 +61,7 @@ void RealtimeSocket::hold_back() {
   }
 }
 
-// What has been answered, or needs no answer, takes no room from others.
+// Gives back the room of messages that have been answered, or need no answer.
 void RealtimeSocket::share_what_is_asked() {
   if (asked_ && !is_parsing_) (void)asked_->hold(asked_bytes_);
 }

@@ -1,3 +1,7 @@
+// Why counting is enough. A channel calls add() before its session listens to rows, and the shard knows of the listener
+// before it matches a commit for it. So a write whose change is told to a channel finds that channel counted when it is
+// answered, and a relaxed load will do: the shard's lock has put add() before. The counter is a short cut for servers
+// without such channels.
 #include "net/supabase/row_fence.h"
 
 #include <algorithm>

@@ -1,3 +1,6 @@
+// A row as clients of tables see it: its key is the column `id`, its children are the other columns. A child that is
+// named `id` is not told, for two columns of that name would be. A leaf, which no client of tables has made, has the
+// one column `value`.
 #include "net/supabase/row_text.h"
 
 #include <fmt/format.h>
@@ -75,6 +78,7 @@ std::string row_change_text(const db::RowChange& change, bool shows_before, cons
   } else if (shows_before) {
     append_row(change.key, change.before, columns, text);
   } else {
+    // Who could not read the row before its change learns the key alone.
     append_row(change.key, {}, columns, text);
   }
   text += R"(,"errors":null)";

@@ -1,3 +1,5 @@
+// A body is JSON of strangers: what can be no column's name, and no key, is refused before a row is planned. With the
+// parameter `columns` others are passed over. A column that is there twice counts once, with its last value.
 #include "net/supabase/rows_body.h"
 
 #include <fmt/format.h>

@@ -54,7 +54,7 @@ class Planner {
     change_.expected.table = table;
   }
 
-  // Errors of all below: a location that cannot be.
+  // The functions below return an error where a path or a value can't be, or where there are too many of them.
   std::optional<RowsError> add_row(const std::string& key, const SentRow& sent, bool is_key_known) {
     db::Value row = with_columns({}, sent.columns);
     if (row.is_null()) return empty_row(request_.table, key);
@@ -74,7 +74,7 @@ class Planner {
       if (auto refused = write(seen.key, db::Path().child(name).value(), value)) return refused;
     }
     db::Value row = with_columns(seen.row, columns);
-    // A leaf is a row without columns, and may stay one.
+    // A row that is a leaf has no columns. with_columns() leaves it as it is where no column is set.
     if (row.is_null()) return empty_row(request_.table, seen.key);
     change_.expected.rows.push_back(seen);
     affect(seen.key, std::move(row));

@@ -299,8 +299,8 @@ void RowsHandler::Core::begin(const SharedCall& call) {
   }
 }
 
-// Runs `task` here, or on a worker when it has much to do. Answers of the guard come on threads for which other requests
-// wait.
+// Runs `task` on this thread, or on a worker when it has much to do. The guard's answers come on threads of shards and
+// readers, for which other requests wait.
 void RowsHandler::Core::answer(size_t bytes, std::function<void()> task) {
   if (bytes <= kInlineBytesMax) return task();
   workers_.run(std::move(task));
@@ -329,7 +329,7 @@ void RowsHandler::Core::read(const SharedCall& call) {
   });
 }
 
-// The body is freed as soon as it is parsed: the request stays until it is answered.
+// Parses the body and frees it at once, because the request itself stays until it is answered.
 void RowsHandler::Core::read_body(const SharedCall& call) {
   http::Request& from = call->exchange->request();
   auto rows = read_rows(call->request, std::move(from.body), from.header("Content-Type").value_or(""));
@@ -339,7 +339,8 @@ void RowsHandler::Core::read_body(const SharedCall& call) {
   look(call);
 }
 
-// Which rows it is about, as they are now.
+// Reads the rows that a change is about, as they are now. An insert that refuses duplicates needs no look: it relies on
+// there being no such row, and the commit checks that.
 void RowsHandler::Core::look(const SharedCall& call) {
   const RowsRequest& request = call->request;
   db::RowQuery query = request.query;
@@ -403,8 +404,8 @@ void RowsHandler::Core::on_written(const SharedCall& call, const db::Answer& ans
   fail(*call, error);
 }
 
-// Many rules let nobody write where something stands. To a client it is then of use to hear that the row is there
-// already, if it is one that it sees.
+// An insert was denied. Many rules let nobody write where a row is already, and then "it exists already" helps the
+// client more than "denied". That is told only of a row that the client may read.
 void RowsHandler::Core::on_denied(const SharedCall& call) {
   const auto keys = keys_of(call->sent);
   if (keys.empty()) return refuse(*call, denied(call->request.table, call->auth));

@@ -75,7 +75,7 @@ Parser::Step Parser::table() {
   return {};
 }
 
-// PostgREST takes the one for reads and the other for writes. Other schemas are not there.
+// PostgREST reads the schema of a read and that of a write from two headers. There is one schema here, `public`.
 Parser::Step Parser::schema() {
   const auto name = from_.header(to_.method == Method::Read ? "Accept-Profile" : "Content-Profile");
   if (!name || *name == "public") return {};
@@ -104,7 +104,7 @@ Parser::Step Parser::form() {
   return RowsError{406, "PGRST107", fmt::format("None of these media types are available: {:.200}", asked)};
 }
 
-// False: nobody knows it.
+// Takes down one preference. Returns false when its name or its value is not known.
 bool Parser::prefer(std::string_view name, std::string_view value) {
   using Return = RowsRequest::Return;
   if (name == "return") {

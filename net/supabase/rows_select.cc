@@ -1,3 +1,12 @@
+// A part of `select` is taken apart from its ends: an alias in front, a cast behind, and the column between. The one
+// trap is the colon, which ends an alias when it is single, and begins a cast when it is double: "total:price::text".
+// Quotes are looked at, so an alias in quotes may have a colon.
+//
+// cut_list() does not look at parentheses. A part with one is another table's columns or a function, and is refused in
+// any case.
+//
+// RowsText makes an answer in pieces, and lets go of each row once it is told: while a client reads slowly, rows become
+// fewer, and never is there a second copy of all of them as text. The lease that counts them ends with the last piece.
 #include "net/supabase/rows_select.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,15 @@
-// A request becomes an Ask, or a refusal; who asks is settled before anything of it is looked at.
+// A request becomes an Ask, or a refusal; who asks is settled before the namespace and the body are looked at.
+//
+//   accept ─▶ a target of webhooks? ─▶ which deed? ─ none: 404, 405
+//     └▶ credential ─▶ Verifier ─ key not known ─▶ verify_late ─▶ back to the exchange's thread ─┐
+//                         └──────────────────────────────────────────────────────────────────────┴▶ on_verdict
+//   on_verdict ─▶ an administrator? ─▶ which namespace? ─▶ the body ─▶ Deliverer::ask ─▶ (its thread) respond
+//
+// accept() looks for the folder's name in the raw target first: nearly all requests are none of webhooks, and are not
+// parsed here for that. A body is parsed only once the asker is known to be an administrator.
+//
+// What an administrator does is logged with the name and the address. Pausing is logged where it is done
+// (HookLine::pause), because a receiver may ask for it too, by 410.
 #include "net/webhooks/api.h"
 
 #include <map>
@@ -33,7 +44,7 @@ void refuse(http::Exchange& exchange, const Error& error) {
 
 bool is_get(const http::Request& request) { return request.method == "GET" || request.method == "HEAD"; }
 
-// What is done by that request; nothing: it is refused.
+// Says which deed a request asks for; nothing: none, and the request is refused.
 std::optional<What> what_of(const http::Request& request, const http::Target& target) {
   const std::string& last = target.segments.back();
   if (target.segments.size() == 1) return is_get(request) ? What::List : What::Add;
@@ -144,7 +155,8 @@ bool Api::accept(const std::shared_ptr<http::Exchange>& exchange) {
     on_verdict(call, rules::Auth());
     return true;
   }
-  // As REST has it: `owner` is believed of this machine's own pages and of programs only.
+  // As in REST, the credential `owner` of development is believed of programs and of pages of this machine, and not of
+  // pages that come from elsewhere.
   if (*credential == kOwner && guard_.dev()) {
     const http::Whence whence = http::whence_of(request);
     if (whence != http::Whence::Here) {

@@ -9,6 +9,19 @@
 //      └───────────────────────────────────────────────────────────────────────────────────────────────┘
 //
 // A receiver that does not answer costs its own hook an attempt's time, and the server one of `at_once_max` attempts.
+// Each turn begins behind the hook that was last given room: so all hooks get their turn, also when there is never room
+// for all.
+//
+// Who holds whom. The Core owns the hooks, the mailbox and the poster. What is given away (to readers, to sessions)
+// holds the mailbox and a weak pointer to its hook, so it may come back at any time. What runs as mail may use the Core
+// itself: only the Core's thread runs mail.
+//
+// stop() goes in this order: no purges come any more, the thread ends, the mailbox is closed and drops what comes
+// later, each hook keeps its cursor, and attempts under way are dropped. Until the mailbox is closed somebody else may
+// still post.
+//
+// moved() drops the hooks of namespaces that came or went, and load()s again. A namespace that another node has answers
+// NotOwner and is passed over; a hook that is there already is left as it is.
 #include "net/webhooks/deliverer.h"
 
 #include <mutex>
@@ -62,7 +75,8 @@ class Deliverer::Core {
     shared_.guard.when_purged([this, mail = shared_.mail, begun = begun_](const std::string& space,
                                                                           const db::Path& path,
                                                                           std::function<void(db::Result<void>)> done) {
-      // Without a thread there are no hooks. A task runs while this is there; the mailbox knows until when.
+      // Without a thread there are no hooks, and nothing to purge. The task may use this Core: it runs while the Core
+      // is there, or is dropped when the mailbox closes.
       const bool is_taken = *begun && mail->post([this, space, path, done] { done(purge(space, path)); });
       if (!is_taken) done({});
     });
@@ -118,7 +132,8 @@ class Deliverer::Core {
       const auto now = std::chrono::steady_clock::now();
       auto next = now + std::chrono::seconds(kTurnMax);
       int64_t since = 0;
-      // Each begins once: who finds no room now is the first the next time.
+      // Each turn begins behind the last hook that had room. So a hook that finds no room now comes first in a later
+      // turn.
       auto at = lines_.upper_bound(last_);
       for (size_t i = 0; i < lines_.size(); ++i, ++at) {
         if (at == lines_.end()) at = lines_.begin();

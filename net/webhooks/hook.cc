@@ -1,6 +1,12 @@
-// Rows as JSON. What is empty or 0 is not written, and what is not there reads as empty or 0: so members can be added, and a
-// row of before stays good. A secret that cannot be read makes the row corrupt, as a message that nobody can check is worse
-// than none.
+// Rows of JSON, since other versions of Hearth read them: a field that is 0, false or empty is left out, one that is
+// not known is passed over, and a number that is none counts as 0. Only what a hook can't be without is Corruption: a
+// path that can be read, and the secret.
+//
+// `sequence` is written one higher than it is: 0 would be left out, and "no sequence" and "sequence 0" mean different
+// things.
+//
+// Letters are numbered, the number is 8 bytes with the highest first, and all ids have the same length. So the rows of
+// a hook's letters stand together, the oldest first, and no hook's prefix begins another's.
 #include "net/webhooks/hook.h"
 
 #include <algorithm>

@@ -7,11 +7,27 @@
 //     │         └ cursor unknown ─▶ miss(): a letter, and a message            ├ 410 ─▶ paused
 //     └──── Resting ◀── attempts kept ◀──────────────────────── else ──────────┘ once too often: a letter, cursor kept
 //
-// At least once: the cursor is kept after the receiver has answered, so a kill between the two sends that message again, with
-// the same id. It is not synced: a power cut may take the last cursors, and never one without those after it.
-// In order: a hook has one message under way, and the next one waits for it.
-// Nothing silently: the log is cut by its plan, and does not wait for receivers. A cursor that it has passed becomes a letter
-// and a message that say from where to where, both kept before anything newer is read.
+// At least once: the cursor is kept after the receiver has answered, so a kill between the two sends that message
+// again, with the same id. The cursor is not synced: a power cut may take the last cursors, and never one without those
+// after it. In order: a hook has one message under way, and the next one waits for it. Nothing silently: the log is cut
+// by its plan, and does not wait for receivers. A cursor that the cut has passed becomes a letter and a message that
+// say from where to where, both kept before anything newer is read.
+//
+// Over a restart a hook is its rows: what it is, how far it is, its letters. Messages in memory are a page of the log
+// and can be read again from the cursor, with the same ids; so a rest of a second or more (kPageForgotten) drops them.
+//
+// Two counts of failures. `attempts` is of the message behind the cursor, and makes a letter of it when there are too
+// many. `failures` is of the receiver, in a row, and sets how long the hook rests. After a letter the next message
+// begins with no attempts and the same long rest: a receiver that is down is not asked more often because messages are
+// given up.
+//
+// A letter and the cursor that passes over its message are one write, synced (bury(), then keep()): a kill leaves both
+// or neither. A cursor that has passed over nothing but changes at other paths is kept a second later (moved_), and not
+// with each of those changes.
+//
+// Answers that come too late. What is asked of readers carries the number of the round; pause() and purge() begin a new
+// round, so a page that was asked for before them is dropped. An attempt under way is no part of that: its answer
+// counts, because the receiver has had the message.
 #include "net/webhooks/hook_line.h"
 
 #include <fmt/format.h>
@@ -151,7 +167,7 @@ void HookLine::on_page(db::Result<db::ChangesPage> page) {
   await();
 }
 
-// Where the log begins now.
+// Asks where the log begins now, after it has said that it does not know the cursor.
 void HookLine::find_begin() {
   phase_ = Phase::Reading;
   db::ChangesRead read;
@@ -168,7 +184,7 @@ void HookLine::find_begin() {
                       });
 }
 
-// `page`: of the log's begin.
+// Notes that changes were cut from the log before they were delivered. `page` is the begin of the log as it is now.
 void HookLine::miss(const db::ChangesPage& page) {
   messages_.clear();
   DeadLetter letter;
@@ -211,6 +227,7 @@ void HookLine::await() {
   session_->await_commit(kAwaitRequest, page_sequence_);
 }
 
+// The session has something to say: a commit has come, or the session has ended with its namespace.
 void HookLine::pump() {
   if (session_ == nullptr) return;
   for (const db::Item& item : session_->take()) {
@@ -259,6 +276,8 @@ void HookLine::on_sent(const http::Posted& posted, bool is_missed) {
   (void)keep({});
 }
 
+// The receiver did not take a message. 410 pauses the hook. Retry-After of 429 and 503 may make the rest longer than it
+// would be, up to the longest rest, and never shorter.
 void HookLine::on_failure(const http::Posted& posted, bool is_missed) {
   with_.counts.failed.add();
   ++state_.failed;
@@ -301,7 +320,7 @@ void HookLine::on_failure(const http::Posted& posted, bool is_missed) {
   rest(delay);
 }
 
-// The newest letter stays, however large it is.
+// Adds a letter, and removes the oldest ones when there are too many. The newest letter stays, however large it is.
 void HookLine::bury(DeadLetter letter, db::BesideWrite& write) {
   std::string row = letter.encode();
   ++state_.dead;
@@ -367,6 +386,7 @@ db::Result<void> HookLine::keep(db::BesideWrite write) {
   return kept;
 }
 
+// Keeps a cursor that has moved over changes of others, once a second at the most, and when the deliverer stops.
 void HookLine::tidy(Time now, bool is_last) {
   if (is_gone_ || !moved_ || (!is_last && now - *moved_ < kMovedKept)) return;
   (void)keep({});
@@ -423,7 +443,8 @@ db::Result<void> HookLine::remove() {
   return {};
 }
 
-// The log has it no more, so what is read again is right. A message that is under way may have been heard already.
+// Takes `path` out of all bodies: of messages in memory, and of letters. A page that was asked for before the purge is
+// dropped and read again, as the log has nothing of the path any more. A body under way may have been heard already.
 db::Result<void> HookLine::purge(const db::Path& path) {
   for (WebhookMessage& message : messages_) {
     if (auto body = purged_body(message.body, path)) message.body = std::move(*body);

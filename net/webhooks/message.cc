@@ -1,3 +1,19 @@
+// The bodies of messages, and their ids.
+//
+//   change    HOOK:CHANGE                   {"type":"change","timestamp":…,"namespace":…,"data":one line of the feed}
+//   missed    HOOK:missed:AFTER:BEFORE      data: {"after":ID,"before":ID or null}
+//   test      HOOK:test:RANDOM              data: {"webhook":HOOK}
+//
+// The id of a change follows from the hook and the commit. So a message that is read from the log again, after a kill
+// or a rest, has the id that it had, and a receiver can tell a repetition.
+//
+// A body has a limit, and a commit may be larger. Then the message says what was changed and not to which value; where
+// even the list of places is too long, it names the hook's path alone. A receiver always learns that it has to read,
+// and where. bytes_of() comes first, so that no text of a gigabyte is made only to find out that it is too long.
+//
+// A purge takes a path from the past for good, also from bodies that were made before. purged_body() parses such a
+// body, as nothing else knows what is in it: a place above the path says "purged" instead of its value, all places
+// below become one.
 #include "net/webhooks/message.h"
 
 #include <fmt/format.h>

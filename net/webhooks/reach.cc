@@ -1,3 +1,14 @@
+// Where webhooks may be sent is asked twice, as a name says little about the address behind it:
+//
+//   check(url)      before a hook is added, and before each of its messages: are host and port on the operator's list?
+//   may_connect(ip) for each address that the name resolves to, when it is connected to: private? else, https?
+//
+// The list is by names, because an administrator of a namespace names hosts. The address decides, because whoever owns
+// a name can let it point at 127.0.0.1 or at a cloud's secrets, and change that between two look-ups.
+//
+// Names of the list and of URLs are both spelled by libcurl's parser (lower case, numbers as addresses, no dot at the
+// end), so two ways to write the same host can't pass one another. A host without a port stands for the usual port of
+// the scheme alone.
 #include "net/webhooks/reach.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,11 @@
+// Standard Webhooks (standardwebhooks.com), symmetric:
+//
+//   secret    "whsec_" and base64 of 24 to 64 bytes; ours are 32 random ones
+//   signed    ID "." SECONDS "." BODY, by HMAC-SHA-256 with the bytes of the secret
+//   header    "v1," and base64 of the digest; during a rotation two of them, with a blank between (Shared::send)
+//
+// The time is signed with the body, so that nobody can send an old message again later: receivers refuse old times.
+// Hence each attempt is signed anew, with its own time and the same id.
 #include "net/webhooks/signature.h"
 
 #include <algorithm>

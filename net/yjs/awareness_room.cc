@@ -1,3 +1,30 @@
+// What a client says about itself passes three sieves, the cheapest first:
+//
+//   has_news()   the very bytes that were told to all lately? (three of them)     an echo, found by comparing
+//                clocks: is any newer than known_?                                an echo, found by clocks alone
+//   is_news()    of each entry, in DocumentClient::on_awareness()                 only news is announced to the shard
+//   learn()      of what the ear hears, in note()                                 only news is told to the room
+//
+// known_ is what the ear has heard, and nothing else changes it: what a client says is in known_ once it has come back
+// from the shard. So a client that says something twice before that sends it twice, and the shard drops one
+// (db/topics).
+//
+// The ear and the newcomers:
+//
+//   join, no ear       the member is the ear and a newcomer: it is told who is there when the shard has told it
+//   join, not ready    a newcomer: it waits for the same answer
+//   join, ready        it is told at once, from known_
+//   the ear leaves     another member is the ear. is_ready_ is false until Present has come; what changed meanwhile is
+//                      then found by comparing Present with known_, and told to all
+//
+// Present is all that there is. So whoever is in known_ and not in Present has gone while nobody heard, and is told as
+// gone. A newcomer is left out of flush(), for tell_present() tells it everything right afterwards.
+//
+// A member may end while it is told something, and take others along. flush() therefore goes through a copy, and asks
+// of each member whether it is still in the room.
+//
+// known_ is bounded: above kKnownClientsMax those who have gone are forgotten, but for those whose leaving is still to
+// be told.
 #include "net/yjs/awareness_room.h"
 
 #include <algorithm>
@@ -104,7 +131,7 @@ void AwarenessRoom::note(const db::TopicMessage& message) {
     if (learn(client_of(entry), entry.version, kGone)) changed_.insert(client_of(entry));
   }
   if (message.kind != db::TopicMessage::Kind::Present) return schedule();
-  // All that there are. Who is not among them has gone while nobody heard.
+  // The message has all entries that there are. A client that is known and not among them has gone while nobody heard.
   is_ready_ = true;
   for (auto& [client, known] : known_) {
     if (known.is_gone() || there.contains(client)) continue;
@@ -121,7 +148,8 @@ void AwarenessRoom::note(const db::TopicMessage& message) {
 
 void AwarenessRoom::schedule() {
   if (changed_.empty() || std::exchange(is_scheduled_, true)) return;
-  // Not from within this call: what comes in the same turn belongs to it.
+  // Not told from within this call, even without a delay: what else comes in this turn of the loop goes into the same
+  // message.
   const auto since = std::chrono::steady_clock::now() - told_at_;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(kAwarenessDelay - since);
   const auto delay = std::clamp(left, std::chrono::milliseconds(0), kAwarenessDelay);

@@ -14,8 +14,21 @@
 // What is more than kInlineBytes is parsed, compared and converted by a worker (run). So the order of two edits of one
 // client may change when the first is large. Yjs does not mind: an update that needs another waits for it.
 //
-// begin_work() and asked_ count what is under way, by bytes; the socket reads no further when it is much. Awareness is told
-// to the room of the io thread (awareness_room.h), and to the shard at most once in kAnnounceInterval.
+// begin_work() and asked_ count what is under way, by bytes; the socket reads no further when it is much.
+//
+// Awareness. What the client says of itself and of others passes the room of the io thread (awareness_room.h) first. What
+// is news there waits in announcements_, by client, the newest word of each, until the room says announce(); then the
+// session tells the shard. speaks_for_ has the clients that this connection has spoken for, so that the first ones keep
+// their room: a connection that names ever new clients is heard for kAnnouncementsMax of them.
+//
+// Tokens. A client may bring another token at any time, and several proofs may be under way, some at an issuer's. Each has
+// a number (token_turn_), and only the last one counts: else an older token that is proven late would replace a newer one.
+// After each proof still_good() is asked as well: a token may have been revoked while it was being proven, and a kick does
+// not find a session that is not there yet.
+//
+// What comes late. Workers, issuers and the shard answer by posting to the home thread, with a weak pointer. is_over_ says
+// that the place was left although somebody still holds it; whatever finds it set does nothing. leave() holds a pointer to
+// the place itself, for the carrier forgets it within on_leaving().
 //
 // What all clients of a document hear alike, an update, is framed once (db/model/forms.h).
 #include "net/yjs/document_client.h"
@@ -34,12 +47,13 @@ constexpr uint64_t kListener = 1, kReadListener = 2;
 constexpr uint64_t kOpenRequest = 1;
 constexpr db::Form kUpdateForm{"yjs update"}, kNamedUpdateForm{"hocuspocus update"};
 
-// What v2 bytes may come to.
+// The most that an update of format 2 may become in format 1.
 constexpr size_t kUpdateBytesMax = 64u << 20;
 
 std::string document_name(std::string_view name) { return std::string(name.substr(0, name.find('\0'))); }
 
-// An update as it is stored: format 1. Some clients write format 2.
+// Returns an update as it is stored, in format 1. Some clients write format 2, and nothing in a message says which one
+// it is: so what can't be read as format 1 is tried as format 2, and the error that is told is that of format 1.
 db::Result<std::string> checked_update(std::string update) {
   const auto parsed = db::documents::Update::parse(update);
   if (parsed.ok()) return update;
@@ -69,7 +83,8 @@ DocumentClient::DocumentClient(DocumentCarrier& carrier, DocumentPlace place, Di
       head_(dialect == Dialect::Hocuspocus ? hocuspocus_head(name_) : std::string()),
       has_own_head_(name_.find('\0') != std::string::npos) {}
 
-// What is long is done by a worker, and `then` is called here with its result, unless the place is gone by then.
+// Runs `work` on this thread, or on a worker when it has many bytes to go through. `then` is called on this thread with
+// the outcome, unless the place was left meanwhile.
 template <typename Work, typename Then>
 void DocumentClient::run(size_t bytes, Work work, Then then) {
   if (bytes <= kInlineBytes) return then(*this, work());
@@ -268,6 +283,8 @@ void DocumentClient::on_update(std::string update) {
       });
 }
 
+// An update that has nothing in it is what a client sends when the server has everything. It is not written; Hocuspocus
+// waits for a word all the same.
 void DocumentClient::append(std::string update) {
   if (update == db::documents::kEmptyUpdate) {
     if (dialect_ == Dialect::Hocuspocus) carrier_.send(status_message(head_, true));
@@ -285,7 +302,7 @@ void DocumentClient::on_awareness(std::string_view awareness) {
   if (!entries.ok()) return leave(Leaving::Malformed, "This is no awareness: " + entries.error().message);
   for (const db::documents::AwarenessEntry& entry : entries.value()) {
     if (!room_->is_news(entry.client, entry.clock, entry.is_gone())) continue;
-    // The first ones are spoken for until the end, so no others can take their room.
+    // The first kAnnouncementsMax clients that this connection speaks for keep their places until it ends.
     if (!speaks_for_.contains(entry.client)) {
       if (entry.is_gone() || speaks_for_.size() >= kAnnouncementsMax) continue;
       speaks_for_.insert(entry.client);
@@ -320,7 +337,7 @@ void DocumentClient::on_items(std::vector<db::Item>&& items) {
     } else if (const auto* event = std::get_if<db::Event>(&item)) {
       if (event->kind == db::Event::Kind::Revoked && event->listener == kListener) leave(*event->error);
     } else if (const auto* ended = std::get_if<db::Ended>(&item)) {
-      // A client that read too slowly may come back; the document is as large as it was.
+      // TooLarge is about what the client has not read, and not about the document: the client may come back.
       if (ended->reason.code == db::ErrorCode::TooLarge) return leave(Leaving::TryAgain, ended->reason.message);
       leave(ended->reason);
     }
@@ -363,12 +380,14 @@ void DocumentClient::on_open(const db::Answer& answer) {
           self.end_work(body.size());
           self.on_message({kind, body});
         }
-        // A client need never ask for it. A large one is read again when it does.
+        // A client may never send its step 1. So a large document is not kept for it, and is read again when the step
+        // comes.
         if (self.document_ != nullptr && self.document_->bytes > kReadKeptMax) self.document_.reset();
       });
 }
 
-// An edit that is not taken. The client keeps it all the same, so it has to be told.
+// Tells the client that an edit was not taken. The client's own document has the edit, so it would not find out by
+// itself.
 void DocumentClient::refuse_edit(const db::Error& error) {
   if (dialect_ == Dialect::Hocuspocus) carrier_.send(status_message(head_, false));
   if (error.code == db::ErrorCode::PermissionDenied) {

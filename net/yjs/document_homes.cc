@@ -1,3 +1,6 @@
+// A seat keeps an iterator into the table. That holds because std::map moves nothing, and because a document is erased
+// with its last seat and not before. Both, and the table itself, are under one lock: connections come on all io
+// threads.
 #include "net/yjs/document_homes.h"
 
 #include <algorithm>

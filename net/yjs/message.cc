@@ -1,3 +1,6 @@
+// Messages of both kinds of clients differ by what is in front (Hocuspocus: the document's name) and in one number: a
+// refusal is 0 behind "auth" for y-websocket, and 1 for Hocuspocus, where 0 is the client's token. A kind that is not
+// known is left alone, as clients do with what they do not know: a newer client is not closed for saying more.
 #include "net/yjs/message.h"
 
 #include "db/documents/coding.h"
@@ -38,6 +41,7 @@ db::Result<Message> parse_message(std::string_view bytes) {
       const uint64_t step = from.var_uint();
       found.body = from.var_buf();
       if (from.ok() && step > kUpdate) from.fail("there is no such step of a sync");
+      // A step 2 is an update like any other: what the client has and the server lacks.
       found.kind = step == kStep1 ? Message::Kind::Step1 : Message::Kind::Update;
       break;
     }

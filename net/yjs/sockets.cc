@@ -58,7 +58,8 @@ void YjsSocket::start(std::shared_ptr<http::WebSocket> socket) {
   watch_silence();
 }
 
-// Who was told something right after a look, and nothing since, is silent for two intervals.
+// Looks each half of kSilenceMax whether anything was sent since the last look. So no client hears nothing for longer
+// than two intervals.
 void YjsSocket::watch_silence() {
   has_spoken_ = false;
   silence_ = http::IoPool::schedule(kSilenceMax / 2, [this] {
@@ -84,7 +85,7 @@ void YjsSocket::on_message(std::string&& frame, http::MessageKind kind) {
   share_what_is_asked();
 }
 
-// What has been answered, or needs no answer, takes no room from others.
+// Gives back the room of messages that have been answered, or need no answer.
 void YjsSocket::share_what_is_asked() {
   if (share_) (void)share_->hold(asked_bytes_);
 }

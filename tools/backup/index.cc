@@ -1,3 +1,11 @@
+// The index is the only thing that says what a target has: a list of files would show dumps that were never finished.
+// It is read and written whole, and is small: names, moments and digests, without the namespaces and positions that are
+// in each dump.
+//
+// Names come back from a place where others may write, and are put behind a folder's path. So a name with "/" is
+// refused in `files`, and passed over in `trash`: a backup must never remove what lies elsewhere.
+//
+// read_info() reads a dump's first 64 kB, which mostly have all of its info, and up to 17 MB when they have not.
 #include "tools/backup/index.h"
 
 #include <fmt/format.h>

@@ -1,12 +1,26 @@
 // The order of a backup, so that whoever is killed anywhere leaves an index that is right:
 //
-//   index: the file's name is trash ─▶ the file ─▶ index: it is there, and the tip ─▶ index: what may go is trash ─▶ removed
+//   index: the name is trash ─▶ the file ─▶ index: it is there, and the tip ─▶ index: what may go is trash ─▶ removed
 //
-//   F1 ◀─ i2 ◀─ i3 ◀─ i4b            a full dump is due at 4: F4a first, then i4b, which closes the chain before it and is
-//                F4a ◀─ i5           a little later; so no moment lies between two chains. The tip is F4a.
+//   F1 ◀─ i2 ◀─ i3 ◀─ i4b            a full dump is due at 4: F4a first, then i4b, which closes the chain before it, a
+//                F4a ◀─ i5           little later; so no moment lies between two chains. The tip is F4a.
 //
-// A target is one store's. Each dump says of which it is, before anything is written; and an index that another has written
-// since it was read is not written over, where the target has no lock to keep the two apart.
+// A target is one store's. Each dump says of which it is, before anything is written; and an index that another has
+// written since it was read is not written over, where the target has no lock to keep the two apart.
+//
+// How a chain hangs together. A dump begins with its info: its id, its moment, and for each namespace the position in
+// the log up to which it has everything. The next dump is asked for with these positions (base_of), and has what came
+// behind them. So an incremental dump is of use only with all dumps from its full one on, and an index entry names its
+// base by id. db/dump/chain follows these links, both to restore and to say what no kept moment needs.
+//
+// The file's name is made of the dump's own info, so write() gathers the first bytes in `head` until the info can be
+// read. Then, before a byte of the file is in the target, its name is in the index's trash: whatever becomes of this
+// process, the next one finds the name there and removes the file. Names become files of the index in one save, with
+// the tip.
+//
+// Another full dump is due by time, or when the incremental ones since the last have grown as large as the full one: a
+// restore reads all of them, and must not take much longer than reading the store once. i4b hangs on the chain before
+// F4a, so its bytes do not count for F4a.
 #include "tools/backup/run.h"
 
 #include <fmt/format.h>
@@ -50,7 +64,8 @@ class Run {
     save();
   }
 
-  // `tip`: the file that an incremental one continues; null: a full one. Becomes the tip if it is to.
+  // Writes one dump, and returns it as the index has it. `tip`: the file that an incremental dump continues; null: a
+  // full dump.
   BackupFile write(const BackupFile* tip, bool becomes_tip) {
     std::shared_ptr<const db::DumpBase> since;
     if (tip != nullptr) since = base_of(read_info(target_, tip->name));
@@ -91,6 +106,8 @@ class Run {
     return file;
   }
 
+  // First the index says that they are trash, then they go: the other way round a kill would leave an index that names
+  // files which are not there.
   size_t prune(db::Timestamp from) {
     const auto chain = index_.chain_files();
     std::set<std::string> gone;
@@ -143,7 +160,7 @@ class Run {
         "--take-over`.",
         where_, last->info.store, store));
   }
-  // Nothing: there is more to come of it.
+  // Reads the info of a dump that has come as far as `head`. Nothing: more has to come first.
   static std::optional<db::DumpInfo> info_of(const std::string& head) {
     auto info = info_in(head);
     if (info.ok()) return std::move(info).value();

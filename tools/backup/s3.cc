@@ -7,6 +7,20 @@
 //
 // A body is signed with its SHA-256, so the store refuses one that was changed on the way. No header may be taken away
 // from libcurl here ("Expect:"): libcurl 7.88 signs it all the same, and the store misses it.
+//
+// A dump's size is not known when it begins. So S3Writing gathers one part in memory, and only a second part makes an
+// upload of it: a dump of up to 16 MB is one PUT. The store answers each part with an ETag, and the last request lists
+// them in order; that is what makes the parts a file, all at once. So nobody ever sees half a dump, and a backup that
+// is killed leaves an upload, not a file. Uploads that nobody finishes are the store's to forget, by a rule of the
+// bucket.
+//
+// What is tried again: no answer, 429, and 5xx, a few times with growing pauses. A part may be sent twice, since its
+// number says where it belongs. A GET is not tried again once bytes of it were given on: they can't be taken back. The
+// last request may have been heard although its answer was lost; tried again it is answered 404, and the backup fails
+// with a whole file there. The index has its name as trash (run.cc), so the next backup removes it.
+//
+// 404 is an answer and no error here, as a file that is not there is a common question; who needs it to be there asks
+// require().
 #include "tools/backup/s3.h"
 
 #include <fmt/format.h>
@@ -90,7 +104,8 @@ class S3Client {
     if (handle_ == nullptr) throw std::runtime_error("libcurl could not be started");
   }
 
-  // Tries again where the store has a bad moment. Throws when there is no answer, or another than 2xx and 404.
+  // Sends a request, and sends it again where the store is overloaded or does not answer. Returns an answer of 2xx or
+  // 404, and throws for any other, and when there is none.
   S3Answer ask(const S3Request& request) {
     for (int tries = 1;; ++tries) {
       std::string why;
@@ -264,7 +279,8 @@ class S3Writing final : public BackupTarget::Writing {
     list += "</CompleteMultipartUpload>";
     const S3Answer answer = client_.ask({"POST", key_, "uploadId=" + upload_, list});
     require(answer);
-    // It may begin with 200 and find out later.
+    // S3 may answer 200 at once, to keep the connection, and say in the body that putting the parts together has
+    // failed.
     if (answer.body.find("<Error>") != std::string::npos) {
       throw std::runtime_error(
           fmt::format("{}/{}: the store says {}", client_.where(), key_, xml_text(answer.body, "Code")));

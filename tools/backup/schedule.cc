@@ -1,3 +1,17 @@
+// One thread: wait, back up, note what came of it.
+//
+//   look at the target once: when was its newest dump made? ─▶ due = then + every
+//     ├ not due ─▶ wait
+//     ├ written ─▶ due = begin of this backup + every
+//     └ failed  ─▶ wait `pause`, which doubles up to `every`; any success resets it
+//
+// When the next one is due follows from the target, and not from when this process began: a server that is started
+// often still makes a backup each `every`, and one that was down for long makes one at once. A newest dump that lies in
+// the future (the clock was set back) is due now.
+//
+// stop() ends a wait at once; a backup under way looks at is_stopping_ between two pieces, and ends there. take()
+// blocks this thread until the dump has begun; pieces are then made as they are asked for, so a slow target slows the
+// dump down, and memory holds one piece.
 #include "tools/backup/schedule.h"
 
 #include <algorithm>

@@ -1,3 +1,16 @@
+// A long poll over the ring of activity:
+//
+//   start ─▶ look ─ something is wanted, or was missed ─▶ answer
+//              ├─ nothing yet ─▶ a timer, kActivityLookInterval ─▶ look
+//              ├─ the wait is over ─▶ answer: an empty page, with the number to go on from
+//              └─ the exchange ends before that ─▶ answer
+//
+// Who holds whom: the timer holds the wait, the wait holds the exchange, and the exchange has a weak pointer to the
+// wait, for a strong one would be a ring that nobody opens. answer() takes the exchange away first, so there is one
+// answer, whichever of the ways above comes first.
+//
+// looked_to_ is the newest number that was looked at. While it is the newest there is, a look is one number and no
+// filter. All who watch look at their own pace: a request that is recorded wakes nobody.
 #include "net/admin/api/activity_wait.h"
 
 #include <fmt/format.h>

@@ -1,6 +1,19 @@
-// Rights come first: who is no admin hears 401, whatever else is wrong with the request, and learns of no namespace whether it is
-// there. Connections are looked at on their own threads, one thread after the other (http::Listener::look), so no thread waits
-// for another; what sessions have is asked of their shards, and becomes text on a worker.
+// The addresses of the admin API that are not REST's.
+//
+//   accept ─▶ row_of: is the address ours? ─▶ the method? no: 405 ─▶ the namespace is looked up; a failure is kept
+//     └▶ authenticate ─▶ on_verdict ─▶ no administrator: 401
+//                                   └▶ the failure of before, if any ─▶ the row's function
+//
+// Rights come first. Only what depends on nobody is told before: a method that an address does not have, a target that
+// can't be parsed. A failure of the namespace is told after the verdict: a stranger learns of no name whether there is
+// such a namespace.
+//
+// What is gathered from many. Connections are looked at on their own io threads, one thread after the other
+// (http::Listener::look); sessions are asked of the shards of their namespaces. Nobody waits in a thread for another
+// one: whoever is last makes the answer, on a worker.
+//
+// A credential is taken from Authorization alone. In development this machine needs none, unless a page of another site
+// had a browser send the request (Whence).
 #include "net/admin/api/api.h"
 
 #include <fmt/format.h>
@@ -127,7 +140,7 @@ bool Api::serves(rest::Endpoint endpoint) const {
   return std::any_of(table.begin(), table.end(), [&](const Row& row) { return row.endpoint == endpoint; });
 }
 
-// REST has refused other methods. One address has several settings, which are served alike.
+// net/rest has refused other methods already. An endpoint may have several rows, which are served by the same function.
 void Api::serve(const rest::Surroundings& with, const std::shared_ptr<rest::DeskCall>& call) {
   for (const Row& row : admin_table()) {
     if (row.endpoint == call->request.endpoint) return row.serve(with, call);
@@ -137,7 +150,8 @@ void Api::serve(const rest::Surroundings& with, const std::shared_ptr<rest::Desk
 void Api::tell_table(const Call& call) { tell_api(call->exchange, table_text()); }
 void Api::tell_figures(const Call& call) { tell_api(call->exchange, chart_.text()); }
 
-// What all namespaces have said of their sessions, until the last one has.
+// `left` counts those who have not answered yet: the listener, and each namespace. It begins at one, for the listener,
+// and the namespaces are added before that one is taken away; so it can't come to nothing too early.
 void Api::tell_connections(const Call& call) {
   const http::Listener* listener = with_.listener();
   if (listener == nullptr) return refuse_api(call->exchange, {ErrorCode::Unavailable, "The server is starting."});

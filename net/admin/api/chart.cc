@@ -1,5 +1,21 @@
-// Rates and quantiles are those between two samples, so the first sample has none, and neither has one behind a pause in which
-// the server did not get to sample: a rate is always told for the time that has really passed.
+// Rates and quantiles are those between two samples. The first sample has none, and neither has a rate where no time
+// has passed, or where a counter is lower than before. A rate is told for the time that has really passed: where a
+// worker was late, one sample covers more than five seconds, and is right for that span.
+//
+//   samples     s1        s2        s3                   each: the figures since the start
+//   columns     null      s2 − s1   s3 − s2              what is kept: differences, and gauges as they are
+//
+// A quantile of a span is that of a difference of two distributions. It lies in one bucket, and is told as the place
+// within the bucket at which it would lie were all its values spread evenly:
+//
+//   up to       1 ms     2 ms     5 ms
+//   counts      60       30       10           the 0.75th has rank 75: the 15th of 30 in the second bucket, so 1.5 ms
+//
+// Above all bounds nothing but the last bound is known, and that is told.
+//
+// The timer is on one io thread, and the figures are collected by a worker. is_collecting_ lets one collection be under
+// way; a tick that finds it set, or finds no room among the workers, makes no sample. Under mutex_ are before_ and the
+// ring.
 #include "net/admin/api/chart.h"
 
 #include <fmt/format.h>
@@ -45,7 +61,8 @@ std::optional<double> quantile(const db::Distribution& earlier, const db::Distri
       rank -= counts[i];
       continue;
     }
-    // Between the bounds of the bucket; of what is above all bounds, only that is known.
+    // Within a bucket the values are taken to lie evenly. Of the last bucket, which has no upper bound, the lower one
+    // is told.
     const double lower = i == 0 ? 0 : static_cast<double>(later.bounds[i - 1]);
     if (i >= later.bounds.size()) return lower;
     return lower + (static_cast<double>(later.bounds[i]) - lower) * rank / counts[i];
@@ -60,7 +77,7 @@ void Chart::start(http::IoPool& io, db::ThreadPool& workers, std::function<Chart
   io.post(0, [this] { schedule(); });
 }
 
-// A worker that is late is not asked again; the next sample then covers more time.
+// While a worker is still collecting, no other one is asked; the next sample then covers more time.
 void Chart::schedule() {
   if (is_stopped_) return;
   if (!is_collecting_.exchange(true)) {
@@ -103,7 +120,7 @@ void Chart::add(const ChartFigures& now) {
   put(static_cast<double>(now.process.resident_bytes));
   put(static_cast<double>(data.store.sst_bytes + data.store.log_bytes));
   put(data.store.disk_bytes_free ? std::optional(static_cast<double>(*data.store.disk_bytes_free)) : std::nullopt);
-  // Of each second, how long writes were slowed or stopped.
+  // Milliseconds of each second in which writes were slowed or stopped.
   const auto stalled = [](const db::StoreFigures& store) {
     return static_cast<uint64_t>(
         std::chrono::duration_cast<std::chrono::milliseconds>(store.slowed_time + store.stopped_time).count());

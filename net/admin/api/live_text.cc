@@ -1,4 +1,10 @@
-// What a person cannot need in full is cut: a value's JSON at kShownValueBytesMax, and its whole length told beside it.
+// What a person cannot need in full is cut: a value's JSON at kShownValueBytesMax, at the end of a character, and its
+// whole length is told beside it. A value of more than kShownValueMadeBytesMax is not even made into text; its size in
+// memory is told instead.
+//
+// A connection may have several sessions, one for each namespace or channel. connections_text() adds them up by the
+// number of their connection; the name that is shown is that of the first session that says who it is. A session
+// without a connection's number is shown in none.
 #include "net/admin/api/live_text.h"
 
 #include <algorithm>
@@ -143,7 +149,7 @@ void append_stored(std::string& to, const db::StoredDocument& document) {
   json_number(to, "bytes", document.bytes);
 }
 
-// What all sessions of one connection have together; most have one.
+// The sums of all sessions of one connection. Most connections have one session.
 struct Together {
   const SessionIn* first = nullptr;
   uint64_t sessions = 0, listeners = 0, topics = 0, queued = 0;
@@ -157,7 +163,7 @@ std::string connections_text(const std::vector<http::SeenConnection>& seen, uint
   for (const SessionIn& one : sessions) {
     if (one.second.origin.connection == 0) continue;
     Together& all = by_connection[one.second.origin.connection];
-    // Of several the first that tells who it is stands for all.
+    // Of several sessions, one that says who it is stands for the connection.
     if (all.first == nullptr || (all.first->second.user.empty() && !all.first->second.is_admin)) all.first = &one;
     ++all.sessions;
     all.listeners += one.second.listener_count;

@@ -1,3 +1,6 @@
+// One row for each method and address, and the only place that says which right an address asks for. net/rest asks the
+// table which function serves an endpoint, Api::accept asks it which addresses are its own, and a test compares it with
+// the chapter: so what is not here is not answered, and what is here is documented.
 #include "net/admin/api/table.h"
 
 #include <array>
