@@ -20,7 +20,8 @@ namespace hearth::db {
 namespace {
 
 // About what these hold in memory, with the nodes of maps that lead to them, and with what the layers above keep of a
-// listener: its place in the maps of two sessions, its check, six copies of its path.
+// listener: its place in the maps of two sessions, its check, six copies of its path. A node that has
+// none of what is Lazy holds less.
 constexpr size_t kListenerBytes = 1'024;
 constexpr size_t kPathCopies = 6;
 constexpr size_t kNodeBytes = 320;
@@ -64,17 +65,17 @@ void collect_checked(Node& node, std::unordered_set<Subscription*>& to) {
   for (Subscription* subscription : node.subscriptions) {
     if (subscription->check != nullptr) to.insert(subscription);
   }
-  for (auto& [text, view] : node.views) {
+  for (const auto& [text, view] : *node.views) {
     for (Subscription* subscription : view->subscriptions) {
       if (subscription->check != nullptr) to.insert(subscription);
     }
   }
-  for (auto& [key, child] : node.children) collect_checked(*child, to);  // at most kDepthMax deep
+  for (const auto& [key, child] : *node.children) collect_checked(*child, to);  // at most kDepthMax deep
 }
 
 void collect_below(Node& node, std::unordered_set<Subscription*>& to) {
-  to.insert(node.watchers.begin(), node.watchers.end());
-  for (auto& [key, child] : node.children) collect_below(*child, to);  // at most kDepthMax deep
+  to.insert(node.watchers->begin(), node.watchers->end());
+  for (const auto& [key, child] : *node.children) collect_below(*child, to);  // at most kDepthMax deep
 }
 
 }  // namespace
@@ -82,15 +83,18 @@ void collect_below(Node& node, std::unordered_set<Subscription*>& to) {
 Node& ListenerRegistry::node_at(const Path& path) {
   Node* at = &root_;
   for (const std::string_view key : path.keys()) {
-    auto child = at->children.find(key);
-    if (child == at->children.end()) {
+    const auto child = at->children->find(key);
+    if (child != at->children->end()) {
+      at = child->second.get();
+    } else {
       auto made = std::make_unique<Node>();
       made->parent = at;
       made->key = key;
       count_bytes(static_cast<int64_t>(bytes_of(*made)));
-      child = at->children.emplace(std::string(key), std::move(made)).first;
+      Node* node = made.get();
+      at->children.make().emplace(node->key, std::move(made));
+      at = node;
     }
-    at = child->second.get();
   }
   return *at;
 }
@@ -100,7 +104,10 @@ void ListenerRegistry::prune(Node* node) {
          node->watchers.empty()) {
     Node* parent = node->parent;
     count_bytes(-static_cast<int64_t>(bytes_of(*node)));
-    parent->children.erase(parent->children.find(node->key));
+    // By its place, not by its key: that is the node's.
+    auto& children = parent->children.make();
+    children.erase(children.find(node->key));
+    parent->children.tidy();
     node = parent;
   }
 }
@@ -151,11 +158,10 @@ ListenerRegistry::Added ListenerRegistry::add(Subscription& subscription) {
   Node& node = node_at(subscription.path);
   subscription.node = &node;
   ++count_;
-  std::vector<Subscription*>* list = &node.subscriptions;
   Added added = Added::Alone;
   if (subscription.query) {
-    const auto known = node.views.find(subscription.query->text());
-    if (known != node.views.end()) {
+    const auto known = node.views->find(subscription.query->text());
+    if (known != node.views->end()) {
       added = Added::ToView;
       subscription.view_ = known->second.get();
     } else {
@@ -164,15 +170,21 @@ ListenerRegistry::Added ListenerRegistry::add(Subscription& subscription) {
       subscription.view_ = view.get();
       views_.emplace(view->number, view.get());
       recount(*view);
-      node.views.emplace(subscription.view_->text(), std::move(view));
+      node.views.make().emplace(subscription.view_->text(), std::move(view));
     }
-    list = &subscription.view_->subscriptions;
   }
   subscription.counted_bytes_ = subscription.byte_count();
   count_bytes(static_cast<int64_t>(subscription.byte_count()));
   if (subscription.audience != nullptr) subscription.audience->listener_bytes += subscription.counted_bytes_;
-  subscription.index = list->size();
-  list->push_back(&subscription);
+  const auto put = [&subscription](auto& list) {
+    subscription.index = static_cast<uint32_t>(list.size());
+    list.push_back(&subscription);
+  };
+  if (subscription.view_ != nullptr) {
+    put(subscription.view_->subscriptions);
+  } else {
+    put(node.subscriptions);
+  }
   count(1, subscription.query && added == Added::Alone ? 1 : 0);
   return added;
 }
@@ -197,13 +209,18 @@ void ListenerRegistry::remove(Subscription& subscription) {
   Node* node = subscription.node;
   if (node == nullptr) return;
   View* view = subscription.view_;
-  std::vector<Subscription*>& list = view != nullptr ? view->subscriptions : node->subscriptions;
-  // The order within a list means nothing.
-  Subscription* last = list.back();
-  list[subscription.index] = last;
-  last->index = subscription.index;
-  list.pop_back();
-  const bool is_last = view != nullptr && list.empty();
+  const auto take = [&subscription](auto& list) {  // the order within a list means nothing
+    Subscription* last = list.back();
+    list[subscription.index] = last;
+    last->index = subscription.index;
+    list.pop_back();
+  };
+  if (view != nullptr) {
+    take(view->subscriptions);
+  } else {
+    take(node->subscriptions);
+  }
+  const bool is_last = view != nullptr && view->subscriptions.empty();
   count(-1, is_last ? -1 : 0);
   count_bytes(-static_cast<int64_t>(subscription.byte_count()));
   if (subscription.audience != nullptr) subscription.audience->listener_bytes -= subscription.counted_bytes_;
@@ -212,7 +229,9 @@ void ListenerRegistry::remove(Subscription& subscription) {
     views_.erase(view->number);
     count_bytes(-static_cast<int64_t>(view->counted_bytes));
     view_bytes_ -= view->counted_bytes;
-    node->views.erase(node->views.find(view->text()));
+    auto& views = node->views.make();
+    views.erase(views.find(view->text()));
+    node->views.tidy();
   }
   subscription.view_ = nullptr;
   subscription.node = nullptr;
@@ -225,7 +244,8 @@ void ListenerRegistry::unwatch(Subscription& subscription) {
   --watched_;
   count_bytes(-static_cast<int64_t>(kWatchBytes * subscription.watching.size()));
   for (Node* node : subscription.watching) {
-    node->watchers.erase(&subscription);
+    node->watchers.make().erase(&subscription);
+    node->watchers.tidy();
     prune(node);
   }
   subscription.watching.clear();
@@ -252,7 +272,7 @@ Result<void> ListenerRegistry::check(Subscription& subscription, const Moment& m
   if (subscription.has_lapsed(moment.now.wall)) subscription.lapses_ = Timestamp::max();
   for (const Path& path : recording.paths()) {
     Node& node = node_at(path);
-    if (node.watchers.insert(&subscription).second) subscription.watching.push_back(&node);
+    if (node.watchers.make().insert(&subscription).second) subscription.watching.push_back(&node);
   }
   if (subscription.watching.empty()) return {};
   ++watched_;
@@ -271,9 +291,9 @@ void ListenerRegistry::collect_watchers(const Path& path, std::unordered_set<Sub
   if (watched_ == 0) return;
   Node* at = &root_;
   for (const std::string_view key : path.keys()) {
-    to.insert(at->watchers.begin(), at->watchers.end());
-    const auto child = at->children.find(key);
-    if (child == at->children.end()) return;
+    to.insert(at->watchers->begin(), at->watchers->end());
+    const auto child = at->children->find(key);
+    if (child == at->children->end()) return;
     at = child->second.get();
   }
   collect_below(*at, to);

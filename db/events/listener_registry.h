@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include "db/base/lazy.h"
 #include "db/base/metrics.h"
+#include "db/base/pointer_list.h"
 #include "db/events/view.h"
 #include "db/model/event.h"
 #include "db/model/path.h"
@@ -42,8 +44,8 @@ struct Subscription {
   // What the right is for: to listen at the path, to be in a topic, or to speak there (db/shard/shard_topics.cc). The
   // two of a topic are in the registry for their checks alone.
   enum class For : uint8_t { Listener, Topic, Speaking };
-  For purpose = For::Listener;
   size_t bytes_beside = 0;  // that others keep for it
+  For purpose = For::Listener;
 
   View* view() const { return view_; }                               // once it is in the registry, of one with a query
   bool has_lapsed(Timestamp wall) const { return wall >= lapses_; }  // `check` has, and was not asked since
@@ -51,22 +53,23 @@ struct Subscription {
 
  private:
   friend class ListenerRegistry;
+  bool is_right_ = false;  // in the registry by add_right()
+  uint32_t index = 0;      // in its node's list, or its view's
   View* view_ = nullptr;
   Timestamp lapses_ = Timestamp::max();
   struct Node* node = nullptr;
-  size_t index = 0;                    // in its node's list, or its view's
-  std::vector<struct Node*> watching;  // what `check` read
-  size_t counted_bytes_ = 0;           // of its audience
-  bool is_right_ = false;              // in the registry by add_right()
+  PointerList<struct Node> watching;  // what `check` read
+  size_t counted_bytes_ = 0;          // of its audience
 };
 
+// There are as many as listeners, and most have one of these: so what is mostly empty takes a pointer.
 struct Node {
   Node* parent = nullptr;
   std::string key;
-  std::map<std::string, std::unique_ptr<Node>, std::less<>> children;
-  std::vector<Subscription*> subscriptions;                 // without a query
-  std::map<std::string_view, std::unique_ptr<View>> views;  // by the query's text, which is the view's
-  std::unordered_set<Subscription*> watchers;
+  Lazy<std::map<std::string_view, std::unique_ptr<Node>>> children;  // by their keys
+  PointerList<Subscription> subscriptions;                           // without a query
+  Lazy<std::map<std::string_view, std::unique_ptr<View>>> views;     // by the query's text, which is the view's
+  Lazy<std::unordered_set<Subscription*>> watchers;
 };
 
 class ListenerRegistry {

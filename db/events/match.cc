@@ -183,8 +183,8 @@ Result<void> Matching::tell() {
   Node* at = &registry_.root();
   for (const std::string_view key : base.keys()) {
     RETURN_IF_ERROR(tell_here(*at));
-    const auto child = at->children.find(key);
-    if (child == at->children.end()) return {};
+    const auto child = at->children->find(key);
+    if (child == at->children->end()) return {};
     at = child->second.get();
   }
   RETURN_IF_ERROR(tell_here(*at));
@@ -203,15 +203,15 @@ Result<void> Matching::tell_between(Node& base_node) {
     Node* at = &base_node;
     const std::vector<std::string_view> keys = overwrite.path.keys();
     for (size_t depth = base.depth(); at != nullptr && depth < keys.size(); ++depth) {
-      const auto child = at->children.find(keys[depth]);
-      at = child == at->children.end() ? nullptr : child->second.get();
+      const auto child = at->children->find(keys[depth]);
+      at = child == at->children->end() ? nullptr : child->second.get();
       if (at == nullptr || at->subscriptions.empty()) continue;
       auto& changes = changes_at_or_below[at];
       if (changes.empty()) order.emplace_back(at, overwrite.path.prefix(depth + 1));
       changes.push_back(i);
     }
     if (at == nullptr || overwrite.slot == Slot::Priority) continue;
-    for (auto& [key, child] : at->children) {
+    for (const auto& [key, child] : *at->children) {
       const Result<Path> path = overwrite.path.child(key);
       if (path.ok()) RETURN_IF_ERROR(tell_below(*child, path.value(), overwrite));
     }
@@ -255,7 +255,7 @@ Result<void> Matching::tell_below(Node& node, const Path& path, const Overwrite&
     if (!old.ok() && old.error().code != ErrorCode::TooLarge) return old.error();
     if (!old.ok() || !(old.value() == value)) tell_all(node, Body::put(path, Slot::Value, value));
   }
-  for (auto& [key, child] : node.children) {  // at most kDepthMax deep
+  for (const auto& [key, child] : *node.children) {  // at most kDepthMax deep
     const Result<Path> below = path.child(key);
     if (below.ok()) RETURN_IF_ERROR(tell_below(*child, below.value(), from));
   }
@@ -268,7 +268,7 @@ TouchedChildren& Matching::touched(Node& node, const Path& path) {
 
 void Matching::touch_below(Node& node, const Path& path) {
   if (!node.views.empty()) touched(node, path).all = true;
-  for (auto& [key, child] : node.children) {  // at most kDepthMax deep
+  for (const auto& [key, child] : *node.children) {  // at most kDepthMax deep
     const Result<Path> below = path.child(key);
     if (below.ok()) touch_below(*child, below.value());
   }
@@ -283,15 +283,15 @@ Result<void> Matching::touch_views() {
       if (!at->views.empty()) {
         touched(*at, overwrite.path.prefix(depth)).children[std::string(keys[depth])].push_back(&overwrite);
       }
-      const auto child = at->children.find(keys[depth]);
-      at = child == at->children.end() ? nullptr : child->second.get();
+      const auto child = at->children->find(keys[depth]);
+      at = child == at->children->end() ? nullptr : child->second.get();
     }
     // A view shows children, so a changed priority of the node itself, or of one above it, cannot change what it shows.
     if (at != nullptr && overwrite.slot == Slot::Value) touch_below(*at, overwrite.path);
   }
   for (auto& [node, touched] : touched_) {
     const uint64_t looks = touched.all ? kLooksAtAll : touched.children.size();
-    for (const auto& [text, view] : node->views) Step::here().foresee({looks + view->subscriptions.size(), 0, 0});
+    for (const auto& [text, view] : *node->views) Step::here().foresee({looks + view->subscriptions.size(), 0, 0});
     if (touched.all) RETURN_IF_ERROR(touched.count_rows(kStepMax.rows));
   }
   return {};
@@ -300,7 +300,7 @@ Result<void> Matching::touch_views() {
 // Listeners with a query hear what their view says.
 Result<void> Matching::tell_views() {
   for (auto& [node, touched] : touched_) {
-    for (const auto& [text, view] : node->views) {
+    for (const auto& [text, view] : *node->views) {
       ASSIGN_OR_RETURN(const BodyPointer body, view->change(touched, difference_.has_priorities));
       if (view->wants_scan()) registry_.want_scan(*view);
       registry_.recount(*view);

@@ -31,7 +31,7 @@ using simdjson::dom::element_type;
 
 Error invalid(const std::string& why) { return {ErrorCode::InvalidData, "Invalid data; " + why}; }
 
-Error too_deep() {
+Error value_too_deep() {
   return {ErrorCode::InvalidData, "Invalid path: Path specified exceeds the maximum depth that can be written (32)."};
 }
 
@@ -111,7 +111,7 @@ class Conversion {
 };
 
 Result<void> Conversion::leaf(std::string_view bytes) {
-  if (depth_ > kDepthMax) return too_deep();
+  if (depth_ > kDepthMax) return value_too_deep();
   if (path_bytes_ > kPathBytesMax) return path_too_long();
   builder_.add(key_, bytes);
   // A row repeats its whole path, so a document may be small and its rows are not.

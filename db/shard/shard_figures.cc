@@ -20,9 +20,9 @@ std::vector<ListenersAt> listened(const Node& root) {
     const auto [node, path] = std::move(open.back());
     open.pop_back();
     uint64_t count = node->subscriptions.size();
-    for (const auto& [query, view] : node->views) count += view->subscriptions.size();
+    for (const auto& [query, view] : *node->views) count += view->subscriptions.size();
     if (count > 0) found.push_back({path, count});
-    for (const auto& [key, child] : node->children) {
+    for (const auto& [key, child] : *node->children) {
       if (auto below = path.child(key); below.ok()) open.emplace_back(child.get(), std::move(below).value());
     }
   }

@@ -68,10 +68,10 @@ void add_paths(const NamespaceState& space, Live& to) {
     const auto [node, path] = std::move(open.back());
     open.pop_back();
     LivePath here{path, node->subscriptions.size(), 0};
-    for (const auto& [query, view] : node->views) here.queries += view->subscriptions.size();
+    for (const auto& [query, view] : *node->views) here.queries += view->subscriptions.size();
     here.listeners += here.queries;
     if (here.listeners > 0) to.paths.push_back(std::move(here));
-    for (const auto& [key, child] : node->children) {
+    for (const auto& [key, child] : *node->children) {
       if (open.size() >= kLiveLooksMax) break;
       if (auto below = path.child(key); below.ok()) open.emplace_back(child.get(), std::move(below).value());
     }

@@ -23,8 +23,8 @@ constexpr size_t kLookedAtMax = 20;  // places of a write
 const Node* node_of_path(const ListenerRegistry& registry, const Path& path) {
   const Node* at = &registry.root();
   for (const std::string_view key : path.keys()) {
-    const auto child = at->children.find(key);
-    if (child == at->children.end()) return nullptr;
+    const auto child = at->children->find(key);
+    if (child == at->children->end()) return nullptr;
     at = child->second.get();
   }
   return at;
@@ -162,7 +162,8 @@ std::vector<Subscription*> Shard::throttled_listeners(NamespaceState& space, con
     return view != nullptr ? view->subscriptions : std::vector<Subscription*>();
   }
   const Node* node = node_of_path(space.registry, one.path);
-  return node != nullptr ? node->subscriptions : std::vector<Subscription*>();
+  if (node == nullptr) return {};
+  return {node->subscriptions.begin(), node->subscriptions.end()};
 }
 
 // Whether those who listen to rows of the table are not told now. Asked once a table and change.

@@ -49,7 +49,7 @@ bool says_proxy(const Headers& headers) {
 }  // namespace
 
 void set_origin(Request& request, const Peer& peer, const IpNetworks& trusted) {
-  request.peer = peer.text;
+  request.peer = peer.text();
   request.peer_is_loopback = peer.is_loopback;
   request.is_forwarded = peer.is_trusted;
   if (!peer.is_trusted) {

@@ -53,7 +53,7 @@ HttpSession::HttpSession(Connection& connection, const HttpService& service)
     : connection_(&connection),
       loop_(connection.loop()),
       service_(service),
-      deadline_(loop_, [this] { on_deadline(); }),
+      deadline_(loop_, *this),
       share_(connection.hub().half_received),
       pace_(connection.hub().limits.body_stall_max, connection.hub().limits.receive_pace_min) {
   deadline_.set(connection.hub().limits.head_time_max);
@@ -131,7 +131,8 @@ bool HttpSession::on_head() {
   if (connection_->hub().of_nodes) set_relayed(request);
   // A trusted proxy passes on its client's bytes: they are charged to that client, if the proxy names it.
   const Peer& peer = connection_->peer();
-  if (peer.is_trusted) share_.give_to(request.peer == peer.text ? std::nullopt : HalfReceived::owner_of(request.peer));
+  if (peer.is_trusted)
+    share_.give_to(request.peer == peer.text() ? std::nullopt : HalfReceived::owner_of(request.peer));
   request.host_is_here = service_.host_names.are_of(request);
   request.page_is_listed = service_.host_names.list_page_of(request);
   is_head_ = request.method == "HEAD";
@@ -232,7 +233,7 @@ void HttpSession::refuse(int status, std::string_view message, std::optional<Lim
   Counters::add(connection_->counters().bad_requests);
   if (limit) connection_->counters().reach(*limit);
   log(LogLevel::Debug, "bad request",
-      {{"connection", connection_->id()}, {"peer", connection_->peer().text}, {"reason", message}});
+      {{"connection", connection_->id()}, {"peer", connection_->peer().text()}, {"reason", message}});
   keep_alive_ = false;
   send_response(error_response(status, message), false);
 }
@@ -340,7 +341,7 @@ void HttpSession::count_answer(int status) {
   if (!logs(LogLevel::Debug)) return;
   log(LogLevel::Debug, "answered",
       {{"connection", connection_->id()},
-       {"peer", connection_->peer().text},
+       {"peer", connection_->peer().text()},
        {"method", kCountedMethods[method_]},
        {"status", status}});
 }
@@ -355,7 +356,7 @@ void HttpSession::tell_if_slow(int status) const {
               {"status", status},
               {"ms", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()},
               {"connection", connection_->id()},
-              {"peer", connection_->peer().text}});
+              {"peer", connection_->peer().text()}});
 }
 
 bool HttpSession::wants_gzip(const Response& response, size_t body_bytes) const {

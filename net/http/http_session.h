@@ -50,7 +50,7 @@ struct HttpService {
   HostNames host_names;  // of this machine
 };
 
-class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSession> {
+class HttpSession : public Protocol, public Timed, public std::enable_shared_from_this<HttpSession> {
  public:
   HttpSession(Connection& connection, const HttpService& service);
   ~HttpSession() override;
@@ -140,7 +140,7 @@ class HttpSession : public Protocol, public std::enable_shared_from_this<HttpSes
   void send_small_chunk(std::string_view chunk);
   void send_end();
   Framing unknown_length() const { return is_http_1_0_ ? Framing::UntilClose : Framing::Chunked; }
-  void on_deadline();
+  void on_deadline() override;
   void tell_leaving(Leaving who);
   void set_in_flight(bool is_in_flight);
   void count_answer(int status);

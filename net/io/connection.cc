@@ -67,9 +67,8 @@ Connection::Connection(Hub& hub, IoLoop& loop, Fd socket)
     : hub_(hub),
       loop_(loop),
       socket_(std::move(socket)),
-      watch_(loop, *this),
       outbox_(&counters().outbox_bytes),
-      patience_(loop, [this] { on_patience_lost(); }),
+      patience_(loop, *this),
       id_(hub.io.next_connection()),
       opened_at_(std::chrono::steady_clock::now()) {
   // Nagle's delay would hold back small events. The outbox gathers what belongs together already.
@@ -79,7 +78,7 @@ Connection::Connection(Hub& hub, IoLoop& loop, Fd socket)
   const int stall = static_cast<int>(hub_.limits.send_stall_max.count());
   ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &stall, sizeof stall);
   if (const auto address = IpAddress::of_peer(socket_.get())) {
-    peer_ = {*address, address->text(), address->is_loopback(), contains(hub_.trusted_proxies, *address)};
+    peer_ = {*address, true, address->is_loopback(), contains(hub_.trusted_proxies, *address)};
   }
   if (hub_.of_nodes) peer_.is_trusted = true;
   // Only a trusted proxy may say who its client is. Anybody else's PROXY header would be read as a broken request.
@@ -97,14 +96,13 @@ Connection::Connection(Hub& hub, IoLoop& loop, Moving&& moving)
     : hub_(hub),
       loop_(loop),
       socket_(std::move(moving.socket)),
-      watch_(loop, *this),
       outbox_(&counters().outbox_bytes),
       tls_(std::move(moving.tls)),
-      patience_(loop, [this] { on_patience_lost(); }),
+      patience_(loop, *this),
       id_(moving.id),
       opened_at_(moving.opened_at),
-      peer_(std::move(moving.peer)),
       next_request_at_(moving.next_request_at),
+      peer_(moving.peer),
       state_(State::Open),
       is_counted_(moving.is_counted) {}
 
@@ -135,12 +133,12 @@ uint32_t Connection::wanted_events() const {
 }
 
 void Connection::watch(uint32_t events) {
-  if (state_ != State::Closed && !watch_.set(socket_.get(), events)) close();
+  if (state_ != State::Closed && !watch_.set(loop_, *this, socket_.get(), events)) close();
 }
 
 void Connection::hear_through(Gate* gate) {
   if (state_ == State::Closed) return;
-  if (!watch_.move_to(socket_.get(), gate == nullptr ? loop_.poller() : gate->poller())) close();
+  if (!watch_.move_to(loop_, *this, socket_.get(), gate == nullptr ? loop_.poller() : gate->poller())) close();
 }
 
 // An event that is wanted no more is not taken back at once, since most are wanted again before they come: on_ready()
@@ -202,8 +200,9 @@ void Connection::hear(std::string_view bytes) {
 void Connection::hear_greeting(std::string_view bytes) {
   std::string all;
   if (is_proxied_) {
-    greeting_ += bytes;
-    const auto found = find_proxy_header(greeting_);
+    if (greeting_ == nullptr) greeting_ = std::make_unique<std::string>();
+    *greeting_ += bytes;
+    const auto found = find_proxy_header(*greeting_);
     if (!found.ok()) {
       Counters::add(counters().bad_greetings);
       return close();
@@ -212,7 +211,7 @@ void Connection::hear_greeting(std::string_view bytes) {
     is_proxied_ = false;
     peer_ = peer_behind(peer_, found.value()->source, hub_.trusted_proxies);
     if (!admit()) return;
-    all = std::exchange(greeting_, {});
+    all = std::move(*std::exchange(greeting_, nullptr));
     bytes = std::string_view(all).substr(found.value()->bytes);
     if (!tls_) on_greeted();
     if (bytes.empty()) return;
@@ -265,7 +264,7 @@ bool Connection::admit() {
   if (is_counted_) return true;
   counters().reach(Limit::ConnectionsPerAddress);
   log(LogLevel::Debug, "connection refused",
-      {{"connection", id_}, {"peer", peer_.text}, {"reason", "too many of one address"}});
+      {{"connection", id_}, {"peer", peer_.text()}, {"reason", "too many of one address"}});
   if (tls_) {
     close();
   } else {
@@ -295,11 +294,11 @@ void Connection::throttle(IoLoop::Time until) {
   counters().reach(Limit::RequestRate);
   is_throttled_ = true;
   const auto wait = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-  throttle_ = loop_.schedule(std::max(wait, std::chrono::milliseconds(1)), [this] {
+  throttle_ = std::make_unique<Timer>(loop_.schedule(std::max(wait, std::chrono::milliseconds(1)), [this] {
     is_throttled_ = false;
     if (next_request_at_ > std::chrono::steady_clock::now()) return throttle(next_request_at_);
     update_reading();
-  });
+  }));
 }
 
 void Connection::on_greeted() {
@@ -462,7 +461,7 @@ void Connection::take_leave() {
 
 // patience_ has one meaning a state: the greeting as a whole, the kernel taking a byte (Open, Sending), the client's
 // FIN (Lingering). Only the first two are the client's fault and are counted.
-void Connection::on_patience_lost() {
+void Connection::on_deadline() {
   if (state_ == State::Greeting) {
     Counters::add(counters().bad_greetings);
     counters().reach(Limit::GreetingTime);
@@ -477,7 +476,7 @@ void Connection::tell_of_slowness(Limit limit) {
   log_seldom(LogLevel::Info, "slow reader", "slow reader cut off",
              {{"limit", kLimitNames[static_cast<size_t>(limit)]},
               {"connection", id_},
-              {"peer", peer_.text},
+              {"peer", peer_.text()},
               {"waiting_bytes", outbox_.bytes()}});
 }
 
@@ -504,7 +503,7 @@ void Connection::shut() {
   socket_ = Fd();
   watch_.forget();
   if (std::exchange(is_counted_, false)) hub_.addresses.give_back(peer_.address);
-  log(LogLevel::Debug, "connection closed", {{"connection", id_}, {"peer", peer_.text}});
+  log(LogLevel::Debug, "connection closed", {{"connection", id_}, {"peer", peer_.text()}});
   let_go(false);
 }
 
@@ -514,13 +513,13 @@ void Connection::let_go(bool has_moved) {
   state_ = State::Closed;
   outbox_.clear();
   patience_.clear();
-  throttle_.cancel();
+  throttle_.reset();
   loop_.later([self = shared_from_this(), has_moved] {
     const auto protocol = std::move(self->protocol_);
     protocol->on_gone();
     Hub& hub = self->hub_;
     Hub::Thread& home = hub.threads[self->loop_.index()];
-    home.connections.erase(self.get());
+    home.connections.erase(self);
     home.counters.connections.store(home.connections.size(), std::memory_order_relaxed);
     if (!has_moved) hub.connection_count.fetch_sub(1);
   });
@@ -534,7 +533,7 @@ bool Connection::can_move() const {
 // The other thread may have closed its connections meanwhile; then this one comes too late, as a new one would
 // (begin(), listener.cc). It counts among the connections all the way, so drain() waits for it.
 void Connection::move_to(size_t thread, Arrive arrive) {
-  if (!watch_.set(socket_.get(), 0)) return close();
+  if (!watch_.set(loop_, *this, socket_.get(), 0)) return close();
   const auto moving = std::make_shared<Moving>(Moving{std::move(socket_), std::move(tls_), id_, opened_at_, peer_,
                                                       next_request_at_, std::exchange(is_counted_, false)});
   log(LogLevel::Debug, "connection moves to another thread", {{"connection", id_}, {"thread", thread}});
@@ -547,7 +546,7 @@ void Connection::move_to(size_t thread, Arrive arrive) {
       return;
     }
     const auto connection = std::make_shared<Connection>(*hub, hub->io.loop(thread), std::move(*moving));
-    home.connections.emplace(connection.get(), connection);
+    home.connections.insert(connection);
     home.counters.connections.store(home.connections.size(), std::memory_order_relaxed);
     arrive(*connection);
   });

@@ -24,7 +24,7 @@
 
 namespace hearth::net::http {
 
-class Connection : public Flushable, public Waiting, public std::enable_shared_from_this<Connection> {
+class Connection : public Flushable, public Waiting, public Timed, public std::enable_shared_from_this<Connection> {
  public:
   // What goes along when a connection moves to another thread.
   struct Moving {
@@ -130,24 +130,25 @@ class Connection : public Flushable, public Waiting, public std::enable_shared_f
   void update_backlog();
   void wait_to_write();
   void take_leave();
-  void on_patience_lost();
+  void on_deadline() override;
   void shut();
   void let_go(bool has_moved);
 
+  // Thousands of these wait for their clients, so they are small, and what few need is behind a pointer.
   Hub& hub_;
   IoLoop& loop_;
   Fd socket_;
   Watch watch_;
   std::shared_ptr<Protocol> protocol_;
   Outbox outbox_;
-  std::unique_ptr<TlsSession> tls_;  // null: plain
-  std::string greeting_;             // a PROXY header that is not whole yet
-  Deadline patience_;                // for a client that does not greet, takes nothing, or does not close after us
+  std::unique_ptr<TlsSession> tls_;        // null: plain
+  std::unique_ptr<std::string> greeting_;  // a PROXY header that is not whole yet; null: there is none
+  std::unique_ptr<Timer> throttle_;        // null: it was never throttled
+  Deadline patience_;  // for a client that does not greet, takes nothing, or does not close after us
   const uint64_t id_;
   const std::chrono::steady_clock::time_point opened_at_;
-  Peer peer_;
   IoLoop::Time next_request_at_{};  // if it kept to Limits::request_rate_max, less a second
-  Timer throttle_;
+  Peer peer_;
   State state_ = State::Greeting;
   bool is_counted_ = false;  // among the connections of its address
   bool is_throttled_ = false;

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -38,7 +38,7 @@ struct Hub {
 
   // The home of what lives on one io thread; nobody else looks at it.
   struct Thread {
-    std::unordered_map<const Connection*, std::shared_ptr<Connection>> connections;
+    std::unordered_set<std::shared_ptr<Connection>> connections;
     bool is_closing = false;
     Counters counters;
   };

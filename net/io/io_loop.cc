@@ -17,8 +17,8 @@
 // - post(): from any thread. The mailbox is one vector behind a mutex. Only the post that finds the loop asleep wakes it,
 //   so a burst of a thousand answers costs one wake, and what the loop posts to itself costs none. What one thread posts
 //   in a db::MailBatch comes in one go: of a shard all that a group tells, of an io thread what it asks in a turn.
-// - schedule(), Deadline: at a time. All timers of a thread share one map, and its first is how long the loop waits:
-//   a timer costs no system call.
+// - schedule(), Deadline: at a time. All timers of a thread share one map, all deadlines one heap, and the first of both
+//   is how long the loop waits: a timer costs no system call.
 // - later(): in this turn, when the functions on the stack have returned. A connection uses it to tell its protocol
 //   that it is gone, so that the protocol is not destroyed within its own call.
 //
@@ -47,6 +47,7 @@
 
 #include "db/base/mail_batch.h"
 #include "net/io/gate.h"
+#include "net/io/waker.h"
 
 namespace hearth::net::http {
 namespace {
@@ -171,9 +172,9 @@ bool IoLoop::take_mail() {
     mail.swap(mailbox_->letters);
   }
   for (Letter& letter : mail) {
-    if (letter.shared != nullptr) {
-      (*letter.shared)();
-      letter.shared = nullptr;
+    if (letter.waker != nullptr) {
+      letter.waker->run();
+      letter.waker = nullptr;
       end_step();
     } else {
       run_step(letter.task);
@@ -194,10 +195,82 @@ void IoLoop::unschedule(Time due, uint64_t id) {
   const auto node = timers_.extract(std::pair(due, id));
 }
 
+// ---- deadlines: a binary heap, of which each knows its place ----
+
+void IoLoop::place(size_t at, std::pair<Time, Deadline*> one) {
+  one.second->place_ = static_cast<uint32_t>(at);
+  deadlines_[at] = one;
+}
+
+void IoLoop::rise(size_t at) {
+  const auto one = deadlines_[at];
+  for (size_t above; at > 0 && one.first < deadlines_[above = (at - 1) / 2].first; at = above) {
+    place(at, deadlines_[above]);
+  }
+  place(at, one);
+}
+
+void IoLoop::sink(size_t at) {
+  const auto one = deadlines_[at];
+  for (size_t below; (below = 2 * at + 1) < deadlines_.size(); at = below) {
+    if (below + 1 < deadlines_.size() && deadlines_[below + 1].first < deadlines_[below].first) ++below;
+    if (deadlines_[below].first >= one.first) break;
+    place(at, deadlines_[below]);
+  }
+  place(at, one);
+}
+
+void IoLoop::watch(Deadline& deadline, Time due) {
+  if (deadline.place_ == Deadline::kNowhere) {
+    deadlines_.emplace_back();
+    place(deadlines_.size() - 1, {due, &deadline});
+  } else {
+    deadlines_[deadline.place_].first = due;
+  }
+  rise(deadline.place_);
+}
+
+void IoLoop::unwatch(Deadline& deadline) {
+  const size_t at = std::exchange(deadline.place_, Deadline::kNowhere);
+  if (at == Deadline::kNowhere) return;
+  const auto last = deadlines_.back();
+  deadlines_.pop_back();
+  if (at == deadlines_.size()) return;
+  place(at, last);
+  rise(at);
+  sink(last.second->place_);
+}
+
+// Each is taken out before it is told: it may be set again, or destroyed. One that was moved later takes its place behind
+// those that are nearer.
+void IoLoop::run_deadlines(Time now) {
+  while (!deadlines_.empty() && deadlines_.front().first <= now) {
+    auto& [due, first] = deadlines_.front();
+    Deadline& deadline = *first;
+    if (deadline.due_ != Time::max() && deadline.due_ > due) {
+      due = deadline.due_;
+      sink(0);
+      continue;
+    }
+    unwatch(deadline);
+    if (std::exchange(deadline.due_, Time::max()) == Time::max()) continue;  // it was cleared
+    deadline.of_.on_deadline();
+    end_step();
+  }
+}
+
+std::optional<IoLoop::Time> IoLoop::next_due() const {
+  std::optional<Time> next;
+  if (!timers_.empty()) next = timers_.begin()->first.first;
+  if (!deadlines_.empty()) next = std::min(next.value_or(Time::max()), deadlines_.front().first);
+  return next;
+}
+
 // Each task is taken out before it runs: it may cancel its own timer, or schedule others.
 void IoLoop::run_timers() {
-  if (timers_.empty()) return;
+  if (timers_.empty() && deadlines_.empty()) return;
   const Time now = std::chrono::steady_clock::now();
+  run_deadlines(now);
   while (!timers_.empty() && timers_.begin()->first.first <= now) {
     auto node = timers_.extract(timers_.begin());
     run_step(node.mapped());
@@ -220,8 +293,8 @@ void IoLoop::finish_turn() {
 // Waits until a socket is ready, a letter comes or a timer is due. Returns how many `events` there are.
 int IoLoop::wait(std::span<epoll_event> events) {
   auto patience = kWaitMax;
-  if (!timers_.empty()) {
-    const auto left = timers_.begin()->first.first - std::chrono::steady_clock::now();
+  if (const auto due = next_due()) {
+    const auto left = *due - std::chrono::steady_clock::now();
     patience = std::clamp(std::chrono::ceil<std::chrono::milliseconds>(left), std::chrono::milliseconds(0), kWaitMax);
   }
   {
@@ -254,21 +327,19 @@ void IoLoop::run() {
   current_loop = nullptr;
 }
 
-Watch::Watch(IoLoop& loop, Waiting& waiting) : waiting_(waiting), poller_(loop.poller()) {}
-
-bool Watch::move_to(int fd, int poller) {
-  if (poller == poller_) return true;
+bool Watch::move_to(IoLoop& loop, Waiting& waiting, int fd, int poller) {
+  if (poller == (poller_ == kOfLoop ? loop.poller() : poller_)) return true;
   const uint32_t wanted = events_;
-  if (!set(fd, 0)) return false;
+  if (!set(loop, waiting, fd, 0)) return false;
   poller_ = poller;
-  return set(fd, wanted);
+  return set(loop, waiting, fd, wanted);
 }
 
-bool Watch::set(int fd, uint32_t events) {
+bool Watch::set(IoLoop& loop, Waiting& waiting, int fd, uint32_t events) {
   if (events == events_) return true;
-  epoll_event wanted{events, {&waiting_}};
+  epoll_event wanted{events, {&waiting}};
   const int change = events_ == 0 ? EPOLL_CTL_ADD : events == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
-  if (::epoll_ctl(poller_, change, fd, &wanted) != 0) return false;
+  if (::epoll_ctl(poller_ == kOfLoop ? loop.poller() : poller_, change, fd, &wanted) != 0) return false;
   events_ = events;
   return true;
 }
@@ -288,26 +359,15 @@ void Timer::cancel() {
   if (IoLoop* loop = std::exchange(loop_, nullptr)) loop->unschedule(due_, id_);
 }
 
-// A connection moves its deadline with nearly every read, mostly to a later time. Only an earlier time needs a new
-// timer. When an old timer fires too early, on_timer() sets it for what is left.
+// A connection moves its deadline with nearly every read, mostly to a later time. Only an earlier time is told to the
+// loop, which looks at due_ when the time has come that it knows.
 void Deadline::set(std::chrono::milliseconds from_now) {
   due_ = std::chrono::steady_clock::now() + from_now;
-  if (due_ >= timer_due_) return;
-  timer_due_ = due_;
-  timer_ = loop_.schedule(from_now, [this] { on_timer(); });
+  if (place_ == kNowhere || due_ < loop_.deadlines_[place_].first) loop_.watch(*this, due_);
 }
 
 void Deadline::set_earlier(std::chrono::milliseconds from_now) {
   if (std::chrono::steady_clock::now() + from_now < due_) set(from_now);
-}
-
-void Deadline::on_timer() {
-  timer_due_ = IoLoop::Time::max();
-  if (due_ == IoLoop::Time::max()) return;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(due_ - std::chrono::steady_clock::now());
-  if (left.count() > 0) return set(left);
-  clear();
-  on_due_();
 }
 
 }  // namespace hearth::net::http

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <thread>
 #include <utility>
@@ -39,18 +40,27 @@ class Waiting {
 // system call only when they change, so who does not want an event for a while may as well ignore it once.
 class Watch {
  public:
-  Watch(IoLoop& loop, Waiting& waiting);            // by the loop itself
-  [[nodiscard]] bool set(int fd, uint32_t events);  // false: the kernel has no room for it
+  // Tells `waiting` of its socket `fd`. Those three are the same in all calls. False: the kernel has no room for it.
+  [[nodiscard]] bool set(IoLoop& loop, Waiting& waiting, int fd, uint32_t events);
   // The socket is waited for by that epoll from here on (gate.h). False: as above, and it is waited for by none.
-  [[nodiscard]] bool move_to(int fd, int poller);
+  [[nodiscard]] bool move_to(IoLoop& loop, Waiting& waiting, int fd, int poller);
   uint32_t events() const { return events_; }
   void forget() { events_ = 0; }  // the socket is closed, and so is the watch
 
  private:
-  Waiting& waiting_;
-  int poller_;  // the epoll that waits
+  static constexpr int kOfLoop = -1;
+  int poller_ = kOfLoop;  // the epoll that waits
   uint32_t events_ = 0;
 };
+
+// Somebody whose Deadline has come.
+class Timed {
+ public:
+  virtual ~Timed() = default;
+  virtual void on_deadline() = 0;
+};
+
+class Deadline;
 
 class IoLoop {
  public:
@@ -69,15 +79,19 @@ class IoLoop {
   void join();         // the thread
   void forget_work();  // after join: destroys what will never run
 
-  // A task of its own, or one that others may post too.
+  // A task of its own, or what a waker has to say.
   struct Letter {
     Task task;
-    std::shared_ptr<const Task> shared;
+    std::shared_ptr<const Waker> waker;
   };
   void post(Letter letter);  // thread: any. In a MailBatch: at its end
 
   Timer schedule(std::chrono::milliseconds delay, Task task);
   void unschedule(Time due, uint64_t id);
+
+  // Has deadline.of_ told then, once; one that is watched already is moved. For Deadline.
+  void watch(Deadline& deadline, Time due);
+  void unwatch(Deadline& deadline);
 
   // Runs `task` in this turn, after what is running now.
   void later(Task task) { later_.push_back(std::move(task)); }
@@ -98,6 +112,7 @@ class IoLoop {
   std::array<char, 16u << 10>& record_buffer() { return record_buffer_; }  // for one record of TLS, decrypted
 
  private:
+  friend class Deadline;
   // Where letters come in. Outlives the loop while a thread that has letters for it is about to pass them on.
   struct Mailbox {
     explicit Mailbox(IoLoop& of) : loop(of) {}
@@ -115,6 +130,11 @@ class IoLoop {
   db::Work end_step();
   bool take_mail();
   void run_timers();
+  void run_deadlines(Time now);
+  std::optional<Time> next_due() const;
+  void place(size_t at, std::pair<Time, Deadline*> one);
+  void rise(size_t at);
+  void sink(size_t at);
   void finish_turn();
 
   const size_t index_;
@@ -122,6 +142,7 @@ class IoLoop {
   const Fd bell_;    // an eventfd: written to wake the loop, and never read
   std::map<std::pair<Time, uint64_t>, Task> timers_;
   uint64_t last_timer_ = 0;
+  std::vector<std::pair<Time, Deadline*>> deadlines_;  // a heap, the nearest first
   std::vector<Task> later_;
   std::vector<std::shared_ptr<Flushable>> dirty_;
   std::vector<std::unique_ptr<Gate>> gates_;  // that were ever taken, and stay
@@ -133,23 +154,27 @@ class IoLoop {
   const std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>(*this);
 };
 
-// A point in time that moves often and is seldom reached. Moving it later costs nothing but a store.
+// A point in time that moves often and is seldom reached. Moving it later costs nothing but a store. Every connection has
+// some, so it is small: 32 bytes, and 16 in the loop while it is set.
 class Deadline {
  public:
-  Deadline(IoLoop& loop, Task on_due) : loop_(loop), on_due_(std::move(on_due)) {}
+  Deadline(IoLoop& loop, Timed& of) : loop_(loop), of_(of) {}
+  ~Deadline() { loop_.unwatch(*this); }
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
 
   void set(std::chrono::milliseconds from_now);
   void set_earlier(std::chrono::milliseconds from_now);  // does nothing when it is due sooner already
   void clear() { due_ = IoLoop::Time::max(); }
 
  private:
-  void on_timer();
+  friend class IoLoop;
+  static constexpr uint32_t kNowhere = UINT32_MAX;
 
   IoLoop& loop_;
-  Task on_due_;
+  Timed& of_;
   IoLoop::Time due_ = IoLoop::Time::max();
-  IoLoop::Time timer_due_ = IoLoop::Time::max();
-  Timer timer_;
+  uint32_t place_ = kNowhere;  // in the loop's heap, which may hold an earlier time
 };
 
 }  // namespace hearth::net::http

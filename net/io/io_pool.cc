@@ -42,7 +42,9 @@ void IoPool::join() {
 }
 
 void IoPool::post(size_t thread, Task task) { loops_[thread]->post({std::move(task), nullptr}); }
-void IoPool::post(size_t thread, std::shared_ptr<const Task> task) { loops_[thread]->post({nullptr, std::move(task)}); }
+void IoPool::post(size_t thread, std::shared_ptr<const Waker> waker) {
+  loops_[thread]->post({nullptr, std::move(waker)});
+}
 
 size_t IoPool::current() {
   const IoLoop* loop = IoLoop::current();

@@ -19,6 +19,7 @@
 namespace hearth::net::http {
 
 class IoLoop;
+class Waker;
 
 // The most that an io thread does in one go, before others of the thread have their turn: an event of a socket, a letter,
 // a timer or a flush. Rows are requests, messages and what a session is told; bytes are what was read from a socket,
@@ -40,6 +41,7 @@ class Timer {
 
  private:
   friend class IoLoop;
+  class Waker;
   using Time = std::chrono::steady_clock::time_point;
   Timer(IoLoop& loop, Time due, uint64_t id) : loop_(&loop), due_(due), id_(id) {}
 
@@ -61,8 +63,8 @@ class IoPool {
   // Runs `task` on that thread, soon; tasks of one poster run in the order posted. The mailbox: the thread is woken
   // only when nothing was in it. After stop() the task is dropped, unrun.
   void post(size_t thread, Task task);
-  // The same for a task that is posted again and again: nothing of it is copied.
-  void post(size_t thread, std::shared_ptr<const Task> task);
+  // The same for the task of a waker, which is posted again and again: nothing of it is copied.
+  void post(size_t thread, std::shared_ptr<const Waker> waker);
 
   // The io thread we are on, of any pool; kNone elsewhere.
   static constexpr size_t kNone = SIZE_MAX;

@@ -60,9 +60,12 @@ bool IpAddress::is_loopback() const {
 }
 
 std::string IpAddress::text() const {
+  if (is_v4()) {  // inet_ntop() would print it by sprintf()
+    const uint8_t* four = bytes_.data() + kMappedBytes;
+    return fmt::format("{}.{}.{}.{}", four[0], four[1], four[2], four[3]);
+  }
   char text[INET6_ADDRSTRLEN] = "";
-  const bool four = is_v4();
-  inet_ntop(four ? AF_INET : AF_INET6, bytes_.data() + (four ? kMappedBytes : 0), text, sizeof text);
+  inet_ntop(AF_INET6, bytes_.data(), text, sizeof text);
   return text;
 }
 

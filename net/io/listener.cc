@@ -64,10 +64,10 @@ void begin(Hub& hub, size_t thread, Fd fd, const MakeProtocol& make_protocol, st
     return;
   }
   const auto connection = std::make_shared<Connection>(hub, loop, std::move(fd));
-  home.connections.emplace(connection.get(), connection);
+  home.connections.insert(connection);
   home.counters.connections.store(home.connections.size(), std::memory_order_relaxed);
   Counters::add(home.counters.accepted);
-  log(LogLevel::Debug, "connection opened", {{"connection", connection->id()}, {"peer", connection->peer().text}});
+  log(LogLevel::Debug, "connection opened", {{"connection", connection->id()}, {"peer", connection->peer().text()}});
   const auto protocol = make_protocol(*connection);
   connection->start(protocol);
   if (!heard.empty() && !connection->is_closed()) protocol->on_bytes(heard);
@@ -77,10 +77,10 @@ void begin(Hub& hub, size_t thread, Fd fd, const MakeProtocol& make_protocol, st
 class Door : public Waiting {
  public:
   Door(std::shared_ptr<Hub> hub, BoundSocket&& bound)
-      : hub_(std::move(hub)), loop_(hub_->io.loop(0)), socket_(std::move(bound.fd)), watch_(loop_, *this) {}
+      : hub_(std::move(hub)), loop_(hub_->io.loop(0)), socket_(std::move(bound.fd)) {}
 
   void wait() {
-    if (socket_.get() >= 0 && !watch_.set(socket_.get(), EPOLLIN)) rest();
+    if (socket_.get() >= 0 && !watch_.set(loop_, *this, socket_.get(), EPOLLIN)) rest();
   }
 
   void close() {
@@ -111,7 +111,7 @@ class Door : public Waiting {
   }
 
   void rest() {
-    (void)watch_.set(socket_.get(), 0);
+    (void)watch_.set(loop_, *this, socket_.get(), 0);
     pause_ = loop_.schedule(kAcceptPause, [this] { wait(); });
   }
 
@@ -275,9 +275,9 @@ void look_from(const std::shared_ptr<Hub>& hub, size_t thread, std::vector<SeenC
   hub->io.post(thread, [hub, thread, seen = std::move(seen), told = std::move(told)]() mutable {
     const auto now = std::chrono::steady_clock::now();
     size_t count = 0;
-    for (const auto& [key, connection] : hub->threads[thread].connections) {
+    for (const auto& connection : hub->threads[thread].connections) {
       if (count++ == kSeenConnectionsMax) break;
-      seen.push_back({connection->id(), connection->peer().text, connection->kind(),
+      seen.push_back({connection->id(), connection->peer().text(), connection->kind(),
                       std::chrono::duration_cast<std::chrono::seconds>(now - connection->opened_at()),
                       connection->backlog_bytes(), connection->is_secure()});
     }
@@ -288,7 +288,7 @@ void look_from(const std::shared_ptr<Hub>& hub, size_t thread, std::vector<SeenC
 void cut_from(const std::shared_ptr<Hub>& hub, size_t thread, uint64_t number, std::function<void(bool)> told) {
   if (thread == hub->threads.size()) return told(false);
   hub->io.post(thread, [hub, thread, number, told = std::move(told)]() mutable {
-    for (const auto& [key, connection] : hub->threads[thread].connections) {
+    for (const auto& connection : hub->threads[thread].connections) {
       if (connection->id() != number) continue;
       const std::shared_ptr<Connection> cut = connection;  // closing it takes it out of the map
       cut->close();
@@ -317,7 +317,7 @@ void Listener::drain(std::chrono::milliseconds patience) {
       hub->io.post(thread, [hub, thread, what] {
         // A copy of the list: what is done to one connection may end another and change the map.
         std::vector<std::shared_ptr<Connection>> connections;
-        for (const auto& [key, connection] : hub->threads[thread].connections) connections.push_back(connection);
+        for (const auto& connection : hub->threads[thread].connections) connections.push_back(connection);
         hub->threads[thread].is_closing = true;
         for (const auto& connection : connections) what(*connection);
       });

@@ -3,31 +3,36 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <utility>
 
+#include "db/base/small_mutex.h"
 #include "net/io/io_pool.h"
 
 namespace hearth::net::http {
 
-class Waker {
+class Waker : public std::enable_shared_from_this<Waker> {
  public:
   // Each wake() runs `task` on the home thread. `task` should hold its object weakly and lock it only there, so that
   // the object is destroyed on no other thread.
-  Waker(IoPool& io, size_t thread, std::function<void()> task)
-      : io_(&io), thread_(thread), task_(std::make_shared<const Task>(std::move(task))) {}
+  template <typename Call>
+  static std::shared_ptr<Waker> make(IoPool& io, size_t thread, Call task) {
+    return std::make_shared<Calling<Call>>(io, thread, std::move(task));
+  }
+
+  virtual ~Waker() = default;
 
   void wake() {
     const std::lock_guard lock(mutex_);
-    if (io_ != nullptr) io_->post(thread_, task_);
+    if (io_ != nullptr) io_->post(thread_, shared_from_this());
   }
 
   // The object lives on `thread` from here on. A task that was posted before still runs on the old thread.
   void move_to(size_t thread) {
     const std::lock_guard lock(mutex_);
-    thread_ = thread;
+    thread_ = static_cast<uint32_t>(thread);
   }
 
   // No task is posted from here on, so the pool may be destroyed.
@@ -36,11 +41,25 @@ class Waker {
     io_ = nullptr;
   }
 
+  virtual void run() const = 0;  // the task; by the io thread
+
+ protected:
+  Waker(IoPool& io, size_t thread) : io_(&io), thread_(static_cast<uint32_t>(thread)) {}
+
  private:
-  std::mutex mutex_;  // Guards io_ and thread_.
+  template <typename Call>
+  struct Calling;
+
   IoPool* io_;
-  size_t thread_;
-  const std::shared_ptr<const Task> task_;
+  uint32_t thread_;
+  db::SmallMutex mutex_;  // Guards io_ and thread_.
+};
+
+template <typename Call>
+struct Waker::Calling final : Waker {
+  Calling(IoPool& io, size_t thread, Call a_task) : Waker(io, thread), task(std::move(a_task)) {}
+  void run() const override { task(); }
+  const Call task;
 };
 
 }  // namespace hearth::net::http

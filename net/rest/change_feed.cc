@@ -89,7 +89,7 @@ void ChangeFeed::begin() {
   if (auth_.kind != rules::Auth::Kind::Admin) {
     return exchange_->respond(error_reply_of({db::ErrorCode::PermissionDenied, "Permission denied"}, {}));
   }
-  waker_ = std::make_shared<http::Waker>(with_.io, thread_, [weak = weak_from_this()] {
+  waker_ = http::Waker::make(with_.io, thread_, [weak = weak_from_this()] {
     if (const auto alive = weak.lock()) alive->pump();
   });
   auto session = with_.guard.open(

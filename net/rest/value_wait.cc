@@ -42,7 +42,7 @@ ValueWait::~ValueWait() {
 }
 
 void ValueWait::begin(const std::string& space, rules::Auth auth) {
-  waker_ = std::make_shared<http::Waker>(with_.io, thread_, [weak = weak_from_this()] {
+  waker_ = http::Waker::make(with_.io, thread_, [weak = weak_from_this()] {
     if (const auto alive = weak.lock()) alive->pump();
   });
   auto session = with_.guard.open(

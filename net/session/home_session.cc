@@ -10,7 +10,7 @@ namespace hearth::net {
 db::Result<std::shared_ptr<HomeSession>> HomeSession::open(const Place& place, const std::string& space,
                                                            rules::Auth auth, Owner& owner) {
   auto home = std::make_shared<HomeSession>(place, owner);
-  home->waker_ = std::make_shared<http::Waker>(place.io, place.thread, [weak = std::weak_ptr(home)] {
+  home->waker_ = http::Waker::make(place.io, place.thread, [weak = std::weak_ptr(home)] {
     if (const auto alive = weak.lock()) alive->pump();
   });
   ASSIGN_OR_RETURN(home->session_,

@@ -199,7 +199,8 @@ FrameReader::Found FrameReader::on_frame_end() {
   in_message_ = false;
   if (drops_) return Found::Nothing;
   if (!is_deflated_) return on_message();
-  inflating_ = std::make_unique<MessageInflater>(std::exchange(message_, {}), message_bytes_max_, may_hold_);
+  inflating_ = std::make_unique<MessageInflater>(std::exchange(message_, {}), message_bytes_max_,
+                                                 may_hold_ ? &may_hold_ : nullptr);
   return inflate_more();
 }
 

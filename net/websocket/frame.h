@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "net/io/bytes.h"
 #include "net/websocket/deflate.h"
@@ -34,9 +35,9 @@ void append_close_frame(std::string& to, CloseCode code, std::string_view reason
 class FrameReader {
  public:
   // `message_bytes_max`: as they come, and inflated. `inflates`: permessage-deflate has been agreed on.
-  // `may_hold`: see MessageInflater. Outlives the reader; null: yes.
-  explicit FrameReader(size_t message_bytes_max, bool inflates = false, const MayHold* may_hold = nullptr)
-      : message_bytes_max_(message_bytes_max), inflates_(inflates), may_hold_(may_hold) {}
+  // `may_hold`: see MessageInflater; empty: yes.
+  explicit FrameReader(size_t message_bytes_max, bool inflates = false, MayHold may_hold = {})
+      : message_bytes_max_(message_bytes_max), inflates_(inflates), may_hold_(std::move(may_hold)) {}
 
   // More: a message has come and is being inflated; next() goes on with that, before it takes bytes.
   enum class Found : uint8_t { Nothing, More, Message, Ping, Pong, Close, Error };
@@ -79,12 +80,12 @@ class FrameReader {
   const size_t message_bytes_max_;
   const bool inflates_;
   bool drops_ = false;
-  const MayHold* const may_hold_;
+  const MayHold may_hold_;
   std::string message_{};
   std::unique_ptr<MessageInflater> inflating_{};  // null: no message is
   uint64_t left_ = 0;                             // bytes of the payload to come
   const char* error_ = "";
-  std::array<char, kControlPayloadMax> control_{};
+  std::array<char, kControlPayloadMax> control_;  // as far as control_bytes_
   std::array<uint8_t, 14> header_{};
   uint8_t header_bytes_ = 0;  // that have come
   uint8_t control_bytes_ = 0;

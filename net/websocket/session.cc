@@ -36,7 +36,6 @@
 #include <array>
 #include <utility>
 
-#include "db/base/give_back.h"
 #include "db/base/text.h"
 #include "db/model/hash.h"
 #include "net/websocket/deflate.h"
@@ -66,12 +65,11 @@ WebSocketSession::WebSocketSession(Connection& connection, std::shared_ptr<WebSo
       counters_(connection.counters()),
       loop_(connection.loop()),
       handler_(std::move(handler)),
-      may_hold_([this](size_t bytes) { return !(refused_ = count_held(bytes)); }),
-      reader_(options.message_bytes_max, options.may_deflate, &may_hold_),
       owner_(owner),
-      deadline_(loop_, [this] { on_deadline(); }),
+      deadline_(loop_, *this),
       heard_at_(std::chrono::steady_clock::now()),
       sent_at_(heard_at_),
+      message_bytes_max_(options.message_bytes_max),
       look_interval_(options.ping_interval),
       ping_interval_(options.ping_interval),
       idle_time_max_(options.idle_time_max),
@@ -88,7 +86,7 @@ WebSocketSession::WebSocketSession(Connection& connection, std::shared_ptr<WebSo
 // socket.
 void WebSocketSession::start(std::string_view bytes) {
   if (connection_ == nullptr) return;
-  held_ += bytes;
+  keep(bytes);
   is_started_ = true;
   update_reading();
   read_held();
@@ -101,8 +99,8 @@ void WebSocketSession::on_bytes(std::string_view bytes) {
   // Any byte breaks the silence, also one of a message that is far from whole.
   heard_at_ = std::chrono::steady_clock::now();
   has_pinged_ = false;
-  if (is_paused_ || reads_later_ || !held_.empty()) {
-    held_ += bytes;
+  if (is_paused_ || reads_later_ || has_held()) {
+    keep(bytes);
     return watch_unfinished(bytes.size());
   }
   // The handler may close the connection, and so end the last owner of this session.
@@ -111,7 +109,7 @@ void WebSocketSession::on_bytes(std::string_view bytes) {
   size_t frames = 0;
   is_reading_ = true;
   while (!is_paused_ && state_ != State::Closed && connection_ != nullptr) {
-    const FrameReader::Found found = reader_.next(bytes);
+    const FrameReader::Found found = reader().next(bytes);
     if (found == FrameReader::Found::Nothing) break;
     if (found == FrameReader::Found::More) {
       read_later();
@@ -124,8 +122,30 @@ void WebSocketSession::on_bytes(std::string_view bytes) {
     }
   }
   is_reading_ = false;
-  if ((is_paused_ || reads_later_) && state_ != State::Closed) held_ += bytes;
+  if ((is_paused_ || reads_later_) && state_ != State::Closed) keep(bytes);
+  if (reader_ != nullptr && !reader_->is_within()) reader_.reset();
   if (connection_ != nullptr && state_ == State::Open) watch_unfinished(come);
+}
+
+// The state of a reader is 250 bytes, and most of the time there is none: whole frames come, and are handled.
+FrameReader& WebSocketSession::reader() {
+  if (reader_ == nullptr) {
+    reader_ = std::make_unique<FrameReader>(message_bytes_max_, is_deflated_,
+                                            [this](size_t bytes) { return !(refused_ = count_held(bytes)); });
+    if (drops_messages_) reader_->drop_messages();
+  }
+  return *reader_;
+}
+
+void WebSocketSession::drop_messages() {
+  drops_messages_ = true;
+  if (reader_ != nullptr) reader_->drop_messages();
+}
+
+void WebSocketSession::keep(std::string_view bytes) {
+  if (bytes.empty()) return;
+  if (held_ == nullptr) held_ = std::make_unique<std::string>();
+  *held_ += bytes;
 }
 
 // ---- what is not whole ----
@@ -144,12 +164,14 @@ WebSocketSession::Unfinished& WebSocketSession::unfinished() {
 
 // `inflated`: bytes that the inflater is about to ask the allocator for, beyond what the reader holds.
 std::optional<HalfReceived::Refusal> WebSocketSession::count_held(size_t inflated) {
-  const size_t waiting = held_.empty() ? 0 : held_.capacity();
-  return unfinished().share.hold(reader_.held_bytes() + handler_bytes_ + waiting + inflated);
+  const size_t waiting = has_held() ? held_->capacity() : 0;
+  return unfinished().share.hold((reader_ != nullptr ? reader_->held_bytes() : 0) + handler_bytes_ + waiting +
+                                 inflated);
 }
 
 void WebSocketSession::watch_unfinished(size_t bytes_come) {
-  if (!reader_.is_within() && handler_bytes_ == 0 && held_.empty()) return unfinished_.reset();
+  const bool is_within = reader_ != nullptr && reader_->is_within();
+  if (!is_within && handler_bytes_ == 0 && !has_held()) return unfinished_.reset();
   unfinished().pace.came(bytes_come, std::chrono::steady_clock::now());
   if (const auto refused = count_held(0)) give_up(CloseCode::TryAgainLater, HalfReceived::text_of(*refused));
 }
@@ -182,20 +204,20 @@ void WebSocketSession::on_found(FrameReader::Found found) {
     case FrameReader::Found::Pong:
       return;
     case FrameReader::Found::Message: {
-      std::string message = reader_.take_message();
-      if (state_ == State::Open) handler_->on_message(std::move(message), reader_.kind());
+      std::string message = reader_->take_message();
+      if (state_ == State::Open) handler_->on_message(std::move(message), reader_->kind());
       return;
     }
     case FrameReader::Found::Ping: {
       // A client that pings and does not read gets no pongs: they would pile up.
       if (backlog_bytes() > connection_->hub().limits.backlog_bytes_pause) return;
       std::string frame;
-      append_frame(frame, Opcode::Pong, reader_.control());
+      append_frame(frame, Opcode::Pong, reader_->control());
       return send_bytes(std::string_view(frame));
     }
     case FrameReader::Found::Close: {
       if (state_ == State::Open) {
-        close_code_ = reader_.close_code();
+        close_code_ = reader_->close_code();
         std::string frame;
         append_close_frame(frame, close_code_, {});
         send_bytes(std::string_view(frame));
@@ -204,10 +226,10 @@ void WebSocketSession::on_found(FrameReader::Found found) {
     }
     case FrameReader::Found::Error: {
       if (state_ == State::Open) {
-        close_code_ = reader_.close_code();
+        close_code_ = reader_->close_code();
         if (close_code_ == CloseCode::TooLarge) counters_.reach(Limit::MessageSize);
         std::string frame;
-        append_close_frame(frame, close_code_, refused_ ? HalfReceived::text_of(*refused_) : reader_.error());
+        append_close_frame(frame, close_code_, refused_ ? HalfReceived::text_of(*refused_) : reader_->error());
         send_bytes(std::string_view(frame));
       }
       return end();
@@ -218,8 +240,8 @@ void WebSocketSession::on_found(FrameReader::Found found) {
 // Both sides have said goodbye, or the client has broken the protocol or a limit.
 void WebSocketSession::end() {
   state_ = State::Closed;
-  db::give_back(held_);
-  reader_.drop_messages();
+  held_.reset();
+  drop_messages();
   unfinished_.reset();
   deadline_.clear();
   connection_->close_after_sending();
@@ -248,7 +270,7 @@ void WebSocketSession::on_server_closing() {
 void WebSocketSession::on_gone() {
   connection_ = nullptr;
   state_ = State::Closed;
-  db::give_back(held_);
+  held_.reset();
   unfinished_.reset();
   deadline_.clear();
   tell_of_end();
@@ -295,10 +317,10 @@ void WebSocketSession::watch_silence(IoLoop::Time now) {
     append_frame(frame, Opcode::Ping, {});
     send_bytes(std::string_view(frame));
   }
-  auto next = reads ? idle_time_max_ - silence : look_interval_;
+  auto next = reads ? idle_time_max_ - silence : std::chrono::milliseconds(look_interval_);
   if (ping_at && !has_pinged_) next = std::min(next, *ping_at - silence);
   if (unfinished_ != nullptr) next = std::min(next, unfinished_->pace.left(now));
-  deadline_.set(std::clamp(next, std::chrono::milliseconds(1), look_interval_));
+  deadline_.set(std::clamp<std::chrono::milliseconds>(next, std::chrono::milliseconds(1), look_interval_));
 }
 
 // The length of silence after which the client is pinged. Nothing: it is not pinged, or has been and has not answered
@@ -329,7 +351,7 @@ void WebSocketSession::close(CloseCode code, std::string_view reason) {
   close_code_ = code;
   state_ = State::Closing;
   closing_at_ = std::chrono::steady_clock::now();
-  reader_.drop_messages();
+  drop_messages();
   unfinished_.reset();
   deadline_.set(connection_->hub().limits.linger_time_max);
   resume();  // what comes until the client's goodbye is dropped
@@ -346,7 +368,7 @@ void WebSocketSession::resume() {
   is_paused_ = false;
   heard_at_ = std::chrono::steady_clock::now();
   update_reading();
-  if (is_reading_ || (held_.empty() && !reads_later_)) return;
+  if (is_reading_ || (!has_held() && !reads_later_)) return;
   // The handler may have called resume() from within on_message(): what is held is read when that has returned.
   loop_.later([self = shared_from_this()] { self->read_held(); });
 }
@@ -360,10 +382,10 @@ void WebSocketSession::read_later() {
 }
 
 void WebSocketSession::read_held() {
-  if (connection_ == nullptr || is_paused_ || !is_started_ || (held_.empty() && !reads_later_)) return;
+  if (connection_ == nullptr || is_paused_ || !is_started_ || (!has_held() && !reads_later_)) return;
   if (std::exchange(reads_later_, false)) update_reading();
-  const std::string bytes = std::exchange(held_, {});
-  on_bytes(bytes);
+  const std::unique_ptr<const std::string> bytes = std::exchange(held_, nullptr);
+  on_bytes(bytes != nullptr ? std::string_view(*bytes) : std::string_view());
 }
 
 }  // namespace hearth::net::http

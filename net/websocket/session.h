@@ -18,7 +18,10 @@ namespace hearth::net::http {
 // The server's half of the opening handshake. `key` is the client's Sec-WebSocket-Key.
 std::string websocket_head(std::string_view key, bool deflated = false);
 
-class WebSocketSession : public Protocol, public WebSocket, public std::enable_shared_from_this<WebSocketSession> {
+class WebSocketSession : public Protocol,
+                         public WebSocket,
+                         public Timed,
+                         public std::enable_shared_from_this<WebSocketSession> {
  public:
   // Nothing is read before start().
   // `owner`: the address that unfinished messages are charged to (half_received.h).
@@ -61,11 +64,17 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   // Closing: we have said goodbye and wait for the client's. Closed: both have, or the client is gone.
   enum class State : unsigned char { Open, Closing, Closed };
 
+  using Interval = std::chrono::duration<uint32_t, std::milli>;  // thousands wait, so each waits in few bytes
+
   template <typename Bytes>
   void send_bytes(Bytes&& bytes) {
     if (!is_closed()) connection_->send(std::forward<Bytes>(bytes));
   }
   void update_reading() { connection_->set_reading(is_started_ && !is_paused_ && !reads_later_); }
+  FrameReader& reader();
+  void drop_messages();
+  bool has_held() const { return held_ != nullptr; }
+  void keep(std::string_view bytes);
   void read_held();
   void read_later();
   Unfinished& unfinished();
@@ -76,7 +85,7 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   void on_found(FrameReader::Found found);
   void end();
   void tell_of_end();
-  void on_deadline();
+  void on_deadline() override;
   void watch_silence(IoLoop::Time now);
   std::optional<std::chrono::milliseconds> ping_after() const;
 
@@ -84,26 +93,27 @@ class WebSocketSession : public Protocol, public WebSocket, public std::enable_s
   Counters& counters_;
   IoLoop& loop_;
   std::shared_ptr<WebSocketHandler> handler_;  // null once it has been told of the end
-  const MayHold may_hold_;
-  FrameReader reader_;
-  std::unique_ptr<Unfinished> unfinished_;  // null: there is none
+  std::unique_ptr<FrameReader> reader_;        // null while there is nothing to read and no message is half read
+  std::unique_ptr<Unfinished> unfinished_;     // null: there is none
   const HalfReceived::Owner owner_;
-  size_t handler_bytes_ = 0;  // of a message of several frames
-  std::optional<HalfReceived::Refusal> refused_;
-  std::string held_;  // what came while paused; in order, so nothing else is read before it
+  size_t handler_bytes_ = 0;           // of a message of several frames
+  std::unique_ptr<std::string> held_;  // what came while paused; nothing else is read before it. Null: nothing has
   Deadline deadline_;
   IoLoop::Time heard_at_;
   IoLoop::Time sent_at_;
   IoLoop::Time closing_at_{};
-  std::chrono::milliseconds look_interval_;  // the longest between two looks at the silence
-  std::chrono::milliseconds ping_interval_;
-  std::chrono::milliseconds idle_time_max_;
-  std::chrono::milliseconds word_interval_;
-  std::chrono::milliseconds word_delay_max_;
+  const size_t message_bytes_max_;
+  Interval look_interval_;  // the longest between two looks at the silence
+  const Interval ping_interval_;
+  const Interval idle_time_max_;
+  const Interval word_interval_;
+  const Interval word_delay_max_;
+  std::optional<HalfReceived::Refusal> refused_;
   CloseCode close_code_ = CloseCode::Abnormal;
   State state_ = State::Open;
   const bool answers_pings_;
   const bool is_deflated_;
+  bool drops_messages_ = false;  // what comes is read and forgotten
   bool is_started_ = false;
   bool is_paused_ = false;
   bool reads_later_ = false;  // what was read is longer than one step, and goes on in another

@@ -49,7 +49,7 @@ Dialogue::~Dialogue() {
 db::Result<std::string> Dialogue::open(const Upgrade& upgrade, size_t thread) {
   thread_ = thread;
   ASSIGN_OR_RETURN(const std::string space, with_.guard.resolve(upgrade.space));
-  waker_ = std::make_shared<http::Waker>(with_.io, thread, [weak = weak_from_this()] {
+  waker_ = http::Waker::make(with_.io, thread, [weak = weak_from_this()] {
     // A word that was on its way when the dialogue moved finds it elsewhere; there it is asked anyway.
     if (const auto alive = weak.lock(); alive && alive->with_.io.is_home(alive->thread_)) alive->pump();
   });

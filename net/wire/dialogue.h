@@ -78,7 +78,7 @@ class Transport {
 
 class Dialogue : public std::enable_shared_from_this<Dialogue> {
  public:
-  explicit Dialogue(const Surroundings& with) : with_(with) {}
+  explicit Dialogue(const Surroundings& with) : with_(with) {}  // which outlives it
   ~Dialogue();
   Dialogue(const Dialogue&) = delete;
   Dialogue& operator=(const Dialogue&) = delete;
@@ -123,7 +123,7 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   void watch_expiry();
   bool takes_messages() const { return session_ && !over_ && !is_draining_; }
 
-  const Surroundings with_;
+  const Surroundings& with_;
   size_t thread_ = http::IoPool::kNone;
   Transport* transport_ = nullptr;
   std::shared_ptr<http::Waker> waker_;

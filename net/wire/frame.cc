@@ -51,48 +51,48 @@ std::string last_bytes(const std::string& text) {
 }  // namespace
 
 std::optional<MessageReader::Message> MessageReader::on_frame(std::string&& frame) {
-  if (announced_ == 0) {
-    if (const auto pieces = header_of(frame)) {
-      announced_ = *pieces;
-      arrived_ = 0;
-      all_full_ = true;
+  if (begun_ == nullptr) {
+    const auto pieces = header_of(frame);
+    if (pieces && *pieces == 0) return std::nullopt;  // the client is there
+    if (pieces) {
+      begun_.reset(new Begun{.announced = *pieces});
       return std::nullopt;
     }
-    announced_ = 1;
-    arrived_ = 0;
+    Begun whole{.announced = 1};
+    add(whole, std::move(frame));
+    return take(whole);
   }
-  all_full_ = all_full_ && frame.size() == kPieceUnitsMax;
-  ++arrived_;
-  add(std::move(frame));
-  if (arrived_ == announced_) return take();
-
+  begun_->all_full = begun_->all_full && frame.size() == kPieceUnitsMax;
+  ++begun_->arrived;
+  add(*begun_, std::move(frame));
   // The C++ SDK announces one piece more than it sends when the length is an exact multiple of a piece's. No object is
   // a proper prefix of another, so a whole one is the message. SDK: connection/connection.cc.
-  if (arrived_ + 1 == announced_ && all_full_ && total_bytes_ <= message_bytes_max_ && is_whole_object(text_)) {
-    return take();
-  }
-  return std::nullopt;
+  const bool is_one_short = begun_->arrived + 1 == begun_->announced && begun_->all_full &&
+                            begun_->total_bytes <= message_bytes_max_ && is_whole_object(begun_->text);
+  if (begun_->arrived < begun_->announced && !is_one_short) return std::nullopt;
+  const auto begun = std::exchange(begun_, nullptr);  // most sockets are between messages, and hold nothing then
+  return take(*begun);
 }
 
-void MessageReader::add(std::string&& piece) {
-  total_bytes_ += piece.size();
-  if (total_bytes_ <= message_bytes_max_) {
-    if (text_.empty()) {
-      text_ = std::move(piece);
+void MessageReader::add(Begun& to, std::string&& piece) const {
+  to.total_bytes += piece.size();
+  if (to.total_bytes <= message_bytes_max_) {
+    if (to.text.empty()) {
+      to.text = std::move(piece);
     } else {
-      text_ += piece;
+      to.text += piece;
     }
     return;
   }
   // From here on nobody will read the middle: both ends are kept, to tell which request it was.
-  if (total_bytes_ - piece.size() <= message_bytes_max_) {
-    tail_ = last_bytes(text_);
-    text_ += std::string_view(piece).substr(0, kDroppedEndBytes);
-    text_.resize(std::min(text_.size(), kDroppedEndBytes));
-    text_.shrink_to_fit();
+  if (to.total_bytes - piece.size() <= message_bytes_max_) {
+    to.tail = last_bytes(to.text);
+    to.text += std::string_view(piece).substr(0, kDroppedEndBytes);
+    to.text.resize(std::min(to.text.size(), kDroppedEndBytes));
+    to.text.shrink_to_fit();
   }
-  tail_ += last_bytes(piece);
-  tail_ = last_bytes(tail_);
+  to.tail += last_bytes(piece);
+  to.tail = last_bytes(to.tail);
 }
 
 void MessageReader::Message::drop_middle() {
@@ -101,11 +101,10 @@ void MessageReader::Message::drop_middle() {
   text.shrink_to_fit();
 }
 
-// A reader that is made anew holds no memory: most sockets are between messages.
-std::optional<MessageReader::Message> MessageReader::take() {
-  Message message{.text = std::move(text_), .too_large = total_bytes_ > message_bytes_max_, .tail = std::move(tail_)};
-  *this = MessageReader(message_bytes_max_);
-  return message;
+MessageReader::Message MessageReader::take(Begun& begun) const {
+  return {.text = std::move(begun.text),
+          .too_large = begun.total_bytes > message_bytes_max_,
+          .tail = std::move(begun.tail)};
 }
 
 Pieces split_message(std::string_view message) {

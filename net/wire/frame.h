@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,19 +43,22 @@ class MessageReader {
   std::optional<Message> on_frame(std::string&& frame);
 
   // Memory that a message takes which has begun and is not whole; 0: there is none.
-  size_t held_bytes() const { return announced_ == 0 ? 0 : 1 + text_.capacity() + tail_.capacity(); }
+  size_t held_bytes() const { return begun_ == nullptr ? 0 : 1 + begun_->text.capacity() + begun_->tail.capacity(); }
 
  private:
-  std::optional<Message> take();
-  void add(std::string&& piece);
+  struct Begun {
+    uint32_t announced;  // pieces
+    uint32_t arrived = 0;
+    bool all_full = true;  // every piece so far was kPieceUnitsMax bytes
+    size_t total_bytes = 0;
+    std::string text{};
+    std::string tail{};  // of a message that is too large
+  };
+  Message take(Begun& begun) const;
+  void add(Begun& begun, std::string&& piece) const;
 
   size_t message_bytes_max_;
-  uint32_t announced_ = 0;  // pieces; 0: not inside a message
-  uint32_t arrived_ = 0;
-  bool all_full_ = false;  // every piece so far was kPieceUnitsMax bytes
-  size_t total_bytes_ = 0;
-  std::string text_;
-  std::string tail_;  // of a message that is too large
+  std::unique_ptr<Begun> begun_;  // a message of several pieces; null: none is under way
 };
 
 // The payloads to send for one message, in order: views into `message`, but for the header.

@@ -88,7 +88,7 @@ class LongPoll final : public Transport, public std::enable_shared_from_this<Lon
   void change_over();
   void watch();
 
-  const Surroundings with_;
+  const Surroundings& with_;
   const size_t thread_;
   const std::function<void(const std::string&)> on_end_;
   std::string id_;

@@ -61,7 +61,7 @@ class WireSocket final : public http::WebSocketHandler,
   void take_over(std::shared_ptr<Dialogue> dialogue);
   void send_text(std::string_view json);
 
-  const Surroundings with_;
+  const Surroundings& with_;
   const Polls& polls_;
   const size_t thread_;
   const uint64_t connection_;

@@ -141,12 +141,12 @@ TEST_CASE("ListenerRegistry: a node stays while anyone listens at or below it", 
   registry.add(above);
   registry.add(below);
   registry.remove(above);
-  REQUIRE(registry.root().children.size() == 1);
+  REQUIRE(registry.root().children->size() == 1);
   CHECK(registry.size() == 1);
   registry.add(above);
   registry.remove(below);
-  REQUIRE(registry.root().children.size() == 1);
-  CHECK(registry.root().children.begin()->second->children.empty());
+  REQUIRE(registry.root().children->size() == 1);
+  CHECK(registry.root().children->begin()->second->children.empty());
   registry.remove(above);
   CHECK(is_bare(registry));
 }

@@ -19,7 +19,7 @@ Request received(const std::string& peer, const IpNetworks& trusted, Headers hea
   Request request;
   request.headers = std::move(headers);
   const IpAddress address = IpAddress::parse(peer).value();
-  set_origin(request, {address, peer, address.is_loopback(), contains(trusted, address)}, trusted);
+  set_origin(request, {address, true, address.is_loopback(), contains(trusted, address)}, trusted);
   return request;
 }
 
@@ -91,9 +91,8 @@ TEST_CASE("Whom a PROXY header names is the peer, and local only when the proxy 
                           Case{"10.0.0.1", "10.0.0.2", "10.0.0.2", false, true}, Case{"127.0.0.1", "", "127.0.0.1"}}) {
     INFO(now.proxy << " names " << now.source);
     const IpAddress address = IpAddress::parse(now.proxy).value();
-    const Peer peer =
-        peer_behind({address, now.proxy, address.is_loopback(), true}, IpAddress::parse(now.source), trusted);
-    CHECK(peer.text == now.peer);
+    const Peer peer = peer_behind({address, true, address.is_loopback(), true}, IpAddress::parse(now.source), trusted);
+    CHECK(peer.text() == now.peer);
     CHECK(peer.address == IpAddress::parse(now.peer));
     CHECK(peer.is_loopback == now.is_here);
     CHECK(peer.is_trusted == now.is_trusted);

@@ -25,12 +25,12 @@ namespace {
 
 // One end of a pair of sockets, which is read when it is told of; the other end speaks.
 struct Speaker final : http::Waiting {
-  explicit Speaker(http::IoLoop& loop) : watch(loop, *this) {
+  explicit Speaker(http::IoLoop& of) : loop(of) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
     here = http::Fd(ends[0]);
     there = http::Fd(ends[1]);
-    if (!watch.set(here.get(), EPOLLIN)) std::abort();
+    if (!watch.set(loop, *this, here.get(), EPOLLIN)) std::abort();
   }
   void on_ready(uint32_t) override {
     char bytes[16];
@@ -42,9 +42,10 @@ struct Speaker final : http::Waiting {
     if (::send(there.get(), "x", 1, 0) != 1) std::abort();
   }
   void go_through(int poller) {
-    if (!watch.move_to(here.get(), poller)) std::abort();
+    if (!watch.move_to(loop, *this, here.get(), poller)) std::abort();
   }
 
+  http::IoLoop& loop;
   http::Watch watch;
   http::Fd here, there;
   std::atomic<int> heard = 0;

@@ -113,6 +113,51 @@ TEST_CASE("Timers fire in order of their time, and not when they are gone", "[ne
   CHECK(order == "12-3");
 }
 
+namespace {
+// One of many deadlines, and between which times it was to come.
+struct Late final : http::Timed {
+  Late(http::IoLoop& loop, std::vector<const Late*>& all) : told(all), deadline(loop, *this) {}
+  void on_deadline() override { told.push_back(this); }
+  void set(std::chrono::milliseconds after) {
+    earliest = std::chrono::steady_clock::now() + after;
+    deadline.set(after);
+    latest = std::chrono::steady_clock::now() + after;
+  }
+  std::vector<const Late*>& told;
+  http::Deadline deadline;
+  http::IoLoop::Time earliest{}, latest{};
+};
+}  // namespace
+
+TEST_CASE("Deadlines come in order of their time, wherever they were moved, and not when they are gone",
+          "[net][http]") {
+  http::IoPool io(1);
+  io.start();
+  Signal done;
+  std::vector<const Late*> told;
+  std::vector<std::unique_ptr<Late>> all;
+  http::Timer end;
+  io.post(0, [&] {
+    const auto at = [](int number) { return std::chrono::milliseconds(10 + 5 * number); };
+    for (int i = 0; i < 40; ++i) {
+      const int number = i * 17 % 40;  // in no order
+      all.push_back(std::make_unique<Late>(io.loop(0), told));
+      // Set as it is to come; moved later; moved nearer; cleared; destroyed.
+      if (number % 5 == 1) all.back()->set(at(0));
+      if (number % 5 == 2) all.back()->set(at(200));
+      all.back()->set(at(number));
+      if (number % 5 == 3) all.back()->deadline.clear();
+      if (number % 5 == 4) all.back().reset();
+    }
+    end = http::IoPool::schedule(at(42), [&] { done.set(); });
+  });
+  REQUIRE(done.wait());
+  io.stop();
+  io.join();
+  CHECK(told.size() == 24);
+  for (size_t i = 1; i < told.size(); ++i) CHECK(told[i - 1]->earliest <= told[i]->latest);
+}
+
 TEST_CASE("The longest step of an io thread is that of one letter or timer, not their sum", "[net][http]") {
   http::IoPool io(2);
   io.start();
@@ -153,7 +198,7 @@ namespace {
 
 // Hears of one end of a pair of sockets; what comes is written to the other.
 struct Heard final : http::Waiting {
-  explicit Heard(http::IoLoop& on) : loop(on), watch(on, *this) {
+  explicit Heard(http::IoLoop& on) : loop(on) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
     here = http::Fd(ends[0]);
@@ -169,10 +214,11 @@ struct Heard final : http::Waiting {
     const ssize_t got = ::recv(here.get(), bytes, sizeof bytes, 0);
     return got < 0 ? 0 : static_cast<size_t>(got);
   }
+  void watch(uint32_t events) { (void)watched.set(loop, *this, here.get(), events); }
   void say(size_t bytes) const { (void)!::send(there.get(), "0123456789", bytes, 0); }
 
   http::IoLoop& loop;
-  http::Watch watch;
+  http::Watch watched;
   http::Fd here, there;
   int times = 0;
   std::function<void()> next;
@@ -192,23 +238,23 @@ TEST_CASE("A socket is told of in each turn while it has something, and not whil
     if (heard->times < 3) return;
     heard->take();
     story += "told " + std::to_string(heard->times);
-    (void)heard->watch.set(heard->here.get(), 0);
+    heard->watch(0);
     heard->say(1);
     heard->next = [&] { story += " too soon"; };
     timers.push_back(http::IoPool::schedule(20ms, [&] {
       story += " silence";
       heard->next = [&] {
         story += " again";
-        (void)heard->watch.set(heard->here.get(), 0);
+        heard->watch(0);
         done.set();
       };
-      (void)heard->watch.set(heard->here.get(), EPOLLIN);
+      heard->watch(EPOLLIN);
     }));
   };
   io.start();
   io.post(0, [&] {
     heard->say(10);
-    (void)heard->watch.set(heard->here.get(), EPOLLIN);
+    heard->watch(EPOLLIN);
   });
   REQUIRE(done.wait());
   io.post(0, [&] { timers.clear(); });

@@ -10,11 +10,11 @@ TEST_CASE("Waker: word from any thread arrives on the home thread, and none afte
   IoPool io(2);
   io.start();
   std::promise<size_t> where;
-  Waker waker(io, 1, [&] { where.set_value(io.current()); });
-  waker.wake();
+  const auto waker = Waker::make(io, 1, [&] { where.set_value(io.current()); });
+  waker->wake();
   CHECK(where.get_future().get() == 1);
-  waker.detach();
-  waker.wake();  // a second value for the promise would throw
+  waker->detach();
+  waker->wake();  // a second value for the promise would throw
   std::promise<void> after;
   io.post(1, [&] { after.set_value(); });
   after.get_future().get();
@@ -26,9 +26,9 @@ TEST_CASE("Waker: after a move word arrives on the new home", "[net][http]") {
   IoPool io(2);
   io.start();
   std::promise<size_t> where;
-  Waker waker(io, 0, [&] { where.set_value(io.current()); });
-  waker.move_to(1);
-  waker.wake();
+  const auto waker = Waker::make(io, 0, [&] { where.set_value(io.current()); });
+  waker->move_to(1);
+  waker->wake();
   CHECK(where.get_future().get() == 1);
   io.stop();
   io.join();
