@@ -35,12 +35,12 @@ export class Cluster {
   secret;
   silent = new Set(); // names of nodes that accept connections, and answer nothing
 
-  static async start(after, { flags = [], failover = false } = {}) {
+  static async start(after, { flags = [], failover = false, shards = 16 } = {}) {
     const cluster = new Cluster();
     chmodSync(cluster.#folder, 0o755); // where tests run as root, engines are another user's
     cluster.#base = await freePorts();
     after(() => cluster.end());
-    await cluster.tool('start', ...(failover ? ['--failover'] : []), '--', '--log-level', 'warn', ...flags);
+    await cluster.tool('start', '--shards', `${shards}`, ...(failover ? ['--failover'] : []), '--', '--log-level', 'warn', ...flags);
     cluster.secret = (await cluster.tool('secret')).trim();
     return cluster;
   }
