@@ -40,6 +40,7 @@
 namespace hearth::db {
 
 inline constexpr size_t kBatchIdBytes = 16;
+inline constexpr size_t kBatchHeadBytesMax = 128;
 inline constexpr size_t kFilePartBytes = 1u << 20;  // of a file, before a part ends: one row may be larger
 
 // Which batch it is, and which it follows.

@@ -71,7 +71,7 @@ void PostgresLog::close() {
   (void)eventfd_write(interrupt_, 1);
 }
 
-void PostgresLog::append(uint32_t shard, const LogPosition& last, const std::string& id, const std::string& batch,
+void PostgresLog::append(uint32_t shard, const LogPosition& last, const std::string& id, SealedBatch batch,
                          std::function<void(Appended)> done) {
   Waiting one{shard, last, id, {}, {}, std::move(done), Steady::now()};
   Envelope envelope;
@@ -79,31 +79,31 @@ void PostgresLog::append(uint32_t shard, const LogPosition& last, const std::str
     const std::lock_guard lock(mutex_);
     if (const auto found = files_.find(shard); found != files_.end()) {
       for (const auto& [file, parts] : found->second) {
-        if (batch.find(file) != std::string::npos) one.files.push_back(file);
+        if (batch->find(file) != std::string::npos) one.files.push_back(file);
       }
     }
   }
   envelope.files = one.files;
-  envelope.payload = batch;
-  if (batch.size() >= options_.compress_from) {
-    std::string frame = compress_batch(batch);
-    if (frame.size() < batch.size()) {
+  std::string_view payload = *batch;
+  std::string frame, file;
+  if (batch->size() >= options_.compress_from) {
+    frame = compress_batch(*batch);
+    if (frame.size() < batch->size()) {
       envelope.is_compressed = true;
-      envelope.payload = std::move(frame);
+      payload = frame;
     }
   }
-  if (envelope.payload.size() > kInFileFrom) {
+  if (payload.size() > kInFileFrom) {
     // By its shard and sequence, so that whoever cuts the log there finds it, whether a row came to name it or not.
-    const std::string file = file_of_batch(shard, last.sequence + 1, to_hex(id) + "-" + std::to_string(last.epoch));
-    const std::string_view bytes = envelope.payload;
+    file = file_of_batch(shard, last.sequence + 1, to_hex(id) + "-" + std::to_string(last.epoch));
     uint32_t number = 0;
-    for (size_t at = 0; at < bytes.size(); at += kFilePartBytes) {
-      if (!put_part(file, number++, bytes.substr(at, kFilePartBytes)).ok()) return answer(one, Appended::Unknown);
+    for (size_t at = 0; at < payload.size(); at += kFilePartBytes) {
+      if (!put_part(file, number++, payload.substr(at, kFilePartBytes)).ok()) return answer(one, Appended::Unknown);
     }
     envelope.is_in_file = true;
-    envelope.payload = file;
+    payload = file;
   }
-  one.stored = envelope.encode();
+  one.stored = envelope.encode(payload);
   {
     const std::lock_guard lock(mutex_);
     if (!is_closing_) {

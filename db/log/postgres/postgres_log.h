@@ -57,7 +57,7 @@ class PostgresLog final : public CommitLog {
   // Answers Unknown to all that waits, and Unavailable to all that asks, from now on.
   void close();
 
-  void append(uint32_t shard, const LogPosition& last, const std::string& id, const std::string& batch,
+  void append(uint32_t shard, const LogPosition& last, const std::string& id, SealedBatch batch,
               std::function<void(Appended)> done) override;
   Result<LogPosition> take(uint32_t shard) override;
   // Goes on trying for settle_max: while the engine is away, who owns the shard stays its owner.
