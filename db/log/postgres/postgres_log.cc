@@ -144,8 +144,9 @@ PostgresLog::Round PostgresLog::next_round() {
   std::unique_lock lock(mutex_);
   arrived_.wait(lock, [this] { return is_closing_ || !waiting_.empty(); });
   // Those that the last round answered are on their way with their next batch: as long as giving them the processor brings
-  // one, the round waits for it. A second round costs them more, for it begins after this one.
-  for (size_t seen = 0; seen < waiting_.size() && waiting_.size() < last_round_;) {
+  // one, the round waits for it. A second round costs them more, for it begins after this one. Who came while that round was
+  // under way is no reason to go without them: else there would be two halves that go by turns for ever.
+  for (size_t seen = 0; seen < waiting_.size() && waiting_.size() < expected_;) {
     seen = waiting_.size();
     lock.unlock();
     std::this_thread::yield();
@@ -161,7 +162,6 @@ PostgresLog::Round PostgresLog::next_round() {
     if (size > kAloneFrom) break;
   }
   lock.unlock();
-  last_round_ = round.size();
   // Rows are locked in one order, whoever else does: no two rounds wait for each other.
   std::sort(round.begin(), round.end(), [](const Waiting& a, const Waiting& b) { return a.shard < b.shard; });
   return round;
@@ -224,6 +224,11 @@ void PostgresLog::send(Round round, bool is_again) {
   figures_.rounds.add();
   const auto changed = rounds_->finish_round();
   if (changed.ok()) {
+    {
+      // A shard has one append under way at most: nobody of this round waits yet.
+      const std::lock_guard lock(mutex_);
+      expected_ = waiting_.size() + round.size();
+    }
     for (size_t i = 0; i < round.size(); ++i) {
       answer(round[i], changed.value()[i] == 1 ? Appended::Accepted : Appended::Conflict);
     }
