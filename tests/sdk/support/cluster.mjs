@@ -21,7 +21,7 @@ const isFree = (port) =>
   });
 
 // A row of ports that nobody has: nodes' at 1.., their peers' at 101.., engines' at 201..
-async function freePorts() {
+export async function freePorts() {
   for (;;) {
     const base = 20_000 + Math.floor(Math.random() * 12_000);
     const wanted = [1, 2, 3, 101, 102, 103, 201, 202, 203].map((offset) => base + offset);
