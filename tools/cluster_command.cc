@@ -22,7 +22,7 @@
 #include "db/log/postgres/cluster_url.h"
 #include "db/log/postgres/postgres_board.h"
 #include "db/log/postgres/schema.h"
-#include "db/model/json.h"
+#include "db/model/json_members.h"
 #include "net/peer/peer_port.h"
 #include "tools/commands.h"
 #include "tools/or_throw.h"
@@ -156,49 +156,47 @@ uint64_t behind(const db::ClusterView& view, const db::ClusterNode& node) {
 
 std::string status_json(const db::ClusterFacts& facts, const db::EngineCheck& check, const db::ClusterView& view,
                         const std::map<std::string, bool>& alive) {
-  std::string json = "{\"id\":";
-  db::append_json_string(facts.id, json);
-  json += fmt::format(",\"format\":{},\"engine\":{{\"durability\":", facts.format);
-  db::append_json_string(check.durability, json);
-  json += fmt::format(",\"timeline\":{}", check.timeline);
-  for (const auto& [name, list] : {std::pair("wrong", &check.wrong), std::pair("warnings", &check.warnings)}) {
-    json += fmt::format(",\"{}\":[", name);
-    for (const std::string& one : *list) {
-      if (json.back() != '[') json += ',';
-      db::append_json_string(one, json);
-    }
-    json += ']';
-  }
-  json += "},\"nodes\":[";
-  for (const db::ClusterNode& one : view.nodes) {
-    if (json.back() != '[') json += ',';
-    const auto owns =
-        std::count_if(view.shards.begin(), view.shards.end(), [&](const auto& at) { return at.owner == one.name; });
-    json += "{\"name\":";
-    db::append_json_string(one.name, json);
-    json += ",\"peer\":";
-    db::append_json_string(one.peer, json);
-    json += ",\"client\":";
-    db::append_json_string(one.client, json);
-    json += fmt::format(R"(,"alive":{},"drained":{},"formats":{},"beat":{},"owns":{},"behind":{}}})",
-                        alive.at(one.name), one.is_drained, one.formats, one.beat, owns, behind(view, one));
-  }
-  json += "],\"shards\":[";
-  for (const db::ClusterShard& one : view.shards) {
-    if (json.back() != '[') json += ',';
-    json += fmt::format(R"({{"shard":{},"owner":)", one.shard);
-    db::append_json_string(one.owner, json);
-    json += fmt::format(R"(,"epoch":{},"sequence":{},"cut":{},"wish":)", one.last.epoch, one.last.sequence, one.cut);
-    db::append_json_string(one.wish, json);
-    json += ",\"durable\":{";
+  std::string json;
+  db::JsonMembers top(json);
+  top.text("id", facts.id);
+  top.number("format", facts.format);
+  db::JsonMembers engine(top.begin("engine"));
+  engine.text("durability", check.durability);
+  engine.number("timeline", check.timeline);
+  engine.texts("wrong", check.wrong);
+  engine.texts("warnings", check.warnings);
+  engine.close();
+  top.list("nodes", view.nodes, [&](const db::ClusterNode& one, std::string& to) {
+    db::JsonMembers node(to);
+    node.text("name", one.name);
+    node.text("peer", one.peer);
+    node.text("client", one.client);
+    node.truth("alive", alive.at(one.name));
+    node.truth("drained", one.is_drained);
+    node.number("formats", one.formats);
+    node.number("beat", one.beat);
+    node.number("owns", std::count_if(view.shards.begin(), view.shards.end(),
+                                      [&](const auto& at) { return at.owner == one.name; }));
+    node.number("behind", behind(view, one));
+    node.close();
+  });
+  top.list("shards", view.shards, [&](const db::ClusterShard& one, std::string& to) {
+    db::JsonMembers shard(to);
+    shard.number("shard", one.shard);
+    shard.text("owner", one.owner);
+    shard.number("epoch", one.last.epoch);
+    shard.number("sequence", one.last.sequence);
+    shard.number("cut", one.cut);
+    shard.text("wish", one.wish);
+    db::JsonMembers durable(shard.begin("durable"));
     for (const db::ClusterNode& node : view.nodes) {
-      if (json.back() != '{') json += ',';
-      db::append_json_string(node.name, json);
-      json += fmt::format(":{}", one.shard < node.durable.size() ? node.durable[one.shard] : 0);
+      durable.number(node.name, one.shard < node.durable.size() ? node.durable[one.shard] : 0);
     }
-    json += "}}";
-  }
-  return json + "]}\n";
+    durable.close();
+    shard.close();
+  });
+  top.close();
+  return json + "\n";
 }
 
 // 0: all is well; 1: it is not, and the output says what.

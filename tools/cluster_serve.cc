@@ -214,7 +214,13 @@ void ClusterNode::attach(db::Host& host) {
         return std::chrono::duration_cast<std::chrono::milliseconds>(*stale);
       });
   door_.status = [this] { return member_->status_json(); };
-  door_.figures = [this] { return member_->figures(); };
+  door_.figures = [this] {
+    db::ClusterFigures figures = member_->figures();
+    const db::PostgresLogFigures& log = log_->figures();
+    figures.engine = {.rounds = log.rounds.value(), .batches = log.appends.value(), .bytes = log.bytes.value()};
+    log.append_time.add_to(figures.engine.append_time);
+    return figures;
+  };
   door_.move = [this](uint32_t shard, const std::string& to) { return member_->move(shard, to); };
   door_.drain = [this](const std::string& node, bool is_drained) { return member_->drain(node, is_drained); };
   door_.forget = [this](const std::string& node) { return member_->forget(node); };

@@ -6,10 +6,19 @@
 #include <map>
 #include <string>
 
+#include "db/base/metrics.h"
+
 namespace hearth::db {
 
 struct GuardFigures {
   uint64_t appends = 0, held = 0, released = 0, doubted = 0, cut_off = 0;
+};
+
+// What went into the engine's log, appended in rounds: each is one transaction, of all shards that had something.
+struct RoundFigures {
+  uint64_t rounds = 0, batches = 0;  // that were accepted; in their rounds, refused ones too
+  uint64_t bytes = 0;                // of those batches, as they are stored
+  Distribution append_time{};        // nanoseconds, of an accepted batch from its shard's asking to the answer
 };
 
 struct BusFigures {
@@ -36,6 +45,7 @@ struct ClusterFigures {
   std::chrono::milliseconds renewal_took{0};  // the last one
   uint64_t wrong = 0;                         // sentences of the last check
   GuardFigures guard;
+  RoundFigures engine;
   BusFigures bus;
 };
 

@@ -75,7 +75,7 @@ void GuardedLog::stop() {
   for (UnderWay& one : ended) one.done(Appended::Unknown);
 }
 
-void GuardedLog::append(uint32_t shard, const LogPosition& last, const std::string& id, const std::string& batch,
+void GuardedLog::append(uint32_t shard, const LogPosition& last, const std::string& id, SealedBatch batch,
                         std::function<void(Appended)> done) {
   uint64_t number = 0;
   {
@@ -84,15 +84,14 @@ void GuardedLog::append(uint32_t shard, const LogPosition& last, const std::stri
     if (at.is_admitted) {
       ++figures_.appends;
       number = ++next_number_;
-      at.under_way = UnderWay{.batch = {.shard = shard,
-                                        .at = {last.sequence + 1, last.epoch, id},
-                                        .bytes = std::make_shared<const std::string>(batch)},
+      at.under_way = UnderWay{.batch = {.shard = shard, .at = {last.sequence + 1, last.epoch, id}, .bytes = batch},
                               .done = std::move(done),
                               .number = number};
     }
   }
   if (number == 0) return done(Appended::Conflict);  // it is another's, as far as we know
-  log_.append(shard, last, id, batch, [this, shard, number](Appended what) { on_answer(shard, number, what); });
+  log_.append(shard, last, id, std::move(batch),
+              [this, shard, number](Appended what) { on_answer(shard, number, what); });
 }
 
 // The engine's answer. Whoever came before it (cut_off) has the word; a second answer finds nothing under way.

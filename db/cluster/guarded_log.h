@@ -52,7 +52,7 @@ class GuardedLog final : public CommitLog {
   void tick(BootTime now);
   void stop();  // cuts off all
 
-  void append(uint32_t shard, const LogPosition& last, const std::string& id, const std::string& batch,
+  void append(uint32_t shard, const LogPosition& last, const std::string& id, SealedBatch batch,
               std::function<void(Appended)> done) override;
   Result<LogPosition> take(uint32_t shard) override { return log_.take(shard); }
   CommitLog& unguarded() { return log_; }

@@ -9,7 +9,11 @@
 namespace hearth::db {
 
 Member::Member(Parts with, ClusterOptions options)
-    : with_(with), options_(std::move(options)), directory_(with_.replica.shards()), shards_(with_.replica.shards()) {}
+    : with_(with),
+      options_(std::move(options)),
+      directory_(with_.replica.shards()),
+      to_work_(options_.lanes),
+      shards_(with_.replica.shards()) {}
 
 Member::~Member() { stop(); }
 
@@ -98,8 +102,9 @@ void Member::stop() {
       }
     }
     is_stopped_ = true;
-    changed_.notify_all();
+    wake_all();
     to_look_.notify_all();
+    to_keep_.notify_all();
   }
   with_.log.stop();  // what waits for the engine is answered
   with_.bus.stop();
@@ -225,10 +230,15 @@ void Member::look() {
     for (uint32_t shard = 0; shard < shards_.size(); ++shard) point(shard);
   }
   for (const std::string& one : loud) word(Level::Error, one);
-  changed_.notify_all();
+  wake_all();
   tell_peers();
   // What was held while we were not good: this look came after the renewal that made us good.
   with_.log.release(view_);
+}
+
+void Member::wake_all() {
+  changed_.notify_all();
+  for (std::condition_variable& one : to_work_) one.notify_all();
 }
 
 void Member::tell_peers() {

@@ -177,6 +177,8 @@ class Member {
 
   // member_lanes.cc
   void lane(size_t number);
+  void wake(uint32_t shard) { to_work_[shard % to_work_.size()].notify_one(); }  // its lane
+  void wake_all();
   std::optional<uint32_t> next_work(size_t lane);
   void work(uint32_t shard, std::unique_lock<std::mutex>& lock);
   void take(uint32_t shard, const Order& order);
@@ -208,9 +210,12 @@ class Member {
   std::mutex
       board_mutex_;  // Guards with_.board: its functions are for one thread at a time. Never locked under mutex_.
 
-  mutable std::mutex mutex_;         // Guards all below.
-  std::condition_variable changed_;  // orders, batches, renewals, stopping
-  std::condition_variable to_look_;  // the control thread's
+  mutable std::mutex mutex_;  // Guards all below.
+  std::condition_variable
+      changed_;  // for who waits for this node: renewals, orders that are done, stopping; the seeder's
+  std::condition_variable to_look_;               // the control thread's
+  std::condition_variable to_keep_;               // upkeep's: stopping
+  std::vector<std::condition_variable> to_work_;  // each lane's: orders, batches, stopping
   std::vector<Shard> shards_;
   ClusterView view_;
   ClusterFacts facts_;

@@ -57,7 +57,7 @@ void Member::order(uint32_t shard, Order order) {
   Shard& at = shards_[shard];
   if (at.order && at.order->kind == Order::Kind::Disown) return;  // nothing is more urgent
   at.order = std::move(order);
-  changed_.notify_all();
+  wake(shard);
 }
 
 void Member::point(uint32_t number) {

@@ -25,8 +25,9 @@ Error not_owner(const std::string& why) {
 void Member::on_batch(BusBatch batch) {
   const std::lock_guard lock(mutex_);
   ++counts_.told;
-  if (batch.shard >= shards_.size()) return;
-  Shard& shard = shards_[batch.shard];
+  const uint32_t number = batch.shard;
+  if (number >= shards_.size()) return;
+  Shard& shard = shards_[number];
   if (shard.here != Here::Follows && shard.here != Here::Taking && shard.here != Here::Leaving) return;
   const size_t size = batch.bytes->size();
   if (inbox_bytes_ + size > options_.inbox_bytes_max) {
@@ -40,7 +41,7 @@ void Member::on_batch(BusBatch batch) {
     shard.inbox_bytes += size;
     inbox_bytes_ += size;
   }
-  changed_.notify_all();
+  wake(number);
 }
 
 std::optional<uint32_t> Member::next_work(size_t lane) {
@@ -61,7 +62,7 @@ void Member::lane(size_t number) {
   while (!is_stopped_) {
     const auto found = next_work(number);
     if (!found) {
-      changed_.wait_for(lock, real(kTryAgainAfter));
+      to_work_[number].wait_for(lock, real(kTryAgainAfter));
       continue;
     }
     work(*found, lock);

@@ -3,51 +3,9 @@
 #include <utility>
 
 #include "db/cluster/member.h"
-#include "db/model/json.h"
+#include "db/model/json_members.h"
 
 namespace hearth::db {
-namespace {
-
-// Members of an object, in order.
-class Members {
- public:
-  explicit Members(std::string& json) : json_(json) { json_ += '{'; }
-  void close() { json_ += '}'; }
-  std::string& begin(std::string_view name) {
-    if (!is_first_) json_ += ',';
-    is_first_ = false;
-    append_json_string(name, json_);
-    return json_ += ':';
-  }
-  void text(std::string_view name, std::string_view value) { append_json_string(value, begin(name)); }
-  void truth(std::string_view name, bool value) { begin(name) += value ? "true" : "false"; }
-  template <typename Number>
-  void number(std::string_view name, Number value) {
-    begin(name) += std::to_string(value);
-  }
-  void time(std::string_view name, BootTime value) { number(name, value.count()); }
-  void texts(std::string_view name, const std::vector<std::string>& values) {
-    list(name, values, [](const std::string& one, std::string& json) { append_json_string(one, json); });
-  }
-  template <typename List, typename Append>
-  void list(std::string_view name, const List& values, Append append) {
-    std::string& json = begin(name) += '[';
-    bool is_first = true;
-    for (const auto& one : values) {
-      if (!is_first) json += ',';
-      is_first = false;
-      append(one, json);
-    }
-    json += ']';
-  }
-
- private:
-  std::string& json_;
-  bool is_first_ = true;
-};
-
-}  // namespace
-
 ClusterFigures Member::figures() const {
   ClusterFigures all;
   const GuardFigures guard = with_.log.figures();
@@ -82,13 +40,13 @@ std::string Member::status_json() const {
   const std::lock_guard lock(mutex_);
   const BootTime at = now();
   std::string json;
-  Members top(json);
+  JsonMembers top(json);
   top.text("id", facts_.id);
   top.text("node", options_.node);
   top.truth("good", with_.standing.is_good());
   top.time("stale_ms", with_.standing.stale().value_or(BootTime{0}));
   top.number("format", facts_.format);
-  Members engine(top.begin("engine"));
+  JsonMembers engine(top.begin("engine"));
   engine.text("durability", check_.durability);
   engine.number("timeline", check_.timeline);
   engine.texts("wrong", check_.wrong);
@@ -104,7 +62,7 @@ std::string Member::status_json() const {
     }
     const bool is_self = one.name == options_.node;
     const auto peer = bus.peers.find(one.name);
-    Members node(to);
+    JsonMembers node(to);
     node.text("name", one.name);
     node.text("peer", one.peer);
     node.text("client", one.client);
@@ -120,7 +78,7 @@ std::string Member::status_json() const {
     node.close();
   });
   top.list("shards", view_.shards, [&](const ClusterShard& one, std::string& to) {
-    Members shard(to);
+    JsonMembers shard(to);
     shard.number("shard", one.shard);
     shard.text("owner", one.owner);
     shard.number("epoch", one.last.epoch);
@@ -132,7 +90,7 @@ std::string Member::status_json() const {
       shard.number("applied", with_.replica.applied(one.shard).sequence);
       shard.text("why", shards_[one.shard].why);
     }
-    Members durable(shard.begin("durable"));
+    JsonMembers durable(shard.begin("durable"));
     for (const ClusterNode& node : view_.nodes) {
       durable.number(node.name, one.shard < node.durable.size() ? node.durable[one.shard] : 0);
     }
@@ -140,7 +98,7 @@ std::string Member::status_json() const {
     shard.close();
   });
   top.list("changes", changes_, [&](const ClusterChange& one, std::string& to) {
-    Members change(to);
+    JsonMembers change(to);
     change.time("ago_ms", at - one.at);
     change.number("shard", one.shard);
     change.text("from", one.from);

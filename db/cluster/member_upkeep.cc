@@ -22,7 +22,7 @@ void Member::upkeep() {
   BootTime next_sync = now() + kSyncEvery, next_cut = now() + kCutEvery, next_check = now() + kCheckEvery;
   std::unique_lock lock(mutex_);
   while (!is_stopped_) {
-    changed_.wait_for(lock, real(kUpkeepEvery), [this] { return is_stopped_; });
+    to_keep_.wait_for(lock, real(kUpkeepEvery), [this] { return is_stopped_; });
     if (is_stopped_) return;
     stop_when_stale(now());
     lock.unlock();
@@ -175,7 +175,7 @@ void Member::seeder() {
     }
     must_look_ = true;
     to_look_.notify_all();
-    changed_.notify_all();
+    wake_all();
   }
 }
 

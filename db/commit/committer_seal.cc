@@ -18,7 +18,8 @@
 namespace hearth::db {
 
 void Committer::note_before(Tree& tree) {
-  if (logs_ != nullptr) before_.try_emplace(&tree, Before{tree.head, tree.named});
+  if (logs_ == nullptr || before_.contains(&tree)) return;
+  before_.emplace(&tree, Before{tree.head, tree.named});
 }
 
 void Committer::seal(const Tree& tree, BatchEntry entry) {
@@ -27,17 +28,15 @@ void Committer::seal(const Tree& tree, BatchEntry entry) {
 }
 
 void Committer::seal_commit(const Tree& tree, const Accepted& accepted, const Told& told) {
-  BatchEntry entry;
-  entry.kind = BatchEntry::Kind::Commit;
-  entry.commit.wall = accepted.wall;
-  entry.commit.record = accepted.record;
-  if (told.write != nullptr) {
-    entry.commit.told_as_update = told.write->merge;
-    entry.commit.base = told.write->base;
-    entry.commit.by = told.write->by;
-  }
+  static const Path kRoot;
+  const bool is_told = told.write != nullptr;
+  const LogEntryParts commit{.wall = accepted.wall,
+                             .told_as_update = is_told && told.write->merge,
+                             .base = is_told ? told.write->base : kRoot,
+                             .by = is_told ? std::string_view(told.write->by) : std::string_view(),
+                             .record = accepted.record};
   sealed_at_ = accepted.wall;
-  seal(tree, std::move(entry));
+  append_commit(tree.name, commit, sealed_[logs_->of(tree.number).shard()]);
 }
 
 // A group of a heavy shard may be of several logs. Where a later one refuses, an earlier one has its part already: that log

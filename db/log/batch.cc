@@ -153,6 +153,16 @@ void BatchEntry::append_to(std::string& batch) const {
   }
 }
 
+void append_commit(std::string_view name, const LogEntryParts& commit, std::string& batch) {
+  batch += static_cast<char>(BatchEntry::Kind::Commit);
+  append_bytes(name, batch);
+  const size_t at = batch.size();
+  commit.append_to(batch);
+  std::string length;  // known only now; what stands behind it moves by a byte or two
+  append_varint(batch.size() - at, length);
+  batch.insert(at, length);
+}
+
 Result<BatchHead> read_batch_head(std::string_view batch) {
   ByteReader in(batch);
   return read_head(in);

@@ -40,6 +40,7 @@
 namespace hearth::db {
 
 inline constexpr size_t kBatchIdBytes = 16;
+inline constexpr size_t kBatchHeadBytesMax = 128;
 inline constexpr size_t kFilePartBytes = 1u << 20;  // of a file, before a part ends: one row may be larger
 
 // Which batch it is, and which it follows.
@@ -82,6 +83,9 @@ struct BatchEntry {
 
   void append_to(std::string& batch) const;
 };
+
+// The entry of a commit, as BatchEntry::append_to() makes it, without a copy of what is in it.
+void append_commit(std::string_view name, const LogEntryParts& commit, std::string& batch);
 
 // Calls `entry` for each, in order, until it answers with an error. Errors: Corruption, Unsupported (of a newer Hearth), its.
 Result<BatchHead> read_batch_head(std::string_view batch);

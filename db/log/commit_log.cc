@@ -70,10 +70,12 @@ std::string CommitLog::new_file(uint32_t) { return random_hex(kBatchIdBytes); }
 
 CommitLog::Appended ShardLog::try_append(const BatchHead& head, std::string_view entries) {
   std::string batch;
+  batch.reserve(kBatchHeadBytesMax + entries.size());
   head.append_to(batch);
   batch += entries;
   const auto answer = std::make_shared<FirstAnswer>();
-  log_.append(shard_, last_, head.id, batch, [answer](CommitLog::Appended what) { answer->tell(what); });
+  log_.append(shard_, last_, head.id, sealed(std::move(batch)),
+              [answer](CommitLog::Appended what) { answer->tell(what); });
   return answer->wait();
 }
 

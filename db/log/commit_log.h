@@ -37,6 +37,10 @@ struct LogPosition {
   std::string id = std::string(kBatchIdBytes, '\0');
 };
 
+// A batch's bytes, which nobody changes any more: the engine's log and the other nodes are sent the same.
+using SealedBatch = std::shared_ptr<const std::string>;
+inline SealedBatch sealed(std::string bytes) { return std::make_shared<const std::string>(std::move(bytes)); }
+
 class CommitLog {
  public:
   enum class Appended : uint8_t { Accepted, Conflict, Unknown };
@@ -44,7 +48,7 @@ class CommitLog {
 
   // Appends `batch`, of that id, as the next of the shard if the last one has the sequence and the epoch of `last`. `done` is
   // called on any thread, now or later; what it is told after its first call says nothing.
-  virtual void append(uint32_t shard, const LogPosition& last, const std::string& id, const std::string& batch,
+  virtual void append(uint32_t shard, const LogPosition& last, const std::string& id, SealedBatch batch,
                       std::function<void(Appended)> done) = 0;
   // Makes the shard ours, by a new epoch. Who may do that, and when, is for others to know. Blocks. Errors: Unavailable.
   virtual Result<LogPosition> take(uint32_t shard) = 0;

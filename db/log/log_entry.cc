@@ -23,15 +23,21 @@ Error damaged(const char* what) { return {ErrorCode::Corruption, std::string("an
 }  // namespace
 
 std::string LogEntry::encode() const {
-  std::string bytes(1, static_cast<char>(kind));
+  std::string bytes;
+  LogEntryParts{kind, life, offset, wall, told_as_update, base, by, record}.append_to(bytes);
+  return bytes;
+}
+
+void LogEntryParts::append_to(std::string& bytes) const {
+  bytes += static_cast<char>(kind);
   append_varint(life, bytes);
   append_varint(offset, bytes);
   append_varint(static_cast<uint64_t>(wall.count()), bytes);
   bytes += static_cast<char>(told_as_update ? 1 : 0);
-  append_bytes(encode_path(base), bytes);
+  const std::string at = encode_path(base);
+  append_bytes(at, bytes);
   append_bytes(by, bytes);
-  record.append_to(bytes);
-  return bytes;
+  record.append_to(bytes, {base, at});
 }
 
 Result<LogEntry> LogEntry::decode(std::string_view bytes, What what) {

@@ -49,6 +49,20 @@ struct LogEntry {
   static Result<LogEntry> decode(std::string_view bytes, What what = What::Whole);
 };
 
+// An entry of a commit whose parts are elsewhere: its bytes, without a copy of them before.
+struct LogEntryParts {
+  LogEntry::Kind kind = LogEntry::Kind::Commit;
+  uint32_t life = 0;
+  uint64_t offset = 0;
+  Timestamp wall{};
+  bool told_as_update = false;
+  const Path& base;
+  std::string_view by{};
+  const Record& record;
+
+  void append_to(std::string& bytes) const;
+};
+
 // The key below Table::Log and the namespace's number. Part 0 is the first.
 std::string log_row(uint64_t sequence, uint32_t part = 0);
 

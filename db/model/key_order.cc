@@ -45,12 +45,14 @@ uint32_t read_u32(std::string_view bytes) {
   return value;
 }
 
-}  // namespace
-
-char remap_utf16(char c) {
+inline char remapped(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return static_cast<char>(byte == 0xEE ? 0xF5 : byte == 0xEF ? 0xF6 : byte);
 }
+
+}  // namespace
+
+char remap_utf16(char c) { return remapped(c); }
 
 char unmap_utf16(char c) {
   const auto byte = static_cast<unsigned char>(c);
@@ -114,15 +116,22 @@ void append_segment(std::string_view key, std::string& to) {
     to += '\0';
     return;
   }
-  to += kTextSegment;
-  for (const char c : key) to += remap_utf16(c);
-  to += '\0';
+  // Every path of every write comes through here, so its bytes are put where they belong, and not added one by one.
+  const size_t at = to.size();
+  to.resize(at + key.size() + 2);
+  char* next = to.data() + at;
+  *next++ = kTextSegment;
+  for (const char c : key) *next++ = remapped(c);
 }
 
 std::string encode_path(const Path& path) {
   std::string encoded;
   encoded.reserve(path.text().size() + 2 * path.depth());
-  for (const std::string_view key : path.keys()) append_segment(key, encoded);
+  for (std::string_view rest = path.text(); !rest.empty();) {
+    const std::string_view key = rest.substr(0, rest.find('/'));
+    append_segment(key, encoded);
+    rest.remove_prefix(std::min(key.size() + 1, rest.size()));
+  }
   return encoded;
 }
 

@@ -249,14 +249,20 @@ std::string Record::encode() const {
   return bytes;
 }
 
-void Record::append_to(std::string& bytes) const {
+void Record::append_to(std::string& bytes) const { append_to(bytes, {Path(), {}}); }
+
+void Record::append_to(std::string& bytes, const EncodedPath& known) const {
   bytes += kRecordVersion;
   append_varint(sequence, bytes);
   append_varint(static_cast<uint64_t>(time.count()), bytes);
   append_varint(effects.size(), bytes);
   for (const Effect& effect : effects) {
     bytes += letter(effect.kind);
-    append_bytes(encode_path(effect.path), bytes);
+    if (effect.path == known.path) {
+      append_bytes(known.bytes, bytes);
+    } else {
+      append_bytes(encode_path(effect.path), bytes);
+    }
     bytes += static_cast<char>(effect.slot);
     append_bytes(effect.name, bytes);
     append_rows(effect.value, bytes);

@@ -139,7 +139,13 @@ struct Record {
   std::vector<Effect> effects;
 
   std::string encode() const;
-  void append_to(std::string& bytes) const;              // the same, behind what is there
+  void append_to(std::string& bytes) const;  // the same, behind what is there
+  // The same, for who has encoded a path already: that of most effects is the write's own.
+  struct EncodedPath {
+    const Path& path;
+    std::string_view bytes;  // encode_path()
+  };
+  void append_to(std::string& bytes, const EncodedPath& known) const;
   static Result<Record> decode(std::string_view bytes);  // Errors: Corruption
 };
 

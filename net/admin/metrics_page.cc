@@ -369,6 +369,13 @@ void add_cluster(const db::ClusterFigures& cluster, Families& to) {
       {sample("what", "begun", guard.appends), sample("what", "held", guard.held),
        sample("what", "released", guard.released), sample("what", "doubted", guard.doubted),
        sample("what", "cut_off", guard.cut_off)});
+  to.counter("hearth_cluster_rounds_total", "Transactions that batches were sent to the engine in.",
+             cluster.engine.rounds);
+  to.counter("hearth_cluster_rounds_batches_total", "Batches that the engine has accepted in them.",
+             cluster.engine.batches);
+  to.counter("hearth_cluster_rounds_bytes_total", "Bytes of those batches, as they are stored.", cluster.engine.bytes);
+  to.histogram("hearth_cluster_append_seconds", "Time from a shard's asking to the engine's acceptance of its batch.",
+               cluster.engine.append_time, kNanosecondsPerSecond);
   uint64_t up = 0, queued = 0, sent = 0, dropped = 0;
   for (const auto& [_, peer] : cluster.bus.peers) {
     up += peer.is_up ? 1 : 0;

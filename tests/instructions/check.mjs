@@ -17,7 +17,11 @@ const hasStore = (name) => /leaf|leaves|known|child|last/.test(name);
 const marginOf = (name) => (hasStore(name) ? 0.4 : 0.05);
 // What may not cost much more than another, whatever the file says. A change is matched against those who listen there: of
 // a thousand times as many who listen beside it, it sees that their parent's table of children takes ten more comparisons.
-const bounds = [{ name: 'match_among_10000', atMost: 1.5, of: 'match_among_10' }];
+// And a write of a cluster's node is little more than any server's, as far as it is the node's to do.
+const bounds = [
+  { name: 'match_among_10000', atMost: 1.5, of: 'match_among_10' },
+  { name: 'overwrite_known_logged', atMost: 1.2, of: 'overwrite_known_of_32' },
+];
 const skipped = 77; // CTest's SKIP_RETURN_CODE
 const update = 'tools/test --update-instructions';
 const file = new URL('counts.txt', import.meta.url);

@@ -87,9 +87,28 @@ db::Write put(const Path& path, Value value) {
   return write;
 }
 
+// What a cluster's node has between its committer and its store, but for the engine: batches are made, and are accepted at once.
+class AtOnce final : public db::CommitLog {
+ public:
+  void append(uint32_t, const db::LogPosition&, const std::string&, db::SealedBatch,
+              std::function<void(Appended)> done) override {
+    done(Appended::Accepted);
+  }
+  db::Result<db::LogPosition> take(uint32_t) override { return db::LogPosition(); }
+  db::Result<std::optional<db::LogPosition>> begin_epoch(uint32_t, uint64_t) override {
+    return std::optional<db::LogPosition>();
+  }
+  db::Result<void> add_file_part(uint32_t, const std::string&, std::string_view) override { return {}; }
+};
+
 // A store with one namespace, and the committer of its shard. No write waits for the disk.
+enum class Logged : uint8_t { No, Yes };
 struct Store {
-  Store() : store(must(db::TreeStore::open({folder.path(), 1}))), committer(*store, db::TreeStore::Durability::Os) {
+  explicit Store(Logged logged = Logged::No)
+      : store(must(db::TreeStore::open({folder.path(), 1}))),
+        logs({{std::make_shared<db::ShardLog>(log, 0, db::LogPosition())}}),
+        committer(*store, db::TreeStore::Durability::Os, {}, {}, nullptr, db::kLeafCacheBytes, {}, db::kAnswersBytesMax,
+                  logged == Logged::Yes ? &logs : nullptr) {
     tree.name = "instructions";
     tree.number = 1;
     must(committer.load(tree));
@@ -109,6 +128,8 @@ struct Store {
 
   test::TempFolder folder{};
   std::unique_ptr<db::TreeStore> store;
+  AtOnce log{};
+  db::ShardLogs logs;
   db::Committer committer;
   db::Tree tree{};
   int64_t time = 0;
@@ -177,6 +198,16 @@ Step overwrite_known() {
   return [store](uint64_t n) {
     store->write(put(at("leaves/" + key_of(n % 500)), Value::string(fmt::format("{:016}", n))));
     store->commit();
+  };
+}
+
+// Of a group as a shard makes one under load: 32 writes, and one commit.
+Step overwrite_known_of_32(Logged logged) {
+  const auto store = std::make_shared<Store>(logged);
+  store->fill();
+  return [store](uint64_t n) {
+    store->write(put(at("leaves/" + key_of(n % 500)), Value::string(fmt::format("{:016}", n))));
+    if (n % 32 == 31) store->commit();
   };
 }
 
@@ -328,6 +359,8 @@ const std::vector<Operation> kOperations = {
     {"judge_rules", judge_rules},
     {"overwrite_leaf", overwrite_leaf},
     {"overwrite_known", overwrite_known},
+    {"overwrite_known_of_32", [] { return overwrite_known_of_32(Logged::No); }},
+    {"overwrite_known_logged", [] { return overwrite_known_of_32(Logged::Yes); }},
     {"add_child", add_child},
     {"read_leaf", read_leaf},
     {"limit_to_last_50", [] { return limit_to_last_50(false); }},

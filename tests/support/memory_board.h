@@ -189,7 +189,7 @@ class MemoryShardLog final : public db::CommitLog {
   MemoryShardLog(MemoryEngine& engine, MemoryWay& way, std::string node)
       : engine_(engine), way_(way), node_(std::move(node)) {}
 
-  void append(uint32_t number, const db::LogPosition& last, const std::string& id, const std::string& batch,
+  void append(uint32_t number, const db::LogPosition& last, const std::string& id, db::SealedBatch batch,
               std::function<void(Appended)> done) override {
     if (const int slow = way_.slow_ms; slow > 0) std::this_thread::sleep_for(std::chrono::milliseconds(slow));
     if (way_.is_away) return done(Appended::Unknown);
@@ -201,7 +201,7 @@ class MemoryShardLog final : public db::CommitLog {
       if (is_taken) {
         ++shard.last.sequence;
         shard.last.id = id;
-        engine_.batches[number][shard.last.sequence] = batch;
+        engine_.batches[number][shard.last.sequence] = *batch;
       }
     }
     done(way_.loses_answers ? Appended::Unknown : is_taken ? Appended::Accepted : Appended::Conflict);

@@ -35,8 +35,9 @@ class MemoryLog final : public db::CommitLog {
   // Asked before each append. Called by many threads, one at a time.
   std::function<Behaviour()> behave = [] { return Behaviour::Honest; };
 
-  void append(uint32_t shard, const db::LogPosition& last, const std::string& id, const std::string& batch,
+  void append(uint32_t shard, const db::LogPosition& last, const std::string& id, db::SealedBatch sealed,
               std::function<void(Appended)> done) override {
+    const std::string& batch = *sealed;
     Behaviour how;
     {
       const std::lock_guard lock(mutex_);

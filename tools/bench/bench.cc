@@ -57,11 +57,13 @@ struct OwnScenario {  // in this process
 };
 constexpr OwnScenario kOwnScenarios[] = {
     {"embedded", measure_embedded}, {"rules", measure_rules}, {"queries", measure_queries}};
+constexpr OwnScenario kCluster = {"cluster", measure_cluster};  // with --engine alone
 
 std::vector<std::string> scenario_names() {
   std::vector<std::string> names;
   for (const Scenario& scenario : kScenarios) names.emplace_back(scenario.name);
   for (const OwnScenario& scenario : kOwnScenarios) names.emplace_back(scenario.name);
+  names.emplace_back(kCluster.name);
   names.emplace_back("all");
   return names;
 }
@@ -145,6 +147,12 @@ int bench(const BenchFlags& flags) {
     const ProcessorTime before;
     Report report = scenario.measure(flags, progress);
     tell(std::move(report), before, memory_bytes_of(getpid()));
+  }
+  const bool wants_cluster =
+      std::find(flags.scenarios.begin(), flags.scenarios.end(), kCluster.name) != flags.scenarios.end();
+  if (wants_cluster || !flags.engine.empty()) {
+    const ProcessorTime before;
+    tell(kCluster.measure(flags, progress), before, std::nullopt);
   }
   if (flags.json) fmt::print("{}", json_of(reports));
   return 0;
@@ -234,6 +242,23 @@ void add_bench(CLI::App& program, Chosen& chosen) {
   command->add_option("--attack", flags->attacks, "neighbours: this one alone; may be given again")
       ->check(CLI::IsMember({"counts", "large_reads", "shallow_reads", "large_queries", "small_reads", "small_writes",
                              "denied_conditional_writes", "denied_deletes", "imports", "deletes", "index_builds"}));
+  command
+      ->add_option(
+          "--engine", flags->engine,
+          "cluster: a PostgreSQL with its standbys, as of serve's --cluster, whose database has no cluster: one "
+          "is made there, and removed with all that it has. `tools/cluster bench` starts such a PostgreSQL")
+      ->type_name("URL");
+  command->add_option("--shards", flags->shards, "cluster: shards, and namespaces, one in each")
+      ->check(CLI::Range(size_t{1}, size_t{256}))
+      ->capture_default_str();
+  command->add_option("--rounds", flags->rounds, "cluster: turns in which all that is compared is run")
+      ->check(CLI::Range(size_t{1}, size_t{100}))
+      ->capture_default_str();
+  command
+      ->add_option("--followers", flags->followers,
+                   "cluster: nodes that follow the measured one while it is written to")
+      ->check(CLI::Range(size_t{0}, size_t{8}))
+      ->capture_default_str();
   command->add_option("--in-flight", flags->in_flight, "embedded, rules: unanswered writes")
       ->check(positive)
       ->capture_default_str();

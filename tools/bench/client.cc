@@ -346,10 +346,15 @@ void WireLoop::run(const OnMessage& on_message, const std::function<bool()>& don
   }
 }
 
+LoadResult run_load(const Address& address, const std::string& space, const Load& load, StatusLine& progress) {
+  return run_load(address, std::vector<std::string>{space}, load, progress);
+}
+
 // Keeps `window` writes of each connection unanswered: each answer starts the next write. Answers come in order, so
 // the write that an answer belongs to is found in a ring by its number; one more place than the window keeps old and
 // new apart.
-LoadResult run_load(const Address& address, const std::string& space, const Load& load, StatusLine& progress) {
+LoadResult run_load(const Address& address, const std::vector<std::string>& spaces, const Load& load,
+                    StatusLine& progress) {
   struct Sent {
     Steady::time_point at;
     uint64_t n;
@@ -361,7 +366,7 @@ LoadResult run_load(const Address& address, const std::string& space, const Load
   size_t signed_in = 0;
   std::string path, json;
   for (size_t i = 0; i < load.connections; ++i) {
-    loop.connect(address, space);
+    loop.connect(address, spaces[i % spaces.size()]);
     if (load.on_answer) loop.wire(i).allow("permission_denied");
     if (!load.token.empty()) loop.wire(i).authenticate(load.token);
   }

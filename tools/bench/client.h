@@ -202,6 +202,9 @@ struct LoadResult {
   Steady::duration time{};
   Latencies acks;
 };
+// Connections go round the namespaces.
+LoadResult run_load(const Address& address, const std::vector<std::string>& spaces, const Load& load,
+                    StatusLine& progress);
 LoadResult run_load(const Address& address, const std::string& space, const Load& load, StatusLine& progress);
 
 }  // namespace hearth::tools

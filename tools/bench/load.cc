@@ -18,15 +18,18 @@
 namespace hearth::tools {
 namespace {
 
-constexpr uint64_t kLeaves = 100'000;  // different leaves that writes go to
 constexpr std::string_view kText = "sixteen bytes...";
 
-// A leaf of its own for each of kLeaves successive writes, spread over a hundred parents, with a text that differs.
-void make_leaf_write(uint64_t n, std::string& path, std::string& json) {
-  const uint64_t leaf = n * 48'271 % kLeaves;
+}  // namespace
+
+// A leaf of its own for each of `leaves` successive writes, spread over a hundred parents, with a text that differs.
+void make_leaf_write(uint64_t n, std::string& path, std::string& json, uint64_t leaves) {
+  const uint64_t leaf = n * 48'271 % leaves;
   path = fmt::format("/writes/p{}/k{}", leaf % 100, leaf);
   json = fmt::format("\"{} {}\"", kText, n);
 }
+
+namespace {
 
 Report measure_puts(const std::string& name, const BenchFlags& flags, size_t connections, size_t window,
                     Subject& subject, StatusLine& status) {
@@ -34,15 +37,19 @@ Report measure_puts(const std::string& name, const BenchFlags& flags, size_t con
   report.set("connections", std::to_string(connections));
   report.set("window", std::to_string(window));
   report.set("seconds", std::to_string(flags.time.count()));
-  report.set("leaves", std::to_string(kLeaves));
+  report.set("leaves", std::to_string(kLeafWriteLeaves));
   subject.describe(report);
   // A server of --url may have the leaves of an earlier run, and to write what is there already costs no sync.
   http_ok(subject.address(), "DELETE", "/writes.json?ns=bench");
   Meter meter(subject);
-  LoadResult result = run_load(
-      subject.address(), "bench",
-      {.connections = connections, .window = window, .time = flags.time, .make = make_leaf_write, .what = name},
-      status);
+  LoadResult result =
+      run_load(subject.address(), "bench",
+               {.connections = connections,
+                .window = window,
+                .time = flags.time,
+                .make = [](uint64_t n, std::string& path, std::string& json) { make_leaf_write(n, path, json); },
+                .what = name},
+               status);
   meter.stop();
   report.add("writes_per_s", static_cast<double>(result.writes) / seconds_of(result.time));
   report.add("ack", result.acks);
@@ -76,7 +83,7 @@ Report measure_embedded(const BenchFlags& flags, StatusLine& status) {
   Report report{"embedded", {}, {}};
   report.set("in_flight", std::to_string(flags.in_flight));
   report.set("seconds", std::to_string(flags.time.count()));
-  report.set("leaves", std::to_string(kLeaves));
+  report.set("leaves", std::to_string(kLeafWriteLeaves));
   report.set("sync", flags.sync);
   report.set("folder", folder.path());
 

@@ -20,6 +20,7 @@ class Latencies {
   void add(Steady::duration time) {
     micros_.push_back(static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count()));
   }
+  void add(const Latencies& others) { micros_.insert(micros_.end(), others.micros_.begin(), others.micros_.end()); }
   size_t count() const { return micros_.size(); }
   double milliseconds(double quantile);  // 0: the least, 1: the most
 

@@ -42,6 +42,10 @@ struct BenchFlags {
   size_t clients = 1'000;            // reconnect
   size_t children = 200'000;         // neighbours
   std::vector<std::string> attacks;  // none: all
+  std::string engine;                // cluster: a PostgreSQL that has none yet
+  size_t shards = 16;                // cluster
+  size_t rounds = 5;                 // cluster: turns of all that is compared
+  size_t followers = 0;              // cluster: nodes beside the one that is measured
 };
 
 // The server under measurement: a child on a folder of its own, or one that runs already (then without CPU and memory).
@@ -65,6 +69,10 @@ class Subject {
   std::unique_ptr<ServerProcess> child_;
 };
 
+// The n-th of small puts, to one of so many leaves, each to another than the one before, a text that differs.
+inline constexpr uint64_t kLeafWriteLeaves = 100'000;
+void make_leaf_write(uint64_t n, std::string& path, std::string& json, uint64_t leaves = kLeafWriteLeaves);
+
 Report measure_writes(const BenchFlags& flags, Subject& subject, StatusLine& status);
 Report measure_latency(const BenchFlags& flags, Subject& subject, StatusLine& status);
 Report measure_fanout(const BenchFlags& flags, Subject& subject, StatusLine& status);
@@ -81,5 +89,6 @@ Report measure_neighbours(const BenchFlags& flags, Subject& subject, StatusLine&
 Report measure_embedded(const BenchFlags& flags, StatusLine& status);  // in this process
 Report measure_rules(const BenchFlags& flags, StatusLine& status);     // in this process
 Report measure_queries(const BenchFlags& flags, StatusLine& status);   // in this process
+Report measure_cluster(const BenchFlags& flags, StatusLine& status);   // on the engine of --engine
 
 }  // namespace hearth::tools

@@ -30,9 +30,11 @@ constexpr std::array<std::pair<const char*, const char*>, 6> kDefaults = {{{"tcp
                                                                            {"connect_timeout", "2"}}};
 
 // Without the warnings a cancelled wait would look like a commit, so who may hide them must not.
-constexpr const char* kSettings =
+const std::string kSettings =
     "SET client_min_messages = notice; SET synchronous_commit = on;"
-    " SET default_transaction_isolation = 'read committed'; SET lock_timeout = '4s'; SET statement_timeout = 0;"
+    " SET default_transaction_isolation = 'read committed'; SET lock_timeout = " +
+    std::to_string(kLockWaitMax.count()) +
+    "; SET statement_timeout = 0;"
     " SET idle_in_transaction_session_timeout = '2s'; SET client_connection_check_interval = '2s';"
     " SET search_path = hearth";
 constexpr const char* kSettingsOf17 = "SET transaction_timeout = '5s'";

@@ -20,16 +20,16 @@ struct FreeCompressor {
 
 }  // namespace
 
-std::string Envelope::encode() const {
+std::string Envelope::encode(std::string_view of) const {
   std::string stored;
-  stored.reserve(payload.size() + 64);
+  stored.reserve(of.size() + 64);
   stored += static_cast<char>((is_compressed ? kCompressed : 0) | (is_in_file ? kInFile : 0) |
                               (files.empty() ? 0 : kNamesFiles));
   if (!files.empty()) {
     append_varint(files.size(), stored);
     for (const std::string& file : files) append_bytes(file, stored);
   }
-  stored += payload;
+  stored += of;
   return stored;
 }
 

@@ -23,9 +23,9 @@ struct Envelope {
   bool is_compressed = false;
   bool is_in_file = false;
   std::vector<std::string> files{};  // those that the batch names
-  std::string payload{};
+  std::string payload{};             // of what was read
 
-  std::string encode() const;
+  std::string encode(std::string_view of) const;  // a payload
 };
 
 // The file of a batch that is in one: batch/SHARD/SEQUENCE/WHICH. Of `hearth_file`, on disk.

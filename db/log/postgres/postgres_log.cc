@@ -72,7 +72,7 @@ void PostgresLog::close() {
   (void)eventfd_write(interrupt_, 1);
 }
 
-void PostgresLog::append(uint32_t shard, const LogPosition& last, const std::string& id, const std::string& batch,
+void PostgresLog::append(uint32_t shard, const LogPosition& last, const std::string& id, SealedBatch batch,
                          std::function<void(Appended)> done) {
   Waiting one{shard, last, id, {}, {}, std::move(done), Steady::now()};
   Envelope envelope;
@@ -80,31 +80,31 @@ void PostgresLog::append(uint32_t shard, const LogPosition& last, const std::str
     const std::lock_guard lock(mutex_);
     if (const auto found = files_.find(shard); found != files_.end()) {
       for (const auto& [file, parts] : found->second) {
-        if (batch.find(file) != std::string::npos) one.files.push_back(file);
+        if (batch->find(file) != std::string::npos) one.files.push_back(file);
       }
     }
   }
   envelope.files = one.files;
-  envelope.payload = batch;
-  if (batch.size() >= options_.compress_from) {
-    std::string frame = compress_batch(batch);
-    if (frame.size() < batch.size()) {
+  std::string_view payload = *batch;
+  std::string frame, file;
+  if (batch->size() >= options_.compress_from) {
+    frame = compress_batch(*batch);
+    if (frame.size() < batch->size()) {
       envelope.is_compressed = true;
-      envelope.payload = std::move(frame);
+      payload = frame;
     }
   }
-  if (envelope.payload.size() > kInFileFrom) {
+  if (payload.size() > kInFileFrom) {
     // By its shard and sequence, so that whoever cuts the log there finds it, whether a row came to name it or not.
-    const std::string file = file_of_batch(shard, last.sequence + 1, to_hex(id) + "-" + std::to_string(last.epoch));
-    const std::string_view bytes = envelope.payload;
+    file = file_of_batch(shard, last.sequence + 1, to_hex(id) + "-" + std::to_string(last.epoch));
     uint32_t number = 0;
-    for (size_t at = 0; at < bytes.size(); at += kFilePartBytes) {
-      if (!put_part(file, number++, bytes.substr(at, kFilePartBytes)).ok()) return answer(one, Appended::Unknown);
+    for (size_t at = 0; at < payload.size(); at += kFilePartBytes) {
+      if (!put_part(file, number++, payload.substr(at, kFilePartBytes)).ok()) return answer(one, Appended::Unknown);
     }
     envelope.is_in_file = true;
-    envelope.payload = file;
+    payload = file;
   }
-  one.stored = envelope.encode();
+  one.stored = envelope.encode(payload);
   {
     const std::lock_guard lock(mutex_);
     if (!is_closing_) {
@@ -145,8 +145,9 @@ PostgresLog::Round PostgresLog::next_round() {
   std::unique_lock lock(mutex_);
   arrived_.wait(lock, [this] { return is_closing_ || !waiting_.empty(); });
   // Those that the last round answered are on their way with their next batch: as long as giving them the processor brings
-  // one, the round waits for it. A second round costs them more, for it begins after this one.
-  for (size_t seen = 0; seen < waiting_.size() && waiting_.size() < last_round_;) {
+  // one, the round waits for it. A second round costs them more, for it begins after this one. Who came while that round was
+  // under way is no reason to go without them: else there would be two halves that go by turns for ever.
+  for (size_t seen = 0; seen < waiting_.size() && waiting_.size() < expected_;) {
     seen = waiting_.size();
     lock.unlock();
     std::this_thread::yield();
@@ -162,7 +163,6 @@ PostgresLog::Round PostgresLog::next_round() {
     if (size > kAloneFrom) break;
   }
   lock.unlock();
-  last_round_ = round.size();
   // Rows are locked in one order, whoever else does: no two rounds wait for each other.
   std::sort(round.begin(), round.end(), [](const Waiting& a, const Waiting& b) { return a.shard < b.shard; });
   return round;
@@ -225,6 +225,11 @@ void PostgresLog::send(Round round, bool is_again) {
   figures_.rounds.add();
   const auto changed = rounds_->finish_round();
   if (changed.ok()) {
+    {
+      // A shard has one append under way at most: nobody of this round waits yet.
+      const std::lock_guard lock(mutex_);
+      expected_ = waiting_.size() + round.size();
+    }
     for (size_t i = 0; i < round.size(); ++i) {
       answer(round[i], changed.value()[i] == 1 ? Appended::Accepted : Appended::Conflict);
     }

@@ -4,7 +4,8 @@
 //   shard 3 ── append ──┼─▶ waiting ─▶ round: UPDATE head, INSERT log │ … │ … │ sync ──▶ one transaction, one wait for a standby
 //   shard 7 ── append ──┘                       └ "1": Accepted   "0": Conflict, which harms no other of the round
 //
-// One round is under way at a time; what arrives meanwhile is the next one. What may end a round otherwise:
+// One round is under way at a time; what arrives meanwhile is the next one, and so are those that the last one answered, as
+// far as they are back by then. What may end a round otherwise:
 //
 //   in doubt (connection.h)   Unknown for all of it. The shards settle that by begin_epoch(), each for itself.
 //   an error of the engine    none of it happened: each append is sent once more, in a round of its own, so that one that cannot
@@ -57,7 +58,7 @@ class PostgresLog final : public CommitLog {
   // Answers Unknown to all that waits, and Unavailable to all that asks, from now on.
   void close();
 
-  void append(uint32_t shard, const LogPosition& last, const std::string& id, const std::string& batch,
+  void append(uint32_t shard, const LogPosition& last, const std::string& id, SealedBatch batch,
               std::function<void(Appended)> done) override;
   Result<LogPosition> take(uint32_t shard) override;
   // Goes on trying for settle_max: while the engine is away, who owns the shard stays its owner.
@@ -95,9 +96,10 @@ class PostgresLog final : public CommitLog {
   const PostgresTarget target_;
   PostgresLogFigures figures_;
 
-  std::mutex mutex_;  // Guards the next five.
+  std::mutex mutex_;  // Guards the next six.
   std::condition_variable arrived_;
   std::deque<Waiting> waiting_;
+  size_t expected_ = 0;  // of the next round: who waited when the last one was answered, and who was in that
   bool is_closing_ = false;
   std::map<uint32_t, std::map<std::string, uint32_t>> files_;  // by shard, those no batch has named yet: their parts
   int left_behind_ = 0;                                        // the backend of a connection that was lost, or 0
@@ -107,7 +109,6 @@ class PostgresLog final : public CommitLog {
 
   std::unique_ptr<PostgresConnection> rounds_;  // of thread_
   std::string told_;                            // of thread_: the last trouble, so that it is told once
-  size_t last_round_ = 0;                       // of thread_: how many appends it had
   std::thread thread_;
 };
 

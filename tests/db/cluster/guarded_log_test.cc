@@ -27,7 +27,7 @@ struct Owner {
     standing.set(lease);
   }
   void append(uint64_t behind, const std::string& id = std::string(kBatchIdBytes, 'a')) {
-    log.append(0, {behind, 1, ""}, id, "bytes", [this](Appended what) { answers.push_back(what); });
+    log.append(0, {behind, 1, ""}, id, sealed("bytes"), [this](Appended what) { answers.push_back(what); });
   }
   ClusterView view() {
     const std::lock_guard lock(engine.mutex);
@@ -158,7 +158,7 @@ TEST_CASE("Guarded log: an epoch that waits ends when the shard is cut off, and 
 
 TEST_CASE("Guarded log: an answer that comes twice, or after another append, is heard once", "[cluster][guard]") {
   struct Twice final : CommitLog {
-    void append(uint32_t, const LogPosition&, const std::string&, const std::string&,
+    void append(uint32_t, const LogPosition&, const std::string&, SealedBatch,
                 std::function<void(Appended)> done) override {
       first.push_back(done);
       done(Appended::Accepted);
@@ -178,7 +178,7 @@ TEST_CASE("Guarded log: an answer that comes twice, or after another append, is 
   log.admit(0, 1);
   std::vector<Appended> answers;
   for (uint64_t i = 0; i < 3; ++i) {
-    log.append(0, {i, 1, ""}, "id", "bytes", [&](Appended what) { answers.push_back(what); });
+    log.append(0, {i, 1, ""}, "id", sealed("bytes"), [&](Appended what) { answers.push_back(what); });
   }
   CHECK(answers == std::vector(3, Appended::Accepted));
 }

@@ -137,3 +137,25 @@ TEST_CASE("Batch: the rows of a file come as they were put, and a damaged part i
   CHECK_FALSE(read_file_rows(part.substr(0, part.size() - 1), take).ok());
   CHECK_FALSE(read_file_rows(std::string(2, '\0'), take).ok());
 }
+
+TEST_CASE("Batch: a commit that is not copied is the same bytes, whatever its length takes", "[db][log]") {
+  const BatchEntry entry = one_of_each()[1];
+  REQUIRE(entry.kind == BatchEntry::Kind::Commit);
+  for (const size_t size : {0, 100, 200, 20'000}) {
+    INFO(size);
+    LogEntry commit = entry.commit;
+    commit.record.effects.front().value = Value::string(std::string(size, 'x'));
+    BatchEntry copied = entry;
+    copied.commit = commit;
+    std::string expected = "before", batch = "before";
+    copied.append_to(expected);
+    append_commit("shop",
+                  {.wall = commit.wall,
+                   .told_as_update = commit.told_as_update,
+                   .base = commit.base,
+                   .by = commit.by,
+                   .record = commit.record},
+                  batch);
+    CHECK(batch == expected);
+  }
+}

@@ -21,7 +21,7 @@ const isFree = (port) =>
   });
 
 // A row of ports that nobody has: nodes' at 1.., their peers' at 101.., engines' at 201..
-async function freePorts() {
+export async function freePorts() {
   for (;;) {
     const base = 20_000 + Math.floor(Math.random() * 12_000);
     const wanted = [1, 2, 3, 101, 102, 103, 201, 202, 203].map((offset) => base + offset);
@@ -35,12 +35,12 @@ export class Cluster {
   secret;
   silent = new Set(); // names of nodes that accept connections, and answer nothing
 
-  static async start(after, { flags = [], failover = false } = {}) {
+  static async start(after, { flags = [], failover = false, shards = 16 } = {}) {
     const cluster = new Cluster();
     chmodSync(cluster.#folder, 0o755); // where tests run as root, engines are another user's
     cluster.#base = await freePorts();
     after(() => cluster.end());
-    await cluster.tool('start', ...(failover ? ['--failover'] : []), '--', '--log-level', 'warn', ...flags);
+    await cluster.tool('start', '--shards', `${shards}`, ...(failover ? ['--failover'] : []), '--', '--log-level', 'warn', ...flags);
     cluster.secret = (await cluster.tool('secret')).trim();
     return cluster;
   }

@@ -15,7 +15,7 @@ TEST_CASE("Envelope: a row of the log is read as it was written, in each form", 
         envelope.is_in_file = is_in_file;
         envelope.files = files;
         envelope.payload = std::string("\1\0batch", 7);
-        const std::string stored = envelope.encode();
+        const std::string stored = envelope.encode(envelope.payload);
         const auto read = read_envelope(stored);
         REQUIRE(read.ok());
         CHECK(read.value().is_compressed == is_compressed);

@@ -82,7 +82,7 @@ TEST_CASE("PostgreSQL log: what waits goes in one round, and a conflict harms no
   std::vector<Appended> answers(16, Appended::Unknown);
   std::atomic<int> count = 0;
   const auto send = [&](uint32_t shard) {
-    log.append(shard, last[shard], new_id(), "batch", [&, shard](Appended what) {
+    log.append(shard, last[shard], new_id(), sealed("batch"), [&, shard](Appended what) {
       const std::lock_guard lock(mutex);
       answers[shard] = what;
       ++count;
@@ -113,7 +113,7 @@ TEST_CASE("PostgreSQL log: an append that cannot succeed does not stop the other
   trio().stop_standbys();
   std::atomic<int> accepted = 0, unknown = 0;
   const auto send = [&](uint32_t shard, const std::string& batch) {
-    log.append(shard, last[shard], new_id(), batch,
+    log.append(shard, last[shard], new_id(), sealed(batch),
                [&](Appended what) { ++(what == Appended::Accepted ? accepted : unknown); });
   };
   send(0, "waits");
@@ -137,7 +137,7 @@ TEST_CASE("PostgreSQL log: a wait for the standby that was cancelled is no ackno
     const std::string id = new_id();
     trio().stop_standbys();
     std::atomic<int> answer = -1;
-    log.append(0, last, id, "batch", [&](Appended what) { answer = static_cast<int>(what); });
+    log.append(0, last, id, sealed("batch"), [&](Appended what) { answer = static_cast<int>(what); });
     const std::string pid = await_waiting(cluster);
     trio().ask_primary((is_terminated ? "SELECT pg_terminate_backend(" : "SELECT pg_cancel_backend(") + pid + ")");
     while (answer < 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -230,7 +230,7 @@ TEST_CASE("PostgreSQL log: while there is no connection nothing is in doubt, and
   std::atomic<int> answer = -1;
   LogPosition next = last;
   next.sequence += 1;
-  log.append(0, next, new_id(), "two", [&](Appended what) { answer = static_cast<int>(what); });
+  log.append(0, next, new_id(), sealed("two"), [&](Appended what) { answer = static_cast<int>(what); });
   while (told == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   CHECK(answer == -1);
   trio().ask_primary("ALTER DATABASE " + cluster.database() + " ALLOW_CONNECTIONS true");
@@ -240,7 +240,7 @@ TEST_CASE("PostgreSQL log: while there is no connection nothing is in doubt, and
   trio().ask_primary("ALTER DATABASE " + cluster.database() + " ALLOW_CONNECTIONS false");
   trio().ask_primary(end);
   answer = -1;
-  log.append(0, next, new_id(), "three", [&](Appended what) { answer = static_cast<int>(what); });
+  log.append(0, next, new_id(), sealed("three"), [&](Appended what) { answer = static_cast<int>(what); });
   std::thread closer([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
     log.close();

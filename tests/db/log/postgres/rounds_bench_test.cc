@@ -81,6 +81,7 @@ TEST_CASE("Bench: appends of one-row batches, by bare rounds, by the log, and by
   {
     // Each answer brings the next append of its shard, from the log's own thread.
     PostgresLog log(cluster.log_options());
+    const SealedBatch bytes = sealed(batch);
     std::vector<LogPosition> last(shards);
     for (uint32_t shard = 0; shard < shards; ++shard) last[shard] = must(log.take(shard));
     const Measured measured("the log, from its own thread");
@@ -88,7 +89,7 @@ TEST_CASE("Bench: appends of one-row batches, by bare rounds, by the log, and by
     std::atomic<uint32_t> ended = 0, failed = 0;
     std::function<void(uint32_t)> next = [&](uint32_t shard) {
       const std::string id = new_id();
-      log.append(shard, last[shard], id, batch, [&, shard, id](Appended what) {
+      log.append(shard, last[shard], id, bytes, [&, shard, id](Appended what) {
         failed += what == Appended::Accepted ? 0 : 1;
         last[shard].sequence += 1;
         last[shard].id = id;

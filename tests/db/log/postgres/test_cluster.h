@@ -81,7 +81,7 @@ inline db::CommitLog::Appended append(db::CommitLog& log, uint32_t shard, const 
   std::mutex mutex;
   std::condition_variable told;
   std::optional<db::CommitLog::Appended> answer;
-  log.append(shard, last, id, batch, [&](db::CommitLog::Appended what) {
+  log.append(shard, last, id, db::sealed(batch), [&](db::CommitLog::Appended what) {
     const std::lock_guard lock(mutex);
     answer = what;
     told.notify_all();
