@@ -189,7 +189,7 @@ std::string status_json(const db::ClusterFacts& facts, const db::EngineCheck& ch
     json += fmt::format(R"({{"shard":{},"owner":)", one.shard);
     db::append_json_string(one.owner, json);
     json += fmt::format(R"(,"epoch":{},"sequence":{},"cut":{},"wish":)", one.last.epoch, one.last.sequence, one.cut);
-    db::append_json_string(one.wish, json);
+    db::append_json_string(one.is_gift ? std::string() : one.wish, json);
     json += ",\"durable\":{";
     for (const db::ClusterNode& node : view.nodes) {
       if (json.back() != '{') json += ',';
@@ -243,7 +243,7 @@ int ClusterCommands::status() const {
                one.owner.empty()                                  ? "NOBODY"
                : alive.contains(one.owner) && alive.at(one.owner) ? one.owner
                                                                   : one.owner + " (AWAY)",
-               one.last.epoch, one.last.sequence, one.cut, one.wish.empty() ? "" : "to " + one.wish);
+               one.last.epoch, one.last.sequence, one.cut, one.wish.empty() || one.is_gift ? "" : "to " + one.wish);
   }
   return is_well ? 0 : 1;
 }

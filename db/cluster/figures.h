@@ -9,7 +9,7 @@
 namespace hearth::db {
 
 struct GuardFigures {
-  uint64_t appends = 0, held = 0, released = 0, doubted = 0, cut_off = 0;
+  uint64_t appends = 0, held = 0, released = 0, doubted = 0, unanswered = 0, cut_off = 0;
 };
 
 struct BusFigures {
