@@ -228,6 +228,7 @@ void Member::balance(BootTime at) {
   }
   if (is_leaving_ || gift_ || at - last_gift_ < kGiftEvery || !with_.standing.is_good()) return;
   std::vector<Holding> holdings;
+  std::vector<uint32_t> kept;
   for (const std::string& name : candidates()) {
     const bool is_settled = name == options_.node || watch_.alive_for(name) >= kSettledAfter;
     const auto barred = no_gifts_until_.find(name);
@@ -243,12 +244,12 @@ void Member::balance(BootTime at) {
     for (Holding& one : holdings) {
       if (one.node == shard.seen->owner) one.shards.push_back(number);
     }
+    if (!shard.seen->wish.empty() && !shard.seen->is_gift) kept.push_back(number);  // an operator says where it goes
   }
-  const auto gift = surplus_of(options_.node, holdings);
+  const auto gift = surplus_of(options_.node, holdings, kept);
   if (!gift) return;
   const Shard& shard = shards_[gift->shard];
   if (shard.here != Here::Owns || !is_able(gift->to, gift->shard)) return;
-  if (!shard.seen->wish.empty() && !shard.seen->is_gift) return;  // an operator wants it elsewhere
   last_gift_ = at;
   gift_ = {gift->shard, gift->to};
   order(gift->shard, {.kind = Order::Kind::Leave, .to = gift->to, .why = gift->to + " has fewer", .since = at});
