@@ -267,10 +267,13 @@ void PostgresLog::end_left_behind(PostgresConnection& connection) {
 // One try on the second connection. Those who wait for their turn while it is found out that there is no engine to be asked
 // have that answer too: each of them would wait for as long again.
 Result<PostgresRows> PostgresLog::try_aside(const char* statement, const std::function<PostgresValues()>& values,
-                                            uint64_t& unclear, bool& is_final) {
+                                            uint64_t& unclear, Tried& tried) {
   const uint64_t lost_before = aside_lost_;
   const std::lock_guard lock(aside_mutex_);
-  if (aside_lost_ != lost_before) return Error{ErrorCode::Unavailable, why_aside_lost_};
+  if (aside_lost_ != lost_before) {
+    tried = Tried::ByAnother;
+    return Error{ErrorCode::Unavailable, why_aside_lost_};
+  }
   const auto lose = [&](Error why) {
     aside_.reset();
     why_aside_lost_ = why.message;
@@ -290,7 +293,8 @@ Result<PostgresRows> PostgresLog::try_aside(const char* statement, const std::fu
     ++unclear;
     return lose(rows.error());
   }
-  is_final = aside_->failure().state.starts_with("42");  // no such table, not allowed: that does not change by waiting
+  // No such table, not allowed: that does not change by waiting.
+  if (aside_->failure().state.starts_with("42")) tried = Tried::InVain;
   return rows;
 }
 
@@ -299,11 +303,11 @@ Result<PostgresRows> PostgresLog::insist(const char* statement, const std::funct
   const auto since = Steady::now();
   std::string told;
   while (true) {
-    bool is_final = false;
-    auto rows = try_aside(statement, values, unclear, is_final);
-    if (rows.ok() || is_final) return rows;
+    Tried tried = Tried::Here;
+    auto rows = try_aside(statement, values, unclear, tried);
+    if (rows.ok() || tried == Tried::InVain) return rows;
     const Error& error = rows.error();
-    if (error.message != told) options_.tell(told = error.message);
+    if (error.message != told && tried == Tried::Here) options_.tell(told = error.message);
     if (Steady::now() - since > options_.settle_max) return error;
     if (!pause()) return closing_error();
   }

@@ -84,8 +84,9 @@ class PostgresLog final : public CommitLog {
   void send(Round round, bool is_again);
   void answer(Waiting& one, Appended what);
   void end_left_behind(PostgresConnection& connection);
+  enum class Tried : uint8_t { Here, ByAnother, InVain };  // InVain: no other try will do either
   Result<PostgresRows> try_aside(const char* statement, const std::function<PostgresValues()>& values,
-                                 uint64_t& unclear, bool& is_final);
+                                 uint64_t& unclear, Tried& tried);
   // Asks on the second connection until the engine answers. `unclear` counts the tries that may have happened.
   Result<PostgresRows> insist(const char* statement, const std::function<PostgresValues()>& values, uint64_t& unclear);
   Result<void> put_part(const std::string& file, uint32_t number, std::string_view part);
