@@ -129,7 +129,7 @@ test(`${times.cancelled} waits for a standby are cancelled: no acknowledgement t
       await sleep(random.below(500));
       // The primary has what was cancelled. In each other round it is gone for good before a standby goes on.
       const isLost = isLong && i % 2 === 1;
-      if (isLost) await cluster.tool('kill', 'primary');
+      if (isLost) await cluster.tool('kill', primary); // by its name: who stands still is not asked
       for (const one of others) await cluster.tool('thaw', one);
       if (isLost) await cluster.tool('promote');
       return async () => {
