@@ -187,7 +187,7 @@ std::string status_json(const db::ClusterFacts& facts, const db::EngineCheck& ch
     shard.number("epoch", one.last.epoch);
     shard.number("sequence", one.last.sequence);
     shard.number("cut", one.cut);
-    shard.text("wish", one.wish);
+    shard.text("wish", one.is_gift ? std::string() : one.wish);
     db::JsonMembers durable(shard.begin("durable"));
     for (const db::ClusterNode& node : view.nodes) {
       durable.number(node.name, one.shard < node.durable.size() ? node.durable[one.shard] : 0);
@@ -241,7 +241,7 @@ int ClusterCommands::status() const {
                one.owner.empty()                                  ? "NOBODY"
                : alive.contains(one.owner) && alive.at(one.owner) ? one.owner
                                                                   : one.owner + " (AWAY)",
-               one.last.epoch, one.last.sequence, one.cut, one.wish.empty() ? "" : "to " + one.wish);
+               one.last.epoch, one.last.sequence, one.cut, one.wish.empty() || one.is_gift ? "" : "to " + one.wish);
   }
   return is_well ? 0 : 1;
 }

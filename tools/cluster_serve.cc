@@ -260,7 +260,7 @@ void ClusterNode::on_change(const db::ClusterChange& change) {
   net::Server* server = server_;
   if (server != nullptr && (change.to == flags_.node || change.from == flags_.node)) {
     server->moved([&directory = member_->directory(), shard = change.shard](const std::string& space) {
-      return directory.owner_of(space)->shard == shard;
+      return directory.shard_of(space) == shard;
     });
   }
   if (change.to != flags_.node) return;

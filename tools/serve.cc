@@ -19,6 +19,7 @@
 #include <memory>
 #include <string>
 
+#include "net/io/ip_address.h"
 #include "net/io/log.h"
 #include "tools/commands.h"
 #include "tools/notify.h"
@@ -50,8 +51,6 @@ class Signals {
  private:
   sigset_t signals_;
 };
-
-bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
 
 // Of what clients may use up: what each is for is in tools/manual/limits.md.
 void add_limits(CLI::App& command, ServeFlags& flags) {
@@ -192,7 +191,7 @@ int serve(const ServeFlags& flags) {
     log(LogLevel::Info, flags.rules.empty()
                             ? "development mode: whoever connects may be anyone, and without rules do everything"
                             : "development mode: whoever connects may be anyone");
-    if (flags.host && !is_loopback(*flags.host)) {
+    if (flags.host && !net::http::is_loopback_host(*flags.host)) {
       log(LogLevel::Warn, "--dev: whoever reaches this machine can read and write everything", {{"host", *flags.host}});
     }
   }

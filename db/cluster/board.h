@@ -49,7 +49,9 @@ struct ClusterShard {
   LogPosition last;   // of the last batch, and the epoch of who may append behind it
   std::string owner;  // name of a node; "": it was given up
   std::string wish;   // name of the node that shall have it; "": whoever
-  uint64_t cut = 0;   // batches up to here may be gone from the log
+  // Nobody asked for that: it is whom the last owner gave it to, and over when anybody has it.
+  bool is_gift = false;
+  uint64_t cut = 0;  // batches up to here may be gone from the log
 };
 
 struct ClusterView {
@@ -91,8 +93,12 @@ class Board {
   // The shard is nobody's, if it still is `name`'s of that epoch. Its last round is finished before.
   virtual Result<void> give_up(uint32_t shard, const std::string& name, uint64_t epoch) = 0;
 
-  // Operators' wishes.
+  // Operators' wishes. One of a shard holds until it is fulfilled, another one is made, or its node is forgotten.
   virtual Result<void> wish(uint32_t shard, const std::string& node) = 0;
+  // Whom its owner gives it to; an operator's wish stands before that.
+  virtual Result<void> gift(uint32_t shard, const std::string& node) = 0;
+  // The wish or gift that was seen is over, unless there is another by now.
+  virtual Result<void> end_wish(const ClusterShard& seen) = 0;
   virtual Result<void> drain(const std::string& node, bool is_drained) = 0;
   virtual Result<void> forget(const std::string& node) = 0;  // its row goes; the log is not kept for it any more
   virtual Result<void> set_format(uint32_t format) = 0;      // Errors: InvalidArgument: a node reads less

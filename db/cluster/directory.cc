@@ -6,17 +6,23 @@
 
 namespace hearth::db {
 
+Directory::Directory(uint32_t shards) : owners_(shards) {
+  for (uint32_t shard = 0; shard < shards; ++shard) {
+    ShardOwner nobody;
+    nobody.shard = shard;
+    owners_[shard] = std::make_shared<const ShardOwner>(std::move(nobody));
+  }
+}
+
+uint32_t Directory::shard_of(std::string_view namespace_name) const { return db::shard_of(namespace_name, shards()); }
+
 std::shared_ptr<const ShardOwner> Directory::owner(uint32_t shard) const {
   const std::lock_guard lock(mutex_);
-  if (owners_[shard] == nullptr) {
-    static const auto nobody = std::make_shared<const ShardOwner>();
-    return nobody;
-  }
   return owners_[shard];
 }
 
 std::shared_ptr<const ShardOwner> Directory::owner_of(std::string_view namespace_name) const {
-  return owner(shard_of(namespace_name, shards()));
+  return owner(shard_of(namespace_name));
 }
 
 void Directory::set(ShardOwner owner) {

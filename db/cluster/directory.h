@@ -24,9 +24,10 @@ struct ShardOwner {
 
 class Directory {
  public:
-  explicit Directory(uint32_t shards) : owners_(shards) {}
+  explicit Directory(uint32_t shards);  // nobody owns any
 
   uint32_t shards() const { return static_cast<uint32_t>(owners_.size()); }
+  uint32_t shard_of(std::string_view namespace_name) const;
   std::shared_ptr<const ShardOwner> owner(uint32_t shard) const;
   std::shared_ptr<const ShardOwner> owner_of(std::string_view namespace_name) const;
 

@@ -11,7 +11,7 @@
 namespace hearth::db {
 
 struct GuardFigures {
-  uint64_t appends = 0, held = 0, released = 0, doubted = 0, cut_off = 0;
+  uint64_t appends = 0, held = 0, released = 0, doubted = 0, unanswered = 0, cut_off = 0;
 };
 
 // What went into the engine's log, appended in rounds: each is one transaction, of all shards that had something.

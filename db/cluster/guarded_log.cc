@@ -58,6 +58,12 @@ void GuardedLog::tick(BootTime now) {
     const std::lock_guard lock(mutex_);
     for (auto& [_, shard] : shards_) {
       if (shard.cut_off_at && *shard.cut_off_at <= now) cut_off_locked(shard, ended);
+      const auto& under_way = shard.under_way;
+      if (!under_way || under_way->is_held || !under_way->since || now - *under_way->since < kAnswerWaitMax) continue;
+      ++figures_.unanswered;
+      shard.in_doubt = under_way->batch;
+      ended.push_back(std::move(*shard.under_way));
+      shard.under_way.reset();
     }
   }
   changed_.notify_all();
@@ -92,6 +98,9 @@ void GuardedLog::append(uint32_t shard, const LogPosition& last, const std::stri
   if (number == 0) return done(Appended::Conflict);  // it is another's, as far as we know
   log_.append(shard, last, id, std::move(batch),
               [this, shard, number](Appended what) { on_answer(shard, number, what); });
+  const std::lock_guard lock(mutex_);
+  auto& under_way = shards_[shard].under_way;
+  if (under_way && under_way->number == number) under_way->since = standing_.now();
 }
 
 // The engine's answer. Whoever came before it (cut_off) has the word; a second answer finds nothing under way.

@@ -11,6 +11,9 @@
 // again, for as long as the shard is not cut off: nobody else can have it while the engine is away for all, and a group that
 // waits is better than one that is refused (§8 of the design).
 //
+// No state here ends by a word of somebody else alone. An append that the log has had for kAnswerWaitMax without a word is
+// Unknown, whatever became of it: the next epoch settles that.
+//
 // So of each shard: admitted from own() to the moment it is cut off, and one append under way at most. Thread: any.
 #pragma once
 
@@ -31,6 +34,8 @@
 
 namespace hearth::db {
 
+inline constexpr BootTime kAnswerWaitMax{15'000};
+
 class GuardedLog final : public CommitLog {
  public:
   GuardedLog(CommitLog& log, const NodeStanding& standing) : log_(log), standing_(standing) {}
@@ -48,7 +53,7 @@ class GuardedLog final : public CommitLog {
   void cut_off_at(uint32_t shard, BootTime when);
   // The node is good, and this is what the board said since: answers that are held go on.
   void release(const ClusterView& view);
-  // Now and then: cuts off whose time has come.
+  // Now and then: cuts off whose time has come, and waits no more for answers that do not come.
   void tick(BootTime now);
   void stop();  // cuts off all
 
@@ -69,7 +74,8 @@ class GuardedLog final : public CommitLog {
     BusBatch batch;  // sealed for the sequence behind `last`
     std::function<void(Appended)> done;
     uint64_t number = 0;
-    bool is_held = false;  // Accepted, and not told
+    bool is_held = false;             // Accepted, and not told
+    std::optional<BootTime> since{};  // the log has all of it
   };
   struct Shard {
     bool is_admitted = false;

@@ -72,6 +72,7 @@ Result<void> Member::start() {
   const std::lock_guard lock(mutex_);
   is_started_ = true;
   threads_.emplace_back([this] { control(); });
+  threads_.emplace_back([this] { guard(); });
   threads_.emplace_back([this] { upkeep(); });
   threads_.emplace_back([this] { seeder(); });
   for (size_t i = 0; i < options_.lanes; ++i) threads_.emplace_back([this, i] { lane(i); });
@@ -143,6 +144,10 @@ bool Member::renew() {
   bool was_good = false;
   {
     const std::lock_guard lock(mutex_);
+    // What is taken anew is not here: others must not give it to us, and the log is kept for it.
+    for (uint32_t shard = 0; shard < durable.size(); ++shard) {
+      if (shards_[shard].must_seed) durable[shard] = 0;
+    }
     must_renew_ = false;
     number = ++renewals_begun_;
     was_good = with_.standing.is_good();
@@ -219,6 +224,10 @@ void Member::look() {
     watch_.begin_look(view_at_, lease_);
     for (const ClusterNode& one : view_.nodes) watch_.saw(one.name, one.run, one.beat);
     watch_.end_look();
+    // Who goes on after a while has new connections: these are ended as well when it stands still again.
+    for (const ClusterNode& one : view_.nodes) {
+      if (watch_.is_alive(one.name)) ended_runs_.erase(one.run);
+    }
     for (const ClusterShard& one : view_.shards) {
       if (one.shard >= shards_.size()) continue;
       Shard& shard = shards_[one.shard];

@@ -4,7 +4,8 @@
 //
 //   control  ── renew 0.5 s, look 0.25 s ──▶ Board                    decides, and gives orders to the lanes
 //   lanes    ── take, catch up, own, leave, apply ─────▶ Replica      a shard's all on one lane, one after the other
-//   upkeep   ── sync 1 s, check and cut 10 s, the guard's time        what may wait
+//   guard    ── cuts off whose time has come, 0.1 s                   waits for nothing, so that it is not late
+//   upkeep   ── sync 1 s, check and cut 10 s                          what may wait
 //   seeder   ── Bus::ask_seed ─▶ Replica::plant                       for a shard that the log does not reach any more
 //
 //             ┌────────────── wish, drain, balance, stop: Leaving ─────────────┐ disown, give up, nudge
@@ -18,7 +19,7 @@
 // Whose turn it is to take: the one the shard was meant for (a wish), else the first by rendezvous hash at once, the second a
 // second later, and so on: whoever should take and cannot is passed over by itself.
 //
-// Why threads of four kinds: a renewal must not wait for a disk, an apply or another statement. So the control thread alone
+// Why threads of five kinds: a renewal must not wait for a disk, an apply or another statement. So the control thread alone
 // renews and looks, by lease_board; all others share the other one, behind a mutex. They may be the same one, if that has a
 // connection for beats and looks alone.
 #pragma once
@@ -51,6 +52,7 @@ inline constexpr BootTime kCheckEvery{10'000};
 inline constexpr BootTime kSyncEvery{1'000};
 inline constexpr BootTime kCutEvery{10'000};
 inline constexpr BootTime kTurnAfter{1'000};             // for whom it is not the turn yet, by place in the ranking
+inline constexpr BootTime kWishAgainAfter{10'000};       // a shard that was given up as asked for, and not taken
 inline constexpr BootTime kGiftEvery{2'000};             // a shard that is given up so that others have as many
 inline constexpr BootTime kSettledAfter{5'000};          // of being alive: then a node is given some
 inline constexpr BootTime kLeaveTimeMax{3'000};          // for the last group of a shard that is given up
@@ -142,7 +144,8 @@ class Member {
     bool has_gap = false;  // the log is to be read
     std::optional<Order> order{};
     std::optional<BootTime> takeable_since{};
-    BootTime not_before{0};  // of the next try of what has failed
+    BootTime not_before{0};       // of the next try of what has failed
+    BootTime wish_not_before{0};  // likewise of giving it to whom an operator wishes
     bool must_seed = false;
     bool is_followed_now = false;  // by its lane: nothing else may touch it
     LogBytes bytes{};
@@ -169,9 +172,10 @@ class Member {
   bool is_behind_log(const Shard& shard, uint32_t number) const;
   void check_tail(Shard& shard, uint32_t number, std::vector<std::string>& loud);
   const ClusterNode* node(const std::string& name) const;
-  bool may_own(const std::string& name) const;  // alive, and not drained
-  std::vector<std::string> candidates() const;  // this node among them
-  std::string heir(uint32_t shard) const;       // who shall have what this node gives up; "": nobody is there
+  bool may_own(const std::string& name) const;                  // alive, and not drained
+  bool is_able(const std::string& name, uint32_t shard) const;  // and has all of the shard, or nearly so
+  std::vector<std::string> candidates() const;                  // this node among them
+  std::string heir(uint32_t shard) const;  // who shall have what this node gives up; "": nobody is there
   void order(uint32_t shard, Order order);
   void point(uint32_t number);  // the directory
 
@@ -194,9 +198,11 @@ class Member {
   void give_back(uint32_t shard, uint64_t epoch);  // what was taken, and cannot be owned
 
   // member_upkeep.cc
+  void guard();
   void upkeep();
   void cut();
   void erase_left();
+  void end_wishes();                                       // of what is here already
   std::optional<uint64_t> cut_upto(uint32_t shard) const;  // Precondition: mutex_ is held
   void stop_when_stale(BootTime now);
   void seeder();

@@ -46,11 +46,22 @@ std::vector<std::string> Member::candidates() const {
   return names;
 }
 
+// By what it has said to be on its disk: nothing at all, while it takes the shard anew.
+bool Member::is_able(const std::string& name, uint32_t shard) const {
+  const ClusterNode* found = node(name);
+  if (found == nullptr || shard >= found->durable.size()) return false;
+  const uint64_t last = shards_[shard].seen->last.sequence;
+  return last == 0 || (found->durable[shard] > 0 && found->durable[shard] + kGiftBehindMax >= last);
+}
+
 std::string Member::heir(uint32_t shard) const {
+  std::string next;
   for (const std::string& name : ranking(shard, candidates())) {
-    if (name != options_.node) return name;
+    if (name == options_.node) continue;
+    if (is_able(name, shard)) return name;
+    if (next.empty()) next = name;
   }
-  return "";
+  return next;
 }
 
 void Member::order(uint32_t shard, Order order) {
@@ -144,7 +155,8 @@ void Member::decide_owned(Shard& shard, uint32_t number, BootTime at) {
   });
   if (is_another_leaving) return;
   const ClusterNode* own = node(options_.node);
-  if (!seen.wish.empty() && seen.wish != options_.node && may_own(seen.wish)) {
+  const bool is_wished_away = !seen.wish.empty() && !seen.is_gift && seen.wish != options_.node;
+  if (is_wished_away && at >= shard.wish_not_before && may_own(seen.wish) && is_able(seen.wish, number)) {
     return order(
         number,
         {.kind = Order::Kind::Leave, .to = seen.wish, .why = "it was asked to be " + seen.wish + "'s", .since = at});
@@ -216,6 +228,7 @@ void Member::balance(BootTime at) {
   }
   if (is_leaving_ || gift_ || at - last_gift_ < kGiftEvery || !with_.standing.is_good()) return;
   std::vector<Holding> holdings;
+  std::vector<uint32_t> kept;
   for (const std::string& name : candidates()) {
     const bool is_settled = name == options_.node || watch_.alive_for(name) >= kSettledAfter;
     const auto barred = no_gifts_until_.find(name);
@@ -231,13 +244,12 @@ void Member::balance(BootTime at) {
     for (Holding& one : holdings) {
       if (one.node == shard.seen->owner) one.shards.push_back(number);
     }
+    if (!shard.seen->wish.empty() && !shard.seen->is_gift) kept.push_back(number);  // an operator says where it goes
   }
-  const auto gift = surplus_of(options_.node, holdings);
+  const auto gift = surplus_of(options_.node, holdings, kept);
   if (!gift) return;
   const Shard& shard = shards_[gift->shard];
-  const ClusterNode* to = node(gift->to);
-  if (shard.here != Here::Owns || to == nullptr || gift->shard >= to->durable.size()) return;
-  if (to->durable[gift->shard] + kGiftBehindMax < shard.seen->last.sequence) return;  // it has not caught up yet
+  if (shard.here != Here::Owns || !is_able(gift->to, gift->shard)) return;
   last_gift_ = at;
   gift_ = {gift->shard, gift->to};
   order(gift->shard, {.kind = Order::Kind::Leave, .to = gift->to, .why = gift->to + " has fewer", .since = at});

@@ -321,9 +321,14 @@ void Member::take(uint32_t number, const Order& order) {
   with_.bus.nudge();
   changed({now(), number, order.seen.owner, options_.node, order.why, now() - order.since});
   if (order.seen.wish.empty()) return;
-  // The wish is fulfilled, or the one it was for did not come. Else the shard would go to and fro.
+  if (!order.seen.is_gift && order.seen.wish != options_.node) {
+    // The one it is wished for did not come. The wish holds, and the shard does not go to and fro for it.
+    const std::lock_guard lock(mutex_);
+    shards_[number].wish_not_before = now() + kWishAgainAfter;
+    return;
+  }
   const std::lock_guard lock(board_mutex_);
-  (void)with_.board.wish(number, "");
+  (void)with_.board.end_wish(order.seen);
 }
 
 // ---- leaving ----
@@ -332,7 +337,7 @@ void Member::leave(uint32_t number, const Order& order) {
   if (!order.to.empty()) {
     // Before it is free, so that the one whom it is for need not wait for its turn.
     const std::lock_guard lock(board_mutex_);
-    (void)with_.board.wish(number, order.to);
+    (void)with_.board.gift(number, order.to);
   }
   with_.log.cut_off_at(number, now() + kLeaveTimeMax);
   with_.replica.disown(number, not_owner(order.why));

@@ -84,7 +84,7 @@ std::string Member::status_json() const {
     shard.number("epoch", one.last.epoch);
     shard.number("sequence", one.last.sequence);
     shard.number("cut", one.cut);
-    shard.text("wish", one.wish);
+    shard.text("wish", one.is_gift ? "" : one.wish);
     if (one.shard < shards_.size()) {
       shard.text("here", kHere[static_cast<size_t>(shards_[one.shard].here)]);
       shard.number("applied", with_.replica.applied(one.shard).sequence);

@@ -1,4 +1,5 @@
-// What may wait: syncing what was applied, cutting what nobody needs any more, and taking whole shards from others.
+// Whose time has come, and what may wait: syncing what was applied, cutting what nobody needs any more, and taking whole
+// shards from others.
 #include <algorithm>
 #include <limits>
 #include <string>
@@ -10,6 +11,7 @@
 namespace hearth::db {
 namespace {
 
+constexpr BootTime kGuardEvery{100};
 constexpr BootTime kUpkeepEvery{100};
 constexpr BootTime kSeedAgainAfter{2'000};
 constexpr size_t kCutNodesMin = 2;  // that have a batch on disk before the log may lose it
@@ -18,15 +20,25 @@ constexpr int kCutsMax = 50;  // deletes of one shard in one go
 
 }  // namespace
 
+void Member::guard() {
+  std::unique_lock lock(mutex_);
+  while (!is_stopped_) {
+    changed_.wait_for(lock, real(kGuardEvery), [this] { return is_stopped_; });
+    if (is_stopped_) return;
+    stop_when_stale(now());
+    lock.unlock();
+    with_.log.tick(now());
+    lock.lock();
+  }
+}
+
 void Member::upkeep() {
   BootTime next_sync = now() + kSyncEvery, next_cut = now() + kCutEvery, next_check = now() + kCheckEvery;
   std::unique_lock lock(mutex_);
   while (!is_stopped_) {
     to_keep_.wait_for(lock, real(kUpkeepEvery), [this] { return is_stopped_; });
     if (is_stopped_) return;
-    stop_when_stale(now());
     lock.unlock();
-    with_.log.tick(now());
     if (now() >= next_sync) {
       const auto synced = with_.replica.sync_applied();
       if (!synced.ok()) word(Level::Error, "What was applied is not on disk: " + synced.error().message);
@@ -39,6 +51,7 @@ void Member::upkeep() {
     if (now() >= next_cut) {
       erase_left();
       cut();
+      end_wishes();
       next_cut = now() + kCutEvery;
     }
     lock.lock();
@@ -112,6 +125,20 @@ void Member::erase_left() {
     const std::lock_guard lock(board_mutex_);
     const auto erased = with_.board.erase_left(number, epoch);
     if (erased.ok() && erased.value()) tidied_[number] = epoch;
+  }
+}
+
+void Member::end_wishes() {
+  std::vector<ClusterShard> fulfilled;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Shard& shard : shards_) {
+      if (shard.here == Here::Owns && shard.seen && shard.seen->wish == options_.node) fulfilled.push_back(*shard.seen);
+    }
+  }
+  for (const ClusterShard& one : fulfilled) {
+    const std::lock_guard lock(board_mutex_);
+    (void)with_.board.end_wish(one);
   }
 }
 

@@ -23,7 +23,8 @@ std::vector<std::string> ranking(uint32_t shard, std::vector<std::string> names)
   return names;
 }
 
-std::optional<Gift> surplus_of(const std::string& giver, const std::vector<Holding>& holdings) {
+std::optional<Gift> surplus_of(const std::string& giver, const std::vector<Holding>& holdings,
+                               const std::vector<uint32_t>& kept) {
   const auto mine =
       std::find_if(holdings.begin(), holdings.end(), [&](const Holding& one) { return one.node == giver; });
   if (mine == holdings.end() || mine->shards.empty()) return {};
@@ -31,7 +32,10 @@ std::optional<Gift> surplus_of(const std::string& giver, const std::vector<Holdi
     return std::make_pair(a.shards.size(), a.node) < std::make_pair(b.shards.size(), b.node);
   });
   if (mine->shards.size() < poorest->shards.size() + 2) return {};
-  const uint32_t best = *std::max_element(mine->shards.begin(), mine->shards.end(), [&](uint32_t a, uint32_t b) {
+  std::vector<uint32_t> given = mine->shards;
+  std::erase_if(given, [&](uint32_t one) { return std::find(kept.begin(), kept.end(), one) != kept.end(); });
+  if (given.empty()) return {};
+  const uint32_t best = *std::max_element(given.begin(), given.end(), [&](uint32_t a, uint32_t b) {
     return score(a, poorest->node) < score(b, poorest->node);
   });
   return Gift{best, poorest->node};

@@ -28,7 +28,8 @@ struct Gift {
 };
 
 // What `giver` should give to whom so that nobody has two more than another; nothing: all is even enough. `holdings`: of all
-// that may own, the giver's among them.
-std::optional<Gift> surplus_of(const std::string& giver, const std::vector<Holding>& holdings);
+// that may own, the giver's among them. `kept`: of its shards, those that are counted and not given.
+std::optional<Gift> surplus_of(const std::string& giver, const std::vector<Holding>& holdings,
+                               const std::vector<uint32_t>& kept = {});
 
 }  // namespace hearth::db

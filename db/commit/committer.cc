@@ -545,6 +545,10 @@ bool Committer::has_changes() const {
 }
 
 Result<void> Committer::commit() {
+  if (const auto why = std::exchange(unsealed_, {})) {
+    discard();
+    return *why;
+  }
   Result<void> done = store_.health();
   std::vector<std::unique_lock<std::mutex>> turns;  // until the rows are in the store
   if (!sealed_.empty() && done.ok()) {

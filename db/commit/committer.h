@@ -202,7 +202,7 @@ class Committer final {
   Result<void> begin_restoring(const Tree& tree);
   Result<void> give_up_restoring(const Tree& tree);  // its moment did not come
   // The log is told that the namespace was made another at `at`, by the next commit(). Precondition: load_restored().
-  // Where that can't be done the log is lost.
+  // Where that can't be done the log is lost, and the next commit() fails: what the log has not was never restored.
   void seal_restored(Tree& tree, const Path& at, Timestamp now);
   Result<void> load(Tree& tree);  // its head, unless it is there
   // load() of a tree that a restore has made another at `at`, by the head's commit: the log says so, with the next
@@ -354,6 +354,7 @@ class Committer final {
   const uint64_t answers_bytes_max_;
   const ShardLogs* const logs_;
   std::map<uint32_t, std::string> sealed_;  // entries of the group, by shard
+  std::optional<Error> unsealed_;           // why something of the group is not among them
   Timestamp sealed_at_{};
   // Of the group's trees, as they were before it: where the log takes another's batch, the group is void.
   struct Before {

@@ -119,9 +119,10 @@ void Committer::seal_restored(Tree& tree, const Path& at, Timestamp now) {
     rows_.erase(planting_row(log.shard()));
     return seal(tree, std::move(entry));
   }
+  unsealed_ = Error{ErrorCode::Unavailable, "A restore could not be put into the log: " +
+                                                (digest.ok() ? read.error() : digest.error()).message};
   const auto turn = log.turn();
-  log.lose({ErrorCode::Unavailable,
-            "A restore could not be put into the log: " + (digest.ok() ? read.error() : digest.error()).message});
+  log.lose(*unsealed_);
 }
 
 // What the namespace has at and below `at`, and its settings, as rows without its number. Returns the file's digest.

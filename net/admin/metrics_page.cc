@@ -363,12 +363,12 @@ void add_cluster(const db::ClusterFigures& cluster, Families& to) {
   to.gauge("hearth_cluster_engine_wrong", "What the last check found wrong with the engine; 0: it is as it has to be.",
            cluster.wrong);
   const db::GuardFigures& guard = cluster.guard;
-  to.counters(
-      "hearth_cluster_appends_total",
-      "Batches that were appended, and of those: held until the lease ran again, released then, in doubt, cut off.",
-      {sample("what", "begun", guard.appends), sample("what", "held", guard.held),
-       sample("what", "released", guard.released), sample("what", "doubted", guard.doubted),
-       sample("what", "cut_off", guard.cut_off)});
+  to.counters("hearth_cluster_appends_total",
+              "Batches that were appended, and of those: held until the lease ran again, released then, in doubt, "
+              "never answered, cut off.",
+              {sample("what", "begun", guard.appends), sample("what", "held", guard.held),
+               sample("what", "released", guard.released), sample("what", "doubted", guard.doubted),
+               sample("what", "unanswered", guard.unanswered), sample("what", "cut_off", guard.cut_off)});
   to.counter("hearth_cluster_rounds_total", "Transactions that batches were sent to the engine in.",
              cluster.engine.rounds);
   to.counter("hearth_cluster_rounds_batches_total", "Batches that the engine has accepted in them.",

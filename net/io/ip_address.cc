@@ -59,6 +59,13 @@ bool IpAddress::is_loopback() const {
   return is_v4() ? bytes_[kMappedBytes] == 127 : *this == kLoopback6;
 }
 
+bool is_loopback_host(std::string_view host) {
+  if (host == "localhost") return true;
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const auto address = IpAddress::parse(host);
+  return address && address->is_loopback();
+}
+
 std::string IpAddress::text() const {
   if (is_v4()) {  // inet_ntop() would print it by sprintf()
     const uint8_t* four = bytes_.data() + kMappedBytes;

@@ -36,6 +36,10 @@ class IpAddress {
   Bytes bytes_{};
 };
 
+// Whether a host, as a flag or a URL names it, is this machine and no other: "localhost", or an address of its own, also in
+// brackets. Other names are not looked up, whatever they begin with.
+bool is_loopback_host(std::string_view host);
+
 class IpNetwork {
  public:
   // "10.0.0.0/8", "fd00::/8", "::1": what stands behind the bits does not count. Errors: InvalidArgument.

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -63,12 +64,6 @@ db::Result<HostPort> parse_address(const std::string& text) {
     return Error{ErrorCode::InvalidArgument, fmt::format("'{}' is no HOST:PORT of a node.", text)};
   }
   return HostPort{host, static_cast<uint16_t>(*port)};
-}
-
-bool is_loopback_name(const std::string& host) {
-  if (host == "localhost") return true;
-  const auto address = http::IpAddress::parse(host);
-  return address && address->is_loopback();
 }
 
 Error plain_refused(const std::string& address) {
@@ -224,11 +219,17 @@ db::Result<Done> shake_hands(Wire& wire, Handshake handshake, Clock::time_point 
 
 using Context = std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)>;
 
+// Without it OpenSSL asks on the terminal for the password of a key that has one, and a service would wait for ever.
+int refuse_password(char*, int, int, void*) { return -1; }
+
 db::Result<Context> make_context(const PeerTls& tls, const SSL_METHOD* method) {
   const auto refuse = [](const char* flag, const std::string& file) {
     const unsigned long code = ERR_peek_error();
     const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
-    ERR_clear_error();
+    while (const unsigned long one = ERR_get_error()) {
+      const bool wants_password = ERR_GET_LIB(one) == ERR_LIB_PEM && ERR_GET_REASON(one) == PEM_R_BAD_PASSWORD_READ;
+      if (wants_password) reason = "it has a password, which nobody is here to type: store it without";
+    }
     return Error{ErrorCode::InvalidArgument, fmt::format("{} {} cannot be used: {}.", flag, file,
                                                          reason == nullptr ? "it cannot be read" : reason)};
   };
@@ -238,6 +239,7 @@ db::Result<Context> make_context(const PeerTls& tls, const SSL_METHOD* method) {
   SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context, 0);
+  SSL_CTX_set_default_passwd_cb(context, refuse_password);
   if (SSL_CTX_use_certificate_chain_file(context, tls.certificate.c_str()) != 1) {
     return refuse("--peer-tls-cert", tls.certificate);
   }
@@ -288,7 +290,7 @@ db::Result<std::unique_ptr<PeerDialer>> PeerDialer::make(PeerOptions options) {
 db::Result<PeerSocket> PeerDialer::dial(const std::string& address, const std::string& node,
                                         const std::string& purpose) {
   ASSIGN_OR_RETURN(const HostPort to, parse_address(address));
-  if (!parts_->has_tls() && !parts_->options.plain && !is_loopback_name(to.host)) return plain_refused(address);
+  if (!parts_->has_tls() && !parts_->options.plain && !http::is_loopback_host(to.host)) return plain_refused(address);
   const auto until = Clock::now() + kHandshakeTimeMax;
   ASSIGN_OR_RETURN(Fd fd, connect_to(address, to, until));
   Wire wire(std::move(fd), parts_->as_client.get());
@@ -420,7 +422,8 @@ PeerPort::~PeerPort() {
 
 db::Result<std::unique_ptr<PeerPort>> PeerPort::open(PeerOptions options, PeerDialer& dialer) {
   ASSIGN_OR_RETURN(const HostPort at, parse_address(options.address));
-  if (!dialer.parts_->has_tls() && !options.plain && !is_loopback_name(at.host)) return plain_refused(options.address);
+  if (!dialer.parts_->has_tls() && !options.plain && !http::is_loopback_host(at.host))
+    return plain_refused(options.address);
   ASSIGN_OR_RETURN(http::Bound bound, http::bind_addresses(at.host, at.port));
   auto parts = std::make_unique<Parts>(std::move(options), *dialer.parts_, std::move(bound));
   parts->acceptor = std::thread([raw = parts.get()] { raw->accept_all(); });

@@ -1,6 +1,7 @@
 // What all relayed requests of a server share: idle lines, who is watched, and the first look at a request.
 //
-// Every kWatchInterval each io thread asks the directory of what it has with other nodes. A socket whose namespace has
+// Every kWatchInterval each io thread asks whether some owner has changed, and if so looks at what it has with other nodes;
+// those for whom it has are looked at until that has an end. A socket whose namespace has
 // another owner is closed within kLeavingSpread, whether it was served here or passed on: a client of Supabase or Yjs would
 // otherwise ask on the same socket again and again, and an old owner that is stopped closes nothing.
 #include "net/peer/relay.h"
@@ -62,12 +63,28 @@ void Relay::Parts::watch(size_t index) {
     });
     at = at->second.empty() ? thread.idle.erase(at) : std::next(at);
   }
-  std::vector<std::shared_ptr<RelayJourney>> journeys;  // a copy: what one hears may end others
-  for (const auto& [key, journey] : thread.journeys) journeys.push_back(journey);
-  for (const auto& journey : journeys) journey->watch();
+  const uint64_t fingerprint = nodes.fingerprint();
+  const bool has_changed = std::exchange(thread.fingerprint, fingerprint) != fingerprint;
+  watch_journeys(thread, has_changed);
   watch_writes(thread);
-  watch_sockets(thread, now);
+  watch_sockets(thread, now, has_changed);
   thread.watch = http::IoPool::schedule(kWatchInterval, [this, index] { watch(index); });
+}
+
+// Who asks after a change asks the owner that there is then; so a look is for those who asked before.
+void Relay::Parts::watch_journeys(Thread& thread, bool has_changed) {
+  std::vector<std::shared_ptr<RelayJourney>> looked_at;  // a copy: what one hears may end others
+  if (has_changed) {
+    for (const auto& [key, journey] : thread.journeys) looked_at.push_back(journey);
+    thread.moving.clear();
+  } else {
+    for (const auto& one : std::exchange(thread.moving, {})) {
+      if (auto journey = one.lock()) looked_at.push_back(std::move(journey));
+    }
+  }
+  for (const auto& journey : looked_at) {
+    if (journey->watch() == RelayJourney::Watched::Moving) thread.moving.push_back(journey);
+  }
 }
 
 // A write waits with its group for the engine. Who waits by HTTP is told that nobody knows.
@@ -107,9 +124,7 @@ bool Relay::Parts::refuse_unsure(http::Exchange& exchange) {
 
 // Sockets whose namespace has another owner than when they were opened. All of them are looked at only when some owner has
 // changed, for there may be hundreds of thousands.
-void Relay::Parts::watch_sockets(Thread& thread, Time now) {
-  const uint64_t fingerprint = nodes.fingerprint();
-  const bool has_changed = std::exchange(thread.fingerprint, fingerprint) != fingerprint;
+void Relay::Parts::watch_sockets(Thread& thread, Time now, bool has_changed) {
   if (now - thread.swept_at > kSweepInterval) {
     thread.swept_at = now;
     std::erase_if(thread.sockets, [](const Thread::Socket& socket) { return socket.is_over(); });
@@ -223,6 +238,7 @@ void Relay::drain(std::chrono::milliseconds patience) {
       thread.watch.cancel();
       thread.idle.clear();
       thread.sockets.clear();
+      thread.moving.clear();
       { const auto journeys = std::exchange(thread.journeys, {}); }
       answers.fetch_add(1);
     });

@@ -345,26 +345,34 @@ void RelayJourney::finish() {
 
 // A node that is stopped, or cut off from the engine, answers nothing and closes nothing: whoever waits for it has to find
 // out by himself that another one has its shards.
-void RelayJourney::watch() {
-  if (state_ != State::Asked && state_ != State::Passing) return;
+RelayJourney::Watched RelayJourney::watch() {
+  if (state_ == State::Looking || state_ == State::Waiting || state_ == State::Over) return Watched::Stays;
   const auto now = std::chrono::steady_clock::now();
   const OwnerSeen owner = relay_.owner_of(target_);
   if (!target_.node.empty() ? !owner.peer.empty() : owner.node.empty() || owner.node == owner_.node) {
     moved_at_ = Time::max();
-    return;
+    // While nobody has it, the next who does may be another one; that is another change.
+    return Watched::Stays;
   }
+  if (state_ == State::Connecting)
+    return Watched::Moving;  // it asks the one that it began with, if that answers at all
   if (moved_at_ == Time::max()) {
     moved_at_ = now;
-    grace_ = state_ == State::Asked ? (is_read() ? std::chrono::milliseconds(0) : kWriteGrace)
-                                    : (is_stream_ ? http::some_of(http::kLeavingSpread) : kBodyGrace);
+    grace_ = state_ != State::Passing
+                 ? (is_read() || state_ == State::Refused ? std::chrono::milliseconds(0) : kWriteGrace)
+                 : (is_stream_ ? http::some_of(http::kLeavingSpread) : kBodyGrace);
   }
-  if (now < moved_at_ + grace_) return;
+  if (now < moved_at_ + grace_) return Watched::Moving;
   const auto line = std::exchange(line_, nullptr);
   if (line != nullptr) line->forget();
-  const bool was_asked = state_ == State::Asked;
-  if (was_asked && !is_read()) return on_lost(false);
-  if (was_asked) return go();
-  on_lost(true);
+  if (state_ == State::Refused) {
+    on_refused();
+  } else if (state_ == State::Asked && is_read()) {
+    go();
+  } else {
+    on_lost(state_ == State::Passing);
+  }
+  return Watched::Stays;
 }
 
 }  // namespace hearth::net::peer

@@ -40,7 +40,8 @@ struct Relay::Parts {
       bool is_over() const { return spliced.expired() && own.expired(); }
     };
     std::vector<Socket> sockets{};
-    uint64_t fingerprint = 0;                             // of the owners, as the sockets were looked at last
+    uint64_t fingerprint = 0;                             // of the owners, as all were looked at last
+    std::vector<std::weak_ptr<RelayJourney>> moving{};    // whose owner is another one since they asked
     size_t ending = 0;                                    // of sockets
     Time swept_at{};                                      // when those that are over were taken out
     std::vector<std::weak_ptr<http::Exchange>> writes{};  // that are served here, and may be answered
@@ -62,7 +63,8 @@ struct Relay::Parts {
   std::shared_ptr<RelayLine> take_line(const std::string& peer);  // an idle one, or null
   void keep_line(const std::string& peer, std::shared_ptr<RelayLine> line);
   void watch(size_t thread);
-  void watch_sockets(Thread& thread, Time now);
+  void watch_journeys(Thread& thread, bool has_changed);
+  void watch_sockets(Thread& thread, Time now, bool has_changed);
   void watch_writes(Thread& thread);
   bool refuse_unsure(http::Exchange& exchange);  // false: it is served
   void prepare(const std::shared_ptr<http::Exchange>& exchange, RelayTarget target, Time until);
@@ -80,8 +82,10 @@ class RelayJourney final : public RelayAsker,
 
   enum class From : uint8_t { Client, Here };  // Here: it was served by this node, as if it were the owner
   void start(From from);
-  void go();     // to whoever owns it now
-  void watch();  // now and then: is it still with its owner?
+  void go();  // to whoever owns it now
+  // After an owner has changed: is it still with its own? Moving: it is not, and is to be looked at again soon.
+  enum class Watched : uint8_t { Stays, Moving };
+  Watched watch();
 
   void on_head(RelayAnswer& answer) override;
   void on_piece(std::string_view bytes) override;

@@ -246,6 +246,50 @@ TEST_CASE(
   CHECK(one.said(name, "ada") == "\"back\"");
 }
 
+TEST_CASE("Replica: a restore is acknowledged when the log has it, and where it has not it never was",
+          "[db][cluster]") {
+  MemoryLog log;
+  Node one(log), two(log);
+  const std::string name = name_in(0);
+  one.take(0);
+  REQUIRE(one.write(name, set("a", Value::string("before"))).status.ok());
+  const auto restore = [&](const std::string& json) {
+    const std::string upload = one.host->begin_upload().value();
+    REQUIRE(one.host->upload(upload, 0, json).ok());
+    RestoreRequest request;
+    request.space = name;
+    request.existing = Existing::Replace;
+    std::promise<Result<std::vector<RestoredTree>>> told;
+    one.host->restore(upload, request, [&](auto result) { told.set_value(std::move(result)); });
+    return told.get_future().get();
+  };
+  const size_t batches = log.batches(0).size();
+  std::string after = R"({"a":"before"})";
+  SECTION("it can be put there") {
+    after = R"({"b":"restored"})";
+    CHECK(restore(after).ok());
+    CHECK(log.batches(0).size() == batches + 1);
+    CHECK(one.lost().empty());
+  }
+  SECTION("its file can't") {
+    log.is_away = true;
+    CHECK_FALSE(restore(R"({"b":"restored"})").ok());
+    log.is_away = false;
+  }
+  SECTION("its batch can't") {
+    log.behave = [] { return MemoryLog::Behaviour::Taken; };
+    CHECK_FALSE(restore(R"({"b":"restored"})").ok());
+    log.behave = [] { return MemoryLog::Behaviour::Honest; };
+  }
+  // As its owner dies: another one has what the log has.
+  two.take(0);
+  CHECK(two.said(name, "") == after);
+  if (one.lost().empty()) return;
+  // What is here and not there is no part of the cluster any more.
+  one.replica->disown(0, kMoved);
+  CHECK(one.replica->must_be_planted(0));
+}
+
 TEST_CASE("Replica: a session whose shard moves leaves its queue to the new owner", "[db][cluster]") {
   MemoryLog log;
   Node one(log), two(log, {}, std::chrono::milliseconds(200));

@@ -7,20 +7,19 @@
 //
 // HEARTH_LONG makes it a campaign: 100 kills, 100 stops, 30 primaries. TEST_SEED says which nodes, and when.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { increment, onDisconnect, ref, set } from '@firebase/database';
 import { closeApp, closeApps, open, values } from './support/apps.mjs';
-import { Cluster, Listener, Writer, median, once } from './support/cluster.mjs';
+import { Cluster, once } from './support/cluster.mjs';
+import { copiesAreOne, witness as watched } from './support/cluster_witness.mjs';
 import { LongPoll } from './support/long_poll.mjs';
 import { Random, seedOfRun } from './support/random.mjs';
 import { stream } from './support/rest.mjs';
-import { program, soon } from './support/server.mjs';
+import { soon } from './support/server.mjs';
 import { changes, closeClients, connect, joined, sign } from './support/supabase.mjs';
 import { Receiver } from './support/webhook_receiver.mjs';
 import { closeYjs, synced, yWebsocket } from './support/yjs.mjs';
@@ -108,46 +107,7 @@ test('Supabase and Yjs: clients of different nodes are of one room', limit, asyn
   for (const story of heard) await story.until((items) => items.some(({ now }) => now?.text === 'of n1'), 'a row of n1');
 });
 
-// Writers and listeners of all namespaces over everything that `break_` does, and what they say of it.
-async function witness(t, name, times, break_, { silenceMax = 10_000 } = {}) {
-  const writers = spaces.map((space) => new Writer(cluster, space));
-  const listeners = spaces.map((space) => new Listener(cluster, space));
-  const silences = [];
-  try {
-    await Promise.all(writers.map((writer) => writer.until(5, 'the first writes')));
-    for (let i = 0; i < times; ++i) {
-      writers.forEach((writer) => writer.takeSilence());
-      const counts = writers.map(({ acknowledged }) => acknowledged.length);
-      const undo = await break_();
-      await Promise.all(writers.map((writer, w) => writer.until(counts[w] + 10, `writes of ${spaces[w]} after ${name} ${i + 1}`)));
-      silences.push(Math.max(...writers.map((writer) => writer.takeSilence())));
-      await undo?.();
-    }
-    await Promise.all(writers.map((writer) => writer.stop()));
-    for (const [w, listener] of listeners.entries()) await listener.until(writers[w].acknowledged.at(-1));
-  } catch (error) {
-    t.diagnostic(await cluster.story());
-    throw error;
-  } finally {
-    await Promise.all([...writers, ...listeners].map((one) => one.stop()));
-  }
-  for (const [w, space] of spaces.entries()) {
-    const { text } = await cluster.ask(null, 'GET', `/log.json?ns=${space}`, undefined, { retries: 40 });
-    const there = JSON.parse(text) ?? {};
-    const lost = writers[w].acknowledged.filter((key) => !(key in there));
-    assert.deepEqual(lost, [], `acknowledged writes of ${space} are lost`);
-    assert.deepEqual(listeners[w].wrong, [], `a listener of ${space}`);
-    const missed = writers[w].acknowledged.filter((key) => !listeners[w].heard.includes(key));
-    assert.deepEqual(missed, [], `a listener of ${space} has a gap`);
-  }
-  const acknowledged = writers.reduce((sum, writer) => sum + writer.acknowledged.length, 0);
-  const comebacks = listeners.reduce((sum, listener) => sum + listener.comebacks, 0);
-  t.diagnostic(`${name}: ${times} times, ${acknowledged} writes acknowledged, 0 lost; longest silence of a namespace: median ${median(silences)} ms, worst ${Math.max(...silences)} ms; ${comebacks} streams came back`);
-  assert.ok(Math.max(...silences) < silenceMax, `${Math.max(...silences)} ms`);
-  // Each run begins with an empty log.
-  await Promise.all(spaces.map((space) => cluster.ask(null, 'DELETE', `/log.json?ns=${space}`, undefined, { retries: 20 })));
-  return writers;
-}
+const witness = (t, name, times, break_, more) => watched(t, cluster, spaces, { name, times, break_, ...more });
 
 test(`${kills} nodes are killed: no acknowledged write is lost, no listener has a gap, and writes go on within seconds`, limit, async (t) => {
   await witness(t, 'kill -9 of a node', kills, async () => {
@@ -259,20 +219,5 @@ test('a webhook goes on at the node that has its namespace next', limit, async (
 });
 
 test('at the end all nodes have the same', limit, async (t) => {
-  await sleep(1_500); // what was told last is followed
-  const run = promisify(execFile);
-  for (const number of [1, 2, 3]) await cluster.tool('leave', `n${number}`);
-  for (const space of [...spaces, 'all', 'families']) {
-    const copies = [];
-    for (const number of [1, 2, 3]) {
-      const { stdout } = await run(program, ['dump', '--data', cluster.data(`n${number}`), '--ns', space, '--format', 'json', '--out', '-'], { maxBuffer: 1 << 28 });
-      copies.push(stdout);
-    }
-    assert.equal(copies[1], copies[0], space);
-    assert.equal(copies[2], copies[0], space);
-  }
-  for (const number of [1, 2, 3]) {
-    const { stdout } = await run(program, ['fsck', '--data', cluster.data(`n${number}`)]);
-    t.diagnostic(stdout.trim().split('\n').at(-1));
-  }
+  await copiesAreOne(t, cluster, [...spaces, 'all', 'families']);
 });

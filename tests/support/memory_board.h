@@ -111,7 +111,24 @@ class MemoryBoard final : public db::Board {
     });
   }
   db::Result<void> wish(uint32_t shard, const std::string& node) override {
-    return act([&] { engine_.view.shards[shard].wish = node; });
+    return act([&] {
+      engine_.view.shards[shard].wish = node;
+      engine_.view.shards[shard].is_gift = false;
+    });
+  }
+  db::Result<void> gift(uint32_t number, const std::string& node) override {
+    return act([&] {
+      db::ClusterShard& shard = engine_.view.shards[number];
+      if (!shard.wish.empty() && !shard.is_gift) return;
+      shard.wish = node;
+      shard.is_gift = true;
+    });
+  }
+  db::Result<void> end_wish(const db::ClusterShard& seen) override {
+    return act([&] {
+      db::ClusterShard& shard = engine_.view.shards[seen.shard];
+      if (shard.wish == seen.wish && shard.is_gift == seen.is_gift) shard.wish.clear();
+    });
   }
   db::Result<void> drain(const std::string& node, bool is_drained) override {
     return act([&] {

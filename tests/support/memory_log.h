@@ -101,6 +101,7 @@ class MemoryLog final : public db::CommitLog {
   }
   db::Result<void> add_file_part(uint32_t, const std::string& file, std::string_view part) override {
     const std::lock_guard lock(mutex_);
+    if (is_away) return db::Error{db::ErrorCode::Unavailable, "the log is away"};
     files_[file].emplace_back(part);
     return {};
   }
@@ -126,7 +127,7 @@ class MemoryLog final : public db::CommitLog {
   }
 
   std::atomic<int> wrong{0};         // batches that were taken of an epoch that was over
-  std::atomic<bool> is_away{false};  // no epoch can be begun
+  std::atomic<bool> is_away{false};  // no epoch can be begun, and no file be added
 
  private:
   struct Shard {

@@ -166,6 +166,18 @@ class PostgresTrio {
     ask(to, value.empty() ? "ALTER SYSTEM RESET " + name : "ALTER SYSTEM SET " + name + " = '" + value + "'");
     ask(to, "SELECT pg_reload_conf()");
   }
+  // From now on the primary takes TLS as well, with copies of these PEM files, which its user can read.
+  void speak_tls(const std::string& certificate, const std::string& key) {
+    for (const auto& [from, name, setting] :
+         {std::array{certificate, std::string("/tls.crt"), std::string("ssl_cert_file")},
+          std::array{key, std::string("/tls.key"), std::string("ssl_key_file")}}) {
+      const std::string copy = at(primary()) + name;
+      shell("cp " + from + " " + copy + " && chmod 0600 " + copy +
+            (geteuid() == 0 ? " && chown postgres " + copy : ""));
+      set(setting, copy);
+    }
+    set("ssl", "on");
+  }
   // A database with nothing of ours in it. Used again where it can be: each new one is 7 MB that a rejoining server fetches.
   std::string make_database() {
     if (!emptied_.empty()) {

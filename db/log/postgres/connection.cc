@@ -20,6 +20,8 @@ constexpr const char* kWarning = "01000";     // as a cancelled wait for the sta
 constexpr const char* kTerminated = "57P01";  // and one whose backend was told to end
 constexpr int kBinary = 1;
 constexpr int kReadsMax = 8;
+constexpr int kReadsOfRecord = 3;  // 16 kB, of which libpq reads 8 kB or more at a time
+constexpr int kPausesMax = 3;      // of a round, between two results: there is one
 
 // What the URL may say otherwise: a dead peer is noticed within about 5 s, whichever way it died.
 constexpr std::array<std::pair<const char*, const char*>, 6> kDefaults = {{{"tcp_user_timeout", "4000"},
@@ -358,8 +360,12 @@ Result<void> PostgresConnection::await_result() {
       return lost("nothing came for " + std::to_string(kSilenceMax.count() / 1000) + " s; are its standbys there?");
     }
     if (waits[1].revents != 0) return lost("this node ends");
-    if ((waits[0].revents & (POLLIN | POLLERR | POLLHUP)) != 0 && PQconsumeInput(handle_) == 0) {
-      return lost(line_of(PQerrorMessage(handle_)));
+    if ((waits[0].revents & (POLLIN | POLLERR | POLLHUP)) != 0) {
+      // A record of TLS may have more than libpq took of it, and then the socket has nothing more to tell.
+      const int reads = PQsslInUse(handle_) != 0 ? kReadsOfRecord : 1;
+      for (int read = 0; read < reads; ++read) {
+        if (PQconsumeInput(handle_) == 0) return lost(line_of(PQerrorMessage(handle_)));
+      }
     }
     deadline = std::chrono::steady_clock::now() + kSilenceMax;
   }
@@ -460,15 +466,18 @@ Result<std::vector<uint64_t>> PostgresConnection::finish_round() {
   if (failed_to_add_ || PQpipelineSync(handle_) == 0) return lost(line_of(PQerrorMessage(handle_)));
   std::vector<uint64_t> changed;
   std::optional<Error> error;
+  int pauses = 0;
   // Each statement's result is followed by an end; the round's own result has none. All are read before any of them counts:
   // what makes them doubtful comes with the commit, which is behind the last.
   while (true) {
     RETURN_IF_ERROR(await_result());
     pg_result* result = PQgetResult(handle_);
     if (result == nullptr) {
-      if (PQstatus(handle_) != CONNECTION_OK) return lost(line_of(PQerrorMessage(handle_)));
+      // Without an end of the round there is none to come: it would be waited for without a pause, and for ever.
+      if (PQstatus(handle_) != CONNECTION_OK || ++pauses > kPausesMax) return lost(line_of(PQerrorMessage(handle_)));
       continue;
     }
+    pauses = 0;
     const PostgresRows rows(result);
     const ExecStatusType status = PQresultStatus(result);
     if (status == PGRES_PIPELINE_SYNC) break;

@@ -34,6 +34,15 @@ constexpr const char* kGiveUp = "UPDATE hearth_shard SET owner = '' WHERE shard 
 constexpr const char* kWish =
     "UPDATE hearth_shard SET wish = $2 WHERE shard = $1"
     " AND ($2 = '' OR EXISTS (SELECT 1 FROM hearth_node WHERE name = $2))";
+// A gift is a wish with a mark that no node's name has.
+constexpr char kGiftMark = '?';
+constexpr const char* kGift =
+    "UPDATE hearth_shard SET wish = '?' || $2 WHERE shard = $1 AND (wish = '' OR starts_with(wish, '?'))";
+constexpr const char* kEndWish = "UPDATE hearth_shard SET wish = '' WHERE shard = $1 AND wish = $2";
+constexpr const char* kForget =
+    "WITH forgotten AS (DELETE FROM hearth_node WHERE name = $1 RETURNING 1),"
+    " unwished AS (UPDATE hearth_shard SET wish = '' WHERE wish IN ($1, '?' || $1))"
+    " SELECT 1 FROM forgotten";
 constexpr const char* kFormat =
     "UPDATE hearth_cluster SET format = $1 WHERE format <= $1"
     " AND NOT EXISTS (SELECT 1 FROM hearth_node WHERE formats < $1)";
@@ -160,6 +169,8 @@ Result<ClusterView> PostgresBoard::look() {
     shard.last = {shards.int8(i, 3), shards.int8(i, 2), std::string(shards.text(i, 4))};
     shard.cut = shards.int8(i, 5);
     shard.wish = shards.text(i, 6);
+    shard.is_gift = shard.wish.starts_with(kGiftMark);
+    if (shard.is_gift) shard.wish.erase(0, 1);
     view.shards.push_back(std::move(shard));
   }
   return view;
@@ -191,6 +202,17 @@ Result<void> PostgresBoard::wish(uint32_t shard, const std::string& node) {
   return not_there("the cluster has no shard " + std::to_string(shard) + ", or no node " + node);
 }
 
+Result<void> PostgresBoard::gift(uint32_t shard, const std::string& node) {
+  RETURN_IF_ERROR(ask(control_, kGift, PostgresValues().int4(shard).text(node)));
+  return {};
+}
+
+Result<void> PostgresBoard::end_wish(const ClusterShard& seen) {
+  const std::string stored = seen.is_gift ? kGiftMark + seen.wish : seen.wish;
+  RETURN_IF_ERROR(ask(control_, kEndWish, PostgresValues().int4(seen.shard).text(stored)));
+  return {};
+}
+
 Result<void> PostgresBoard::drain(const std::string& node, bool is_drained) {
   ASSIGN_OR_RETURN(const PostgresRows rows, ask(control_, "UPDATE hearth_node SET drained = $2 WHERE name = $1",
                                                 PostgresValues().text(node).boolean(is_drained)));
@@ -199,9 +221,8 @@ Result<void> PostgresBoard::drain(const std::string& node, bool is_drained) {
 }
 
 Result<void> PostgresBoard::forget(const std::string& node) {
-  ASSIGN_OR_RETURN(const PostgresRows rows,
-                   ask(control_, "DELETE FROM hearth_node WHERE name = $1", PostgresValues().text(node)));
-  if (rows.affected() == 1) return {};
+  ASSIGN_OR_RETURN(const PostgresRows rows, ask(control_, kForget, PostgresValues().text(node)));
+  if (rows.count() == 1) return {};
   return not_there("the cluster has no node " + node);
 }
 

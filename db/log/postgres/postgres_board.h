@@ -40,6 +40,8 @@ class PostgresBoard final : public Board {
   Result<void> give_up(uint32_t shard, const std::string& name, uint64_t epoch) override;
   // Errors of these four: NotFound, which names who or what is not there.
   Result<void> wish(uint32_t shard, const std::string& node) override;
+  Result<void> gift(uint32_t shard, const std::string& node) override;
+  Result<void> end_wish(const ClusterShard& seen) override;
   Result<void> drain(const std::string& node, bool is_drained) override;
   Result<void> forget(const std::string& node) override;
   Result<void> set_format(uint32_t format) override;

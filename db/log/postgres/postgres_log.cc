@@ -69,6 +69,7 @@ void PostgresLog::close() {
     is_closing_ = true;
   }
   arrived_.notify_all();
+  closes_.notify_all();
   (void)eventfd_write(interrupt_, 1);
 }
 
@@ -209,11 +210,7 @@ bool PostgresLog::connect(Steady::time_point since) {
 
 bool PostgresLog::pause() {
   std::unique_lock lock(mutex_);
-  // Whoever arrives meanwhile wakes this too, and need not be waited for.
-  const auto until = Steady::now() + kPause;
-  while (!is_closing_ && arrived_.wait_until(lock, until) != std::cv_status::timeout) {
-  }
-  return !is_closing_;
+  return !closes_.wait_for(lock, kPause, [this] { return is_closing_; });
 }
 
 void PostgresLog::send(Round round, bool is_again) {
@@ -273,38 +270,50 @@ void PostgresLog::end_left_behind(PostgresConnection& connection) {
   if (left_behind_ == backend) left_behind_ = 0;
 }
 
+// One try on the second connection. Those who wait for their turn while it is found out that there is no engine to be asked
+// have that answer too: each of them would wait for as long again.
+Result<PostgresRows> PostgresLog::try_aside(const char* statement, const std::function<PostgresValues()>& values,
+                                            uint64_t& unclear, Tried& tried) {
+  const uint64_t lost_before = aside_lost_;
+  const std::lock_guard lock(aside_mutex_);
+  if (aside_lost_ != lost_before) {
+    tried = Tried::ByAnother;
+    return Error{ErrorCode::Unavailable, why_aside_lost_};
+  }
+  const auto lose = [&](Error why) {
+    aside_.reset();
+    why_aside_lost_ = why.message;
+    ++aside_lost_;
+    return why;
+  };
+  if (aside_ == nullptr || !aside_->is_open()) {
+    aside_.reset();
+    auto made = PostgresConnection::open(target_);
+    if (!made.ok()) return lose(made.error());
+    aside_ = std::move(made).value();
+  }
+  end_left_behind(*aside_);
+  auto rows = aside_->ask(statement, values());
+  if (rows.ok()) return rows;
+  if (aside_->failure().is_in_doubt) {
+    ++unclear;
+    return lose(rows.error());
+  }
+  // No such table, not allowed: that does not change by waiting.
+  if (aside_->failure().state.starts_with("42")) tried = Tried::InVain;
+  return rows;
+}
+
 Result<PostgresRows> PostgresLog::insist(const char* statement, const std::function<PostgresValues()>& values,
                                          uint64_t& unclear) {
   const auto since = Steady::now();
   std::string told;
   while (true) {
-    Error error = closing_error();
-    {
-      // For one try only: one shard that has to wait shall not keep the others from theirs.
-      const std::lock_guard lock(aside_mutex_);
-      if (aside_ == nullptr || !aside_->is_open()) {
-        aside_.reset();
-        auto made = PostgresConnection::open(target_);
-        if (made.ok()) {
-          aside_ = std::move(made).value();
-        } else {
-          error = made.error();
-        }
-      }
-      if (aside_ != nullptr) {
-        end_left_behind(*aside_);
-        auto rows = aside_->ask(statement, values());
-        if (rows.ok()) return rows;
-        error = rows.error();
-        if (aside_->failure().is_in_doubt) {
-          ++unclear;
-          aside_.reset();
-        } else if (aside_->failure().state.starts_with("42")) {
-          return error;  // no such table, not allowed: that does not change by waiting
-        }
-      }
-    }
-    if (error.message != told) options_.tell(told = error.message);
+    Tried tried = Tried::Here;
+    auto rows = try_aside(statement, values, unclear, tried);
+    if (rows.ok() || tried == Tried::InVain) return rows;
+    const Error& error = rows.error();
+    if (error.message != told && tried == Tried::Here) options_.tell(told = error.message);
     if (Steady::now() - since > options_.settle_max) return error;
     if (!pause()) return closing_error();
   }
@@ -324,11 +333,27 @@ Result<LogPosition> PostgresLog::take(uint32_t shard) {
 
 Result<std::optional<LogPosition>> PostgresLog::begin_epoch(uint32_t shard, uint64_t epoch) {
   uint64_t unclear = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = unclear_.find(shard); found != unclear_.end() && found->second.epoch == epoch) {
+      unclear = found->second.tries;
+    }
+  }
   const auto values = [&] { return PostgresValues().int4(shard).text(target_.node).int8(epoch).int8(epoch + unclear); };
-  ASSIGN_OR_RETURN(const PostgresRows rows, insist(kBeginEpoch, values, unclear));
-  if (rows.count() == 0) return std::optional<LogPosition>();
+  const auto rows = insist(kBeginEpoch, values, unclear);
+  {
+    // Whoever asks again for the same epoch goes on with these tries.
+    const std::lock_guard lock(mutex_);
+    if (rows.ok()) {
+      unclear_.erase(shard);
+    } else {
+      unclear_[shard] = {epoch, unclear};
+    }
+  }
+  if (!rows.ok()) return rows.error();
+  if (rows.value().count() == 0) return std::optional<LogPosition>();
   figures_.epochs.add();
-  return std::optional(position_of(rows));
+  return std::optional(position_of(rows.value()));
 }
 
 Result<void> PostgresLog::put_part(const std::string& file, uint32_t number, std::string_view part) {

@@ -86,6 +86,9 @@ class PostgresLog final : public CommitLog {
   void send(Round round, bool is_again);
   void answer(Waiting& one, Appended what);
   void end_left_behind(PostgresConnection& connection);
+  enum class Tried : uint8_t { Here, ByAnother, InVain };  // InVain: no other try will do either
+  Result<PostgresRows> try_aside(const char* statement, const std::function<PostgresValues()>& values,
+                                 uint64_t& unclear, Tried& tried);
   // Asks on the second connection until the engine answers. `unclear` counts the tries that may have happened.
   Result<PostgresRows> insist(const char* statement, const std::function<PostgresValues()>& values, uint64_t& unclear);
   Result<void> put_part(const std::string& file, uint32_t number, std::string_view part);
@@ -96,16 +99,26 @@ class PostgresLog final : public CommitLog {
   const PostgresTarget target_;
   PostgresLogFigures figures_;
 
-  std::mutex mutex_;  // Guards the next six.
-  std::condition_variable arrived_;
+  // How far the engine's epoch of a shard may be ahead of the one that was asked for: tries whose answers were lost.
+  struct Unclear {
+    uint64_t epoch = 0;
+    uint64_t tries = 0;
+  };
+
+  std::mutex mutex_;                 // Guards the next eight.
+  std::condition_variable arrived_;  // thread_ alone waits for it: one word of an append is for nobody else
+  std::condition_variable closes_;   // whoever pauses
   std::deque<Waiting> waiting_;
   size_t expected_ = 0;  // of the next round: who waited when the last one was answered, and who was in that
   bool is_closing_ = false;
   std::map<uint32_t, std::map<std::string, uint32_t>> files_;  // by shard, those no batch has named yet: their parts
   int left_behind_ = 0;                                        // the backend of a connection that was lost, or 0
+  std::map<uint32_t, Unclear> unclear_;                        // by shard
 
-  std::mutex aside_mutex_;  // Guards aside_.
+  std::atomic<uint64_t> aside_lost_ = 0;  // how often aside_ could not be made, or was lost
+  std::mutex aside_mutex_;                // Guards the next two, and is held while aside_lost_ changes.
   std::unique_ptr<PostgresConnection> aside_;
+  std::string why_aside_lost_;
 
   std::unique_ptr<PostgresConnection> rounds_;  // of thread_
   std::string told_;                            // of thread_: the last trouble, so that it is told once

@@ -156,6 +156,39 @@ TEST_CASE("Guarded log: an epoch that waits ends when the shard is cut off, and 
   CHECK((!begun->ok() || !begun->value()));
 }
 
+TEST_CASE("Guarded log: an answer that never comes is not waited for for ever", "[cluster][guard]") {
+  struct Silent final : CommitLog {
+    void append(uint32_t, const LogPosition&, const std::string&, SealedBatch,
+                std::function<void(Appended)> done) override {
+      asked.push_back(std::move(done));
+    }
+    Result<LogPosition> take(uint32_t) override { return LogPosition(); }
+    Result<std::optional<LogPosition>> begin_epoch(uint32_t, uint64_t epoch) override {
+      return std::optional(LogPosition{0, epoch + 1, ""});
+    }
+    Result<void> add_file_part(uint32_t, const std::string&, std::string_view) override { return {}; }
+    std::vector<std::function<void(Appended)>> asked;
+  } inner;
+  std::atomic<int64_t> ms = 1'000;
+  NodeStanding standing([&] { return BootTime(ms); });
+  NodeLease lease;
+  lease.renewed(BootTime(1'000), BootTime(1'000));
+  standing.set(lease);
+  GuardedLog log(inner, standing);
+  log.admit(0, 1);
+  std::vector<Appended> answers;
+  log.append(0, {0, 1, ""}, "id", sealed("bytes"), [&](Appended what) { answers.push_back(what); });
+  ms += kAnswerWaitMax.count() - 1;
+  log.tick(BootTime(ms));
+  CHECK(answers.empty());
+  ms += 1;
+  log.tick(BootTime(ms));
+  CHECK(answers == std::vector{Appended::Unknown});
+  CHECK(log.figures().unanswered == 1);
+  inner.asked.front()(Appended::Accepted);  // too late
+  CHECK(answers.size() == 1);
+}
+
 TEST_CASE("Guarded log: an answer that comes twice, or after another append, is heard once", "[cluster][guard]") {
   struct Twice final : CommitLog {
     void append(uint32_t, const LogPosition&, const std::string&, SealedBatch,

@@ -4,6 +4,7 @@
 #include <random>
 #include <set>
 
+#include "db/cluster/placement.h"
 #include "tests/support/cluster_nodes.h"
 #include "tests/support/random_tree.h"
 
@@ -114,6 +115,87 @@ TEST_CASE("Member: what a node owned is taken when it dies, and it takes it agai
   }));
   CHECK_FALSE(n2.member->move(3, "n9").ok());
   CHECK_FALSE(n2.member->move(kShards, "n1").ok());
+}
+
+TEST_CASE("Member: who stands still again has new connections, and these are ended as well", "[cluster][member]") {
+  Cluster cluster;
+  MemoryNode& n1 = cluster.add("n1");
+  REQUIRE(comes_true([&] { return n1.owned() == kShards; }));
+  MemoryNode& n2 = cluster.add("n2");
+  const auto ended = [&] {
+    const std::lock_guard lock(cluster.engine.mutex);
+    return std::count(cluster.engine.ended.begin(), cluster.engine.ended.end(), "n1-1");
+  };
+  for (int times = 1; times <= 2; ++times) {
+    REQUIRE(n2.member->move(3, "n1").ok());
+    REQUIRE(comes_true([&] { return n1.replica->owns(3) && cluster.is_whole(); }));
+    n1.way.is_away = true;
+    REQUIRE(comes_true([&] { return n2.owned() == kShards; }));
+    CHECK(ended() == times);
+    n1.way.is_away = false;
+    REQUIRE(comes_true([&] { return n1.standing.is_good() && n1.owned() == 0; }));
+  }
+}
+
+TEST_CASE("Member: a shard that was asked to go somewhere goes there, whatever else is asked at once",
+          "[cluster][member]") {
+  Cluster cluster;
+  MemoryNode& n1 = cluster.add("n1");
+  REQUIRE(comes_true([&] { return n1.owned() == kShards; }));
+  for (uint32_t shard = 0; shard < kShards; ++shard) REQUIRE(cluster.write(shard));
+  cluster.add("n2");
+  cluster.add("n3");
+  REQUIRE(comes_true([&] { return cluster.is_whole() && cluster.all_have_applied() && n1.owned() <= kShards / 2; }));
+  // Each shard of n1 goes to the node that would have it last.
+  std::map<uint32_t, std::string> wishes;
+  for (uint32_t shard = 0; shard < kShards; ++shard) {
+    if (!n1.replica->owns(shard)) continue;
+    wishes[shard] = ranking(shard, {"n2", "n3"}).back();
+  }
+  REQUIRE_FALSE(wishes.empty());
+  SECTION("of the node that has it") {
+    n1.member->reseed();
+    REQUIRE(n1.member->drain("n1", true).ok());
+    for (const auto& [shard, to] : wishes) REQUIRE(n1.member->move(shard, to).ok());
+  }
+  SECTION("of the node that shall have it") {
+    for (const auto& [shard, to] : wishes) REQUIRE(n1.member->move(shard, to).ok());
+    cluster.nodes["n2"]->member->reseed();
+    cluster.nodes["n3"]->member->reseed();
+  }
+  CHECK(comes_true([&] {
+    return std::all_of(wishes.begin(), wishes.end(),
+                       [&](const auto& one) { return cluster.nodes[one.second]->replica->owns(one.first); });
+  }));
+  CHECK(comes_true([&] {
+    const std::lock_guard lock(cluster.engine.mutex);
+    return std::all_of(cluster.engine.view.shards.begin(), cluster.engine.view.shards.end(),
+                       [](const ClusterShard& one) { return one.wish.empty(); });
+  }));
+  CHECK(comes_true([&] { return cluster.is_whole() && cluster.all_have_applied(); }));
+}
+
+TEST_CASE("Member: a wish for a node that is away waits for it, and hinders nobody meanwhile", "[cluster][member]") {
+  Cluster cluster;
+  MemoryNode& n1 = cluster.add("n1");
+  MemoryNode& n2 = cluster.add("n2");
+  REQUIRE(comes_true([&] { return cluster.is_whole() && n1.owned() > 0 && n2.owned() > 0; }));
+  n2.way.is_away = true;
+  REQUIRE(comes_true([&] { return n1.owned() == kShards; }));
+  REQUIRE(n1.member->move(3, "n2").ok());
+  for (int i = 0; i < 5; ++i) REQUIRE(cluster.write(3));
+  CHECK(n1.replica->owns(3));
+  n2.way.is_away = false;
+  CHECK(comes_true([&] { return n2.replica->owns(3); }));
+}
+
+TEST_CASE("Directory: of what nobody is known to have the shard is right all the same", "[cluster][member]") {
+  const Directory directory(16);
+  for (const char* name : {"chat", "shop", "game", "notes"}) {
+    CHECK(directory.shard_of(name) == shard_of(name, 16));
+    CHECK(directory.owner_of(name)->shard == shard_of(name, 16));
+    CHECK(directory.owner_of(name)->node.empty());
+  }
 }
 
 TEST_CASE("Member: a node that was killed and comes back takes its own shards under a new epoch", "[cluster][member]") {

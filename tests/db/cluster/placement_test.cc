@@ -36,6 +36,16 @@ TEST_CASE("Placement: who has two more than another gives one, of those that ran
   const auto gift = surplus_of("n1", {{"n1", {0, 1, 2, 3}}, {"n2", {4, 5}}, {"n3", {}}});
   REQUIRE(gift);
   CHECK(gift->to == "n3");
+  // What is kept counts, and is not given.
+  const std::vector<Holding> holdings = {{"n1", {0, 1, 2, 3}}, {"n2", {4, 5}}, {"n3", {}}};
+  for (const uint32_t only : {0u, 1u, 2u, 3u}) {
+    std::vector<uint32_t> kept = {0, 1, 2, 3};
+    std::erase(kept, only);
+    const auto one = surplus_of("n1", holdings, kept);
+    REQUIRE(one);
+    CHECK(one->shard == only);
+  }
+  CHECK_FALSE(surplus_of("n1", holdings, {0, 1, 2, 3}));
 }
 
 TEST_CASE("Placement: gifts come to an end, and then nobody has two more than another", "[cluster][placement]") {

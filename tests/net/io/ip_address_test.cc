@@ -5,6 +5,7 @@
 
 using hearth::net::http::IpAddress;
 using hearth::net::http::IpNetwork;
+using hearth::net::http::is_loopback_host;
 
 TEST_CASE("IpAddress: text that is one, and how it is written again", "[net][http]") {
   struct Case {
@@ -72,5 +73,18 @@ TEST_CASE("IpNetwork: what is in it and what is beside it", "[net][http]") {
     const auto network = IpNetwork::parse(text);
     REQUIRE_FALSE(network.ok());
     CHECK_THAT(network.error().message, Catch::StartsWith(text) && Catch::Contains("ADDRESS/BITS"));
+  }
+}
+
+TEST_CASE("A host is this machine by its own addresses and by one name, whatever else others begin with",
+          "[net][http]") {
+  for (const char* host : {"localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]", "[127.0.0.1]"}) {
+    INFO(host);
+    CHECK(is_loopback_host(host));
+  }
+  for (const char* host : {"127.example.com", "127.0.0.1.example.com", "127.", "localhost.example.com", "example.com",
+                           "", "0.0.0.0", "::", "10.0.0.1", "[::1", "::1]", "[]"}) {
+    INFO(host);
+    CHECK_FALSE(is_loopback_host(host));
   }
 }

@@ -267,6 +267,18 @@ TEST_CASE("Peer port: with an authority only certificates that it has signed are
   CHECK_FALSE(n1.dialer->dial(n3.port->address(), "n3", "echo").ok());
 }
 
+TEST_CASE("Peer port: a key that has a password is refused, and nobody is asked for it", "[peer][port]") {
+  TestAuthority authority;
+  const auto files = authority.issue("localhost", "n1");
+  PeerOptions options;
+  options.address = "127.0.0.1:0";
+  options.node = "n1";
+  options.tls = {files.certificate, authority.locked_key("locked.key"), ""};
+  const auto made = PeerDialer::make(options);
+  REQUIRE_FALSE(made.ok());
+  CHECK_THAT(made.error().message, Catch::Contains("locked.key") && Catch::Contains("it has a password"));
+}
+
 TEST_CASE("Peer port: plain text off this machine is refused, unless the network is trusted", "[peer][port]") {
   PeerOptions options;
   options.address = "0.0.0.0:0";

@@ -42,17 +42,24 @@ class TestNodes final : public net::peer::RelayNodes {
   }
   void forget(const std::string& node) {
     const std::lock_guard lock(mutex_);
+    ++changes_;
     doors_.erase(node);
   }
   size_t dials() const { return dials_; }
+  size_t looks() const { return looks_; }      // for a change
+  size_t answers() const { return answers_; }  // of who owns what
 
   const std::string& own_name() const override { return name_; }
   net::peer::OwnerSeen owner_of(std::string_view space) const override {
     const std::lock_guard lock(mutex_);
+    ++answers_;
     const auto found = owners_.find(std::string(space));
     return found == owners_.end() ? net::peer::OwnerSeen{} : found->second;
   }
-  uint64_t fingerprint() const override { return changes_; }
+  uint64_t fingerprint() const override {
+    ++looks_;
+    return changes_;
+  }
   std::optional<std::chrono::milliseconds> stale() const override {
     const int64_t time = stale_;
     return time == 0 ? std::nullopt : std::optional(std::chrono::milliseconds(time));
@@ -88,6 +95,7 @@ class TestNodes final : public net::peer::RelayNodes {
   std::map<std::string, net::peer::OwnerSeen> owners_;
   std::atomic<size_t> dials_ = 0;
   std::atomic<uint64_t> changes_ = 0;
+  mutable std::atomic<size_t> looks_ = 0, answers_ = 0;
   std::atomic<int64_t> stale_ = 0;
 };
 

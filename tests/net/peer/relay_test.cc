@@ -286,6 +286,41 @@ TEST_CASE("Relay: a node that answers nothing while another has its shards is wa
   held.clear();
 }
 
+TEST_CASE("Relay: who waits at another node is looked at when an owner changes, and not in between", "[net][peer]") {
+  constexpr int kWaiting = 20;
+  std::vector<std::shared_ptr<http::Exchange>> held;
+  std::mutex mutex;
+  std::atomic<int> asked = 0;
+  Bare bare(
+      [&](const std::shared_ptr<http::Exchange>& exchange) {
+        const std::lock_guard lock(mutex);
+        held.push_back(exchange);
+        ++asked;
+      },
+      [](const auto& exchange) { exchange->respond(text_response("c")); });
+  std::vector<std::unique_ptr<HttpClient>> readers;
+  for (int i = 0; i < kWaiting; ++i) {
+    readers.push_back(std::make_unique<HttpClient>(bare.port()));
+    readers.back()->ask("/");
+  }
+  REQUIRE(eventually([&] { return asked == kWaiting; }));
+  const auto look_again = [&] {
+    const size_t looks = bare.nodes.looks() + 6;  // of two threads
+    REQUIRE(eventually([&] { return bare.nodes.looks() >= looks; }));
+  };
+  look_again();  // what has changed before
+  const size_t answers = bare.nodes.answers();
+  look_again();
+  CHECK(bare.nodes.answers() == answers);
+  // Nobody, and then another one: that is two changes, and the second is seen as well.
+  bare.nodes.give("t", "");
+  look_again();
+  bare.nodes.give("t", "c");
+  for (const auto& reader : readers) CHECK(reader->reply().body == "c");
+  const std::lock_guard lock(mutex);
+  held.clear();
+}
+
 TEST_CASE("Relay: a request that is served here, and turns out to be another's, goes there", "[net][peer]") {
   std::atomic<int> asked = 0;
   Bare bare([&](const std::shared_ptr<http::Exchange>& exchange) {

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { EngineHoles } from './engine_holes.mjs';
 import { program, soon } from './server.mjs';
 
 const tool = fileURLToPath(new URL('../../../tools/cluster', import.meta.url));
@@ -20,11 +21,11 @@ const isFree = (port) =>
     server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 
-// A row of ports that nobody has: nodes' at 1.., their peers' at 101.., engines' at 201..
+// A row of ports that nobody has: nodes' at 1.., their peers' at 101.., engines' at 201.., and what is before them at 301..
 export async function freePorts() {
   for (;;) {
     const base = 20_000 + Math.floor(Math.random() * 12_000);
-    const wanted = [1, 2, 3, 101, 102, 103, 201, 202, 203].map((offset) => base + offset);
+    const wanted = [1, 2, 3, 101, 102, 103, 201, 202, 203, ...Array.from({ length: 9 }, (_, i) => 301 + i)].map((offset) => base + offset);
     if ((await Promise.all(wanted.map(isFree))).every(Boolean)) return base;
   }
 }
@@ -33,14 +34,18 @@ export class Cluster {
   #folder = mkdtempSync(join(tmpdir(), 'hearth-cluster-test-'));
   #base;
   secret;
+  holes;
   silent = new Set(); // names of nodes that accept connections, and answer nothing
 
-  static async start(after, { flags = [], failover = false, shards = 16 } = {}) {
+  // `holes`: something stands between nodes and engines (engine_holes.mjs).
+  static async start(after, { flags = [], failover = false, holes = false, shards = 16 } = {}) {
     const cluster = new Cluster();
     chmodSync(cluster.#folder, 0o755); // where tests run as root, engines are another user's
     cluster.#base = await freePorts();
     after(() => cluster.end());
-    await cluster.tool('start', '--shards', `${shards}`, ...(failover ? ['--failover'] : []), '--', '--log-level', 'warn', ...flags);
+    const through = holes ? ['--through', `${cluster.#base + 301}`] : [];
+    if (holes) cluster.holes = await EngineHoles.start(after, { base: cluster.#base + 301, ports: [201, 202, 203].map((offset) => cluster.#base + offset) });
+    await cluster.tool('start', '--shards', `${shards}`, ...(failover ? ['--failover'] : []), ...through, '--', '--log-level', 'warn', ...flags);
     cluster.secret = (await cluster.tool('secret')).trim();
     return cluster;
   }
@@ -81,7 +86,17 @@ export class Cluster {
   async story() {
     const status = await this.tool('status').catch((error) => error.message);
     const logs = ['n1', 'n2', 'n3'].map((name) => `${name}:\n${this.log(name).split('\n').slice(-40).join('\n')}`);
-    return [status, ...logs].join('\n');
+    return [status, ...logs, ...(await Promise.all(['n1', 'n2', 'n3'].map((name) => this.#stacks(name))))].join('\n');
+  }
+  // Where a node's threads stand, when a debugger is here: who waits for whom is seen nowhere else.
+  async #stacks(name) {
+    try {
+      const pid = readFileSync(join(this.#folder, 'all', `${name}.pid`), 'utf8').trim();
+      const { stdout } = await run('gdb', ['-p', pid, '-batch', '-ex', 'thread apply all bt 14'], { maxBuffer: 1 << 26, timeout: 60_000 });
+      return `${name} stands at:\n${stdout.split('\n').filter((line) => /^(Thread|#)/.test(line)).join('\n')}`;
+    } catch (error) {
+      return `${name}: no stacks (${error.message.split('\n')[0]})`;
+    }
   }
   get admin() {
     return { Authorization: `Bearer ${this.secret}` };
@@ -106,6 +121,18 @@ export class Cluster {
       if ((answer.status !== 503 && answer.status !== 0) || left === 0) return answer;
       await sleep(250);
     }
+  }
+
+  // One question to a server of the engine, or several, by its own client: "" where it does not answer.
+  async sql(server, statement) {
+    const port = this.#base + 201 + ['a', 'b', 'c'].indexOf(server);
+    const words = ['-XqAt', '-h', '127.0.0.1', '-p', `${port}`, '-U', 'hearth', '-d', 'postgres', '-c', statement];
+    const { stdout } = await run('psql', words, { env: { ...process.env, PGCONNECT_TIMEOUT: '2' }, timeout: 20_000 }).catch(() => ({ stdout: '' }));
+    return stdout.trim();
+  }
+  async primary() {
+    for (const one of ['a', 'b', 'c']) if ((await this.sql(one, 'SELECT pg_is_in_recovery()')) === 'f') return one;
+    throw new Error('there is no primary');
   }
 
   async end() {

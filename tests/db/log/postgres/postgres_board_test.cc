@@ -55,6 +55,7 @@ TEST_CASE("Board: nodes enter, renew, and are seen; a second run of a name ends 
   CHECK(view.nodes[0].beat > beat);  // it never goes back
   CHECK(view.nodes[0].is_drained);   // an operator's wish outlives a run
   must(board.forget("n1"));
+  for (const ClusterShard& one : must(board.look()).shards) CHECK(one.wish.empty());
   CHECK_FALSE(must(second.renew("n1", second_options.target.run, {})));
 
   ClusterNode strange;
@@ -299,8 +300,23 @@ TEST_CASE("Board: wishes of operators are kept, and what they name must be there
   must(cluster.enter(board, options));
   must(board.wish(1, "n1"));
   CHECK(must(board.look()).shards[1].wish == "n1");
+  must(board.gift(1, "n2"));  // stands behind it
+  CHECK(must(board.look()).shards[1].wish == "n1");
+  CHECK_FALSE(must(board.look()).shards[1].is_gift);
   must(board.wish(1, ""));
   CHECK(must(board.look()).shards[1].wish.empty());
+  must(board.gift(1, "n2"));
+  const ClusterShard gift = must(board.look()).shards[1];
+  CHECK(gift.wish == "n2");
+  CHECK(gift.is_gift);
+  must(board.wish(1, "n1"));
+  must(board.end_wish(gift));  // another one by now
+  const ClusterShard wish = must(board.look()).shards[1];
+  CHECK(wish.wish == "n1");
+  must(board.end_wish(wish));
+  CHECK(must(board.look()).shards[1].wish.empty());
+  must(board.wish(1, "n1"));
+  must(board.gift(0, "n1"));
   for (const auto& refused : {board.wish(1, "n9"), board.wish(9, "n1"), board.drain("n9", true), board.forget("n9")}) {
     REQUIRE_FALSE(refused.ok());
     CHECK(refused.error().code == ErrorCode::NotFound);

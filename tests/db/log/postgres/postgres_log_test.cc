@@ -1,6 +1,12 @@
 #include "db/log/postgres/postgres_log.h"
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <future>
+#include <set>
+#include <thread>
 
 #include "tests/db/log/postgres/test_cluster.h"
 #include "tests/support/random_tree.h"
@@ -166,13 +172,26 @@ TEST_CASE("PostgreSQL log: standbys that are away for longer than an answer is w
     return shard.append(entry_named(name), Timestamp(1));
   };
   must(put("before"));
+  // Another one's patience ends before its answer comes. It may have happened all the same, and whoever asks again for the
+  // same epoch is still the owner.
+  auto hasty_options = cluster.log_options();
+  hasty_options.settle_max = std::chrono::milliseconds(10);
+  PostgresLog hasty(hasty_options);
+  const uint64_t epoch = must(hasty.take(1)).epoch;
   trio().stop_standbys();
+  std::optional<Result<std::optional<LogPosition>>> first;
+  std::thread asks([&] { first = hasty.begin_epoch(1, epoch); });
   std::thread later([] {
     std::this_thread::sleep_for(kSilenceMax + std::chrono::milliseconds(1500));
     trio().continue_standbys();
   });
   const auto during = put("during");  // Unknown after a while, settled when they are back
   later.join();
+  asks.join();
+  REQUIRE_FALSE(first->ok());
+  const auto second = must(hasty.begin_epoch(1, epoch));
+  REQUIRE(second);
+  CHECK(second->epoch > epoch);
   must(during);
   must(put("after"));
   CHECK(log.figures().unknown.value() >= 1);
@@ -213,6 +232,111 @@ TEST_CASE("PostgreSQL log: two writers that take a shard from each other never f
   CHECK(refused > 0);  // they met
   for (uint32_t shard = 0; shard < 2; ++shard) names_in_engine(cluster, shard);
   CHECK(cluster.ask("SELECT count(*) FROM hearth_log") == std::to_string(accepted));
+}
+
+TEST_CASE("PostgreSQL log: the word of an append reaches its rounds, however many pause for an epoch", "[postgres]") {
+  PostgresLog::Options options;
+  options.target.url = "postgresql://nobody@127.0.0.1:1/none";  // nothing is there
+  options.settle_max = std::chrono::milliseconds(20);
+  PostgresLog log(options);
+  std::atomic<bool> is_over = false;
+  std::vector<std::thread> pausing;
+  for (uint32_t shard = 1; shard <= 8; ++shard) {
+    pausing.emplace_back([&, shard] {
+      while (!is_over) (void)log.begin_epoch(shard, 1);
+    });
+  }
+  size_t answered = 0;
+  for (int i = 0; i < 10; ++i) {
+    const auto answer = std::make_shared<std::promise<Appended>>();
+    auto answers = answer->get_future();
+    log.append(0, {}, new_id(), "one", [answer](Appended what) { answer->set_value(what); });
+    if (answers.wait_for(std::chrono::seconds(20)) != std::future_status::ready) break;
+    CHECK(answers.get() == Appended::Unknown);
+    ++answered;
+  }
+  CHECK(answered == 10);
+  is_over = true;
+  for (std::thread& one : pausing) one.join();
+}
+
+TEST_CASE("PostgreSQL log: connections that are ended at any moment lose nothing, double nothing and stop nobody",
+          "[postgres]") {
+  const uint64_t seed = seed_of_run();
+  INFO("TEST_SEED=" << seed);
+  constexpr uint32_t kShards = 4;
+  const TestCluster cluster(kShards);
+  const auto options = cluster.log_options();
+  PostgresLog log(options);
+  const auto end =
+      std::chrono::steady_clock::now() + std::chrono::seconds(std::getenv("HEARTH_LONG") != nullptr ? 120 : 3);
+  struct Writer {
+    std::vector<std::string> acknowledged;
+    std::atomic<int64_t> waits_since = 0;  // milliseconds; 0: it does not wait
+  };
+  const auto now = [] {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+  };
+  std::array<Writer, kShards> writers;
+  std::atomic<uint32_t> running = kShards;
+  std::vector<std::thread> threads;
+  for (uint32_t at = 0; at < kShards; ++at) {
+    threads.emplace_back([&, at] {
+      RandomTree random(seed + at);
+      Writer& writer = writers[at];
+      std::unique_ptr<ShardLog> shard;
+      for (int number = 0; std::chrono::steady_clock::now() < end; ++number) {
+        writer.waits_since = now();
+        if (shard == nullptr || shard->is_lost()) {
+          auto taken = log.take(at);
+          if (!taken.ok()) continue;
+          shard = std::make_unique<ShardLog>(log, at, std::move(taken).value());
+        }
+        const std::string name = std::to_string(at) + "-" + std::to_string(number);
+        {
+          const auto turn = shard->turn();
+          if (shard->append(entry_named(name), Timestamp(1)).ok()) writer.acknowledged.push_back(name);
+        }
+        writer.waits_since = 0;
+        std::this_thread::sleep_for(std::chrono::milliseconds(random.below(40)));
+      }
+      --running;
+    });
+  }
+  RandomTree random(seed + kShards);
+  const auto silent = [&] {
+    return std::any_of(writers.begin(), writers.end(), [&](const Writer& one) {
+      const int64_t since = one.waits_since;
+      return since != 0 && now() - since > 30'000;
+    });
+  };
+  PostgresTarget other = cluster.target("killer");
+  auto connection = must(PostgresConnection::open(other));
+  const std::string name = "hearth:n1:" + options.target.run;
+  while (running > 0 && !silent()) {
+    // Some of them, or all.
+    (void)must(
+        connection->ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1"
+                        " AND random() < $2::int / 3.0",
+                        PostgresValues().text(name).int4(static_cast<uint32_t>(1 + random.below(3)))));
+    std::this_thread::sleep_for(std::chrono::milliseconds(random.below(120)));
+  }
+  const bool is_silent = silent();
+  CHECK_FALSE(is_silent);
+  if (is_silent) log.close();
+  for (std::thread& one : threads) one.join();
+  for (uint32_t shard = 0; shard < kShards; ++shard) {
+    std::vector<std::string> names;
+    check_history(cluster, shard, &names);
+    INFO("shard " << shard << ", " << names.size() << " batches");
+    CHECK(std::set<std::string>(names.begin(), names.end()).size() == names.size());
+    CHECK(std::includes(names.begin(), names.end(), writers[shard].acknowledged.begin(),
+                        writers[shard].acknowledged.end(), [](const std::string& a, const std::string& b) {
+                          return std::stoi(a.substr(a.find('-') + 1)) < std::stoi(b.substr(b.find('-') + 1));
+                        }));
+    CHECK(writers[shard].acknowledged.size() > 10);
+  }
 }
 
 TEST_CASE("PostgreSQL log: while there is no connection nothing is in doubt, and closing ends the wait", "[postgres]") {
