@@ -2,9 +2,13 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, test } from 'node:test';
+import { onValue, ref } from '@firebase/database';
+import { closeApps, open as openDatabase } from './support/apps.mjs';
 import { Cluster } from './support/cluster.mjs';
 import { looks, openConsole, startBrowser, violations } from './support/console.mjs';
+import { expectSoon } from './support/expect_soon.mjs';
 
+after(closeApps);
 const skip = existsSync('/usr/lib/postgresql/15/bin/initdb') ? false : 'no PostgreSQL 15 here: tools/setup cluster';
 const cluster = skip ? null : await Cluster.start(after);
 const browser = await startBrowser(after);
@@ -62,6 +66,37 @@ test('a cluster is seen as it is; a shard is moved, a node is drained and undrai
   await cluster.tool('revive', 'n3');
   await node('n3').getByText('up', { exact: true }).waitFor();
   assert.deepEqual(wrongs, []);
+});
+
+test('people: whoever came by way of another node is listed with the others, and cut, at whichever node that is asked', { skip }, async () => {
+  for (const number of [1, 2, 3]) {
+    const heard = [];
+    onValue(ref(openDatabase(cluster.node(number).port, 'shop'), `at/${number}`), (value) => heard.push(value.val()));
+    await expectSoon(() => heard.length > 0, true);
+  }
+  for (const number of [1, 2, 3]) {
+    const { page, context, wrongs } = await open(number);
+    await page.goto(`${cluster.node(number).url}/.console#people?ns=shop`);
+    const lines = page.getByRole('region', { name: 'Connections' }).locator('tbody tr').filter({ hasText: 'Firebase, WebSocket' });
+    await expectSoon(() => lines.count(), 3);
+    assert.equal(await lines.filter({ hasText: 'by another node' }).count(), 2); // one node owns the namespace
+    const listed = async () => (await lines.locator('th').allTextContents()).sort();
+    const before = await listed();
+    const line = lines.nth(number - 1);
+    const [cut] = (await line.locator('th').textContent()).match(/^\d+/);
+    await line.getByRole('button').click();
+    await page.getByText(`Cut connection ${cut}.`).waitFor();
+    // That one alone is gone, and its client comes again under another number. (When its shard is moved meanwhile, all do.)
+    await expectSoon(async () => {
+      const now = await listed();
+      return now.length === 3 && !now.includes(cut);
+    }, true);
+    const now = await listed();
+    const stayed = before.filter((one) => one !== cut && now.includes(one)).length;
+    assert.ok(stayed === 2 || stayed === 0, `${cut} of ${before} was cut, and there are ${now}`);
+    assert.deepEqual(wrongs, []);
+    await context.close();
+  }
 });
 
 test('who is no admin sees no cluster', { skip }, async () => {
