@@ -34,8 +34,8 @@ RequestSpace of_wire(const http::Request& request) {
 
 // Addresses that are a node's own, though they look like a namespace's.
 bool is_of_node(std::string_view path) {
-  for (const std::string_view one : {"/.settings/compact.json", "/.settings/cut.json", "/.inspect/api.json",
-                                     "/.inspect/databases.json", "/.inspect/figures.json", "/.settings/dump.json"}) {
+  for (const std::string_view one : {"/.settings/compact.json", "/.inspect/api.json", "/.inspect/databases.json",
+                                     "/.inspect/figures.json", "/.settings/dump.json"}) {
     if (path == one) return true;
   }
   return path.starts_with("/.inspect/cluster");
@@ -43,8 +43,8 @@ bool is_of_node(std::string_view path) {
 
 // What may be about all of a server where nobody is named: then it is about this node.
 bool is_of_all(std::string_view path) {
-  for (const std::string_view one : {"/.inspect/connections.json", "/.inspect/activity.json", "/.settings/dump",
-                                     "/.settings/restore.json", "/.settings/namespace.json"}) {
+  for (const std::string_view one : {"/.inspect/connections.json", "/.settings/cut.json", "/.inspect/activity.json",
+                                     "/.settings/dump", "/.settings/restore.json", "/.settings/namespace.json"}) {
     if (path == one) return true;
   }
   return false;

@@ -145,6 +145,7 @@ struct Server::Parts {
              .io = io,
              .workers = workers,
              .listener = [this] { return counting.load(); },
+             .from_nodes = [this] { return from_nodes.get(); },
              .cluster = options.cluster}),
         rest(guard, verifier, io, workers, {.serialised = &serialised, .desk = &api}),
         wire(guard, verifier, io, workers, &serialised, options.wire_limits, options.may_deflate, half_received,

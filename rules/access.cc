@@ -186,7 +186,7 @@ db::Result<void> Asker::ask(const db::Moment& moment, const db::Path& at, const 
   const bool is_watched = book_->activity().is_on();
   if (is_watched || book_->options().on_denied != nullptr) {
     // Judged once more, with an explanation for whoever runs the server.
-    ASSIGN_OR_RETURN(const Explanation why, explain(moment, Counted::No, judge));
+    ASSIGN_OR_RETURN(const Explanation why, explain(moment, ruleset, Counted::No, judge));
     if (book_->options().on_denied != nullptr) book_->options().on_denied(space_, why);
     if (is_watched) book_->activity().note_denial(space_, uid(), at.slashed(), why);
   }
@@ -194,8 +194,11 @@ db::Result<void> Asker::ask(const db::Moment& moment, const db::Path& at, const 
 }
 
 template <typename Judge>
-db::Result<Explanation> Asker::explain(const db::Moment& moment, Counted counted, const Judge& judge) const {
-  ASSIGN_OR_RETURN(const std::shared_ptr<const Ruleset> ruleset, book_->in_force(moment.settings));
+db::Result<Explanation> Asker::explain(const db::Moment& moment, Rules ruleset, Counted counted,
+                                       const Judge& judge) const {
+  if (ruleset == nullptr) {
+    ASSIGN_OR_RETURN(ruleset, book_->in_force(moment.settings));
+  }
   Explanation explanation;
   if (ruleset == nullptr) {
     explanation.allowed = book_->options().is_open;
@@ -284,18 +287,20 @@ db::Result<void> Asker::may_begin(const db::Moment& moment) const {
   return verdict;
 }
 
-db::Result<Explanation> Asker::explain_read(const db::Moment& moment, const db::Path& path,
-                                            const QueryFacts& query) const {
-  return explain(moment, Counted::Yes, [&](const Ruleset& ruleset, Question& question) {
-    question.query = &query;
-    return ruleset.may_read(moment.before, path, question);
-  });
+db::Result<Explanation> Asker::explain_read(const db::Moment& moment, const db::Path& path, const QueryFacts& query,
+                                            const Rules& rules) const {
+  return explain(moment, rules, rules == nullptr ? Counted::Yes : Counted::No,
+                 [&](const Ruleset& ruleset, Question& question) {
+                   question.query = &query;
+                   return ruleset.may_read(moment.before, path, question);
+                 });
 }
 
-db::Result<Explanation> Asker::explain_write(const db::Moment& moment) const {
-  return explain(moment, Counted::Yes, [&](const Ruleset& ruleset, Question& question) {
-    return ruleset.may_write(moment.before, *moment.after, targets_of(moment), question);
-  });
+db::Result<Explanation> Asker::explain_write(const db::Moment& moment, const Rules& rules) const {
+  return explain(moment, rules, rules == nullptr ? Counted::Yes : Counted::No,
+                 [&](const Ruleset& ruleset, Question& question) {
+                   return ruleset.may_write(moment.before, *moment.after, targets_of(moment), question);
+                 });
 }
 
 }  // namespace hearth::rules

@@ -46,16 +46,19 @@ class Asker {
   // decides (db::Precondition::begin).
   db::Result<void> may_begin(const db::Moment& moment) const;
 
-  // The same, with all that was evaluated on the way. Errors: Io.
-  db::Result<Explanation> explain_read(const db::Moment& moment, const db::Path& path, const QueryFacts& query) const;
-  db::Result<Explanation> explain_write(const db::Moment& moment) const;
+  // The same, with all that was evaluated on the way. `rules`: these instead of those in force, and then nothing is
+  // counted by the coverage; null: those in force. Errors: Io.
+  using Rules = std::shared_ptr<const Ruleset>;
+  db::Result<Explanation> explain_read(const db::Moment& moment, const db::Path& path, const QueryFacts& query,
+                                       const Rules& rules) const;
+  db::Result<Explanation> explain_write(const db::Moment& moment, const Rules& rules) const;
 
  private:
   template <typename Judge>
   db::Result<void> ask(const db::Moment& moment, const db::Path& at, const Judge& judge) const;
   enum class Counted : uint8_t { No, Yes };  // by the coverage
   template <typename Judge>
-  db::Result<Explanation> explain(const db::Moment& moment, Counted counted, const Judge& judge) const;
+  db::Result<Explanation> explain(const db::Moment& moment, Rules rules, Counted counted, const Judge& judge) const;
   Question question(const db::Moment& moment) const;
   friend class Sight;
 

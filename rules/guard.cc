@@ -60,8 +60,9 @@ class Explainer final : public db::Precondition {
   Explainer(Asker asker, Trial trial, std::shared_ptr<Explanation> to)
       : asker_(std::move(asker)), trial_(std::move(trial)), to_(std::move(to)) {}
   db::Result<void> check(const db::Moment& moment) const override {
-    ASSIGN_OR_RETURN(*to_, trial_.kind == Trial::Kind::Read ? asker_.explain_read(moment, trial_.path, trial_.query)
-                                                            : asker_.explain_write(moment));
+    ASSIGN_OR_RETURN(*to_, trial_.kind == Trial::Kind::Read
+                               ? asker_.explain_read(moment, trial_.path, trial_.query, trial_.rules)
+                               : asker_.explain_write(moment, trial_.rules));
     return {};
   }
 

@@ -14,7 +14,7 @@ Error bad_question() {
   return {
       ErrorCode::InvalidData,
       "Invalid data; ask {\"read\": path}, {\"write\": path, \"value\": …} or {\"update\": path, \"value\": {…}}, each "
-      "with \"auth\": an object or null."};
+      "with \"auth\": an object or null, and \"rules\": a text, where others than those in force are meant."};
 }
 
 db::Result<void> read_write(const db::JsonNode& path, const db::JsonNode& value, Trial& trial) {
@@ -52,6 +52,10 @@ db::Result<TrialQuestion> read_trial(std::string&& body) {
   if (const auto auth = root.field("auth"); auth && !auth->is_null()) {
     if (!auth->is_object()) return bad_question();
     question.as = {Auth::Kind::User, auth->to_text(), {}};
+  }
+  if (const auto rules = root.field("rules")) {
+    if (!rules->string()) return bad_question();
+    ASSIGN_OR_RETURN(question.trial.rules, Ruleset::compile(std::string(*rules->string())));
   }
   const auto read = root.field("read");
   const auto write = root.field("write");

@@ -131,7 +131,8 @@ class DataCommands : public std::enable_shared_from_this<DataCommands> {
   // get
   bool shallow_ = false, export_ = false, pretty_ = false;
   std::string at_;
-  std::string order_by_, start_at_, end_at_, equal_to_;
+  std::string order_by_, start_at_, start_after_, end_at_, end_before_, equal_to_;
+  bool counts_ = false;
   size_t limit_to_first_ = 0, limit_to_last_ = 0;
   // set, update, push
   std::string value_, file_;
@@ -177,12 +178,16 @@ void DataCommands::add_reads(CLI::App& program) {
   get->add_flag("--shallow", shallow_, "Its keys only, each with true");
   get->add_flag("--export", export_, "With priorities");
   get->add_flag("--pretty", pretty_, "Indented, as it is on a terminal without --json");
-  get->add_option("--order-by", order_by_, "A child's path, $key, $value or $priority");
+  get->add_option("--order-by", order_by_,
+                  R"(A child's path, $key, $value or $priority; or several: '["author/id","sent"]')");
   get->add_option("--start-at", start_at_, "With --order-by: JSON, or else a string");
+  get->add_option("--start-after", start_after_, "The same");
   get->add_option("--end-at", end_at_, "The same");
+  get->add_option("--end-before", end_before_, "The same");
   get->add_option("--equal-to", equal_to_, "The same");
   get->add_option("--limit-to-first", limit_to_first_, "With --order-by")->check(CLI::PositiveNumber);
   get->add_option("--limit-to-last", limit_to_last_, "With --order-by")->check(CLI::PositiveNumber);
+  get->add_flag("--count", counts_, "How many children there are, or how many --order-by and its bounds select");
   get->add_option("--at", at_,
                   "What was there then: an id of a change, milliseconds since 1970, or 2026-11-30T16:00:00Z");
   get->footer(std::string(R"(
@@ -271,26 +276,35 @@ they had queued for their end is not written. The room on disk comes back by and
   for (CLI::App* command : spaces->get_subcommands({})) command->remove_option(command->get_option("--ns"));
 }
 
-// Names are quoted here, since orderBy is JSON for the server; bounds may be JSON or plain text, as values are. A
-// newline is added only when the answer does not end in one.
+// Names are quoted here, since orderBy is JSON for the server: a child's name has no "[", so what begins with one is a
+// list. Bounds may be JSON or plain text, as values are. A newline is added only when the answer does not end in one.
 int DataCommands::get() const {
   RestRequest request{.path = path_of(path_)};
   if (!at_.empty()) request.query.emplace_back("at", at_);
   if (shallow_) request.query.emplace_back("shallow", "true");
   if (export_) request.query.emplace_back("format", "export");
   if (pretty_ || (!json_ && is_terminal(STDOUT_FILENO))) request.query.emplace_back("print", "pretty");
-  const bool has_more =
-      !start_at_.empty() || !end_at_.empty() || !equal_to_.empty() || limit_to_first_ > 0 || limit_to_last_ > 0;
+  if (counts_) request.query.emplace_back("count", "true");
+  const std::pair<const char*, const std::string*> bounds[] = {{"startAt", &start_at_},
+                                                               {"startAfter", &start_after_},
+                                                               {"endAt", &end_at_},
+                                                               {"endBefore", &end_before_},
+                                                               {"equalTo", &equal_to_}};
+  bool has_more = limit_to_first_ > 0 || limit_to_last_ > 0;
+  for (const auto& [name, bound] : bounds) has_more |= !bound->empty();
   if (has_more && order_by_.empty())
     throw std::runtime_error("what part of it, without an order? Give --order-by, for example '$key'");
   if (!order_by_.empty()) {
     std::string quoted;
-    db::append_json_string(order_by_, quoted);
+    if (order_by_.starts_with("[")) {
+      quoted = order_by_;
+    } else {
+      db::append_json_string(order_by_, quoted);
+    }
     request.query.emplace_back("orderBy", quoted);
   }
-  if (!start_at_.empty()) request.query.emplace_back("startAt", json_of(start_at_));
-  if (!end_at_.empty()) request.query.emplace_back("endAt", json_of(end_at_));
-  if (!equal_to_.empty()) request.query.emplace_back("equalTo", json_of(equal_to_));
+  for (const auto& [name, bound] : bounds)
+    if (!bound->empty()) request.query.emplace_back(name, json_of(*bound));
   if (limit_to_first_ > 0) request.query.emplace_back("limitToFirst", std::to_string(limit_to_first_));
   if (limit_to_last_ > 0) request.query.emplace_back("limitToLast", std::to_string(limit_to_last_));
   char last = '\n';

@@ -112,6 +112,8 @@ TEST_CASE("RequestSpace: says what each protocol finds by itself", "[net][peer]"
       {"/.settings/restore.json", "shop.example.com", Of::Nobody, "", "POST"},
       {"/.settings/compact.json?ns=shop", "localhost", Of::Nobody, "", "POST"},
       {"/.settings/cut.json", "localhost", Of::Nobody, "", "POST"},
+      {"/.settings/cut.json", "shop.example.com", Of::Nobody, "", "POST"},
+      {"/.settings/cut.json?ns=shop", "localhost", Of::Space, "shop", "POST"},
       {"/.inspect/explain.json?ns=shop", "localhost", Of::Space, "shop", "POST"},
       {"/.inspect/stats.json?ns=shop", "localhost", Of::Space, "shop"},
       {"/.inspect/stats.json", "shop.example.com", Of::Space, ""},

@@ -483,8 +483,9 @@ TEST_CASE("Guard: a listener whose rule read elsewhere is not asked again", "[ru
 TEST_CASE("Guard: what would be said, and why, to an admin or in development", "[rules]") {
   House house(closed());
   REQUIRE(set_rules(house, Auth::admin(), R"x({"rules":{".write":"auth.uid == 'ada'"}})x").status.ok());
-  const auto ask = [&](const Auth& asker, const Auth& as) {
+  const auto ask = [&](const Auth& asker, const Auth& as, const char* rules = nullptr) {
     hearth::rules::Trial trial;
+    if (rules != nullptr) trial.rules = hearth::rules::Ruleset::compile(rules).value();
     trial.kind = hearth::rules::Trial::Kind::Write;
     trial.write = put("/a", "1");
     const auto explanation = std::make_shared<hearth::rules::Explanation>();
@@ -498,5 +499,10 @@ TEST_CASE("Guard: what would be said, and why, to an admin or in development", "
   CHECK(ask(user(), user()) == "Permission denied");
   CHECK(ask(Auth::admin(), user()) == "allowed: the .write rule at / grants it, and every .validate rule holds");
   CHECK(ask(Auth::admin(), {}) == "denied: no .write rule from the root to /a grants it");
+  // By rules that are not in force: they are asked, and are not in force after it.
+  const char* others = R"x({"rules":{".write":"auth.uid == 'bob'"}})x";
+  CHECK(ask(Auth::admin(), user(), others) == "denied: no .write rule from the root to /a grants it");
+  CHECK(ask(user(), user(), R"({"rules":{".write":true}})") == "Permission denied");
+  CHECK(ask(Auth::admin(), user()) == "allowed: the .write rule at / grants it, and every .validate rule holds");
   CHECK(house.read(Auth::admin(), "a").value.is_null());  // nothing was written
 }

@@ -24,8 +24,17 @@ TEST_CASE("Trial: questions, and what is none", "[rules]") {
   CHECK(update.trial.write.overwrites.size() == 2);
   CHECK(update.trial.write.overwrites.front().path.text() == "a/b/c");
 
-  for (const char* text : {"[]", "{}", R"({"read":1})", R"({"read":"/a","write":"/b","value":1})", R"({"write":"/a"})",
-                           R"({"read":"/a","auth":"ada"})", "{", R"({"update":"/a","value":1})"}) {
+  CHECK(update.trial.rules == nullptr);
+  const auto other = read_trial(R"({"read":"/a","rules":"{\"rules\":{\".read\":true}}"})").value();
+  REQUIRE(other.trial.rules != nullptr);
+  CHECK(other.trial.rules->text() == R"({"rules":{".read":true}})");
+  const auto wrong = read_trial(R"({"read":"/a","rules":"{\"rules\":{\".read\":\"aut\"}}"})");
+  CHECK(wrong.error().code == db::ErrorCode::InvalidData);
+  CHECK(wrong.error().message.find("Unknown variable 'aut'") != std::string::npos);
+
+  for (const char* text :
+       {"[]", "{}", R"({"read":1})", R"({"read":"/a","write":"/b","value":1})", R"({"write":"/a"})",
+        R"({"read":"/a","auth":"ada"})", R"({"read":"/a","rules":{}})", "{", R"({"update":"/a","value":1})"}) {
     INFO(text);
     CHECK(read_trial(text).error().code == db::ErrorCode::InvalidData);
   }

@@ -70,6 +70,12 @@ TEST_CASE("get: queries, with what is no JSON taken as a string", "[scripts]") {
         "{\"b\":{\"n\":1,\"who\":\"bob\"}}\n");
   CHECK(output_of(hearth({"get", "/list", "--order-by", "$key", "--limit-to-last", "1"})) ==
         "{\"c\":{\"n\":2,\"who\":\"ada\"}}\n");
+  CHECK(output_of(hearth({"get", "/list", "--order-by", "n", "--start-after", "1", "--end-before", "3"})) ==
+        "{\"c\":{\"n\":2,\"who\":\"ada\"}}\n");
+  CHECK(output_of(hearth({"get", "/list", "--count"})) == "3\n");
+  CHECK(output_of(hearth({"get", "/list", "--order-by", "who", "--equal-to", "ada", "--count"})) == "2\n");
+  CHECK(output_of(hearth({"get", "/list", "--order-by", R"(["who","n"])", "--start-at", R"(["ada",3])", "--end-at",
+                          R"(["ada"])"})) == "{\"a\":{\"n\":3,\"who\":\"ada\"}}\n");
   const Told lost = hearth({"get", "/list", "--limit-to-last", "1"});
   CHECK(lost.status == 1);
   CHECK(lost.errors == "hearth: what part of it, without an order? Give --order-by, for example '$key'\n");

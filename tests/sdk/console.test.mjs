@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { adminOf, looks, openConsole, owner, rooms, row, rules, startBrowser, violations } from './support/console.mjs';
+import { adminOf, looks, openConsole, owner, paste, rooms, row, rules, startBrowser, violations } from './support/console.mjs';
 import { expectSoon } from './support/expect_soon.mjs';
 import { rest } from './support/rest.mjs';
 import { Server } from './support/server.mjs';
@@ -16,11 +16,6 @@ const sources = fileURLToPath(new URL('../../net/admin/console/', import.meta.ur
 const server = await Server.start(after, ['--dev', '--history', '1h,100MB,versions']);
 const browser = await startBrowser(after);
 const { put, get } = adminOf(server);
-
-const paste = async (page, text) => {
-  await page.evaluate((it) => navigator.clipboard.writeText(it), text);
-  await page.keyboard.press('Control+V');
-};
 
 // ---- what is served
 
@@ -100,6 +95,8 @@ for (const look of looks) {
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(wide <= 0, `${name} is ${wide} px too wide`);
     };
+    await put('looks', '/open/n.json', Date.now());
+    await row(page, '/open/n').locator('.by').waitFor();
     await check('data');
     await page.getByRole('tree').press('m');
     await page.getByRole('menu').waitFor();
@@ -108,6 +105,9 @@ for (const look of looks) {
     await page.getByRole('tree').press('a');
     await page.getByRole('dialog').waitFor();
     await check('dialog');
+    await page.getByRole('dialog').getByLabel('Type').selectOption('JSON');
+    await page.locator('.json-field .cm-content').waitFor();
+    await check('dialog with JSON');
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     const links = {
@@ -177,6 +177,55 @@ test('rules: errors where they are, nothing in force before it is published, a r
   assert.deepEqual(wrongs, []);
 });
 
+test('rules: what is typed is still there after a look at another page, can be tried before it is in force, and is never put over what somebody else published', async () => {
+  await put('drafts', '/.json', { rooms });
+  await put('drafts', '/.settings/rules.json', rules);
+  const inForce = async () => (await rest(server, 'drafts', 'GET', '/.settings/rules.json', { headers: owner })).text;
+  const { page, wrongs } = await openConsole(browser, server, '#rules?ns=drafts&path=/rooms/tea');
+  const editor = page.getByRole('textbox', { name: 'Rules of drafts' });
+  const go = (name) => page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();
+  const mine = rules.replace("data.child('members').child(auth.uid).val() == true", "auth.uid == 'bob'");
+  await editor.click();
+  await page.keyboard.press('Control+A');
+  await paste(page, mine);
+  await page.getByText('changed, and correct').waitFor();
+  await go('Query');
+  await page.getByRole('button', { name: 'Run' }).waitFor();
+  await go('Rules');
+  await editor.getByText('bob').first().waitFor();
+
+  // By those in the editor bob may, by those in force he may not; and neither is another's for having been asked.
+  await page.getByLabel('User id').fill('bob');
+  await page.getByRole('button', { name: 'Ask' }).click();
+  await page.getByText('Allowed', { exact: true }).waitFor();
+  await page.getByLabel('By which rules').selectOption('those in force');
+  await page.getByRole('button', { name: 'Ask' }).click();
+  await page.getByText('Denied', { exact: true }).waitFor();
+  assert.equal(await inForce(), rules);
+
+  // Somebody else publishes: the difference is to theirs, and what they did while it was looked at is not overwritten either.
+  const theirs = rules.replace('"open"', '"offen"');
+  await put('drafts', '/.settings/rules.json', theirs);
+  await page.getByRole('button', { name: 'Publish…' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('Somebody else has published rules since you began').waitFor();
+  await dialog.locator('.cm-deletedChunk').getByText('offen').waitFor();
+  await put('drafts', '/.settings/rules.json', rules);
+  await dialog.getByRole('button', { name: 'Publish', exact: true }).click();
+  await dialog.getByRole('alert').getByText('Others were published just now').waitFor();
+  assert.equal(await inForce(), rules);
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Publish…' }).click();
+  await dialog.locator('.cm-deletedChunk').first().waitFor();
+  await dialog.getByRole('button', { name: 'Publish', exact: true }).click();
+  await page.getByText('The rules are in force.').waitFor();
+  assert.equal(await inForce(), mine);
+  await go('Query');
+  await go('Rules');
+  await page.getByText('in force', { exact: true }).waitFor(); // nothing is left to publish
+  assert.deepEqual(wrongs, []);
+});
+
 // ---- history
 
 test('history: the values of a path one after the other, what happens now, and taking a commit back', async () => {
@@ -197,6 +246,17 @@ test('history: the values of a path one after the other, what happens now, and t
   assert.deepEqual(wrongs, []);
 });
 
+test('history: a namespace in which nothing has happened yet waits for the first commit, and shows it', async () => {
+  const { page, wrongs } = await openConsole(browser, server, '#history?ns=untouched');
+  const asked = page.waitForResponse((answer) => answer.url().includes('/.changes?'));
+  await page.getByText('Waiting for the next commit…').waitFor();
+  assert.equal((await asked).status(), 200);
+  await put('untouched', '/first.json', '"ü"');
+  await page.getByRole('region', { name: 'Commits' }).getByText('"ü"').waitFor();
+  assert.equal(await page.getByRole('alert').count(), 0);
+  assert.deepEqual(wrongs, []);
+});
+
 // ---- the server
 
 test('health draws what the server counts; namespaces are made, dumped, restored and removed; a user is signed out', async () => {
@@ -207,6 +267,15 @@ test('health draws what the server counts; namespaces are made, dumped, restored
   await commits.waitFor();
   await page.getByRole('button', { name: 'Measure again' }).click();
   await page.getByRole('link', { name: '/a/b' }).waitFor();
+  // Of one place, where that is what one was looking at.
+  await page.goto(`${server.url}/.console#health?ns=house&path=/a`);
+  await page.getByText('at and below /a').waitFor();
+  await page.getByRole('region', { name: 'Sizes of paths' }).getByRole('link', { name: '/a', exact: true }).waitFor();
+  await page.getByRole('button', { name: 'All of it' }).click();
+  await page.getByRole('region', { name: 'Sizes of paths' }).getByRole('link', { name: '/', exact: true }).waitFor();
+  // Where the pointer is, the chart says when that was.
+  await page.getByRole('img', { name: /^Memory/ }).locator('.u-over').hover();
+  await page.getByRole('img', { name: /^Memory/ }).getByText(/^ ?at \d\d:\d\d:\d\d$/).waitFor();
 
   await page.goto(`${server.url}/.console#spaces?ns=house`);
   await page.getByLabel('A new namespace').fill('made-here');
@@ -322,6 +391,13 @@ test('as somebody else: what the rules hide is not shown, and the page says why'
   await page.getByRole('button', { name: 'See it' }).click();
   await page.getByText('Permission denied: the rules do not let “bob” read this.').waitFor();
   assert.equal(await row(page, '/rooms/tea/seats').count(), 0);
+  assert.deepEqual(await violations(page), []);
+  await page.getByRole('button', { name: 'Ask the rules why' }).click();
+  await page.getByRole('textbox', { name: 'Rules of eyes' }).waitFor();
+  assert.equal(await page.getByLabel('User id').inputValue(), 'bob');
+  assert.equal(await page.locator('.side').getByLabel('Where').inputValue(), '/rooms/tea');
+  await page.getByRole('button', { name: 'Ask', exact: true }).click();
+  await page.getByText('Denied', { exact: true }).waitFor();
   // A right that goes while one looks takes what it showed along.
   await page.goto(`${server.url}/.console#data?ns=eyes&path=/rooms/coffee`);
   await row(page, '/rooms/coffee/seats').waitFor();
@@ -356,7 +432,7 @@ test('without --dev: a sign-in, by the admin secret or a token, which is in no U
   const { page, context, wrongs, asked } = await openConsole(browser, own);
   await page.getByLabel('Admin secret or token').fill('wrong');
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByRole('alert').waitFor();
+  await page.getByRole('alert').getByText('That is neither the admin secret of this server nor a token.').waitFor();
   assert.deepEqual(await violations(page), []);
   assert.equal(await page.getByRole('tree').count(), 0);
   await page.getByLabel('Admin secret or token').fill(own.secret);
@@ -372,6 +448,17 @@ test('without --dev: a sign-in, by the admin secret or a token, which is in no U
   await page.getByRole('button', { name: 'Sign in' }).click();
   await row(page, '/rooms').waitFor();
   await page.reload();
+  await row(page, '/rooms').waitFor();
+  // What is off is switched on where it is missed, and then is there: also where nothing was written yet.
+  await rest(own, 'bare', 'PUT', '/.settings/namespace.json', { headers: admin });
+  for (const space of ['shop', 'bare']) {
+    await page.goto(`${own.url}/.console#history?ns=${space}`);
+    await page.getByRole('button', { name: 'Keep it' }).click();
+    await page.getByText('Waiting for the next commit…').waitFor();
+    await rest(own, space, 'PUT', '/open/n.json', { headers: admin, body: '2' });
+    await page.getByRole('region', { name: 'Commits' }).getByRole('link', { name: '/open/n' }).waitFor();
+  }
+  await page.goto(`${own.url}/.console#data?ns=shop`);
   await row(page, '/rooms').waitFor();
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByRole('button', { name: 'Sign in' }).waitFor();
@@ -405,6 +492,29 @@ test('without --dev: a sign-in, by the admin secret or a token, which is in no U
   for (const line of asked) assert.ok(!line.includes(own.secret) && !line.includes(token), line);
   assert.deepEqual(wrongs, []);
   await context.close();
+});
+
+test('who leaves takes all along: no connection, no session, no question is left at the server', async () => {
+  const own = await Server.start(after, ['--dev', '--history', '1h,100MB,versions']);
+  const { put: write } = adminOf(own);
+  await write('left', '/.json', { a: 1 });
+  const figure = async (name) => {
+    const page = (await rest(own, 'left', 'GET', '/.metrics', { headers: owner })).text;
+    return [...page.matchAll(new RegExp(`^${name}(?:{[^}]*})? (\\S+)$`, 'gm'))].reduce((sum, [, one]) => sum + Number(one), 0);
+  };
+  const before = await figure('hearth_connections');
+  const { page, context, answered } = await openConsole(browser, own, '#data?ns=left');
+  await row(page, '/a').waitFor();
+  await expectSoon(() => answered.some((line) => line.startsWith('200 GET /.changes?ns=left')), true);
+  for (const name of ['Activity', 'People', 'Health', 'History'])
+    await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();
+  assert.ok((await figure('hearth_connections')) > before);
+  await context.close();
+  await expectSoon(() => figure('hearth_connections'), before);
+  assert.equal(await figure('hearth_listeners'), 0);
+  const requests = await figure('hearth_requests_total');
+  const again = await figure('hearth_requests_total');
+  assert.ok(again - requests <= 1, 'nothing is asked but by this test');
 });
 
 test('a page that nobody looks at asks nothing', async () => {

@@ -133,6 +133,17 @@ test('activity: what is denied and why, what fails, filtered by text, kind, path
   await house.ask('PUT', '/open/free.json', 1);
   await shows('/open/free').first().waitFor();
 
+  // The rules are asked the same, by the same.
+  await denied.getByRole('link', { name: 'Ask the rules' }).click();
+  await page.getByRole('textbox', { name: 'Rules of doing' }).waitFor();
+  const form = page.locator('.side form');
+  assert.deepEqual(
+    await Promise.all(['User id', 'Does', 'Where'].map((name) => form.getByLabel(name).inputValue())),
+    ['eve', 'write', '/secret/one'],
+  );
+  await link(page, 'Activity').click();
+  await shows('/open/free').first().waitFor();
+
   await page.getByLabel('With this text').fill('EVE');
   await shows('/open/free').first().waitFor({ state: 'detached' });
   await shows('/secret/one').first().waitFor();
@@ -325,6 +336,26 @@ test('indexes: what a query without one wants is named, and is gone from what is
   await page.getByRole('region', { name: 'Indexes' }).getByRole('row', { name: /\/open\/list n/ }).waitFor();
   await page.getByRole('button', { name: 'Copy what /open/list wants' }).click();
   assert.match(await page.evaluate(() => navigator.clipboard.readText()), /"\.indexOn": "sent"/);
+  assert.deepEqual(wrongs, []);
+});
+
+test('indexes: one that is being built says how far it is', async () => {
+  await houseOf('building');
+  const { page, wrongs } = await openConsole(browser, server, '#data?ns=building');
+  const all = [
+    { at: '/a', by: 'n', complete: false, built: '/a/größe 7' },
+    { at: '/b', by: 'n,m', complete: false, planned: true },
+    { at: '/c', by: '.value', complete: true, covers: true },
+  ];
+  await page.route('**/.inspect/indexes.json?*', (route) => route.fulfill({ json: all })); // a real one is built too soon to be seen
+  await link(page, 'Rules').click();
+  const lines = page.getByRole('region', { name: 'Indexes' }).locator('tbody tr');
+  await expectSoon(() => lines.count(), 3);
+  assert.deepEqual(await lines.locator('td:last-child').allTextContents(), [
+    'being built, up to /a/größe 7',
+    'planned',
+    'complete, with copies',
+  ]);
   assert.deepEqual(wrongs, []);
 });
 

@@ -2,6 +2,7 @@
 // are taken anew; with one, all pages in four looks go there, to be looked at.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { ref, set } from '@firebase/database';
 import { closeApps } from './support/apps.mjs';
 import { looks, openConsole, owner, row, startBrowser } from './support/console.mjs';
 import { House, houseFlags } from './support/console_house.mjs';
@@ -118,8 +119,9 @@ if (folder === undefined) {
   await openTree(light.page);
   await light.page.emulateMedia({ reducedMotion: 'no-preference' }); // what is changed is lit
   await settle(light.page);
-  await house.ask('PUT', '/rooms/tea/messages/m2/text.json', 'Since ten minutes. Come down!');
+  await set(ref(ada, 'rooms/tea/messages/m2/text'), 'Since ten minutes. Come down!');
   await light.page.getByText('Come down!').waitFor();
+  await row(light.page, '/rooms/tea/messages/m2/text').locator('.by').getByText('ada').waitFor();
   await shoot(light.page, to('data'));
   const dark = await openConsole(browser, server, hashOf('rules'), { ...readme, colorScheme: 'dark' });
   await askRules(dark.page);

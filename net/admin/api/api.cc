@@ -157,9 +157,9 @@ void Api::tell_connections(const Call& call) {
   if (listener == nullptr) return refuse_api(call->exchange, {ErrorCode::Unavailable, "The server is starting."});
   struct Gathering {
     std::mutex mutex;  // Guards all below.
-    std::vector<http::SeenConnection> seen;
+    std::vector<http::SeenConnection> seen, relayed;
     std::vector<SessionIn> sessions;
-    size_t left = 1;  // namespaces, and the list of them
+    size_t left = 1;  // namespaces, the list of them, and connections of other nodes
   };
   const auto all = std::make_shared<Gathering>();
   const auto came = [this, call, all] {
@@ -168,10 +168,23 @@ void Api::tell_connections(const Call& call) {
       if (--all->left > 0) return;
     }
     with_.workers.run([call, all] {
-      tell_api(call->exchange, connections_text(all->seen, call->exchange->request().connection, all->sessions,
-                                                !call->space.empty(), db::SystemClock().now()));
+      tell_api(call->exchange, connections_text(all->seen, all->relayed, call->exchange->request().connection,
+                                                all->sessions, !call->space.empty(), db::SystemClock().now()));
     });
   };
+  // Of a namespace also those that came by way of another node: that node does not know whom they are of.
+  const http::Listener* from_nodes = call->space.empty() ? nullptr : with_.from_nodes();
+  if (from_nodes != nullptr) {
+    ++all->left;
+    from_nodes->look(
+        waiting_.expect_a<std::vector<http::SeenConnection>>([all, came](std::vector<http::SeenConnection> seen) {
+          {
+            const std::lock_guard lock(all->mutex);
+            all->relayed = std::move(seen);
+          }
+          came();
+        }));
+  }
   listener->look(waiting_.expect_a<std::vector<http::SeenConnection>>(
       [this, call, all, came](std::vector<http::SeenConnection> seen) {
         std::vector<std::string> names = {call->space};
@@ -210,7 +223,7 @@ void Api::cut(const Call& call) {
     return exchange->respond(http::error_response(400, R"(Expected {"connection": …}, the number of one.)"));
   }
   const auto wanted = static_cast<uint64_t>(*number);
-  listener->cut(wanted, [exchange, wanted](bool is_cut) {
+  const auto tell = [exchange, wanted](bool is_cut) {
     if (is_cut) {
       http::log(http::LogLevel::Info, "connection cut",
                 {{"cut", static_cast<int64_t>(wanted)},
@@ -218,6 +231,11 @@ void Api::cut(const Call& call) {
                  {"peer", exchange->request().peer}});
     }
     tell_api(exchange, is_cut ? R"({"cut":true})" : R"({"cut":false})");
+  };
+  // All connections of a process have numbers of their own, whichever way they came.
+  listener->cut(wanted, [wanted, tell, from_nodes = with_.from_nodes()](bool is_cut) {
+    if (is_cut || from_nodes == nullptr) return tell(is_cut);
+    from_nodes->cut(wanted, tell);
   });
 }
 

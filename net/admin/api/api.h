@@ -47,8 +47,9 @@ class Api final : public rest::Desk {
     const Verifier& verifier;
     http::IoPool& io;
     db::ThreadPool& workers;
-    std::function<const http::Listener*()> listener;  // of clients; null until it is open
-    const ClusterDoor* cluster = nullptr;             // null: the server is part of none
+    std::function<const http::Listener*()> listener;    // of clients; null until it is open
+    std::function<const http::Listener*()> from_nodes;  // of clients that came by way of another node; null: none do
+    const ClusterDoor* cluster = nullptr;               // null: the server is part of none
   };
   // All outlive it.
   explicit Api(Sources with) : with_(std::move(with)) {}

@@ -157,7 +157,8 @@ struct Together {
 
 }  // namespace
 
-std::string connections_text(const std::vector<http::SeenConnection>& seen, uint64_t own,
+std::string connections_text(const std::vector<http::SeenConnection>& seen,
+                             const std::vector<http::SeenConnection>& relayed, uint64_t own,
                              const std::vector<SessionIn>& sessions, bool only_with_sessions, db::Timestamp now) {
   std::map<uint64_t, Together> by_connection;
   for (const SessionIn& one : sessions) {
@@ -171,10 +172,10 @@ std::string connections_text(const std::vector<http::SeenConnection>& seen, uint
     all.queued += one.second.queued_count;
   }
   std::string text = R"({"yours":)" + std::to_string(own) + R"(,"connections":[)";
-  for (const http::SeenConnection& one : seen) {
+  const auto append = [&](const http::SeenConnection& one, bool is_relayed) {
     const auto found = by_connection.find(one.number);
     const Together all = found == by_connection.end() ? Together() : found->second;
-    if (all.first == nullptr && only_with_sessions) continue;
+    if (all.first == nullptr && only_with_sessions) return;
     next_json(text);
     text += '{';
     json_number(text, "number", one.number);
@@ -183,6 +184,7 @@ std::string connections_text(const std::vector<http::SeenConnection>& seen, uint
     json_number(text, "seconds", static_cast<uint64_t>(one.age.count()));
     json_number(text, "waiting", one.waiting_bytes);
     json_flag(text, "secure", one.is_secure);
+    json_flag(text, "relayed", is_relayed);
     json_number(text, "since", static_cast<uint64_t>((now - one.age).count()));
     json_text_or_null(text, "ns", all.first == nullptr ? "" : all.first->first);
     json_text_or_null(text, "protocol", all.first == nullptr ? "" : all.first->second.origin.protocol);
@@ -193,7 +195,9 @@ std::string connections_text(const std::vector<http::SeenConnection>& seen, uint
     json_number(text, "topics", all.topics);
     json_number(text, "queued", all.queued);
     text += '}';
-  }
+  };
+  for (const http::SeenConnection& one : seen) append(one, false);
+  for (const http::SeenConnection& one : relayed) append(one, true);
   return text + "]}";
 }
 

@@ -18,8 +18,10 @@ inline constexpr size_t kShownValueMadeBytesMax = 64u << 10;  // a larger value 
 // A session, and the namespace that it is in.
 using SessionIn = std::pair<std::string, db::LiveSession>;
 
-// `only_with_sessions`: connections without one are left out. `now`: by which ages become times.
-std::string connections_text(const std::vector<http::SeenConnection>& seen, uint64_t own,
+// `relayed`: those that came by way of another node. `only_with_sessions`: connections without one are left out. `now`: by
+// which ages become times.
+std::string connections_text(const std::vector<http::SeenConnection>& seen,
+                             const std::vector<http::SeenConnection>& relayed, uint64_t own,
                              const std::vector<SessionIn>& sessions, bool only_with_sessions, db::Timestamp now);
 std::string sessions_text(const db::Live& live);
 std::string listeners_text(const db::Live& live);

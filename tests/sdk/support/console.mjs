@@ -86,6 +86,20 @@ export async function violations(page) {
     .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target.join(' ')}: ${node.failureSummary}`));
 }
 
+// Puts a text into what has the focus, as a person does: what is typed over a selection of an editor gets styles from the browser,
+// which the policy of the page forbids.
+export async function paste(page, text) {
+  await page.evaluate((it) => navigator.clipboard.writeText(it), text);
+  await page.keyboard.press('Control+V');
+}
+// The JSON field of that name has that text then.
+export async function fillJson(page, name, text) {
+  const field = page.locator('.json-field .cm-content').and(page.getByRole('textbox', { name, exact: true }));
+  await field.click();
+  await page.keyboard.press('Control+A');
+  await paste(page, text);
+}
+
 // The row of a path in the tree.
 export const row = (page, path) => page.locator(`[role=treeitem][data-path=${JSON.stringify(path)}]`);
 

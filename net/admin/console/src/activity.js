@@ -22,7 +22,7 @@ export async function follow(query, since, { told, failed, signal }) {
       const { value } = await admin('GET', '/.inspect/activity.json', { query: asked, signal });
       // A server that began anew counts from the beginning.
       next = next !== undefined && value.next < next ? undefined : value.next;
-      const entries = value.entries.filter((entry) => !isOwn(entry)).reverse();
+      const entries = value.entries.reverse();
       told({ entries, missed: value.missed ?? 0, next });
       await rest(kPause, signal);
     } catch (error) {
@@ -34,9 +34,6 @@ export async function follow(query, since, { told, failed, signal }) {
 }
 
 export const added = (known, come) => [...come, ...known].slice(0, kShown);
-
-// What this page asks for where nothing is, to know the id of the last commit (changes.js), is no activity of anybody's.
-const isOwn = ({ path }) => path === '/hearth-console-nothing';
 
 // Whether somebody finds an entry by that text.
 export function matches(entry, text) {

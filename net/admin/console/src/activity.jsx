@@ -4,7 +4,7 @@ import { added, follow, matches } from './activity.js';
 import { namespace } from './api.js';
 import { nameOf, protocolOf } from './people.jsx';
 import { parsePath, textOf } from './path.js';
-import { hrefOf, isAdmin, session } from './state.js';
+import { hrefOf, isAdmin, question, session } from './state.js';
 import { Button, clock, count, Field, ForAdmins, seconds, Table, Trouble } from './ui.jsx';
 
 const kinds = ['read', 'write', 'listen', 'onDisconnect', 'rows', 'topic', 'document', 'sign-in'];
@@ -74,7 +74,14 @@ function Why({ entry }) {
             for <code dir="auto">{rule.path}</code>,{' '}
           </>
         )}
-        line {rule.line}. {rule.why} <a href={hrefOf('rules', parsePath(entry.path))}>Ask the rules</a>
+        line {rule.line}. {rule.why} <a
+          href={hrefOf('rules', parsePath(entry.path))}
+          onClick={() => {
+            question.value = { does: rule.kind === '.read' ? 'read' : 'write', uid: entry.user ?? null };
+          }}
+        >
+          Ask the rules
+        </a>
       </p>
     </details>
   );
@@ -82,10 +89,13 @@ function Why({ entry }) {
 
 function Entries({ entries }) {
   return (
-    <Table label="Requests" heads={['When', 'What', 'Where', 'Who', 'Verdict', 'Why', '#Took']}>
+    <Table label="Requests" heads={['When', 'Verdict', 'What', 'Where', 'Who', 'Why', '#Took']}>
       {entries.map((one) => (
         <tr key={one.n}>
           <td class="time">{clock(one.time)}</td>
+          <td>
+            <span class={`badge ${one.verdict === 'ok' ? 'good' : 'bad'}`}>{words[one.verdict] ?? one.verdict}</span>
+          </td>
           <td class="word">{one.kind}</td>
           <td>
             <a dir="auto" href={hrefOf('data', parsePath(one.path ?? '/'))}>
@@ -98,9 +108,6 @@ function Entries({ entries }) {
               {protocolOf(one)}
               {one.connection === null ? '' : `, connection ${one.connection}`}
             </small>
-          </td>
-          <td>
-            <span class={`badge ${one.verdict === 'ok' ? 'good' : 'bad'}`}>{words[one.verdict] ?? one.verdict}</span>
           </td>
           <td>
             <Why entry={one} />

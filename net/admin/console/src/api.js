@@ -93,12 +93,19 @@ export function data(method, path, { query = {}, value, etag, headers = {}, want
   const all = { ...headers };
   if (etag !== undefined) all['if-match'] = etag;
   if (wantsEtag) all['X-Firebase-ETag'] = 'true';
-  return json(method, `${urlOf(path) === '/' ? '/' : urlOf(path)}.json`, {
+  return json(method, `${urlOf(path)}.json`, {
     query: { ns: namespace.value, ...query },
     body: value === undefined ? undefined : toJson(value),
     headers: all,
     signal,
   });
+}
+
+// The text of it, as the server writes it: no number is rounded, and nothing is kept twice. A Response.
+export async function exportOf(path) {
+  const query = { ns: namespace.value, format: 'export', print: 'pretty' };
+  const answer = await request('GET', `${urlOf(path)}.json`, { query });
+  return answer.ok ? answer : refuse(answer);
 }
 
 // What a node's children are, one line each (net/rest: shallow=leaves).

@@ -10,8 +10,15 @@ const clock = (time) =>
     hour12: false,
   });
 
+// A sample that no line leads to: points are drawn for it alone.
+const lone = (plot, i) => {
+  const there = plot.data[i].flatMap((value, at) => (value === null ? [] : [at]));
+  return there.length === 1 ? there : [];
+};
+
 export class Chart {
-  constructor(element, series, { height = 130, isDark }) {
+  // `pointed(i)` hears which sample the pointer is at; null: at none.
+  constructor(element, series, { height = 130, isDark, pointed }) {
     this.element = element;
     const ink = isDark ? '#a89f94' : '#6d655c';
     const line = isDark ? '#3a342e' : '#e8e1d8';
@@ -22,6 +29,7 @@ export class Chart {
         height,
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 5 } },
         legend: { show: false },
+        hooks: { setCursor: [(plot) => pointed(plot.cursor.idx ?? null)] },
         scales: { x: { time: true }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.15 : 1] } },
         axes: [
           {
@@ -50,7 +58,7 @@ export class Chart {
             stroke: color,
             width: 1.6,
             fill: i === 0 ? `${color}22` : undefined,
-            points: { show: false },
+            points: { show: true, size: 6, fill: color, filter: lone },
             spanGaps: true,
           })),
         ],

@@ -4,7 +4,7 @@ import { admin, namespace } from './api.js';
 import { parsePath, textOf, toJson } from './path.js';
 import { usePolled } from './poll.js';
 import { attempt, go, hrefOf, isAdmin, path, session } from './state.js';
-import { Button, bytes, copy, count, Empty, ForAdmins, save, Table, Trouble } from './ui.jsx';
+import { Button, bytes, copy, count, Empty, few, ForAdmins, save, Table, Trouble } from './ui.jsx';
 
 const kPage = 100;
 const kShownMax = 200_000; // characters of a document
@@ -37,7 +37,7 @@ function One({ at }) {
       {found !== null && (
         <>
           <p>
-            {bytes(found.bytes)} in {count(found.updates)} updates
+            {bytes(found.bytes)} in {few(found.updates, 'update')}
             {found.pending ? '; some of them wait for others that have not come' : ''}
           </p>
           <pre tabIndex={0} dir="auto" aria-label="The document as JSON">

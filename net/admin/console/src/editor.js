@@ -1,4 +1,4 @@
-// CodeMirror for rules, loaded when somebody opens them. It lives in a shadow root: there its styles are constructed
+// CodeMirror for rules and JSON, loaded when somebody opens them. It lives in a shadow root: there its styles are constructed
 // sheets, which a policy without inline styles allows.
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands';
 import { bracketMatching, HighlightStyle, indentUnit, StreamLanguage, syntaxHighlighting } from '@codemirror/language';
@@ -13,10 +13,10 @@ const words = /^(?:auth|data|newData|root|now|query)\b/;
 const functions =
   /^(?:val|child|parent|exists|hasChild|hasChildren|isNumber|isString|isBoolean|getPriority|matches|contains|beginsWith|endsWith|replace|toLowerCase|toUpperCase|length)\b/;
 
-// JSON with comments, whose texts behind a colon are expressions.
-const language = StreamLanguage.define({
-  name: 'rules',
-  startState: () => ({ within: '', isKey: true, isComment: false }),
+// JSON with comments, whose texts behind a colon are expressions in rules, and texts otherwise.
+const languageOf = (name) => StreamLanguage.define({
+  name,
+  startState: () => ({ within: '', isKey: false, open: '', isComment: false }), // `open`: the brackets around the place
   token(stream, state) {
     if (state.isComment) {
       state.isComment = !stream.match(/^.*?\*\//);
@@ -25,7 +25,7 @@ const language = StreamLanguage.define({
     }
     if (state.within === 'key') {
       if (stream.match(/^(?:[^"\\]|\\.)+/))
-        return stream.current().startsWith('.')
+        return name === 'json' ? 'propertyName' : stream.current().startsWith('.')
           ? 'keyword'
           : stream.current().startsWith('$')
             ? 'variableName'
@@ -33,6 +33,11 @@ const language = StreamLanguage.define({
       stream.next();
       state.within = '';
       return 'propertyName';
+    }
+    if (state.within === 'text' && name === 'json') {
+      stream.match(/^(?:[^"\\]|\\.)*/);
+      if (stream.next() === '"') state.within = '';
+      return 'string';
     }
     if (state.within === 'text') {
       if (stream.match('"')) {
@@ -68,12 +73,15 @@ const language = StreamLanguage.define({
     if (stream.match(/^(?:true|false|null)\b/)) return 'atom';
     if (stream.match(/^-?\d[\d.eE+-]*/)) return 'number';
     const next = stream.next();
-    if (next === '{' || next === ',') state.isKey = true;
-    if (next === ':' || next === '[') state.isKey = false;
+    if (next === '{' || next === '[') state.open += next;
+    if (next === '}' || next === ']') state.open = state.open.slice(0, -1);
+    state.isKey = (next === '{' || next === ',') && state.open.endsWith('{');
     return /[{}[\],:]/.test(next) ? 'bracket' : null;
   },
   languageData: { commentTokens: { line: '//', block: { open: '/*', close: '*/' } } },
 });
+
+const languages = { rules: languageOf('rules'), json: languageOf('json') };
 
 const colors = HighlightStyle.define([
   { tag: tags.keyword, color: 'var(--code-keyword)', fontWeight: '600' },
@@ -133,8 +141,9 @@ function shadowOf(host) {
 }
 
 export class Editor {
-  // `check(text)` answers [{ line, column, text, isWarning }], as somebody types.
-  constructor(host, { text, label, onChange, check }) {
+  // `check(text)` answers [{ line, column, text, isWarning }], as somebody types. `kind`: 'rules', or 'json', which stands in a
+  // form: there Tab goes on to the next field.
+  constructor(host, { text, label, onChange, check, kind = 'rules' }) {
     const root = shadowOf(host);
     root.replaceChildren();
     this.view = new EditorView({
@@ -152,7 +161,7 @@ export class Editor {
           search({ top: true }),
           indentUnit.of('  '),
           EditorView.lineWrapping,
-          language,
+          languages[kind],
           syntaxHighlighting(colors),
           theme,
           covered,
@@ -175,7 +184,13 @@ export class Editor {
           ),
           EditorView.contentAttributes.of({ 'aria-label': label, spellcheck: 'false', tabindex: '0' }),
           // Tab indents; Escape and then Tab leaves the editor, as CodeMirror has it for people without a mouse.
-          keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap, ...lintKeymap, indentWithTab]),
+          keymap.of([
+            ...defaultKeymap,
+            ...historyKeymap,
+            ...searchKeymap,
+            ...lintKeymap,
+            ...(kind === 'json' ? [] : [indentWithTab]),
+          ]),
           EditorView.updateListener.of((update) => update.docChanged && onChange(update.state.doc.toString())),
         ],
       }),
@@ -183,6 +198,9 @@ export class Editor {
   }
   get text() {
     return this.view.state.doc.toString();
+  }
+  focus() {
+    this.view.focus();
   }
   set text(text) {
     this.view.dispatch({ changes: { from: 0, to: this.view.state.doc.length, insert: text } });
@@ -229,7 +247,7 @@ export class Difference {
         extensions: [
           lineNumbers(),
           EditorView.lineWrapping,
-          language,
+          languages.rules,
           syntaxHighlighting(colors),
           theme,
           EditorView.editable.of(false),

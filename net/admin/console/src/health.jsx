@@ -1,11 +1,11 @@
 // The page "Health": figures, charts of the server's last 15 minutes, and what is large.
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { admin, namespace, text } from './api.js';
 import { charts, dataOf, parse, value } from './metrics.js';
 import { parsePath, textOf } from './path.js';
 import { usePolled } from './poll.js';
-import { hrefOf, isAdmin, isDark, path, session } from './state.js';
-import { age, Button, bytes, count, ForAdmins, seconds, Table, Tile, Trouble } from './ui.jsx';
+import { go, hrefOf, isAdmin, isDark, path, session } from './state.js';
+import { age, Button, bytes, clock, count, ForAdmins, seconds, Table, Tile, Trouble } from './ui.jsx';
 
 const kEvery = 5_000; // as the server samples
 
@@ -22,6 +22,7 @@ function ChartCard({ chart: { title, unit, series }, data }) {
   const element = useRef();
   const chart = useRef();
   const latest = useRef();
+  const [pointed, setPointed] = useState(null); // a sample
   const dark = isDark.value;
   latest.current = data;
   useEffect(() => {
@@ -31,7 +32,7 @@ function ChartCard({ chart: { title, unit, series }, data }) {
       chart.current = new Chart(
         element.current,
         series.map(([label], i) => ({ label, color: colors[dark ? 'dark' : 'light'][i], show: shows[unit] })),
-        { isDark: dark },
+        { isDark: dark, pointed: setPointed },
       );
       chart.current.set(latest.current);
     });
@@ -42,13 +43,17 @@ function ChartCard({ chart: { title, unit, series }, data }) {
     };
   }, [dark]);
   useEffect(() => chart.current?.set(data), [data]);
-  const now = data.slice(1).map((column) => column[column.length - 1] ?? null);
-  const shown = now.map((one) => (one === null ? '–' : shows[unit](one)));
-  const words = series.map(([label], i) => `${series.length > 1 ? `${label} ` : ''}${shown[i]}`).join(', ');
+  const at = (i) => data.slice(1).map((column) => column[i] ?? null).map((one) => (one === null ? '–' : shows[unit](one)));
+  const now = at(data[0].length - 1);
+  const shown = pointed === null || pointed >= data[0].length ? now : at(pointed);
+  const words = series.map(([label], i) => `${series.length > 1 ? `${label} ` : ''}${now[i]}`).join(', ');
   return (
     <figure class="card chart" role="img" aria-label={`${title}: now ${words}`}>
       <figcaption>
-        <span>{title}</span>
+        <span>
+          {title}
+          {pointed !== null && pointed < data[0].length && <small> at {clock(1000 * data[0][pointed])}</small>}
+        </span>
         <b>
           {series.map(([label], i) => (
             <span key={label} class={`now of${i}`}>
@@ -93,10 +98,17 @@ function Sizes() {
   return (
     <div class="card">
       <h2>
-        What is large in {space || 'this namespace'}{' '}
+        What is large in {space || 'this namespace'}
+        {at !== '/' && (
+          <small>
+            {' '}
+            at and below <span dir="auto">{at}</span>
+          </small>
+        )}{' '}
         <Button kind="small" onClick={again}>
           Measure again
-        </Button>
+        </Button>{' '}
+        {at !== '/' && <Button kind="small" onClick={() => go('health', [])}>All of it</Button>}
       </h2>
       <Trouble text={error} />
       {found !== null && (

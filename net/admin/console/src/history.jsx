@@ -1,7 +1,7 @@
 // The page "History": what was at a path, when and by whom; what happened lately; taking a commit back.
 import { useEffect, useState } from 'preact/hooks';
 import { admin, data, namespace } from './api.js';
-import { watchChanges } from './changes.js';
+import { lastId, watchChanges } from './changes.js';
 import { parsePath, textOf, toJson } from './path.js';
 import { attempt, go, hrefOf, isAdmin, path, say, session } from './state.js';
 import { ValueAt } from './value_at.jsx';
@@ -68,6 +68,11 @@ function Past() {
         <Button onClick={load}>Reload</Button>
       </form>
       <Trouble text={error} />
+      {/keeps no values/.test(error) && (
+        <p>
+          That can be switched on among the <a href={hrefOf('spaces')}>settings</a>, “What is kept of the past”.
+        </p>
+      )}
       {found !== null && found.values.length === 0 && <p>Nothing happened here since history is kept.</p>}
       {one !== undefined && (
         <div class="past">
@@ -216,10 +221,10 @@ export function HistoryPage() {
   const [is, setIs] = useState('asking');
   const ask = async () => {
     try {
-      await data('GET', ['hearth-console-nothing'], { query: { history: 'true', values: 1 } });
+      await lastId();
       setIs('on');
     } catch (error) {
-      setIs(error.status === 503 ? 'on' : 'off');
+      setIs(/keeps no history/.test(error.message) ? 'off' : 'on'); // what else is wrong is said where it is asked
     }
   };
   useEffect(() => {

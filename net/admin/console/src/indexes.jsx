@@ -8,12 +8,20 @@ import { clock, copy, count, IconButton, Table, Trouble } from './ui.jsx';
 const kEvery = 4_000;
 const orderOf = ({ by }) => [by].flat().join(', ');
 
-const stateOf = (one) =>
-  one.complete === true
-    ? 'complete'
-    : one.complete === false
-      ? `being built${one.children === undefined ? '' : `, ${count(one.children)} children so far`}`
-      : String(one.state ?? 'planned');
+// `built`: the path up to which children have their rows.
+function State({ one }) {
+  if (one.complete) return one.covers ? 'complete, with copies' : 'complete';
+  if (one.planned) return 'planned';
+  return (
+    <>
+      being built{one.built !== undefined && (
+        <>
+          , up to <code dir="auto">{one.built}</code>
+        </>
+      )}
+    </>
+  );
+}
 
 // What goes into the rules, beside those of that path.
 const wantOf = (one) => (Array.isArray(one.by) ? (one.wants ?? '') : `".indexOn": ${JSON.stringify(one.by)}`);
@@ -87,7 +95,9 @@ export function Indexes() {
                   {one.at}
                 </th>
                 <td dir="auto">{orderOf(one)}</td>
-                <td>{stateOf(one)}</td>
+                <td>
+                  <State one={one} />
+                </td>
               </tr>
             ))}
           </Table>

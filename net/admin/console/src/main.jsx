@@ -72,7 +72,8 @@ function SignIn() {
     try {
       await signIn(token.trim(), isKept, space.trim());
     } catch (failure) {
-      setError(failure.message);
+      const isNoToken = /parse auth token/i.test(failure.message);
+      setError(isNoToken ? 'That is neither the admin secret of this server nor a token.' : failure.message);
     }
   };
   return (
@@ -210,7 +211,7 @@ function Frame() {
   useEffect(() => {
     if (!isNarrow.matches) return;
     document.querySelector('.rail [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
-  }, [label]);
+  }, [label, cluster.value]);
   const who =
     viewAs.value === null
       ? null

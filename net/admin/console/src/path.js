@@ -1,4 +1,5 @@
 // Paths and keys as the database has them. Pure.
+import { whyNoJson } from './json_error.js';
 
 // "/rooms/tea" → ["rooms", "tea"].
 export const parsePath = (text) => text.split('/').filter((key) => key !== '');
@@ -101,7 +102,7 @@ export function valueFrom(text, type) {
   try {
     return parseJson(text);
   } catch (error) {
-    throw new Error(`That is not JSON: ${error.message}`);
+    throw new Error(`That is not JSON: ${whyNoJson(text) || error.message}.`);
   }
 }
 

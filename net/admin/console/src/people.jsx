@@ -3,8 +3,8 @@ import { useState } from 'preact/hooks';
 import { admin, namespace } from './api.js';
 import { parsePath } from './path.js';
 import { usePolled } from './poll.js';
-import { attempt, hrefOf, isAdmin, say, session } from './state.js';
-import { age, Button, bytes, count, few, Field, ForAdmins, Table, Tile, Trouble } from './ui.jsx';
+import { attempt, cluster, hrefOf, isAdmin, say, session } from './state.js';
+import { age, Button, bytes, count, few, Field, ForAdmins, moment, Table, Tile, Trouble } from './ui.jsx';
 
 const kShown = 500; // connections
 const kEvery = 3_000;
@@ -16,9 +16,11 @@ export const nameOf = ({ user, admin: isRoot, protocol }) =>
 const protocols = { firebase: 'Firebase', supabase: 'Supabase', yjs: 'Yjs', rest: 'REST' };
 export const protocolOf = ({ protocol }) => protocols[protocol] ?? protocol ?? '';
 
-const cut = (number) =>
+// `space`: of which the list was. In a cluster that is the list of the node that owns it, and numbers are each node's own.
+const cut = (number, space) =>
   attempt(async () => {
     const { value: done } = await admin('POST', '/.settings/cut.json', {
+      query: { ns: space },
       body: JSON.stringify({ connection: number }),
     });
     say(done.cut ? `Cut connection ${number}.` : `Connection ${number} was gone already.`);
@@ -33,7 +35,7 @@ function Connections({ yours, connections, isAll, setAll }) {
         <h2>
           Connections
           <small>
-            {isAll ? ' of the whole server' : ` in ${namespace.value}`}
+            {isAll ? (cluster.value ? ' of this node' : ' of the whole server') : ` in ${namespace.value}`}
             {connections.length > rows.length ? `, ${rows.length} of ${count(connections.length)}` : ''}
           </small>
         </h2>
@@ -49,16 +51,18 @@ function Connections({ yours, connections, isAll, setAll }) {
               {one.number === yours && <span class="badge">this page</span>}
             </th>
             <td dir="auto">{nameOf(one)}</td>
-            <td>{[protocolOf(one), one.kind, one.secure && 'TLS'].filter(Boolean).join(', ')}</td>
+            <td>{[protocolOf(one), one.kind, one.secure && 'TLS', one.relayed && 'by another node'].filter(Boolean).join(', ')}</td>
             <td>
               <code>{one.peer}</code>
             </td>
-            <td class="number">{age(one.seconds)}</td>
+            <td class="number" title={`since ${moment(one.since)}`}>
+              {age(one.seconds)}
+            </td>
             <td class="number">{count(one.listeners + one.topics)}</td>
             <td class="number">{one.queued > 0 ? few(one.queued, 'write') : '–'}</td>
             <td class="number">{bytes(one.waiting)}</td>
             <td class="actions">
-              <Button kind="small" onClick={() => cut(one.number)} aria-label={`Cut connection ${one.number}`}>
+              <Button kind="small" onClick={() => cut(one.number, isAll ? undefined : namespace.value)} aria-label={`Cut connection ${one.number}`}>
                 Cut
               </Button>
             </td>
@@ -154,7 +158,7 @@ function Kick() {
         query: { ns: namespace.value },
         body: JSON.stringify({ uid }),
       });
-      say(`Signed ${uid} out: ${done.kicked} connections ended.`);
+      say(`Signed ${uid} out: ${few(done.kicked, 'connection')} ended.`);
       setUid('');
     });
   };

@@ -1,24 +1,48 @@
 // The page "Query": some children of a place, in an order, within bounds; and how to ask the same from elsewhere.
 import { useEffect, useState } from 'preact/hooks';
-import { data, namespace, viewAs } from './api.js';
+import { admin, data, namespace, viewAs } from './api.js';
 import { compareKeys, parseJson, parsePath, Raw, textOf, toJson, urlOf } from './path.js';
-import { go, path } from './state.js';
+import { go, hrefOf, isAdmin, path, session } from './state.js';
 import { Button, count, Field, Snippet, Trouble } from './ui.jsx';
 
 const kShown = 500;
 
-// What a bound means as it was typed: JSON, or else a text.
-function boundOf(text, order) {
-  if (order === '$key') return text;
-  try {
-    return parseJson(text);
-  } catch {
-    return text;
-  }
+// One bound: with what stands there, or without.
+const Bound = ({ label, name, words, text, isWithout, isOff, setText, setWithout }) => (
+  <Field label={label}>
+    <span class="pair bound">
+      <select
+        aria-label={`${label}: with it or without`}
+        value={words[isWithout ? 1 : 0]}
+        disabled={isOff}
+        onChange={(event) => setWithout(event.target.value === words[1])}
+      >
+        {words.map((one) => (
+          <option key={one}>{one}</option>
+        ))}
+      </select>
+      <input class="code" aria-label={name} value={text} disabled={isOff} spellcheck={false} onInput={setText} />
+    </span>
+  </Field>
+);
+
+// What a bound means as it was typed: JSON, or else a text; of an order by several children one for each, with commas between.
+function boundOf(text, by) {
+  if (by === '$key') return text;
+  const bare = (one) => {
+    try {
+      return parseJson(one);
+    } catch {
+      return one;
+    }
+  };
+  if (!Array.isArray(by)) return bare(text);
+  const whole = bare(text.trim().startsWith('[') ? text : `[${text}]`);
+  return Array.isArray(whole) ? whole : text.split(',').map((one) => bare(one.trim()));
 }
 
 // The parameters of REST. Throws what cannot be asked.
-export function parametersOf({ order, child, from, upto, equal, limit, first, counts }) {
+export function parametersOf({ order, child, from, isBehind, upto, isBefore, equal, limit, first, counts }) {
   const children = child
     .split(',')
     .map((one) => one.trim())
@@ -26,10 +50,10 @@ export function parametersOf({ order, child, from, upto, equal, limit, first, co
   if (order === 'child' && children.length === 0) throw new Error('Which child is it ordered by?');
   const by = order === 'child' ? (children.length > 1 ? children : children[0]) : order;
   const query = { orderBy: toJson(by) };
-  if (equal !== '') query.equalTo = toJson(boundOf(equal, order));
+  if (equal !== '') query.equalTo = toJson(boundOf(equal, by));
   else {
-    if (from !== '') query.startAt = toJson(boundOf(from, order));
-    if (upto !== '') query.endAt = toJson(boundOf(upto, order));
+    if (from !== '') query[isBehind ? 'startAfter' : 'startAt'] = toJson(boundOf(from, by));
+    if (upto !== '') query[isBefore ? 'endBefore' : 'endAt'] = toJson(boundOf(upto, by));
   }
   if (counts) query.count = 'true';
   else if (limit !== '') query[first ? 'limitToFirst' : 'limitToLast'] = limit;
@@ -47,7 +71,7 @@ export function snippetsOf(at, query) {
   else if (order === '$value') parts.push('orderByValue()');
   else if (order === '$priority') parts.push('orderByPriority()');
   else parts.push(`orderByChild(${toJson(order)})`);
-  for (const bound of ['equalTo', 'startAt', 'endAt'])
+  for (const bound of ['equalTo', 'startAt', 'startAfter', 'endAt', 'endBefore'])
     if (query[bound] !== undefined) parts.push(`${bound}(${query[bound]})`);
   for (const limit of ['limitToFirst', 'limitToLast'])
     if (query[limit] !== undefined) parts.push(`${limit}(${query[limit]})`);
@@ -60,22 +84,22 @@ export function snippetsOf(at, query) {
   const flags = {
     orderBy: '--order-by',
     startAt: '--start-at',
+    startAfter: '--start-after',
     endAt: '--end-at',
+    endBefore: '--end-before',
     equalTo: '--equal-to',
     limitToFirst: '--limit-to-first',
     limitToLast: '--limit-to-last',
   };
   const words = Object.entries(query)
     .filter(([name]) => flags[name])
-    .map(([name, value]) => `${flags[name]} ${quoted(name === 'orderBy' ? order : value)}`);
-  const command =
-    Array.isArray(order) || query.count !== undefined
-      ? '# hearth get has no such query: use REST.'
-      : `hearth get ${quoted(textOf(at))} --url ${location.origin} --ns ${namespace.value} ${words.join(' ')}`;
+    .map(([name, value]) => `${flags[name]} ${quoted(name === 'orderBy' && !Array.isArray(order) ? order : value)}`);
+  if (query.count !== undefined) words.push('--count');
+  const command = `hearth get ${quoted(textOf(at))} --url ${location.origin} --ns ${namespace.value} ${words.join(' ')}`;
   return { url: `curl -g ${quoted(url)}`, sdk, command };
 }
 
-function Found({ value, entries }) {
+function Found({ at, value, entries }) {
   if (value === null || typeof value !== 'object' || value instanceof Raw)
     return (
       <p class="number">
@@ -114,7 +138,7 @@ function Found({ value, entries }) {
           {entries.slice(0, kShown).map(([key, one]) => (
             <tr key={key}>
               <th scope="row" dir="auto">
-                {key}
+                <a href={hrefOf('data', [...at, key])}>{key}</a>
               </th>
               {columns.map((column) => (
                 <td key={column} dir="auto">
@@ -161,13 +185,30 @@ export function ordered(value, query) {
   });
 }
 
+// Orders by a child, or by several, that have an index at that path: "sent", "author/id,sent". Admins are told.
+function useOrders(at) {
+  const [indexes, setIndexes] = useState([]);
+  useEffect(() => {
+    if (!isAdmin.value) return;
+    admin('GET', '/.inspect/indexes.json', { query: { ns: namespace.value } }).then(
+      ({ value }) => setIndexes(Object.values(value ?? {})),
+      () => {}, // they are only suggested
+    );
+  }, [namespace.value, session.value]);
+  const fits = (pattern) =>
+    pattern.length === at.length && pattern.every((key, i) => key.startsWith('$') || key === at[i]);
+  return indexes.filter((one) => one.by !== '.value' && fits(parsePath(one.at))).map((one) => one.by);
+}
+
 export function QueryPage() {
   const [where, setWhere] = useState(textOf(path.value));
   const [asked, setAsked] = useState({
     order: '$key',
     child: '',
     from: '',
+    isBehind: false,
     upto: '',
+    isBefore: false,
     equal: '',
     limit: '50',
     first: true,
@@ -187,6 +228,7 @@ export function QueryPage() {
     why = error.message;
   }
   const at = parsePath(where);
+  const orders = useOrders(at);
   const run = async (event) => {
     event.preventDefault();
     if (query === null) return setAnswer({ error: why });
@@ -194,13 +236,20 @@ export function QueryPage() {
     const begin = performance.now();
     try {
       const { value } = await data('GET', at, { query });
-      setAnswer({ value, entries: ordered(value, query), took: performance.now() - begin });
+      setAnswer({ at, value, entries: ordered(value, query), took: performance.now() - begin });
     } catch (error) {
       setAnswer({ error: error.message });
     }
     setBusy(false);
     return undefined;
   };
+  const boundOfSide = (text, without) => ({
+    text: asked[text],
+    isWithout: asked[without],
+    isOff: asked.equal !== '',
+    setText: change(text),
+    setWithout: (is) => setAsked({ ...asked, [without]: is }),
+  });
   const snippets = query === null ? null : snippetsOf(at, query);
   const found = answer?.entries?.length;
   return (
@@ -218,16 +267,31 @@ export function QueryPage() {
           </select>
         </Field>
         {asked.order === 'child' && (
-          <Field label="Child" hint="A path below each; several with commas need an index of your own.">
-            <input class="code" value={asked.child} spellcheck={false} placeholder="sent" onInput={change('child')} />
+          <Field
+            label="Child"
+            hint={
+              orders.length > 0
+                ? `A path below each. With an index: ${orders.map((one) => one.replaceAll(',', ', ')).join('; ')}.`
+                : 'A path below each; several with commas want an index of their own.'
+            }
+          >
+            <input
+              class="code"
+              value={asked.child}
+              spellcheck={false}
+              placeholder={orders[0] ?? 'sent'}
+              list="orders"
+              onInput={change('child')}
+            />
+            <datalist id="orders">
+              {orders.map((one) => (
+                <option key={one} value={one} />
+              ))}
+            </datalist>
           </Field>
         )}
-        <Field label="From">
-          <input class="code" value={asked.from} disabled={asked.equal !== ''} onInput={change('from')} />
-        </Field>
-        <Field label="Up to">
-          <input class="code" value={asked.upto} disabled={asked.equal !== ''} onInput={change('upto')} />
-        </Field>
+        <Bound label="Lower bound" name="From" words={['from', 'behind']} {...boundOfSide('from', 'isBehind')} />
+        <Bound label="Upper bound" name="Up to" words={['up to', 'before']} {...boundOfSide('upto', 'isBefore')} />
         <Field label="Or equal to">
           <input class="code" value={asked.equal} onInput={change('equal')} />
         </Field>
@@ -261,6 +325,12 @@ export function QueryPage() {
         <Button onClick={() => go('data', at)}>Show in the tree</Button>
       </form>
       <Trouble text={answer?.error} isCard />
+      {/index/i.test(answer?.error ?? '') && isAdmin.value && (
+        <p class="note">
+          Indexes are declared in the <a href={hrefOf('rules', at)}>rules</a>, and those of several children among the{' '}
+          <a href={hrefOf('spaces')}>settings</a>.
+        </p>
+      )}
       {answer && !answer.error && (
         <div class="card">
           <h2>
@@ -273,6 +343,11 @@ export function QueryPage() {
       {snippets && (
         <div class="card snippets">
           <h2>The same from elsewhere</h2>
+          <p class="note">
+            As they stand, the rules judge them as somebody signed out. With a credential: <code>-H 'Authorization: Bearer …'</code>{' '}
+            for curl, <code>--token …</code> for the command, which finds the admin secret of a server on its own
+            machine by itself.
+          </p>
           <Snippet label="REST" text={snippets.url} />
           <Snippet label="Firebase SDK" text={snippets.sdk} />
           <Snippet label="Command" text={snippets.command} />

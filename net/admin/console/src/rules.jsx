@@ -2,8 +2,8 @@
 // has been asked so far; and what would change before it does.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { admin, namespace, Refused, text as fetchText } from './api.js';
-import { parseJson, parsePath, textOf, toJson } from './path.js';
-import { about, attempt, isAdmin, path, say, session } from './state.js';
+import { parsePath, textOf, toJson, valueFrom } from './path.js';
+import { about, attempt, isAdmin, path, question, say, session } from './state.js';
 import { Indexes } from './indexes.jsx';
 import { Button, Dialog, Field, ForAdmins, Trouble } from './ui.jsx';
 
@@ -14,6 +14,22 @@ const kNone = `{
   }
 }
 `;
+
+// What somebody has typed and not published, by namespace: it is there again when they come back to the page.
+const drafts = new Map();
+let draftsOf; // the session in which they were typed
+addEventListener('beforeunload', (event) => drafts.size > 0 && event.preventDefault());
+
+// The rules in force; "": none are set.
+async function readRules(space) {
+  try {
+    const text = await fetchText('GET', '/.settings/rules.json', { query: { ns: space } });
+    return text === 'null' ? '' : text;
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    return '';
+  }
+}
 
 // "3:7: Unknown variable 'nul'." → where and what.
 export function errorsOf(message, isWarning = false) {
@@ -92,26 +108,33 @@ function Verdict({ found, show }) {
   );
 }
 
-function Trial({ show, isChanged }) {
-  const [does, setDoes] = useState('read');
+// `draft`: what the editor has, where it is not what is in force; `isWrong`: and has mistakes.
+function Trial({ show, draft, isWrong }) {
+  const asked = question.value; // by what was denied, on the page Activity
+  const [does, setDoes] = useState(asked?.does ?? 'read');
   const [where, setWhere] = useState(textOf(path.value));
   const [value, setValue] = useState('{}');
-  const [who, setWho] = useState('user');
-  const [uid, setUid] = useState('ada');
+  const [who, setWho] = useState(asked !== null && asked.uid === null ? 'out' : 'user');
+  const [uid, setUid] = useState(asked?.uid ?? 'ada');
+  const [isOfDraft, setOfDraft] = useState(true);
+  useEffect(() => {
+    question.value = null;
+  }, []);
   const [auth, setAuth] = useState('{"uid": "ada", "token": {"admin": true}}');
   const [found, setFound] = useState(null);
   const [error, setError] = useState('');
+  useEffect(() => setFound(null), [draft, isOfDraft]); // what was said of other rules is no answer any more
   const ask = async (event) => {
     event.preventDefault();
     setError('');
     try {
-      const question = { [does === 'delete' ? 'write' : does]: textOf(parsePath(where)) };
-      if (does === 'write' || does === 'update') question.value = parseJson(value);
-      if (does === 'delete') question.value = null;
-      question.auth = who === 'out' ? null : who === 'user' ? { uid } : parseJson(auth);
+      const asks = { [does === 'delete' ? 'write' : does]: textOf(parsePath(where)) };
+      if (does === 'write' || does === 'update') asks.value = valueFrom(value, 'JSON');
+      if (does === 'delete') asks.value = null;
+      asks.auth = who === 'out' ? null : who === 'user' ? { uid } : valueFrom(auth, 'JSON');
+      if (draft !== null && isOfDraft) asks.rules = draft;
       setFound(
-        (await admin('POST', '/.inspect/explain.json', { query: { ns: namespace.value }, body: toJson(question) }))
-          .value,
+        (await admin('POST', '/.inspect/explain.json', { query: { ns: namespace.value }, body: toJson(asks) })).value,
       );
     } catch (failure) {
       setFound(null);
@@ -161,10 +184,20 @@ function Trial({ show, isChanged }) {
             />
           </Field>
         )}
-        <button type="submit" class="button main">
+        {draft !== null && (
+          <Field label="By which rules" hint={isOfDraft && isWrong ? 'They have mistakes, so they cannot be asked yet.' : ''}>
+            <select
+              value={isOfDraft ? 'draft' : 'force'}
+              onChange={(event) => setOfDraft(event.target.value === 'draft')}
+            >
+              <option value="draft">those in the editor</option>
+              <option value="force">those in force</option>
+            </select>
+          </Field>
+        )}
+        <button type="submit" class="button main" disabled={draft !== null && isOfDraft && isWrong}>
           Ask
         </button>
-        {isChanged && <p class="warning">This asks the rules in force, without your changes.</p>}
       </form>
       <Trouble text={error} />
       {found && <Verdict found={found} show={show} />}
@@ -172,15 +205,23 @@ function Trial({ show, isChanged }) {
   );
 }
 
-function Publish({ before, after, onClose, onDone }) {
+// Against the rules that are in force as the question is put: somebody else may have published meanwhile.
+function Publish({ known, after, onClose, onDone }) {
   const host = useRef();
+  const space = namespace.value;
+  const [before, setBefore] = useState(null);
   const [error, setError] = useState('');
   useEffect(() => {
     let view;
     let isGone = false;
-    import('./editor.js').then(({ Difference }) => {
-      if (!isGone) view = new Difference(host.current, before, after);
-    });
+    Promise.all([readRules(space), import('./editor.js')]).then(
+      ([now, { Difference }]) => {
+        if (isGone) return;
+        setBefore(now);
+        view = new Difference(host.current, now, after);
+      },
+      (failure) => isGone || setError(failure.message),
+    );
     return () => {
       isGone = true;
       view?.end();
@@ -188,7 +229,8 @@ function Publish({ before, after, onClose, onDone }) {
   }, []);
   const publish = async () => {
     try {
-      await admin('PUT', '/.settings/rules.json', { query: { ns: namespace.value }, body: after });
+      if ((await readRules(space)) !== before) throw new Error('Others were published just now: look at them first.');
+      await admin('PUT', '/.settings/rules.json', { query: { ns: space }, body: after });
       say('The rules are in force.', {
         label: 'Back to the old ones',
         undo:
@@ -196,25 +238,30 @@ function Publish({ before, after, onClose, onDone }) {
             ? undefined
             : () =>
                 attempt(async () => {
-                  await admin('PUT', '/.settings/rules.json', { query: { ns: namespace.value }, body: before });
+                  await admin('PUT', '/.settings/rules.json', { query: { ns: space }, body: before });
                   say('The old rules are in force again.');
                   onDone(before);
+                  drafts.delete(space);
                 }),
       });
       onDone(after);
+      drafts.delete(space);
       onClose();
     } catch (failure) {
       setError(failure.message);
     }
   };
   return (
-    <Dialog title={`Publish these rules for ${namespace.value}?`} onClose={onClose} wide>
+    <Dialog title={`Publish these rules for ${space}?`} onClose={onClose} wide>
       <p>From then on they decide. Listeners who may not listen any more are told so.</p>
+      {before !== null && before !== known && (
+        <p class="warning">Somebody else has published rules since you began: these are compared with theirs.</p>
+      )}
       <div class="editor difference" ref={host} />
       <Trouble text={error} />
       <footer>
         <Button onClick={onClose}>Cancel</Button>
-        <Button kind="main" onClick={publish}>
+        <Button kind="main" onClick={publish} disabled={before === null}>
           Publish
         </Button>
       </footer>
@@ -226,30 +273,37 @@ export function RulesPage() {
   const host = useRef();
   const editor = useRef();
   const [inForce, setInForce] = useState('');
+  const force = useRef('');
+  force.current = inForce;
   const [text, setText] = useState('');
   const [errors, setErrors] = useState([]);
   const [isShaded, setShaded] = useState(false);
   const [isPublishing, setPublishing] = useState(false);
   const [trouble, setTrouble] = useState('');
   useEffect(() => {
+    if (draftsOf !== session.value) drafts.clear();
+    draftsOf = session.value;
     if (!isAdmin.value) return undefined;
     let isGone = false;
     attempt(async () => {
-      let now = '';
-      try {
-        now = await fetchText('GET', '/.settings/rules.json', { query: { ns: namespace.value } });
-      } catch (error) {
-        if (error.status !== 404) setTrouble(error.message);
-      }
-      if (now === 'null') now = '';
+      const space = namespace.value;
+      const now = await readRules(space).catch((error) => {
+        setTrouble(error.message);
+        return '';
+      });
       const { Editor } = await import('./editor.js');
       if (isGone) return;
+      const begun = drafts.get(space) ?? (now === '' ? kNone : now);
       setInForce(now);
-      setText(now === '' ? kNone : now);
+      setText(begun);
       editor.current = new Editor(host.current, {
-        text: now === '' ? kNone : now,
-        label: `Rules of ${namespace.value}`,
-        onChange: setText,
+        text: begun,
+        label: `Rules of ${space}`,
+        onChange: (changed) => {
+          if (changed === (force.current === '' ? kNone : force.current)) drafts.delete(space);
+          else drafts.set(space, changed);
+          setText(changed);
+        },
         check: async (asked) => {
           const found = await check(asked);
           if (!isGone) setErrors(found);
@@ -306,11 +360,11 @@ export function RulesPage() {
                   ? 'none are set'
                   : 'in force'}
           </span>
-          <label class="check">
+          <label class="check" title={about.value.dev ? undefined : 'What is evaluated is counted with --dev only.'}>
             <input
               type="checkbox"
               checked={isShaded}
-              disabled={isChanged}
+              disabled={isChanged || !about.value.dev}
               onChange={(event) => setShaded(event.target.checked)}
             />{' '}
             Coverage
@@ -352,19 +406,30 @@ export function RulesPage() {
           </ul>
         )}
         {isShaded && (
-          <p class="note">
-            <i class="shade both" /> true and false <i class="shade one" /> only one of both <i class="shade none" />{' '}
-            never asked
+          <p class="note shades">
+            <span>
+              <i class="shade both" /> true and false
+            </span>
+            <span>
+              <i class="shade one" /> only one of both
+            </span>
+            <span>
+              <i class="shade none" /> never asked
+            </span>
           </p>
         )}
       </div>
       <div class="side">
-        <Trial show={(line, column) => editor.current?.show(line, column)} isChanged={isChanged} />
+        <Trial
+          show={(line, column) => editor.current?.show(line, column)}
+          draft={isChanged ? text : null}
+          isWrong={bad.length > 0}
+        />
         <Indexes />
       </div>
       {isPublishing && (
         <Publish
-          before={inForce}
+          known={inForce}
           after={text}
           onClose={() => setPublishing(false)}
           onDone={(now) => {

@@ -55,6 +55,9 @@ addEventListener('hashchange', () => {
   if (to.namespace !== '') namespace.value = to.namespace;
 });
 
+// What the page Rules shall ask first: { does, uid }, uid null for who is signed out; null: nothing in particular.
+export const question = signal(null);
+
 // ---- the session
 
 // 'loading' until it is known whether anybody must sign in; then 'in' or 'out'.

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { credential, namespace, viewAs } from './api.js';
 import { watchChanges } from './changes.js';
 import { parsePath, Raw, textOf, toJson, typeOf } from './path.js';
-import { about, attempt, go, hrefOf, isAdmin, path, say } from './state.js';
+import { attempt, go, hrefOf, isAdmin, path, question, say, sayings, unsay } from './state.js';
 import { copyValue, exportAt } from './tree_actions.js';
 import { askToRemove, InlineEditor, PlaceDialog } from './tree_dialogs.jsx';
 import { kBlock, Tree } from './tree_model.js';
@@ -12,6 +12,8 @@ import { bytes, Button, clock, copy, count, Icon, IconButton, Menu } from './ui.
 const kRow = 28; // as in style.css
 const kPixelsMax = 20_000_000; // browsers end an element somewhere above 30 million
 const kFlash = 1_600;
+const kTold = 20_000; // for which a row says who changed it, and when
+const isNarrow = matchMedia('(max-width: 700px)'); // a row has no room for a field then
 const kMarksMax = 100; // changes that are shown at once
 
 function Value({ node }) {
@@ -39,21 +41,38 @@ function noteOf(list) {
           ? 'somebody who is signed out'
           : `“${viewAs.value.auth.uid}”`;
     if (/permission denied/i.test(list.error.message))
-      return `Permission denied: the rules do not let ${who} read this.`;
+      return `Permission denied: the rules do not let ${who} read this.${isAdmin.value ? '' : ' “go to…” leads to a place that they do.'}`;
     return list.error.message;
   }
   if (list.prefix !== '') return `No key begins with “${list.prefix}”.`;
-  return 'Nothing is here yet.';
+  return list.node.path.length === 0
+    ? 'Nothing is here yet: press A to add a child, or drop a JSON file here.'
+    : 'Nothing is here.';
 }
 
 function Row({ row, top, isChosen, isEdited, tree, act }) {
   const indent = { top: `${top}px`, paddingLeft: `${8 + row.depth * 18}px` };
-  if (row.note)
+  if (row.note) {
+    const words = noteOf(row.list);
+    const kinds = `${row.list.is === 'failed' ? 'bad' : ''} ${row.list.node === tree.root ? 'alone' : ''}`;
     return (
-      <div class={`row note ${row.list.is === 'failed' ? 'bad' : ''}`} style={indent} role="none">
-        {noteOf(row.list)}
+      <div class={`row note ${kinds}`} style={indent} role="treeitem" aria-level={row.depth + 1} title={words}>
+        <span>{words}</span>
+        {row.list.is === 'failed' && isAdmin.value && viewAs.value !== null && (
+          <button
+            type="button"
+            class="link"
+            onClick={() => {
+              question.value = { does: 'read', uid: viewAs.value.auth?.uid ?? null };
+              go('rules', row.list.node.path);
+            }}
+          >
+            Ask the rules why
+          </button>
+        )}
       </div>
     );
+  }
   if (row.gap)
     return (
       <div class="row gap" style={indent} role="none">
@@ -64,10 +83,9 @@ function Row({ row, top, isChosen, isEdited, tree, act }) {
   const isRoot = node === tree.root;
   const isObject = node.kind === 'object' || (isRoot && node.kind === 'nothing');
   const flash = node.flash !== null && Date.now() - node.flash.at < kFlash ? `flash ${node.flash.what}` : '';
-  const by =
-    node.flash === null
-      ? undefined
-      : `${node.flash.by ? `by ${node.flash.by}, ` : ''}changed at ${clock(node.flash.time ?? node.flash.at)}`;
+  const at = node.flash === null ? '' : clock(node.flash.time ?? node.flash.at);
+  const by = node.flash === null ? undefined : `${node.flash.by ? `by ${node.flash.by}, ` : ''}changed at ${at}`;
+  const isTold = node.flash !== null && !node.flash.isOver;
   const total =
     node.isOpen && node.list?.total !== undefined && node.list.total > 0
       ? `${node.list.isAbout ? 'about ' : ''}${count(node.list.total)}`
@@ -80,6 +98,8 @@ function Row({ row, top, isChosen, isEdited, tree, act }) {
       role="treeitem"
       title={by}
       aria-level={row.depth + 1}
+      aria-posinset={row.place}
+      aria-setsize={row.size}
       aria-expanded={isObject ? node.isOpen : undefined}
       aria-selected={isChosen}
       data-path={textOf(node.path)}
@@ -137,6 +157,12 @@ function Row({ row, top, isChosen, isEdited, tree, act }) {
               }}
             >
               <Value node={node} />
+            </span>
+          )}
+          {isTold && (
+            <span class="by">
+              <span class="unseen">changed </span>
+              {node.flash.by && <b dir="auto">{node.flash.by}</b>} {at}
             </span>
           )}
           <span class="tools">
@@ -224,6 +250,7 @@ export function TreePage() {
   const tree = useMemo(() => new Tree(at, (error) => say(error.message, { isBad: true })), [identity]);
   useEffect(() => () => tree.end(), [tree]);
   const scroller = useRef();
+  const searchBox = useRef();
   const [box, setBox] = useState({ top: 0, height: 600 });
   const [chosen, setChosen] = useState(null);
   const [edited, setEdited] = useState(null);
@@ -280,7 +307,14 @@ export function TreePage() {
       for (const [where, by] of told) tree.mark(where, by);
       isBusy = false;
     };
-    const timer = setInterval(look, 1_000);
+    const timer = setInterval(() => {
+      const over = seen.current.filter(
+        ({ node }) => node?.flash && !node.flash.isOver && Date.now() - node.flash.at > kTold,
+      );
+      for (const { node } of over) node.flash.isOver = true;
+      if (over.length > 0) tree.changed();
+      look();
+    }, 1_000);
     let sooner;
     if (isAdmin.value && viewAs.value === null) {
       watchChanges(
@@ -324,6 +358,7 @@ export function TreePage() {
     enter: (node) => (node.kind === 'object' ? act.toggle(node) : act.edit(node)),
     edit: (node) => {
       const isShort =
+        !isNarrow.matches &&
         node.kind === 'leaf' &&
         !(typeof node.value === 'string' && (node.value.length > 120 || node.value.includes('\n')));
       if (isShort) setEdited(node);
@@ -395,6 +430,12 @@ export function TreePage() {
       },
     };
     keys.ContextMenu = keys.m;
+    keys['/'] = () => searchBox.current.focus();
+    if ((event.ctrlKey || event.metaKey) && event.key === 'z') {
+      event.preventDefault();
+      undoLast();
+      return;
+    }
     if ((event.ctrlKey || event.metaKey) && event.key !== 'Home' && event.key !== 'End') return;
     const does = keys[event.key];
     if (does === undefined) return;
@@ -414,6 +455,15 @@ export function TreePage() {
     if (file)
       setDialog({ is: 'import', path: row ? parsePath(row.dataset.path) : tree.root.path, text: await file.text() });
   };
+
+  // What the last change offers, for a keyboard.
+  const undoLast = () => {
+    const last = sayings.value.findLast(({ undo, label }) => undo && label === 'Undo');
+    if (last === undefined) return say('Nothing can be taken back here any more.');
+    unsay(last.id);
+    return last.undo();
+  };
+  const noted = rows.find(({ note, list }) => note && list.is !== 'loading');
 
   const searched =
     chosen !== null && (chosen.kind === 'object' || chosen === tree.root) && chosen.isOpen
@@ -438,6 +488,7 @@ export function TreePage() {
           <input
             name="prefix"
             type="search"
+            ref={searchBox}
             key={`${searched.id} ${prefix}`}
             defaultValue={prefix}
             spellcheck={false}
@@ -466,6 +517,7 @@ export function TreePage() {
         role="tree"
         tabIndex={0}
         aria-label={`Data at ${textOf(at)}`}
+        aria-description={noted && noteOf(noted.list)}
         aria-activedescendant={
           rows.some(({ node }) => node === chosen && node !== undefined) ? `row${chosenIndex}` : undefined
         }
@@ -492,14 +544,8 @@ export function TreePage() {
         </div>
       </div>
       <p class="foot">
-        {about.value.dev && tree.root.kind === 'nothing' ? (
-          'Drop a JSON file here, or press A to add a child. '
-        ) : (
-          <>
-            Arrows move and open, <kbd>Enter</kbd> edits, <kbd>A</kbd> adds, <kbd>Del</kbd> deletes, <kbd>M</kbd> has
-            more.{' '}
-          </>
-        )}
+        Arrows move and open, <kbd>Enter</kbd> edits, <kbd>A</kbd> adds, <kbd>Del</kbd> deletes, <kbd>Ctrl Z</kbd> takes
+        that back, <kbd>/</kbd> finds keys, <kbd>M</kbd> has more.
       </p>
       {menu && (
         <Menu

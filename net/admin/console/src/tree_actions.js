@@ -1,8 +1,8 @@
 // What people do to a place. Each change is made only if the place still is what they saw, and can be taken back as
 // long as it is what they made of it (ETags, if-match).
-import { admin, data, namespace, Refused } from './api.js';
+import { admin, data, exportOf, namespace, Refused } from './api.js';
 import { textOf, toJson } from './path.js';
-import { isAdmin, say } from './state.js';
+import { attempt, isAdmin, say } from './state.js';
 import { copy, save } from './ui.jsx';
 
 const kUndoBytesMax = 4_000_000; // of a value that the page keeps, to put it back
@@ -107,20 +107,48 @@ export async function move(from, to) {
   });
 }
 
+// Only while the place is what it was: a write of its priority alone has no condition, so it is an update of the root with one.
+async function writePriority(path, priority, etag) {
+  try {
+    await data('PATCH', [], {
+      value: { [`${path.join('/')}/.priority`]: priority },
+      etag,
+      query: { ifMatchAt: path.join('/') },
+    });
+  } catch (error) {
+    if (!isStale(error)) throw error;
+    throw new Error(`${textOf(path)} was changed meanwhile, so its priority is left as it is.`);
+  }
+}
+const etagOf = async (path) => (await data('HEAD', path, { wantsEtag: true })).etag;
+
 export async function setPriority(path, priority) {
+  const where = textOf(path);
+  if (path.length === 0 || isLarge(await size(path))) {
+    await data(priority === null ? 'DELETE' : 'PUT', [...path, '.priority'], { value: priority ?? undefined });
+    return say(`Set the priority of ${where}.`);
+  }
+  const etag = await etagOf(path);
   const { value: before } = await data('GET', [...path, '.priority']);
-  await data(priority === null ? 'DELETE' : 'PUT', [...path, '.priority'], { value: priority ?? undefined });
-  say(`Set the priority of ${textOf(path)}.`, { undo: () => setPriority(path, before) });
+  await writePriority(path, priority, etag);
+  const done = await etagOf(path);
+  return say(`Set the priority of ${where}.`, {
+    undo: () =>
+      attempt(async () => {
+        await writePriority(path, before, done);
+        say(`The priority of ${where} is as it was.`);
+      }),
+  });
 }
 
 export async function exportAt(path) {
-  const { value } = await data('GET', path, { query: exported });
-  save(`${path[path.length - 1] ?? namespace.value}.json`, [toJson(value, 2), '\n']);
+  const answer = await exportOf(path);
+  save(`${path[path.length - 1] ?? namespace.value}.json`, [await answer.blob()]);
 }
 
 export async function copyValue(path) {
-  const { value } = await data('GET', path, { query: exported });
-  await copy(toJson(value, 2), 'the value');
+  const answer = await exportOf(path);
+  await copy((await answer.text()).trimEnd(), 'the value');
 }
 
 // JSON that was pasted or dropped: instead of what is there, or its children beside those that are.

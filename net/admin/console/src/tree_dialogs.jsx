@@ -1,13 +1,14 @@
 // The questions that actions at a place ask.
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { JsonField } from './code_field.jsx';
 import { attempt, say } from './state.js';
 import { parseJson, parsePath, textOf, toJson, typeOf, valueFrom, whyNoKey } from './path.js';
 import { bring, isLarge, move, nothing, read, remove, set, setPriority, size } from './tree_actions.js';
-import { bytes, count, Field, FormDialog } from './ui.jsx';
+import { bytes, few, Field, FormDialog } from './ui.jsx';
 
 const types = ['text', 'number', 'boolean', 'JSON'];
 
-function Value({ text, type, setText, setType, rows = 4 }) {
+function Value({ text, type, setText, setType, rows = 4, autofocus = false }) {
   return (
     <div class="value-form">
       <Field label="Type">
@@ -23,22 +24,27 @@ function Value({ text, type, setText, setType, rows = 4 }) {
           ))}
         </select>
       </Field>
-      <Field label="Value" wide>
-        {type === 'boolean' ? (
-          <select value={text} onChange={(event) => setText(event.target.value)}>
-            <option>true</option>
-            <option>false</option>
-          </select>
-        ) : (
-          <textarea
-            rows={rows}
-            spellcheck={false}
-            class="code"
-            value={text}
-            onInput={(event) => setText(event.target.value)}
-          />
-        )}
-      </Field>
+      {type === 'JSON' ? (
+        <JsonField label="Value" {...{ text, setText, autofocus }} rows={Math.max(rows, 8)} />
+      ) : (
+        <Field label="Value" wide>
+          {type === 'boolean' ? (
+            <select value={text} onChange={(event) => setText(event.target.value)}>
+              <option>true</option>
+              <option>false</option>
+            </select>
+          ) : (
+            <textarea
+              rows={rows}
+              spellcheck={false}
+              class="code"
+              value={text}
+              autofocus={autofocus}
+              onInput={(event) => setText(event.target.value)}
+            />
+          )}
+        </Field>
+      )}
     </div>
   );
 }
@@ -96,7 +102,7 @@ function EditDialog({ path, onClose }) {
   };
   return (
     <FormDialog title={`Edit ${textOf(path)}`} onClose={onClose} does={does} label="Save" wide>
-      <Value {...{ text, setText, type, setType }} rows={14} />
+      <Value {...{ text, setText, type, setType }} rows={type === 'JSON' || text.length > 200 ? 14 : 3} autofocus />
     </FormDialog>
   );
 }
@@ -150,13 +156,7 @@ function ImportDialog({ path, text: given = '', onClose }) {
     setText(await one.text());
   };
   const does = async () => {
-    let value;
-    try {
-      value = parseJson(text);
-    } catch (error) {
-      throw new Error(`That is not JSON: ${error.message}`);
-    }
-    await bring(path, value, how);
+    await bring(path, valueFrom(text, 'JSON'), how);
   };
   return (
     <FormDialog
@@ -178,20 +178,21 @@ function ImportDialog({ path, text: given = '', onClose }) {
           replaced
         </label>
       </fieldset>
-      <Field label="JSON" hint={file ?? 'Paste it here, or choose or drop a file.'}>
-        <textarea
-          class="code"
+      <div
+        onDropCapture={(event) => {
+          if (event.dataTransfer.files.length === 0) return;
+          event.preventDefault();
+          event.stopPropagation();
+          take(event.dataTransfer.files[0]);
+        }}
+      >
+        <JsonField
+          label="JSON"
+          hint={file ?? 'Paste it here, or choose or drop a file.'}
+          {...{ text, setText }}
           rows={12}
-          spellcheck={false}
-          value={text.length > 200_000 ? `${text.slice(0, 200_000)}…` : text}
-          readOnly={text.length > 200_000}
-          onInput={(event) => setText(event.target.value)}
-          onDrop={(event) => {
-            event.preventDefault();
-            take(event.dataTransfer.files[0]);
-          }}
         />
-      </Field>
+      </div>
       <Field label="File">
         <input type="file" accept=".json,application/json" onChange={(event) => take(event.target.files[0])} />
       </Field>
@@ -206,7 +207,7 @@ function RemoveDialog({ path, measured, onClose }) {
       <p>
         {measured === undefined
           ? 'Everything below it goes too.'
-          : `${measured.exact ? '' : 'About '}${count(measured.leaves)} values, ${bytes(measured.bytes)}.`}
+          : `${measured.exact ? '' : 'About '}${few(measured.leaves, 'value')}, ${bytes(measured.bytes)}.`}
       </p>
       {isLarge(measured) && (
         <p class="warning">

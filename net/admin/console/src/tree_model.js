@@ -379,13 +379,14 @@ export class Tree {
     return this.root.height;
   }
 
-  // The rows from `first` on, `count` of them: { node, depth }, { gap, offset, list, depth } or { note, list, depth }.
+  // The rows from `first` on, `count` of them: { node, depth, place, size }, { gap, offset, list, depth } or { note, list, depth }.
+  // `place`: which of its siblings a node is, from 1; undefined behind a gap. `size`: of how many; -1: nobody knows.
   rows(first, count) {
     const found = [];
     const upto = first + count;
-    const walk = (node, at, depth) => {
+    const walk = (node, at, depth, place, size) => {
       if (at >= upto || at + node.height <= first) return;
-      if (at >= first) found.push({ index: at, node, depth });
+      if (at >= first) found.push({ index: at, node, depth, place, size });
       let row = at + 1;
       if (node.height === 1) return;
       const { list } = node;
@@ -393,6 +394,8 @@ export class Tree {
         if (row >= first && row < upto) found.push({ index: row, note: true, list, depth: depth + 1 });
         return;
       }
+      const all = list.total === undefined || list.isAbout ? -1 : list.total;
+      let before = 0;
       for (const block of list.blocks) {
         const height = block.gap ? block.rows : block.height;
         if (row >= upto) return;
@@ -403,17 +406,19 @@ export class Tree {
             }
           } else {
             let child = row;
+            let i = before;
             for (const one of block.nodes) {
-              walk(one, child, depth + 1);
+              walk(one, child, depth + 1, Number.isNaN(++i) ? undefined : i, all);
               child += one.height;
               if (child >= upto) break;
             }
           }
         }
+        before += block.gap ? NaN : block.nodes.length;
         row += height;
       }
     };
-    walk(this.root, 0, 0);
+    walk(this.root, 0, 0, 1, 1);
     return found;
   }
 

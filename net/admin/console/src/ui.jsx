@@ -121,7 +121,9 @@ export function FormDialog({ title, onClose, does, label, kind = 'main', isOff, 
         {children}
         <Trouble text={error} />
         <footer>
-          <Button onClick={onClose}>Cancel</Button>
+          <Button onClick={onClose} autofocus>
+            Cancel
+          </Button>
           <button type="submit" class={`button ${kind}`} disabled={isBusy || isOff}>
             {label}
           </button>

@@ -55,7 +55,7 @@ TEST_CASE("live text: a connection has what its sessions have together, and none
   const std::vector<admin::SessionIn> sessions = {
       {"shop", session(7, "", 1)}, {"shop", session(7, "ada", 2)}, {"shop", session(0, "poll", 4)}};
   const db::Timestamp now = std::chrono::seconds(1'000);
-  const auto all = parsed(admin::connections_text(seen, 8, sessions, false, now));
+  const auto all = parsed(admin::connections_text(seen, {}, 8, sessions, false, now));
   CHECK(all.root().field("yours")->integer() == 8);
   const auto list = all.root().field("connections")->elements();
   REQUIRE(list.size() == 2);
@@ -67,8 +67,16 @@ TEST_CASE("live text: a connection has what its sessions have together, and none
   CHECK(list[0].field("listeners")->integer() == 3);
   CHECK(list[1].field("user")->is_null());
   CHECK(list[1].field("ns")->is_null());
-  const auto some = parsed(admin::connections_text(seen, 8, sessions, true, now));
+  CHECK(list[0].field("relayed")->boolean() == false);
+  const auto some = parsed(admin::connections_text(seen, {}, 8, sessions, true, now));
   CHECK(some.root().field("connections")->elements().size() == 1);
+  // By way of another node: as others, and it is said.
+  const auto both = parsed(admin::connections_text({seen[1]}, {seen[0]}, 8, sessions, false, now));
+  const auto two = both.root().field("connections")->elements();
+  REQUIRE(two.size() == 2);
+  CHECK(two[0].field("relayed")->boolean() == false);
+  CHECK(two[1].field("relayed")->boolean() == true);
+  CHECK(two[1].text("user") == "ada");
 }
 
 TEST_CASE("live text: what is queued is cut at a character, and markup is only text", "[admin]") {
