@@ -22,6 +22,8 @@
 #include <thread>
 #include <vector>
 
+#include "db/store/ready_log.h"
+
 namespace hearth::db {
 namespace {
 
@@ -73,7 +75,7 @@ class Spares {
 
 class PatientFiles final : public rocksdb::FileSystemWrapper {
  public:
-  PatientFiles() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  PatientFiles() : FileSystemWrapper(with_ready_logs(rocksdb::FileSystem::Default())) {}
   const char* Name() const override { return "PatientFiles"; }
 
   rocksdb::IOStatus NewSequentialFile(const std::string& name, const rocksdb::FileOptions& options,

@@ -14,6 +14,7 @@
 #include "db/host.h"
 #include "db/model/index.h"
 #include "db/model/json.h"
+#include "db/store/patient_files.h"
 #include "db/store/tree_store.h"
 #include "tests/support/index_check.h"
 #include "tests/support/lossy_env.h"
@@ -167,15 +168,16 @@ TEST_CASE("Crash: after each of 200 kills every acknowledged write is there, and
   CHECK(acks > kKills);
 }
 
-TEST_CASE("Crash: a power cut in `group` loses no acknowledged write, in `os` it leaves a prefix of the commits",
-          "[crash]") {
+namespace {
+
+void cut_power_in_both_modes(rocksdb::Env* disk) {
   const uint64_t seed = seed_of_run();
   INFO("TEST_SEED=" << seed);
   RandomTree random(seed);
   for (const SyncMode mode : {SyncMode::Group, SyncMode::Os}) {
     for (int round = 0; round < 15; ++round) {
       const TempFolder folder;
-      LossyEnv env;
+      LossyEnv env(disk);
       Database::Options options = options_for(folder.path());
       options.environment = &env;
       options.sync = mode;
@@ -220,6 +222,17 @@ TEST_CASE("Crash: a power cut in `group` loses no acknowledged write, in `os` it
       if (mode == SyncMode::Group) REQUIRE(present >= acknowledged_before_cut);
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("Crash: a power cut in `group` loses no acknowledged write, in `os` it leaves a prefix of the commits",
+          "[crash]") {
+  cut_power_in_both_modes(rocksdb::Env::Default());
+}
+
+TEST_CASE("Crash: neither does it where zeros stand ahead in the log, and are what it leaves of the rest", "[crash]") {
+  cut_power_in_both_modes(patient_environment());
 }
 
 TEST_CASE("Crash: when fsync fails, writes are refused with the reason and reads go on", "[crash]") {

@@ -1,10 +1,12 @@
-// A disk that loses, at a power cut, what was not synced, and that can't be read when told so. Over the real one. Thread: any.
+// A disk that loses, at a power cut, what was not synced, and that can't be read when told so. Over the real one, or over
+// the store's own file system: then logs keep their size, and zeros stand where something is lost. Thread: any.
 #pragma once
 
 #include <rocksdb/env.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,7 +16,8 @@ namespace hearth::test {
 
 class LossyEnv final : public rocksdb::EnvWrapper {
  public:
-  LossyEnv() : rocksdb::EnvWrapper(rocksdb::Env::Default()) {}
+  explicit LossyEnv(rocksdb::Env* over = rocksdb::Env::Default())
+      : rocksdb::EnvWrapper(over), keeps_sizes_(over != rocksdb::Env::Default()) {}
   const char* Name() const { return "LossyEnv"; }
 
   // From here on nothing reaches the disk for good.
@@ -23,6 +26,10 @@ class LossyEnv final : public rocksdb::EnvWrapper {
   void lose() {
     const std::lock_guard lock(mutex_);
     for (const auto& [name, size] : synced_) {
+      if (keeps_sizes_ && name.ends_with(".log")) {
+        put_zeros(name, size);
+        continue;
+      }
       if (::truncate(name.c_str(), static_cast<off_t>(size)) != 0) continue;  // renamed or deleted since
     }
     synced_.clear();
@@ -121,6 +128,17 @@ class LossyEnv final : public rocksdb::EnvWrapper {
     const std::unique_ptr<rocksdb::RandomAccessFile> real_;
   };
 
+  // As many as there were bytes, and as many again: of the zeros that stood ahead nobody here knows.
+  static void put_zeros(const std::string& name, uint64_t from) {
+    std::fstream file(name, std::ios::in | std::ios::out | std::ios::binary);
+    if (!file) return;
+    file.seekp(0, std::ios::end);
+    const auto lost = static_cast<uint64_t>(file.tellp()) - from;
+    file.seekp(static_cast<std::streamoff>(from));
+    file << std::string(2 * lost, '\0');
+  }
+
+  const bool keeps_sizes_;
   std::mutex mutex_;                        // Guards synced_.
   std::map<std::string, uint64_t> synced_;  // bytes of each file that a power cut leaves
   std::atomic<bool> cut_{false};
