@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -12,7 +13,15 @@
 namespace hearth::db {
 namespace {
 
-constexpr std::string_view kLogSuffix = ".log";
+constexpr std::string_view kEndOfLogs = ".log";
+
+class ReadyLog;
+
+// The logs that are open, by name. Thread: any.
+struct OpenLogs {
+  std::mutex mutex;  // Guards what follows. Before a log's own.
+  std::map<std::string, ReadyLog*> logs;
+};
 
 class ReadyLog final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
@@ -20,7 +29,16 @@ class ReadyLog final : public rocksdb::FSWritableFileOwnerWrapper {
   using Debug = rocksdb::IODebugContext;
   using Status = rocksdb::IOStatus;
 
-  explicit ReadyLog(std::unique_ptr<rocksdb::FSWritableFile> file) : FSWritableFileOwnerWrapper(std::move(file)) {}
+  ReadyLog(std::unique_ptr<rocksdb::FSWritableFile> file, std::string name, std::shared_ptr<OpenLogs> open)
+      : FSWritableFileOwnerWrapper(std::move(file)), name_(std::move(name)), open_(std::move(open)) {
+    const std::lock_guard lock(open_->mutex);
+    open_->logs.insert_or_assign(name_, this);
+  }
+  ~ReadyLog() override {
+    const std::lock_guard lock(open_->mutex);
+    if (const auto found = open_->logs.find(name_); found != open_->logs.end() && found->second == this)
+      open_->logs.erase(found);
+  }
 
   Status Append(const rocksdb::Slice& bytes, const Options& options, Debug* debug) override {
     const std::lock_guard lock(mutex_);
@@ -95,6 +113,8 @@ class ReadyLog final : public rocksdb::FSWritableFileOwnerWrapper {
     return target()->Truncate(size_, options, debug);
   }
 
+  const std::string name_;
+  const std::shared_ptr<OpenLogs> open_;
   std::mutex mutex_;    // Guards what follows, and writes of the file; not its syncs.
   uint64_t size_ = 0;   // of what was appended
   uint64_t ready_ = 0;  // up to here the file has been written; not more than size_: there are no zeros
@@ -112,9 +132,22 @@ class ReadyLogs final : public rocksdb::FileSystemWrapper {
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
                                     rocksdb::IODebugContext* debug) override {
     rocksdb::IOStatus status = target()->NewWritableFile(name, options, file, debug);
-    if (status.ok() && name.ends_with(kLogSuffix)) *file = std::make_unique<ReadyLog>(std::move(*file));
+    if (status.ok() && name.ends_with(kEndOfLogs)) *file = std::make_unique<ReadyLog>(std::move(*file), name, open_);
     return status;
   }
+
+  // Of a log that is open, without its zeros.
+  rocksdb::IOStatus GetFileSize(const std::string& name, const rocksdb::IOOptions& options, uint64_t* size,
+                                rocksdb::IODebugContext* debug) override {
+    const std::lock_guard lock(open_->mutex);
+    const auto log = open_->logs.find(name);
+    if (log == open_->logs.end()) return target()->GetFileSize(name, options, size, debug);
+    *size = log->second->GetFileSize(options, debug);
+    return rocksdb::IOStatus::OK();
+  }
+
+ private:
+  const std::shared_ptr<OpenLogs> open_ = std::make_shared<OpenLogs>();
 };
 
 }  // namespace

@@ -71,6 +71,9 @@ TEST_CASE("A log does not grow with each record that is synced, and is as long a
     log.sync();
     if (fs::file_size(log.path) != before) ++growths;
     CHECK(log.file->GetFileSize({}, nullptr) == log.written.size());
+    uint64_t told = 0;
+    CHECK(log.ready->GetFileSize(log.path, {}, &told, nullptr).ok());
+    CHECK(told == log.written.size());
   }
   CHECK(growths == 2);
   CHECK(fs::file_size(log.path) > size);
