@@ -38,7 +38,12 @@ class RestServer {
     guard_options.default_namespace = "default";
     guard.emplace(*database, std::move(guard_options));
     verifier_.emplace(*guard, std::move(auth));
-    desk_.emplace(net::admin::Api::Sources{*guard, *verifier_, io_, workers_, [] { return nullptr; }});
+    desk_.emplace(net::admin::Api::Sources{.guard = *guard,
+                                           .verifier = *verifier_,
+                                           .io = io_,
+                                           .workers = workers_,
+                                           .listener = [] { return nullptr; },
+                                           .from_nodes = [] { return nullptr; }});
     handler_.emplace(*guard, *verifier_, io_, workers_,
                      RestHandler::Options{.clock = nullptr, .keep_alive = keep_alive, .desk = &*desk_});
     io_.start();

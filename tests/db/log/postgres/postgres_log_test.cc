@@ -250,7 +250,7 @@ TEST_CASE("PostgreSQL log: the word of an append reaches its rounds, however man
   for (int i = 0; i < 10; ++i) {
     const auto answer = std::make_shared<std::promise<Appended>>();
     auto answers = answer->get_future();
-    log.append(0, {}, new_id(), "one", [answer](Appended what) { answer->set_value(what); });
+    log.append(0, {}, new_id(), sealed("one"), [answer](Appended what) { answer->set_value(what); });
     if (answers.wait_for(std::chrono::seconds(20)) != std::future_status::ready) break;
     CHECK(answers.get() == Appended::Unknown);
     ++answered;
@@ -327,8 +327,7 @@ TEST_CASE("PostgreSQL log: connections that are ended at any moment lose nothing
   if (is_silent) log.close();
   for (std::thread& one : threads) one.join();
   for (uint32_t shard = 0; shard < kShards; ++shard) {
-    std::vector<std::string> names;
-    check_history(cluster, shard, &names);
+    const std::vector<std::string> names = names_in_engine(cluster, shard);
     INFO("shard " << shard << ", " << names.size() << " batches");
     CHECK(std::set<std::string>(names.begin(), names.end()).size() == names.size());
     CHECK(std::includes(names.begin(), names.end(), writers[shard].acknowledged.begin(),
