@@ -216,10 +216,16 @@ Result<void> Shard::note_change(NamespaceState& space, const Accepted& accepted,
     if (is_withheld) counted_.events_withheld.add();
     return is_withheld;
   };
+  // A place in a topic goes with its right to be there, and takes the right to speak along: that one is lost before.
+  std::vector<const Notification*> leaving;
   for (const Notification& one : told) {
     const auto conversation = std::static_pointer_cast<Conversation>(one.subscription->audience);
-    if (one.subscription->purpose != Subscription::For::Listener) {
+    if (one.subscription->purpose == Subscription::For::Speaking) {
       lose_right(space, conversation, one);
+      continue;
+    }
+    if (one.subscription->purpose != Subscription::For::Listener) {
+      leaving.push_back(&one);
       continue;
     }
     Event event;
@@ -234,6 +240,9 @@ Result<void> Shard::note_change(NamespaceState& space, const Accepted& accepted,
       conversation->subscriptions.erase(event.listener);
     }
     tell(conversation, std::move(event));
+  }
+  for (const Notification* one : leaving) {
+    lose_right(space, std::static_pointer_cast<Conversation>(one->subscription->audience), *one);
   }
   for (const Overwrite& changed : accepted.changed) forget_related(space.firsts, changed.path);
   if (!accepted.is_ephemeral) remember_missed(space, accepted);

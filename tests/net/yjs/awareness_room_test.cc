@@ -223,7 +223,6 @@ TEST_CASE("AwarenessRoom: the first word after a silence waits for nothing, late
 
 TEST_CASE("AwarenessRoom: where much moves all clients are heard through one gate, newcomers too, until they leave",
           "[net][yjs]") {
-  const auto room = std::make_shared<AwarenessRoom>();
   std::vector<Client> clients(5);
   std::vector<hearth::net::http::Gate*> at_first, lively, left;
   bool is_shut = false;
@@ -233,6 +232,7 @@ TEST_CASE("AwarenessRoom: where much moves all clients are heard through one gat
     return all;
   };
   on_io_thread([&] {
+    const auto room = std::make_shared<AwarenessRoom>();
     for (size_t i = 0; i < 4; ++i) room->join(clients[i]);
     room->note(*message(kPresent, {entry(7, 1)}));
     at_first = gates();
