@@ -138,7 +138,6 @@ const std::map<std::string, std::string> kTestedIn = {
     {"db/commit/expiry.h", "tests/db/expiry_test.cc"},
     {"db/commit/pending_tree.h", "tests/db/commit/committer_test.cc"},
     {"db/log/log_reader.h", "tests/db/changes_test.cc"},
-    {"db/cluster/board.h", "tests/db/cluster/member_test.cc"},
     {"db/cluster/bus.h", "tests/db/cluster/member_test.cc"},
     {"db/cluster/directory.h", "tests/db/cluster/member_test.cc"},
     {"db/cluster/log_bytes.h", "tests/db/cluster/member_test.cc"},

@@ -42,6 +42,8 @@ struct ClusterNode {
   uint64_t beat = 0;
   bool is_drained = false;          // it shall own nothing
   std::vector<uint64_t> durable{};  // by shard: applied, and synced in its store
+
+  uint64_t durable_of(uint32_t shard) const { return shard < durable.size() ? durable[shard] : 0; }
 };
 
 struct ClusterShard {
@@ -57,6 +59,10 @@ struct ClusterShard {
 struct ClusterView {
   std::vector<ClusterNode> nodes;    // by name
   std::vector<ClusterShard> shards;  // by number
+
+  const ClusterNode* node(const std::string& name) const;  // null: there is none of that name
+  size_t owned_by(const std::string& name) const;          // shards
+  uint64_t behind(const ClusterNode& node) const;          // batches of all shards that are not on its disk
 };
 
 // What is true of the engine, asked anew every 10 s. Each of `wrong` is a sentence for the operator that says what to do.

@@ -292,7 +292,7 @@ Result<void> Member::move(uint32_t shard, const std::string& to) {
       return Error{ErrorCode::NotFound, "There is no shard " + std::to_string(shard) + ": they are 0 to " +
                                             std::to_string(shards_.size() - 1) + "."};
     }
-    if (node(to) == nullptr) return Error{ErrorCode::NotFound, "There is no node " + to + " in this cluster."};
+    if (view_.node(to) == nullptr) return Error{ErrorCode::NotFound, "There is no node " + to + " in this cluster."};
   }
   const std::lock_guard lock(board_mutex_);
   return with_.board.wish(shard, to);
@@ -301,7 +301,8 @@ Result<void> Member::move(uint32_t shard, const std::string& to) {
 Result<void> Member::drain(const std::string& name, bool is_drained) {
   {
     const std::lock_guard lock(mutex_);
-    if (node(name) == nullptr) return Error{ErrorCode::NotFound, "There is no node " + name + " in this cluster."};
+    if (view_.node(name) == nullptr)
+      return Error{ErrorCode::NotFound, "There is no node " + name + " in this cluster."};
   }
   const std::lock_guard lock(board_mutex_);
   return with_.board.drain(name, is_drained);
@@ -310,7 +311,8 @@ Result<void> Member::drain(const std::string& name, bool is_drained) {
 Result<void> Member::forget(const std::string& name) {
   {
     const std::lock_guard lock(mutex_);
-    if (node(name) == nullptr) return Error{ErrorCode::NotFound, "There is no node " + name + " in this cluster."};
+    if (view_.node(name) == nullptr)
+      return Error{ErrorCode::NotFound, "There is no node " + name + " in this cluster."};
     if (watch_.is_alive(name)) {
       return Error{ErrorCode::InvalidArgument, "The node " + name + " is alive: stop it before it is forgotten."};
     }

@@ -171,7 +171,6 @@ class Member {
   void balance(BootTime now);
   bool is_behind_log(const Shard& shard, uint32_t number) const;
   void check_tail(Shard& shard, uint32_t number, std::vector<std::string>& loud);
-  const ClusterNode* node(const std::string& name) const;
   bool may_own(const std::string& name) const;                  // alive, and not drained
   bool is_able(const std::string& name, uint32_t shard) const;  // and has all of the shard, or nearly so
   std::vector<std::string> candidates() const;                  // this node among them

@@ -25,15 +25,8 @@ std::string seconds_text(BootTime time) {
 
 }  // namespace
 
-const ClusterNode* Member::node(const std::string& name) const {
-  for (const ClusterNode& one : view_.nodes) {
-    if (one.name == name) return &one;
-  }
-  return nullptr;
-}
-
 bool Member::may_own(const std::string& name) const {
-  const ClusterNode* found = node(name);
+  const ClusterNode* found = view_.node(name);
   return found != nullptr && !found->is_drained && found->formats >= facts_.format &&
          (name == options_.node || watch_.is_alive(name));
 }
@@ -48,7 +41,7 @@ std::vector<std::string> Member::candidates() const {
 
 // By what it has said to be on its disk: nothing at all, while it takes the shard anew.
 bool Member::is_able(const std::string& name, uint32_t shard) const {
-  const ClusterNode* found = node(name);
+  const ClusterNode* found = view_.node(name);
   if (found == nullptr || shard >= found->durable.size()) return false;
   const uint64_t last = shards_[shard].seen->last.sequence;
   return last == 0 || (found->durable[shard] > 0 && found->durable[shard] + kGiftBehindMax >= last);
@@ -83,7 +76,7 @@ void Member::point(uint32_t number) {
     to.node = shard.seen->owner;
     to.epoch = shard.seen->last.epoch;
   }
-  if (const ClusterNode* found = node(to.node); found != nullptr) {
+  if (const ClusterNode* found = view_.node(to.node); found != nullptr) {
     to.peer = found->peer;
     to.client = found->client;
   }
@@ -154,7 +147,7 @@ void Member::decide_owned(Shard& shard, uint32_t number, BootTime at) {
     return one.here == Here::Leaving || (one.order && one.order->kind == Order::Kind::Leave);
   });
   if (is_another_leaving) return;
-  const ClusterNode* own = node(options_.node);
+  const ClusterNode* own = view_.node(options_.node);
   const bool is_wished_away = !seen.wish.empty() && !seen.is_gift && seen.wish != options_.node;
   if (is_wished_away && at >= shard.wish_not_before && may_own(seen.wish) && is_able(seen.wish, number)) {
     return order(
@@ -202,7 +195,7 @@ void Member::decide_followed(Shard& shard, uint32_t number, BootTime at) {
   order.since = at;
   order.why = is_own ? "it was this node's" : is_free ? "it was given up" : "";
   if (is_expired) {
-    const ClusterNode* owner = node(seen.owner);
+    const ClusterNode* owner = view_.node(seen.owner);
     if (owner != nullptr) {
       order.old_run = owner->run;
       order.beat = owner->beat;

@@ -76,7 +76,7 @@ std::optional<uint64_t> Member::cut_upto(uint32_t number) const {
   uint64_t upto = std::numeric_limits<uint64_t>::max();
   size_t nodes = 0;
   for (const ClusterNode& one : view_.nodes) {
-    const uint64_t durable = number < one.durable.size() ? one.durable[number] : 0;
+    const uint64_t durable = one.durable_of(number);
     // The log is not kept for ever for who is away: it is seeded anew when it comes back.
     const auto unmoved = watch_.unmoved(one.name);
     if (!watch_.is_alive(one.name) && unmoved &&
@@ -164,7 +164,7 @@ void Member::seeder() {
       // The owner has what is newest, and is the one of whom it is known that it has all.
       std::stable_partition(names.begin(), names.end(),
                             [&](const std::string& name) { return name == shards_[*found].seen->owner; });
-      for (const std::string& name : names) peers.push_back({name, node(name)->peer});
+      for (const std::string& name : names) peers.push_back({name, view_.node(name)->peer});
     }
     if (peers.empty()) {
       changed_.wait_for(lock, real(kLookEvery));
