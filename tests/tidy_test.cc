@@ -212,7 +212,6 @@ const std::map<std::string, std::string> kTestedIn = {
     {"net/outgoing/curl.h", "tests/net/outgoing/fetch_test.cc"},
     {"net/admin/api/activity_wait.h", "tests/sdk/admin_api.test.mjs"},
     {"net/admin/api/api.h", "tests/sdk/admin_api.test.mjs"},
-    {"net/admin/api/json_text.h", "tests/net/admin/api/live_text_test.cc"},
     {"net/admin/api/settings.h", "tests/scripts/upkeep_test.cc"},
     {"net/admin/api/upkeep.h", "tests/scripts/upkeep_test.cc"},
     {"net/rest/desk.h", "tests/scripts/upkeep_test.cc"},

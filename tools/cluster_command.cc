@@ -139,21 +139,6 @@ int ClusterCommands::init() const {
   return 0;
 }
 
-const db::ClusterNode* find(const std::vector<db::ClusterNode>& nodes, const std::string& name) {
-  const auto found = std::find_if(nodes.begin(), nodes.end(), [&](const auto& one) { return one.name == name; });
-  return found == nodes.end() ? nullptr : &*found;
-}
-
-// By node: how many batches of all shards are not on its disk.
-uint64_t behind(const db::ClusterView& view, const db::ClusterNode& node) {
-  uint64_t batches = 0;
-  for (const db::ClusterShard& shard : view.shards) {
-    const uint64_t durable = shard.shard < node.durable.size() ? node.durable[shard.shard] : 0;
-    if (shard.last.sequence > durable) batches += shard.last.sequence - durable;
-  }
-  return batches;
-}
-
 std::string status_json(const db::ClusterFacts& facts, const db::EngineCheck& check, const db::ClusterView& view,
                         const std::map<std::string, bool>& alive) {
   std::string json;
@@ -166,8 +151,7 @@ std::string status_json(const db::ClusterFacts& facts, const db::EngineCheck& ch
   engine.texts("wrong", check.wrong);
   engine.texts("warnings", check.warnings);
   engine.close();
-  top.list("nodes", view.nodes, [&](const db::ClusterNode& one, std::string& to) {
-    db::JsonMembers node(to);
+  top.objects("nodes", view.nodes, [&](const db::ClusterNode& one, db::JsonMembers& node) {
     node.text("name", one.name);
     node.text("peer", one.peer);
     node.text("client", one.client);
@@ -175,13 +159,10 @@ std::string status_json(const db::ClusterFacts& facts, const db::EngineCheck& ch
     node.truth("drained", one.is_drained);
     node.number("formats", one.formats);
     node.number("beat", one.beat);
-    node.number("owns", std::count_if(view.shards.begin(), view.shards.end(),
-                                      [&](const auto& at) { return at.owner == one.name; }));
-    node.number("behind", behind(view, one));
-    node.close();
+    node.number("owns", view.owned_by(one.name));
+    node.number("behind", view.behind(one));
   });
-  top.list("shards", view.shards, [&](const db::ClusterShard& one, std::string& to) {
-    db::JsonMembers shard(to);
+  top.objects("shards", view.shards, [&](const db::ClusterShard& one, db::JsonMembers& shard) {
     shard.number("shard", one.shard);
     shard.text("owner", one.owner);
     shard.number("epoch", one.last.epoch);
@@ -190,10 +171,9 @@ std::string status_json(const db::ClusterFacts& facts, const db::EngineCheck& ch
     shard.text("wish", one.is_gift ? std::string() : one.wish);
     db::JsonMembers durable(shard.begin("durable"));
     for (const db::ClusterNode& node : view.nodes) {
-      durable.number(node.name, one.shard < node.durable.size() ? node.durable[one.shard] : 0);
+      durable.number(node.name, node.durable_of(one.shard));
     }
     durable.close();
-    shard.close();
   });
   top.close();
   return json + "\n";
@@ -210,7 +190,7 @@ int ClusterCommands::status() const {
   std::map<std::string, bool> alive;
   bool is_well = check.wrong.empty();
   for (const db::ClusterNode& one : view.nodes) {
-    const db::ClusterNode* then = find(before.nodes, one.name);
+    const db::ClusterNode* then = before.node(one.name);
     alive[one.name] = then == nullptr || then->beat != one.beat || then->run != one.run;
     is_well = is_well && alive[one.name];
   }
@@ -227,13 +207,11 @@ int ClusterCommands::status() const {
   for (const std::string& one : check.warnings) fmt::print("warning  {}\n", one);
   fmt::print("\n{:<20} {:<9} {:>5} {:>9}  {}\n", "node", "state", "owns", "behind", "peer");
   for (const db::ClusterNode& one : view.nodes) {
-    const auto owns =
-        std::count_if(view.shards.begin(), view.shards.end(), [&](const auto& at) { return at.owner == one.name; });
     fmt::print("{:<20} {:<9} {:>5} {:>9}  {}\n", one.name,
                !alive[one.name] ? "AWAY"
                : one.is_drained ? "drained"
                                 : "up",
-               owns, behind(view, one), one.peer);
+               view.owned_by(one.name), view.behind(one), one.peer);
   }
   fmt::print("\n{:>5}  {:<20} {:>7} {:>12} {:>12}  {}\n", "shard", "owner", "epoch", "batch", "cut", "asked for");
   for (const db::ClusterShard& one : view.shards) {
@@ -276,11 +254,11 @@ int ClusterCommands::upgrade() const {
 int ClusterCommands::forget() const {
   const auto board = this->board();
   const db::ClusterView before = or_throw(board->look(), "the cluster");
-  const db::ClusterNode* node = find(before.nodes, node_);
+  const db::ClusterNode* node = before.node(node_);
   if (node == nullptr) throw std::runtime_error(fmt::format("there is no node {} in this cluster", node_));
   std::this_thread::sleep_for(kWatchTime);
   const db::ClusterView after = or_throw(board->look(), "the cluster");
-  if (const db::ClusterNode* now = find(after.nodes, node_); now != nullptr && now->beat != node->beat) {
+  if (const db::ClusterNode* now = after.node(node_); now != nullptr && now->beat != node->beat) {
     throw std::runtime_error(fmt::format("{} is alive: stop it before it is forgotten", node_));
   }
   or_throw(board->forget(node_), "cannot forget it");
@@ -294,7 +272,7 @@ int ClusterCommands::reseed() const {
   const auto board = this->board();
   const db::ClusterFacts facts = or_throw(board->facts(), "the cluster");
   const db::ClusterView view = or_throw(board->look(), "the cluster");
-  const db::ClusterNode* node = find(view.nodes, node_);
+  const db::ClusterNode* node = view.node(node_);
   if (node == nullptr) throw std::runtime_error(fmt::format("there is no node {} in this cluster", node_));
   net::peer::PeerOptions options;
   options.node = kOwnName;

@@ -53,16 +53,9 @@ std::string Member::status_json() const {
   engine.texts("warnings", check_.warnings);
   engine.time("checked_ms", at - checked_at_);
   engine.close();
-  top.list("nodes", view_.nodes, [&](const ClusterNode& one, std::string& to) {
-    uint64_t owns = 0, behind = 0;
-    for (const ClusterShard& shard : view_.shards) {
-      if (shard.owner == one.name) ++owns;
-      const uint64_t durable = shard.shard < one.durable.size() ? one.durable[shard.shard] : 0;
-      if (shard.last.sequence > durable) behind += shard.last.sequence - durable;
-    }
+  top.objects("nodes", view_.nodes, [&](const ClusterNode& one, JsonMembers& node) {
     const bool is_self = one.name == options_.node;
     const auto peer = bus.peers.find(one.name);
-    JsonMembers node(to);
     node.text("name", one.name);
     node.text("peer", one.peer);
     node.text("client", one.client);
@@ -72,13 +65,11 @@ std::string Member::status_json() const {
     node.number("formats", one.formats);
     node.number("beat", one.beat);
     node.time("unmoved_ms", watch_.unmoved(one.name).value_or(BootTime{0}));
-    node.number("owns", owns);
-    node.number("behind", behind);
+    node.number("owns", view_.owned_by(one.name));
+    node.number("behind", view_.behind(one));
     node.text("bus", is_self ? "self" : peer != bus.peers.end() && peer->second.is_up ? "up" : "down");
-    node.close();
   });
-  top.list("shards", view_.shards, [&](const ClusterShard& one, std::string& to) {
-    JsonMembers shard(to);
+  top.objects("shards", view_.shards, [&](const ClusterShard& one, JsonMembers& shard) {
     shard.number("shard", one.shard);
     shard.text("owner", one.owner);
     shard.number("epoch", one.last.epoch);
@@ -92,20 +83,17 @@ std::string Member::status_json() const {
     }
     JsonMembers durable(shard.begin("durable"));
     for (const ClusterNode& node : view_.nodes) {
-      durable.number(node.name, one.shard < node.durable.size() ? node.durable[one.shard] : 0);
+      durable.number(node.name, node.durable_of(one.shard));
     }
     durable.close();
-    shard.close();
   });
-  top.list("changes", changes_, [&](const ClusterChange& one, std::string& to) {
-    JsonMembers change(to);
+  top.objects("changes", changes_, [&](const ClusterChange& one, JsonMembers& change) {
     change.time("ago_ms", at - one.at);
     change.number("shard", one.shard);
     change.text("from", one.from);
     change.text("to", one.to);
     change.text("why", one.why);
     change.time("took_ms", one.took);
-    change.close();
   });
   top.close();
   return json;

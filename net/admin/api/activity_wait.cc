@@ -20,7 +20,7 @@
 #include <utility>
 
 #include "db/base/text.h"
-#include "net/admin/api/json_text.h"
+#include "db/model/json_members.h"
 
 namespace hearth::net::admin {
 namespace {
@@ -45,38 +45,33 @@ db::Result<std::set<std::string, std::less<>>> words_of(std::string_view text, s
   return words;
 }
 
-void append_entry(std::string& to, const rules::ActivityEntry& entry) {
-  next_json(to);
-  to += '{';
-  json_number(to, "n", entry.number);
-  json_number(to, "time", static_cast<uint64_t>(entry.time.count()));
-  json_text_or_null(to, "ns", entry.space);
-  json_text_or_null(to, "protocol", entry.protocol);
-  json_name(to, "connection");
-  to += entry.connection == 0 ? "null" : std::to_string(entry.connection);
-  json_text_or_null(to, "peer", entry.peer);
-  json_text_or_null(to, "user", entry.user);
-  json_flag(to, "admin", entry.is_admin);
-  json_text(to, "kind", name_of(entry.kind));
-  json_text_or_null(to, "path", entry.path);
-  json_text(to, "verdict", name_of(entry.verdict));
-  json_text_or_null(to, "reason", entry.reason);
-  json_name(to, "rule");
+void add_entry(const rules::ActivityEntry& entry, db::JsonMembers& to) {
+  to.number("n", entry.number);
+  to.number("time", entry.time.count());
+  to.text_or_null("ns", entry.space);
+  to.text_or_null("protocol", entry.protocol);
+  to.begin("connection") += entry.connection == 0 ? "null" : std::to_string(entry.connection);
+  to.text_or_null("peer", entry.peer);
+  to.text_or_null("user", entry.user);
+  to.truth("admin", entry.is_admin);
+  to.text("kind", name_of(entry.kind));
+  to.text_or_null("path", entry.path);
+  to.text("verdict", name_of(entry.verdict));
+  to.text_or_null("reason", entry.reason);
   if (entry.rule) {
-    to += '{';
-    json_text(to, "kind", entry.rule->kind);
-    json_text(to, "at", entry.rule->pattern);
-    json_text(to, "path", entry.rule->path);
-    json_text(to, "source", entry.rule->source);
-    json_number(to, "line", entry.rule->line);
-    json_number(to, "column", entry.rule->column);
-    json_text(to, "why", entry.rule->why);
-    to += '}';
+    db::JsonMembers rule(to.begin("rule"));
+    rule.text("kind", entry.rule->kind);
+    rule.text("at", entry.rule->pattern);
+    rule.text("path", entry.rule->path);
+    rule.text("source", entry.rule->source);
+    rule.number("line", entry.rule->line);
+    rule.number("column", entry.rule->column);
+    rule.text("why", entry.rule->why);
+    rule.close();
   } else {
-    to += "null";
+    to.begin("rule") += "null";
   }
-  json_name(to, "ms");
-  to += fmt::format("{:.3f}}}", std::chrono::duration<double, std::milli>(entry.took).count());
+  to.begin("ms") += fmt::format("{:.3f}", std::chrono::duration<double, std::milli>(entry.took).count());
 }
 
 }  // namespace
@@ -120,10 +115,14 @@ bool ActivityFilter::wants(const rules::ActivityEntry& entry) const {
 }
 
 std::string activity_text(const rules::Activity::Page& page) {
-  std::string text = fmt::format(R"({{"seconds":{},"next":{},"missed":{},"entries":[)", rules::kActivityTime.count(),
-                                 page.next, page.missed);
-  for (const rules::ActivityEntry& entry : page.entries) append_entry(text, entry);
-  return text + "]}";
+  std::string text;
+  db::JsonMembers top(text);
+  top.number("seconds", rules::kActivityTime.count());
+  top.number("next", page.next);
+  top.number("missed", page.missed);
+  top.objects("entries", page.entries, add_entry);
+  top.close();
+  return text;
 }
 
 void ActivityWait::start(rules::Activity& activity, std::shared_ptr<http::Exchange> exchange, ActivityFilter filter) {

@@ -12,18 +12,17 @@
 #include <optional>
 #include <string_view>
 
-#include "db/model/json.h"
-#include "net/admin/api/json_text.h"
+#include "db/model/json_members.h"
 
 namespace hearth::net::admin {
 namespace {
 
 constexpr std::string_view kDocumentTopic = "document:";  // db::document_topic
 
-void cut_text(std::string& to, std::string_view name, std::string_view text) {
+void add_cut_text(std::string_view name, std::string_view text, db::JsonMembers& to) {
   size_t end = std::min(text.size(), kShownValueBytesMax);  // at a character
   while (end > 0 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  json_text(to, name, text.substr(0, end));
+  to.text(name, text.substr(0, end));
 }
 
 void append_bound(std::string& to, std::string_view name, const std::optional<db::Bound>& bound) {
@@ -65,88 +64,63 @@ std::string words_of(const db::Query& query) {
   return to;
 }
 
-void append_value(std::string& to, const db::Value& value) {
+void add_value(const db::Value& value, db::JsonMembers& to) {
   if (value.byte_count() > kShownValueMadeBytesMax) {
-    json_text(to, "value", "");
-    return json_number(to, "bytes", value.byte_count());
+    to.text("value", "");
+    return to.number("bytes", value.byte_count());
   }
   const std::string text = db::to_json(value, db::JsonStyle::Export);
-  cut_text(to, "value", text);
-  json_number(to, "bytes", text.size());
+  add_cut_text("value", text, to);
+  to.number("bytes", text.size());
 }
 
-void append_who(std::string& to, const db::LiveSession& session) {
-  json_name(to, "connection");
-  to += session.origin.connection == 0 ? "null" : std::to_string(session.origin.connection);
-  json_text_or_null(to, "protocol", session.origin.protocol);
-  json_text_or_null(to, "user", session.user);
-  json_flag(to, "admin", session.is_admin);
+void add_who(const db::LiveSession& session, db::JsonMembers& to) {
+  to.begin("connection") += session.origin.connection == 0 ? "null" : std::to_string(session.origin.connection);
+  to.text_or_null("protocol", session.origin.protocol);
+  to.text_or_null("user", session.user);
+  to.truth("admin", session.is_admin);
 }
 
-void append_session(std::string& to, const db::LiveSession& session) {
-  next_json(to);
-  to += '{';
-  append_who(to, session);
-  json_number(to, "since", static_cast<uint64_t>(session.since.count()));
-  json_number(to, "listenerCount", session.listener_count);
-  json_name(to, "listeners");
-  to += '[';
-  for (const db::LiveSession::Listener& one : session.listeners) {
-    next_json(to);
-    to += '{';
-    json_text(to, "path", one.path.slashed());
-    json_text_or_null(to, "query", one.query ? words_of(*one.query) : "");
-    to += '}';
-  }
-  to += ']';
-  json_number(to, "topicCount", session.topic_count);
-  json_name(to, "topics");
-  to += '[';
-  for (const std::string& topic : session.topics) {
-    next_json(to);
-    db::append_json_string(topic, to);
-  }
-  to += ']';
-  json_number(to, "queuedCount", session.queued_count);
-  json_name(to, "queued");
-  to += '[';
-  for (const db::Overwrite& one : session.queued) {
-    next_json(to);
-    to += '{';
+void add_session(const db::LiveSession& session, db::JsonMembers& to) {
+  add_who(session, to);
+  to.number("since", session.since.count());
+  to.number("listenerCount", session.listener_count);
+  to.objects("listeners", session.listeners, [](const db::LiveSession::Listener& one, db::JsonMembers& listener) {
+    listener.text("path", one.path.slashed());
+    listener.text_or_null("query", one.query ? words_of(*one.query) : "");
+  });
+  to.number("topicCount", session.topic_count);
+  to.texts("topics", session.topics);
+  to.number("queuedCount", session.queued_count);
+  to.objects("queued", session.queued, [](const db::Overwrite& one, db::JsonMembers& queued) {
     std::string path = one.path.slashed();
     if (one.slot == db::Slot::Priority) path += path.ends_with('/') ? ".priority" : "/.priority";
-    json_text(to, "path", path);
-    append_value(to, one.value);
-    to += '}';
-  }
-  to += "]}";
+    queued.text("path", path);
+    add_value(one.value, queued);
+  });
 }
 
-void append_topic(std::string& to, const db::LiveTopic& topic) {
-  json_text(to, "name", topic.name);
-  json_text(to, "family", topic.name.starts_with(kDocumentTopic) ? "document" : "channel");
-  json_number(to, "members", topic.members);
+void add_topic(const db::LiveTopic& topic, db::JsonMembers& to) {
+  to.text("name", topic.name);
+  to.text("family", topic.name.starts_with(kDocumentTopic) ? "document" : "channel");
+  to.number("members", topic.members);
 }
 
-void append_said(std::string& to, std::string_view name, const db::LiveTopic::Text& one) {
-  next_json(to);
-  to += '{';
-  if (one.time.count() != 0) json_number(to, "time", static_cast<uint64_t>(one.time.count()));
-  json_text(to, name, one.name);
+void add_said(std::string_view name, const db::LiveTopic::Text& one, db::JsonMembers& to) {
+  if (one.time.count() != 0) to.number("time", one.time.count());
+  to.text(name, one.name);
   if (one.is_binary) {
-    json_name(to, "value");
-    to += "null";
+    to.begin("value") += "null";
   } else {
-    cut_text(to, "value", one.text);
+    add_cut_text("value", one.text, to);
   }
-  json_number(to, "bytes", one.bytes);
-  to += '}';
+  to.number("bytes", one.bytes);
 }
 
-void append_stored(std::string& to, const db::StoredDocument& document) {
-  json_text(to, "path", document.path.slashed());
-  json_number(to, "updates", document.updates);
-  json_number(to, "bytes", document.bytes);
+void add_stored(const db::StoredDocument& document, db::JsonMembers& to) {
+  to.text("path", document.path.slashed());
+  to.number("updates", document.updates);
+  to.number("bytes", document.bytes);
 }
 
 // The sums of all sessions of one connection. Most connections have one session.
@@ -171,111 +145,108 @@ std::string connections_text(const std::vector<http::SeenConnection>& seen,
     all.topics += one.second.topic_count;
     all.queued += one.second.queued_count;
   }
-  std::string text = R"({"yours":)" + std::to_string(own) + R"(,"connections":[)";
-  const auto append = [&](const http::SeenConnection& one, bool is_relayed) {
-    const auto found = by_connection.find(one.number);
-    const Together all = found == by_connection.end() ? Together() : found->second;
-    if (all.first == nullptr && only_with_sessions) return;
-    next_json(text);
-    text += '{';
-    json_number(text, "number", one.number);
-    json_text(text, "peer", one.peer);
-    json_text(text, "kind", one.kind);
-    json_number(text, "seconds", static_cast<uint64_t>(one.age.count()));
-    json_number(text, "waiting", one.waiting_bytes);
-    json_flag(text, "secure", one.is_secure);
-    json_flag(text, "relayed", is_relayed);
-    json_number(text, "since", static_cast<uint64_t>((now - one.age).count()));
-    json_text_or_null(text, "ns", all.first == nullptr ? "" : all.first->first);
-    json_text_or_null(text, "protocol", all.first == nullptr ? "" : all.first->second.origin.protocol);
-    json_text_or_null(text, "user", all.first == nullptr ? "" : all.first->second.user);
-    json_flag(text, "admin", all.first != nullptr && all.first->second.is_admin);
-    json_number(text, "sessions", all.sessions);
-    json_number(text, "listeners", all.listeners);
-    json_number(text, "topics", all.topics);
-    json_number(text, "queued", all.queued);
-    text += '}';
+  std::string text;
+  db::JsonMembers top(text);
+  top.number("yours", own);
+  std::vector<std::pair<const http::SeenConnection*, bool>> shown;  // and whether it is relayed
+  const auto show = [&](const std::vector<http::SeenConnection>& all, bool are_relayed) {
+    for (const http::SeenConnection& one : all) {
+      if (!only_with_sessions || by_connection.contains(one.number)) shown.emplace_back(&one, are_relayed);
+    }
   };
-  for (const http::SeenConnection& one : seen) append(one, false);
-  for (const http::SeenConnection& one : relayed) append(one, true);
-  return text + "]}";
+  show(seen, false);
+  show(relayed, true);
+  top.objects("connections", shown, [&](const auto& item, db::JsonMembers& to) {
+    const auto& [one, is_relayed] = item;
+    const auto found = by_connection.find(one->number);
+    const Together all = found == by_connection.end() ? Together() : found->second;
+    to.number("number", one->number);
+    to.text("peer", one->peer);
+    to.text("kind", one->kind);
+    to.number("seconds", one->age.count());
+    to.number("waiting", one->waiting_bytes);
+    to.truth("secure", one->is_secure);
+    to.truth("relayed", is_relayed);
+    to.number("since", (now - one->age).count());
+    to.text_or_null("ns", all.first == nullptr ? "" : all.first->first);
+    to.text_or_null("protocol", all.first == nullptr ? "" : all.first->second.origin.protocol);
+    to.text_or_null("user", all.first == nullptr ? "" : all.first->second.user);
+    to.truth("admin", all.first != nullptr && all.first->second.is_admin);
+    to.number("sessions", all.sessions);
+    to.number("listeners", all.listeners);
+    to.number("topics", all.topics);
+    to.number("queued", all.queued);
+  });
+  top.close();
+  return text;
 }
 
 std::string sessions_text(const db::Live& live) {
-  std::string text = R"({"total":)" + std::to_string(live.total) + R"(,"sessions":[)";
-  for (const db::LiveSession& session : live.sessions) append_session(text, session);
-  return text + "]}";
+  std::string text;
+  db::JsonMembers top(text);
+  top.number("total", live.total);
+  top.objects("sessions", live.sessions, add_session);
+  top.close();
+  return text;
 }
 
 std::string listeners_text(const db::Live& live) {
-  std::string text = R"({"total":)" + std::to_string(live.total) + R"(,"paths":[)";
-  for (const db::LivePath& one : live.paths) {
-    next_json(text);
-    text += '{';
-    json_text(text, "path", one.path.slashed());
-    json_number(text, "listeners", one.listeners);
-    json_number(text, "queries", one.queries);
-    text += '}';
-  }
-  return text + "]}";
+  std::string text;
+  db::JsonMembers top(text);
+  top.number("total", live.total);
+  top.objects("paths", live.paths, [](const db::LivePath& one, db::JsonMembers& to) {
+    to.text("path", one.path.slashed());
+    to.number("listeners", one.listeners);
+    to.number("queries", one.queries);
+  });
+  top.close();
+  return text;
 }
 
 std::string topics_text(const db::Live& live) {
-  std::string text = R"({"total":)" + std::to_string(live.total) + R"(,"topics":[)";
-  for (const db::LiveTopic& topic : live.topics) {
-    next_json(text);
-    text += '{';
-    append_topic(text, topic);
-    json_number(text, "entries", topic.entries);
-    json_number(text, "kept", topic.kept);
-    json_number(text, "bytes", topic.bytes);
-    text += '}';
-  }
-  return text + "]}";
+  std::string text;
+  db::JsonMembers top(text);
+  top.number("total", live.total);
+  top.objects("topics", live.topics, [](const db::LiveTopic& topic, db::JsonMembers& to) {
+    add_topic(topic, to);
+    to.number("entries", topic.entries);
+    to.number("kept", topic.kept);
+    to.number("bytes", topic.bytes);
+  });
+  top.close();
+  return text;
 }
 
 std::string topic_text(const db::LiveTopic& topic) {
-  std::string text = "{";
-  append_topic(text, topic);
-  json_number(text, "bytes", topic.bytes);
-  json_name(text, "people");
-  text += '[';
-  for (const db::LiveSession& one : topic.people) {
-    next_json(text);
-    text += '{';
-    append_who(text, one);
-    text += '}';
-  }
-  text += ']';
-  json_name(text, "entries");
-  text += '[';
-  for (const auto& one : topic.said_of_itself) append_said(text, "key", one);
-  text += ']';
-  json_name(text, "kept");
-  text += '[';
-  for (const auto& one : topic.messages) append_said(text, "event", one);
-  return text + "]}";
+  using Text = db::LiveTopic::Text;
+  std::string text;
+  db::JsonMembers top(text);
+  add_topic(topic, top);
+  top.number("bytes", topic.bytes);
+  top.objects("people", topic.people, add_who);
+  top.objects("entries", topic.said_of_itself, [](const Text& one, db::JsonMembers& to) { add_said("key", one, to); });
+  top.objects("kept", topic.messages, [](const Text& one, db::JsonMembers& to) { add_said("event", one, to); });
+  top.close();
+  return text;
 }
 
 std::string documents_text(const db::DocumentsPage& page) {
-  std::string text = R"({"documents":[)";
-  for (const db::StoredDocument& one : page.documents) {
-    next_json(text);
-    text += '{';
-    append_stored(text, one);
-    text += '}';
-  }
-  text += ']';
-  json_text_or_null(text, "next", page.is_last || page.documents.empty() ? "" : page.documents.back().path.slashed());
-  return text + "}";
+  std::string text;
+  db::JsonMembers top(text);
+  top.objects("documents", page.documents, add_stored);
+  top.text_or_null("next", page.is_last || page.documents.empty() ? "" : page.documents.back().path.slashed());
+  top.close();
+  return text;
 }
 
 std::string document_text(const db::DocumentContent& content) {
-  std::string text = "{";
-  append_stored(text, content.stored);
-  json_flag(text, "pending", content.has_pending);
-  json_name(text, "json");
-  return text + content.json + "}";
+  std::string text;
+  db::JsonMembers top(text);
+  add_stored(content.stored, top);
+  top.truth("pending", content.has_pending);
+  top.begin("json") += content.json;
+  top.close();
+  return text;
 }
 
 }  // namespace hearth::net::admin

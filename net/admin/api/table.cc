@@ -6,8 +6,8 @@
 #include <array>
 #include <string>
 
+#include "db/model/json_members.h"
 #include "net/admin/api/api.h"
-#include "net/admin/api/json_text.h"
 #include "net/admin/api/settings.h"
 
 namespace hearth::net::admin {
@@ -106,17 +106,17 @@ std::string_view name_of(Right right) { return right == Right::Server ? "server"
 std::span<const Row> admin_table() { return kTable; }
 
 std::string table_text() {
-  std::string text = "[";
-  for (const Row& row : kTable) {
-    next_json(text);
-    text += '{';
-    json_text(text, "method", row.method);
-    json_text(text, "path", row.path);
-    json_text(text, "right", name_of(row.right));
-    json_text(text, "about", row.about);
-    text += '}';
-  }
-  return text + "]";
+  std::string text;
+  const auto append = [](const Row& row, std::string& to) {
+    db::JsonMembers members(to);
+    members.text("method", row.method);
+    members.text("path", row.path);
+    members.text("right", name_of(row.right));
+    members.text("about", row.about);
+    members.close();
+  };
+  db::append_json_list(kTable, append, text);
+  return text;
 }
 
 }  // namespace hearth::net::admin

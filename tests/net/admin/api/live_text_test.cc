@@ -6,7 +6,6 @@
 
 #include "db/model/json.h"
 #include "net/admin/api/activity_wait.h"
-#include "net/admin/api/json_text.h"
 
 namespace admin = hearth::net::admin;
 namespace db = hearth::db;
