@@ -111,6 +111,7 @@ void BatchHead::append_to(std::string& batch) const {
 }
 
 void BatchEntry::append_to(std::string& batch) const {
+  if (kind == Kind::Commit) return append_commit(name, commit.parts(), batch);
   batch += static_cast<char>(kind);
   if (kind == Kind::Nothing) return;
   append_bytes(name, batch);
@@ -118,9 +119,6 @@ void BatchEntry::append_to(std::string& batch) const {
     case Kind::Create:
     case Kind::Remove:
       append_varint(sequence, batch);
-      return;
-    case Kind::Commit:
-      append_bytes(commit.encode(), batch);
       return;
     case Kind::Answer:
       append_bytes(answer, batch);
@@ -149,6 +147,7 @@ void BatchEntry::append_to(std::string& batch) const {
       append_bytes(encode_path(at), batch);
       return;
     case Kind::Nothing:
+    case Kind::Commit:
       return;
   }
 }

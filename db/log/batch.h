@@ -84,7 +84,7 @@ struct BatchEntry {
   void append_to(std::string& batch) const;
 };
 
-// The entry of a commit, as BatchEntry::append_to() makes it, without a copy of what is in it.
+// The entry of a commit, without a copy of what is in it.
 void append_commit(std::string_view name, const LogEntryParts& commit, std::string& batch);
 
 // Calls `entry` for each, in order, until it answers with an error. Errors: Corruption, Unsupported (of a newer Hearth), its.

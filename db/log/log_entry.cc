@@ -24,9 +24,11 @@ Error damaged(const char* what) { return {ErrorCode::Corruption, std::string("an
 
 std::string LogEntry::encode() const {
   std::string bytes;
-  LogEntryParts{kind, life, offset, wall, told_as_update, base, by, record}.append_to(bytes);
+  parts().append_to(bytes);
   return bytes;
 }
+
+LogEntryParts LogEntry::parts() const { return {kind, life, offset, wall, told_as_update, base, by, record}; }
 
 void LogEntryParts::append_to(std::string& bytes) const {
   bytes += static_cast<char>(kind);

@@ -32,6 +32,8 @@ namespace hearth::db {
 
 inline constexpr size_t kPartBytes = 1u << 20;  // of a row of the log: a value of any size is read in pieces
 
+struct LogEntryParts;
+
 struct LogEntry {
   enum class Kind : char { Commit = 'R', Restore = 'F' };
   Kind kind = Kind::Commit;
@@ -43,13 +45,14 @@ struct LogEntry {
   std::string by{};
   Record record{};
 
+  LogEntryParts parts() const;  // of this, which outlives them
   std::string encode() const;
   // `head_only`: the record's sequence, time and effects are left out. Errors: Corruption.
   enum class What : uint8_t { Whole, HeadOnly };
   static Result<LogEntry> decode(std::string_view bytes, What what = What::Whole);
 };
 
-// An entry of a commit whose parts are elsewhere: its bytes, without a copy of them before.
+// An entry whose parts may be elsewhere: its bytes, without a copy of them before.
 struct LogEntryParts {
   LogEntry::Kind kind = LogEntry::Kind::Commit;
   uint32_t life = 0;
