@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace hearth::db {
 
@@ -35,6 +36,8 @@ class PointerList {
   T* const* end() const { return begin() + size_; }
   T*& operator[](size_t at) { return begin()[at]; }
   T*& back() { return begin()[size_ - 1]; }
+  // For who may take some out while going through them.
+  std::vector<T*> copy() const { return {begin(), end()}; }
 
   void push_back(T* one) {
     if (size_ == room_) grow();

@@ -176,15 +176,9 @@ ListenerRegistry::Added ListenerRegistry::add(Subscription& subscription) {
   subscription.counted_bytes_ = subscription.byte_count();
   count_bytes(static_cast<int64_t>(subscription.byte_count()));
   if (subscription.audience != nullptr) subscription.audience->listener_bytes += subscription.counted_bytes_;
-  const auto put = [&subscription](auto& list) {
-    subscription.index = static_cast<uint32_t>(list.size());
-    list.push_back(&subscription);
-  };
-  if (subscription.view_ != nullptr) {
-    put(subscription.view_->subscriptions);
-  } else {
-    put(node.subscriptions);
-  }
+  auto& list = subscription.view_ != nullptr ? subscription.view_->subscriptions : node.subscriptions;
+  subscription.index = static_cast<uint32_t>(list.size());
+  list.push_back(&subscription);
   count(1, subscription.query && added == Added::Alone ? 1 : 0);
   return added;
 }
@@ -209,18 +203,13 @@ void ListenerRegistry::remove(Subscription& subscription) {
   Node* node = subscription.node;
   if (node == nullptr) return;
   View* view = subscription.view_;
-  const auto take = [&subscription](auto& list) {  // the order within a list means nothing
-    Subscription* last = list.back();
-    list[subscription.index] = last;
-    last->index = subscription.index;
-    list.pop_back();
-  };
-  if (view != nullptr) {
-    take(view->subscriptions);
-  } else {
-    take(node->subscriptions);
-  }
-  const bool is_last = view != nullptr && view->subscriptions.empty();
+  auto& list = view != nullptr ? view->subscriptions : node->subscriptions;
+  // The order within a list means nothing.
+  Subscription* last = list.back();
+  list[subscription.index] = last;
+  last->index = subscription.index;
+  list.pop_back();
+  const bool is_last = view != nullptr && list.empty();
   count(-1, is_last ? -1 : 0);
   count_bytes(-static_cast<int64_t>(subscription.byte_count()));
   if (subscription.audience != nullptr) subscription.audience->listener_bytes -= subscription.counted_bytes_;

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "db/base/pointer_list.h"
 #include "db/base/result.h"
 #include "db/model/event.h"
 #include "db/model/query.h"
@@ -105,9 +106,9 @@ class View {
   // Returns the event to send, or null for none. If too much changed during the scan, wants_scan() is true again.
   Result<std::shared_ptr<const Body>> settle(Scanned scanned, const TreeView& now, bool has_priorities);
 
-  std::vector<Subscription*> subscriptions;  // by the registry
-  uint64_t number = 0;                       // likewise: no two views of a registry ever have the same
-  size_t counted_bytes = 0;                  // likewise: what of byte_count() it has counted
+  PointerList<Subscription> subscriptions;  // by the registry
+  uint64_t number = 0;                      // likewise: no two views of a registry ever have the same
+  size_t counted_bytes = 0;                 // likewise: what of byte_count() it has counted
 
  private:
   enum class State : uint8_t {

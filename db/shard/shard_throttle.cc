@@ -159,11 +159,10 @@ std::vector<Subscription*> Shard::throttled_listeners(NamespaceState& space, con
                                                       const Throttled& one) {
   if (key.second != 0) {
     const View* view = space.registry.find_view(key.second);
-    return view != nullptr ? view->subscriptions : std::vector<Subscription*>();
+    return view != nullptr ? view->subscriptions.copy() : std::vector<Subscription*>();
   }
   const Node* node = node_of_path(space.registry, one.path);
-  if (node == nullptr) return {};
-  return {node->subscriptions.begin(), node->subscriptions.end()};
+  return node != nullptr ? node->subscriptions.copy() : std::vector<Subscription*>();
 }
 
 // Whether those who listen to rows of the table are not told now. Asked once a table and change.

@@ -160,7 +160,7 @@ void Shard::refuse_view(NamespaceState& space, View& view, const std::vector<Nam
     answer_opening(opening, still_listens(opening) ? Result<void>(error) : Result<void>());
     answered.emplace(opening.waiter.conversation.get(), opening.listener);
   }
-  for (Subscription* subscription : std::vector<Subscription*>(view.subscriptions)) {  // the view goes with the last
+  for (Subscription* subscription : view.subscriptions.copy()) {  // the view goes with the last
     const auto conversation = std::static_pointer_cast<Conversation>(subscription->audience);
     Event event;
     event.kind = Event::Kind::Revoked;
@@ -207,14 +207,14 @@ void Shard::handle(ShardRequest& request, ScannedRequest& what) {
       what.scanned.ok() ? view->settle(std::move(what.scanned).value(), committer_.view(space.tree), has_priorities)
                         : what.scanned.error();
   if (!settled.ok()) return refuse_view(space, *view, take_openings(space, key), settled.error());
-  revoke_lapsed(space, std::vector<Subscription*>(view->subscriptions));  // the view goes with the last
+  revoke_lapsed(space, view->subscriptions.copy());  // the view goes with the last
   view = space.registry.find_view(key);
   if (view == nullptr) return;  // it went with the last; those who wait for it are answered at the group's end
   if (view->wants_scan()) space.registry.want_scan(*view);
   space.registry.count_opened(*view);
   if (!view->is_open()) return;
   if (settled.value() != nullptr) space.view_firsts.erase(key);
-  if (settled.value() != nullptr && !withhold(space, *view->subscriptions.front(), *settled.value())) {
+  if (settled.value() != nullptr && !withhold(space, **view->subscriptions.begin(), *settled.value())) {
     for (Subscription* subscription : view->subscriptions) {
       Event event;
       event.listener = subscription->id;

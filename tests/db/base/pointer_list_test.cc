@@ -1,5 +1,6 @@
 #include "db/base/pointer_list.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <utility>
 #include <vector>
@@ -11,7 +12,8 @@ TEST_CASE("PointerList: holds what a vector of pointers holds, and moves", "[db]
   PointerList<int> list;
   std::vector<int*> vector;
   const auto same = [&] {
-    return std::vector<int*>(list.begin(), list.end()) == vector && list.size() == vector.size();
+    return list.copy() == vector && std::equal(list.begin(), list.end(), vector.begin()) &&
+           list.size() == vector.size();
   };
   for (int round = 0; round < 3; ++round) {
     CHECK(list.empty());
