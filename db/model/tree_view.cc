@@ -36,6 +36,15 @@ Result<TreeView::Row> TreeView::last(std::string_view from, std::string_view upt
   return found;
 }
 
+Result<TreeView::Row> TreeView::first_down(std::string_view from, std::string_view upto) const {
+  Row found;
+  RETURN_IF_ERROR(scan_down(from, upto, [&](std::string_view key, std::string_view leaf) {
+    found.emplace(key, leaf);
+    return false;
+  }));
+  return found;
+}
+
 Result<Value> TreeView::read(const Path& path, size_t bytes_max) const { return read(encode_path(path), bytes_max); }
 
 Result<Value> TreeView::read(std::string_view encoded, size_t bytes_max) const {

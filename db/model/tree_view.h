@@ -69,6 +69,10 @@ class TreeView {
 
   // A leaf as it is; of an object an object of its keys, each `true`: one seek a child. Errors: TooLarge as read.
   Result<Value> shallow(const Path& path, size_t bytes_max) const;
+
+ protected:
+  // last(), for views that have a shorter way down.
+  Result<Row> first_down(std::string_view from, std::string_view upto) const;
 };
 
 }  // namespace hearth::db

@@ -60,14 +60,7 @@ class ShownRows final : public TreeView {
     return {};
   }
 
-  Result<Row> last(std::string_view from, std::string_view upto) const override {
-    Row found;
-    RETURN_IF_ERROR(scan_down(from, upto, [&](std::string_view key, std::string_view copy) {
-      found.emplace(key, copy);
-      return false;
-    }));
-    return found;
-  }
+  Result<Row> last(std::string_view from, std::string_view upto) const override { return first_down(from, upto); }
 
   Result<std::optional<std::string>> leaf(std::string_view key) const override {
     RETURN_IF_ERROR(look());
@@ -169,15 +162,6 @@ Result<void> WithoutRows::scan_down(std::string_view from, std::string_view upto
   return tree_.scan_down(from, upto, [&](std::string_view key, std::string_view leaf) {
     return rows_.find(key) != nullptr || row(key, leaf);
   });
-}
-
-Result<TreeView::Row> WithoutRows::last(std::string_view from, std::string_view upto) const {
-  Row found;
-  RETURN_IF_ERROR(scan_down(from, upto, [&](std::string_view key, std::string_view leaf) {
-    found.emplace(key, leaf);
-    return false;
-  }));
-  return found;
 }
 
 Result<std::optional<std::string>> WithoutRows::leaf(std::string_view key) const {

@@ -47,7 +47,7 @@ class WithoutRows final : public TreeView {
   Result<void> scan(std::string_view from, std::string_view upto, const RowFunction& row) const override;
   Result<std::optional<std::string>> leaf(std::string_view key) const override;
   Result<void> scan_down(std::string_view from, std::string_view upto, const RowFunction& row) const override;
-  Result<Row> last(std::string_view from, std::string_view upto) const override;
+  Result<Row> last(std::string_view from, std::string_view upto) const override { return first_down(from, upto); }
 
  private:
   const TreeView& tree_;
