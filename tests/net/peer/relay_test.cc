@@ -29,6 +29,22 @@ using namespace std::chrono_literals;
 
 namespace {
 
+// Requests that an owner does not answer.
+struct Held {
+  void add(const std::shared_ptr<http::Exchange>& exchange) {
+    const std::lock_guard lock(mutex);
+    exchanges.push_back(exchange);
+    ++asked;
+  }
+  void clear() {
+    const std::lock_guard lock(mutex);
+    exchanges.clear();
+  }
+  std::mutex mutex;
+  std::vector<std::shared_ptr<http::Exchange>> exchanges;
+  std::atomic<int> asked = 0;
+};
+
 // Node "a" with a client's port. All requests are for "t"; "b" and "c" serve what the test says.
 struct Bare {
   explicit Bare(http::Handler b, http::Handler c = nullptr, http::Limits limits = {}) {
@@ -230,21 +246,13 @@ TEST_CASE("Relay: requests wait for an owner, and go to whoever it is", "[net][p
 }
 
 TEST_CASE("Relay: a write whose node is lost is not made twice; a read is asked anew", "[net][peer]") {
-  std::atomic<int> asked = 0;
-  std::vector<std::shared_ptr<http::Exchange>> held;
-  std::mutex mutex;
-  Bare bare(
-      [&](const std::shared_ptr<http::Exchange>& exchange) {
-        ++asked;
-        const std::lock_guard lock(mutex);
-        held.push_back(exchange);
-      },
-      [](const auto& exchange) { exchange->respond(text_response("c")); });
+  Held held;
+  Bare bare([&](const auto& exchange) { held.add(exchange); },
+            [](const auto& exchange) { exchange->respond(text_response("c")); });
   const auto lose = [&] {
-    REQUIRE(eventually([&] { return asked > 0; }));
+    REQUIRE(eventually([&] { return held.asked > 0; }));
     bare.nodes.give("t", "c");
     bare.doors.at("b")->drain(0ms);
-    const std::lock_guard lock(mutex);
     held.clear();
   };
   HttpClient client(bare.port());
@@ -265,45 +273,30 @@ TEST_CASE("Relay: a write whose node is lost is not made twice; a read is asked 
 }
 
 TEST_CASE("Relay: a node that answers nothing while another has its shards is waited for no longer", "[net][peer]") {
-  std::vector<std::shared_ptr<http::Exchange>> held;
-  std::mutex mutex;
-  std::atomic<int> asked = 0;
-  Bare bare(
-      [&](const std::shared_ptr<http::Exchange>& exchange) {
-        const std::lock_guard lock(mutex);
-        held.push_back(exchange);
-        ++asked;
-      },
-      [](const auto& exchange) { exchange->respond(text_response("c")); });
+  Held held;
+  Bare bare([&](const auto& exchange) { held.add(exchange); },
+            [](const auto& exchange) { exchange->respond(text_response("c")); });
   HttpClient reader(bare.port()), writer(bare.port());
   reader.ask("/");
   writer.ask("/", "", "x");
-  REQUIRE(eventually([&] { return asked == 2; }));
+  REQUIRE(eventually([&] { return held.asked == 2; }));
   bare.nodes.give("t", "c");
   CHECK(reader.reply().body == "c");
   CHECK(writer.reply().status == 503);  // it may have been made
-  const std::lock_guard lock(mutex);
   held.clear();
 }
 
 TEST_CASE("Relay: who waits at another node is looked at when an owner changes, and not in between", "[net][peer]") {
   constexpr int kWaiting = 20;
-  std::vector<std::shared_ptr<http::Exchange>> held;
-  std::mutex mutex;
-  std::atomic<int> asked = 0;
-  Bare bare(
-      [&](const std::shared_ptr<http::Exchange>& exchange) {
-        const std::lock_guard lock(mutex);
-        held.push_back(exchange);
-        ++asked;
-      },
-      [](const auto& exchange) { exchange->respond(text_response("c")); });
+  Held held;
+  Bare bare([&](const auto& exchange) { held.add(exchange); },
+            [](const auto& exchange) { exchange->respond(text_response("c")); });
   std::vector<std::unique_ptr<HttpClient>> readers;
   for (int i = 0; i < kWaiting; ++i) {
     readers.push_back(std::make_unique<HttpClient>(bare.port()));
     readers.back()->ask("/");
   }
-  REQUIRE(eventually([&] { return asked == kWaiting; }));
+  REQUIRE(eventually([&] { return held.asked == kWaiting; }));
   const auto look_again = [&] {
     const size_t looks = bare.nodes.looks() + 6;  // of two threads
     REQUIRE(eventually([&] { return bare.nodes.looks() >= looks; }));
@@ -317,7 +310,6 @@ TEST_CASE("Relay: who waits at another node is looked at when an owner changes, 
   look_again();
   bare.nodes.give("t", "c");
   for (const auto& reader : readers) CHECK(reader->reply().body == "c");
-  const std::lock_guard lock(mutex);
   held.clear();
 }
 

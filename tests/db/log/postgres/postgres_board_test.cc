@@ -27,6 +27,15 @@ LogPosition fill(const TestCluster& cluster, PostgresLog& log, int count, const 
   return last;
 }
 
+std::string whole_file(PostgresBoard& board, const std::string& name) {
+  std::string whole;
+  must(board.read_file(name, [&](std::string_view part) {
+    whole += part;
+    return Result<void>();
+  }));
+  return whole;
+}
+
 }  // namespace
 
 TEST_CASE("Board: nodes enter, renew, and are seen; a second run of a name ends the first", "[postgres]") {
@@ -185,14 +194,7 @@ TEST_CASE("Board: files are read in parts, and go with the batch that names them
   next("behind it");
   CHECK(must(board.batches(0, 3, 1))[0] == "a restore, of " + file + ", and so on");
 
-  const auto read = [&](const std::string& name) {
-    std::string whole;
-    must(board.read_file(name, [&](std::string_view part) {
-      whole += part;
-      return Result<void>();
-    }));
-    return whole;
-  };
+  const auto read = [&](const std::string& name) { return whole_file(board, name); };
   CHECK(read(file).size() == 9000);
   CHECK(read(file).substr(7999, 2) == "hi");
   CHECK(read("no such file").empty());
@@ -244,14 +246,7 @@ TEST_CASE("Board: what restores of other runs have left goes, and nothing that a
   CHECK(cluster.ask("SELECT count(*) FROM hearth_file WHERE id = '" + left + "'") == "0");
   const std::string second = new_id();
   REQUIRE(append(next, 1, last, second, "a restore, of " + begun) == Appended::Accepted);
-  const auto read = [&](const std::string& name) {
-    std::string whole;
-    must(board.read_file(name, [&](std::string_view part) {
-      whole += part;
-      return Result<void>();
-    }));
-    return whole;
-  };
+  const auto read = [&](const std::string& name) { return whole_file(board, name); };
   CHECK(read(named) == "part0part1part2");
   CHECK(read(begun) == "begun");
   CHECK(read(elsewhere) == "part");
