@@ -13,10 +13,10 @@
 // removals cost: the commits, their syncs, what follows them on disk, and RocksDB's own threads. Both are asked for a durable put
 // and a read several times a second, in turn, which tells whether anybody is delayed; it costs both the same. An age is what the
 // child `at` says, so children of all ages are there at once. The server is build/release/bin/hearth, or $HEARTH_BIN.
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Random } from '../sdk/support/random.mjs';
 import { Server } from '../sdk/support/server.mjs';
+import { cpuOf } from './cpu_of.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -38,15 +38,8 @@ const bodiesAtOnce = 8;
 const ttl = 3_600; // seconds
 const never = 100 * 365 * 86_400;
 const leadOfChild = 0.12; // milliseconds of filling for each child, until the first one goes
-const ticksOfSecond = 100; // of /proc: USER_HZ, which Linux fixes
 
 const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-// Seconds of processor time that the server has had, user and system over all threads.
-function cpuOf(server) {
-  const fields = readFileSync(`/proc/${server.pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticksOfSecond;
-}
 
 async function ask(server, method, path, value) {
   const body = value === undefined ? undefined : JSON.stringify(value);
@@ -59,7 +52,7 @@ async function ask(server, method, path, value) {
 async function figures(server) {
   const text = await ask(server, 'GET', '/.metrics');
   const of = (name) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
-  return { gone: of('hearth_expired_total'), untaken: of('hearth_expiry_untaken'), commits: of('hearth_commits_total'), syncs: of('hearth_fsync_seconds_count'), cpu: cpuOf(server), at: performance.now() };
+  return { gone: of('hearth_expired_total'), untaken: of('hearth_expiry_untaken'), commits: of('hearth_commits_total'), syncs: of('hearth_fsync_seconds_count'), cpu: cpuOf(server.pid), at: performance.now() };
 }
 
 // `first`: when the first child was made, by what it says itself.
@@ -133,7 +126,7 @@ try {
   for (let before = -1; ; ) {
     await wait(2_000);
     const now = await figures(going);
-    const idle = cpuOf(staying);
+    const idle = cpuOf(staying.pid);
     if (now.untaken === 0 && due() > 0 && now.gone > due() - (10_000 * children) / within && idle - before < 0.03) break;
     before = idle;
   }

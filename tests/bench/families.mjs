@@ -13,16 +13,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server } from '../sdk/support/server.mjs';
+import { cpuOf } from './cpu_of.mjs';
 
 const require = createRequire(new URL('../sdk/package.json', import.meta.url));
 const WebSocket = require('ws');
-const ticks = 100; // of a second, in /proc
 const ends = [];
 
-const cpuOf = (pid) => {
-  const parts = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(parts[11]) + Number(parts[12])) / ticks;
-};
 const rssOf = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
 const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));
 

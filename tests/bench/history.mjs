@@ -13,10 +13,11 @@
 // Rounds are interleaved, and of each figure the lowest counts: what else the machine does only adds. The server is
 // build/release/bin/hearth, or $HEARTH_BIN.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Server, program } from '../sdk/support/server.mjs';
+import { cpuOf, rest } from './cpu_of.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -28,14 +29,8 @@ const { values: flags } = parseArgs({
 const leaves = Number(flags.leaves);
 const kinds = ['off', '24h,1GB', '24h,1GB,versions'];
 const promised = { put: [1, 1.3, 1.7], deletion: [1, 3, 3] }; // times what it costs without
-const ticksOfSecond = 100; // of /proc: USER_HZ, which Linux fixes
 const leavesOfParent = 1_000;
 const changedLeaves = 100_000;
-
-function cpuOf(server) {
-  const fields = readFileSync(`/proc/${server.pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticksOfSecond;
-}
 
 function bytesOf(folder) {
   let bytes = 0;
@@ -50,15 +45,6 @@ async function ask(server, method, path, value) {
   const response = await fetch(`${server.url}${path}.json?print=silent`, { method, body: value && JSON.stringify(value) });
   const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-}
-
-// Until nothing is left to do behind what was written.
-async function rest(server) {
-  for (let before = -1, now = cpuOf(server); now !== before; ) {
-    before = now;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    now = cpuOf(server);
-  }
 }
 
 async function measure(kind) {
@@ -77,24 +63,24 @@ async function measure(kind) {
       await ask(server, 'PATCH', '/tree', part);
     }
     figures.fill = (performance.now() - begin) / 1_000;
-    await rest(server);
+    await rest(server.pid);
     figures.bytes = bytesOf(server.data) / 1e6;
     for (let n = 0; n < changedLeaves; n += leavesOfParent) {
       const part = {};
       for (let i = n; i < n + leavesOfParent; ++i) part[`p${i % parents}/k${Math.floor(i / parents)}`] = `changed ${i}`;
       await ask(server, 'PATCH', '/tree', part);
     }
-    await rest(server);
+    await rest(server.pid);
     figures.bytesAfter = bytesOf(server.data) / 1e6;
     await server.kill();
     begin = performance.now();
     await server.start();
     figures.start = (performance.now() - begin) / 1_000;
-    await rest(server);
+    await rest(server.pid);
     begin = performance.now();
     await ask(server, 'DELETE', '/tree');
     figures.deletion = performance.now() - begin;
-    await rest(server);
+    await rest(server.pid);
   } finally {
     await server.end();
   }

@@ -13,11 +13,12 @@
 // A put overwrites a leaf with a text that differs. Which one is drawn evenly from 10,000 that are spread over the tree;
 // in one line from all: there most leaves are written once and far from each other, so that no memory knows them yet.
 // Each point is the median of some runs.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import { FrameReader, MessageReader, frame, opcode } from '../sdk/support/frames.mjs';
 import { Server } from '../sdk/support/server.mjs';
+import { cpuOf, rest } from './cpu_of.mjs';
 import { draw } from './plot_svg.mjs';
 
 const picture = new URL('../../tools/manual/speed.svg', import.meta.url);
@@ -36,7 +37,6 @@ const runs = 3;
 const cpuOfRun = 1.2; // seconds, at least
 const putsAtOnce = 10_000; // between two looks at the clock
 const leavesOfBody = 200_000; // of a PATCH that fills the tree
-const ticksOfSecond = 100; // of /proc: USER_HZ, which Linux fixes
 
 const parentOf = (n) => `p${Math.floor(n / 1_000)}`;
 const keyOf = (n) => `k${n % 1_000}`;
@@ -44,25 +44,10 @@ const leafPath = (n) => `/tree/${parentOf(n)}/${keyOf(n)}`;
 const listenerPath = (n, leaves) => `/tree/${parentOf(n % leaves)}/l${n}`; // among leaves, where there is never one
 const namespaceOf = (n) => `space-${n}`;
 
-// Seconds of processor time that the server has had, user and system over all threads.
-function cpuOf(server) {
-  const fields = readFileSync(`/proc/${server.pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticksOfSecond;
-}
-
 async function ask(server, method, namespace, path, value) {
   const response = await fetch(`${server.url}${path}.json?ns=${namespace}&print=silent`, { method, body: JSON.stringify(value) });
   const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-}
-
-// Until nothing is left to do behind what was written: files that are put together, say.
-async function rest(server) {
-  for (let before = -1, now = cpuOf(server); now !== before; ) {
-    before = now;
-    await new Promise((resolve) => setTimeout(resolve, 400));
-    now = cpuOf(server);
-  }
 }
 
 // One client, with as many requests under way as `next` gives.
@@ -179,12 +164,12 @@ async function measure({ leaves, written, listeners, namespaces }) {
       })));
     };
     await putTo(2 * putsAtOnce); // what is learned at the start is learned
-    await rest(server);
+    await rest(server.pid);
     const costs = [];
     for (let run = 0; run < runs; ++run) {
-      const [first, before] = [puts, cpuOf(server)];
-      while (cpuOf(server) - before < cpuOfRun) await putTo(puts + putsAtOnce);
-      costs.push(((cpuOf(server) - before) * 1e6) / (puts - first));
+      const [first, before] = [puts, cpuOf(server.pid)];
+      while (cpuOf(server.pid) - before < cpuOfRun) await putTo(puts + putsAtOnce);
+      costs.push(((cpuOf(server.pid) - before) * 1e6) / (puts - first));
     }
     return costs;
   } finally {
