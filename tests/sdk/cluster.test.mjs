@@ -188,7 +188,7 @@ test('onDisconnect of a client whose node dies runs once', limit, async () => {
     await heard.until((items) => items.includes(1), 'what was left', 40_000);
     await cluster.tool('revive', `n${number}`);
     await sleep(3_000);
-    assert.equal((await cluster.ask(null, 'GET', '/gone.json?ns=all', undefined, { retries: 20 })).text, '1');
+    assert.equal((await cluster.ask(null, 'GET', '/gone.json?ns=all', undefined, { retries: 40, isNew: true })).text, '1');
     assert.deepEqual(heard.items, [0, 1]);
     await closeApp(other);
   }

@@ -261,7 +261,7 @@ Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const Postg
     pg_conn* handle = PQconnectdbParams(keywords.data(), values.data(), 0);
     if (handle == nullptr) return unavailable("there is no memory for a connection to the cluster's engine");
     std::unique_ptr<PostgresConnection> made(
-        new PostgresConnection(handle, password == nullptr ? "" : *password, target.interrupt));
+        new PostgresConnection(handle, password == nullptr ? "" : *password, target));
     std::string failed = line_of(PQerrorMessage(handle));
     if (PQstatus(handle) == CONNECTION_OK) {
       const Result<void> set = made->set_up(*target.memory);
@@ -276,8 +276,8 @@ Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const Postg
   return unavailable("no server of the cluster's engine takes writes: " + why);
 }
 
-PostgresConnection::PostgresConnection(pg_conn* handle, std::string password, int interrupt)
-    : handle_(handle), password_(std::move(password)), interrupt_(interrupt) {
+PostgresConnection::PostgresConnection(pg_conn* handle, std::string password, const PostgresTarget& target)
+    : handle_(handle), password_(std::move(password)), interrupt_(target.interrupt), silence_max_(target.silence_max) {
   PQsetNoticeReceiver(handle_, &PostgresConnection::on_notice, this);
   PQsetnonblocking(handle_, 1);
 }
@@ -345,7 +345,7 @@ int PostgresConnection::server_version() const { return PQserverVersion(handle_)
 
 // Until a result is there. The time starts again with each byte that goes or comes: what is slow is not silent.
 Result<void> PostgresConnection::await_result() {
-  auto deadline = std::chrono::steady_clock::now() + kSilenceMax;
+  auto deadline = std::chrono::steady_clock::now() + silence_max_;
   while (true) {
     const int unsent = PQflush(handle_);
     if (unsent < 0) return lost("sending failed: " + line_of(PQerrorMessage(handle_)));
@@ -357,7 +357,7 @@ Result<void> PostgresConnection::await_result() {
     const int ready = poll(waits.data(), waits.size(), static_cast<int>(std::max<int64_t>(left.count(), 0)));
     if (ready < 0 && errno == EINTR) continue;
     if (ready == 0) {
-      return lost("nothing came for " + std::to_string(kSilenceMax.count() / 1000) + " s; are its standbys there?");
+      return lost("nothing came for " + std::to_string(silence_max_.count()) + " ms; are its standbys there?");
     }
     if (waits[1].revents != 0) return lost("this node ends");
     if ((waits[0].revents & (POLLIN | POLLERR | POLLHUP)) != 0) {
@@ -367,7 +367,7 @@ Result<void> PostgresConnection::await_result() {
         if (PQconsumeInput(handle_) == 0) return lost(line_of(PQerrorMessage(handle_)));
       }
     }
-    deadline = std::chrono::steady_clock::now() + kSilenceMax;
+    deadline = std::chrono::steady_clock::now() + silence_max_;
   }
 }
 

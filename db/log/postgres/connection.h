@@ -6,7 +6,7 @@
 //   rows, and nothing beside them            it is done, and durable
 //   an error of the statement                nothing of it happened             failure().is_in_doubt = false
 //   the connection is lost, SQLSTATE 08xxx   it may have happened or not        failure().is_in_doubt = true
-//   or 57P0x, nothing for kSilenceMax
+//   or 57P0x, nothing for silence_max
 //   rows, with a warning 01000 or 57P01      the same: a wait for the standby   failure().is_in_doubt = true
 //                                            that was cancelled is answered as a success
 //
@@ -64,6 +64,7 @@ struct PostgresTarget {
   std::string run;
   std::shared_ptr<EngineMemory> memory = std::make_shared<EngineMemory>();
   int interrupt = -1;  // a descriptor: while it can be read, no answer is waited for
+  std::chrono::milliseconds silence_max = kSilenceMax;
 };
 
 // Parameters of a statement, in the engine's binary formats. What text() and bytes() are given outlives the statement.
@@ -145,7 +146,7 @@ class PostgresConnection {
   int server_version() const;  // 150018
 
  private:
-  explicit PostgresConnection(pg_conn* handle, std::string password, int interrupt);
+  PostgresConnection(pg_conn* handle, std::string password, const PostgresTarget& target);
   static void on_notice(void* self, const pg_result* notice);
   Result<void> set_up(EngineMemory& memory);
   Result<void> await_result();
@@ -158,6 +159,7 @@ class PostgresConnection {
   pg_conn* const handle_;
   const std::string password_;
   const int interrupt_;
+  const std::chrono::milliseconds silence_max_;
   size_t in_round_ = 0;  // statements that were added
   bool is_lost_ = false;
   bool failed_to_add_ = false;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "db/cluster/lease.h"
 #include "db/log/postgres/envelope.h"
 
 namespace hearth::db {
@@ -75,7 +76,9 @@ constexpr const char* kEraseRows = "DELETE FROM hearth_log WHERE shard = $1 AND 
 Result<PostgresConnection*> PostgresBoard::open(Link& link) {
   if (link.connection == nullptr || !link.connection->is_open()) {
     link.connection.reset();
-    ASSIGN_OR_RETURN(link.connection, PostgresConnection::open(options_.target));
+    PostgresTarget target = options_.target;
+    if (&link == &lease_) target.silence_max = kGoodFor;  // a later answer does not make the node good
+    ASSIGN_OR_RETURN(link.connection, PostgresConnection::open(target));
   }
   return link.connection.get();
 }
@@ -129,7 +132,7 @@ Result<EngineCheck> PostgresBoard::check() {
 
 Result<void> PostgresBoard::enter(const ClusterNode& node) {
   RETURN_IF_ERROR(check_node_name(node.name));
-  RETURN_IF_ERROR(ask(lease_, kEnter,
+  RETURN_IF_ERROR(ask(control_, kEnter,
                       PostgresValues()
                           .text(node.name)
                           .text(node.run)

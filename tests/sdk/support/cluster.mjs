@@ -85,8 +85,9 @@ export class Cluster {
   // What everybody says at the end, for who has to find out.
   async story() {
     const status = await this.tool('status').catch((error) => error.message);
+    const views = await Promise.all(this.nodes.map(async (node) => (await once(node.port, 'GET', '/.inspect/cluster', undefined, this.admin, 2_000)).text));
     const logs = ['n1', 'n2', 'n3'].map((name) => `${name}:\n${this.log(name).split('\n').slice(-40).join('\n')}`);
-    return [status, ...logs, ...(await Promise.all(['n1', 'n2', 'n3'].map((name) => this.#stacks(name))))].join('\n');
+    return [status, ...views, ...logs, ...(await Promise.all(['n1', 'n2', 'n3'].map((name) => this.#stacks(name))))].join('\n');
   }
   // Where a node's threads stand, when a debugger is here: who waits for whom is seen nowhere else.
   async #stacks(name) {
@@ -114,12 +115,28 @@ export class Cluster {
   }
 
   // One request as an admin; `node` null: any, another for each try. 503 is asked again, as its Retry-After says, and so is a
-  // node that is not there.
-  async ask(node, method, target, body, { retries = 0, patience = 15_000 } = {}) {
+  // node that is not there, and one that says its answer may be old where `isNew`.
+  async ask(node, method, target, body, { retries = 0, patience = 15_000, isNew = false } = {}) {
     for (let left = retries; ; --left) {
       const answer = await once((node ?? this.any()).port, method, target, body, this.admin, patience);
-      if ((answer.status !== 503 && answer.status !== 0) || left === 0) return answer;
+      const mustAskAgain = answer.status === 503 || answer.status === 0 || (isNew && 'x-hearth-stale' in answer.headers);
+      if (!mustAskAgain || left === 0) return answer;
       await sleep(250);
+    }
+  }
+
+  // Every node is good and has applied all that the log has: what is asked now, or looked for on its disk, is not old.
+  async whole() {
+    const isWhole = async (node) => {
+      const { status, text } = await once(node.port, 'GET', '/.inspect/cluster', undefined, this.admin, 2_000);
+      if (status !== 200) return false;
+      const { good, shards } = JSON.parse(text);
+      return good && shards.every(({ owner, here, sequence, applied }) => owner !== '' && (here === 'owns' || here === 'follows') && applied >= sequence);
+    };
+    // Looks at the board may be a quarter of a second old, and what was acknowledged before this is in the next one.
+    await sleep(1_000);
+    for (const begin = Date.now(); !(await Promise.all(this.nodes.map(isWhole))).every(Boolean); await sleep(100)) {
+      if (Date.now() - begin > 60_000) throw new Error(`waited for nodes that have all: ${await this.story()}`);
     }
   }
 

@@ -2,7 +2,6 @@
 // that was acknowledged is lost, nobody who listens has a gap or a repeat, and writes go on soon.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Listener, Writer, median } from './cluster.mjs';
 import { program } from './server.mjs';
@@ -32,15 +31,20 @@ export async function witness(t, cluster, spaces, what) {
   } finally {
     await Promise.all([...writers, ...listeners].map((one) => one.stop()));
   }
-  for (const [w, space] of spaces.entries()) {
-    const { text } = await cluster.ask(null, 'GET', `/log.json?ns=${space}`, undefined, { retries: 40 });
-    const there = JSON.parse(text) ?? {};
-    const lost = writers[w].acknowledged.filter((key) => !(key in there));
-    assert.deepEqual(lost, [], `acknowledged writes of ${space} are lost`);
-    assert.deepEqual(listeners[w].wrong, [], `a listener of ${space}`);
-    const heard = new Set(listeners[w].heard);
-    const missed = writers[w].acknowledged.filter((key) => !heard.has(key));
-    assert.deepEqual(missed, [], `a listener of ${space} has a gap`);
+  try {
+    for (const [w, space] of spaces.entries()) {
+      const { text } = await cluster.ask(null, 'GET', `/log.json?ns=${space}`, undefined, { retries: 80, isNew: true });
+      const there = JSON.parse(text) ?? {};
+      const lost = writers[w].acknowledged.filter((key) => !(key in there));
+      assert.deepEqual(lost, [], `acknowledged writes of ${space} are lost`);
+      assert.deepEqual(listeners[w].wrong, [], `a listener of ${space}`);
+      const heard = new Set(listeners[w].heard);
+      const missed = writers[w].acknowledged.filter((key) => !heard.has(key));
+      assert.deepEqual(missed, [], `a listener of ${space} has a gap`);
+    }
+  } catch (error) {
+    t.diagnostic(await cluster.story());
+    throw error;
   }
   const acknowledged = writers.reduce((sum, writer) => sum + writer.acknowledged.length, 0);
   const comebacks = listeners.reduce((sum, listener) => sum + listener.comebacks, 0);
@@ -53,7 +57,7 @@ export async function witness(t, cluster, spaces, what) {
 
 // All nodes leave, and what each has on its disk is the same.
 export async function copiesAreOne(t, cluster, spaces) {
-  await sleep(1_500); // what was told last is followed
+  await cluster.whole();
   const run = promisify(execFile);
   for (const number of [1, 2, 3]) await cluster.tool('leave', `n${number}`);
   for (const space of spaces) {

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "db/cluster/lease.h"
 #include "tests/db/log/postgres/test_cluster.h"
 
 using namespace hearth::db;
@@ -131,6 +132,20 @@ TEST_CASE("Board: an owner that stopped within a round holds its locks until its
   CHECK(must(n2.take(take_of(shard, 0, "n2"))));
   must(n2.end_connections("n2", options2.target.run));  // not its own
   CHECK(must(n2.look()).shards[0].owner == "n2");
+}
+
+TEST_CASE("Board: nobody waits for a renewal that would come too late to make the lease good", "[postgres]") {
+  const TestCluster cluster(2);
+  const auto options = cluster.board_options("n1");
+  PostgresBoard n1(options);
+  must(cluster.enter(n1, options));
+  trio().stop_standbys();
+  const auto renewed = n1.renew("n1", options.target.run, {0, 0});
+  trio().continue_standbys();
+  REQUIRE_FALSE(renewed.ok());
+  CHECK(renewed.error().code == ErrorCode::Unavailable);
+  CHECK(renewed.error().message.find("nothing came for " + std::to_string(kGoodFor.count()) + " ms") !=
+        std::string::npos);
 }
 
 TEST_CASE("Board: the log is read in order, whole, and only from where it begins", "[postgres]") {
