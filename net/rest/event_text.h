@@ -6,6 +6,9 @@
 //          | null                            keep-alive
 //          | text without quotes             cancel, auth_revoked
 //
+// The id is the last line. Some clients count it as soon as its line has come, and then never ask for an event that broke off
+// behind it (eventsource 2.0.2, fetch-event-source 2.0.1); so nothing of the event but one empty line comes later.
+//
 // Pure.
 #pragma once
 
