@@ -2,8 +2,9 @@
 //
 // glibc keeps freed memory for the next flood. Two kinds are kept: the end of each thread's arena, and pages in the
 // midst of arenas. The first is fixed by settings (Trim::Trim), the second by malloc_trim(), which locks each arena
-// in turn. So a thread looks every two seconds, and trims only when the process is idle and at least 16 MB more are
-// held than the last trim left: what trimming could not free once, it cannot free again.
+// in turn. So a thread looks two seconds after the process was busy, and trims only when the process is idle and at least
+// 16 MB more are held than the last trim left: what trimming could not free once, it cannot free again. To look costs too, for
+// mallinfo2() goes through all that is free: each look that finds nothing doubles the time until the next one.
 #include "tools/trim.h"
 
 #include <malloc.h>
@@ -23,6 +24,7 @@ namespace {
 
 constexpr auto kPeriod = std::chrono::milliseconds(2'000);
 constexpr auto kIdle = kPeriod / 4;          // of CPU time in a period: less is idle
+constexpr int kPeriodsMax = 16;              // between two looks of an idle process
 constexpr int64_t kFreeBytesMin = 16 << 20;  // held beyond what the last trim left: less is not worth it
 
 constexpr int kArenaEndBytesMax = 1 << 20;
@@ -52,14 +54,24 @@ void run(const std::stop_token& stopping) {
   std::unique_lock lock(mutex);
   int64_t left = 0;  // what the last trim left
   auto before = cpu_time();
+  int periods = 1, passed = 0;  // between two looks, and since the last
   while (!never.wait_for(lock, stopping, kPeriod, [] { return false; }) && !stopping.stop_requested()) {
     const auto now = cpu_time();
     const bool is_idle = now - before < kIdle;
     before = now;
-    if (!is_idle) continue;
+    if (!is_idle) {
+      periods = 1;
+      continue;
+    }
+    if (++passed < periods) continue;
+    passed = 0;
     const int64_t held = free_bytes_held();
     left = std::min(left, held);
-    if (held < left + kFreeBytesMin) continue;
+    if (held < left + kFreeBytesMin) {
+      periods = std::min(2 * periods, kPeriodsMax);
+      continue;
+    }
+    periods = 1;
     malloc_trim(0);
     left = free_bytes_held();
   }
