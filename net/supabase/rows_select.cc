@@ -1,6 +1,6 @@
 // A part of `select` is taken apart from its ends: an alias in front, a cast behind, and the column between. The one
 // trap is the colon, which ends an alias when it is single, and begins a cast when it is double: "total:price::text".
-// Quotes are looked at, so an alias in quotes may have a colon.
+// What stands in quotes is a name, whatever signs it has.
 //
 // cut_list() does not look at parentheses. A part with one is another table's columns or a function, and is refused in
 // any case.
@@ -20,19 +20,23 @@ namespace {
 
 using http::trimmed;
 
-// Where an alias ends: a colon that is no half of a cast, and stands in no quotes.
-size_t alias_end(std::string_view text) {
+// The first place from `from` on, outside of quotes, at which `what` stands.
+size_t find_unquoted(std::string_view text, std::string_view what, size_t from = 0) {
   bool is_quoted = false;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '"') is_quoted = !is_quoted;
-    if (is_quoted || text[i] != ':') continue;
-    if (i + 1 < text.size() && text[i + 1] == ':') {
-      ++i;
-      continue;
-    }
-    return i;
+    if (!is_quoted && i >= from && text.substr(i).starts_with(what)) return i;
   }
   return std::string_view::npos;
+}
+
+// Where an alias ends: a colon that is no half of a cast, and stands in no quotes.
+size_t alias_end(std::string_view text) {
+  for (size_t from = 0;;) {
+    const size_t end = find_unquoted(text, ":", from);
+    if (end == std::string_view::npos || !text.substr(end).starts_with("::")) return end;
+    from = end + 2;
+  }
 }
 
 std::variant<SelectedColumn, RowsError> parse_part(std::string_view part) {
@@ -41,9 +45,9 @@ std::variant<SelectedColumn, RowsError> parse_part(std::string_view part) {
     selected.is_all = true;
     return selected;
   }
-  if (part.find('(') != std::string_view::npos) {
+  if (const size_t open = find_unquoted(part, "("); open != std::string_view::npos) {
     if (part.ends_with("()")) return RowsError{400, "PGRST123", "Use of aggregate functions is not allowed"};
-    const std::string other = unquoted(trimmed(part.substr(0, part.find('('))));
+    const std::string other = unquoted(trimmed(part.substr(0, open)));
     return RowsError{400, "PGRST200",
                      fmt::format("Could not find a relationship to '{:.100}' in the schema cache", other),
                      "Hearth has no relations between tables.", "Ask for the other table by itself."};
@@ -53,7 +57,7 @@ std::variant<SelectedColumn, RowsError> parse_part(std::string_view part) {
     part = trimmed(part.substr(end + 1));
     if (selected.name.empty()) return bad_request("a name before \":\" is missing in the parameter select");
   }
-  if (const size_t cast = part.find("::"); cast != std::string_view::npos) {
+  if (const size_t cast = find_unquoted(part, "::"); cast != std::string_view::npos) {
     const std::string_view type = part.substr(cast + 2);
     selected.as_text = type == "text" || type == "varchar";
     if (!selected.as_text && type != "json" && type != "jsonb") {

@@ -33,6 +33,10 @@ TEST_CASE("rows: columns as they are asked for", "[net][supabase]") {
   CHECK(told("n::text,o::jsonb,t::text") == R"({"n":"5","o":{"a":{"b":"x"}},"t":"5"})");
   CHECK(told("o->a,o->a->>b,b:o->>a,l->0") == R"({"a":{"b":"x"},"b":"x","b":"{\"b\":\"x\"}","0":"p"})");
   CHECK(told("\"n\"") == R"({"n":5})");
+  // Signs in quotes are a part of the name.
+  CHECK(told(R"("a::text")") == R"({"a::text":null})");
+  CHECK(told(R"-("a(b)")-") == R"-({"a(b)":null})-");
+  CHECK(told(R"("a:b":"n"::text)") == R"({"a:b":"5"})");
   CHECK(told("n,gone,*") == R"({"n":5,"gone":null,)" + all.substr(1));
   CHECK(told("n,gone", Nulls::Stripped) == R"({"n":5})");
   CHECK(told("u(*)").starts_with("PGRST200"));
