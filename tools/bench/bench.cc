@@ -241,7 +241,8 @@ void add_bench(CLI::App& program, Chosen& chosen) {
       ->capture_default_str();
   command->add_option("--attack", flags->attacks, "neighbours: this one alone; may be given again")
       ->check(CLI::IsMember({"counts", "large_reads", "shallow_reads", "large_queries", "small_reads", "small_writes",
-                             "denied_conditional_writes", "denied_deletes", "imports", "deletes", "index_builds"}));
+                             "denied_conditional_writes", "denied_deletes", "imports", "unindexed_queries",
+                             "slow_rules", "deletes", "index_builds"}));
   command
       ->add_option(
           "--engine", flags->engine,

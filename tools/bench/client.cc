@@ -209,6 +209,10 @@ uint64_t Wire::listen(std::string_view path, std::string_view hash) {
   return request("q", fmt::format(R"({{"p":"{}","h":"{}"}})", path, hash));
 }
 
+uint64_t Wire::listen_query(std::string_view path, std::string_view query) {
+  return request("q", fmt::format(R"({{"p":"{}","q":{},"t":1,"h":""}})", path, query));
+}
+
 uint64_t Wire::unlisten(std::string_view path) { return request("n", fmt::format(R"({{"p":"{}"}})", path)); }
 
 bool Wire::take_head(std::string_view bytes, size_t& at) const {

@@ -118,6 +118,8 @@ class Wire : public Channel {
   uint64_t merge(std::string_view path, std::string_view json);        // an object of paths below `path`
   uint64_t listen(std::string_view path, std::string_view hash = "");  // `hash`: of the value that the client has
   uint64_t unlisten(std::string_view path);
+  // `query` as the protocol has it: {"i":"name","l":1,"vf":"l"}
+  uint64_t listen_query(std::string_view path, std::string_view query);
   uint64_t authenticate(std::string_view token);
 
  private:

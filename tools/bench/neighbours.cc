@@ -31,8 +31,10 @@ constexpr int kNice = 19;
 constexpr double kRatioMax = 4, kQuietEnoughMs = 20;  // within bounds: a p99 of at most the larger
 constexpr std::chrono::milliseconds kPause{4};        // between two rounds of the calm one
 constexpr std::string_view kForm =
-    R"({{"rules":{{"items":{{".read":true,".write":true,".indexOn":["n"{}]}},"secret":{{".read":false,".write":false,".indexOn":["n"]}},)"
-    R"("one":{{".read":true,".write":true}}}}}})";
+    R"-({{"rules":{{"items":{{".read":true,".write":true,".indexOn":["n"{}]}},)-"
+    R"-("secret":{{".read":false,".write":false,".indexOn":["n"]}},"one":{{".read":true,".write":true}},)-"
+    R"-("slow":{{".write":true,"$k":{{".validate":)-"
+    R"-("root.child('items/'+$k+'/n').isNumber() && newData.child('m').val().matches(/^value [0-9]+$/)"}}}}}}}})-";
 
 std::string target(std::string_view space, std::string_view path, std::string_view more = "") {
   return fmt::format("/{}.json?ns={}{}", path, space, more);
@@ -179,6 +181,16 @@ std::vector<Attack> attacks_of(size_t count) {
   attacks.push_back(
       {"denied_deletes", 8, ask("DELETE", target(kWild, "secret", fmt::format(R"(&orderBy="n"&endAt={})", half)))});
   attacks.push_back({"imports", 2, ask("PUT", target(kWild, "import", "&print=silent"), import, std::string(kOwner))});
+  attacks.push_back({"unindexed_queries", 2, [](const Address& to) {
+                       WireLoop loop;
+                       const size_t connection = loop.connect(to, std::string(kWild));
+                       bool is_answered = false;
+                       loop.wire(connection).listen_query("/items", R"({"i":"m","l":1,"vf":"l"})");
+                       loop.run([&](size_t, uint64_t number, std::string_view) { is_answered |= number > 0; },
+                                [&] { return is_answered; });
+                     }});
+  // Each of its children is judged by a rule that looks at another one, and by a pattern.
+  attacks.push_back({"slow_rules", 2, ask("PUT", target(kWild, "slow", "&print=silent"), import)});
   attacks.push_back({"deletes", 2, [import](const Address& address) {
                        http(address, "PUT", target(kWild, "gone", "&print=silent"), import, kOwner);
                        http(address, "DELETE", target(kWild, "gone"), {}, kOwner);
