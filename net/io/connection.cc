@@ -5,7 +5,7 @@
 //   IoLoop::dirty_, later_ ══════════╪═══╡  │         ├──▶ Connection*   raw; null from Protocol::on_gone() on
 //   epoll ──────────────────────────▶│   │  │         └══▶ what it answers with: HttpStream, WebSocketHandler
 //                                    │   │  └══▶ TlsSession, Outbox, timers
-//                                    └───┘ leaves the map in shut(), by loop_.later
+//                                    └───┘ leaves the map in shut(), by IoLoop::later
 //   Exchange, HttpStream, Waker ┄┄▶ HttpSession, WireSocket               weak; locked on the home thread only
 //
 //   ══▶ owns (shared_ptr, unique_ptr, member)   ──▶ points, does not own   ┄┄▶ weak_ptr
@@ -21,7 +21,7 @@
 //
 // What holds here:
 // - Only the home thread touches a connection. Others post to the loop, or hold a Waker.
-// - shut() and move_to() are the only ways into Closed, and tell the protocol by loop_.later: a protocol may call close()
+// - shut() and move_to() are the only ways into Closed, and tell the protocol by IoLoop::later: a protocol may call close()
 //   in the midst of its own function, and must not be destroyed below its own feet. For the same reason every call into a
 //   protocol holds a copy of `protocol_` first: on_bytes() may replace it (switch_to).
 // - A socket that moves to another thread gets a connection of its own there, so that the home of each is one for life.
@@ -65,9 +65,8 @@ constexpr std::string_view kSpeakTls =
 
 Connection::Connection(Hub& hub, IoLoop& loop, Fd socket)
     : hub_(hub),
-      loop_(loop),
       socket_(std::move(socket)),
-      outbox_(&counters().outbox_bytes),
+      outbox_(&hub.threads[loop.index()].counters.outbox_bytes),
       patience_(loop, *this),
       id_(hub.io.next_connection()),
       opened_at_(std::chrono::steady_clock::now()) {
@@ -94,9 +93,8 @@ Connection::Connection(Hub& hub, IoLoop& loop, Fd socket)
 // What was set and asked of the socket on its first thread holds.
 Connection::Connection(Hub& hub, IoLoop& loop, Moving&& moving)
     : hub_(hub),
-      loop_(loop),
       socket_(std::move(moving.socket)),
-      outbox_(&counters().outbox_bytes),
+      outbox_(&hub.threads[loop.index()].counters.outbox_bytes),
       tls_(std::move(moving.tls)),
       patience_(loop, *this),
       id_(moving.id),
@@ -114,7 +112,7 @@ void Connection::start(std::shared_ptr<Protocol> protocol) {
 void Connection::mark_dirty() {
   if (is_dirty_) return;
   is_dirty_ = true;
-  loop_.mark_dirty(shared_from_this());
+  loop().mark_dirty(shared_from_this());
 }
 
 void Connection::set_reading(bool wanted) {
@@ -133,12 +131,12 @@ uint32_t Connection::wanted_events() const {
 }
 
 void Connection::watch(uint32_t events) {
-  if (state_ != State::Closed && !watch_.set(loop_, *this, socket_.get(), events)) close();
+  if (state_ != State::Closed && !watch_.set(loop(), *this, socket_.get(), events)) close();
 }
 
 void Connection::hear_through(Gate* gate) {
   if (state_ == State::Closed) return;
-  if (!watch_.move_to(loop_, *this, socket_.get(), gate == nullptr ? loop_.poller() : gate->poller())) close();
+  if (!watch_.move_to(loop(), *this, socket_.get(), gate == nullptr ? loop().poller() : gate->poller())) close();
 }
 
 // An event that is wanted no more is not taken back at once, since most are wanted again before they come: on_ready()
@@ -165,7 +163,7 @@ void Connection::on_ready(uint32_t events) {
 void Connection::on_readable() {
   if (state_ == State::Closed) return;
   if (state_ == State::Sending || state_ == State::Lingering) return discard_input();
-  auto& buffer = loop_.read_buffer();
+  auto& buffer = loop().read_buffer();
   const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
   if (got > 0) {
     Counters::add(counters().bytes_in, static_cast<uint64_t>(got));
@@ -200,9 +198,9 @@ void Connection::hear(std::string_view bytes) {
 void Connection::hear_greeting(std::string_view bytes) {
   std::string all;
   if (is_proxied_) {
-    if (greeting_ == nullptr) greeting_ = std::make_unique<std::string>();
-    *greeting_ += bytes;
-    const auto found = find_proxy_header(*greeting_);
+    if (rare_ == nullptr) rare_ = std::make_unique<Rare>();
+    rare_->greeting += bytes;
+    const auto found = find_proxy_header(rare_->greeting);
     if (!found.ok()) {
       Counters::add(counters().bad_greetings);
       return close();
@@ -211,7 +209,7 @@ void Connection::hear_greeting(std::string_view bytes) {
     is_proxied_ = false;
     peer_ = peer_behind(peer_, found.value()->source, hub_.trusted_proxies);
     if (!admit()) return;
-    all = std::move(*std::exchange(greeting_, nullptr));
+    all = std::move(std::exchange(rare_, nullptr)->greeting);
     bytes = std::string_view(all).substr(found.value()->bytes);
     if (!tls_) on_greeted();
     if (bytes.empty()) return;
@@ -236,7 +234,7 @@ void Connection::hear_greeting(std::string_view bytes) {
 // record.
 void Connection::hear_records(std::string_view bytes) {
   for (;;) {
-    const TlsSession::Reading reading = tls_->read(bytes, loop_.record_buffer());
+    const TlsSession::Reading reading = tls_->read(bytes, loop().record_buffer());
     if (!tls_->unsent().empty()) mark_dirty();
     if (state_ == State::Greeting && tls_->is_established()) on_greeted();
     switch (reading.heard) {
@@ -294,11 +292,12 @@ void Connection::throttle(IoLoop::Time until) {
   counters().reach(Limit::RequestRate);
   is_throttled_ = true;
   const auto wait = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-  throttle_ = std::make_unique<Timer>(loop_.schedule(std::max(wait, std::chrono::milliseconds(1)), [this] {
+  if (rare_ == nullptr) rare_ = std::make_unique<Rare>();
+  rare_->throttle = loop().schedule(std::max(wait, std::chrono::milliseconds(1)), [this] {
     is_throttled_ = false;
     if (next_request_at_ > std::chrono::steady_clock::now()) return throttle(next_request_at_);
     update_reading();
-  }));
+  });
 }
 
 void Connection::on_greeted() {
@@ -317,7 +316,7 @@ void Connection::break_off() {
 
 // In Sending and Lingering. Errors and the client's FIN end the connection only when nothing is left to be sent.
 void Connection::discard_input() {
-  auto& buffer = loop_.read_buffer();
+  auto& buffer = loop().read_buffer();
   const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
   if (got == 0) has_ended_ = true;
   const bool failed = got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
@@ -353,7 +352,7 @@ std::optional<Connection::Sent> Connection::send_records() {
   Sent all;
   for (;;) {
     while (!outbox_.empty() && tls_->unsent().size() < kRecordBytesPerSend) {
-      const std::string_view bytes = outbox_.front(loop_.record_buffer());
+      const std::string_view bytes = outbox_.front(loop().record_buffer());
       if (!tls_->write(bytes)) return {};
       outbox_.sent(bytes.size());
     }
@@ -513,12 +512,12 @@ void Connection::let_go(bool has_moved) {
   state_ = State::Closed;
   outbox_.clear();
   patience_.clear();
-  throttle_.reset();
-  loop_.later([self = shared_from_this(), has_moved] {
+  rare_.reset();
+  loop().later([self = shared_from_this(), has_moved] {
     const auto protocol = std::move(self->protocol_);
     protocol->on_gone();
     Hub& hub = self->hub_;
-    Hub::Thread& home = hub.threads[self->loop_.index()];
+    Hub::Thread& home = hub.threads[self->loop().index()];
     home.connections.erase(self);
     home.counters.connections.store(home.connections.size(), std::memory_order_relaxed);
     if (!has_moved) hub.connection_count.fetch_sub(1);
@@ -527,13 +526,13 @@ void Connection::let_go(bool has_moved) {
 
 bool Connection::can_move() const {
   return state_ == State::Open && backlog_bytes() == 0 && !has_ended_ && !is_throttled_ && !is_behind_ &&
-         !hub_.threads[loop_.index()].is_closing;
+         !hub_.threads[loop().index()].is_closing;
 }
 
 // The other thread may have closed its connections meanwhile; then this one comes too late, as a new one would
 // (begin(), listener.cc). It counts among the connections all the way, so drain() waits for it.
 void Connection::move_to(size_t thread, Arrive arrive) {
-  if (!watch_.set(loop_, *this, socket_.get(), 0)) return close();
+  if (!watch_.set(loop(), *this, socket_.get(), 0)) return close();
   const auto moving = std::make_shared<Moving>(Moving{std::move(socket_), std::move(tls_), id_, opened_at_, peer_,
                                                       next_request_at_, std::exchange(is_counted_, false)});
   log(LogLevel::Debug, "connection moves to another thread", {{"connection", id_}, {"thread", thread}});

@@ -88,8 +88,8 @@ class Connection : public Flushable, public Waiting, public Timed, public std::e
   void leave();
 
   Hub& hub() { return hub_; }
-  IoLoop& loop() { return loop_; }
-  Counters& counters() { return hub_.threads[loop_.index()].counters; }
+  IoLoop& loop() const { return patience_.loop(); }
+  Counters& counters() { return hub_.threads[loop().index()].counters; }
   uint64_t id() const { return id_; }  // unique in this process
   const Peer& peer() const { return peer_; }
   bool is_secure() const { return tls_ != nullptr; }
@@ -134,17 +134,20 @@ class Connection : public Flushable, public Waiting, public Timed, public std::e
   void shut();
   void let_go(bool has_moved);
 
-  // Thousands of these wait for their clients, so they are small, and what few need is behind a pointer.
+  // Thousands of these wait for their clients, so they are small, and what few need is behind a pointer. The loop is known
+  // by patience_.
   Hub& hub_;
-  IoLoop& loop_;
   Fd socket_;
   Watch watch_;
   std::shared_ptr<Protocol> protocol_;
   Outbox outbox_;
-  std::unique_ptr<TlsSession> tls_;        // null: plain
-  std::unique_ptr<std::string> greeting_;  // a PROXY header that is not whole yet; null: there is none
-  std::unique_ptr<Timer> throttle_;        // null: it was never throttled
-  Deadline patience_;  // for a client that does not greet, takes nothing, or does not close after us
+  std::unique_ptr<TlsSession> tls_;  // null: plain
+  struct Rare {
+    std::string greeting;  // a PROXY header that is not whole yet
+    Timer throttle;
+  };
+  std::unique_ptr<Rare> rare_;  // null while it has neither, and was never throttled
+  Deadline patience_;           // for a client that does not greet, takes nothing, or does not close after us
   const uint64_t id_;
   const std::chrono::steady_clock::time_point opened_at_;
   IoLoop::Time next_request_at_{};  // if it kept to Limits::request_rate_max, less a second

@@ -166,6 +166,7 @@ class Deadline {
   void set(std::chrono::milliseconds from_now);
   void set_earlier(std::chrono::milliseconds from_now);  // does nothing when it is due sooner already
   void clear() { due_ = IoLoop::Time::max(); }
+  IoLoop& loop() const { return loop_; }
 
  private:
   friend class IoLoop;

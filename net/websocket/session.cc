@@ -62,11 +62,9 @@ std::string websocket_head(std::string_view key, bool deflated) {
 WebSocketSession::WebSocketSession(Connection& connection, std::shared_ptr<WebSocketHandler> handler,
                                    const WebSocketOptions& options, HalfReceived::Owner owner)
     : connection_(&connection),
-      counters_(connection.counters()),
-      loop_(connection.loop()),
       handler_(std::move(handler)),
       owner_(owner),
-      deadline_(loop_, *this),
+      deadline_(connection.loop(), *this),
       heard_at_(std::chrono::steady_clock::now()),
       sent_at_(heard_at_),
       message_bytes_max_(options.message_bytes_max),
@@ -77,7 +75,7 @@ WebSocketSession::WebSocketSession(Connection& connection, std::shared_ptr<WebSo
       word_delay_max_(options.word_delay_max),
       answers_pings_(options.answers_pings),
       is_deflated_(options.may_deflate) {
-  Counters::add(counters_.websockets_open);
+  Counters::add(connection.counters().websockets_open);
   if (word_interval_.count() > 0) look_interval_ = std::min(ping_interval_, word_interval_ + word_delay_max_);
   deadline_.set(look_interval_);
 }
@@ -180,7 +178,7 @@ void WebSocketSession::hold(size_t bytes) {
   if (handler_bytes_ == bytes) return;
   handler_bytes_ = bytes;
   if (is_reading_ || is_closed()) return;  // on_bytes() counts it at its end
-  loop_.later([self = shared_from_this()] {
+  deadline_.loop().later([self = shared_from_this()] {
     if (!self->is_closed()) self->watch_unfinished(0);
   });
 }
@@ -227,7 +225,7 @@ void WebSocketSession::on_found(FrameReader::Found found) {
     case FrameReader::Found::Error: {
       if (state_ == State::Open) {
         close_code_ = reader_->close_code();
-        if (close_code_ == CloseCode::TooLarge) counters_.reach(Limit::MessageSize);
+        if (close_code_ == CloseCode::TooLarge) connection_->counters().reach(Limit::MessageSize);
         std::string frame;
         append_close_frame(frame, close_code_, refused_ ? HalfReceived::text_of(*refused_) : reader_->error());
         send_bytes(std::string_view(frame));
@@ -245,13 +243,15 @@ void WebSocketSession::end() {
   unfinished_.reset();
   deadline_.clear();
   connection_->close_after_sending();
-  tell_of_end();  // not when the connection is gone: it may linger for seconds, and onDisconnect writes must not wait
+  tell_of_end(
+      connection_
+          ->counters());  // not when the connection is gone: it may linger for seconds, and onDisconnect writes must not wait
 }
 
-void WebSocketSession::tell_of_end() {
+void WebSocketSession::tell_of_end(Counters& counters) {
   const auto handler = std::exchange(handler_, nullptr);
   if (handler == nullptr) return;
-  Counters::take(counters_.websockets_open);
+  Counters::take(counters.websockets_open);
   handler->on_close(close_code_);
 }
 
@@ -268,12 +268,13 @@ void WebSocketSession::on_server_closing() {
 }
 
 void WebSocketSession::on_gone() {
+  Counters& counters = connection_->counters();
   connection_ = nullptr;
   state_ = State::Closed;
   held_.reset();
   unfinished_.reset();
   deadline_.clear();
-  tell_of_end();
+  tell_of_end(counters);
 }
 
 void WebSocketSession::on_deadline() {
@@ -307,7 +308,7 @@ void WebSocketSession::watch_silence(IoLoop::Time now) {
   // While we do not read we cannot hear the client. Its messages wait in the kernel, so it does not count as gone.
   const bool reads = is_read();
   if (reads && silence >= idle_time_max_) {
-    counters_.reach(Limit::IdleTime);
+    connection_->counters().reach(Limit::IdleTime);
     return connection_->close();
   }
   const auto ping_at = ping_after();
@@ -370,7 +371,7 @@ void WebSocketSession::resume() {
   update_reading();
   if (is_reading_ || (!has_held() && !reads_later_)) return;
   // The handler may have called resume() from within on_message(): what is held is read when that has returned.
-  loop_.later([self = shared_from_this()] { self->read_held(); });
+  deadline_.loop().later([self = shared_from_this()] { self->read_held(); });
 }
 
 // What was read goes on to be inflated and handled when others of the thread have had their turn. By post() and not by
@@ -378,7 +379,7 @@ void WebSocketSession::resume() {
 void WebSocketSession::read_later() {
   reads_later_ = true;
   update_reading();
-  loop_.post({[self = shared_from_this()] { self->read_held(); }, nullptr});
+  deadline_.loop().post({[self = shared_from_this()] { self->read_held(); }, nullptr});
 }
 
 void WebSocketSession::read_held() {

@@ -84,14 +84,12 @@ class WebSocketSession : public Protocol,
   bool is_read() const { return !is_paused_ && !connection_->is_throttled(); }
   void on_found(FrameReader::Found found);
   void end();
-  void tell_of_end();
+  void tell_of_end(Counters& counters);
   void on_deadline() override;
   void watch_silence(IoLoop::Time now);
   std::optional<std::chrono::milliseconds> ping_after() const;
 
-  Connection* connection_;  // null when it is gone
-  Counters& counters_;
-  IoLoop& loop_;
+  Connection* connection_;                     // null when it is gone
   std::shared_ptr<WebSocketHandler> handler_;  // null once it has been told of the end
   std::unique_ptr<FrameReader> reader_;        // null while there is nothing to read and no message is half read
   std::unique_ptr<Unfinished> unfinished_;     // null: there is none
