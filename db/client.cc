@@ -18,7 +18,7 @@ void submit(const std::shared_ptr<Conversation>& conversation, uint64_t request,
 Client::Client(std::shared_ptr<Conversation> conversation) : conversation_(std::move(conversation)) {}
 Client::~Client() { end(); }
 
-const std::string& Client::id() const { return conversation_->id; }
+std::string Client::id() const { return std::string(conversation_->id); }
 void Client::write(uint64_t request, Write write) { submit(conversation_, request, WriteRequest{std::move(write)}); }
 void Client::read(uint64_t request, Read read) { submit(conversation_, request, ReadRequest{std::move(read)}); }
 void Client::listen(uint64_t request, uint64_t listener, Listen listen) {
@@ -76,7 +76,7 @@ void Client::set_origin(const Origin& origin) {
 Origin Client::origin() const { return conversation_->origin(); }
 void Client::set_admin(bool is_admin) { conversation_->is_admin.store(is_admin, std::memory_order_relaxed); }
 // Weak: whoever holds a waker must not keep a conversation alive whose client has gone.
-std::function<void()> Client::waker() const {
+Wake Client::waker() const {
   return [weak = std::weak_ptr(conversation_)] {
     if (const auto conversation = weak.lock()) conversation->story.nudge();
   };

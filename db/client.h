@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "db/base/wake.h"
 #include "db/model/event.h"
 #include "db/model/live.h"
 #include "db/model/read.h"
@@ -31,7 +32,7 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  const std::string& id() const;
+  std::string id() const;
 
   void write(uint64_t request, Write write);
   void read(uint64_t request, Read read);
@@ -72,7 +73,7 @@ class Client {
   Origin origin() const;
 
   // Calls `wake`, from any thread and as long as the conversation lasts, for an owner that hears from elsewhere too.
-  std::function<void()> waker() const;
+  Wake waker() const;
 
   // What has come, in order, as far as it is ready, some at a time (Story::take).
   std::vector<Item> take();

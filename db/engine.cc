@@ -321,15 +321,14 @@ Result<void> Engine::remove(const std::string& name) {
   return backups_->meanwhile([&] { return ask_shard(name, RemoveRequest{}); });
 }
 
-Result<std::shared_ptr<Conversation>> Engine::converse(const std::string& name, std::string_view replaces,
-                                                       std::function<void()> wake) {
+Result<std::shared_ptr<Conversation>> Engine::converse(const std::string& name, std::string_view replaces, Wake wake) {
   const Gate::Pass pass(gate_);
   if (!pass) return closed_error();
   std::shared_ptr<NamespaceState> where = space(name);
   if (where == nullptr) return not_owner_error();
   // The request is submitted before anybody has the conversation: so it is the first of its line of requests.
   auto conversation =
-      std::make_shared<Conversation>(random_hex(16), std::move(where), std::move(wake), memory_->events);
+      std::make_shared<Conversation>(SessionId::random(), std::move(where), std::move(wake), memory_->events.get());
   conversation->since = clock_->now();
   conversation->space->shard.submit(
       {.space = conversation->space, .conversation = conversation, .what = BeginRequest{std::string(replaces)}});

@@ -66,8 +66,7 @@ class Engine final : public Replica {
   Result<void> remove(const std::string& name);
 
   void end_conversations(const std::string& name, std::string label, Error reason, std::function<void(Answer)> done);
-  Result<std::shared_ptr<Conversation>> converse(const std::string& name, std::string_view replaces,
-                                                 std::function<void()> wake);
+  Result<std::shared_ptr<Conversation>> converse(const std::string& name, std::string_view replaces, Wake wake);
   void read(const std::string& name, Read read, std::function<void(Answer)> done);
   void write(const std::string& name, Write write, std::function<void(Answer)> done);
   void say(const std::string& name, std::string topic, std::shared_ptr<const Precondition> may_speak,

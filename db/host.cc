@@ -10,8 +10,7 @@ Result<std::unique_ptr<Host>> Host::open(const Options& options) {
 }
 
 // A conversation without callbacks, whose owner takes its items itself.
-Result<std::unique_ptr<Client>> Host::client(std::string_view name, std::string_view replaces,
-                                             std::function<void()> wake) {
+Result<std::unique_ptr<Client>> Host::client(std::string_view name, std::string_view replaces, Wake wake) {
   ASSIGN_OR_RETURN(const std::string stored, check_namespace_name(name));
   ASSIGN_OR_RETURN(auto conversation, engine_->converse(stored, replaces, std::move(wake)));
   return std::make_unique<Client>(std::move(conversation));

@@ -31,7 +31,7 @@ class Host final : public Database {
   // As Database::open.
   static Result<std::unique_ptr<Host>> open(const Options& options);
 
-  Result<std::unique_ptr<Client>> client(std::string_view name, std::string_view replaces, std::function<void()> wake);
+  Result<std::unique_ptr<Client>> client(std::string_view name, std::string_view replaces, Wake wake);
   // All conversations of that label (Client::set_label) hear Ended with the reason, once what came before is done; the
   // answer's value is their number.
   void end_conversations(const std::string& name, std::string label, Error reason, std::function<void(Answer)> done);

@@ -200,7 +200,7 @@ void Guard::write_rows(const std::string& name, const Auth& auth, db::Write writ
 }
 
 db::Result<std::unique_ptr<Session>> Guard::open(const std::string& name, Auth auth, std::string_view replaces,
-                                                 std::function<void()> wake, Unindexed unindexed, Expired expired) {
+                                                 db::Wake wake, Unindexed unindexed, Expired expired) {
   ASSIGN_OR_RETURN(auto client, database_.client(name, replaces, std::move(wake)));
   return std::make_unique<Session>(std::move(client), book_, settings_, name, std::move(auth), unindexed, expired);
 }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "db/base/result.h"
+#include "db/base/wake.h"
 #include "db/model/beside.h"
 #include "db/model/change.h"
 #include "db/model/dump_request.h"
@@ -53,7 +54,7 @@ class Session {
   ~Session();  // as end()
 
   const std::string& space() const { return space_; }  // the namespace
-  const std::string& id() const;                       // unguessable, URL-safe: a capability for `ls=`
+  std::string id() const;                              // unguessable, URL-safe: a capability for `ls=`
 
   // How it came, for those who run the server.
   void came_by(const db::Origin& origin);
@@ -87,7 +88,7 @@ class Session {
   void await_commit(uint64_t request, uint64_t since);
   void reply(uint64_t request, db::Result<void> status);  // an answer in its turn that needs nothing from the database
 
-  std::function<void()> waker() const;  // calls `wake` as long as the session lasts; any thread
+  db::Wake waker() const;  // calls `wake` as long as the session lasts; any thread
 
   // What has come, in order, as far as it is ready, some at a time: when that is not all, `wake` is called again.
   // Empty when nothing is there. The last item of a story may be Ended.
@@ -191,7 +192,7 @@ class Guard {
   // nothing of it. `replaces`: the session this client had before ("" for none), ended first if it lives
   // (net/wire/protocol.md §8.3).
   db::Result<std::unique_ptr<Session>> open(const std::string& name, Auth auth, std::string_view replaces,
-                                            std::function<void()> wake, Unindexed unindexed = Unindexed::Noted,
+                                            db::Wake wake, Unindexed unindexed = Unindexed::Noted,
                                             Expired expired = Expired::SignedOut);
 
   // For admins. The text of the rules in force, as it was set: a string, the answer's value. Errors:

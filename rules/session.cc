@@ -76,7 +76,7 @@ Session::Session(std::unique_ptr<db::Client> client, std::shared_ptr<Rulebook> b
 }
 Session::~Session() = default;
 
-const std::string& Session::id() const { return client_->id(); }
+std::string Session::id() const { return client_->id(); }
 
 std::shared_ptr<const ReadAccess> Session::read_access(const db::Path& path, const db::SharedQuery& query) const {
   // An admin's plain read needs no check. With a query there is one, for the missing index.
@@ -218,7 +218,7 @@ void Session::await_commit(uint64_t request, uint64_t since) {
   client_->await_commit(request, since);
 }
 
-std::function<void()> Session::waker() const { return client_->waker(); }
+db::Wake Session::waker() const { return client_->waker(); }
 
 std::vector<db::Item> Session::take() {
   std::vector<db::Item> items = client_->take();

@@ -70,12 +70,12 @@ void collect_checked(Node& node, std::unordered_set<Subscription*>& to) {
       if (subscription->check != nullptr) to.insert(subscription);
     }
   }
-  for (const auto& [key, child] : *node.children) collect_checked(*child, to);  // at most kDepthMax deep
+  for (const auto& child : *node.children) collect_checked(*child, to);  // at most kDepthMax deep
 }
 
 void collect_below(Node& node, std::unordered_set<Subscription*>& to) {
   to.insert(node.watchers->begin(), node.watchers->end());
-  for (const auto& [key, child] : *node.children) collect_below(*child, to);  // at most kDepthMax deep
+  for (const auto& child : *node.children) collect_below(*child, to);  // at most kDepthMax deep
 }
 
 }  // namespace
@@ -85,14 +85,14 @@ Node& ListenerRegistry::node_at(const Path& path) {
   for (const std::string_view key : path.keys()) {
     const auto child = at->children->find(key);
     if (child != at->children->end()) {
-      at = child->second.get();
+      at = child->get();
     } else {
       auto made = std::make_unique<Node>();
       made->parent = at;
       made->key = key;
       count_bytes(static_cast<int64_t>(bytes_of(*made)));
       Node* node = made.get();
-      at->children.make().emplace(node->key, std::move(made));
+      at->children.make().insert(std::move(made));
       at = node;
     }
   }
@@ -104,9 +104,8 @@ void ListenerRegistry::prune(Node* node) {
          node->watchers.empty()) {
     Node* parent = node->parent;
     count_bytes(-static_cast<int64_t>(bytes_of(*node)));
-    // By its place, not by its key: that is the node's.
     auto& children = parent->children.make();
-    children.erase(children.find(node->key));
+    children.erase(children.find(std::string_view(node->key)));
     parent->children.tidy();
     node = parent;
   }
@@ -283,7 +282,7 @@ void ListenerRegistry::collect_watchers(const Path& path, std::unordered_set<Sub
     to.insert(at->watchers->begin(), at->watchers->end());
     const auto child = at->children->find(key);
     if (child == at->children->end()) return;
-    at = child->second.get();
+    at = child->get();
   }
   collect_below(*at, to);
 }

@@ -66,9 +66,19 @@ struct Subscription {
 struct Node {
   Node* parent = nullptr;
   std::string key;
-  Lazy<std::map<std::string_view, std::unique_ptr<Node>>> children;  // by their keys
-  PointerList<Subscription> subscriptions;                           // without a query
-  Lazy<std::map<std::string_view, std::unique_ptr<View>>> views;     // by the query's text, which is the view's
+  // By their keys, which they are found by too.
+  struct ByKey {
+    using is_transparent = void;
+    static std::string_view key_of(std::string_view key) { return key; }
+    static std::string_view key_of(const std::unique_ptr<Node>& node) { return node->key; }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return key_of(a) < key_of(b);
+    }
+  };
+  Lazy<std::set<std::unique_ptr<Node>, ByKey>> children;
+  PointerList<Subscription> subscriptions;                        // without a query
+  Lazy<std::map<std::string_view, std::unique_ptr<View>>> views;  // by the query's text, which is the view's
   Lazy<std::unordered_set<Subscription*>> watchers;
 };
 

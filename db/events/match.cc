@@ -185,7 +185,7 @@ Result<void> Matching::tell() {
     RETURN_IF_ERROR(tell_here(*at));
     const auto child = at->children->find(key);
     if (child == at->children->end()) return {};
-    at = child->second.get();
+    at = child->get();
   }
   RETURN_IF_ERROR(tell_here(*at));
   if (at->children.empty()) return {};
@@ -204,15 +204,15 @@ Result<void> Matching::tell_between(Node& base_node) {
     const std::vector<std::string_view> keys = overwrite.path.keys();
     for (size_t depth = base.depth(); at != nullptr && depth < keys.size(); ++depth) {
       const auto child = at->children->find(keys[depth]);
-      at = child == at->children->end() ? nullptr : child->second.get();
+      at = child == at->children->end() ? nullptr : child->get();
       if (at == nullptr || at->subscriptions.empty()) continue;
       auto& changes = changes_at_or_below[at];
       if (changes.empty()) order.emplace_back(at, overwrite.path.prefix(depth + 1));
       changes.push_back(i);
     }
     if (at == nullptr || overwrite.slot == Slot::Priority) continue;
-    for (const auto& [key, child] : *at->children) {
-      const Result<Path> path = overwrite.path.child(key);
+    for (const auto& child : *at->children) {
+      const Result<Path> path = overwrite.path.child(child->key);
       if (path.ok()) RETURN_IF_ERROR(tell_below(*child, path.value(), overwrite));
     }
   }
@@ -255,8 +255,8 @@ Result<void> Matching::tell_below(Node& node, const Path& path, const Overwrite&
     if (!old.ok() && old.error().code != ErrorCode::TooLarge) return old.error();
     if (!old.ok() || !(old.value() == value)) tell_all(node, Body::put(path, Slot::Value, value));
   }
-  for (const auto& [key, child] : *node.children) {  // at most kDepthMax deep
-    const Result<Path> below = path.child(key);
+  for (const auto& child : *node.children) {  // at most kDepthMax deep
+    const Result<Path> below = path.child(child->key);
     if (below.ok()) RETURN_IF_ERROR(tell_below(*child, below.value(), from));
   }
   return {};
@@ -268,8 +268,8 @@ TouchedChildren& Matching::touched(Node& node, const Path& path) {
 
 void Matching::touch_below(Node& node, const Path& path) {
   if (!node.views.empty()) touched(node, path).all = true;
-  for (const auto& [key, child] : *node.children) {  // at most kDepthMax deep
-    const Result<Path> below = path.child(key);
+  for (const auto& child : *node.children) {  // at most kDepthMax deep
+    const Result<Path> below = path.child(child->key);
     if (below.ok()) touch_below(*child, below.value());
   }
 }
@@ -284,7 +284,7 @@ Result<void> Matching::touch_views() {
         touched(*at, overwrite.path.prefix(depth)).children[std::string(keys[depth])].push_back(&overwrite);
       }
       const auto child = at->children->find(keys[depth]);
-      at = child == at->children->end() ? nullptr : child->second.get();
+      at = child == at->children->end() ? nullptr : child->get();
     }
     // A view shows children, so a changed priority of the node itself, or of one above it, cannot change what it shows.
     if (at != nullptr && overwrite.slot == Slot::Value) touch_below(*at, overwrite.path);

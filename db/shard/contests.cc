@@ -16,15 +16,17 @@ size_t key_of(const void* space, const Path& path) {
 }  // namespace
 
 void Contests::judged(Conversation& one, const void* space, const Path& path, Verdict verdict, uint64_t group) {
-  one.losses = verdict == Verdict::Stale ? one.losses + 1 : 0;
-  if (std::exchange(one.is_called, false)) {
-    const auto known = contests_.find(one.contest);
+  if (one.contender == nullptr) one.contender = std::make_unique<Contender>();
+  Contender& contender = *one.contender;
+  contender.losses = verdict == Verdict::Stale ? contender.losses + 1 : 0;
+  if (std::exchange(contender.is_called, false)) {
+    const auto known = contests_.find(contender.contest);
     if (known != contests_.end() && known->second.called > 0) --known->second.called;
   }
   // Noted of who wins too: those who are stale for it come behind.
-  one.contest = key_of(space, path);
-  one.tried_in = group;
-  if (verdict == Verdict::Stale) contests_[one.contest].stale_in = group;
+  contender.contest = key_of(space, path);
+  contender.tried_in = group;
+  if (verdict == Verdict::Stale) contests_[contender.contest].stale_in = group;
 }
 
 void Contests::take(std::deque<std::shared_ptr<Conversation>>& from, Told& to) {
@@ -35,7 +37,7 @@ void Contests::take(std::deque<std::shared_ptr<Conversation>>& from, Told& to) {
 
 void Contests::call(Contest& contest, std::deque<std::shared_ptr<Conversation>>& from, Told& to, Time now) {
   take(from, to);
-  to.back()->is_called = true;
+  to.back()->contender->is_called = true;
   ++contest.called;
   contest.called_at = now;
 }
@@ -44,12 +46,16 @@ Contests::Told Contests::wake_now(Told told, uint64_t group, Time now, size_t at
   if (contests_.empty()) return told;
   Told others, tired;  // who have nothing to do with it; who have tried in this group
   for (auto& one : told) {
-    const bool has_tried = one->tried_in == group && contests_.contains(one->contest);
+    const Contender* contender = one->contender.get();
+    const bool has_tried =
+        contender != nullptr && contender->tried_in == group && contests_.contains(contender->contest);
     (has_tried ? tired : others).push_back(std::move(one));
   }
-  std::stable_sort(tired.begin(), tired.end(), [](const auto& a, const auto& b) { return a->losses > b->losses; });
+  std::stable_sort(tired.begin(), tired.end(),
+                   [](const auto& a, const auto& b) { return a->contender->losses > b->contender->losses; });
   for (auto& one : tired) {
-    Contest& contest = contests_.at(one->contest);
+    Contender& contender = *one->contender;
+    Contest& contest = contests_.at(contender.contest);
     // A contest of one is none.
     const bool is_alive = contest.called > 0 || !contest.losers.empty() || !contest.winners.empty() ||
                           group - contest.stale_in <= kContestGroups;
@@ -57,8 +63,8 @@ Contests::Told Contests::wake_now(Told told, uint64_t group, Time now, size_t at
       others.push_back(std::move(one));
       continue;
     }
-    one->asleep_since = now;
-    (one->losses > 0 ? contest.losers : contest.winners).push_back(std::move(one));
+    contender.asleep_since = now;
+    (contender.losses > 0 ? contest.losers : contest.winners).push_back(std::move(one));
     ++sleepers_;
   }
   Told first;
@@ -66,11 +72,12 @@ Contests::Told Contests::wake_now(Told told, uint64_t group, Time now, size_t at
     Contest& contest = at->second;
     if (contest.called > 0 && now - contest.called_at > kContestWait) contest.called = 0;
     while (contest.called < at_once && !contest.losers.empty()) call(contest, contest.losers, first, now);
-    while (contest.called < at_once && !contest.winners.empty() && contest.winners.front()->tried_in != group) {
+    while (contest.called < at_once && !contest.winners.empty() &&
+           contest.winners.front()->contender->tried_in != group) {
       call(contest, contest.winners, first, now);
     }
     for (auto* queue : {&contest.losers, &contest.winners}) {
-      while (!queue->empty() && now - queue->front()->asleep_since > kContestSleepMax) take(*queue, first);
+      while (!queue->empty() && now - queue->front()->contender->asleep_since > kContestSleepMax) take(*queue, first);
     }
     const bool is_over = contest.losers.empty() && contest.winners.empty() && contest.called == 0 &&
                          group - contest.stale_in > kContestGroups;

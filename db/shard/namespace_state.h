@@ -2,21 +2,26 @@
 // name and shard belongs to the shard's thread.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "db/base/metrics.h"
+#include "db/base/random.h"
+#include "db/base/wake.h"
 #include "db/commit/committer.h"
 #include "db/commit/disconnect_queue.h"
 #include "db/documents/coverage.h"
@@ -77,6 +82,39 @@ inline constexpr uint64_t kCompactRows = 200;          // updates since, at whic
 inline constexpr uint64_t kCompactBytes = 256u << 10;  // or bytes, and as many as it had
 inline constexpr uint64_t kCompactRowsAtEnd = 20;      // when nobody has it open any more
 
+// One that changes values by compare-and-set (db/shard/contests.h).
+struct Contender {
+  size_t contest = 0;     // where it has tried last
+  uint64_t tried_in = 0;  // and in which group
+  std::chrono::steady_clock::time_point asleep_since{};
+  uint32_t losses = 0;     // conditional writes that were refused as stale since it won
+  bool is_called = false;  // it was woken to try again
+};
+
+// Of a conversation: unguessable, URL-safe, as a text that has its length always.
+class SessionId {
+ public:
+  static SessionId random() {
+    SessionId made;
+    random_hex(made.text_.size() / 2).copy(made.text_.data(), made.text_.size());
+    return made;
+  }
+  operator std::string_view() const noexcept { return {text_.data(), text_.size()}; }
+
+  // For maps that are asked for what a client calls an id.
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view id) const noexcept { return std::hash<std::string_view>()(id); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(std::string_view a, std::string_view b) const noexcept { return a == b; }
+  };
+
+ private:
+  std::array<char, 32> text_{};
+};
+
 // What few conversations have beside listeners.
 struct OtherListeners {
   std::map<uint64_t, std::unique_ptr<RowSubscription>> rows;  // by the owner's id
@@ -86,38 +124,33 @@ struct OtherListeners {
 // One conversation's state at its shard. `story`, `is_gone` and the constants are for any thread, the rest for the
 // shard's.
 struct Conversation final : Audience {
-  Conversation(std::string session, std::shared_ptr<NamespaceState> with, std::function<void()> wake,
-               std::shared_ptr<EventBudget> events)
-      : id(std::move(session)), space(std::move(with)), story(std::move(wake), std::move(events)) {}
-  const std::string id;
+  // `events` lives as long as the shards do.
+  Conversation(const SessionId& session, std::shared_ptr<NamespaceState> with, Wake wake, EventBudget* events)
+      : id(session), space(std::move(with)), story(std::move(wake), events) {}
+  const SessionId id;
   const std::shared_ptr<NamespaceState> space;
   Timestamp since{};  // constant once others know of it
   // Who has it, for those who run the server: said by the owner, on any thread (Client::set_origin, set_admin).
   std::atomic<uint64_t> connection = 0;
   std::atomic<const char*> protocol = "";
   std::atomic<bool> is_admin = false;
+  std::atomic<bool> is_gone = false;  // nobody hears the story any more
+  bool ended = false;                 // the shard's, as what comes behind the story
   Origin origin() const {
     return {connection.load(std::memory_order_relaxed), protocol.load(std::memory_order_relaxed)};
   }
   Payer payer() const;  // whose share of the readers' turns it takes
   Story story;
-  std::atomic<bool> is_gone = false;                // nobody hears the story any more
   std::unique_ptr<DisconnectQueue> queue;           // null until something is queued
   std::unique_ptr<const std::string> label;         // Client::set_label; null for the many that have none
   std::shared_ptr<const Precondition> queue_check;  // asked again when it is written; null: allowed
   std::map<uint64_t, std::unique_ptr<Subscription>> subscriptions;  // by the owner's id
   std::unique_ptr<OtherListeners> others;                           // null for the many that have none
   OtherListeners& other() { return *(others == nullptr ? others = std::make_unique<OtherListeners>() : others); }
-  uint64_t held_in = 0;     // the group that holds something for it to be told
-  uint64_t carried_in = 0;  // the group in which a request of it had to wait for the next
-  uint64_t holder = 0;      // of what it has written at ephemeral paths; 0: nothing
-  // Of contests.h: where it has last tried a conditional write, and in which group; since when it sleeps.
-  size_t contest = 0;
-  uint64_t tried_in = 0;
-  std::chrono::steady_clock::time_point asleep_since{};
-  uint32_t losses = 0;     // conditional writes that were refused as stale since it won
-  bool is_called = false;  // it was woken to try again
-  bool ended = false;
+  uint64_t held_in = 0;                  // the group that holds something for it to be told
+  uint64_t carried_in = 0;               // the group in which a request of it had to wait for the next
+  uint64_t holder = 0;                   // of what it has written at ephemeral paths; 0: nothing
+  std::unique_ptr<Contender> contender;  // null until it tries a conditional write
 };
 
 struct FirstValueCounts {
@@ -244,7 +277,7 @@ struct NamespaceState {
   bool mirrors_known = false;        // somebody has
   bool mirrors_asked = false;        // somebody will
   uint64_t mirror_jobs = 0;          // begun, since ever
-  std::unordered_map<std::string, std::weak_ptr<Conversation>> sessions;
+  std::unordered_map<SessionId, std::weak_ptr<Conversation>, SessionId::Hash, SessionId::Equal> sessions;
   // Sessions of a dead process, for as long as they may come back.
   std::unordered_map<std::string, std::shared_ptr<DisconnectQueue>> orphans;
   std::map<std::string, std::shared_ptr<FirstValue>, std::less<>> firsts;  // by path text

@@ -512,7 +512,7 @@ void Shard::handle(ShardRequest& request, ReplyRequest& what) { answer(request, 
 
 void Shard::handle(ShardRequest& request, BeginRequest& what) {
   NamespaceState& space = *request.space;
-  if (const auto old = space.sessions.find(what.replaces); old != space.sessions.end()) {
+  if (const auto old = space.sessions.find(std::string_view(what.replaces)); old != space.sessions.end()) {
     if (const auto conversation = old->second.lock(); conversation != nullptr) {
       if (unlisten_some(*conversation)) return;
       tell(conversation, Ended{{ErrorCode::Unavailable, "Another connection has taken the session over."}});

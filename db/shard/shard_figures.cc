@@ -22,8 +22,8 @@ std::vector<ListenersAt> listened(const Node& root) {
     uint64_t count = node->subscriptions.size();
     for (const auto& [query, view] : *node->views) count += view->subscriptions.size();
     if (count > 0) found.push_back({path, count});
-    for (const auto& [key, child] : *node->children) {
-      if (auto below = path.child(key); below.ok()) open.emplace_back(child.get(), std::move(below).value());
+    for (const auto& child : *node->children) {
+      if (auto below = path.child(child->key); below.ok()) open.emplace_back(child.get(), std::move(below).value());
     }
   }
   const auto has_more = [](const ListenersAt& a, const ListenersAt& b) {

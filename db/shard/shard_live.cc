@@ -71,9 +71,9 @@ void add_paths(const NamespaceState& space, Live& to) {
     for (const auto& [query, view] : *node->views) here.queries += view->subscriptions.size();
     here.listeners += here.queries;
     if (here.listeners > 0) to.paths.push_back(std::move(here));
-    for (const auto& [key, child] : *node->children) {
+    for (const auto& child : *node->children) {
       if (open.size() >= kLiveLooksMax) break;
-      if (auto below = path.child(key); below.ok()) open.emplace_back(child.get(), std::move(below).value());
+      if (auto below = path.child(child->key); below.ok()) open.emplace_back(child.get(), std::move(below).value());
     }
   }
   std::sort(to.paths.begin(), to.paths.end(), [](const LivePath& a, const LivePath& b) {

@@ -115,7 +115,8 @@ Result<void> Shard::queue_for_end(NamespaceState& space, Conversation& conversat
     if (!room.ok()) counted_.writes_without_room.add();
     RETURN_IF_ERROR(room);
   }
-  if (conversation.queue == nullptr) conversation.queue = std::make_unique<DisconnectQueue>(conversation.id);
+  if (conversation.queue == nullptr)
+    conversation.queue = std::make_unique<DisconnectQueue>(std::string(conversation.id));
   DisconnectQueue& queue = *conversation.queue;
   // First taken in, then asked whether there is room: only the queue itself knows what an operation adds to it.
   const auto take = [&]() -> Result<void> {

@@ -25,7 +25,7 @@ const Node* node_of_path(const ListenerRegistry& registry, const Path& path) {
   for (const std::string_view key : path.keys()) {
     const auto child = at->children->find(key);
     if (child == at->children->end()) return nullptr;
-    at = child->second.get();
+    at = child->get();
   }
   return at;
 }

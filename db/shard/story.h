@@ -3,13 +3,14 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <vector>
 
 #include "db/base/metrics.h"
+#include "db/base/small_mutex.h"
+#include "db/base/wake.h"
 #include "db/model/event.h"
 #include "db/model/read.h"
 
@@ -35,9 +36,8 @@ struct EventBudget {
 
 class Story {
  public:
-  // `budget` null: nobody counts.
-  explicit Story(std::function<void()> wake, std::shared_ptr<EventBudget> budget = {})
-      : budget_(std::move(budget)), wake_(std::move(wake)) {}
+  // `budget` outlives it; null: nobody counts.
+  explicit Story(Wake wake, EventBudget* budget = nullptr) : budget_(budget), wake_(std::move(wake)) {}
   ~Story() { forget(counted_); }
   Story(const Story&) = delete;
   Story& operator=(const Story&) = delete;
@@ -71,7 +71,11 @@ class Story {
   void overflow();                                             // under mutex_
   size_t waiting() const { return entries_.size() - taken_; }  // under mutex_
 
-  std::mutex mutex_;  // Guards all below; not held while wake_ is called.
+  // A conversation that is told nothing is one of thousands, so this is small.
+  SmallMutex mutex_;         // Guards all below; not held while wake_ is called.
+  bool overflowed_ = false;  // and append() has not said so yet
+  bool woken_ = false;
+  bool closed_ = false;
   // A vector, for an empty one holds no memory; those before `taken_` are gone.
   std::vector<Entry> entries_;
   size_t taken_ = 0;
@@ -79,11 +83,8 @@ class Story {
   size_t event_bytes_ = 0;   // untaken
   size_t counted_ = 0;       // of the budget
   size_t answer_bytes_ = 0;  // untaken; of what was asked for, so more of it may wait
-  bool overflowed_ = false;  // and append() has not said so yet
-  bool woken_ = false;
-  bool closed_ = false;
-  const std::shared_ptr<EventBudget> budget_;
-  const std::function<void()> wake_;
+  EventBudget* const budget_;
+  const Wake wake_;
 };
 
 }  // namespace hearth::db

@@ -9,11 +9,12 @@
 #include <utility>
 
 #include "db/base/small_mutex.h"
+#include "db/base/wake.h"
 #include "net/io/io_pool.h"
 
 namespace hearth::net::http {
 
-class Waker : public std::enable_shared_from_this<Waker> {
+class Waker : public db::Wake::Target {
  public:
   // Each wake() runs `task` on the home thread. `task` should hold its object weakly and lock it only there, so that
   // the object is destroyed on no other thread.
@@ -22,11 +23,10 @@ class Waker : public std::enable_shared_from_this<Waker> {
     return std::make_shared<Calling<Call>>(io, thread, std::move(task));
   }
 
-  virtual ~Waker() = default;
-
-  void wake() {
+  // By db::Wake.
+  void wake(const std::shared_ptr<Target>& self) override {
     const std::lock_guard lock(mutex_);
-    if (io_ != nullptr) io_->post(thread_, shared_from_this());
+    if (io_ != nullptr) io_->post(thread_, std::static_pointer_cast<const Waker>(self));
   }
 
   // The object lives on `thread` from here on. A task that was posted before still runs on the old thread.

@@ -92,8 +92,7 @@ void ChangeFeed::begin() {
   waker_ = http::Waker::make(with_.io, thread_, [weak = weak_from_this()] {
     if (const auto alive = weak.lock()) alive->pump();
   });
-  auto session = with_.guard.open(
-      space_, auth_, "", [waker = waker_] { waker->wake(); }, rules::Unindexed::Refused, rules::Expired::Refused);
+  auto session = with_.guard.open(space_, auth_, "", waker_, rules::Unindexed::Refused, rules::Expired::Refused);
   if (!session.ok()) return refuse(session.error());
   session_ = std::move(session).value();
   session_->came_by({exchange_->request().connection, "rest"});

@@ -69,9 +69,8 @@ void EventStream::begin(const std::string& space, rules::Auth auth) {
     if (const auto alive = weak.lock()) alive->pump();
   });
   const rules::Auth proven = auth;
-  auto session = with_.guard.open(
-      space, std::move(auth), "", [waker = waker_] { waker->wake(); }, rules::Unindexed::Refused,
-      rules::Expired::Refused);
+  auto session =
+      with_.guard.open(space, std::move(auth), "", waker_, rules::Unindexed::Refused, rules::Expired::Refused);
   if (!session.ok()) return refuse(session.error());
   session_ = std::move(session).value();
   session_->came_by({exchange_->request().connection, "rest"});

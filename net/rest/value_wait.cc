@@ -45,9 +45,8 @@ void ValueWait::begin(const std::string& space, rules::Auth auth) {
   waker_ = http::Waker::make(with_.io, thread_, [weak = weak_from_this()] {
     if (const auto alive = weak.lock()) alive->pump();
   });
-  auto session = with_.guard.open(
-      space, std::move(auth), "", [waker = waker_] { waker->wake(); }, rules::Unindexed::Refused,
-      rules::Expired::Refused);
+  auto session =
+      with_.guard.open(space, std::move(auth), "", waker_, rules::Unindexed::Refused, rules::Expired::Refused);
   if (!session.ok()) {
     db::Answer refused;
     refused.status = session.error();

@@ -13,8 +13,7 @@ db::Result<std::shared_ptr<HomeSession>> HomeSession::open(const Place& place, c
   home->waker_ = http::Waker::make(place.io, place.thread, [weak = std::weak_ptr(home)] {
     if (const auto alive = weak.lock()) alive->pump();
   });
-  ASSIGN_OR_RETURN(home->session_,
-                   place.guard.open(space, std::move(auth), "", [waker = home->waker_] { waker->wake(); }));
+  ASSIGN_OR_RETURN(home->session_, place.guard.open(space, std::move(auth), "", home->waker_));
   home->session_->came_by(place.origin);
   home->watch_expiry();
   return home;

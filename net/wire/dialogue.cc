@@ -54,8 +54,7 @@ db::Result<std::string> Dialogue::open(const Upgrade& upgrade, size_t thread) {
     if (const auto alive = weak.lock(); alive && alive->with_.io.is_home(alive->thread_)) alive->pump();
   });
   // The shard holds the waker and not the dialogue: a word for a client that has gone is then dropped.
-  ASSIGN_OR_RETURN(auto data,
-                   with_.guard.open(space, rules::Auth{}, upgrade.last_session, [waker = waker_] { waker->wake(); }));
+  ASSIGN_OR_RETURN(auto data, with_.guard.open(space, rules::Auth{}, upgrade.last_session, waker_));
   session_.emplace(std::move(data), with_.verifier,
                    Session::Client{Asker(upgrade.peer, upgrade.is_behind_stranger), upgrade.connection, upgrade.whence},
                    with_.limits, with_.reached);

@@ -88,7 +88,7 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   db::Result<std::string> open(const Upgrade& upgrade, size_t thread);
 
   // Precondition: open() has succeeded, and end() has not been called.
-  const std::string& session_id() const { return session_->id(); }
+  std::string session_id() const { return session_->id(); }
 
   // From here on `transport` carries the dialogue. The transport calls end() or leave() before it goes. `thread` is
   // the calling one.

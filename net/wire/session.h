@@ -87,7 +87,7 @@ class Session {
   Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Client client, Limits limits = {},
           LimitsReached* reached = nullptr);
 
-  const std::string& id() const { return data_->id(); }
+  std::string id() const { return data_->id(); }
   // The number of the connection that carries it; 0: polls do, each by one of its own.
   void carried_by(uint64_t connection) { data_->came_by({connection, "firebase"}); }
 

@@ -146,7 +146,7 @@ TEST_CASE("ListenerRegistry: a node stays while anyone listens at or below it", 
   registry.add(above);
   registry.remove(below);
   REQUIRE(registry.root().children->size() == 1);
-  CHECK(registry.root().children->begin()->second->children.empty());
+  CHECK((*registry.root().children->begin())->children.empty());
   registry.remove(above);
   CHECK(is_bare(registry));
 }

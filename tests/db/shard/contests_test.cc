@@ -1,5 +1,6 @@
 #include "db/shard/contests.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <map>
@@ -20,12 +21,14 @@ struct Race {
   explicit Race(const std::string& names) {
     for (const char name : names) {
       clients[name] = std::make_shared<Conversation>(
-          std::string(1, name), nullptr, [] {}, nullptr);
+          SessionId::random(), nullptr, [] {}, nullptr);
     }
   }
   std::string names(const Contests::Told& all) const {
     std::string found;
-    for (const auto& one : all) found += one->id;
+    for (const auto& one : all) {
+      found += std::find_if(clients.begin(), clients.end(), [&](const auto& of) { return of.second == one; })->first;
+    }
     return found;
   }
   // `also`: who is told something without having tried. A microsecond passes.
@@ -93,7 +96,7 @@ TEST_CASE("Contests: where nothing was stale nobody sleeps, and one alone is in 
   for (int i = 0; i < 3; ++i) CHECK(race.group({{'A', true}}) == "A");
   CHECK(race.contests.empty());
   CHECK(race.group({{'A', true}, {'B', false}}) == "B");
-  race.clients.at('B')->is_called = false;  // it is never seen again
+  race.clients.at('B')->contender->is_called = false;  // it is never seen again
   race.now += 2 * kContestWait;
   std::string woken;
   for (uint64_t i = 0; i < 2 * kContestGroups; ++i) {

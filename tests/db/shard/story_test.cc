@@ -185,7 +185,7 @@ TEST_CASE("Story: all stories together have a budget of events, and who has litt
   const auto budget = std::make_shared<EventBudget>(10 * kBody);
   int wakes = 0;
   std::vector<std::unique_ptr<Story>> slow;
-  for (int i = 0; i < 4; ++i) slow.push_back(std::make_unique<Story>([&] { ++wakes; }, budget));
+  for (int i = 0; i < 4; ++i) slow.push_back(std::make_unique<Story>([&] { ++wakes; }, budget.get()));
   size_t told = 0, ended = 0;
   for (uint64_t round = 0; round < 4; ++round) {
     for (const auto& story : slow) {
@@ -198,14 +198,14 @@ TEST_CASE("Story: all stories together have a budget of events, and who has litt
   CHECK(ended > 0);
   CHECK(budget->reached.value() == ended);
   CHECK(budget->bytes.value() <= static_cast<int64_t>(10 * kBody));
-  Story modest([&] { ++wakes; }, budget);
+  Story modest([&] { ++wakes; }, budget.get());
   CHECK(modest.append(event(1, body_of(kBody))));  // its first
   // A body that many are told is there once.
   const int64_t before = budget->bytes.value();
   std::vector<std::unique_ptr<Story>> many;
   const auto shared = body_of(kBody);
   for (int i = 0; i < 500; ++i) {
-    many.push_back(std::make_unique<Story>([&] { ++wakes; }, budget));
+    many.push_back(std::make_unique<Story>([&] { ++wakes; }, budget.get()));
     CHECK(many.back()->append(event(1, shared)));
   }
   CHECK(budget->bytes.value() - before < static_cast<int64_t>(10 * kBody));
