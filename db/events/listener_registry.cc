@@ -20,10 +20,9 @@ namespace hearth::db {
 namespace {
 
 // About what these hold in memory, with the nodes of maps that lead to them, and with what the layers above keep of a
-// listener: its place in the maps of two sessions, its check, six copies of its path. A node that has
+// listener: its place in the lists of two sessions, its check, its path, which all of them share. A node that has
 // none of what is Lazy holds less.
-constexpr size_t kListenerBytes = 1'024;
-constexpr size_t kPathCopies = 6;
+constexpr size_t kListenerBytes = 640;
 constexpr size_t kNodeBytes = 320;
 constexpr size_t kWatchBytes = 64;
 
@@ -124,7 +123,7 @@ void ListenerRegistry::count_bytes(int64_t bytes) {
 }
 
 size_t Subscription::byte_count() const {
-  return kListenerBytes + kPathCopies * path.text().size() + bytes_beside + (query ? query->byte_count() : 0);
+  return kListenerBytes + path->text().size() + bytes_beside + (query ? query->byte_count() : 0);
 }
 
 void ListenerRegistry::recount(View& view) {

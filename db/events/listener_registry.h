@@ -38,7 +38,7 @@ class ListenerRegistry;
 struct Subscription {
   std::shared_ptr<Audience> audience;
   uint64_t id = 0;  // the audience's name for it
-  Path path;
+  SharedPath path;
   std::shared_ptr<const Precondition> check;  // null: always allowed
   SharedQuery query;                          // none, as it mostly is: to everything at the path
   // What the right is for: to listen at the path, to be in a topic, or to speak there (db/shard/shard_topics.cc). The

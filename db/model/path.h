@@ -6,8 +6,10 @@
 #pragma once
 
 #include <compare>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "db/base/result.h"
@@ -54,6 +56,25 @@ class Path {
   Result<void> append(std::string_view key);
   std::string text_;
   size_t depth_ = 0;
+};
+
+// A path that all who need it share, as a listener's path is needed by whoever has a part of the listener. A copy is a
+// pointer; crosses threads freely.
+class SharedPath {
+ public:
+  SharedPath() = default;  // the root
+  SharedPath(Path path) : path_(path.is_root() ? nullptr : std::make_shared<const Path>(std::move(path))) {}
+
+  const Path& operator*() const { return path_ != nullptr ? *path_ : root(); }
+  const Path* operator->() const { return &**this; }
+  operator const Path&() const { return **this; }
+
+ private:
+  static const Path& root() {
+    static const Path root;
+    return root;
+  }
+  std::shared_ptr<const Path> path_;  // null: the root
 };
 
 // The text without a last segment ".priority", which names the priority of the node before it and no child; as it is when

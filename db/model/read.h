@@ -47,7 +47,7 @@ struct Read {
 };
 
 struct Listen {
-  Path path;
+  SharedPath path;
   SharedQuery query{};              // a filtered one (MemoryLimits::query_bytes_max); `resume` is ignored with it
   size_t bytes_beside = 0;          // that the caller keeps in memory for this listener
   std::optional<std::string> hash;  // of what the client holds; equal: no first value

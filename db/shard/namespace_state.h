@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "db/base/id_map.h"
 #include "db/base/metrics.h"
 #include "db/base/random.h"
 #include "db/base/wake.h"
@@ -141,11 +142,11 @@ struct Conversation final : Audience {
   }
   Payer payer() const;  // whose share of the readers' turns it takes
   Story story;
-  std::unique_ptr<DisconnectQueue> queue;           // null until something is queued
-  std::unique_ptr<const std::string> label;         // Client::set_label; null for the many that have none
-  std::shared_ptr<const Precondition> queue_check;  // asked again when it is written; null: allowed
-  std::map<uint64_t, std::unique_ptr<Subscription>> subscriptions;  // by the owner's id
-  std::unique_ptr<OtherListeners> others;                           // null for the many that have none
+  std::unique_ptr<DisconnectQueue> queue;              // null until something is queued
+  std::unique_ptr<const std::string> label;            // Client::set_label; null for the many that have none
+  std::shared_ptr<const Precondition> queue_check;     // asked again when it is written; null: allowed
+  IdMap<std::unique_ptr<Subscription>> subscriptions;  // by the owner's id
+  std::unique_ptr<OtherListeners> others;              // null for the many that have none
   OtherListeners& other() { return *(others == nullptr ? others = std::make_unique<OtherListeners>() : others); }
   uint64_t held_in = 0;                  // the group that holds something for it to be told
   uint64_t carried_in = 0;               // the group in which a request of it had to wait for the next

@@ -209,7 +209,7 @@ Result<void> Shard::note_change(NamespaceState& space, const Accepted& accepted,
     const auto& paths = space.tree.expiry.plan->paths;
     if (paths == nullptr || !paths->has_throttle()) return false;
     const bool is_same = asked != nullptr && asked_of == &body && asked->view() == subscription.view() &&
-                         asked->path == subscription.path;
+                         *asked->path == *subscription.path;
     if (!is_same) is_withheld = withhold(space, subscription, body);
     asked = &subscription;
     asked_of = &body;
@@ -437,21 +437,21 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
     }
   }
   if (wants_hash) {
-    const auto known = space.tree.hashes.find(listen.path.text());
+    const auto known = space.tree.hashes.find(listen.path->text());
     // The hash is remembered for transactions: the client has the value, and nothing is read at all.
     if (known != space.tree.hashes.end() && known->second == *listen.hash) {
       return answer(request, {.sequence = sequence, .hash = known->second});
     }
   }
   FirstValue::Waiter waiter{conversation, conversation->story.keep_place(), request.id, listen.hash};
-  std::shared_ptr<FirstValue>& first = space.firsts[listen.path.text()];
+  std::shared_ptr<FirstValue>& first = space.firsts[listen.path->text()];
   auto earlier = wants_hash && has_points ? look_back(request.space, listen.path) : nullptr;
   if (first != nullptr) {
     const auto hashes = first->hashes();
     if (wants_hash && hashes) {
-      remember_hash(space.tree, listen.path.text(), hashes->exact);  // transactions ask for it too
+      remember_hash(space.tree, listen.path->text(), hashes->exact);  // transactions ask for it too
       if (has_points) {
-        resume_points_.add(space.tree.number, listen.path.text(), *hashes, {sequence, with_.store.life_index()});
+        resume_points_.add(space.tree.number, listen.path->text(), *hashes, {sequence, with_.store.life_index()});
       }
     }
     const bool is_known = hashes && wants_hash && hashes->contain(*listen.hash);
@@ -466,7 +466,7 @@ void Shard::handle(ShardRequest& request, ListenRequest& what) {
   read_first(first, space, *conversation, std::move(earlier));
   if (space.firsts.size() > kFirstValuesMax) {
     // All but this one: when there are too many, hashes are kept and values go.
-    std::erase_if(space.firsts, [&, own = listen.path.text()](const auto& entry) {
+    std::erase_if(space.firsts, [&, own = listen.path->text()](const auto& entry) {
       if (entry.first == own) return false;
       if (const auto hashes = entry.second->hashes()) remember_hash(space.tree, entry.first, hashes->exact);
       return true;
@@ -483,7 +483,7 @@ void Shard::handle(ShardRequest& request, UnlistenRequest& what) {
   }
   auto& subscriptions = request.conversation->subscriptions;
   if (const auto found = subscriptions.find(what.listener); found != subscriptions.end()) {
-    request.space->registry.remove(*found->second);
+    request.space->registry.remove(*found->value);
     subscriptions.erase(found);
   }
   answer(request, {});
@@ -493,7 +493,7 @@ void Shard::handle(ShardRequest& request, RecheckRequest& what) {
   auto& subscriptions = request.conversation->subscriptions;
   const auto found = subscriptions.find(what.listener);
   if (found == subscriptions.end()) return;
-  Subscription& subscription = *found->second;
+  Subscription& subscription = *found->value;
   subscription.check = what.check;
   NamespaceState& space = *request.space;
   const Result<void> verdict = check(space, subscription);

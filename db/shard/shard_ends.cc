@@ -16,8 +16,9 @@ void Shard::handle(ShardRequest& request, EndRequest&) {
 bool Shard::unlisten_some(Conversation& conversation) {
   auto& subscriptions = conversation.subscriptions;
   for (size_t count = 0; count < kUnlistensPerStep && !subscriptions.empty(); ++count) {
-    note_leaving(conversation, *subscriptions.begin()->second);
-    conversation.space->registry.remove(*subscriptions.begin()->second);
+    Subscription& first = *subscriptions.begin()->value;
+    note_leaving(conversation, first);
+    conversation.space->registry.remove(first);
     subscriptions.erase(subscriptions.begin());
     Step::here().count_row(0);
   }

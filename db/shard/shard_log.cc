@@ -189,7 +189,7 @@ void Shard::note_leaving(Conversation& conversation, const Subscription& subscri
   const PathPlan* paths = space->tree.ephemeral_paths();
   if (paths != nullptr && paths->touches_ephemeral(subscription.path)) return;
   if (committer_.dirty(space->tree) || hashing_.size() >= kHashingMax) return;
-  const std::string path = subscription.path.text();
+  const std::string path = subscription.path->text();
   const uint32_t number = space->tree.number;
   const uint64_t sequence = space->tree.head.sequence;
   if (const auto first = space->firsts.find(path); first != space->firsts.end()) {

@@ -32,13 +32,13 @@ const Node* node_of_path(const ListenerRegistry& registry, const Path& path) {
 
 ThrottleKey key_of(const Subscription& subscription) {
   const View* view = subscription.view();
-  return {subscription.path.text(), view != nullptr ? view->number : 0};
+  return {subscription.path->text(), view != nullptr ? view->number : 0};
 }
 
 bool listens_at(const Conversation& conversation, const ThrottleKey& key) {
   return std::any_of(conversation.subscriptions.begin(), conversation.subscriptions.end(), [&](const auto& one) {
-    const View* view = one.second->view();
-    return one.second->path.text() == key.first && (view != nullptr ? view->number : 0) == key.second;
+    const View* view = one.value->view();
+    return one.value->path->text() == key.first && (view != nullptr ? view->number : 0) == key.second;
   });
 }
 
@@ -47,7 +47,7 @@ bool listens_at(const Conversation& conversation, const ThrottleKey& key) {
 // Whether those at the subscription's place are not told now; then it is noted. Asked once a place and change.
 bool Shard::withhold(NamespaceState& space, const Subscription& subscription, const Body& body) {
   const auto& paths = space.tree.expiry.plan->paths;
-  const auto every = paths == nullptr ? std::nullopt : paths->throttle_of(subscription.path.keys());
+  const auto every = paths == nullptr ? std::nullopt : paths->throttle_of(subscription.path->keys());
   if (!every) return false;
   const Timestamp now = with_.alarms.now();
   Throttled& one = space.throttles[key_of(subscription)];

@@ -30,7 +30,7 @@ void answer_opening(const NamespaceState::PendingListen& opening, const Result<v
 bool still_listens(const NamespaceState::PendingListen& opening) {
   const auto& subscriptions = opening.waiter.conversation->subscriptions;
   const auto found = subscriptions.find(opening.listener);
-  return found != subscriptions.end() && found->second->view() == opening.view;
+  return found != subscriptions.end() && found->value->view() == opening.view;
 }
 
 // A listener that has gone gets an empty answer, and nothing else.

@@ -47,7 +47,7 @@ Dialogue::~Dialogue() {
 }
 
 db::Result<std::string> Dialogue::open(const Upgrade& upgrade, size_t thread) {
-  thread_ = thread;
+  thread_ = static_cast<uint32_t>(thread);
   ASSIGN_OR_RETURN(const std::string space, with_.guard.resolve(upgrade.space));
   waker_ = http::Waker::make(with_.io, thread, [weak = weak_from_this()] {
     // A word that was on its way when the dialogue moved finds it elsewhere; there it is asked anyway.
@@ -58,7 +58,6 @@ db::Result<std::string> Dialogue::open(const Upgrade& upgrade, size_t thread) {
   session_.emplace(std::move(data), with_.verifier,
                    Session::Client{Asker(upgrade.peer, upgrade.is_behind_stranger), upgrade.connection, upgrade.whence},
                    with_.limits, with_.reached);
-  if (with_.half_received != nullptr) asked_.emplace(with_.half_received, http::HalfReceived::owner_of(upgrade.peer));
   http::log(http::LogLevel::Debug, "session opened", {{"connection", upgrade.connection}, {"ns", space}});
   return session_->hello(with_.clock.now(), upgrade.host);
 }
@@ -77,27 +76,35 @@ void Dialogue::carry_by(Transport& transport, size_t thread) {
 void Dialogue::leave(size_t thread) {
   db::invariant(is_quiet(), "what a worker has of a dialogue comes back to where it was taken from");
   transport_ = nullptr;
-  expiry_.cancel();
-  watched_.reset();
+  expiry_.reset();
   drop_held();
-  thread_ = thread;
+  thread_ = static_cast<uint32_t>(thread);
   waker_->move_to(thread);
 }
 
 void Dialogue::end() {
   if (waker_ != nullptr) waker_->detach();
   transport_ = nullptr;
-  expiry_.cancel();
+  expiry_.reset();
   session_.reset();  // rules::Session's destructor has its onDisconnect writes written
   asked_.reset();
-  leases_.clear();
   drop_held();
+  drop_leases();
   queue_.clear();
 }
 
 void Dialogue::drop_held() {
-  for (const MessageReader::Message& message : held_) coming_bytes_ -= message.text.size();
-  held_.clear();
+  if (large_.empty()) return;
+  auto& held = large_.make().held;
+  for (const MessageReader::Message& message : held) coming_bytes_ -= message.text.size();
+  held.clear();
+  large_.tidy();
+}
+
+void Dialogue::drop_leases() {
+  if (large_.empty()) return;
+  large_.make().leases.clear();
+  large_.tidy();
 }
 
 void Dialogue::drain() {
@@ -115,7 +122,7 @@ void Dialogue::on_message(MessageReader::Message&& message) {
   }
   coming_bytes_ += message.text.size();
   if (decoding_) {
-    held_.push_back(std::move(message));
+    large_.make().held.push_back(std::move(message));
   } else {
     decode(std::move(message));
   }
@@ -161,14 +168,17 @@ void Dialogue::accept(Incoming&& incoming) {
 
 // Called after everything that may have changed the credential. One timer, only while there is an expiry to wait for.
 void Dialogue::watch_expiry() {
-  if (!session_ || over_ || session_->expires() == watched_) return;
-  watched_ = session_->expires();
-  expiry_.cancel();
-  if (!watched_) return;
-  const auto left = std::max(std::chrono::milliseconds(0), *watched_ - with_.clock.now());
-  expiry_ = http::IoPool::schedule(left, [this] {
-    const bool is_past = watched_ && with_.clock.now() >= *watched_;
-    watched_.reset();
+  if (!session_ || over_) return;
+  const auto expires = session_->expires();
+  if (expires == (expiry_ != nullptr ? expiry_->watched : std::nullopt)) return;
+  expiry_.reset();
+  if (!expires) return;
+  const auto left = std::max(std::chrono::milliseconds(0), *expires - with_.clock.now());
+  expiry_ = std::make_unique<Expiry>();
+  expiry_->watched = expires;
+  expiry_->timer = http::IoPool::schedule(left, [this, expires = *expires] {
+    const bool is_past = with_.clock.now() >= expires;
+    expiry_.reset();
     if (!session_ || over_) return;
     if (!is_past) return watch_expiry();  // the clock was set back
     session_->expire(queue_);
@@ -179,14 +189,19 @@ void Dialogue::watch_expiry() {
 // Handles what came while a large message was decoded. Stops at the next large one, behind which the rest waits again.
 void Dialogue::accept_held() {
   size_t taken = 0;
-  while (taken < held_.size() && !decoding_) decode(std::move(held_[taken++]));
-  held_.erase(held_.begin(), held_.begin() + static_cast<ptrdiff_t>(std::min(taken, held_.size())));
-  if (held_.empty()) held_.shrink_to_fit();
+  // Each may end the dialogue, and what it holds.
+  while (taken < large_->held.size() && !decoding_) decode(std::move(large_.make().held[taken++]));
+  if (taken > 0 && !large_.empty()) {
+    auto& held = large_.make().held;
+    held.erase(held.begin(), held.begin() + static_cast<ptrdiff_t>(std::min(taken, held.size())));
+    if (held.empty()) held.shrink_to_fit();
+    large_.tidy();
+  }
   hold_back();
 }
 
 void Dialogue::pump() {
-  if (transport_ != nullptr && !encoding_ && !transport_->is_full()) leases_.clear();
+  if (transport_ != nullptr && !encoding_ && !transport_->is_full()) drop_leases();
   // Once: when something is left, Story::take wakes this dialogue again, and others have their turn before.
   if (session_ && !over_ && !encoding_ && transport_ != nullptr && !transport_->is_full()) {
     const size_t before = queue_.size();
@@ -201,8 +216,16 @@ void Dialogue::pump() {
 // Counts what was asked and is not answered yet, and `more` bytes that have come now. Returns false when there is no
 // room for them.
 bool Dialogue::hold_asked(size_t more) {
-  if (!asked_) return true;
-  return !asked_->hold((session_ ? session_->unanswered_bytes() : 0) + coming_bytes_ + more);
+  if (with_.half_received == nullptr || !session_) return true;
+  const size_t bytes = session_->unanswered_bytes() + coming_bytes_ + more;
+  if (asked_ == nullptr) {
+    if (bytes <= http::kUncountedBytes) return true;
+    asked_ = std::make_unique<http::HalfReceived::Share>(with_.half_received,
+                                                         http::HalfReceived::owner_of(session_->address()));
+  }
+  const bool has_room = !asked_->hold(bytes);
+  if (bytes == 0) asked_.reset();
+  return has_room;
 }
 
 // Sends up to the first large message, which goes to a worker. Messages are counted and erased in one go at the end:
@@ -212,7 +235,7 @@ void Dialogue::send_queued() {
   size_t sent = 0;
   while (sent < queue_.size() && !encoding_) {
     Outgoing& message = queue_[sent++];
-    if (db::Lease lease = lease_of(message)) leases_.push_back(std::move(lease));
+    if (db::Lease lease = lease_of(message)) large_.make().leases.push_back(std::move(lease));
     if (size_of(message) <= kInlineBytesMax) {
       transport_->send(message);
     } else {
@@ -230,7 +253,8 @@ void Dialogue::send_queued() {
 }
 
 void Dialogue::leave_soon() {
-  expiry_ = http::IoPool::schedule(http::some_of(http::kLeavingSpread), [this] {
+  expiry_ = std::make_unique<Expiry>();
+  expiry_->timer = http::IoPool::schedule(http::some_of(http::kLeavingSpread), [this] {
     if (transport_ != nullptr) transport_->close();
   });
 }

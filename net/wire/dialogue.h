@@ -13,12 +13,14 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "db/base/clock.h"
+#include "db/base/lazy.h"
 #include "db/base/metrics.h"
 #include "db/base/result.h"
 #include "db/base/thread_pool.h"
@@ -111,6 +113,16 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   void end();
 
  private:
+  // What there is while something large is on its way.
+  struct Large {
+    std::vector<MessageReader::Message> held;  // messages behind one that a worker decodes
+    std::vector<db::Lease> leases;             // of large values that the client has not read yet
+    bool empty() const { return held.empty() && leases.empty(); }
+  };
+  struct Expiry {
+    std::optional<std::chrono::seconds> watched{};  // nothing: the dialogue is over, and its transport ends then
+    http::Timer timer{};
+  };
   void decode(MessageReader::Message&& message);
   void accept(Incoming&& incoming);
   void accept_held();
@@ -119,23 +131,22 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   void encode(Outgoing&& message);
   void hold_back();
   void drop_held();
+  void drop_leases();
   bool hold_asked(size_t more);
   void watch_expiry();
   bool takes_messages() const { return session_ && !over_ && !is_draining_; }
 
   const Surroundings& with_;
-  size_t thread_ = http::IoPool::kNone;
   Transport* transport_ = nullptr;
   std::shared_ptr<http::Waker> waker_;
-  std::optional<Session> session_;               // nothing before open() and after end()
-  std::vector<MessageReader::Message> held_;     // messages behind one that a worker decodes
-  std::vector<db::Lease> leases_;                // of large values that the client has not read yet
-  std::vector<Outgoing> queue_;                  // messages behind one that a worker serialises
-  std::optional<std::chrono::seconds> watched_;  // the expiry that expiry_ is for
-  http::Timer expiry_;                           // or, when it is over, for the end of its transport
-  // Counts requests of the client, from when they have come until they are answered; nothing: nobody counts.
-  std::optional<http::HalfReceived::Share> asked_;
+  std::optional<Session> session_;  // nothing before open() and after end()
+  std::vector<Outgoing> queue_;     // messages behind one that a worker serialises
+  db::Lazy<Large> large_;
+  std::unique_ptr<Expiry> expiry_;  // null: there is none to wait for
+  // Counts requests of the client, from when they have come until they are answered; null: they are few bytes.
+  std::unique_ptr<http::HalfReceived::Share> asked_;
   size_t coming_bytes_ = 0;  // of messages that the session has not got yet
+  uint32_t thread_ = 0;      // once it is open
   bool decoding_ = false;
   bool encoding_ = false;
   bool is_draining_ = false;

@@ -16,9 +16,9 @@
 // behind what was asked before. A refusal that was sent at once would overtake the answers of earlier writes. The
 // exceptions have no number: pongs, complaints, and `ac` when a credential expires.
 //
-// Listeners of a client are named by what the client will send and hear: a path without a tag (listeners_), a tag
-// (tagged_), and an id that events carry (listenings_). An untagged push names only its path, and the SDK finds all
-// listeners it concerns. So when several of them are told the same body in a row, one push is enough (last_pushed_).
+// Listeners of a client are named by what the client will send and hear, a path without a tag or a tag, and by an id that
+// events carry (Listenings). An untagged push names only its path, and the SDK finds all listeners it concerns. So when
+// several of them are told the same body in a row, one push is enough (last_pushed_).
 //
 // Credentials. auth takes effect at once, for JavaScript does not wait for its answer. When the key of a token must
 // be fetched, all that comes behind it is held (Verification), since it must be judged by that credential. The
@@ -115,7 +115,11 @@ db::SharedBytes packed_frames_of(const Outgoing& message, db::Counter* made) {
 
 Session::Session(std::unique_ptr<rules::Session> data, const Verifier& verifier, Client client, Limits limits,
                  LimitsReached* reached)
-    : data_(std::move(data)), verifier_(verifier), client_(std::move(client)), limits_(limits), reached_(reached) {}
+    : data_(std::move(data)),
+      verifier_(verifier),
+      client_(std::move(client)),
+      listeners_max_(limits.listeners_max),
+      reached_(reached) {}
 
 void Session::on_message(Incoming&& message, std::vector<Outgoing>& to) {
   if (verification_ != nullptr) {
@@ -132,12 +136,13 @@ void Session::on_message(Incoming&& message, std::vector<Outgoing>& to) {
 
 void Session::on_request(ClientRequest&& request) {
   const int64_t number = request.number;
-  request_bytes_ = request.bytes;
-  deed_ =
+  const AtHand at_hand{
+      request.bytes,
       std::visit(Overloaded{[](const Put&) { return "write"; }, [](const Listen&) { return "listen"; },
                             [](const Unlisten&) { return "unlisten"; }, [](const Get&) { return "read"; },
                             [](const OnDisconnect&) { return "onDisconnect"; }, [](const auto&) { return "other"; }},
-                 request.action);
+                 request.action)};
+  at_hand_ = &at_hand;
   std::visit(
       Overloaded{
           [&](Put& put) { data_->write(expect({.number = number}), std::move(put.write)); },
@@ -154,32 +159,22 @@ void Session::on_request(ClientRequest&& request) {
           [&](Refuse& refused) { refuse(number, std::move(refused.error)); },
       },
       request.action);
-  request_bytes_ = 0;
-  deed_ = "other";
+  at_hand_ = nullptr;
 }
 
 void Session::on_listen(int64_t number, Listen&& listen) {
   // No SDK listens twice to one place. If a client does, the old listener ends and the new one is told everything anew.
-  if (listen.tag) {
-    if (const auto old = tagged_.find(*listen.tag); old != tagged_.end()) drop(old->second);
-  } else if (const auto old = listeners_.find(listen.listen.path); old != listeners_.end()) {
-    drop(old->second);
-  }
-  if (listenings_.size() >= limits_.listeners_max) {
+  if (const uint64_t old = listenings_.named(listen.listen.path, listen.tag); old != 0) drop(old);
+  if (listenings_.size() >= listeners_max_) {
     if (reached_ != nullptr) reached_->listeners.add();
     http::tell_of_limit("listeners");
     return refuse(number, {ErrorCode::InvalidArgument,
-                           fmt::format("Too many listeners on one connection (at most {}).", limits_.listeners_max)});
+                           fmt::format("Too many listeners on one connection (at most {}).", listeners_max_)});
   }
   const uint64_t listener = ++last_id_;
-  if (listen.tag) {
-    tagged_.emplace(*listen.tag, listener);
-  } else {
-    listeners_.emplace(listen.listen.path, listener);
-  }
   // Memory that the listener costs here counts with what it costs the shard.
   listen.listen.bytes_beside = listen.query_json.size();
-  listenings_.emplace(listener, Listening{listen.listen.path, listen.tag, std::move(listen.query_json)});
+  listenings_.add(listener, listen.listen.path, listen.tag, std::move(listen.query_json));
   data_->listen(
       expect({.number = number, .form = Form::Listen, .listener = listener, .known = std::move(listen.known)}),
       listener, std::move(listen.listen));
@@ -188,15 +183,10 @@ void Session::on_listen(int64_t number, Listen&& listen) {
 // An unlisten of what nobody listens to is answered ok too.
 void Session::on_unlisten(int64_t number, const Unlisten& unlisten) {
   const uint64_t request = expect({.number = number});
-  std::optional<uint64_t> found;
-  if (unlisten.tag) {
-    if (const auto at = tagged_.find(*unlisten.tag); at != tagged_.end()) found = at->second;
-  } else if (const auto at = listeners_.find(unlisten.path); at != listeners_.end()) {
-    found = at->second;
-  }
-  if (!found) return data_->reply(request, {});
-  const uint64_t listener = *found;
-  forget(listener);
+  const uint64_t listener = listenings_.named(unlisten.path, unlisten.tag);
+  if (listener == 0) return data_->reply(request, {});
+  // From here on events of this listener find nothing, and are not sent. The shard may still have some on their way.
+  listenings_.erase(listener);
   data_->unlisten(request, listener);
 }
 
@@ -274,11 +264,11 @@ bool Session::on_items(std::vector<Outgoing>& to) {
     // Untagged pushes name the path alone: what a listener here and one above it are both told is told once.
     auto& event = std::get<db::Event>(item);
     const std::shared_ptr<const db::Body> body = event.body;
-    const auto listening = listenings_.find(event.listener);
+    const Listenings::Listening* listening = listenings_.find(event.listener);
     // The client has ended this listener and the shard does not know yet: nothing is sent for it, so that a listener
     // below, which is told the same body, still has to be pushed.
-    if (listening == listenings_.end()) continue;
-    const bool is_tagged = listening->second.tag.has_value();
+    if (listening == nullptr) continue;
+    const bool is_tagged = listening->tag().has_value();
     if (body == nullptr || is_tagged || body != last_pushed_.lock()) on_event(std::move(event), to);
     if (!is_tagged) last_pushed_ = body;
   }
@@ -288,7 +278,7 @@ bool Session::on_items(std::vector<Outgoing>& to) {
 void Session::on_answer(db::Answer&& answer, std::vector<Outgoing>& to) {
   const auto found = pending_.find(answer.request);
   db::invariant(found != pending_.end(), "every answer is to a request, once");
-  const Pending pending = std::move(found->second);
+  const Pending pending = std::move(found->value);
   pending_.erase(found);
   pending_bytes_ -= pending.bytes;
   tell_if_slow(pending);
@@ -302,8 +292,8 @@ void Session::on_answer(db::Answer&& answer, std::vector<Outgoing>& to) {
   switch (pending.form) {
     case Form::Listen:
       // `ok` says that the view is complete, so the value goes first (§6.2).
-      if (const auto at = listenings_.find(pending.listener); at != listenings_.end() && answer.first != nullptr) {
-        to.push_back(Push{std::move(answer.first), at->second.tag, std::move(answer.lease),
+      if (const auto* at = listenings_.find(pending.listener); at != nullptr && answer.first != nullptr) {
+        to.push_back(Push{std::move(answer.first), at->tag(), std::move(answer.lease),
                           answer.resumed ? nullptr : pending.known});
       }
       to.push_back(Text{ok_text(pending.number, answer.no_index ? R"({"w":["no_index"]})" : "{}")});
@@ -335,15 +325,15 @@ void Session::tell_if_slow(const Pending& pending) const {
 void Session::on_event(db::Event&& event, std::vector<Outgoing>& to) {
   switch (event.kind) {
     case db::Event::Kind::Changed:
-      if (const auto at = listenings_.find(event.listener); at != listenings_.end()) {
-        to.push_back(Push{std::move(event.body), at->second.tag, {}});
+      if (const auto* at = listenings_.find(event.listener)) {
+        to.push_back(Push{std::move(event.body), at->tag(), {}});
       }
       return;
     case db::Event::Kind::Revoked:
       // The credential's time has come before its timer: the client hears why first, and comes back with another.
       if (event.error->code == ErrorCode::ExpiredToken && expires()) expire(to);
-      if (const auto at = listenings_.find(event.listener); at != listenings_.end()) {
-        to.push_back(Text{revoked_text(at->second.path, at->second.query_json)});
+      if (const auto* at = listenings_.find(event.listener)) {
+        to.push_back(Text{revoked_text(at->path, at->query_json())});
         drop(event.listener);
       }
       return;
@@ -352,11 +342,13 @@ void Session::on_event(db::Event&& event, std::vector<Outgoing>& to) {
 
 // Remembers how to answer, and returns the id under which the answer will come.
 uint64_t Session::expect(Pending pending) {
-  pending.bytes = request_bytes_;
+  if (at_hand_ != nullptr) {
+    pending.bytes = at_hand_->bytes;
+    pending.deed = at_hand_->deed;
+  }
   pending.asked_at = std::chrono::steady_clock::now();
-  pending.deed = deed_;
   pending_bytes_ += pending.bytes;
-  pending_.emplace(++last_id_, std::move(pending));
+  pending_[++last_id_] = std::move(pending);
   return last_id_;
 }
 
@@ -366,20 +358,8 @@ void Session::refuse(int64_t number, Error error) {
 
 // Ends a listener that the client did not end.
 void Session::drop(uint64_t listener) {
-  forget(listener);
+  listenings_.erase(listener);
   data_->unlisten(expect({.form = Form::Silent}), listener);
-}
-
-// From here on events of this listener find nothing, and are not sent. The shard may still have some on their way.
-void Session::forget(uint64_t listener) {
-  const auto at = listenings_.find(listener);
-  if (at == listenings_.end()) return;
-  if (at->second.tag) {
-    tagged_.erase(*at->second.tag);
-  } else {
-    listeners_.erase(at->second.path);
-  }
-  listenings_.erase(at);
 }
 
 }  // namespace hearth::net::wire

@@ -18,7 +18,6 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,13 +27,14 @@
 #include <vector>
 
 #include "db/base/clock.h"
+#include "db/base/id_map.h"
 #include "db/base/metrics.h"
 #include "db/model/event.h"
-#include "db/model/path.h"
 #include "net/auth/verifier.h"
 #include "net/http/origin.h"
 #include "net/wire/frame.h"
 #include "net/wire/limits.h"
+#include "net/wire/listenings.h"
 #include "net/wire/message.h"
 #include "net/wire/reply.h"
 #include "rules/guard.h"
@@ -108,6 +108,8 @@ class Session {
   // The client is gone. Its onDisconnect writes are written.
   void end() { data_->end(); }
 
+  const std::string& address() const { return client_.asker.address; }  // the client's, as text
+
   size_t unanswered() const { return pending_.size() + (verification_ != nullptr ? verification_->held.size() : 0); }
   size_t unanswered_bytes() const {
     return pending_bytes_ + (verification_ != nullptr ? verification_->held_bytes : 0);
@@ -150,29 +152,24 @@ class Session {
   uint64_t expect(Pending pending);
   void refuse(int64_t number, db::Error error);
   void drop(uint64_t listener);
-  void forget(uint64_t listener);
 
   std::unique_ptr<rules::Session> data_;
   const Verifier& verifier_;
   const Client client_;
-  const Limits limits_;
+  const size_t listeners_max_;
   LimitsReached* const reached_;                // null: nobody counts
   std::shared_ptr<Verification> verification_;  // null: none is under way, and nothing is held
   uint64_t last_id_ = 0;                        // of requests and listeners alike
-  std::map<uint64_t, Pending> pending_;         // maps, for an idle client has few or none, and buckets cost more
+  db::IdMap<Pending> pending_;
   size_t pending_bytes_ = 0;
   std::weak_ptr<const db::Body> last_pushed_;  // by the item before this one
-  size_t request_bytes_ = 0;                   // of the request that is looked at
-  const char* deed_ = "other";                 // and what it does
-  // Listens, both ways, for events name the listener, and clients the path or, of a filtered one, the tag.
-  struct Listening {
-    db::Path path;
-    std::optional<int64_t> tag;
-    std::string query_json;
+  // The request that is looked at.
+  struct AtHand {
+    size_t bytes = 0;
+    const char* deed = "other";  // what it does, for the log
   };
-  std::map<db::Path, uint64_t> listeners_;
-  std::map<int64_t, uint64_t> tagged_;
-  std::map<uint64_t, Listening> listenings_;
+  const AtHand* at_hand_ = nullptr;  // null: none is
+  Listenings listenings_;
 };
 
 }  // namespace hearth::net::wire

@@ -3,8 +3,8 @@
 //
 //   GET /.ws        ─▶ start: Dialogue::open, hello, carry_by(this)
 //   GET /.ws?s=id   ─▶ join: the session lives with a LongPoll, perhaps on another thread (drawn in long_poll.cc)
-//                      │ attached: control a; pings are answered; other messages wait in early_
-//                      └▶ take_over: the dialogue comes here, then early_ is handled
+//                      │ attached: control a; pings are answered; other messages wait in Coming::early
+//                      └▶ take_over: the dialogue comes here, then these are handled
 //
 // Owners: the WebSocketSession owns this handler until on_close(), and this holds the socket until then. That is a
 // circle, and on_close(), which is always called, ends it. Others hold this weakly: a task that hands a dialogue over
@@ -28,22 +28,22 @@ constexpr size_t kControlBytesMax = 256;
 WireSocket::WireSocket(const Surroundings& with, const Polls& polls, size_t thread, Upgrade upgrade)
     : with_(with),
       polls_(polls),
-      thread_(thread),
       connection_(upgrade.connection),
-      upgrade_(std::make_unique<const Upgrade>(std::move(upgrade))),
-      reader_(with.limits.message_bytes_max) {}
+      coming_(std::make_unique<Coming>(Coming{std::move(upgrade)})),
+      reader_(with.limits.message_bytes_max),
+      thread_(static_cast<uint32_t>(thread)) {}
 
 void WireSocket::start(std::shared_ptr<http::WebSocket> socket) {
   socket_ = std::move(socket);
-  if (!upgrade_->transport_of.empty()) return join();
+  if (!coming_->upgrade.transport_of.empty()) return join();
   dialogue_ = std::make_shared<Dialogue>(with_);
-  const auto hello = dialogue_->open(*upgrade_, thread_);
+  const auto hello = dialogue_->open(coming_->upgrade, thread_);
   if (!hello.ok()) {
     dialogue_.reset();
     return refuse(hello.error());
   }
   send_text(hello.value());
-  upgrade_.reset();
+  coming_.reset();
   dialogue_->carry_by(*this, thread_);
 }
 
@@ -62,8 +62,8 @@ void WireSocket::refuse(const db::Error& why) {
 
 // Each step is a post to the thread that owns what is asked. The client may go between any two of them.
 void WireSocket::join() {
-  const auto place = polls_.find(upgrade_->transport_of);
-  if (!place || place->poll->space() != upgrade_->space) return on_attached(false);
+  const auto place = polls_.find(coming_->upgrade.transport_of);
+  if (!place || place->poll->space() != coming_->upgrade.space) return on_attached(false);
   is_second_ = true;
   // Called by the long poll, on its thread: from there the dialogue moves here.
   const auto take = [weak = weak_from_this(), io = &with_.io, thread = thread_](std::shared_ptr<Dialogue> dialogue) {
@@ -86,7 +86,7 @@ void WireSocket::on_attached(bool attached) {
   if (attached) return send_text(attached_text());
   // The client stays with the transport that it has.
   is_second_ = false;
-  send_text(redirect_text(upgrade_->host));
+  send_text(redirect_text(coming_->upgrade.host));
   socket_->close(http::CloseCode::Normal);
 }
 
@@ -97,21 +97,21 @@ void WireSocket::keep(MessageReader::Message&& message) {
     if (std::holds_alternative<Ping>(control)) return send_text(pong_text());
     if (std::holds_alternative<Nothing>(control)) return;
   }
-  early_bytes_ += message.text.size();
-  early_.push_back(std::move(message));
-  if (early_bytes_ > kEarlyBytesMax) socket_->pause();
+  coming_->early_bytes += message.text.size();
+  coming_->early.push_back(std::move(message));
+  if (coming_->early_bytes > kEarlyBytesMax) socket_->pause();
 }
 
 // The dialogue first, then what has waited for it, in order. Each message may end it.
 void WireSocket::take_over(std::shared_ptr<Dialogue> dialogue) {
   if (socket_ == nullptr) return dialogue->end();
   is_second_ = false;
-  upgrade_.reset();
+  const std::unique_ptr<Coming> came = std::move(coming_);
   dialogue_ = std::move(dialogue);
   dialogue_->carry_by(*this, thread_);
-  if (std::exchange(early_bytes_, 0) > kEarlyBytesMax) socket_->resume();
+  if (came->early_bytes > kEarlyBytesMax) socket_->resume();
   tell_held();
-  for (MessageReader::Message& message : std::exchange(early_, {})) {
+  for (MessageReader::Message& message : came->early) {
     if (const auto still = dialogue_) still->on_message(std::move(message));
   }
 }
@@ -168,13 +168,13 @@ void WireSocket::hold_back(bool held) {
 void WireSocket::on_close(http::CloseCode) {
   if (const auto dialogue = std::exchange(dialogue_, nullptr)) dialogue->end();
   if (std::exchange(is_second_, false)) {
-    if (const auto place = polls_.find(upgrade_->transport_of)) {
+    if (const auto place = polls_.find(coming_->upgrade.transport_of)) {
       with_.io.post(place->thread, [poll = place->poll] { poll->detach(); });
     }
   }
   socket_.reset();
   reader_ = MessageReader(with_.limits.message_bytes_max);
-  early_.clear();
+  if (coming_ != nullptr) coming_->early.clear();
 }
 
 }  // namespace hearth::net::wire

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,20 +58,24 @@ class WireSocket final : public http::WebSocketHandler,
   void join();
   void on_attached(bool attached);
   void keep(MessageReader::Message&& message);
-  void tell_held() { socket_->hold(reader_.held_bytes() + early_bytes_); }
+  void tell_held() { socket_->hold(reader_.held_bytes() + (coming_ != nullptr ? coming_->early_bytes : 0)); }
   void take_over(std::shared_ptr<Dialogue> dialogue);
   void send_text(std::string_view json);
 
   const Surroundings& with_;
   const Polls& polls_;
-  const size_t thread_;
   const uint64_t connection_;
-  std::unique_ptr<const Upgrade> upgrade_;   // null once the dialogue is here
+  // Until the dialogue is here.
+  struct Coming {
+    const Upgrade upgrade;
+    std::vector<MessageReader::Message> early{};  // messages that wait for the dialogue to be handed over
+    size_t early_bytes = 0;
+  };
+  std::unique_ptr<Coming> coming_;           // null once it is
   std::shared_ptr<http::WebSocket> socket_;  // null before start and after on_close
   std::shared_ptr<Dialogue> dialogue_;       // null when there was no hello, and until it is handed over
   MessageReader reader_;
-  std::vector<MessageReader::Message> early_;  // messages that wait for the dialogue to be handed over
-  size_t early_bytes_ = 0;
+  const uint32_t thread_;
   bool is_second_ = false;  // a second transport, which waits for the dialogue
 };
 

@@ -141,3 +141,15 @@ TEST_CASE("Path: equal paths hash alike, however they were made", "[db][model]")
   CHECK(std::hash<Path>()(made) == std::hash<Path>()(path("a/b")));
   CHECK(path("a") < path("a/b"));
 }
+
+TEST_CASE("SharedPath: copies are one path, and none is the root", "[db][model]") {
+  const SharedPath none;
+  CHECK(none->is_root());
+  CHECK(SharedPath(Path())->text().empty());
+  const SharedPath shared = path("rooms/a room with a long name");
+  const SharedPath copy = shared;
+  CHECK(*copy == path("rooms/a room with a long name"));
+  CHECK(&*copy == &*shared);
+  const Path& plain = copy;  // where a path is asked for
+  CHECK(plain.depth() == 2);
+}

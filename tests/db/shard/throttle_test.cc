@@ -317,7 +317,7 @@ TEST_CASE("Throttle: random writes leave every listener with the tree, and it he
       if (is_so) break;
       if (looks > 3'000) {
         for (const Listener& one : listeners) {
-          INFO(one.listen.path.slashed() << (one.listen.query ? one.listen.query->text() : ""));
+          INFO(one.listen.path->slashed() << (one.listen.query ? one.listen.query->text() : ""));
           CHECK(one.heard.at(one.listen.path) == shows(one));
         }
         FAIL("what was withheld is not told");

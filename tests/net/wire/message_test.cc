@@ -113,7 +113,7 @@ TEST_CASE("Message: listens and gets without a filter are of the whole location"
     INFO(body);
     const Action listen = act("q", body);
     REQUIRE(std::holds_alternative<Listen>(listen));
-    CHECK(std::get<Listen>(listen).listen.path.text() == "rooms/r1");
+    CHECK(std::get<Listen>(listen).listen.path->text() == "rooms/r1");
     const Action get = act("g", body);
     REQUIRE(std::holds_alternative<Get>(get));
     CHECK(std::get<Get>(get).read.path.text() == "rooms/r1");
